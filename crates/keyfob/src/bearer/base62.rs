@@ -1,0 +1,65 @@
+//! Fixed-width base62, the alphabet of bearers: digits, upper case, lower case.
+
+use crate::random::{Random, RandomUnavailable};
+
+pub(super) const ALPHABET: &[u8; 62] =
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// The value of each ASCII character; 255 for those outside the alphabet.
+const VALUES: [u8; 256] = {
+    let mut values = [255; 256];
+    let mut index = 0;
+    while index < ALPHABET.len() {
+        values[ALPHABET[index] as usize] = index as u8;
+        index += 1;
+    }
+    values
+};
+
+pub(super) fn is_digit(character: u8) -> bool {
+    VALUES[character as usize] != 255
+}
+
+/// Writes `value` in exactly `text.len()` digits, most significant first. The caller gives enough
+/// of them.
+pub(super) fn write(mut value: u128, text: &mut [u8]) {
+    for digit in text.iter_mut().rev() {
+        *digit = ALPHABET[(value % 62) as usize];
+        value /= 62;
+    }
+    debug_assert_eq!(value, 0, "the width holds every value of its type");
+}
+
+/// Reads digits; `None` for a foreign character or a value above `most`.
+pub(super) fn read(text: &[u8], most: u128) -> Option<u128> {
+    let mut value = 0u128;
+    for digit in text {
+        let digit = VALUES[usize::from(*digit)];
+        if digit == 255 {
+            return None;
+        }
+        value = value.checked_mul(62)?.checked_add(u128::from(digit))?;
+    }
+    (value <= most).then_some(value)
+}
+
+/// Fills `text` with digits, each of the 62 as likely as the others.
+pub(super) fn draw(text: &mut [u8], random: &dyn Random) -> Result<(), RandomUnavailable> {
+    let mut pool = zeroize::Zeroizing::new([0u8; 64]);
+    let mut left = 0;
+    for digit in text {
+        *digit = loop {
+            if left == 0 {
+                random.fill(&mut *pool)?;
+                left = pool.len();
+            }
+            left -= 1;
+            // 248 = 4 × 62: a byte above it would favour the first digits.
+            let byte = pool[left];
+            if byte < 248 {
+                break ALPHABET[usize::from(byte % 62)];
+            }
+        };
+    }
+    Ok(())
+}

@@ -1,0 +1,257 @@
+//! Bearers: the secret strings that prove possession of a token.
+//!
+//! ```text
+//!  fob_at_0Gd3…22 characters…001…30 characters of secret…c6Tq1Z
+//!  ─┬─ ┬  ─────────┬──────── ─┬─ ──────────┬──────────── ──┬───
+//! prefix │        token id  generation   secret          check
+//!      kind        (base62, fixed width; together the 55 characters of the body)
+//! ```
+//!
+//! The body is as long as one block of SHA-256 allows, so the digest that a store keeps costs one
+//! compression of the text as it stands. The check is the CRC-32 of all that comes before it: a
+//! typo or a guess is refused without a look-up, and a secret scanner can tell a real one from
+//! noise offline ([`BearerPrefix::scanner_regex`]).
+//!
+//! In a refresh token the secret is a **root**, constant for the family, and a **tag** that proves
+//! one generation; see [`ratchet`](self::ratchet).
+
+mod base62;
+mod prefix;
+pub mod ratchet;
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::id::TokenId;
+use crate::random::{Random, RandomUnavailable};
+use crate::token::Kind;
+
+pub use prefix::BearerPrefix;
+
+const ID_DIGITS: usize = 22;
+const GENERATION_DIGITS: usize = 3;
+const SECRET_DIGITS: usize = 30;
+const BODY: usize = ID_DIGITS + GENERATION_DIGITS + SECRET_DIGITS;
+const CHECK_DIGITS: usize = 6;
+/// `_`, two letters of the kind, `_`.
+const KIND: usize = 4;
+const SHORTEST: usize = BearerPrefix::MIN_BYTES + KIND + BODY + CHECK_DIGITS;
+const LONGEST: usize = BearerPrefix::MAX_BYTES + KIND + BODY + CHECK_DIGITS;
+
+/// A bearer, wiped from memory when dropped. `Debug` and `Display` show a redaction.
+///
+/// ```
+/// use keyfob::{BearerPrefix, Bearer, BearerRefused};
+///
+/// let prefix = BearerPrefix::default();
+/// let refused = Bearer::parse("fob_at_tooshort", &prefix).unwrap_err();
+/// assert_eq!(refused, BearerRefused::Malformed);
+/// ```
+#[derive(Clone)]
+pub struct Bearer {
+    text: Zeroizing<[u8; LONGEST]>,
+    length: u8,
+    id: TokenId,
+    kind: Kind,
+    generation: Generation,
+}
+
+/// How often a refresh token has been rotated, or an API key been given a new secret.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Generation(u32);
+
+/// The SHA-256 of a bearer's body: all that a store keeps of it.
+///
+/// Comparison takes the same time wherever two digests differ.
+#[derive(Clone, Copy)]
+pub struct BearerDigest([u8; 32]);
+
+/// Why a text is no bearer. It does not hold the text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BearerRefused {
+    /// Wrong length, prefix, kind or alphabet, or a number that overflows.
+    #[error("not a bearer of this service: check that it was copied whole")]
+    Malformed,
+    /// The form is right but the check is not: a typo or a guess.
+    #[error("the bearer's check does not hold: a character was changed or lost")]
+    Check,
+}
+
+impl Generation {
+    /// The first one.
+    pub const FIRST: Self = Self(0);
+    /// The last one that a bearer can carry: 62³ − 1.
+    pub const LAST: Self = Self(62 * 62 * 62 - 1);
+
+    /// The generation with this number; `None` beyond [`Generation::LAST`].
+    pub const fn new(number: u32) -> Option<Self> {
+        if number > Self::LAST.0 { None } else { Some(Self(number)) }
+    }
+
+    /// The number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The next one; `None` after the last.
+    pub const fn next(self) -> Option<Self> {
+        Self::new(self.0 + 1)
+    }
+}
+
+impl Bearer {
+    /// Reads a bearer: its form, alphabet and check. Allocates nothing.
+    ///
+    /// # Errors
+    /// When the text is no bearer with this prefix. Nothing has then been looked up.
+    pub fn parse(text: &str, prefix: &BearerPrefix) -> Result<Self, BearerRefused> {
+        let bytes = text.as_bytes();
+        let start = prefix.as_str().len();
+        if !(SHORTEST..=LONGEST).contains(&bytes.len())
+            || bytes.len() != start + KIND + BODY + CHECK_DIGITS
+            || !bytes.starts_with(prefix.as_str().as_bytes())
+            || bytes[start] != b'_'
+            || bytes[start + 3] != b'_'
+        {
+            return Err(BearerRefused::Malformed);
+        }
+        let kind = Kind::from_bearer_code([bytes[start + 1], bytes[start + 2]])
+            .ok_or(BearerRefused::Malformed)?;
+        let (checked, check) = bytes.split_at(bytes.len() - CHECK_DIGITS);
+        let check = base62::read(check, u32::MAX.into()).ok_or(BearerRefused::Malformed)?;
+        if check != u128::from(crc32fast::hash(checked)) {
+            return Err(BearerRefused::Check);
+        }
+        let body = &checked[start + KIND..];
+        let (id, rest) = body.split_at(ID_DIGITS);
+        let (generation, secret) = rest.split_at(GENERATION_DIGITS);
+        let id = base62::read(id, u128::MAX).ok_or(BearerRefused::Malformed)?;
+        let generation = base62::read(generation, Generation::LAST.0.into())
+            .ok_or(BearerRefused::Malformed)?;
+        if !secret.iter().all(|digit| base62::is_digit(*digit)) {
+            return Err(BearerRefused::Malformed);
+        }
+        let mut owned = Zeroizing::new([0; LONGEST]);
+        owned[..bytes.len()].copy_from_slice(bytes);
+        Ok(Self {
+            text: owned,
+            length: bytes.len() as u8,
+            id: TokenId::from_bytes(id.to_be_bytes()),
+            kind,
+            generation: Generation(generation as u32),
+        })
+    }
+
+    /// Draws a bearer for the token `id`.
+    pub(crate) fn draw(
+        prefix: &BearerPrefix,
+        kind: Kind,
+        id: TokenId,
+        generation: Generation,
+        random: &dyn Random,
+    ) -> Result<Self, RandomUnavailable> {
+        let mut secret = Zeroizing::new([0; SECRET_DIGITS]);
+        base62::draw(&mut *secret, random)?;
+        Ok(Self::compose(prefix, kind, id, generation, &secret))
+    }
+
+    fn compose(
+        prefix: &BearerPrefix,
+        kind: Kind,
+        id: TokenId,
+        generation: Generation,
+        secret: &[u8; SECRET_DIGITS],
+    ) -> Self {
+        let start = prefix.as_str().len();
+        let mut text = Zeroizing::new([0; LONGEST]);
+        text[..start].copy_from_slice(prefix.as_str().as_bytes());
+        text[start] = b'_';
+        text[start + 1..start + 3].copy_from_slice(&kind.bearer_code());
+        text[start + 3] = b'_';
+        let body = start + KIND;
+        base62::write(u128::from_be_bytes(*id.as_bytes()), &mut text[body..body + ID_DIGITS]);
+        let secret_at = body + ID_DIGITS + GENERATION_DIGITS;
+        base62::write(generation.0.into(), &mut text[body + ID_DIGITS..secret_at]);
+        text[secret_at..body + BODY].copy_from_slice(secret);
+        let check = crc32fast::hash(&text[..body + BODY]);
+        let length = body + BODY + CHECK_DIGITS;
+        base62::write(check.into(), &mut text[body + BODY..length]);
+        Self { text, length: length as u8, id, kind, generation }
+    }
+
+    /// The secret text, to hand to its owner once. Store it nowhere, log it nowhere.
+    pub fn expose(&self) -> &str {
+        // Every byte of a bearer is ASCII, by `parse` and by `compose`.
+        std::str::from_utf8(&self.text[..usize::from(self.length)]).unwrap_or_default()
+    }
+
+    /// The token that the bearer belongs to.
+    pub fn id(&self) -> TokenId {
+        self.id
+    }
+
+    /// The kind that the bearer claims; the record decides.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The generation of the secret.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// The digest by which a store knows the bearer.
+    pub fn digest(&self) -> BearerDigest {
+        BearerDigest(Sha256::digest(self.body()).into())
+    }
+
+    fn body(&self) -> &[u8] {
+        let end = usize::from(self.length) - CHECK_DIGITS;
+        &self.text[end - BODY..end]
+    }
+}
+
+impl fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bearer({}, [redacted])", self.id)
+    }
+}
+
+impl fmt::Display for Bearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl BearerDigest {
+    /// The digest with these bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl PartialEq for BearerDigest {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for BearerDigest {}
+
+impl fmt::Debug for BearerDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerDigest([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! The secret of a refresh token: a root and a tag for each generation.
+//!
+//! The 30 characters of secret are a **root** (22 characters, constant for the family; a store
+//! keeps its digest) and a **tag** (8 characters), the HMAC-SHA256 of root, id and generation under
+//! a random **seed** that is kept in the record. So any generation, older or newer, can be proven
+//! from the record in constant space:
+//!
+//! - the root is wrong: whoever sent it never held a token of this family, and nothing may happen;
+//! - the root is right and the tag is wrong: forged by somebody who did;
+//! - both are right: the bearer was issued, and its generation says when.
+
+use hmac::Mac;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
+
+use super::{Bearer, BearerDigest, BearerPrefix, Generation, SECRET_DIGITS, base62};
+use crate::digest;
+use crate::id::TokenId;
+use crate::random::{self, Random, RandomUnavailable};
+use crate::token::Kind;
+
+const ROOT_DIGITS: usize = 22;
+const TAG_DIGITS: usize = SECRET_DIGITS - ROOT_DIGITS;
+
+/// What a record keeps of a refresh token, to prove any of its generations.
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct Ratchet {
+    seed: [u8; 32],
+    #[zeroize(skip)]
+    root: BearerDigest,
+}
+
+/// What a presented refresh token proves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Proof {
+    /// Not of this family: nothing may happen.
+    Unknown,
+    /// Made up by a holder of another generation.
+    Forged,
+    /// Issued, as this generation.
+    Proven(Generation),
+}
+
+impl Ratchet {
+    /// Draws the secrets of a new family, with the bearer of its first generation.
+    pub(crate) fn draw(
+        prefix: &BearerPrefix,
+        id: TokenId,
+        random: &dyn Random,
+    ) -> Result<(Self, Bearer), RandomUnavailable> {
+        let mut root = Zeroizing::new([0; ROOT_DIGITS]);
+        base62::draw(&mut *root, random)?;
+        let seed = random::array(random)?;
+        let ratchet = Self { seed, root: BearerDigest(Sha256::digest(*root).into()) };
+        let bearer = ratchet.compose(prefix, id, &root, Generation::FIRST);
+        Ok((ratchet, bearer))
+    }
+
+    pub(crate) fn from_parts(seed: [u8; 32], root: BearerDigest) -> Self {
+        Self { seed, root }
+    }
+
+    pub(crate) fn seed(&self) -> &[u8; 32] {
+        &self.seed
+    }
+
+    pub(crate) fn root(&self) -> &BearerDigest {
+        &self.root
+    }
+
+    /// What `bearer` proves about this family.
+    pub fn prove(&self, bearer: &Bearer) -> Proof {
+        let secret = &bearer.body()[super::BODY - SECRET_DIGITS..];
+        let (root, tag) = secret.split_at(ROOT_DIGITS);
+        if BearerDigest(Sha256::digest(root).into()) != self.root {
+            return Proof::Unknown;
+        }
+        let expected = self.tag(bearer.id(), root, bearer.generation());
+        if bool::from(expected.ct_eq(tag)) {
+            Proof::Proven(bearer.generation())
+        } else {
+            Proof::Forged
+        }
+    }
+
+    fn compose(
+        &self,
+        prefix: &BearerPrefix,
+        id: TokenId,
+        root: &[u8; ROOT_DIGITS],
+        generation: Generation,
+    ) -> Bearer {
+        let mut secret = Zeroizing::new([0; SECRET_DIGITS]);
+        secret[..ROOT_DIGITS].copy_from_slice(root);
+        secret[ROOT_DIGITS..].copy_from_slice(&self.tag(id, root, generation));
+        Bearer::compose(prefix, Kind::Refresh, id, generation, &secret)
+    }
+
+    fn tag(&self, id: TokenId, root: &[u8], generation: Generation) -> [u8; TAG_DIGITS] {
+        let mut mac = digest::keyed(&self.seed);
+        mac.update(root);
+        mac.update(id.as_bytes());
+        mac.update(&generation.number().to_be_bytes());
+        let mut number = [0; 16];
+        number.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+        let mut tag = [0; TAG_DIGITS];
+        base62::write(u128::from_be_bytes(number) % 62u128.pow(TAG_DIGITS as u32), &mut tag);
+        tag
+    }
+}
+
+impl std::fmt::Debug for Ratchet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ratchet([redacted])")
+    }
+}

@@ -1,0 +1,68 @@
+//! Where time comes from. Everything that decides by time is handed a [`Clock`] or a
+//! [`Timestamp`], so that each rule can be tested with plain values.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::time::{Timestamp, Ttl};
+
+/// A source of the present time.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// The present moment.
+    fn now(&self) -> Timestamp;
+}
+
+/// The clock of the operating system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system for the time")]
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Timestamp::from_millis(since.map_or(0, |since| since.as_millis() as u64))
+    }
+}
+
+/// A clock that moves only when it is told to, for tests.
+///
+/// ```
+/// use keyfob::{Clock, ManualClock, Ttl};
+///
+/// let clock = ManualClock::at("2026-01-01T00:00:00Z".parse()?);
+/// clock.advance(Ttl::from_hours(1));
+/// assert_eq!(clock.now().to_string(), "2026-01-01T01:00:00Z");
+/// # Ok::<(), keyfob::Invalid>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<AtomicU64>);
+
+impl ManualClock {
+    /// A clock that stands at `start`.
+    pub fn at(start: Timestamp) -> Self {
+        Self(Arc::new(AtomicU64::new(start.as_millis())))
+    }
+
+    /// Moves the clock, and every clone of it, forward.
+    pub fn advance(&self, by: Ttl) {
+        self.0.fetch_add(by.as_millis(), Ordering::SeqCst);
+    }
+
+    /// Puts the clock, and every clone of it, at `to`, which may lie in the past.
+    pub fn set(&self, to: Timestamp) {
+        self.0.store(to.as_millis(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+impl<T: Clock + ?Sized> Clock for Arc<T> {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+}

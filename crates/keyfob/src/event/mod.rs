@@ -1,0 +1,232 @@
+//! Events: what happened, written in the same step as the change. And observations: what was only
+//! seen, in a feed of its own, so that a flood of refusals cannot push a revocation out.
+
+mod cloud;
+mod handler;
+
+pub use cloud::CloudEvent;
+pub use handler::{AuditLog, Callback, EventHandler, HandlerError, TracingLog};
+
+use minicbor::{Decode, Encode};
+
+use crate::id::{FamilyId, TokenId};
+use crate::store::OperationId;
+use crate::text::{Actor, ClientId, Reason, Subject};
+use crate::time::Timestamp;
+use crate::token::Kind;
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[non_exhaustive]
+pub struct Event {
+    /// Which event this is: it stays the same however often it is delivered.
+    #[n(0)]
+    pub id: EventId,
+    /// When, by the clock of the node that did it.
+    #[n(1)]
+    pub at: Timestamp,
+    /// Who did it.
+    #[n(2)]
+    pub by: Option<Actor>,
+    /// Why.
+    #[n(3)]
+    pub reason: Option<Reason>,
+    /// What happened.
+    #[n(4)]
+    pub what: Happening,
+}
+
+/// The identity of an event: the operation that caused it and its place among those it caused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EventId {
+    operation: OperationId,
+    place: u16,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[non_exhaustive]
+pub enum Happening {
+    /// A token was issued.
+    #[n(0)]
+    Issued {
+        /// The token.
+        #[n(0)]
+        token: TokenId,
+        /// Its kind.
+        #[n(1)]
+        kind: Kind,
+        /// Its subject.
+        #[n(2)]
+        subject: Option<Subject>,
+        /// Its client.
+        #[n(3)]
+        client: Option<ClientId>,
+        /// Its family.
+        #[n(4)]
+        family: Option<FamilyId>,
+    },
+    /// A token's metadata was updated.
+    #[n(1)]
+    MetadataUpdated {
+        /// The token.
+        #[n(0)]
+        token: TokenId,
+    },
+    /// One token was revoked, and with it all that descends from it.
+    #[n(2)]
+    Revoked {
+        /// The token.
+        #[n(0)]
+        token: TokenId,
+    },
+    /// Everything that an epoch covers was revoked.
+    #[n(3)]
+    EpochAdvanced {
+        /// What it covers.
+        #[n(0)]
+        of: EpochOf,
+    },
+}
+
+/// What an epoch covers.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub enum EpochOf {
+    /// Everything of a subject.
+    #[n(0)]
+    Subject(#[n(0)] Subject),
+    /// Everything of a client.
+    #[n(1)]
+    Client(#[n(0)] ClientId),
+    /// A family.
+    #[n(2)]
+    Family(#[n(0)] FamilyId),
+    /// Every token.
+    #[n(3)]
+    All,
+}
+
+/// Something that was seen.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[non_exhaustive]
+pub struct Observation {
+    /// When, by the clock of the node that saw it.
+    #[n(0)]
+    pub at: Timestamp,
+    /// What was seen.
+    #[n(1)]
+    pub what: Sight,
+    /// How many more of the kind were left out since the last one, to bound the rate.
+    #[n(2)]
+    pub left_out: u64,
+}
+
+/// What was seen.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[non_exhaustive]
+pub enum Sight {
+    /// A bearer was refused.
+    #[n(0)]
+    Refused {
+        /// The token, if the bearer proved to be one's.
+        #[n(0)]
+        token: Option<TokenId>,
+        /// The stable code of the refusal.
+        #[n(1)]
+        code: String,
+    },
+    /// A token was found to be expired.
+    #[n(1)]
+    Expired {
+        /// The token.
+        #[n(0)]
+        token: TokenId,
+    },
+    /// A token was used; only some uses are told.
+    #[n(2)]
+    Used {
+        /// The token.
+        #[n(0)]
+        token: TokenId,
+    },
+}
+
+impl Event {
+    pub(crate) fn new(operation: OperationId, place: usize, at: Timestamp, what: Happening) -> Self {
+        let id = EventId { operation, place: place as u16 };
+        Self { id, at, by: None, reason: None, what }
+    }
+
+    /// The token that the event is about, if it is about one.
+    pub fn token(&self) -> Option<TokenId> {
+        match &self.what {
+            Happening::Issued { token, .. }
+            | Happening::MetadataUpdated { token }
+            | Happening::Revoked { token } => Some(*token),
+            Happening::EpochAdvanced { .. } => None,
+        }
+    }
+}
+
+impl Happening {
+    /// The name of the event on the wire.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Issued { .. } => "keyfob.token.issued",
+            Self::MetadataUpdated { .. } => "keyfob.token.metadata_updated",
+            Self::Revoked { .. } => "keyfob.token.revoked",
+            Self::EpochAdvanced { .. } => "keyfob.epoch.advanced",
+        }
+    }
+}
+
+impl Sight {
+    /// The name of the observation on the wire.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "keyfob.token.refused",
+            Self::Expired { .. } => "keyfob.token.expired",
+            Self::Used { .. } => "keyfob.token.used",
+        }
+    }
+}
+
+impl std::fmt::Display for EventId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.operation, self.place)
+    }
+}
+
+impl std::fmt::Debug for EventId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl<C> Encode<C> for EventId {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        encoder: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        let mut bytes = [0; 18];
+        bytes[..16].copy_from_slice(self.operation.as_bytes());
+        bytes[16..].copy_from_slice(&self.place.to_be_bytes());
+        encoder.bytes(&bytes)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for EventId {
+    fn decode(
+        decoder: &mut minicbor::Decoder<'b>,
+        _: &mut C,
+    ) -> Result<Self, minicbor::decode::Error> {
+        let bytes = decoder.bytes()?;
+        let (operation, place) = bytes
+            .split_first_chunk::<16>()
+            .and_then(|(operation, rest)| Some((operation, <[u8; 2]>::try_from(rest).ok()?)))
+            .ok_or_else(|| minicbor::decode::Error::message("an event id has 18 bytes"))?;
+        let operation = OperationId::from_bytes(*operation);
+        Ok(Self { operation, place: u16::from_be_bytes(place) })
+    }
+}

@@ -1,0 +1,343 @@
+//! Token ids: public handles that sort by time and carry their own route.
+//!
+//! ```text
+//!  0      5         10     12         16 bytes
+//!  ├──────┼─────────┼──────┼──────────┤
+//!  │ tick │ random  │ lane │  random  │
+//!  └──────┴─────────┴──────┴──────────┘
+//!    40       40      10+6      32      bits
+//! ```
+//!
+//! The tick counts 16 ms since 1970. The first ten bytes are unique within a lane (a store refuses
+//! a second record with the same ones) and are all that an index needs to hold.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::invalid::{Invalid, Problem};
+use crate::random::{self, Random, RandomUnavailable};
+use crate::time::Timestamp;
+
+/// The public handle of a token, safe in logs and URLs: `tok_` and 26 characters of lower-case
+/// Crockford base32.
+///
+/// Ids sort by the time of their creation, in bytes as in text, to a precision of 16 ms.
+///
+/// ```
+/// use keyfob::TokenId;
+///
+/// let id: TokenId = "tok_00d1h88n000000000000000001".parse()?;
+/// assert_eq!(id.to_string(), "tok_00d1h88n000000000000000001");
+/// # Ok::<(), keyfob::Invalid>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenId([u8; 16]);
+
+/// The unit of routing and of atomicity: all that one subject owns lies in one lane.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Lane(u16);
+
+/// How many lanes a namespace has: 1 to 1024, fixed when the namespace is created.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LaneCount(u16);
+
+/// The id of a family: that of the refresh token or the session at its root.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FamilyId(TokenId);
+
+const PREFIX: &str = "tok_";
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const DIGITS: usize = 26;
+const TICK_MILLIS: u64 = 16;
+
+impl TokenId {
+    /// How many leading bytes are unique within a lane.
+    pub const LOCAL_BYTES: usize = 10;
+
+    /// Draws an id for a token created at `at` in `lane`.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn draw(at: Timestamp, lane: Lane, random: &dyn Random) -> Result<Self, RandomUnavailable> {
+        let mut bytes = random::array::<16>(random)?;
+        bytes[..5].copy_from_slice(&(at.as_millis() / TICK_MILLIS).to_be_bytes()[3..]);
+        let below = u16::from_be_bytes([bytes[10], bytes[11]]) & 0x3f;
+        bytes[10..12].copy_from_slice(&(lane.0 << 6 | below).to_be_bytes());
+        Ok(Self(bytes))
+    }
+
+    /// The id with these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes of the id.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// The lane that the token lies in.
+    pub const fn lane(self) -> Lane {
+        Lane(u16::from_be_bytes([self.0[10], self.0[11]]) >> 6)
+    }
+
+    /// When the id was drawn, to 16 ms, by the clock of the node that drew it.
+    pub fn drawn_at(self) -> Timestamp {
+        let mut tick = [0; 8];
+        tick[3..].copy_from_slice(&self.0[..5]);
+        Timestamp::from_millis(u64::from_be_bytes(tick) * TICK_MILLIS)
+    }
+}
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = u128::from_be_bytes(self.0);
+        let mut text = [0u8; PREFIX.len() + DIGITS];
+        text[..PREFIX.len()].copy_from_slice(PREFIX.as_bytes());
+        for (place, digit) in text[PREFIX.len()..].iter_mut().rev().enumerate() {
+            *digit = ALPHABET[(value >> (5 * place) & 31) as usize];
+        }
+        f.pad(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl fmt::Debug for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for TokenId {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let expected = "tok_ and 26 characters of base32, such as tok_00d1h88n000000000000000001";
+        let malformed = || Invalid::new("token id", Problem::Malformed { expected });
+        let digits = text.strip_prefix(PREFIX).ok_or_else(malformed)?;
+        let value = base32_bits(digits).ok_or_else(malformed)?;
+        match value {
+            (value, DIGITS) => Ok(Self(value.to_be_bytes())),
+            _ => Err(malformed()),
+        }
+    }
+}
+
+/// The value and the number of base32 digits; `None` for a foreign character or an overflow.
+fn base32_bits(digits: &str) -> Option<(u128, usize)> {
+    let mut value = 0u128;
+    for digit in digits.bytes() {
+        let bits = ALPHABET.iter().position(|known| *known == digit)? as u128;
+        if value >> 123 != 0 {
+            return None;
+        }
+        value = value << 5 | bits;
+    }
+    Some((value, digits.len()))
+}
+
+/// The leading part of a token id, for looking one up by what a person remembers of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IdPrefix(Box<str>);
+
+impl IdPrefix {
+    /// Whether `id` starts with this.
+    pub fn matches(&self, id: TokenId) -> bool {
+        id.to_string().starts_with(&*self.0)
+    }
+
+    /// The text, with its `tok_`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for IdPrefix {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let expected = "the start of a token id, such as tok_00d1h8";
+        let malformed = || Invalid::new("token id prefix", Problem::Malformed { expected });
+        let digits = text.strip_prefix(PREFIX).unwrap_or(text);
+        let (_, count) = base32_bits(digits).ok_or_else(malformed)?;
+        if count == 0 || count > DIGITS {
+            return Err(malformed());
+        }
+        Ok(Self(format!("{PREFIX}{digits}").into()))
+    }
+}
+
+impl FamilyId {
+    /// The family whose root is `root`.
+    pub const fn of_root(root: TokenId) -> Self {
+        Self(root)
+    }
+
+    /// The token at the root of the family.
+    pub const fn root(self) -> TokenId {
+        self.0
+    }
+}
+
+impl fmt::Display for FamilyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for FamilyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl FromStr for FamilyId {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        text.parse().map(Self)
+    }
+}
+
+impl Lane {
+    /// The lane with this number.
+    pub const fn new(number: u16) -> Self {
+        Self(number)
+    }
+
+    /// The number of the lane.
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Lane({})", self.0)
+    }
+}
+
+impl LaneCount {
+    /// One lane: a store without routing.
+    pub const ONE: Self = Self(1);
+    /// What a namespace gets unless it is told otherwise.
+    pub const DEFAULT: Self = Self(64);
+
+    /// A count of lanes.
+    ///
+    /// # Errors
+    /// When it is 0 or more than 1024.
+    pub fn new(count: u16) -> Result<Self, Invalid> {
+        match count {
+            1..=1024 => Ok(Self(count)),
+            _ => Err(Invalid::new("lane count", Problem::OutOfRange { allowed: "1 to 1024" })),
+        }
+    }
+
+    /// The number of lanes.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// Every lane, in order.
+    pub fn lanes(self) -> impl DoubleEndedIterator<Item = Lane> + ExactSizeIterator + Clone {
+        (0..self.0).map(Lane)
+    }
+
+    /// The lane that a well-mixed number falls in.
+    pub(crate) fn pick(self, number: u64) -> Lane {
+        Lane((number % u64::from(self.0)) as u16)
+    }
+}
+
+macro_rules! as_text_and_bytes {
+    ($($name:ident, $to:expr, $from:expr;)+) => {$(
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl<C> minicbor::Encode<C> for $name {
+            fn encode<W: minicbor::encode::Write>(
+                &self,
+                encoder: &mut minicbor::Encoder<W>,
+                _: &mut C,
+            ) -> Result<(), minicbor::encode::Error<W::Error>> {
+                let to: fn(&$name) -> &[u8; 16] = $to;
+                encoder.bytes(to(self))?.ok()
+            }
+        }
+
+        impl<'b, C> minicbor::Decode<'b, C> for $name {
+            fn decode(
+                decoder: &mut minicbor::Decoder<'b>,
+                _: &mut C,
+            ) -> Result<Self, minicbor::decode::Error> {
+                let bytes: [u8; 16] = decoder
+                    .bytes()?
+                    .try_into()
+                    .map_err(|_| minicbor::decode::Error::message("a token id has 16 bytes"))?;
+                let from: fn(TokenId) -> $name = $from;
+                Ok(from(TokenId(bytes)))
+            }
+        }
+    )+};
+}
+
+as_text_and_bytes! {
+    TokenId, |id| &id.0, |id| id;
+    FamilyId, |family| &family.0.0, FamilyId;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::SeededRandom;
+
+    #[test]
+    fn an_id_carries_its_lane_and_its_time() {
+        let random = SeededRandom::new(1);
+        let at = Timestamp::from_millis(1_795_000_000_123);
+        for lane in [0, 1, 63, 1023] {
+            let id = TokenId::draw(at, Lane(lane), &random).unwrap();
+            assert_eq!(id.lane(), Lane(lane));
+            assert_eq!(id.drawn_at().as_millis(), at.as_millis() / 16 * 16);
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn ids_sort_by_time_in_bytes_and_in_text() {
+        let random = SeededRandom::new(2);
+        let early = TokenId::draw(Timestamp::from_millis(1_000_000), Lane(9), &random).unwrap();
+        let late = TokenId::draw(Timestamp::from_millis(1_000_016), Lane(0), &random).unwrap();
+        assert!(early < late);
+        assert!(early.to_string() < late.to_string());
+    }
+
+    #[test]
+    fn text_that_is_no_id_is_refused() {
+        let overflow = format!("tok_{}", "z".repeat(26));
+        for text in ["", "tok_", "tok_0", "tik_00d1h88n000000000000000001", &overflow] {
+            assert!(text.parse::<TokenId>().is_err(), "{text}");
+        }
+        assert!("TOK_00d1h88n000000000000000001".parse::<TokenId>().is_err());
+        assert!("tok_00d1h88n00000000000000000u".parse::<TokenId>().is_err());
+    }
+
+    #[test]
+    fn a_prefix_matches_what_starts_with_it() {
+        let id: TokenId = "tok_00d1h88n000000000000000001".parse().unwrap();
+        assert!("tok_00d1".parse::<IdPrefix>().unwrap().matches(id));
+        assert!("00d1".parse::<IdPrefix>().unwrap().matches(id));
+        assert!(!"tok_0d".parse::<IdPrefix>().unwrap().matches(id));
+        assert!("tok_".parse::<IdPrefix>().is_err());
+    }
+}

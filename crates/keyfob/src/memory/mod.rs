@@ -1,0 +1,147 @@
+//! The store in memory: the contract in its plainest form, for tests and for single processes that
+//! may forget everything when they stop.
+//!
+//! One lock guards all of it. Whatever a verb does, it does while it holds the lock, so that it is
+//! atomic, and it never waits while it does.
+
+mod feed;
+mod index;
+mod state;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::clock::{Clock, SystemClock};
+use crate::id::{Lane, LaneCount, TokenId};
+use crate::namespace::{Namespace, NamespaceKey, Term};
+use crate::random::{OsRandom, Random, RandomUnavailable};
+use crate::store::*;
+
+use state::State;
+
+/// A store that lives and dies with the process.
+///
+/// ```
+/// # tokio_test::block_on(async {
+/// use keyfob::{Grant, Kind, MemoryStore, TokenManager};
+///
+/// let manager = TokenManager::new(MemoryStore::new()?);
+/// let issued = manager.issue(Grant::new(Kind::Session).subject("user123")).await?;
+/// assert!(manager.validate_any(issued.bearer.expose()).await.is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct MemoryStore {
+    namespace: Namespace,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+impl MemoryStore {
+    /// An empty store with one lane, on the system's clock.
+    ///
+    /// # Errors
+    /// When there is no randomness to draw the namespace key from.
+    pub fn new() -> Result<Self, RandomUnavailable> {
+        Self::with(LaneCount::ONE, Arc::new(SystemClock), &OsRandom)
+    }
+
+    /// An empty store with these lanes, this clock and a key drawn from `random`.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn with(
+        lanes: LaneCount,
+        clock: Arc<dyn Clock>,
+        random: &dyn Random,
+    ) -> Result<Self, RandomUnavailable> {
+        let namespace = Namespace::new(lanes, NamespaceKey::draw(random)?);
+        let state = Mutex::new(State::new(lanes, clock.now()));
+        Ok(Self { namespace, clock, state })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No verb panics halfway through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    async fn insert(&self, operation: Operation, insert: Insert) -> Result<Inserted, StoreError> {
+        self.state().insert(operation, insert, self.clock.now())
+    }
+
+    async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {
+        Ok(self.state().load(id, self.clock.now()))
+    }
+
+    async fn replace(
+        &self,
+        operation: Operation,
+        replace: Replace,
+    ) -> Result<Replaced, StoreError> {
+        self.state().replace(operation, replace, self.clock.now())
+    }
+
+    async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError> {
+        self.state().spend(operation, spend.id, self.clock.now())
+    }
+
+    async fn touch(&self, uses: &[LastUse]) -> Result<(), StoreError> {
+        self.state().touch(uses, self.clock.now());
+        Ok(())
+    }
+
+    async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError> {
+        self.state().revoke(operation, revoke, self.clock.now())
+    }
+
+    async fn advance(
+        &self,
+        operation: Operation,
+        advance: Advance,
+    ) -> Result<Advanced, StoreError> {
+        self.state().advance(operation, advance, self.clock.now())
+    }
+
+    async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
+        Ok(self.state().stamp(lane))
+    }
+
+    async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
+        Ok(self.state().query(query, self.clock.now()))
+    }
+
+    async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
+        Ok(self.state().count(term, lane))
+    }
+
+    async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        self.state().observe(lane, entries, self.clock.now());
+        Ok(())
+    }
+
+    async fn entries(
+        &self,
+        feed: Feed,
+        after: &Cursor,
+        limit: usize,
+    ) -> Result<EntryPage, StoreError> {
+        Ok(self.state().entries(feed, after, limit))
+    }
+
+    async fn report(&self) -> Result<StoreReport, StoreError> {
+        let mut report = StoreReport::new("memory", self.clock.now());
+        let advice = "everything is gone when this process stops: name a file or a Redis to keep it";
+        report.find(Severity::Warning, "durability", advice);
+        Ok(report)
+    }
+
+    async fn close(&self) {}
+}

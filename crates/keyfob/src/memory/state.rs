@@ -1,0 +1,465 @@
+//! What the store in memory holds, and each verb of the contract on it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::feed::FeedLog;
+use super::index::Index;
+use crate::id::{Lane, LaneCount, TokenId};
+use crate::namespace::{EpochField, Term};
+use crate::store::*;
+use crate::time::Timestamp;
+
+/// How many records past their time a write drops: more than it adds, so that they never pile up.
+const DROPPED_PER_WRITE: usize = 16;
+
+#[derive(Debug)]
+pub(super) struct State {
+    lanes: Vec<LaneState>,
+    records: BTreeMap<LocalKey, Record>,
+    forget: BTreeSet<(Timestamp, TokenId)>,
+    index: Index,
+    events: FeedLog,
+    observations: FeedLog,
+    answers: HashMap<OperationId, Answer>,
+    answers_end: BTreeSet<(Timestamp, [u8; 16])>,
+}
+
+/// What must be unique: the lane and the leading part of an id.
+type LocalKey = (Lane, [u8; TokenId::LOCAL_BYTES]);
+
+#[derive(Debug)]
+struct LaneState {
+    birth: Stamp,
+    sequence: Stamp,
+    epochs: HashMap<Option<EpochField>, KeptEpoch>,
+    /// No record of the lane can be kept longer than this.
+    kept_until: Timestamp,
+}
+
+#[derive(Debug)]
+struct KeptEpoch {
+    epoch: Epoch,
+    /// When nothing that it covers can be left.
+    covers_until: Timestamp,
+}
+
+#[derive(Debug)]
+struct Record {
+    id: TokenId,
+    body: Vec<u8>,
+    version: RecordVersion,
+    stamp: Stamp,
+    keep_until: Timestamp,
+    uses_left: Option<u32>,
+    last_used: Option<Timestamp>,
+    epochs: Epochs,
+    terms: Vec<Term>,
+    tombstone: Option<Mark>,
+}
+
+/// The answer that an operation got, to be given again.
+#[derive(Clone, Debug)]
+enum Answer {
+    Inserted(Inserted),
+    Replaced(Replaced),
+    Spent(Spent),
+    Revoked,
+    Advanced(Advanced),
+}
+
+fn local_key(id: TokenId) -> LocalKey {
+    let mut local = [0; TokenId::LOCAL_BYTES];
+    local.copy_from_slice(&id.as_bytes()[..TokenId::LOCAL_BYTES]);
+    (id.lane(), local)
+}
+
+impl State {
+    pub(super) fn new(lanes: LaneCount, now: Timestamp) -> Self {
+        let birth = Stamp::birth(now);
+        let lane = || LaneState {
+            birth,
+            sequence: birth,
+            epochs: HashMap::new(),
+            kept_until: Timestamp::default(),
+        };
+        Self {
+            lanes: lanes.lanes().map(|_| lane()).collect(),
+            records: BTreeMap::new(),
+            forget: BTreeSet::new(),
+            index: Index::default(),
+            events: FeedLog::default(),
+            observations: FeedLog::default(),
+            answers: HashMap::new(),
+            answers_end: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        operation: Operation,
+        insert: Insert,
+        now: Timestamp,
+    ) -> Result<Inserted, StoreError> {
+        if let Some(Answer::Inserted(inserted)) = self.begin(operation, now)? {
+            return Ok(inserted);
+        }
+        let outcome = match self.admit(&insert.records, now)? {
+            Some(refused) => refused,
+            None => {
+                let lane = insert.records.first().map_or(Lane::default(), |first| first.id.lane());
+                let stamp = self.stamp_for(lane, insert.records.first().map(|first| first.stamp));
+                self.store_all(insert.records, now);
+                self.events.append(lane, insert.events, now);
+                Inserted::Stored(stamp)
+            }
+        };
+        self.answer(operation, Answer::Inserted(outcome));
+        Ok(outcome)
+    }
+
+    pub(super) fn load(&self, id: TokenId, now: Timestamp) -> Option<Loaded> {
+        let record = self.records.get(&local_key(id))?;
+        (record.id == id && now < record.keep_until).then(|| self.loaded(record))
+    }
+
+    pub(super) fn replace(
+        &mut self,
+        operation: Operation,
+        replace: Replace,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        if let Some(Answer::Replaced(replaced)) = self.begin(operation, now)? {
+            return Ok(replaced);
+        }
+        check_body(&replace.body)?;
+        let outcome = self.replaced(replace, now)?;
+        self.answer(operation, Answer::Replaced(outcome.clone()));
+        Ok(outcome)
+    }
+
+    fn replaced(&mut self, replace: Replace, now: Timestamp) -> Result<Replaced, StoreError> {
+        let Some(loaded) = self.load(replace.id, now) else { return Ok(Replaced::Missing) };
+        if !loaded.is_clear() {
+            return Ok(Replaced::Ended);
+        }
+        if loaded.version != replace.read {
+            return Ok(Replaced::Stale);
+        }
+        match self.admit(&replace.minted, now)? {
+            Some(Inserted::Superseded) => return Ok(Replaced::Ended),
+            Some(_) => return Ok(Replaced::IdTaken),
+            None => {}
+        }
+        let version = RecordVersion(loaded.version.0 + 1);
+        if let Some(record) = self.records.get_mut(&local_key(replace.id)) {
+            record.body = replace.body;
+            record.version = version;
+            for term in replace.added_terms {
+                if !record.terms.contains(&term) {
+                    record.terms.push(term);
+                    self.index.add(term, record.id, record.keep_until);
+                }
+            }
+        }
+        self.store_all(replace.minted, now);
+        self.events.append(replace.id.lane(), replace.events, now);
+        Ok(Replaced::Stored(version))
+    }
+
+    pub(super) fn spend(
+        &mut self,
+        operation: Operation,
+        id: TokenId,
+        now: Timestamp,
+    ) -> Result<Spent, StoreError> {
+        if let Some(Answer::Spent(spent)) = self.begin(operation, now)? {
+            return Ok(spent);
+        }
+        let clear = self.load(id, now).is_some_and(|loaded| loaded.is_clear());
+        let record = self.records.get_mut(&local_key(id)).filter(|_| clear);
+        let spent = match record.and_then(|record| record.uses_left.as_mut()) {
+            None => Spent::Refused,
+            Some(0) => Spent::Exhausted,
+            Some(left) => {
+                *left -= 1;
+                Spent::Left(*left)
+            }
+        };
+        self.answer(operation, Answer::Spent(spent.clone()));
+        Ok(spent)
+    }
+
+    pub(super) fn touch(&mut self, uses: &[LastUse], now: Timestamp) {
+        for LastUse { id, at } in uses {
+            let record = self.records.get_mut(&local_key(*id));
+            if let Some(record) = record.filter(|record| record.id == *id && now < record.keep_until)
+            {
+                record.last_used = record.last_used.max(Some(*at));
+            }
+        }
+    }
+
+    pub(super) fn revoke(
+        &mut self,
+        operation: Operation,
+        revoke: Revoke,
+        now: Timestamp,
+    ) -> Result<Revoked, StoreError> {
+        if let Some(Answer::Revoked) = self.begin(operation, now)? {
+            return Ok(Revoked::Now);
+        }
+        check_note(&revoke.note)?;
+        let Some(loaded) = self.load(revoke.id, now) else { return Ok(Revoked::Missing) };
+        let before = match loaded.verdict {
+            Verdict::Revoked(mark) => Some(mark),
+            Verdict::Clear | Verdict::Damaged => None,
+        };
+        let lane = revoke.id.lane();
+        // Even of a token that is revoked already: what descends from it may still live.
+        if let Some(field) = revoke.cascade {
+            self.advance_lane(lane, Some(field), revoke.at, &revoke.note, now);
+        }
+        if let Some(mark) = before {
+            return Ok(Revoked::Before(mark));
+        }
+        if let Some(record) = self.records.get_mut(&local_key(revoke.id)) {
+            let through = MarkThrough::Token;
+            record.tombstone = Some(Mark { through, at: revoke.at, note: revoke.note });
+        }
+        self.events.append(lane, revoke.events, now);
+        self.answer(operation, Answer::Revoked);
+        Ok(Revoked::Now)
+    }
+
+    pub(super) fn advance(
+        &mut self,
+        operation: Operation,
+        advance: Advance,
+        now: Timestamp,
+    ) -> Result<Advanced, StoreError> {
+        if let Some(Answer::Advanced(advanced)) = self.begin(operation, now)? {
+            return Ok(advanced);
+        }
+        check_note(&advance.note)?;
+        let every = 0..self.lanes.len() as u16;
+        let (lanes, field) = match advance.scope {
+            EpochScope::Lane(lane, field) => (lane.number()..lane.number() + 1, Some(field)),
+            EpochScope::EveryLane(field) => (every, Some(field)),
+            EpochScope::All => (every, None),
+        };
+        let advanced = Advanced { lanes: lanes.len() as u16 };
+        let first = Lane::new(lanes.start);
+        for lane in lanes.map(Lane::new) {
+            self.advance_lane(lane, field, advance.at, &advance.note, now);
+        }
+        self.events.append(first, advance.events, now);
+        self.answer(operation, Answer::Advanced(advanced));
+        Ok(advanced)
+    }
+
+    pub(super) fn stamp(&self, lane: Lane) -> Stamp {
+        self.lane(lane).sequence
+    }
+
+    pub(super) fn query(&self, query: &Query, now: Timestamp) -> RecordPage {
+        let after = query.after;
+        let mut records = Vec::new();
+        for id in self.index.walk(query.term, query.order, after) {
+            if query.lane.is_some_and(|lane| lane != id.lane()) {
+                continue;
+            }
+            let Some(loaded) = self.load(id, now) else { continue };
+            if records.len() == query.limit {
+                let next = records.last().map(Position::of);
+                return RecordPage { records, next };
+            }
+            records.push(loaded);
+        }
+        RecordPage { records, next: None }
+    }
+
+    pub(super) fn count(&self, term: Term, lane: Option<Lane>) -> u64 {
+        self.index.count(term, lane)
+    }
+
+    pub(super) fn observe(&mut self, lane: Lane, entries: Vec<Vec<u8>>, now: Timestamp) {
+        self.observations.append(lane, entries, now);
+    }
+
+    pub(super) fn entries(&self, feed: Feed, after: &Cursor, limit: usize) -> EntryPage {
+        let lanes = self.lanes.len() as u16;
+        match feed {
+            Feed::Events => self.events.page(after, limit, lanes),
+            Feed::Observations => self.observations.page(after, limit, lanes),
+        }
+    }
+
+    /// Starts a write: the answer of an earlier sending, or leave to go on.
+    fn begin(
+        &mut self,
+        operation: Operation,
+        now: Timestamp,
+    ) -> Result<Option<Answer>, StoreError> {
+        self.drop_past(now);
+        if let Some(answer) = self.answers.get(&operation.id) {
+            return Ok(Some(answer.clone()));
+        }
+        if now > operation.deadline {
+            return Err(StoreError::DeadlinePassed { operation: operation.id });
+        }
+        Ok(None)
+    }
+
+    fn answer(&mut self, operation: Operation, answer: Answer) {
+        self.answers.insert(operation.id, answer);
+        self.answers_end.insert((operation.deadline, *operation.id.as_bytes()));
+    }
+
+    /// Whether new records may be stored, and if not, why.
+    fn admit(
+        &self,
+        records: &[NewRecord],
+        now: Timestamp,
+    ) -> Result<Option<Inserted>, StoreError> {
+        for record in records {
+            check_body(&record.body)?;
+            let taken = self.records.get(&local_key(record.id));
+            if taken.is_some_and(|taken| now < taken.keep_until) {
+                return Ok(Some(Inserted::IdTaken));
+            }
+            let stamp = self.stamp_for(record.id.lane(), Some(record.stamp));
+            if !self.verdict(record.id.lane(), stamp, None, &record.epochs).is_clear() {
+                return Ok(Some(Inserted::Superseded));
+            }
+        }
+        Ok(None)
+    }
+
+    fn stamp_for(&self, lane: Lane, rule: Option<StampRule>) -> Stamp {
+        match rule {
+            Some(StampRule::Seen(stamp)) => stamp,
+            Some(StampRule::Present) | None => self.stamp(lane),
+        }
+    }
+
+    fn store_all(&mut self, records: Vec<NewRecord>, now: Timestamp) {
+        for new in records {
+            let stamp = self.stamp_for(new.id.lane(), Some(new.stamp));
+            self.forget_record(local_key(new.id));
+            // A record whose time is over already is stored nowhere.
+            if new.keep_until <= now {
+                continue;
+            }
+            for term in &new.terms {
+                self.index.add(*term, new.id, new.keep_until);
+            }
+            self.forget.insert((new.keep_until, new.id));
+            let lane = self.lane_mut(new.id.lane());
+            lane.kept_until = lane.kept_until.max(new.keep_until);
+            let record = Record {
+                id: new.id,
+                body: new.body,
+                version: RecordVersion(1),
+                stamp,
+                keep_until: new.keep_until,
+                uses_left: new.uses_left,
+                last_used: None,
+                epochs: new.epochs,
+                terms: new.terms,
+                tombstone: None,
+            };
+            self.records.insert(local_key(new.id), record);
+        }
+    }
+
+    fn advance_lane(
+        &mut self,
+        lane: Lane,
+        field: Option<EpochField>,
+        at: Timestamp,
+        note: &[u8],
+        now: Timestamp,
+    ) {
+        let lane = self.lane_mut(lane);
+        lane.epochs.retain(|_, kept| now < kept.covers_until);
+        lane.sequence = lane.sequence.next();
+        let epoch = Epoch { stamp: lane.sequence, at, note: note.to_vec() };
+        let covers_until = lane.kept_until.max(now + Operation::WINDOW);
+        lane.epochs.insert(field, KeptEpoch { epoch, covers_until });
+    }
+
+    fn loaded(&self, record: &Record) -> Loaded {
+        let tombstone = record.tombstone.clone();
+        Loaded {
+            id: record.id,
+            body: record.body.clone(),
+            version: record.version,
+            stamp: record.stamp,
+            keep_until: record.keep_until,
+            uses_left: record.uses_left,
+            last_used: record.last_used,
+            verdict: self.verdict(record.id.lane(), record.stamp, tombstone, &record.epochs),
+        }
+    }
+
+    fn verdict(
+        &self,
+        lane: Lane,
+        stamp: Stamp,
+        tombstone: Option<Mark>,
+        epochs: &Epochs,
+    ) -> Verdict {
+        let lane = self.lane(lane);
+        Verdict::of(stamp, tombstone, epochs, Some((lane.birth, lane.sequence)), |field| {
+            lane.epochs.get(&field).map(|kept| kept.epoch.clone())
+        })
+    }
+
+    fn drop_past(&mut self, now: Timestamp) {
+        for _ in 0..DROPPED_PER_WRITE {
+            match self.forget.first() {
+                Some((keep_until, id)) if *keep_until <= now => {
+                    let key = local_key(*id);
+                    self.forget_record(key);
+                }
+                _ => break,
+            }
+        }
+        while let Some((_, id)) = self.answers_end.first().filter(|(end, _)| *end < now) {
+            self.answers.remove(&OperationId::from_bytes(*id));
+            self.answers_end.pop_first();
+        }
+    }
+
+    fn forget_record(&mut self, key: LocalKey) {
+        if let Some(record) = self.records.remove(&key) {
+            self.forget.remove(&(record.keep_until, record.id));
+            for term in record.terms {
+                self.index.remove(term, record.id, record.keep_until);
+            }
+        }
+    }
+
+    fn lane(&self, lane: Lane) -> &LaneState {
+        &self.lanes[usize::from(lane.number()) % self.lanes.len()]
+    }
+
+    fn lane_mut(&mut self, lane: Lane) -> &mut LaneState {
+        let count = self.lanes.len();
+        &mut self.lanes[usize::from(lane.number()) % count]
+    }
+}
+
+fn check_body(body: &[u8]) -> Result<(), StoreError> {
+    if body.len() > NewRecord::MAX_BODY {
+        return Err(StoreError::TooLarge { what: "the record", most: NewRecord::MAX_BODY });
+    }
+    Ok(())
+}
+
+fn check_note(note: &[u8]) -> Result<(), StoreError> {
+    if note.len() > Revoke::MAX_NOTE {
+        return Err(StoreError::TooLarge { what: "the note", most: Revoke::MAX_NOTE });
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Where randomness comes from: the operating system, or a seed in tests.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use sha2::{Digest, Sha256};
+
+/// A source of random bytes.
+pub trait Random: Send + Sync + fmt::Debug {
+    /// Fills `bytes`.
+    ///
+    /// # Errors
+    /// When the source cannot give randomness; nothing may then be issued.
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable>;
+}
+
+/// The source of randomness failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system gives no random bytes: nothing can be issued safely")]
+pub struct RandomUnavailable;
+
+/// The generator of the operating system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsRandom;
+
+impl Random for OsRandom {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable> {
+        getrandom::fill(bytes).map_err(|_| RandomUnavailable)
+    }
+}
+
+/// A reproducible source for tests and fuzzing: SHA-256 of a seed and a counter.
+///
+/// Never use it where a secret matters.
+pub struct SeededRandom(Mutex<(u64, u64)>);
+
+impl SeededRandom {
+    /// The source that `seed` determines.
+    pub fn new(seed: u64) -> Self {
+        Self(Mutex::new((seed, 0)))
+    }
+}
+
+impl fmt::Debug for SeededRandom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SeededRandom")
+    }
+}
+
+impl Random for SeededRandom {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable> {
+        let mut state = self.0.lock().map_err(|_| RandomUnavailable)?;
+        for chunk in bytes.chunks_mut(32) {
+            let mut hash = Sha256::new();
+            hash.update(state.0.to_le_bytes());
+            hash.update(state.1.to_le_bytes());
+            state.1 += 1;
+            chunk.copy_from_slice(&hash.finalize()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+impl<T: Random + ?Sized> Random for Arc<T> {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable> {
+        (**self).fill(bytes)
+    }
+}
+
+pub(crate) fn array<const N: usize>(random: &dyn Random) -> Result<[u8; N], RandomUnavailable> {
+    let mut bytes = [0; N];
+    random.fill(&mut bytes)?;
+    Ok(bytes)
+}

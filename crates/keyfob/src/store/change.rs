@@ -1,0 +1,243 @@
+//! The changes that a store makes, and what came of each.
+
+use super::{Epochs, Loaded, Mark, RecordVersion, Stamp};
+use crate::id::{Lane, TokenId};
+use crate::namespace::{EpochField, Term};
+use crate::random::{self, Random, RandomUnavailable};
+use crate::time::{Timestamp, Ttl};
+
+/// The identity of one write, however often it is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Operation {
+    /// Its id: the same id gets the same answer.
+    pub id: OperationId,
+    /// When it may no longer have an effect, by the clock of the node that began it. A store with a
+    /// clock of its own translates.
+    pub deadline: Timestamp,
+}
+
+/// The id of an operation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperationId([u8; 16]);
+
+impl Operation {
+    /// How long after its beginning a write may still have an effect.
+    pub const WINDOW: Ttl = Ttl::from_secs(30);
+
+    /// Begins an operation.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn begin(now: Timestamp, random: &dyn Random) -> Result<Self, RandomUnavailable> {
+        Ok(Self { id: OperationId(random::array(random)?), deadline: now + Self::WINDOW })
+    }
+}
+
+impl OperationId {
+    /// The id with these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for OperationId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "op_{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl std::fmt::Debug for OperationId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+/// New records to store together, all of one lane, and the events that say so.
+#[derive(Clone, Debug)]
+pub struct Insert {
+    /// The records; at least one.
+    pub records: Vec<NewRecord>,
+    /// The events, unread, in order.
+    pub events: Vec<Vec<u8>>,
+}
+
+/// One new record.
+#[derive(Clone, Debug)]
+pub struct NewRecord {
+    /// Its token.
+    pub id: TokenId,
+    /// What is stored, unread; at most [`NewRecord::MAX_BODY`] bytes.
+    pub body: Vec<u8>,
+    /// When it may be forgotten, and by when it must be.
+    pub keep_until: Timestamp,
+    /// How many uses it has, where they are counted.
+    pub uses_left: Option<u32>,
+    /// The epochs that it answers to.
+    pub epochs: Epochs,
+    /// What it is listed under.
+    pub terms: Vec<Term>,
+    /// Which stamp it gets.
+    pub stamp: StampRule,
+}
+
+impl NewRecord {
+    /// The most bytes that the body of a record may have.
+    pub const MAX_BODY: usize = 64 * 1024;
+}
+
+/// Which stamp a new record gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StampRule {
+    /// The present value of its lane's sequence.
+    Present,
+    /// One that was read before: by a login before it checked the password, or with the token that
+    /// this one is minted from. If an epoch moved above it since, the record is not stored.
+    Seen(Stamp),
+}
+
+/// What came of an insert.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Inserted {
+    /// The records are stored, by this call or by an earlier one of the same operation. The stamp
+    /// is that of the first.
+    Stored(Stamp),
+    /// Another record has one of the ids. Nothing was stored: draw another id.
+    IdTaken,
+    /// What the records rest on was revoked after the stamp was read. Nothing was stored.
+    Superseded,
+}
+
+/// A change of one record's body.
+#[derive(Clone, Debug)]
+pub struct Replace {
+    /// The record.
+    pub id: TokenId,
+    /// The version that was read.
+    pub read: RecordVersion,
+    /// The new body.
+    pub body: Vec<u8>,
+    /// Terms that it is now also listed under. Those that no longer fit may stay: a reader tests
+    /// what it finds.
+    pub added_terms: Vec<Term>,
+    /// Records to store in the same step, in the same lane.
+    pub minted: Vec<NewRecord>,
+    /// The events, unread, in order.
+    pub events: Vec<Vec<u8>>,
+}
+
+/// What came of a replacement.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Replaced {
+    /// The record now has this version, by this call or by an earlier one of the same operation.
+    Stored(RecordVersion),
+    /// Another version stands: read again.
+    Stale,
+    /// The record is revoked, or its epochs are damaged; it stays as it is.
+    Ended,
+    /// There is no such record, and none was made.
+    Missing,
+    /// A minted record's id is taken. Nothing was changed: draw another id.
+    IdTaken,
+}
+
+/// One use of a record whose uses are counted.
+#[derive(Clone, Debug)]
+pub struct Spend {
+    /// The record.
+    pub id: TokenId,
+}
+
+/// What came of spending a use.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Spent {
+    /// One use was taken; so many are left.
+    Left(u32),
+    /// None was left.
+    Exhausted,
+    /// The record is revoked, damaged, unknown, or its uses are not counted.
+    Refused,
+}
+
+/// When a token was last used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LastUse {
+    /// The token.
+    pub id: TokenId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The revocation of one record.
+#[derive(Clone, Debug)]
+pub struct Revoke {
+    /// The record.
+    pub id: TokenId,
+    /// When, by the clock of the node that decided it.
+    pub at: Timestamp,
+    /// Reason and actor, unread; at most [`Revoke::MAX_NOTE`] bytes.
+    pub note: Vec<u8>,
+    /// The epoch to advance in the same step: the record's own as an ancestor, where something may
+    /// descend from it.
+    pub cascade: Option<EpochField>,
+    /// The events to append if the record was not revoked before.
+    pub events: Vec<Vec<u8>>,
+}
+
+impl Revoke {
+    /// The most bytes that a note may have.
+    pub const MAX_NOTE: usize = 1024;
+}
+
+/// What came of a revocation.
+#[derive(Clone, Debug)]
+pub enum Revoked {
+    /// The record is revoked, by this call or by an earlier one of the same operation.
+    Now,
+    /// It was revoked before, in this way, and that stands.
+    Before(Mark),
+    /// There is no such record.
+    Missing,
+}
+
+/// The advance of an epoch.
+#[derive(Clone, Debug)]
+pub struct Advance {
+    /// Which epoch.
+    pub scope: EpochScope,
+    /// When, by the clock of the node that decided it.
+    pub at: Timestamp,
+    /// Reason and actor, unread; at most [`Revoke::MAX_NOTE`] bytes.
+    pub note: Vec<u8>,
+    /// The events to append, once, whatever the number of lanes.
+    pub events: Vec<Vec<u8>>,
+}
+
+/// Which epoch is advanced.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum EpochScope {
+    /// That of a subject or of an ancestor, in their lane.
+    Lane(Lane, EpochField),
+    /// That of a client, in every lane.
+    EveryLane(EpochField),
+    /// That of everything, in every lane.
+    All,
+}
+
+/// What came of advancing an epoch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Advanced {
+    /// How many lanes it was advanced in.
+    pub lanes: u16,
+}
+
+impl Loaded {
+    /// Whether a write on the strength of this read may go ahead.
+    pub fn is_clear(&self) -> bool {
+        self.verdict.is_clear()
+    }
+}

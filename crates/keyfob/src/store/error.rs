@@ -1,0 +1,106 @@
+//! What can be wrong with a store.
+
+use super::OperationId;
+use crate::random::RandomUnavailable;
+use crate::time::Ttl;
+
+/// What can be wrong with a store. It says what to do next, and never holds a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// It cannot be reached or does not answer. Nothing was changed.
+    #[error("the store is unavailable: {detail}")]
+    Unavailable {
+        /// What happened, in words.
+        detail: String,
+    },
+    /// A write was sent and no answer came. It may or may not have had its effect; the same
+    /// operation may be sent again until its deadline.
+    #[error("no answer to {operation}: it may have been done; send it again")]
+    OutcomeUnknown {
+        /// The write.
+        operation: OperationId,
+    },
+    /// A write arrived after its deadline and was not done.
+    #[error("{operation} arrived after its deadline and was not done: begin a new one")]
+    DeadlinePassed {
+        /// The write.
+        operation: OperationId,
+    },
+    /// Another process has the embedded store open.
+    #[error("{what} is in use by another process: stop it, or use a store that several can share")]
+    InUse {
+        /// The store.
+        what: String,
+    },
+    /// What was opened holds no keyfob data, or data that cannot be read.
+    #[error("{what} is not a keyfob store: {detail}")]
+    NotAStore {
+        /// The store.
+        what: String,
+        /// What was found.
+        detail: String,
+    },
+    /// The data was written by a newer version of keyfob.
+    #[error("{what} has format version {found}; this keyfob reads up to {known}: upgrade it")]
+    NewerFormat {
+        /// The store or the record.
+        what: String,
+        /// The version found.
+        found: u32,
+        /// The newest version that this code reads.
+        known: u32,
+    },
+    /// A record cannot be read.
+    #[error("the record of {what} is damaged ({detail}): it is refused")]
+    Corrupt {
+        /// The record.
+        what: String,
+        /// What was found.
+        detail: String,
+    },
+    /// The store's address or settings make no sense.
+    #[error("{0}")]
+    Misconfigured(String),
+    /// The node's clock and the store's are too far apart to order what they write.
+    #[error("this node's clock is {ahead} ahead of the store's: set the clocks right (NTP)")]
+    ClockSkew {
+        /// By how much.
+        ahead: Ttl,
+    },
+    /// A value is larger than a store takes.
+    #[error("{what} is larger than {most} bytes: store less")]
+    TooLarge {
+        /// The value.
+        what: &'static str,
+        /// The most bytes that fit.
+        most: usize,
+    },
+    /// There is no randomness to draw an id or a secret from.
+    #[error(transparent)]
+    Random(#[from] RandomUnavailable),
+}
+
+impl StoreError {
+    /// The stable code of the error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "store_unavailable",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
+            Self::DeadlinePassed { .. } => "deadline_passed",
+            Self::InUse { .. } => "store_in_use",
+            Self::NotAStore { .. } => "not_a_store",
+            Self::NewerFormat { .. } => "newer_format",
+            Self::Corrupt { .. } => "record_damaged",
+            Self::Misconfigured(_) => "store_misconfigured",
+            Self::ClockSkew { .. } => "clock_skew",
+            Self::TooLarge { .. } => "too_large",
+            Self::Random(_) => "random_unavailable",
+        }
+    }
+
+    /// An [`StoreError::Unavailable`] with this detail.
+    pub fn unavailable(detail: impl std::fmt::Display) -> Self {
+        Self::Unavailable { detail: detail.to_string() }
+    }
+}

@@ -1,0 +1,264 @@
+//! Claims: what a token says beyond its other fields.
+//!
+//! The claims of RFC 7519 section 4.1 that keyfob acts on (`iss`, `sub`, `aud`, `exp`, `nbf`,
+//! `iat`, `jti`) are fields of the token itself. The other registered ones that it knows are
+//! [`RegisteredClaims`]; an application's own are a type of the application's.
+//!
+//! ```
+//! use keyfob::{Claims, PrivateClaims};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize, PartialEq, Debug)]
+//! struct Plan {
+//!     tier: String,
+//!     seats: u32,
+//! }
+//!
+//! let stored = PrivateClaims::write(&Plan { tier: "team".into(), seats: 12 })?;
+//! assert_eq!(stored.read::<Plan>()?, Plan { tier: "team".into(), seats: 12 });
+//! // Another type is an error that names the member, not a panic.
+//! assert!(stored.read::<Vec<u8>>().is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use minicbor::{Decode, Encode};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::invalid::{Invalid, Problem};
+use crate::names::NameSet;
+use crate::text::{
+    AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText, Username,
+};
+use crate::time::Timestamp;
+
+/// What a token says beyond its other fields; `T` is the application's own part.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Claims<T = NoClaims> {
+    /// The registered claims.
+    pub registered: RegisteredClaims,
+    /// The application's own claims.
+    pub private: T,
+}
+
+/// The registered claims that are not fields of the token itself.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
+pub struct RegisteredClaims {
+    /// A name for a person to read (`username`, RFC 7662 section 2.2).
+    #[n(0)]
+    pub username: Option<Username>,
+    /// When the subject was authenticated (`auth_time`, OpenID Connect Core section 2).
+    #[n(1)]
+    pub auth_time: Option<Timestamp>,
+    /// How strongly (`acr`, OpenID Connect Core section 2).
+    #[n(2)]
+    pub authentication_context: Option<AuthenticationContext>,
+    /// By which means (`amr`, RFC 8176).
+    #[n(3)]
+    pub authentication_methods: NameSet<AuthenticationMethod>,
+    /// The key that the presenter has to prove possession of (`cnf`, RFC 7800).
+    #[n(4)]
+    pub confirmation: Option<Confirmation>,
+}
+
+/// A key that the presenter of a token has to prove possession of.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confirmation {
+    /// The SHA-256 thumbprint of a DPoP key, in base64url (`jkt`, RFC 9449 section 6.1).
+    #[n(0)]
+    Jkt(#[n(0)] ClaimText),
+    /// The SHA-256 thumbprint of a client certificate, in base64url (RFC 8705 section 3.1).
+    #[n(1)]
+    #[serde(rename = "x5t#S256")]
+    CertificateThumbprint(#[n(0)] ClaimText),
+}
+
+/// No claims of the application's own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct NoClaims {}
+
+/// An application's own claims as they are stored: one JSON object of at most
+/// [`PrivateClaims::MAX_BYTES`] bytes, which no registered claim's name may be a member of.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PrivateClaims(Box<str>);
+
+/// The application's claims do not read as the type that was asked for.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the token's claims do not read as {expected}: {problem}")]
+pub struct ClaimsMismatch {
+    expected: &'static str,
+    problem: String,
+}
+
+impl ClaimsMismatch {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        "claims_mismatch"
+    }
+}
+
+/// Names that mean something to every reader of a token (RFC 7519, 7662, 7800, 8693, 8176).
+const REGISTERED: [&str; 18] = [
+    "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "active", "scope", "client_id", "username",
+    "token_type", "cnf", "act", "may_act", "auth_time", "acr", "amr",
+];
+
+impl PrivateClaims {
+    /// The most bytes that an application's claims may have as JSON.
+    pub const MAX_BYTES: usize = 8 * 1024;
+
+    /// No claims.
+    pub fn none() -> Self {
+        Self("{}".into())
+    }
+
+    /// Writes an application's claims.
+    ///
+    /// # Errors
+    /// When they are not an object, are too large, or use a registered claim's name.
+    pub fn write<T: Serialize + ?Sized>(claims: &T) -> Result<Self, Invalid> {
+        let expected = "a value that serialises to a JSON object";
+        let malformed = |_| Invalid::new("claims", Problem::Malformed { expected });
+        Self::from_json(serde_json::to_string(claims).map_err(malformed)?)
+    }
+
+    /// Takes an application's claims as JSON text.
+    ///
+    /// # Errors
+    /// When it is not an object, is too large, has a member twice, or uses a registered claim's
+    /// name.
+    pub fn from_json(json: impl Into<String>) -> Result<Self, Invalid> {
+        let json = json.into();
+        if json.len() > Self::MAX_BYTES {
+            return Err(Invalid::new("claims", Problem::TooLong { most: Self::MAX_BYTES }));
+        }
+        let expected = "one JSON object";
+        let members: Members<'_> = serde_json::from_str(&json)
+            .map_err(|_| Invalid::new("claims", Problem::Malformed { expected }))?;
+        let mut names: Vec<&str> = members.0.iter().map(|(name, _)| &**name).collect();
+        if names.iter().any(|name| REGISTERED.contains(name)) {
+            let rule = "a registered claim has a field of its own: use that";
+            return Err(Invalid::new("claims", Problem::Contradiction { rule }));
+        }
+        names.sort_unstable();
+        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(Invalid::new("claim", Problem::Duplicate));
+        }
+        Ok(Self(json.into_boxed_str()))
+    }
+
+    /// Reads the claims as a `T`.
+    ///
+    /// # Errors
+    /// When they do not read as one.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, ClaimsMismatch> {
+        serde_json::from_str(&self.0).map_err(|error| ClaimsMismatch {
+            expected: std::any::type_name::<T>(),
+            // The category and the place, not serde's text, which quotes values.
+            problem: format!("line {} column {}", error.line(), error.column()),
+        })
+    }
+
+    /// The JSON text.
+    pub fn as_json(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is a claim of this name.
+    pub fn has(&self, name: &ClaimName) -> bool {
+        self.members().any(|(member, _)| member == name.as_str())
+    }
+
+    pub(super) fn members(&self) -> impl Iterator<Item = (String, &RawValue)> {
+        // `from_json` has read the same text once.
+        let members: Members<'_> = serde_json::from_str(&self.0).unwrap_or_default();
+        members.0.into_iter().map(|(name, value)| (name.into_owned(), value))
+    }
+}
+
+impl Default for PrivateClaims {
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
+impl std::fmt::Debug for PrivateClaims {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // An application may put personal data here; it does not belong in a log.
+        write!(f, "PrivateClaims({} bytes)", self.0.len())
+    }
+}
+
+impl RegisteredClaims {
+    /// Whether there is a claim of this name.
+    pub fn has(&self, name: &ClaimName) -> bool {
+        match name.as_str() {
+            "username" => self.username.is_some(),
+            "auth_time" => self.auth_time.is_some(),
+            "acr" => self.authentication_context.is_some(),
+            "amr" => !self.authentication_methods.is_empty(),
+            "cnf" => self.confirmation.is_some(),
+            _ => false,
+        }
+    }
+}
+
+/// The members of an object in their order, values unread.
+#[derive(Default)]
+struct Members<'a>(Vec<(std::borrow::Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_are_one_bounded_object_without_registered_names() {
+        for json in ["", "[]", "1", "{", "{} {}", r#"{"sub":"x"}"#, r#"{"a":1,"a":2}"#] {
+            assert!(PrivateClaims::from_json(json).is_err(), "{json}");
+        }
+        let large = format!("{{\"a\":\"{}\"}}", "x".repeat(PrivateClaims::MAX_BYTES));
+        assert!(PrivateClaims::from_json(large).is_err());
+        assert!(PrivateClaims::from_json(r#"{"\u0061":1}"#).is_ok());
+    }
+
+    #[test]
+    fn a_mismatch_does_not_quote_the_claims() {
+        let claims = PrivateClaims::from_json(r#"{"n":"hunter2"}"#).unwrap();
+        #[derive(Deserialize, Debug)]
+        struct Number {
+            #[expect(dead_code, reason = "only its type matters")]
+            n: u32,
+        }
+        let refused = claims.read::<Number>().unwrap_err();
+        assert!(!refused.to_string().contains("hunter2"), "{refused}");
+    }
+}

@@ -1,0 +1,335 @@
+//! What is to be granted: the request that a token is issued from.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::claims::{Confirmation, PrivateClaims, RegisteredClaims};
+use super::{Kind, Metadata};
+use crate::invalid::{Invalid, Problem};
+use crate::names::NameSet;
+use crate::store::Stamp;
+use crate::text::{
+    Actor, AppId, Audience, AuthenticationContext, AuthenticationMethod, ClientId, DeviceId,
+    Issuer, LabelKey, LabelValue, Platform, Scope, Subject, Tag, UserAgent, Username, Version,
+};
+use crate::time::{Timestamp, Ttl};
+
+/// What is to be granted, built up and handed to `TokenManager::issue`.
+///
+/// Each part is checked as it is given; the first that does not hold is reported when the token is
+/// issued, so that a chain of calls needs no `?` in between.
+///
+/// ```
+/// use keyfob::{Grant, Kind, Ttl};
+///
+/// let grant = Grant::new(Kind::Access)
+///     .subject("user123")
+///     .issuer("example-service")
+///     .audience("example-app")
+///     .scope("read")
+///     .ttl(Ttl::from_hours(1))
+///     .device_id("device123")
+///     .label("environment", "production")
+///     .tag("mobile");
+/// assert!(grant.check().is_ok());
+/// assert!(Grant::new(Kind::Access).subject("").check().is_err());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Grant {
+    parts: GrantParts,
+    invalid: Option<Invalid>,
+}
+
+/// When a token is to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Expiry {
+    /// After what is usual for its kind.
+    Usual,
+    After(Ttl),
+    At(Timestamp),
+    Never,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct GrantParts {
+    pub(crate) kind: Kind,
+    pub(crate) subject: Option<Subject>,
+    pub(crate) issuer: Option<Issuer>,
+    pub(crate) audiences: NameSet<Audience>,
+    pub(crate) scopes: NameSet<Scope>,
+    pub(crate) client: Option<ClientId>,
+    pub(crate) expiry: Expiry,
+    pub(crate) not_before: Option<Timestamp>,
+    pub(crate) idle_timeout: Option<Ttl>,
+    pub(crate) absolute_lifetime: Option<Ttl>,
+    pub(crate) uses: Option<u32>,
+    pub(crate) metadata: Metadata,
+    pub(crate) registered: RegisteredClaims,
+    pub(crate) private: PrivateClaims,
+    pub(crate) seen: Option<Stamp>,
+    pub(crate) by: Option<Actor>,
+}
+
+impl Grant {
+    /// A grant of this kind, with nothing in it.
+    pub fn new(kind: Kind) -> Self {
+        let parts = GrantParts {
+            kind,
+            subject: None,
+            issuer: None,
+            audiences: NameSet::new(),
+            scopes: NameSet::new(),
+            client: None,
+            expiry: Expiry::Usual,
+            not_before: None,
+            idle_timeout: None,
+            absolute_lifetime: None,
+            uses: None,
+            metadata: Metadata::default(),
+            registered: RegisteredClaims::default(),
+            private: PrivateClaims::none(),
+            seen: None,
+            by: None,
+        };
+        Self { parts, invalid: None }
+    }
+
+    /// Whether every part that was given holds.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub fn check(&self) -> Result<(), Invalid> {
+        self.invalid.clone().map_or(Ok(()), Err)
+    }
+
+    pub(crate) fn into_parts(self) -> Result<GrantParts, Invalid> {
+        self.check()?;
+        Ok(self.parts)
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut GrantParts) -> Result<(), Invalid>) -> Self {
+        if self.invalid.is_none() {
+            self.invalid = set(&mut self.parts).err();
+        }
+        self
+    }
+
+    /// Whom the token is to speak for.
+    pub fn subject(self, subject: impl TryInto<Subject, Error: Into<Invalid>>) -> Self {
+        self.with(|parts| put(&mut parts.subject, subject))
+    }
+
+    /// Who issues it.
+    pub fn issuer(self, issuer: impl TryInto<Issuer, Error: Into<Invalid>>) -> Self {
+        self.with(|parts| put(&mut parts.issuer, issuer))
+    }
+
+    /// Adds one whom it is meant for.
+    pub fn audience(self, audience: impl TryInto<Audience, Error: Into<Invalid>>) -> Self {
+        self.with(|parts| parts.audiences.insert(audience.try_into().map_err(Into::into)?))
+    }
+
+    /// Adds one thing that it allows.
+    pub fn scope(self, scope: impl TryInto<Scope, Error: Into<Invalid>>) -> Self {
+        self.with(|parts| parts.scopes.insert(scope.try_into().map_err(Into::into)?))
+    }
+
+    /// Adds several, as a scope of RFC 6749 section 3.3 has them: separated by spaces.
+    pub fn scopes(self, scopes: &str) -> Self {
+        scopes.split_ascii_whitespace().fold(self, Self::scope)
+    }
+
+    /// The client that it is issued to.
+    pub fn client(self, client: impl TryInto<ClientId, Error: Into<Invalid>>) -> Self {
+        self.with(|parts| put(&mut parts.client, client))
+    }
+
+    /// How long it is to be good. Without this, what is usual for the kind.
+    pub fn ttl(self, ttl: Ttl) -> Self {
+        self.with(|parts| {
+            parts.expiry = Expiry::After(ttl);
+            Ok(())
+        })
+    }
+
+    /// When it is to end.
+    pub fn expires_at(self, at: Timestamp) -> Self {
+        self.with(|parts| {
+            parts.expiry = Expiry::At(at);
+            Ok(())
+        })
+    }
+
+    /// It is never to end by itself. Say this of few tokens.
+    pub fn never_expires(self) -> Self {
+        self.with(|parts| {
+            parts.expiry = Expiry::Never;
+            Ok(())
+        })
+    }
+
+    /// When it starts to be good.
+    pub fn not_before(self, at: Timestamp) -> Self {
+        self.with(|parts| {
+            parts.not_before = Some(at);
+            Ok(())
+        })
+    }
+
+    /// How long it may go unused.
+    pub fn idle_timeout(self, ttl: Ttl) -> Self {
+        self.with(|parts| {
+            parts.idle_timeout = Some(ttl);
+            Ok(())
+        })
+    }
+
+    /// The life that no renewal can pass.
+    pub fn absolute_lifetime(self, ttl: Ttl) -> Self {
+        self.with(|parts| {
+            parts.absolute_lifetime = Some(ttl);
+            Ok(())
+        })
+    }
+
+    /// How often it may be used: at least once.
+    pub fn uses(self, uses: u32) -> Self {
+        self.with(|parts| {
+            if uses == 0 {
+                return Err(Invalid::new("uses", Problem::OutOfRange { allowed: "at least 1" }));
+            }
+            parts.uses = Some(uses);
+            Ok(())
+        })
+    }
+
+    /// What its user calls the device.
+    pub fn device_id(self, id: impl TryInto<DeviceId, Error: Into<Invalid>>) -> Self {
+        self.with(|parts| put(&mut parts.metadata.device.id, id))
+    }
+
+    /// The `User-Agent` that asks for it.
+    pub fn user_agent(self, agent: impl TryInto<UserAgent, Error: Into<Invalid>>) -> Self {
+        self.with(|parts| put(&mut parts.metadata.device.user_agent, agent))
+    }
+
+    /// The address that asks for it.
+    pub fn ip(self, ip: IpAddr) -> Self {
+        self.with(|parts| {
+            parts.metadata.device.ip = Some(ip);
+            Ok(())
+        })
+    }
+
+    /// The platform of the device.
+    pub fn platform(self, platform: impl TryInto<Platform, Error: Into<Invalid>>) -> Self {
+        self.with(|parts| put(&mut parts.metadata.device.platform, platform))
+    }
+
+    /// The version of the platform.
+    pub fn device_version(self, version: impl TryInto<Version, Error: Into<Invalid>>) -> Self {
+        self.with(|parts| put(&mut parts.metadata.device.version, version))
+    }
+
+    /// The application that it is for.
+    pub fn app(self, app: impl TryInto<AppId, Error: Into<Invalid>>) -> Self {
+        self.with(|parts| put(&mut parts.metadata.app, app))
+    }
+
+    /// The version of that application.
+    pub fn app_version(self, version: impl TryInto<Version, Error: Into<Invalid>>) -> Self {
+        self.with(|parts| put(&mut parts.metadata.app_version, version))
+    }
+
+    /// Adds a label.
+    pub fn label(
+        self,
+        key: impl TryInto<LabelKey, Error: Into<Invalid>>,
+        value: impl TryInto<LabelValue, Error: Into<Invalid>>,
+    ) -> Self {
+        self.with(|parts| {
+            let key = key.try_into().map_err(Into::into)?;
+            parts.metadata.labels.insert(key, value.try_into().map_err(Into::into)?)
+        })
+    }
+
+    /// Adds a tag.
+    pub fn tag(self, tag: impl TryInto<Tag, Error: Into<Invalid>>) -> Self {
+        self.with(|parts| parts.metadata.tags.insert(tag.try_into().map_err(Into::into)?))
+    }
+
+    /// All the metadata at once, in place of what was given before.
+    pub fn metadata(self, metadata: Metadata) -> Self {
+        self.with(|parts| {
+            parts.metadata = metadata;
+            Ok(())
+        })
+    }
+
+    /// The application's own claims: anything that serialises to a JSON object.
+    pub fn claims<T: Serialize + ?Sized>(self, claims: &T) -> Self {
+        self.with(|parts| {
+            parts.private = PrivateClaims::write(claims)?;
+            Ok(())
+        })
+    }
+
+    /// The application's own claims, written already.
+    pub fn private_claims(self, claims: PrivateClaims) -> Self {
+        self.with(|parts| {
+            parts.private = claims;
+            Ok(())
+        })
+    }
+
+    /// A name for a person to read.
+    pub fn username(self, name: impl TryInto<Username, Error: Into<Invalid>>) -> Self {
+        self.with(|parts| put(&mut parts.registered.username, name))
+    }
+
+    /// When and how the subject was authenticated.
+    pub fn authenticated(
+        self,
+        at: Timestamp,
+        context: Option<AuthenticationContext>,
+        methods: NameSet<AuthenticationMethod>,
+    ) -> Self {
+        self.with(|parts| {
+            parts.registered.auth_time = Some(at);
+            parts.registered.authentication_context = context;
+            parts.registered.authentication_methods = methods;
+            Ok(())
+        })
+    }
+
+    /// The key that its presenter has to prove possession of.
+    pub fn confirmation(self, confirmation: Confirmation) -> Self {
+        self.with(|parts| {
+            parts.registered.confirmation = Some(confirmation);
+            Ok(())
+        })
+    }
+
+    /// The stamp that was read, by `TokenManager::stamp`, before the subject was authenticated.
+    /// If everything of the subject is revoked in between, the token is not issued.
+    pub fn seen(self, stamp: Stamp) -> Self {
+        self.with(|parts| {
+            parts.seen = Some(stamp);
+            Ok(())
+        })
+    }
+
+    /// Who issues it, for the events and the history.
+    pub fn by(self, actor: impl TryInto<Actor, Error: Into<Invalid>>) -> Self {
+        self.with(|parts| put(&mut parts.by, actor))
+    }
+}
+
+fn put<T>(
+    slot: &mut Option<T>,
+    value: impl TryInto<T, Error: Into<Invalid>>,
+) -> Result<(), Invalid> {
+    *slot = Some(value.try_into().map_err(Into::into)?);
+    Ok(())
+}

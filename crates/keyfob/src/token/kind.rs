@@ -1,0 +1,82 @@
+//! What a token is for.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::invalid::{Invalid, Problem};
+
+/// What a token is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(minicbor::Encode, minicbor::Decode)]
+#[cbor(index_only)]
+pub enum Kind {
+    /// Access to a resource for a short while (RFC 6749 section 1.4).
+    #[n(0)]
+    Access,
+    /// Renewal of access (RFC 6749 section 1.5).
+    #[n(1)]
+    Refresh,
+    /// A service's or a developer's long-lived key.
+    #[n(2)]
+    ApiKey,
+    /// A person's session.
+    #[n(3)]
+    Session,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Access, Self::Refresh, Self::ApiKey, Self::Session];
+
+    /// The name on the wire and in filters: `access`, `refresh`, `api-key`, `session`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Refresh => "refresh",
+            Self::ApiKey => "api-key",
+            Self::Session => "session",
+        }
+    }
+
+    pub(crate) const fn bearer_code(self) -> [u8; 2] {
+        match self {
+            Self::Access => *b"at",
+            Self::Refresh => *b"rt",
+            Self::ApiKey => *b"ak",
+            Self::Session => *b"st",
+        }
+    }
+
+    pub(crate) fn from_bearer_code(code: [u8; 2]) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.bearer_code() == code)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let expected = "access, refresh, api-key or session";
+        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        known.ok_or_else(|| Invalid::new("kind", Problem::Malformed { expected }))
+    }
+}
+
+impl serde::Serialize for Kind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Kind {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,51 @@
+//! Where and by what a token is used: device, application, labels and tags.
+
+use std::net::IpAddr;
+
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::names::{Labels, NameSet};
+use crate::text::{AppId, DeviceId, Platform, Tag, UserAgent, Version};
+
+/// What is known of the use of a token.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metadata {
+    /// The device that holds the bearer.
+    #[n(0)]
+    pub device: Device,
+    /// The application that holds the bearer.
+    #[n(1)]
+    pub app: Option<AppId>,
+    /// The version of that application.
+    #[n(2)]
+    pub app_version: Option<Version>,
+    /// Keys and values to find the token by.
+    #[n(3)]
+    pub labels: Labels,
+    /// Words to find the token by.
+    #[n(4)]
+    pub tags: NameSet<Tag>,
+}
+
+/// The device that holds a bearer.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Device {
+    /// What the application calls the device.
+    #[n(0)]
+    pub id: Option<DeviceId>,
+    /// The `User-Agent` that the token was issued to.
+    #[n(1)]
+    pub user_agent: Option<UserAgent>,
+    /// The address that the token was issued to.
+    #[n(2)]
+    pub ip: Option<IpAddr>,
+    /// The platform of the device.
+    #[n(3)]
+    pub platform: Option<Platform>,
+    /// The version of the platform.
+    #[n(4)]
+    pub version: Option<Version>,
+}

@@ -1,0 +1,107 @@
+//! Tokens: the record of a grant as its readers see it.
+
+pub mod claims;
+mod grant;
+mod kind;
+mod metadata;
+mod revocation;
+mod state;
+mod view;
+
+pub use claims::{Claims, ClaimsMismatch, Confirmation, NoClaims, PrivateClaims, RegisteredClaims};
+pub use grant::Grant;
+pub(crate) use grant::GrantParts;
+pub use kind::Kind;
+pub use metadata::{Device, Metadata};
+pub use revocation::{Revocation, Through};
+pub use state::{Facts, Impossible, TokenState, Transition};
+pub use view::TokenView;
+
+use serde::de::DeserializeOwned;
+
+use crate::bearer::Generation;
+use crate::id::{FamilyId, TokenId};
+use crate::names::NameSet;
+use crate::text::{Audience, ClientId, Issuer, Scope, Subject};
+use crate::time::{Timestamp, Ttl};
+
+/// The record of a grant, without its secret.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct Token {
+    /// The public handle.
+    pub id: TokenId,
+    /// What the token is for.
+    pub kind: Kind,
+    /// Whom it speaks for.
+    pub subject: Option<Subject>,
+    /// Who issued it.
+    pub issuer: Option<Issuer>,
+    /// Whom it is meant for.
+    pub audiences: NameSet<Audience>,
+    /// What it allows.
+    pub scopes: NameSet<Scope>,
+    /// The client that it was issued to.
+    pub client: Option<ClientId>,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// When it starts to be good.
+    pub not_before: Option<Timestamp>,
+    /// When it ends; `None` is never.
+    pub expires_at: Option<Timestamp>,
+    /// How long it may go unused.
+    pub idle_timeout: Option<Ttl>,
+    /// The end that no renewal can pass.
+    pub absolute_expiry: Option<Timestamp>,
+    /// How many uses are left; `None` is any number.
+    pub uses_left: Option<u32>,
+    /// When it was last used, to the precision of the manager; kept for tokens that were touched.
+    pub last_used: Option<Timestamp>,
+    /// The refresh token or session that it was minted from, and all that was.
+    pub family: Option<FamilyId>,
+    /// The tokens that it descends from, the oldest first.
+    pub ancestors: Vec<TokenId>,
+    /// How often its secret was replaced.
+    pub generation: Generation,
+    /// Where and by what it is used.
+    pub metadata: Metadata,
+    /// What it says beyond its other fields.
+    pub claims: Claims<PrivateClaims>,
+    /// Why it is no longer good, if it was revoked.
+    pub revocation: Option<Revocation>,
+}
+
+impl Token {
+    /// The claims, with those of the application read as a `T`.
+    ///
+    /// # Errors
+    /// When the application's claims do not read as a `T`.
+    pub fn claims_as<T: DeserializeOwned>(&self) -> Result<Claims<T>, ClaimsMismatch> {
+        self.claims.private.read().map(|private| Claims {
+            registered: self.claims.registered.clone(),
+            private,
+        })
+    }
+
+    /// What the state of the token follows from.
+    pub fn facts(&self) -> Facts {
+        let idle_end = self.idle_timeout.map(|idle| self.last_used.unwrap_or(self.issued_at) + idle);
+        let ends = [self.expires_at, self.absolute_expiry, idle_end];
+        Facts {
+            revoked: self.revocation.is_some(),
+            uses_left: self.uses_left,
+            not_before: self.not_before,
+            ends_at: ends.into_iter().flatten().min(),
+        }
+    }
+
+    /// The state at `now`, without allowance for clocks that differ.
+    pub fn state(&self, now: Timestamp) -> TokenState {
+        self.facts().state(now)
+    }
+
+    /// The token as JSON shows it, with its state at `now`.
+    pub fn view(&self, now: Timestamp) -> TokenView<'_> {
+        TokenView::new(self, now)
+    }
+}

@@ -1,0 +1,256 @@
+//! The states of a token and how one follows from another, as pure functions of values.
+//!
+//! ```text
+//!                 not-before reached              last use spent
+//!      ┌─────────┐ ───────────────▶ ┌────────┐ ───────────────▶ ┌───────────┐
+//!      │ pending │                  │ active │                  │ exhausted │
+//!      └────┬────┘                  └─┬────┬─┘                  └───────────┘
+//!           │        lifetime ended   │    │   revoked
+//!           ├───────────────────────┬─┘    └──┬──────────────────────┐
+//!           │                       ▼         ▼                      │
+//!           │                  ┌─────────┐ ┌─────────┐               │
+//!           └─────────────────▶│ expired │ │ revoked │◀──────────────┘
+//!              lifetime ended  └─────────┘ └─────────┘   revoked while pending
+//! ```
+//!
+//! Expired, revoked and exhausted are final: nothing leads out of them.
+//!
+//! A stored token has no state of its own. The state is read off its [`Facts`] and the time, so a
+//! token cannot be in two states, and no writer has to move it from one to the next. Where several
+//! final states would fit, the first of revoked, exhausted, expired is the answer.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::invalid::{Invalid, Problem};
+use crate::time::Timestamp;
+
+/// What a token can be.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum TokenState {
+    /// Its not-before lies ahead.
+    Pending,
+    /// Good.
+    Active,
+    /// Taken back.
+    Revoked,
+    /// Its time is over: its own, its family's, or it went unused for too long.
+    Expired,
+    /// Its uses are spent.
+    Exhausted,
+}
+
+/// What can happen to a token.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Transition {
+    /// Its not-before came.
+    NotBeforeReached,
+    /// Its expiry, its absolute expiry or its idle timeout came.
+    LifetimeEnded,
+    /// Its last use was spent.
+    LastUseSpent,
+    /// It was revoked, itself or through something else.
+    Revoked,
+}
+
+/// A transition out of a state that does not have it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a token that is {from} cannot change by {by:?}")]
+pub struct Impossible {
+    /// The state.
+    pub from: TokenState,
+    /// What was to happen.
+    pub by: Transition,
+}
+
+/// What the state of a token follows from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Facts {
+    /// Whether it was revoked, itself or through something else.
+    pub revoked: bool,
+    /// How many uses are left, where they are counted.
+    pub uses_left: Option<u32>,
+    /// When it starts to be good.
+    pub not_before: Option<Timestamp>,
+    /// When it ends, whichever end comes first.
+    pub ends_at: Option<Timestamp>,
+}
+
+impl Facts {
+    /// The state at `now`.
+    pub fn state(&self, now: Timestamp) -> TokenState {
+        self.state_between(now, now)
+    }
+
+    /// The state for a reader who allows that the true time is anywhere from `earliest` to
+    /// `latest`: not yet expired if `earliest` is before the end, no longer pending if `latest`
+    /// has reached not-before.
+    pub fn state_between(&self, earliest: Timestamp, latest: Timestamp) -> TokenState {
+        if self.revoked {
+            TokenState::Revoked
+        } else if self.uses_left == Some(0) {
+            TokenState::Exhausted
+        } else if self.ends_at.is_some_and(|end| earliest >= end) {
+            TokenState::Expired
+        } else if self.not_before.is_some_and(|start| latest < start) {
+            TokenState::Pending
+        } else {
+            TokenState::Active
+        }
+    }
+}
+
+impl TokenState {
+    /// Every state.
+    pub const ALL: [Self; 5] =
+        [Self::Pending, Self::Active, Self::Revoked, Self::Expired, Self::Exhausted];
+
+    /// The state that `transition` leads to.
+    ///
+    /// # Errors
+    /// When this state is final, or does not have that transition.
+    pub const fn after(self, transition: Transition) -> Result<Self, Impossible> {
+        match (self, transition) {
+            (Self::Pending, Transition::NotBeforeReached) => Ok(Self::Active),
+            (Self::Pending | Self::Active, Transition::LifetimeEnded) => Ok(Self::Expired),
+            (Self::Pending | Self::Active, Transition::Revoked) => Ok(Self::Revoked),
+            (Self::Active, Transition::LastUseSpent) => Ok(Self::Exhausted),
+            (from, by) => Err(Impossible { from, by }),
+        }
+    }
+
+    /// Whether nothing leads out of this state.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Revoked | Self::Expired | Self::Exhausted)
+    }
+
+    /// The name on the wire and in filters.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Exhausted => "exhausted",
+        }
+    }
+}
+
+impl fmt::Display for TokenState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for TokenState {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let expected = "pending, active, revoked, expired or exhausted";
+        let known = Self::ALL.into_iter().find(|state| state.as_str() == text);
+        known.ok_or_else(|| Invalid::new("state", Problem::Malformed { expected }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn final_states_have_no_way_out() {
+        use Transition::*;
+        for state in TokenState::ALL.into_iter().filter(|state| state.is_final()) {
+            for by in [NotBeforeReached, LifetimeEnded, LastUseSpent, Revoked] {
+                assert_eq!(state.after(by), Err(Impossible { from: state, by }));
+            }
+        }
+    }
+
+    #[test]
+    fn the_end_is_exclusive_and_the_start_inclusive() {
+        let facts = Facts {
+            revoked: false,
+            uses_left: None,
+            not_before: Some(at(10)),
+            ends_at: Some(at(20)),
+        };
+        let states = [9, 10, 19, 20].map(|now| facts.state(at(now)));
+        use TokenState::*;
+        assert_eq!(states, [Pending, Active, Active, Expired]);
+    }
+
+    #[test]
+    fn an_allowance_applies_to_both_ends_alike() {
+        let facts = Facts {
+            revoked: false,
+            uses_left: None,
+            not_before: Some(at(10)),
+            ends_at: Some(at(20)),
+        };
+        let with_5 = |now: u64| facts.state_between(at(now - 5), at(now + 5));
+        use TokenState::*;
+        assert_eq!([5, 24, 25].map(with_5), [Active, Active, Expired]);
+        assert_eq!(facts.state_between(at(0), at(9)), Pending);
+    }
+
+    /// One thing that changes the facts of a token.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Wait(u64),
+        Spend,
+        Revoke,
+    }
+
+    proptest! {
+        /// Whatever happens in whatever order, each change of state is a transition of the
+        /// picture, or a pair of them when time passes both ends at once.
+        #[test]
+        fn facts_move_only_along_the_picture(
+            not_before in proptest::option::of(0u64..50),
+            ends_at in proptest::option::of(0u64..100),
+            uses in proptest::option::of(1u32..4),
+            steps in proptest::collection::vec(
+                prop_oneof![
+                    (0u64..30).prop_map(Step::Wait),
+                    Just(Step::Spend),
+                    Just(Step::Revoke),
+                ],
+                0..20,
+            ),
+        ) {
+            let mut now = at(0);
+            let mut facts = Facts {
+                revoked: false,
+                uses_left: uses,
+                not_before: not_before.map(at),
+                ends_at: ends_at.map(at),
+            };
+            let mut state = facts.state(now);
+            for step in steps {
+                match step {
+                    Step::Wait(millis) => now = at(now.as_millis() + millis),
+                    Step::Revoke => facts.revoked |= !state.is_final(),
+                    Step::Spend if state == TokenState::Active => {
+                        facts.uses_left = facts.uses_left.map(|left| left - 1);
+                    }
+                    Step::Spend => {}
+                }
+                let next = facts.state(now);
+                if next != state {
+                    use Transition::*;
+                    let direct = [NotBeforeReached, LifetimeEnded, LastUseSpent, Revoked]
+                        .into_iter()
+                        .any(|by| state.after(by) == Ok(next));
+                    prop_assert!(direct, "{state} to {next}");
+                }
+                state = next;
+            }
+        }
+    }
+}
