@@ -267,9 +267,8 @@ mod tests {
         let tag = Tag::new("a").unwrap();
         assert_ne!(one.subject(&subject).digest(), one.tag(&tag).digest());
         assert_ne!(one.subject(&subject), namespace(2).subject(&subject));
-        let label = |k: &str, v: &str| {
-            one.label(&LabelKey::new(k).unwrap(), &LabelValue::new(v).unwrap())
-        };
+        let label =
+            |k: &str, v: &str| one.label(&LabelKey::new(k).unwrap(), &LabelValue::new(v).unwrap());
         assert_ne!(label("ab", "c"), label("a", "bc"));
     }
 

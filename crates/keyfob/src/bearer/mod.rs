@@ -130,8 +130,8 @@ impl Bearer {
         let (id, rest) = body.split_at(ID_DIGITS);
         let (generation, secret) = rest.split_at(GENERATION_DIGITS);
         let id = base62::read(id, u128::MAX).ok_or(BearerRefused::Malformed)?;
-        let generation = base62::read(generation, Generation::LAST.0.into())
-            .ok_or(BearerRefused::Malformed)?;
+        let generation =
+            base62::read(generation, Generation::LAST.0.into()).ok_or(BearerRefused::Malformed)?;
         if !secret.iter().all(|digit| base62::is_digit(*digit)) {
             return Err(BearerRefused::Malformed);
         }

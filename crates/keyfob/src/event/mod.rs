@@ -152,7 +152,12 @@ pub enum Sight {
 }
 
 impl Event {
-    pub(crate) fn new(operation: OperationId, place: usize, at: Timestamp, what: Happening) -> Self {
+    pub(crate) fn new(
+        operation: OperationId,
+        place: usize,
+        at: Timestamp,
+        what: Happening,
+    ) -> Self {
         let id = EventId { operation, place: place as u16 };
         Self { id, at, by: None, reason: None, what }
     }

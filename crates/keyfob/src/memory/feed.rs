@@ -36,6 +36,14 @@ impl FeedLog {
         }
     }
 
+    pub(super) fn latest(&self, lanes: u16) -> Cursor {
+        let mut cursor = Cursor::start();
+        if self.last != LanePosition::default() {
+            (0..lanes).for_each(|lane| cursor.advance(Lane::new(lane), self.last));
+        }
+        cursor
+    }
+
     pub(super) fn page(&self, after: &Cursor, limit: usize, lanes: u16) -> EntryPage {
         let lanes = || (0..lanes).map(Lane::new);
         let reached = |lane| after.position(lane).unwrap_or_default();

@@ -23,13 +23,15 @@ use state::State;
 /// A store that lives and dies with the process.
 ///
 /// ```
-/// # tokio_test::block_on(async {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use keyfob::{Grant, Kind, MemoryStore, TokenManager};
 ///
 /// let manager = TokenManager::new(MemoryStore::new()?);
 /// let issued = manager.issue(Grant::new(Kind::Session).subject("user123")).await?;
 /// assert!(manager.validate_any(issued.bearer.expose()).await.is_ok());
-/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct MemoryStore {
@@ -136,9 +138,14 @@ impl Store for MemoryStore {
         Ok(self.state().entries(feed, after, limit))
     }
 
+    async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
+        Ok(self.state().latest(feed))
+    }
+
     async fn report(&self) -> Result<StoreReport, StoreError> {
         let mut report = StoreReport::new("memory", self.clock.now());
-        let advice = "everything is gone when this process stops: name a file or a Redis to keep it";
+        let advice =
+            "everything is gone when this process stops: name a file or a Redis to keep it";
         report.find(Severity::Warning, "durability", advice);
         Ok(report)
     }

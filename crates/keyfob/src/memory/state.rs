@@ -192,7 +192,8 @@ impl State {
     pub(super) fn touch(&mut self, uses: &[LastUse], now: Timestamp) {
         for LastUse { id, at } in uses {
             let record = self.records.get_mut(&local_key(*id));
-            if let Some(record) = record.filter(|record| record.id == *id && now < record.keep_until)
+            if let Some(record) =
+                record.filter(|record| record.id == *id && now < record.keep_until)
             {
                 record.last_used = record.last_used.max(Some(*at));
             }
@@ -217,7 +218,8 @@ impl State {
         let lane = revoke.id.lane();
         // Even of a token that is revoked already: what descends from it may still live.
         if let Some(field) = revoke.cascade {
-            self.advance_lane(lane, Some(field), revoke.at, &revoke.note, now);
+            let covers_until = loaded.keep_until;
+            self.advance_lane(lane, Some(field), revoke.at, &revoke.note, covers_until, now);
         }
         if let Some(mark) = before {
             return Ok(Revoked::Before(mark));
@@ -250,7 +252,8 @@ impl State {
         let advanced = Advanced { lanes: lanes.len() as u16 };
         let first = Lane::new(lanes.start);
         for lane in lanes.map(Lane::new) {
-            self.advance_lane(lane, field, advance.at, &advance.note, now);
+            let covers_until = self.lane(lane).kept_until.max(now + Operation::WINDOW);
+            self.advance_lane(lane, field, advance.at, &advance.note, covers_until, now);
         }
         self.events.append(first, advance.events, now);
         self.answer(operation, Answer::Advanced(advanced));
@@ -287,10 +290,17 @@ impl State {
     }
 
     pub(super) fn entries(&self, feed: Feed, after: &Cursor, limit: usize) -> EntryPage {
-        let lanes = self.lanes.len() as u16;
+        self.feed(feed).page(after, limit, self.lanes.len() as u16)
+    }
+
+    pub(super) fn latest(&self, feed: Feed) -> Cursor {
+        self.feed(feed).latest(self.lanes.len() as u16)
+    }
+
+    fn feed(&self, feed: Feed) -> &FeedLog {
         match feed {
-            Feed::Events => self.events.page(after, limit, lanes),
-            Feed::Observations => self.observations.page(after, limit, lanes),
+            Feed::Events => &self.events,
+            Feed::Observations => &self.observations,
         }
     }
 
@@ -316,11 +326,7 @@ impl State {
     }
 
     /// Whether new records may be stored, and if not, why.
-    fn admit(
-        &self,
-        records: &[NewRecord],
-        now: Timestamp,
-    ) -> Result<Option<Inserted>, StoreError> {
+    fn admit(&self, records: &[NewRecord], now: Timestamp) -> Result<Option<Inserted>, StoreError> {
         for record in records {
             check_body(&record.body)?;
             let taken = self.records.get(&local_key(record.id));
@@ -378,13 +384,13 @@ impl State {
         field: Option<EpochField>,
         at: Timestamp,
         note: &[u8],
+        covers_until: Timestamp,
         now: Timestamp,
     ) {
         let lane = self.lane_mut(lane);
         lane.epochs.retain(|_, kept| now < kept.covers_until);
         lane.sequence = lane.sequence.next();
         let epoch = Epoch { stamp: lane.sequence, at, note: note.to_vec() };
-        let covers_until = lane.kept_until.max(now + Operation::WINDOW);
         lane.epochs.insert(field, KeptEpoch { epoch, covers_until });
     }
 

@@ -182,7 +182,8 @@ pub struct Revoke {
     /// Reason and actor, unread; at most [`Revoke::MAX_NOTE`] bytes.
     pub note: Vec<u8>,
     /// The epoch to advance in the same step: the record's own as an ancestor, where something may
-    /// descend from it.
+    /// descend from it. Nothing that descends from a record is kept longer than the record, so this
+    /// epoch need not be kept longer either.
     pub cascade: Option<EpochField>,
     /// The events to append if the record was not revoked before.
     pub events: Vec<Vec<u8>>,

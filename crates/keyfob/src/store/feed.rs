@@ -89,7 +89,13 @@ impl fmt::Display for Cursor {
         }
         let mut separator = "";
         for (lane, position) in &self.0 {
-            write!(f, "{separator}{:x}.{:x}.{:x}", lane.number(), position.millis, position.number)?;
+            write!(
+                f,
+                "{separator}{:x}.{:x}.{:x}",
+                lane.number(),
+                position.millis,
+                position.number
+            )?;
             separator = "-";
         }
         Ok(())

@@ -121,7 +121,8 @@ impl StoreReport {
 
 /// Whatever holds the records.
 ///
-/// Every method is atomic, and a change that was acknowledged is never lost as long as the medium
+/// An id or a term of a lane that the namespace does not have names nothing: it is unknown, not an
+/// error. Every method is atomic, and a change that was acknowledged is never lost as long as the medium
 /// keeps what it acknowledged. See the module documentation for the words.
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug + 'static {
@@ -211,6 +212,12 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         after: &Cursor,
         limit: usize,
     ) -> Result<EntryPage, StoreError>;
+
+    /// The cursor after the newest entry of a feed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError>;
 
     /// Looks at the store's health and settings.
     ///

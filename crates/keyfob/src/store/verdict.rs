@@ -166,8 +166,7 @@ mod tests {
     }
 
     fn verdict(stamp: u64, subject_epoch: Option<Epoch>, sequence: Option<(u64, u64)>) -> Verdict {
-        let epochs =
-            Epochs { subject: Some(EpochField::from_bytes([1; 8])), ..Epochs::default() };
+        let epochs = Epochs { subject: Some(EpochField::from_bytes([1; 8])), ..Epochs::default() };
         let sequence = sequence.map(|(birth, value)| (Stamp::new(birth), Stamp::new(value)));
         Verdict::of(Stamp::new(stamp), None, &epochs, sequence, |field| {
             field.and(subject_epoch.clone())

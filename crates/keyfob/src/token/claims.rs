@@ -28,9 +28,7 @@ use serde_json::value::RawValue;
 
 use crate::invalid::{Invalid, Problem};
 use crate::names::NameSet;
-use crate::text::{
-    AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText, Username,
-};
+use crate::text::{AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText, Username};
 use crate::time::Timestamp;
 
 /// What a token says beyond its other fields; `T` is the application's own part.
@@ -101,8 +99,24 @@ impl ClaimsMismatch {
 
 /// Names that mean something to every reader of a token (RFC 7519, 7662, 7800, 8693, 8176).
 const REGISTERED: [&str; 18] = [
-    "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "active", "scope", "client_id", "username",
-    "token_type", "cnf", "act", "may_act", "auth_time", "acr", "amr",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "active",
+    "scope",
+    "client_id",
+    "username",
+    "token_type",
+    "cnf",
+    "act",
+    "may_act",
+    "auth_time",
+    "acr",
+    "amr",
 ];
 
 impl PrivateClaims {

@@ -6,8 +6,9 @@ use std::str::FromStr;
 use crate::invalid::{Invalid, Problem};
 
 /// What a token is for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[derive(minicbor::Encode, minicbor::Decode)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, minicbor::Encode, minicbor::Decode,
+)]
 #[cbor(index_only)]
 pub enum Kind {
     /// Access to a resource for a short while (RFC 6749 section 1.4).

@@ -2,6 +2,7 @@
 
 pub mod claims;
 mod grant;
+mod history;
 mod kind;
 mod metadata;
 mod revocation;
@@ -10,7 +11,8 @@ mod view;
 
 pub use claims::{Claims, ClaimsMismatch, Confirmation, NoClaims, PrivateClaims, RegisteredClaims};
 pub use grant::Grant;
-pub(crate) use grant::GrantParts;
+pub(crate) use grant::{Expiry, GrantParts};
+pub use history::{ChangeKind, HistoryEntry};
 pub use kind::Kind;
 pub use metadata::{Device, Metadata};
 pub use revocation::{Revocation, Through};
@@ -69,6 +71,18 @@ pub struct Token {
     pub claims: Claims<PrivateClaims>,
     /// Why it is no longer good, if it was revoked.
     pub revocation: Option<Revocation>,
+    /// Whether the store still has all that it needs to judge the token.
+    pub integrity: Integrity,
+}
+
+/// Whether a store still has all that it needs to judge a token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Integrity {
+    /// It has.
+    #[default]
+    Sound,
+    /// It lost epochs that may have covered the token, which is refused for good.
+    EpochsLost,
 }
 
 impl Token {
@@ -77,18 +91,19 @@ impl Token {
     /// # Errors
     /// When the application's claims do not read as a `T`.
     pub fn claims_as<T: DeserializeOwned>(&self) -> Result<Claims<T>, ClaimsMismatch> {
-        self.claims.private.read().map(|private| Claims {
-            registered: self.claims.registered.clone(),
-            private,
-        })
+        self.claims
+            .private
+            .read()
+            .map(|private| Claims { registered: self.claims.registered.clone(), private })
     }
 
     /// What the state of the token follows from.
     pub fn facts(&self) -> Facts {
-        let idle_end = self.idle_timeout.map(|idle| self.last_used.unwrap_or(self.issued_at) + idle);
+        let idle_end =
+            self.idle_timeout.map(|idle| self.last_used.unwrap_or(self.issued_at) + idle);
         let ends = [self.expires_at, self.absolute_expiry, idle_end];
         Facts {
-            revoked: self.revocation.is_some(),
+            revoked: self.revocation.is_some() || self.integrity == Integrity::EpochsLost,
             uses_left: self.uses_left,
             not_before: self.not_before,
             ends_at: ends.into_iter().flatten().min(),

@@ -19,17 +19,24 @@ pub struct Revocation {
 }
 
 /// Through what a token was revoked.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, minicbor::Encode, minicbor::Decode,
+)]
 pub enum Through {
     /// It was named itself.
+    #[n(0)]
     Token,
     /// A token that it descends from was, which for a family is its root.
-    Ancestor(TokenId),
+    #[n(1)]
+    Ancestor(#[n(0)] TokenId),
     /// Everything of its subject was.
+    #[n(2)]
     Subject,
     /// Everything of its client was.
+    #[n(3)]
     Client,
     /// Every token was.
+    #[n(4)]
     All,
 }
 

@@ -1,0 +1,229 @@
+//! The body of a record: a token as it is stored, with what proves its bearer.
+
+use minicbor::{Decode, Encode};
+
+use crate::bearer::ratchet::Ratchet;
+use crate::bearer::{Bearer, BearerDigest, Generation};
+use crate::id::{FamilyId, TokenId};
+use crate::names::NameSet;
+use crate::store::{Loaded, Verdict};
+use crate::text::{Actor, Audience, ClientId, Issuer, Scope, Subject};
+use crate::time::{Timestamp, Ttl};
+use crate::token::{
+    ChangeKind, Claims, Integrity, Kind, Metadata, PrivateClaims, RegisteredClaims, Revocation,
+    Token,
+};
+
+/// The body of a record. The numbers are the format: never change one, never use one twice.
+#[derive(Clone, Debug, Encode, Decode)]
+pub(crate) struct Record {
+    #[cbor(n(0), with = "digest")]
+    pub(crate) digest: BearerDigest,
+    #[n(1)]
+    pub(crate) kind: Kind,
+    #[n(2)]
+    pub(crate) subject: Option<Subject>,
+    #[n(3)]
+    pub(crate) issuer: Option<Issuer>,
+    #[n(4)]
+    pub(crate) audiences: NameSet<Audience>,
+    #[n(5)]
+    pub(crate) scopes: NameSet<Scope>,
+    #[n(6)]
+    pub(crate) client: Option<ClientId>,
+    #[n(7)]
+    pub(crate) issued_at: Timestamp,
+    #[n(8)]
+    pub(crate) not_before: Option<Timestamp>,
+    #[n(9)]
+    pub(crate) expires_at: Option<Timestamp>,
+    #[n(10)]
+    pub(crate) idle_timeout: Option<Ttl>,
+    #[n(11)]
+    pub(crate) absolute_expiry: Option<Timestamp>,
+    #[cbor(n(12), with = "generation")]
+    pub(crate) generation: Generation,
+    #[n(13)]
+    pub(crate) family: Option<FamilyId>,
+    #[n(14)]
+    pub(crate) ancestors: Vec<TokenId>,
+    #[n(15)]
+    pub(crate) metadata: Metadata,
+    #[n(16)]
+    pub(crate) registered: RegisteredClaims,
+    #[cbor(n(17), with = "private_claims")]
+    pub(crate) private: PrivateClaims,
+    #[cbor(n(18), with = "ratchet")]
+    pub(crate) ratchet: Option<Ratchet>,
+    #[n(19)]
+    pub(crate) changes: Vec<Change>,
+}
+
+/// One change in the life of a token, as its record keeps it.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub(crate) struct Change {
+    #[n(0)]
+    pub(crate) at: Timestamp,
+    #[n(1)]
+    pub(crate) by: Option<Actor>,
+    #[n(2)]
+    pub(crate) what: ChangeKind,
+}
+
+impl Record {
+    /// The most changes that a record keeps; the oldest gives way.
+    pub(crate) const MOST_CHANGES: usize = 8;
+
+    pub(crate) fn remember(&mut self, change: Change) {
+        self.changes.push(change);
+        if self.changes.len() > Self::MOST_CHANGES {
+            self.changes.remove(0);
+        }
+    }
+
+    /// Whether `bearer` is the one that the record was made for.
+    pub(crate) fn is_proven_by(&self, bearer: &Bearer) -> bool {
+        self.digest == bearer.digest() && self.kind == bearer.kind()
+    }
+
+    /// The token, as a store gave its record.
+    pub(crate) fn into_token(self, loaded: &Loaded) -> Token {
+        let revocation = match &loaded.verdict {
+            Verdict::Revoked(mark) => {
+                let note = super::decode_note(&mark.note);
+                Some(Revocation {
+                    at: mark.at,
+                    reason: note.reason,
+                    by: note.by,
+                    through: mark.through.resolve(&self.ancestors),
+                })
+            }
+            Verdict::Clear | Verdict::Damaged => None,
+        };
+        let integrity = match loaded.verdict {
+            Verdict::Damaged => Integrity::EpochsLost,
+            Verdict::Clear | Verdict::Revoked(_) => Integrity::Sound,
+        };
+        Token {
+            id: loaded.id,
+            kind: self.kind,
+            subject: self.subject,
+            issuer: self.issuer,
+            audiences: self.audiences,
+            scopes: self.scopes,
+            client: self.client,
+            issued_at: self.issued_at,
+            not_before: self.not_before,
+            expires_at: self.expires_at,
+            idle_timeout: self.idle_timeout,
+            absolute_expiry: self.absolute_expiry,
+            uses_left: loaded.uses_left,
+            last_used: loaded.last_used,
+            family: self.family,
+            ancestors: self.ancestors,
+            generation: self.generation,
+            metadata: self.metadata,
+            claims: Claims { registered: self.registered, private: self.private },
+            revocation,
+            integrity,
+        }
+    }
+}
+
+type EncodeResult<W> = Result<(), minicbor::encode::Error<<W as minicbor::encode::Write>::Error>>;
+
+mod digest {
+    use super::*;
+
+    pub(super) fn encode<C, W: minicbor::encode::Write>(
+        digest: &BearerDigest,
+        encoder: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> EncodeResult<W> {
+        encoder.bytes(digest.as_bytes())?.ok()
+    }
+
+    pub(super) fn decode<C>(
+        decoder: &mut minicbor::Decoder<'_>,
+        _: &mut C,
+    ) -> Result<BearerDigest, minicbor::decode::Error> {
+        let bytes = decoder.bytes()?.try_into();
+        bytes
+            .map(BearerDigest::from_bytes)
+            .map_err(|_| minicbor::decode::Error::message("a digest has 32 bytes"))
+    }
+}
+
+mod generation {
+    use super::*;
+
+    pub(super) fn encode<C, W: minicbor::encode::Write>(
+        generation: &Generation,
+        encoder: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> EncodeResult<W> {
+        encoder.u32(generation.number())?.ok()
+    }
+
+    pub(super) fn decode<C>(
+        decoder: &mut minicbor::Decoder<'_>,
+        _: &mut C,
+    ) -> Result<Generation, minicbor::decode::Error> {
+        Generation::new(decoder.u32()?)
+            .ok_or_else(|| minicbor::decode::Error::message("no such generation"))
+    }
+}
+
+mod private_claims {
+    use super::*;
+
+    pub(super) fn encode<C, W: minicbor::encode::Write>(
+        claims: &PrivateClaims,
+        encoder: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> EncodeResult<W> {
+        encoder.str(claims.as_json())?.ok()
+    }
+
+    pub(super) fn decode<C>(
+        decoder: &mut minicbor::Decoder<'_>,
+        _: &mut C,
+    ) -> Result<PrivateClaims, minicbor::decode::Error> {
+        PrivateClaims::from_json(decoder.str()?).map_err(minicbor::decode::Error::custom)
+    }
+}
+
+mod ratchet {
+    use super::*;
+
+    pub(super) fn encode<C, W: minicbor::encode::Write>(
+        ratchet: &Option<Ratchet>,
+        encoder: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> EncodeResult<W> {
+        match ratchet {
+            None => encoder.null()?.ok(),
+            Some(ratchet) => {
+                encoder.array(2)?.bytes(ratchet.seed())?.bytes(ratchet.root().as_bytes())?.ok()
+            }
+        }
+    }
+
+    pub(super) fn decode<C>(
+        decoder: &mut minicbor::Decoder<'_>,
+        context: &mut C,
+    ) -> Result<Option<Ratchet>, minicbor::decode::Error> {
+        if decoder.datatype()? == minicbor::data::Type::Null {
+            decoder.skip()?;
+            return Ok(None);
+        }
+        if decoder.array()? != Some(2) {
+            return Err(minicbor::decode::Error::message("a ratchet has a seed and a root"));
+        }
+        let seed = decoder
+            .bytes()?
+            .try_into()
+            .map_err(|_| minicbor::decode::Error::message("a seed has 32 bytes"))?;
+        Ok(Some(Ratchet::from_parts(seed, digest::decode(decoder, context)?)))
+    }
+}

@@ -1,0 +1,82 @@
+//! The error of a token manager.
+
+use crate::bearer::BearerRefused;
+use crate::id::TokenId;
+use crate::invalid::Invalid;
+use crate::random::RandomUnavailable;
+use crate::store::StoreError;
+use crate::token::TokenState;
+use crate::validation::Refusal;
+
+/// What a `TokenManager` can answer instead of what it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The bearer is not good. Refuse the request.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A value that was given breaks the rules of its type. Correct it.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// There is no such token: it never was, or its record is past the time that it is kept.
+    #[error("there is no token {id}: it never was, or it is past the time that it is kept")]
+    NotFound {
+        /// The token.
+        id: TokenId,
+    },
+    /// What the token was to rest on was revoked in the meantime. Authenticate again.
+    #[error("everything of this subject was revoked in the meantime: authenticate again")]
+    Superseded,
+    /// A token that is no longer active cannot be changed or issued from.
+    #[error("token {id} is {state}: it cannot be changed, and nothing can be issued from it")]
+    Ended {
+        /// The token.
+        id: TokenId,
+        /// What it is.
+        state: TokenState,
+    },
+    /// Others kept changing the token at the same time. Try again.
+    #[error("token {id} is being changed by many at once: try again")]
+    Contended {
+        /// The token.
+        id: TokenId,
+    },
+    /// The store failed. Nothing may be concluded about any token.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Error {
+    /// The stable code, the same on the wire.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Invalid(invalid) => invalid.code(),
+            Self::NotFound { .. } => "token_not_found",
+            Self::Superseded => "superseded",
+            Self::Ended { .. } => "token_ended",
+            Self::Contended { .. } => "contended",
+            Self::Store(error) => error.code(),
+        }
+    }
+
+    /// The refusal, if the error is one.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+}
+
+impl From<BearerRefused> for Error {
+    fn from(refused: BearerRefused) -> Self {
+        Self::Refused(refused.into())
+    }
+}
+
+impl From<RandomUnavailable> for Error {
+    fn from(unavailable: RandomUnavailable) -> Self {
+        Self::Store(unavailable.into())
+    }
+}

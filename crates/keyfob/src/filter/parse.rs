@@ -1,0 +1,240 @@
+//! Reading a filter from its text form, in one pass over the characters.
+
+use std::iter::Peekable;
+use std::str::{Chars, FromStr};
+
+use super::error::{FilterError, Problem};
+use super::key::Key;
+use super::{Filter, put};
+use crate::invalid::Invalid;
+use crate::text::{LabelKey, LabelValue};
+use crate::time::{Timestamp, Ttl};
+
+impl Filter {
+    /// Reads the text form. Distances such as `-7d` count from `now`.
+    ///
+    /// # Errors
+    /// At the first place that is no filter.
+    pub fn parse(text: &str, now: Timestamp) -> Result<Self, FilterError> {
+        if text.len() > Self::MAX_BYTES {
+            let fits = text.char_indices().take_while(|(at, _)| *at < Self::MAX_BYTES).count();
+            return Err(FilterError::new(fits + 1, Problem::TooLong));
+        }
+        let mut parser = Parser { filter: Self::new(), now, given: Vec::new() };
+        let mut scanner = Scanner { rest: text.chars().peekable(), column: 1 };
+        while let Some(part) = scanner.part()? {
+            parser.take(&part)?;
+        }
+        // What was read is within bounds, but times and escapes can be longer when written.
+        match parser.filter.check() {
+            Ok(()) => Ok(parser.filter),
+            Err(_) => Err(FilterError::new(1, Problem::TooLong)),
+        }
+    }
+}
+
+/// One `key:value`, with the columns at which its halves start.
+struct Part {
+    key: Key,
+    key_column: usize,
+    value: String,
+    value_column: usize,
+    /// How many characters of the value come before its quote.
+    quote_after: Option<usize>,
+}
+
+impl Part {
+    /// The column of the character `before` characters into the value. No escape is accounted
+    /// for: no value that is read in pieces may hold what would have to be escaped.
+    fn column_of(&self, before: usize) -> usize {
+        let quote = self.quote_after.is_some_and(|place| place <= before);
+        self.value_column + before + usize::from(quote)
+    }
+
+    /// The members of a list, with their columns.
+    fn members(&self) -> impl Iterator<Item = (&str, usize)> {
+        let mut before = 0;
+        self.value.split(',').map(move |member| {
+            let column = self.column_of(before);
+            before += member.chars().count() + 1;
+            (member, column)
+        })
+    }
+}
+
+/// Cuts a text into parts.
+struct Scanner<'a> {
+    rest: Peekable<Chars<'a>>,
+    /// That of the next character, from 1.
+    column: usize,
+}
+
+impl Scanner<'_> {
+    fn next(&mut self) -> Option<char> {
+        let c = self.rest.next()?;
+        self.column += 1;
+        Some(c)
+    }
+
+    fn part(&mut self) -> Result<Option<Part>, FilterError> {
+        while self.rest.peek() == Some(&' ') {
+            self.next();
+        }
+        if self.rest.peek().is_none() {
+            return Ok(None);
+        }
+        let key_column = self.column;
+        let mut name = String::new();
+        loop {
+            match self.next() {
+                None | Some(' ') => return Err(FilterError::new(key_column, Problem::NoColon)),
+                Some(':') => break,
+                Some(c) => name.push(c),
+            }
+        }
+        let unknown = || FilterError::unknown_key(key_column, &name);
+        let key = Key::named(&name).ok_or_else(unknown)?;
+        let value_column = self.column;
+        let (value, quote_after) = self.value()?;
+        if value.is_empty() {
+            return Err(FilterError::new(value_column, Problem::NoValue(key)));
+        }
+        Ok(Some(Part { key, key_column, value, value_column, quote_after }))
+    }
+
+    /// A value, and after how many of its characters it was quoted.
+    fn value(&mut self) -> Result<(String, Option<usize>), FilterError> {
+        let mut value = String::new();
+        while let Some(c) = self.rest.peek().copied().filter(|c| *c != ' ') {
+            if c == '"' {
+                let quote_after = value.chars().count();
+                self.quoted(&mut value)?;
+                return Ok((value, Some(quote_after)));
+            }
+            value.push(c);
+            self.next();
+        }
+        Ok((value, None))
+    }
+
+    /// What stands in quotes, which end the value.
+    fn quoted(&mut self, value: &mut String) -> Result<(), FilterError> {
+        let opened_at = self.column;
+        self.next();
+        loop {
+            let column = self.column;
+            match self.next() {
+                None => return Err(FilterError::new(opened_at, Problem::Unclosed)),
+                Some('"') => break,
+                Some('\\') => match self.next() {
+                    Some(c @ ('"' | '\\')) => value.push(c),
+                    Some(_) => return Err(FilterError::new(column, Problem::Escape)),
+                    None => return Err(FilterError::new(opened_at, Problem::Unclosed)),
+                },
+                Some(c) => value.push(c),
+            }
+        }
+        match self.rest.peek() {
+            None | Some(' ') => Ok(()),
+            Some(_) => Err(FilterError::new(self.column, Problem::AfterQuote)),
+        }
+    }
+}
+
+/// Puts parts together.
+struct Parser {
+    filter: Filter,
+    now: Timestamp,
+    /// The keys that take one value and have it, each with its column.
+    given: Vec<(Key, usize)>,
+}
+
+impl Parser {
+    fn take(&mut self, part: &Part) -> Result<(), FilterError> {
+        if !part.key.takes_several() {
+            if let Some((_, first)) = self.given.iter().find(|(key, _)| *key == part.key) {
+                let twice = Problem::Twice { key: part.key, first: *first };
+                return Err(FilterError::new(part.key_column, twice));
+            }
+            self.given.push((part.key, part.key_column));
+        }
+        let filter = &mut self.filter;
+        let value = part.value.as_str();
+        let taken = match part.key {
+            Key::Kind => return each(part, |kind| filter.kinds.insert(kind)),
+            Key::State => return each(part, |state| filter.states.insert(state)),
+            Key::Label => return self.label(part),
+            Key::IssuedAfter | Key::IssuedBefore | Key::ExpiresAfter | Key::ExpiresBefore => {
+                return self.time(part);
+            }
+            Key::Id => value.parse().map(|prefix| filter.id = Some(prefix)),
+            Key::Family => value.parse().map(|family| filter.family = Some(family)),
+            Key::Subject => put(&mut filter.subject, value),
+            Key::Issuer => put(&mut filter.issuer, value),
+            Key::Audience => put(&mut filter.audience, value),
+            Key::Client => put(&mut filter.client, value),
+            Key::Device => put(&mut filter.device, value),
+            Key::App => put(&mut filter.app, value),
+            Key::Tag => value.parse().and_then(|tag| filter.tags.insert(tag)),
+            Key::AnyTag => value.parse().and_then(|tag| filter.any_tags.insert(tag)),
+            Key::Scope => value.parse().and_then(|scope| filter.scopes.insert(scope)),
+            Key::AnyScope => value.parse().and_then(|scope| filter.any_scopes.insert(scope)),
+        };
+        taken.map_err(|invalid| refused(part.value_column, invalid))
+    }
+
+    fn label(&mut self, part: &Part) -> Result<(), FilterError> {
+        let (key, value) = part
+            .value
+            .split_once('=')
+            .ok_or_else(|| FilterError::new(part.value_column, Problem::LabelForm))?;
+        let column = part.value_column;
+        let key: LabelKey = key.parse().map_err(|invalid| refused(column, invalid))?;
+        let value_column = part.column_of(key.as_str().len() + 1);
+        let value: LabelValue = value.parse().map_err(|invalid| refused(value_column, invalid))?;
+        self.filter.labels.insert(key, value).map_err(|invalid| refused(column, invalid))
+    }
+
+    fn time(&mut self, part: &Part) -> Result<(), FilterError> {
+        let malformed = || FilterError::new(part.value_column, Problem::TimeForm(part.key));
+        let at = time(&part.value, self.now).ok_or_else(malformed)?;
+        let bound = match part.key {
+            Key::IssuedAfter => &mut self.filter.issued_after,
+            Key::IssuedBefore => &mut self.filter.issued_before,
+            Key::ExpiresAfter => &mut self.filter.expires_after,
+            _ => &mut self.filter.expires_before,
+        };
+        *bound = Some(at);
+        Ok(())
+    }
+}
+
+fn refused(column: usize, invalid: Invalid) -> FilterError {
+    FilterError::new(column, Problem::Value(invalid))
+}
+
+/// Reads each member of a list. That one is there already changes nothing.
+fn each<T: FromStr<Err = Invalid>>(
+    part: &Part,
+    mut insert: impl FnMut(T) -> bool,
+) -> Result<(), FilterError> {
+    for (member, column) in part.members() {
+        insert(member.parse().map_err(|invalid| refused(column, invalid))?);
+    }
+    Ok(())
+}
+
+fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let date = |byte: u8| byte.is_ascii_digit() || byte == b'-';
+    if text == "now" {
+        Some(now)
+    } else if let Some(distance) = text.strip_prefix('+') {
+        Some(now + distance.parse::<Ttl>().ok()?)
+    } else if let Some(distance) = text.strip_prefix('-') {
+        Some(now.saturating_sub(distance.parse().ok()?))
+    } else if text.len() == "2026-11-24".len() && text.bytes().all(date) {
+        format!("{text}T00:00:00Z").parse().ok()
+    } else {
+        text.parse().ok()
+    }
+}

@@ -1,0 +1,208 @@
+//! Where to look for what a filter asks for: the terms of the index that it implies, the lane, and
+//! the range of ids.
+//!
+//! A plan never leaves out a token that the filter matches, and never decides: what is found there
+//! still has to be matched.
+
+use std::ops::RangeInclusive;
+
+use super::Filter;
+use crate::id::{IdPrefix, Lane, TokenId};
+use crate::namespace::{Namespace, Term};
+
+/// Where to look for what a filter asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Plan {
+    /// Terms that every match is listed under, those that list the fewest tokens first by the
+    /// nature of their field: family, subject, device, then the broad ones: client, app, labels,
+    /// tags. Whoever can count may find a better order among the broad.
+    ///
+    /// When it is empty the namespace's term for all tokens has to do, and unless `ids` is given
+    /// that is a walk over every one of them.
+    pub(crate) terms: Vec<Term>,
+    /// The lane that every match lies in, where there is but one.
+    pub(crate) lane: Option<Lane>,
+    /// The ids between which every match lies. Newest first, a walk may begin at the end of the
+    /// range and stop at its start.
+    pub(crate) ids: Option<RangeInclusive<TokenId>>,
+}
+
+impl Filter {
+    /// Whether the index says where to look. If not, every token of the namespace is looked at.
+    pub fn uses_index(&self) -> bool {
+        self.family.is_some()
+            || self.subject.is_some()
+            || self.device.is_some()
+            || self.client.is_some()
+            || self.app.is_some()
+            || self.id.is_some()
+            || !self.labels.is_empty()
+            || !self.tags.is_empty()
+            || self.any_tags.len() == 1
+    }
+
+    /// Where to look for the matches.
+    pub(crate) fn plan(&self, namespace: &Namespace) -> Plan {
+        let ids = self.id.as_ref().map(range);
+        let lanes = [
+            self.family.map(|family| family.root().lane()),
+            self.subject.as_ref().map(|subject| namespace.lane_of(subject)),
+            ids.as_ref().and_then(one_lane),
+        ];
+        // A lane that the namespace has not got comes from an id of another: nothing is there, and
+        // to look in every lane finds that out without asking a store for what it does not know.
+        let exists = |lane: &Lane| lane.number() < namespace.lanes().get();
+        let lane = lanes.into_iter().flatten().next().filter(exists);
+        Plan { terms: self.terms(namespace), lane, ids }
+    }
+
+    fn terms(&self, namespace: &Namespace) -> Vec<Term> {
+        let mut terms = Vec::new();
+        terms.extend(self.family.map(|family| namespace.family(family.root())));
+        terms.extend(self.subject.as_ref().map(|subject| namespace.subject(subject)));
+        terms.extend(self.device.as_ref().map(|device| namespace.device(device)));
+        terms.extend(self.client.as_ref().map(|client| namespace.client(client)));
+        terms.extend(self.app.as_ref().map(|app| namespace.app(app)));
+        terms.extend(self.labels.iter().map(|(key, value)| namespace.label(key, value)));
+        terms.extend(self.tags.iter().map(|tag| namespace.tag(tag)));
+        // Any of one is that one.
+        if self.any_tags.len() == 1 && !self.tags.contains_any(&self.any_tags) {
+            terms.extend(self.any_tags.iter().map(|tag| namespace.tag(tag)));
+        }
+        terms
+    }
+}
+
+/// The first and the last id that start with `prefix`; an empty range when none can.
+fn range(prefix: &IdPrefix) -> RangeInclusive<TokenId> {
+    /// `tok_` and the digits.
+    const WIDTH: usize = 30;
+
+    let filled = |digit: &str| {
+        let missing = WIDTH.saturating_sub(prefix.as_str().len());
+        format!("{}{}", prefix.as_str(), digit.repeat(missing)).parse::<TokenId>()
+    };
+    match (filled("0"), filled("z")) {
+        (Ok(first), Ok(last)) => first..=last,
+        // The first digit stands for three bits only: no id starts with one above 7.
+        _ => TokenId::from_bytes([u8::MAX; 16])..=TokenId::from_bytes([0; 16]),
+    }
+}
+
+/// The lane of all the ids in a range, when what comes before and in the lane is the same in all.
+fn one_lane(ids: &RangeInclusive<TokenId>) -> Option<Lane> {
+    let (first, last) = (ids.start(), ids.end());
+    let local = |id: &TokenId| u128::from_be_bytes(*id.as_bytes()) >> (128 - 80);
+    (local(first) == local(last) && first.lane() == last.lane()).then(|| first.lane())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::{FamilyId, LaneCount};
+    use crate::namespace::{NamespaceKey, TermField};
+    use crate::text::Subject;
+    use crate::time::Timestamp;
+
+    fn namespace() -> Namespace {
+        Namespace::new(LaneCount::DEFAULT, NamespaceKey::from_bytes([7; 32]))
+    }
+
+    fn parse(text: &str) -> Filter {
+        Filter::parse(text, Timestamp::default()).unwrap()
+    }
+
+    #[test]
+    fn the_most_telling_terms_come_first() {
+        let filter = parse(
+            "tag:a tag:b any-tag:c label:k=v label:l=v app:x client:c device:d subject:s \
+             family:tok_00d1h88n000000000000000001",
+        );
+        let fields: Vec<TermField> =
+            filter.plan(&namespace()).terms.into_iter().map(Term::field).collect();
+        use TermField::*;
+        assert_eq!(fields, [Family, Subject, Device, Client, App, Label, Label, Tag, Tag, Tag]);
+    }
+
+    #[test]
+    fn terms_are_those_that_a_token_is_listed_under() {
+        let namespace = namespace();
+        let plan = parse("subject:s any-tag:a any-tag:b scope:x").plan(&namespace);
+        let subject = Subject::new("s").unwrap();
+        assert_eq!(plan.terms, [namespace.subject(&subject)]);
+        assert_eq!(plan.lane, Some(namespace.lane_of(&subject)));
+        // The same tag asked for in both ways is one term.
+        assert_eq!(parse("tag:a any-tag:a").plan(&namespace).terms.len(), 1);
+    }
+
+    #[test]
+    fn whether_the_index_is_used_is_what_the_plan_says() {
+        for text in [
+            "",
+            "kind:access",
+            "state:active",
+            "issuer:a",
+            "audience:a",
+            "scope:a",
+            "any-scope:a",
+            "any-tag:a any-tag:b",
+            "issued-after:now",
+            "expires-before:now",
+            "any-tag:a",
+            "tag:a",
+            "label:a=b",
+            "app:a",
+            "client:a",
+            "device:a",
+            "subject:a",
+            "id:00d1",
+            "family:tok_00d1h88n000000000000000001",
+        ] {
+            let filter = parse(text);
+            let plan = filter.plan(&namespace());
+            let narrow = !plan.terms.is_empty() || plan.ids.is_some();
+            assert_eq!(filter.uses_index(), narrow, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_lane_that_does_not_exist_is_not_asked_for() {
+        let family = |lane: u16| {
+            let mut bytes = [0; 16];
+            bytes[10..12].copy_from_slice(&(lane << 6).to_be_bytes());
+            FamilyId::of_root(TokenId::from_bytes(bytes))
+        };
+        let lane_of = |lane| Filter::new().family(family(lane)).plan(&namespace()).lane;
+        assert_eq!(lane_of(63), Some(Lane::new(63)));
+        assert_eq!(lane_of(64), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_prefix_and_its_range_agree(bytes: [u8; 16], length in 5usize..=30, other: [u8; 16]) {
+            let id = TokenId::from_bytes(bytes);
+            let prefix: IdPrefix = id.to_string()[..length].parse().unwrap();
+            let range = range(&prefix);
+            prop_assert!(range.contains(&id));
+            // The ends match, and their neighbours outside do not.
+            let number = |id: &TokenId| u128::from_be_bytes(*id.as_bytes());
+            let at = |number: u128| TokenId::from_bytes(number.to_be_bytes());
+            let (first, last) = (number(range.start()), number(range.end()));
+            prop_assert!(prefix.matches(at(first)) && prefix.matches(at(last)));
+            prop_assert!(first.checked_sub(1).is_none_or(|below| !prefix.matches(at(below))));
+            prop_assert!(last.checked_add(1).is_none_or(|above| !prefix.matches(at(above))));
+            let other = TokenId::from_bytes(other);
+            prop_assert_eq!(range.contains(&other), prefix.matches(other));
+            // All ids of a long prefix lie in one lane.
+            prop_assert_eq!(one_lane(&range), (length >= 4 + 19).then(|| id.lane()));
+        }
+
+        #[test]
+        fn a_prefix_of_no_id_has_an_empty_range(digits in "[89a-hjkmnp-tv-z][0-9a-hjkmnp-tv-z]{0,24}") {
+            let prefix: IdPrefix = digits.parse().unwrap();
+            prop_assert!(range(&prefix).is_empty());
+        }
+    }
+}

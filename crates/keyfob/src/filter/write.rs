@@ -1,0 +1,107 @@
+//! Writing a filter in its text form, so that reading it gives the same filter again.
+
+use std::fmt::{self, Display, Write};
+
+use super::Filter;
+use super::key::Key;
+
+impl Display for Filter {
+    /// The text form. A filter that [does not hold](Filter::check) shows the parts that do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = Line { to: f, separator: "" };
+        for key in Key::ALL {
+            match key {
+                Key::Kind => line.list(key, self.kinds.iter())?,
+                Key::State => line.list(key, self.states.iter())?,
+                Key::Id => line.each(key, self.id.as_ref().map(|prefix| prefix.as_str()))?,
+                Key::Family => line.each(key, self.family)?,
+                Key::Subject => line.each(key, &self.subject)?,
+                Key::Issuer => line.each(key, &self.issuer)?,
+                Key::Audience => line.each(key, &self.audience)?,
+                Key::Client => line.each(key, &self.client)?,
+                Key::Device => line.each(key, &self.device)?,
+                Key::App => line.each(key, &self.app)?,
+                Key::Tag => line.each(key, &self.tags)?,
+                Key::AnyTag => line.each(key, &self.any_tags)?,
+                Key::Label => {
+                    let pairs = self.labels.iter();
+                    line.each(key, pairs.map(|(key, value)| format!("{key}={value}")))?;
+                }
+                Key::Scope => line.each(key, &self.scopes)?,
+                Key::AnyScope => line.each(key, &self.any_scopes)?,
+                Key::IssuedAfter => line.each(key, self.issued_after)?,
+                Key::IssuedBefore => line.each(key, self.issued_before)?,
+                Key::ExpiresAfter => line.each(key, self.expires_after)?,
+                Key::ExpiresBefore => line.each(key, self.expires_before)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The parts that are written so far.
+struct Line<W> {
+    to: W,
+    separator: &'static str,
+}
+
+impl<W: Write> Line<W> {
+    fn each(&mut self, key: Key, values: impl IntoIterator<Item: Display>) -> fmt::Result {
+        for value in values {
+            self.key(key)?;
+            self.value(&value.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// One part with commas, for values that hold nothing to quote.
+    fn list(&mut self, key: Key, values: impl Iterator<Item: Display>) -> fmt::Result {
+        for (place, value) in values.enumerate() {
+            match place {
+                0 => self.key(key)?,
+                _ => self.to.write_char(',')?,
+            }
+            write!(self.to, "{value}")?;
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, key: Key) -> fmt::Result {
+        write!(self.to, "{}{}:", self.separator, key.as_str())?;
+        self.separator = " ";
+        Ok(())
+    }
+
+    fn value(&mut self, value: &str) -> fmt::Result {
+        if !value.contains(|c: char| c.is_whitespace() || c == '"') {
+            return self.to.write_str(value);
+        }
+        self.to.write_char('"')?;
+        for c in value.chars() {
+            if matches!(c, '"' | '\\') {
+                self.to.write_char('\\')?;
+            }
+            self.to.write_char(c)?;
+        }
+        self.to.write_char('"')
+    }
+}
+
+/// How many bytes the text form has.
+pub(super) fn length(filter: &Filter) -> usize {
+    struct Counter(usize);
+
+    impl Write for Counter {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0 += text.len();
+            Ok(())
+        }
+    }
+
+    let mut counter = Counter(0);
+    // The counter takes everything, and no value fails to be shown.
+    match write!(counter, "{filter}") {
+        Ok(()) => counter.0,
+        Err(fmt::Error) => usize::MAX,
+    }
+}

@@ -1,0 +1,290 @@
+//! Events: in pages, one after another as they come, in process, or into a handler.
+//!
+//! Everything here reads the store's feed by a cursor. So a reader that is slow, or was away, goes
+//! on from where it was; and it is told when the feed no longer reaches back that far.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
+
+use super::TokenManager;
+use crate::codec;
+use crate::error::Error;
+use crate::event::{Event, EventHandler, HandlerError, Observation};
+use crate::store::{Cursor, Entry, Feed};
+
+/// Some events.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct EventPage {
+    /// The events, in order of time and within each lane of occurrence, each with the cursor after
+    /// it.
+    pub events: Vec<(Event, Cursor)>,
+    /// The cursor after all of them.
+    pub cursor: Cursor,
+    /// Whether events after the old cursor may have been trimmed before they were read.
+    pub trimmed: bool,
+    /// Whether there may be more right now.
+    pub more: bool,
+}
+
+/// Some observations.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ObservationPage {
+    /// The observations, each with an id that stays the same.
+    pub observations: Vec<(Observation, String)>,
+    /// The cursor after all of them.
+    pub cursor: Cursor,
+    /// Whether there may be more right now.
+    pub more: bool,
+}
+
+/// What a follower is given.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Delivery {
+    /// An event.
+    Event(Box<Event>),
+    /// Events between the last one and the next may have been trimmed before they were read: what
+    /// is built from events has to be built anew.
+    Trimmed,
+}
+
+/// Follows the events one by one.
+#[derive(Debug)]
+pub struct Follower {
+    manager: TokenManager,
+    read: Cursor,
+    delivered: Cursor,
+    waiting: VecDeque<(Delivery, Cursor)>,
+}
+
+/// A handler at work. It goes on until it is stopped; dropping this does not stop it.
+#[derive(Debug)]
+pub struct HandlerTask {
+    task: JoinHandle<()>,
+}
+
+const PAGE: usize = 256;
+/// How often a feed is asked whether others wrote to it. What this process writes wakes its readers
+/// at once.
+const SOONEST: Duration = Duration::from_millis(50);
+const LATEST: Duration = Duration::from_secs(1);
+/// How many events a subscriber in this process may fall behind before it is told that it missed
+/// some.
+const BROADCAST: usize = 4096;
+
+impl TokenManager {
+    /// Events after a cursor, at most `limit` of them.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn events(&self, after: &Cursor, limit: usize) -> Result<EventPage, Error> {
+        let page = self.inner.store.entries(Feed::Events, after, limit).await?;
+        let mut at = after.clone();
+        let mut events = Vec::with_capacity(page.entries.len());
+        for Entry { lane, position, body } in page.entries {
+            at.advance(lane, position);
+            match codec::decode(&body) {
+                Ok(event) => events.push((event, at.clone())),
+                // One that cannot be read must not hold up those after it.
+                Err(error) => tracing::error!(%error, ?lane, ?position, "an event is passed over"),
+            }
+        }
+        Ok(EventPage { events, cursor: page.cursor, trimmed: page.trimmed, more: page.more })
+    }
+
+    /// Observations after a cursor, at most `limit` of them.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn observations(
+        &self,
+        after: &Cursor,
+        limit: usize,
+    ) -> Result<ObservationPage, Error> {
+        let page = self.inner.store.entries(Feed::Observations, after, limit).await?;
+        let mut observations = Vec::with_capacity(page.entries.len());
+        for Entry { lane, position, body } in page.entries {
+            let id = format!("obs_{:x}.{:x}.{:x}", lane.number(), position.millis, position.number);
+            match codec::decode(&body) {
+                Ok(observation) => observations.push((observation, id)),
+                Err(error) => tracing::error!(%error, id, "an observation is passed over"),
+            }
+        }
+        Ok(ObservationPage { observations, cursor: page.cursor, more: page.more })
+    }
+
+    /// The cursor after the newest event.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn latest_event(&self) -> Result<Cursor, Error> {
+        Ok(self.inner.store.latest(Feed::Events).await?)
+    }
+
+    /// Follows the events from a cursor on.
+    pub fn follow(&self, from: Cursor) -> Follower {
+        Follower {
+            manager: self.clone(),
+            read: from.clone(),
+            delivered: from,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// The events from now on, to any number of receivers in this process. A receiver that falls
+    /// behind by more than 4,096 is told how many it missed; [`TokenManager::follow`] misses none.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn subscribe(&self) -> Result<broadcast::Receiver<Arc<Event>>, Error> {
+        let (sender, receiver) = broadcast::channel(BROADCAST);
+        let mut follower = self.follow(self.latest_event().await?);
+        // Ends when the last receiver is gone.
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = sender.closed() => break,
+                    delivery = follower.next() => match delivery {
+                        Ok(Delivery::Event(event)) => drop(sender.send(Arc::from(event))),
+                        Ok(Delivery::Trimmed) => {}
+                        Err(error) => {
+                            tracing::warn!(%error, "events wait for the store");
+                            tokio::time::sleep(LATEST).await;
+                        }
+                    },
+                }
+            }
+        });
+        Ok(receiver)
+    }
+
+    /// Hands the events from a cursor on to a handler, in order and one at a time, on threads where
+    /// it may block. A handler that fails is given the same event again.
+    pub fn attach(&self, handler: impl EventHandler, from: Cursor) -> HandlerTask {
+        let manager = self.clone();
+        HandlerTask { task: tokio::spawn(feed(manager, handler, from)) }
+    }
+
+    pub(super) fn wake(&self) {
+        self.inner.wake.notify_waiters();
+    }
+
+    async fn wait_for_events(&self, pause: Duration) {
+        let _ = tokio::time::timeout(pause, self.inner.wake.notified()).await;
+    }
+}
+
+impl Follower {
+    /// The next event, as soon as there is one.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; calling again goes on from the same place.
+    pub async fn next(&mut self) -> Result<Delivery, Error> {
+        let mut pause = SOONEST;
+        loop {
+            if let Some((delivery, cursor)) = self.waiting.pop_front() {
+                self.delivered = cursor;
+                return Ok(delivery);
+            }
+            let page = self.manager.events(&self.read, PAGE).await?;
+            if page.trimmed {
+                self.waiting.push_back((Delivery::Trimmed, self.read.clone()));
+            }
+            let events = page.events.into_iter();
+            self.waiting.extend(events.map(|(event, at)| (Delivery::Event(event.into()), at)));
+            self.read = page.cursor;
+            if self.waiting.is_empty() {
+                self.delivered = self.read.clone();
+                self.manager.wait_for_events(pause).await;
+                pause = (pause * 2).min(LATEST);
+            }
+        }
+    }
+
+    /// The cursor after what was given last: keep it, and go on from it after a restart.
+    pub fn cursor(&self) -> &Cursor {
+        &self.delivered
+    }
+}
+
+impl HandlerTask {
+    /// Stops it. What it has not been given stays in the feed.
+    pub async fn stop(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+async fn feed(manager: TokenManager, mut handler: impl EventHandler, mut cursor: Cursor) {
+    let mut pause = SOONEST;
+    loop {
+        let page = match manager.events(&cursor, PAGE).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::warn!(%error, "an event handler waits for the store");
+                tokio::time::sleep(LATEST).await;
+                continue;
+            }
+        };
+        if page.trimmed {
+            tracing::error!("events were trimmed before a handler had them: it was away too long");
+        }
+        if page.events.is_empty() {
+            cursor = page.cursor;
+            manager.wait_for_events(pause).await;
+            pause = (pause * 2).min(LATEST);
+            continue;
+        }
+        pause = SOONEST;
+        let mut events = page.events;
+        loop {
+            let handled = tokio::task::spawn_blocking(move || hand_over(handler, events)).await;
+            // The handler panicked: it cannot be given anything more.
+            let Ok((back, left, outcome)) = handled else {
+                tracing::error!("an event handler panicked and is no longer fed");
+                return;
+            };
+            handler = back;
+            events = left;
+            match outcome {
+                Ok(()) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "an event is offered again");
+                    tokio::time::sleep(LATEST).await;
+                }
+            }
+        }
+        cursor = page.cursor;
+    }
+}
+
+/// Gives events to a handler until one fails; that one and those after it come back.
+fn hand_over<H: EventHandler>(
+    mut handler: H,
+    mut events: Vec<(Event, Cursor)>,
+) -> (H, Vec<(Event, Cursor)>, Result<(), HandlerError>) {
+    let mut done = 0usize;
+    let mut outcome = Ok(());
+    for (event, _) in &events {
+        outcome = handler.handle(event);
+        if outcome.is_err() {
+            break;
+        }
+        done += 1;
+    }
+    if let Some((_, cursor)) = done.checked_sub(1).and_then(|last| events.get(last)) {
+        let checkpoint = handler.checkpoint(cursor);
+        if outcome.is_ok() {
+            outcome = checkpoint;
+        }
+    }
+    // A checkpoint that fails is tried again with the last event that was handled.
+    let keep_from = if done == events.len() && outcome.is_err() { done - 1 } else { done };
+    events.drain(..keep_from);
+    (handler, events, outcome)
+}

@@ -1,0 +1,290 @@
+//! Issuing tokens: one, many, or one from another.
+
+use futures_util::{Stream, StreamExt, stream};
+
+use super::TokenManager;
+use crate::bearer::ratchet::Ratchet;
+use crate::bearer::{Bearer, Generation};
+use crate::codec::{self, Change, Record};
+use crate::error::Error;
+use crate::event::{Event, Happening};
+use crate::id::{FamilyId, Lane, TokenId};
+use crate::invalid::{Invalid, Problem};
+use crate::namespace::{Namespace, Term};
+use crate::store::{
+    Epochs, Insert, Inserted, Loaded, NewRecord, RecordVersion, Stamp, StampRule, StoreError,
+    Verdict,
+};
+use crate::time::Timestamp;
+use crate::token::{ChangeKind, Expiry, Grant, GrantParts, Kind, Token, TokenState};
+
+/// A token that was issued, with its bearer: the only time that it is seen.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Issued {
+    /// The token.
+    pub token: Token,
+    /// Its secret. Hand it to its owner and forget it.
+    pub bearer: Bearer,
+}
+
+/// How many ids are drawn before a clash is believed to be no accident.
+const DRAWS: usize = 4;
+/// How many tokens `issue_many` has under way at once.
+const AT_ONCE: usize = 128;
+
+/// What a token that is minted from another takes over from it.
+struct Parent<'a> {
+    token: &'a Token,
+    stamp: Stamp,
+    keep_until: Timestamp,
+}
+
+impl TokenManager {
+    /// Issues a token.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the grant does not hold, [`Error::Superseded`] when everything of
+    /// its subject was revoked after the stamp that the grant has seen, [`Error::Store`].
+    pub async fn issue(&self, grant: Grant) -> Result<Issued, Error> {
+        self.issue_from(grant.into_parts()?, None).await
+    }
+
+    /// Issues many tokens, in the order of the grants, with many under way at once.
+    pub fn issue_many<'a>(
+        &'a self,
+        grants: impl IntoIterator<Item = Grant> + 'a,
+    ) -> impl Stream<Item = Result<Issued, Error>> + 'a {
+        stream::iter(grants).map(|grant| self.issue(grant)).buffered(AT_ONCE)
+    }
+
+    /// Issues a token from another: in its lane and its family, for the same subject and client,
+    /// with no more scope, no other audience and no longer life, and revoked with it.
+    ///
+    /// # Errors
+    /// [`Error::Ended`] when the other is not active, [`Error::Invalid`] when the grant is wider
+    /// than it, and those of [`TokenManager::issue`].
+    pub async fn mint(&self, from: TokenId, grant: Grant) -> Result<Issued, Error> {
+        let parts = grant.into_parts()?;
+        let (loaded, record) = self.load(from).await?;
+        let token = record.into_token(&loaded);
+        let state = token.state(self.now());
+        if state != TokenState::Active {
+            return Err(Error::Ended { id: from, state });
+        }
+        let parts = narrow(parts, &token)?;
+        let Loaded { stamp, keep_until, .. } = loaded;
+        let parent = Parent { token: &token, stamp, keep_until };
+        match self.issue_from(parts, Some(parent)).await {
+            Err(Error::Superseded) => Err(Error::Ended { id: from, state: TokenState::Revoked }),
+            outcome => outcome,
+        }
+    }
+
+    async fn issue_from(
+        &self,
+        parts: GrantParts,
+        parent: Option<Parent<'_>>,
+    ) -> Result<Issued, Error> {
+        let inner = &*self.inner;
+        let now = self.now();
+        let lane = self.lane_for(&parts, parent.as_ref())?;
+        let seen = parent.as_ref().map(|parent| parent.stamp).or(parts.seen);
+        let kind = parts.kind;
+        let uses_left = parts.uses;
+        let by = parts.by.clone();
+        let mut record = record_of(parts, parent.as_ref(), now, inner.lifetimes.of(kind))?;
+        // A renewal may move the expiry up to the absolute one.
+        let end = record.absolute_expiry.or(record.expires_at);
+        let mut keep_until = inner.retention.keep_until(now, end);
+        if let Some(parent) = &parent {
+            keep_until = keep_until.min(parent.keep_until);
+        }
+        let inherited = record.ancestors.clone();
+        for _ in 0..DRAWS {
+            let operation = self.begin()?;
+            let id = TokenId::draw(now, lane, &*inner.random)?;
+            let (bearer, ratchet) = self.draw_bearer(kind, id)?;
+            record.digest = bearer.digest();
+            record.ratchet = ratchet;
+            if matches!(kind, Kind::Refresh | Kind::Session) && parent.is_none() {
+                // The root answers to the epoch of its own family.
+                record.family = Some(FamilyId::of_root(id));
+                record.ancestors = inherited.iter().copied().chain([id]).collect();
+            }
+            let what = Happening::Issued {
+                token: id,
+                kind,
+                subject: record.subject.clone(),
+                client: record.client.clone(),
+                family: record.family,
+            };
+            let event = Event { by: by.clone(), ..Event::new(operation.id, 0, now, what) };
+            let new = NewRecord {
+                id,
+                body: codec::encode(&record),
+                keep_until,
+                uses_left,
+                epochs: epochs_of(inner.store.namespace(), &record),
+                terms: terms_of(inner.store.namespace(), &record),
+                stamp: seen.map_or(StampRule::Present, StampRule::Seen),
+            };
+            let insert = Insert { records: vec![new], events: vec![codec::encode(&event)] };
+            match inner.store.insert(operation, insert).await? {
+                Inserted::Stored(stamp) => {
+                    self.wake();
+                    let loaded = Loaded {
+                        id,
+                        body: Vec::new(),
+                        version: RecordVersion(1),
+                        stamp,
+                        keep_until,
+                        uses_left,
+                        last_used: None,
+                        verdict: Verdict::Clear,
+                    };
+                    return Ok(Issued { token: record.into_token(&loaded), bearer });
+                }
+                Inserted::Superseded => return Err(Error::Superseded),
+                Inserted::IdTaken => {}
+            }
+        }
+        let detail = "it holds every id that was drawn: check the source of randomness";
+        Err(StoreError::unavailable(detail).into())
+    }
+
+    fn lane_for(&self, parts: &GrantParts, parent: Option<&Parent<'_>>) -> Result<Lane, Error> {
+        let namespace = self.inner.store.namespace();
+        match (parent, &parts.subject) {
+            (Some(parent), _) => Ok(parent.token.id.lane()),
+            (None, Some(subject)) => Ok(namespace.lane_of(subject)),
+            (None, None) => Ok(namespace.any_lane(&*self.inner.random)?),
+        }
+    }
+
+    fn draw_bearer(&self, kind: Kind, id: TokenId) -> Result<(Bearer, Option<Ratchet>), Error> {
+        let (prefix, random) = (&self.inner.prefix, &*self.inner.random);
+        if kind == Kind::Refresh {
+            let (ratchet, bearer) = Ratchet::draw(prefix, id, random)?;
+            return Ok((bearer, Some(ratchet)));
+        }
+        Ok((Bearer::draw(prefix, kind, id, Generation::FIRST, random)?, None))
+    }
+}
+
+/// The body of a new record, all but its id and its secret.
+fn record_of(
+    parts: GrantParts,
+    parent: Option<&Parent<'_>>,
+    now: Timestamp,
+    usual: crate::time::Ttl,
+) -> Result<Record, Invalid> {
+    let absolute_expiry = parts.absolute_lifetime.map(|life| now + life);
+    let asked = match parts.expiry {
+        // An absolute lifetime alone says how long the token is to be good.
+        Expiry::Usual if absolute_expiry.is_some() => absolute_expiry,
+        Expiry::Usual => Some(now + usual),
+        Expiry::After(ttl) => Some(now + ttl),
+        Expiry::At(at) => Some(at),
+        Expiry::Never => None,
+    };
+    let parent_end = parent.and_then(|parent| parent.token.facts().ends_at);
+    let ends = [asked, absolute_expiry, parent_end];
+    let expires_at = ends.into_iter().flatten().min();
+    let contradiction = |what, rule| Err(Invalid::new(what, Problem::Contradiction { rule }));
+    if expires_at.is_some_and(|end| end <= now) {
+        return contradiction("expiry", "it lies in the past: the token would never be good");
+    }
+    if let (Some(start), Some(end)) = (parts.not_before, expires_at)
+        && start >= end
+    {
+        return contradiction("not-before", "it must lie before the expiry");
+    }
+    let ancestors = parent.map(|parent| lineage(parent.token)).unwrap_or_default();
+    if ancestors.len() > Epochs::MOST_ANCESTORS {
+        let most = Epochs::MOST_ANCESTORS;
+        return Err(Invalid::new("line of ancestors", Problem::TooMany { most }));
+    }
+    Ok(Record {
+        digest: crate::bearer::BearerDigest::from_bytes([0; 32]),
+        kind: parts.kind,
+        subject: parts.subject,
+        issuer: parts.issuer,
+        audiences: parts.audiences,
+        scopes: parts.scopes,
+        client: parts.client,
+        issued_at: now,
+        not_before: parts.not_before,
+        expires_at,
+        idle_timeout: parts.idle_timeout,
+        absolute_expiry,
+        generation: Generation::FIRST,
+        family: parent.map(|parent| family_under(parent.token)),
+        ancestors,
+        metadata: parts.metadata,
+        registered: parts.registered,
+        private: parts.private,
+        ratchet: None,
+        changes: vec![Change { at: now, by: parts.by, what: ChangeKind::Issued }],
+    })
+}
+
+/// The tokens that a child of `parent` descends from.
+fn lineage(parent: &Token) -> Vec<TokenId> {
+    let mut line = parent.ancestors.clone();
+    // The root of a family is among its own ancestors already.
+    if !line.contains(&parent.id) {
+        line.push(parent.id);
+    }
+    line
+}
+
+fn family_under(parent: &Token) -> FamilyId {
+    parent.family.unwrap_or(FamilyId::of_root(parent.id))
+}
+
+/// Fills a grant up from the token that it is minted from, and refuses what is wider.
+fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts, Invalid> {
+    let wider = |what, rule| Err(Invalid::new(what, Problem::Contradiction { rule }));
+    if parts.subject.is_some() && parts.subject != parent.subject {
+        return wider("subject", "it must be that of the token it is minted from");
+    }
+    if parts.client.is_some() && parts.client != parent.client {
+        return wider("client", "it must be that of the token it is minted from");
+    }
+    if !parent.scopes.contains_all(&parts.scopes) {
+        return wider("scope set", "it must lie within that of the token it is minted from");
+    }
+    if !parent.audiences.is_empty() && !parent.audiences.contains_all(&parts.audiences) {
+        return wider("audience set", "it must lie within that of the token it is minted from");
+    }
+    parts.subject = parent.subject.clone();
+    parts.client = parent.client.clone();
+    parts.issuer = parts.issuer.or_else(|| parent.issuer.clone());
+    if parts.audiences.is_empty() {
+        parts.audiences = parent.audiences.clone();
+    }
+    Ok(parts)
+}
+
+fn epochs_of(namespace: &Namespace, record: &Record) -> Epochs {
+    Epochs {
+        subject: record.subject.as_ref().map(|subject| namespace.subject_epoch(subject)),
+        client: record.client.as_ref().map(|client| namespace.client_epoch(client)),
+        ancestors: record.ancestors.iter().map(|id| namespace.ancestor_epoch(*id)).collect(),
+    }
+}
+
+/// What a record is listed under.
+pub(super) fn terms_of(namespace: &Namespace, record: &Record) -> Vec<Term> {
+    let metadata = &record.metadata;
+    let mut terms = vec![namespace.all()];
+    terms.extend(record.subject.as_ref().map(|subject| namespace.subject(subject)));
+    terms.extend(record.client.as_ref().map(|client| namespace.client(client)));
+    terms.extend(record.family.map(|family| namespace.family(family.root())));
+    terms.extend(metadata.device.id.as_ref().map(|device| namespace.device(device)));
+    terms.extend(metadata.app.as_ref().map(|app| namespace.app(app)));
+    terms.extend(metadata.tags.iter().map(|tag| namespace.tag(tag)));
+    terms.extend(metadata.labels.iter().map(|(key, value)| namespace.label(key, value)));
+    terms
+}

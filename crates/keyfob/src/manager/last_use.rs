@@ -1,0 +1,131 @@
+//! When tokens were last used: gathered in memory, written together in the background.
+//!
+//! A token is written at most once within the precision, however often it is used, and never in the
+//! request that uses it. The exception is a token with an idle timeout that has run for half of it:
+//! its use is written before it is answered, so that a crash cannot log its owner out.
+//!
+//! The background task is started by the first use, holds the manager weakly, and ends with it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{Inner, TokenManager};
+use crate::error::Error;
+use crate::id::TokenId;
+use crate::store::LastUse;
+use crate::time::{Timestamp, Ttl};
+use crate::token::Token;
+
+/// The most tokens that wait to be written. Beyond it, uses are written before they are answered.
+const MOST_WAITING: usize = 65_536;
+/// How many go into one write.
+const TOGETHER: usize = 1024;
+const PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct LastUses {
+    precision: Ttl,
+    waiting: Mutex<HashMap<TokenId, Timestamp>>,
+    started: AtomicBool,
+}
+
+/// What is to be done about one use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Due {
+    /// It is close enough to what is known.
+    No,
+    /// Write it when there is time.
+    Later,
+    /// Write it before it is answered.
+    Now,
+}
+
+impl LastUses {
+    pub(super) fn new(precision: Ttl) -> Self {
+        Self { precision, waiting: Mutex::default(), started: AtomicBool::new(false) }
+    }
+
+    fn due(&self, token: &Token, now: Timestamp) -> Due {
+        let known = token.last_used.unwrap_or(token.issued_at);
+        let since = now.since(known).map_or(0, Ttl::as_millis);
+        match token.idle_timeout.map(Ttl::as_millis) {
+            Some(idle) if since >= idle / 2 => Due::Now,
+            Some(idle) if since >= self.precision.as_millis().min(idle / 8) => Due::Later,
+            None if token.last_used.is_none() || since >= self.precision.as_millis() => Due::Later,
+            _ => Due::No,
+        }
+    }
+
+    /// Puts a use where the background task finds it; `false` if there is no room.
+    fn put(&self, id: TokenId, at: Timestamp) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() >= MOST_WAITING && !waiting.contains_key(&id) {
+            return false;
+        }
+        waiting.entry(id).and_modify(|known| *known = at.max(*known)).or_insert(at);
+        true
+    }
+
+    fn take(&self) -> Vec<LastUse> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.drain().map(|(id, at)| LastUse { id, at }).collect()
+    }
+}
+
+impl TokenManager {
+    /// Notes that a token is used, without validating it. It is written within the precision.
+    ///
+    /// # Errors
+    /// When the store fails and there is no room to wait.
+    pub async fn touch(&self, id: TokenId) -> Result<(), Error> {
+        self.put_use(id, self.now()).await
+    }
+
+    pub(super) async fn mark_use(&self, token: &Token, now: Timestamp) -> Result<(), Error> {
+        match self.inner.last_use.due(token, now) {
+            Due::No => Ok(()),
+            Due::Later => self.put_use(token.id, now).await,
+            Due::Now => Ok(self.inner.store.touch(&[LastUse { id: token.id, at: now }]).await?),
+        }
+    }
+
+    async fn put_use(&self, id: TokenId, at: Timestamp) -> Result<(), Error> {
+        if !self.inner.last_use.put(id, at) {
+            return Ok(self.inner.store.touch(&[LastUse { id, at }]).await?);
+        }
+        if !self.inner.last_use.started.swap(true, Ordering::Relaxed) {
+            tokio::spawn(write_now_and_then(Arc::downgrade(&self.inner)));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn flush_last_uses(&self) {
+        self.inner.flush_last_uses().await;
+    }
+}
+
+impl Inner {
+    async fn flush_last_uses(&self) {
+        for together in self.last_use.take().chunks(TOGETHER) {
+            if let Err(error) = self.store.touch(together).await {
+                tracing::warn!(%error, "last uses wait for the store");
+                for LastUse { id, at } in together {
+                    // Without room, the next use of the token will be written.
+                    self.last_use.put(*id, *at);
+                }
+            }
+        }
+    }
+}
+
+async fn write_now_and_then(manager: std::sync::Weak<Inner>) {
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        match manager.upgrade() {
+            Some(inner) => inner.flush_last_uses().await,
+            None => break,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The token manager: a token's whole life over any store.
+//!
+//! A manager decides; the store only makes each decision atomic. One module per thing that it can
+//! be asked for:
+//!
+//! | module | what |
+//! |---|---|
+//! | `issue` | issue one, issue many, mint from another |
+//! | `validate` | a bearer to its token, or a typed refusal |
+//! | `read` | get, list, count, history |
+//! | `revoke` | one, a family, everything of a subject, of a client, of all |
+//! | `sweep` | everything that a filter matches: dry run, progress, resumption |
+//! | `update` | change metadata |
+//! | `last_use` | when tokens were last used, gathered in the background |
+//! | `observe` | what was seen, within a rate |
+//! | `follow` | events: pages, followers, handlers |
+
+mod builder;
+mod follow;
+mod issue;
+mod last_use;
+mod observe;
+mod read;
+mod revoke;
+mod sweep;
+mod update;
+mod validate;
+
+use std::sync::Arc;
+
+pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
+pub use follow::{Delivery, EventPage, Follower, HandlerTask, ObservationPage};
+pub use issue::Issued;
+pub use read::{PageCursor, Paging, TokenPage};
+pub use revoke::{RevokeOutcome, Why};
+pub use sweep::{Sweep, SweepProgress};
+
+use crate::bearer::BearerPrefix;
+use crate::clock::Clock;
+use crate::codec::{self, Record};
+use crate::error::Error;
+use crate::id::TokenId;
+use crate::random::Random;
+use crate::store::{Loaded, Operation, Stamp, Store, StoreReport};
+use crate::text::Subject;
+use crate::time::Timestamp;
+use crate::token::Token;
+
+/// Issues tokens, answers for them, and takes them back.
+///
+/// Cloning it is cheap, and the clones share everything. Call [`TokenManager::shutdown`] before the
+/// process ends, so that what is gathered in the background is written.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use keyfob::{Grant, Kind, MemoryStore, TokenManager, ValidationChain, Why};
+///
+/// let manager = TokenManager::new(MemoryStore::new()?);
+/// let issued = manager
+///     .issue(Grant::new(Kind::Session).subject("user123").audience("shop").scope("read"))
+///     .await?;
+///
+/// let chain = ValidationChain::new().allow_audience("shop").require_scope("read");
+/// let token = manager.validate(&issued.bearer, &chain).await?;
+/// assert_eq!(token.subject.as_ref().map(|subject| subject.as_str()), Some("user123"));
+///
+/// manager.revoke(token.id, Why::because("user logout")).await?;
+/// let refused = manager.validate(&issued.bearer, &chain).await.unwrap_err();
+/// assert_eq!(refused.code(), "token_revoked");
+/// # manager.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct TokenManager {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    prefix: BearerPrefix,
+    lifetimes: Lifetimes,
+    retention: Retention,
+    last_use: last_use::LastUses,
+    observer: observe::Observer,
+    wake: tokio::sync::Notify,
+}
+
+impl TokenManager {
+    /// A manager over `store`, with the usual settings.
+    pub fn new(store: impl Store) -> Self {
+        Self::builder(Arc::new(store)).build()
+    }
+
+    /// A manager over `store`, to be set up.
+    pub fn builder(store: Arc<dyn Store>) -> TokenManagerBuilder {
+        TokenManagerBuilder::new(store)
+    }
+
+    /// The present stamp of a subject: read it before you authenticate the subject, and give it to
+    /// the grant by `Grant::seen`. If everything of the subject is revoked in between, the login is
+    /// refused instead of slipping through.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn stamp(&self, subject: &Subject) -> Result<Stamp, Error> {
+        let lane = self.inner.store.namespace().lane_of(subject);
+        Ok(self.inner.store.stamp(lane).await?)
+    }
+
+    /// The store's findings about its health and its settings.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn report(&self) -> Result<StoreReport, Error> {
+        Ok(self.inner.store.report().await?)
+    }
+
+    /// The present time of the manager's clock.
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// The word that bearers start with.
+    pub fn prefix(&self) -> &BearerPrefix {
+        &self.inner.prefix
+    }
+
+    /// Writes what was gathered in the background, and lets go of the store.
+    pub async fn shutdown(&self) {
+        self.flush_last_uses().await;
+        self.flush_observations().await;
+        self.inner.store.close().await;
+    }
+
+    fn begin(&self) -> Result<Operation, Error> {
+        Ok(Operation::begin(self.now(), &*self.inner.random)?)
+    }
+
+    async fn load(&self, id: TokenId) -> Result<(Loaded, Record), Error> {
+        let loaded = self.inner.store.load(id).await?.ok_or(Error::NotFound { id })?;
+        let record = codec::decode(&loaded.body)?;
+        Ok((loaded, record))
+    }
+}
+
+fn token_of(loaded: &Loaded) -> Result<Token, Error> {
+    Ok(codec::decode::<Record>(&loaded.body)?.into_token(loaded))
+}

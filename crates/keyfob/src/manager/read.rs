@@ -1,0 +1,249 @@
+//! Reading tokens: one by its id, many by a filter, the history of one.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use futures_util::future::try_join_all;
+
+use super::{TokenManager, token_of};
+use crate::error::Error;
+use crate::filter::{Filter, Plan};
+use crate::id::TokenId;
+use crate::invalid::{Invalid, Problem};
+use crate::store::{Order, Position, Query};
+use crate::token::{ChangeKind, HistoryEntry, Token};
+
+/// How a list is paged.
+#[derive(Clone, Debug)]
+pub struct Paging {
+    order: Order,
+    limit: usize,
+    after: Option<PageCursor>,
+}
+
+/// Where a page ended. Its text form is opaque and safe in a URL; it belongs to one filter and one
+/// order, and is refused with another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PageCursor {
+    order: Order,
+    filter: u32,
+    position: Position,
+}
+
+/// One page of tokens.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TokenPage {
+    /// The tokens, in order. A page may be short, or empty, and not be the last: then much had to
+    /// be looked at that did not match.
+    pub tokens: Vec<Token>,
+    /// Where to go on; `None` on the last page.
+    pub next: Option<PageCursor>,
+    /// How many records were looked at.
+    pub examined: u64,
+}
+
+/// The most records that one page may cost.
+const MOST_EXAMINED: u64 = 10_000;
+/// How many records are asked of the store at a time, at most.
+const AT_ONCE: usize = 1_000;
+
+impl Paging {
+    /// The most tokens in a page.
+    pub const MOST: usize = 1_000;
+
+    /// Pages of so many tokens, brought into 1 to [`Paging::MOST`], the newest first.
+    pub fn by(limit: usize) -> Self {
+        Self { order: Order::NewestFirst, limit: limit.clamp(1, Self::MOST), after: None }
+    }
+
+    /// The next to expire first.
+    pub fn next_to_expire(self) -> Self {
+        Self { order: Order::NextToExpire, ..self }
+    }
+
+    /// Goes on where a page ended.
+    pub fn after(self, cursor: Option<PageCursor>) -> Self {
+        Self { after: cursor, ..self }
+    }
+}
+
+impl Default for Paging {
+    fn default() -> Self {
+        Self::by(100)
+    }
+}
+
+impl TokenManager {
+    /// A token by its id, in whatever state it is.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Store`].
+    pub async fn get(&self, id: TokenId) -> Result<Token, Error> {
+        let (loaded, record) = self.load(id).await?;
+        Ok(record.into_token(&loaded))
+    }
+
+    /// One page of the tokens that match a filter.
+    ///
+    /// A filter that names a subject, a client, a device, a family, an app, a tag or a label walks
+    /// the tokens that are listed under the rarest of them. One that names none of these walks
+    /// every token of the store, page by page: [`Filter::uses_index`] tells.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the filter or the cursor does not hold; [`Error::Store`].
+    pub async fn list(&self, filter: &Filter, paging: Paging) -> Result<TokenPage, Error> {
+        filter.check()?;
+        let Paging { order, limit, after } = paging;
+        let fingerprint = crc32fast::hash(filter.to_string().as_bytes());
+        if after
+            .as_ref()
+            .is_some_and(|cursor| (cursor.filter, cursor.order) != (fingerprint, order))
+        {
+            let rule = "it belongs to another filter or another order";
+            return Err(Invalid::new("cursor", Problem::Contradiction { rule }).into());
+        }
+        let (mut query, ids) = self.query_for(filter, order).await?;
+        if let Some(cursor) = after {
+            query.after = Some(cursor.position);
+        }
+        let now = self.now();
+        let mut page = TokenPage { tokens: Vec::new(), next: None, examined: 0 };
+        let cursor = |position| PageCursor { order, filter: fingerprint, position };
+        loop {
+            // Where few match, a larger step costs fewer round trips.
+            let grown = if page.examined == 0 { limit + 1 } else { AT_ONCE };
+            query.limit = grown.min(AT_ONCE);
+            let found = self.inner.store.query(&query).await?;
+            let last = found.records.len();
+            for (place, loaded) in found.records.iter().enumerate() {
+                if order == Order::NewestFirst && loaded.id < *ids.start() {
+                    return Ok(page);
+                }
+                page.examined += 1;
+                let token = token_of(loaded)?;
+                if !filter.matches(&token, now) {
+                    continue;
+                }
+                page.tokens.push(token);
+                if page.tokens.len() == limit {
+                    let more = place + 1 < last || found.next.is_some();
+                    page.next = more.then(|| cursor(Position::of(loaded)));
+                    return Ok(page);
+                }
+            }
+            match found.next {
+                None => return Ok(page),
+                Some(position) if page.examined >= MOST_EXAMINED => {
+                    page.next = Some(cursor(position));
+                    return Ok(page);
+                }
+                next => query.after = next,
+            }
+        }
+    }
+
+    /// How many tokens match a filter. It looks at all that the filter's terms list.
+    ///
+    /// # Errors
+    /// As [`TokenManager::list`].
+    pub async fn count(&self, filter: &Filter) -> Result<u64, Error> {
+        let mut paging = Paging::by(Paging::MOST);
+        let mut count = 0;
+        loop {
+            let page = self.list(filter, paging.clone()).await?;
+            count += page.tokens.len() as u64;
+            match page.next {
+                Some(next) => paging.after = Some(next),
+                None => return Ok(count),
+            }
+        }
+    }
+
+    /// What happened to a token, the oldest first: its last eight changes, and its revocation.
+    ///
+    /// # Errors
+    /// As [`TokenManager::get`].
+    pub async fn history(&self, id: TokenId) -> Result<Vec<HistoryEntry>, Error> {
+        let (loaded, record) = self.load(id).await?;
+        let changes = record.changes.iter().map(|change| HistoryEntry {
+            at: change.at,
+            by: change.by.clone(),
+            reason: None,
+            what: change.what,
+        });
+        let mut history: Vec<_> = changes.collect();
+        if let Some(revocation) = record.into_token(&loaded).revocation {
+            history.push(HistoryEntry {
+                at: revocation.at,
+                by: revocation.by,
+                reason: revocation.reason,
+                what: ChangeKind::Revoked(revocation.through),
+            });
+        }
+        Ok(history)
+    }
+
+    /// The query that walks least for a filter, and the ids between which every match lies.
+    async fn query_for(
+        &self,
+        filter: &Filter,
+        order: Order,
+    ) -> Result<(Query, RangeInclusive<TokenId>), Error> {
+        let store = &self.inner.store;
+        let Plan { terms, lane, ids } = filter.plan(store.namespace());
+        let all = store.namespace().all();
+        let term = match terms.as_slice() {
+            [] => all,
+            [first, ..] if !first.field().is_broad() => *first,
+            [only] => *only,
+            rivals => {
+                let counts = rivals.iter().map(|term| store.count(*term, lane));
+                let counts = try_join_all(counts).await?;
+                let rarest = rivals.iter().zip(counts).min_by_key(|(_, count)| *count);
+                rarest.map_or(all, |(term, _)| *term)
+            }
+        };
+        let every = TokenId::from_bytes([0; 16])..=TokenId::from_bytes([u8::MAX; 16]);
+        let ids = ids.unwrap_or(every);
+        // Newest first, the walk begins above the last id that can match.
+        let above = u128::from_be_bytes(*ids.end().as_bytes()).checked_add(1);
+        let after = above.filter(|_| order == Order::NewestFirst).map(|above| Position {
+            keep_until_secs: 0,
+            id: TokenId::from_bytes(above.to_be_bytes()),
+        });
+        Ok((Query { term, lane, order, after, limit: 1 }, ids))
+    }
+}
+
+impl fmt::Display for PageCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let order = match self.order {
+            Order::NewestFirst => 'n',
+            Order::NextToExpire => 'x',
+        };
+        let Position { keep_until_secs, id } = self.position;
+        write!(f, "{order}-{:08x}-{keep_until_secs:x}-{id}", self.filter)
+    }
+}
+
+impl FromStr for PageCursor {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let expected = "a cursor that an earlier page gave";
+        let malformed = || Invalid::new("cursor", Problem::Malformed { expected });
+        let mut parts = text.splitn(4, '-');
+        let mut next = || parts.next().ok_or_else(malformed);
+        let order = match next()? {
+            "n" => Order::NewestFirst,
+            "x" => Order::NextToExpire,
+            _ => return Err(malformed()),
+        };
+        let filter = u32::from_str_radix(next()?, 16).map_err(|_| malformed())?;
+        let keep_until_secs = u64::from_str_radix(next()?, 16).map_err(|_| malformed())?;
+        let id = next()?.parse().map_err(|_| malformed())?;
+        Ok(Self { order, filter, position: Position { keep_until_secs, id } })
+    }
+}

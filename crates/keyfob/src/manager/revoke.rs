@@ -1,0 +1,171 @@
+//! Taking tokens back: one, a family, everything of a subject, of a client, everything there is.
+
+use super::TokenManager;
+use crate::codec::{self, Note};
+use crate::error::Error;
+use crate::event::{EpochOf, Event, Happening};
+use crate::id::{FamilyId, TokenId};
+use crate::invalid::Invalid;
+use crate::store::{Advance, EpochScope, Operation, Revoke, Revoked, StoreError};
+use crate::text::{Actor, ClientId, Reason, Subject};
+use crate::token::Revocation;
+
+/// Why something is done, and by whom. Both are kept, so that they can be told later.
+#[derive(Clone, Debug, Default)]
+pub struct Why {
+    reason: Option<Reason>,
+    by: Option<Actor>,
+    invalid: Option<Invalid>,
+}
+
+/// What came of revoking one token.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RevokeOutcome {
+    /// It is revoked now.
+    Revoked,
+    /// It was revoked before, and that stands.
+    AlreadyRevoked(Box<Revocation>),
+}
+
+impl Why {
+    /// For no stated reason.
+    pub fn unstated() -> Self {
+        Self::default()
+    }
+
+    /// For this reason.
+    pub fn because(reason: impl TryInto<Reason, Error: Into<Invalid>>) -> Self {
+        match reason.try_into() {
+            Ok(reason) => Self { reason: Some(reason), ..Self::default() },
+            Err(error) => Self { invalid: Some(error.into()), ..Self::default() },
+        }
+    }
+
+    /// By this person or service.
+    pub fn by(mut self, actor: impl TryInto<Actor, Error: Into<Invalid>>) -> Self {
+        match actor.try_into() {
+            Ok(actor) => self.by = Some(actor),
+            Err(error) => self.invalid = self.invalid.or(Some(error.into())),
+        }
+        self
+    }
+
+    /// Whether every part that was given holds.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub fn check(&self) -> Result<(), Invalid> {
+        self.invalid.clone().map_or(Ok(()), Err)
+    }
+
+    fn note(&self) -> Vec<u8> {
+        codec::encode_note(&Note { reason: self.reason.clone(), by: self.by.clone() })
+    }
+}
+
+impl TokenManager {
+    /// Revokes one token, and with it all that was minted from it.
+    ///
+    /// Once this has returned, the store holds the revocation. Revoking a token again changes
+    /// nothing: the first revocation is kept.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Invalid`] when reason or actor do not hold, [`Error::Store`]:
+    /// then it is not known to be revoked, and it is safe to call again.
+    pub async fn revoke(&self, id: TokenId, why: Why) -> Result<RevokeOutcome, Error> {
+        why.check()?;
+        match self.revoke_record(id, &why).await? {
+            Revoked::Now => Ok(RevokeOutcome::Revoked),
+            Revoked::Missing => Err(Error::NotFound { id }),
+            Revoked::Before(_) => {
+                let revocation = self.get(id).await?.revocation.ok_or_else(|| {
+                    let detail = "a revocation was reported and then not found".to_owned();
+                    Error::Store(StoreError::Corrupt { what: id.to_string(), detail })
+                })?;
+                Ok(RevokeOutcome::AlreadyRevoked(Box::new(revocation)))
+            }
+        }
+    }
+
+    /// Revokes a family: the token at its root and all that was minted from it, at once.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::Store`].
+    pub async fn revoke_family(&self, family: FamilyId, why: Why) -> Result<(), Error> {
+        why.check()?;
+        let root = family.root();
+        if let Revoked::Missing = self.revoke_record(root, &why).await? {
+            // The root is gone, but what was minted from it may not be.
+            let field = self.inner.store.namespace().ancestor_epoch(root);
+            let scope = EpochScope::Lane(root.lane(), field);
+            self.advance(scope, EpochOf::Family(family), why).await?;
+        }
+        Ok(())
+    }
+
+    /// Revokes every token of a subject that was issued before now, in one step.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::Store`].
+    pub async fn revoke_subject(&self, subject: &Subject, why: Why) -> Result<(), Error> {
+        let namespace = self.inner.store.namespace();
+        let lane = namespace.lane_of(subject);
+        let scope = EpochScope::Lane(lane, namespace.subject_epoch(subject));
+        self.advance(scope, EpochOf::Subject(subject.clone()), why).await
+    }
+
+    /// Revokes every token of a client that was issued before now. Once this has returned, it has
+    /// been done in every lane.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::Store`].
+    pub async fn revoke_client(&self, client: &ClientId, why: Why) -> Result<(), Error> {
+        let field = self.inner.store.namespace().client_epoch(client);
+        self.advance(EpochScope::EveryLane(field), EpochOf::Client(client.clone()), why).await
+    }
+
+    /// Revokes every token of the store that was issued before now. Once this has returned, it has
+    /// been done in every lane.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::Store`].
+    pub async fn revoke_all(&self, why: Why) -> Result<(), Error> {
+        self.advance(EpochScope::All, EpochOf::All, why).await
+    }
+
+    pub(super) async fn revoke_record(&self, id: TokenId, why: &Why) -> Result<Revoked, Error> {
+        let operation = self.begin()?;
+        let at = self.now();
+        let event = self.event_of(operation, Happening::Revoked { token: id }, why);
+        let revoke = Revoke {
+            id,
+            at,
+            note: why.note(),
+            cascade: Some(self.inner.store.namespace().ancestor_epoch(id)),
+            events: vec![codec::encode(&event)],
+        };
+        let revoked = self.inner.store.revoke(operation, revoke).await?;
+        self.wake();
+        Ok(revoked)
+    }
+
+    async fn advance(&self, scope: EpochScope, of: EpochOf, why: Why) -> Result<(), Error> {
+        why.check()?;
+        let operation = self.begin()?;
+        let event = self.event_of(operation, Happening::EpochAdvanced { of }, &why);
+        let advance = Advance {
+            scope,
+            at: self.now(),
+            note: why.note(),
+            events: vec![codec::encode(&event)],
+        };
+        self.inner.store.advance(operation, advance).await?;
+        self.wake();
+        Ok(())
+    }
+
+    fn event_of(&self, operation: Operation, what: Happening, why: &Why) -> Event {
+        let event = Event::new(operation.id, 0, self.now(), what);
+        Event { by: why.by.clone(), reason: why.reason.clone(), ..event }
+    }
+}

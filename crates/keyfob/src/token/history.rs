@@ -1,0 +1,52 @@
+//! What happened to one token, from its record alone.
+
+use minicbor::{Decode, Encode};
+
+use super::Through;
+use crate::text::{Actor, Reason};
+use crate::time::Timestamp;
+
+/// One thing that happened to a token.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct HistoryEntry {
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Option<Actor>,
+    /// Why, where a reason was given.
+    pub reason: Option<Reason>,
+    /// What.
+    pub what: ChangeKind,
+}
+
+/// What can happen to a token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[non_exhaustive]
+pub enum ChangeKind {
+    /// It was issued.
+    #[n(0)]
+    Issued,
+    /// Its metadata was updated.
+    #[n(1)]
+    MetadataUpdated,
+    /// It was revoked, through this.
+    #[n(2)]
+    Revoked(#[n(0)] Through),
+}
+
+impl ChangeKind {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Issued => "issued",
+            Self::MetadataUpdated => "metadata_updated",
+            Self::Revoked(_) => "revoked",
+        }
+    }
+}
+
+impl serde::Serialize for ChangeKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}

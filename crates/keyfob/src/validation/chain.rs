@@ -1,0 +1,308 @@
+//! The chain itself: the demands, and the order in which they are checked.
+
+use std::sync::Arc;
+
+use super::{Refusal, Rule};
+use crate::invalid::Invalid;
+use crate::names::NameSet;
+use crate::text::{Audience, ClaimName, DeviceId, Issuer, Scope};
+use crate::time::{Timestamp, Ttl};
+use crate::token::{Facts, Integrity, Kind, Token, TokenState};
+
+/// What a service demands of a token.
+///
+/// Build one once and use it for every request. Each part is checked as it is given; the first that
+/// does not hold is reported when the chain is first used, and nothing passes it.
+///
+/// ```
+/// use keyfob::{Denied, Kind, Ttl, ValidationChain};
+///
+/// let chain = ValidationChain::new()
+///     .allow_kind(Kind::Access)
+///     .allow_issuer("example-service")
+///     .allow_audience("example-app")
+///     .require_scope("read")
+///     .clock_skew(Ttl::from_mins(1))
+///     .rule(|token: &keyfob::Token, _now| match &token.subject {
+///         Some(subject) if subject.as_str() == "blocked" => {
+///             Err(Denied::new("subject_blocked", "this account is closed"))
+///         }
+///         _ => Ok(()),
+///     });
+/// assert!(chain.is_sound().is_ok());
+/// ```
+#[derive(Clone, Default)]
+pub struct ValidationChain {
+    invalid: Option<Invalid>,
+    kinds: Vec<Kind>,
+    issuers: Option<Vec<Issuer>>,
+    audiences: Option<NameSet<Audience>>,
+    all_scopes: NameSet<Scope>,
+    any_scopes: NameSet<Scope>,
+    clock_skew: Option<Ttl>,
+    max_age: Option<Ttl>,
+    claims: Vec<ClaimName>,
+    device: DeviceBinding,
+    rules: Vec<Arc<dyn Rule>>,
+}
+
+/// What is demanded of the device that presents a bearer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum DeviceBinding {
+    /// Nothing.
+    #[default]
+    Unchecked,
+    /// A token that names a device is good from that device only.
+    IfBound,
+    /// The token must name a device, and it must be the one that presents it.
+    Required,
+}
+
+impl ValidationChain {
+    /// A chain that demands only that the token be active.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether every part that was given holds.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub fn is_sound(&self) -> Result<(), Invalid> {
+        self.invalid.clone().map_or(Ok(()), Err)
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut Self) -> Result<(), Invalid>) -> Self {
+        if self.invalid.is_none() {
+            self.invalid = set(&mut self).err();
+        }
+        self
+    }
+
+    /// Accepts tokens of this kind; without any call, of every kind.
+    pub fn allow_kind(self, kind: Kind) -> Self {
+        self.with(|chain| {
+            chain.kinds.push(kind);
+            Ok(())
+        })
+    }
+
+    /// Accepts tokens of this issuer; without any call, of every issuer and of none.
+    pub fn allow_issuer(self, issuer: impl TryInto<Issuer, Error: Into<Invalid>>) -> Self {
+        self.with(|chain| {
+            let issuer = issuer.try_into().map_err(Into::into)?;
+            chain.issuers.get_or_insert_default().push(issuer);
+            Ok(())
+        })
+    }
+
+    /// Accepts tokens that are meant for this audience, among others or alone; without any call,
+    /// for every one and for none.
+    pub fn allow_audience(self, audience: impl TryInto<Audience, Error: Into<Invalid>>) -> Self {
+        self.with(|chain| {
+            let audience = audience.try_into().map_err(Into::into)?;
+            chain.audiences.get_or_insert_default().insert(audience)
+        })
+    }
+
+    /// Demands this scope, beside all others that are demanded so.
+    pub fn require_scope(self, scope: impl TryInto<Scope, Error: Into<Invalid>>) -> Self {
+        self.with(|chain| chain.all_scopes.insert(scope.try_into().map_err(Into::into)?))
+    }
+
+    /// Demands one of the scopes that are named so.
+    pub fn require_any_scope(self, scope: impl TryInto<Scope, Error: Into<Invalid>>) -> Self {
+        self.with(|chain| chain.any_scopes.insert(scope.try_into().map_err(Into::into)?))
+    }
+
+    /// Allows that this node's clock and the issuer's differ by so much, either way.
+    pub fn clock_skew(self, skew: Ttl) -> Self {
+        self.with(|chain| {
+            chain.clock_skew = Some(skew);
+            Ok(())
+        })
+    }
+
+    /// Demands that the token was issued no longer ago than this.
+    pub fn max_age(self, age: Ttl) -> Self {
+        self.with(|chain| {
+            chain.max_age = Some(age);
+            Ok(())
+        })
+    }
+
+    /// Demands that the token has a claim of this name, registered or of the application's own.
+    pub fn require_claim(self, name: impl TryInto<ClaimName, Error: Into<Invalid>>) -> Self {
+        self.with(|chain| {
+            chain.claims.push(name.try_into().map_err(Into::into)?);
+            Ok(())
+        })
+    }
+
+    /// What is demanded of the device.
+    pub fn device(self, binding: DeviceBinding) -> Self {
+        self.with(|chain| {
+            chain.device = binding;
+            Ok(())
+        })
+    }
+
+    /// Adds a rule of the application's own.
+    pub fn rule(self, rule: impl Rule + 'static) -> Self {
+        self.with(|chain| {
+            chain.rules.push(Arc::new(rule));
+            Ok(())
+        })
+    }
+
+    /// Checks a token and stops at the first demand that is not met.
+    ///
+    /// # Errors
+    /// That demand.
+    pub async fn check(
+        &self,
+        token: &Token,
+        device: Option<&DeviceId>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.refusals(token, device, now).next().map_or(Ok(()), Err)?;
+        for rule in &self.rules {
+            rule.check(token, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Checks a token against every demand, for diagnosis: all that are not met, in order.
+    pub async fn check_all(
+        &self,
+        token: &Token,
+        device: Option<&DeviceId>,
+        now: Timestamp,
+    ) -> Vec<Refusal> {
+        let mut refusals: Vec<_> = self.refusals(token, device, now).collect();
+        for rule in &self.rules {
+            refusals.extend(rule.check(token, now).await.map_err(Refusal::from).err());
+        }
+        refusals
+    }
+
+    /// The demands that need no waiting, each checked when it is asked for.
+    fn refusals<'a>(
+        &'a self,
+        token: &'a Token,
+        device: Option<&'a DeviceId>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = Refusal> + 'a {
+        type Check = fn(&ValidationChain, &Token, Option<&DeviceId>, Timestamp) -> Option<Refusal>;
+        const IN_ORDER: [Check; 9] = [
+            |chain, token, _, now| chain.state(token, now),
+            |chain, token, _, _| chain.kind(token),
+            |chain, token, _, _| chain.issuer(token),
+            |chain, token, _, _| chain.audience(token),
+            |chain, token, _, _| chain.every_scope(token),
+            |chain, token, _, _| chain.some_scope(token),
+            |chain, token, _, now| chain.age(token, now),
+            |chain, token, _, _| chain.claim(token),
+            |chain, token, device, _| chain.device_bound(token, device),
+        ];
+        IN_ORDER.into_iter().filter_map(move |check| check(self, token, device, now))
+    }
+
+    fn state(&self, token: &Token, now: Timestamp) -> Option<Refusal> {
+        if token.integrity == Integrity::EpochsLost {
+            return Some(Refusal::Damaged);
+        }
+        let facts = token.facts();
+        let (earliest, latest) =
+            self.clock_skew.map_or((now, now), |skew| (now.saturating_sub(skew), now + skew));
+        refusal_of(token, &facts, facts.state_between(earliest, latest))
+    }
+
+    fn kind(&self, token: &Token) -> Option<Refusal> {
+        let accepted = self.kinds.is_empty() || self.kinds.contains(&token.kind);
+        (!accepted).then_some(Refusal::Kind { found: token.kind })
+    }
+
+    fn issuer(&self, token: &Token) -> Option<Refusal> {
+        let accepted = self.issuers.as_ref().is_none_or(|accepted| {
+            token.issuer.as_ref().is_some_and(|issuer| accepted.contains(issuer))
+        });
+        (!accepted).then_some(Refusal::Issuer)
+    }
+
+    fn audience(&self, token: &Token) -> Option<Refusal> {
+        let audiences = self.audiences.as_ref();
+        let accepted = audiences.is_none_or(|wanted| token.audiences.contains_any(wanted));
+        (!accepted).then_some(Refusal::Audience)
+    }
+
+    fn every_scope(&self, token: &Token) -> Option<Refusal> {
+        let lacking = self.all_scopes.iter().filter(|scope| !token.scopes.contains(scope));
+        let missing = NameSet::from_names(lacking.cloned()).unwrap_or_default();
+        (!missing.is_empty()).then_some(Refusal::Scope { missing })
+    }
+
+    fn some_scope(&self, token: &Token) -> Option<Refusal> {
+        let met = self.any_scopes.is_empty() || token.scopes.contains_any(&self.any_scopes);
+        (!met).then(|| Refusal::Scope { missing: self.any_scopes.clone() })
+    }
+
+    fn age(&self, token: &Token, now: Timestamp) -> Option<Refusal> {
+        let issued_at = token.issued_at;
+        let allowed = self.max_age?;
+        let allowed = issued_at + allowed;
+        let end = self.clock_skew.map_or(allowed, |skew| allowed + skew);
+        (now > end).then_some(Refusal::TooOld { issued_at })
+    }
+
+    fn claim(&self, token: &Token) -> Option<Refusal> {
+        let claims = &token.claims;
+        let has = |name: &&ClaimName| claims.registered.has(name) || claims.private.has(name);
+        let missing = self.claims.iter().find(|name| !has(name));
+        missing.map(|name| Refusal::MissingClaim { name: name.clone() })
+    }
+
+    fn device_bound(&self, token: &Token, device: Option<&DeviceId>) -> Option<Refusal> {
+        let bound = token.metadata.device.id.as_ref();
+        let met = match self.device {
+            DeviceBinding::Unchecked => true,
+            DeviceBinding::IfBound => bound.is_none() || bound == device,
+            DeviceBinding::Required => bound.is_some() && bound == device,
+        };
+        (!met).then_some(Refusal::Device)
+    }
+}
+
+fn refusal_of(token: &Token, facts: &Facts, state: TokenState) -> Option<Refusal> {
+    match state {
+        TokenState::Active => None,
+        TokenState::Revoked => Some(match &token.revocation {
+            Some(revocation) => Refusal::Revoked(Box::new(revocation.clone())),
+            None => Refusal::Damaged,
+        }),
+        TokenState::Exhausted => Some(Refusal::Exhausted),
+        TokenState::Expired => {
+            Some(Refusal::Expired { at: facts.ends_at.unwrap_or(Timestamp::MAX) })
+        }
+        TokenState::Pending => {
+            Some(Refusal::NotYetValid { from: facts.not_before.unwrap_or(Timestamp::MAX) })
+        }
+    }
+}
+
+impl std::fmt::Debug for ValidationChain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ValidationChain")
+            .field("kinds", &self.kinds)
+            .field("issuers", &self.issuers)
+            .field("audiences", &self.audiences)
+            .field("all_scopes", &self.all_scopes)
+            .field("any_scopes", &self.any_scopes)
+            .field("clock_skew", &self.clock_skew)
+            .field("max_age", &self.max_age)
+            .field("claims", &self.claims)
+            .field("device", &self.device)
+            .field("rules", &self.rules.len())
+            .finish()
+    }
+}

@@ -1,0 +1,93 @@
+//! What an application adds to a chain: rules of its own, and who presents the bearer.
+
+use std::borrow::Cow;
+
+use async_trait::async_trait;
+
+use crate::text::DeviceId;
+use crate::time::Timestamp;
+use crate::token::Token;
+
+/// A rule of the application's own. It may wait for something; whoever validates waits with it.
+///
+/// A closure from `(&Token, Timestamp)` to `Result<(), Denied>` is a rule.
+#[async_trait]
+pub trait Rule: Send + Sync {
+    /// Whether the token is good as far as this rule goes.
+    ///
+    /// # Errors
+    /// When it is not.
+    async fn check(&self, token: &Token, now: Timestamp) -> Result<(), Denied>;
+}
+
+#[async_trait]
+impl<F: Fn(&Token, Timestamp) -> Result<(), Denied> + Send + Sync> Rule for F {
+    async fn check(&self, token: &Token, now: Timestamp) -> Result<(), Denied> {
+        self(token, now)
+    }
+}
+
+/// A rule's refusal: a code that stays the same, and a sentence.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Denied {
+    code: Cow<'static, str>,
+    message: Cow<'static, str>,
+}
+
+impl Denied {
+    /// A refusal with this code and this sentence. Neither may hold a secret.
+    pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code: code.into(), message: message.into() }
+    }
+
+    /// The code.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+}
+
+/// A bearer as it was presented, with what is known of who presents it.
+///
+/// A `&str` is a presentation of which nothing else is known.
+#[derive(Clone, Copy)]
+pub struct Presentation<'a> {
+    pub(crate) bearer: &'a str,
+    pub(crate) device: Option<&'a DeviceId>,
+}
+
+impl<'a> Presentation<'a> {
+    /// A presentation of this bearer.
+    pub fn new(bearer: &'a str) -> Self {
+        Self { bearer, device: None }
+    }
+
+    /// The device that presents it.
+    pub fn by_device(self, device: &'a DeviceId) -> Self {
+        Self { device: Some(device), ..self }
+    }
+}
+
+impl<'a> From<&'a str> for Presentation<'a> {
+    fn from(bearer: &'a str) -> Self {
+        Self::new(bearer)
+    }
+}
+
+impl<'a> From<&'a String> for Presentation<'a> {
+    fn from(bearer: &'a String) -> Self {
+        Self::new(bearer)
+    }
+}
+
+impl<'a> From<&'a crate::bearer::Bearer> for Presentation<'a> {
+    fn from(bearer: &'a crate::bearer::Bearer) -> Self {
+        Self::new(bearer.expose())
+    }
+}
+
+impl std::fmt::Debug for Presentation<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Presentation").field("device", &self.device).finish_non_exhaustive()
+    }
+}
