@@ -1,2 +1,74 @@
-//! Placeholder.
-fn main() {}
+//! The project's own commands: `cargo xtask test`, `cargo xtask check`.
+//!
+//! | command | what it does |
+//! |---|---|
+//! | `test` | installs `redis-server` if it is missing, then runs every test |
+//! | `check` | formatting, lints, documentation, house rules, licences where `cargo-deny` is there |
+
+mod cargo;
+mod redis;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test [ARG ...]   run every test; what follows goes to `cargo test`
+  check            formatting, lints, documentation, house rules, licences";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    let command = args.next();
+    let rest: Vec<String> = args.collect();
+    match command.as_deref() {
+        Some("test") => test(&rest),
+        Some("check") if rest.is_empty() => check(),
+        Some("help" | "--help" | "-h") => {
+            say(USAGE);
+            Ok(())
+        }
+        Some(other) => bail!("there is no command {other:?} of this form\n\n{USAGE}"),
+        None => bail!("no command\n\n{USAGE}"),
+    }
+}
+
+fn test(args: &[String]) -> Result<()> {
+    redis::ensure_installed()?;
+    let args = args.iter().map(String::as_str);
+    // The binary of the command line is what its tests run.
+    cargo::run(["test", "--workspace", "--all-features"].into_iter().chain(args), &[])
+}
+
+fn check() -> Result<()> {
+    tidy::check()?;
+    cargo::run(["fmt", "--all", "--check"], &[])?;
+    let lints =
+        ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    cargo::run(lints, &[])?;
+    cargo::run(["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
+    if cargo::has("deny") {
+        // Advisories are not asked for: their data cannot be had without the network.
+        cargo::run(["deny", "--all-features", "check", "bans", "licenses", "sources"], &[])?;
+    } else {
+        say("note: cargo-deny is not installed; licences and duplicates are not checked");
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "this is a command that people run")]
+fn say(line: &str) {
+    eprintln!("{line}");
+}
