@@ -35,8 +35,9 @@ pub struct Timestamp(u64);
 pub struct Ttl(u64);
 
 impl Timestamp {
-    /// 9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write.
-    pub const MAX: Self = Self(253_402_300_799_999);
+    /// 9999-12-30T00:00:00Z: what is meant by never, and about the last that RFC 3339 can write in
+    /// every zone.
+    pub const MAX: Self = Self(253_402_128_000_000);
 
     /// The point `millis` milliseconds after the start of 1970; later than [`Timestamp::MAX`] is
     /// brought back to it.
@@ -299,6 +300,6 @@ mod tests {
     #[test]
     fn adding_never_overflows() {
         assert_eq!(Timestamp::MAX + Ttl::MAX, Timestamp::MAX);
-        assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-30T00:00:00Z");
     }
 }

@@ -84,7 +84,7 @@ impl Ratchet {
         }
     }
 
-    fn compose(
+    pub(super) fn compose(
         &self,
         prefix: &BearerPrefix,
         id: TokenId,

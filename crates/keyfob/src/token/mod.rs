@@ -6,6 +6,8 @@ mod history;
 mod kind;
 mod metadata;
 mod revocation;
+#[cfg(test)]
+pub(crate) mod sample;
 mod state;
 mod view;
 

@@ -1,0 +1,3 @@
+//! The tests of the public API, in one binary.
+
+mod contract_memory;
