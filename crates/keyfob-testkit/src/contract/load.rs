@@ -1,0 +1,137 @@
+//! Load: what was stored, byte for byte, under the exact id, for as long as it is kept.
+
+use keyfob::store::{
+    EpochScope, Epochs, LastUse, MarkThrough, NewRecord, RecordVersion, Replaced, Revoked, Spend,
+    Spent, Stamp,
+};
+use keyfob::{Timestamp, Ttl};
+
+use super::scene::{Scene, same_local_bytes};
+
+/// An id that nobody stored is unknown.
+pub async fn an_unknown_id_is_none(scene: Scene) {
+    for lane in scene.lanes() {
+        assert!(scene.load(scene.id(lane)).await.is_none(), "nothing is stored yet");
+    }
+    scene.insert(scene.record(scene.lane(0))).await;
+    assert!(scene.load(scene.id(scene.lane(0))).await.is_none(), "another id is unknown");
+}
+
+/// An id that differs anywhere is unknown to every verb.
+pub async fn only_the_exact_id_is_found(scene: Scene) {
+    let record = NewRecord { uses_left: Some(2), ..scene.record(scene.lane(0)) };
+    let (id, twin) = (record.id, same_local_bytes(record.id));
+    scene.insert(record).await;
+    assert!(scene.load(twin).await.is_none(), "load takes the whole id");
+    let replace = scene.replacement(twin, RecordVersion(1), b"twin");
+    let replaced = scene.store().replace(scene.operation(), replace).await.expect("an answer");
+    assert_eq!(replaced, Replaced::Missing, "replace takes the whole id");
+    let spend = Spend { id: twin };
+    let spent = scene.store().spend(scene.operation(), spend).await.expect("an answer");
+    assert_eq!(spent, Spent::Refused, "spend takes the whole id");
+    scene.store().touch(&[LastUse { id: twin, at: scene.now() }]).await.expect("an answer");
+    let revoked = scene.revoke(twin).await;
+    assert!(matches!(revoked, Revoked::Missing), "revoke takes the whole id, not {revoked:?}");
+    let loaded = scene.loaded(id).await;
+    assert!(loaded.is_clear(), "the record itself is not revoked");
+    assert_eq!(loaded.version, RecordVersion(1), "the record itself is not replaced");
+    assert_eq!(loaded.uses_left, Some(2), "the record itself is not spent");
+    assert_eq!(loaded.last_used, None, "the record itself is not touched");
+}
+
+/// Bodies of any bytes and any size come back as they were.
+pub async fn bodies_come_back_byte_for_byte(scene: Scene) {
+    let every_byte: Vec<u8> = (0..=255).collect();
+    let largest: Vec<u8> = (0..NewRecord::MAX_BODY).map(|n| (n * 31 % 251) as u8).collect();
+    for body in [vec![], vec![0], b"\r\n$-1\r\n".to_vec(), every_byte, largest] {
+        let record = NewRecord { body: body.clone(), ..scene.record(scene.lane(0)) };
+        let id = record.id;
+        scene.insert(record).await;
+        assert!(scene.loaded(id).await.body == body, "{} bytes come back", body.len());
+    }
+}
+
+/// Everything else that was stored comes back too.
+pub async fn everything_stored_comes_back(scene: Scene) {
+    let lane = scene.lane(3);
+    let ends = [
+        scene.now() + Ttl::from_hours(1),
+        scene.now() + Ttl::from_millis(3_600_001).expect("a duration"),
+        scene.now() + Ttl::MAX,
+        Timestamp::MAX,
+    ];
+    for keep_until in ends {
+        for uses_left in [None, Some(0), Some(1), Some(u32::MAX)] {
+            let record = NewRecord { keep_until, uses_left, ..scene.record(lane) };
+            let id = record.id;
+            let stamp = scene.insert(record).await;
+            let loaded = scene.loaded(id).await;
+            assert_eq!(loaded.id, id, "the id comes back");
+            assert_eq!(loaded.version, RecordVersion(1), "the version counts from one");
+            assert_eq!(loaded.stamp, stamp, "the stamp comes back");
+            assert_eq!(loaded.keep_until, keep_until, "the end comes back to the millisecond");
+            assert_eq!(loaded.uses_left, uses_left, "the uses come back");
+            assert_eq!(loaded.last_used, None, "nobody used it yet");
+            assert!(loaded.is_clear(), "nothing is against it");
+        }
+    }
+}
+
+/// A record is there until its time and not after.
+pub async fn a_record_is_there_until_its_time(scene: Scene) {
+    let tag = scene.tag("ends");
+    let keep_until = scene.now() + scene.brief();
+    let ends = NewRecord { keep_until, terms: vec![tag], ..scene.record(scene.lane(0)) };
+    let stays = scene.record(scene.lane(0));
+    let (id, other) = (ends.id, stays.id);
+    scene.insert_all(vec![ends, stays]).await;
+    let early = scene.load(id).await;
+    // Under real time the look may itself come too late to say anything.
+    assert!(early.is_some() || scene.now() >= keep_until, "it is there before its time");
+    scene.wait_until(keep_until).await;
+    assert!(scene.load(id).await.is_none(), "it is gone when its time has come");
+    let query = scene.query(tag, keyfob::store::Order::NextToExpire, 10);
+    assert_eq!(scene.list_ids(query).await, [], "it is listed no more");
+    let revoked = scene.revoke(id).await;
+    assert!(matches!(revoked, Revoked::Missing), "there is nothing to revoke, not {revoked:?}");
+    let replace = scene.replacement(id, RecordVersion(1), b"late");
+    let replaced = scene.store().replace(scene.operation(), replace).await.expect("an answer");
+    assert_eq!(replaced, Replaced::Missing, "there is nothing to replace");
+    assert!(scene.load(id).await.is_none(), "no write brought it back");
+    scene.assert_clear(other, "another record is kept for its own time").await;
+}
+
+/// A verdict looks at the tombstone first, then at everything, client, subject and ancestors.
+pub async fn a_verdict_names_the_first_field_that_covers(scene: Scene) {
+    let lane = scene.lane(0);
+    let (subject, client) = (scene.subject_epoch("user"), scene.client_epoch("client"));
+    let ancestors: Vec<_> =
+        (0..Epochs::MOST_ANCESTORS).map(|_| scene.ancestor_epoch(scene.id(lane))).collect();
+    let last = ancestors[Epochs::MOST_ANCESTORS - 1];
+    let epochs = Epochs { subject: Some(subject), client: Some(client), ancestors };
+    let record = NewRecord { epochs: epochs.clone(), ..scene.record(lane) };
+    let id = record.id;
+    scene.insert(record).await;
+    scene.assert_clear(id, "no epoch has moved").await;
+    for (scope, through) in [
+        (EpochScope::Lane(lane, last), MarkThrough::Ancestor(7)),
+        (EpochScope::Lane(lane, epochs.ancestors[2]), MarkThrough::Ancestor(2)),
+        (EpochScope::Lane(lane, subject), MarkThrough::Subject),
+        (EpochScope::EveryLane(client), MarkThrough::Client),
+        (EpochScope::All, MarkThrough::All),
+    ] {
+        scene.advance(scope).await;
+        scene.assert_revoked(id, through, "the first field in order that covers it").await;
+    }
+}
+
+/// A stamp starts at the time of the store's clock in microseconds.
+pub async fn a_sequence_starts_at_the_time(scene: Scene) {
+    let day = Ttl::from_days(1);
+    let earliest = Stamp::birth(scene.now().saturating_sub(day));
+    let latest = Stamp::birth(scene.now() + day);
+    for lane in scene.lanes() {
+        let stamp = scene.stamp(lane).await;
+        assert!(earliest < stamp && stamp < latest, "{stamp:?} is no time of these days");
+    }
+}

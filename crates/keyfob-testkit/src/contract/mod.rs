@@ -1,0 +1,265 @@
+//! The contract of [`Store`](keyfob::Store) as a suite: one scenario for each thing that it says.
+//!
+//! A scenario asks the store through its public methods only and is alone with it, so that the same
+//! suite runs on every store and on every stack of layers over one.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use keyfob::{LaneCount, ManualClock, MemoryStore, OsRandom};
+//! use keyfob_testkit::contract::{Setup, Time};
+//!
+//! async fn memory() -> Setup {
+//!     let clock = ManualClock::at("2026-11-24T08:30:00Z".parse().unwrap());
+//!     let lanes = LaneCount::new(8).unwrap();
+//!     let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &OsRandom).unwrap();
+//!     Setup::new(Arc::new(store), Time::Manual(clock))
+//! }
+//!
+//! keyfob_testkit::store_contract!(memory);
+//! # fn main() {}
+//! ```
+
+mod scene;
+mod setup;
+
+#[doc(hidden)]
+pub mod advance;
+#[doc(hidden)]
+pub mod feed;
+#[doc(hidden)]
+pub mod insert;
+#[doc(hidden)]
+pub mod load;
+#[doc(hidden)]
+pub mod mint;
+#[doc(hidden)]
+pub mod operation;
+#[doc(hidden)]
+pub mod query;
+#[doc(hidden)]
+pub mod replace;
+#[doc(hidden)]
+pub mod revoke;
+#[doc(hidden)]
+pub mod spend;
+#[doc(hidden)]
+pub mod stamp;
+#[doc(hidden)]
+pub mod touch;
+#[doc(hidden)]
+pub mod whole;
+
+use std::future::Future;
+use std::time::Duration;
+
+pub use scene::Scene;
+pub use setup::{Setup, Time};
+
+/// How long a scenario may take before it counts as stuck.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// Runs one scenario on a store that `setup` makes for it.
+///
+/// # Panics
+/// When the store breaks the contract, or does not answer for minutes.
+pub fn run<Making, Playing>(setup: impl FnOnce() -> Making, scenario: impl FnOnce(Scene) -> Playing)
+where
+    Making: Future<Output = Setup>,
+    Playing: Future<Output = ()>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let scene = Scene::new(setup().await);
+        let played = tokio::time::timeout(LIMIT, scenario(scene.clone())).await;
+        assert!(played.is_ok(), "the scenario is stuck: the store did not answer in {LIMIT:?}");
+        scene.store().close().await;
+    });
+}
+
+/// Makes one `#[test]` for each scenario of the contract.
+///
+/// It takes the path of an `async fn() -> Setup` that gives a fresh, empty store each time; see
+/// [`contract`](crate::contract) for an example. Each scenario runs on a runtime of its own with
+/// two threads.
+#[macro_export]
+macro_rules! store_contract {
+    ($setup:path) => {
+        $crate::scenarios! { $setup;
+            insert {
+                a_new_record_has_the_present_stamp
+                a_taken_id_stores_nothing
+                an_id_is_taken_by_its_local_bytes
+                local_bytes_may_repeat_in_another_lane
+                several_records_are_stored_together
+                all_are_stored_or_none
+                the_same_operation_gets_the_same_answer
+                a_late_repetition_leaves_the_record_alone
+                a_record_past_its_time_is_stored_nowhere
+                a_body_that_is_too_large_is_refused
+                an_id_is_free_once_its_record_is_forgotten
+                of_racers_for_an_id_one_wins
+                one_operation_sent_at_once_is_done_once
+            }
+            load {
+                an_unknown_id_is_none
+                only_the_exact_id_is_found
+                bodies_come_back_byte_for_byte
+                everything_stored_comes_back
+                a_record_is_there_until_its_time
+                a_verdict_names_the_first_field_that_covers
+                a_sequence_starts_at_the_time
+            }
+            replace {
+                the_version_read_is_replaced
+                another_version_is_stale
+                what_is_revoked_is_ended
+                what_is_missing_is_never_created
+                nothing_is_prolonged
+                added_terms_list_the_record
+                the_same_operation_gets_the_same_answer
+                a_body_that_is_too_large_is_refused
+                of_racers_one_replaces
+            }
+            mint {
+                the_minted_are_stored_in_the_same_step
+                a_taken_id_changes_nothing
+                a_covered_mint_is_never_stored
+                no_mint_escapes_a_cascade
+            }
+            spend {
+                uses_count_down
+                a_use_does_not_change_the_version
+                of_racers_as_many_win_as_there_are_uses
+                the_same_operation_takes_one_use
+                what_has_no_uses_to_take_is_refused
+            }
+            touch {
+                the_later_time_wins
+                an_unknown_token_is_passed_over
+                nothing_else_changes
+                nothing_outlives_the_record
+            }
+            revoke {
+                a_tombstone_says_when_and_why
+                the_first_is_kept
+                what_an_epoch_covers_was_revoked_before
+                the_same_operation_gets_the_same_answer
+                what_is_missing_is_not_revoked
+                a_note_that_is_too_long_is_refused
+                a_cascade_covers_the_descendants
+                without_a_cascade_the_descendants_live_on
+                a_cascade_works_on_what_is_revoked_already
+                nothing_is_minted_after_a_cascade
+                of_racers_one_is_the_first
+            }
+            advance {
+                of_a_subject
+                of_an_ancestor
+                of_a_client
+                of_everything
+                the_same_operation_covers_once
+                one_operation_sent_at_once_is_done_once
+                a_note_that_is_too_long_is_refused
+                the_longest_note_comes_back
+                what_was_acknowledged_before_is_dead
+                an_empty_lane_can_be_advanced
+            }
+            stamp {
+                a_login_overtaken_by_an_advance_stores_nothing
+                a_stamp_that_was_seen_is_kept
+                a_stamp_of_a_fresh_lane_is_good
+                a_stamp_that_was_never_given_is_refused
+                lanes_count_by_themselves
+                racing_logins_are_dead_or_later
+            }
+            operation {
+                a_late_insert_does_nothing
+                a_late_replacement_does_nothing
+                a_late_spend_does_nothing
+                a_late_revocation_does_nothing
+                a_late_advance_does_nothing
+                a_repetition_after_the_deadline_does_nothing
+                a_repeated_cascade_covers_once
+                operations_are_told_apart
+            }
+            query {
+                every_limit_gives_the_same_list
+                a_broad_term_lists_hundreds
+                a_broad_term_lists_hundreds_in_a_lane
+                a_narrow_term_lists_hundreds
+                ties_come_by_id
+                a_lane_that_is_named_is_the_only_one
+                each_term_lists_its_own
+                what_is_listed_is_what_is_loaded
+                a_listing_goes_on_from_any_place
+                a_count_is_an_upper_bound
+                a_listing_misses_nothing_that_stays
+            }
+            feed {
+                an_unwritten_feed_is_empty
+                changes_are_events_in_order
+                bodies_come_back_byte_for_byte
+                the_two_feeds_are_separate
+                a_reader_goes_on_where_it_stopped
+                every_limit_gives_the_same_entries
+                a_foreign_cursor_does_no_harm
+                a_reader_that_follows_misses_nothing
+            }
+            whole {
+                a_report_names_the_store
+                a_namespace_does_not_change
+                closing_is_harmless
+                nothing_comes_back
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! scenarios {
+    ($setup:path; $($verb:ident { $($name:ident)+ })+) => {$(
+        mod $verb {
+            #[allow(unused_imports, reason = "the setup may be named from the root of the crate")]
+            use super::*;
+            $(
+                #[test]
+                fn $name() {
+                    $crate::contract::run($setup, $crate::contract::$verb::$name);
+                }
+            )+
+        }
+    )+};
+}
+
+#[cfg(test)]
+mod tests {
+    /// A scenario that is not in the list would never run.
+    #[test]
+    fn every_scenario_is_listed() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/contract");
+        let list = include_str!("mod.rs");
+        let mut scenarios = 0;
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let verb = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let after = list.split_once(&format!("            {verb} {{")).map(|(_, rest)| rest);
+            let listed = after.and_then(|rest| rest.split('}').next()).unwrap_or_default();
+            let listed: Vec<_> = listed.split_whitespace().collect();
+            for line in std::fs::read_to_string(&path).unwrap().lines() {
+                let scenario = line.strip_prefix("pub async fn ");
+                let Some((name, _)) = scenario.and_then(|rest| rest.split_once('(')) else {
+                    continue;
+                };
+                assert!(listed.contains(&name), "{verb}::{name} is not in store_contract!");
+                scenarios += 1;
+            }
+        }
+        assert!(scenarios > 80, "only {scenarios} scenarios were found");
+    }
+}

@@ -1,0 +1,105 @@
+//! Spend: as many uses as there are, and each by one caller.
+
+use keyfob::TokenId;
+use keyfob::store::{EpochScope, Epochs, NewRecord, RecordVersion, Replaced, Spend, Spent};
+
+use super::scene::Scene;
+
+async fn spend(scene: &Scene, id: TokenId) -> Spent {
+    scene.store().spend(scene.operation(), Spend { id }).await.expect("a spend is answered")
+}
+
+/// Uses are counted down to nothing, and the record stays what it was.
+pub async fn uses_count_down(scene: Scene) {
+    let record = NewRecord { uses_left: Some(2), ..scene.record(scene.lane(0)) };
+    let id = record.id;
+    scene.insert(record.clone()).await;
+    assert_eq!(spend(&scene, id).await, Spent::Left(1), "the first use");
+    assert_eq!(scene.loaded(id).await.uses_left, Some(1), "a load shows what is left");
+    assert_eq!(spend(&scene, id).await, Spent::Left(0), "the last use");
+    for _ in 0..2 {
+        assert_eq!(spend(&scene, id).await, Spent::Exhausted, "none is left");
+    }
+    let loaded = scene.loaded(id).await;
+    assert_eq!(loaded.uses_left, Some(0), "it stays at nothing");
+    assert_eq!(loaded.body, record.body, "the body is the same");
+    assert_eq!(loaded.keep_until, record.keep_until, "it is kept as long as before");
+    assert!(loaded.is_clear(), "exhausted is not revoked");
+}
+
+/// A replacement counts the version up; a use does not.
+pub async fn a_use_does_not_change_the_version(scene: Scene) {
+    let record = NewRecord { uses_left: Some(9), ..scene.record(scene.lane(0)) };
+    let id = record.id;
+    scene.insert(record).await;
+    spend(&scene, id).await;
+    assert_eq!(scene.loaded(id).await.version, RecordVersion(1), "a use is no replacement");
+    let replace = scene.replacement(id, RecordVersion(1), b"new");
+    let replaced = scene.store().replace(scene.operation(), replace).await.expect("an answer");
+    assert_eq!(replaced, Replaced::Stored(RecordVersion(2)), "the version read still stands");
+    assert_eq!(scene.loaded(id).await.uses_left, Some(8), "a replacement gives no use back");
+    assert_eq!(spend(&scene, id).await, Spent::Left(7), "and takes none");
+}
+
+/// Of many callers as many succeed as there were uses, each with its own number.
+pub async fn of_racers_as_many_win_as_there_are_uses(scene: Scene) {
+    let record = NewRecord { uses_left: Some(20), ..scene.record(scene.lane(1)) };
+    let id = record.id;
+    scene.insert(record).await;
+    let racers = (0..8).map(|_| {
+        let scene = scene.clone();
+        tokio::spawn(async move {
+            let mut answers = Vec::new();
+            for _ in 0..5 {
+                answers.push(spend(&scene, id).await);
+            }
+            answers
+        })
+    });
+    let mut left = Vec::new();
+    for racer in racers.collect::<Vec<_>>() {
+        for answer in racer.await.expect("a racer") {
+            match answer {
+                Spent::Left(number) => left.push(number),
+                other => assert_eq!(other, Spent::Exhausted, "the others come too late"),
+            }
+        }
+    }
+    left.sort_unstable();
+    assert_eq!(left, (0..20).collect::<Vec<_>>(), "each use was taken by one caller");
+}
+
+/// A spend that is sent again takes no second use.
+pub async fn the_same_operation_takes_one_use(scene: Scene) {
+    let record = NewRecord { uses_left: Some(5), ..scene.record(scene.lane(0)) };
+    let id = record.id;
+    scene.insert(record).await;
+    let operation = scene.operation();
+    let send = || scene.store().spend(operation, Spend { id });
+    assert_eq!(send().await.expect("an answer"), Spent::Left(4), "a use is taken");
+    assert_eq!(send().await.expect("an answer"), Spent::Left(4), "the same answer at once");
+    assert_eq!(spend(&scene, id).await, Spent::Left(3), "another operation takes another");
+    assert_eq!(send().await.expect("an answer"), Spent::Left(4), "the same answer later");
+    scene.revoke(id).await;
+    assert_eq!(send().await.expect("an answer"), Spent::Left(4), "even after a revocation");
+    assert_eq!(scene.loaded(id).await.uses_left, Some(3), "two uses were taken in all");
+}
+
+/// Refused: revoked by whatever way, unknown, or not counted.
+pub async fn what_has_no_uses_to_take_is_refused(scene: Scene) {
+    let lane = scene.lane(0);
+    let field = scene.subject_epoch("user");
+    let epochs = Epochs { subject: Some(field), ..Epochs::default() };
+    let counted = || NewRecord { uses_left: Some(1), epochs: epochs.clone(), ..scene.record(lane) };
+    let (revoked, covered, uncounted) = (counted(), counted(), scene.record(lane));
+    let ids = [revoked.id, covered.id, uncounted.id];
+    scene.insert_all(vec![revoked, covered, uncounted]).await;
+    scene.revoke(ids[0]).await;
+    scene.advance(EpochScope::Lane(lane, field)).await;
+    assert_eq!(spend(&scene, ids[0]).await, Spent::Refused, "it is revoked");
+    assert_eq!(spend(&scene, ids[1]).await, Spent::Refused, "its subject is revoked");
+    assert_eq!(spend(&scene, ids[2]).await, Spent::Refused, "its uses are not counted");
+    assert_eq!(spend(&scene, scene.id(lane)).await, Spent::Refused, "it is unknown");
+    assert_eq!(scene.loaded(ids[0]).await.uses_left, Some(1), "a refusal takes nothing");
+    assert_eq!(scene.loaded(ids[1]).await.uses_left, Some(1), "a refusal takes nothing");
+}
