@@ -1,0 +1,309 @@
+//! The verbs that change something, within a transaction that other commands share. Each decides
+//! everything before its first write, so that one that is refused leaves nothing behind.
+
+mod rows;
+
+use std::borrow::Cow;
+
+use keyfob::store::*;
+use keyfob::{Lane, LaneCount, Timestamp, TokenId};
+use redb::{ReadableTable, WriteTransaction};
+
+use crate::fault::Fault;
+use crate::feed;
+use crate::row::{Answer, Kept, Record};
+use crate::tables::{self, Rows};
+use crate::view::View;
+
+/// The tables of a write transaction.
+pub(crate) struct Changes<'txn> {
+    records: Rows<'txn>,
+    last_used: Rows<'txn>,
+    index: Rows<'txn>,
+    forget: Rows<'txn>,
+    lanes: Rows<'txn>,
+    epoch_ends: Rows<'txn>,
+    events: Rows<'txn>,
+    observations: Rows<'txn>,
+    trimmed: Rows<'txn>,
+    answers: Rows<'txn>,
+    lane_count: LaneCount,
+    /// The present moment, set before each command.
+    pub(crate) now: Timestamp,
+}
+
+impl<'txn> Changes<'txn> {
+    pub(crate) fn open(
+        transaction: &'txn WriteTransaction,
+        lane_count: LaneCount,
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
+        let table = |definition| transaction.open_table(definition);
+        Ok(Self {
+            records: table(tables::RECORDS)?,
+            last_used: table(tables::LAST_USED)?,
+            index: table(tables::INDEX)?,
+            forget: table(tables::FORGET)?,
+            lanes: table(tables::LANES)?,
+            epoch_ends: table(tables::EPOCH_ENDS)?,
+            events: table(tables::EVENTS)?,
+            observations: table(tables::OBSERVATIONS)?,
+            trimmed: table(tables::TRIMMED)?,
+            answers: table(tables::ANSWERS)?,
+            lane_count,
+            now,
+        })
+    }
+
+    pub(crate) fn insert(
+        &mut self,
+        operation: Operation,
+        insert: Insert,
+    ) -> Result<Inserted, Fault> {
+        if let Some(inserted) = self.begin(&operation)? {
+            return Ok(inserted);
+        }
+        let outcome = match self.admit(&insert.records)? {
+            Some(refused) => refused,
+            None => {
+                let first = insert.records.first();
+                let lane = first.map_or(Lane::default(), |first| first.id.lane());
+                let rule = first.map_or(StampRule::Present, |first| first.stamp);
+                let stamp = self.stamp_for(lane, rule)?;
+                self.store_all(insert.records)?;
+                self.append_events(lane, insert.events)?;
+                Inserted::Stored(stamp)
+            }
+        };
+        self.answer(&operation, outcome)
+    }
+
+    pub(crate) fn replace(
+        &mut self,
+        operation: Operation,
+        replace: Replace,
+    ) -> Result<Replaced, Fault> {
+        if let Some(replaced) = self.begin(&operation)? {
+            return Ok(replaced);
+        }
+        check_body(&replace.body)?;
+        let outcome = self.replaced(replace)?;
+        self.answer(&operation, outcome)
+    }
+
+    fn replaced(&mut self, replace: Replace) -> Result<Replaced, Fault> {
+        let Some((mut record, verdict)) = self.record(replace.id)? else {
+            return Ok(Replaced::Missing);
+        };
+        if !verdict.is_clear() {
+            return Ok(Replaced::Ended);
+        }
+        if record.version != replace.read {
+            return Ok(Replaced::Stale);
+        }
+        match self.admit(&replace.minted)? {
+            Some(Inserted::Superseded) => return Ok(Replaced::Ended),
+            Some(_) => return Ok(Replaced::IdTaken),
+            None => {}
+        }
+        record.version = RecordVersion(record.version.0 + 1);
+        record.body = Cow::Owned(replace.body);
+        for term in replace.added_terms {
+            let term = tables::term_key(term);
+            if record.terms.add(&term) {
+                self.list(&term, record.id, record.keep_until)?;
+            }
+        }
+        self.write_record(&record)?;
+        self.store_all(replace.minted)?;
+        self.append_events(replace.id.lane(), replace.events)?;
+        Ok(Replaced::Stored(record.version))
+    }
+
+    pub(crate) fn spend(&mut self, operation: Operation, id: TokenId) -> Result<Spent, Fault> {
+        if let Some(spent) = self.begin(&operation)? {
+            return Ok(spent);
+        }
+        let record = self.record(id)?.filter(|(_, verdict)| verdict.is_clear());
+        let spent = match record.and_then(|(record, _)| Some((record.uses_left?, record))) {
+            None => Spent::Refused,
+            Some((0, _)) => Spent::Exhausted,
+            Some((left, mut record)) => {
+                record.uses_left = Some(left - 1);
+                self.write_record(&record)?;
+                Spent::Left(left - 1)
+            }
+        };
+        self.answer(&operation, spent)
+    }
+
+    pub(crate) fn touch(&mut self, uses: &[LastUse]) -> Result<(), Fault> {
+        for LastUse { id, at } in uses {
+            let key = tables::record_key(*id);
+            let row = self.records.get(key.as_slice())?;
+            // One that cannot be read must not keep the others from being noted.
+            let record = row.as_ref().and_then(|row| Record::read(row.value()).ok());
+            let kept =
+                record.is_some_and(|record| record.id == *id && self.now < record.keep_until);
+            drop(row);
+            if kept && self.view().last_used(*id)? < Some(*at) {
+                let at = at.as_millis().to_be_bytes();
+                self.last_used.insert(key.as_slice(), at.as_slice())?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn revoke(
+        &mut self,
+        operation: Operation,
+        revoke: Revoke,
+    ) -> Result<Revoked, Fault> {
+        if let Some(revoked) = self.begin(&operation)? {
+            return Ok(revoked);
+        }
+        check_note(&revoke.note)?;
+        let Some((mut record, verdict)) = self.record(revoke.id)? else {
+            return Ok(Revoked::Missing);
+        };
+        let lane = revoke.id.lane();
+        // Even of a token that is revoked already: what descends from it may still live.
+        if let Some(field) = revoke.cascade {
+            let covers_until = record.keep_until;
+            self.advance_lane(lane, Some(field), revoke.at, &revoke.note, covers_until)?;
+        }
+        if let Verdict::Revoked(mark) = verdict {
+            return self.answer(&operation, Revoked::Before(mark));
+        }
+        let through = MarkThrough::Token;
+        record.tombstone = Some(Mark { through, at: revoke.at, note: revoke.note });
+        self.write_record(&record)?;
+        self.append_events(lane, revoke.events)?;
+        self.answer(&operation, Revoked::Now)
+    }
+
+    pub(crate) fn advance(
+        &mut self,
+        operation: Operation,
+        advance: Advance,
+    ) -> Result<Advanced, Fault> {
+        if let Some(advanced) = self.begin(&operation)? {
+            return Ok(advanced);
+        }
+        check_note(&advance.note)?;
+        let every = 0..self.lane_count.get();
+        let (lanes, field) = match advance.scope {
+            EpochScope::Lane(lane, field) => {
+                let lane = self.view().own(lane).number();
+                (lane..lane + 1, Some(field))
+            }
+            EpochScope::EveryLane(field) => (every, Some(field)),
+            EpochScope::All => (every, None),
+        };
+        let mut rows = Vec::new();
+        for lane in lanes.clone().map(Lane::new) {
+            rows.push((lane, self.view().lane_to_write(lane)?));
+        }
+        let first = Lane::new(lanes.start);
+        let advanced = Advanced { lanes: lanes.end - lanes.start };
+        for (lane, row) in rows {
+            let covers_until = row.kept_until.max(self.now + Operation::WINDOW);
+            self.advance_lane(lane, field, advance.at, &advance.note, covers_until)?;
+        }
+        self.append_events(first, advance.events)?;
+        self.answer(&operation, advanced)
+    }
+
+    pub(crate) fn observe(&mut self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), Fault> {
+        let feed = Feed::Observations;
+        feed::append(&mut self.observations, &mut self.trimmed, feed, lane, entries, self.now)
+    }
+
+    fn view(&self) -> View<'_, Rows<'txn>> {
+        View {
+            records: &self.records,
+            last_used: &self.last_used,
+            lanes: &self.lanes,
+            lane_count: self.lane_count,
+        }
+    }
+
+    /// Starts a write: the answer of an earlier sending, or leave to go on.
+    fn begin<T: Kept>(&mut self, operation: &Operation) -> Result<Option<T>, Fault> {
+        self.drop_past()?;
+        // Answers are forgotten at the deadline, so that none can be asked for after it.
+        if self.now > operation.deadline {
+            return Err(StoreError::DeadlinePassed { operation: operation.id }.into());
+        }
+        let Some(row) = self.answers.get(tables::answer_key(operation).as_slice())? else {
+            return Ok(None);
+        };
+        let answer = Answer::read(row.value()).map_err(|damaged| damaged.of(operation.id))?;
+        Ok(T::recall(answer))
+    }
+
+    fn answer<T: Kept>(&mut self, operation: &Operation, answer: T) -> Result<T, Fault> {
+        if let Some(kept) = answer.keep() {
+            let key = tables::answer_key(operation);
+            self.answers.insert(key.as_slice(), kept.write().as_slice())?;
+        }
+        Ok(answer)
+    }
+
+    /// Whether new records may be stored, and if not, why.
+    fn admit(&self, records: &[NewRecord]) -> Result<Option<Inserted>, Fault> {
+        let view = self.view();
+        for new in records {
+            check_body(&new.body)?;
+            if let Some(row) = self.records.get(tables::record_key(new.id).as_slice())? {
+                let taken = Record::read(row.value()).map_err(|damaged| damaged.of(new.id))?;
+                if self.now < taken.keep_until {
+                    return Ok(Some(Inserted::IdTaken));
+                }
+            }
+            let lane = new.id.lane();
+            view.lane_to_write(lane)?;
+            let stamp = self.stamp_for(lane, new.stamp)?;
+            if !view.verdict(lane, stamp, None, &new.epochs)?.is_clear() {
+                return Ok(Some(Inserted::Superseded));
+            }
+        }
+        Ok(None)
+    }
+
+    fn stamp_for(&self, lane: Lane, rule: StampRule) -> Result<Stamp, Fault> {
+        match rule {
+            StampRule::Seen(stamp) => Ok(stamp),
+            StampRule::Present => Ok(self.view().lane_to_write(lane)?.sequence),
+        }
+    }
+
+    /// The record of a token, if it is kept now, and the verdict on it.
+    fn record(&self, id: TokenId) -> Result<Option<(Record<'static>, Verdict)>, Fault> {
+        let Some(row) = self.records.get(tables::record_key(id).as_slice())? else {
+            return Ok(None);
+        };
+        let record = Record::read(row.value()).map_err(|damaged| damaged.of(id))?;
+        if record.id != id || record.keep_until <= self.now {
+            return Ok(None);
+        }
+        let view = self.view();
+        let tombstone = record.tombstone.clone();
+        let verdict = view.verdict(id.lane(), record.stamp, tombstone, &record.epochs)?;
+        Ok(Some((record.into_owned(), verdict)))
+    }
+}
+
+fn check_body(body: &[u8]) -> Result<(), StoreError> {
+    if body.len() > NewRecord::MAX_BODY {
+        return Err(StoreError::TooLarge { what: "the record", most: NewRecord::MAX_BODY });
+    }
+    Ok(())
+}
+
+fn check_note(note: &[u8]) -> Result<(), StoreError> {
+    if note.len() > Revoke::MAX_NOTE {
+        return Err(StoreError::TooLarge { what: "the note", most: Revoke::MAX_NOTE });
+    }
+    Ok(())
+}

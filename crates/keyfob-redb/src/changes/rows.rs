@@ -1,0 +1,143 @@
+//! The writes themselves: each keeps the tables in step with each other.
+
+use keyfob::store::{Epoch, Feed, NewRecord, Order, StampRule};
+use keyfob::{EpochField, Lane, Timestamp, TokenId};
+
+use super::Changes;
+use crate::fault::Fault;
+use crate::feed;
+use crate::row::{EpochRow, Record};
+use crate::tables;
+
+/// How many rows past their time a write drops: more than it adds, so that they never pile up.
+const DROPPED_PER_WRITE: usize = 16;
+
+impl Changes<'_> {
+    pub(super) fn store_all(&mut self, records: Vec<NewRecord>) -> Result<(), Fault> {
+        for new in records {
+            let lane = self.view().own(new.id.lane());
+            let mut row = self.view().lane_to_write(lane)?;
+            let stamp = match new.stamp {
+                StampRule::Seen(stamp) => stamp,
+                StampRule::Present => row.sequence,
+            };
+            self.forget_record(new.id)?;
+            // A record whose time is over already is stored nowhere.
+            if new.keep_until <= self.now {
+                continue;
+            }
+            if row.keep(new.keep_until) {
+                self.lanes.insert(tables::lane_key(lane).as_slice(), row.write().as_slice())?;
+            }
+            let record = Record::new(new, stamp);
+            for term in record.terms.iter() {
+                self.list(term, record.id, record.keep_until)?;
+            }
+            let forget = tables::forget_key(record.keep_until, record.id);
+            self.forget.insert(forget.as_slice(), [].as_slice())?;
+            self.write_record(&record)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn list(
+        &mut self,
+        term: &tables::TermKey,
+        id: TokenId,
+        keep_until: Timestamp,
+    ) -> Result<(), Fault> {
+        let place = tables::place(keep_until, id);
+        for order in [Order::NewestFirst, Order::NextToExpire] {
+            let key = tables::index_key(term, order, &place);
+            self.index.insert(key.as_slice(), [].as_slice())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_record(&mut self, record: &Record<'_>) -> Result<(), Fault> {
+        let key = tables::record_key(record.id);
+        self.records.insert(key.as_slice(), record.write().as_slice())?;
+        Ok(())
+    }
+
+    pub(super) fn append_events(&mut self, lane: Lane, events: Vec<Vec<u8>>) -> Result<(), Fault> {
+        feed::append(&mut self.events, &mut self.trimmed, Feed::Events, lane, events, self.now)
+    }
+
+    pub(super) fn advance_lane(
+        &mut self,
+        lane: Lane,
+        field: Option<EpochField>,
+        at: Timestamp,
+        note: &[u8],
+        covers_until: Timestamp,
+    ) -> Result<(), Fault> {
+        let lane = self.view().own(lane);
+        let mut row = self.view().lane_to_write(lane)?;
+        row.sequence = row.sequence.next();
+        self.lanes.insert(tables::lane_key(lane).as_slice(), row.write().as_slice())?;
+        let key = tables::epoch_key(lane, field);
+        let epoch = Epoch { stamp: row.sequence, at, note: note.to_vec() };
+        let epoch = EpochRow { epoch, covers_until };
+        let before = self.lanes.insert(key.as_slice(), epoch.write().as_slice())?;
+        if let Some(before) = before.and_then(|row| EpochRow::read(row.value()).ok()) {
+            let end = tables::epoch_end_key(before.covers_until, &key);
+            self.epoch_ends.remove(end.as_slice())?;
+        }
+        let end = tables::epoch_end_key(covers_until, &key);
+        self.epoch_ends.insert(end.as_slice(), [].as_slice())?;
+        Ok(())
+    }
+
+    pub(super) fn drop_past(&mut self) -> Result<(), Fault> {
+        let now = self.now;
+        for _ in 0..DROPPED_PER_WRITE {
+            let Some(key) = first_before(&self.forget, |end| end <= now)? else { break };
+            self.forget.remove(key.as_slice())?;
+            if let Some(id) = tables::id_at_end(&key) {
+                self.forget_record(id)?;
+            }
+        }
+        for _ in 0..DROPPED_PER_WRITE {
+            let Some(key) = first_before(&self.epoch_ends, |end| end <= now)? else { break };
+            self.epoch_ends.remove(key.as_slice())?;
+            if let Some(epoch) = tables::epoch_at_end(&key) {
+                self.lanes.remove(epoch)?;
+            }
+        }
+        for _ in 0..DROPPED_PER_WRITE {
+            let Some(key) = first_before(&self.answers, |deadline| deadline < now)? else { break };
+            self.answers.remove(key.as_slice())?;
+        }
+        Ok(())
+    }
+
+    /// Removes whatever record has the place of `id`, with all its rows.
+    pub(super) fn forget_record(&mut self, id: TokenId) -> Result<(), Fault> {
+        let key = tables::record_key(id);
+        let Some(row) = self.records.remove(key.as_slice())? else { return Ok(()) };
+        // Of one that cannot be read, the index rows stay: they lead nowhere, and a check says so.
+        let record = Record::read(row.value()).map(Record::into_owned);
+        drop(row);
+        self.last_used.remove(key.as_slice())?;
+        let Ok(record) = record else { return Ok(()) };
+        self.forget.remove(tables::forget_key(record.keep_until, record.id).as_slice())?;
+        let place = tables::place(record.keep_until, record.id);
+        for term in record.terms.iter() {
+            for order in [Order::NewestFirst, Order::NextToExpire] {
+                self.index.remove(tables::index_key(term, order, &place).as_slice())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first key of a table, if the moment that it begins with is past.
+fn first_before(
+    table: &impl tables::Readable,
+    is_past: impl Fn(Timestamp) -> bool,
+) -> Result<Option<Vec<u8>>, Fault> {
+    let Some((key, _)) = table.first()? else { return Ok(None) };
+    let past = tables::moment_at(key.value()).is_none_or(is_past);
+    Ok(past.then(|| key.value().to_vec()))
+}
