@@ -1,5 +1,54 @@
-//! Distributed token management.
-#![doc = ""]
+//! Distributed token management: opaque bearer tokens that are quick to check and can be taken
+//! back.
+//!
+//! A [`TokenManager`] issues tokens, answers "is this bearer good, and whose is it?", finds tokens
+//! by what is known of them, and revokes them, over a store that may be memory, a file, or a Redis
+//! that many services share.
+//!
+//! ```
+//! use keyfob::{Grant, Kind, MemoryStore, TokenManager, ValidationChain, Why};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let manager = TokenManager::new(MemoryStore::new()?);
+//! let grant = Grant::new(Kind::Session).subject("user123").audience("shop").scope("read");
+//! let issued = manager.issue(grant).await?; // hand out issued.bearer.expose(), once
+//!
+//! let chain = ValidationChain::new().allow_audience("shop").require_scope("read");
+//! let token = manager.validate(&issued.bearer, &chain).await?;
+//!
+//! manager.revoke(token.id, Why::because("user logout")).await?;
+//! assert_eq!(manager.validate(&issued.bearer, &chain).await.unwrap_err().code(), "token_revoked");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A tour
+//! A bearer travels from left to right, and the reader of this crate may do the same:
+//!
+//! ```text
+//! bearer ─▶ parse ─▶ store ─▶ decode ─▶ state ─▶ validation chain ─▶ Ok(token) │ typed refusal
+//! ```
+//!
+//! - **The words.** [`Subject`], [`Scope`], [`Tag`] and the other bounded texts; [`NameSet`] and
+//!   [`Labels`]; [`Timestamp`] and [`Ttl`]; [`TokenId`]. A value that exists is a value that holds.
+//! - **[`Bearer`]** is the secret string; [`BearerPrefix::scanner_regex`] finds leaked ones. It is
+//!   shown once and never stored.
+//! - **[`Grant`]** is what is asked for; **[`Token`]** is the record of what was given, with
+//!   [`Metadata`], typed [`Claims`] and, when it was taken back, its [`Revocation`].
+//! - **[`TokenState`]** follows from a token's [`Facts`] and the time, by a pure function.
+//! - **[`ValidationChain`]** is what a service demands; a [`Refusal`] says which demand was not met.
+//! - **[`Filter`]** says which tokens are meant, built up or read from one line of text.
+//! - **[`TokenManager`]** does things: issue, validate, list, revoke, sweep, update, follow.
+//! - **[`Event`]** tells what happened, [`Observation`] what was seen.
+//! - **[`store`]** is the contract with whatever holds the records, and [`MemoryStore`] its plainest
+//!   form. `keyfob-redb` holds them in a file, `keyfob-redis` in Redis.
+//!
+//! # Rules of this crate
+//! It knows no I/O: records go through [`Store`], time comes from a [`Clock`], randomness from a
+//! [`Random`]. What a command means is decided by pure code over values; stores only make one
+//! prepared change atomic. Errors are typed, carry a stable code, say what to do next and never
+//! hold a secret. Whatever cannot be decided is refused.
 
 mod bearer;
 mod clock;
@@ -24,17 +73,42 @@ mod validation;
 pub use bearer::{Bearer, BearerDigest, BearerPrefix, BearerRefused, Generation, ratchet};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::Error;
-pub use event::*;
+pub use event::{
+    AuditLog, Callback, CloudEvent, EpochOf, Event, EventHandler, EventId, HandlerError, Happening,
+    Observation, Sight, TracingLog,
+};
 pub use filter::{Filter, FilterError};
 pub use id::{FamilyId, IdPrefix, Lane, LaneCount, TokenId};
 pub use invalid::{Invalid, Problem};
-pub use manager::*;
+pub use manager::{
+    Delivery, EventPage, Follower, HandlerTask, Issued, Lifetimes, ObservationPage, PageCursor,
+    Paging, Retention, RevokeOutcome, Sweep, SweepProgress, TokenManager, TokenManagerBuilder,
+    TokenPage, Why,
+};
 pub use memory::MemoryStore;
 pub use names::{Labels, Name, NameSet};
 pub use namespace::{EpochField, Namespace, NamespaceKey, Term, TermField};
 pub use random::{OsRandom, Random, RandomUnavailable, SeededRandom};
 pub use store::Store;
-pub use text::*;
+pub use text::{
+    Actor, AppId, Audience, AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText,
+    ClientId, DeviceId, Issuer, LabelKey, LabelValue, Platform, Reason, Scope, Subject, Tag,
+    UserAgent, Username, Version,
+};
 pub use time::{Timestamp, Ttl};
-pub use token::*;
+pub use token::{
+    ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Facts, Grant, HistoryEntry,
+    Impossible, Integrity, Kind, Metadata, NoClaims, PrivateClaims, RegisteredClaims, Revocation,
+    Through, Token, TokenState, TokenView, Transition,
+};
 pub use validation::{Denied, DeviceBinding, Presentation, Refusal, Rule, ValidationChain};
+
+/// What the fuzz targets call. Not part of the API.
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Decodes bytes as a stored record would be, and encodes it again if it holds.
+    pub fn decode_record(bytes: &[u8]) -> Option<Vec<u8>> {
+        use crate::codec::{Record, decode, encode};
+        decode::<Record>(bytes).ok().map(|record| encode(&record))
+    }
+}

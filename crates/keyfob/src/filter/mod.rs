@@ -198,7 +198,7 @@ impl Filter {
     }
 
     /// How the token id starts.
-    pub fn id(mut self, prefix: IdPrefix) -> Self {
+    pub fn id_prefix(mut self, prefix: IdPrefix) -> Self {
         self.id = Some(prefix);
         self
     }

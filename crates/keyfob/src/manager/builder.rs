@@ -28,9 +28,10 @@ pub struct Lifetimes {
 /// How long a record is kept beyond the end of its token, so that a refusal can be explained.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Retention {
-    /// A quarter of the token's life, at most a day: what is usual.
+    /// A quarter of the token's life, at most a minute: what is usual. Short-lived tokens do not
+    /// pile up, and lists in order of expiry are in order to a minute.
     QuarterOfLife,
-    /// Always so long.
+    /// Always so long; lists in order of expiry are exact.
     For(Ttl),
     /// Not at all: an expired token is an unknown one.
     None,
@@ -83,7 +84,7 @@ impl Retention {
             Self::QuarterOfLife => {
                 let life = end.since(start).map_or(0, Ttl::as_millis);
                 let quarter = Ttl::from_millis(life / 4).ok();
-                quarter.map_or(end, |quarter| end + quarter.min(Ttl::from_days(1)))
+                quarter.map_or(end, |quarter| end + quarter.min(Ttl::from_mins(1)))
             }
         }
     }

@@ -42,6 +42,8 @@ pub struct TokenPage {
     pub next: Option<PageCursor>,
     /// How many records were looked at.
     pub examined: u64,
+    /// How many of them could not be read; the log names them.
+    pub unreadable: u64,
 }
 
 /// The most records that one page may cost.
@@ -58,7 +60,8 @@ impl Paging {
         Self { order: Order::NewestFirst, limit: limit.clamp(1, Self::MOST), after: None }
     }
 
-    /// The next to expire first.
+    /// The next to expire first: exact where records are retained for a fixed time, and to a minute
+    /// with the usual retention.
     pub fn next_to_expire(self) -> Self {
         Self { order: Order::NextToExpire, ..self }
     }
@@ -109,7 +112,7 @@ impl TokenManager {
             query.after = Some(cursor.position);
         }
         let now = self.now();
-        let mut page = TokenPage { tokens: Vec::new(), next: None, examined: 0 };
+        let mut page = TokenPage { tokens: Vec::new(), next: None, examined: 0, unreadable: 0 };
         let cursor = |position| PageCursor { order, filter: fingerprint, position };
         loop {
             // Where few match, a larger step costs fewer round trips.
@@ -122,7 +125,15 @@ impl TokenManager {
                     return Ok(page);
                 }
                 page.examined += 1;
-                let token = token_of(loaded)?;
+                let token = match token_of(loaded) {
+                    Ok(token) => token,
+                    // One record that cannot be read must not hide all the others.
+                    Err(error) => {
+                        tracing::error!(token = %loaded.id, %error, "a record cannot be read");
+                        page.unreadable += 1;
+                        continue;
+                    }
+                };
                 if !filter.matches(&token, now) {
                     continue;
                 }

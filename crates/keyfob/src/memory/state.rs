@@ -63,7 +63,7 @@ enum Answer {
     Inserted(Inserted),
     Replaced(Replaced),
     Spent(Spent),
-    Revoked,
+    Revoked(Revoked),
     Advanced(Advanced),
 }
 
@@ -206,8 +206,8 @@ impl State {
         revoke: Revoke,
         now: Timestamp,
     ) -> Result<Revoked, StoreError> {
-        if let Some(Answer::Revoked) = self.begin(operation, now)? {
-            return Ok(Revoked::Now);
+        if let Some(Answer::Revoked(revoked)) = self.begin(operation, now)? {
+            return Ok(revoked);
         }
         check_note(&revoke.note)?;
         let Some(loaded) = self.load(revoke.id, now) else { return Ok(Revoked::Missing) };
@@ -222,6 +222,7 @@ impl State {
             self.advance_lane(lane, Some(field), revoke.at, &revoke.note, covers_until, now);
         }
         if let Some(mark) = before {
+            self.answer(operation, Answer::Revoked(Revoked::Before(mark.clone())));
             return Ok(Revoked::Before(mark));
         }
         if let Some(record) = self.records.get_mut(&local_key(revoke.id)) {
@@ -229,7 +230,7 @@ impl State {
             record.tombstone = Some(Mark { through, at: revoke.at, note: revoke.note });
         }
         self.events.append(lane, revoke.events, now);
-        self.answer(operation, Answer::Revoked);
+        self.answer(operation, Answer::Revoked(Revoked::Now));
         Ok(Revoked::Now)
     }
 

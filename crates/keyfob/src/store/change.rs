@@ -195,7 +195,7 @@ impl Revoke {
 }
 
 /// What came of a revocation.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Revoked {
     /// The record is revoked, by this call or by an earlier one of the same operation.
     Now,

@@ -25,8 +25,8 @@ pub enum Order {
     /// By id, the newest first.
     #[default]
     NewestFirst,
-    /// By the moment at which the store forgets the record, the next first. To a second that is
-    /// the order of expiry among tokens with the same retention.
+    /// By the moment at which the store forgets the record, to a second, the next first. Among
+    /// tokens with the same retention that is the order of expiry.
     NextToExpire,
 }
 

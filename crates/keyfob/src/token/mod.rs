@@ -1,6 +1,6 @@
 //! Tokens: the record of a grant as its readers see it.
 
-pub mod claims;
+mod claims;
 mod grant;
 mod history;
 mod kind;

@@ -88,7 +88,9 @@ async fn skew_applies_to_both_ends_alike() {
     let end = token.expires_at.unwrap();
     let a_minute_before = START.saturating_sub(Ttl::from_mins(1));
     assert_eq!(check(&chain, &token, a_minute_before).await, Ok(()));
-    assert!(check(&chain, &token, a_minute_before.saturating_sub(Ttl::from_secs(1))).await.is_err());
+    assert!(
+        check(&chain, &token, a_minute_before.saturating_sub(Ttl::from_secs(1))).await.is_err()
+    );
     let just_within = Timestamp::from_millis((end + Ttl::from_mins(1)).as_millis() - 1);
     assert_eq!(check(&chain, &token, just_within).await, Ok(()));
     assert!(check(&chain, &token, end + Ttl::from_mins(1)).await.is_err());

@@ -1,3 +1,5 @@
 //! The tests of the public API, in one binary.
 
 mod contract_memory;
+mod fuzz;
+mod manager;

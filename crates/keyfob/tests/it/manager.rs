@@ -1,0 +1,39 @@
+//! What the manager is set up with in these tests: memory, a clock that stands still, a seed.
+
+use std::sync::Arc;
+
+use keyfob::{
+    Grant, Kind, LaneCount, ManualClock, MemoryStore, SeededRandom, Timestamp, TokenManager,
+    TokenManagerBuilder,
+};
+
+mod events;
+mod issue;
+mod last_use;
+mod reading;
+mod revoking;
+mod secrets;
+mod validating;
+
+/// A manager whose time is moved by hand.
+pub(crate) struct Bench {
+    pub(crate) manager: TokenManager,
+    pub(crate) clock: ManualClock,
+}
+
+pub(crate) fn bench() -> Bench {
+    bench_with(|builder| builder)
+}
+
+pub(crate) fn bench_with(set_up: impl FnOnce(TokenManagerBuilder) -> TokenManagerBuilder) -> Bench {
+    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let lanes = LaneCount::new(8).unwrap();
+    let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &SeededRandom::new(1)).unwrap();
+    let builder =
+        TokenManager::builder(Arc::new(store)).clock(clock.clone()).random(SeededRandom::new(2));
+    Bench { manager: set_up(builder).build(), clock }
+}
+
+pub(crate) fn session(subject: &str) -> Grant {
+    Grant::new(Kind::Session).subject(subject).client("web").scopes("read write")
+}

@@ -1,0 +1,194 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use keyfob::store::Cursor;
+use keyfob::{
+    AuditLog, Callback, Delivery, Event, EventHandler, HandlerError, Happening, Sight, Subject, Why,
+};
+
+use super::{Bench, bench, bench_with, session};
+
+async fn three_events(bench: &Bench) {
+    let id = bench.manager.issue(session("user123").by("login")).await.unwrap().token.id;
+    let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("vip".try_into()?);
+    bench.manager.update(id, None, change).await.unwrap();
+    bench.manager.revoke(id, Why::because("user logout").by("user123")).await.unwrap();
+}
+
+fn names(events: &[Event]) -> Vec<&'static str> {
+    events.iter().map(|event| event.what.as_str()).collect()
+}
+
+const THREE: [&str; 3] =
+    ["keyfob.token.issued", "keyfob.token.metadata_updated", "keyfob.token.revoked"];
+
+#[tokio::test]
+async fn every_change_leaves_its_event_and_a_cursor_reads_on() {
+    let bench = bench();
+    three_events(&bench).await;
+    let page = bench.manager.events(&Cursor::start(), 2).await.unwrap();
+    assert!(page.more && !page.trimmed);
+    let rest = bench.manager.events(&page.cursor, 10).await.unwrap();
+    assert!(!rest.more);
+    let all: Vec<Event> =
+        page.events.into_iter().chain(rest.events).map(|(event, _)| event).collect();
+    assert_eq!(names(&all), THREE);
+    assert_eq!(all[0].by.as_ref().unwrap().as_str(), "login");
+    assert_eq!(all[2].reason.as_ref().unwrap().as_str(), "user logout");
+
+    let subject = Subject::new("user123").unwrap();
+    bench.manager.revoke_subject(&subject, Why::unstated()).await.unwrap();
+    let page = bench.manager.events(&rest.cursor, 10).await.unwrap();
+    let [(event, _)] = &page.events[..] else { panic!("{page:?}") };
+    assert!(matches!(&event.what, Happening::EpochAdvanced { .. }));
+}
+
+#[tokio::test]
+async fn what_is_refused_leaves_no_event() {
+    let bench = bench();
+    let id = bench.manager.issue(session("user123")).await.unwrap().token.id;
+    bench.manager.revoke(id, Why::unstated()).await.unwrap();
+    let before = bench.manager.latest_event().await.unwrap();
+    bench.manager.revoke(id, Why::unstated()).await.unwrap();
+    assert!(bench.manager.update(id, None, |_| Ok(())).await.is_err());
+    assert!(bench.manager.events(&before, 10).await.unwrap().events.is_empty());
+}
+
+#[tokio::test]
+async fn a_follower_waits_and_resumes() {
+    let bench = bench();
+    let mut follower = bench.manager.follow(Cursor::start());
+    let manager = bench.manager.clone();
+    let later = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        manager.issue(session("user123")).await.unwrap();
+    });
+    let Delivery::Event(first) = follower.next().await.unwrap() else { panic!() };
+    later.await.unwrap();
+    assert_eq!(first.what.as_str(), THREE[0]);
+    let cursor: Cursor = follower.cursor().to_string().parse().unwrap();
+    bench.manager.issue(session("user456")).await.unwrap();
+    let mut resumed = bench.manager.follow(cursor);
+    let Delivery::Event(second) = resumed.next().await.unwrap() else { panic!() };
+    assert_ne!(second.id, first.id);
+}
+
+#[tokio::test]
+async fn subscribers_in_the_process_get_what_happens_from_then_on() {
+    let bench = bench();
+    bench.manager.issue(session("before")).await.unwrap();
+    let mut receiver = bench.manager.subscribe().await.unwrap();
+    three_events(&bench).await;
+    for name in THREE {
+        assert_eq!(receiver.recv().await.unwrap().what.as_str(), name);
+    }
+}
+
+/// Fails the first time it sees each event.
+struct Stubborn {
+    seen: Arc<Mutex<Vec<Event>>>,
+    failed: Option<keyfob::EventId>,
+}
+
+impl EventHandler for Stubborn {
+    fn handle(&mut self, event: &Event) -> Result<(), HandlerError> {
+        if self.failed != Some(event.id) {
+            self.failed = Some(event.id);
+            return Err(std::io::Error::other("the disk is full").into());
+        }
+        self.seen.lock().unwrap().push(event.clone());
+        Ok(())
+    }
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it did not come to that within ten seconds");
+}
+
+#[tokio::test]
+async fn a_handler_that_fails_is_given_the_event_again_and_misses_none() {
+    let bench = bench();
+    three_events(&bench).await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let handler = Stubborn { seen: seen.clone(), failed: None };
+    let task = bench.manager.attach(handler, Cursor::start());
+    until(|| seen.lock().unwrap().len() == 3).await;
+    assert_eq!(names(&seen.lock().unwrap()), THREE);
+    task.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_handler_delays_nobody_and_catches_up() {
+    let bench = bench();
+    let count = Arc::new(Mutex::new(0));
+    let counted = count.clone();
+    let slow = Callback::new(move |_: &Event| {
+        std::thread::sleep(Duration::from_millis(2));
+        *counted.lock().unwrap() += 1;
+    });
+    let task = bench.manager.attach(slow, Cursor::start());
+    for n in 0..300 {
+        bench.manager.issue(session(&format!("user{n}"))).await.unwrap();
+    }
+    assert!(*count.lock().unwrap() < 300, "issuing did not wait for the handler");
+    until(|| *count.lock().unwrap() == 300).await;
+    task.stop().await;
+}
+
+#[tokio::test]
+async fn an_audit_log_is_lines_of_cloud_events() {
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let bench = bench();
+    three_events(&bench).await;
+    let file = Shared::default();
+    let task = bench.manager.attach(AuditLog::new(file.clone()), Cursor::start());
+    let lines = || String::from_utf8(file.0.lock().unwrap().clone()).unwrap();
+    until(|| lines().lines().count() == 3).await;
+    task.stop().await;
+    for (line, name) in lines().lines().zip(THREE) {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(event["specversion"], "1.0");
+        assert_eq!(event["type"], name);
+        assert_eq!(event["source"], "/keyfob");
+        assert!(event["subject"].as_str().unwrap().starts_with("tok_"));
+    }
+}
+
+#[tokio::test]
+async fn observations_have_a_feed_of_their_own_and_a_bounded_rate() {
+    let bench = bench_with(|builder| builder.observations_per_second(10).sampled_use(0));
+    let issued = bench.manager.issue(session("user123")).await.unwrap();
+    bench.manager.revoke(issued.token.id, Why::unstated()).await.unwrap();
+    for _ in 0..500 {
+        let _ = bench.manager.validate_any(&issued.bearer).await;
+    }
+    bench.clock.advance(keyfob::Ttl::from_secs(1));
+    let _ = bench.manager.validate_any(&issued.bearer).await;
+    bench.manager.shutdown().await;
+    let page = bench.manager.observations(&Cursor::start(), 100).await.unwrap();
+    let seen = &page.observations;
+    assert_eq!(seen.len(), 11);
+    assert_eq!(seen[10].0.left_out, 490);
+    let refused = Sight::Refused { token: Some(issued.token.id), code: "token_revoked".into() };
+    assert_eq!(seen[0].0.what, refused);
+    // The flood is not among the events.
+    let events = bench.manager.events(&Cursor::start(), 1000).await.unwrap();
+    assert_eq!(events.events.len(), 2);
+}

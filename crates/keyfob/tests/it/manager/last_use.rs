@@ -1,0 +1,54 @@
+use std::time::Duration;
+
+use keyfob::Ttl;
+
+use super::{bench, bench_with, session};
+
+#[tokio::test(start_paused = true)]
+async fn a_use_is_written_in_the_background_and_once_within_the_precision() {
+    let bench = bench_with(|builder| builder.last_use_precision(Ttl::from_mins(1)));
+    let issued = bench.manager.issue(session("user123")).await.unwrap();
+    let read = async || bench.manager.get(issued.token.id).await.unwrap().last_used;
+    bench.clock.advance(Ttl::from_secs(5));
+    let first = bench.manager.now();
+    bench.manager.validate_any(&issued.bearer).await.unwrap();
+    assert_eq!(read().await, None, "not in the request itself");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(read().await, Some(first));
+    // Within the precision of what is known, no write.
+    bench.clock.advance(Ttl::from_secs(30));
+    bench.manager.validate_any(&issued.bearer).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(read().await, Some(first));
+    bench.clock.advance(Ttl::from_secs(31));
+    bench.manager.validate_any(&issued.bearer).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(read().await, Some(bench.manager.now()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutting_down_writes_what_waits() {
+    let bench = bench();
+    let issued = bench.manager.issue(session("user123")).await.unwrap();
+    bench.manager.touch(issued.token.id).await.unwrap();
+    bench.manager.shutdown().await;
+    let token = bench.manager.get(issued.token.id).await.unwrap();
+    assert_eq!(token.last_used, Some(bench.manager.now()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_in_use_does_not_idle_out_and_one_left_alone_does() {
+    let bench = bench();
+    let grant = || session("user123").idle_timeout(Ttl::from_mins(10));
+    let used = bench.manager.issue(grant()).await.unwrap();
+    let idle = bench.manager.issue(grant()).await.unwrap();
+    for _ in 0..5 {
+        bench.clock.advance(Ttl::from_mins(6));
+        bench.manager.validate_any(&used.bearer).await.unwrap();
+        // Past half of the timeout the use is written before it is answered.
+        let token = bench.manager.get(used.token.id).await.unwrap();
+        assert_eq!(token.last_used, Some(bench.manager.now()));
+    }
+    let refused = bench.manager.validate_any(&idle.bearer).await.unwrap_err();
+    assert_eq!(refused.code(), "token_expired");
+}

@@ -1,0 +1,155 @@
+use keyfob::{
+    ClientId, Error, Filter, Grant, Kind, Paging, RevokeOutcome, Subject, Through, Token, TokenId,
+    Ttl, Why,
+};
+
+use super::{Bench, bench, session};
+
+async fn through(bench: &Bench, id: TokenId) -> Option<Through> {
+    bench.manager.get(id).await.unwrap().revocation.map(|revocation| revocation.through)
+}
+
+#[tokio::test]
+async fn the_first_revocation_is_kept_with_its_when_why_and_whom() {
+    let bench = bench();
+    let id = bench.manager.issue(session("user123")).await.unwrap().token.id;
+    let at = bench.manager.now();
+    let why = Why::because("user logout").by("user123");
+    assert_eq!(bench.manager.revoke(id, why).await.unwrap(), RevokeOutcome::Revoked);
+    bench.clock.advance(Ttl::from_mins(1));
+    let again = bench.manager.revoke(id, Why::because("another").by("ops")).await.unwrap();
+    let RevokeOutcome::AlreadyRevoked(first) = again else { panic!("{again:?}") };
+    assert_eq!((first.at, first.through), (at, Through::Token));
+    assert_eq!(first.reason.unwrap().as_str(), "user logout");
+    assert_eq!(first.by.unwrap().as_str(), "user123");
+}
+
+#[tokio::test]
+async fn revoking_what_is_not_there_or_for_a_bad_reason_is_an_error() {
+    let bench = bench();
+    let nobody: TokenId = "tok_00d1h88n000000000000000001".parse().unwrap();
+    let missing = bench.manager.revoke(nobody, Why::unstated()).await.unwrap_err();
+    assert!(matches!(missing, Error::NotFound { .. }));
+    let bad = bench.manager.revoke(nobody, Why::because("a\u{0}b")).await.unwrap_err();
+    assert!(matches!(bad, Error::Invalid(_)));
+}
+
+#[tokio::test]
+async fn a_token_falls_with_every_ancestor_and_with_no_descendant() {
+    let bench = bench();
+    let root = bench.manager.issue(session("user123")).await.unwrap().token;
+    let child = bench.manager.mint(root.id, Grant::new(Kind::Access)).await.unwrap().token;
+    let grandchild = bench.manager.mint(child.id, Grant::new(Kind::Access)).await.unwrap().token;
+    let sibling = bench.manager.mint(root.id, Grant::new(Kind::Access)).await.unwrap().token;
+
+    bench.manager.revoke(child.id, Why::unstated()).await.unwrap();
+    assert_eq!(through(&bench, root.id).await, None);
+    assert_eq!(through(&bench, sibling.id).await, None);
+    assert_eq!(through(&bench, child.id).await, Some(Through::Token));
+    assert_eq!(through(&bench, grandchild.id).await, Some(Through::Ancestor(child.id)));
+
+    bench.manager.revoke_family(root.family.unwrap(), Why::unstated()).await.unwrap();
+    assert_eq!(through(&bench, root.id).await, Some(Through::Token));
+    assert_eq!(through(&bench, sibling.id).await, Some(Through::Ancestor(root.id)));
+}
+
+#[tokio::test]
+async fn epochs_cover_what_was_issued_before_and_nothing_after() {
+    let bench = bench();
+    let subject = Subject::new("user1").unwrap();
+    let client = ClientId::new("web").unwrap();
+    let issue = async |subject: &str, client: &str| -> Token {
+        let grant = Grant::new(Kind::Access).subject(subject).client(client);
+        bench.manager.issue(grant).await.unwrap().token
+    };
+    let one = issue("user1", "web").await;
+    let two = issue("user2", "web").await;
+    let three = issue("user3", "cron").await;
+
+    bench.manager.revoke_subject(&subject, Why::because("stolen")).await.unwrap();
+    assert_eq!(through(&bench, one.id).await, Some(Through::Subject));
+    assert_eq!(through(&bench, two.id).await, None);
+    let after = issue("user1", "web").await;
+    assert_eq!(through(&bench, after.id).await, None);
+
+    bench.manager.revoke_client(&client, Why::unstated()).await.unwrap();
+    assert_eq!(through(&bench, two.id).await, Some(Through::Client));
+    assert_eq!(through(&bench, after.id).await, Some(Through::Client));
+    assert_eq!(through(&bench, three.id).await, None);
+
+    bench.manager.revoke_all(Why::because("incident 7").by("on call")).await.unwrap();
+    let revocation = bench.manager.get(three.id).await.unwrap().revocation.unwrap();
+    assert_eq!(revocation.through, Through::All);
+    assert_eq!(revocation.reason.unwrap().as_str(), "incident 7");
+    let last = issue("user3", "cron").await;
+    assert_eq!(through(&bench, last.id).await, None);
+}
+
+#[tokio::test]
+async fn a_sweep_counts_first_shows_progress_and_resumes() {
+    let bench = bench();
+    for n in 0..250 {
+        let grant = session(&format!("user{n}")).tag(if n % 5 == 0 { "beta" } else { "stable" });
+        bench.manager.issue(grant).await.unwrap();
+    }
+    let filter = || Filter::new().tag("stable");
+    let sweep = bench.manager.sweep(filter(), Why::because("bad build"));
+    assert_eq!(sweep.dry_run().await.unwrap(), 200);
+    assert_eq!(
+        bench.manager.count(&Filter::new().state(keyfob::TokenState::Active)).await.unwrap(),
+        250
+    );
+
+    // Another takes up where one that was interrupted after its first page had got to.
+    let mut sweep = bench.manager.sweep(filter(), Why::because("bad build"));
+    let mut pages = Vec::new();
+    let interrupted = sweep.run(|progress| pages.push(progress.clone()));
+    drop(interrupted);
+    let done = sweep.run(|progress| pages.push(progress.clone())).await.unwrap();
+    assert_eq!(done.revoked, 200);
+    assert_eq!(done.next, None);
+    assert!(pages.len() > 1);
+    let mut rest =
+        bench.manager.sweep(filter(), Why::because("again")).resume(pages[0].next.clone().unwrap());
+    let rest = rest.run(|_| {}).await.unwrap();
+    assert_eq!((rest.revoked, rest.examined), (0, 100));
+    assert_eq!(
+        bench.manager.count(&Filter::new().state(keyfob::TokenState::Active)).await.unwrap(),
+        50
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_sweep_keeps_its_rate() {
+    let bench = bench();
+    for n in 0..300 {
+        bench.manager.issue(session(&format!("user{n}")).tag("x")).await.unwrap();
+    }
+    let started = tokio::time::Instant::now();
+    let filter = Filter::new().tag("x");
+    let mut sweep = bench.manager.sweep(filter, Why::unstated()).throttle(50);
+    sweep.run(|_| {}).await.unwrap();
+    // Three pages of a hundred, with a pause between them.
+    assert!(started.elapsed() >= std::time::Duration::from_secs(4), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn an_update_never_brings_a_revoked_token_back() {
+    let bench = bench();
+    let id = bench.manager.issue(session("user123")).await.unwrap().token.id;
+    let manager = bench.manager.clone();
+    // The revocation lands between the read and the write of the update.
+    let update = bench
+        .manager
+        .update(id, None, |metadata| {
+            let revoke = manager.revoke(id, Why::unstated());
+            futures_util::FutureExt::now_or_never(revoke).unwrap().unwrap();
+            metadata.tags.insert("vip".try_into()?)
+        })
+        .await;
+    assert!(matches!(update, Err(Error::Ended { .. })), "{update:?}");
+    let token = bench.manager.get(id).await.unwrap();
+    assert!(token.revocation.is_some() && token.metadata.tags.is_empty());
+    let page = bench.manager.list(&Filter::new().tag("vip"), Paging::by(1)).await.unwrap();
+    assert!(page.tokens.is_empty());
+}

@@ -1,0 +1,122 @@
+use keyfob::{Bearer, BearerPrefix, Error, Grant, Kind, Refusal, Ttl, ValidationChain, Why};
+
+use super::{bench, bench_with, session};
+
+fn code(outcome: Result<keyfob::Token, Error>) -> String {
+    outcome.err().map(|error| error.code().to_owned()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_bearer_is_good_until_its_time_is_over() {
+    let bench = bench();
+    let grant = session("user123").ttl(Ttl::from_hours(4));
+    let issued = bench.manager.issue(grant).await.unwrap();
+    assert_eq!(code(bench.manager.validate_any(&issued.bearer).await), "");
+    bench.clock.advance(Ttl::from_hours(4));
+    assert_eq!(code(bench.manager.validate_any(&issued.bearer).await), "token_expired");
+    // The record is kept a little longer, to explain the refusal; then it is unknown.
+    bench.clock.advance(Ttl::from_mins(1));
+    assert_eq!(code(bench.manager.validate_any(&issued.bearer).await), "token_unknown");
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_backwards_revives_nothing() {
+    let bench = bench();
+    let issued = bench.manager.issue(session("user123")).await.unwrap();
+    bench.manager.revoke(issued.token.id, Why::unstated()).await.unwrap();
+    bench.clock.set(issued.token.issued_at.saturating_sub(Ttl::from_days(1)));
+    assert_eq!(code(bench.manager.validate_any(&issued.bearer).await), "token_revoked");
+}
+
+#[tokio::test]
+async fn what_is_no_bearer_is_refused_without_a_look_up() {
+    let bench = bench();
+    let huge = "x".repeat(1 << 20);
+    for text in ["", " ", "fob_at_", "\u{0}", "Bearer x", huge.as_str()] {
+        assert_eq!(code(bench.manager.validate_any(text).await), "token_malformed");
+    }
+}
+
+#[tokio::test]
+async fn a_known_id_with_another_secret_is_unknown() {
+    let (one, two) = (bench(), bench_with(|builder| builder.random(keyfob::SeededRandom::new(9))));
+    let real = one.manager.issue(session("user123")).await.unwrap();
+    let other = two.manager.issue(session("user123")).await.unwrap();
+    // The other manager's bearer is well-formed, and its id is not known to the first.
+    assert_eq!(code(one.manager.validate_any(&other.bearer).await), "token_unknown");
+    // The id of the one with the secret of the other, and a check that holds.
+    let splice = |secret_of: &Bearer| {
+        let mut text = real.bearer.expose()[..32].to_owned();
+        text.push_str(&secret_of.expose()[32..62]);
+        with_check(&text)
+    };
+    assert_eq!(code(one.manager.validate_any(&splice(&real.bearer)).await), "");
+    assert_eq!(code(one.manager.validate_any(&splice(&other.bearer)).await), "token_unknown");
+}
+
+#[tokio::test]
+async fn the_kind_in_the_text_must_agree_with_the_record() {
+    let bench = bench();
+    let issued = bench.manager.issue(session("user123")).await.unwrap();
+    let body = &issued.bearer.expose()[7..62];
+    let as_access = with_check(&format!("fob_at_{body}"));
+    assert!(Bearer::parse(&as_access, &BearerPrefix::default()).is_ok());
+    assert_eq!(code(bench.manager.validate_any(&as_access).await), "token_unknown");
+}
+
+fn with_check(text: &str) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut check = crc32fast::hash(text.as_bytes());
+    let mut digits = Vec::new();
+    for _ in 0..6 {
+        digits.insert(0, DIGITS[(check % 62) as usize]);
+        check /= 62;
+    }
+    format!("{text}{}", String::from_utf8(digits).unwrap())
+}
+
+#[tokio::test]
+async fn uses_are_counted_down_and_then_exhausted() {
+    let bench = bench();
+    let grant = Grant::new(Kind::Access).uses(2);
+    let issued = bench.manager.issue(grant).await.unwrap();
+    let first = bench.manager.validate_any(&issued.bearer).await.unwrap();
+    assert_eq!(first.uses_left, Some(1));
+    // A refusal by the chain uses nothing up.
+    let chain = ValidationChain::new().require_scope("read");
+    assert_eq!(code(bench.manager.validate(&issued.bearer, &chain).await), "insufficient_scope");
+    assert_eq!(code(bench.manager.validate_any(&issued.bearer).await), "");
+    assert_eq!(code(bench.manager.validate_any(&issued.bearer).await), "token_exhausted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_racers_so_many_win_as_there_are_uses() {
+    let bench = bench();
+    let issued = bench.manager.issue(Grant::new(Kind::Access).uses(3)).await.unwrap();
+    let races = (0..40).map(|_| {
+        let (manager, bearer) = (bench.manager.clone(), issued.bearer.clone());
+        tokio::spawn(async move { manager.validate_any(&bearer).await.is_ok() })
+    });
+    let wins = futures_util::future::join_all(races).await;
+    assert_eq!(wins.into_iter().filter(|won| *won.as_ref().unwrap()).count(), 3);
+}
+
+#[tokio::test]
+async fn diagnosis_tells_every_failure_and_uses_nothing_up() {
+    let bench = bench();
+    let grant = Grant::new(Kind::Access).uses(1).scope("read");
+    let issued = bench.manager.issue(grant).await.unwrap();
+    let chain = ValidationChain::new().allow_issuer("a").require_scope("write");
+    let refusals = bench.manager.diagnose(&issued.bearer, &chain).await.unwrap();
+    let codes: Vec<_> = refusals.iter().map(Refusal::code).collect();
+    assert_eq!(codes, ["invalid_issuer", "insufficient_scope"]);
+    assert_eq!(bench.manager.get(issued.token.id).await.unwrap().uses_left, Some(1));
+}
+
+#[tokio::test]
+async fn a_chain_that_does_not_hold_lets_nobody_in() {
+    let bench = bench();
+    let issued = bench.manager.issue(session("user123")).await.unwrap();
+    let chain = ValidationChain::new().allow_audience("");
+    assert_eq!(code(bench.manager.validate(&issued.bearer, &chain).await), "invalid_value");
+}
