@@ -85,11 +85,16 @@ where
 ///
 /// It takes the path of an `async fn() -> Setup` that gives a fresh, empty store each time; see
 /// [`contract`](crate::contract) for an example. Each scenario runs on a runtime of its own with
-/// two threads.
+/// two threads. The tests come in modules that are named after the verbs, so give each use of the
+/// macro a module of its own.
 #[macro_export]
 macro_rules! store_contract {
     ($setup:path) => {
-        $crate::scenarios! { $setup;
+        async fn set_up_for_the_contract() -> $crate::contract::Setup {
+            $setup().await
+        }
+
+        $crate::scenarios! {
             insert {
                 a_new_record_has_the_present_stamp
                 a_taken_id_stores_nothing
@@ -223,14 +228,13 @@ macro_rules! store_contract {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! scenarios {
-    ($setup:path; $($verb:ident { $($name:ident)+ })+) => {$(
+    ($($verb:ident { $($name:ident)+ })+) => {$(
         mod $verb {
-            #[allow(unused_imports, reason = "the setup may be named from the root of the crate")]
-            use super::*;
             $(
                 #[test]
                 fn $name() {
-                    $crate::contract::run($setup, $crate::contract::$verb::$name);
+                    let scenario = $crate::contract::$verb::$name;
+                    $crate::contract::run(super::set_up_for_the_contract, scenario);
                 }
             )+
         }
