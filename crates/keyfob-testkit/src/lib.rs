@@ -1,6 +1,11 @@
 //! What it takes to hold a store to the contract of keyfob.
 //!
 //! - [`contract`] is the contract as a suite of tests: `store_contract!(setup)` runs all of it.
+//! - [`redis`] starts real servers for the stores that need one; with the feature `tls` also such
+//!   that speak TLS.
 
 pub mod contract;
 pub mod fuzz;
+#[cfg(unix)]
+pub mod redis;
+pub mod storm;

@@ -3,3 +3,4 @@
 mod contract_memory;
 mod fuzz;
 mod manager;
+mod storm;

@@ -4,8 +4,7 @@ mod round_trip;
 mod text;
 
 use super::*;
-use crate::bearer::Generation;
-use crate::token::{Claims, Metadata, Revocation, Through};
+use crate::token::{Revocation, Through, sample};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
@@ -13,40 +12,20 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// An active access token of `user123` with something in every field that a filter looks at.
+/// A token of `user123` with something in every field that a filter looks at, good for a day.
 fn token() -> Token {
-    let mut metadata = Metadata { app: Some(AppId::new("shop").unwrap()), ..Metadata::default() };
-    metadata.device.id = Some(DeviceId::new("device123").unwrap());
-    metadata.tags = names(["mobile", "beta"]);
-    for (key, value) in [("environment", "production"), ("team", "red and blue")] {
-        metadata
-            .labels
-            .insert(LabelKey::new(key).unwrap(), LabelValue::new(value).unwrap())
-            .unwrap();
-    }
-    Token {
-        id: "tok_00d1h88n000000000000000001".parse().unwrap(),
-        kind: Kind::Access,
-        subject: Some(Subject::new("user123").unwrap()),
-        issuer: Some(Issuer::new("example-service").unwrap()),
-        audiences: names(["example-app", "other-app"]),
-        scopes: names(["read", "write"]),
-        client: Some(ClientId::new("web").unwrap()),
-        issued_at: at("2026-11-24T08:30:00Z"),
-        not_before: None,
-        expires_at: Some(at("2026-11-25T08:30:00Z")),
-        idle_timeout: None,
-        absolute_expiry: None,
-        uses_left: None,
-        last_used: None,
-        family: Some("tok_00d1h88n000000000000000000".parse().unwrap()),
-        ancestors: Vec::new(),
-        generation: Generation::FIRST,
-        metadata,
-        claims: Claims::default(),
-        revocation: None,
-        integrity: Default::default(),
-    }
+    let mut token = sample::token();
+    token.id = "tok_00d1h88n000000000000000001".parse().unwrap();
+    token.family = Some("tok_00d1h88n000000000000000000".parse().unwrap());
+    token.audiences = names(["example-app", "other-app"]);
+    token.scopes = names(["read", "write"]);
+    token.issued_at = at("2026-11-24T08:30:00Z");
+    token.expires_at = Some(at("2026-11-25T08:30:00Z"));
+    token.metadata.app = Some(AppId::new("shop").unwrap());
+    token.metadata.tags = names(["mobile", "beta"]);
+    let (team, colours) = ("team".try_into().unwrap(), "red and blue".try_into().unwrap());
+    token.metadata.labels.insert(team, colours).unwrap();
+    token
 }
 
 fn names<T, const N: usize>(texts: [&str; N]) -> NameSet<T>
