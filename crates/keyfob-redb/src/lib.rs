@@ -20,6 +20,7 @@ mod changes;
 mod fault;
 mod feed;
 mod file;
+mod foundation;
 mod integrity;
 mod options;
 mod report;

@@ -7,7 +7,7 @@ use keyfob::store::{Severity, StoreError, StoreReport};
 use redb::ReadableTableMetadata;
 
 use crate::shared::Shared;
-use crate::{file, tables};
+use crate::{foundation, tables};
 
 pub(crate) fn of(shared: &Shared) -> Result<StoreReport, StoreError> {
     let now = shared.clock.now();
@@ -17,7 +17,7 @@ pub(crate) fn of(shared: &Shared) -> Result<StoreReport, StoreError> {
         shared.read(|transaction| Ok(transaction.open_table(tables::RECORDS)?.len()?))?;
     let advice = "every write is on disk, by two syncs, before it is acknowledged";
     report.find(Severity::Good, "durability", advice);
-    report.find(Severity::Good, "format", format!("version {}", file::FORMAT));
+    report.find(Severity::Good, "format", format!("version {}", foundation::FORMAT));
     report.find(Severity::Good, "records", records.to_string());
     let lanes = shared.lanes().get().to_string();
     report.find(Severity::Good, "lanes", lanes);

@@ -1,0 +1,77 @@
+//! Nothing piles up: each write drops a few rows whose time is over, and never many.
+
+use keyfob::store::{Cursor, Feed, LastUse, Order};
+use keyfob::{Store, Ttl};
+
+use crate::stage::{self, Stage};
+
+#[tokio::test]
+async fn records_past_their_time_are_dropped_a_few_per_write_with_all_their_rows() {
+    let stage = Stage::new();
+    let store = stage.store();
+    let records: Vec<_> = (0..100).map(|n| stage.record(&store, &format!("user{n}"))).collect();
+    let uses: Vec<_> = records.iter().map(|new| LastUse { id: new.id, at: stage.now() }).collect();
+    let field = records[0].epochs.subject.unwrap();
+    let lane = records[0].id.lane();
+    stage.insert(&store, records).await;
+    store.touch(&uses).await.unwrap();
+    let advance = stage::advance(&stage.clock, lane, field);
+    store.advance(stage.operation(), advance).await.unwrap();
+    let all = store.namespace().all();
+    stage.clock.advance(Ttl::from_hours(3));
+    assert_eq!(stage::ids(&store, all, Order::NewestFirst).await, [], "none of them is shown");
+    let mut kept = vec![store.check().await.unwrap().records];
+    while kept.last() != Some(&1) && kept.len() < 20 {
+        let record = stage.record(&store, "new");
+        let keep_until = stage.now() + Ttl::from_millis(1).unwrap();
+        stage.insert(&store, vec![keyfob::store::NewRecord { keep_until, ..record }]).await;
+        stage.clock.advance(Ttl::from_secs(60));
+        stage::assert_sound(&store).await;
+        kept.push(store.check().await.unwrap().records);
+    }
+    assert_eq!(kept[0], 100, "nothing is dropped by time alone");
+    assert_eq!(kept.last(), Some(&1), "the newest is left, to be dropped by the next: {kept:?}");
+    assert!(kept.len() > 6, "never many at once: {kept:?}");
+    let found = store.check().await.unwrap();
+    assert_eq!(found.index_rows, 6, "two rows for each of its three terms");
+    assert_eq!(store.count(all, None).await.unwrap(), 1);
+    drop(store);
+    let left = rows(&stage);
+    assert_eq!(left("last_used"), 0);
+    assert_eq!(left("lanes"), 1, "the epoch went when nothing was left that it covered");
+    assert_eq!(left("epoch_ends"), 0);
+    assert_eq!(left("answers"), 1, "answers go with their deadlines");
+}
+
+/// How many rows a table has.
+fn rows(stage: &Stage) -> impl Fn(&str) -> u64 {
+    use redb::{ReadableDatabase, ReadableTableMetadata, TableDefinition};
+    let database = redb::Database::open(stage.path()).unwrap();
+    move |table| {
+        let definition = TableDefinition::<&[u8], &[u8]>::new(table);
+        database.begin_read().unwrap().open_table(definition).unwrap().len().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_feed_is_capped_and_says_what_a_reader_missed() {
+    let stage = Stage::new();
+    let store = stage.store();
+    let lane = store.namespace().lanes().lanes().next().unwrap();
+    let entries = |from: u32, to: u32| (from..to).map(|n| n.to_be_bytes().to_vec()).collect();
+    store.observe(lane, entries(0, 10)).await.unwrap();
+    let feed = Feed::Observations;
+    let early = store.entries(feed, &Cursor::start(), 5).await.unwrap();
+    store.observe(lane, entries(10, 65_536)).await.unwrap();
+    let page = store.entries(feed, &early.cursor, 1).await.unwrap();
+    assert!(!page.trimmed, "everything is still there");
+    store.observe(lane, entries(65_536, 65_546)).await.unwrap();
+    let page = store.entries(feed, &early.cursor, 1).await.unwrap();
+    assert!(page.trimmed && page.more, "the reader of five missed five");
+    assert_eq!(page.entries[0].body, 10u32.to_be_bytes());
+    let page = store.entries(feed, &page.cursor, 1).await.unwrap();
+    assert!(!page.trimmed, "who has been told goes on");
+    let page = store.entries(feed, &Cursor::start(), 100_000).await.unwrap();
+    assert_eq!(page.entries.len(), 65_536);
+    assert_eq!(store.entries(Feed::Events, &Cursor::start(), 1).await.unwrap().entries, []);
+}
