@@ -1,0 +1,162 @@
+//! One server process: started on a free port, and killed by nobody but its owner.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{LaunchError, watchdog};
+
+/// How far above its port a node of a cluster listens for the others.
+const BUS: u16 = 10_000;
+
+/// A port on loopback that is free now, and whose bus port is too.
+pub(super) fn free_port() -> io::Result<u16> {
+    loop {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let Some(bus) = port.checked_add(BUS) else { continue };
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, bus)).is_ok() {
+            return Ok(port);
+        }
+    }
+}
+
+/// The server to start: `$KEYFOB_REDIS_SERVER`, or the one in the path.
+pub(super) fn program() -> PathBuf {
+    std::env::var_os("KEYFOB_REDIS_SERVER").map_or_else(|| "redis-server".into(), PathBuf::from)
+}
+
+fn is_there(program: &Path) -> bool {
+    if program.components().count() > 1 {
+        return program.is_file();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// A process that works in a folder of its own and logs to `log` there.
+#[derive(Debug)]
+pub(super) struct Process {
+    folder: PathBuf,
+    child: Mutex<Option<Child>>,
+}
+
+impl Process {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), child: Mutex::new(None) }
+    }
+
+    fn child(&self) -> MutexGuard<'_, Option<Child>> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the server with these arguments; gives its pid.
+    pub(super) fn start(&self, args: &[String]) -> Result<u32, LaunchError> {
+        let program = program();
+        if !is_there(&program) {
+            return Err(LaunchError::Missing { program });
+        }
+        let log = File::options().create(true).append(true).open(self.folder.join("log"))?;
+        // The shell waits for leave before it becomes the server. So the watchdog knows the pid
+        // first, and if the tests die before they give leave there is never a server.
+        let mut child = Command::new("sh")
+            .args(["-c", r#"read -r leave && exec "$@" </dev/null"#, "sh"])
+            .arg(program)
+            .args(args)
+            .current_dir(&self.folder)
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let pid = child.id();
+        let leave = child.stdin.take();
+        *self.child() = Some(child);
+        watchdog::watch(pid, &self.folder)?;
+        leave.ok_or_else(|| io::Error::other("no input of the shell"))?.write_all(b"go\n")?;
+        Ok(pid)
+    }
+
+    /// Asks `ready` until it agrees, as long as the process runs.
+    pub(super) fn wait_until(
+        &self,
+        waited_for: &'static str,
+        mut ready: impl FnMut() -> Result<(), String>,
+    ) -> Result<(), LaunchError> {
+        let mut ended = false;
+        let waited = wait_until(waited_for, || {
+            ended = self.has_ended();
+            if ended { Ok(()) } else { ready() }
+        });
+        if ended { Err(LaunchError::Ended { log: self.log() }) } else { waited }
+    }
+
+    fn has_ended(&self) -> bool {
+        let mut child = self.child();
+        match child.as_mut().map(Child::try_wait) {
+            Some(Ok(None)) => false,
+            Some(_) => {
+                // Its pid is free for others from here on.
+                if let Some(child) = child.take() {
+                    watchdog::forget(child.id());
+                }
+                true
+            }
+            None => true,
+        }
+    }
+
+    /// The end of what the server wrote.
+    pub(super) fn log(&self) -> String {
+        let log = std::fs::read(self.folder.join("log")).unwrap_or_default();
+        let start = log.len().saturating_sub(4000);
+        String::from_utf8_lossy(&log[start..]).into_owned()
+    }
+
+    /// Kills it at once, if it runs.
+    pub(super) fn kill(&self) {
+        // A child that was not waited for keeps its pid, so this never hits anybody else.
+        if let Some(mut child) = self.child().take() {
+            let _ended = child.kill();
+            let _ended = child.wait();
+            watchdog::forget(child.id());
+        }
+    }
+
+    /// Sends it a signal, by name.
+    pub(super) fn signal(&self, name: &str) -> io::Result<()> {
+        let child = self.child();
+        let child = child.as_ref().ok_or_else(|| io::Error::other("the server is not running"))?;
+        let kill = ["-c", r#"kill -s "$1" "$2""#, "sh", name, &child.id().to_string()];
+        let status = Command::new("sh").args(kill).stdin(Stdio::null()).status()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other("the signal was refused")) }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// How long a server, or several together, may take to be ready.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks `ready` until it agrees; it says what it saw instead.
+pub(super) fn wait_until(
+    waited_for: &'static str,
+    mut ready: impl FnMut() -> Result<(), String>,
+) -> Result<(), LaunchError> {
+    let start = Instant::now();
+    loop {
+        match ready() {
+            Ok(()) => return Ok(()),
+            Err(seen) if start.elapsed() > PATIENCE => {
+                return Err(LaunchError::NotReady { waited_for, seen });
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}

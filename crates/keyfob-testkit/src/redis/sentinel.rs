@@ -1,0 +1,188 @@
+//! A primary with replicas, watched by three sentinels.
+
+use std::io;
+
+use tempfile::TempDir;
+
+use super::cluster::role;
+use super::process::{self, Process, wait_until};
+use super::server::{is_port_taken, new_folder};
+use super::{LaunchError, RedisServer, Reply, resp};
+
+/// The name that the sentinels know the primary by.
+const SERVICE: &str = "keyfob";
+
+const SENTINELS: usize = 3;
+
+/// How often another port is tried where one was taken by somebody else meanwhile.
+const ATTEMPTS: usize = 20;
+
+/// One primary, its replicas and three sentinels; all of them are killed when it is dropped.
+#[derive(Debug)]
+pub struct RedisSentinel {
+    sentinels: Vec<Sentinel>,
+    servers: Vec<RedisServer>,
+}
+
+#[derive(Debug)]
+struct Sentinel {
+    // Killed before its folder is removed.
+    process: Process,
+    _folder: TempDir,
+    port: u16,
+}
+
+impl Sentinel {
+    fn start(primary: u16) -> Result<Self, LaunchError> {
+        let mut last = String::new();
+        for _ in 0..ATTEMPTS {
+            match Self::attempt(primary) {
+                Err(LaunchError::Ended { log }) if is_port_taken(&log) => last = log,
+                other => return other,
+            }
+        }
+        Err(LaunchError::Ended { log: last })
+    }
+
+    fn attempt(primary: u16) -> Result<Self, LaunchError> {
+        let folder = new_folder()?;
+        let port = process::free_port()?;
+        let quorum = SENTINELS / 2 + 1;
+        let settings = format!(
+            "port {port}\n\
+             bind 127.0.0.1\n\
+             sentinel monitor {SERVICE} 127.0.0.1 {primary} {quorum}\n\
+             sentinel down-after-milliseconds {SERVICE} 1000\n\
+             sentinel failover-timeout {SERVICE} 3000\n"
+        );
+        std::fs::write(folder.path().join("sentinel.conf"), settings)?;
+        let sentinel = Self { process: Process::new(folder.path()), _folder: folder, port };
+        let pid = sentinel.process.start(&["sentinel.conf", "--sentinel"].map(String::from))?;
+        sentinel.process.wait_until("an answer to PING", || {
+            let info = sentinel.call(&["INFO", "server"]).map_err(|error| error.to_string())?;
+            let answers = info.to_string().contains(&format!("process_id:{pid}\r\n"));
+            if answers { Ok(()) } else { Err(format!("another process has port {port}")) }
+        })?;
+        Ok(sentinel)
+    }
+
+    fn call(&self, command: &[&str]) -> io::Result<Reply> {
+        resp::call(self.port, &[command.to_vec()])
+    }
+}
+
+impl RedisSentinel {
+    /// Starts a primary with so many replicas, and three sentinels that hold it for down after a
+    /// second of silence.
+    ///
+    /// # Errors
+    /// [`LaunchError`], which says what to do.
+    pub fn start(replicas: usize) -> Result<Self, LaunchError> {
+        let primary = RedisServer::start()?;
+        let port = primary.port();
+        let of_primary = format!("127.0.0.1 {port}");
+        let mut servers = vec![primary];
+        for _ in 0..replicas {
+            let replica = RedisServer::start()?;
+            let (host, port) = of_primary.split_once(' ').unwrap_or_default();
+            replica.call(&["REPLICAOF", host, port])?;
+            servers.push(replica);
+        }
+        let sentinels =
+            (0..SENTINELS).map(|_| Sentinel::start(port)).collect::<Result<Vec<_>, _>>()?;
+        let group = Self { sentinels, servers };
+        group.wait_until_ok()?;
+        Ok(group)
+    }
+
+    /// The name that the sentinels know the primary by.
+    pub fn service(&self) -> &'static str {
+        SERVICE
+    }
+
+    /// The addresses of the sentinels, as `host:port`.
+    pub fn sentinels(&self) -> Vec<String> {
+        self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect()
+    }
+
+    /// Every server but the sentinels, whether it runs or not.
+    pub fn servers(&self) -> &[RedisServer] {
+        &self.servers
+    }
+
+    /// The server that all sentinels hold for the primary and that is one; `None` while they do
+    /// not agree.
+    pub fn primary(&self) -> Option<&RedisServer> {
+        let mut ports = self.sentinels.iter().map(|sentinel| {
+            let answer = sentinel.call(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE]).ok()?;
+            answer.list().get(1).map(|port| port.to_string())
+        });
+        let port = ports.next()??;
+        if ports.any(|other| other.as_ref() != Some(&port)) {
+            return None;
+        }
+        let primary = self.servers.iter().find(|server| server.port().to_string() == port)?;
+        (role(primary).as_deref() == Some("master")).then_some(primary)
+    }
+
+    /// Waits until the sentinels agree on a primary and know all that belongs to it.
+    ///
+    /// # Errors
+    /// [`LaunchError::NotReady`].
+    pub fn wait_until_ok(&self) -> Result<(), LaunchError> {
+        wait_until("the sentinels to agree", || {
+            self.primary().ok_or("they do not agree on a primary")?;
+            let running = self.servers.iter().filter(|server| role(server).is_some()).count();
+            for sentinel in &self.sentinels {
+                let seen = sentinel.call(&["SENTINEL", "MASTER", SERVICE]);
+                let seen = seen.map_err(|error| error.to_string())?;
+                let number = |name| seen.field(name).and_then(|number| number.parse().ok());
+                let (replicas, others) = (number("num-slaves"), number("num-other-sentinels"));
+                let known = replicas.is_some_and(|replicas: usize| replicas + 1 >= running);
+                if !known || others != Some(SENTINELS - 1) {
+                    return Err(format!("one knows {replicas:?} replicas, {others:?} sentinels"));
+                }
+            }
+            for server in &self.servers {
+                let replication = server.info("replication").unwrap_or_default();
+                let link = replication.get("master_link_status").map_or("up", String::as_str);
+                if link != "up" {
+                    return Err(format!(
+                        "port {}: the link to the primary is {link}",
+                        server.port()
+                    ));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Has a replica take the primary's place, as if it were down, and waits until all sentinels
+    /// see the new one; gives it.
+    ///
+    /// # Errors
+    /// [`LaunchError::NotReady`].
+    pub fn failover(&self) -> Result<&RedisServer, LaunchError> {
+        let old = self.primary().map(RedisServer::port);
+        wait_until("a sentinel to begin the failover", || {
+            let sentinel = self.sentinels.first().ok_or("there is no sentinel")?;
+            let begun = sentinel.call(&["SENTINEL", "FAILOVER", SERVICE]);
+            begun.map(drop).map_err(|error| error.to_string())
+        })?;
+        self.wait_for_another_than(old)
+    }
+
+    /// Waits until the sentinels agree on a primary on another port than `old`; gives it.
+    ///
+    /// # Errors
+    /// [`LaunchError::NotReady`].
+    pub fn wait_for_another_than(&self, old: Option<u16>) -> Result<&RedisServer, LaunchError> {
+        let mut new = None;
+        wait_until("another primary", || {
+            new = self.primary().filter(|primary| Some(primary.port()) != old);
+            if new.is_some() { Ok(()) } else { Err("the old primary, or none".to_owned()) }
+        })?;
+        let seen = String::from("none");
+        new.ok_or(LaunchError::NotReady { waited_for: "another primary", seen })
+    }
+}
