@@ -59,8 +59,9 @@ pub(crate) use plan::Plan;
 ///
 /// # Cost
 /// A store lists tokens by index. A filter with a family, subject, device, client, app, label or
-/// tag, or with an id, looks only at what the index lists there; any other looks at every token
-/// of the namespace ([`Filter::uses_index`]).
+/// tag looks only at what the index lists there. One with an id looks only at the ids that start
+/// so, if the newest are asked for first. Any other looks at every token of the namespace:
+/// [`Filter::uses_index`] tells.
 ///
 /// # Examples
 /// ```

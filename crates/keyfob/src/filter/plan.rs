@@ -28,7 +28,8 @@ pub(crate) struct Plan {
 }
 
 impl Filter {
-    /// Whether the index says where to look. If not, every token of the namespace is looked at.
+    /// Whether the index says where to look. If not, every token of the namespace is looked at; so
+    /// it is for an id alone, if the next to expire are asked for first.
     pub fn uses_index(&self) -> bool {
         self.family.is_some()
             || self.subject.is_some()
