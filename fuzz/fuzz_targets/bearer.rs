@@ -1,0 +1,6 @@
+//! Any bytes as a bearer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    keyfob_testkit::fuzz::bearer(bytes);
+});
