@@ -78,3 +78,6 @@ pub(crate) fn encode_note(note: &Note) -> Vec<u8> {
 pub(crate) fn decode_note(bytes: &[u8]) -> Note {
     decode(bytes).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+use minicbor::{Decode, Encode};
+
+use super::*;
+use crate::bearer::BearerDigest;
+use crate::bearer::Generation;
+use crate::store::{Loaded, RecordVersion, Stamp, Verdict};
+use crate::time::Timestamp;
+use crate::token::sample::{START, token};
+use crate::token::{ChangeKind, Token};
+
+fn record() -> Record {
+    let token = token();
+    Record {
+        digest: BearerDigest::from_bytes([7; 32]),
+        kind: token.kind,
+        subject: token.subject,
+        issuer: token.issuer,
+        audiences: token.audiences,
+        scopes: token.scopes,
+        client: token.client,
+        issued_at: token.issued_at,
+        not_before: None,
+        expires_at: token.expires_at,
+        idle_timeout: None,
+        absolute_expiry: None,
+        generation: Generation::FIRST,
+        family: None,
+        ancestors: Vec::new(),
+        metadata: token.metadata,
+        registered: token.claims.registered,
+        private: token.claims.private,
+        ratchet: None,
+        changes: vec![Change { at: START, by: None, what: ChangeKind::Issued }],
+    }
+}
+
+fn read(bytes: &[u8]) -> Token {
+    let loaded = Loaded {
+        id: token().id,
+        body: Vec::new(),
+        version: RecordVersion(1),
+        stamp: Stamp::new(1),
+        keep_until: Timestamp::MAX,
+        uses_left: None,
+        last_used: None,
+        verdict: Verdict::Clear,
+    };
+    decode::<Record>(bytes).unwrap().into_token(&loaded)
+}
+
+/// The bytes of format 1. They lie in stores: a change here is a change of the format.
+const GOLDEN: &str = "0194582007070707070707070707070707070707070707070707070707070707070707070067757365723132336f6578616d706c652d73657276696365816b6578616d706c652d61707081647265616463776562";
+
+#[test]
+fn the_bytes_of_the_format_stay() {
+    let bytes = encode(&record());
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(hex.starts_with(GOLDEN), "{hex}");
+    assert_eq!(read(&bytes), token());
+    assert!(bytes.len() < 220, "a usual record is small: {} bytes", bytes.len());
+}
+
+#[test]
+fn an_old_reader_reads_what_a_newer_writer_added() {
+    let mut bytes = encode(&record());
+    // One more field at the end: an array of 21 where the writer knew of 20.
+    assert_eq!(bytes[1], 0x94);
+    bytes[1] = 0x95;
+    bytes.extend_from_slice(&[0x63, b'n', b'e', b'w']);
+    assert_eq!(read(&bytes), token());
+}
+
+#[test]
+fn a_newer_format_is_told_apart_from_damage() {
+    let mut bytes = encode(&record());
+    bytes[0] = 2;
+    assert_eq!(decode::<Record>(&bytes).unwrap_err().code(), "newer_format");
+    bytes[0] = 0;
+    assert_eq!(decode::<Record>(&bytes).unwrap_err().code(), "record_damaged");
+    assert_eq!(decode::<Record>(&[]).unwrap_err().code(), "record_damaged");
+    let whole = encode(&record());
+    for length in 1..whole.len() {
+        assert!(decode::<Record>(&whole[..length]).is_err(), "cut to {length}");
+    }
+}
+
+#[test]
+fn an_error_holds_nothing_of_the_record() {
+    let mut bytes = encode(&record());
+    let at = bytes.windows(7).position(|window| window == b"user123").unwrap();
+    bytes[at] = 7;
+    let error = decode::<Record>(&bytes).unwrap_err().to_string();
+    assert!(!error.contains("ser123"), "{error}");
+}
+
+#[test]
+fn a_note_that_cannot_be_read_is_an_empty_one() {
+    let note = Note { reason: Some("logout".try_into().unwrap()), by: None };
+    assert_eq!(decode_note(&encode_note(&note)).reason, note.reason);
+    assert!(encode_note(&Note::default()).is_empty());
+    assert!(decode_note(b"\x01junk").reason.is_none());
+    assert!(decode_note(b"").reason.is_none());
+}
+
+#[derive(Encode, Decode)]
+struct Nothing {}
+
+impl Kept for Nothing {
+    const WHAT: &'static str = "nothing";
+}
+
+#[test]
+fn what_is_kept_names_itself_in_errors() {
+    let error = decode::<Nothing>(&[9]).map(drop).unwrap_err();
+    assert!(error.to_string().starts_with("nothing has format version 9"), "{error}");
+}
