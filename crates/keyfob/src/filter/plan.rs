@@ -57,6 +57,20 @@ impl Filter {
         Plan { terms: self.terms(namespace), lane, ids }
     }
 
+    /// What tells this filter's cursors from those of others. Bounds of time are left out: text
+    /// such as `issued-after:-7d` means another moment each time that it is read, and a position
+    /// holds whatever they are.
+    pub(crate) fn fingerprint(&self) -> u32 {
+        let unbounded = Self {
+            issued_after: None,
+            issued_before: None,
+            expires_after: None,
+            expires_before: None,
+            ..self.clone()
+        };
+        crc32fast::hash(unbounded.to_string().as_bytes())
+    }
+
     fn terms(&self, namespace: &Namespace) -> Vec<Term> {
         let mut terms = Vec::new();
         terms.extend(self.family.map(|family| namespace.family(family.root())));
@@ -166,6 +180,16 @@ mod tests {
             let narrow = !plan.terms.is_empty() || plan.ids.is_some();
             assert_eq!(filter.uses_index(), narrow, "{text}");
         }
+    }
+
+    #[test]
+    fn a_cursor_outlives_the_moment_of_a_relative_time() {
+        let at = |millis, text| {
+            Filter::parse(text, Timestamp::from_millis(millis)).unwrap().fingerprint()
+        };
+        let text = "subject:a issued-after:-7d";
+        assert_eq!(at(1_795_000_000_000, text), at(1_795_000_099_000, text));
+        assert_ne!(at(1_795_000_000_000, text), at(1_795_000_000_000, "subject:b"));
     }
 
     #[test]

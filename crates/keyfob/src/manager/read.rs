@@ -91,15 +91,16 @@ impl TokenManager {
     /// One page of the tokens that match a filter.
     ///
     /// A filter that names a subject, a client, a device, a family, an app, a tag or a label walks
-    /// the tokens that are listed under the rarest of them. One that names none of these walks
-    /// every token of the store, page by page: [`Filter::uses_index`] tells.
+    /// the tokens that are listed under the rarest of them; one that names the start of an id looks
+    /// there, newest first. One that names none of these walks every token of the store, page by
+    /// page: [`Filter::uses_index`] tells.
     ///
     /// # Errors
     /// [`Error::Invalid`] when the filter or the cursor does not hold; [`Error::Store`].
     pub async fn list(&self, filter: &Filter, paging: Paging) -> Result<TokenPage, Error> {
         filter.check()?;
         let Paging { order, limit, after } = paging;
-        let fingerprint = crc32fast::hash(filter.to_string().as_bytes());
+        let fingerprint = filter.fingerprint();
         if after
             .as_ref()
             .is_some_and(|cursor| (cursor.filter, cursor.order) != (fingerprint, order))

@@ -1,5 +1,7 @@
 //! The tests of the public API, in one binary.
 
+#![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
+
 mod contract_memory;
 mod fuzz;
 mod manager;
