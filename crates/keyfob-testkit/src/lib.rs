@@ -3,9 +3,11 @@
 //! - [`contract`] is the contract as a suite of tests: `store_contract!(setup)` runs all of it.
 //! - [`redis`] starts real servers for the stores that need one; with the feature `tls` also such
 //!   that speak TLS.
+//! - [`proxy`] is a network before a server that fails on command.
 
 pub mod contract;
 pub mod fuzz;
+pub mod proxy;
 #[cfg(unix)]
 pub mod redis;
 pub mod storm;

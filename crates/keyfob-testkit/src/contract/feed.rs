@@ -163,6 +163,36 @@ pub async fn a_foreign_cursor_does_no_harm(scene: Scene) {
     assert_eq!(bodies(&entries), texts(&["seen"]), "what is after a place that never was");
 }
 
+/// The latest cursor leads to what comes after it, and to nothing before.
+pub async fn the_latest_cursor_leads_to_what_comes(scene: Scene) {
+    for feed in [Feed::Events, Feed::Observations] {
+        let latest = || async { scene.store().latest(feed).await.expect("an answer") };
+        let at_first = latest().await;
+        let mut cursors = vec![(at_first, 0)];
+        for n in 0..6u8 {
+            let lane = scene.lane(n.into());
+            let body = vec![n];
+            match feed {
+                Feed::Observations => {
+                    scene.store().observe(lane, vec![body]).await.expect("an answer");
+                }
+                Feed::Events => {
+                    let insert = Insert { records: vec![scene.record(lane)], events: vec![body] };
+                    scene.store().insert(scene.operation(), insert).await.expect("an answer");
+                }
+            }
+            cursors.push((latest().await, n + 1));
+        }
+        for (cursor, next) in cursors {
+            let (entries, _) = scene.entries_after(feed, cursor, 2).await;
+            let mut read = bodies(&entries);
+            read.sort();
+            let later: Vec<_> = (next..6).map(|n| vec![n]).collect();
+            assert_eq!(read, later, "{feed:?}: what was written after the cursor was taken");
+        }
+    }
+}
+
 /// A reader that follows writers sees each entry once, in the order of its lane.
 pub async fn a_reader_that_follows_misses_nothing(scene: Scene) {
     const EACH: u8 = 60;

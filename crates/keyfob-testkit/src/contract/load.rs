@@ -1,10 +1,10 @@
 //! Load: what was stored, byte for byte, under the exact id, for as long as it is kept.
 
 use keyfob::store::{
-    EpochScope, Epochs, LastUse, MarkThrough, NewRecord, RecordVersion, Replaced, Revoked, Spend,
-    Spent, Stamp,
+    EpochScope, Epochs, LastUse, MarkThrough, NewRecord, Order, Query, RecordVersion, Replaced,
+    Revoked, Spend, Spent, Stamp,
 };
-use keyfob::{Timestamp, Ttl};
+use keyfob::{Lane, Timestamp, Ttl};
 
 use super::scene::{Scene, same_local_bytes};
 
@@ -123,6 +123,33 @@ pub async fn a_verdict_names_the_first_field_that_covers(scene: Scene) {
         scene.advance(scope).await;
         scene.assert_revoked(id, through, "the first field in order that covers it").await;
     }
+}
+
+/// An id or a term of a lane that there is not names nothing.
+pub async fn a_lane_that_there_is_not_names_nothing(scene: Scene) {
+    let foreign = Lane::new(scene.store().namespace().lanes().get());
+    let tag = scene.tag("here");
+    scene.insert(NewRecord { terms: vec![tag], ..scene.record(scene.lane(0)) }).await;
+    let id = scene.id(foreign);
+    if id.lane() != foreign {
+        // All lanes that an id can name are there.
+        return;
+    }
+    assert!(scene.load(id).await.is_none(), "load finds nothing");
+    let replace = scene.replacement(id, RecordVersion(1), b"foreign");
+    let replaced = scene.store().replace(scene.operation(), replace).await.expect("an answer");
+    assert_eq!(replaced, Replaced::Missing, "there is nothing to replace");
+    let spent = scene.store().spend(scene.operation(), Spend { id }).await.expect("an answer");
+    assert_eq!(spent, Spent::Refused, "there is nothing to spend");
+    scene.store().touch(&[LastUse { id, at: scene.now() }]).await.expect("an answer");
+    let revoked = scene.revoke(id).await;
+    assert!(matches!(revoked, Revoked::Missing), "there is nothing to revoke, not {revoked:?}");
+    for order in [Order::NewestFirst, Order::NextToExpire] {
+        let query = Query { lane: Some(foreign), ..scene.query(tag, order, 10) };
+        assert_eq!(scene.list_ids(query).await, [], "there is nothing to list");
+    }
+    let count = scene.store().count(tag, Some(foreign)).await.expect("an answer");
+    assert_eq!(count, 0, "there is nothing to count");
 }
 
 /// A stamp starts at the time of the store's clock in microseconds.

@@ -117,6 +117,7 @@ macro_rules! store_contract {
                 everything_stored_comes_back
                 a_record_is_there_until_its_time
                 a_verdict_names_the_first_field_that_covers
+                a_lane_that_there_is_not_names_nothing
                 a_sequence_starts_at_the_time
             }
             replace {
@@ -213,6 +214,7 @@ macro_rules! store_contract {
                 a_reader_goes_on_where_it_stopped
                 every_limit_gives_the_same_entries
                 a_foreign_cursor_does_no_harm
+                the_latest_cursor_leads_to_what_comes
                 a_reader_that_follows_misses_nothing
             }
             whole {
