@@ -24,8 +24,9 @@ pub enum Error {
         /// The token.
         id: TokenId,
     },
-    /// What the token was to rest on was revoked in the meantime. Authenticate again.
-    #[error("everything of this subject was revoked in the meantime: authenticate again")]
+    /// What the token was to rest on was revoked in the meantime, or the login took too long to
+    /// tell. Authenticate again.
+    #[error("the login was overtaken by a revocation, or took too long: authenticate again")]
     Superseded,
     /// A token that is no longer active cannot be changed or issued from.
     #[error("token {id} is {state}: it cannot be changed, and nothing can be issued from it")]

@@ -98,8 +98,8 @@ pub use text::{
 pub use time::{Timestamp, Ttl};
 pub use token::{
     ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Facts, Grant, HistoryEntry,
-    Impossible, Integrity, Kind, Metadata, NoClaims, PrivateClaims, RegisteredClaims, Revocation,
-    Through, Token, TokenState, TokenView, Transition,
+    Impossible, Integrity, Kind, LoginStamp, Metadata, NoClaims, PrivateClaims, RegisteredClaims,
+    Revocation, Through, Token, TokenState, TokenView, Transition,
 };
 pub use validation::{Denied, DeviceBinding, Presentation, Refusal, Rule, ValidationChain};
 

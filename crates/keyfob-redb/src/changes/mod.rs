@@ -207,7 +207,7 @@ impl<'txn> Changes<'txn> {
         let first = Lane::new(lanes.start);
         let advanced = Advanced { lanes: lanes.end - lanes.start };
         for (lane, row) in rows {
-            let covers_until = row.kept_until.max(self.now + Operation::WINDOW);
+            let covers_until = row.kept_until.max(self.now + Epoch::KEPT_AT_LEAST);
             self.advance_lane(lane, field, advance.at, &advance.note, covers_until)?;
         }
         self.append_events(first, advance.events)?;

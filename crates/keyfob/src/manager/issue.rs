@@ -16,7 +16,7 @@ use crate::store::{
     Verdict,
 };
 use crate::time::Timestamp;
-use crate::token::{ChangeKind, Expiry, Grant, GrantParts, Kind, Token, TokenState};
+use crate::token::{ChangeKind, Expiry, Grant, GrantParts, Kind, LoginStamp, Token, TokenState};
 
 /// A token that was issued, with its bearer: the only time that it is seen.
 #[derive(Clone, Debug)]
@@ -89,7 +89,11 @@ impl TokenManager {
         let inner = &*self.inner;
         let now = self.now();
         let lane = self.lane_for(&parts, parent.as_ref())?;
-        let seen = parent.as_ref().map(|parent| parent.stamp).or(parts.seen);
+        if parts.seen.is_some_and(|login| now > login.at + LoginStamp::GOOD_FOR) {
+            return Err(Error::Superseded);
+        }
+        let login = parts.seen.map(|login| login.stamp);
+        let seen = parent.as_ref().map(|parent| parent.stamp).or(login);
         let kind = parts.kind;
         let uses_left = parts.uses;
         let by = parts.by.clone();

@@ -41,10 +41,10 @@ use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::id::TokenId;
 use crate::random::Random;
-use crate::store::{Loaded, Operation, Stamp, Store, StoreReport};
+use crate::store::{Loaded, Operation, Store, StoreReport};
 use crate::text::Subject;
 use crate::time::Timestamp;
-use crate::token::Token;
+use crate::token::{LoginStamp, Token};
 
 /// Issues tokens, answers for them, and takes them back.
 ///
@@ -101,15 +101,16 @@ impl TokenManager {
         TokenManagerBuilder::new(store)
     }
 
-    /// The present stamp of a subject: read it before you authenticate the subject, and give it to
-    /// the grant by `Grant::seen`. If everything of the subject is revoked in between, the login is
-    /// refused instead of slipping through.
+    /// Begins the login of a subject: call it before you authenticate the subject, and give what
+    /// it returns to the grant by `Grant::seen`. If everything of the subject is revoked in
+    /// between, the login is refused instead of slipping through.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn stamp(&self, subject: &Subject) -> Result<Stamp, Error> {
+    pub async fn begin_login(&self, subject: &Subject) -> Result<LoginStamp, Error> {
+        let at = self.now();
         let lane = self.inner.store.namespace().lane_of(subject);
-        Ok(self.inner.store.stamp(lane).await?)
+        Ok(LoginStamp { stamp: self.inner.store.stamp(lane).await?, at })
     }
 
     /// The store's findings about its health and its settings.

@@ -253,7 +253,7 @@ impl State {
         let advanced = Advanced { lanes: lanes.len() as u16 };
         let first = Lane::new(lanes.start);
         for lane in lanes.map(Lane::new) {
-            let covers_until = self.lane(lane).kept_until.max(now + Operation::WINDOW);
+            let covers_until = self.lane(lane).kept_until.max(now + Epoch::KEPT_AT_LEAST);
             self.advance_lane(lane, field, advance.at, &advance.note, covers_until, now);
         }
         self.events.append(first, advance.events, now);

@@ -2,7 +2,7 @@
 
 use crate::id::TokenId;
 use crate::namespace::EpochField;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Ttl};
 
 /// A value of a lane's sequence.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -103,6 +103,12 @@ pub enum Verdict {
     Revoked(Mark),
     /// The store lost epochs that may have covered it; it must be refused.
     Damaged,
+}
+
+impl Epoch {
+    /// How long an epoch is kept at least, even if nothing that it covers is stored: a login that
+    /// saw a stamp before it must still find it when it comes to insert.
+    pub const KEPT_AT_LEAST: Ttl = Ttl::from_hours(1);
 }
 
 impl Verdict {

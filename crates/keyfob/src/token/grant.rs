@@ -41,6 +41,18 @@ pub struct Grant {
     invalid: Option<Invalid>,
 }
 
+/// The beginning of a login: what was revoked by then, and when that was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LoginStamp {
+    pub(crate) stamp: Stamp,
+    pub(crate) at: Timestamp,
+}
+
+impl LoginStamp {
+    /// How long a login may take: less than an epoch is kept, so that none is forgotten meanwhile.
+    pub const GOOD_FOR: Ttl = Ttl::from_mins(30);
+}
+
 /// When a token is to end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Expiry {
@@ -67,7 +79,7 @@ pub(crate) struct GrantParts {
     pub(crate) metadata: Metadata,
     pub(crate) registered: RegisteredClaims,
     pub(crate) private: PrivateClaims,
-    pub(crate) seen: Option<Stamp>,
+    pub(crate) seen: Option<LoginStamp>,
     pub(crate) by: Option<Actor>,
 }
 
@@ -311,9 +323,10 @@ impl Grant {
         })
     }
 
-    /// The stamp that was read, by `TokenManager::stamp`, before the subject was authenticated.
-    /// If everything of the subject is revoked in between, the token is not issued.
-    pub fn seen(self, stamp: Stamp) -> Self {
+    /// What `TokenManager::begin_login` returned before the subject was authenticated. If everything
+    /// of the subject is revoked in between, or the login took longer than
+    /// [`LoginStamp::GOOD_FOR`], the token is not issued.
+    pub fn seen(self, stamp: LoginStamp) -> Self {
         self.with(|parts| {
             parts.seen = Some(stamp);
             Ok(())

@@ -12,8 +12,8 @@ mod state;
 mod view;
 
 pub use claims::{Claims, ClaimsMismatch, Confirmation, NoClaims, PrivateClaims, RegisteredClaims};
-pub use grant::Grant;
 pub(crate) use grant::{Expiry, GrantParts};
+pub use grant::{Grant, LoginStamp};
 pub use history::{ChangeKind, HistoryEntry};
 pub use kind::Kind;
 pub use metadata::{Device, Metadata};

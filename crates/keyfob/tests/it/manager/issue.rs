@@ -119,12 +119,22 @@ async fn nothing_is_minted_from_what_is_over() {
 async fn a_login_that_began_before_a_revoke_all_does_not_slip_through() {
     let bench = bench();
     let subject = Subject::new("user123").unwrap();
-    let seen = bench.manager.stamp(&subject).await.unwrap();
+    let seen = bench.manager.begin_login(&subject).await.unwrap();
     bench.manager.revoke_subject(&subject, Why::because("stolen laptop")).await.unwrap();
     let late = bench.manager.issue(session("user123").seen(seen)).await;
     assert_eq!(late.unwrap_err().code(), "superseded");
+    // Not even when it takes so long that the epoch might be forgotten.
+    bench.clock.advance(Ttl::from_mins(29));
+    assert_eq!(
+        bench.manager.issue(session("user123").seen(seen)).await.unwrap_err().code(),
+        "superseded"
+    );
+    let slow = bench.manager.begin_login(&Subject::new("user9").unwrap()).await.unwrap();
+    bench.clock.advance(Ttl::from_mins(31));
+    let late = bench.manager.issue(session("user9").seen(slow)).await;
+    assert_eq!(late.unwrap_err().code(), "superseded");
     // A login that begins after it is good, and so is one of somebody else that began before.
-    let seen_after = bench.manager.stamp(&subject).await.unwrap();
+    let seen_after = bench.manager.begin_login(&subject).await.unwrap();
     let issued = bench.manager.issue(session("user123").seen(seen_after)).await.unwrap();
     assert!(bench.manager.validate_any(&issued.bearer).await.is_ok());
 }
