@@ -1,1 +1,48 @@
-//! Placeholder.
+//! The keyfob store on Redis 7.0 or later, or Valkey: one server, one primary under Sentinel, or a
+//! cluster.
+//!
+//! ```no_run
+//! # async fn demo() -> Result<(), keyfob::store::StoreError> {
+//! use keyfob_redis::RedisStore;
+//!
+//! let store = RedisStore::connect("redis://127.0.0.1:6379").await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Addresses
+//!
+//! | URL | servers |
+//! |---|---|
+//! | `redis://[user[:password]@]host[:port][/database]` | one |
+//! | `redis+sentinel://[user:password@]s1[:port],s2…/name[/database]` | the primary `name` |
+//! | `redis+cluster://[user:password@]a[:port],b…` | a cluster |
+//! | `rediss://`, `rediss+sentinel://`, `rediss+cluster://` | the same over TLS |
+//!
+//! Options follow a `?`: `namespace` (`keyfob`), `lanes` (64; only when the namespace is created),
+//! `wait` (0: for so many replicas a revocation waits), `response_timeout` (`500ms`),
+//! `connect_timeout` (`1s`), `sentinel_password`, and `ca` (a file of certificates to trust).
+//!
+//! # What is kept
+//!
+//! One string for each token, which the server drops when its time is over; indexes that drop
+//! themselves; for each lane a hash of epochs and two capped streams. Nothing needs a janitor, and
+//! with no keyfob running what has expired goes by itself. The server must not evict
+//! (`maxmemory-policy noeviction`): [`Store::report`](keyfob::Store::report) says so if it does.
+//!
+//! # Limits
+//!
+//! Lists in order of expiry look at every leaf of an index: for a term under which millions lie that
+//! takes tens of milliseconds of the server's time, in many small steps. Newest first does not.
+//! Pages touch keys that they cannot declare (records and chunks, all in the slot of the declared
+//! ones); Redis and Valkey allow that, some services that imitate them do not.
+
+mod config;
+mod keys;
+mod net;
+mod record;
+mod script;
+mod slot;
+mod store;
+
+pub use config::{Address, RedisConfig, Tls, Topology};
+pub use store::RedisStore;

@@ -1,0 +1,241 @@
+//! Where the Redis is and how it is to be used.
+
+mod secret;
+mod url;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyfob::store::StoreError;
+use keyfob::{Clock, LaneCount, SystemClock, Ttl};
+
+pub(crate) use secret::Secret;
+
+/// How to reach a Redis, and what a namespace in it is like.
+///
+/// Made from a URL by [`str::parse`], or piece by piece:
+///
+/// ```
+/// use keyfob_redis::{Address, RedisConfig, Topology};
+///
+/// let by_url: RedisConfig = "redis://127.0.0.1:6379/0?namespace=shop".parse()?;
+/// let by_hand = RedisConfig::new(Topology::Standalone(Address::new("127.0.0.1", 6379)))
+///     .with_namespace("shop")?;
+/// assert_eq!(by_url.to_string(), by_hand.to_string());
+/// # Ok::<(), keyfob::store::StoreError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct RedisConfig {
+    pub(crate) topology: Topology,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) login: Login,
+    pub(crate) sentinel_login: Login,
+    pub(crate) database: u32,
+    pub(crate) namespace: String,
+    pub(crate) lanes: Option<LaneCount>,
+    pub(crate) wait: u32,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) response_timeout: Duration,
+    pub(crate) budget: Duration,
+    pub(crate) feed_cap: u64,
+    pub(crate) feed_retention: Ttl,
+    pub(crate) leaf: u16,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Which servers there are, and how they belong together.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Topology {
+    /// One server.
+    Standalone(Address),
+    /// One primary, which the sentinels know, and its replicas.
+    Sentinel {
+        /// The sentinels; one that answers is enough.
+        sentinels: Vec<Address>,
+        /// The name that they know the primary under.
+        primary: String,
+    },
+    /// A cluster; one of the addresses that answers is enough.
+    Cluster(Vec<Address>),
+}
+
+/// The address of a server.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Address {
+    /// A name or an IP address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// Encryption on the way to the servers. Their certificates are always verified.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tls {
+    /// A file of certificates in PEM to trust instead of those of the system.
+    pub ca: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Login {
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<Secret>,
+}
+
+impl RedisConfig {
+    /// The default name of a namespace.
+    pub const DEFAULT_NAMESPACE: &str = "keyfob";
+
+    /// The settings for these servers, everything else by default.
+    pub fn new(topology: Topology) -> Self {
+        Self {
+            topology,
+            tls: None,
+            login: Login::default(),
+            sentinel_login: Login::default(),
+            database: 0,
+            namespace: Self::DEFAULT_NAMESPACE.to_owned(),
+            lanes: None,
+            wait: 0,
+            connect_timeout: Duration::from_secs(1),
+            response_timeout: Duration::from_millis(500),
+            budget: Duration::from_secs(3),
+            feed_cap: 65_536,
+            feed_retention: Ttl::from_days(7),
+            leaf: 128,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Encrypts the way to the servers.
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Logs in with a password; without a user as the default one.
+    pub fn with_login(mut self, user: Option<String>, password: impl Into<String>) -> Self {
+        self.login = Login { user, password: Some(Secret::new(password)) };
+        self
+    }
+
+    /// Logs in to the sentinels with a password of their own.
+    pub fn with_sentinel_login(
+        mut self,
+        user: Option<String>,
+        password: impl Into<String>,
+    ) -> Self {
+        self.sentinel_login = Login { user, password: Some(Secret::new(password)) };
+        self
+    }
+
+    /// Uses a database other than 0. A cluster has only that.
+    pub fn with_database(mut self, database: u32) -> Self {
+        self.database = database;
+        self
+    }
+
+    /// Names the namespace: the start of all its keys. Several live side by side.
+    ///
+    /// # Errors
+    /// When it is not 1 to 32 of `a-z 0-9 . _ -`.
+    pub fn with_namespace(mut self, name: impl Into<String>) -> Result<Self, StoreError> {
+        let name = name.into();
+        let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+        if !(1..=32).contains(&name.len()) || !name.bytes().all(fits) {
+            return Err(misconfigured("a namespace is 1 to 32 of a-z 0-9 . _ -, such as 'keyfob'"));
+        }
+        self.namespace = name;
+        Ok(self)
+    }
+
+    /// The number of lanes. It is fixed when the namespace is created; later only the same fits.
+    pub fn with_lanes(mut self, lanes: LaneCount) -> Self {
+        self.lanes = Some(lanes);
+        self
+    }
+
+    /// Has revocations wait until so many replicas have them. One that is done, but has not reached
+    /// so many within the response time-out, is answered with
+    /// [`StoreError::OutcomeUnknown`]: sent again, it waits again.
+    pub fn with_wait(mut self, replicas: u32) -> Self {
+        self.wait = replicas;
+        self
+    }
+
+    /// How long to wait for a connection, for an answer, and for a call with all its repetitions.
+    pub fn with_timeouts(mut self, connect: Duration, response: Duration, whole: Duration) -> Self {
+        self.connect_timeout = connect;
+        self.response_timeout = response;
+        self.budget = whole;
+        self
+    }
+
+    /// How many events and how many observations the whole namespace keeps about, and for how long
+    /// after the last one.
+    pub fn with_feed(mut self, cap: u64, retention: Ttl) -> Self {
+        self.feed_cap = cap;
+        self.feed_retention = retention;
+        self
+    }
+
+    /// The clock of this node, by which deadlines are given.
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How many ids a leaf of an index holds. More than the server's own limit for its compact form
+    /// costs memory; fewer is for tests that want many leaves.
+    #[doc(hidden)]
+    pub fn with_leaf(mut self, ids: u16) -> Self {
+        self.leaf = ids.max(8);
+        self
+    }
+}
+
+impl Address {
+    /// An address.
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self { host: host.into(), port }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// The address without its secrets, for people.
+impl fmt::Display for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, addresses) = match &self.topology {
+            Topology::Standalone(address) => ("", std::slice::from_ref(address)),
+            Topology::Sentinel { sentinels, .. } => ("+sentinel", sentinels.as_slice()),
+            Topology::Cluster(addresses) => ("+cluster", addresses.as_slice()),
+        };
+        f.write_str(if self.tls.is_some() { "rediss" } else { "redis" })?;
+        write!(f, "{kind}://")?;
+        for (n, address) in addresses.iter().enumerate() {
+            write!(f, "{}{address}", if n == 0 { "" } else { "," })?;
+        }
+        if let Topology::Sentinel { primary, .. } = &self.topology {
+            write!(f, "/{primary}")?;
+        }
+        if !matches!(self.topology, Topology::Cluster(_)) {
+            write!(f, "/{}", self.database)?;
+        }
+        write!(f, "?namespace={}", self.namespace)
+    }
+}
+
+/// A [`StoreError::Misconfigured`] that says what is wrong.
+pub(crate) fn misconfigured(what: impl Into<String>) -> StoreError {
+    StoreError::Misconfigured(what.into())
+}

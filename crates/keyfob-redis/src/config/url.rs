@@ -1,0 +1,241 @@
+//! Reads a [`RedisConfig`] from a URL.
+//!
+//! What is refused is named together with an example of what would be right, and never shown: a
+//! password may stand anywhere in a URL that somebody got wrong.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use keyfob::store::StoreError;
+use keyfob::{LaneCount, Ttl};
+
+use super::{Address, Login, RedisConfig, Secret, Tls, Topology, misconfigured};
+
+const EXAMPLES: &str = "redis://:password@host:6379/0, rediss://user:password@host?ca=/etc/ca.pem, \
+    redis+cluster://a:6379,b:6379, redis+sentinel://s1:26379,s2:26379/name";
+
+const OPTIONS: &str =
+    "namespace, lanes, wait, response_timeout, connect_timeout, sentinel_password, ca";
+
+impl FromStr for RedisConfig {
+    type Err = StoreError;
+
+    fn from_str(url: &str) -> Result<Self, StoreError> {
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("it has no scheme"))?;
+        let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
+        let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
+        // The last @ ends the password: hosts have none, and a password may.
+        let (login, hosts) = match hosts.rsplit_once('@') {
+            Some((login, hosts)) => (Some(login), hosts),
+            None => (None, hosts),
+        };
+        let (topology, tls) = match scheme {
+            "redis" | "rediss" => (standalone(hosts, path)?, scheme == "rediss"),
+            "redis+cluster" | "rediss+cluster" => {
+                if !path.is_empty() && path != "0" {
+                    return Err(wrong("a cluster has only database 0"));
+                }
+                (Topology::Cluster(addresses(hosts, 6379)?), scheme == "rediss+cluster")
+            }
+            "redis+sentinel" | "rediss+sentinel" => {
+                (sentinel(hosts, path)?, scheme == "rediss+sentinel")
+            }
+            _ => return Err(wrong("its scheme is not one of ours")),
+        };
+        let database = match &topology {
+            Topology::Standalone(_) => number(path, "the database")?,
+            Topology::Sentinel { .. } => {
+                number(path.split_once('/').map_or("", |(_, number)| number), "the database")?
+            }
+            Topology::Cluster(_) => 0,
+        };
+        let mut config = Self::new(topology).with_database(database);
+        if let Some(login) = login {
+            config.login = read_login(login)?;
+        }
+        if tls {
+            config.tls = Some(Tls::default());
+        }
+        options.split('&').filter(|option| !option.is_empty()).try_fold(config, with_option)
+    }
+}
+
+fn with_option(mut config: RedisConfig, option: &str) -> Result<RedisConfig, StoreError> {
+    let (name, value) = option.split_once('=').unwrap_or((option, ""));
+    let value = decoded(value)?;
+    match name {
+        "namespace" => return config.with_namespace(value),
+        "lanes" => {
+            let count = value.parse().ok().and_then(|count| LaneCount::new(count).ok());
+            config.lanes = Some(count.ok_or_else(|| wrong("lanes is 1 to 1024"))?);
+        }
+        "wait" => {
+            config.wait = value.parse().map_err(|_| wrong("wait is a number of replicas"))?;
+        }
+        "response_timeout" => config.response_timeout = duration(&value, name)?,
+        "connect_timeout" => config.connect_timeout = duration(&value, name)?,
+        "sentinel_password" => config.sentinel_login.password = Some(Secret::new(value)),
+        "ca" => match &mut config.tls {
+            Some(tls) => tls.ca = Some(value.into()),
+            None => return Err(wrong("ca is for rediss:// only")),
+        },
+        _ => return Err(wrong(&format!("it has an unknown option; there are {OPTIONS}"))),
+    }
+    Ok(config)
+}
+
+fn standalone(hosts: &str, path: &str) -> Result<Topology, StoreError> {
+    if path.contains('/') {
+        return Err(wrong("its path is more than the number of a database"));
+    }
+    let mut addresses = addresses(hosts, 6379)?;
+    match (addresses.pop(), addresses.is_empty()) {
+        (Some(address), true) => Ok(Topology::Standalone(address)),
+        _ => Err(wrong("several hosts need redis+cluster:// or redis+sentinel://")),
+    }
+}
+
+fn sentinel(hosts: &str, path: &str) -> Result<Topology, StoreError> {
+    let name = decoded(path.split('/').next().unwrap_or_default())?;
+    if name.is_empty() {
+        return Err(wrong("the name of the primary is missing after the sentinels"));
+    }
+    Ok(Topology::Sentinel { sentinels: addresses(hosts, 26379)?, primary: name })
+}
+
+fn addresses(hosts: &str, port: u16) -> Result<Vec<Address>, StoreError> {
+    hosts.split(',').map(|host| address(host, port)).collect()
+}
+
+fn address(text: &str, default_port: u16) -> Result<Address, StoreError> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) =
+                rest.split_once(']').ok_or_else(|| wrong("an IPv6 address is not closed by ]"))?;
+            (host, after.strip_prefix(':'))
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    if host.is_empty() {
+        return Err(wrong("a host is missing"));
+    }
+    let port = match port {
+        None => default_port,
+        Some(port) => port.parse().map_err(|_| wrong("a port is not 1 to 65535"))?,
+    };
+    Ok(Address::new(host, port))
+}
+
+fn read_login(text: &str) -> Result<Login, StoreError> {
+    let (user, password) =
+        text.split_once(':').ok_or_else(|| wrong("a login is user:password or :password"))?;
+    let user = decoded(user)?;
+    Ok(Login {
+        user: (!user.is_empty()).then_some(user),
+        password: Some(Secret::new(decoded(password)?)),
+    })
+}
+
+fn number(text: &str, what: &str) -> Result<u32, StoreError> {
+    if text.is_empty() {
+        return Ok(0);
+    }
+    text.parse().map_err(|_| wrong(&format!("{what} is not a number")))
+}
+
+fn duration(value: &str, name: &str) -> Result<Duration, StoreError> {
+    let ttl: Ttl =
+        value.parse().map_err(|_| wrong(&format!("{name} is a duration such as 500ms")))?;
+    Ok(ttl.as_duration())
+}
+
+/// Undoes percent-encoding.
+fn decoded(text: &str) -> Result<String, StoreError> {
+    let broken = || wrong("a % is not followed by two hexadecimal digits of UTF-8");
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+        let (high, low) = (digit(rest.next()), digit(rest.next()));
+        let (high, low) = high.zip(low).ok_or_else(broken)?;
+        bytes.push((high * 16 + low) as u8);
+    }
+    String::from_utf8(bytes).map_err(|_| broken())
+}
+
+fn wrong(what: &str) -> StoreError {
+    misconfigured(format!("the Redis URL makes no sense: {what}. Right would be {EXAMPLES}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(url: &str) -> RedisConfig {
+        url.parse().unwrap()
+    }
+
+    #[test]
+    fn reads_every_kind_of_url() {
+        let config = read("redis://h");
+        assert_eq!(config.topology, Topology::Standalone(Address::new("h", 6379)));
+        let config = read("rediss://us%65r:p%40ss:w@[::1]:7000/3?ca=/a%20b.pem&lanes=16&wait=2");
+        assert_eq!(config.topology, Topology::Standalone(Address::new("::1", 7000)));
+        assert_eq!(config.tls, Some(Tls { ca: Some("/a b.pem".into()) }));
+        assert_eq!(config.login.user.as_deref(), Some("user"));
+        assert_eq!(config.login.password.as_ref().map(Secret::expose), Some("p@ss:w"));
+        assert_eq!((config.database, config.wait), (3, 2));
+        assert_eq!(config.lanes, LaneCount::new(16).ok());
+        let config = read("redis+cluster://a:1,b/?namespace=shop&response_timeout=2s");
+        let nodes = vec![Address::new("a", 1), Address::new("b", 6379)];
+        assert_eq!(config.topology, Topology::Cluster(nodes));
+        assert_eq!((config.namespace.as_str(), config.response_timeout.as_secs()), ("shop", 2));
+        let config = read("redis+sentinel://:pw@s1,s2:5/main/4?sentinel_password=other");
+        let sentinels = vec![Address::new("s1", 26379), Address::new("s2", 5)];
+        assert_eq!(config.topology, Topology::Sentinel { sentinels, primary: "main".to_owned() });
+        assert_eq!(config.database, 4);
+    }
+
+    #[test]
+    fn a_wrong_url_is_refused_with_an_example_and_without_its_secrets() {
+        for url in [
+            "hunter2",
+            "http://x:hunter2@h",
+            "redis://",
+            "redis://a,b",
+            "redis://:hunter2@h:99999",
+            "redis://h/zero",
+            "redis://h/0/1",
+            "redis://hunter2@h",
+            "redis://h?lanes=0",
+            "redis://h?ca=/x",
+            "redis://h?hunter2=1",
+            "redis://h?insecure",
+            "redis://h?response_timeout=hunter2",
+            "redis://h?namespace=A{b}",
+            "redis://:%hunter2@h",
+            "redis+cluster://h/1",
+            "redis+sentinel://s1",
+        ] {
+            let error = url.parse::<RedisConfig>().unwrap_err();
+            assert_eq!(error.code(), "store_misconfigured", "{url}");
+            let text = format!("{error} {error:?}");
+            assert!(!text.contains("hunter2"), "{text}");
+            assert!(text.contains("such as") || text.contains("Right would be"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_of_a_config_has_no_password() {
+        let config = read("rediss+sentinel://me:hunter2@s:1/m/2?sentinel_password=hunter2");
+        assert_eq!(config.to_string(), "rediss+sentinel://s:1/m/2?namespace=keyfob");
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,200 @@
+//! The names of the keys.
+//!
+//! ```text
+//! <ns>:meta                          what the namespace was created with
+//! <ns>:r{tag}<id>                    a record
+//! <ns>:u{tag}<id>                    when its token was last used
+//! <ns>:n{tag}<id>                    the note of its revocation
+//! <ns>:l{tag}                        the lane: its sequence and its epochs
+//! <ns>:i{tag}<field><digest><class>  the head of an index; chunks and directory add to the name
+//! <ns>:e{tag}  <ns>:o{tag}           events, observations
+//! <ns>:a{tag}<operation>             the answer of an operation, until its deadline
+//! <ns>:w{tag}                        unfinished walks over the lanes, in the first lane
+//! <ns>:p{tag}                        something to write before waiting for replicas
+//! ```
+//! The class of key comes first, so that one prefix names it in all lanes (for access lists), then
+//! the tag that decides the slot. An id is the ten bytes that are unique in a lane; a digest is cut
+//! to eight bytes, where a clash lists a token too many, which readers test for.
+
+use keyfob::store::OperationId;
+use keyfob::{Lane, LaneCount, Term, TermField, TokenId};
+
+use crate::slot;
+
+/// The lifetime classes of a broad term: by the power of four of seconds that a record still lives.
+/// Were the short-lived in one set with the long-lived, the dead would stay as long as those.
+pub(crate) const CLASSES: u8 = 15;
+
+/// The names of the keys of one namespace.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    namespace: String,
+    lanes: Vec<LaneKeys>,
+}
+
+#[derive(Debug)]
+struct LaneKeys {
+    tag: String,
+    slot: u16,
+}
+
+impl Keys {
+    pub(crate) fn new(namespace: &str, lanes: LaneCount) -> Self {
+        let with_slot = |tag: String| LaneKeys { slot: slot::slot_of(tag.as_bytes()), tag };
+        let lanes = slot::lane_tags(lanes).into_iter().map(with_slot).collect();
+        Self { namespace: namespace.to_owned(), lanes }
+    }
+
+    pub(crate) fn meta(namespace: &str) -> Vec<u8> {
+        format!("{namespace}:meta").into_bytes()
+    }
+
+    fn at(&self, lane: Lane) -> &LaneKeys {
+        // An id from elsewhere may name a lane that this namespace does not have: nothing is there.
+        &self.lanes[usize::from(lane.number()) % self.lanes.len()]
+    }
+
+    /// The slot of all keys of a lane.
+    pub(crate) fn slot(&self, lane: Lane) -> u16 {
+        self.at(lane).slot
+    }
+
+    fn key(&self, class: char, lane: Lane, rest: &[u8]) -> Vec<u8> {
+        let mut key = self.prefix(class, lane);
+        key.extend_from_slice(rest);
+        key
+    }
+
+    /// What all keys of a class in a lane start with.
+    pub(crate) fn prefix(&self, class: char, lane: Lane) -> Vec<u8> {
+        let tag = &self.at(lane).tag;
+        let mut key = Vec::with_capacity(self.namespace.len() + tag.len() + 24);
+        key.extend_from_slice(self.namespace.as_bytes());
+        key.extend_from_slice(&[b':', class as u8, b'{']);
+        key.extend_from_slice(tag.as_bytes());
+        key.push(b'}');
+        key
+    }
+
+    pub(crate) fn record(&self, id: TokenId) -> Vec<u8> {
+        self.key('r', id.lane(), &local(id))
+    }
+
+    pub(crate) fn last_use(&self, id: TokenId) -> Vec<u8> {
+        self.key('u', id.lane(), &local(id))
+    }
+
+    pub(crate) fn note(&self, id: TokenId) -> Vec<u8> {
+        self.key('n', id.lane(), &local(id))
+    }
+
+    pub(crate) fn lane(&self, lane: Lane) -> Vec<u8> {
+        self.prefix('l', lane)
+    }
+
+    pub(crate) fn events(&self, lane: Lane) -> Vec<u8> {
+        self.prefix('e', lane)
+    }
+
+    pub(crate) fn observations(&self, lane: Lane) -> Vec<u8> {
+        self.prefix('o', lane)
+    }
+
+    pub(crate) fn walks(&self) -> Vec<u8> {
+        self.prefix('w', Lane::default())
+    }
+
+    pub(crate) fn ping(&self, lane: Lane) -> Vec<u8> {
+        self.prefix('p', lane)
+    }
+
+    pub(crate) fn answer(&self, lane: Lane, operation: OperationId) -> Vec<u8> {
+        self.key('a', lane, operation.as_bytes())
+    }
+
+    /// The head of a term's index in a lane, without a class.
+    pub(crate) fn head(&self, lane: Lane, term: Term) -> Vec<u8> {
+        let mut key = self.key('i', lane, &[field_letter(term.field())]);
+        if term.field() != TermField::All {
+            key.extend_from_slice(&term.digest()[..8]);
+        }
+        key
+    }
+
+    /// The head that a record which still lives for so long is listed under.
+    pub(crate) fn head_for(&self, lane: Lane, term: Term, life_secs: u64) -> Vec<u8> {
+        let mut key = self.head(lane, term);
+        if term.field().is_broad() {
+            key.push(class_letter(life_class(life_secs)));
+        }
+        key
+    }
+
+    /// Every head of a term in a lane.
+    pub(crate) fn heads(&self, lane: Lane, term: Term) -> Vec<Vec<u8>> {
+        let head = self.head(lane, term);
+        if !term.field().is_broad() {
+            return vec![head];
+        }
+        let with_class = |class| [head.as_slice(), &[class_letter(class)]].concat();
+        // The longest-lived first: where there is little to find, that is where most of it is.
+        (0..CLASSES).rev().map(with_class).collect()
+    }
+}
+
+/// The part of an id that is unique in its lane.
+pub(crate) fn local(id: TokenId) -> [u8; TokenId::LOCAL_BYTES] {
+    let mut local = [0; TokenId::LOCAL_BYTES];
+    local.copy_from_slice(&id.as_bytes()[..TokenId::LOCAL_BYTES]);
+    local
+}
+
+/// The rest of an id.
+pub(crate) fn rest(id: TokenId) -> [u8; 6] {
+    let mut rest = [0; 6];
+    rest.copy_from_slice(&id.as_bytes()[TokenId::LOCAL_BYTES..]);
+    rest
+}
+
+fn life_class(life_secs: u64) -> u8 {
+    let power = life_secs.checked_ilog2().unwrap_or(0) / 2;
+    (power as u8).min(CLASSES - 1)
+}
+
+fn class_letter(class: u8) -> u8 {
+    b'a' + class
+}
+
+fn field_letter(field: TermField) -> u8 {
+    match field {
+        TermField::All => b'a',
+        TermField::Subject => b's',
+        TermField::Client => b'c',
+        TermField::Device => b'd',
+        TermField::Tag => b't',
+        TermField::Label => b'l',
+        TermField::Family => b'f',
+        TermField::App => b'p',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_powers_of_four() {
+        let classes = [0, 1, 3, 4, 15, 16, 3600, 30 * 86_400, u64::MAX].map(life_class);
+        assert_eq!(classes, [0, 0, 0, 1, 1, 2, 5, 10, 14]);
+    }
+
+    #[test]
+    fn all_keys_of_a_lane_lie_in_its_slot() {
+        let keys = Keys::new("keyfob", LaneCount::DEFAULT);
+        for lane in LaneCount::DEFAULT.lanes() {
+            for key in [keys.lane(lane), keys.events(lane), keys.observations(lane)] {
+                assert_eq!(slot::slot_of(&key), keys.slot(lane));
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+-- New records. From K[k] on, for each: its key, the heads of its terms. From A[a] on, for each:
+-- header up to the stamp, header and body after it, keep-until, score, expiry of the index keys,
+-- the stamp that was seen or '', the epoch fields, the number of terms.
+
+-- By how many milliseconds an id may lie in the future.
+local AHEAD = 10000
+
+-- Why the records may not be stored: nothing, or the answer to give. A record that bears the same
+-- operation shows that an earlier sending was done.
+local function refusal(k, a, count)
+  local again, from_k, from_a = nil, k, a
+  for _ = 1, count do
+    local found = c('GETRANGE', K[k], 0, 35)
+    if found ~= '' then
+      if sub(found, 23, 36) ~= sub(A[a + 1], 9, 22) then return { 'taken' } end
+      again = again or string.format('%.0f', unpack_('>I8', found, 7))
+    end
+    k, a = k + 1 + A[a + 7], a + 8
+  end
+  if again then return { 'stored', again } end
+  k, a = from_k, from_a
+  for _ = 1, count do
+    local seen = tonumber(A[a + 5])
+    if seen then
+      local names = {}
+      for i = 1, #A[a + 6], 8 do names[#names + 1] = sub(A[a + 6], i, i + 7) end
+      local values = epochs(names)
+      if overtaken(seen, values) or not known(seen, values) then return { 'superseded' } end
+    end
+    local ahead = unpack_('>I5', sub(K[k], -10)) * 16 - now
+    if ahead > AHEAD then return { 'ahead', ahead } end
+    k, a = k + 1 + A[a + 7], a + 8
+  end
+end
+
+-- Stores the records; the stamp of the first. A record whose time is over already is stored
+-- nowhere. Only a record that is alone may turn out to be there already: then nothing.
+local function store(k, a, count)
+  local first
+  for _ = 1, count do
+    local terms, keep, px = tonumber(A[a + 7]), A[a + 2], A[a + 4]
+    local stamp = tonumber(A[a + 5]) or sequence
+    first = first or stamp
+    if tonumber(keep) > now then
+      local value = A[a] .. pack('>I8', stamp) .. A[a + 1]
+      if not c('SET', K[k], value, 'PXAT', keep, 'NX') then return nil end
+      local id, score = sub(K[k], -10), A[a + 3]
+      local late = is_below(id, boundary)
+      for i = 1, terms do list(K[k + i], id, score, px, late) end
+      c('PEXPIREAT', K[1], px, 'GT')
+    end
+    k, a = k + 1 + terms, a + 8
+  end
+  return first
+end

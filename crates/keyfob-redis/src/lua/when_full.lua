@@ -1,0 +1,2 @@
+#!lua flags=allow-oom
+-- A server whose memory is full still takes revocations.

@@ -1,0 +1,128 @@
+//! A script with its keys and arguments, and how it is sent.
+
+use std::time::Duration;
+
+use keyfob::Timestamp;
+use redis::{Cmd, Pipeline, Value};
+
+use super::link::Link;
+use super::trouble::Trouble;
+use crate::script::Script;
+
+/// A call of a script.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) script: &'a Script,
+    pub(crate) keys: Vec<Vec<u8>>,
+    pub(crate) args: Vec<Arg>,
+    /// Whether it may be sent again when no answer came.
+    pub(crate) repeatable: bool,
+    /// For how many replicas to wait. Such a call has a connection of its own: WAIT holds up all
+    /// that is sent after it.
+    pub(crate) wait: u32,
+    /// Something in the same slot to write before waiting: WAIT knows only of what its own
+    /// connection wrote, and a repetition of the call writes nothing.
+    pub(crate) ping: Vec<u8>,
+}
+
+/// One argument of a script.
+#[derive(Debug)]
+pub(crate) enum Arg {
+    Bytes(Vec<u8>),
+    Number(u64),
+    /// A moment by this node's clock, which the script shall know by the server's.
+    Local(Timestamp),
+}
+
+impl From<Vec<u8>> for Arg {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<&[u8]> for Arg {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Bytes(bytes.to_vec())
+    }
+}
+
+impl From<u64> for Arg {
+    fn from(number: u64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(script: &'a Script, keys: Vec<Vec<u8>>, args: Vec<Arg>) -> Self {
+        Self { script, keys, args, repeatable: true, wait: 0, ping: Vec::new() }
+    }
+
+    fn command(&self, link: &Link) -> Cmd {
+        let mut command = Cmd::with_capacity(3 + self.keys.len() + self.args.len(), 512);
+        command.arg("EVALSHA").arg(&self.script.digest).arg(self.keys.len());
+        for key in &self.keys {
+            command.arg(key.as_slice());
+        }
+        for arg in &self.args {
+            match arg {
+                Arg::Bytes(bytes) => command.arg(bytes.as_slice()),
+                Arg::Number(number) => command.arg(*number),
+                Arg::Local(at) => command.arg(link.server_time(*at).as_millis()),
+            };
+        }
+        command
+    }
+
+    /// Sends it once; a second time if the server did not know the script, which is never partly
+    /// done.
+    pub(super) async fn send(
+        &self,
+        link: &Link,
+        asking: bool,
+        timeout: Duration,
+    ) -> Result<Value, Trouble> {
+        match self.send_once(link, asking, timeout).await {
+            Err(Trouble::Refused(detail)) if detail.starts_with("NOSCRIPT") => {
+                link.load(self.script, timeout).await?;
+                self.send_once(link, asking, timeout).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn send_once(
+        &self,
+        link: &Link,
+        asking: bool,
+        timeout: Duration,
+    ) -> Result<Value, Trouble> {
+        let command = self.command(link);
+        if !asking && self.wait == 0 {
+            return link.send(&command, timeout).await;
+        }
+        let mut pipeline = Pipeline::new();
+        if asking {
+            pipeline.cmd("ASKING");
+        }
+        pipeline.add_command(command);
+        if self.wait > 0 {
+            pipeline.cmd("SET").arg(self.ping.as_slice()).arg("").arg("PX").arg(60_000);
+            pipeline.cmd("WAIT").arg(self.wait).arg(timeout.as_millis() as u64);
+        }
+        let mut values = link.send_all(&pipeline, timeout * 2).await?.into_iter();
+        let mut next = || values.next().unwrap_or(Value::Nil);
+        if asking {
+            next();
+        }
+        let answer = Link::checked(next())?;
+        if self.wait > 0 {
+            Link::checked(next())?;
+            match Link::checked(next())? {
+                Value::Int(reached) if reached >= i64::from(self.wait) => {}
+                // Done, but not as safe as was asked for: the caller must not take it for that.
+                _ => return Err(Trouble::Lost("too few replicas have it yet".to_owned())),
+            }
+        }
+        Ok(answer)
+    }
+}

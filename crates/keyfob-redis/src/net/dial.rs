@@ -1,0 +1,202 @@
+//! Opens connections: TCP, TLS if wanted, login, then what a primary needs before it is used.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyfob::store::StoreError;
+use keyfob::{Clock, Timestamp};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::link::Link;
+use super::reply::Reply;
+use super::trouble::Trouble;
+use crate::config::{Address, Login, RedisConfig, Tls, Topology, misconfigured};
+use crate::script::Scripts;
+
+pub(super) struct Dialer {
+    tls: Option<TlsConnector>,
+    login: Login,
+    sentinel_login: Login,
+    database: u32,
+    connect_timeout: Duration,
+    response_timeout: Duration,
+    clock: Arc<dyn Clock>,
+    scripts: Arc<Scripts>,
+    /// Whether a server must say that it is a primary before it is believed.
+    ask_role: bool,
+}
+
+impl std::fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dialer").field("login", &self.login).finish_non_exhaustive()
+    }
+}
+
+impl Dialer {
+    pub(super) fn new(config: &RedisConfig, scripts: Arc<Scripts>) -> Result<Self, StoreError> {
+        Ok(Self {
+            tls: config.tls.as_ref().map(connector).transpose()?,
+            login: config.login.clone(),
+            sentinel_login: config.sentinel_login.clone(),
+            database: config.database,
+            connect_timeout: config.connect_timeout,
+            response_timeout: config.response_timeout,
+            clock: Arc::clone(&config.clock),
+            scripts,
+            ask_role: matches!(config.topology, Topology::Sentinel { .. }),
+        })
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn response_timeout(&self) -> Duration {
+        self.response_timeout
+    }
+
+    /// A connection to a primary, with its scripts loaded and its clock known.
+    pub(super) async fn primary(&self, address: &Address) -> Result<Link, Trouble> {
+        let link = self.dial(address, &self.login, self.database).await?;
+        if self.ask_role {
+            let role = link.send(&redis::cmd("ROLE"), self.response_timeout).await?;
+            let role = Reply(role).array().ok().and_then(|parts| parts.into_iter().next());
+            if role.and_then(|role| role.text().ok()).as_deref() != Some("master") {
+                return Err(Trouble::Refused(format!("{address} is not a primary any more")));
+            }
+        }
+        link.measure_clock(self).await.map_err(not_sent)?;
+        let mut load = Pipeline::new();
+        for script in self.scripts.all() {
+            load.cmd("SCRIPT").arg("LOAD").arg(&script.text);
+        }
+        for value in link.send_all(&load, self.response_timeout).await.map_err(not_sent)? {
+            Link::checked(value)?;
+        }
+        Ok(link)
+    }
+
+    pub(super) async fn sentinel(&self, address: &Address) -> Result<Link, Trouble> {
+        self.dial(address, &self.sentinel_login, 0).await
+    }
+
+    /// A connection for finding out about a cluster.
+    pub(super) async fn seed(&self, address: &Address) -> Result<Link, Trouble> {
+        self.dial(address, &self.login, 0).await
+    }
+
+    async fn dial(&self, address: &Address, login: &Login, database: u32) -> Result<Link, Trouble> {
+        match timeout(self.connect_timeout, self.connect(address, login, database)).await {
+            Ok(outcome) => outcome.map_err(not_sent),
+            Err(_) => Err(Trouble::Refused(format!(
+                "no connection to {address} within {:?}",
+                self.connect_timeout
+            ))),
+        }
+    }
+
+    async fn connect(
+        &self,
+        address: &Address,
+        login: &Login,
+        database: u32,
+    ) -> Result<Link, Trouble> {
+        let refused = |error: std::io::Error| {
+            Trouble::Refused(format!("{address} cannot be reached: {error}"))
+        };
+        let stream =
+            TcpStream::connect((address.host.as_str(), address.port)).await.map_err(refused)?;
+        // Without it a small write may wait 40 ms for the acknowledgement of the last one.
+        stream.set_nodelay(true).map_err(refused)?;
+        let keepalive = TcpKeepalive::new()
+            .with_time(Duration::from_secs(15))
+            .with_interval(Duration::from_secs(5));
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive).map_err(refused)?;
+        let mut info =
+            RedisConnectionInfo::default().set_db(i64::from(database)).set_skip_set_lib_name();
+        if let Some(user) = &login.user {
+            info = info.set_username(user);
+        }
+        if let Some(password) = &login.password {
+            info = info.set_password(password.expose());
+        }
+        let Some(tls) = &self.tls else { return open(&info, stream).await };
+        let name = ServerName::try_from(address.host.clone()).map_err(|_| {
+            Trouble::Final(misconfigured(format!("{address} is no name that TLS can verify")))
+        })?;
+        let stream = tls.connect(name, stream).await.map_err(refused)?;
+        open(&info, stream).await
+    }
+}
+
+/// Logs in, and starts the task that drives the connection.
+async fn open<S>(info: &RedisConnectionInfo, stream: S) -> Result<Link, Trouble>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    // The deadlines are ours; two would race.
+    let config =
+        AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+    let (connection, driver) = MultiplexedConnection::new_with_config(info, stream, config)
+        .await
+        .map_err(|error| Trouble::of(&error))?;
+    Ok(Link::new(connection, tokio::spawn(driver)))
+}
+
+/// While a connection is being made, nothing of a caller's is under way.
+fn not_sent(trouble: Trouble) -> Trouble {
+    match trouble {
+        Trouble::Lost(detail) => Trouble::Refused(detail),
+        other => other,
+    }
+}
+
+/// The provider is named here: one that must be installed for the whole process belongs to the
+/// application, and is missing when a library needs it.
+fn connector(tls: &Tls) -> Result<TlsConnector, StoreError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| misconfigured(format!("TLS cannot be set up: {error}")))?
+        .with_root_certificates(roots(tls)?)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn roots(tls: &Tls) -> Result<rustls::RootCertStore, StoreError> {
+    let mut roots = rustls::RootCertStore::empty();
+    match &tls.ca {
+        Some(path) => {
+            let wrong = |error: &dyn std::fmt::Display| {
+                misconfigured(format!(
+                    "{} holds no certificates in PEM to trust: {error}",
+                    path.display()
+                ))
+            };
+            for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))? {
+                let certificate = certificate.map_err(|error| wrong(&error))?;
+                roots.add(certificate).map_err(|error| wrong(&error))?;
+            }
+            if roots.is_empty() {
+                return Err(wrong(&"it has none"));
+            }
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if roots.is_empty() {
+                return Err(misconfigured(
+                    "this system has no certificates to trust: name a file, such as ?ca=/etc/ca.pem",
+                ));
+            }
+        }
+    }
+    Ok(roots)
+}

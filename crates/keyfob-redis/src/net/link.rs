@@ -1,0 +1,164 @@
+//! One connection to one server, and the place that keeps it.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use keyfob::Timestamp;
+use keyfob::store::StoreError;
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, Pipeline, Value};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::dial::Dialer;
+use super::reply::Reply;
+use super::trouble::Trouble;
+use crate::script::Script;
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Purpose {
+    /// Everything: calls that are made at the same time travel together.
+    Command,
+    /// Writes that wait for replicas.
+    Wait,
+}
+
+/// A connection. Whoever uses it holds it; the task that drives it ends with the last of them.
+#[derive(Debug)]
+pub(crate) struct Link {
+    connection: MultiplexedConnection,
+    driver: JoinHandle<()>,
+    /// By how many milliseconds the server's clock is ahead of ours.
+    ahead: AtomicI64,
+}
+
+/// A server, and the connection to it if there is one.
+#[derive(Debug)]
+pub(super) struct Node {
+    address: crate::config::Address,
+    link: Mutex<Option<Arc<Link>>>,
+    /// Held while dialling, so that many callers dial once.
+    dialling: tokio::sync::Mutex<()>,
+}
+
+impl Node {
+    pub(super) fn new(address: crate::config::Address) -> Self {
+        Self { address, link: Mutex::default(), dialling: tokio::sync::Mutex::default() }
+    }
+
+    pub(super) async fn link(&self, dialer: &Dialer) -> Result<Arc<Link>, Trouble> {
+        if let Some(link) = self.present() {
+            return Ok(link);
+        }
+        let _dialling = self.dialling.lock().await;
+        if let Some(link) = self.present() {
+            return Ok(link);
+        }
+        let link = Arc::new(dialer.primary(&self.address).await?);
+        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&link));
+        Ok(link)
+    }
+
+    fn present(&self) -> Option<Arc<Link>> {
+        let link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        link.as_ref().filter(|link| !link.driver.is_finished()).map(Arc::clone)
+    }
+
+    /// Gives up a connection, unless another has taken its place already.
+    pub(super) fn drop_link(&self, link: &Arc<Link>) {
+        let mut present = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        if present.as_ref().is_some_and(|present| Arc::ptr_eq(present, link)) {
+            *present = None;
+        }
+    }
+}
+
+impl Link {
+    pub(super) fn new(connection: MultiplexedConnection, driver: JoinHandle<()>) -> Self {
+        Self { connection, driver, ahead: AtomicI64::new(0) }
+    }
+
+    /// A moment by our clock as the server's clock has it.
+    pub(super) fn server_time(&self, local: Timestamp) -> Timestamp {
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        Timestamp::from_millis(local.as_millis().saturating_add_signed(ahead))
+    }
+
+    /// By how many milliseconds the server's clock is ahead of ours.
+    pub(crate) fn ahead(&self) -> i64 {
+        self.ahead.load(Ordering::Relaxed)
+    }
+
+    /// Reads the server's clock; of our own the middle of the time that it took.
+    pub(super) async fn measure_clock(&self, dialer: &Dialer) -> Result<(), Trouble> {
+        let sent = dialer.now();
+        let time = self.send(&redis::cmd("TIME"), dialer.response_timeout()).await?;
+        let middle = sent.as_millis().midpoint(dialer.now().as_millis());
+        let read = || {
+            let mut parts = Reply(time).array()?.into_iter();
+            let secs = super::reply::next(&mut parts)?.number()?;
+            Ok(secs * 1000 + super::reply::next(&mut parts)?.number()? / 1000)
+        };
+        let server: u64 = read().map_err(Trouble::Final)?;
+        self.ahead.store(server as i64 - middle as i64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) async fn load(&self, script: &Script, limit: Duration) -> Result<(), Trouble> {
+        let mut load = redis::cmd("SCRIPT");
+        load.arg("LOAD").arg(&script.text);
+        self.send(&load, limit).await.map(drop)
+    }
+
+    /// Sends one command and waits for its answer.
+    pub(super) async fn send(&self, command: &Cmd, limit: Duration) -> Result<Value, Trouble> {
+        let mut connection = self.connection.clone();
+        match timeout(limit, connection.send_packed_command(command)).await {
+            Ok(Ok(value)) => Self::checked(value),
+            Ok(Err(error)) => Err(Trouble::of(&error)),
+            Err(_) => Err(Trouble::Lost(format!("no answer within {limit:?}"))),
+        }
+    }
+
+    /// The answer to one command; nothing where the server does not let us ask.
+    pub(crate) async fn ask(
+        &self,
+        command: &Cmd,
+        limit: Duration,
+    ) -> Result<Option<Value>, StoreError> {
+        match self.send(command, limit).await {
+            Ok(value) => Ok(Some(value)),
+            Err(Trouble::Final(_)) => Ok(None),
+            Err(trouble) => Err(trouble.into_error()),
+        }
+    }
+
+    /// Sends several commands together. Errors stand among the answers.
+    pub(super) async fn send_all(
+        &self,
+        pipeline: &Pipeline,
+        limit: Duration,
+    ) -> Result<Vec<Value>, Trouble> {
+        let mut connection = self.connection.clone();
+        match timeout(limit, connection.send_packed_commands(pipeline, 0, pipeline.len())).await {
+            Ok(Ok(values)) => Ok(values),
+            Ok(Err(error)) => Err(Trouble::of(&error)),
+            Err(_) => Err(Trouble::Lost(format!("no answer within {limit:?}"))),
+        }
+    }
+
+    pub(super) fn checked(value: Value) -> Result<Value, Trouble> {
+        match value {
+            Value::ServerError(error) => Err(Trouble::of(&error.into())),
+            value => Ok(value),
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}

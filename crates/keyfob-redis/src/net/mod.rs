@@ -1,0 +1,188 @@
+//! The way to the servers: finds the one that owns a slot, keeps a connection to it, and repeats
+//! what may be repeated.
+//!
+//! Deadlines are all our own. A client that reconnects by itself blocks callers while it does, does
+//! not follow a fail-over of Sentinel, and repeats writes that it cannot know to be repeatable; ours
+//! are, by their operation.
+
+mod call;
+mod dial;
+mod link;
+mod reply;
+mod route;
+mod trouble;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use keyfob::store::{OperationId, StoreError};
+use redis::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::config::{Address, RedisConfig};
+use crate::script::Scripts;
+
+pub(crate) use call::{Arg, Call};
+use dial::Dialer;
+pub(crate) use link::Link;
+use link::{Node, Purpose};
+pub(crate) use reply::{Reply, next};
+use route::{Route, Router};
+use trouble::Trouble;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
+#[derive(Debug)]
+pub(crate) struct Net {
+    dialer: Dialer,
+    router: Router,
+    nodes: Mutex<HashMap<(Address, Purpose), Arc<Node>>>,
+    budget: Duration,
+    response_timeout: Duration,
+    closed: AtomicBool,
+}
+
+/// A call that came to nothing.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    /// Whether a sending of it may have been done all the same.
+    pub(crate) maybe_done: bool,
+    pub(crate) error: StoreError,
+}
+
+impl Unanswered {
+    /// The error for the caller of a write.
+    pub(crate) fn of(self, operation: OperationId) -> StoreError {
+        if self.maybe_done { StoreError::OutcomeUnknown { operation } } else { self.error }
+    }
+}
+
+impl Net {
+    pub(crate) fn new(config: &RedisConfig, scripts: Arc<Scripts>) -> Result<Self, StoreError> {
+        Ok(Self {
+            dialer: Dialer::new(config, scripts)?,
+            router: Router::new(config.topology.clone()),
+            nodes: Mutex::default(),
+            budget: config.budget,
+            response_timeout: config.response_timeout,
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// Makes a call on the primary of a slot, again and again while that may help.
+    pub(crate) async fn run(&self, slot: u16, call: &Call<'_>) -> Result<Reply, Unanswered> {
+        let begun = Instant::now();
+        let (mut pause, mut maybe_done, mut asked) = (FIRST_PAUSE, false, None);
+        loop {
+            if self.closed.load(Ordering::Relaxed) {
+                let error = StoreError::unavailable("it was closed");
+                return Err(Unanswered { maybe_done, error });
+            }
+            let detail = match self.attempt(slot, call, asked.take()).await {
+                Ok(value) => return Ok(Reply(value)),
+                Err(Trouble::Final(error)) => return Err(Unanswered { maybe_done, error }),
+                Err(Trouble::Refused(detail)) => detail,
+                Err(Trouble::Lost(detail)) => {
+                    maybe_done = true;
+                    if !call.repeatable {
+                        let error = StoreError::unavailable(detail);
+                        return Err(Unanswered { maybe_done, error });
+                    }
+                    detail
+                }
+                Err(Trouble::Moved(address)) => {
+                    let detail = format!("the slot moved to {address}");
+                    self.router.forget(Some(address));
+                    detail
+                }
+                Err(Trouble::Ask(address)) => {
+                    let detail = format!("the slot is moving to {address}");
+                    asked = Some(address);
+                    detail
+                }
+            };
+            if begun.elapsed() + pause >= self.budget {
+                return Err(Unanswered { maybe_done, error: StoreError::unavailable(detail) });
+            }
+            tracing::debug!(slot, detail, "asking again");
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// A call that only reads.
+    pub(crate) async fn read(&self, slot: u16, call: &Call<'_>) -> Result<Reply, StoreError> {
+        self.run(slot, call).await.map_err(|unanswered| unanswered.error)
+    }
+
+    async fn attempt(
+        &self,
+        slot: u16,
+        call: &Call<'_>,
+        asked: Option<Address>,
+    ) -> Result<Value, Trouble> {
+        let asking = asked.is_some();
+        let address = match asked {
+            Some(address) => address,
+            None => self.route().await?.address(slot)?,
+        };
+        let purpose = if call.wait > 0 { Purpose::Wait } else { Purpose::Command };
+        let node = self.node(address, purpose);
+        let link = match node.link(&self.dialer).await {
+            Ok(link) => link,
+            Err(trouble) => {
+                self.router.forget(None);
+                return Err(trouble);
+            }
+        };
+        let outcome = call.send(&link, asking, self.response_timeout).await;
+        if let Err(trouble) = &outcome
+            && trouble.condemns_link()
+        {
+            node.drop_link(&link);
+            self.router.forget(None);
+        }
+        outcome
+    }
+
+    async fn route(&self) -> Result<Arc<Route>, Trouble> {
+        self.router.route(&self.dialer).await
+    }
+
+    fn node(&self, address: Address, purpose: Purpose) -> Arc<Node> {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let node = nodes.entry((address.clone(), purpose));
+        Arc::clone(node.or_insert_with(|| Arc::new(Node::new(address))))
+    }
+
+    /// Every primary, connected, for what concerns servers rather than data.
+    pub(crate) async fn primaries(&self) -> Result<Vec<(Address, Arc<Link>)>, StoreError> {
+        let route = self.route().await.map_err(Trouble::into_error)?;
+        let mut links = Vec::new();
+        for address in route.addresses() {
+            let node = self.node(address.clone(), Purpose::Command);
+            let link = node.link(&self.dialer).await.map_err(Trouble::into_error)?;
+            links.push((address.clone(), link));
+        }
+        Ok(links)
+    }
+
+    /// Measures the clocks of the servers again.
+    pub(crate) async fn measure_clocks(&self) {
+        let Ok(links) = self.primaries().await else { return };
+        for (address, link) in links {
+            if let Err(trouble) = link.measure_clock(&self.dialer).await {
+                tracing::debug!(%address, ?trouble, "the clock could not be read");
+                self.node(address, Purpose::Command).drop_link(&link);
+            }
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}

@@ -1,0 +1,119 @@
+//! The scripts: one for each verb, put together from the pieces in `lua/`.
+//!
+//! A script is all that makes a verb atomic, and is sent by its digest alone. All keys on the hot
+//! paths are declared; what a page or a late id touches besides (records, chunks, directories)
+//! follows from a declared key and lies in the same slot.
+
+/// The scripts of a store.
+#[derive(Debug)]
+pub(crate) struct Scripts {
+    pub(crate) insert: Script,
+    pub(crate) load: Script,
+    pub(crate) replace: Script,
+    pub(crate) spend: Script,
+    pub(crate) touch: Script,
+    pub(crate) revoke: Script,
+    pub(crate) advance: Script,
+    pub(crate) stamp: Script,
+    pub(crate) newest: Script,
+    pub(crate) expiring: Script,
+    pub(crate) count: Script,
+    pub(crate) observe: Script,
+    pub(crate) entries: Script,
+    pub(crate) latest: Script,
+    pub(crate) meta: Script,
+    pub(crate) walks: Script,
+    pub(crate) end_walk: Script,
+}
+
+/// One script.
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    pub(crate) digest: String,
+    pub(crate) text: String,
+}
+
+macro_rules! script {
+    ($leaf:expr, $($piece:literal),+) => {
+        Script::new(concat!($(include_str!(concat!("lua/", $piece, ".lua"))),+), $leaf)
+    };
+}
+
+impl Scripts {
+    pub(crate) fn new(leaf: u16) -> Self {
+        Self {
+            insert: script!(
+                leaf, "names", "clock", "lane", "verdict", "events", "order", "index", "records",
+                "insert"
+            ),
+            load: script!(leaf, "names", "verdict", "load"),
+            replace: script!(
+                leaf, "names", "clock", "lane", "verdict", "events", "order", "index", "records",
+                "replace"
+            ),
+            spend: script!(leaf, "names", "clock", "verdict", "spend"),
+            touch: script!(leaf, "names", "touch"),
+            revoke: script!(
+                leaf,
+                "when_full",
+                "names",
+                "clock",
+                "lane",
+                "advance_fn",
+                "verdict",
+                "events",
+                "revoke"
+            ),
+            advance: script!(
+                leaf,
+                "when_full",
+                "names",
+                "clock",
+                "lane",
+                "advance_fn",
+                "events",
+                "advance"
+            ),
+            stamp: script!(leaf, "names", "clock", "lane", "stamp"),
+            newest: script!(leaf, "names", "order", "verdict", "page_fn", "newest"),
+            expiring: script!(leaf, "names", "clock", "verdict", "page_fn", "leaves", "expiring"),
+            count: script!(leaf, "names", "clock", "leaves", "count"),
+            observe: script!(leaf, "names", "events", "observe"),
+            entries: script!(leaf, "names", "clock", "entries"),
+            latest: script!(leaf, "names", "clock", "latest"),
+            meta: script!(leaf, "names", "meta"),
+            walks: script!(leaf, "names", "walks"),
+            end_walk: script!(leaf, "names", "end_walk"),
+        }
+    }
+
+    pub(crate) fn all(&self) -> [&Script; 17] {
+        [
+            &self.insert,
+            &self.load,
+            &self.replace,
+            &self.spend,
+            &self.touch,
+            &self.revoke,
+            &self.advance,
+            &self.stamp,
+            &self.newest,
+            &self.expiring,
+            &self.count,
+            &self.observe,
+            &self.entries,
+            &self.latest,
+            &self.meta,
+            &self.walks,
+            &self.end_walk,
+        ]
+    }
+}
+
+impl Script {
+    fn new(text: &str, leaf: u16) -> Self {
+        let text = text.replace("@CAP@", &leaf.to_string());
+        let digest = redis::Script::new(&text).get_hash().to_owned();
+        Self { digest, text }
+    }
+}

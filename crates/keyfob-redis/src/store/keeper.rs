@@ -1,0 +1,52 @@
+//! The store's own task: it finishes the walks that others left unfinished, and keeps measuring the
+//! servers' clocks. It holds the store only while it works, and ends with it.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::Shared;
+use super::walk::Walk;
+
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Starts it.
+pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
+    tokio::spawn(keep(Arc::downgrade(shared)))
+}
+
+async fn keep(shared: Weak<Shared>) {
+    let mut seen = Vec::new();
+    let mut first = true;
+    loop {
+        let Some(store) = shared.upgrade() else { return };
+        seen = finish_walks(&store, &seen, first).await;
+        if !first {
+            store.net.measure_clocks().await;
+        }
+        first = false;
+        drop(store);
+        sleep(PAUSE).await;
+    }
+}
+
+/// Finishes the walks that were unfinished the last time too: whoever began one needs a moment.
+/// A store that has just been opened may be what a dead one's walks are waiting for.
+async fn finish_walks(store: &Shared, seen: &[Walk], at_once: bool) -> Vec<Walk> {
+    let found = match store.unfinished_walks().await {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::debug!(%error, "unfinished walks cannot be looked for");
+            return Vec::new();
+        }
+    };
+    for walk in found.iter().filter(|walk| at_once || seen.contains(walk)) {
+        match store.finish_walk(walk).await {
+            Ok(()) => tracing::info!("finished the walk over the lanes that another node began"),
+            Err(error) => tracing::warn!(%error, "a walk over the lanes is still unfinished"),
+        }
+    }
+    found
+}

@@ -1,0 +1,74 @@
+//! Revoking one record.
+
+use keyfob::TokenId;
+use keyfob::store::{Mark, Operation, Revoke, Revoked, StoreError, Verdict};
+
+use super::Shared;
+use super::write::{outcome, refusal};
+use crate::keys;
+use crate::net::{Arg, Call, Reply, next};
+use crate::record::{self, Read};
+
+impl Shared {
+    pub(super) async fn revoke(
+        &self,
+        operation: Operation,
+        revoke: Revoke,
+    ) -> Result<Revoked, StoreError> {
+        check_note(&revoke.note)?;
+        let (id, lane) = (revoke.id, revoke.id.lane());
+        let names = vec![
+            self.keys.lane(lane),
+            self.keys.events(lane),
+            self.keys.record(id),
+            self.keys.note(id),
+            self.keys.answer(lane, operation.id),
+        ];
+        let first = [Arg::Local(operation.deadline), keys::rest(id)[..].into()];
+        let mut args = self.with_events(first, revoke.events);
+        args.extend([
+            record::mark(operation.id)[..].into(),
+            revoke.at.as_millis().into(),
+            record::tombstone(revoke.at, operation.id, !revoke.note.is_empty()).into(),
+            revoke.note.into(),
+            revoke.cascade.map_or_else(Vec::new, |field| field.as_bytes().to_vec()).into(),
+        ]);
+        let mut call = Call::new(&self.scripts.revoke, names, args);
+        self.wait_for_replicas(&mut call, lane);
+        let reply = self.net.run(self.keys.slot(lane), &call).await;
+        let (code, more) = outcome(reply.map_err(|failed| failed.of(operation.id))?)?;
+        match code.as_str() {
+            "now" => Ok(Revoked::Now),
+            "missing" => Ok(Revoked::Missing),
+            "before" => mark(id, more).map(Revoked::Before),
+            _ => Err(refusal(&code, operation, Some(id), more)),
+        }
+    }
+
+    pub(super) fn wait_for_replicas(&self, call: &mut Call<'_>, lane: keyfob::Lane) {
+        call.wait = self.config.wait;
+        call.ping = self.keys.ping(lane);
+    }
+}
+
+/// The mark that a record bore before, from what the script read.
+fn mark(id: TokenId, mut parts: std::vec::IntoIter<Reply>) -> Result<Mark, StoreError> {
+    let record = next(&mut parts)?.bytes()?;
+    let note = next(&mut parts)?.optional()?;
+    let lane = next(&mut parts)?.array()?;
+    let lane = lane.into_iter().map(Reply::optional).collect::<Result<_, _>>()?;
+    match (Read { record, last_used: None, note, lane }).loaded(keys::local(id))?.verdict {
+        Verdict::Revoked(mark) => Ok(mark),
+        Verdict::Clear | Verdict::Damaged => Err(StoreError::Corrupt {
+            what: id.to_string(),
+            detail: "its revocation cannot be read".to_owned(),
+        }),
+    }
+}
+
+pub(super) fn check_note(note: &[u8]) -> Result<(), StoreError> {
+    if note.len() > Revoke::MAX_NOTE {
+        return Err(StoreError::TooLarge { what: "the note", most: Revoke::MAX_NOTE });
+    }
+    Ok(())
+}

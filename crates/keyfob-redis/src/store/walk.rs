@@ -1,0 +1,166 @@
+//! Advancing epochs, in one lane or in all of them.
+//!
+//! An advance over all lanes is a walk. Its first step, in the first lane, also records it; then
+//! come the other lanes, in any order; then the record goes. A node that dies on the way leaves the
+//! record behind, and any other finishes the walk. Each step bears the walk's operation, and is
+//! done once in each lane however often it is sent.
+
+use futures_util::future::try_join_all;
+use keyfob::store::{Advance, Advanced, Operation, OperationId, StoreError};
+use keyfob::{EpochField, Lane, Timestamp};
+
+use super::Shared;
+use super::revoke::check_note;
+use super::write::{outcome, refusal, soon};
+use crate::net::{Arg, Call, Unanswered};
+
+/// A walk as it is recorded.
+#[derive(Clone, Debug)]
+pub(super) struct Walk {
+    operation: OperationId,
+    field: Option<EpochField>,
+    at: Timestamp,
+    note: Vec<u8>,
+}
+
+/// What a step is besides its epoch.
+struct Step {
+    deadline: Timestamp,
+    events: Vec<Vec<u8>>,
+    /// Whether it is the one that records the walk.
+    records: bool,
+}
+
+impl Walk {
+    fn field(&self) -> Vec<u8> {
+        self.field.map_or_else(|| b"*".to_vec(), |field| field.as_bytes().to_vec())
+    }
+
+    /// The time, the length of the field, the field, the note.
+    fn to_bytes(&self) -> Vec<u8> {
+        let field = self.field();
+        let at = self.at.as_millis().to_be_bytes();
+        [&at[..], &[field.len() as u8], &field, &self.note].concat()
+    }
+
+    fn from_bytes(operation: &[u8], bytes: &[u8]) -> Option<Self> {
+        let operation = OperationId::from_bytes(operation.try_into().ok()?);
+        let (at, rest) = bytes.split_first_chunk::<8>()?;
+        let (length, rest) = rest.split_first()?;
+        let (field, note) = rest.split_at_checked(usize::from(*length))?;
+        let field = match field {
+            b"*" => None,
+            field => Some(EpochField::from_bytes(field.try_into().ok()?)),
+        };
+        let at = Timestamp::from_millis(u64::from_be_bytes(*at));
+        Some(Self { operation, field, at, note: note.to_vec() })
+    }
+}
+
+impl Shared {
+    pub(super) async fn advance_lane(
+        &self,
+        operation: Operation,
+        lane: Lane,
+        field: EpochField,
+        advance: Advance,
+    ) -> Result<Advanced, StoreError> {
+        check_note(&advance.note)?;
+        let walk = Walk {
+            operation: operation.id,
+            field: Some(field),
+            at: advance.at,
+            note: advance.note,
+        };
+        let step = Step { deadline: operation.deadline, events: advance.events, records: false };
+        let code = self.step(&walk, lane, step).await.map_err(|failed| failed.of(operation.id))?;
+        match code.as_str() {
+            "now" => Ok(Advanced { lanes: 1 }),
+            _ => Err(refusal(&code, operation, None, Vec::new().into_iter())),
+        }
+    }
+
+    pub(super) async fn advance_every(
+        &self,
+        operation: Operation,
+        field: Option<EpochField>,
+        advance: Advance,
+    ) -> Result<Advanced, StoreError> {
+        check_note(&advance.note)?;
+        let walk = Walk { operation: operation.id, field, at: advance.at, note: advance.note };
+        let step = Step { deadline: operation.deadline, events: advance.events, records: true };
+        let first = self.step(&walk, Lane::default(), step).await;
+        let code = first.map_err(|failed| failed.of(operation.id))?;
+        match code.as_str() {
+            // It is recorded: whatever happens from here on, somebody will finish it.
+            "now" => self
+                .finish_walk(&walk)
+                .await
+                .map_err(|_| StoreError::OutcomeUnknown { operation: operation.id })?,
+            "done" => {}
+            _ => return Err(refusal(&code, operation, None, Vec::new().into_iter())),
+        }
+        Ok(Advanced { lanes: self.namespace.lanes().get() })
+    }
+
+    /// Does what is left of a recorded walk, and removes the record.
+    pub(super) async fn finish_walk(&self, walk: &Walk) -> Result<(), StoreError> {
+        // A step has a deadline of its own: one that is stuck somewhere must not strike after
+        // others have finished the walk and new tokens were issued.
+        let deadline = soon(self.now());
+        let step =
+            |lane| self.step(walk, lane, Step { deadline, events: Vec::new(), records: false });
+        let codes = try_join_all(self.namespace.lanes().lanes().skip(1).map(step)).await;
+        let codes = codes.map_err(|failed| failed.error)?;
+        if codes.iter().any(|code| code != "now") {
+            return Err(StoreError::unavailable("a step of a walk over the lanes came too late"));
+        }
+        let args = vec![Arg::from(&walk.operation.as_bytes()[..])];
+        let call = Call::new(&self.scripts.end_walk, vec![self.keys.walks()], args);
+        self.net.read(self.keys.slot(Lane::default()), &call).await.map(drop)
+    }
+
+    /// Some of the walks that are recorded and not finished.
+    pub(super) async fn unfinished_walks(&self) -> Result<Vec<Walk>, StoreError> {
+        let call = Call::new(&self.scripts.walks, vec![self.keys.walks()], Vec::new());
+        let found = self.net.read(self.keys.slot(Lane::default()), &call).await?.array()?;
+        let mut found = found.into_iter();
+        let mut walks = Vec::new();
+        while let (Some(operation), Some(bytes)) = (found.next(), found.next()) {
+            walks.extend(Walk::from_bytes(&operation.bytes()?, &bytes.bytes()?));
+        }
+        Ok(walks)
+    }
+
+    async fn step(&self, walk: &Walk, lane: Lane, step: Step) -> Result<String, Unanswered> {
+        let mut names = vec![
+            self.keys.lane(lane),
+            self.keys.events(lane),
+            self.keys.answer(lane, walk.operation),
+        ];
+        if step.records {
+            names.push(self.keys.walks());
+        }
+        let recorded = if step.records { walk.to_bytes() } else { Vec::new() };
+        let first = [Arg::Local(step.deadline), Arg::Local(soon(step.deadline))];
+        let mut args = self.with_events(first, step.events);
+        args.extend([
+            walk.operation.as_bytes()[..].into(),
+            walk.at.as_millis().into(),
+            walk.note.clone().into(),
+            walk.field().into(),
+            recorded.into(),
+        ]);
+        let mut call = Call::new(&self.scripts.advance, names, args);
+        self.wait_for_replicas(&mut call, lane);
+        let reply = self.net.run(self.keys.slot(lane), &call).await?;
+        let code = outcome(reply).map(|(code, _)| code);
+        code.map_err(|error| Unanswered { maybe_done: true, error })
+    }
+}
+
+impl PartialEq for Walk {
+    fn eq(&self, other: &Self) -> bool {
+        self.operation == other.operation
+    }
+}

@@ -1,0 +1,226 @@
+//! Inserting, replacing, spending, touching.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+use keyfob::store::{
+    Insert, Inserted, LastUse, NewRecord, Operation, RecordVersion, Replace, Replaced, Spent,
+    Stamp, StampRule, StoreError,
+};
+use keyfob::{Lane, Timestamp, TokenId, Ttl};
+
+use super::Shared;
+use crate::config::misconfigured;
+use crate::net::{Arg, Call, Reply, next};
+use crate::{keys, record};
+
+/// 2025-01-01, where the scores of an index begin: so they fit 32 bits, which is 4 bytes less.
+pub(super) const SCORE_EPOCH: u64 = 1_735_689_600;
+
+/// How many uses one call notes at most.
+const TOUCHED: usize = 500;
+
+impl Shared {
+    pub(super) async fn insert(
+        &self,
+        operation: Operation,
+        insert: Insert,
+    ) -> Result<Inserted, StoreError> {
+        let Some(lane) = insert.records.first().map(|first| first.id.lane()) else {
+            return Err(misconfigured("an insert has at least one record, such as a token's own"));
+        };
+        check(&insert.records, lane)?;
+        // A record that outlives the deadline remembers its operation itself.
+        let outlives =
+            |record: &NewRecord| record.keep_until > operation.deadline + Ttl::from_secs(60);
+        let remember = u64::from(!insert.records.iter().any(outlives));
+        let mut names = vec![
+            self.keys.lane(lane),
+            self.keys.events(lane),
+            self.keys.answer(lane, operation.id),
+        ];
+        let first = [Arg::Local(operation.deadline), remember.into()];
+        let mut args = self.with_events(first, insert.events);
+        args.push((insert.records.len() as u64).into());
+        self.describe(&insert.records, operation, &mut names, &mut args);
+        let call = Call::new(&self.scripts.insert, names, args);
+        let reply = self.net.run(self.keys.slot(lane), &call).await;
+        let (code, mut more) = outcome(reply.map_err(|failed| failed.of(operation.id))?)?;
+        match code.as_str() {
+            "stored" => Ok(Inserted::Stored(Stamp::new(next(&mut more)?.number()?))),
+            "taken" => Ok(Inserted::IdTaken),
+            "superseded" => Ok(Inserted::Superseded),
+            _ => Err(refusal(&code, operation, None, more)),
+        }
+    }
+
+    pub(super) async fn replace(
+        &self,
+        operation: Operation,
+        replace: Replace,
+    ) -> Result<Replaced, StoreError> {
+        let (id, lane) = (replace.id, replace.id.lane());
+        if replace.body.len() > NewRecord::MAX_BODY {
+            return Err(too_large());
+        }
+        check(&replace.minted, lane)?;
+        let mut names = vec![
+            self.keys.lane(lane),
+            self.keys.events(lane),
+            self.keys.answer(lane, operation.id),
+            self.keys.record(id),
+        ];
+        names.extend(replace.added_terms.iter().map(|term| self.keys.head(lane, *term)));
+        let broad = |is| if is { b'1' } else { b'0' };
+        let broad: Vec<u8> =
+            replace.added_terms.iter().map(|term| broad(term.field().is_broad())).collect();
+        let first = [Arg::Local(operation.deadline), keys::rest(id)[..].into()];
+        let mut args = self.with_events(first, replace.events);
+        args.push(u64::from(replace.read.0).into());
+        args.push(replace.body.into());
+        args.push((replace.added_terms.len() as u64).into());
+        args.push(broad.into());
+        args.push((replace.minted.len() as u64).into());
+        self.describe(&replace.minted, operation, &mut names, &mut args);
+        let call = Call::new(&self.scripts.replace, names, args);
+        let reply = self.net.run(self.keys.slot(lane), &call).await;
+        let (code, mut more) = outcome(reply.map_err(|failed| failed.of(operation.id))?)?;
+        match code.as_str() {
+            "stored" => Ok(Replaced::Stored(RecordVersion(next(&mut more)?.number()? as u32))),
+            "stale" => Ok(Replaced::Stale),
+            "ended" => Ok(Replaced::Ended),
+            "missing" => Ok(Replaced::Missing),
+            "taken" => Ok(Replaced::IdTaken),
+            _ => Err(refusal(&code, operation, Some(id), more)),
+        }
+    }
+
+    pub(super) async fn spend(
+        &self,
+        operation: Operation,
+        id: TokenId,
+    ) -> Result<Spent, StoreError> {
+        let lane = id.lane();
+        let names =
+            vec![self.keys.lane(lane), self.keys.answer(lane, operation.id), self.keys.record(id)];
+        let args = vec![Arg::Local(operation.deadline), keys::rest(id)[..].into()];
+        let call = Call::new(&self.scripts.spend, names, args);
+        let reply = self.net.run(self.keys.slot(lane), &call).await;
+        let (code, mut more) = outcome(reply.map_err(|failed| failed.of(operation.id))?)?;
+        match code.as_str() {
+            "left" => Ok(Spent::Left(next(&mut more)?.number()? as u32)),
+            "exhausted" => Ok(Spent::Exhausted),
+            "refused" => Ok(Spent::Refused),
+            _ => Err(refusal(&code, operation, Some(id), more)),
+        }
+    }
+
+    pub(super) async fn touch(&self, uses: &[LastUse]) -> Result<(), StoreError> {
+        let mut by_lane: BTreeMap<Lane, Vec<&LastUse>> = BTreeMap::new();
+        for last in uses {
+            by_lane.entry(last.id.lane()).or_default().push(last);
+        }
+        let batches = by_lane.iter().flat_map(|(lane, uses)| {
+            uses.chunks(TOUCHED).map(|batch| self.touch_batch(*lane, batch))
+        });
+        try_join_all(batches).await.map(drop)
+    }
+
+    async fn touch_batch(&self, lane: Lane, uses: &[&LastUse]) -> Result<(), StoreError> {
+        let names =
+            uses.iter().flat_map(|last| [self.keys.record(last.id), self.keys.last_use(last.id)]);
+        let args = uses
+            .iter()
+            .flat_map(|last| [Arg::from(&keys::rest(last.id)[..]), Arg::from(last.at.as_millis())]);
+        let call = Call::new(&self.scripts.touch, names.collect(), args.collect());
+        self.net.read(self.keys.slot(lane), &call).await.map(drop)
+    }
+
+    /// Adds new records to the keys and the arguments of a call, as `records.lua` reads them.
+    fn describe(
+        &self,
+        records: &[NewRecord],
+        operation: Operation,
+        names: &mut Vec<Vec<u8>>,
+        args: &mut Vec<Arg>,
+    ) {
+        let now = self.now();
+        for new in records {
+            let keep = new.keep_until.as_millis();
+            let life = keep.saturating_sub(now.as_millis());
+            let lane = new.id.lane();
+            names.push(self.keys.record(new.id));
+            names.extend(new.terms.iter().map(|term| self.keys.head_for(lane, *term, life / 1000)));
+            let seen = match new.stamp {
+                StampRule::Present => String::new(),
+                StampRule::Seen(stamp) => stamp.value().to_string(),
+            };
+            args.extend([
+                record::front(new).into(),
+                record::back(new, operation.id).into(),
+                keep.into(),
+                keep.div_ceil(1000).saturating_sub(SCORE_EPOCH).into(),
+                coarse(keep, life).into(),
+                seen.into_bytes().into(),
+                record::fields(&new.epochs).into(),
+                (new.terms.len() as u64).into(),
+            ]);
+        }
+    }
+}
+
+/// A moment not before `keep`, in steps of about a sixteenth of the life: so most records find the
+/// keys of their indexes with the time to live that they want, and nothing has to be replicated.
+fn coarse(keep: u64, life: u64) -> u64 {
+    let step = 1 << (life / 16).checked_ilog2().unwrap_or(0);
+    keep.next_multiple_of(step)
+}
+
+fn check(records: &[NewRecord], lane: Lane) -> Result<(), StoreError> {
+    if records.iter().any(|record| record.body.len() > NewRecord::MAX_BODY) {
+        return Err(too_large());
+    }
+    if records.iter().any(|record| record.id.lane() != lane) {
+        return Err(misconfigured(
+            "records that are stored in one step are of one lane, such as \
+            a token and what is minted from it",
+        ));
+    }
+    Ok(())
+}
+
+fn too_large() -> StoreError {
+    StoreError::TooLarge { what: "the record", most: NewRecord::MAX_BODY }
+}
+
+/// The word that a script answers with, and what follows it.
+pub(super) fn outcome(reply: Reply) -> Result<(String, std::vec::IntoIter<Reply>), StoreError> {
+    let mut parts = reply.array()?.into_iter();
+    Ok((next(&mut parts)?.text()?, parts))
+}
+
+/// The error that a script's answer means which is none of the verb's own.
+pub(super) fn refusal(
+    code: &str,
+    operation: Operation,
+    id: Option<TokenId>,
+    mut more: std::vec::IntoIter<Reply>,
+) -> StoreError {
+    let ahead = |more: &mut std::vec::IntoIter<Reply>| {
+        Ttl::from_millis(next(more).ok()?.number().ok()?).ok()
+    };
+    match code {
+        "late" => StoreError::DeadlinePassed { operation: operation.id },
+        "ahead" => StoreError::ClockSkew { ahead: ahead(&mut more).unwrap_or(Ttl::from_secs(10)) },
+        "damaged" => StoreError::Corrupt {
+            what: id.map_or_else(|| "a token".to_owned(), |id| id.to_string()),
+            detail: "its header is of no known format".to_owned(),
+        },
+        _ => StoreError::unavailable(format!("the script answered '{code}', which means nothing")),
+    }
+}
+
+/// A moment some time from now that no call under way needs to reach.
+pub(super) fn soon(now: Timestamp) -> Timestamp {
+    now + Operation::WINDOW
+}
