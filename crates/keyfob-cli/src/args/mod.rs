@@ -1,0 +1,195 @@
+//! What can be said on the command line, one file for each group of commands.
+//!
+//! Values are parsed into the types of the domain here, at the edge. A value that is refused is
+//! never repeated: it may be a secret that landed in the wrong place.
+
+mod issue;
+mod leak;
+mod parse;
+mod reading;
+mod revoke;
+mod update;
+mod validate;
+mod value;
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand};
+use keyfob::BearerPrefix;
+
+pub(crate) use issue::{GrantArgs, IssueArgs};
+pub(crate) use parse::{command, parse};
+pub(crate) use reading::{CountArgs, EventsArgs, From, HistoryArgs, ListArgs, ShowArgs, Sort};
+pub(crate) use revoke::{RevokeArgs, Target};
+pub(crate) use update::UpdateArgs;
+pub(crate) use validate::ValidateArgs;
+pub(crate) use value::{Lifetime, Moment};
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done; 1 refused or not found; 2 wrong arguments or input; 3 the store is unavailable;
+130 interrupted.
+
+Examples:
+  keyfob demo
+  keyfob issue --subject user123 --scope read --ttl 15m
+  keyfob validate --scope read < bearer.txt
+  keyfob list subject:user123 state:active
+  keyfob revoke --subject user123 --reason 'password changed'
+
+'keyfob --help' says more: stores, JSON, exit codes.";
+
+const AFTER_LONG_HELP: &str = "\
+Stores:
+  file:PATH                    one file; the default is keyfob/tokens.redb in the data directory of
+                               the user. It is made by the first 'issue' or 'demo'
+  memory:                      nothing is kept when the command ends
+A password in --store can be seen by others on this machine: put such a URL into KEYFOB_STORE.
+
+JSON (--json), one object per line on stdout:
+  token     {\"id\",\"kind\",\"state\",\"subject\",\"issuer\",\"audience\":[],\"scopes\":[],\"client\",
+            \"issued_at\",\"not_before\",\"expires_at\",\"idle_timeout\",\"absolute_expiry\",\"last_used\",
+            \"family\",\"uses_left\",\"metadata\":{\"device\":{\"id\",\"user_agent\",\"ip\",\"platform\",
+            \"version\"},\"app\",\"app_version\",\"labels\":{},\"tags\":[]},\"claims\":{},
+            \"revocation\":{\"at\",\"reason\",\"by\",\"through\"}|null}
+            from show, list and update; issue adds \"bearer\"
+  validate  {\"ok\":true,\"token\":{…}} or {\"ok\":false,\"code\",\"message\"}; with --all also
+            \"refusals\":[{\"code\",\"message\"}]
+  revoke    {\"target\":{…},\"outcome\":\"revoked\"|\"already_revoked\"|\"counted\"|\"interrupted\",…}
+  history   {\"at\",\"by\",\"reason\",\"what\"}
+  events    CloudEvents 1.0
+  count     {\"count\"}
+  stats     {\"total\",\"by_state\":{},\"by_kind\":{}}
+  doctor    {\"ok\",\"store\",\"store_time\",\"node_time\",\"findings\":[{\"severity\",\"what\",\"advice\"}]}
+  demo      {\"step\",\"title\",\"lines\":[]}
+Times are RFC 3339 in UTC. On stderr:
+  errors    {\"error\":{\"code\",\"message\",\"hint\"}}
+  notes     {\"note\":{\"code\",\"message\",\"cursor\"}}
+Codes are stable; messages are not.
+
+Without --json, lists are tables on a terminal and tab-separated fields elsewhere.
+
+Exit codes:
+  0    done
+  1    refused, or not found
+  2    the arguments or the input are wrong
+  3    the store is unavailable, or is none
+  130  interrupted (events --follow, which ends no other way, exits with 0)
+
+Environment:
+  KEYFOB_STORE    as --store
+  KEYFOB_PREFIX   as --prefix
+  KEYFOB_LOG      what is logged to stderr: a level, or levels by module (keyfob=debug,warn)
+  NO_COLOR        no colours, even on a terminal";
+
+/// Issue tokens, check them, and take them back
+///
+/// keyfob issues opaque bearer tokens, answers whether one is good and whose it is, and takes them
+/// back. It keeps them in a file.
+#[derive(Debug, Parser)]
+#[command(name = "keyfob", version, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What holds for every command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Settings {
+    /// Where the tokens are: file:PATH or memory:
+    #[arg(
+        long,
+        global = true,
+        env = "KEYFOB_STORE",
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = "Everywhere"
+    )]
+    pub(crate) store: Option<String>,
+
+    /// Write JSON, one object per line
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub(crate) json: bool,
+
+    /// The word that bearers start with: 3 to 16 of a-z and 0-9
+    #[arg(
+        long,
+        global = true,
+        env = "KEYFOB_PREFIX",
+        value_name = "WORD",
+        default_value = "fob",
+        help_heading = "Everywhere"
+    )]
+    pub(crate) prefix: BearerPrefix,
+
+    /// Log more to stderr; -vv and -vvv still more
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Everywhere")]
+    pub(crate) verbose: u8,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Walk through the life of a token in six steps
+    ///
+    /// Issues a token, validates it, finds it, revokes it and shows that it is refused, all on the
+    /// store that is named.
+    #[command(after_help = "Examples:\n  keyfob demo\n  keyfob demo --store memory:")]
+    Demo,
+    /// Issue a token, or many from a file
+    Issue(Box<IssueArgs>),
+    /// Say whether a bearer is good
+    Validate(Box<ValidateArgs>),
+    /// Show one token in full
+    Show(ShowArgs),
+    /// List the tokens that match a filter
+    List(ListArgs),
+    /// Count the tokens that match a filter
+    Count(CountArgs),
+    /// Revoke one token, a family, or all of a subject, a client, a filter or the store
+    Revoke(Box<RevokeArgs>),
+    /// Change the metadata of a token
+    Update(Box<UpdateArgs>),
+    /// Tell what happened to a token
+    History(HistoryArgs),
+    /// Print events, and go on printing them as they come
+    Events(EventsArgs),
+    /// Count all tokens by state and kind
+    ///
+    /// It looks at every token of the store: on a large one that takes a while and puts load on it.
+    #[command(after_help = "Examples:\n  keyfob stats\n  keyfob stats --json")]
+    Stats,
+    /// Check the store, the clock and the settings, and say what to mend
+    ///
+    /// Exits with 1 when there is a fault: something with which a promise of keyfob does not hold.
+    #[command(after_help = "Examples:\n  keyfob doctor\n  keyfob doctor --json")]
+    Doctor,
+    /// Print completions for a shell
+    #[command(
+        after_help = "Examples:\n  keyfob completions bash > ~/.local/share/bash-completion/completions/keyfob\n  \
+                      keyfob completions fish > ~/.config/fish/completions/keyfob.fish"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, of keyfob or of one of its commands
+    #[command(
+        after_help = "Examples:\n  keyfob man | man -l -\n  keyfob man issue > keyfob-issue.1"
+    )]
+    Man {
+        /// The command; without it, keyfob itself
+        command: Option<String>,
+    },
+    /// Print a regular expression that finds bearers, for secret scanners
+    #[command(
+        after_help = "Examples:\n  keyfob scanner-regex\n  git grep -nP \"$(keyfob scanner-regex)\""
+    )]
+    ScannerRegex,
+}
+
+/// The file that something is read from, or stdin.
+pub(crate) fn source(path: Option<&PathBuf>) -> crate::input::Source {
+    path.map_or(crate::input::Source::Stdin, |path| crate::input::Source::named(path))
+}

@@ -1,0 +1,13 @@
+//! `completions`: what a shell needs to complete words of keyfob.
+
+use clap_complete::Shell;
+
+use crate::args;
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub(super) fn run(shell: Shell, output: &mut Output) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut args::command(), "keyfob", &mut script);
+    output.raw(&script)
+}

@@ -1,0 +1,26 @@
+//! `history`: what happened to one token.
+
+use crate::args::HistoryArgs;
+use crate::context::Context;
+use crate::failure::Failure;
+
+pub(super) async fn run(args: &HistoryArgs, context: &mut Context) -> Result<(), Failure> {
+    let history = context.manager.history(args.id).await?;
+    let output = &mut context.output;
+    if output.is_json() {
+        return history.iter().try_for_each(|entry| output.object(entry));
+    }
+    let dash = || "-".to_owned();
+    let rows: Vec<_> = history
+        .iter()
+        .map(|entry| {
+            vec![
+                entry.at.to_string(),
+                entry.what.as_str().to_owned(),
+                entry.by.as_ref().map_or_else(dash, ToString::to_string),
+                entry.reason.as_ref().map_or_else(dash, ToString::to_string),
+            ]
+        })
+        .collect();
+    output.rows(&["AT", "WHAT", "BY", "REASON"], &rows)
+}

@@ -1,0 +1,27 @@
+//! `man`: the manual page, from the same definition as the help.
+
+use crate::args;
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub(super) fn run(name: Option<&str>, output: &mut Output) -> Result<(), Failure> {
+    let mut keyfob = args::command().disable_help_subcommand(true);
+    keyfob.build();
+    let command = match name {
+        None => keyfob,
+        Some(name) => {
+            let known = keyfob.find_subcommand(name).cloned();
+            known.ok_or_else(|| unknown(&keyfob))?.display_name(format!("keyfob-{name}"))
+        }
+    };
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page).map_err(Failure::Output)?;
+    output.raw(&page)
+}
+
+fn unknown(keyfob: &clap::Command) -> Failure {
+    let names: Vec<_> = keyfob.get_subcommands().map(|command| command.get_name()).collect();
+    let message = "there is no such command to describe".into();
+    let details = format!("Name one of {}.", names.join(", "));
+    Failure::Usage { code: "usage", message, details }
+}

@@ -1,0 +1,145 @@
+//! `revoke`: one token, or all that an epoch covers. What a filter matches is in `sweep`.
+
+use std::io::{self, IsTerminal, Write};
+
+use keyfob::{Filter, RevokeOutcome, Why};
+use serde_json::{Value, json};
+
+use super::sweep;
+use crate::args::{RevokeArgs, Target};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::input;
+use crate::table::or_never;
+use crate::visible::visible;
+
+pub(super) async fn run(args: &RevokeArgs, context: &mut Context) -> Result<(), Failure> {
+    let Some(target) = args.target() else {
+        let message = "nothing was named to be revoked".into();
+        return Err(Failure::Usage { code: "usage", message, details: String::new() });
+    };
+    let interrupt = context.interrupt.clone();
+    match target {
+        target if args.dry_run => interrupt.or(count(&target, args.why(), context)).await,
+        Target::Matching(text) => sweep::run(&text, args, context).await,
+        target => interrupt.or(at_once(&target, args, context)).await,
+    }
+}
+
+async fn at_once(target: &Target, args: &RevokeArgs, context: &mut Context) -> Result<(), Failure> {
+    let manager = &context.manager;
+    let why = args.why();
+    let done = match target {
+        Target::Token(id) => {
+            let outcome = manager.revoke(*id, why).await?;
+            return tell_one(target, outcome, context).await;
+        }
+        Target::Family(family) => {
+            manager.revoke_family(*family, why).await?;
+            format!("revoked the family {family}")
+        }
+        Target::Subject(subject) => {
+            manager.revoke_subject(subject, why).await?;
+            format!("revoked everything of the subject {subject}")
+        }
+        Target::Client(client) => {
+            manager.revoke_client(client, why).await?;
+            format!("revoked everything of the client {client}")
+        }
+        Target::All | Target::Matching(_) => {
+            confirm("revoke every token of the store", true, args).await?;
+            manager.revoke_all(why).await?;
+            "revoked every token of the store".to_owned()
+        }
+    };
+    tell(&done, json!({ "target": as_json(target), "outcome": "revoked" }), context)
+}
+
+async fn tell_one(
+    target: &Target,
+    outcome: RevokeOutcome,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    let Target::Token(id) = target else { return Ok(()) };
+    let (outcome, revocation) = match outcome {
+        RevokeOutcome::Revoked => ("revoked", context.manager.get(*id).await?.revocation),
+        RevokeOutcome::AlreadyRevoked(revocation) => ("already_revoked", Some(*revocation)),
+    };
+    let told = match &revocation {
+        Some(revocation) if outcome == "already_revoked" => {
+            let reason = revocation.reason.as_ref().map_or("no reason", |reason| reason.as_str());
+            let at = or_never(Some(revocation.at));
+            format!("{id} was revoked before, at {at} ({reason}): that stands")
+        }
+        _ => format!("revoked {id}"),
+    };
+    let object = json!({ "target": as_json(target), "outcome": outcome, "revocation": revocation });
+    tell(&told, object, context)
+}
+
+/// Counts what would be revoked.
+async fn count(target: &Target, why: Why, context: &mut Context) -> Result<(), Failure> {
+    let filter = match target {
+        Target::Token(id) => {
+            // One that is not there is not found, rather than none.
+            context.manager.get(*id).await?;
+            context.filter(&[format!("id:{id}")])?
+        }
+        Target::Family(family) => Filter::new().family(*family),
+        Target::Subject(subject) => Filter::new().subject(subject.clone()),
+        Target::Client(client) => Filter::new().client(client.clone()),
+        Target::All => Filter::new(),
+        Target::Matching(text) => sweep::filter(text, context)?,
+    };
+    let count = context.manager.sweep(filter, why).dry_run().await?;
+    let told = format!("{count} pending or active tokens would be revoked");
+    let target = as_json(target);
+    tell(&told, json!({ "target": target, "outcome": "counted", "count": count }), context)
+}
+
+/// Writes what was done, as a line or as an object.
+pub(super) fn tell(line: &str, object: Value, context: &mut Context) -> Result<(), Failure> {
+    if context.output.is_json() {
+        return context.output.object(&object);
+    }
+    context.output.line(visible(line))
+}
+
+/// Makes sure that something far-reaching is meant. Where nobody can be asked, it has to have been
+/// said if it `must` be.
+pub(super) async fn confirm(what: &str, must: bool, args: &RevokeArgs) -> Result<(), Failure> {
+    if args.yes {
+        return Ok(());
+    }
+    if !can_ask() {
+        if !must {
+            return Ok(());
+        }
+        let message = format!("to {what} needs --yes where nobody can be asked");
+        return Err(Failure::Usage {
+            code: "confirmation_needed",
+            message,
+            details: String::new(),
+        });
+    }
+    let mut terminal = io::stderr();
+    let _ = write!(terminal, "This will {}. It cannot be undone. Go on? [y/N] ", visible(what));
+    let _ = terminal.flush();
+    if input::is_confirmed().await? { Ok(()) } else { Err(Failure::NotConfirmed) }
+}
+
+/// Whether there is somebody to ask.
+pub(super) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+pub(super) fn as_json(target: &Target) -> Value {
+    match target {
+        Target::Token(id) => json!({ "id": id }),
+        Target::Family(family) => json!({ "family": family }),
+        Target::Subject(subject) => json!({ "subject": subject }),
+        Target::Client(client) => json!({ "client": client }),
+        Target::All => json!({ "all": true }),
+        Target::Matching(text) => json!({ "where": text }),
+    }
+}

@@ -1,0 +1,10 @@
+//! `show`: one token in full.
+
+use crate::args::ShowArgs;
+use crate::context::Context;
+use crate::failure::Failure;
+
+pub(super) async fn run(args: &ShowArgs, context: &mut Context) -> Result<(), Failure> {
+    let token = context.manager.get(args.id).await?;
+    context.output.token(&token, context.manager.now())
+}

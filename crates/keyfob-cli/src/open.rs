@@ -1,0 +1,142 @@
+//! The store: from its URL to a manager over it.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use keyfob::{MemoryStore, Store, TokenManager};
+use keyfob_redb::Options;
+
+use crate::args::Settings;
+use crate::failure::Failure;
+
+/// Where tokens are kept, as a URL names it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum StoreUrl {
+    Memory,
+    File(PathBuf),
+}
+
+/// A text that names no store. It does not hold the text, which may have a password in it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{what} names no store: {problem}")]
+pub(crate) struct WrongUrl {
+    what: &'static str,
+    problem: String,
+}
+
+/// Whether a store that is not there yet is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Missing {
+    Make,
+    Refuse,
+}
+
+impl WrongUrl {
+    /// The forms that are accepted.
+    pub(crate) const FORMS: &'static str = "\
+The forms are:
+  file:tokens.redb                 a file, by a relative path
+  file:/var/lib/keyfob/tokens.redb a file, by an absolute path
+  memory:                          nothing is kept when the command ends";
+
+    fn new(problem: impl Into<String>) -> Self {
+        Self { what: "the URL by --store or KEYFOB_STORE", problem: problem.into() }
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = WrongUrl;
+
+    fn from_str(text: &str) -> Result<Self, WrongUrl> {
+        if text.is_empty() {
+            return Err(WrongUrl::new("it is empty"));
+        }
+        let Some((scheme, rest)) = text.split_once(':') else {
+            return Err(WrongUrl::new("it has no scheme: for a file, write file: before its path"));
+        };
+        if text.chars().any(char::is_control) {
+            return Err(WrongUrl::new("it holds a control character"));
+        }
+        match scheme {
+            "memory" if rest.is_empty() => Ok(Self::Memory),
+            "memory" => Err(WrongUrl::new("nothing may follow memory:")),
+            "file" => file(rest),
+            _ => Err(WrongUrl::new("its scheme is not known")),
+        }
+    }
+}
+
+fn file(rest: &str) -> Result<StoreUrl, WrongUrl> {
+    let path = match rest.strip_prefix("//") {
+        None => rest,
+        Some(path) if path.starts_with('/') => path,
+        Some(_) => {
+            return Err(WrongUrl::new(
+                "file:// is followed by an absolute path, as in file:///var/lib/tokens.redb",
+            ));
+        }
+    };
+    if path.is_empty() {
+        return Err(WrongUrl::new("no path follows file:"));
+    }
+    Ok(StoreUrl::File(path.into()))
+}
+
+/// Opens the store that the settings name.
+pub(crate) async fn manager(
+    settings: &Settings,
+    missing: Missing,
+) -> Result<TokenManager, Failure> {
+    let (url, missing) = match &settings.store {
+        Some(url) => (url.parse()?, missing),
+        // Nobody can have mistyped the default.
+        None => (default_store()?, Missing::Make),
+    };
+    let store = open(&url, missing).await?;
+    Ok(TokenManager::builder(store).prefix(settings.prefix.clone()).build())
+}
+
+async fn open(url: &StoreUrl, missing: Missing) -> Result<Arc<dyn Store>, Failure> {
+    Ok(match url {
+        StoreUrl::Memory => Arc::new(MemoryStore::new().map_err(keyfob::Error::from)?),
+        StoreUrl::File(path) => {
+            Arc::new(Options::new().create(missing == Missing::Make).open(path)?)
+        }
+    })
+}
+
+fn default_store() -> Result<StoreUrl, Failure> {
+    let directory = dirs::data_dir().ok_or(Failure::NoDataDirectory)?;
+    Ok(StoreUrl::File(directory.join("keyfob").join("tokens.redb")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_name_stores() {
+        let file = |path: &str| Ok(StoreUrl::File(path.into()));
+        assert_eq!("memory:".parse(), Ok(StoreUrl::Memory));
+        assert_eq!("file:tokens.redb".parse(), file("tokens.redb"));
+        assert_eq!("file:/var/tokens.redb".parse(), file("/var/tokens.redb"));
+        assert_eq!("file:///var/tokens.redb".parse(), file("/var/tokens.redb"));
+    }
+
+    #[test]
+    fn what_names_no_store_is_refused_without_being_repeated() {
+        for text in [
+            "",
+            "tokens.redb",
+            "file:",
+            "file://host/x",
+            "memory:x",
+            "http://u:hunter2@h",
+            "file:\n",
+        ] {
+            let refused = text.parse::<StoreUrl>().unwrap_err();
+            assert!(!refused.to_string().contains("hunter2"), "{refused}");
+        }
+    }
+}

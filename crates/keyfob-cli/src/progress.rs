@@ -1,0 +1,56 @@
+//! Progress of long work, on stderr, where that is a terminal.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How far something has got. It goes away when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    /// Of work whose end is not known.
+    pub(crate) fn counting(what: &'static str) -> Self {
+        let bar = ProgressBar::no_length().with_message(what);
+        Self::shown(bar, "{spinner} {human_pos} {msg} ({elapsed})")
+    }
+
+    /// Of so much work.
+    pub(crate) fn towards(total: u64, what: &'static str) -> Self {
+        let bar = ProgressBar::new(total).with_message(what);
+        Self::shown(bar, "{bar:30} {human_pos} of {human_len} {msg} ({eta} left)")
+    }
+
+    /// Of a file of so many bytes.
+    pub(crate) fn reading(bytes: u64) -> Self {
+        Self::shown(ProgressBar::new(bytes), "{bar:30} {bytes} of {total_bytes} read ({eta} left)")
+    }
+
+    /// None: what is being written would run into it.
+    pub(crate) fn hidden() -> Self {
+        Self(ProgressBar::hidden())
+    }
+
+    fn shown(bar: ProgressBar, template: &str) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self::hidden();
+        }
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self(bar)
+    }
+
+    /// It has got so far.
+    pub(crate) fn at(&self, position: u64) {
+        self.0.set_position(position);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

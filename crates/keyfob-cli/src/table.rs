@@ -1,0 +1,150 @@
+//! How tokens look to a person: one in a row of a table, or one in full.
+
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
+use keyfob::{Timestamp, Token, TokenState};
+
+use crate::visible::visible;
+
+/// The columns of a list of tokens.
+pub(crate) const TOKEN_HEADINGS: [&str; 6] =
+    ["ID", "KIND", "STATE", "SUBJECT", "CLIENT", "EXPIRES"];
+
+/// A token as one row of a list.
+pub(crate) fn token_row(token: &Token, now: Timestamp) -> Vec<String> {
+    vec![
+        token.id.to_string(),
+        token.kind.to_string(),
+        token.state(now).to_string(),
+        or_dash(token.subject.as_ref()),
+        or_dash(token.client.as_ref()),
+        or_never(token.expires_at),
+    ]
+}
+
+/// A token in full. What it does not have is left out.
+pub(crate) fn token_fields(token: &Token, now: Timestamp) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        ("id", token.id.to_string()),
+        ("kind", token.kind.to_string()),
+        ("state", token.state(now).to_string()),
+    ];
+    let device = &token.metadata.device;
+    let claims = serde_json::to_string(&token.claims).unwrap_or_default();
+    let labels = token.metadata.labels.iter().map(|(key, value)| format!("{key}={value}"));
+    let labels = labels.collect::<Vec<_>>().join(", ");
+    let full = |text: String| Some(text).filter(|text| !text.is_empty());
+    let optional = [
+        ("subject", text(token.subject.as_ref())),
+        ("issuer", text(token.issuer.as_ref())),
+        ("audience", full(token.audiences.to_string())),
+        ("scopes", full(token.scopes.to_string())),
+        ("client", text(token.client.as_ref())),
+        ("issued", Some(token.issued_at.to_string())),
+        ("not before", text(token.not_before)),
+        ("expires", Some(or_never(token.expires_at))),
+        ("idle timeout", text(token.idle_timeout)),
+        ("absolute expiry", text(token.absolute_expiry)),
+        ("last used", text(token.last_used)),
+        ("uses left", text(token.uses_left)),
+        ("family", text(token.family)),
+        ("device id", text(device.id.as_ref())),
+        ("user agent", text(device.user_agent.as_ref())),
+        ("ip", text(device.ip)),
+        ("platform", text(device.platform.as_ref())),
+        ("device version", text(device.version.as_ref())),
+        ("app", text(token.metadata.app.as_ref())),
+        ("app version", text(token.metadata.app_version.as_ref())),
+        ("labels", full(labels)),
+        ("tags", full(token.metadata.tags.to_string())),
+        ("claims", full(claims).filter(|claims| claims != "{}")),
+    ];
+    fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(revocation) = &token.revocation {
+        fields.push(("revoked at", revocation.at.to_string()));
+        let through = revocation.through.as_str().to_owned();
+        let told = [
+            ("revoked by", text(revocation.by.as_ref())),
+            ("reason", text(revocation.reason.as_ref())),
+            ("through", Some(through)),
+        ];
+        fields.extend(told.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    }
+    fields
+}
+
+/// Rows under headings.
+pub(crate) fn of(headings: &[&str], rows: &[Vec<String>], colour: bool) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    if colour {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+        // Without a terminal to ask, comfy-table needs to be told a width to arrange for.
+        table.set_width(terminal_width());
+    }
+    table.set_header(headings.iter().map(|heading| {
+        let cell = Cell::new(heading);
+        if colour { cell.add_attribute(Attribute::Bold) } else { cell }
+    }));
+    for row in rows {
+        table.add_row(row.iter().map(|text| {
+            let cell = Cell::new(visible(text));
+            match shade_of(text).filter(|_| colour) {
+                Some(shade) => cell.fg(shade),
+                None => cell,
+            }
+        }));
+    }
+    // An id that is broken over two lines cannot be copied.
+    if let Some(first) = table.column_mut(0) {
+        first.set_constraint(ColumnConstraint::ContentWidth);
+    }
+    table
+}
+
+fn shade_of(text: &str) -> Option<Color> {
+    match text {
+        "fault" => return Some(Color::Red),
+        "warning" => return Some(Color::Yellow),
+        "good" => return Some(Color::Green),
+        _ => {}
+    }
+    text.parse().ok().map(|state| match state {
+        TokenState::Active => Color::Green,
+        TokenState::Pending => Color::Yellow,
+        TokenState::Revoked => Color::Red,
+        TokenState::Expired | TokenState::Exhausted => Color::DarkGrey,
+    })
+}
+
+fn terminal_width() -> u16 {
+    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100)
+}
+
+fn text(value: Option<impl ToString>) -> Option<String> {
+    value.map(|value| value.to_string())
+}
+
+fn or_dash(value: Option<impl ToString>) -> String {
+    text(value).unwrap_or_else(|| "-".into())
+}
+
+/// When a token ends.
+pub(crate) fn or_never(at: Option<Timestamp>) -> String {
+    text(at).unwrap_or_else(|| "never".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_there_only_when_they_are_asked_for() {
+        let rows = vec![vec!["tok_1".to_owned(), "revoked".to_owned()]];
+        let plain = of(&["ID", "STATE"], &rows, false).to_string();
+        assert!(!plain.contains('\u{1b}'), "{plain:?}");
+        let coloured = of(&["ID", "STATE"], &rows, true).to_string();
+        assert!(coloured.contains('\u{1b}'), "{coloured:?}");
+    }
+}
