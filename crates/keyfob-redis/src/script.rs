@@ -4,6 +4,8 @@
 //! paths are declared; what a page or a late id touches besides (records, chunks, directories)
 //! follows from a declared key and lies in the same slot.
 
+use keyfob::store::Epoch;
+
 /// The scripts of a store.
 #[derive(Debug)]
 pub(crate) struct Scripts {
@@ -112,7 +114,8 @@ impl Scripts {
 
 impl Script {
     fn new(text: &str, leaf: u16) -> Self {
-        let text = text.replace("@CAP@", &leaf.to_string());
+        let idle = Epoch::KEPT_AT_LEAST.as_millis();
+        let text = text.replace("@CAP@", &leaf.to_string()).replace("@IDLE@", &idle.to_string());
         let digest = redis::Script::new(&text).get_hash().to_owned();
         Self { digest, text }
     }

@@ -5,13 +5,11 @@
 local function advance(field, at, note, op, covers)
   local idle = now + IDLE
   if c('EXISTS', K[1]) == 0 then born(idle) end
-  local kept = c('PEXPIRETIME', K[1])
-  if kept >= 0 and kept < idle then
-    kept = idle
-    c('PEXPIREAT', K[1], string.format('%.0f', idle))
+  if not covers then
+    -- A login may still have to insert what it read the stamp for.
+    c('PEXPIREAT', K[1], string.format('%.0f', idle), 'GT')
+    covers = c('PEXPIRETIME', K[1])
   end
-  -- A login may still have to insert what it read the stamp for.
-  covers = math.max(covers or kept, idle)
   local n = c('HINCRBY', K[1], 'n', 1)
   c('HSET', K[1], field, pack('>I8I6I6', n, at, covers) .. op .. note)
   local sample = c('HRANDFIELD', K[1], 8, 'WITHVALUES')

@@ -3,8 +3,9 @@
 --
 -- An epoch is: stamp (8), when (6), until when it covers anything (6), operation (8), note.
 
--- How long a lane that nothing lives in is kept: longer than a login that read its stamp may take.
-local IDLE = 600000
+-- How long a lane that nothing lives in is kept, and an epoch at least: longer than a login that
+-- read its stamp may take.
+local IDLE = @IDLE@
 
 -- The sequence and the boundary of the lane, once read.
 local sequence, boundary

@@ -29,7 +29,7 @@ impl Shared {
         let Some(lane) = insert.records.first().map(|first| first.id.lane()) else {
             return Err(misconfigured("an insert has at least one record, such as a token's own"));
         };
-        check(&insert.records, lane)?;
+        self.check(&insert.records, lane)?;
         // A record that outlives the deadline remembers its operation itself.
         let outlives =
             |record: &NewRecord| record.keep_until > operation.deadline + Ttl::from_secs(60);
@@ -63,7 +63,7 @@ impl Shared {
         if replace.body.len() > NewRecord::MAX_BODY {
             return Err(too_large());
         }
-        check(&replace.minted, lane)?;
+        self.check(&replace.minted, lane)?;
         let mut names = vec![
             self.keys.lane(lane),
             self.keys.events(lane),
@@ -167,6 +167,25 @@ impl Shared {
             ]);
         }
     }
+
+    fn check(&self, records: &[NewRecord], lane: Lane) -> Result<(), StoreError> {
+        if records.iter().any(|record| record.body.len() > NewRecord::MAX_BODY) {
+            return Err(too_large());
+        }
+        if records.iter().any(|record| record.id.lane() != lane) {
+            return Err(misconfigured(
+                "records that are stored in one step are of one lane, such as a token and what is \
+                 minted from it",
+            ));
+        }
+        if !records.is_empty() && lane.number() >= self.namespace.lanes().get() {
+            return Err(misconfigured(format!(
+                "this namespace has no lane {}: draw the id for a lane of Store::namespace",
+                lane.number()
+            )));
+        }
+        Ok(())
+    }
 }
 
 /// A moment not before `keep`, in steps of about a sixteenth of the life: so most records find the
@@ -174,19 +193,6 @@ impl Shared {
 fn coarse(keep: u64, life: u64) -> u64 {
     let step = 1 << (life / 16).checked_ilog2().unwrap_or(0);
     keep.next_multiple_of(step)
-}
-
-fn check(records: &[NewRecord], lane: Lane) -> Result<(), StoreError> {
-    if records.iter().any(|record| record.body.len() > NewRecord::MAX_BODY) {
-        return Err(too_large());
-    }
-    if records.iter().any(|record| record.id.lane() != lane) {
-        return Err(misconfigured(
-            "records that are stored in one step are of one lane, such as \
-            a token and what is minted from it",
-        ));
-    }
-    Ok(())
 }
 
 fn too_large() -> StoreError {

@@ -1,3 +1,15 @@
 //! The store on real servers.
 
 mod contract;
+
+use keyfob_testkit::redis::{RedisCluster, RedisSentinel};
+
+fn cluster_url(cluster: &RedisCluster) -> String {
+    let urls = cluster.urls();
+    let nodes: Vec<_> = urls.iter().map(|url| url.trim_start_matches("redis://")).collect();
+    format!("redis+cluster://{}", nodes.join(","))
+}
+
+fn sentinel_url(group: &RedisSentinel) -> String {
+    format!("redis+sentinel://{}/{}", group.sentinels().join(","), group.service())
+}
