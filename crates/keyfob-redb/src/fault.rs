@@ -27,7 +27,13 @@ macro_rules! engine_faults {
     )+};
 }
 
-engine_faults!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError);
+engine_faults!(
+    redb::StorageError,
+    redb::TableError,
+    redb::TransactionError,
+    redb::CommitError,
+    redb::CursorError
+);
 
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {

@@ -23,6 +23,7 @@ mod file;
 mod foundation;
 mod integrity;
 mod options;
+mod pending;
 mod report;
 mod row;
 mod shared;

@@ -66,7 +66,7 @@ impl<T: Readable> View<'_, T> {
 
     pub(crate) fn loaded(&self, record: Record<'_>) -> Result<Loaded, Fault> {
         let id = record.id;
-        let verdict = self.verdict(id.lane(), record.stamp, record.tombstone, &record.epochs)?;
+        let verdict = self.verdict_on(&record)?;
         Ok(Loaded {
             id,
             body: record.body.into_owned(),
@@ -79,14 +79,23 @@ impl<T: Readable> View<'_, T> {
         })
     }
 
+    pub(crate) fn verdict_on(&self, record: &Record<'_>) -> Result<Verdict, Fault> {
+        let lane = record.id.lane();
+        let tombstone = record.tombstone.clone();
+        self.verdict(lane, self.lane(lane)?, record.stamp, tombstone, &record.epochs)
+    }
+
+    /// The verdict on what is stamped so and answers to these epochs in `lane`, whose state is
+    /// `row`.
     pub(crate) fn verdict(
         &self,
         lane: Lane,
+        row: Option<LaneRow>,
         stamp: Stamp,
         tombstone: Option<Mark>,
         epochs: &Epochs,
     ) -> Result<Verdict, Fault> {
-        let sequence = self.lane(lane)?.map(|row| (row.birth, row.sequence));
+        let sequence = row.map(|row| (row.birth, row.sequence));
         let mut fault = None;
         let verdict = Verdict::of(stamp, tombstone, epochs, sequence, |field| {
             self.epoch(lane, field).unwrap_or_else(|failed| {

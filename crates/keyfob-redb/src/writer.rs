@@ -247,7 +247,10 @@ fn transact(
         answers.push(applied.answer);
         broken = broken.or(applied.broken);
     }
-    drop(changes);
+    let broken = broken.or_else(|| match changes.finish() {
+        Ok(()) => None,
+        Err(fault) => Some(StoreError::from(fault).to_string()),
+    });
     if let Some(detail) = broken {
         drop(transaction);
         return Ending::Aborted(detail);

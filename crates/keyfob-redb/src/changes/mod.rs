@@ -11,9 +11,11 @@ use redb::{ReadableTable, WriteTransaction};
 
 use crate::fault::Fault;
 use crate::feed;
+use crate::pending::Pending;
 use crate::row::{Answer, Kept, Record};
 use crate::tables::{self, Rows};
 use crate::view::View;
+use rows::stamp_by;
 
 /// The tables of a write transaction.
 pub(crate) struct Changes<'txn> {
@@ -27,6 +29,9 @@ pub(crate) struct Changes<'txn> {
     observations: Rows<'txn>,
     trimmed: Rows<'txn>,
     answers: Rows<'txn>,
+    index_rows: Pending,
+    forget_rows: Pending,
+    answer_rows: Pending,
     lane_count: LaneCount,
     /// The present moment, set before each command.
     pub(crate) now: Timestamp,
@@ -50,9 +55,19 @@ impl<'txn> Changes<'txn> {
             observations: table(tables::OBSERVATIONS)?,
             trimmed: table(tables::TRIMMED)?,
             answers: table(tables::ANSWERS)?,
+            index_rows: Pending::default(),
+            forget_rows: Pending::default(),
+            answer_rows: Pending::default(),
             lane_count,
             now,
         })
+    }
+
+    /// Writes what still waits; the transaction can be committed after it.
+    pub(crate) fn finish(mut self) -> Result<(), Fault> {
+        self.index_rows.write(&mut self.index)?;
+        self.forget_rows.write(&mut self.forget)?;
+        self.answer_rows.write(&mut self.answers)
     }
 
     pub(crate) fn insert(
@@ -66,11 +81,9 @@ impl<'txn> Changes<'txn> {
         let outcome = match self.admit(&insert.records)? {
             Some(refused) => refused,
             None => {
-                let first = insert.records.first();
-                let lane = first.map_or(Lane::default(), |first| first.id.lane());
-                let rule = first.map_or(StampRule::Present, |first| first.stamp);
-                let stamp = self.stamp_for(lane, rule)?;
-                self.store_all(insert.records)?;
+                let lane = insert.records.first().map_or(Lane::default(), |first| first.id.lane());
+                let present = self.view().lane_to_write(lane)?.sequence;
+                let stamp = self.store_all(insert.records)?.unwrap_or(present);
                 self.append_events(lane, insert.events)?;
                 Inserted::Stored(stamp)
             }
@@ -111,7 +124,7 @@ impl<'txn> Changes<'txn> {
         for term in replace.added_terms {
             let term = tables::term_key(term);
             if record.terms.add(&term) {
-                self.list(&term, record.id, record.keep_until)?;
+                self.list(&term, record.id, record.keep_until);
             }
         }
         self.write_record(&record)?;
@@ -235,17 +248,21 @@ impl<'txn> Changes<'txn> {
         if self.now > operation.deadline {
             return Err(StoreError::DeadlinePassed { operation: operation.id }.into());
         }
-        let Some(row) = self.answers.get(tables::answer_key(operation).as_slice())? else {
-            return Ok(None);
+        let key = tables::answer_key(operation);
+        let answer = match self.answer_rows.get(&key) {
+            Some(row) => Answer::read(row),
+            None => match self.answers.get(key.as_slice())? {
+                Some(row) => Answer::read(row.value()),
+                None => return Ok(None),
+            },
         };
-        let answer = Answer::read(row.value()).map_err(|damaged| damaged.of(operation.id))?;
-        Ok(T::recall(answer))
+        Ok(T::recall(answer.map_err(|damaged| damaged.of(operation.id))?))
     }
 
     fn answer<T: Kept>(&mut self, operation: &Operation, answer: T) -> Result<T, Fault> {
         if let Some(kept) = answer.keep() {
-            let key = tables::answer_key(operation);
-            self.answers.insert(key.as_slice(), kept.write().as_slice())?;
+            let key = tables::answer_key(operation).to_vec();
+            self.answer_rows.insert(key, kept.write());
         }
         Ok(answer)
     }
@@ -261,21 +278,14 @@ impl<'txn> Changes<'txn> {
                     return Ok(Some(Inserted::IdTaken));
                 }
             }
-            let lane = new.id.lane();
-            view.lane_to_write(lane)?;
-            let stamp = self.stamp_for(lane, new.stamp)?;
-            if !view.verdict(lane, stamp, None, &new.epochs)?.is_clear() {
+            let lane = view.own(new.id.lane());
+            let row = view.lane_to_write(lane)?;
+            let stamp = stamp_by(new.stamp, &row);
+            if !view.verdict(lane, Some(row), stamp, None, &new.epochs)?.is_clear() {
                 return Ok(Some(Inserted::Superseded));
             }
         }
         Ok(None)
-    }
-
-    fn stamp_for(&self, lane: Lane, rule: StampRule) -> Result<Stamp, Fault> {
-        match rule {
-            StampRule::Seen(stamp) => Ok(stamp),
-            StampRule::Present => Ok(self.view().lane_to_write(lane)?.sequence),
-        }
     }
 
     /// The record of a token, if it is kept now, and the verdict on it.
@@ -287,9 +297,7 @@ impl<'txn> Changes<'txn> {
         if record.id != id || record.keep_until <= self.now {
             return Ok(None);
         }
-        let view = self.view();
-        let tombstone = record.tombstone.clone();
-        let verdict = view.verdict(id.lane(), record.stamp, tombstone, &record.epochs)?;
+        let verdict = self.view().verdict_on(&record)?;
         Ok(Some((record.into_owned(), verdict)))
     }
 }

@@ -1,57 +1,75 @@
 //! The writes themselves: each keeps the tables in step with each other.
 
-use keyfob::store::{Epoch, Feed, NewRecord, Order, StampRule};
+use keyfob::store::{Epoch, Feed, NewRecord, Order, Stamp, StampRule};
 use keyfob::{EpochField, Lane, Timestamp, TokenId};
+use redb::ReadableTable;
 
 use super::Changes;
 use crate::fault::Fault;
 use crate::feed;
-use crate::row::{EpochRow, Record};
+use crate::row::{EpochRow, LaneRow, Record};
 use crate::tables;
 
 /// How many rows past their time a write drops: more than it adds, so that they never pile up.
 const DROPPED_PER_WRITE: usize = 16;
 
 impl Changes<'_> {
-    pub(super) fn store_all(&mut self, records: Vec<NewRecord>) -> Result<(), Fault> {
+    /// Stores records that were admitted; the stamp of the first.
+    pub(super) fn store_all(&mut self, records: Vec<NewRecord>) -> Result<Option<Stamp>, Fault> {
+        let mut first = None;
         for new in records {
             let lane = self.view().own(new.id.lane());
             let mut row = self.view().lane_to_write(lane)?;
-            let stamp = match new.stamp {
-                StampRule::Seen(stamp) => stamp,
-                StampRule::Present => row.sequence,
-            };
-            self.forget_record(new.id)?;
+            let stamp = stamp_by(new.stamp, &row);
+            first = first.or(Some(stamp));
             // A record whose time is over already is stored nowhere.
             if new.keep_until <= self.now {
+                if let Some(old) = self.drop_record(new.id)? {
+                    self.unschedule(&old);
+                }
                 continue;
             }
             if row.keep(new.keep_until) {
                 self.lanes.insert(tables::lane_key(lane).as_slice(), row.write().as_slice())?;
             }
             let record = Record::new(new, stamp);
-            for term in record.terms.iter() {
-                self.list(term, record.id, record.keep_until)?;
+            let key = tables::record_key(record.id);
+            let old = self.records.insert(key.as_slice(), record.write().as_slice())?;
+            // One that was kept until now may still lie there.
+            if let Some(old) = old.map(|row| Record::read(row.value()).map(Record::into_owned)) {
+                self.last_used.remove(key.as_slice())?;
+                if let Ok(old) = old {
+                    self.unlist(&old);
+                    self.unschedule(&old);
+                }
             }
-            let forget = tables::forget_key(record.keep_until, record.id);
-            self.forget.insert(forget.as_slice(), [].as_slice())?;
-            self.write_record(&record)?;
+            for term in record.terms.iter() {
+                self.list(term, record.id, record.keep_until);
+            }
+            let forget = tables::forget_key(record.keep_until, record.id).to_vec();
+            self.forget_rows.insert(forget, Vec::new());
         }
-        Ok(())
+        Ok(first)
     }
 
-    pub(super) fn list(
-        &mut self,
-        term: &tables::TermKey,
-        id: TokenId,
-        keep_until: Timestamp,
-    ) -> Result<(), Fault> {
+    pub(super) fn list(&mut self, term: &tables::TermKey, id: TokenId, keep_until: Timestamp) {
         let place = tables::place(keep_until, id);
         for order in [Order::NewestFirst, Order::NextToExpire] {
-            let key = tables::index_key(term, order, &place);
-            self.index.insert(key.as_slice(), [].as_slice())?;
+            self.index_rows.insert(tables::index_key(term, order, &place), Vec::new());
         }
-        Ok(())
+    }
+
+    fn unlist(&mut self, record: &Record<'_>) {
+        let place = tables::place(record.keep_until, record.id);
+        for term in record.terms.iter() {
+            for order in [Order::NewestFirst, Order::NextToExpire] {
+                self.index_rows.remove(tables::index_key(term, order, &place));
+            }
+        }
+    }
+
+    fn unschedule(&mut self, record: &Record<'_>) {
+        self.forget_rows.remove(tables::forget_key(record.keep_until, record.id).to_vec());
     }
 
     pub(super) fn write_record(&mut self, record: &Record<'_>) -> Result<(), Fault> {
@@ -94,8 +112,11 @@ impl Changes<'_> {
         for _ in 0..DROPPED_PER_WRITE {
             let Some(key) = first_before(&self.forget, |end| end <= now)? else { break };
             self.forget.remove(key.as_slice())?;
-            if let Some(id) = tables::id_at_end(&key) {
-                self.forget_record(id)?;
+            // In this batch the id may have been given to another record already.
+            if let Some(id) = tables::id_at_end(&key)
+                && self.is_past(id)?
+            {
+                self.drop_record(id)?;
             }
         }
         for _ in 0..DROPPED_PER_WRITE {
@@ -112,23 +133,34 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Removes whatever record has the place of `id`, with all its rows.
-    pub(super) fn forget_record(&mut self, id: TokenId) -> Result<(), Fault> {
+    /// Whether the record that has the place of `id` is past its time, or beyond reading.
+    fn is_past(&self, id: TokenId) -> Result<bool, Fault> {
+        let Some(row) = self.records.get(tables::record_key(id).as_slice())? else {
+            return Ok(false);
+        };
+        Ok(Record::read(row.value()).map_or(true, |record| record.keep_until <= self.now))
+    }
+
+    /// Removes whatever record has the place of `id`, with its last use and its index rows. Of one
+    /// that cannot be read, the index rows stay: they lead nowhere, and a check says so.
+    fn drop_record(&mut self, id: TokenId) -> Result<Option<Record<'static>>, Fault> {
         let key = tables::record_key(id);
-        let Some(row) = self.records.remove(key.as_slice())? else { return Ok(()) };
-        // Of one that cannot be read, the index rows stay: they lead nowhere, and a check says so.
-        let record = Record::read(row.value()).map(Record::into_owned);
+        let Some(row) = self.records.remove(key.as_slice())? else { return Ok(None) };
+        let record = Record::read(row.value()).map(Record::into_owned).ok();
         drop(row);
         self.last_used.remove(key.as_slice())?;
-        let Ok(record) = record else { return Ok(()) };
-        self.forget.remove(tables::forget_key(record.keep_until, record.id).as_slice())?;
-        let place = tables::place(record.keep_until, record.id);
-        for term in record.terms.iter() {
-            for order in [Order::NewestFirst, Order::NextToExpire] {
-                self.index.remove(tables::index_key(term, order, &place).as_slice())?;
-            }
+        if let Some(record) = &record {
+            self.unlist(record);
         }
-        Ok(())
+        Ok(record)
+    }
+}
+
+/// The stamp of a new record in a lane.
+pub(super) fn stamp_by(rule: StampRule, lane: &LaneRow) -> Stamp {
+    match rule {
+        StampRule::Seen(stamp) => stamp,
+        StampRule::Present => lane.sequence,
     }
 }
 

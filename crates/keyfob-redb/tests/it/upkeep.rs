@@ -1,6 +1,7 @@
 //! Nothing piles up: each write drops a few rows whose time is over, and never many.
 
-use keyfob::store::{Cursor, Feed, LastUse, Order};
+use futures_util::future::join_all;
+use keyfob::store::{Cursor, Feed, Insert, Inserted, LastUse, NewRecord, Order};
 use keyfob::{Store, Ttl};
 
 use crate::stage::{self, Stage};
@@ -24,7 +25,7 @@ async fn records_past_their_time_are_dropped_a_few_per_write_with_all_their_rows
     while kept.last() != Some(&1) && kept.len() < 20 {
         let record = stage.record(&store, "new");
         let keep_until = stage.now() + Ttl::from_millis(1).unwrap();
-        stage.insert(&store, vec![keyfob::store::NewRecord { keep_until, ..record }]).await;
+        stage.insert(&store, vec![NewRecord { keep_until, ..record }]).await;
         stage.clock.advance(Ttl::from_secs(60));
         stage::assert_sound(&store).await;
         kept.push(store.check().await.unwrap().records);
@@ -41,6 +42,32 @@ async fn records_past_their_time_are_dropped_a_few_per_write_with_all_their_rows
     assert_eq!(left("lanes"), 1, "the epoch went when nothing was left that it covered");
     assert_eq!(left("epoch_ends"), 0);
     assert_eq!(left("answers"), 1, "answers go with their deadlines");
+}
+
+/// An id that is free again is given to a new record while rows of the old one are being dropped.
+#[tokio::test]
+async fn an_id_is_given_anew_in_the_commit_that_drops_what_had_it() {
+    let stage = Stage::new();
+    let store = stage.store();
+    let records: Vec<_> = (0..128).map(|n| stage.record(&store, &format!("user{n}"))).collect();
+    stage.insert(&store, records.clone()).await;
+    stage.clock.advance(Ttl::from_hours(2));
+    let keep_until = stage.now() + Ttl::from_hours(1);
+    let anew = records.into_iter().skip(64).map(|old| NewRecord { keep_until, ..old });
+    let anew: Vec<_> = anew.collect();
+    let inserts = anew.iter().map(|record| {
+        let insert = Insert { records: vec![record.clone()], events: vec![] };
+        store.insert(stage.operation(), insert)
+    });
+    for inserted in join_all(inserts).await {
+        assert!(matches!(inserted, Ok(Inserted::Stored(_))), "{inserted:?}");
+    }
+    assert!(store.commits().commits < 10, "they share commits: {:?}", store.commits());
+    for record in &anew {
+        assert!(store.load(record.id).await.unwrap().is_some(), "it was stored after the drop");
+    }
+    stage::assert_sound(&store).await;
+    assert_eq!(stage::ids(&store, store.namespace().all(), Order::NewestFirst).await.len(), 64);
 }
 
 /// How many rows a table has.
