@@ -1,12 +1,15 @@
 //! What it takes to hold a store to the contract of keyfob.
 //!
 //! - [`contract`] is the contract as a suite of tests: `store_contract!(setup)` runs all of it.
+//! - [`model`] is the contract as plain maps, and [`prop`] compares a store with it in random runs.
 //! - [`redis`] starts real servers for the stores that need one; with the feature `tls` also such
 //!   that speak TLS.
 //! - [`proxy`] is a network before a server that fails on command.
 
 pub mod contract;
 pub mod fuzz;
+pub mod model;
+pub mod prop;
 pub mod proxy;
 #[cfg(unix)]
 pub mod redis;

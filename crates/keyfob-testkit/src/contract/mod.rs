@@ -54,6 +54,7 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use scene::Scene;
+pub(crate) use scene::same_local_bytes;
 pub use setup::{Setup, Time};
 
 /// How long a scenario may take before it counts as stuck.

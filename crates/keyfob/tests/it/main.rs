@@ -5,4 +5,5 @@
 mod contract_memory;
 mod fuzz;
 mod manager;
+mod model_memory;
 mod storm;

@@ -1,0 +1,69 @@
+//! Random runs that compare a store with the [`Model`](crate::model::Model): every answer, every
+//! record after each step, and every listing in both orders.
+//!
+//! A run that fails is shrunk to the steps that matter. `PROPTEST_CASES` says how many runs there
+//! are, where it is set.
+
+mod step;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use std::future::Future;
+
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+use crate::contract::Setup;
+use step::Step;
+use world::World;
+
+/// How many runs there are on a store whose time is moved by hand.
+const RUNS: u32 = 200;
+
+/// How many there are on one that lives in real time, behind a network.
+const RUNS_IN_REAL_TIME: u32 = 24;
+
+/// Compares a store on a manual clock with the model.
+///
+/// # Panics
+/// When they disagree; it says where, and by which steps.
+pub fn model_agrees<Making: Future<Output = Setup>>(setup: impl Fn() -> Making) {
+    compare(RUNS, true, setup);
+}
+
+/// Compares a store in real time with the model: fewer runs, and none of them waits.
+///
+/// # Panics
+/// When they disagree; it says where, and by which steps.
+pub fn model_agrees_in_real_time<Making: Future<Output = Setup>>(setup: impl Fn() -> Making) {
+    compare(RUNS_IN_REAL_TIME, false, setup);
+}
+
+fn compare<Making: Future<Output = Setup>>(runs: u32, may_wait: bool, setup: impl Fn() -> Making) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let mut config = Config { failure_persistence: None, ..Config::default() };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = runs;
+    }
+    let result = TestRunner::new(config).run(&step::steps(may_wait), |steps| {
+        let run = async { play(setup().await, &steps).await };
+        runtime.block_on(run).map_err(TestCaseError::fail)
+    });
+    if let Err(disagreement) = result {
+        panic!("the store and the model disagree: {disagreement}");
+    }
+}
+
+async fn play(setup: Setup, steps: &[Step]) -> Result<(), String> {
+    let mut world = World::new(setup).await?;
+    for (number, step) in steps.iter().enumerate() {
+        world.take(step).await.map_err(|what| format!("at step {number}: {what}"))?;
+    }
+    world.compare_all().await?;
+    world.close().await;
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! The steps that a random run is made of. They name things by small numbers, so that steps often
+//! meet, and so that what is left after shrinking can be read.
+
+use proptest::prelude::*;
+
+/// How many lanes a run uses at most.
+pub(super) const LANES: u8 = 3;
+
+/// How many ids a lane has. The last ones share the local bytes of the first.
+pub(super) const IDS: u8 = 8;
+
+/// How many of the ids of a lane are twins of others.
+pub(super) const TWINS: u8 = 2;
+
+/// One id: the lane and the number within.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Pick {
+    pub(super) lane: u8,
+    pub(super) number: u8,
+}
+
+/// One new record.
+#[derive(Clone, Debug)]
+pub(super) struct New {
+    pub(super) number: u8,
+    pub(super) life: Life,
+    pub(super) uses: Option<u8>,
+    pub(super) subject: Option<u8>,
+    pub(super) client: Option<u8>,
+    pub(super) parent: Option<u8>,
+    pub(super) seen: bool,
+    /// One bit for each term.
+    pub(super) terms: u8,
+}
+
+/// How long a record is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Life {
+    Past,
+    Short,
+    Middling,
+    Long,
+    Endless,
+}
+
+/// Which epoch is advanced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Scope {
+    Subject(u8, u8),
+    Ancestor(Pick),
+    Client(u8),
+    All,
+}
+
+/// How long a run waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Pause {
+    Millisecond,
+    Second,
+    Window,
+    Hour,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Insert {
+        lane: u8,
+        new: Vec<New>,
+        late: bool,
+    },
+    Replace {
+        of: Pick,
+        stale: bool,
+        terms: u8,
+        minted: Vec<New>,
+        late: bool,
+    },
+    Spend {
+        of: Pick,
+        late: bool,
+    },
+    Touch {
+        uses: Vec<(Pick, u8)>,
+    },
+    Revoke {
+        of: Pick,
+        cascade: bool,
+        note: Vec<u8>,
+        late: bool,
+    },
+    Advance {
+        scope: Scope,
+        note: Vec<u8>,
+        late: bool,
+    },
+    /// Remembers the stamp of a lane for later inserts.
+    Stamp {
+        lane: u8,
+    },
+    /// Sends an earlier write again: the one that was done so many back.
+    Again {
+        back: u8,
+    },
+    /// Lists everything in pages of this size.
+    List {
+        limit: u8,
+        lane: Option<u8>,
+    },
+    Wait(Pause),
+}
+
+fn pick() -> impl Strategy<Value = Pick> {
+    (0..LANES, 0..IDS).prop_map(|(lane, number)| Pick { lane, number })
+}
+
+fn life() -> impl Strategy<Value = Life> {
+    prop_oneof![
+        4 => Just(Life::Long),
+        3 => Just(Life::Middling),
+        3 => Just(Life::Short),
+        1 => Just(Life::Endless),
+        1 => Just(Life::Past),
+    ]
+}
+
+fn new() -> impl Strategy<Value = New> {
+    let uses = prop::option::weighted(0.4, 0..4u8);
+    let subject = prop::option::of(0..2u8);
+    let client = prop::option::of(0..2u8);
+    let parent = prop::option::weighted(0.4, 0..IDS);
+    (0..IDS, life(), uses, subject, client, parent, any::<bool>(), any::<u8>()).prop_map(
+        |(number, life, uses, subject, client, parent, seen, terms)| New {
+            number,
+            life,
+            uses,
+            subject,
+            client,
+            parent,
+            seen,
+            terms,
+        },
+    )
+}
+
+fn scope() -> impl Strategy<Value = Scope> {
+    prop_oneof![
+        4 => (0..LANES, 0..2u8).prop_map(|(lane, subject)| Scope::Subject(lane, subject)),
+        2 => pick().prop_map(Scope::Ancestor),
+        2 => (0..2u8).prop_map(Scope::Client),
+        1 => Just(Scope::All),
+    ]
+}
+
+fn late() -> impl Strategy<Value = bool> {
+    prop::bool::weighted(0.06)
+}
+
+fn note() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..6)
+}
+
+fn step(may_wait: bool) -> impl Strategy<Value = Step> {
+    let insert = (0..LANES, prop::collection::vec(new(), 1..4), late())
+        .prop_map(|(lane, new, late)| Step::Insert { lane, new, late });
+    let minted = prop_oneof![3 => Just(Vec::new()), 2 => prop::collection::vec(new(), 1..3)];
+    let replace = (pick(), prop::bool::weighted(0.2), any::<u8>(), minted, late()).prop_map(
+        |(of, stale, terms, minted, late)| Step::Replace { of, stale, terms, minted, late },
+    );
+    let pause = prop_oneof![
+        2 => Just(Pause::Millisecond),
+        3 => Just(Pause::Second),
+        2 => Just(Pause::Window),
+        1 => Just(Pause::Hour),
+    ];
+    let touch = prop::collection::vec((pick(), any::<u8>()), 0..4);
+    prop_oneof![
+        10 => insert,
+        6 => replace,
+        4 => (pick(), late()).prop_map(|(of, late)| Step::Spend { of, late }),
+        2 => touch.prop_map(|uses| Step::Touch { uses }),
+        4 => (pick(), any::<bool>(), note(), late())
+            .prop_map(|(of, cascade, note, late)| Step::Revoke { of, cascade, note, late }),
+        3 => (scope(), note(), late())
+            .prop_map(|(scope, note, late)| Step::Advance { scope, note, late }),
+        2 => (0..LANES).prop_map(|lane| Step::Stamp { lane }),
+        4 => (0..12u8).prop_map(|back| Step::Again { back }),
+        2 => (1..9u8, prop::option::of(0..LANES))
+            .prop_map(|(limit, lane)| Step::List { limit, lane }),
+        if may_wait { 4 } else { 0 } => pause.prop_map(Step::Wait),
+    ]
+}
+
+/// A run of random steps. Without waits on a store whose time cannot be moved.
+pub(super) fn steps(may_wait: bool) -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(may_wait), 1..60)
+}

@@ -1,0 +1,206 @@
+//! A comparison that finds nothing proves nothing: here it is given stores that are wrong.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use keyfob::store::*;
+use keyfob::{
+    Lane, LaneCount, ManualClock, MemoryStore, Namespace, OsRandom, Store, Term, TokenId,
+};
+
+use super::model_agrees;
+use crate::contract::{Setup, Time};
+
+/// One way of breaking the contract.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fault {
+    /// A replacement takes the tombstone away.
+    Resurrects,
+    /// A spend that is sent again takes another use.
+    SpendsAgain,
+    /// A page that is full loses its last record.
+    LosesARecord,
+    /// Deadlines are not looked at.
+    ComesLate,
+    /// A replacement appends no event.
+    LosesEvents,
+    /// The epoch of a client moves in the first lane only.
+    AdvancesOneLane,
+    /// A stamp that was seen is taken for the present one.
+    ForgetsTheStamp,
+    /// An earlier use wins over a later one.
+    LastTouchWins,
+    /// A cascade is left out where the token was revoked before.
+    SkipsTheCascade,
+}
+
+#[derive(Debug)]
+struct Faulty {
+    inner: MemoryStore,
+    fault: Fault,
+}
+
+impl Faulty {
+    fn operation(&self, operation: Operation) -> Operation {
+        let late = self.fault == Fault::ComesLate;
+        let deadline = if late { keyfob::Timestamp::MAX } else { operation.deadline };
+        Operation { deadline, ..operation }
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+}
+
+#[async_trait]
+impl Store for Faulty {
+    fn namespace(&self) -> &Namespace {
+        self.inner.namespace()
+    }
+
+    async fn insert(
+        &self,
+        operation: Operation,
+        mut insert: Insert,
+    ) -> Result<Inserted, StoreError> {
+        if self.has(Fault::ForgetsTheStamp) {
+            insert.records.iter_mut().for_each(|record| record.stamp = StampRule::Present);
+        }
+        self.inner.insert(self.operation(operation), insert).await
+    }
+
+    async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {
+        let mut found = self.inner.load(id).await?;
+        if let Some(found) = &mut found
+            && self.has(Fault::Resurrects)
+            && found.version > RecordVersion(1)
+        {
+            found.verdict = Verdict::Clear;
+        }
+        Ok(found)
+    }
+
+    async fn replace(
+        &self,
+        operation: Operation,
+        mut replace: Replace,
+    ) -> Result<Replaced, StoreError> {
+        if self.has(Fault::LosesEvents) {
+            replace.events.clear();
+        }
+        self.inner.replace(self.operation(operation), replace).await
+    }
+
+    async fn spend(&self, mut operation: Operation, spend: Spend) -> Result<Spent, StoreError> {
+        if self.has(Fault::SpendsAgain) {
+            operation.id = Operation::begin(operation.deadline, &OsRandom)?.id;
+        }
+        self.inner.spend(self.operation(operation), spend).await
+    }
+
+    async fn touch(&self, uses: &[LastUse]) -> Result<(), StoreError> {
+        let last = if self.has(Fault::LastTouchWins) { uses.get(..1) } else { None };
+        self.inner.touch(last.unwrap_or(uses)).await
+    }
+
+    async fn revoke(
+        &self,
+        operation: Operation,
+        mut revoke: Revoke,
+    ) -> Result<Revoked, StoreError> {
+        if self.has(Fault::SkipsTheCascade)
+            && self.inner.load(revoke.id).await?.is_some_and(|found| !found.is_clear())
+        {
+            revoke.cascade = None;
+        }
+        self.inner.revoke(self.operation(operation), revoke).await
+    }
+
+    async fn advance(
+        &self,
+        operation: Operation,
+        mut advance: Advance,
+    ) -> Result<Advanced, StoreError> {
+        let mut lanes = None;
+        if let (Fault::AdvancesOneLane, EpochScope::EveryLane(field)) = (self.fault, advance.scope)
+        {
+            advance.scope = EpochScope::Lane(Lane::new(0), field);
+            lanes = Some(self.namespace().lanes().get());
+        }
+        let advanced = self.inner.advance(self.operation(operation), advance).await?;
+        Ok(Advanced { lanes: lanes.unwrap_or(advanced.lanes) })
+    }
+
+    async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
+        self.inner.stamp(lane).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
+        let mut page = self.inner.query(query).await?;
+        if self.has(Fault::LosesARecord) && page.next.is_some() && page.records.len() > 2 {
+            page.records.pop();
+        }
+        Ok(page)
+    }
+
+    async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
+        self.inner.count(term, lane).await
+    }
+
+    async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        self.inner.observe(lane, entries).await
+    }
+
+    async fn entries(
+        &self,
+        feed: Feed,
+        after: &Cursor,
+        limit: usize,
+    ) -> Result<EntryPage, StoreError> {
+        self.inner.entries(feed, after, limit).await
+    }
+
+    async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
+        self.inner.latest(feed).await
+    }
+
+    async fn report(&self) -> Result<StoreReport, StoreError> {
+        self.inner.report().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+fn is_found(fault: Fault) -> bool {
+    let setup = || async {
+        let clock = ManualClock::at("2026-11-24T08:30:00Z".parse().unwrap());
+        let lanes = LaneCount::new(4).unwrap();
+        let inner = MemoryStore::with(lanes, Arc::new(clock.clone()), &OsRandom).unwrap();
+        Setup::new(Arc::new(Faulty { inner, fault }), Time::Manual(clock))
+    };
+    std::panic::catch_unwind(AssertUnwindSafe(|| model_agrees(setup))).is_err()
+}
+
+macro_rules! found {
+    ($($name:ident: $fault:ident;)+) => {$(
+        #[test]
+        fn $name() {
+            assert!(is_found(Fault::$fault), "a store that is wrong was taken for right");
+        }
+    )+};
+}
+
+found! {
+    a_resurrection_is_found: Resurrects;
+    a_second_spend_is_found: SpendsAgain;
+    a_lost_record_is_found: LosesARecord;
+    a_late_write_is_found: ComesLate;
+    a_lost_event_is_found: LosesEvents;
+    an_unfinished_advance_is_found: AdvancesOneLane;
+    a_forgotten_stamp_is_found: ForgetsTheStamp;
+    an_earlier_use_is_found: LastTouchWins;
+    a_skipped_cascade_is_found: SkipsTheCascade;
+}

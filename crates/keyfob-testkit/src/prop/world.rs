@@ -1,0 +1,429 @@
+//! One run: a store and the model of it, taken through the same steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keyfob::store::{
+    Advance, Cursor, EpochScope, Epochs, Feed, Insert, LastUse, NewRecord, Operation, Order, Query,
+    RecordVersion, Replace, Revoke, Spend, Stamp, StampRule, StoreError,
+};
+use keyfob::{
+    ClientId, DeviceId, EpochField, Lane, Random, SeededRandom, Store, Subject, Tag, Term,
+    Timestamp, TokenId, Ttl,
+};
+
+use super::step::{IDS, LANES, Life, New, Pause, Pick, Scope, Step, TWINS};
+use crate::contract::{Setup, Time};
+use crate::model::{Answer, Change, Model};
+
+/// What the store did and the model does not allow.
+type Disagreement = String;
+
+pub(super) struct World {
+    setup: Setup,
+    random: SeededRandom,
+    model: Model,
+    lanes: Vec<Lane>,
+    ids: Vec<Vec<TokenId>>,
+    done: Vec<(Operation, Change, Answer)>,
+    seen: Vec<(Lane, Stamp, Timestamp)>,
+    written: BTreeMap<Term, u64>,
+    events: u32,
+}
+
+macro_rules! agree {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err(format!($($message)+));
+        }
+    };
+}
+
+fn unanswered(error: StoreError) -> Disagreement {
+    format!("the store failed: {error}")
+}
+
+impl World {
+    pub(super) async fn new(setup: Setup) -> Result<Self, Disagreement> {
+        let random = SeededRandom::new(setup.now().as_millis());
+        let every_lane = setup.store.namespace().lanes();
+        let lanes: Vec<_> = every_lane.lanes().take(LANES.into()).collect();
+        let mut ids = Vec::new();
+        let mut sequences = BTreeMap::new();
+        for lane in &lanes {
+            let mut of_lane = Vec::new();
+            for number in 0..IDS - TWINS {
+                // In no order of time, and some in the same tick.
+                let before = Ttl::from_millis(1 + u64::from(number) * 23 % 50);
+                let at = setup.now().saturating_sub(before.map_err(|error| error.to_string())?);
+                let drawn = TokenId::draw(at, *lane, &random);
+                of_lane.push(drawn.map_err(|error| error.to_string())?);
+            }
+            for number in 0..TWINS {
+                of_lane.push(crate::contract::same_local_bytes(of_lane[usize::from(number)]));
+            }
+            ids.push(of_lane);
+            sequences.insert(*lane, setup.store.stamp(*lane).await.map_err(unanswered)?);
+        }
+        let model = Model::new(sequences, every_lane.get());
+        let (done, seen, written) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Ok(Self { setup, random, model, lanes, ids, done, seen, written, events: 0 })
+    }
+
+    fn store(&self) -> &dyn Store {
+        &*self.setup.store
+    }
+
+    fn lane(&self, number: u8) -> Lane {
+        self.lanes[usize::from(number) % self.lanes.len()]
+    }
+
+    fn id(&self, pick: Pick) -> TokenId {
+        self.ids[usize::from(pick.lane) % self.ids.len()][usize::from(pick.number)]
+    }
+
+    fn subject(&self, number: u8) -> Result<EpochField, Disagreement> {
+        let subject = Subject::new(format!("user {number}")).map_err(|error| error.to_string())?;
+        Ok(self.store().namespace().subject_epoch(&subject))
+    }
+
+    fn client(&self, number: u8) -> Result<EpochField, Disagreement> {
+        let client =
+            ClientId::new(format!("client {number}")).map_err(|error| error.to_string())?;
+        Ok(self.store().namespace().client_epoch(&client))
+    }
+
+    /// Broad and narrow terms; the last is the family of a lane, which no other lane has.
+    fn terms(&self, lane: Lane) -> Result<[Term; 5], Disagreement> {
+        let namespace = self.store().namespace();
+        let tag = |name: &str| Tag::new(name).map_err(|error| error.to_string());
+        let device = DeviceId::new("phone").map_err(|error| error.to_string())?;
+        let place = self.lanes.iter().position(|known| *known == lane).unwrap_or_default();
+        Ok([
+            namespace.all(),
+            namespace.tag(&tag("one")?),
+            namespace.tag(&tag("other")?),
+            namespace.device(&device),
+            namespace.family(self.ids[place][0]),
+        ])
+    }
+
+    fn picked(&self, bits: u8, lane: Lane) -> Result<Vec<Term>, Disagreement> {
+        let terms = self.terms(lane)?.into_iter().enumerate();
+        Ok(terms.filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, term)| term).collect())
+    }
+
+    fn operation(&self, late: bool) -> Result<Operation, Disagreement> {
+        let begun = Operation::begin(self.setup.now(), &self.random);
+        let operation = begun.map_err(|error| error.to_string())?;
+        let past = self.setup.now().saturating_sub(Ttl::from_mins(1));
+        Ok(if late { Operation { deadline: past, ..operation } } else { operation })
+    }
+
+    fn event(&mut self) -> Vec<Vec<u8>> {
+        self.events += 1;
+        vec![self.events.to_be_bytes().to_vec()]
+    }
+
+    fn keep_until(&self, life: Life) -> Timestamp {
+        let now = self.setup.now();
+        match (life, &self.setup.time) {
+            (Life::Past, _) => now.saturating_sub(Ttl::from_secs(5)),
+            (Life::Short, Time::Manual(_)) => now + Ttl::from_secs(3),
+            (Life::Short, Time::Real) => now + Ttl::from_mins(5),
+            (Life::Middling, _) => now + Ttl::from_mins(10),
+            (Life::Long, _) => now + Ttl::from_days(30),
+            (Life::Endless, _) => Timestamp::MAX,
+        }
+    }
+
+    /// The records, none of which has the local bytes of another.
+    fn records(&mut self, lane: u8, new: &[New]) -> Result<Vec<NewRecord>, Disagreement> {
+        let mut numbers = BTreeSet::new();
+        let mut records = Vec::new();
+        for new in new {
+            let twin = (new.number + TWINS) % IDS;
+            if numbers.insert(if twin < TWINS { twin } else { new.number }) {
+                records.push(self.record(lane, new)?);
+            }
+        }
+        Ok(records)
+    }
+
+    fn record(&mut self, lane: u8, new: &New) -> Result<NewRecord, Disagreement> {
+        let now = self.setup.now();
+        let id = self.id(Pick { lane, number: new.number });
+        let lane = id.lane();
+        let mut epochs = Epochs {
+            subject: new.subject.map(|number| self.subject(number)).transpose()?,
+            client: new.client.map(|number| self.client(number)).transpose()?,
+            ancestors: Vec::new(),
+        };
+        let mut keep_until = self.keep_until(new.life);
+        let mut stamp = self.stamp_seen(lane);
+        let parent = new.parent.map(|number| self.ids[self.place(lane)][usize::from(number)]);
+        let parent = parent.filter(|parent| *parent != id);
+        if let Some(found) = parent.and_then(|parent| self.model.load(parent, now))
+            && let Some(of_parent) = self.model.epochs_of(found.id, now)
+            && of_parent.ancestors.len() < Epochs::MOST_ANCESTORS
+        {
+            // What descends from a token answers to all that the token does, and ends with it.
+            epochs = of_parent.clone();
+            epochs.ancestors.insert(0, self.store().namespace().ancestor_epoch(found.id));
+            keep_until = keep_until.min(found.keep_until);
+            stamp = Some(found.stamp);
+        }
+        // A new token's id is drawn after whatever was revoked under it.
+        let own = self.store().namespace().ancestor_epoch(id);
+        let stamp = stamp.filter(|stamp| !self.model.is_above(lane, own, *stamp));
+        let stamp = match stamp {
+            Some(stamp) if new.seen && new.life != Life::Past => StampRule::Seen(stamp),
+            _ => StampRule::Present,
+        };
+        let mut body = vec![0; usize::from(new.terms) * 3];
+        self.random.fill(&mut body).map_err(|error| error.to_string())?;
+        let terms = self.picked(new.terms, lane)?;
+        for term in &terms {
+            *self.written.entry(*term).or_default() += 1;
+        }
+        let uses_left = new.uses.map(u32::from);
+        Ok(NewRecord { id, body, keep_until, uses_left, epochs, terms, stamp })
+    }
+
+    fn place(&self, lane: Lane) -> usize {
+        self.lanes.iter().position(|known| *known == lane).unwrap_or_default()
+    }
+
+    /// The oldest stamp of a lane that was read within the life of an operation.
+    fn stamp_seen(&self, lane: Lane) -> Option<Stamp> {
+        let now = self.setup.now();
+        let fresh = |read: Timestamp| now < read + Operation::WINDOW;
+        let mut seen = self.seen.iter().filter(|(of, _, read)| *of == lane && fresh(*read));
+        seen.next().map(|(_, stamp, _)| *stamp)
+    }
+
+    /// Takes one step, and compares.
+    pub(super) async fn take(&mut self, step: &Step) -> Result<(), Disagreement> {
+        match step {
+            Step::Insert { lane, new, late } => {
+                let (records, events) = (self.records(*lane, new)?, self.event());
+                self.write(Change::Insert(Insert { records, events }), *late).await?;
+            }
+            Step::Replace { of, stale, terms, minted, late } => {
+                let id = self.id(*of);
+                let present = self.model.load(id, self.setup.now()).map(|found| found.version);
+                let present = present.unwrap_or(RecordVersion(1));
+                let read = if *stale { RecordVersion(present.0 - 1) } else { present };
+                let added_terms = self.picked(terms & terms >> 3, id.lane())?;
+                for term in &added_terms {
+                    *self.written.entry(*term).or_default() += 1;
+                }
+                let minted = self.records(of.lane, minted)?;
+                let (body, events) = (vec![*terms; usize::from(*terms)], self.event());
+                let replace = Replace { id, read, body, added_terms, minted, events };
+                self.write(Change::Replace(replace), *late).await?;
+            }
+            Step::Spend { of, late } => {
+                self.write(Change::Spend(Spend { id: self.id(*of) }), *late).await?;
+            }
+            Step::Touch { uses } => {
+                let now = self.setup.now();
+                let at = |offset: u8| Timestamp::from_millis(now.as_millis() + u64::from(offset));
+                let uses = uses.iter().map(|(of, offset)| (self.id(*of), at(*offset)));
+                let uses: Vec<_> = uses.map(|(id, at)| LastUse { id, at }).collect();
+                self.store().touch(&uses).await.map_err(unanswered)?;
+                self.model.touch(&uses, now);
+            }
+            Step::Revoke { of, cascade, note, late } => {
+                let (id, at) = (self.id(*of), self.setup.now());
+                let cascade = cascade.then(|| self.store().namespace().ancestor_epoch(id));
+                let (note, events) = (note.clone(), self.event());
+                let revoke = Revoke { id, at, note, cascade, events };
+                self.write(Change::Revoke(revoke), *late).await?;
+            }
+            Step::Advance { scope, note, late } => {
+                let scope = match scope {
+                    Scope::Subject(lane, number) => {
+                        EpochScope::Lane(self.lane(*lane), self.subject(*number)?)
+                    }
+                    Scope::Ancestor(of) => {
+                        let id = self.id(*of);
+                        if self.model.load(id, self.setup.now()).is_none() {
+                            return Ok(());
+                        }
+                        EpochScope::Lane(id.lane(), self.store().namespace().ancestor_epoch(id))
+                    }
+                    Scope::Client(number) => EpochScope::EveryLane(self.client(*number)?),
+                    Scope::All => EpochScope::All,
+                };
+                let (at, note, events) = (self.setup.now(), note.clone(), self.event());
+                let advance = Advance { scope, at, note, events };
+                self.write(Change::Advance(advance), *late).await?;
+            }
+            Step::Stamp { lane } => {
+                let lane = self.lane(*lane);
+                let stamp = self.store().stamp(lane).await.map_err(unanswered)?;
+                let expected = self.model.stamp(lane);
+                agree!(stamp == expected, "{lane:?} stands at {stamp:?}, not {expected:?}");
+                self.seen.push((lane, stamp, self.setup.now()));
+            }
+            Step::Again { back } => self.again(*back).await?,
+            Step::List { limit, lane } => {
+                let lane = lane.map(|lane| self.lane(lane));
+                self.compare_lists((*limit).into(), lane).await?;
+            }
+            Step::Wait(pause) => {
+                let ttl = match pause {
+                    Pause::Millisecond => Ttl::from_millis(1).map_err(|error| error.to_string())?,
+                    Pause::Second => Ttl::from_secs(1),
+                    Pause::Window => Operation::WINDOW,
+                    Pause::Hour => Ttl::from_hours(1),
+                };
+                self.setup.wait(ttl).await;
+            }
+        }
+        self.compare_records().await
+    }
+
+    async fn write(&mut self, change: Change, late: bool) -> Result<(), Disagreement> {
+        let operation = self.operation(late)?;
+        let now = self.setup.now();
+        let answer = send(self.store(), operation, change.clone()).await;
+        if late {
+            let refused = matches!(answer, Err(StoreError::DeadlinePassed { .. }));
+            agree!(refused, "a late write was answered by {answer:?}: {change:?}");
+            return Ok(());
+        }
+        let answer = answer.map_err(unanswered)?;
+        let allowed = self.model.allowed(&change, now);
+        agree!(allowed.contains(&answer), "{answer:?} where {allowed:?} is allowed: {change:?}");
+        for by in self.model.apply(&change, &answer, now) {
+            let (before, lane) = (self.model.stamp(by.lane), by.lane);
+            let stamp = self.store().stamp(lane).await.map_err(unanswered)?;
+            agree!(stamp > before, "{lane:?} did not move on from {before:?} by {change:?}");
+            self.model.moved(stamp, by);
+        }
+        if answer.is_done() {
+            self.done.push((operation, change, answer));
+        }
+        Ok(())
+    }
+
+    async fn again(&mut self, back: u8) -> Result<(), Disagreement> {
+        let place = self.done.len().checked_sub(1 + usize::from(back));
+        let Some(sent) = place.and_then(|place| self.done.get(place)) else { return Ok(()) };
+        let (operation, change, first) = sent.clone();
+        let again = send(self.store(), operation, change.clone()).await;
+        let over = self.setup.now() > operation.deadline;
+        let fine = match &again {
+            Ok(again) => *again == first,
+            Err(StoreError::DeadlinePassed { .. }) => over,
+            Err(_) => false,
+        };
+        agree!(fine, "sent again, {again:?} after {first:?}: {change:?}");
+        for lane in &self.lanes {
+            let (stamp, expected) =
+                (self.store().stamp(*lane).await.map_err(unanswered)?, self.model.stamp(*lane));
+            agree!(stamp == expected, "{lane:?} moved when {change:?} was sent again");
+        }
+        Ok(())
+    }
+
+    /// Everything that can be asked, once more, at the end.
+    pub(super) async fn compare_all(&self) -> Result<(), Disagreement> {
+        self.compare_records().await?;
+        for limit in [1, 3, 1000] {
+            self.compare_lists(limit, None).await?;
+        }
+        self.compare_events().await
+    }
+
+    async fn compare_records(&self) -> Result<(), Disagreement> {
+        for id in self.ids.iter().flatten() {
+            let now = self.setup.now();
+            let found = self.store().load(*id).await.map_err(unanswered)?;
+            let expected = self.model.load(*id, now);
+            let (found, expected) = (format!("{found:?}"), format!("{expected:?}"));
+            agree!(found == expected, "a load gives\n  {found}\nwhere the model has\n  {expected}");
+        }
+        Ok(())
+    }
+
+    async fn compare_lists(&self, limit: usize, lane: Option<Lane>) -> Result<(), Disagreement> {
+        for term in self.terms(lane.unwrap_or(self.lanes[0]))? {
+            for order in [Order::NewestFirst, Order::NextToExpire] {
+                let mut query = Query { term, lane, order, after: None, limit };
+                let mut listed = Vec::new();
+                loop {
+                    let page = self.store().query(&query).await.map_err(unanswered)?;
+                    agree!(page.records.len() <= limit, "a page above its limit: {query:?}");
+                    listed.extend(page.records);
+                    let Some(next) = page.next else { break };
+                    agree!(query.after != Some(next), "a page leads to itself: {query:?}");
+                    query.after = Some(next);
+                }
+                let expected = self.model.list(term, lane, order, self.setup.now());
+                let (found, wanted) = (format!("{listed:?}"), format!("{expected:?}"));
+                agree!(found == wanted, "{query:?} lists\n  {found}\nand the model\n  {wanted}");
+                let count = self.store().count(term, lane).await.map_err(unanswered)?;
+                let (least, most) = (expected.len() as u64, self.written.get(&term).copied());
+                let bounds = least..=most.unwrap_or_default().max(least);
+                agree!(bounds.contains(&count), "{term:?} counts {count}, not within {bounds:?}");
+            }
+        }
+        Ok(())
+    }
+
+    async fn compare_events(&self) -> Result<(), Disagreement> {
+        let (mut found, mut cursor) = (Vec::new(), Cursor::start());
+        loop {
+            let page = self.store().entries(Feed::Events, &cursor, 7).await.map_err(unanswered)?;
+            found.extend(page.entries.into_iter().map(|entry| (entry.lane, entry.body)));
+            cursor = page.cursor;
+            if !page.more {
+                break;
+            }
+        }
+        let happened = self.model.events();
+        for lane in &self.lanes {
+            let (found, expected): (Vec<_>, Vec<_>) = (
+                found
+                    .iter()
+                    .filter(|(of, body)| of == lane && is_of_lane(happened, body))
+                    .collect(),
+                happened.iter().filter(|(of, _)| *of == Some(*lane)).collect(),
+            );
+            let same = found.iter().map(|(_, b)| b).eq(expected.iter().map(|(_, b)| b));
+            agree!(same, "{lane:?} has the events {found:?}, not {expected:?}");
+        }
+        let mut bodies: Vec<_> = found.into_iter().map(|(_, body)| body).collect();
+        let mut expected: Vec<_> = happened.iter().map(|(_, body)| body.clone()).collect();
+        bodies.sort();
+        expected.sort();
+        agree!(bodies == expected, "the events are {bodies:?}, not {expected:?}");
+        Ok(())
+    }
+
+    /// Lets go of the store.
+    pub(super) async fn close(self) {
+        self.store().close().await;
+    }
+}
+
+/// Whether the contract says which lane an event lies in.
+fn is_of_lane(happened: &[(Option<Lane>, Vec<u8>)], body: &[u8]) -> bool {
+    happened.iter().any(|(lane, of)| lane.is_some() && of == body)
+}
+
+async fn send(
+    store: &dyn Store,
+    operation: Operation,
+    change: Change,
+) -> Result<Answer, StoreError> {
+    match change {
+        Change::Insert(insert) => store.insert(operation, insert).await.map(Answer::Inserted),
+        Change::Replace(replace) => store.replace(operation, replace).await.map(Answer::Replaced),
+        Change::Spend(spend) => store.spend(operation, spend).await.map(Answer::Spent),
+        Change::Revoke(revoke) => store.revoke(operation, revoke).await.map(Answer::Revoked),
+        Change::Advance(advance) => store.advance(operation, advance).await.map(Answer::Advanced),
+    }
+}

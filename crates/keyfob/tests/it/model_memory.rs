@@ -1,0 +1,11 @@
+//! The store in memory, compared with the model of every store.
+
+#[test]
+fn the_model_agrees() {
+    keyfob_testkit::prop::model_agrees(crate::contract_memory::memory);
+}
+
+#[test]
+fn the_model_agrees_with_one_lane() {
+    keyfob_testkit::prop::model_agrees(crate::contract_memory::memory_of_one_lane);
+}
