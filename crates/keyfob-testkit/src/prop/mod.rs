@@ -4,6 +4,16 @@
 //! A run that fails is shrunk to the steps that matter. `PROPTEST_CASES` says how many runs there
 //! are, where it is set.
 
+/// Ends a step with a disagreement unless the condition holds.
+macro_rules! agree {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err(format!($($message)+));
+        }
+    };
+}
+
+mod compare;
 mod step;
 #[cfg(test)]
 mod tests;

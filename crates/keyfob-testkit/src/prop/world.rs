@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyfob::store::{
-    Advance, Cursor, EpochScope, Epochs, Feed, Insert, LastUse, NewRecord, Operation, Order, Query,
-    RecordVersion, Replace, Revoke, Spend, Stamp, StampRule, StoreError,
+    Advance, EpochScope, Epochs, Insert, LastUse, NewRecord, Operation, RecordVersion, Replace,
+    Revoke, Spend, Stamp, StampRule, StoreError,
 };
 use keyfob::{
     ClientId, DeviceId, EpochField, Lane, Random, SeededRandom, Store, Subject, Tag, Term,
@@ -16,29 +16,22 @@ use crate::contract::{Setup, Time};
 use crate::model::{Answer, Change, Model};
 
 /// What the store did and the model does not allow.
-type Disagreement = String;
+pub(super) type Disagreement = String;
 
 pub(super) struct World {
-    setup: Setup,
+    pub(super) setup: Setup,
     random: SeededRandom,
-    model: Model,
-    lanes: Vec<Lane>,
-    ids: Vec<Vec<TokenId>>,
+    pub(super) model: Model,
+    pub(super) lanes: Vec<Lane>,
+    pub(super) ids: Vec<Vec<TokenId>>,
     done: Vec<(Operation, Change, Answer)>,
     seen: Vec<(Lane, Stamp, Timestamp)>,
-    written: BTreeMap<Term, u64>,
+    /// How many records were ever to be listed under a term.
+    pub(super) written: BTreeMap<Term, u64>,
     events: u32,
 }
 
-macro_rules! agree {
-    ($condition:expr, $($message:tt)+) => {
-        if !$condition {
-            return Err(format!($($message)+));
-        }
-    };
-}
-
-fn unanswered(error: StoreError) -> Disagreement {
+pub(super) fn unanswered(error: StoreError) -> Disagreement {
     format!("the store failed: {error}")
 }
 
@@ -69,7 +62,7 @@ impl World {
         Ok(Self { setup, random, model, lanes, ids, done, seen, written, events: 0 })
     }
 
-    fn store(&self) -> &dyn Store {
+    pub(super) fn store(&self) -> &dyn Store {
         &*self.setup.store
     }
 
@@ -93,7 +86,7 @@ impl World {
     }
 
     /// Broad and narrow terms; the last is the family of a lane, which no other lane has.
-    fn terms(&self, lane: Lane) -> Result<[Term; 5], Disagreement> {
+    pub(super) fn terms(&self, lane: Lane) -> Result<[Term; 5], Disagreement> {
         let namespace = self.store().namespace();
         let tag = |name: &str| Tag::new(name).map_err(|error| error.to_string());
         let device = DeviceId::new("phone").map_err(|error| error.to_string())?;
@@ -328,90 +321,10 @@ impl World {
         Ok(())
     }
 
-    /// Everything that can be asked, once more, at the end.
-    pub(super) async fn compare_all(&self) -> Result<(), Disagreement> {
-        self.compare_records().await?;
-        for limit in [1, 3, 1000] {
-            self.compare_lists(limit, None).await?;
-        }
-        self.compare_events().await
-    }
-
-    async fn compare_records(&self) -> Result<(), Disagreement> {
-        for id in self.ids.iter().flatten() {
-            let now = self.setup.now();
-            let found = self.store().load(*id).await.map_err(unanswered)?;
-            let expected = self.model.load(*id, now);
-            let (found, expected) = (format!("{found:?}"), format!("{expected:?}"));
-            agree!(found == expected, "a load gives\n  {found}\nwhere the model has\n  {expected}");
-        }
-        Ok(())
-    }
-
-    async fn compare_lists(&self, limit: usize, lane: Option<Lane>) -> Result<(), Disagreement> {
-        for term in self.terms(lane.unwrap_or(self.lanes[0]))? {
-            for order in [Order::NewestFirst, Order::NextToExpire] {
-                let mut query = Query { term, lane, order, after: None, limit };
-                let mut listed = Vec::new();
-                loop {
-                    let page = self.store().query(&query).await.map_err(unanswered)?;
-                    agree!(page.records.len() <= limit, "a page above its limit: {query:?}");
-                    listed.extend(page.records);
-                    let Some(next) = page.next else { break };
-                    agree!(query.after != Some(next), "a page leads to itself: {query:?}");
-                    query.after = Some(next);
-                }
-                let expected = self.model.list(term, lane, order, self.setup.now());
-                let (found, wanted) = (format!("{listed:?}"), format!("{expected:?}"));
-                agree!(found == wanted, "{query:?} lists\n  {found}\nand the model\n  {wanted}");
-                let count = self.store().count(term, lane).await.map_err(unanswered)?;
-                let (least, most) = (expected.len() as u64, self.written.get(&term).copied());
-                let bounds = least..=most.unwrap_or_default().max(least);
-                agree!(bounds.contains(&count), "{term:?} counts {count}, not within {bounds:?}");
-            }
-        }
-        Ok(())
-    }
-
-    async fn compare_events(&self) -> Result<(), Disagreement> {
-        let (mut found, mut cursor) = (Vec::new(), Cursor::start());
-        loop {
-            let page = self.store().entries(Feed::Events, &cursor, 7).await.map_err(unanswered)?;
-            found.extend(page.entries.into_iter().map(|entry| (entry.lane, entry.body)));
-            cursor = page.cursor;
-            if !page.more {
-                break;
-            }
-        }
-        let happened = self.model.events();
-        for lane in &self.lanes {
-            let (found, expected): (Vec<_>, Vec<_>) = (
-                found
-                    .iter()
-                    .filter(|(of, body)| of == lane && is_of_lane(happened, body))
-                    .collect(),
-                happened.iter().filter(|(of, _)| *of == Some(*lane)).collect(),
-            );
-            let same = found.iter().map(|(_, b)| b).eq(expected.iter().map(|(_, b)| b));
-            agree!(same, "{lane:?} has the events {found:?}, not {expected:?}");
-        }
-        let mut bodies: Vec<_> = found.into_iter().map(|(_, body)| body).collect();
-        let mut expected: Vec<_> = happened.iter().map(|(_, body)| body.clone()).collect();
-        bodies.sort();
-        expected.sort();
-        agree!(bodies == expected, "the events are {bodies:?}, not {expected:?}");
-        Ok(())
-    }
-
     /// Lets go of the store.
     pub(super) async fn close(self) {
         self.store().close().await;
     }
-}
-
-/// Whether the contract says which lane an event lies in.
-fn is_of_lane(happened: &[(Option<Lane>, Vec<u8>)], body: &[u8]) -> bool {
-    happened.iter().any(|(lane, of)| lane.is_some() && of == body)
 }
 
 async fn send(
