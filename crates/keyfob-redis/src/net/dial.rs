@@ -74,14 +74,29 @@ impl Dialer {
             }
         }
         link.measure_clock(self).await.map_err(not_sent)?;
+        self.load_scripts(&link).await.map_err(not_sent)?;
+        Ok(link)
+    }
+
+    /// Loads the scripts if the server has not got them: they are many times what a connection
+    /// that comes back to the same server sends otherwise. Having one, it has all; if it has not
+    /// after all, a call finds out.
+    async fn load_scripts(&self, link: &Link) -> Result<(), Trouble> {
+        let mut exists = redis::cmd("SCRIPT");
+        exists.arg("EXISTS").arg(&self.scripts.load.digest);
+        let found = Reply(link.send(&exists, self.response_timeout).await?).array();
+        let found = found.ok().and_then(|found| found.into_iter().next()?.number().ok());
+        if found == Some(1) {
+            return Ok(());
+        }
         let mut load = Pipeline::new();
         for script in self.scripts.all() {
             load.cmd("SCRIPT").arg("LOAD").arg(&script.text);
         }
-        for value in link.send_all(&load, self.response_timeout).await.map_err(not_sent)? {
+        for value in link.send_all(&load, self.response_timeout).await? {
             Link::checked(value)?;
         }
-        Ok(link)
+        Ok(())
     }
 
     pub(super) async fn sentinel(&self, address: &Address) -> Result<Link, Trouble> {

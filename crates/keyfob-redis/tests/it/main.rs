@@ -1,6 +1,13 @@
 //! The store on real servers.
 
+mod cleaning;
 mod contract;
+mod cost;
+mod epochs;
+mod index;
+mod open;
+mod stage;
+mod walk;
 
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel};
 

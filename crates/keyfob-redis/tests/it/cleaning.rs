@@ -1,0 +1,88 @@
+//! The data cleans itself, with no keyfob running.
+
+use std::time::Duration;
+
+use keyfob::store::{LastUse, Operation, Revoke};
+use keyfob::{Lane, Store, Ttl};
+use keyfob_testkit::redis::RedisServer;
+
+use crate::stage::*;
+
+#[tokio::test]
+async fn what_has_expired_is_gone_with_nobody_there() {
+    let server = RedisServer::start().unwrap();
+    let config = config(&server.url(), 8).with_feed(800, Ttl::from_days(1));
+    let store = open(&config).await;
+    let client = tag(&store, "client");
+    let mut writers = tokio::task::JoinSet::new();
+    let store = std::sync::Arc::new(store);
+    for writer in 0..16 {
+        let store = std::sync::Arc::clone(&store);
+        writers.spawn(async move {
+            for n in 0..625u16 {
+                let (user, lane) = subject(&store, &format!("user-{}", n % 50));
+                let terms = vec![store.namespace().all(), user, client];
+                let new = record(id_at(now(), lane), Ttl::from_secs(2), terms);
+                // Answers are remembered until the deadline of their operation, and no longer.
+                let soon = Operation { deadline: now() + Ttl::from_secs(2), ..operation() };
+                let id = insert_by(&store, soon, new).await;
+                if writer == 0 {
+                    store.touch(&[LastUse { id, at: now() }]).await.unwrap();
+                }
+                if writer == 1 {
+                    let note = b"why".to_vec();
+                    let revoke = Revoke { id, at: now(), note, cascade: None, events: vec![] };
+                    store.revoke(operation(), revoke).await.unwrap();
+                }
+            }
+        });
+    }
+    while let Some(done) = writers.join_next().await {
+        done.unwrap();
+    }
+    store.close().await;
+    drop(store);
+    // The server drops what has expired ten times a second, a part at a time.
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let streams = 8;
+    while server.key_count().unwrap() > 1 + streams && std::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let left = keys(&server, &config, "*");
+    let mut classes: Vec<_> = left.iter().map(|key| key.split(':').nth(1).unwrap()).collect();
+    classes.sort_unstable();
+    assert_eq!(classes.len() as u64, 1 + streams, "a meta key and a stream in each lane");
+    assert!(classes.iter().all(|class| class.starts_with("e{") || *class == "meta"));
+    for stream in left.iter().filter(|key| !key.ends_with("meta")) {
+        let length = server.call(&["XLEN", stream]).unwrap().number();
+        // The cap is 100 for each lane; the server trims a node of a hundred at a time.
+        assert!((1..=300).contains(&length), "{stream} holds {length}");
+        assert!(server.call(&["PTTL", stream]).unwrap().number() > 0, "{stream} ends");
+    }
+}
+
+#[tokio::test]
+async fn every_key_but_the_meta_key_ends() {
+    let server = RedisServer::start().unwrap();
+    let config = config(&server.url(), 2).with_leaf(8);
+    let store = open(&config).await;
+    let term = tag(&store, "tag");
+    for n in 0..100u64 {
+        let lane = Lane::new((n % 2) as u16);
+        let at = now().saturating_sub(Ttl::from_secs(1 + n * 37 % 50));
+        let id = insert(&store, record(id_at(at, lane), Ttl::from_secs(100 + n), vec![term])).await;
+        store.touch(&[LastUse { id, at: now() }]).await.unwrap();
+        store.observe(lane, vec![b"seen".to_vec()]).await.unwrap();
+        let note = b"why".to_vec();
+        let cascade = Some(store.namespace().ancestor_epoch(id));
+        let revoke = Revoke { id, at: now(), note, cascade, events: vec![b"event".to_vec()] };
+        store.revoke(operation(), revoke).await.unwrap();
+        store.stamp(lane).await.unwrap();
+    }
+    assert!(server.key_count().unwrap() > 300);
+    // Names have bytes in them that are no text, so the server looks at them itself.
+    let script = "local n = 0 for _, k in ipairs(redis.call('KEYS', '*')) do \
+        if redis.call('PTTL', k) == -1 then n = n + 1 end end return n";
+    let without_end = server.call(&["EVAL", script, "0"]).unwrap().number();
+    assert_eq!(without_end, 1, "only the meta key has no end");
+}
