@@ -27,13 +27,7 @@ macro_rules! engine_faults {
     )+};
 }
 
-engine_faults!(
-    redb::StorageError,
-    redb::TableError,
-    redb::TransactionError,
-    redb::CommitError,
-    redb::CursorError
-);
+engine_faults!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError);
 
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {

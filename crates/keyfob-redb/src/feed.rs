@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use keyfob::store::{Cursor, Entry, EntryPage, Feed, LanePosition, StoreError};
 use keyfob::{Lane, LaneCount, Timestamp};
-use redb::ReadableTableMetadata;
+use redb::{ReadableTableMetadata, WriteTransaction};
 
 use crate::fault::Fault;
 use crate::row::{Damaged, Fields};
@@ -14,38 +14,56 @@ use crate::tables::{self, Readable, Rows};
 /// The most entries that a feed keeps.
 pub(crate) const MOST_ENTRIES: u64 = 65_536;
 
-/// Appends entries, each after all that are there: a clock that went backwards must not put an
-/// entry before one that was read.
-pub(crate) fn append(
-    log: &mut Rows<'_>,
-    trimmed: &mut Rows<'_>,
+/// A feed that is open for writing.
+pub(crate) struct Log<'txn> {
     feed: Feed,
-    lane: Lane,
-    bodies: Vec<Vec<u8>>,
-    now: Timestamp,
-) -> Result<(), Fault> {
-    if bodies.is_empty() {
-        return Ok(());
+    rows: Rows<'txn>,
+    /// The position of the newest entry, once it is known.
+    last: Option<LanePosition>,
+}
+
+impl<'txn> Log<'txn> {
+    pub(crate) fn open(transaction: &'txn WriteTransaction, feed: Feed) -> Result<Self, Fault> {
+        let rows = transaction.open_table(tables::feed_table(feed))?;
+        Ok(Self { feed, rows, last: None })
     }
-    let mut last = last_position(log)?;
-    for body in bodies {
-        let millis = now.as_millis();
-        last = if millis > last.millis {
-            LanePosition { millis, number: 0 }
-        } else {
-            LanePosition { number: last.number + 1, ..last }
-        };
-        let mut row = tables::lane_key(lane).to_vec();
-        row.extend_from_slice(&body);
-        log.insert(tables::position_key(last).as_slice(), row.as_slice())?;
-        if log.len()? > MOST_ENTRIES
-            && let Some((key, row)) = log.pop_first()?
-        {
-            let lane = lane_of(row.value()).unwrap_or(lane);
-            trimmed.insert(tables::trimmed_key(feed, lane).as_slice(), key.value())?;
+
+    /// Appends entries, each after all that are there: a clock that went backwards must not put an
+    /// entry before one that was read.
+    pub(crate) fn append(
+        &mut self,
+        trimmed: &mut Rows<'_>,
+        lane: Lane,
+        bodies: Vec<Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        if bodies.is_empty() {
+            return Ok(());
         }
+        let mut last = match self.last {
+            Some(last) => last,
+            None => last_position(&self.rows)?,
+        };
+        for body in bodies {
+            let millis = now.as_millis();
+            last = if millis > last.millis {
+                LanePosition { millis, number: 0 }
+            } else {
+                LanePosition { number: last.number + 1, ..last }
+            };
+            let mut row = tables::lane_key(lane).to_vec();
+            row.extend_from_slice(&body);
+            self.rows.insert(tables::position_key(last).as_slice(), row.as_slice())?;
+            if self.rows.len()? > MOST_ENTRIES
+                && let Some((key, row)) = self.rows.pop_first()?
+            {
+                let lane = lane_of(row.value()).unwrap_or(lane);
+                trimmed.insert(tables::trimmed_key(self.feed, lane).as_slice(), key.value())?;
+            }
+        }
+        self.last = Some(last);
+        Ok(())
     }
-    Ok(())
 }
 
 /// The entries after a cursor.

@@ -78,9 +78,11 @@ fn make(path: &Path, options: &Options) -> Result<(), StoreError> {
 fn lay(database: &Database, namespace: &Namespace, options: &Options) -> Result<(), Fault> {
     let mut transaction = database.begin_write()?;
     transaction.set_two_phase_commit(true);
-    for definition in tables::ALL {
+    for definition in tables::OF_BYTES {
         transaction.open_table(definition)?;
     }
+    transaction.open_table(tables::INDEX)?;
+    transaction.open_table(tables::FORGET)?;
     {
         let mut meta = transaction.open_table(tables::META)?;
         let lanes = namespace.lanes().get().to_be_bytes();
@@ -122,9 +124,11 @@ fn namespace(
     transaction: &ReadTransaction,
     meta: &impl Readable,
 ) -> Result<Option<Namespace>, Fault> {
-    for definition in tables::ALL {
+    for definition in tables::OF_BYTES {
         transaction.open_table(definition)?;
     }
+    transaction.open_table(tables::INDEX)?;
+    transaction.open_table(tables::FORGET)?;
     let lanes = fact(meta, META_LANES)?.and_then(|bytes| <[u8; 2]>::try_from(bytes).ok());
     let lanes = lanes.and_then(|lanes| LaneCount::new(u16::from_be_bytes(lanes)).ok());
     let key = fact(meta, META_KEY)?.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());

@@ -9,7 +9,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use crate::fault::Fault;
 use crate::row::{Answer, EpochRow, LaneRow, Record};
-use crate::tables::{self, Definition};
+use crate::tables::{self, Definition, FORGET_BYTES, IndexKey, ReadableKeys};
 use crate::{feed, view};
 
 /// What a check found.
@@ -47,8 +47,8 @@ pub(crate) fn check(transaction: &ReadTransaction, lanes: LaneCount) -> Result<I
     let mut found = Integrity::default();
     let table = |definition: Definition| transaction.open_table(definition);
     let records = table(tables::RECORDS)?;
-    let index = table(tables::INDEX)?;
-    let forget = table(tables::FORGET)?;
+    let index = transaction.open_table(tables::INDEX)?;
+    let forget = transaction.open_table(tables::FORGET)?;
     let lane_rows = table(tables::LANES)?;
     let epoch_ends = table(tables::EPOCH_ENDS)?;
     check_records(&records, &index, &forget, &mut found)?;
@@ -87,8 +87,8 @@ pub(crate) fn check(transaction: &ReadTransaction, lanes: LaneCount) -> Result<I
 
 fn check_records(
     records: &Bytes,
-    index: &Bytes,
-    forget: &Bytes,
+    index: &ReadOnlyTable<&'static IndexKey, ()>,
+    forget: &impl ReadableKeys<FORGET_BYTES>,
     found: &mut Integrity,
 ) -> Result<(), Fault> {
     for row in records.iter()? {
@@ -105,13 +105,13 @@ fn check_records(
         if tables::record_key(id).as_slice() != key.value() {
             found.problem(format_args!("{id} lies under the key of another"));
         }
-        if forget.get(tables::forget_key(record.keep_until, id).as_slice())?.is_none() {
+        if forget.get(&tables::forget_key(record.keep_until, id))?.is_none() {
             found.problem(format_args!("{id} would never be forgotten"));
         }
         let place = tables::place(record.keep_until, id);
         for term in record.terms.iter() {
             for order in [Order::NewestFirst, Order::NextToExpire] {
-                if index.get(tables::index_key(term, order, &place).as_slice())?.is_none() {
+                if index.get(&tables::index_key(term, order, &place))?.is_none() {
                     found.problem(format_args!("{id} is missing under a term, in {order:?}"));
                 }
             }
@@ -120,19 +120,22 @@ fn check_records(
     Ok(())
 }
 
-fn check_index(records: &Bytes, index: &Bytes, found: &mut Integrity) -> Result<(), Fault> {
+fn check_index(
+    records: &Bytes,
+    index: &ReadOnlyTable<&'static IndexKey, ()>,
+    found: &mut Integrity,
+) -> Result<(), Fault> {
     for row in index.iter()? {
         let (key, _) = row?;
         found.index_rows += 1;
-        let id = tables::id_at_end(key.value());
-        let term = key.value().first_chunk();
+        let id = tables::id_of(key.value());
         let listed = record_where(records, id, |record| {
             let place = tables::place(record.keep_until, record.id);
-            let key_in = |term, order| tables::index_key(term, order, &place) == key.value();
-            record.terms.iter().any(|known| Some(known) == term)
-                && term.is_some_and(|term| {
-                    key_in(term, Order::NewestFirst) || key_in(term, Order::NextToExpire)
-                })
+            let of_record = record.terms.iter().find(|term| *term == tables::term_of(key.value()));
+            let is_it = |term, order| tables::index_key(term, order, &place) == *key.value();
+            of_record.is_some_and(|term| {
+                is_it(term, Order::NewestFirst) || is_it(term, Order::NextToExpire)
+            })
         })?;
         if !listed {
             found.problem(format_args!("{} is listed under a term that it lacks", name(id)));

@@ -6,8 +6,8 @@
 //! | `meta` | name | a fact about the store |
 //! | `records` | lane ‖ local part of the id | the record |
 //! | `last_used` | the same | when, so that a touch does not rewrite the record |
-//! | `index` | term ‖ 0 ‖ id | nothing |
-//! | | term ‖ 1 ‖ end in seconds ‖ id | nothing |
+//! | `index` | term ‖ 0 ‖ id ‖ 0(5) | nothing |
+//! | | term ‖ 1 ‖ end in seconds(5) ‖ id | nothing |
 //! | `forget` | keep-until ‖ id | nothing |
 //! | `lanes` | lane | its sequence |
 //! | | lane ‖ field | the epoch of the field |
@@ -18,7 +18,9 @@
 //!
 //! The two rows of a record under a term lie in one table, so that under a term with few records
 //! they share a page; answers begin with their deadline, so that they are appended at one end and
-//! dropped at the other.
+//! dropped at the other. The keys of `index` and `forget` have one length each, for a page of such
+//! keys needs no table of where each of them lies, and most of what a write does is to move rows
+//! about in pages.
 
 use keyfob::store::{Feed, LanePosition, Operation, Order, Position};
 use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
@@ -30,6 +32,16 @@ pub(crate) type Definition = TableDefinition<'static, &'static [u8], &'static [u
 /// A table that is open for writing.
 pub(crate) type Rows<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
 
+/// A table of nothing but keys of one length.
+pub(crate) type Keys<const N: usize> = TableDefinition<'static, &'static [u8; N], ()>;
+
+/// The same, open for writing.
+pub(crate) type KeyRows<'txn, const N: usize> = Table<'txn, &'static [u8; N], ()>;
+
+/// The same, to be read in a transaction of either sort.
+pub(crate) trait ReadableKeys<const N: usize>: ReadableTable<&'static [u8; N], ()> {}
+impl<const N: usize, T: ReadableTable<&'static [u8; N], ()>> ReadableKeys<N> for T {}
+
 /// A table that can be read, in a transaction of either sort.
 pub(crate) trait Readable: ReadableTable<&'static [u8], &'static [u8]> {}
 impl<T: ReadableTable<&'static [u8], &'static [u8]>> Readable for T {}
@@ -37,8 +49,8 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> Readable for T {}
 pub(crate) const META: Definition = TableDefinition::new("meta");
 pub(crate) const RECORDS: Definition = TableDefinition::new("records");
 pub(crate) const LAST_USED: Definition = TableDefinition::new("last_used");
-pub(crate) const INDEX: Definition = TableDefinition::new("index");
-pub(crate) const FORGET: Definition = TableDefinition::new("forget");
+pub(crate) const INDEX: Keys<INDEX_BYTES> = TableDefinition::new("index");
+pub(crate) const FORGET: Keys<FORGET_BYTES> = TableDefinition::new("forget");
 pub(crate) const LANES: Definition = TableDefinition::new("lanes");
 pub(crate) const EPOCH_ENDS: Definition = TableDefinition::new("epoch_ends");
 pub(crate) const EVENTS: Definition = TableDefinition::new("events");
@@ -46,20 +58,9 @@ pub(crate) const OBSERVATIONS: Definition = TableDefinition::new("observations")
 pub(crate) const TRIMMED: Definition = TableDefinition::new("trimmed");
 pub(crate) const ANSWERS: Definition = TableDefinition::new("answers");
 
-/// Every table.
-pub(crate) const ALL: [Definition; 11] = [
-    META,
-    RECORDS,
-    LAST_USED,
-    INDEX,
-    FORGET,
-    LANES,
-    EPOCH_ENDS,
-    EVENTS,
-    OBSERVATIONS,
-    TRIMMED,
-    ANSWERS,
-];
+/// The tables other than `index` and `forget`.
+pub(crate) const OF_BYTES: [Definition; 9] =
+    [META, RECORDS, LAST_USED, LANES, EPOCH_ENDS, EVENTS, OBSERVATIONS, TRIMMED, ANSWERS];
 
 pub(crate) const TERM_BYTES: usize = 17;
 
@@ -67,6 +68,13 @@ pub(crate) const TERM_BYTES: usize = 17;
 pub(crate) type TermKey = [u8; TERM_BYTES];
 
 const ID_BYTES: usize = 16;
+const END_BYTES: usize = 5;
+
+pub(crate) const INDEX_BYTES: usize = TERM_BYTES + 1 + END_BYTES + ID_BYTES;
+pub(crate) const FORGET_BYTES: usize = 8 + ID_BYTES;
+
+/// A key of the index.
+pub(crate) type IndexKey = [u8; INDEX_BYTES];
 
 /// Parts of known lengths, one after the other.
 fn join<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
@@ -86,7 +94,7 @@ pub(crate) fn record_key(id: TokenId) -> [u8; 2 + TokenId::LOCAL_BYTES] {
     join(&[&id.lane().number().to_be_bytes(), local])
 }
 
-pub(crate) fn forget_key(keep_until: Timestamp, id: TokenId) -> [u8; 8 + ID_BYTES] {
+pub(crate) fn forget_key(keep_until: Timestamp, id: TokenId) -> [u8; FORGET_BYTES] {
     join(&[&keep_until.as_millis().to_be_bytes(), id.as_bytes()])
 }
 
@@ -98,20 +106,40 @@ fn order_byte(order: Order) -> u8 {
 }
 
 /// The start of the rows of a term in an order, and the end, which is not one of them.
-pub(crate) fn index_bounds(term: &TermKey, order: Order) -> [[u8; TERM_BYTES + 1]; 2] {
+pub(crate) fn index_bounds(term: &TermKey, order: Order) -> [IndexKey; 2] {
     [0, 1].map(|step| join(&[term, &[order_byte(order) + step]]))
 }
 
 /// The key of a place under a term.
-pub(crate) fn index_key(term: &TermKey, order: Order, place: &Position) -> Vec<u8> {
-    let mut key = Vec::with_capacity(TERM_BYTES + 1 + 8 + ID_BYTES);
-    key.extend_from_slice(term);
-    key.push(order_byte(order));
-    if order == Order::NextToExpire {
-        key.extend_from_slice(&place.keep_until_secs.to_be_bytes());
+pub(crate) fn index_key(term: &TermKey, order: Order, place: &Position) -> IndexKey {
+    let order_byte = [order_byte(order)];
+    let id = place.id.as_bytes();
+    match order {
+        Order::NewestFirst => join(&[term, &order_byte, id]),
+        Order::NextToExpire => {
+            let secs = place.keep_until_secs.min(MOST_SECS).to_be_bytes();
+            let (_, end) = secs.split_at(secs.len() - END_BYTES);
+            join(&[term, &order_byte, end, id])
+        }
     }
-    key.extend_from_slice(place.id.as_bytes());
-    key
+}
+
+/// What fits into the bytes of an end; a record is never kept as long.
+const MOST_SECS: u64 = (1 << (8 * END_BYTES)) - 1;
+
+/// The term that a row of the index belongs to.
+pub(crate) fn term_of(key: &IndexKey) -> &[u8] {
+    key.split_at(TERM_BYTES).0
+}
+
+/// The id that a row of the index lists.
+pub(crate) fn id_of(key: &IndexKey) -> Option<TokenId> {
+    let (_, rest) = key.split_at(TERM_BYTES);
+    match rest.split_first()? {
+        (0, rest) => rest.first_chunk(),
+        (_, rest) => rest.last_chunk(),
+    }
+    .map(|id| TokenId::from_bytes(*id))
 }
 
 /// The place of a record that is kept until then.
@@ -119,7 +147,7 @@ pub(crate) fn place(keep_until: Timestamp, id: TokenId) -> Position {
     Position { keep_until_secs: keep_until.as_millis().div_ceil(1000), id }
 }
 
-/// The id that a key of the index or of `forget` ends with.
+/// The id that a key of `forget` ends with.
 pub(crate) fn id_at_end(key: &[u8]) -> Option<TokenId> {
     key.last_chunk().copied().map(TokenId::from_bytes)
 }

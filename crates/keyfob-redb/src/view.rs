@@ -11,7 +11,7 @@ use redb::ReadTransaction;
 
 use crate::fault::Fault;
 use crate::row::{EpochRow, LaneRow, Record};
-use crate::tables::{self, Readable};
+use crate::tables::{self, INDEX_BYTES, IndexKey, Readable, ReadableKeys};
 
 /// The tables that loading a record needs.
 pub(crate) struct View<'t, T> {
@@ -153,7 +153,7 @@ impl<T: Readable> View<'_, T> {
     /// of them must not hide the others; loading it says what is wrong, and a check finds it.
     pub(crate) fn page(
         &self,
-        index: &T,
+        index: &impl ReadableKeys<INDEX_BYTES>,
         query: &Query,
         now: Timestamp,
     ) -> Result<RecordPage, Fault> {
@@ -162,15 +162,15 @@ impl<T: Readable> View<'_, T> {
         let [start, end] = tables::index_bounds(&term, query.order);
         let after = query.after.map(|after| tables::index_key(&term, query.order, &after));
         let (from, to) = match (query.order, &after) {
-            (Order::NewestFirst, Some(after)) => (&start[..], &after[..]),
-            (Order::NextToExpire, Some(after)) => (&after[..], &end[..]),
-            (_, None) => (&start[..], &end[..]),
+            (Order::NewestFirst, Some(after)) => (&start, after),
+            (Order::NextToExpire, Some(after)) => (after, &end),
+            (_, None) => (&start, &end),
         };
         if from >= to {
             return Ok(RecordPage::default());
         }
         let bounds = (Bound::Included(from), Bound::Excluded(to));
-        let mut rows = index.range::<&[u8]>(bounds)?;
+        let mut rows = index.range::<&IndexKey>(bounds)?;
         loop {
             let row = match query.order {
                 Order::NewestFirst => rows.next_back(),
@@ -178,10 +178,10 @@ impl<T: Readable> View<'_, T> {
             };
             let Some(row) = row else { return Ok(RecordPage { records, next: None }) };
             let (key, _) = row?;
-            if after.as_deref() == Some(key.value()) {
+            if after.as_ref() == Some(key.value()) {
                 continue;
             }
-            let Some(id) = tables::id_at_end(key.value()) else { continue };
+            let Some(id) = tables::id_of(key.value()) else { continue };
             if query.lane.is_some_and(|lane| lane != id.lane()) {
                 continue;
             }
@@ -204,13 +204,17 @@ impl<T: Readable> View<'_, T> {
 }
 
 /// How many rows a term has.
-pub(crate) fn count(index: &impl Readable, term: Term, lane: Option<Lane>) -> Result<u64, Fault> {
+pub(crate) fn count(
+    index: &impl ReadableKeys<INDEX_BYTES>,
+    term: Term,
+    lane: Option<Lane>,
+) -> Result<u64, Fault> {
     let [start, end] = tables::index_bounds(&tables::term_key(term), Order::NewestFirst);
     let mut count = 0;
-    for row in index.range::<&[u8]>(&start[..]..&end[..])? {
+    for row in index.range::<&IndexKey>(&start..&end)? {
         let (key, _) = row?;
-        let id = tables::id_at_end(key.value());
-        if lane.is_none_or(|lane| id.is_some_and(|id| id.lane() == lane)) {
+        let is_in = |lane| tables::id_of(key.value()).is_some_and(|id| id.lane() == lane);
+        if lane.is_none_or(is_in) {
             count += 1;
         }
     }

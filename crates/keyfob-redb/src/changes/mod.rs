@@ -10,10 +10,10 @@ use keyfob::{Lane, LaneCount, Timestamp, TokenId};
 use redb::{ReadableTable, WriteTransaction};
 
 use crate::fault::Fault;
-use crate::feed;
+use crate::feed::Log;
 use crate::pending::Pending;
 use crate::row::{Answer, Kept, Record};
-use crate::tables::{self, Rows};
+use crate::tables::{self, KeyRows, Rows};
 use crate::view::View;
 use rows::stamp_by;
 
@@ -21,18 +21,18 @@ use rows::stamp_by;
 pub(crate) struct Changes<'txn> {
     records: Rows<'txn>,
     last_used: Rows<'txn>,
-    index: Rows<'txn>,
-    forget: Rows<'txn>,
+    index: KeyRows<'txn, { tables::INDEX_BYTES }>,
+    forget: KeyRows<'txn, { tables::FORGET_BYTES }>,
     lanes: Rows<'txn>,
     epoch_ends: Rows<'txn>,
-    events: Rows<'txn>,
-    observations: Rows<'txn>,
+    events: Log<'txn>,
+    observations: Log<'txn>,
     trimmed: Rows<'txn>,
     answers: Rows<'txn>,
-    index_rows: Pending,
-    forget_rows: Pending,
-    answer_rows: Pending,
+    index_rows: Pending<{ tables::INDEX_BYTES }>,
+    forget_rows: Pending<{ tables::FORGET_BYTES }>,
     lane_count: LaneCount,
+    nothing_past_until: Timestamp,
     /// The present moment, set before each command.
     pub(crate) now: Timestamp,
 }
@@ -47,18 +47,18 @@ impl<'txn> Changes<'txn> {
         Ok(Self {
             records: table(tables::RECORDS)?,
             last_used: table(tables::LAST_USED)?,
-            index: table(tables::INDEX)?,
-            forget: table(tables::FORGET)?,
+            index: transaction.open_table(tables::INDEX)?,
+            forget: transaction.open_table(tables::FORGET)?,
             lanes: table(tables::LANES)?,
             epoch_ends: table(tables::EPOCH_ENDS)?,
-            events: table(tables::EVENTS)?,
-            observations: table(tables::OBSERVATIONS)?,
+            events: Log::open(transaction, Feed::Events)?,
+            observations: Log::open(transaction, Feed::Observations)?,
             trimmed: table(tables::TRIMMED)?,
             answers: table(tables::ANSWERS)?,
             index_rows: Pending::default(),
             forget_rows: Pending::default(),
-            answer_rows: Pending::default(),
             lane_count,
+            nothing_past_until: Timestamp::default(),
             now,
         })
     }
@@ -66,8 +66,7 @@ impl<'txn> Changes<'txn> {
     /// Writes what still waits; the transaction can be committed after it.
     pub(crate) fn finish(mut self) -> Result<(), Fault> {
         self.index_rows.write(&mut self.index)?;
-        self.forget_rows.write(&mut self.forget)?;
-        self.answer_rows.write(&mut self.answers)
+        self.forget_rows.write(&mut self.forget)
     }
 
     pub(crate) fn insert(
@@ -228,8 +227,7 @@ impl<'txn> Changes<'txn> {
     }
 
     pub(crate) fn observe(&mut self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), Fault> {
-        let feed = Feed::Observations;
-        feed::append(&mut self.observations, &mut self.trimmed, feed, lane, entries, self.now)
+        self.observations.append(&mut self.trimmed, lane, entries, self.now)
     }
 
     fn view(&self) -> View<'_, Rows<'txn>> {
@@ -248,21 +246,17 @@ impl<'txn> Changes<'txn> {
         if self.now > operation.deadline {
             return Err(StoreError::DeadlinePassed { operation: operation.id }.into());
         }
-        let key = tables::answer_key(operation);
-        let answer = match self.answer_rows.get(&key) {
-            Some(row) => Answer::read(row),
-            None => match self.answers.get(key.as_slice())? {
-                Some(row) => Answer::read(row.value()),
-                None => return Ok(None),
-            },
+        let Some(row) = self.answers.get(tables::answer_key(operation).as_slice())? else {
+            return Ok(None);
         };
-        Ok(T::recall(answer.map_err(|damaged| damaged.of(operation.id))?))
+        let answer = Answer::read(row.value()).map_err(|damaged| damaged.of(operation.id))?;
+        Ok(T::recall(answer))
     }
 
     fn answer<T: Kept>(&mut self, operation: &Operation, answer: T) -> Result<T, Fault> {
         if let Some(kept) = answer.keep() {
-            let key = tables::answer_key(operation).to_vec();
-            self.answer_rows.insert(key, kept.write());
+            let key = tables::answer_key(operation);
+            self.answers.insert(key.as_slice(), kept.write().as_slice())?;
         }
         Ok(answer)
     }

@@ -1,12 +1,11 @@
 //! The writes themselves: each keeps the tables in step with each other.
 
-use keyfob::store::{Epoch, Feed, NewRecord, Order, Stamp, StampRule};
+use keyfob::store::{Epoch, NewRecord, Order, Stamp, StampRule};
 use keyfob::{EpochField, Lane, Timestamp, TokenId};
 use redb::ReadableTable;
 
 use super::Changes;
 use crate::fault::Fault;
-use crate::feed;
 use crate::row::{EpochRow, LaneRow, Record};
 use crate::tables;
 
@@ -46,8 +45,7 @@ impl Changes<'_> {
             for term in record.terms.iter() {
                 self.list(term, record.id, record.keep_until);
             }
-            let forget = tables::forget_key(record.keep_until, record.id).to_vec();
-            self.forget_rows.insert(forget, Vec::new());
+            self.forget_rows.insert(tables::forget_key(record.keep_until, record.id));
         }
         Ok(first)
     }
@@ -55,7 +53,7 @@ impl Changes<'_> {
     pub(super) fn list(&mut self, term: &tables::TermKey, id: TokenId, keep_until: Timestamp) {
         let place = tables::place(keep_until, id);
         for order in [Order::NewestFirst, Order::NextToExpire] {
-            self.index_rows.insert(tables::index_key(term, order, &place), Vec::new());
+            self.index_rows.insert(tables::index_key(term, order, &place));
         }
     }
 
@@ -69,7 +67,7 @@ impl Changes<'_> {
     }
 
     fn unschedule(&mut self, record: &Record<'_>) {
-        self.forget_rows.remove(tables::forget_key(record.keep_until, record.id).to_vec());
+        self.forget_rows.remove(tables::forget_key(record.keep_until, record.id));
     }
 
     pub(super) fn write_record(&mut self, record: &Record<'_>) -> Result<(), Fault> {
@@ -79,7 +77,7 @@ impl Changes<'_> {
     }
 
     pub(super) fn append_events(&mut self, lane: Lane, events: Vec<Vec<u8>>) -> Result<(), Fault> {
-        feed::append(&mut self.events, &mut self.trimmed, Feed::Events, lane, events, self.now)
+        self.events.append(&mut self.trimmed, lane, events, self.now)
     }
 
     pub(super) fn advance_lane(
@@ -107,11 +105,20 @@ impl Changes<'_> {
         Ok(())
     }
 
+    /// Drops rows whose time is over.
     pub(super) fn drop_past(&mut self) -> Result<(), Fault> {
         let now = self.now;
+        if now < self.nothing_past_until {
+            return Ok(());
+        }
+        let mut next = Timestamp::MAX;
         for _ in 0..DROPPED_PER_WRITE {
-            let Some(key) = first_before(&self.forget, |end| end <= now)? else { break };
-            self.forget.remove(key.as_slice())?;
+            let Some(key) = self.forget.first()?.map(|(key, _)| *key.value()) else { break };
+            next = next.min(tables::moment_at(&key).unwrap_or_default());
+            if now < next {
+                break;
+            }
+            self.forget.remove(&key)?;
             // In this batch the id may have been given to another record already.
             if let Some(id) = tables::id_at_end(&key)
                 && self.is_past(id)?
@@ -120,16 +127,25 @@ impl Changes<'_> {
             }
         }
         for _ in 0..DROPPED_PER_WRITE {
-            let Some(key) = first_before(&self.epoch_ends, |end| end <= now)? else { break };
+            let Some((key, end)) = first(&self.epoch_ends)? else { break };
+            next = next.min(end);
+            if now < end {
+                break;
+            }
             self.epoch_ends.remove(key.as_slice())?;
             if let Some(epoch) = tables::epoch_at_end(&key) {
                 self.lanes.remove(epoch)?;
             }
         }
         for _ in 0..DROPPED_PER_WRITE {
-            let Some(key) = first_before(&self.answers, |deadline| deadline < now)? else { break };
+            let Some((key, deadline)) = first(&self.answers)? else { break };
+            next = next.min(deadline);
+            if now <= deadline {
+                break;
+            }
             self.answers.remove(key.as_slice())?;
         }
+        self.nothing_past_until = next;
         Ok(())
     }
 
@@ -164,12 +180,12 @@ pub(super) fn stamp_by(rule: StampRule, lane: &LaneRow) -> Stamp {
     }
 }
 
-/// The first key of a table, if the moment that it begins with is past.
-fn first_before(
-    table: &impl tables::Readable,
-    is_past: impl Fn(Timestamp) -> bool,
-) -> Result<Option<Vec<u8>>, Fault> {
-    let Some((key, _)) = table.first()? else { return Ok(None) };
-    let past = tables::moment_at(key.value()).is_none_or(is_past);
-    Ok(past.then(|| key.value().to_vec()))
+/// The first key of a table, and the moment that it begins with; one that begins with none has been
+/// past for ever.
+fn first(table: &impl tables::Readable) -> Result<Option<(Vec<u8>, Timestamp)>, Fault> {
+    let first = table.first()?.map(|(key, _)| key.value().to_vec());
+    Ok(first.map(|key| {
+        let moment = tables::moment_at(&key).unwrap_or_default();
+        (key, moment)
+    }))
 }
