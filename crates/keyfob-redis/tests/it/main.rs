@@ -1,11 +1,15 @@
 //! The store on real servers.
 
+mod access;
 mod cleaning;
 mod contract;
 mod cost;
 mod epochs;
+mod faults;
 mod index;
 mod open;
+mod outage;
+mod secrets;
 mod stage;
 mod walk;
 

@@ -1,0 +1,205 @@
+//! The promises under real faults: connections cut at random, servers killed and started again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyfob::{Error, Grant, Kind, TokenManager, Why};
+use keyfob_redis::RedisStore;
+use keyfob_testkit::proxy::Proxy;
+use keyfob_testkit::redis::{RedisServer, fresh_namespace, server};
+use keyfob_testkit::storm::{Storm, StormReport, blow};
+
+async fn node(port: u16, namespace: &str) -> TokenManager {
+    let url = format!("redis://127.0.0.1:{port}?namespace={namespace}&lanes=8");
+    TokenManager::new(RedisStore::connect(&url).await.unwrap())
+}
+
+fn happened(report: StormReport) {
+    assert!(report.issued > 50 && report.minted > 5 && report.revoked > 5, "{report:?}");
+    assert!(report.alive > 0 && report.dead > 0 && report.active > 0, "{report:?}");
+}
+
+/// A manager that waits until the store answers again.
+async fn until_it_answers(nodes: &[TokenManager]) {
+    for node in nodes {
+        for _ in 0..200 {
+            if node.report().await.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_revoked_stays_dead_while_connections_are_cut_at_random() {
+    let namespace = fresh_namespace();
+    let proxies = [
+        Arc::new(Proxy::to_port(server().port()).await.unwrap()),
+        Arc::new(Proxy::to_port(server().port()).await.unwrap()),
+    ];
+    let nodes = [
+        node(proxies[0].port(), &namespace).await,
+        node(proxies[1].port(), &namespace).await,
+        node(server().port(), &namespace).await,
+    ];
+    let cutters: Vec<_> = proxies
+        .iter()
+        .cloned()
+        .enumerate()
+        .map(|(seed, proxy)| {
+            proxy.cut_at_random(seed as u64 + 1, 200_000);
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(Duration::from_millis(130 + 70 * seed as u64)).await;
+                    proxy.cut();
+                }
+            })
+        })
+        .collect();
+    let storm = Storm { tasks: 200, length: Duration::from_secs(6), seed: 7 };
+    let healed = async {
+        cutters.iter().for_each(tokio::task::JoinHandle::abort);
+        proxies.iter().for_each(|proxy| proxy.heal());
+        until_it_answers(&nodes).await;
+    };
+    happened(blow(&nodes, storm, healed).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_revoked_stays_dead_while_the_server_is_killed_and_started_again() {
+    let server = Arc::new(RedisServer::builder().append_only().start().unwrap());
+    let namespace = fresh_namespace();
+    let nodes = [node(server.port(), &namespace).await, node(server.port(), &namespace).await];
+    let killed = server.clone();
+    let killer = tokio::task::spawn_blocking(move || {
+        for _ in 0..3 {
+            std::thread::sleep(Duration::from_millis(1200));
+            killed.kill9();
+            std::thread::sleep(Duration::from_millis(100));
+            killed.restart().unwrap();
+        }
+    });
+    let storm = Storm { tasks: 200, length: Duration::from_secs(6), seed: 8 };
+    let healed = async {
+        killer.await.unwrap();
+        until_it_answers(&nodes).await;
+    };
+    happened(blow(&nodes, storm, healed).await);
+}
+
+/// What a writer knows of the revocation of what it issued.
+enum Revocation {
+    Untried,
+    Unknown,
+    Acknowledged,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_acknowledged_write_survives_a_kill() {
+    let server = Arc::new(RedisServer::builder().append_only().start().unwrap());
+    let manager = node(server.port(), &fresh_namespace()).await;
+    for round in 0..3u64 {
+        let writers: Vec<_> = (0..32)
+            .map(|task| {
+                let manager = manager.clone();
+                tokio::spawn(async move {
+                    let mut written = Vec::new();
+                    for n in 0..10_000 {
+                        let grant = Grant::new(Kind::Access).subject(format!("{round}-{task}-{n}"));
+                        let Ok(issued) = manager.issue(grant).await else { break };
+                        let id = issued.token.id;
+                        if n % 2 == 1 {
+                            written.push((id, Revocation::Untried));
+                            continue;
+                        }
+                        let revoked = manager.revoke(id, Why::because("kill")).await;
+                        if revoked.is_err() {
+                            written.push((id, Revocation::Unknown));
+                            break;
+                        }
+                        written.push((id, Revocation::Acknowledged));
+                    }
+                    written
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(150 + 110 * round)).await;
+        let killed = server.clone();
+        tokio::task::spawn_blocking(move || {
+            killed.kill9();
+            // The writers give up within their budget before it is back.
+            std::thread::sleep(Duration::from_secs(4));
+            killed.restart().unwrap();
+        })
+        .await
+        .unwrap();
+        let mut checked = 0;
+        for writer in writers {
+            for (id, revocation) in writer.await.unwrap() {
+                let revoked = manager.get(id).await.unwrap().revocation.is_some();
+                match revocation {
+                    Revocation::Untried => assert!(!revoked, "{id} is revoked for nothing"),
+                    Revocation::Acknowledged => assert!(revoked, "the revocation of {id} is lost"),
+                    Revocation::Unknown => {}
+                }
+                checked += 1;
+            }
+        }
+        assert!(checked > 32, "something was written before the kill: {checked}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_happens_once() {
+    let proxy = Arc::new(Proxy::to_port(server().port()).await.unwrap());
+    let namespace = fresh_namespace();
+    let behind = node(proxy.port(), &namespace).await;
+    let direct = node(server().port(), &namespace).await;
+    let start = keyfob::store::Cursor::start();
+    // Answers are lost on the way, at any moment, and the store sends the writes again.
+    let cut = proxy.clone();
+    let cutter = tokio::spawn(async move {
+        for round in 0u64.. {
+            tokio::time::sleep(Duration::from_millis(7 + round * 5 % 11)).await;
+            cut.cut();
+        }
+    });
+    for round in 0..300u64 {
+        let grant = Grant::new(Kind::Access).subject(format!("user{round}")).uses(5);
+        let Ok(issued) = behind.issue(grant).await else { continue };
+        let _ = behind.validate_any(&issued.bearer).await;
+        let _ = behind.revoke(issued.token.id, Why::because("once")).await;
+        let token = direct.get(issued.token.id).await.unwrap();
+        assert!(token.uses_left >= Some(4), "one use was spent twice");
+    }
+    cutter.abort();
+    // Each change left one event, however often it was sent.
+    let page = direct.events(&start, 10_000).await.unwrap();
+    let mut told: Vec<_> =
+        page.events.iter().map(|(event, _)| (event.token(), event.what.as_str())).collect();
+    let all = told.len();
+    told.sort();
+    told.dedup();
+    assert_eq!(told.len(), all);
+    assert!(all >= 300, "most rounds got through: {all}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_an_error_and_no_verdict() {
+    let proxy = Proxy::to_port(server().port()).await.unwrap();
+    let manager = node(proxy.port(), &fresh_namespace()).await;
+    let issued = manager.issue(Grant::new(Kind::Access)).await.unwrap();
+    proxy.stall();
+    let judged = manager.validate_any(&issued.bearer).await.unwrap_err();
+    assert_eq!(judged.code(), "store_unavailable");
+    let revoked = manager.revoke(issued.token.id, Why::unstated()).await.unwrap_err();
+    assert!(matches!(revoked, Error::Store(_)), "{revoked:?}");
+    proxy.cut();
+    proxy.heal();
+    until_it_answers(std::slice::from_ref(&manager)).await;
+    let _ = manager.validate_any(&issued.bearer).await.map_err(|error| {
+        // It was sent, so it may have been done after all.
+        assert_eq!(error.code(), "token_revoked");
+    });
+}
