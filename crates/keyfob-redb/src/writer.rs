@@ -229,6 +229,9 @@ fn transact(
             .set_durability(Durability::Immediate)
             .map_err(|error| Fault::Engine(error.to_string()))?;
         transaction.set_two_phase_commit(true);
+        // The state of the allocator goes into each commit: with 64 commands in it that costs a
+        // twentieth, and opening after a crash takes milliseconds instead of a walk through the
+        // whole file.
         transaction.set_quick_repair(true);
         Ok(transaction)
     });

@@ -114,8 +114,9 @@ impl Changes<'_> {
         let mut next = Timestamp::MAX;
         for _ in 0..DROPPED_PER_WRITE {
             let Some(key) = self.forget.first()?.map(|(key, _)| *key.value()) else { break };
-            next = next.min(tables::moment_at(&key).unwrap_or_default());
-            if now < next {
+            let end = tables::moment_at(&key).unwrap_or_default();
+            next = next.min(end);
+            if now < end {
                 break;
             }
             self.forget.remove(&key)?;
