@@ -1,5 +1,7 @@
 //! The store on real servers.
 
+#![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
+
 mod access;
 mod cleaning;
 mod contract;

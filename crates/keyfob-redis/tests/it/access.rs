@@ -1,0 +1,119 @@
+//! Logins, access lists and TLS; and that none of it shows.
+
+use keyfob::store::{Severity, StoreReport};
+use keyfob::{Lane, Store, Ttl};
+use keyfob_redis::{RedisConfig, RedisStore};
+use keyfob_testkit::redis::RedisServer;
+
+use crate::stage::*;
+
+fn severity_of(report: &StoreReport, what: &str) -> Option<Severity> {
+    report.findings.iter().find(|finding| finding.what == what).map(|finding| finding.severity)
+}
+
+async fn refusal(url: &str) -> String {
+    let error = RedisStore::connect(url).await.expect_err("no login");
+    assert_eq!(error.code(), "store_misconfigured", "{error}");
+    format!("{error} {error:?}")
+}
+
+#[tokio::test]
+async fn a_password_opens_and_never_shows() {
+    let server = RedisServer::builder().password("hunter2").start().unwrap();
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    let id = insert(&store, record(id_at(now(), Lane::new(0)), Ttl::from_hours(1), vec![])).await;
+    assert!(store.load(id).await.unwrap().is_some());
+    let report = store.report().await.unwrap();
+    for text in [format!("{store:?}"), format!("{report:?}")] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    let wrong = format!("redis://:hunter3@127.0.0.1:{}", server.port());
+    for url in [format!("redis://127.0.0.1:{}", server.port()), wrong] {
+        let said = refusal(&url).await;
+        assert!(said.contains("refused the login"), "{said}");
+        assert!(!said.contains("hunter"), "{said}");
+    }
+}
+
+/// What a user of one namespace needs, and nothing else.
+const RULES: &str = "~shop:* -@all +evalsha +script|load +script|exists +time +hget +hmget +hset \
+    +hincrby +hdel +hrandfield +hexists +exists +get +mget +set +getrange +setrange +pexpireat \
+    +pexpiretime +pttl +zadd +zcard +zcount +zrange +zrangebylex +zrevrangebylex +zrangebyscore \
+    +zrem +zremrangebyrank +zmscore +zrandmember +rename +xadd +xrange +xrevrange +xinfo|stream";
+
+#[tokio::test]
+async fn a_user_with_only_what_is_needed_can_do_everything() {
+    let server = RedisServer::builder().user("shop", "pw", RULES).start().unwrap();
+    let url = format!("{}?namespace=shop&lanes=2", server.url_of("shop", "pw"));
+    let config: RedisConfig = url.parse().unwrap();
+    let store = open(&config.clone().with_leaf(8)).await;
+    let term = tag(&store, "tag");
+    for n in 0..100u64 {
+        let at = now().saturating_sub(Ttl::from_secs(1 + n * 37 % 50));
+        let lane = Lane::new((n % 2) as u16);
+        let id = insert(&store, record(id_at(at, lane), Ttl::from_hours(1), vec![term])).await;
+        let touched = keyfob::store::LastUse { id, at: now() };
+        store.touch(&[touched]).await.unwrap();
+        store.stamp(lane).await.unwrap();
+    }
+    let newest = list(&store, term, keyfob::store::Order::NewestFirst, 30).await;
+    assert_eq!(newest.len(), 100);
+    assert_eq!(list(&store, term, keyfob::store::Order::NextToExpire, 30).await.len(), 100);
+    assert_eq!(store.count(term, None).await.unwrap(), 100);
+    let advance = keyfob::store::Advance {
+        scope: keyfob::store::EpochScope::All,
+        at: now(),
+        note: vec![],
+        events: vec![],
+    };
+    assert_eq!(store.advance(operation(), advance).await.unwrap().lanes, 2);
+    let start = keyfob::store::Cursor::start();
+    let page = store.entries(keyfob::store::Feed::Events, &start, 200).await.unwrap();
+    assert_eq!(page.entries.len(), 100);
+    // The settings may not be read, and that is said rather than failed at.
+    let report = store.report().await.unwrap();
+    assert_eq!(severity_of(&report, "settings"), Some(Severity::Warning), "{report:?}");
+    let said = refusal(&format!("{}?namespace=other", server.url_of("shop", "pw"))).await;
+    assert!(said.contains("may not do"), "{said}");
+}
+
+#[tokio::test]
+async fn tls_verifies_whom_it_talks_to() {
+    let server = RedisServer::builder().tls().start().unwrap();
+    let ca = server.certificates().unwrap().authority.display().to_string();
+    let url = server.tls_url().unwrap();
+    let store = RedisStore::connect(&format!("{url}?ca={ca}")).await.unwrap();
+    let id = insert(&store, record(id_at(now(), Lane::new(0)), Ttl::from_hours(1), vec![])).await;
+    assert!(store.load(id).await.unwrap().is_some());
+    assert!(store.report().await.unwrap().description.starts_with("rediss://"));
+
+    // Without the authority that signed it, the server is a stranger.
+    let error = RedisStore::connect(&url).await.expect_err("a stranger");
+    assert!(["store_unavailable", "store_misconfigured"].contains(&error.code()), "{error}");
+    let error = RedisStore::connect(&format!("{url}?ca=/nowhere.pem")).await.unwrap_err();
+    assert_eq!(error.code(), "store_misconfigured");
+    assert!(error.to_string().contains("/nowhere.pem"), "{error}");
+}
+
+#[tokio::test]
+async fn the_report_tells_good_settings_from_bad() {
+    let careless = RedisServer::builder()
+        .setting("maxmemory", "100mb")
+        .setting("maxmemory-policy", "allkeys-lru")
+        .setting("save", "")
+        .start()
+        .unwrap();
+    let store = RedisStore::connect(&careless.url()).await.unwrap();
+    let report = store.report().await.unwrap();
+    for what in ["maxmemory-policy", "persistence"] {
+        assert_eq!(severity_of(&report, what), Some(Severity::Fault), "{what}: {report:?}");
+    }
+    assert_eq!(report.findings[0].severity, Severity::Fault, "the gravest comes first");
+
+    let careful = RedisServer::builder().append_only().start().unwrap();
+    let store = RedisStore::connect(&careful.url()).await.unwrap();
+    let report = store.report().await.unwrap();
+    for what in ["maxmemory-policy", "persistence", "version", "clock"] {
+        assert_eq!(severity_of(&report, what), Some(Severity::Good), "{what}: {report:?}");
+    }
+}

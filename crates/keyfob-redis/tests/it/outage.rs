@@ -1,0 +1,180 @@
+//! Servers that go away, come back, or hand over.
+
+use std::time::{Duration, Instant};
+
+use keyfob::store::{Advance, EpochScope, Revoke, Revoked, StoreError, Verdict};
+use keyfob::{Lane, Store, Ttl};
+use keyfob_redis::RedisStore;
+use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
+
+use crate::stage::*;
+
+fn revocation(id: keyfob::TokenId) -> Revoke {
+    Revoke { id, at: now(), note: b"why".to_vec(), cascade: None, events: vec![] }
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_is_used_again() {
+    let server = RedisServer::builder().append_only().start().unwrap();
+    let store = open(&config(&server.url(), 8)).await;
+    let lane = Lane::new(3);
+    let id = insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
+    server.kill9();
+    let begun = Instant::now();
+    let read = store.load(id).await;
+    assert!(matches!(read, Err(StoreError::Unavailable { .. })), "{read:?}");
+    let write = store.revoke(operation(), revocation(id)).await;
+    assert!(
+        matches!(write, Err(StoreError::Unavailable { .. } | StoreError::OutcomeUnknown { .. })),
+        "{write:?}"
+    );
+    assert!(begun.elapsed() < Duration::from_secs(8), "both give up: {:?}", begun.elapsed());
+    server.restart().unwrap();
+    // It has no scripts any more, and the connection is another.
+    assert!(store.load(id).await.unwrap().is_some());
+    assert_eq!(store.revoke(operation(), revocation(id)).await.unwrap(), Revoked::Now);
+}
+
+#[tokio::test]
+async fn scripts_that_were_flushed_are_loaded_again() {
+    let server = RedisServer::start().unwrap();
+    let store = open(&config(&server.url(), 8)).await;
+    server.call(&["SCRIPT", "FLUSH"]).unwrap();
+    let mut calls = Vec::new();
+    for n in 0..20 {
+        let new = record(id_at(now(), Lane::new(n % 8)), Ttl::from_hours(1), vec![]);
+        calls.push(insert(&store, new));
+    }
+    for id in futures_util::future::join_all(calls).await {
+        assert!(store.load(id).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_server_whose_memory_is_full_still_takes_revocations() {
+    let server = RedisServer::start().unwrap();
+    let store = open(&config(&server.url(), 8)).await;
+    let lane = Lane::new(0);
+    let id = insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
+    server.call(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
+    let new = keyfob::store::Insert {
+        records: vec![record(id_at(now(), lane), Ttl::from_hours(1), vec![])],
+        events: vec![],
+    };
+    let refused = store.insert(operation(), new).await.unwrap_err();
+    assert_eq!(refused.code(), "store_unavailable", "{refused}");
+    assert!(refused.to_string().contains("OOM"), "{refused}");
+    assert_eq!(store.load(id).await.unwrap().unwrap().verdict, Verdict::Clear);
+    assert_eq!(store.revoke(operation(), revocation(id)).await.unwrap(), Revoked::Now);
+    let advance = Advance { scope: EpochScope::All, at: now(), note: vec![], events: vec![] };
+    assert_eq!(store.advance(operation(), advance).await.unwrap().lanes, 8);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_lead_to_the_new_primary() {
+    let group = RedisSentinel::start(1).unwrap();
+    let config = config(&crate::sentinel_url(&group), 8);
+    let store = open(&config).await;
+    let lane = Lane::new(5);
+    let id = insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
+    // Both are there before the change, so neither is lost by it.
+    group.servers()[0].call(&["WAIT", "1", "1000"]).unwrap();
+    tokio::task::block_in_place(|| {
+        group.servers()[0].kill9();
+        group.wait_for_another_than(Some(group.servers()[0].port())).map(drop).unwrap();
+    });
+    assert_eq!(store.load(id).await.unwrap().unwrap().verdict, Verdict::Clear);
+    assert_eq!(store.revoke(operation(), revocation(id)).await.unwrap(), Revoked::Now);
+    let later = insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
+    assert!(store.load(later).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_hands_over_is_followed() {
+    let cluster = RedisCluster::start().unwrap();
+    let store = open(&config(&crate::cluster_url(&cluster), 16)).await;
+    let mut ids = Vec::new();
+    for lane in store.namespace().lanes().lanes() {
+        ids.push(insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await);
+    }
+    tokio::task::block_in_place(|| {
+        let primary = cluster.primaries()[0];
+        cluster.hand_over(primary).unwrap();
+    });
+    for id in &ids {
+        assert_eq!(store.load(*id).await.unwrap().unwrap().verdict, Verdict::Clear);
+        assert_eq!(store.revoke(operation(), revocation(*id)).await.unwrap(), Revoked::Now);
+    }
+    let advance = Advance { scope: EpochScope::All, at: now(), note: vec![], events: vec![] };
+    assert_eq!(store.advance(operation(), advance).await.unwrap().lanes, 16);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_on_the_move_is_followed() {
+    let cluster = RedisCluster::start().unwrap();
+    let config = config(&crate::cluster_url(&cluster), 1);
+    let store = open(&config).await;
+    let lane = Lane::new(0);
+    let id = insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
+    let owner =
+        cluster.primaries().into_iter().find(|node| !keys(node, &config, "l*").is_empty()).unwrap();
+    let lane_key = keys(owner, &config, "l*").pop().unwrap();
+    let slot = owner.call(&["CLUSTER", "KEYSLOT", &lane_key]).unwrap().to_string();
+    let target = cluster.primaries().into_iter().find(|node| node.port() != owner.port()).unwrap();
+    let name = |node: &RedisServer| node.call(&["CLUSTER", "MYID"]).unwrap().to_string();
+    target.call(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &name(owner)]).unwrap();
+    owner.call(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &name(target)]).unwrap();
+    // While some keys are here and some there, a script has to wait; then all are there.
+    let moving = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::task::block_in_place(|| {
+            // The names of keys hold bytes that are no text, so the server hands them on itself.
+            let script = format!(
+                "for _, k in ipairs(redis.call('CLUSTER', 'GETKEYSINSLOT', {slot}, 1000)) do \
+                 redis.call('MIGRATE', '127.0.0.1', {}, k, 0, 5000) end",
+                target.port()
+            );
+            owner.call(&["EVAL", &script, "0"]).unwrap();
+            for node in cluster.primaries() {
+                node.call(&["CLUSTER", "SETSLOT", &slot, "NODE", &name(target)]).unwrap();
+            }
+        });
+    };
+    let writing = async {
+        for _ in 0..40 {
+            insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::join!(moving, writing);
+    assert_eq!(store.load(id).await.unwrap().unwrap().verdict, Verdict::Clear);
+    assert!(keys(owner, &config, "*").is_empty(), "all of it is elsewhere");
+    assert!(keys(target, &config, "r*").len() > 30, "and is used there");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_for_replicas_says_whether_they_have_it() {
+    let group = keyfob_testkit::redis::sentinel();
+    let url = crate::sentinel_url(group);
+    let lane = Lane::new(0);
+    let one = open(&config(&url, 2).with_wait(1)).await;
+    let id = insert(&one, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
+    assert_eq!(one.revoke(operation(), revocation(id)).await.unwrap(), Revoked::Now);
+    // There is one replica: two cannot be waited for, and the revocation is done all the same.
+    let two = open(&config(&url, 2).with_wait(2)).await;
+    let id = insert(&two, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
+    let outcome = two.revoke(operation(), revocation(id)).await;
+    assert!(matches!(outcome, Err(StoreError::OutcomeUnknown { .. })), "{outcome:?}");
+    assert!(matches!(two.load(id).await.unwrap().unwrap().verdict, Verdict::Revoked(_)));
+    let report = two.report().await.unwrap();
+    assert!(report.findings.iter().any(|finding| finding.what == "wait"), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_closed_store_says_so() {
+    let server = keyfob_testkit::redis::server();
+    let store = RedisStore::connect(&config(&server.url(), 2).to_string()).await.unwrap();
+    store.close().await;
+    let error = store.load(id_at(now(), Lane::new(0))).await.unwrap_err();
+    assert_eq!(error.code(), "store_unavailable");
+}
