@@ -24,7 +24,9 @@ impl Context {
         output: Output,
     ) -> Result<Self, Failure> {
         let manager = open::manager(settings, missing).await?;
-        Ok(Self { manager, output, interrupt: Interrupt::listen() })
+        let interrupt = Interrupt::listen();
+        tracing::debug!("the store is open");
+        Ok(Self { manager, output, interrupt })
     }
 
     /// The present time of the manager.

@@ -4,7 +4,7 @@
 //! process does not wait for when it is interrupted.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use tokio::sync::oneshot;
@@ -65,6 +65,10 @@ impl Source {
 pub(crate) async fn bearer(source: Source, most: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let reader = source.open()?;
     let one_line = matches!(source, Source::Stdin) && io::stdin().is_terminal();
+    if one_line {
+        // Without stderr there is nobody to prompt.
+        let _ = write!(io::stderr(), "bearer: ");
+    }
     let read = on_a_thread(move || {
         let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
         let mut bounded = reader.take(most as u64 + 1);

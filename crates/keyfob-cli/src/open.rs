@@ -6,22 +6,23 @@ use std::sync::Arc;
 
 use keyfob::{MemoryStore, Store, TokenManager};
 use keyfob_redb::Options;
+use keyfob_redis::{RedisConfig, RedisStore};
 
 use crate::args::Settings;
 use crate::failure::Failure;
 
 /// Where tokens are kept, as a URL names it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub(crate) enum StoreUrl {
     Memory,
     File(PathBuf),
+    Redis(Box<RedisConfig>),
 }
 
 /// A text that names no store. It does not hold the text, which may have a password in it.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{what} names no store: {problem}")]
+#[derive(Debug, thiserror::Error)]
+#[error("--store or KEYFOB_STORE names no store: {problem}")]
 pub(crate) struct WrongUrl {
-    what: &'static str,
     problem: String,
 }
 
@@ -36,12 +37,15 @@ impl WrongUrl {
     /// The forms that are accepted.
     pub(crate) const FORMS: &'static str = "\
 The forms are:
-  file:tokens.redb                 a file, by a relative path
-  file:/var/lib/keyfob/tokens.redb a file, by an absolute path
-  memory:                          nothing is kept when the command ends";
+  file:tokens.redb                           a file, by a relative path
+  file:/var/lib/keyfob/tokens.redb           a file, by an absolute path
+  memory:                                    nothing is kept when the command ends
+  redis://:password@host:6379/0              one Redis or Valkey server; rediss:// with TLS
+  redis+cluster://a:6379,b:6379              a cluster; rediss+cluster:// with TLS
+  redis+sentinel://s1:26379,s2:26379/primary a primary under Sentinel; rediss+sentinel:// with TLS";
 
     fn new(problem: impl Into<String>) -> Self {
-        Self { what: "the URL by --store or KEYFOB_STORE", problem: problem.into() }
+        Self { problem: problem.into() }
     }
 }
 
@@ -62,6 +66,11 @@ impl FromStr for StoreUrl {
             "memory" if rest.is_empty() => Ok(Self::Memory),
             "memory" => Err(WrongUrl::new("nothing may follow memory:")),
             "file" => file(rest),
+            "redis" | "rediss" | "redis+cluster" | "rediss+cluster" | "redis+sentinel"
+            | "rediss+sentinel" => match text.parse() {
+                Ok(config) => Ok(Self::Redis(Box::new(config))),
+                Err(error) => Err(WrongUrl::new(error.to_string())),
+            },
             _ => Err(WrongUrl::new("its scheme is not known")),
         }
     }
@@ -93,16 +102,17 @@ pub(crate) async fn manager(
         // Nobody can have mistyped the default.
         None => (default_store()?, Missing::Make),
     };
-    let store = open(&url, missing).await?;
+    let store = open(url, missing).await?;
     Ok(TokenManager::builder(store).prefix(settings.prefix.clone()).build())
 }
 
-async fn open(url: &StoreUrl, missing: Missing) -> Result<Arc<dyn Store>, Failure> {
+async fn open(url: StoreUrl, missing: Missing) -> Result<Arc<dyn Store>, Failure> {
     Ok(match url {
         StoreUrl::Memory => Arc::new(MemoryStore::new().map_err(keyfob::Error::from)?),
         StoreUrl::File(path) => {
             Arc::new(Options::new().create(missing == Missing::Make).open(path)?)
         }
+        StoreUrl::Redis(config) => Arc::new(RedisStore::open(*config).await?),
     })
 }
 
@@ -117,11 +127,19 @@ mod tests {
 
     #[test]
     fn urls_name_stores() {
-        let file = |path: &str| Ok(StoreUrl::File(path.into()));
-        assert_eq!("memory:".parse(), Ok(StoreUrl::Memory));
-        assert_eq!("file:tokens.redb".parse(), file("tokens.redb"));
-        assert_eq!("file:/var/tokens.redb".parse(), file("/var/tokens.redb"));
-        assert_eq!("file:///var/tokens.redb".parse(), file("/var/tokens.redb"));
+        let path = |text: &str| match text.parse() {
+            Ok(StoreUrl::File(path)) => path,
+            other => panic!("{text} is {other:?}"),
+        };
+        assert!(matches!("memory:".parse(), Ok(StoreUrl::Memory)));
+        assert_eq!(path("file:tokens.redb"), PathBuf::from("tokens.redb"));
+        assert_eq!(path("file:/var/tokens.redb"), PathBuf::from("/var/tokens.redb"));
+        assert_eq!(path("file:///var/tokens.redb"), PathBuf::from("/var/tokens.redb"));
+        for text in
+            ["redis://h", "rediss://u:p@h:1/2", "redis+cluster://a,b", "redis+sentinel://s/p"]
+        {
+            assert!(matches!(text.parse(), Ok(StoreUrl::Redis(_))), "{text}");
+        }
     }
 
     #[test]
@@ -131,12 +149,21 @@ mod tests {
             "tokens.redb",
             "file:",
             "file://host/x",
+            "file:\n",
             "memory:x",
             "http://u:hunter2@h",
-            "file:\n",
+            "redis:hunter2",
+            "redis://u:hunter2@h:port",
+            "redis://u:hunter2@h/x?hunter2=1",
         ] {
             let refused = text.parse::<StoreUrl>().unwrap_err();
             assert!(!refused.to_string().contains("hunter2"), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let url: StoreUrl = "redis://u:hunter2@h".parse().unwrap();
+        assert!(!format!("{url:?}").contains("hunter2"));
     }
 }

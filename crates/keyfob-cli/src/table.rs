@@ -78,10 +78,6 @@ pub(crate) fn of(headings: &[&str], rows: &[Vec<String>], colour: bool) -> Table
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     if colour {
         table.enforce_styling();
-    } else {
-        table.force_no_tty();
-        // Without a terminal to ask, comfy-table needs to be told a width to arrange for.
-        table.set_width(terminal_width());
     }
     table.set_header(headings.iter().map(|heading| {
         let cell = Cell::new(heading);
@@ -116,10 +112,6 @@ fn shade_of(text: &str) -> Option<Color> {
         TokenState::Revoked => Color::Red,
         TokenState::Expired | TokenState::Exhausted => Color::DarkGrey,
     })
-}
-
-fn terminal_width() -> u16 {
-    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100)
 }
 
 fn text(value: Option<impl ToString>) -> Option<String> {

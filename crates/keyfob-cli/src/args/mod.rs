@@ -41,8 +41,13 @@ Examples:
 const AFTER_LONG_HELP: &str = "\
 Stores:
   file:PATH                    one file; the default is keyfob/tokens.redb in the data directory of
-                               the user. It is made by the first 'issue' or 'demo'
+                               the user. It is made by the first 'issue' or 'demo'. One process
+                               opens it at a time; another waits for it for two seconds
   memory:                      nothing is kept when the command ends
+  redis://[[user]:password@]host[:port][/database]
+  redis+cluster://host:port,…  redis+sentinel://host:port,…/primary
+                               Redis 7 or Valkey; with TLS rediss:// and so on. After a ?: namespace,
+                               lanes, wait, response_timeout, connect_timeout, ca
 A password in --store can be seen by others on this machine: put such a URL into KEYFOB_STORE.
 
 JSON (--json), one object per line on stdout:
@@ -84,7 +89,7 @@ Environment:
 /// Issue tokens, check them, and take them back
 ///
 /// keyfob issues opaque bearer tokens, answers whether one is good and whose it is, and takes them
-/// back. It keeps them in a file.
+/// back. It keeps them in a file or in Redis.
 #[derive(Debug, Parser)]
 #[command(name = "keyfob", version, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 pub(crate) struct Cli {
@@ -97,7 +102,7 @@ pub(crate) struct Cli {
 /// What holds for every command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Settings {
-    /// Where the tokens are: file:PATH or memory:
+    /// Where the tokens are: file:PATH, redis://… or memory:
     #[arg(
         long,
         global = true,

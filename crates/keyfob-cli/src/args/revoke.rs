@@ -8,7 +8,7 @@ A subject, a client, a family and everything are revoked in one step, however ma
 are. --where walks the tokens that match: ones that are issued meanwhile may be missed, so run it
 again until --dry-run counts none.
 
---all and --where ask on a terminal; --all needs --yes elsewhere.
+On a terminal, --all and --where ask first. Elsewhere, --all needs --yes.
 
 Examples:
   keyfob revoke tok_00d1h88n000000000000000001 --reason 'user logout' --by ops
@@ -16,6 +16,10 @@ Examples:
   keyfob revoke --where 'app:shop tag:beta' --dry-run
   keyfob revoke --where 'app:shop tag:beta' --throttle 500 --yes
   keyfob revoke --all --reason 'signing host compromised' --yes";
+
+/// The targets that are revoked in one step, which can be neither throttled nor resumed. Clap does
+/// not look at what an argument requires when another target is there, so they conflict as well.
+const ONE_STEP: [&str; 5] = ["id", "family", "subject", "client", "all"];
 
 /// Revoke one token, a family, or all of a subject, a client, a filter or the store
 ///
@@ -69,12 +73,19 @@ pub(crate) struct RevokeArgs {
         value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..),
         requires = "matching",
+        conflicts_with_all = ONE_STEP,
         help_heading = "With --where"
     )]
     pub(crate) throttle: Option<u32>,
 
     /// Go on where an interrupted run stopped
-    #[arg(long, value_name = "CURSOR", requires = "matching", help_heading = "With --where")]
+    #[arg(
+        long,
+        value_name = "CURSOR",
+        requires = "matching",
+        conflicts_with_all = ONE_STEP,
+        help_heading = "With --where"
+    )]
     pub(crate) resume: Option<PageCursor>,
 
     /// Do not ask

@@ -2,36 +2,57 @@
 
 use keyfob::store::{Finding, Operation, Severity};
 use keyfob::{Timestamp, Ttl};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 
+const CLOCK: &str = "clock";
 /// From here on a difference of clocks is worth a warning.
 const NOTABLE: Ttl = Ttl::from_secs(1);
+
+#[derive(Serialize)]
+struct Report<'a> {
+    ok: bool,
+    store: &'a str,
+    store_time: Timestamp,
+    node_time: Timestamp,
+    findings: Vec<Found<'a>>,
+}
+
+#[derive(Serialize)]
+struct Found<'a> {
+    severity: &'static str,
+    what: &'a str,
+    advice: &'a str,
+}
 
 pub(super) async fn run(context: &mut Context) -> Result<(), Failure> {
     let before = context.now();
     let report = context.manager.report().await?;
     let after = context.now();
     let mut findings = report.findings.clone();
-    findings.push(clock(before, report.now, after));
+    // A store that knows of clocks says more: each of its servers has one.
+    if !findings.iter().any(|finding| finding.what == CLOCK) {
+        findings.push(clock(before, report.now, after));
+    }
     findings.push(prefix(context));
     findings.sort_by_key(|finding| finding.severity);
     let faults = findings.iter().filter(|finding| finding.severity == Severity::Fault).count();
     let output = &mut context.output;
     if output.is_json() {
-        let shown = findings.iter().map(|Finding { severity, what, advice }| {
-            json!({ "severity": name(*severity), "what": what, "advice": advice })
+        let findings = findings.iter().map(|Finding { severity, what, advice }| Found {
+            severity: name(*severity),
+            what,
+            advice,
         });
-        let shown: Vec<_> = shown.collect();
-        output.object(&json!({
-            "ok": faults == 0,
-            "store": report.description,
-            "store_time": report.now,
-            "node_time": after,
-            "findings": shown,
-        }))?;
+        output.object(&Report {
+            ok: faults == 0,
+            store: &report.description,
+            store_time: report.now,
+            node_time: after,
+            findings: findings.collect(),
+        })?;
     } else {
         output.line(format_args!("store: {}", crate::visible::visible(&report.description)))?;
         let rows = findings.iter().map(|Finding { severity, what, advice }| {
@@ -62,7 +83,7 @@ fn clock(before: Timestamp, store: Timestamp, after: Timestamp) -> Finding {
             (severity, advice)
         }
     };
-    Finding { severity, what: "clock".into(), advice }
+    Finding { severity, what: CLOCK.into(), advice }
 }
 
 fn prefix(context: &Context) -> Finding {

@@ -59,7 +59,7 @@ struct GrantLine {
 /// Reads one line.
 pub(super) fn parse(line: &str, by: Option<&Actor>, now: Timestamp) -> Result<Grant, Refused> {
     let line: GrantLine =
-        serde_json::from_str(line).map_err(|error| Refused::Json(told(&error)))?;
+        serde_json::from_str(line.trim()).map_err(|error| Refused::Json(told(&error)))?;
     if line.ttl.is_some() && line.expires_at.is_some() {
         return Err(Refused::TwoEnds);
     }
@@ -89,9 +89,10 @@ pub(super) fn parse(line: &str, by: Option<&Actor>, now: Timestamp) -> Result<Gr
     Ok(grant)
 }
 
-/// The error in serde's words, without the value that they quote.
+/// The error in serde's words, without the value that they quote, and without the line, which is
+/// the only one.
 fn told(error: &serde_json::Error) -> String {
-    let text = error.to_string();
+    let text = error.to_string().replace(" at line 1 column ", " at column ");
     match text.rsplit_once(", expected ") {
         Some((quoting, expected)) if quoting.starts_with("invalid ") => {
             format!("expected {expected}")
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_line_takes_the_names_of_a_token() {
-        let line = r#"{"kind":"api-key","subject":"user123","issuer":"i","audience":["a","b"],
+        let line = r#" {"kind":"api-key","subject":"user123","issuer":"i","audience":["a","b"],
             "scopes":["read"],"client":"c","username":"u","ttl":"never","not_before":"+5m",
             "idle":"1h","absolute":"90d","uses":3,"metadata":{"device":{"id":"d"},
             "labels":{"k":"v"},"tags":["t"]},"claims":{"plan":"team"}}"#;

@@ -2,7 +2,7 @@
 
 use keyfob::Paging;
 
-use super::walk::note_the_cost;
+use super::walk::{note_the_cost, note_unreadable};
 use crate::args::{ListArgs, Sort};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -31,6 +31,7 @@ pub(super) async fn run(args: &ListArgs, context: &mut Context) -> Result<(), Fa
         let page = context.manager.list(&filter, paging).await?;
         context.output.tokens(&page.tokens, context.manager.now())?;
         context.output.flush()?;
+        note_unreadable(page.unreadable, context);
         left -= page.tokens.len() as u64;
         after = page.next;
         if after.is_none() || left == 0 {
@@ -39,7 +40,7 @@ pub(super) async fn run(args: &ListArgs, context: &mut Context) -> Result<(), Fa
     }
     if let Some(next) = after {
         let sort = if args.sort == Sort::Expiring { " --sort expiring" } else { "" };
-        // Written out, times that were relative stand still, and the cursor stays good.
+        // Written out, times that were relative stand still: the next page is of the same list.
         let filter = filter.to_string();
         let quoted = if filter.is_empty() { filter } else { format!(" {}", quote(&filter)) };
         let message = format!("there is more: keyfob list{sort} --cursor {next}{quoted}");

@@ -2,7 +2,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use keyfob::{Filter, RevokeOutcome, Why};
+use keyfob::{Filter, Revocation, RevokeOutcome, Why};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::sweep;
@@ -12,6 +13,36 @@ use crate::failure::Failure;
 use crate::input;
 use crate::table::or_never;
 use crate::visible::visible;
+
+/// What was done, as JSON tells it.
+#[derive(Serialize)]
+pub(super) struct Told<'a> {
+    pub(super) target: Value,
+    pub(super) outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) revocation: Option<&'a Revocation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) examined: Option<u64>,
+    /// Where an interrupted sweep goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<String>,
+}
+
+impl Told<'_> {
+    pub(super) fn of(target: &Target, outcome: &'static str) -> Self {
+        let target = match target {
+            Target::Token(id) => json!({ "id": id }),
+            Target::Family(family) => json!({ "family": family }),
+            Target::Subject(subject) => json!({ "subject": subject }),
+            Target::Client(client) => json!({ "client": client }),
+            Target::All => json!({ "all": true }),
+            Target::Matching(text) => json!({ "where": text }),
+        };
+        Self { target, outcome, revocation: None, count: None, examined: None, next: None }
+    }
+}
 
 pub(super) async fn run(args: &RevokeArgs, context: &mut Context) -> Result<(), Failure> {
     let Some(target) = args.target() else {
@@ -52,7 +83,7 @@ async fn at_once(target: &Target, args: &RevokeArgs, context: &mut Context) -> R
             "revoked every token of the store".to_owned()
         }
     };
-    tell(&done, json!({ "target": as_json(target), "outcome": "revoked" }), context)
+    tell(&done, &Told::of(target, "revoked"), context)
 }
 
 async fn tell_one(
@@ -73,8 +104,8 @@ async fn tell_one(
         }
         _ => format!("revoked {id}"),
     };
-    let object = json!({ "target": as_json(target), "outcome": outcome, "revocation": revocation });
-    tell(&told, object, context)
+    let object = Told { revocation: revocation.as_ref(), ..Told::of(target, outcome) };
+    tell(&told, &object, context)
 }
 
 /// Counts what would be revoked.
@@ -93,14 +124,13 @@ async fn count(target: &Target, why: Why, context: &mut Context) -> Result<(), F
     };
     let count = context.manager.sweep(filter, why).dry_run().await?;
     let told = format!("{count} pending or active tokens would be revoked");
-    let target = as_json(target);
-    tell(&told, json!({ "target": target, "outcome": "counted", "count": count }), context)
+    tell(&told, &Told { count: Some(count), ..Told::of(target, "counted") }, context)
 }
 
 /// Writes what was done, as a line or as an object.
-pub(super) fn tell(line: &str, object: Value, context: &mut Context) -> Result<(), Failure> {
+pub(super) fn tell(line: &str, object: &Told<'_>, context: &mut Context) -> Result<(), Failure> {
     if context.output.is_json() {
-        return context.output.object(&object);
+        return context.output.object(object);
     }
     context.output.line(visible(line))
 }
@@ -131,15 +161,4 @@ pub(super) async fn confirm(what: &str, must: bool, args: &RevokeArgs) -> Result
 /// Whether there is somebody to ask.
 pub(super) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
-}
-
-pub(super) fn as_json(target: &Target) -> Value {
-    match target {
-        Target::Token(id) => json!({ "id": id }),
-        Target::Family(family) => json!({ "family": family }),
-        Target::Subject(subject) => json!({ "subject": subject }),
-        Target::Client(client) => json!({ "client": client }),
-        Target::All => json!({ "all": true }),
-        Target::Matching(text) => json!({ "where": text }),
-    }
 }

@@ -3,11 +3,20 @@
 use std::collections::BTreeMap;
 
 use keyfob::{Filter, Kind, TokenState};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use super::walk::walk;
 use crate::context::Context;
 use crate::failure::Failure;
+
+type Counts = BTreeMap<&'static str, u64>;
+
+#[derive(Serialize)]
+struct Stats {
+    total: u64,
+    by_state: Counts,
+    by_kind: BTreeMap<&'static str, Counts>,
+}
 
 pub(super) async fn run(context: &mut Context) -> Result<(), Failure> {
     let now = context.now();
@@ -23,15 +32,13 @@ pub(super) async fn run(context: &mut Context) -> Result<(), Failure> {
         counted.map(|(_, count)| count).sum()
     };
     if context.output.is_json() {
-        let states = |kind| {
+        let states = |kind| -> Counts {
             let states = TokenState::ALL.into_iter();
-            states.map(|state| (state.as_str(), count(kind, Some(state)))).collect::<Counts>()
+            states.map(|state| (state.as_str(), count(kind, Some(state)))).collect()
         };
         let kinds = Kind::ALL.into_iter();
-        let by_kind: Map<String, Value> =
-            kinds.map(|kind| (kind.as_str().into(), json!(states(Some(kind))))).collect();
-        let total = count(None, None);
-        let stats = json!({ "total": total, "by_state": states(None), "by_kind": by_kind });
+        let by_kind = kinds.map(|kind| (kind.as_str(), states(Some(kind)))).collect();
+        let stats = Stats { total: count(None, None), by_state: states(None), by_kind };
         return context.output.object(&stats);
     }
     let mut headings = vec!["KIND"];
@@ -46,5 +53,3 @@ pub(super) async fn run(context: &mut Context) -> Result<(), Failure> {
     let rows: Vec<_> = kinds.chain([row("total", None)]).collect();
     context.output.rows(&headings, &rows)
 }
-
-type Counts = BTreeMap<&'static str, u64>;

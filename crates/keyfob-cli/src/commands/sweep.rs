@@ -1,10 +1,9 @@
 //! `revoke --where`: everything that a filter matches, with progress, and resumable.
 
 use keyfob::Filter;
-use serde_json::json;
 
 use super::list::quote;
-use super::revoke::{as_json, can_ask, confirm, tell};
+use super::revoke::{Told, can_ask, confirm, tell};
 use crate::args::{RevokeArgs, Target};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -27,28 +26,30 @@ pub(super) async fn run(
     context: &mut Context,
 ) -> Result<(), Failure> {
     let filter = filter(text, context)?;
-    // Written out, times that were relative stand still, and a cursor stays good.
+    // Written out, times that were relative stand still: what is resumed is the same sweep.
     let text = filter.to_string();
     let mut sweep = context.manager.sweep(filter, args.why());
     if let Some(cursor) = args.resume.clone() {
         sweep = sweep.resume(cursor);
     }
-    let mut progress = Progress::counting("tokens revoked");
-    if can_ask() && !args.yes {
+    let progress = if can_ask() && !args.yes {
         let count = context.interrupt.or(async { Ok(sweep.dry_run().await?) }).await?;
-        let what = format!("revoke {count} tokens that match {text}");
-        progress = Progress::hidden();
+        let what = format!("revoke all that matches {text} (now {count})");
         context.interrupt.or(confirm(&what, false, args)).await?;
-        drop(progress);
-        progress = Progress::towards(count, "tokens revoked");
-    }
+        Progress::towards(count, "tokens revoked")
+    } else {
+        Progress::counting("tokens revoked")
+    };
     if let Some(per_second) = args.throttle {
         sweep = sweep.throttle(per_second);
     }
     let outcome = tokio::select! {
         biased;
         () = context.interrupt.requested() => Err(Failure::Interrupted),
-        done = sweep.run(|done| progress.at(done.revoked)) => done.map_err(Failure::from),
+        done = sweep.run(|done| {
+            tracing::debug!(revoked = done.revoked, "a page is done");
+            progress.at(done.revoked);
+        }) => done.map_err(Failure::from),
     };
     drop(progress);
     let done = sweep.progress();
@@ -57,13 +58,13 @@ pub(super) async fn run(
         Ok(_) => format!("revoked {} of {} tokens looked at", done.revoked, done.examined),
         Err(_) => format!("revoked {} tokens or a few more before it stopped", done.revoked),
     };
-    let object = json!({
-        "target": as_json(&Target::Matching(text.clone())),
-        "outcome": if outcome.is_ok() { "revoked" } else { "interrupted" },
-        "count": done.revoked,
-        "examined": done.examined,
-        "next": next.map(ToString::to_string),
-    });
+    let how = if outcome.is_ok() { "revoked" } else { "interrupted" };
+    let object = Told {
+        count: Some(done.revoked),
+        examined: Some(done.examined),
+        next: next.map(ToString::to_string),
+        ..Told::of(&Target::Matching(text.clone()), how)
+    };
     if outcome.is_err() {
         let resume = next.map(|next| format!(" --resume {next}")).unwrap_or_default();
         let again = format!("go on with: keyfob revoke --where {}{resume}", quote(&text));
@@ -72,6 +73,6 @@ pub(super) async fn run(
             None => context.output.note("resume", again),
         }
     }
-    tell(&told, object, context)?;
+    tell(&told, &object, context)?;
     outcome.map(|_| ())
 }

@@ -13,18 +13,30 @@ pub(super) async fn walk(
     mut each: impl FnMut(&Token),
 ) -> Result<(), Failure> {
     let progress = Progress::counting("records looked at");
-    let mut looked_at = 0;
+    let (mut looked_at, mut unreadable) = (0, 0);
     let mut after = None;
     loop {
         let paging = Paging::by(Paging::MOST).after(after);
         let page = context.manager.list(filter, paging).await?;
         page.tokens.iter().for_each(&mut each);
         looked_at += page.examined;
+        unreadable += page.unreadable;
         progress.at(looked_at);
         match page.next {
             Some(next) => after = Some(next),
-            None => return Ok(()),
+            None => break,
         }
+    }
+    drop(progress);
+    note_unreadable(unreadable, context);
+    Ok(())
+}
+
+/// Says that not all could be read.
+pub(super) fn note_unreadable(records: u64, context: &Context) {
+    if records > 0 {
+        let message = format!("{records} records cannot be read: the log names them");
+        context.output.note("unreadable", message);
     }
 }
 

@@ -1,0 +1,188 @@
+//! Whatever is given, the answer is a typed error: never a panic, a guess, or the value repeated.
+
+use crate::harness::Keyfob;
+
+#[test]
+fn what_is_no_bearer_is_refused() {
+    let keyfob = Keyfob::new();
+    let (_, bearer) = keyfob.issue(&[]);
+    let twice = format!("{bearer}\n{bearer}");
+    let last = if bearer.ends_with('0') { '1' } else { '0' };
+    let typo = format!("{}{last}", &bearer[..bearer.len() - 1]);
+    let other_prefix = bearer.replacen("fob", "acme", 1);
+    for stdin in [
+        &b""[..],
+        b"\n",
+        b"\xff\xfe\x00",
+        b"fob_at_\x1b[31m",
+        &vec![b'A'; 1024 * 1024],
+        twice.as_bytes(),
+        typo.as_bytes(),
+        other_prefix.as_bytes(),
+    ] {
+        let done = keyfob.feed(&["validate", "--json"], stdin).exits(1).object();
+        assert_eq!(done["code"], "token_malformed");
+        let all = keyfob.feed(&["validate", "--json", "--all"], stdin).exits(1).object();
+        assert_eq!(all["code"], "token_malformed");
+    }
+    for end in ["", "\n", "\r\n"] {
+        keyfob.feed(&["validate"], format!("{bearer}{end}").as_bytes()).exits(0);
+    }
+    keyfob.feed(&["validate"], format!("{bearer}\n\n").as_bytes()).exits(1);
+}
+
+#[test]
+fn a_bearer_file_is_read_in_place_of_stdin() {
+    let keyfob = Keyfob::new();
+    let (_, bearer) = keyfob.issue(&[]);
+    keyfob.file("bearer.txt", &bearer);
+    keyfob.run(&["validate", "--bearer-file", "bearer.txt"]).exits(0);
+    keyfob.feed(&["validate", "--bearer-file", "-"], bearer.as_bytes()).exits(0);
+    let missing = keyfob.run(&["validate", "--bearer-file", "missing.txt", "--json"]).exits(2);
+    assert_eq!(missing.error_code(), "input_unreadable");
+    keyfob.run(&["validate", "--bearer-file", "."]).exits(2);
+}
+
+#[test]
+fn control_characters_are_refused_in_every_flag() {
+    let keyfob = Keyfob::new();
+    let (id, _) = keyfob.issue(&[]);
+    let evil = "a\u{1b}[31mb\nc";
+    let flags = [
+        "--subject",
+        "--issuer",
+        "--audience",
+        "--scope",
+        "--client",
+        "--username",
+        "--device-id",
+        "--user-agent",
+        "--platform",
+        "--device-version",
+        "--app",
+        "--app-version",
+        "--tag",
+        "--by",
+        "--kind",
+        "--ttl",
+        "--expires-at",
+        "--not-before",
+        "--idle",
+        "--absolute",
+        "--uses",
+        "--ip",
+    ];
+    let mut runs: Vec<Vec<String>> =
+        flags.iter().map(|flag| vec!["issue".into(), format!("{flag}={evil}")]).collect();
+    let keyed = |args: &[&str]| args.iter().map(|arg| arg.to_string()).collect::<Vec<_>>();
+    runs.push(keyed(&["issue", &format!("--label=a={evil}")]));
+    runs.push(keyed(&["issue", &format!("--label={evil}=a")]));
+    runs.push(keyed(&["issue", &format!("--claim=a=\"{evil}\"")]));
+    runs.push(keyed(&["issue", &format!("--claim={evil}=1")]));
+    for flag in ["--reason", "--by"] {
+        runs.push(keyed(&["revoke", &id, &format!("{flag}={evil}")]));
+    }
+    for flag in ["--family", "--subject", "--client", "--where"] {
+        runs.push(keyed(&["revoke", &format!("{flag}={evil}")]));
+    }
+    for flag in ["--remove-label", "--remove-tag", "--tag", "--app", "--by"] {
+        runs.push(keyed(&["update", &id, &format!("{flag}={evil}")]));
+    }
+    for flag in
+        ["--issuer", "--audience", "--scope", "--any-scope", "--device-id", "--require-claim"]
+    {
+        runs.push(keyed(&["validate", &format!("{flag}={evil}")]));
+    }
+    for command in ["show", "history", "list", "count"] {
+        runs.push(keyed(&[command, evil]));
+    }
+    runs.push(keyed(&["list", &format!("subject:{evil}")]));
+    runs.push(keyed(&["list", &format!("--cursor={evil}")]));
+    runs.push(keyed(&["events", &format!("--after={evil}")]));
+    runs.push(keyed(&["list", &format!("--prefix={evil}")]));
+    runs.push(keyed(&["list", &format!("--store={evil}")]));
+    runs.push(keyed(&["list", &format!("--store=file:{evil}")]));
+    runs.push(keyed(&["list", &format!("--{evil}")]));
+    runs.push(keyed(&["completions", evil]));
+    runs.push(keyed(&[evil]));
+    for args in &runs {
+        let args: Vec<_> = args.iter().map(String::as_str).collect();
+        let done = keyfob.run(&args).exits(2);
+        assert!(!done.stderr.contains('\u{1b}'), "{args:?}: {}", done.stderr);
+        assert_eq!(done.stdout, "", "{args:?}");
+    }
+    assert_eq!(keyfob.run(&["count"]).stdout, "1\n");
+}
+
+#[test]
+fn contradictions_and_overflows_are_named() {
+    let keyfob = Keyfob::new();
+    for (args, says) in [
+        (vec!["--label=a=1", "--label=a=2"], "label is given twice"),
+        (vec!["--claim=a=1", "--claim=a=2"], "claim is given twice"),
+        (vec!["--claim=sub=\"x\""], "a registered claim has a field of its own"),
+        (vec!["--claim=plan=team"], "a text needs double quotes"),
+        (vec!["--label=environment"], "write key=value"),
+        (vec!["--expires-at=2020-01-01T00:00:00Z"], "it lies in the past"),
+        (vec!["--not-before=+2h", "--ttl=1h"], "it must lie before the expiry"),
+        (vec!["--ttl=99999999999d"], "at most 100 years"),
+        (vec!["--ttl=99999999999999999999999d"], "at most 100 years"),
+        (vec!["--ttl=0s"], "at least 1 ms"),
+        (vec!["--ttl=soon"], "duration is malformed"),
+        (vec!["--uses=0"], "--uses"),
+        (vec!["--uses=4294967296"], "--uses"),
+        (vec!["--subject="], "subject is empty"),
+        (vec!["--ip=999.1.1.1"], "--ip"),
+        (vec!["--scope=read write"], "scope holds a character that is not allowed"),
+    ] {
+        let words: Vec<_> = ["issue"].iter().chain(&args).copied().collect();
+        keyfob.run(&words).exits(2).says(says);
+    }
+    let long = format!("--subject={}", "x".repeat(257));
+    keyfob.run(&["issue", &long]).exits(2).says("at most 256 bytes");
+    let tags: Vec<_> = (0..65).map(|n| format!("--tag=t{n}")).collect();
+    let words: Vec<_> = ["issue"].into_iter().chain(tags.iter().map(String::as_str)).collect();
+    keyfob.run(&words).exits(2).says("at most 64");
+}
+
+#[test]
+fn a_typo_in_a_filter_is_pointed_at() {
+    let keyfob = Keyfob::new();
+    keyfob.issue(&[]);
+    let done = keyfob.run(&["list", "tag:mobile", "subjct:user123"]).exits(2);
+    let expected = "\
+error: column 12: unknown key 'subjct': did you mean 'subject'? (invalid_filter)
+  tag:mobile subjct:user123
+             ^
+";
+    assert_eq!(done.stderr, expected);
+    let json = keyfob.run(&["count", "--json", "subjct:user123"]).exits(2);
+    assert_eq!(json.error_code(), "invalid_filter");
+    keyfob.run(&["revoke", "--where=subjct:a"]).exits(2).says("^");
+}
+
+#[test]
+fn a_wrong_store_url_is_answered_by_the_right_forms() {
+    let keyfob = Keyfob::new();
+    for store in
+        ["", "tokens.redb", "http://u:hunter2@host", "memory:x", "file:", "redis://u:hunter2@h:x"]
+    {
+        let done = keyfob.run(&["list", "--store", store]).exits(2);
+        let done = done.says("(invalid_store_url)").says("file:").says("redis://").says("memory:");
+        assert!(!done.stderr.contains("hunter2"), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn a_cursor_of_another_list_is_refused() {
+    let keyfob = Keyfob::new();
+    for _ in 0..3 {
+        keyfob.issue(&["--subject=a"]);
+    }
+    let page = keyfob.run(&["list", "--limit=1", "--json", "subject:a"]).exits(0);
+    let cursor = page.told()[0]["note"]["cursor"].as_str().unwrap().to_owned();
+    keyfob.run(&["list", "--cursor", &cursor, "subject:a"]).exits(0);
+    keyfob.run(&["list", "--cursor", &cursor, "subject:b"]).exits(2).says("another filter");
+    keyfob.run(&["list", "--cursor=nonsense"]).exits(2);
+    keyfob.run(&["events", "--after=nonsense"]).exits(2);
+}

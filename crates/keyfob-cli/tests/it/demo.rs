@@ -1,0 +1,82 @@
+//! `keyfob demo` is the walk-through, line by line.
+
+use crate::harness::Keyfob;
+
+const EXPECTED: &str = "\
+Distributed Token Management Example
+==================================
+
+1. Creating and storing token
+--------------------------
+Token created: [id]
+
+2. Retrieving and validating token
+--------------------------------
+Retrieved token for subject: user123
+Token validation successful
+
+3. Listing tokens with filters
+--------------------------
+Found 1 matching tokens
+
+4. Revoking token
+---------------
+Token revoked successfully
+
+5. Verifying revocation
+---------------------
+Token revoked at: [time]
+Revocation reason: user logout
+
+6. Demonstrating validation failure
+--------------------------------
+Expected validation failure: token has been revoked
+";
+
+/// The output with its id and its time checked and replaced.
+fn normalised(output: &str) -> String {
+    let replace = |line: &str| {
+        if let Some(id) = line.strip_prefix("Token created: ") {
+            assert!(id.parse::<keyfob::TokenId>().is_ok(), "{line}");
+            return "Token created: [id]\n".to_owned();
+        }
+        if let Some(time) = line.strip_prefix("Token revoked at: ") {
+            let rfc3339 = time.replacen(' ', "T", 1).replace(" +0000 UTC", "Z");
+            assert!(rfc3339.parse::<keyfob::Timestamp>().is_ok(), "{line}");
+            return "Token revoked at: [time]\n".to_owned();
+        }
+        format!("{line}\n")
+    };
+    output.lines().map(replace).collect()
+}
+
+#[test]
+fn it_prints_the_walk_through() {
+    let done = Keyfob::on("memory:").run(&["demo"]).exits(0);
+    assert_eq!(normalised(&done.stdout), EXPECTED);
+    assert_eq!(done.stderr, "");
+}
+
+#[test]
+fn it_prints_the_same_on_every_run_on_one_store() {
+    let keyfob = Keyfob::new();
+    // As it would be left behind by a run that was killed.
+    keyfob.issue(&[
+        "--subject=user123",
+        "--tag=mobile",
+        "--label=environment=production",
+        "--label=run=1",
+    ]);
+    for _ in 0..3 {
+        assert_eq!(normalised(&keyfob.run(&["demo"]).exits(0).stdout), EXPECTED);
+    }
+    assert_eq!(keyfob.run(&["count", "subject:user123", "state:revoked"]).exits(0).stdout, "3\n");
+}
+
+#[test]
+fn as_json_it_is_one_object_for_each_step() {
+    let steps = Keyfob::on("memory:").run(&["demo", "--json"]).exits(0).objects();
+    assert_eq!(steps.len(), 6);
+    assert_eq!(steps[2]["step"], 3);
+    assert_eq!(steps[2]["lines"], serde_json::json!(["Found 1 matching tokens"]));
+}

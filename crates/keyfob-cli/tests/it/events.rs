@@ -1,0 +1,62 @@
+//! Events: from a cursor on, and as they come.
+
+use std::io::{BufRead, BufReader};
+
+use crate::harness::{Done, Keyfob, interrupt};
+
+#[test]
+fn a_cursor_goes_on_where_it_was_left() {
+    let keyfob = Keyfob::new();
+    let (first, _) = keyfob.issue(&[]);
+    let (second, _) = keyfob.issue(&[]);
+    let page = keyfob.run(&["events", "--json", "--limit=1", "--with-cursor"]).exits(0);
+    let event = page.object();
+    assert_eq!(event["subject"], first.as_str());
+    let cursor = event["keyfobcursor"].as_str().unwrap();
+    assert_eq!(page.told()[0]["note"]["cursor"], cursor);
+    let rest = keyfob.run(&["events", "--after", cursor]).exits(0);
+    assert_eq!(rest.object()["subject"], second.as_str());
+    assert_eq!(keyfob.run(&["events", "--after=latest"]).exits(0).stdout, "");
+}
+
+#[test]
+fn following_sees_what_others_do_and_says_where_it_stopped() {
+    let server = keyfob_testkit::redis::server();
+    let namespace = keyfob_testkit::redis::fresh_namespace();
+    let keyfob = Keyfob::on(&format!("{}/?namespace={namespace}", server.url()));
+    let (old, _) = keyfob.issue(&[]);
+    let mut child = keyfob.start(&["events", "--follow", "--json"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next =
+        || -> serde_json::Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    assert_eq!(next()["subject"], old.as_str());
+    let (new, _) = keyfob.issue(&[]);
+    assert_eq!(next()["subject"], new.as_str());
+    keyfob.run(&["revoke", &new, "--reason=test"]).exits(0);
+    let event = next();
+    assert_eq!(
+        (&event["type"], &event["data"]["reason"]),
+        (&"keyfob.token.revoked".into(), &"test".into())
+    );
+    interrupt(&child);
+    let done = Done::of(child).exits(0);
+    let cursor = done.told()[0]["note"]["cursor"].as_str().unwrap().to_owned();
+    assert_eq!(keyfob.run(&["events", "--after", &cursor]).exits(0).stdout, "");
+}
+
+#[test]
+fn observations_are_a_feed_of_their_own() {
+    let keyfob = Keyfob::new();
+    let (id, bearer) = keyfob.issue(&[]);
+    keyfob.feed(&["validate", "--scope=x"], bearer.as_bytes()).exits(1);
+    keyfob.feed(&["validate"], b"nonsense").exits(1);
+    let seen = keyfob.run(&["events", "--observations"]).exits(0).objects();
+    let codes: Vec<_> = seen.iter().map(|seen| seen["data"]["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["insufficient_scope", "token_malformed"]);
+    assert_eq!(seen[0]["subject"], id.as_str());
+    let one = keyfob.run(&["events", "--observations", "--limit=1", "--json"]).exits(0);
+    let cursor = one.told()[0]["note"]["cursor"].as_str().unwrap().to_owned();
+    let rest = keyfob.run(&["events", "--observations", "--after", &cursor]).exits(0);
+    assert_eq!(rest.objects().len(), 1);
+    assert_eq!(keyfob.run(&["events", "--observations", "--after=latest"]).exits(0).stdout, "");
+}

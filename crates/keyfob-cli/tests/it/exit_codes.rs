@@ -1,0 +1,122 @@
+//! Each class of outcome has its exit code, and each error its code and a way out.
+
+use crate::harness::Keyfob;
+
+const UNKNOWN: &str = "tok_00d1h88n000000000000000001";
+
+#[test]
+fn refused_and_not_found_are_1() {
+    let keyfob = Keyfob::new();
+    let (id, bearer) = keyfob.issue(&["--scope=read"]);
+    for (args, stdin, code) in [
+        (vec!["validate", "--scope=write"], bearer.as_str(), "insufficient_scope"),
+        (vec!["validate", "--issuer=other"], &bearer, "invalid_issuer"),
+        (vec!["validate", "--kind=refresh"], &bearer, "invalid_kind"),
+        (vec!["validate", "--device-id=phone"], &bearer, "device_mismatch"),
+        (vec!["validate", "--require-claim=plan"], &bearer, "missing_claim"),
+        (vec!["validate"], "fob_at_guess", "token_malformed"),
+        (vec!["show", UNKNOWN], "", "token_not_found"),
+        (vec!["history", UNKNOWN], "", "token_not_found"),
+        (vec!["revoke", UNKNOWN], "", "token_not_found"),
+        (vec!["revoke", UNKNOWN, "--dry-run"], "", "token_not_found"),
+        (vec!["update", UNKNOWN, "--tag=a"], "", "token_not_found"),
+    ] {
+        let done = keyfob.feed(&args, stdin.as_bytes()).exits(1).says(&format!("({code})\n"));
+        assert_eq!(done.stdout, "", "{args:?}");
+        assert!(done.stderr.starts_with("error: "), "{args:?}: {}", done.stderr);
+    }
+    keyfob.run(&["revoke", &id]).exits(0);
+    keyfob.run(&["update", &id, "--tag=a"]).exits(1).says("(token_ended)");
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    let keyfob = Keyfob::new();
+    let (id, _) = keyfob.issue(&[]);
+    for args in [
+        vec!["frobnicate"],
+        vec!["issue", "--frobnicate"],
+        vec!["issue", "--kind=cookie"],
+        vec!["issue", "--ttl=1h", "--expires-at=+1h"],
+        vec!["issue", "--from=x.jsonl", "--subject=a"],
+        vec!["show"],
+        vec!["list", "--limit=0"],
+        vec!["revoke"],
+        vec!["revoke", &id, "--all"],
+        vec!["revoke", &id, "--throttle=5"],
+        vec!["revoke", "--all"],
+        vec!["revoke", "--where", ""],
+        vec!["update", &id],
+        vec!["events", "--observations", "--with-cursor"],
+        vec!["man", "frobnicate"],
+        vec!["list", "--prefix=UPPER"],
+    ] {
+        let done = keyfob.run(&args).exits(2);
+        assert!(done.stderr.starts_with("error: "), "{args:?}: {}", done.stderr);
+        let json: Vec<_> = ["--json"].iter().chain(&args).copied().collect();
+        let code = keyfob.run(&json).exits(2).error_code();
+        assert!(
+            ["usage", "invalid_value", "confirmation_needed"].contains(&code.as_str()),
+            "{code}"
+        );
+    }
+    keyfob.run(&[]).exits(2).says("Usage: keyfob");
+}
+
+#[test]
+fn a_store_that_cannot_be_used_is_3() {
+    let keyfob = Keyfob::new();
+    let text = keyfob.file("notes.txt", "no store at all\n".repeat(1000));
+    let text = format!("file:{}", text.display());
+    let folder = format!("file:{}", keyfob.home().display());
+    for (store, code) in [
+        (text.as_str(), "not_a_store"),
+        (&folder, "not_a_store"),
+        ("file:missing.redb", "not_a_store"),
+        ("redis://127.0.0.1:1?connect_timeout=200ms", "store_unavailable"),
+    ] {
+        for command in ["list", "doctor", "stats", "events"] {
+            let done = keyfob.run(&[command, "--store", store, "--json"]).exits(3);
+            assert_eq!(done.error_code(), code, "{store}");
+        }
+        keyfob.run(&["list", "--store", store]).exits(3).says("hint: ");
+    }
+    let kept = std::fs::read_to_string(keyfob.home().join("notes.txt")).unwrap();
+    assert!(kept.starts_with("no store at all"));
+    assert!(!keyfob.home().join("missing.redb").exists(), "a list made a store");
+}
+
+#[test]
+fn a_file_that_is_in_use_is_3() {
+    let keyfob = Keyfob::new();
+    keyfob.issue(&[]);
+    let mut follower = keyfob.start(&["events", "--follow"]);
+    let mut first = String::new();
+    let out = follower.stdout.take().unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut first).unwrap();
+    keyfob.run(&["list"]).exits(3).says("(store_in_use)");
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+    keyfob.run(&["list"]).exits(0);
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let keyfob = Keyfob::new();
+    let grants = "{}\n".repeat(2000);
+    keyfob.feed(&["issue", "--from=-"], grants.as_bytes()).exits(0);
+    let mut child = keyfob.start(&["list", "--all-pages"]);
+    drop(child.stdout.take());
+    let done = crate::harness::Done::of(child).exits(0);
+    assert!(!done.stderr.contains("error"), "{}", done.stderr);
+}
+
+#[test]
+fn a_bearer_that_nobody_could_read_is_told_to_be_lost() {
+    let keyfob = Keyfob::new();
+    let mut child = keyfob.start(&["issue", "--subject=a"]);
+    drop(child.stdout.take());
+    let done = crate::harness::Done::of(child).exits(1).says("(bearer_lost)").says("keyfob revoke");
+    let id = done.stderr.split_whitespace().find(|word| word.starts_with("tok_")).unwrap();
+    keyfob.run(&["show", id]).exits(0);
+}

@@ -1,0 +1,78 @@
+//! Help, manual pages, completions: there for every command, with examples.
+
+use crate::harness::Keyfob;
+
+const COMMANDS: [&str; 15] = [
+    "demo",
+    "issue",
+    "validate",
+    "show",
+    "list",
+    "count",
+    "revoke",
+    "update",
+    "history",
+    "events",
+    "stats",
+    "doctor",
+    "completions",
+    "man",
+    "scanner-regex",
+];
+
+#[test]
+fn every_command_has_help_with_examples() {
+    let keyfob = Keyfob::new();
+    let overview = keyfob.run(&["--help"]).exits(0).stdout;
+    for words in ["Exit codes", "KEYFOB_STORE", "redis+cluster://", "\"uses_left\"", "cloudevents"]
+    {
+        assert!(overview.to_lowercase().contains(&words.to_lowercase()), "{words}");
+    }
+    for command in COMMANDS {
+        assert!(overview.contains(command), "{command}");
+        let help = keyfob.run(&[command, "--help"]).exits(0).stdout;
+        assert!(help.contains("Examples:\n  keyfob"), "{command}: {help}");
+        assert_eq!(keyfob.run(&["help", command]).exits(0).stdout, help);
+    }
+}
+
+#[test]
+fn every_flag_is_explained() {
+    let keyfob = Keyfob::new();
+    for command in COMMANDS {
+        let help = keyfob.run(&[command, "-h"]).exits(0).stdout;
+        for line in help.lines().filter(|line| line.trim_start().starts_with("--")) {
+            let explained = line.trim().split("  ").count() > 1;
+            assert!(explained, "{command}: {line}");
+        }
+    }
+}
+
+#[test]
+fn manual_pages_and_completions_are_there() {
+    let keyfob = Keyfob::new();
+    let page = keyfob.run(&["man"]).exits(0).stdout;
+    assert!(page.contains(".TH keyfob 1"), "{page}");
+    for command in COMMANDS {
+        let page = keyfob.run(&["man", command]).exits(0).stdout;
+        assert!(page.contains(&format!(".TH keyfob-{command} 1")), "{page}");
+        assert!(page.contains("EXAMPLES") || page.contains("Examples:"), "{page}");
+    }
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = keyfob.run(&["completions", shell]).exits(0).stdout;
+        assert!(script.contains("scanner-regex"), "{shell}");
+    }
+}
+
+#[test]
+fn the_regex_finds_bearers() {
+    let keyfob = Keyfob::new();
+    let regex = keyfob.run(&["scanner-regex", "--prefix=acme"]).exits(0).stdout;
+    assert_eq!(regex, "\\bacme_(?:at|rt|ak|st)_[0-9A-Za-z]{61}\\b\n");
+    let object = keyfob.run(&["scanner-regex", "--json"]).exits(0).object();
+    assert_eq!(object["prefix"], "fob");
+    let (_, bearer) = keyfob.issue(&["--prefix=acme"]);
+    assert!(bearer.starts_with("acme_at_"));
+    keyfob.feed(&["validate", "--prefix=acme"], bearer.as_bytes()).exits(0);
+    keyfob.feed(&["validate"], bearer.as_bytes()).exits(1);
+}

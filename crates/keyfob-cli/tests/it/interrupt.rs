@@ -1,0 +1,34 @@
+//! Ctrl-C: the store is let go of, and what is said is true.
+
+use std::io::{BufRead, BufReader, Write};
+
+use crate::harness::{Done, Keyfob, interrupt, interrupt_after};
+
+#[test]
+fn waiting_for_a_bearer_is_interrupted() {
+    let keyfob = Keyfob::new();
+    keyfob.issue(&[]);
+    // It waits for ever: its stdin stays open.
+    let mut child = keyfob.start(&["validate", "-vv"]);
+    let stdin = child.stdin.take();
+    interrupt_after(child, "the store is open").exits(130).says("(interrupted)");
+    drop(stdin);
+    keyfob.run(&["list"]).exits(0);
+}
+
+#[test]
+fn an_interrupted_import_loses_no_bearer() {
+    let keyfob = Keyfob::new();
+    let mut child = keyfob.start(&["issue", "--from=-"]);
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all("{}\n".repeat(100).as_bytes()).unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    out.read_line(&mut first).unwrap();
+    interrupt(&child);
+    let shown = 1 + out.lines().count();
+    let done = Done::of(child).exits(130);
+    assert!(done.stderr.contains(&format!("{shown} issued")), "{done:?}");
+    assert_eq!(keyfob.run(&["count"]).exits(0).stdout, format!("{shown}\n"));
+    drop(stdin);
+}

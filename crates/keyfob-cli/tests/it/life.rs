@@ -1,0 +1,128 @@
+//! A whole life: issued, validated, found, changed, revoked, and asked about afterwards.
+
+use serde_json::Value;
+
+use crate::harness::Keyfob;
+
+#[test]
+fn a_whole_life_in_a_file() {
+    let keyfob = Keyfob::new();
+    whole_life(&keyfob);
+    let doctor = keyfob.run(&["doctor", "--json"]).exits(0).object();
+    assert_eq!(doctor["ok"], true);
+}
+
+#[test]
+fn a_whole_life_on_redis() {
+    let server = keyfob_testkit::redis::server();
+    let namespace = keyfob_testkit::redis::fresh_namespace();
+    let keyfob = Keyfob::on(&format!("{}/?namespace={namespace}", server.url()));
+    whole_life(&keyfob);
+    // A server for tests keeps nothing on disk, and that is a fault.
+    let doctor = keyfob.run(&["doctor", "--json"]).exits(1).object();
+    assert_eq!(doctor["ok"], false);
+    let gravest = &doctor["findings"][0];
+    assert_eq!((&gravest["severity"], &gravest["what"]), (&"fault".into(), &"persistence".into()));
+}
+
+#[test]
+fn a_whole_life_in_the_default_store() {
+    let keyfob = Keyfob::by_default();
+    whole_life(&keyfob);
+    let store = keyfob.home().join(".local/share/keyfob/tokens.redb");
+    if cfg!(target_os = "linux") {
+        assert!(store.is_file());
+    }
+}
+
+fn whole_life(keyfob: &Keyfob) {
+    let (id, bearer) = keyfob.issue(&[
+        "--subject=user123",
+        "--kind=session",
+        "--issuer=example-service",
+        "--audience=example-app",
+        "--scope=read",
+        "--scope=write",
+        "--client=web",
+        "--ttl=15m",
+        "--idle=5m",
+        "--absolute=12h",
+        "--uses=10",
+        "--device-id=device123",
+        "--user-agent=ExampleApp/1.0",
+        "--ip=192.0.2.1",
+        "--platform=iOS",
+        "--device-version=19.1",
+        "--app=shop",
+        "--app-version=2.0",
+        "--label=environment=production",
+        "--tag=mobile",
+        "--claim=plan=\"team\"",
+        "--username=Jane Doe",
+        "--by=signup",
+    ]);
+
+    let demands =
+        ["validate", "--json", "--scope=read", "--audience=example-app", "--kind=session"];
+    let good = keyfob.feed(&demands, format!("{bearer}\n").as_bytes()).exits(0).object();
+    assert_eq!(good["ok"], true);
+    assert_eq!(good["token"]["id"], id.as_str());
+    assert_eq!(good["token"]["uses_left"], 9);
+    assert_eq!(good["token"]["claims"]["plan"], "team");
+
+    let found = keyfob.run(&["list", "--json", "subject:user123", "tag:mobile", "state:active"]);
+    assert_eq!(found.exits(0).object()["id"], id.as_str());
+    assert_eq!(keyfob.run(&["count", "device:device123"]).exits(0).stdout, "1\n");
+    assert_eq!(keyfob.run(&["count", "device:device456"]).exits(0).stdout, "0\n");
+
+    let change = ["update", &id, "--json", "--label=environment=staging", "--tag=vip", "--by=ops"];
+    let token = keyfob.run(&change).exits(0).object();
+    assert_eq!(token["metadata"]["labels"]["environment"], "staging");
+    assert_eq!(token["metadata"]["tags"], serde_json::json!(["mobile", "vip"]));
+
+    let done = keyfob
+        .run(&["revoke", &id, "--json", "--reason=user logout", "--by=ops"])
+        .exits(0)
+        .object();
+    assert_eq!(done["outcome"], "revoked");
+    let again = keyfob.run(&["revoke", &id, "--json", "--reason=other"]).exits(0).object();
+    assert_eq!(again["outcome"], "already_revoked");
+    assert_eq!(again["revocation"]["reason"], "user logout");
+
+    let refused = keyfob.feed(&demands, bearer.as_bytes()).exits(1).object();
+    assert_eq!(refused["ok"], false);
+    assert_eq!(refused["code"], "token_revoked");
+    assert_eq!(refused["message"], "token has been revoked");
+
+    let token = keyfob.run(&["show", &id, "--json"]).exits(0).object();
+    assert_eq!(token["state"], "revoked");
+    assert_eq!(token["revocation"]["by"], "ops");
+    assert_eq!(token["revocation"]["through"], "token");
+    assert_eq!(token.get("bearer"), None);
+
+    let history = keyfob.run(&["history", &id, "--json"]).exits(0);
+    let steps = history.objects();
+    let what = |entry: &Value, name: &str| entry[name].as_str().map(str::to_owned);
+    let told: Vec<_> = steps.iter().map(|step| (what(step, "what"), what(step, "by"))).collect();
+    let step = |what: &str, by: &str| (Some(what.to_owned()), Some(by.to_owned()));
+    assert_eq!(
+        told,
+        [step("issued", "signup"), step("metadata_updated", "ops"), step("revoked", "ops")]
+    );
+
+    let events = keyfob.run(&["events"]).exits(0).says("note: go on with: keyfob events --after");
+    let types: Vec<_> = events.objects().iter().map(|event| event["type"].to_string()).collect();
+    assert_eq!(
+        types,
+        [
+            "\"keyfob.token.issued\"",
+            "\"keyfob.token.metadata_updated\"",
+            "\"keyfob.token.revoked\""
+        ]
+    );
+    assert!(events.objects().iter().all(|event| event["subject"] == id.as_str()));
+
+    let stats = keyfob.run(&["stats", "--json"]).exits(0).object();
+    assert_eq!(stats["total"], 1);
+    assert_eq!(stats["by_kind"]["session"]["revoked"], 1);
+}

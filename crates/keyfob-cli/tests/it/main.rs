@@ -1,0 +1,16 @@
+//! The binary as its users run it: each test starts it, on a store of its own.
+
+#![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
+
+mod bad_input;
+mod demo;
+mod events;
+mod exit_codes;
+mod harness;
+mod help;
+mod interrupt;
+mod json;
+mod life;
+mod many;
+mod revoking;
+mod secrets;

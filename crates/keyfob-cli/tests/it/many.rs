@@ -1,0 +1,112 @@
+//! Many at once: issued from lines of JSON, listed page by page.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Write};
+
+use crate::harness::{Done, Keyfob};
+
+#[test]
+fn ten_thousand_lines_are_ten_thousand_tokens_in_order() {
+    let keyfob = Keyfob::new();
+    let grants: String = (0..10_000)
+        .map(|n| format!("{{\"subject\":\"user{n}\",\"kind\":\"api-key\",\"ttl\":\"90d\"}}\n"))
+        .collect();
+    let done = keyfob.feed(&["issue", "--from", "-", "--json"], grants.as_bytes()).exits(0);
+    let tokens = done.objects();
+    assert_eq!(tokens.len(), 10_000);
+    for (n, token) in tokens.iter().enumerate() {
+        assert_eq!(token["subject"], format!("user{n}"));
+    }
+    let bearers: HashSet<_> = tokens.iter().map(|token| token["bearer"].to_string()).collect();
+    assert_eq!(bearers.len(), 10_000);
+    let last = tokens[9_999]["bearer"].as_str().unwrap();
+    keyfob.feed(&["validate"], last.as_bytes()).exits(0);
+    assert_eq!(keyfob.run(&["count"]).exits(0).stdout, "10000\n");
+
+    let listed = keyfob.run(&["list", "--all-pages"]).exits(0).says("note: this looks at every");
+    let ids: HashSet<_> = listed.lines().into_iter().filter_map(|l| l.split('\t').next()).collect();
+    assert_eq!(ids.len(), 10_000);
+}
+
+#[test]
+fn pages_follow_each_other_without_gap_or_overlap() {
+    let keyfob = Keyfob::new();
+    let grants: String =
+        (1..=25).map(|n| format!("{{\"ttl\":\"{n}h\",\"client\":\"a\"}}\n")).collect();
+    keyfob.feed(&["issue", "--from=-"], grants.as_bytes()).exits(0);
+    for sort in ["newest", "expiring"] {
+        let mut seen = Vec::new();
+        let mut cursor = None::<String>;
+        loop {
+            let mut args = vec!["list", "--json", "--limit=10", "--sort", sort, "client:a"];
+            if let Some(cursor) = &cursor {
+                args.extend(["--cursor", cursor]);
+            }
+            let page = keyfob.run(&args).exits(0);
+            seen.extend(page.objects().iter().map(|token| token["expires_at"].to_string()));
+            let told = page.told();
+            cursor = told.first().map(|told| told["note"]["cursor"].as_str().unwrap().to_owned());
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen.iter().collect::<HashSet<_>>().len(), 25);
+        if sort == "expiring" {
+            assert!(seen.is_sorted(), "{seen:?}");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_is_refused_is_named_and_the_others_are_issued() {
+    let keyfob = Keyfob::new();
+    let grants = concat!(
+        "{\"subject\":\"a\"}\n",
+        "\n",
+        "{\"subjct\":\"b\"}\n",
+        "not json\n",
+        "{\"subject\":\"c\",\"expires_at\":\"2020-01-01T00:00:00Z\"}\n",
+        "{\"subject\":\"d\",\"metadata\":{\"device\":{\"id\":\"x\"},\"tags\":[\"t\"]}}",
+    );
+    keyfob.file("grants.jsonl", grants);
+    let done = keyfob.run(&["issue", "--from=grants.jsonl", "--json", "--by=import"]).exits(2);
+    let subjects: Vec<_> = done.objects().iter().map(|t| t["subject"].to_string()).collect();
+    assert_eq!(subjects, ["\"a\"", "\"d\""]);
+    let told: Vec<_> = done
+        .told()
+        .iter()
+        .filter_map(|t| t["error"]["message"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert!(told[0].starts_with("line 3: ") && told[0].contains("subjct"), "{told:?}");
+    assert!(told[1].starts_with("line 4: "), "{told:?}");
+    assert!(told[2].starts_with("line 5: ") && told[2].contains("past"), "{told:?}");
+    assert_eq!(told[3], "3 of 5 lines were refused");
+}
+
+#[test]
+fn lines_without_end_and_without_text_are_refused() {
+    let keyfob = Keyfob::new();
+    let mut grants = vec![b'x'; 1024 * 1024];
+    grants.extend(b"\n\xff\xff\n{}\n");
+    let done = keyfob.feed(&["issue", "--from=-"], &grants).exits(2);
+    let done = done.says("line 1: it is longer than 65536 bytes").says("line 2: it is not UTF-8");
+    assert_eq!(done.lines().len(), 1);
+    let missing = keyfob.run(&["issue", "--from=missing.jsonl", "--json"]).exits(2);
+    assert_eq!(missing.error_code(), "input_unreadable");
+}
+
+#[test]
+fn who_writes_a_line_and_waits_gets_its_token() {
+    let keyfob = Keyfob::new();
+    let mut child = keyfob.start(&["issue", "--from=-"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut stdin = child.stdin.take().unwrap();
+    for _ in 0..3 {
+        stdin.write_all(b"{}\n").unwrap();
+        let line = lines.next().unwrap().unwrap();
+        assert_eq!(line.split('\t').count(), 4, "{line}");
+    }
+    drop(stdin);
+    Done::of(child).exits(0).says("3 issued");
+}

@@ -1,0 +1,80 @@
+//! Revoking more than one token.
+
+use crate::harness::{Keyfob, interrupt_after};
+
+fn states(keyfob: &Keyfob) -> (u64, u64) {
+    let stats = keyfob.run(&["stats", "--json"]).exits(0).object();
+    let count = |state: &str| stats["by_state"][state].as_u64().unwrap();
+    (count("active"), count("revoked"))
+}
+
+#[test]
+fn a_dry_run_counts_and_changes_nothing() {
+    let keyfob = Keyfob::new();
+    let (id, _) = keyfob.issue(&["--subject=a", "--client=web", "--kind=session"]);
+    keyfob.issue(&["--subject=a", "--client=app"]);
+    keyfob.issue(&["--subject=b", "--client=app"]);
+    for (target, count) in [
+        (vec![id.as_str()], 1),
+        (vec!["--family", &id], 1),
+        (vec!["--subject=a"], 2),
+        (vec!["--client=app"], 2),
+        (vec!["--where=client:app subject:b"], 1),
+        (vec!["--all"], 3),
+    ] {
+        let args: Vec<_> =
+            ["revoke", "--json", "--dry-run"].iter().chain(&target).copied().collect();
+        let done = keyfob.run(&args).exits(0).object();
+        assert_eq!(
+            (&done["outcome"], &done["count"]),
+            (&"counted".into(), &count.into()),
+            "{args:?}"
+        );
+    }
+    assert_eq!(states(&keyfob), (3, 0));
+}
+
+#[test]
+fn each_target_takes_what_it_names() {
+    let keyfob = Keyfob::new();
+    keyfob.issue(&["--subject=a", "--client=web"]);
+    keyfob.issue(&["--subject=b", "--client=web"]);
+    keyfob.issue(&["--subject=c", "--client=app"]);
+    keyfob.issue(&["--subject=d", "--client=app", "--tag=beta"]);
+    let (family, _) = keyfob.issue(&["--subject=e", "--kind=refresh"]);
+    keyfob.issue(&["--subject=f"]);
+    keyfob.run(&["revoke", "--subject=a", "--reason=one"]).exits(0);
+    assert_eq!(states(&keyfob), (5, 1));
+    let found = keyfob.run(&["list", "--json", "subject:a"]).exits(0).object();
+    assert_eq!(found["revocation"]["through"], "subject");
+    assert_eq!(found["revocation"]["reason"], "one");
+    keyfob.run(&["revoke", "--client=web"]).exits(0);
+    assert_eq!(states(&keyfob), (4, 2));
+    keyfob.run(&["revoke", "--where=tag:beta"]).exits(0);
+    assert_eq!(states(&keyfob), (3, 3));
+    keyfob.run(&["revoke", "--family", &family]).exits(0);
+    assert_eq!(states(&keyfob), (2, 4));
+    keyfob.run(&["revoke", "--all", "--yes", "--by=ops"]).exits(0);
+    assert_eq!(states(&keyfob), (0, 6));
+}
+
+#[test]
+fn a_sweep_is_resumed_where_it_was_interrupted() {
+    let keyfob = Keyfob::new();
+    let grants = "{\"client\":\"a\"}\n".repeat(350);
+    keyfob.feed(&["issue", "--from=-"], grants.as_bytes()).exits(0);
+    // Between a page of a hundred and the next it now waits for two seconds.
+    let args = ["revoke", "--where=client:a", "--throttle=50", "--json", "-vv"];
+    let done = interrupt_after(keyfob.start(&args), "a page is done").exits(130);
+    let object = done.object();
+    assert_eq!(object["outcome"], "interrupted");
+    let count = object["count"].as_u64().unwrap();
+    assert!((100..350).contains(&count), "{object}");
+    let next = object["next"].as_str().unwrap();
+    assert!(done.told().iter().any(|told| told["note"]["cursor"] == next), "{done:?}");
+    let rest = keyfob.run(&["revoke", "--where=client:a", "--resume", next, "--json"]).exits(0);
+    let rest = rest.object();
+    assert_eq!(rest["outcome"], "revoked");
+    assert_eq!(rest["next"], serde_json::Value::Null);
+    assert_eq!(states(&keyfob), (0, 350));
+}

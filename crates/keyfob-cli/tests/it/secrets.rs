@@ -1,0 +1,69 @@
+//! A bearer appears once, where it is issued, and nowhere else.
+
+use crate::harness::Keyfob;
+
+#[test]
+fn a_bearer_as_an_argument_is_refused_without_being_repeated() {
+    let keyfob = Keyfob::new();
+    let (id, bearer) = keyfob.issue(&[]);
+    let filter = format!("subject:{bearer}");
+    let flag = format!("--subject={bearer}");
+    for args in [
+        vec!["validate", &bearer],
+        vec!["show", &bearer],
+        vec!["list", &filter],
+        vec!["issue", &flag],
+        vec![&bearer],
+        vec!["validate", "--scope=read", &bearer[..60]],
+        vec!["validate", "something"],
+    ] {
+        let done = keyfob.run(&args).exits(2).says("(bearer_in_argument)");
+        assert!(!done.stderr.contains(&bearer[..50]), "{}", done.stderr);
+        assert!(!done.stderr.contains("something"), "{}", done.stderr);
+    }
+    keyfob.run(&["validate", &bearer]).exits(2).says(&format!("keyfob revoke {id}"));
+}
+
+#[test]
+fn nothing_but_issue_shows_a_bearer() {
+    let keyfob = Keyfob::new();
+    let (id, bearer) = keyfob.issue(&["--subject=a"]);
+    let secret = &bearer[bearer.len() - 36..];
+    let stdin = bearer.as_bytes();
+    for args in [
+        vec!["validate", "-vvv"],
+        vec!["validate", "--json", "--scope=b", "-vvv"],
+        vec!["show", &id, "--json"],
+        vec!["list", "--json"],
+        vec!["events", "-vvv"],
+        vec!["events", "--observations"],
+        vec!["history", &id],
+        vec!["doctor", "--json"],
+    ] {
+        let done = keyfob.feed(&args, stdin);
+        assert!(!done.stdout.contains(secret), "{args:?}: {}", done.stdout);
+        assert!(!done.stderr.contains(secret), "{args:?}: {}", done.stderr);
+    }
+    let file = std::fs::read(keyfob.home().join("tokens.redb")).unwrap();
+    assert!(!file.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()));
+}
+
+#[test]
+fn the_help_does_not_show_the_password_of_the_store() {
+    let keyfob = Keyfob::on("redis://user:hunter2@127.0.0.1:1");
+    for args in [["--help"].as_slice(), &["list", "--help"], &["man"], &["list", "-vvv"]] {
+        let done = keyfob.run(args);
+        assert!(!done.stdout.contains("hunter2"), "{}", done.stdout);
+        assert!(!done.stderr.contains("hunter2"), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn colours_stay_out_of_what_is_piped() {
+    let keyfob = Keyfob::new();
+    keyfob.issue(&["--subject=a"]);
+    for args in [["list"].as_slice(), &["stats"], &["doctor"], &["--help"], &["list", "tga:x"]] {
+        let done = keyfob.run(args);
+        assert!(!done.stdout.contains('\u{1b}') && !done.stderr.contains('\u{1b}'), "{done:?}");
+    }
+}
