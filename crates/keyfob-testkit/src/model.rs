@@ -53,6 +53,11 @@ impl Answer {
             Self::Advanced(_) => true,
         }
     }
+
+    /// Whether it says that this very write did something.
+    pub fn is_change(&self) -> bool {
+        self.is_done() && !matches!(self, Self::Revoked(Revoked::Before(_)))
+    }
 }
 
 /// An epoch that a write moves.
@@ -183,17 +188,18 @@ impl Model {
         }
     }
 
-    /// Every reason against storing these. Which one an answer names is the store's affair.
-    fn refusals(&self, records: &[NewRecord], now: Timestamp) -> Vec<Inserted> {
+    /// Every reason against storing these, and whether it must be heeded: a record that is past its
+    /// time and stored nowhere need not clash. Which reason an answer names is the store's affair.
+    fn refusals(&self, records: &[NewRecord], now: Timestamp) -> Vec<(Inserted, bool)> {
         let mut refusals = Vec::new();
         for new in records {
             let taken = self.records.get(&local_key(new.id));
             if taken.is_some_and(|taken| now < taken.new.keep_until) {
-                refusals.push(Inserted::IdTaken);
+                refusals.push((Inserted::IdTaken, now < new.keep_until));
             }
             let stamp = self.stamp_of(new);
             if !self.verdict(new.id.lane(), stamp, None, &new.epochs).is_clear() {
-                refusals.push(Inserted::Superseded);
+                refusals.push((Inserted::Superseded, true));
             }
         }
         refusals
@@ -203,11 +209,12 @@ impl Model {
     pub fn allowed(&self, change: &Change, now: Timestamp) -> Vec<Answer> {
         match change {
             Change::Insert(insert) => {
-                let mut allowed = self.refusals(&insert.records, now);
-                if allowed.is_empty() {
-                    allowed
-                        .extend(insert.records.first().map(|f| Inserted::Stored(self.stamp_of(f))));
-                }
+                let refusals = self.refusals(&insert.records, now);
+                let first =
+                    insert.records.first().filter(|_| !refusals.iter().any(|(_, must)| *must));
+                let mut allowed: Vec<_> =
+                    refusals.into_iter().map(|(refusal, _)| refusal).collect();
+                allowed.extend(first.map(|first| Inserted::Stored(self.stamp_of(first))));
                 allowed.into_iter().map(Answer::Inserted).collect()
             }
             Change::Replace(replace) => {
@@ -240,13 +247,13 @@ impl Model {
         if found.version != replace.read {
             allowed.push(Replaced::Stale);
         }
-        allowed.extend(self.refusals(&replace.minted, now).into_iter().map(
-            |refusal| match refusal {
-                Inserted::IdTaken => Replaced::IdTaken,
-                Inserted::Superseded | Inserted::Stored(_) => Replaced::Ended,
-            },
-        ));
-        if allowed.is_empty() {
+        let refusals = self.refusals(&replace.minted, now);
+        let must_refuse = !allowed.is_empty() || refusals.iter().any(|(_, must)| *must);
+        allowed.extend(refusals.into_iter().map(|(refusal, _)| match refusal {
+            Inserted::IdTaken => Replaced::IdTaken,
+            Inserted::Superseded | Inserted::Stored(_) => Replaced::Ended,
+        }));
+        if !must_refuse {
             allowed.push(Replaced::Stored(RecordVersion(found.version.0 + 1)));
         }
         allowed

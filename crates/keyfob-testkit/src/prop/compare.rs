@@ -3,6 +3,8 @@
 use keyfob::Lane;
 use keyfob::store::{Cursor, Feed, Order, Query};
 
+use crate::model::Change;
+
 use super::world::{Disagreement, World, unanswered};
 
 impl World {
@@ -13,6 +15,16 @@ impl World {
             self.compare_lists(limit, None).await?;
         }
         self.compare_events().await
+    }
+
+    /// After a write that was to move no epoch.
+    pub(super) async fn compare_stamps(&self, by: &Change) -> Result<(), Disagreement> {
+        for lane in &self.lanes {
+            let stamp = self.store().stamp(*lane).await.map_err(unanswered)?;
+            let expected = self.model.stamp(*lane);
+            agree!(stamp == expected, "{lane:?} moved to {stamp:?} by {by:?}");
+        }
+        Ok(())
     }
 
     pub(super) async fn compare_records(&self) -> Result<(), Disagreement> {
