@@ -98,7 +98,7 @@ impl<'txn> Changes<'txn> {
         if let Some(replaced) = self.begin(&operation)? {
             return Ok(replaced);
         }
-        check_body(&replace.body)?;
+        NewRecord::check_body(&replace.body)?;
         let outcome = self.replaced(replace)?;
         self.answer(&operation, outcome)
     }
@@ -174,7 +174,7 @@ impl<'txn> Changes<'txn> {
         if let Some(revoked) = self.begin(&operation)? {
             return Ok(revoked);
         }
-        check_note(&revoke.note)?;
+        Revoke::check_note(&revoke.note)?;
         let Some((mut record, verdict)) = self.record(revoke.id)? else {
             return Ok(Revoked::Missing);
         };
@@ -202,7 +202,7 @@ impl<'txn> Changes<'txn> {
         if let Some(advanced) = self.begin(&operation)? {
             return Ok(advanced);
         }
-        check_note(&advance.note)?;
+        Revoke::check_note(&advance.note)?;
         let every = 0..self.lane_count.get();
         let (lanes, field) = match advance.scope {
             EpochScope::Lane(lane, field) => {
@@ -265,7 +265,7 @@ impl<'txn> Changes<'txn> {
     fn admit(&self, records: &[NewRecord]) -> Result<Option<Inserted>, Fault> {
         let view = self.view();
         for new in records {
-            check_body(&new.body)?;
+            NewRecord::check_body(&new.body)?;
             if let Some(row) = self.records.get(tables::record_key(new.id).as_slice())? {
                 let taken = Record::read(row.value()).map_err(|damaged| damaged.of(new.id))?;
                 if self.now < taken.keep_until {
@@ -294,18 +294,4 @@ impl<'txn> Changes<'txn> {
         let verdict = self.view().verdict_on(&record)?;
         Ok(Some((record.into_owned(), verdict)))
     }
-}
-
-fn check_body(body: &[u8]) -> Result<(), StoreError> {
-    if body.len() > NewRecord::MAX_BODY {
-        return Err(StoreError::TooLarge { what: "the record", most: NewRecord::MAX_BODY });
-    }
-    Ok(())
-}
-
-fn check_note(note: &[u8]) -> Result<(), StoreError> {
-    if note.len() > Revoke::MAX_NOTE {
-        return Err(StoreError::TooLarge { what: "the note", most: Revoke::MAX_NOTE });
-    }
-    Ok(())
 }

@@ -15,7 +15,7 @@ impl Shared {
         operation: Operation,
         revoke: Revoke,
     ) -> Result<Revoked, StoreError> {
-        check_note(&revoke.note)?;
+        Revoke::check_note(&revoke.note)?;
         let (id, lane) = (revoke.id, revoke.id.lane());
         let names = vec![
             self.keys.lane(lane),
@@ -64,11 +64,4 @@ fn mark(id: TokenId, mut parts: std::vec::IntoIter<Reply>) -> Result<Mark, Store
             detail: "its revocation cannot be read".to_owned(),
         }),
     }
-}
-
-pub(super) fn check_note(note: &[u8]) -> Result<(), StoreError> {
-    if note.len() > Revoke::MAX_NOTE {
-        return Err(StoreError::TooLarge { what: "the note", most: Revoke::MAX_NOTE });
-    }
-    Ok(())
 }

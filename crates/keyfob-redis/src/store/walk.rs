@@ -6,11 +6,10 @@
 //! done once in each lane however often it is sent.
 
 use futures_util::future::try_join_all;
-use keyfob::store::{Advance, Advanced, Operation, OperationId, StoreError};
+use keyfob::store::{Advance, Advanced, Operation, OperationId, Revoke, StoreError};
 use keyfob::{EpochField, Lane, Timestamp};
 
 use super::Shared;
-use super::revoke::check_note;
 use super::write::{outcome, refusal, soon};
 use crate::net::{Arg, Call, Unanswered};
 
@@ -65,7 +64,7 @@ impl Shared {
         field: EpochField,
         advance: Advance,
     ) -> Result<Advanced, StoreError> {
-        check_note(&advance.note)?;
+        Revoke::check_note(&advance.note)?;
         let walk = Walk {
             operation: operation.id,
             field: Some(field),
@@ -86,7 +85,7 @@ impl Shared {
         field: Option<EpochField>,
         advance: Advance,
     ) -> Result<Advanced, StoreError> {
-        check_note(&advance.note)?;
+        Revoke::check_note(&advance.note)?;
         let walk = Walk { operation: operation.id, field, at: advance.at, note: advance.note };
         let step = Step { deadline: operation.deadline, events: advance.events, records: true };
         let first = self.step(&walk, Lane::default(), step).await;

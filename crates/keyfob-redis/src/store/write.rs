@@ -60,9 +60,7 @@ impl Shared {
         replace: Replace,
     ) -> Result<Replaced, StoreError> {
         let (id, lane) = (replace.id, replace.id.lane());
-        if replace.body.len() > NewRecord::MAX_BODY {
-            return Err(too_large());
-        }
+        NewRecord::check_body(&replace.body)?;
         self.check(&replace.minted, lane)?;
         let mut names = vec![
             self.keys.lane(lane),
@@ -169,9 +167,7 @@ impl Shared {
     }
 
     fn check(&self, records: &[NewRecord], lane: Lane) -> Result<(), StoreError> {
-        if records.iter().any(|record| record.body.len() > NewRecord::MAX_BODY) {
-            return Err(too_large());
-        }
+        records.iter().try_for_each(|record| NewRecord::check_body(&record.body))?;
         if records.iter().any(|record| record.id.lane() != lane) {
             return Err(misconfigured(
                 "records that are stored in one step are of one lane, such as a token and what is \
@@ -193,10 +189,6 @@ impl Shared {
 fn coarse(keep: u64, life: u64) -> u64 {
     let step = 1 << (life / 16).checked_ilog2().unwrap_or(0);
     keep.next_multiple_of(step)
-}
-
-fn too_large() -> StoreError {
-    StoreError::TooLarge { what: "the record", most: NewRecord::MAX_BODY }
 }
 
 /// The word that a script answers with, and what follows it.

@@ -131,7 +131,7 @@ impl State {
         if let Some(Answer::Replaced(replaced)) = self.begin(operation, now)? {
             return Ok(replaced);
         }
-        check_body(&replace.body)?;
+        NewRecord::check_body(&replace.body)?;
         let outcome = self.replaced(replace, now)?;
         self.answer(operation, Answer::Replaced(outcome.clone()));
         Ok(outcome)
@@ -209,7 +209,7 @@ impl State {
         if let Some(Answer::Revoked(revoked)) = self.begin(operation, now)? {
             return Ok(revoked);
         }
-        check_note(&revoke.note)?;
+        Revoke::check_note(&revoke.note)?;
         let Some(loaded) = self.load(revoke.id, now) else { return Ok(Revoked::Missing) };
         let before = match loaded.verdict {
             Verdict::Revoked(mark) => Some(mark),
@@ -243,7 +243,7 @@ impl State {
         if let Some(Answer::Advanced(advanced)) = self.begin(operation, now)? {
             return Ok(advanced);
         }
-        check_note(&advance.note)?;
+        Revoke::check_note(&advance.note)?;
         let every = 0..self.lanes.len() as u16;
         let (lanes, field) = match advance.scope {
             EpochScope::Lane(lane, field) => (lane.number()..lane.number() + 1, Some(field)),
@@ -329,7 +329,7 @@ impl State {
     /// Whether new records may be stored, and if not, why.
     fn admit(&self, records: &[NewRecord], now: Timestamp) -> Result<Option<Inserted>, StoreError> {
         for record in records {
-            check_body(&record.body)?;
+            NewRecord::check_body(&record.body)?;
             let taken = self.records.get(&local_key(record.id));
             if taken.is_some_and(|taken| now < taken.keep_until) {
                 return Ok(Some(Inserted::IdTaken));
@@ -455,18 +455,4 @@ impl State {
         let count = self.lanes.len();
         &mut self.lanes[usize::from(lane.number()) % count]
     }
-}
-
-fn check_body(body: &[u8]) -> Result<(), StoreError> {
-    if body.len() > NewRecord::MAX_BODY {
-        return Err(StoreError::TooLarge { what: "the record", most: NewRecord::MAX_BODY });
-    }
-    Ok(())
-}
-
-fn check_note(note: &[u8]) -> Result<(), StoreError> {
-    if note.len() > Revoke::MAX_NOTE {
-        return Err(StoreError::TooLarge { what: "the note", most: Revoke::MAX_NOTE });
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! The changes that a store makes, and what came of each.
 
-use super::{Epochs, Loaded, Mark, RecordVersion, Stamp};
+use super::{Epochs, Loaded, Mark, RecordVersion, Stamp, StoreError};
 use crate::id::{Lane, TokenId};
 use crate::namespace::{EpochField, Term};
 use crate::random::{self, Random, RandomUnavailable};
@@ -88,6 +88,14 @@ pub struct NewRecord {
 impl NewRecord {
     /// The most bytes that the body of a record may have.
     pub const MAX_BODY: usize = 64 * 1024;
+
+    /// Whether a body is one that a store takes.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`].
+    pub fn check_body(body: &[u8]) -> Result<(), StoreError> {
+        StoreError::if_larger("the record", body, Self::MAX_BODY)
+    }
 }
 
 /// Which stamp a new record gets.
@@ -192,6 +200,14 @@ pub struct Revoke {
 impl Revoke {
     /// The most bytes that a note may have.
     pub const MAX_NOTE: usize = 1024;
+
+    /// Whether a note is one that a store takes.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`].
+    pub fn check_note(note: &[u8]) -> Result<(), StoreError> {
+        StoreError::if_larger("the note", note, Self::MAX_NOTE)
+    }
 }
 
 /// What came of a revocation.

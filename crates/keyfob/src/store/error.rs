@@ -99,6 +99,10 @@ impl StoreError {
         }
     }
 
+    pub(super) fn if_larger(what: &'static str, bytes: &[u8], most: usize) -> Result<(), Self> {
+        if bytes.len() > most { Err(Self::TooLarge { what, most }) } else { Ok(()) }
+    }
+
     /// An [`StoreError::Unavailable`] with this detail.
     pub fn unavailable(detail: impl std::fmt::Display) -> Self {
         Self::Unavailable { detail: detail.to_string() }
