@@ -124,7 +124,7 @@ fn life() -> impl Strategy<Value = Life> {
 }
 
 fn new() -> impl Strategy<Value = New> {
-    let uses = prop::option::weighted(0.4, 0..4u8);
+    let uses = prop::option::weighted(0.6, 0..4u8);
     let subject = prop::option::of(0..2u8);
     let client = prop::option::of(0..2u8);
     let parent = prop::option::weighted(0.4, 0..IDS);
@@ -176,14 +176,14 @@ fn step(may_wait: bool) -> impl Strategy<Value = Step> {
     prop_oneof![
         10 => insert,
         6 => replace,
-        4 => (pick(), late()).prop_map(|(of, late)| Step::Spend { of, late }),
+        6 => (pick(), late()).prop_map(|(of, late)| Step::Spend { of, late }),
         2 => touch.prop_map(|uses| Step::Touch { uses }),
         4 => (pick(), any::<bool>(), note(), late())
             .prop_map(|(of, cascade, note, late)| Step::Revoke { of, cascade, note, late }),
         3 => (scope(), note(), late())
             .prop_map(|(scope, note, late)| Step::Advance { scope, note, late }),
         2 => (0..LANES).prop_map(|lane| Step::Stamp { lane }),
-        4 => (0..12u8).prop_map(|back| Step::Again { back }),
+        6 => (0..6u8).prop_map(|back| Step::Again { back }),
         2 => (1..9u8, prop::option::of(0..LANES))
             .prop_map(|(limit, lane)| Step::List { limit, lane }),
         if may_wait { 4 } else { 0 } => pause.prop_map(Step::Wait),
