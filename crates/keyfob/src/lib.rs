@@ -81,9 +81,9 @@ pub use filter::{Filter, FilterError};
 pub use id::{FamilyId, IdPrefix, Lane, LaneCount, TokenId};
 pub use invalid::{Invalid, Problem};
 pub use manager::{
-    Delivery, EventPage, Follower, HandlerTask, Issued, Lifetimes, ObservationPage, PageCursor,
-    Paging, Retention, RevokeOutcome, Sweep, SweepProgress, TokenManager, TokenManagerBuilder,
-    TokenPage, Why,
+    Delivery, Diagnosis, EventPage, Follower, HandlerTask, Issued, Lifetimes, ObservationPage,
+    PageCursor, Paging, Rest, Retention, RevokeOutcome, Sweep, SweepProgress, TokenManager,
+    TokenManagerBuilder, TokenPage, Why,
 };
 pub use memory::MemoryStore;
 pub use names::{Labels, Name, NameSet};

@@ -27,16 +27,15 @@ struct WithCursor<'a> {
 
 pub(super) async fn run(args: &EventsArgs, context: &mut Context) -> Result<(), Failure> {
     let interrupt = context.interrupt.clone();
-    let latest = args.after == From::Latest;
     let mut cursor = match &args.after {
         From::After(cursor) => cursor.clone(),
-        From::Latest if args.observations => Cursor::start(),
+        From::Latest if args.observations => context.manager.latest_observation().await?,
         From::Latest => context.manager.latest_event().await?,
     };
     let mut reader = Reader { args, left: args.limit.unwrap_or(u64::MAX), cursor: &mut cursor };
     let read = async {
         match (args.observations, args.follow) {
-            (true, _) => reader.observations(latest, context).await,
+            (true, _) => reader.observations(context).await,
             (false, true) => reader.follow(context).await,
             (false, false) => reader.events(context).await,
         }
@@ -97,13 +96,12 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// What was seen, and what comes if that is asked for; what is there already may be skipped.
-    async fn observations(&mut self, mut skip: bool, context: &mut Context) -> Result<(), Failure> {
+    /// What was seen, and what comes if that is asked for.
+    async fn observations(&mut self, context: &mut Context) -> Result<(), Failure> {
         while self.left > 0 {
             let limit = self.left.min(PAGE as u64) as usize;
-            let limit = if skip { PAGE } else { limit };
             let page = context.manager.observations(self.cursor, limit).await?;
-            for (seen, id) in page.observations.into_iter().filter(|_| !skip) {
+            for (seen, id) in page.observations {
                 context.output.object(&CloudEvent::of_observation(&seen, id))?;
                 self.left -= 1;
             }
@@ -112,7 +110,6 @@ impl Reader<'_> {
             if page.more {
                 continue;
             }
-            skip = false;
             if !self.args.follow {
                 break;
             }

@@ -53,7 +53,7 @@ pub(super) async fn run(
     };
     drop(progress);
     let done = sweep.progress();
-    let next = done.next.as_ref().or(args.resume.as_ref()).filter(|_| outcome.is_err());
+    let next = done.rest.cursor().filter(|_| outcome.is_err());
     let told = match outcome {
         Ok(_) => format!("revoked {} of {} tokens looked at", done.revoked, done.examined),
         Err(_) => format!("revoked {} tokens or a few more before it stopped", done.revoked),
@@ -62,13 +62,13 @@ pub(super) async fn run(
     let object = Told {
         count: Some(done.revoked),
         examined: Some(done.examined),
-        next: next.map(ToString::to_string),
+        next: next.as_ref().map(ToString::to_string),
         ..Told::of(&Target::Matching(text.clone()), how)
     };
     if outcome.is_err() {
-        let resume = next.map(|next| format!(" --resume {next}")).unwrap_or_default();
+        let resume = next.as_ref().map(|next| format!(" --resume {next}")).unwrap_or_default();
         let again = format!("go on with: keyfob revoke --where {}{resume}", quote(&text));
-        match next {
+        match &next {
             Some(next) => context.output.note_cursor("resume", again, next),
             None => context.output.note("resume", again),
         }

@@ -1,6 +1,6 @@
 //! `validate`: a bearer to its token, or to what is wrong with it.
 
-use keyfob::{Bearer, DeviceBinding, Error, Presentation, Refusal, ValidationChain};
+use keyfob::{DeviceBinding, Diagnosis, Error, Presentation, Refusal, Token, ValidationChain};
 use serde::Serialize;
 
 use crate::args::{self, ValidateArgs};
@@ -48,7 +48,7 @@ pub(super) async fn run(args: &ValidateArgs, context: &mut Context) -> Result<()
         presented = presented.by_device(device);
     }
     let outcome = if args.all {
-        all(bearer, presented, &chain, context).await
+        all(presented, &chain, context).await
     } else {
         context.manager.validate(presented, &chain).await.map(Ok)
     };
@@ -69,17 +69,12 @@ pub(super) async fn run(args: &ValidateArgs, context: &mut Context) -> Result<()
 
 /// The token, or everything that is wrong.
 async fn all(
-    bearer: &str,
     presented: Presentation<'_>,
     chain: &ValidationChain,
     context: &Context,
-) -> Result<Result<keyfob::Token, Vec<Refusal>>, Error> {
-    let refusals = context.manager.diagnose(presented, chain).await?;
-    if !refusals.is_empty() {
-        return Ok(Err(refusals));
-    }
-    let id = Bearer::parse(bearer, context.manager.prefix())?.id();
-    Ok(Ok(context.manager.get(id).await?))
+) -> Result<Result<Token, Vec<Refusal>>, Error> {
+    let Diagnosis { token, refusals, .. } = context.manager.diagnose(presented, chain).await?;
+    Ok(if refusals.is_empty() { Ok(token) } else { Err(refusals) })
 }
 
 fn refuse(refusals: &[Refusal], all: bool, context: &mut Context) -> Result<(), Failure> {

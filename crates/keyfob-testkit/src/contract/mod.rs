@@ -117,7 +117,7 @@ macro_rules! store_contract {
                 bodies_come_back_byte_for_byte
                 everything_stored_comes_back
                 a_record_is_there_until_its_time
-                a_verdict_names_the_first_field_that_covers
+                a_verdict_names_what_covered_first
                 a_lane_that_there_is_not_names_nothing
                 a_sequence_starts_at_the_time
             }

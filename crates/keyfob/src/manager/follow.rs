@@ -126,6 +126,14 @@ impl TokenManager {
         Ok(self.inner.store.latest(Feed::Events).await?)
     }
 
+    /// The cursor after the newest observation.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn latest_observation(&self) -> Result<Cursor, Error> {
+        Ok(self.inner.store.latest(Feed::Observations).await?)
+    }
+
     /// Follows the events from a cursor on.
     pub fn follow(&self, from: Cursor) -> Follower {
         Follower {

@@ -33,7 +33,8 @@ pub use follow::{Delivery, EventPage, Follower, HandlerTask, ObservationPage};
 pub use issue::Issued;
 pub use read::{PageCursor, Paging, TokenPage};
 pub use revoke::{RevokeOutcome, Why};
-pub use sweep::{Sweep, SweepProgress};
+pub use sweep::{Rest, Sweep, SweepProgress};
+pub use validate::Diagnosis;
 
 use crate::bearer::BearerPrefix;
 use crate::clock::Clock;

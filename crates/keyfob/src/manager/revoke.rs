@@ -103,7 +103,8 @@ impl TokenManager {
         Ok(())
     }
 
-    /// Revokes every token of a subject that was issued before now, in one step.
+    /// Revokes every token of a subject that was issued before now, in one step. When it is done
+    /// again, the later reason is told of all of them: there is one epoch for a subject.
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::Store`].

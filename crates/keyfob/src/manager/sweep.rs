@@ -39,7 +39,6 @@ pub struct Sweep {
     filter: Filter,
     why: Why,
     per_second: Option<u32>,
-    after: Option<PageCursor>,
     done: SweepProgress,
 }
 
@@ -51,8 +50,20 @@ pub struct SweepProgress {
     pub revoked: u64,
     /// How many records it has looked at.
     pub examined: u64,
-    /// Where to resume; `None` when there is nothing left to do.
-    pub next: Option<PageCursor>,
+    /// What is left to do.
+    pub rest: Rest,
+}
+
+/// What a sweep has left to do.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Rest {
+    /// All of it: no page is done yet.
+    #[default]
+    Everything,
+    /// What comes after this.
+    After(PageCursor),
+    /// Nothing.
+    Nothing,
 }
 
 const PAGE: usize = 100;
@@ -67,8 +78,17 @@ impl TokenManager {
             filter,
             why,
             per_second: None,
-            after: None,
             done: SweepProgress::default(),
+        }
+    }
+}
+
+impl Rest {
+    /// Where to resume, if not at the beginning or not at all.
+    pub fn cursor(&self) -> Option<PageCursor> {
+        match self {
+            Self::After(cursor) => Some(cursor.clone()),
+            Self::Everything | Self::Nothing => None,
         }
     }
 }
@@ -82,7 +102,7 @@ impl Sweep {
 
     /// Goes on where an earlier sweep with the same filter stopped.
     pub fn resume(mut self, from: PageCursor) -> Self {
-        self.after = Some(from);
+        self.done.rest = Rest::After(from);
         self
     }
 
@@ -92,7 +112,7 @@ impl Sweep {
     /// As [`TokenManager::list`].
     pub async fn dry_run(&self) -> Result<u64, Error> {
         self.why.check()?;
-        let mut after = self.after.clone();
+        let mut after = self.done.rest.cursor();
         let mut count = 0u64;
         loop {
             let paging = Paging::by(Paging::MOST).after(after);
@@ -115,8 +135,8 @@ impl Sweep {
         mut progress: impl FnMut(&SweepProgress),
     ) -> Result<SweepProgress, Error> {
         self.why.check()?;
-        loop {
-            let paging = Paging::by(PAGE).after(self.after.clone());
+        while self.done.rest != Rest::Nothing {
+            let paging = Paging::by(PAGE).after(self.done.rest.cursor());
             let page = self.manager.list(&self.filter, paging).await?;
             let due = page.tokens.iter().filter(|token| self.is_due(token)).map(|token| token.id);
             let due: Vec<_> = due.collect();
@@ -130,17 +150,14 @@ impl Sweep {
                 .await?;
             self.done.revoked += revoked;
             self.done.examined += page.examined;
-            self.done.next = page.next.clone();
-            self.after = page.next;
+            self.done.rest = page.next.map_or(Rest::Nothing, Rest::After);
             progress(&self.done);
-            if self.after.is_none() {
-                return Ok(self.done.clone());
-            }
-            if let Some(per_second) = self.per_second {
+            if let (Some(per_second), Rest::After(_)) = (self.per_second, &self.done.rest) {
                 let share = Duration::from_secs_f64(due.len() as f64 / f64::from(per_second));
                 tokio::time::sleep_until(started + share).await;
             }
         }
+        Ok(self.done.clone())
     }
 
     /// How far the sweep has got.

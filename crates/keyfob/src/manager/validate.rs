@@ -9,6 +9,16 @@ use crate::store::{Spend, Spent, Verdict};
 use crate::token::Token;
 use crate::validation::{Presentation, Refusal, ValidationChain};
 
+/// What is wrong with a bearer, in full.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Diagnosis {
+    /// Its token, whatever its state.
+    pub token: Token,
+    /// Every demand that the token does not meet, in the order of the chain; empty when it is good.
+    pub refusals: Vec<Refusal>,
+}
+
 impl TokenManager {
     /// The token of a bearer, if the bearer is good and the token meets every demand of `chain`.
     ///
@@ -44,8 +54,9 @@ impl TokenManager {
         self.validate(presented, &ValidationChain::new()).await
     }
 
-    /// Every demand of `chain` that the token of a bearer does not meet, for diagnosis. It uses
-    /// nothing up and is not observed.
+    /// The token of a bearer, whatever its state, and every demand of `chain` that it does not meet.
+    /// It uses nothing up and is not observed. For diagnosis only: a token that is returned here
+    /// may be anything but good.
     ///
     /// # Errors
     /// [`Error::Refused`] when the bearer is malformed or unknown; [`Error::Store`].
@@ -53,12 +64,13 @@ impl TokenManager {
         &self,
         presented: impl Into<Presentation<'_>>,
         chain: &ValidationChain,
-    ) -> Result<Vec<Refusal>, Error> {
+    ) -> Result<Diagnosis, Error> {
         chain.is_sound()?;
         let presented = presented.into();
         let bearer = Bearer::parse(presented.bearer, &self.inner.prefix)?;
         let token = self.token_of_bearer(&bearer).await?;
-        Ok(chain.check_all(&token, presented.device, self.now()).await)
+        let refusals = chain.check_all(&token, presented.device, self.now()).await;
+        Ok(Diagnosis { token, refusals })
     }
 
     /// The outcome, and with a refusal the token that the bearer proved to be one's.

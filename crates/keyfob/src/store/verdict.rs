@@ -127,10 +127,12 @@ impl Verdict {
         if let Some(mark) = tombstone {
             return Self::Revoked(mark);
         }
-        for (through, field) in epochs.fields() {
-            if let Some(epoch) = epoch(field).filter(|epoch| epoch.stamp > stamp) {
-                return Self::Revoked(Mark { through, at: epoch.at, note: epoch.note });
-            }
+        let above = epochs.fields().filter_map(|(through, field)| {
+            Some((through, epoch(field).filter(|epoch| epoch.stamp > stamp)?))
+        });
+        // The first revocation is the one that is told, whatever came over it later.
+        if let Some((through, epoch)) = above.min_by_key(|(_, epoch)| epoch.stamp) {
+            return Self::Revoked(Mark { through, at: epoch.at, note: epoch.note });
         }
         match sequence {
             Some((birth, value)) if birth <= stamp && stamp <= value => Self::Clear,
@@ -183,6 +185,21 @@ mod tests {
     fn an_epoch_covers_what_was_stamped_before_it_and_nothing_after() {
         assert!(matches!(verdict(10, epoch(11), Some((10, 11))), Verdict::Revoked(_)));
         assert_eq!(verdict(11, epoch(11), Some((10, 11))), Verdict::Clear);
+    }
+
+    #[test]
+    fn of_several_epochs_the_first_is_told() {
+        let epochs = Epochs { subject: Some(EpochField::from_bytes([1; 8])), ..Epochs::default() };
+        let sequence = Some((Stamp::new(10), Stamp::new(13)));
+        let through =
+            |all, subject| match Verdict::of(Stamp::new(10), None, &epochs, sequence, |field| {
+                epoch(if field.is_some() { subject } else { all })
+            }) {
+                Verdict::Revoked(mark) => mark.through,
+                other => panic!("{other:?}"),
+            };
+        assert_eq!(through(12, 11), MarkThrough::Subject);
+        assert_eq!(through(11, 12), MarkThrough::All);
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! What happened to one token, from its record alone.
 
 use minicbor::{Decode, Encode};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::Through;
 use crate::text::{Actor, Reason};
 use crate::time::Timestamp;
 
 /// One thing that happened to a token.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HistoryEntry {
     /// When.
     pub at: Timestamp,
@@ -45,8 +46,19 @@ impl ChangeKind {
     }
 }
 
-impl serde::Serialize for ChangeKind {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+impl Serialize for HistoryEntry {
+    /// `{"at","what","by","reason","through"}`; `through` is null but for a revocation.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let through = match self.what {
+            ChangeKind::Revoked(through) => Some(through.as_str()),
+            ChangeKind::Issued | ChangeKind::MetadataUpdated => None,
+        };
+        let mut map = serializer.serialize_map(Some(5))?;
+        map.serialize_entry("at", &self.at)?;
+        map.serialize_entry("what", self.what.as_str())?;
+        map.serialize_entry("by", &self.by)?;
+        map.serialize_entry("reason", &self.reason)?;
+        map.serialize_entry("through", &through)?;
+        map.end()
     }
 }

@@ -1,6 +1,6 @@
 use keyfob::{
-    ClientId, Error, Filter, Grant, Kind, Paging, RevokeOutcome, Subject, Through, Token, TokenId,
-    Ttl, Why,
+    ClientId, Error, Filter, Grant, Kind, Paging, Rest, RevokeOutcome, Subject, Through, Token,
+    TokenId, Ttl, Why,
 };
 
 use super::{Bench, bench, session};
@@ -86,6 +86,19 @@ async fn epochs_cover_what_was_issued_before_and_nothing_after() {
 }
 
 #[tokio::test]
+async fn what_came_first_is_told_whatever_came_later() {
+    let bench = bench();
+    let id = bench.manager.issue(session("user1")).await.unwrap().token.id;
+    let subject = Subject::new("user1").unwrap();
+    bench.manager.revoke_subject(&subject, Why::because("stolen laptop")).await.unwrap();
+    bench.manager.revoke_all(Why::because("incident 7")).await.unwrap();
+    bench.manager.revoke(id, Why::because("clean up")).await.unwrap();
+    let revocation = bench.manager.get(id).await.unwrap().revocation.unwrap();
+    assert_eq!(revocation.through, Through::Subject);
+    assert_eq!(revocation.reason.unwrap().as_str(), "stolen laptop");
+}
+
+#[tokio::test]
 async fn a_sweep_counts_first_shows_progress_and_resumes() {
     let bench = bench();
     for n in 0..250 {
@@ -107,10 +120,12 @@ async fn a_sweep_counts_first_shows_progress_and_resumes() {
     drop(interrupted);
     let done = sweep.run(|progress| pages.push(progress.clone())).await.unwrap();
     assert_eq!(done.revoked, 200);
-    assert_eq!(done.next, None);
+    assert_eq!(done.rest, Rest::Nothing);
     assert!(pages.len() > 1);
-    let mut rest =
-        bench.manager.sweep(filter(), Why::because("again")).resume(pages[0].next.clone().unwrap());
+    let mut rest = bench
+        .manager
+        .sweep(filter(), Why::because("again"))
+        .resume(pages[0].rest.cursor().unwrap());
     let rest = rest.run(|_| {}).await.unwrap();
     assert_eq!((rest.revoked, rest.examined), (0, 100));
     assert_eq!(
