@@ -129,11 +129,13 @@ impl World {
         }
     }
 
-    /// The records, none of which has the local bytes of another.
+    /// The records, none of which has the local bytes of another. One that is past its time comes
+    /// alone: by what was stored of several, a store may know them again but not their first.
     fn records(&mut self, lane: u8, new: &[New]) -> Result<Vec<NewRecord>, Disagreement> {
         let mut numbers = BTreeSet::new();
         let mut records = Vec::new();
-        for new in new {
+        let is_alone = new.len() == 1;
+        for new in new.iter().filter(|new| is_alone || new.life != Life::Past) {
             let twin = (new.number + TWINS) % IDS;
             if numbers.insert(if twin < TWINS { twin } else { new.number }) {
                 records.push(self.record(lane, new)?);
@@ -199,7 +201,9 @@ impl World {
         match step {
             Step::Insert { lane, new, late } => {
                 let (records, events) = (self.records(*lane, new)?, self.event());
-                self.write(Change::Insert(Insert { records, events }), *late).await?;
+                if !records.is_empty() {
+                    self.write(Change::Insert(Insert { records, events }), *late).await?;
+                }
             }
             Step::Replace { of, stale, terms, minted, late } => {
                 let id = self.id(*of);
