@@ -7,7 +7,13 @@ use anyhow::{Result, bail};
 
 /// The package managers that are tried, the programs that they come as, and what installs Redis.
 const MANAGERS: [(&str, &[&[&str]]); 5] = [
-    ("apt-get", &[&["update"], &["install", "-y", "--no-install-recommends", "redis-server", "redis-tools"]]),
+    (
+        "apt-get",
+        &[
+            &["update"],
+            &["install", "-y", "--no-install-recommends", "redis-server", "redis-tools"],
+        ],
+    ),
     ("dnf", &[&["install", "-y", "redis"]]),
     ("apk", &[&["add", "redis"]]),
     ("pacman", &[&["-Sy", "--noconfirm", "redis"]]),
