@@ -6,7 +6,7 @@
 
 use keyfob::LaneCount;
 
-pub(crate) const SLOTS: u16 = 16_384;
+const SLOTS: u16 = 16_384;
 
 /// The version of the table that [`lane_tags`] makes. Another table is other keys.
 pub(crate) const TAG_TABLE: u8 = 1;

@@ -42,8 +42,8 @@ local function prune()
 end
 
 local more = each_leaf(A[3], tonumber(A[2]), function(leaf)
-  local from = first
-  if after and after >= first then
+  local from = '(' .. first
+  if after and after > first then
     from = '(' .. after
     local ah, al = unpack_('>I5I5', after_id)
     local equal, later = c('ZRANGEBYSCORE', leaf, after, after, 'WITHSCORES'), {}

@@ -23,9 +23,10 @@ local function is_below(id, bound)
   return h < bh or (h == bh and l < bl)
 end
 
--- Drops up to sixteen members whose time is over; how many.
+-- Drops up to sixteen members whose time is over; how many. Scores are rounded up, so a record is
+-- gone as soon as the second of its score begins.
 local function trim(key)
-  local dead = c('ZCOUNT', key, '-inf', '(' .. floor(now / 1000) - 1735689600)
+  local dead = c('ZCOUNT', key, '-inf', floor(now / 1000) - 1735689600)
   if dead == 0 then return 0 end
   return c('ZREMRANGEBYRANK', key, 0, math.min(dead, 16) - 1)
 end

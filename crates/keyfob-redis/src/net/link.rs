@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::dial::Dialer;
 use super::reply::Reply;
 use super::trouble::Trouble;
+use super::turn::Turn;
 use crate::script::Script;
 
 /// What a connection is for.
@@ -39,24 +40,27 @@ pub(crate) struct Link {
 pub(super) struct Node {
     address: crate::config::Address,
     link: Mutex<Option<Arc<Link>>>,
-    /// Held while dialling, so that many callers dial once.
-    dialling: tokio::sync::Mutex<()>,
+    /// Many callers dial once.
+    dialling: Turn,
 }
 
 impl Node {
     pub(super) fn new(address: crate::config::Address) -> Self {
-        Self { address, link: Mutex::default(), dialling: tokio::sync::Mutex::default() }
+        Self { address, link: Mutex::default(), dialling: Turn::default() }
     }
 
     pub(super) async fn link(&self, dialer: &Dialer) -> Result<Arc<Link>, Trouble> {
         if let Some(link) = self.present() {
             return Ok(link);
         }
-        let _dialling = self.dialling.lock().await;
+        let turn = self.dialling.take().await;
+        // Who had the turn meanwhile may have succeeded.
         if let Some(link) = self.present() {
             return Ok(link);
         }
-        let link = Arc::new(dialer.primary(&self.address).await?);
+        let _turn = turn?;
+        let dialled = dialer.primary(&self.address).await;
+        let link = Arc::new(dialled.inspect_err(|trouble| self.dialling.failed(trouble))?);
         *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&link));
         Ok(link)
     }

@@ -11,6 +11,7 @@ mod link;
 mod reply;
 mod route;
 mod trouble;
+mod turn;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use keyfob::store::{OperationId, StoreError};
 use redis::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::{Address, RedisConfig};
 use crate::script::Scripts;
@@ -81,7 +82,8 @@ impl Net {
                 let error = StoreError::unavailable("it was closed");
                 return Err(Unanswered { maybe_done, error });
             }
-            let detail = match self.attempt(slot, call, asked.take()).await {
+            let patience = self.budget.saturating_sub(begun.elapsed());
+            let detail = match self.attempt(slot, call, asked.take(), patience).await {
                 Ok(value) => return Ok(Reply(value)),
                 Err(Trouble::Final(error)) => return Err(Unanswered { maybe_done, error }),
                 Err(Trouble::Refused(detail)) => detail,
@@ -123,19 +125,19 @@ impl Net {
         slot: u16,
         call: &Call<'_>,
         asked: Option<Address>,
+        patience: Duration,
     ) -> Result<Value, Trouble> {
         let asking = asked.is_some();
-        let address = match asked {
-            Some(address) => address,
-            None => self.route().await?.address(slot)?,
-        };
         let purpose = if call.wait > 0 { Purpose::Wait } else { Purpose::Command };
-        let node = self.node(address, purpose);
-        let link = match node.link(&self.dialer).await {
-            Ok(link) => link,
-            Err(trouble) => {
+        let found = timeout(patience, self.find(slot, purpose, asked)).await;
+        let (node, link) = match found {
+            Ok(Ok(found)) => found,
+            Ok(Err(trouble)) => {
                 self.router.forget(None);
                 return Err(trouble);
+            }
+            Err(_) => {
+                return Err(Trouble::Refused("no server could be reached in time".to_owned()));
             }
         };
         let outcome = call.send(&link, asking, self.response_timeout).await;
@@ -146,6 +148,22 @@ impl Net {
             self.router.forget(None);
         }
         outcome
+    }
+
+    /// The server to ask, and a connection to it. Nothing of the call has been sent by then.
+    async fn find(
+        &self,
+        slot: u16,
+        purpose: Purpose,
+        asked: Option<Address>,
+    ) -> Result<(Arc<Node>, Arc<Link>), Trouble> {
+        let address = match asked {
+            Some(address) => address,
+            None => self.route().await?.address(slot)?,
+        };
+        let node = self.node(address, purpose);
+        let link = node.link(&self.dialer).await?;
+        Ok((node, link))
     }
 
     async fn route(&self) -> Result<Arc<Route>, Trouble> {

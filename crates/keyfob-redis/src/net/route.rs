@@ -10,14 +10,14 @@ use keyfob::store::StoreError;
 use super::dial::Dialer;
 use super::reply::{Reply, next};
 use super::trouble::Trouble;
+use super::turn::Turn;
 use crate::config::{Address, Topology};
-use crate::slot::SLOTS;
 
 #[derive(Debug)]
 pub(super) struct Router {
     topology: Topology,
     known: Mutex<Known>,
-    asking: tokio::sync::Mutex<()>,
+    asking: Turn,
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ pub(super) struct Run {
 
 impl Router {
     pub(super) fn new(topology: Topology) -> Self {
-        Self { topology, known: Mutex::default(), asking: tokio::sync::Mutex::default() }
+        Self { topology, known: Mutex::default(), asking: Turn::default() }
     }
 
     /// Has the next caller find out again; `informed` will know.
@@ -62,11 +62,24 @@ impl Router {
         if let Some(route) = self.known().route.clone() {
             return Ok(route);
         }
-        let _asking = self.asking.lock().await;
+        let turn = self.asking.take().await;
+        // Who had the turn meanwhile may have succeeded.
         if let Some(route) = self.known().route.clone() {
             return Ok(route);
         }
-        let route = Arc::new(match &self.topology {
+        let _turn = turn?;
+        let found = self.find_out(dialer).await;
+        let route = Arc::new(found.inspect_err(|trouble| self.asking.failed(trouble))?);
+        let mut known = self.known();
+        if let Route::Runs(_) = &*route {
+            known.informed = route.addresses().into_iter().cloned().collect();
+        }
+        known.route = Some(Arc::clone(&route));
+        Ok(route)
+    }
+
+    async fn find_out(&self, dialer: &Dialer) -> Result<Route, Trouble> {
+        Ok(match &self.topology {
             Topology::Standalone(address) => Route::One(address.clone()),
             Topology::Sentinel { sentinels, primary } => {
                 Route::One(ask_sentinels(dialer, sentinels, primary).await?)
@@ -75,13 +88,7 @@ impl Router {
                 let informed = self.known().informed.clone();
                 Route::Runs(ask_cluster(dialer, informed.iter().chain(seeds)).await?)
             }
-        });
-        let mut known = self.known();
-        if let Route::Runs(_) = &*route {
-            known.informed = route.addresses().into_iter().cloned().collect();
-        }
-        known.route = Some(Arc::clone(&route));
-        Ok(route)
+        })
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
@@ -98,7 +105,8 @@ impl Route {
                 .find(|run| (run.first..=run.last).contains(&slot))
                 .map(|run| &run.address),
         };
-        owner.cloned().ok_or_else(|| Trouble::Moved(Address::new("nobody", SLOTS)))
+        let nobody = || Trouble::Refused(format!("no server of the cluster has slot {slot}"));
+        owner.cloned().ok_or_else(nobody)
     }
 
     pub(super) fn addresses(&self) -> Vec<&Address> {

@@ -1,6 +1,6 @@
 //! Inserting, replacing, spending, touching.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::try_join_all;
 use keyfob::store::{
@@ -30,6 +30,9 @@ impl Shared {
             return Err(misconfigured("an insert has at least one record, such as a token's own"));
         };
         self.check(&insert.records, lane)?;
+        if clash(&insert.records) {
+            return Ok(Inserted::IdTaken);
+        }
         // A record that outlives the deadline remembers its operation itself.
         let outlives =
             |record: &NewRecord| record.keep_until > operation.deadline + Ttl::from_secs(60);
@@ -62,6 +65,9 @@ impl Shared {
         let (id, lane) = (replace.id, replace.id.lane());
         NewRecord::check_body(&replace.body)?;
         self.check(&replace.minted, lane)?;
+        if clash(&replace.minted) {
+            return Ok(Replaced::IdTaken);
+        }
         let mut names = vec![
             self.keys.lane(lane),
             self.keys.events(lane),
@@ -189,6 +195,13 @@ impl Shared {
 fn coarse(keep: u64, life: u64) -> u64 {
     let step = 1 << (life / 16).checked_ilog2().unwrap_or(0);
     keep.next_multiple_of(step)
+}
+
+/// Whether two of the records would have one key. A script that found out only while it stores them
+/// would have stored one.
+fn clash(records: &[NewRecord]) -> bool {
+    let mut seen = HashSet::new();
+    !records.iter().all(|record| seen.insert(keys::local(record.id)))
 }
 
 /// The word that a script answers with, and what follows it.

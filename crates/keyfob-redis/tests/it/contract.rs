@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use keyfob_redis::RedisStore;
+use keyfob_redis::RedisConfig;
 use keyfob_testkit::contract::{Setup, Time};
-use keyfob_testkit::redis::fresh_namespace;
+
+use crate::stage::{config, open};
 
 /// A store in a namespace of its own, on a server that others use too.
 async fn fresh(url: &str) -> Setup {
-    let url = format!("{url}?namespace={}&lanes=8", fresh_namespace());
-    let store = RedisStore::connect(&url).await.expect("the server is there");
-    Setup::new(Arc::new(store), Time::Real)
+    with(config(url, 8)).await
+}
+
+async fn with(config: RedisConfig) -> Setup {
+    Setup::new(Arc::new(open(&config).await), Time::Real)
 }
 
 mod one_server {
@@ -21,6 +24,17 @@ mod one_server {
     }
 
     keyfob_testkit::store_contract!(setup);
+
+    /// Leaves so small that a few records under one term fill several.
+    async fn with_small_leaves() -> Setup {
+        with(config(&keyfob_testkit::redis::server().url(), 8).with_leaf(8)).await
+    }
+
+    /// Random runs of everything at once, held against the contract as plain maps.
+    #[test]
+    fn random_runs_agree_with_the_model() {
+        keyfob_testkit::prop::model_agrees_in_real_time(with_small_leaves);
+    }
 }
 
 mod cluster {

@@ -12,6 +12,7 @@ mod index;
 mod open;
 mod outage;
 mod secrets;
+mod silence;
 mod stage;
 mod walk;
 

@@ -148,7 +148,7 @@ async fn a_slot_on_the_move_is_followed() {
     };
     tokio::join!(moving, writing);
     assert_eq!(store.load(id).await.unwrap().unwrap().verdict, Verdict::Clear);
-    assert!(keys(owner, &config, "*").is_empty(), "all of it is elsewhere");
+    assert!(keys(owner, &config, "?{*").is_empty(), "all of it is elsewhere");
     assert!(keys(target, &config, "r*").len() > 30, "and is used there");
 }
 
