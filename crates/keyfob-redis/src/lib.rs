@@ -22,6 +22,14 @@
 //! `wait` (0: for so many replicas a revocation waits), `response_timeout` (`500ms`),
 //! `connect_timeout` (`1s`), `sentinel_password`, and `ca` (a file of certificates to trust).
 //!
+//! # Sentinels
+//!
+//! List all sentinels. The primary is the server that more than half of those listed name; they are
+//! asked again every second, and believed for five. A primary that was deposed while it was cut off
+//! goes on answering those who still reach it: a node beside it stops using it five seconds and one
+//! response time-out after a majority last named it, and answers
+//! [`Unavailable`](keyfob::store::StoreError::Unavailable) until it reaches a majority again.
+//!
 //! # What is kept
 //!
 //! One string for each token, which the server drops when its time is over; indexes that drop

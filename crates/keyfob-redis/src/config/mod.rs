@@ -52,7 +52,7 @@ pub enum Topology {
     Standalone(Address),
     /// One primary, which the sentinels know, and its replicas.
     Sentinel {
-        /// The sentinels; one that answers is enough.
+        /// The sentinels, all of them: more than half of those that are listed must name the primary.
         sentinels: Vec<Address>,
         /// The name that they know the primary under.
         primary: String,
@@ -103,7 +103,7 @@ impl RedisConfig {
             budget: Duration::from_secs(3),
             feed_cap: 65_536,
             feed_retention: Ttl::from_days(7),
-            leaf: 128,
+            leaf: 104,
             clock: Arc::new(SystemClock),
         }
     }
@@ -186,8 +186,8 @@ impl RedisConfig {
         self
     }
 
-    /// How many ids a leaf of an index holds. More than the server's own limit for its compact form
-    /// costs memory; fewer is for tests that want many leaves.
+    /// How many ids a leaf of an index holds before it is split at one of the next occasions. The
+    /// server keeps up to 128 in its compact form; fewer is for tests that want many leaves.
     #[doc(hidden)]
     pub fn with_leaf(mut self, ids: u16) -> Self {
         self.leaf = ids.max(8);

@@ -25,13 +25,10 @@ else
   if now > tonumber(A[1]) then return { 'late' } end
 end
 
-local lane = c('HMGET', K[1], 'n', 'r')
-sequence, boundary = tonumber(lane[1]), lane[2]
-if not sequence then sequence, boundary = born(math.max(A[a + 4], now + 1000)) end
+if not present() then born(math.max(A[a + 4], now + 1000)) end
 
 local stamp = store(k, a, count)
 if not stamp then return refusal(k, a, count) end
 append(K[2], 6, events, A[3], A[4])
-local digits = string.format('%.0f', stamp)
-if remember then c('SET', K[3], digits, 'PXAT', A[1]) end
-return { 'stored', digits }
+if remember then c('SET', K[3], string.format('%.0f', stamp), 'PXAT', A[1]) end
+return { 'stored', stamp }

@@ -1,5 +1,6 @@
--- The lane hash, always K[1]: `b` where its sequence began, `n` where it is, `r` the highest
--- boundary of any index head in the lane, `*` and eight-byte fields for epochs.
+-- The lane hash, always K[1]: `b` where its sequence began, `n` where it is, `r` the tick of the
+-- highest bound of any index head in the lane, `x` a time up to which it is kept at least, `*` and
+-- eight-byte fields for epochs.
 --
 -- An epoch is: stamp (8), when (6), until when it covers anything (6), operation (8), note.
 
@@ -7,8 +8,8 @@
 -- read its stamp may take.
 local IDLE = @IDLE@
 
--- The sequence and the boundary of the lane, once read.
-local sequence, boundary
+-- The sequence and the boundary of the lane, and when it ends at the earliest, once read.
+local sequence, boundary, ends
 
 -- Makes the lane if it is not there. A sequence begins at the time in microseconds, so that stamps
 -- from before a loss lie outside what follows it. No boundary that an older index may still have
@@ -16,8 +17,16 @@ local sequence, boundary
 local function born(expire)
   local n = time[1] * 1000000 + time[2]
   local digits = string.format('%.0f', n)
-  local r = pack('>I5I5', floor(now / 16), 0)
+  local r = floor(now / 16)
   c('HSET', K[1], 'b', digits, 'n', digits, 'r', r)
   c('PEXPIREAT', K[1], string.format('%.0f', expire))
-  return n, r
+  sequence, boundary, ends = n, r, 0
+  return digits
+end
+
+-- Reads the lane; whether it is there.
+local function present()
+  local lane = c('HMGET', K[1], 'n', 'r', 'x')
+  sequence, boundary, ends = tonumber(lane[1]), tonumber(lane[2]), tonumber(lane[3] or 0)
+  return sequence
 end

@@ -38,16 +38,20 @@ end
 local function store(k, a, count)
   local first
   for _ = 1, count do
-    local terms, keep, px = tonumber(A[a + 7]), A[a + 2], A[a + 4]
+    local terms, keep, px = tonumber(A[a + 7]), A[a + 2], tonumber(A[a + 4])
     local stamp = tonumber(A[a + 5]) or sequence
     first = first or stamp
     if tonumber(keep) > now then
       local value = A[a] .. pack('>I8', stamp) .. A[a + 1]
       if not c('SET', K[k], value, 'PXAT', keep, 'NX') then return nil end
       local id, score = sub(K[k], -10), A[a + 3]
-      local late = is_below(id, boundary)
+      local late = unpack_('>I5', id) <= boundary
       for i = 1, terms do list(K[k + i], id, score, px, late) end
-      c('PEXPIREAT', K[1], px, 'GT')
+      if px > ends then
+        ends = px
+        c('PEXPIREAT', K[1], px, 'GT')
+        c('HSET', K[1], 'x', A[a + 4])
+      end
     end
     k, a = k + 1 + terms, a + 8
   end

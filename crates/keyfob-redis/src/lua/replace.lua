@@ -23,8 +23,7 @@ if not sound(record) then return { 'damaged' } end
 if not clear(record) then return answer({ 'ended' }) end
 if unpack_('>I4', record, 3) ~= version then return answer({ 'stale' }) end
 
-local lane = c('HMGET', K[1], 'n', 'r')
-sequence, boundary = tonumber(lane[1]), lane[2]
+present()
 if minted > 0 then
   local refused = refusal(mint_k, mint_a, minted)
   if refused then
@@ -41,7 +40,7 @@ c('SET', K[4], value, 'XX', 'KEEPTTL')
 if added > 0 then
   local keep = unpack_('>I6', record, 15)
   local score = string.format('%.0f', math.ceil(keep / 1000) - 1735689600)
-  local expire, id = string.format('%.0f', keep), sub(K[4], -10)
+  local id = sub(K[4], -10)
   for i = 1, added do
     local head = K[4 + i]
     if sub(broad, i, i) == '1' then
@@ -50,7 +49,7 @@ if added > 0 then
       while life >= 4 and class < 14 do life, class = life / 4, class + 1 end
       head = head .. string.char(97 + class)
     end
-    list(head, id, score, expire, true)
+    list(head, id, score, keep, true)
   end
 end
 if minted > 0 then store(mint_k, mint_a, minted) end

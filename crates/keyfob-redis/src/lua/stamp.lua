@@ -2,7 +2,7 @@
 local n = c('HGET', K[1], 'n')
 local idle = now + IDLE
 if not n then
-  n = string.format('%.0f', (born(idle)))
+  n = born(idle)
 elseif c('PTTL', K[1]) < IDLE / 2 then
   c('PEXPIREAT', K[1], string.format('%.0f', idle), 'GT')
 end

@@ -67,7 +67,7 @@ impl Node {
 
     fn present(&self) -> Option<Arc<Link>> {
         let link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
-        link.as_ref().filter(|link| !link.driver.is_finished()).map(Arc::clone)
+        link.as_ref().filter(|link| link.is_open()).map(Arc::clone)
     }
 
     /// Gives up a connection, unless another has taken its place already.
@@ -82,6 +82,10 @@ impl Node {
 impl Link {
     pub(super) fn new(connection: MultiplexedConnection, driver: JoinHandle<()>) -> Self {
         Self { connection, driver, ahead: AtomicI64::new(0) }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        !self.driver.is_finished()
     }
 
     /// A moment by our clock as the server's clock has it.

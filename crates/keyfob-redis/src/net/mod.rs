@@ -10,6 +10,7 @@ mod dial;
 mod link;
 mod reply;
 mod route;
+mod sentinels;
 mod trouble;
 mod turn;
 
@@ -199,8 +200,30 @@ impl Net {
         }
     }
 
+    /// Whether sentinels decide which server is the primary.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.router.is_watched()
+    }
+
+    /// Asks the sentinels again, and lets go of every server that they no longer name.
+    pub(crate) async fn confirm_route(&self) {
+        match self.router.confirm(&self.dialer).await {
+            Ok(Some(route)) => {
+                let named = route.addresses();
+                let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+                nodes.retain(|(address, _), _| named.contains(&address));
+            }
+            Ok(None) => {}
+            Err(trouble) => tracing::warn!(
+                error = %trouble.into_error(),
+                "the sentinels do not confirm the primary: without them it is soon not used"
+            ),
+        }
+    }
+
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
+        self.router.close();
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }

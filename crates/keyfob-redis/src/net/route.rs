@@ -1,28 +1,46 @@
 //! Which server is the primary of which slot.
 //!
 //! What was found out is kept until somebody has reason to doubt it; then the next caller asks
-//! again, and the others wait for what it learns.
+//! again, and the others wait for what it learns. Under Sentinel there may be no reason to see: a
+//! primary that was deposed while it was cut off goes on answering. So what the sentinels said is
+//! believed for a while only.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use keyfob::store::StoreError;
+use tokio::time::Instant;
 
 use super::dial::Dialer;
 use super::reply::{Reply, next};
+use super::sentinels::Sentinels;
 use super::trouble::Trouble;
 use super::turn::Turn;
 use crate::config::{Address, Topology};
 
+/// For how long the sentinels are believed. With none of their majority to be reached, nothing is
+/// answered after that.
+const BELIEVED: Duration = Duration::from_secs(5);
+
 #[derive(Debug)]
 pub(super) struct Router {
-    topology: Topology,
+    servers: Servers,
     known: Mutex<Known>,
     asking: Turn,
 }
 
+/// Whom to ask for the route, if anybody.
+#[derive(Debug)]
+enum Servers {
+    One(Address),
+    Watched(Sentinels),
+    Cluster(Vec<Address>),
+}
+
 #[derive(Debug, Default)]
 struct Known {
-    route: Option<Arc<Route>>,
+    /// The route, and when it was asked for.
+    route: Option<(Arc<Route>, Instant)>,
     /// Who will know best: the nodes of the last route, and the target of a redirection.
     informed: Vec<Address>,
 }
@@ -44,7 +62,14 @@ pub(super) struct Run {
 
 impl Router {
     pub(super) fn new(topology: Topology) -> Self {
-        Self { topology, known: Mutex::default(), asking: Turn::default() }
+        let servers = match topology {
+            Topology::Standalone(address) => Servers::One(address),
+            Topology::Sentinel { sentinels, primary } => {
+                Servers::Watched(Sentinels::new(&sentinels, &primary))
+            }
+            Topology::Cluster(seeds) => Servers::Cluster(seeds),
+        };
+        Self { servers, known: Mutex::default(), asking: Turn::default() }
     }
 
     /// Has the next caller find out again; `informed` will know.
@@ -59,32 +84,63 @@ impl Router {
     }
 
     pub(super) async fn route(&self, dialer: &Dialer) -> Result<Arc<Route>, Trouble> {
-        if let Some(route) = self.known().route.clone() {
+        if let Some(route) = self.believed() {
             return Ok(route);
         }
         let turn = self.asking.take().await;
         // Who had the turn meanwhile may have succeeded.
-        if let Some(route) = self.known().route.clone() {
+        if let Some(route) = self.believed() {
             return Ok(route);
         }
         let _turn = turn?;
-        let found = self.find_out(dialer).await;
-        let route = Arc::new(found.inspect_err(|trouble| self.asking.failed(trouble))?);
+        self.find_out(dialer).await.inspect_err(|trouble| self.asking.failed(trouble))
+    }
+
+    /// Asks the sentinels again, if there are any, before they are believed no longer; the route
+    /// that they give.
+    pub(super) async fn confirm(&self, dialer: &Dialer) -> Result<Option<Arc<Route>>, Trouble> {
+        match self.servers {
+            Servers::Watched(_) => self.find_out(dialer).await.map(Some),
+            Servers::One(_) | Servers::Cluster(_) => Ok(None),
+        }
+    }
+
+    pub(super) fn is_watched(&self) -> bool {
+        matches!(self.servers, Servers::Watched(_))
+    }
+
+    pub(super) fn close(&self) {
+        if let Servers::Watched(sentinels) = &self.servers {
+            sentinels.close();
+        }
+    }
+
+    fn believed(&self) -> Option<Arc<Route>> {
+        let known = self.known();
+        let (route, asked) = known.route.as_ref()?;
+        (!self.is_watched() || asked.elapsed() < BELIEVED).then(|| Arc::clone(route))
+    }
+
+    async fn find_out(&self, dialer: &Dialer) -> Result<Arc<Route>, Trouble> {
+        let asked = Instant::now();
+        let route = Arc::new(self.ask(dialer).await?);
         let mut known = self.known();
         if let Route::Runs(_) = &*route {
             known.informed = route.addresses().into_iter().cloned().collect();
         }
-        known.route = Some(Arc::clone(&route));
+        // Who asked later knows better, even if the answer came sooner.
+        if let Some((later, _)) = known.route.as_ref().filter(|(_, at)| *at > asked) {
+            return Ok(Arc::clone(later));
+        }
+        known.route = Some((Arc::clone(&route), asked));
         Ok(route)
     }
 
-    async fn find_out(&self, dialer: &Dialer) -> Result<Route, Trouble> {
-        Ok(match &self.topology {
-            Topology::Standalone(address) => Route::One(address.clone()),
-            Topology::Sentinel { sentinels, primary } => {
-                Route::One(ask_sentinels(dialer, sentinels, primary).await?)
-            }
-            Topology::Cluster(seeds) => {
+    async fn ask(&self, dialer: &Dialer) -> Result<Route, Trouble> {
+        Ok(match &self.servers {
+            Servers::One(address) => Route::One(address.clone()),
+            Servers::Watched(sentinels) => Route::One(sentinels.primary(dialer).await?),
+            Servers::Cluster(seeds) => {
                 let informed = self.known().informed.clone();
                 Route::Runs(ask_cluster(dialer, informed.iter().chain(seeds)).await?)
             }
@@ -123,38 +179,6 @@ impl Route {
             }
         }
     }
-}
-
-async fn ask_sentinels(
-    dialer: &Dialer,
-    sentinels: &[Address],
-    primary: &str,
-) -> Result<Address, Trouble> {
-    let mut command = redis::cmd("SENTINEL");
-    command.arg("GET-MASTER-ADDR-BY-NAME").arg(primary);
-    let mut last = "no sentinel is listed".to_owned();
-    for sentinel in sentinels {
-        let answer = match dialer.sentinel(sentinel).await {
-            Ok(link) => link.send(&command, dialer.response_timeout()).await,
-            Err(trouble) => Err(trouble),
-        };
-        match answer {
-            Ok(answer) if Reply(answer.clone()).is_nil() => {
-                last = format!("the sentinel {sentinel} knows no primary of this name");
-            }
-            Ok(answer) => return read_address(Reply(answer)).map_err(Trouble::Final),
-            Err(Trouble::Final(error)) => return Err(Trouble::Final(error)),
-            Err(trouble) => last = trouble.into_error().to_string(),
-        }
-    }
-    Err(Trouble::Refused(last))
-}
-
-fn read_address(reply: Reply) -> Result<Address, StoreError> {
-    let mut parts = reply.array()?.into_iter();
-    let host = next(&mut parts)?.text()?;
-    let port = next(&mut parts)?.number()?;
-    Ok(Address::new(host, u16::try_from(port).unwrap_or_default()))
 }
 
 async fn ask_cluster<'a>(

@@ -1,5 +1,6 @@
-//! The store's own task: it finishes the walks that others left unfinished, and keeps measuring the
-//! servers' clocks. It holds the store only while it works, and ends with it.
+//! The store's own task: it finishes the walks that others left unfinished, keeps measuring the
+//! servers' clocks, and keeps asking the sentinels which server is the primary. It holds the store
+//! only while it works, and ends with it.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -12,9 +13,22 @@ use super::walk::Walk;
 
 const PAUSE: Duration = Duration::from_secs(3);
 
+/// Often enough that a sentinel or two may be slow before they are believed no longer.
+const CONFIRM: Duration = Duration::from_secs(1);
+
 /// Starts it.
-pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
-    tokio::spawn(keep(Arc::downgrade(shared)))
+pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<((), ())> {
+    let (work, watch) = (Arc::downgrade(shared), Arc::downgrade(shared));
+    tokio::spawn(async { tokio::join!(keep(work), watch_primary(watch)) })
+}
+
+/// Beside the rest of the work, which waits for servers that may be silent.
+async fn watch_primary(shared: Weak<Shared>) {
+    loop {
+        sleep(CONFIRM).await;
+        let Some(store) = shared.upgrade().filter(|store| store.net.is_watched()) else { return };
+        store.net.confirm_route().await;
+    }
 }
 
 async fn keep(shared: Weak<Shared>) {

@@ -30,7 +30,7 @@ use crate::script::Scripts;
 /// A store on Redis or Valkey.
 pub struct RedisStore {
     shared: Arc<Shared>,
-    keeper: Mutex<Option<JoinHandle<()>>>,
+    keeper: Mutex<Option<JoinHandle<((), ())>>>,
 }
 
 /// What the store's own task uses too.
