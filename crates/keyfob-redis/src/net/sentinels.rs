@@ -27,10 +27,8 @@ struct Sentinel {
 
 impl Sentinels {
     pub(super) fn new(addresses: &[Address], name: &str) -> Self {
-        let sentinel = |address: &Address| Sentinel {
-            address: address.clone(),
-            link: Mutex::default(),
-        };
+        let sentinel =
+            |address: &Address| Sentinel { address: address.clone(), link: Mutex::default() };
         Self { each: addresses.iter().map(sentinel).collect(), name: name.to_owned() }
     }
 

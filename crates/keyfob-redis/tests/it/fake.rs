@@ -71,7 +71,6 @@ async fn number(stream: &mut BufReader<TcpStream>) -> Option<usize> {
 
 /// Some words as a list.
 pub(crate) fn list(words: &[&str]) -> String {
-    let words: String =
-        words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+    let words: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
     format!("*{}\r\n{words}", words.matches("$").count())
 }
