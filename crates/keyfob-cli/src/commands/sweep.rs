@@ -4,9 +4,10 @@ use keyfob::Filter;
 
 use super::list::quote;
 use super::revoke::{Told, can_ask, confirm, tell};
+use super::walk::note_unreadable;
 use crate::args::{RevokeArgs, Target};
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::progress::Progress;
 
 /// Reads the filter of a sweep. One that asks for everything is taken for a slip.
@@ -53,6 +54,7 @@ pub(super) async fn run(
     };
     drop(progress);
     let done = sweep.progress();
+    let unreadable = done.unreadable;
     let next = done.rest.cursor().filter(|_| outcome.is_err());
     let told = match outcome {
         Ok(_) => format!("revoked {} of {} tokens looked at", done.revoked, done.examined),
@@ -74,5 +76,8 @@ pub(super) async fn run(
         }
     }
     tell(&told, &object, context)?;
-    outcome.map(|_| ())
+    note_unreadable(unreadable, context);
+    outcome?;
+    // What could not be read may have matched, and is as good as it was.
+    if unreadable > 0 { Err(Failure::Told(Exit::Refused)) } else { Ok(()) }
 }

@@ -130,7 +130,10 @@ impl Changes<'_> {
         for _ in 0..DROPPED_PER_WRITE {
             let Some((key, end)) = first(&self.epoch_ends)? else { break };
             next = next.min(end);
-            if now < end {
+            // As long as a record that it may cover is there, an epoch stays: a clock that was ahead
+            // for a while may be set right again.
+            let oldest = self.forget.first()?.and_then(|(key, _)| tables::moment_at(key.value()));
+            if now < end || oldest.is_some_and(|oldest| oldest <= end) {
                 break;
             }
             self.epoch_ends.remove(key.as_slice())?;

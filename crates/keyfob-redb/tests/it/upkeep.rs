@@ -1,8 +1,10 @@
 //! Nothing piles up: each write drops a few rows whose time is over, and never many.
 
 use futures_util::future::join_all;
-use keyfob::store::{Cursor, Feed, Insert, Inserted, LastUse, NewRecord, Order};
-use keyfob::{Store, Ttl};
+use keyfob::store::{
+    Advance, Cursor, EpochScope, Feed, Insert, Inserted, LastUse, NewRecord, Order,
+};
+use keyfob::{Store, Subject, Ttl};
 
 use crate::stage::{self, Stage};
 
@@ -104,4 +106,32 @@ async fn a_feed_is_capped_and_says_what_a_reader_missed() {
     let page = store.entries(feed, &Cursor::start(), 100_000).await.unwrap();
     assert_eq!(page.entries.len(), 65_536);
     assert_eq!(store.entries(Feed::Events, &Cursor::start(), 1).await.unwrap().entries, []);
+}
+
+/// A clock that was ahead for a while, and is set right again, brings nothing back.
+#[tokio::test]
+async fn no_epoch_is_forgotten_before_what_it_covers() {
+    let stage = Stage::new();
+    let store = stage.store();
+    let records: Vec<_> = (0..100).map(|_| stage.record(&store, "user1")).collect();
+    let ids: Vec<_> = records.iter().map(|record| record.id).collect();
+    stage.insert(&store, records).await;
+    let subject = Subject::new("user1").unwrap();
+    let namespace = store.namespace();
+    let scope = EpochScope::Lane(namespace.lane_of(&subject), namespace.subject_epoch(&subject));
+    let advance = Advance { scope, at: stage.now(), note: Vec::new(), events: Vec::new() };
+    store.advance(stage.operation(), advance).await.unwrap();
+    let right = stage.now();
+    stage.clock.set(right + Ttl::from_hours(9));
+    // One write drops what is past, a few of each sort.
+    stage.insert(&store, vec![stage.record(&store, "user2")]).await;
+    stage.clock.set(right);
+    let mut left = 0;
+    for id in ids {
+        if let Some(loaded) = store.load(id).await.unwrap() {
+            assert!(!loaded.is_clear(), "{id} is back");
+            left += 1;
+        }
+    }
+    assert!(left > 50, "most of them are still there: {left}");
 }

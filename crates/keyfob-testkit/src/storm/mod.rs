@@ -243,8 +243,12 @@ impl Actor {
 
     async fn touch(&mut self, node: &TokenManager) {
         let Some(known) = self.ledger.any(&mut self.dice) else { return };
-        if node.touch(known.id).await.is_err() {
-            self.count(|counts| &counts.failed);
+        let covered = self.ledger.covered(&known);
+        match node.touch(known.id).await {
+            Ok(()) => assert_ne!(covered, Covered::Surely, "dead {} was touched", known.id),
+            Err(Error::Store(_)) => self.count(|counts| &counts.failed),
+            Err(Error::Ended { .. }) => {}
+            Err(error) => panic!("a token was not touched: {error}"),
         }
     }
 

@@ -5,6 +5,8 @@
 
 use std::io::Write;
 
+use serde::Serialize;
+
 use super::{CloudEvent, Event};
 use crate::store::Cursor;
 
@@ -15,6 +17,14 @@ pub trait EventHandler: Send + 'static {
     /// # Errors
     /// When the event could not be handled. It is then offered again, until it can be.
     fn handle(&mut self, event: &Event) -> Result<(), HandlerError>;
+
+    /// Told when events may have been trimmed before this handler had them: it was away too long.
+    ///
+    /// # Errors
+    /// As [`EventHandler::handle`]; it is told again.
+    fn trimmed(&mut self) -> Result<(), HandlerError> {
+        Ok(())
+    }
 
     /// Told after each page that has been handled, with the cursor to go on from after a restart.
     ///
@@ -36,6 +46,11 @@ pub struct HandlerError(#[from] pub std::io::Error);
 pub struct TracingLog;
 
 impl EventHandler for TracingLog {
+    fn trimmed(&mut self) -> Result<(), HandlerError> {
+        tracing::error!(target: "keyfob::event", "events were trimmed before they were read");
+        Ok(())
+    }
+
     fn handle(&mut self, event: &Event) -> Result<(), HandlerError> {
         tracing::info!(
             target: "keyfob::event",
@@ -52,12 +67,36 @@ impl EventHandler for TracingLog {
 /// Writes each event as one line of JSON (CloudEvents 1.0), flushed after each page.
 pub struct AuditLog<W> {
     writer: W,
+    /// Whether the last line may have been written in part.
+    torn: bool,
 }
 
 impl<W: Write + Send + 'static> AuditLog<W> {
     /// A log that goes to `writer`, such as a file opened for appending.
     pub fn new(writer: W) -> Self {
-        Self { writer }
+        Self { writer, torn: false }
+    }
+}
+
+/// The line that stands for events that nobody can read any more.
+#[derive(Serialize)]
+struct Gap {
+    specversion: &'static str,
+    source: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+impl<W: Write> AuditLog<W> {
+    fn line(&mut self, what: &impl Serialize) -> Result<(), HandlerError> {
+        // A line that was torn by a full disk must not run into the next.
+        let mut line = if self.torn { b"\n".to_vec() } else { Vec::new() };
+        serde_json::to_writer(&mut line, what).map_err(std::io::Error::from)?;
+        line.push(b'\n');
+        self.torn = true;
+        self.writer.write_all(&line)?;
+        self.torn = false;
+        Ok(())
     }
 }
 
@@ -69,10 +108,12 @@ impl<W> std::fmt::Debug for AuditLog<W> {
 
 impl<W: Write + Send + 'static> EventHandler for AuditLog<W> {
     fn handle(&mut self, event: &Event) -> Result<(), HandlerError> {
-        let mut line = serde_json::to_vec(&CloudEvent::of(event)).map_err(std::io::Error::from)?;
-        line.push(b'\n');
-        self.writer.write_all(&line)?;
-        Ok(())
+        self.line(&CloudEvent::of(event))
+    }
+
+    fn trimmed(&mut self) -> Result<(), HandlerError> {
+        let gap = Gap { specversion: "1.0", source: "/keyfob", kind: "keyfob.events.trimmed" };
+        self.line(&gap)
     }
 
     fn checkpoint(&mut self, _: &Cursor) -> Result<(), HandlerError> {

@@ -1,4 +1,4 @@
-//! Events: in pages, one after another as they come, in process, or into a handler.
+//! Events: in pages, one after another as they come, and to subscribers in this process.
 //!
 //! Everything here reads the store's feed by a cursor. So a reader that is slow, or was away, goes
 //! on from where it was; and it is told when the feed no longer reaches back that far.
@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast;
-use tokio::task::JoinHandle;
 
 use super::TokenManager;
 use crate::codec;
 use crate::error::Error;
-use crate::event::{Event, EventHandler, HandlerError, Observation};
+use crate::event::{Event, Observation};
 use crate::store::{Cursor, Entry, Feed};
 
 /// Some events.
@@ -62,17 +61,11 @@ pub struct Follower {
     waiting: VecDeque<(Delivery, Cursor)>,
 }
 
-/// A handler at work. It goes on until it is stopped; dropping this does not stop it.
-#[derive(Debug)]
-pub struct HandlerTask {
-    task: JoinHandle<()>,
-}
-
-const PAGE: usize = 256;
+pub(super) const PAGE: usize = 256;
 /// How often a feed is asked whether others wrote to it. What this process writes wakes its readers
 /// at once.
-const SOONEST: Duration = Duration::from_millis(50);
-const LATEST: Duration = Duration::from_secs(1);
+pub(super) const SOONEST: Duration = Duration::from_millis(50);
+pub(super) const LATEST: Duration = Duration::from_secs(1);
 /// How many events a subscriber in this process may fall behind before it is told that it missed
 /// some.
 const BROADCAST: usize = 4096;
@@ -149,7 +142,7 @@ impl TokenManager {
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn subscribe(&self) -> Result<broadcast::Receiver<Arc<Event>>, Error> {
+    pub async fn subscribe(&self) -> Result<broadcast::Receiver<Arc<Delivery>>, Error> {
         let (sender, receiver) = broadcast::channel(BROADCAST);
         let mut follower = self.follow(self.latest_event().await?);
         // Ends when the last receiver is gone.
@@ -158,8 +151,7 @@ impl TokenManager {
                 tokio::select! {
                     () = sender.closed() => break,
                     delivery = follower.next() => match delivery {
-                        Ok(Delivery::Event(event)) => drop(sender.send(Arc::from(event))),
-                        Ok(Delivery::Trimmed) => {}
+                        Ok(delivery) => drop(sender.send(Arc::new(delivery))),
                         Err(error) => {
                             tracing::warn!(%error, "events wait for the store");
                             tokio::time::sleep(LATEST).await;
@@ -171,19 +163,22 @@ impl TokenManager {
         Ok(receiver)
     }
 
-    /// Hands the events from a cursor on to a handler, in order and one at a time, on threads where
-    /// it may block. A handler that fails is given the same event again.
-    pub fn attach(&self, handler: impl EventHandler, from: Cursor) -> HandlerTask {
-        let manager = self.clone();
-        HandlerTask { task: tokio::spawn(feed(manager, handler, from)) }
-    }
-
     pub(super) fn wake(&self) {
         self.inner.wake.notify_waiters();
     }
 
-    async fn wait_for_events(&self, pause: Duration) {
+    pub(super) async fn wait_for_events(&self, pause: Duration) {
         let _ = tokio::time::timeout(pause, self.inner.wake.notified()).await;
+    }
+}
+
+impl EventPage {
+    /// What the page has to tell a reader who was at `after`, and the cursor after it.
+    pub(super) fn into_deliveries(self, after: &Cursor) -> (Vec<(Delivery, Cursor)>, Cursor) {
+        let gap = self.trimmed.then(|| (Delivery::Trimmed, after.clone()));
+        let events = self.events.into_iter();
+        let events = events.map(|(event, at)| (Delivery::Event(event.into()), at));
+        (gap.into_iter().chain(events).collect(), self.cursor)
     }
 }
 
@@ -200,12 +195,9 @@ impl Follower {
                 return Ok(delivery);
             }
             let page = self.manager.events(&self.read, PAGE).await?;
-            if page.trimmed {
-                self.waiting.push_back((Delivery::Trimmed, self.read.clone()));
-            }
-            let events = page.events.into_iter();
-            self.waiting.extend(events.map(|(event, at)| (Delivery::Event(event.into()), at)));
-            self.read = page.cursor;
+            let (deliveries, cursor) = page.into_deliveries(&self.read);
+            self.waiting.extend(deliveries);
+            self.read = cursor;
             if self.waiting.is_empty() {
                 self.delivered = self.read.clone();
                 self.manager.wait_for_events(pause).await;
@@ -218,81 +210,4 @@ impl Follower {
     pub fn cursor(&self) -> &Cursor {
         &self.delivered
     }
-}
-
-impl HandlerTask {
-    /// Stops it. What it has not been given stays in the feed.
-    pub async fn stop(self) {
-        self.task.abort();
-        let _ = self.task.await;
-    }
-}
-
-async fn feed(manager: TokenManager, mut handler: impl EventHandler, mut cursor: Cursor) {
-    let mut pause = SOONEST;
-    loop {
-        let page = match manager.events(&cursor, PAGE).await {
-            Ok(page) => page,
-            Err(error) => {
-                tracing::warn!(%error, "an event handler waits for the store");
-                tokio::time::sleep(LATEST).await;
-                continue;
-            }
-        };
-        if page.trimmed {
-            tracing::error!("events were trimmed before a handler had them: it was away too long");
-        }
-        if page.events.is_empty() {
-            cursor = page.cursor;
-            manager.wait_for_events(pause).await;
-            pause = (pause * 2).min(LATEST);
-            continue;
-        }
-        pause = SOONEST;
-        let mut events = page.events;
-        loop {
-            let handled = tokio::task::spawn_blocking(move || hand_over(handler, events)).await;
-            // The handler panicked: it cannot be given anything more.
-            let Ok((back, left, outcome)) = handled else {
-                tracing::error!("an event handler panicked and is no longer fed");
-                return;
-            };
-            handler = back;
-            events = left;
-            match outcome {
-                Ok(()) => break,
-                Err(error) => {
-                    tracing::warn!(%error, "an event is offered again");
-                    tokio::time::sleep(LATEST).await;
-                }
-            }
-        }
-        cursor = page.cursor;
-    }
-}
-
-/// Gives events to a handler until one fails; that one and those after it come back.
-fn hand_over<H: EventHandler>(
-    mut handler: H,
-    mut events: Vec<(Event, Cursor)>,
-) -> (H, Vec<(Event, Cursor)>, Result<(), HandlerError>) {
-    let mut done = 0usize;
-    let mut outcome = Ok(());
-    for (event, _) in &events {
-        outcome = handler.handle(event);
-        if outcome.is_err() {
-            break;
-        }
-        done += 1;
-    }
-    if let Some((_, cursor)) = done.checked_sub(1).and_then(|last| events.get(last)) {
-        let checkpoint = handler.checkpoint(cursor);
-        if outcome.is_ok() {
-            outcome = checkpoint;
-        }
-    }
-    // A checkpoint that fails is tried again with the last event that was handled.
-    let keep_from = if done == events.len() && outcome.is_err() { done - 1 } else { done };
-    events.drain(..keep_from);
-    (handler, events, outcome)
 }

@@ -89,6 +89,10 @@ impl TokenManager {
         let inner = &*self.inner;
         let now = self.now();
         let lane = self.lane_for(&parts, parent.as_ref())?;
+        if parts.seen.is_some_and(|login| login.lane != lane) {
+            let rule = "it was begun for another subject: begin it for the one that is issued to";
+            return Err(Invalid::new("login", Problem::Contradiction { rule }).into());
+        }
         if parts.seen.is_some_and(|login| now > login.at + LoginStamp::GOOD_FOR) {
             return Err(Error::Superseded);
         }
@@ -259,12 +263,15 @@ fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts, Invalid> 
     if !parent.scopes.contains_all(&parts.scopes) {
         return wider("scope set", "it must lie within that of the token it is minted from");
     }
-    if !parent.audiences.is_empty() && !parent.audiences.contains_all(&parts.audiences) {
+    if !parent.audiences.contains_all(&parts.audiences) {
         return wider("audience set", "it must lie within that of the token it is minted from");
+    }
+    if parts.issuer.is_some() && parts.issuer != parent.issuer {
+        return wider("issuer", "it must be that of the token it is minted from");
     }
     parts.subject = parent.subject.clone();
     parts.client = parent.client.clone();
-    parts.issuer = parts.issuer.or_else(|| parent.issuer.clone());
+    parts.issuer = parent.issuer.clone();
     if parts.audiences.is_empty() {
         parts.audiences = parent.audiences.clone();
     }

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::id::TokenId;
 use crate::store::LastUse;
 use crate::time::{Timestamp, Ttl};
-use crate::token::Token;
+use crate::token::{Token, TokenState};
 
 /// The most tokens that wait to be written. Beyond it, uses are written before they are answered.
 const MOST_WAITING: usize = 65_536;
@@ -28,6 +28,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct LastUses {
     precision: Ttl,
     waiting: Mutex<HashMap<TokenId, Timestamp>>,
+    /// Held while they are written, so that whoever shuts down waits for a write under way.
+    writing: tokio::sync::Mutex<()>,
     started: AtomicBool,
 }
 
@@ -44,11 +46,16 @@ enum Due {
 
 impl LastUses {
     pub(super) fn new(precision: Ttl) -> Self {
-        Self { precision, waiting: Mutex::default(), started: AtomicBool::new(false) }
+        Self {
+            precision,
+            waiting: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
+            started: AtomicBool::new(false),
+        }
     }
 
     fn due(&self, token: &Token, now: Timestamp) -> Due {
-        let known = token.last_used.unwrap_or(token.issued_at);
+        let known = token.idle_since();
         let since = now.since(known).map_or(0, Ttl::as_millis);
         match token.idle_timeout.map(Ttl::as_millis) {
             Some(idle) if since >= idle / 2 => Due::Now,
@@ -75,15 +82,26 @@ impl LastUses {
 }
 
 impl TokenManager {
-    /// Notes that a token is used, without validating it. It is written within the precision.
+    /// Notes that a token is used, where that is known by other means than its bearer. It is
+    /// written within the precision.
     ///
     /// # Errors
-    /// When the store fails and there is no room to wait.
+    /// [`Error::NotFound`]; [`Error::Ended`] when the token is not active: a use does not bring it
+    /// back; [`Error::Store`].
     pub async fn touch(&self, id: TokenId) -> Result<(), Error> {
-        self.put_use(id, self.now()).await
+        let token = self.get(id).await?;
+        let now = self.now();
+        match token.state(now) {
+            TokenState::Active => self.mark_use(&token, now).await,
+            state => Err(Error::Ended { id, state }),
+        }
     }
 
     pub(super) async fn mark_use(&self, token: &Token, now: Timestamp) -> Result<(), Error> {
+        // An allowance for clocks lets a token pass, but prolongs nothing.
+        if token.state(now) != TokenState::Active && token.uses_left != Some(0) {
+            return Ok(());
+        }
         match self.inner.last_use.due(token, now) {
             Due::No => Ok(()),
             Due::Later => self.put_use(token.id, now).await,
@@ -108,14 +126,22 @@ impl TokenManager {
 
 impl Inner {
     async fn flush_last_uses(&self) {
-        for together in self.last_use.take().chunks(TOGETHER) {
+        let _writing = self.last_use.writing.lock().await;
+        let uses = self.last_use.take();
+        let mut left = uses.as_slice();
+        while let Some((together, rest)) = left.split_at_checked(TOGETHER.min(left.len())) {
+            if together.is_empty() {
+                break;
+            }
             if let Err(error) = self.store.touch(together).await {
-                tracing::warn!(%error, "last uses wait for the store");
-                for LastUse { id, at } in together {
+                tracing::warn!(%error, waiting = left.len(), "last uses wait for the store");
+                for LastUse { id, at } in left {
                     // Without room, the next use of the token will be written.
                     self.last_use.put(*id, *at);
                 }
+                break;
             }
+            left = rest;
         }
     }
 }

@@ -13,10 +13,12 @@
 //! | `update` | change metadata |
 //! | `last_use` | when tokens were last used, gathered in the background |
 //! | `observe` | what was seen, within a rate |
-//! | `follow` | events: pages, followers, handlers |
+//! | `follow` | events: pages, followers, subscribers |
+//! | `handle` | events into handlers |
 
 mod builder;
 mod follow;
+mod handle;
 mod issue;
 mod last_use;
 mod observe;
@@ -29,7 +31,8 @@ mod validate;
 use std::sync::Arc;
 
 pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
-pub use follow::{Delivery, EventPage, Follower, HandlerTask, ObservationPage};
+pub use follow::{Delivery, EventPage, Follower, ObservationPage};
+pub use handle::HandlerTask;
 pub use issue::Issued;
 pub use read::{PageCursor, Paging, TokenPage};
 pub use revoke::{RevokeOutcome, Why};
@@ -111,7 +114,7 @@ impl TokenManager {
     pub async fn begin_login(&self, subject: &Subject) -> Result<LoginStamp, Error> {
         let at = self.now();
         let lane = self.inner.store.namespace().lane_of(subject);
-        Ok(LoginStamp { stamp: self.inner.store.stamp(lane).await?, at })
+        Ok(LoginStamp { stamp: self.inner.store.stamp(lane).await?, lane, at })
     }
 
     /// The store's findings about its health and its settings.

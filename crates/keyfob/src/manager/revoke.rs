@@ -90,13 +90,19 @@ impl TokenManager {
     /// Revokes a family: the token at its root and all that was minted from it, at once.
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`Error::Store`].
+    /// [`Error::NotFound`] when nothing of such a family is kept, [`Error::Invalid`],
+    /// [`Error::Store`].
     pub async fn revoke_family(&self, family: FamilyId, why: Why) -> Result<(), Error> {
         why.check()?;
         let root = family.root();
         if let Revoked::Missing = self.revoke_record(root, &why).await? {
             // The root is gone, but what was minted from it may not be.
-            let field = self.inner.store.namespace().ancestor_epoch(root);
+            let namespace = self.inner.store.namespace();
+            let listed = self.inner.store.count(namespace.family(root), Some(root.lane()));
+            if listed.await? == 0 {
+                return Err(Error::NotFound { id: root });
+            }
+            let field = namespace.ancestor_epoch(root);
             let scope = EpochScope::Lane(root.lane(), field);
             self.advance(scope, EpochOf::Family(family), why).await?;
         }

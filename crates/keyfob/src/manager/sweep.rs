@@ -50,6 +50,9 @@ pub struct SweepProgress {
     pub revoked: u64,
     /// How many records it has looked at.
     pub examined: u64,
+    /// How many records it could not read, and so could not tell whether they match. They may still
+    /// be good on a node that can read them; the log names them.
+    pub unreadable: u64,
     /// What is left to do.
     pub rest: Rest,
 }
@@ -150,6 +153,7 @@ impl Sweep {
                 .await?;
             self.done.revoked += revoked;
             self.done.examined += page.examined;
+            self.done.unreadable += page.unreadable;
             self.done.rest = page.next.map_or(Rest::Nothing, Rest::After);
             progress(&self.done);
             if let (Some(per_second), Rest::After(_)) = (self.per_second, &self.done.rest) {

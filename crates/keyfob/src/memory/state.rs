@@ -11,6 +11,8 @@ use crate::time::Timestamp;
 
 /// How many records past their time a write drops: more than it adds, so that they never pile up.
 const DROPPED_PER_WRITE: usize = 16;
+/// How many epochs of a lane are not worth looking through.
+const FEWEST_EPOCHS: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -34,6 +36,8 @@ struct LaneState {
     epochs: HashMap<Option<EpochField>, KeptEpoch>,
     /// No record of the lane can be kept longer than this.
     kept_until: Timestamp,
+    /// How many epochs there may be before those that cover nothing any more are looked for.
+    roomy_until: usize,
 }
 
 #[derive(Debug)]
@@ -81,6 +85,7 @@ impl State {
             sequence: birth,
             epochs: HashMap::new(),
             kept_until: Timestamp::default(),
+            roomy_until: FEWEST_EPOCHS,
         };
         Self {
             lanes: lanes.lanes().map(|_| lane()).collect(),
@@ -388,8 +393,13 @@ impl State {
         covers_until: Timestamp,
         now: Timestamp,
     ) {
+        // As long as a record that it may cover is there, an epoch stays, whatever the clock says.
+        let oldest = self.forget.first().map_or(Timestamp::MAX, |(keep_until, _)| *keep_until);
         let lane = self.lane_mut(lane);
-        lane.epochs.retain(|_, kept| now < kept.covers_until);
+        if lane.epochs.len() >= lane.roomy_until {
+            lane.epochs.retain(|_, kept| now < kept.covers_until || oldest <= kept.covers_until);
+            lane.roomy_until = (2 * lane.epochs.len()).max(FEWEST_EPOCHS);
+        }
         lane.sequence = lane.sequence.next();
         let epoch = Epoch { stamp: lane.sequence, at, note: note.to_vec() };
         lane.epochs.insert(field, KeptEpoch { epoch, covers_until });

@@ -16,13 +16,15 @@ pub enum StoreError {
     },
     /// A write was sent and no answer came. It may or may not have had its effect; the same
     /// operation may be sent again until its deadline.
-    #[error("no answer to {operation}: it may have been done; send it again")]
+    #[error(
+        "no answer to {operation}: it may have been done or not; read to find out, or do it again"
+    )]
     OutcomeUnknown {
         /// The write.
         operation: OperationId,
     },
-    /// A write arrived after its deadline and was not done.
-    #[error("{operation} arrived after its deadline and was not done: begin a new one")]
+    /// A write arrived after its deadline. This sending was not done; an earlier one may have been.
+    #[error("{operation} came after its deadline: read whether it was done before, or begin anew")]
     DeadlinePassed {
         /// The write.
         operation: OperationId,

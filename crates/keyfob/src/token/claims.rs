@@ -180,9 +180,9 @@ impl PrivateClaims {
         &self.0
     }
 
-    /// Whether there is a claim of this name.
+    /// Whether there is a claim of this name that says something: null does not.
     pub fn has(&self, name: &ClaimName) -> bool {
-        self.members().any(|(member, _)| member == name.as_str())
+        self.members().any(|(member, value)| member == name.as_str() && value.get() != "null")
     }
 
     pub(super) fn members(&self) -> impl Iterator<Item = (String, &RawValue)> {

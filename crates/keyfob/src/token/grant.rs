@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::claims::{Confirmation, PrivateClaims, RegisteredClaims};
 use super::{Kind, Metadata};
+use crate::id::Lane;
 use crate::invalid::{Invalid, Problem};
 use crate::names::NameSet;
 use crate::store::Stamp;
@@ -45,6 +46,7 @@ pub struct Grant {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LoginStamp {
     pub(crate) stamp: Stamp,
+    pub(crate) lane: Lane,
     pub(crate) at: Timestamp,
 }
 

@@ -101,8 +101,7 @@ impl Token {
 
     /// What the state of the token follows from.
     pub fn facts(&self) -> Facts {
-        let idle_end =
-            self.idle_timeout.map(|idle| self.last_used.unwrap_or(self.issued_at) + idle);
+        let idle_end = self.idle_timeout.map(|idle| self.idle_since() + idle);
         let ends = [self.expires_at, self.absolute_expiry, idle_end];
         Facts {
             revoked: self.revocation.is_some() || self.integrity == Integrity::EpochsLost,
@@ -110,6 +109,12 @@ impl Token {
             not_before: self.not_before,
             ends_at: ends.into_iter().flatten().min(),
         }
+    }
+
+    /// Since when the token is not used: its last use, or else the moment from which it could be.
+    pub(crate) fn idle_since(&self) -> Timestamp {
+        let start = self.not_before.map_or(self.issued_at, |start| start.max(self.issued_at));
+        self.last_used.map_or(start, |used| used.max(start))
     }
 
     /// The state at `now`, without allowance for clocks that differ.

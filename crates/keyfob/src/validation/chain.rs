@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Refusal, Rule};
+use super::{Denied, Refusal, Rule};
 use crate::invalid::Invalid;
 use crate::names::NameSet;
 use crate::text::{Audience, ClaimName, DeviceId, Issuer, Scope};
@@ -155,7 +155,8 @@ impl ValidationChain {
         })
     }
 
-    /// Checks a token and stops at the first demand that is not met.
+    /// Checks a token and stops at the first demand that is not met. A chain that is not sound lets
+    /// nothing pass.
     ///
     /// # Errors
     /// That demand.
@@ -194,7 +195,8 @@ impl ValidationChain {
         now: Timestamp,
     ) -> impl Iterator<Item = Refusal> + 'a {
         type Check = fn(&ValidationChain, &Token, Option<&DeviceId>, Timestamp) -> Option<Refusal>;
-        const IN_ORDER: [Check; 9] = [
+        const IN_ORDER: [Check; 10] = [
+            |chain, _, _, _| chain.unsound(),
             |chain, token, _, now| chain.state(token, now),
             |chain, token, _, _| chain.kind(token),
             |chain, token, _, _| chain.issuer(token),
@@ -206,6 +208,12 @@ impl ValidationChain {
             |chain, token, device, _| chain.device_bound(token, device),
         ];
         IN_ORDER.into_iter().filter_map(move |check| check(self, token, device, now))
+    }
+
+    /// What was given after a part that does not hold was not even taken, so nothing may pass.
+    fn unsound(&self) -> Option<Refusal> {
+        let invalid = self.invalid.as_ref()?;
+        Some(Refusal::Rule(Denied::new("invalid_chain", invalid.to_string())))
     }
 
     fn state(&self, token: &Token, now: Timestamp) -> Option<Refusal> {

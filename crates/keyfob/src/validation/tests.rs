@@ -175,3 +175,11 @@ fn a_chain_that_does_not_hold_says_so() {
     assert!(ValidationChain::new().allow_issuer("").is_sound().is_err());
     assert!(ValidationChain::new().require_scope("two words").is_sound().is_err());
 }
+
+#[tokio::test]
+async fn a_chain_that_does_not_hold_lets_nothing_pass() {
+    let chain = ValidationChain::new().allow_issuer("").require_scope("admin");
+    assert_eq!(check(&chain, &token(), START).await, Err("invalid_chain".to_owned()));
+    let all = chain.check_all(&token(), None, START).await;
+    assert_eq!(all.first().map(Refusal::code), Some("invalid_chain"));
+}

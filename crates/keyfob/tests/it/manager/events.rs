@@ -80,7 +80,10 @@ async fn subscribers_in_the_process_get_what_happens_from_then_on() {
     let mut receiver = bench.manager.subscribe().await.unwrap();
     three_events(&bench).await;
     for name in THREE {
-        assert_eq!(receiver.recv().await.unwrap().what.as_str(), name);
+        match &*receiver.recv().await.unwrap() {
+            Delivery::Event(event) => assert_eq!(event.what.as_str(), name),
+            Delivery::Trimmed => panic!("nothing was trimmed"),
+        }
     }
 }
 
@@ -169,6 +172,65 @@ async fn an_audit_log_is_lines_of_cloud_events() {
         assert_eq!(event["source"], "/keyfob");
         assert!(event["subject"].as_str().unwrap().starts_with("tok_"));
     }
+}
+
+/// Takes part of each write, and then fails once.
+struct FullDisk {
+    written: Arc<Mutex<Vec<u8>>>,
+    fails: bool,
+}
+
+impl std::io::Write for FullDisk {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if std::mem::take(&mut self.fails) {
+            return Err(std::io::Error::other("the disk is full"));
+        }
+        let part = &bytes[..bytes.len().min(40)];
+        self.fails = part.len() < bytes.len() && self.written.lock().unwrap().is_empty();
+        self.written.lock().unwrap().extend_from_slice(part);
+        Ok(part.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_torn_line_of_an_audit_log_does_not_run_into_the_next() {
+    let bench = bench();
+    three_events(&bench).await;
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let disk = FullDisk { written: written.clone(), fails: false };
+    let task = bench.manager.attach(AuditLog::new(disk), Cursor::start());
+    let text = || String::from_utf8(written.lock().unwrap().clone()).unwrap();
+    until(|| text().lines().count() == 4 && text().ends_with('\n')).await;
+    task.stop().await;
+    let whole = text()
+        .lines()
+        .filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
+        .count();
+    assert_eq!(whole, 3, "{}", text());
+}
+
+#[tokio::test]
+async fn a_handler_that_was_stopped_is_given_nothing_more() {
+    let bench = bench();
+    for n in 0..100 {
+        bench.manager.issue(session(&format!("user{n}"))).await.unwrap();
+    }
+    let count = Arc::new(Mutex::new(0));
+    let counted = count.clone();
+    let slow = Callback::new(move |_: &Event| {
+        std::thread::sleep(Duration::from_millis(5));
+        *counted.lock().unwrap() += 1;
+    });
+    let task = bench.manager.attach(slow, Cursor::start());
+    until(|| *count.lock().unwrap() > 0).await;
+    task.stop().await;
+    let stopped_at = *count.lock().unwrap();
+    assert!(stopped_at < 100);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(*count.lock().unwrap(), stopped_at);
 }
 
 #[tokio::test]

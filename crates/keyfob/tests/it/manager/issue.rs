@@ -81,6 +81,9 @@ async fn a_minted_token_is_no_wider_and_no_longer_than_its_parent() {
         (Grant::new(Kind::Access).scope("admin"), "scope set"),
         (Grant::new(Kind::Access).subject("other"), "subject"),
         (Grant::new(Kind::Access).client("other"), "client"),
+        (Grant::new(Kind::Access).issuer("other"), "issuer"),
+        // The parent is meant for nobody: empty is not any.
+        (Grant::new(Kind::Access).audience("billing"), "audience set"),
     ] {
         match mint(grant).await {
             Err(Error::Invalid(invalid)) => assert_eq!(invalid.what(), what),
@@ -133,6 +136,18 @@ async fn a_login_that_began_before_a_revoke_all_does_not_slip_through() {
     bench.clock.advance(Ttl::from_mins(31));
     let late = bench.manager.issue(session("user9").seen(slow)).await;
     assert_eq!(late.unwrap_err().code(), "superseded");
+    // Nor under the stamp of somebody else, whose lane counts for itself.
+    let other = (0..).map(|n| Subject::new(format!("other{n}")).unwrap());
+    let mut refused = 0;
+    for other in other.take(20) {
+        let stamp = bench.manager.begin_login(&other).await.unwrap();
+        // In the same lane it says the same.
+        if let Err(error) = bench.manager.issue(session("user123").seen(stamp)).await {
+            assert_eq!(error.code(), "invalid_value");
+            refused += 1;
+        }
+    }
+    assert!(refused > 10, "most of them have other lanes: {refused}");
     // A login that begins after it is good, and so is one of somebody else that began before.
     let seen_after = bench.manager.begin_login(&subject).await.unwrap();
     let issued = bench.manager.issue(session("user123").seen(seen_after)).await.unwrap();

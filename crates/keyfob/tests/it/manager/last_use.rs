@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use keyfob::Ttl;
+use keyfob::{Ttl, ValidationChain};
 
 use super::{bench, bench_with, session};
 
@@ -51,4 +51,30 @@ async fn a_token_in_use_does_not_idle_out_and_one_left_alone_does() {
     }
     let refused = bench.manager.validate_any(&idle.bearer).await.unwrap_err();
     assert_eq!(refused.code(), "token_expired");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_use_does_not_bring_an_expired_token_back() {
+    let bench = bench();
+    let grant = session("user123").idle_timeout(Ttl::from_mins(10));
+    let issued = bench.manager.issue(grant).await.unwrap();
+    bench.clock.advance(Ttl::from_secs(10 * 60 + 30));
+    let touched = bench.manager.touch(issued.token.id).await.unwrap_err();
+    assert_eq!(touched.code(), "token_ended");
+    // A reader who allows for clocks that differ lets it pass, and prolongs nothing.
+    let chain = ValidationChain::new().clock_skew(Ttl::from_mins(1));
+    assert!(bench.manager.validate(&issued.bearer, &chain).await.is_ok());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let refused = bench.manager.validate_any(&issued.bearer).await.unwrap_err();
+    assert_eq!(refused.code(), "token_expired");
+}
+
+#[tokio::test]
+async fn a_token_does_not_idle_out_before_it_can_be_used() {
+    let bench = bench();
+    let start = bench.manager.now() + Ttl::from_hours(1);
+    let grant = session("user123").idle_timeout(Ttl::from_mins(10)).not_before(start);
+    let issued = bench.manager.issue(grant).await.unwrap();
+    bench.clock.set(start + Ttl::from_mins(9));
+    assert!(bench.manager.validate_any(&issued.bearer).await.is_ok());
 }

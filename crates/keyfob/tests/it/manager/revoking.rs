@@ -35,6 +35,42 @@ async fn revoking_what_is_not_there_or_for_a_bad_reason_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_family_that_never_was_is_not_found() {
+    let bench = bench();
+    let nobody = "tok_00d1h88n000000000000000001".parse().unwrap();
+    let missing = bench.manager.revoke_family(nobody, Why::unstated()).await.unwrap_err();
+    assert!(matches!(missing, Error::NotFound { .. }));
+    assert!(
+        bench.manager.events(&keyfob::store::Cursor::start(), 9).await.unwrap().events.is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_for_a_while_forgets_no_epoch() {
+    let bench = bench();
+    let mut ids = Vec::new();
+    for n in 0..200 {
+        let grant = Grant::new(Kind::Access).subject("user1").tag(format!("t{n}"));
+        ids.push(bench.manager.issue(grant).await.unwrap().token.id);
+    }
+    let subject = Subject::new("user1").unwrap();
+    bench.manager.revoke_subject(&subject, Why::unstated()).await.unwrap();
+    let right = bench.manager.now();
+    bench.clock.set(right + Ttl::from_hours(9));
+    // Writes that drop what is past, among them many epochs of the same lane.
+    for n in 0..3 {
+        let token = bench.manager.issue(session("user1").tag(format!("x{n}"))).await.unwrap().token;
+        bench.manager.revoke(token.id, Why::unstated()).await.unwrap();
+    }
+    bench.clock.set(right);
+    for id in ids {
+        if let Ok(token) = bench.manager.get(id).await {
+            assert!(token.revocation.is_some(), "{id} is back");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_token_falls_with_every_ancestor_and_with_no_descendant() {
     let bench = bench();
     let root = bench.manager.issue(session("user123")).await.unwrap().token;
