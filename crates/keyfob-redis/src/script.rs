@@ -24,6 +24,7 @@ pub(crate) struct Scripts {
     pub(crate) entries: Script,
     pub(crate) latest: Script,
     pub(crate) meta: Script,
+    pub(crate) exists: Script,
     pub(crate) walks: Script,
     pub(crate) end_walk: Script,
 }
@@ -84,12 +85,13 @@ impl Scripts {
             entries: script!(leaf, "names", "clock", "entries"),
             latest: script!(leaf, "names", "clock", "latest"),
             meta: script!(leaf, "names", "meta"),
+            exists: script!(leaf, "names", "exists"),
             walks: script!(leaf, "names", "walks"),
             end_walk: script!(leaf, "names", "end_walk"),
         }
     }
 
-    pub(crate) fn all(&self) -> [&Script; 17] {
+    pub(crate) fn all(&self) -> [&Script; 18] {
         [
             &self.insert,
             &self.load,
@@ -106,6 +108,7 @@ impl Scripts {
             &self.entries,
             &self.latest,
             &self.meta,
+            &self.exists,
             &self.walks,
             &self.end_walk,
         ]

@@ -4,6 +4,7 @@
 //! `keyfob` · format (1) · version of the tag table (1) · lanes (2) · namespace key (32) ·
 //! when in milliseconds (8)
 
+use futures_util::future::try_join_all;
 use keyfob::store::StoreError;
 use keyfob::{Clock, LaneCount, Namespace, NamespaceKey, OsRandom, Timestamp};
 use zeroize::Zeroizing;
@@ -35,6 +36,12 @@ pub(super) async fn open(
         Some(found) => found,
         None => {
             let lanes = config.lanes.unwrap_or(LaneCount::DEFAULT);
+            if has_lanes(config, net, scripts, lanes).await?
+                // Somebody else may have created it meanwhile, and its first lanes.
+                && net.read(slot, &call(Vec::new())).await?.is_nil()
+            {
+                return Err(lost(config, &key));
+            }
             net.read(slot, &call(created(lanes, config.clock.now())?.to_vec())).await?.bytes()?
         }
     };
@@ -48,6 +55,31 @@ pub(super) async fn open(
         ))),
         _ => Ok(meta),
     }
+}
+
+/// Whether any lane of the namespace is there. A namespace that has lanes has lost its meta key; with
+/// another in its place, whose namespace key is another, its revocations would find nothing.
+async fn has_lanes(
+    config: &RedisConfig,
+    net: &Net,
+    scripts: &Scripts,
+    lanes: LaneCount,
+) -> Result<bool, StoreError> {
+    let keys = &Keys::new(&config.namespace, lanes);
+    let found = lanes.lanes().map(|lane| async move {
+        let call = Call::new(&scripts.exists, vec![keys.lane(lane)], Vec::new());
+        net.read(keys.slot(lane), &call).await?.number()
+    });
+    Ok(try_join_all(found).await?.into_iter().any(|found| found > 0))
+}
+
+fn lost(config: &RedisConfig, key: &[u8]) -> StoreError {
+    let detail = format!(
+        "it has lanes, and its key '{}' is gone: restore that from a backup, or name another \
+         namespace, such as ?namespace=other, where all tokens are new",
+        String::from_utf8_lossy(key)
+    );
+    StoreError::NotAStore { what: config.to_string(), detail }
 }
 
 fn created(lanes: LaneCount, at: Timestamp) -> Result<Zeroizing<Vec<u8>>, StoreError> {

@@ -1,8 +1,10 @@
 //! Opening a namespace.
 
-use keyfob::Store;
+use keyfob::{Lane, Store, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::{fresh_namespace, server};
+
+use crate::stage::*;
 
 async fn refused(url: &str) -> keyfob::store::StoreError {
     match RedisStore::connect(url).await {
@@ -56,4 +58,26 @@ async fn nobody_there_is_said_in_time() {
     assert_eq!(error.code(), "store_unavailable");
     assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
     assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
+}
+
+#[tokio::test]
+async fn a_namespace_that_lost_its_key_is_not_replaced() {
+    for lanes in ["", "&lanes=16"] {
+        let namespace = fresh_namespace();
+        let url = format!("{}?namespace={namespace}{lanes}", server().url());
+        let store = RedisStore::connect(&url).await.unwrap();
+        let new = record(id_at(now(), Lane::new(7)), Ttl::from_hours(1), vec![]);
+        insert(&store, new).await;
+        let meta = format!("{namespace}:meta");
+        let kept = server().call(&["COPY", &meta, &format!("{namespace}:kept")]).unwrap();
+        assert_eq!(kept.number(), 1);
+        server().call(&["DEL", &meta]).unwrap();
+        let error = refused(&url).await;
+        assert_eq!(error.code(), "not_a_store", "{error}");
+        assert!(error.to_string().contains("restore"), "{error}");
+        assert_eq!(server().call(&["EXISTS", &meta]).unwrap().number(), 0, "it created nothing");
+        server().call(&["RENAME", &format!("{namespace}:kept"), &meta]).unwrap();
+        let again = RedisStore::connect(&url).await.unwrap();
+        assert!(again.namespace().key() == store.namespace().key(), "what is restored is used");
+    }
 }
