@@ -25,8 +25,8 @@ struct LaneRead {
     ready: VecDeque<Entry>,
     done: bool,
     trimmed: bool,
-    /// Where the cursor may go if nothing was found.
-    idle: Option<LanePosition>,
+    /// Where the cursor may go though nothing was given: so what is trimmed later is missed.
+    base: Option<LanePosition>,
 }
 
 impl Shared {
@@ -62,7 +62,7 @@ impl Shared {
                 ready: VecDeque::new(),
                 done: false,
                 trimmed: false,
-                idle: None,
+                base: None,
             })
             .collect();
         let share = (2 * (limit + 1)).div_ceil(reads.len()).clamp(FEWEST, MOST);
@@ -142,12 +142,10 @@ impl Shared {
             < now;
         read.trimmed |= read.after.is_some()
             && match first {
-                Some(first) => after < first && (gave_way || too_old),
+                Some(first) => after < before(first) && (gave_way || too_old),
                 None => too_old,
             };
-        if first.is_none() {
-            read.idle = Some(before_any(now));
-        }
+        read.base = read.base.or(Some(first.map_or_else(|| before_any(now), before)));
         read.done = found.len() < share;
         for entry in found {
             let entry = entry_of(read.lane, entry)?;
@@ -163,11 +161,20 @@ fn before_any(now: u64) -> LanePosition {
     LanePosition { millis: now.saturating_sub(BEHIND), number: 0 }
 }
 
+/// The position before this one: between the two nothing can have been.
+fn before(position: LanePosition) -> LanePosition {
+    let LanePosition { millis, number } = position;
+    match number.checked_sub(1) {
+        Some(number) => LanePosition { millis, number },
+        None => LanePosition { millis: millis.saturating_sub(1), number: u64::MAX },
+    }
+}
+
 fn finished(mut page: EntryPage, reads: &[LaneRead]) -> EntryPage {
     for read in reads {
         page.trimmed |= read.trimmed;
-        if let Some(idle) = read.idle {
-            page.cursor.advance(read.lane, idle);
+        if let Some(base) = read.base {
+            page.cursor.advance(read.lane, base);
         }
     }
     page

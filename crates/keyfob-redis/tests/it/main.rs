@@ -10,6 +10,7 @@ mod deposed;
 mod epochs;
 mod fake;
 mod faults;
+mod feed;
 mod index;
 mod open;
 mod outage;
