@@ -241,6 +241,10 @@ fn records(reply: Reply) -> Result<Vec<Loaded>, StoreError> {
             Err(error @ StoreError::Corrupt { .. }) => {
                 tracing::warn!(%error, "a list passes over a record");
             }
+            // Nor one that a newer keyfob wrote. Its error names it.
+            Err(error @ StoreError::NewerFormat { .. }) => {
+                tracing::error!(%error, "a list passes over a record of a newer format");
+            }
             Err(error) => return Err(error),
         }
     }

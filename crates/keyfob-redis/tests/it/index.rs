@@ -1,6 +1,6 @@
 //! Indexes whose leaves are so small that everything that can happen to a leaf does.
 
-use keyfob::store::{NewRecord, Order, Position, RecordVersion, Replace, Replaced};
+use keyfob::store::{NewRecord, Order, Position, RecordVersion, Replace, Replaced, StoreError};
 use keyfob::{Lane, Store, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::server;
@@ -124,4 +124,32 @@ async fn what_has_expired_gives_room_and_hides_nothing() {
     }
     let count = store.count(term, Some(lane)).await.unwrap();
     assert!(count <= 31, "{count} are counted where 30 are left");
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_format_hides_no_other() {
+    let server = server();
+    let config = config(&server.url(), 2);
+    let store = open(&config).await;
+    let term = tag(&store, "tag");
+    let mut ids = Vec::new();
+    for n in 0..6u16 {
+        let new = record(id_at(now(), Lane::new(n % 2)), Ttl::from_hours(1), vec![term]);
+        ids.push(insert(&store, new).await);
+    }
+    let namespace = config.to_string().split_once("namespace=").unwrap().1.to_owned();
+    let script = format!(
+        "local k = redis.call('KEYS', '{namespace}:r*')[1] redis.call('SETRANGE', k, 0, '\\9') \
+         return k"
+    );
+    server.call(&["EVAL", &script, "0"]).unwrap();
+    for order in [Order::NewestFirst, Order::NextToExpire] {
+        let found = list(&store, term, order, 4).await;
+        assert_eq!(found.len(), 5, "{order:?}");
+    }
+    let mut newer = 0;
+    for id in ids {
+        newer += u8::from(matches!(store.load(id).await, Err(StoreError::NewerFormat { .. })));
+    }
+    assert_eq!(newer, 1, "and it is refused when it is asked for by itself");
 }
