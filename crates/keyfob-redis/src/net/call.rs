@@ -116,11 +116,11 @@ impl<'a> Call<'a> {
         }
         let answer = Link::checked(next())?;
         if self.wait > 0 {
-            Link::checked(next())?;
-            match Link::checked(next())? {
+            let waited = Link::checked(next()).and_then(|_| Link::checked(next()));
+            match waited.map_err(Trouble::after_the_call)? {
                 Value::Int(reached) if reached >= i64::from(self.wait) => {}
-                // Done, but not as safe as was asked for: the caller must not take it for that.
-                _ => return Err(Trouble::Lost("too few replicas have it yet".to_owned())),
+                // The caller must not take it for as safe as was asked for.
+                _ => return Err(Trouble::Unsafe("too few replicas have it yet".to_owned())),
             }
         }
         Ok(answer)

@@ -88,7 +88,7 @@ impl Net {
                 Ok(value) => return Ok(Reply(value)),
                 Err(Trouble::Final(error)) => return Err(Unanswered { maybe_done, error }),
                 Err(Trouble::Refused(detail)) => detail,
-                Err(Trouble::Lost(detail)) => {
+                Err(Trouble::Lost(detail) | Trouble::Unsafe(detail)) => {
                     maybe_done = true;
                     if !call.repeatable {
                         let error = StoreError::unavailable(detail);

@@ -11,6 +11,8 @@ pub(crate) enum Trouble {
     Refused(String),
     /// It was sent, and no answer came. It may be sent again if it is the same when done twice.
     Lost(String),
+    /// It was done, and is not as safe as was asked for. It may be sent again.
+    Unsafe(String),
     /// The slot is elsewhere for good.
     Moved(Address),
     /// The key is elsewhere for now.
@@ -59,10 +61,24 @@ impl Trouble {
         }
     }
 
+    /// The trouble of a call that was done, with what came after it. Whatever that was, it is not
+    /// true that nothing was changed.
+    pub(super) fn after_the_call(self) -> Self {
+        if self.condemns_link() {
+            return match self.into_error() {
+                StoreError::Unavailable { detail } => Self::Lost(detail),
+                error => Self::Final(error),
+            };
+        }
+        Self::Unsafe(self.into_error().to_string())
+    }
+
     pub(super) fn into_error(self) -> StoreError {
         match self {
             Self::Final(error) => error,
-            Self::Refused(detail) | Self::Lost(detail) => StoreError::unavailable(detail),
+            Self::Refused(detail) | Self::Lost(detail) | Self::Unsafe(detail) => {
+                StoreError::unavailable(detail)
+            }
             Self::Moved(address) | Self::Ask(address) => {
                 StoreError::unavailable(format!("the slot is at {address}"))
             }

@@ -171,6 +171,38 @@ async fn waiting_for_replicas_says_whether_they_have_it() {
 }
 
 #[tokio::test]
+async fn what_goes_wrong_after_a_revocation_does_not_undo_it() {
+    let server = RedisServer::start().unwrap();
+    let store = open(&config(&server.url(), 2).with_wait(1)).await;
+    let lane = Lane::new(0);
+    let id = insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
+    // The script may run when memory is full; what is written before the waiting may not.
+    server.call(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
+    let outcome = store.revoke(operation(), revocation(id)).await;
+    assert!(matches!(outcome, Err(StoreError::OutcomeUnknown { .. })), "{outcome:?}");
+    assert!(matches!(store.load(id).await.unwrap().unwrap().verdict, Verdict::Revoked(_)));
+}
+
+#[tokio::test]
+async fn too_few_replicas_cost_no_connection() {
+    let server = RedisServer::start().unwrap();
+    let store = open(&config(&server.url(), 2).with_wait(1)).await;
+    let lane = Lane::new(0);
+    let connections = || {
+        let said = server.info("stats").unwrap()["total_connections_received"].clone();
+        said.parse::<u64>().unwrap()
+    };
+    let mut counts = Vec::new();
+    for _ in 0..2 {
+        let id = insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
+        let outcome = store.revoke(operation(), revocation(id)).await;
+        assert!(matches!(outcome, Err(StoreError::OutcomeUnknown { .. })), "{outcome:?}");
+        counts.push(connections());
+    }
+    assert_eq!(counts[1] - counts[0], 1, "no connection but that of who counts");
+}
+
+#[tokio::test]
 async fn a_closed_store_says_so() {
     let server = keyfob_testkit::redis::server();
     let store = RedisStore::connect(&config(&server.url(), 2).to_string()).await.unwrap();
