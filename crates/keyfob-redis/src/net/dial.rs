@@ -6,7 +6,7 @@ use std::time::Duration;
 use keyfob::store::StoreError;
 use keyfob::{Clock, Timestamp};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo};
+use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Value};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use socket2::{SockRef, TcpKeepalive};
@@ -74,8 +74,26 @@ impl Dialer {
             }
         }
         link.measure_clock(self).await.map_err(not_sent)?;
-        self.load_scripts(&link).await.map_err(not_sent)?;
+        if let Err(trouble) = self.load_scripts(&link).await {
+            self.check_version(&link, address).await?;
+            return Err(not_sent(trouble));
+        }
         Ok(link)
+    }
+
+    /// A server that is too old does not understand the scripts; what it says of them helps nobody.
+    async fn check_version(&self, link: &Link, address: &Address) -> Result<(), Trouble> {
+        let mut info = redis::cmd("INFO");
+        info.arg("server");
+        let Ok(Some(Value::BulkString(info))) = link.ask(&info, self.response_timeout).await else {
+            return Ok(());
+        };
+        let info = String::from_utf8_lossy(&info);
+        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
+        match version.and_then(too_old) {
+            Some(advice) => Err(Trouble::Final(misconfigured(format!("{address} {advice}")))),
+            None => Ok(()),
+        }
     }
 
     /// Loads the scripts if the server has not got them: they are many times what a connection
@@ -166,6 +184,13 @@ where
     Ok(Link::new(connection, tokio::spawn(driver)))
 }
 
+/// What to do about a server of this version, if it is too old.
+pub(crate) fn too_old(version: &str) -> Option<String> {
+    let major: u32 = version.trim().split('.').next()?.parse().ok()?;
+    let advice = || format!("has version {version}: 7.0 or later is needed, upgrade it");
+    (major < 7).then(advice)
+}
+
 /// While a connection is being made, nothing of a caller's is under way.
 fn not_sent(trouble: Trouble) -> Trouble {
     match trouble {
@@ -214,4 +239,17 @@ fn roots(tls: &Tls) -> Result<rustls::RootCertStore, StoreError> {
         }
     }
     Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_before_7_is_too_old() {
+        for fine in ["7.0.0", "8.2.1", "10.0", "", "of somebody"] {
+            assert_eq!(too_old(fine), None, "{fine}");
+        }
+        assert!(too_old("6.2.14").is_some_and(|advice| advice.contains("version 6.2.14")));
+    }
 }

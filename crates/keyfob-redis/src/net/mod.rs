@@ -28,6 +28,7 @@ use crate::script::Scripts;
 
 pub(crate) use call::{Arg, Call};
 use dial::Dialer;
+pub(crate) use dial::too_old;
 pub(crate) use link::Link;
 use link::{Node, Purpose};
 pub(crate) use reply::{Reply, next};

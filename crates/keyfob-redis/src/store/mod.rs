@@ -48,14 +48,16 @@ impl RedisStore {
     /// documentation of the crate for what a URL may say.
     ///
     /// # Errors
-    /// [`StoreError::Misconfigured`] for a URL or settings that make no sense,
+    /// [`StoreError::Misconfigured`] for a URL or settings that make no sense or a server that is too
+    /// old,
     /// [`StoreError::Unavailable`] when no server answers, and [`StoreError::NotAStore`] or
     /// [`StoreError::NewerFormat`] for what is found there.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::open(url.parse()?).await
     }
 
-    /// Opens the namespace that `config` names, and creates it if it is not there.
+    /// Opens the namespace that `config` names, and creates it if it is not there. What
+    /// [`Store::report`] finds wrong with the servers is said in the log.
     ///
     /// # Errors
     /// As [`RedisStore::connect`].
@@ -65,6 +67,7 @@ impl RedisStore {
         let meta::Meta { namespace, created } = meta::open(&config, &net, &scripts).await?;
         let keys = Keys::new(&config.namespace, namespace.lanes());
         let shared = Arc::new(Shared { config, namespace, created, keys, scripts, net });
+        shared.check_servers().await?;
         let keeper = keeper::start(&shared);
         Ok(Self { shared, keeper: Mutex::new(Some(keeper)) })
     }

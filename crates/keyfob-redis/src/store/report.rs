@@ -8,13 +8,16 @@ use keyfob::store::{Severity, StoreError, StoreReport};
 use redis::Value;
 
 use super::Shared;
-use crate::config::{Address, Topology};
-use crate::net::{Link, Reply};
+use crate::config::{Address, Topology, misconfigured};
+use crate::net::{Link, Reply, too_old};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// By how much the clocks may differ before it matters to the order of ids.
 const CLOCKS_APART: u64 = 2_000;
+
+/// What the finding about a server's version is called.
+const VERSION: &str = "version";
 
 const SETTINGS: [&str; 8] = [
     "CONFIG",
@@ -31,6 +34,31 @@ const SETTINGS: [&str; 8] = [
 type Facts = HashMap<String, String>;
 
 impl Shared {
+    /// Says in the log what is wrong with the servers, when the store is opened.
+    pub(super) async fn check_servers(&self) -> Result<(), StoreError> {
+        let report = match self.report().await {
+            Ok(report) => report,
+            Err(error) => {
+                tracing::warn!(%error, "the settings of the servers could not be looked at");
+                return Ok(());
+            }
+        };
+        for finding in report.findings {
+            if finding.severity == Severity::Fault && finding.what == VERSION {
+                return Err(misconfigured(finding.advice));
+            }
+            if finding.severity != Severity::Good {
+                tracing::warn!(
+                    what = finding.what,
+                    fault = finding.severity == Severity::Fault,
+                    "{}",
+                    finding.advice
+                );
+            }
+        }
+        Ok(())
+    }
+
     pub(super) async fn report(&self) -> Result<StoreReport, StoreError> {
         let links = self.net.primaries().await?;
         let ahead = links.first().map_or(0, |(_, link)| link.ahead());
@@ -106,13 +134,16 @@ impl Shared {
 }
 
 fn version(report: &mut StoreReport, address: &Address, version: &str) {
-    let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
-    if major >= 7 {
-        report.find(Severity::Good, "version", format!("{address} speaks version {version}"));
-    } else {
-        let advice =
-            format!("{address} has version '{version}': 7.0 or later is needed, upgrade it");
-        report.find(Severity::Fault, "version", advice);
+    match too_old(version) {
+        Some(advice) => report.find(Severity::Fault, VERSION, format!("{address} {advice}")),
+        None if version.is_empty() => {
+            let advice = format!(
+                "{address} does not tell its version: see to it yourself that it is 7.0 or later, or \
+                 allow this user INFO"
+            );
+            report.find(Severity::Warning, VERSION, advice);
+        }
+        None => report.find(Severity::Good, VERSION, format!("{address} speaks version {version}")),
     }
 }
 

@@ -17,6 +17,7 @@ mod outage;
 mod secrets;
 mod silence;
 mod stage;
+mod startup;
 mod walk;
 
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel};

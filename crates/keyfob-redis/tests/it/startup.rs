@@ -1,0 +1,104 @@
+//! What is looked at when a store is opened.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+
+use keyfob_redis::RedisStore;
+use keyfob_testkit::redis::RedisServer;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber, span};
+
+use crate::fake::{Fake, list};
+
+/// Takes down the warnings of its thread.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        write!(self.0, "{}={value:?} ", field.name()).unwrap();
+    }
+}
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// What is warned of while a store is opened.
+async fn warnings(url: &str) -> Vec<String> {
+    let taken = Warnings::default();
+    let guard = tracing::subscriber::set_default(taken.clone());
+    RedisStore::connect(url).await.unwrap();
+    drop(guard);
+    let warnings = taken.0.lock().unwrap();
+    warnings.clone()
+}
+
+fn says(warnings: &[String], words: [&str; 2]) -> usize {
+    let both = |warning: &&String| words.iter().all(|word| warning.contains(word));
+    warnings.iter().filter(both).count()
+}
+
+#[tokio::test]
+async fn what_endangers_tokens_is_said_loudly_and_once() {
+    let careless = RedisServer::builder()
+        .setting("maxmemory", "100mb")
+        .setting("maxmemory-policy", "allkeys-lru")
+        .setting("save", "")
+        .start()
+        .unwrap();
+    let said = warnings(&careless.url()).await;
+    assert_eq!(says(&said, ["maxmemory-policy", "may evict keys (allkeys-lru)"]), 1, "{said:?}");
+    assert_eq!(says(&said, ["persistence", "keeps nothing on disk"]), 1, "{said:?}");
+
+    let careful = RedisServer::builder().append_only().start().unwrap();
+    let said = warnings(&careful.url()).await;
+    assert_eq!(says(&said, ["maxmemory-policy", ""]), 0, "{said:?}");
+    assert_eq!(says(&said, ["persistence", ""]), 0, "{said:?}");
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_look_opens_all_the_same() {
+    const RULES: &str = "~* +@all -info -config";
+    let server = RedisServer::builder().user("shop", "pw", RULES).start().unwrap();
+    let said = warnings(&server.url_of("shop", "pw")).await;
+    assert_eq!(says(&said, ["settings", "does not tell its settings"]), 1, "{said:?}");
+    assert_eq!(says(&said, ["version", "does not tell its version"]), 1, "{said:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_old_is_named() {
+    let old = Fake::start(|words| {
+        let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
+        match words[0].as_str() {
+            "TIME" => list(&["1795000000", "0"]),
+            "INFO" => bulk("# Server\r\nredis_version:6.2.14\r\n"),
+            "SCRIPT" if words[1] == "EXISTS" => "*1\r\n:0\r\n".to_owned(),
+            "SCRIPT" => "-ERR Error compiling script: unexpected symbol near '#'\r\n".to_owned(),
+            _ => "-ERR unknown command\r\n".to_owned(),
+        }
+    })
+    .await;
+    let error = RedisStore::connect(&format!("redis://127.0.0.1:{}", old.port)).await.unwrap_err();
+    assert_eq!(error.code(), "store_misconfigured", "{error}");
+    assert!(error.to_string().contains("version 6.2.14: 7.0 or later"), "{error}");
+}
