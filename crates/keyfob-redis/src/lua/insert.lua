@@ -3,15 +3,18 @@
 -- events, the number of records, records as in records.lua.
 --
 -- The records themselves remember the operation. Only where none of them outlives the deadline is
--- its answer kept beside them.
+-- its answer kept beside them: until the deadline, or until they have been gone for a while. What is
+-- sent again later than that is over, and stores nothing.
+local GRACE = 8000
 local events = tonumber(A[5])
 local k, a = 4, 7 + events
 local count = tonumber(A[a - 1])
-local remember = A[2] == '1'
+local remember, over = A[2] == '1', 0
 
 if remember then
   local answer = c('GET', K[3])
   if answer then return { 'stored', answer } end
+  for i = 0, count - 1 do over = math.max(over, tonumber(A[a + 2 + 8 * i])) end
 end
 
 -- The common case asks for nothing: SET NX tells whether the id is free.
@@ -29,6 +32,11 @@ if not present() then born(math.max(A[a + 4], now + 1000)) end
 
 local stamp = store(k, a, count)
 if not stamp then return refusal(k, a, count) end
+if remember then
+  -- An answer may have been there and gone: rather no event than two. A second is to spare.
+  if now > over + GRACE - 1000 then return { 'stored', stamp } end
+  local kept = math.min(tonumber(A[1]), math.max(over, now) + GRACE)
+  c('SET', K[3], string.format('%.0f', stamp), 'PXAT', string.format('%.0f', kept))
+end
 append(K[2], 6, events, A[3], A[4])
-if remember then c('SET', K[3], string.format('%.0f', stamp), 'PXAT', A[1]) end
 return { 'stored', stamp }

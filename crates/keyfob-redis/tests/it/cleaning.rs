@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use keyfob::store::{LastUse, Operation, Revoke};
-use keyfob::{Lane, Store, Ttl};
+use keyfob::store::{Cursor, Feed, Insert, LastUse, Operation, Revoke};
+use keyfob::{Grant, Kind, Lane, Store, TokenManager, Ttl};
+use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::RedisServer;
 
 use crate::stage::*;
@@ -85,4 +86,72 @@ async fn every_key_but_the_meta_key_ends() {
         if redis.call('PTTL', k) == -1 then n = n + 1 end end return n";
     let without_end = server.call(&["EVAL", script, "0"]).unwrap().number();
     assert_eq!(without_end, 1, "only the meta key has no end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_short_tokens_leave_nothing() {
+    let server = RedisServer::start().unwrap();
+    let config = config(&server.url(), 8).with_feed(800, Ttl::from_days(1));
+    let manager = TokenManager::new(RedisStore::open(config.clone()).await.unwrap());
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..20 {
+        let manager = manager.clone();
+        writers.spawn(async move {
+            for n in 0..500 {
+                let grant = Grant::new(Kind::Access)
+                    .subject(format!("user-{}", n % 50))
+                    .client(format!("client-{writer}"))
+                    .ttl(Ttl::from_secs(2));
+                manager.issue(grant).await.unwrap();
+            }
+        });
+    }
+    while let Some(done) = writers.join_next().await {
+        done.unwrap();
+    }
+    let issued = std::time::Instant::now();
+    manager.shutdown().await;
+    drop(manager);
+    // A token is kept for half a second after its two, its answer for eight more.
+    while server.key_count().unwrap() > 1 + 8 {
+        let took = issued.elapsed();
+        let left = server.key_count().unwrap();
+        assert!(took < Duration::from_secs(16), "{left} keys are there after {took:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let left = keys(&server, &config, "*");
+    let mut classes: Vec<_> = left.iter().map(|key| key.split(':').nth(1).unwrap()).collect();
+    classes.retain(|class| *class != "meta" && !class.starts_with("e{"));
+    assert!(classes.is_empty(), "a meta key and streams are left, and {classes:?}");
+    let dbsize = server.call(&["DBSIZE"]).unwrap().number();
+    assert!(dbsize <= 9, "{dbsize} keys");
+    for stream in left.iter().filter(|key| !key.ends_with("meta")) {
+        let length = server.call(&["XLEN", stream]).unwrap().number();
+        assert!((1..=300).contains(&length), "{stream} holds {length}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_again_after_its_record_is_gone_stays_done_once() {
+    let server = RedisServer::start().unwrap();
+    let config = config(&server.url(), 2);
+    let store = open(&config).await;
+    let (lane, operation) = (Lane::new(1), operation());
+    let new = record(id_at(now(), lane), Ttl::from_secs(1), vec![tag(&store, "tag")]);
+    let insert = Insert { records: vec![new.clone()], events: vec![b"issued".to_vec()] };
+    let stamp = store.insert(operation, insert.clone()).await.unwrap();
+    let again = store.insert(operation, insert.clone()).await.unwrap();
+    assert_eq!(again, stamp, "at once");
+    let answers = || keys(&server, &config, "a*").len();
+    assert_eq!(answers(), 1, "the answer is remembered");
+    while answers() > 0 {
+        assert!(now() < new.keep_until + Ttl::from_secs(11), "the answer outlives the record");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        store.insert(operation, insert.clone()).await.unwrap();
+    }
+    store.insert(operation, insert).await.unwrap();
+    assert!(store.load(new.id).await.unwrap().is_none(), "it comes not back");
+    assert_eq!(answers(), 0);
+    let page = store.entries(Feed::Events, &Cursor::start(), 10).await.unwrap();
+    assert_eq!(page.entries.len(), 1, "it is one event");
 }
