@@ -1,9 +1,12 @@
 //! What a verb costs: how many round trips, scripts, commands and keys.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use keyfob::store::{Order, Query, Revoke, Revoked};
-use keyfob::{Store, Ttl};
+use keyfob::{Filter, Grant, Kind, Paging, Store, TokenManager, Ttl, Why};
+use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::RedisServer;
 
 use crate::stage::*;
@@ -73,37 +76,96 @@ async fn each_verb_is_one_script() {
     }
 }
 
-#[tokio::test]
-async fn a_list_by_subject_costs_the_same_among_many() {
-    let server = RedisServer::start().unwrap();
-    let store = open(&config(&server.url(), 4)).await;
-    let (term, lane) = subject(&store, "user");
-    let mut costs = Vec::new();
-    let mut others = 0;
-    for size in [200, 2_000] {
-        while others < size {
-            let (other, lane) = subject(&store, &format!("other-{}", others / 4));
-            let terms = vec![other, store.namespace().all()];
-            insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), terms)).await;
-            others += 1;
-        }
-        if costs.is_empty() {
-            for _ in 0..20 {
+/// How many keys were looked up, whether they were there or not.
+fn lookups(server: &RedisServer) -> u64 {
+    let stats = server.info("stats").unwrap();
+    ["keyspace_hits", "keyspace_misses"]
+        .iter()
+        .map(|name| stats[*name].parse::<u64>().unwrap())
+        .sum()
+}
+
+/// Inserts so many records of others, four to a subject, many at a time.
+async fn insert_others(store: &Arc<RedisStore>, from: usize, to: usize) {
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..64 {
+        let store = Arc::clone(store);
+        writers.spawn(async move {
+            for other in (from..to).skip(writer).step_by(64) {
+                let (term, lane) = subject(&store, &format!("other-{}", other / 4));
                 let terms = vec![term, store.namespace().all()];
                 insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), terms)).await;
             }
-        }
-        let before = counts(&server);
+        });
+    }
+    while let Some(done) = writers.join_next().await {
+        done.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_by_subject_costs_the_same_among_a_hundred_times_as_many() {
+    const OWN: i64 = 300;
+    let server = RedisServer::start().unwrap();
+    let config = config(&server.url(), 4);
+    let store = Arc::new(open(&config).await);
+    let (term, lane) = subject(&store, "user");
+    for _ in 0..OWN {
+        let terms = vec![term, store.namespace().all()];
+        insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), terms)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // The sets of the subject are all that there are of any subject, now; the server keeps their
+    // names, which are no text. What a list may look at is in them.
+    let namespace = config.to_string().split_once("namespace=").unwrap().1.to_owned();
+    let note = format!(
+        "for _, k in ipairs(redis.call('KEYS', '{namespace}:i{{*}}s*')) do \
+         redis.call('SADD', 'own', k) end"
+    );
+    server.call(&["EVAL", &note, "0"]).unwrap();
+    let sizes = |of: &str| {
+        let script = format!(
+            "local n = 0 for _, k in ipairs(redis.call('SMEMBERS', 'own')) do \
+             if string.sub(k, -1) ~= 'd' then \
+             n = math.{of}(n, redis.call('ZCARD', k)) end end return n"
+        );
+        server.call(&["EVAL", &script.replace("math.sum(n,", "(n +"), "0"]).unwrap().number()
+    };
+    let most = sizes("max");
+    assert!((2..=130).contains(&most), "a leaf holds {most}");
+
+    let (mut costs, mut looked_up, mut others) = (Vec::new(), Vec::new(), 0);
+    for size in [400, 40_000] {
+        insert_others(&store, others, size).await;
+        others = size;
+        assert_eq!(
+            store.count(store.namespace().all(), None).await.unwrap(),
+            size as u64 + OWN as u64
+        );
+        // The same members: those of its own, and the bounds of up to four heads.
+        let own = sizes("sum");
+        assert!((OWN..OWN + 4).contains(&own), "the subject's sets hold {own}");
+        assert_eq!(sizes("max"), most, "and no leaf grew");
+        let (before, before_lookups) = (counts(&server), lookups(&server));
         let order = Order::NewestFirst;
-        let query = Query { term, lane: Some(lane), order, after: None, limit: 10 };
-        assert_eq!(store.query(&query).await.unwrap().records.len(), 10);
+        let query = Query { term, lane: Some(lane), order, after: None, limit: 50 };
+        assert_eq!(store.query(&query).await.unwrap().records.len(), 50);
+        looked_up.push(lookups(&server) - before_lookups);
         let mut cost = since(&server, &before);
-        cost.retain(|name, _| !matches!(name.as_str(), "info" | "time"));
+        // What the test and the store's own task ask besides.
+        cost.retain(|name, _| !matches!(name.as_str(), "info" | "time" | "hrandfield"));
         costs.push(cost);
     }
-    assert_eq!(costs[0], costs[1], "ten times as many tokens, the same commands");
-    assert_eq!(costs[0]["evalsha"], 1, "one script: {:?}", costs[0]);
-    assert!(costs[0].values().sum::<u64>() <= 16, "few commands: {:?}", costs[0]);
+    assert_eq!(costs[0].keys().collect::<Vec<_>>(), costs[1].keys().collect::<Vec<_>>());
+    let totals: Vec<u64> = costs.iter().map(|cost| cost.values().sum()).collect();
+    for (what, of) in [("commands", &totals), ("keys", &looked_up)] {
+        let (few, many) = (of[0] as f64, of[1] as f64);
+        assert!((0.5..=1.5).contains(&(many / few)), "{what}: {of:?}, {costs:?}");
+    }
+    // Each reading of a leaf reads at most the largest whole.
+    let members = costs[1]["zrange"] as i64 * most;
+    assert!(members <= 4 * 130, "at most {members} members were read: {costs:?}");
+    assert!(looked_up[1] < 300, "of fifty records: {looked_up:?}");
 }
 
 #[tokio::test]
@@ -123,4 +185,68 @@ async fn calls_at_the_same_time_share_the_way() {
     let asked: u64 = server.info("stats").unwrap()["total_connections_received"].parse().unwrap();
     // The test asks on connections of its own, three since then; the store opens none.
     assert_eq!(asked - connections.parse::<u64>().unwrap(), 3);
+}
+
+#[tokio::test]
+async fn each_call_of_a_manager_is_one_script() {
+    let server = RedisServer::start().unwrap();
+    let store = open(&config(&server.url(), 64)).await;
+    let manager = TokenManager::new(store);
+    let grant = || Grant::new(Kind::Access).subject("user123").client("shop").tag("vip");
+    manager.issue(grant()).await.unwrap();
+    // The store's own task asks for unfinished walks every three seconds, by a script too.
+    let begun = Instant::now();
+    let one_each = |cost: &BTreeMap<String, u64>, calls: u64| {
+        let own = begun.elapsed().as_secs() / 3 + 1;
+        assert!((calls..=calls + own).contains(&cost["evalsha"]), "{calls} calls: {cost:?}");
+    };
+
+    let before = counts(&server);
+    let mut tokens = Vec::new();
+    for _ in 0..300 {
+        tokens.push(manager.issue(grant()).await.unwrap().token);
+    }
+    one_each(&since(&server, &before), 300);
+
+    let before = counts(&server);
+    for token in &tokens[..100] {
+        manager.revoke(token.id, Why::because("logout")).await.unwrap();
+    }
+    let revokes = since(&server, &before);
+    one_each(&revokes, 100);
+    assert_eq!(revokes["setrange"], 100, "one write in place: {revokes:?}");
+
+    // A root falls with all that was minted from it, by one script too.
+    let (mut roots, mut minted) = (Vec::new(), Vec::new());
+    for _ in 0..20 {
+        let root = manager.issue(Grant::new(Kind::Session).subject("user123")).await.unwrap();
+        roots.push(root.token.id);
+        for _ in 0..5 {
+            let grant = Grant::new(Kind::Access);
+            minted.push(manager.mint(root.token.id, grant).await.unwrap().bearer);
+        }
+    }
+    let before = counts(&server);
+    for root in roots {
+        manager.revoke(root, Why::because("logout")).await.unwrap();
+    }
+    one_each(&since(&server, &before), 20);
+    for bearer in minted {
+        assert!(manager.validate_any(&bearer).await.is_err(), "it fell with its root");
+    }
+
+    let before = counts(&server);
+    let (filter, paging) = (Filter::new().subject("user123"), || Paging::by(50));
+    for _ in 0..20 {
+        let page = manager.list(&filter, paging()).await.unwrap();
+        assert_eq!((page.tokens.len(), page.examined), (50, 50), "it looks at what it gives");
+    }
+    let lists = since(&server, &before);
+    one_each(&lists, 20);
+    assert!(lists["zrange"] <= 3 * 20, "a few leaves of a hundred for each: {lists:?}");
+
+    let all = counts(&server);
+    for never in ["keys", "scan", "hgetall", "zscan", "hscan", "sscan", "smembers", "eval"] {
+        assert!(!all.contains_key(never), "{never} is never used: {all:?}");
+    }
 }
