@@ -61,7 +61,18 @@ fn check() -> Result<()> {
     cargo::run(["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
     if cargo::has("deny") {
         // Advisories are not asked for: their data cannot be had without the network.
-        cargo::run(["deny", "--all-features", "check", "bans", "licenses", "sources"], &[])?;
+        cargo::run(
+            [
+                "deny",
+                "--all-features",
+                "check",
+                "--hide-inclusion-graph",
+                "bans",
+                "licenses",
+                "sources",
+            ],
+            &[],
+        )?;
     } else {
         say("note: cargo-deny is not installed; licences and duplicates are not checked");
     }

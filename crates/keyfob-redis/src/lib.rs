@@ -54,3 +54,8 @@ mod store;
 
 pub use config::{Address, RedisConfig, Tls, Topology};
 pub use store::RedisStore;
+
+/// The README's example, so that it compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
