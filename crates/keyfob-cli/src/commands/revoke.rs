@@ -2,11 +2,12 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use keyfob::{Filter, Revocation, RevokeOutcome, Why};
+use keyfob::{Error, FamilyId, Filter, Revocation, RevokeOutcome, Token, TokenId, TokenState, Why};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::sweep;
+use super::walk::walk;
 use crate::args::{RevokeArgs, Target};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -110,21 +111,48 @@ async fn tell_one(
 
 /// Counts what would be revoked.
 async fn count(target: &Target, why: Why, context: &mut Context) -> Result<(), Failure> {
+    why.check().map_err(Error::from)?;
     let filter = match target {
-        Target::Token(id) => {
-            // One that is not there is not found, rather than none.
-            context.manager.get(*id).await?;
-            context.filter(&[format!("id:{id}")])?
+        Target::Token(id) => return tell_count(line(*id, context).await?, target, context),
+        Target::Family(family) => {
+            return tell_count(line(family.root(), context).await?, target, context);
         }
-        Target::Family(family) => Filter::new().family(*family),
         Target::Subject(subject) => Filter::new().subject(subject.clone()),
         Target::Client(client) => Filter::new().client(client.clone()),
         Target::All => Filter::new(),
         Target::Matching(text) => sweep::filter(text, context)?,
     };
     let count = context.manager.sweep(filter, why).dry_run().await?;
+    tell_count(count, target, context)
+}
+
+fn tell_count(count: u64, target: &Target, context: &mut Context) -> Result<(), Failure> {
     let told = format!("{count} pending or active tokens would be revoked");
     tell(&told, &Told { count: Some(count), ..Told::of(target, "counted") }, context)
+}
+
+/// How many would fall with a token: itself and all that descends from it.
+async fn line(id: TokenId, context: &Context) -> Result<u64, Failure> {
+    let root = match context.manager.get(id).await {
+        Ok(token) => Some(token),
+        Err(Error::NotFound { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let family = root.as_ref().and_then(|token| token.family).unwrap_or(FamilyId::of_root(id));
+    let now = context.manager.now();
+    let is_due =
+        |token: &Token| matches!(token.state(now), TokenState::Active | TokenState::Pending);
+    let mut found = u64::from(root.is_some());
+    let mut count = u64::from(root.as_ref().is_some_and(&is_due));
+    walk(&Filter::new().family(family), context, |token| {
+        if token.id != id && token.ancestors.contains(&id) {
+            found += 1;
+            count += u64::from(is_due(token));
+        }
+    })
+    .await?;
+    // What is not there is not found, rather than none.
+    if found == 0 { Err(Error::NotFound { id }.into()) } else { Ok(count) }
 }
 
 /// Writes what was done, as a line or as an object.
