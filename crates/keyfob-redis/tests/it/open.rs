@@ -62,10 +62,11 @@ async fn nobody_there_is_said_in_time() {
 
 #[tokio::test]
 async fn a_namespace_that_lost_its_key_is_not_replaced() {
+    // Lanes of a count that divides the default have tags that the default has too.
     for lanes in ["", "&lanes=16"] {
         let namespace = fresh_namespace();
-        let url = format!("{}?namespace={namespace}{lanes}", server().url());
-        let store = RedisStore::connect(&url).await.unwrap();
+        let url = format!("{}?namespace={namespace}", server().url());
+        let store = RedisStore::connect(&format!("{url}{lanes}")).await.unwrap();
         let new = record(id_at(now(), Lane::new(7)), Ttl::from_hours(1), vec![]);
         insert(&store, new).await;
         let meta = format!("{namespace}:meta");
