@@ -96,6 +96,15 @@ pub async fn blow(
         task.await.expect("a task of the storm found a broken promise");
     }
     healed.await;
+    // The storm may have ended with a revocation of everything: these come after it.
+    for node in nodes {
+        let dice = Dice::new(storm.seed);
+        let (ledger, counts) = (ledger.clone(), counts.clone());
+        let mut actor = Actor { nodes: nodes.to_vec(), ledger, counts, dice };
+        for _ in 0..8 {
+            actor.issue(node).await;
+        }
+    }
     let mut report = StormReport {
         issued: counts.issued.load(Ordering::Relaxed),
         minted: counts.minted.load(Ordering::Relaxed),
