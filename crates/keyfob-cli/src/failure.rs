@@ -202,20 +202,24 @@ impl Failure {
     }
 
     pub(crate) fn as_json(&self) -> String {
-        #[derive(Serialize)]
-        struct Told<'a> {
-            error: Inner<'a>,
-        }
-        #[derive(Serialize)]
-        struct Inner<'a> {
-            code: &'a str,
-            message: String,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            hint: Option<String>,
-        }
-        let error = Inner { code: self.code(), message: self.to_string(), hint: self.hint() };
-        serde_json::to_string(&Told { error }).unwrap_or_default()
+        error_as_json(self.code(), self.to_string(), self.hint())
     }
+}
+
+/// An error in the one shape that it has in JSON.
+pub(crate) fn error_as_json(code: &str, message: String, hint: Option<String>) -> String {
+    #[derive(Serialize)]
+    struct Told<'a> {
+        error: Inner<'a>,
+    }
+    #[derive(Serialize)]
+    struct Inner<'a> {
+        code: &'a str,
+        message: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+    }
+    serde_json::to_string(&Told { error: Inner { code, message, hint } }).unwrap_or_default()
 }
 
 fn exit_of(error: &Error) -> Exit {

@@ -14,7 +14,7 @@ use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use keyfob::{Timestamp, Token};
 use serde::Serialize;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, error_as_json};
 use crate::table;
 use crate::visible::visible;
 
@@ -163,18 +163,9 @@ impl Output {
 
     /// Says that something was refused while the command goes on, on stderr.
     pub(crate) fn refuse(&self, what: &str, code: &str, message: &str) {
-        #[derive(Serialize)]
-        struct Told<'a> {
-            error: Inner<'a>,
-        }
-        #[derive(Serialize)]
-        struct Inner<'a> {
-            code: &'a str,
-            message: String,
-        }
         let message = format!("{what}: {message}");
         let text = if self.is_json() {
-            serde_json::to_string(&Told { error: Inner { code, message } }).unwrap_or_default()
+            error_as_json(code, message, None)
         } else {
             format!("error: {} ({code})", visible(&message))
         };
