@@ -131,37 +131,37 @@ impl Namespace {
 
     /// The term of a subject.
     pub fn subject(&self, subject: &Subject) -> Term {
-        self.term(TermField::Subject, &[subject.as_str()])
+        self.term(TermField::Subject, &[subject.as_str().as_bytes()])
     }
 
     /// The term of a client.
     pub fn client(&self, client: &ClientId) -> Term {
-        self.term(TermField::Client, &[client.as_str()])
+        self.term(TermField::Client, &[client.as_str().as_bytes()])
     }
 
     /// The term of a device.
     pub fn device(&self, device: &DeviceId) -> Term {
-        self.term(TermField::Device, &[device.as_str()])
+        self.term(TermField::Device, &[device.as_str().as_bytes()])
     }
 
     /// The term of a tag.
     pub fn tag(&self, tag: &Tag) -> Term {
-        self.term(TermField::Tag, &[tag.as_str()])
+        self.term(TermField::Tag, &[tag.as_str().as_bytes()])
     }
 
     /// The term of a label.
     pub fn label(&self, key: &LabelKey, value: &LabelValue) -> Term {
-        self.term(TermField::Label, &[key.as_str(), value.as_str()])
+        self.term(TermField::Label, &[key.as_str().as_bytes(), value.as_str().as_bytes()])
     }
 
     /// The term of an application.
     pub fn app(&self, app: &AppId) -> Term {
-        self.term(TermField::App, &[app.as_str()])
+        self.term(TermField::App, &[app.as_str().as_bytes()])
     }
 
     /// The term of the family whose root is `root`.
     pub fn family(&self, root: TokenId) -> Term {
-        self.keyed_term(TermField::Family, &[root.as_bytes()])
+        self.term(TermField::Family, &[root.as_bytes()])
     }
 
     /// The epoch of a subject, in the subject's lane.
@@ -179,15 +179,7 @@ impl Namespace {
         self.epoch(b"ancestor", ancestor.as_bytes())
     }
 
-    fn term(&self, field: TermField, parts: &[&str]) -> Term {
-        match parts {
-            [one] => self.keyed_term(field, &[one.as_bytes()]),
-            [key, value] => self.keyed_term(field, &[key.as_bytes(), value.as_bytes()]),
-            _ => self.keyed_term(field, &[]),
-        }
-    }
-
-    fn keyed_term(&self, field: TermField, parts: &[&[u8]]) -> Term {
+    fn term(&self, field: TermField, parts: &[&[u8]]) -> Term {
         let mut digest = [0; 16];
         digest.copy_from_slice(&self.digest(&[b't', field as u8], parts)[..16]);
         Term { field, digest }
