@@ -3,14 +3,12 @@
 //! A token is written at most once within the precision, however often it is used, and never in the
 //! request that uses it. The exception is a token with an idle timeout that has run for half of it:
 //! its use is written before it is answered, so that a crash cannot log its owner out.
-//!
-//! The background task is started by the first use, holds the manager weakly, and ends with it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::background::Background;
 use super::{Inner, TokenManager};
 use crate::error::Error;
 use crate::id::TokenId;
@@ -30,7 +28,7 @@ pub(super) struct LastUses {
     waiting: Mutex<HashMap<TokenId, Timestamp>>,
     /// Held while they are written, so that whoever shuts down waits for a write under way.
     writing: tokio::sync::Mutex<()>,
-    started: AtomicBool,
+    background: Background,
 }
 
 /// What is to be done about one use.
@@ -50,7 +48,7 @@ impl LastUses {
             precision,
             waiting: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
-            started: AtomicBool::new(false),
+            background: Background::default(),
         }
     }
 
@@ -113,27 +111,19 @@ impl TokenManager {
         if !self.inner.last_use.put(id, at) {
             return Ok(self.inner.store.touch(&[LastUse { id, at }]).await?);
         }
-        if !self.inner.last_use.started.swap(true, Ordering::Relaxed) {
-            tokio::spawn(write_now_and_then(Arc::downgrade(&self.inner)));
-        }
+        let background = &self.inner.last_use.background;
+        background.ensure(&self.inner, PAUSE, |inner| Box::pin(inner.flush_last_uses()));
         Ok(())
-    }
-
-    pub(super) async fn flush_last_uses(&self) {
-        self.inner.flush_last_uses().await;
     }
 }
 
 impl Inner {
-    async fn flush_last_uses(&self) {
+    pub(super) async fn flush_last_uses(&self) {
         let _writing = self.last_use.writing.lock().await;
         let uses = self.last_use.take();
-        let mut left = uses.as_slice();
-        while let Some((together, rest)) = left.split_at_checked(TOGETHER.min(left.len())) {
-            if together.is_empty() {
-                break;
-            }
+        for (place, together) in uses.chunks(TOGETHER).enumerate() {
             if let Err(error) = self.store.touch(together).await {
+                let left = uses.get(place * TOGETHER..).unwrap_or_default();
                 tracing::warn!(%error, waiting = left.len(), "last uses wait for the store");
                 for LastUse { id, at } in left {
                     // Without room, the next use of the token will be written.
@@ -141,17 +131,6 @@ impl Inner {
                 }
                 break;
             }
-            left = rest;
-        }
-    }
-}
-
-async fn write_now_and_then(manager: std::sync::Weak<Inner>) {
-    loop {
-        tokio::time::sleep(PAUSE).await;
-        match manager.upgrade() {
-            Some(inner) => inner.flush_last_uses().await,
-            None => break,
         }
     }
 }

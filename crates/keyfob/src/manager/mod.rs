@@ -11,11 +11,13 @@
 //! | `revoke` | one, a family, everything of a subject, of a client, of all |
 //! | `sweep` | everything that a filter matches: dry run, progress, resumption |
 //! | `update` | change metadata |
+//! | `background` | work that is done now and then |
 //! | `last_use` | when tokens were last used, gathered in the background |
 //! | `observe` | what was seen, within a rate |
 //! | `follow` | events: pages, followers, subscribers |
 //! | `handle` | events into handlers |
 
+mod background;
 mod builder;
 mod follow;
 mod handle;
@@ -137,8 +139,8 @@ impl TokenManager {
 
     /// Writes what was gathered in the background, and lets go of the store.
     pub async fn shutdown(&self) {
-        self.flush_last_uses().await;
-        self.flush_observations().await;
+        self.inner.flush_last_uses().await;
+        self.inner.flush_observations().await;
         self.inner.store.close().await;
     }
 

@@ -1,11 +1,10 @@
 //! What was seen, written in the background and within a rate. A flood of refusals costs a count.
-//!
-//! The background task is started by the first sight, holds the manager weakly, and ends with it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::background::Background;
 use super::{Inner, TokenManager};
 use crate::codec;
 use crate::event::{Observation, Sight};
@@ -20,7 +19,7 @@ pub(super) struct Observer {
     sampled_use: u32,
     uses: AtomicU64,
     waiting: Mutex<Waiting>,
-    started: AtomicBool,
+    background: Background,
 }
 
 #[derive(Debug, Default)]
@@ -38,7 +37,7 @@ impl Observer {
             sampled_use,
             uses: AtomicU64::new(0),
             waiting: Mutex::default(),
-            started: AtomicBool::new(false),
+            background: Background::default(),
         }
     }
 
@@ -72,9 +71,8 @@ impl TokenManager {
             return;
         }
         observer.put(what, self.now());
-        if !observer.started.swap(true, Ordering::Relaxed) {
-            tokio::spawn(write_now_and_then(Arc::downgrade(&self.inner)));
-        }
+        let background = &observer.background;
+        background.ensure(&self.inner, PAUSE, |inner| Box::pin(inner.flush_observations()));
     }
 
     pub(super) fn observe_use(&self, token: TokenId) {
@@ -84,14 +82,10 @@ impl TokenManager {
             self.observe(Sight::Used { token });
         }
     }
-
-    pub(super) async fn flush_observations(&self) {
-        self.inner.flush_observations().await;
-    }
 }
 
 impl Inner {
-    async fn flush_observations(&self) {
+    pub(super) async fn flush_observations(&self) {
         let observations = self.observer.take();
         if observations.is_empty() {
             return;
@@ -107,16 +101,6 @@ impl Inner {
             if let Err(error) = self.store.observe(lane, entries).await {
                 tracing::warn!(%error, count, "observations are lost: the store does not take them");
             }
-        }
-    }
-}
-
-async fn write_now_and_then(manager: std::sync::Weak<Inner>) {
-    loop {
-        tokio::time::sleep(PAUSE).await;
-        match manager.upgrade() {
-            Some(inner) => inner.flush_observations().await,
-            None => break,
         }
     }
 }
