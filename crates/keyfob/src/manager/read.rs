@@ -9,8 +9,9 @@ use futures_util::future::try_join_all;
 use super::{TokenManager, token_of};
 use crate::error::Error;
 use crate::filter::{Filter, Plan};
-use crate::id::TokenId;
+use crate::id::{Lane, TokenId};
 use crate::invalid::{Invalid, Problem};
+use crate::namespace::Term;
 use crate::store::{Order, Position, Query};
 use crate::token::{ChangeKind, HistoryEntry, Token};
 
@@ -28,6 +29,9 @@ pub struct Paging {
 pub struct PageCursor {
     order: Order,
     filter: u32,
+    /// Which of the filter's terms is walked. It was the rarest when the first page was made; to
+    /// count again for each page would cost more than the page.
+    term: usize,
     position: Position,
 }
 
@@ -50,6 +54,8 @@ pub struct TokenPage {
 const MOST_EXAMINED: u64 = 10_000;
 /// How many records are asked of the store at a time, at most.
 const AT_ONCE: usize = 1_000;
+const EVERY_ID: RangeInclusive<TokenId> =
+    TokenId::from_bytes([0; 16])..=TokenId::from_bytes([u8::MAX; 16]);
 
 impl Paging {
     /// The most tokens in a page.
@@ -101,20 +107,26 @@ impl TokenManager {
         filter.check()?;
         let Paging { order, limit, after } = paging;
         let fingerprint = filter.fingerprint();
-        if after
-            .as_ref()
-            .is_some_and(|cursor| (cursor.filter, cursor.order) != (fingerprint, order))
-        {
+        let Plan { terms, lane, ids } = filter.plan(self.inner.store.namespace());
+        if after.as_ref().is_some_and(|cursor| !cursor.belongs_to(fingerprint, order, &terms)) {
             let rule = "it belongs to another filter or another order";
             return Err(Invalid::new("cursor", Problem::Contradiction { rule }).into());
         }
-        let (mut query, ids) = self.query_for(filter, order).await?;
-        if let Some(cursor) = after {
-            query.after = Some(cursor.position);
-        }
+        let place = match &after {
+            Some(cursor) => cursor.term,
+            None => self.rarest(&terms, lane).await?,
+        };
+        let term = match terms.get(place) {
+            Some(term) => *term,
+            // A filter without terms walks every token.
+            None => self.inner.store.namespace().all(),
+        };
+        let ids = ids.unwrap_or(EVERY_ID);
+        let after = after.map(|cursor| cursor.position).or_else(|| above(&ids, order));
+        let mut query = Query { term, lane, order, after, limit };
         let now = self.now();
         let mut page = TokenPage { tokens: Vec::new(), next: None, examined: 0, unreadable: 0 };
-        let cursor = |position| PageCursor { order, filter: fingerprint, position };
+        let cursor = |position| PageCursor { order, filter: fingerprint, term: place, position };
         loop {
             // Where few match, a larger step costs fewer round trips.
             let grown = if page.examined == 0 { limit + 1 } else { AT_ONCE };
@@ -197,35 +209,29 @@ impl TokenManager {
         Ok(history)
     }
 
-    /// The query that walks least for a filter, and the ids between which every match lies.
-    async fn query_for(
-        &self,
-        filter: &Filter,
-        order: Order,
-    ) -> Result<(Query, RangeInclusive<TokenId>), Error> {
-        let store = &self.inner.store;
-        let Plan { terms, lane, ids } = filter.plan(store.namespace());
-        let all = store.namespace().all();
-        let term = match terms.as_slice() {
-            [] => all,
-            [first, ..] if !first.field().is_broad() => *first,
-            [only] => *only,
-            rivals => {
-                let counts = rivals.iter().map(|term| store.count(*term, lane));
-                let counts = try_join_all(counts).await?;
-                let rarest = rivals.iter().zip(counts).min_by_key(|(_, count)| *count);
-                rarest.map_or(all, |(term, _)| *term)
-            }
-        };
-        let every = TokenId::from_bytes([0; 16])..=TokenId::from_bytes([u8::MAX; 16]);
-        let ids = ids.unwrap_or(every);
-        // Newest first, the walk begins above the last id that can match.
-        let above = u128::from_be_bytes(*ids.end().as_bytes()).checked_add(1);
-        let after = above.filter(|_| order == Order::NewestFirst).map(|above| Position {
-            keep_until_secs: 0,
-            id: TokenId::from_bytes(above.to_be_bytes()),
-        });
-        Ok((Query { term, lane, order, after, limit: 1 }, ids))
+    /// Which of a filter's terms lists the fewest tokens. Terms of narrow fields come first and need
+    /// no counting.
+    async fn rarest(&self, terms: &[Term], lane: Option<Lane>) -> Result<usize, Error> {
+        if terms.len() < 2 || terms.first().is_some_and(|first| !first.field().is_broad()) {
+            return Ok(0);
+        }
+        let counts = terms.iter().map(|term| self.inner.store.count(*term, lane));
+        let counts = try_join_all(counts).await?;
+        Ok(counts.iter().enumerate().min_by_key(|(_, count)| **count).map_or(0, |(place, _)| place))
+    }
+}
+
+/// Where a walk over a range of ids begins: newest first, above the last that can match.
+fn above(ids: &RangeInclusive<TokenId>, order: Order) -> Option<Position> {
+    let above = u128::from_be_bytes(*ids.end().as_bytes()).checked_add(1)?;
+    let id = TokenId::from_bytes(above.to_be_bytes());
+    (order == Order::NewestFirst).then_some(Position { keep_until_secs: 0, id })
+}
+
+impl PageCursor {
+    fn belongs_to(&self, filter: u32, order: Order, terms: &[Term]) -> bool {
+        // A filter without terms walks under the one that all tokens have.
+        (self.filter, self.order) == (filter, order) && self.term < terms.len().max(1)
     }
 }
 
@@ -236,7 +242,7 @@ impl fmt::Display for PageCursor {
             Order::NextToExpire => 'x',
         };
         let Position { keep_until_secs, id } = self.position;
-        write!(f, "{order}-{:08x}-{keep_until_secs:x}-{id}", self.filter)
+        write!(f, "{order}-{:08x}-{:x}-{keep_until_secs:x}-{id}", self.filter, self.term)
     }
 }
 
@@ -246,7 +252,7 @@ impl FromStr for PageCursor {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let expected = "a cursor that an earlier page gave";
         let malformed = || Invalid::new("cursor", Problem::Malformed { expected });
-        let mut parts = text.splitn(4, '-');
+        let mut parts = text.splitn(5, '-');
         let mut next = || parts.next().ok_or_else(malformed);
         let order = match next()? {
             "n" => Order::NewestFirst,
@@ -254,8 +260,9 @@ impl FromStr for PageCursor {
             _ => return Err(malformed()),
         };
         let filter = u32::from_str_radix(next()?, 16).map_err(|_| malformed())?;
+        let term = usize::from_str_radix(next()?, 16).map_err(|_| malformed())?;
         let keep_until_secs = u64::from_str_radix(next()?, 16).map_err(|_| malformed())?;
         let id = next()?.parse().map_err(|_| malformed())?;
-        Ok(Self { order, filter, position: Position { keep_until_secs, id } })
+        Ok(Self { order, filter, term, position: Position { keep_until_secs, id } })
     }
 }

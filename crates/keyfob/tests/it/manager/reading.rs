@@ -14,7 +14,9 @@ async fn pages_hold_each_match_once_and_in_order() {
             .ttl(Ttl::from_secs(10_000 - (n * 37) % 100));
         bench.manager.issue(grant).await.unwrap();
     }
-    for (text, expected) in [("", 120), ("tag:even", 60), ("subject:user3 tag:odd", 9)] {
+    for (text, expected) in
+        [("", 120), ("tag:even", 60), ("client:web tag:odd", 60), ("subject:user3 tag:odd", 9)]
+    {
         let filter = Filter::parse(text, bench.manager.now()).unwrap();
         for limit in [1, 7, 1000] {
             let mut found: Vec<TokenId> = Vec::new();
@@ -51,6 +53,9 @@ async fn a_cursor_belongs_to_its_filter_and_its_order() {
     let other = Filter::new().subject("user124");
     let refused = bench.manager.list(&other, Paging::by(1).after(next.clone())).await;
     assert_eq!(refused.unwrap_err().code(), "invalid_value");
+    let forged = next.clone().unwrap().to_string().replacen("-0-", "-7-", 1).parse().unwrap();
+    let refused = bench.manager.list(&filter, Paging::by(1).after(Some(forged))).await;
+    assert_eq!(refused.unwrap_err().code(), "invalid_value", "a term that the filter has not got");
     let refused = bench.manager.list(&filter, Paging::by(1).next_to_expire().after(next)).await;
     assert_eq!(refused.unwrap_err().code(), "invalid_value");
     assert!("n-zz".parse::<PageCursor>().is_err());
