@@ -4,7 +4,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use keyfob::store::StoreError;
+use keyfob::store::{StoreError, Watchers};
 use keyfob::{Clock, LaneCount, Namespace};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
@@ -16,6 +16,7 @@ pub(crate) struct Shared {
     pub(crate) namespace: Namespace,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tally: Tally,
+    pub(crate) watchers: Watchers,
     /// Locked for writing only to close it; a lock is held for one transaction, never across a
     /// point where a task waits.
     database: RwLock<Option<Database>>,
@@ -29,7 +30,14 @@ impl Shared {
         database: Database,
     ) -> Self {
         let database = RwLock::new(Some(database));
-        Self { path, namespace, clock, tally: Tally::default(), database }
+        Self {
+            path,
+            namespace,
+            clock,
+            tally: Tally::default(),
+            watchers: Watchers::default(),
+            database,
+        }
     }
 
     pub(crate) fn lanes(&self) -> LaneCount {

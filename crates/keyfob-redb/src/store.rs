@@ -112,7 +112,7 @@ impl Store for RedbStore {
 
     async fn insert(&self, operation: Operation, insert: Insert) -> Result<Inserted, StoreError> {
         self.writer
-            .write(Some(operation.id), move |changes| changes.insert(operation, insert))
+            .write(Some(operation.id), [], move |changes| changes.insert(operation, insert))
             .await
     }
 
@@ -126,14 +126,15 @@ impl Store for RedbStore {
         operation: Operation,
         replace: Replace,
     ) -> Result<Replaced, StoreError> {
+        let told = replace.changes();
         self.writer
-            .write(Some(operation.id), move |changes| changes.replace(operation, replace))
+            .write(Some(operation.id), told, move |changes| changes.replace(operation, replace))
             .await
     }
 
     async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError> {
         self.writer
-            .write(Some(operation.id), move |changes| changes.spend(operation, spend.id))
+            .write(Some(operation.id), [], move |changes| changes.spend(operation, spend.id))
             .await
     }
 
@@ -142,12 +143,13 @@ impl Store for RedbStore {
             return Ok(());
         }
         let uses = uses.to_vec();
-        self.writer.write(None, move |changes| changes.touch(&uses)).await
+        self.writer.write(None, [], move |changes| changes.touch(&uses)).await
     }
 
     async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError> {
+        let told = revoke.changes();
         self.writer
-            .write(Some(operation.id), move |changes| changes.revoke(operation, revoke))
+            .write(Some(operation.id), told, move |changes| changes.revoke(operation, revoke))
             .await
     }
 
@@ -156,8 +158,9 @@ impl Store for RedbStore {
         operation: Operation,
         advance: Advance,
     ) -> Result<Advanced, StoreError> {
+        let told = advance.changes(self.shared.lanes());
         self.writer
-            .write(Some(operation.id), move |changes| changes.advance(operation, advance))
+            .write(Some(operation.id), told, move |changes| changes.advance(operation, advance))
             .await
     }
 
@@ -185,7 +188,7 @@ impl Store for RedbStore {
         if entries.is_empty() {
             return Ok(());
         }
-        self.writer.write(None, move |changes| changes.observe(lane, entries)).await
+        self.writer.write(None, [], move |changes| changes.observe(lane, entries)).await
     }
 
     async fn entries(
@@ -207,6 +210,10 @@ impl Store for RedbStore {
         self.shared.read(|transaction| {
             feed::latest(&transaction.open_table(tables::feed_table(feed))?, lanes)
         })
+    }
+
+    fn watch(&self, watcher: &Arc<Watcher>) {
+        self.shared.watchers.add_for_good(watcher, self.shared.lanes());
     }
 
     async fn report(&self) -> Result<StoreReport, StoreError> {

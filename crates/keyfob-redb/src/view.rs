@@ -75,6 +75,7 @@ impl<T: Readable> View<'_, T> {
             keep_until: record.keep_until,
             uses_left: record.uses_left,
             last_used: self.last_used(id)?,
+            epochs: record.epochs,
             verdict,
         })
     }

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use keyfob::store::{OperationId, StoreError};
+use keyfob::Lane;
+use keyfob::store::{Change, OperationId, StoreError, Watchers};
 use redb::{Database, Durability};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -49,6 +50,8 @@ enum Message {
 
 struct Command {
     apply: Apply,
+    /// What watchers are told before it is answered.
+    changes: Vec<(Lane, Change)>,
     /// Its place in the queue, free again when it is done.
     _room: OwnedSemaphorePermit,
 }
@@ -62,6 +65,18 @@ struct Applied {
 }
 
 type Answer = Box<dyn FnOnce(&Ending) + Send>;
+
+/// Tells the watchers when it is dropped, whatever became of the transaction meanwhile.
+struct Telling<'a> {
+    watchers: &'a Watchers,
+    changes: Vec<(Lane, Change)>,
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        self.watchers.tell(self.changes.drain(..));
+    }
+}
 
 /// How a transaction ended.
 enum Ending {
@@ -85,10 +100,12 @@ impl Writer {
         Ok(Self { sender, room, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Carries out a command and waits until it is durable.
+    /// Carries out a command and waits until it is durable. The watchers are told of `changes`
+    /// before it is answered, even if the caller has gone away by then.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         operation: Option<OperationId>,
+        changes: impl IntoIterator<Item = (Lane, Change)>,
         command: impl FnOnce(&mut Changes<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
         let lost = move || match operation {
@@ -115,7 +132,8 @@ impl Writer {
         });
         let room = Arc::clone(&self.room);
         let room = room.acquire_owned().await.map_err(|_| closed())?;
-        let command = Message::Command(Command { apply, _room: room });
+        let changes = changes.into_iter().collect();
+        let command = Message::Command(Command { apply, changes, _room: room });
         self.sender.send(command).map_err(|_| closed())?;
         answer.await.unwrap_or_else(|_| Err(lost()))
     }
@@ -203,7 +221,9 @@ fn gather(
 }
 
 fn carry_out(shared: &Shared, commands: impl Iterator<Item = Command>) {
-    let commands: Vec<_> = commands.collect();
+    let mut commands: Vec<_> = commands.collect();
+    let changes = commands.iter_mut().flat_map(|command| std::mem::take(&mut command.changes));
+    let telling = Telling { watchers: &shared.watchers, changes: changes.collect() };
     let count = commands.len() as u64;
     let mut answers = Vec::with_capacity(commands.len());
     let ending = shared
@@ -213,6 +233,7 @@ fn carry_out(shared: &Shared, commands: impl Iterator<Item = Command>) {
         shared.tally.commits.fetch_add(1, Ordering::Relaxed);
         shared.tally.commands.fetch_add(count, Ordering::Relaxed);
     }
+    drop(telling);
     for answer in answers {
         answer(&ending);
     }

@@ -120,6 +120,7 @@ impl Read {
             uses_left: header.uses_left,
             last_used: self.last_used.as_ref().and_then(number).map(Timestamp::from_millis),
             verdict: self.verdict(&header),
+            epochs: header.epochs(),
             body: self.record.get(header.length..).unwrap_or_default().to_vec(),
         })
     }

@@ -127,6 +127,7 @@ impl Model {
             keep_until: kept.new.keep_until,
             uses_left: kept.new.uses_left,
             last_used: kept.last_used,
+            epochs: kept.new.epochs.clone(),
             verdict: self.verdict(id.lane(), kept.stamp, kept.tombstone.clone(), &kept.new.epochs),
         })
     }

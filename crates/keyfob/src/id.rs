@@ -81,6 +81,13 @@ impl TokenId {
         Lane(u16::from_be_bytes([self.0[10], self.0[11]]) >> 6)
     }
 
+    /// The leading bytes, which are unique within the lane.
+    pub fn local(self) -> [u8; Self::LOCAL_BYTES] {
+        let mut local = [0; Self::LOCAL_BYTES];
+        local.copy_from_slice(&self.0[..Self::LOCAL_BYTES]);
+        local
+    }
+
     /// When the id was drawn, to 16 ms, by the clock of the node that drew it.
     pub fn drawn_at(self) -> Timestamp {
         let mut tick = [0; 8];

@@ -50,6 +50,7 @@
 //! prepared change atomic. Errors are typed, carry a stable code, say what to do next and never
 //! hold a secret. Whatever cannot be decided is refused.
 
+mod atomic;
 mod bearer;
 mod clock;
 mod codec;

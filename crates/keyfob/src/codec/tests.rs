@@ -3,7 +3,7 @@ use minicbor::{Decode, Encode};
 use super::*;
 use crate::bearer::BearerDigest;
 use crate::bearer::Generation;
-use crate::store::{Loaded, RecordVersion, Stamp, Verdict};
+use crate::store::{Epochs, Loaded, RecordVersion, Stamp, Verdict};
 use crate::time::Timestamp;
 use crate::token::sample::{START, token};
 use crate::token::{ChangeKind, Token};
@@ -43,6 +43,7 @@ fn read(bytes: &[u8]) -> Token {
         keep_until: Timestamp::MAX,
         uses_left: None,
         last_used: None,
+        epochs: Epochs::default(),
         verdict: Verdict::Clear,
     };
     decode::<Record>(bytes).unwrap().into_token(&loaded)

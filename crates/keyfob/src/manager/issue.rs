@@ -149,6 +149,7 @@ impl TokenManager {
                         keep_until,
                         uses_left,
                         last_used: None,
+                        epochs: Epochs::default(),
                         verdict: Verdict::Clear,
                     };
                     return Ok(Issued { token: record.into_token(&loaded), bearer });

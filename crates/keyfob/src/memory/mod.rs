@@ -37,6 +37,7 @@ pub struct MemoryStore {
     namespace: Namespace,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    watchers: Watchers,
 }
 
 impl std::fmt::Debug for MemoryStore {
@@ -66,7 +67,7 @@ impl MemoryStore {
     ) -> Result<Self, RandomUnavailable> {
         let namespace = Namespace::new(lanes, NamespaceKey::draw(random)?);
         let state = Mutex::new(State::new(lanes, clock.now()));
-        Ok(Self { namespace, clock, state })
+        Ok(Self { namespace, clock, state, watchers: Watchers::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -94,7 +95,10 @@ impl Store for MemoryStore {
         operation: Operation,
         replace: Replace,
     ) -> Result<Replaced, StoreError> {
-        self.state().replace(operation, replace, self.clock.now())
+        let changes = replace.changes();
+        let outcome = self.state().replace(operation, replace, self.clock.now());
+        self.watchers.tell(changes);
+        outcome
     }
 
     async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError> {
@@ -107,7 +111,10 @@ impl Store for MemoryStore {
     }
 
     async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError> {
-        self.state().revoke(operation, revoke, self.clock.now())
+        let changes = revoke.changes();
+        let outcome = self.state().revoke(operation, revoke, self.clock.now());
+        self.watchers.tell(changes);
+        outcome
     }
 
     async fn advance(
@@ -115,7 +122,10 @@ impl Store for MemoryStore {
         operation: Operation,
         advance: Advance,
     ) -> Result<Advanced, StoreError> {
-        self.state().advance(operation, advance, self.clock.now())
+        let changes = advance.changes(self.namespace.lanes());
+        let outcome = self.state().advance(operation, advance, self.clock.now());
+        self.watchers.tell(changes);
+        outcome
     }
 
     async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
@@ -146,6 +156,10 @@ impl Store for MemoryStore {
 
     async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
         Ok(self.state().latest(feed))
+    }
+
+    fn watch(&self, watcher: &Arc<Watcher>) {
+        self.watchers.add_for_good(watcher, self.namespace.lanes());
     }
 
     async fn report(&self) -> Result<StoreReport, StoreError> {

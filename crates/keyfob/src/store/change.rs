@@ -1,7 +1,7 @@
 //! The changes that a store makes, and what came of each.
 
-use super::{Epochs, Loaded, Mark, RecordVersion, Stamp, StoreError};
-use crate::id::{Lane, TokenId};
+use super::{Change, Epochs, Loaded, Mark, RecordVersion, Stamp, StoreError};
+use crate::id::{Lane, LaneCount, TokenId};
 use crate::namespace::{EpochField, Term};
 use crate::random::{self, Random, RandomUnavailable};
 use crate::time::{Timestamp, Ttl};
@@ -250,6 +250,35 @@ pub enum EpochScope {
 pub struct Advanced {
     /// How many lanes it was advanced in.
     pub lanes: u16,
+}
+
+impl Replace {
+    /// What watchers are told of it.
+    pub fn changes(&self) -> impl Iterator<Item = (Lane, Change)> + use<> {
+        std::iter::once((self.id.lane(), Change::of(self.id)))
+    }
+}
+
+impl Revoke {
+    /// What watchers are told of it.
+    pub fn changes(&self) -> impl Iterator<Item = (Lane, Change)> + use<> {
+        let lane = self.id.lane();
+        let cascade = self.cascade.map(Change::Field);
+        std::iter::once(Change::of(self.id)).chain(cascade).map(move |change| (lane, change))
+    }
+}
+
+impl Advance {
+    /// What watchers are told of it, where there are so many lanes.
+    pub fn changes(&self, lanes: LaneCount) -> impl Iterator<Item = (Lane, Change)> + use<> {
+        let (of_one, change) = match self.scope {
+            EpochScope::Lane(lane, field) => (Some(lane), Change::Field(field)),
+            EpochScope::EveryLane(field) => (None, Change::Field(field)),
+            EpochScope::All => (None, Change::All),
+        };
+        let lanes = lanes.lanes().filter(move |lane| of_one.is_none_or(|one| one == *lane));
+        lanes.map(move |lane| (lane, change))
+    }
 }
 
 impl Loaded {

@@ -30,6 +30,9 @@ mod error;
 mod feed;
 mod query;
 mod verdict;
+mod watch;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -41,6 +44,7 @@ pub use error::StoreError;
 pub use feed::{Cursor, Entry, EntryPage, Feed, LanePosition};
 pub use query::{Order, Position, Query, RecordPage};
 pub use verdict::{Epoch, Epochs, Mark, MarkThrough, Stamp, Verdict};
+pub use watch::{Cell, Change, Moment, Source, Ticket, Watcher, Watchers};
 
 use crate::id::{Lane, TokenId};
 use crate::namespace::{Namespace, Term};
@@ -63,6 +67,8 @@ pub struct Loaded {
     pub uses_left: Option<u32>,
     /// When the token was last touched, if it was.
     pub last_used: Option<Timestamp>,
+    /// The fields whose epochs it answers to.
+    pub epochs: Epochs,
     /// What the record's tombstone and its epochs say.
     pub verdict: Verdict,
 }
@@ -218,6 +224,16 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// [`StoreError`].
     async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError>;
+
+    /// Registers a watcher, which is to be told of every change that ends a token or replaces what
+    /// is stored of it: within this process before the verb that changed it returns, whatever it
+    /// returns, and from other processes within the watcher's bound. Inserts, touches and spent
+    /// uses are not told of. The store does not keep the watcher alive.
+    ///
+    /// A store that does nothing here is correct: without a source, nothing is ever trusted.
+    fn watch(&self, watcher: &Arc<Watcher>) {
+        let _unheard = watcher;
+    }
 
     /// Looks at the store's health and settings.
     ///

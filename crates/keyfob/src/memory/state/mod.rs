@@ -322,6 +322,7 @@ impl State {
             keep_until: record.keep_until,
             uses_left: record.uses_left,
             last_used: record.last_used,
+            epochs: record.epochs.clone(),
             verdict: self.verdict(record.id.lane(), record.stamp, tombstone, &record.epochs),
         }
     }

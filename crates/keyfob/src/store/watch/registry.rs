@@ -1,0 +1,54 @@
+//! The watchers of a store, for the store to tell.
+
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+
+use super::{Change, Source, Watcher};
+use crate::id::{Lane, LaneCount};
+
+/// The watchers that were registered at a store, as long as their caches live. A store that is
+/// within one process needs nothing else: see [`Watchers::add_for_good`].
+#[derive(Debug, Default)]
+pub struct Watchers {
+    each: RwLock<Vec<Watched>>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    watcher: Weak<Watcher>,
+    // Its lanes are trusted for as long as this is here.
+    _source: Option<Source>,
+}
+
+impl Watchers {
+    /// Registers a watcher that other sources speak to.
+    pub fn add(&self, watcher: &Arc<Watcher>) {
+        self.put(Watched { watcher: Arc::downgrade(watcher), _source: None });
+    }
+
+    /// Registers a watcher that trusts all lanes for good: every change is told by
+    /// [`Watchers::tell`] before it is acknowledged, and there is no other way to change anything.
+    pub fn add_for_good(&self, watcher: &Arc<Watcher>, lanes: LaneCount) {
+        let source = watcher.source(lanes.lanes());
+        source.confirm_for_good();
+        self.put(Watched { watcher: Arc::downgrade(watcher), _source: Some(source) });
+    }
+
+    /// Tells every watcher of changes. Call it after they can be read and before they are
+    /// acknowledged.
+    pub fn tell(&self, changes: impl IntoIterator<Item = (Lane, Change)>) {
+        let each = self.each.read().unwrap_or_else(PoisonError::into_inner);
+        let watchers: Vec<_> = each.iter().filter_map(|known| known.watcher.upgrade()).collect();
+        if watchers.is_empty() {
+            return;
+        }
+        for (lane, change) in changes {
+            watchers.iter().for_each(|watcher| watcher.changed(lane, change));
+        }
+    }
+
+    fn put(&self, watched: Watched) {
+        let mut each = self.each.write().unwrap_or_else(PoisonError::into_inner);
+        each.retain(|known| known.watcher.strong_count() > 0);
+        each.push(watched);
+    }
+}
