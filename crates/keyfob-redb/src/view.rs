@@ -4,7 +4,7 @@
 use std::ops::Bound;
 
 use keyfob::store::{
-    Epoch, Epochs, Loaded, Mark, Order, Query, RecordPage, Stamp, StoreError, Verdict,
+    Epoch, Epochs, Loaded, Mark, Moment, Order, Query, RecordPage, Stamp, StoreError, Verdict,
 };
 use keyfob::{EpochField, Lane, LaneCount, Term, Timestamp, TokenId};
 use redb::ReadTransaction;
@@ -76,6 +76,7 @@ impl<T: Readable> View<'_, T> {
             uses_left: record.uses_left,
             last_used: self.last_used(id)?,
             epochs: record.epochs,
+            sent: Moment::now(),
             verdict,
         })
     }

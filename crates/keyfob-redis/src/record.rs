@@ -11,7 +11,7 @@
 //! Numbers are big-endian, times in milliseconds. The tombstone has its place from the beginning,
 //! so that a revocation is one write in place and the record keeps its size.
 
-use keyfob::store::{Epoch, Epochs, Loaded, Mark, MarkThrough, NewRecord, OperationId};
+use keyfob::store::{Epoch, Epochs, Loaded, Mark, MarkThrough, Moment, NewRecord, OperationId};
 use keyfob::store::{RecordVersion, Stamp, StoreError, Verdict};
 use keyfob::{EpochField, Timestamp, TokenId};
 
@@ -121,6 +121,7 @@ impl Read {
             last_used: self.last_used.as_ref().and_then(number).map(Timestamp::from_millis),
             verdict: self.verdict(&header),
             epochs: header.epochs(),
+            sent: Moment::now(),
             body: self.record.get(header.length..).unwrap_or_default().to_vec(),
         })
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use keyfob::store::{
     Advance, Advanced, Epoch, EpochScope, Epochs, Insert, Inserted, LastUse, Loaded, Mark,
-    MarkThrough, NewRecord, Order, Position, RecordVersion, Replace, Replaced, Revoke, Revoked,
+    MarkThrough, Moment, NewRecord, Order, Position, RecordVersion, Replace, Replaced, Revoke, Revoked,
     Spend, Spent, Stamp, StampRule, Verdict,
 };
 use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
@@ -128,6 +128,7 @@ impl Model {
             uses_left: kept.new.uses_left,
             last_used: kept.last_used,
             epochs: kept.new.epochs.clone(),
+            sent: Moment::now(),
             verdict: self.verdict(id.lane(), kept.stamp, kept.tombstone.clone(), &kept.new.epochs),
         })
     }

@@ -22,9 +22,18 @@ impl Clock for SystemClock {
         clippy::disallowed_methods,
         reason = "the one place that asks the system for the time"
     )]
+    #[cfg(not(target_os = "linux"))]
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Timestamp::from_millis(since.map_or(0, |since| since.as_millis() as u64))
+    }
+
+    /// To the tick of the kernel, a few milliseconds, which costs an eighth of an exact reading.
+    #[cfg(target_os = "linux")]
+    fn now(&self) -> Timestamp {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+        let millis = now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000);
+        Timestamp::from_millis(u64::try_from(millis).unwrap_or_default())
     }
 }
 

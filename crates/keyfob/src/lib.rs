@@ -52,6 +52,7 @@
 
 mod atomic;
 mod bearer;
+mod cache;
 mod clock;
 mod codec;
 mod digest;
@@ -72,6 +73,7 @@ mod token;
 mod validation;
 
 pub use bearer::{Bearer, BearerDigest, BearerPrefix, BearerRefused, Generation, ratchet};
+pub use cache::{CacheReport, CacheSettings};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::Error;
 pub use event::{
@@ -98,11 +100,13 @@ pub use text::{
 };
 pub use time::{Timestamp, Ttl};
 pub use token::{
-    ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Facts, Grant, HistoryEntry,
-    Impossible, Integrity, Kind, LoginStamp, Metadata, NoClaims, PrivateClaims, RegisteredClaims,
-    Revocation, Through, Token, TokenState, TokenView, Transition,
+    ActiveToken, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Facts, Grant,
+    HistoryEntry, Impossible, Integrity, Kind, LoginStamp, Metadata, NoClaims, PrivateClaims,
+    RegisteredClaims, Revocation, Through, Token, TokenState, TokenView, Transition,
 };
-pub use validation::{Denied, DeviceBinding, Presentation, Refusal, Rule, ValidationChain};
+pub use validation::{
+    Denied, DeviceBinding, Freshness, Presentation, Refusal, Rule, ValidationChain,
+};
 
 /// What the fuzz targets call. Not part of the API.
 #[doc(hidden)]

@@ -127,7 +127,8 @@ impl Ttl {
         Ok(Self(millis))
     }
 
-    const fn clamped(millis: Option<u64>) -> Self {
+    /// So many milliseconds, brought into the range of the type; the longest for `None`.
+    pub(crate) const fn clamped(millis: Option<u64>) -> Self {
         match millis {
             Some(0) => Self(1),
             Some(millis) if millis <= Self::MAX.0 => Self(millis),
@@ -153,6 +154,11 @@ impl Ttl {
     /// A length in days of 24 hours, brought into the range of the type.
     pub const fn from_days(days: u64) -> Self {
         Self::clamped(days.checked_mul(86_400_000))
+    }
+
+    /// Half of it, at least a millisecond.
+    pub(crate) const fn half(self) -> Self {
+        Self::clamped(Some(self.0 / 2))
     }
 
     /// The length in milliseconds.

@@ -1,8 +1,10 @@
 //! A script with its keys and arguments, and how it is sent.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use keyfob::Timestamp;
+use keyfob::store::Moment;
 use redis::{Cmd, Pipeline, Value};
 
 use super::link::Link;
@@ -23,6 +25,8 @@ pub(crate) struct Call<'a> {
     /// Something in the same slot to write before waiting: WAIT knows only of what its own
     /// connection wrote, and a repetition of the call writes nothing.
     pub(crate) ping: Vec<u8>,
+    /// When it was sent the last time, in nanoseconds of a monotonic clock.
+    sent: AtomicU64,
 }
 
 /// One argument of a script.
@@ -54,7 +58,12 @@ impl From<u64> for Arg {
 
 impl<'a> Call<'a> {
     pub(crate) fn new(script: &'a Script, keys: Vec<Vec<u8>>, args: Vec<Arg>) -> Self {
-        Self { script, keys, args, repeatable: true, wait: 0, ping: Vec::new() }
+        Self { script, keys, args, repeatable: true, wait: 0, ping: Vec::new(), sent: AtomicU64::new(0) }
+    }
+
+    /// When it was sent the last time.
+    pub(crate) fn sent(&self) -> Moment {
+        Moment::from_nanos(self.sent.load(Ordering::Relaxed))
     }
 
     fn command(&self, link: &Link) -> Cmd {
@@ -97,6 +106,7 @@ impl<'a> Call<'a> {
         timeout: Duration,
     ) -> Result<Value, Trouble> {
         let command = self.command(link);
+        self.sent.store(Moment::now().as_nanos(), Ordering::Relaxed);
         if !asking && self.wait == 0 {
             return link.send(&command, timeout).await;
         }

@@ -30,17 +30,27 @@ pub(super) fn write(mut value: u128, text: &mut [u8]) {
     debug_assert_eq!(value, 0, "the width holds every value of its type");
 }
 
-/// Reads digits; `None` for a foreign character or a value above `most`.
-pub(super) fn read(text: &[u8], most: u128) -> Option<u128> {
-    let mut value = 0u128;
+/// Reads at most ten digits, which is what fits; `None` for a foreign character.
+pub(super) fn read_short(text: &[u8]) -> Option<u64> {
+    debug_assert!(text.len() <= 10);
+    let (mut value, mut seen) = (0u64, 0);
     for digit in text {
         let digit = VALUES[usize::from(*digit)];
-        if digit == 255 {
-            return None;
-        }
-        value = value.checked_mul(62)?.checked_add(u128::from(digit))?;
+        seen |= digit;
+        value = value * 62 + u64::from(digit);
     }
-    (value <= most).then_some(value)
+    // Only the mark of a foreign character has the highest bit.
+    (seen < 128).then_some(value)
+}
+
+/// Reads the 22 digits of an id; `None` for a foreign character or a number above 128 bits.
+pub(super) fn read_id(text: &[u8; 22]) -> Option<u128> {
+    const TEN: u128 = 62u128.pow(10);
+    let (top, rest) = text.split_at(2);
+    let (middle, low) = rest.split_at(10);
+    let (top, middle, low) = (read_short(top)?, read_short(middle)?, read_short(low)?);
+    let middle = u128::from(top) * TEN + u128::from(middle);
+    middle.checked_mul(TEN)?.checked_add(u128::from(low))
 }
 
 /// Fills `text` with digits, each of the 62 as likely as the others.

@@ -17,6 +17,7 @@
 
 mod base62;
 mod prefix;
+mod presented;
 pub mod ratchet;
 
 use std::fmt;
@@ -30,6 +31,7 @@ use crate::random::{Random, RandomUnavailable};
 use crate::token::Kind;
 
 pub use prefix::BearerPrefix;
+pub(crate) use presented::Presented;
 
 const ID_DIGITS: usize = 22;
 const GENERATION_DIGITS: usize = 3;
@@ -38,7 +40,6 @@ const BODY: usize = ID_DIGITS + GENERATION_DIGITS + SECRET_DIGITS;
 const CHECK_DIGITS: usize = 6;
 /// `_`, two letters of the kind, `_`.
 const KIND: usize = 4;
-const SHORTEST: usize = BearerPrefix::MIN_BYTES + KIND + BODY + CHECK_DIGITS;
 const LONGEST: usize = BearerPrefix::MAX_BYTES + KIND + BODY + CHECK_DIGITS;
 
 /// A bearer, wiped from memory when dropped. `Debug` and `Display` show a redaction.
@@ -109,41 +110,7 @@ impl Bearer {
     /// # Errors
     /// When the text is no bearer with this prefix. Nothing has then been looked up.
     pub fn parse(text: &str, prefix: &BearerPrefix) -> Result<Self, BearerRefused> {
-        let bytes = text.as_bytes();
-        let start = prefix.as_str().len();
-        if !(SHORTEST..=LONGEST).contains(&bytes.len())
-            || bytes.len() != start + KIND + BODY + CHECK_DIGITS
-            || !bytes.starts_with(prefix.as_str().as_bytes())
-            || bytes[start] != b'_'
-            || bytes[start + 3] != b'_'
-        {
-            return Err(BearerRefused::Malformed);
-        }
-        let kind = Kind::from_bearer_code([bytes[start + 1], bytes[start + 2]])
-            .ok_or(BearerRefused::Malformed)?;
-        let (checked, check) = bytes.split_at(bytes.len() - CHECK_DIGITS);
-        let check = base62::read(check, u32::MAX.into()).ok_or(BearerRefused::Malformed)?;
-        if check != u128::from(crc32fast::hash(checked)) {
-            return Err(BearerRefused::Check);
-        }
-        let body = &checked[start + KIND..];
-        let (id, rest) = body.split_at(ID_DIGITS);
-        let (generation, secret) = rest.split_at(GENERATION_DIGITS);
-        let id = base62::read(id, u128::MAX).ok_or(BearerRefused::Malformed)?;
-        let generation =
-            base62::read(generation, Generation::LAST.0.into()).ok_or(BearerRefused::Malformed)?;
-        if !secret.iter().all(|digit| base62::is_digit(*digit)) {
-            return Err(BearerRefused::Malformed);
-        }
-        let mut owned = Zeroizing::new([0; LONGEST]);
-        owned[..bytes.len()].copy_from_slice(bytes);
-        Ok(Self {
-            text: owned,
-            length: bytes.len() as u8,
-            id: TokenId::from_bytes(id.to_be_bytes()),
-            kind,
-            generation: Generation(generation as u32),
-        })
+        Presented::read(text, prefix)?.to_bearer()
     }
 
     /// Draws a bearer for the token `id`.

@@ -3,7 +3,7 @@ use minicbor::{Decode, Encode};
 use super::*;
 use crate::bearer::BearerDigest;
 use crate::bearer::Generation;
-use crate::store::{Epochs, Loaded, RecordVersion, Stamp, Verdict};
+use crate::store::{Epochs, Loaded, Moment, RecordVersion, Stamp, Verdict};
 use crate::time::Timestamp;
 use crate::token::sample::{START, token};
 use crate::token::{ChangeKind, Token};
@@ -44,6 +44,7 @@ fn read(bytes: &[u8]) -> Token {
         uses_left: None,
         last_used: None,
         epochs: Epochs::default(),
+        sent: Moment::now(),
         verdict: Verdict::Clear,
     };
     decode::<Record>(bytes).unwrap().into_token(&loaded)

@@ -18,7 +18,7 @@ pub(super) type Round = for<'a> fn(&'a Inner) -> Pin<Box<dyn Future<Output = ()>
 impl Background {
     /// Sees to it that `round` is done after every `pause`.
     pub(super) fn ensure(&self, manager: &Arc<Inner>, pause: Duration, round: Round) {
-        if self.0.swap(true, Ordering::Relaxed) {
+        if self.0.load(Ordering::Relaxed) || self.0.swap(true, Ordering::Relaxed) {
             return;
         }
         let manager = Arc::downgrade(manager);

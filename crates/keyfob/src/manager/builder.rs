@@ -6,6 +6,7 @@ use super::last_use::LastUses;
 use super::observe::Observer;
 use super::{Inner, TokenManager};
 use crate::bearer::BearerPrefix;
+use crate::cache::{Cache, CacheSettings};
 use crate::clock::{Clock, SystemClock};
 use crate::random::{OsRandom, Random};
 use crate::store::Store;
@@ -50,6 +51,7 @@ pub struct TokenManagerBuilder {
     last_use_precision: Ttl,
     observations_per_second: u32,
     sampled_use: u32,
+    cache: CacheSettings,
 }
 
 impl Default for Lifetimes {
@@ -102,6 +104,7 @@ impl TokenManagerBuilder {
             last_use_precision: Ttl::from_mins(1),
             observations_per_second: 100,
             sampled_use: 1000,
+            cache: CacheSettings::default(),
         }
     }
 
@@ -146,8 +149,18 @@ impl TokenManagerBuilder {
         Self { sampled_use: one_in, ..self }
     }
 
+    /// How many tokens are kept in memory, and how long after a revocation a node may still decide
+    /// "active"; see [`TokenManager::validate`].
+    pub fn cache(self, cache: CacheSettings) -> Self {
+        Self { cache, ..self }
+    }
+
     /// The manager.
     pub fn build(self) -> TokenManager {
+        let cache = Cache::new(self.cache, self.store.namespace().lanes());
+        if let Some(cache) = &cache {
+            self.store.watch(cache.watcher());
+        }
         let inner = Inner {
             store: self.store,
             clock: self.clock,
@@ -155,6 +168,8 @@ impl TokenManagerBuilder {
             prefix: self.prefix,
             lifetimes: self.lifetimes,
             retention: self.retention,
+            cache,
+            bound: self.cache.bound().as_duration(),
             last_use: LastUses::new(self.last_use_precision),
             observer: Observer::new(self.observations_per_second, self.sampled_use),
             wake: tokio::sync::Notify::new(),

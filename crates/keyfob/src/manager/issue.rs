@@ -12,8 +12,8 @@ use crate::id::{FamilyId, Lane, TokenId};
 use crate::invalid::{Invalid, Problem};
 use crate::namespace::{Namespace, Term};
 use crate::store::{
-    Epochs, Insert, Inserted, Loaded, NewRecord, RecordVersion, Stamp, StampRule, StoreError,
-    Verdict,
+    Epochs, Insert, Inserted, Loaded, Moment, NewRecord, RecordVersion, Stamp, StampRule,
+    StoreError, Verdict,
 };
 use crate::time::Timestamp;
 use crate::token::{ChangeKind, Expiry, Grant, GrantParts, Kind, LoginStamp, Token, TokenState};
@@ -150,6 +150,7 @@ impl TokenManager {
                         uses_left,
                         last_used: None,
                         epochs: Epochs::default(),
+                        sent: Moment::now(),
                         verdict: Verdict::Clear,
                     };
                     return Ok(Issued { token: record.into_token(&loaded), bearer });

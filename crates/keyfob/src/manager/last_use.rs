@@ -52,13 +52,25 @@ impl LastUses {
         }
     }
 
+    /// How long after a use that was written the next one is.
+    pub(super) fn pause(&self, idle_timeout: Option<Ttl>) -> Ttl {
+        let eighth = idle_timeout.map(|idle| idle.half().half().half());
+        eighth.map_or(self.precision, |eighth| eighth.min(self.precision))
+    }
+
+    /// When the next use is to be noted, after one at this time.
+    pub(super) fn next_note(&self, token: &Token, now: Timestamp) -> Timestamp {
+        let since = if self.due(token, now) == Due::No { token.idle_since() } else { now };
+        since + self.pause(token.idle_timeout)
+    }
+
     fn due(&self, token: &Token, now: Timestamp) -> Due {
         let known = token.idle_since();
         let since = now.since(known).map_or(0, Ttl::as_millis);
         match token.idle_timeout.map(Ttl::as_millis) {
             Some(idle) if since >= idle / 2 => Due::Now,
-            Some(idle) if since >= self.precision.as_millis().min(idle / 8) => Due::Later,
-            None if token.last_used.is_none() || since >= self.precision.as_millis() => Due::Later,
+            None if token.last_used.is_none() => Due::Later,
+            _ if since >= self.pause(token.idle_timeout).as_millis() => Due::Later,
             _ => Due::No,
         }
     }
@@ -108,12 +120,19 @@ impl TokenManager {
     }
 
     async fn put_use(&self, id: TokenId, at: Timestamp) -> Result<(), Error> {
-        if !self.inner.last_use.put(id, at) {
-            return Ok(self.inner.store.touch(&[LastUse { id, at }]).await?);
+        if self.note_use(id, at) {
+            Ok(())
+        } else {
+            Ok(self.inner.store.touch(&[LastUse { id, at }]).await?)
         }
-        let background = &self.inner.last_use.background;
-        background.ensure(&self.inner, PAUSE, |inner| Box::pin(inner.flush_last_uses()));
-        Ok(())
+    }
+
+    /// Has a use written in the background; `false` if there is no room.
+    pub(super) fn note_use(&self, id: TokenId, at: Timestamp) -> bool {
+        let uses = &self.inner.last_use;
+        let has_room = uses.put(id, at);
+        uses.background.ensure(&self.inner, PAUSE, |inner| Box::pin(inner.flush_last_uses()));
+        has_room
     }
 }
 

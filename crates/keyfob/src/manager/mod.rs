@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `issue` | issue one, issue many, mint from another |
 //! | `validate` | a bearer to its token, or a typed refusal |
+//! | `cached` | the same from the cache, without asking the store |
 //! | `read` | get, list, count, history |
 //! | `revoke` | one, a family, everything of a subject, of a client, of all |
 //! | `sweep` | everything that a filter matches: dry run, progress, resumption |
@@ -19,6 +20,7 @@
 
 mod background;
 mod builder;
+mod cached;
 mod follow;
 mod handle;
 mod issue;
@@ -31,6 +33,7 @@ mod update;
 mod validate;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
 pub use follow::{Delivery, EventPage, Follower, ObservationPage};
@@ -42,6 +45,7 @@ pub use sweep::{Rest, Sweep, SweepProgress};
 pub use validate::Diagnosis;
 
 use crate::bearer::BearerPrefix;
+use crate::cache::{Cache, CacheReport};
 use crate::clock::Clock;
 use crate::codec::{self, Record};
 use crate::error::Error;
@@ -91,6 +95,8 @@ struct Inner {
     prefix: BearerPrefix,
     lifetimes: Lifetimes,
     retention: Retention,
+    cache: Option<Cache>,
+    bound: Duration,
     last_use: last_use::LastUses,
     observer: observe::Observer,
     wake: tokio::sync::Notify,
@@ -125,6 +131,11 @@ impl TokenManager {
     /// When the store cannot be asked.
     pub async fn report(&self) -> Result<StoreReport, Error> {
         Ok(self.inner.store.report().await?)
+    }
+
+    /// What the cache holds; `None` without one.
+    pub fn cache_report(&self) -> Option<CacheReport> {
+        self.inner.cache.as_ref().map(Cache::report)
     }
 
     /// The present time of the manager's clock.

@@ -1,12 +1,14 @@
 //! From a bearer to its token, or to a typed refusal.
 
 use super::TokenManager;
+use super::cached::{Quick, Rules};
 use crate::bearer::Bearer;
 use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::event::Sight;
-use crate::store::{Spend, Spent, Verdict};
-use crate::token::Token;
+use crate::id::TokenId;
+use crate::store::{Moment, Spend, Spent, StoreError, Verdict};
+use crate::token::{ActiveToken, Token, active};
 use crate::validation::{Presentation, Refusal, ValidationChain};
 
 /// What is wrong with a bearer, in full.
@@ -19,11 +21,48 @@ pub struct Diagnosis {
     pub refusals: Vec<Refusal>,
 }
 
+/// How often the store is asked until an answer comes within the bound.
+const TRIES: usize = 3;
+
+/// A token that meets every demand, as it was found.
+pub(super) enum Answer<'a> {
+    /// In the cache.
+    Cached(ActiveToken<'a>),
+    /// In the store.
+    Loaded(Token),
+}
+
+/// All of it.
+fn whole(answer: Answer<'_>) -> Result<Token, StoreError> {
+    match answer {
+        Answer::Cached(token) => token.to_token(),
+        Answer::Loaded(token) => Ok(token),
+    }
+}
+
 impl TokenManager {
     /// The token of a bearer, if the bearer is good and the token meets every demand of `chain`.
     ///
     /// A token whose uses are counted loses one. A store that fails refuses nobody and lets nobody
     /// in: the error says so, and the caller must not go on.
+    ///
+    /// # The guarantee
+    /// Once a revocation has returned, no node decides "active" later than the **bound**, as long as
+    /// the store keeps what it acknowledged. The bound is 250 ms unless
+    /// [`CacheSettings::with_bound`](crate::CacheSettings::with_bound) sets it.
+    ///
+    /// It holds because a node answers from memory only while the store's feed is alive: trust ends
+    /// at the sending time of the last heartbeat that the owner of the data confirmed, plus the
+    /// bound. A feed that died silently, a process that was stopped and continued, a connection that
+    /// is half open and a node that is cut off together with a deposed primary all end in the same
+    /// way: the trust runs out, and the store is asked. An answer of the store that comes later than
+    /// the bound is not used either. [`Freshness::Strict`](crate::Freshness::Strict) asks the store
+    /// in any case. The node that revokes never answers from memory what it has just revoked.
+    ///
+    /// Redis replicates asynchronously, so a fail-over may lose its last writes; nodes send their
+    /// revocations of the last minute again to a new primary, and `wait` and
+    /// `min-replicas-to-write` narrow what is left. The clock that trust ends by does not run while
+    /// a whole machine is suspended.
     ///
     /// # Errors
     /// [`Error::Refused`] when the bearer is not good; [`Error::Store`] when that cannot be told.
@@ -32,15 +71,44 @@ impl TokenManager {
         presented: impl Into<Presentation<'_>>,
         chain: &ValidationChain,
     ) -> Result<Token, Error> {
-        chain.is_sound()?;
-        let presented = presented.into();
-        let outcome = self.judge(presented, chain).await;
-        match &outcome {
-            Ok(token) => self.observe_use(token.id),
-            Err((Error::Refused(refusal), seen)) => self.observe_refusal(refusal, *seen),
-            Err(_) => {}
-        }
-        outcome.map_err(|(error, _)| error)
+        Ok(self.decide(presented.into(), chain, whole).await??)
+    }
+
+    /// As [`TokenManager::validate`], for the fastest path there is: what is wanted of the token is
+    /// read in place. Where the cache answers, nothing is allocated and nothing is written that
+    /// other cores read.
+    ///
+    /// ```
+    /// # use keyfob::{Grant, Kind, MemoryStore, TokenManager, ValidationChain};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = TokenManager::new(MemoryStore::new()?);
+    /// # let issued = manager.issue(Grant::new(Kind::Access).subject("user123")).await?;
+    /// let chain = ValidationChain::new();
+    /// let is_theirs = manager
+    ///     .check(&issued.bearer, &chain, |token| token.subject() == Some("user123"))
+    ///     .await?;
+    /// assert!(is_theirs);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`TokenManager::validate`].
+    pub async fn check<R>(
+        &self,
+        presented: impl Into<Presentation<'_>>,
+        chain: &ValidationChain,
+        read: impl FnOnce(&ActiveToken<'_>) -> R,
+    ) -> Result<R, Error> {
+        let outcome = self.decide(presented.into(), chain, |answer| match answer {
+            Answer::Cached(token) => read(&token),
+            Answer::Loaded(token) => {
+                let bytes = active::write(&token, &[]);
+                read(&ActiveToken::over(token.id, &bytes))
+            }
+        });
+        outcome.await
     }
 
     /// As [`TokenManager::validate`], demanding only that the token be active.
@@ -68,42 +136,157 @@ impl TokenManager {
         chain.is_sound()?;
         let presented = presented.into();
         let bearer = Bearer::parse(presented.bearer, &self.inner.prefix)?;
-        let token = self.token_of_bearer(&bearer).await?;
+        let (token, _) = self.token_of_bearer(&bearer).await?;
         let refusals = chain.check_all(&token, presented.device, self.now()).await;
         Ok(Diagnosis { token, refusals })
+    }
+
+    async fn decide<R>(
+        &self,
+        presented: Presentation<'_>,
+        chain: &ValidationChain,
+        read: impl FnOnce(Answer<'_>) -> R,
+    ) -> Result<R, Error> {
+        chain.is_sound()?;
+        match self.quick(&presented, chain, Rules::ToBeAsked, read)? {
+            Quick::Active(id, answer) => {
+                self.observe_use(id);
+                Ok(answer)
+            }
+            Quick::Refused(refusal, seen) => {
+                self.observe_refusal(&refusal, seen);
+                Err(refusal.into())
+            }
+            // Whoever does not wait does not pay for the memory that waiting takes.
+            Quick::Rules(token, read) => {
+                let met = Box::pin(self.ask_rules(*token, presented, chain)).await?;
+                Ok(read(Answer::Loaded(met)))
+            }
+            Quick::Ask(read) => {
+                let token = Box::pin(self.ask_store(presented, chain)).await?;
+                Ok(read(Answer::Loaded(token)))
+            }
+        }
+    }
+
+    /// Asks the application's rules about a token that was found in the cache.
+    async fn ask_rules(
+        &self,
+        token: Token,
+        presented: Presentation<'_>,
+        chain: &ValidationChain,
+    ) -> Result<Token, Error> {
+        if let Err(refusal) = chain.check_rules(&token, self.now()).await {
+            self.observe_refusal(&refusal, Some(token.id));
+            return Err(refusal.into());
+        }
+        // Rules may take their time, and the token may have ended meanwhile.
+        match self.quick(&presented, chain, Rules::Met, whole)? {
+            Quick::Active(id, token) => {
+                self.observe_use(id);
+                Ok(token?)
+            }
+            Quick::Refused(refusal, seen) => {
+                self.observe_refusal(&refusal, seen);
+                Err(refusal.into())
+            }
+            Quick::Rules(..) | Quick::Ask(_) => self.ask_store(presented, chain).await,
+        }
+    }
+
+    /// Asks the store, unless somebody else is just asking it for the same.
+    async fn ask_store(
+        &self,
+        presented: Presentation<'_>,
+        chain: &ValidationChain,
+    ) -> Result<Token, Error> {
+        let bearer =
+            Bearer::parse(presented.bearer, &self.inner.prefix).inspect_err(|refused| {
+                self.observe_refusal(&Refusal::Malformed(*refused), None);
+            })?;
+        let cache = self.inner.cache.as_ref().filter(|_| !chain.is_strict());
+        let mut flight = None;
+        if let Some(cache) = cache {
+            flight = cache.begin_load(bearer.id(), self.now()).await;
+            if flight.is_none()
+                && !chain.has_rules()
+                && let Quick::Active(id, token) =
+                    self.quick(&presented, chain, Rules::ToBeAsked, whole)?
+            {
+                self.observe_use(id);
+                return Ok(token?);
+            }
+        }
+        let outcome = self.judge(&bearer, presented, chain).await;
+        drop(flight);
+        match &outcome {
+            Ok(token) => self.observe_use(token.id),
+            Err((Error::Refused(refusal), seen)) => self.observe_refusal(refusal, *seen),
+            Err(_) => {}
+        }
+        outcome.map_err(|(error, _)| error)
     }
 
     /// The outcome, and with a refusal the token that the bearer proved to be one's.
     async fn judge(
         &self,
+        bearer: &Bearer,
         presented: Presentation<'_>,
         chain: &ValidationChain,
-    ) -> Result<Token, (Error, Option<crate::id::TokenId>)> {
+    ) -> Result<Token, (Error, Option<TokenId>)> {
         let unknown = |error: Error| (error, None);
-        let bearer = Bearer::parse(presented.bearer, &self.inner.prefix)
-            .map_err(|refused| unknown(refused.into()))?;
-        let mut token = self.token_of_bearer(&bearer).await.map_err(unknown)?;
         let known = |error: Error| (error, Some(bearer.id()));
-        let now = self.now();
-        chain
-            .check(&token, presented.device, now)
-            .await
-            .map_err(|refusal| known(refusal.into()))?;
-        if token.uses_left.is_some() {
-            token = self.spend(token).await.map_err(known)?;
+        let (mut spent, mut is_first) = (None, true);
+        for _ in 0..TRIES {
+            let (mut token, sent) = self.token_of_bearer(bearer).await.map_err(unknown)?;
+            let now = self.now();
+            if spent.is_some() {
+                // This use was counted, and may have been the last.
+                token.uses_left = None;
+            }
+            let checked = chain.check_but_rules(&token, presented.device, now);
+            checked.map_err(|refusal| known(refusal.into()))?;
+            if std::mem::take(&mut is_first) {
+                let met = chain.check_rules(&token, now).await;
+                met.map_err(|refusal| known(refusal.into()))?;
+            }
+            if token.uses_left.is_some() {
+                token = self.spend(token).await.map_err(known)?;
+                spent = token.uses_left;
+            }
+            token.uses_left = token.uses_left.or(spent);
+            self.mark_use(&token, now).await.map_err(known)?;
+            // What was read longer ago than the bound may have ended since.
+            if Moment::now() <= sent.after(self.inner.bound) {
+                return Ok(token);
+            }
         }
-        self.mark_use(&token, now).await.map_err(known)?;
-        Ok(token)
+        let bound = self.inner.bound;
+        let detail = format!(
+            "its answers take longer than {bound:?}, within which a revocation must be felt: \
+             see to the network, or allow a longer bound"
+        );
+        Err(known(StoreError::unavailable(detail).into()))
     }
 
-    async fn token_of_bearer(&self, bearer: &Bearer) -> Result<Token, Error> {
+    /// The token of a bearer as the store has it, and when the store was asked.
+    async fn token_of_bearer(&self, bearer: &Bearer) -> Result<(Token, Moment), Error> {
+        let inner = &*self.inner;
         let unknown = || Error::from(Refusal::Unknown);
-        let loaded = self.inner.store.load(bearer.id()).await?.ok_or_else(unknown)?;
-        let record: Record = codec::decode(&loaded.body)?;
-        if !record.is_proven_by(bearer) {
+        let ticket = inner.cache.as_ref().map(|cache| cache.watcher().ticket());
+        let Some(loaded) = inner.store.load(bearer.id()).await? else {
+            if let Some(cache) = &inner.cache {
+                cache.keep_unknown(bearer.id(), self.now());
+            }
             return Err(unknown());
+        };
+        let record: Record = codec::decode(&loaded.body)?;
+        let (digest, is_proven) = (record.digest, record.is_proven_by(bearer));
+        let token = record.into_token(&loaded);
+        if let (Some(cache), Some(ticket)) = (&inner.cache, ticket) {
+            inner.keep(cache, ticket, &loaded, &token, &digest);
         }
-        Ok(record.into_token(&loaded))
+        if is_proven { Ok((token, loaded.sent)) } else { Err(unknown()) }
     }
 
     async fn spend(&self, mut token: Token) -> Result<Token, Error> {
@@ -130,10 +313,10 @@ impl TokenManager {
         }
     }
 
-    fn observe_refusal(&self, refusal: &Refusal, token: Option<crate::id::TokenId>) {
-        match (refusal, token) {
-            (Refusal::Expired { .. }, Some(token)) => self.observe(Sight::Expired { token }),
-            _ => self.observe(Sight::Refused { token, code: refusal.code().to_owned() }),
-        }
+    fn observe_refusal(&self, refusal: &Refusal, token: Option<TokenId>) {
+        self.observe(|| match (refusal, token) {
+            (Refusal::Expired { .. }, Some(token)) => Sight::Expired { token },
+            _ => Sight::Refused { token, code: refusal.code().to_owned() },
+        });
     }
 }

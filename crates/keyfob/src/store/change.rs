@@ -281,6 +281,23 @@ impl Advance {
     }
 }
 
+/// All that is known of the record. When it was asked for is no part of that.
+impl std::fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loaded")
+            .field("id", &self.id)
+            .field("body", &self.body)
+            .field("version", &self.version)
+            .field("stamp", &self.stamp)
+            .field("keep_until", &self.keep_until)
+            .field("uses_left", &self.uses_left)
+            .field("last_used", &self.last_used)
+            .field("epochs", &self.epochs)
+            .field("verdict", &self.verdict)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Loaded {
     /// Whether a write on the strength of this read may go ahead.
     pub fn is_clear(&self) -> bool {

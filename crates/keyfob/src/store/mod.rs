@@ -51,7 +51,7 @@ use crate::namespace::{Namespace, Term};
 use crate::time::Timestamp;
 
 /// One record as a store gives it, from one consistent read.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Loaded {
     /// The record's token.
     pub id: TokenId,
@@ -69,6 +69,8 @@ pub struct Loaded {
     pub last_used: Option<Timestamp>,
     /// The fields whose epochs it answers to.
     pub epochs: Epochs,
+    /// When the request was sent that brought it: it may have been read at any moment since.
+    pub sent: Moment,
     /// What the record's tombstone and its epochs say.
     pub verdict: Verdict,
 }

@@ -168,7 +168,11 @@ impl PrivateClaims {
     /// # Errors
     /// When they do not read as one.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ClaimsMismatch> {
-        serde_json::from_str(&self.0).map_err(|error| ClaimsMismatch {
+        Self::read_json(&self.0)
+    }
+
+    pub(crate) fn read_json<T: DeserializeOwned>(json: &str) -> Result<T, ClaimsMismatch> {
+        serde_json::from_str(json).map_err(|error| ClaimsMismatch {
             expected: std::any::type_name::<T>(),
             // The category and the place, not serde's text, which quotes values.
             problem: format!("line {} column {}", error.line(), error.column()),

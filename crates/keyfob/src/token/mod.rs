@@ -1,5 +1,6 @@
 //! Tokens: the record of a grant as its readers see it.
 
+pub(crate) mod active;
 mod claims;
 mod grant;
 mod history;
@@ -11,6 +12,7 @@ pub(crate) mod sample;
 mod state;
 mod view;
 
+pub use active::ActiveToken;
 pub use claims::{Claims, ClaimsMismatch, Confirmation, NoClaims, PrivateClaims, RegisteredClaims};
 pub(crate) use grant::{Expiry, GrantParts};
 pub use grant::{Grant, LoginStamp};

@@ -43,7 +43,59 @@ pub struct ValidationChain {
     max_age: Option<Ttl>,
     claims: Vec<ClaimName>,
     device: DeviceBinding,
+    freshness: Freshness,
     rules: Vec<Arc<dyn Rule>>,
+}
+
+/// How fresh what is decided upon must be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Freshness {
+    /// What is known may be as old as the manager's bound: a cache may answer.
+    #[default]
+    Bounded,
+    /// The store is asked, now: a revocation that has returned before is seen, always.
+    Strict,
+}
+
+/// What demands are made of: a token, or what is cached of one.
+pub(crate) trait Judged {
+    fn kind(&self) -> Kind;
+    fn issued_at(&self) -> Timestamp;
+    fn has_issuer(&self, accepted: &[Issuer]) -> bool;
+    fn has_audience(&self, wanted: &NameSet<Audience>) -> bool;
+    fn has_scope(&self, scope: &Scope) -> bool;
+    fn has_claim(&self, name: &ClaimName) -> bool;
+    fn device_id(&self) -> Option<&str>;
+}
+
+impl Judged for Token {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    fn issued_at(&self) -> Timestamp {
+        self.issued_at
+    }
+
+    fn has_issuer(&self, accepted: &[Issuer]) -> bool {
+        self.issuer.as_ref().is_some_and(|issuer| accepted.contains(issuer))
+    }
+
+    fn has_audience(&self, wanted: &NameSet<Audience>) -> bool {
+        self.audiences.contains_any(wanted)
+    }
+
+    fn has_scope(&self, scope: &Scope) -> bool {
+        self.scopes.contains(scope)
+    }
+
+    fn has_claim(&self, name: &ClaimName) -> bool {
+        self.claims.registered.has(name) || self.claims.private.has(name)
+    }
+
+    fn device_id(&self) -> Option<&str> {
+        self.metadata.device.id.as_ref().map(|id| id.as_str())
+    }
 }
 
 /// What is demanded of the device that presents a bearer.
@@ -147,6 +199,14 @@ impl ValidationChain {
         })
     }
 
+    /// How fresh what is decided upon must be.
+    pub fn freshness(self, freshness: Freshness) -> Self {
+        self.with(|chain| {
+            chain.freshness = freshness;
+            Ok(())
+        })
+    }
+
     /// Adds a rule of the application's own.
     pub fn rule(self, rule: impl Rule + 'static) -> Self {
         self.with(|chain| {
@@ -166,11 +226,60 @@ impl ValidationChain {
         device: Option<&DeviceId>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        self.refusals(token, device, now).next().map_or(Ok(()), Err)?;
+        self.check_but_rules(token, device, now)?;
+        self.check_rules(token, now).await
+    }
+
+    pub(crate) fn check_but_rules(
+        &self,
+        token: &Token,
+        device: Option<&DeviceId>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let first = self.unsound().or_else(|| self.state(token, now));
+        first.or_else(|| self.demands(token, device, now).next()).map_or(Ok(()), Err)
+    }
+
+    pub(crate) async fn check_rules(&self, token: &Token, now: Timestamp) -> Result<(), Refusal> {
         for rule in &self.rules {
             rule.check(token, now).await?;
         }
         Ok(())
+    }
+
+    pub(crate) fn has_rules(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
+    pub(crate) fn is_strict(&self) -> bool {
+        self.freshness == Freshness::Strict
+    }
+
+    /// Checks what is cached of a token that is active: every demand but the rules.
+    #[inline]
+    pub(crate) fn check_active(
+        &self,
+        token: &impl Judged,
+        device: Option<&DeviceId>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        if self.demands_nothing() {
+            return Ok(());
+        }
+        self.demands(token, device, now).next().map_or(Ok(()), Err)
+    }
+
+    /// Whether every active token meets it, its rules aside.
+    fn demands_nothing(&self) -> bool {
+        self.invalid.is_none()
+            && self.kinds.is_empty()
+            && self.issuers.is_none()
+            && self.audiences.is_none()
+            && self.all_scopes.is_empty()
+            && self.any_scopes.is_empty()
+            && self.max_age.is_none()
+            && self.claims.is_empty()
+            && self.device == DeviceBinding::Unchecked
     }
 
     /// Checks a token against every demand, for diagnosis: all that are not met, in order.
@@ -180,24 +289,23 @@ impl ValidationChain {
         device: Option<&DeviceId>,
         now: Timestamp,
     ) -> Vec<Refusal> {
-        let mut refusals: Vec<_> = self.refusals(token, device, now).collect();
+        let state = self.unsound().or_else(|| self.state(token, now));
+        let mut refusals: Vec<_> = state.into_iter().collect();
+        refusals.extend(self.demands(token, device, now));
         for rule in &self.rules {
             refusals.extend(rule.check(token, now).await.map_err(Refusal::from).err());
         }
         refusals
     }
 
-    /// The demands that need no waiting, each checked when it is asked for.
-    fn refusals<'a>(
+    /// The demands beyond the state that need no waiting, each checked when it is asked for.
+    fn demands<'a, T: Judged>(
         &'a self,
-        token: &'a Token,
+        token: &'a T,
         device: Option<&'a DeviceId>,
         now: Timestamp,
     ) -> impl Iterator<Item = Refusal> + 'a {
-        type Check = fn(&ValidationChain, &Token, Option<&DeviceId>, Timestamp) -> Option<Refusal>;
-        const IN_ORDER: [Check; 10] = [
-            |chain, _, _, _| chain.unsound(),
-            |chain, token, _, now| chain.state(token, now),
+        let in_order: [fn(&Self, &T, Option<&DeviceId>, Timestamp) -> Option<Refusal>; 8] = [
             |chain, token, _, _| chain.kind(token),
             |chain, token, _, _| chain.issuer(token),
             |chain, token, _, _| chain.audience(token),
@@ -207,7 +315,7 @@ impl ValidationChain {
             |chain, token, _, _| chain.claim(token),
             |chain, token, device, _| chain.device_bound(token, device),
         ];
-        IN_ORDER.into_iter().filter_map(move |check| check(self, token, device, now))
+        in_order.into_iter().filter_map(move |check| check(self, token, device, now))
     }
 
     /// What was given after a part that does not hold was not even taken, so nothing may pass.
@@ -226,56 +334,57 @@ impl ValidationChain {
         refusal_of(token, &facts, facts.state_between(earliest, latest))
     }
 
-    fn kind(&self, token: &Token) -> Option<Refusal> {
-        let accepted = self.kinds.is_empty() || self.kinds.contains(&token.kind);
-        (!accepted).then_some(Refusal::Kind { found: token.kind })
+    fn kind(&self, token: &impl Judged) -> Option<Refusal> {
+        let found = token.kind();
+        let accepted = self.kinds.is_empty() || self.kinds.contains(&found);
+        (!accepted).then_some(Refusal::Kind { found })
     }
 
-    fn issuer(&self, token: &Token) -> Option<Refusal> {
-        let accepted = self.issuers.as_ref().is_none_or(|accepted| {
-            token.issuer.as_ref().is_some_and(|issuer| accepted.contains(issuer))
-        });
+    fn issuer(&self, token: &impl Judged) -> Option<Refusal> {
+        let accepted = self.issuers.as_ref().is_none_or(|accepted| token.has_issuer(accepted));
         (!accepted).then_some(Refusal::Issuer)
     }
 
-    fn audience(&self, token: &Token) -> Option<Refusal> {
-        let audiences = self.audiences.as_ref();
-        let accepted = audiences.is_none_or(|wanted| token.audiences.contains_any(wanted));
+    fn audience(&self, token: &impl Judged) -> Option<Refusal> {
+        let accepted = self.audiences.as_ref().is_none_or(|wanted| token.has_audience(wanted));
         (!accepted).then_some(Refusal::Audience)
     }
 
-    fn every_scope(&self, token: &Token) -> Option<Refusal> {
-        let lacking = self.all_scopes.iter().filter(|scope| !token.scopes.contains(scope));
+    fn every_scope(&self, token: &impl Judged) -> Option<Refusal> {
+        let lacking = self.all_scopes.iter().filter(|scope| !token.has_scope(scope));
         let missing = NameSet::from_names(lacking.cloned()).unwrap_or_default();
         (!missing.is_empty()).then_some(Refusal::Scope { missing })
     }
 
-    fn some_scope(&self, token: &Token) -> Option<Refusal> {
-        let met = self.any_scopes.is_empty() || token.scopes.contains_any(&self.any_scopes);
+    fn some_scope(&self, token: &impl Judged) -> Option<Refusal> {
+        let met = self.any_scopes.is_empty()
+            || self.any_scopes.iter().any(|scope| token.has_scope(scope));
         (!met).then(|| Refusal::Scope { missing: self.any_scopes.clone() })
     }
 
-    fn age(&self, token: &Token, now: Timestamp) -> Option<Refusal> {
-        let issued_at = token.issued_at;
+    fn age(&self, token: &impl Judged, now: Timestamp) -> Option<Refusal> {
         let allowed = self.max_age?;
+        let issued_at = token.issued_at();
         let allowed = issued_at + allowed;
         let end = self.clock_skew.map_or(allowed, |skew| allowed + skew);
         (now > end).then_some(Refusal::TooOld { issued_at })
     }
 
-    fn claim(&self, token: &Token) -> Option<Refusal> {
-        let claims = &token.claims;
-        let has = |name: &&ClaimName| claims.registered.has(name) || claims.private.has(name);
-        let missing = self.claims.iter().find(|name| !has(name));
+    fn claim(&self, token: &impl Judged) -> Option<Refusal> {
+        let missing = self.claims.iter().find(|name| !token.has_claim(name));
         missing.map(|name| Refusal::MissingClaim { name: name.clone() })
     }
 
-    fn device_bound(&self, token: &Token, device: Option<&DeviceId>) -> Option<Refusal> {
-        let bound = token.metadata.device.id.as_ref();
+    fn device_bound(&self, token: &impl Judged, device: Option<&DeviceId>) -> Option<Refusal> {
+        if self.device == DeviceBinding::Unchecked {
+            return None;
+        }
+        let bound = token.device_id();
+        let is_it = bound == device.map(DeviceId::as_str);
         let met = match self.device {
             DeviceBinding::Unchecked => true,
-            DeviceBinding::IfBound => bound.is_none() || bound == device,
-            DeviceBinding::Required => bound.is_some() && bound == device,
+            DeviceBinding::IfBound => bound.is_none() || is_it,
+            DeviceBinding::Required => bound.is_some() && is_it,
         };
         (!met).then_some(Refusal::Device)
     }
@@ -310,6 +419,7 @@ impl std::fmt::Debug for ValidationChain {
             .field("max_age", &self.max_age)
             .field("claims", &self.claims)
             .field("device", &self.device)
+            .field("freshness", &self.freshness)
             .field("rules", &self.rules.len())
             .finish()
     }

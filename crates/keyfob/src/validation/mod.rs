@@ -25,7 +25,8 @@ mod chain;
 mod refusal;
 mod rule;
 
-pub use chain::{DeviceBinding, ValidationChain};
+pub(crate) use chain::Judged;
+pub use chain::{DeviceBinding, Freshness, ValidationChain};
 pub use refusal::Refusal;
 pub use rule::{Denied, Presentation, Rule};
 

@@ -323,6 +323,7 @@ impl State {
             uses_left: record.uses_left,
             last_used: record.last_used,
             epochs: record.epochs.clone(),
+            sent: Moment::now(),
             verdict: self.verdict(record.id.lane(), record.stamp, tombstone, &record.epochs),
         }
     }

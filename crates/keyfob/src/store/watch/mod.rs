@@ -43,7 +43,6 @@ use trust::Trust;
 use crate::atomic;
 
 /// Where a store's feed and a cache meet. See [`Store::watch`](crate::Store::watch).
-#[derive(Debug)]
 pub struct Watcher {
     trust: Trust,
     bound: Duration,
@@ -221,6 +220,12 @@ impl Watcher {
 
     fn owners(&self) -> std::sync::MutexGuard<'_, Owners> {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watcher").field("bound", &self.bound).finish_non_exhaustive()
     }
 }
 

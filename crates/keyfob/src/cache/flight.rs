@@ -1,0 +1,140 @@
+//! Loads that are under way: one for an id at a time, and so many in all.
+//!
+//! Whoever asks for an id that somebody else is loading waits, and looks again. A flood of ids that
+//! the store does not know is held to few loads at once, so that it cannot take the store from
+//! those who come with a bearer that is good.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::id::TokenId;
+use crate::time::Timestamp;
+
+/// How many loads are under way at once.
+const AT_ONCE: usize = 256;
+/// How many while a flood of unknown ids comes in.
+const AT_ONCE_IN_A_FLOOD: usize = 16;
+/// How many unknown ids in a second are a flood.
+const FLOOD: u64 = 1_000;
+
+#[derive(Debug)]
+pub(super) struct Flights {
+    loading: Mutex<HashMap<TokenId, Arc<Semaphore>>>,
+    room: Semaphore,
+    room_in_a_flood: Semaphore,
+    /// The second, and how many unknown ids came in it.
+    unknown: AtomicU64,
+}
+
+/// A load that is under way. When it is dropped, those who wait for it go on.
+#[derive(Debug)]
+pub(crate) struct Flight<'a> {
+    flights: &'a Flights,
+    id: TokenId,
+    landed: Arc<Semaphore>,
+    _room: [Option<SemaphorePermit<'a>>; 2],
+}
+
+impl Default for Flights {
+    fn default() -> Self {
+        Self {
+            loading: Mutex::default(),
+            room: Semaphore::new(AT_ONCE),
+            room_in_a_flood: Semaphore::new(AT_ONCE_IN_A_FLOOD),
+            unknown: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Flights {
+    /// Begins to load an id, when there is room; or waits until whoever loads it has done so, and
+    /// then gives `None`.
+    pub(super) async fn board(&self, id: TokenId, now: Timestamp) -> Option<Flight<'_>> {
+        let (landed, is_first) = {
+            let mut loading = self.loading();
+            let is_first = !loading.contains_key(&id);
+            // Nobody is ever let in: it is closed when the load is over.
+            let landed = loading.entry(id).or_insert_with(|| Arc::new(Semaphore::new(0)));
+            (Arc::clone(landed), is_first)
+        };
+        if !is_first {
+            let _closed = landed.acquire().await;
+            return None;
+        }
+        let mut flight = Flight { flights: self, id, landed, _room: [None, None] };
+        if self.is_flooded(now) {
+            flight._room[0] = self.room_in_a_flood.acquire().await.ok();
+        }
+        flight._room[1] = self.room.acquire().await.ok();
+        Some(flight)
+    }
+
+    /// Counts an id that the store did not know.
+    pub(super) fn count_unknown(&self, now: Timestamp) {
+        let second = now.as_secs() << 32;
+        let counted = |word: u64| if word >> 32 == second >> 32 { word + 1 } else { second + 1 };
+        let _was =
+            self.unknown.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |w| Some(counted(w)));
+    }
+
+    fn is_flooded(&self, now: Timestamp) -> bool {
+        let word = self.unknown.load(Ordering::Relaxed);
+        // A flood is believed to go on for a second.
+        now.as_secs().saturating_sub(word >> 32) <= 1 && word & 0xffff_ffff >= FLOOD
+    }
+
+    fn loading(&self) -> std::sync::MutexGuard<'_, HashMap<TokenId, Arc<Semaphore>>> {
+        self.loading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        self.flights.loading().remove(&self.id);
+        self.landed.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
+
+    fn id(number: u16) -> TokenId {
+        let [a, b] = number.to_be_bytes();
+        TokenId::from_bytes([a, b, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    }
+
+    #[tokio::test]
+    async fn one_loads_and_the_others_wait_for_it_even_if_it_is_given_up() {
+        let flights = Flights::default();
+        let first = flights.board(id(1), NOW).await;
+        let mut second = Box::pin(flights.board(id(1), NOW));
+        assert!(first.is_some() && (&mut second).now_or_never().is_none());
+        assert!(flights.board(id(2), NOW).await.is_some(), "another id does not wait");
+        drop(first);
+        assert!(second.await.is_none());
+        assert!(flights.board(id(1), NOW).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_unknown_ids_gets_little_room_and_ends() {
+        let flights = Flights::default();
+        for _ in 0..FLOOD {
+            flights.count_unknown(NOW);
+        }
+        let mut aboard = Vec::new();
+        for number in 0..AT_ONCE_IN_A_FLOOD as u16 {
+            aboard.push(flights.board(id(number), NOW).await);
+        }
+        assert!(flights.board(id(999), NOW).now_or_never().is_none());
+        let later = NOW + crate::time::Ttl::from_secs(2);
+        assert!(flights.board(id(1000), later).now_or_never().is_some());
+    }
+}

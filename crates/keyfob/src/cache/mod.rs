@@ -1,0 +1,283 @@
+//! The cache: tokens that were found active, to be found again without asking the store, for as
+//! long as the store's feed lets them be believed.
+//!
+//! | module | what |
+//! |---|---|
+//! | `slots` | the table: fixed-size entries under sequence locks |
+//! | `tails` | what does not fit into an entry |
+//! | `unknown` | ids that the store did not know a moment ago |
+//! | `flight` | loads that are under way |
+//! | `settings` | how large it is, and how long silence is trusted |
+//!
+//! Whether an entry may still be believed is for the [`Watcher`] to say. The read path writes
+//! nothing that two cores share: no lock, no count of references, no list of what was used last.
+//! Each of these costs many times the look-up itself where one token is used by many cores.
+
+mod flight;
+mod settings;
+mod slots;
+mod tails;
+mod unknown;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::atomic::{self, AtomicU64, Ordering};
+use crate::bearer::{BearerDigest, Presented};
+use crate::id::{LaneCount, TokenId};
+use crate::store::{Cell, Epochs, Ticket, Watcher};
+use crate::time::Timestamp;
+use crate::token::ActiveToken;
+use crate::token::active;
+pub(crate) use flight::Flight;
+pub use settings::{CacheReport, CacheSettings};
+use slots::{CONTENT, Content, Key, Slot, Slots, Worth};
+
+/// Where in an entry's content what lies: 16 bytes of the digest, then these, then the token.
+const END_AND_LENGTH: usize = 2;
+const TICKET: usize = 3;
+const TAIL: usize = 4;
+const TOKEN: usize = 5;
+/// How many words of a token lie in its entry.
+const INLINE: usize = CONTENT - TOKEN;
+/// How many words a token may have in all. One that is larger is not kept.
+const MOST: usize = 256;
+
+/// Tokens that were found active.
+pub(crate) struct Cache {
+    watcher: Arc<Watcher>,
+    slots: Slots,
+    tails: tails::Tails,
+    unknown: unknown::Unknown,
+    flights: flight::Flights,
+    writing: Mutex<()>,
+    entries: AtomicU64,
+    most: usize,
+}
+
+/// What the cache knows of a bearer.
+pub(crate) enum Found<R> {
+    /// Its token is active.
+    Active(R),
+    /// It is the bearer of no token.
+    Unknown,
+    /// Nothing that may be believed.
+    Nothing,
+}
+
+/// A use of a token that was found.
+#[derive(Clone, Copy)]
+pub(crate) struct Use<'a> {
+    slot: Slot<'a>,
+    mark: u64,
+}
+
+/// What is to be kept of a token.
+pub(crate) struct Keep<'a> {
+    /// The token, which is active.
+    pub(crate) bytes: &'a [u8],
+    /// What proves its bearer.
+    pub(crate) digest: &'a BearerDigest,
+    /// Until when it is active, unless it changes.
+    pub(crate) end: Timestamp,
+    /// When its next use is to be noted.
+    pub(crate) note_at: Timestamp,
+    /// The present time.
+    pub(crate) now: Timestamp,
+}
+
+impl Cache {
+    pub(crate) fn new(settings: CacheSettings, lanes: LaneCount) -> Option<Self> {
+        let most = settings.tokens();
+        (most > 0).then(|| Self {
+            watcher: Watcher::new(lanes, settings.bound()),
+            slots: Slots::new(most),
+            tails: tails::Tails::new(most * settings::TAIL_WORDS),
+            unknown: unknown::Unknown::new(),
+            flights: flight::Flights::default(),
+            writing: Mutex::default(),
+            entries: AtomicU64::new(0),
+            most,
+        })
+    }
+
+    pub(crate) fn watcher(&self) -> &Arc<Watcher> {
+        &self.watcher
+    }
+
+    /// Looks a bearer up, and reads its token if it is active at `now`.
+    #[inline]
+    pub(crate) fn look<R>(
+        &self,
+        bearer: &Presented<'_>,
+        now: Timestamp,
+        read: impl FnOnce(&ActiveToken<'_>, Use<'_>) -> R,
+    ) -> Found<R> {
+        let id = bearer.id();
+        let Some((slot, content)) = self.slots.read(key(id)) else {
+            let is_unknown = self.unknown.has(id, now) && self.watcher.trusts(id.lane());
+            return if is_unknown { Found::Unknown } else { Found::Nothing };
+        };
+        let (end, length) = end_and_length(&content);
+        if end <= now.as_millis() {
+            return Found::Nothing;
+        }
+        if length <= 8 * INLINE {
+            let token: &[u8] = bytemuck::cast_slice(&content[TOKEN..]);
+            self.judge(bearer, &content, slot, token.get(..length).unwrap_or_default(), read)
+        } else {
+            self.look_at_tail(bearer, &content, slot, length, read)
+        }
+    }
+
+    #[inline(never)]
+    fn look_at_tail<R>(
+        &self,
+        bearer: &Presented<'_>,
+        content: &Content,
+        slot: Slot<'_>,
+        length: usize,
+        read: impl FnOnce(&ActiveToken<'_>, Use<'_>) -> R,
+    ) -> Found<R> {
+        let mut words = [0; MOST];
+        let (inline, tail) = words.split_at_mut(INLINE);
+        inline.copy_from_slice(&content[TOKEN..]);
+        let tail = tail.get_mut(..length.div_ceil(8) - INLINE);
+        if !tail.is_some_and(|tail| self.tails.read(content[TAIL], tail)) {
+            return Found::Nothing;
+        }
+        let token: &[u8] = bytemuck::cast_slice(&words);
+        self.judge(bearer, content, slot, token.get(..length).unwrap_or_default(), read)
+    }
+
+    #[inline]
+    fn judge<R>(
+        &self,
+        bearer: &Presented<'_>,
+        content: &Content,
+        slot: Slot<'_>,
+        token: &[u8],
+        read: impl FnOnce(&ActiveToken<'_>, Use<'_>) -> R,
+    ) -> Found<R> {
+        let id = bearer.id();
+        let token = ActiveToken::over(id, token);
+        let [high, low] = digest_words(&bearer.digest());
+        // In constant time: nothing is decided before both are compared.
+        let is_proven = (high ^ content[0]) | (low ^ content[1]) == 0;
+        let cells = token.cells().chain([Cell::of_record(id.local())]);
+        let ticket = Ticket::from_number(content[TICKET]);
+        if !self.watcher.is_current(id.lane(), ticket, cells) {
+            return Found::Nothing;
+        }
+        if !is_proven || bearer.kind() != token.kind() {
+            return Found::Unknown;
+        }
+        let mark = slot.mark();
+        if mark & 1 == 0 {
+            slot.set_mark(mark, mark | 1);
+        }
+        Found::Active(read(&token, Use { slot, mark: mark | 1 }))
+    }
+
+    /// Keeps a token that was loaded under `ticket`.
+    pub(crate) fn keep(&self, ticket: Ticket, id: TokenId, keep: &Keep<'_>) {
+        let Keep { bytes, digest, end, note_at, now } = keep;
+        // A token that is in the way of its own end would be looked up for nothing.
+        if bytes.len() > 8 * MOST || !self.watcher.is_current(id.lane(), ticket, []) {
+            return;
+        }
+        let mut words = [0u64; MOST];
+        bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
+        let (inline, tail) = words.split_at(INLINE);
+        let tail = tail.get(..bytes.len().div_ceil(8).saturating_sub(INLINE)).unwrap_or_default();
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = if tail.is_empty() { Some(0) } else { self.tails.write(tail) };
+        let Some(place) = place else { return };
+        let mut content = [0; CONTENT];
+        content[..2].copy_from_slice(&digest_words(digest));
+        content[END_AND_LENGTH] = end.as_millis() << 16 | bytes.len() as u64;
+        content[TICKET] = ticket.number();
+        content[TAIL] = place;
+        content[TOKEN..].copy_from_slice(inline);
+        let is_new = self.slots.write(key(id), &content, note_at.as_millis() << 1, |old, mark| {
+            self.worth(old, mark, *now)
+        });
+        if is_new {
+            self.entries.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn worth(&self, content: &Content, mark: u64, now: Timestamp) -> Worth {
+        let (end, length) = end_and_length(content);
+        let has_tail = length <= 8 * INLINE || self.tails.is_there(content[TAIL]);
+        if end <= now.as_millis() || !has_tail {
+            Worth::Dead
+        } else if mark & 1 == 0 {
+            Worth::Idle
+        } else {
+            Worth::Used
+        }
+    }
+
+    /// Notes that the store does not know an id.
+    pub(crate) fn keep_unknown(&self, id: TokenId, now: Timestamp) {
+        self.flights.count_unknown(now);
+        self.unknown.put(id, now);
+    }
+
+    /// Begins a load; `None` if somebody else has just loaded the same.
+    pub(crate) async fn begin_load(&self, id: TokenId, now: Timestamp) -> Option<Flight<'_>> {
+        self.flights.board(id, now).await
+    }
+
+    pub(crate) fn report(&self) -> CacheReport {
+        let entries = self.entries.load(Ordering::Relaxed);
+        let slots = entries * Slots::BYTES as u64;
+        CacheReport::new(entries, self.most as u64, slots + self.tails.bytes())
+    }
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").field("report", &self.report()).finish_non_exhaustive()
+    }
+}
+
+impl Use<'_> {
+    /// Whether this use is to be noted, of all that come at the same time: then the next is at the
+    /// time that `next` gives.
+    pub(crate) fn is_due(self, now: Timestamp, next: impl FnOnce() -> Timestamp) -> bool {
+        if now.as_millis() < self.mark >> 1 {
+            return false;
+        }
+        self.slot.set_mark(self.mark, next().as_millis() << 1 | 1)
+    }
+}
+
+/// The cells of the fields whose epochs a token answers to, but for its own.
+pub(crate) fn cells_of(epochs: &Epochs) -> Vec<Cell> {
+    epochs.fields().filter_map(|(_, field)| field).map(Cell::of_field).collect()
+}
+
+/// The bytes of a token, as the cache keeps them.
+pub(crate) fn bytes_of(token: &crate::token::Token, epochs: &Epochs) -> Vec<u8> {
+    active::write(token, &cells_of(epochs))
+}
+
+fn key(id: TokenId) -> Key {
+    let id = u128::from_be_bytes(*id.as_bytes());
+    [(id >> 64) as u64, id as u64]
+}
+
+/// Half of a digest: 128 bits, against which nobody finds another secret of the same id.
+fn digest_words(digest: &BearerDigest) -> [u64; 2] {
+    let half = digest.as_bytes().first_chunk::<16>().map_or(0, |half| u128::from_ne_bytes(*half));
+    [(half >> 64) as u64, half as u64]
+}
+
+fn end_and_length(content: &Content) -> (u64, usize) {
+    let word = content[END_AND_LENGTH];
+    (word >> 16, (word & 0xffff) as usize)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! How large the cache is, and for how long silence is trusted.
+
+use super::slots::Slots;
+use crate::time::Ttl;
+
+/// How many words there are for each token in the ring of what does not fit into an entry.
+pub(super) const TAIL_WORDS: usize = 16;
+
+/// How many tokens a manager keeps, and for how long it trusts that no news is good news.
+///
+/// ```
+/// use keyfob::{CacheSettings, Ttl};
+///
+/// let settings = CacheSettings::default().with_tokens(1_000_000).with_bound(Ttl::from_secs(1));
+/// assert!(settings.most_bytes() < 310_000_000);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CacheSettings {
+    tokens: usize,
+    bound: Ttl,
+}
+
+impl CacheSettings {
+    /// No cache: every token is loaded from the store. The bound holds for what is loaded too.
+    pub const OFF: Self = Self { tokens: 0, ..Self::DEFAULT };
+    const LEAST_BOUND: Ttl = Ttl::clamped(Some(5));
+    const DEFAULT: Self = Self { tokens: 100_000, bound: Ttl::clamped(Some(250)) };
+
+    /// Keeps at most so many tokens: 100,000 unless it is set. Memory is taken as they come.
+    pub const fn with_tokens(self, tokens: usize) -> Self {
+        Self { tokens, ..self }
+    }
+
+    /// How long after a revocation has returned a node may still decide "active": 250 ms unless it
+    /// is set, and at least 5 ms. It cannot be shorter than a few round trips to the store, or
+    /// nothing is decided without asking the store, and what the store says comes too late.
+    pub fn with_bound(self, bound: Ttl) -> Self {
+        Self { bound: bound.max(Self::LEAST_BOUND), ..self }
+    }
+
+    /// How many tokens are kept at most.
+    pub const fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// How long after a revocation has returned a node may still decide "active".
+    pub const fn bound(&self) -> Ttl {
+        self.bound
+    }
+
+    /// The most memory that the cache takes, in bytes: about 170 for each token, and up to 128 more
+    /// for each that says more than the usual.
+    pub const fn most_bytes(&self) -> u64 {
+        (self.tokens + self.tokens / 20) as u64 * Slots::BYTES as u64
+            + (self.tokens * TAIL_WORDS * 8) as u64
+    }
+}
+
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// What a cache holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct CacheReport {
+    /// How many places are taken: each by a token that was active when it was last looked at.
+    pub tokens: u64,
+    /// How many there may be.
+    pub most_tokens: u64,
+    /// How many bytes they take, all told.
+    pub bytes: u64,
+}
+
+impl CacheReport {
+    pub(super) fn new(tokens: u64, most_tokens: u64, bytes: u64) -> Self {
+        Self { tokens, most_tokens, bytes }
+    }
+}

@@ -1,0 +1,71 @@
+//! Ids that the store did not know a moment ago: a small table that forgets by itself.
+//!
+//! It is not told of inserts, and need not be. Ids are drawn at random, and nobody can present the
+//! bearer of a token before its insert was acknowledged; a load that was sent before, and found
+//! nothing, is forgotten again within a second.
+
+use super::atomic::{AtomicU64, Ordering, zeroed};
+use crate::id::TokenId;
+use crate::time::Timestamp;
+
+const PLACES: usize = 4096;
+/// For how many steps of 16 ms an id is remembered.
+const STEPS: u64 = 62;
+const STEP_BITS: u32 = 20;
+const STEP_MASK: u64 = (1 << STEP_BITS) - 1;
+
+/// The table. Each place is one word: 44 bits of an id, and when it was not found.
+#[derive(Debug)]
+pub(super) struct Unknown(Box<[AtomicU64]>);
+
+impl Unknown {
+    pub(super) fn new() -> Self {
+        Self(zeroed(PLACES))
+    }
+
+    pub(super) fn put(&self, id: TokenId, now: Timestamp) {
+        let (place, tag) = Self::place(id);
+        if let Some(word) = self.0.get(place) {
+            word.store(tag << STEP_BITS | step(now), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether an id was not found within the last second.
+    pub(super) fn has(&self, id: TokenId, now: Timestamp) -> bool {
+        let (place, tag) = Self::place(id);
+        let word = self.0.get(place).map_or(0, |word| word.load(Ordering::Relaxed));
+        let age = step(now).wrapping_sub(word & STEP_MASK) & STEP_MASK;
+        word >> STEP_BITS == tag && age < STEPS
+    }
+
+    /// All random bits of an id go into one or the other.
+    fn place(id: TokenId) -> (usize, u64) {
+        let id = u128::from_be_bytes(*id.as_bytes());
+        let (high, low) = ((id >> 64) as u64, id as u64);
+        let mixed = low.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ high.rotate_left(29);
+        ((mixed >> 52) as usize, (mixed & ((1 << 44) - 1)).max(1))
+    }
+}
+
+fn step(now: Timestamp) -> u64 {
+    now.as_millis() / 16 & STEP_MASK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Ttl;
+
+    #[test]
+    fn an_unknown_id_is_remembered_for_a_second() {
+        let unknown = Unknown::new();
+        let start = Timestamp::from_millis(1_795_000_000_000);
+        let (id, other) = (TokenId::from_bytes([1; 16]), TokenId::from_bytes([2; 16]));
+        assert!(!unknown.has(id, start) && !unknown.has(id, Timestamp::default()));
+        unknown.put(id, start);
+        assert!(unknown.has(id, start) && !unknown.has(other, start));
+        assert!(unknown.has(id, start + Ttl::from_millis(900).unwrap()));
+        assert!(!unknown.has(id, start + Ttl::from_secs(1)));
+        assert!(!unknown.has(id, start.saturating_sub(Ttl::from_secs(1))), "the clock went back");
+    }
+}

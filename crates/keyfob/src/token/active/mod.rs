@@ -1,0 +1,317 @@
+//! A token that was found active, as compact bytes that are read in place.
+//!
+//! A cache holds a million of these, and an answer must not allocate. So what every request asks
+//! for lies at the front, and what is rarely asked for is decoded when it is.
+//!
+//! ```text
+//! kind, flags │ cells │ issued  expires  used │ subject client issuer device │ audiences scopes │ claims │ rest
+//!      1       1+2n B    6        6       6     length and text each            count, then each  JSON     CBOR
+//! ```
+
+mod rest;
+mod write;
+
+use serde::de::DeserializeOwned;
+
+use crate::bearer::Generation;
+use crate::id::{FamilyId, TokenId};
+use crate::invalid::Invalid;
+use crate::names::{Name, NameSet};
+use crate::store::{Cell, StoreError};
+use crate::text::{Audience, ClaimName, Issuer, Scope};
+use crate::time::{Timestamp, Ttl};
+use crate::token::{Claims, ClaimsMismatch, Integrity, Kind, Metadata, PrivateClaims, Token};
+use crate::validation::Judged;
+use rest::Rest;
+pub(crate) use write::write;
+
+const KIND: u8 = 0b11;
+/// The token is the root of its family and descends from no other.
+const ROOT: u8 = 0b100;
+const FIXED: usize = 18;
+
+/// A token that was just found active, borrowed from where it was found. Reading it allocates
+/// nothing, but for what its methods say.
+///
+/// See [`TokenManager::check`](crate::TokenManager::check).
+#[derive(Clone, Copy)]
+pub struct ActiveToken<'a> {
+    id: TokenId,
+    flags: u8,
+    cells: &'a [u8],
+    /// From the times on.
+    fields: &'a [u8],
+}
+
+/// Reads one field after another. What is missing is empty: bytes that were not written by
+/// [`write`] name nobody and allow nothing.
+#[derive(Clone, Copy)]
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, length: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at_checked(length).unwrap_or((&[], &[]));
+        self.0 = rest;
+        taken
+    }
+
+    fn length(&mut self) -> usize {
+        match self.take(1) {
+            [write::LONG] => {
+                self.take(2).try_into().map_or(0, |two| usize::from(u16::from_le_bytes(two)))
+            }
+            [short] => usize::from(*short),
+            _ => 0,
+        }
+    }
+
+    fn bytes(&mut self) -> &'a [u8] {
+        let length = self.length();
+        self.take(length)
+    }
+
+    fn text(&mut self) -> &'a str {
+        std::str::from_utf8(self.bytes()).unwrap_or_default()
+    }
+
+    fn time(&mut self) -> Option<Timestamp> {
+        let mut millis = [0; 8];
+        millis[..6].copy_from_slice(self.take(6).get(..6)?);
+        Some(u64::from_le_bytes(millis)).filter(|millis| *millis != 0).map(Timestamp::from_millis)
+    }
+
+    fn skip(mut self, fields: usize) -> Self {
+        for _ in 0..fields {
+            self.bytes();
+        }
+        self
+    }
+
+    fn skip_list(mut self) -> Self {
+        let count = self.length();
+        self.skip(count)
+    }
+}
+
+impl<'a> ActiveToken<'a> {
+    /// The token over bytes that [`write`] wrote.
+    pub(crate) fn over(id: TokenId, bytes: &'a [u8]) -> Self {
+        let mut fields = Fields(bytes);
+        let (flags, cells) = match fields.take(2) {
+            [flags, cells] => (*flags, 2 * usize::from(*cells)),
+            _ => (0, 0),
+        };
+        let cells = fields.take(cells);
+        Self { id, flags, cells, fields: fields.0 }
+    }
+
+    /// The cells of the fields whose epochs the token answers to.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = Cell> + use<'a> {
+        let numbers = self.cells.chunks_exact(2).filter_map(|pair| pair.try_into().ok());
+        numbers.map(|pair| Cell::from_number(u16::from_le_bytes(pair)))
+    }
+
+    /// The public handle.
+    pub fn id(&self) -> TokenId {
+        self.id
+    }
+
+    /// What the token is for.
+    pub fn kind(&self) -> Kind {
+        Kind::ALL[usize::from(self.flags & KIND)]
+    }
+
+    /// When it was issued.
+    pub fn issued_at(&self) -> Timestamp {
+        Fields(self.fields).time().unwrap_or_default()
+    }
+
+    /// When it ends; `None` is never.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        Fields(self.fields.get(6..).unwrap_or_default()).time()
+    }
+
+    /// When it was last used, as far as this node knows.
+    pub fn last_used(&self) -> Option<Timestamp> {
+        Fields(self.fields.get(12..).unwrap_or_default()).time()
+    }
+
+    fn texts(&self) -> Fields<'a> {
+        Fields(self.fields.get(FIXED..).unwrap_or_default())
+    }
+
+    fn text(&self, place: usize) -> Option<&'a str> {
+        Some(self.texts().skip(place).text()).filter(|text| !text.is_empty())
+    }
+
+    /// Whom it speaks for.
+    pub fn subject(&self) -> Option<&'a str> {
+        self.text(0)
+    }
+
+    /// The client that it was issued to.
+    pub fn client(&self) -> Option<&'a str> {
+        self.text(1)
+    }
+
+    /// Who issued it.
+    pub fn issuer(&self) -> Option<&'a str> {
+        self.text(2)
+    }
+
+    /// The device that it was issued to.
+    pub fn device(&self) -> Option<&'a str> {
+        self.text(3)
+    }
+
+    /// Whom it is meant for, in order.
+    pub fn audiences(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        each(self.texts().skip(4))
+    }
+
+    /// What it allows, in order.
+    pub fn scopes(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        each(self.texts().skip(4).skip_list())
+    }
+
+    /// The application's own claims as one JSON object.
+    pub fn claims_json(&self) -> &'a str {
+        match self.texts().skip(4).skip_list().skip_list().text() {
+            "" => "{}",
+            json => json,
+        }
+    }
+
+    /// The application's own claims as a `T`, which may borrow from them. Allocates what `T` does.
+    ///
+    /// # Errors
+    /// When they do not read as a `T`.
+    pub fn claims_as<T: DeserializeOwned>(&self) -> Result<T, ClaimsMismatch> {
+        PrivateClaims::read_json(self.claims_json())
+    }
+
+    /// What is rarely asked for.
+    fn rest(&self) -> Result<Rest, StoreError> {
+        match self.texts().skip(4).skip_list().skip_list().skip(1).0 {
+            [] => Ok(Rest::default()),
+            bytes => minicbor::decode(bytes).map_err(|error| self.damaged(error)),
+        }
+    }
+
+    /// How long it may go unused. Decodes what is rarely asked for.
+    pub(crate) fn idle_timeout(&self) -> Option<Ttl> {
+        self.rest().ok()?.idle_timeout
+    }
+
+    /// The whole token, as [`TokenManager::validate`](crate::TokenManager::validate) gives it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn to_token(&self) -> Result<Token, StoreError> {
+        let rest = self.rest()?;
+        let invalid = |invalid: Invalid| self.damaged(invalid);
+        let is_root = self.flags & ROOT != 0;
+        let root = is_root.then(|| FamilyId::of_root(self.id));
+        let mut device = rest.device;
+        device.id = optional(self.device()).map_err(invalid)?;
+        let generation = Generation::new(rest.generation).unwrap_or_default();
+        Ok(Token {
+            id: self.id,
+            kind: self.kind(),
+            subject: optional(self.subject()).map_err(invalid)?,
+            issuer: optional(self.issuer()).map_err(invalid)?,
+            audiences: names(self.audiences()).map_err(invalid)?,
+            scopes: names(self.scopes()).map_err(invalid)?,
+            client: optional(self.client()).map_err(invalid)?,
+            issued_at: self.issued_at(),
+            not_before: rest.not_before,
+            expires_at: self.expires_at(),
+            idle_timeout: rest.idle_timeout,
+            absolute_expiry: rest.absolute_expiry,
+            uses_left: rest.uses_left,
+            last_used: self.last_used(),
+            family: rest.family.or(root),
+            ancestors: if is_root { vec![self.id] } else { rest.ancestors },
+            generation,
+            metadata: Metadata {
+                device,
+                app: rest.app,
+                app_version: rest.app_version,
+                labels: rest.labels,
+                tags: rest.tags,
+            },
+            claims: Claims {
+                registered: rest.registered,
+                private: PrivateClaims::from_json(self.claims_json()).map_err(invalid)?,
+            },
+            revocation: None,
+            integrity: Integrity::Sound,
+        })
+    }
+
+    fn damaged(&self, detail: impl std::fmt::Display) -> StoreError {
+        StoreError::Corrupt { what: self.id.to_string(), detail: detail.to_string() }
+    }
+}
+
+impl Judged for ActiveToken<'_> {
+    fn kind(&self) -> Kind {
+        self.kind()
+    }
+
+    fn issued_at(&self) -> Timestamp {
+        self.issued_at()
+    }
+
+    fn has_issuer(&self, accepted: &[Issuer]) -> bool {
+        self.issuer().is_some_and(|issuer| accepted.iter().any(|known| known.as_str() == issuer))
+    }
+
+    fn has_audience(&self, wanted: &NameSet<Audience>) -> bool {
+        self.audiences().any(|audience| wanted.iter().any(|known| known.as_str() == audience))
+    }
+
+    fn has_scope(&self, scope: &Scope) -> bool {
+        self.scopes().any(|known| known == scope.as_str())
+    }
+
+    fn has_claim(&self, name: &ClaimName) -> bool {
+        // What cannot be read meets no demand.
+        self.rest().is_ok_and(|rest| rest.registered.has(name))
+            || PrivateClaims::from_json(self.claims_json()).is_ok_and(|claims| claims.has(name))
+    }
+
+    fn device_id(&self) -> Option<&str> {
+        self.device()
+    }
+}
+
+/// The texts of a list.
+fn each<'a>(mut fields: Fields<'a>) -> impl Iterator<Item = &'a str> {
+    let count = fields.length();
+    (0..count).map(move |_| fields.text())
+}
+
+fn optional<T>(text: Option<&str>) -> Result<Option<T>, Invalid>
+where
+    T: for<'t> TryFrom<&'t str, Error = Invalid>,
+{
+    text.map(T::try_from).transpose()
+}
+
+fn names<'a, T>(texts: impl Iterator<Item = &'a str>) -> Result<NameSet<T>, Invalid>
+where
+    T: Name + for<'t> TryFrom<&'t str, Error = Invalid>,
+{
+    let names: Result<Vec<T>, Invalid> = texts.map(T::try_from).collect();
+    NameSet::from_names(names?)
+}
+
+impl std::fmt::Debug for ActiveToken<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ActiveToken").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

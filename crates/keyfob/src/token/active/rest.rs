@@ -1,0 +1,64 @@
+//! What of an active token is rarely asked for.
+
+use minicbor::{Decode, Encode};
+
+use crate::id::{FamilyId, TokenId};
+use crate::names::{Labels, NameSet};
+use crate::text::{AppId, Tag, Version};
+use crate::time::{Timestamp, Ttl};
+use crate::token::{Device, RegisteredClaims, Token};
+
+/// As a map, so that what is not there costs nothing. It never leaves the process.
+#[derive(PartialEq, Debug, Default, Encode, Decode)]
+#[cbor(map)]
+pub(super) struct Rest {
+    #[n(0)]
+    pub(super) not_before: Option<Timestamp>,
+    #[n(1)]
+    pub(super) idle_timeout: Option<Ttl>,
+    #[n(2)]
+    pub(super) absolute_expiry: Option<Timestamp>,
+    #[n(3)]
+    pub(super) uses_left: Option<u32>,
+    #[n(4)]
+    pub(super) family: Option<FamilyId>,
+    #[n(5)]
+    pub(super) ancestors: Vec<TokenId>,
+    #[n(6)]
+    pub(super) generation: u32,
+    /// Without its id, which is asked for more often.
+    #[n(7)]
+    pub(super) device: Device,
+    #[n(8)]
+    pub(super) app: Option<AppId>,
+    #[n(9)]
+    pub(super) app_version: Option<Version>,
+    #[n(10)]
+    pub(super) labels: Labels,
+    #[n(11)]
+    pub(super) tags: NameSet<Tag>,
+    #[n(12)]
+    pub(super) registered: RegisteredClaims,
+}
+
+impl Rest {
+    /// That of a token; `is_root` says that its family need not be told.
+    pub(super) fn of(token: &Token, is_root: bool) -> Self {
+        let metadata = token.metadata.clone();
+        Self {
+            not_before: token.not_before,
+            idle_timeout: token.idle_timeout,
+            absolute_expiry: token.absolute_expiry,
+            uses_left: token.uses_left,
+            family: token.family.filter(|_| !is_root),
+            ancestors: if is_root { Vec::new() } else { token.ancestors.clone() },
+            generation: token.generation.number(),
+            device: Device { id: None, ..metadata.device },
+            app: metadata.app,
+            app_version: metadata.app_version,
+            labels: metadata.labels,
+            tags: metadata.tags,
+            registered: token.claims.registered.clone(),
+        }
+    }
+}
