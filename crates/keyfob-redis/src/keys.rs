@@ -11,6 +11,7 @@
 //! <ns>:a{tag}<operation>             the answer of an operation, until its deadline
 //! <ns>:w{tag}                        unfinished walks over the lanes, in the first lane
 //! <ns>:p{tag}                        something to write before waiting for replicas
+//! <ns>:x{tag}<change>                a signal: gone again in the step that sets it
 //! ```
 //! The class of key comes first, so that one prefix names it in all lanes (for access lists), then
 //! the tag that decides the slot. An id is the ten bytes that are unique in a lane; a digest is cut
@@ -106,6 +107,22 @@ impl Keys {
 
     pub(crate) fn ping(&self, lane: Lane) -> Vec<u8> {
         self.prefix('p', lane)
+    }
+
+    /// What tells a change in a lane. A signal of nothing is never set: see [`crate::feed`].
+    pub(crate) fn signal(&self, lane: Lane, change: &[u8]) -> Vec<u8> {
+        self.key('x', lane, change)
+    }
+
+    /// What all signals of the namespace start with.
+    pub(crate) fn signals(&self) -> Vec<u8> {
+        format!("{}:x{{", self.namespace).into_bytes()
+    }
+
+    /// The lane that a hash tag belongs to.
+    pub(crate) fn lane_of_tag(&self, tag: &[u8]) -> Option<Lane> {
+        let place = self.lanes.iter().position(|lane| lane.tag.as_bytes() == tag)?;
+        u16::try_from(place).ok().map(Lane::new)
     }
 
     pub(crate) fn answer(&self, lane: Lane, operation: OperationId) -> Vec<u8> {

@@ -45,6 +45,7 @@
 //! ones); Redis and Valkey allow that, some services that imitate them do not.
 
 mod config;
+mod feed;
 mod keys;
 mod net;
 mod record;

@@ -51,8 +51,8 @@ impl Scripts {
             ),
             load: script!(leaf, "names", "verdict", "load"),
             replace: script!(
-                leaf, "names", "clock", "lane", "verdict", "events", "order", "index", "records",
-                "replace"
+                leaf, "names", "clock", "lane", "verdict", "events", "signal", "order", "index",
+                "records", "replace"
             ),
             spend: script!(leaf, "names", "clock", "verdict", "spend"),
             touch: script!(leaf, "names", "touch"),
@@ -65,6 +65,7 @@ impl Scripts {
                 "advance_fn",
                 "verdict",
                 "events",
+                "signal",
                 "revoke"
             ),
             advance: script!(
@@ -75,6 +76,7 @@ impl Scripts {
                 "lane",
                 "advance_fn",
                 "events",
+                "signal",
                 "advance"
             ),
             stamp: script!(leaf, "names", "clock", "lane", "stamp"),

@@ -1,4 +1,5 @@
--- KEYS: lane, events, answer, record, heads of the added terms, minted records as in records.lua.
+-- KEYS: lane, events, answer, record, signal of it, heads of the added terms, minted records as in
+-- records.lua.
 -- ARGV: deadline, rest of the id, cap, expiry of the events, their number, the events, the version
 -- read, the new body, the number of added terms, which of them are broad (a 1 or 0 for each), the
 -- number of minted records, those as in records.lua.
@@ -6,7 +7,7 @@ local events = tonumber(A[5])
 local a = 6 + events
 local version, body, added, broad = tonumber(A[a]), A[a + 1], tonumber(A[a + 2]), A[a + 3]
 local minted = tonumber(A[a + 4])
-local mint_k, mint_a = 5 + added, a + 5
+local mint_k, mint_a = 6 + added, a + 5
 
 local both = c('MGET', K[4], K[3])
 local record = both[1]
@@ -36,13 +37,14 @@ end
 local _, start = fields(record)
 local value = sub(record, 1, 2) .. pack('>I4', version + 1) .. sub(record, 7, start - 1) .. body
 c('SET', K[4], value, 'XX', 'KEEPTTL')
+signal(K[5])
 
 if added > 0 then
   local keep = unpack_('>I6', record, 15)
   local score = string.format('%.0f', math.ceil(keep / 1000) - 1735689600)
   local id = sub(K[4], -10)
   for i = 1, added do
-    local head = K[4 + i]
+    local head = K[5 + i]
     if sub(broad, i, i) == '1' then
       -- The class of what is left of its life, as at an insert; only the server knows what is left.
       local life, class = (keep - now) / 1000, 0

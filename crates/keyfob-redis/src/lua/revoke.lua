@@ -1,4 +1,4 @@
--- KEYS: lane, events, record, note, answer.
+-- KEYS: lane, events, record, note, answer, signal of the record and the epoch.
 -- ARGV: deadline, rest of the id, cap, expiry of the events, their number, the events, eight bytes
 -- of the operation, when, the tombstone, the note, the epoch to advance or ''.
 local events = tonumber(A[5])
@@ -24,6 +24,7 @@ if not found then return { 'missing' } end
 -- Even of a record that is revoked already: what descends from it may still live. Nothing of it
 -- is kept longer than the record.
 if cascade ~= '' then advance(cascade, at, note, op, unpack_('>I6', header, 15)) end
+if cascade ~= '' or not ended then signal(K[6]) end
 if ended then
   local note_before = string.byte(header, 37) > 1 and c('GET', K[4])
   local answer = { 'before', header, note_before, values }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use keyfob::store::StoreError;
 use keyfob::{Clock, Timestamp};
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Value};
+use redis::aio::{AsyncPushSender, MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Pipeline, ProtocolVersion, RedisConnectionInfo, Value};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -20,6 +21,9 @@ use super::reply::Reply;
 use super::trouble::Trouble;
 use crate::config::{Address, Login, RedisConfig, Tls, Topology, misconfigured};
 use crate::script::Scripts;
+
+/// Who is handed what a server pushes.
+type Pushed = Arc<dyn AsyncPushSender>;
 
 pub(super) struct Dialer {
     tls: Option<TlsConnector>,
@@ -32,6 +36,7 @@ pub(super) struct Dialer {
     scripts: Arc<Scripts>,
     /// Whether a server must say that it is a primary before it is believed.
     ask_role: bool,
+    connected: Notify,
 }
 
 impl std::fmt::Debug for Dialer {
@@ -52,6 +57,7 @@ impl Dialer {
             clock: Arc::clone(&config.clock),
             scripts,
             ask_role: matches!(config.topology, Topology::Sentinel { .. }),
+            connected: Notify::new(),
         })
     }
 
@@ -65,7 +71,36 @@ impl Dialer {
 
     /// A connection to a primary, with its scripts loaded and its clock known.
     pub(super) async fn primary(&self, address: &Address) -> Result<Link, Trouble> {
-        let link = self.dial(address, &self.login, self.database).await?;
+        let link = self.dial(address, &self.login, self.database, None).await?;
+        self.check_role(&link, address).await?;
+        link.measure_clock(self).await.map_err(not_sent)?;
+        link.find_run(self.response_timeout).await?;
+        if let Err(trouble) = self.load_scripts(&link).await {
+            self.check_version(&link, address).await?;
+            return Err(not_sent(trouble));
+        }
+        self.connected.notify_one();
+        Ok(link)
+    }
+
+    /// Waits until a connection to a primary has been made.
+    pub(super) async fn connected(&self) {
+        self.connected.notified().await;
+    }
+
+    /// A connection to a primary on which it may push.
+    pub(super) async fn listener(
+        &self,
+        address: &Address,
+        pushed: impl AsyncPushSender,
+    ) -> Result<Link, Trouble> {
+        let pushed: Pushed = Arc::new(pushed);
+        let link = self.dial(address, &self.login, self.database, Some(pushed)).await?;
+        self.check_role(&link, address).await?;
+        Ok(link)
+    }
+
+    async fn check_role(&self, link: &Link, address: &Address) -> Result<(), Trouble> {
         if self.ask_role {
             let role = link.send(&redis::cmd("ROLE"), self.response_timeout).await?;
             let role = Reply(role).array().ok().and_then(|parts| parts.into_iter().next());
@@ -73,12 +108,7 @@ impl Dialer {
                 return Err(Trouble::Refused(format!("{address} is not a primary any more")));
             }
         }
-        link.measure_clock(self).await.map_err(not_sent)?;
-        if let Err(trouble) = self.load_scripts(&link).await {
-            self.check_version(&link, address).await?;
-            return Err(not_sent(trouble));
-        }
-        Ok(link)
+        Ok(())
     }
 
     /// A server that is too old does not understand the scripts; what it says of them helps nobody.
@@ -118,16 +148,22 @@ impl Dialer {
     }
 
     pub(super) async fn sentinel(&self, address: &Address) -> Result<Link, Trouble> {
-        self.dial(address, &self.sentinel_login, 0).await
+        self.dial(address, &self.sentinel_login, 0, None).await
     }
 
     /// A connection for finding out about a cluster.
     pub(super) async fn seed(&self, address: &Address) -> Result<Link, Trouble> {
-        self.dial(address, &self.login, 0).await
+        self.dial(address, &self.login, 0, None).await
     }
 
-    async fn dial(&self, address: &Address, login: &Login, database: u32) -> Result<Link, Trouble> {
-        match timeout(self.connect_timeout, self.connect(address, login, database)).await {
+    async fn dial(
+        &self,
+        address: &Address,
+        login: &Login,
+        database: u32,
+        pushed: Option<Pushed>,
+    ) -> Result<Link, Trouble> {
+        match timeout(self.connect_timeout, self.connect(address, login, database, pushed)).await {
             Ok(outcome) => outcome.map_err(not_sent),
             Err(_) => Err(Trouble::Refused(format!(
                 "no connection to {address} within {:?}",
@@ -141,6 +177,7 @@ impl Dialer {
         address: &Address,
         login: &Login,
         database: u32,
+        pushed: Option<Pushed>,
     ) -> Result<Link, Trouble> {
         let refused = |error: std::io::Error| {
             Trouble::Refused(format!("{address} cannot be reached: {error}"))
@@ -161,23 +198,33 @@ impl Dialer {
         if let Some(password) = &login.password {
             info = info.set_password(password.expose());
         }
-        let Some(tls) = &self.tls else { return open(&info, stream).await };
+        if pushed.is_some() {
+            info = info.set_protocol(ProtocolVersion::RESP3);
+        }
+        let Some(tls) = &self.tls else { return open(&info, stream, pushed).await };
         let name = ServerName::try_from(address.host.clone()).map_err(|_| {
             Trouble::Final(misconfigured(format!("{address} is no name that TLS can verify")))
         })?;
         let stream = tls.connect(name, stream).await.map_err(refused)?;
-        open(&info, stream).await
+        open(&info, stream, pushed).await
     }
 }
 
 /// Logs in, and starts the task that drives the connection.
-async fn open<S>(info: &RedisConnectionInfo, stream: S) -> Result<Link, Trouble>
+async fn open<S>(
+    info: &RedisConnectionInfo,
+    stream: S,
+    pushed: Option<Pushed>,
+) -> Result<Link, Trouble>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     // The deadlines are ours; two would race.
-    let config =
+    let mut config =
         AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+    if let Some(pushed) = pushed {
+        config = config.set_push_sender(pushed);
+    }
     let (connection, driver) = MultiplexedConnection::new_with_config(info, stream, config)
         .await
         .map_err(|error| Trouble::of(&error))?;

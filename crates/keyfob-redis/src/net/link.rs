@@ -1,7 +1,7 @@
 //! One connection to one server, and the place that keeps it.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use keyfob::Timestamp;
@@ -33,6 +33,8 @@ pub(crate) struct Link {
     driver: JoinHandle<()>,
     /// By how many milliseconds the server's clock is ahead of ours.
     ahead: AtomicI64,
+    /// Which run of which server it leads to.
+    run: OnceLock<String>,
 }
 
 /// A server, and the connection to it if there is one.
@@ -47,6 +49,10 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(address: crate::config::Address) -> Self {
         Self { address, link: Mutex::default(), dialling: Turn::default() }
+    }
+
+    pub(super) fn address(&self) -> &crate::config::Address {
+        &self.address
     }
 
     pub(super) async fn link(&self, dialer: &Dialer) -> Result<Arc<Link>, Trouble> {
@@ -81,7 +87,26 @@ impl Node {
 
 impl Link {
     pub(super) fn new(connection: MultiplexedConnection, driver: JoinHandle<()>) -> Self {
-        Self { connection, driver, ahead: AtomicI64::new(0) }
+        Self { connection, driver, ahead: AtomicI64::new(0), run: OnceLock::new() }
+    }
+
+    /// Which run of which server it leads to, for comparison.
+    pub(crate) fn run(&self) -> &str {
+        self.run.get().map_or("", String::as_str)
+    }
+
+    /// Finds that out. Where the server does not tell, each connection is taken for another.
+    pub(super) async fn find_run(&self, limit: Duration) -> Result<(), Trouble> {
+        static UNTOLD: AtomicU64 = AtomicU64::new(0);
+        let mut info = redis::cmd("INFO");
+        info.arg("server");
+        let told = self.ask(&info, limit).await.map_err(|error| Trouble::Refused(error.to_string()))?;
+        let told = told.and_then(|told| Reply(told).text().ok()).unwrap_or_default();
+        let run = told.lines().find_map(|line| line.strip_prefix("run_id:")).map(str::to_owned);
+        self.run.get_or_init(|| {
+            run.unwrap_or_else(|| format!("connection {}", UNTOLD.fetch_add(1, Ordering::Relaxed)))
+        });
+        Ok(())
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -121,7 +146,7 @@ impl Link {
     }
 
     /// Sends one command and waits for its answer.
-    pub(super) async fn send(&self, command: &Cmd, limit: Duration) -> Result<Value, Trouble> {
+    pub(crate) async fn send(&self, command: &Cmd, limit: Duration) -> Result<Value, Trouble> {
         let mut connection = self.connection.clone();
         match timeout(limit, connection.send_packed_command(command)).await {
             Ok(Ok(value)) => Self::checked(value),
@@ -144,7 +169,7 @@ impl Link {
     }
 
     /// Sends several commands together. Errors stand among the answers.
-    pub(super) async fn send_all(
+    pub(crate) async fn send_all(
         &self,
         pipeline: &Pipeline,
         limit: Duration,
@@ -157,7 +182,7 @@ impl Link {
         }
     }
 
-    pub(super) fn checked(value: Value) -> Result<Value, Trouble> {
+    pub(crate) fn checked(value: Value) -> Result<Value, Trouble> {
         match value {
             Value::ServerError(error) => Err(Trouble::of(&error.into())),
             value => Ok(value),

@@ -19,8 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyfob::store::{OperationId, StoreError};
+use keyfob::store::{Moment, OperationId, StoreError};
 use redis::Value;
+use redis::aio::AsyncPushSender;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::{Address, RedisConfig};
@@ -33,7 +34,7 @@ pub(crate) use link::Link;
 use link::{Node, Purpose};
 pub(crate) use reply::{Reply, next};
 use route::{Route, Router};
-use trouble::Trouble;
+pub(crate) use trouble::Trouble;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
@@ -46,6 +47,8 @@ pub(crate) struct Net {
     budget: Duration,
     response_timeout: Duration,
     closed: AtomicBool,
+    /// Whether the sentinels failed to confirm the primary the last time.
+    doubted: AtomicBool,
 }
 
 /// A call that came to nothing.
@@ -72,11 +75,21 @@ impl Net {
             budget: config.budget,
             response_timeout: config.response_timeout,
             closed: AtomicBool::new(false),
+            doubted: AtomicBool::new(false),
         })
     }
 
     /// Makes a call on the primary of a slot, again and again while that may help.
     pub(crate) async fn run(&self, slot: u16, call: &Call<'_>) -> Result<Reply, Unanswered> {
+        self.run_somewhere(slot, call).await.map(|(reply, _)| reply)
+    }
+
+    /// The same, and who answered.
+    pub(crate) async fn run_somewhere(
+        &self,
+        slot: u16,
+        call: &Call<'_>,
+    ) -> Result<(Reply, Address), Unanswered> {
         let begun = Instant::now();
         let (mut pause, mut maybe_done, mut asked) = (FIRST_PAUSE, false, None);
         loop {
@@ -86,7 +99,7 @@ impl Net {
             }
             let patience = self.budget.saturating_sub(begun.elapsed());
             let detail = match self.attempt(slot, call, asked.take(), patience).await {
-                Ok(value) => return Ok(Reply(value)),
+                Ok((value, address)) => return Ok((Reply(value), address)),
                 Err(Trouble::Final(error)) => return Err(Unanswered { maybe_done, error }),
                 Err(Trouble::Refused(detail)) => detail,
                 Err(Trouble::Lost(detail) | Trouble::Unsafe(detail)) => {
@@ -122,13 +135,22 @@ impl Net {
         self.run(slot, call).await.map_err(|unanswered| unanswered.error)
     }
 
+    /// The same, and who answered.
+    pub(crate) async fn read_somewhere(
+        &self,
+        slot: u16,
+        call: &Call<'_>,
+    ) -> Result<(Reply, Address), StoreError> {
+        self.run_somewhere(slot, call).await.map_err(|unanswered| unanswered.error)
+    }
+
     async fn attempt(
         &self,
         slot: u16,
         call: &Call<'_>,
         asked: Option<Address>,
         patience: Duration,
-    ) -> Result<Value, Trouble> {
+    ) -> Result<(Value, Address), Trouble> {
         let asking = asked.is_some();
         let purpose = if call.wait > 0 { Purpose::Wait } else { Purpose::Command };
         let found = timeout(patience, self.find(slot, purpose, asked)).await;
@@ -149,7 +171,29 @@ impl Net {
             node.drop_link(&link);
             self.router.forget(None);
         }
-        outcome
+        let value = outcome?;
+        if call.repeatable && self.is_watched() {
+            self.still_primary(slot, node.address(), patience).await?;
+        }
+        Ok((value, node.address().clone()))
+    }
+
+    /// Whether the sentinels name the server that answered, and have not been asked too long ago.
+    /// What one answered that they had deposed counts for nothing.
+    async fn still_primary(
+        &self,
+        slot: u16,
+        answered: &Address,
+        patience: Duration,
+    ) -> Result<(), Trouble> {
+        let named = timeout(patience, self.route()).await;
+        let unsure = |detail: String| Trouble::Lost(format!("{answered} answered, but {detail}"));
+        match named {
+            Ok(Ok(route)) if route.address(slot)? == *answered => Ok(()),
+            Ok(Ok(_)) => Err(unsure("is not the primary any more".to_owned())),
+            Ok(Err(trouble)) => Err(unsure(trouble.into_error().to_string())),
+            Err(_) => Err(unsure("no sentinel confirmed it in time".to_owned())),
+        }
     }
 
     /// The server to ask, and a connection to it. Nothing of the call has been sent by then.
@@ -206,19 +250,65 @@ impl Net {
         self.router.is_watched()
     }
 
+    /// Believes the sentinels for so long, or as long as usual.
+    pub(crate) fn believe_for(&self, bound: Option<Duration>) {
+        self.router.believe_for(bound);
+    }
+
+    /// The last moment at which a server was certainly the primary; see [`Router::vouched`].
+    pub(crate) fn vouched(&self, address: &Address) -> Option<Moment> {
+        self.router.vouched(address)
+    }
+
+    /// Which primary each of these slots has.
+    pub(crate) async fn owners(&self, slots: &[u16]) -> Result<Vec<Address>, StoreError> {
+        let route = self.route().await.map_err(Trouble::into_error)?;
+        let owners = slots.iter().map(|slot| route.address(*slot));
+        owners.collect::<Result<_, _>>().map_err(Trouble::into_error)
+    }
+
+    /// A connection of its own to a primary, on which what the server pushes is handed to `pushed`.
+    pub(crate) async fn listen(
+        &self,
+        address: &Address,
+        pushed: impl AsyncPushSender,
+    ) -> Result<Link, StoreError> {
+        self.dialer.listener(address, pushed).await.map_err(Trouble::into_error)
+    }
+
+    /// Which run of which server a primary is, for comparison.
+    pub(crate) async fn run_of(&self, address: &Address) -> Result<String, StoreError> {
+        let node = self.node(address.clone(), Purpose::Command);
+        let link = node.link(&self.dialer).await.map_err(Trouble::into_error)?;
+        Ok(link.run().to_owned())
+    }
+
+    /// Waits until a connection to a primary has been made.
+    pub(crate) async fn connected(&self) {
+        self.dialer.connected().await;
+    }
+
+    /// Says who is certain to know the way, after a redirection.
+    pub(crate) fn redirected(&self, to: Option<Address>) {
+        self.router.forget(to);
+    }
+
     /// Asks the sentinels again, and lets go of every server that they no longer name.
     pub(crate) async fn confirm_route(&self) {
         match self.router.confirm(&self.dialer).await {
             Ok(Some(route)) => {
+                self.doubted.store(false, Ordering::Relaxed);
                 let named = route.addresses();
                 let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
                 nodes.retain(|(address, _), _| named.contains(&address));
             }
             Ok(None) => {}
-            Err(trouble) => tracing::warn!(
+            // They are asked many times a second; once is enough.
+            Err(trouble) if !self.doubted.swap(true, Ordering::Relaxed) => tracing::warn!(
                 error = %trouble.into_error(),
                 "the sentinels do not confirm the primary: without them it is soon not used"
             ),
+            Err(_) => {}
         }
     }
 

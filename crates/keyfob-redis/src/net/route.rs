@@ -5,11 +5,11 @@
 //! primary that was deposed while it was cut off goes on answering. So what the sentinels said is
 //! believed for a while only.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyfob::store::StoreError;
-use tokio::time::Instant;
+use keyfob::store::{Moment, StoreError};
 
 use super::dial::Dialer;
 use super::reply::{Reply, next};
@@ -18,15 +18,17 @@ use super::trouble::Trouble;
 use super::turn::Turn;
 use crate::config::{Address, Topology};
 
-/// For how long the sentinels are believed. With none of their majority to be reached, nothing is
-/// answered after that.
-const BELIEVED: Duration = Duration::from_secs(5);
+/// For how long the sentinels are believed where nobody watches. With none of their majority to be
+/// reached, nothing is answered after that.
+const BELIEVED: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 pub(super) struct Router {
     servers: Servers,
     known: Mutex<Known>,
     asking: Turn,
+    /// For how many nanoseconds the sentinels are believed.
+    belief: AtomicU64,
 }
 
 /// Whom to ask for the route, if anybody.
@@ -40,7 +42,7 @@ enum Servers {
 #[derive(Debug, Default)]
 struct Known {
     /// The route, and when it was asked for.
-    route: Option<(Arc<Route>, Instant)>,
+    route: Option<(Arc<Route>, Moment)>,
     /// Who will know best: the nodes of the last route, and the target of a redirection.
     informed: Vec<Address>,
 }
@@ -69,7 +71,24 @@ impl Router {
             }
             Topology::Cluster(seeds) => Servers::Cluster(seeds),
         };
-        Self { servers, known: Mutex::default(), asking: Turn::default() }
+        let belief = AtomicU64::new(nanos(BELIEVED));
+        Self { servers, known: Mutex::default(), asking: Turn::default(), belief }
+    }
+
+    /// Believes the sentinels for so long, or as long as usual.
+    pub(super) fn believe_for(&self, bound: Option<Duration>) {
+        self.belief.store(nanos(bound.unwrap_or(BELIEVED)), Ordering::Relaxed);
+    }
+
+    /// The last moment at which a server was certainly the primary, so far as others decide that;
+    /// the present one where they do not. `None` if it is not the primary.
+    pub(super) fn vouched(&self, address: &Address) -> Option<Moment> {
+        if !self.is_watched() {
+            return Some(Moment::now());
+        }
+        let known = self.known();
+        let (route, asked) = known.route.as_ref()?;
+        route.addresses().contains(&address).then_some(*asked)
     }
 
     /// Has the next caller find out again; `informed` will know.
@@ -118,11 +137,12 @@ impl Router {
     fn believed(&self) -> Option<Arc<Route>> {
         let known = self.known();
         let (route, asked) = known.route.as_ref()?;
-        (!self.is_watched() || asked.elapsed() < BELIEVED).then(|| Arc::clone(route))
+        let belief = Duration::from_nanos(self.belief.load(Ordering::Relaxed));
+        (!self.is_watched() || Moment::now() < asked.after(belief)).then(|| Arc::clone(route))
     }
 
     async fn find_out(&self, dialer: &Dialer) -> Result<Arc<Route>, Trouble> {
-        let asked = Instant::now();
+        let asked = Moment::now();
         let route = Arc::new(self.ask(dialer).await?);
         let mut known = self.known();
         if let Route::Runs(_) = &*route {
@@ -179,6 +199,10 @@ impl Route {
             }
         }
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 async fn ask_cluster<'a>(

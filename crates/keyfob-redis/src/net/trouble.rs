@@ -73,7 +73,7 @@ impl Trouble {
         Self::Unsafe(self.into_error().to_string())
     }
 
-    pub(super) fn into_error(self) -> StoreError {
+    pub(crate) fn into_error(self) -> StoreError {
         match self {
             Self::Final(error) => error,
             Self::Refused(detail) | Self::Lost(detail) | Self::Unsafe(detail) => {

@@ -6,9 +6,12 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::Shared;
+use crate::config::Topology;
+use crate::feed::{Following, follow};
+use crate::net::Net;
 use super::walk::Walk;
 
 const PAUSE: Duration = Duration::from_secs(3);
@@ -17,9 +20,20 @@ const PAUSE: Duration = Duration::from_secs(3);
 const CONFIRM: Duration = Duration::from_secs(1);
 
 /// Starts it.
-pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<((), ())> {
-    let (work, watch) = (Arc::downgrade(shared), Arc::downgrade(shared));
-    tokio::spawn(async { tokio::join!(keep(work), watch_primary(watch)) })
+pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
+    let [work, watch, again] = [(); 3].map(|()| Arc::downgrade(shared));
+    let net = Arc::clone(&shared.net);
+    let following = Following {
+        feed: Arc::clone(&shared.feed),
+        net: Arc::clone(&shared.net),
+        keys: Arc::clone(&shared.keys),
+        count: shared.namespace.lanes(),
+        response_timeout: shared.config.response_timeout,
+        lanes_move: matches!(shared.config.topology, Topology::Cluster(_)),
+    };
+    tokio::spawn(async {
+        tokio::join!(keep(work), watch_primary(watch), do_again(again, net), follow(following));
+    })
 }
 
 /// Beside the rest of the work, which waits for servers that may be silent.
@@ -28,6 +42,15 @@ async fn watch_primary(shared: Weak<Shared>) {
         sleep(CONFIRM).await;
         let Some(store) = shared.upgrade().filter(|store| store.net.is_watched()) else { return };
         store.net.confirm_route().await;
+    }
+}
+
+/// At once when a connection was made, for it may lead to another primary than the last.
+async fn do_again(shared: Weak<Shared>, net: Arc<Net>) {
+    loop {
+        let _made_or_not = timeout(CONFIRM, net.connected()).await;
+        let Some(store) = shared.upgrade() else { return };
+        store.do_again_where_lost().await;
     }
 }
 

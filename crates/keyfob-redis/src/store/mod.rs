@@ -5,6 +5,7 @@ mod keeper;
 mod meta;
 mod page;
 mod read;
+mod recent;
 mod report;
 mod revoke;
 mod walk;
@@ -15,9 +16,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use keyfob::store::{
-    Advance, Advanced, Cursor, EntryPage, EpochScope, Feed, Insert, Inserted, LastUse, Loaded,
+    Advance, Advanced, Cursor, EntryPage, Feed, Insert, Inserted, LastUse, Loaded,
     Operation, Query, RecordPage, Replace, Replaced, Revoke, Revoked, Spend, Spent, Stamp,
-    StoreError, StoreReport,
+    StoreError, StoreReport, Watcher,
 };
 use keyfob::{Lane, Namespace, Store, Term, Timestamp, TokenId};
 use tokio::task::JoinHandle;
@@ -30,7 +31,7 @@ use crate::script::Scripts;
 /// A store on Redis or Valkey.
 pub struct RedisStore {
     shared: Arc<Shared>,
-    keeper: Mutex<Option<JoinHandle<((), ())>>>,
+    keeper: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What the store's own task uses too.
@@ -38,9 +39,11 @@ struct Shared {
     config: RedisConfig,
     namespace: Namespace,
     created: Timestamp,
-    keys: Keys,
+    keys: Arc<Keys>,
     scripts: Arc<Scripts>,
-    net: Net,
+    net: Arc<Net>,
+    feed: Arc<crate::feed::Feed>,
+    recent: recent::Recent,
 }
 
 impl RedisStore {
@@ -63,11 +66,22 @@ impl RedisStore {
     /// As [`RedisStore::connect`].
     pub async fn open(config: RedisConfig) -> Result<Self, StoreError> {
         let scripts = Arc::new(Scripts::new(config.leaf));
-        let net = Net::new(&config, Arc::clone(&scripts))?;
+        let net = Arc::new(Net::new(&config, Arc::clone(&scripts))?);
         let meta::Meta { namespace, created } = meta::open(&config, &net, &scripts).await?;
-        let keys = Keys::new(&config.namespace, namespace.lanes());
-        let shared = Arc::new(Shared { config, namespace, created, keys, scripts, net });
+        let keys = Arc::new(Keys::new(&config.namespace, namespace.lanes()));
+        let shared = Arc::new(Shared {
+            config,
+            namespace,
+            created,
+            keys,
+            scripts,
+            net,
+            feed: Arc::default(),
+            recent: recent::Recent::default(),
+        });
         shared.check_servers().await?;
+        // From here on it is known which primary is a new one.
+        shared.do_again_where_lost().await;
         let keeper = keeper::start(&shared);
         Ok(Self { shared, keeper: Mutex::new(Some(keeper)) })
     }
@@ -140,6 +154,7 @@ impl Store for RedisStore {
         operation: Operation,
         replace: Replace,
     ) -> Result<Replaced, StoreError> {
+        let _telling = self.shared.feed.telling(replace.changes());
         self.shared.replace(operation, replace).await
     }
 
@@ -152,6 +167,7 @@ impl Store for RedisStore {
     }
 
     async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError> {
+        let _telling = self.shared.feed.telling(revoke.changes());
         self.shared.revoke(operation, revoke).await
     }
 
@@ -160,15 +176,8 @@ impl Store for RedisStore {
         operation: Operation,
         advance: Advance,
     ) -> Result<Advanced, StoreError> {
-        match advance.scope {
-            EpochScope::Lane(lane, field) => {
-                self.shared.advance_lane(operation, lane, field, advance).await
-            }
-            EpochScope::EveryLane(field) => {
-                self.shared.advance_every(operation, Some(field), advance).await
-            }
-            EpochScope::All => self.shared.advance_every(operation, None, advance).await,
-        }
+        let _telling = self.shared.feed.telling(advance.changes(self.namespace().lanes()));
+        self.shared.advance(operation, advance).await
     }
 
     async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
@@ -198,6 +207,10 @@ impl Store for RedisStore {
 
     async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
         self.shared.latest(feed).await
+    }
+
+    fn watch(&self, watcher: &Arc<Watcher>) {
+        self.shared.feed.watch(watcher);
     }
 
     async fn report(&self) -> Result<StoreReport, StoreError> {

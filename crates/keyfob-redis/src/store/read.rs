@@ -1,7 +1,7 @@
 //! Reads of one record or one lane.
 
 use futures_util::future::try_join_all;
-use keyfob::store::{Loaded, Stamp, StoreError};
+use keyfob::store::{Change, Loaded, Stamp, StoreError};
 use keyfob::{Lane, Term, TokenId};
 
 use super::Shared;
@@ -17,11 +17,12 @@ impl Shared {
         let keys = &self.keys;
         let names = vec![keys.lane(id.lane()), keys.record(id), keys.last_use(id), keys.note(id)];
         let call = Call::new(&self.scripts.load, names, Vec::new());
-        let reply = self.net.read(keys.slot(id.lane()), &call).await?;
+        let (reply, server) = self.net.read_somewhere(keys.slot(id.lane()), &call).await?;
+        self.feed.loaded_from(id.lane(), Change::of(id), &server);
         if reply.is_nil() {
             return Ok(None);
         }
-        let loaded = read(reply)?.loaded(keys::local(id))?;
+        let loaded = Loaded { sent: call.sent(), ..read(reply)?.loaded(keys::local(id))? };
         // Another id may begin with the same ten bytes.
         Ok(Some(loaded).filter(|loaded| loaded.id == id))
     }

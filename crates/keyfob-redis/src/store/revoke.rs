@@ -4,13 +4,28 @@ use keyfob::TokenId;
 use keyfob::store::{Mark, Operation, Revoke, Revoked, StoreError, Verdict};
 
 use super::Shared;
+use super::recent::Done;
 use super::write::{outcome, refusal};
+use crate::feed::signal;
 use crate::keys;
 use crate::net::{Arg, Call, Reply, next};
 use crate::record::{self, Read};
 
 impl Shared {
     pub(super) async fn revoke(
+        &self,
+        operation: Operation,
+        revoke: Revoke,
+    ) -> Result<Revoked, StoreError> {
+        let done = Done::Revoked(operation.id, revoke.clone());
+        let outcome = self.revoke_in_its_lane(operation, revoke).await?;
+        if outcome != Revoked::Missing {
+            self.recent.remember(done);
+        }
+        Ok(outcome)
+    }
+
+    pub(super) async fn revoke_in_its_lane(
         &self,
         operation: Operation,
         revoke: Revoke,
@@ -23,6 +38,7 @@ impl Shared {
             self.keys.record(id),
             self.keys.note(id),
             self.keys.answer(lane, operation.id),
+            self.keys.signal(lane, &signal::of_revocation(&revoke)),
         ];
         let first = [Arg::Local(operation.deadline), keys::rest(id)[..].into()];
         let mut args = self.with_events(first, revoke.events);

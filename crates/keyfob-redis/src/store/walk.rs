@@ -6,10 +6,13 @@
 //! done once in each lane however often it is sent.
 
 use futures_util::future::try_join_all;
-use keyfob::store::{Advance, Advanced, Operation, OperationId, Revoke, StoreError};
+use keyfob::store::{
+    Advance, Advanced, EpochScope, Operation, OperationId, Revoke, StoreError,
+};
 use keyfob::{EpochField, Lane, Timestamp};
 
 use super::Shared;
+use super::recent::Done;
 use super::write::{outcome, refusal, soon};
 use crate::net::{Arg, Call, Unanswered};
 
@@ -31,6 +34,14 @@ struct Step {
 }
 
 impl Walk {
+    pub(super) fn of(operation: OperationId, advance: &Advance) -> Self {
+        let field = match advance.scope {
+            EpochScope::Lane(_, field) | EpochScope::EveryLane(field) => Some(field),
+            EpochScope::All => None,
+        };
+        Self { operation, field, at: advance.at, note: advance.note.clone() }
+    }
+
     fn field(&self) -> Vec<u8> {
         self.field.map_or_else(|| b"*".to_vec(), |field| field.as_bytes().to_vec())
     }
@@ -57,49 +68,71 @@ impl Walk {
 }
 
 impl Shared {
-    pub(super) async fn advance_lane(
+    pub(super) async fn advance(
         &self,
         operation: Operation,
-        lane: Lane,
-        field: EpochField,
         advance: Advance,
     ) -> Result<Advanced, StoreError> {
         Revoke::check_note(&advance.note)?;
-        let walk = Walk {
-            operation: operation.id,
-            field: Some(field),
-            at: advance.at,
-            note: advance.note,
-        };
-        let step = Step { deadline: operation.deadline, events: advance.events, records: false };
-        let code = self.step(&walk, lane, step).await.map_err(|failed| failed.of(operation.id))?;
+        let walk = Walk::of(operation.id, &advance);
+        let advanced = match advance.scope {
+            EpochScope::Lane(lane, _) => self.advance_lane(&walk, lane, operation, &advance).await,
+            EpochScope::EveryLane(_) | EpochScope::All => {
+                self.advance_every(&walk, operation, &advance).await
+            }
+        }?;
+        self.recent.remember(Done::Advanced(operation.id, advance));
+        Ok(advanced)
+    }
+
+    async fn advance_lane(
+        &self,
+        walk: &Walk,
+        lane: Lane,
+        operation: Operation,
+        advance: &Advance,
+    ) -> Result<Advanced, StoreError> {
+        let (deadline, events) = (operation.deadline, advance.events.clone());
+        let step = Step { deadline, events, records: false };
+        let code = self.step(walk, lane, step).await.map_err(|failed| failed.of(operation.id))?;
         match code.as_str() {
             "now" => Ok(Advanced { lanes: 1 }),
             _ => Err(refusal(&code, operation, None, Vec::new().into_iter())),
         }
     }
 
-    pub(super) async fn advance_every(
+    async fn advance_every(
         &self,
+        walk: &Walk,
         operation: Operation,
-        field: Option<EpochField>,
-        advance: Advance,
+        advance: &Advance,
     ) -> Result<Advanced, StoreError> {
-        Revoke::check_note(&advance.note)?;
-        let walk = Walk { operation: operation.id, field, at: advance.at, note: advance.note };
-        let step = Step { deadline: operation.deadline, events: advance.events, records: true };
-        let first = self.step(&walk, Lane::default(), step).await;
+        let (deadline, events) = (operation.deadline, advance.events.clone());
+        let step = Step { deadline, events, records: true };
+        let first = self.step(walk, Lane::default(), step).await;
         let code = first.map_err(|failed| failed.of(operation.id))?;
         match code.as_str() {
             // It is recorded: whatever happens from here on, somebody will finish it.
             "now" => self
-                .finish_walk(&walk)
+                .finish_walk(walk)
                 .await
                 .map_err(|_| StoreError::OutcomeUnknown { operation: operation.id })?,
             "done" => {}
             _ => return Err(refusal(&code, operation, None, Vec::new().into_iter())),
         }
         Ok(Advanced { lanes: self.namespace.lanes().get() })
+    }
+
+    /// Does one step again, in a lane that may have lost it.
+    pub(super) async fn step_again(
+        &self,
+        walk: &Walk,
+        lane: Lane,
+        deadline: Timestamp,
+        events: Vec<Vec<u8>>,
+    ) -> Result<(), StoreError> {
+        let step = Step { deadline, events, records: false };
+        self.step(walk, lane, step).await.map(drop).map_err(|failed| failed.error)
     }
 
     /// Does what is left of a recorded walk, and removes the record.
@@ -136,6 +169,7 @@ impl Shared {
             self.keys.lane(lane),
             self.keys.events(lane),
             self.keys.answer(lane, walk.operation),
+            self.keys.signal(lane, &walk.field()),
         ];
         if step.records {
             names.push(self.keys.walks());

@@ -73,6 +73,7 @@ impl Shared {
             self.keys.events(lane),
             self.keys.answer(lane, operation.id),
             self.keys.record(id),
+            self.keys.signal(lane, &keys::local(id)),
         ];
         names.extend(replace.added_terms.iter().map(|term| self.keys.head(lane, *term)));
         let broad = |is| if is { b'1' } else { b'0' };
