@@ -24,11 +24,28 @@
 //!
 //! # Sentinels
 //!
-//! List all sentinels. The primary is the server that more than half of those listed name; they are
-//! asked again every second, and believed for five. A primary that was deposed while it was cut off
-//! goes on answering those who still reach it: a node beside it stops using it five seconds and one
-//! response time-out after a majority last named it, and answers
-//! [`Unavailable`](keyfob::store::StoreError::Unavailable) until it reaches a majority again.
+//! List all sentinels. The primary is the server that more than half of those listed name. A primary
+//! that was deposed while it was cut off goes on answering those who still reach it, so no decision
+//! rests on a majority older than the bound (250 ms, or the shortest of those who
+//! [`watch`](keyfob::Store::watch)): they are asked again when what they said is older than half of
+//! it, and five times within it while somebody watches. Without a majority a node answers
+//! [`Unavailable`](keyfob::store::StoreError::Unavailable) until it reaches one again.
+//!
+//! # The feed
+//!
+//! Whoever [watches](keyfob::Store::watch) the store gets one more connection to each primary, on
+//! which the server pushes what other nodes end (RESP3, `CLIENT TRACKING` on the signals of this
+//! namespace), and sends a small write there five times within the bound. A user with an access list
+//! needs `+del` for any revocation, and `+client|tracking` to watch. A key that is deleted by hand,
+//! past keyfob, is not told: revoke, or flush everything.
+//!
+//! # Fail-over
+//!
+//! Replication is asynchronous, so a primary that takes over may lack what the last one acknowledged.
+//! Each store therefore does what it revoked in the last minute (10,000 at most) again on a primary
+//! that is new for its lane, or that was restarted. That can end too much, never too little: an epoch
+//! that is advanced again covers what was issued since. With a user who may not run `INFO`, each new
+//! connection is taken for one to a new primary.
 //!
 //! # What is kept
 //!

@@ -42,12 +42,12 @@ pub(crate) async fn follow(following: Following) {
     loop {
         let Some(bound) = following.feed.bound() else {
             listeners = Listeners::default();
-            following.net.believe_for(None);
+            following.net.believe_within(None);
             let _told_or_not = timeout(IDLE, following.feed.begun.notified()).await;
             continue;
         };
         let due = Instant::now() + interval(bound);
-        following.net.believe_for(Some(bound));
+        following.net.believe_within(Some(bound));
         if following.net.is_watched() {
             following.net.confirm_route().await;
         }

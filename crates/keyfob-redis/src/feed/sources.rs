@@ -59,8 +59,7 @@ impl Spoken {
     fn speak(&mut self, watcher: &Arc<Watcher>, lanes: &[Lane]) {
         self.lanes.retain(|lane| lanes.contains(lane));
         self.sources.retain(|source| source.lanes().iter().any(|lane| self.lanes.contains(lane)));
-        let new: Vec<_> =
-            lanes.iter().filter(|lane| !self.lanes.contains(lane)).copied().collect();
+        let new: Vec<_> = lanes.iter().filter(|lane| !self.lanes.contains(lane)).copied().collect();
         if !new.is_empty() {
             self.lanes.extend(&new);
             self.sources.push(watcher.source(new));

@@ -58,7 +58,15 @@ impl From<u64> for Arg {
 
 impl<'a> Call<'a> {
     pub(crate) fn new(script: &'a Script, keys: Vec<Vec<u8>>, args: Vec<Arg>) -> Self {
-        Self { script, keys, args, repeatable: true, wait: 0, ping: Vec::new(), sent: AtomicU64::new(0) }
+        Self {
+            script,
+            keys,
+            args,
+            repeatable: true,
+            wait: 0,
+            ping: Vec::new(),
+            sent: AtomicU64::new(0),
+        }
     }
 
     /// When it was sent the last time.

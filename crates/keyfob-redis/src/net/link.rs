@@ -100,7 +100,8 @@ impl Link {
         static UNTOLD: AtomicU64 = AtomicU64::new(0);
         let mut info = redis::cmd("INFO");
         info.arg("server");
-        let told = self.ask(&info, limit).await.map_err(|error| Trouble::Refused(error.to_string()))?;
+        let told =
+            self.ask(&info, limit).await.map_err(|error| Trouble::Refused(error.to_string()))?;
         let told = told.and_then(|told| Reply(told).text().ok()).unwrap_or_default();
         let run = told.lines().find_map(|line| line.strip_prefix("run_id:")).map(str::to_owned);
         self.run.get_or_init(|| {

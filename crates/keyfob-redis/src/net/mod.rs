@@ -250,9 +250,9 @@ impl Net {
         self.router.is_watched()
     }
 
-    /// Believes the sentinels for so long, or as long as usual.
-    pub(crate) fn believe_for(&self, bound: Option<Duration>) {
-        self.router.believe_for(bound);
+    /// Believes the sentinels only for so long that decisions within a bound rest on them.
+    pub(crate) fn believe_within(&self, bound: Option<Duration>) {
+        self.router.believe_within(bound);
     }
 
     /// The last moment at which a server was certainly the primary; see [`Router::vouched`].

@@ -18,16 +18,16 @@ use super::trouble::Trouble;
 use super::turn::Turn;
 use crate::config::{Address, Topology};
 
-/// For how long the sentinels are believed where nobody watches. With none of their majority to be
-/// reached, nothing is answered after that.
-const BELIEVED: Duration = Duration::from_millis(250);
+/// How old a decision may be where nobody watches who has another bound.
+const BOUND: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 pub(super) struct Router {
     servers: Servers,
     known: Mutex<Known>,
     asking: Turn,
-    /// For how many nanoseconds the sentinels are believed.
+    /// For how many nanoseconds the sentinels are believed. With none of their majority to be
+    /// reached, nothing is answered after that.
     belief: AtomicU64,
 }
 
@@ -71,13 +71,19 @@ impl Router {
             }
             Topology::Cluster(seeds) => Servers::Cluster(seeds),
         };
-        let belief = AtomicU64::new(nanos(BELIEVED));
-        Self { servers, known: Mutex::default(), asking: Turn::default(), belief }
+        let router = Self {
+            servers,
+            known: Mutex::default(),
+            asking: Turn::default(),
+            belief: AtomicU64::new(0),
+        };
+        router.believe_within(None);
+        router
     }
 
-    /// Believes the sentinels for so long, or as long as usual.
-    pub(super) fn believe_for(&self, bound: Option<Duration>) {
-        self.belief.store(nanos(bound.unwrap_or(BELIEVED)), Ordering::Relaxed);
+    /// Believes the sentinels for half of a bound: who decides by an answer has the other half.
+    pub(super) fn believe_within(&self, bound: Option<Duration>) {
+        self.belief.store(nanos(bound.unwrap_or(BOUND) / 2), Ordering::Relaxed);
     }
 
     /// The last moment at which a server was certainly the primary, so far as others decide that;

@@ -9,10 +9,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::Shared;
+use super::walk::Walk;
 use crate::config::Topology;
 use crate::feed::{Following, follow};
 use crate::net::Net;
-use super::walk::Walk;
 
 const PAUSE: Duration = Duration::from_secs(3);
 

@@ -16,9 +16,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use keyfob::store::{
-    Advance, Advanced, Cursor, EntryPage, Feed, Insert, Inserted, LastUse, Loaded,
-    Operation, Query, RecordPage, Replace, Replaced, Revoke, Revoked, Spend, Spent, Stamp,
-    StoreError, StoreReport, Watcher,
+    Advance, Advanced, Cursor, EntryPage, Feed, Insert, Inserted, LastUse, Loaded, Operation,
+    Query, RecordPage, Replace, Replaced, Revoke, Revoked, Spend, Spent, Stamp, StoreError,
+    StoreReport, Watcher,
 };
 use keyfob::{Lane, Namespace, Store, Term, Timestamp, TokenId};
 use tokio::task::JoinHandle;

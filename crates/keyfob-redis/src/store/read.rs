@@ -1,7 +1,7 @@
 //! Reads of one record or one lane.
 
 use futures_util::future::try_join_all;
-use keyfob::store::{Change, Loaded, Stamp, StoreError};
+use keyfob::store::{Change, Loaded, Moment, Stamp, StoreError};
 use keyfob::{Lane, Term, TokenId};
 
 use super::Shared;
@@ -22,7 +22,10 @@ impl Shared {
         if reply.is_nil() {
             return Ok(None);
         }
-        let loaded = Loaded { sent: call.sent(), ..read(reply)?.loaded(keys::local(id))? };
+        // Under Sentinel it proves nothing about later than when its server was last named.
+        let vouched = self.net.vouched(&server).unwrap_or(Moment::from_nanos(0));
+        let sent = call.sent().min(vouched);
+        let loaded = Loaded { sent, ..read(reply)?.loaded(keys::local(id))? };
         // Another id may begin with the same ten bytes.
         Ok(Some(loaded).filter(|loaded| loaded.id == id))
     }

@@ -6,9 +6,7 @@
 //! done once in each lane however often it is sent.
 
 use futures_util::future::try_join_all;
-use keyfob::store::{
-    Advance, Advanced, EpochScope, Operation, OperationId, Revoke, StoreError,
-};
+use keyfob::store::{Advance, Advanced, EpochScope, Operation, OperationId, Revoke, StoreError};
 use keyfob::{EpochField, Lane, Timestamp};
 
 use super::Shared;

@@ -1,6 +1,6 @@
 //! Logins, access lists and TLS; and that none of it shows.
 
-use keyfob::store::{Severity, StoreReport};
+use keyfob::store::{Severity, StoreReport, Watcher};
 use keyfob::{Lane, Store, Ttl};
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::redis::RedisServer;
@@ -39,7 +39,8 @@ async fn a_password_opens_and_never_shows() {
 const RULES: &str = "~shop:* -@all +evalsha +script|load +script|exists +time +hget +hmget +hset \
     +hincrby +hdel +hrandfield +hexists +exists +get +mget +set +getrange +setrange +pexpireat \
     +pexpiretime +pttl +zadd +zcard +zcount +zrange +zrangebylex +zrevrangebylex +zrangebyscore \
-    +zrem +zremrangebyrank +zmscore +zrandmember +rename +xadd +xrange +xrevrange +xinfo|stream";
+    +zrem +zremrangebyrank +zmscore +zrandmember +rename +xadd +xrange +xrevrange +xinfo|stream \
+    +del +client|tracking";
 
 #[tokio::test]
 async fn a_user_with_only_what_is_needed_can_do_everything() {
@@ -67,6 +68,10 @@ async fn a_user_with_only_what_is_needed_can_do_everything() {
         events: vec![],
     };
     assert_eq!(store.advance(operation(), advance).await.unwrap().lanes, 2);
+    let watcher = Watcher::new(store.namespace().lanes(), Ttl::from_secs(60));
+    store.watch(&watcher);
+    until("the feed is heard", || watcher.trusts(Lane::new(0)) && watcher.trusts(Lane::new(1)))
+        .await;
     let start = keyfob::store::Cursor::start();
     let page = store.entries(keyfob::store::Feed::Events, &start, 200).await.unwrap();
     assert_eq!(page.entries.len(), 100);

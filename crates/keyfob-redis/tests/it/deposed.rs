@@ -79,18 +79,18 @@ async fn one_that_most_have_deposed_is_left_although_it_answers() {
 async fn without_most_of_the_sentinels_nothing_is_answered_in_the_end() {
     let stage = stage().await;
     stage.sentinels[1].stop();
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(stage.store.load(stage.id).await.unwrap().is_some(), "two of three are enough");
     stage.sentinels[2].stop();
     let begun = Instant::now();
     let refused = loop {
         match stage.store.load(stage.id).await {
-            Ok(_) => assert!(begun.elapsed() < Duration::from_secs(6), "it still answers"),
+            // A call that began in time may still look for a majority as long as any call may.
+            Ok(_) => assert!(begun.elapsed() < Duration::from_millis(400), "it still answers"),
             Err(error) => break error,
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     };
-    assert!(begun.elapsed() > Duration::from_secs(3), "not at once: {:?}", begun.elapsed());
     assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused:?}");
     assert!(refused.to_string().contains("sentinels"), "{refused}");
 }

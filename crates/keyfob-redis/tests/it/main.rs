@@ -19,6 +19,7 @@ mod silence;
 mod stage;
 mod startup;
 mod walk;
+mod watching;
 
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel};
 

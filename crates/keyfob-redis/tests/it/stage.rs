@@ -17,6 +17,18 @@ pub(crate) fn operation() -> Operation {
     Operation::begin(now(), &OsRandom).unwrap()
 }
 
+/// Waits until something is the case.
+pub(crate) async fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is() {
+        assert!(
+            begun.elapsed() < std::time::Duration::from_secs(15),
+            "waited in vain until {what}"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
 /// The settings for a namespace that no other test uses.
 pub(crate) fn config(url: &str, lanes: u16) -> RedisConfig {
     format!("{url}?namespace={}&lanes={lanes}", fresh_namespace()).parse().unwrap()

@@ -1,0 +1,352 @@
+//! The feed: what is told, to whom, and whom it listens to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyfob::store::{
+    Advance, Change, EpochScope, Moment, Replace, Replaced, Revoke, Revoked, Spend, Verdict,
+    Watcher,
+};
+use keyfob::{EpochField, Lane, LaneCount, Store, TokenId, Ttl};
+use keyfob_redis::RedisStore;
+use keyfob_testkit::proxy::Proxy;
+use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
+
+use crate::fake::{Fake, list};
+use crate::stage::*;
+
+const LANES: u16 = 8;
+const BOUND: Ttl = Ttl::from_secs(1);
+
+fn watch(store: &RedisStore, bound: Ttl) -> Arc<Watcher> {
+    let watcher = Watcher::new(store.namespace().lanes(), bound);
+    store.watch(&watcher);
+    watcher
+}
+
+fn trusts_all(watcher: &Watcher, lanes: u16) -> bool {
+    (0..lanes).all(|lane| watcher.trusts(Lane::new(lane)))
+}
+
+async fn until_trusted(watcher: &Watcher) {
+    until("every lane is trusted", || trusts_all(watcher, LANES)).await;
+}
+
+async fn new_token(store: &RedisStore, lane: Lane) -> TokenId {
+    insert(store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await
+}
+
+fn revocation(id: TokenId, cascade: Option<EpochField>) -> Revoke {
+    Revoke { id, at: now(), note: b"why".to_vec(), cascade, events: vec![] }
+}
+
+fn advance(scope: EpochScope) -> Advance {
+    Advance { scope, at: now(), note: vec![], events: vec![] }
+}
+
+/// The watcher of a node that did nothing itself, and a way to see what it is told: what was loaded
+/// before is not current any more, and what was loaded of anything else is.
+struct Told {
+    watcher: Arc<Watcher>,
+    before: keyfob::store::Ticket,
+}
+
+impl Told {
+    fn from_now(watcher: &Arc<Watcher>) -> Self {
+        Self { watcher: Arc::clone(watcher), before: watcher.ticket() }
+    }
+
+    fn of(&self, lane: Lane, change: Change) -> bool {
+        let cell = match change {
+            Change::Record(local) => vec![keyfob::store::Cell::of_record(local)],
+            Change::Field(field) => vec![keyfob::store::Cell::of_field(field)],
+            Change::All => vec![],
+        };
+        !self.watcher.is_current(lane, self.before, cell)
+    }
+
+    fn nothing(&self) -> bool {
+        self.watcher.ticket() == self.before
+    }
+}
+
+#[tokio::test]
+async fn each_verb_tells_what_it_ended_and_nothing_else() {
+    let server = RedisServer::start().unwrap();
+    let config = config(&server.url(), LANES);
+    let (here, there) = (open(&config).await, open(&config).await);
+    let watcher = watch(&there, Ttl::from_secs(60));
+    until_trusted(&watcher).await;
+    let (lane, other) = (Lane::new(2), Lane::new(3));
+    let settled = || tokio::time::sleep(Duration::from_millis(50));
+
+    let told = Told::from_now(&watcher);
+    let ids = [new_token(&here, lane).await, new_token(&here, lane).await];
+    let counted = keyfob::store::NewRecord {
+        uses_left: Some(3),
+        ..record(id_at(now(), lane), Ttl::from_hours(1), vec![])
+    };
+    let counted = insert(&here, counted).await;
+    here.touch(&[keyfob::store::LastUse { id: ids[0], at: now() }]).await.unwrap();
+    here.spend(operation(), Spend { id: counted }).await.unwrap();
+    here.stamp(other).await.unwrap();
+    here.load(ids[0]).await.unwrap();
+    settled().await;
+    assert!(told.nothing(), "inserts, touches and uses are not told");
+
+    let told = Told::from_now(&watcher);
+    let replace = |read| Replace {
+        id: ids[0],
+        read,
+        body: vec![1],
+        added_terms: vec![tag(&here, "new")],
+        minted: vec![],
+        events: vec![],
+    };
+    let version = here.load(ids[0]).await.unwrap().unwrap().version;
+    let replaced = here.replace(operation(), replace(version)).await.unwrap();
+    assert!(matches!(replaced, Replaced::Stored(_)));
+    until("a replacement is told", || told.of(lane, Change::of(ids[0]))).await;
+    assert!(!told.of(lane, Change::of(ids[1])) && !told.of(other, Change::All));
+    let told = Told::from_now(&watcher);
+    assert_eq!(here.replace(operation(), replace(version)).await.unwrap(), Replaced::Stale);
+    settled().await;
+    assert!(told.nothing(), "one that was not made is not told");
+
+    let told = Told::from_now(&watcher);
+    here.revoke(operation(), revocation(ids[0], None)).await.unwrap();
+    until("a revocation is told", || told.of(lane, Change::of(ids[0]))).await;
+    assert!(!told.of(lane, Change::of(ids[1])));
+    let told = Told::from_now(&watcher);
+    here.revoke(operation(), revocation(ids[0], None)).await.unwrap();
+    here.revoke(operation(), revocation(id_at(now(), lane), None)).await.unwrap();
+    settled().await;
+    assert!(told.nothing(), "what was revoked before, or is not there, is not told");
+
+    let cascade = here.namespace().ancestor_epoch(ids[1]);
+    let told = Told::from_now(&watcher);
+    here.revoke(operation(), revocation(ids[1], Some(cascade))).await.unwrap();
+    until("its epoch is told", || told.of(lane, Change::Field(cascade))).await;
+    assert!(told.of(lane, Change::of(ids[1])), "in the same push");
+
+    let field = EpochField::from_bytes([9; 8]);
+    let told = Told::from_now(&watcher);
+    here.advance(operation(), advance(EpochScope::Lane(lane, field))).await.unwrap();
+    until("an epoch is told", || told.of(lane, Change::Field(field))).await;
+    assert!(!told.of(lane, Change::All));
+    let told = Told::from_now(&watcher);
+    here.advance(operation(), advance(EpochScope::All)).await.unwrap();
+    until("all lanes are told", || (0..LANES).all(|n| told.of(Lane::new(n), Change::All))).await;
+    assert!(trusts_all(&watcher, LANES), "and none of it is a reason for distrust");
+    assert!(keys(&server, &config, "x*").is_empty(), "signals leave nothing");
+}
+
+#[tokio::test]
+async fn who_did_it_is_told_before_the_verb_returns() {
+    let proxy = Proxy::to_port(keyfob_testkit::redis::server().port()).await.unwrap();
+    let store = open(&config(&format!("redis://127.0.0.1:{}", proxy.port()), LANES)).await;
+    let watcher = watch(&store, Ttl::from_secs(60));
+    until_trusted(&watcher).await;
+    let lane = Lane::new(1);
+    for _ in 0..50 {
+        let id = new_token(&store, lane).await;
+        let told = Told::from_now(&watcher);
+        store.revoke(operation(), revocation(id, None)).await.unwrap();
+        assert!(told.of(lane, Change::of(id)));
+    }
+    let id = new_token(&store, lane).await;
+    proxy.stall();
+    let told = Told::from_now(&watcher);
+    store.revoke(operation(), revocation(id, None)).await.unwrap_err();
+    assert!(told.of(lane, Change::of(id)), "whatever came of it");
+    let told = Told::from_now(&watcher);
+    let gave_up = store.revoke(operation(), revocation(id, None));
+    tokio::time::timeout(Duration::from_millis(20), gave_up).await.unwrap_err();
+    assert!(told.of(lane, Change::of(id)), "also when the caller gives up");
+}
+
+#[tokio::test]
+async fn silence_ends_the_trust_and_keeps_what_is_known_until_there_is_a_new_connection() {
+    let server = RedisServer::start().unwrap();
+    let proxy = Proxy::to_port(server.port()).await.unwrap();
+    let store = open(&config(&format!("redis://127.0.0.1:{}", proxy.port()), LANES)).await;
+    let watcher = watch(&store, Ttl::from_millis(200).unwrap());
+    until_trusted(&watcher).await;
+    let lane = Lane::new(0);
+    let before = watcher.ticket();
+    server.pause().unwrap();
+    let paused = Moment::now();
+    while watcher.trusts(lane) {
+        assert!(Moment::now() < paused.after(watcher.bound()), "the bound is kept");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    server.resume().unwrap();
+    until_trusted(&watcher).await;
+    assert!(watcher.is_current(lane, before, []), "a pause empties nothing");
+
+    proxy.leave_half_open();
+    let lost = Moment::now();
+    while watcher.trusts(lane) {
+        assert!(Moment::now() < lost.after(watcher.bound()), "the bound is kept");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    until_trusted(&watcher).await;
+    assert!(!watcher.is_current(lane, before, []), "a new connection empties");
+
+    let before = watcher.ticket();
+    server.call(&["FLUSHALL"]).unwrap();
+    until("it was flushed", || !watcher.is_current(lane, before, [])).await;
+    let before = watcher.ticket();
+    server.restart().unwrap();
+    until("it was restarted", || !watcher.is_current(lane, before, [])).await;
+    until_trusted(&watcher).await;
+    drop(store);
+    assert!(
+        !watcher.trusts(lane) || {
+            tokio::time::sleep(watcher.bound()).await;
+            !watcher.trusts(lane)
+        }
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_lead_the_feed_to_the_new_primary() {
+    let group = RedisSentinel::start(1).unwrap();
+    let config = config(&crate::sentinel_url(&group), LANES);
+    let (here, there) = (open(&config).await, open(&config).await);
+    let watcher = watch(&there, BOUND);
+    until_trusted(&watcher).await;
+    let id = new_token(&here, Lane::new(3)).await;
+    group.servers()[0].call(&["WAIT", "1", "1000"]).unwrap();
+    let before = watcher.ticket();
+    tokio::task::block_in_place(|| {
+        group.servers()[0].kill9();
+        group.wait_for_another_than(Some(group.servers()[0].port())).map(drop).unwrap();
+    });
+    until_trusted(&watcher).await;
+    assert!(!watcher.is_current(id.lane(), before, []), "the new primary is another");
+    let told = Told::from_now(&watcher);
+    here.revoke(operation(), revocation(id, None)).await.unwrap();
+    until("the new primary tells", || told.of(id.lane(), Change::of(id))).await;
+}
+
+#[tokio::test]
+async fn without_most_of_the_sentinels_nothing_is_trusted() {
+    let server = RedisServer::start().unwrap();
+    let mut sentinels = Vec::new();
+    for _ in 0..3 {
+        let port = server.port().to_string();
+        sentinels.push(Fake::start(move |_| list(&["127.0.0.1", &port])).await);
+    }
+    let listed: Vec<_> =
+        sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect();
+    let store = open(&config(&format!("redis+sentinel://{}/it", listed.join(",")), LANES)).await;
+    let watcher = watch(&store, Ttl::from_millis(250).unwrap());
+    until_trusted(&watcher).await;
+    sentinels[0].stop();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    until_trusted(&watcher).await;
+    sentinels[1].stop();
+    let stopped = Moment::now();
+    until("the trust ends", || !watcher.trusts(Lane::new(0))).await;
+    assert!(Moment::now() < stopped.after(watcher.bound() * 2), "{stopped:?}");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!watcher.trusts(Lane::new(0)), "though the server answers every beat");
+}
+
+/// The lane whose keys lie in the slots of a primary.
+fn lane_at(config: &keyfob_redis::RedisConfig, primary: &RedisServer) -> Option<Lane> {
+    let found = keys(primary, config, "l*");
+    let owned = primary.call(&["CLUSTER", "KEYSLOT", found.first()?]).unwrap().number();
+    (0..LANES).map(Lane::new).find(|lane| {
+        // Lane L of N lies in the L-th of N stripes of the slots.
+        owned / (16_384 / i64::from(LANES)) == i64::from(lane.number())
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_feed_follows_lanes_that_move_and_nodes_that_go() {
+    let cluster = RedisCluster::start().unwrap();
+    let config = config(&crate::cluster_url(&cluster), LANES);
+    let (here, there) = (open(&config).await, open(&config).await);
+    for lane in LaneCount::new(LANES).unwrap().lanes() {
+        new_token(&here, lane).await;
+    }
+    let watcher = watch(&there, BOUND);
+    until_trusted(&watcher).await;
+
+    // A slot moves, step by step, as a resharding does it.
+    let (from, to) = (&cluster.nodes()[0], &cluster.nodes()[1]);
+    let lane = lane_at(&config, from).unwrap();
+    let key = keys(from, &config, "l*").remove(0);
+    let slot = from.call(&["CLUSTER", "KEYSLOT", &key]).unwrap().to_string();
+    let id_of = |node: &RedisServer| node.call(&["CLUSTER", "MYID"]).unwrap().to_string();
+    let (from_id, to_id) = (id_of(from), id_of(to));
+    to.call(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]).unwrap();
+    from.call(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]).unwrap();
+    until("a lane that is being moved is not trusted", || !watcher.trusts(lane)).await;
+    let others = || (0..LANES).map(Lane::new).filter(|other| *other != lane);
+    until("the others are", || others().all(|other| watcher.trusts(other))).await;
+    let port = to.port().to_string();
+    // Names have bytes in them that are no text, so the server moves them itself.
+    let script = "local keys = redis.call('CLUSTER', 'GETKEYSINSLOT', ARGV[1], 1000) \
+        for _, key in ipairs(keys) do \
+        redis.call('MIGRATE', '127.0.0.1', ARGV[2], key, 0, 5000) end return #keys";
+    let moved = from.call(&["EVAL", script, "1", &key, &slot, &port]);
+    let moved = moved.map(|moved| moved.number());
+    assert!(moved.as_ref().is_ok_and(|moved| *moved > 0), "{moved:?}");
+    let before = watcher.ticket();
+    for node in [to, from, &cluster.nodes()[2]] {
+        node.call(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]).unwrap();
+    }
+    until_trusted(&watcher).await;
+    assert!(!watcher.is_current(lane, before, []), "the lane has another primary");
+    let id = new_token(&here, lane).await;
+    let told = Told::from_now(&watcher);
+    here.revoke(operation(), revocation(id, None)).await.unwrap();
+    until("the new primary tells", || told.of(lane, Change::of(id))).await;
+
+    // A node dies, and its replica takes over.
+    let lost = &cluster.nodes()[2];
+    let lane = lane_at(&config, lost).unwrap();
+    lost.kill9();
+    until("its lanes are not trusted", || !watcher.trusts(lane)).await;
+    until_trusted(&watcher).await;
+    let id = new_token(&here, lane).await;
+    let told = Told::from_now(&watcher);
+    here.revoke(operation(), revocation(id, None)).await.unwrap();
+    until("the replica tells", || told.of(lane, Change::of(id))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_fail_over_lost_is_done_again() {
+    let group = RedisSentinel::start(1).unwrap();
+    let config = config(&crate::sentinel_url(&group), LANES);
+    let (here, there) = (open(&config).await, open(&config).await);
+    let lanes = [Lane::new(1), Lane::new(4)];
+    let ids = [new_token(&here, lanes[0]).await, new_token(&here, lanes[1]).await];
+    let (old, replica) = (&group.servers()[0], &group.servers()[1]);
+    old.call(&["WAIT", "1", "1000"]).unwrap();
+    // The replica is not told what comes now: it is stopped until its primary is gone.
+    replica.pause().unwrap();
+    let revoked = here.revoke(operation(), revocation(ids[0], None)).await.unwrap();
+    assert_eq!(revoked, Revoked::Now);
+    here.advance(operation(), advance(EpochScope::All)).await.unwrap();
+    old.kill9();
+    replica.resume().unwrap();
+    tokio::task::block_in_place(|| {
+        group.wait_for_another_than(Some(old.port())).map(drop).unwrap();
+    });
+    for id in ids {
+        let begun = std::time::Instant::now();
+        loop {
+            // Asked by a node that revoked nothing.
+            let verdict = there.load(id).await.ok().flatten().map(|loaded| loaded.verdict);
+            if matches!(verdict, Some(Verdict::Revoked(_))) {
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(10), "{id} lives: {verdict:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
