@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask test`, `cargo xtask check`.
+//! The project's own commands: `cargo xtask test`, `cargo xtask check`, `cargo xtask bench`.
 //!
 //! | command | what it does |
 //! |---|---|
 //! | `test` | installs `redis-server` if it is missing, then runs every test |
 //! | `check` | formatting, lints, documentation, house rules, licences where `cargo-deny` is there |
+//! | `bench` | builds the benchmark in release and runs it: see `docs/benchmarks.md` |
 
 mod cargo;
 mod redis;
@@ -17,7 +18,9 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test [ARG ...]   run every test; what follows goes to `cargo test`
-  check            formatting, lints, documentation, house rules, licences";
+  check            formatting, lints, documentation, house rules, licences
+  bench [GROUP ...] [--json] [--quick]
+                   measure: validate, stores, memory, scale, peers, or all of them";
 
 fn main() -> ExitCode {
     match run() {
@@ -36,6 +39,7 @@ fn run() -> Result<()> {
     match command.as_deref() {
         Some("test") => test(&rest),
         Some("check") if rest.is_empty() => check(),
+        Some("bench") => bench(&rest),
         Some("help" | "--help" | "-h") => {
             say(USAGE);
             Ok(())
@@ -77,6 +81,12 @@ fn check() -> Result<()> {
         say("note: cargo-deny is not installed; licences and duplicates are not checked");
     }
     Ok(())
+}
+
+fn bench(args: &[String]) -> Result<()> {
+    redis::ensure_installed()?;
+    let run = ["run", "--release", "--quiet", "--manifest-path", "bench/Cargo.toml", "--"];
+    cargo::run(run.into_iter().chain(args.iter().map(String::as_str)), &[])
 }
 
 #[expect(clippy::print_stderr, reason = "this is a command that people run")]

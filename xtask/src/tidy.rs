@@ -13,7 +13,7 @@ const UNFINISHED: [&str; 4] = ["todo!(", "unimplemented!(", "FIXME", "#[ignore"]
 pub(crate) fn check() -> Result<()> {
     let root = crate::cargo::root();
     let mut files = Vec::new();
-    for folder in ["crates", "xtask", "fuzz"] {
+    for folder in ["crates", "xtask", "fuzz", "bench"] {
         collect(&root.join(folder), &mut files)?;
     }
     let mut broken = Vec::new();

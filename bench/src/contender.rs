@@ -1,0 +1,91 @@
+//! keyfob in the loops of the others: a manager whose cache holds every token, and the bearers.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use keyfob::{CacheSettings, LaneCount, MemoryStore, OsRandom, SystemClock};
+use keyfob::{TokenManager, ValidationChain};
+use tokio::runtime::Runtime;
+
+use crate::measure::cpu_each;
+use crate::population::{self, Dice};
+
+/// A manager, and bearers in no order, one after the other.
+#[derive(Debug)]
+pub(crate) struct Contender {
+    pub(crate) manager: TokenManager,
+    pub(crate) bearers: Bearers,
+    chain: ValidationChain,
+}
+
+/// The texts of bearers, which are all of one length, side by side: so to read the next one costs
+/// what it costs to read a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearers {
+    text: String,
+    length: usize,
+}
+
+impl Bearers {
+    /// The bearers, in another order.
+    pub(crate) fn shuffled(mut texts: Vec<String>) -> Self {
+        Dice::new(5).shuffle(&mut texts);
+        let length = texts.first().map_or(1, String::len);
+        Self { text: texts.concat(), length }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.text.len() / self.length
+    }
+
+    #[inline]
+    pub(crate) fn at(&self, place: usize) -> &str {
+        let start = place * self.length;
+        self.text.get(start..start + self.length).unwrap_or_default()
+    }
+}
+
+impl Contender {
+    /// So many tokens, every one of them in the cache.
+    pub(crate) fn new(runtime: &Runtime, tokens: u64) -> Result<Self> {
+        let store = MemoryStore::with(LaneCount::DEFAULT, Arc::new(SystemClock), &OsRandom)?;
+        let settings = CacheSettings::default().with_tokens(tokens as usize + 1_000);
+        let manager = population::caching_manager(Arc::new(store), settings);
+        let issued =
+            runtime.block_on(population::issue(&manager, 0..tokens, 1, 1, population::indexed))?;
+        let texts = issued.iter().map(|issued| issued.bearer.expose().to_owned());
+        let bearers = Bearers::shuffled(texts.collect());
+        let contender = Self { manager, bearers, chain: ValidationChain::new() };
+        contender.check(runtime, tokens as usize)?;
+        let kept = contender.manager.cache_report().context("there is no cache")?.tokens;
+        ensure!(kept * 100 >= tokens * 99, "the cache kept {kept} of {tokens} tokens");
+        Ok(contender)
+    }
+
+    /// Nanoseconds of this thread for a check, over all tokens in turn. Each begins when the one
+    /// before it has an answer, as requests do: where the next text lies depends on it.
+    pub(crate) fn check(&self, runtime: &Runtime, count: usize) -> Result<f64> {
+        let mut outcome = Ok(());
+        let nanos = cpu_each(count, || {
+            outcome = runtime.block_on(async {
+                let mut place = 0;
+                for _ in 0..count {
+                    let read = |token: &keyfob::ActiveToken<'_>| {
+                        token.expires_at().map_or(0, |end| end.as_millis())
+                    };
+                    let end = self.manager.check(self.bearers.at(place), &self.chain, read).await?;
+                    place = next(place, end, self.bearers.len());
+                }
+                anyhow::Ok(())
+            });
+        });
+        outcome.map(|()| nanos)
+    }
+}
+
+/// The place after this one, which nothing can tell before `end` is known.
+#[inline]
+pub(crate) fn next(place: usize, end: u64, count: usize) -> usize {
+    let next = place + 1 + (end >> 63) as usize;
+    if next < count { next } else { 0 }
+}

@@ -1,0 +1,124 @@
+//! The benchmark of keyfob: what it takes, always beside a reference from the same run.
+//!
+//! | module | what |
+//! |---|---|
+//! | `validate` | validation from the cache, against the straightest code that does the same |
+//! | `stores` | what the stores cost, against the barest use of what lies under them |
+//! | `memory` | what a token takes |
+//! | `scale` | what each verb costs as tokens grow |
+//! | `peers` | what else a user might pick |
+//!
+//! `measure` takes figures, `target` has their marks, `report` shows them.
+
+mod child;
+mod contender;
+mod fleet;
+mod floor;
+mod folder;
+mod measure;
+mod memory;
+mod peers;
+mod population;
+mod report;
+mod scale;
+mod server;
+mod size;
+mod stores;
+mod target;
+mod validate;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use tokio::runtime::{Builder, Runtime};
+
+use report::{Report, progress};
+use size::Size;
+
+const USAGE: &str = "\
+usage: keyfob-bench [validate|stores|memory|scale|peers ...] [--json] [--quick]
+
+  without a name every group is run, which takes about ten minutes
+  --json    prints the results for machines
+  --quick   a smoke of a minute: smaller, and its figures mean little";
+
+const GROUPS: [&str; 5] = ["peers", "validate", "stores", "scale", "memory"];
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((role, rest)) = args.split_first()
+        && role == child::ROLE
+    {
+        return child::play(rest);
+    }
+    let (mut as_json, mut size, mut groups) = (false, Size::Whole, Vec::new());
+    for arg in &args {
+        match arg.as_str() {
+            "--json" => as_json = true,
+            "--quick" => size = Size::Quick,
+            "--help" | "-h" => {
+                progress(USAGE);
+                return Ok(());
+            }
+            name if GROUPS.contains(&name) => groups.push(name),
+            other => bail!("there is no group {other:?}\n\n{USAGE}"),
+        }
+    }
+    let mut report = Report::default();
+    describe(&mut report, size)?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let mut fleet = fleet::Fleet::default();
+    for name in GROUPS {
+        if groups.is_empty() || groups.contains(&name) {
+            progress(name);
+            group(name, &mut report, &runtime, size, &mut fleet)
+                .with_context(|| format!("the group {name} failed"))?;
+        }
+    }
+    scale::first_answer(&mut report, &runtime, size, &mut fleet)?;
+    report.publish(as_json, &folder::of_results())
+}
+
+fn group(
+    name: &str,
+    report: &mut Report,
+    runtime: &Runtime,
+    size: Size,
+    fleet: &mut fleet::Fleet,
+) -> Result<()> {
+    match name {
+        "peers" => peers::measure(report, runtime, size),
+        "validate" => validate::measure(report, runtime, size),
+        "stores" => stores::measure(report, runtime, size),
+        "scale" => scale::measure(report, runtime, size, fleet),
+        "memory" => memory::measure(report, runtime, size, fleet),
+        _ => Ok(()),
+    }
+}
+
+/// What the figures were taken on.
+fn describe(report: &mut Report, size: Size) -> Result<()> {
+    let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = processor.lines().find_map(|line| line.strip_prefix("model name"));
+    let model =
+        model.map_or("an unknown processor", |model| model.trim_start_matches([' ', '\t', ':']));
+    let cores = std::thread::available_parallelism()?;
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("unknown");
+    let redis = server::Server::start()?.version()?;
+    report.note(format!("{model}, {cores} cores, load {load} at the start; Redis {redis}"));
+    if size == Size::Quick {
+        report.note("this was a quick run: smaller than the targets are stated for");
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! What a token takes: in Redis, on disk, and in the cache (R3, V5).
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use keyfob_redb::RedbStore;
+use keyfob_redis::RedisStore;
+use tokio::runtime::Runtime;
+
+use crate::fleet::{Fleet, OnRedis};
+use crate::population;
+use crate::report::{Figure, Report};
+use crate::server::Server;
+use crate::size::Size;
+use crate::target::Target;
+
+/// The clear header of a record in Redis that has a subject and a client.
+const HEADER: f64 = 51.0 + 16.0;
+
+pub(crate) fn measure(
+    report: &mut Report,
+    runtime: &Runtime,
+    size: Size,
+    fleet: &mut Fleet,
+) -> Result<()> {
+    let tokens = size.tokens(1_000_000);
+    let on_redis = fleet.redis(runtime)?;
+    on_redis.filled.fill_to(runtime, tokens)?;
+    let bytes = on_redis.bytes_each()?;
+    let length = record_length(&on_redis.server)?;
+    let what = "bytes of Redis for a token, listed under all, subject, client, tag, label";
+    report.add(Figure::plain("R3", what, bytes, "B").judged());
+    let what = "the same without the record's body";
+    let target = Target::value_at_most(350.0);
+    report.add(Figure::plain("R3", what, bytes - (length - HEADER), "B").against(target));
+    report.note(format!(
+        "a record in Redis has {length:.0} B, of which {HEADER:.0} B are its header; measured at {} \
+         tokens, without the streams of events",
+        on_redis.filled.tokens
+    ));
+    report.add(Figure::plain("R3", "bytes of Redis for a bare token", bare(runtime, size)?, "B"));
+
+    let on_disk = fleet.disk()?;
+    on_disk.filled.fill_to(runtime, tokens)?;
+    let what = "bytes on disk for a token, listed as above";
+    report.add(Figure::plain("E1", what, on_disk.bytes_each()?, "B"));
+    let what = "bytes on disk for a bare token";
+    report.add(Figure::plain("E1", what, bare_on_disk(runtime, size)?, "B"));
+    Ok(())
+}
+
+/// The mean length of some records.
+fn record_length(server: &Server) -> Result<f64> {
+    let pattern = format!("{}:r{{*", OnRedis::NAMESPACE);
+    let script = "local keys = redis.call('KEYS', ARGV[1]) local sum, n = 0, 0 \
+                  for i = 1, #keys, 997 do sum, n = sum + redis.call('STRLEN', keys[i]), n + 1 end \
+                  return tostring(sum / n)";
+    let mean = server.call(&["EVAL", script, "0", &pattern])?.to_string();
+    mean.parse().context("a mean of lengths")
+}
+
+/// Tokens that are listed nowhere but among all. A quarter of a million fill the server's tables to
+/// the same degree as a million.
+fn bare(runtime: &Runtime, size: Size) -> Result<f64> {
+    let tokens = size.tokens(250_000);
+    let server = Server::start()?;
+    let store = runtime.block_on(RedisStore::connect(&server.url("bare")))?;
+    let manager = population::manager(Arc::new(store));
+    let empty = server.data_bytes()?;
+    runtime.block_on(population::issue(&manager, 0..tokens, 128, u64::MAX, population::bare))?;
+    let bytes = (server.data_bytes()? - empty) / tokens as f64;
+    runtime.block_on(manager.shutdown());
+    Ok(bytes)
+}
+
+fn bare_on_disk(runtime: &Runtime, size: Size) -> Result<f64> {
+    let tokens = size.tokens(100_000);
+    let folder = crate::folder::on_disk()?;
+    let path = folder.path().join("keyfob.redb");
+    let manager = population::manager(Arc::new(RedbStore::open(&path)?));
+    runtime.block_on(population::issue(&manager, 0..tokens, 64, u64::MAX, population::bare))?;
+    let bytes = std::fs::metadata(&path)?.len() as f64 / tokens as f64;
+    runtime.block_on(manager.shutdown());
+    Ok(bytes)
+}

@@ -1,0 +1,186 @@
+//! What else a Rust user might pick, in the same loop: a signed token that is verified, and sessions
+//! kept in memory (V4).
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use rcgen::PublicKeyData;
+use sa_token_core::{SaTokenConfig, SaTokenManager};
+use sa_token_storage_memory::MemoryStorage;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Runtime;
+use tower_sessions::cookie::time::{Duration, OffsetDateTime};
+use tower_sessions::session::{Id, Record};
+use tower_sessions::{MemoryStore, SessionStore};
+
+use crate::measure::{Series, cpu_each, rounds};
+use crate::report::{Figure, Report};
+use crate::size::Size;
+use crate::target::Target;
+
+/// How many tokens each of them holds: few enough to stay in the processor's cache.
+const HELD: usize = 1_000;
+const ISSUER: &str = "https://id.example.com";
+const AUDIENCE: &str = "https://api.example.com";
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    client_id: String,
+    scope: String,
+    iat: u64,
+    exp: u64,
+    jti: String,
+}
+
+/// Tokens that one key signed, and how they are verified.
+struct Signed {
+    key: DecodingKey,
+    validation: Validation,
+    texts: Vec<String>,
+}
+
+impl Signed {
+    fn new(algorithm: Algorithm, sign: &EncodingKey, key: DecodingKey) -> Result<Self> {
+        let mut validation = Validation::new(algorithm);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[AUDIENCE]);
+        let claims = |number: usize| Claims {
+            iss: ISSUER.to_owned(),
+            aud: AUDIENCE.to_owned(),
+            sub: format!("user-{number:07}"),
+            client_id: format!("client-{:02}", number % 50),
+            scope: "read write".to_owned(),
+            iat: 1_790_000_000,
+            exp: 4_000_000_000,
+            jti: format!("{number:032x}"),
+        };
+        let header = Header::new(algorithm);
+        let texts = (0..HELD).map(|number| jsonwebtoken::encode(&header, &claims(number), sign));
+        Ok(Self { key, validation, texts: texts.collect::<Result<_, _>>()? })
+    }
+
+    fn verify(&self, count: usize) -> Result<f64> {
+        let mut verified = 0;
+        let nanos = cpu_each(count, || {
+            for text in self.texts.iter().cycle().take(count) {
+                let read = jsonwebtoken::decode::<Claims>(text, &self.key, &self.validation);
+                verified += usize::from(black_box(read).is_ok());
+            }
+        });
+        all(verified, count)?;
+        Ok(nanos)
+    }
+}
+
+fn all(good: usize, count: usize) -> Result<()> {
+    anyhow::ensure!(good == count, "{good} of {count} were found good");
+    Ok(())
+}
+
+fn by_secret() -> Result<Signed> {
+    let secret = b"a secret of thirty-two bytes, ok";
+    let (sign, key) = (EncodingKey::from_secret(secret), DecodingKey::from_secret(secret));
+    Signed::new(Algorithm::HS256, &sign, key)
+}
+
+fn by_curve() -> Result<Signed> {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+    let sign = EncodingKey::from_ec_der(&pair.serialize_der());
+    Signed::new(Algorithm::ES256, &sign, DecodingKey::from_ec_der(pair.der_bytes()))
+}
+
+fn by_edwards() -> Result<Signed> {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519)?;
+    let sign = EncodingKey::from_ed_der(&pair.serialize_der());
+    Signed::new(Algorithm::EdDSA, &sign, DecodingKey::from_ed_der(pair.der_bytes()))
+}
+
+pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
+    let ours = crate::contender::Contender::new(runtime, HELD as u64)?;
+    let (secret, curve, edwards) = (by_secret()?, by_curve()?, by_edwards()?);
+
+    let sa_token = SaTokenManager::new(Arc::new(MemoryStorage::new()), SaTokenConfig::default());
+    let logins: Vec<_> = runtime.block_on(async {
+        let mut logins = Vec::new();
+        for number in 0..HELD {
+            logins.push(sa_token.login(format!("user-{number:07}")).await?);
+        }
+        anyhow::Ok(logins)
+    })?;
+
+    let sessions = MemoryStore::default();
+    let ids: Vec<Id> = runtime.block_on(async {
+        let mut ids = Vec::new();
+        for number in 0..HELD {
+            let data = HashMap::from([
+                ("subject".to_owned(), format!("user-{number:07}").into()),
+                ("client".to_owned(), format!("client-{:02}", number % 50).into()),
+                ("scope".to_owned(), "read write".into()),
+            ]);
+            let expiry_date = OffsetDateTime::now_utc() + Duration::days(30);
+            let mut record = Record { id: Id::default(), data, expiry_date };
+            sessions.create(&mut record).await?;
+            ids.push(record.id);
+        }
+        anyhow::Ok(ids)
+    })?;
+
+    let (many, some, few) =
+        (size.operations(200_000), size.operations(20_000), size.operations(2_000));
+    let [ours_ns, secret, curve, edwards, sa_token, sessions] = rounds(
+        size.rounds(9),
+        [
+            &mut || ours.check(runtime, many),
+            &mut || secret.verify(some),
+            &mut || curve.verify(few),
+            &mut || edwards.verify(few),
+            &mut || {
+                let mut good = 0;
+                let nanos = cpu_each(some, || {
+                    runtime.block_on(async {
+                        for login in logins.iter().cycle().take(some) {
+                            good += usize::from(sa_token.is_valid(login).await);
+                        }
+                    });
+                });
+                all(good, some)?;
+                Ok(nanos)
+            },
+            &mut || {
+                let mut good = 0;
+                let nanos = cpu_each(many, || {
+                    runtime.block_on(async {
+                        for id in ids.iter().cycle().take(many) {
+                            let record = sessions.load(black_box(id)).await;
+                            good += usize::from(record.is_ok_and(|record| record.is_some()));
+                        }
+                    });
+                });
+                all(good, many)?;
+                Ok(nanos)
+            },
+        ],
+    )?;
+    let mut add = |peer: &'static str, series: &Series, target: Option<f64>| {
+        let what = format!("cached check, how far ahead of {peer}");
+        let figure = Figure::of("V4", what, &ours_ns, "ns").ahead_of(peer, &ours_ns, series);
+        report.add(match target {
+            Some(target) => figure.against(Target::ratio_at_least(target)),
+            None => figure,
+        });
+    };
+    add("jsonwebtoken HS256", &secret, Some(20.0));
+    add("jsonwebtoken ES256", &curve, None);
+    add("jsonwebtoken EdDSA", &edwards, Some(250.0));
+    add("sa-token-core is_valid", &sa_token, Some(12.0));
+    add("tower-sessions memory load", &sessions, Some(2.5));
+    let length = by_secret()?.texts.first().context("no token")?.len();
+    report.note(format!("the signed tokens have {length} characters or more, and eight claims"));
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! The tokens that everything is measured with: five to a subject, fifty clients, five tags, three
+//! environments, and lives of 30 to 45 days. A record of one has about 200 bytes.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use keyfob::{CacheSettings, Grant, Issued, Kind, Store, TokenManager, Ttl};
+
+/// How many tokens a subject has.
+const PER_SUBJECT: u64 = 5;
+
+/// A token that is listed under subject, client, tag and label.
+pub(crate) fn indexed(number: u64) -> Grant {
+    let environment = match number % 10 {
+        0 => "dev",
+        1..=3 => "staging",
+        _ => "production",
+    };
+    Grant::new(Kind::Access)
+        .subject(subject(number))
+        .client(format!("client-{:02}", number * 7 % 50))
+        .audience("https://api.example.com")
+        .scope("read")
+        .scope("write")
+        .tag(["mobile", "desktop", "partner", "batch", "beta"][(number % 5) as usize])
+        .label("environment", environment)
+        .ttl(life(number))
+}
+
+/// A token that is listed nowhere but among all.
+pub(crate) fn bare(number: u64) -> Grant {
+    Grant::new(Kind::Access)
+        .audience("https://api.example.com")
+        .scope("read")
+        .scope("write")
+        .ttl(life(number))
+}
+
+fn life(number: u64) -> Ttl {
+    Ttl::from_hours(30 * 24 + number * 13 % (15 * 24))
+}
+
+fn subject(number: u64) -> String {
+    format!("user-{:07}", number / PER_SUBJECT)
+}
+
+/// A manager that asks its store every time.
+pub(crate) fn manager(store: Arc<dyn Store>) -> TokenManager {
+    caching_manager(store, CacheSettings::OFF)
+}
+
+/// A manager that neither samples nor writes last uses while something is measured.
+pub(crate) fn caching_manager(store: Arc<dyn Store>, cache: CacheSettings) -> TokenManager {
+    TokenManager::builder(store)
+        .cache(cache)
+        .last_use_precision(Ttl::from_days(1))
+        .sampled_use(0)
+        .observations_per_second(0)
+        .build()
+}
+
+/// Issues the tokens of a range, many at a time; keeps one of every `keep`.
+pub(crate) async fn issue(
+    manager: &TokenManager,
+    range: std::ops::Range<u64>,
+    at_once: usize,
+    keep: u64,
+    grant: fn(u64) -> Grant,
+) -> Result<Vec<Issued>> {
+    let issued = stream::iter(range)
+        .map(|number| async move { anyhow::Ok((number, manager.issue(grant(number)).await?)) })
+        .buffered(at_once);
+    let kept = issued.try_filter_map(|(number, issued)| async move {
+        Ok(number.is_multiple_of(keep).then_some(issued))
+    });
+    kept.try_collect().await
+}
+
+/// Does something with each of some tokens, so many at a time.
+pub(crate) async fn each(
+    tokens: &[Issued],
+    at_once: usize,
+    work: impl AsyncFn(&Issued) -> Result<()>,
+) -> Result<()> {
+    let work = &work;
+    stream::iter(tokens).map(Ok).try_for_each_concurrent(at_once, move |issued| work(issued)).await
+}
+
+/// Numbers that look random and are the same in every run.
+#[derive(Clone, Debug)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number, by SplitMix64.
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound.max(1) as u64) as usize
+    }
+
+    /// Puts a list in another order.
+    pub(crate) fn shuffle<T>(&mut self, list: &mut [T]) {
+        for place in (1..list.len()).rev() {
+            list.swap(place, self.below(place + 1));
+        }
+    }
+
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let number = self.next().to_be_bytes();
+            chunk.copy_from_slice(&number[..chunk.len()]);
+        }
+    }
+}

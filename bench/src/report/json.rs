@@ -1,0 +1,60 @@
+//! The report for machines.
+
+use serde::Serialize;
+
+use super::{Growth, Report};
+use crate::target::{Of, Side};
+
+#[derive(Serialize)]
+struct Document<'a> {
+    results: Vec<Row<'a>>,
+    growth: &'a [Growth],
+    notes: &'a [String],
+}
+
+/// One figure. Several may share an id: its verdict is then the worst of theirs.
+#[derive(Serialize)]
+struct Row<'a> {
+    id: &'a str,
+    what: &'a str,
+    value: f64,
+    unit: &'a str,
+    reference: Option<f64>,
+    reference_is: Option<&'a str>,
+    ratio: Option<f64>,
+    pass: Option<f64>,
+    excellent: Option<f64>,
+    /// What is held against the marks, and on which side of them the good lies.
+    mark_is: Option<String>,
+    verdict: Option<&'a str>,
+    spread: Option<f64>,
+}
+
+pub(super) fn of(report: &Report) -> serde_json::Result<String> {
+    let rows = report.figures.iter().map(|figure| Row {
+        id: figure.id,
+        what: &figure.what,
+        value: figure.value,
+        unit: figure.unit,
+        reference: figure.reference.as_ref().map(|reference| reference.value),
+        reference_is: figure.reference.as_ref().map(|reference| reference.what),
+        ratio: figure.reference.as_ref().map(|reference| reference.ratio),
+        pass: figure.target.map(|target| target.pass),
+        excellent: figure.target.and_then(|target| target.excellent),
+        mark_is: figure.target.map(|target| {
+            let of = match target.of {
+                Of::Ratio => "ratio",
+                Of::Value => "value",
+            };
+            let side = match target.side {
+                Side::AtMost => "at most",
+                Side::AtLeast => "at least",
+            };
+            format!("{of} {side}")
+        }),
+        verdict: figure.verdict().map(|verdict| verdict.word()),
+        spread: figure.spread,
+    });
+    let (growth, notes) = (&report.growth, &report.notes);
+    serde_json::to_string_pretty(&Document { results: rows.collect(), growth, notes })
+}

@@ -1,0 +1,255 @@
+//! What each verb costs as the number of tokens grows a thousandfold, on each store (R6, X1 and the
+//! lines of growth).
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use keyfob::{Filter, Grant, Issued, Kind, LaneCount, MemoryStore, OsRandom, Paging, SystemClock};
+use keyfob::{TokenManager, Ttl, Why};
+use tokio::runtime::Runtime;
+
+use crate::child;
+use crate::fleet::{Filled, Fleet};
+use crate::measure::{micros, process_cpu};
+use crate::population;
+use crate::report::{Figure, Growth, Report};
+use crate::server::{self, Server};
+use crate::size::Size;
+use crate::target::Target;
+
+const VERBS: [&str; 6] = [
+    "issue",
+    "load and validate",
+    "list 10 of a subject",
+    "list 10 of a tag",
+    "revoke",
+    "revoke a subject",
+];
+const BYTES: &str = "bytes for a token";
+/// The subject whose list is looked at, and how many tokens it has.
+const OWNER: &str = "owner-of-many";
+const OWNED: usize = 50;
+
+/// Microseconds of work for each operation, wherever the work is done.
+type Cost<'a> = &'a dyn Fn(usize, &mut dyn FnMut() -> Result<()>) -> Result<f64>;
+
+pub(crate) fn measure(
+    report: &mut Report,
+    runtime: &Runtime,
+    size: Size,
+    fleet: &mut Fleet,
+) -> Result<()> {
+    in_memory(report, runtime, size)?;
+    on_redis(report, runtime, size, fleet)?;
+    on_disk(report, runtime, size, fleet)
+}
+
+fn sizes(size: Size) -> Vec<u64> {
+    match size {
+        Size::Whole => vec![1_000, 10_000, 100_000, 1_000_000],
+        Size::Quick => vec![1_000, 5_000, 20_000],
+    }
+}
+
+fn own_cpu(count: usize, work: &mut dyn FnMut() -> Result<()>) -> Result<f64> {
+    let before = process_cpu();
+    work()?;
+    Ok(micros(process_cpu() - before) / count as f64)
+}
+
+fn in_memory(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
+    let store = MemoryStore::with(LaneCount::DEFAULT, Arc::new(SystemClock), &OsRandom)?;
+    let mut filled = Filled::new(Arc::new(store), "memory", 1);
+    let mut lines = Lines::new("memory", "µs");
+    for tokens in sizes(size) {
+        filled.fill_to(runtime, tokens)?;
+        lines.add(tokens, verbs(runtime, size, &mut filled, 1, &own_cpu)?);
+    }
+    lines.publish(report);
+    Ok(())
+}
+
+fn on_redis(report: &mut Report, runtime: &Runtime, size: Size, fleet: &mut Fleet) -> Result<()> {
+    server::beside_the_server();
+    let on_redis = fleet.redis(runtime)?;
+    let (server, filled, empty) = (&on_redis.server, &mut on_redis.filled, on_redis.empty);
+    runtime.block_on(own(&filled.manager))?;
+    filled.tokens += OWNED as u64;
+    let mut lines = Lines::new("Redis", "µs");
+    let mut lists = Vec::new();
+    let mut bytes = Vec::new();
+    for tokens in sizes(size) {
+        filled.fill_to(runtime, tokens)?;
+        let cpu = |count: usize, work: &mut dyn FnMut() -> Result<()>| server.cpu_each(count, work);
+        lines.add(tokens, verbs(runtime, size, filled, 1, &cpu)?);
+        lists.push(list_of_one(runtime, size, server, &filled.manager)?);
+        bytes.push((tokens, (server.data_bytes()? - empty) / filled.tokens as f64));
+    }
+    lines.publish(report);
+    report.grow(Growth { store: "Redis", what: BYTES, unit: "B", points: bytes });
+
+    let few = if size == Size::Whole { 1 } else { 0 };
+    let (few, many) = lists.get(few).zip(lists.last()).context("lists at two sizes")?;
+    let what = "p50 of a subject's newest 10 among all tokens";
+    let figure = Figure::plain("R6", what, many.p50, "µs");
+    report.add(figure.beside_value("among a hundredth of them", few.p50).judged());
+    let what = "keys looked at for a subject's newest 10";
+    let figure = Figure::plain("R6", what, many.keys, "");
+    report.add(figure.beside_value("among a hundredth of the tokens", few.keys).judged());
+    server::anywhere();
+    Ok(())
+}
+
+fn on_disk(report: &mut Report, runtime: &Runtime, size: Size, fleet: &mut Fleet) -> Result<()> {
+    let on_disk = fleet.disk()?;
+    let mut lines = Lines::new("file", "µs");
+    let mut bytes = Vec::new();
+    for tokens in sizes(size) {
+        on_disk.filled.fill_to(runtime, tokens)?;
+        lines.add(tokens, verbs(runtime, size, &mut on_disk.filled, 64, &own_cpu)?);
+        bytes.push((tokens, on_disk.bytes_each()?));
+    }
+    lines.publish(report);
+    report.grow(Growth { store: "file", what: BYTES, unit: "B", points: bytes });
+    Ok(())
+}
+
+/// What each of the verbs costs now, in their order.
+fn verbs(
+    runtime: &Runtime,
+    size: Size,
+    filled: &mut Filled,
+    at_once: usize,
+    cost: Cost<'_>,
+) -> Result<[f64; VERBS.len()]> {
+    let (writes, reads) = (size.operations(2_000), size.operations(2_000));
+    let mut issued = Vec::new();
+    let issue = cost(writes, &mut || {
+        issued = filled.issue_at_once(runtime, writes as u64, 1, at_once)?;
+        Ok(())
+    })?;
+    let (manager, in_hand) = (&filled.manager, &filled.in_hand);
+    // The first use of each is noted; the second is what is measured.
+    let validate = || {
+        runtime.block_on(async {
+            for issued in in_hand.iter().cycle().take(reads) {
+                manager.validate_any(&issued.bearer).await?;
+            }
+            anyhow::Ok(())
+        })
+    };
+    validate()?;
+    let validate = cost(reads, &mut || validate())?;
+    let lists = size.operations(500);
+    let list = |filter: &dyn Fn(&Issued) -> Filter| {
+        runtime.block_on(async {
+            for issued in in_hand.iter().cycle().take(lists) {
+                manager.list(&filter(issued), Paging::by(10)).await?;
+            }
+            anyhow::Ok(())
+        })
+    };
+    let of_subject = |issued: &Issued| match &issued.token.subject {
+        Some(subject) => Filter::new().subject(subject.clone()),
+        None => Filter::new(),
+    };
+    let by_subject = cost(lists, &mut || list(&of_subject))?;
+    let by_tag = cost(lists, &mut || list(&|_| Filter::new().tag("beta")))?;
+    let revoke = cost(writes, &mut || {
+        runtime.block_on(population::each(&issued, at_once, async |issued| {
+            manager.revoke(issued.token.id, Why::unstated()).await?;
+            Ok(())
+        }))
+    })?;
+    let subjects = size.operations(500);
+    // Those of the tokens that were revoked just now, so that the others stay good.
+    let ended: Vec<_> = issued.into_iter().take(subjects).collect();
+    let revoke_subject = cost(subjects, &mut || {
+        runtime.block_on(population::each(&ended, at_once, async |issued| {
+            if let Some(subject) = &issued.token.subject {
+                manager.revoke_subject(subject, Why::unstated()).await?;
+            }
+            Ok(())
+        }))
+    })?;
+    Ok([issue, validate, by_subject, by_tag, revoke, revoke_subject])
+}
+
+async fn own(manager: &TokenManager) -> Result<()> {
+    for _ in 0..OWNED {
+        manager.issue(Grant::new(Kind::Session).subject(OWNER).ttl(Ttl::from_days(30))).await?;
+    }
+    Ok(())
+}
+
+struct ListCost {
+    p50: f64,
+    keys: f64,
+}
+
+fn list_of_one(
+    runtime: &Runtime,
+    size: Size,
+    server: &Server,
+    manager: &TokenManager,
+) -> Result<ListCost> {
+    let filter = Filter::new().subject(OWNER);
+    let count = size.operations(2_000);
+    let before = server.lookups()?;
+    let latencies = server::latencies(count, |_| {
+        let page = runtime.block_on(manager.list(&filter, Paging::by(10)))?;
+        anyhow::ensure!(page.tokens.len() == 10, "a list of {} tokens", page.tokens.len());
+        Ok(())
+    })?;
+    let keys = (server.lookups()? - before) / count as f64;
+    Ok(ListCost { p50: latencies.median(), keys: keys.round() })
+}
+
+/// From the start of a process to its first answer, on the file of this run (X1's embedded half).
+pub(crate) fn first_answer(
+    report: &mut Report,
+    runtime: &Runtime,
+    size: Size,
+    fleet: &mut Fleet,
+) -> Result<()> {
+    let Some(on_disk) = fleet.take_disk() else { return Ok(()) };
+    let tokens = on_disk.filled.tokens;
+    let Filled { manager, in_hand, .. } = &on_disk.filled;
+    let mut bearers: Vec<String> = Vec::new();
+    for issued in in_hand {
+        if runtime.block_on(manager.validate_any(&issued.bearer)).is_ok() {
+            bearers.push(issued.bearer.expose().to_owned());
+        }
+    }
+    runtime.block_on(manager.shutdown());
+    let mut times = Vec::new();
+    let mut resident = 0.0f64;
+    for round in 0..size.rounds(7) {
+        let bearer = bearers.get(round * 37 % bearers.len().max(1)).context("no bearer is good")?;
+        let answer = child::first_answer(&on_disk.path, bearer)?;
+        times.push(answer.millis);
+        resident = resident.max(answer.resident_bytes / 1e6);
+    }
+    let what = format!("start of a process to its first answer, a file of {tokens} tokens");
+    report.add(Figure::of("X1", what, &crate::measure::Series::of(times), "ms").judged());
+    let what = "resident memory of that process";
+    let target = Target::value_at_most(40.0);
+    report.add(Figure::plain("X1", what, resident, "MB").against(target));
+    Ok(())
+}
+
+struct Lines(Vec<Growth>);
+
+impl Lines {
+    fn new(store: &'static str, unit: &'static str) -> Self {
+        Self(VERBS.map(|what| Growth { store, what, unit, points: Vec::new() }).into())
+    }
+
+    fn add(&mut self, tokens: u64, costs: [f64; VERBS.len()]) {
+        self.0.iter_mut().zip(costs).for_each(|(line, cost)| line.points.push((tokens, cost)));
+    }
+
+    fn publish(self, report: &mut Report) {
+        self.0.into_iter().for_each(|line| report.grow(line));
+    }
+}

@@ -1,0 +1,251 @@
+//! A Redis of the run's own: its processor time, its memory, its counters, and the plainest client
+//! that can ask it something.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use keyfob_testkit::redis::RedisServer;
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use crate::measure::{Series, micros};
+
+/// A server with a core to itself where there are two.
+#[derive(Debug)]
+pub(crate) struct Server {
+    redis: RedisServer,
+}
+
+impl Server {
+    pub(crate) fn start() -> Result<Self> {
+        let redis = RedisServer::start().context("redis-server could not be started")?;
+        let pid: i32 = redis.info("server")?.get("process_id").context("no pid")?.parse()?;
+        pin(rustix::process::Pid::from_raw(pid), 0);
+        Ok(Self { redis })
+    }
+
+    pub(crate) fn url(&self, namespace: &str) -> String {
+        format!("{}/0?namespace={namespace}", self.redis.url())
+    }
+
+    pub(crate) fn client(&self) -> Result<Client> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.redis.port()))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        Ok(Client { reader: BufReader::with_capacity(64 * 1024, stream) })
+    }
+
+    fn number(&self, section: &str, field: &str) -> Result<f64> {
+        let info = self.redis.info(section)?;
+        let value = info.get(field).with_context(|| format!("INFO has no {field}"))?;
+        Ok(value.trim().parse()?)
+    }
+
+    /// How long the server has worked, as the system counts it.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        let user = self.number("cpu", "used_cpu_user")?;
+        Ok(Duration::from_secs_f64(user + self.number("cpu", "used_cpu_sys")?))
+    }
+
+    /// Microseconds of the server's work for each of so many operations.
+    pub(crate) fn cpu_each(
+        &self,
+        operations: usize,
+        work: impl FnOnce() -> Result<()>,
+    ) -> Result<f64> {
+        let before = self.cpu()?;
+        work()?;
+        Ok(micros(self.cpu()? - before) / operations as f64)
+    }
+
+    /// The bytes that the data takes, without the streams of events, which are capped.
+    pub(crate) fn data_bytes(&self) -> Result<f64> {
+        let streams = "local sum = 0 for _, k in ipairs(redis.call('KEYS', '*:[eo]{*')) do \
+                       sum = sum + (redis.call('MEMORY', 'USAGE', k, 'SAMPLES', 0) or 0) end \
+                       return sum";
+        let streams = self.redis.call(&["EVAL", streams, "0"])?.number();
+        Ok(self.number("memory", "used_memory")? - streams as f64)
+    }
+
+    /// Every command that was called, with how often, for a number of operations.
+    pub(crate) fn calls_each(
+        &self,
+        operations: usize,
+        work: impl FnOnce() -> Result<()>,
+    ) -> Result<String> {
+        let before = self.redis.command_stats()?;
+        work()?;
+        let mut each = Vec::new();
+        for (name, stats) in self.redis.command_stats()? {
+            let earlier = before.get(&name).map_or(0, |stats| stats.calls);
+            let calls = (stats.calls - earlier) as f64 / operations as f64;
+            if calls >= 0.05 && name != "info" {
+                each.push(format!("{calls:.1} {name}"));
+            }
+        }
+        Ok(each.join(", "))
+    }
+
+    /// How many keys were looked up.
+    pub(crate) fn lookups(&self) -> Result<f64> {
+        let hits = self.number("stats", "keyspace_hits")?;
+        Ok(hits + self.number("stats", "keyspace_misses")?)
+    }
+
+    /// How often the server read from a client.
+    pub(crate) fn reads(&self) -> Result<f64> {
+        self.number("stats", "total_reads_processed")
+    }
+
+    pub(crate) fn version(&self) -> Result<String> {
+        Ok(self.redis.info("server")?.get("redis_version").cloned().unwrap_or_default())
+    }
+
+    /// Sends one command on a connection of its own.
+    pub(crate) fn call(&self, command: &[&str]) -> Result<keyfob_testkit::redis::Reply> {
+        Ok(self.redis.call(command)?)
+    }
+
+    /// The rate and the server's processor time, in microseconds, of a command that
+    /// `redis-benchmark` sends on fifty connections.
+    pub(crate) fn benchmark(&self, command: &[&[u8]], count: usize) -> Result<(f64, f64)> {
+        use std::os::unix::ffi::OsStrExt;
+        let (port, count_text) = (self.redis.port().to_string(), count.to_string());
+        let mut run = Command::new("redis-benchmark");
+        run.args(["-h", "127.0.0.1", "-p", &port, "-c", "50", "-n", &count_text, "--csv"]);
+        run.args(command.iter().map(|part| std::ffi::OsStr::from_bytes(part)));
+        let before = self.cpu()?;
+        let output = run.output().context("redis-benchmark could not be started")?;
+        let cpu = micros(self.cpu()? - before) / count as f64;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let rate = text.lines().last().and_then(|line| line.rsplit("\",\"").nth(6));
+        let rate = rate.and_then(|rate| rate.trim_matches('"').parse().ok());
+        Ok((rate.with_context(|| format!("redis-benchmark said {text:?}"))?, cpu))
+    }
+}
+
+/// Puts a process or, without one, this thread on a core, where there are several.
+fn pin(process: Option<rustix::process::Pid>, core: usize) {
+    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
+        let mut cores = CpuSet::new();
+        cores.set(core);
+        // Where it is not allowed the figures only spread more.
+        let _refused = sched_setaffinity(process, &cores);
+    }
+}
+
+/// A thread beside the server's core. Threads that it starts stay beside it too.
+pub(crate) fn beside_the_server() {
+    pin(None, 1);
+}
+
+/// Lets this thread run where it likes again.
+pub(crate) fn anywhere() {
+    let mut cores = CpuSet::new();
+    (0..CpuSet::MAX_CPU).for_each(|core| cores.set(core));
+    let _refused = sched_setaffinity(None, &cores);
+}
+
+/// One connection that sends what it is given and reads what comes back.
+#[derive(Debug)]
+pub(crate) struct Client {
+    reader: BufReader<TcpStream>,
+}
+
+/// Adds a command in the form in which it is sent.
+pub(crate) fn write_command(buffer: &mut Vec<u8>, parts: &[&[u8]]) {
+    buffer.extend_from_slice(format!("*{}\r\n", parts.len()).as_bytes());
+    for part in parts {
+        buffer.extend_from_slice(format!("${}\r\n", part.len()).as_bytes());
+        buffer.extend_from_slice(part);
+        buffer.extend_from_slice(b"\r\n");
+    }
+}
+
+impl Client {
+    /// Sends commands together and waits for as many replies.
+    pub(crate) fn exchange(&mut self, commands: &[u8], replies: usize) -> Result<()> {
+        self.reader.get_mut().write_all(commands)?;
+        (0..replies).try_for_each(|_| self.skip())
+    }
+
+    /// Sends one command and gives the bytes of its reply, which must be a string.
+    pub(crate) fn ask(&mut self, parts: &[&[u8]]) -> Result<Vec<u8>> {
+        let mut command = Vec::new();
+        write_command(&mut command, parts);
+        self.reader.get_mut().write_all(&command)?;
+        let line = self.line()?;
+        match line.split_first() {
+            Some((b'$', length)) => self.bytes(std::str::from_utf8(length)?.parse()?),
+            Some((b'+', text)) => Ok(text.to_vec()),
+            _ => bail!("the server answered {:?}", String::from_utf8_lossy(&line)),
+        }
+    }
+
+    /// Sends one command and gives the reply, which must be a list of strings.
+    pub(crate) fn list(&mut self, parts: &[&[u8]]) -> Result<Vec<Vec<u8>>> {
+        let mut command = Vec::new();
+        write_command(&mut command, parts);
+        self.reader.get_mut().write_all(&command)?;
+        let line = self.line()?;
+        let Some((b'*', count)) = line.split_first() else { bail!("the reply is no list") };
+        let count: usize = std::str::from_utf8(count)?.parse()?;
+        (0..count)
+            .map(|_| {
+                let line = self.line()?;
+                let length = line.get(1..).unwrap_or_default();
+                self.bytes(std::str::from_utf8(length)?.parse()?)
+            })
+            .collect()
+    }
+
+    /// The next line that the server sends, asked or not.
+    pub(crate) fn line(&mut self) -> Result<Vec<u8>> {
+        let mut line = Vec::new();
+        if self.reader.read_until(b'\n', &mut line)? == 0 {
+            bail!("the server closed the connection");
+        }
+        line.truncate(line.len().saturating_sub(2));
+        Ok(line)
+    }
+
+    fn bytes(&mut self, length: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; length + 2];
+        self.reader.read_exact(&mut bytes)?;
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
+    /// Reads one reply and forgets it; an error is one.
+    pub(crate) fn skip(&mut self) -> Result<()> {
+        let line = self.line()?;
+        let count = || -> Result<i64> {
+            Ok(std::str::from_utf8(line.get(1..).unwrap_or_default())?.parse()?)
+        };
+        match line.first() {
+            Some(b'-') => bail!("the server answered {:?}", String::from_utf8_lossy(&line)),
+            Some(b'$') => {
+                if let Ok(length) = usize::try_from(count()?) {
+                    self.bytes(length)?;
+                }
+                Ok(())
+            }
+            Some(b'*' | b'>' | b'~') => (0..count()?).try_for_each(|_| self.skip()),
+            Some(b'%') => (0..2 * count()?).try_for_each(|_| self.skip()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How long each of so many calls takes, in microseconds.
+pub(crate) fn latencies(count: usize, mut call: impl FnMut(usize) -> Result<()>) -> Result<Series> {
+    let mut times = Vec::with_capacity(count);
+    for number in 0..count {
+        let begun = Instant::now();
+        call(number)?;
+        times.push(micros(begun.elapsed()));
+    }
+    Ok(Series::of(times))
+}

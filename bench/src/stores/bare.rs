@@ -1,0 +1,238 @@
+//! The barest scripts that read and write on Redis what keyfob does, driven by the plainest client:
+//! no checks, no verdict, no repetition, no index that keeps itself small. The client does the
+//! index's thinking beforehand: it names a new chunk of an index whenever one is full.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result};
+
+use crate::population::Dice;
+use crate::server::{Client, Server, write_command};
+
+/// The same reads as a load.
+const LOAD: &str = "local c = redis.call \
+    return { c('GET', KEYS[2]), c('HMGET', KEYS[1], 'b', 'n', '*', unpack(ARGV)) }";
+
+/// The same writes as an insert: the record, its entry in each index, the event, and the raises of
+/// what each key may live for. `NX` sets a first one, `GT` raises it.
+const INSERT: &str = "local K, A, c = KEYS, ARGV, redis.call \
+    c('SET', K[1], A[1], 'PXAT', A[2], 'NX') \
+    for i = 3, #K do c('ZADD', K[i], A[3], A[4]) c('PEXPIREAT', K[i], A[2], A[i + 5]) end \
+    c('XADD', K[2], 'MAXLEN', '~', A[5], '*', 'e', A[6]) c('PEXPIREAT', K[2], A[7], 'GT') \
+    return 1";
+
+/// The same writes as a revocation: the tombstone in place, the epoch of what descends from the
+/// token, the event, and the signal to those who keep what they loaded.
+const REVOKE: &str = "local K, A, c = KEYS, ARGV, redis.call \
+    c('SETRANGE', K[1], 36, A[1]) c('HINCRBY', K[2], 'n', 1) c('HSET', K[2], A[2], A[3]) \
+    c('XADD', K[3], 'MAXLEN', '~', A[4], '*', 'e', A[5]) c('PEXPIREAT', K[3], A[6], 'GT') \
+    c('SET', K[4], '') c('DEL', K[4]) return 1";
+
+/// How many entries a chunk of an index takes: as many as a leaf of keyfob's.
+const CHUNK: u64 = 104;
+const LANES: u64 = 64;
+/// How many events a lane keeps.
+const CAP: &[u8] = b"1024";
+
+/// How long keyfob's own things are, so that the bare ones are as long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    pub(super) record: usize,
+    pub(super) event: usize,
+}
+
+/// Writes records of the bare kind.
+#[derive(Debug)]
+pub(super) struct Bare {
+    client: Client,
+    load: String,
+    insert: String,
+    revoke: String,
+    sizes: Sizes,
+    dice: Dice,
+    number: u64,
+    entries: HashMap<Vec<u8>, u64>,
+}
+
+/// A record that the bare scripts wrote.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
+    lane: u64,
+    id: [u8; 10],
+}
+
+/// Commands in the form in which they are sent.
+#[derive(Debug, Default)]
+pub(super) struct Commands {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Commands {
+    fn add(&mut self, parts: &[&[u8]]) {
+        write_command(&mut self.bytes, parts);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn range(&self, from: usize, to: usize) -> &[u8] {
+        let start = from.checked_sub(1).and_then(|last| self.ends.get(last)).copied();
+        let end = to.checked_sub(1).and_then(|last| self.ends.get(last)).copied();
+        self.bytes.get(start.unwrap_or(0)..end.unwrap_or(0)).unwrap_or_default()
+    }
+}
+
+impl Bare {
+    pub(super) fn new(server: &Server, sizes: Sizes) -> Result<Self> {
+        let mut client = server.client()?;
+        let mut load = |script: &str| {
+            let digest = client.ask(&[b"SCRIPT", b"LOAD", script.as_bytes()])?;
+            String::from_utf8(digest).context("a digest is text")
+        };
+        let (load, insert, revoke) = (load(LOAD)?, load(INSERT)?, load(REVOKE)?);
+        let (dice, number, entries) = (Dice::new(7), 0, HashMap::new());
+        Ok(Self { client, load, insert, revoke, sizes, dice, number, entries })
+    }
+
+    /// Sends commands, so many at a time.
+    pub(super) fn run(&mut self, commands: &Commands, at_once: usize) -> Result<()> {
+        let mut done = 0;
+        while done < commands.len() {
+            let next = (done + at_once).min(commands.len());
+            self.client.exchange(commands.range(done, next), next - done)?;
+            done = next;
+        }
+        Ok(())
+    }
+
+    /// Sends one of the commands.
+    pub(super) fn one(&mut self, commands: &Commands, number: usize) -> Result<()> {
+        self.client.exchange(commands.range(number, number + 1), 1)
+    }
+
+    /// Loads of keyfob's own records, by the same reads.
+    pub(super) fn loads(&mut self, records: &[Vec<u8>]) -> Result<Commands> {
+        let mut commands = Commands::default();
+        for record in records {
+            let lane = lane_of(record).context("a record's key names its lane")?;
+            // Subject and client: the two epoch fields of a record whose uses are not counted.
+            let fields = self.client.ask(&[b"GETRANGE", record, b"51", b"66"])?;
+            let (subject, client) = fields.split_at_checked(8).context("the header is short")?;
+            let digest = self.load.as_bytes();
+            commands.add(&[b"EVALSHA", digest, b"2", &lane, record, subject, client]);
+        }
+        Ok(commands)
+    }
+
+    /// Plain reads of the records alone.
+    pub(super) fn gets(&self, records: &[Vec<u8>]) -> Commands {
+        let mut commands = Commands::default();
+        records.iter().for_each(|record| commands.add(&[b"GET", record]));
+        commands
+    }
+
+    /// So many inserts of new records, of the same subjects, clients, tags and labels as keyfob's.
+    pub(super) fn inserts(&mut self, count: usize) -> (Commands, Vec<Written>) {
+        let (mut commands, mut written) = (Commands::default(), Vec::with_capacity(count));
+        for _ in 0..count {
+            written.push(self.insert_one(&mut commands));
+        }
+        (commands, written)
+    }
+
+    fn insert_one(&mut self, commands: &mut Commands) -> Written {
+        let number = self.number;
+        self.number += 1;
+        let subject = number / 5;
+        let lane = subject.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 & (LANES - 1);
+        let mut id = [0; 10];
+        self.dice.fill(&mut id);
+        id[..5].copy_from_slice(&(number / 400 + 0x1a_0000_0000).to_be_bytes()[3..]);
+        let mut record = vec![0; self.sizes.record];
+        self.dice.fill(&mut record);
+        let mut event = vec![0; self.sizes.event];
+        self.dice.fill(&mut event);
+        let life = 30 * 24 + number * 13 % (15 * 24);
+        let expire = (1_900_000_000_000 + life * 3_600_000).to_string();
+        let score = (1_900_000_000 - 1_735_689_600 + life * 3600).to_string();
+
+        let values = [
+            (b's', subject, false),
+            (b'c', number * 7 % 50, true),
+            (b't', number % 5, true),
+            (b'l', [0, 1, 1, 1, 2, 2, 2, 2, 2, 2][(number % 10) as usize], true),
+            (b'a', 0, true),
+        ];
+        let (mut keys, mut raises) = (Vec::new(), Vec::new());
+        keys.push(key(b'r', lane, &id));
+        keys.push(key(b'e', lane, b""));
+        for (field, value, is_broad) in values {
+            let mut name = vec![field];
+            if field != b'a' {
+                name.extend_from_slice(&value.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+            }
+            if is_broad {
+                name.push(b'k');
+            }
+            let head = key(b'i', lane, &name);
+            let entries = self.entries.entry(head.clone()).or_default();
+            let (chunk, is_first) = (*entries / CHUNK, entries.is_multiple_of(CHUNK));
+            *entries += 1;
+            let mut name = head;
+            if chunk > 0 {
+                name.extend_from_slice(&[0; 2]);
+                name.extend_from_slice(&chunk.to_be_bytes());
+            }
+            keys.push(name);
+            raises.push(if is_first { b"NX".as_slice() } else { b"GT" });
+        }
+        let count = keys.len().to_string();
+        let mut parts: Vec<&[u8]> = vec![b"EVALSHA", self.insert.as_bytes(), count.as_bytes()];
+        parts.extend(keys.iter().map(Vec::as_slice));
+        parts.extend([&record, expire.as_bytes(), score.as_bytes(), &id, CAP, &event]);
+        parts.push(b"2000000000000");
+        parts.extend(raises);
+        commands.add(&parts);
+        Written { lane, id }
+    }
+
+    /// Revocations of records.
+    pub(super) fn revokes(&mut self, records: &[Written]) -> Commands {
+        let mut commands = Commands::default();
+        for Written { lane, id } in records {
+            let mut drawn = vec![0; 15 + 8 + 28 + self.sizes.event];
+            self.dice.fill(&mut drawn);
+            let (tombstone, rest) = drawn.split_at(15);
+            let (field, rest) = rest.split_at(8);
+            let (epoch, event) = rest.split_at(28);
+            let signal = [id.as_slice(), field].concat();
+            let keys = [(b'r', id.as_slice()), (b'l', b""), (b'e', b""), (b'x', &signal)];
+            let keys = keys.map(|(class, rest)| key(class, *lane, rest));
+            let mut parts: Vec<&[u8]> = vec![b"EVALSHA", self.revoke.as_bytes(), b"4"];
+            parts.extend(keys.iter().map(Vec::as_slice));
+            parts.extend([tombstone, field, epoch, CAP, event, b"2000000000000"]);
+            commands.add(&parts);
+        }
+        commands
+    }
+}
+
+fn key(class: u8, lane: u64, rest: &[u8]) -> Vec<u8> {
+    let mut key = b"bare:".to_vec();
+    key.push(class);
+    key.extend_from_slice(format!("{{{lane:02}}}").as_bytes());
+    key.extend_from_slice(rest);
+    key
+}
+
+/// The key of the lane of a record of keyfob's, by the key of the record.
+fn lane_of(record: &[u8]) -> Option<Vec<u8>> {
+    let class = record.iter().position(|byte| *byte == b':')? + 1;
+    let end = record.iter().position(|byte| *byte == b'}')?;
+    let mut lane = record.get(..=end)?.to_vec();
+    *lane.get_mut(class)? = b'l';
+    Some(lane)
+}

@@ -1,0 +1,301 @@
+//! What keyfob costs a Redis, against the barest scripts that do the same on the same server (R1,
+//! R2, R4).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use keyfob::{Issued, TokenManager, Why};
+use keyfob_redis::RedisStore;
+use keyfob_testkit::redis::Reply;
+use tokio::runtime::Runtime;
+
+use super::bare::{Bare, Sizes};
+use crate::measure::{Series, rate, rounds};
+use crate::population;
+use crate::report::{Figure, Report, progress};
+use crate::server::{self, Server};
+use crate::size::Size;
+use crate::target::Target;
+
+const AT_ONCE: usize = 64;
+const NAMESPACE: &str = "bench";
+
+struct Stage<'a> {
+    server: Server,
+    runtime: &'a Runtime,
+    manager: TokenManager,
+    issued: Vec<Issued>,
+    /// The number of the next token.
+    next: std::cell::Cell<u64>,
+    bare: std::cell::RefCell<Bare>,
+    size: Size,
+}
+
+pub(super) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
+    server::beside_the_server();
+    let stage = Stage::new(runtime, size)?;
+    stage.loads(report)?;
+    stage.issues(report)?;
+    stage.revokes(report)?;
+    stage.together(report)?;
+    runtime.block_on(stage.manager.shutdown());
+    server::anywhere();
+    Ok(())
+}
+
+impl<'a> Stage<'a> {
+    fn new(runtime: &'a Runtime, size: Size) -> Result<Self> {
+        let tokens = size.tokens(200_000);
+        progress(&format!("  issuing {tokens} tokens on Redis"));
+        let server = Server::start()?;
+        let store = runtime.block_on(RedisStore::connect(&server.url(NAMESPACE)))?;
+        let manager = population::manager(Arc::new(store));
+        let filled =
+            population::issue(&manager, 0..tokens, 128, tokens / 2_000, population::indexed);
+        let issued = runtime.block_on(filled)?;
+        let sizes = sizes(&server)?;
+        let mut bare = Bare::new(&server, sizes)?;
+        for _ in 0..tokens / 1_000 {
+            let (inserts, _) = bare.inserts(1_000);
+            bare.run(&inserts, 64)?;
+        }
+        let (next, bare) = (std::cell::Cell::new(tokens), std::cell::RefCell::new(bare));
+        Ok(Self { server, runtime, manager, issued, next, bare, size })
+    }
+
+    fn validate(&self, issued: &Issued) -> Result<()> {
+        self.runtime.block_on(self.manager.validate_any(&issued.bearer))?;
+        Ok(())
+    }
+
+    fn validate_all(&self) -> Result<()> {
+        self.runtime.block_on(async {
+            for issued in &self.issued {
+                self.manager.validate_any(&issued.bearer).await?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Tokens that were not there before.
+    fn issue(&self, count: usize, at_once: usize) -> Result<Vec<Issued>> {
+        let from = self.next.replace(self.next.get() + count as u64);
+        let range = from..from + count as u64;
+        let issued = population::issue(&self.manager, range, at_once, 1, population::indexed);
+        self.runtime.block_on(issued)
+    }
+
+    fn loads(&self, report: &mut Report) -> Result<()> {
+        let (server, count) = (&self.server, self.issued.len());
+        let records = server.client()?.list(&[b"KEYS", b"bench:r{*"])?;
+        let stride = records.len() / count;
+        let records: Vec<_> = records.into_iter().step_by(stride.max(1)).take(count).collect();
+        let mut bare = self.bare.borrow_mut();
+        let (loads, gets) = (bare.loads(&records)?, bare.gets(&records));
+
+        // The first use of a token is noted; what is measured are later ones.
+        self.validate_all()?;
+        let before = server.reads()?;
+        self.validate_all()?;
+        let trips = (server.reads()? - before) / count as f64;
+        report.add(trips_figure("R1", "round trips of an uncached validate", trips));
+
+        let bare = std::cell::RefCell::new(bare);
+        let [ours, barest, plain] = rounds(
+            self.size.rounds(9),
+            [
+                &mut || server.cpu_each(count, || self.validate_all()),
+                &mut || server.cpu_each(count, || bare.borrow_mut().run(&loads, 1)),
+                &mut || server.cpu_each(count, || bare.borrow_mut().run(&gets, 1)),
+            ],
+        )?;
+        let figure = Figure::of("R1", "server's CPU for an uncached validate, c = 1", &ours, "µs");
+        report.add(figure.beside("barest script of GET + HMGET", &ours, &barest).judged());
+        report.note(format!("a bare GET takes {:.2} µs of the server's CPU", plain.median()));
+
+        let median = |latencies: Result<Series>| Ok(latencies?.median());
+        let [ours, plain] = rounds(
+            self.size.rounds(9),
+            [
+                &mut || {
+                    median(server::latencies(count, |number| {
+                        self.issued.get(number).map_or(Ok(()), |issued| self.validate(issued))
+                    }))
+                },
+                &mut || {
+                    let mut bare = bare.borrow_mut();
+                    median(server::latencies(count, |number| bare.one(&gets, number)))
+                },
+            ],
+        )?;
+        let figure = Figure::of("R1", "p50 of an uncached validate, c = 1", &ours, "µs");
+        let target = Target::ratio_at_most(1.3);
+        report.add(figure.beside("bare GET, plain client", &ours, &plain).against(target));
+        drop(bare);
+        self.limit(report)
+    }
+
+    /// The rate of uncached validates beside that of `redis-benchmark` with the very same command.
+    fn limit(&self, report: &mut Report) -> Result<()> {
+        let command = self.captured_load()?;
+        let parts: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
+        let count = self.issued.len() * 10;
+        let [ours, limit] = rounds(
+            self.size.rounds(5),
+            [
+                &mut || {
+                    let begun = Instant::now();
+                    let tokens = self.issued.iter().cycle().take(count);
+                    let validated = stream::iter(tokens)
+                        .map(|issued| self.manager.validate_any(&issued.bearer))
+                        .buffer_unordered(AT_ONCE)
+                        .try_for_each(|_| async { Ok(()) });
+                    self.runtime.block_on(validated)?;
+                    Ok(rate(count, begun))
+                },
+                &mut || Ok(self.server.benchmark(&parts, count)?.0),
+            ],
+        )?;
+        let what = "uncached validates a second, c = 64, one connection";
+        let figure = Figure::of("R1", what, &ours, "1/s");
+        report.add(figure.beside("redis-benchmark, same command, c = 50", &ours, &limit));
+        Ok(())
+    }
+
+    /// The command that a load is, as the server saw it, of a record that `redis-benchmark` can be
+    /// given: what goes into its arguments may hold no zero.
+    fn captured_load(&self) -> Result<Vec<Vec<u8>>> {
+        self.server.call(&["CONFIG", "SET", "slowlog-log-slower-than", "0"])?;
+        for issued in &self.issued {
+            self.server.call(&["SLOWLOG", "RESET"])?;
+            self.validate(issued)?;
+            let log = self.server.call(&["SLOWLOG", "GET", "10"])?;
+            let seen = log.list().iter().find_map(|entry| {
+                let parts: Vec<Vec<u8>> = entry.list().get(3)?.list().iter().map(bytes).collect();
+                parts.first()?.eq_ignore_ascii_case(b"evalsha").then_some(parts)
+            });
+            if let Some(parts) = seen
+                && parts.iter().all(|part| !part.contains(&0))
+            {
+                self.server.call(&["CONFIG", "SET", "slowlog-log-slower-than", "-1"])?;
+                return Ok(parts);
+            }
+        }
+        anyhow::bail!("no load could be captured that redis-benchmark can send")
+    }
+
+    fn issues(&self, report: &mut Report) -> Result<()> {
+        let (server, count) = (&self.server, self.size.operations(3_000));
+        let before = server.reads()?;
+        self.issue(count, 1)?;
+        let trips = (server.reads()? - before) / count as f64;
+        report.add(trips_figure("R2", "round trips of an issue", trips));
+        let calls = server.calls_each(count, || self.issue(count, 1).map(drop))?;
+        report.note(format!("an issue is {calls}"));
+
+        let [ours, barest] = rounds(
+            self.size.rounds(9),
+            [&mut || server.cpu_each(count, || self.issue(count, 1).map(drop)), &mut || {
+                let mut bare = self.bare.borrow_mut();
+                let (inserts, _) = bare.inserts(count);
+                server.cpu_each(count, || bare.run(&inserts, 1))
+            }],
+        )?;
+        let figure = Figure::of("R2", "server's CPU for an issue, c = 1", &ours, "µs");
+        report.add(figure.beside("barest script, same writes", &ours, &barest).judged());
+        Ok(())
+    }
+
+    fn revoke(&self, issued: &[Issued]) -> Result<()> {
+        self.runtime.block_on(async {
+            for issued in issued {
+                self.manager.revoke(issued.token.id, Why::unstated()).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn revokes(&self, report: &mut Report) -> Result<()> {
+        let (server, count) = (&self.server, self.size.operations(3_000));
+        let issued = self.issue(count, AT_ONCE)?;
+        let before = server.reads()?;
+        self.revoke(&issued)?;
+        let trips = (server.reads()? - before) / count as f64;
+        report.add(trips_figure("R2", "round trips of a revocation", trips));
+        let issued = self.issue(count, AT_ONCE)?;
+        let calls = server.calls_each(count, || self.revoke(&issued))?;
+        report.note(format!("a revocation is {calls}"));
+
+        let [ours, barest] = rounds(
+            self.size.rounds(9),
+            [
+                &mut || {
+                    let issued = self.issue(count, AT_ONCE)?;
+                    server.cpu_each(count, || self.revoke(&issued))
+                },
+                &mut || {
+                    let mut bare = self.bare.borrow_mut();
+                    let (inserts, written) = bare.inserts(count);
+                    bare.run(&inserts, AT_ONCE)?;
+                    let revokes = bare.revokes(&written);
+                    server.cpu_each(count, || bare.run(&revokes, 1))
+                },
+            ],
+        )?;
+        let figure = Figure::of("R2", "server's CPU for a revocation, c = 1", &ours, "µs");
+        report.add(figure.beside("barest script, same writes", &ours, &barest).judged());
+        Ok(())
+    }
+
+    fn together(&self, report: &mut Report) -> Result<()> {
+        let count = self.size.operations(20_000);
+        let [ours, barest] = rounds(
+            self.size.rounds(7),
+            [
+                &mut || {
+                    let begun = Instant::now();
+                    self.issue(count, AT_ONCE)?;
+                    Ok(rate(count, begun))
+                },
+                &mut || {
+                    let mut bare = self.bare.borrow_mut();
+                    let (inserts, _) = bare.inserts(count);
+                    let begun = Instant::now();
+                    bare.run(&inserts, AT_ONCE)?;
+                    Ok(rate(count, begun))
+                },
+            ],
+        )?;
+        let figure = Figure::of("R4", "issues a second, c = 64, one process", &ours, "1/s");
+        report.add(figure.beside("barest script, pipelined by 64", &ours, &barest).judged());
+        report.note("R5 is not measured: there is no rotation yet");
+        Ok(())
+    }
+}
+
+fn trips_figure(id: &'static str, what: &'static str, trips: f64) -> Figure {
+    // The questions about the counter itself, and the store's own task, are a few in thousands.
+    let rounded = (trips * 20.0).round() / 20.0;
+    Figure::plain(id, what, rounded, "").against(Target::value_at_most(1.0))
+}
+
+fn bytes(reply: &Reply) -> Vec<u8> {
+    match reply {
+        Reply::Bytes(bytes) => bytes.clone(),
+        other => other.to_string().into_bytes(),
+    }
+}
+
+/// How long keyfob's records and events are on this server.
+fn sizes(server: &Server) -> Result<Sizes> {
+    let record = "return redis.call('STRLEN', redis.call('KEYS', 'bench:r{*')[1])";
+    let event = "local k = redis.call('KEYS', 'bench:e{*')[1] \
+                 return #redis.call('XREVRANGE', k, '+', '-', 'COUNT', 1)[1][2][2]";
+    let length = |script: &str| -> Result<usize> {
+        let length = server.call(&["EVAL", script, "0"])?.number();
+        usize::try_from(length).context("a length")
+    };
+    Ok(Sizes { record: length(record)?, event: length(event)? })
+}

@@ -1,0 +1,120 @@
+//! The marks that a figure is held against, by the id of its row.
+
+/// What a figure has to reach.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    /// Good enough.
+    pub(crate) pass: f64,
+    /// As good as can be hoped for, where that is more.
+    pub(crate) excellent: Option<f64>,
+    pub(crate) side: Side,
+    pub(crate) of: Of,
+}
+
+/// On which side of the mark the good lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Side {
+    AtMost,
+    AtLeast,
+}
+
+/// What is held against the mark.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Of {
+    /// The ratio to the reference.
+    Ratio,
+    /// The value itself.
+    Value,
+}
+
+/// How a figure stands to its marks.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Verdict {
+    Short,
+    Pass,
+    Excellent,
+}
+
+impl Target {
+    /// A ratio of at most so much.
+    pub(crate) const fn ratio_at_most(pass: f64) -> Self {
+        Self { pass, excellent: None, side: Side::AtMost, of: Of::Ratio }
+    }
+
+    /// A ratio of at least so much.
+    pub(crate) const fn ratio_at_least(pass: f64) -> Self {
+        Self { side: Side::AtLeast, ..Self::ratio_at_most(pass) }
+    }
+
+    /// A value of at most so much.
+    pub(crate) const fn value_at_most(pass: f64) -> Self {
+        Self { of: Of::Value, ..Self::ratio_at_most(pass) }
+    }
+
+    pub(crate) const fn excellent(self, mark: f64) -> Self {
+        Self { excellent: Some(mark), ..self }
+    }
+
+    pub(crate) fn verdict(&self, value: f64, ratio: Option<f64>) -> Verdict {
+        let held = match self.of {
+            Of::Value => value,
+            Of::Ratio => ratio.unwrap_or(f64::NAN),
+        };
+        let reaches = |mark: f64| match self.side {
+            Side::AtMost => held <= mark,
+            Side::AtLeast => held >= mark,
+        };
+        if self.excellent.is_some_and(reaches) {
+            Verdict::Excellent
+        } else if reaches(self.pass) {
+            Verdict::Pass
+        } else {
+            Verdict::Short
+        }
+    }
+}
+
+impl Verdict {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Short => "short",
+            Self::Pass => "pass",
+            Self::Excellent => "excellent",
+        }
+    }
+}
+
+/// The target of a row that has one mark or two. Rows that hold several things against marks of
+/// their own, such as counts, name those where they are taken.
+pub(crate) fn of(id: &str) -> Option<Target> {
+    Some(match id {
+        "V1" => Target::ratio_at_most(1.5).excellent(1.2),
+        "V2" => Target::ratio_at_most(1.3).excellent(1.1),
+        "V3" => Target::ratio_at_least(1.9),
+        "V5" => Target::value_at_most(200.0).excellent(160.0),
+        "V6" => Target::value_at_most(30.0),
+        "R1" | "R2" => Target::ratio_at_most(1.25).excellent(1.1),
+        "R3" => Target::value_at_most(600.0).excellent(520.0),
+        "R4" => Target::ratio_at_least(0.8),
+        "R6" => Target::ratio_at_most(1.5),
+        "E1" => Target::ratio_at_least(1.0),
+        "E2" => Target::ratio_at_least(0.8),
+        "X1" => Target::value_at_most(200.0),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_judged_on_its_side_of_the_marks() {
+        let most = Target::ratio_at_most(1.5).excellent(1.2);
+        let verdicts = [1.2, 1.3, 1.6].map(|ratio| most.verdict(0.0, Some(ratio)));
+        assert_eq!(verdicts, [Verdict::Excellent, Verdict::Pass, Verdict::Short]);
+        assert_eq!(Target::ratio_at_least(0.8).verdict(0.0, Some(0.9)), Verdict::Pass);
+        assert_eq!(most.verdict(0.0, None), Verdict::Short, "without a reference nothing is met");
+        assert_eq!(Target::value_at_most(30.0).verdict(f64::NAN, None), Verdict::Short);
+    }
+}
