@@ -78,7 +78,7 @@ impl TokenId {
 
     /// The lane that the token lies in.
     pub const fn lane(self) -> Lane {
-        Lane(u16::from_be_bytes([self.0[10], self.0[11]]) >> 6)
+        Lane::of_id(u128::from_be_bytes(self.0))
     }
 
     /// The leading bytes, which are unique within the lane.
@@ -206,6 +206,11 @@ impl FromStr for FamilyId {
 }
 
 impl Lane {
+    /// The lane of an id that is given as a number, big-endian.
+    pub(crate) const fn of_id(id: u128) -> Self {
+        Self((id >> 38) as u16 & 0x3ff)
+    }
+
     /// The lane with this number.
     pub const fn new(number: u16) -> Self {
         Self(number)

@@ -31,9 +31,9 @@ use crate::random::{Random, RandomUnavailable};
 use crate::token::Kind;
 
 pub use prefix::BearerPrefix;
-pub(crate) use presented::Presented;
+pub(crate) use presented::{IdDigits, Presented};
 
-const ID_DIGITS: usize = 22;
+pub(crate) const ID_DIGITS: usize = 22;
 const GENERATION_DIGITS: usize = 3;
 const SECRET_DIGITS: usize = 30;
 const BODY: usize = ID_DIGITS + GENERATION_DIGITS + SECRET_DIGITS;
@@ -203,6 +203,12 @@ impl BearerDigest {
     /// The bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// The first half, as the four numbers that its bytes are made of.
+    pub(crate) fn half(&self) -> [u32; 4] {
+        let mut words = self.0.chunks_exact(4).map(|word| word.try_into().map(u32::from_be_bytes));
+        std::array::from_fn(|_| words.next().and_then(Result::ok).unwrap_or_default())
     }
 }
 

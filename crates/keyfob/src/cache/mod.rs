@@ -22,16 +22,19 @@ mod unknown;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::atomic::{self, AtomicU64, Ordering};
-use crate::bearer::{BearerDigest, Presented};
+use crate::bearer::{BearerDigest, BearerRefused, ID_DIGITS, IdDigits, Presented};
 use crate::id::{LaneCount, TokenId};
 use crate::store::{Cell, Epochs, Ticket, Watcher};
 use crate::time::Timestamp;
-use crate::token::ActiveToken;
-use crate::token::active;
+use crate::token::{ActiveToken, Token, active};
 pub(crate) use flight::Flight;
 pub use settings::{CacheReport, CacheSettings};
-use slots::{CONTENT, Content, Key, Slot, Slots, Worth};
+use slots::{Content, Slot, Slots, Worth};
 
+/// How many words the content of an entry has.
+const CONTENT: usize = 16;
+/// How many entries a set has.
+const WAYS: usize = 8;
 /// Where in an entry's content what lies: 16 bytes of the digest, then these, then the token.
 const END_AND_LENGTH: usize = 2;
 const TICKET: usize = 3;
@@ -105,28 +108,31 @@ impl Cache {
     }
 
     /// Looks a bearer up, and reads its token if it is active at `now`.
+    ///
+    /// # Errors
+    /// When the bearer's id turns out to be none.
     #[inline]
     pub(crate) fn look<R>(
         &self,
         bearer: &Presented<'_>,
         now: Timestamp,
         read: impl FnOnce(&ActiveToken<'_>, Use<'_>) -> R,
-    ) -> Found<R> {
-        let id = bearer.id();
-        let Some((slot, content)) = self.slots.read(key(id)) else {
+    ) -> Result<Found<R>, BearerRefused> {
+        let mut content = [0; CONTENT];
+        let Some(slot) = self.slots.read(bearer.id_digits().words(), &mut content) else {
+            let id = bearer.id()?;
             let is_unknown = self.unknown.has(id, now) && self.watcher.trusts(id.lane());
-            return if is_unknown { Found::Unknown } else { Found::Nothing };
+            return Ok(if is_unknown { Found::Unknown } else { Found::Nothing });
         };
         let (end, length) = end_and_length(&content);
-        if end <= now.as_millis() {
-            return Found::Nothing;
-        }
-        if length <= 8 * INLINE {
+        Ok(if end <= now.as_millis() {
+            Found::Nothing
+        } else if length <= 8 * INLINE {
             let token: &[u8] = bytemuck::cast_slice(&content[TOKEN..]);
             self.judge(bearer, &content, slot, token.get(..length).unwrap_or_default(), read)
         } else {
             self.look_at_tail(bearer, &content, slot, length, read)
-        }
+        })
     }
 
     #[inline(never)]
@@ -158,14 +164,12 @@ impl Cache {
         token: &[u8],
         read: impl FnOnce(&ActiveToken<'_>, Use<'_>) -> R,
     ) -> Found<R> {
-        let id = bearer.id();
-        let token = ActiveToken::over(id, token);
-        let [high, low] = digest_words(&bearer.digest());
-        // In constant time: nothing is decided before both are compared.
-        let is_proven = (high ^ content[0]) | (low ^ content[1]) == 0;
-        let cells = token.cells().chain([Cell::of_record(id.local())]);
+        let token = ActiveToken::over(bearer.id_digits(), token);
+        let [first, second] = digest_words(bearer.half_digest());
+        // In constant time: nothing is decided before all is compared.
+        let is_proven = (first ^ content[0]) | (second ^ content[1]) == 0;
         let ticket = Ticket::from_number(content[TICKET]);
-        if !self.watcher.is_current(id.lane(), ticket, cells) {
+        if !self.watcher.is_current(token.lane(), ticket, token.cells()) {
             return Found::Nothing;
         }
         if !is_proven || bearer.kind() != token.kind() {
@@ -193,14 +197,17 @@ impl Cache {
         let place = if tail.is_empty() { Some(0) } else { self.tails.write(tail) };
         let Some(place) = place else { return };
         let mut content = [0; CONTENT];
-        content[..2].copy_from_slice(&digest_words(digest));
+        content[..2].copy_from_slice(&digest_words(digest.half()));
         content[END_AND_LENGTH] = end.as_millis() << 16 | bytes.len() as u64;
         content[TICKET] = ticket.number();
         content[TAIL] = place;
         content[TOKEN..].copy_from_slice(inline);
-        let is_new = self.slots.write(key(id), &content, note_at.as_millis() << 1, |old, mark| {
-            self.worth(old, mark, *now)
-        });
+        let is_new = self.slots.write(
+            IdDigits::of(id, &mut [0; ID_DIGITS]).words(),
+            &content,
+            note_at.as_millis() << 1,
+            |old, mark| self.worth(old, mark, *now),
+        );
         if is_new {
             self.entries.fetch_add(1, Ordering::Relaxed);
         }
@@ -253,25 +260,17 @@ impl Use<'_> {
     }
 }
 
-/// The cells of the fields whose epochs a token answers to, but for its own.
-pub(crate) fn cells_of(epochs: &Epochs) -> Vec<Cell> {
-    epochs.fields().filter_map(|(_, field)| field).map(Cell::of_field).collect()
-}
-
-/// The bytes of a token, as the cache keeps them.
-pub(crate) fn bytes_of(token: &crate::token::Token, epochs: &Epochs) -> Vec<u8> {
-    active::write(token, &cells_of(epochs))
-}
-
-fn key(id: TokenId) -> Key {
-    let id = u128::from_be_bytes(*id.as_bytes());
-    [(id >> 64) as u64, id as u64]
+/// The bytes of a token, as the cache keeps them, with the cells that end it.
+pub(crate) fn bytes_of(token: &Token, epochs: &Epochs) -> Vec<u8> {
+    let fields = epochs.fields().filter_map(|(_, field)| field).map(Cell::of_field);
+    let cells: Vec<Cell> =
+        std::iter::once(Cell::of_record(token.id.local())).chain(fields).collect();
+    active::write(token, &cells)
 }
 
 /// Half of a digest: 128 bits, against which nobody finds another secret of the same id.
-fn digest_words(digest: &BearerDigest) -> [u64; 2] {
-    let half = digest.as_bytes().first_chunk::<16>().map_or(0, |half| u128::from_ne_bytes(*half));
-    [(half >> 64) as u64, half as u64]
+fn digest_words([a, b, c, d]: [u32; 4]) -> [u64; 2] {
+    [u64::from(a) << 32 | u64::from(b), u64::from(c) << 32 | u64::from(d)]
 }
 
 fn end_and_length(content: &Content) -> (u64, usize) {

@@ -1,6 +1,6 @@
 //! A table of fixed-size entries that are read without writing anything two cores share.
 //!
-//! Entries lie in sets of eight; a key may be in either of two sets. A word beside each set has one
+//! Entries lie in sets of [`WAYS`], at most eight; a key may be in either of two sets. A word beside each set has one
 //! byte of hash for each of its entries, so that a look-up touches the one entry that it wants.
 //! Each entry is a sequence lock: its writer makes the sequence odd, writes, and makes it even
 //! again; a reader copies the entry out and believes the copy if the sequence was even and is the
@@ -9,18 +9,16 @@
 //! Beside what the sequence guards, each entry has a **mark**, which readers may change.
 
 use super::atomic::{AtomicU64, Ordering, fence, zeroed};
+use super::{CONTENT, WAYS};
 
-/// How many words the content of an entry has.
-pub(crate) const CONTENT: usize = 16;
 /// The sequence, the mark and the key come before it.
-const HEAD: usize = 4;
+const HEAD: usize = 5;
 const WORDS: usize = HEAD + CONTENT;
-const WAYS: usize = 8;
 
 /// What is kept under a key.
 pub(crate) type Content = [u64; CONTENT];
 /// A key: all of it is compared.
-pub(crate) type Key = [u64; 2];
+pub(crate) type Key = [u64; 3];
 
 /// The table.
 #[derive(Debug)]
@@ -64,22 +62,19 @@ impl Slots {
         Self { sets, tags: zeroed(sets), words: zeroed(sets * WAYS * WORDS) }
     }
 
-    /// A copy of what is kept under a key.
-    pub(crate) fn read(&self, key: Key) -> Option<(Slot<'_>, Content)> {
+    /// Copies what is kept under a key.
+    #[inline]
+    pub(crate) fn read(&self, key: Key, content: &mut Content) -> Option<Slot<'_>> {
         let places = self.places(key);
-        self.read_in(places.first, places.tag, key)
-            .or_else(|| self.read_in(places.second, places.tag, key))
-    }
-
-    fn read_in(&self, set: usize, tag: u8, key: Key) -> Option<(Slot<'_>, Content)> {
-        let mut matching = matches(self.tags.get(set)?.load(Ordering::Relaxed), tag);
-        while matching != 0 {
-            let way = matching.trailing_zeros() as usize / 8;
-            let slot = self.slot(set, way)?;
-            if let Some(content) = slot.copy(key) {
-                return Some((slot, content));
+        for set in [places.first, places.second] {
+            let mut matching = matches(self.tags.get(set)?.load(Ordering::Relaxed), places.tag);
+            while matching != 0 {
+                let slot = self.slot(set, matching.trailing_zeros() as usize / 8)?;
+                if slot.copy(key, content) {
+                    return Some(slot);
+                }
+                matching &= matching - 1;
             }
-            matching &= matching - 1;
         }
         None
     }
@@ -154,8 +149,8 @@ impl Slots {
     }
 
     fn places(&self, key: Key) -> Places {
-        let product =
-            u128::from(key[0] ^ 0x9E37_79B9_7F4A_7C15) * u128::from(key[1] ^ 0xD6E8_FEB8_6659_FD93);
+        let product = u128::from(key[0] ^ 0x9E37_79B9_7F4A_7C15)
+            * u128::from(key[1] ^ key[2].rotate_left(29) ^ 0xD6E8_FEB8_6659_FD93);
         let mixed = (product as u64) ^ (product >> 64) as u64;
         let set = |bits: u64| ((bits & 0xffff_ffff) * self.sets as u64 >> 32) as usize;
         let tag = (product >> 56) as u8;
@@ -182,21 +177,24 @@ impl Slot<'_> {
     }
 
     fn has(self, key: Key) -> bool {
-        [2, 3].map(|word: usize| self.0[word].load(Ordering::Relaxed)) == key
+        [2, 3, 4].map(|word: usize| self.0[word].load(Ordering::Relaxed)) == key
     }
 
     fn content(self) -> Content {
         std::array::from_fn(|word| self.0[HEAD + word].load(Ordering::Relaxed))
     }
 
-    fn copy(self, key: Key) -> Option<Content> {
+    #[inline]
+    fn copy(self, key: Key, content: &mut Content) -> bool {
         let sequence = self.0[0].load(Ordering::Acquire);
         if sequence & 1 != 0 || !self.has(key) {
-            return None;
+            return false;
         }
-        let content = self.content();
+        for (value, word) in content.iter_mut().zip(&self.0[HEAD..]) {
+            *value = word.load(Ordering::Relaxed);
+        }
         fence(Ordering::Acquire);
-        (self.0[0].load(Ordering::Relaxed) == sequence).then_some(content)
+        self.0[0].load(Ordering::Relaxed) == sequence
     }
 }
 

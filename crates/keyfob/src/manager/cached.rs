@@ -4,7 +4,6 @@ use super::validate::Answer;
 use super::{Inner, TokenManager};
 use crate::bearer::{BearerDigest, Presented};
 use crate::cache::{self, Cache, Found, Keep, Use};
-use crate::error::Error;
 use crate::id::TokenId;
 use crate::store::{Loaded, StoreError, Ticket};
 use crate::time::Timestamp;
@@ -14,20 +13,26 @@ use crate::validation::{Presentation, Refusal, ValidationChain};
 /// What the cache has to say, or the reader back if it is not for the cache to say.
 pub(super) enum Quick<R, F> {
     /// The token is active and meets every demand but the rules.
-    Active(TokenId, R),
+    Active(R),
     /// It is refused.
-    Refused(Refusal, Option<TokenId>),
+    Refused(Box<Refused>),
     /// It is active, and the application's rules have yet to be asked.
-    Rules(Box<Token>, F),
+    Rules(Box<Result<Token, StoreError>>, F),
     /// Ask the store.
     Ask(F),
 }
 
-/// What was read of an active token.
+/// A refusal, and the token that the bearer proved to be one's.
+pub(super) struct Refused {
+    pub(super) refusal: Refusal,
+    pub(super) token: Option<TokenId>,
+}
+
+/// What was read of an active token. What is seldom is boxed: the answer is moved about.
 enum Read<R> {
     Answer(R),
-    Refused(Refusal),
-    Rules(Result<Token, StoreError>),
+    Refused(Box<Refused>),
+    Rules(Box<Result<Token, StoreError>>),
 }
 
 /// Whether the application's rules are still to be asked.
@@ -37,52 +42,62 @@ pub(super) enum Rules {
     Met,
 }
 
+impl Refused {
+    pub(super) fn boxed(refusal: impl Into<Refusal>, token: Option<TokenId>) -> Box<Self> {
+        Box::new(Self { refusal: refusal.into(), token })
+    }
+}
+
 impl TokenManager {
+    #[inline]
     pub(super) fn quick<R, F>(
         &self,
         presented: &Presentation<'_>,
         chain: &ValidationChain,
         rules: Rules,
         read: F,
-    ) -> Result<Quick<R, F>, Error>
+    ) -> Quick<R, F>
     where
         F: FnOnce(Answer<'_>) -> R,
     {
         let bearer = match Presented::read(presented.bearer, &self.inner.prefix) {
             Ok(bearer) => bearer,
-            Err(refused) => return Ok(Quick::Refused(refused.into(), None)),
+            Err(refused) => return Quick::Refused(Refused::boxed(refused, None)),
         };
         let Some(cache) = self.inner.cache.as_ref().filter(|_| !chain.is_strict()) else {
-            return Ok(Quick::Ask(read));
+            return Quick::Ask(read);
         };
         let now = self.now();
-        let id = bearer.id();
         let mut reader = Some(read);
-        let found = cache.look(&bearer, now, |token, used| {
+        let found = match cache.look(&bearer, now, |token, used| {
             if let Err(refusal) = chain.check_active(token, presented.device, now) {
-                return Read::Refused(refusal);
+                return Read::Refused(Refused::boxed(refusal, Some(token.id())));
             }
             if rules == Rules::ToBeAsked && chain.has_rules() {
-                return Read::Rules(token.to_token());
+                return Read::Rules(Box::new(token.to_token()));
             }
             match reader.take() {
                 Some(read) => {
                     self.note_cached_use(token, used, now);
-                    Read::Answer(read(Answer::Cached(*token)))
+                    self.observe_use(|| token.id());
+                    Read::Answer(read(Answer::Cached(token)))
                 }
                 // Nobody takes it but this, which is called once.
-                None => Read::Refused(Refusal::Unknown),
+                None => Read::Refused(Refused::boxed(Refusal::Unknown, None)),
             }
-        });
-        Ok(match (found, reader) {
-            (Found::Active(Read::Answer(answer)), _) => Quick::Active(id, answer),
-            (Found::Active(Read::Refused(refusal)), _) => Quick::Refused(refusal, Some(id)),
-            (Found::Active(Read::Rules(token)), Some(read)) => Quick::Rules(Box::new(token?), read),
+        }) {
+            Ok(found) => found,
+            Err(refused) => return Quick::Refused(Refused::boxed(refused, None)),
+        };
+        match (found, reader) {
+            (Found::Active(Read::Answer(answer)), _) => Quick::Active(answer),
+            (Found::Active(Read::Refused(refused)), _) => Quick::Refused(refused),
+            (Found::Active(Read::Rules(token)), Some(read)) => Quick::Rules(token, read),
             (Found::Nothing, Some(read)) => Quick::Ask(read),
             (Found::Unknown | Found::Nothing | Found::Active(Read::Rules(_)), _) => {
-                Quick::Refused(Refusal::Unknown, None)
+                Quick::Refused(Refused::boxed(Refusal::Unknown, None))
             }
-        })
+        }
     }
 
     /// Has the use of a cached token written, now and then.

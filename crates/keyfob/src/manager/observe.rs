@@ -109,9 +109,9 @@ impl TokenManager {
     }
 
     #[inline]
-    pub(super) fn observe_use(&self, token: TokenId) {
+    pub(super) fn observe_use(&self, token: impl FnOnce() -> TokenId) {
         if self.inner.observer.is_sampled() {
-            self.observe(|| Sight::Used { token });
+            self.observe(|| Sight::Used { token: token() });
         }
     }
 }

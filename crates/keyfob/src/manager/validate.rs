@@ -2,7 +2,7 @@
 
 use super::TokenManager;
 use super::cached::{Quick, Rules};
-use crate::bearer::Bearer;
+use crate::bearer::{Bearer, ID_DIGITS, IdDigits};
 use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::event::Sight;
@@ -27,7 +27,7 @@ const TRIES: usize = 3;
 /// A token that meets every demand, as it was found.
 pub(super) enum Answer<'a> {
     /// In the cache.
-    Cached(ActiveToken<'a>),
+    Cached(&'a ActiveToken<'a>),
     /// In the store.
     Loaded(Token),
 }
@@ -102,10 +102,10 @@ impl TokenManager {
         read: impl FnOnce(&ActiveToken<'_>) -> R,
     ) -> Result<R, Error> {
         let outcome = self.decide(presented.into(), chain, |answer| match answer {
-            Answer::Cached(token) => read(&token),
+            Answer::Cached(token) => read(token),
             Answer::Loaded(token) => {
-                let bytes = active::write(&token, &[]);
-                read(&ActiveToken::over(token.id, &bytes))
+                let (mut digits, bytes) = ([0; ID_DIGITS], active::write(&token, &[]));
+                read(&ActiveToken::over(IdDigits::of(token.id, &mut digits), &bytes))
             }
         });
         outcome.await
@@ -148,18 +148,15 @@ impl TokenManager {
         read: impl FnOnce(Answer<'_>) -> R,
     ) -> Result<R, Error> {
         chain.is_sound()?;
-        match self.quick(&presented, chain, Rules::ToBeAsked, read)? {
-            Quick::Active(id, answer) => {
-                self.observe_use(id);
-                Ok(answer)
-            }
-            Quick::Refused(refusal, seen) => {
-                self.observe_refusal(&refusal, seen);
-                Err(refusal.into())
+        match self.quick(&presented, chain, Rules::ToBeAsked, read) {
+            Quick::Active(answer) => Ok(answer),
+            Quick::Refused(refused) => {
+                self.observe_refusal(&refused.refusal, refused.token);
+                Err(refused.refusal.into())
             }
             // Whoever does not wait does not pay for the memory that waiting takes.
             Quick::Rules(token, read) => {
-                let met = Box::pin(self.ask_rules(*token, presented, chain)).await?;
+                let met = Box::pin(self.ask_rules((*token)?, presented, chain)).await?;
                 Ok(read(Answer::Loaded(met)))
             }
             Quick::Ask(read) => {
@@ -181,14 +178,11 @@ impl TokenManager {
             return Err(refusal.into());
         }
         // Rules may take their time, and the token may have ended meanwhile.
-        match self.quick(&presented, chain, Rules::Met, whole)? {
-            Quick::Active(id, token) => {
-                self.observe_use(id);
-                Ok(token?)
-            }
-            Quick::Refused(refusal, seen) => {
-                self.observe_refusal(&refusal, seen);
-                Err(refusal.into())
+        match self.quick(&presented, chain, Rules::Met, whole) {
+            Quick::Active(token) => Ok(token?),
+            Quick::Refused(refused) => {
+                self.observe_refusal(&refused.refusal, refused.token);
+                Err(refused.refusal.into())
             }
             Quick::Rules(..) | Quick::Ask(_) => self.ask_store(presented, chain).await,
         }
@@ -210,17 +204,15 @@ impl TokenManager {
             flight = cache.begin_load(bearer.id(), self.now()).await;
             if flight.is_none()
                 && !chain.has_rules()
-                && let Quick::Active(id, token) =
-                    self.quick(&presented, chain, Rules::ToBeAsked, whole)?
+                && let Quick::Active(token) = self.quick(&presented, chain, Rules::ToBeAsked, whole)
             {
-                self.observe_use(id);
                 return Ok(token?);
             }
         }
         let outcome = self.judge(&bearer, presented, chain).await;
         drop(flight);
         match &outcome {
-            Ok(token) => self.observe_use(token.id),
+            Ok(token) => self.observe_use(|| token.id),
             Err((Error::Refused(refusal), seen)) => self.observe_refusal(refusal, *seen),
             Err(_) => {}
         }

@@ -4,8 +4,8 @@
 //! for lies at the front, and what is rarely asked for is decoded when it is.
 //!
 //! ```text
-//! kind, flags │ cells │ issued  expires  used │ subject client issuer device │ audiences scopes │ claims │ rest
-//!      1       1+2n B    6        6       6     length and text each            count, then each  JSON     CBOR
+//! kind, flags │ lane │ cells │ issued  expires  used │ subject client issuer device │ audiences scopes │ claims │ rest
+//!      1        2      1+2n B    6        6       6     length and text each            count, then each  JSON     CBOR
 //! ```
 
 mod rest;
@@ -13,8 +13,8 @@ mod write;
 
 use serde::de::DeserializeOwned;
 
-use crate::bearer::Generation;
-use crate::id::{FamilyId, TokenId};
+use crate::bearer::{Generation, IdDigits};
+use crate::id::{FamilyId, Lane, TokenId};
 use crate::invalid::Invalid;
 use crate::names::{Name, NameSet};
 use crate::store::{Cell, StoreError};
@@ -36,8 +36,9 @@ const FIXED: usize = 18;
 /// See [`TokenManager::check`](crate::TokenManager::check).
 #[derive(Clone, Copy)]
 pub struct ActiveToken<'a> {
-    id: TokenId,
+    digits: IdDigits<'a>,
     flags: u8,
+    lane: u16,
     cells: &'a [u8],
     /// From the times on.
     fields: &'a [u8],
@@ -94,18 +95,19 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> ActiveToken<'a> {
-    /// The token over bytes that [`write`] wrote.
-    pub(crate) fn over(id: TokenId, bytes: &'a [u8]) -> Self {
-        let mut fields = Fields(bytes);
-        let (flags, cells) = match fields.take(2) {
-            [flags, cells] => (*flags, 2 * usize::from(*cells)),
-            _ => (0, 0),
+    /// The token with an id of these digits, over bytes that [`write`] wrote.
+    #[inline]
+    pub(crate) fn over(digits: IdDigits<'a>, bytes: &'a [u8]) -> Self {
+        let [flags, low, high, cells, fields @ ..] = bytes else {
+            return Self { digits, flags: 0, lane: u16::MAX, cells: &[], fields: &[] };
         };
-        let cells = fields.take(cells);
-        Self { id, flags, cells, fields: fields.0 }
+        let (cells, fields) =
+            fields.split_at_checked(2 * usize::from(*cells)).unwrap_or((fields, &[]));
+        Self { digits, flags: *flags, lane: u16::from_le_bytes([*low, *high]), cells, fields }
     }
 
     /// The cells of the fields whose epochs the token answers to.
+    #[inline]
     pub(crate) fn cells(&self) -> impl Iterator<Item = Cell> + use<'a> {
         let numbers = self.cells.chunks_exact(2).filter_map(|pair| pair.try_into().ok());
         numbers.map(|pair| Cell::from_number(u16::from_le_bytes(pair)))
@@ -113,7 +115,13 @@ impl<'a> ActiveToken<'a> {
 
     /// The public handle.
     pub fn id(&self) -> TokenId {
-        self.id
+        // They are those of an id, or nothing would have been found by them.
+        self.digits.read().unwrap_or(TokenId::from_bytes([0; 16]))
+    }
+
+    #[inline]
+    pub(crate) fn lane(&self) -> Lane {
+        Lane::new(self.lane)
     }
 
     /// What the token is for.
@@ -211,12 +219,12 @@ impl<'a> ActiveToken<'a> {
         let rest = self.rest()?;
         let invalid = |invalid: Invalid| self.damaged(invalid);
         let is_root = self.flags & ROOT != 0;
-        let root = is_root.then(|| FamilyId::of_root(self.id));
+        let root = is_root.then(|| FamilyId::of_root(self.id()));
         let mut device = rest.device;
         device.id = optional(self.device()).map_err(invalid)?;
         let generation = Generation::new(rest.generation).unwrap_or_default();
         Ok(Token {
-            id: self.id,
+            id: self.id(),
             kind: self.kind(),
             subject: optional(self.subject()).map_err(invalid)?,
             issuer: optional(self.issuer()).map_err(invalid)?,
@@ -231,7 +239,7 @@ impl<'a> ActiveToken<'a> {
             uses_left: rest.uses_left,
             last_used: self.last_used(),
             family: rest.family.or(root),
-            ancestors: if is_root { vec![self.id] } else { rest.ancestors },
+            ancestors: if is_root { vec![self.id()] } else { rest.ancestors },
             generation,
             metadata: Metadata {
                 device,
@@ -250,7 +258,7 @@ impl<'a> ActiveToken<'a> {
     }
 
     fn damaged(&self, detail: impl std::fmt::Display) -> StoreError {
-        StoreError::Corrupt { what: self.id.to_string(), detail: detail.to_string() }
+        StoreError::Corrupt { what: self.id().to_string(), detail: detail.to_string() }
     }
 }
 
@@ -309,7 +317,7 @@ where
 
 impl std::fmt::Debug for ActiveToken<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ActiveToken").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("ActiveToken").field("id", &self.id()).finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::text::{ClientId, Scope, Subject};
 use crate::token::sample;
 
 fn back(token: &Token) -> Token {
-    ActiveToken::over(token.id, &write(token, &[])).to_token().unwrap()
+    ActiveToken::over(IdDigits::of(token.id, &mut [0; 22]), &write(token, &[])).to_token().unwrap()
 }
 
 #[test]
@@ -35,7 +35,8 @@ fn what_is_read_in_place_is_what_the_token_says() {
     let token = sample::token();
     let cells: Vec<Cell> = [3, 65_535].map(Cell::from_number).into();
     let bytes = write(&token, &cells);
-    let active = ActiveToken::over(token.id, &bytes);
+    let mut digits = [0; 22];
+    let active = ActiveToken::over(IdDigits::of(token.id, &mut digits), &bytes);
     assert_eq!(active.cells().collect::<Vec<_>>(), cells);
     assert_eq!(active.subject(), token.subject.as_ref().map(Subject::as_str));
     assert_eq!(active.client(), token.client.as_ref().map(ClientId::as_str));
@@ -64,7 +65,9 @@ fn there_is_a_cell_for_each_epoch_that_a_token_can_answer_to() {
 proptest! {
     #[test]
     fn foreign_bytes_allow_nothing_and_do_no_harm(bytes: Vec<u8>) {
-        let active = ActiveToken::over(TokenId::from_bytes([1; 16]), &bytes);
+        let mut digits = [0; 22];
+        let digits = IdDigits::of(TokenId::from_bytes([1; 16]), &mut digits);
+        let active = ActiveToken::over(digits, &bytes);
         let _read = (active.subject(), active.claims_json(), active.expires_at(), active.kind());
         let _read = (active.scopes().count(), active.audiences().count(), active.cells().count());
         let _read = active.to_token();

@@ -17,6 +17,7 @@ pub(crate) fn write(token: &Token, cells: &[Cell]) -> Vec<u8> {
     let kind = Kind::ALL.iter().position(|kind| *kind == token.kind).unwrap_or_default() as u8;
     let mut bytes = Vec::with_capacity(128);
     bytes.push(kind & KIND | if is_root { ROOT } else { 0 });
+    bytes.extend_from_slice(&token.id.lane().number().to_le_bytes());
     bytes.push(cells.len() as u8);
     bytes.extend(cells.iter().flat_map(|cell| cell.number().to_le_bytes()));
     for time in [Some(token.issued_at), token.expires_at, token.last_used] {

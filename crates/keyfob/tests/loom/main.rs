@@ -1,0 +1,170 @@
+//! The lock-free parts, in every order that threads can run in and every order that memory can
+//! show: the same files as in the library, over loom's atomics, with small tables.
+
+#![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
+#![allow(dead_code, unreachable_pub, reason = "the files say more than is tested here")]
+
+#[path = "../../src/cache/slots.rs"]
+mod slots;
+#[path = "../../src/cache/tails.rs"]
+mod tails;
+#[path = "../../src/store/watch/trust.rs"]
+mod trust;
+
+mod atomic {
+    pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
+
+    pub(crate) fn zeroed(count: usize) -> Box<[AtomicU64]> {
+        (0..count).map(|_| AtomicU64::new(0)).collect()
+    }
+}
+
+/// How many words the content of an entry has here.
+const CONTENT: usize = 2;
+/// How many entries a set has here.
+const WAYS: usize = 1;
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use loom::thread;
+use slots::{Slots, Worth};
+use tails::Tails;
+use trust::Trust;
+
+const A: [u64; 3] = [1, 1, 1];
+const B: [u64; 3] = [2, 2, 2];
+
+fn write(slots: &Slots, key: [u64; 3], value: u64) {
+    slots.write(key, &[value; CONTENT], 0, |_, _| Worth::Dead);
+}
+
+#[test]
+fn an_entry_is_read_whole_while_it_is_written_again() {
+    loom::model(|| {
+        let slots = Arc::new(Slots::new(1));
+        write(&slots, A, 1);
+        let writer = Arc::clone(&slots);
+        let writing = thread::spawn(move || write(&writer, A, 2));
+        let mut content = [0; CONTENT];
+        if slots.read(A, &mut content).is_some() {
+            assert!([[1; CONTENT], [2; CONTENT]].contains(&content), "{content:?}");
+        }
+        writing.join().unwrap();
+        assert!(slots.read(A, &mut content).is_some() && content == [2; CONTENT]);
+    });
+}
+
+#[test]
+fn an_entry_is_never_read_as_that_of_another_key() {
+    loom::model(|| {
+        // One place in all: the second takes it from the first.
+        let slots = Arc::new(Slots::new(1));
+        write(&slots, A, 1);
+        let writer = Arc::clone(&slots);
+        let writing = thread::spawn(move || write(&writer, B, 2));
+        let mut content = [0; CONTENT];
+        if slots.read(A, &mut content).is_some() {
+            assert_eq!(content, [1; CONTENT]);
+        }
+        if slots.read(B, &mut content).is_some() {
+            assert_eq!(content, [2; CONTENT]);
+        }
+        writing.join().unwrap();
+    });
+}
+
+#[test]
+fn a_tail_is_read_whole_or_not_at_all() {
+    loom::model(|| {
+        let tails = Arc::new(Tails::new(2));
+        let place = tails.write(&[1, 1]).unwrap();
+        let writer = Arc::clone(&tails);
+        let writing = thread::spawn(move || writer.write(&[2, 2]).unwrap());
+        let mut tail = [0; 2];
+        if tails.read(place, &mut tail) {
+            assert_eq!(tail, [1, 1]);
+        }
+        let later = writing.join().unwrap();
+        assert!(!tails.read(place, &mut tail));
+        assert!(tails.read(later, &mut tail) && tail == [2, 2]);
+    });
+}
+
+/// Before the revocation was acknowledged, and after.
+const BEFORE: u64 = 1;
+const AFTER: u64 = 2;
+
+/// A load races with a revocation and its invalidation. Whoever trusts a moment that was confirmed
+/// after the revocation must not believe what was loaded before it.
+#[test]
+fn what_was_loaded_before_a_revocation_is_not_believed_after_it() {
+    loom::model(|| {
+        let trust = Arc::new(Trust::new(1, 1));
+        let (revoked, entry) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        trust.grant(0, BEFORE);
+        let loading = {
+            let (trust, revoked, entry) = (trust.clone(), revoked.clone(), entry.clone());
+            thread::spawn(move || {
+                let ticket = trust.ticket();
+                if !revoked.load(Ordering::SeqCst) {
+                    entry.store(ticket + 1, Ordering::Release);
+                }
+            })
+        };
+        let revoking = {
+            let (trust, revoked) = (trust.clone(), revoked.clone());
+            thread::spawn(move || {
+                revoked.store(true, Ordering::SeqCst);
+                trust.invalidate(0);
+                trust.grant(0, AFTER);
+            })
+        };
+        if let Some(ticket) = entry.load(Ordering::Acquire).checked_sub(1) {
+            assert_ne!(trust.until(0, ticket, [0]), Some(AFTER), "it was revoked by then");
+        }
+        loading.join().unwrap();
+        revoking.join().unwrap();
+        if let Some(ticket) = entry.load(Ordering::Acquire).checked_sub(1) {
+            assert_eq!(trust.until(0, ticket, [0]), None);
+        }
+    });
+}
+
+/// The feed is lost and another takes over. What was loaded before the new one heard of changes is
+/// not believed on its word.
+#[test]
+fn what_was_loaded_under_a_lost_feed_is_not_believed_under_the_next() {
+    loom::model(|| {
+        let trust = Arc::new(Trust::new(1, 1));
+        trust.grant(0, BEFORE);
+        let ticket = trust.ticket();
+        let supervisor = trust.clone();
+        let taking_over = thread::spawn(move || {
+            supervisor.grant(0, 0);
+            supervisor.empty(0);
+            supervisor.grant(0, AFTER);
+        });
+        assert_ne!(trust.until(0, ticket, [0]), Some(AFTER));
+        taking_over.join().unwrap();
+        assert_eq!(trust.until(0, ticket, [0]), None);
+        assert_eq!(trust.until(0, trust.ticket(), [0]), Some(AFTER));
+    });
+}
+
+/// Two invalidations of one cell at once: the floor is the later tick's.
+#[test]
+fn of_two_invalidations_the_later_stands() {
+    loom::model(|| {
+        let trust = Arc::new(Trust::new(1, 1));
+        trust.grant(0, AFTER);
+        let other = trust.clone();
+        let invalidating = thread::spawn(move || other.invalidate(0));
+        trust.invalidate(0);
+        let ticket = trust.ticket();
+        invalidating.join().unwrap();
+        let both = trust.ticket();
+        assert_eq!(both, 2);
+        // One that was taken between the two ticks is below the later.
+        assert_eq!(trust.until(0, ticket, [0]).is_some(), ticket == both);
+    });
+}
