@@ -327,8 +327,10 @@ async fn what_a_fail_over_lost_is_done_again() {
     let ids = [new_token(&here, lanes[0]).await, new_token(&here, lanes[1]).await];
     let (old, replica) = (&group.servers()[0], &group.servers()[1]);
     old.call(&["WAIT", "1", "1000"]).unwrap();
-    // The replica is not told what comes now: it is stopped until its primary is gone.
+    // The replica never hears what comes now: its link is cut, and it is stopped until its primary is
+    // gone. Stopping alone would leave the writes in its socket.
     replica.pause().unwrap();
+    old.call(&["CLIENT", "KILL", "TYPE", "replica"]).unwrap();
     let revoked = here.revoke(operation(), revocation(ids[0], None)).await.unwrap();
     assert_eq!(revoked, Revoked::Now);
     here.advance(operation(), advance(EpochScope::All)).await.unwrap();
