@@ -1,19 +1,26 @@
 //! What has to happen in a process of its own: this program starts itself again with a role.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use keyfob::{CacheSettings, MemoryStore, Store, TokenManager, ValidationChain};
 use keyfob_redb::RedbStore;
+use keyfob_redis::RedisStore;
 use tokio::runtime::Builder;
 
-use crate::measure::machine_nanos;
-use crate::population;
+use crate::measure::{cpu_each, machine_nanos};
+use crate::{population, server};
 
 /// The word before a role on the command line.
 pub(crate) const ROLE: &str = "--role";
 const FIRST_ANSWER: &str = "first-answer";
+const CACHE_MEMORY: &str = "cache-memory";
+const WATCH: &str = "watch";
+const HEAR: &str = "hear";
 
 /// What a process that opened a store and answered once says of itself.
 #[derive(Debug)]
@@ -23,23 +30,87 @@ pub(crate) struct FirstAnswer {
     pub(crate) resident_bytes: f64,
 }
 
+/// What a process that filled a cache says of it.
+#[derive(Debug)]
+pub(crate) struct CacheMemory {
+    pub(crate) resident_bytes: f64,
+    pub(crate) reported_bytes: f64,
+    pub(crate) kept: f64,
+    pub(crate) fill_nanos: f64,
+}
+
+/// A process that answers one line with one line.
+#[derive(Debug)]
+pub(crate) struct Child {
+    process: std::process::Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Child {
+    fn start(role: &[&str]) -> Result<Self> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .arg(ROLE)
+            .args(role)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("the program could not be started again")?;
+        let input = process.stdin.take().context("no input of the child")?;
+        let output = process.stdout.take().context("no output of the child")?;
+        Ok(Self { process, input, output: BufReader::new(output) })
+    }
+
+    /// A process that keeps a bearer in its cache, and says when it first refuses it.
+    pub(crate) fn watching(url: &str) -> Result<Self> {
+        Self::start(&[WATCH, url])
+    }
+
+    /// A process that says when it hears of a key.
+    pub(crate) fn hearing(port: u16) -> Result<Self> {
+        Self::start(&[HEAR, &port.to_string()])
+    }
+
+    pub(crate) fn say(&mut self, line: &str) -> Result<()> {
+        Ok(writeln!(self.input, "{line}")?)
+    }
+
+    pub(crate) fn hear(&mut self) -> Result<String> {
+        let mut line = String::new();
+        if self.output.read_line(&mut line)? == 0 {
+            bail!("the process that was started ended: {:?}", self.process.wait()?);
+        }
+        Ok(line.trim().to_owned())
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to end.
+        let _ended = self.process.kill();
+        let _ended = self.process.wait();
+    }
+}
+
+/// Starts a process that fills a cache with so many tokens.
+pub(crate) fn cache_memory(tokens: u64) -> Result<CacheMemory> {
+    let mut child = Child::start(&[CACHE_MEMORY, &tokens.to_string()])?;
+    let [resident_bytes, reported_bytes, kept, fill_nanos] = numbers(&child.hear()?)?;
+    Ok(CacheMemory { resident_bytes, reported_bytes, kept, fill_nanos })
+}
+
+fn numbers<const N: usize>(line: &str) -> Result<[f64; N]> {
+    let numbers: Vec<f64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    numbers.try_into().map_err(|_| anyhow!("{N} numbers were expected, not {line:?}"))
+}
+
 /// Starts a process that opens the store at `path` and validates a bearer.
 pub(crate) fn first_answer(path: &Path, bearer: &str) -> Result<FirstAnswer> {
     let path = path.to_str().context("the path is no text")?;
     let began = machine_nanos();
-    let mut child = Command::new(std::env::current_exe()?)
-        .args([ROLE, FIRST_ANSWER, path])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("the program could not be started again")?;
-    let mut input = child.stdin.take().context("no input of the child")?;
-    writeln!(input, "{bearer}")?;
-    let output = child.wait_with_output()?;
-    let text = String::from_utf8(output.stdout)?;
-    let mut words = text.split_whitespace();
-    let mut next = || -> Result<f64> { Ok(words.next().context("it said nothing")?.parse()?) };
-    let (answered, resident_bytes) = (next()?, next()?);
+    let mut child = Child::start(&[FIRST_ANSWER, path])?;
+    child.say(bearer)?;
+    let [answered, resident_bytes] = numbers(&child.hear()?)?;
     Ok(FirstAnswer { millis: (answered - began as f64) / 1e6, resident_bytes })
 }
 
@@ -47,12 +118,87 @@ pub(crate) fn first_answer(path: &Path, bearer: &str) -> Result<FirstAnswer> {
 pub(crate) fn play(role: &[String]) -> Result<()> {
     match role {
         [role, path] if role == FIRST_ANSWER => answer_once(Path::new(path)),
+        [role, tokens] if role == CACHE_MEMORY => fill_cache(tokens.parse()?),
+        [role, url] if role == WATCH => watch(url),
+        [role, port] if role == HEAR => hear(port.parse()?),
         other => bail!("there is no role {other:?}"),
     }
 }
 
+fn fill_cache(tokens: u64) -> Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new()?);
+    let settings = CacheSettings::default().with_tokens(tokens as usize);
+    let manager = population::caching_manager(Arc::clone(&store), settings);
+    let without = population::manager(store);
+    let issued =
+        runtime.block_on(population::issue(&manager, 0..tokens, 1, 1, population::indexed))?;
+    let chain = ValidationChain::new();
+    let all = |manager: &TokenManager| {
+        let mut outcome = Ok(());
+        let nanos = cpu_each(issued.len(), || {
+            outcome = runtime.block_on(async {
+                for issued in &issued {
+                    manager.check(&issued.bearer, &chain, |_| ()).await?;
+                }
+                anyhow::Ok(())
+            });
+        });
+        outcome.map(|()| nanos)
+    };
+    let loading = all(&without)?;
+    let before = resident_bytes()?;
+    let filling = all(&manager)?;
+    let resident = resident_bytes()? - before;
+    let report = manager.cache_report().context("there is no cache")?;
+    let (bytes, kept) = (report.bytes, report.tokens);
+    Ok(writeln!(std::io::stdout(), "{resident} {bytes} {kept} {}", filling - loading)?)
+}
+
+/// For each bearer that it is told: has it in the cache, says so, and then says when it was first
+/// refused.
+fn watch(url: &str) -> Result<()> {
+    server::beside_the_server();
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let store = Arc::new(RedisStore::connect(url).await?);
+        let manager = population::caching_manager(store, CacheSettings::default());
+        let chain = ValidationChain::new();
+        for bearer in std::io::stdin().lock().lines() {
+            let bearer = bearer?;
+            for _ in 0..20 {
+                manager.check(&bearer, &chain, |_| ()).await?;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            writeln!(std::io::stdout(), "ready")?;
+            // The feed is read between two looks; each look is one moment's decision.
+            while manager.check(&bearer, &chain, |_| ()).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+            writeln!(std::io::stdout(), "{}", machine_nanos())?;
+        }
+        Ok(())
+    })
+}
+
+/// Hears of every key under one prefix by the server's tracking, and says when.
+fn hear(port: u16) -> Result<()> {
+    server::beside_the_server();
+    let mut client = server::Client::to(port)?;
+    let mut arm = Vec::new();
+    server::write_command(&mut arm, &[b"HELLO", b"3"]);
+    let tracking: [&[u8]; 6] = [b"CLIENT", b"TRACKING", b"ON", b"BCAST", b"PREFIX", b"heard:"];
+    server::write_command(&mut arm, &tracking);
+    client.exchange(&arm, 2)?;
+    writeln!(std::io::stdout(), "ready")?;
+    loop {
+        client.skip()?;
+        writeln!(std::io::stdout(), "{}", machine_nanos())?;
+    }
+}
+
 fn answer_once(path: &Path) -> Result<()> {
-    let manager = population::manager(std::sync::Arc::new(RedbStore::open(path)?));
+    let manager = population::manager(Arc::new(RedbStore::open(path)?));
     let mut bearer = String::new();
     std::io::stdin().lock().read_line(&mut bearer)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;

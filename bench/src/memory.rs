@@ -7,6 +7,7 @@ use keyfob_redb::RedbStore;
 use keyfob_redis::RedisStore;
 use tokio::runtime::Runtime;
 
+use crate::child;
 use crate::fleet::{Fleet, OnRedis};
 use crate::population;
 use crate::report::{Figure, Report};
@@ -23,6 +24,7 @@ pub(crate) fn measure(
     size: Size,
     fleet: &mut Fleet,
 ) -> Result<()> {
+    cache(report, size)?;
     let tokens = size.tokens(1_000_000);
     let on_redis = fleet.redis(runtime)?;
     on_redis.filled.fill_to(runtime, tokens)?;
@@ -46,6 +48,25 @@ pub(crate) fn measure(
     report.add(Figure::plain("E1", what, on_disk.bytes_each()?, "B"));
     let what = "bytes on disk for a bare token";
     report.add(Figure::plain("E1", what, bare_on_disk(runtime, size)?, "B"));
+    Ok(())
+}
+
+/// What the cache takes for a token with all that it answers from, as the system counts it, in a
+/// process of its own; and what it costs to put one there.
+fn cache(report: &mut Report, size: Size) -> Result<()> {
+    let tokens = size.tokens(1_000_000);
+    let cache = child::cache_memory(tokens)?;
+    let what = format!("bytes of the cache for a token, {tokens} tokens");
+    let figure = Figure::plain("V5", what, cache.resident_bytes / cache.kept, "B");
+    let reported = cache.reported_bytes / cache.kept;
+    report.add(figure.beside_value("what the cache says of itself", reported).judged());
+    let what = "putting a loaded token into the cache";
+    let target = Target::value_at_most(300.0);
+    report.add(Figure::plain("V5", what, cache.fill_nanos, "ns").against(target));
+    report.note(format!(
+        "of {tokens} tokens the cache kept {:.1} %",
+        cache.kept / tokens as f64 * 100.0
+    ));
     Ok(())
 }
 

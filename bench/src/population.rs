@@ -14,27 +14,23 @@ const PER_SUBJECT: u64 = 5;
 pub(crate) fn indexed(number: u64) -> Grant {
     let environment = match number % 10 {
         0 => "dev",
-        1..=3 => "staging",
-        _ => "production",
+        1..=3 => "stage",
+        _ => "prod",
     };
     Grant::new(Kind::Access)
         .subject(subject(number))
         .client(format!("client-{:02}", number * 7 % 50))
-        .audience("https://api.example.com")
+        .audience("api.example")
         .scope("read")
         .scope("write")
         .tag(["mobile", "desktop", "partner", "batch", "beta"][(number % 5) as usize])
-        .label("environment", environment)
+        .label("env", environment)
         .ttl(life(number))
 }
 
 /// A token that is listed nowhere but among all.
 pub(crate) fn bare(number: u64) -> Grant {
-    Grant::new(Kind::Access)
-        .audience("https://api.example.com")
-        .scope("read")
-        .scope("write")
-        .ttl(life(number))
+    Grant::new(Kind::Access).audience("api.example").scope("read").scope("write").ttl(life(number))
 }
 
 fn life(number: u64) -> Ttl {

@@ -31,10 +31,11 @@ impl Server {
     }
 
     pub(crate) fn client(&self) -> Result<Client> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.redis.port()))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        Ok(Client { reader: BufReader::with_capacity(64 * 1024, stream) })
+        Client::to(self.redis.port())
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.redis.port()
     }
 
     fn number(&self, section: &str, field: &str) -> Result<f64> {
@@ -165,6 +166,14 @@ pub(crate) fn write_command(buffer: &mut Vec<u8>, parts: &[&[u8]]) {
 }
 
 impl Client {
+    /// A connection to the server on a port of this machine.
+    pub(crate) fn to(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        Ok(Self { reader: BufReader::with_capacity(64 * 1024, stream) })
+    }
+
     /// Sends commands together and waits for as many replies.
     pub(crate) fn exchange(&mut self, commands: &[u8], replies: usize) -> Result<()> {
         self.reader.get_mut().write_all(commands)?;

@@ -20,7 +20,7 @@ usage: cargo xtask COMMAND
   test [ARG ...]   run every test; what follows goes to `cargo test`
   check            formatting, lints, documentation, house rules, licences
   bench [GROUP ...] [--json] [--quick]
-                   measure: validate, stores, memory, scale, peers, or all of them";
+                   measure: validate, stores, memory, revocation, scale, peers, or all of them";
 
 fn main() -> ExitCode {
     match run() {
