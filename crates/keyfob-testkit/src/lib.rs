@@ -4,6 +4,7 @@
 //! - [`model`] is the contract as plain maps, and [`prop`] compares a store with it in random runs.
 //! - [`redis`] starts real servers for the stores that need one; with the feature `tls` also such
 //!   that speak TLS.
+//! - [`spy`] is a store that counts what is loaded and answers late on command.
 //! - [`proxy`] is a network before a server that fails on command.
 
 pub mod contract;
@@ -13,4 +14,5 @@ pub mod prop;
 pub mod proxy;
 #[cfg(unix)]
 pub mod redis;
+pub mod spy;
 pub mod storm;

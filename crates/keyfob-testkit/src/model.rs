@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use keyfob::store::{
     Advance, Advanced, Epoch, EpochScope, Epochs, Insert, Inserted, LastUse, Loaded, Mark,
-    MarkThrough, Moment, NewRecord, Order, Position, RecordVersion, Replace, Replaced, Revoke, Revoked,
-    Spend, Spent, Stamp, StampRule, Verdict,
+    MarkThrough, Moment, NewRecord, Order, Position, RecordVersion, Replace, Replaced, Revoke,
+    Revoked, Spend, Spent, Stamp, StampRule, Verdict,
 };
 use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
 

@@ -1,4 +1,5 @@
-//! What does not fit into an entry: bytes in a ring, where the newest take the place of the oldest.
+//! What does not fit into an entry: bytes in a ring, where the newest take the place of the oldest,
+//! used or not. Whoever is still in use is loaded once for each time that the ring comes round.
 //!
 //! A place is the number of words that were ever reserved before it, so it is never given twice. A
 //! reader copies the words out and believes the copy if the ring has not come round to them

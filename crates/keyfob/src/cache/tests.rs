@@ -1,1 +1,155 @@
+use super::*;
+use crate::bearer::{Bearer, BearerPrefix, Generation};
+use crate::id::Lane;
+use crate::random::SeededRandom;
+use crate::store::Change;
+use crate::time::Ttl;
+use crate::token::{Kind, sample};
 
+const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
+
+struct Bench {
+    cache: Cache,
+    random: SeededRandom,
+    source: crate::store::Source,
+}
+
+fn bench(tokens: usize) -> Bench {
+    let settings = CacheSettings::default().with_tokens(tokens);
+    let cache = Cache::new(settings, LaneCount::DEFAULT).unwrap();
+    let source = cache.watcher().source(LaneCount::DEFAULT.lanes());
+    source.confirm_for_good();
+    Bench { cache, random: SeededRandom::new(1), source }
+}
+
+impl Bench {
+    fn draw(&self) -> Bearer {
+        let id = TokenId::draw(NOW, Lane::new(7), &self.random).unwrap();
+        let prefix = BearerPrefix::default();
+        Bearer::draw(&prefix, Kind::Access, id, Generation::FIRST, &self.random).unwrap()
+    }
+
+    fn keep(&self, bearer: &Bearer, epochs: &Epochs) {
+        self.keep_under(self.cache.watcher().ticket(), bearer, epochs);
+    }
+
+    fn keep_under(&self, ticket: Ticket, bearer: &Bearer, epochs: &Epochs) {
+        let mut token = sample::token();
+        (token.id, token.kind) = (bearer.id(), bearer.kind());
+        // So that it fits into its entry.
+        (token.metadata, token.claims) = Default::default();
+        let (bytes, digest) = (&bytes_of(&token, epochs), &bearer.digest());
+        let end = NOW + Ttl::from_mins(5);
+        self.cache.keep(ticket, bearer.id(), &Keep { bytes, digest, end, note_at: NOW, now: NOW });
+    }
+
+    fn find(&self, bearer: &Bearer, now: Timestamp) -> Option<TokenId> {
+        let prefix = BearerPrefix::default();
+        let presented = Presented::read(bearer.expose(), &prefix).unwrap();
+        match self.cache.look(&presented, now, |token, _| token.id()).unwrap() {
+            Found::Active(id) => Some(id),
+            Found::Unknown | Found::Nothing => None,
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_is_found_until_its_end() {
+    let bench = bench(100);
+    let (one, other) = (bench.draw(), bench.draw());
+    bench.keep(&one, &Epochs::default());
+    assert_eq!(bench.find(&one, NOW), Some(one.id()));
+    assert_eq!(bench.find(&other, NOW), None);
+    let end = NOW + Ttl::from_mins(5);
+    assert!(bench.find(&one, end.saturating_sub(Ttl::from_secs(1))).is_some());
+    assert_eq!(bench.find(&one, end), None);
+}
+
+#[test]
+fn a_fill_that_an_invalidation_overtook_is_not_found() {
+    let bench = bench(100);
+    let bearer = bench.draw();
+    let before = bench.cache.watcher().ticket();
+    bench.cache.watcher().changed(Lane::new(7), Change::of(bearer.id()));
+    bench.keep_under(before, &bearer, &Epochs::default());
+    assert_eq!(bench.find(&bearer, NOW), None);
+    bench.keep(&bearer, &Epochs::default());
+    assert!(bench.find(&bearer, NOW).is_some());
+}
+
+#[test]
+fn each_field_that_a_token_answers_to_ends_it() {
+    let bench = bench(100);
+    let field = |number| crate::namespace::EpochField::from_bytes([number; 8]);
+    let epochs = Epochs {
+        subject: Some(field(1)),
+        client: Some(field(2)),
+        ancestors: (3..3 + Epochs::MOST_ANCESTORS as u8).map(field).collect(),
+    };
+    let fields = (1..3 + Epochs::MOST_ANCESTORS as u8).map(|number| Change::Field(field(number)));
+    let bearer = bench.draw();
+    for change in fields.chain([Change::All, Change::of(bearer.id())]) {
+        bench.keep(&bearer, &epochs);
+        assert!(bench.find(&bearer, NOW).is_some(), "{change:?}");
+        bench.cache.watcher().changed(Lane::new(7), change);
+        assert_eq!(bench.find(&bearer, NOW), None, "{change:?}");
+    }
+}
+
+#[test]
+fn distrust_hides_what_is_kept_and_a_new_source_ends_it() {
+    let bench = bench(100);
+    let bearer = bench.draw();
+    bench.keep(&bearer, &Epochs::default());
+    bench.source.distrust();
+    assert_eq!(bench.find(&bearer, NOW), None);
+    bench.source.confirm_for_good();
+    assert!(bench.find(&bearer, NOW).is_some(), "silence empties nothing");
+    let next = bench.cache.watcher().source([Lane::new(7)]);
+    next.confirm_for_good();
+    assert_eq!(bench.find(&bearer, NOW), None, "but a new connection does");
+}
+
+#[test]
+fn what_is_used_outlives_what_is_not() {
+    let bench = bench(64);
+    let used = bench.draw();
+    bench.keep(&used, &Epochs::default());
+    let mut found = 0;
+    for _ in 0..640 {
+        found += usize::from(bench.find(&used, NOW).is_some());
+        bench.keep(&bench.draw(), &Epochs::default());
+    }
+    // Where a whole set is in use, somebody has to go; that is seldom the one that is always asked for.
+    assert!(found > 500, "{found}");
+}
+
+#[test]
+fn almost_all_that_there_is_room_for_is_kept() {
+    let bench = bench(10_000);
+    let bearers: Vec<Bearer> = (0..10_000).map(|_| bench.draw()).collect();
+    bearers.iter().for_each(|bearer| bench.keep(bearer, &Epochs::default()));
+    let found = bearers.iter().filter(|bearer| bench.find(bearer, NOW).is_some()).count();
+    assert!(found > 9_500, "{found}");
+    let report = bench.cache.report();
+    assert!(report.tokens as usize >= found && report.most_tokens == 10_000, "{report:?}");
+}
+
+#[test]
+fn a_use_is_due_once_and_then_after_a_while() {
+    let bench = bench(100);
+    let bearer = bench.draw();
+    bench.keep(&bearer, &Epochs::default());
+    let prefix = BearerPrefix::default();
+    let presented = Presented::read(bearer.expose(), &prefix).unwrap();
+    let is_due = |now: Timestamp| {
+        let next = || now + Ttl::from_mins(1);
+        let look = bench.cache.look(&presented, now, |_, used| used.is_due(now, next));
+        matches!(look, Ok(Found::Active(true)))
+    };
+    let later = NOW + Ttl::from_mins(1);
+    assert_eq!(
+        [is_due(NOW), is_due(NOW), is_due(later), is_due(later)],
+        [true, false, true, false]
+    );
+}

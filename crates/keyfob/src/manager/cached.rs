@@ -2,7 +2,7 @@
 
 use super::validate::Answer;
 use super::{Inner, TokenManager};
-use crate::bearer::{BearerDigest, Presented};
+use crate::bearer::{BearerDigest, BearerRefused, Presented};
 use crate::cache::{self, Cache, Found, Keep, Use};
 use crate::id::TokenId;
 use crate::store::{Loaded, StoreError, Ticket};
@@ -14,6 +14,8 @@ use crate::validation::{Presentation, Refusal, ValidationChain};
 pub(super) enum Quick<R, F> {
     /// The token is active and meets every demand but the rules.
     Active(R),
+    /// It is no bearer, which may come in floods and must cost nothing.
+    Malformed(BearerRefused),
     /// It is refused.
     Refused(Box<Refused>),
     /// It is active, and the application's rules have yet to be asked.
@@ -62,7 +64,7 @@ impl TokenManager {
     {
         let bearer = match Presented::read(presented.bearer, &self.inner.prefix) {
             Ok(bearer) => bearer,
-            Err(refused) => return Quick::Refused(Refused::boxed(refused, None)),
+            Err(refused) => return Quick::Malformed(refused),
         };
         let Some(cache) = self.inner.cache.as_ref().filter(|_| !chain.is_strict()) else {
             return Quick::Ask(read);
@@ -87,7 +89,7 @@ impl TokenManager {
             }
         }) {
             Ok(found) => found,
-            Err(refused) => return Quick::Refused(Refused::boxed(refused, None)),
+            Err(refused) => return Quick::Malformed(refused),
         };
         match (found, reader) {
             (Found::Active(Read::Answer(answer)), _) => Quick::Active(answer),

@@ -150,10 +150,8 @@ impl TokenManager {
         chain.is_sound()?;
         match self.quick(&presented, chain, Rules::ToBeAsked, read) {
             Quick::Active(answer) => Ok(answer),
-            Quick::Refused(refused) => {
-                self.observe_refusal(&refused.refusal, refused.token);
-                Err(refused.refusal.into())
-            }
+            Quick::Malformed(refused) => Err(self.refuse(refused.into(), None)),
+            Quick::Refused(refused) => Err(self.refuse(refused.refusal, refused.token)),
             // Whoever does not wait does not pay for the memory that waiting takes.
             Quick::Rules(token, read) => {
                 let met = Box::pin(self.ask_rules((*token)?, presented, chain)).await?;
@@ -173,17 +171,13 @@ impl TokenManager {
         presented: Presentation<'_>,
         chain: &ValidationChain,
     ) -> Result<Token, Error> {
-        if let Err(refusal) = chain.check_rules(&token, self.now()).await {
-            self.observe_refusal(&refusal, Some(token.id));
-            return Err(refusal.into());
-        }
+        let met = chain.check_rules(&token, self.now()).await;
+        met.map_err(|refusal| self.refuse(refusal, Some(token.id)))?;
         // Rules may take their time, and the token may have ended meanwhile.
         match self.quick(&presented, chain, Rules::Met, whole) {
             Quick::Active(token) => Ok(token?),
-            Quick::Refused(refused) => {
-                self.observe_refusal(&refused.refusal, refused.token);
-                Err(refused.refusal.into())
-            }
+            Quick::Malformed(refused) => Err(self.refuse(refused.into(), None)),
+            Quick::Refused(refused) => Err(self.refuse(refused.refusal, refused.token)),
             Quick::Rules(..) | Quick::Ask(_) => self.ask_store(presented, chain).await,
         }
     }
@@ -303,6 +297,11 @@ impl TokenManager {
                 })
             }
         }
+    }
+
+    fn refuse(&self, refusal: Refusal, token: Option<TokenId>) -> Error {
+        self.observe_refusal(&refusal, token);
+        refusal.into()
     }
 
     fn observe_refusal(&self, refusal: &Refusal, token: Option<TokenId>) {

@@ -7,6 +7,7 @@ use keyfob::{
     TokenManagerBuilder,
 };
 
+mod caching;
 mod events;
 mod issue;
 mod last_use;

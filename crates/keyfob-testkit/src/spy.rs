@@ -1,0 +1,140 @@
+//! A store that is watched: it counts what is loaded, and answers as late as it is told to.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keyfob::store::*;
+use keyfob::{Lane, Namespace, Store, Term, TokenId};
+
+/// A store around another.
+#[derive(Debug)]
+pub struct Spy {
+    inner: Arc<dyn Store>,
+    loads: AtomicU64,
+    /// How late the next loads are answered, the first first.
+    late: Mutex<Vec<Duration>>,
+    /// Whether watchers hear of changes.
+    is_heard: bool,
+}
+
+impl Spy {
+    /// Around `inner`, whose watchers hear of changes.
+    pub fn on(inner: Arc<dyn Store>) -> Self {
+        let late = Mutex::default();
+        Self { inner, loads: AtomicU64::new(0), late, is_heard: true }
+    }
+
+    /// The same without a feed.
+    pub fn without_a_feed(self) -> Self {
+        Self { is_heard: false, ..self }
+    }
+
+    /// How many loads there were.
+    pub fn loads(&self) -> u64 {
+        self.loads.load(Ordering::SeqCst)
+    }
+
+    /// Answers the next loads so late; what is after them in time again. What is answered was read
+    /// at once.
+    pub fn answer_late(&self, late: impl IntoIterator<Item = Duration>) {
+        let mut waiting = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.extend(late);
+    }
+}
+
+#[async_trait]
+impl Store for Spy {
+    fn namespace(&self) -> &Namespace {
+        self.inner.namespace()
+    }
+
+    async fn insert(&self, operation: Operation, insert: Insert) -> Result<Inserted, StoreError> {
+        self.inner.insert(operation, insert).await
+    }
+
+    async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {
+        self.loads.fetch_add(1, Ordering::SeqCst);
+        let late = {
+            let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+            (!late.is_empty()).then(|| late.remove(0))
+        };
+        let loaded = self.inner.load(id).await?;
+        if let Some(late) = late {
+            tokio::time::sleep(late).await;
+        }
+        Ok(loaded)
+    }
+
+    async fn replace(
+        &self,
+        operation: Operation,
+        replace: Replace,
+    ) -> Result<Replaced, StoreError> {
+        self.inner.replace(operation, replace).await
+    }
+
+    async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError> {
+        self.inner.spend(operation, spend).await
+    }
+
+    async fn touch(&self, uses: &[LastUse]) -> Result<(), StoreError> {
+        self.inner.touch(uses).await
+    }
+
+    async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError> {
+        self.inner.revoke(operation, revoke).await
+    }
+
+    async fn advance(
+        &self,
+        operation: Operation,
+        advance: Advance,
+    ) -> Result<Advanced, StoreError> {
+        self.inner.advance(operation, advance).await
+    }
+
+    async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
+        self.inner.stamp(lane).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
+        self.inner.query(query).await
+    }
+
+    async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
+        self.inner.count(term, lane).await
+    }
+
+    async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        self.inner.observe(lane, entries).await
+    }
+
+    async fn entries(
+        &self,
+        feed: Feed,
+        after: &Cursor,
+        limit: usize,
+    ) -> Result<EntryPage, StoreError> {
+        self.inner.entries(feed, after, limit).await
+    }
+
+    async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
+        self.inner.latest(feed).await
+    }
+
+    fn watch(&self, watcher: &Arc<Watcher>) {
+        if self.is_heard {
+            self.inner.watch(watcher);
+        }
+    }
+
+    async fn report(&self) -> Result<StoreReport, StoreError> {
+        self.inner.report().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}

@@ -1,0 +1,315 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyfob::{
+    CacheSettings, ClientId, Denied, Freshness, Grant, Issued, Kind, LaneCount, ManualClock,
+    MemoryStore, Metadata, SeededRandom, Subject, Tag, Timestamp, TokenManager, Ttl,
+    ValidationChain, Why,
+};
+use keyfob_testkit::spy::Spy;
+
+use super::session;
+
+/// Two nodes over one store that is watched.
+struct Nodes {
+    one: TokenManager,
+    other: TokenManager,
+    store: Arc<Spy>,
+    clock: ManualClock,
+}
+
+fn nodes() -> Nodes {
+    nodes_with(CacheSettings::default(), |spy| spy)
+}
+
+fn nodes_with(cache: CacheSettings, set_up: impl FnOnce(Spy) -> Spy) -> Nodes {
+    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let (lanes, seed) = (LaneCount::new(8).unwrap(), SeededRandom::new(1));
+    let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &seed).unwrap();
+    let store = Arc::new(set_up(Spy::on(Arc::new(store))));
+    let node = |seed| {
+        let random = SeededRandom::new(seed);
+        let builder = TokenManager::builder(store.clone()).clock(clock.clone()).random(random);
+        builder.cache(cache).build()
+    };
+    Nodes { one: node(2), other: node(3), store, clock }
+}
+
+impl Nodes {
+    /// How many loads something takes.
+    async fn loads<T>(&self, work: impl Future<Output = T>) -> (u64, T) {
+        let before = self.store.loads();
+        let outcome = work.await;
+        (self.store.loads() - before, outcome)
+    }
+
+    /// A token that both nodes have in their caches.
+    async fn cached(&self, grant: Grant) -> Issued {
+        let issued = self.one.issue(grant).await.unwrap();
+        for node in [&self.one, &self.other] {
+            node.validate_any(&issued.bearer).await.unwrap();
+            assert_eq!(self.loads(node.validate_any(&issued.bearer)).await.0, 0, "it is cached");
+        }
+        issued
+    }
+
+    async fn codes(&self, issued: &Issued) -> [String; 2] {
+        let code = async |node: &TokenManager| match node.validate_any(&issued.bearer).await {
+            Ok(_) => "active".to_owned(),
+            Err(error) => error.code().to_owned(),
+        };
+        [code(&self.one).await, code(&self.other).await]
+    }
+}
+
+const REVOKED: [&str; 2] = ["token_revoked", "token_revoked"];
+
+#[tokio::test]
+async fn what_is_cached_is_the_whole_token_and_costs_no_load() {
+    let nodes = nodes();
+    let mut metadata = Metadata::default();
+    metadata.tags.insert(Tag::new("mobile").unwrap()).unwrap();
+    let issued = nodes.cached(session("user123").metadata(metadata)).await;
+    let token = nodes.one.validate_any(&issued.bearer).await.unwrap();
+    assert_eq!(token, issued.token);
+    let chain = ValidationChain::new().require_scope("read");
+    let scopes = nodes.other.check(&issued.bearer, &chain, |token| {
+        assert_eq!(token.id(), issued.token.id);
+        token.scopes().map(str::to_owned).collect::<Vec<_>>()
+    });
+    let (loads, scopes) = nodes.loads(scopes).await;
+    assert_eq!((loads, scopes.unwrap()), (0, vec!["read".to_owned(), "write".to_owned()]));
+    let report = nodes.one.cache_report().unwrap();
+    assert!(report.tokens == 1 && report.bytes > 100 && report.bytes < 400, "{report:?}");
+}
+
+#[tokio::test]
+async fn whatever_ends_a_token_ends_it_in_every_cache_of_the_process() {
+    let nodes = nodes();
+    let (subject, client) = (Subject::new("user123").unwrap(), ClientId::new("web").unwrap());
+    let why = || Why::because("test");
+    let issued = nodes.cached(session("user123")).await;
+    nodes.one.revoke(issued.token.id, why()).await.unwrap();
+    assert_eq!(nodes.codes(&issued).await, REVOKED);
+
+    let issued = nodes.cached(session("user123")).await;
+    nodes.other.revoke_subject(&subject, why()).await.unwrap();
+    assert_eq!(nodes.codes(&issued).await, REVOKED);
+
+    let issued = nodes.cached(session("user123")).await;
+    nodes.one.revoke_client(&client, why()).await.unwrap();
+    assert_eq!(nodes.codes(&issued).await, REVOKED);
+
+    let issued = nodes.cached(session("user123")).await;
+    nodes.one.revoke_all(why()).await.unwrap();
+    assert_eq!(nodes.codes(&issued).await, REVOKED);
+
+    let root = nodes.cached(session("user123")).await;
+    let minted = nodes.one.mint(root.token.id, Grant::new(Kind::Access).scope("read")).await;
+    let minted = minted.unwrap();
+    nodes.other.validate_any(&minted.bearer).await.unwrap();
+    nodes.one.revoke_family(root.token.family.unwrap(), why()).await.unwrap();
+    assert_eq!(nodes.codes(&root).await, REVOKED);
+    assert_eq!(nodes.codes(&minted).await, REVOKED);
+}
+
+#[tokio::test]
+async fn one_revocation_leaves_what_others_have_cached() {
+    let nodes = nodes();
+    let mut kept = Vec::new();
+    for number in 0..50 {
+        kept.push(nodes.cached(session(&format!("user{number}"))).await);
+    }
+    let revoked = nodes.cached(session("somebody")).await;
+    nodes.one.revoke(revoked.token.id, Why::unstated()).await.unwrap();
+    nodes.one.revoke_subject(&Subject::new("another").unwrap(), Why::unstated()).await.unwrap();
+    let all = async {
+        for issued in &kept {
+            nodes.other.validate_any(&issued.bearer).await.unwrap();
+        }
+    };
+    // Two that share a cell by chance share their invalidations.
+    assert!(nodes.loads(all).await.0 <= 1);
+}
+
+#[tokio::test]
+async fn what_is_changed_is_seen_at_once() {
+    let nodes = nodes();
+    let issued = nodes.cached(session("user123")).await;
+    let change = |metadata: &mut Metadata| metadata.tags.insert(Tag::new("new").unwrap());
+    nodes.one.update(issued.token.id, None, change).await.unwrap();
+    let token = nodes.other.validate_any(&issued.bearer).await.unwrap();
+    assert!(token.metadata.tags.contains(&Tag::new("new").unwrap()));
+}
+
+#[tokio::test]
+async fn the_end_of_a_token_is_its_end_in_the_cache() {
+    let nodes = nodes();
+    let issued = nodes.cached(session("user123").ttl(Ttl::from_mins(5))).await;
+    nodes.clock.advance(Ttl::from_mins(5));
+    assert_eq!(nodes.codes(&issued).await, ["token_expired", "token_expired"]);
+    // And an allowance for clocks is made as without a cache.
+    let chain = ValidationChain::new().clock_skew(Ttl::from_mins(1));
+    assert!(nodes.one.validate(&issued.bearer, &chain).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_token_that_another_node_uses_is_not_idle_here() {
+    let nodes = nodes();
+    let issued = nodes.cached(session("user123").idle_timeout(Ttl::from_mins(10))).await;
+    for _ in 0..4 {
+        nodes.clock.advance(Ttl::from_mins(6));
+        nodes.one.validate_any(&issued.bearer).await.unwrap();
+    }
+    // This one has not looked for 24 minutes.
+    assert!(nodes.other.validate_any(&issued.bearer).await.is_ok());
+}
+
+#[tokio::test]
+async fn strictness_asks_the_store() {
+    let nodes = nodes();
+    let issued = nodes.cached(session("user123")).await;
+    let strict = ValidationChain::new().freshness(Freshness::Strict);
+    let (loads, outcome) = nodes.loads(nodes.one.validate(&issued.bearer, &strict)).await;
+    assert!(loads == 1 && outcome.is_ok());
+}
+
+#[tokio::test]
+async fn a_wrong_secret_of_a_cached_token_costs_no_load() {
+    let nodes = nodes();
+    let issued = nodes.cached(session("user123")).await;
+    // Another secret, with a check that holds.
+    let mut text = issued.bearer.expose().to_owned();
+    let (checked, last) = (text.len() - 6, text.len() - 7);
+    let other = if text.as_bytes()[last] == b'0' { "1" } else { "0" };
+    text.replace_range(last..checked, other);
+    let check = crc32fast::hash(&text.as_bytes()[..checked]);
+    let mut digits = [b'0'; 6];
+    let mut rest = check;
+    for digit in digits.iter_mut().rev() {
+        let alphabet = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        *digit = alphabet[(rest % 62) as usize];
+        rest /= 62;
+    }
+    text.replace_range(checked.., std::str::from_utf8(&digits).unwrap());
+    let (loads, outcome) = nodes.loads(nodes.one.validate_any(&text)).await;
+    assert_eq!((loads, outcome.unwrap_err().code()), (0, "token_unknown"));
+}
+
+#[tokio::test]
+async fn an_unknown_id_is_asked_for_once_in_a_while() {
+    let (nodes, elsewhere) = (nodes(), nodes());
+    let stranger = elsewhere.one.issue(session("user123")).await.unwrap().bearer;
+    let ask = async || nodes.loads(nodes.one.validate_any(&stranger)).await.0;
+    assert_eq!((ask().await, ask().await, ask().await), (1, 0, 0));
+    nodes.clock.advance(Ttl::from_secs(2));
+    assert_eq!(ask().await, 1);
+}
+
+#[tokio::test]
+async fn counted_uses_are_counted_by_the_store() {
+    let nodes = nodes();
+    let issued = nodes.one.issue(session("user123").uses(2)).await.unwrap();
+    assert!(nodes.one.validate_any(&issued.bearer).await.is_ok());
+    assert!(nodes.other.validate_any(&issued.bearer).await.is_ok());
+    assert_eq!(nodes.codes(&issued).await, ["token_exhausted", "token_exhausted"]);
+}
+
+#[tokio::test]
+async fn without_a_feed_nothing_is_believed() {
+    let nodes = nodes_with(CacheSettings::default(), Spy::without_a_feed);
+    let issued = nodes.one.issue(session("user123")).await.unwrap();
+    for _ in 0..3 {
+        let (loads, outcome) = nodes.loads(nodes.one.validate_any(&issued.bearer)).await;
+        assert!(loads == 1 && outcome.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn many_who_ask_for_the_same_cost_one_load() {
+    let nodes = nodes();
+    let issued = nodes.one.issue(session("user123")).await.unwrap();
+    nodes.store.answer_late([Duration::from_millis(50)]);
+    let asking = (0..50).map(|_| nodes.one.validate_any(&issued.bearer));
+    let (loads, outcomes) = nodes.loads(futures_util::future::join_all(asking)).await;
+    assert!(loads == 1 && outcomes.iter().all(Result::is_ok), "{loads}");
+}
+
+#[tokio::test]
+async fn an_answer_later_than_the_bound_is_not_used() {
+    let bound = Ttl::from_millis(100).unwrap();
+    let nodes = nodes_with(CacheSettings::OFF.with_bound(bound), |spy| spy);
+    let issued = nodes.one.issue(session("user123")).await.unwrap();
+    // What was read is revoked by the time it is answered.
+    let late = Duration::from_millis(150);
+    nodes.store.answer_late([late]);
+    let (validated, revoked) = tokio::join!(nodes.one.validate_any(&issued.bearer), async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        nodes.other.revoke(issued.token.id, Why::unstated()).await
+    });
+    assert!(revoked.is_ok());
+    assert_eq!(validated.unwrap_err().code(), "token_revoked");
+    // A store that is always so late is of no use.
+    let issued = nodes.one.issue(session("user123")).await.unwrap();
+    nodes.store.answer_late([late; 3]);
+    let refused = nodes.one.validate_any(&issued.bearer).await.unwrap_err();
+    assert_eq!(refused.code(), "store_unavailable");
+    assert!(refused.to_string().contains("bound"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_token_that_ends_while_rules_are_asked_is_refused() {
+    struct Slow;
+
+    #[async_trait::async_trait]
+    impl keyfob::Rule for Slow {
+        async fn check(&self, _: &keyfob::Token, _: Timestamp) -> Result<(), Denied> {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            Ok(())
+        }
+    }
+
+    let nodes = nodes();
+    let chain = ValidationChain::new().rule(Slow);
+    for is_cached in [false, true] {
+        let issued = nodes.one.issue(session("user123")).await.unwrap();
+        if is_cached {
+            nodes.one.validate_any(&issued.bearer).await.unwrap();
+        }
+        let (validated, revoked) =
+            tokio::join!(nodes.one.validate(&issued.bearer, &chain), async {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                nodes.other.revoke(issued.token.id, Why::unstated()).await
+            });
+        assert!(revoked.is_ok());
+        assert_eq!(validated.unwrap_err().code(), "token_revoked", "cached: {is_cached}");
+    }
+}
+
+#[tokio::test]
+async fn the_cache_keeps_within_what_it_was_given() {
+    let settings = CacheSettings::default().with_tokens(100);
+    let nodes = nodes_with(settings, |spy| spy);
+    let long = "x".repeat(240);
+    for number in 0..500 {
+        let grant = session(&format!("user{number}-{long}"));
+        let issued = nodes.one.issue(grant).await.unwrap();
+        nodes.one.validate_any(&issued.bearer).await.unwrap();
+        // The newest is there, whatever had to give way.
+        assert_eq!(nodes.loads(nodes.one.validate_any(&issued.bearer)).await.0, 0);
+    }
+    let report = nodes.one.cache_report().unwrap();
+    assert!(report.tokens <= 112 && report.bytes <= settings.most_bytes() + 2_000, "{report:?}");
+}
+
+#[tokio::test]
+async fn without_a_cache_every_token_is_loaded() {
+    let nodes = nodes_with(CacheSettings::OFF, |spy| spy);
+    let issued = nodes.one.issue(session("user123")).await.unwrap();
+    let twice = async {
+        nodes.one.validate_any(&issued.bearer).await.unwrap();
+        nodes.one.validate_any(&issued.bearer).await.unwrap();
+    };
+    assert_eq!(nodes.loads(twice).await.0, 2);
+    assert_eq!(nodes.one.cache_report(), None);
+}
