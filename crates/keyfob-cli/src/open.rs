@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use keyfob::{MemoryStore, Store, TokenManager};
+use keyfob::{CacheSettings, MemoryStore, Store, TokenManager};
 use keyfob_redb::Options;
 use keyfob_redis::{RedisConfig, RedisStore};
 
@@ -103,7 +103,11 @@ pub(crate) async fn manager(
         None => (default_store()?, Missing::Make),
     };
     let store = open(url, missing).await?;
-    Ok(TokenManager::builder(store).prefix(settings.prefix.clone()).build())
+    Ok(TokenManager::builder(store)
+        .prefix(settings.prefix.clone())
+        // One command asks once: a cache would only open a connection for its feed.
+        .cache(CacheSettings::OFF)
+        .build())
 }
 
 async fn open(url: StoreUrl, missing: Missing) -> Result<Arc<dyn Store>, Failure> {
