@@ -45,14 +45,11 @@ macro_rules! script {
 impl Scripts {
     pub(crate) fn new(leaf: u16) -> Self {
         Self {
-            insert: script!(
-                leaf, "names", "clock", "lane", "verdict", "events", "order", "index", "records",
-                "insert"
-            ),
+            insert: script!(leaf, "names", "clock", "lane", "events", "index", "records", "insert"),
             load: script!(leaf, "names", "verdict", "load"),
             replace: script!(
-                leaf, "names", "clock", "lane", "verdict", "events", "signal", "order", "index",
-                "records", "replace"
+                leaf, "names", "clock", "lane", "verdict", "events", "signal", "index", "records",
+                "replace"
             ),
             spend: script!(leaf, "names", "clock", "verdict", "spend"),
             touch: script!(leaf, "names", "touch"),
@@ -120,7 +117,11 @@ impl Scripts {
 impl Script {
     fn new(text: &str, leaf: u16) -> Self {
         let idle = Epoch::KEPT_AT_LEAST.as_millis();
-        let text = text.replace("@CAP@", &leaf.to_string()).replace("@IDLE@", &idle.to_string());
+        let text = text
+            .replace("@ORDER@", include_str!("lua/order.lua"))
+            .replace("@VERDICT@", include_str!("lua/verdict.lua"))
+            .replace("@CAP@", &leaf.to_string())
+            .replace("@IDLE@", &idle.to_string());
         let digest = redis::Script::new(&text).get_hash().to_owned();
         Self { digest, text }
     }

@@ -25,7 +25,7 @@ end
 local rare
 local function seldom()
   if rare then return rare end
-
+@ORDER@
   local function raise(key, px)
     if c('PEXPIREAT', key, px, 'GT') == 0 and c('PTTL', key) == -1 then c('PEXPIREAT', key, px) end
   end

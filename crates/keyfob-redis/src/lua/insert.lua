@@ -23,7 +23,7 @@ if plain then
   local ahead = unpack_('>I5', sub(K[k], -10)) * 16 - now
   if ahead > AHEAD then return { 'ahead', ahead } end
 else
-  local refused = refusal(k, a, count)
+  local refused = refusing()(k, a, count)
   if refused then return refused end
   if now > tonumber(A[1]) then return { 'late' } end
 end
@@ -31,7 +31,7 @@ end
 if not present() then born(math.max(A[a + 4], now + 1000)) end
 
 local stamp = store(k, a, count)
-if not stamp then return refusal(k, a, count) end
+if not stamp then return refusing()(k, a, count) end
 if remember then
   -- An answer may have been there and gone: rather no event than two. A second is to spare.
   if now > over + GRACE - 1000 then return { 'stored', stamp } end

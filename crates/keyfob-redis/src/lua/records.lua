@@ -5,32 +5,38 @@
 -- By how many milliseconds an id may lie in the future.
 local AHEAD = 10000
 
--- Why the records may not be stored: nothing, or the answer to give. A record that bears the same
--- operation shows that an earlier sending was done.
-local function refusal(k, a, count)
-  local again, from_k, from_a = nil, k, a
-  for _ = 1, count do
-    local found = c('GETRANGE', K[k], 0, 35)
-    if found ~= '' then
-      if sub(found, 23, 36) ~= sub(A[a + 1], 9, 22) then return { 'taken' } end
-      again = again or string.format('%.0f', unpack_('>I8', found, 7))
+-- What the common case does not need: a script makes its functions anew in each call, so these are
+-- made only when they are wanted.
+local function refusing()
+@VERDICT@
+  -- Why the records may not be stored: nothing, or the answer to give. A record that bears the same
+  -- operation shows that an earlier sending was done.
+  local function refusal(k, a, count)
+    local again, from_k, from_a = nil, k, a
+    for _ = 1, count do
+      local found = c('GETRANGE', K[k], 0, 35)
+      if found ~= '' then
+        if sub(found, 23, 36) ~= sub(A[a + 1], 9, 22) then return { 'taken' } end
+        again = again or string.format('%.0f', unpack_('>I8', found, 7))
+      end
+      k, a = k + 1 + A[a + 7], a + 8
     end
-    k, a = k + 1 + A[a + 7], a + 8
-  end
-  if again then return { 'stored', again } end
-  k, a = from_k, from_a
-  for _ = 1, count do
-    local seen = tonumber(A[a + 5])
-    if seen then
-      local names = {}
-      for i = 1, #A[a + 6], 8 do names[#names + 1] = sub(A[a + 6], i, i + 7) end
-      local values = epochs(names)
-      if overtaken(seen, values) or not known(seen, values) then return { 'superseded' } end
+    if again then return { 'stored', again } end
+    k, a = from_k, from_a
+    for _ = 1, count do
+      local seen = tonumber(A[a + 5])
+      if seen then
+        local names = {}
+        for i = 1, #A[a + 6], 8 do names[#names + 1] = sub(A[a + 6], i, i + 7) end
+        local values = epochs(names)
+        if overtaken(seen, values) or not known(seen, values) then return { 'superseded' } end
+      end
+      local ahead = unpack_('>I5', sub(K[k], -10)) * 16 - now
+      if ahead > AHEAD then return { 'ahead', ahead } end
+      k, a = k + 1 + A[a + 7], a + 8
     end
-    local ahead = unpack_('>I5', sub(K[k], -10)) * 16 - now
-    if ahead > AHEAD then return { 'ahead', ahead } end
-    k, a = k + 1 + A[a + 7], a + 8
   end
+  return refusal
 end
 
 -- Stores the records; the stamp of the first. A record whose time is over already is stored

@@ -26,7 +26,7 @@ if unpack_('>I4', record, 3) ~= version then return answer({ 'stale' }) end
 
 present()
 if minted > 0 then
-  local refused = refusal(mint_k, mint_a, minted)
+  local refused = refusing()(mint_k, mint_a, minted)
   if refused then
     local code = refused[1]
     if code == 'ahead' then return refused end
