@@ -5,8 +5,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use keyfob::{Bearer, BearerPrefix, Filter, Grant, Kind, MemoryStore, Store, TokenManager};
-use keyfob::{ValidationChain, fuzzing};
+use keyfob::{Bearer, BearerPrefix, Clock, Filter, Grant, Kind, MemoryStore, Store, SystemClock};
+use keyfob::{TokenManager, ValidationChain, fuzzing};
 use tokio::runtime::{Builder, Runtime};
 
 fn runtime() -> Runtime {
@@ -72,9 +72,10 @@ fn record(criterion: &mut Criterion) {
 
 fn filter(criterion: &mut Criterion) {
     let text = "kind:access subject:user-0000001 tag:mobile label:env=prod state:active";
-    Filter::parse(text).unwrap();
+    let now = SystemClock.now();
+    Filter::parse(text, now).unwrap();
     criterion.bench_function("filter/parse", |bencher| {
-        bencher.iter(|| Filter::parse(black_box(text)));
+        bencher.iter(|| Filter::parse(black_box(text), now));
     });
 }
 

@@ -49,7 +49,8 @@ impl Contender {
     /// So many tokens, every one of them in the cache.
     pub(crate) fn new(runtime: &Runtime, tokens: u64) -> Result<Self> {
         let store = MemoryStore::with(LaneCount::DEFAULT, Arc::new(SystemClock), &OsRandom)?;
-        let settings = CacheSettings::default().with_tokens(tokens as usize + 1_000);
+        // A cache that is asked to hold as many as it may drops a few in a hundred.
+        let settings = CacheSettings::default().with_tokens(tokens as usize * 5 / 4 + 1_000);
         let manager = population::caching_manager(Arc::new(store), settings);
         let issued =
             runtime.block_on(population::issue(&manager, 0..tokens, 1, 1, population::indexed))?;
