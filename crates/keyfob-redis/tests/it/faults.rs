@@ -4,15 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keyfob::{Error, Grant, Kind, TokenManager, Why};
+use keyfob::{CacheSettings, Error, Grant, Kind, TokenManager, Why};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::proxy::Proxy;
 use keyfob_testkit::redis::{RedisServer, fresh_namespace, server};
 use keyfob_testkit::storm::{Storm, StormReport, blow};
 
 async fn node(port: u16, namespace: &str) -> TokenManager {
+    node_with(port, namespace, CacheSettings::default()).await
+}
+
+async fn node_with(port: u16, namespace: &str, cache: CacheSettings) -> TokenManager {
     let url = format!("redis://127.0.0.1:{port}?namespace={namespace}&lanes=8");
-    TokenManager::new(RedisStore::connect(&url).await.unwrap())
+    let store = RedisStore::connect(&url).await.unwrap();
+    TokenManager::builder(Arc::new(store)).cache(cache).build()
+}
+
+/// For how long another node may still say active.
+fn grace(cache: CacheSettings) -> Duration {
+    if cache.tokens() == 0 { Duration::ZERO } else { cache.bound().as_duration() }
 }
 
 fn happened(report: StormReport) {
@@ -34,15 +44,24 @@ async fn until_it_answers(nodes: &[TokenManager]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_revoked_stays_dead_while_connections_are_cut_at_random() {
+    storm_of_cuts(CacheSettings::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_caches_it_is_dead_everywhere_at_once_though_connections_are_cut() {
+    storm_of_cuts(CacheSettings::OFF).await;
+}
+
+async fn storm_of_cuts(cache: CacheSettings) {
     let namespace = fresh_namespace();
     let proxies = [
         Arc::new(Proxy::to_port(server().port()).await.unwrap()),
         Arc::new(Proxy::to_port(server().port()).await.unwrap()),
     ];
     let nodes = [
-        node(proxies[0].port(), &namespace).await,
-        node(proxies[1].port(), &namespace).await,
-        node(server().port(), &namespace).await,
+        node_with(proxies[0].port(), &namespace, cache).await,
+        node_with(proxies[1].port(), &namespace, cache).await,
+        node_with(server().port(), &namespace, cache).await,
     ];
     let cutters: Vec<_> = proxies
         .iter()
@@ -58,7 +77,8 @@ async fn what_is_revoked_stays_dead_while_connections_are_cut_at_random() {
             })
         })
         .collect();
-    let storm = Storm { tasks: 200, length: Duration::from_secs(6), seed: 7 };
+    let length = Duration::from_secs(6);
+    let storm = Storm { tasks: 200, length, seed: 7, grace: grace(cache) };
     let healed = async {
         cutters.iter().for_each(tokio::task::JoinHandle::abort);
         proxies.iter().for_each(|proxy| proxy.heal());
@@ -69,9 +89,21 @@ async fn what_is_revoked_stays_dead_while_connections_are_cut_at_random() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_revoked_stays_dead_while_the_server_is_killed_and_started_again() {
+    storm_of_kills(CacheSettings::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_caches_it_is_dead_everywhere_at_once_though_the_server_is_killed() {
+    storm_of_kills(CacheSettings::OFF).await;
+}
+
+async fn storm_of_kills(cache: CacheSettings) {
     let server = Arc::new(RedisServer::builder().append_only().start().unwrap());
     let namespace = fresh_namespace();
-    let nodes = [node(server.port(), &namespace).await, node(server.port(), &namespace).await];
+    let nodes = [
+        node_with(server.port(), &namespace, cache).await,
+        node_with(server.port(), &namespace, cache).await,
+    ];
     let killed = server.clone();
     let killer = tokio::task::spawn_blocking(move || {
         for _ in 0..3 {
@@ -81,7 +113,8 @@ async fn what_is_revoked_stays_dead_while_the_server_is_killed_and_started_again
             killed.restart().unwrap();
         }
     });
-    let storm = Storm { tasks: 200, length: Duration::from_secs(6), seed: 8 };
+    let length = Duration::from_secs(6);
+    let storm = Storm { tasks: 200, length, seed: 8, grace: grace(cache) };
     let healed = async {
         killer.await.unwrap();
         until_it_answers(&nodes).await;

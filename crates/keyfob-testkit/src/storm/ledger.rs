@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use keyfob::{Bearer, ClientId, Subject, TokenId};
 
@@ -33,13 +34,21 @@ pub(super) enum Reach {
 
 struct Attempt {
     reach: Reach,
+    /// On which node.
+    node: usize,
     began: u64,
     /// `None` as long as it is under way, and for ever if its outcome is unknown.
-    acknowledged: Option<u64>,
+    acknowledged: Option<Acknowledged>,
+}
+
+#[derive(Clone, Copy)]
+struct Acknowledged {
+    tick: u64,
+    at: Instant,
 }
 
 /// Whether a token is covered by a revocation.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Covered {
     /// By none that was so much as tried.
     No,
@@ -49,8 +58,9 @@ pub(super) enum Covered {
     Surely,
 }
 
-#[derive(Default)]
 pub(super) struct Ledger {
+    /// How long after its acknowledgement a revocation may be news to another node.
+    grace: Duration,
     clock: AtomicU64,
     tokens: Mutex<Vec<Known>>,
     attempts: Mutex<Vec<Attempt>>,
@@ -61,6 +71,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Ledger {
+    pub(super) fn new(grace: Duration) -> Self {
+        Self {
+            grace,
+            clock: AtomicU64::new(0),
+            tokens: Mutex::default(),
+            attempts: Mutex::default(),
+        }
+    }
+
     pub(super) fn tick(&self) -> u64 {
         self.clock.fetch_add(1, Ordering::SeqCst)
     }
@@ -85,27 +104,35 @@ impl Ledger {
         lock(&self.tokens).clone()
     }
 
-    pub(super) fn begin(&self, reach: Reach) -> usize {
+    pub(super) fn begin(&self, node: usize, reach: Reach) -> usize {
         let mut attempts = lock(&self.attempts);
-        attempts.push(Attempt { reach, began: self.tick(), acknowledged: None });
+        attempts.push(Attempt { reach, node, began: self.tick(), acknowledged: None });
         attempts.len() - 1
     }
 
     pub(super) fn acknowledged(&self, attempt: usize) {
-        lock(&self.attempts)[attempt].acknowledged = Some(self.tick());
+        let at = Instant::now();
+        lock(&self.attempts)[attempt].acknowledged = Some(Acknowledged { tick: self.tick(), at });
     }
 
+    /// What a node must know that asks the store.
     pub(super) fn covered(&self, known: &Known) -> Covered {
+        self.most(known, |attempt| attempt.covers(known))
+    }
+
+    /// What a node must know that may answer from memory, of whatever it decides from now on.
+    pub(super) fn covered_for(&self, node: usize, known: &Known) -> Covered {
+        let now = Instant::now();
+        self.most(known, |attempt| match attempt.covers(known) {
+            Covered::Surely if attempt.may_be_news_to(node, now, self.grace) => Covered::Perhaps,
+            covered => covered,
+        })
+    }
+
+    fn most(&self, known: &Known, covers: impl Fn(&Attempt) -> Covered) -> Covered {
         let attempts = lock(&self.attempts);
-        let mut covered = Covered::No;
-        for attempt in attempts.iter().filter(|attempt| attempt.concerns(known)) {
-            match attempt.covers(known) {
-                Covered::Surely => return Covered::Surely,
-                Covered::Perhaps => covered = Covered::Perhaps,
-                Covered::No => {}
-            }
-        }
-        covered
+        let concerning = attempts.iter().filter(|attempt| attempt.concerns(known));
+        concerning.map(covers).max().unwrap_or(Covered::No)
     }
 }
 
@@ -125,8 +152,12 @@ impl Attempt {
             (Reach::Line(_), Some(_)) => Covered::Surely,
             (_, Some(_)) if known.acknowledged < self.began => Covered::Surely,
             // Both ran at once, or the revocation was over before the token was asked for.
-            (_, Some(end)) if end < known.began => Covered::No,
+            (_, Some(end)) if end.tick < known.began => Covered::No,
             (_, Some(_)) => Covered::Perhaps,
         }
+    }
+    /// Whether it was done on another node, and so lately that this one need not have heard of it.
+    fn may_be_news_to(&self, node: usize, now: Instant, grace: Duration) -> bool {
+        self.node != node && self.acknowledged.is_some_and(|end| now < end.at + grace)
     }
 }

@@ -8,7 +8,8 @@ use keyfob_testkit::storm::{Storm, blow};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_revoked_stays_dead_and_the_rest_lives() {
     let manager = TokenManager::new(MemoryStore::new().unwrap());
-    let storm = Storm { tasks: 200, length: Duration::from_millis(800), seed: 1 };
+    let length = Duration::from_millis(800);
+    let storm = Storm { tasks: 200, length, seed: 1, grace: Duration::ZERO };
     let report = blow(&[manager], storm, async {}).await;
     assert!(report.issued > 100 && report.minted > 10 && report.revoked > 10, "{report:?}");
     assert!(report.alive > 0 && report.dead > 0 && report.failed == 0, "{report:?}");
