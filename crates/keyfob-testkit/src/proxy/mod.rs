@@ -33,7 +33,24 @@ pub struct Faults {
     pub stall_replies: bool,
     /// How much later everything arrives, each way.
     pub delay: Duration,
+    /// Which connections are stalled and delayed.
+    pub concerns: Concerned,
 }
+
+/// Which connections a fault concerns, by what the client has said in the first few kilobytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Concerned {
+    /// All of them.
+    #[default]
+    All,
+    /// Those on which the client has said this.
+    Saying(&'static str),
+    /// Those on which the client has not said this yet.
+    NotSaying(&'static str),
+}
+
+/// How much is remembered of what a client said.
+const REMEMBERED: usize = 4096;
 
 #[derive(Debug)]
 struct Shared {
@@ -110,8 +127,14 @@ impl Proxy {
 
     /// Nothing gets through either way, as in a black hole; connections stay open.
     pub fn stall(&self) {
+        self.stall_those(Concerned::All);
+    }
+
+    /// The same for some connections only, and for those that are made to be like them.
+    pub fn stall_those(&self, concerns: Concerned) {
         let delay = self.shared.faults.borrow().delay;
-        self.set(Faults { stall_requests: true, stall_replies: true, delay, refuse: false });
+        let refuse = false;
+        self.set(Faults { stall_requests: true, stall_replies: true, delay, refuse, concerns });
     }
 
     /// Cuts every connection that is open.
@@ -187,6 +210,33 @@ async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>)
     }
 }
 
+/// One connection: what its client said first, and how much may still go through.
+struct Carried {
+    said: Mutex<Vec<u8>>,
+    left: Mutex<u64>,
+}
+
+impl Carried {
+    fn hear(&self, bytes: &[u8]) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = REMEMBERED.saturating_sub(said.len()).min(bytes.len());
+        said.extend_from_slice(&bytes[..room]);
+    }
+
+    fn has_said(&self, what: &str) -> bool {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.windows(what.len().max(1)).any(|window| window == what.as_bytes())
+    }
+
+    fn is_concerned(&self, faults: &Faults) -> bool {
+        match faults.concerns {
+            Concerned::All => true,
+            Concerned::Saying(what) => self.has_said(what),
+            Concerned::NotSaying(what) => !self.has_said(what),
+        }
+    }
+}
+
 /// Counts a connection for as long as it lives.
 struct Open<'a>(&'a AtomicUsize);
 
@@ -205,13 +255,11 @@ async fn carry(client: TcpStream, shared: Arc<Shared>) {
     let _undelayed = (client.set_nodelay(true), server.set_nodelay(true));
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let left = Mutex::new(shared.limit());
-    let requests = |faults: &Faults| faults.stall_requests;
-    let replies = |faults: &Faults| faults.stall_replies;
+    let carried = Carried { said: Mutex::default(), left: Mutex::new(shared.limit()) };
     let lost = tokio::select! {
         // Whichever side ends, the other is told at once.
-        () = pump(&mut from_client, &mut to_server, &shared, requests, &left) => false,
-        () = pump(&mut from_server, &mut to_client, &shared, replies, &left) => false,
+        () = pump(&mut from_client, &mut to_server, &shared, &carried, Way::Request) => false,
+        () = pump(&mut from_server, &mut to_client, &shared, &carried, Way::Reply) => false,
         _ = cuts.changed() => false,
         _ = losses.changed() => true,
     };
@@ -225,27 +273,50 @@ async fn carry(client: TcpStream, shared: Arc<Shared>) {
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Request,
+    Reply,
+}
+
+impl Way {
+    fn is_stalled(self, faults: &Faults) -> bool {
+        match self {
+            Self::Request => faults.stall_requests,
+            Self::Reply => faults.stall_replies,
+        }
+    }
+}
+
 /// Carries bytes one way until an end, an error or the limit.
 async fn pump(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
     shared: &Shared,
-    stalls: fn(&Faults) -> bool,
-    left: &Mutex<u64>,
+    carried: &Carried,
+    way: Way,
 ) {
     let mut faults = shared.faults.subscribe();
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let Ok(count @ 1..) = from.read(&mut buffer).await else { return };
-        let delay = faults.borrow().delay;
+        if way == Way::Request {
+            carried.hear(&buffer[..count]);
+        }
+        let delay = {
+            let faults = faults.borrow();
+            if carried.is_concerned(&faults) { faults.delay } else { Duration::ZERO }
+        };
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        if faults.wait_for(|faults| !stalls(faults)).await.is_err() {
+        let gets_through =
+            |faults: &Faults| !(way.is_stalled(faults) && carried.is_concerned(faults));
+        if faults.wait_for(gets_through).await.is_err() {
             return;
         }
         let fits = {
-            let mut left = left.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut left = carried.left.lock().unwrap_or_else(PoisonError::into_inner);
             let fits = (*left).min(count as u64);
             *left -= fits;
             fits as usize
@@ -257,135 +328,4 @@ async fn pump(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A server that sends back what it gets, a proxy before it, and a way to connect.
-    async fn echo() -> Proxy {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                tokio::spawn(async move {
-                    let (mut from, mut to) = stream.split();
-                    let _ended = tokio::io::copy(&mut from, &mut to).await;
-                });
-            }
-        });
-        Proxy::to(address).await.unwrap()
-    }
-
-    async fn ask(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        stream.write_all(bytes).await?;
-        let mut answer = vec![0; bytes.len()];
-        stream.read_exact(&mut answer).await?;
-        Ok(answer)
-    }
-
-    async fn is_silent(stream: &mut TcpStream) -> bool {
-        let wait = Duration::from_millis(100);
-        tokio::time::timeout(wait, stream.read_u8()).await.is_err()
-    }
-
-    #[tokio::test]
-    async fn without_faults_everything_gets_through() {
-        let proxy = echo().await;
-        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-        let large: Vec<u8> = (0..200_000).map(|n| (n % 251) as u8).collect();
-        stream.write_all(&large[..50_000]).await.unwrap();
-        let mut answer = vec![0; 50_000];
-        stream.read_exact(&mut answer).await.unwrap();
-        assert_eq!(answer, large[..50_000]);
-        assert_eq!(proxy.open_connections(), 1);
-    }
-
-    #[tokio::test]
-    async fn a_cut_ends_what_is_open_and_nothing_else() {
-        let proxy = echo().await;
-        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-        assert_eq!(ask(&mut stream, b"one").await.unwrap(), b"one");
-        proxy.cut();
-        assert!(ask(&mut stream, b"two").await.is_err());
-        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-        assert_eq!(ask(&mut stream, b"three").await.unwrap(), b"three");
-    }
-
-    #[tokio::test]
-    async fn a_refusal_lasts_until_it_is_healed() {
-        let proxy = echo().await;
-        let mut open = TcpStream::connect(proxy.address()).await.unwrap();
-        assert_eq!(ask(&mut open, b"one").await.unwrap(), b"one");
-        proxy.set(Faults { refuse: true, ..Faults::default() });
-        while TcpStream::connect(proxy.address()).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(ask(&mut open, b"two").await.unwrap(), b"two", "what is open stays");
-        proxy.heal();
-        let mut stream = loop {
-            match TcpStream::connect(proxy.address()).await {
-                Ok(stream) => break stream,
-                Err(_) => tokio::task::yield_now().await,
-            }
-        };
-        assert_eq!(ask(&mut stream, b"three").await.unwrap(), b"three");
-    }
-
-    #[tokio::test]
-    async fn what_is_stalled_arrives_later() {
-        for (stall_requests, stall_replies) in [(true, false), (false, true), (true, true)] {
-            let proxy = echo().await;
-            let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-            assert_eq!(ask(&mut stream, b"one").await.unwrap(), b"one");
-            proxy.set(Faults { stall_requests, stall_replies, ..Faults::default() });
-            stream.write_all(b"2").await.unwrap();
-            assert!(is_silent(&mut stream).await, "{stall_requests} {stall_replies}");
-            proxy.heal();
-            assert_eq!(stream.read_u8().await.unwrap(), b'2');
-        }
-    }
-
-    #[tokio::test]
-    async fn half_open_is_silent_for_ever() {
-        let proxy = echo().await;
-        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-        assert_eq!(ask(&mut stream, b"one").await.unwrap(), b"one");
-        proxy.leave_half_open();
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        stream.write_all(b"2").await.unwrap();
-        proxy.heal();
-        assert!(is_silent(&mut stream).await, "nothing comes back, and no end");
-        proxy.cut();
-        assert!(stream.read_u8().await.is_err(), "until it is cut");
-    }
-
-    #[tokio::test]
-    async fn a_delay_is_felt_both_ways() {
-        let proxy = echo().await;
-        let delay = Duration::from_millis(50);
-        proxy.set(Faults { delay, ..Faults::default() });
-        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-        let start = std::time::Instant::now();
-        ask(&mut stream, b"one").await.unwrap();
-        assert!(start.elapsed() >= 2 * delay);
-    }
-
-    #[tokio::test]
-    async fn a_random_cut_comes_where_the_seed_says() {
-        let mut cuts = Vec::new();
-        for _ in 0..2 {
-            let proxy = echo().await;
-            proxy.cut_at_random(7, 400);
-            for _ in 0..3 {
-                let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-                let mut whole = 0;
-                while ask(&mut stream, b"x").await.is_ok() {
-                    whole += 1;
-                }
-                assert!(whole <= 200, "{whole} bytes came back through a limit of 400 both ways");
-                cuts.push(whole);
-            }
-        }
-        assert_eq!(cuts[..3], cuts[3..], "the same seed, the same cuts");
-        assert!(cuts[0] != cuts[1] || cuts[1] != cuts[2], "not always the same: {cuts:?}");
-    }
-}
+mod tests;
