@@ -21,7 +21,7 @@ mod unknown;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::atomic::{self, AtomicU64, Ordering};
+use crate::atomic;
 use crate::bearer::{BearerDigest, BearerRefused, ID_DIGITS, IdDigits, Presented};
 use crate::id::{LaneCount, TokenId};
 use crate::store::{Cell, Epochs, Ticket, Watcher};
@@ -53,7 +53,6 @@ pub(crate) struct Cache {
     unknown: unknown::Unknown,
     flights: flight::Flights,
     writing: Mutex<()>,
-    entries: AtomicU64,
     most: usize,
 }
 
@@ -89,6 +88,9 @@ pub(crate) struct Keep<'a> {
 }
 
 impl Cache {
+    /// What it takes however little it holds: the cells of the watcher and the unknown ids.
+    const FIXED_BYTES: u64 = 8 * ((1 << 16) + 4096);
+
     pub(crate) fn new(settings: CacheSettings, lanes: LaneCount) -> Option<Self> {
         let most = settings.tokens();
         (most > 0).then(|| Self {
@@ -98,7 +100,6 @@ impl Cache {
             unknown: unknown::Unknown::new(),
             flights: flight::Flights::default(),
             writing: Mutex::default(),
-            entries: AtomicU64::new(0),
             most,
         })
     }
@@ -202,15 +203,9 @@ impl Cache {
         content[TICKET] = ticket.number();
         content[TAIL] = place;
         content[TOKEN..].copy_from_slice(inline);
-        let is_new = self.slots.write(
-            IdDigits::of(id, &mut [0; ID_DIGITS]).words(),
-            &content,
-            note_at.as_millis() << 1,
-            |old, mark| self.worth(old, mark, *now),
-        );
-        if is_new {
-            self.entries.fetch_add(1, Ordering::Relaxed);
-        }
+        let key = IdDigits::of(id, &mut [0; ID_DIGITS]).words();
+        let mark = note_at.as_millis() << 1;
+        self.slots.write(key, &content, mark, |old, mark| self.worth(old, mark, *now));
     }
 
     fn worth(&self, content: &Content, mark: u64, now: Timestamp) -> Worth {
@@ -237,9 +232,8 @@ impl Cache {
     }
 
     pub(crate) fn report(&self) -> CacheReport {
-        let entries = self.entries.load(Ordering::Relaxed);
-        let slots = entries * Slots::BYTES as u64;
-        CacheReport::new(entries, self.most as u64, slots + self.tails.bytes())
+        let bytes = self.slots.bytes() + self.tails.bytes() + Self::FIXED_BYTES;
+        CacheReport::new(self.slots.taken(), self.most as u64, bytes)
     }
 }
 

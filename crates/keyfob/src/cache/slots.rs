@@ -26,6 +26,15 @@ pub(crate) struct Slots {
     sets: usize,
     tags: Box<[AtomicU64]>,
     words: Box<[AtomicU64]>,
+    taken: AtomicU64,
+    pages: Pages,
+}
+
+/// Which pages of memory were written to: the system gives no others.
+#[derive(Debug)]
+struct Pages {
+    each: Box<[AtomicU64]>,
+    count: AtomicU64,
 }
 
 /// An entry that was found, for its mark.
@@ -40,6 +49,9 @@ struct Places {
     tag: u8,
 }
 
+/// A set, and which of its entries.
+type Place = (usize, usize);
+
 /// What an entry is worth to the table, the least first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Worth {
@@ -51,15 +63,37 @@ pub(crate) enum Worth {
     Used,
 }
 
-impl Slots {
-    /// How many bytes an entry takes, with its share of everything.
-    pub(crate) const BYTES: usize = WORDS * 8 + 1;
+/// One in how many places is to spare.
+const SPARE: usize = 20;
 
+impl Slots {
     /// A table with room for at least so many entries.
     pub(crate) fn new(entries: usize) -> Self {
-        // With two sets to choose from, a table is full to a twentieth before any must give way.
-        let sets = (entries + entries / 20).div_ceil(WAYS).max(1);
-        Self { sets, tags: zeroed(sets), words: zeroed(sets * WAYS * WORDS) }
+        // With two sets to choose from, and those that are there moved to their other one, hardly
+        // any has to give way before as many are there.
+        let sets = (entries + entries / SPARE).div_ceil(WAYS).max(1);
+        Self {
+            sets,
+            tags: zeroed(sets),
+            words: zeroed(sets * WAYS * WORDS),
+            taken: AtomicU64::new(0),
+            pages: Pages::of(sets * WAYS * WORDS),
+        }
+    }
+
+    /// How many bytes a table for so many entries takes when it is full.
+    pub(crate) const fn most_bytes(entries: usize) -> u64 {
+        (entries + entries / SPARE) as u64 * (WORDS as u64 * 8 + 1)
+    }
+
+    /// How many places are taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes of memory it takes now.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.pages.bytes() + 8 * self.tags.len() as u64
     }
 
     /// Copies what is kept under a key.
@@ -80,19 +114,29 @@ impl Slots {
     }
 
     /// Keeps content under a key, in the place of what was kept under it or of what is worth least.
-    /// `true` if there was room. For one writer at a time.
+    /// For one writer at a time.
     pub(crate) fn write(
         &self,
         key: Key,
         content: &Content,
         mark: u64,
         worth: impl Fn(&Content, u64) -> Worth,
-    ) -> bool {
+    ) {
         let places = self.places(key);
-        let Some((set, way, is_free)) = self.place_for(key, places, worth) else { return false };
-        let (Some(slot), Some(tags)) = (self.slot(set, way), self.tags.get(set)) else {
-            return false;
-        };
+        let place = self.own_place(key, places).or_else(|| self.free_place(places));
+        let place = place.or_else(|| self.make_room(places)).or_else(|| self.least(places, worth));
+        if let Some(place) = place {
+            self.put(place, places.tag, key, content, mark);
+        }
+    }
+
+    fn put(&self, (set, way): Place, tag: u8, key: Key, content: &Content, mark: u64) {
+        let (Some(slot), Some(tags)) = (self.slot(set, way), self.tags.get(set)) else { return };
+        let known = tags.load(Ordering::Relaxed);
+        if known >> (8 * way) & 0xff == 0 {
+            self.taken.fetch_add(1, Ordering::Relaxed);
+            self.pages.touch((set * WAYS + way) * WORDS, WORDS);
+        }
         let sequence = slot.0[0].load(Ordering::Relaxed);
         slot.0[0].store(sequence | 1, Ordering::Relaxed);
         // Whoever reads one of the words below also reads the odd sequence above.
@@ -102,57 +146,60 @@ impl Slots {
             word.store(*value, Ordering::Relaxed);
         }
         slot.0[0].store((sequence | 1) + 1, Ordering::Release);
-        let others = tags.load(Ordering::Relaxed) & !(0xff << (8 * way));
-        tags.store(others | u64::from(places.tag) << (8 * way), Ordering::Relaxed);
-        is_free
+        let others = known & !(0xff << (8 * way));
+        tags.store(others | u64::from(tag) << (8 * way), Ordering::Relaxed);
     }
 
-    /// The set, the way in it, and whether that was free.
-    fn place_for(
-        &self,
-        key: Key,
-        places: Places,
-        worth: impl Fn(&Content, u64) -> Worth,
-    ) -> Option<(usize, usize, bool)> {
-        let sets = [places.first, places.second];
-        // The key's own place first, or it would be there twice.
-        for set in sets {
-            let own = (0..WAYS).find(|way| self.slot(set, *way).is_some_and(|s| s.has(key)));
-            if let Some(way) = own {
-                return Some((set, way, false));
-            }
-        }
-        let free = |set: usize| matches(self.tags[set].load(Ordering::Relaxed), 0);
-        let [first, second] = sets.map(free);
-        let (set, ways) = if first.count_ones() >= second.count_ones() {
-            (places.first, first)
-        } else {
-            (places.second, second)
+    /// Where the key is already: elsewhere it would be there twice.
+    fn own_place(&self, key: Key, places: Places) -> Option<Place> {
+        let has = |(set, way): &Place| self.slot(*set, *way).is_some_and(|slot| slot.key() == key);
+        places.each().find(has)
+    }
+
+    /// A free place, in the emptier of the two sets.
+    fn free_place(&self, places: Places) -> Option<Place> {
+        let free = |set: usize| {
+            let tags = self.tags.get(set).map_or(u64::MAX, |tags| tags.load(Ordering::Relaxed));
+            (0..WAYS).filter(move |way| tags >> (8 * way) & 0xff == 0)
         };
-        if ways != 0 {
-            return Some((set, ways.trailing_zeros() as usize / 8, true));
-        }
-        let each = sets.into_iter().flat_map(|set| (0..WAYS).map(move |way| (set, way)));
-        let least = each.clone().min_by_key(|(set, way)| {
-            self.slot(*set, *way).map_or(Worth::Used, |slot| {
-                let (mark, content) = (slot.mark(), slot.content());
-                worth(&content, mark)
-            })
-        });
-        // Whoever is asked for from now on is worth more than who is not.
-        for (set, way) in each {
-            if let Some(slot) = self.slot(set, way) {
-                slot.0[1].fetch_and(!1, Ordering::Relaxed);
+        let (first, second) = (free(places.first).count(), free(places.second).count());
+        let set = if first >= second { places.first } else { places.second };
+        free(set).next().map(|way| (set, way))
+    }
+
+    /// The place of one that could move to a free place in its other set, and did.
+    fn make_room(&self, places: Places) -> Option<Place> {
+        places.each().find(|(set, way)| {
+            let Some(slot) = self.slot(*set, *way) else { return false };
+            let key = slot.key();
+            let its = self.places(key);
+            let to = self.free_place(its).filter(|(to, _)| to != set);
+            if let Some(to) = to {
+                self.put(to, its.tag, key, &slot.content(), slot.mark());
             }
+            to.is_some()
+        })
+    }
+
+    /// The place of what is worth least.
+    fn least(&self, places: Places, worth: impl Fn(&Content, u64) -> Worth) -> Option<Place> {
+        let slot = |(set, way): Place| self.slot(set, way);
+        let worth = |place: &Place| {
+            slot(*place).map_or(Worth::Used, |slot| worth(&slot.content(), slot.mark()))
+        };
+        let least = places.each().min_by_key(worth);
+        // Whoever is asked for from now on is worth more than who is not.
+        for slot in places.each().filter_map(slot) {
+            slot.0[1].fetch_and(!1, Ordering::Relaxed);
         }
-        least.map(|(set, way)| (set, way, false))
+        least
     }
 
     fn places(&self, key: Key) -> Places {
         let product = u128::from(key[0] ^ 0x9E37_79B9_7F4A_7C15)
             * u128::from(key[1] ^ key[2].rotate_left(29) ^ 0xD6E8_FEB8_6659_FD93);
         let mixed = (product as u64) ^ (product >> 64) as u64;
-        let set = |bits: u64| ((bits & 0xffff_ffff) * self.sets as u64 >> 32) as usize;
+        let set = |bits: u64| (((bits & 0xffff_ffff) * self.sets as u64) >> 32) as usize;
         let tag = (product >> 56) as u8;
         // No entry has the tag of an empty place.
         Places { first: set(mixed), second: set(mixed >> 32), tag: tag.max(1) }
@@ -162,6 +209,36 @@ impl Slots {
         let start = (set * WAYS + way) * WORDS;
         let words = self.words.get(start..start + WORDS)?;
         words.try_into().ok().map(Slot)
+    }
+}
+
+impl Places {
+    fn each(self) -> impl Iterator<Item = Place> {
+        [self.first, self.second].into_iter().flat_map(|set| (0..WAYS).map(move |way| (set, way)))
+    }
+}
+
+impl Pages {
+    const WORDS: usize = 512;
+
+    fn of(words: usize) -> Self {
+        let pages = words.div_ceil(Self::WORDS);
+        Self { each: zeroed(pages.div_ceil(64)), count: AtomicU64::new(0) }
+    }
+
+    fn touch(&self, from: usize, words: usize) {
+        for page in from / Self::WORDS..=(from + words - 1) / Self::WORDS {
+            let Some(word) = self.each.get(page / 64) else { continue };
+            let (known, bit) = (word.load(Ordering::Relaxed), 1 << (page % 64));
+            if known & bit == 0 {
+                word.store(known | bit, Ordering::Relaxed);
+                self.count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.count.load(Ordering::Relaxed) * Self::WORDS as u64 * 8
     }
 }
 
@@ -176,8 +253,8 @@ impl Slot<'_> {
         self.0[1].compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    fn has(self, key: Key) -> bool {
-        [2, 3, 4].map(|word: usize| self.0[word].load(Ordering::Relaxed)) == key
+    fn key(self) -> Key {
+        [2, 3, 4].map(|word: usize| self.0[word].load(Ordering::Relaxed))
     }
 
     fn content(self) -> Content {
@@ -187,7 +264,7 @@ impl Slot<'_> {
     #[inline]
     fn copy(self, key: Key, content: &mut Content) -> bool {
         let sequence = self.0[0].load(Ordering::Acquire);
-        if sequence & 1 != 0 || !self.has(key) {
+        if sequence & 1 != 0 || self.key() != key {
             return false;
         }
         for (value, word) in content.iter_mut().zip(&self.0[HEAD..]) {
@@ -202,6 +279,6 @@ impl Slot<'_> {
 /// byte, which does no harm: what is found there is compared in full.
 fn matches(word: u64, tag: u8) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    let different = word ^ u64::from(tag) * ONES;
+    let different = word ^ (u64::from(tag) * ONES);
     different.wrapping_sub(ONES) & !different & (ONES << 7)
 }

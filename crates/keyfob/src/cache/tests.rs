@@ -130,7 +130,7 @@ fn almost_all_that_there_is_room_for_is_kept() {
     let bearers: Vec<Bearer> = (0..10_000).map(|_| bench.draw()).collect();
     bearers.iter().for_each(|bearer| bench.keep(bearer, &Epochs::default()));
     let found = bearers.iter().filter(|bearer| bench.find(bearer, NOW).is_some()).count();
-    assert!(found > 9_500, "{found}");
+    assert!(found > 9_990, "{found}");
     let report = bench.cache.report();
     assert!(report.tokens as usize >= found && report.most_tokens == 10_000, "{report:?}");
 }

@@ -48,7 +48,7 @@ impl Unknown {
 }
 
 fn step(now: Timestamp) -> u64 {
-    now.as_millis() / 16 & STEP_MASK
+    (now.as_millis() / 16) & STEP_MASK
 }
 
 #[cfg(test)]

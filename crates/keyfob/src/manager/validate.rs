@@ -29,14 +29,14 @@ pub(super) enum Answer<'a> {
     /// In the cache.
     Cached(&'a ActiveToken<'a>),
     /// In the store.
-    Loaded(Token),
+    Loaded(Box<Token>),
 }
 
 /// All of it.
 fn whole(answer: Answer<'_>) -> Result<Token, StoreError> {
     match answer {
         Answer::Cached(token) => token.to_token(),
-        Answer::Loaded(token) => Ok(token),
+        Answer::Loaded(token) => Ok(*token),
     }
 }
 
@@ -155,11 +155,11 @@ impl TokenManager {
             // Whoever does not wait does not pay for the memory that waiting takes.
             Quick::Rules(token, read) => {
                 let met = Box::pin(self.ask_rules((*token)?, presented, chain)).await?;
-                Ok(read(Answer::Loaded(met)))
+                Ok(read(Answer::Loaded(Box::new(met))))
             }
             Quick::Ask(read) => {
                 let token = Box::pin(self.ask_store(presented, chain)).await?;
-                Ok(read(Answer::Loaded(token)))
+                Ok(read(Answer::Loaded(Box::new(token))))
             }
         }
     }

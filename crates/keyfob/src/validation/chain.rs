@@ -57,6 +57,9 @@ pub enum Freshness {
     Strict,
 }
 
+/// One demand: the refusal, if it is not met.
+type Check<T> = fn(&ValidationChain, &T, Option<&DeviceId>, Timestamp) -> Option<Refusal>;
+
 /// What demands are made of: a token, or what is cached of one.
 pub(crate) trait Judged {
     fn kind(&self) -> Kind;
@@ -305,7 +308,7 @@ impl ValidationChain {
         device: Option<&'a DeviceId>,
         now: Timestamp,
     ) -> impl Iterator<Item = Refusal> + 'a {
-        let in_order: [fn(&Self, &T, Option<&DeviceId>, Timestamp) -> Option<Refusal>; 8] = [
+        let in_order: [Check<T>; 8] = [
             |chain, token, _, _| chain.kind(token),
             |chain, token, _, _| chain.issuer(token),
             |chain, token, _, _| chain.audience(token),

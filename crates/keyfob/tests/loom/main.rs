@@ -1,8 +1,6 @@
 //! The lock-free parts, in every order that threads can run in and every order that memory can
 //! show: the same files as in the library, over loom's atomics, with small tables.
 
-#![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
-#![allow(dead_code, unreachable_pub, reason = "the files say more than is tested here")]
 
 #[path = "../../src/cache/slots.rs"]
 mod slots;
@@ -112,7 +110,7 @@ fn what_was_loaded_before_a_revocation_is_not_believed_after_it() {
             })
         };
         let revoking = {
-            let (trust, revoked) = (trust.clone(), revoked.clone());
+            let (trust, revoked) = (trust.clone(), revoked);
             thread::spawn(move || {
                 revoked.store(true, Ordering::SeqCst);
                 trust.invalidate(0);
