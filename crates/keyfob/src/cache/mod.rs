@@ -88,9 +88,6 @@ pub(crate) struct Keep<'a> {
 }
 
 impl Cache {
-    /// What it takes however little it holds: the cells of the watcher and the unknown ids.
-    const FIXED_BYTES: u64 = 8 * ((1 << 16) + 4096);
-
     pub(crate) fn new(settings: CacheSettings, lanes: LaneCount) -> Option<Self> {
         let most = settings.tokens();
         (most > 0).then(|| Self {
@@ -232,7 +229,7 @@ impl Cache {
     }
 
     pub(crate) fn report(&self) -> CacheReport {
-        let bytes = self.slots.bytes() + self.tails.bytes() + Self::FIXED_BYTES;
+        let bytes = self.slots.bytes() + self.tails.bytes() + settings::FIXED_BYTES;
         CacheReport::new(self.slots.taken(), self.most as u64, bytes)
     }
 }

@@ -5,6 +5,9 @@ use crate::time::Ttl;
 
 /// How many words there are for each token in the ring of what does not fit into an entry.
 pub(super) const TAIL_WORDS: usize = 16;
+/// What the cache takes however little it holds: the cells of the watcher, the unknown ids, and the
+/// rest of a page.
+pub(super) const FIXED_BYTES: u64 = 8 * ((1 << 16) + 4096 + 512);
 
 /// How many tokens a manager keeps, and for how long it trusts that no news is good news.
 ///
@@ -48,10 +51,10 @@ impl CacheSettings {
         self.bound
     }
 
-    /// The most memory that the cache takes, in bytes: about 180 for each token, and up to 128 more
-    /// for each that says more than the usual.
+    /// The most memory that the cache takes, in bytes: half a mebibyte, about 180 for each token,
+    /// and up to 128 more for each that says more than the usual.
     pub const fn most_bytes(&self) -> u64 {
-        Slots::most_bytes(self.tokens) + (self.tokens * TAIL_WORDS * 8) as u64
+        FIXED_BYTES + Slots::most_bytes(self.tokens) + (self.tokens * TAIL_WORDS * 8) as u64
     }
 }
 

@@ -1,6 +1,7 @@
 //! The lock-free parts, in every order that threads can run in and every order that memory can
 //! show: the same files as in the library, over loom's atomics, with small tables.
 
+#![allow(dead_code, unreachable_pub, reason = "the files say more than is tested here")]
 
 #[path = "../../src/cache/slots.rs"]
 mod slots;
