@@ -69,9 +69,7 @@ const SPARE: usize = 20;
 impl Slots {
     /// A table with room for at least so many entries.
     pub(crate) fn new(entries: usize) -> Self {
-        // With two sets to choose from, and those that are there moved to their other one, hardly
-        // any has to give way before as many are there.
-        let sets = (entries + entries / SPARE).div_ceil(WAYS).max(1);
+        let sets = Self::sets(entries);
         Self {
             sets,
             tags: zeroed(sets),
@@ -83,7 +81,14 @@ impl Slots {
 
     /// How many bytes a table for so many entries takes when it is full.
     pub(crate) const fn most_bytes(entries: usize) -> u64 {
-        (entries + entries / SPARE) as u64 * (WORDS as u64 * 8 + 1)
+        (8 * Self::sets(entries) * (WAYS * WORDS + 1)) as u64
+    }
+
+    const fn sets(entries: usize) -> usize {
+        // With two sets to choose from, and those that are there moved to their other one, hardly
+        // any has to give way before as many are there.
+        let sets = (entries + entries / SPARE).div_ceil(WAYS);
+        if sets == 0 { 1 } else { sets }
     }
 
     /// How many places are taken.
