@@ -5,9 +5,10 @@ use crate::time::Ttl;
 
 /// How many words there are for each token in the ring of what does not fit into an entry.
 pub(super) const TAIL_WORDS: usize = 16;
-/// What the cache takes however little it holds: the cells of the watcher, the unknown ids, and the
-/// rest of a page.
-pub(super) const FIXED_BYTES: u64 = 8 * ((1 << 16) + 4096 + 512);
+/// What the cache takes however little it holds: the cells of the watcher and the unknown ids.
+pub(super) const FIXED_BYTES: u64 = 8 * ((1 << 16) + 4096);
+/// The last page of the table may be a page for little.
+const PAGE: u64 = 4096;
 
 /// How many tokens a manager keeps, and for how long it trusts that no news is good news.
 ///
@@ -54,7 +55,7 @@ impl CacheSettings {
     /// The most memory that the cache takes, in bytes: half a mebibyte, about 180 for each token,
     /// and up to 128 more for each that says more than the usual.
     pub const fn most_bytes(&self) -> u64 {
-        FIXED_BYTES + Slots::most_bytes(self.tokens) + (self.tokens * TAIL_WORDS * 8) as u64
+        FIXED_BYTES + PAGE + Slots::most_bytes(self.tokens) + (self.tokens * TAIL_WORDS * 8) as u64
     }
 }
 
