@@ -72,7 +72,7 @@ impl<'a> Fields<'a> {
     }
 
     fn text(&mut self) -> &'a str {
-        std::str::from_utf8(self.bytes()).unwrap_or_default()
+        as_text(self.bytes())
     }
 
     fn time(&mut self) -> Option<Timestamp> {
@@ -174,12 +174,12 @@ impl<'a> ActiveToken<'a> {
 
     /// Whom it is meant for, in order.
     pub fn audiences(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        each(self.texts().skip(4))
+        each(self.texts().skip(4)).map(as_text)
     }
 
     /// What it allows, in order.
     pub fn scopes(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        each(self.texts().skip(4).skip_list())
+        each(self.texts().skip(4).skip_list()).map(as_text)
     }
 
     /// The application's own claims as one JSON object.
@@ -272,15 +272,17 @@ impl Judged for ActiveToken<'_> {
     }
 
     fn has_issuer(&self, accepted: &[Issuer]) -> bool {
-        self.issuer().is_some_and(|issuer| accepted.iter().any(|known| known.as_str() == issuer))
+        let issuer = self.texts().skip(2).bytes();
+        accepted.iter().any(|known| known.as_str().as_bytes() == issuer)
     }
 
     fn has_audience(&self, wanted: &NameSet<Audience>) -> bool {
-        self.audiences().any(|audience| wanted.iter().any(|known| known.as_str() == audience))
+        let is_wanted = |audience| wanted.iter().any(|known| known.as_str().as_bytes() == audience);
+        each(self.texts().skip(4)).any(is_wanted)
     }
 
     fn has_scope(&self, scope: &Scope) -> bool {
-        self.scopes().any(|known| known == scope.as_str())
+        each(self.texts().skip(4).skip_list()).any(|known| known == scope.as_str().as_bytes())
     }
 
     fn has_claim(&self, name: &ClaimName) -> bool {
@@ -294,10 +296,15 @@ impl Judged for ActiveToken<'_> {
     }
 }
 
-/// The texts of a list.
-fn each<'a>(mut fields: Fields<'a>) -> impl Iterator<Item = &'a str> {
+/// The fields of a list. They are compared as bytes and need not be read as text for that.
+#[inline]
+fn each<'a>(mut fields: Fields<'a>) -> impl Iterator<Item = &'a [u8]> {
     let count = fields.length();
-    (0..count).map(move |_| fields.text())
+    (0..count).map(move |_| fields.bytes())
+}
+
+fn as_text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
 }
 
 fn optional<T>(text: Option<&str>) -> Result<Option<T>, Invalid>
