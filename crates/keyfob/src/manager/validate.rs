@@ -3,6 +3,7 @@
 use super::TokenManager;
 use super::cached::{Quick, Rules};
 use crate::bearer::{Bearer, ID_DIGITS, IdDigits};
+use crate::cache::Flight;
 use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::event::Sight;
@@ -203,8 +204,7 @@ impl TokenManager {
                 return Ok(token?);
             }
         }
-        let outcome = self.judge(&bearer, presented, chain).await;
-        drop(flight);
+        let outcome = self.judge(&bearer, presented, chain, flight).await;
         match &outcome {
             Ok(token) => self.observe_use(|| token.id),
             Err((Error::Refused(refusal), seen)) => self.observe_refusal(refusal, *seen),
@@ -219,12 +219,15 @@ impl TokenManager {
         bearer: &Bearer,
         presented: Presentation<'_>,
         chain: &ValidationChain,
+        mut flight: Option<Flight<'_>>,
     ) -> Result<Token, (Error, Option<TokenId>)> {
         let unknown = |error: Error| (error, None);
         let known = |error: Error| (error, Some(bearer.id()));
         let (mut spent, mut is_first) = (None, true);
         for _ in 0..TRIES {
             let (mut token, sent) = self.token_of_bearer(bearer).await.map_err(unknown)?;
+            // Others need not wait for what rules take.
+            drop(flight.take());
             let now = self.now();
             if spent.is_some() {
                 // This use was counted, and may have been the last.
