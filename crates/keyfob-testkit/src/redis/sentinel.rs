@@ -22,6 +22,8 @@ const ATTEMPTS: usize = 20;
 pub struct RedisSentinel {
     sentinels: Vec<Sentinel>,
     servers: Vec<RedisServer>,
+    /// The port by which the first primary is known to the sentinels.
+    door: u16,
 }
 
 #[derive(Debug)]
@@ -79,18 +81,28 @@ impl RedisSentinel {
     /// [`LaunchError`], which says what to do.
     pub fn start(replicas: usize) -> Result<Self, LaunchError> {
         let primary = RedisServer::start()?;
-        let port = primary.port();
-        let of_primary = format!("127.0.0.1 {port}");
-        let mut servers = vec![primary];
-        for _ in 0..replicas {
-            let replica = RedisServer::start()?;
-            let (host, port) = of_primary.split_once(' ').unwrap_or_default();
-            replica.call(&["REPLICAOF", host, port])?;
-            servers.push(replica);
+        let replicas = (0..replicas).map(|_| RedisServer::start()).collect::<Result<_, _>>()?;
+        let door = primary.port();
+        Self::around(primary, door, replicas)
+    }
+
+    /// The same of servers that are there already. The primary is known by the port `door`, behind
+    /// which there may be a proxy.
+    ///
+    /// # Errors
+    /// [`LaunchError`], which says what to do.
+    pub fn around(
+        primary: RedisServer,
+        door: u16,
+        replicas: Vec<RedisServer>,
+    ) -> Result<Self, LaunchError> {
+        for replica in &replicas {
+            replica.call(&["REPLICAOF", "127.0.0.1", &door.to_string()])?;
         }
         let sentinels =
-            (0..SENTINELS).map(|_| Sentinel::start(port)).collect::<Result<Vec<_>, _>>()?;
-        let group = Self { sentinels, servers };
+            (0..SENTINELS).map(|_| Sentinel::start(door)).collect::<Result<Vec<_>, _>>()?;
+        let servers = std::iter::once(primary).chain(replicas).collect();
+        let group = Self { sentinels, servers, door };
         group.wait_until_ok()?;
         Ok(group)
     }
@@ -121,7 +133,10 @@ impl RedisSentinel {
         if ports.any(|other| other.as_ref() != Some(&port)) {
             return None;
         }
-        let primary = self.servers.iter().find(|server| server.port().to_string() == port)?;
+        let primary = match self.servers.first() {
+            Some(first) if self.door.to_string() == port => first,
+            _ => self.servers.iter().find(|server| server.port().to_string() == port)?,
+        };
         (role(primary).as_deref() == Some("master")).then_some(primary)
     }
 
