@@ -109,7 +109,12 @@ impl Keys {
         self.prefix('p', lane)
     }
 
-    /// What tells a change in a lane. A signal of nothing is never set: see [`crate::feed`].
+    /// What beats are for: a signal of nothing. See [`crate::feed`].
+    pub(crate) fn mark(&self, lane: Lane) -> Vec<u8> {
+        self.signal(lane, b"")
+    }
+
+    /// What tells a change in a lane: see [`crate::feed`].
     pub(crate) fn signal(&self, lane: Lane, change: &[u8]) -> Vec<u8> {
         self.key('x', lane, change)
     }

@@ -8,10 +8,11 @@
 //!
 //! Silence proves nothing, so the node asks for it: a **beat** is a write in each lane that changes
 //! nothing. A server that is cut off, deposed in its cluster or asked for a lane that has moved
-//! refuses it. What was pushed before beat `n` ran has arrived when beat `n + 1` is answered, though
-//! not always when `n` is: a reply may overtake a push of the same moment. Then everything that
-//! happened before `n` was *sent* has been told, and trust lasts from there. Nobody needs to notice
-//! that a connection is dead or a process was stopped: without beats the trust runs out by itself.
+//! refuses it, and one that had lost a lane and got it back has pushed that: see `beat`. What was
+//! pushed before beat `n` ran has arrived when beat `n + 1` is answered, though not always when `n`
+//! is: a reply may overtake a push of the same moment. Then everything that happened before `n` was
+//! *sent* has been told, and trust lasts from there. Nobody needs to notice that a connection is dead
+//! or a process was stopped: without beats the trust runs out by itself.
 //!
 //! Within the process, watchers are told before the verb returns.
 
