@@ -11,6 +11,7 @@ mod epochs;
 mod fake;
 mod faults;
 mod feed;
+mod guarantee;
 mod index;
 mod open;
 mod outage;

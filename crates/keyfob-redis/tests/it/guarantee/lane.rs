@@ -1,0 +1,94 @@
+//! In a cluster: a lane is moved to another primary, by a resharding or by the end of its own.
+
+use keyfob_testkit::redis::{RedisCluster, RedisServer};
+use tokio::task::block_in_place;
+use tokio::time::sleep;
+
+use super::stage::*;
+use crate::stage::{keys, until};
+
+/// The slot of the only lane of a place.
+fn slot_of(cluster: &RedisCluster, place: &Place) -> u16 {
+    let config = place.by(&crate::cluster_url(cluster));
+    let found = cluster.nodes().iter().flat_map(|node| keys(node, &config, "l*")).next().unwrap();
+    let slot = cluster.nodes()[0].call(&["CLUSTER", "KEYSLOT", &found]).unwrap();
+    slot.number() as u16
+}
+
+/// Moves a slot as a resharding does it.
+fn move_slot(cluster: &RedisCluster, slot: u16, from: &RedisServer, to: &RedisServer) {
+    let (slot, port) = (slot.to_string(), to.port().to_string());
+    let id_of = |node: &RedisServer| node.call(&["CLUSTER", "MYID"]).unwrap().to_string();
+    let (from_id, to_id) = (id_of(from), id_of(to));
+    to.call(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]).unwrap();
+    from.call(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]).unwrap();
+    // Names have bytes in them that are no text, so the server moves them itself.
+    let script = "for _, key in ipairs(redis.call('CLUSTER', 'GETKEYSINSLOT', ARGV[1], 1000)) do \
+        redis.call('MIGRATE', '127.0.0.1', ARGV[2], key, 0, 5000) end";
+    from.call(&["EVAL", script, "0", &slot, &port]).unwrap();
+    to.call(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]).unwrap();
+    for node in cluster.primaries() {
+        node.call(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]).unwrap();
+    }
+}
+
+fn other_than<'a>(cluster: &'a RedisCluster, primary: &RedisServer) -> &'a RedisServer {
+    cluster.primaries().into_iter().find(|other| other.port() != primary.port()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_is_moved() {
+    let cluster = block_in_place(RedisCluster::start).unwrap();
+    let place = Place::new(1);
+    let config = place.by(&crate::cluster_url(&cluster));
+    let stage = Stage::set(&config, &config, usual()).await;
+    let slot = slot_of(&cluster, &place);
+    let from = cluster.primary_of_slot(slot).unwrap();
+    let to = other_than(&cluster, from);
+    let watch = stage.watch();
+    let moving = async {
+        block_in_place(|| move_slot(&cluster, slot, from, to));
+    };
+    let (revoked, ()) = tokio::join!(stage.revoke(), moving);
+    stage.judge(watch, &revoked).await;
+}
+
+/// The primary that gets it back has heard of nothing, and nobody has listened to the other, which
+/// had no lane before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_is_moved_away_and_back_between_two_beats() {
+    let cluster = block_in_place(RedisCluster::start).unwrap();
+    let place = Place::new(1);
+    let config = place.by(&crate::cluster_url(&cluster));
+    // Beats are a fifth of it apart.
+    let bound = millis(5_000);
+    let stage = Stage::set(&config, &config, bound).await;
+    let slot = slot_of(&cluster, &place);
+    let home = cluster.primary_of_slot(slot).unwrap();
+    let away = other_than(&cluster, home);
+    let beats = || home.command_stats().unwrap()["renamenx"].calls;
+    let watch = stage.watch();
+    let before = beats();
+    until("it beats", || beats() > before).await;
+    let before = beats();
+    block_in_place(|| move_slot(&cluster, slot, home, away));
+    let revoked = stage.revoke().await;
+    block_in_place(|| move_slot(&cluster, slot, away, home));
+    assert_eq!(beats(), before, "it took too long");
+    sleep(bound.as_duration()).await;
+    stage.judge(watch, &revoked).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_loses_its_primary() {
+    let cluster = block_in_place(RedisCluster::start).unwrap();
+    let place = Place::new(1);
+    let config = place.by(&crate::cluster_url(&cluster));
+    let stage = Stage::set(&config, &config, usual()).await;
+    let slot = slot_of(&cluster, &place);
+    let lost = cluster.primary_of_slot(slot).unwrap();
+    let watch = stage.watch();
+    block_in_place(|| lost.kill9());
+    let revoked = stage.revoke().await;
+    stage.judge(watch, &revoked).await;
+}

@@ -1,0 +1,77 @@
+//! Fills race invalidations: a load is under way while its token is revoked, and what it brings
+//! comes after the news that it is not true any more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use keyfob::store::Moment;
+use keyfob::{Grant, Kind, Subject, ValidationChain, Why};
+use keyfob_testkit::proxy::{Concerned, Faults, Proxy};
+use keyfob_testkit::redis::server;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::stage::*;
+
+const TASKS: u64 = 100;
+const ROUNDS: u64 = 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_fills() {
+    let proxy = Proxy::to_port(server().port()).await.unwrap();
+    let (place, bound) = (Place::new(8), millis(150));
+    let here = revoker(&place.by_port(server().port())).await;
+    let there = Node::at(&place.by_port(proxy.port()), bound).await;
+    let first = Tokens::issue(&here).await;
+    there.until_from_memory(&first.bearers).await;
+    let late = Duration::from_millis(3);
+    proxy.set(Faults { delay: late, concerns: Concerned::NotSaying(FEED), ..Faults::default() });
+
+    let overtaken = Arc::new(AtomicU64::new(0));
+    let mut tasks = JoinSet::new();
+    for task in 0..TASKS {
+        let (here, there) = (here.clone(), there.manager.clone());
+        let overtaken = Arc::clone(&overtaken);
+        tasks.spawn(async move {
+            for round in 0..ROUNDS {
+                let subject = Subject::new(format!("{task} {round}")).unwrap();
+                let grant = Grant::new(Kind::Session).subject(subject.clone());
+                let issued = here.issue(grant).await.unwrap();
+                let filling = {
+                    let (there, bearer) = (there.clone(), issued.bearer.clone());
+                    tokio::spawn(async move {
+                        let chain = ValidationChain::new();
+                        let is_active = there.check(&bearer, &chain, |_| ()).await.is_ok();
+                        (is_active, Moment::now())
+                    })
+                };
+                // Before the load is answered, while it is, and after it was.
+                sleep(late * ((task + round) % 5) as u32).await;
+                if round % 2 == 0 {
+                    here.revoke(issued.token.id, Why::unstated()).await.unwrap();
+                } else {
+                    here.revoke_subject(&subject, Why::unstated()).await.unwrap();
+                }
+                let revoked = Moment::now();
+                let (was_active, filled) = filling.await.unwrap();
+                if was_active && filled > revoked {
+                    overtaken.fetch_add(1, Ordering::Relaxed);
+                }
+                let end = revoked.after(bound.as_duration());
+                while Moment::now() <= end {
+                    sleep(Duration::from_millis(2)).await;
+                }
+                let chain = ValidationChain::new();
+                let answer = there.check(&issued.bearer, &chain, |_| ()).await;
+                assert!(answer.is_err(), "{} lives on from a late fill", issued.token.id);
+            }
+        });
+    }
+    while let Some(task) = tasks.join_next().await {
+        task.unwrap();
+    }
+    let overtaken = overtaken.load(Ordering::Relaxed);
+    assert!(overtaken > TASKS, "only {overtaken} fills were overtaken");
+    there.until_from_memory(&first.bearers).await;
+}

@@ -1,0 +1,125 @@
+//! The watched node's process is stopped where it stands and goes on later: its clock has gone on,
+//! its news lies in its sockets, and its cache is as it was.
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use keyfob::Ttl;
+use keyfob::store::Moment;
+use keyfob_testkit::redis::server;
+use tokio::time::sleep;
+
+use super::stage::*;
+
+/// Tells the process that it is the watched node: the way to the store, the bound and the bearers.
+const NODE: &str = "KEYFOB_TEST_NODE";
+
+/// Another process. It goes when it is dropped, stopped or not.
+struct Process {
+    child: Child,
+    asks: ChildStdin,
+    says: Lines<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    fn start(url: &str, bound: Ttl, bearers: &[String]) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "guarantee::stopped::node", "--nocapture"])
+            .env(NODE, format!("{url} {} {}", bound.as_millis(), bearers.join(" ")))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let says = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { asks: child.stdin.take().unwrap(), says, child }
+    }
+
+    /// When it asked the last question that was answered with "active", for each token. The clock
+    /// is the same in all processes of the machine.
+    fn last_active(&mut self) -> Vec<Moment> {
+        self.asks.write_all(b"?\n").unwrap();
+        loop {
+            let line = self.says.next().unwrap().unwrap();
+            // The test harness of that process says other things.
+            if let Some((_, said)) = line.split_once("last active") {
+                let moments = said.split_whitespace().map(|nanos| nanos.parse().unwrap());
+                return moments.map(Moment::from_nanos).collect();
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = ["-c", r#"kill -s "$1" "$2""#, "sh", name, &self.child.id().to_string()];
+        assert!(Command::new("sh").args(kill).status().unwrap().success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+async fn stop(bound: Ttl, before: u64, after: u64) {
+    let place = Place::new(8);
+    let config = place.by(&server().url());
+    let here = revoker(&config).await;
+    let tokens = Tokens::issue(&here).await;
+    let mut process = Process::start(&place.url(&server().url()), bound, &tokens.bearers);
+    // It says so only once it answers from memory.
+    assert_eq!(process.last_active().len(), tokens.bearers.len());
+    process.signal("STOP");
+    sleep(Duration::from_millis(before)).await;
+    let revoked = tokens.revoke(&here).await;
+    sleep(Duration::from_millis(after)).await;
+    process.signal("CONT");
+    let continued = Moment::now();
+    sleep(bound.as_duration() + Duration::from_millis(500)).await;
+    let last = process.last_active();
+    revoked.assert_kept(&last, bound);
+    assert!(last[LIVES] > continued, "what lives is refused");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn for_longer_than_the_bound() {
+    stop(usual(), 0, 1_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn for_less_than_the_bound() {
+    stop(millis(1_500), 100, 200).await;
+    stop(usual(), 50, 50).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_short_bound() {
+    stop(millis(50), 20, 300).await;
+}
+
+/// The other process. Where nobody started it as such it is one more node of the shared server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node() {
+    let Ok(told) = std::env::var(NODE) else {
+        let config = Place::new(8).by(&server().url());
+        Stage::set(&config, &config, usual()).await;
+        return;
+    };
+    let mut told = told.split(' ').map(str::to_owned);
+    let config = told.next().unwrap().parse().unwrap();
+    let bound = millis(told.next().unwrap().parse().unwrap());
+    let bearers: Vec<_> = told.collect();
+    let node = Node::at(&config, bound).await;
+    node.until_from_memory(&bearers).await;
+    let watch = node.watch(&bearers);
+    sleep(Duration::from_millis(50)).await;
+    let answering = tokio::task::spawn_blocking(move || {
+        for _asked in std::io::stdin().lines().map_while(Result::ok) {
+            let last: Vec<_> =
+                watch.last_active().iter().map(|last| last.as_nanos().to_string()).collect();
+            writeln!(std::io::stdout(), "last active {}", last.join(" ")).unwrap();
+        }
+    });
+    answering.await.unwrap();
+}
