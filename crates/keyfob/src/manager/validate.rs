@@ -96,20 +96,23 @@ impl TokenManager {
     ///
     /// # Errors
     /// As [`TokenManager::validate`].
-    pub async fn check<R>(
-        &self,
-        presented: impl Into<Presentation<'_>>,
-        chain: &ValidationChain,
-        read: impl FnOnce(&ActiveToken<'_>) -> R,
-    ) -> Result<R, Error> {
-        let outcome = self.decide(presented.into(), chain, |answer| match answer {
+    pub fn check<'a, R, F>(
+        &'a self,
+        presented: impl Into<Presentation<'a>>,
+        chain: &'a ValidationChain,
+        read: F,
+    ) -> impl Future<Output = Result<R, Error>>
+    where
+        F: FnOnce(&ActiveToken<'_>) -> R + 'a,
+    {
+        // The future is that of the decision itself: each one around it would move everything again.
+        self.decide(presented.into(), chain, |answer| match answer {
             Answer::Cached(token) => read(token),
             Answer::Loaded(token) => {
                 let (mut digits, bytes) = ([0; ID_DIGITS], active::write(&token, &[]));
                 read(&ActiveToken::over(IdDigits::of(token.id, &mut digits), &bytes))
             }
-        });
-        outcome.await
+        })
     }
 
     /// As [`TokenManager::validate`], demanding only that the token be active.
