@@ -46,7 +46,7 @@ pub(super) async fn beat(
         // While a lane is being moved, its old primary does not answer for a key that it has not
         // got: nobody is trusted meanwhile.
         if each {
-            pipeline.cmd("RENAMENX").arg(mark.as_slice()).arg(mark.as_slice());
+            pipeline.cmd("RENAME").arg(mark.as_slice()).arg(mark.as_slice());
         } else {
             pipeline.cmd("DEL").arg(mark.as_slice());
         }
@@ -75,8 +75,8 @@ fn is_missing(answer: &Value) -> bool {
     matches!(answer, Value::ServerError(error) if error.details() == Some("no such key"))
 }
 
-/// Sets the marks of some lanes, unless another node is quicker. The next beat finds them.
-async fn set_marks(
+/// Sets the marks of some lanes that have none. Where that is refused, beats find none.
+pub(super) async fn set_marks(
     link: &Link,
     keys: &Keys,
     lanes: &[Lane],

@@ -9,7 +9,7 @@ use redis::{Cmd, PushInfo};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::beat::{Beat, beat};
+use super::beat::{Beat, beat, set_marks};
 use super::sources::Sources;
 use super::{Feed, interval, signal};
 use crate::config::Address;
@@ -52,10 +52,12 @@ impl Listener {
 
     /// Listens on one connection until it fails.
     async fn listen(&self) -> Result<(), StoreError> {
-        let link = self.connect().await?;
+        // Nobody else may have reason to ask the way again, where nobody asks for its lanes.
+        let link = self.connect().await.inspect_err(|_| self.net.redirected(None))?;
         // Everything from here on is pushed to us, so from here on silence means something.
         let mut sources = Sources::default();
         let mut before: Option<Beat> = None;
+        let mut marked = Vec::new();
         while let Some(bound) = self.feed.bound() {
             let due = Instant::now() + interval(bound);
             let lanes = self.lanes.borrow().clone();
@@ -65,6 +67,11 @@ impl Listener {
             sources.speak(&self.feed.watching(), &lanes);
             // A server that only pauses is waited for, as an emptied cache costs it more.
             let limit = self.response_timeout.max(bound * 4);
+            if self.lanes_move && marked != lanes {
+                // A beat that finds no mark sets it too, but it is the one after that which counts.
+                set_marks(&link, &self.keys, &lanes, limit).await.map_err(Trouble::into_error)?;
+                marked.clone_from(&lanes);
+            }
             let now = match beat(&link, &self.keys, &lanes, self.lanes_move, limit).await {
                 Ok(now) => now,
                 Err(trouble) => {

@@ -36,6 +36,9 @@ pub(crate) use follow::{Following, follow};
 /// The shortest time between two beats.
 const SHORTEST: Duration = Duration::from_millis(2);
 
+/// The longest, however long the bound: whoever begins to watch waits for two.
+const LONGEST: Duration = Duration::from_millis(400);
+
 /// Whoever watches, and whom they hear.
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
@@ -114,5 +117,5 @@ impl<I: Iterator<Item = (Lane, Change)>> Drop for Telling<'_, I> {
 
 /// How long from one beat to the next, for such a bound.
 fn interval(bound: Duration) -> Duration {
-    (bound / 5).max(SHORTEST)
+    (bound / 5).clamp(SHORTEST, LONGEST)
 }

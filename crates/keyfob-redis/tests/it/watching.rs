@@ -284,9 +284,6 @@ async fn the_feed_follows_lanes_that_move_and_nodes_that_go() {
     let (from_id, to_id) = (id_of(from), id_of(to));
     to.call(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]).unwrap();
     from.call(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]).unwrap();
-    until("a lane that is being moved is not trusted", || !watcher.trusts(lane)).await;
-    let others = || (0..LANES).map(Lane::new).filter(|other| *other != lane);
-    until("the others are", || others().all(|other| watcher.trusts(other))).await;
     let port = to.port().to_string();
     // Names have bytes in them that are no text, so the server moves them itself.
     let script = "local keys = redis.call('CLUSTER', 'GETKEYSINSLOT', ARGV[1], 1000) \
@@ -295,6 +292,9 @@ async fn the_feed_follows_lanes_that_move_and_nodes_that_go() {
     let moved = from.call(&["EVAL", script, "1", &key, &slot, &port]);
     let moved = moved.map(|moved| moved.number());
     assert!(moved.as_ref().is_ok_and(|moved| *moved > 0), "{moved:?}");
+    until("a lane that is being moved is not trusted", || !watcher.trusts(lane)).await;
+    let others = || (0..LANES).map(Lane::new).filter(|other| *other != lane);
+    until("the others are", || others().all(|other| watcher.trusts(other))).await;
     let before = watcher.ticket();
     for node in [to, from, &cluster.nodes()[2]] {
         node.call(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]).unwrap();
