@@ -48,6 +48,8 @@ pub mod stamp;
 #[doc(hidden)]
 pub mod touch;
 #[doc(hidden)]
+pub mod watch;
+#[doc(hidden)]
 pub mod whole;
 
 use std::future::Future;
@@ -218,6 +220,15 @@ macro_rules! store_contract {
                 the_latest_cursor_leads_to_what_comes
                 a_reader_that_follows_misses_nothing
             }
+            watch {
+                trust_comes_soon
+                a_revocation_is_told_before_it_returns
+                a_replacement_is_told_before_it_returns
+                an_epoch_is_told_before_its_advance_returns
+                what_ends_nothing_is_not_told
+                each_watcher_is_told
+                a_watcher_is_let_go
+            }
             whole {
                 a_report_names_the_store
                 a_namespace_does_not_change
@@ -246,6 +257,25 @@ macro_rules! scenarios {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use keyfob::MemoryStore;
+
+    use super::{Setup, Time};
+    use crate::spy::Spy;
+
+    /// A store without a feed keeps to the contract too.
+    async fn deaf() -> Setup {
+        let store = Spy::on(Arc::new(MemoryStore::new().unwrap())).without_a_feed();
+        Setup::new(Arc::new(store), Time::Real).without_a_feed()
+    }
+
+    #[test]
+    fn without_a_feed_nothing_is_trusted() {
+        super::run(deaf, super::watch::trust_comes_soon);
+        super::run(deaf, super::watch::a_watcher_is_let_go);
+    }
+
     /// A scenario that is not in the list would never run.
     #[test]
     fn every_scenario_is_listed() {

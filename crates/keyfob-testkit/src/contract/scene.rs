@@ -38,6 +38,11 @@ impl Scene {
         self.0.now()
     }
 
+    /// See [`Setup::has_feed`].
+    pub fn has_feed(&self) -> bool {
+        self.0.has_feed
+    }
+
     /// See [`Setup::brief`].
     pub fn brief(&self) -> Ttl {
         self.0.brief()

@@ -19,6 +19,9 @@ pub struct Setup {
     pub time: Time,
     /// Whatever must live as long as the store: a server, a directory.
     pub guard: Option<Box<dyn Any + Send + Sync>>,
+    /// Whether its watchers hear of changes. A store that tells nobody anything is correct too: it
+    /// is never trusted.
+    pub has_feed: bool,
 }
 
 /// The time that a store runs on.
@@ -37,12 +40,17 @@ const SLACK: Duration = Duration::from_millis(25);
 impl Setup {
     /// A setup with nothing but the store to keep.
     pub fn new(store: Arc<dyn Store>, time: Time) -> Self {
-        Self { store, time, guard: None }
+        Self { store, time, guard: None, has_feed: true }
     }
 
     /// The same, and `guard` lives as long.
     pub fn keeping(self, guard: impl Any + Send + Sync) -> Self {
         Self { guard: Some(Box::new(guard)), ..self }
+    }
+
+    /// The same of a store that does nothing with its watchers.
+    pub fn without_a_feed(self) -> Self {
+        Self { has_feed: false, ..self }
     }
 
     /// The present moment.

@@ -1,0 +1,209 @@
+//! Watch: whoever keeps what was loaded is told what ended it, before the verb that ended it
+//! returns, and of nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyfob::store::{
+    Advance, Cell, Change, EpochScope, LastUse, Moment, NewRecord, Replaced, Revoke, Revoked,
+    Spend, Ticket, Watcher,
+};
+use keyfob::{Lane, TokenId, Ttl};
+
+use super::scene::Scene;
+
+/// How long it may take until a watcher trusts a store: a second, and what a slow machine takes.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often it is looked at that nothing more was told than had to be. A store may say that
+/// anything may have changed at any time, though not at every time.
+const LOOKS: usize = 3;
+
+/// A watcher, and what it is told from a moment on.
+struct Told {
+    watcher: Arc<Watcher>,
+    before: Ticket,
+}
+
+impl Told {
+    fn from_now(watcher: &Arc<Watcher>) -> Self {
+        Self { watcher: Arc::clone(watcher), before: watcher.ticket() }
+    }
+
+    fn of(&self, lane: Lane, change: Change) -> bool {
+        let cell = match change {
+            Change::Record(local) => Some(Cell::of_record(local)),
+            Change::Field(field) => Some(Cell::of_field(field)),
+            Change::All => None,
+        };
+        !self.watcher.is_current(lane, self.before, cell)
+    }
+
+    fn of_record(&self, id: TokenId) -> bool {
+        self.of(id.lane(), Change::of(id))
+    }
+
+    fn nothing(&self) -> bool {
+        self.watcher.ticket() == self.before
+    }
+}
+
+/// A watcher whose trust lasts for as long as any scenario; nothing where the store has no feed.
+async fn watcher(scene: &Scene) -> Option<Arc<Watcher>> {
+    let store = scene.store();
+    let watcher = Watcher::new(store.namespace().lanes(), Ttl::from_mins(5));
+    store.watch(&watcher);
+    let begun = Moment::now();
+    let all = || scene.lanes().into_iter().all(|lane| watcher.trusts(lane));
+    if !scene.has_feed() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let any = scene.lanes().into_iter().any(|lane| watcher.trusts(lane));
+        assert!(!any, "a store without a feed is never trusted");
+        return None;
+    }
+    while !all() {
+        assert!(Moment::now() < begun.after(PATIENCE), "every lane is trusted soon");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    Some(watcher)
+}
+
+async fn new_token(scene: &Scene, lane: Lane) -> TokenId {
+    let record = scene.record(lane);
+    let id = record.id;
+    scene.insert(record).await;
+    id
+}
+
+async fn revoke(scene: &Scene, revoke: Revoke) {
+    let revoked = scene.store().revoke(scene.operation(), revoke).await.expect("an answer");
+    assert!(matches!(revoked, Revoked::Now), "it was not revoked before: {revoked:?}");
+}
+
+async fn advance(scene: &Scene, scope: EpochScope) {
+    let advance = Advance { scope, at: scene.now(), note: vec![], events: vec![] };
+    scene.store().advance(scene.operation(), advance).await.expect("an advance is answered");
+}
+
+/// A watcher trusts every lane soon after it was registered.
+pub async fn trust_comes_soon(scene: Scene) {
+    watcher(&scene).await;
+}
+
+/// A revocation is told with what it cascades to, and of no other token.
+pub async fn a_revocation_is_told_before_it_returns(scene: Scene) {
+    let Some(watcher) = watcher(&scene).await else { return };
+    let mut exact = false;
+    for look in 0..LOOKS {
+        let (id, other) =
+            (new_token(&scene, scene.lane(0)).await, new_token(&scene, scene.lane(0)).await);
+        let cascade = (look % 2 == 0).then(|| scene.ancestor_epoch(id));
+        let told = Told::from_now(&watcher);
+        revoke(&scene, Revoke { cascade, ..scene.revocation(id) }).await;
+        assert!(told.of_record(id), "its record has changed");
+        if let Some(cascade) = cascade {
+            assert!(told.of(id.lane(), Change::Field(cascade)), "and what descends from it");
+        }
+        exact |= !told.of_record(other) && !told.of(scene.lane(0), Change::All);
+    }
+    assert!(exact, "a token that is not revoked is never kept");
+}
+
+/// A replacement is told, and of no other token.
+pub async fn a_replacement_is_told_before_it_returns(scene: Scene) {
+    let Some(watcher) = watcher(&scene).await else { return };
+    let mut exact = false;
+    for _ in 0..LOOKS {
+        let (id, other) =
+            (new_token(&scene, scene.lane(0)).await, new_token(&scene, scene.lane(0)).await);
+        let version = scene.loaded(id).await.version;
+        let told = Told::from_now(&watcher);
+        let replacement = scene.replacement(id, version, b"new");
+        let replaced = scene.store().replace(scene.operation(), replacement).await;
+        assert!(matches!(replaced, Ok(Replaced::Stored(_))), "{replaced:?}");
+        assert!(told.of_record(id), "its record has changed");
+        exact |= !told.of_record(other) && !told.of(scene.lane(0), Change::All);
+    }
+    assert!(exact, "a token that is not replaced is never kept");
+}
+
+/// An epoch is told in each lane that it is advanced in, and no other epoch is.
+pub async fn an_epoch_is_told_before_its_advance_returns(scene: Scene) {
+    let Some(watcher) = watcher(&scene).await else { return };
+    let (own, other) = (scene.subject_epoch("one"), scene.subject_epoch("other"));
+    let client = scene.client_epoch("app");
+    let (mut exact, lane) = (false, scene.lane(1));
+    for _ in 0..LOOKS {
+        let told = Told::from_now(&watcher);
+        advance(&scene, EpochScope::Lane(lane, own)).await;
+        assert!(told.of(lane, Change::Field(own)), "it was advanced");
+        exact |= !told.of(lane, Change::Field(other)) && !told.of(lane, Change::All);
+        let told = Told::from_now(&watcher);
+        advance(&scene, EpochScope::EveryLane(client)).await;
+        for lane in scene.lanes() {
+            assert!(told.of(lane, Change::Field(client)), "it was advanced in {lane:?}");
+        }
+    }
+    assert!(exact, "what another epoch covers is never kept");
+    let told = Told::from_now(&watcher);
+    advance(&scene, EpochScope::All).await;
+    for lane in scene.lanes() {
+        assert!(told.of(lane, Change::All), "everything ended in {lane:?}");
+    }
+}
+
+/// What is inserted, used, looked at or observed ends nothing, and is not told.
+pub async fn what_ends_nothing_is_not_told(scene: Scene) {
+    let Some(watcher) = watcher(&scene).await else { return };
+    let (store, lane) = (scene.store(), scene.lane(0));
+    let mut silent = false;
+    for _ in 0..LOOKS {
+        // What was pushed when the lanes were new may still be on its way.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let told = Told::from_now(&watcher);
+        let id = new_token(&scene, lane).await;
+        let counted = NewRecord { uses_left: Some(2), ..scene.record(lane) };
+        let spent = Spend { id: counted.id };
+        scene.insert(counted).await;
+        store.spend(scene.operation(), spent).await.expect("a use is answered");
+        let at = scene.now();
+        store.touch(&[LastUse { id, at }]).await.expect("a touch is answered");
+        store.observe(lane, vec![b"seen".to_vec()]).await.expect("an entry is taken");
+        scene.loaded(id).await;
+        scene.stamp(lane).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        silent |= told.nothing();
+    }
+    assert!(silent, "something that ends nothing is told every time");
+}
+
+/// Each of two watchers is told, and one goes on when the other is gone.
+pub async fn each_watcher_is_told(scene: Scene) {
+    let (Some(one), Some(two)) = (watcher(&scene).await, watcher(&scene).await) else { return };
+    let id = new_token(&scene, scene.lane(0)).await;
+    let told = [Told::from_now(&one), Told::from_now(&two)];
+    revoke(&scene, scene.revocation(id)).await;
+    assert!(told.iter().all(|told| told.of_record(id)), "both are told");
+    drop((told, one));
+    let id = new_token(&scene, scene.lane(1)).await;
+    let told = Told::from_now(&two);
+    assert!(!told.of_record(id), "and trusts as before");
+    revoke(&scene, scene.revocation(id)).await;
+    assert!(told.of_record(id), "the one that is left is told");
+}
+
+/// The store does not keep a watcher alive.
+pub async fn a_watcher_is_let_go(scene: Scene) {
+    let store = scene.store();
+    let watcher = Watcher::new(store.namespace().lanes(), Ttl::from_secs(1));
+    store.watch(&watcher);
+    let id = new_token(&scene, scene.lane(0)).await;
+    let left = Arc::downgrade(&watcher);
+    drop(watcher);
+    revoke(&scene, scene.revocation(id)).await;
+    let begun = Moment::now();
+    while left.strong_count() > 0 {
+        assert!(Moment::now() < begun.after(PATIENCE), "the store keeps the watcher");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
