@@ -77,7 +77,7 @@ async fn storm_of_cuts(cache: CacheSettings) {
             })
         })
         .collect();
-    let length = Duration::from_secs(6);
+    let length = Duration::from_secs(4);
     let storm = Storm { tasks: 200, length, seed: 7, grace: grace(cache) };
     let healed = async {
         cutters.iter().for_each(tokio::task::JoinHandle::abort);
@@ -113,7 +113,7 @@ async fn storm_of_kills(cache: CacheSettings) {
             killed.restart().unwrap();
         }
     });
-    let length = Duration::from_secs(6);
+    let length = Duration::from_secs(4);
     let storm = Storm { tasks: 200, length, seed: 8, grace: grace(cache) };
     let healed = async {
         killer.await.unwrap();
