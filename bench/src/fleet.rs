@@ -118,11 +118,9 @@ impl Filled {
 }
 
 impl OnRedis {
-    pub(crate) const NAMESPACE: &str = "fleet";
-
     fn new(runtime: &Runtime) -> Result<Self> {
         let server = Server::start()?;
-        let store = runtime.block_on(RedisStore::connect(&server.url(Self::NAMESPACE)))?;
+        let store = runtime.block_on(RedisStore::connect(&server.url("fleet")))?;
         let empty = server.data_bytes()?;
         Ok(Self { filled: Filled::new(Arc::new(store), "Redis", 128), server, empty })
     }

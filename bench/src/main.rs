@@ -31,7 +31,7 @@ mod validate;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use tokio::runtime::{Builder, Runtime};
 
 use report::{Report, progress};
@@ -80,15 +80,26 @@ fn run() -> Result<()> {
     describe(&mut report, size)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut fleet = fleet::Fleet::default();
+    let mut failed = Vec::new();
     for name in GROUPS {
         if groups.is_empty() || groups.contains(&name) {
             progress(name);
-            group(name, &mut report, &runtime, size, &mut fleet)
-                .with_context(|| format!("the group {name} failed"))?;
+            // What the others found out in minutes is not to be lost with it.
+            if let Err(error) = group(name, &mut report, &runtime, size, &mut fleet) {
+                report.note(format!("the group {name} failed: {error:#}"));
+                failed.push(name);
+            }
         }
     }
-    scale::first_answer(&mut report, &runtime, size, &mut fleet)?;
-    report.publish(as_json, &folder::of_results())
+    if let Err(error) = scale::first_answer(&mut report, &runtime, size, &mut fleet) {
+        report.note(format!("the first answer of a process failed: {error:#}"));
+        failed.push("scale");
+    }
+    report.publish(as_json, &folder::of_results())?;
+    if !failed.is_empty() {
+        bail!("not everything could be measured: see the notes on {}", failed.join(", "));
+    }
+    Ok(())
 }
 
 fn group(

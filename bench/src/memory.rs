@@ -8,7 +8,7 @@ use keyfob_redis::RedisStore;
 use tokio::runtime::Runtime;
 
 use crate::child;
-use crate::fleet::{Fleet, OnRedis};
+use crate::fleet::Fleet;
 use crate::population;
 use crate::report::{Figure, Report};
 use crate::server::Server;
@@ -72,11 +72,13 @@ fn cache(report: &mut Report, size: Size) -> Result<()> {
 
 /// The mean length of some records.
 fn record_length(server: &Server) -> Result<f64> {
-    let pattern = format!("{}:r{{*", OnRedis::NAMESPACE);
-    let script = "local keys = redis.call('KEYS', ARGV[1]) local sum, n = 0, 0 \
-                  for i = 1, #keys, 997 do sum, n = sum + redis.call('STRLEN', keys[i]), n + 1 end \
+    let script = "local sum, n, tries = 0, 0, 0 \
+                  while n < 200 and tries < 100000 do \
+                  local key = redis.call('RANDOMKEY') tries = tries + 1 \
+                  if string.find(key, ':r{', 1, true) then \
+                  sum, n = sum + redis.call('STRLEN', key), n + 1 end end \
                   return tostring(sum / n)";
-    let mean = server.call(&["EVAL", script, "0", &pattern])?.to_string();
+    let mean = server.call(&["EVAL", script, "0"])?.to_string();
     mean.parse().context("a mean of lengths")
 }
 

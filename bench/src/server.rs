@@ -63,11 +63,22 @@ impl Server {
 
     /// The bytes that the data takes, without the streams of events, which are capped.
     pub(crate) fn data_bytes(&self) -> Result<f64> {
-        let streams = "local sum = 0 for _, k in ipairs(redis.call('KEYS', '*:[eo]{*')) do \
-                       sum = sum + (redis.call('MEMORY', 'USAGE', k, 'SAMPLES', 0) or 0) end \
-                       return sum";
-        let streams = self.redis.call(&["EVAL", streams, "0"])?.number();
-        Ok(self.number("memory", "used_memory")? - streams as f64)
+        let mut streams = 0;
+        let mut cursor = "0".to_owned();
+        loop {
+            // Step by step: to ask for all keys at once would stop the server for seconds.
+            let scan = ["SCAN", &cursor, "MATCH", "*:[eo]{*", "COUNT", "20000", "TYPE", "stream"];
+            let page = self.redis.call(&scan)?;
+            let [next, names] = page.list() else { bail!("SCAN answered {page:?}") };
+            for name in names.list() {
+                let usage = ["MEMORY", "USAGE", &name.to_string(), "SAMPLES", "0"];
+                streams += self.redis.call(&usage)?.number();
+            }
+            cursor = next.to_string();
+            if cursor == "0" {
+                return Ok(self.number("memory", "used_memory")? - streams as f64);
+            }
+        }
     }
 
     /// Every command that was called, with how often, for a number of operations.

@@ -1,10 +1,17 @@
-//! The barest scripts that read and write on Redis what keyfob does, driven by the plainest client:
-//! no checks, no verdict, no repetition, no index that keeps itself small. The client does the
-//! index's thinking beforehand: it names a new chunk of an index whenever one is full.
+//! The barest scripts that read and write on Redis what keyfob does: no checks, no verdict, no
+//! repetition, no index that keeps itself small. Who sends them does the index's thinking beforehand:
+//! it names a new chunk of an index whenever one is full.
+//!
+//! They are sent in two ways. One at a time they go by the library that keyfob uses itself, on the
+//! same runtime: a server that waits longer between two commands works longer on each, so the pace
+//! has to be the same. Many at a time they go by the plainest client there is.
 
 use std::collections::HashMap;
 
 use anyhow::{Context, Result};
+use redis::Cmd;
+use redis::aio::MultiplexedConnection;
+use tokio::runtime::Runtime;
 
 use crate::population::Dice;
 use crate::server::{Client, Server, write_command};
@@ -45,6 +52,7 @@ pub(super) struct Sizes {
 #[derive(Debug)]
 pub(super) struct Bare {
     client: Client,
+    library: MultiplexedConnection,
     load: String,
     insert: String,
     revoke: String,
@@ -61,17 +69,23 @@ pub(super) struct Written {
     id: [u8; 10],
 }
 
-/// Commands in the form in which they are sent.
+/// Commands, in the form in which they are sent and in that of the library.
 #[derive(Debug, Default)]
 pub(super) struct Commands {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    of_library: Vec<Cmd>,
 }
 
 impl Commands {
     fn add(&mut self, parts: &[&[u8]]) {
         write_command(&mut self.bytes, parts);
         self.ends.push(self.bytes.len());
+        let mut command = Cmd::new();
+        parts.iter().for_each(|part| {
+            command.arg(*part);
+        });
+        self.of_library.push(command);
     }
 
     fn len(&self) -> usize {
@@ -86,15 +100,17 @@ impl Commands {
 }
 
 impl Bare {
-    pub(super) fn new(server: &Server, sizes: Sizes) -> Result<Self> {
+    pub(super) fn new(server: &Server, runtime: &Runtime, sizes: Sizes) -> Result<Self> {
         let mut client = server.client()?;
+        let library = redis::Client::open(format!("redis://127.0.0.1:{}", server.port()))?;
+        let library = runtime.block_on(library.get_multiplexed_async_connection())?;
         let mut load = |script: &str| {
             let digest = client.ask(&[b"SCRIPT", b"LOAD", script.as_bytes()])?;
             String::from_utf8(digest).context("a digest is text")
         };
         let (load, insert, revoke) = (load(LOAD)?, load(INSERT)?, load(REVOKE)?);
         let (dice, number, entries) = (Dice::new(7), 0, HashMap::new());
-        Ok(Self { client, load, insert, revoke, sizes, dice, number, entries })
+        Ok(Self { client, library, load, insert, revoke, sizes, dice, number, entries })
     }
 
     /// Sends commands, so many at a time.
@@ -108,8 +124,30 @@ impl Bare {
         Ok(())
     }
 
-    /// Sends one of the commands.
-    pub(super) fn one(&mut self, commands: &Commands, number: usize) -> Result<()> {
+    /// Sends one command after the other by the library.
+    pub(super) fn one_by_one(&mut self, runtime: &Runtime, commands: &Commands) -> Result<()> {
+        runtime.block_on(async {
+            for command in &commands.of_library {
+                self.library.send_packed_command(command).await?.extract_error()?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Sends one of the commands by the library.
+    pub(super) fn one(
+        &mut self,
+        runtime: &Runtime,
+        commands: &Commands,
+        number: usize,
+    ) -> Result<()> {
+        let command = commands.of_library.get(number).context("no such command")?;
+        runtime.block_on(self.library.send_packed_command(command))?.extract_error()?;
+        Ok(())
+    }
+
+    /// Sends one of the commands by the plainest client.
+    pub(super) fn one_plainly(&mut self, commands: &Commands, number: usize) -> Result<()> {
         self.client.exchange(commands.range(number, number + 1), 1)
     }
 

@@ -56,7 +56,7 @@ impl<'a> Stage<'a> {
             population::issue(&manager, 0..tokens, 128, tokens / 2_000, population::indexed);
         let issued = runtime.block_on(filled)?;
         let sizes = sizes(&server)?;
-        let mut bare = Bare::new(&server, sizes)?;
+        let mut bare = Bare::new(&server, runtime, sizes)?;
         for _ in 0..tokens / 1_000 {
             let (inserts, _) = bare.inserts(1_000);
             bare.run(&inserts, 64)?;
@@ -107,8 +107,12 @@ impl<'a> Stage<'a> {
             self.size.rounds(9),
             [
                 &mut || server.cpu_each(count, || self.validate_all()),
-                &mut || server.cpu_each(count, || bare.borrow_mut().run(&loads, 1)),
-                &mut || server.cpu_each(count, || bare.borrow_mut().run(&gets, 1)),
+                &mut || {
+                    server.cpu_each(count, || bare.borrow_mut().one_by_one(self.runtime, &loads))
+                },
+                &mut || {
+                    server.cpu_each(count, || bare.borrow_mut().one_by_one(self.runtime, &gets))
+                },
             ],
         )?;
         let figure = Figure::of("R1", "server's CPU for an uncached validate, c = 1", &ours, "µs");
@@ -116,7 +120,7 @@ impl<'a> Stage<'a> {
         report.note(format!("a bare GET takes {:.2} µs of the server's CPU", plain.median()));
 
         let median = |latencies: Result<Series>| Ok(latencies?.median());
-        let [ours, plain] = rounds(
+        let [ours, library, plain] = rounds(
             self.size.rounds(9),
             [
                 &mut || {
@@ -126,13 +130,20 @@ impl<'a> Stage<'a> {
                 },
                 &mut || {
                     let mut bare = bare.borrow_mut();
-                    median(server::latencies(count, |number| bare.one(&gets, number)))
+                    let one = |number| bare.one(self.runtime, &gets, number);
+                    median(server::latencies(count, one))
+                },
+                &mut || {
+                    let mut bare = bare.borrow_mut();
+                    median(server::latencies(count, |number| bare.one_plainly(&gets, number)))
                 },
             ],
         )?;
         let figure = Figure::of("R1", "p50 of an uncached validate, c = 1", &ours, "µs");
         let target = Target::ratio_at_most(1.3);
-        report.add(figure.beside("bare GET, plain client", &ours, &plain).against(target));
+        report
+            .add(figure.clone().beside("bare GET, same library", &ours, &library).against(target));
+        report.add(figure.beside("bare GET, plainest blocking client", &ours, &plain));
         drop(bare);
         self.limit(report)
     }
@@ -200,7 +211,7 @@ impl<'a> Stage<'a> {
             [&mut || server.cpu_each(count, || self.issue(count, 1).map(drop)), &mut || {
                 let mut bare = self.bare.borrow_mut();
                 let (inserts, _) = bare.inserts(count);
-                server.cpu_each(count, || bare.run(&inserts, 1))
+                server.cpu_each(count, || bare.one_by_one(self.runtime, &inserts))
             }],
         )?;
         let figure = Figure::of("R2", "server's CPU for an issue, c = 1", &ours, "µs");
@@ -240,7 +251,7 @@ impl<'a> Stage<'a> {
                     let (inserts, written) = bare.inserts(count);
                     bare.run(&inserts, AT_ONCE)?;
                     let revokes = bare.revokes(&written);
-                    server.cpu_each(count, || bare.run(&revokes, 1))
+                    server.cpu_each(count, || bare.one_by_one(self.runtime, &revokes))
                 },
             ],
         )?;
