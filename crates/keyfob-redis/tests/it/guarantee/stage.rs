@@ -274,7 +274,12 @@ impl Stage {
     /// that was revoked is refused, and what lives is answered from memory again.
     pub(super) async fn judge(&self, watch: Watch, revoked: &Revoked) {
         watch.until_it_lives().await;
-        sleep(self.there.bound.as_duration() * 2 + Duration::from_millis(300)).await;
+        let end = revoked.0.iter().max().unwrap().after(self.there.bound.as_duration());
+        while Moment::now() <= end {
+            sleep(Duration::from_millis(5)).await;
+        }
+        // It is now that old news would be believed, if ever.
+        sleep(Duration::from_millis(400)).await;
         watch.until_it_lives().await;
         revoked.assert_kept(&watch.last_active(), self.there.bound);
         drop(watch);
