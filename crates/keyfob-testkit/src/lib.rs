@@ -2,6 +2,7 @@
 //!
 //! - [`contract`] is the contract as a suite of tests: `store_contract!(setup)` runs all of it.
 //! - [`model`] is the contract as plain maps, and [`prop`] compares a store with it in random runs.
+//! - [`limits`] is the contract of a store of limits.
 //! - [`redis`] starts real servers for the stores that need one; with the feature `tls` also such
 //!   that speak TLS.
 //! - [`spy`] is a store that counts what is loaded and answers late on command.
@@ -9,6 +10,7 @@
 
 pub mod contract;
 pub mod fuzz;
+pub mod limits;
 pub mod model;
 pub mod prop;
 pub mod proxy;

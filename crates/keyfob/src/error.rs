@@ -3,6 +3,7 @@
 use crate::bearer::BearerRefused;
 use crate::id::TokenId;
 use crate::invalid::Invalid;
+use crate::limit::LimitError;
 use crate::random::RandomUnavailable;
 use crate::store::StoreError;
 use crate::token::TokenState;
@@ -42,6 +43,9 @@ pub enum Error {
         /// The token.
         id: TokenId,
     },
+    /// Limits could not be applied. Do not go on.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// The store failed. Nothing may be concluded about any token.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -57,6 +61,7 @@ impl Error {
             Self::Superseded => "superseded",
             Self::Ended { .. } => "token_ended",
             Self::Contended { .. } => "contended",
+            Self::Limit(error) => error.code(),
             Self::Store(error) => error.code(),
         }
     }

@@ -40,6 +40,8 @@
 //! - **[`ValidationChain`]** is what a service demands; a [`Refusal`] says which demand was not met.
 //! - **[`Filter`]** says which tokens are meant, built up or read from one line of text.
 //! - **[`TokenManager`]** does things: issue, validate, list, revoke, sweep, update, follow.
+//! - **[`Limits`]** say how much a token, a subject, a client or an address may do, and the
+//!   [`LimitVerdict`] whether a request is within them; [`limit`] has the bounds.
 //! - **[`Event`]** tells what happened, [`Observation`] what was seen.
 //! - **[`store`]** is the contract with whatever holds the records, and [`MemoryStore`] its plainest
 //!   form. `keyfob-redb` holds them in a file, `keyfob-redis` in Redis.
@@ -61,6 +63,7 @@ mod event;
 mod filter;
 mod id;
 mod invalid;
+pub mod limit;
 mod manager;
 mod memory;
 mod names;
@@ -83,6 +86,10 @@ pub use event::{
 pub use filter::{Filter, FilterError};
 pub use id::{FamilyId, IdPrefix, Lane, LaneCount, TokenId};
 pub use invalid::{Invalid, Problem};
+pub use limit::{
+    LeasedLimits, LimitBy, LimitError, LimitPolicy, LimitRequest, LimitVerdict, Limiter, Limits,
+    LocalLimits, OnFailure, Rate, Standing,
+};
 pub use manager::{
     Delivery, Diagnosis, EventPage, Follower, HandlerTask, Issued, Lifetimes, ObservationPage,
     PageCursor, Paging, Rest, Retention, RevokeOutcome, Sweep, SweepProgress, TokenManager,
@@ -95,8 +102,8 @@ pub use random::{OsRandom, Random, RandomUnavailable, SeededRandom};
 pub use store::Store;
 pub use text::{
     Actor, AppId, Audience, AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText,
-    ClientId, DeviceId, Issuer, LabelKey, LabelValue, Platform, Reason, Scope, Subject, Tag,
-    UserAgent, Username, Version,
+    ClientId, DeviceId, Issuer, LabelKey, LabelValue, LimitName, Platform, Reason, Scope, Subject,
+    Tag, UserAgent, Username, Version,
 };
 pub use time::{Timestamp, Ttl};
 pub use token::{

@@ -8,6 +8,7 @@ use zeroize::ZeroizeOnDrop;
 
 use crate::digest;
 use crate::id::{Lane, LaneCount, TokenId};
+use crate::limit::LimitKey;
 use crate::random::{self, Random, RandomUnavailable};
 use crate::text::{AppId, ClientId, DeviceId, LabelKey, LabelValue, Subject, Tag};
 
@@ -177,6 +178,13 @@ impl Namespace {
     /// The epoch of a token as an ancestor, in the token's lane.
     pub fn ancestor_epoch(&self, ancestor: TokenId) -> EpochField {
         self.epoch(b"ancestor", ancestor.as_bytes())
+    }
+
+    /// The key of a limit, from all that it is counted by.
+    pub(crate) fn limit_key(&self, parts: &[&[u8]]) -> LimitKey {
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&self.digest(b"limit", parts)[..16]);
+        LimitKey::from_bytes(digest)
     }
 
     fn term(&self, field: TermField, parts: &[&[u8]]) -> Term {

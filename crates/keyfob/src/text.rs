@@ -170,6 +170,8 @@ text_type! {
     LabelValue, "label value", 256;
     /// A tag: a word that a token is filed under.
     Tag, "tag", 64;
+    /// The name of a limit.
+    LimitName, "limit name", 64;
     /// Who did something: a person or a service, as the caller names it.
     Actor, "actor", 256;
     /// Why something was done, in words for a person.

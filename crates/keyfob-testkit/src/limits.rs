@@ -1,0 +1,187 @@
+//! The contract of a store of limits, as assertions that hold for every one.
+//!
+//! Rates are so low that nothing comes back while a test runs, so that time does not matter.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use keyfob::limit::{Charge, Charged, LimitKey, LimitStore, Meter};
+use keyfob::{OsRandom, Random, Rate, Ttl};
+use tokio::task::JoinSet;
+
+/// A key that nobody else has.
+///
+/// # Panics
+/// When there is no randomness.
+pub fn fresh_key() -> LimitKey {
+    let mut bytes = [0; 16];
+    OsRandom.fill(&mut bytes).unwrap_or_else(|error| panic!("{error}"));
+    LimitKey::from_bytes(bytes)
+}
+
+/// So many at once, and then nothing for an hour.
+///
+/// # Panics
+/// When `burst` is zero.
+pub fn once(burst: u32) -> Meter {
+    let hour = Rate::new(1, Ttl::from_hours(1));
+    hour.and_then(|rate| Meter::new(rate, burst)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Everything that holds for every store of limits.
+///
+/// # Panics
+/// When something does not.
+pub async fn holds(store: &Arc<dyn LimitStore>) {
+    a_burst_and_no_more(store).await;
+    all_or_none(store).await;
+    nothing_is_taken_by_looking(store).await;
+    what_is_asked_for_beyond_the_least_is_optional(store).await;
+    too_many_at_once_are_refused(store).await;
+    racers_get_the_burst_and_no_more(std::slice::from_ref(store), once(100), 8).await;
+    racers_for_several_get_no_more_than_the_smallest(store).await;
+}
+
+async fn charge(store: &Arc<dyn LimitStore>, charges: &[Charge]) -> Charged {
+    let charged = store.charge(charges).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(charged.tallies.len(), charges.len(), "a tally for each charge");
+    charged
+}
+
+/// How many calls of one permit each are admitted in a row.
+async fn row(store: &Arc<dyn LimitStore>, key: LimitKey, meter: Meter) -> u32 {
+    let mut admitted = 0;
+    while charge(store, &[Charge::exactly(key, meter, 1)]).await.admitted {
+        admitted += 1;
+        assert!(admitted <= meter.burst(), "more than the burst");
+    }
+    admitted
+}
+
+async fn a_burst_and_no_more(store: &Arc<dyn LimitStore>) {
+    let (key, meter) = (fresh_key(), once(5));
+    let first = charge(store, &[Charge::exactly(key, meter, 2)]).await;
+    assert!(first.admitted);
+    assert_eq!((first.tallies[0].taken, meter.room(first.tallies[0].level)), (2, 3));
+    assert!(!charge(store, &[Charge::exactly(key, meter, 4)]).await.admitted, "more than is left");
+    assert_eq!(row(store, key, meter).await, 3);
+    let last = charge(store, &[Charge::exactly(key, meter, 1)]).await;
+    let tally = last.tallies[0];
+    assert!(!last.admitted && tally.taken == 0, "{last:?}");
+    let wait = meter.wait(tally.level, 1, tally.now).ok().flatten().map_or(0, Ttl::as_millis);
+    assert!((3_500_000..=3_600_000).contains(&wait), "an hour, and not {wait} ms");
+    assert_eq!(row(store, fresh_key(), meter).await, 5, "another key owes nothing");
+}
+
+async fn all_or_none(store: &Arc<dyn LimitStore>) {
+    // Many pairs, so that they lie in the same place and in different ones.
+    for _ in 0..16 {
+        let (wide, narrow) = (fresh_key(), fresh_key());
+        let both = [Charge::exactly(wide, once(6), 1), Charge::exactly(narrow, once(2), 1)];
+        for _ in 0..2 {
+            assert!(charge(store, &both).await.admitted);
+        }
+        for _ in 0..3 {
+            let refused = charge(store, &both).await;
+            assert!(!refused.admitted);
+            assert!(refused.tallies.iter().all(|tally| tally.taken == 0));
+        }
+        assert_eq!(row(store, wide, once(6)).await, 4, "who is refused is not charged");
+    }
+}
+
+async fn nothing_is_taken_by_looking(store: &Arc<dyn LimitStore>) {
+    let (key, meter) = (fresh_key(), once(3));
+    for _ in 0..5 {
+        let looked = charge(store, &[Charge::look(key, meter)]).await;
+        assert!(looked.admitted);
+        assert_eq!(meter.room(looked.tallies[0].level), 3);
+    }
+    assert_eq!(row(store, key, meter).await, 3);
+    let looked = charge(store, &[Charge::look(key, meter)]).await;
+    assert_eq!(meter.room(looked.tallies[0].level), 0);
+}
+
+async fn what_is_asked_for_beyond_the_least_is_optional(store: &Arc<dyn LimitStore>) {
+    let (key, meter) = (fresh_key(), once(10));
+    let wanted = Charge { key, meter, least: 2, most: 7 };
+    let mut taken = Vec::new();
+    loop {
+        let charged = charge(store, &[wanted]).await;
+        if !charged.admitted {
+            break;
+        }
+        taken.push(charged.tallies[0].taken);
+    }
+    assert!(taken.iter().all(|taken| (2..=7).contains(taken)), "{taken:?}");
+    let total: u32 = taken.iter().sum();
+    assert!((9..=10).contains(&total), "{taken:?}");
+    assert_eq!(row(store, key, meter).await, 10 - total);
+}
+
+async fn too_many_at_once_are_refused(store: &Arc<dyn LimitStore>) {
+    let keys = || std::iter::repeat_with(|| Charge::exactly(fresh_key(), once(1), 1));
+    let most: Vec<_> = keys().take(Charge::MOST).collect();
+    assert!(charge(store, &most).await.admitted);
+    let more: Vec<_> = keys().take(Charge::MOST + 1).collect();
+    let error = store.charge(&more).await.expect_err("too many");
+    assert_eq!(error.code(), "store_misconfigured");
+}
+
+/// Many tasks want one key, through each of the stores: together they get what there is.
+///
+/// # Panics
+/// When they get more or less.
+pub async fn racers_get_the_burst_and_no_more(
+    stores: &[Arc<dyn LimitStore>],
+    meter: Meter,
+    tasks: usize,
+) {
+    let key = fresh_key();
+    let admitted = Arc::new(AtomicU64::new(0));
+    let mut racers = JoinSet::new();
+    for store in stores.iter().cycle().take(tasks * stores.len()) {
+        let (store, admitted) = (Arc::clone(store), Arc::clone(&admitted));
+        racers.spawn(async move {
+            for _ in 0..meter.burst() {
+                if charge(&store, &[Charge::exactly(key, meter, 1)]).await.admitted {
+                    admitted.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+    }
+    while let Some(done) = racers.join_next().await {
+        done.unwrap_or_else(|error| panic!("{error}"));
+    }
+    assert_eq!(admitted.load(Ordering::Relaxed), u64::from(meter.burst()));
+}
+
+async fn racers_for_several_get_no_more_than_the_smallest(store: &Arc<dyn LimitStore>) {
+    let keys: Vec<_> = (0..4).map(|_| fresh_key()).collect();
+    let bursts = [40, 25, 60, 40];
+    let admitted = Arc::new(AtomicU64::new(0));
+    let mut racers = JoinSet::new();
+    for _ in 0..8 {
+        let charges: Vec<_> = keys
+            .iter()
+            .zip(bursts)
+            .map(|(key, burst)| Charge::exactly(*key, once(burst), 1))
+            .collect();
+        let (store, admitted) = (Arc::clone(store), Arc::clone(&admitted));
+        racers.spawn(async move {
+            for _ in 0..20 {
+                if charge(&store, &charges).await.admitted {
+                    admitted.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+    }
+    while let Some(done) = racers.join_next().await {
+        done.unwrap_or_else(|error| panic!("{error}"));
+    }
+    let admitted = admitted.load(Ordering::Relaxed) as u32;
+    // Where keys lie apart, one may be held for a moment by a call that another refuses.
+    assert!((1..=25).contains(&admitted), "{admitted}");
+    let left = row(store, keys[2], once(60)).await;
+    assert!((60 - admitted..=60 - admitted).contains(&left), "{admitted} and then {left}");
+}

@@ -1,0 +1,188 @@
+//! Policies over a store: a request in, a verdict out.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::throttle::Throttle;
+use super::{
+    Charge, Charged, LimitBy, LimitError, LimitPolicy, LimitRequest, LimitStore, LimitVerdict,
+    Standing, Tally,
+};
+use crate::error::Error;
+use crate::invalid::{Invalid, Problem};
+use crate::namespace::Namespace;
+use crate::store::StoreError;
+use crate::time::{Timestamp, Ttl};
+
+/// Policies, and the store that keeps what is owed by them.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Limits {
+    store: Arc<dyn LimitStore>,
+    policies: Vec<Arc<LimitPolicy>>,
+}
+
+impl Limits {
+    /// No policies yet, over `store`.
+    pub fn new(store: impl LimitStore) -> Self {
+        Self::over(Arc::new(store))
+    }
+
+    /// No policies yet, over a store that others use too.
+    pub fn over(store: Arc<dyn LimitStore>) -> Self {
+        Self { store, policies: Vec::new() }
+    }
+
+    /// Adds a policy.
+    ///
+    /// # Errors
+    /// When there is one of this name, or when there are [`Charge::MOST`] already.
+    pub fn policy(mut self, policy: LimitPolicy) -> Result<Self, Invalid> {
+        if self.policies.iter().any(|known| known.name() == policy.name()) {
+            return Err(Invalid::new("limit name", Problem::Duplicate));
+        }
+        if self.policies.len() >= Charge::MOST {
+            return Err(Invalid::new("limits", Problem::TooMany { most: Charge::MOST }));
+        }
+        self.policies.push(Arc::new(policy));
+        Ok(self)
+    }
+}
+
+/// Limits with the namespace that blinds their keys. A manager has one; it serves without one too.
+#[derive(Debug)]
+pub struct Limiter {
+    store: Arc<dyn LimitStore>,
+    namespace: Namespace,
+    requests: Vec<Arc<LimitPolicy>>,
+    failures: Vec<Arc<LimitPolicy>>,
+    throttle: Throttle,
+}
+
+impl Limiter {
+    /// A limiter whose keys are blinded by the key of this namespace. All nodes that share a store
+    /// of limits share the namespace too.
+    pub fn new(limits: Limits, namespace: Namespace) -> Self {
+        let is_of_failures = |policy: &Arc<LimitPolicy>| policy.by() == LimitBy::FailedAttempts;
+        let (failures, requests) = limits.policies.into_iter().partition(is_of_failures);
+        let throttle = Throttle::default();
+        Self { store: limits.store, namespace, requests, failures, throttle }
+    }
+
+    /// Whether every policy that counts a request admits it. If so each is charged, else none.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] when the cost can never be admitted, or when the store fails and a policy
+    /// that counts the request fails closed; [`Error::Invalid`] for a cost of zero.
+    pub async fn admit(&self, request: &LimitRequest<'_>) -> Result<LimitVerdict, Error> {
+        let cost = request.permits();
+        if cost == 0 {
+            let allowed = "at least one permit";
+            return Err(Invalid::new("cost", Problem::OutOfRange { allowed }).into());
+        }
+        let (policies, charges) = self.charges(&self.requests, request, cost);
+        let above = policies.iter().find(|policy| policy.meter().burst() < cost);
+        if let Some(policy) = above {
+            let (policy, burst) = (policy.name().clone(), policy.meter().burst());
+            return Err(LimitError::CostAboveBurst { policy, cost, burst }.into());
+        }
+        if charges.is_empty() {
+            return Ok(LimitVerdict::unlimited());
+        }
+        match self.store.charge(&charges).await {
+            Ok(charged) => {
+                let standings = standings(&policies, &charged.tallies, cost, charged.admitted);
+                Ok(LimitVerdict::new(charged.admitted, standings))
+            }
+            Err(source) => match policies.iter().find(|policy| !policy.is_open()) {
+                Some(policy) => {
+                    let policy = policy.name().clone();
+                    Err(LimitError::Unavailable { policy, source }.into())
+                }
+                None => {
+                    tracing::warn!(error = %source, "a request is admitted uncounted");
+                    Ok(LimitVerdict::uncounted())
+                }
+            },
+        }
+    }
+
+    /// How every policy that counts a request stands, failed attempts included. It charges nothing.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the store fails.
+    pub async fn standings(&self, request: &LimitRequest<'_>) -> Result<Vec<Standing>, Error> {
+        let all: Vec<_> = self.requests.iter().chain(&self.failures).map(Arc::clone).collect();
+        let (policies, charges) = self.charges(&all, request, 0);
+        if charges.is_empty() {
+            return Ok(Vec::new());
+        }
+        let charged = self.store.charge(&charges).await?;
+        Ok(standings(&policies, &charged.tallies, request.permits(), false))
+    }
+
+    /// How long an address has to wait that had too many failed attempts; nothing if it need not.
+    pub(crate) fn throttled(&self, ip: IpAddr, now: Timestamp) -> Option<Ttl> {
+        self.throttle.wait(ip, now)
+    }
+
+    /// Charges a failed attempt to an address. When that was its last, it has to wait.
+    pub(crate) async fn failed(&self, ip: IpAddr, now: Timestamp) {
+        let request = LimitRequest::new().ip(ip);
+        let (policies, charges) = self.charges(&self.failures, &request, 1);
+        if charges.is_empty() {
+            return;
+        }
+        let wait = match self.store.charge(&charges).await {
+            Ok(charged) => longest_wait(&charges, &charged),
+            Err(error) => wait_unheard(&policies, &error),
+        };
+        if let Some(wait) = wait {
+            self.throttle.block(ip, wait, now);
+        }
+    }
+
+    fn charges<'a>(
+        &self,
+        policies: &'a [Arc<LimitPolicy>],
+        request: &LimitRequest<'_>,
+        permits: u32,
+    ) -> (Vec<&'a Arc<LimitPolicy>>, Vec<Charge>) {
+        let counted = policies.iter().filter_map(|policy| {
+            let key = request.key(policy, &self.namespace)?;
+            Some((policy, Charge::exactly(key, policy.meter(), permits)))
+        });
+        counted.unzip()
+    }
+}
+
+fn standings(
+    policies: &[&Arc<LimitPolicy>],
+    tallies: &[Tally],
+    cost: u32,
+    admitted: bool,
+) -> Vec<Standing> {
+    let stand = |(policy, tally)| Standing::new(policy, tally, cost, admitted);
+    policies.iter().copied().zip(tallies).map(stand).collect()
+}
+
+/// How long until every policy has room for one attempt more.
+fn longest_wait(charges: &[Charge], charged: &Charged) -> Option<Ttl> {
+    let waits = charges
+        .iter()
+        .zip(&charged.tallies)
+        .filter_map(|(charge, tally)| charge.meter.wait(tally.level, 1, tally.now).ok().flatten());
+    waits.max()
+}
+
+/// How long an address waits whose failed attempt could not be counted: where a policy fails closed,
+/// as long as one attempt takes to come back.
+fn wait_unheard(policies: &[&Arc<LimitPolicy>], error: &StoreError) -> Option<Ttl> {
+    tracing::warn!(%error, "a failed attempt is not counted");
+    let closed = policies.iter().filter(|policy| !policy.is_open());
+    let one = |policy: &&Arc<LimitPolicy>| {
+        let meter = policy.meter();
+        Ttl::from_millis(meter.permit().div_ceil(meter.drain())).ok()
+    };
+    closed.filter_map(one).max()
+}

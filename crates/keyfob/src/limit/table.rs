@@ -1,0 +1,177 @@
+//! A table of keys in bounded memory.
+//!
+//! A key has one bucket of eight places to be in, found by its digest. Nothing is swept: a place
+//! whose time is over is free, and where none is free, the key gives way whose time is over first,
+//! which is the one that has least to lose by it. So a flood of new keys costs no memory, and
+//! those who owe much are the last to be forgotten.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Charge, LimitKey};
+
+const WAYS: usize = 8;
+const STRIPES: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Table<V> {
+    stripes: Box<[Mutex<Box<[Bucket<V>]>>]>,
+}
+
+type Bucket<V> = [Place<V>; WAYS];
+
+#[derive(Clone, Copy, Debug)]
+struct Place<V> {
+    key: LimitKey,
+    /// When it is free. At zero it was never taken.
+    ends: u64,
+    value: V,
+}
+
+/// The locked part of a table in which some keys are. Locks are taken in one order, so that nobody
+/// waits in a circle.
+pub(super) struct Held<'a, V> {
+    stripes: [Option<(usize, MutexGuard<'a, Box<[Bucket<V>]>>)>; Charge::MOST],
+}
+
+impl<V: Copy + Default> Table<V> {
+    /// A table with about so many places.
+    pub(super) fn new(places: usize) -> Self {
+        let free = Place { key: LimitKey::from_bytes([0; 16]), ends: 0, value: V::default() };
+        let buckets = places.div_ceil(STRIPES * WAYS).max(1);
+        let stripe = || Mutex::new(vec![[free; WAYS]; buckets].into_boxed_slice());
+        Self { stripes: (0..STRIPES).map(|_| stripe()).collect() }
+    }
+
+    /// Locks the part in which these keys are, which are at most [`Charge::MOST`].
+    pub(super) fn hold<'k>(&self, keys: impl IntoIterator<Item = &'k LimitKey>) -> Held<'_, V> {
+        let mut wanted = [usize::MAX; Charge::MOST];
+        for (place, key) in wanted.iter_mut().zip(keys) {
+            *place = stripe_of(key);
+        }
+        wanted.sort_unstable();
+        let mut last = usize::MAX;
+        let stripes = wanted.map(|number| {
+            let stripe = self.stripes.get(number).filter(|_| number != last)?;
+            last = number;
+            // Nobody panics halfway through a change.
+            Some((number, stripe.lock().unwrap_or_else(PoisonError::into_inner)))
+        });
+        Held { stripes }
+    }
+}
+
+impl<V: Copy> Held<'_, V> {
+    /// The value of a key, if it is there.
+    pub(super) fn get(&mut self, key: &LimitKey) -> Option<V> {
+        self.get_with_end(key).map(|(value, _)| value)
+    }
+
+    /// The value of a key, and when its time is over, if it is there.
+    pub(super) fn get_with_end(&mut self, key: &LimitKey) -> Option<(V, u64)> {
+        let bucket = self.bucket(key)?;
+        bucket.iter().find(|place| place.is(key)).map(|place| (place.value, place.ends))
+    }
+
+    /// Keeps the value of a key until its time is over.
+    pub(super) fn put(&mut self, key: &LimitKey, value: V, ends: u64, now: u64) {
+        let Some(bucket) = self.bucket(key) else { return };
+        let rank = |place: &&mut Place<V>| match place {
+            place if place.is(key) => (0, 0),
+            place if place.ends <= now => (1, 0),
+            place => (2, place.ends),
+        };
+        if let Some(place) = bucket.iter_mut().min_by_key(rank) {
+            *place = Place { key: *key, ends: ends.max(1), value };
+        }
+    }
+
+    fn bucket(&mut self, key: &LimitKey) -> Option<&mut Bucket<V>> {
+        let number = stripe_of(key);
+        let mut stripes = self.stripes.iter_mut().flatten();
+        let (_, buckets) = stripes.find(|(held, _)| *held == number)?;
+        let place = (key.spread() as usize / STRIPES) % buckets.len();
+        buckets.get_mut(place)
+    }
+}
+
+impl<V> Place<V> {
+    fn is(&self, key: &LimitKey) -> bool {
+        self.ends > 0 && self.key == *key
+    }
+}
+
+fn stripe_of(key: &LimitKey) -> usize {
+    key.spread() as usize % STRIPES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u64) -> LimitKey {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        LimitKey::from_bytes(bytes)
+    }
+
+    /// Keys of one bucket.
+    fn neighbour(number: u64) -> LimitKey {
+        key(number * (STRIPES as u64) * 1024)
+    }
+
+    fn put(table: &Table<u64>, key: LimitKey, ends: u64) {
+        table.hold([&key]).put(&key, ends, ends, 10);
+    }
+
+    fn get(table: &Table<u64>, key: LimitKey) -> Option<u64> {
+        table.hold([&key]).get(&key)
+    }
+
+    #[test]
+    fn in_a_full_bucket_the_one_that_ends_first_gives_way() {
+        let table = Table::new(STRIPES * WAYS);
+        for number in 0..8 {
+            put(&table, neighbour(number), 100 - number);
+        }
+        put(&table, neighbour(8), 200);
+        assert_eq!(get(&table, neighbour(7)), None);
+        assert_eq!(get(&table, neighbour(0)), Some(100));
+        assert_eq!(get(&table, neighbour(8)), Some(200));
+        // A change of one that is there moves nobody.
+        put(&table, neighbour(0), 300);
+        assert_eq!((0..9).filter(|number| get(&table, neighbour(*number)).is_some()).count(), 8);
+    }
+
+    #[test]
+    fn what_has_ended_gives_way_first() {
+        let table = Table::new(STRIPES * WAYS);
+        for number in 0..8 {
+            put(&table, neighbour(number), if number == 3 { 10 } else { 20 });
+        }
+        put(&table, neighbour(8), 15);
+        assert_eq!(get(&table, neighbour(3)), None);
+        assert_eq!((0..9).filter(|number| get(&table, neighbour(*number)).is_some()).count(), 8);
+    }
+
+    #[test]
+    fn many_keys_are_held_at_once_in_any_order() {
+        let table = Table::<u64>::new(10_000);
+        let keys: Vec<_> = (0..8).map(|number| key(number * 37)).collect();
+        let turned: Vec<_> = keys.iter().rev().copied().collect();
+        std::thread::scope(|scope| {
+            for keys in [&keys, &turned] {
+                let table = &table;
+                scope.spawn(move || {
+                    for _ in 0..2_000 {
+                        let mut held = table.hold(keys);
+                        for key in keys {
+                            let count = held.get(key).unwrap_or_default();
+                            held.put(key, count + 1, 99, 0);
+                        }
+                    }
+                });
+            }
+        });
+        assert!(keys.iter().all(|key| get(&table, *key) == Some(4_000)));
+    }
+}
