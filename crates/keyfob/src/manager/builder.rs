@@ -8,6 +8,7 @@ use super::{Inner, TokenManager};
 use crate::bearer::BearerPrefix;
 use crate::cache::{Cache, CacheSettings};
 use crate::clock::{Clock, SystemClock};
+use crate::limit::{Limiter, Limits};
 use crate::random::{OsRandom, Random};
 use crate::store::Store;
 use crate::time::{Timestamp, Ttl};
@@ -52,6 +53,7 @@ pub struct TokenManagerBuilder {
     observations_per_second: u32,
     sampled_use: u32,
     cache: CacheSettings,
+    limits: Option<Limits>,
 }
 
 impl Default for Lifetimes {
@@ -105,6 +107,7 @@ impl TokenManagerBuilder {
             observations_per_second: 100,
             sampled_use: 1000,
             cache: CacheSettings::default(),
+            limits: None,
         }
     }
 
@@ -155,12 +158,19 @@ impl TokenManagerBuilder {
         Self { cache, ..self }
     }
 
+    /// The limits that [`TokenManager::admit`] applies, and those of failed attempts that
+    /// [`TokenManager::validate`] does.
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits: Some(limits), ..self }
+    }
+
     /// The manager.
     pub fn build(self) -> TokenManager {
         let cache = Cache::new(self.cache, self.store.namespace().lanes());
         if let Some(cache) = &cache {
             self.store.watch(cache.watcher());
         }
+        let namespace = self.store.namespace().clone();
         let inner = Inner {
             store: self.store,
             clock: self.clock,
@@ -172,6 +182,7 @@ impl TokenManagerBuilder {
             bound: self.cache.bound().as_duration(),
             last_use: LastUses::new(self.last_use_precision),
             observer: Observer::new(self.observations_per_second, self.sampled_use),
+            limiter: self.limits.map(|limits| Limiter::new(limits, namespace)),
             wake: tokio::sync::Notify::new(),
         };
         TokenManager { inner: Arc::new(inner) }

@@ -8,6 +8,7 @@
 //! | `issue` | issue one, issue many, mint from another |
 //! | `validate` | a bearer to its token, or a typed refusal |
 //! | `cached` | the same from the cache, without asking the store |
+//! | `admit` | a request within its limits, or not |
 //! | `read` | get, list, count, history |
 //! | `revoke` | one, a family, everything of a subject, of a client, of all |
 //! | `sweep` | everything that a filter matches: dry run, progress, resumption |
@@ -18,6 +19,7 @@
 //! | `follow` | events: pages, followers, subscribers |
 //! | `handle` | events into handlers |
 
+mod admit;
 mod background;
 mod builder;
 mod cached;
@@ -50,6 +52,7 @@ use crate::clock::Clock;
 use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::id::TokenId;
+use crate::limit::Limiter;
 use crate::random::Random;
 use crate::store::{Loaded, Operation, Store, StoreReport};
 use crate::text::Subject;
@@ -99,6 +102,7 @@ struct Inner {
     bound: Duration,
     last_use: last_use::LastUses,
     observer: observe::Observer,
+    limiter: Option<Limiter>,
     wake: tokio::sync::Notify,
 }
 

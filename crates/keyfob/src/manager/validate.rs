@@ -44,8 +44,10 @@ fn whole(answer: Answer<'_>) -> Result<Token, StoreError> {
 impl TokenManager {
     /// The token of a bearer, if the bearer is good and the token meets every demand of `chain`.
     ///
-    /// A token whose uses are counted loses one. A store that fails refuses nobody and lets nobody
-    /// in: the error says so, and the caller must not go on.
+    /// A token whose uses are counted loses one. Where the manager has a limit on failed attempts and
+    /// the presentation says where it comes from, an address that had too many of them is refused
+    /// before a store is asked. A store that fails refuses nobody and lets nobody in: the error says
+    /// so, and the caller must not go on.
     ///
     /// # The guarantee
     /// Once a revocation has returned, no node decides "active" later than the **bound**, as long as
@@ -155,7 +157,10 @@ impl TokenManager {
         match self.quick(&presented, chain, Rules::ToBeAsked, read) {
             Quick::Active(answer) => Ok(answer),
             Quick::Malformed(refused) => Err(self.refuse(refused.into(), None)),
-            Quick::Refused(refused) => Err(self.refuse(refused.refusal, refused.token)),
+            Quick::Refused(refused) => match presented.ip {
+                Some(ip) => Err(Box::pin(self.refuse_and_count(*refused, ip)).await),
+                None => Err(self.refuse(refused.refusal, refused.token)),
+            },
             // Whoever does not wait does not pay for the memory that waiting takes.
             Quick::Rules(token, read) => {
                 let met = Box::pin(self.ask_rules((*token)?, presented, chain)).await?;
@@ -207,10 +212,17 @@ impl TokenManager {
                 return Ok(token?);
             }
         }
+        // Whoever waited for others may have to wait longer by now.
+        if let Some(throttled) = self.throttled(presented.ip) {
+            return Err(self.refuse(throttled, None));
+        }
         let outcome = self.judge(&bearer, presented, chain, flight).await;
         match &outcome {
             Ok(token) => self.observe_use(|| token.id),
-            Err((Error::Refused(refusal), seen)) => self.observe_refusal(refusal, *seen),
+            Err((Error::Refused(refusal), seen)) => {
+                self.observe_refusal(refusal, *seen);
+                self.count_failure(presented.ip, refusal).await;
+            }
             Err(_) => {}
         }
         outcome.map_err(|(error, _)| error)
@@ -305,7 +317,7 @@ impl TokenManager {
         }
     }
 
-    fn refuse(&self, refusal: Refusal, token: Option<TokenId>) -> Error {
+    pub(super) fn refuse(&self, refusal: Refusal, token: Option<TokenId>) -> Error {
         self.observe_refusal(&refusal, token);
         refusal.into()
     }

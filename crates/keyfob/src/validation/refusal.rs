@@ -3,7 +3,7 @@
 use crate::bearer::BearerRefused;
 use crate::names::NameSet;
 use crate::text::{ClaimName, Scope};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Ttl};
 use crate::token::{Kind, Revocation};
 
 use super::Denied;
@@ -21,6 +21,12 @@ pub enum Refusal {
     /// There is no such token, or the secret is not its. Which of the two is not told.
     #[error("token is unknown")]
     Unknown,
+    /// The client address had too many failed attempts. Nothing was looked up: the bearer may be good.
+    #[error("too many failed attempts from this address: try again in {retry_after}")]
+    Throttled {
+        /// How long the address has to wait.
+        retry_after: Ttl,
+    },
     /// The store lost epochs that may have revoked the token.
     #[error("token cannot be judged: the store lost what may have revoked it")]
     Damaged,
@@ -81,11 +87,18 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether it tells of an attempt that was made with a bearer that is not good, which counts
+    /// against the address it came from. What is malformed does not: it was not looked up.
+    pub(crate) fn is_failed_attempt(&self) -> bool {
+        matches!(self, Self::Unknown | Self::Revoked(_) | Self::Exhausted | Self::Expired { .. })
+    }
+
     /// The stable code.
     pub fn code(&self) -> &str {
         match self {
             Self::Malformed(_) => "token_malformed",
             Self::Unknown => "token_unknown",
+            Self::Throttled { .. } => "throttled",
             Self::Damaged => "token_damaged",
             Self::Revoked(_) => "token_revoked",
             Self::Exhausted => "token_exhausted",

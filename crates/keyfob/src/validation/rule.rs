@@ -1,6 +1,7 @@
 //! What an application adds to a chain: rules of its own, and who presents the bearer.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use async_trait::async_trait;
 
@@ -54,17 +55,24 @@ impl Denied {
 pub struct Presentation<'a> {
     pub(crate) bearer: &'a str,
     pub(crate) device: Option<&'a DeviceId>,
+    pub(crate) ip: Option<IpAddr>,
 }
 
 impl<'a> Presentation<'a> {
     /// A presentation of this bearer.
     pub fn new(bearer: &'a str) -> Self {
-        Self { bearer, device: None }
+        Self { bearer, device: None, ip: None }
     }
 
     /// The device that presents it.
     pub fn by_device(self, device: &'a DeviceId) -> Self {
         Self { device: Some(device), ..self }
+    }
+
+    /// The address that it comes from, whose failed attempts are counted where the manager has a
+    /// limit on them. Behind a proxy, the address that the proxy names.
+    pub fn from_ip(self, ip: IpAddr) -> Self {
+        Self { ip: Some(ip), ..self }
     }
 }
 
@@ -88,6 +96,9 @@ impl<'a> From<&'a crate::bearer::Bearer> for Presentation<'a> {
 
 impl std::fmt::Debug for Presentation<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Presentation").field("device", &self.device).finish_non_exhaustive()
+        f.debug_struct("Presentation")
+            .field("device", &self.device)
+            .field("ip", &self.ip)
+            .finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@
 
 mod contract_memory;
 mod fuzz;
+mod limits;
 mod manager;
 mod model_memory;
 mod storm;

@@ -1,0 +1,54 @@
+//! Limits: stores of what is owed, and the manager over them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use keyfob::limit::{Charge, Charged, LimitStore};
+use keyfob::store::StoreError;
+use keyfob::{LaneCount, ManualClock, MemoryStore, OsRandom};
+
+mod admit;
+mod leased;
+mod local;
+mod throttle;
+
+/// A store of tokens whose time is moved by hand.
+pub(crate) fn memory(clock: &ManualClock) -> Arc<MemoryStore> {
+    Arc::new(MemoryStore::with(LaneCount::ONE, Arc::new(clock.clone()), &OsRandom).unwrap())
+}
+
+/// A store of limits that counts how often it is asked, and fails when it is told to.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    store: Arc<dyn LimitStore>,
+    calls: AtomicU64,
+    down: AtomicBool,
+}
+
+impl Watched {
+    pub(crate) fn over(store: impl LimitStore) -> Arc<Self> {
+        let (calls, down) = (AtomicU64::new(0), AtomicBool::new(false));
+        Arc::new(Self { store: Arc::new(store), calls, down })
+    }
+
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn fail(&self, down: bool) {
+        self.down.store(down, Ordering::Relaxed);
+    }
+}
+
+#[async_trait::async_trait]
+impl LimitStore for Watched {
+    async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        // As if it were somewhere else.
+        tokio::task::yield_now().await;
+        match self.down.load(Ordering::Relaxed) {
+            true => Err(StoreError::unavailable("it was told to fail")),
+            false => self.store.charge(charges).await,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Requests within their limits.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use keyfob::{
+    ClientId, Error, Grant, Kind, LimitBy, LimitPolicy, LimitRequest, Limits, LocalLimits,
+    ManualClock, MemoryStore, OnFailure, Rate, Subject, Timestamp, TokenManager, Ttl,
+};
+
+use super::Watched;
+
+struct Bench {
+    manager: TokenManager,
+    limits: Arc<Watched>,
+    clock: ManualClock,
+}
+
+fn policy(name: &str, by: LimitBy, rate: &str) -> LimitPolicy {
+    LimitPolicy::new(name, by, rate.parse().unwrap()).unwrap()
+}
+
+fn bench(policies: impl IntoIterator<Item = LimitPolicy>) -> Bench {
+    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let limits = Watched::over(LocalLimits::with(1_000, clock.clone()));
+    let over = Limits::over(Arc::clone(&limits) as _);
+    let all = policies.into_iter().try_fold(over, Limits::policy).unwrap();
+    let store = super::memory(&clock);
+    let manager = TokenManager::builder(store).clock(clock.clone()).limits(all).build();
+    Bench { manager, limits, clock }
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn code<T: std::fmt::Debug>(outcome: Result<T, Error>) -> String {
+    outcome.unwrap_err().code().to_owned()
+}
+
+#[tokio::test]
+async fn a_verdict_says_how_much_is_left_and_when_to_come_back() {
+    let bench = bench([policy("calls", LimitBy::Ip, "60/1m").burst(3).unwrap()]);
+    let request = LimitRequest::new().ip(ip("192.0.2.1"));
+    for left in [2, 1, 0] {
+        let verdict = bench.manager.admit(&request).await.unwrap();
+        assert!(verdict.is_admitted());
+        let standing = verdict.decided_by().unwrap();
+        assert_eq!((standing.limit, standing.remaining), (3, left));
+        assert_eq!(standing.reset_after, Some(Ttl::from_secs(u64::from(3 - left))));
+        assert_eq!(verdict.retry_after(), None);
+    }
+    let verdict = bench.manager.admit(&request).await.unwrap();
+    assert!(!verdict.is_admitted());
+    assert_eq!(verdict.retry_after(), Some(Ttl::from_secs(1)));
+    let other = bench.manager.admit(&request.ip(ip("192.0.2.2"))).await.unwrap();
+    assert!(other.is_admitted(), "another address has its own");
+    bench.clock.advance(Ttl::from_secs(1));
+    assert!(bench.manager.admit(&request).await.unwrap().is_admitted());
+}
+
+#[tokio::test]
+async fn all_limits_admit_or_none_is_charged_and_the_tightest_decides() {
+    let bench = bench([
+        policy("by client", LimitBy::Client, "10/1h"),
+        policy("by subject", LimitBy::Subject, "2/1h"),
+        LimitPolicy::quota("a month", LimitBy::Client, 1_000, Ttl::from_days(30)).unwrap(),
+    ]);
+    let (one, two) = (Subject::new("one").unwrap(), Subject::new("two").unwrap());
+    let client = ClientId::new("shop").unwrap();
+    let by = |subject| LimitRequest::new().subject(subject).client(&client);
+    for _ in 0..2 {
+        let verdict = bench.manager.admit(&by(&one)).await.unwrap();
+        assert!(verdict.is_admitted());
+        assert_eq!(verdict.decided_by().unwrap().name().as_str(), "by subject");
+        assert_eq!(verdict.standings().len(), 3);
+    }
+    for _ in 0..20 {
+        let verdict = bench.manager.admit(&by(&one)).await.unwrap();
+        assert!(!verdict.is_admitted());
+        assert_eq!(verdict.decided_by().unwrap().name().as_str(), "by subject");
+        assert_eq!(verdict.retry_after(), Some(Ttl::from_mins(30)));
+    }
+    // The refused cost the client nothing.
+    let verdict = bench.manager.admit(&by(&two)).await.unwrap();
+    assert!(verdict.is_admitted());
+    let left: Vec<_> = verdict.standings().iter().map(|standing| standing.remaining).collect();
+    assert_eq!(left, [7, 1, 997]);
+}
+
+#[tokio::test]
+async fn a_token_is_counted_by_itself_its_subject_and_its_client() {
+    let bench =
+        bench([policy("token", LimitBy::Token, "1/1h"), policy("all", LimitBy::Subject, "2/1h")]);
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        let grant = Grant::new(Kind::Access).subject("user123");
+        tokens.push(bench.manager.issue(grant).await.unwrap().token);
+    }
+    let mut decided = Vec::new();
+    for token in [&tokens[0], &tokens[0], &tokens[1], &tokens[2]] {
+        let verdict = bench.manager.admit(&LimitRequest::of(token)).await.unwrap();
+        let by = verdict.decided_by().unwrap().name().to_string();
+        decided.push((verdict.is_admitted(), by));
+    }
+    let expected = [(true, "token"), (false, "token"), (true, "token"), (false, "all")];
+    assert_eq!(decided, expected.map(|(admitted, by)| (admitted, by.to_owned())));
+}
+
+#[tokio::test]
+async fn a_cost_is_charged_whole_and_one_above_the_burst_is_an_error() {
+    let bench = bench([policy("calls", LimitBy::Ip, "10/1h")]);
+    let request = LimitRequest::new().ip(ip("2001:db8::1"));
+    assert!(bench.manager.admit(&request.cost(7)).await.unwrap().is_admitted());
+    let verdict = bench.manager.admit(&request.cost(4)).await.unwrap();
+    assert!(!verdict.is_admitted());
+    assert_eq!(verdict.decided_by().unwrap().remaining, 3);
+    assert!(bench.manager.admit(&request.cost(3)).await.unwrap().is_admitted());
+    let before = bench.limits.calls();
+    assert_eq!(code(bench.manager.admit(&request.cost(11)).await), "cost_above_burst");
+    assert_eq!(code(bench.manager.admit(&request.cost(u32::MAX)).await), "cost_above_burst");
+    assert_eq!(code(bench.manager.admit(&request.cost(0)).await), "invalid_value");
+    assert_eq!(bench.limits.calls(), before, "nothing was asked for");
+}
+
+#[tokio::test]
+async fn what_no_limit_counts_is_admitted() {
+    let bench = bench([policy("calls", LimitBy::Subject, "1/1h")]);
+    for _ in 0..3 {
+        let verdict = bench.manager.admit(&LimitRequest::new().ip(ip("::1"))).await.unwrap();
+        assert!(verdict.is_admitted() && verdict.standings().is_empty());
+        assert_eq!(verdict.decided_by(), None);
+    }
+    let without = TokenManager::new(MemoryStore::new().unwrap());
+    let subject = Subject::new("one").unwrap();
+    assert!(without.admit(&LimitRequest::new().subject(&subject)).await.unwrap().is_admitted());
+}
+
+#[tokio::test]
+async fn each_policy_says_what_happens_when_the_store_fails() {
+    let open = || policy("open", LimitBy::Ip, "1/1h");
+    let closed = policy("closed", LimitBy::Subject, "1/1h").on_failure(OnFailure::Closed);
+    let bench = bench([open(), closed]);
+    bench.limits.fail(true);
+    let request = LimitRequest::new().ip(ip("192.0.2.1"));
+    for _ in 0..3 {
+        let verdict = bench.manager.admit(&request).await.unwrap();
+        assert!(verdict.is_admitted() && verdict.is_uncounted());
+    }
+    let subject = Subject::new("one").unwrap();
+    let error = bench.manager.admit(&request.subject(&subject)).await.unwrap_err();
+    assert_eq!(error.code(), "limits_unavailable");
+    assert!(error.to_string().contains("'closed'"), "{error}");
+    bench.limits.fail(false);
+    let verdict = bench.manager.admit(&request.subject(&subject)).await.unwrap();
+    assert!(verdict.is_admitted() && !verdict.is_uncounted(), "what failed was not charged");
+}
+
+#[tokio::test]
+async fn looking_shows_every_limit_and_charges_none() {
+    let bench = bench([
+        policy("calls", LimitBy::Ip, "3/1h"),
+        policy("attempts", LimitBy::FailedAttempts, "5/1h"),
+    ]);
+    let request = LimitRequest::new().ip(ip("192.0.2.1"));
+    assert!(bench.manager.admit(&request).await.unwrap().is_admitted());
+    for _ in 0..10 {
+        let standings = bench.manager.standings(&request).await.unwrap();
+        let left: Vec<_> = standings.iter().map(|standing| standing.remaining).collect();
+        assert_eq!(left, [2, 5]);
+    }
+    assert!(bench.manager.standings(&LimitRequest::new()).await.unwrap().is_empty());
+}
+
+#[test]
+fn names_are_different_and_few() {
+    let limits = || Limits::new(LocalLimits::new());
+    let rate = || -> Rate { "1/s".parse().unwrap() };
+    let one = |name: &str| LimitPolicy::new(name, LimitBy::Ip, rate()).unwrap();
+    let twice = limits().policy(one("a")).unwrap().policy(one("a"));
+    assert_eq!(twice.unwrap_err().what(), "limit name");
+    let nine = (0..9).map(|n| one(&n.to_string())).try_fold(limits(), Limits::policy);
+    assert_eq!(nine.unwrap_err().what(), "limits");
+}

@@ -1,0 +1,131 @@
+//! Addresses with too many failed attempts.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use keyfob::{
+    Bearer, Error, Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits, ManualClock,
+    MemoryStore, OnFailure, Presentation, Refusal, SeededRandom, Timestamp, TokenManager, Ttl,
+    ValidationChain,
+};
+
+use super::Watched;
+
+struct Bench {
+    nodes: [TokenManager; 2],
+    limits: Arc<Watched>,
+    clock: ManualClock,
+    good: Bearer,
+    strange: Bearer,
+}
+
+/// Two nodes over one store, with a bearer of theirs and one of nobody's.
+async fn bench(policies: impl IntoIterator<Item = LimitPolicy>) -> Bench {
+    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let limits = Watched::over(LocalLimits::with(1_000, clock.clone()));
+    let over = Limits::over(Arc::clone(&limits) as _);
+    let all = policies.into_iter().try_fold(over, Limits::policy).unwrap();
+    let store = super::memory(&clock);
+    let node = || {
+        let store = Arc::clone(&store) as _;
+        TokenManager::builder(store).clock(clock.clone()).limits(all.clone()).build()
+    };
+    let nodes = [node(), node()];
+    let good = nodes[0].issue(Grant::new(Kind::Session)).await.unwrap().bearer;
+    let other = Arc::new(MemoryStore::new().unwrap());
+    let other = TokenManager::builder(other).random(SeededRandom::new(1)).build();
+    let strange = other.issue(Grant::new(Kind::Session)).await.unwrap().bearer;
+    Bench { nodes, limits, clock, good, strange }
+}
+
+fn attempts(rate: &str) -> LimitPolicy {
+    LimitPolicy::new("attempts", LimitBy::FailedAttempts, rate.parse().unwrap()).unwrap()
+}
+
+impl Bench {
+    async fn try_from(&self, node: usize, bearer: &str, ip: &str) -> Result<(), Error> {
+        let ip: IpAddr = ip.parse().unwrap();
+        let presented = Presentation::new(bearer).from_ip(ip);
+        self.nodes[node].validate(presented, &ValidationChain::new()).await.map(drop)
+    }
+
+    async fn fails(&self, node: usize, bearer: &str, ip: &str) -> String {
+        self.try_from(node, bearer, ip).await.unwrap_err().code().to_owned()
+    }
+}
+
+const IP: &str = "192.0.2.1";
+
+#[tokio::test]
+async fn an_address_that_failed_too_often_is_refused_before_any_look_up() {
+    let bench = bench([attempts("3/1m")]).await;
+    let strange = bench.strange.expose();
+    for _ in 0..3 {
+        assert_eq!(bench.fails(0, strange, IP).await, "token_unknown");
+    }
+    let asked = bench.limits.calls();
+    assert_eq!(asked, 3);
+    for bearer in [strange, bench.good.expose()] {
+        let error = bench.try_from(0, bearer, IP).await.unwrap_err();
+        let wait = match error.refusal() {
+            Some(Refusal::Throttled { retry_after }) => *retry_after,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(wait, Ttl::from_secs(20));
+    }
+    assert_eq!(bench.limits.calls(), asked, "neither store is asked");
+    assert!(bench.try_from(0, bench.good.expose(), "192.0.2.2").await.is_ok());
+    assert!(bench.nodes[0].validate_any(&bench.good).await.is_ok(), "from nowhere");
+
+    bench.clock.advance(Ttl::from_secs(20));
+    assert!(bench.try_from(0, bench.good.expose(), IP).await.is_ok());
+    assert_eq!(bench.fails(0, strange, IP).await, "token_unknown", "one came back");
+    assert_eq!(bench.fails(0, strange, IP).await, "throttled");
+}
+
+#[tokio::test]
+async fn another_node_lets_one_more_attempt_through() {
+    let bench = bench([attempts("3/1h")]).await;
+    let strange = bench.strange.expose();
+    let mut looked_up = 0;
+    for attempt in 0..20 {
+        if bench.fails(attempt % 2, strange, IP).await == "token_unknown" {
+            looked_up += 1;
+        }
+    }
+    assert_eq!(looked_up, 3 + 1);
+}
+
+#[tokio::test]
+async fn only_an_attempt_with_a_bearer_that_is_not_good_counts() {
+    let bench = bench([attempts("1/1h")]).await;
+    for _ in 0..5 {
+        // Malformed text is not looked up, so that there is nothing to protect.
+        assert_eq!(bench.fails(0, "fob_at_junk", IP).await, "token_malformed");
+        let chain = ValidationChain::new().require_scope("write");
+        let presented = Presentation::new(bench.good.expose()).from_ip(IP.parse().unwrap());
+        let error = bench.nodes[0].validate(presented, &chain).await.unwrap_err();
+        assert_eq!(error.code(), "insufficient_scope");
+        assert!(bench.try_from(0, bench.good.expose(), IP).await.is_ok());
+    }
+    assert_eq!(bench.limits.calls(), 0);
+    bench.nodes[0].revoke(bench.good.id(), keyfob::Why::unstated()).await.unwrap();
+    assert_eq!(bench.fails(0, bench.good.expose(), IP).await, "token_revoked");
+    assert_eq!(bench.fails(0, bench.good.expose(), IP).await, "throttled");
+}
+
+#[tokio::test]
+async fn an_attempt_that_cannot_be_counted_costs_what_the_policy_says() {
+    let open = bench([attempts("60/1m")]).await;
+    open.limits.fail(true);
+    for _ in 0..5 {
+        assert_eq!(open.fails(0, open.strange.expose(), IP).await, "token_unknown");
+    }
+    let closed = bench([attempts("60/1m").on_failure(OnFailure::Closed)]).await;
+    closed.limits.fail(true);
+    let strange = closed.strange.expose();
+    assert_eq!(closed.fails(0, strange, IP).await, "token_unknown");
+    assert_eq!(closed.fails(0, strange, IP).await, "throttled");
+    closed.clock.advance(Ttl::from_secs(1));
+    assert_eq!(closed.fails(0, strange, IP).await, "token_unknown", "as long as one comes back");
+}
