@@ -183,5 +183,7 @@ async fn racers_for_several_get_no_more_than_the_smallest(store: &Arc<dyn LimitS
     // Where keys lie apart, one may be held for a moment by a call that another refuses.
     assert!((1..=25).contains(&admitted), "{admitted}");
     let left = row(store, keys[2], once(60)).await;
-    assert!((60 - admitted..=60 - admitted).contains(&left), "{admitted} and then {left}");
+    // What drained of a permit while it was held is not given back, and one more is not whole then.
+    let rest = 60 - admitted;
+    assert!((rest - 1..=rest).contains(&left), "{admitted} and then {left}");
 }

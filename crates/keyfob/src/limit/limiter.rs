@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use tokio::time::timeout;
+
 use super::throttle::Throttle;
 use super::{
     Charge, Charged, LimitBy, LimitError, LimitPolicy, LimitRequest, LimitStore, LimitVerdict,
@@ -14,11 +16,17 @@ use crate::namespace::Namespace;
 use crate::store::StoreError;
 use crate::time::{Timestamp, Ttl};
 
+const PATIENCE: Ttl = match Ttl::from_millis(500) {
+    Ok(patience) => patience,
+    Err(_) => Ttl::from_secs(1),
+};
+
 /// Policies, and the store that keeps what is owed by them.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Limits {
     store: Arc<dyn LimitStore>,
+    patience: Ttl,
     policies: Vec<Arc<LimitPolicy>>,
 }
 
@@ -30,7 +38,13 @@ impl Limits {
 
     /// No policies yet, over a store that others use too.
     pub fn over(store: Arc<dyn LimitStore>) -> Self {
-        Self { store, policies: Vec::new() }
+        Self { store, patience: PATIENCE, policies: Vec::new() }
+    }
+
+    /// How long a request waits for the store before it counts as failed: half a second unless it is
+    /// set. What a policy then decides is no use to anybody if it comes too late.
+    pub fn patience(self, patience: Ttl) -> Self {
+        Self { patience, ..self }
     }
 
     /// Adds a policy.
@@ -53,6 +67,7 @@ impl Limits {
 #[derive(Debug)]
 pub struct Limiter {
     store: Arc<dyn LimitStore>,
+    patience: Ttl,
     namespace: Namespace,
     requests: Vec<Arc<LimitPolicy>>,
     failures: Vec<Arc<LimitPolicy>>,
@@ -64,9 +79,10 @@ impl Limiter {
     /// of limits share the namespace too.
     pub fn new(limits: Limits, namespace: Namespace) -> Self {
         let is_of_failures = |policy: &Arc<LimitPolicy>| policy.by() == LimitBy::FailedAttempts;
-        let (failures, requests) = limits.policies.into_iter().partition(is_of_failures);
+        let Limits { store, patience, policies } = limits;
+        let (failures, requests) = policies.into_iter().partition(is_of_failures);
         let throttle = Throttle::default();
-        Self { store: limits.store, namespace, requests, failures, throttle }
+        Self { store, patience, namespace, requests, failures, throttle }
     }
 
     /// Whether every policy that counts a request admits it. If so each is charged, else none.
@@ -89,7 +105,7 @@ impl Limiter {
         if charges.is_empty() {
             return Ok(LimitVerdict::unlimited());
         }
-        match self.store.charge(&charges).await {
+        match self.charge(&charges).await {
             Ok(charged) => {
                 let standings = standings(&policies, &charged.tallies, cost, charged.admitted);
                 Ok(LimitVerdict::new(charged.admitted, standings))
@@ -117,7 +133,7 @@ impl Limiter {
         if charges.is_empty() {
             return Ok(Vec::new());
         }
-        let charged = self.store.charge(&charges).await?;
+        let charged = self.charge(&charges).await?;
         Ok(standings(&policies, &charged.tallies, request.permits(), false))
     }
 
@@ -133,13 +149,19 @@ impl Limiter {
         if charges.is_empty() {
             return;
         }
-        let wait = match self.store.charge(&charges).await {
+        let wait = match self.charge(&charges).await {
             Ok(charged) => longest_wait(&charges, &charged),
             Err(error) => wait_unheard(&policies, &error),
         };
         if let Some(wait) = wait {
             self.throttle.block(ip, wait, now);
         }
+    }
+
+    async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError> {
+        let answer = timeout(self.patience.as_duration(), self.store.charge(charges)).await;
+        let late = || StoreError::unavailable(format!("no answer within {}", self.patience));
+        answer.unwrap_or_else(|_| Err(late()))
     }
 
     fn charges<'a>(

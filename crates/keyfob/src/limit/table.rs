@@ -14,8 +14,10 @@ const STRIPES: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Table<V> {
-    stripes: Box<[Mutex<Box<[Bucket<V>]>>]>,
+    stripes: Box<[Mutex<Stripe<V>>]>,
 }
+
+type Stripe<V> = Box<[Bucket<V>]>;
 
 type Bucket<V> = [Place<V>; WAYS];
 
@@ -30,7 +32,7 @@ struct Place<V> {
 /// The locked part of a table in which some keys are. Locks are taken in one order, so that nobody
 /// waits in a circle.
 pub(super) struct Held<'a, V> {
-    stripes: [Option<(usize, MutexGuard<'a, Box<[Bucket<V>]>>)>; Charge::MOST],
+    stripes: [Option<(usize, MutexGuard<'a, Stripe<V>>)>; Charge::MOST],
 }
 
 impl<V: Copy + Default> Table<V> {

@@ -23,12 +23,13 @@ pub(crate) struct Watched {
     store: Arc<dyn LimitStore>,
     calls: AtomicU64,
     down: AtomicBool,
+    silent: AtomicBool,
 }
 
 impl Watched {
     pub(crate) fn over(store: impl LimitStore) -> Arc<Self> {
-        let (calls, down) = (AtomicU64::new(0), AtomicBool::new(false));
-        Arc::new(Self { store: Arc::new(store), calls, down })
+        let (calls, down, silent) = Default::default();
+        Arc::new(Self { store: Arc::new(store), calls, down, silent })
     }
 
     pub(crate) fn calls(&self) -> u64 {
@@ -38,6 +39,11 @@ impl Watched {
     pub(crate) fn fail(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
     }
+
+    /// Never answers again.
+    pub(crate) fn fall_silent(&self) {
+        self.silent.store(true, Ordering::Relaxed);
+    }
 }
 
 #[async_trait::async_trait]
@@ -46,6 +52,9 @@ impl LimitStore for Watched {
         self.calls.fetch_add(1, Ordering::Relaxed);
         // As if it were somewhere else.
         tokio::task::yield_now().await;
+        if self.silent.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         match self.down.load(Ordering::Relaxed) {
             true => Err(StoreError::unavailable("it was told to fail")),
             false => self.store.charge(charges).await,

@@ -37,9 +37,9 @@ impl Hand {
         if self.lapses > now { self.left } else { 0 }
     }
 
-    /// Whether a request for so many permits need not be made.
+    /// Whether there are not so many permits and asking for them is of no use.
     pub(super) fn refuses(&self, permits: u32, now: u64) -> bool {
-        self.paused > now && permits >= self.refused
+        self.paused > now && permits >= self.refused && !self.has(permits, now)
     }
 
     pub(super) fn give(&mut self, permits: u32) {
@@ -66,35 +66,46 @@ impl Hand {
     }
 
     /// Takes in what the store gave for a request that was sent at `sent`.
-    pub(super) fn fill(&mut self, least: u32, tally: &Tally, sent: u64, now: u64, lease: Ttl) {
+    pub(super) fn fill(&mut self, asked: &Charge, tally: &Tally, sent: u64, now: u64, lease: Ttl) {
         let lapses = sent.saturating_add(lease.as_millis() * NANOS);
         let old = self.good(now);
         // What is left of the old is too little to be of use, or somebody else has just asked too.
-        let (old, lapses) = if old < least { (0, lapses) } else { (old, lapses.min(self.lapses)) };
+        let (old, lapses) =
+            if old < asked.least { (0, lapses) } else { (old, lapses.min(self.lapses)) };
         let came = tally.taken.saturating_add(old);
         *self = Self { left: came, came, lapses, refused: 0, paused: 0, ..*self };
         self.hear(tally, now);
+        if tally.taken < asked.most {
+            self.pause(asked, tally, lease, now);
+        }
     }
 
     /// Takes in that the store refused.
     pub(super) fn refuse(&mut self, charge: &Charge, tally: &Tally, lease: Ttl, now: u64) {
         self.hear(tally, now);
+        self.pause(charge, tally, lease, now);
+    }
+
+    /// There is more demand than permits: there is no use in asking again at once.
+    fn pause(&mut self, charge: &Charge, tally: &Tally, lease: Ttl, now: u64) {
         let wait = |permits| {
             let wait = charge.meter.wait(tally.level, permits, tally.now).ok().flatten();
             wait.map_or(0, Ttl::as_millis) * NANOS
         };
         let needed = wait(charge.least);
         if needed == 0 {
-            // Another key refused.
+            // It has what was asked for; another key refused.
             return;
         }
         // A little longer, so that there is a batch to be had; never so long that the burst is
         // reached, after which permits would be lost.
         let most = most(charge.meter, lease);
         let batch = most.min(charge.meter.burst() / 2).max(charge.least);
-        let pause = wait(batch).min(lease.as_millis() * NANOS / PARTS).max(needed);
+        let lease = lease.as_millis() * NANOS;
+        // Not for longer than a lease, so that a limit that is raised or reset is soon noticed.
+        let pause = wait(batch).min(lease / PARTS).max(needed).min(lease);
         (self.refused, self.paused) = (charge.least, now.saturating_add(pause));
-        // There is more demand than permits: whatever there is then will be of use.
+        // Whatever there is then will be of use.
         self.came = self.came.max(most);
     }
 

@@ -124,7 +124,7 @@ impl LeasedLimits {
         let mut fresh = [false; Charge::MOST];
         for ((place, charge), tally) in lacking.iter().zip(tallies) {
             if let (Some(hand), Some(fresh)) = (hands.get_mut(*place), fresh.get_mut(*place)) {
-                hand.fill(charge.least, tally, sent, now, self.lease);
+                hand.fill(charge, tally, sent, now, self.lease);
                 *fresh = true;
             }
         }

@@ -156,6 +156,16 @@ async fn each_policy_says_what_happens_when_the_store_fails() {
     assert!(verdict.is_admitted() && !verdict.is_uncounted(), "what failed was not charged");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_has_failed() {
+    let bench = bench([policy("open", LimitBy::Ip, "1/1h")]);
+    bench.limits.fall_silent();
+    let begun = tokio::time::Instant::now();
+    let verdict = bench.manager.admit(&LimitRequest::new().ip(ip("192.0.2.1"))).await.unwrap();
+    assert!(verdict.is_uncounted());
+    assert_eq!(begun.elapsed().as_millis(), 500);
+}
+
 #[tokio::test]
 async fn looking_shows_every_limit_and_charges_none() {
     let bench = bench([
