@@ -10,6 +10,7 @@
 //! <ns>:e{tag}  <ns>:o{tag}           events, observations
 //! <ns>:a{tag}<operation>             the answer of an operation, until its deadline
 //! <ns>:w{tag}                        unfinished walks over the lanes, in the first lane
+//! <ns>:q{tag}<digest>                what a key of a limit owes
 //! <ns>:p{tag}                        something to write before waiting for replicas
 //! <ns>:x{tag}<change>                a signal: gone again in the step that sets it
 //! ```
@@ -17,6 +18,7 @@
 //! the tag that decides the slot. An id is the ten bytes that are unique in a lane; a digest is cut
 //! to eight bytes, where a clash lists a token too many, which readers test for.
 
+use keyfob::limit::LimitKey;
 use keyfob::store::OperationId;
 use keyfob::{Lane, LaneCount, Term, TermField, TokenId};
 
@@ -99,6 +101,19 @@ impl Keys {
 
     pub(crate) fn observations(&self, lane: Lane) -> Vec<u8> {
         self.prefix('o', lane)
+    }
+
+    /// What a key of a limit owes. Keys spread over the lanes by their digest.
+    pub(crate) fn limit(&self, key: LimitKey) -> Vec<u8> {
+        self.key('q', self.lane_of(key), key.as_bytes())
+    }
+
+    pub(crate) fn limit_slot(&self, key: LimitKey) -> u16 {
+        self.slot(self.lane_of(key))
+    }
+
+    fn lane_of(&self, key: LimitKey) -> Lane {
+        Lane::new((key.spread() % self.lanes.len() as u64) as u16)
     }
 
     pub(crate) fn walks(&self) -> Vec<u8> {

@@ -50,9 +50,17 @@
 //! # What is kept
 //!
 //! One string for each token, which the server drops when its time is over; indexes that drop
-//! themselves; for each lane a hash of epochs and two capped streams. Nothing needs a janitor, and
+//! themselves; for each lane a hash of epochs and two capped streams; what limits count. Nothing needs a janitor, and
 //! with no keyfob running what has expired goes by itself. The server must not evict
 //! (`maxmemory-policy noeviction`): [`Store::report`](keyfob::Store::report) says so if it does.
+//!
+//! # Rate limits
+//!
+//! A [`RedisStore`] is a [`LimitStore`](keyfob::limit::LimitStore) too: what is owed lies beside the
+//! tokens, one short string for each key that owes something, and goes by itself when nothing is owed.
+//! On one server a request is one script, however many limits count it. In a cluster it is one for
+//! each slot, all at the same time, and when one refuses, the others are given back what was held.
+//! [`LeasedLimits`](keyfob::LeasedLimits) over it asks far less often.
 //!
 //! # Limits
 //!

@@ -27,6 +27,8 @@ pub(crate) struct Scripts {
     pub(crate) exists: Script,
     pub(crate) walks: Script,
     pub(crate) end_walk: Script,
+    pub(crate) charge: Script,
+    pub(crate) refund: Script,
 }
 
 /// One script.
@@ -87,10 +89,12 @@ impl Scripts {
             exists: script!(leaf, "names", "exists"),
             walks: script!(leaf, "names", "walks"),
             end_walk: script!(leaf, "names", "end_walk"),
+            charge: script!(leaf, "names", "clock", "meter", "charge"),
+            refund: script!(leaf, "names", "clock", "meter", "refund"),
         }
     }
 
-    pub(crate) fn all(&self) -> [&Script; 18] {
+    pub(crate) fn all(&self) -> [&Script; 20] {
         [
             &self.insert,
             &self.load,
@@ -110,6 +114,8 @@ impl Scripts {
             &self.exists,
             &self.walks,
             &self.end_walk,
+            &self.charge,
+            &self.refund,
         ]
     }
 }

@@ -2,6 +2,7 @@
 
 mod feed;
 mod keeper;
+mod limit;
 mod meta;
 mod page;
 mod read;
@@ -15,6 +16,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use keyfob::limit::{Charge, Charged, LimitStore};
 use keyfob::store::{
     Advance, Advanced, Cursor, EntryPage, Feed, Insert, Inserted, LastUse, Loaded, Operation,
     Query, RecordPage, Replace, Replaced, Revoke, Revoked, Spend, Spent, Stamp, StoreError,
@@ -44,6 +46,7 @@ struct Shared {
     net: Arc<Net>,
     feed: Arc<crate::feed::Feed>,
     recent: recent::Recent,
+    refusals: limit::Refusals,
 }
 
 impl RedisStore {
@@ -78,6 +81,7 @@ impl RedisStore {
             net,
             feed: Arc::default(),
             recent: recent::Recent::default(),
+            refusals: limit::Refusals::default(),
         });
         shared.check_servers().await?;
         // From here on it is known which primary is a new one.
@@ -120,6 +124,13 @@ impl Shared {
         args.extend([Arg::from(self.feed_cap()), self.feed_end(), (events.len() as u64).into()]);
         args.extend(events.into_iter().map(Arg::from));
         args
+    }
+}
+
+#[async_trait]
+impl LimitStore for RedisStore {
+    async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError> {
+        limit::charge(&self.shared, charges).await
     }
 }
 

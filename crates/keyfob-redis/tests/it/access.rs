@@ -1,5 +1,6 @@
 //! Logins, access lists and TLS; and that none of it shows.
 
+use keyfob::limit::LimitStore;
 use keyfob::store::{Severity, StoreReport, Watcher};
 use keyfob::{Lane, Store, Ttl};
 use keyfob_redis::{RedisConfig, RedisStore};
@@ -72,6 +73,9 @@ async fn a_user_with_only_what_is_needed_can_do_everything() {
     store.watch(&watcher);
     until("the feed is heard", || watcher.trusts(Lane::new(0)) && watcher.trusts(Lane::new(1)))
         .await;
+    let meter = keyfob_testkit::limits::once(2);
+    let charge = keyfob::limit::Charge::exactly(keyfob_testkit::limits::fresh_key(), meter, 1);
+    assert!(store.charge(&[charge]).await.unwrap().admitted);
     let start = keyfob::store::Cursor::start();
     let page = store.entries(keyfob::store::Feed::Events, &start, 200).await.unwrap();
     assert_eq!(page.entries.len(), 100);

@@ -13,6 +13,7 @@ mod faults;
 mod feed;
 mod guarantee;
 mod index;
+mod limits;
 mod open;
 mod outage;
 mod secrets;
