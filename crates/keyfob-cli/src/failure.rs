@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use keyfob::store::StoreError;
-use keyfob::{Error, FilterError, Invalid, TokenId};
+use keyfob::{Error, FilterError, Invalid, LimitError, TokenId};
 use serde::Serialize;
 
 use crate::open::WrongUrl;
@@ -226,7 +226,8 @@ fn exit_of(error: &Error) -> Exit {
     match error {
         Error::Invalid(_) => Exit::Usage,
         Error::Store(StoreError::Misconfigured(_) | StoreError::TooLarge { .. }) => Exit::Usage,
-        Error::Store(_) => Exit::Unavailable,
+        Error::Limit(LimitError::CostAboveBurst { .. }) => Exit::Usage,
+        Error::Store(_) | Error::Limit(_) => Exit::Unavailable,
         _ => Exit::Refused,
     }
 }

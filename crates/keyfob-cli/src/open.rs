@@ -4,7 +4,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use keyfob::{CacheSettings, MemoryStore, Store, TokenManager};
+use keyfob::limit::LimitStore;
+use keyfob::{
+    CacheSettings, LaneCount, LocalLimits, MemoryStore, Namespace, NamespaceKey, OsRandom, Store,
+    TokenManager,
+};
 use keyfob_redb::Options;
 use keyfob_redis::{RedisConfig, RedisStore};
 
@@ -118,6 +122,29 @@ async fn open(url: StoreUrl, missing: Missing) -> Result<Arc<dyn Store>, Failure
         }
         StoreUrl::Redis(config) => Arc::new(RedisStore::open(*config).await?),
     })
+}
+
+/// Where limits are counted, as the settings name it.
+#[derive(Debug)]
+pub(crate) struct LimitStoreOf {
+    pub(crate) store: Arc<dyn LimitStore>,
+    /// Its keys are blinded by this one's key.
+    pub(crate) namespace: Namespace,
+    /// Whether other processes count there too.
+    pub(crate) is_shared: bool,
+}
+
+/// Opens where limits are counted: a Redis that is named, or else this process.
+pub(crate) async fn limits(settings: &Settings) -> Result<LimitStoreOf, Failure> {
+    let url = settings.store.as_deref().map(str::parse).transpose()?;
+    if let Some(StoreUrl::Redis(config)) = url {
+        let store = Arc::new(RedisStore::open(*config).await?);
+        let namespace = store.namespace().clone();
+        return Ok(LimitStoreOf { store, namespace, is_shared: true });
+    }
+    let key = NamespaceKey::draw(&OsRandom).map_err(keyfob::Error::from)?;
+    let namespace = Namespace::new(LaneCount::ONE, key);
+    Ok(LimitStoreOf { store: Arc::new(LocalLimits::new()), namespace, is_shared: false })
 }
 
 fn default_store() -> Result<StoreUrl, Failure> {

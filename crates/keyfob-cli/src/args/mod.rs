@@ -5,6 +5,7 @@
 
 mod issue;
 mod leak;
+mod limit;
 mod parse;
 mod reading;
 mod revoke;
@@ -18,6 +19,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use keyfob::BearerPrefix;
 
 pub(crate) use issue::{GrantArgs, IssueArgs};
+pub(crate) use limit::{CountedArgs, LimitAction, LimitArgs, LimitTestArgs, PolicyArgs};
 pub(crate) use parse::{command, parse};
 pub(crate) use reading::{CountArgs, EventsArgs, From, HistoryArgs, ListArgs, ShowArgs, Sort};
 pub(crate) use revoke::{RevokeArgs, Target};
@@ -63,6 +65,8 @@ JSON (--json), one object per line on stdout:
   history   {\"at\",\"by\",\"reason\",\"what\"}
   events    CloudEvents 1.0
   count     {\"count\"}
+  limit     test {\"call\",\"admitted\",\"uncounted\",…} and show {…}, each with \"policy\",\"by\",
+            \"limit\",\"remaining\",\"reset_after_ms\",\"retry_after_ms\"
   stats     {\"total\",\"by_state\":{},\"by_kind\":{}}
   doctor    {\"ok\",\"store\",\"store_time\",\"node_time\",\"findings\":[{\"severity\",\"what\",\"advice\"}]}
   demo      {\"step\",\"title\",\"lines\":[]}
@@ -165,6 +169,8 @@ pub(crate) enum Command {
     /// It looks at every token of the store: on a large one that takes a while and puts load on it.
     #[command(after_help = "Examples:\n  keyfob stats\n  keyfob stats --json")]
     Stats,
+    /// Try a rate limit, or show how one stands
+    Limit(Box<LimitArgs>),
     /// Check the store, the clock and the settings, and say what to mend
     ///
     /// Exits with 1 when there is a fault: something with which a promise of keyfob does not hold.

@@ -9,6 +9,7 @@ mod grant_line;
 mod history;
 mod issue;
 mod issue_many;
+mod limit;
 mod list;
 mod man;
 mod revoke;
@@ -23,6 +24,7 @@ mod walk;
 use crate::args::{Cli, Command};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::open::Missing;
 use crate::output::Output;
 
@@ -33,6 +35,12 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Completions { shell } => return completions::run(*shell, &mut output),
         Command::Man { command } => return man::run(command.as_deref(), &mut output),
         Command::ScannerRegex => return scanner_regex::run(&cli.settings.prefix, &mut output),
+        Command::Limit(args) => {
+            let limit = limit::run(args, &cli.settings, &mut output);
+            let outcome = Interrupt::listen().or(limit).await;
+            let flushed = output.flush();
+            return outcome.and(flushed);
+        }
         Command::Demo | Command::Issue(_) => Missing::Make,
         // Whoever only reads a store does not want an empty one where the name was mistyped.
         _ => Missing::Refuse,
@@ -69,6 +77,7 @@ async fn simple(command: &Command, context: &mut Context) -> Result<(), Failure>
         Command::Events(_)
         | Command::Issue(_)
         | Command::Revoke(_)
+        | Command::Limit(_)
         | Command::Completions { .. }
         | Command::Man { .. }
         | Command::ScannerRegex => Ok(()),

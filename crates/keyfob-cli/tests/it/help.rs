@@ -2,7 +2,7 @@
 
 use crate::harness::Keyfob;
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "demo",
     "issue",
     "validate",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 15] = [
     "update",
     "history",
     "events",
+    "limit",
     "stats",
     "doctor",
     "completions",

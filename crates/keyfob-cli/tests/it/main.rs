@@ -11,6 +11,7 @@ mod help;
 mod interrupt;
 mod json;
 mod life;
+mod limit;
 mod many;
 mod revoking;
 mod secrets;

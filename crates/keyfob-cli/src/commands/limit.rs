@@ -1,0 +1,180 @@
+//! `limit`: charges a limit to see what it does, or shows how one stands.
+
+use std::sync::Arc;
+
+use keyfob::limit::LimitStore;
+use keyfob::{
+    LeasedLimits, LimitBy, LimitPolicy, LimitRequest, LimitVerdict, Limiter, Limits, Namespace,
+    Standing, Ttl,
+};
+use serde::Serialize;
+
+use crate::args::{CountedArgs, LimitAction, LimitArgs, LimitTestArgs, PolicyArgs, Settings};
+use crate::failure::{Exit, Failure};
+use crate::open;
+use crate::output::Output;
+
+const HEADINGS: [&str; 7] =
+    ["CALL", "VERDICT", "POLICY", "REMAINING", "LIMIT", "RESET AFTER", "RETRY AFTER"];
+
+#[derive(Serialize)]
+struct Verdict<'a> {
+    call: u32,
+    admitted: bool,
+    uncounted: bool,
+    #[serde(flatten)]
+    standing: Option<Shown<'a>>,
+}
+
+/// Times are milliseconds; nothing is no time at all.
+#[derive(Serialize)]
+struct Shown<'a> {
+    policy: &'a str,
+    by: &'static str,
+    limit: u32,
+    remaining: u32,
+    reset_after_ms: u64,
+    retry_after_ms: u64,
+}
+
+pub(super) async fn run(
+    args: &LimitArgs,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let policy = match &args.action {
+        LimitAction::Test(args) => policy(&args.policy, false),
+        LimitAction::Show(args) => policy(&args.policy, args.failed_attempts),
+    }?;
+    let open::LimitStoreOf { store, namespace, is_shared } = open::limits(settings).await?;
+    if !is_shared {
+        output.note(
+            "limits_not_shared",
+            "this store keeps no limits: each process counts for itself, from nothing",
+        );
+    }
+    match &args.action {
+        LimitAction::Test(args) => test(args, policy, store, namespace, output).await,
+        LimitAction::Show(args) => {
+            let limiter = Limiter::new(Limits::over(store).policy(policy)?, namespace);
+            let standings = limiter.standings(&request(&args.policy.counted)).await?;
+            standings.iter().try_for_each(|standing| show(standing, output))
+        }
+    }
+}
+
+async fn test(
+    args: &LimitTestArgs,
+    policy: LimitPolicy,
+    store: Arc<dyn LimitStore>,
+    namespace: Namespace,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let store = match args.lease {
+        Some(lease) => Arc::new(LeasedLimits::over(store, lease)?),
+        None => store,
+    };
+    let limiter = Limiter::new(Limits::over(store).policy(policy)?, namespace);
+    let request = request(&args.policy.counted).cost(args.cost);
+    let (mut refused, mut rows) = (0, Vec::new());
+    for call in 1..=args.times {
+        let verdict = limiter.admit(&request).await?;
+        refused += u32::from(!verdict.is_admitted());
+        if output.is_json() {
+            let (admitted, uncounted) = (verdict.is_admitted(), verdict.is_uncounted());
+            let standing = verdict.decided_by().map(Shown::of);
+            output.object(&Verdict { call, admitted, uncounted, standing })?;
+        } else {
+            rows.push(row(call, &verdict));
+        }
+    }
+    if !output.is_json() {
+        output.rows(&HEADINGS, &rows)?;
+    }
+    if refused == 0 { Ok(()) } else { Err(Failure::Told(Exit::Refused)) }
+}
+
+fn policy(args: &PolicyArgs, failed_attempts: bool) -> Result<LimitPolicy, Failure> {
+    let by = match args.counted {
+        _ if failed_attempts => LimitBy::FailedAttempts,
+        CountedArgs { token: Some(_), .. } => LimitBy::Token,
+        CountedArgs { subject: Some(_), .. } => LimitBy::Subject,
+        CountedArgs { client: Some(_), .. } => LimitBy::Client,
+        _ => LimitBy::Ip,
+    };
+    let policy = LimitPolicy::new(args.name.clone(), by, args.rate)?;
+    Ok(match args.burst {
+        Some(burst) => policy.burst(burst)?,
+        None => policy,
+    })
+}
+
+fn request(args: &CountedArgs) -> LimitRequest<'_> {
+    let mut request = LimitRequest::new();
+    if let Some(token) = args.token {
+        request = request.token(token);
+    }
+    if let Some(subject) = &args.subject {
+        request = request.subject(subject);
+    }
+    if let Some(client) = &args.client {
+        request = request.client(client);
+    }
+    if let Some(ip) = args.ip {
+        request = request.ip(ip);
+    }
+    request
+}
+
+fn show(standing: &Standing, output: &mut Output) -> Result<(), Failure> {
+    if output.is_json() {
+        return output.object(&Shown::of(standing));
+    }
+    output.fields(&[
+        ("policy", standing.name().to_string()),
+        ("by", standing.policy().by().as_str().to_owned()),
+        ("rate", standing.policy().rate().to_string()),
+        ("limit", standing.limit.to_string()),
+        ("remaining", standing.remaining.to_string()),
+        ("reset after", time(standing.reset_after)),
+        ("retry after", time(standing.retry_after)),
+    ])
+}
+
+fn row(call: u32, verdict: &LimitVerdict) -> Vec<String> {
+    let outcome = match (verdict.is_admitted(), verdict.is_uncounted()) {
+        (true, true) => "uncounted",
+        (true, false) => "admitted",
+        (false, _) => "refused",
+    };
+    let mut row = vec![call.to_string(), outcome.to_owned()];
+    if let Some(standing) = verdict.decided_by() {
+        row.extend([
+            standing.name().to_string(),
+            standing.remaining.to_string(),
+            standing.limit.to_string(),
+            time(standing.reset_after),
+            time(verdict.retry_after()),
+        ]);
+    }
+    row.resize(HEADINGS.len(), "-".to_owned());
+    row
+}
+
+fn time(time: Option<Ttl>) -> String {
+    time.map_or_else(|| "-".to_owned(), |time| time.to_string())
+}
+
+impl<'a> Shown<'a> {
+    fn of(standing: &'a Standing) -> Self {
+        let millis = |time: Option<Ttl>| time.map_or(0, Ttl::as_millis);
+        Self {
+            policy: standing.name().as_str(),
+            by: standing.policy().by().as_str(),
+            limit: standing.limit,
+            remaining: standing.remaining,
+            reset_after_ms: millis(standing.reset_after),
+            retry_after_ms: millis(standing.retry_after),
+        }
+    }
+}
