@@ -84,6 +84,38 @@ async fn an_address_that_failed_too_often_is_refused_before_any_look_up() {
 }
 
 #[tokio::test]
+async fn who_is_known_to_be_good_needs_no_store_and_need_not_wait() {
+    let bench = bench([attempts("2/1m")]).await;
+    assert!(bench.try_from(0, bench.good.expose(), IP).await.is_ok());
+    for code in ["token_unknown", "token_unknown", "throttled"] {
+        assert_eq!(bench.fails(0, bench.strange.expose(), IP).await, code);
+    }
+    // The same office, behind one address.
+    assert!(bench.try_from(0, bench.good.expose(), IP).await.is_ok(), "it is in memory");
+    assert_eq!(bench.fails(1, bench.strange.expose(), IP).await, "token_unknown");
+    assert_eq!(bench.fails(1, bench.good.expose(), IP).await, "throttled", "there it is not");
+}
+
+#[tokio::test]
+async fn attempts_that_memory_refuses_count_too() {
+    let bench = bench([attempts("3/1h")]).await;
+    // A known id with another secret is refused from memory once the id is there.
+    let mut spliced = bench.good.expose()[..32].to_owned();
+    spliced.push_str(&bench.strange.expose()[32..62]);
+    let check = crc32fast::hash(spliced.as_bytes());
+    let digit = |place: u32| {
+        let digits = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        char::from(digits[(check / 62u32.pow(place) % 62) as usize])
+    };
+    spliced.extend((0..6).rev().map(digit));
+    assert!(bench.try_from(0, bench.good.expose(), IP).await.is_ok());
+    for code in ["token_unknown", "token_unknown", "token_unknown", "throttled", "throttled"] {
+        assert_eq!(bench.fails(0, &spliced, IP).await, code);
+    }
+    assert_eq!(bench.limits.calls(), 3);
+}
+
+#[tokio::test]
 async fn another_node_lets_one_more_attempt_through() {
     let bench = bench([attempts("3/1h")]).await;
     let strange = bench.strange.expose();
