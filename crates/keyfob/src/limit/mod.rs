@@ -19,7 +19,8 @@
 //! | a shared one, such as Redis | `burst + rate × w`, in all | by the permits of calls that came to nothing halfway, until they drain |
 //! | [`LeasedLimits`] over it | `burst + rate × (w + lease)`, in all | by the permits that nodes let lapse: at most `rate × lease` for each node and lease |
 //!
-//! A call that several policies count is admitted by all or charged to none.
+//! A call that several policies count is admitted by all or charged to none. A store that loses what
+//! it was told, such as a Redis at a fail-over, admits that much more.
 
 mod error;
 mod leased;
