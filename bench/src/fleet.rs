@@ -6,7 +6,6 @@ use std::sync::Arc;
 use anyhow::Result;
 use keyfob::{Issued, Store, TokenManager};
 use keyfob_redb::RedbStore;
-use keyfob_redis::RedisStore;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -120,7 +119,7 @@ impl Filled {
 impl OnRedis {
     fn new(runtime: &Runtime) -> Result<Self> {
         let server = Server::start()?;
-        let store = runtime.block_on(RedisStore::connect(&server.url("fleet")))?;
+        let store = server.store(runtime, "fleet")?;
         let empty = server.data_bytes()?;
         Ok(Self { filled: Filled::new(Arc::new(store), "Redis", 128), server, empty })
     }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use keyfob_redb::RedbStore;
-use keyfob_redis::RedisStore;
 use tokio::runtime::Runtime;
 
 use crate::child;
@@ -87,7 +86,7 @@ fn record_length(server: &Server) -> Result<f64> {
 fn bare(runtime: &Runtime, size: Size) -> Result<f64> {
     let tokens = size.tokens(250_000);
     let server = Server::start()?;
-    let store = runtime.block_on(RedisStore::connect(&server.url("bare")))?;
+    let store = server.store(runtime, "bare")?;
     let manager = population::manager(Arc::new(store));
     let empty = server.data_bytes()?;
     runtime.block_on(population::issue(&manager, 0..tokens, 128, u64::MAX, population::bare))?;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use keyfob::Why;
-use keyfob_redis::RedisStore;
 use tokio::runtime::Runtime;
 
 use crate::child::Child;
@@ -15,6 +14,8 @@ use crate::report::{Figure, Report};
 use crate::server::{Server, write_command};
 use crate::size::Size;
 use crate::target::Target;
+
+const NAMESPACE: &str = "revoked";
 
 pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
     let server = Server::start()?;
@@ -43,8 +44,8 @@ pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Res
 /// Microseconds from an acknowledged revocation to the other's refusal; less than nothing where the
 /// other was told before the one who asked.
 fn refusals(runtime: &Runtime, server: &Server, count: usize) -> Result<Series> {
-    let url = server.url("revoked");
-    let store = Arc::new(runtime.block_on(RedisStore::connect(&url))?);
+    let url = server.url(NAMESPACE);
+    let store = Arc::new(server.store(runtime, NAMESPACE)?);
     let manager = population::manager(store);
     let mut other = Child::watching(&url)?;
     let mut times = Vec::with_capacity(count);

@@ -7,8 +7,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::redis::RedisServer;
 use rustix::thread::{CpuSet, sched_setaffinity};
+use tokio::runtime::Runtime;
 
 use crate::measure::{Series, micros};
 
@@ -28,6 +30,14 @@ impl Server {
 
     pub(crate) fn url(&self, namespace: &str) -> String {
         format!("{}/0?namespace={namespace}", self.redis.url())
+    }
+
+    /// A store on the server that is patient: a machine on which others work may stop for seconds,
+    /// and a long run is not to end by that.
+    pub(crate) fn store(&self, runtime: &Runtime, namespace: &str) -> Result<RedisStore> {
+        let config: RedisConfig = self.url(namespace).parse()?;
+        let [connect, response, whole] = [5, 10, 20].map(Duration::from_secs);
+        Ok(runtime.block_on(RedisStore::open(config.with_timeouts(connect, response, whole)))?)
     }
 
     pub(crate) fn client(&self) -> Result<Client> {

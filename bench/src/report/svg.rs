@@ -26,7 +26,7 @@ fn document(width: f64, height: f64, body: &str) -> String {
 /// Every figure that has a mark, as a bar of what is held against it. Each bar has a scale of its
 /// own on which the mark to pass lies at the same place.
 pub(super) fn ratios(figures: &[Figure]) -> String {
-    const LABEL: f64 = 430.0;
+    const LABEL: f64 = 500.0;
     const MARK: f64 = 220.0;
     const MOST: f64 = 380.0;
     const ROW: f64 = 24.0;

@@ -7,7 +7,6 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use keyfob::{Issued, TokenManager, Why};
-use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::Reply;
 use tokio::runtime::Runtime;
 
@@ -50,7 +49,7 @@ impl<'a> Stage<'a> {
         let tokens = size.tokens(200_000);
         progress(&format!("  issuing {tokens} tokens on Redis"));
         let server = Server::start()?;
-        let store = runtime.block_on(RedisStore::connect(&server.url(NAMESPACE)))?;
+        let store = server.store(runtime, NAMESPACE)?;
         let manager = population::manager(Arc::new(store));
         let filled =
             population::issue(&manager, 0..tokens, 128, tokens / 2_000, population::indexed);
