@@ -52,8 +52,11 @@ fn run() -> Result<()> {
 fn test(args: &[String]) -> Result<()> {
     redis::ensure_installed()?;
     let args = args.iter().map(String::as_str);
+    // Most tests wait for servers and for bounds to be over, so more of them than there are cores.
+    let threads = std::env::var("RUST_TEST_THREADS").unwrap_or_else(|_| "4".to_owned());
     // The binary of the command line is what its tests run.
-    cargo::run(["test", "--workspace", "--all-features"].into_iter().chain(args), &[])
+    let test = ["test", "--workspace", "--all-features"].into_iter().chain(args);
+    cargo::run(test, &[("RUST_TEST_THREADS", &threads)])
 }
 
 fn check() -> Result<()> {

@@ -13,6 +13,7 @@
 //! <ns>:q{tag}<digest>                what a key of a limit owes
 //! <ns>:p{tag}                        something to write before waiting for replicas
 //! <ns>:x{tag}<change>                a signal: gone again in the step that sets it
+//! <ns>:x{tag}                        the mark of a lane, in a cluster
 //! ```
 //! The class of key comes first, so that one prefix names it in all lanes (for access lists), then
 //! the tag that decides the slot. An id is the ten bytes that are unique in a lane; a digest is cut

@@ -36,11 +36,20 @@ pub(super) struct Listener {
 impl Listener {
     /// Listens until it is dropped.
     pub(super) async fn run(self) {
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut was_told) = (FIRST_PAUSE, false);
         loop {
             let begun = Instant::now();
-            if let Err(error) = self.listen().await {
-                tracing::debug!(address = %self.address, %error, "the feed is interrupted");
+            match self.listen().await {
+                // That does not pass by itself; once is enough to say it.
+                Err(error @ StoreError::Misconfigured(_)) if !was_told => {
+                    let address = &self.address;
+                    tracing::warn!(%address, %error, "no feed: every token is asked for at the store");
+                    was_told = true;
+                }
+                Err(error) => {
+                    tracing::debug!(address = %self.address, %error, "the feed is interrupted");
+                }
+                Ok(()) => {}
             }
             if begun.elapsed() > LONGEST_PAUSE {
                 pause = FIRST_PAUSE;
