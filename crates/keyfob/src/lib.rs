@@ -43,6 +43,7 @@
 //! - **[`Limits`]** say how much a token, a subject, a client or an address may do, and the
 //!   [`LimitVerdict`] whether a request is within them; [`limit`] has the bounds.
 //! - **[`Event`]** tells what happened, [`Observation`] what was seen.
+//! - **[`seal`]** is how what is stored is kept from who has the store and not the keys.
 //! - **[`store`]** is the contract with whatever holds the records, and [`MemoryStore`] its plainest
 //!   form. `keyfob-redb` holds them in a file, `keyfob-redis` in Redis.
 //!
@@ -69,6 +70,7 @@ mod memory;
 mod names;
 mod namespace;
 mod random;
+pub mod seal;
 pub mod store;
 mod text;
 mod time;
@@ -99,6 +101,7 @@ pub use memory::MemoryStore;
 pub use names::{Labels, Name, NameSet};
 pub use namespace::{EpochField, Namespace, NamespaceKey, Term, TermField};
 pub use random::{OsRandom, Random, RandomUnavailable, SeededRandom};
+pub use seal::{KeyNumber, KeyProvider, KeyRing};
 pub use store::Store;
 pub use text::{
     Actor, AppId, Audience, AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText,

@@ -187,6 +187,13 @@ impl Namespace {
         LimitKey::from_bytes(digest)
     }
 
+    /// What tells this namespace from others, where its key must not be shown.
+    pub(crate) fn fingerprint(&self) -> [u8; 16] {
+        let mut fingerprint = [0; 16];
+        fingerprint.copy_from_slice(&self.digest(b"fingerprint", &[])[..16]);
+        fingerprint
+    }
+
     fn term(&self, field: TermField, parts: &[&[u8]]) -> Term {
         let mut digest = [0; 16];
         digest.copy_from_slice(&self.digest(&[b't', field as u8], parts)[..16]);
@@ -219,6 +226,11 @@ impl Term {
     /// The keyed digest of the value.
     pub const fn digest(&self) -> &[u8; 16] {
         &self.digest
+    }
+
+    /// A term of the same field with another digest.
+    pub(crate) const fn with_digest(self, digest: [u8; 16]) -> Self {
+        Self { digest, ..self }
     }
 }
 

@@ -1,0 +1,118 @@
+//! Sealing some bytes under one key, and opening them.
+//!
+//! ```text
+//! 0  format 0xa1   1      3  salt                16
+//! 1  key number    2     19  sealed, and its tag  n + 16
+//! ```
+//!
+//! # Why no nonce is ever used twice
+//! AES-GCM is broken when one key meets one nonce twice. With random nonces of 96 bits a key is
+//! worn out after 2³² messages, which a busy store writes in days. So a ring's key never encrypts
+//! anything. From it, by HMAC-SHA256, a subkey is derived for each sealing, of what the bytes are
+//! about and of 128 random bits, the **salt**. A subkey seals once; its nonce is constant.
+//!
+//! Two sealings share a subkey only if they are about the same thing and draw the same salt. Of the
+//! versions of one record there are at most 2³², so the chance is below 2⁻⁶⁵; of all the events that
+//! a lane will ever see, say 2⁴⁰, it is below 2⁻⁴⁹. A machine that is cloned with its generator, and
+//! so draws the same salts, would have to write about the same thing at the same step as well; ids
+//! are random too.
+//!
+//! All that is in the head, and all that the bytes are about, is bound twice: into the subkey and as
+//! associated data. What was moved, swapped, cut or changed does not open.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
+
+use super::KeyNumber;
+use super::about::{CONTEXT, Context};
+use super::secret::Secret;
+
+/// The first byte of what is sealed. What is not sealed begins with a low number, and not with one
+/// that differs from this by a single bit.
+pub(crate) const FORMAT: u8 = 0xa1;
+/// How many bytes sealing adds.
+pub(crate) const ADDED: usize = HEAD + TAG;
+pub(super) const SALT: usize = 16;
+
+const HEAD: usize = 3 + SALT;
+const TAG: usize = 16;
+/// Each subkey seals once.
+const ONLY_NONCE: [u8; 12] = [0; 12];
+
+/// A key of the ring, ready to derive from.
+pub(super) struct Cipher(hmac::Key);
+
+/// The bytes are not what was sealed, or not about this.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct NotOpened;
+
+/// The number of the key that bytes are sealed under, `None` if they are too short to be sealed.
+pub(crate) fn number_of(sealed: &[u8]) -> Option<KeyNumber> {
+    match sealed {
+        [FORMAT, high, low, ..] => Some(KeyNumber::new(u16::from_be_bytes([*high, *low]))),
+        _ => None,
+    }
+}
+
+/// Whether bytes say that they are sealed.
+pub(crate) fn is_sealed(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&FORMAT)
+}
+
+impl Cipher {
+    pub(super) fn new(secret: &Secret) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))
+    }
+
+    pub(super) fn seal(
+        &self,
+        number: KeyNumber,
+        context: &Context,
+        salt: &[u8; SALT],
+        plain: &[u8],
+    ) -> Result<Vec<u8>, NotOpened> {
+        let mut head = [0; HEAD];
+        let (front, back) = head.split_at_mut(3);
+        let [high, low] = number.value().to_be_bytes();
+        front.copy_from_slice(&[FORMAT, high, low]);
+        back.copy_from_slice(salt);
+        let (key, bound) = self.subkey(&head, context)?;
+        let mut sealed = Vec::with_capacity(ADDED + plain.len());
+        sealed.extend_from_slice(&head);
+        sealed.extend_from_slice(plain);
+        let nonce = Nonce::assume_unique_for_key(ONLY_NONCE);
+        let (_, body) = sealed.split_at_mut(HEAD);
+        let tag = key
+            .seal_in_place_separate_tag(nonce, Aad::from(&bound), body)
+            .map_err(|_| NotOpened)?;
+        sealed.extend_from_slice(tag.as_ref());
+        Ok(sealed)
+    }
+
+    pub(super) fn open(&self, context: &Context, sealed: &[u8]) -> Result<Vec<u8>, NotOpened> {
+        let (head, body) = sealed.split_first_chunk::<HEAD>().ok_or(NotOpened)?;
+        let (key, bound) = self.subkey(head, context)?;
+        let (body, tag) = body.split_last_chunk::<TAG>().ok_or(NotOpened)?;
+        let nonce = Nonce::assume_unique_for_key(ONLY_NONCE);
+        let mut plain = vec![0; body.len()];
+        key.open_separate_gather(nonce, Aad::from(&bound), body, tag, &mut plain)
+            .map_err(|_| NotOpened)?;
+        Ok(plain)
+    }
+
+    /// The subkey for this head and context, and the two as associated data.
+    fn subkey(
+        &self,
+        head: &[u8; HEAD],
+        context: &Context,
+    ) -> Result<(LessSafeKey, [u8; HEAD + CONTEXT]), NotOpened> {
+        // Of one length always, so that no two run together; and within one block of SHA-256.
+        let mut bound = [0; HEAD + CONTEXT];
+        let (of_head, of_context) = bound.split_at_mut(HEAD);
+        of_head.copy_from_slice(head);
+        of_context.copy_from_slice(context);
+        let derived = hmac::sign(&self.0, &bound);
+        let key = UnboundKey::new(&AES_256_GCM, derived.as_ref()).map_err(|_| NotOpened)?;
+        Ok((LessSafeKey::new(key), bound))
+    }
+}

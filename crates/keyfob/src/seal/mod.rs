@@ -1,0 +1,42 @@
+//! Sealing: what a store holds can be read only with a key that is not in the store.
+//!
+//! A [`KeyRing`] holds the keys; a [`KeyProvider`] gives it: [`FileKeys`], [`EnvKeys`],
+//! [`CommandKeys`], or one of your own. With a ring, every record, note, event and observation is
+//! sealed by AES-256-GCM before a store sees it, and the terms of the index are blinded by
+//! HMAC-SHA256.
+//!
+//! # What it gives
+//! Who has a copy of the store, or reads along, learns no subject, label, claim or device, nor what
+//! any event says. Who can write to the store can make nothing that is believed: what was changed,
+//! moved to another id, swapped with another or taken from another namespace does not open, and a
+//! token that does not open is refused.
+//!
+//! # What it does not
+//! - What a store must read itself stays in clear, and can only restrict: ids, versions, stamps,
+//!   times, the number of uses.
+//! - Within the index, equal values have equal terms: how many tokens share a value can be counted.
+//! - Lanes and epochs go by digests under the namespace's own key, which lies beside the data,
+//!   because they must never change. Who has a copy of the store can test a guess at a subject or
+//!   a client against them.
+//! - Who can write to the store can put an older version of a record in the place of a newer one,
+//!   and delete.
+//! - While [`KeyNumber::BARE`] is not retired, records that are not sealed are read, so that a
+//!   store can be sealed while it is in use. Who can write to the store can forge such a record:
+//!   seal again, and retire it.
+
+mod about;
+mod blind;
+mod cipher;
+mod error;
+mod integrity;
+mod number;
+mod provider;
+mod ring;
+mod sealer;
+mod secret;
+
+pub use error::KeyError;
+pub use integrity::Integrity;
+pub use number::KeyNumber;
+pub use provider::{CommandKeys, EnvKeys, FileKeys, KeyProvider, StaticKeys};
+pub use ring::{KeyInfo, KeyRing, KeyState, NewKey};

@@ -1,0 +1,91 @@
+use std::fs;
+
+use super::*;
+use crate::random::SeededRandom;
+use crate::time::{Timestamp, Ttl};
+
+fn ring() -> KeyRing {
+    KeyRing::generate(Timestamp::default(), &SeededRandom::new(1)).unwrap()
+}
+
+#[tokio::test]
+async fn a_ring_at_hand_is_given_each_time() {
+    let keys = StaticKeys::new(ring());
+    assert_eq!(keys.ring().await.unwrap(), ring());
+    assert_eq!(keys.ring().await.unwrap(), ring());
+}
+
+#[tokio::test]
+async fn a_file_is_written_and_read_and_read_again_after_a_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = FileKeys::new(folder.path().join("keys"));
+    assert_eq!(keys.ring().await.unwrap_err().code(), "key_ring_unreadable");
+    keys.create(&ring()).unwrap();
+    assert_eq!(keys.ring().await.unwrap(), ring());
+    let mut changed = ring();
+    changed.retire(crate::seal::KeyNumber::BARE).unwrap();
+    assert_eq!(keys.create(&changed).unwrap_err().code(), "key_ring_unwritable", "it is there");
+    keys.write(&changed).unwrap();
+    assert_eq!(keys.ring().await.unwrap(), changed);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_others_can_reach_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    let keys = FileKeys::new(&path);
+    keys.create(&ring()).unwrap();
+    let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    for exposed in [0o640, 0o604, 0o620, 0o602, 0o610, 0o777] {
+        mode(exposed);
+        let error = keys.ring().await.unwrap_err();
+        assert_eq!(error.code(), "key_ring_exposed", "{exposed:o}");
+        assert!(error.to_string().contains("chmod 600"), "{error}");
+    }
+    for own in [0o600, 0o400] {
+        mode(own);
+        assert!(keys.ring().await.is_ok(), "{own:o}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_ring_is_said_so_without_a_word_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(FileKeys::new(folder.path()).ring().await.is_err(), "a folder");
+    for bytes in [&b"swordfish"[..], &[0xff, 0xfe], &vec![b'#'; 2 << 20]] {
+        let bytes = Zeroizing::new(bytes.to_vec());
+        let error = parse("the file", bytes).unwrap_err();
+        assert!(!error.to_string().contains("swordfish"), "{error}");
+    }
+    assert_eq!(
+        EnvKeys::new("KEYFOB_NO_SUCH").ring().await.unwrap_err().code(),
+        "key_ring_unreadable"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_command_gives_a_ring_on_its_output() {
+    let text = ring().to_text();
+    let keys = CommandKeys::new("printf", ["%s", &text]);
+    assert_eq!(keys.ring().await.unwrap(), ring());
+    assert!(!format!("{keys:?}").contains("terms 1"), "arguments may be secrets");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_command_that_fails_or_hangs_is_an_error_in_time() {
+    let no_arguments: [&str; 0] = [];
+    let missing = CommandKeys::new("/no/such/command", no_arguments);
+    assert_eq!(missing.ring().await.unwrap_err().code(), "key_ring_unreadable");
+    let failing = CommandKeys::new("sh", ["-c", "echo key 1; exit 3"]);
+    let error = failing.ring().await.unwrap_err();
+    assert_eq!(error.code(), "key_ring_unreadable");
+    assert!(error.to_string().contains('3'), "{error}");
+    let hanging = CommandKeys::new("sleep", ["60"]).limit(Ttl::from_millis(50).unwrap());
+    assert_eq!(hanging.ring().await.unwrap_err().code(), "key_ring_timed_out");
+}
