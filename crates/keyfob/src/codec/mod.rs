@@ -8,6 +8,7 @@ use minicbor::{Decode, Encode};
 pub(crate) use record::{Change, Record};
 
 use crate::event::{Event, Observation};
+use crate::seal;
 use crate::store::StoreError;
 use crate::text::{Actor, Reason};
 
@@ -56,6 +57,10 @@ pub(crate) fn decode<T: Kept>(bytes: &[u8]) -> Result<T, StoreError> {
             what: T::WHAT.to_owned(),
             // The kind of error and its place; never the bytes.
             detail: error.to_string(),
+        }),
+        _ if seal::is_sealed(bytes) => Err(StoreError::Sealed {
+            what: T::WHAT.to_owned(),
+            key: seal::number_of(bytes).unwrap_or_default(),
         }),
         Some((&found, _)) if found > FORMAT => Err(StoreError::NewerFormat {
             what: T::WHAT.to_owned(),

@@ -3,6 +3,7 @@ use minicbor::{Decode, Encode};
 use super::*;
 use crate::bearer::BearerDigest;
 use crate::bearer::Generation;
+use crate::seal::KeyNumber;
 use crate::store::{Epochs, Loaded, Moment, RecordVersion, Stamp, Verdict};
 use crate::time::Timestamp;
 use crate::token::sample::{START, token};
@@ -38,6 +39,7 @@ fn read(bytes: &[u8]) -> Token {
     let loaded = Loaded {
         id: token().id,
         body: Vec::new(),
+        key: KeyNumber::BARE,
         version: RecordVersion(1),
         stamp: Stamp::new(1),
         keep_until: Timestamp::MAX,

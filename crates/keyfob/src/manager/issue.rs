@@ -11,6 +11,7 @@ use crate::event::{Event, Happening};
 use crate::id::{FamilyId, Lane, TokenId};
 use crate::invalid::{Invalid, Problem};
 use crate::namespace::{Namespace, Term};
+use crate::seal::KeyNumber;
 use crate::store::{
     Epochs, Insert, Inserted, Loaded, Moment, NewRecord, RecordVersion, Stamp, StampRule,
     StoreError, Verdict,
@@ -131,6 +132,7 @@ impl TokenManager {
             let new = NewRecord {
                 id,
                 body: codec::encode(&record),
+                key: KeyNumber::BARE,
                 keep_until,
                 uses_left,
                 epochs: epochs_of(inner.store.namespace(), &record),
@@ -144,6 +146,7 @@ impl TokenManager {
                     let loaded = Loaded {
                         id,
                         body: Vec::new(),
+                        key: KeyNumber::BARE,
                         version: RecordVersion(1),
                         stamp,
                         keep_until,

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::event::{Event, Happening};
 use crate::id::TokenId;
 use crate::invalid::Invalid;
+use crate::seal::KeyNumber;
 use crate::store::{Replace, Replaced};
 use crate::text::Actor;
 use crate::token::{ChangeKind, Metadata, Token, TokenState};
@@ -63,6 +64,7 @@ impl TokenManager {
                 id,
                 read: loaded.version,
                 body: codec::encode(&record),
+                key: KeyNumber::BARE,
                 added_terms,
                 minted: Vec::new(),
                 events: vec![codec::encode(&event)],

@@ -16,6 +16,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::id::{Lane, LaneCount, TokenId};
 use crate::namespace::{Namespace, NamespaceKey, Term};
 use crate::random::{OsRandom, Random, RandomUnavailable};
+use crate::seal::KeyNumber;
 use crate::store::*;
 
 use state::State;
@@ -99,6 +100,20 @@ impl Store for MemoryStore {
         let outcome = self.state().replace(operation, replace, self.clock.now());
         self.watchers.tell(changes);
         outcome
+    }
+
+    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
+        self.state().reseal(operation, reseal, self.clock.now())
+    }
+
+    async fn key_floor(&self) -> Result<KeyNumber, StoreError> {
+        Ok(self.state().key_floor)
+    }
+
+    async fn raise_key_floor(&self, floor: KeyNumber) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.key_floor = state.key_floor.max(floor);
+        Ok(())
     }
 
     async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError> {

@@ -34,9 +34,12 @@ mod provider;
 mod ring;
 mod sealer;
 mod secret;
+mod store;
 
+pub(crate) use cipher::{ADDED, is_sealed, number_of};
 pub use error::KeyError;
 pub use integrity::Integrity;
 pub use number::KeyNumber;
 pub use provider::{CommandKeys, EnvKeys, FileKeys, KeyProvider, StaticKeys};
 pub use ring::{KeyInfo, KeyRing, KeyState, NewKey};
+pub use store::SealedStore;

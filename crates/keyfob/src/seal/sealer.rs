@@ -19,9 +19,10 @@ pub(crate) struct Sealer {
     reads_bare: bool,
     /// In order of their numbers.
     keys: Vec<Ready>,
-    /// The active key's first, then those of others that records may lie under; `None` stands for
-    /// terms that are not blinded.
-    blinds: Vec<Option<Blind>>,
+    /// The term keys of all keys that records may lie under, in order of their numbers.
+    blinds: Vec<Blind>,
+    /// Which of them is the active key's.
+    present: Option<usize>,
 }
 
 struct Ready {
@@ -66,28 +67,31 @@ impl Sealer {
         let ready =
             |key: &SealingKey| Ready { number: key.number, cipher: Cipher::new(&key.secret) };
         let active = ring.active();
-        let in_use = ring.sealing_keys().iter().filter(|key| key.state != KeyState::Retired);
-        let mut terms: Vec<u16> = Vec::new();
-        let (first, others): (Vec<_>, Vec<_>) = in_use.partition(|key| key.number == active);
-        for key in first.into_iter().chain(others) {
-            if !terms.contains(&key.terms) {
-                terms.push(key.terms);
-            }
-        }
-        let of_number = |number| ring.term_keys().iter().find(|key| key.number == number);
-        let blinds = terms.into_iter().filter_map(of_number);
-        let blinds = blinds.map(|key| Some(Blind::new(&key.secret)));
+        let keys = ring.sealing_keys();
+        let of_active = keys.iter().find(|key| key.number == active).map(|key| key.terms);
+        let in_use = |terms: u16| {
+            keys.iter().any(|key| key.terms == terms && key.state != KeyState::Retired)
+        };
+        let terms = ring.term_keys().iter().filter(|key| in_use(key.number));
+        let (blinds, numbers): (Vec<_>, Vec<_>) =
+            terms.map(|key| (Blind::new(&key.secret), key.number)).unzip();
         Self {
             mark: Mark::of(namespace),
             active,
             reads_bare: ring.reads_bare(),
-            keys: ring.sealing_keys().iter().map(ready).collect(),
-            blinds: blinds.chain(ring.reads_bare().then_some(None)).collect(),
+            keys: keys.iter().map(ready).collect(),
+            present: numbers.iter().position(|number| Some(*number) == of_active),
+            blinds,
         }
     }
 
     pub(crate) fn active(&self) -> KeyNumber {
         self.active
+    }
+
+    /// Whether what is not sealed is read.
+    pub(crate) fn reads_bare(&self) -> bool {
+        self.reads_bare
     }
 
     /// Seals under the active key.
@@ -106,16 +110,16 @@ impl Sealer {
 
     /// Opens what was sealed under any key of the ring, and what was not sealed if the ring reads
     /// that.
-    pub(crate) fn open(&self, stored: Vec<u8>, about: About) -> Result<Opened, Integrity> {
-        if !cipher::is_sealed(&stored) {
+    pub(crate) fn open(&self, stored: &[u8], about: About) -> Result<Opened, Integrity> {
+        if !cipher::is_sealed(stored) {
             return match self.reads_bare {
-                true => Ok(Opened { plain: stored, under: KeyNumber::BARE }),
+                true => Ok(Opened { plain: stored.to_vec(), under: KeyNumber::BARE }),
                 false => Err(Integrity::Bare),
             };
         }
-        let number = cipher::number_of(&stored).ok_or(Integrity::Damaged)?;
+        let number = cipher::number_of(stored).ok_or(Integrity::Damaged)?;
         let key = self.key(number).ok_or(Integrity::NoKey { key: number })?;
-        let opened = key.cipher.open(&about.within(self.mark), &stored);
+        let opened = key.cipher.open(&about.within(self.mark), stored);
         match opened {
             Ok(plain) => Ok(Opened { plain, under: number }),
             Err(_) => Err(Integrity::NotOpened { key: number }),
@@ -124,25 +128,20 @@ impl Sealer {
 
     /// A term as the active key blinds it.
     pub(crate) fn term(&self, term: Term) -> Term {
-        self.blinded(term).next().unwrap_or(term)
+        let present = self.present.and_then(|place| self.blinds.get(place));
+        present.map_or(term, |blind| blind.term(term))
     }
 
-    /// A term in every form that a record may be listed under, the present one first.
+    /// A term in every form that a record may be listed under, the oldest first. Records move from
+    /// older forms to newer ones: who asks in this order, one after the other, misses none that
+    /// moves meanwhile.
     pub(crate) fn forms(&self, term: Term) -> Vec<Term> {
-        let mut forms: Vec<Term> = Vec::with_capacity(self.blinds.len());
-        for form in self.blinded(term) {
-            if !forms.contains(&form) {
-                forms.push(form);
-            }
-        }
+        let bare = self.reads_bare.then_some(term);
+        let mut forms: Vec<Term> =
+            bare.into_iter().chain(self.blinds.iter().map(|blind| blind.term(term))).collect();
+        // The one that every record has is the same in every form.
+        forms.dedup();
         forms
-    }
-
-    fn blinded(&self, term: Term) -> impl Iterator<Item = Term> + '_ {
-        self.blinds.iter().map(move |blind| match blind {
-            Some(blind) => blind.term(term),
-            None => term,
-        })
     }
 
     fn key(&self, number: KeyNumber) -> Option<&Ready> {

@@ -4,6 +4,7 @@ use super::{Change, Epochs, Loaded, Mark, RecordVersion, Stamp, StoreError};
 use crate::id::{Lane, LaneCount, TokenId};
 use crate::namespace::{EpochField, Term};
 use crate::random::{self, Random, RandomUnavailable};
+use crate::seal::KeyNumber;
 use crate::time::{Timestamp, Ttl};
 
 /// The identity of one write, however often it is sent.
@@ -71,8 +72,10 @@ pub struct Insert {
 pub struct NewRecord {
     /// Its token.
     pub id: TokenId,
-    /// What is stored, unread; at most [`NewRecord::MAX_BODY`] bytes.
+    /// What is stored, unread; at most [`NewRecord::MAX_BODY`] bytes, and what sealing adds.
     pub body: Vec<u8>,
+    /// The key that the body is sealed under.
+    pub key: KeyNumber,
     /// When it may be forgotten, and by when it must be.
     pub keep_until: Timestamp,
     /// How many uses it has, where they are counted.
@@ -129,6 +132,8 @@ pub struct Replace {
     pub read: RecordVersion,
     /// The new body.
     pub body: Vec<u8>,
+    /// The key that it is sealed under.
+    pub key: KeyNumber,
     /// Terms that it is now also listed under. Those that no longer fit may stay: a reader tests
     /// what it finds.
     pub added_terms: Vec<Term>,
@@ -151,6 +156,34 @@ pub enum Replaced {
     Missing,
     /// A minted record's id is taken. Nothing was changed: draw another id.
     IdTaken,
+}
+
+/// The same body in another form, and the same terms: sealed and blinded under other keys.
+#[derive(Clone, Debug)]
+pub struct Reseal {
+    /// The record.
+    pub id: TokenId,
+    /// The version that was read. It stays.
+    pub read: RecordVersion,
+    /// The body in its new form.
+    pub body: Vec<u8>,
+    /// The key that it is sealed under.
+    pub key: KeyNumber,
+    /// Terms that it is now listed under, and was not.
+    pub added_terms: Vec<Term>,
+    /// Terms that it was listed under, and no longer is.
+    pub former_terms: Vec<Term>,
+}
+
+/// What came of resealing a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resealed {
+    /// The record has its new form.
+    Done,
+    /// Another version stands: read again.
+    Stale,
+    /// There is no such record, and none was made.
+    Missing,
 }
 
 /// One use of a record whose uses are counted.

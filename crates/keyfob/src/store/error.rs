@@ -2,6 +2,7 @@
 
 use super::OperationId;
 use crate::random::RandomUnavailable;
+use crate::seal::{self, Integrity, KeyNumber};
 use crate::time::Ttl;
 
 /// What can be wrong with a store. It says what to do next, and never holds a secret.
@@ -61,6 +62,33 @@ pub enum StoreError {
         /// What was found.
         detail: String,
     },
+    /// What is stored is sealed, and no key was given that opens it.
+    #[error("{what} is sealed under key {key}, and no key that was given opens it: give the keys")]
+    Sealed {
+        /// What is sealed.
+        what: String,
+        /// The number of the key.
+        key: KeyNumber,
+    },
+    /// What is stored is not believed: it was damaged, moved, swapped, or its key is missing.
+    #[error("{what} is refused: {integrity}")]
+    Untrue {
+        /// What is not believed.
+        what: String,
+        /// Why.
+        integrity: Integrity,
+    },
+    /// A write under a key that the store refuses by now: the node's key ring is out of date.
+    /// Nothing was changed.
+    #[error(
+        "key {key} is retired (writes are refused below key {floor}): give this node the present key ring"
+    )]
+    KeyRetired {
+        /// The key that the write was sealed under.
+        key: KeyNumber,
+        /// The lowest that is accepted.
+        floor: KeyNumber,
+    },
     /// The store's address or settings make no sense.
     #[error("{0}")]
     Misconfigured(String),
@@ -94,6 +122,9 @@ impl StoreError {
             Self::NotAStore { .. } => "not_a_store",
             Self::NewerFormat { .. } => "newer_format",
             Self::Corrupt { .. } => "record_damaged",
+            Self::Sealed { .. } => "store_sealed",
+            Self::Untrue { integrity, .. } => integrity.code(),
+            Self::KeyRetired { .. } => "key_retired",
             Self::Misconfigured(_) => "store_misconfigured",
             Self::ClockSkew { .. } => "clock_skew",
             Self::TooLarge { .. } => "too_large",
@@ -102,7 +133,17 @@ impl StoreError {
     }
 
     pub(super) fn if_larger(what: &'static str, bytes: &[u8], most: usize) -> Result<(), Self> {
-        if bytes.len() > most { Err(Self::TooLarge { what, most }) } else { Ok(()) }
+        // Whoever seals looks at the length first: what sealing adds is not theirs to save.
+        let added = if seal::is_sealed(bytes) { seal::ADDED } else { 0 };
+        if bytes.len() > most + added { Err(Self::TooLarge { what, most }) } else { Ok(()) }
+    }
+
+    /// Whether a write under `key` may go ahead where nothing below `floor` is accepted.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyRetired`].
+    pub fn if_retired(key: KeyNumber, floor: KeyNumber) -> Result<(), Self> {
+        if key < floor { Err(Self::KeyRetired { key, floor }) } else { Ok(()) }
     }
 
     /// An [`StoreError::Unavailable`] with this detail.

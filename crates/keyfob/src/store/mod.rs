@@ -17,6 +17,12 @@
 //! store lost its epochs, by a deleted key or a fail-over that rolled back, and the record is
 //! refused as damaged: losing epochs can never bring a token back.
 //!
+//! # Keys
+//! A body may be sealed, and then its key's number stands beside it in clear. A namespace has a
+//! **floor**: what is to be written under a lower key is refused, so that a node whose key ring is
+//! out of date cannot go on writing under a key that was retired. Resealing a record changes the
+//! form of its body and of its terms, and nothing that they say.
+//!
 //! # Writes
 //! Every write carries an [`Operation`]: an id and a deadline. The same id gets the same answer and
 //! has its effect once; after the deadline a write does nothing. So a write that timed out can be
@@ -38,7 +44,7 @@ use async_trait::async_trait;
 
 pub use change::{
     Advance, Advanced, EpochScope, Insert, Inserted, LastUse, NewRecord, Operation, OperationId,
-    Replace, Replaced, Revoke, Revoked, Spend, Spent, StampRule,
+    Replace, Replaced, Reseal, Resealed, Revoke, Revoked, Spend, Spent, StampRule,
 };
 pub use error::StoreError;
 pub use feed::{Cursor, Entry, EntryPage, Feed, LanePosition};
@@ -48,6 +54,7 @@ pub use watch::{Cell, Change, Moment, Source, Ticket, Watcher, Watchers};
 
 use crate::id::{Lane, TokenId};
 use crate::namespace::{Namespace, Term};
+use crate::seal::KeyNumber;
 use crate::time::Timestamp;
 
 /// One record as a store gives it, from one consistent read.
@@ -57,6 +64,8 @@ pub struct Loaded {
     pub id: TokenId,
     /// What was stored, unread.
     pub body: Vec<u8>,
+    /// The key that the body is sealed under.
+    pub key: KeyNumber,
     /// Which version of the record this is; each replacement counts it up.
     pub version: RecordVersion,
     /// The stamp that the record was stored with.
@@ -156,6 +165,27 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// As [`Store::insert`].
     async fn replace(&self, operation: Operation, replace: Replace)
     -> Result<Replaced, StoreError>;
+
+    /// Gives a record's body another form, if the version read still stands, whatever its verdict.
+    /// Version, stamp, tombstone and keep-until stay, and watchers are not told: nothing that the
+    /// record says has changed. Sent again, it does the same.
+    ///
+    /// # Errors
+    /// As [`Store::insert`], without remembering the operation.
+    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError>;
+
+    /// The lowest key that every lane accepts. A new namespace accepts any.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn key_floor(&self) -> Result<KeyNumber, StoreError>;
+
+    /// Raises the floor in every lane: once it has returned, inserts, replacements and reseals under
+    /// a lower key are refused. It is never lowered.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it is safe to call again.
+    async fn raise_key_floor(&self, floor: KeyNumber) -> Result<(), StoreError>;
 
     /// Takes one use off a record whose uses are counted, if its verdict is clear and one is left.
     ///

@@ -1,5 +1,6 @@
 //! What the store in memory holds, and each verb of the contract on it.
 
+mod reseal;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -8,6 +9,7 @@ use super::feed::FeedLog;
 use super::index::Index;
 use crate::id::{Lane, LaneCount, TokenId};
 use crate::namespace::{EpochField, Term};
+use crate::seal::KeyNumber;
 use crate::store::*;
 use crate::time::Timestamp;
 
@@ -26,6 +28,8 @@ pub(super) struct State {
     observations: FeedLog,
     answers: HashMap<OperationId, Answer>,
     answers_end: BTreeSet<(Timestamp, [u8; 16])>,
+    /// Nothing is written under a lower key.
+    pub(super) key_floor: KeyNumber,
 }
 
 /// What must be unique: the lane and the leading part of an id.
@@ -53,6 +57,7 @@ struct KeptEpoch {
 struct Record {
     id: TokenId,
     body: Vec<u8>,
+    key: KeyNumber,
     version: RecordVersion,
     stamp: Stamp,
     keep_until: Timestamp,
@@ -98,6 +103,7 @@ impl State {
             observations: FeedLog::default(),
             answers: HashMap::new(),
             answers_end: BTreeSet::new(),
+            key_floor: KeyNumber::BARE,
         }
     }
 
@@ -139,6 +145,7 @@ impl State {
             return Ok(replaced);
         }
         NewRecord::check_body(&replace.body)?;
+        StoreError::if_retired(replace.key, self.key_floor)?;
         let outcome = self.replaced(replace, now)?;
         self.answer(operation, Answer::Replaced(outcome.clone()));
         Ok(outcome)
@@ -160,6 +167,7 @@ impl State {
         let version = RecordVersion(loaded.version.0 + 1);
         if let Some(record) = self.records.get_mut(&local_key(replace.id)) {
             record.body = replace.body;
+            record.key = replace.key;
             record.version = version;
             for term in replace.added_terms {
                 if !record.terms.contains(&term) {
@@ -317,6 +325,7 @@ impl State {
         Loaded {
             id: record.id,
             body: record.body.clone(),
+            key: record.key,
             version: record.version,
             stamp: record.stamp,
             keep_until: record.keep_until,

@@ -33,6 +33,7 @@ impl State {
     ) -> Result<Option<Inserted>, StoreError> {
         for record in records {
             NewRecord::check_body(&record.body)?;
+            StoreError::if_retired(record.key, self.key_floor)?;
             let taken = self.records.get(&local_key(record.id));
             if taken.is_some_and(|taken| now < taken.keep_until) {
                 return Ok(Some(Inserted::IdTaken));
@@ -69,6 +70,7 @@ impl State {
             let record = Record {
                 id: new.id,
                 body: new.body,
+                key: new.key,
                 version: RecordVersion(1),
                 stamp,
                 keep_until: new.keep_until,

@@ -1,0 +1,37 @@
+//! Giving a record another form: what it says stays.
+
+use super::*;
+
+impl State {
+    pub(crate) fn reseal(
+        &mut self,
+        operation: Operation,
+        reseal: Reseal,
+        now: Timestamp,
+    ) -> Result<Resealed, StoreError> {
+        if now > operation.deadline {
+            return Err(StoreError::DeadlinePassed { operation: operation.id });
+        }
+        NewRecord::check_body(&reseal.body)?;
+        StoreError::if_retired(reseal.key, self.key_floor)?;
+        let found = self.records.get_mut(&local_key(reseal.id));
+        let kept = |record: &&mut Record| record.id == reseal.id && now < record.keep_until;
+        let Some(record) = found.filter(kept) else { return Ok(Resealed::Missing) };
+        if record.version != reseal.read {
+            return Ok(Resealed::Stale);
+        }
+        record.body = reseal.body;
+        record.key = reseal.key;
+        for term in reseal.former_terms {
+            record.terms.retain(|known| *known != term);
+            self.index.remove(term, record.id, record.keep_until);
+        }
+        for term in reseal.added_terms {
+            if !record.terms.contains(&term) {
+                record.terms.push(term);
+                self.index.add(term, record.id, record.keep_until);
+            }
+        }
+        Ok(Resealed::Done)
+    }
+}

@@ -1,0 +1,317 @@
+//! A store whose contents are sealed: every record, note, event and observation on its way in, and
+//! opened on its way out; terms blinded both ways. It is a layer over any store and keeps the
+//! contract of one, so that nobody above it knows.
+
+mod open;
+mod pages;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+
+use super::about::About;
+use super::sealer::{Salts, Sealer};
+use super::{KeyNumber, KeyRing, is_sealed};
+use crate::id::{Lane, TokenId};
+use crate::namespace::{Namespace, Term};
+use crate::random::{OsRandom, Random};
+use crate::store::*;
+
+/// A store whose contents are sealed under the keys of a ring.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use keyfob::seal::{KeyRing, SealedStore};
+/// use keyfob::{Clock, Grant, Kind, MemoryStore, OsRandom, SystemClock, TokenManager};
+///
+/// let ring = KeyRing::generate(SystemClock.now(), &OsRandom)?;
+/// let store = SealedStore::new(Arc::new(MemoryStore::new()?), &ring);
+/// let manager = TokenManager::new(store);
+/// let issued = manager.issue(Grant::new(Kind::Session).subject("user123")).await?;
+/// assert!(manager.validate_any(&issued.bearer).await.is_ok());
+/// # Ok(())
+/// # }
+/// ```
+pub struct SealedStore {
+    inner: Arc<dyn Store>,
+    sealer: RwLock<Arc<Sealer>>,
+    random: Arc<dyn Random>,
+    tally: Tally,
+}
+
+/// What was met since the store was opened.
+#[derive(Debug, Default)]
+struct Tally {
+    bare: AtomicU64,
+    untrue: AtomicU64,
+}
+
+impl std::fmt::Debug for SealedStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SealedStore")
+            .field("inner", &self.inner)
+            .field("active", &self.sealer().active())
+            .finish_non_exhaustive()
+    }
+}
+
+impl SealedStore {
+    /// Seals what `inner` holds under the keys of `ring`.
+    pub fn new(inner: Arc<dyn Store>, ring: &KeyRing) -> Self {
+        Self::with(inner, ring, Arc::new(OsRandom))
+    }
+
+    /// As [`SealedStore::new`], with salts from `random`. In production, leave that as it is.
+    pub fn with(inner: Arc<dyn Store>, ring: &KeyRing, random: Arc<dyn Random>) -> Self {
+        let sealer = RwLock::new(Arc::new(Sealer::new(ring, inner.namespace())));
+        Self { inner, sealer, random, tally: Tally::default() }
+    }
+
+    /// Goes on with another ring: what is under way ends under the one that it began with.
+    pub fn use_ring(&self, ring: &KeyRing) {
+        let sealer = Arc::new(Sealer::new(ring, self.inner.namespace()));
+        *self.sealer.write().unwrap_or_else(PoisonError::into_inner) = sealer;
+    }
+
+    /// How many records and entries were read that are not sealed, since this was made.
+    pub fn bare_read(&self) -> u64 {
+        self.tally.bare.load(Ordering::Relaxed)
+    }
+
+    /// How many records and entries were refused because they did not open, since this was made.
+    pub fn refused(&self) -> u64 {
+        self.tally.untrue.load(Ordering::Relaxed)
+    }
+
+    /// The store below, whose contents are sealed.
+    pub(crate) fn inner(&self) -> &dyn Store {
+        &*self.inner
+    }
+
+    pub(crate) fn sealer(&self) -> Arc<Sealer> {
+        Arc::clone(&self.sealer.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn salts(&self, count: usize) -> Result<Salts, StoreError> {
+        Salts::draw(count, &*self.random)
+    }
+
+    fn seal_records(
+        sealer: &Sealer,
+        records: &mut [NewRecord],
+        salts: &mut Salts,
+    ) -> Result<(), StoreError> {
+        for record in records {
+            NewRecord::check_body(&record.body)?;
+            record.body = sealer.seal(&record.body, About::Record(record.id), salts)?;
+            record.key = sealer.active();
+            record.terms.iter_mut().for_each(|term| *term = sealer.term(*term));
+        }
+        Ok(())
+    }
+
+    fn seal_entries(
+        sealer: &Sealer,
+        entries: &mut [Vec<u8>],
+        about: About,
+        salts: &mut Salts,
+    ) -> Result<(), StoreError> {
+        for entry in entries {
+            *entry = sealer.seal(entry, about, salts)?;
+        }
+        Ok(())
+    }
+
+    /// A note without a word stays empty: that there is none can be seen anyway.
+    fn seal_note(
+        sealer: &Sealer,
+        note: &mut Vec<u8>,
+        about: About,
+        salts: &mut Salts,
+    ) -> Result<(), StoreError> {
+        Revoke::check_note(note)?;
+        if !note.is_empty() {
+            *note = sealer.seal(note, about, salts)?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Store for SealedStore {
+    fn namespace(&self) -> &Namespace {
+        self.inner.namespace()
+    }
+
+    async fn insert(
+        &self,
+        operation: Operation,
+        mut insert: Insert,
+    ) -> Result<Inserted, StoreError> {
+        let sealer = self.sealer();
+        let mut salts = self.salts(insert.records.len() + insert.events.len())?;
+        let lane = insert.records.first().map_or(Lane::default(), |first| first.id.lane());
+        Self::seal_records(&sealer, &mut insert.records, &mut salts)?;
+        Self::seal_entries(&sealer, &mut insert.events, About::Event(lane), &mut salts)?;
+        self.inner.insert(operation, insert).await
+    }
+
+    async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {
+        match self.inner.load(id).await? {
+            Some(mut loaded) => {
+                self.open_record(&self.sealer(), &mut loaded)?;
+                Ok(Some(loaded))
+            }
+            None => Ok(None),
+        }
+    }
+
+    async fn replace(
+        &self,
+        operation: Operation,
+        mut replace: Replace,
+    ) -> Result<Replaced, StoreError> {
+        let sealer = self.sealer();
+        let mut salts = self.salts(1 + replace.minted.len() + replace.events.len())?;
+        NewRecord::check_body(&replace.body)?;
+        replace.body = sealer.seal(&replace.body, About::Record(replace.id), &mut salts)?;
+        replace.key = sealer.active();
+        replace.added_terms.iter_mut().for_each(|term| *term = sealer.term(*term));
+        let about = About::Event(replace.id.lane());
+        Self::seal_records(&sealer, &mut replace.minted, &mut salts)?;
+        Self::seal_entries(&sealer, &mut replace.events, about, &mut salts)?;
+        self.inner.replace(operation, replace).await
+    }
+
+    /// Gives the record the form that the active key gives it.
+    async fn reseal(
+        &self,
+        operation: Operation,
+        mut reseal: Reseal,
+    ) -> Result<Resealed, StoreError> {
+        let sealer = self.sealer();
+        NewRecord::check_body(&reseal.body)?;
+        reseal.body = sealer.seal(&reseal.body, About::Record(reseal.id), &mut self.salts(1)?)?;
+        reseal.key = sealer.active();
+        reseal.added_terms.iter_mut().for_each(|term| *term = sealer.term(*term));
+        let forms = |term: &Term| sealer.forms(*term);
+        reseal.former_terms = reseal.former_terms.iter().flat_map(forms).collect();
+        self.inner.reseal(operation, reseal).await
+    }
+
+    async fn key_floor(&self) -> Result<KeyNumber, StoreError> {
+        self.inner.key_floor().await
+    }
+
+    async fn raise_key_floor(&self, floor: KeyNumber) -> Result<(), StoreError> {
+        self.inner.raise_key_floor(floor).await
+    }
+
+    async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError> {
+        self.inner.spend(operation, spend).await
+    }
+
+    async fn touch(&self, uses: &[LastUse]) -> Result<(), StoreError> {
+        self.inner.touch(uses).await
+    }
+
+    async fn revoke(
+        &self,
+        operation: Operation,
+        mut revoke: Revoke,
+    ) -> Result<Revoked, StoreError> {
+        let (sealer, lane) = (self.sealer(), revoke.id.lane());
+        let mut salts = self.salts(1 + revoke.events.len())?;
+        Self::seal_note(&sealer, &mut revoke.note, About::Note(lane), &mut salts)?;
+        Self::seal_entries(&sealer, &mut revoke.events, About::Event(lane), &mut salts)?;
+        match self.inner.revoke(operation, revoke).await? {
+            Revoked::Before(mut mark) => {
+                self.open_note(&sealer, &mut mark, lane);
+                Ok(Revoked::Before(mark))
+            }
+            outcome => Ok(outcome),
+        }
+    }
+
+    async fn advance(
+        &self,
+        operation: Operation,
+        mut advance: Advance,
+    ) -> Result<Advanced, StoreError> {
+        let (sealer, scope) = (self.sealer(), advance.scope);
+        let mut salts = self.salts(1 + advance.events.len())?;
+        Self::seal_note(&sealer, &mut advance.note, About::note_of(scope), &mut salts)?;
+        let about = About::event_of(scope);
+        Self::seal_entries(&sealer, &mut advance.events, about, &mut salts)?;
+        self.inner.advance(operation, advance).await
+    }
+
+    async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
+        self.inner.stamp(lane).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
+        let sealer = self.sealer();
+        let mut page = self.page(&sealer, query).await?;
+        for loaded in &mut page.records {
+            // One that does not open must not hide the others: it stays sealed, and whoever reads
+            // it is told so. One that should be sealed and is not must not be read.
+            if let Err(error) = self.open_record(&sealer, loaded) {
+                tracing::error!(token = %loaded.id, %error, "a record stays sealed");
+                if !is_sealed(&loaded.body) {
+                    loaded.body.clear();
+                }
+            }
+        }
+        Ok(page)
+    }
+
+    async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for form in self.sealer().forms(term) {
+            count += self.inner.count(form, lane).await?;
+        }
+        Ok(count)
+    }
+
+    async fn observe(&self, lane: Lane, mut entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        let mut salts = self.salts(entries.len())?;
+        let about = About::Observation(lane);
+        Self::seal_entries(&self.sealer(), &mut entries, about, &mut salts)?;
+        self.inner.observe(lane, entries).await
+    }
+
+    async fn entries(
+        &self,
+        feed: Feed,
+        after: &Cursor,
+        limit: usize,
+    ) -> Result<EntryPage, StoreError> {
+        let mut page = self.inner.entries(feed, after, limit).await?;
+        let sealer = self.sealer();
+        page.entries.iter_mut().for_each(|entry| self.open_entry(&sealer, feed, entry));
+        Ok(page)
+    }
+
+    async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
+        self.inner.latest(feed).await
+    }
+
+    fn watch(&self, watcher: &Arc<Watcher>) {
+        self.inner.watch(watcher);
+    }
+
+    async fn report(&self) -> Result<StoreReport, StoreError> {
+        let mut report = self.inner.report().await?;
+        self.find(&mut report);
+        Ok(report)
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}

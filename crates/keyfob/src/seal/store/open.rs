@@ -1,0 +1,104 @@
+//! Opening what comes out of the store, and counting what does not open.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::SealedStore;
+use crate::seal::about::About;
+use crate::seal::sealer::Sealer;
+use crate::seal::{Integrity, KeyNumber, is_sealed};
+use crate::store::{Entry, Feed, Loaded, Mark, Severity, StoreError, StoreReport, Verdict};
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl SealedStore {
+    /// Opens a record in place. One that does not open stays as it is.
+    pub(super) fn open_record(
+        &self,
+        sealer: &Sealer,
+        loaded: &mut Loaded,
+    ) -> Result<(), StoreError> {
+        let lane = loaded.id.lane();
+        if let Verdict::Revoked(mark) = &mut loaded.verdict {
+            self.open_note(sealer, mark, lane);
+        }
+        let untrue = |integrity| StoreError::Untrue { what: loaded.id.to_string(), integrity };
+        let opened = self.open(sealer, &loaded.body, About::Record(loaded.id)).map_err(untrue)?;
+        // The number beside the body is for the store; the one that is bound into it is true.
+        loaded.key = opened.under;
+        loaded.body = opened.plain;
+        Ok(())
+    }
+
+    /// Opens a note in place. A revocation holds whatever became of its note.
+    pub(super) fn open_note(&self, sealer: &Sealer, mark: &mut Mark, lane: crate::id::Lane) {
+        if mark.note.is_empty() {
+            return;
+        }
+        match self.open(sealer, &mark.note, About::note_through(mark.through, lane)) {
+            Ok(opened) => mark.note = opened.plain,
+            Err(integrity) => {
+                tracing::error!(%integrity, ?lane, "the note of a revocation is left out");
+                mark.note.clear();
+            }
+        }
+    }
+
+    /// Opens an entry of a feed in place. One that does not open stays sealed, and its reader
+    /// passes it over.
+    pub(super) fn open_entry(&self, sealer: &Sealer, feed: Feed, entry: &mut Entry) {
+        let about = match feed {
+            Feed::Events => About::Event(entry.lane),
+            Feed::Observations => About::Observation(entry.lane),
+        };
+        match self.open(sealer, &entry.body, about) {
+            Ok(opened) => entry.body = opened.plain,
+            Err(integrity) => {
+                let (lane, position) = (entry.lane, entry.position);
+                tracing::error!(%integrity, ?feed, ?lane, ?position, "an entry does not open");
+                if integrity == Integrity::Bare {
+                    entry.body.clear();
+                }
+            }
+        }
+    }
+
+    /// What is to be said of the seal in a report.
+    pub(super) fn find(&self, report: &mut StoreReport) {
+        let sealer = self.sealer();
+        let (bare, refused) = (self.bare_read(), self.refused());
+        let good = format!("what is written is sealed under key {}", sealer.active());
+        report.find(Severity::Good, "sealing", good);
+        if refused > 0 {
+            let advice = format!(
+                "{refused} records or entries did not open and were refused: the log says which; \
+                 restore their keys, or look for who writes to the store"
+            );
+            report.find(Severity::Fault, "sealed records", advice);
+        }
+        if sealer.reads_bare() {
+            let advice = format!(
+                "records that are not sealed are believed ({bare} were met so far), so whoever can \
+                 write to the store can make tokens: reseal, then retire key {}",
+                KeyNumber::BARE
+            );
+            report.find(Severity::Warning, "bare records", advice);
+        }
+    }
+
+    fn open(
+        &self,
+        sealer: &Sealer,
+        stored: &[u8],
+        about: About,
+    ) -> Result<crate::seal::sealer::Opened, Integrity> {
+        let opened = sealer.open(stored, about);
+        match &opened {
+            Err(_) => count(&self.tally.untrue),
+            Ok(_) if !is_sealed(stored) => count(&self.tally.bare),
+            Ok(_) => {}
+        }
+        opened
+    }
+}
