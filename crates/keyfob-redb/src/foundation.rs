@@ -6,14 +6,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use keyfob::store::StoreError;
-use keyfob::{Lane, LaneCount, Namespace, NamespaceKey};
+use keyfob::{KeyNumber, Lane, LaneCount, Namespace, NamespaceKey};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
 use crate::fault::Fault;
 use crate::file::{refused, unreadable};
 use crate::options::Options;
 use crate::row::LaneRow;
-use crate::tables::{self, Readable};
+use crate::tables::{self, Readable, Rows};
 
 /// The version of the tables and their rows that this code writes, and the newest that it reads.
 pub(crate) const FORMAT: u32 = 1;
@@ -23,6 +23,7 @@ const META_MAGIC: &[u8] = b"magic";
 const META_FORMAT: &[u8] = b"format";
 const META_LANES: &[u8] = b"lanes";
 const META_KEY: &[u8] = b"namespace key";
+const META_FLOOR: &[u8] = b"key floor";
 
 /// What a file of the engine holds.
 pub(crate) enum Holds {
@@ -137,6 +138,22 @@ fn namespace(
     let last = Lane::new(lanes.get().saturating_sub(1));
     let last = rows.get(tables::lane_key(last).as_slice())?;
     Ok(last.map(|_| Namespace::new(lanes, NamespaceKey::from_bytes(key))))
+}
+
+/// The lowest key that writes may lie under. A store in which none was retired has no row for it.
+pub(crate) fn key_floor(meta: &impl Readable) -> Result<KeyNumber, Fault> {
+    let damaged = || StoreError::Corrupt {
+        what: "the floor of keys".to_owned(),
+        detail: "it is no number: restore the file from a backup".to_owned(),
+    };
+    let Some(bytes) = fact(meta, META_FLOOR)? else { return Ok(KeyNumber::BARE) };
+    let bytes = <[u8; 2]>::try_from(bytes).map_err(|_| damaged())?;
+    Ok(KeyNumber::new(u16::from_be_bytes(bytes)))
+}
+
+pub(crate) fn write_key_floor(meta: &mut Rows<'_>, floor: KeyNumber) -> Result<(), Fault> {
+    meta.insert(META_FLOOR, floor.value().to_be_bytes().as_slice())?;
+    Ok(())
 }
 
 fn fact(meta: &impl Readable, name: &[u8]) -> Result<Option<Vec<u8>>, Fault> {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use keyfob::store::*;
-use keyfob::{Clock, Lane, Namespace, Random, Term, TokenId};
+use keyfob::{Clock, KeyNumber, Lane, Namespace, Random, Term, TokenId};
 
 use crate::fault::Fault;
 use crate::integrity::{self, Integrity};
@@ -14,7 +14,7 @@ use crate::options::Options;
 use crate::shared::Shared;
 use crate::view::{self, Snapshot};
 use crate::writer::Writer;
-use crate::{feed, file, report, tables};
+use crate::{feed, file, foundation, report, tables};
 
 /// A store in one file on disk. See the documentation of the crate.
 #[derive(Debug)]
@@ -130,6 +130,21 @@ impl Store for RedbStore {
         self.writer
             .write(Some(operation.id), told, move |changes| changes.replace(operation, replace))
             .await
+    }
+
+    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
+        self.writer
+            .write(Some(operation.id), [], move |changes| changes.reseal(operation, reseal))
+            .await
+    }
+
+    async fn key_floor(&self) -> Result<KeyNumber, StoreError> {
+        self.shared
+            .read(|transaction| foundation::key_floor(&transaction.open_table(tables::META)?))
+    }
+
+    async fn raise_key_floor(&self, floor: KeyNumber) -> Result<(), StoreError> {
+        self.writer.write(None, [], move |changes| changes.raise_key_floor(floor)).await
     }
 
     async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError> {

@@ -70,6 +70,7 @@ impl<T: Readable> View<'_, T> {
         Ok(Loaded {
             id,
             body: record.body.into_owned(),
+            key: record.key,
             version: record.version,
             stamp: record.stamp,
             keep_until: record.keep_until,

@@ -13,7 +13,7 @@
 
 use keyfob::store::{Epoch, Epochs, Loaded, Mark, MarkThrough, Moment, NewRecord, OperationId};
 use keyfob::store::{RecordVersion, Stamp, StoreError, Verdict};
-use keyfob::{EpochField, Timestamp, TokenId};
+use keyfob::{EpochField, KeyNumber, Timestamp, TokenId};
 
 use crate::keys;
 
@@ -39,7 +39,7 @@ pub(crate) fn front(record: &NewRecord) -> Vec<u8> {
 pub(crate) fn back(record: &NewRecord, operation: OperationId) -> Vec<u8> {
     let mut back = Vec::with_capacity(FIXED + 40 + record.body.len());
     back.extend_from_slice(&six(record.keep_until));
-    back.extend_from_slice(&[0; 2]);
+    back.extend_from_slice(&record.key.value().to_be_bytes());
     back.extend_from_slice(&mark(operation));
     back.extend_from_slice(&keys::rest(record.id));
     back.extend_from_slice(&[0; 15]);
@@ -114,6 +114,7 @@ impl Read {
         let number = |bytes: &Vec<u8>| std::str::from_utf8(bytes).ok()?.parse().ok();
         Ok(Loaded {
             id,
+            key: header.key,
             version: RecordVersion(header.version),
             stamp: Stamp::new(header.stamp),
             keep_until: header.keep_until,
@@ -168,6 +169,7 @@ struct Header {
     version: u32,
     stamp: u64,
     keep_until: Timestamp,
+    key: KeyNumber,
     revoked_at: Option<Timestamp>,
     uses_left: Option<u32>,
     fields: Vec<EpochField>,
@@ -190,6 +192,7 @@ impl Header {
             version: number(bytes.get(2..6)?) as u32,
             stamp: number(bytes.get(6..14)?),
             keep_until: millis(14)?,
+            key: KeyNumber::new(number(bytes.get(20..22)?) as u16),
             revoked_at: if *bytes.get(36)? == 0 { None } else { millis(37) },
             uses_left: if counted { Some(number(bytes.get(51..55)?) as u32) } else { None },
             fields: fields.collect(),

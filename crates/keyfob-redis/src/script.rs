@@ -12,6 +12,9 @@ pub(crate) struct Scripts {
     pub(crate) insert: Script,
     pub(crate) load: Script,
     pub(crate) replace: Script,
+    pub(crate) reseal: Script,
+    pub(crate) floor: Script,
+    pub(crate) raise_floor: Script,
     pub(crate) spend: Script,
     pub(crate) touch: Script,
     pub(crate) revoke: Script,
@@ -53,6 +56,11 @@ impl Scripts {
                 leaf, "names", "clock", "lane", "verdict", "events", "signal", "index", "records",
                 "replace"
             ),
+            reseal: script!(
+                leaf, "names", "clock", "lane", "verdict", "index", "reseal"
+            ),
+            floor: script!(leaf, "names", "floor"),
+            raise_floor: script!(leaf, "names", "clock", "lane", "raise_floor"),
             spend: script!(leaf, "names", "clock", "verdict", "spend"),
             touch: script!(leaf, "names", "touch"),
             revoke: script!(
@@ -94,11 +102,14 @@ impl Scripts {
         }
     }
 
-    pub(crate) fn all(&self) -> [&Script; 20] {
+    pub(crate) fn all(&self) -> [&Script; 23] {
         [
             &self.insert,
             &self.load,
             &self.replace,
+            &self.reseal,
+            &self.floor,
+            &self.raise_floor,
             &self.spend,
             &self.touch,
             &self.revoke,

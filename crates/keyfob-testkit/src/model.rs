@@ -122,6 +122,7 @@ impl Model {
         Some(Loaded {
             id,
             body: kept.new.body.clone(),
+            key: kept.new.key,
             version: kept.version,
             stamp: kept.stamp,
             keep_until: kept.new.keep_until,
@@ -286,6 +287,7 @@ impl Model {
                 if let Some(kept) = self.records.get_mut(&local_key(replace.id)) {
                     kept.version = RecordVersion(kept.version.0 + 1);
                     kept.new.body = replace.body.clone();
+                    kept.new.key = replace.key;
                     kept.new.terms.extend(&replace.added_terms);
                 }
                 self.store(&replace.minted, now);

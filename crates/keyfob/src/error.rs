@@ -5,6 +5,7 @@ use crate::id::TokenId;
 use crate::invalid::Invalid;
 use crate::limit::LimitError;
 use crate::random::RandomUnavailable;
+use crate::seal::KeyError;
 use crate::store::StoreError;
 use crate::token::TokenState;
 use crate::validation::Refusal;
@@ -46,6 +47,9 @@ pub enum Error {
     /// Limits could not be applied. Do not go on.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// The keys do not allow it.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// The store failed. Nothing may be concluded about any token.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -62,6 +66,7 @@ impl Error {
             Self::Ended { .. } => "token_ended",
             Self::Contended { .. } => "contended",
             Self::Limit(error) => error.code(),
+            Self::Keys(error) => error.code(),
             Self::Store(error) => error.code(),
         }
     }

@@ -94,8 +94,8 @@ pub use limit::{
 };
 pub use manager::{
     Delivery, Diagnosis, EventPage, Follower, HandlerTask, Issued, Lifetimes, ObservationPage,
-    PageCursor, Paging, Rest, Retention, RevokeOutcome, Sweep, SweepProgress, TokenManager,
-    TokenManagerBuilder, TokenPage, Why,
+    PageCursor, Paging, Reseal, ResealProgress, Rest, Retention, RevokeOutcome, Sweep,
+    SweepProgress, TokenManager, TokenManagerBuilder, TokenPage, Why,
 };
 pub use memory::MemoryStore;
 pub use names::{Labels, Name, NameSet};

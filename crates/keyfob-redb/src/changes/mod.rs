@@ -1,16 +1,18 @@
 //! The verbs that change something, within a transaction that other commands share. Each decides
 //! everything before its first write, so that one that is refused leaves nothing behind.
 
+mod reseal;
 mod rows;
 
 use std::borrow::Cow;
 
 use keyfob::store::*;
-use keyfob::{Lane, LaneCount, Timestamp, TokenId};
+use keyfob::{KeyNumber, Lane, LaneCount, Timestamp, TokenId};
 use redb::{ReadableTable, WriteTransaction};
 
 use crate::fault::Fault;
 use crate::feed::Log;
+use crate::foundation;
 use crate::pending::Pending;
 use crate::row::{Answer, Kept, Record};
 use crate::tables::{self, KeyRows, Rows};
@@ -19,6 +21,7 @@ use rows::stamp_by;
 
 /// The tables of a write transaction.
 pub(crate) struct Changes<'txn> {
+    meta: Rows<'txn>,
     records: Rows<'txn>,
     last_used: Rows<'txn>,
     index: KeyRows<'txn, { tables::INDEX_BYTES }>,
@@ -33,6 +36,8 @@ pub(crate) struct Changes<'txn> {
     forget_rows: Pending<{ tables::FORGET_BYTES }>,
     lane_count: LaneCount,
     nothing_past_until: Timestamp,
+    /// Nothing is written under a lower key.
+    key_floor: KeyNumber,
     /// The present moment, set before each command.
     pub(crate) now: Timestamp,
 }
@@ -44,6 +49,7 @@ impl<'txn> Changes<'txn> {
         now: Timestamp,
     ) -> Result<Self, Fault> {
         let table = |definition| transaction.open_table(definition);
+        let meta = table(tables::META)?;
         Ok(Self {
             records: table(tables::RECORDS)?,
             last_used: table(tables::LAST_USED)?,
@@ -59,6 +65,8 @@ impl<'txn> Changes<'txn> {
             forget_rows: Pending::default(),
             lane_count,
             nothing_past_until: Timestamp::default(),
+            key_floor: foundation::key_floor(&meta)?,
+            meta,
             now,
         })
     }
@@ -99,6 +107,7 @@ impl<'txn> Changes<'txn> {
             return Ok(replaced);
         }
         NewRecord::check_body(&replace.body)?;
+        StoreError::if_retired(replace.key, self.key_floor)?;
         let outcome = self.replaced(replace)?;
         self.answer(&operation, outcome)
     }
@@ -120,6 +129,7 @@ impl<'txn> Changes<'txn> {
         }
         record.version = RecordVersion(record.version.0 + 1);
         record.body = Cow::Owned(replace.body);
+        record.key = replace.key;
         for term in replace.added_terms {
             let term = tables::term_key(term);
             if record.terms.add(&term) {
@@ -266,6 +276,7 @@ impl<'txn> Changes<'txn> {
         let view = self.view();
         for new in records {
             NewRecord::check_body(&new.body)?;
+            StoreError::if_retired(new.key, self.key_floor)?;
             if let Some(row) = self.records.get(tables::record_key(new.id).as_slice())? {
                 let taken = Record::read(row.value()).map_err(|damaged| damaged.of(new.id))?;
                 if self.now < taken.keep_until {

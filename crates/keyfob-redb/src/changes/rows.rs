@@ -57,12 +57,16 @@ impl Changes<'_> {
         }
     }
 
+    pub(super) fn unlist_one(&mut self, term: &tables::TermKey, id: TokenId, keep: Timestamp) {
+        let place = tables::place(keep, id);
+        for order in [Order::NewestFirst, Order::NextToExpire] {
+            self.index_rows.remove(tables::index_key(term, order, &place));
+        }
+    }
+
     fn unlist(&mut self, record: &Record<'_>) {
-        let place = tables::place(record.keep_until, record.id);
         for term in record.terms.iter() {
-            for order in [Order::NewestFirst, Order::NextToExpire] {
-                self.index_rows.remove(tables::index_key(term, order, &place));
-            }
+            self.unlist_one(term, record.id, record.keep_until);
         }
     }
 

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! layout 1 ‖ flags ‖ ancestors ‖ terms(2) ‖ id(16) ‖ version(4) ‖ stamp(8) ‖ keep until(8)
-//! ‖ uses(4)? ‖ subject(8)? ‖ client(8)? ‖ ancestor(8)… ‖ term(17)… ‖ (at(8) ‖ length(2) ‖ note)? ‖ body
+//! ‖ key(2)? ‖ uses(4)? ‖ subject(8)? ‖ client(8)? ‖ ancestor(8)… ‖ term(17)… ‖ (at(8) ‖ length(2) ‖ note)? ‖ body
 //! ```
 
 use std::borrow::Cow;
 
 use keyfob::store::{Epochs, Mark, MarkThrough, NewRecord, RecordVersion, Stamp};
-use keyfob::{EpochField, Timestamp, TokenId};
+use keyfob::{EpochField, KeyNumber, Timestamp, TokenId};
 
 use super::{Damaged, Fields};
 use crate::tables::{self, TERM_BYTES, TermKey};
@@ -18,6 +18,7 @@ const USES: u8 = 1;
 const SUBJECT: u8 = 1 << 1;
 const CLIENT: u8 = 1 << 2;
 const TOMBSTONE: u8 = 1 << 3;
+const SEALED: u8 = 1 << 4;
 
 /// A record as it is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,6 +27,7 @@ pub(crate) struct Record<'a> {
     pub(crate) version: RecordVersion,
     pub(crate) stamp: Stamp,
     pub(crate) keep_until: Timestamp,
+    pub(crate) key: KeyNumber,
     pub(crate) uses_left: Option<u32>,
     pub(crate) epochs: Epochs,
     pub(crate) terms: Terms<'a>,
@@ -51,6 +53,13 @@ impl Terms<'_> {
         true
     }
 
+    /// Takes a term away; `false` if it was not there.
+    pub(crate) fn remove(&mut self, term: &TermKey) -> bool {
+        let Some(place) = self.iter().position(|known| known == term) else { return false };
+        self.0.to_mut().drain(place * TERM_BYTES..(place + 1) * TERM_BYTES);
+        true
+    }
+
     fn count(&self) -> u16 {
         u16::try_from(self.0.len() / TERM_BYTES).unwrap_or(u16::MAX)
     }
@@ -68,6 +77,7 @@ impl<'a> Record<'a> {
             version: RecordVersion(1),
             stamp,
             keep_until: new.keep_until,
+            key: new.key,
             uses_left: new.uses_left,
             epochs: new.epochs,
             terms,
@@ -84,7 +94,7 @@ impl<'a> Record<'a> {
         let flags = fields.u8()?;
         let ancestors = usize::from(fields.u8()?);
         let terms = usize::from(fields.u16()?);
-        if flags & !(USES | SUBJECT | CLIENT | TOMBSTONE) != 0 {
+        if flags & !(USES | SUBJECT | CLIENT | TOMBSTONE | SEALED) != 0 {
             return Err(Damaged("its flags are unknown"));
         }
         let id = TokenId::from_bytes(fields.array()?);
@@ -92,6 +102,8 @@ impl<'a> Record<'a> {
         let stamp = Stamp::new(fields.u64()?);
         let keep_until = Timestamp::from_millis(fields.u64()?);
         let has = |flag| flags & flag != 0;
+        let key = has(SEALED).then(|| fields.u16()).transpose()?;
+        let key = KeyNumber::new(key.unwrap_or_default());
         let uses_left = has(USES).then(|| fields.u32()).transpose()?;
         let mut field = || fields.array().map(EpochField::from_bytes);
         let epochs = Epochs {
@@ -109,7 +121,7 @@ impl<'a> Record<'a> {
             })
             .transpose()?;
         let body = Cow::Borrowed(fields.rest());
-        Ok(Self { id, version, stamp, keep_until, uses_left, epochs, terms, tombstone, body })
+        Ok(Self { id, version, stamp, keep_until, key, uses_left, epochs, terms, tombstone, body })
     }
 
     pub(crate) fn write(&self) -> Vec<u8> {
@@ -118,7 +130,8 @@ impl<'a> Record<'a> {
         let flags = flag(self.uses_left.is_some(), USES)
             | flag(self.epochs.subject.is_some(), SUBJECT)
             | flag(self.epochs.client.is_some(), CLIENT)
-            | flag(self.tombstone.is_some(), TOMBSTONE);
+            | flag(self.tombstone.is_some(), TOMBSTONE)
+            | flag(!self.key.is_bare(), SEALED);
         let ancestors = u8::try_from(self.epochs.ancestors.len()).unwrap_or(u8::MAX);
         row.extend_from_slice(&[LAYOUT, flags, ancestors]);
         row.extend_from_slice(&self.terms.count().to_be_bytes());
@@ -126,6 +139,9 @@ impl<'a> Record<'a> {
         row.extend_from_slice(&self.version.0.to_be_bytes());
         row.extend_from_slice(&self.stamp.value().to_be_bytes());
         row.extend_from_slice(&self.keep_until.as_millis().to_be_bytes());
+        if !self.key.is_bare() {
+            row.extend_from_slice(&self.key.value().to_be_bytes());
+        }
         row.extend(self.uses_left.map(u32::to_be_bytes).into_iter().flatten());
         let owners = self.epochs.subject.iter().chain(&self.epochs.client);
         for field in owners.chain(self.epochs.ancestors.iter().take(usize::from(ancestors))) {
@@ -163,6 +179,7 @@ mod tests {
             version: RecordVersion(3),
             stamp: Stamp::new(1 << 52),
             keep_until: Timestamp::from_millis(1_795_000_000_123),
+            key: KeyNumber::BARE,
             uses_left: None,
             epochs: Epochs::default(),
             terms: Terms::default(),
@@ -171,12 +188,15 @@ mod tests {
         };
         if everything {
             record.uses_left = Some(2);
+            record.key = KeyNumber::new(0x0102);
             record.epochs.subject = Some(EpochField::from_bytes([1; 8]));
             record.epochs.client = Some(EpochField::from_bytes([2; 8]));
             record.epochs.ancestors = vec![EpochField::from_bytes([3; 8]); 8];
             assert!(record.terms.add(&[4; TERM_BYTES]));
             assert!(record.terms.add(&[5; TERM_BYTES]));
             assert!(!record.terms.add(&[4; TERM_BYTES]), "a term is listed once");
+            assert!(record.terms.add(&[6; TERM_BYTES]) && record.terms.remove(&[6; TERM_BYTES]));
+            assert!(!record.terms.remove(&[6; TERM_BYTES]), "it is gone");
             let at = Timestamp::from_millis(9);
             record.tombstone =
                 Some(Mark { through: MarkThrough::Token, at, note: b"logout".to_vec() });

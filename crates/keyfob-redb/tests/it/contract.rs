@@ -33,6 +33,10 @@ mod with_one_lane {
     keyfob_testkit::store_contract!(crate::contract::one_lane);
 }
 
+mod keyed {
+    keyfob_testkit::key_contract!(crate::contract::eight_lanes);
+}
+
 mod with_eight_lanes {
     keyfob_testkit::store_contract!(crate::contract::eight_lanes);
 }

@@ -1,7 +1,7 @@
 //! What a store held when it was let go of, it holds when it is opened again.
 
 use keyfob::store::*;
-use keyfob::{LaneCount, Store, Subject, Ttl};
+use keyfob::{KeyNumber, LaneCount, Store, Subject, Ttl};
 
 use crate::stage::{self, Stage};
 
@@ -28,6 +28,7 @@ async fn everything_is_there_again() {
         id,
         read: RecordVersion(1),
         body: b"new".to_vec(),
+        key: KeyNumber::BARE,
         added_terms: vec![stage::tag(&store, "added")],
         minted: vec![],
         events: vec![b"replaced".to_vec()],

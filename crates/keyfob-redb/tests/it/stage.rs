@@ -9,7 +9,8 @@ use keyfob::store::{
     Query, Revoke, StampRule,
 };
 use keyfob::{
-    EpochField, Lane, ManualClock, OsRandom, Store, Subject, Tag, Term, Timestamp, TokenId, Ttl,
+    EpochField, KeyNumber, Lane, ManualClock, OsRandom, Store, Subject, Tag, Term, Timestamp,
+    TokenId, Ttl,
 };
 use keyfob_redb::{Options, RedbStore};
 use tempfile::TempDir;
@@ -73,6 +74,7 @@ pub(crate) fn record(store: &RedbStore, clock: &dyn keyfob::Clock, subject: &str
     NewRecord {
         id: TokenId::draw(clock.now(), lane, &OsRandom).unwrap(),
         body: format!("the body of {subject}").into_bytes(),
+        key: KeyNumber::BARE,
         keep_until: clock.now() + Ttl::from_hours(1),
         uses_left: None,
         epochs,

@@ -9,6 +9,8 @@ local function advance(field, at, note, op, covers)
     -- A login may still have to insert what it read the stamp for.
     c('PEXPIREAT', K[1], string.format('%.0f', idle), 'GT')
     covers = c('PEXPIRETIME', K[1])
+    -- A lane that never expires says otherwise how long it holds anything.
+    if covers == -1 then covers = math.max(idle, tonumber(c('HGET', K[1], 'x') or 0)) end
   end
   local n = c('HINCRBY', K[1], 'n', 1)
   c('HSET', K[1], field, pack('>I8I6I6', n, at, covers) .. op .. note)

@@ -29,6 +29,16 @@ else
 end
 
 if not present() then born(math.max(A[a + 4], now + 1000)) end
+if key_floor > 0 then
+  for i = 0, count - 1 do
+    local key = unpack_('>I2', A[a + 1 + 8 * i], 7)
+    if key < key_floor then
+      -- Unless an earlier sending was done before the floor was raised.
+      local again = refusing()(k, a, count)
+      return again and again[1] == 'stored' and again or { 'retired', key, key_floor }
+    end
+  end
+end
 
 local stamp = store(k, a, count)
 if not stamp then return refusing()(k, a, count) end

@@ -1,13 +1,13 @@
 -- KEYS: lane, events, answer, record, signal of it, heads of the added terms, minted records as in
 -- records.lua.
 -- ARGV: deadline, rest of the id, cap, expiry of the events, their number, the events, the version
--- read, the new body, the number of added terms, which of them are broad (a 1 or 0 for each), the
--- number of minted records, those as in records.lua.
+-- read, the new body, its key, the number of added terms, which of them are broad (a 1 or 0 for
+-- each), the number of minted records, those as in records.lua.
 local events = tonumber(A[5])
 local a = 6 + events
-local version, body, added, broad = tonumber(A[a]), A[a + 1], tonumber(A[a + 2]), A[a + 3]
-local minted = tonumber(A[a + 4])
-local mint_k, mint_a = 6 + added, a + 5
+local version, body, key = tonumber(A[a]), A[a + 1], tonumber(A[a + 2])
+local added, broad, minted = tonumber(A[a + 3]), A[a + 4], tonumber(A[a + 5])
+local mint_k, mint_a = 6 + added, a + 6
 
 local both = c('MGET', K[4], K[3])
 local record = both[1]
@@ -25,6 +25,13 @@ if not clear(record) then return answer({ 'ended' }) end
 if unpack_('>I4', record, 3) ~= version then return answer({ 'stale' }) end
 
 present()
+if key_floor > 0 then
+  local lowest = key
+  for i = 0, minted - 1 do
+    lowest = math.min(lowest, (unpack_('>I2', A[mint_a + 1 + 8 * i], 7)))
+  end
+  if lowest < key_floor then return { 'retired', lowest, key_floor } end
+end
 if minted > 0 then
   local refused = refusing()(mint_k, mint_a, minted)
   if refused then
@@ -35,7 +42,8 @@ if minted > 0 then
 end
 
 local _, start = fields(record)
-local value = sub(record, 1, 2) .. pack('>I4', version + 1) .. sub(record, 7, start - 1) .. body
+local front = sub(record, 1, 2) .. pack('>I4', version + 1) .. sub(record, 7, 20)
+local value = front .. pack('>I2', key) .. sub(record, 23, start - 1) .. body
 c('SET', K[4], value, 'XX', 'KEEPTTL')
 signal(K[5])
 

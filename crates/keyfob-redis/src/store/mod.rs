@@ -8,6 +8,7 @@ mod page;
 mod read;
 mod recent;
 mod report;
+mod reseal;
 mod revoke;
 mod walk;
 mod write;
@@ -19,10 +20,10 @@ use async_trait::async_trait;
 use keyfob::limit::{Charge, Charged, LimitStore};
 use keyfob::store::{
     Advance, Advanced, Cursor, EntryPage, Feed, Insert, Inserted, LastUse, Loaded, Operation,
-    Query, RecordPage, Replace, Replaced, Revoke, Revoked, Spend, Spent, Stamp, StoreError,
-    StoreReport, Watcher,
+    Query, RecordPage, Replace, Replaced, Reseal, Resealed, Revoke, Revoked, Spend, Spent, Stamp,
+    StoreError, StoreReport, Watcher,
 };
-use keyfob::{Lane, Namespace, Store, Term, Timestamp, TokenId};
+use keyfob::{KeyNumber, Lane, Namespace, Store, Term, Timestamp, TokenId};
 use tokio::task::JoinHandle;
 
 use crate::config::RedisConfig;
@@ -167,6 +168,18 @@ impl Store for RedisStore {
     ) -> Result<Replaced, StoreError> {
         let _telling = self.shared.feed.telling(replace.changes());
         self.shared.replace(operation, replace).await
+    }
+
+    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
+        self.shared.reseal(operation, reseal).await
+    }
+
+    async fn key_floor(&self) -> Result<KeyNumber, StoreError> {
+        self.shared.key_floor().await
+    }
+
+    async fn raise_key_floor(&self, floor: KeyNumber) -> Result<(), StoreError> {
+        self.shared.raise_key_floor(floor).await
     }
 
     async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError> {

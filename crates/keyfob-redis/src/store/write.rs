@@ -7,7 +7,7 @@ use keyfob::store::{
     Insert, Inserted, LastUse, NewRecord, Operation, RecordVersion, Replace, Replaced, Spent,
     Stamp, StampRule, StoreError,
 };
-use keyfob::{Lane, Timestamp, TokenId, Ttl};
+use keyfob::{KeyNumber, Lane, Timestamp, TokenId, Ttl};
 
 use super::Shared;
 use crate::config::misconfigured;
@@ -83,6 +83,7 @@ impl Shared {
         let mut args = self.with_events(first, replace.events);
         args.push(u64::from(replace.read.0).into());
         args.push(replace.body.into());
+        args.push(u64::from(replace.key.value()).into());
         args.push((replace.added_terms.len() as u64).into());
         args.push(broad.into());
         args.push((replace.minted.len() as u64).into());
@@ -221,7 +222,16 @@ pub(super) fn refusal(
     let ahead = |more: &mut std::vec::IntoIter<Reply>| {
         Ttl::from_millis(next(more).ok()?.number().ok()?).ok()
     };
+    let key = |more: &mut std::vec::IntoIter<Reply>| {
+        let number = next(more).ok()?.number().ok()?;
+        u16::try_from(number).ok().map(KeyNumber::new)
+    };
     match code {
+        "retired" => {
+            let (below, floor) = (key(&mut more), key(&mut more));
+            let (key, floor) = (below.unwrap_or_default(), floor.unwrap_or_default());
+            StoreError::KeyRetired { key, floor }
+        }
         "late" => StoreError::DeadlinePassed { operation: operation.id },
         "ahead" => StoreError::ClockSkew { ahead: ahead(&mut more).unwrap_or(Ttl::from_secs(10)) },
         "damaged" => StoreError::Corrupt {

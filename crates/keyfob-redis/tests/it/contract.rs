@@ -25,6 +25,10 @@ mod one_server {
 
     keyfob_testkit::store_contract!(setup);
 
+    mod keyed {
+        keyfob_testkit::key_contract!(super::setup);
+    }
+
     /// Leaves so small that a few records under one term fill several.
     async fn with_small_leaves() -> Setup {
         with(config(&keyfob_testkit::redis::server().url(), 8).with_leaf(8)).await
@@ -45,6 +49,10 @@ mod cluster {
     }
 
     keyfob_testkit::store_contract!(setup);
+
+    mod keyed {
+        keyfob_testkit::key_contract!(super::setup);
+    }
 }
 
 mod sentinel {

@@ -1,7 +1,7 @@
 //! Lost epochs, and epochs that are no longer needed.
 
 use keyfob::store::{Advance, EpochScope, Replace, Replaced, Verdict};
-use keyfob::{Lane, Store, Ttl};
+use keyfob::{KeyNumber, Lane, Store, Ttl};
 use keyfob_testkit::redis::server;
 
 use crate::stage::*;
@@ -26,6 +26,7 @@ async fn a_lane_that_is_lost_refuses_what_it_held() {
         id,
         read: lost.version,
         body: vec![1],
+        key: KeyNumber::BARE,
         added_terms: vec![],
         minted: vec![],
         events: vec![],

@@ -30,6 +30,8 @@ pub mod feed;
 #[doc(hidden)]
 pub mod insert;
 #[doc(hidden)]
+pub mod keys;
+#[doc(hidden)]
 pub mod load;
 #[doc(hidden)]
 pub mod mint;
@@ -39,6 +41,8 @@ pub mod operation;
 pub mod query;
 #[doc(hidden)]
 pub mod replace;
+#[doc(hidden)]
+pub mod reseal;
 #[doc(hidden)]
 pub mod revoke;
 #[doc(hidden)]
@@ -133,6 +137,17 @@ macro_rules! store_contract {
                 the_same_operation_gets_the_same_answer
                 a_body_that_is_too_large_is_refused
                 of_racers_one_replaces
+            }
+            reseal {
+                the_form_changes_and_nothing_else
+                another_version_is_stale
+                what_is_missing_is_never_created
+                what_is_revoked_stays_revoked
+                the_same_operation_does_the_same
+                a_late_reseal_does_nothing
+                a_body_that_is_too_large_is_refused
+                a_former_term_is_left_by_all
+                no_replacement_is_undone
             }
             mint {
                 the_minted_are_stored_in_the_same_step
@@ -239,6 +254,31 @@ macro_rules! store_contract {
     };
 }
 
+/// Makes one `#[test]` for each scenario of the contract that is about the keys which a store is told
+/// of: for a store itself, and not for a layer that sets them, such as
+/// [`SealedStore`](keyfob::seal::SealedStore).
+///
+/// It is called as [`store_contract!`](crate::store_contract) is.
+#[macro_export]
+macro_rules! key_contract {
+    ($setup:path) => {
+        async fn set_up_for_the_contract() -> $crate::contract::Setup {
+            $setup().await
+        }
+
+        $crate::scenarios! {
+            keys {
+                the_key_comes_back_with_the_body
+                a_new_namespace_accepts_any_key
+                below_the_floor_nothing_is_written
+                the_floor_is_never_lowered
+                what_lies_below_the_floor_lives_on
+                epochs_hold_above_a_floor
+            }
+        }
+    };
+}
+
 #[doc(hidden)]
 #[macro_export]
 macro_rules! scenarios {
@@ -293,7 +333,7 @@ mod tests {
                 let Some((name, _)) = scenario.and_then(|rest| rest.split_once('(')) else {
                     continue;
                 };
-                assert!(listed.contains(&name), "{verb}::{name} is not in store_contract!");
+                assert!(listed.contains(&name), "{verb}::{name} is not in a list");
                 scenarios += 1;
             }
         }

@@ -11,7 +11,8 @@ use keyfob::store::{
     Revoked, Stamp, StampRule, StoreError, Verdict,
 };
 use keyfob::{
-    ClientId, EpochField, Lane, OsRandom, Store, Subject, Tag, Term, Timestamp, TokenId, Ttl,
+    ClientId, EpochField, KeyNumber, Lane, OsRandom, Store, Subject, Tag, Term, Timestamp, TokenId,
+    Ttl,
 };
 
 use super::Setup;
@@ -84,6 +85,7 @@ impl Scene {
         NewRecord {
             id,
             body: id.as_bytes().to_vec(),
+            key: KeyNumber::BARE,
             keep_until: self.now() + Ttl::from_hours(1),
             uses_left: None,
             epochs: Epochs::default(),
@@ -186,6 +188,7 @@ impl Scene {
             id,
             read,
             body: body.to_vec(),
+            key: KeyNumber::BARE,
             added_terms: Vec::new(),
             minted: Vec::new(),
             events: Vec::new(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use keyfob::store::*;
 use keyfob::{
-    Lane, LaneCount, ManualClock, MemoryStore, Namespace, OsRandom, Store, Term, TokenId,
+    KeyNumber, Lane, LaneCount, ManualClock, MemoryStore, Namespace, OsRandom, Store, Term, TokenId,
 };
 
 use super::compare;
@@ -90,6 +90,18 @@ impl Store for Faulty {
             replace.events.clear();
         }
         self.inner.replace(self.operation(operation), replace).await
+    }
+
+    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
+        self.inner.reseal(operation, reseal).await
+    }
+
+    async fn key_floor(&self) -> Result<KeyNumber, StoreError> {
+        self.inner.key_floor().await
+    }
+
+    async fn raise_key_floor(&self, floor: KeyNumber) -> Result<(), StoreError> {
+        self.inner.raise_key_floor(floor).await
     }
 
     async fn spend(&self, mut operation: Operation, spend: Spend) -> Result<Spent, StoreError> {

@@ -7,8 +7,8 @@ use keyfob::store::{
     Revoke, Spend, Stamp, StampRule, StoreError,
 };
 use keyfob::{
-    ClientId, DeviceId, EpochField, Lane, Random, SeededRandom, Store, Subject, Tag, Term,
-    Timestamp, TokenId, Ttl,
+    ClientId, DeviceId, EpochField, KeyNumber, Lane, Random, SeededRandom, Store, Subject, Tag,
+    Term, Timestamp, TokenId, Ttl,
 };
 
 use super::step::{IDS, LANES, Life, New, Pause, Pick, Scope, Step, TWINS};
@@ -181,7 +181,8 @@ impl World {
             *self.written.entry(*term).or_default() += 1;
         }
         let uses_left = new.uses.map(u32::from);
-        Ok(NewRecord { id, body, keep_until, uses_left, epochs, terms, stamp })
+        let key = KeyNumber::BARE;
+        Ok(NewRecord { id, body, key, keep_until, uses_left, epochs, terms, stamp })
     }
 
     fn place(&self, lane: Lane) -> usize {
@@ -216,7 +217,8 @@ impl World {
                 }
                 let minted = self.records(of.lane, minted)?;
                 let (body, events) = (vec![*terms; usize::from(*terms)], self.event());
-                let replace = Replace { id, read, body, added_terms, minted, events };
+                let key = KeyNumber::BARE;
+                let replace = Replace { id, read, body, key, added_terms, minted, events };
                 self.write(Change::Replace(replace), *late).await?;
             }
             Step::Spend { of, late } => {

@@ -10,6 +10,7 @@ use crate::cache::{Cache, CacheSettings};
 use crate::clock::{Clock, SystemClock};
 use crate::limit::{Limiter, Limits};
 use crate::random::{OsRandom, Random};
+use crate::seal::{KeyRing, SealedStore};
 use crate::store::Store;
 use crate::time::{Timestamp, Ttl};
 use crate::token::Kind;
@@ -54,6 +55,7 @@ pub struct TokenManagerBuilder {
     sampled_use: u32,
     cache: CacheSettings,
     limits: Option<Limits>,
+    keys: Option<KeyRing>,
 }
 
 impl Default for Lifetimes {
@@ -108,6 +110,7 @@ impl TokenManagerBuilder {
             sampled_use: 1000,
             cache: CacheSettings::default(),
             limits: None,
+            keys: None,
         }
     }
 
@@ -152,6 +155,13 @@ impl TokenManagerBuilder {
         Self { sampled_use: one_in, ..self }
     }
 
+    /// Seals all that the store holds under the keys of a ring. Without, the store is **bare**: the
+    /// fastest mode, in which whoever has the store can read it, and whoever can write to it can
+    /// make tokens.
+    pub fn keys(self, ring: &KeyRing) -> Self {
+        Self { keys: Some(ring.clone()), ..self }
+    }
+
     /// How many tokens are kept in memory, and how long after a revocation a node may still decide
     /// "active"; see [`TokenManager::validate`].
     pub fn cache(self, cache: CacheSettings) -> Self {
@@ -166,13 +176,17 @@ impl TokenManagerBuilder {
 
     /// The manager.
     pub fn build(self) -> TokenManager {
-        let cache = Cache::new(self.cache, self.store.namespace().lanes());
+        let seal = |ring| SealedStore::with(self.store.clone(), ring, self.random.clone());
+        let sealed = self.keys.as_ref().map(seal).map(Arc::new);
+        let store = sealed.clone().map_or(self.store, |sealed| sealed);
+        let cache = Cache::new(self.cache, store.namespace().lanes());
         if let Some(cache) = &cache {
-            self.store.watch(cache.watcher());
+            store.watch(cache.watcher());
         }
-        let namespace = self.store.namespace().clone();
+        let namespace = store.namespace().clone();
         let inner = Inner {
-            store: self.store,
+            store,
+            sealed,
             clock: self.clock,
             random: self.random,
             prefix: self.prefix,

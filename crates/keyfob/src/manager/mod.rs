@@ -11,6 +11,7 @@
 //! | `admit` | a request within its limits, or not |
 //! | `read` | get, list, count, history |
 //! | `revoke` | one, a family, everything of a subject, of a client, of all |
+//! | `reseal` | the keys of a sealed store: count, seal again, retire |
 //! | `sweep` | everything that a filter matches: dry run, progress, resumption |
 //! | `update` | change metadata |
 //! | `background` | work that is done now and then |
@@ -29,6 +30,7 @@ mod issue;
 mod last_use;
 mod observe;
 mod read;
+mod reseal;
 mod revoke;
 mod sweep;
 mod update;
@@ -42,6 +44,7 @@ pub use follow::{Delivery, EventPage, Follower, ObservationPage};
 pub use handle::HandlerTask;
 pub use issue::Issued;
 pub use read::{PageCursor, Paging, TokenPage};
+pub use reseal::{Reseal, ResealProgress};
 pub use revoke::{RevokeOutcome, Why};
 pub use sweep::{Rest, Sweep, SweepProgress};
 pub use validate::Diagnosis;
@@ -54,6 +57,7 @@ use crate::error::Error;
 use crate::id::TokenId;
 use crate::limit::Limiter;
 use crate::random::Random;
+use crate::seal::SealedStore;
 use crate::store::{Loaded, Operation, Store, StoreReport};
 use crate::text::Subject;
 use crate::time::Timestamp;
@@ -93,6 +97,8 @@ pub struct TokenManager {
 #[derive(Debug)]
 struct Inner {
     store: Arc<dyn Store>,
+    /// The same store, where what it holds is sealed.
+    sealed: Option<Arc<SealedStore>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     prefix: BearerPrefix,

@@ -229,6 +229,21 @@ fn above(ids: &RangeInclusive<TokenId>, order: Order) -> Option<Position> {
 }
 
 impl PageCursor {
+    /// Where a walk over every record ended, newest first.
+    pub(super) fn of_every_record(position: Position) -> Self {
+        let filter = Filter::new().fingerprint();
+        Self { order: Order::NewestFirst, filter, term: 0, position }
+    }
+
+    /// Where to go on in such a walk.
+    pub(super) fn within_every_record(&self) -> Result<Position, Invalid> {
+        if *self == Self::of_every_record(self.position) {
+            return Ok(self.position);
+        }
+        let rule = "it belongs to a list, not to a walk over every record";
+        Err(Invalid::new("cursor", Problem::Contradiction { rule }))
+    }
+
     fn belongs_to(&self, filter: u32, order: Order, terms: &[Term]) -> bool {
         // A filter without terms walks under the one that all tokens have.
         (self.filter, self.order) == (filter, order) && self.term < terms.len().max(1)

@@ -6,7 +6,7 @@ use std::fmt;
 use super::about::{About, Mark};
 use super::blind::Blind;
 use super::cipher::{self, Cipher, SALT};
-use super::ring::{KeyRing, KeyState, SealingKey};
+use super::ring::{KeyRing, KeyState, SealingKey, TermKey};
 use super::{Integrity, KeyNumber};
 use crate::namespace::{Namespace, Term};
 use crate::random::Random;
@@ -19,15 +19,22 @@ pub(crate) struct Sealer {
     reads_bare: bool,
     /// In order of their numbers.
     keys: Vec<Ready>,
-    /// The term keys of all keys that records may lie under, in order of their numbers.
-    blinds: Vec<Blind>,
-    /// Which of them is the active key's.
-    present: Option<usize>,
+    /// In order of their numbers.
+    terms: Vec<ReadyTerms>,
 }
 
 struct Ready {
     number: KeyNumber,
     cipher: Cipher,
+    /// The number of its term key.
+    terms: u16,
+}
+
+struct ReadyTerms {
+    number: u16,
+    blind: Blind,
+    /// Whether records may lie under it.
+    in_use: bool,
 }
 
 /// Salts for some sealings, drawn at once.
@@ -64,24 +71,26 @@ impl Salts {
 
 impl Sealer {
     pub(crate) fn new(ring: &KeyRing, namespace: &Namespace) -> Self {
-        let ready =
-            |key: &SealingKey| Ready { number: key.number, cipher: Cipher::new(&key.secret) };
-        let active = ring.active();
         let keys = ring.sealing_keys();
-        let of_active = keys.iter().find(|key| key.number == active).map(|key| key.terms);
+        let ready = |key: &SealingKey| Ready {
+            number: key.number,
+            cipher: Cipher::new(&key.secret),
+            terms: key.terms,
+        };
         let in_use = |terms: u16| {
             keys.iter().any(|key| key.terms == terms && key.state != KeyState::Retired)
         };
-        let terms = ring.term_keys().iter().filter(|key| in_use(key.number));
-        let (blinds, numbers): (Vec<_>, Vec<_>) =
-            terms.map(|key| (Blind::new(&key.secret), key.number)).unzip();
+        let ready_terms = |key: &TermKey| ReadyTerms {
+            number: key.number,
+            blind: Blind::new(&key.secret),
+            in_use: in_use(key.number),
+        };
         Self {
             mark: Mark::of(namespace),
-            active,
+            active: ring.active(),
             reads_bare: ring.reads_bare(),
             keys: keys.iter().map(ready).collect(),
-            present: numbers.iter().position(|number| Some(*number) == of_active),
-            blinds,
+            terms: ring.term_keys().iter().map(ready_terms).collect(),
         }
     }
 
@@ -128,17 +137,27 @@ impl Sealer {
 
     /// A term as the active key blinds it.
     pub(crate) fn term(&self, term: Term) -> Term {
-        let present = self.present.and_then(|place| self.blinds.get(place));
-        present.map_or(term, |blind| blind.term(term))
+        self.term_under(term, self.active).unwrap_or(term)
+    }
+
+    /// A term as a key blinds it; `None` if the ring has not got the key.
+    pub(crate) fn term_under(&self, term: Term, number: KeyNumber) -> Option<Term> {
+        if number.is_bare() {
+            return Some(term);
+        }
+        let key = self.key(number)?;
+        let of_key = self.terms.iter().find(|terms| terms.number == key.terms);
+        of_key.map(|terms| terms.blind.term(term))
     }
 
     /// A term in every form that a record may be listed under, the oldest first. Records move from
     /// older forms to newer ones: who asks in this order, one after the other, misses none that
     /// moves meanwhile.
     pub(crate) fn forms(&self, term: Term) -> Vec<Term> {
-        let bare = self.reads_bare.then_some(term);
+        let blinded = self.terms.iter().filter(|terms| terms.in_use);
+        let blinded = blinded.map(|terms| terms.blind.term(term));
         let mut forms: Vec<Term> =
-            bare.into_iter().chain(self.blinds.iter().map(|blind| blind.term(term))).collect();
+            self.reads_bare.then_some(term).into_iter().chain(blinded).collect();
         // The one that every record has is the same in every form.
         forms.dedup();
         forms

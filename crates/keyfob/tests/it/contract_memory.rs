@@ -22,6 +22,10 @@ fn with(lanes: LaneCount) -> Setup {
 
 keyfob_testkit::store_contract!(memory);
 
+mod keyed {
+    keyfob_testkit::key_contract!(super::memory);
+}
+
 mod of_one_lane {
     keyfob_testkit::store_contract!(super::memory_of_one_lane);
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
 
 mod contract_memory;
+mod contract_sealed;
 mod fuzz;
 mod limits;
 mod manager;

@@ -3,10 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::SealedStore;
+use crate::id::{Lane, TokenId};
 use crate::seal::about::About;
 use crate::seal::sealer::Sealer;
-use crate::seal::{Integrity, KeyNumber, is_sealed};
-use crate::store::{Entry, Feed, Loaded, Mark, Severity, StoreError, StoreReport, Verdict};
+use crate::seal::{Integrity, KeyNumber, is_sealed, number_of};
+use crate::store::{
+    Entry, Feed, Loaded, Mark, NewRecord, Severity, StoreError, StoreReport, Verdict,
+};
 
 fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
@@ -31,8 +34,31 @@ impl SealedStore {
         Ok(())
     }
 
+    /// The key that a record lies under, as the store gave it.
+    pub(crate) fn key_of(loaded: &Loaded) -> KeyNumber {
+        number_of(&loaded.body).unwrap_or_default()
+    }
+
+    /// What a record as the store gave it holds.
+    pub(crate) fn open_body(&self, loaded: &Loaded) -> Result<Vec<u8>, StoreError> {
+        let untrue = |integrity| StoreError::Untrue { what: loaded.id.to_string(), integrity };
+        let opened = self.open(&self.sealer(), &loaded.body, About::Record(loaded.id));
+        opened.map(|opened| opened.plain).map_err(untrue)
+    }
+
+    /// The body of a record as it is to lie in the store.
+    pub(crate) fn seal_body(
+        &self,
+        sealer: &Sealer,
+        id: TokenId,
+        body: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        NewRecord::check_body(body)?;
+        sealer.seal(body, About::Record(id), &mut self.salts(1)?)
+    }
+
     /// Opens a note in place. A revocation holds whatever became of its note.
-    pub(super) fn open_note(&self, sealer: &Sealer, mark: &mut Mark, lane: crate::id::Lane) {
+    pub(super) fn open_note(&self, sealer: &Sealer, mark: &mut Mark, lane: Lane) {
         if mark.note.is_empty() {
             return;
         }

@@ -52,13 +52,14 @@ mod tests {
     use super::*;
     use crate::id::TokenId;
     use crate::seal::KeyNumber;
-    use crate::store::{Epochs, Loaded, RecordVersion, Stamp, Verdict};
+    use crate::store::{Epochs, Loaded, Moment, RecordVersion, Stamp, Verdict};
     use crate::time::Timestamp;
 
     fn loaded(n: u8) -> Loaded {
         Loaded {
             id: TokenId::from_bytes([n; 16]),
             body: Vec::new(),
+            sent: Moment::now(),
             key: KeyNumber::BARE,
             version: RecordVersion(1),
             stamp: Stamp::new(1),

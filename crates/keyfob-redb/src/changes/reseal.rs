@@ -1,0 +1,52 @@
+//! Giving a record another form, and raising the floor of keys.
+
+use std::borrow::Cow;
+
+use keyfob::KeyNumber;
+use keyfob::store::{NewRecord, Operation, Reseal, Resealed, StoreError};
+
+use super::Changes;
+use crate::fault::Fault;
+use crate::{foundation, tables};
+
+impl Changes<'_> {
+    pub(crate) fn reseal(
+        &mut self,
+        operation: Operation,
+        reseal: Reseal,
+    ) -> Result<Resealed, Fault> {
+        if self.now > operation.deadline {
+            return Err(StoreError::DeadlinePassed { operation: operation.id }.into());
+        }
+        NewRecord::check_body(&reseal.body)?;
+        StoreError::if_retired(reseal.key, self.key_floor)?;
+        let Some((mut record, _)) = self.record(reseal.id)? else { return Ok(Resealed::Missing) };
+        if record.version != reseal.read {
+            return Ok(Resealed::Stale);
+        }
+        record.body = Cow::Owned(reseal.body);
+        record.key = reseal.key;
+        for term in reseal.former_terms {
+            let term = tables::term_key(term);
+            if record.terms.remove(&term) {
+                self.unlist_one(&term, record.id, record.keep_until);
+            }
+        }
+        for term in reseal.added_terms {
+            let term = tables::term_key(term);
+            if record.terms.add(&term) {
+                self.list(&term, record.id, record.keep_until);
+            }
+        }
+        self.write_record(&record)?;
+        Ok(Resealed::Done)
+    }
+
+    pub(crate) fn raise_key_floor(&mut self, floor: KeyNumber) -> Result<(), Fault> {
+        if floor > self.key_floor {
+            foundation::write_key_floor(&mut self.meta, floor)?;
+            self.key_floor = floor;
+        }
+        Ok(())
+    }
+}

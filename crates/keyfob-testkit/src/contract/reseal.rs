@@ -1,0 +1,211 @@
+//! Resealing: a record in another form, which says what it said.
+
+use std::collections::HashSet;
+
+use keyfob::store::{
+    Epochs, Loaded, NewRecord, Order, RecordVersion, Replaced, Reseal, Resealed, Revoke, StoreError,
+};
+use keyfob::{KeyNumber, Term, TokenId, Ttl};
+
+use super::scene::{Scene, same_local_bytes, texts};
+
+/// The plainest reseal: another body.
+fn reseal(id: TokenId, read: RecordVersion, body: &[u8]) -> Reseal {
+    let (added_terms, former_terms) = (Vec::new(), Vec::new());
+    Reseal { id, read, body: body.to_vec(), key: KeyNumber::BARE, added_terms, former_terms }
+}
+
+async fn send(scene: &Scene, reseal: Reseal) -> Resealed {
+    let resealed = scene.store().reseal(scene.operation(), reseal).await;
+    resealed.expect("a reseal is answered")
+}
+
+/// All that a record says besides its body.
+fn rest(loaded: &Loaded) -> impl PartialEq + std::fmt::Debug + use<> {
+    let Loaded { id, version, stamp, keep_until, uses_left, last_used, epochs, verdict, .. } =
+        loaded.clone();
+    (id, version, stamp, keep_until, uses_left, last_used, epochs, verdict)
+}
+
+/// Body and terms change; version, stamp, time, uses and epochs stay, and nothing has happened.
+pub async fn the_form_changes_and_nothing_else(scene: Scene) {
+    let (subject, lane) = scene.subject("resealed");
+    let (old, new, stays) = (scene.tag("old"), scene.tag("new"), scene.tag("stays"));
+    let epochs = Epochs { subject: Some(scene.subject_epoch("resealed")), ..Epochs::default() };
+    let terms = vec![old, stays, subject];
+    let record = NewRecord { terms, epochs, uses_left: Some(3), ..scene.record(lane) };
+    let id = record.id;
+    scene.insert(record).await;
+    let before = scene.loaded(id).await;
+    let change = Reseal {
+        added_terms: vec![new],
+        former_terms: vec![old],
+        ..reseal(id, before.version, b"another form")
+    };
+    assert_eq!(send(&scene, change).await, Resealed::Done);
+    let after = scene.loaded(id).await;
+    assert_eq!(after.body, b"another form");
+    assert_eq!(rest(&after), rest(&before));
+    for (term, listed) in [(old, vec![]), (new, vec![id]), (stays, vec![id]), (subject, vec![id])] {
+        for order in [Order::NewestFirst, Order::NextToExpire] {
+            assert_eq!(scene.list_ids(scene.query(term, order, 10)).await, listed, "{term:?}");
+        }
+    }
+    assert_eq!(scene.events().await, texts(&[]), "nothing happened");
+    let replace = scene.replacement(id, before.version, b"changed");
+    let replaced = scene.store().replace(scene.operation(), replace).await;
+    let next = Replaced::Stored(RecordVersion(before.version.0 + 1));
+    assert_eq!(replaced.expect("an answer"), next, "who read it before may still replace it");
+}
+
+/// What was changed since it was read keeps its change.
+pub async fn another_version_is_stale(scene: Scene) {
+    let record = scene.record(scene.lane(0));
+    let id = record.id;
+    scene.insert(record).await;
+    let replace = scene.replacement(id, RecordVersion(1), b"two");
+    scene.store().replace(scene.operation(), replace).await.expect("an answer");
+    for read in [RecordVersion(1), RecordVersion(3)] {
+        assert_eq!(send(&scene, reseal(id, read, b"one again")).await, Resealed::Stale);
+    }
+    assert_eq!(scene.loaded(id).await.body, b"two", "it stays");
+}
+
+/// A reseal makes no record.
+pub async fn what_is_missing_is_never_created(scene: Scene) {
+    let record = scene.record(scene.lane(0));
+    let (id, body) = (record.id, record.body.clone());
+    scene.insert(record).await;
+    for missing in [scene.id(scene.lane(0)), same_local_bytes(id)] {
+        let change = reseal(missing, RecordVersion(1), b"from nothing");
+        assert_eq!(send(&scene, change).await, Resealed::Missing);
+        assert!(scene.load(missing).await.is_none(), "none was made");
+    }
+    assert_eq!(scene.loaded(id).await.body, body, "the one beside it stays");
+}
+
+/// A revoked record is resealed too, and stays revoked, with its note.
+pub async fn what_is_revoked_stays_revoked(scene: Scene) {
+    let record = scene.record(scene.lane(0));
+    let id = record.id;
+    scene.insert(record).await;
+    let revoke = Revoke { note: b"logout".to_vec(), ..scene.revocation(id) };
+    scene.store().revoke(scene.operation(), revoke).await.expect("an answer");
+    let before = scene.loaded(id).await;
+    assert!(!before.is_clear());
+    assert_eq!(send(&scene, reseal(id, before.version, b"another form")).await, Resealed::Done);
+    let after = scene.loaded(id).await;
+    assert_eq!((after.body.as_slice(), rest(&after)), (&b"another form"[..], rest(&before)));
+}
+
+/// It may be sent again.
+pub async fn the_same_operation_does_the_same(scene: Scene) {
+    let (old, new) = (scene.tag("old"), scene.tag("new"));
+    let record = NewRecord { terms: vec![old], ..scene.record(scene.lane(1)) };
+    let id = record.id;
+    scene.insert(record).await;
+    let operation = scene.operation();
+    for _ in 0..3 {
+        let change = Reseal {
+            added_terms: vec![new],
+            former_terms: vec![old],
+            ..reseal(id, RecordVersion(1), b"another form")
+        };
+        let resealed = scene.store().reseal(operation, change).await.expect("an answer");
+        assert_eq!(resealed, Resealed::Done);
+        assert_eq!(scene.loaded(id).await.body, b"another form");
+        assert_eq!(scene.list_ids(scene.query(new, Order::NewestFirst, 9)).await, [id]);
+        assert_eq!(scene.list_ids(scene.query(old, Order::NewestFirst, 9)).await, []);
+    }
+}
+
+/// After its deadline it does nothing.
+pub async fn a_late_reseal_does_nothing(scene: Scene) {
+    let record = scene.record(scene.lane(0));
+    let (id, body) = (record.id, record.body.clone());
+    scene.insert(record).await;
+    let mut operation = scene.operation();
+    operation.deadline = scene.now().saturating_sub(Ttl::from_secs(5));
+    let late = scene.store().reseal(operation, reseal(id, RecordVersion(1), b"late")).await;
+    assert!(matches!(late, Err(StoreError::DeadlinePassed { .. })), "refused, not {late:?}");
+    assert_eq!(scene.loaded(id).await.body, body, "it stays");
+}
+
+/// What is larger than a record may be is refused.
+pub async fn a_body_that_is_too_large_is_refused(scene: Scene) {
+    let record = scene.record(scene.lane(0));
+    let (id, body) = (record.id, record.body.clone());
+    scene.insert(record).await;
+    let large = vec![7; NewRecord::MAX_BODY + 1];
+    let change = reseal(id, RecordVersion(1), &large);
+    let refused = scene.store().reseal(scene.operation(), change).await;
+    assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "refused, not {refused:?}");
+    assert_eq!(scene.loaded(id).await.body, body, "it stays");
+}
+
+/// Hundreds move from one term to another, wherever in the index they lie, and are not met twice
+/// under either.
+pub async fn a_former_term_is_left_by_all(scene: Scene) {
+    let (narrow, lane) = scene.subject("before");
+    let (broad, after) = (scene.tag("before"), [scene.tag("after"), scene.subject("after").0]);
+    let mut ids = Vec::new();
+    for n in 0..300 {
+        let keep_until = scene.now() + Ttl::from_secs(3600 * (1 + n % 7 * 50));
+        let record = NewRecord { keep_until, terms: vec![narrow, broad], ..scene.record(lane) };
+        ids.push(record.id);
+        scene.insert(record).await;
+    }
+    for id in &ids {
+        let change = Reseal {
+            added_terms: after.to_vec(),
+            former_terms: vec![narrow, broad],
+            ..reseal(*id, RecordVersion(1), b"moved")
+        };
+        assert_eq!(send(&scene, change).await, Resealed::Done);
+    }
+    let expected: HashSet<TokenId> = ids.into_iter().collect();
+    let listed = async |term: Term, order| scene.list_ids(scene.query(term, order, 40)).await;
+    for order in [Order::NewestFirst, Order::NextToExpire] {
+        for term in after {
+            let found = listed(term, order).await;
+            assert_eq!(found.len(), 300, "{term:?}, {order:?}: each once");
+            assert_eq!(found.into_iter().collect::<HashSet<_>>(), expected);
+        }
+        for term in [narrow, broad] {
+            assert_eq!(listed(term, order).await, [], "{term:?}, {order:?}: none is left");
+        }
+    }
+}
+
+/// Whatever order reseals and replacements come in, no replacement is undone.
+pub async fn no_replacement_is_undone(scene: Scene) {
+    let record = NewRecord { body: vec![1], ..scene.record(scene.lane(1)) };
+    let id = record.id;
+    scene.insert(record).await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let resealers = [(); 3].map(|()| {
+        let (scene, stopped) = (scene.clone(), stopped.clone());
+        tokio::spawn(async move {
+            while !*stopped.borrow() {
+                let loaded = scene.loaded(id).await;
+                // The same in another form: what it says is its first byte.
+                let form = [loaded.body[0], loaded.body.len() as u8];
+                send(&scene, reseal(id, loaded.version, &form)).await;
+            }
+        })
+    });
+    for version in 1..60u8 {
+        let replace = scene.replacement(id, RecordVersion(version.into()), &[version + 1]);
+        let replaced = scene.store().replace(scene.operation(), replace).await;
+        let stored = Replaced::Stored(RecordVersion(u32::from(version) + 1));
+        assert_eq!(replaced.expect("an answer"), stored, "no reseal comes between");
+        let loaded = scene.loaded(id).await;
+        assert_eq!((loaded.body[0], loaded.version.0), (version + 1, u32::from(version) + 1));
+        tokio::task::yield_now().await;
+    }
+    stop.send(true).expect("the resealers are there");
+    for resealer in resealers {
+        resealer.await.expect("a resealer");
+    }
+    assert_eq!(scene.loaded(id).await.body[0], 60, "the last replacement stands");
+}

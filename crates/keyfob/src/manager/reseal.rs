@@ -1,0 +1,262 @@
+//! The keys of a sealed store: counting what lies under each, sealing it again under the active
+//! one while traffic flows, and retiring a key that nothing lies under any more.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::TokenManager;
+use super::issue::terms_of;
+use super::read::PageCursor;
+use super::sweep::Rest;
+use crate::codec::{self, Record};
+use crate::error::Error;
+use crate::invalid::{Invalid, Problem};
+use crate::seal::{KeyError, KeyNumber, KeyRing, SealedStore};
+use crate::store::{Loaded, Order, Position, Query, RecordPage, Reseal as Form, Resealed};
+
+/// Seals again whatever does not lie under the active key.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use keyfob::seal::{KeyRing, NewKey};
+/// use keyfob::{Clock, Grant, Kind, MemoryStore, OsRandom, SystemClock, TokenManager};
+///
+/// let mut ring = KeyRing::generate(SystemClock.now(), &OsRandom)?;
+/// let manager = TokenManager::builder(Arc::new(MemoryStore::new()?)).keys(&ring).build();
+/// manager.issue(Grant::new(Kind::Session).subject("user123")).await?;
+///
+/// let second = ring.add(NewKey::Sealing, SystemClock.now(), &OsRandom)?;
+/// ring.activate(second)?;
+/// manager.use_keys(&ring)?;
+/// let done = manager.reseal()?.run(|progress| println!("{} resealed", progress.resealed)).await?;
+/// assert_eq!((done.resealed, done.under[&second]), (1, 1));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Reseal {
+    manager: TokenManager,
+    sealed: Arc<SealedStore>,
+    done: ResealProgress,
+}
+
+/// How far a [`Reseal`] has got.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct ResealProgress {
+    /// How many records it has sealed again.
+    pub resealed: u64,
+    /// How many records it has looked at.
+    pub examined: u64,
+    /// How many of them did not open. They stay as they are; the log names them.
+    pub unreadable: u64,
+    /// Under which key the records lie that it has looked at, as it left them.
+    pub under: BTreeMap<KeyNumber, u64>,
+    /// What is left to do.
+    pub rest: Rest,
+}
+
+const PAGE: usize = 500;
+const AT_ONCE: usize = 32;
+/// How often a record that others change at the same time is tried.
+const TRIES: usize = 16;
+
+/// What came of one record.
+enum Outcome {
+    Resealed,
+    /// It lies where it should, or is gone.
+    Left(Option<KeyNumber>),
+    Unreadable(KeyNumber),
+}
+
+impl TokenManager {
+    /// Goes on with another key ring, such as one that has a new key. The store must have been
+    /// given keys when the manager was built.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it was not.
+    pub fn use_keys(&self, ring: &KeyRing) -> Result<(), Error> {
+        self.sealed()?.use_ring(ring);
+        Ok(())
+    }
+
+    /// Prepares to seal again whatever does not lie under the active key. Nothing is done before
+    /// [`Reseal::run`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the manager was built without keys.
+    pub fn reseal(&self) -> Result<Reseal, Error> {
+        let sealed = Arc::clone(self.sealed()?);
+        Ok(Reseal { manager: self.clone(), sealed, done: ResealProgress::default() })
+    }
+
+    /// How many records lie under each key. It looks at every record, without opening any.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the manager was built without keys; [`Error::Store`].
+    pub async fn count_by_key(&self) -> Result<BTreeMap<KeyNumber, u64>, Error> {
+        let sealed = self.sealed()?;
+        let mut counts = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let page = walk(sealed, after).await?;
+            for loaded in &page.records {
+                *counts.entry(SealedStore::key_of(loaded)).or_default() += 1;
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(counts),
+            }
+        }
+    }
+
+    /// Retires a key: writes under it, and under older ones, are refused by the store from now on,
+    /// by whatever node. It is refused while records lie under it. Write the ring down afterwards,
+    /// and give it to every node.
+    ///
+    /// # Errors
+    /// [`Error::Keys`] when the ring does not allow it or records lie under the key; then the ring
+    /// stays as it is. [`Error::Invalid`] when the manager was built without keys;
+    /// [`Error::Store`].
+    pub async fn retire_key(&self, ring: &mut KeyRing, key: KeyNumber) -> Result<(), Error> {
+        ring.can_retire(key)?;
+        self.check_nothing_under(key).await?;
+        // From here on nothing more can come to lie under it; what came in between is counted.
+        let floor = key.next().unwrap_or(key);
+        self.sealed()?.inner().raise_key_floor(floor).await?;
+        self.check_nothing_under(key).await?;
+        Ok(ring.retire(key)?)
+    }
+
+    async fn check_nothing_under(&self, key: KeyNumber) -> Result<(), Error> {
+        match self.count_by_key().await?.get(&key) {
+            Some(records) => Err(KeyError::StillHolds { key, records: *records }.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn sealed(&self) -> Result<&Arc<SealedStore>, Error> {
+        let rule = "it was built without keys: give them to TokenManagerBuilder::keys";
+        let none = || Invalid::new("token manager", Problem::Contradiction { rule });
+        self.inner.sealed.as_ref().ok_or_else(|| none().into())
+    }
+}
+
+impl Reseal {
+    /// Goes on where an earlier run stopped.
+    pub fn resume(mut self, from: PageCursor) -> Self {
+        self.done.rest = Rest::After(from);
+        self
+    }
+
+    /// How far it has got.
+    pub fn progress(&self) -> &ResealProgress {
+        &self.done
+    }
+
+    /// Does it, the newest records first, and tells `progress` after each page. Records that are
+    /// written meanwhile are sealed under the active key anyway.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the cursor is not one of these; [`Error::Store`]. What was done is done: [`Reseal::progress`] says where to resume, and so
+    /// does this when it is run again.
+    pub async fn run(
+        &mut self,
+        mut progress: impl FnMut(&ResealProgress),
+    ) -> Result<ResealProgress, Error> {
+        while self.done.rest != Rest::Nothing {
+            let cursor = self.done.rest.cursor();
+            let after = cursor.map(|cursor| cursor.within_every_record()).transpose()?;
+            let page = walk(&self.sealed, after).await?;
+            let this = &*self;
+            let outcomes: Vec<Outcome> = stream::iter(page.records)
+                .map(|loaded| this.one(loaded))
+                .buffer_unordered(AT_ONCE)
+                .try_collect()
+                .await?;
+            let active = self.sealed.sealer().active();
+            for outcome in outcomes {
+                self.done.examined += 1;
+                let under = match outcome {
+                    Outcome::Resealed => {
+                        self.done.resealed += 1;
+                        Some(active)
+                    }
+                    Outcome::Left(under) => under,
+                    Outcome::Unreadable(under) => {
+                        self.done.unreadable += 1;
+                        Some(under)
+                    }
+                };
+                if let Some(under) = under {
+                    *self.done.under.entry(under).or_default() += 1;
+                }
+            }
+            self.done.rest = match page.next {
+                Some(next) => Rest::After(PageCursor::of_every_record(next)),
+                None => Rest::Nothing,
+            };
+            progress(&self.done);
+        }
+        Ok(self.done.clone())
+    }
+
+    async fn one(&self, mut loaded: Loaded) -> Result<Outcome, Error> {
+        let store = self.sealed.inner();
+        for _ in 0..TRIES {
+            let sealer = self.sealed.sealer();
+            let under = SealedStore::key_of(&loaded);
+            if under == sealer.active() {
+                return Ok(Outcome::Left(Some(under)));
+            }
+            let id = loaded.id;
+            let opened = self.sealed.open_body(&loaded);
+            let read = opened.and_then(|body| Ok((codec::decode::<Record>(&body)?, body)));
+            let (record, body) = match read {
+                Ok(read) => read,
+                Err(error) => {
+                    tracing::error!(token = %id, %error, "a record is not resealed");
+                    return Ok(Outcome::Unreadable(under));
+                }
+            };
+            let mut form = Form {
+                id,
+                read: loaded.version,
+                body: self.sealed.seal_body(&sealer, id, &body)?,
+                key: sealer.active(),
+                added_terms: Vec::new(),
+                former_terms: Vec::new(),
+            };
+            for term in terms_of(store.namespace(), &record) {
+                let (former, now) = (sealer.term_under(term, under), sealer.term(term));
+                // What stays where it is must not be listed anew: an index may lie elsewhere by now.
+                if former != Some(now) {
+                    form.former_terms.extend(former);
+                    form.added_terms.push(now);
+                }
+            }
+            match store.reseal(self.manager.begin()?, form).await? {
+                Resealed::Done => return Ok(Outcome::Resealed),
+                Resealed::Missing => return Ok(Outcome::Left(None)),
+                Resealed::Stale => match store.load(id).await? {
+                    Some(now) => loaded = now,
+                    None => return Ok(Outcome::Left(None)),
+                },
+            }
+        }
+        Err(Error::Contended { id: loaded.id })
+    }
+}
+
+/// One page of all records, as they lie in the store.
+async fn walk(sealed: &SealedStore, after: Option<Position>) -> Result<RecordPage, Error> {
+    let store = sealed.inner();
+    let term = store.namespace().all();
+    let query = Query { term, lane: None, order: Order::NewestFirst, after, limit: PAGE };
+    Ok(store.query(&query).await?)
+}

@@ -1,0 +1,31 @@
+//! A sealed store, held to the contract of every store: nobody above it knows.
+
+use std::sync::Arc;
+
+use keyfob::seal::{KeyRing, NewKey, SealedStore};
+use keyfob::{LaneCount, ManualClock, MemoryStore, SeededRandom, Timestamp};
+use keyfob_testkit::contract::{Setup, Time};
+
+/// Every key that a ring may have at once, so that each query asks under three forms of its term.
+fn ring() -> KeyRing {
+    let random = SeededRandom::new(7);
+    let mut ring = KeyRing::generate(Timestamp::default(), &random).unwrap();
+    let second = ring.add(NewKey::SealingAndTerms, Timestamp::default(), &random).unwrap();
+    ring.activate(second).unwrap();
+    ring
+}
+
+pub(crate) async fn sealed_memory() -> Setup {
+    let clock = ManualClock::at("2026-11-24T08:30:00Z".parse().unwrap());
+    let lanes = LaneCount::new(8).unwrap();
+    let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &SeededRandom::new(1)).unwrap();
+    let store = SealedStore::new(Arc::new(store), &ring());
+    Setup::new(Arc::new(store), Time::Manual(clock))
+}
+
+keyfob_testkit::store_contract!(sealed_memory);
+
+#[test]
+fn the_model_agrees() {
+    keyfob_testkit::prop::model_agrees(sealed_memory);
+}
