@@ -11,6 +11,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use keyfob::seal::KeyError;
 use keyfob::store::StoreError;
 use keyfob::{Error, FilterError, Invalid, LimitError, TokenId};
 use serde::Serialize;
@@ -148,6 +149,12 @@ impl Failure {
             Self::Keyfob(Error::Store(StoreError::NotAStore { .. })) => {
                 Some("name a store by --store or KEYFOB_STORE; keyfob issue makes a new one".into())
             }
+            Self::Keyfob(Error::Store(StoreError::Sealed { .. })) => {
+                Some("name the key ring by --keys or KEYFOB_KEYS".into())
+            }
+            Self::Keyfob(Error::Keys(KeyError::StillHolds { .. })) => {
+                Some("keyfob keys reseal moves them to the active key".into())
+            }
             Self::Keyfob(Error::Store(StoreError::Unavailable { .. })) => {
                 Some("see that it runs and can be reached, then try again".into())
             }
@@ -225,7 +232,12 @@ pub(crate) fn error_as_json(code: &str, message: String, hint: Option<String>) -
 fn exit_of(error: &Error) -> Exit {
     match error {
         Error::Invalid(_) => Exit::Usage,
-        Error::Store(StoreError::Misconfigured(_) | StoreError::TooLarge { .. }) => Exit::Usage,
+        Error::Store(
+            StoreError::Misconfigured(_) | StoreError::TooLarge { .. } | StoreError::Sealed { .. },
+        ) => Exit::Usage,
+        Error::Keys(KeyError::StillHolds { .. } | KeyError::InUse { .. }) => Exit::Refused,
+        Error::Keys(KeyError::OlderInUse { .. } | KeyError::Retired { .. }) => Exit::Refused,
+        Error::Keys(_) => Exit::Usage,
         Error::Limit(LimitError::CostAboveBurst { .. }) => Exit::Usage,
         Error::Store(_) | Error::Limit(_) => Exit::Unavailable,
         _ => Exit::Refused,

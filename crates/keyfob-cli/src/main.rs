@@ -9,6 +9,7 @@ mod context;
 mod failure;
 mod input;
 mod interrupt;
+mod keys;
 mod logs;
 mod open;
 mod output;

@@ -106,12 +106,20 @@ pub(crate) async fn manager(
         // Nobody can have mistyped the default.
         None => (default_store()?, Missing::Make),
     };
+    // A ring that cannot be had is no reason to make a store.
+    let ring = match &settings.keys {
+        Some(keys) => Some(keys.ring().await?),
+        None => None,
+    };
     let store = open(url, missing).await?;
-    Ok(TokenManager::builder(store)
+    let manager = TokenManager::builder(store)
         .prefix(settings.prefix.clone())
         // One command asks once: a cache would only open a connection for its feed.
-        .cache(CacheSettings::OFF)
-        .build())
+        .cache(CacheSettings::OFF);
+    Ok(match ring {
+        Some(ring) => manager.keys(&ring).build(),
+        None => manager.build(),
+    })
 }
 
 async fn open(url: StoreUrl, missing: Missing) -> Result<Arc<dyn Store>, Failure> {

@@ -4,6 +4,7 @@
 //! never repeated: it may be a secret that landed in the wrong place.
 
 mod issue;
+mod keys;
 mod leak;
 mod limit;
 mod parse;
@@ -18,7 +19,10 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand};
 use keyfob::BearerPrefix;
 
+use crate::keys::KeySource;
+
 pub(crate) use issue::{GrantArgs, IssueArgs};
+pub(crate) use keys::{KeysArgs, KeysCommand};
 pub(crate) use limit::{CountedArgs, LimitAction, LimitArgs, LimitTestArgs, PolicyArgs};
 pub(crate) use parse::{command, parse};
 pub(crate) use reading::{CountArgs, EventsArgs, From, HistoryArgs, ListArgs, ShowArgs, Sort};
@@ -68,6 +72,8 @@ JSON (--json), one object per line on stdout:
   limit     test {\"call\",\"admitted\",\"uncounted\",…} and show {…}, each with \"policy\",\"by\",
             \"limit\",\"remaining\",\"reset_after_ms\",\"retry_after_ms\"
   stats     {\"total\",\"by_state\":{},\"by_kind\":{}}
+  keys      {\"key\",\"outcome\"}; list {\"key\",\"state\",\"created\",\"terms\",\"records\"};
+            reseal {\"outcome\",\"resealed\",\"examined\",\"unreadable\",\"under\":{}}
   doctor    {\"ok\",\"store\",\"store_time\",\"node_time\",\"findings\":[{\"severity\",\"what\",\"advice\"}]}
   demo      {\"step\",\"title\",\"lines\":[]}
 Times are RFC 3339 in UTC. On stderr:
@@ -86,6 +92,7 @@ Exit codes:
 
 Environment:
   KEYFOB_STORE    as --store
+  KEYFOB_KEYS     as --keys: where the key ring is, and never the ring itself
   KEYFOB_PREFIX   as --prefix
   KEYFOB_LOG      what is logged to stderr: a level, or levels by module (keyfob=debug,warn)
   NO_COLOR        no colours, even on a terminal";
@@ -116,6 +123,17 @@ pub(crate) struct Settings {
         help_heading = "Everywhere"
     )]
     pub(crate) store: Option<String>,
+
+    /// Where the keys are that seal the store: FILE, env:VARIABLE or command:COMMAND
+    #[arg(
+        long,
+        global = true,
+        env = "KEYFOB_KEYS",
+        hide_env_values = true,
+        value_name = "FILE",
+        help_heading = "Everywhere"
+    )]
+    pub(crate) keys: Option<KeySource>,
 
     /// Write JSON, one object per line
     #[arg(long, global = true, help_heading = "Everywhere")]
@@ -176,6 +194,8 @@ pub(crate) enum Command {
     /// Exits with 1 when there is a fault: something with which a promise of keyfob does not hold.
     #[command(after_help = "Examples:\n  keyfob doctor\n  keyfob doctor --json")]
     Doctor,
+    /// Generate, list, activate and retire the keys that seal a store, and reseal it
+    Keys(KeysArgs),
     /// Print completions for a shell
     #[command(
         after_help = "Examples:\n  keyfob completions bash > ~/.local/share/bash-completion/completions/keyfob\n  \

@@ -9,9 +9,11 @@ mod grant_line;
 mod history;
 mod issue;
 mod issue_many;
+mod keys;
 mod limit;
 mod list;
 mod man;
+mod reseal;
 mod revoke;
 mod scanner_regex;
 mod show;
@@ -41,25 +43,29 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
             let flushed = output.flush();
             return outcome.and(flushed);
         }
+        Command::Keys(args) if !args.command.needs_store() => {
+            return keys::without_store(&args.command, &cli.settings, &mut output).await;
+        }
         Command::Demo | Command::Issue(_) => Missing::Make,
         // Whoever only reads a store does not want an empty one where the name was mistyped.
         _ => Missing::Refuse,
     };
     let mut context = Context::open(&cli.settings, missing, output).await?;
-    let outcome = dispatch(&cli.command, &mut context).await;
+    let outcome = dispatch(&cli, &mut context).await;
     context.manager.shutdown().await;
     let flushed = context.output.flush();
     outcome.and(flushed)
 }
 
-async fn dispatch(command: &Command, context: &mut Context) -> Result<(), Failure> {
+async fn dispatch(cli: &Cli, context: &mut Context) -> Result<(), Failure> {
     let interrupt = context.interrupt.clone();
-    match command {
+    match &cli.command {
         // These end in their own way when they are interrupted.
         Command::Events(args) => events::run(args, context).await,
         Command::Issue(args) => issue::run(args, context).await,
         Command::Revoke(args) => revoke::run(args, context).await,
-        _ => interrupt.or(simple(command, context)).await,
+        Command::Keys(args) => keys::with_store(&args.command, &cli.settings, context).await,
+        command => interrupt.or(simple(command, context)).await,
     }
 }
 
@@ -76,6 +82,7 @@ async fn simple(command: &Command, context: &mut Context) -> Result<(), Failure>
         Command::Doctor => doctor::run(context).await,
         Command::Events(_)
         | Command::Issue(_)
+        | Command::Keys(_)
         | Command::Revoke(_)
         | Command::Limit(_)
         | Command::Completions { .. }

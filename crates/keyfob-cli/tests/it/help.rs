@@ -16,6 +16,7 @@ const COMMANDS: [&str; 16] = [
     "limit",
     "stats",
     "doctor",
+    "keys",
     "completions",
     "man",
     "scanner-regex",

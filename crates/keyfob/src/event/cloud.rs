@@ -91,7 +91,7 @@ struct SightData<'a>(&'a Observation);
 impl Serialize for SightData<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        if let Sight::Refused { code, .. } = &self.0.what {
+        if let Sight::Refused { code, .. } | Sight::Untrue { code, .. } = &self.0.what {
             map.serialize_entry("code", code)?;
         }
         map.serialize_entry("left_out", &self.0.left_out)?;
@@ -104,7 +104,9 @@ impl Observation {
     pub fn token(&self) -> Option<crate::id::TokenId> {
         match &self.what {
             Sight::Refused { token, .. } => *token,
-            Sight::Expired { token } | Sight::Used { token } => Some(*token),
+            Sight::Expired { token } | Sight::Used { token } | Sight::Untrue { token, .. } => {
+                Some(*token)
+            }
         }
     }
 }

@@ -149,6 +149,17 @@ pub enum Sight {
         #[n(0)]
         token: TokenId,
     },
+    /// What is stored of a token is not believed: it was damaged, moved or swapped, or its key is
+    /// missing. Whoever presented a bearer was not let in.
+    #[n(3)]
+    Untrue {
+        /// The token that the bearer names. Nothing could prove that it is the bearer's.
+        #[n(0)]
+        token: TokenId,
+        /// The stable code of the error.
+        #[n(1)]
+        code: String,
+    },
 }
 
 impl Event {
@@ -192,6 +203,7 @@ impl Sight {
             Self::Refused { .. } => "keyfob.token.refused",
             Self::Expired { .. } => "keyfob.token.expired",
             Self::Used { .. } => "keyfob.token.used",
+            Self::Untrue { .. } => "keyfob.token.untrue",
         }
     }
 }

@@ -223,6 +223,10 @@ impl TokenManager {
                 self.observe_refusal(refusal, *seen);
                 self.count_failure(presented.ip, refusal).await;
             }
+            Err((Error::Store(error @ StoreError::Untrue { .. }), _)) => {
+                let (token, code) = (bearer.id(), error.code());
+                self.observe(|| Sight::Untrue { token, code: code.to_owned() });
+            }
             Err(_) => {}
         }
         outcome.map_err(|(error, _)| error)

@@ -1,0 +1,163 @@
+//! `keys`: the key ring in its file. What walks the store is in `reseal`.
+
+use std::collections::BTreeMap;
+
+use keyfob::seal::{KeyInfo, KeyRing, NewKey};
+use keyfob::{Clock, KeyNumber, OsRandom, SystemClock};
+use serde::Serialize;
+
+use super::reseal;
+use crate::args::{KeysCommand, Settings};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::keys::KeySource;
+use crate::output::Output;
+
+const HEADINGS: [&str; 5] = ["KEY", "STATE", "CREATED", "TERMS", "RECORDS"];
+
+/// What was done with a key, as JSON tells it.
+#[derive(Serialize)]
+struct Told {
+    key: u16,
+    outcome: &'static str,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    key: u16,
+    state: &'static str,
+    created: Option<String>,
+    terms: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records: Option<u64>,
+}
+
+/// What needs no store.
+pub(super) async fn without_store(
+    command: &KeysCommand,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let source = source(settings)?;
+    match command {
+        KeysCommand::Generate { terms } => generate(*terms, source, output)?,
+        KeysCommand::Activate { key } => {
+            let file = source.file()?;
+            let mut ring = file.read()?;
+            ring.activate(*key)?;
+            file.write(&ring)?;
+            let line = format!("key {key} seals from now on: give the ring to every node");
+            tell(line, *key, "activated", output)?;
+        }
+        _ => list(&source.ring().await?, None, output)?,
+    }
+    output.flush()
+}
+
+/// What looks at the store, or changes what it accepts.
+pub(super) async fn with_store(
+    command: &KeysCommand,
+    settings: &Settings,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    let source = source(settings)?;
+    let interrupt = context.interrupt.clone();
+    match command {
+        KeysCommand::Reseal { resume } => reseal::run(resume.clone(), context).await,
+        KeysCommand::Retire { key } => {
+            let file = source.file()?;
+            let mut ring = file.read()?;
+            let retire = async { Ok(context.manager.retire_key(&mut ring, *key).await?) };
+            interrupt.or(retire).await?;
+            file.write(&ring)?;
+            let line = format!("key {key} is retired: give the ring to every node");
+            tell(line, *key, "retired", &mut context.output)
+        }
+        _ => {
+            let ring = source.ring().await?;
+            let count = async { Ok(context.manager.count_by_key().await?) };
+            let counts = interrupt.or(count).await?;
+            list(&ring, Some(&counts), &mut context.output)
+        }
+    }
+}
+
+fn source(settings: &Settings) -> Result<&KeySource, Failure> {
+    settings.keys.as_ref().ok_or_else(|| Failure::Usage {
+        code: "usage",
+        message: "no key ring is named: name its file by --keys or KEYFOB_KEYS".into(),
+        details: String::new(),
+    })
+}
+
+fn generate(terms: bool, source: &KeySource, output: &mut Output) -> Result<(), Failure> {
+    let (file, now) = (source.file()?, SystemClock.now());
+    if !file.path().exists() {
+        let ring = KeyRing::generate(now, &OsRandom)?;
+        file.create(&ring)?;
+        let line = format!("key {} is the first of a new ring, and seals", ring.active());
+        return tell(line, ring.active(), "generated", output);
+    }
+    let mut ring = file.read()?;
+    let what = if terms { NewKey::SealingAndTerms } else { NewKey::Sealing };
+    let key = ring.add(what, now, &OsRandom)?;
+    file.write(&ring)?;
+    let line = format!("key {key} reads: give the ring to every node before you activate it");
+    tell(line, key, "generated", output)
+}
+
+fn tell(
+    line: String,
+    key: KeyNumber,
+    outcome: &'static str,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    if output.is_json() {
+        return output.object(&Told { key: key.value(), outcome });
+    }
+    output.line(line)
+}
+
+fn list(
+    ring: &KeyRing,
+    counts: Option<&BTreeMap<KeyNumber, u64>>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let records = |key: KeyNumber| counts.map(|counts| counts.get(&key).copied().unwrap_or(0));
+    if output.is_json() {
+        return ring.keys().try_for_each(|key| output.object(&listed(key, records(key.number))));
+    }
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let rows: Vec<Vec<String>> = ring
+        .keys()
+        .map(|key| {
+            let Listed { key, state, created, terms, records } = listed(key, records(key.number));
+            let terms = terms.map(|terms| terms.to_string());
+            let records = records.map(|records| records.to_string());
+            vec![
+                key.to_string(),
+                state.to_owned(),
+                or_dash(created),
+                or_dash(terms),
+                or_dash(records),
+            ]
+        })
+        .collect();
+    output.rows(&HEADINGS, &rows)?;
+    let unknown = |(key, _): &(&KeyNumber, &u64)| !ring.keys().any(|known| known.number == **key);
+    for (key, count) in counts.into_iter().flatten().filter(unknown) {
+        let message = format!("{count} records lie under key {key}, which the ring has not got");
+        output.note("key_missing", message);
+    }
+    Ok(())
+}
+
+fn listed(key: KeyInfo, records: Option<u64>) -> Listed {
+    Listed {
+        key: key.number.value(),
+        state: key.state.as_str(),
+        created: key.created.map(|at| at.to_string()),
+        terms: key.terms,
+        records,
+    }
+}
