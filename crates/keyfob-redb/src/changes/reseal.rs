@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use keyfob::KeyNumber;
-use keyfob::store::{NewRecord, Operation, Reseal, Resealed, StoreError};
+use keyfob::store::{NewRecord, Operation, RecordVersion, Reseal, Resealed, StoreError};
 
 use super::Changes;
 use crate::fault::Fault;
@@ -24,6 +24,7 @@ impl Changes<'_> {
         if record.version != reseal.read {
             return Ok(Resealed::Stale);
         }
+        record.version = RecordVersion(record.version.0 + 1);
         record.body = Cow::Owned(reseal.body);
         record.key = reseal.key;
         for term in reseal.former_terms {

@@ -6,13 +6,14 @@ local record = c('GET', K[2])
 if now > tonumber(A[1]) then return { 'late' } end
 if not record or sub(record, 31, 36) ~= A[2] then return { 'missing' } end
 if not sound(record) then return { 'damaged' } end
-if unpack_('>I4', record, 3) ~= tonumber(A[3]) then return { 'stale' } end
+local version = tonumber(A[3])
+if unpack_('>I4', record, 3) ~= version then return { 'stale' } end
 present()
 if key < key_floor then return { 'retired', key, key_floor } end
 
 local _, start = fields(record)
-local value = sub(record, 1, 20) .. pack('>I2', key) .. sub(record, 23, start - 1) .. A[4]
-c('SET', K[2], value, 'XX', 'KEEPTTL')
+local front = sub(record, 1, 2) .. pack('>I4', version + 1) .. sub(record, 7, 20)
+c('SET', K[2], front .. pack('>I2', key) .. sub(record, 23, start - 1) .. A[4], 'XX', 'KEEPTTL')
 
 local keep, id = unpack_('>I6', record, 15), sub(K[2], -10)
 local score = string.format('%.0f', math.ceil(keep / 1000) - 1735689600)

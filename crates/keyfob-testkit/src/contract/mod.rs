@@ -143,7 +143,7 @@ macro_rules! store_contract {
                 another_version_is_stale
                 what_is_missing_is_never_created
                 what_is_revoked_stays_revoked
-                the_same_operation_does_the_same
+                a_repetition_is_stale
                 a_late_reseal_does_nothing
                 a_body_that_is_too_large_is_refused
                 a_former_term_is_left_by_all

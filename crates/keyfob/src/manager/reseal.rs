@@ -232,8 +232,9 @@ impl Reseal {
                 added_terms: Vec::new(),
                 former_terms: Vec::new(),
             };
+            let form_before = SealedStore::form(&loaded);
             for term in terms_of(store.namespace(), &record) {
-                let (former, now) = (sealer.term_under(term, under), sealer.term(term));
+                let (former, now) = (sealer.term_under(term, form_before), sealer.term(term));
                 // What stays where it is must not be listed anew: an index may lie elsewhere by now.
                 if former != Some(now) {
                     form.former_terms.extend(former);

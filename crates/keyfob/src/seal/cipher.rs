@@ -1,9 +1,12 @@
 //! Sealing some bytes under one key, and opening them.
 //!
 //! ```text
-//! 0  format 0xa1   1      3  salt                16
-//! 1  key number    2     19  sealed, and its tag  n + 16
+//! 0  format 0xa1          1      5  salt                16
+//! 1  key number           2     21  sealed, and its tag  n + 16
+//! 3  form of its terms    2
 //! ```
+//! The form of a record's terms is the number of the key that they are blinded under: a record that
+//! is changed is sealed under the active key at once, and listed in its old form until it is resealed.
 //!
 //! # Why no nonce is ever used twice
 //! AES-GCM is broken when one key meets one nonce twice. With random nonces of 96 bits a key is
@@ -34,7 +37,7 @@ pub(crate) const FORMAT: u8 = 0xa1;
 pub(crate) const ADDED: usize = HEAD + TAG;
 pub(super) const SALT: usize = 16;
 
-const HEAD: usize = 3 + SALT;
+const HEAD: usize = 5 + SALT;
 const TAG: usize = 16;
 /// Each subkey seals once.
 const ONLY_NONCE: [u8; 12] = [0; 12];
@@ -54,6 +57,14 @@ pub(crate) fn number_of(sealed: &[u8]) -> Option<KeyNumber> {
     }
 }
 
+/// The form of a sealed record's terms, `None` if the bytes are too short to be sealed.
+pub(crate) fn form_of(sealed: &[u8]) -> Option<KeyNumber> {
+    match sealed {
+        [FORMAT, _, _, high, low, ..] => Some(KeyNumber::new(u16::from_be_bytes([*high, *low]))),
+        _ => None,
+    }
+}
+
 /// Whether bytes say that they are sealed.
 pub(crate) fn is_sealed(bytes: &[u8]) -> bool {
     bytes.first() == Some(&FORMAT)
@@ -67,14 +78,15 @@ impl Cipher {
     pub(super) fn seal(
         &self,
         number: KeyNumber,
+        form: KeyNumber,
         context: &Context,
         salt: &[u8; SALT],
         plain: &[u8],
     ) -> Result<Vec<u8>, NotOpened> {
         let mut head = [0; HEAD];
-        let (front, back) = head.split_at_mut(3);
-        let [high, low] = number.value().to_be_bytes();
-        front.copy_from_slice(&[FORMAT, high, low]);
+        let (front, back) = head.split_at_mut(HEAD - SALT);
+        let ([a, b], [c, d]) = (number.value().to_be_bytes(), form.value().to_be_bytes());
+        front.copy_from_slice(&[FORMAT, a, b, c, d]);
         back.copy_from_slice(salt);
         let (key, bound) = self.subkey(&head, context)?;
         let mut sealed = Vec::with_capacity(ADDED + plain.len());

@@ -8,6 +8,7 @@ use super::blind::Blind;
 use super::cipher::{self, Cipher, SALT};
 use super::ring::{KeyRing, KeyState, SealingKey, TermKey};
 use super::{Integrity, KeyNumber};
+use crate::id::TokenId;
 use crate::namespace::{Namespace, Term};
 use crate::random::Random;
 use crate::store::StoreError;
@@ -40,7 +41,7 @@ struct ReadyTerms {
 /// Salts for some sealings, drawn at once.
 pub(crate) struct Salts(Vec<u8>);
 
-/// Bytes that were opened, and the key that they lay under.
+/// Bytes that were opened, and the key that they were sealed under.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) plain: Vec<u8>,
@@ -103,17 +104,39 @@ impl Sealer {
         self.reads_bare
     }
 
-    /// Seals under the active key.
+    /// Seals under the active key what has no terms.
     pub(crate) fn seal(
         &self,
         plain: &[u8],
         about: About,
         salts: &mut Salts,
     ) -> Result<Vec<u8>, StoreError> {
+        self.seal_with(plain, about, KeyNumber::BARE, salts)
+    }
+
+    /// Seals under the active key a record whose terms are of this form.
+    pub(crate) fn seal_record(
+        &self,
+        plain: &[u8],
+        id: TokenId,
+        form: KeyNumber,
+        salts: &mut Salts,
+    ) -> Result<Vec<u8>, StoreError> {
+        self.seal_with(plain, About::Record(id), form, salts)
+    }
+
+    fn seal_with(
+        &self,
+        plain: &[u8],
+        about: About,
+        form: KeyNumber,
+        salts: &mut Salts,
+    ) -> Result<Vec<u8>, StoreError> {
         let failed = || StoreError::Misconfigured("the active key cannot seal".to_owned());
         let key = self.key(self.active).ok_or_else(failed)?;
         let salt = salts.next().ok_or_else(failed)?;
-        let sealed = key.cipher.seal(self.active, &about.within(self.mark), &salt, plain);
+        let context = about.within(self.mark);
+        let sealed = key.cipher.seal(self.active, form, &context, &salt, plain);
         sealed.map_err(|_| failed())
     }
 
@@ -161,6 +184,19 @@ impl Sealer {
         // The one that every record has is the same in every form.
         forms.dedup();
         forms
+    }
+
+    /// Whether records may be listed in more forms than one.
+    pub(crate) fn is_moving(&self) -> bool {
+        let blinded = self.terms.iter().filter(|terms| terms.in_use).count();
+        blinded + usize::from(self.reads_bare) > 1
+    }
+
+    /// The newest name of a form: that of the active key, if its terms are the same.
+    pub(crate) fn newest_form(&self, form: KeyNumber) -> KeyNumber {
+        let terms = |number| self.key(number).map(|key| key.terms);
+        let same = terms(form).is_some() && terms(form) == terms(self.active);
+        if same { self.active } else { form }
     }
 
     fn key(&self, number: KeyNumber) -> Option<&Ready> {

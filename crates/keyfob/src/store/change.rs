@@ -163,7 +163,7 @@ pub enum Replaced {
 pub struct Reseal {
     /// The record.
     pub id: TokenId,
-    /// The version that was read. It stays.
+    /// The version that was read.
     pub read: RecordVersion,
     /// The body in its new form.
     pub body: Vec<u8>,
@@ -178,7 +178,7 @@ pub struct Reseal {
 /// What came of resealing a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Resealed {
-    /// The record has its new form.
+    /// The record has its new form, and the next version.
     Done,
     /// Another version stands: read again.
     Stale,

@@ -167,11 +167,13 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     -> Result<Replaced, StoreError>;
 
     /// Gives a record's body another form, if the version read still stands, whatever its verdict.
-    /// Version, stamp, tombstone and keep-until stay, and watchers are not told: nothing that the
-    /// record says has changed. Sent again, it does the same.
+    /// The version is counted up; stamp, tombstone and keep-until stay, and watchers are not told:
+    /// nothing that the record says has changed.
+    ///
+    /// The operation is not remembered: sent again, it finds that its version is gone.
     ///
     /// # Errors
-    /// As [`Store::insert`], without remembering the operation.
+    /// As [`Store::insert`].
     async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError>;
 
     /// The lowest key that every lane accepts. A new namespace accepts any.

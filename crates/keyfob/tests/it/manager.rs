@@ -13,6 +13,7 @@ mod issue;
 mod last_use;
 mod reading;
 mod revoking;
+mod sealing;
 mod secrets;
 mod validating;
 

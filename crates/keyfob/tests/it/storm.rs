@@ -1,8 +1,9 @@
 //! The storm on the store in memory: no faults, many tasks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob::{MemoryStore, TokenManager};
+use keyfob::{KeyRing, MemoryStore, OsRandom, Timestamp, TokenManager};
 use keyfob_testkit::storm::{Storm, blow};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -10,6 +11,17 @@ async fn what_is_revoked_stays_dead_and_the_rest_lives() {
     let manager = TokenManager::new(MemoryStore::new().unwrap());
     let length = Duration::from_millis(800);
     let storm = Storm { tasks: 200, length, seed: 1, grace: Duration::ZERO };
+    let report = blow(&[manager], storm, async {}).await;
+    assert!(report.issued > 100 && report.minted > 10 && report.revoked > 10, "{report:?}");
+    assert!(report.alive > 0 && report.dead > 0 && report.failed == 0, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_so_in_a_sealed_store() {
+    let ring = KeyRing::generate(Timestamp::default(), &OsRandom).unwrap();
+    let store = Arc::new(MemoryStore::new().unwrap());
+    let manager = TokenManager::builder(store).keys(&ring).build();
+    let storm = Storm { tasks: 200, length: Duration::from_millis(800), seed: 2 };
     let report = blow(&[manager], storm, async {}).await;
     assert!(report.issued > 100 && report.minted > 10 && report.revoked > 10, "{report:?}");
     assert!(report.alive > 0 && report.dead > 0 && report.failed == 0, "{report:?}");

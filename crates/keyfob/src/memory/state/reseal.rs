@@ -20,6 +20,7 @@ impl State {
         if record.version != reseal.read {
             return Ok(Resealed::Stale);
         }
+        record.version = RecordVersion(record.version.0 + 1);
         record.body = reseal.body;
         record.key = reseal.key;
         for term in reseal.former_terms {

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 
 use super::about::About;
 use super::sealer::{Salts, Sealer};
-use super::{KeyNumber, KeyRing, is_sealed};
+use super::{Integrity, KeyNumber, KeyRing, is_sealed};
 use crate::id::{Lane, TokenId};
 use crate::namespace::{Namespace, Term};
 use crate::random::{OsRandom, Random};
@@ -107,7 +107,7 @@ impl SealedStore {
     ) -> Result<(), StoreError> {
         for record in records {
             NewRecord::check_body(&record.body)?;
-            record.body = sealer.seal(&record.body, About::Record(record.id), salts)?;
+            record.body = sealer.seal_record(&record.body, record.id, sealer.active(), salts)?;
             record.key = sealer.active();
             record.terms.iter_mut().for_each(|term| *term = sealer.term(*term));
         }
@@ -139,6 +139,21 @@ impl SealedStore {
         }
         Ok(())
     }
+}
+
+/// Blinds terms in the form that a record's terms have.
+fn blind(
+    sealer: &Sealer,
+    terms: &mut [Term],
+    form: KeyNumber,
+    id: TokenId,
+) -> Result<(), StoreError> {
+    let integrity = Integrity::NoKey { key: form };
+    for term in terms {
+        let blinded = sealer.term_under(*term, form);
+        *term = blinded.ok_or_else(|| StoreError::Untrue { what: id.to_string(), integrity })?;
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -178,28 +193,30 @@ impl Store for SealedStore {
         let sealer = self.sealer();
         let mut salts = self.salts(1 + replace.minted.len() + replace.events.len())?;
         NewRecord::check_body(&replace.body)?;
-        replace.body = sealer.seal(&replace.body, About::Record(replace.id), &mut salts)?;
+        let form = self.form_of(&sealer, replace.id).await?;
+        replace.body = sealer.seal_record(&replace.body, replace.id, form, &mut salts)?;
         replace.key = sealer.active();
-        replace.added_terms.iter_mut().for_each(|term| *term = sealer.term(*term));
+        blind(&sealer, &mut replace.added_terms, form, replace.id)?;
         let about = About::Event(replace.id.lane());
         Self::seal_records(&sealer, &mut replace.minted, &mut salts)?;
         Self::seal_entries(&sealer, &mut replace.events, about, &mut salts)?;
         self.inner.replace(operation, replace).await
     }
 
-    /// Gives the record the form that the active key gives it.
+    /// Seals the body under the active key. The terms that the record keeps keep their form, and
+    /// those that it gets have that too.
     async fn reseal(
         &self,
         operation: Operation,
         mut reseal: Reseal,
     ) -> Result<Resealed, StoreError> {
-        let sealer = self.sealer();
+        let (sealer, id) = (self.sealer(), reseal.id);
         NewRecord::check_body(&reseal.body)?;
-        reseal.body = sealer.seal(&reseal.body, About::Record(reseal.id), &mut self.salts(1)?)?;
+        let form = self.form_of(&sealer, id).await?;
+        reseal.body = sealer.seal_record(&reseal.body, id, form, &mut self.salts(1)?)?;
         reseal.key = sealer.active();
-        reseal.added_terms.iter_mut().for_each(|term| *term = sealer.term(*term));
-        let forms = |term: &Term| sealer.forms(*term);
-        reseal.former_terms = reseal.former_terms.iter().flat_map(forms).collect();
+        blind(&sealer, &mut reseal.added_terms, form, id)?;
+        blind(&sealer, &mut reseal.former_terms, form, id)?;
         self.inner.reseal(operation, reseal).await
     }
 

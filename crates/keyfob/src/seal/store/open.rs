@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::SealedStore;
 use crate::id::{Lane, TokenId};
 use crate::seal::about::About;
+use crate::seal::cipher::form_of;
 use crate::seal::sealer::Sealer;
 use crate::seal::{Integrity, KeyNumber, is_sealed, number_of};
 use crate::store::{
@@ -34,9 +35,29 @@ impl SealedStore {
         Ok(())
     }
 
-    /// The key that a record lies under, as the store gave it.
+    /// The oldest key that a record as the store gave it needs: for its body, or for its terms.
     pub(crate) fn key_of(loaded: &Loaded) -> KeyNumber {
-        number_of(&loaded.body).unwrap_or_default()
+        number_of(&loaded.body).unwrap_or_default().min(Self::form(loaded))
+    }
+
+    /// The form of the terms of a record as the store gave it.
+    pub(crate) fn form(loaded: &Loaded) -> KeyNumber {
+        form_of(&loaded.body).unwrap_or_default()
+    }
+
+    /// The form that the terms of a record have. Only while there are several is the store asked:
+    /// resealing counts the version up, so that what rests on the answer rests on the version too.
+    pub(super) async fn form_of(
+        &self,
+        sealer: &Sealer,
+        id: TokenId,
+    ) -> Result<KeyNumber, StoreError> {
+        if !sealer.is_moving() {
+            return Ok(sealer.active());
+        }
+        let there = self.inner.load(id).await?;
+        let form = there.map(|there| Self::form(&there));
+        Ok(form.map_or(sealer.active(), |form| sealer.newest_form(form)))
     }
 
     /// What a record as the store gave it holds.
@@ -54,7 +75,7 @@ impl SealedStore {
         body: &[u8],
     ) -> Result<Vec<u8>, StoreError> {
         NewRecord::check_body(body)?;
-        sealer.seal(body, About::Record(id), &mut self.salts(1)?)
+        sealer.seal_record(body, id, sealer.active(), &mut self.salts(1)?)
     }
 
     /// Opens a note in place. A revocation holds whatever became of its note.

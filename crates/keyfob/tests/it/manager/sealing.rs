@@ -1,0 +1,447 @@
+use std::sync::Arc;
+
+use keyfob::seal::{KeyRing, NewKey};
+use keyfob::store::{
+    Cursor, Feed, Loaded, Operation, Order, Query, RecordVersion, Replace, Store, Verdict,
+};
+use keyfob::{
+    Error, Filter, Issued, KeyNumber, LaneCount, ManualClock, MemoryStore, OsRandom, Paging,
+    SeededRandom, Sight, Timestamp, TokenId, TokenManager, Ttl, ValidationChain, Why,
+};
+
+use super::session;
+
+/// One store, and whatever managers come to it.
+struct Vault {
+    store: Arc<MemoryStore>,
+    clock: ManualClock,
+}
+
+impl Vault {
+    fn new() -> Self {
+        let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+        let lanes = LaneCount::new(8).unwrap();
+        let random = SeededRandom::new(1);
+        let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &random).unwrap();
+        Self { store: Arc::new(store), clock }
+    }
+
+    fn bare(&self) -> TokenManager {
+        TokenManager::builder(self.store.clone()).clock(self.clock.clone()).build()
+    }
+
+    fn sealed(&self, ring: &KeyRing) -> TokenManager {
+        TokenManager::builder(self.store.clone()).clock(self.clock.clone()).keys(ring).build()
+    }
+
+    fn operation(&self) -> Operation {
+        Operation { deadline: Timestamp::MAX, ..begin() }
+    }
+
+    async fn raw(&self, id: TokenId) -> Loaded {
+        self.store.load(id).await.unwrap().unwrap()
+    }
+
+    /// Puts another body under an id, as somebody who can write to the store would.
+    async fn plant(&self, id: TokenId, body: Vec<u8>) {
+        let there = self.raw(id).await;
+        let replace = Replace {
+            id,
+            read: there.version,
+            body,
+            key: there.key,
+            added_terms: Vec::new(),
+            minted: Vec::new(),
+            events: Vec::new(),
+        };
+        let replaced = self.store.replace(self.operation(), replace).await.unwrap();
+        let next = RecordVersion(there.version.0 + 1);
+        assert_eq!(replaced, keyfob::store::Replaced::Stored(next));
+    }
+}
+
+fn begin() -> Operation {
+    Operation::begin(Timestamp::default(), &OsRandom).unwrap()
+}
+
+fn ring(seed: u64) -> KeyRing {
+    KeyRing::generate(Timestamp::default(), &SeededRandom::new(seed)).unwrap()
+}
+
+/// The same ring with one more key, which is active.
+fn turned(ring: &KeyRing, what: NewKey, seed: u64) -> KeyRing {
+    let mut ring = ring.clone();
+    let next = ring.add(what, Timestamp::default(), &SeededRandom::new(seed)).unwrap();
+    ring.activate(next).unwrap();
+    ring
+}
+
+async fn is_good(manager: &TokenManager, issued: &Issued) -> bool {
+    manager
+        .validate(&issued.bearer, &ValidationChain::new().freshness(keyfob::Freshness::Strict))
+        .await
+        .is_ok()
+}
+
+async fn code(manager: &TokenManager, issued: &Issued) -> String {
+    let chain = ValidationChain::new().freshness(keyfob::Freshness::Strict);
+    manager.validate(&issued.bearer, &chain).await.unwrap_err().code().to_owned()
+}
+
+async fn ids_of(manager: &TokenManager, filter: &Filter) -> Vec<TokenId> {
+    let page = manager.list(filter, Paging::by(1000)).await.unwrap();
+    assert_eq!((page.unreadable, page.next), (0, None));
+    page.tokens.iter().map(|token| token.id).collect()
+}
+
+const SECRETS: [&str; 6] =
+    ["user123", "web", "phone-7", "Mozilla", "a-label-value", "the-reason-why"];
+
+#[tokio::test]
+async fn the_store_sees_nothing_in_clear() {
+    let vault = Vault::new();
+    let manager = vault.sealed(&ring(1));
+    let grant = session("user123").device_id("phone-7").user_agent("Mozilla/5.0 (X11)");
+    let grant = grant.label("team", "a-label-value").tag("beta");
+    let issued = manager.issue(grant).await.unwrap();
+    let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("vip".try_into()?);
+    manager.update(issued.token.id, None, change).await.unwrap();
+    assert!(manager.validate_any("fob_at_nonsense").await.is_err());
+    manager.revoke(issued.token.id, Why::because("the-reason-why").by("web")).await.unwrap();
+    let subject = keyfob::Subject::new("user123").unwrap();
+    manager.revoke_subject(&subject, Why::because("the-reason-why")).await.unwrap();
+    manager.revoke_all(Why::because("the-reason-why")).await.unwrap();
+    manager.shutdown().await;
+
+    let raw = vault.raw(issued.token.id).await;
+    let mut seen = vec![raw.body];
+    if let Verdict::Revoked(mark) = raw.verdict {
+        assert!(!mark.note.is_empty());
+        seen.push(mark.note);
+    }
+    for feed in [Feed::Events, Feed::Observations] {
+        let page = vault.store.entries(feed, &Cursor::start(), 100).await.unwrap();
+        assert!(!page.entries.is_empty(), "{feed:?}");
+        seen.extend(page.entries.into_iter().map(|entry| entry.body));
+    }
+    assert!(seen.len() >= 8, "{}", seen.len());
+    for bytes in &seen {
+        for secret in SECRETS {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "{secret} lies in clear");
+        }
+    }
+    // And whoever has the keys sees all of it.
+    let token = manager.get(issued.token.id).await.unwrap();
+    let revocation = token.revocation.unwrap();
+    assert_eq!(revocation.reason.unwrap().as_str(), "the-reason-why");
+    assert_eq!(manager.events(&Cursor::start(), 100).await.unwrap().events.len(), 5);
+}
+
+#[tokio::test]
+async fn the_terms_of_the_index_are_those_of_the_ring() {
+    let vault = Vault::new();
+    let manager = vault.sealed(&ring(1));
+    let issued = manager.issue(session("user123")).await.unwrap();
+    let subject = keyfob::Subject::new("user123").unwrap();
+    let term = vault.store.namespace().subject(&subject);
+    let query = Query { term, lane: None, order: Order::NewestFirst, after: None, limit: 10 };
+    let found = vault.store.query(&query).await.unwrap();
+    assert!(found.records.is_empty(), "a guess under the namespace's key finds nothing");
+    let filter = Filter::new().subject(subject);
+    assert_eq!(ids_of(&manager, &filter).await, [issued.token.id]);
+}
+
+#[tokio::test]
+async fn a_sealed_store_without_keys_asks_for_them() {
+    let vault = Vault::new();
+    let sealed = vault.sealed(&ring(1));
+    let issued = sealed.issue(session("user123")).await.unwrap();
+    sealed.revoke_all(Why::because("unsaid")).await.unwrap();
+    let bare = vault.bare();
+    let chain = ValidationChain::new();
+    let refused = bare.validate(&issued.bearer, &chain).await.unwrap_err();
+    assert_eq!(refused.code(), "store_sealed");
+    let message = refused.to_string();
+    assert!(message.contains("key 1") && message.contains("give the keys"), "{message}");
+    assert_eq!(bare.get(issued.token.id).await.unwrap_err().code(), "store_sealed");
+    let page = bare.list(&Filter::new(), Paging::by(10)).await.unwrap();
+    assert_eq!((page.tokens.len(), page.unreadable), (0, 1));
+    assert!(bare.reseal().is_err(), "it has no keys");
+    // What it stores itself it can read.
+    let own = bare.issue(session("user123")).await.unwrap();
+    assert!(is_good(&bare, &own).await);
+}
+
+#[tokio::test]
+async fn what_was_tampered_with_is_refused_and_told_of() {
+    let vault = Vault::new();
+    let manager = vault.sealed(&ring(1));
+    let (victim, other) = (
+        manager.issue(session("user123")).await.unwrap(),
+        manager.issue(session("user123").scope("admin")).await.unwrap(),
+    );
+    let (sealed, swapped) =
+        (vault.raw(victim.token.id).await.body, vault.raw(other.token.id).await.body);
+    let mut flipped = sealed.clone();
+    flipped[sealed.len() / 2] ^= 1;
+    for (body, expected) in [
+        (swapped, "not_opened"),
+        (flipped, "not_opened"),
+        (sealed[..sealed.len() - 1].to_vec(), "not_opened"),
+        (sealed[..30].to_vec(), "not_opened"),
+        (sealed[..2].to_vec(), "not_opened"),
+    ] {
+        vault.plant(victim.token.id, body).await;
+        assert_eq!(code(&manager, &victim).await, expected);
+        assert!(matches!(manager.get(victim.token.id).await, Err(Error::Store(_))));
+        let page = manager.list(&Filter::new(), Paging::by(10)).await.unwrap();
+        assert_eq!((page.tokens.len(), page.unreadable), (1, 1), "it hides none of the others");
+    }
+    vault.plant(victim.token.id, sealed).await;
+    assert!(is_good(&manager, &victim).await, "what is put back is good again");
+    assert!(is_good(&manager, &other).await);
+
+    manager.shutdown().await;
+    let observed = manager.observations(&Cursor::start(), 100).await.unwrap().observations;
+    let untrue = observed.iter().filter(|(seen, _)| {
+        matches!(&seen.what, Sight::Untrue { token, code }
+            if *token == victim.token.id && code == "not_opened")
+    });
+    assert_eq!(untrue.count(), 5);
+    let report = manager.report().await.unwrap();
+    let fault = report.findings.iter().find(|finding| finding.what == "sealed records").unwrap();
+    assert_eq!(fault.severity, keyfob::store::Severity::Fault);
+}
+
+#[tokio::test]
+async fn a_record_of_another_namespace_does_not_open() {
+    let (here, there) = (Vault::new(), Vault::new());
+    let ring = ring(1);
+    let lanes = LaneCount::new(8).unwrap();
+    let elsewhere = MemoryStore::with(lanes, Arc::new(there.clock.clone()), &SeededRandom::new(9));
+    let elsewhere = Arc::new(elsewhere.unwrap());
+    let manager = TokenManager::builder(elsewhere.clone()).clock(there.clock).keys(&ring).build();
+    let foreign = manager.issue(session("user123")).await.unwrap();
+    let mine = here.sealed(&ring).issue(session("user123")).await.unwrap();
+    let body = elsewhere.load(foreign.token.id).await.unwrap().unwrap().body;
+    here.plant(mine.token.id, body).await;
+    assert_eq!(code(&here.sealed(&ring), &mine).await, "not_opened");
+}
+
+#[tokio::test]
+async fn a_missing_key_is_named_and_a_wrong_one_opens_nothing() {
+    let vault = Vault::new();
+    let old = ring(1);
+    let new = turned(&old, NewKey::Sealing, 2);
+    let issued = vault.sealed(&new).issue(session("user123")).await.unwrap();
+    let stale = vault.sealed(&old);
+    let refused = stale.get(issued.token.id).await.unwrap_err();
+    assert_eq!(refused.code(), "key_missing");
+    assert!(refused.to_string().contains("key 2"), "{refused}");
+    stale.use_keys(&new).unwrap();
+    assert!(is_good(&stale, &issued).await, "a ring can be renewed without a restart");
+    let mixed_up = vault.sealed(&turned(&ring(8), NewKey::Sealing, 9));
+    assert_eq!(code(&mixed_up, &issued).await, "not_opened");
+}
+
+#[tokio::test]
+async fn a_store_is_sealed_while_it_is_in_use_and_then_takes_nothing_bare() {
+    let vault = Vault::new();
+    let (bare, mut ring) = (vault.bare(), ring(1));
+    let before = bare.issue(session("user123")).await.unwrap();
+    let manager = vault.sealed(&ring);
+    assert!(is_good(&manager, &before).await, "what is not sealed yet is read");
+    let after = manager.issue(session("user123")).await.unwrap();
+    let filter = Filter::new().subject(keyfob::Subject::new("user123").unwrap());
+    let mut both = vec![after.token.id, before.token.id];
+    both.sort_by(|one, other| other.cmp(one));
+    assert_eq!(ids_of(&manager, &filter).await, both, "both are found by one question");
+
+    let bare_key = KeyNumber::BARE;
+    let refused = manager.retire_key(&mut ring, bare_key).await.unwrap_err();
+    assert_eq!(refused.code(), "key_in_use", "a record is not sealed yet");
+    let done = manager.reseal().unwrap().run(|_| {}).await.unwrap();
+    assert_eq!((done.resealed, done.examined), (1, 2));
+    manager.retire_key(&mut ring, bare_key).await.unwrap();
+    manager.use_keys(&ring).unwrap();
+    assert_eq!(ids_of(&manager, &filter).await, both);
+    assert!(is_good(&manager, &before).await && is_good(&manager, &after).await);
+
+    assert_eq!(bare.issue(session("user123")).await.unwrap_err().code(), "key_retired");
+    // What is not sealed is not believed even where it was forced in.
+    let elsewhere = Vault::new();
+    let forged = elsewhere.bare().issue(session("user123").scope("admin")).await.unwrap();
+    vault.plant(before.token.id, elsewhere.raw(forged.token.id).await.body).await;
+    assert_eq!(code(&manager, &before).await, "not_sealed");
+    let page = manager.list(&filter, Paging::by(10)).await.unwrap();
+    assert_eq!((page.tokens.len(), page.unreadable), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_changed_while_traffic_flows() {
+    let vault = Vault::new();
+    let old = ring(1);
+    let manager = vault.sealed(&old);
+    let mut issued = Vec::new();
+    for n in 0..1200 {
+        let grant = session(&format!("user{}", n % 7)).tag("all");
+        issued.push(manager.issue(grant).await.unwrap());
+        vault.clock.advance(Ttl::from_millis(1).unwrap());
+    }
+    let mut ring = turned(&old, NewKey::SealingAndTerms, 2);
+    manager.use_keys(&ring).unwrap();
+    let filter = Filter::new().tag("all");
+
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let traffic = {
+        let (manager, some) = (manager.clone(), issued[..40].to_vec());
+        let filter = filter.clone();
+        tokio::spawn(async move {
+            let mut more = Vec::new();
+            while !*stopped.borrow() {
+                more.push(manager.issue(session("user1").tag("all")).await.unwrap());
+                let id = some[more.len() % some.len()].token.id;
+                let tag = format!("t{}", more.len());
+                let change = |metadata: &mut keyfob::Metadata| {
+                    metadata.tags.insert(tag.as_str().try_into()?)
+                };
+                // A token has room for so many tags.
+                let _full = manager.update(id, None, change).await;
+                let mut listed = 0;
+                let mut paging = Paging::by(1000);
+                loop {
+                    let page = manager.list(&filter, paging.clone()).await.unwrap();
+                    listed += page.tokens.len();
+                    match page.next {
+                        Some(next) => paging = paging.after(Some(next)),
+                        None => break,
+                    }
+                }
+                assert!(listed >= 1200, "a list in between misses none: {listed}");
+                tokio::task::yield_now().await;
+            }
+            more
+        })
+    };
+    let mut pages = 0;
+    let mut cursor = None;
+    let mut reseal = manager.reseal().unwrap();
+    let count = |progress: &keyfob::ResealProgress| {
+        pages += 1;
+        cursor = cursor.take().or(progress.rest.cursor());
+    };
+    let done = reseal.run(count).await.unwrap();
+    stop.send(true).unwrap();
+    let more = traffic.await.unwrap();
+    assert!(pages >= 3 && done.resealed >= 1100, "{pages} pages, {done:?}");
+
+    // From the first page on, there is less to look at and nothing to do.
+    let again = manager.reseal().unwrap().resume(cursor.unwrap()).run(|_| {}).await.unwrap();
+    assert_eq!((again.resealed, again.unreadable), (0, 0));
+    assert!(again.examined < done.examined);
+    let (first, second) = (KeyNumber::FIRST, ring.active());
+    let counts = manager.count_by_key().await.unwrap();
+    assert_eq!(counts.keys().collect::<Vec<_>>(), [&second], "{counts:?}");
+    for key in [KeyNumber::BARE, first] {
+        manager.retire_key(&mut ring, key).await.unwrap();
+    }
+    manager.use_keys(&ring).unwrap();
+    assert_eq!(manager.count(&filter).await.unwrap(), (1200 + more.len()) as u64);
+    for issued in issued.iter().chain(&more) {
+        assert!(is_good(&manager, issued).await);
+    }
+    // A node that was not told of the new ring reads what it can, and writes nothing.
+    let stale = vault.sealed(&old);
+    assert_eq!(stale.issue(session("user1")).await.unwrap_err().code(), "key_retired");
+}
+
+#[tokio::test]
+async fn resealing_keeps_what_a_token_is() {
+    let vault = Vault::new();
+    let old = ring(1);
+    let manager = vault.sealed(&old);
+    let family = manager.issue(session("user123")).await.unwrap();
+    let grant = keyfob::Grant::new(keyfob::Kind::Access);
+    let child = manager.mint(family.token.id, grant).await.unwrap();
+    let revoked = manager.issue(session("user123")).await.unwrap();
+    manager.revoke(revoked.token.id, Why::because("user logout")).await.unwrap();
+    let ids = [family.token.id, child.token.id, revoked.token.id];
+    let mut before = Vec::new();
+    for id in ids {
+        before.push(manager.get(id).await.unwrap());
+    }
+    manager.use_keys(&turned(&old, NewKey::SealingAndTerms, 2)).unwrap();
+    let events = manager.latest_event().await.unwrap();
+    assert_eq!(manager.reseal().unwrap().run(|_| {}).await.unwrap().resealed, 3);
+    for (id, before) in ids.into_iter().zip(before) {
+        assert_eq!(manager.get(id).await.unwrap(), before);
+        assert_eq!(vault.raw(id).await.key.value(), 2);
+    }
+    let told = manager.events(&events, 10).await.unwrap().events;
+    assert!(told.is_empty(), "nothing has happened");
+    manager.revoke(family.token.id, Why::unstated()).await.unwrap();
+    assert_eq!(
+        code(&manager, &child).await,
+        "token_revoked",
+        "a cascade reaches what was resealed"
+    );
+}
+
+#[tokio::test]
+async fn what_is_warm_in_a_cache_stays_good_through_a_reseal() {
+    let vault = Vault::new();
+    let old = ring(1);
+    let manager = vault.sealed(&old);
+    let issued = manager.issue(session("user123")).await.unwrap();
+    let chain = ValidationChain::new();
+    assert!(manager.validate(&issued.bearer, &chain).await.is_ok());
+    manager.use_keys(&turned(&old, NewKey::Sealing, 2)).unwrap();
+    manager.reseal().unwrap().run(|_| {}).await.unwrap();
+    assert!(manager.validate(&issued.bearer, &chain).await.is_ok());
+    manager.revoke(issued.token.id, Why::unstated()).await.unwrap();
+    let refused = manager.validate(&issued.bearer, &chain).await.unwrap_err();
+    assert_eq!(refused.code(), "token_revoked");
+}
+
+#[tokio::test]
+async fn what_is_changed_before_it_is_resealed_is_still_found_and_resealed() {
+    let vault = Vault::new();
+    let before = [vault.bare().issue(session("user123").tag("old")).await.unwrap()];
+    let old = ring(1);
+    let sealed = vault.sealed(&old);
+    let issued = sealed.issue(session("user123").tag("old")).await.unwrap();
+    let mut ring = turned(&old, NewKey::SealingAndTerms, 2);
+    let manager = vault.sealed(&ring);
+    let ids = [before[0].token.id, issued.token.id];
+    for id in ids {
+        let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("new".try_into()?);
+        manager.update(id, None, change).await.unwrap();
+        assert_eq!(vault.raw(id).await.key, ring.active(), "what is written is sealed at once");
+    }
+    let counts = manager.count_by_key().await.unwrap();
+    let expected = [(KeyNumber::BARE, 1), (KeyNumber::FIRST, 1)];
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), expected, "their terms are older");
+    let found = async |tag: &str| {
+        let tag = Filter::new().tag(tag);
+        let mut found = ids_of(&manager, &tag).await;
+        found.sort();
+        found
+    };
+    let mut all = ids;
+    all.sort();
+    for tag in ["old", "new"] {
+        assert_eq!(found(tag).await, all, "{tag}");
+    }
+    for key in [KeyNumber::BARE, KeyNumber::FIRST] {
+        assert!(manager.retire_key(&mut ring, key).await.is_err(), "{key:?} is needed");
+    }
+    assert_eq!(manager.reseal().unwrap().run(|_| {}).await.unwrap().resealed, 2);
+    for key in [KeyNumber::BARE, KeyNumber::FIRST] {
+        manager.retire_key(&mut ring, key).await.unwrap();
+    }
+    manager.use_keys(&ring).unwrap();
+    for tag in ["old", "new"] {
+        assert_eq!(found(tag).await, all, "{tag}");
+    }
+}
