@@ -233,7 +233,10 @@ fn exit_of(error: &Error) -> Exit {
     match error {
         Error::Invalid(_) => Exit::Usage,
         Error::Store(
-            StoreError::Misconfigured(_) | StoreError::TooLarge { .. } | StoreError::Sealed { .. },
+            StoreError::Misconfigured(_)
+            | StoreError::TooLarge { .. }
+            | StoreError::Sealed { .. }
+            | StoreError::KeyRetired { .. },
         ) => Exit::Usage,
         Error::Keys(KeyError::StillHolds { .. } | KeyError::InUse { .. }) => Exit::Refused,
         Error::Keys(KeyError::OlderInUse { .. } | KeyError::Retired { .. }) => Exit::Refused,

@@ -10,6 +10,7 @@ mod harness;
 mod help;
 mod interrupt;
 mod json;
+mod keys;
 mod life;
 mod limit;
 mod many;

@@ -9,5 +9,6 @@ mod damage;
 mod kill;
 mod open;
 mod reopen;
+mod sealed;
 mod share;
 mod upkeep;

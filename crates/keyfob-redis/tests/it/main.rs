@@ -16,6 +16,7 @@ mod index;
 mod limits;
 mod open;
 mod outage;
+mod sealed;
 mod secrets;
 mod silence;
 mod stage;

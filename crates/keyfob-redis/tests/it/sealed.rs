@@ -1,0 +1,151 @@
+//! A sealed store on a server: what the server, its disk and its replicas get to see.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use keyfob::seal::{KeyRing, NewKey, SealedStore};
+use keyfob::{
+    Clock, Filter, Grant, KeyNumber, Kind, OsRandom, Store, Subject, SystemClock, TokenManager, Why,
+};
+use keyfob_testkit::contract::{Setup, Time};
+use keyfob_testkit::redis::{RedisServer, server};
+
+use crate::stage::{config, keys, open};
+
+fn ring() -> KeyRing {
+    KeyRing::generate(SystemClock.now(), &OsRandom).unwrap()
+}
+
+async fn setup() -> Setup {
+    let store = open(&config(&server().url(), 8)).await;
+    Setup::new(Arc::new(SealedStore::new(Arc::new(store), &ring())), Time::Real)
+}
+
+keyfob_testkit::store_contract!(setup);
+
+const SECRETS: [&str; 9] = [
+    "subject-of-it",
+    "client-of-it",
+    "device-of-it",
+    "agent-of-it",
+    "label-of-it",
+    "tag-of-it",
+    "claim-of-it",
+    "reason-of-it",
+    "actor-of-it",
+];
+
+/// Whatever a manager writes, with a secret in every place that has room for one.
+async fn fill(manager: &TokenManager) {
+    let grant = || {
+        Grant::new(Kind::Session)
+            .subject("subject-of-it")
+            .client("client-of-it")
+            .device_id("device-of-it")
+            .user_agent("agent-of-it")
+            .label("label", "label-of-it")
+            .tag("tag-of-it")
+            .claims(&BTreeMap::from([("plan", "claim-of-it")]))
+            .by("actor-of-it")
+    };
+    let why = || Why::because("reason-of-it").by("actor-of-it");
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        let issued = manager.issue(grant()).await.unwrap();
+        manager.validate_any(&issued.bearer).await.unwrap();
+        ids.push(issued.token.id);
+    }
+    let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("more".try_into()?);
+    manager.update(ids[0], Some("actor-of-it".try_into().unwrap()), change).await.unwrap();
+    manager.revoke(ids[1], why()).await.unwrap();
+    manager.revoke_subject(&Subject::new("subject-of-it").unwrap(), why()).await.unwrap();
+    manager.revoke_client(&"client-of-it".try_into().unwrap(), why()).await.unwrap();
+    manager.revoke_all(why()).await.unwrap();
+    manager.shutdown().await;
+}
+
+/// All the bytes below a folder.
+fn bytes_of(folder: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        bytes.extend(if path.is_dir() { bytes_of(&path) } else { fs::read(&path).unwrap() });
+    }
+    bytes
+}
+
+/// The secrets that lie in clear on the server's disk: its log of writes holds every key and every
+/// value that ever was, as replicas get them too.
+async fn in_clear(ring: Option<&KeyRing>) -> Vec<&'static str> {
+    let server = RedisServer::builder().append_only().start().unwrap();
+    let store = Arc::new(open(&config(&server.url(), 8)).await);
+    let manager = TokenManager::builder(store);
+    let manager = match ring {
+        Some(ring) => manager.keys(ring),
+        None => manager,
+    };
+    fill(&manager.build()).await;
+    server.call(&["CONFIG", "SET", "appendfsync", "always"]).unwrap();
+    server.call(&["SET", "the-end", "of-it"]).unwrap();
+    let bytes = bytes_of(server.folder());
+    let holds =
+        |secret: &str| bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+    assert!(holds("the-end"), "all of it is on the disk");
+    SECRETS.into_iter().filter(|secret| holds(secret)).collect()
+}
+
+#[tokio::test]
+async fn nothing_lies_in_clear_on_the_server() {
+    assert_eq!(in_clear(None).await, SECRETS, "without keys, all of it does");
+    assert_eq!(in_clear(Some(&ring())).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_key_is_changed_and_the_index_with_it() {
+    // Leaves so small that the index has many.
+    let config = config(&server().url(), 4).with_leaf(8);
+    let store = Arc::new(open(&config).await);
+    let mut ring = ring();
+    let manager = TokenManager::builder(store.clone()).keys(&ring).build();
+    for n in 0..120 {
+        let grant = Grant::new(Kind::Session).subject(format!("user{}", n % 3)).tag("all");
+        manager.issue(grant).await.unwrap();
+    }
+    let before = keys(server(), &config, "i{*");
+    let next = ring.add(NewKey::SealingAndTerms, SystemClock.now(), &OsRandom).unwrap();
+    ring.activate(next).unwrap();
+    manager.use_keys(&ring).unwrap();
+    let done = manager.reseal().unwrap().run(|_| {}).await.unwrap();
+    assert_eq!((done.resealed, done.unreadable), (120, 0));
+    for key in [KeyNumber::BARE, KeyNumber::FIRST] {
+        manager.retire_key(&mut ring, key).await.unwrap();
+    }
+    manager.use_keys(&ring).unwrap();
+    assert_eq!(manager.count(&Filter::new().tag("all")).await.unwrap(), 120);
+    for n in 0..3 {
+        let subject = Subject::new(format!("user{n}")).unwrap();
+        assert_eq!(manager.count(&Filter::new().subject(subject)).await.unwrap(), 40);
+    }
+    assert_eq!(manager.count(&Filter::new()).await.unwrap(), 120);
+    // Of the old index nothing is left but empty heads, which go when their records would have.
+    for key in before.iter().filter(|key| !key.contains("}a")) {
+        let members = server().call(&["ZCARD", key]).unwrap().number();
+        assert!(members <= 16, "{key} still has {members} members");
+    }
+}
+
+#[tokio::test]
+async fn a_lane_with_a_floor_is_not_forgotten() {
+    let config = config(&server().url(), 4);
+    let store = open(&config).await;
+    store.raise_key_floor(KeyNumber::new(2)).await.unwrap();
+    let lanes = keys(server(), &config, "l{*");
+    assert_eq!(lanes.len(), 4, "a lane in which nothing was ever stored has one too");
+    for lane in &lanes {
+        assert_eq!(server().call(&["PTTL", lane]).unwrap().number(), -1, "{lane}");
+    }
+    let again = open(&config).await;
+    assert_eq!(again.key_floor().await.unwrap(), KeyNumber::new(2), "another node knows it");
+}
