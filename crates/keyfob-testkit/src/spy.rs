@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keyfob::store::*;
-use keyfob::{Lane, Namespace, Store, Term, TokenId};
+use keyfob::{KeyNumber, Lane, Namespace, Store, Term, TokenId};
 
 /// A store around another.
 #[derive(Debug)]
@@ -73,6 +73,18 @@ impl Store for Spy {
         replace: Replace,
     ) -> Result<Replaced, StoreError> {
         self.inner.replace(operation, replace).await
+    }
+
+    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
+        self.inner.reseal(operation, reseal).await
+    }
+
+    async fn key_floor(&self) -> Result<KeyNumber, StoreError> {
+        self.inner.key_floor().await
+    }
+
+    async fn raise_key_floor(&self, floor: KeyNumber) -> Result<(), StoreError> {
+        self.inner.raise_key_floor(floor).await
     }
 
     async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError> {

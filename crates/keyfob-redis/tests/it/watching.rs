@@ -7,7 +7,7 @@ use keyfob::store::{
     Advance, Change, EpochScope, Moment, Replace, Replaced, Revoke, Revoked, Spend, Verdict,
     Watcher,
 };
-use keyfob::{EpochField, Lane, LaneCount, Store, TokenId, Ttl};
+use keyfob::{EpochField, KeyNumber, Lane, LaneCount, Store, TokenId, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::proxy::Proxy;
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
@@ -99,6 +99,7 @@ async fn each_verb_tells_what_it_ended_and_nothing_else() {
         id: ids[0],
         read,
         body: vec![1],
+        key: KeyNumber::BARE,
         added_terms: vec![tag(&here, "new")],
         minted: vec![],
         events: vec![],
