@@ -13,7 +13,7 @@ use super::sweep::Rest;
 use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::invalid::{Invalid, Problem};
-use crate::seal::{KeyError, KeyNumber, KeyRing, SealedStore};
+use crate::seal::{KeyError, KeyNumber, KeyProvider, KeyRing, SealedStore};
 use crate::store::{Loaded, Order, Position, Query, RecordPage, Reseal as Form, Resealed};
 
 /// Seals again whatever does not lie under the active key.
@@ -83,6 +83,16 @@ impl TokenManager {
     pub fn use_keys(&self, ring: &KeyRing) -> Result<(), Error> {
         self.sealed()?.use_ring(ring);
         Ok(())
+    }
+
+    /// Asks a provider for its ring and goes on with that: call it now and then, and after a change
+    /// of keys. When it fails, the manager goes on with the ring that it has.
+    ///
+    /// # Errors
+    /// [`Error::Keys`] when the provider fails; [`Error::Invalid`] when the manager was built
+    /// without keys.
+    pub async fn refresh_keys(&self, provider: &dyn KeyProvider) -> Result<(), Error> {
+        self.use_keys(&provider.ring().await?)
     }
 
     /// Prepares to seal again whatever does not lie under the active key. Nothing is done before

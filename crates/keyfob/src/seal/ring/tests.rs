@@ -136,3 +136,12 @@ fn debug_shows_numbers_and_no_keys() {
         assert!(!shown.contains("30, 31"), "{shown}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn whatever_is_no_ring_is_an_error(text in "(key|terms|bare|[ 0-9a-z=;#\n-]|active|2026-11-24T08:30:00Z){0,60}") {
+        if let Ok(ring) = KeyRing::parse(&text) {
+            proptest::prop_assert!(!ring.active().is_bare());
+        }
+    }
+}

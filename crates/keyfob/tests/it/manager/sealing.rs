@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use keyfob::seal::{KeyRing, NewKey};
+use keyfob::seal::{FileKeys, KeyRing, NewKey, StaticKeys};
 use keyfob::store::{
     Cursor, Feed, Loaded, Operation, Order, Query, RecordVersion, Replace, Store, Verdict,
 };
@@ -239,7 +239,10 @@ async fn a_missing_key_is_named_and_a_wrong_one_opens_nothing() {
     let refused = stale.get(issued.token.id).await.unwrap_err();
     assert_eq!(refused.code(), "key_missing");
     assert!(refused.to_string().contains("key 2"), "{refused}");
-    stale.use_keys(&new).unwrap();
+    let failing = FileKeys::new("/no/such/ring");
+    assert_eq!(stale.refresh_keys(&failing).await.unwrap_err().code(), "key_ring_unreadable");
+    assert_eq!(code(&stale, &issued).await, "key_missing", "it goes on with what it has");
+    stale.refresh_keys(&StaticKeys::new(new)).await.unwrap();
     assert!(is_good(&stale, &issued).await, "a ring can be renewed without a restart");
     let mixed_up = vault.sealed(&turned(&ring(8), NewKey::Sealing, 9));
     assert_eq!(code(&mixed_up, &issued).await, "not_opened");
