@@ -21,7 +21,8 @@ async fn it_is_so_in_a_sealed_store() {
     let ring = KeyRing::generate(Timestamp::default(), &OsRandom).unwrap();
     let store = Arc::new(MemoryStore::new().unwrap());
     let manager = TokenManager::builder(store).keys(&ring).build();
-    let storm = Storm { tasks: 200, length: Duration::from_millis(800), seed: 2 };
+    let length = Duration::from_millis(800);
+    let storm = Storm { tasks: 200, length, seed: 2, grace: Duration::ZERO };
     let report = blow(&[manager], storm, async {}).await;
     assert!(report.issued > 100 && report.minted > 10 && report.revoked > 10, "{report:?}");
     assert!(report.alive > 0 && report.dead > 0 && report.failed == 0, "{report:?}");
