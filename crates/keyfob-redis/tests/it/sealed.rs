@@ -20,7 +20,10 @@ fn ring() -> KeyRing {
 
 async fn setup() -> Setup {
     let store = open(&config(&server().url(), 8)).await;
-    Setup::new(Arc::new(SealedStore::new(Arc::new(store), &ring())), Time::Real)
+    // Sealed from the beginning: one form of each term, and so one round trip for a page.
+    let mut ring = ring();
+    ring.retire(KeyNumber::BARE).unwrap();
+    Setup::new(Arc::new(SealedStore::new(Arc::new(store), &ring)), Time::Real)
 }
 
 keyfob_testkit::store_contract!(setup);
