@@ -2,7 +2,7 @@
 
 use crate::harness::Keyfob;
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "demo",
     "issue",
     "validate",
