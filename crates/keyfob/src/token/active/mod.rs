@@ -220,9 +220,9 @@ impl<'a> ActiveToken<'a> {
         let invalid = |invalid: Invalid| self.damaged(invalid);
         let is_root = self.flags & ROOT != 0;
         let root = is_root.then(|| FamilyId::of_root(self.id()));
-        let mut device = rest.device;
+        let mut device = rest.device.unwrap_or_default();
         device.id = optional(self.device()).map_err(invalid)?;
-        let generation = Generation::new(rest.generation).unwrap_or_default();
+        let generation = Generation::new(rest.generation.unwrap_or_default()).unwrap_or_default();
         Ok(Token {
             id: self.id(),
             kind: self.kind(),
@@ -239,17 +239,17 @@ impl<'a> ActiveToken<'a> {
             uses_left: rest.uses_left,
             last_used: self.last_used(),
             family: rest.family.or(root),
-            ancestors: if is_root { vec![self.id()] } else { rest.ancestors },
+            ancestors: if is_root { vec![self.id()] } else { rest.ancestors.unwrap_or_default() },
             generation,
             metadata: Metadata {
                 device,
                 app: rest.app,
                 app_version: rest.app_version,
-                labels: rest.labels,
-                tags: rest.tags,
+                labels: rest.labels.unwrap_or_default(),
+                tags: rest.tags.unwrap_or_default(),
             },
             claims: Claims {
-                registered: rest.registered,
+                registered: rest.registered.unwrap_or_default(),
                 private: PrivateClaims::from_json(self.claims_json()).map_err(invalid)?,
             },
             revocation: None,
@@ -287,7 +287,7 @@ impl Judged for ActiveToken<'_> {
 
     fn has_claim(&self, name: &ClaimName) -> bool {
         // What cannot be read meets no demand.
-        self.rest().is_ok_and(|rest| rest.registered.has(name))
+        self.rest().is_ok_and(|rest| rest.registered.is_some_and(|claims| claims.has(name)))
             || PrivateClaims::from_json(self.claims_json()).is_ok_and(|claims| claims.has(name))
     }
 
