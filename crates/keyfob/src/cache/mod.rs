@@ -42,6 +42,9 @@ const TAIL: usize = 4;
 const TOKEN: usize = 5;
 /// How many words of a token lie in its entry.
 const INLINE: usize = CONTENT - TOKEN;
+/// How many words hold what most tokens say: to clear room for the longest takes as long as half a
+/// digest.
+const USUAL: usize = 32;
 /// How many words a token may have in all. One that is larger is not kept.
 const MOST: usize = 256;
 
@@ -128,13 +131,15 @@ impl Cache {
         } else if length <= 8 * INLINE {
             let token: &[u8] = bytemuck::cast_slice(&content[TOKEN..]);
             self.judge(bearer, &content, slot, token.get(..length).unwrap_or_default(), read)
+        } else if length <= 8 * USUAL {
+            self.look_at_tail::<USUAL, _>(bearer, &content, slot, length, read)
         } else {
-            self.look_at_tail(bearer, &content, slot, length, read)
+            self.look_at_tail::<MOST, _>(bearer, &content, slot, length, read)
         })
     }
 
     #[inline(never)]
-    fn look_at_tail<R>(
+    fn look_at_tail<const WORDS: usize, R>(
         &self,
         bearer: &Presented<'_>,
         content: &Content,
@@ -142,7 +147,7 @@ impl Cache {
         length: usize,
         read: impl FnOnce(&ActiveToken<'_>, Use<'_>) -> R,
     ) -> Found<R> {
-        let mut words = [0; MOST];
+        let mut words = [0; WORDS];
         let (inline, tail) = words.split_at_mut(INLINE);
         inline.copy_from_slice(&content[TOKEN..]);
         let tail = tail.get_mut(..length.div_ceil(8) - INLINE);
