@@ -69,6 +69,7 @@ mod memory;
 mod names;
 mod namespace;
 mod random;
+mod rotation;
 pub mod store;
 mod text;
 mod time;
@@ -92,13 +93,14 @@ pub use limit::{
 };
 pub use manager::{
     Delivery, Diagnosis, EventPage, Follower, HandlerTask, Issued, Lifetimes, ObservationPage,
-    PageCursor, Paging, Rest, Retention, RevokeOutcome, Sweep, SweepProgress, TokenManager,
-    TokenManagerBuilder, TokenPage, Why,
+    PageCursor, Paging, RefreshRequest, Refreshed, Rest, Retention, RevokeOutcome, Sweep,
+    SweepProgress, TokenManager, TokenManagerBuilder, TokenPage, Why,
 };
 pub use memory::MemoryStore;
 pub use names::{Labels, Name, NameSet};
 pub use namespace::{EpochField, Namespace, NamespaceKey, Term, TermField};
 pub use random::{OsRandom, Random, RandomUnavailable, SeededRandom};
+pub use rotation::{EarlierAccess, Overlap, RefreshCase, RefreshPolicy, RefreshRefused, Window};
 pub use store::Store;
 pub use text::{
     Actor, AppId, Audience, AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText,
@@ -109,7 +111,7 @@ pub use time::{Timestamp, Ttl};
 pub use token::{
     ActiveToken, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Facts, Grant,
     HistoryEntry, Impossible, Integrity, Kind, LoginStamp, Metadata, NoClaims, PrivateClaims,
-    RegisteredClaims, Revocation, Through, Token, TokenState, TokenView, Transition,
+    RegisteredClaims, Revocation, SecretUsed, Through, Token, TokenState, TokenView, Transition,
 };
 pub use validation::{
     Denied, DeviceBinding, Freshness, Presentation, Refusal, Rule, ValidationChain,

@@ -2,10 +2,12 @@
 //! format byte and CBOR with numbered fields, so that old code reads new data and new code old.
 
 mod record;
+mod secrets;
 
 use minicbor::{Decode, Encode};
 
 pub(crate) use record::{Change, Record};
+pub(crate) use secrets::Secrets;
 
 use crate::event::{Event, Observation};
 use crate::store::StoreError;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::known::Known;
 use super::last_use::LastUses;
 use super::observe::Observer;
 use super::{Inner, TokenManager};
@@ -10,6 +11,7 @@ use crate::cache::{Cache, CacheSettings};
 use crate::clock::{Clock, SystemClock};
 use crate::limit::{Limiter, Limits};
 use crate::random::{OsRandom, Random};
+use crate::rotation::RefreshPolicy;
 use crate::store::Store;
 use crate::time::{Timestamp, Ttl};
 use crate::token::Kind;
@@ -54,6 +56,7 @@ pub struct TokenManagerBuilder {
     sampled_use: u32,
     cache: CacheSettings,
     limits: Option<Limits>,
+    refresh_policy: RefreshPolicy,
 }
 
 impl Default for Lifetimes {
@@ -108,6 +111,7 @@ impl TokenManagerBuilder {
             sampled_use: 1000,
             cache: CacheSettings::default(),
             limits: None,
+            refresh_policy: RefreshPolicy::default(),
         }
     }
 
@@ -164,6 +168,11 @@ impl TokenManagerBuilder {
         Self { limits: Some(limits), ..self }
     }
 
+    /// How refresh tokens are rotated unless the grant says.
+    pub fn refresh_policy(self, policy: RefreshPolicy) -> Self {
+        Self { refresh_policy: policy, ..self }
+    }
+
     /// The manager.
     pub fn build(self) -> TokenManager {
         let cache = Cache::new(self.cache, self.store.namespace().lanes());
@@ -180,6 +189,8 @@ impl TokenManagerBuilder {
             retention: self.retention,
             cache,
             bound: self.cache.bound().as_duration(),
+            refresh_policy: self.refresh_policy,
+            known: Known::default(),
             last_use: LastUses::new(self.last_use_precision),
             observer: Observer::new(self.observations_per_second, self.sampled_use),
             limiter: self.limits.map(|limits| Limiter::new(limits, namespace)),

@@ -11,6 +11,7 @@ use crate::event::{Event, Happening};
 use crate::id::{FamilyId, Lane, TokenId};
 use crate::invalid::{Invalid, Problem};
 use crate::namespace::{Namespace, Term};
+use crate::rotation::Rotation;
 use crate::store::{
     Epochs, Insert, Inserted, Loaded, Moment, NewRecord, RecordVersion, Stamp, StampRule,
     StoreError, Verdict,
@@ -153,6 +154,9 @@ impl TokenManager {
                         sent: Moment::now(),
                         verdict: Verdict::Clear,
                     };
+                    if kind == Kind::Refresh {
+                        self.inner.known.put(loaded.clone(), record.clone());
+                    }
                     return Ok(Issued { token: record.into_token(&loaded), bearer });
                 }
                 Inserted::Superseded => return Err(Error::Superseded),
@@ -210,6 +214,23 @@ fn record_of(
     {
         return contradiction("not-before", "it must lie before the expiry");
     }
+    if parts.kind != Kind::Refresh && parts.refresh_policy.is_some() {
+        return contradiction("refresh policy", "only a refresh token has one");
+    }
+    if parts.kind == Kind::Refresh && parts.uses.is_some() {
+        let rule = "a refresh token is used once in each generation: leave the number out";
+        return contradiction("uses", rule);
+    }
+    // A rotation moves the expiry on where there is a later end that it cannot pass.
+    let renewal = match parts.expiry {
+        Expiry::After(ttl) if parts.kind == Kind::Refresh && absolute_expiry.is_some() => Some(ttl),
+        _ => None,
+    };
+    let rotation = (parts.refresh_policy.is_some() || renewal.is_some()).then(|| Rotation {
+        policy: parts.refresh_policy,
+        renewal,
+        ..Rotation::default()
+    });
     let ancestors = parent.map(|parent| lineage(parent.token)).unwrap_or_default();
     if ancestors.len() > Epochs::MOST_ANCESTORS {
         let most = Epochs::MOST_ANCESTORS;
@@ -236,6 +257,8 @@ fn record_of(
         private: parts.private,
         ratchet: None,
         changes: vec![Change { at: now, by: parts.by, what: ChangeKind::Issued }],
+        rotation,
+        secrets: None,
     })
 }
 
@@ -280,7 +303,7 @@ fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts, Invalid> 
     Ok(parts)
 }
 
-fn epochs_of(namespace: &Namespace, record: &Record) -> Epochs {
+pub(super) fn epochs_of(namespace: &Namespace, record: &Record) -> Epochs {
     Epochs {
         subject: record.subject.as_ref().map(|subject| namespace.subject_epoch(subject)),
         client: record.client.as_ref().map(|client| namespace.client_epoch(client)),

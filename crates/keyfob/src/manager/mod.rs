@@ -10,6 +10,9 @@
 //! | `cached` | the same from the cache, without asking the store |
 //! | `admit` | a request within its limits, or not |
 //! | `read` | get, list, count, history |
+//! | `refresh` | a refresh token to its next pair |
+//! | `known` | refresh tokens whose next rotation need not read them |
+//! | `rotate` | a new secret for an API key |
 //! | `revoke` | one, a family, everything of a subject, of a client, of all |
 //! | `sweep` | everything that a filter matches: dry run, progress, resumption |
 //! | `update` | change metadata |
@@ -26,10 +29,13 @@ mod cached;
 mod follow;
 mod handle;
 mod issue;
+mod known;
 mod last_use;
 mod observe;
 mod read;
+mod refresh;
 mod revoke;
+mod rotate;
 mod sweep;
 mod update;
 mod validate;
@@ -42,6 +48,7 @@ pub use follow::{Delivery, EventPage, Follower, ObservationPage};
 pub use handle::HandlerTask;
 pub use issue::Issued;
 pub use read::{PageCursor, Paging, TokenPage};
+pub use refresh::{RefreshRequest, Refreshed};
 pub use revoke::{RevokeOutcome, Why};
 pub use sweep::{Rest, Sweep, SweepProgress};
 pub use validate::Diagnosis;
@@ -54,6 +61,7 @@ use crate::error::Error;
 use crate::id::TokenId;
 use crate::limit::Limiter;
 use crate::random::Random;
+use crate::rotation::RefreshPolicy;
 use crate::store::{Loaded, Operation, Store, StoreReport};
 use crate::text::Subject;
 use crate::time::Timestamp;
@@ -100,6 +108,8 @@ struct Inner {
     retention: Retention,
     cache: Option<Cache>,
     bound: Duration,
+    refresh_policy: RefreshPolicy,
+    known: known::Known,
     last_use: last_use::LastUses,
     observer: observe::Observer,
     limiter: Option<Limiter>,

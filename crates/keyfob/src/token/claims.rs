@@ -73,6 +73,15 @@ pub enum Confirmation {
     CertificateThumbprint(#[n(0)] ClaimText),
 }
 
+impl Confirmation {
+    /// The thumbprint.
+    pub fn thumbprint(&self) -> &ClaimText {
+        match self {
+            Self::Jkt(thumbprint) | Self::CertificateThumbprint(thumbprint) => thumbprint,
+        }
+    }
+}
+
 /// No claims of the application's own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct NoClaims {}

@@ -12,6 +12,7 @@ mod events;
 mod issue;
 mod last_use;
 mod reading;
+mod refreshing;
 mod revoking;
 mod secrets;
 mod validating;

@@ -20,14 +20,20 @@ use crate::names::{Name, NameSet};
 use crate::store::{Cell, StoreError};
 use crate::text::{Audience, ClaimName, Issuer, Scope};
 use crate::time::{Timestamp, Ttl};
-use crate::token::{Claims, ClaimsMismatch, Integrity, Kind, Metadata, PrivateClaims, Token};
+use crate::token::{
+    Claims, ClaimsMismatch, Integrity, Kind, Metadata, PrivateClaims, SecretUsed, Token,
+};
 use crate::validation::Judged;
-use rest::Rest;
-pub(crate) use write::write;
+use rest::{Older, Rest};
+pub(crate) use write::{Other, write};
 
 const KIND: u8 = 0b11;
 /// The token is the root of its family and descends from no other.
 const ROOT: u8 = 0b100;
+/// The token has an older secret beside its newest.
+const TWO_SECRETS: u8 = 0b1000;
+/// The token was found by the older one.
+const BY_OLDER: u8 = 0b1_0000;
 const FIXED: usize = 18;
 
 /// A token that was just found active, borrowed from where it was found. Reading it allocates
@@ -42,6 +48,13 @@ pub struct ActiveToken<'a> {
     cells: &'a [u8],
     /// From the times on.
     fields: &'a [u8],
+}
+
+/// What a secret proves that is not the one a token is kept with.
+pub(crate) enum ByOther<'a> {
+    Unproven,
+    Proven(ActiveToken<'a>),
+    AskStore,
 }
 
 /// Reads one field after another. What is missing is empty: bytes that were not written by
@@ -144,6 +157,31 @@ impl<'a> ActiveToken<'a> {
         Fields(self.fields.get(12..).unwrap_or_default()).time()
     }
 
+    /// Whether it was found by the older of two secrets; see [`SecretUsed`].
+    pub fn is_by_older_secret(&self) -> bool {
+        self.flags & BY_OLDER != 0
+    }
+
+    /// What a secret other than the one that the token is kept with proves, by the first half of
+    /// its digest: nothing; the token, as found by it; or that only the store can tell.
+    pub(crate) fn by_other_secret(&self, half: [u32; 4], now: Timestamp) -> ByOther<'a> {
+        if self.flags & TWO_SECRETS == 0 {
+            return ByOther::Unproven;
+        }
+        match self.rest().ok().and_then(|rest| rest.older) {
+            Some(Older { half: Some(older), until }) => {
+                let differs = older.iter().zip(half).fold(0, |any, (a, b)| any | (a ^ b));
+                if differs == 0 && now < until {
+                    ByOther::Proven(Self { flags: self.flags | BY_OLDER, ..*self })
+                } else {
+                    ByOther::Unproven
+                }
+            }
+            // It is kept with the older one, because the newest was never used.
+            _ => ByOther::AskStore,
+        }
+    }
+
     fn texts(&self) -> Fields<'a> {
         Fields(self.fields.get(FIXED..).unwrap_or_default())
     }
@@ -241,6 +279,13 @@ impl<'a> ActiveToken<'a> {
             family: rest.family.or(root),
             ancestors: if is_root { vec![self.id()] } else { rest.ancestors.unwrap_or_default() },
             generation,
+            rotated_at: rest.rotated_at,
+            secret: match rest.older {
+                Some(older) if self.is_by_older_secret() => {
+                    SecretUsed::Older { until: older.until }
+                }
+                _ => SecretUsed::Newest,
+            },
             metadata: Metadata {
                 device,
                 app: rest.app,

@@ -6,7 +6,7 @@ use crate::id::{FamilyId, TokenId};
 use crate::names::{Labels, NameSet};
 use crate::text::{AppId, Tag, Version};
 use crate::time::{Timestamp, Ttl};
-use crate::token::{Device, RegisteredClaims, Token};
+use crate::token::{Device, RegisteredClaims, SecretUsed, Token};
 
 /// As a map, so that what is not there costs nothing. It never leaves the process.
 #[derive(PartialEq, Debug, Default, Encode, Decode)]
@@ -39,6 +39,21 @@ pub(super) struct Rest {
     pub(super) tags: Option<NameSet<Tag>>,
     #[n(12)]
     pub(super) registered: Option<RegisteredClaims>,
+    #[n(13)]
+    pub(super) rotated_at: Option<Timestamp>,
+    #[n(14)]
+    pub(super) older: Option<Older>,
+}
+
+/// The older of two secrets.
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
+pub(super) struct Older {
+    /// The first half of its digest; `None` if it is the one that the token was found by.
+    #[n(0)]
+    pub(super) half: Option<[u32; 4]>,
+    /// When it ends.
+    #[n(1)]
+    pub(super) until: Timestamp,
 }
 
 impl Rest {
@@ -59,6 +74,11 @@ impl Rest {
             labels: unusual(metadata.labels),
             tags: unusual(metadata.tags),
             registered: unusual(token.claims.registered.clone()),
+            rotated_at: token.rotated_at,
+            older: match token.secret {
+                SecretUsed::Newest => None,
+                SecretUsed::Older { until } => Some(Older { half: None, until }),
+            },
         }
     }
 }
