@@ -12,8 +12,9 @@ mod events;
 mod issue;
 mod last_use;
 mod reading;
-mod refreshing;
+pub(crate) mod refreshing;
 mod revoking;
+mod rotating;
 mod secrets;
 mod validating;
 
