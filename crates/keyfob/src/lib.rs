@@ -109,7 +109,7 @@ pub use text::{
 };
 pub use time::{Timestamp, Ttl};
 pub use token::{
-    ActiveToken, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Facts, Grant,
+    Acting, ActiveToken, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Facts, Grant,
     HistoryEntry, Impossible, Integrity, Kind, LoginStamp, Metadata, NoClaims, PrivateClaims,
     RegisteredClaims, Revocation, SecretUsed, Through, Token, TokenState, TokenView, Transition,
 };

@@ -17,7 +17,9 @@ use crate::store::{
     StoreError, Verdict,
 };
 use crate::time::Timestamp;
-use crate::token::{ChangeKind, Expiry, Grant, GrantParts, Kind, LoginStamp, Token, TokenState};
+use crate::token::{
+    Acting, ChangeKind, Expiry, Grant, GrantParts, Kind, LoginStamp, Token, TokenState,
+};
 
 /// A token that was issued, with its bearer: the only time that it is seen.
 #[derive(Clone, Debug)]
@@ -35,10 +37,10 @@ const DRAWS: usize = 4;
 const AT_ONCE: usize = 128;
 
 /// What a token that is minted from another takes over from it.
-struct Parent<'a> {
-    token: &'a Token,
-    stamp: Stamp,
-    keep_until: Timestamp,
+pub(super) struct Parent<'a> {
+    pub(super) token: &'a Token,
+    pub(super) stamp: Stamp,
+    pub(super) keep_until: Timestamp,
 }
 
 impl TokenManager {
@@ -82,7 +84,7 @@ impl TokenManager {
         }
     }
 
-    async fn issue_from(
+    pub(super) async fn issue_from(
         &self,
         parts: GrantParts,
         parent: Option<Parent<'_>>,
@@ -236,6 +238,10 @@ fn record_of(
         let most = Epochs::MOST_ANCESTORS;
         return Err(Invalid::new("line of ancestors", Problem::TooMany { most }));
     }
+    let mut registered = parts.registered;
+    if let Some(actor) = parts.acting {
+        registered.acting = Some(Acting::after(None, actor)?);
+    }
     Ok(Record {
         digest: crate::bearer::BearerDigest::from_bytes([0; 32]),
         kind: parts.kind,
@@ -253,7 +259,7 @@ fn record_of(
         family: parent.map(|parent| family_under(parent.token)),
         ancestors,
         metadata: parts.metadata,
-        registered: parts.registered,
+        registered,
         private: parts.private,
         ratchet: None,
         changes: vec![Change { at: now, by: parts.by, what: ChangeKind::Issued }],
@@ -277,7 +283,7 @@ fn family_under(parent: &Token) -> FamilyId {
 }
 
 /// Fills a grant up from the token that it is minted from, and refuses what is wider.
-fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts, Invalid> {
+pub(super) fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts, Invalid> {
     let wider = |what, rule| Err(Invalid::new(what, Problem::Contradiction { rule }));
     if parts.subject.is_some() && parts.subject != parent.subject {
         return wider("subject", "it must be that of the token it is minted from");
@@ -300,6 +306,10 @@ fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts, Invalid> 
     if parts.audiences.is_empty() {
         parts.audiences = parent.audiences.clone();
     }
+    // Who acts is told by what descends from it as well.
+    let before = parent.claims.registered.acting.as_ref();
+    let chain = parts.acting.take().map(|actor| Acting::after(before, actor)).transpose()?;
+    parts.registered.acting = chain.or_else(|| before.cloned());
     Ok(parts)
 }
 

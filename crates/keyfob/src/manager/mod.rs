@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `issue` | issue one, issue many, mint from another |
 //! | `validate` | a bearer to its token, or a typed refusal |
+//! | `derive` | one from another that is presented, for somebody who acts |
 //! | `cached` | the same from the cache, without asking the store |
 //! | `admit` | a request within its limits, or not |
 //! | `read` | get, list, count, history |
@@ -26,6 +27,7 @@ mod admit;
 mod background;
 mod builder;
 mod cached;
+mod derive;
 mod follow;
 mod handle;
 mod issue;

@@ -82,6 +82,7 @@ pub(crate) struct GrantParts {
     pub(crate) metadata: Metadata,
     pub(crate) registered: RegisteredClaims,
     pub(crate) private: PrivateClaims,
+    pub(crate) acting: Option<Subject>,
     pub(crate) refresh_policy: Option<RefreshPolicy>,
     pub(crate) seen: Option<LoginStamp>,
     pub(crate) by: Option<Actor>,
@@ -105,6 +106,7 @@ impl Grant {
             metadata: Metadata::default(),
             registered: RegisteredClaims::default(),
             private: PrivateClaims::none(),
+            acting: None,
             refresh_policy: None,
             seen: None,
             by: None,
@@ -220,6 +222,12 @@ impl Grant {
             parts.uses = Some(uses);
             Ok(())
         })
+    }
+
+    /// Who is to act for the subject: a service, or an agent. Of a token that is derived, put before
+    /// whoever acted already.
+    pub fn acting(self, actor: impl TryInto<Subject, Error: Into<Invalid>>) -> Self {
+        self.with(|parts| put(&mut parts.acting, actor))
     }
 
     /// How it is rotated, where that is to differ from what the manager does. Of a refresh token

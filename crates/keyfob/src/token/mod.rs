@@ -1,5 +1,6 @@
 //! Tokens: the record of a grant as its readers see it.
 
+mod acting;
 pub(crate) mod active;
 mod claims;
 mod grant;
@@ -13,6 +14,7 @@ mod secret;
 mod state;
 mod view;
 
+pub use acting::Acting;
 pub use active::ActiveToken;
 pub use claims::{Claims, ClaimsMismatch, Confirmation, NoClaims, PrivateClaims, RegisteredClaims};
 pub(crate) use grant::{Expiry, GrantParts};

@@ -8,6 +8,7 @@ use keyfob::{
 };
 
 mod caching;
+mod deriving;
 mod events;
 mod issue;
 mod last_use;

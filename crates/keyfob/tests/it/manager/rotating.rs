@@ -26,10 +26,7 @@ impl Bench {
         assert_eq!((first, strict), (again, first));
         let chain = ValidationChain::new();
         let is_older = self.manager.check(bearer, &chain, |token| token.is_by_older_secret());
-        assert_eq!(
-            is_older.await.ok(),
-            first.map(|secret| secret != SecretUsed::Newest)
-        );
+        assert_eq!(is_older.await.ok(), first.map(|secret| secret != SecretUsed::Newest));
         first
     }
 
@@ -182,7 +179,9 @@ async fn many_that_use_the_newest_first_are_all_let_in() {
         let new = manager.rotate(old.token.id, hour(), None).await.unwrap();
         let all = (0..16).map(|_| {
             let (manager, bearer) = (manager.clone(), new.bearer.clone());
-            tokio::spawn(async move { manager.validate_any(&bearer).await.map(|token| token.secret) })
+            tokio::spawn(
+                async move { manager.validate_any(&bearer).await.map(|token| token.secret) },
+            )
         });
         for one in all.collect::<Vec<_>>() {
             assert_eq!(one.await.unwrap().unwrap(), SecretUsed::Newest);
