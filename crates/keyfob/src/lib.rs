@@ -70,6 +70,7 @@ mod names;
 mod namespace;
 mod random;
 mod rotation;
+mod sessions;
 pub mod store;
 mod text;
 mod time;
@@ -101,6 +102,7 @@ pub use names::{Labels, Name, NameSet};
 pub use namespace::{EpochField, Namespace, NamespaceKey, Term, TermField};
 pub use random::{OsRandom, Random, RandomUnavailable, SeededRandom};
 pub use rotation::{EarlierAccess, Overlap, RefreshCase, RefreshPolicy, RefreshRefused, Window};
+pub use sessions::{SessionPolicy, WhenFull};
 pub use store::Store;
 pub use text::{
     Actor, AppId, Audience, AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText,

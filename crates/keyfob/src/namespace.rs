@@ -187,6 +187,14 @@ impl Namespace {
         LimitKey::from_bytes(digest)
     }
 
+    /// The roster of a subject's sessions, in the subject's lane; after so many that have fallen.
+    pub(crate) fn roster_of(&self, subject: &Subject, fallen: u32) -> TokenId {
+        let parts = [subject.as_str().as_bytes(), &fallen.to_be_bytes()];
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&self.digest(b"roster", &parts)[..16]);
+        TokenId::of_digest(digest, self.lane_of(subject))
+    }
+
     fn term(&self, field: TermField, parts: &[&[u8]]) -> Term {
         let mut digest = [0; 16];
         digest.copy_from_slice(&self.digest(&[b't', field as u8], parts)[..16]);
@@ -214,6 +222,13 @@ impl Term {
     /// The field.
     pub const fn field(self) -> TermField {
         self.field
+    }
+
+    /// The start of the digest, as a number.
+    pub(crate) fn number(self) -> u64 {
+        let mut start = [0; 8];
+        start.copy_from_slice(&self.digest[..8]);
+        u64::from_be_bytes(start)
     }
 
     /// The keyed digest of the value.

@@ -10,6 +10,7 @@ pub(crate) use record::{Change, Record};
 pub(crate) use secrets::Secrets;
 
 use crate::event::{Event, Observation};
+use crate::sessions::Roster;
 use crate::store::StoreError;
 use crate::text::{Actor, Reason};
 
@@ -33,6 +34,9 @@ pub(crate) trait Kept: Encode<()> + for<'b> Decode<'b, ()> {
 
 impl Kept for Record {
     const WHAT: &'static str = "a token";
+}
+impl Kept for Roster {
+    const WHAT: &'static str = "a roster of sessions";
 }
 impl Kept for Note {
     const WHAT: &'static str = "a revocation's note";

@@ -12,6 +12,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::limit::{Limiter, Limits};
 use crate::random::{OsRandom, Random};
 use crate::rotation::RefreshPolicy;
+use crate::sessions::SessionPolicy;
 use crate::store::Store;
 use crate::time::{Timestamp, Ttl};
 use crate::token::Kind;
@@ -57,6 +58,7 @@ pub struct TokenManagerBuilder {
     cache: CacheSettings,
     limits: Option<Limits>,
     refresh_policy: RefreshPolicy,
+    sessions: Option<SessionPolicy>,
 }
 
 impl Default for Lifetimes {
@@ -112,6 +114,7 @@ impl TokenManagerBuilder {
             cache: CacheSettings::default(),
             limits: None,
             refresh_policy: RefreshPolicy::default(),
+            sessions: None,
         }
     }
 
@@ -173,6 +176,11 @@ impl TokenManagerBuilder {
         Self { refresh_policy: policy, ..self }
     }
 
+    /// How many sessions a subject may have; any number unless it is set.
+    pub fn sessions(self, policy: SessionPolicy) -> Self {
+        Self { sessions: Some(policy), ..self }
+    }
+
     /// The manager.
     pub fn build(self) -> TokenManager {
         let cache = Cache::new(self.cache, self.store.namespace().lanes());
@@ -190,6 +198,7 @@ impl TokenManagerBuilder {
             cache,
             bound: self.cache.bound().as_duration(),
             refresh_policy: self.refresh_policy,
+            sessions: self.sessions,
             known: Known::default(),
             last_use: LastUses::new(self.last_use_precision),
             observer: Observer::new(self.observations_per_second, self.sampled_use),

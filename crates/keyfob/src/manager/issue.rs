@@ -3,6 +3,7 @@
 use futures_util::{Stream, StreamExt, stream};
 
 use super::TokenManager;
+use super::sessions::Turn;
 use crate::bearer::ratchet::Ratchet;
 use crate::bearer::{Bearer, Generation};
 use crate::codec::{self, Change, Record};
@@ -16,6 +17,7 @@ use crate::store::{
     Epochs, Insert, Inserted, Loaded, Moment, NewRecord, RecordVersion, Stamp, StampRule,
     StoreError, Verdict,
 };
+use crate::text::Actor;
 use crate::time::Timestamp;
 use crate::token::{
     Acting, ChangeKind, Expiry, Grant, GrantParts, Kind, LoginStamp, Token, TokenState,
@@ -43,14 +45,43 @@ pub(super) struct Parent<'a> {
     pub(super) keep_until: Timestamp,
 }
 
+/// A new token, all but its id and its secret.
+pub(super) struct Prepared {
+    record: Record,
+    /// Whether it is the root of a family.
+    is_root: bool,
+    lane: Lane,
+    pub(super) keep_until: Timestamp,
+    uses_left: Option<u32>,
+    seen: Option<Stamp>,
+    by: Option<Actor>,
+    now: Timestamp,
+}
+
+/// What came of storing a new token.
+pub(super) enum Outcome {
+    Issued(Box<Issued>),
+    /// What it rests on was revoked.
+    Refused,
+    /// Another session was stored in between.
+    Overtaken,
+}
+
 impl TokenManager {
     /// Issues a token.
     ///
     /// # Errors
     /// [`Error::Invalid`] when the grant does not hold, [`Error::Superseded`] when everything of
-    /// its subject was revoked after the stamp that the grant has seen, [`Error::Store`].
+    /// its subject was revoked after the stamp that the grant has seen, [`Error::TooManySessions`]
+    /// when a policy denies one more, [`Error::Contended`], [`Error::Store`].
     pub async fn issue(&self, grant: Grant) -> Result<Issued, Error> {
-        self.issue_from(grant.into_parts()?, None).await
+        let parts = grant.into_parts()?;
+        match (&self.inner.sessions, parts.kind, parts.subject.clone()) {
+            (Some(policy), Kind::Session, Some(subject)) => {
+                Box::pin(self.issue_session(policy, subject, parts)).await
+            }
+            _ => self.issue_from(parts, None).await,
+        }
     }
 
     /// Issues many tokens, in the order of the grants, with many under way at once.
@@ -89,6 +120,19 @@ impl TokenManager {
         parts: GrantParts,
         parent: Option<Parent<'_>>,
     ) -> Result<Issued, Error> {
+        let prepared = self.prepare(parts, parent)?;
+        match self.store_new(prepared, None).await? {
+            Outcome::Issued(issued) => Ok(*issued),
+            Outcome::Refused | Outcome::Overtaken => Err(Error::Superseded),
+        }
+    }
+
+    /// Makes all of a new token but its id and its secret.
+    pub(super) fn prepare(
+        &self,
+        parts: GrantParts,
+        parent: Option<Parent<'_>>,
+    ) -> Result<Prepared, Error> {
         let inner = &*self.inner;
         let now = self.now();
         let lane = self.lane_for(&parts, parent.as_ref())?;
@@ -101,24 +145,35 @@ impl TokenManager {
         }
         let login = parts.seen.map(|login| login.stamp);
         let seen = parent.as_ref().map(|parent| parent.stamp).or(login);
-        let kind = parts.kind;
-        let uses_left = parts.uses;
-        let by = parts.by.clone();
-        let mut record = record_of(parts, parent.as_ref(), now, inner.lifetimes.of(kind))?;
+        let (kind, uses_left, by) = (parts.kind, parts.uses, parts.by.clone());
+        let record = record_of(parts, parent.as_ref(), now, inner.lifetimes.of(kind))?;
         // A renewal may move the expiry up to the absolute one.
         let end = record.absolute_expiry.or(record.expires_at);
         let mut keep_until = inner.retention.keep_until(now, end);
         if let Some(parent) = &parent {
             keep_until = keep_until.min(parent.keep_until);
         }
-        let inherited = record.ancestors.clone();
+        let is_root = matches!(kind, Kind::Refresh | Kind::Session) && parent.is_none();
+        Ok(Prepared { record, is_root, lane, keep_until, uses_left, seen, by, now })
+    }
+
+    /// Draws id and secret of a new token and stores it; a session within a policy in its turn.
+    pub(super) async fn store_new(
+        &self,
+        mut prepared: Prepared,
+        turn: Option<&Turn>,
+    ) -> Result<Outcome, Error> {
+        let inner = &*self.inner;
+        let (kind, now) = (prepared.record.kind, prepared.now);
+        let inherited = prepared.record.ancestors.clone();
         for _ in 0..DRAWS {
             let operation = self.begin()?;
-            let id = TokenId::draw(now, lane, &*inner.random)?;
+            let id = TokenId::draw(now, prepared.lane, &*inner.random)?;
             let (bearer, ratchet) = self.draw_bearer(kind, id)?;
+            let record = &mut prepared.record;
             record.digest = bearer.digest();
             record.ratchet = ratchet;
-            if matches!(kind, Kind::Refresh | Kind::Session) && parent.is_none() {
+            if prepared.is_root {
                 // The root answers to the epoch of its own family.
                 record.family = Some(FamilyId::of_root(id));
                 record.ancestors = inherited.iter().copied().chain([id]).collect();
@@ -130,39 +185,47 @@ impl TokenManager {
                 client: record.client.clone(),
                 family: record.family,
             };
-            let event = Event { by: by.clone(), ..Event::new(operation.id, 0, now, what) };
+            let event = Event::new(operation.id, 0, now, what);
+            let event = Event { by: prepared.by.clone(), ..event };
             let new = NewRecord {
                 id,
-                body: codec::encode(&record),
-                keep_until,
-                uses_left,
-                epochs: epochs_of(inner.store.namespace(), &record),
-                terms: terms_of(inner.store.namespace(), &record),
-                stamp: seen.map_or(StampRule::Present, StampRule::Seen),
+                body: codec::encode(record),
+                keep_until: prepared.keep_until,
+                uses_left: prepared.uses_left,
+                epochs: epochs_of(inner.store.namespace(), record),
+                terms: terms_of(inner.store.namespace(), record),
+                stamp: prepared.seen.map_or(StampRule::Present, StampRule::Seen),
             };
             let insert = Insert { records: vec![new], events: vec![codec::encode(&event)] };
-            match inner.store.insert(operation, insert).await? {
-                Inserted::Stored(stamp) => {
+            let inserted = match turn {
+                None => Some(inner.store.insert(operation, insert).await?),
+                Some(turn) => self.store_in_turn(turn, operation, insert, &prepared).await?,
+            };
+            match inserted {
+                Some(Inserted::Stored(stamp)) => {
                     self.wake();
                     let loaded = Loaded {
                         id,
                         body: Vec::new(),
                         version: RecordVersion(1),
                         stamp,
-                        keep_until,
-                        uses_left,
+                        keep_until: prepared.keep_until,
+                        uses_left: prepared.uses_left,
                         last_used: None,
                         epochs: Epochs::default(),
                         sent: Moment::now(),
                         verdict: Verdict::Clear,
                     };
+                    let record = prepared.record;
                     if kind == Kind::Refresh {
-                        self.inner.known.put(loaded.clone(), record.clone());
+                        inner.known.put(loaded.clone(), record.clone());
                     }
-                    return Ok(Issued { token: record.into_token(&loaded), bearer });
+                    let token = record.into_token(&loaded);
+                    return Ok(Outcome::Issued(Box::new(Issued { token, bearer })));
                 }
-                Inserted::Superseded => return Err(Error::Superseded),
-                Inserted::IdTaken => {}
+                Some(Inserted::Superseded) => return Ok(Outcome::Refused),
+                Some(Inserted::IdTaken) => {}
+                None => return Ok(Outcome::Overtaken),
             }
         }
         let detail = "it holds every id that was drawn: check the source of randomness";

@@ -15,6 +15,7 @@
 //! | `known` | refresh tokens whose next rotation need not read them |
 //! | `rotate` | a new secret for an API key |
 //! | `revoke` | one, a family, everything of a subject, of a client, of all |
+//! | `sessions` | sessions within a policy |
 //! | `sweep` | everything that a filter matches: dry run, progress, resumption |
 //! | `update` | change metadata |
 //! | `background` | work that is done now and then |
@@ -38,6 +39,7 @@ mod read;
 mod refresh;
 mod revoke;
 mod rotate;
+mod sessions;
 mod sweep;
 mod update;
 mod validate;
@@ -64,6 +66,7 @@ use crate::id::TokenId;
 use crate::limit::Limiter;
 use crate::random::Random;
 use crate::rotation::RefreshPolicy;
+use crate::sessions::SessionPolicy;
 use crate::store::{Loaded, Operation, Store, StoreReport};
 use crate::text::Subject;
 use crate::time::Timestamp;
@@ -111,6 +114,7 @@ struct Inner {
     cache: Option<Cache>,
     bound: Duration,
     refresh_policy: RefreshPolicy,
+    sessions: Option<SessionPolicy>,
     known: known::Known,
     last_use: last_use::LastUses,
     observer: observe::Observer,

@@ -17,6 +17,7 @@ pub(crate) mod refreshing;
 mod revoking;
 mod rotating;
 mod secrets;
+mod sessions;
 mod validating;
 
 /// A manager whose time is moved by hand.
