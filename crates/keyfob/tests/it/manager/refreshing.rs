@@ -5,6 +5,8 @@ use keyfob::{
     Sight, Through, TokenState, Ttl, Why, Window,
 };
 
+use keyfob_testkit::families::{Families, refresh_many};
+
 use super::{Bench, bench, bench_with};
 
 pub(crate) fn family() -> Grant {
@@ -370,4 +372,15 @@ async fn what_is_minted_under_a_session_falls_with_it() {
     let refused = bench.manager.validate_any(&one.access.bearer).await.unwrap_err();
     assert_eq!(refused.code(), "token_revoked");
     assert_eq!(one.refresh.bearer.generation(), Generation::new(1).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_that_refresh_at_once_never_log_anybody_out_but_a_thief() {
+    let store: std::sync::Arc<dyn keyfob::Store> =
+        std::sync::Arc::new(keyfob::MemoryStore::new().unwrap());
+    let nodes = [(); 3].map(|()| keyfob::TokenManager::builder(store.clone()).build());
+    let families = Families { tasks: 20, rounds: 2_000, window: Ttl::from_secs(3) };
+    let report = refresh_many(&nodes, families).await;
+    assert!(report.rotated >= 1_600 && report.replayed >= 1_600, "{report:?}");
+    assert!(report.refused_in_window > 0 && report.ended == 16, "{report:?}");
 }
