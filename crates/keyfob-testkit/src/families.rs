@@ -169,7 +169,10 @@ impl Stage {
                     }
                     // Others have gone on since.
                     Err(error) => {
-                        assert!(["refused_in_window", "contended"].contains(&error.code()), "{error}");
+                        assert!(
+                            ["refused_in_window", "contended"].contains(&error.code()),
+                            "{error}"
+                        );
                     }
                 }
             }

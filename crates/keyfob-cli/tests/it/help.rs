@@ -2,10 +2,13 @@
 
 use crate::harness::Keyfob;
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 19] = [
     "demo",
     "issue",
     "validate",
+    "refresh",
+    "derive",
+    "rotate",
     "show",
     "list",
     "count",

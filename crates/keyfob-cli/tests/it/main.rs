@@ -13,5 +13,6 @@ mod json;
 mod life;
 mod limit;
 mod many;
+mod refreshing;
 mod revoking;
 mod secrets;

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use keyfob::{
-    Error, Filter, Grant, Issued, Kind, ManualClock, RefreshPolicy, RefreshRequest, Refreshed,
-    SeededRandom, SessionPolicy, Timestamp, TokenManager, TokenState, Ttl, WhenFull, Why,
+    CacheSettings, Error, Filter, Grant, Issued, Kind, ManualClock, RefreshPolicy, RefreshRequest,
+    Refreshed, SeededRandom, SessionPolicy, Timestamp, TokenManager, TokenState, Ttl, WhenFull,
+    Why,
 };
 use shuttle::future::{block_on, spawn};
 use shuttle::scheduler::{DfsScheduler, PctScheduler, Scheduler};
@@ -39,6 +40,7 @@ impl World {
                 .clock(clock.clone())
                 .random(SeededRandom::new(seed))
                 .observations_per_second(0)
+                .cache(CacheSettings::OFF)
                 .sessions(sessions)
                 .build()
         };
@@ -97,7 +99,7 @@ fn run<F: Future<Output = ()> + Send + 'static>(
     let count = orders.clone();
     let mut config = shuttle::Config::new();
     // A manager's futures take more than the 32 KiB that is usual.
-    config.stack_size = 1 << 20;
+    config.stack_size = 256 * 1024;
     shuttle::Runner::new(scheduler, config).run(move || {
         count.fetch_add(1, Ordering::Relaxed);
         block_on(scene(World::new()));
