@@ -143,7 +143,7 @@ impl TokenManager {
             }
             let rotation = record.rotation.clone().unwrap_or_default();
             let policy = rotation.policy.unwrap_or(self.inner.refresh_policy);
-            let now = rotation.time(self.now());
+            let now = rotation.time(self.inner.store.time_of(id.lane(), self.now()).await);
             let token = record.clone().into_token(&loaded);
             let state = token.state(now);
             let generation = record.generation;

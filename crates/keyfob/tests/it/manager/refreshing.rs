@@ -1,11 +1,14 @@
+use std::sync::Arc;
+
 use keyfob::store::Cursor;
 use keyfob::{
     Bearer, Confirmation, DeviceId, EarlierAccess, Error, Generation, Grant, Happening, Issued,
     Kind, Presentation, RefreshCase, RefreshPolicy, RefreshRefused, RefreshRequest, Refreshed,
-    Sight, Through, TokenState, Ttl, Why, Window,
+    Sight, Store, Through, TokenState, Ttl, Why, Window,
 };
 
 use keyfob_testkit::families::{Families, refresh_many};
+use keyfob_testkit::spy::Spy;
 
 use super::{Bench, bench, bench_with};
 
@@ -374,10 +377,29 @@ async fn what_is_minted_under_a_session_falls_with_it() {
     assert_eq!(one.refresh.bearer.generation(), Generation::new(1).unwrap());
 }
 
+#[tokio::test]
+async fn a_rotation_reads_what_this_node_does_not_know_and_nothing_else() {
+    let store: Arc<dyn Store> = Arc::new(keyfob::MemoryStore::new().unwrap());
+    let spies = [(); 2].map(|()| Arc::new(Spy::on(store.clone())));
+    let [here, there] =
+        spies.each_ref().map(|spy| keyfob::TokenManager::builder(spy.clone()).build());
+    let mut bearer = here.issue(family()).await.unwrap().bearer;
+    for _ in 0..5 {
+        bearer = here.refresh(&bearer, RefreshRequest::new()).await.unwrap().refresh.bearer;
+    }
+    assert_eq!(spies[0].loads(), 0, "one that was issued or rotated here");
+    for (loads, node) in [(1, &there), (1, &there)] {
+        bearer = node.refresh(&bearer, RefreshRequest::new()).await.unwrap().refresh.bearer;
+        assert_eq!(spies[1].loads(), loads, "one that was rotated elsewhere is read once");
+    }
+    // What this node knows is older than what the store has: it notices, and reads.
+    here.refresh(&bearer, RefreshRequest::new()).await.unwrap();
+    assert_eq!(spies[0].loads(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_that_refresh_at_once_never_log_anybody_out_but_a_thief() {
-    let store: std::sync::Arc<dyn keyfob::Store> =
-        std::sync::Arc::new(keyfob::MemoryStore::new().unwrap());
+    let store: Arc<dyn Store> = Arc::new(keyfob::MemoryStore::new().unwrap());
     let nodes = [(); 3].map(|()| keyfob::TokenManager::builder(store.clone()).build());
     let families = Families { tasks: 20, rounds: 2_000, window: Ttl::from_secs(3) };
     let report = refresh_many(&nodes, families).await;
