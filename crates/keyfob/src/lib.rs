@@ -42,6 +42,10 @@
 //! - **[`TokenManager`]** does things: issue, validate, list, revoke, sweep, update, follow.
 //! - **[`Limits`]** say how much a token, a subject, a client or an address may do, and the
 //!   [`LimitVerdict`] whether a request is within them; [`limit`] has the bounds.
+//! - **[`TokenManager::refresh`]** exchanges a refresh token for the next pair, and a retry for the
+//!   same one; [`RefreshCase`] lists all that can come of it, [`RefreshPolicy`] what can be set.
+//! - **[`TokenManager::rotate`]** gives an API key a new secret, **[`TokenManager::derive`]** gives
+//!   whoever acts for somebody a narrower token, and a [`SessionPolicy`] bounds sessions.
 //! - **[`Event`]** tells what happened, [`Observation`] what was seen.
 //! - **[`store`]** is the contract with whatever holds the records, and [`MemoryStore`] its plainest
 //!   form. `keyfob-redb` holds them in a file, `keyfob-redis` in Redis.

@@ -4,8 +4,10 @@ use super::TokenManager;
 use super::issue::{Issued, Parent, narrow};
 use crate::bearer::Bearer;
 use crate::error::Error;
+use crate::id::TokenId;
 use crate::invalid::{Invalid, Problem};
-use crate::token::{Grant, Kind, SecretUsed, TokenState};
+use crate::store::Loaded;
+use crate::token::{Grant, Kind, SecretUsed, Token, TokenState};
 use crate::validation::{Presentation, Refusal, ValidationChain};
 
 impl TokenManager {
@@ -46,31 +48,19 @@ impl TokenManager {
     ) -> Result<Issued, Error> {
         let parts = grant.into_parts()?;
         let presented = presented.into();
-        let bearer = Bearer::parse(presented.bearer, &self.inner.prefix)
-            .map_err(|refused| self.refuse(refused.into(), None))?;
-        if bearer.kind() == Kind::Refresh {
-            return Err(self.refuse(Refusal::Kind { found: Kind::Refresh }, None));
+        if let Some(throttled) = self.throttled(presented.ip) {
+            return Err(self.refuse(throttled, None));
         }
-        let (loaded, record) = match self.load(bearer.id()).await {
-            Err(Error::NotFound { .. }) => return Err(self.refuse(Refusal::Unknown, None)),
-            read => read?,
+        let (loaded, token) = match self.parent(&presented).await {
+            Err((Error::Refused(refusal), seen)) => {
+                self.count_failure(presented.ip, &refusal).await;
+                return Err(self.refuse(refusal, seen));
+            }
+            outcome => outcome.map_err(|(error, _)| error)?,
         };
-        let now = self.now();
-        let Some(secret) = record.secret_of(&bearer, now) else {
-            return Err(self.refuse(Refusal::Unknown, None));
-        };
-        let mut token = record.into_token(&loaded);
-        let chain = ValidationChain::new();
-        chain
-            .check_but_rules(&token, presented.device, now)
-            .map_err(|refusal| self.refuse(refusal, Some(token.id)))?;
         if token.uses_left.is_some() {
             let rule = "its uses are counted: what is derived would be used without being counted";
             return Err(Invalid::new("parent", Problem::Contradiction { rule }).into());
-        }
-        if let SecretUsed::Older { until } = secret {
-            // What is derived by a secret does not outlive it.
-            token.expires_at = Some(token.expires_at.map_or(until, |end| end.min(until)));
         }
         let parts = narrow(parts, &token)?;
         let parent = Parent { token: &token, stamp: loaded.stamp, keep_until: loaded.keep_until };
@@ -80,5 +70,34 @@ impl TokenManager {
             }
             outcome => outcome,
         }
+    }
+
+    /// The token that is presented, if something may be derived from it; with a refusal the token
+    /// that the bearer proved to be one's.
+    async fn parent(
+        &self,
+        presented: &Presentation<'_>,
+    ) -> Result<(Loaded, Token), (Error, Option<TokenId>)> {
+        let unknown = |error: Error| (error, None);
+        let bearer = Bearer::parse(presented.bearer, &self.inner.prefix);
+        let bearer = bearer.map_err(|refused| unknown(refused.into()))?;
+        if bearer.kind() == Kind::Refresh {
+            return Err(unknown(Refusal::Kind { found: Kind::Refresh }.into()));
+        }
+        let (loaded, record) = match self.load(bearer.id()).await {
+            Err(Error::NotFound { .. }) => return Err(unknown(Refusal::Unknown.into())),
+            read => read.map_err(unknown)?,
+        };
+        let now = self.now();
+        let secret = record.secret_of(&bearer, now);
+        let secret = secret.ok_or_else(|| unknown(Refusal::Unknown.into()))?;
+        let mut token = record.into_token(&loaded);
+        let met = ValidationChain::new().check_but_rules(&token, presented.device, now);
+        met.map_err(|refusal| (refusal.into(), Some(token.id)))?;
+        if let SecretUsed::Older { until } = secret {
+            // What is derived by a secret does not outlive it.
+            token.expires_at = Some(token.expires_at.map_or(until, |end| end.min(until)));
+        }
+        Ok((loaded, token))
     }
 }

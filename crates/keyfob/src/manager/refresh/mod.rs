@@ -97,6 +97,9 @@ impl TokenManager {
     ) -> Result<Refreshed, Error> {
         request.check()?;
         let presented = presented.into();
+        if let Some(throttled) = self.throttled(presented.ip) {
+            return Err(self.refuse(throttled, None));
+        }
         let outcome = self.exchange(presented, &request.parts).await;
         match &outcome {
             Ok(Refreshed { case: RefreshCase::Replayed, refresh, .. }) => {
@@ -109,7 +112,10 @@ impl TokenManager {
                 let (token, code) = (Some(refused.token()), refused.code().to_owned());
                 self.observe(|| Sight::Refused { token, code });
             }
-            Err(Error::Refused(refusal)) => self.observe_refusal(refusal, None),
+            Err(Error::Refused(refusal)) => {
+                self.observe_refusal(refusal, None);
+                self.count_failure(presented.ip, refusal).await;
+            }
             _ => {}
         }
         outcome
