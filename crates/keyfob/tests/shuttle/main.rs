@@ -185,6 +185,26 @@ fn nothing_lives_after_the_family_was_revoked_and_nothing_minted_meanwhile_does(
 }
 
 #[test]
+fn what_a_replay_mints_for_another_request_falls_with_the_family_too() {
+    in_every_order(10, |world| async move {
+        let first = world.family().await;
+        block_on(world.refresh(0, &first)).unwrap().unwrap();
+        world.store.interleave(true);
+        let (node, bearer) = (world.nodes[0].clone(), first.bearer.clone());
+        let short = RefreshRequest::new().access_ttl(Ttl::from_mins(1));
+        let replaying = spawn(async move { node.refresh(&bearer, short).await });
+        let (node, family) = (world.nodes[1].clone(), first.token.family.unwrap());
+        let revoking = spawn(async move { node.revoke_family(family, Why::unstated()).await });
+        if let Err(refused) = replaying.await.unwrap() {
+            assert_eq!(refused.code(), "family_ended");
+        }
+        revoking.await.unwrap().unwrap();
+        world.store.interleave(false);
+        assert_eq!(world.live().await, 0);
+    });
+}
+
+#[test]
 fn once_a_thief_comes_late_the_family_is_dead_whatever_its_owner_does_meanwhile() {
     in_every_order(10, |world| async move {
         let stolen = world.family().await;
