@@ -81,15 +81,15 @@ impl Keys {
     }
 
     pub(crate) fn record(&self, id: TokenId) -> Vec<u8> {
-        self.key('r', id.lane(), &local(id))
+        self.key('r', id.lane(), &id.local())
     }
 
     pub(crate) fn last_use(&self, id: TokenId) -> Vec<u8> {
-        self.key('u', id.lane(), &local(id))
+        self.key('u', id.lane(), &id.local())
     }
 
     pub(crate) fn note(&self, id: TokenId) -> Vec<u8> {
-        self.key('n', id.lane(), &local(id))
+        self.key('n', id.lane(), &id.local())
     }
 
     pub(crate) fn lane(&self, lane: Lane) -> Vec<u8> {
@@ -178,13 +178,6 @@ impl Keys {
         // The longest-lived first: where there is little to find, that is where most of it is.
         (0..CLASSES).rev().map(with_class).collect()
     }
-}
-
-/// The part of an id that is unique in its lane.
-pub(crate) fn local(id: TokenId) -> [u8; TokenId::LOCAL_BYTES] {
-    let mut local = [0; TokenId::LOCAL_BYTES];
-    local.copy_from_slice(&id.as_bytes()[..TokenId::LOCAL_BYTES]);
-    local
 }
 
 /// The rest of an id.
