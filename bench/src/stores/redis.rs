@@ -280,7 +280,7 @@ impl<'a> Stage<'a> {
         )?;
         let figure = Figure::of("R4", "issues a second, c = 64, one process", &ours, "1/s");
         report.add(figure.beside("barest script, pipelined by 64", &ours, &barest).judged());
-        report.note("R5 is not measured: there is no rotation yet");
+        report.note("R5 is not measured: it has no row here yet");
         Ok(())
     }
 }

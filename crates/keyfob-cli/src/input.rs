@@ -12,6 +12,9 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
+/// The most that is read of a bearer. None is nearly as long.
+pub(crate) const MOST_BYTES: usize = 64 * 1024;
+
 /// Where something is read from.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {

@@ -90,8 +90,7 @@ pub(crate) fn term_key(term: Term) -> TermKey {
 
 /// The key of a record: what must be unique, and no more.
 pub(crate) fn record_key(id: TokenId) -> [u8; 2 + TokenId::LOCAL_BYTES] {
-    let (local, _) = id.as_bytes().split_at(TokenId::LOCAL_BYTES);
-    join(&[&id.lane().number().to_be_bytes(), local])
+    join(&[&id.lane().number().to_be_bytes(), &id.local()])
 }
 
 pub(crate) fn forget_key(keep_until: Timestamp, id: TokenId) -> [u8; FORGET_BYTES] {

@@ -81,15 +81,15 @@ impl Keys {
     }
 
     pub(crate) fn record(&self, id: TokenId) -> Vec<u8> {
-        self.key('r', id.lane(), &local(id))
+        self.key('r', id.lane(), &id.local())
     }
 
     pub(crate) fn last_use(&self, id: TokenId) -> Vec<u8> {
-        self.key('u', id.lane(), &local(id))
+        self.key('u', id.lane(), &id.local())
     }
 
     pub(crate) fn note(&self, id: TokenId) -> Vec<u8> {
-        self.key('n', id.lane(), &local(id))
+        self.key('n', id.lane(), &id.local())
     }
 
     pub(crate) fn lane(&self, lane: Lane) -> Vec<u8> {
@@ -153,7 +153,7 @@ impl Keys {
     /// The head of a term's index in a lane, without a class.
     pub(crate) fn head(&self, lane: Lane, term: Term) -> Vec<u8> {
         let mut key = self.key('i', lane, &[field_letter(term.field())]);
-        if term.field() != TermField::All {
+        if !matches!(term.field(), TermField::All | TermField::Roster) {
             key.extend_from_slice(&term.digest()[..8]);
         }
         key
@@ -178,13 +178,6 @@ impl Keys {
         // The longest-lived first: where there is little to find, that is where most of it is.
         (0..CLASSES).rev().map(with_class).collect()
     }
-}
-
-/// The part of an id that is unique in its lane.
-pub(crate) fn local(id: TokenId) -> [u8; TokenId::LOCAL_BYTES] {
-    let mut local = [0; TokenId::LOCAL_BYTES];
-    local.copy_from_slice(&id.as_bytes()[..TokenId::LOCAL_BYTES]);
-    local
 }
 
 /// The rest of an id.
@@ -213,6 +206,7 @@ fn field_letter(field: TermField) -> u8 {
         TermField::Label => b'l',
         TermField::Family => b'f',
         TermField::App => b'p',
+        TermField::Roster => b'r',
     }
 }
 

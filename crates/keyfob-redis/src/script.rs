@@ -51,15 +51,15 @@ impl Scripts {
     pub(crate) fn new(leaf: u16) -> Self {
         Self {
             insert: script!(leaf, "names", "clock", "lane", "events", "index", "records", "insert"),
-            load: script!(leaf, "names", "verdict", "load"),
+            load: script!(leaf, "names", "header", "load"),
             replace: script!(
-                leaf, "names", "clock", "lane", "verdict", "events", "signal", "index", "records",
-                "replace"
+                leaf, "names", "clock", "lane", "header", "verdict", "events", "signal", "index",
+                "records", "replace"
             ),
             reseal: script!(leaf, "names", "clock", "lane", "verdict", "index", "reseal"),
             floor: script!(leaf, "names", "floor"),
             raise_floor: script!(leaf, "names", "clock", "lane", "raise_floor"),
-            spend: script!(leaf, "names", "clock", "verdict", "spend"),
+            spend: script!(leaf, "names", "clock", "header", "verdict", "spend"),
             touch: script!(leaf, "names", "touch"),
             revoke: script!(
                 leaf,
@@ -68,6 +68,7 @@ impl Scripts {
                 "clock",
                 "lane",
                 "advance_fn",
+                "header",
                 "verdict",
                 "events",
                 "signal",
@@ -85,8 +86,8 @@ impl Scripts {
                 "advance"
             ),
             stamp: script!(leaf, "names", "clock", "lane", "stamp"),
-            newest: script!(leaf, "names", "order", "verdict", "page_fn", "newest"),
-            expiring: script!(leaf, "names", "clock", "verdict", "page_fn", "leaves", "expiring"),
+            newest: script!(leaf, "names", "order", "header", "page_fn", "newest"),
+            expiring: script!(leaf, "names", "clock", "header", "page_fn", "leaves", "expiring"),
             count: script!(leaf, "names", "clock", "leaves", "count"),
             observe: script!(leaf, "names", "events", "observe"),
             entries: script!(leaf, "names", "clock", "entries"),
@@ -134,7 +135,10 @@ impl Script {
         let idle = Epoch::KEPT_AT_LEAST.as_millis();
         let text = text
             .replace("@ORDER@", include_str!("lua/order.lua"))
-            .replace("@VERDICT@", include_str!("lua/verdict.lua"))
+            .replace(
+                "@VERDICT@",
+                concat!(include_str!("lua/header.lua"), include_str!("lua/verdict.lua")),
+            )
             .replace("@CAP@", &leaf.to_string())
             .replace("@IDLE@", &idle.to_string());
         let digest = redis::Script::new(&text).get_hash().to_owned();

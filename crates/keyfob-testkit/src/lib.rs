@@ -3,12 +3,14 @@
 //! - [`contract`] is the contract as a suite of tests: `store_contract!(setup)` runs all of it.
 //! - [`model`] is the contract as plain maps, and [`prop`] compares a store with it in random runs.
 //! - [`limits`] is the contract of a store of limits.
+//! - [`families`] has many tasks refresh tokens at once, and a thief among them.
 //! - [`redis`] starts real servers for the stores that need one; with the feature `tls` also such
 //!   that speak TLS.
 //! - [`spy`] is a store that counts what is loaded and answers late on command.
 //! - [`proxy`] is a network before a server that fails on command.
 
 pub mod contract;
+pub mod families;
 pub mod fuzz;
 pub mod limits;
 pub mod model;

@@ -94,9 +94,7 @@ pub struct Model {
 }
 
 fn local_key(id: TokenId) -> LocalKey {
-    let mut local = [0; TokenId::LOCAL_BYTES];
-    local.copy_from_slice(&id.as_bytes()[..TokenId::LOCAL_BYTES]);
-    (id.lane(), local)
+    (id.lane(), id.local())
 }
 
 impl Model {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keyfob::store::*;
-use keyfob::{KeyNumber, Lane, Namespace, Store, Term, TokenId};
+use keyfob::{KeyNumber, Lane, Namespace, Store, Term, Timestamp, TokenId};
 
 /// A store around another.
 #[derive(Debug)]
@@ -109,6 +109,10 @@ impl Store for Spy {
 
     async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
         self.inner.stamp(lane).await
+    }
+
+    async fn time_of(&self, lane: Lane, at: Timestamp) -> Timestamp {
+        self.inner.time_of(lane, at).await
     }
 
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {

@@ -5,9 +5,10 @@ use crate::id::TokenId;
 use crate::invalid::Invalid;
 use crate::limit::LimitError;
 use crate::random::RandomUnavailable;
+use crate::rotation::RefreshRefused;
 use crate::seal::KeyError;
 use crate::store::StoreError;
-use crate::token::TokenState;
+use crate::token::{Kind, TokenState};
 use crate::validation::Refusal;
 
 /// What a `TokenManager` can answer instead of what it was asked for.
@@ -38,6 +39,24 @@ pub enum Error {
         /// What it is.
         state: TokenState,
     },
+    /// A refresh token is not exchanged.
+    #[error(transparent)]
+    Refresh(#[from] RefreshRefused),
+    /// Only an API key is given a new secret. A refresh token rotates when it is presented; of
+    /// other kinds, issue another.
+    #[error("token {id} is of kind {kind}: only an API key can be given a new secret")]
+    NotRotatable {
+        /// The token.
+        id: TokenId,
+        /// Its kind.
+        kind: Kind,
+    },
+    /// The subject has as many sessions as it may. End one of them.
+    #[error("there are {most} sessions already, as many as there may be: end one of them")]
+    TooManySessions {
+        /// How many there may be.
+        most: usize,
+    },
     /// Others kept changing the token at the same time. Try again.
     #[error("token {id} is being changed by many at once: try again")]
     Contended {
@@ -64,6 +83,9 @@ impl Error {
             Self::NotFound { .. } => "token_not_found",
             Self::Superseded => "superseded",
             Self::Ended { .. } => "token_ended",
+            Self::Refresh(refused) => refused.code(),
+            Self::NotRotatable { .. } => "not_rotatable",
+            Self::TooManySessions { .. } => "too_many_sessions",
             Self::Contended { .. } => "contended",
             Self::Limit(error) => error.code(),
             Self::Keys(error) => error.code(),

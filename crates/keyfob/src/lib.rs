@@ -42,6 +42,10 @@
 //! - **[`TokenManager`]** does things: issue, validate, list, revoke, sweep, update, follow.
 //! - **[`Limits`]** say how much a token, a subject, a client or an address may do, and the
 //!   [`LimitVerdict`] whether a request is within them; [`limit`] has the bounds.
+//! - **[`TokenManager::refresh`]** exchanges a refresh token for the next pair, and a retry for the
+//!   same one; [`RefreshCase`] lists all that can come of it, [`RefreshPolicy`] what can be set.
+//! - **[`TokenManager::rotate`]** gives an API key a new secret, **[`TokenManager::derive`]** gives
+//!   whoever acts for somebody a narrower token, and a [`SessionPolicy`] bounds sessions.
 //! - **[`Event`]** tells what happened, [`Observation`] what was seen.
 //! - **[`seal`]** is how what is stored is kept from who has the store and not the keys.
 //! - **[`store`]** is the contract with whatever holds the records, and [`MemoryStore`] its plainest
@@ -70,7 +74,9 @@ mod memory;
 mod names;
 mod namespace;
 mod random;
+mod rotation;
 pub mod seal;
+mod sessions;
 pub mod store;
 mod text;
 mod time;
@@ -94,14 +100,16 @@ pub use limit::{
 };
 pub use manager::{
     Delivery, Diagnosis, EventPage, Follower, HandlerTask, Issued, Lifetimes, ObservationPage,
-    PageCursor, Paging, Reseal, ResealProgress, Rest, Retention, RevokeOutcome, Sweep,
-    SweepProgress, TokenManager, TokenManagerBuilder, TokenPage, Why,
+    PageCursor, Paging, RefreshRequest, Refreshed, Reseal, ResealProgress, Rest, Retention,
+    RevokeOutcome, Sweep, SweepProgress, TokenManager, TokenManagerBuilder, TokenPage, Why,
 };
 pub use memory::MemoryStore;
 pub use names::{Labels, Name, NameSet};
 pub use namespace::{EpochField, Namespace, NamespaceKey, Term, TermField};
 pub use random::{OsRandom, Random, RandomUnavailable, SeededRandom};
+pub use rotation::{EarlierAccess, Overlap, RefreshCase, RefreshPolicy, RefreshRefused, Window};
 pub use seal::{KeyNumber, KeyProvider, KeyRing};
+pub use sessions::{SessionPolicy, WhenFull};
 pub use store::Store;
 pub use text::{
     Actor, AppId, Audience, AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText,
@@ -110,9 +118,9 @@ pub use text::{
 };
 pub use time::{Timestamp, Ttl};
 pub use token::{
-    ActiveToken, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Facts, Grant,
+    Acting, ActiveToken, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Facts, Grant,
     HistoryEntry, Impossible, Integrity, Kind, LoginStamp, Metadata, NoClaims, PrivateClaims,
-    RegisteredClaims, Revocation, Through, Token, TokenState, TokenView, Transition,
+    RegisteredClaims, Revocation, SecretUsed, Through, Token, TokenState, TokenView, Transition,
 };
 pub use validation::{
     Denied, DeviceBinding, Freshness, Presentation, Refusal, Rule, ValidationChain,

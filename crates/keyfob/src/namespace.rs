@@ -54,6 +54,8 @@ pub enum TermField {
     Family = 6,
     /// The application id.
     App = 7,
+    /// What is kept about tokens and is none: every roster of sessions has this one, and no other.
+    Roster = 8,
 }
 
 /// The name of an epoch within a lane: a digest of the subject, the client or the ancestor.
@@ -130,6 +132,11 @@ impl Namespace {
         Term { field: TermField::All, digest: [0; 16] }
     }
 
+    /// The term of every roster of sessions.
+    pub(crate) fn rosters(&self) -> Term {
+        Term { field: TermField::Roster, digest: [0; 16] }
+    }
+
     /// The term of a subject.
     pub fn subject(&self, subject: &Subject) -> Term {
         self.term(TermField::Subject, &[subject.as_str().as_bytes()])
@@ -194,6 +201,14 @@ impl Namespace {
         fingerprint
     }
 
+    /// The roster of a subject's sessions, in the subject's lane; after so many that have fallen.
+    pub(crate) fn roster_of(&self, subject: &Subject, fallen: u32) -> TokenId {
+        let parts = [subject.as_str().as_bytes(), &fallen.to_be_bytes()];
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&self.digest(b"roster", &parts)[..16]);
+        TokenId::of_digest(digest, self.lane_of(subject))
+    }
+
     fn term(&self, field: TermField, parts: &[&[u8]]) -> Term {
         let mut digest = [0; 16];
         digest.copy_from_slice(&self.digest(&[b't', field as u8], parts)[..16]);
@@ -221,6 +236,13 @@ impl Term {
     /// The field.
     pub const fn field(self) -> TermField {
         self.field
+    }
+
+    /// The start of the digest, as a number.
+    pub(crate) fn number(self) -> u64 {
+        let mut start = [0; 8];
+        start.copy_from_slice(&self.digest[..8]);
+        u64::from_be_bytes(start)
     }
 
     /// The keyed digest of the value.

@@ -3,13 +3,16 @@
 //! Values are parsed into the types of the domain here, at the edge. A value that is refused is
 //! never repeated: it may be a secret that landed in the wrong place.
 
+mod derive;
 mod issue;
 mod keys;
 mod leak;
 mod limit;
 mod parse;
 mod reading;
+mod refresh;
 mod revoke;
+mod rotate;
 mod update;
 mod validate;
 mod value;
@@ -21,12 +24,15 @@ use keyfob::BearerPrefix;
 
 use crate::keys::KeySource;
 
+pub(crate) use derive::DeriveArgs;
 pub(crate) use issue::{GrantArgs, IssueArgs};
 pub(crate) use keys::{KeysArgs, KeysCommand};
 pub(crate) use limit::{CountedArgs, LimitAction, LimitArgs, LimitTestArgs, PolicyArgs};
 pub(crate) use parse::{command, parse};
 pub(crate) use reading::{CountArgs, EventsArgs, From, HistoryArgs, ListArgs, ShowArgs, Sort};
+pub(crate) use refresh::RefreshArgs;
 pub(crate) use revoke::{RevokeArgs, Target};
+pub(crate) use rotate::RotateArgs;
 pub(crate) use update::UpdateArgs;
 pub(crate) use validate::ValidateArgs;
 pub(crate) use value::{Lifetime, Moment};
@@ -62,7 +68,8 @@ JSON (--json), one object per line on stdout:
             \"family\",\"uses_left\",\"metadata\":{\"device\":{\"id\",\"user_agent\",\"ip\",\"platform\",
             \"version\"},\"app\",\"app_version\",\"labels\":{},\"tags\":[]},\"claims\":{},
             \"revocation\":{\"at\",\"reason\",\"by\",\"through\"}|null}
-            from show, list and update; issue adds \"bearer\"
+            from show, list and update; issue, derive and rotate add \"bearer\"
+  refresh   {\"case\":\"rotated\"|\"replayed\",\"access\":{…},\"refresh\":{…}}, each with \"bearer\"
   validate  {\"ok\":true,\"token\":{…}} or {\"ok\":false,\"code\",\"message\"}; with --all also
             \"refusals\":[{\"code\",\"message\"}]
   revoke    {\"target\":{…},\"outcome\":\"revoked\"|\"already_revoked\"|\"counted\"|\"interrupted\",…}
@@ -168,6 +175,12 @@ pub(crate) enum Command {
     Issue(Box<IssueArgs>),
     /// Say whether a bearer is good
     Validate(Box<ValidateArgs>),
+    /// Exchange a refresh token for an access token and the next refresh token
+    Refresh(Box<RefreshArgs>),
+    /// Derive a narrower token for a service or an agent
+    Derive(Box<DeriveArgs>),
+    /// Give an API key a new secret
+    Rotate(RotateArgs),
     /// Show one token in full
     Show(ShowArgs),
     /// List the tokens that match a filter

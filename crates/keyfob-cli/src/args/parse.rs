@@ -23,11 +23,20 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Cli, Failure> {
     let cli = Cli::from_arg_matches(&matches).map_err(failure)?;
     match &cli.command {
         // Whatever was meant by it, it was meant to be a bearer.
-        Command::Validate(args) if !args.misplaced.is_empty() => {
-            Err(Failure::BearerInArgument { id: None })
-        }
+        command if is_misplaced(command) => Err(Failure::BearerInArgument { id: None }),
         _ => Ok(cli),
     }
+}
+
+/// Whether something was given where only a bearer could have been meant.
+fn is_misplaced(command: &Command) -> bool {
+    let misplaced = match command {
+        Command::Validate(args) => &args.misplaced,
+        Command::Refresh(args) => &args.misplaced,
+        Command::Derive(args) => &args.misplaced,
+        _ => return false,
+    };
+    !misplaced.is_empty()
 }
 
 fn failure(error: clap::Error) -> Failure {

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use keyfob::{ClaimName, Invalid, Kind, LabelKey, LabelValue, Timestamp, Ttl};
+use keyfob::{ClaimName, Invalid, Kind, LabelKey, LabelValue, Overlap, Timestamp, Ttl};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -12,6 +12,24 @@ use serde_json::value::RawValue;
 pub(crate) enum Lifetime {
     For(Ttl),
     Never,
+}
+
+/// How long an older secret stays good; 0 is not at all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct OverlapFor(Overlap);
+
+impl From<OverlapFor> for Overlap {
+    fn from(overlap: OverlapFor) -> Self {
+        overlap.0
+    }
+}
+
+impl FromStr for OverlapFor {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text == "0" { Ok(Self(Overlap::NONE)) } else { Ok(Self(Overlap::of(text.parse()?))) }
+    }
 }
 
 /// A moment, or a distance from now.

@@ -14,10 +14,16 @@ use crate::table::or_never;
 
 /// A token with its bearer: the one object that ever holds it.
 #[derive(Serialize)]
-struct IssuedView<'a> {
+pub(super) struct IssuedView<'a> {
     #[serde(flatten)]
     token: TokenView<'a>,
     bearer: &'a str,
+}
+
+impl<'a> IssuedView<'a> {
+    pub(super) fn of(issued: &'a Issued, now: Timestamp) -> Self {
+        Self { token: issued.token.view(now), bearer: issued.bearer.expose() }
+    }
 }
 
 pub(super) async fn run(args: &IssueArgs, context: &mut Context) -> Result<(), Failure> {
@@ -28,10 +34,15 @@ pub(super) async fn run(args: &IssueArgs, context: &mut Context) -> Result<(), F
     let interrupt = context.interrupt.clone();
     let manager = &context.manager;
     let issued = interrupt.or(async { Ok(manager.issue(grant).await?) }).await?;
+    show(&issued, context)
+}
+
+/// Shows a token with its bearer, once.
+pub(super) fn show(issued: &Issued, context: &mut Context) -> Result<(), Failure> {
     let now = context.now();
     let output = &mut context.output;
     let written = if output.is_json() {
-        write_object(&issued, now, output)
+        write_object(issued, now, output)
     } else {
         output.fields(&[
             ("id", issued.token.id.to_string()),
@@ -40,7 +51,7 @@ pub(super) async fn run(args: &IssueArgs, context: &mut Context) -> Result<(), F
             ("bearer", issued.bearer.expose().to_owned()),
         ])
     };
-    written.and_then(|()| output.flush()).map_err(|failure| lost(failure, &issued))?;
+    written.and_then(|()| output.flush()).map_err(|failure| lost(failure, issued))?;
     note_once(output, "the bearer is shown only this once: hand it to its owner");
     Ok(())
 }
@@ -51,8 +62,7 @@ pub(super) fn write_object(
     now: Timestamp,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let token = issued.token.view(now);
-    output.object(&IssuedView { token, bearer: issued.bearer.expose() })
+    output.object(&IssuedView::of(issued, now))
 }
 
 /// What it means that a bearer cannot be written, even where nobody reads on.

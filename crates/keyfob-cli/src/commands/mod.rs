@@ -3,6 +3,7 @@
 mod completions;
 mod count;
 mod demo;
+mod derive;
 mod doctor;
 mod events;
 mod grant_line;
@@ -13,8 +14,10 @@ mod keys;
 mod limit;
 mod list;
 mod man;
+mod refresh;
 mod reseal;
 mod revoke;
+mod rotate;
 mod scanner_regex;
 mod show;
 mod stats;
@@ -73,6 +76,9 @@ async fn simple(command: &Command, context: &mut Context) -> Result<(), Failure>
     match command {
         Command::Demo => demo::run(context).await,
         Command::Validate(args) => validate::run(args, context).await,
+        Command::Refresh(args) => refresh::run(args, context).await,
+        Command::Derive(args) => derive::run(args, context).await,
+        Command::Rotate(args) => rotate::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,
         Command::List(args) => list::run(args, context).await,
         Command::Count(args) => count::run(args, context).await,

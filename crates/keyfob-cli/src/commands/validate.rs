@@ -8,9 +8,6 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::input;
 
-/// The most that is read. No bearer is nearly as long.
-const MOST_BYTES: usize = 64 * 1024;
-
 #[derive(Serialize)]
 struct Good<T> {
     ok: bool,
@@ -40,7 +37,7 @@ impl<'a> Told<'a> {
 
 pub(super) async fn run(args: &ValidateArgs, context: &mut Context) -> Result<(), Failure> {
     let chain = chain_of(args);
-    let bytes = input::bearer(args::source(args.bearer_file.as_ref()), MOST_BYTES).await?;
+    let bytes = input::bearer(args::source(args.bearer_file.as_ref()), input::MOST_BYTES).await?;
     // What is no text is no bearer either: as the empty text it is refused, and observed, like one.
     let bearer = std::str::from_utf8(&bytes).unwrap_or_default();
     let mut presented = Presentation::new(bearer);

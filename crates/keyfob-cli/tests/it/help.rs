@@ -2,10 +2,13 @@
 
 use crate::harness::Keyfob;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 20] = [
     "demo",
     "issue",
     "validate",
+    "refresh",
+    "derive",
+    "rotate",
     "show",
     "list",
     "count",

@@ -14,5 +14,6 @@ mod keys;
 mod life;
 mod limit;
 mod many;
+mod refreshing;
 mod revoking;
 mod secrets;

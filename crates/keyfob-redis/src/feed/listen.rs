@@ -73,7 +73,7 @@ impl Listener {
             // In this order: what is loaded from elsewhere from now on is told of, and what was loaded
             // before is not current any more.
             self.feed.hear(&lanes, &self.address);
-            sources.speak(&self.feed.watching(), &lanes);
+            sources.speak(&self.feed.watchers.watching(), &lanes);
             // A server that only pauses is waited for, as an emptied cache costs it more.
             let limit = self.response_timeout.max(bound * 4);
             if self.lanes_move && marked != lanes {

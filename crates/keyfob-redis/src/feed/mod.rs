@@ -22,7 +22,7 @@ mod listen;
 pub(crate) mod signal;
 mod sources;
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use keyfob::Lane;
@@ -43,7 +43,6 @@ const LONGEST: Duration = Duration::from_millis(400);
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
     watchers: Watchers,
-    each: Mutex<Vec<Weak<Watcher>>>,
     /// Which server speaks for each lane.
     heard: RwLock<Vec<Option<Address>>>,
     begun: Notify,
@@ -59,9 +58,6 @@ pub(crate) struct Telling<'a, I: Iterator<Item = (Lane, Change)>> {
 impl Feed {
     pub(crate) fn watch(&self, watcher: &Arc<Watcher>) {
         self.watchers.add(watcher);
-        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
-        each.retain(|known| known.strong_count() > 0);
-        each.push(Arc::downgrade(watcher));
         self.begun.notify_one();
     }
 
@@ -95,15 +91,9 @@ impl Feed {
         }
     }
 
-    /// Those who still watch.
-    fn watching(&self) -> Vec<Arc<Watcher>> {
-        let each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
-        each.iter().filter_map(Weak::upgrade).collect()
-    }
-
     /// The shortest bound of those who watch, if anybody does.
     fn bound(&self) -> Option<Duration> {
-        self.watching().iter().map(|watcher| watcher.bound()).min()
+        self.watchers.watching().iter().map(|watcher| watcher.bound()).min()
     }
 }
 

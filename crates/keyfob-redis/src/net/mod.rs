@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use keyfob::Timestamp;
 use keyfob::store::{Moment, OperationId, StoreError};
 use redis::Value;
 use redis::aio::AsyncPushSender;
@@ -210,6 +211,14 @@ impl Net {
         let node = self.node(address, purpose);
         let link = node.link(&self.dialer).await?;
         Ok((node, link))
+    }
+
+    /// What the clock of a slot's server says when ours says `at`; ours, where it cannot be reached.
+    pub(crate) async fn time_of(&self, slot: u16, at: Timestamp) -> Timestamp {
+        match self.find(slot, Purpose::Command, None).await {
+            Ok((_, link)) => link.server_time(at),
+            Err(_) => at,
+        }
     }
 
     async fn route(&self) -> Result<Arc<Route>, Trouble> {

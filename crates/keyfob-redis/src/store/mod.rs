@@ -208,6 +208,10 @@ impl Store for RedisStore {
         self.shared.stamp(lane).await
     }
 
+    async fn time_of(&self, lane: Lane, at: Timestamp) -> Timestamp {
+        self.shared.net.time_of(self.shared.keys.slot(lane), at).await
+    }
+
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
         self.shared.query(query).await
     }

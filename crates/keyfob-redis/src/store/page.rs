@@ -14,7 +14,6 @@ use keyfob::{Lane, Term};
 use super::Shared;
 use super::read::read;
 use super::write::SCORE_EPOCH;
-use crate::keys;
 use crate::net::{Arg, Call, Reply, next};
 
 /// The most records that one call gives.
@@ -152,10 +151,7 @@ impl Shared {
         }
         // Beyond the first place at which some leaves were cut short, others may have more.
         let place = |loaded: &Loaded| {
-            (
-                Position::of(loaded).keep_until_secs.saturating_sub(SCORE_EPOCH),
-                keys::local(loaded.id),
-            )
+            (Position::of(loaded).keep_until_secs.saturating_sub(SCORE_EPOCH), loaded.id.local())
         };
         found.retain(|loaded| end.is_none_or(|end| place(loaded) <= end));
         found.sort_by_key(place);
@@ -182,7 +178,7 @@ fn begin(lane: Lane, order: Order, after: Option<Position>) -> From {
             Order::NextToExpire => From::After(None),
         };
     };
-    let id = keys::local(after.id);
+    let id = after.id.local();
     match order {
         Order::NewestFirst if lane < after.id.lane() => From::Below(successor(id)),
         Order::NewestFirst => From::Below(Some(id)),

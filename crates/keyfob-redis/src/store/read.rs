@@ -5,7 +5,6 @@ use keyfob::store::{Change, Loaded, Moment, Stamp, StoreError};
 use keyfob::{Lane, Term, TokenId};
 
 use super::Shared;
-use crate::keys;
 use crate::net::{Call, Reply, next};
 use crate::record::Read;
 
@@ -25,7 +24,7 @@ impl Shared {
         // Under Sentinel it proves nothing about later than when its server was last named.
         let vouched = self.net.vouched(&server).unwrap_or(Moment::from_nanos(0));
         let sent = call.sent().min(vouched);
-        let loaded = Loaded { sent, ..read(reply)?.loaded(keys::local(id))? };
+        let loaded = Loaded { sent, ..read(reply)?.loaded(id.local())? };
         // Another id may begin with the same ten bytes.
         Ok(Some(loaded).filter(|loaded| loaded.id == id))
     }

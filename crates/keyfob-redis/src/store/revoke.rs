@@ -73,7 +73,7 @@ fn mark(id: TokenId, mut parts: std::vec::IntoIter<Reply>) -> Result<Mark, Store
     let note = next(&mut parts)?.optional()?;
     let lane = next(&mut parts)?.array()?;
     let lane = lane.into_iter().map(Reply::optional).collect::<Result<_, _>>()?;
-    match (Read { record, last_used: None, note, lane }).loaded(keys::local(id))?.verdict {
+    match (Read { record, last_used: None, note, lane }).loaded(id.local())?.verdict {
         Verdict::Revoked(mark) => Ok(mark),
         Verdict::Clear | Verdict::Damaged => Err(StoreError::Corrupt {
             what: id.to_string(),

@@ -73,7 +73,7 @@ impl Shared {
             self.keys.events(lane),
             self.keys.answer(lane, operation.id),
             self.keys.record(id),
-            self.keys.signal(lane, &keys::local(id)),
+            self.keys.signal(lane, &id.local()),
         ];
         names.extend(replace.added_terms.iter().map(|term| self.keys.head(lane, *term)));
         let broad = |is| if is { b'1' } else { b'0' };
@@ -203,7 +203,7 @@ fn coarse(keep: u64, life: u64) -> u64 {
 /// would have stored one.
 fn clash(records: &[NewRecord]) -> bool {
     let mut seen = HashSet::new();
-    !records.iter().all(|record| seen.insert(keys::local(record.id)))
+    !records.iter().all(|record| seen.insert(record.id.local()))
 }
 
 /// The word that a script answers with, and what follows it.

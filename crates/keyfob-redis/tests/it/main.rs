@@ -9,6 +9,7 @@ mod cost;
 mod deposed;
 mod epochs;
 mod fake;
+mod families;
 mod faults;
 mod feed;
 mod guarantee;

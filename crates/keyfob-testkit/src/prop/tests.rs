@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use keyfob::store::*;
 use keyfob::{
-    KeyNumber, Lane, LaneCount, ManualClock, MemoryStore, Namespace, OsRandom, Store, Term, TokenId,
+    KeyNumber, Lane, LaneCount, ManualClock, MemoryStore, Namespace, OsRandom, Store, Term,
+    Timestamp, TokenId,
 };
 
 use super::compare;
@@ -146,6 +147,10 @@ impl Store for Faulty {
 
     async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
         self.inner.stamp(lane).await
+    }
+
+    async fn time_of(&self, lane: Lane, at: Timestamp) -> Timestamp {
+        self.inner.time_of(lane, at).await
     }
 
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {

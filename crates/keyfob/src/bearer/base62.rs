@@ -20,12 +20,20 @@ pub(super) fn is_digit(character: u8) -> bool {
     VALUES[character as usize] != 255
 }
 
+/// The first number of eleven digits. Ten fit into 64 bits, which are divided many times as fast as
+/// 128.
+const TEN: u128 = 62u128.pow(10);
+
 /// Writes `value` in exactly `text.len()` digits, most significant first. The caller gives enough
 /// of them.
 pub(super) fn write(mut value: u128, text: &mut [u8]) {
-    for digit in text.iter_mut().rev() {
-        *digit = ALPHABET[(value % 62) as usize];
-        value /= 62;
+    for ten in text.rchunks_mut(10) {
+        let mut low = (value % TEN) as u64;
+        value /= TEN;
+        for digit in ten.iter_mut().rev() {
+            *digit = ALPHABET[(low % 62) as usize];
+            low /= 62;
+        }
     }
     debug_assert_eq!(value, 0, "the width holds every value of its type");
 }
@@ -45,7 +53,6 @@ pub(super) fn read_short(text: &[u8]) -> Option<u64> {
 
 /// Reads the 22 digits of an id; `None` for a foreign character or a number above 128 bits.
 pub(super) fn read_id(text: &[u8; 22]) -> Option<u128> {
-    const TEN: u128 = 62u128.pow(10);
     let (top, rest) = text.split_at(2);
     let (middle, low) = rest.split_at(10);
     let (top, middle, low) = (read_short(top)?, read_short(middle)?, read_short(low)?);

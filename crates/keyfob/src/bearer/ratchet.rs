@@ -9,7 +9,9 @@
 //! - the root is right and the tag is wrong: forged by somebody who did;
 //! - both are right: the bearer was issued, and its generation says when.
 
-use hmac::Mac;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hmac::{Hmac, Mac};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
@@ -84,6 +86,46 @@ impl Ratchet {
         }
     }
 
+    /// The bearer of another generation, for whoever has just proven one.
+    pub(crate) fn bearer(
+        &self,
+        prefix: &BearerPrefix,
+        proven: &Bearer,
+        generation: Generation,
+    ) -> Bearer {
+        let mut root = Zeroizing::new([0; ROOT_DIGITS]);
+        root.copy_from_slice(&proven.body()[super::BODY - SECRET_DIGITS..][..ROOT_DIGITS]);
+        self.compose(prefix, proven.id(), &root, generation)
+    }
+
+    /// What to draw from for whoever has just proven a generation: a function of the family's
+    /// secrets, the generation and `about`. Nobody without the root can tell it.
+    pub(crate) fn draw_from(&self, proven: &Bearer, generation: Generation, about: &[u8]) -> Drawn {
+        let mut mac = digest::keyed(&self.seed);
+        mac.update(&proven.body()[super::BODY - SECRET_DIGITS..][..ROOT_DIGITS]);
+        mac.update(proven.id().as_bytes());
+        mac.update(&generation.number().to_be_bytes());
+        // Longer than what a tag is made of, so that no tag tells anything of it.
+        mac.update(b"drawn");
+        mac.update(about);
+        let key = Zeroizing::new(mac.finalize().into_bytes().into());
+        Drawn { keyed: digest::keyed(&key), block: AtomicU64::new(0) }
+    }
+
+    /// A digest of `parts` that says nothing to whoever does not know the seed.
+    pub(crate) fn fingerprint(&self, parts: &[Option<&[u8]>]) -> [u8; 16] {
+        let mut mac = digest::keyed(&self.seed);
+        mac.update(b"fingerprint");
+        for part in parts {
+            let length = part.map_or(u64::MAX, |part| part.len() as u64);
+            mac.update(&length.to_be_bytes());
+            mac.update(part.unwrap_or_default());
+        }
+        let mut print = [0; 16];
+        print.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+        print
+    }
+
     pub(super) fn compose(
         &self,
         prefix: &BearerPrefix,
@@ -107,6 +149,30 @@ impl Ratchet {
         let mut tag = [0; TAG_DIGITS];
         base62::write(u128::from_be_bytes(number) % 62u128.pow(TAG_DIGITS as u32), &mut tag);
         tag
+    }
+}
+
+/// Bytes that look random and are the same whenever they are drawn from the same: so that a retry
+/// draws the same id and the same secret.
+pub(crate) struct Drawn {
+    keyed: Hmac<Sha256>,
+    block: AtomicU64,
+}
+
+impl Random for Drawn {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable> {
+        for chunk in bytes.chunks_mut(32) {
+            let mut mac = self.keyed.clone();
+            mac.update(&self.block.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+            chunk.copy_from_slice(&mac.finalize().into_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Drawn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Drawn([redacted])")
     }
 }
 

@@ -26,7 +26,8 @@ use crate::bearer::{BearerDigest, BearerRefused, ID_DIGITS, IdDigits, Presented}
 use crate::id::{LaneCount, TokenId};
 use crate::store::{Cell, Epochs, Ticket, Watcher};
 use crate::time::Timestamp;
-use crate::token::{ActiveToken, Token, active};
+use crate::token::active::{self, ByOther, Other};
+use crate::token::{ActiveToken, Token};
 pub(crate) use flight::Flight;
 pub use settings::{CacheReport, CacheSettings};
 use slots::{Content, Slot, Slots, Worth};
@@ -42,6 +43,9 @@ const TAIL: usize = 4;
 const TOKEN: usize = 5;
 /// How many words of a token lie in its entry.
 const INLINE: usize = CONTENT - TOKEN;
+/// How many words hold what most tokens say: to clear room for the longest takes as long as half a
+/// digest.
+const USUAL: usize = 32;
 /// How many words a token may have in all. One that is larger is not kept.
 const MOST: usize = 256;
 
@@ -77,7 +81,7 @@ pub(crate) struct Use<'a> {
 pub(crate) struct Keep<'a> {
     /// The token, which is active.
     pub(crate) bytes: &'a [u8],
-    /// What proves its bearer.
+    /// What proves the bearer that it is kept with.
     pub(crate) digest: &'a BearerDigest,
     /// Until when it is active, unless it changes.
     pub(crate) end: Timestamp,
@@ -127,22 +131,26 @@ impl Cache {
             Found::Nothing
         } else if length <= 8 * INLINE {
             let token: &[u8] = bytemuck::cast_slice(&content[TOKEN..]);
-            self.judge(bearer, &content, slot, token.get(..length).unwrap_or_default(), read)
+            let token = token.get(..length).unwrap_or_default();
+            self.judge(bearer, &content, slot, token, now, read)
+        } else if length <= 8 * USUAL {
+            self.look_at_tail::<USUAL, _>(bearer, &content, slot, length, now, read)
         } else {
-            self.look_at_tail(bearer, &content, slot, length, read)
+            self.look_at_tail::<MOST, _>(bearer, &content, slot, length, now, read)
         })
     }
 
     #[inline(never)]
-    fn look_at_tail<R>(
+    fn look_at_tail<const WORDS: usize, R>(
         &self,
         bearer: &Presented<'_>,
         content: &Content,
         slot: Slot<'_>,
         length: usize,
+        now: Timestamp,
         read: impl FnOnce(&ActiveToken<'_>, Use<'_>) -> R,
     ) -> Found<R> {
-        let mut words = [0; MOST];
+        let mut words = [0; WORDS];
         let (inline, tail) = words.split_at_mut(INLINE);
         inline.copy_from_slice(&content[TOKEN..]);
         let tail = tail.get_mut(..length.div_ceil(8) - INLINE);
@@ -150,7 +158,7 @@ impl Cache {
             return Found::Nothing;
         }
         let token: &[u8] = bytemuck::cast_slice(&words);
-        self.judge(bearer, content, slot, token.get(..length).unwrap_or_default(), read)
+        self.judge(bearer, content, slot, token.get(..length).unwrap_or_default(), now, read)
     }
 
     #[inline]
@@ -160,18 +168,27 @@ impl Cache {
         content: &Content,
         slot: Slot<'_>,
         token: &[u8],
+        now: Timestamp,
         read: impl FnOnce(&ActiveToken<'_>, Use<'_>) -> R,
     ) -> Found<R> {
-        let token = ActiveToken::over(bearer.id_digits(), token);
-        let [first, second] = digest_words(bearer.half_digest());
+        let mut token = ActiveToken::over(bearer.id_digits(), token);
+        let half = bearer.half_digest();
+        let [first, second] = digest_words(half);
         // In constant time: nothing is decided before all is compared.
         let is_proven = (first ^ content[0]) | (second ^ content[1]) == 0;
         let ticket = Ticket::from_number(content[TICKET]);
         if !self.watcher.is_current(token.lane(), ticket, token.cells()) {
             return Found::Nothing;
         }
-        if !is_proven || bearer.kind() != token.kind() {
+        if bearer.kind() != token.kind() {
             return Found::Unknown;
+        }
+        if !is_proven {
+            match token.by_other_secret(half, now) {
+                ByOther::Proven(by_older) => token = by_older,
+                ByOther::Unproven => return Found::Unknown,
+                ByOther::AskStore => return Found::Nothing,
+            }
         }
         let mark = slot.mark();
         if mark & 1 == 0 {
@@ -251,12 +268,13 @@ impl Use<'_> {
     }
 }
 
-/// The bytes of a token, as the cache keeps them, with the cells that end it.
-pub(crate) fn bytes_of(token: &Token, epochs: &Epochs) -> Vec<u8> {
+/// The bytes of a token, as the cache keeps them, with the cells that end it and what is known of
+/// its other secret.
+pub(crate) fn bytes_of(token: &Token, epochs: &Epochs, other: Other) -> Vec<u8> {
     let fields = epochs.fields().filter_map(|(_, field)| field).map(Cell::of_field);
     let cells: Vec<Cell> =
         std::iter::once(Cell::of_record(token.id.local())).chain(fields).collect();
-    active::write(token, &cells)
+    active::write(token, &cells, other)
 }
 
 /// Half of a digest: 128 bits, against which nobody finds another secret of the same id.

@@ -157,7 +157,12 @@ impl Slots {
 
     /// Where the key is already: elsewhere it would be there twice.
     fn own_place(&self, key: Key, places: Places) -> Option<Place> {
-        let has = |(set, way): &Place| self.slot(*set, *way).is_some_and(|slot| slot.key() == key);
+        let has = |(set, way): &Place| {
+            // The tags are close at hand, and the entries far away in memory.
+            let tags = self.tags.get(*set).map_or(0, |tags| tags.load(Ordering::Relaxed));
+            (tags >> (8 * way)) as u8 == places.tag
+                && self.slot(*set, *way).is_some_and(|slot| slot.key() == key)
+        };
         places.each().find(has)
     }
 

@@ -38,7 +38,7 @@ impl Bench {
         (token.id, token.kind) = (bearer.id(), bearer.kind());
         // So that it fits into its entry.
         (token.metadata, token.claims) = Default::default();
-        let (bytes, digest) = (&bytes_of(&token, epochs), &bearer.digest());
+        let (bytes, digest) = (&bytes_of(&token, epochs, Other::None), &bearer.digest());
         let end = NOW + Ttl::from_mins(5);
         self.cache.keep(ticket, bearer.id(), &Keep { bytes, digest, end, note_at: NOW, now: NOW });
     }

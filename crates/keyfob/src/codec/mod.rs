@@ -2,13 +2,16 @@
 //! format byte and CBOR with numbered fields, so that old code reads new data and new code old.
 
 mod record;
+mod secrets;
 
 use minicbor::{Decode, Encode};
 
 pub(crate) use record::{Change, Record};
+pub(crate) use secrets::Secrets;
 
 use crate::event::{Event, Observation};
 use crate::seal;
+use crate::sessions::Roster;
 use crate::store::StoreError;
 use crate::text::{Actor, Reason};
 
@@ -32,6 +35,9 @@ pub(crate) trait Kept: Encode<()> + for<'b> Decode<'b, ()> {
 
 impl Kept for Record {
     const WHAT: &'static str = "a token";
+}
+impl Kept for Roster {
+    const WHAT: &'static str = "a roster of sessions";
 }
 impl Kept for Note {
     const WHAT: &'static str = "a revocation's note";

@@ -2,16 +2,18 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::bearer::ratchet::Ratchet;
+use super::Secrets;
+use crate::bearer::ratchet::{Proof, Ratchet};
 use crate::bearer::{Bearer, BearerDigest, Generation};
 use crate::id::{FamilyId, TokenId};
 use crate::names::NameSet;
+use crate::rotation::Rotation;
 use crate::store::{Loaded, Verdict};
 use crate::text::{Actor, Audience, ClientId, Issuer, Scope, Subject};
 use crate::time::{Timestamp, Ttl};
 use crate::token::{
     ChangeKind, Claims, Integrity, Kind, Metadata, PrivateClaims, RegisteredClaims, Revocation,
-    Token,
+    SecretUsed, Token,
 };
 
 /// The body of a record. The numbers are the format: never change one, never use one twice.
@@ -57,6 +59,10 @@ pub(crate) struct Record {
     pub(crate) ratchet: Option<Ratchet>,
     #[n(19)]
     pub(crate) changes: Vec<Change>,
+    #[n(20)]
+    pub(crate) rotation: Option<Rotation>,
+    #[n(21)]
+    pub(crate) secrets: Option<Secrets>,
 }
 
 /// One change in the life of a token, as its record keeps it.
@@ -81,9 +87,22 @@ impl Record {
         }
     }
 
-    /// Whether `bearer` is the one that the record was made for.
-    pub(crate) fn is_proven_by(&self, bearer: &Bearer) -> bool {
-        self.digest == bearer.digest() && self.kind == bearer.kind()
+    /// Which of the record's secrets `bearer` has at `now`; `None` if it has none of them. A refresh
+    /// token is proven by its present generation alone.
+    pub(crate) fn secret_of(&self, bearer: &Bearer, now: Timestamp) -> Option<SecretUsed> {
+        if self.kind != bearer.kind() {
+            return None;
+        }
+        if let Some(ratchet) = &self.ratchet {
+            let is_present = ratchet.prove(bearer) == Proof::Proven(self.generation);
+            return is_present.then_some(SecretUsed::Newest);
+        }
+        let digest = bearer.digest();
+        if self.digest == digest {
+            return Some(SecretUsed::Newest);
+        }
+        let older = self.secrets.as_ref()?.live_older(now)?;
+        (older.digest == digest).then_some(SecretUsed::Older { until: older.until })
     }
 
     /// The token, as a store gave its record.
@@ -122,6 +141,8 @@ impl Record {
             family: self.family,
             ancestors: self.ancestors,
             generation: self.generation,
+            rotated_at: self.rotation.and_then(|rotation| rotation.at),
+            secret: SecretUsed::Newest,
             metadata: self.metadata,
             claims: Claims { registered: self.registered, private: self.private },
             revocation,
@@ -132,10 +153,10 @@ impl Record {
 
 type EncodeResult<W> = Result<(), minicbor::encode::Error<<W as minicbor::encode::Write>::Error>>;
 
-mod digest {
+pub(super) mod digest {
     use super::*;
 
-    pub(super) fn encode<C, W: minicbor::encode::Write>(
+    pub(crate) fn encode<C, W: minicbor::encode::Write>(
         digest: &BearerDigest,
         encoder: &mut minicbor::Encoder<W>,
         _: &mut C,
@@ -143,7 +164,7 @@ mod digest {
         encoder.bytes(digest.as_bytes())?.ok()
     }
 
-    pub(super) fn decode<C>(
+    pub(crate) fn decode<C>(
         decoder: &mut minicbor::Decoder<'_>,
         _: &mut C,
     ) -> Result<BearerDigest, minicbor::decode::Error> {

@@ -3,9 +3,10 @@ use minicbor::{Decode, Encode};
 use super::*;
 use crate::bearer::BearerDigest;
 use crate::bearer::Generation;
+use crate::rotation::{Overlap, Presenter, Rotation, Window};
 use crate::seal::KeyNumber;
 use crate::store::{Epochs, Loaded, Moment, RecordVersion, Stamp, Verdict};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Ttl};
 use crate::token::sample::{START, token};
 use crate::token::{ChangeKind, Token};
 
@@ -32,6 +33,8 @@ fn record() -> Record {
         private: token.claims.private,
         ratchet: None,
         changes: vec![Change { at: START, by: None, what: ChangeKind::Issued }],
+        rotation: None,
+        secrets: None,
     }
 }
 
@@ -67,11 +70,26 @@ fn the_bytes_of_the_format_stay() {
 #[test]
 fn an_old_reader_reads_what_a_newer_writer_added() {
     let mut bytes = encode(&record());
-    // One more field at the end: an array of 21 where the writer knew of 20.
+    // One more field at the end: an array of 23 where the writer knew of 22, of which it left out
+    // the last two because there is nothing in them.
     assert_eq!(bytes[1], 0x94);
-    bytes[1] = 0x95;
-    bytes.extend_from_slice(&[0x63, b'n', b'e', b'w']);
+    bytes[1] = 0x97;
+    bytes.extend_from_slice(&[0xf6, 0xf6, 0x63, b'n', b'e', b'w']);
     assert_eq!(read(&bytes), token());
+}
+
+#[test]
+fn what_is_kept_of_rotation_and_of_secrets_reads_back() {
+    let mut record = record();
+    let (window, at) = (Window::of(Ttl::from_secs(3)), START + Ttl::from_mins(1));
+    let (retired, by) = (Generation::FIRST, Presenter([3; 16]));
+    let rotation = Rotation::default().after(retired, by, token().id, at, window);
+    record.rotation = Some(rotation.clone());
+    record.secrets = Some(Secrets::after(None, record.digest, at, Overlap::default()));
+    let back: Record = decode(&encode(&record)).unwrap();
+    assert_eq!(back.rotation, Some(rotation));
+    let older = back.secrets.unwrap().older.unwrap();
+    assert_eq!((older.digest, older.until), (record.digest, at + Ttl::from_days(1)));
 }
 
 #[test]

@@ -80,6 +80,19 @@ impl Serialize for EventData<'_> {
                 EpochOf::Family(family) => map.serialize_entry("family", family)?,
                 EpochOf::All => map.serialize_entry("all", &true)?,
             },
+            Happening::Rotated { generation, access, .. } => {
+                map.serialize_entry("generation", generation)?;
+                map.serialize_entry("access", access)?;
+            }
+            Happening::ReuseDetected { presented, generation, is_forged, .. } => {
+                map.serialize_entry("presented", presented)?;
+                map.serialize_entry("generation", generation)?;
+                map.serialize_entry("forged", is_forged)?;
+            }
+            Happening::SecretReplaced { generation, older_until, .. } => {
+                map.serialize_entry("generation", generation)?;
+                map.serialize_entry("older_until", older_until)?;
+            }
             Happening::MetadataUpdated { .. } | Happening::Revoked { .. } => {}
         }
         map.end()
@@ -104,9 +117,11 @@ impl Observation {
     pub fn token(&self) -> Option<crate::id::TokenId> {
         match &self.what {
             Sight::Refused { token, .. } => *token,
-            Sight::Expired { token } | Sight::Used { token } | Sight::Untrue { token, .. } => {
-                Some(*token)
-            }
+            Sight::Expired { token }
+            | Sight::Used { token }
+            | Sight::Untrue { token, .. }
+            | Sight::Replayed { token }
+            | Sight::OlderSecretUsed { token } => Some(*token),
         }
     }
 }

@@ -87,6 +87,48 @@ pub enum Happening {
         #[n(0)]
         of: EpochOf,
     },
+    /// A refresh token was rotated.
+    #[n(4)]
+    Rotated {
+        /// The token.
+        #[n(0)]
+        token: TokenId,
+        /// The generation that it reached.
+        #[n(1)]
+        generation: u32,
+        /// The access token that came with it.
+        #[n(2)]
+        access: TokenId,
+    },
+    /// A refresh token was presented that had been exchanged before, and its family was ended.
+    #[n(5)]
+    ReuseDetected {
+        /// The token.
+        #[n(0)]
+        token: TokenId,
+        /// The generation that was presented.
+        #[n(1)]
+        presented: u32,
+        /// The generation that its family had reached.
+        #[n(2)]
+        generation: u32,
+        /// Whether it was made up by a holder of another.
+        #[n(3)]
+        is_forged: bool,
+    },
+    /// An API key was given a new secret.
+    #[n(6)]
+    SecretReplaced {
+        /// The token.
+        #[n(0)]
+        token: TokenId,
+        /// The generation of the new secret.
+        #[n(1)]
+        generation: u32,
+        /// When the older one ends; `None` if there is none any more.
+        #[n(2)]
+        older_until: Option<Timestamp>,
+    },
 }
 
 /// What an epoch covers.
@@ -160,6 +202,21 @@ pub enum Sight {
         #[n(1)]
         code: String,
     },
+    /// A refresh token was presented again within its window, and got the answer that it got
+    /// before.
+    #[n(4)]
+    Replayed {
+        /// The token.
+        #[n(0)]
+        token: TokenId,
+    },
+    /// An API key was used by the older of its secrets; not all such uses are told.
+    #[n(5)]
+    OlderSecretUsed {
+        /// The token.
+        #[n(0)]
+        token: TokenId,
+    },
 }
 
 impl Event {
@@ -178,7 +235,10 @@ impl Event {
         match &self.what {
             Happening::Issued { token, .. }
             | Happening::MetadataUpdated { token }
-            | Happening::Revoked { token } => Some(*token),
+            | Happening::Revoked { token }
+            | Happening::Rotated { token, .. }
+            | Happening::ReuseDetected { token, .. }
+            | Happening::SecretReplaced { token, .. } => Some(*token),
             Happening::EpochAdvanced { .. } => None,
         }
     }
@@ -192,6 +252,9 @@ impl Happening {
             Self::MetadataUpdated { .. } => "keyfob.token.metadata_updated",
             Self::Revoked { .. } => "keyfob.token.revoked",
             Self::EpochAdvanced { .. } => "keyfob.epoch.advanced",
+            Self::Rotated { .. } => "keyfob.token.rotated",
+            Self::ReuseDetected { .. } => "keyfob.token.reuse_detected",
+            Self::SecretReplaced { .. } => "keyfob.token.secret_replaced",
         }
     }
 }
@@ -204,6 +267,8 @@ impl Sight {
             Self::Expired { .. } => "keyfob.token.expired",
             Self::Used { .. } => "keyfob.token.used",
             Self::Untrue { .. } => "keyfob.token.untrue",
+            Self::Replayed { .. } => "keyfob.token.replayed",
+            Self::OlderSecretUsed { .. } => "keyfob.token.older_secret_used",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::known::Known;
 use super::last_use::LastUses;
 use super::observe::Observer;
 use super::{Inner, TokenManager};
@@ -10,7 +11,9 @@ use crate::cache::{Cache, CacheSettings};
 use crate::clock::{Clock, SystemClock};
 use crate::limit::{Limiter, Limits};
 use crate::random::{OsRandom, Random};
+use crate::rotation::RefreshPolicy;
 use crate::seal::{KeyRing, SealedStore};
+use crate::sessions::SessionPolicy;
 use crate::store::Store;
 use crate::time::{Timestamp, Ttl};
 use crate::token::Kind;
@@ -56,6 +59,8 @@ pub struct TokenManagerBuilder {
     cache: CacheSettings,
     limits: Option<Limits>,
     keys: Option<KeyRing>,
+    refresh_policy: RefreshPolicy,
+    sessions: Option<SessionPolicy>,
 }
 
 impl Default for Lifetimes {
@@ -111,6 +116,8 @@ impl TokenManagerBuilder {
             cache: CacheSettings::default(),
             limits: None,
             keys: None,
+            refresh_policy: RefreshPolicy::default(),
+            sessions: None,
         }
     }
 
@@ -174,6 +181,16 @@ impl TokenManagerBuilder {
         Self { limits: Some(limits), ..self }
     }
 
+    /// How refresh tokens are rotated unless the grant says.
+    pub fn refresh_policy(self, policy: RefreshPolicy) -> Self {
+        Self { refresh_policy: policy, ..self }
+    }
+
+    /// How many sessions a subject may have; any number unless it is set.
+    pub fn sessions(self, policy: SessionPolicy) -> Self {
+        Self { sessions: Some(policy), ..self }
+    }
+
     /// The manager.
     pub fn build(self) -> TokenManager {
         let seal = |ring| SealedStore::with(self.store.clone(), ring, self.random.clone());
@@ -194,6 +211,9 @@ impl TokenManagerBuilder {
             retention: self.retention,
             cache,
             bound: self.cache.bound().as_duration(),
+            refresh_policy: self.refresh_policy,
+            sessions: self.sessions,
+            known: Known::default(),
             last_use: LastUses::new(self.last_use_precision),
             observer: Observer::new(self.observations_per_second, self.sampled_use),
             limiter: self.limits.map(|limits| Limiter::new(limits, namespace)),

@@ -4,10 +4,12 @@ use super::validate::Answer;
 use super::{Inner, TokenManager};
 use crate::bearer::{BearerDigest, BearerRefused, Presented};
 use crate::cache::{self, Cache, Found, Keep, Use};
+use crate::codec::Record;
 use crate::id::TokenId;
 use crate::store::{Loaded, StoreError, Ticket};
 use crate::time::Timestamp;
-use crate::token::{ActiveToken, Kind, Token, TokenState};
+use crate::token::active::Other;
+use crate::token::{ActiveToken, Kind, SecretUsed, Token, TokenState};
 use crate::validation::{Presentation, Refusal, ValidationChain};
 
 /// What the cache has to say, or the reader back if it is not for the cache to say.
@@ -42,6 +44,41 @@ enum Read<R> {
 pub(super) enum Rules {
     ToBeAsked,
     Met,
+}
+
+/// What a token is kept with.
+pub(super) struct Kept {
+    digest: BearerDigest,
+    other: Other,
+    pub(super) secret: SecretUsed,
+}
+
+impl Kept {
+    /// Of a key with two secrets it is the newest, and the older one is kept beside it. While the
+    /// newest was never used it is the older one: the first use of the newest has to be written.
+    pub(super) fn of(record: &Record, now: Timestamp) -> Option<Self> {
+        let newest = |other| Self { digest: record.digest, other, secret: SecretUsed::Newest };
+        let Some(secrets) = &record.secrets else { return Some(newest(Other::None)) };
+        match (secrets.is_used, secrets.live_older(now)) {
+            (true, None) => Some(newest(Other::None)),
+            (true, Some(older)) => {
+                Some(newest(Other::Older { half: older.digest.half(), until: older.until }))
+            }
+            (false, None) => None,
+            (false, Some(older)) => {
+                let secret = SecretUsed::Older { until: older.until };
+                Some(Self { digest: older.digest, other: Other::NewestUnused, secret })
+            }
+        }
+    }
+
+    /// When what it is kept with ends.
+    fn end(&self) -> Option<Timestamp> {
+        match self.secret {
+            SecretUsed::Newest => None,
+            SecretUsed::Older { until } => Some(until),
+        }
+    }
 }
 
 impl Refused {
@@ -120,7 +157,7 @@ impl Inner {
         ticket: Ticket,
         loaded: &Loaded,
         token: &Token,
-        digest: &BearerDigest,
+        kept: &Kept,
     ) {
         let now = self.clock.now();
         // Counted uses are counted by the store, and a refresh token is proven by more than its digest.
@@ -132,11 +169,13 @@ impl Inner {
         // The use of a token that has idled for half of what it may is written before it is
         // answered, and not by the cache.
         let idle = token.idle_timeout.map(|idle| since + idle.half());
-        let ends = [token.expires_at, token.absolute_expiry, idle, Some(loaded.keep_until)];
+        let ends =
+            [token.expires_at, token.absolute_expiry, idle, Some(loaded.keep_until), kept.end()];
         let end = ends.into_iter().flatten().min().unwrap_or(Timestamp::MAX);
         // The use that it was loaded for is noted if it is due.
         let note_at = self.last_use.next_note(token, now);
-        let bytes = &cache::bytes_of(token, &loaded.epochs);
+        let bytes = &cache::bytes_of(token, &loaded.epochs, kept.other);
+        let digest = &kept.digest;
         cache.keep(ticket, token.id, &Keep { bytes, digest, end, note_at, now });
     }
 }

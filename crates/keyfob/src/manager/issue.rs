@@ -3,6 +3,7 @@
 use futures_util::{Stream, StreamExt, stream};
 
 use super::TokenManager;
+use super::sessions::Turn;
 use crate::bearer::ratchet::Ratchet;
 use crate::bearer::{Bearer, Generation};
 use crate::codec::{self, Change, Record};
@@ -11,13 +12,17 @@ use crate::event::{Event, Happening};
 use crate::id::{FamilyId, Lane, TokenId};
 use crate::invalid::{Invalid, Problem};
 use crate::namespace::{Namespace, Term};
+use crate::rotation::Rotation;
 use crate::seal::KeyNumber;
 use crate::store::{
     Epochs, Insert, Inserted, Loaded, Moment, NewRecord, RecordVersion, Stamp, StampRule,
     StoreError, Verdict,
 };
+use crate::text::Actor;
 use crate::time::Timestamp;
-use crate::token::{ChangeKind, Expiry, Grant, GrantParts, Kind, LoginStamp, Token, TokenState};
+use crate::token::{
+    Acting, ChangeKind, Expiry, Grant, GrantParts, Kind, LoginStamp, Token, TokenState,
+};
 
 /// A token that was issued, with its bearer: the only time that it is seen.
 #[derive(Clone, Debug)]
@@ -35,10 +40,32 @@ const DRAWS: usize = 4;
 const AT_ONCE: usize = 128;
 
 /// What a token that is minted from another takes over from it.
-struct Parent<'a> {
-    token: &'a Token,
-    stamp: Stamp,
-    keep_until: Timestamp,
+pub(super) struct Parent<'a> {
+    pub(super) token: &'a Token,
+    pub(super) stamp: Stamp,
+    pub(super) keep_until: Timestamp,
+}
+
+/// A new token, all but its id and its secret.
+pub(super) struct Prepared {
+    record: Record,
+    /// Whether it is the root of a family.
+    is_root: bool,
+    lane: Lane,
+    pub(super) keep_until: Timestamp,
+    uses_left: Option<u32>,
+    seen: Option<Stamp>,
+    by: Option<Actor>,
+    now: Timestamp,
+}
+
+/// What came of storing a new token.
+pub(super) enum Outcome {
+    Issued(Box<Issued>),
+    /// What it rests on was revoked.
+    Refused,
+    /// Another session was stored in between.
+    Overtaken,
 }
 
 impl TokenManager {
@@ -46,9 +73,16 @@ impl TokenManager {
     ///
     /// # Errors
     /// [`Error::Invalid`] when the grant does not hold, [`Error::Superseded`] when everything of
-    /// its subject was revoked after the stamp that the grant has seen, [`Error::Store`].
+    /// its subject was revoked after the stamp that the grant has seen, [`Error::TooManySessions`]
+    /// when a policy denies one more, [`Error::Contended`], [`Error::Store`].
     pub async fn issue(&self, grant: Grant) -> Result<Issued, Error> {
-        self.issue_from(grant.into_parts()?, None).await
+        let parts = grant.into_parts()?;
+        match (&self.inner.sessions, parts.kind, parts.subject.clone()) {
+            (Some(policy), Kind::Session, Some(subject)) => {
+                Box::pin(self.issue_session(policy, subject, parts)).await
+            }
+            _ => self.issue_from(parts, None).await,
+        }
     }
 
     /// Issues many tokens, in the order of the grants, with many under way at once.
@@ -82,11 +116,24 @@ impl TokenManager {
         }
     }
 
-    async fn issue_from(
+    pub(super) async fn issue_from(
         &self,
         parts: GrantParts,
         parent: Option<Parent<'_>>,
     ) -> Result<Issued, Error> {
+        let prepared = self.prepare(parts, parent)?;
+        match self.store_new(prepared, None).await? {
+            Outcome::Issued(issued) => Ok(*issued),
+            Outcome::Refused | Outcome::Overtaken => Err(Error::Superseded),
+        }
+    }
+
+    /// Makes all of a new token but its id and its secret.
+    pub(super) fn prepare(
+        &self,
+        parts: GrantParts,
+        parent: Option<Parent<'_>>,
+    ) -> Result<Prepared, Error> {
         let inner = &*self.inner;
         let now = self.now();
         let lane = self.lane_for(&parts, parent.as_ref())?;
@@ -99,24 +146,35 @@ impl TokenManager {
         }
         let login = parts.seen.map(|login| login.stamp);
         let seen = parent.as_ref().map(|parent| parent.stamp).or(login);
-        let kind = parts.kind;
-        let uses_left = parts.uses;
-        let by = parts.by.clone();
-        let mut record = record_of(parts, parent.as_ref(), now, inner.lifetimes.of(kind))?;
+        let (kind, uses_left, by) = (parts.kind, parts.uses, parts.by.clone());
+        let record = record_of(parts, parent.as_ref(), now, inner.lifetimes.of(kind))?;
         // A renewal may move the expiry up to the absolute one.
         let end = record.absolute_expiry.or(record.expires_at);
         let mut keep_until = inner.retention.keep_until(now, end);
         if let Some(parent) = &parent {
             keep_until = keep_until.min(parent.keep_until);
         }
-        let inherited = record.ancestors.clone();
+        let is_root = matches!(kind, Kind::Refresh | Kind::Session) && parent.is_none();
+        Ok(Prepared { record, is_root, lane, keep_until, uses_left, seen, by, now })
+    }
+
+    /// Draws id and secret of a new token and stores it; a session within a policy in its turn.
+    pub(super) async fn store_new(
+        &self,
+        mut prepared: Prepared,
+        turn: Option<&Turn>,
+    ) -> Result<Outcome, Error> {
+        let inner = &*self.inner;
+        let (kind, now) = (prepared.record.kind, prepared.now);
+        let inherited = prepared.record.ancestors.clone();
         for _ in 0..DRAWS {
             let operation = self.begin()?;
-            let id = TokenId::draw(now, lane, &*inner.random)?;
+            let id = TokenId::draw(now, prepared.lane, &*inner.random)?;
             let (bearer, ratchet) = self.draw_bearer(kind, id)?;
+            let record = &mut prepared.record;
             record.digest = bearer.digest();
             record.ratchet = ratchet;
-            if matches!(kind, Kind::Refresh | Kind::Session) && parent.is_none() {
+            if prepared.is_root {
                 // The root answers to the epoch of its own family.
                 record.family = Some(FamilyId::of_root(id));
                 record.ancestors = inherited.iter().copied().chain([id]).collect();
@@ -128,20 +186,25 @@ impl TokenManager {
                 client: record.client.clone(),
                 family: record.family,
             };
-            let event = Event { by: by.clone(), ..Event::new(operation.id, 0, now, what) };
+            let event = Event::new(operation.id, 0, now, what);
+            let event = Event { by: prepared.by.clone(), ..event };
             let new = NewRecord {
                 id,
-                body: codec::encode(&record),
+                body: codec::encode(record),
                 key: KeyNumber::BARE,
-                keep_until,
-                uses_left,
-                epochs: epochs_of(inner.store.namespace(), &record),
-                terms: terms_of(inner.store.namespace(), &record),
-                stamp: seen.map_or(StampRule::Present, StampRule::Seen),
+                keep_until: prepared.keep_until,
+                uses_left: prepared.uses_left,
+                epochs: epochs_of(inner.store.namespace(), record),
+                terms: terms_of(inner.store.namespace(), record),
+                stamp: prepared.seen.map_or(StampRule::Present, StampRule::Seen),
             };
             let insert = Insert { records: vec![new], events: vec![codec::encode(&event)] };
-            match inner.store.insert(operation, insert).await? {
-                Inserted::Stored(stamp) => {
+            let inserted = match turn {
+                None => Some(inner.store.insert(operation, insert).await?),
+                Some(turn) => self.store_in_turn(turn, operation, insert, &prepared).await?,
+            };
+            match inserted {
+                Some(Inserted::Stored(stamp)) => {
                     self.wake();
                     let loaded = Loaded {
                         id,
@@ -149,17 +212,23 @@ impl TokenManager {
                         key: KeyNumber::BARE,
                         version: RecordVersion(1),
                         stamp,
-                        keep_until,
-                        uses_left,
+                        keep_until: prepared.keep_until,
+                        uses_left: prepared.uses_left,
                         last_used: None,
                         epochs: Epochs::default(),
                         sent: Moment::now(),
                         verdict: Verdict::Clear,
                     };
-                    return Ok(Issued { token: record.into_token(&loaded), bearer });
+                    let record = prepared.record;
+                    if kind == Kind::Refresh {
+                        inner.known.put(loaded.clone(), record.clone());
+                    }
+                    let token = record.into_token(&loaded);
+                    return Ok(Outcome::Issued(Box::new(Issued { token, bearer })));
                 }
-                Inserted::Superseded => return Err(Error::Superseded),
-                Inserted::IdTaken => {}
+                Some(Inserted::Superseded) => return Ok(Outcome::Refused),
+                Some(Inserted::IdTaken) => {}
+                None => return Ok(Outcome::Overtaken),
             }
         }
         let detail = "it holds every id that was drawn: check the source of randomness";
@@ -213,10 +282,31 @@ fn record_of(
     {
         return contradiction("not-before", "it must lie before the expiry");
     }
+    if parts.kind != Kind::Refresh && parts.refresh_policy.is_some() {
+        return contradiction("refresh policy", "only a refresh token has one");
+    }
+    if parts.kind == Kind::Refresh && parts.uses.is_some() {
+        let rule = "a refresh token is used once in each generation: leave the number out";
+        return contradiction("uses", rule);
+    }
+    // A rotation moves the expiry on where there is a later end that it cannot pass.
+    let renewal = match parts.expiry {
+        Expiry::After(ttl) if parts.kind == Kind::Refresh && absolute_expiry.is_some() => Some(ttl),
+        _ => None,
+    };
+    let rotation = (parts.refresh_policy.is_some() || renewal.is_some()).then(|| Rotation {
+        policy: parts.refresh_policy,
+        renewal,
+        ..Rotation::default()
+    });
     let ancestors = parent.map(|parent| lineage(parent.token)).unwrap_or_default();
     if ancestors.len() > Epochs::MOST_ANCESTORS {
         let most = Epochs::MOST_ANCESTORS;
         return Err(Invalid::new("line of ancestors", Problem::TooMany { most }));
+    }
+    let mut registered = parts.registered;
+    if let Some(actor) = parts.acting {
+        registered.acting = Some(Acting::after(None, actor)?);
     }
     Ok(Record {
         digest: crate::bearer::BearerDigest::from_bytes([0; 32]),
@@ -235,10 +325,12 @@ fn record_of(
         family: parent.map(|parent| family_under(parent.token)),
         ancestors,
         metadata: parts.metadata,
-        registered: parts.registered,
+        registered,
         private: parts.private,
         ratchet: None,
         changes: vec![Change { at: now, by: parts.by, what: ChangeKind::Issued }],
+        rotation,
+        secrets: None,
     })
 }
 
@@ -257,7 +349,7 @@ fn family_under(parent: &Token) -> FamilyId {
 }
 
 /// Fills a grant up from the token that it is minted from, and refuses what is wider.
-fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts, Invalid> {
+pub(super) fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts, Invalid> {
     let wider = |what, rule| Err(Invalid::new(what, Problem::Contradiction { rule }));
     if parts.subject.is_some() && parts.subject != parent.subject {
         return wider("subject", "it must be that of the token it is minted from");
@@ -280,10 +372,14 @@ fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts, Invalid> 
     if parts.audiences.is_empty() {
         parts.audiences = parent.audiences.clone();
     }
+    // Who acts is told by what descends from it as well.
+    let before = parent.claims.registered.acting.as_ref();
+    let chain = parts.acting.take().map(|actor| Acting::after(before, actor)).transpose()?;
+    parts.registered.acting = chain.or_else(|| before.cloned());
     Ok(parts)
 }
 
-fn epochs_of(namespace: &Namespace, record: &Record) -> Epochs {
+pub(super) fn epochs_of(namespace: &Namespace, record: &Record) -> Epochs {
     Epochs {
         subject: record.subject.as_ref().map(|subject| namespace.subject_epoch(subject)),
         client: record.client.as_ref().map(|client| namespace.client_epoch(client)),

@@ -7,11 +7,16 @@
 //! |---|---|
 //! | `issue` | issue one, issue many, mint from another |
 //! | `validate` | a bearer to its token, or a typed refusal |
+//! | `derive` | one from another that is presented, for somebody who acts |
 //! | `cached` | the same from the cache, without asking the store |
 //! | `admit` | a request within its limits, or not |
 //! | `read` | get, list, count, history |
+//! | `refresh` | a refresh token to its next pair |
+//! | `known` | refresh tokens whose next rotation need not read them |
+//! | `rotate` | a new secret for an API key |
 //! | `revoke` | one, a family, everything of a subject, of a client, of all |
 //! | `reseal` | the keys of a sealed store: count, seal again, retire |
+//! | `sessions` | sessions within a policy |
 //! | `sweep` | everything that a filter matches: dry run, progress, resumption |
 //! | `update` | change metadata |
 //! | `background` | work that is done now and then |
@@ -24,14 +29,19 @@ mod admit;
 mod background;
 mod builder;
 mod cached;
+mod derive;
 mod follow;
 mod handle;
 mod issue;
+mod known;
 mod last_use;
 mod observe;
 mod read;
+mod refresh;
 mod reseal;
 mod revoke;
+mod rotate;
+mod sessions;
 mod sweep;
 mod update;
 mod validate;
@@ -44,6 +54,7 @@ pub use follow::{Delivery, EventPage, Follower, ObservationPage};
 pub use handle::HandlerTask;
 pub use issue::Issued;
 pub use read::{PageCursor, Paging, TokenPage};
+pub use refresh::{RefreshRequest, Refreshed};
 pub use reseal::{Reseal, ResealProgress};
 pub use revoke::{RevokeOutcome, Why};
 pub use sweep::{Rest, Sweep, SweepProgress};
@@ -57,7 +68,9 @@ use crate::error::Error;
 use crate::id::TokenId;
 use crate::limit::Limiter;
 use crate::random::Random;
+use crate::rotation::RefreshPolicy;
 use crate::seal::SealedStore;
+use crate::sessions::SessionPolicy;
 use crate::store::{Loaded, Operation, Store, StoreReport};
 use crate::text::Subject;
 use crate::time::Timestamp;
@@ -106,6 +119,9 @@ struct Inner {
     retention: Retention,
     cache: Option<Cache>,
     bound: Duration,
+    refresh_policy: RefreshPolicy,
+    sessions: Option<SessionPolicy>,
+    known: known::Known,
     last_use: last_use::LastUses,
     observer: observe::Observer,
     limiter: Option<Limiter>,

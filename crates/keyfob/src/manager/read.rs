@@ -229,16 +229,16 @@ fn above(ids: &RangeInclusive<TokenId>, order: Order) -> Option<Position> {
 }
 
 impl PageCursor {
-    /// Where a walk over every record ended, newest first.
-    pub(super) fn of_every_record(position: Position) -> Self {
+    /// Where a walk over everything ended, newest first, and under which of its terms.
+    pub(super) fn of_everything(term: usize, position: Position) -> Self {
         let filter = Filter::new().fingerprint();
-        Self { order: Order::NewestFirst, filter, term: 0, position }
+        Self { order: Order::NewestFirst, filter, term, position }
     }
 
     /// Where to go on in such a walk.
-    pub(super) fn within_every_record(&self) -> Result<Position, Invalid> {
-        if *self == Self::of_every_record(self.position) {
-            return Ok(self.position);
+    pub(super) fn within_everything(&self) -> Result<(usize, Position), Invalid> {
+        if *self == Self::of_everything(self.term, self.position) {
+            return Ok((self.term, self.position));
         }
         let rule = "it belongs to a list, not to a walk over every record";
         Err(Invalid::new("cursor", Problem::Contradiction { rule }))

@@ -12,9 +12,13 @@ use super::read::PageCursor;
 use super::sweep::Rest;
 use crate::codec::{self, Record};
 use crate::error::Error;
+use crate::id::TokenId;
 use crate::invalid::{Invalid, Problem};
+use crate::namespace::{Namespace, Term};
 use crate::seal::{KeyError, KeyNumber, KeyProvider, KeyRing, SealedStore};
-use crate::store::{Loaded, Order, Position, Query, RecordPage, Reseal as Form, Resealed};
+use crate::store::{
+    Loaded, Order, Position, Query, RecordPage, Reseal as Form, Resealed, StoreError,
+};
 
 /// Seals again whatever does not lie under the active key.
 ///
@@ -112,17 +116,15 @@ impl TokenManager {
     pub async fn count_by_key(&self) -> Result<BTreeMap<KeyNumber, u64>, Error> {
         let sealed = self.sealed()?;
         let mut counts = BTreeMap::new();
-        let mut after = None;
-        loop {
-            let page = walk(sealed, after).await?;
+        let mut place = Some(Place::default());
+        while let Some(here) = place {
+            let page = walk(sealed, here).await?;
             for loaded in &page.records {
                 *counts.entry(SealedStore::key_of(loaded)).or_default() += 1;
             }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(counts),
-            }
+            place = here.next(page.next);
         }
+        Ok(counts)
     }
 
     /// Retires a key: writes under it, and under older ones, are refused by the store from now on,
@@ -181,11 +183,11 @@ impl Reseal {
     ) -> Result<ResealProgress, Error> {
         while self.done.rest != Rest::Nothing {
             let cursor = self.done.rest.cursor();
-            let after = cursor.map(|cursor| cursor.within_every_record()).transpose()?;
-            let page = walk(&self.sealed, after).await?;
+            let here = cursor.map(Place::of).transpose()?.unwrap_or_default();
+            let page = walk(&self.sealed, here).await?;
             let this = &*self;
             let outcomes: Vec<Outcome> = stream::iter(page.records)
-                .map(|loaded| this.one(loaded))
+                .map(|loaded| this.one(here.what, loaded))
                 .buffer_unordered(AT_ONCE)
                 .try_collect()
                 .await?;
@@ -207,8 +209,8 @@ impl Reseal {
                     *self.done.under.entry(under).or_default() += 1;
                 }
             }
-            self.done.rest = match page.next {
-                Some(next) => Rest::After(PageCursor::of_every_record(next)),
+            self.done.rest = match here.next(page.next).and_then(Place::cursor) {
+                Some(next) => Rest::After(next),
                 None => Rest::Nothing,
             };
             progress(&self.done);
@@ -216,7 +218,7 @@ impl Reseal {
         Ok(self.done.clone())
     }
 
-    async fn one(&self, mut loaded: Loaded) -> Result<Outcome, Error> {
+    async fn one(&self, what: What, mut loaded: Loaded) -> Result<Outcome, Error> {
         let store = self.sealed.inner();
         for _ in 0..TRIES {
             let sealer = self.sealed.sealer();
@@ -226,8 +228,8 @@ impl Reseal {
             }
             let id = loaded.id;
             let opened = self.sealed.open_body(&loaded);
-            let read = opened.and_then(|body| Ok((codec::decode::<Record>(&body)?, body)));
-            let (record, body) = match read {
+            let terms = |body: Vec<u8>| Ok((what.terms(store.namespace(), &body)?, body));
+            let (terms, body) = match opened.and_then(terms) {
                 Ok(read) => read,
                 Err(error) => {
                     tracing::error!(token = %id, %error, "a record is not resealed");
@@ -243,7 +245,7 @@ impl Reseal {
                 former_terms: Vec::new(),
             };
             let form_before = SealedStore::form(&loaded);
-            for term in terms_of(store.namespace(), &record) {
+            for term in terms {
                 let (former, now) = (sealer.term_under(term, form_before), sealer.term(term));
                 // What stays where it is must not be listed anew: an index may lie elsewhere by now.
                 if former != Some(now) {
@@ -264,10 +266,72 @@ impl Reseal {
     }
 }
 
-/// One page of all records, as they lie in the store.
-async fn walk(sealed: &SealedStore, after: Option<Position>) -> Result<RecordPage, Error> {
+/// Where a walk begins that has to say where it is: no id lies above.
+const TOP: Position = Position { keep_until_secs: 0, id: TokenId::from_bytes([u8::MAX; 16]) };
+
+/// What a store holds.
+#[derive(Clone, Copy, Default)]
+enum What {
+    #[default]
+    Tokens,
+    Rosters,
+}
+
+/// How far a walk over all of it has got.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    what: What,
+    after: Option<Position>,
+}
+
+impl What {
+    const ALL: [Self; 2] = [Self::Tokens, Self::Rosters];
+
+    /// The term that lists it.
+    fn term(self, namespace: &Namespace) -> Term {
+        match self {
+            Self::Tokens => namespace.all(),
+            Self::Rosters => namespace.rosters(),
+        }
+    }
+
+    /// The terms that one is listed under.
+    fn terms(self, namespace: &Namespace, body: &[u8]) -> Result<Vec<Term>, StoreError> {
+        match self {
+            Self::Tokens => Ok(terms_of(namespace, &codec::decode::<Record>(body)?)),
+            Self::Rosters => Ok(vec![namespace.rosters()]),
+        }
+    }
+}
+
+impl Place {
+    fn of(cursor: PageCursor) -> Result<Self, Invalid> {
+        let (term, position) = cursor.within_everything()?;
+        let what = What::ALL.get(term).copied();
+        let rule = "it names something that is not walked";
+        let what = what.ok_or_else(|| Invalid::new("cursor", Problem::Contradiction { rule }))?;
+        Ok(Self { what, after: Some(position) })
+    }
+
+    fn cursor(self) -> Option<PageCursor> {
+        self.after.map(|after| PageCursor::of_everything(self.what as usize, after))
+    }
+
+    /// Where a page ended: further on, at the beginning of what comes next, or nowhere.
+    fn next(self, after: Option<Position>) -> Option<Self> {
+        match (self.what, after) {
+            (what, Some(_)) => Some(Self { what, after }),
+            (What::Tokens, None) => Some(Self { what: What::Rosters, after: Some(TOP) }),
+            (What::Rosters, None) => None,
+        }
+    }
+}
+
+/// One page of what the store holds, as it lies there.
+async fn walk(sealed: &SealedStore, here: Place) -> Result<RecordPage, Error> {
     let store = sealed.inner();
-    let term = store.namespace().all();
+    let term = here.what.term(store.namespace());
+    let Place { after, .. } = here;
     let query = Query { term, lane: None, order: Order::NewestFirst, after, limit: PAGE };
     Ok(store.query(&query).await?)
 }

@@ -141,15 +141,27 @@ impl TokenManager {
     }
 
     pub(super) async fn revoke_record(&self, id: TokenId, why: &Why) -> Result<Revoked, Error> {
+        self.revoke_and_tell(id, why, None).await
+    }
+
+    /// As [`TokenManager::revoke_record`], with an event that tells what it came of.
+    pub(super) async fn revoke_and_tell(
+        &self,
+        id: TokenId,
+        why: &Why,
+        cause: Option<Happening>,
+    ) -> Result<Revoked, Error> {
         let operation = self.begin()?;
         let at = self.now();
-        let event = self.event_of(operation, Happening::Revoked { token: id }, why);
+        let whats = cause.into_iter().chain([Happening::Revoked { token: id }]).enumerate();
+        let events =
+            whats.map(|(place, what)| codec::encode(&self.event_of((operation, place), what, why)));
         let revoke = Revoke {
             id,
             at,
             note: why.note(),
             cascade: Some(self.inner.store.namespace().ancestor_epoch(id)),
-            events: vec![codec::encode(&event)],
+            events: events.collect(),
         };
         let revoked = self.inner.store.revoke(operation, revoke).await?;
         self.wake();
@@ -159,7 +171,7 @@ impl TokenManager {
     async fn advance(&self, scope: EpochScope, of: EpochOf, why: Why) -> Result<(), Error> {
         why.check()?;
         let operation = self.begin()?;
-        let event = self.event_of(operation, Happening::EpochAdvanced { of }, &why);
+        let event = self.event_of((operation, 0), Happening::EpochAdvanced { of }, &why);
         let advance = Advance {
             scope,
             at: self.now(),
@@ -171,8 +183,9 @@ impl TokenManager {
         Ok(())
     }
 
-    fn event_of(&self, operation: Operation, what: Happening, why: &Why) -> Event {
-        let event = Event::new(operation.id, 0, self.now(), what);
+    fn event_of(&self, by: (Operation, usize), what: Happening, why: &Why) -> Event {
+        let (operation, place) = by;
+        let event = Event::new(operation.id, place, self.now(), what);
         Event { by: why.by.clone(), reason: why.reason.clone(), ..event }
     }
 }

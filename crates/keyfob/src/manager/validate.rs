@@ -1,7 +1,8 @@
 //! From a bearer to its token, or to a typed refusal.
 
 use super::TokenManager;
-use super::cached::{Quick, Rules};
+use super::cached::{Kept, Quick, Rules};
+use super::rotate::FirstUse;
 use crate::bearer::{Bearer, ID_DIGITS, IdDigits};
 use crate::cache::Flight;
 use crate::codec::{self, Record};
@@ -9,7 +10,8 @@ use crate::error::Error;
 use crate::event::Sight;
 use crate::id::TokenId;
 use crate::store::{Moment, Spend, Spent, StoreError, Verdict};
-use crate::token::{ActiveToken, Token, active};
+use crate::token::active::{self, Other};
+use crate::token::{ActiveToken, SecretUsed, Token};
 use crate::validation::{Presentation, Refusal, ValidationChain};
 
 /// What is wrong with a bearer, in full.
@@ -20,6 +22,15 @@ pub struct Diagnosis {
     pub token: Token,
     /// Every demand that the token does not meet, in the order of the chain; empty when it is good.
     pub refusals: Vec<Refusal>,
+}
+
+/// The token of a bearer, as the store has it.
+struct Proven {
+    token: Token,
+    /// When the store was asked.
+    sent: Moment,
+    /// Its record, where this is the first use of its newest secret.
+    first_use: Option<Box<FirstUse>>,
 }
 
 /// How often the store is asked until an answer comes within the bound.
@@ -111,7 +122,7 @@ impl TokenManager {
         self.decide(presented.into(), chain, |answer| match answer {
             Answer::Cached(token) => read(token),
             Answer::Loaded(token) => {
-                let (mut digits, bytes) = ([0; ID_DIGITS], active::write(&token, &[]));
+                let (mut digits, bytes) = ([0; ID_DIGITS], active::write(&token, &[], Other::None));
                 read(&ActiveToken::over(IdDigits::of(token.id, &mut digits), &bytes))
             }
         })
@@ -142,7 +153,7 @@ impl TokenManager {
         chain.is_sound()?;
         let presented = presented.into();
         let bearer = Bearer::parse(presented.bearer, &self.inner.prefix)?;
-        let (token, _) = self.token_of_bearer(&bearer).await?;
+        let token = self.token_of_bearer(&bearer).await?.token;
         let refusals = chain.check_all(&token, presented.device, self.now()).await;
         Ok(Diagnosis { token, refusals })
     }
@@ -218,7 +229,12 @@ impl TokenManager {
         }
         let outcome = self.judge(&bearer, presented, chain, flight).await;
         match &outcome {
-            Ok(token) => self.observe_use(|| token.id),
+            Ok(token) => {
+                self.observe_use(|| token.id);
+                if token.secret != SecretUsed::Newest {
+                    self.observe(|| Sight::OlderSecretUsed { token: token.id });
+                }
+            }
             Err((Error::Refused(refusal), seen)) => {
                 self.observe_refusal(refusal, *seen);
                 self.count_failure(presented.ip, refusal).await;
@@ -244,7 +260,8 @@ impl TokenManager {
         let known = |error: Error| (error, Some(bearer.id()));
         let (mut spent, mut is_first) = (None, true);
         for _ in 0..TRIES {
-            let (mut token, sent) = self.token_of_bearer(bearer).await.map_err(unknown)?;
+            let Proven { mut token, sent, first_use } =
+                self.token_of_bearer(bearer).await.map_err(unknown)?;
             // Others need not wait for what rules take.
             drop(flight.take());
             let now = self.now();
@@ -257,6 +274,12 @@ impl TokenManager {
             if std::mem::take(&mut is_first) {
                 let met = chain.check_rules(&token, now).await;
                 met.map_err(|refusal| known(refusal.into()))?;
+            }
+            if let Some(first_use) = first_use
+                && !self.note_first_use(*first_use).await.map_err(known)?
+            {
+                // Others were quicker: read what they made of it.
+                continue;
             }
             if token.uses_left.is_some() {
                 token = self.spend(token).await.map_err(known)?;
@@ -277,8 +300,8 @@ impl TokenManager {
         Err(known(StoreError::unavailable(detail).into()))
     }
 
-    /// The token of a bearer as the store has it, and when the store was asked.
-    async fn token_of_bearer(&self, bearer: &Bearer) -> Result<(Token, Moment), Error> {
+    /// The token of a bearer as the store has it.
+    async fn token_of_bearer(&self, bearer: &Bearer) -> Result<Proven, Error> {
         let inner = &*self.inner;
         let unknown = || Error::from(Refusal::Unknown);
         let ticket = inner.cache.as_ref().map(|cache| cache.watcher().ticket());
@@ -289,12 +312,20 @@ impl TokenManager {
             return Err(unknown());
         };
         let record: Record = codec::decode(&loaded.body)?;
-        let (digest, is_proven) = (record.digest, record.is_proven_by(bearer));
-        let token = record.into_token(&loaded);
-        if let (Some(cache), Some(ticket)) = (&inner.cache, ticket) {
-            inner.keep(cache, ticket, &loaded, &token, &digest);
+        let now = self.now();
+        let secret = record.secret_of(bearer, now);
+        let is_unused = record.secrets.as_ref().is_some_and(|secrets| !secrets.is_used);
+        let first_use = (is_unused && secret == Some(SecretUsed::Newest)).then(|| {
+            Box::new(FirstUse { id: loaded.id, read: loaded.version, record: record.clone() })
+        });
+        let kept = Kept::of(&record, now);
+        let mut token = record.into_token(&loaded);
+        if let (Some(cache), Some(ticket), Some(kept)) = (&inner.cache, ticket, kept) {
+            token.secret = kept.secret;
+            inner.keep(cache, ticket, &loaded, &token, &kept);
         }
-        if is_proven { Ok((token, loaded.sent)) } else { Err(unknown()) }
+        token.secret = secret.ok_or_else(unknown)?;
+        Ok(Proven { token, sent: loaded.sent, first_use })
     }
 
     async fn spend(&self, mut token: Token) -> Result<Token, Error> {
@@ -326,7 +357,7 @@ impl TokenManager {
         refusal.into()
     }
 
-    fn observe_refusal(&self, refusal: &Refusal, token: Option<TokenId>) {
+    pub(super) fn observe_refusal(&self, refusal: &Refusal, token: Option<TokenId>) {
         self.observe(|| match (refusal, token) {
             (Refusal::Expired { .. }, Some(token)) => Sight::Expired { token },
             _ => Sight::Refused { token, code: refusal.code().to_owned() },

@@ -18,6 +18,7 @@ use crate::namespace::{Namespace, NamespaceKey, Term};
 use crate::random::{OsRandom, Random, RandomUnavailable};
 use crate::seal::KeyNumber;
 use crate::store::*;
+use crate::time::Timestamp;
 
 use state::State;
 
@@ -145,6 +146,10 @@ impl Store for MemoryStore {
 
     async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
         Ok(self.state().stamp(lane))
+    }
+
+    async fn time_of(&self, _: Lane, at: Timestamp) -> Timestamp {
+        at
     }
 
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {

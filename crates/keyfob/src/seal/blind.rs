@@ -2,8 +2,8 @@
 //!
 //! A term is a digest under the namespace's key, which lies beside the data: who has a dump can
 //! guess a value and look for its term. Blinded under a key of the ring, the same value has a
-//! digest that only the ring's owner can tell. The term that every record has tells nothing, and
-//! stays as it is, so that a store can be walked whatever its keys.
+//! digest that only the ring's owner can tell. The terms that every token and every roster have tell
+//! nothing, and stay as they are, so that a store can be walked whatever its keys.
 
 use aws_lc_rs::hmac;
 
@@ -19,7 +19,7 @@ impl Blind {
     }
 
     pub(super) fn term(&self, term: Term) -> Term {
-        if term.field() == TermField::All {
+        if matches!(term.field(), TermField::All | TermField::Roster) {
             return term;
         }
         let mut message = [0; 17];

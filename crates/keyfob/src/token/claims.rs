@@ -26,6 +26,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::Acting;
 use crate::invalid::{Invalid, Problem};
 use crate::names::NameSet;
 use crate::text::{AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText, Username};
@@ -58,6 +59,9 @@ pub struct RegisteredClaims {
     /// The key that the presenter has to prove possession of (`cnf`, RFC 7800).
     #[n(4)]
     pub confirmation: Option<Confirmation>,
+    /// Who acts for the subject (`act`, RFC 8693 section 4.1).
+    #[n(5)]
+    pub acting: Option<Acting>,
 }
 
 /// A key that the presenter of a token has to prove possession of.
@@ -71,6 +75,15 @@ pub enum Confirmation {
     #[n(1)]
     #[serde(rename = "x5t#S256")]
     CertificateThumbprint(#[n(0)] ClaimText),
+}
+
+impl Confirmation {
+    /// The thumbprint.
+    pub fn thumbprint(&self) -> &ClaimText {
+        match self {
+            Self::Jkt(thumbprint) | Self::CertificateThumbprint(thumbprint) => thumbprint,
+        }
+    }
 }
 
 /// No claims of the application's own.
@@ -218,6 +231,7 @@ impl RegisteredClaims {
             "acr" => self.authentication_context.is_some(),
             "amr" => !self.authentication_methods.is_empty(),
             "cnf" => self.confirmation.is_some(),
+            "act" => self.acting.is_some(),
             _ => false,
         }
     }

@@ -9,6 +9,7 @@ use super::{Kind, Metadata};
 use crate::id::Lane;
 use crate::invalid::{Invalid, Problem};
 use crate::names::NameSet;
+use crate::rotation::RefreshPolicy;
 use crate::store::Stamp;
 use crate::text::{
     Actor, AppId, Audience, AuthenticationContext, AuthenticationMethod, ClientId, DeviceId,
@@ -81,6 +82,8 @@ pub(crate) struct GrantParts {
     pub(crate) metadata: Metadata,
     pub(crate) registered: RegisteredClaims,
     pub(crate) private: PrivateClaims,
+    pub(crate) acting: Option<Subject>,
+    pub(crate) refresh_policy: Option<RefreshPolicy>,
     pub(crate) seen: Option<LoginStamp>,
     pub(crate) by: Option<Actor>,
 }
@@ -103,6 +106,8 @@ impl Grant {
             metadata: Metadata::default(),
             registered: RegisteredClaims::default(),
             private: PrivateClaims::none(),
+            acting: None,
+            refresh_policy: None,
             seen: None,
             by: None,
         };
@@ -199,7 +204,8 @@ impl Grant {
         })
     }
 
-    /// The life that no renewal can pass.
+    /// The life that no renewal can pass. A rotation of a refresh token that has a
+    /// [`Grant::ttl`] beside it moves its expiry on, up to there.
     pub fn absolute_lifetime(self, ttl: Ttl) -> Self {
         self.with(|parts| {
             parts.absolute_lifetime = Some(ttl);
@@ -214,6 +220,21 @@ impl Grant {
                 return Err(Invalid::new("uses", Problem::OutOfRange { allowed: "at least 1" }));
             }
             parts.uses = Some(uses);
+            Ok(())
+        })
+    }
+
+    /// Who is to act for the subject: a service, or an agent. Of a token that is derived, put before
+    /// whoever acted already.
+    pub fn acting(self, actor: impl TryInto<Subject, Error: Into<Invalid>>) -> Self {
+        self.with(|parts| put(&mut parts.acting, actor))
+    }
+
+    /// How it is rotated, where that is to differ from what the manager does. Of a refresh token
+    /// only.
+    pub fn refresh_policy(self, policy: RefreshPolicy) -> Self {
+        self.with(|parts| {
+            parts.refresh_policy = Some(policy);
             Ok(())
         })
     }

@@ -33,6 +33,12 @@ pub enum ChangeKind {
     /// It was revoked, through this.
     #[n(2)]
     Revoked(#[n(0)] Through),
+    /// A refresh token was rotated.
+    #[n(3)]
+    Rotated,
+    /// An API key was given a new secret.
+    #[n(4)]
+    SecretReplaced,
 }
 
 impl ChangeKind {
@@ -42,6 +48,8 @@ impl ChangeKind {
             Self::Issued => "issued",
             Self::MetadataUpdated => "metadata_updated",
             Self::Revoked(_) => "revoked",
+            Self::Rotated => "rotated",
+            Self::SecretReplaced => "secret_replaced",
         }
     }
 }
@@ -51,7 +59,10 @@ impl Serialize for HistoryEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let through = match self.what {
             ChangeKind::Revoked(through) => Some(through.as_str()),
-            ChangeKind::Issued | ChangeKind::MetadataUpdated => None,
+            ChangeKind::Issued
+            | ChangeKind::MetadataUpdated
+            | ChangeKind::Rotated
+            | ChangeKind::SecretReplaced => None,
         };
         let mut map = serializer.serialize_map(Some(5))?;
         map.serialize_entry("at", &self.at)?;

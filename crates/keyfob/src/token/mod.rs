@@ -1,5 +1,6 @@
 //! Tokens: the record of a grant as its readers see it.
 
+mod acting;
 pub(crate) mod active;
 mod claims;
 mod grant;
@@ -9,9 +10,11 @@ mod metadata;
 mod revocation;
 #[cfg(test)]
 pub(crate) mod sample;
+mod secret;
 mod state;
 mod view;
 
+pub use acting::Acting;
 pub use active::ActiveToken;
 pub use claims::{Claims, ClaimsMismatch, Confirmation, NoClaims, PrivateClaims, RegisteredClaims};
 pub(crate) use grant::{Expiry, GrantParts};
@@ -20,6 +23,7 @@ pub use history::{ChangeKind, HistoryEntry};
 pub use kind::Kind;
 pub use metadata::{Device, Metadata};
 pub use revocation::{Revocation, Through};
+pub use secret::SecretUsed;
 pub use state::{Facts, Impossible, TokenState, Transition};
 pub use view::TokenView;
 
@@ -69,6 +73,10 @@ pub struct Token {
     pub ancestors: Vec<TokenId>,
     /// How often its secret was replaced.
     pub generation: Generation,
+    /// When a refresh token was last rotated.
+    pub rotated_at: Option<Timestamp>,
+    /// Which of its secrets it was found by.
+    pub secret: SecretUsed,
     /// Where and by what it is used.
     pub metadata: Metadata,
     /// What it says beyond its other fields.
@@ -113,10 +121,11 @@ impl Token {
         }
     }
 
-    /// Since when the token is not used: its last use, or else the moment from which it could be.
+    /// Since when the token is not used: its last use or rotation, or else the moment from which it could be.
     pub(crate) fn idle_since(&self) -> Timestamp {
         let start = self.not_before.map_or(self.issued_at, |start| start.max(self.issued_at));
-        self.last_used.map_or(start, |used| used.max(start))
+        let used = self.last_used.max(self.rotated_at);
+        used.map_or(start, |used| used.max(start))
     }
 
     /// The state at `now`, without allowance for clocks that differ.

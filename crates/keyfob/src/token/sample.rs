@@ -33,6 +33,8 @@ pub(crate) fn token() -> Token {
         family: None,
         ancestors: Vec::new(),
         generation: Generation::FIRST,
+        rotated_at: None,
+        secret: SecretUsed::Newest,
         metadata,
         claims: Claims::default(),
         revocation: None,

@@ -88,6 +88,9 @@ impl Serialize for Claims<PrivateClaims> {
         if let Some(confirmation) = &registered.confirmation {
             map.serialize_entry("cnf", confirmation)?;
         }
+        if let Some(acting) = &registered.acting {
+            map.serialize_entry("act", acting)?;
+        }
         for (name, value) in self.private.members() {
             map.serialize_entry(&name, value)?;
         }

@@ -3,24 +3,38 @@
 use std::sync::Arc;
 
 use keyfob::{
-    Grant, Kind, LaneCount, ManualClock, MemoryStore, SeededRandom, Timestamp, TokenManager,
+    Grant, Kind, LaneCount, ManualClock, MemoryStore, SeededRandom, Store, Timestamp, TokenManager,
     TokenManagerBuilder,
 };
 
 mod caching;
+mod deriving;
 mod events;
 mod issue;
 mod last_use;
 mod reading;
+pub(crate) mod refreshing;
 mod revoking;
+mod rotating;
 mod sealing;
 mod secrets;
+mod sessions;
+mod thief;
 mod validating;
 
 /// A manager whose time is moved by hand.
 pub(crate) struct Bench {
     pub(crate) manager: TokenManager,
     pub(crate) clock: ManualClock,
+    store: Arc<dyn Store>,
+}
+
+impl Bench {
+    /// Another manager on the same store.
+    pub(crate) fn another(&self) -> TokenManager {
+        let clock = self.clock.clone();
+        TokenManager::builder(self.store.clone()).clock(clock).random(SeededRandom::new(3)).build()
+    }
 }
 
 pub(crate) fn bench() -> Bench {
@@ -31,9 +45,10 @@ pub(crate) fn bench_with(set_up: impl FnOnce(TokenManagerBuilder) -> TokenManage
     let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
     let lanes = LaneCount::new(8).unwrap();
     let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &SeededRandom::new(1)).unwrap();
+    let store: Arc<dyn Store> = Arc::new(store);
     let builder =
-        TokenManager::builder(Arc::new(store)).clock(clock.clone()).random(SeededRandom::new(2));
-    Bench { manager: set_up(builder).build(), clock }
+        TokenManager::builder(store.clone()).clock(clock.clone()).random(SeededRandom::new(2));
+    Bench { manager: set_up(builder).build(), clock, store }
 }
 
 pub(crate) fn session(subject: &str) -> Grant {

@@ -79,9 +79,7 @@ enum Answer {
 }
 
 fn local_key(id: TokenId) -> LocalKey {
-    let mut local = [0; TokenId::LOCAL_BYTES];
-    local.copy_from_slice(&id.as_bytes()[..TokenId::LOCAL_BYTES]);
-    (id.lane(), local)
+    (id.lane(), id.local())
 }
 
 impl State {

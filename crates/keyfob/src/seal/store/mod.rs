@@ -17,6 +17,7 @@ use crate::id::{Lane, TokenId};
 use crate::namespace::{Namespace, Term};
 use crate::random::{OsRandom, Random};
 use crate::store::*;
+use crate::time::Timestamp;
 
 /// A store whose contents are sealed under the keys of a ring.
 ///
@@ -269,6 +270,10 @@ impl Store for SealedStore {
 
     async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
         self.inner.stamp(lane).await
+    }
+
+    async fn time_of(&self, lane: Lane, at: Timestamp) -> Timestamp {
+        self.inner.time_of(lane, at).await
     }
 
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {

@@ -36,14 +36,19 @@ impl Watchers {
     /// Tells every watcher of changes. Call it after they can be read and before they are
     /// acknowledged.
     pub fn tell(&self, changes: impl IntoIterator<Item = (Lane, Change)>) {
-        let each = self.each.read().unwrap_or_else(PoisonError::into_inner);
-        let watchers: Vec<_> = each.iter().filter_map(|known| known.watcher.upgrade()).collect();
+        let watchers = self.watching();
         if watchers.is_empty() {
             return;
         }
         for (lane, change) in changes {
             watchers.iter().for_each(|watcher| watcher.changed(lane, change));
         }
+    }
+
+    /// Those whose caches still live.
+    pub fn watching(&self) -> Vec<Arc<Watcher>> {
+        let each = self.each.read().unwrap_or_else(PoisonError::into_inner);
+        each.iter().filter_map(|known| known.watcher.upgrade()).collect()
     }
 
     fn put(&self, watched: Watched) {

@@ -20,14 +20,20 @@ use crate::names::{Name, NameSet};
 use crate::store::{Cell, StoreError};
 use crate::text::{Audience, ClaimName, Issuer, Scope};
 use crate::time::{Timestamp, Ttl};
-use crate::token::{Claims, ClaimsMismatch, Integrity, Kind, Metadata, PrivateClaims, Token};
+use crate::token::{
+    Claims, ClaimsMismatch, Integrity, Kind, Metadata, PrivateClaims, SecretUsed, Token,
+};
 use crate::validation::Judged;
-use rest::Rest;
-pub(crate) use write::write;
+use rest::{Older, Rest};
+pub(crate) use write::{Other, write};
 
 const KIND: u8 = 0b11;
 /// The token is the root of its family and descends from no other.
 const ROOT: u8 = 0b100;
+/// The token has an older secret beside its newest.
+const TWO_SECRETS: u8 = 0b1000;
+/// The token was found by the older one.
+const BY_OLDER: u8 = 0b1_0000;
 const FIXED: usize = 18;
 
 /// A token that was just found active, borrowed from where it was found. Reading it allocates
@@ -42,6 +48,13 @@ pub struct ActiveToken<'a> {
     cells: &'a [u8],
     /// From the times on.
     fields: &'a [u8],
+}
+
+/// What a secret proves that is not the one a token is kept with.
+pub(crate) enum ByOther<'a> {
+    Unproven,
+    Proven(ActiveToken<'a>),
+    AskStore,
 }
 
 /// Reads one field after another. What is missing is empty: bytes that were not written by
@@ -144,6 +157,31 @@ impl<'a> ActiveToken<'a> {
         Fields(self.fields.get(12..).unwrap_or_default()).time()
     }
 
+    /// Whether it was found by the older of two secrets; see [`SecretUsed`].
+    pub fn is_by_older_secret(&self) -> bool {
+        self.flags & BY_OLDER != 0
+    }
+
+    /// What a secret other than the one that the token is kept with proves, by the first half of
+    /// its digest: nothing; the token, as found by it; or that only the store can tell.
+    pub(crate) fn by_other_secret(&self, half: [u32; 4], now: Timestamp) -> ByOther<'a> {
+        if self.flags & TWO_SECRETS == 0 {
+            return ByOther::Unproven;
+        }
+        match self.rest().ok().and_then(|rest| rest.older) {
+            Some(Older { half: Some(older), until }) => {
+                let differs = older.iter().zip(half).fold(0, |any, (a, b)| any | (a ^ b));
+                if differs == 0 && now < until {
+                    ByOther::Proven(Self { flags: self.flags | BY_OLDER, ..*self })
+                } else {
+                    ByOther::Unproven
+                }
+            }
+            // It is kept with the older one, because the newest was never used.
+            _ => ByOther::AskStore,
+        }
+    }
+
     fn texts(&self) -> Fields<'a> {
         Fields(self.fields.get(FIXED..).unwrap_or_default())
     }
@@ -220,9 +258,9 @@ impl<'a> ActiveToken<'a> {
         let invalid = |invalid: Invalid| self.damaged(invalid);
         let is_root = self.flags & ROOT != 0;
         let root = is_root.then(|| FamilyId::of_root(self.id()));
-        let mut device = rest.device;
+        let mut device = rest.device.unwrap_or_default();
         device.id = optional(self.device()).map_err(invalid)?;
-        let generation = Generation::new(rest.generation).unwrap_or_default();
+        let generation = Generation::new(rest.generation.unwrap_or_default()).unwrap_or_default();
         Ok(Token {
             id: self.id(),
             kind: self.kind(),
@@ -239,17 +277,24 @@ impl<'a> ActiveToken<'a> {
             uses_left: rest.uses_left,
             last_used: self.last_used(),
             family: rest.family.or(root),
-            ancestors: if is_root { vec![self.id()] } else { rest.ancestors },
+            ancestors: if is_root { vec![self.id()] } else { rest.ancestors.unwrap_or_default() },
             generation,
+            rotated_at: rest.rotated_at,
+            secret: match rest.older {
+                Some(older) if self.is_by_older_secret() => {
+                    SecretUsed::Older { until: older.until }
+                }
+                _ => SecretUsed::Newest,
+            },
             metadata: Metadata {
                 device,
                 app: rest.app,
                 app_version: rest.app_version,
-                labels: rest.labels,
-                tags: rest.tags,
+                labels: rest.labels.unwrap_or_default(),
+                tags: rest.tags.unwrap_or_default(),
             },
             claims: Claims {
-                registered: rest.registered,
+                registered: rest.registered.unwrap_or_default(),
                 private: PrivateClaims::from_json(self.claims_json()).map_err(invalid)?,
             },
             revocation: None,
@@ -287,7 +332,7 @@ impl Judged for ActiveToken<'_> {
 
     fn has_claim(&self, name: &ClaimName) -> bool {
         // What cannot be read meets no demand.
-        self.rest().is_ok_and(|rest| rest.registered.has(name))
+        self.rest().is_ok_and(|rest| rest.registered.is_some_and(|claims| claims.has(name)))
             || PrivateClaims::from_json(self.claims_json()).is_ok_and(|claims| claims.has(name))
     }
 

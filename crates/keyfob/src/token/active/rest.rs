@@ -6,7 +6,7 @@ use crate::id::{FamilyId, TokenId};
 use crate::names::{Labels, NameSet};
 use crate::text::{AppId, Tag, Version};
 use crate::time::{Timestamp, Ttl};
-use crate::token::{Device, RegisteredClaims, Token};
+use crate::token::{Device, RegisteredClaims, SecretUsed, Token};
 
 /// As a map, so that what is not there costs nothing. It never leaves the process.
 #[derive(PartialEq, Debug, Default, Encode, Decode)]
@@ -23,22 +23,37 @@ pub(super) struct Rest {
     #[n(4)]
     pub(super) family: Option<FamilyId>,
     #[n(5)]
-    pub(super) ancestors: Vec<TokenId>,
+    pub(super) ancestors: Option<Vec<TokenId>>,
     #[n(6)]
-    pub(super) generation: u32,
+    pub(super) generation: Option<u32>,
     /// Without its id, which is asked for more often.
     #[n(7)]
-    pub(super) device: Device,
+    pub(super) device: Option<Device>,
     #[n(8)]
     pub(super) app: Option<AppId>,
     #[n(9)]
     pub(super) app_version: Option<Version>,
     #[n(10)]
-    pub(super) labels: Labels,
+    pub(super) labels: Option<Labels>,
     #[n(11)]
-    pub(super) tags: NameSet<Tag>,
+    pub(super) tags: Option<NameSet<Tag>>,
     #[n(12)]
-    pub(super) registered: RegisteredClaims,
+    pub(super) registered: Option<RegisteredClaims>,
+    #[n(13)]
+    pub(super) rotated_at: Option<Timestamp>,
+    #[n(14)]
+    pub(super) older: Option<Older>,
+}
+
+/// The older of two secrets.
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
+pub(super) struct Older {
+    /// The first half of its digest; `None` if it is the one that the token was found by.
+    #[n(0)]
+    pub(super) half: Option<[u32; 4]>,
+    /// When it ends.
+    #[n(1)]
+    pub(super) until: Timestamp,
 }
 
 impl Rest {
@@ -51,14 +66,24 @@ impl Rest {
             absolute_expiry: token.absolute_expiry,
             uses_left: token.uses_left,
             family: token.family.filter(|_| !is_root),
-            ancestors: if is_root { Vec::new() } else { token.ancestors.clone() },
-            generation: token.generation.number(),
-            device: Device { id: None, ..metadata.device },
+            ancestors: unusual(if is_root { Vec::new() } else { token.ancestors.clone() }),
+            generation: unusual(token.generation.number()),
+            device: unusual(Device { id: None, ..metadata.device }),
             app: metadata.app,
             app_version: metadata.app_version,
-            labels: metadata.labels,
-            tags: metadata.tags,
-            registered: token.claims.registered.clone(),
+            labels: unusual(metadata.labels),
+            tags: unusual(metadata.tags),
+            registered: unusual(token.claims.registered.clone()),
+            rotated_at: token.rotated_at,
+            older: match token.secret {
+                SecretUsed::Newest => None,
+                SecretUsed::Older { until } => Some(Older { half: None, until }),
+            },
         }
     }
+}
+
+/// A value, unless it is the one that most tokens have.
+fn unusual<T: Default + PartialEq>(value: T) -> Option<T> {
+    Some(value).filter(|value| *value != T::default())
 }

@@ -6,7 +6,9 @@ use crate::text::{ClientId, Scope, Subject};
 use crate::token::sample;
 
 fn back(token: &Token) -> Token {
-    ActiveToken::over(IdDigits::of(token.id, &mut [0; 22]), &write(token, &[])).to_token().unwrap()
+    ActiveToken::over(IdDigits::of(token.id, &mut [0; 22]), &write(token, &[], Other::None))
+        .to_token()
+        .unwrap()
 }
 
 #[test]
@@ -23,6 +25,8 @@ fn every_field_of_a_token_reads_back() {
     more.idle_timeout = Some(Ttl::from_mins(5));
     more.absolute_expiry = Some(Timestamp::MAX);
     more.expires_at = None;
+    more.rotated_at = Some(full.issued_at);
+    more.secret = SecretUsed::Older { until: Timestamp::MAX };
     assert_eq!(back(&more), more);
     // Of the family of another.
     more.ancestors = vec![TokenId::from_bytes([9; 16]), full.id];
@@ -34,7 +38,7 @@ fn every_field_of_a_token_reads_back() {
 fn what_is_read_in_place_is_what_the_token_says() {
     let token = sample::token();
     let cells: Vec<Cell> = [3, 65_535].map(Cell::from_number).into();
-    let bytes = write(&token, &cells);
+    let bytes = write(&token, &cells, Other::None);
     let mut digits = [0; 22];
     let active = ActiveToken::over(IdDigits::of(token.id, &mut digits), &bytes);
     assert_eq!(active.cells().collect::<Vec<_>>(), cells);

@@ -1,22 +1,41 @@
 //! Writes the bytes that an [`ActiveToken`](super::ActiveToken) reads.
 
-use super::rest::Rest;
-use super::{KIND, ROOT};
+use super::rest::{Older, Rest};
+use super::{BY_OLDER, KIND, ROOT, TWO_SECRETS};
 use crate::id::FamilyId;
 use crate::store::Cell;
 use crate::time::Timestamp;
-use crate::token::{Kind, Token};
+use crate::token::{Kind, SecretUsed, Token};
 
 /// The length byte of a field whose length follows in two bytes.
 pub(super) const LONG: u8 = 255;
 
-/// The bytes of a token, with the cells that end it.
-pub(crate) fn write(token: &Token, cells: &[Cell]) -> Vec<u8> {
+/// A secret beside the one that a token is kept with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Other {
+    None,
+    /// The older one, by half of its digest.
+    Older {
+        half: [u32; 4],
+        until: Timestamp,
+    },
+    /// The newest, of which only the store may answer.
+    NewestUnused,
+}
+
+/// The bytes of a token, with the cells that end it and what is known of its other secret.
+pub(crate) fn write(token: &Token, cells: &[Cell], other: Other) -> Vec<u8> {
     let is_root =
         token.family == Some(FamilyId::of_root(token.id)) && token.ancestors == [token.id];
     let kind = Kind::ALL.iter().position(|kind| *kind == token.kind).unwrap_or_default() as u8;
     let mut bytes = Vec::with_capacity(128);
-    bytes.push(kind & KIND | if is_root { ROOT } else { 0 });
+    let flag = |is: bool, flag| if is { flag } else { 0 };
+    bytes.push(
+        kind & KIND
+            | flag(is_root, ROOT)
+            | flag(other != Other::None, TWO_SECRETS)
+            | flag(token.secret != SecretUsed::Newest, BY_OLDER),
+    );
     bytes.extend_from_slice(&token.id.lane().number().to_le_bytes());
     bytes.push(cells.len() as u8);
     bytes.extend(cells.iter().flat_map(|cell| cell.number().to_le_bytes()));
@@ -34,7 +53,10 @@ pub(crate) fn write(token: &Token, cells: &[Cell]) -> Vec<u8> {
     put_length(&mut bytes, token.scopes.len());
     token.scopes.iter().for_each(|scope| put(&mut bytes, Some(scope.as_str())));
     put(&mut bytes, Some(token.claims.private.as_json()).filter(|json| *json != "{}"));
-    let rest = Rest::of(token, is_root);
+    let mut rest = Rest::of(token, is_root);
+    if let Other::Older { half, until } = other {
+        rest.older = Some(Older { half: Some(half), until });
+    }
     if rest != Rest::default() {
         // Writing to memory cannot fail, and no value of ours has an encoding that can.
         let encoded = minicbor::encode(&rest, &mut bytes);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use keyfob::{
     Bearer, Error, Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits, ManualClock,
-    MemoryStore, OnFailure, Presentation, Refusal, SeededRandom, Timestamp, TokenManager, Ttl,
-    ValidationChain,
+    MemoryStore, OnFailure, Presentation, RefreshRequest, Refusal, SeededRandom, Timestamp,
+    TokenManager, Ttl, ValidationChain,
 };
 
 use super::Watched;
@@ -160,4 +160,27 @@ async fn an_attempt_that_cannot_be_counted_costs_what_the_policy_says() {
     assert_eq!(closed.fails(0, strange, IP).await, "throttled");
     closed.clock.advance(Ttl::from_secs(1));
     assert_eq!(closed.fails(0, strange, IP).await, "token_unknown", "as long as one comes back");
+}
+
+#[tokio::test]
+async fn guesses_at_refresh_tokens_and_at_what_is_derived_from_count_too() {
+    let foreign = TokenManager::new(MemoryStore::new().unwrap());
+    let foreign = foreign.issue(Grant::new(Kind::Refresh)).await.unwrap().bearer;
+    for is_refresh in [true, false] {
+        let bench = bench([attempts("3/1m")]).await;
+        let from = |bearer| Presentation::new(bearer).from_ip(IP.parse().unwrap());
+        let mut codes = Vec::new();
+        for _ in 0..4 {
+            let node = &bench.nodes[0];
+            let refused = if is_refresh {
+                node.refresh(from(foreign.expose()), RefreshRequest::new()).await.map(drop)
+            } else {
+                let grant = Grant::new(Kind::Access);
+                node.derive(from(bench.strange.expose()), grant).await.map(drop)
+            };
+            codes.push(refused.unwrap_err().code().to_owned());
+        }
+        assert_eq!(codes[..3], ["token_unknown"; 3]);
+        assert_eq!(codes[3], bench.fails(0, bench.good.expose(), IP).await, "it has to wait");
+    }
 }

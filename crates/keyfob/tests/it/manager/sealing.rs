@@ -5,11 +5,14 @@ use keyfob::store::{
     Cursor, Feed, Loaded, Operation, Order, Query, RecordVersion, Replace, Store, Verdict,
 };
 use keyfob::{
-    Error, Filter, Issued, KeyNumber, LaneCount, ManualClock, MemoryStore, OsRandom, Paging,
-    SeededRandom, Sight, Timestamp, TokenId, TokenManager, Ttl, ValidationChain, Why,
+    Error, Filter, Issued, KeyNumber, LaneCount, ManualClock, MemoryStore, OsRandom, PageCursor,
+    Paging, RefreshCase, RefreshRequest, SeededRandom, SessionPolicy, Sight, Timestamp, TokenId,
+    TokenManager, Ttl, ValidationChain, WhenFull, Why,
 };
 
 use super::session;
+
+mod resealing;
 
 /// One store, and whatever managers come to it.
 struct Vault {
@@ -279,172 +282,4 @@ async fn a_store_is_sealed_while_it_is_in_use_and_then_takes_nothing_bare() {
     assert_eq!(code(&manager, &before).await, "not_sealed");
     let page = manager.list(&filter, Paging::by(10)).await.unwrap();
     assert_eq!((page.tokens.len(), page.unreadable), (1, 1));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_is_changed_while_traffic_flows() {
-    let vault = Vault::new();
-    let old = ring(1);
-    let manager = vault.sealed(&old);
-    let mut issued = Vec::new();
-    for n in 0..1200 {
-        let grant = session(&format!("user{}", n % 7)).tag("all");
-        issued.push(manager.issue(grant).await.unwrap());
-        vault.clock.advance(Ttl::from_millis(1).unwrap());
-    }
-    let mut ring = turned(&old, NewKey::SealingAndTerms, 2);
-    manager.use_keys(&ring).unwrap();
-    let filter = Filter::new().tag("all");
-
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let traffic = {
-        let (manager, some) = (manager.clone(), issued[..40].to_vec());
-        let filter = filter.clone();
-        tokio::spawn(async move {
-            let mut more = Vec::new();
-            while !*stopped.borrow() {
-                more.push(manager.issue(session("user1").tag("all")).await.unwrap());
-                let id = some[more.len() % some.len()].token.id;
-                let tag = format!("t{}", more.len());
-                let change = |metadata: &mut keyfob::Metadata| {
-                    metadata.tags.insert(tag.as_str().try_into()?)
-                };
-                // A token has room for so many tags.
-                let _full = manager.update(id, None, change).await;
-                let mut listed = 0;
-                let mut paging = Paging::by(1000);
-                loop {
-                    let page = manager.list(&filter, paging.clone()).await.unwrap();
-                    listed += page.tokens.len();
-                    match page.next {
-                        Some(next) => paging = paging.after(Some(next)),
-                        None => break,
-                    }
-                }
-                assert!(listed >= 1200, "a list in between misses none: {listed}");
-                tokio::task::yield_now().await;
-            }
-            more
-        })
-    };
-    let mut pages = 0;
-    let mut cursor = None;
-    let mut reseal = manager.reseal().unwrap();
-    let count = |progress: &keyfob::ResealProgress| {
-        pages += 1;
-        cursor = cursor.take().or(progress.rest.cursor());
-    };
-    let done = reseal.run(count).await.unwrap();
-    stop.send(true).unwrap();
-    let more = traffic.await.unwrap();
-    assert!(pages >= 3 && done.resealed >= 1100, "{pages} pages, {done:?}");
-
-    // From the first page on, there is less to look at and nothing to do.
-    let again = manager.reseal().unwrap().resume(cursor.unwrap()).run(|_| {}).await.unwrap();
-    assert_eq!((again.resealed, again.unreadable), (0, 0));
-    assert!(again.examined < done.examined);
-    let (first, second) = (KeyNumber::FIRST, ring.active());
-    let counts = manager.count_by_key().await.unwrap();
-    assert_eq!(counts.keys().collect::<Vec<_>>(), [&second], "{counts:?}");
-    for key in [KeyNumber::BARE, first] {
-        manager.retire_key(&mut ring, key).await.unwrap();
-    }
-    manager.use_keys(&ring).unwrap();
-    assert_eq!(manager.count(&filter).await.unwrap(), (1200 + more.len()) as u64);
-    for issued in issued.iter().chain(&more) {
-        assert!(is_good(&manager, issued).await);
-    }
-    // A node that was not told of the new ring reads what it can, and writes nothing.
-    let stale = vault.sealed(&old);
-    assert_eq!(stale.issue(session("user1")).await.unwrap_err().code(), "key_retired");
-}
-
-#[tokio::test]
-async fn resealing_keeps_what_a_token_is() {
-    let vault = Vault::new();
-    let old = ring(1);
-    let manager = vault.sealed(&old);
-    let family = manager.issue(session("user123")).await.unwrap();
-    let grant = keyfob::Grant::new(keyfob::Kind::Access);
-    let child = manager.mint(family.token.id, grant).await.unwrap();
-    let revoked = manager.issue(session("user123")).await.unwrap();
-    manager.revoke(revoked.token.id, Why::because("user logout")).await.unwrap();
-    let ids = [family.token.id, child.token.id, revoked.token.id];
-    let mut before = Vec::new();
-    for id in ids {
-        before.push(manager.get(id).await.unwrap());
-    }
-    manager.use_keys(&turned(&old, NewKey::SealingAndTerms, 2)).unwrap();
-    let events = manager.latest_event().await.unwrap();
-    assert_eq!(manager.reseal().unwrap().run(|_| {}).await.unwrap().resealed, 3);
-    for (id, before) in ids.into_iter().zip(before) {
-        assert_eq!(manager.get(id).await.unwrap(), before);
-        assert_eq!(vault.raw(id).await.key.value(), 2);
-    }
-    let told = manager.events(&events, 10).await.unwrap().events;
-    assert!(told.is_empty(), "nothing has happened");
-    manager.revoke(family.token.id, Why::unstated()).await.unwrap();
-    assert_eq!(
-        code(&manager, &child).await,
-        "token_revoked",
-        "a cascade reaches what was resealed"
-    );
-}
-
-#[tokio::test]
-async fn what_is_warm_in_a_cache_stays_good_through_a_reseal() {
-    let vault = Vault::new();
-    let old = ring(1);
-    let manager = vault.sealed(&old);
-    let issued = manager.issue(session("user123")).await.unwrap();
-    let chain = ValidationChain::new();
-    assert!(manager.validate(&issued.bearer, &chain).await.is_ok());
-    manager.use_keys(&turned(&old, NewKey::Sealing, 2)).unwrap();
-    manager.reseal().unwrap().run(|_| {}).await.unwrap();
-    assert!(manager.validate(&issued.bearer, &chain).await.is_ok());
-    manager.revoke(issued.token.id, Why::unstated()).await.unwrap();
-    let refused = manager.validate(&issued.bearer, &chain).await.unwrap_err();
-    assert_eq!(refused.code(), "token_revoked");
-}
-
-#[tokio::test]
-async fn what_is_changed_before_it_is_resealed_is_still_found_and_resealed() {
-    let vault = Vault::new();
-    let before = [vault.bare().issue(session("user123").tag("old")).await.unwrap()];
-    let old = ring(1);
-    let sealed = vault.sealed(&old);
-    let issued = sealed.issue(session("user123").tag("old")).await.unwrap();
-    let mut ring = turned(&old, NewKey::SealingAndTerms, 2);
-    let manager = vault.sealed(&ring);
-    let ids = [before[0].token.id, issued.token.id];
-    for id in ids {
-        let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("new".try_into()?);
-        manager.update(id, None, change).await.unwrap();
-        assert_eq!(vault.raw(id).await.key, ring.active(), "what is written is sealed at once");
-    }
-    let counts = manager.count_by_key().await.unwrap();
-    let expected = [(KeyNumber::BARE, 1), (KeyNumber::FIRST, 1)];
-    assert_eq!(counts.into_iter().collect::<Vec<_>>(), expected, "their terms are older");
-    let found = async |tag: &str| {
-        let tag = Filter::new().tag(tag);
-        let mut found = ids_of(&manager, &tag).await;
-        found.sort();
-        found
-    };
-    let mut all = ids;
-    all.sort();
-    for tag in ["old", "new"] {
-        assert_eq!(found(tag).await, all, "{tag}");
-    }
-    for key in [KeyNumber::BARE, KeyNumber::FIRST] {
-        assert!(manager.retire_key(&mut ring, key).await.is_err(), "{key:?} is needed");
-    }
-    assert_eq!(manager.reseal().unwrap().run(|_| {}).await.unwrap().resealed, 2);
-    for key in [KeyNumber::BARE, KeyNumber::FIRST] {
-        manager.retire_key(&mut ring, key).await.unwrap();
-    }
-    manager.use_keys(&ring).unwrap();
-    for tag in ["old", "new"] {
-        assert_eq!(found(tag).await, all, "{tag}");
-    }
 }

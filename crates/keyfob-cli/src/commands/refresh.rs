@@ -1,0 +1,53 @@
+//! `refresh`: a refresh token to its next pair.
+
+use keyfob::{Presentation, RefreshRequest};
+use serde::Serialize;
+
+use super::issue::{self, IssuedView};
+use crate::args::{self, RefreshArgs};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::input;
+use crate::table::or_never;
+
+#[derive(Serialize)]
+struct PairView<'a> {
+    case: &'static str,
+    access: IssuedView<'a>,
+    refresh: IssuedView<'a>,
+}
+
+pub(super) async fn run(args: &RefreshArgs, context: &mut Context) -> Result<(), Failure> {
+    let bytes = input::bearer(args::source(args.bearer_file.as_ref()), input::MOST_BYTES).await?;
+    let bearer = std::str::from_utf8(&bytes).unwrap_or_default();
+    let mut presented = Presentation::new(bearer);
+    if let Some(device) = &args.device_id {
+        presented = presented.by_device(device);
+    }
+    let mut request = RefreshRequest::new();
+    request = args.scope.iter().cloned().fold(request, RefreshRequest::scope);
+    request = args.audience.iter().cloned().fold(request, RefreshRequest::audience);
+    request = args.access_ttl.into_iter().fold(request, RefreshRequest::access_ttl);
+    request = args.client.iter().cloned().fold(request, RefreshRequest::client);
+    request = args.by.iter().cloned().fold(request, RefreshRequest::by);
+    let pair = context.manager.refresh(presented, request).await?;
+    let now = context.now();
+    let output = &mut context.output;
+    let written = if output.is_json() {
+        let view = |issued| IssuedView::of(issued, now);
+        let (access, refresh) = (view(&pair.access), view(&pair.refresh));
+        output.object(&PairView { case: pair.case.as_str(), access, refresh })
+    } else {
+        output.fields(&[
+            ("case", pair.case.to_string()),
+            ("access", pair.access.token.id.to_string()),
+            ("expires", or_never(pair.access.token.expires_at)),
+            ("access bearer", pair.access.bearer.expose().to_owned()),
+            ("refresh", pair.refresh.token.id.to_string()),
+            ("refresh bearer", pair.refresh.bearer.expose().to_owned()),
+        ])
+    };
+    written.and_then(|()| output.flush()).map_err(|failure| issue::lost(failure, &pair.refresh))?;
+    issue::note_once(output, "both bearers are shown only this once: hand them to their owner");
+    Ok(())
+}

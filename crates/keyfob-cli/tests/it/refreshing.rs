@@ -1,0 +1,88 @@
+//! Refreshing, deriving, and new secrets for API keys.
+
+use crate::harness::{Done, Keyfob};
+
+impl Keyfob {
+    fn with_bearer(&self, words: &str, bearer: &str) -> Done {
+        let words: Vec<_> = words.split(' ').collect();
+        self.feed(&words, bearer.as_bytes())
+    }
+}
+
+#[test]
+fn a_refresh_token_is_exchanged_and_a_retry_gets_the_same() {
+    let keyfob = Keyfob::new();
+    let (id, bearer) =
+        keyfob.issue(&["--kind=refresh", "--subject=user123", "--scope=read", "--scope=write"]);
+    let pair = keyfob.with_bearer("refresh --json --scope read", &bearer).exits(0).object();
+    assert_eq!((&pair["case"], &pair["refresh"]["id"]), (&"rotated".into(), &id.into()));
+    assert_eq!(pair["access"]["scopes"], serde_json::json!(["read"]));
+    let again = keyfob.with_bearer("refresh --json --scope read", &bearer).exits(0).object();
+    assert_eq!(again["case"], "replayed");
+    for which in ["access", "refresh"] {
+        assert_eq!(again[which]["bearer"], pair[which]["bearer"]);
+        let bearer = pair[which]["bearer"].as_str().unwrap();
+        keyfob.with_bearer("validate", bearer).exits(0);
+    }
+    keyfob.with_bearer("validate", &bearer).exits(1);
+    let text = keyfob.with_bearer("refresh --scope read", &bearer).exits(0);
+    assert!(text.stdout.contains("case:") && text.stdout.contains("replayed"), "{text:?}");
+    text.says("only this once");
+}
+
+#[test]
+fn what_is_refused_is_told_by_its_code() {
+    let keyfob = Keyfob::new();
+    let (id, bearer) = keyfob.issue(&["--kind=refresh", "--scope=read"]);
+    let refused = |words: &str, bearer: &str, exit| {
+        keyfob.with_bearer(words, bearer).exits(exit).error_code()
+    };
+    assert_eq!(refused("refresh --json --scope admin", &bearer, 2), "invalid_value");
+    keyfob.with_bearer("refresh", &bearer).exits(0);
+    assert_eq!(refused("refresh --json --client other", &bearer, 1), "refused_in_window");
+    keyfob.run(&["revoke", &id]).exits(0);
+    assert_eq!(refused("refresh --json", &bearer, 1), "family_ended");
+    assert_eq!(refused("refresh --json", "junk", 1), "token_malformed");
+    assert_eq!(refused("derive --json", &bearer, 1), "invalid_kind");
+    let (id, _) = keyfob.issue(&["--kind=session"]);
+    let refused = keyfob.run(&["rotate", &id, "--json"]).exits(1);
+    assert_eq!(refused.error_code(), "not_rotatable");
+    for command in ["refresh", "derive"] {
+        let misplaced = keyfob.run(&[command, "--json", "hunter2"]).exits(2);
+        assert!(!misplaced.stderr.contains("hunter2"));
+        assert_eq!(misplaced.error_code(), "bearer_in_argument");
+    }
+}
+
+#[test]
+fn an_api_key_has_two_secrets_for_a_while() {
+    let keyfob = Keyfob::new();
+    let (id, old) = keyfob.issue(&["--kind=api-key", "--client=acme"]);
+    let rotated = keyfob.run(&["rotate", &id, "--overlap", "1h", "--json"]).exits(0).object();
+    let new = rotated["bearer"].as_str().unwrap();
+    for bearer in [&old, new] {
+        keyfob.with_bearer("validate", bearer).exits(0);
+    }
+    let rotated = keyfob.run(&["rotate", &id, "--overlap", "0", "--json"]).exits(0).object();
+    let newest = rotated["bearer"].as_str().unwrap();
+    for (bearer, exit) in [(&*old, 1), (new, 1), (newest, 0)] {
+        keyfob.with_bearer("validate", bearer).exits(exit);
+    }
+    let history = keyfob.run(&["history", &id]).exits(0).stdout;
+    assert_eq!(history.matches("secret_replaced").count(), 2, "{history}");
+    keyfob.run(&["rotate", &id, "--overlap", "soon"]).exits(2);
+}
+
+#[test]
+fn what_is_derived_says_who_acts_and_falls_with_what_it_is_derived_from() {
+    let keyfob = Keyfob::new();
+    let (id, bearer) = keyfob.issue(&["--kind=session", "--subject=user123", "--scope=read"]);
+    let words = "derive --json --acting agent-7 --scope read --ttl 5m";
+    let derived = keyfob.with_bearer(words, &bearer).exits(0).object();
+    assert_eq!(derived["subject"], "user123");
+    assert_eq!(derived["claims"]["act"]["sub"], "agent-7");
+    let derived = derived["bearer"].as_str().unwrap();
+    keyfob.with_bearer("validate", derived).exits(0);
+    keyfob.run(&["revoke", &id]).exits(0);
+    keyfob.with_bearer("validate", derived).exits(1);
+}

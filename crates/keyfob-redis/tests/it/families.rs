@@ -1,0 +1,88 @@
+//! Rotation on a real server: many tasks over three connections, in 10,000 rounds. And logins within
+//! a policy.
+
+use std::sync::Arc;
+
+use keyfob::{
+    Clock, Filter, Grant, Kind, RefreshCase, RefreshRequest, SessionPolicy, SystemClock, Timestamp,
+    TokenManager, TokenState, Ttl, WhenFull, Why,
+};
+use keyfob_testkit::families::{Families, refresh_many};
+use keyfob_testkit::redis::server;
+
+use crate::stage::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_tasks_on_three_connections_never_log_anybody_out_but_a_thief() {
+    let config = config(&server().url(), 8);
+    let mut nodes = Vec::new();
+    for _ in 0..3 {
+        nodes.push(TokenManager::builder(Arc::new(open(&config).await)).build());
+    }
+    let families = Families { tasks: 50, rounds: 10_000, window: Ttl::from_secs(10) };
+    let report = refresh_many(&nodes, families).await;
+    assert!(report.rotated >= 8_000 && report.replayed >= 8_000, "{report:?}");
+    assert!(report.refused_in_window > 0 && report.ended == 40, "{report:?}");
+}
+
+#[derive(Debug)]
+struct Ahead(Ttl);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + self.0
+    }
+}
+
+#[tokio::test]
+async fn nodes_whose_clocks_differ_agree_on_the_window() {
+    let config = config(&server().url(), 8);
+    let right = TokenManager::builder(Arc::new(open(&config).await)).build();
+    let ahead = Ttl::from_hours(3);
+    let store = open(&config.clone().with_clock(Arc::new(Ahead(ahead)))).await;
+    let fast = TokenManager::builder(Arc::new(store)).clock(Ahead(ahead)).build();
+    for (first, second) in [(&right, &fast), (&fast, &right)] {
+        let grant = Grant::new(Kind::Refresh).subject("user123");
+        let bearer = right.issue(grant).await.unwrap().bearer;
+        let pair = first.refresh(&bearer, RefreshRequest::new()).await.unwrap();
+        let again = second.refresh(&bearer, RefreshRequest::new()).await.unwrap();
+        assert_eq!(again.case, RefreshCase::Replayed);
+        assert_eq!(again.access.bearer.expose(), pair.access.bearer.expose());
+        let rotated_at = pair.refresh.token.rotated_at.unwrap();
+        let off = rotated_at.as_millis().abs_diff(SystemClock.now().as_millis());
+        assert!(off < 5_000, "by the server's clock: {off} ms");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_logins_at_the_same_time_on_two_nodes_no_more_live_than_may() {
+    let config = config(&server().url(), 8);
+    let policy = SessionPolicy::at_most(3, WhenFull::RetireOldest);
+    let mut nodes = Vec::new();
+    for _ in 0..2 {
+        let store = Arc::new(open(&config).await);
+        nodes.push(TokenManager::builder(store).sessions(policy).build());
+    }
+    let session = || Grant::new(Kind::Session).subject("user123");
+    let live = Filter::new().subject("user123").state(TokenState::Active);
+    // The second time, with a roster that fell with everything else.
+    for _ in 0..2 {
+        let logins = (0..20).map(|n| {
+            let (node, live) = (nodes[n % 2].clone(), live.clone());
+            tokio::spawn(async move {
+                let outcome = node.issue(session()).await;
+                assert!(node.count(&live).await.unwrap() <= 3);
+                outcome.map(drop)
+            })
+        });
+        for login in logins.collect::<Vec<_>>() {
+            match login.await.unwrap() {
+                Ok(()) => {}
+                Err(error) => assert_eq!(error.code(), "contended"),
+            }
+        }
+        assert_eq!(nodes[0].count(&live).await.unwrap(), 3);
+        nodes[1].revoke_all(Why::because("drill")).await.unwrap();
+        assert_eq!(nodes[0].count(&live).await.unwrap(), 0);
+    }
+}

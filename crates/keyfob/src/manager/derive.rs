@@ -1,0 +1,103 @@
+//! Derived tokens: for a service or an agent that acts for somebody.
+
+use super::TokenManager;
+use super::issue::{Issued, Parent, narrow};
+use crate::bearer::Bearer;
+use crate::error::Error;
+use crate::id::TokenId;
+use crate::invalid::{Invalid, Problem};
+use crate::store::Loaded;
+use crate::token::{Grant, Kind, SecretUsed, Token, TokenState};
+use crate::validation::{Presentation, Refusal, ValidationChain};
+
+impl TokenManager {
+    /// Derives a token from one that is presented: for the same subject and client, with the scope
+    /// that is asked for and no other, no wider audience and no longer life, and revoked with it.
+    /// Who is to act is said by [`Grant::acting`]; it is put before whoever acted already.
+    ///
+    /// A line of descent is at most eight long, and as wide as it likes. Revoking any token of the
+    /// tree ends all below it at once, however many there are.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use keyfob::{Grant, Kind, MemoryStore, TokenManager, Ttl, Why};
+    /// # let manager = TokenManager::new(MemoryStore::new()?);
+    /// let session = manager
+    ///     .issue(Grant::new(Kind::Session).subject("user123").scopes("mail calendar"))
+    ///     .await?;
+    /// let grant = Grant::new(Kind::Access).acting("agent-7").scope("calendar").ttl(Ttl::from_mins(5));
+    /// let derived = manager.derive(&session.bearer, grant).await?;
+    /// assert_eq!(derived.token.subject, session.token.subject);
+    ///
+    /// manager.revoke(session.token.id, Why::because("user logout")).await?;
+    /// assert!(manager.validate_any(&derived.bearer).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the bearer is not good, or is that of a refresh token, which is to be
+    /// refreshed instead; [`Error::Invalid`] when the grant is wider than the token, the line too
+    /// long, or the uses of the token are counted; [`Error::Ended`] when it is revoked meanwhile;
+    /// [`Error::Store`].
+    pub async fn derive(
+        &self,
+        presented: impl Into<Presentation<'_>>,
+        grant: Grant,
+    ) -> Result<Issued, Error> {
+        let parts = grant.into_parts()?;
+        let presented = presented.into();
+        if let Some(throttled) = self.throttled(presented.ip) {
+            return Err(self.refuse(throttled, None));
+        }
+        let (loaded, token) = match self.parent(&presented).await {
+            Err((Error::Refused(refusal), seen)) => {
+                self.count_failure(presented.ip, &refusal).await;
+                return Err(self.refuse(refusal, seen));
+            }
+            outcome => outcome.map_err(|(error, _)| error)?,
+        };
+        if token.uses_left.is_some() {
+            let rule = "its uses are counted: what is derived would be used without being counted";
+            return Err(Invalid::new("parent", Problem::Contradiction { rule }).into());
+        }
+        let parts = narrow(parts, &token)?;
+        let parent = Parent { token: &token, stamp: loaded.stamp, keep_until: loaded.keep_until };
+        match self.issue_from(parts, Some(parent)).await {
+            Err(Error::Superseded) => {
+                Err(Error::Ended { id: token.id, state: TokenState::Revoked })
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The token that is presented, if something may be derived from it; with a refusal the token
+    /// that the bearer proved to be one's.
+    async fn parent(
+        &self,
+        presented: &Presentation<'_>,
+    ) -> Result<(Loaded, Token), (Error, Option<TokenId>)> {
+        let unknown = |error: Error| (error, None);
+        let bearer = Bearer::parse(presented.bearer, &self.inner.prefix);
+        let bearer = bearer.map_err(|refused| unknown(refused.into()))?;
+        if bearer.kind() == Kind::Refresh {
+            return Err(unknown(Refusal::Kind { found: Kind::Refresh }.into()));
+        }
+        let (loaded, record) = match self.load(bearer.id()).await {
+            Err(Error::NotFound { .. }) => return Err(unknown(Refusal::Unknown.into())),
+            read => read.map_err(unknown)?,
+        };
+        let now = self.now();
+        let secret = record.secret_of(&bearer, now);
+        let secret = secret.ok_or_else(|| unknown(Refusal::Unknown.into()))?;
+        let mut token = record.into_token(&loaded);
+        let met = ValidationChain::new().check_but_rules(&token, presented.device, now);
+        met.map_err(|refusal| (refusal.into(), Some(token.id)))?;
+        if let SecretUsed::Older { until } = secret {
+            // What is derived by a secret does not outlive it.
+            token.expires_at = Some(token.expires_at.map_or(until, |end| end.min(until)));
+        }
+        Ok((loaded, token))
+    }
+}

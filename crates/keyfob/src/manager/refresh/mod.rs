@@ -1,0 +1,274 @@
+//! Refresh tokens: from one pair to the next.
+//!
+//! What a presented bearer means is decided by [`rotation`](crate::rotation); here it is done. A
+//! rotation is one conditional write: the record moves on and the access token is stored in the
+//! same step, or nothing is. Both secrets are functions of the bearer that was presented and of the
+//! record, so whoever comes second with the same bearer is given the same pair, and no answer has
+//! to be kept for it.
+
+mod pair;
+mod request;
+
+pub use request::RefreshRequest;
+
+use super::TokenManager;
+use crate::bearer::Bearer;
+use crate::bearer::ratchet::{Proof, Ratchet};
+use crate::codec::Record;
+use crate::error::Error;
+use crate::event::{Happening, Sight};
+use crate::id::TokenId;
+use crate::rotation::{
+    Cause, Decision, EarlierAccess, Held, Presenter, RefreshCase, RefreshPolicy, RefreshRefused,
+    Rotation, decide,
+};
+use crate::store::{Loaded, Revoked};
+use crate::time::Timestamp;
+use crate::token::{Integrity, Kind, Token, TokenState};
+use crate::validation::{Presentation, Refusal};
+use request::RequestParts;
+
+use super::Why;
+use super::issue::Issued;
+
+/// What a refresh token was exchanged for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Refreshed {
+    /// [`RefreshCase::Rotated`], or [`RefreshCase::Replayed`] for an answer that was given before.
+    pub case: RefreshCase,
+    /// The access token.
+    pub access: Issued,
+    /// The refresh token, with its next bearer: the one that was presented is retired.
+    pub refresh: Issued,
+}
+
+/// How often a record is read before too many are taken to be at it.
+const TRIES: usize = 16;
+
+/// One refresh token, as it was presented and as it was read.
+struct Shown<'a> {
+    bearer: &'a Bearer,
+    request: &'a RequestParts,
+    by: Presenter,
+    policy: RefreshPolicy,
+    loaded: Loaded,
+    record: Record,
+    rotation: Rotation,
+}
+
+impl TokenManager {
+    /// Exchanges a refresh token for an access token and the next bearer of the refresh token.
+    ///
+    /// A client that lost the answer, or a second one that asks at the same time, is given the same
+    /// pair within the window: see [`RefreshPolicy`]. A bearer that comes back later than that has
+    /// two holders, and its family is ended. See [`RefreshCase`] for all that can happen.
+    ///
+    /// ```
+    /// use keyfob::{Grant, Kind, MemoryStore, RefreshCase, RefreshRequest, TokenManager};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = TokenManager::new(MemoryStore::new()?);
+    /// let grant = Grant::new(Kind::Refresh).subject("user123").scopes("read write");
+    /// let first = manager.issue(grant).await?.bearer;
+    ///
+    /// let narrowed = || RefreshRequest::new().scope("read");
+    /// let pair = manager.refresh(&first, narrowed()).await?;
+    /// assert!(manager.validate_any(&pair.access.bearer).await.is_ok());
+    ///
+    /// // The answer was lost: the retry gets the same.
+    /// let again = manager.refresh(&first, narrowed()).await?;
+    /// assert_eq!(again.case, RefreshCase::Replayed);
+    /// assert_eq!(again.refresh.bearer.expose(), pair.refresh.bearer.expose());
+    /// assert_eq!(again.access.bearer.expose(), pair.access.bearer.expose());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Refresh`] when it is not exchanged; [`Error::Refused`] when it is no refresh token
+    /// or unknown; [`Error::Invalid`] when more is asked for than it allows; [`Error::Contended`];
+    /// [`Error::Store`]: then try again with the same bearer, which does no harm.
+    pub async fn refresh(
+        &self,
+        presented: impl Into<Presentation<'_>>,
+        request: RefreshRequest,
+    ) -> Result<Refreshed, Error> {
+        request.check()?;
+        let presented = presented.into();
+        if let Some(throttled) = self.throttled(presented.ip) {
+            return Err(self.refuse(throttled, None));
+        }
+        let outcome = self.exchange(presented, &request.parts).await;
+        match &outcome {
+            Ok(Refreshed { case: RefreshCase::Replayed, refresh, .. }) => {
+                self.observe(|| Sight::Replayed { token: refresh.token.id });
+            }
+            Err(Error::Refresh(refused)) => {
+                if let RefreshRefused::AheadOfStore { token } = refused {
+                    tracing::error!(%token, "the store has lost a rotation: see to its durability");
+                }
+                let (token, code) = (Some(refused.token()), refused.code().to_owned());
+                self.observe(|| Sight::Refused { token, code });
+            }
+            Err(Error::Refused(refusal)) => {
+                self.observe_refusal(refusal, None);
+                self.count_failure(presented.ip, refusal).await;
+            }
+            _ => {}
+        }
+        outcome
+    }
+
+    async fn exchange(
+        &self,
+        presented: Presentation<'_>,
+        request: &RequestParts,
+    ) -> Result<Refreshed, Error> {
+        let bearer = Bearer::parse(presented.bearer, &self.inner.prefix)?;
+        if bearer.kind() != Kind::Refresh {
+            return Err(Refusal::Kind { found: bearer.kind() }.into());
+        }
+        let id = bearer.id();
+        let mut known = self.inner.known.take(id);
+        for _ in 0..TRIES {
+            let (is_fresh, (loaded, record)) = match known.take() {
+                Some(known) => (false, known),
+                None => match self.load(id).await {
+                    Err(Error::NotFound { .. }) => return Err(Refusal::Unknown.into()),
+                    read => (true, read?),
+                },
+            };
+            let Some(ratchet) = record.ratchet.clone() else {
+                return Err(Refusal::Unknown.into());
+            };
+            let proof = ratchet.prove(&bearer);
+            if proof == Proof::Unknown {
+                return Err(Refusal::Unknown.into());
+            }
+            let rotation = record.rotation.clone().unwrap_or_default();
+            let policy = rotation.policy.unwrap_or(self.inner.refresh_policy);
+            let now = rotation.time(self.inner.store.time_of(id.lane(), self.now()).await);
+            let token = record.clone().into_token(&loaded);
+            let state = token.state(now);
+            let generation = record.generation;
+            let by = presenter(&ratchet, &presented, request);
+            let shown = Shown { bearer: &bearer, request, by, policy, loaded, record, rotation };
+            let held = Held { state, generation, rotation: &shown.rotation, window: policy.window };
+            let decision = decide(proof, &held, by, now);
+            if !is_fresh && !matches!(decision, Decision::Rotate(_)) {
+                // What this node remembers is good for nothing else.
+                continue;
+            }
+            if let Decision::Over(state) = decision {
+                return Err(over(token, state));
+            }
+            is_bound_to(&token, &presented, request)?;
+            match decision {
+                Decision::Rotate(next) => {
+                    if let Some(refreshed) = self.go_on(&ratchet, shown, next, now).await? {
+                        return Ok(refreshed);
+                    }
+                }
+                Decision::Replay(at) => {
+                    if let Some(refreshed) = self.give_again(&ratchet, shown, at).await? {
+                        return Ok(refreshed);
+                    }
+                }
+                Decision::End(cause) => return Err(self.end(&shown, cause).await?),
+                Decision::RefuseInWindow => {
+                    return Err(RefreshRefused::InWindow { token: id }.into());
+                }
+                Decision::Ahead => return Err(RefreshRefused::AheadOfStore { token: id }.into()),
+                Decision::Over(state) => return Err(over(token, state)),
+                Decision::Unknown => return Err(Refusal::Unknown.into()),
+            }
+        }
+        Err(Error::Contended { id })
+    }
+
+    /// Ends a family.
+    async fn end(&self, shown: &Shown<'_>, cause: Cause) -> Result<Error, Error> {
+        let (token, generation) = (shown.loaded.id, shown.record.generation.number());
+        let presented = shown.bearer.generation().number();
+        let reuse =
+            |is_forged| Happening::ReuseDetected { token, presented, generation, is_forged };
+        let (reason, more) = match cause {
+            Cause::Reuse => ("reuse_detected", Some(reuse(false))),
+            Cause::Forgery => ("reuse_detected", Some(reuse(true))),
+            Cause::LastGeneration => ("generations_exhausted", None),
+        };
+        let revoked = self.revoke_and_tell(token, &Why::because(reason), more).await?;
+        Ok(match (cause, revoked) {
+            (_, Revoked::Missing) => Refusal::Unknown.into(),
+            (Cause::Reuse | Cause::Forgery, Revoked::Now) => {
+                RefreshRefused::ReuseDetected { token }.into()
+            }
+            _ => over(self.get(token).await?, TokenState::Revoked),
+        })
+    }
+
+    /// Does to earlier access tokens what the policy says. It is done again with each replay, so
+    /// that a node that stopped halfway leaves nothing undone.
+    async fn see_to_earlier(
+        &self,
+        policy: RefreshPolicy,
+        earlier: Option<TokenId>,
+    ) -> Result<(), Error> {
+        if let (EarlierAccess::RevokePrevious, Some(earlier)) = (policy.earlier_access, earlier) {
+            self.revoke_record(earlier, &Why::because("superseded by a rotation")).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Who presents it, as far as that is known.
+fn presenter(ratchet: &Ratchet, presented: &Presentation<'_>, request: &RequestParts) -> Presenter {
+    let client = request.client.as_ref().map(|client| client.as_str().as_bytes());
+    let device = presented.device.map(|device| device.as_str().as_bytes());
+    let key = request.proof_key.as_ref().map(|key| key.thumbprint().as_str().as_bytes());
+    Presenter(ratchet.fingerprint(&[client, device, key]))
+}
+
+/// Whether whoever presents it is not somebody else than it is bound to. A key has to be proven; of
+/// client and device, it may be that nothing is known.
+fn is_bound_to(
+    token: &Token,
+    presented: &Presentation<'_>,
+    request: &RequestParts,
+) -> Result<(), RefreshRefused> {
+    let differs = |bound: Option<&str>, shown: Option<&str>| {
+        bound.zip(shown).is_some_and(|(bound, shown)| bound != shown)
+    };
+    let client = token.client.as_ref().map(|client| client.as_str());
+    let device = token.metadata.device.id.as_ref().map(|device| device.as_str());
+    let key = &token.claims.registered.confirmation;
+    let what = if differs(client, request.client.as_ref().map(|client| client.as_str())) {
+        "client"
+    } else if differs(device, presented.device.map(|device| device.as_str())) {
+        "device"
+    } else if key.is_some() && *key != request.proof_key {
+        "proof key"
+    } else {
+        return Ok(());
+    };
+    Err(RefreshRefused::WrongPresenter { token: token.id, what })
+}
+
+/// The error for a family that is over, or has yet to begin.
+fn over(token: Token, state: TokenState) -> Error {
+    match (state, token.not_before) {
+        _ if token.integrity == Integrity::EpochsLost => Refusal::Damaged.into(),
+        (TokenState::Pending, Some(from)) => Refusal::NotYetValid { from }.into(),
+        _ => {
+            let revocation = token.revocation.map(Box::new);
+            RefreshRefused::FamilyEnded { token: token.id, state, revocation }.into()
+        }
+    }
+}
+
+/// When a family ends, whatever is renewed.
+fn end_of(record: &Record) -> Option<Timestamp> {
+    [record.expires_at, record.absolute_expiry].into_iter().flatten().min()
+}

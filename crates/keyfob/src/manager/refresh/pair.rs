@@ -1,0 +1,270 @@
+//! The pair that a refresh token is exchanged for: drawn from the bearer that was presented, so
+//! that it is the same whoever makes it and however often.
+
+use super::{RefreshCase, Refreshed, RequestParts, Shown, end_of};
+use crate::bearer::ratchet::Ratchet;
+use crate::bearer::{Bearer, Generation};
+use crate::codec::{self, Change, Record};
+use crate::error::Error;
+use crate::event::{Event, Happening};
+use crate::id::{FamilyId, TokenId};
+use crate::invalid::{Invalid, Problem};
+use crate::manager::TokenManager;
+use crate::manager::issue::{Issued, epochs_of, terms_of};
+use crate::rotation::EarlierAccess;
+use crate::seal::KeyNumber;
+use crate::store::{
+    Epochs, Insert, Inserted, Loaded, Moment, NewRecord, RecordVersion, Replace, Replaced,
+    StampRule, Verdict,
+};
+use crate::time::{Timestamp, Ttl};
+use crate::token::{ChangeKind, Kind};
+
+/// An access token that a refresh token is exchanged for.
+struct Access {
+    bearer: Bearer,
+    record: Record,
+    /// As it is when it has just been stored.
+    loaded: Loaded,
+}
+
+impl Access {
+    fn id(&self) -> TokenId {
+        self.loaded.id
+    }
+
+    fn into_issued(self) -> Issued {
+        Issued { token: self.record.into_token(&self.loaded), bearer: self.bearer }
+    }
+}
+
+impl TokenManager {
+    /// Rotates; `None` if what was read no longer stands.
+    pub(super) async fn go_on(
+        &self,
+        ratchet: &Ratchet,
+        mut shown: Shown<'_>,
+        next: Generation,
+        mut at: Timestamp,
+    ) -> Result<Option<Refreshed>, Error> {
+        let id = shown.loaded.id;
+        let retired = shown.record.generation;
+        let bearer = ratchet.bearer(&self.inner.prefix, shown.bearer, next);
+        if let Some(renewal) = shown.rotation.renewal {
+            let renewed = [shown.record.absolute_expiry, Some(at + renewal)];
+            shown.record.expires_at = renewed.into_iter().flatten().min();
+        }
+        loop {
+            let access = self.access(ratchet, &shown, next, at)?;
+            let mut record = shown.record.clone();
+            let window = shown.policy.window;
+            let rotation = shown.rotation.after(retired, shown.by, access.id(), at, window);
+            record.generation = next;
+            record.digest = bearer.digest();
+            record.rotation = Some(rotation);
+            let by = shown.request.by.clone();
+            record.remember(Change { at, by: by.clone(), what: ChangeKind::Rotated });
+            let operation = self.begin()?;
+            let rotated =
+                Happening::Rotated { token: id, generation: next.number(), access: access.id() };
+            let events = [rotated, issued(&access)].into_iter().enumerate();
+            let events = events.map(|(place, what)| {
+                let event = Event::new(operation.id, place, at, what);
+                codec::encode(&Event { by: by.clone(), ..event })
+            });
+            let replace = Replace {
+                id,
+                read: shown.loaded.version,
+                body: codec::encode(&record),
+                key: KeyNumber::BARE,
+                added_terms: Vec::new(),
+                minted: vec![self.to_store(&access)],
+                events: events.collect(),
+            };
+            match self.inner.store.replace(operation, replace).await? {
+                Replaced::Stored(version) => {
+                    self.wake();
+                    shown.loaded.version = version;
+                    let earlier = record.rotation.as_ref().and_then(|kept| kept.access_before);
+                    let token = record.clone().into_token(&shown.loaded);
+                    self.inner.known.put(shown.loaded, record);
+                    self.see_to_earlier(shown.policy, earlier).await?;
+                    let refresh = Issued { token, bearer };
+                    let access = access.into_issued();
+                    return Ok(Some(Refreshed { case: RefreshCase::Rotated, access, refresh }));
+                }
+                Replaced::Stale | Replaced::Ended | Replaced::Missing => return Ok(None),
+                // The time is part of what the id is drawn from.
+                Replaced::IdTaken => at = at + MOMENT,
+            }
+        }
+    }
+
+    /// Gives the pair of the last rotation again; `None` if what was read no longer stands.
+    pub(super) async fn give_again(
+        &self,
+        ratchet: &Ratchet,
+        shown: Shown<'_>,
+        at: Timestamp,
+    ) -> Result<Option<Refreshed>, Error> {
+        let generation = shown.record.generation;
+        let access = self.access(ratchet, &shown, generation, at)?;
+        let Some(access) = self.stored_again(&shown, access).await? else { return Ok(None) };
+        self.see_to_earlier(shown.policy, shown.rotation.access_before).await?;
+        let bearer = ratchet.bearer(&self.inner.prefix, shown.bearer, generation);
+        let refresh = Issued { token: shown.record.into_token(&shown.loaded), bearer };
+        Ok(Some(Refreshed { case: RefreshCase::Replayed, access, refresh }))
+    }
+
+    /// The access token of a replay: the one that is stored, or if other things were asked for this
+    /// time, another.
+    async fn stored_again(
+        &self,
+        shown: &Shown<'_>,
+        access: Access,
+    ) -> Result<Option<Issued>, Error> {
+        for _ in 0..2 {
+            if let Some(loaded) = self.inner.store.load(access.id()).await? {
+                let record: Record = codec::decode(&loaded.body)?;
+                if record.digest != access.bearer.digest() {
+                    // Another token has this id: what is asked for cannot be given.
+                    break;
+                }
+                let token = record.into_token(&loaded);
+                return Ok(Some(Issued { token, bearer: access.bearer }));
+            }
+            let now = self.inner.store.time_of(access.id().lane(), self.now()).await;
+            let is_over = access.record.expires_at.is_some_and(|end| end <= now);
+            if is_over {
+                // It was forgotten, or would be at once. The refresh token is what the client needs.
+                return Ok(Some(access.into_issued()));
+            }
+            let is_other = shown.rotation.access != Some(access.id());
+            if is_other && shown.policy.earlier_access == EarlierAccess::RevokePrevious {
+                // The next rotation revokes the one that it knows of.
+                break;
+            }
+            let operation = self.begin()?;
+            let event = Event::new(operation.id, 0, self.now(), issued(&access));
+            let insert = Insert {
+                records: vec![self.to_store(&access)],
+                events: vec![codec::encode(&Event { by: shown.request.by.clone(), ..event })],
+            };
+            match self.inner.store.insert(operation, insert).await? {
+                Inserted::Stored(_) => {
+                    self.wake();
+                    return Ok(Some(access.into_issued()));
+                }
+                Inserted::Superseded => return Ok(None),
+                // Another replay was quicker.
+                Inserted::IdTaken => {}
+            }
+        }
+        Err(super::RefreshRefused::InWindow { token: shown.loaded.id }.into())
+    }
+
+    /// The access token that comes with `generation`, which was reached at `at`.
+    fn access(
+        &self,
+        ratchet: &Ratchet,
+        shown: &Shown<'_>,
+        generation: Generation,
+        at: Timestamp,
+    ) -> Result<Access, Error> {
+        let parent = &shown.record;
+        let mut about = at.as_millis().to_be_bytes().to_vec();
+        about.extend(shown.request.to_bytes());
+        let drawn = ratchet.draw_from(shown.bearer, generation, &about);
+        let id = TokenId::draw(at, shown.loaded.id.lane(), &drawn)?;
+        let bearer = Bearer::draw(&self.inner.prefix, Kind::Access, id, Generation::FIRST, &drawn)?;
+        let mut record = narrowed(shown.loaded.id, parent, shown.request)?;
+        record.digest = bearer.digest();
+        record.issued_at = at;
+        let ttl = shown.request.access_ttl.unwrap_or(self.inner.lifetimes.access);
+        record.expires_at = [Some(at + ttl), end_of(parent)].into_iter().flatten().min();
+        record.changes =
+            vec![Change { at, by: shown.request.by.clone(), what: ChangeKind::Issued }];
+        let keep_until = self.inner.retention.keep_until(at, record.expires_at);
+        let loaded = Loaded {
+            id,
+            body: Vec::new(),
+            key: KeyNumber::BARE,
+            version: RecordVersion(1),
+            stamp: shown.loaded.stamp,
+            keep_until: keep_until.min(shown.loaded.keep_until),
+            uses_left: None,
+            last_used: None,
+            epochs: Epochs::default(),
+            sent: Moment::now(),
+            verdict: Verdict::Clear,
+        };
+        Ok(Access { bearer, record, loaded })
+    }
+
+    fn to_store(&self, access: &Access) -> NewRecord {
+        let namespace = self.inner.store.namespace();
+        NewRecord {
+            id: access.id(),
+            body: codec::encode(&access.record),
+            key: KeyNumber::BARE,
+            keep_until: access.loaded.keep_until,
+            uses_left: None,
+            epochs: epochs_of(namespace, &access.record),
+            terms: terms_of(namespace, &access.record),
+            // Whatever the refresh token falls by, its access tokens fall by.
+            stamp: StampRule::Seen(access.loaded.stamp),
+        }
+    }
+}
+
+/// The least by which two times differ that ids are drawn from.
+const MOMENT: Ttl = Ttl::clamped(Some(1));
+
+/// What a refresh token says, for an access token that is to say no more.
+fn narrowed(id: TokenId, parent: &Record, request: &RequestParts) -> Result<Record, Invalid> {
+    let wider = |what, rule| Err(Invalid::new(what, Problem::Contradiction { rule }));
+    if !parent.scopes.contains_all(&request.scopes) {
+        return wider("scope set", "it must lie within that of the refresh token");
+    }
+    if !parent.audiences.contains_all(&request.audiences) {
+        return wider("audience set", "it must lie within that of the refresh token");
+    }
+    let mut ancestors = parent.ancestors.clone();
+    if !ancestors.contains(&id) {
+        ancestors.push(id);
+    }
+    if ancestors.len() > Epochs::MOST_ANCESTORS {
+        let most = Epochs::MOST_ANCESTORS;
+        return Err(Invalid::new("line of ancestors", Problem::TooMany { most }));
+    }
+    Ok(Record {
+        kind: Kind::Access,
+        scopes: if request.scopes.is_empty() { &parent.scopes } else { &request.scopes }.clone(),
+        audiences: if request.audiences.is_empty() {
+            parent.audiences.clone()
+        } else {
+            request.audiences.clone()
+        },
+        not_before: None,
+        idle_timeout: None,
+        absolute_expiry: None,
+        generation: Generation::FIRST,
+        family: Some(parent.family.unwrap_or(FamilyId::of_root(id))),
+        ancestors,
+        ratchet: None,
+        rotation: None,
+        secrets: None,
+        ..parent.clone()
+    })
+}
+
+fn issued(access: &Access) -> Happening {
+    let record = &access.record;
+    Happening::Issued {
+        token: access.id(),
+        kind: Kind::Access,
+        subject: record.subject.clone(),
+        client: record.client.clone(),
+        family: record.family,
+    }
+}

@@ -1,0 +1,201 @@
+//! Sessions within a policy: reading the roster, making room, and storing the session together with
+//! the roster that names it.
+//!
+//! Whoever has to make room revokes first and stores then, so that there are never more sessions
+//! than there may be, wherever a node stops. Two logins that find the same roster retire the same
+//! session, and the one that comes second looks again.
+
+use futures_util::future::try_join_all;
+
+use super::TokenManager;
+use super::issue::{Issued, Outcome, Prepared};
+use super::read::Paging;
+use super::revoke::Why;
+use crate::codec;
+use crate::error::Error;
+use crate::filter::Filter;
+use crate::id::TokenId;
+use crate::seal::KeyNumber;
+use crate::sessions::{Listed, Roster, Seen, SessionPolicy};
+use crate::store::{
+    Epochs, Insert, Inserted, NewRecord, Operation, RecordVersion, Replace, Replaced, Stamp,
+    StampRule,
+};
+use crate::text::Subject;
+use crate::time::{Timestamp, Ttl};
+use crate::token::{GrantParts, Kind, TokenState};
+
+/// How often a roster is read before too many are taken to be at it.
+const TRIES: usize = 16;
+/// How many rosters in a row may have fallen to revocations of everything.
+const MOST_FALLEN: u32 = 32;
+/// How long a roster is kept at least before it is gathered anew.
+const KEPT: Ttl = Ttl::from_days(30);
+
+/// A turn at storing a session: the roster that was read, less whoever had to leave.
+pub(super) struct Turn {
+    id: TokenId,
+    /// `None` if there is none yet.
+    read: Option<RecordVersion>,
+    roster: Roster,
+    device: Option<u64>,
+}
+
+impl TokenManager {
+    pub(super) async fn issue_session(
+        &self,
+        policy: &SessionPolicy,
+        subject: Subject,
+        parts: GrantParts,
+    ) -> Result<Issued, Error> {
+        let namespace = self.inner.store.namespace();
+        let device = parts.metadata.device.id.as_ref();
+        let device = device.map(|device| namespace.device(device).number());
+        let mut last: Option<(TokenId, Option<RecordVersion>)> = None;
+        for _ in 0..TRIES {
+            // Before anybody has to leave: a grant that does not hold makes no room.
+            let prepared = self.prepare(parts.clone(), None)?;
+            let mut turn = self.turn(&subject, device).await?;
+            if last == Some((turn.id, turn.read)) {
+                // The roster stood, so it was the session that was refused.
+                return Err(Error::Superseded);
+            }
+            last = None;
+            self.make_room(policy, &mut turn).await?;
+            match self.store_new(prepared, Some(&turn)).await? {
+                Outcome::Issued(issued) => return Ok(*issued),
+                Outcome::Refused if turn.read.is_none() => return Err(Error::Superseded),
+                Outcome::Refused => last = Some((turn.id, turn.read)),
+                Outcome::Overtaken => {}
+            }
+        }
+        Err(Error::Contended { id: namespace.roster_of(&subject, 0) })
+    }
+
+    /// The roster of a subject as it stands.
+    async fn turn(&self, subject: &Subject, device: Option<u64>) -> Result<Turn, Error> {
+        let namespace = self.inner.store.namespace();
+        for fallen in 0..MOST_FALLEN {
+            let id = namespace.roster_of(subject, fallen);
+            let Some(loaded) = self.inner.store.load(id).await? else {
+                let roster = self.gather(subject).await?;
+                return Ok(Turn { id, read: None, roster, device });
+            };
+            // One that fell with everything cannot be written any more: the next takes its place.
+            if loaded.is_clear() {
+                let mut roster: Roster = codec::decode(&loaded.body)?;
+                roster.strike_past(self.now());
+                return Ok(Turn { id, read: Some(loaded.version), roster, device });
+            }
+        }
+        Err(Error::Contended { id: namespace.roster_of(subject, 0) })
+    }
+
+    /// Gathers a roster from what is listed.
+    async fn gather(&self, subject: &Subject) -> Result<Roster, Error> {
+        let namespace = self.inner.store.namespace();
+        let filter = Filter::new().subject(subject.as_str()).kind(Kind::Session);
+        let filter = filter.state(TokenState::Active).state(TokenState::Pending);
+        let mut paging = Paging::by(Paging::MOST);
+        let mut sessions = Vec::new();
+        loop {
+            let page = self.list(&filter, paging.clone()).await?;
+            let issued = page.tokens.iter().filter(|token| token.ancestors == [token.id]);
+            sessions.extend(issued.map(|token| Listed {
+                id: token.id,
+                device: token.metadata.device.id.as_ref().map(|id| namespace.device(id).number()),
+                ends_at: end(token.absolute_expiry.or(token.expires_at)),
+            }));
+            match page.next {
+                Some(next) => paging = paging.after(Some(next)),
+                None => break,
+            }
+        }
+        sessions.reverse();
+        Ok(Roster { sessions })
+    }
+
+    async fn make_room(&self, policy: &SessionPolicy, turn: &mut Turn) -> Result<(), Error> {
+        while let Some((crowd, _)) = turn.roster.crowd(policy, turn.device) {
+            let live = self.live(&crowd).await?;
+            turn.roster.strike_dead(&crowd, &live);
+            let Some((_, most)) = turn.roster.crowd(policy, turn.device) else { break };
+            let Some(retired) = policy.when_full.retires(&live) else {
+                return Err(Error::TooManySessions { most });
+            };
+            self.revoke_record(retired, &Why::because("session_limit")).await?;
+            turn.roster.sessions.retain(|listed| listed.id != retired);
+        }
+        Ok(())
+    }
+
+    /// Which of some sessions are live.
+    async fn live(&self, sessions: &[TokenId]) -> Result<Vec<Seen>, Error> {
+        let now = self.now();
+        let loads = sessions.iter().map(|id| self.inner.store.load(*id));
+        let mut live = Vec::new();
+        for loaded in try_join_all(loads).await?.iter().flatten() {
+            let token = super::token_of(loaded)?;
+            // One that is yet to begin takes a place as well.
+            if matches!(token.state(now), TokenState::Active | TokenState::Pending) {
+                let (issued_at, idle_since) = (token.issued_at, token.idle_since());
+                live.push(Seen { id: token.id, issued_at, idle_since });
+            }
+        }
+        Ok(live)
+    }
+
+    /// Stores a session together with the roster that names it.
+    pub(super) async fn store_in_turn(
+        &self,
+        turn: &Turn,
+        operation: Operation,
+        mut insert: Insert,
+        prepared: &Prepared,
+    ) -> Result<Option<Inserted>, Error> {
+        let mut roster = turn.roster.clone();
+        let ends_at = end(Some(prepared.keep_until));
+        let added = insert.records.iter().map(|new| new.id);
+        let added = added.map(|id| Listed { id, device: turn.device, ends_at });
+        roster.sessions.extend(added);
+        let body = codec::encode(&roster);
+        let Some(read) = turn.read else {
+            insert.records.push(NewRecord {
+                id: turn.id,
+                body,
+                key: KeyNumber::BARE,
+                keep_until: (self.now() + KEPT).max(prepared.keep_until),
+                uses_left: None,
+                epochs: Epochs::default(),
+                terms: vec![self.inner.store.namespace().rosters()],
+                stamp: StampRule::Present,
+            });
+            return Ok(match self.inner.store.insert(operation, insert).await? {
+                // Of the session or of the roster: reading again tells.
+                Inserted::IdTaken => None,
+                inserted => Some(inserted),
+            });
+        };
+        let replace = Replace {
+            id: turn.id,
+            read,
+            body,
+            key: KeyNumber::BARE,
+            added_terms: Vec::new(),
+            minted: insert.records,
+            events: insert.events,
+        };
+        Ok(match self.inner.store.replace(operation, replace).await? {
+            // Nobody asks for the stamp of a session that was just issued.
+            Replaced::Stored(_) => Some(Inserted::Stored(Stamp::new(0))),
+            Replaced::Ended => Some(Inserted::Superseded),
+            Replaced::IdTaken => Some(Inserted::IdTaken),
+            Replaced::Stale | Replaced::Missing => None,
+        })
+    }
+}
+
+/// An end as a roster has it: never is none.
+fn end(at: Option<Timestamp>) -> Option<Timestamp> {
+    at.filter(|at| *at < Timestamp::MAX)
+}

@@ -1,0 +1,29 @@
+//! How long an older secret of an API key stays good beside its newest.
+
+use crate::time::Ttl;
+
+/// How long the secret that a rotation takes the place of stays good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Overlap(Option<Ttl>);
+
+impl Overlap {
+    /// Not at all: it ends now.
+    pub const NONE: Self = Self(None);
+
+    /// So long.
+    pub const fn of(length: Ttl) -> Self {
+        Self(Some(length))
+    }
+
+    /// How long it is; `None` for [`Overlap::NONE`].
+    pub const fn length(self) -> Option<Ttl> {
+        self.0
+    }
+}
+
+impl Default for Overlap {
+    /// A day.
+    fn default() -> Self {
+        Self(Some(Ttl::from_days(1)))
+    }
+}

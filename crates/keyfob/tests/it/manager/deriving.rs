@@ -1,0 +1,117 @@
+use keyfob::{Error, Filter, Grant, Kind, Overlap, Problem, Through, Ttl, ValidationChain, Why};
+
+use super::{bench, session};
+
+fn agent(name: &str) -> Grant {
+    Grant::new(Kind::Access).acting(name).scope("read")
+}
+
+#[tokio::test]
+async fn whoever_acts_comes_before_whoever_acted() {
+    let bench = bench();
+    let user = bench.manager.issue(session("user123")).await.unwrap();
+    let service = bench.manager.derive(&user.bearer, agent("service")).await.unwrap();
+    let helper = bench.manager.derive(&service.bearer, agent("helper")).await.unwrap();
+    let plain = Grant::new(Kind::Access).scope("read");
+    let plain = bench.manager.derive(&helper.bearer, plain).await.unwrap();
+    for derived in [&helper, &plain] {
+        let token = bench.manager.validate_any(&derived.bearer).await.unwrap();
+        assert_eq!(token.subject, user.token.subject);
+        let json = serde_json::to_value(token.view(bench.manager.now())).unwrap();
+        let act = serde_json::json!({"sub": "helper", "act": {"sub": "service"}});
+        assert_eq!(json["claims"]["act"], act);
+    }
+    // A service may demand that somebody acts.
+    let chain = ValidationChain::new().require_claim("act");
+    assert!(bench.manager.validate(&helper.bearer, &chain).await.is_ok());
+    let refused = bench.manager.validate(&user.bearer, &chain).await.unwrap_err();
+    assert_eq!(refused.code(), "missing_claim");
+}
+
+#[tokio::test]
+async fn a_derived_token_is_no_wider_than_what_it_is_derived_from() {
+    let bench = bench();
+    let grant = session("user123").audience("shop").ttl(Ttl::from_hours(1));
+    let user = bench.manager.issue(grant).await.unwrap();
+    let derived = bench.manager.derive(&user.bearer, agent("a").ttl(Ttl::from_days(1))).await;
+    let derived = derived.unwrap();
+    assert_eq!(derived.token.expires_at, user.token.expires_at);
+    assert_eq!(derived.token.scopes.to_string(), "read");
+    for (wider, what) in [
+        (agent("a").scope("admin"), "scope set"),
+        (agent("a").audience("billing"), "audience set"),
+        (agent("a").subject("other"), "subject"),
+        (agent(""), "subject"),
+    ] {
+        match bench.manager.derive(&user.bearer, wider).await {
+            Err(Error::Invalid(invalid)) => assert_eq!(invalid.what(), what),
+            other => panic!("{what}: {other:?}"),
+        }
+    }
+    // What is narrow cannot be made wide again.
+    let wide = agent("b").scope("write");
+    let refused = bench.manager.derive(&derived.bearer, wide).await.unwrap_err();
+    assert_eq!(refused.code(), "invalid_value");
+}
+
+#[tokio::test]
+async fn a_tree_is_eight_deep_and_falls_from_any_node_at_once() {
+    let bench = bench();
+    let user = bench.manager.issue(session("user123")).await.unwrap();
+    let mut line = vec![user.clone()];
+    for depth in 1..=8 {
+        let parent = line.last().unwrap();
+        let derived = bench.manager.derive(&parent.bearer, agent(&format!("a{depth}"))).await;
+        line.push(derived.unwrap());
+    }
+    match bench.manager.derive(&line.last().unwrap().bearer, agent("a9")).await {
+        Err(Error::Invalid(invalid)) => {
+            assert_eq!(invalid.problem(), &Problem::TooMany { most: 8 });
+        }
+        other => panic!("{other:?}"),
+    }
+    for n in 0..50 {
+        bench.manager.derive(&line[4].bearer, agent(&format!("wide{n}"))).await.unwrap();
+    }
+    bench.manager.revoke(line[4].token.id, Why::unstated()).await.unwrap();
+    for (depth, issued) in line.iter().enumerate() {
+        let is_good = bench.manager.validate_any(&issued.bearer).await.is_ok();
+        assert_eq!(is_good, depth < 4, "{depth}");
+    }
+    let live = Filter::new().state(keyfob::TokenState::Active);
+    assert_eq!(bench.manager.count(&live).await.unwrap(), 4);
+    let last = bench.manager.get(line[8].token.id).await.unwrap().revocation.unwrap();
+    assert_eq!(last.through, Through::Ancestor(line[4].token.id));
+}
+
+#[tokio::test]
+async fn nothing_is_derived_from_what_is_not_good() {
+    let bench = bench();
+    let derive = async |bearer: &keyfob::Bearer| {
+        bench.manager.derive(bearer, agent("a")).await.unwrap_err().code().to_owned()
+    };
+    let refresh = bench.manager.issue(super::refreshing::family()).await.unwrap();
+    assert_eq!(derive(&refresh.bearer).await, "invalid_kind");
+    let counted = bench.manager.issue(session("user123").uses(2)).await.unwrap();
+    assert_eq!(derive(&counted.bearer).await, "invalid_value");
+    let revoked = bench.manager.issue(session("user123")).await.unwrap();
+    bench.manager.revoke(revoked.token.id, Why::unstated()).await.unwrap();
+    assert_eq!(derive(&revoked.bearer).await, "token_revoked");
+    let expired = bench.manager.issue(session("user123").ttl(Ttl::from_mins(10))).await.unwrap();
+    bench.clock.advance(Ttl::from_mins(10));
+    assert_eq!(derive(&expired.bearer).await, "token_expired");
+    let junk = bench.manager.derive("junk", agent("a")).await.unwrap_err();
+    assert_eq!(junk.code(), "token_malformed");
+}
+
+#[tokio::test]
+async fn what_is_derived_by_an_older_secret_ends_with_it() {
+    let bench = bench();
+    let old = bench.manager.issue(Grant::new(Kind::ApiKey).scope("read")).await.unwrap();
+    let overlap = Overlap::of(Ttl::from_mins(5));
+    let new = bench.manager.rotate(old.token.id, overlap, None).await.unwrap();
+    let derived = bench.manager.derive(&old.bearer, agent("a")).await.unwrap();
+    assert_eq!(derived.token.expires_at, Some(bench.manager.now() + Ttl::from_mins(5)));
+    let derived = bench.manager.derive(&new.bearer, agent("a")).await.unwrap();
+    assert_eq!(derived.token.expires_at, Some(bench.manager.now() + Ttl::from_hours(1)));
+}

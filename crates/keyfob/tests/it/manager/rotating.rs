@@ -1,0 +1,190 @@
+use std::sync::Arc;
+
+use keyfob::{
+    Error, Grant, Kind, LaneCount, ManualClock, MemoryStore, Overlap, SecretUsed, SeededRandom,
+    Store, Timestamp, TokenManager, Ttl, ValidationChain, Why,
+};
+use keyfob_testkit::spy::Spy;
+
+use super::{Bench, bench, session};
+
+fn key() -> Grant {
+    Grant::new(Kind::ApiKey).client("acme").scope("read")
+}
+
+fn hour() -> Overlap {
+    Overlap::of(Ttl::from_hours(1))
+}
+
+impl Bench {
+    /// What a bearer is good for, asked twice: of the store and of the cache, or of either.
+    async fn used(&self, bearer: &keyfob::Bearer) -> Option<SecretUsed> {
+        let first = self.manager.validate_any(bearer).await.ok().map(|token| token.secret);
+        let again = self.manager.validate_any(bearer).await.ok().map(|token| token.secret);
+        let chain = ValidationChain::new().freshness(keyfob::Freshness::Strict);
+        let strict = self.manager.validate(bearer, &chain).await.ok().map(|token| token.secret);
+        assert_eq!((first, strict), (again, first));
+        let chain = ValidationChain::new();
+        let is_older = self.manager.check(bearer, &chain, |token| token.is_by_older_secret());
+        assert_eq!(is_older.await.ok(), first.map(|secret| secret != SecretUsed::Newest));
+        first
+    }
+
+    fn older(&self, left: Ttl) -> Option<SecretUsed> {
+        Some(SecretUsed::Older { until: self.manager.now() + left })
+    }
+}
+
+#[tokio::test]
+async fn both_secrets_are_good_until_the_overlap_ends_and_each_says_which_it_is() {
+    let bench = bench();
+    let old = bench.manager.issue(key()).await.unwrap();
+    assert_eq!(bench.used(&old.bearer).await, Some(SecretUsed::Newest));
+    let new = bench.manager.rotate(old.token.id, hour(), None).await.unwrap();
+    assert_eq!(new.token.id, old.token.id);
+    for _ in 0..2 {
+        assert_eq!(bench.used(&old.bearer).await, bench.older(Ttl::from_hours(1)));
+        assert_eq!(bench.used(&new.bearer).await, Some(SecretUsed::Newest));
+    }
+    bench.clock.advance(Ttl::from_mins(59));
+    assert_eq!(bench.used(&old.bearer).await, bench.older(Ttl::from_mins(1)));
+    bench.clock.advance(Ttl::from_mins(1));
+    for _ in 0..2 {
+        // It is unknown, and nothing ends because of it.
+        assert_eq!(bench.used(&old.bearer).await, None);
+        assert_eq!(bench.used(&new.bearer).await, Some(SecretUsed::Newest));
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_the_overlap_is_kept_where_the_newest_was_never_used() {
+    let bench = bench();
+    let old = bench.manager.issue(key()).await.unwrap();
+    let new = bench.manager.rotate(old.token.id, hour(), None).await.unwrap();
+    assert_eq!(bench.used(&old.bearer).await, bench.older(Ttl::from_hours(1)));
+    bench.clock.advance(Ttl::from_hours(1));
+    assert_eq!(bench.used(&old.bearer).await, None);
+    assert_eq!(bench.used(&new.bearer).await, Some(SecretUsed::Newest));
+}
+
+#[tokio::test]
+async fn at_most_two_secrets_are_live() {
+    let bench = bench();
+    let one = bench.manager.issue(key()).await.unwrap();
+    let two = bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
+    assert!(bench.used(&two.bearer).await.is_some());
+    let three = bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
+    assert_eq!(bench.used(&one.bearer).await, None);
+    assert_eq!(bench.used(&two.bearer).await, bench.older(Ttl::from_hours(1)));
+    assert_eq!(bench.used(&three.bearer).await, Some(SecretUsed::Newest));
+}
+
+#[tokio::test]
+async fn a_secret_that_was_never_used_gives_way_and_the_one_in_use_stays() {
+    let bench = bench();
+    let one = bench.manager.issue(key()).await.unwrap();
+    let lost = bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
+    assert_eq!(bench.used(&one.bearer).await, bench.older(Ttl::from_hours(1)));
+    bench.clock.advance(Ttl::from_mins(30));
+    let three = bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
+    assert_eq!(bench.used(&lost.bearer).await, None);
+    assert_eq!(bench.used(&one.bearer).await, bench.older(Ttl::from_hours(1)));
+    assert_eq!(bench.used(&three.bearer).await, Some(SecretUsed::Newest));
+    assert_eq!(three.token.generation.number(), 2);
+}
+
+#[tokio::test]
+async fn an_overlap_that_ended_is_not_brought_back() {
+    let bench = bench();
+    let one = bench.manager.issue(key()).await.unwrap();
+    bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
+    bench.clock.advance(Ttl::from_hours(2));
+    let three = bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
+    assert_eq!(bench.used(&one.bearer).await, None);
+    assert_eq!(bench.used(&three.bearer).await, Some(SecretUsed::Newest));
+}
+
+#[tokio::test]
+async fn without_an_overlap_the_older_ends_now_even_in_the_cache() {
+    let bench = bench();
+    let one = bench.manager.issue(key()).await.unwrap();
+    assert!(bench.used(&one.bearer).await.is_some());
+    let two = bench.manager.rotate(one.token.id, Overlap::NONE, None).await.unwrap();
+    assert_eq!(bench.used(&one.bearer).await, None);
+    assert_eq!(bench.used(&two.bearer).await, Some(SecretUsed::Newest));
+}
+
+#[tokio::test]
+async fn what_is_no_live_api_key_is_not_given_a_new_secret() {
+    let bench = bench();
+    for grant in [session("user123"), super::refreshing::family(), Grant::new(Kind::Access)] {
+        let token = bench.manager.issue(grant).await.unwrap().token;
+        match bench.manager.rotate(token.id, hour(), None).await {
+            Err(Error::NotRotatable { kind, .. }) => assert_eq!(kind, token.kind),
+            other => panic!("{other:?}"),
+        }
+    }
+    let revoked = bench.manager.issue(key()).await.unwrap();
+    bench.manager.revoke(revoked.token.id, Why::unstated()).await.unwrap();
+    let expired = bench.manager.issue(key().ttl(Ttl::from_hours(1))).await.unwrap();
+    bench.clock.advance(Ttl::from_hours(1));
+    for id in [revoked.token.id, expired.token.id] {
+        let refused = bench.manager.rotate(id, hour(), None).await.unwrap_err();
+        assert_eq!(refused.code(), "token_ended");
+    }
+    let nobody = "tok_00d1h88n000000000000000001".parse().unwrap();
+    let refused = bench.manager.rotate(nobody, hour(), None).await.unwrap_err();
+    assert_eq!(refused.code(), "token_not_found");
+}
+
+#[tokio::test]
+async fn a_revocation_ends_both_secrets() {
+    let bench = bench();
+    let old = bench.manager.issue(key()).await.unwrap();
+    let new = bench.manager.rotate(old.token.id, hour(), None).await.unwrap();
+    assert!(bench.used(&old.bearer).await.is_some() && bench.used(&new.bearer).await.is_some());
+    bench.manager.revoke(old.token.id, Why::unstated()).await.unwrap();
+    for bearer in [&old.bearer, &new.bearer] {
+        let refused = bench.manager.validate_any(bearer).await.unwrap_err();
+        assert_eq!(refused.code(), "token_revoked");
+    }
+}
+
+#[tokio::test]
+async fn once_both_are_in_use_neither_asks_the_store() {
+    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let random = SeededRandom::new(1);
+    let store = MemoryStore::with(LaneCount::ONE, Arc::new(clock.clone()), &random).unwrap();
+    let spy = Arc::new(Spy::on(Arc::new(store) as Arc<dyn Store>));
+    let manager = TokenManager::builder(spy.clone()).clock(clock).build();
+    let old = manager.issue(key()).await.unwrap();
+    let new = manager.rotate(old.token.id, hour(), None).await.unwrap();
+    for bearer in [&old.bearer, &old.bearer, &new.bearer, &new.bearer, &old.bearer] {
+        manager.validate_any(bearer).await.unwrap();
+    }
+    let loads = spy.loads();
+    for _ in 0..100 {
+        for bearer in [&old.bearer, &new.bearer] {
+            manager.validate_any(bearer).await.unwrap();
+        }
+    }
+    assert_eq!(spy.loads(), loads);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_that_use_the_newest_first_are_all_let_in() {
+    let manager = TokenManager::new(MemoryStore::new().unwrap());
+    let old = manager.issue(key()).await.unwrap();
+    for _ in 0..20 {
+        let new = manager.rotate(old.token.id, hour(), None).await.unwrap();
+        let all = (0..16).map(|_| {
+            let (manager, bearer) = (manager.clone(), new.bearer.clone());
+            tokio::spawn(
+                async move { manager.validate_any(&bearer).await.map(|token| token.secret) },
+            )
+        });
+        for one in all.collect::<Vec<_>>() {
+            assert_eq!(one.await.unwrap().unwrap(), SecretUsed::Newest);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Changing keys, and sealing again what lies under the former ones.
+
+use super::super::refreshing;
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_changed_while_traffic_flows() {
+    let vault = Vault::new();
+    let old = ring(1);
+    let manager = vault.sealed(&old);
+    let mut issued = Vec::new();
+    for n in 0..1200 {
+        let grant = session(&format!("user{}", n % 7)).tag("all");
+        issued.push(manager.issue(grant).await.unwrap());
+        vault.clock.advance(Ttl::from_millis(1).unwrap());
+    }
+    let mut ring = turned(&old, NewKey::SealingAndTerms, 2);
+    manager.use_keys(&ring).unwrap();
+    let filter = Filter::new().tag("all");
+
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let traffic = {
+        let (manager, some) = (manager.clone(), issued[..40].to_vec());
+        let filter = filter.clone();
+        tokio::spawn(async move {
+            let mut more = Vec::new();
+            while !*stopped.borrow() {
+                more.push(manager.issue(session("user1").tag("all")).await.unwrap());
+                let id = some[more.len() % some.len()].token.id;
+                let tag = format!("t{}", more.len());
+                let change = |metadata: &mut keyfob::Metadata| {
+                    metadata.tags.insert(tag.as_str().try_into()?)
+                };
+                // A token has room for so many tags.
+                let _full = manager.update(id, None, change).await;
+                let mut listed = 0;
+                let mut paging = Paging::by(1000);
+                loop {
+                    let page = manager.list(&filter, paging.clone()).await.unwrap();
+                    listed += page.tokens.len();
+                    match page.next {
+                        Some(next) => paging = paging.after(Some(next)),
+                        None => break,
+                    }
+                }
+                assert!(listed >= 1200, "a list in between misses none: {listed}");
+                tokio::task::yield_now().await;
+            }
+            more
+        })
+    };
+    let mut pages = 0;
+    let mut cursor = None;
+    let mut reseal = manager.reseal().unwrap();
+    let count = |progress: &keyfob::ResealProgress| {
+        pages += 1;
+        cursor = cursor.take().or(progress.rest.cursor());
+    };
+    let done = reseal.run(count).await.unwrap();
+    stop.send(true).unwrap();
+    let more = traffic.await.unwrap();
+    assert!(pages >= 3 && done.resealed >= 1100, "{pages} pages, {done:?}");
+
+    // From the first page on, there is less to look at and nothing to do.
+    let again = manager.reseal().unwrap().resume(cursor.unwrap()).run(|_| {}).await.unwrap();
+    assert_eq!((again.resealed, again.unreadable), (0, 0));
+    assert!(again.examined < done.examined);
+    let (first, second) = (KeyNumber::FIRST, ring.active());
+    let counts = manager.count_by_key().await.unwrap();
+    assert_eq!(counts.keys().collect::<Vec<_>>(), [&second], "{counts:?}");
+    for key in [KeyNumber::BARE, first] {
+        manager.retire_key(&mut ring, key).await.unwrap();
+    }
+    manager.use_keys(&ring).unwrap();
+    assert_eq!(manager.count(&filter).await.unwrap(), (1200 + more.len()) as u64);
+    for issued in issued.iter().chain(&more) {
+        assert!(is_good(&manager, issued).await);
+    }
+    // A node that was not told of the new ring reads what it can, and writes nothing.
+    let stale = vault.sealed(&old);
+    assert_eq!(stale.issue(session("user1")).await.unwrap_err().code(), "key_retired");
+}
+
+#[tokio::test]
+async fn resealing_keeps_what_a_token_is() {
+    let vault = Vault::new();
+    let old = ring(1);
+    let manager = vault.sealed(&old);
+    let family = manager.issue(session("user123")).await.unwrap();
+    let grant = keyfob::Grant::new(keyfob::Kind::Access);
+    let child = manager.mint(family.token.id, grant).await.unwrap();
+    let revoked = manager.issue(session("user123")).await.unwrap();
+    manager.revoke(revoked.token.id, Why::because("user logout")).await.unwrap();
+    let ids = [family.token.id, child.token.id, revoked.token.id];
+    let mut before = Vec::new();
+    for id in ids {
+        before.push(manager.get(id).await.unwrap());
+    }
+    manager.use_keys(&turned(&old, NewKey::SealingAndTerms, 2)).unwrap();
+    let events = manager.latest_event().await.unwrap();
+    assert_eq!(manager.reseal().unwrap().run(|_| {}).await.unwrap().resealed, 3);
+    for (id, before) in ids.into_iter().zip(before) {
+        assert_eq!(manager.get(id).await.unwrap(), before);
+        assert_eq!(vault.raw(id).await.key.value(), 2);
+    }
+    let told = manager.events(&events, 10).await.unwrap().events;
+    assert!(told.is_empty(), "nothing has happened");
+    manager.revoke(family.token.id, Why::unstated()).await.unwrap();
+    assert_eq!(
+        code(&manager, &child).await,
+        "token_revoked",
+        "a cascade reaches what was resealed"
+    );
+}
+
+#[tokio::test]
+async fn what_is_warm_in_a_cache_stays_good_through_a_reseal() {
+    let vault = Vault::new();
+    let old = ring(1);
+    let manager = vault.sealed(&old);
+    let issued = manager.issue(session("user123")).await.unwrap();
+    let chain = ValidationChain::new();
+    assert!(manager.validate(&issued.bearer, &chain).await.is_ok());
+    manager.use_keys(&turned(&old, NewKey::Sealing, 2)).unwrap();
+    manager.reseal().unwrap().run(|_| {}).await.unwrap();
+    assert!(manager.validate(&issued.bearer, &chain).await.is_ok());
+    manager.revoke(issued.token.id, Why::unstated()).await.unwrap();
+    let refused = manager.validate(&issued.bearer, &chain).await.unwrap_err();
+    assert_eq!(refused.code(), "token_revoked");
+}
+
+#[tokio::test]
+async fn what_is_changed_before_it_is_resealed_is_still_found_and_resealed() {
+    let vault = Vault::new();
+    let before = [vault.bare().issue(session("user123").tag("old")).await.unwrap()];
+    let old = ring(1);
+    let sealed = vault.sealed(&old);
+    let issued = sealed.issue(session("user123").tag("old")).await.unwrap();
+    let mut ring = turned(&old, NewKey::SealingAndTerms, 2);
+    let manager = vault.sealed(&ring);
+    let ids = [before[0].token.id, issued.token.id];
+    for id in ids {
+        let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("new".try_into()?);
+        manager.update(id, None, change).await.unwrap();
+        assert_eq!(vault.raw(id).await.key, ring.active(), "what is written is sealed at once");
+    }
+    let counts = manager.count_by_key().await.unwrap();
+    let expected = [(KeyNumber::BARE, 1), (KeyNumber::FIRST, 1)];
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), expected, "their terms are older");
+    let found = async |tag: &str| {
+        let tag = Filter::new().tag(tag);
+        let mut found = ids_of(&manager, &tag).await;
+        found.sort();
+        found
+    };
+    let mut all = ids;
+    all.sort();
+    for tag in ["old", "new"] {
+        assert_eq!(found(tag).await, all, "{tag}");
+    }
+    for key in [KeyNumber::BARE, KeyNumber::FIRST] {
+        assert!(manager.retire_key(&mut ring, key).await.is_err(), "{key:?} is needed");
+    }
+    assert_eq!(manager.reseal().unwrap().run(|_| {}).await.unwrap().resealed, 2);
+    for key in [KeyNumber::BARE, KeyNumber::FIRST] {
+        manager.retire_key(&mut ring, key).await.unwrap();
+    }
+    manager.use_keys(&ring).unwrap();
+    for tag in ["old", "new"] {
+        assert_eq!(found(tag).await, all, "{tag}");
+    }
+}
+
+#[tokio::test]
+async fn the_rosters_of_sessions_are_sealed_again_too() {
+    let vault = Vault::new();
+    let old = ring(1);
+    let policy = SessionPolicy::at_most(2, WhenFull::RetireOldest);
+    let builder = TokenManager::builder(vault.store.clone()).clock(vault.clock.clone());
+    let manager = builder.keys(&old).sessions(policy).build();
+    for n in 0..3 {
+        manager.issue(session(&format!("user{n}"))).await.unwrap();
+    }
+    let mut ring = turned(&old, NewKey::SealingAndTerms, 2);
+    manager.use_keys(&ring).unwrap();
+    let under = |count| [(KeyNumber::FIRST, count)].into_iter().collect();
+    assert_eq!(manager.count_by_key().await.unwrap(), under(6), "three sessions, three rosters");
+    // It is stopped where the tokens end and the rosters begin, and resumed from there.
+    let mut first = None;
+    let mut reseal = manager.reseal().unwrap();
+    reseal
+        .run(|progress| {
+            first.get_or_insert(progress.clone());
+        })
+        .await
+        .unwrap();
+    let first = first.unwrap();
+    assert_eq!((first.resealed, reseal.progress().resealed), (3, 6));
+    let cursor: PageCursor = first.rest.cursor().unwrap().to_string().parse().unwrap();
+    let resumed = manager.reseal().unwrap().resume(cursor).run(|_| {}).await.unwrap();
+    assert_eq!((resumed.examined, resumed.resealed), (3, 0));
+
+    for key in [KeyNumber::BARE, KeyNumber::FIRST] {
+        manager.retire_key(&mut ring, key).await.unwrap();
+    }
+    manager.use_keys(&ring).unwrap();
+    let subject = Filter::new().subject("user0").state(keyfob::TokenState::Active);
+    for _ in 0..3 {
+        vault.clock.advance(Ttl::from_secs(1));
+        manager.issue(session("user0")).await.unwrap();
+        assert!(ids_of(&manager, &subject).await.len() <= 2);
+    }
+    // Nor is one taken for a token.
+    assert_eq!(ids_of(&manager, &Filter::new()).await.len(), 6);
+}
+
+#[tokio::test]
+async fn a_retry_gets_the_same_pair_whichever_key_the_family_lies_under() {
+    let vault = Vault::new();
+    let old = ring(1);
+    let manager = vault.sealed(&old);
+    let first = manager.issue(refreshing::family()).await.unwrap();
+    let next = manager.refresh(&first.bearer, RefreshRequest::new()).await.unwrap();
+    let ring = turned(&old, NewKey::SealingAndTerms, 2);
+    manager.use_keys(&ring).unwrap();
+    manager.reseal().unwrap().run(|_| {}).await.unwrap();
+    for manager in [&manager, &vault.sealed(&ring)] {
+        let again = manager.refresh(&first.bearer, RefreshRequest::new()).await.unwrap();
+        assert_eq!(again.case, RefreshCase::Replayed);
+        let text = |issued: &Issued| issued.bearer.expose().to_owned();
+        assert_eq!(text(&again.access), text(&next.access));
+        assert_eq!(text(&again.refresh), text(&next.refresh));
+        assert!(is_good(manager, &again.access).await);
+    }
+    let third = vault.sealed(&ring).refresh(&next.refresh.bearer, RefreshRequest::new()).await;
+    assert_eq!(third.unwrap().case, RefreshCase::Rotated);
+    assert_eq!(vault.raw(first.token.id).await.key, ring.active());
+}

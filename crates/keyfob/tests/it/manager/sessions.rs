@@ -1,0 +1,187 @@
+use keyfob::{
+    Error, Filter, Grant, Issued, Kind, MemoryStore, SessionPolicy, Subject, TokenManager,
+    TokenState, Ttl, WhenFull, Why,
+};
+
+use super::{Bench, bench_with, session};
+
+fn limited(policy: SessionPolicy) -> Bench {
+    bench_with(|builder| builder.sessions(policy))
+}
+
+impl Bench {
+    async fn login(&self, subject: &str) -> Issued {
+        self.clock.advance(Ttl::from_secs(1));
+        self.manager.issue(session(subject)).await.unwrap()
+    }
+
+    async fn is_good(&self, issued: &Issued) -> bool {
+        self.manager.validate_any(&issued.bearer).await.is_ok()
+    }
+}
+
+async fn live(manager: &TokenManager, subject: &str) -> u64 {
+    let filter = Filter::new().subject(subject).kind(Kind::Session).state(TokenState::Active);
+    manager.count(&filter).await.unwrap()
+}
+
+#[tokio::test]
+async fn one_more_than_there_may_be_is_denied_until_one_ends() {
+    let bench = limited(SessionPolicy::at_most(2, WhenFull::Deny));
+    let one = bench.login("user123").await;
+    bench.login("user123").await;
+    bench.login("another").await;
+    for _ in 0..2 {
+        match bench.manager.issue(session("user123")).await {
+            Err(Error::TooManySessions { most }) => assert_eq!(most, 2),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(live(&bench.manager, "user123").await, 2);
+    bench.manager.revoke(one.token.id, Why::because("user logout")).await.unwrap();
+    bench.login("user123").await;
+    // And when their time is over.
+    bench.clock.advance(Ttl::from_days(1));
+    bench.login("user123").await;
+}
+
+#[tokio::test]
+async fn the_oldest_gives_way_and_is_told_why() {
+    let bench = limited(SessionPolicy::at_most(2, WhenFull::RetireOldest));
+    let mut all = Vec::new();
+    for count in 1..=6 {
+        all.push(bench.login("user123").await);
+        for (place, issued) in all.iter().enumerate() {
+            assert_eq!(bench.is_good(issued).await, place + 2 >= count, "{place} of {count}");
+        }
+    }
+    let revocation = bench.manager.get(all[0].token.id).await.unwrap().revocation.unwrap();
+    assert_eq!(revocation.reason.unwrap().as_str(), "session_limit");
+}
+
+#[tokio::test]
+async fn the_one_that_was_not_used_for_longest_gives_way() {
+    let bench = limited(SessionPolicy::at_most(2, WhenFull::RetireLeastRecentlyUsed));
+    let one = bench.login("user123").await;
+    let two = bench.login("user123").await;
+    bench.clock.advance(Ttl::from_mins(5));
+    bench.manager.touch(one.token.id).await.unwrap();
+    bench.manager.shutdown().await;
+    bench.login("user123").await;
+    assert!(bench.is_good(&one).await && !bench.is_good(&two).await);
+}
+
+#[tokio::test]
+async fn a_device_has_its_own_limit() {
+    let policy = SessionPolicy::at_most(3, WhenFull::RetireOldest).per_device(1);
+    let bench = limited(policy);
+    let on = async |device: &str| {
+        bench.clock.advance(Ttl::from_secs(1));
+        bench.manager.issue(session("user123").device_id(device)).await.unwrap()
+    };
+    let phone = on("phone").await;
+    let laptop = on("laptop").await;
+    let again = on("phone").await;
+    let tablet = on("tablet").await;
+    let good = async |issued: &Issued| bench.is_good(issued).await;
+    assert!(!good(&phone).await && good(&laptop).await && good(&again).await);
+    // A fourth device is one more than there may be.
+    let tv = on("tv").await;
+    assert!(!good(&laptop).await && good(&again).await);
+    assert!(good(&tablet).await && good(&tv).await);
+}
+
+#[tokio::test]
+async fn what_is_no_login_is_not_counted() {
+    let bench = limited(SessionPolicy::at_most(1, WhenFull::Deny));
+    let login = bench.login("user123").await;
+    bench.manager.mint(login.token.id, Grant::new(Kind::Session)).await.unwrap();
+    bench.manager.issue(Grant::new(Kind::Access).subject("user123")).await.unwrap();
+    bench.manager.issue(Grant::new(Kind::Session).client("cron")).await.unwrap();
+    assert!(bench.manager.issue(session("user123")).await.is_err());
+    // No list sees the roster.
+    let page = bench.manager.list(&Filter::new(), keyfob::Paging::by(100)).await.unwrap();
+    assert_eq!((page.tokens.len(), page.unreadable), (4, 0));
+}
+
+#[tokio::test]
+async fn a_grant_that_does_not_hold_makes_no_room() {
+    let bench = limited(SessionPolicy::at_most(1, WhenFull::RetireOldest));
+    let login = bench.login("user123").await;
+    let past = session("user123").expires_at(bench.manager.now());
+    assert!(matches!(bench.manager.issue(past).await, Err(Error::Invalid(_))));
+    assert!(bench.is_good(&login).await);
+}
+
+#[tokio::test]
+async fn after_everything_was_revoked_there_is_room_again() {
+    let bench = limited(SessionPolicy::at_most(2, WhenFull::Deny));
+    let subject = Subject::new("user123").unwrap();
+    for round in 0..3 {
+        bench.login("user123").await;
+        bench.login("user123").await;
+        assert!(bench.manager.issue(session("user123")).await.is_err(), "{round}");
+        if round == 1 {
+            bench.manager.revoke_subject(&subject, Why::unstated()).await.unwrap();
+        } else {
+            bench.manager.revoke_all(Why::unstated()).await.unwrap();
+        }
+    }
+    bench.login("user123").await;
+}
+
+#[tokio::test]
+async fn a_login_that_was_overtaken_by_a_revocation_is_refused_in_its_turn_too() {
+    let bench = limited(SessionPolicy::at_most(2, WhenFull::Deny));
+    let subject = Subject::new("user123").unwrap();
+    for _ in 0..2 {
+        let seen = bench.manager.begin_login(&subject).await.unwrap();
+        bench.manager.revoke_subject(&subject, Why::unstated()).await.unwrap();
+        let late = bench.manager.issue(session("user123").seen(seen)).await.unwrap_err();
+        assert_eq!(late.code(), "superseded");
+        // With a roster, and before there was one.
+        bench.login("user123").await;
+    }
+}
+
+#[tokio::test]
+async fn sessions_from_before_there_was_a_policy_count() {
+    let store: std::sync::Arc<dyn keyfob::Store> = std::sync::Arc::new(MemoryStore::new().unwrap());
+    let free = TokenManager::builder(store.clone()).build();
+    for _ in 0..3 {
+        free.issue(session("user123")).await.unwrap();
+    }
+    let policy = SessionPolicy::at_most(2, WhenFull::RetireOldest);
+    let limited = TokenManager::builder(store).sessions(policy).build();
+    limited.issue(session("user123")).await.unwrap();
+    assert_eq!(live(&limited, "user123").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_logins_at_the_same_time_no_more_live_than_may() {
+    for when_full in [WhenFull::Deny, WhenFull::RetireOldest, WhenFull::RetireLeastRecentlyUsed] {
+        let policy = SessionPolicy::at_most(3, when_full);
+        let store = std::sync::Arc::new(MemoryStore::new().unwrap());
+        let manager = TokenManager::builder(store).sessions(policy).build();
+        let logins = (0..12).map(|_| {
+            let manager = manager.clone();
+            tokio::spawn(async move {
+                let outcome = manager.issue(session("user123")).await;
+                (outcome, live(&manager, "user123").await)
+            })
+        });
+        let mut issued = 0;
+        for login in logins.collect::<Vec<_>>() {
+            let (outcome, live) = login.await.unwrap();
+            assert!(live <= 3, "{live} live with {when_full:?}");
+            match outcome {
+                Ok(_) => issued += 1,
+                Err(Error::TooManySessions { .. }) => assert_eq!(when_full, WhenFull::Deny),
+                Err(Error::Contended { .. }) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(live(&manager, "user123").await, 3);
+        assert!(if when_full == WhenFull::Deny { issued == 3 } else { issued > 3 });
+    }
+}

@@ -1,0 +1,254 @@
+//! A family, its owner who loses answers, retries and has two tabs, and a thief with a copy, in
+//! random runs. Whatever they do, what was promised holds.
+
+use std::collections::HashMap;
+
+use futures_util::FutureExt;
+use keyfob::{
+    Bearer, BearerPrefix, RefreshRequest, Refreshed, Timestamp, TokenManager, TokenState, Ttl,
+};
+use proptest::prelude::*;
+
+use super::{Bench, bench_with, refreshing::family};
+
+const WINDOW: u64 = 10_000;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Wait(u64),
+    /// The owner presents what is newest to the owner, at one of two nodes, and may lose the answer.
+    Refresh {
+        node: usize,
+        is_lost: bool,
+    },
+    /// A request of the owner that was sent so many requests ago arrives again.
+    Late {
+        node: usize,
+        back: usize,
+    },
+    /// The thief copies what the owner has.
+    Steal,
+    /// The thief presents the copy, and keeps what comes of it.
+    Use {
+        node: usize,
+    },
+    /// Somebody who knows the id makes a bearer up.
+    MakeUp {
+        node: usize,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0u64..2 * WINDOW).prop_map(Step::Wait),
+        2 => (0u64..WINDOW / 8).prop_map(Step::Wait),
+        6 => (0usize..2, any::<bool>()).prop_map(|(node, is_lost)| Step::Refresh { node, is_lost }),
+        3 => (0usize..2, 0usize..6).prop_map(|(node, back)| Step::Late { node, back }),
+        1 => Just(Step::Steal),
+        1 => (0usize..2).prop_map(|node| Step::Use { node }),
+        1 => (0usize..2).prop_map(|node| Step::MakeUp { node }),
+    ]
+}
+
+/// What is known of a bearer.
+#[derive(Default)]
+struct Past {
+    first_shown: Option<Timestamp>,
+    /// When it was exchanged, and for what.
+    exchanged: Option<(Timestamp, [String; 2])>,
+}
+
+struct Run {
+    bench: Bench,
+    nodes: [TokenManager; 2],
+    past: HashMap<String, Past>,
+    /// Every access token there ever was, and the bearers that the owner sent, the last at the end.
+    access: Vec<Bearer>,
+    sent: Vec<Bearer>,
+    owned: Bearer,
+    stolen: Option<Bearer>,
+    generation: u32,
+    is_over: bool,
+    was_stolen: bool,
+}
+
+impl Run {
+    fn new() -> Self {
+        let bench = bench_with(|builder| builder.observations_per_second(0));
+        let first = bench.manager.issue(family()).now_or_never().unwrap().unwrap();
+        // Another node over the same store, which has not seen what this one has.
+        let nodes = [bench.manager.clone(), bench.another()];
+        Self {
+            nodes,
+            past: HashMap::new(),
+            access: Vec::new(),
+            sent: Vec::new(),
+            owned: first.bearer,
+            stolen: None,
+            generation: 0,
+            is_over: false,
+            was_stolen: false,
+            bench,
+        }
+    }
+
+    fn present(
+        &mut self,
+        node: usize,
+        bearer: &Bearer,
+    ) -> Result<Option<Refreshed>, TestCaseError> {
+        let now = self.bench.manager.now();
+        let age = |at: Timestamp| now.since(at).map_or(0, Ttl::as_millis);
+        let request = RefreshRequest::new();
+        let outcome = self.nodes[node].refresh(bearer, request).now_or_never().unwrap();
+        let past = self.past.entry(bearer.expose().to_owned()).or_default();
+        let first_shown = *past.first_shown.get_or_insert(now);
+        let is_newest = bearer.generation().number() == self.generation;
+        match outcome {
+            Ok(refreshed) => {
+                prop_assert!(!self.is_over, "a dead family goes on");
+                let got = [&refreshed.access, &refreshed.refresh]
+                    .map(|issued| issued.bearer.expose().to_owned());
+                match &past.exchanged {
+                    None => {
+                        prop_assert!(is_newest, "an old bearer moved the family on");
+                        self.generation += 1;
+                        self.access.push(refreshed.access.bearer.clone());
+                        past.exchanged = Some((now, got));
+                    }
+                    Some((at, before)) => {
+                        prop_assert!(age(*at) < WINDOW, "replayed after the window");
+                        prop_assert_eq!(before, &got, "another pair for the same bearer");
+                    }
+                }
+                prop_assert_eq!(refreshed.refresh.token.generation.number(), self.generation);
+                Ok(Some(refreshed))
+            }
+            Err(error) => {
+                match error.code() {
+                    "family_ended" => prop_assert!(self.is_over, "a live family is refused"),
+                    "refused_in_window" => prop_assert!(!self.is_over && !is_newest),
+                    "reuse_detected" => {
+                        let (at, _) = past.exchanged.as_ref().unwrap();
+                        prop_assert!(age(*at) >= WINDOW, "ended within the window");
+                        self.is_over = true;
+                    }
+                    other => prop_assert!(false, "{other}"),
+                }
+                // Two who present one generation more than a window apart end the family.
+                let since_exchanged = past.exchanged.as_ref().map_or(0, |(at, _)| age(*at));
+                if age(first_shown) >= WINDOW && since_exchanged >= WINDOW {
+                    prop_assert!(self.is_over, "a thief lives on");
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    fn go(&mut self, step: Step) -> Result<(), TestCaseError> {
+        match step {
+            Step::Wait(millis) => {
+                if let Ok(ttl) = Ttl::from_millis(millis) {
+                    self.bench.clock.advance(ttl);
+                }
+            }
+            Step::Refresh { node, is_lost } => {
+                let bearer = self.owned.clone();
+                self.sent.push(bearer.clone());
+                let was_over = self.is_over;
+                let exchanged =
+                    self.past.get(bearer.expose()).and_then(|past| past.exchanged.clone());
+                let refreshed = self.present(node, &bearer)?;
+                let now = self.bench.manager.now();
+                let is_in_time = exchanged
+                    .is_none_or(|(at, _)| now.since(at).map_or(0, Ttl::as_millis) < WINDOW);
+                // An honest owner who retries in time is logged out by nobody but a thief.
+                if !self.was_stolen && is_in_time && !was_over {
+                    prop_assert!(refreshed.is_some(), "the owner was logged out");
+                }
+                if let (Some(refreshed), false) = (refreshed, is_lost) {
+                    self.owned = refreshed.refresh.bearer;
+                }
+            }
+            Step::Late { node, back } => {
+                if let Some(bearer) = self.sent.iter().rev().nth(back).cloned() {
+                    self.present(node, &bearer)?;
+                }
+            }
+            Step::Steal => {
+                self.stolen = Some(self.owned.clone());
+                self.was_stolen = true;
+            }
+            Step::Use { node } => {
+                if let Some(bearer) = self.stolen.clone()
+                    && let Some(refreshed) = self.present(node, &bearer)?
+                {
+                    self.stolen = Some(refreshed.refresh.bearer);
+                }
+            }
+            Step::MakeUp { node } => {
+                let made_up = with_another_secret(&self.owned);
+                let before = self.bench.manager.get(made_up.id()).now_or_never().unwrap().unwrap();
+                let outcome = self.nodes[node].refresh(&made_up, RefreshRequest::new());
+                let refused = outcome.now_or_never().unwrap().unwrap_err();
+                prop_assert_eq!(refused.code(), "token_unknown");
+                let after = self.bench.manager.get(made_up.id()).now_or_never().unwrap().unwrap();
+                prop_assert_eq!(before, after, "whoever knows no root changed something");
+            }
+        }
+        self.look()
+    }
+
+    /// What lives and what does not.
+    fn look(&self) -> Result<(), TestCaseError> {
+        let manager = &self.bench.manager;
+        let root = manager.get(self.owned.id()).now_or_never().unwrap().unwrap();
+        prop_assert_eq!(root.state(manager.now()) == TokenState::Active, !self.is_over);
+        prop_assert_eq!(root.generation.number(), self.generation);
+        for (age, access) in self.access.iter().rev().enumerate() {
+            let is_good = manager.validate_any(access).now_or_never().unwrap().is_ok();
+            // An hour is longer than any run of so few steps takes to make ten of them.
+            prop_assert!(!(self.is_over && is_good), "access {age} outlives its family");
+        }
+        for bearer in &self.sent {
+            let is_good = manager.validate_any(bearer).now_or_never().unwrap().is_ok();
+            let is_newest = bearer.generation().number() == self.generation;
+            prop_assert_eq!(is_good, is_newest && !self.is_over);
+        }
+        Ok(())
+    }
+}
+
+/// The bearer with another root, and a check that holds.
+fn with_another_secret(bearer: &Bearer) -> Bearer {
+    let text = bearer.expose();
+    let mut made_up = text[..text.len() - 6].to_owned();
+    let secret = made_up.len() - 30;
+    let other = if made_up.as_bytes()[secret] == b'A' { "B" } else { "A" };
+    made_up.replace_range(secret..=secret, other);
+    let mut check = crc32fast::hash(made_up.as_bytes());
+    let mut digits = Vec::new();
+    for _ in 0..6 {
+        let digit = (check % 62) as usize;
+        digits.push(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[digit]);
+        check /= 62;
+    }
+    digits.reverse();
+    made_up.push_str(std::str::from_utf8(&digits).unwrap());
+    Bearer::parse(&made_up, &BearerPrefix::default()).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn whatever_they_do_what_was_promised_holds(steps in prop::collection::vec(step(), 1..60)) {
+        // What a manager does in the background is spawned there, and never run.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _entered = runtime.enter();
+        let mut run = Run::new();
+        for step in steps {
+            run.go(step)?;
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Rotation in every order in which the steps of concurrent requests can reach a store: the manager
+//! as it is, over a store that lets another request go first before each of its verbs.
+//!
+//! The scenes of two requests are run in all their orders, that of three in some thousands, drawn so
+//! that few changes of turn make the difference. Two managers stand for two nodes.
+
+#![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
+
+mod interleaved;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use keyfob::{
+    CacheSettings, Error, Filter, Grant, Issued, Kind, ManualClock, RefreshPolicy, RefreshRequest,
+    Refreshed, SeededRandom, SessionPolicy, Timestamp, TokenManager, TokenState, Ttl, WhenFull,
+    Why,
+};
+use shuttle::future::{block_on, spawn};
+use shuttle::scheduler::{DfsScheduler, PctScheduler, Scheduler};
+
+use interleaved::Interleaved;
+
+/// One store with two nodes on it.
+#[derive(Clone)]
+struct World {
+    nodes: [TokenManager; 2],
+    clock: ManualClock,
+    store: Arc<Interleaved>,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+        let store = Arc::new(Interleaved::new(clock.clone()));
+        let sessions = SessionPolicy::at_most(1, WhenFull::RetireOldest);
+        let node = |seed| {
+            TokenManager::builder(store.clone())
+                .clock(clock.clone())
+                .random(SeededRandom::new(seed))
+                .observations_per_second(0)
+                .cache(CacheSettings::OFF)
+                .sessions(sessions)
+                .build()
+        };
+        let nodes = [node(1), node(2)];
+        Self { nodes, clock, store }
+    }
+
+    async fn family(&self) -> Issued {
+        let grant = Grant::new(Kind::Refresh).subject("user123").scope("read");
+        self.nodes[0].issue(grant).await.unwrap()
+    }
+
+    /// A request at a node, as a task of its own.
+    fn refresh(&self, node: usize, issued: &Issued) -> Answer {
+        let (manager, bearer) = (self.nodes[node].clone(), issued.bearer.clone());
+        spawn(async move { manager.refresh(&bearer, RefreshRequest::new()).await })
+    }
+
+    async fn live(&self) -> u64 {
+        let live = Filter::new().state(TokenState::Active);
+        self.nodes[0].count(&live).await.unwrap()
+    }
+}
+
+type Answer = shuttle::future::JoinHandle<Result<Refreshed, Error>>;
+
+fn pair(refreshed: &Refreshed) -> [String; 2] {
+    [&refreshed.access, &refreshed.refresh].map(|issued| issued.bearer.expose().to_owned())
+}
+
+/// Runs a scene in every order of its steps. Nothing but the steps of concurrent requests is
+/// interleaved: what comes before and after them is done in one go.
+fn in_every_order<F: Future<Output = ()> + Send + 'static>(
+    least: usize,
+    scene: impl Fn(World) -> F + Send + Sync + 'static,
+) {
+    let orders = run(DfsScheduler::new(None, false), scene);
+    assert!(orders >= least, "only {orders} orders");
+}
+
+/// Runs a scene in some thousands of orders, the same in each run.
+fn in_many_orders<F: Future<Output = ()> + Send + 'static>(
+    scene: impl Fn(World) -> F + Send + Sync + 'static,
+) {
+    run(PctScheduler::new_from_seed(7, 4, 3_000), scene);
+}
+
+fn run<F: Future<Output = ()> + Send + 'static>(
+    scheduler: impl Scheduler + 'static,
+    scene: impl Fn(World) -> F + Send + Sync + 'static,
+) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // What managers do in the background is spawned there, and never run.
+    let _entered = runtime.enter();
+    let orders = Arc::new(AtomicUsize::new(0));
+    let count = orders.clone();
+    let mut config = shuttle::Config::new();
+    // A manager's futures take more than the 32 KiB that is usual.
+    config.stack_size = 256 * 1024;
+    shuttle::Runner::new(scheduler, config).run(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        block_on(scene(World::new()));
+    });
+    orders.load(Ordering::Relaxed)
+}
+
+#[test]
+fn two_tabs_get_the_same_pair_on_one_node_and_on_two() {
+    for other in [0, 1] {
+        in_every_order(10, move |world| async move {
+            let first = world.family().await;
+            world.store.interleave(true);
+            let tabs = [world.refresh(0, &first), world.refresh(other, &first)];
+            let mut pairs = Vec::new();
+            for tab in tabs {
+                pairs.push(pair(&tab.await.unwrap().unwrap()));
+            }
+            world.store.interleave(false);
+            assert_eq!(pairs[0], pairs[1]);
+            // One rotation, one access token, and a family that goes on.
+            assert_eq!(world.live().await, 2);
+            let token = world.nodes[1].get(first.token.id).await.unwrap();
+            assert_eq!(token.generation.number(), 1);
+        });
+    }
+}
+
+#[test]
+fn three_that_retry_get_the_same_pair() {
+    // All orders of three take more than a minute.
+    in_many_orders(|world| async move {
+        let first = world.family().await;
+        world.store.interleave(true);
+        let all = [0, 1, 1].map(|node| world.refresh(node, &first));
+        let mut pairs = Vec::new();
+        for one in all {
+            pairs.push(pair(&one.await.unwrap().unwrap()));
+        }
+        world.store.interleave(false);
+        assert!(pairs.iter().all(|other| *other == pairs[0]));
+        assert_eq!(world.live().await, 2);
+    });
+}
+
+#[test]
+fn a_retry_that_is_late_does_not_end_the_family_that_went_on() {
+    in_every_order(10, |world| async move {
+        let first = world.family().await;
+        let second = block_on(world.refresh(0, &first)).unwrap().unwrap().refresh;
+        world.store.interleave(true);
+        let late = world.refresh(1, &first);
+        let next = world.refresh(0, &second);
+        let third = next.await.unwrap().unwrap().refresh;
+        match late.await.unwrap() {
+            Ok(again) => assert_eq!(again.refresh.bearer.expose(), second.bearer.expose()),
+            Err(refused) => assert_eq!(refused.code(), "refused_in_window"),
+        }
+        world.store.interleave(false);
+        assert!(block_on(world.refresh(1, &third)).unwrap().is_ok());
+    });
+}
+
+#[test]
+fn nothing_lives_after_the_family_was_revoked_and_nothing_minted_meanwhile_does() {
+    in_every_order(10, |world| async move {
+        let first = world.family().await;
+        world.store.interleave(true);
+        let refreshing = world.refresh(0, &first);
+        let (node, family) = (world.nodes[1].clone(), first.token.family.unwrap());
+        let revoking = spawn(async move { node.revoke_family(family, Why::unstated()).await });
+        let answer = refreshing.await.unwrap();
+        revoking.await.unwrap().unwrap();
+        world.store.interleave(false);
+        assert_eq!(world.live().await, 0);
+        match answer {
+            Ok(pair) => {
+                let refused = block_on(world.refresh(0, &pair.refresh)).unwrap().unwrap_err();
+                assert_eq!(refused.code(), "family_ended");
+            }
+            Err(refused) => assert_eq!(refused.code(), "family_ended"),
+        }
+    });
+}
+
+#[test]
+fn what_a_replay_mints_for_another_request_falls_with_the_family_too() {
+    in_every_order(10, |world| async move {
+        let first = world.family().await;
+        block_on(world.refresh(0, &first)).unwrap().unwrap();
+        world.store.interleave(true);
+        let (node, bearer) = (world.nodes[0].clone(), first.bearer.clone());
+        let short = RefreshRequest::new().access_ttl(Ttl::from_mins(1));
+        let replaying = spawn(async move { node.refresh(&bearer, short).await });
+        let (node, family) = (world.nodes[1].clone(), first.token.family.unwrap());
+        let revoking = spawn(async move { node.revoke_family(family, Why::unstated()).await });
+        if let Err(refused) = replaying.await.unwrap() {
+            assert_eq!(refused.code(), "family_ended");
+        }
+        revoking.await.unwrap().unwrap();
+        world.store.interleave(false);
+        assert_eq!(world.live().await, 0);
+    });
+}
+
+#[test]
+fn once_a_thief_comes_late_the_family_is_dead_whatever_its_owner_does_meanwhile() {
+    in_every_order(10, |world| async move {
+        let stolen = world.family().await;
+        let second = block_on(world.refresh(0, &stolen)).unwrap().unwrap().refresh;
+        let window = RefreshPolicy::default().window.length().unwrap();
+        world.clock.advance(window);
+        world.store.interleave(true);
+        let thief = world.refresh(1, &stolen);
+        let owner = world.refresh(0, &second);
+        let refused = thief.await.unwrap().unwrap_err();
+        assert_eq!(refused.code(), "reuse_detected");
+        if let Err(refused) = owner.await.unwrap() {
+            assert_eq!(refused.code(), "family_ended");
+        }
+        world.store.interleave(false);
+        assert_eq!(world.live().await, 0);
+    });
+}
+
+#[test]
+fn of_two_logins_at_once_one_session_is_left() {
+    in_every_order(100, |world| async move {
+        let session = || Grant::new(Kind::Session).subject("user123");
+        world.nodes[0].issue(session()).await.unwrap();
+        world.clock.advance(Ttl::from_secs(1));
+        world.store.interleave(true);
+        let logins =
+            world.nodes.clone().map(|node| spawn(async move { node.issue(session()).await }));
+        for login in logins {
+            login.await.unwrap().unwrap();
+        }
+        world.store.interleave(false);
+        assert_eq!(world.live().await, 1);
+    });
+}
