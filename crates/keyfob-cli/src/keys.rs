@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use keyfob::KeyProvider;
-use keyfob::seal::{CommandKeys, EnvKeys, FileKeys, KeyError, KeyRing};
+use keyfob::seal::{KeyError, KeyRing};
+use keyfob_keys::{CommandKeys, EnvKeys, FileKeys};
 
 use crate::failure::Failure;
 

@@ -1,7 +1,7 @@
 //! Sealing: what a store holds can be read only with a key that is not in the store.
 //!
-//! A [`KeyRing`] holds the keys; a [`KeyProvider`] gives it: [`FileKeys`], [`EnvKeys`],
-//! [`CommandKeys`], or one of your own. With a ring, every record, note, event and observation is
+//! A [`KeyRing`] holds the keys; a [`KeyProvider`] gives it: [`StaticKeys`], one of the crate
+//! `keyfob-keys`, or one of your own. With a ring, every record, note, event and observation is
 //! sealed by AES-256-GCM before a store sees it, and the terms of the index are blinded by
 //! HMAC-SHA256.
 //!
@@ -40,6 +40,6 @@ pub(crate) use cipher::{ADDED, is_sealed, number_of};
 pub use error::KeyError;
 pub use integrity::Integrity;
 pub use number::KeyNumber;
-pub use provider::{CommandKeys, EnvKeys, FileKeys, KeyProvider, StaticKeys};
+pub use provider::{KeyProvider, StaticKeys};
 pub use ring::{KeyInfo, KeyRing, KeyState, NewKey};
 pub use store::SealedStore;

@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-use super::{KeyError, KeyProvider, KeyRing, parse};
+use keyfob::KeyProvider;
+use keyfob::seal::{KeyError, KeyRing};
+
+use crate::parse;
 
 /// A ring from a variable of the environment, as text; semicolons may stand for line breaks.
 ///

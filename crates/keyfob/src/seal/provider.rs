@@ -1,19 +1,10 @@
-//! Where a key ring comes from: a file, the environment, a command, or whatever a [`KeyProvider`]
-//! is written for.
-
-mod command;
-mod environment;
-mod file;
+//! Where a key ring comes from: whatever a [`KeyProvider`] is written for. Those that read a file,
+//! the environment or what a command says are in the crate `keyfob-keys`.
 
 use std::fmt;
 
-use async_trait::async_trait;
-pub use command::CommandKeys;
-pub use environment::EnvKeys;
-pub use file::FileKeys;
-use zeroize::Zeroizing;
-
 use super::{KeyError, KeyRing};
+use async_trait::async_trait;
 
 /// Gives a key ring, as often as it is asked: after a change, the new one.
 ///
@@ -32,9 +23,6 @@ pub trait KeyProvider: Send + Sync + fmt::Debug {
 #[derive(Clone, Debug)]
 pub struct StaticKeys(KeyRing);
 
-/// The most bytes of text that are read for a ring.
-const MOST: u64 = 1 << 20;
-
 impl StaticKeys {
     /// Gives `ring`.
     pub const fn new(ring: KeyRing) -> Self {
@@ -49,15 +37,17 @@ impl KeyProvider for StaticKeys {
     }
 }
 
-fn parse(what: &str, bytes: Zeroizing<Vec<u8>>) -> Result<KeyRing, KeyError> {
-    let unreadable =
-        |detail: &str| KeyError::Unreadable { what: what.to_owned(), detail: detail.to_owned() };
-    if bytes.len() as u64 > MOST {
-        return Err(unreadable("it is far too large for one"));
-    }
-    let text = std::str::from_utf8(&bytes).map_err(|_| unreadable("it is not text"))?;
-    KeyRing::parse(text)
-}
-
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::random::SeededRandom;
+    use crate::time::Timestamp;
+
+    #[tokio::test]
+    async fn a_ring_at_hand_is_given_each_time() {
+        let ring = KeyRing::generate(Timestamp::default(), &SeededRandom::new(1)).unwrap();
+        let keys = StaticKeys::new(ring.clone());
+        assert_eq!(keys.ring().await.unwrap(), ring);
+        assert_eq!(keys.ring().await.unwrap(), ring);
+    }
+}

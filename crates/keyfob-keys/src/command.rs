@@ -9,8 +9,10 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use zeroize::Zeroizing;
 
-use super::{KeyError, KeyProvider, KeyRing, MOST, parse};
-use crate::time::Ttl;
+use keyfob::seal::{KeyError, KeyRing};
+use keyfob::{KeyProvider, Ttl};
+
+use crate::{MOST, parse};
 
 /// A ring from what a command writes to its standard output. The command is run anew each time,
 /// without a shell; it gets no input, and what it says on its standard error goes to ours.

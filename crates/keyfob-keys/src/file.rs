@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-use super::{KeyError, KeyProvider, KeyRing, MOST, parse};
+use keyfob::KeyProvider;
+use keyfob::seal::{KeyError, KeyRing};
+
+use crate::{MOST, parse};
 
 /// A ring from a file. One that anybody but its owner can read or write is refused.
 #[derive(Clone, Debug)]
