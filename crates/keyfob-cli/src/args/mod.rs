@@ -3,6 +3,7 @@
 //! Values are parsed into the types of the domain here, at the edge. A value that is refused is
 //! never repeated: it may be a secret that landed in the wrong place.
 
+mod demo;
 mod derive;
 mod issue;
 mod keys;
@@ -24,6 +25,7 @@ use keyfob::BearerPrefix;
 
 use crate::keys::KeySource;
 
+pub(crate) use demo::DemoArgs;
 pub(crate) use derive::DeriveArgs;
 pub(crate) use issue::{GrantArgs, IssueArgs};
 pub(crate) use keys::{KeysArgs, KeysCommand};
@@ -165,12 +167,11 @@ pub(crate) struct Settings {
 /// What is to be done.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Walk through the life of a token in six steps
+    /// Walk through the life of a token
     ///
     /// Issues a token, validates it, finds it, revokes it and shows that it is refused, all on the
     /// store that is named.
-    #[command(after_help = "Examples:\n  keyfob demo\n  keyfob demo --store memory:")]
-    Demo,
+    Demo(DemoArgs),
     /// Issue a token, or many from a file
     Issue(Box<IssueArgs>),
     /// Say whether a bearer is good

@@ -49,7 +49,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Keys(args) if !args.command.needs_store() => {
             return keys::without_store(&args.command, &cli.settings, &mut output).await;
         }
-        Command::Demo | Command::Issue(_) => Missing::Make,
+        Command::Demo(_) | Command::Issue(_) => Missing::Make,
         // Whoever only reads a store does not want an empty one where the name was mistyped.
         _ => Missing::Refuse,
     };
@@ -68,13 +68,13 @@ async fn dispatch(cli: &Cli, context: &mut Context) -> Result<(), Failure> {
         Command::Issue(args) => issue::run(args, context).await,
         Command::Revoke(args) => revoke::run(args, context).await,
         Command::Keys(args) => keys::with_store(&args.command, &cli.settings, context).await,
+        Command::Demo(args) => interrupt.or(demo::run(args, &cli.settings, context)).await,
         command => interrupt.or(simple(command, context)).await,
     }
 }
 
 async fn simple(command: &Command, context: &mut Context) -> Result<(), Failure> {
     match command {
-        Command::Demo => demo::run(context).await,
         Command::Validate(args) => validate::run(args, context).await,
         Command::Refresh(args) => refresh::run(args, context).await,
         Command::Derive(args) => derive::run(args, context).await,
@@ -86,7 +86,8 @@ async fn simple(command: &Command, context: &mut Context) -> Result<(), Failure>
         Command::History(args) => history::run(args, context).await,
         Command::Stats => stats::run(context).await,
         Command::Doctor => doctor::run(context).await,
-        Command::Events(_)
+        Command::Demo(_)
+        | Command::Events(_)
         | Command::Issue(_)
         | Command::Keys(_)
         | Command::Revoke(_)

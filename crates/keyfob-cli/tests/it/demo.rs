@@ -80,3 +80,53 @@ fn as_json_it_is_one_object_for_each_step() {
     assert_eq!(steps[2]["step"], 3);
     assert_eq!(steps[2]["lines"], serde_json::json!(["Found 1 matching tokens"]));
 }
+
+const FULL: &str = "\
+7. Rotating a refresh token
+------------------------
+First exchange: rotated to generation 1
+The answer was lost, asked again: replayed, the very same pair
+
+8. Catching a thief
+----------------
+A thief presents the exchanged one: reuse_detected
+Its owner is told, too: family_ended
+Event: keyfob.token.reuse_detected
+Event: keyfob.token.revoked
+
+9. Sealing what the store holds
+----------------------------
+Without keys: [n] bytes, 'user123' lies in clear at byte [n]
+Sealed: [n] bytes, nothing of it in clear
+With the keys it is read: subject user123
+Without them it is not: store_sealed
+
+10. Reaching a limit
+----------------
+Call 1: admitted, 2 left
+Call 2: admitted, 1 left
+Call 3: admitted, 0 left
+Call 4: refused, again in [n] s
+";
+
+/// The output with every number of what is counted in bytes or seconds replaced.
+fn counted(output: &str) -> String {
+    let replace = |line: &str| {
+        if !["Without keys:", "Sealed:", "Call 4:"].iter().any(|start| line.starts_with(start)) {
+            return format!("{line}\n");
+        }
+        let number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+        let words = line.split(' ').map(|word| if number(word) { "[n]" } else { word });
+        words.collect::<Vec<_>>().join(" ") + "\n"
+    };
+    output.lines().map(replace).collect()
+}
+
+#[test]
+fn in_full_it_goes_on_with_rotation_sealing_a_limit_and_metrics() {
+    let done = Keyfob::on("memory:").run(&["demo", "--full"]).exits(0);
+    let steps = normalised(&done.stdout);
+    let rest = steps.strip_prefix(EXPECTED).unwrap().strip_prefix('\n').unwrap();
+    assert_eq!(counted(rest), FULL);
+    assert_eq!(done.stderr, "");
+}

@@ -1,26 +1,38 @@
-//! `demo`: a token's life in six steps, done for real on the store that is named.
+//! `demo`: a token's life in six steps, done for real on the store that is named; with `--full`, in
+//! eleven.
 
-use std::fmt::Display;
+mod full;
+mod story;
 
 use keyfob::{
-    Error, Filter, Grant, Kind, LabelValue, Paging, Refusal, Timestamp, Ttl, ValidationChain, Why,
+    Error, Filter, Grant, Kind, LabelValue, Paging, Refusal, Timestamp, TokenManager, Ttl,
+    ValidationChain, Why,
 };
-use serde::Serialize;
 
+use story::Story;
+
+use crate::args::{DemoArgs, Settings};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::Output;
 
-const TITLE: &str = "Distributed Token Management Example";
-const RULE: &str = "==================================";
-
-pub(super) async fn run(context: &mut Context) -> Result<(), Failure> {
+pub(super) async fn run(
+    args: &DemoArgs,
+    settings: &Settings,
+    context: &mut Context,
+) -> Result<(), Failure> {
     let mut told = Story::begin(&mut context.output)?;
     let manager = &context.manager;
-
-    told.step("Creating and storing token", "--------------------------")?;
-    // Tells the token of this run from those of other runs on the same store.
+    // Tells what this run does from what other runs did on the same store.
     let run = format!("{}-{}", manager.now().as_millis(), std::process::id());
+    six_steps(&run, manager, &mut told).await?;
+    if args.full {
+        full::run(&run, settings, manager, &mut told).await?;
+    }
+    told.end()
+}
+
+async fn six_steps(run: &str, manager: &TokenManager, told: &mut Story<'_>) -> Result<(), Failure> {
+    told.step("Creating and storing token", "--------------------------")?;
     let run = LabelValue::new(run)?;
     let grant = Grant::new(Kind::Access)
         .subject("user123")
@@ -80,62 +92,11 @@ pub(super) async fn run(context: &mut Context) -> Result<(), Failure> {
             return Err(Failure::BrokenPromise { message });
         }
     }
-    told.end()
+    Ok(())
 }
 
 /// `2025-09-12 10:30:00 +0000 UTC`
 fn spelled_out(at: Timestamp) -> String {
     let whole = Timestamp::from_millis(at.as_secs() * 1000).to_string();
     whole.replace('T', " ").replace('Z', " +0000 UTC")
-}
-
-/// What is told: as text, or with one object for each step.
-struct Story<'a> {
-    output: &'a mut Output,
-    number: u32,
-    step: Option<Step>,
-}
-
-#[derive(Serialize)]
-struct Step {
-    step: u32,
-    title: &'static str,
-    lines: Vec<String>,
-}
-
-impl<'a> Story<'a> {
-    fn begin(output: &'a mut Output) -> Result<Self, Failure> {
-        if !output.is_json() {
-            output.line(TITLE)?;
-            output.line(RULE)?;
-        }
-        Ok(Self { output, number: 0, step: None })
-    }
-
-    fn step(&mut self, title: &'static str, rule: &str) -> Result<(), Failure> {
-        self.end()?;
-        self.number += 1;
-        if self.output.is_json() {
-            self.step = Some(Step { step: self.number, title, lines: Vec::new() });
-            return Ok(());
-        }
-        self.output.line(format_args!("\n{}. {title}\n{rule}", self.number))
-    }
-
-    fn line(&mut self, line: impl Display) -> Result<(), Failure> {
-        match &mut self.step {
-            Some(step) => {
-                step.lines.push(line.to_string());
-                Ok(())
-            }
-            None => self.output.line(line),
-        }
-    }
-
-    fn end(&mut self) -> Result<(), Failure> {
-        match self.step.take() {
-            Some(step) => self.output.object(&step),
-            None => self.output.flush(),
-        }
-    }
 }

@@ -1,0 +1,162 @@
+//! The steps of `demo --full`: rotation, a thief, sealing, a limit, metrics.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyfob::seal::KeyRing;
+use keyfob::store::Cursor;
+use keyfob::{
+    Bearer, Clock, Error, Grant, Happening, Kind, LimitBy, LimitPolicy, LimitRequest, Limiter,
+    Limits, MemoryStore, OsRandom, Rate, RefreshPolicy, RefreshRefused, RefreshRequest, Refreshed,
+    Store, Subject, SystemClock, TokenManager, Ttl, Window,
+};
+
+use super::story::Story;
+use crate::args::Settings;
+use crate::failure::Failure;
+use crate::open;
+
+/// How long a retry gets the same pair: short, so that the thief can come late soon.
+const WINDOW: Ttl = Ttl::from_secs(1);
+const LATE: Duration = Duration::from_millis(1_200);
+
+pub(super) async fn run(
+    run: &str,
+    settings: &Settings,
+    manager: &TokenManager,
+    told: &mut Story<'_>,
+) -> Result<(), Failure> {
+    let before = manager.latest_event().await?;
+    told.step("Rotating a refresh token", "------------------------")?;
+    let first = rotate(run, manager, told).await?;
+    told.step("Catching a thief", "----------------")?;
+    catch(&before, first, manager, told).await?;
+    told.step("Sealing what the store holds", "----------------------------")?;
+    seal(told).await?;
+    told.step("Reaching a limit", "----------------")?;
+    limit(run, settings, told).await?;
+    Ok(())
+}
+
+/// A family after its first rotation, and the bearer that was exchanged.
+struct Family {
+    exchanged: Bearer,
+    newest: Bearer,
+}
+
+async fn rotate(
+    run: &str,
+    manager: &TokenManager,
+    told: &mut Story<'_>,
+) -> Result<Family, Failure> {
+    let policy = RefreshPolicy { window: Window::of(WINDOW), ..RefreshPolicy::default() };
+    let grant = Grant::new(Kind::Refresh)
+        .subject("user123")
+        .client("example-app")
+        .scopes("read write")
+        .label("run", keyfob::LabelValue::new(run)?)
+        .refresh_policy(policy);
+    let issued = manager.issue(grant).await?;
+    let pair = manager.refresh(&issued.bearer, RefreshRequest::new()).await?;
+    told.line(format_args!("First exchange: {} to generation 1", pair.case))?;
+    let again = manager.refresh(&issued.bearer, RefreshRequest::new()).await?;
+    if !is_same(&pair, &again) {
+        let message = "a retry within its window got another pair".to_owned();
+        return Err(Failure::BrokenPromise { message });
+    }
+    told.line(format_args!(
+        "The answer was lost, asked again: {}, the very same pair",
+        again.case
+    ))?;
+    Ok(Family { exchanged: issued.bearer, newest: pair.refresh.bearer })
+}
+
+fn is_same(one: &Refreshed, other: &Refreshed) -> bool {
+    let text = |pair: &Refreshed| {
+        [pair.access.bearer.expose().to_owned(), pair.refresh.bearer.expose().to_owned()]
+    };
+    text(one) == text(other)
+}
+
+async fn catch(
+    before: &Cursor,
+    family: Family,
+    manager: &TokenManager,
+    told: &mut Story<'_>,
+) -> Result<(), Failure> {
+    tokio::time::sleep(LATE).await;
+    let thief = refused(manager, &family.exchanged).await?;
+    told.line(format_args!("A thief presents the exchanged one: {}", thief.code()))?;
+    let owner = refused(manager, &family.newest).await?;
+    told.line(format_args!("Its owner is told, too: {}", owner.code()))?;
+    let events = manager.events(before, 1_000).await?.events;
+    let of_family = events.iter().filter(|(event, _)| event.token() == Some(thief.token()));
+    for (event, _) in of_family {
+        if let Happening::ReuseDetected { .. } | Happening::Revoked { .. } = event.what {
+            told.line(format_args!("Event: {}", event.what.as_str()))?;
+        }
+    }
+    Ok(())
+}
+
+async fn refused(manager: &TokenManager, bearer: &Bearer) -> Result<RefreshRefused, Failure> {
+    match manager.refresh(bearer, RefreshRequest::new()).await {
+        Err(Error::Refresh(refused)) => Ok(refused),
+        Err(error) => Err(error.into()),
+        Ok(_) => {
+            let message = "a refresh token was exchanged twice, late".to_owned();
+            Err(Failure::BrokenPromise { message })
+        }
+    }
+}
+
+/// On a store of its own: nobody would have the keys of what it left on another.
+async fn seal(told: &mut Story<'_>) -> Result<(), Failure> {
+    let store = Arc::new(MemoryStore::new().map_err(Error::from)?);
+    let ring = KeyRing::generate(SystemClock.now(), &OsRandom)?;
+    let bare = TokenManager::builder(store.clone()).build();
+    let sealed = TokenManager::builder(store.clone()).keys(&ring).build();
+    let mut last = None;
+    for (name, manager) in [("Without keys", &bare), ("Sealed", &sealed)] {
+        let issued = manager.issue(Grant::new(Kind::Session).subject("user123")).await?;
+        let held = store.load(issued.token.id).await.map_err(Error::from)?;
+        let held = held.map(|record| record.body).unwrap_or_default();
+        let shown = match held.windows(7).position(|bytes| bytes == b"user123") {
+            Some(at) => format!("'user123' lies in clear at byte {at}"),
+            None => "nothing of it in clear".to_owned(),
+        };
+        told.line(format_args!("{name}: {} bytes, {shown}", held.len()))?;
+        last = Some(issued);
+    }
+    if let Some(issued) = last {
+        let token = sealed.validate_any(&issued.bearer).await?;
+        let subject = token.subject.as_ref().map_or("nobody", |subject| subject.as_str());
+        told.line(format_args!("With the keys it is read: subject {subject}"))?;
+        let without = bare.get(issued.token.id).await;
+        let code = without.err().map_or_else(String::new, |error| error.code().to_owned());
+        told.line(format_args!("Without them it is not: {code}"))?;
+    }
+    Ok(())
+}
+
+async fn limit(run: &str, settings: &Settings, told: &mut Story<'_>) -> Result<(), Failure> {
+    let open::LimitStoreOf { store, namespace, .. } = open::limits(settings).await?;
+    let policy = LimitPolicy::new("demo", LimitBy::Subject, Rate::new(3, Ttl::from_mins(1))?)?;
+    let limiter = Limiter::new(Limits::over(store).policy(policy)?, namespace);
+    let subject = Subject::new(format!("demo-{run}"))?;
+    let request = LimitRequest::new().subject(&subject);
+    for call in 1..=4 {
+        let verdict = limiter.admit(&request).await?;
+        match verdict.retry_after() {
+            None => {
+                let left = verdict.decided_by().map_or(0, |standing| standing.remaining);
+                told.line(format_args!("Call {call}: admitted, {left} left"))?;
+            }
+            Some(after) => {
+                let secs = after.as_millis().div_ceil(1000);
+                told.line(format_args!("Call {call}: refused, again in {secs} s"))?;
+            }
+        }
+    }
+    Ok(())
+}
