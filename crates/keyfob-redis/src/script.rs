@@ -56,7 +56,7 @@ impl Scripts {
                 leaf, "names", "clock", "lane", "header", "verdict", "events", "signal", "index",
                 "records", "replace"
             ),
-            reseal: script!(leaf, "names", "clock", "lane", "verdict", "index", "reseal"),
+            reseal: script!(leaf, "names", "clock", "lane", "header", "index", "reseal"),
             floor: script!(leaf, "names", "floor"),
             raise_floor: script!(leaf, "names", "clock", "lane", "raise_floor"),
             spend: script!(leaf, "names", "clock", "header", "verdict", "spend"),

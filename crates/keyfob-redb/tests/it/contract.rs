@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use keyfob::{LaneCount, ManualClock};
-use keyfob_redb::Options;
+use keyfob::seal::SealedStore;
+use keyfob::{KeyRing, LaneCount, ManualClock, OsRandom, Timestamp};
+use keyfob_redb::{Options, RedbStore};
 use keyfob_testkit::contract::{Setup, Time};
 use tempfile::TempDir;
 
@@ -22,11 +23,27 @@ async fn eight_lanes_in_memory() -> Setup {
     setup(LaneCount::new(8).unwrap(), folder)
 }
 
+async fn sealed() -> Setup {
+    let ring = KeyRing::generate(Timestamp::default(), &OsRandom).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (store, clock) = open(LaneCount::new(8).unwrap(), &folder);
+    Setup::new(Arc::new(SealedStore::new(store, &ring)), Time::Manual(clock)).keeping(folder)
+}
+
 fn setup(lanes: LaneCount, folder: TempDir) -> Setup {
+    let (store, clock) = open(lanes, &folder);
+    Setup::new(store, Time::Manual(clock)).keeping(folder)
+}
+
+fn open(lanes: LaneCount, folder: &TempDir) -> (Arc<RedbStore>, ManualClock) {
     let clock = ManualClock::at("2026-11-24T08:30:00Z".parse().unwrap());
     let options = Options::new().lanes(lanes).clock(Arc::new(clock.clone()));
     let store = options.open(folder.path().join("keyfob.redb")).unwrap();
-    Setup::new(Arc::new(store), Time::Manual(clock)).keeping(folder)
+    (Arc::new(store), clock)
+}
+
+mod sealed_file {
+    keyfob_testkit::store_contract!(crate::contract::sealed);
 }
 
 mod with_one_lane {

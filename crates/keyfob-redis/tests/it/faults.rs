@@ -4,20 +4,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keyfob::{CacheSettings, Error, Grant, Kind, TokenManager, Why};
+use keyfob::{
+    CacheSettings, Clock, Error, Grant, KeyRing, Kind, OsRandom, SystemClock, TokenManager, Why,
+};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::proxy::Proxy;
 use keyfob_testkit::redis::{RedisServer, fresh_namespace, server};
 use keyfob_testkit::storm::{Storm, StormReport, blow};
 
 async fn node(port: u16, namespace: &str) -> TokenManager {
-    node_with(port, namespace, CacheSettings::default()).await
+    node_with(port, namespace, CacheSettings::default(), None).await
 }
 
-async fn node_with(port: u16, namespace: &str, cache: CacheSettings) -> TokenManager {
+async fn node_with(
+    port: u16,
+    namespace: &str,
+    cache: CacheSettings,
+    keys: Option<&KeyRing>,
+) -> TokenManager {
     let url = format!("redis://127.0.0.1:{port}?namespace={namespace}&lanes=8");
     let store = RedisStore::connect(&url).await.unwrap();
-    TokenManager::builder(Arc::new(store)).cache(cache).build()
+    let manager = TokenManager::builder(Arc::new(store)).cache(cache);
+    match keys {
+        Some(ring) => manager.keys(ring).build(),
+        None => manager.build(),
+    }
 }
 
 /// For how long another node may still say active.
@@ -44,24 +55,30 @@ async fn until_it_answers(nodes: &[TokenManager]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_revoked_stays_dead_while_connections_are_cut_at_random() {
-    storm_of_cuts(CacheSettings::default()).await;
+    storm_of_cuts(CacheSettings::default(), None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_caches_it_is_dead_everywhere_at_once_though_connections_are_cut() {
-    storm_of_cuts(CacheSettings::OFF).await;
+    storm_of_cuts(CacheSettings::OFF, None).await;
 }
 
-async fn storm_of_cuts(cache: CacheSettings) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_stays_dead_in_a_sealed_store_too() {
+    let ring = KeyRing::generate(SystemClock.now(), &OsRandom).unwrap();
+    storm_of_cuts(CacheSettings::default(), Some(&ring)).await;
+}
+
+async fn storm_of_cuts(cache: CacheSettings, keys: Option<&KeyRing>) {
     let namespace = fresh_namespace();
     let proxies = [
         Arc::new(Proxy::to_port(server().port()).await.unwrap()),
         Arc::new(Proxy::to_port(server().port()).await.unwrap()),
     ];
     let nodes = [
-        node_with(proxies[0].port(), &namespace, cache).await,
-        node_with(proxies[1].port(), &namespace, cache).await,
-        node_with(server().port(), &namespace, cache).await,
+        node_with(proxies[0].port(), &namespace, cache, keys).await,
+        node_with(proxies[1].port(), &namespace, cache, keys).await,
+        node_with(server().port(), &namespace, cache, keys).await,
     ];
     let cutters: Vec<_> = proxies
         .iter()
@@ -101,8 +118,8 @@ async fn storm_of_kills(cache: CacheSettings) {
     let server = Arc::new(RedisServer::builder().append_only().start().unwrap());
     let namespace = fresh_namespace();
     let nodes = [
-        node_with(server.port(), &namespace, cache).await,
-        node_with(server.port(), &namespace, cache).await,
+        node_with(server.port(), &namespace, cache, None).await,
+        node_with(server.port(), &namespace, cache, None).await,
     ];
     let killed = server.clone();
     let killer = tokio::task::spawn_blocking(move || {

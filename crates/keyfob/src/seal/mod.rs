@@ -15,9 +15,9 @@
 //! - What a store must read itself stays in clear, and can only restrict: ids, versions, stamps,
 //!   times, the number of uses.
 //! - Within the index, equal values have equal terms: how many tokens share a value can be counted.
-//! - Lanes and epochs go by digests under the namespace's own key, which lies beside the data,
-//!   because they must never change. Who has a copy of the store can test a guess at a subject or
-//!   a client against them.
+//! - Lanes, epochs and the keys of limits go by digests under the namespace's own key, which lies
+//!   beside the data, because they must never change. Who has a copy of the store can test a guess
+//!   at a subject, a client or an address against them.
 //! - Who can write to the store can put an older version of a record in the place of a newer one,
 //!   and delete.
 //! - While [`KeyNumber::BARE`] is not retired, records that are not sealed are read, so that a
