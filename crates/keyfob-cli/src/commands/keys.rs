@@ -15,6 +15,9 @@ use crate::output::Output;
 
 const HEADINGS: [&str; 5] = ["KEY", "STATE", "CREATED", "TERMS", "RECORDS"];
 
+const REMNANTS: &str = "what was written before it was sealed may still lie in free pages of the \
+    store's file, in append-only files, on replicas and in backups: see docs/sealing.md";
+
 /// What was done with a key, as JSON tells it.
 #[derive(Serialize)]
 struct Told {
@@ -71,7 +74,11 @@ pub(super) async fn with_store(
             interrupt.or(retire).await?;
             file.write(&ring)?;
             let line = format!("key {key} is retired: give the ring to every node");
-            tell(line, *key, "retired", &mut context.output)
+            tell(line, *key, "retired", &mut context.output)?;
+            if key.is_bare() {
+                context.output.note("remnants", REMNANTS);
+            }
+            Ok(())
         }
         _ => {
             let ring = source.ring().await?;

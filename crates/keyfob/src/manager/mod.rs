@@ -71,7 +71,7 @@ use crate::random::Random;
 use crate::rotation::RefreshPolicy;
 use crate::seal::SealedStore;
 use crate::sessions::SessionPolicy;
-use crate::store::{Loaded, Operation, Store, StoreReport};
+use crate::store::{Loaded, Operation, Severity, Store, StoreReport};
 use crate::text::Subject;
 use crate::time::Timestamp;
 use crate::token::{LoginStamp, Token};
@@ -156,7 +156,18 @@ impl TokenManager {
     /// # Errors
     /// When the store cannot be asked.
     pub async fn report(&self) -> Result<StoreReport, Error> {
-        Ok(self.inner.store.report().await?)
+        let mut report = self.inner.store.report().await?;
+        let key = self.inner.sealed.as_ref().map(|sealed| sealed.sealer().active());
+        let floor = self.inner.store.key_floor().await?;
+        if key.unwrap_or_default() < floor {
+            let has = key.map_or("has no keys".to_owned(), |key| format!("seals under key {key}"));
+            let advice = format!(
+                "the store refuses what is not sealed under key {floor} or a newer one, and this \
+                 node {has}: give it the present key ring"
+            );
+            report.find(Severity::Fault, "key ring", advice);
+        }
+        Ok(report)
     }
 
     /// What the cache holds; `None` without one.

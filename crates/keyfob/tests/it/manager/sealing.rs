@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use keyfob::seal::{KeyError, KeyProvider, KeyRing, NewKey, StaticKeys};
 use keyfob::store::{
-    Cursor, Feed, Loaded, Operation, Order, Query, RecordVersion, Replace, Store, Verdict,
+    Cursor, Feed, Loaded, Operation, Order, Query, RecordVersion, Replace, Severity, Store, Verdict,
 };
 use keyfob::{
     Error, Filter, Issued, KeyNumber, LaneCount, ManualClock, MemoryStore, OsRandom, PageCursor,

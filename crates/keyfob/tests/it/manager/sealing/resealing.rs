@@ -236,3 +236,24 @@ async fn a_retry_gets_the_same_pair_whichever_key_the_family_lies_under() {
     assert_eq!(third.unwrap().case, RefreshCase::Rotated);
     assert_eq!(vault.raw(first.token.id).await.key, ring.active());
 }
+
+#[tokio::test]
+async fn a_node_without_the_present_ring_is_told_what_it_lacks() {
+    let vault = Vault::new();
+    let mut ring = turned(&ring(1), NewKey::Sealing, 2);
+    let manager = vault.sealed(&ring);
+    for key in [KeyNumber::BARE, KeyNumber::FIRST] {
+        manager.retire_key(&mut ring, key).await.unwrap();
+    }
+    let lacks = async |manager: &TokenManager| {
+        let found = manager.report().await.unwrap().findings;
+        let found = found.into_iter().find(|finding| finding.what == "key ring")?;
+        assert_eq!(found.severity, Severity::Fault);
+        Some(found.advice)
+    };
+    assert_eq!(lacks(&manager).await, None);
+    let stale = lacks(&vault.sealed(&super::ring(1))).await.unwrap();
+    assert!(stale.contains("key 2") && stale.contains("seals under key 1"), "{stale}");
+    let bare = lacks(&vault.bare()).await.unwrap();
+    assert!(bare.contains("has no keys"), "{bare}");
+}
