@@ -1,4 +1,5 @@
-//! A store that is watched: it counts what is loaded, and answers as late as it is told to.
+//! A store that is watched: it counts what is loaded and written, answers as late as it is told to,
+//! and stops taking writes when it is told to.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,9 @@ use keyfob::{KeyNumber, Lane, Namespace, Store, Term, Timestamp, TokenId};
 pub struct Spy {
     inner: Arc<dyn Store>,
     loads: AtomicU64,
+    writes: AtomicU64,
+    /// How many more writes are taken.
+    writes_left: AtomicU64,
     /// How late the next loads are answered, the first first.
     late: Mutex<Vec<Duration>>,
     /// Whether watchers hear of changes.
@@ -22,8 +26,8 @@ pub struct Spy {
 impl Spy {
     /// Around `inner`, whose watchers hear of changes.
     pub fn on(inner: Arc<dyn Store>) -> Self {
-        let late = Mutex::default();
-        Self { inner, loads: AtomicU64::new(0), late, is_heard: true }
+        let [loads, writes, writes_left] = [0, 0, u64::MAX].map(AtomicU64::new);
+        Self { inner, loads, writes, writes_left, late: Mutex::default(), is_heard: true }
     }
 
     /// The same without a feed.
@@ -34,6 +38,24 @@ impl Spy {
     /// How many loads there were.
     pub fn loads(&self) -> u64 {
         self.loads.load(Ordering::SeqCst)
+    }
+
+    /// How many writes were taken, apart from those that are gathered in the background.
+    pub fn writes(&self) -> u64 {
+        self.writes.load(Ordering::SeqCst)
+    }
+
+    /// Takes so many more writes and fails all others, as if the node had stopped after them.
+    pub fn stop_after(&self, writes: u64) {
+        self.writes_left.store(writes, Ordering::SeqCst);
+    }
+
+    fn write(&self) -> Result<(), StoreError> {
+        let taken = |left: u64| left.checked_sub(1);
+        let left = self.writes_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, taken);
+        left.map_err(|_| StoreError::unavailable("it was told to take no more writes"))?;
+        self.writes.fetch_add(1, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Answers the next loads so late; what is after them in time again. What is answered was read
@@ -51,6 +73,7 @@ impl Store for Spy {
     }
 
     async fn insert(&self, operation: Operation, insert: Insert) -> Result<Inserted, StoreError> {
+        self.write()?;
         self.inner.insert(operation, insert).await
     }
 
@@ -72,6 +95,7 @@ impl Store for Spy {
         operation: Operation,
         replace: Replace,
     ) -> Result<Replaced, StoreError> {
+        self.write()?;
         self.inner.replace(operation, replace).await
     }
 
@@ -88,6 +112,7 @@ impl Store for Spy {
     }
 
     async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError> {
+        self.write()?;
         self.inner.spend(operation, spend).await
     }
 
@@ -96,6 +121,7 @@ impl Store for Spy {
     }
 
     async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError> {
+        self.write()?;
         self.inner.revoke(operation, revoke).await
     }
 
@@ -104,6 +130,7 @@ impl Store for Spy {
         operation: Operation,
         advance: Advance,
     ) -> Result<Advanced, StoreError> {
+        self.write()?;
         self.inner.advance(operation, advance).await
     }
 

@@ -51,14 +51,11 @@ pub(crate) struct Rotation {
     /// The access token that the present generation came with.
     #[n(3)]
     pub(crate) access: Option<TokenId>,
-    /// The one that the generation before came with.
-    #[n(4)]
-    pub(crate) access_before: Option<TokenId>,
     /// What the grant said of rotation, if it did.
-    #[n(5)]
+    #[n(4)]
     pub(crate) policy: Option<RefreshPolicy>,
     /// By how much a rotation moves the expiry on, where it does.
-    #[n(6)]
+    #[n(5)]
     pub(crate) renewal: Option<Ttl>,
 }
 
@@ -83,7 +80,6 @@ impl Rotation {
             shown_by: Some(shown_by),
             trail: Some(trail.after(retired, now, window)),
             access: Some(access),
-            access_before: self.access,
             ..self.clone()
         }
     }

@@ -19,8 +19,9 @@ pub enum EarlierAccess {
     #[default]
     #[n(0)]
     LeaveToExpire,
+    /// A rotation revokes the one that the generation before came with, and only then goes on: so
+    /// that the two never live beside each other. It takes one more round trip.
     #[n(1)]
-    /// A rotation revokes the one that the generation before came with.
     RevokePrevious,
 }
 

@@ -209,9 +209,10 @@ impl TokenManager {
         })
     }
 
-    /// Does to earlier access tokens what the policy says. It is done again with each replay, so
-    /// that a node that stopped halfway leaves nothing undone.
-    async fn see_to_earlier(
+    /// Does to the access token that the present generation came with what the policy says: before
+    /// the next one is stored, so that it does not live beside it, wherever a node stops. Whoever
+    /// does so on the strength of an older record ends what was ended before.
+    async fn end_earlier(
         &self,
         policy: RefreshPolicy,
         earlier: Option<TokenId>,

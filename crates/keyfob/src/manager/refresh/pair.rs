@@ -50,6 +50,7 @@ impl TokenManager {
         let id = shown.loaded.id;
         let retired = shown.record.generation;
         let bearer = ratchet.bearer(&self.inner.prefix, shown.bearer, next);
+        self.end_earlier(shown.policy, shown.rotation.access).await?;
         if let Some(renewal) = shown.rotation.renewal {
             let renewed = [shown.record.absolute_expiry, Some(at + renewal)];
             shown.record.expires_at = renewed.into_iter().flatten().min();
@@ -85,10 +86,8 @@ impl TokenManager {
                 Replaced::Stored(version) => {
                     self.wake();
                     shown.loaded.version = version;
-                    let earlier = record.rotation.as_ref().and_then(|kept| kept.access_before);
                     let token = record.clone().into_token(&shown.loaded);
                     self.inner.known.put(shown.loaded, record);
-                    self.see_to_earlier(shown.policy, earlier).await?;
                     let refresh = Issued { token, bearer };
                     let access = access.into_issued();
                     return Ok(Some(Refreshed { case: RefreshCase::Rotated, access, refresh }));
@@ -110,7 +109,6 @@ impl TokenManager {
         let generation = shown.record.generation;
         let access = self.access(ratchet, &shown, generation, at)?;
         let Some(access) = self.stored_again(&shown, access).await? else { return Ok(None) };
-        self.see_to_earlier(shown.policy, shown.rotation.access_before).await?;
         let bearer = ratchet.bearer(&self.inner.prefix, shown.bearer, generation);
         let refresh = Issued { token: shown.record.into_token(&shown.loaded), bearer };
         Ok(Some(Refreshed { case: RefreshCase::Replayed, access, refresh }))
