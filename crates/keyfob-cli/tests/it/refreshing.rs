@@ -58,6 +58,7 @@ fn what_is_refused_is_told_by_its_code() {
 fn an_api_key_has_two_secrets_for_a_while() {
     let keyfob = Keyfob::new();
     let (id, old) = keyfob.issue(&["--kind=api-key", "--client=acme"]);
+    keyfob.with_bearer("validate", &old).exits(0);
     let rotated = keyfob.run(&["rotate", &id, "--overlap", "1h", "--json"]).exits(0).object();
     let new = rotated["bearer"].as_str().unwrap();
     for bearer in [&old, new] {

@@ -1,5 +1,5 @@
-//! The secrets of an API key that was given a new one: the newest, whose digest is the record's
-//! own, and for a while the one before.
+//! The secrets of an API key: the newest, whose digest is the record's own, and for a while the one
+//! before.
 
 use minicbor::{Decode, Encode};
 
@@ -30,6 +30,11 @@ pub(crate) struct OlderSecret {
 }
 
 impl Secrets {
+    /// Those of a new key: one, which nobody has used.
+    pub(crate) const fn first() -> Self {
+        Self { is_used: false, older: None }
+    }
+
     /// What is kept once a new secret is drawn. `newest` is the digest of the one before.
     ///
     /// At most two are live: a newest that was never used gives way, so that whoever still uses the

@@ -2,6 +2,7 @@
 
 use super::TokenManager;
 use super::issue::{Issued, Parent, narrow};
+use super::rotate::{FirstUse, TRIES};
 use crate::bearer::Bearer;
 use crate::error::Error;
 use crate::id::TokenId;
@@ -15,8 +16,8 @@ impl TokenManager {
     /// that is asked for and no other, no wider audience and no longer life, and revoked with it.
     /// Who is to act is said by [`Grant::acting`]; it is put before whoever acted already.
     ///
-    /// A line of descent is at most eight long, and as wide as it likes. Revoking any token of the
-    /// tree ends all below it at once, however many there are.
+    /// To derive is to use the token. A line of descent is at most eight long, and as wide as it
+    /// likes. Revoking any token of the tree ends all below it at once, however many there are.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -40,7 +41,7 @@ impl TokenManager {
     /// [`Error::Refused`] when the bearer is not good, or is that of a refresh token, which is to be
     /// refreshed instead; [`Error::Invalid`] when the grant is wider than the token, the line too
     /// long, or the uses of the token are counted; [`Error::Ended`] when it is revoked meanwhile;
-    /// [`Error::Store`].
+    /// [`Error::Contended`]; [`Error::Store`].
     pub async fn derive(
         &self,
         presented: impl Into<Presentation<'_>>,
@@ -84,20 +85,32 @@ impl TokenManager {
         if bearer.kind() == Kind::Refresh {
             return Err(unknown(Refusal::Kind { found: Kind::Refresh }.into()));
         }
-        let (loaded, record) = match self.load(bearer.id()).await {
-            Err(Error::NotFound { .. }) => return Err(unknown(Refusal::Unknown.into())),
-            read => read.map_err(unknown)?,
-        };
-        let now = self.now();
-        let secret = record.secret_of(&bearer, now);
-        let secret = secret.ok_or_else(|| unknown(Refusal::Unknown.into()))?;
-        let mut token = record.into_token(&loaded);
-        let met = ValidationChain::new().check_but_rules(&token, presented.device, now);
-        met.map_err(|refusal| (refusal.into(), Some(token.id)))?;
-        if let SecretUsed::Older { until } = secret {
-            // What is derived by a secret does not outlive it.
-            token.expires_at = Some(token.expires_at.map_or(until, |end| end.min(until)));
+        for _ in 0..TRIES {
+            let (loaded, record) = match self.load(bearer.id()).await {
+                Err(Error::NotFound { .. }) => return Err(unknown(Refusal::Unknown.into())),
+                read => read.map_err(unknown)?,
+            };
+            let known = |error| (error, Some(loaded.id));
+            let now = self.now();
+            let secret = record.secret_of(&bearer, now);
+            let first_use = FirstUse::of(&loaded, &record, secret);
+            let secret = secret.ok_or_else(|| unknown(Refusal::Unknown.into()))?;
+            let mut token = record.into_token(&loaded);
+            let met = ValidationChain::new().check_but_rules(&token, presented.device, now);
+            met.map_err(|refusal| known(refusal.into()))?;
+            if let Some(first_use) = first_use
+                && !self.note_first_use(first_use).await.map_err(known)?
+            {
+                // Others were quicker: read what they made of it.
+                continue;
+            }
+            self.mark_use(&token, now).await.map_err(known)?;
+            if let SecretUsed::Older { until } = secret {
+                // What is derived by a secret does not outlive it.
+                token.expires_at = Some(token.expires_at.map_or(until, |end| end.min(until)));
+            }
+            return Ok((loaded, token));
         }
-        Ok((loaded, token))
+        Err(unknown(Error::Contended { id: bearer.id() }))
     }
 }

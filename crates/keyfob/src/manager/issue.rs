@@ -6,7 +6,7 @@ use super::TokenManager;
 use super::sessions::Turn;
 use crate::bearer::ratchet::Ratchet;
 use crate::bearer::{Bearer, Generation};
-use crate::codec::{self, Change, Record};
+use crate::codec::{self, Change, Record, Secrets};
 use crate::error::Error;
 use crate::event::{Event, Happening};
 use crate::id::{FamilyId, Lane, TokenId};
@@ -330,7 +330,7 @@ fn record_of(
         ratchet: None,
         changes: vec![Change { at: now, by: parts.by, what: ChangeKind::Issued }],
         rotation,
-        secrets: None,
+        secrets: (parts.kind == Kind::ApiKey).then(Secrets::first),
     })
 }
 

@@ -6,7 +6,8 @@
 //!
 //! Whether the newest was ever used is written with its first use, before that is answered: a
 //! newest that nobody has used is what the next rotation replaces, so that whoever still holds the
-//! older one is not locked out by a rotation that was lost.
+//! older one is not locked out by a rotation that was lost. Of a key whose first secret was never
+//! used, it is that one: nobody needs it to overlap.
 
 use super::TokenManager;
 use super::issue::Issued;
@@ -18,24 +19,33 @@ use crate::id::TokenId;
 use crate::invalid::{Invalid, Problem};
 use crate::rotation::Overlap;
 use crate::seal::KeyNumber;
-use crate::store::{RecordVersion, Replace, Replaced};
+use crate::store::{Loaded, RecordVersion, Replace, Replaced};
 use crate::text::Actor;
-use crate::token::{ChangeKind, Kind, TokenState};
+use crate::token::{ChangeKind, Kind, SecretUsed, TokenState};
 
 /// How often a change is tried on a newer version before it is given up.
-const TRIES: usize = 16;
+pub(super) const TRIES: usize = 16;
 
 /// The first use of the newest secret of a key.
 pub(super) struct FirstUse {
-    pub(super) id: TokenId,
-    pub(super) read: RecordVersion,
-    pub(super) record: Record,
+    id: TokenId,
+    read: RecordVersion,
+    record: Record,
+}
+
+impl FirstUse {
+    /// That of a record of which this secret was presented; `None` if it is no first use.
+    pub(super) fn of(loaded: &Loaded, record: &Record, secret: Option<SecretUsed>) -> Option<Self> {
+        let is_unused = record.secrets.as_ref().is_some_and(|secrets| !secrets.is_used);
+        let is_first = is_unused && secret == Some(SecretUsed::Newest);
+        is_first.then(|| Self { id: loaded.id, read: loaded.version, record: record.clone() })
+    }
 }
 
 impl TokenManager {
     /// Gives an API key a new secret. The one before stays good for as long as `overlap` says; an
     /// older one still ends now. A secret that was never used gives way to the new one, and the one
-    /// before it stays.
+    /// before it, if there is one, stays.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -43,6 +53,7 @@ impl TokenManager {
     /// # use keyfob::{Grant, Kind, MemoryStore, Overlap, SecretUsed, TokenManager};
     /// # let manager = TokenManager::new(MemoryStore::new()?);
     /// let old = manager.issue(Grant::new(Kind::ApiKey).client("acme")).await?;
+    /// manager.validate_any(&old.bearer).await?;
     /// let new = manager.rotate(old.token.id, Overlap::default(), None).await?;
     ///
     /// assert_eq!(manager.validate_any(&new.bearer).await?.secret, SecretUsed::Newest);

@@ -314,10 +314,7 @@ impl TokenManager {
         let record: Record = codec::decode(&loaded.body)?;
         let now = self.now();
         let secret = record.secret_of(bearer, now);
-        let is_unused = record.secrets.as_ref().is_some_and(|secrets| !secrets.is_used);
-        let first_use = (is_unused && secret == Some(SecretUsed::Newest)).then(|| {
-            Box::new(FirstUse { id: loaded.id, read: loaded.version, record: record.clone() })
-        });
+        let first_use = FirstUse::of(&loaded, &record, secret).map(Box::new);
         let kept = Kept::of(&record, now);
         let mut token = record.into_token(&loaded);
         if let (Some(cache), Some(ticket), Some(kept)) = (&inner.cache, ticket, kept) {

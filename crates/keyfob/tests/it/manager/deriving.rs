@@ -108,10 +108,25 @@ async fn nothing_is_derived_from_what_is_not_good() {
 async fn what_is_derived_by_an_older_secret_ends_with_it() {
     let bench = bench();
     let old = bench.manager.issue(Grant::new(Kind::ApiKey).scope("read")).await.unwrap();
+    bench.manager.validate_any(&old.bearer).await.unwrap();
     let overlap = Overlap::of(Ttl::from_mins(5));
     let new = bench.manager.rotate(old.token.id, overlap, None).await.unwrap();
     let derived = bench.manager.derive(&old.bearer, agent("a")).await.unwrap();
     assert_eq!(derived.token.expires_at, Some(bench.manager.now() + Ttl::from_mins(5)));
     let derived = bench.manager.derive(&new.bearer, agent("a")).await.unwrap();
     assert_eq!(derived.token.expires_at, Some(bench.manager.now() + Ttl::from_hours(1)));
+}
+
+#[tokio::test]
+async fn to_derive_is_to_use() {
+    let bench = bench();
+    let grant = session("user123").idle_timeout(Ttl::from_mins(30));
+    let user = bench.manager.issue(grant).await.unwrap();
+    for _ in 0..3 {
+        bench.clock.advance(Ttl::from_mins(20));
+        bench.manager.derive(&user.bearer, agent("a")).await.unwrap();
+    }
+    bench.clock.advance(Ttl::from_mins(30));
+    let idle = bench.manager.derive(&user.bearer, agent("a")).await.unwrap_err();
+    assert_eq!(idle.code(), "token_expired");
 }

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use keyfob::{
-    Error, Grant, Kind, LaneCount, ManualClock, MemoryStore, Overlap, SecretUsed, SeededRandom,
-    Store, Timestamp, TokenManager, Ttl, ValidationChain, Why,
+    Error, Grant, Issued, Kind, LaneCount, ManualClock, MemoryStore, Overlap, SecretUsed,
+    SeededRandom, Store, Timestamp, TokenManager, Ttl, ValidationChain, Why,
 };
 use keyfob_testkit::spy::Spy;
 
@@ -28,6 +28,13 @@ impl Bench {
         let is_older = self.manager.check(bearer, &chain, |token| token.is_by_older_secret());
         assert_eq!(is_older.await.ok(), first.map(|secret| secret != SecretUsed::Newest));
         first
+    }
+
+    /// An API key that was used.
+    async fn key_in_use(&self) -> Issued {
+        let issued = self.manager.issue(key()).await.unwrap();
+        self.manager.validate_any(&issued.bearer).await.unwrap();
+        issued
     }
 
     fn older(&self, left: Ttl) -> Option<SecretUsed> {
@@ -59,7 +66,7 @@ async fn both_secrets_are_good_until_the_overlap_ends_and_each_says_which_it_is(
 #[tokio::test]
 async fn the_end_of_the_overlap_is_kept_where_the_newest_was_never_used() {
     let bench = bench();
-    let old = bench.manager.issue(key()).await.unwrap();
+    let old = bench.key_in_use().await;
     let new = bench.manager.rotate(old.token.id, hour(), None).await.unwrap();
     assert_eq!(bench.used(&old.bearer).await, bench.older(Ttl::from_hours(1)));
     bench.clock.advance(Ttl::from_hours(1));
@@ -82,7 +89,7 @@ async fn at_most_two_secrets_are_live() {
 #[tokio::test]
 async fn a_secret_that_was_never_used_gives_way_and_the_one_in_use_stays() {
     let bench = bench();
-    let one = bench.manager.issue(key()).await.unwrap();
+    let one = bench.key_in_use().await;
     let lost = bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
     assert_eq!(bench.used(&one.bearer).await, bench.older(Ttl::from_hours(1)));
     bench.clock.advance(Ttl::from_mins(30));
@@ -94,9 +101,46 @@ async fn a_secret_that_was_never_used_gives_way_and_the_one_in_use_stays() {
 }
 
 #[tokio::test]
+async fn the_first_secret_gives_way_too_if_it_was_never_used() {
+    let bench = bench();
+    let lost = bench.manager.issue(key()).await.unwrap();
+    let two = bench.manager.rotate(lost.token.id, hour(), None).await.unwrap();
+    assert_eq!(bench.used(&lost.bearer).await, None);
+    assert_eq!(bench.used(&two.bearer).await, Some(SecretUsed::Newest));
+    let three = bench.manager.rotate(lost.token.id, hour(), None).await.unwrap();
+    assert_eq!(bench.used(&two.bearer).await, bench.older(Ttl::from_hours(1)));
+    assert_eq!(bench.used(&three.bearer).await, Some(SecretUsed::Newest));
+}
+
+#[tokio::test]
+async fn whatever_a_secret_is_good_for_uses_it_and_looking_does_not() {
+    let bench = bench();
+    let chain = ValidationChain::new();
+    for is_used in [true, false] {
+        let one = bench.manager.issue(key()).await.unwrap();
+        match is_used {
+            true => {
+                bench.manager.derive(&one.bearer, Grant::new(Kind::Access)).await.unwrap();
+            }
+            false => {
+                bench.manager.diagnose(&one.bearer, &chain).await.unwrap();
+            }
+        }
+        bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
+        assert_eq!(bench.used(&one.bearer).await.is_some(), is_used);
+    }
+    // Nor does one that is refused.
+    let one = bench.manager.issue(key()).await.unwrap();
+    let admin = ValidationChain::new().require_scope("admin");
+    bench.manager.validate(&one.bearer, &admin).await.unwrap_err();
+    bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
+    assert_eq!(bench.used(&one.bearer).await, None);
+}
+
+#[tokio::test]
 async fn an_overlap_that_ended_is_not_brought_back() {
     let bench = bench();
-    let one = bench.manager.issue(key()).await.unwrap();
+    let one = bench.key_in_use().await;
     bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
     bench.clock.advance(Ttl::from_hours(2));
     let three = bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
@@ -140,7 +184,7 @@ async fn what_is_no_live_api_key_is_not_given_a_new_secret() {
 #[tokio::test]
 async fn a_revocation_ends_both_secrets() {
     let bench = bench();
-    let old = bench.manager.issue(key()).await.unwrap();
+    let old = bench.key_in_use().await;
     let new = bench.manager.rotate(old.token.id, hour(), None).await.unwrap();
     assert!(bench.used(&old.bearer).await.is_some() && bench.used(&new.bearer).await.is_some());
     bench.manager.revoke(old.token.id, Why::unstated()).await.unwrap();
@@ -158,6 +202,7 @@ async fn once_both_are_in_use_neither_asks_the_store() {
     let spy = Arc::new(Spy::on(Arc::new(store) as Arc<dyn Store>));
     let manager = TokenManager::builder(spy.clone()).clock(clock).build();
     let old = manager.issue(key()).await.unwrap();
+    manager.validate_any(&old.bearer).await.unwrap();
     let new = manager.rotate(old.token.id, hour(), None).await.unwrap();
     for bearer in [&old.bearer, &old.bearer, &new.bearer, &new.bearer, &old.bearer] {
         manager.validate_any(bearer).await.unwrap();
@@ -175,6 +220,7 @@ async fn once_both_are_in_use_neither_asks_the_store() {
 async fn many_that_use_the_newest_first_are_all_let_in() {
     let manager = TokenManager::new(MemoryStore::new().unwrap());
     let old = manager.issue(key()).await.unwrap();
+    manager.validate_any(&old.bearer).await.unwrap();
     for _ in 0..20 {
         let new = manager.rotate(old.token.id, hour(), None).await.unwrap();
         let all = (0..16).map(|_| {
