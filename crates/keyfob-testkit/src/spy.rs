@@ -1,5 +1,5 @@
 //! A store that is watched: it counts what is loaded and written, answers as late as it is told to,
-//! and stops taking writes when it is told to.
+//! and stops taking writes or loses them when it is told to.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +17,8 @@ pub struct Spy {
     writes: AtomicU64,
     /// How many more writes are taken.
     writes_left: AtomicU64,
+    /// How many replacements will be lost.
+    lost: AtomicU64,
     /// How late the next loads are answered, the first first.
     late: Mutex<Vec<Duration>>,
     /// Whether watchers hear of changes.
@@ -26,8 +28,8 @@ pub struct Spy {
 impl Spy {
     /// Around `inner`, whose watchers hear of changes.
     pub fn on(inner: Arc<dyn Store>) -> Self {
-        let [loads, writes, writes_left] = [0, 0, u64::MAX].map(AtomicU64::new);
-        Self { inner, loads, writes, writes_left, late: Mutex::default(), is_heard: true }
+        let [loads, writes, writes_left, lost] = [0, 0, u64::MAX, 0].map(AtomicU64::new);
+        Self { inner, loads, writes, writes_left, lost, late: Mutex::default(), is_heard: true }
     }
 
     /// The same without a feed.
@@ -48,6 +50,11 @@ impl Spy {
     /// Takes so many more writes and fails all others, as if the node had stopped after them.
     pub fn stop_after(&self, writes: u64) {
         self.writes_left.store(writes, Ordering::SeqCst);
+    }
+
+    /// Acknowledges the next replacements and loses them, as a fail-over may.
+    pub fn lose_replacements(&self, lost: u64) {
+        self.lost.store(lost, Ordering::SeqCst);
     }
 
     fn write(&self) -> Result<(), StoreError> {
@@ -96,6 +103,10 @@ impl Store for Spy {
         replace: Replace,
     ) -> Result<Replaced, StoreError> {
         self.write()?;
+        let lost = |left: u64| left.checked_sub(1);
+        if self.lost.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lost).is_ok() {
+            return Ok(Replaced::Stored(RecordVersion(replace.read.0 + 1)));
+        }
         self.inner.replace(operation, replace).await
     }
 

@@ -132,7 +132,7 @@ pub(crate) struct EventsArgs {
     #[arg(long, conflicts_with = "observations")]
     pub(crate) with_cursor: bool,
 
-    /// What was seen instead of what happened: refusals, expiries, sampled uses
+    /// What was seen instead of what happened: refusals, replays, expiries, sampled uses
     #[arg(long)]
     pub(crate) observations: bool,
 }

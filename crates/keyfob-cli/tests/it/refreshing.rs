@@ -55,6 +55,25 @@ fn what_is_refused_is_told_by_its_code() {
 }
 
 #[test]
+fn what_was_refused_or_answered_again_is_found_by_its_case() {
+    let keyfob = Keyfob::new();
+    let (id, first) = keyfob.issue(&["--kind=refresh", "--scope=read"]);
+    let next = keyfob.with_bearer("refresh --json", &first).exits(0).object();
+    keyfob.with_bearer("refresh", &first).exits(0);
+    keyfob.with_bearer("refresh", next["refresh"]["bearer"].as_str().unwrap()).exits(0);
+    keyfob.with_bearer("refresh", &first).exits(1);
+    let seen = keyfob.run(&["events", "--observations"]).exits(0).stdout;
+    let seen: Vec<serde_json::Value> =
+        seen.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |seen: &serde_json::Value| (seen["type"].clone(), seen["data"]["code"].clone());
+    let [replayed, refused] = ["replayed", "refused"].map(|name| format!("keyfob.token.{name}"));
+    let seen: Vec<_> = seen.iter().filter(|seen| seen["subject"] == *id).map(of).collect();
+    let cases =
+        [(replayed.into(), serde_json::Value::Null), (refused.into(), "refused_in_window".into())];
+    assert_eq!(seen, cases);
+}
+
+#[test]
 fn an_api_key_has_two_secrets_for_a_while() {
     let keyfob = Keyfob::new();
     let (id, old) = keyfob.issue(&["--kind=api-key", "--client=acme"]);

@@ -93,6 +93,10 @@ impl Serialize for EventData<'_> {
                 map.serialize_entry("generation", generation)?;
                 map.serialize_entry("older_until", older_until)?;
             }
+            Happening::AheadOfStore { presented, generation, .. } => {
+                map.serialize_entry("presented", presented)?;
+                map.serialize_entry("generation", generation)?;
+            }
             Happening::MetadataUpdated { .. } | Happening::Revoked { .. } => {}
         }
         map.end()

@@ -129,6 +129,20 @@ pub enum Happening {
         #[n(2)]
         older_until: Option<Timestamp>,
     },
+    /// A refresh token was presented of a generation that its record has yet to reach: the store has
+    /// lost a rotation. It was refused, and its family goes on. Told once for each generation.
+    #[n(7)]
+    AheadOfStore {
+        /// The token.
+        #[n(0)]
+        token: TokenId,
+        /// The generation that was presented.
+        #[n(1)]
+        presented: u32,
+        /// The generation that the store knows of.
+        #[n(2)]
+        generation: u32,
+    },
 }
 
 /// What an epoch covers.
@@ -238,7 +252,8 @@ impl Event {
             | Happening::Revoked { token }
             | Happening::Rotated { token, .. }
             | Happening::ReuseDetected { token, .. }
-            | Happening::SecretReplaced { token, .. } => Some(*token),
+            | Happening::SecretReplaced { token, .. }
+            | Happening::AheadOfStore { token, .. } => Some(*token),
             Happening::EpochAdvanced { .. } => None,
         }
     }
@@ -255,6 +270,7 @@ impl Happening {
             Self::Rotated { .. } => "keyfob.token.rotated",
             Self::ReuseDetected { .. } => "keyfob.token.reuse_detected",
             Self::SecretReplaced { .. } => "keyfob.token.secret_replaced",
+            Self::AheadOfStore { .. } => "keyfob.token.ahead_of_store",
         }
     }
 }

@@ -14,6 +14,19 @@
 //! | anything, once the token is revoked or its time is over | **family ended** |
 //! | no generation of this family at all | unknown: nothing happens |
 //!
+//! Each can be found by its case afterwards. What changes something is an event, written in the same
+//! step, and stands in the history of the token; what changes nothing is an observation, in a feed of
+//! its own, so that a flood of it cannot push a revocation out:
+//!
+//! | case | event | observation | history |
+//! |---|---|---|---|
+//! | rotated | `keyfob.token.rotated` | | `rotated` |
+//! | replayed | | `keyfob.token.replayed` | |
+//! | refused in window | | `keyfob.token.refused`, code `refused_in_window` | |
+//! | reuse detected | `keyfob.token.reuse_detected`, `keyfob.token.revoked` | `keyfob.token.refused`, code `reuse_detected` | `revoked`, reason `reuse_detected` |
+//! | ahead of store | `keyfob.token.ahead_of_store`, once for a generation; an error in the log each time | `keyfob.token.refused`, code `ahead_of_store` | `ahead_of_store` |
+//! | family ended | `keyfob.token.revoked` when it ended, if it was revoked; at the last generation with reason `generations_exhausted` | `keyfob.token.refused`, code `family_ended` | `revoked` |
+//!
 //! Inside one window, a thief and an honest client that both hold the same bearer cannot be told
 //! apart, unless the token is bound to a client that authenticates, to a device or to a key.
 
@@ -57,6 +70,9 @@ pub(crate) struct Rotation {
     /// By how much a rotation moves the expiry on, where it does.
     #[n(5)]
     pub(crate) renewal: Option<Ttl>,
+    /// The last generation that was presented before the record had reached it, once that was told.
+    #[n(6)]
+    pub(crate) ahead: Option<u32>,
 }
 
 /// Who presents a refresh token: a keyed digest of client, device and proof key.

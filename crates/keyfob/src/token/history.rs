@@ -39,6 +39,9 @@ pub enum ChangeKind {
     /// An API key was given a new secret.
     #[n(4)]
     SecretReplaced,
+    /// A refresh token was found to be ahead of its record: the store has lost a rotation.
+    #[n(5)]
+    AheadOfStore,
 }
 
 impl ChangeKind {
@@ -50,6 +53,7 @@ impl ChangeKind {
             Self::Revoked(_) => "revoked",
             Self::Rotated => "rotated",
             Self::SecretReplaced => "secret_replaced",
+            Self::AheadOfStore => "ahead_of_store",
         }
     }
 }
@@ -62,7 +66,8 @@ impl Serialize for HistoryEntry {
             ChangeKind::Issued
             | ChangeKind::MetadataUpdated
             | ChangeKind::Rotated
-            | ChangeKind::SecretReplaced => None,
+            | ChangeKind::SecretReplaced
+            | ChangeKind::AheadOfStore => None,
         };
         let mut map = serializer.serialize_map(Some(5))?;
         map.serialize_entry("at", &self.at)?;

@@ -20,6 +20,7 @@ mod sealing;
 mod secrets;
 mod sessions;
 mod thief;
+mod trouble;
 mod validating;
 
 /// A manager whose time is moved by hand.

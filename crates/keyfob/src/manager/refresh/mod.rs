@@ -14,17 +14,18 @@ pub use request::RefreshRequest;
 use super::TokenManager;
 use crate::bearer::Bearer;
 use crate::bearer::ratchet::{Proof, Ratchet};
-use crate::codec::Record;
+use crate::codec::{self, Change, Record};
 use crate::error::Error;
-use crate::event::{Happening, Sight};
+use crate::event::{Event, Happening, Sight};
 use crate::id::TokenId;
 use crate::rotation::{
     Cause, Decision, EarlierAccess, Held, Presenter, RefreshCase, RefreshPolicy, RefreshRefused,
     Rotation, decide,
 };
-use crate::store::{Loaded, Revoked};
+use crate::seal::KeyNumber;
+use crate::store::{Loaded, Replace, Replaced, Revoked};
 use crate::time::Timestamp;
-use crate::token::{Integrity, Kind, Token, TokenState};
+use crate::token::{ChangeKind, Integrity, Kind, Token, TokenState};
 use crate::validation::{Presentation, Refusal};
 use request::RequestParts;
 
@@ -180,7 +181,11 @@ impl TokenManager {
                 Decision::RefuseInWindow => {
                     return Err(RefreshRefused::InWindow { token: id }.into());
                 }
-                Decision::Ahead => return Err(RefreshRefused::AheadOfStore { token: id }.into()),
+                Decision::Ahead => {
+                    if self.tell_ahead(shown, now).await {
+                        return Err(RefreshRefused::AheadOfStore { token: id }.into());
+                    }
+                }
                 Decision::Over(state) => return Err(over(token, state)),
                 Decision::Unknown => return Err(Refusal::Unknown.into()),
             }
@@ -207,6 +212,46 @@ impl TokenManager {
             }
             _ => over(self.get(token).await?, TokenState::Revoked),
         })
+    }
+
+    /// Tells, once for each generation, that the store has lost it; `false` if what was read no
+    /// longer stands. Whether it can be told changes nothing about the refusal.
+    async fn tell_ahead(&self, shown: Shown<'_>, at: Timestamp) -> bool {
+        let (token, generation) = (shown.loaded.id, shown.record.generation.number());
+        let presented = shown.bearer.generation().number();
+        if shown.rotation.ahead.is_some_and(|told| told >= presented) {
+            return true;
+        }
+        let by = shown.request.by.clone();
+        let mut record = shown.record;
+        record.rotation = Some(Rotation { ahead: Some(presented), ..shown.rotation });
+        record.remember(Change { at, by: by.clone(), what: ChangeKind::AheadOfStore });
+        let tell = async || {
+            let operation = self.begin()?;
+            let what = Happening::AheadOfStore { token, presented, generation };
+            let event = Event { by, ..Event::new(operation.id, 0, at, what) };
+            let replace = Replace {
+                id: token,
+                read: shown.loaded.version,
+                body: codec::encode(&record),
+                key: KeyNumber::BARE,
+                added_terms: Vec::new(),
+                minted: Vec::new(),
+                events: vec![codec::encode(&event)],
+            };
+            Ok::<_, Error>(self.inner.store.replace(operation, replace).await?)
+        };
+        match tell().await {
+            Ok(Replaced::Stored(_)) => {
+                self.wake();
+                true
+            }
+            Ok(_) => false,
+            Err(error) => {
+                tracing::warn!(%token, %error, "a lost rotation cannot be told");
+                true
+            }
+        }
     }
 
     /// Does to the access token that the present generation came with what the policy says: before
