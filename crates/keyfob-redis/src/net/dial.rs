@@ -239,7 +239,7 @@ pub(crate) fn too_old(version: &str) -> Option<String> {
 }
 
 /// While a connection is being made, nothing of a caller's is under way.
-fn not_sent(trouble: Trouble) -> Trouble {
+pub(super) fn not_sent(trouble: Trouble) -> Trouble {
     match trouble {
         Trouble::Lost(detail) => Trouble::Refused(detail),
         other => other,

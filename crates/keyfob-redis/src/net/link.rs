@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use keyfob::Timestamp;
-use keyfob::store::StoreError;
+use keyfob::store::{Moment, StoreError};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
 use tokio::task::JoinHandle;
@@ -16,6 +16,10 @@ use super::reply::Reply;
 use super::trouble::Trouble;
 use super::turn::Turn;
 use crate::script::Script;
+
+/// A clock that gets away from the one that nobody sets by more milliseconds than this, between two
+/// measurements, was set.
+const CLOCK_SET: u64 = 500;
 
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -33,6 +37,9 @@ pub(crate) struct Link {
     driver: JoinHandle<()>,
     /// By how many milliseconds the server's clock is ahead of ours.
     ahead: AtomicI64,
+    /// By how many milliseconds our clock was ahead of the one that nobody sets, when that was
+    /// measured.
+    apart: AtomicI64,
     /// Which run of which server it leads to.
     run: OnceLock<String>,
 }
@@ -87,7 +94,8 @@ impl Node {
 
 impl Link {
     pub(super) fn new(connection: MultiplexedConnection, driver: JoinHandle<()>) -> Self {
-        Self { connection, driver, ahead: AtomicI64::new(0), run: OnceLock::new() }
+        let [ahead, apart] = [0, 0].map(AtomicI64::new);
+        Self { connection, driver, ahead, apart, run: OnceLock::new() }
     }
 
     /// Which run of which server it leads to, for comparison.
@@ -125,18 +133,31 @@ impl Link {
         self.ahead.load(Ordering::Relaxed)
     }
 
-    /// Reads the server's clock; of our own the middle of the time that it took.
+    /// Reads the server's clock; of our own the middle of the time that it took, which is told by
+    /// the clock that nobody sets.
     pub(super) async fn measure_clock(&self, dialer: &Dialer) -> Result<(), Trouble> {
-        let sent = dialer.now();
+        let sent = steady_millis();
         let time = self.send(&redis::cmd("TIME"), dialer.response_timeout()).await?;
-        let middle = sent.as_millis().midpoint(dialer.now().as_millis());
+        let (steady, now) = (steady_millis(), dialer.now().as_millis() as i64);
+        let middle = now - (steady - sent) / 2;
         let read = || {
             let mut parts = Reply(time).array()?.into_iter();
             let secs = super::reply::next(&mut parts)?.number()?;
             Ok(secs * 1000 + super::reply::next(&mut parts)?.number()? / 1000)
         };
         let server: u64 = read().map_err(Trouble::Final)?;
-        self.ahead.store(server as i64 - middle as i64, Ordering::Relaxed);
+        self.ahead.store(server as i64 - middle, Ordering::Relaxed);
+        self.apart.store(now - steady, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Measures again if our clock was set since: what it said then tells nothing of the server's.
+    pub(super) async fn keep_clock(&self, dialer: &Dialer) -> Result<(), Trouble> {
+        let apart = dialer.now().as_millis() as i64 - steady_millis();
+        if apart.abs_diff(self.apart.load(Ordering::Relaxed)) > CLOCK_SET {
+            tracing::warn!("this node's clock was set: the server's is read again");
+            self.measure_clock(dialer).await?;
+        }
         Ok(())
     }
 
@@ -195,4 +216,9 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.driver.abort();
     }
+}
+
+/// Milliseconds of a clock that nobody sets.
+fn steady_millis() -> i64 {
+    (Moment::now().as_nanos() / 1_000_000) as i64
 }

@@ -29,8 +29,8 @@ use crate::config::{Address, RedisConfig};
 use crate::script::Scripts;
 
 pub(crate) use call::{Arg, Call};
-use dial::Dialer;
 pub(crate) use dial::too_old;
+use dial::{Dialer, not_sent};
 pub(crate) use link::Link;
 use link::{Node, Purpose};
 pub(crate) use reply::{Reply, next};
@@ -210,6 +210,10 @@ impl Net {
         };
         let node = self.node(address, purpose);
         let link = node.link(&self.dialer).await?;
+        if let Err(trouble) = link.keep_clock(&self.dialer).await {
+            node.drop_link(&link);
+            return Err(not_sent(trouble));
+        }
         Ok((node, link))
     }
 

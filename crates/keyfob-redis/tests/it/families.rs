@@ -2,6 +2,7 @@
 //! a policy.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use keyfob::{
     Clock, Filter, Grant, Kind, RefreshCase, RefreshRequest, SessionPolicy, SystemClock, Timestamp,
@@ -49,6 +50,41 @@ async fn nodes_whose_clocks_differ_agree_on_the_window() {
         assert_eq!(again.case, RefreshCase::Replayed);
         assert_eq!(again.access.bearer.expose(), pair.access.bearer.expose());
         let rotated_at = pair.refresh.token.rotated_at.unwrap();
+        let off = rotated_at.as_millis().abs_diff(SystemClock.now().as_millis());
+        assert!(off < 5_000, "by the server's clock: {off} ms");
+    }
+}
+
+/// The system's clock, and what it was set forward or back by.
+#[derive(Clone, Debug, Default)]
+struct Settable(Arc<AtomicI64>);
+
+impl Clock for Settable {
+    fn now(&self) -> Timestamp {
+        let millis = SystemClock.now().as_millis();
+        Timestamp::from_millis(millis.saturating_add_signed(self.0.load(Ordering::SeqCst)))
+    }
+}
+
+#[tokio::test]
+async fn a_node_whose_clock_is_set_in_the_middle_of_a_window_logs_nobody_out() {
+    let config = config(&server().url(), 8);
+    let clock = Settable::default();
+    let store = open(&config.clone().with_clock(Arc::new(clock.clone()))).await;
+    let node = TokenManager::builder(Arc::new(store)).clock(clock.clone()).build();
+    let other = TokenManager::builder(Arc::new(open(&config).await)).build();
+    let hours = 3 * 3_600_000;
+    for to in [hours, 0, -hours, 0] {
+        let grant = Grant::new(Kind::Refresh).subject("user123");
+        let bearer = other.issue(grant).await.unwrap().bearer;
+        let pair = node.refresh(&bearer, RefreshRequest::new()).await.unwrap();
+        // Just now, so that the servers' clocks have not been looked at again.
+        clock.0.store(to, Ordering::SeqCst);
+        let again = node.refresh(&bearer, RefreshRequest::new()).await.unwrap();
+        assert_eq!(again.case, RefreshCase::Replayed, "set to {to} ms");
+        assert_eq!(again.refresh.bearer.expose(), pair.refresh.bearer.expose());
+        let next = node.refresh(&pair.refresh.bearer, RefreshRequest::new()).await.unwrap();
+        let rotated_at = next.refresh.token.rotated_at.unwrap();
         let off = rotated_at.as_millis().abs_diff(SystemClock.now().as_millis());
         assert!(off < 5_000, "by the server's clock: {off} ms");
     }
