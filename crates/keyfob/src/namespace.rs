@@ -11,6 +11,7 @@ use crate::id::{Lane, LaneCount, TokenId};
 use crate::limit::LimitKey;
 use crate::random::{self, Random, RandomUnavailable};
 use crate::text::{AppId, ClientId, DeviceId, LabelKey, LabelValue, Subject, Tag};
+use crate::time::Timestamp;
 
 /// What a store's data was created with: the number of its lanes and the key of its digests.
 ///
@@ -201,9 +202,11 @@ impl Namespace {
         fingerprint
     }
 
-    /// The roster of a subject's sessions, in the subject's lane; after so many that have fallen.
-    pub(crate) fn roster_of(&self, subject: &Subject, fallen: u32) -> TokenId {
-        let parts = [subject.as_str().as_bytes(), &fallen.to_be_bytes()];
+    /// The roster of a subject's sessions, in the subject's lane: the first, or the one after so many
+    /// that fell at this moment.
+    pub(crate) fn roster_of(&self, subject: &Subject, fallen: u32, at: Timestamp) -> TokenId {
+        let (fallen, at) = (fallen.to_be_bytes(), at.as_millis().to_be_bytes());
+        let parts = [subject.as_str().as_bytes(), &fallen, &at];
         let mut digest = [0; 16];
         digest.copy_from_slice(&self.digest(b"roster", &parts)[..16]);
         TokenId::of_digest(digest, self.lane_of(subject))

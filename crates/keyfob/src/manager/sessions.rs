@@ -19,7 +19,7 @@ use crate::seal::KeyNumber;
 use crate::sessions::{Listed, Roster, Seen, SessionPolicy};
 use crate::store::{
     Epochs, Insert, Inserted, NewRecord, Operation, RecordVersion, Replace, Replaced, Stamp,
-    StampRule,
+    StampRule, Verdict,
 };
 use crate::text::Subject;
 use crate::time::{Timestamp, Ttl};
@@ -27,8 +27,8 @@ use crate::token::{GrantParts, Kind, TokenState};
 
 /// How often a roster is read before too many are taken to be at it.
 const TRIES: usize = 16;
-/// How many rosters in a row may have fallen to revocations of everything.
-const MOST_FALLEN: u32 = 32;
+/// How many rosters in a row may have fallen while they were looked for, or at one moment.
+const MOST_FALLEN: usize = 32;
 /// How long a roster is kept at least before it is gathered anew.
 const KEPT: Ttl = Ttl::from_days(30);
 
@@ -37,6 +37,8 @@ pub(super) struct Turn {
     id: TokenId,
     /// `None` if there is none yet.
     read: Option<RecordVersion>,
+    /// When it is to be forgotten at the latest: with the first, if it comes after one that fell.
+    keep_until: Timestamp,
     roster: Roster,
     device: Option<u64>,
 }
@@ -69,26 +71,41 @@ impl TokenManager {
                 Outcome::Overtaken => {}
             }
         }
-        Err(Error::Contended { id: namespace.roster_of(&subject, 0) })
+        Err(Error::Contended { id: namespace.roster_of(&subject, 0, Timestamp::default()) })
     }
 
     /// The roster of a subject as it stands.
+    ///
+    /// One that fell with everything cannot be written any more, and its mark tells when everything
+    /// fell the last time. From that follows the name of the one that takes its place: the same for
+    /// whoever looks, however often that has happened. It is forgotten with the first, so that no two
+    /// are good at a time.
     async fn turn(&self, subject: &Subject, device: Option<u64>) -> Result<Turn, Error> {
         let namespace = self.inner.store.namespace();
-        for fallen in 0..MOST_FALLEN {
-            let id = namespace.roster_of(subject, fallen);
+        let (mut fallen, mut at, mut keep_until) = (0, Timestamp::default(), Timestamp::MAX);
+        for _ in 0..MOST_FALLEN {
+            let id = namespace.roster_of(subject, fallen, at);
             let Some(loaded) = self.inner.store.load(id).await? else {
                 let roster = self.gather(subject).await?;
-                return Ok(Turn { id, read: None, roster, device });
+                return Ok(Turn { id, read: None, keep_until, roster, device });
             };
-            // One that fell with everything cannot be written any more: the next takes its place.
-            if loaded.is_clear() {
-                let mut roster: Roster = codec::decode(&loaded.body)?;
-                roster.strike_past(self.now());
-                return Ok(Turn { id, read: Some(loaded.version), roster, device });
-            }
+            keep_until = keep_until.min(loaded.keep_until);
+            let fell_at = match loaded.verdict {
+                Verdict::Clear => {
+                    let mut roster: Roster = codec::decode(&loaded.body)?;
+                    roster.strike_past(self.now());
+                    let read = Some(loaded.version);
+                    return Ok(Turn { id, read, keep_until, roster, device });
+                }
+                Verdict::Revoked(mark) => mark.at,
+                // With what the store lost, when it was.
+                Verdict::Damaged => Timestamp::default(),
+            };
+            // More than one can fall at one moment. What fell at another has its own row.
+            fallen = if fell_at == at { fallen + 1 } else { 1 };
+            at = fell_at;
         }
-        Err(Error::Contended { id: namespace.roster_of(subject, 0) })
+        Err(Error::Contended { id: namespace.roster_of(subject, 0, Timestamp::default()) })
     }
 
     /// Gathers a roster from what is listed.
@@ -164,7 +181,7 @@ impl TokenManager {
                 id: turn.id,
                 body,
                 key: KeyNumber::BARE,
-                keep_until: (self.now() + KEPT).max(prepared.keep_until),
+                keep_until: (self.now() + KEPT).max(prepared.keep_until).min(turn.keep_until),
                 uses_left: None,
                 epochs: Epochs::default(),
                 terms: vec![self.inner.store.namespace().rosters()],

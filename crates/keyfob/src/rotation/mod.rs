@@ -100,7 +100,8 @@ impl Rotation {
         }
     }
 
-    /// The time by which a decision is made: a clock that went back does not undo a rotation.
+    /// The time by which a decision is made: a clock that went back does not undo a rotation. Until
+    /// it has caught up, what was retired ahead of it counts as retired a moment ago.
     pub(crate) fn time(&self, now: Timestamp) -> Timestamp {
         self.at.map_or(now, |at| at.max(now))
     }

@@ -1,7 +1,10 @@
+use std::sync::Arc;
+
 use keyfob::{
-    Error, Filter, Grant, Issued, Kind, MemoryStore, SessionPolicy, Subject, TokenManager,
-    TokenState, Ttl, WhenFull, Why,
+    Error, Filter, Grant, Issued, Kind, LaneCount, ManualClock, MemoryStore, SeededRandom,
+    SessionPolicy, Subject, Timestamp, TokenManager, TokenState, Ttl, WhenFull, Why,
 };
+use keyfob_testkit::spy::Spy;
 
 use super::{Bench, bench_with, session};
 
@@ -130,6 +133,32 @@ async fn after_everything_was_revoked_there_is_room_again() {
     bench.login("user123").await;
 }
 
+/// However often everything was revoked, and even twice in one moment.
+#[tokio::test]
+async fn a_login_reads_no_more_for_all_that_was_revoked_before_it() {
+    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let random = SeededRandom::new(1);
+    let store = MemoryStore::with(LaneCount::ONE, Arc::new(clock.clone()), &random).unwrap();
+    let spy = Arc::new(Spy::on(Arc::new(store)));
+    let policy = SessionPolicy::at_most(2, WhenFull::Deny);
+    let [one, other] = [(); 2]
+        .map(|()| TokenManager::builder(spy.clone()).clock(clock.clone()).sessions(policy).build());
+    for round in 0..100 {
+        let before = spy.loads();
+        one.issue(session("user123")).await.unwrap();
+        assert!(spy.loads() - before <= 4, "{} loads in {round}", spy.loads() - before);
+        other.issue(session("user123")).await.unwrap();
+        for node in [&one, &other] {
+            let refused = node.issue(session("user123")).await.unwrap_err();
+            assert_eq!(refused.code(), "too_many_sessions", "{round}");
+        }
+        if round % 10 != 0 {
+            clock.advance(Ttl::from_hours(1));
+        }
+        one.revoke_all(Why::unstated()).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_login_that_was_overtaken_by_a_revocation_is_refused_in_its_turn_too() {
     let bench = limited(SessionPolicy::at_most(2, WhenFull::Deny));
@@ -146,7 +175,7 @@ async fn a_login_that_was_overtaken_by_a_revocation_is_refused_in_its_turn_too()
 
 #[tokio::test]
 async fn sessions_from_before_there_was_a_policy_count() {
-    let store: std::sync::Arc<dyn keyfob::Store> = std::sync::Arc::new(MemoryStore::new().unwrap());
+    let store: Arc<dyn keyfob::Store> = Arc::new(MemoryStore::new().unwrap());
     let free = TokenManager::builder(store.clone()).build();
     for _ in 0..3 {
         free.issue(session("user123")).await.unwrap();
@@ -161,7 +190,7 @@ async fn sessions_from_before_there_was_a_policy_count() {
 async fn of_logins_at_the_same_time_no_more_live_than_may() {
     for when_full in [WhenFull::Deny, WhenFull::RetireOldest, WhenFull::RetireLeastRecentlyUsed] {
         let policy = SessionPolicy::at_most(3, when_full);
-        let store = std::sync::Arc::new(MemoryStore::new().unwrap());
+        let store = Arc::new(MemoryStore::new().unwrap());
         let manager = TokenManager::builder(store).sessions(policy).build();
         let logins = (0..12).map(|_| {
             let manager = manager.clone();
