@@ -261,7 +261,9 @@ fn record_of(
     now: Timestamp,
     usual: crate::time::Ttl,
 ) -> Result<Record, Invalid> {
+    let last = parent.and_then(|parent| last_end(parent.token));
     let absolute_expiry = parts.absolute_lifetime.map(|life| now + life);
+    let absolute_expiry = absolute_expiry.map(|end| last.map_or(end, |last| end.min(last)));
     let asked = match parts.expiry {
         // An absolute lifetime alone says how long the token is to be good.
         Expiry::Usual if absolute_expiry.is_some() => absolute_expiry,
@@ -332,6 +334,14 @@ fn record_of(
         rotation,
         secrets: (parts.kind == Kind::ApiKey).then(Secrets::first),
     })
+}
+
+/// The end that no renewal of a token can pass.
+fn last_end(token: &Token) -> Option<Timestamp> {
+    match token.kind {
+        Kind::Refresh => token.absolute_expiry.or(token.expires_at),
+        _ => [token.expires_at, token.absolute_expiry].into_iter().flatten().min(),
+    }
 }
 
 /// The tokens that a child of `parent` descends from.

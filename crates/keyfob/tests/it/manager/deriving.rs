@@ -1,4 +1,4 @@
-use keyfob::{Error, Filter, Grant, Kind, Overlap, Problem, Through, Ttl, ValidationChain, Why};
+use keyfob::{Error, Filter, Grant, Kind, Overlap, Problem, RefreshRequest, Through, Ttl, ValidationChain, Why};
 
 use super::{bench, session};
 
@@ -115,6 +115,37 @@ async fn what_is_derived_by_an_older_secret_ends_with_it() {
     assert_eq!(derived.token.expires_at, Some(bench.manager.now() + Ttl::from_mins(5)));
     let derived = bench.manager.derive(&new.bearer, agent("a")).await.unwrap();
     assert_eq!(derived.token.expires_at, Some(bench.manager.now() + Ttl::from_hours(1)));
+}
+
+/// Not even by renewal, and however long records are kept.
+#[tokio::test]
+async fn what_is_derived_is_renewed_to_the_end_of_what_it_is_derived_from_and_no_further() {
+    let keep = keyfob::Retention::For(Ttl::from_days(30));
+    let bench = super::bench_with(|builder| builder.retention(keep));
+    let start = bench.manager.now();
+    for ends in [Some(Ttl::from_hours(1)), None] {
+        let grant = session("user123");
+        let grant = match ends {
+            Some(ttl) => grant.ttl(ttl),
+            None => grant.never_expires().absolute_lifetime(Ttl::from_hours(1)),
+        };
+        bench.clock.set(start);
+        let user = bench.manager.issue(grant).await.unwrap();
+        let end = start + Ttl::from_hours(1);
+        let renewed = Grant::new(Kind::Refresh).scope("read").ttl(Ttl::from_mins(30));
+        let renewed = renewed.absolute_lifetime(Ttl::from_days(10));
+        let mut bearer = bench.manager.derive(&user.bearer, renewed).await.unwrap().bearer;
+        for _ in 0..2 {
+            bench.clock.advance(Ttl::from_mins(25));
+            let next = bench.manager.refresh(&bearer, RefreshRequest::new()).await.unwrap();
+            assert!(next.refresh.token.expires_at.unwrap() <= end, "{:?}", next.refresh.token);
+            assert!(next.access.token.expires_at.unwrap() <= end);
+            bearer = next.refresh.bearer;
+        }
+        bench.clock.advance(Ttl::from_mins(10));
+        let over = bench.manager.refresh(&bearer, RefreshRequest::new()).await.unwrap_err();
+        assert_eq!(over.code(), "family_ended");
+    }
 }
 
 #[tokio::test]
