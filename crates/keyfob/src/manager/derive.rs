@@ -1,7 +1,8 @@
 //! Derived tokens: for a service or an agent that acts for somebody.
 
 use super::TokenManager;
-use super::issue::{Issued, Parent, narrow};
+use super::descent::narrow;
+use super::issue::{Issued, Parent};
 use super::rotate::{FirstUse, TRIES};
 use crate::bearer::Bearer;
 use crate::error::Error;

@@ -3,6 +3,7 @@
 use futures_util::{Stream, StreamExt, stream};
 
 use super::TokenManager;
+use super::descent::{family_under, last_end, line_under, narrow};
 use super::sessions::Turn;
 use crate::bearer::ratchet::Ratchet;
 use crate::bearer::{Bearer, Generation};
@@ -301,11 +302,8 @@ fn record_of(
         renewal,
         ..Rotation::default()
     });
-    let ancestors = parent.map(|parent| lineage(parent.token)).unwrap_or_default();
-    if ancestors.len() > Epochs::MOST_ANCESTORS {
-        let most = Epochs::MOST_ANCESTORS;
-        return Err(Invalid::new("line of ancestors", Problem::TooMany { most }));
-    }
+    let ancestors = parent.map(|parent| line_under(parent.token.id, &parent.token.ancestors));
+    let ancestors = ancestors.transpose()?.unwrap_or_default();
     let mut registered = parts.registered;
     if let Some(actor) = parts.acting {
         registered.acting = Some(Acting::after(None, actor)?);
@@ -324,7 +322,7 @@ fn record_of(
         idle_timeout: parts.idle_timeout,
         absolute_expiry,
         generation: Generation::FIRST,
-        family: parent.map(|parent| family_under(parent.token)),
+        family: parent.map(|parent| family_under(parent.token.id, parent.token.family)),
         ancestors,
         metadata: parts.metadata,
         registered,
@@ -334,59 +332,6 @@ fn record_of(
         rotation,
         secrets: (parts.kind == Kind::ApiKey).then(Secrets::first),
     })
-}
-
-/// The end that no renewal of a token can pass.
-fn last_end(token: &Token) -> Option<Timestamp> {
-    match token.kind {
-        Kind::Refresh => token.absolute_expiry.or(token.expires_at),
-        _ => [token.expires_at, token.absolute_expiry].into_iter().flatten().min(),
-    }
-}
-
-/// The tokens that a child of `parent` descends from.
-fn lineage(parent: &Token) -> Vec<TokenId> {
-    let mut line = parent.ancestors.clone();
-    // The root of a family is among its own ancestors already.
-    if !line.contains(&parent.id) {
-        line.push(parent.id);
-    }
-    line
-}
-
-fn family_under(parent: &Token) -> FamilyId {
-    parent.family.unwrap_or(FamilyId::of_root(parent.id))
-}
-
-/// Fills a grant up from the token that it is minted from, and refuses what is wider.
-pub(super) fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts, Invalid> {
-    let wider = |what, rule| Err(Invalid::new(what, Problem::Contradiction { rule }));
-    if parts.subject.is_some() && parts.subject != parent.subject {
-        return wider("subject", "it must be that of the token it is minted from");
-    }
-    if parts.client.is_some() && parts.client != parent.client {
-        return wider("client", "it must be that of the token it is minted from");
-    }
-    if !parent.scopes.contains_all(&parts.scopes) {
-        return wider("scope set", "it must lie within that of the token it is minted from");
-    }
-    if !parent.audiences.contains_all(&parts.audiences) {
-        return wider("audience set", "it must lie within that of the token it is minted from");
-    }
-    if parts.issuer.is_some() && parts.issuer != parent.issuer {
-        return wider("issuer", "it must be that of the token it is minted from");
-    }
-    parts.subject = parent.subject.clone();
-    parts.client = parent.client.clone();
-    parts.issuer = parent.issuer.clone();
-    if parts.audiences.is_empty() {
-        parts.audiences = parent.audiences.clone();
-    }
-    // Who acts is told by what descends from it as well.
-    let before = parent.claims.registered.acting.as_ref();
-    let chain = parts.acting.take().map(|actor| Acting::after(before, actor)).transpose()?;
-    parts.registered.acting = chain.or_else(|| before.cloned());
-    Ok(parts)
 }
 
 pub(super) fn epochs_of(namespace: &Namespace, record: &Record) -> Epochs {

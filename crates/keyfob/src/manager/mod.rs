@@ -8,6 +8,7 @@
 //! | `issue` | issue one, issue many, mint from another |
 //! | `validate` | a bearer to its token, or a typed refusal |
 //! | `derive` | one from another that is presented, for somebody who acts |
+//! | `descent` | what comes from another token is no wider |
 //! | `cached` | the same from the cache, without asking the store |
 //! | `admit` | a request within its limits, or not |
 //! | `read` | get, list, count, history |
@@ -30,6 +31,7 @@ mod background;
 mod builder;
 mod cached;
 mod derive;
+mod descent;
 mod follow;
 mod handle;
 mod issue;

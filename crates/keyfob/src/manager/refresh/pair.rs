@@ -7,9 +7,10 @@ use crate::bearer::{Bearer, Generation};
 use crate::codec::{self, Change, Record};
 use crate::error::Error;
 use crate::event::{Event, Happening};
-use crate::id::{FamilyId, TokenId};
-use crate::invalid::{Invalid, Problem};
+use crate::id::TokenId;
+use crate::invalid::Invalid;
 use crate::manager::TokenManager;
+use crate::manager::descent::{Extent, family_under, line_under};
 use crate::manager::issue::{Issued, epochs_of, terms_of};
 use crate::rotation::EarlierAccess;
 use crate::seal::KeyNumber;
@@ -220,21 +221,8 @@ const MOMENT: Ttl = Ttl::clamped(Some(1));
 
 /// What a refresh token says, for an access token that is to say no more.
 fn narrowed(id: TokenId, parent: &Record, request: &RequestParts) -> Result<Record, Invalid> {
-    let wider = |what, rule| Err(Invalid::new(what, Problem::Contradiction { rule }));
-    if !parent.scopes.contains_all(&request.scopes) {
-        return wider("scope set", "it must lie within that of the refresh token");
-    }
-    if !parent.audiences.contains_all(&request.audiences) {
-        return wider("audience set", "it must lie within that of the refresh token");
-    }
-    let mut ancestors = parent.ancestors.clone();
-    if !ancestors.contains(&id) {
-        ancestors.push(id);
-    }
-    if ancestors.len() > Epochs::MOST_ANCESTORS {
-        let most = Epochs::MOST_ANCESTORS;
-        return Err(Invalid::new("line of ancestors", Problem::TooMany { most }));
-    }
+    let extent = Extent { scopes: &parent.scopes, audiences: &parent.audiences };
+    extent.contains(Extent { scopes: &request.scopes, audiences: &request.audiences })?;
     Ok(Record {
         kind: Kind::Access,
         scopes: if request.scopes.is_empty() { &parent.scopes } else { &request.scopes }.clone(),
@@ -247,8 +235,8 @@ fn narrowed(id: TokenId, parent: &Record, request: &RequestParts) -> Result<Reco
         idle_timeout: None,
         absolute_expiry: None,
         generation: Generation::FIRST,
-        family: Some(parent.family.unwrap_or(FamilyId::of_root(id))),
-        ancestors,
+        family: Some(family_under(id, parent.family)),
+        ancestors: line_under(id, &parent.ancestors)?,
         ratchet: None,
         rotation: None,
         secrets: None,

@@ -1,4 +1,7 @@
-use keyfob::{Error, Filter, Grant, Kind, Overlap, Problem, RefreshRequest, Through, Ttl, ValidationChain, Why};
+use keyfob::{
+    Error, Filter, Grant, Kind, Overlap, Problem, RefreshRequest, Through, Ttl, ValidationChain,
+    Why,
+};
 
 use super::{bench, session};
 
