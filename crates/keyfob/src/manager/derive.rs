@@ -9,13 +9,16 @@ use crate::error::Error;
 use crate::id::TokenId;
 use crate::invalid::{Invalid, Problem};
 use crate::store::Loaded;
+use crate::time::Timestamp;
 use crate::token::{Grant, Kind, SecretUsed, Token, TokenState};
-use crate::validation::{Presentation, Refusal, ValidationChain};
+use crate::validation::{DeviceBinding, Presentation, Refusal, ValidationChain};
 
 impl TokenManager {
     /// Derives a token from one that is presented: for the same subject and client, with the scope
     /// that is asked for and no other, no wider audience and no longer life, and revoked with it.
-    /// Who is to act is said by [`Grant::acting`]; it is put before whoever acted already.
+    /// Who is to act is said by [`Grant::acting`]; it is put before whoever acted already. From a
+    /// token that is bound to a key, something is derived only for whoever has proven it
+    /// ([`Presentation::proof_key`]), and is bound as well: to the same key, or the grant's.
     ///
     /// To derive is to use the token. A line of descent is at most eight long, and as wide as it
     /// likes. Revoking any token of the tree ends all below it at once, however many there are.
@@ -97,7 +100,7 @@ impl TokenManager {
             let first_use = FirstUse::of(&loaded, &record, secret);
             let secret = secret.ok_or_else(|| unknown(Refusal::Unknown.into()))?;
             let mut token = record.into_token(&loaded);
-            let met = ValidationChain::new().check_but_rules(&token, presented.device, now);
+            let met = is_shown_by_its_owner(&token, presented, now);
             met.map_err(|refusal| known(refusal.into()))?;
             if let Some(first_use) = first_use
                 && !self.note_first_use(first_use).await.map_err(known)?
@@ -114,4 +117,20 @@ impl TokenManager {
         }
         Err(unknown(Error::Contended { id: bearer.id() }))
     }
+}
+
+/// Whether a token is active, and not bound to somebody else than whoever presents it. A key has to be
+/// proven; of the device, it may be that nothing is known.
+fn is_shown_by_its_owner(
+    token: &Token,
+    presented: &Presentation<'_>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let known = presented.device.map_or(DeviceBinding::Unchecked, |_| DeviceBinding::IfBound);
+    ValidationChain::new().device(known).check_but_rules(token, presented.device, now)?;
+    let key = token.claims.registered.confirmation.as_ref();
+    if key.is_some() && key != presented.proof_key {
+        return Err(Refusal::ProofKey);
+    }
+    Ok(())
 }

@@ -86,6 +86,9 @@ pub(super) fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts
     if parts.audiences.is_empty() {
         parts.audiences = parent.audiences.clone();
     }
+    // What was bound stays so, to the same key unless another is named.
+    let bound_to = &parent.claims.registered.confirmation;
+    parts.registered.confirmation = parts.registered.confirmation.or_else(|| bound_to.clone());
     // Who acts is told by what descends from it as well.
     let before = parent.claims.registered.acting.as_ref();
     let chain = parts.acting.take().map(|actor| Acting::after(before, actor)).transpose()?;

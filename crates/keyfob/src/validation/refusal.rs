@@ -81,6 +81,9 @@ pub enum Refusal {
     /// It is bound to a device other than the one that presents it.
     #[error("token is bound to another device")]
     Device,
+    /// It is bound to a key of which possession was not proven.
+    #[error("token is bound to a key of which possession was not proven")]
+    ProofKey,
     /// A rule of the application refused it.
     #[error(transparent)]
     Rule(#[from] Denied),
@@ -111,6 +114,7 @@ impl Refusal {
             Self::TooOld { .. } => "token_too_old",
             Self::MissingClaim { .. } => "missing_claim",
             Self::Device => "device_mismatch",
+            Self::ProofKey => "proof_key_mismatch",
             Self::Rule(denied) => denied.code(),
         }
     }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::text::DeviceId;
 use crate::time::Timestamp;
-use crate::token::Token;
+use crate::token::{Confirmation, Token};
 
 /// A rule of the application's own. It may wait for something; whoever validates waits with it.
 ///
@@ -56,17 +56,25 @@ pub struct Presentation<'a> {
     pub(crate) bearer: &'a str,
     pub(crate) device: Option<&'a DeviceId>,
     pub(crate) ip: Option<IpAddr>,
+    pub(crate) proof_key: Option<&'a Confirmation>,
 }
 
 impl<'a> Presentation<'a> {
     /// A presentation of this bearer.
     pub fn new(bearer: &'a str) -> Self {
-        Self { bearer, device: None, ip: None }
+        Self { bearer, device: None, ip: None, proof_key: None }
     }
 
     /// The device that presents it.
     pub fn by_device(self, device: &'a DeviceId) -> Self {
         Self { device: Some(device), ..self }
+    }
+
+    /// The key of which possession was proven with the request. From a token that is bound to a key
+    /// nothing is derived without it. What a validation gives names the key, for whoever verifies
+    /// proofs.
+    pub fn proof_key(self, key: &'a Confirmation) -> Self {
+        Self { proof_key: Some(key), ..self }
     }
 
     /// The address that it comes from, whose failed attempts are counted where the manager has a

@@ -25,7 +25,7 @@ use crate::rotation::{
 use crate::seal::KeyNumber;
 use crate::store::{Loaded, Replace, Replaced, Revoked};
 use crate::time::Timestamp;
-use crate::token::{ChangeKind, Integrity, Kind, Token, TokenState};
+use crate::token::{ChangeKind, Confirmation, Integrity, Kind, Token, TokenState};
 use crate::validation::{Presentation, Refusal};
 use request::RequestParts;
 
@@ -273,8 +273,13 @@ impl TokenManager {
 fn presenter(ratchet: &Ratchet, presented: &Presentation<'_>, request: &RequestParts) -> Presenter {
     let client = request.client.as_ref().map(|client| client.as_str().as_bytes());
     let device = presented.device.map(|device| device.as_str().as_bytes());
-    let key = request.proof_key.as_ref().map(|key| key.thumbprint().as_str().as_bytes());
+    let key = proven(presented, request).map(|key| key.thumbprint().as_str().as_bytes());
     Presenter(ratchet.fingerprint(&[client, device, key]))
+}
+
+/// The key of which possession was proven.
+fn proven<'a>(presented: &Presentation<'a>, request: &'a RequestParts) -> Option<&'a Confirmation> {
+    request.proof_key.as_ref().or(presented.proof_key)
 }
 
 /// Whether whoever presents it is not somebody else than it is bound to. A key has to be proven; of
@@ -289,12 +294,12 @@ fn is_bound_to(
     };
     let client = token.client.as_ref().map(|client| client.as_str());
     let device = token.metadata.device.id.as_ref().map(|device| device.as_str());
-    let key = &token.claims.registered.confirmation;
+    let key = token.claims.registered.confirmation.as_ref();
     let what = if differs(client, request.client.as_ref().map(|client| client.as_str())) {
         "client"
     } else if differs(device, presented.device.map(|device| device.as_str())) {
         "device"
-    } else if key.is_some() && *key != request.proof_key {
+    } else if key.is_some() && key != proven(presented, request) {
         "proof key"
     } else {
         return Ok(());

@@ -1,6 +1,6 @@
 use keyfob::{
-    Error, Filter, Grant, Kind, Overlap, Problem, RefreshRequest, Through, Ttl, ValidationChain,
-    Why,
+    Confirmation, Error, Filter, Grant, Kind, Overlap, Presentation, Problem, RefreshRequest,
+    Through, Ttl, ValidationChain, Why,
 };
 
 use super::{bench, session};
@@ -149,6 +149,40 @@ async fn what_is_derived_is_renewed_to_the_end_of_what_it_is_derived_from_and_no
         let over = bench.manager.refresh(&bearer, RefreshRequest::new()).await.unwrap_err();
         assert_eq!(over.code(), "family_ended");
     }
+}
+
+/// Whoever stole a token that is bound to a key makes none of it that is not.
+#[tokio::test]
+async fn what_is_derived_from_a_bound_token_is_bound_and_needs_the_key() {
+    let bench = bench();
+    let key = |text: &str| Confirmation::Jkt(text.parse().unwrap());
+    let (own, agents) = (key("own"), key("agents"));
+    let device: keyfob::DeviceId = "phone".parse().unwrap();
+    let other: keyfob::DeviceId = "laptop".parse().unwrap();
+    let grant = session("user123").confirmation(own.clone()).device_id(device.clone());
+    let user = bench.manager.issue(grant).await.unwrap();
+    let shown = || Presentation::from(&user.bearer);
+    let code = async |shown, grant| {
+        bench.manager.derive(shown, grant).await.unwrap_err().code().to_owned()
+    };
+    let rebound = || agent("a").confirmation(agents.clone());
+    for grant in [agent("a"), rebound()] {
+        assert_eq!(code(shown(), grant.clone()).await, "proof_key_mismatch");
+        assert_eq!(code(shown().proof_key(&agents), grant).await, "proof_key_mismatch");
+    }
+    let from_other = shown().proof_key(&own).by_device(&other);
+    assert_eq!(code(from_other, agent("a")).await, "device_mismatch");
+    let shown = || shown().proof_key(&own).by_device(&device);
+    for (grant, bound_to) in [(agent("a"), &own), (rebound(), &agents)] {
+        let derived = bench.manager.derive(shown(), grant).await.unwrap();
+        assert_eq!(derived.token.claims.registered.confirmation.as_ref(), Some(bound_to));
+    }
+    let minted = bench.manager.mint(user.token.id, Grant::new(Kind::Refresh)).await.unwrap();
+    assert_eq!(minted.token.claims.registered.confirmation, Some(own.clone()));
+    let unproven = bench.manager.refresh(&minted.bearer, RefreshRequest::new()).await;
+    assert_eq!(unproven.unwrap_err().code(), "wrong_presenter");
+    let shown = Presentation::from(&minted.bearer).proof_key(&own);
+    assert!(bench.manager.refresh(shown, RefreshRequest::new()).await.is_ok());
 }
 
 #[tokio::test]
