@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
+use crate::unechoed::Unechoed;
 
 /// The most that is read of a bearer. None is nearly as long.
 pub(crate) const MOST_BYTES: usize = 64 * 1024;
@@ -64,10 +65,11 @@ impl Source {
 }
 
 /// Reads a bearer: at most `most` bytes, of which a longer input gives one more. From a terminal
-/// one line is read, otherwise everything. One newline at the end is left out.
+/// one line is read and not shown, otherwise everything. One newline at the end is left out.
 pub(crate) async fn bearer(source: Source, most: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let reader = source.open()?;
     let one_line = matches!(source, Source::Stdin) && io::stdin().is_terminal();
+    let unechoed = one_line.then(Unechoed::begin);
     if one_line {
         // Without stderr there is nobody to prompt.
         let _ = write!(io::stderr(), "bearer: ");
@@ -82,7 +84,12 @@ pub(crate) async fn bearer(source: Source, most: usize) -> Result<Zeroizing<Vec<
         };
         outcome.map(|_| bytes)
     });
-    let mut bytes = read.await.map_err(|error| source.failed(error))?;
+    let read = read.await;
+    if unechoed.is_some_and(|unechoed| unechoed.end()) {
+        // The newline was not shown either.
+        let _ = writeln!(io::stderr());
+    }
+    let mut bytes = read.map_err(|error| source.failed(error))?;
     let end = bytes.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let length = end.map_or(bytes.len(), <[u8]>::len);
     bytes.truncate(length);

@@ -15,6 +15,7 @@ mod open;
 mod output;
 mod progress;
 mod table;
+mod unechoed;
 mod visible;
 
 use std::process::ExitCode;

@@ -5,18 +5,18 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 use keyfob::{
-    Actor, AppId, Audience, ClientId, DeviceId, Issuer, Kind, Platform, Scope, Subject, Tag, Ttl,
-    UserAgent, Username, Version,
+    Actor, AppId, Audience, AuthenticationContext, AuthenticationMethod, ClaimText, ClientId,
+    DeviceId, Issuer, Kind, Platform, Scope, Subject, Tag, Ttl, UserAgent, Username, Version,
 };
 
-use super::value::{self, Claim, Label, Lifetime, Moment};
+use super::value::{self, AuthTime, Claim, Label, Lifetime, Moment};
 
 const AFTER_HELP: &str = "\
 The bearer is shown once and stored nowhere. Usual lifetimes: access 1h, session 1d, refresh 30d,
 api-key 365d.
 
 With --from, each line is an object with any of: kind, subject, issuer, audience [], scopes [],
-client, username, ttl, expires_at, not_before, idle, absolute, uses, metadata {device {id,
+client, username, auth_time, acr, amr [], cnf {jkt or x5t#S256}, ttl, expires_at, not_before, idle, absolute, uses, metadata {device {id,
 user_agent, ip, platform, version}, app, app_version, labels {}, tags []}, claims {}. A line that is
 refused is named on stderr and the others are issued; then the exit code is 2. Elsewhere than on a
 terminal each line of the output is id, kind, expiry and bearer, separated by tabs.
@@ -25,6 +25,7 @@ Examples:
   keyfob issue --subject user123 --scope read --scope write --ttl 15m
   keyfob issue --kind api-key --client acme --ttl never --label environment=production
   keyfob issue --kind session --subject user123 --idle 30m --absolute 12h --device-id phone-7
+  keyfob issue --subject user123 --auth-time now --acr aal2 --amr pwd --amr otp
   keyfob issue --subject user123 --claim 'plan=\"team\"' --claim seats=12
   keyfob issue --from grants.jsonl --json > issued.jsonl";
 
@@ -77,6 +78,31 @@ pub(crate) struct GrantArgs {
     /// A name of the subject for people to read
     #[arg(long)]
     pub(crate) username: Option<Username>,
+
+    /// When the subject was authenticated: now, or 2026-12-01T00:00:00Z
+    #[arg(long, value_name = "TIME", help_heading = "Authentication")]
+    pub(crate) auth_time: Option<AuthTime>,
+
+    /// How strongly it was authenticated
+    #[arg(long, requires = "auth_time", value_name = "CONTEXT", help_heading = "Authentication")]
+    pub(crate) acr: Option<AuthenticationContext>,
+
+    /// By what it was authenticated, such as pwd or otp; may be repeated
+    #[arg(long, requires = "auth_time", value_name = "METHOD", help_heading = "Authentication")]
+    pub(crate) amr: Vec<AuthenticationMethod>,
+
+    /// The thumbprint of the DPoP key that its presenter has to prove
+    #[arg(long, value_name = "THUMBPRINT", help_heading = "Authentication")]
+    pub(crate) jkt: Option<ClaimText>,
+
+    /// The thumbprint of the certificate that its presenter has to show
+    #[arg(
+        long = "x5t-s256",
+        value_name = "THUMBPRINT",
+        conflicts_with = "jkt",
+        help_heading = "Authentication"
+    )]
+    pub(crate) certificate: Option<ClaimText>,
 
     /// How long it is good: 15m, 36h, 90d, '1h 30m', or never
     #[arg(long, value_name = "DURATION", conflicts_with = "expires_at", help_heading = "Lifetime")]

@@ -39,6 +39,13 @@ pub(crate) enum Moment {
     In(Ttl),
 }
 
+/// When a subject was authenticated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AuthTime {
+    Now,
+    At(Timestamp),
+}
+
 /// A label: `key=value`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Label {
@@ -81,6 +88,24 @@ impl Moment {
             Self::At(at) => at,
             Self::In(ttl) => now + ttl,
         }
+    }
+}
+
+impl AuthTime {
+    /// The moment, at `now`.
+    pub(crate) fn from(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Now => now,
+            Self::At(at) => at,
+        }
+    }
+}
+
+impl FromStr for AuthTime {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text == "now" { Ok(Self::Now) } else { text.parse().map(Self::At) }
     }
 }
 
@@ -127,7 +152,7 @@ macro_rules! deserialize_from_str {
     )+};
 }
 
-deserialize_from_str!(Lifetime, Moment);
+deserialize_from_str!(Lifetime, Moment, AuthTime);
 
 /// A kind, with its values known to the help and to completions.
 pub(crate) fn kind() -> impl TypedValueParser<Value = Kind> {

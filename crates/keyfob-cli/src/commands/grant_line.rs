@@ -1,13 +1,14 @@
 //! One line of `issue --from`: a grant as JSON, in the names of the JSON of a token.
 
 use keyfob::{
-    Actor, Audience, ClientId, Error, Grant, Issuer, Kind, Metadata, NameSet, PrivateClaims, Scope,
-    Subject, Timestamp, Ttl, Username,
+    Actor, Audience, AuthenticationContext, AuthenticationMethod, ClientId, Confirmation, Error,
+    Grant, Issuer, Kind, Metadata, NameSet, PrivateClaims, Scope, Subject, Timestamp, Ttl,
+    Username,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::args::{Lifetime, Moment};
+use crate::args::{AuthTime, Lifetime, Moment};
 
 /// Why a line is no grant. It holds nothing of the line's values.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,8 @@ pub(super) enum Refused {
     Json(String),
     #[error("ttl and expires_at exclude each other: keep one of them")]
     TwoEnds,
+    #[error("acr and amr say how the subject was authenticated: say when, by auth_time")]
+    NotAuthenticated,
     #[error(transparent)]
     Keyfob(#[from] Error),
 }
@@ -28,7 +31,7 @@ impl Refused {
     pub(super) fn code(&self) -> &str {
         match self {
             Self::TooLong { .. } | Self::NotText | Self::Json(_) => "invalid_line",
-            Self::TwoEnds => "invalid_value",
+            Self::TwoEnds | Self::NotAuthenticated => "invalid_value",
             Self::Keyfob(error) => error.code(),
         }
     }
@@ -46,6 +49,11 @@ struct GrantLine {
     scopes: NameSet<Scope>,
     client: Option<ClientId>,
     username: Option<Username>,
+    auth_time: Option<AuthTime>,
+    acr: Option<AuthenticationContext>,
+    #[serde(default)]
+    amr: NameSet<AuthenticationMethod>,
+    cnf: Option<Confirmation>,
     ttl: Option<Lifetime>,
     expires_at: Option<Moment>,
     not_before: Option<Moment>,
@@ -70,6 +78,15 @@ pub(super) fn parse(line: &str, by: Option<&Actor>, now: Timestamp) -> Result<Gr
     grant = line.scopes.iter().cloned().fold(grant, Grant::scope);
     grant = line.client.into_iter().fold(grant, Grant::client);
     grant = line.username.into_iter().fold(grant, Grant::username);
+    if line.auth_time.is_none() && (line.acr.is_some() || !line.amr.is_empty()) {
+        return Err(Refused::NotAuthenticated);
+    }
+    let (acr, amr) = (line.acr, line.amr);
+    grant = line
+        .auth_time
+        .into_iter()
+        .fold(grant, |grant, at| grant.authenticated(at.from(now), acr.clone(), amr.clone()));
+    grant = line.cnf.into_iter().fold(grant, Grant::confirmation);
     grant = match line.ttl {
         None => grant,
         Some(Lifetime::For(ttl)) => grant.ttl(ttl),
@@ -112,7 +129,8 @@ mod tests {
     #[test]
     fn a_line_takes_the_names_of_a_token() {
         let line = r#" {"kind":"api-key","subject":"user123","issuer":"i","audience":["a","b"],
-            "scopes":["read"],"client":"c","username":"u","ttl":"never","not_before":"+5m",
+            "scopes":["read"],"client":"c","username":"u","auth_time":"now","acr":"aal2",
+            "amr":["pwd","otp"],"cnf":{"jkt":"t"},"ttl":"never","not_before":"+5m",
             "idle":"1h","absolute":"90d","uses":3,"metadata":{"device":{"id":"d"},
             "labels":{"k":"v"},"tags":["t"]},"claims":{"plan":"team"}}"#;
         assert!(parse(line, None, Timestamp::default()).unwrap().check().is_ok());
@@ -123,6 +141,7 @@ mod tests {
     fn what_is_wrong_is_told_without_its_value() {
         assert!(refused(r#"{"subjct":"x"}"#).contains("subjct"));
         assert!(refused(r#"{"subject":""}"#).contains("subject is empty"));
+        assert!(refused(r#"{"amr":["pwd"]}"#).contains("say when"));
         assert!(refused(r#"{"ttl":"1h","expires_at":"+1h"}"#).contains("exclude"));
         for line in [
             r#"{"audience":"hunter2"}"#,

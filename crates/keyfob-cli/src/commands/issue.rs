@@ -2,7 +2,9 @@
 
 use std::io;
 
-use keyfob::{Actor, Grant, Invalid, Issued, Kind, PrivateClaims, Timestamp, TokenView};
+use keyfob::{
+    Actor, Confirmation, Grant, Invalid, Issued, Kind, NameSet, PrivateClaims, Timestamp, TokenView,
+};
 use serde::Serialize;
 
 use super::issue_many;
@@ -86,6 +88,13 @@ fn grant_of(args: &GrantArgs, by: Option<&Actor>, now: Timestamp) -> Result<Gran
     grant = args.scope.iter().cloned().fold(grant, Grant::scope);
     grant = args.client.iter().cloned().fold(grant, Grant::client);
     grant = args.username.iter().cloned().fold(grant, Grant::username);
+    if let Some(at) = args.auth_time {
+        let methods = NameSet::from_names(args.amr.iter().cloned())?;
+        grant = grant.authenticated(at.from(now), args.acr.clone(), methods);
+    }
+    let jkt = args.jkt.clone().map(Confirmation::Jkt);
+    let certificate = args.certificate.clone().map(Confirmation::CertificateThumbprint);
+    grant = jkt.or(certificate).into_iter().fold(grant, Grant::confirmation);
     grant = match args.ttl {
         None => grant,
         Some(Lifetime::For(ttl)) => grant.ttl(ttl),

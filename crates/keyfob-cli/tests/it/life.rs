@@ -59,6 +59,11 @@ fn whole_life(keyfob: &Keyfob) {
         "--tag=mobile",
         "--claim=plan=\"team\"",
         "--username=Jane Doe",
+        "--auth-time=2026-11-24T08:30:00Z",
+        "--acr=aal2",
+        "--amr=pwd",
+        "--amr=otp",
+        "--jkt=0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
         "--by=signup",
     ]);
 
@@ -68,7 +73,11 @@ fn whole_life(keyfob: &Keyfob) {
     assert_eq!(good["ok"], true);
     assert_eq!(good["token"]["id"], id.as_str());
     assert_eq!(good["token"]["uses_left"], 9);
-    assert_eq!(good["token"]["claims"]["plan"], "team");
+    let claims = &good["token"]["claims"];
+    assert_eq!(claims["plan"], "team");
+    assert_eq!((&claims["auth_time"], &claims["acr"]), (&1_795_509_000.into(), &"aal2".into()));
+    assert_eq!(claims["amr"], serde_json::json!(["otp", "pwd"]));
+    assert_eq!(claims["cnf"]["jkt"], "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
 
     let found = keyfob.run(&["list", "--json", "subject:user123", "tag:mobile", "state:active"]);
     assert_eq!(found.exits(0).object()["id"], id.as_str());

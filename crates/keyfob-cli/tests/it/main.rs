@@ -17,3 +17,5 @@ mod many;
 mod refreshing;
 mod revoking;
 mod secrets;
+#[cfg(unix)]
+mod terminal;

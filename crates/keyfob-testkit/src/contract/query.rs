@@ -265,7 +265,7 @@ pub async fn a_listing_misses_nothing_that_stays(scene: Scene) {
     let inserts = {
         let (scene, stopped) = (scene.clone(), stopped.clone());
         tokio::spawn(async move {
-            for n in 0.. {
+            for n in (0..u16::MAX).cycle() {
                 if *stopped.borrow() {
                     break;
                 }
