@@ -159,6 +159,7 @@ macro_rules! store_contract {
                 uses_count_down
                 a_use_does_not_change_the_version
                 of_racers_as_many_win_as_there_are_uses
+                of_racers_for_the_only_use_one_wins
                 the_same_operation_takes_one_use
                 what_has_no_uses_to_take_is_refused
             }

@@ -43,7 +43,18 @@ pub async fn a_use_does_not_change_the_version(scene: Scene) {
 
 /// Of many callers as many succeed as there were uses, each with its own number.
 pub async fn of_racers_as_many_win_as_there_are_uses(scene: Scene) {
-    let record = NewRecord { uses_left: Some(20), ..scene.record(scene.lane(1)) };
+    race_for(&scene, 20).await;
+}
+
+/// Of many callers one succeeds where there was one use.
+pub async fn of_racers_for_the_only_use_one_wins(scene: Scene) {
+    for _ in 0..5 {
+        race_for(&scene, 1).await;
+    }
+}
+
+async fn race_for(scene: &Scene, uses: u32) {
+    let record = NewRecord { uses_left: Some(uses), ..scene.record(scene.lane(1)) };
     let id = record.id;
     scene.insert(record).await;
     let racers = (0..8).map(|_| {
@@ -66,7 +77,7 @@ pub async fn of_racers_as_many_win_as_there_are_uses(scene: Scene) {
         }
     }
     left.sort_unstable();
-    assert_eq!(left, (0..20).collect::<Vec<_>>(), "each use was taken by one caller");
+    assert_eq!(left, (0..uses).collect::<Vec<_>>(), "each use was taken by one caller");
 }
 
 /// A spend that is sent again takes no second use.

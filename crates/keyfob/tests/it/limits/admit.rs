@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use keyfob::{
-    ClientId, Error, Grant, Kind, LimitBy, LimitPolicy, LimitRequest, Limits, LocalLimits,
-    ManualClock, MemoryStore, OnFailure, Rate, Subject, Timestamp, TokenManager, Ttl,
+    ClientId, Error, Grant, Kind, LeasedLimits, LimitBy, LimitPolicy, LimitRequest, Limits,
+    LocalLimits, ManualClock, MemoryStore, OnFailure, Rate, Subject, Timestamp, TokenManager, Ttl,
 };
 
 use super::Watched;
@@ -154,6 +154,55 @@ async fn each_policy_says_what_happens_when_the_store_fails() {
     bench.limits.fail(false);
     let verdict = bench.manager.admit(&request.subject(&subject)).await.unwrap();
     assert!(verdict.is_admitted() && !verdict.is_uncounted(), "what failed was not charged");
+}
+
+/// So many a month, all at once if they like, and one comes back each time that one has drained.
+#[tokio::test]
+async fn a_quota_is_refilled_all_the_time() {
+    let month = Ttl::from_days(30);
+    let quota = LimitPolicy::quota("reports", LimitBy::Subject, 3, month).unwrap();
+    let bench = bench([quota]);
+    let subject = Subject::new("one").unwrap();
+    let request = LimitRequest::new().subject(&subject);
+    let admits = async || bench.manager.admit(&request).await.unwrap();
+    for left in [2, 1, 0] {
+        let verdict = admits().await;
+        assert!(verdict.is_admitted());
+        assert_eq!(verdict.decided_by().unwrap().remaining, left);
+    }
+    for _ in 0..3 {
+        let refused = admits().await;
+        assert!(!refused.is_admitted());
+        assert_eq!(refused.retry_after(), Some(Ttl::from_days(10)));
+        assert_eq!(refused.decided_by().unwrap().reset_after, Some(month));
+        bench.clock.advance(Ttl::from_days(10));
+        assert!(admits().await.is_admitted());
+        assert!(!admits().await.is_admitted(), "one comes back in ten days");
+    }
+    bench.clock.advance(month);
+    for admitted in [true, true, true, false] {
+        assert_eq!(admits().await.is_admitted(), admitted);
+    }
+}
+
+#[tokio::test]
+async fn a_lease_leaves_it_to_each_policy_what_happens_when_the_store_fails() {
+    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let shared = Watched::over(LocalLimits::with(1_000, clock.clone()));
+    let leased = LeasedLimits::over(Arc::clone(&shared) as _, Ttl::from_secs(1)).unwrap();
+    let closed = policy("closed", LimitBy::Subject, "100/s").on_failure(OnFailure::Closed);
+    let all = Limits::new(leased).policy(policy("open", LimitBy::Ip, "100/s")).unwrap();
+    let all = all.policy(closed).unwrap();
+    let store = super::memory(&clock);
+    let manager = TokenManager::builder(store).clock(clock).limits(all).build();
+    shared.fail(true);
+    let request = LimitRequest::new().ip(ip("192.0.2.1"));
+    assert!(manager.admit(&request).await.unwrap().is_uncounted());
+    let subject = Subject::new("one").unwrap();
+    assert_eq!(code(manager.admit(&request.subject(&subject)).await), "limits_unavailable");
+    shared.fail(false);
+    let verdict = manager.admit(&request.subject(&subject)).await.unwrap();
+    assert!(verdict.is_admitted() && !verdict.is_uncounted());
 }
 
 #[tokio::test(start_paused = true)]

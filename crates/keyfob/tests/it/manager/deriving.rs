@@ -1,7 +1,10 @@
+use std::sync::Arc;
+
 use keyfob::{
-    Confirmation, Error, Filter, Grant, Kind, Overlap, Presentation, Problem, RefreshRequest,
-    Through, Ttl, ValidationChain, Why,
+    Confirmation, Error, Filter, Grant, Kind, MemoryStore, Overlap, Presentation, Problem,
+    RefreshRequest, Through, TokenManager, Ttl, ValidationChain, Why,
 };
+use keyfob_testkit::spy::Spy;
 
 use super::{bench, session};
 
@@ -85,6 +88,36 @@ async fn a_tree_is_eight_deep_and_falls_from_any_node_at_once() {
     assert_eq!(bench.manager.count(&live).await.unwrap(), 4);
     let last = bench.manager.get(line[8].token.id).await.unwrap().revocation.unwrap();
     assert_eq!(last.through, Through::Ancestor(line[4].token.id));
+}
+
+#[tokio::test]
+async fn to_revoke_a_node_is_one_write_however_much_hangs_below_it() {
+    let spy = Arc::new(Spy::on(Arc::new(MemoryStore::new().unwrap())));
+    let manager = TokenManager::builder(spy.clone()).build();
+    for node in 0..=8 {
+        let mut line = vec![manager.issue(session("user123")).await.unwrap()];
+        let mut wide = Vec::new();
+        for depth in 1..=8 {
+            let parent = &line[depth - 1].bearer;
+            for n in 0..5 {
+                let leaf = agent(&format!("leaf{n}"));
+                wide.push((depth, manager.derive(parent, leaf).await.unwrap()));
+            }
+            let next = manager.derive(parent, agent("branch")).await.unwrap();
+            line.push(next);
+        }
+        let before = spy.writes();
+        manager.revoke(line[node].token.id, Why::unstated()).await.unwrap();
+        assert_eq!(spy.writes() - before, 1);
+        for (depth, issued) in line.iter().enumerate() {
+            let is_good = manager.validate_any(&issued.bearer).await.is_ok();
+            assert_eq!(is_good, depth < node, "{depth} below {node}");
+        }
+        for (depth, leaf) in wide {
+            let is_good = manager.validate_any(&leaf.bearer).await.is_ok();
+            assert_eq!(is_good, depth <= node, "a leaf at {depth}, below {node}");
+        }
+    }
 }
 
 #[tokio::test]
