@@ -183,8 +183,8 @@ impl Store for RedbStore {
         self.snapshot(|snapshot| Ok(snapshot.view().lane_to_write(lane)?.sequence))
     }
 
-    async fn time_of(&self, _: Lane, at: Timestamp) -> Timestamp {
-        at
+    async fn time_of(&self, _: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
+        Ok(at)
     }
 
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {

@@ -217,12 +217,11 @@ impl Net {
         Ok((node, link))
     }
 
-    /// What the clock of a slot's server says when ours says `at`; ours, where it cannot be reached.
-    pub(crate) async fn time_of(&self, slot: u16, at: Timestamp) -> Timestamp {
-        match self.find(slot, Purpose::Command, None).await {
-            Ok((_, link)) => link.server_time(at),
-            Err(_) => at,
-        }
+    /// What the clock of a slot's server says when ours says `at`.
+    pub(crate) async fn time_of(&self, slot: u16, at: Timestamp) -> Result<Timestamp, StoreError> {
+        let found = self.find(slot, Purpose::Command, None).await;
+        let (_, link) = found.map_err(Trouble::into_error)?;
+        Ok(link.server_time(at))
     }
 
     async fn route(&self) -> Result<Arc<Route>, Trouble> {

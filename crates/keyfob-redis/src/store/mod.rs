@@ -208,7 +208,7 @@ impl Store for RedisStore {
         self.shared.stamp(lane).await
     }
 
-    async fn time_of(&self, lane: Lane, at: Timestamp) -> Timestamp {
+    async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
         self.shared.net.time_of(self.shared.keys.slot(lane), at).await
     }
 

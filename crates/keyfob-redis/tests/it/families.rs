@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use keyfob::{
-    Clock, Filter, Grant, Kind, RefreshCase, RefreshRequest, SessionPolicy, SystemClock, Timestamp,
-    TokenManager, TokenState, Ttl, WhenFull, Why,
+    Clock, Filter, Grant, Kind, Lane, RefreshCase, RefreshRequest, SessionPolicy, Store,
+    SystemClock, Timestamp, TokenManager, TokenState, Ttl, WhenFull, Why,
 };
 use keyfob_testkit::families::{Families, refresh_many};
-use keyfob_testkit::redis::server;
+use keyfob_testkit::redis::{RedisServer, server};
 
 use crate::stage::*;
 
@@ -88,6 +89,30 @@ async fn a_node_whose_clock_is_set_in_the_middle_of_a_window_logs_nobody_out() {
         let off = rotated_at.as_millis().abs_diff(SystemClock.now().as_millis());
         assert!(off < 5_000, "by the server's clock: {off} ms");
     }
+}
+
+/// A node that guessed by its own clock would end families when it finds the server again.
+#[tokio::test]
+async fn where_the_servers_clock_cannot_be_told_it_is_not_guessed() {
+    let server = RedisServer::start().unwrap();
+    let clock = Settable::default();
+    let store = open(&config(&server.url(), 1).with_clock(Arc::new(clock.clone()))).await;
+    clock.0.store(3 * 3_600_000, Ordering::SeqCst);
+    let told = store.time_of(Lane::default(), clock.now()).await.unwrap();
+    let off = told.as_millis().abs_diff(SystemClock.now().as_millis());
+    assert!(off < 5_000, "by the server's clock: {off} ms");
+    server.kill9();
+    let begun = Instant::now();
+    let refused = loop {
+        // Until the connection is known to be gone.
+        match store.time_of(Lane::default(), clock.now()).await {
+            Err(error) => break error,
+            Ok(_) => assert!(begun.elapsed() < Duration::from_secs(10)),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert_eq!(refused.code(), "store_unavailable");
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -149,7 +149,7 @@ impl Store for Faulty {
         self.inner.stamp(lane).await
     }
 
-    async fn time_of(&self, lane: Lane, at: Timestamp) -> Timestamp {
+    async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
         self.inner.time_of(lane, at).await
     }
 

@@ -148,8 +148,8 @@ impl Store for MemoryStore {
         Ok(self.state().stamp(lane))
     }
 
-    async fn time_of(&self, _: Lane, at: Timestamp) -> Timestamp {
-        at
+    async fn time_of(&self, _: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
+        Ok(at)
     }
 
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {

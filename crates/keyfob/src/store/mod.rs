@@ -227,7 +227,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// What the store's clock says in a lane when the node's says `at`, as far as that is known
     /// without asking. What several nodes decide by one time, such as whether a window is over, they
     /// decide by this one. A store without a clock of its own says the same.
-    async fn time_of(&self, lane: Lane, at: Timestamp) -> Timestamp;
+    ///
+    /// # Errors
+    /// [`StoreError`], when it cannot be told: a guess may be off by more than a window.
+    async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError>;
 
     /// One page of the records under a term, in order. Never loads everything.
     ///

@@ -150,7 +150,8 @@ impl TokenManager {
             }
             let rotation = record.rotation.clone().unwrap_or_default();
             let policy = rotation.policy.unwrap_or(self.inner.refresh_policy);
-            let now = rotation.time(self.inner.store.time_of(id.lane(), self.now()).await);
+            let now = self.inner.store.time_of(id.lane(), self.now()).await?;
+            let now = rotation.time(now);
             let token = record.clone().into_token(&loaded);
             let state = token.state(now);
             let generation = record.generation;

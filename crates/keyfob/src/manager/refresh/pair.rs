@@ -132,7 +132,7 @@ impl TokenManager {
                 let token = record.into_token(&loaded);
                 return Ok(Some(Issued { token, bearer: access.bearer }));
             }
-            let now = self.inner.store.time_of(access.id().lane(), self.now()).await;
+            let now = self.inner.store.time_of(access.id().lane(), self.now()).await?;
             let is_over = access.record.expires_at.is_some_and(|end| end <= now);
             if is_over {
                 // It was forgotten, or would be at once. The refresh token is what the client needs.
