@@ -7,6 +7,7 @@
 //! - [`redis`] starts real servers for the stores that need one; with the feature `tls` also such
 //!   that speak TLS.
 //! - [`spy`] is a store that counts what is loaded and answers late on command.
+//! - [`recorder`] keeps metrics where a test can look at them.
 //! - [`proxy`] is a network before a server that fails on command.
 
 pub mod contract;
@@ -16,6 +17,7 @@ pub mod limits;
 pub mod model;
 pub mod prop;
 pub mod proxy;
+pub mod recorder;
 #[cfg(unix)]
 pub mod redis;
 pub mod spy;

@@ -71,6 +71,7 @@ mod invalid;
 pub mod limit;
 mod manager;
 mod memory;
+pub mod metrics;
 mod names;
 mod namespace;
 mod random;
@@ -104,6 +105,7 @@ pub use manager::{
     RevokeOutcome, Sweep, SweepProgress, TokenManager, TokenManagerBuilder, TokenPage, Why,
 };
 pub use memory::MemoryStore;
+pub use metrics::Metrics;
 pub use names::{Labels, Name, NameSet};
 pub use namespace::{EpochField, Namespace, NamespaceKey, Term, TermField};
 pub use random::{OsRandom, Random, RandomUnavailable, SeededRandom};

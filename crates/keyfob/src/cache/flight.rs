@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::id::TokenId;
+use crate::metrics::Metrics;
 use crate::time::Timestamp;
 
 /// How many loads are under way at once.
@@ -52,7 +53,12 @@ impl Default for Flights {
 impl Flights {
     /// Begins to load an id, when there is room; or waits until whoever loads it has done so, and
     /// then gives `None`.
-    pub(super) async fn board(&self, id: TokenId, now: Timestamp) -> Option<Flight<'_>> {
+    pub(super) async fn board(
+        &self,
+        id: TokenId,
+        now: Timestamp,
+        metrics: &Metrics,
+    ) -> Option<Flight<'_>> {
         let (landed, is_first) = {
             let mut loading = self.loading();
             let is_first = !loading.contains_key(&id);
@@ -61,11 +67,13 @@ impl Flights {
             (Arc::clone(landed), is_first)
         };
         if !is_first {
+            metrics.handles.cache_shared_loads.increment(1);
             let _closed = landed.acquire().await;
             return None;
         }
         let mut flight = Flight { flights: self, id, landed, _room: [None, None] };
         if self.is_flooded(now) {
+            metrics.handles.cache_flood_holds.increment(1);
             flight._room[0] = self.room_in_a_flood.acquire().await.ok();
         }
         flight._room[1] = self.room.acquire().await.ok();
@@ -104,6 +112,15 @@ mod tests {
 
     use super::*;
 
+    fn board<'a>(
+        flights: &'a Flights,
+        number: u16,
+        now: Timestamp,
+    ) -> impl Future<Output = Option<Flight<'a>>> {
+        let none = Metrics::none();
+        async move { flights.board(id(number), now, &none).await }
+    }
+
     const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
     fn id(number: u16) -> TokenId {
@@ -114,13 +131,13 @@ mod tests {
     #[tokio::test]
     async fn one_loads_and_the_others_wait_for_it_even_if_it_is_given_up() {
         let flights = Flights::default();
-        let first = flights.board(id(1), NOW).await;
-        let mut second = Box::pin(flights.board(id(1), NOW));
+        let first = board(&flights, 1, NOW).await;
+        let mut second = Box::pin(board(&flights, 1, NOW));
         assert!(first.is_some() && (&mut second).now_or_never().is_none());
-        assert!(flights.board(id(2), NOW).await.is_some(), "another id does not wait");
+        assert!(board(&flights, 2, NOW).await.is_some(), "another id does not wait");
         drop(first);
         assert!(second.await.is_none());
-        assert!(flights.board(id(1), NOW).await.is_some());
+        assert!(board(&flights, 1, NOW).await.is_some());
     }
 
     #[tokio::test]
@@ -131,10 +148,10 @@ mod tests {
         }
         let mut aboard = Vec::new();
         for number in 0..AT_ONCE_IN_A_FLOOD as u16 {
-            aboard.push(flights.board(id(number), NOW).await);
+            aboard.push(board(&flights, number, NOW).await);
         }
-        assert!(flights.board(id(999), NOW).now_or_never().is_none());
+        assert!(board(&flights, 999, NOW).now_or_never().is_none());
         let later = NOW + crate::time::Ttl::from_secs(2);
-        assert!(flights.board(id(1000), later).now_or_never().is_some());
+        assert!(board(&flights, 1000, later).now_or_never().is_some());
     }
 }

@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::atomic;
 use crate::bearer::{BearerDigest, BearerRefused, ID_DIGITS, IdDigits, Presented};
 use crate::id::{LaneCount, TokenId};
+use crate::metrics::Metrics;
 use crate::store::{Cell, Epochs, Ticket, Watcher};
 use crate::time::Timestamp;
 use crate::token::active::{self, ByOther, Other};
@@ -58,6 +59,7 @@ pub(crate) struct Cache {
     flights: flight::Flights,
     writing: Mutex<()>,
     most: usize,
+    metrics: Metrics,
 }
 
 /// What the cache knows of a bearer.
@@ -92,16 +94,21 @@ pub(crate) struct Keep<'a> {
 }
 
 impl Cache {
-    pub(crate) fn new(settings: CacheSettings, lanes: LaneCount) -> Option<Self> {
+    pub(crate) fn new(
+        settings: CacheSettings,
+        lanes: LaneCount,
+        metrics: &Metrics,
+    ) -> Option<Self> {
         let most = settings.tokens();
         (most > 0).then(|| Self {
-            watcher: Watcher::new(lanes, settings.bound()),
+            watcher: Watcher::measured(lanes, settings.bound(), metrics.clone()),
             slots: Slots::new(most),
             tails: tails::Tails::new(most * settings::TAIL_WORDS),
             unknown: unknown::Unknown::new(),
             flights: flight::Flights::default(),
             writing: Mutex::default(),
             most,
+            metrics: metrics.clone(),
         })
     }
 
@@ -219,7 +226,11 @@ impl Cache {
         content[TOKEN..].copy_from_slice(inline);
         let key = IdDigits::of(id, &mut [0; ID_DIGITS]).words();
         let mark = note_at.as_millis() << 1;
-        self.slots.write(key, &content, mark, |old, mark| self.worth(old, mark, *now));
+        let gone = self.slots.write(key, &content, mark, |old, mark| self.worth(old, mark, *now));
+        self.metrics.handles.cache_fills.increment(1);
+        if gone.is_some_and(|gone| gone > Worth::Dead) {
+            self.metrics.handles.cache_evictions.increment(1);
+        }
     }
 
     fn worth(&self, content: &Content, mark: u64, now: Timestamp) -> Worth {
@@ -242,12 +253,21 @@ impl Cache {
 
     /// Begins a load; `None` if somebody else has just loaded the same.
     pub(crate) async fn begin_load(&self, id: TokenId, now: Timestamp) -> Option<Flight<'_>> {
-        self.flights.board(id, now).await
+        self.flights.board(id, now, &self.metrics).await
     }
 
     pub(crate) fn report(&self) -> CacheReport {
         let bytes = self.slots.bytes() + self.tails.bytes() + settings::FIXED_BYTES;
         CacheReport::new(self.slots.taken(), self.most as u64, bytes)
+    }
+
+    /// Says how full it is, and what it may be believed in.
+    pub(crate) fn publish(&self) {
+        let (report, handles) = (self.report(), &self.metrics.handles);
+        handles.cache_entries.set(report.tokens as f64);
+        handles.cache_most_entries.set(report.most_tokens as f64);
+        handles.cache_bytes.set(report.bytes as f64);
+        self.watcher.publish();
     }
 }
 

@@ -75,10 +75,14 @@ pub struct CacheReport {
     pub most_tokens: u64,
     /// How many bytes they take, all told.
     pub bytes: u64,
+    /// How often a bearer that was validated was found active in the cache.
+    pub hits: u64,
+    /// How often it had nothing that may be believed, and the store was asked.
+    pub misses: u64,
 }
 
 impl CacheReport {
     pub(super) fn new(tokens: u64, most_tokens: u64, bytes: u64) -> Self {
-        Self { tokens, most_tokens, bytes }
+        Self { tokens, most_tokens, bytes, hits: 0, misses: 0 }
     }
 }

@@ -118,21 +118,24 @@ impl Slots {
         None
     }
 
-    /// Keeps content under a key, in the place of what was kept under it or of what is worth least.
-    /// For one writer at a time.
+    /// Keeps content under a key, in the place of what was kept under it or of what is worth least,
+    /// and gives what that was worth. For one writer at a time.
     pub(crate) fn write(
         &self,
         key: Key,
         content: &Content,
         mark: u64,
         worth: impl Fn(&Content, u64) -> Worth,
-    ) {
+    ) -> Option<Worth> {
         let places = self.places(key);
         let place = self.own_place(key, places).or_else(|| self.free_place(places));
-        let place = place.or_else(|| self.make_room(places)).or_else(|| self.least(places, worth));
-        if let Some(place) = place {
-            self.put(place, places.tag, key, content, mark);
-        }
+        let place = place.or_else(|| self.make_room(places));
+        let (place, gone) = match place {
+            Some(place) => (place, None),
+            None => self.least(places, worth).map(|(place, worth)| (place, Some(worth)))?,
+        };
+        self.put(place, places.tag, key, content, mark);
+        gone
     }
 
     fn put(&self, (set, way): Place, tag: u8, key: Key, content: &Content, mark: u64) {
@@ -191,13 +194,18 @@ impl Slots {
         })
     }
 
-    /// The place of what is worth least.
-    fn least(&self, places: Places, worth: impl Fn(&Content, u64) -> Worth) -> Option<Place> {
+    /// The place of what is worth least, and what that is.
+    fn least(
+        &self,
+        places: Places,
+        worth: impl Fn(&Content, u64) -> Worth,
+    ) -> Option<(Place, Worth)> {
         let slot = |(set, way): Place| self.slot(set, way);
-        let worth = |place: &Place| {
-            slot(*place).map_or(Worth::Used, |slot| worth(&slot.content(), slot.mark()))
+        let worth = |place: Place| {
+            slot(place).map_or(Worth::Used, |slot| worth(&slot.content(), slot.mark()))
         };
-        let least = places.each().min_by_key(worth);
+        let least =
+            places.each().map(|place| (place, worth(place))).min_by_key(|(_, worth)| *worth);
         // Whoever is asked for from now on is worth more than who is not.
         for slot in places.each().filter_map(slot) {
             slot.0[1].fetch_and(!1, Ordering::Relaxed);

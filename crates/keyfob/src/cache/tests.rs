@@ -16,7 +16,7 @@ struct Bench {
 
 fn bench(tokens: usize) -> Bench {
     let settings = CacheSettings::default().with_tokens(tokens);
-    let cache = Cache::new(settings, LaneCount::DEFAULT).unwrap();
+    let cache = Cache::new(settings, LaneCount::DEFAULT, &Metrics::none()).unwrap();
     let source = cache.watcher().source(LaneCount::DEFAULT.lanes());
     source.confirm_for_good();
     Bench { cache, random: SeededRandom::new(1), source }

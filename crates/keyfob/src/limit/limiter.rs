@@ -12,6 +12,7 @@ use super::{
 };
 use crate::error::Error;
 use crate::invalid::{Invalid, Problem};
+use crate::metrics::{LimitOutcome, Metrics};
 use crate::namespace::Namespace;
 use crate::store::StoreError;
 use crate::time::{Timestamp, Ttl};
@@ -72,6 +73,7 @@ pub struct Limiter {
     requests: Vec<Arc<LimitPolicy>>,
     failures: Vec<Arc<LimitPolicy>>,
     throttle: Throttle,
+    metrics: Metrics,
 }
 
 impl Limiter {
@@ -82,7 +84,14 @@ impl Limiter {
         let Limits { store, patience, policies } = limits;
         let (failures, requests) = policies.into_iter().partition(is_of_failures);
         let throttle = Throttle::default();
-        Self { store, patience, namespace, requests, failures, throttle }
+        let metrics = Metrics::none();
+        Self { store, patience, namespace, requests, failures, throttle, metrics }
+    }
+
+    /// Counts what is decided. A manager has its limits count where it does itself.
+    #[must_use]
+    pub fn metrics(self, metrics: &Metrics) -> Self {
+        Self { metrics: metrics.clone(), ..self }
     }
 
     /// Whether every policy that counts a request admits it. If so each is charged, else none.
@@ -107,10 +116,11 @@ impl Limiter {
         }
         match self.charge(&charges).await {
             Ok(charged) => {
+                self.count(&policies, &charges, &charged);
                 let standings = standings(&policies, &charged.tallies, cost, charged.admitted);
                 Ok(LimitVerdict::new(charged.admitted, standings))
             }
-            Err(source) => match policies.iter().find(|policy| !policy.is_open()) {
+            Err(source) => match self.closed(&policies) {
                 Some(policy) => {
                     let policy = policy.name().clone();
                     Err(LimitError::Unavailable { policy, source }.into())
@@ -150,12 +160,44 @@ impl Limiter {
             return;
         }
         let wait = match self.charge(&charges).await {
-            Ok(charged) => longest_wait(&charges, &charged),
-            Err(error) => wait_unheard(&policies, &error),
+            Ok(charged) => {
+                self.count(&policies, &charges, &charged);
+                longest_wait(&charges, &charged)
+            }
+            Err(error) => {
+                self.closed(&policies);
+                wait_unheard(&policies, &error)
+            }
         };
         if let Some(wait) = wait {
+            self.metrics.handles.addresses_throttled.increment(1);
             self.throttle.block(ip, wait, now);
         }
+    }
+
+    /// Counts, of a request that was admitted, every policy that did; of another, those that refused.
+    fn count(&self, policies: &[&Arc<LimitPolicy>], charges: &[Charge], charged: &Charged) {
+        let counts = &self.metrics.handles.limit_decisions;
+        for ((policy, charge), tally) in policies.iter().zip(charges).zip(&charged.tallies) {
+            if charged.admitted {
+                counts.of(policy.by()).of(LimitOutcome::Admitted).increment(1);
+            } else if tally.pause.is_some() || !charge.fits(tally) {
+                counts.of(policy.by()).of(LimitOutcome::Refused).increment(1);
+            }
+        }
+    }
+
+    /// The policy that lets nobody in when the store fails, if there is one; counts what each did.
+    fn closed<'a>(&self, policies: &[&'a Arc<LimitPolicy>]) -> Option<&'a Arc<LimitPolicy>> {
+        let closed = policies.iter().copied().find(|policy| !policy.is_open());
+        for policy in policies.iter().filter(|policy| closed.is_none() || !policy.is_open()) {
+            let outcome = match policy.is_open() {
+                true => LimitOutcome::FailedOpen,
+                false => LimitOutcome::FailedClosed,
+            };
+            self.metrics.handles.limit_decisions.of(policy.by()).of(outcome).increment(1);
+        }
+        closed
     }
 
     async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError> {

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use super::known::Known;
 use super::last_use::LastUses;
 use super::observe::Observer;
+use super::publish::Publisher;
 use super::{Inner, TokenManager};
 use crate::bearer::BearerPrefix;
 use crate::cache::{Cache, CacheSettings};
 use crate::clock::{Clock, SystemClock};
 use crate::limit::{Limiter, Limits};
+use crate::metrics::{MeasuredStore, Metrics, Tally};
 use crate::random::{OsRandom, Random};
 use crate::rotation::RefreshPolicy;
 use crate::seal::{KeyRing, SealedStore};
@@ -61,6 +63,7 @@ pub struct TokenManagerBuilder {
     keys: Option<KeyRing>,
     refresh_policy: RefreshPolicy,
     sessions: Option<SessionPolicy>,
+    metrics: Option<Metrics>,
 }
 
 impl Default for Lifetimes {
@@ -118,6 +121,7 @@ impl TokenManagerBuilder {
             keys: None,
             refresh_policy: RefreshPolicy::default(),
             sessions: None,
+            metrics: None,
         }
     }
 
@@ -191,12 +195,25 @@ impl TokenManagerBuilder {
         Self { sessions: Some(policy), ..self }
     }
 
+    /// Where it counts what happens: [`Metrics::global`] unless it is set.
+    pub fn metrics(self, metrics: Metrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
+    }
+
     /// The manager.
     pub fn build(self) -> TokenManager {
-        let seal = |ring| SealedStore::with(self.store.clone(), ring, self.random.clone());
+        let metrics = self.metrics.unwrap_or_else(Metrics::global);
+        let store = match metrics.is_kept() {
+            true => Arc::new(MeasuredStore::new(self.store, metrics.clone())),
+            false => self.store,
+        };
+        let seal = |ring| {
+            let sealed = SealedStore::with(store.clone(), ring, self.random.clone());
+            sealed.metrics(metrics.clone())
+        };
         let sealed = self.keys.as_ref().map(seal).map(Arc::new);
-        let store = sealed.clone().map_or(self.store, |sealed| sealed);
-        let cache = Cache::new(self.cache, store.namespace().lanes());
+        let store = sealed.clone().map_or(store, |sealed| sealed);
+        let cache = Cache::new(self.cache, store.namespace().lanes(), &metrics);
         if let Some(cache) = &cache {
             store.watch(cache.watcher());
         }
@@ -216,7 +233,10 @@ impl TokenManagerBuilder {
             known: Known::default(),
             last_use: LastUses::new(self.last_use_precision),
             observer: Observer::new(self.observations_per_second, self.sampled_use),
-            limiter: self.limits.map(|limits| Limiter::new(limits, namespace)),
+            limiter: self.limits.map(|limits| Limiter::new(limits, namespace).metrics(&metrics)),
+            tally: Tally::new(),
+            publisher: Publisher::default(),
+            metrics,
             wake: tokio::sync::Notify::new(),
         };
         TokenManager { inner: Arc::new(inner) }

@@ -6,6 +6,7 @@ use crate::bearer::{BearerDigest, BearerRefused, Presented};
 use crate::cache::{self, Cache, Found, Keep, Use};
 use crate::codec::Record;
 use crate::id::TokenId;
+use crate::metrics::{CacheLookup, Tallied};
 use crate::store::{Loaded, StoreError, Ticket};
 use crate::time::Timestamp;
 use crate::token::active::Other;
@@ -110,6 +111,7 @@ impl TokenManager {
         let mut reader = Some(read);
         let found = match cache.look(&bearer, now, |token, used| {
             if let Err(refusal) = chain.check_active(token, presented.device, now) {
+                self.inner.metrics.handles.cache_lookups.of(CacheLookup::Hit).increment(1);
                 return Read::Refused(Refused::boxed(refusal, Some(token.id())));
             }
             if rules == Rules::ToBeAsked && chain.has_rules() {
@@ -118,7 +120,8 @@ impl TokenManager {
             match reader.take() {
                 Some(read) => {
                     self.note_cached_use(token, used, now);
-                    self.observe_use(|| token.id());
+                    let number = self.inner.tally.count(Tallied::Hit(bearer.kind()));
+                    self.observe_use(number, || token.id());
                     Read::Answer(read(Answer::Cached(token)))
                 }
                 // Nobody takes it but this, which is called once.
@@ -132,8 +135,12 @@ impl TokenManager {
             (Found::Active(Read::Answer(answer)), _) => Quick::Active(answer),
             (Found::Active(Read::Refused(refused)), _) => Quick::Refused(refused),
             (Found::Active(Read::Rules(token)), Some(read)) => Quick::Rules(token, read),
-            (Found::Nothing, Some(read)) => Quick::Ask(read),
+            (Found::Nothing, Some(read)) => {
+                self.inner.tally.count(Tallied::Miss);
+                Quick::Ask(read)
+            }
             (Found::Unknown | Found::Nothing | Found::Active(Read::Rules(_)), _) => {
+                self.inner.tally.count(Tallied::UnknownHit);
                 Quick::Refused(Refused::boxed(Refusal::Unknown, None))
             }
         }

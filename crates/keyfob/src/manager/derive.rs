@@ -51,8 +51,17 @@ impl TokenManager {
         presented: impl Into<Presentation<'_>>,
         grant: Grant,
     ) -> Result<Issued, Error> {
+        let outcome = self.derive_from(presented.into(), grant).await;
+        self.inner.metrics.handles.derivations.of((&outcome).into()).increment(1);
+        outcome
+    }
+
+    async fn derive_from(
+        &self,
+        presented: Presentation<'_>,
+        grant: Grant,
+    ) -> Result<Issued, Error> {
         let parts = grant.into_parts()?;
-        let presented = presented.into();
         if let Some(throttled) = self.throttled(presented.ip) {
             return Err(self.refuse(throttled, None));
         }

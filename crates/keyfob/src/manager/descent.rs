@@ -9,6 +9,9 @@ use crate::text::{Audience, Scope};
 use crate::time::Timestamp;
 use crate::token::{Acting, GrantParts, Kind, Token};
 
+/// What is too long where a token would descend from more than may be.
+pub(crate) const LINE_OF_ANCESTORS: &str = "line of ancestors";
+
 /// What a token allows, and where.
 #[derive(Clone, Copy)]
 pub(super) struct Extent<'a> {
@@ -45,7 +48,7 @@ pub(super) fn line_under(
     }
     if line.len() > Epochs::MOST_ANCESTORS {
         let most = Epochs::MOST_ANCESTORS;
-        return Err(Invalid::new("line of ancestors", Problem::TooMany { most }));
+        return Err(Invalid::new(LINE_OF_ANCESTORS, Problem::TooMany { most }));
     }
     Ok(line)
 }

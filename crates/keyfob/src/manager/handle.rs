@@ -10,6 +10,7 @@ use super::TokenManager;
 use super::follow::{Delivery, LATEST, PAGE, SOONEST};
 use crate::event::{EventHandler, HandlerError};
 use crate::store::Cursor;
+use crate::time::Ttl;
 
 /// A handler at work. It goes on until it is stopped; dropping this does not stop it.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ async fn feed(
     stop: Arc<Stop>,
 ) {
     let mut pause = SOONEST;
+    let metrics = manager.inner.metrics.clone();
+    let counts = &metrics.handles;
     while !stop.is_wanted() {
         let page = match manager.events(&cursor, PAGE).await {
             Ok(page) => page,
@@ -76,20 +79,36 @@ async fn feed(
         }
         pause = SOONEST;
         while !deliveries.is_empty() && !stop.is_wanted() {
-            let stopped = stop.clone();
-            let hand_over = move || hand_over(handler, deliveries, &stopped);
+            let (stopped, handing) = (stop.clone(), manager.clone());
+            let hand_over = move || hand_over(&handing, handler, deliveries, &stopped);
             let Ok((back, left, outcome)) = tokio::task::spawn_blocking(hand_over).await else {
+                counts.event_handler_failures.increment(1);
                 tracing::error!("an event handler panicked and is no longer fed");
                 return;
             };
             handler = back;
             deliveries = left;
             if let Err(error) = outcome {
+                counts.event_handler_failures.increment(1);
                 tracing::warn!(%error, "an event is offered again");
                 wait(&stop, tokio::time::sleep(LATEST)).await;
             }
         }
         cursor = after;
+    }
+}
+
+impl TokenManager {
+    fn count_delivery(&self, delivery: &Delivery) {
+        let counts = &self.inner.metrics.handles;
+        match delivery {
+            Delivery::Event(event) => {
+                let delay = self.now().since(event.at).map_or(0, Ttl::as_millis);
+                counts.event_delay.record(delay as f64 / 1e3);
+                counts.events_delivered.increment(1);
+            }
+            Delivery::Trimmed => counts.event_gaps.increment(1),
+        }
     }
 }
 
@@ -104,6 +123,7 @@ type Deliveries = Vec<(Delivery, Cursor)>;
 
 /// Gives a handler what there is until it fails or is to stop; what it did not take comes back.
 fn hand_over<H: EventHandler>(
+    manager: &TokenManager,
     mut handler: H,
     mut deliveries: Deliveries,
     stop: &Stop,
@@ -121,6 +141,7 @@ fn hand_over<H: EventHandler>(
         if outcome.is_err() {
             break;
         }
+        manager.count_delivery(delivery);
         done += 1;
     }
     let mut taken = done;

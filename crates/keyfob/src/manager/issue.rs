@@ -207,6 +207,7 @@ impl TokenManager {
             match inserted {
                 Some(Inserted::Stored(stamp)) => {
                     self.wake();
+                    self.count_issued(kind);
                     let loaded = Loaded {
                         id,
                         body: Vec::new(),
@@ -234,6 +235,11 @@ impl TokenManager {
         }
         let detail = "it holds every id that was drawn: check the source of randomness";
         Err(StoreError::unavailable(detail).into())
+    }
+
+    pub(super) fn count_issued(&self, kind: Kind) {
+        self.inner.metrics.handles.tokens_issued.of(kind).increment(1);
+        self.publish_from_now_on();
     }
 
     fn lane_for(&self, parts: &GrantParts, parent: Option<&Parent<'_>>) -> Result<Lane, Error> {

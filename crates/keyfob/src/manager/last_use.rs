@@ -12,6 +12,7 @@ use super::background::Background;
 use super::{Inner, TokenManager};
 use crate::error::Error;
 use crate::id::TokenId;
+use crate::metrics::LastUseOutcome;
 use crate::store::LastUse;
 use crate::time::{Timestamp, Ttl};
 use crate::token::{Token, TokenState};
@@ -40,6 +41,15 @@ enum Due {
     Later,
     /// Write it before it is answered.
     Now,
+}
+
+/// What came of putting a use where it is written from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Put {
+    There,
+    /// Another use of the same token was there.
+    WithAnother,
+    NoRoom,
 }
 
 impl LastUses {
@@ -75,14 +85,18 @@ impl LastUses {
         }
     }
 
-    /// Puts a use where the background task finds it; `false` if there is no room.
-    fn put(&self, id: TokenId, at: Timestamp) -> bool {
+    /// Puts a use where the background task finds it.
+    fn put(&self, id: TokenId, at: Timestamp) -> Put {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() >= MOST_WAITING && !waiting.contains_key(&id) {
-            return false;
+        if let Some(known) = waiting.get_mut(&id) {
+            *known = at.max(*known);
+            return Put::WithAnother;
         }
-        waiting.entry(id).and_modify(|known| *known = at.max(*known)).or_insert(at);
-        true
+        if waiting.len() >= MOST_WAITING {
+            return Put::NoRoom;
+        }
+        waiting.insert(id, at);
+        Put::There
     }
 
     fn take(&self) -> Vec<LastUse> {
@@ -115,24 +129,29 @@ impl TokenManager {
         match self.inner.last_use.due(token, now) {
             Due::No => Ok(()),
             Due::Later => self.put_use(token.id, now).await,
-            Due::Now => Ok(self.inner.store.touch(&[LastUse { id: token.id, at: now }]).await?),
+            Due::Now => self.write_use(token.id, now).await,
         }
     }
 
     async fn put_use(&self, id: TokenId, at: Timestamp) -> Result<(), Error> {
-        if self.note_use(id, at) {
-            Ok(())
-        } else {
-            Ok(self.inner.store.touch(&[LastUse { id, at }]).await?)
-        }
+        if self.note_use(id, at) { Ok(()) } else { self.write_use(id, at).await }
+    }
+
+    async fn write_use(&self, id: TokenId, at: Timestamp) -> Result<(), Error> {
+        self.inner.store.touch(&[LastUse { id, at }]).await?;
+        self.inner.metrics.handles.last_uses.of(LastUseOutcome::WrittenAtOnce).increment(1);
+        Ok(())
     }
 
     /// Has a use written in the background; `false` if there is no room.
     pub(super) fn note_use(&self, id: TokenId, at: Timestamp) -> bool {
         let uses = &self.inner.last_use;
-        let has_room = uses.put(id, at);
+        let put = uses.put(id, at);
+        if put == Put::WithAnother {
+            self.inner.metrics.handles.last_uses.of(LastUseOutcome::Coalesced).increment(1);
+        }
         uses.background.ensure(&self.inner, PAUSE, |inner| Box::pin(inner.flush_last_uses()));
-        has_room
+        put != Put::NoRoom
     }
 }
 
@@ -140,6 +159,7 @@ impl Inner {
     pub(super) async fn flush_last_uses(&self) {
         let _writing = self.last_use.writing.lock().await;
         let uses = self.last_use.take();
+        let counts = &self.metrics.handles.last_uses;
         for (place, together) in uses.chunks(TOGETHER).enumerate() {
             if let Err(error) = self.store.touch(together).await {
                 let left = uses.get(place * TOGETHER..).unwrap_or_default();
@@ -148,8 +168,10 @@ impl Inner {
                     // Without room, the next use of the token will be written.
                     self.last_use.put(*id, *at);
                 }
+                counts.of(LastUseOutcome::Deferred).increment(left.len() as u64);
                 break;
             }
+            counts.of(LastUseOutcome::Written).increment(together.len() as u64);
         }
     }
 }

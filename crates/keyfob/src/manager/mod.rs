@@ -23,6 +23,7 @@
 //! | `background` | work that is done now and then |
 //! | `last_use` | when tokens were last used, gathered in the background |
 //! | `observe` | what was seen, within a rate |
+//! | `publish` | what was counted, into the metrics |
 //! | `follow` | events: pages, followers, subscribers |
 //! | `handle` | events into handlers |
 
@@ -38,6 +39,7 @@ mod issue;
 mod known;
 mod last_use;
 mod observe;
+mod publish;
 mod read;
 mod refresh;
 mod reseal;
@@ -52,6 +54,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
+pub(crate) use descent::LINE_OF_ANCESTORS;
 pub use follow::{Delivery, EventPage, Follower, ObservationPage};
 pub use handle::HandlerTask;
 pub use issue::Issued;
@@ -69,6 +72,7 @@ use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::id::TokenId;
 use crate::limit::Limiter;
+use crate::metrics::{Metrics, Tally};
 use crate::random::Random;
 use crate::rotation::RefreshPolicy;
 use crate::seal::SealedStore;
@@ -127,6 +131,9 @@ struct Inner {
     last_use: last_use::LastUses,
     observer: observe::Observer,
     limiter: Option<Limiter>,
+    metrics: Metrics,
+    tally: Tally,
+    publisher: publish::Publisher,
     wake: tokio::sync::Notify,
 }
 
@@ -172,9 +179,13 @@ impl TokenManager {
         Ok(report)
     }
 
-    /// What the cache holds; `None` without one.
+    /// What the cache holds, and how often it had what was asked for; `None` without one. It also
+    /// brings the metrics up to date, as happens once a second by itself.
     pub fn cache_report(&self) -> Option<CacheReport> {
-        self.inner.cache.as_ref().map(Cache::report)
+        self.inner.publish();
+        let report = self.inner.cache.as_ref().map(Cache::report)?;
+        let (hits, misses) = self.inner.tally.hits_and_misses();
+        Some(CacheReport { hits, misses, ..report })
     }
 
     /// The present time of the manager's clock.
@@ -191,6 +202,7 @@ impl TokenManager {
     pub async fn shutdown(&self) {
         self.inner.flush_last_uses().await;
         self.inner.flush_observations().await;
+        self.inner.publish();
         self.inner.store.close().await;
     }
 

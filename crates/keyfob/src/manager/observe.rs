@@ -1,6 +1,5 @@
 //! What was seen, written in the background and within a rate. A flood of refusals costs a count.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use super::{Inner, TokenManager};
 use crate::codec;
 use crate::event::{Observation, Sight};
 use crate::id::{Lane, TokenId};
+use crate::metrics::ObservationOutcome;
 use crate::time::Timestamp;
 
 const PAUSE: Duration = Duration::from_millis(500);
@@ -33,11 +33,6 @@ struct Waiting {
     observations: Vec<Observation>,
 }
 
-thread_local! {
-    /// How many uses this thread has seen. One count for all threads would be what they contend for.
-    static USES: Cell<u64> = const { Cell::new(0) };
-}
-
 impl Observer {
     pub(super) fn new(per_second: u32, sampled_use: u32) -> Self {
         Self {
@@ -59,7 +54,9 @@ impl Observer {
         has_room
     }
 
-    fn put(&self, what: Sight, at: Timestamp) {
+    /// Puts an observation where the background task finds it, and gives how many were left out
+    /// before it.
+    fn put(&self, what: Sight, at: Timestamp) -> u64 {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.second != at.as_secs() {
             waiting.second = at.as_secs();
@@ -70,11 +67,12 @@ impl Observer {
         if waiting.taken >= self.per_second || waiting.observations.len() >= most_waiting {
             self.full_in.store(at.as_secs(), Ordering::Relaxed);
             self.left_out.fetch_add(1, Ordering::Relaxed);
-            return;
+            return 0;
         }
         waiting.taken += 1;
         let left_out = self.left_out.swap(0, Ordering::Relaxed);
         waiting.observations.push(Observation { at, what, left_out });
+        left_out
     }
 
     fn take(&self) -> Vec<Observation> {
@@ -82,15 +80,11 @@ impl Observer {
         std::mem::take(&mut waiting.observations)
     }
 
-    /// Whether this use is one of those that are told.
-    fn is_sampled(&self) -> bool {
-        let one_in = u64::from(self.sampled_use);
-        one_in != 0
-            && USES.with(|uses| {
-                let number = uses.get() + 1;
-                uses.set(number);
-                number % one_in == 0
-            })
+    /// Whether the use with this number is one of those that are told.
+    #[inline]
+    fn is_sampled(&self, number: u64) -> bool {
+        // Numbers begin at one, and no such number is a multiple of zero.
+        number.is_multiple_of(u64::from(self.sampled_use))
     }
 }
 
@@ -102,15 +96,19 @@ impl TokenManager {
         }
         let now = self.now();
         if observer.has_room(now) {
-            observer.put(what(), now);
+            let left_out = observer.put(what(), now);
+            let counts = &self.inner.metrics.handles.observations;
+            counts.of(ObservationOutcome::LeftOut).increment(left_out);
+            self.publish_from_now_on();
             let background = &observer.background;
             background.ensure(&self.inner, PAUSE, |inner| Box::pin(inner.flush_observations()));
         }
     }
 
+    /// Observes the use with this number, if it is one of those that are.
     #[inline]
-    pub(super) fn observe_use(&self, token: impl FnOnce() -> TokenId) {
-        if self.inner.observer.is_sampled() {
+    pub(super) fn observe_use(&self, number: u64, token: impl FnOnce() -> TokenId) {
+        if self.inner.observer.is_sampled(number) {
             self.observe(|| Sight::Used { token: token() });
         }
     }
@@ -130,9 +128,14 @@ impl Inner {
         }
         for (lane, entries) in by_lane {
             let count = entries.len();
-            if let Err(error) = self.store.observe(lane, entries).await {
-                tracing::warn!(%error, count, "observations are lost: the store does not take them");
-            }
+            let outcome = match self.store.observe(lane, entries).await {
+                Ok(()) => ObservationOutcome::Written,
+                Err(error) => {
+                    tracing::warn!(%error, count, "observations are lost: the store does not take them");
+                    ObservationOutcome::Lost
+                }
+            };
+            self.metrics.handles.observations.of(outcome).increment(count as u64);
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::id::TokenId;
 use crate::invalid::{Invalid, Problem};
+use crate::metrics::Under;
 use crate::namespace::{Namespace, Term};
 use crate::seal::{KeyError, KeyNumber, KeyProvider, KeyRing, SealedStore};
 use crate::store::{
@@ -124,6 +125,7 @@ impl TokenManager {
             }
             place = here.next(page.next);
         }
+        self.show_records(sealed, &counts);
         Ok(counts)
     }
 
@@ -143,6 +145,25 @@ impl TokenManager {
         self.sealed()?.inner().raise_key_floor(floor).await?;
         self.check_nothing_under(key).await?;
         Ok(ring.retire(key)?)
+    }
+
+    /// Shows what was counted, of all records.
+    fn show_records(&self, sealed: &SealedStore, counts: &BTreeMap<KeyNumber, u64>) {
+        let active = sealed.sealer().active();
+        let (mut of_active, mut of_older, mut bare) = (0, 0, 0);
+        for (key, count) in counts {
+            match *key {
+                key if key == active => of_active += count,
+                key if key.is_bare() => bare += count,
+                _ => of_older += count,
+            }
+        }
+        let gauges = &self.inner.metrics.handles.seal_records;
+        for (under, count) in
+            [(Under::Active, of_active), (Under::Older, of_older), (Under::Bare, bare)]
+        {
+            gauges.of(under).set(count as f64);
+        }
     }
 
     async fn check_nothing_under(&self, key: KeyNumber) -> Result<(), Error> {
@@ -181,6 +202,8 @@ impl Reseal {
         &mut self,
         mut progress: impl FnMut(&ResealProgress),
     ) -> Result<ResealProgress, Error> {
+        // One that was resumed has not seen all records.
+        let is_of_all = self.done.rest == Rest::Everything;
         while self.done.rest != Rest::Nothing {
             let cursor = self.done.rest.cursor();
             let here = cursor.map(Place::of).transpose()?.unwrap_or_default();
@@ -197,6 +220,7 @@ impl Reseal {
                 let under = match outcome {
                     Outcome::Resealed => {
                         self.done.resealed += 1;
+                        self.manager.inner.metrics.handles.seal_resealed.increment(1);
                         Some(active)
                     }
                     Outcome::Left(under) => under,
@@ -214,6 +238,9 @@ impl Reseal {
                 None => Rest::Nothing,
             };
             progress(&self.done);
+        }
+        if is_of_all {
+            self.manager.show_records(&self.sealed, &self.done.under);
         }
         Ok(self.done.clone())
     }

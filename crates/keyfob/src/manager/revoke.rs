@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::event::{EpochOf, Event, Happening};
 use crate::id::{FamilyId, TokenId};
 use crate::invalid::Invalid;
+use crate::metrics::RevokedThrough;
 use crate::store::{Advance, EpochScope, Operation, Revoke, Revoked, StoreError};
 use crate::text::{Actor, ClientId, Reason, Subject};
 use crate::token::Revocation;
@@ -74,7 +75,7 @@ impl TokenManager {
     /// then it is not known to be revoked, and it is safe to call again.
     pub async fn revoke(&self, id: TokenId, why: Why) -> Result<RevokeOutcome, Error> {
         why.check()?;
-        match self.revoke_record(id, &why).await? {
+        match self.revoke_record(id, &why, RevokedThrough::Token).await? {
             Revoked::Now => Ok(RevokeOutcome::Revoked),
             Revoked::Missing => Err(Error::NotFound { id }),
             Revoked::Before(_) => {
@@ -95,7 +96,7 @@ impl TokenManager {
     pub async fn revoke_family(&self, family: FamilyId, why: Why) -> Result<(), Error> {
         why.check()?;
         let root = family.root();
-        if let Revoked::Missing = self.revoke_record(root, &why).await? {
+        if let Revoked::Missing = self.revoke_record(root, &why, RevokedThrough::Family).await? {
             // The root is gone, but what was minted from it may not be.
             let namespace = self.inner.store.namespace();
             let listed = self.inner.store.count(namespace.family(root), Some(root.lane()));
@@ -140,8 +141,13 @@ impl TokenManager {
         self.advance(EpochScope::All, EpochOf::All, why).await
     }
 
-    pub(super) async fn revoke_record(&self, id: TokenId, why: &Why) -> Result<Revoked, Error> {
-        self.revoke_and_tell(id, why, None).await
+    pub(super) async fn revoke_record(
+        &self,
+        id: TokenId,
+        why: &Why,
+        through: RevokedThrough,
+    ) -> Result<Revoked, Error> {
+        self.revoke_and_tell(id, why, through, None).await
     }
 
     /// As [`TokenManager::revoke_record`], with an event that tells what it came of.
@@ -149,6 +155,7 @@ impl TokenManager {
         &self,
         id: TokenId,
         why: &Why,
+        through: RevokedThrough,
         cause: Option<Happening>,
     ) -> Result<Revoked, Error> {
         let operation = self.begin()?;
@@ -164,6 +171,9 @@ impl TokenManager {
             events: events.collect(),
         };
         let revoked = self.inner.store.revoke(operation, revoke).await?;
+        if let Revoked::Now = revoked {
+            self.inner.metrics.handles.revocations.of(through).increment(1);
+        }
         self.wake();
         Ok(revoked)
     }
@@ -171,6 +181,7 @@ impl TokenManager {
     async fn advance(&self, scope: EpochScope, of: EpochOf, why: Why) -> Result<(), Error> {
         why.check()?;
         let operation = self.begin()?;
+        let through = RevokedThrough::from(&of);
         let event = self.event_of((operation, 0), Happening::EpochAdvanced { of }, &why);
         let advance = Advance {
             scope,
@@ -179,6 +190,7 @@ impl TokenManager {
             events: vec![codec::encode(&event)],
         };
         self.inner.store.advance(operation, advance).await?;
+        self.inner.metrics.handles.revocations.of(through).increment(1);
         self.wake();
         Ok(())
     }

@@ -15,11 +15,12 @@ use crate::codec;
 use crate::error::Error;
 use crate::filter::Filter;
 use crate::id::TokenId;
+use crate::metrics::{RevokedThrough, SessionOutcome};
 use crate::seal::KeyNumber;
 use crate::sessions::{Listed, Roster, Seen, SessionPolicy};
 use crate::store::{
-    Epochs, Insert, Inserted, NewRecord, Operation, RecordVersion, Replace, Replaced, Stamp,
-    StampRule, Verdict,
+    Epochs, Insert, Inserted, NewRecord, Operation, RecordVersion, Replace, Replaced, Revoked,
+    Stamp, StampRule, Verdict,
 };
 use crate::text::Subject;
 use crate::time::{Timestamp, Ttl};
@@ -45,6 +46,22 @@ pub(super) struct Turn {
 
 impl TokenManager {
     pub(super) async fn issue_session(
+        &self,
+        policy: &SessionPolicy,
+        subject: Subject,
+        parts: GrantParts,
+    ) -> Result<Issued, Error> {
+        let outcome = self.admit_session(policy, subject, parts).await;
+        let counts = &self.inner.metrics.handles.sessions;
+        match &outcome {
+            Ok(_) => counts.of(SessionOutcome::Admitted).increment(1),
+            Err(Error::TooManySessions { .. }) => counts.of(SessionOutcome::Denied).increment(1),
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    async fn admit_session(
         &self,
         policy: &SessionPolicy,
         subject: Subject,
@@ -140,7 +157,11 @@ impl TokenManager {
             let Some(retired) = policy.when_full.retires(&live) else {
                 return Err(Error::TooManySessions { most });
             };
-            self.revoke_record(retired, &Why::because("session_limit")).await?;
+            let why = Why::because("session_limit");
+            let revoked = self.revoke_record(retired, &why, RevokedThrough::SessionLimit).await?;
+            if let Revoked::Now = revoked {
+                self.inner.metrics.handles.sessions.of(SessionOutcome::Retired).increment(1);
+            }
             turn.roster.sessions.retain(|listed| listed.id != retired);
         }
         Ok(())

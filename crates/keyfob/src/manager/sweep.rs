@@ -11,6 +11,7 @@ use super::read::PageCursor;
 use super::{Paging, TokenManager, Why};
 use crate::error::Error;
 use crate::filter::Filter;
+use crate::metrics::{RevokedThrough, SweepOutcome};
 use crate::store::Revoked;
 use crate::token::TokenState;
 
@@ -135,6 +136,16 @@ impl Sweep {
     /// and so does this sweep when it is run again.
     pub async fn run(
         &mut self,
+        progress: impl FnMut(&SweepProgress),
+    ) -> Result<SweepProgress, Error> {
+        let outcome = self.go_on(progress).await;
+        let told = if outcome.is_ok() { SweepOutcome::Finished } else { SweepOutcome::Failed };
+        self.manager.inner.metrics.handles.sweeps.of(told).increment(1);
+        outcome
+    }
+
+    async fn go_on(
+        &mut self,
         mut progress: impl FnMut(&SweepProgress),
     ) -> Result<SweepProgress, Error> {
         self.why.check()?;
@@ -145,7 +156,7 @@ impl Sweep {
             let due: Vec<_> = due.collect();
             let started = tokio::time::Instant::now();
             let revoked = stream::iter(&due)
-                .map(|id| self.manager.revoke_record(*id, &self.why))
+                .map(|id| self.manager.revoke_record(*id, &self.why, RevokedThrough::Sweep))
                 .buffer_unordered(AT_ONCE)
                 .try_fold(0, async |count, revoked| {
                     Ok(count + u64::from(matches!(revoked, Revoked::Now)))

@@ -3,12 +3,13 @@
 use super::TokenManager;
 use super::cached::{Kept, Quick, Rules};
 use super::rotate::FirstUse;
-use crate::bearer::{Bearer, ID_DIGITS, IdDigits};
+use crate::bearer::{Bearer, ID_DIGITS, IdDigits, Presented};
 use crate::cache::Flight;
 use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::event::Sight;
 use crate::id::TokenId;
+use crate::metrics::{Tallied, ValidationOutcome};
 use crate::store::{Moment, Spend, Spent, StoreError, Verdict};
 use crate::token::active::{self, Other};
 use crate::token::{ActiveToken, SecretUsed, Token};
@@ -167,21 +168,39 @@ impl TokenManager {
         chain.is_sound()?;
         match self.quick(&presented, chain, Rules::ToBeAsked, read) {
             Quick::Active(answer) => Ok(answer),
-            Quick::Malformed(refused) => Err(self.refuse(refused.into(), None)),
-            Quick::Refused(refused) => match presented.ip {
-                Some(ip) => Err(Box::pin(self.refuse_and_count(*refused, ip)).await),
-                None => Err(self.refuse(refused.refusal, refused.token)),
-            },
+            Quick::Malformed(refused) => {
+                self.inner.tally.count(Tallied::Malformed);
+                Err(self.refuse(refused.into(), None))
+            }
+            Quick::Refused(refused) => {
+                let error = match presented.ip {
+                    Some(ip) => Box::pin(self.refuse_and_count(*refused, ip)).await,
+                    None => self.refuse(refused.refusal, refused.token),
+                };
+                Err(self.not_active(error, presented.bearer))
+            }
             // Whoever does not wait does not pay for the memory that waiting takes.
             Quick::Rules(token, read) => {
-                let met = Box::pin(self.ask_rules((*token)?, presented, chain)).await?;
+                let met = Box::pin(self.ask_rules((*token)?, presented, chain)).await;
+                let met = met.map_err(|error| self.not_active(error, presented.bearer))?;
                 Ok(read(Answer::Loaded(Box::new(met))))
             }
             Quick::Ask(read) => {
-                let token = Box::pin(self.ask_store(presented, chain)).await?;
+                let token = Box::pin(self.ask_store(presented, chain)).await;
+                let token = token.map_err(|error| self.not_active(error, presented.bearer))?;
                 Ok(read(Answer::Loaded(Box::new(token))))
             }
         }
+    }
+
+    /// Counts what came of a bearer that is not good, or of which that cannot be told.
+    fn not_active(&self, error: Error, bearer: &str) -> Error {
+        let outcome = ValidationOutcome::from(&error);
+        let known = Presented::read(bearer, &self.inner.prefix).ok();
+        let kind = known.filter(|_| outcome != ValidationOutcome::Malformed);
+        let counts = self.inner.metrics.handles.validations.of(outcome);
+        counts.of(kind.map(|bearer| bearer.kind()).into()).increment(1);
+        error
     }
 
     /// Asks the application's rules about a token that was found in the cache.
@@ -228,9 +247,11 @@ impl TokenManager {
             return Err(self.refuse(throttled, None));
         }
         let outcome = self.judge(&bearer, presented, chain, flight).await;
+        self.publish_from_now_on();
         match &outcome {
             Ok(token) => {
-                self.observe_use(|| token.id);
+                let number = self.inner.tally.count(Tallied::Loaded(token.kind));
+                self.observe_use(number, || token.id);
                 if token.secret != SecretUsed::Newest {
                     self.observe(|| Sight::OlderSecretUsed { token: token.id });
                 }

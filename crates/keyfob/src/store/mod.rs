@@ -34,6 +34,7 @@
 mod change;
 mod error;
 mod feed;
+mod layer;
 mod query;
 mod verdict;
 mod watch;
@@ -48,6 +49,7 @@ pub use change::{
 };
 pub use error::StoreError;
 pub use feed::{Cursor, Entry, EntryPage, Feed, LanePosition};
+pub use layer::{Call, Layer, Verb};
 pub use query::{Order, Position, Query, RecordPage};
 pub use verdict::{Epoch, Epochs, Mark, MarkThrough, Stamp, Verdict};
 pub use watch::{Cell, Change, Moment, Source, Ticket, Watcher, Watchers};

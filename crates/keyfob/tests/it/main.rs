@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
 
+mod contract_measured;
 mod contract_memory;
 mod contract_sealed;
 mod fuzz;
 mod limits;
 mod manager;
+mod metrics;
 mod model_memory;
 mod storm;

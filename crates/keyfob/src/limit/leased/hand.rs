@@ -65,19 +65,29 @@ impl Hand {
         Charge { most, ..*charge }
     }
 
-    /// Takes in what the store gave for a request that was sent at `sent`.
-    pub(super) fn fill(&mut self, asked: &Charge, tally: &Tally, sent: u64, now: u64, lease: Ttl) {
+    /// Takes in what the store gave for a request that was sent at `sent`, and gives how many of
+    /// the permits before it came to nothing.
+    pub(super) fn fill(
+        &mut self,
+        asked: &Charge,
+        tally: &Tally,
+        sent: u64,
+        now: u64,
+        lease: Ttl,
+    ) -> u32 {
         let lapses = sent.saturating_add(lease.as_millis() * NANOS);
         let old = self.good(now);
         // What is left of the old is too little to be of use, or somebody else has just asked too.
         let (old, lapses) =
             if old < asked.least { (0, lapses) } else { (old, lapses.min(self.lapses)) };
+        let lapsed = self.left.saturating_sub(old);
         let came = tally.taken.saturating_add(old);
         *self = Self { left: came, came, lapses, refused: 0, paused: 0, ..*self };
         self.hear(tally, now);
         if tally.taken < asked.most {
             self.pause(asked, tally, lease, now);
         }
+        lapsed
     }
 
     /// Takes in that the store refused.

@@ -22,6 +22,7 @@ use self::hand::Hand;
 use super::table::Table;
 use super::{Charge, Charged, LimitKey, LimitStore, Tally};
 use crate::invalid::{Invalid, Problem};
+use crate::metrics::Metrics;
 use crate::store::StoreError;
 use crate::time::Ttl;
 
@@ -49,6 +50,7 @@ pub struct LeasedLimits {
     /// Many who lack the same key ask for it once.
     turns: Box<[Mutex<()>]>,
     born: Instant,
+    metrics: Metrics,
 }
 
 /// What can be said of charges without asking.
@@ -73,7 +75,13 @@ impl LeasedLimits {
         }
         let turns = (0..TURNS).map(|_| Mutex::default()).collect();
         let (hands, born) = (Table::new(super::LocalLimits::PLACES), Instant::now());
-        Ok(Self { store, lease, hands, turns, born })
+        Ok(Self { store, lease, hands, turns, born, metrics: Metrics::none() })
+    }
+
+    /// Counts what is leased, and what of it lapses.
+    #[must_use]
+    pub fn metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Nanoseconds of a clock that never goes back.
@@ -122,9 +130,13 @@ impl LeasedLimits {
         let mut look = |charge: &Charge| held.get(&charge.key).unwrap_or_default();
         let mut hands: Vec<_> = charges.iter().map(&mut look).collect();
         let mut fresh = [false; Charge::MOST];
+        let counts = &self.metrics.handles;
         for ((place, charge), tally) in lacking.iter().zip(tallies) {
             if let (Some(hand), Some(fresh)) = (hands.get_mut(*place), fresh.get_mut(*place)) {
-                hand.fill(charge, tally, sent, now, self.lease);
+                let lapsed = hand.fill(charge, tally, sent, now, self.lease);
+                counts.limit_leases.increment(1);
+                counts.limit_leased_permits.increment(tally.taken.into());
+                counts.limit_lapsed_permits.increment(lapsed.into());
                 *fresh = true;
             }
         }

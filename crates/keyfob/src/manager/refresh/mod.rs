@@ -18,6 +18,7 @@ use crate::codec::{self, Change, Record};
 use crate::error::Error;
 use crate::event::{Event, Happening, Sight};
 use crate::id::TokenId;
+use crate::metrics::{RefreshOutcome, RevokedThrough};
 use crate::rotation::{
     Cause, Decision, EarlierAccess, Held, Presenter, RefreshCase, RefreshPolicy, RefreshRefused,
     Rotation, decide,
@@ -99,9 +100,12 @@ impl TokenManager {
         request.check()?;
         let presented = presented.into();
         if let Some(throttled) = self.throttled(presented.ip) {
-            return Err(self.refuse(throttled, None));
+            let outcome = Err(self.refuse(throttled, None));
+            self.count_refresh(&outcome);
+            return outcome;
         }
         let outcome = self.exchange(presented, &request.parts).await;
+        self.count_refresh(&outcome);
         match &outcome {
             Ok(Refreshed { case: RefreshCase::Replayed, refresh, .. }) => {
                 self.observe(|| Sight::Replayed { token: refresh.token.id });
@@ -194,6 +198,14 @@ impl TokenManager {
         Err(Error::Contended { id })
     }
 
+    fn count_refresh(&self, outcome: &Result<Refreshed, Error>) {
+        let case = match outcome {
+            Ok(refreshed) => refreshed.case.into(),
+            Err(error) => RefreshOutcome::from(error),
+        };
+        self.inner.metrics.handles.refreshes.of(case).increment(1);
+    }
+
     /// Ends a family.
     async fn end(&self, shown: &Shown<'_>, cause: Cause) -> Result<Error, Error> {
         let (token, generation) = (shown.loaded.id, shown.record.generation.number());
@@ -205,7 +217,12 @@ impl TokenManager {
             Cause::Forgery => ("reuse_detected", Some(reuse(true))),
             Cause::LastGeneration => ("generations_exhausted", None),
         };
-        let revoked = self.revoke_and_tell(token, &Why::because(reason), more).await?;
+        let through = match cause {
+            Cause::Reuse | Cause::Forgery => RevokedThrough::Reuse,
+            Cause::LastGeneration => RevokedThrough::Rotation,
+        };
+        let why = Why::because(reason);
+        let revoked = self.revoke_and_tell(token, &why, through, more).await?;
         Ok(match (cause, revoked) {
             (_, Revoked::Missing) => Refusal::Unknown.into(),
             (Cause::Reuse | Cause::Forgery, Revoked::Now) => {
@@ -264,7 +281,8 @@ impl TokenManager {
         earlier: Option<TokenId>,
     ) -> Result<(), Error> {
         if let (EarlierAccess::RevokePrevious, Some(earlier)) = (policy.earlier_access, earlier) {
-            self.revoke_record(earlier, &Why::because("superseded by a rotation")).await?;
+            let why = Why::because("superseded by a rotation");
+            self.revoke_record(earlier, &why, RevokedThrough::Rotation).await?;
         }
         Ok(())
     }

@@ -86,6 +86,7 @@ impl TokenManager {
             match self.inner.store.replace(operation, replace).await? {
                 Replaced::Stored(version) => {
                     self.wake();
+                    self.count_issued(Kind::Access);
                     shown.loaded.version = version;
                     let token = record.clone().into_token(&shown.loaded);
                     self.inner.known.put(shown.loaded, record);
@@ -152,6 +153,7 @@ impl TokenManager {
             match self.inner.store.insert(operation, insert).await? {
                 Inserted::Stored(_) => {
                     self.wake();
+                    self.count_issued(Kind::Access);
                     return Ok(Some(access.into_issued()));
                 }
                 Inserted::Superseded => return Ok(None),

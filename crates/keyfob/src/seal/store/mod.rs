@@ -14,6 +14,7 @@ use super::about::About;
 use super::sealer::{Salts, Sealer};
 use super::{Integrity, KeyNumber, KeyRing, is_sealed};
 use crate::id::{Lane, TokenId};
+use crate::metrics::{Metrics, SealOperation};
 use crate::namespace::{Namespace, Term};
 use crate::random::{OsRandom, Random};
 use crate::store::*;
@@ -42,6 +43,7 @@ pub struct SealedStore {
     sealer: RwLock<Arc<Sealer>>,
     random: Arc<dyn Random>,
     tally: Tally,
+    metrics: Metrics,
 }
 
 /// What was met since the store was opened.
@@ -69,12 +71,21 @@ impl SealedStore {
     /// As [`SealedStore::new`], with salts from `random`. In production, leave that as it is.
     pub fn with(inner: Arc<dyn Store>, ring: &KeyRing, random: Arc<dyn Random>) -> Self {
         let sealer = RwLock::new(Arc::new(Sealer::new(ring, inner.namespace())));
-        Self { inner, sealer, random, tally: Tally::default() }
+        Self { inner, sealer, random, tally: Tally::default(), metrics: Metrics::none() }
+    }
+
+    /// Counts what is sealed and opened. A manager has its store count where it does itself.
+    #[must_use]
+    pub fn metrics(self, metrics: Metrics) -> Self {
+        let active = self.sealer().active().value();
+        metrics.handles.seal_active_key.set(f64::from(active));
+        Self { metrics, ..self }
     }
 
     /// Goes on with another ring: what is under way ends under the one that it began with.
     pub fn use_ring(&self, ring: &KeyRing) {
         let sealer = Arc::new(Sealer::new(ring, self.inner.namespace()));
+        self.metrics.handles.seal_active_key.set(f64::from(sealer.active().value()));
         *self.sealer.write().unwrap_or_else(PoisonError::into_inner) = sealer;
     }
 
@@ -98,7 +109,10 @@ impl SealedStore {
     }
 
     pub(crate) fn salts(&self, count: usize) -> Result<Salts, StoreError> {
-        Salts::draw(count, &*self.random)
+        let salts = Salts::draw(count, &*self.random)?;
+        let sealed = self.metrics.handles.seal_operations.of(SealOperation::Sealed);
+        sealed.increment(count as u64);
+        Ok(salts)
     }
 
     fn seal_records(

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::SealedStore;
 use crate::id::{Lane, TokenId};
+use crate::metrics::SealOperation;
 use crate::seal::about::About;
 use crate::seal::cipher::form_of;
 use crate::seal::sealer::Sealer;
@@ -141,10 +142,17 @@ impl SealedStore {
         about: About,
     ) -> Result<crate::seal::sealer::Opened, Integrity> {
         let opened = sealer.open(stored, about);
+        let metrics = &self.metrics.handles;
         match &opened {
-            Err(_) => count(&self.tally.untrue),
-            Ok(_) if !is_sealed(stored) => count(&self.tally.bare),
-            Ok(_) => {}
+            Err(integrity) => {
+                count(&self.tally.untrue);
+                metrics.seal_refused.of((*integrity).into()).increment(1);
+            }
+            Ok(_) if !is_sealed(stored) => {
+                count(&self.tally.bare);
+                metrics.seal_operations.of(SealOperation::ReadBare).increment(1);
+            }
+            Ok(_) => metrics.seal_operations.of(SealOperation::Opened).increment(1),
         }
         opened
     }

@@ -26,6 +26,7 @@
 //! ```
 
 mod moment;
+mod owner;
 mod registry;
 mod trust;
 
@@ -33,10 +34,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::id::{Lane, LaneCount, TokenId};
+use crate::metrics::{InvalidationOf, LaneTrust, Metrics};
 use crate::namespace::EpochField;
 use crate::time::Ttl;
 pub use moment::Moment;
 pub(crate) use moment::Ticker;
+use owner::Owner;
 pub use registry::Watchers;
 use trust::Trust;
 
@@ -48,13 +51,14 @@ pub struct Watcher {
     bound: Duration,
     ticker: Ticker,
     owners: Mutex<Owners>,
+    metrics: Metrics,
 }
 
 /// Which source speaks for each lane.
 #[derive(Debug)]
 struct Owners {
     last: u64,
-    of_lane: Vec<u64>,
+    of_lane: Vec<Owner>,
 }
 
 /// One who speaks for some lanes. Dropping it ends their trust. It does not keep the watcher alive.
@@ -136,13 +140,19 @@ impl Ticket {
 impl Watcher {
     /// A watcher of so many lanes. Nothing is trusted until a source confirms it.
     pub fn new(lanes: LaneCount, bound: Ttl) -> Arc<Self> {
+        Self::measured(lanes, bound, Metrics::none())
+    }
+
+    /// As [`Watcher::new`], and tells of what it is told.
+    pub(crate) fn measured(lanes: LaneCount, bound: Ttl, metrics: Metrics) -> Arc<Self> {
         let bound = bound.as_duration();
         let lanes = usize::from(lanes.get());
         Arc::new(Self {
             trust: Trust::new(lanes, Cell::COUNT),
             bound,
             ticker: Ticker::for_bound(bound),
-            owners: Mutex::new(Owners { last: 0, of_lane: vec![0; lanes] }),
+            owners: Mutex::new(Owners { last: 0, of_lane: vec![Owner::new(Moment::now()); lanes] }),
+            metrics,
         })
     }
 
@@ -180,11 +190,21 @@ impl Watcher {
 
     /// Tells of a change. Whoever loads from now on loads it changed.
     pub fn changed(&self, lane: Lane, change: Change) {
-        match change {
-            Change::Record(local) => self.trust.invalidate(Cell::of_record(local).0.into()),
-            Change::Field(field) => self.trust.invalidate(Cell::of_field(field).0.into()),
-            Change::All => self.trust.empty(lane.number().into()),
-        }
+        let what = match change {
+            Change::Record(local) => {
+                self.trust.invalidate(Cell::of_record(local).0.into());
+                InvalidationOf::Record
+            }
+            Change::Field(field) => {
+                self.trust.invalidate(Cell::of_field(field).0.into());
+                InvalidationOf::Field
+            }
+            Change::All => {
+                self.trust.empty(lane.number().into());
+                InvalidationOf::Lane
+            }
+        };
+        self.metrics.handles.feed_invalidations.of(what).increment(1);
     }
 
     /// Takes lanes over for a new source: what was loaded of them before is not current any more,
@@ -195,11 +215,13 @@ impl Watcher {
     pub fn source(self: &Arc<Self>, lanes: impl IntoIterator<Item = Lane>) -> Source {
         let lanes: Vec<Lane> = lanes.into_iter().collect();
         let mut owners = self.owners();
+        let now = Moment::now();
         owners.last += 1;
         let number = owners.last;
         for lane in &lanes {
             if let Some(owner) = owners.of_lane.get_mut(usize::from(lane.number())) {
-                *owner = number;
+                owner.source = number;
+                self.count_lost(owner.grant(0, None, now));
             }
             self.trust.grant(lane.number().into(), 0);
             self.trust.empty(lane.number().into());
@@ -207,15 +229,39 @@ impl Watcher {
         Source { watcher: Arc::downgrade(self), number, lanes }
     }
 
-    fn grant(&self, source: u64, until: u64, lanes: &[Lane]) {
+    fn grant(&self, source: u64, until: u64, sent: Option<Moment>, lanes: &[Lane]) {
         // Held for as long as it takes, so that one that was replaced does not speak up again.
-        let owners = self.owners();
+        let mut owners = self.owners();
+        let now = Moment::now();
         for lane in lanes {
             let number = usize::from(lane.number());
-            if owners.of_lane.get(number) == Some(&source) {
+            let owner = owners.of_lane.get_mut(number).filter(|owner| owner.source == source);
+            if let Some(owner) = owner {
                 self.trust.grant(number, until);
+                self.count_lost(owner.grant(until, sent, now));
             }
         }
+    }
+
+    fn count_lost(&self, is_lost: bool) {
+        self.metrics.handles.feed_trust_lost.increment(u64::from(is_lost));
+    }
+
+    /// Says how it stands with trust.
+    pub(crate) fn publish(&self) {
+        let mut owners = self.owners();
+        let now = Moment::now();
+        let (mut trusted, mut age) = (0, 0);
+        for owner in &mut owners.of_lane {
+            self.count_lost(owner.has_lapsed(now));
+            trusted += usize::from(owner.is_trusted());
+            age = owner.age(now).max(age);
+        }
+        let handles = &self.metrics.handles;
+        let distrusted = owners.of_lane.len() - trusted;
+        handles.feed_lanes.of(LaneTrust::Trusted).set(trusted as f64);
+        handles.feed_lanes.of(LaneTrust::Distrusted).set(distrusted as f64);
+        handles.feed_confirmed_age.set(age as f64 / 1e9);
     }
 
     fn owners(&self) -> std::sync::MutexGuard<'_, Owners> {
@@ -254,6 +300,7 @@ impl Source {
         watcher.grant(
             self.number,
             until.saturating_sub(watcher.ticker.lag()).min(FOR_GOOD - 1),
+            Some(sent),
             lanes,
         );
     }
@@ -261,7 +308,7 @@ impl Source {
     /// Says that every change is told before it is acknowledged, as it is within one process.
     pub fn confirm_for_good(&self) {
         if let Some(watcher) = self.watcher.upgrade() {
-            watcher.grant(self.number, FOR_GOOD, &self.lanes);
+            watcher.grant(self.number, FOR_GOOD, None, &self.lanes);
         }
     }
 
@@ -269,7 +316,7 @@ impl Source {
     /// confirmation comes.
     pub fn distrust(&self) {
         if let Some(watcher) = self.watcher.upgrade() {
-            watcher.grant(self.number, 0, &self.lanes);
+            watcher.grant(self.number, 0, None, &self.lanes);
         }
     }
 

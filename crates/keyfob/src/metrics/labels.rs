@@ -1,0 +1,398 @@
+//! Every label, and every value that it can have.
+
+use crate::error::Error;
+use crate::event::EpochOf;
+use crate::limit::LimitBy;
+use crate::manager::{Issued, LINE_OF_ANCESTORS};
+use crate::rotation::{RefreshCase, RefreshRefused};
+use crate::seal::Integrity;
+use crate::store::{StoreError, Verb};
+use crate::token::Kind;
+use crate::validation::Refusal;
+
+/// A label: a name, and so many values.
+pub(crate) trait Label: Copy + 'static {
+    const NAME: &'static str;
+    const ALL: &'static [Self];
+
+    fn as_str(self) -> &'static str;
+
+    /// Where it stands among all.
+    fn place(self) -> usize;
+
+    fn info() -> LabelInfo {
+        let values = Self::ALL.iter().map(|value| value.as_str()).collect();
+        LabelInfo { name: Self::NAME, values }
+    }
+}
+
+/// A label, and every value that it can have.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct LabelInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// Its values.
+    pub values: Vec<&'static str>,
+}
+
+macro_rules! labels {
+    ($($(#[$doc:meta])* $vis:vis $label:ident $name:literal {
+        $($(#[$value_doc:meta])* $value:ident $text:literal,)+
+    })+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        $vis enum $label {
+            $($(#[$value_doc])* $value,)+
+        }
+
+        impl Label for $label {
+            const NAME: &'static str = $name;
+            const ALL: &'static [Self] = &[$(Self::$value),+];
+
+            fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$value => $text,)+
+                }
+            }
+
+            fn place(self) -> usize {
+                self as usize
+            }
+        }
+    )+};
+}
+
+labels! {
+    /// What came of a bearer that was presented: `active`, or the code of the refusal.
+    pub(crate) ValidationOutcome "outcome" {
+        Active "active",
+        Malformed "token_malformed",
+        Unknown "token_unknown",
+        Throttled "throttled",
+        Damaged "token_damaged",
+        Revoked "token_revoked",
+        Exhausted "token_exhausted",
+        Expired "token_expired",
+        NotYetValid "token_not_yet_valid",
+        Kind "invalid_kind",
+        Issuer "invalid_issuer",
+        Audience "invalid_audience",
+        Scope "insufficient_scope",
+        TooOld "token_too_old",
+        MissingClaim "missing_claim",
+        Device "device_mismatch",
+        ProofKey "proof_key_mismatch",
+        /// A rule of the application. Its code is the application's own, and so no value of a label.
+        Rule "denied_by_rule",
+        /// That could not be told, and nobody was let in.
+        Undecided "undecided",
+    }
+
+    /// The kind of a token, where the text of its bearer says so much.
+    pub(crate) MaybeKind "kind" {
+        Access "access",
+        Refresh "refresh",
+        ApiKey "api-key",
+        Session "session",
+        Unknown "unknown",
+    }
+
+    /// Through what tokens were revoked.
+    pub(crate) RevokedThrough "through" {
+        Token "token",
+        Family "family",
+        Subject "subject",
+        Client "client",
+        All "all",
+        Sweep "sweep",
+        /// A session that had to make room for another.
+        SessionLimit "session_limit",
+        /// An access token whose refresh token went on.
+        Rotation "rotation",
+        /// A family whose refresh token had two holders.
+        Reuse "reuse",
+    }
+
+    pub(crate) SweepOutcome "outcome" {
+        Finished "finished",
+        Failed "failed",
+    }
+
+    /// What the cache said.
+    pub(crate) CacheLookup "result" {
+        /// It has the token.
+        Hit "hit",
+        /// It knows that there is no such token.
+        UnknownHit "unknown_hit",
+        /// It has nothing that may be believed.
+        Miss "miss",
+    }
+
+    pub(crate) LaneTrust "state" {
+        Trusted "trusted",
+        Distrusted "distrusted",
+    }
+
+    /// What was invalidated.
+    pub(crate) InvalidationOf "what" {
+        Record "record",
+        Field "field",
+        Lane "lane",
+    }
+
+    pub(crate) StoreOutcome "outcome" {
+        Ok "ok",
+        Unavailable "unavailable",
+        OutcomeUnknown "outcome_unknown",
+        DeadlinePassed "deadline_passed",
+        Damaged "damaged",
+        Failed "failed",
+    }
+
+    /// What came of presenting a refresh token.
+    pub(crate) RefreshOutcome "case" {
+        Rotated "rotated",
+        Replayed "replayed",
+        RefusedInWindow "refused_in_window",
+        ReuseDetected "reuse_detected",
+        AheadOfStore "ahead_of_store",
+        FamilyEnded "family_ended",
+        WrongPresenter "wrong_presenter",
+        /// It was not a good refresh token.
+        Refused "refused",
+        /// That could not be told, or more was asked for than it allows.
+        Failed "failed",
+    }
+
+    pub(crate) Derivation "outcome" {
+        Derived "derived",
+        /// The line of descent would have been too long.
+        TooDeep "too_deep",
+        Refused "refused",
+        Failed "failed",
+    }
+
+    pub(crate) SessionOutcome "outcome" {
+        Admitted "admitted",
+        Denied "denied",
+        Retired "retired",
+    }
+
+    pub(crate) LimitOutcome "outcome" {
+        Admitted "admitted",
+        Refused "refused",
+        FailedOpen "failed_open",
+        FailedClosed "failed_closed",
+    }
+
+    pub(crate) ObservationOutcome "outcome" {
+        Written "written",
+        /// There were more than are taken in a second.
+        LeftOut "left_out",
+        /// The store did not take them.
+        Lost "lost",
+    }
+
+    pub(crate) LastUseOutcome "outcome" {
+        Written "written",
+        /// Another use of the same token was waiting to be written.
+        Coalesced "coalesced",
+        /// Written before the request was answered.
+        WrittenAtOnce "written_at_once",
+        /// The store did not take it: it is tried again.
+        Deferred "deferred",
+    }
+
+    /// What was sealed, or opened again.
+    pub(crate) SealOperation "operation" {
+        Sealed "sealed",
+        Opened "opened",
+        /// It was read as it was: it is not sealed.
+        ReadBare "read_bare",
+    }
+
+    /// Why stored bytes are not believed.
+    pub(crate) Untrue "code" {
+        KeyMissing "key_missing",
+        NotOpened "not_opened",
+        NotSealed "not_sealed",
+    }
+
+    /// Under which key a record lies.
+    pub(crate) Under "under" {
+        Active "active",
+        /// Under a key that is only read with.
+        Older "older",
+        /// Under none.
+        Bare "bare",
+    }
+
+    pub(crate) ClockJump "direction" {
+        Forward "forward",
+        Back "back",
+    }
+
+    /// What a connection to a server is for.
+    pub LinkPurpose "purpose" {
+        /// Calls.
+        Calls "calls",
+        /// Calls that wait for replicas.
+        Waits "waits",
+        /// The invalidation feed.
+        Feed "feed",
+        /// Finding out which server is the primary.
+        Topology "topology",
+    }
+}
+
+impl Label for Kind {
+    const NAME: &'static str = "kind";
+    const ALL: &'static [Self] = &Kind::ALL;
+
+    fn as_str(self) -> &'static str {
+        Kind::as_str(self)
+    }
+
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+
+impl Label for Verb {
+    const NAME: &'static str = "verb";
+    const ALL: &'static [Self] = &Verb::ALL;
+
+    fn as_str(self) -> &'static str {
+        Verb::as_str(self)
+    }
+
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+
+impl Label for LimitBy {
+    const NAME: &'static str = "by";
+    const ALL: &'static [Self] = &LimitBy::ALL;
+
+    fn as_str(self) -> &'static str {
+        LimitBy::as_str(self)
+    }
+
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+
+impl From<Option<Kind>> for MaybeKind {
+    fn from(kind: Option<Kind>) -> Self {
+        match kind {
+            Some(Kind::Access) => Self::Access,
+            Some(Kind::Refresh) => Self::Refresh,
+            Some(Kind::ApiKey) => Self::ApiKey,
+            Some(Kind::Session) => Self::Session,
+            None => Self::Unknown,
+        }
+    }
+}
+
+impl From<&Refusal> for ValidationOutcome {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Malformed(_) => Self::Malformed,
+            Refusal::Unknown => Self::Unknown,
+            Refusal::Throttled { .. } => Self::Throttled,
+            Refusal::Damaged => Self::Damaged,
+            Refusal::Revoked(_) => Self::Revoked,
+            Refusal::Exhausted => Self::Exhausted,
+            Refusal::Expired { .. } => Self::Expired,
+            Refusal::NotYetValid { .. } => Self::NotYetValid,
+            Refusal::Kind { .. } => Self::Kind,
+            Refusal::Issuer => Self::Issuer,
+            Refusal::Audience => Self::Audience,
+            Refusal::Scope { .. } => Self::Scope,
+            Refusal::TooOld { .. } => Self::TooOld,
+            Refusal::MissingClaim { .. } => Self::MissingClaim,
+            Refusal::Device => Self::Device,
+            Refusal::ProofKey => Self::ProofKey,
+            Refusal::Rule(_) => Self::Rule,
+        }
+    }
+}
+
+impl From<&Error> for ValidationOutcome {
+    fn from(error: &Error) -> Self {
+        error.refusal().map_or(Self::Undecided, Self::from)
+    }
+}
+
+impl From<RefreshCase> for RefreshOutcome {
+    fn from(case: RefreshCase) -> Self {
+        match case {
+            RefreshCase::Rotated => Self::Rotated,
+            RefreshCase::Replayed => Self::Replayed,
+            RefreshCase::RefusedInWindow => Self::RefusedInWindow,
+            RefreshCase::ReuseDetected => Self::ReuseDetected,
+            RefreshCase::AheadOfStore => Self::AheadOfStore,
+            RefreshCase::FamilyEnded => Self::FamilyEnded,
+        }
+    }
+}
+
+impl From<&Error> for RefreshOutcome {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Refresh(refused) => match refused {
+                RefreshRefused::WrongPresenter { .. } => Self::WrongPresenter,
+                other => other.case().map_or(Self::Refused, Self::from),
+            },
+            Error::Refused(_) => Self::Refused,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl From<&EpochOf> for RevokedThrough {
+    fn from(of: &EpochOf) -> Self {
+        match of {
+            EpochOf::Subject(_) => Self::Subject,
+            EpochOf::Client(_) => Self::Client,
+            EpochOf::Family(_) => Self::Family,
+            EpochOf::All => Self::All,
+        }
+    }
+}
+
+impl From<&Result<Issued, Error>> for Derivation {
+    fn from(outcome: &Result<Issued, Error>) -> Self {
+        match outcome {
+            Ok(_) => Self::Derived,
+            Err(Error::Invalid(invalid)) if invalid.what() == LINE_OF_ANCESTORS => Self::TooDeep,
+            Err(Error::Store(_)) => Self::Failed,
+            Err(_) => Self::Refused,
+        }
+    }
+}
+
+impl From<Integrity> for Untrue {
+    fn from(integrity: Integrity) -> Self {
+        match integrity {
+            Integrity::NoKey { .. } => Self::KeyMissing,
+            Integrity::NotOpened { .. } | Integrity::Damaged => Self::NotOpened,
+            Integrity::Bare => Self::NotSealed,
+        }
+    }
+}
+
+impl From<&StoreError> for StoreOutcome {
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::Unavailable { .. } => Self::Unavailable,
+            StoreError::OutcomeUnknown { .. } => Self::OutcomeUnknown,
+            StoreError::DeadlinePassed { .. } => Self::DeadlinePassed,
+            StoreError::Corrupt { .. } | StoreError::Untrue { .. } => Self::Damaged,
+            _ => Self::Failed,
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! A store that is measured, held to the contract of every store.
+
+use std::sync::Arc;
+
+use keyfob::Metrics;
+use keyfob::metrics::MeasuredStore;
+use keyfob_testkit::contract::Setup;
+use keyfob_testkit::recorder::Kept;
+
+async fn measured() -> Setup {
+    let Setup { store, time, .. } = crate::contract_memory::memory().await;
+    let store = MeasuredStore::new(store, Metrics::on(&Kept::default()));
+    Setup::new(Arc::new(store), time)
+}
+
+keyfob_testkit::store_contract!(measured);

@@ -1,0 +1,85 @@
+//! What is counted, and that it is counted once.
+
+use std::sync::Arc;
+
+use keyfob::{
+    ClientId, Grant, Issued, Kind, LaneCount, ManualClock, MemoryStore, Metrics, SeededRandom,
+    Subject, Timestamp, TokenManager, TokenManagerBuilder,
+};
+use keyfob_testkit::recorder::Kept;
+use keyfob_testkit::spy::Spy;
+
+mod feed;
+mod limits;
+mod lives;
+mod validations;
+
+/// A manager whose metrics can be looked at.
+struct Bench {
+    manager: TokenManager,
+    kept: Kept,
+    clock: ManualClock,
+    store: Arc<Spy>,
+}
+
+fn bench() -> Bench {
+    bench_with(|builder| builder)
+}
+
+fn bench_with(set_up: impl FnOnce(TokenManagerBuilder) -> TokenManagerBuilder) -> Bench {
+    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let (lanes, seed) = (LaneCount::new(8).unwrap(), SeededRandom::new(1));
+    let inner = MemoryStore::with(lanes, Arc::new(clock.clone()), &seed).unwrap();
+    let store = Arc::new(Spy::on(Arc::new(inner)));
+    let kept = Kept::default();
+    let builder = TokenManager::builder(store.clone()).clock(clock.clone());
+    let builder = builder.random(SeededRandom::new(2)).metrics(Metrics::on(&kept));
+    Bench { manager: set_up(builder).build(), kept, clock, store }
+}
+
+impl Bench {
+    async fn issue(&self, kind: Kind) -> Issued {
+        let grant = Grant::new(kind).subject("user123").client("web").scopes("read write");
+        self.manager.issue(grant).await.unwrap()
+    }
+
+    /// The value of a series, with everything that was counted until now.
+    fn value<const LABELS: usize>(&self, name: &str, labels: [&str; LABELS]) -> f64 {
+        self.manager.cache_report();
+        self.kept.value(&format!("keyfob_{name}"), labels)
+    }
+
+    /// The sum of all series of a name.
+    fn sum(&self, name: &str) -> f64 {
+        self.manager.cache_report();
+        self.kept.sum(&format!("keyfob_{name}"))
+    }
+}
+
+fn subject() -> Subject {
+    Subject::new("user123").unwrap()
+}
+
+fn client() -> ClientId {
+    ClientId::new("web").unwrap()
+}
+
+#[tokio::test]
+async fn no_series_has_a_value_that_somebody_chose_and_none_comes_later() {
+    let bench = bench();
+    let before = bench.kept.series();
+    for kind in Kind::ALL {
+        let issued = bench.issue(kind).await;
+        let _refused_or_not = bench.manager.validate_any(&issued.bearer).await;
+        bench.manager.derive(&issued.bearer, Grant::new(Kind::Access)).await.ok();
+    }
+    bench.manager.shutdown().await;
+    assert_eq!(bench.kept.series(), before);
+    assert!(before.iter().all(|series| !series.contains("user123") && !series.contains("web")));
+    let catalog = Metrics::catalog();
+    let expected: usize = catalog
+        .iter()
+        .map(|metric| metric.labels.iter().map(|label| label.values.len()).product::<usize>())
+        .sum();
+    assert_eq!(before.len(), expected, "two series have one name and the same labels");
+}

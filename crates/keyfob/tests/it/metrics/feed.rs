@@ -1,0 +1,142 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyfob::store::{Change, Moment, Watcher};
+use keyfob::{
+    CacheSettings, Kind, LaneCount, ManualClock, MemoryStore, Metrics, OsRandom, Store, Timestamp,
+    TokenManager, Ttl, Why,
+};
+use keyfob_testkit::recorder::Kept;
+use keyfob_testkit::spy::Spy;
+
+use super::{bench, bench_with, subject};
+
+#[tokio::test]
+async fn a_feed_within_the_process_is_trusted_and_its_invalidations_are_counted() {
+    let bench = bench();
+    assert_eq!(bench.value("feed_lanes", ["trusted"]), 8.0);
+    assert_eq!(bench.value("feed_confirmed_age_seconds", []), 0.0);
+    let issued = bench.issue(Kind::Access).await;
+    bench.manager.revoke(issued.token.id, Why::unstated()).await.unwrap();
+    let told = |what| bench.value("feed_invalidations_total", [what]);
+    let (records, fields) = (told("record"), told("field"));
+    assert!(records >= 1.0 && fields >= 1.0, "the token, and what descends from it");
+    bench.manager.revoke_subject(&subject(), Why::unstated()).await.unwrap();
+    assert!(told("field") > fields && told("record") == records);
+    bench.manager.revoke_all(Why::unstated()).await.unwrap();
+    assert!(told("lane") >= 8.0);
+}
+
+#[tokio::test]
+async fn a_feed_that_nobody_confirms_is_shown_to_be_distrusted() {
+    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let lanes = LaneCount::new(4).unwrap();
+    let inner = MemoryStore::with(lanes, Arc::new(clock.clone()), &OsRandom).unwrap();
+    let store = Arc::new(Spy::on(Arc::new(inner)).without_a_feed());
+    let kept = Kept::default();
+    let manager = TokenManager::builder(store).metrics(Metrics::on(&kept)).build();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    manager.cache_report();
+    assert_eq!(kept.value("keyfob_feed_lanes", ["distrusted"]), 4.0);
+    assert_eq!(kept.value("keyfob_feed_lanes", ["trusted"]), 0.0);
+    assert!(kept.value("keyfob_feed_confirmed_age_seconds", []) >= 0.02);
+    assert_eq!(kept.value("keyfob_feed_trust_lost_total", []), 0.0, "there was none to lose");
+}
+
+/// A store whose watcher can be had.
+#[derive(Debug)]
+struct Heard(Spy, std::sync::Mutex<Option<Arc<Watcher>>>);
+
+impl keyfob::store::Layer for Heard {
+    fn inner(&self) -> &dyn Store {
+        &self.0
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for Heard {
+    keyfob::pass_on! {
+        namespace insert load replace reseal key_floor raise_key_floor spend touch revoke advance
+        stamp time_of query count observe
+        entries latest report close
+    }
+
+    fn watch(&self, watcher: &Arc<Watcher>) {
+        *self.1.lock().unwrap() = Some(Arc::clone(watcher));
+    }
+}
+
+#[tokio::test]
+async fn trust_that_runs_out_is_counted_for_each_lane() {
+    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let lanes = LaneCount::new(4).unwrap();
+    let inner = MemoryStore::with(lanes, Arc::new(clock.clone()), &OsRandom).unwrap();
+    let heard = Arc::new(Heard(Spy::on(Arc::new(inner)), std::sync::Mutex::default()));
+    let kept = Kept::default();
+    let bound = Ttl::from_millis(60).unwrap();
+    let manager = TokenManager::builder(heard.clone())
+        .cache(CacheSettings::default().with_bound(bound))
+        .metrics(Metrics::on(&kept))
+        .build();
+    let watcher = heard.1.lock().unwrap().clone().unwrap();
+    let source = watcher.source(lanes.lanes());
+    source.confirm(Moment::now());
+    manager.cache_report();
+    assert_eq!(kept.value("keyfob_feed_lanes", ["trusted"]), 4.0);
+    watcher.changed(keyfob::Lane::new(0), Change::All);
+    assert_eq!(kept.value("keyfob_feed_invalidations_total", ["lane"]), 1.0);
+    tokio::time::sleep(Duration::from_millis(80)).await;
+    for _ in 0..2 {
+        manager.cache_report();
+        assert_eq!(kept.value("keyfob_feed_lanes", ["distrusted"]), 4.0);
+        assert_eq!(kept.value("keyfob_feed_trust_lost_total", []), 4.0);
+    }
+    assert!(kept.value("keyfob_feed_confirmed_age_seconds", []) >= 0.08);
+    source.confirm(Moment::now());
+    drop(source);
+    manager.cache_report();
+    assert_eq!(kept.value("keyfob_feed_trust_lost_total", []), 8.0);
+}
+
+#[tokio::test]
+async fn tokens_that_leave_for_others_and_loads_that_are_shared_are_counted() {
+    let bench = bench_with(|builder| builder.cache(CacheSettings::default().with_tokens(16)));
+    for _ in 0..64 {
+        let issued = bench.issue(Kind::Access).await;
+        bench.manager.validate_any(&issued.bearer).await.unwrap();
+    }
+    let evicted = bench.value("cache_evictions_total", []);
+    let entries = bench.value("cache_entries", []);
+    assert_eq!(evicted + entries, bench.value("cache_fills_total", []));
+    assert_eq!(bench.value("cache_most_entries", []), 16.0);
+
+    let issued = bench.issue(Kind::Access).await;
+    bench.store.answer_late([Duration::from_millis(20)]);
+    let check = || bench.manager.validate_any(&issued.bearer);
+    let (one, other, third) = tokio::join!(check(), check(), check());
+    assert!(one.is_ok() && other.is_ok() && third.is_ok());
+    assert_eq!(bench.value("cache_shared_loads_total", []), 2.0);
+}
+
+#[tokio::test]
+async fn a_flood_is_counted() {
+    let bench = bench();
+    let other = TokenManager::new(MemoryStore::new().unwrap());
+    for _ in 0..1_100 {
+        let strange = other.issue(keyfob::Grant::new(Kind::Access)).await.unwrap().bearer;
+        bench.manager.validate_any(&strange).await.unwrap_err();
+    }
+    assert_eq!(bench.value("cache_flood_holds_total", []), 100.0);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_is_noticed() {
+    let bench = bench();
+    bench.manager.cache_report();
+    assert_eq!(bench.sum("clock_jumps_total"), 0.0);
+    bench.clock.advance(Ttl::from_mins(5));
+    assert_eq!(bench.value("clock_jumps_total", ["forward"]), 1.0);
+    bench.clock.set(Timestamp::from_millis(1_795_000_000_000));
+    assert_eq!(bench.value("clock_jumps_total", ["back"]), 1.0);
+    assert_eq!(bench.sum("clock_jumps_total"), 2.0);
+}

@@ -1,0 +1,169 @@
+use std::sync::Barrier;
+
+use keyfob::{
+    BearerPrefix, CacheSettings, Denied, Error, Grant, Kind, MemoryStore, NameSet, Refusal, Scope,
+    Timestamp, Token, TokenManager, Ttl, ValidationChain, Why,
+};
+
+use super::{bench, bench_with};
+
+#[tokio::test]
+async fn each_validation_is_counted_by_what_came_of_it_and_by_whom_it_was_answered() {
+    let bench = bench();
+    let issued = bench.issue(Kind::Session).await;
+    for _ in 0..5 {
+        bench.manager.validate_any(&issued.bearer).await.unwrap();
+    }
+    assert_eq!(bench.value("validations_total", ["active", "session"]), 5.0);
+    assert_eq!(bench.value("cache_lookups_total", ["hit"]), 4.0);
+    assert_eq!(bench.value("cache_lookups_total", ["miss"]), 1.0);
+    assert_eq!(bench.value("cache_fills_total", []), 1.0);
+    assert_eq!(bench.value("cache_entries", []), 1.0);
+    let report = bench.manager.cache_report().unwrap();
+    assert_eq!((report.hits, report.misses), (4, 1));
+
+    let chain = ValidationChain::new().require_scope("admin");
+    bench.manager.validate(&issued.bearer, &chain).await.unwrap_err();
+    assert_eq!(bench.value("validations_total", ["insufficient_scope", "session"]), 1.0);
+    assert_eq!(bench.value("cache_lookups_total", ["hit"]), 5.0);
+
+    bench.manager.revoke(issued.token.id, Why::unstated()).await.unwrap();
+    bench.manager.validate_any(&issued.bearer).await.unwrap_err();
+    assert_eq!(bench.value("validations_total", ["token_revoked", "session"]), 1.0);
+    bench.manager.validate_any("junk").await.unwrap_err();
+    assert_eq!(bench.value("validations_total", ["token_malformed", "unknown"]), 1.0);
+    assert_eq!(bench.sum("validations_total"), 8.0, "nothing is counted twice");
+}
+
+#[tokio::test]
+async fn an_unknown_id_is_known_to_be_so_for_a_while() {
+    let bench = bench();
+    bench.issue(Kind::Access).await;
+    let other = TokenManager::new(MemoryStore::new().unwrap());
+    let strange = other.issue(Grant::new(Kind::ApiKey)).await.unwrap().bearer;
+    for _ in 0..3 {
+        bench.manager.validate_any(&strange).await.unwrap_err();
+    }
+    assert_eq!(bench.value("validations_total", ["token_unknown", "api-key"]), 3.0);
+    assert_eq!(bench.value("cache_lookups_total", ["miss"]), 1.0);
+    assert_eq!(bench.value("cache_lookups_total", ["unknown_hit"]), 2.0);
+}
+
+#[tokio::test]
+async fn what_rules_decide_is_counted_once_and_not_by_the_code_that_they_chose() {
+    let bench = bench();
+    let issued = bench.issue(Kind::Access).await;
+    bench.manager.validate_any(&issued.bearer).await.unwrap();
+    let deny = |_: &Token, _: Timestamp| Err(Denied::new("quota_of_user123", "no"));
+    let denies = ValidationChain::new().rule(deny);
+    let allows = ValidationChain::new().rule(|_: &Token, _: Timestamp| Ok(()));
+    for _ in 0..2 {
+        bench.manager.validate(&issued.bearer, &denies).await.unwrap_err();
+        bench.manager.validate(&issued.bearer, &allows).await.unwrap();
+    }
+    assert_eq!(bench.value("validations_total", ["denied_by_rule", "access"]), 2.0);
+    assert_eq!(bench.value("validations_total", ["active", "access"]), 3.0);
+    assert_eq!(bench.sum("validations_total"), 5.0);
+}
+
+#[tokio::test]
+async fn without_a_cache_everything_is_counted_all_the_same() {
+    let bench = bench_with(|builder| builder.cache(CacheSettings::OFF));
+    let issued = bench.issue(Kind::Access).await;
+    bench.manager.validate_any(&issued.bearer).await.unwrap();
+    bench.manager.shutdown().await;
+    assert_eq!(bench.value("validations_total", ["active", "access"]), 1.0);
+    assert_eq!(bench.sum("cache_lookups_total"), 0.0);
+    assert_eq!(bench.value("store_calls_total", ["load", "ok"]), 1.0);
+    assert_eq!(bench.value("store_calls_total", ["insert", "ok"]), 1.0);
+    assert_eq!(bench.value("store_call_seconds", ["load"]), 1.0);
+}
+
+#[test]
+fn threads_lose_no_count() {
+    let bench = bench();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let issued = runtime().block_on(async {
+        let issued = bench.issue(Kind::Access).await;
+        bench.manager.validate_any(&issued.bearer).await.unwrap();
+        issued
+    });
+    let (threads, each) = (8, 5_000);
+    let all = Barrier::new(threads);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let runtime = runtime();
+                all.wait();
+                runtime.block_on(async {
+                    for count in 0..each {
+                        bench.manager.validate_any(&issued.bearer).await.unwrap();
+                        if count % 500 == 0 {
+                            // Publishing meanwhile neither loses nor doubles any.
+                            bench.manager.cache_report();
+                        }
+                    }
+                });
+            });
+        }
+    });
+    let expected = (threads * each + 1) as f64;
+    assert_eq!(bench.value("validations_total", ["active", "access"]), expected);
+    assert_eq!(bench.sum("cache_lookups_total"), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn counts_are_published_by_themselves() {
+    let bench = bench();
+    let issued = bench.issue(Kind::Access).await;
+    for _ in 0..3 {
+        bench.manager.validate_any(&issued.bearer).await.unwrap();
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(bench.kept.value("keyfob_validations_total", ["active", "access"]), 3.0);
+    assert_eq!(bench.kept.value("keyfob_cache_entries", []), 1.0);
+    bench.manager.validate_any(&issued.bearer).await.unwrap();
+    let kept = bench.kept.clone();
+    drop(bench);
+    assert_eq!(kept.value("keyfob_validations_total", ["active", "access"]), 4.0, "the last one");
+}
+
+#[test]
+fn an_outcome_is_called_as_the_refusal_is() {
+    let catalog = keyfob::Metrics::catalog();
+    let metric = catalog.iter().find(|metric| metric.name == "keyfob_validations_total").unwrap();
+    let outcomes = &metric.labels[0].values;
+    let at = Timestamp::default();
+    let malformed = "junk".parse_bearer();
+    let refusals = [
+        malformed,
+        Refusal::Unknown,
+        Refusal::Throttled { retry_after: Ttl::from_secs(1) },
+        Refusal::Damaged,
+        Refusal::Exhausted,
+        Refusal::Expired { at },
+        Refusal::NotYetValid { from: at },
+        Refusal::Kind { found: Kind::Access },
+        Refusal::Issuer,
+        Refusal::Audience,
+        Refusal::Scope { missing: NameSet::<Scope>::default() },
+        Refusal::TooOld { issued_at: at },
+        Refusal::Device,
+    ];
+    for refusal in refusals {
+        assert!(outcomes.contains(&refusal.code()), "{}", refusal.code());
+    }
+}
+
+trait ParseBearer {
+    fn parse_bearer(&self) -> Refusal;
+}
+
+impl ParseBearer for str {
+    fn parse_bearer(&self) -> Refusal {
+        match keyfob::Bearer::parse(self, &BearerPrefix::default()).map_err(Error::from) {
+            Err(Error::Refused(refusal)) => refusal,
+            other => panic!("{other:?}"),
+        }
+    }
+}
