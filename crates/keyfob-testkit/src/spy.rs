@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keyfob::store::*;
-use keyfob::{KeyNumber, Lane, Namespace, Store, Term, Timestamp, TokenId};
+use keyfob::{Store, TokenId};
 
 /// A store around another.
 #[derive(Debug)]
@@ -73,15 +73,27 @@ impl Spy {
     }
 }
 
-#[async_trait]
-impl Store for Spy {
-    fn namespace(&self) -> &Namespace {
-        self.inner.namespace()
+impl Layer for Spy {
+    fn inner(&self) -> &dyn Store {
+        &*self.inner
     }
 
-    async fn insert(&self, operation: Operation, insert: Insert) -> Result<Inserted, StoreError> {
-        self.write()?;
-        self.inner.insert(operation, insert).await
+    fn around<'a, T: Send + 'a>(&'a self, verb: Verb, call: Call<'a, T>) -> Call<'a, T> {
+        match verb {
+            Verb::Insert | Verb::Spend | Verb::Revoke | Verb::Advance => Box::pin(async move {
+                self.write()?;
+                call.await
+            }),
+            _ => call,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Spy {
+    keyfob::pass_on! {
+        namespace insert reseal key_floor raise_key_floor spend touch revoke advance stamp
+        time_of query count observe entries latest report close
     }
 
     async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {
@@ -110,85 +122,9 @@ impl Store for Spy {
         self.inner.replace(operation, replace).await
     }
 
-    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
-        self.inner.reseal(operation, reseal).await
-    }
-
-    async fn key_floor(&self) -> Result<KeyNumber, StoreError> {
-        self.inner.key_floor().await
-    }
-
-    async fn raise_key_floor(&self, floor: KeyNumber) -> Result<(), StoreError> {
-        self.inner.raise_key_floor(floor).await
-    }
-
-    async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError> {
-        self.write()?;
-        self.inner.spend(operation, spend).await
-    }
-
-    async fn touch(&self, uses: &[LastUse]) -> Result<(), StoreError> {
-        self.inner.touch(uses).await
-    }
-
-    async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError> {
-        self.write()?;
-        self.inner.revoke(operation, revoke).await
-    }
-
-    async fn advance(
-        &self,
-        operation: Operation,
-        advance: Advance,
-    ) -> Result<Advanced, StoreError> {
-        self.write()?;
-        self.inner.advance(operation, advance).await
-    }
-
-    async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
-        self.inner.stamp(lane).await
-    }
-
-    async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
-        self.inner.time_of(lane, at).await
-    }
-
-    async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
-        self.inner.query(query).await
-    }
-
-    async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
-        self.inner.count(term, lane).await
-    }
-
-    async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
-        self.inner.observe(lane, entries).await
-    }
-
-    async fn entries(
-        &self,
-        feed: Feed,
-        after: &Cursor,
-        limit: usize,
-    ) -> Result<EntryPage, StoreError> {
-        self.inner.entries(feed, after, limit).await
-    }
-
-    async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
-        self.inner.latest(feed).await
-    }
-
     fn watch(&self, watcher: &Arc<Watcher>) {
         if self.is_heard {
             self.inner.watch(watcher);
         }
-    }
-
-    async fn report(&self) -> Result<StoreReport, StoreError> {
-        self.inner.report().await
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
     }
 }

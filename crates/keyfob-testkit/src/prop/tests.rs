@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use keyfob::store::*;
-use keyfob::{
-    KeyNumber, Lane, LaneCount, ManualClock, MemoryStore, Namespace, OsRandom, Store, Term,
-    Timestamp, TokenId,
-};
+use keyfob::{Lane, LaneCount, ManualClock, MemoryStore, OsRandom, Store, TokenId};
 
 use super::compare;
 use crate::contract::{Setup, Time};
@@ -54,10 +51,17 @@ impl Faulty {
     }
 }
 
+impl Layer for Faulty {
+    fn inner(&self) -> &dyn Store {
+        &self.inner
+    }
+}
+
 #[async_trait]
 impl Store for Faulty {
-    fn namespace(&self) -> &Namespace {
-        self.inner.namespace()
+    keyfob::pass_on! {
+        namespace reseal key_floor raise_key_floor stamp time_of count observe entries latest report
+        close
     }
 
     async fn insert(
@@ -91,18 +95,6 @@ impl Store for Faulty {
             replace.events.clear();
         }
         self.inner.replace(self.operation(operation), replace).await
-    }
-
-    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
-        self.inner.reseal(operation, reseal).await
-    }
-
-    async fn key_floor(&self) -> Result<KeyNumber, StoreError> {
-        self.inner.key_floor().await
-    }
-
-    async fn raise_key_floor(&self, floor: KeyNumber) -> Result<(), StoreError> {
-        self.inner.raise_key_floor(floor).await
     }
 
     async fn spend(&self, mut operation: Operation, spend: Spend) -> Result<Spent, StoreError> {
@@ -145,49 +137,12 @@ impl Store for Faulty {
         Ok(Advanced { lanes: lanes.unwrap_or(advanced.lanes) })
     }
 
-    async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
-        self.inner.stamp(lane).await
-    }
-
-    async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
-        self.inner.time_of(lane, at).await
-    }
-
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
         let mut page = self.inner.query(query).await?;
         if self.has(Fault::LosesARecord) && page.next.is_some() && page.records.len() > 2 {
             page.records.pop();
         }
         Ok(page)
-    }
-
-    async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
-        self.inner.count(term, lane).await
-    }
-
-    async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
-        self.inner.observe(lane, entries).await
-    }
-
-    async fn entries(
-        &self,
-        feed: Feed,
-        after: &Cursor,
-        limit: usize,
-    ) -> Result<EntryPage, StoreError> {
-        self.inner.entries(feed, after, limit).await
-    }
-
-    async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
-        self.inner.latest(feed).await
-    }
-
-    async fn report(&self) -> Result<StoreReport, StoreError> {
-        self.inner.report().await
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
     }
 }
 

@@ -18,7 +18,7 @@ use crate::metrics::Under;
 use crate::namespace::{Namespace, Term};
 use crate::seal::{KeyError, KeyNumber, KeyProvider, KeyRing, SealedStore};
 use crate::store::{
-    Loaded, Order, Position, Query, RecordPage, Reseal as Form, Resealed, StoreError,
+    Layer, Loaded, Order, Position, Query, RecordPage, Reseal as Form, Resealed, StoreError,
 };
 
 /// Seals again whatever does not lie under the active key.

@@ -12,6 +12,7 @@ use keyfob_testkit::spy::Spy;
 mod feed;
 mod limits;
 mod lives;
+mod sealing;
 mod validations;
 
 /// A manager whose metrics can be looked at.

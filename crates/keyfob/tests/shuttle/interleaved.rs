@@ -5,10 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use keyfob::store::*;
-use keyfob::{
-    KeyNumber, Lane, LaneCount, ManualClock, MemoryStore, Namespace, SeededRandom, Store, Term,
-    Timestamp, TokenId,
-};
+use keyfob::{LaneCount, ManualClock, MemoryStore, SeededRandom, Store};
 
 #[derive(Debug)]
 pub(crate) struct Interleaved {
@@ -35,113 +32,31 @@ impl Interleaved {
     }
 }
 
+impl Layer for Interleaved {
+    fn inner(&self) -> &dyn Store {
+        &self.inner
+    }
+
+    fn around<'a, T: Send + 'a>(&'a self, verb: Verb, call: Call<'a, T>) -> Call<'a, T> {
+        // What nothing is decided by makes no difference to the order.
+        let is_aside = matches!(
+            verb,
+            Verb::Observe | Verb::Entries | Verb::Latest | Verb::Report | Verb::TimeOf
+        );
+        if is_aside {
+            return call;
+        }
+        Box::pin(async move {
+            self.let_others_go().await;
+            call.await
+        })
+    }
+}
+
 #[async_trait]
 impl Store for Interleaved {
-    fn namespace(&self) -> &Namespace {
-        self.inner.namespace()
-    }
-
-    async fn insert(&self, operation: Operation, insert: Insert) -> Result<Inserted, StoreError> {
-        self.let_others_go().await;
-        self.inner.insert(operation, insert).await
-    }
-
-    async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {
-        self.let_others_go().await;
-        self.inner.load(id).await
-    }
-
-    async fn replace(
-        &self,
-        operation: Operation,
-        replace: Replace,
-    ) -> Result<Replaced, StoreError> {
-        self.let_others_go().await;
-        self.inner.replace(operation, replace).await
-    }
-
-    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
-        self.let_others_go().await;
-        self.inner.reseal(operation, reseal).await
-    }
-
-    async fn key_floor(&self) -> Result<KeyNumber, StoreError> {
-        self.inner.key_floor().await
-    }
-
-    async fn raise_key_floor(&self, floor: KeyNumber) -> Result<(), StoreError> {
-        self.inner.raise_key_floor(floor).await
-    }
-
-    async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError> {
-        self.let_others_go().await;
-        self.inner.spend(operation, spend).await
-    }
-
-    async fn touch(&self, uses: &[LastUse]) -> Result<(), StoreError> {
-        self.let_others_go().await;
-        self.inner.touch(uses).await
-    }
-
-    async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError> {
-        self.let_others_go().await;
-        self.inner.revoke(operation, revoke).await
-    }
-
-    async fn advance(
-        &self,
-        operation: Operation,
-        advance: Advance,
-    ) -> Result<Advanced, StoreError> {
-        self.let_others_go().await;
-        self.inner.advance(operation, advance).await
-    }
-
-    async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
-        self.let_others_go().await;
-        self.inner.stamp(lane).await
-    }
-
-    async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
-        self.inner.time_of(lane, at).await
-    }
-
-    async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
-        self.let_others_go().await;
-        self.inner.query(query).await
-    }
-
-    async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
-        self.let_others_go().await;
-        self.inner.count(term, lane).await
-    }
-
-    async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
-        self.inner.observe(lane, entries).await
-    }
-
-    async fn entries(
-        &self,
-        feed: Feed,
-        after: &Cursor,
-        limit: usize,
-    ) -> Result<EntryPage, StoreError> {
-        self.inner.entries(feed, after, limit).await
-    }
-
-    async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
-        self.inner.latest(feed).await
-    }
-
-    fn watch(&self, watcher: &Arc<Watcher>) {
-        self.inner.watch(watcher);
-    }
-
-    async fn report(&self) -> Result<StoreReport, StoreError> {
-        self.inner.report().await
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
+    keyfob::pass_on! {
+        namespace insert load replace reseal key_floor raise_key_floor spend touch revoke advance
+        stamp time_of query count observe entries latest watch report close
     }
 }

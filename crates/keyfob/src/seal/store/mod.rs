@@ -15,10 +15,9 @@ use super::sealer::{Salts, Sealer};
 use super::{Integrity, KeyNumber, KeyRing, is_sealed};
 use crate::id::{Lane, TokenId};
 use crate::metrics::{Metrics, SealOperation};
-use crate::namespace::{Namespace, Term};
+use crate::namespace::Term;
 use crate::random::{OsRandom, Random};
 use crate::store::*;
-use crate::time::Timestamp;
 
 /// A store whose contents are sealed under the keys of a ring.
 ///
@@ -99,11 +98,6 @@ impl SealedStore {
         self.tally.untrue.load(Ordering::Relaxed)
     }
 
-    /// The store below, whose contents are sealed.
-    pub(crate) fn inner(&self) -> &dyn Store {
-        &*self.inner
-    }
-
     pub(crate) fn sealer(&self) -> Arc<Sealer> {
         Arc::clone(&self.sealer.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -171,10 +165,16 @@ fn blind(
     Ok(())
 }
 
+impl Layer for SealedStore {
+    fn inner(&self) -> &dyn Store {
+        &*self.inner
+    }
+}
+
 #[async_trait]
 impl Store for SealedStore {
-    fn namespace(&self) -> &Namespace {
-        self.inner.namespace()
+    crate::pass_on! {
+        namespace key_floor raise_key_floor spend touch stamp time_of latest watch close
     }
 
     async fn insert(
@@ -235,22 +235,6 @@ impl Store for SealedStore {
         self.inner.reseal(operation, reseal).await
     }
 
-    async fn key_floor(&self) -> Result<KeyNumber, StoreError> {
-        self.inner.key_floor().await
-    }
-
-    async fn raise_key_floor(&self, floor: KeyNumber) -> Result<(), StoreError> {
-        self.inner.raise_key_floor(floor).await
-    }
-
-    async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError> {
-        self.inner.spend(operation, spend).await
-    }
-
-    async fn touch(&self, uses: &[LastUse]) -> Result<(), StoreError> {
-        self.inner.touch(uses).await
-    }
-
     async fn revoke(
         &self,
         operation: Operation,
@@ -280,14 +264,6 @@ impl Store for SealedStore {
         let about = About::event_of(scope);
         Self::seal_entries(&sealer, &mut advance.events, about, &mut salts)?;
         self.inner.advance(operation, advance).await
-    }
-
-    async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
-        self.inner.stamp(lane).await
-    }
-
-    async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
-        self.inner.time_of(lane, at).await
     }
 
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
@@ -333,21 +309,9 @@ impl Store for SealedStore {
         Ok(page)
     }
 
-    async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
-        self.inner.latest(feed).await
-    }
-
-    fn watch(&self, watcher: &Arc<Watcher>) {
-        self.inner.watch(watcher);
-    }
-
     async fn report(&self) -> Result<StoreReport, StoreError> {
         let mut report = self.inner.report().await?;
         self.find(&mut report);
         Ok(report)
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
     }
 }
