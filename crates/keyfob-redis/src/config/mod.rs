@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob::store::StoreError;
-use keyfob::{Clock, LaneCount, SystemClock, Ttl};
+use keyfob::{Clock, LaneCount, Metrics, SystemClock, Ttl};
 
 pub(crate) use secret::Secret;
 
@@ -43,6 +43,7 @@ pub struct RedisConfig {
     pub(crate) feed_retention: Ttl,
     pub(crate) leaf: u16,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Option<Metrics>,
 }
 
 /// Which servers there are, and how they belong together.
@@ -105,6 +106,7 @@ impl RedisConfig {
             feed_retention: Ttl::from_days(7),
             leaf: 104,
             clock: Arc::new(SystemClock),
+            metrics: None,
         }
     }
 
@@ -183,6 +185,12 @@ impl RedisConfig {
     /// The clock of this node, by which deadlines are given.
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Where it counts connections, repetitions and the like: [`Metrics::global`] unless it is set.
+    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
         self
     }
 

@@ -39,7 +39,11 @@ impl Listener {
         let (mut pause, mut was_told) = (FIRST_PAUSE, false);
         loop {
             let begun = Instant::now();
-            match self.listen().await {
+            let ended = self.listen().await;
+            if ended.is_err() {
+                self.net.metrics().feed_interrupted();
+            }
+            match ended {
                 // That does not pass by itself; once is enough to say it.
                 Err(error @ StoreError::Misconfigured(_)) if !was_told => {
                     let address = &self.address;

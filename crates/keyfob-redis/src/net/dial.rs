@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyfob::metrics::LinkPurpose;
 use keyfob::store::StoreError;
-use keyfob::{Clock, Timestamp};
+use keyfob::{Clock, Metrics, Timestamp};
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Pipeline, ProtocolVersion, RedisConnectionInfo, Value};
 use rustls::pki_types::pem::PemObject;
@@ -16,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::link::Link;
+use super::link::{Link, Told};
 use super::reply::Reply;
 use super::trouble::Trouble;
 use crate::config::{Address, Login, RedisConfig, Tls, Topology, misconfigured};
@@ -37,6 +38,7 @@ pub(super) struct Dialer {
     /// Whether a server must say that it is a primary before it is believed.
     ask_role: bool,
     connected: Notify,
+    metrics: Metrics,
 }
 
 impl std::fmt::Debug for Dialer {
@@ -58,6 +60,7 @@ impl Dialer {
             scripts,
             ask_role: matches!(config.topology, Topology::Sentinel { .. }),
             connected: Notify::new(),
+            metrics: config.metrics.clone().unwrap_or_else(Metrics::global),
         })
     }
 
@@ -65,13 +68,21 @@ impl Dialer {
         self.clock.now()
     }
 
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     pub(super) fn response_timeout(&self) -> Duration {
         self.response_timeout
     }
 
     /// A connection to a primary, with its scripts loaded and its clock known.
-    pub(super) async fn primary(&self, address: &Address) -> Result<Link, Trouble> {
-        let link = self.dial(address, &self.login, self.database, None).await?;
+    pub(super) async fn primary(
+        &self,
+        address: &Address,
+        purpose: LinkPurpose,
+    ) -> Result<Link, Trouble> {
+        let link = self.dial(address, &self.login, self.database, purpose, None).await?;
         self.check_role(&link, address).await?;
         link.measure_clock(self).await.map_err(not_sent)?;
         link.find_run(self.response_timeout).await?;
@@ -95,7 +106,8 @@ impl Dialer {
         pushed: impl AsyncPushSender,
     ) -> Result<Link, Trouble> {
         let pushed: Pushed = Arc::new(pushed);
-        let link = self.dial(address, &self.login, self.database, Some(pushed)).await?;
+        let link =
+            self.dial(address, &self.login, self.database, LinkPurpose::Feed, Some(pushed)).await?;
         self.check_role(&link, address).await?;
         Ok(link)
     }
@@ -148,12 +160,12 @@ impl Dialer {
     }
 
     pub(super) async fn sentinel(&self, address: &Address) -> Result<Link, Trouble> {
-        self.dial(address, &self.sentinel_login, 0, None).await
+        self.dial(address, &self.sentinel_login, 0, LinkPurpose::Topology, None).await
     }
 
     /// A connection for finding out about a cluster.
     pub(super) async fn seed(&self, address: &Address) -> Result<Link, Trouble> {
-        self.dial(address, &self.login, 0, None).await
+        self.dial(address, &self.login, 0, LinkPurpose::Topology, None).await
     }
 
     async fn dial(
@@ -161,15 +173,22 @@ impl Dialer {
         address: &Address,
         login: &Login,
         database: u32,
+        purpose: LinkPurpose,
         pushed: Option<Pushed>,
     ) -> Result<Link, Trouble> {
-        match timeout(self.connect_timeout, self.connect(address, login, database, pushed)).await {
+        let connected = self.connect(address, login, database, purpose, pushed);
+        let outcome = match timeout(self.connect_timeout, connected).await {
             Ok(outcome) => outcome.map_err(not_sent),
             Err(_) => Err(Trouble::Refused(format!(
                 "no connection to {address} within {:?}",
                 self.connect_timeout
             ))),
+        };
+        match &outcome {
+            Ok(_) => self.metrics.link_opened(purpose),
+            Err(_) => self.metrics.link_failed(purpose),
         }
+        outcome
     }
 
     async fn connect(
@@ -177,6 +196,7 @@ impl Dialer {
         address: &Address,
         login: &Login,
         database: u32,
+        purpose: LinkPurpose,
         pushed: Option<Pushed>,
     ) -> Result<Link, Trouble> {
         let refused = |error: std::io::Error| {
@@ -201,12 +221,13 @@ impl Dialer {
         if pushed.is_some() {
             info = info.set_protocol(ProtocolVersion::RESP3);
         }
-        let Some(tls) = &self.tls else { return open(&info, stream, pushed).await };
+        let told = Told { metrics: self.metrics.clone(), purpose };
+        let Some(tls) = &self.tls else { return open(&info, stream, pushed, told).await };
         let name = ServerName::try_from(address.host.clone()).map_err(|_| {
             Trouble::Final(misconfigured(format!("{address} is no name that TLS can verify")))
         })?;
         let stream = tls.connect(name, stream).await.map_err(refused)?;
-        open(&info, stream, pushed).await
+        open(&info, stream, pushed, told).await
     }
 }
 
@@ -215,6 +236,7 @@ async fn open<S>(
     info: &RedisConnectionInfo,
     stream: S,
     pushed: Option<Pushed>,
+    told: Told,
 ) -> Result<Link, Trouble>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -228,7 +250,7 @@ where
     let (connection, driver) = MultiplexedConnection::new_with_config(info, stream, config)
         .await
         .map_err(|error| Trouble::of(&error))?;
-    Ok(Link::new(connection, tokio::spawn(driver)))
+    Ok(Link::new(connection, driver, told))
 }
 
 /// What to do about a server of this version, if it is too old.

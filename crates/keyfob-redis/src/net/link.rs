@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use keyfob::Timestamp;
+use keyfob::metrics::LinkPurpose;
 use keyfob::store::{Moment, StoreError};
+use keyfob::{Metrics, Timestamp};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
 use tokio::task::JoinHandle;
@@ -42,20 +43,38 @@ pub(crate) struct Link {
     apart: AtomicI64,
     /// Which run of which server it leads to.
     run: OnceLock<String>,
+    told: Told,
+}
+
+/// Where a connection tells how it fares, and what it is for.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) metrics: Metrics,
+    pub(super) purpose: LinkPurpose,
 }
 
 /// A server, and the connection to it if there is one.
 #[derive(Debug)]
 pub(super) struct Node {
     address: crate::config::Address,
+    purpose: Purpose,
     link: Mutex<Option<Arc<Link>>>,
     /// Many callers dial once.
     dialling: Turn,
 }
 
+impl Purpose {
+    fn of_link(self) -> LinkPurpose {
+        match self {
+            Self::Command => LinkPurpose::Calls,
+            Self::Wait => LinkPurpose::Waits,
+        }
+    }
+}
+
 impl Node {
-    pub(super) fn new(address: crate::config::Address) -> Self {
-        Self { address, link: Mutex::default(), dialling: Turn::default() }
+    pub(super) fn new(address: crate::config::Address, purpose: Purpose) -> Self {
+        Self { address, purpose, link: Mutex::default(), dialling: Turn::default() }
     }
 
     pub(super) fn address(&self) -> &crate::config::Address {
@@ -72,7 +91,7 @@ impl Node {
             return Ok(link);
         }
         let _turn = turn?;
-        let dialled = dialer.primary(&self.address).await;
+        let dialled = dialer.primary(&self.address, self.purpose.of_link()).await;
         let link = Arc::new(dialled.inspect_err(|trouble| self.dialling.failed(trouble))?);
         *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&link));
         Ok(link)
@@ -87,15 +106,34 @@ impl Node {
     pub(super) fn drop_link(&self, link: &Arc<Link>) {
         let mut present = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         if present.as_ref().is_some_and(|present| Arc::ptr_eq(present, link)) {
+            // One that broke has told so itself.
+            if link.is_open() {
+                link.told.metrics.link_lost(link.told.purpose);
+            }
             *present = None;
         }
     }
 }
 
 impl Link {
-    pub(super) fn new(connection: MultiplexedConnection, driver: JoinHandle<()>) -> Self {
+    pub(super) fn new(
+        connection: MultiplexedConnection,
+        driver: impl Future<Output = ()> + Send + 'static,
+        told: Told,
+    ) -> Self {
+        let broken = told.clone();
+        let driver = tokio::spawn(async move {
+            driver.await;
+            // Whoever lets go of a connection has this end before.
+            broken.metrics.link_lost(broken.purpose);
+        });
         let [ahead, apart] = [0, 0].map(AtomicI64::new);
-        Self { connection, driver, ahead, apart, run: OnceLock::new() }
+        Self { connection, driver, ahead, apart, run: OnceLock::new(), told }
+    }
+
+    fn late<T>(&self, limit: Duration) -> Result<T, Trouble> {
+        self.told.metrics.timed_out();
+        Err(Trouble::Lost(format!("no answer within {limit:?}")))
     }
 
     /// Which run of which server it leads to, for comparison.
@@ -173,7 +211,7 @@ impl Link {
         match timeout(limit, connection.send_packed_command(command)).await {
             Ok(Ok(value)) => Self::checked(value),
             Ok(Err(error)) => Err(Trouble::of(&error)),
-            Err(_) => Err(Trouble::Lost(format!("no answer within {limit:?}"))),
+            Err(_) => self.late(limit),
         }
     }
 
@@ -200,7 +238,7 @@ impl Link {
         match timeout(limit, connection.send_packed_commands(pipeline, 0, pipeline.len())).await {
             Ok(Ok(values)) => Ok(values),
             Ok(Err(error)) => Err(Trouble::of(&error)),
-            Err(_) => Err(Trouble::Lost(format!("no answer within {limit:?}"))),
+            Err(_) => self.late(limit),
         }
     }
 

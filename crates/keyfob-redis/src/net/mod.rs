@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyfob::Timestamp;
 use keyfob::store::{Moment, OperationId, StoreError};
+use keyfob::{Metrics, Timestamp};
 use redis::Value;
 use redis::aio::AsyncPushSender;
 use tokio::time::{Instant, sleep, timeout};
@@ -127,6 +127,7 @@ impl Net {
             }
             tracing::debug!(slot, detail, "asking again");
             sleep(pause).await;
+            self.metrics().call_resent();
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -231,7 +232,7 @@ impl Net {
     fn node(&self, address: Address, purpose: Purpose) -> Arc<Node> {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         let node = nodes.entry((address.clone(), purpose));
-        Arc::clone(node.or_insert_with(|| Arc::new(Node::new(address))))
+        Arc::clone(node.or_insert_with(|| Arc::new(Node::new(address, purpose))))
     }
 
     /// Every primary, connected, for what concerns servers rather than data.
@@ -293,6 +294,11 @@ impl Net {
         let node = self.node(address.clone(), Purpose::Command);
         let link = node.link(&self.dialer).await.map_err(Trouble::into_error)?;
         Ok(link.run().to_owned())
+    }
+
+    /// Where it is counted what happens on the way.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        self.dialer.metrics()
     }
 
     /// Waits until a connection to a primary has been made.

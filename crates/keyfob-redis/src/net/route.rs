@@ -5,6 +5,7 @@
 //! primary that was deposed while it was cut off goes on answering. So what the sentinels said is
 //! believed for a while only.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -45,6 +46,8 @@ struct Known {
     route: Option<(Arc<Route>, Moment)>,
     /// Who will know best: the nodes of the last route, and the target of a redirection.
     informed: Vec<Address>,
+    /// The primaries of the last route.
+    primaries: BTreeSet<String>,
 }
 
 /// Who owns which slots.
@@ -153,6 +156,11 @@ impl Router {
         let mut known = self.known();
         if let Route::Runs(_) = &*route {
             known.informed = route.addresses().into_iter().cloned().collect();
+        }
+        let primaries = route.addresses().into_iter().map(Address::to_string).collect();
+        let before = std::mem::replace(&mut known.primaries, primaries);
+        if !before.is_empty() && before != known.primaries {
+            dialer.metrics().route_changed();
         }
         // Who asked later knows better, even if the answer came sooner.
         if let Some((later, _)) = known.route.as_ref().filter(|(_, at)| *at > asked) {

@@ -15,6 +15,7 @@ mod feed;
 mod guarantee;
 mod index;
 mod limits;
+mod metrics;
 mod open;
 mod outage;
 mod sealed;
