@@ -24,6 +24,23 @@ pub(crate) fn run<'a>(
     Ok(())
 }
 
+/// Runs cargo in the root of the workspace and gives what it writes.
+pub(crate) fn output<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<String> {
+    let args: Vec<&str> = args.into_iter().collect();
+    let shown = format!("cargo {}", args.join(" "));
+    crate::say(&format!("$ {shown}"));
+    let output = Command::new(env!("CARGO"))
+        .args(&args)
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("{shown} could not be started"))?;
+    if !output.status.success() {
+        bail!("{shown} failed");
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// Whether cargo has a subcommand.
 pub(crate) fn has(subcommand: &str) -> bool {
     Command::new(env!("CARGO"))
@@ -32,6 +49,12 @@ pub(crate) fn has(subcommand: &str) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+/// Where what is built goes.
+pub(crate) fn target() -> std::path::PathBuf {
+    let named = std::env::var_os("CARGO_TARGET_DIR").map(std::path::PathBuf::from);
+    root().join(named.unwrap_or_else(|| "target".into()))
 }
 
 /// The root of the workspace.

@@ -2,11 +2,13 @@
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `test` | installs `redis-server` if it is missing, then runs every test |
+//! | `test` | installs `redis-server` if it is missing, then runs every test, and `alerts` |
+//! | `alerts` | has `promtool` check alert rules, dashboard and rendered metrics |
 //! | `check` | formatting, lints, documentation, house rules, licences where `cargo-deny` is there |
 //! | `bench` | builds the benchmark in release and runs it: see `docs/benchmarks.md` |
 
 mod cargo;
+mod prometheus;
 mod redis;
 mod tidy;
 
@@ -18,6 +20,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test [ARG ...]   run every test; what follows goes to `cargo test`
+  alerts           check alert rules, dashboard and rendered metrics by promtool
   check            formatting, lints, documentation, house rules, licences
   bench [GROUP ...] [--json] [--quick]
                    measure: validate, stores, memory, revocation, scale, peers, or all of them";
@@ -38,6 +41,7 @@ fn run() -> Result<()> {
     let rest: Vec<String> = args.collect();
     match command.as_deref() {
         Some("test") => test(&rest),
+        Some("alerts") if rest.is_empty() => prometheus::check(),
         Some("check") if rest.is_empty() => check(),
         Some("bench") => bench(&rest),
         Some("help" | "--help" | "-h") => {
@@ -51,12 +55,15 @@ fn run() -> Result<()> {
 
 fn test(args: &[String]) -> Result<()> {
     redis::ensure_installed()?;
+    let is_whole = args.is_empty();
     let args = args.iter().map(String::as_str);
     // Most tests wait for servers and for bounds to be over, so more of them than there are cores.
     let threads = std::env::var("RUST_TEST_THREADS").unwrap_or_else(|_| "4".to_owned());
     // The binary of the command line is what its tests run.
     let test = ["test", "--workspace", "--all-features"].into_iter().chain(args);
-    cargo::run(test, &[("RUST_TEST_THREADS", &threads)])
+    cargo::run(test, &[("RUST_TEST_THREADS", &threads)])?;
+    // Whoever asks for some tests does not want that.
+    if is_whole { prometheus::check() } else { Ok(()) }
 }
 
 fn check() -> Result<()> {

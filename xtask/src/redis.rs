@@ -71,7 +71,8 @@ fn elevated<'a>(manager: &'a str, step: &[&'a str]) -> Vec<&'a str> {
     words
 }
 
-fn in_path(program: &str) -> Option<PathBuf> {
+/// The program of this name that PATH finds.
+pub(crate) fn in_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }

@@ -81,7 +81,7 @@ catalog! {
     store_links_failed: By<Counter, LinkPurpose> = "keyfob_store_links_failed_total",
         "Connections to servers of the store that could not be opened.";
     store_calls_resent: Counter = "keyfob_store_calls_resent_total",
-        "Calls that were sent to a server of the store again.";
+        "Calls of the store that were tried again.";
     store_timeouts: Counter = "keyfob_store_timeouts_total",
         "Commands that a server of the store did not answer in time.";
     store_feed_interruptions: Counter = "keyfob_store_feed_interruptions_total",

@@ -9,6 +9,7 @@ use keyfob::{
 use keyfob_testkit::recorder::Kept;
 use keyfob_testkit::spy::Spy;
 
+mod documented;
 mod feed;
 mod limits;
 mod lives;

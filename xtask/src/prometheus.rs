@@ -1,0 +1,116 @@
+//! Checking what is written for Prometheus by its own tool: the alert rules, their tests, the
+//! queries of the dashboard, and the text that metrics are rendered as.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cargo;
+
+const RULES: &str = "packaging/prometheus/alerts.yml";
+const TESTS: &str = "packaging/prometheus/alerts_test.yml";
+const DASHBOARD: &str = "packaging/grafana/keyfob.json";
+
+/// Checks all of it, where the tool can be had.
+pub(crate) fn check() -> Result<()> {
+    let Some(promtool) = promtool()? else {
+        crate::say(
+            "note: promtool is not installed; rules, dashboard and rendered metrics are not \
+             checked. It comes with Prometheus; name it in KEYFOB_PROMTOOL or put it into PATH",
+        );
+        return Ok(());
+    };
+    run(&promtool, &["check", "rules", RULES], "")?;
+    run(&promtool, &["test", "rules", TESTS], "")?;
+    let queries = cargo::target().join("dashboard-queries.yml");
+    fs::write(&queries, queries_as_rules(&fs::read_to_string(cargo::root().join(DASHBOARD))?)?)?;
+    run(&promtool, &["check", "rules", &queries.to_string_lossy()], "")?;
+    let rendered = cargo::output(["run", "--quiet", "-p", "keyfob", "--example", "prometheus"])?;
+    ensure!(rendered.contains("keyfob_validations_total{"), "nothing was rendered");
+    run(&promtool, &["check", "metrics"], &rendered)
+}
+
+/// The queries of the dashboard as rules, which the tool can read. What Grafana fills in is filled
+/// in.
+fn queries_as_rules(dashboard: &str) -> Result<String> {
+    let mut rules = "groups:\n  - name: dashboard\n    rules:\n".to_owned();
+    let mut count = 0;
+    for line in dashboard.lines() {
+        let Some(query) = line.trim().strip_prefix("\"expr\": \"") else { continue };
+        let query = query.trim_end_matches(',').trim_end_matches('"');
+        let query = query.replace("$__rate_interval", "5m");
+        rules.push_str(&format!("      - record: query:{count}\n        expr: \"{query}\"\n"));
+        count += 1;
+    }
+    ensure!(count > 40, "{DASHBOARD} has only {count} queries: is it read rightly?");
+    Ok(rules)
+}
+
+fn run(promtool: &Path, args: &[&str], input: &str) -> Result<()> {
+    let shown = format!("promtool {}", args.join(" "));
+    crate::say(&format!("$ {shown}"));
+    let mut child = Command::new(promtool)
+        .args(args)
+        .current_dir(cargo::root())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("{} could not be started", promtool.display()))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes())?;
+    }
+    let output = child.wait_with_output()?;
+    let said = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let (out, errors) = (said(&output.stdout), said(&output.stderr));
+    // Of metrics, what it only advises is said with a status of its own.
+    if !output.status.success() {
+        bail!("{shown} found faults:\n{out}{errors}");
+    }
+    Ok(())
+}
+
+/// The tool: the one that is named, the one in PATH, or the one of Debian's package, which is
+/// unpacked into the target directory and installs no service.
+fn promtool() -> Result<Option<PathBuf>> {
+    if let Some(named) = std::env::var_os("KEYFOB_PROMTOOL") {
+        return Ok(Some(named.into()));
+    }
+    if let Some(found) = crate::redis::in_path("promtool") {
+        return Ok(Some(found));
+    }
+    let folder = cargo::target().join("promtool");
+    let promtool = folder.join("usr/bin/promtool");
+    if promtool.is_file() {
+        return Ok(Some(promtool));
+    }
+    if crate::redis::in_path("apt-get").is_none() || crate::redis::in_path("dpkg").is_none() {
+        return Ok(None);
+    }
+    crate::say("promtool is missing; unpacking it from Debian's package of Prometheus");
+    fs::create_dir_all(&folder)?;
+    if let Err(error) = unpack(&folder) {
+        bail!("{error:#}: name a promtool in KEYFOB_PROMTOOL, or install Prometheus");
+    }
+    Ok(Some(promtool))
+}
+
+fn unpack(folder: &Path) -> Result<()> {
+    let in_folder = |program: &str, args: &[&str]| {
+        let status = Command::new(program).args(args).current_dir(folder).status()?;
+        ensure!(status.success(), "`{program} {}` failed", args.join(" "));
+        Ok(())
+    };
+    in_folder("apt-get", &["download", "prometheus"])?;
+    let mut files = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let package = files.find(|path| path.extension().is_some_and(|it| it == "deb"));
+    let package = package.context("apt-get downloaded nothing")?;
+    in_folder("dpkg", &["-x", &package.to_string_lossy(), "."])?;
+    // The server is not needed, and large.
+    fs::remove_file(folder.join("usr/bin/prometheus"))?;
+    fs::remove_file(package)?;
+    Ok(())
+}
