@@ -51,6 +51,8 @@ pub(crate) enum Failure {
     Lines { refused: u64, total: u64 },
     #[error("the output cannot be written: {0}")]
     Output(#[source] io::Error),
+    #[error("the metrics cannot be written to {file}: {error}")]
+    Metrics { file: String, error: io::Error },
     #[error("the bearer of {id} could not be written ({error}) and is lost")]
     BearerLost { id: TokenId, error: io::Error },
     #[error("the runtime cannot be started: {0}")]
@@ -103,6 +105,7 @@ impl Failure {
             Self::Input { .. } => "input_unreadable",
             Self::Lines { .. } => "lines_refused",
             Self::Output(_) => "output_failed",
+            Self::Metrics { .. } => "metrics_unwritten",
             Self::BearerLost { .. } => "bearer_lost",
             Self::Start(_) => "cannot_start",
             Self::NoDataDirectory => "no_data_directory",
@@ -127,6 +130,7 @@ impl Failure {
             // Whoever reads the output had enough of it.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_)
+            | Self::Metrics { .. }
             | Self::BearerLost { .. }
             | Self::BrokenPromise { .. }
             | Self::NotConfirmed => Exit::Refused,

@@ -11,6 +11,7 @@ mod input;
 mod interrupt;
 mod keys;
 mod logs;
+mod metrics;
 mod open;
 mod output;
 mod progress;
@@ -36,8 +37,11 @@ fn run(cli: args::Cli) -> Result<(), Failure> {
     logs::start(cli.settings.verbose)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::Start)?;
+    let kept = cli.settings.metrics.clone().map(|file| (metrics::start(), file));
     let outcome = runtime.block_on(commands::run(cli));
     // A thread that still waits for input must not hold the process up.
     runtime.shutdown_background();
-    outcome
+    // However the command ended, what was counted is of interest.
+    let written = kept.map_or(Ok(()), |(kept, file)| kept.write(&file));
+    outcome.and(written)
 }

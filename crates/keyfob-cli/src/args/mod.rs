@@ -102,6 +102,7 @@ Exit codes:
 Environment:
   KEYFOB_STORE    as --store
   KEYFOB_KEYS     as --keys: where the key ring is, and never the ring itself
+  KEYFOB_METRICS  as --metrics; a file that ends in .prom is for the node exporter
   KEYFOB_PREFIX   as --prefix
   KEYFOB_LOG      what is logged to stderr: a level, or levels by module (keyfob=debug,warn)
   NO_COLOR        no colours, even on a terminal";
@@ -147,6 +148,16 @@ pub(crate) struct Settings {
     /// Write JSON, one object per line
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub(crate) json: bool,
+
+    /// When done, write what was counted to this file, as Prometheus reads it
+    #[arg(
+        long,
+        global = true,
+        env = "KEYFOB_METRICS",
+        value_name = "FILE",
+        help_heading = "Everywhere"
+    )]
+    pub(crate) metrics: Option<std::path::PathBuf>,
 
     /// The word that bearers start with: 3 to 16 of a-z and 0-9
     #[arg(

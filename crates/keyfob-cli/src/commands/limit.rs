@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use keyfob::limit::LimitStore;
 use keyfob::{
-    LeasedLimits, LimitBy, LimitPolicy, LimitRequest, LimitVerdict, Limiter, Limits, Namespace,
-    Standing, Ttl,
+    LeasedLimits, LimitBy, LimitPolicy, LimitRequest, LimitVerdict, Limiter, Limits, Metrics,
+    Namespace, Standing, Ttl,
 };
 use serde::Serialize;
 
@@ -71,10 +71,11 @@ async fn test(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let store = match args.lease {
-        Some(lease) => Arc::new(LeasedLimits::over(store, lease)?),
+        Some(lease) => Arc::new(LeasedLimits::over(store, lease)?.metrics(Metrics::global())),
         None => store,
     };
     let limiter = Limiter::new(Limits::over(store).policy(policy)?, namespace);
+    let limiter = limiter.metrics(&Metrics::global());
     let request = request(&args.policy.counted).cost(args.cost);
     let (mut refused, mut rows) = (0, Vec::new());
     for call in 1..=args.times {

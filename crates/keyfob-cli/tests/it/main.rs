@@ -14,6 +14,7 @@ mod keys;
 mod life;
 mod limit;
 mod many;
+mod metrics;
 mod refreshing;
 mod revoking;
 mod secrets;

@@ -1,0 +1,37 @@
+//! What a command counted, written to a file.
+
+use crate::harness::Keyfob;
+
+#[test]
+fn what_was_counted_is_written_when_a_command_is_done() {
+    let keyfob = Keyfob::new();
+    keyfob.run(&["issue", "--subject", "user123", "--metrics", "keyfob.prom"]).exits(0);
+    let text = std::fs::read_to_string(keyfob.home().join("keyfob.prom")).unwrap();
+    let has = |line: &str| text.lines().any(|there| there == line);
+    assert!(has("# TYPE keyfob_tokens_issued_total counter"), "{text}");
+    assert!(has("keyfob_tokens_issued_total{kind=\"access\"} 1"), "{text}");
+    assert!(has("keyfob_store_calls_total{verb=\"insert\",outcome=\"ok\"} 1"), "{text}");
+    assert!(has("keyfob_store_call_seconds_count{verb=\"insert\"} 1"), "{text}");
+    assert!(text.contains("keyfob_store_call_seconds_bucket{verb=\"insert\",le=\"0.005\"}"));
+    assert!(!text.contains("user123"));
+    let files = std::fs::read_dir(keyfob.home()).unwrap().map(|file| file.unwrap().file_name());
+    assert!(files.into_iter().all(|file| !file.to_string_lossy().contains("unfinished")));
+}
+
+#[test]
+fn a_command_that_fails_writes_what_it_counted_too() {
+    let keyfob = Keyfob::new();
+    keyfob.issue(&["--subject", "user123"]);
+    keyfob.feed(&["validate", "--metrics", "keyfob.prom"], b"no bearer").exits(1);
+    let text = std::fs::read_to_string(keyfob.home().join("keyfob.prom")).unwrap();
+    let malformed = "keyfob_validations_total{outcome=\"token_malformed\",kind=\"unknown\"} 1";
+    assert!(text.lines().any(|line| line == malformed), "{text}");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_an_error_after_the_work_is_done() {
+    let keyfob = Keyfob::new();
+    let failed = keyfob.run(&["issue", "--metrics", "nowhere/keyfob.prom"]);
+    let failed = failed.exits(1).says("metrics_unwritten");
+    assert!(failed.stdout.contains("fob_at_"), "the bearer was told: {failed:?}");
+}
