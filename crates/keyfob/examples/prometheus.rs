@@ -3,6 +3,8 @@
 //!
 //! `cargo run -p keyfob --example prometheus`
 
+#![expect(clippy::print_stdout, reason = "that is what it is for")]
+
 use std::sync::Arc;
 
 use keyfob::{Grant, Kind, MemoryStore, Metrics, TokenManager, ValidationChain, Why};

@@ -1,4 +1,4 @@
-//! Metrics: what there is to count, as handles of the [`metrics`](::metrics) facade, so that
+//! Metrics: what there is to count, as handles of the [`metrics`](https://docs.rs/metrics) facade, so that
 //! whoever embeds keyfob chooses where they go.
 //!
 //! | module | what |
