@@ -99,6 +99,8 @@ pub(crate) fn of(id: &str) -> Option<Target> {
         "R6" => Target::ratio_at_most(1.5),
         "E1" => Target::ratio_at_least(1.0),
         "E2" => Target::ratio_at_least(0.8),
+        // Nanoseconds.
+        "S1" => Target::value_at_most(1_000.0),
         "X1" => Target::value_at_most(200.0),
         _ => return None,
     })
