@@ -119,7 +119,8 @@ impl Families {
         let events = [(); 2].map(|()| self.bare.drawn(self.bare.sizes.event));
         let mut id = [0; 10];
         self.bare.dice.fill(&mut id);
-        let expire = 1_900_000_000_000 + generation * 1_000;
+        // Keys of indexes live in coarse steps, so that few rotations raise them.
+        let expire = 1_900_000_000_000 + (generation * 1_000).next_multiple_of(1 << 18);
         let score = (expire / 1000 - 1_735_689_600).to_string();
         let expire = expire.to_string();
 
