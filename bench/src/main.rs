@@ -5,6 +5,7 @@
 //! | `validate` | validation from the cache, against the straightest code that does the same |
 //! | `stores` | what the stores cost, against the barest use of what lies under them |
 //! | `memory` | what a token takes |
+//! | `sealing` | what it costs to seal what a store holds |
 //! | `revocation` | how soon a revocation is felt in another process |
 //! | `scale` | what each verb costs as tokens grow |
 //! | `peers` | what else a user might pick |
@@ -23,6 +24,7 @@ mod population;
 mod report;
 mod revocation;
 mod scale;
+mod sealing;
 mod server;
 mod size;
 mod stores;
@@ -38,13 +40,14 @@ use report::{Report, progress};
 use size::Size;
 
 const USAGE: &str = "\
-usage: keyfob-bench [validate|stores|memory|revocation|scale|peers ...] [--json] [--quick]
+usage: keyfob-bench [validate|stores|sealing|memory|revocation|scale|peers ...] [--json] [--quick]
 
   without a name every group is run, which takes about ten minutes
   --json    prints the results for machines
   --quick   a smoke of a minute: smaller, and its figures mean little";
 
-const GROUPS: [&str; 6] = ["peers", "validate", "stores", "revocation", "scale", "memory"];
+const GROUPS: [&str; 7] =
+    ["peers", "validate", "stores", "sealing", "revocation", "scale", "memory"];
 
 fn main() -> ExitCode {
     match run() {
@@ -113,6 +116,7 @@ fn group(
         "peers" => peers::measure(report, runtime, size),
         "validate" => validate::measure(report, runtime, size),
         "stores" => stores::measure(report, runtime, size),
+        "sealing" => sealing::measure(report, runtime, size),
         "revocation" => revocation::measure(report, runtime, size),
         "scale" => scale::measure(report, runtime, size, fleet),
         "memory" => memory::measure(report, runtime, size, fleet),

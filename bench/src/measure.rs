@@ -36,6 +36,11 @@ impl Series {
         Self::of(self.0.iter().zip(&other.0).map(|(this, other)| this / other))
     }
 
+    /// Round by round, this less another.
+    pub(crate) fn minus(&self, other: &Self) -> Self {
+        Self::of(self.0.iter().zip(&other.0).map(|(this, other)| this - other))
+    }
+
     pub(crate) fn map(&self, change: impl Fn(f64) -> f64) -> Self {
         Self::of(self.0.iter().map(|value| change(*value)))
     }

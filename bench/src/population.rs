@@ -12,12 +12,21 @@ const PER_SUBJECT: u64 = 5;
 
 /// A token that is listed under subject, client, tag and label.
 pub(crate) fn indexed(number: u64) -> Grant {
+    described(Kind::Access, number)
+}
+
+/// The same for a refresh token.
+pub(crate) fn rotating(number: u64) -> Grant {
+    described(Kind::Refresh, number)
+}
+
+fn described(kind: Kind, number: u64) -> Grant {
     let environment = match number % 10 {
         0 => "dev",
         1..=3 => "stage",
         _ => "prod",
     };
-    Grant::new(Kind::Access)
+    Grant::new(kind)
         .subject(subject(number))
         .client(format!("client-{:02}", number * 7 % 50))
         .audience("api.example")

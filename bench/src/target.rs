@@ -95,10 +95,12 @@ pub(crate) fn of(id: &str) -> Option<Target> {
         "V6" => Target::value_at_most(30.0),
         "R1" | "R2" => Target::ratio_at_most(1.25).excellent(1.1),
         "R3" => Target::value_at_most(600.0).excellent(520.0),
-        "R4" => Target::ratio_at_least(0.8),
+        "R4" | "R5" => Target::ratio_at_least(0.8),
         "R6" => Target::ratio_at_most(1.5),
         "E1" => Target::ratio_at_least(1.0),
         "E2" => Target::ratio_at_least(0.8),
+        // Nanoseconds.
+        "S1" => Target::value_at_most(1_000.0),
         "X1" => Target::value_at_most(200.0),
         _ => return None,
     })

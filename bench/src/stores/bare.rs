@@ -6,6 +6,10 @@
 //! same runtime: a server that waits longer between two commands works longer on each, so the pace
 //! has to be the same. Many at a time they go by the plainest client there is.
 
+mod rotation;
+
+pub(super) use rotation::Families;
+
 use std::collections::HashMap;
 
 use anyhow::{Context, Result};
@@ -38,6 +42,8 @@ const REVOKE: &str = "local K, A, c = KEYS, ARGV, redis.call \
 /// How many entries a chunk of an index takes: as many as a leaf of keyfob's.
 const CHUNK: u64 = 104;
 const LANES: u64 = 64;
+/// How many tokens a subject has.
+const PER_SUBJECT: u64 = 5;
 /// How many events a lane keeps.
 const CAP: &[u8] = b"1024";
 
@@ -101,16 +107,29 @@ impl Commands {
 
 impl Bare {
     pub(super) fn new(server: &Server, runtime: &Runtime, sizes: Sizes) -> Result<Self> {
-        let mut client = server.client()?;
+        let client = server.client()?;
         let library = redis::Client::open(format!("redis://127.0.0.1:{}", server.port()))?;
         let library = runtime.block_on(library.get_multiplexed_async_connection())?;
-        let mut load = |script: &str| {
-            let digest = client.ask(&[b"SCRIPT", b"LOAD", script.as_bytes()])?;
-            String::from_utf8(digest).context("a digest is text")
-        };
-        let (load, insert, revoke) = (load(LOAD)?, load(INSERT)?, load(REVOKE)?);
         let (dice, number, entries) = (Dice::new(7), 0, HashMap::new());
-        Ok(Self { client, library, load, insert, revoke, sizes, dice, number, entries })
+        let [load, insert, revoke] = [(); 3].map(|()| String::new());
+        let mut bare = Self { client, library, load, insert, revoke, sizes, dice, number, entries };
+        bare.load = bare.script(LOAD)?;
+        bare.insert = bare.script(INSERT)?;
+        bare.revoke = bare.script(REVOKE)?;
+        Ok(bare)
+    }
+
+    /// Loads a script; its digest.
+    fn script(&mut self, text: &str) -> Result<String> {
+        let digest = self.client.ask(&[b"SCRIPT", b"LOAD", text.as_bytes()])?;
+        String::from_utf8(digest).context("a digest is text")
+    }
+
+    /// So many bytes that mean nothing.
+    fn drawn(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.dice.fill(&mut bytes);
+        bytes
     }
 
     /// Sends commands, so many at a time.
@@ -184,48 +203,22 @@ impl Bare {
     fn insert_one(&mut self, commands: &mut Commands) -> Written {
         let number = self.number;
         self.number += 1;
-        let subject = number / 5;
-        let lane = subject.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 & (LANES - 1);
+        let lane = lane_of_subject(number / PER_SUBJECT);
         let mut id = [0; 10];
         self.dice.fill(&mut id);
         id[..5].copy_from_slice(&(number / 400 + 0x1a_0000_0000).to_be_bytes()[3..]);
-        let mut record = vec![0; self.sizes.record];
-        self.dice.fill(&mut record);
-        let mut event = vec![0; self.sizes.event];
-        self.dice.fill(&mut event);
+        let record = self.drawn(self.sizes.record);
+        let event = self.drawn(self.sizes.event);
         let life = 30 * 24 + number * 13 % (15 * 24);
         let expire = (1_900_000_000_000 + life * 3_600_000).to_string();
         let score = (1_900_000_000 - 1_735_689_600 + life * 3600).to_string();
 
-        let values = [
-            (b's', subject, false),
-            (b'c', number * 7 % 50, true),
-            (b't', number % 5, true),
-            (b'l', [0, 1, 1, 1, 2, 2, 2, 2, 2, 2][(number % 10) as usize], true),
-            (b'a', 0, true),
-        ];
-        let (mut keys, mut raises) = (Vec::new(), Vec::new());
-        keys.push(key(b'r', lane, &id));
-        keys.push(key(b'e', lane, b""));
-        for (field, value, is_broad) in values {
-            let mut name = vec![field];
-            if field != b'a' {
-                name.extend_from_slice(&value.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
-            }
-            if is_broad {
-                name.push(b'k');
-            }
-            let head = key(b'i', lane, &name);
-            let entries = self.entries.entry(head.clone()).or_default();
-            let (chunk, is_first) = (*entries / CHUNK, entries.is_multiple_of(CHUNK));
-            *entries += 1;
-            let mut name = head;
-            if chunk > 0 {
-                name.extend_from_slice(&[0; 2]);
-                name.extend_from_slice(&chunk.to_be_bytes());
-            }
-            keys.push(name);
-            raises.push(if is_first { b"NX".as_slice() } else { b"GT" });
+        let mut keys = vec![key(b'r', lane, &id), key(b'e', lane, b"")];
+        let mut raises = Vec::new();
+        for value in terms(number) {
+            let (leaf, raise) = self.leaf(lane, value);
+            keys.push(leaf);
+            raises.push(raise);
         }
         let count = keys.len().to_string();
         let mut parts: Vec<&[u8]> = vec![b"EVALSHA", self.insert.as_bytes(), count.as_bytes()];
@@ -237,12 +230,31 @@ impl Bare {
         Written { lane, id }
     }
 
+    /// The leaf that takes the next entry under a term, and how its time to live is raised.
+    fn leaf(&mut self, lane: u64, (field, value, is_broad): Value) -> (Vec<u8>, &'static [u8]) {
+        let mut name = vec![field];
+        if field != b'a' {
+            name.extend_from_slice(&value.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        }
+        if is_broad {
+            name.push(b'k');
+        }
+        let mut leaf = key(b'i', lane, &name);
+        let entries = self.entries.entry(leaf.clone()).or_default();
+        let (chunk, is_first) = (*entries / CHUNK, entries.is_multiple_of(CHUNK));
+        *entries += 1;
+        if chunk > 0 {
+            leaf.extend_from_slice(&[0; 2]);
+            leaf.extend_from_slice(&chunk.to_be_bytes());
+        }
+        (leaf, if is_first { b"NX" } else { b"GT" })
+    }
+
     /// Revocations of records.
     pub(super) fn revokes(&mut self, records: &[Written]) -> Commands {
         let mut commands = Commands::default();
         for Written { lane, id } in records {
-            let mut drawn = vec![0; 15 + 8 + 28 + self.sizes.event];
-            self.dice.fill(&mut drawn);
+            let drawn = self.drawn(15 + 8 + 28 + self.sizes.event);
             let (tombstone, rest) = drawn.split_at(15);
             let (field, rest) = rest.split_at(8);
             let (epoch, event) = rest.split_at(28);
@@ -256,6 +268,24 @@ impl Bare {
         }
         commands
     }
+}
+
+/// A field, a value of it, and whether many have that value.
+type Value = (u8, u64, bool);
+
+/// What a token is listed under.
+fn terms(number: u64) -> [Value; 5] {
+    [
+        (b's', number / PER_SUBJECT, false),
+        (b'c', number * 7 % 50, true),
+        (b't', number % 5, true),
+        (b'l', [0, 1, 1, 1, 2, 2, 2, 2, 2, 2][(number % 10) as usize], true),
+        (b'a', 0, true),
+    ]
+}
+
+fn lane_of_subject(subject: u64) -> u64 {
+    subject.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 & (LANES - 1)
 }
 
 fn key(class: u8, lane: u64, rest: &[u8]) -> Vec<u8> {

@@ -5,6 +5,7 @@ mod bare;
 mod embedded;
 mod engine;
 mod redis;
+mod rotation;
 
 use anyhow::Result;
 use tokio::runtime::Runtime;
@@ -14,5 +15,6 @@ use crate::size::Size;
 
 pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
     redis::measure(report, runtime, size)?;
+    rotation::measure(report, runtime, size)?;
     embedded::measure(report, runtime, size)
 }

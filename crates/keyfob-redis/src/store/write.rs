@@ -33,10 +33,8 @@ impl Shared {
         if clash(&insert.records) {
             return Ok(Inserted::IdTaken);
         }
-        // A record that outlives the deadline remembers its operation itself.
-        let outlives =
-            |record: &NewRecord| record.keep_until > operation.deadline + Ttl::from_secs(60);
-        let remember = u64::from(!insert.records.iter().any(outlives));
+        let remembers = |record: &NewRecord| remembers(record, operation);
+        let remember = u64::from(!insert.records.iter().any(remembers));
         let mut names = vec![
             self.keys.lane(lane),
             self.keys.events(lane),
@@ -87,6 +85,8 @@ impl Shared {
         args.push((replace.added_terms.len() as u64).into());
         args.push(broad.into());
         args.push((replace.minted.len() as u64).into());
+        let first = replace.minted.first();
+        args.push(u64::from(!first.is_some_and(|first| remembers(first, operation))).into());
         self.describe(&replace.minted, operation, &mut names, &mut args);
         let call = Call::new(&self.scripts.replace, names, args);
         let reply = self.net.run(self.keys.slot(lane), &call).await;
@@ -197,6 +197,12 @@ impl Shared {
 fn coarse(keep: u64, life: u64) -> u64 {
     let step = 1 << (life / 16).checked_ilog2().unwrap_or(0);
     keep.next_multiple_of(step)
+}
+
+/// Whether a new record outlives the deadline of its operation, and so remembers it for as long as it
+/// may be sent again.
+fn remembers(record: &NewRecord, operation: Operation) -> bool {
+    record.keep_until > operation.deadline + Ttl::from_secs(60)
 }
 
 /// Whether two of the records would have one key. A script that found out only while it stores them

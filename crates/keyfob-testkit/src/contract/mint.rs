@@ -51,14 +51,16 @@ pub async fn a_taken_id_changes_nothing(scene: Scene) {
         let fits = NewRecord { terms: vec![tag], ..scene.record(lane) };
         let fitting = fits.id;
         let clash = NewRecord { id: taken, terms: vec![tag], ..scene.record(lane) };
-        let replace = Replace {
-            added_terms: vec![tag],
-            minted: vec![fits, clash],
-            events: texts(&["rotated"]),
-            ..scene.replacement(parent.id, RecordVersion(1), b"two")
-        };
-        let replaced = scene.store().replace(scene.operation(), replace).await;
-        assert_eq!(replaced.expect("an answer"), Replaced::IdTaken, "{taken} is taken");
+        for minted in [vec![clash.clone()], vec![fits, clash]] {
+            let replace = Replace {
+                added_terms: vec![tag],
+                minted,
+                events: texts(&["rotated"]),
+                ..scene.replacement(parent.id, RecordVersion(1), b"two")
+            };
+            let replaced = scene.store().replace(scene.operation(), replace).await;
+            assert_eq!(replaced.expect("an answer"), Replaced::IdTaken, "{taken} is taken");
+        }
         assert!(scene.load(fitting).await.is_none(), "the other mint was not stored either");
     }
     let loaded = scene.loaded(parent.id).await;
@@ -69,23 +71,29 @@ pub async fn a_taken_id_changes_nothing(scene: Scene) {
     assert_eq!(scene.events().await, texts(&[]), "nothing happened");
 }
 
-/// An epoch that covers what is to be minted ends the step, though the parent is clear.
+/// An epoch that covers what is to be minted ends the step, though the parent is clear: because it
+/// does not answer to the epoch, or because it was stored later.
 pub async fn a_covered_mint_is_never_stored(scene: Scene) {
     let lane = scene.lane(0);
     let client = scene.client_epoch("client");
-    let parent = scene.record(lane);
-    let seen = scene.insert(parent.clone()).await;
-    scene.advance(EpochScope::EveryLane(client)).await;
     let epochs = Epochs { client: Some(client), ..Epochs::default() };
-    let minted = NewRecord { epochs, stamp: StampRule::Seen(seen), ..scene.record(lane) };
-    let mint = minted.id;
-    let replace =
-        Replace { minted: vec![minted], ..scene.replacement(parent.id, RecordVersion(1), b"two") };
-    let replaced = scene.store().replace(scene.operation(), replace).await.expect("an answer");
-    assert_eq!(replaced, Replaced::Ended, "what the mint rests on was revoked");
-    assert!(scene.load(mint).await.is_none(), "it was not stored");
-    let loaded = scene.loaded(parent.id).await;
-    assert_eq!((loaded.version, loaded.body), (RecordVersion(1), parent.body), "it stays");
+    let (other, later) = (scene.record(lane), scene.record(lane));
+    let later = NewRecord { epochs: epochs.clone(), ..later };
+    let seen = scene.insert(other.clone()).await;
+    scene.advance(EpochScope::EveryLane(client)).await;
+    scene.insert(later.clone()).await;
+    for parent in [other, later] {
+        let (epochs, stamp) = (epochs.clone(), StampRule::Seen(seen));
+        let minted = NewRecord { epochs, stamp, ..scene.record(lane) };
+        let mint = minted.id;
+        let replacement = scene.replacement(parent.id, RecordVersion(1), b"two");
+        let replace = Replace { minted: vec![minted], ..replacement };
+        let replaced = scene.store().replace(scene.operation(), replace).await.expect("an answer");
+        assert_eq!(replaced, Replaced::Ended, "what the mint rests on was revoked");
+        assert!(scene.load(mint).await.is_none(), "it was not stored");
+        let loaded = scene.loaded(parent.id).await;
+        assert_eq!((loaded.version, loaded.body), (RecordVersion(1), parent.body), "it stays");
+    }
 }
 
 /// Of replacements with mints and a revocation that cascades, whatever the order, no descendant

@@ -12,23 +12,28 @@
 //! AES-GCM is broken when one key meets one nonce twice. With random nonces of 96 bits a key is
 //! worn out after 2³² messages, which a busy store writes in days. So a ring's key never encrypts
 //! anything. From it, by HMAC-SHA256, a subkey is derived for each sealing, of what the bytes are
-//! about and of 128 random bits, the **salt**. A subkey seals once; its nonce is constant.
+//! about and of 128 bits that nothing else has, the **salt**. A subkey seals once; its nonce is
+//! constant.
 //!
-//! Two sealings share a subkey only if they are about the same thing and draw the same salt. Of the
-//! versions of one record there are at most 2³², so the chance is below 2⁻⁶⁵; of all the events that
-//! a lane will ever see, say 2⁴⁰, it is below 2⁻⁴⁹. A machine that is cloned with its generator, and
-//! so draws the same salts, would have to write about the same thing at the same step as well; ids
-//! are random too.
+//! Two sealings share a subkey only if they are about the same thing and have the same salt. A salt
+//! is drawn, or a digest of what never comes twice: see `salts`. Of the versions of one record there
+//! are at most 2³², so the chance that two agree is below 2⁻⁶⁵; of all the events that a lane will
+//! ever see, say 2⁴⁰, it is below 2⁻⁴⁹. A machine that is cloned with its generator, and so has the
+//! same salts, would have to write about the same thing at the same step as well; ids are random
+//! too.
 //!
 //! All that is in the head, and all that the bytes are about, is bound twice: into the subkey and as
 //! associated data. What was moved, swapped, cut or changed does not open.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::hmac;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
 
 use super::KeyNumber;
 use super::about::{CONTEXT, Context};
 use super::secret::Secret;
+use crate::digest;
 
 /// The first byte of what is sealed. What is not sealed begins with a low number, and not with one
 /// that differs from this by a single bit.
@@ -43,7 +48,7 @@ const TAG: usize = 16;
 const ONLY_NONCE: [u8; 12] = [0; 12];
 
 /// A key of the ring, ready to derive from.
-pub(super) struct Cipher(hmac::Key);
+pub(super) struct Cipher(Hmac<Sha256>);
 
 /// The bytes are not what was sealed, or not about this.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,7 +77,7 @@ pub(crate) fn is_sealed(bytes: &[u8]) -> bool {
 
 impl Cipher {
     pub(super) fn new(secret: &Secret) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))
+        Self(digest::keyed(secret.as_bytes()))
     }
 
     pub(super) fn seal(
@@ -123,8 +128,10 @@ impl Cipher {
         let (of_head, of_context) = bound.split_at_mut(HEAD);
         of_head.copy_from_slice(head);
         of_context.copy_from_slice(context);
-        let derived = hmac::sign(&self.0, &bound);
-        let key = UnboundKey::new(&AES_256_GCM, derived.as_ref()).map_err(|_| NotOpened)?;
+        let mut mac = self.0.clone();
+        mac.update(&bound);
+        let derived = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
+        let key = UnboundKey::new(&AES_256_GCM, &*derived).map_err(|_| NotOpened)?;
         Ok((LessSafeKey::new(key), bound))
     }
 }

@@ -32,6 +32,7 @@ mod integrity;
 mod number;
 mod provider;
 mod ring;
+mod salts;
 mod sealer;
 mod secret;
 mod store;

@@ -5,12 +5,12 @@ use std::fmt;
 
 use super::about::{About, Mark};
 use super::blind::Blind;
-use super::cipher::{self, Cipher, SALT};
+use super::cipher::{self, Cipher};
 use super::ring::{KeyRing, KeyState, SealingKey, TermKey};
+use super::salts::Salts;
 use super::{Integrity, KeyNumber};
 use crate::id::TokenId;
 use crate::namespace::{Namespace, Term};
-use crate::random::Random;
 use crate::store::StoreError;
 
 /// A ring at work in one namespace.
@@ -38,9 +38,6 @@ struct ReadyTerms {
     in_use: bool,
 }
 
-/// Salts for some sealings, drawn at once.
-pub(crate) struct Salts(Vec<u8>);
-
 /// Bytes that were opened, and the key that they were sealed under.
 #[derive(Debug)]
 pub(crate) struct Opened {
@@ -51,22 +48,6 @@ pub(crate) struct Opened {
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sealer").field("active", &self.active).finish_non_exhaustive()
-    }
-}
-
-impl Salts {
-    /// # Errors
-    /// When there is no randomness.
-    pub(crate) fn draw(count: usize, random: &dyn Random) -> Result<Self, StoreError> {
-        let mut salts = vec![0; SALT * count];
-        random.fill(&mut salts)?;
-        Ok(Self(salts))
-    }
-
-    fn next(&mut self) -> Option<[u8; SALT]> {
-        let salt = self.0.last_chunk::<SALT>().copied()?;
-        self.0.truncate(self.0.len() - SALT);
-        Some(salt)
     }
 }
 

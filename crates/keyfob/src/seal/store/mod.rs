@@ -11,7 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 
 use super::about::About;
-use super::sealer::{Salts, Sealer};
+use super::salts::{SaltSource, Salts};
+use super::sealer::Sealer;
 use super::{Integrity, KeyNumber, KeyRing, is_sealed};
 use crate::id::{Lane, TokenId};
 use crate::metrics::{Metrics, SealOperation};
@@ -41,6 +42,7 @@ pub struct SealedStore {
     inner: Arc<dyn Store>,
     sealer: RwLock<Arc<Sealer>>,
     random: Arc<dyn Random>,
+    salts: SaltSource,
     tally: Tally,
     metrics: Metrics,
 }
@@ -70,7 +72,14 @@ impl SealedStore {
     /// As [`SealedStore::new`], with salts from `random`. In production, leave that as it is.
     pub fn with(inner: Arc<dyn Store>, ring: &KeyRing, random: Arc<dyn Random>) -> Self {
         let sealer = RwLock::new(Arc::new(Sealer::new(ring, inner.namespace())));
-        Self { inner, sealer, random, tally: Tally::default(), metrics: Metrics::none() }
+        Self {
+            inner,
+            sealer,
+            random,
+            salts: SaltSource::default(),
+            tally: Tally::default(),
+            metrics: Metrics::none(),
+        }
     }
 
     /// Counts what is sealed and opened. A manager has its store count where it does itself.
@@ -104,9 +113,19 @@ impl SealedStore {
 
     pub(crate) fn salts(&self, count: usize) -> Result<Salts, StoreError> {
         let salts = Salts::draw(count, &*self.random)?;
+        self.count_sealed(count);
+        Ok(salts)
+    }
+
+    fn salts_of(&self, operation: Operation, count: usize) -> Result<Salts, StoreError> {
+        let salts = self.salts.of_operation(operation.id, count, &*self.random)?;
+        self.count_sealed(count);
+        Ok(salts)
+    }
+
+    fn count_sealed(&self, count: usize) {
         let sealed = self.metrics.handles.seal_operations.of(SealOperation::Sealed);
         sealed.increment(count as u64);
-        Ok(salts)
     }
 
     fn seal_records(
@@ -183,7 +202,7 @@ impl Store for SealedStore {
         mut insert: Insert,
     ) -> Result<Inserted, StoreError> {
         let sealer = self.sealer();
-        let mut salts = self.salts(insert.records.len() + insert.events.len())?;
+        let mut salts = self.salts_of(operation, insert.records.len() + insert.events.len())?;
         let lane = insert.records.first().map_or(Lane::default(), |first| first.id.lane());
         Self::seal_records(&sealer, &mut insert.records, &mut salts)?;
         Self::seal_entries(&sealer, &mut insert.events, About::Event(lane), &mut salts)?;
@@ -206,7 +225,8 @@ impl Store for SealedStore {
         mut replace: Replace,
     ) -> Result<Replaced, StoreError> {
         let sealer = self.sealer();
-        let mut salts = self.salts(1 + replace.minted.len() + replace.events.len())?;
+        let mut salts =
+            self.salts_of(operation, 1 + replace.minted.len() + replace.events.len())?;
         NewRecord::check_body(&replace.body)?;
         let form = self.form_of(&sealer, replace.id).await?;
         replace.body = sealer.seal_record(&replace.body, replace.id, form, &mut salts)?;
@@ -228,7 +248,8 @@ impl Store for SealedStore {
         let (sealer, id) = (self.sealer(), reseal.id);
         NewRecord::check_body(&reseal.body)?;
         let form = self.form_of(&sealer, id).await?;
-        reseal.body = sealer.seal_record(&reseal.body, id, form, &mut self.salts(1)?)?;
+        reseal.body =
+            sealer.seal_record(&reseal.body, id, form, &mut self.salts_of(operation, 1)?)?;
         reseal.key = sealer.active();
         blind(&sealer, &mut reseal.added_terms, form, id)?;
         blind(&sealer, &mut reseal.former_terms, form, id)?;
@@ -241,7 +262,7 @@ impl Store for SealedStore {
         mut revoke: Revoke,
     ) -> Result<Revoked, StoreError> {
         let (sealer, lane) = (self.sealer(), revoke.id.lane());
-        let mut salts = self.salts(1 + revoke.events.len())?;
+        let mut salts = self.salts_of(operation, 1 + revoke.events.len())?;
         Self::seal_note(&sealer, &mut revoke.note, About::Note(lane), &mut salts)?;
         Self::seal_entries(&sealer, &mut revoke.events, About::Event(lane), &mut salts)?;
         match self.inner.revoke(operation, revoke).await? {
@@ -259,7 +280,7 @@ impl Store for SealedStore {
         mut advance: Advance,
     ) -> Result<Advanced, StoreError> {
         let (sealer, scope) = (self.sealer(), advance.scope);
-        let mut salts = self.salts(1 + advance.events.len())?;
+        let mut salts = self.salts_of(operation, 1 + advance.events.len())?;
         Self::seal_note(&sealer, &mut advance.note, About::note_of(scope), &mut salts)?;
         let about = About::event_of(scope);
         Self::seal_entries(&sealer, &mut advance.events, about, &mut salts)?;
