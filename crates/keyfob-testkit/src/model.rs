@@ -341,7 +341,7 @@ impl Model {
 
     /// Notes uses.
     pub fn touch(&mut self, uses: &[LastUse], now: Timestamp) {
-        for LastUse { id, at } in uses {
+        for LastUse { id, at, .. } in uses {
             if self.live(*id, now).is_some()
                 && let Some(kept) = self.records.get_mut(&local_key(*id))
             {

@@ -178,6 +178,10 @@ impl Store for Spy {
         self.inner.latest(feed).await
     }
 
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+        self.inner.tallies().await
+    }
+
     fn watch(&self, watcher: &Arc<Watcher>) {
         if self.is_heard {
             self.inner.watch(watcher);

@@ -160,7 +160,7 @@ impl<'txn> Changes<'txn> {
     }
 
     pub(crate) fn touch(&mut self, uses: &[LastUse]) -> Result<(), Fault> {
-        for LastUse { id, at } in uses {
+        for LastUse { id, at, .. } in uses {
             let key = tables::record_key(*id);
             let row = self.records.get(key.as_slice())?;
             // One that cannot be read must not keep the others from being noted.

@@ -161,8 +161,7 @@ mod tests {
     use super::*;
 
     fn advanced(scope: EpochScope) -> Done {
-        let advance =
-            Advance { scope, at: Timestamp::from_millis(1), note: vec![], events: vec![] };
+        let advance = Advance::new(scope, Timestamp::from_millis(1));
         Done::Advanced(OperationId::from_bytes([1; 16]), advance)
     }
 

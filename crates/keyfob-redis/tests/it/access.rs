@@ -54,7 +54,7 @@ async fn a_user_with_only_what_is_needed_can_do_everything() {
         let at = now().saturating_sub(Ttl::from_secs(1 + n * 37 % 50));
         let lane = Lane::new((n % 2) as u16);
         let id = insert(&store, record(id_at(at, lane), Ttl::from_hours(1), vec![term])).await;
-        let touched = keyfob::store::LastUse { id, at: now() };
+        let touched = keyfob::store::LastUse::new(id, now());
         store.touch(&[touched]).await.unwrap();
         store.stamp(lane).await.unwrap();
     }
@@ -62,12 +62,7 @@ async fn a_user_with_only_what_is_needed_can_do_everything() {
     assert_eq!(newest.len(), 100);
     assert_eq!(list(&store, term, keyfob::store::Order::NextToExpire, 30).await.len(), 100);
     assert_eq!(store.count(term, None).await.unwrap(), 100);
-    let advance = keyfob::store::Advance {
-        scope: keyfob::store::EpochScope::All,
-        at: now(),
-        note: vec![],
-        events: vec![],
-    };
+    let advance = keyfob::store::Advance::new(keyfob::store::EpochScope::All, now());
     assert_eq!(store.advance(operation(), advance).await.unwrap().lanes, 2);
     let watcher = Watcher::new(store.namespace().lanes(), Ttl::from_secs(60));
     store.watch(&watcher);

@@ -182,6 +182,10 @@ impl Store for Faulty {
         self.inner.latest(feed).await
     }
 
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+        self.inner.tallies().await
+    }
+
     async fn report(&self) -> Result<StoreReport, StoreError> {
         self.inner.report().await
     }

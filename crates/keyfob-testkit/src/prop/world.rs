@@ -182,7 +182,8 @@ impl World {
         }
         let uses_left = new.uses.map(u32::from);
         let key = KeyNumber::BARE;
-        Ok(NewRecord { id, body, key, keep_until, uses_left, epochs, terms, stamp })
+        let counted = None;
+        Ok(NewRecord { id, body, key, keep_until, uses_left, epochs, terms, stamp, counted })
     }
 
     fn place(&self, lane: Lane) -> usize {
@@ -218,7 +219,8 @@ impl World {
                 let minted = self.records(of.lane, minted)?;
                 let (body, events) = (vec![*terms; usize::from(*terms)], self.event());
                 let key = KeyNumber::BARE;
-                let replace = Replace { id, read, body, key, added_terms, minted, events };
+                let ends_at = None;
+                let replace = Replace { id, read, body, key, added_terms, minted, ends_at, events };
                 self.write(Change::Replace(replace), *late).await?;
             }
             Step::Spend { of, late } => {
@@ -228,7 +230,7 @@ impl World {
                 let now = self.setup.now();
                 let at = |offset: u8| Timestamp::from_millis(now.as_millis() + u64::from(offset));
                 let uses = uses.iter().map(|(of, offset)| (self.id(*of), at(*offset)));
-                let uses: Vec<_> = uses.map(|(id, at)| LastUse { id, at }).collect();
+                let uses: Vec<_> = uses.map(|(id, at)| LastUse::new(id, at)).collect();
                 self.store().touch(&uses).await.map_err(unanswered)?;
                 self.model.touch(&uses, now);
             }
@@ -236,7 +238,7 @@ impl World {
                 let (id, at) = (self.id(*of), self.setup.now());
                 let cascade = cascade.then(|| self.store().namespace().ancestor_epoch(id));
                 let (note, events) = (note.clone(), self.event());
-                let revoke = Revoke { id, at, note, cascade, events };
+                let revoke = Revoke { note, cascade, events, ..Revoke::new(id, at) };
                 self.write(Change::Revoke(revoke), *late).await?;
             }
             Step::Advance { scope, note, late } => {
@@ -255,7 +257,7 @@ impl World {
                     Scope::All => EpochScope::All,
                 };
                 let (at, note, events) = (self.setup.now(), note.clone(), self.event());
-                let advance = Advance { scope, at, note, events };
+                let advance = Advance { note, events, ..Advance::new(scope, at) };
                 self.write(Change::Advance(advance), *late).await?;
             }
             Step::Stamp { lane } => {

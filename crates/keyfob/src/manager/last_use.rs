@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct LastUses {
     precision: Ttl,
-    waiting: Mutex<HashMap<TokenId, Timestamp>>,
+    waiting: Mutex<HashMap<TokenId, LastUse>>,
     /// Held while they are written, so that whoever shuts down waits for a write under way.
     writing: tokio::sync::Mutex<()>,
     background: Background,
@@ -76,18 +76,21 @@ impl LastUses {
     }
 
     /// Puts a use where the background task finds it; `false` if there is no room.
-    fn put(&self, id: TokenId, at: Timestamp) -> bool {
+    fn put(&self, last: LastUse) -> bool {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() >= MOST_WAITING && !waiting.contains_key(&id) {
+        if waiting.len() >= MOST_WAITING && !waiting.contains_key(&last.id) {
             return false;
         }
-        waiting.entry(id).and_modify(|known| *known = at.max(*known)).or_insert(at);
+        let known = waiting.entry(last.id).or_insert(last);
+        if known.at < last.at {
+            *known = last;
+        }
         true
     }
 
     fn take(&self) -> Vec<LastUse> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.drain().map(|(id, at)| LastUse { id, at }).collect()
+        waiting.drain().map(|(_, last)| last).collect()
     }
 }
 
@@ -112,25 +115,20 @@ impl TokenManager {
         if token.state(now) != TokenState::Active && token.uses_left != Some(0) {
             return Ok(());
         }
+        // Only a token that may not idle for ever ends later for being used.
+        let ends_at = token.idle_timeout.and_then(|_| token.ends_after(now));
+        let last = LastUse { id: token.id, at: now, ends_at };
         match self.inner.last_use.due(token, now) {
             Due::No => Ok(()),
-            Due::Later => self.put_use(token.id, now).await,
-            Due::Now => Ok(self.inner.store.touch(&[LastUse { id: token.id, at: now }]).await?),
-        }
-    }
-
-    async fn put_use(&self, id: TokenId, at: Timestamp) -> Result<(), Error> {
-        if self.note_use(id, at) {
-            Ok(())
-        } else {
-            Ok(self.inner.store.touch(&[LastUse { id, at }]).await?)
+            Due::Later if self.note_use(last) => Ok(()),
+            Due::Later | Due::Now => Ok(self.inner.store.touch(&[last]).await?),
         }
     }
 
     /// Has a use written in the background; `false` if there is no room.
-    pub(super) fn note_use(&self, id: TokenId, at: Timestamp) -> bool {
+    pub(super) fn note_use(&self, last: LastUse) -> bool {
         let uses = &self.inner.last_use;
-        let has_room = uses.put(id, at);
+        let has_room = uses.put(last);
         uses.background.ensure(&self.inner, PAUSE, |inner| Box::pin(inner.flush_last_uses()));
         has_room
     }
@@ -144,9 +142,9 @@ impl Inner {
             if let Err(error) = self.store.touch(together).await {
                 let left = uses.get(place * TOGETHER..).unwrap_or_default();
                 tracing::warn!(%error, waiting = left.len(), "last uses wait for the store");
-                for LastUse { id, at } in left {
+                for last in left {
                     // Without room, the next use of the token will be written.
-                    self.last_use.put(*id, *at);
+                    self.last_use.put(*last);
                 }
                 break;
             }

@@ -133,6 +133,11 @@ impl Store for Interleaved {
         self.inner.latest(feed).await
     }
 
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+        self.let_others_go().await;
+        self.inner.tallies().await
+    }
+
     fn watch(&self, watcher: &Arc<Watcher>) {
         self.inner.watch(watcher);
     }

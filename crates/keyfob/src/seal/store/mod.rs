@@ -157,6 +157,11 @@ fn blind(
     Ok(())
 }
 
+/// Terms in each form that records may be listed under.
+fn in_every_form(sealer: &Sealer, terms: &[Term]) -> Vec<Term> {
+    terms.iter().flat_map(|term| sealer.forms(*term)).collect()
+}
+
 #[async_trait]
 impl Store for SealedStore {
     fn namespace(&self) -> &Namespace {
@@ -245,6 +250,7 @@ impl Store for SealedStore {
         let (sealer, lane) = (self.sealer(), revoke.id.lane());
         let mut salts = self.salts(1 + revoke.events.len())?;
         Self::seal_note(&sealer, &mut revoke.note, About::Note(lane), &mut salts)?;
+        revoke.listed = in_every_form(&sealer, &revoke.listed);
         Self::seal_entries(&sealer, &mut revoke.events, About::Event(lane), &mut salts)?;
         match self.inner.revoke(operation, revoke).await? {
             Revoked::Before(mut mark) => {
@@ -263,6 +269,7 @@ impl Store for SealedStore {
         let (sealer, scope) = (self.sealer(), advance.scope);
         let mut salts = self.salts(1 + advance.events.len())?;
         Self::seal_note(&sealer, &mut advance.note, About::note_of(scope), &mut salts)?;
+        advance.listed = in_every_form(&sealer, &advance.listed);
         let about = About::event_of(scope);
         Self::seal_entries(&sealer, &mut advance.events, about, &mut salts)?;
         self.inner.advance(operation, advance).await
@@ -321,6 +328,11 @@ impl Store for SealedStore {
 
     async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
         self.inner.latest(feed).await
+    }
+
+    /// Kinds, digests and numbers: nothing of it is sealed.
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+        self.inner.tallies().await
     }
 
     fn watch(&self, watcher: &Arc<Watcher>) {
