@@ -249,8 +249,7 @@ impl LastUse {
 impl Revoke {
     /// The plainest: of this record alone, without a note or an event.
     pub const fn new(id: TokenId, at: Timestamp) -> Self {
-        let (listed, events) = (Vec::new(), Vec::new());
-        Self { id, at, note: Vec::new(), cascade: None, listed, events }
+        Self { id, at, note: Vec::new(), cascade: None, listed: Vec::new(), events: Vec::new() }
     }
 
     /// The most bytes that a note may have.

@@ -41,12 +41,12 @@ pub struct SealedStore {
     inner: Arc<dyn Store>,
     sealer: RwLock<Arc<Sealer>>,
     random: Arc<dyn Random>,
-    tally: Tally,
+    met: Met,
 }
 
 /// What was met since the store was opened.
 #[derive(Debug, Default)]
-struct Tally {
+struct Met {
     bare: AtomicU64,
     untrue: AtomicU64,
 }
@@ -69,7 +69,7 @@ impl SealedStore {
     /// As [`SealedStore::new`], with salts from `random`. In production, leave that as it is.
     pub fn with(inner: Arc<dyn Store>, ring: &KeyRing, random: Arc<dyn Random>) -> Self {
         let sealer = RwLock::new(Arc::new(Sealer::new(ring, inner.namespace())));
-        Self { inner, sealer, random, tally: Tally::default() }
+        Self { inner, sealer, random, met: Met::default() }
     }
 
     /// Goes on with another ring: what is under way ends under the one that it began with.
@@ -80,12 +80,12 @@ impl SealedStore {
 
     /// How many records and entries were read that are not sealed, since this was made.
     pub fn bare_read(&self) -> u64 {
-        self.tally.bare.load(Ordering::Relaxed)
+        self.met.bare.load(Ordering::Relaxed)
     }
 
     /// How many records and entries were refused because they did not open, since this was made.
     pub fn refused(&self) -> u64 {
-        self.tally.untrue.load(Ordering::Relaxed)
+        self.met.untrue.load(Ordering::Relaxed)
     }
 
     /// The store below, whose contents are sealed.

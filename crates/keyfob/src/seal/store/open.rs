@@ -142,8 +142,8 @@ impl SealedStore {
     ) -> Result<crate::seal::sealer::Opened, Integrity> {
         let opened = sealer.open(stored, about);
         match &opened {
-            Err(_) => count(&self.tally.untrue),
-            Ok(_) if !is_sealed(stored) => count(&self.tally.bare),
+            Err(_) => count(&self.met.untrue),
+            Ok(_) if !is_sealed(stored) => count(&self.met.bare),
             Ok(_) => {}
         }
         opened

@@ -78,8 +78,52 @@ impl Counted {
 }
 
 impl Place {
+    /// How many bytes a place has.
+    pub const BYTES: usize = 1 + 2 * Span::BYTES;
+
+    /// Its bytes, of which the first is never nought: its kind, the span of its end, and that of its
+    /// beginning, or noughts.
+    pub fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        let spans = self.spans().flat_map(Span::to_bytes);
+        let all = std::iter::once(1 + self.kind as u8).chain(spans);
+        bytes.iter_mut().zip(all).for_each(|(byte, value)| *byte = value);
+        bytes
+    }
+
+    /// The place with these bytes; `None` if there is no such.
+    pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
+        let (kind, spans) = bytes.split_first()?;
+        let kind = Kind::ALL.get(usize::from(kind.checked_sub(1)?))?;
+        let (end, start) = spans.split_first_chunk()?;
+        let start: &[u8; Span::BYTES] = start.first_chunk()?;
+        let start = if *start == [0; Span::BYTES] { None } else { Some(Span::from_bytes(*start)?) };
+        Some(Self { kind: *kind, end: Span::from_bytes(*end)?, start })
+    }
+
     /// The spans that it is counted in.
     pub fn spans(&self) -> impl Iterator<Item = Span> + use<> {
         std::iter::once(self.end).chain(self.start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Ttl;
+
+    #[test]
+    fn a_place_reads_back_and_noughts_are_none() {
+        let now = Timestamp::from_millis(1_795_000_000_000);
+        for kind in Kind::ALL {
+            for starts_at in [None, Some(now + Ttl::from_secs(3))] {
+                let counted = Counted { kind, starts_at, ends_at: now + Ttl::from_days(30) };
+                let place = counted.place(now);
+                assert_eq!(place.start.is_some(), starts_at.is_some());
+                assert_eq!(Place::from_bytes(&place.to_bytes()), Some(place));
+            }
+        }
+        assert_eq!(Place::from_bytes(&[0; Place::BYTES]), None);
+        assert_eq!(Place::from_bytes(&[u8::MAX; Place::BYTES]), None);
     }
 }
