@@ -1,6 +1,8 @@
--- New records. From K[k] on, for each: its key, the heads of its terms. From A[a] on, for each:
--- header up to the stamp, header and body after it, keep-until, score, expiry of the index keys,
--- the stamp that was seen or '', the epoch fields, the number of terms.
+-- New records. From K[k] on, for each: its key, the heads of its terms, the cells that it is counted
+-- in. From A[a] on, for each: header up to the stamp, header and body after it, keep-until, score,
+-- expiry of the index keys, the stamp that was seen or '', the epoch fields, the number of heads and
+-- cells together, the number of cells, the field that it is counted under, 1 if its uses are spent.
+local STRIDE = 11
 
 -- By how many milliseconds an id may lie in the future.
 local AHEAD = 10000
@@ -19,7 +21,7 @@ local function refusing()
         if sub(found, 23, 36) ~= sub(A[a + 1], 9, 22) then return { 'taken' } end
         again = again or string.format('%.0f', unpack_('>I8', found, 7))
       end
-      k, a = k + 1 + A[a + 7], a + 8
+      k, a = k + 1 + A[a + 7], a + STRIDE
     end
     if again then return { 'stored', again } end
     k, a = from_k, from_a
@@ -33,7 +35,7 @@ local function refusing()
       end
       local ahead = unpack_('>I5', sub(K[k], -10)) * 16 - now
       if ahead > AHEAD then return { 'ahead', ahead } end
-      k, a = k + 1 + A[a + 7], a + 8
+      k, a = k + 1 + A[a + 7], a + STRIDE
     end
   end
   return refusal
@@ -44,7 +46,8 @@ end
 local function store(k, a, count)
   local first
   for _ = 1, count do
-    local terms, keep, px = tonumber(A[a + 7]), A[a + 2], tonumber(A[a + 4])
+    local keys, cells = tonumber(A[a + 7]), tonumber(A[a + 8])
+    local terms, keep, px = keys - cells, A[a + 2], tonumber(A[a + 4])
     local stamp = tonumber(A[a + 5]) or sequence
     first = first or stamp
     if tonumber(keep) > now then
@@ -53,13 +56,17 @@ local function store(k, a, count)
       local id, score = sub(K[k], -10), A[a + 3]
       local late = unpack_('>I5', id) <= boundary
       for i = 1, terms do list(K[k + i], id, score, px, late) end
+      for i = terms + 1, keys do
+        add(K[k + i], 'i' .. A[a + 9], 1, id .. sub(A[a + 1], 17, 22))
+        if A[a + 10] == '1' then add(K[k + i], 'x' .. A[a + 9], 1) end
+      end
       if px > ends then
         ends = px
         c('PEXPIREAT', K[1], px, 'GT')
         c('HSET', K[1], 'x', A[a + 4])
       end
     end
-    k, a = k + 1 + terms, a + 8
+    k, a = k + 1 + keys, a + STRIDE
   end
   return first
 end
