@@ -107,7 +107,8 @@ impl Stats {
             if share == 0 {
                 continue;
             }
-            if share < WHOLE {
+            // A token that ends in the first moment of a span has ended then.
+            if tally.span.from() <= at {
                 unsure += tally.stored;
             }
             by_kind.entry(tally.kind).or_default().add(tally, share);
@@ -205,7 +206,7 @@ mod tests {
         let all = [tally(span, 10, 3, 2)];
         let counts = StateCounts { pending: 0, active: 5, revoked: 3, exhausted: 2 };
         assert_eq!(sessions(&all, NOW), (counts, 0));
-        assert_eq!(sessions(&all, span.from()), (counts, 0));
+        assert_eq!(sessions(&all, span.from()), (counts, 10), "in its first moment one may end");
         assert_eq!(sessions(&all, span.to()), (StateCounts::default(), 0));
         assert!(Stats::of(&all, span.to(), |_| None).by_client.is_empty());
     }

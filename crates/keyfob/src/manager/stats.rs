@@ -12,10 +12,13 @@ use crate::namespace::EpochField;
 use crate::stats::Stats;
 use crate::store::Tally;
 use crate::text::ClientId;
+use crate::time::Timestamp;
 
 /// How many clients are named at most: those with the most tokens.
 const NAMED: usize = 1_000;
 const AT_ONCE: usize = 64;
+/// How many tokens of a client are tried.
+const SAMPLES: usize = 3;
 
 impl TokenManager {
     /// How many tokens there are by kind, state and client, from counts that are kept as tokens are
@@ -47,28 +50,29 @@ impl TokenManager {
     /// # Errors
     /// [`Error::Store`].
     pub async fn stats(&self) -> Result<Stats, Error> {
-        let tallies = self.inner.store.tallies().await?;
+        let mut tallies = self.inner.store.tallies().await?;
+        let now = self.now();
+        tallies.retain(|tally| now < tally.span.to());
         let names = self.names(&tallies).await;
-        Ok(Stats::of(&tallies, self.now(), |field| names.get(&field).cloned()))
+        Ok(Stats::of(&tallies, now, |field| names.get(&field).cloned()))
     }
 
     /// The names of the clients that can be named.
     async fn names(&self, tallies: &[Tally]) -> HashMap<EpochField, ClientId> {
-        let mut clients: HashMap<EpochField, (u64, Vec<TokenId>)> = HashMap::new();
+        let mut clients: HashMap<EpochField, (u64, Vec<(Timestamp, TokenId)>)> = HashMap::new();
         for tally in tallies {
             let Some(field) = tally.client else { continue };
             let (stored, samples) = clients.entry(field).or_default();
             *stored += tally.stored;
-            samples.extend(tally.sample);
+            samples.extend(tally.sample.map(|id| (tally.span.from(), id)));
         }
         let mut clients: Vec<_> = clients.into_iter().collect();
         clients.sort_by_key(|(_, (stored, _))| std::cmp::Reverse(*stored));
         clients.truncate(NAMED);
         let named = stream::iter(clients).map(async |(field, (_, mut samples))| {
-            // The newest is the likeliest to be there.
+            // One that ends late is the likeliest to be there.
             samples.sort_unstable_by(|one, other| other.cmp(one));
-            samples.truncate(2);
-            for sample in samples {
+            for (_, sample) in samples.into_iter().take(SAMPLES) {
                 if let Some(name) = self.client_of(sample, field).await {
                     return Some((field, name));
                 }

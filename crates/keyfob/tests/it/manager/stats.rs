@@ -39,7 +39,7 @@ async fn whatever_happens_to_tokens_is_counted() {
     assert_eq!(sum(manager).await, [0, 6, 0, 0], "a replay mints nothing");
     let once = manager.issue(Grant::new(Kind::ApiKey).client("acme").uses(1)).await.unwrap();
     manager.validate_any(&once.bearer).await.unwrap();
-    let later = bench.clock_in(Ttl::from_hours(1));
+    let later = bench.clock_in(Ttl::from_mins(1));
     manager.issue(Grant::new(Kind::Access).client("acme").not_before(later)).await.unwrap();
     assert_eq!(sum(manager).await, [1, 6, 0, 1]);
 
@@ -287,14 +287,20 @@ async fn walk(manager: &TokenManager) -> Walked {
     }
 }
 
-async fn compare(manager: &TokenManager) -> Result<(), TestCaseError> {
+async fn compare(bench: &Bench) -> Result<(), TestCaseError> {
+    let (manager, namespace) = (&bench.manager, bench.store.namespace());
+    let clients = (0..3).map(|n| ClientId::new(format!("client {n}")).unwrap());
+    let clients: Vec<_> = clients.map(|id| (namespace.client_epoch(&id), id)).collect();
     let (stats, walked) = (manager.stats().await.unwrap(), walk(manager).await);
     let of_kinds = stats.by_kind.iter().map(|(kind, counts)| ((Some(*kind), None), *counts));
     let of_clients = stats.by_client.iter().map(|of| {
         let client = match &of.client {
             CountedClient::None => None,
             CountedClient::Known(client) => Some(client.clone()),
-            CountedClient::Unknown(field) => panic!("{field:?} has no name"),
+            // The sample may have been forgotten before the last of its span.
+            CountedClient::Unknown(field) => {
+                clients.iter().find(|(of, _)| of == field).map(|(_, client)| client.clone())
+            }
         };
         ((None, Some(client)), of.counts)
     });
@@ -316,7 +322,7 @@ async fn compare(manager: &TokenManager) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn counts_equal_a_walk_but_for_what_they_are_unsure_of(
@@ -327,7 +333,7 @@ proptest! {
             let (bench, mut world) = (bench(), World::default());
             for step in steps {
                 world.take(step, &bench).boxed_local().await;
-                compare(&bench.manager).await?;
+                compare(&bench).await?;
             }
             Ok::<_, TestCaseError>(())
         })?;
