@@ -32,6 +32,10 @@ enum Fault {
     ForgetsTheStamp,
     /// An earlier use wins over a later one.
     LastTouchWins,
+    /// What an epoch ends is not counted out.
+    CountsNobodyOut,
+    /// An end that moves does not take the count along.
+    CountsByTheFirstEnd,
     /// A cascade is left out where the token was revoked before.
     SkipsTheCascade,
 }
@@ -90,6 +94,9 @@ impl Store for Faulty {
         if self.has(Fault::LosesEvents) {
             replace.events.clear();
         }
+        if self.has(Fault::CountsByTheFirstEnd) {
+            replace.ends_at = None;
+        }
         self.inner.replace(self.operation(operation), replace).await
     }
 
@@ -136,6 +143,9 @@ impl Store for Faulty {
         mut advance: Advance,
     ) -> Result<Advanced, StoreError> {
         let mut lanes = None;
+        if self.has(Fault::CountsNobodyOut) {
+            advance.listed.clear();
+        }
         if let (Fault::AdvancesOneLane, EpochScope::EveryLane(field)) = (self.fault, advance.scope)
         {
             advance.scope = EpochScope::Lane(Lane::new(0), field);
@@ -227,4 +237,6 @@ found! {
     a_forgotten_stamp_is_found: ForgetsTheStamp;
     an_earlier_use_is_found: LastTouchWins;
     a_skipped_cascade_is_found: SkipsTheCascade;
+    a_count_that_lives_on_is_found: CountsNobodyOut;
+    a_count_that_stays_behind_is_found: CountsByTheFirstEnd;
 }
