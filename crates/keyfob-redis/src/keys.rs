@@ -10,7 +10,7 @@
 //! <ns>:e{tag}  <ns>:o{tag}           events, observations
 //! <ns>:c{tag}<span>                  what is counted in a span of time; all of it revoked, if the
 //!                                    mark of an operation follows
-//! <ns>:c{tag}                        which of these there are
+//! <ns>:c{tag}  <ns>:c{tag}s          which of these there are; a token of each client
 //! <ns>:a{tag}<operation>             the answer of an operation, until its deadline
 //! <ns>:w{tag}                        unfinished walks over the lanes, in the first lane
 //! <ns>:q{tag}<digest>                what a key of a limit owes
@@ -110,6 +110,11 @@ impl Keys {
     /// Which cells of counts a lane has, and what their names start with.
     pub(crate) fn cells(&self, lane: Lane) -> Vec<u8> {
         self.prefix('c', lane)
+    }
+
+    /// One token of each client that is counted in a lane.
+    pub(crate) fn samples(&self, lane: Lane) -> Vec<u8> {
+        self.key('c', lane, b"s")
     }
 
     /// What is counted in a span.

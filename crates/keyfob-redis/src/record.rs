@@ -57,10 +57,11 @@ pub(crate) fn back(record: &NewRecord, operation: OperationId, place: Option<Pla
     back
 }
 
-/// What a record is counted under in each of its cells: its kind, then its client's epoch field.
-pub(crate) fn counted_under(kind: Kind, epochs: &Epochs) -> Vec<u8> {
+/// In how many cells a record is counted, and the field that it is counted under as stored: its kind,
+/// then its client's epoch field.
+pub(crate) fn counted_under(cells: u8, kind: Kind, epochs: &Epochs) -> Vec<u8> {
     let client = epochs.client.iter().flat_map(|field| *field.as_bytes());
-    std::iter::once(b'0' + kind as u8).chain(client).collect()
+    [b'0' + cells, b'i', b'0' + kind as u8].into_iter().chain(client).collect()
 }
 
 /// The epoch fields in the order of the header.

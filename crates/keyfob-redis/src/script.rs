@@ -25,7 +25,7 @@ pub(crate) struct Scripts {
     pub(crate) expiring: Script,
     pub(crate) count: Script,
     pub(crate) spans: Script,
-    pub(crate) tally: Script,
+    pub(crate) hash: Script,
     pub(crate) observe: Script,
     pub(crate) entries: Script,
     pub(crate) latest: Script,
@@ -59,7 +59,7 @@ impl Scripts {
             load: script!(leaf, "names", "header", "load"),
             replace: script!(
                 leaf, "names", "clock", "lane", "header", "verdict", "events", "signal", "index",
-                "counting", "counted", "records", "replace"
+                "counting", "counted", "shift", "records", "replace"
             ),
             reseal: script!(leaf, "names", "clock", "lane", "header", "index", "reseal"),
             floor: script!(leaf, "names", "floor"),
@@ -68,7 +68,8 @@ impl Scripts {
                 leaf, "names", "clock", "header", "verdict", "counting", "counted", "spend"
             ),
             touch: script!(
-                leaf, "names", "clock", "header", "verdict", "counting", "counted", "touch"
+                leaf, "names", "clock", "header", "verdict", "counting", "counted", "shift",
+                "touch"
             ),
             revoke: script!(
                 leaf,
@@ -83,7 +84,7 @@ impl Scripts {
                 "signal",
                 "counting",
                 "counted",
-                "count_out",
+                "count_listed",
                 "revoke"
             ),
             advance: script!(
@@ -99,7 +100,8 @@ impl Scripts {
                 "signal",
                 "counting",
                 "counted",
-                "count_out",
+                "count_listed",
+                "count_cells",
                 "advance"
             ),
             stamp: script!(leaf, "names", "clock", "lane", "stamp"),
@@ -107,7 +109,7 @@ impl Scripts {
             expiring: script!(leaf, "names", "clock", "header", "page_fn", "leaves", "expiring"),
             count: script!(leaf, "names", "clock", "leaves", "count"),
             spans: script!(leaf, "names", "clock", "spans"),
-            tally: script!(leaf, "names", "tally"),
+            hash: script!(leaf, "names", "hash"),
             observe: script!(leaf, "names", "events", "observe"),
             entries: script!(leaf, "names", "clock", "entries"),
             latest: script!(leaf, "names", "clock", "latest"),
@@ -137,7 +139,7 @@ impl Scripts {
             &self.expiring,
             &self.count,
             &self.spans,
-            &self.tally,
+            &self.hash,
             &self.observe,
             &self.entries,
             &self.latest,

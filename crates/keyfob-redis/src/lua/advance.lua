@@ -23,7 +23,7 @@ if ends == 'all' then
 elseif ends == 'client' then
   count_out_client(K[5], field)
 else
-  count_out_listed(K[5], records, 6, field)
+  count_out_below(K[5], records, 6, field)
 end
 advance(field, at, note, sub(op, 1, 8))
 signal(K[4])

@@ -1,3 +1,8 @@
+-- Adds to a field of a cell.
+local function add(cell, field, n, id)
+  if c('HINCRBY', cell, field, n) == n then new_field(cell, field, id) end
+end
+
 -- The rest of the names of the fields that a record with this header is counted by; nothing if it is
 -- not counted, or revoked.
 local function counted(header)
@@ -28,13 +33,4 @@ end
 local function count_out(cells, header)
   count(cells, header, 'r', 1)
   if exhausted(header) then count(cells, header, 'x', -1) end
-end
-
--- Counts a record that is clear by another end; whether that is another cell.
-local function shift(cells, header, span, id)
-  local rest = counted(header)
-  if not rest or exhausted(header) or sub(header, 39, 44) == span then return false end
-  add(cells .. sub(header, 39, 44), 'i' .. rest, -1)
-  add(cells .. span, 'i' .. rest, 1, id)
-  return true
 end

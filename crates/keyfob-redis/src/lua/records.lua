@@ -1,8 +1,9 @@
 -- New records. From K[k] on, for each: its key, the heads of its terms, the cells that it is counted
 -- in. From A[a] on, for each: header up to the stamp, header and body after it, keep-until, score,
 -- expiry of the index keys, the stamp that was seen or '', the epoch fields, the number of heads and
--- cells together, the number of cells, the field that it is counted under, 1 if its uses are spent.
-local STRIDE = 11
+-- cells together, and '' or the number of cells and the field that it is counted under. Two cells too
+-- many say that its uses are spent.
+local STRIDE = 9
 
 -- By how many milliseconds an id may lie in the future.
 local AHEAD = 10000
@@ -46,7 +47,10 @@ end
 local function store(k, a, count)
   local first
   for _ = 1, count do
-    local keys, cells = tonumber(A[a + 7]), tonumber(A[a + 8])
+    local keys, cells, under = tonumber(A[a + 7]), 0, A[a + 8]
+    if under ~= '' then cells = string.byte(under) - 48 end
+    local spent = cells > 2
+    if spent then cells = cells - 2 end
     local terms, keep, px = keys - cells, A[a + 2], tonumber(A[a + 4])
     local stamp = tonumber(A[a + 5]) or sequence
     first = first or stamp
@@ -57,8 +61,11 @@ local function store(k, a, count)
       local late = unpack_('>I5', id) <= boundary
       for i = 1, terms do list(K[k + i], id, score, px, late) end
       for i = terms + 1, keys do
-        add(K[k + i], 'i' .. A[a + 9], 1, id .. sub(A[a + 1], 17, 22))
-        if A[a + 10] == '1' then add(K[k + i], 'x' .. A[a + 9], 1) end
+        local cell, field = K[k + i], sub(under, 2)
+        if c('HINCRBY', cell, field, 1) == 1 then
+          new_field(cell, field, id .. sub(A[a + 1], 17, 22))
+        end
+        if spent then c('HINCRBY', cell, 'x' .. sub(field, 2), 1) end
       end
       if px > ends then
         ends = px

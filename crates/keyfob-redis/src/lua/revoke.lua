@@ -25,7 +25,7 @@ if not found then return { 'missing' } end
 -- Even of a record that is revoked already: what descends from it may still live. Nothing of it
 -- is kept longer than the record.
 if cascade ~= '' then
-  count_out_listed(K[7], sub(K[3], 1, -11), 8, cascade, sub(K[3], -10))
+  count_out_below(K[7], sub(K[3], 1, -11), 8, cascade, sub(K[3], -10))
   advance(cascade, at, note, op, unpack_('>I6', header, 15))
 end
 if cascade ~= '' or not ended then signal(K[6]) end

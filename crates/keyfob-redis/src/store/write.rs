@@ -174,7 +174,8 @@ impl Shared {
             let place = new.counted.map(|counted| counted.place(now));
             let spans: Vec<Span> = place.iter().flat_map(Place::spans).collect();
             names.extend(spans.iter().map(|span| self.keys.cell(lane, *span)));
-            let under = place.map(|place| record::counted_under(place.kind, &new.epochs));
+            let cells = spans.len() as u8 + if new.uses_left == Some(0) { 2 } else { 0 };
+            let under = place.map(|place| record::counted_under(cells, place.kind, &new.epochs));
             let seen = match new.stamp {
                 StampRule::Present => String::new(),
                 StampRule::Seen(stamp) => stamp.value().to_string(),
@@ -188,9 +189,7 @@ impl Shared {
                 seen.into_bytes().into(),
                 record::fields(&new.epochs).into(),
                 ((new.terms.len() + spans.len()) as u64).into(),
-                (spans.len() as u64).into(),
                 under.unwrap_or_default().into(),
-                u64::from(new.uses_left == Some(0)).into(),
             ]);
         }
     }
