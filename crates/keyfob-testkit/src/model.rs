@@ -3,66 +3,20 @@
 //! It does not count by itself: the stamps of a sequence are the store's affair, so it is told what
 //! the sequence stands at after it moved.
 
+mod change;
 mod ledger;
 
 use std::collections::{BTreeMap, HashMap};
 
 use keyfob::store::{
-    Advance, Advanced, Epoch, EpochScope, Epochs, Insert, Inserted, LastUse, Loaded, Mark,
-    MarkThrough, Moment, NewRecord, Order, Position, RecordVersion, Replace, Replaced, Revoke,
-    Revoked, Span, Spend, Spent, Stamp, StampRule, Tally, Verdict,
+    Advanced, Epoch, EpochScope, Epochs, Inserted, LastUse, Loaded, Mark, MarkThrough, Moment,
+    NewRecord, Order, Position, RecordVersion, Replace, Replaced, Revoked, Span, Spent, Stamp,
+    StampRule, Tally, Verdict,
 };
 use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
 
+pub use change::{Answer, Change};
 use ledger::Ledger;
-
-/// A write, whichever verb it is of.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// An insert.
-    Insert(Insert),
-    /// A replacement.
-    Replace(Replace),
-    /// One use.
-    Spend(Spend),
-    /// A revocation.
-    Revoke(Revoke),
-    /// An advance.
-    Advance(Advance),
-}
-
-/// The answer to a write.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Answer {
-    /// To an insert.
-    Inserted(Inserted),
-    /// To a replacement.
-    Replaced(Replaced),
-    /// To a use.
-    Spent(Spent),
-    /// To a revocation.
-    Revoked(Revoked),
-    /// To an advance.
-    Advanced(Advanced),
-}
-
-impl Answer {
-    /// Whether it says that something was done.
-    pub fn is_done(&self) -> bool {
-        match self {
-            Self::Inserted(inserted) => matches!(inserted, Inserted::Stored(_)),
-            Self::Replaced(replaced) => matches!(replaced, Replaced::Stored(_)),
-            Self::Spent(spent) => matches!(spent, Spent::Left(_)),
-            Self::Revoked(revoked) => !matches!(revoked, Revoked::Missing),
-            Self::Advanced(_) => true,
-        }
-    }
-
-    /// Whether it says that this very write did something.
-    pub fn is_change(&self) -> bool {
-        self.is_done() && !matches!(self, Self::Revoked(Revoked::Before(_)))
-    }
-}
 
 /// An epoch that a write moves.
 #[derive(Clone, PartialEq, Eq, Debug)]
