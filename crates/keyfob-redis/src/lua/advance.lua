@@ -19,11 +19,11 @@ if now > tonumber(A[1]) then return { 'late' } end
 
 if walk ~= '' then c('HSET', K[6], op, walk) end
 if ends == 'all' then
-  count_out_all(K[5], sub(op, 1, 8))
+  pcall(count_out_all, K[5], sub(op, 1, 8))
 elseif ends == 'client' then
-  count_out_client(K[5], field)
+  pcall(count_out_client, K[5], field)
 else
-  count_out_below(K[5], records, 6, field)
+  pcall(count_out_below, K[5], records, 6, field)
 end
 advance(field, at, note, sub(op, 1, 8))
 signal(K[4])

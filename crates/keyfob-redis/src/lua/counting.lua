@@ -7,6 +7,9 @@
 -- client's epoch field, if there is one. The directory's name and an s is a hash of samples: for each
 -- client the id of one of its tokens, and when the span that it ends in is over.
 --
+-- No step fails because it cannot be counted: whatever goes wrong here, such as a cell that another
+-- program has overwritten, is caught, and the counts are off by that.
+--
 -- Where a record is counted stands in its header, in the place of the tombstone that it does not have
 -- yet: 1 and the kind, the span of its end, that of its beginning or noughts.
 

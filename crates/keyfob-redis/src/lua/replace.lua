@@ -42,8 +42,9 @@ if minted > 0 then
 end
 
 local _, start = fields(record)
-if span ~= '' and shift(K[6], record, span, sub(K[4], -10) .. A[2]) then
-  record = sub(record, 1, 38) .. span .. sub(record, 45)
+if span ~= '' then
+  local _, moved = pcall(shift, K[6], record, span, sub(K[4], -10) .. A[2])
+  if moved == true then record = sub(record, 1, 38) .. span .. sub(record, 45) end
 end
 local front = sub(record, 1, 2) .. pack('>I4', version + 1) .. sub(record, 7, 20)
 local value = front .. pack('>I2', key) .. sub(record, 23, start - 1) .. body

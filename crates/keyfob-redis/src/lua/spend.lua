@@ -14,7 +14,7 @@ if header ~= '' and sub(header, 31, 36) == A[2] and string.byte(header, 2) % 2 =
   else
     c('SETRANGE', K[3], 51, pack('>I4', left - 1))
     outcome = { 'left', left - 1 }
-    if left == 1 then count(K[4], header, 'x', 1) end
+    if left == 1 then pcall(count, K[4], header, 'x', 1) end
   end
 end
 c('SET', K[2], cmsgpack.pack(outcome), 'PXAT', A[1])

@@ -9,9 +9,9 @@ for i = 3, #K, 2 do
     if not known or tonumber(known) < tonumber(at) then
       c('SET', K[i + 1], at, 'PXAT', string.format('%.0f', c('PEXPIRETIME', K[i])))
       local header = span ~= '' and c('GETRANGE', K[i], 0, 135)
-      if header and sound(header) and sub(header, 39, 44) ~= span and clear(header)
-        and shift(K[2], header, span, sub(K[i], -10) .. rest) then
-        c('SETRANGE', K[i], 38, span)
+      if header and sound(header) and sub(header, 39, 44) ~= span and clear(header) then
+        local _, moved = pcall(shift, K[2], header, span, sub(K[i], -10) .. rest)
+        if moved == true then c('SETRANGE', K[i], 38, span) end
       end
     end
   end
