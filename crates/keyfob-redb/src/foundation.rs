@@ -84,6 +84,7 @@ fn lay(database: &Database, namespace: &Namespace, options: &Options) -> Result<
     }
     transaction.open_table(tables::INDEX)?;
     transaction.open_table(tables::FORGET)?;
+    transaction.open_table(tables::COUNTS)?;
     {
         let mut meta = transaction.open_table(tables::META)?;
         let lanes = namespace.lanes().get().to_be_bytes();

@@ -82,6 +82,10 @@ pub(crate) fn check(transaction: &ReadTransaction, lanes: LaneCount) -> Result<I
             found.problem(damaged.of("an operation"));
         }
     }
+    match view::tallies(transaction) {
+        Err(Fault::Refused(error)) => found.problem(error),
+        read => drop(read?),
+    }
     Ok(found)
 }
 

@@ -231,6 +231,10 @@ impl Store for RedbStore {
         })
     }
 
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+        self.read_at_length(view::tallies).await
+    }
+
     fn watch(&self, watcher: &Arc<Watcher>) {
         self.shared.watchers.add_for_good(watcher, self.shared.lanes());
     }

@@ -15,6 +15,7 @@
 //! | `events`, `observations` | position | lane ‖ what was written |
 //! | `trimmed` | feed ‖ lane | the last position that gave way |
 //! | `answers` | deadline ‖ operation | what it was told |
+//! | `counts` | end of the span ‖ lane ‖ span ‖ kind ‖ client | how many tokens there are |
 //!
 //! The two rows of a record under a term lie in one table, so that under a term with few records
 //! they share a page; answers begin with their deadline, so that they are appended at one end and
@@ -22,8 +23,8 @@
 //! keys needs no table of where each of them lies, and most of what a write does is to move rows
 //! about in pages.
 
-use keyfob::store::{Feed, LanePosition, Operation, Order, Position};
-use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
+use keyfob::store::{Feed, LanePosition, Operation, Order, Position, Span, Tally};
+use keyfob::{EpochField, Kind, Lane, Term, Timestamp, TokenId};
 use redb::{ReadableTable, Table, TableDefinition};
 
 /// A table of ours: bytes to bytes.
@@ -57,6 +58,8 @@ pub(crate) const EVENTS: Definition = TableDefinition::new("events");
 pub(crate) const OBSERVATIONS: Definition = TableDefinition::new("observations");
 pub(crate) const TRIMMED: Definition = TableDefinition::new("trimmed");
 pub(crate) const ANSWERS: Definition = TableDefinition::new("answers");
+/// A file that was written before there were counts has no such table until something is written.
+pub(crate) const COUNTS: Definition = TableDefinition::new("counts");
 
 /// The tables other than `index` and `forget`.
 pub(crate) const OF_BYTES: [Definition; 9] =
@@ -213,7 +216,32 @@ pub(crate) fn answer_key(operation: &Operation) -> [u8; 24] {
     join(&[&operation.deadline.as_millis().to_be_bytes(), operation.id.as_bytes()])
 }
 
-/// The moment that a key of `forget`, `epoch_ends` or `answers` begins with.
+/// The key of a count.
+pub(crate) fn count_key(lane: Lane, span: Span, kind: Kind, client: Option<EpochField>) -> Vec<u8> {
+    let mut key = span.to().as_millis().to_be_bytes().to_vec();
+    key.extend_from_slice(&lane_key(lane));
+    key.extend_from_slice(&span.to_bytes());
+    key.push(kind as u8);
+    key.extend(client.iter().flat_map(|field| *field.as_bytes()));
+    key
+}
+
+/// The lane of a count, and the tally without its numbers.
+pub(crate) fn counted_at(key: &[u8]) -> Option<(Lane, Tally)> {
+    let (_, key) = key.split_first_chunk::<8>()?;
+    let (lane, key) = key.split_first_chunk()?;
+    let (span, key) = key.split_first_chunk()?;
+    let (kind, client) = key.split_first()?;
+    let client = match client {
+        [] => None,
+        client => Some(EpochField::from_bytes(client.try_into().ok()?)),
+    };
+    let kind = *Kind::ALL.get(usize::from(*kind))?;
+    let tally = Tally::new(Span::from_bytes(*span)?, kind, client);
+    Some((Lane::new(u16::from_be_bytes(*lane)), tally))
+}
+
+/// The moment that a key of `forget`, `epoch_ends`, `answers` or `counts` begins with.
 pub(crate) fn moment_at(key: &[u8]) -> Option<Timestamp> {
     key.first_chunk().map(|millis| Timestamp::from_millis(u64::from_be_bytes(*millis)))
 }

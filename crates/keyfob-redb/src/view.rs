@@ -4,13 +4,14 @@
 use std::ops::Bound;
 
 use keyfob::store::{
-    Epoch, Epochs, Loaded, Mark, Moment, Order, Query, RecordPage, Stamp, StoreError, Verdict,
+    Epoch, Epochs, Loaded, Mark, Moment, Order, Query, RecordPage, Stamp, StoreError, Tallies,
+    Tally, Verdict,
 };
 use keyfob::{EpochField, Lane, LaneCount, Term, Timestamp, TokenId};
-use redb::ReadTransaction;
+use redb::{ReadTransaction, ReadableTable, TableError};
 
 use crate::fault::Fault;
-use crate::row::{EpochRow, LaneRow, Record};
+use crate::row::{self, Damaged, EpochRow, LaneRow, Record};
 use crate::tables::{self, INDEX_BYTES, IndexKey, Readable, ReadableKeys};
 
 /// The tables that loading a record needs.
@@ -226,4 +227,22 @@ pub(crate) fn count(
 
 pub(crate) fn lane_name(lane: Lane) -> String {
     format!("lane {}", lane.number())
+}
+
+/// What is counted, over all lanes.
+pub(crate) fn tallies(transaction: &ReadTransaction) -> Result<Vec<Tally>, Fault> {
+    let table = match transaction.open_table(tables::COUNTS) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut tallies = Tallies::default();
+    for row in table.iter()? {
+        let (key, row) = row?;
+        let damaged = || Damaged("its key is unknown").of("a count");
+        let (_, mut tally) = tables::counted_at(key.value()).ok_or_else(damaged)?;
+        row::read_tally(row.value(), &mut tally).map_err(|damaged| damaged.of("a count"))?;
+        tallies.add(tally);
+    }
+    Ok(tallies.into_all())
 }

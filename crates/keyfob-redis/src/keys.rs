@@ -8,6 +8,9 @@
 //! <ns>:l{tag}                        the lane: its sequence and its epochs
 //! <ns>:i{tag}<field><digest><class>  the head of an index; chunks and directory add to the name
 //! <ns>:e{tag}  <ns>:o{tag}           events, observations
+//! <ns>:c{tag}<span>                  what is counted in a span of time; all of it revoked, if the
+//!                                    mark of an operation follows
+//! <ns>:c{tag}  <ns>:c{tag}s          which of these there are; a token of each client
 //! <ns>:a{tag}<operation>             the answer of an operation, until its deadline
 //! <ns>:w{tag}                        unfinished walks over the lanes, in the first lane
 //! <ns>:q{tag}<digest>                what a key of a limit owes
@@ -20,7 +23,7 @@
 //! to eight bytes, where a clash lists a token too many, which readers test for.
 
 use keyfob::limit::LimitKey;
-use keyfob::store::OperationId;
+use keyfob::store::{OperationId, Span};
 use keyfob::{Lane, LaneCount, Term, TermField, TokenId};
 
 use crate::slot;
@@ -102,6 +105,21 @@ impl Keys {
 
     pub(crate) fn observations(&self, lane: Lane) -> Vec<u8> {
         self.prefix('o', lane)
+    }
+
+    /// Which cells of counts a lane has, and what their names start with.
+    pub(crate) fn cells(&self, lane: Lane) -> Vec<u8> {
+        self.prefix('c', lane)
+    }
+
+    /// One token of each client that is counted in a lane.
+    pub(crate) fn samples(&self, lane: Lane) -> Vec<u8> {
+        self.key('c', lane, b"s")
+    }
+
+    /// What is counted in a span.
+    pub(crate) fn cell(&self, lane: Lane, span: Span) -> Vec<u8> {
+        self.key('c', lane, &span.to_bytes())
     }
 
     /// What a key of a limit owes. Keys spread over the lanes by their digest.

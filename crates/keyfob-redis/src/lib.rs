@@ -36,7 +36,7 @@
 //! Whoever [watches](keyfob::Store::watch) the store gets one more connection to each primary, on
 //! which the server pushes what other nodes end (RESP3, `CLIENT TRACKING` on the signals of this
 //! namespace), and sends a small write there five times within the bound. A user with an access list
-//! needs `+del` for any revocation, and `+client|tracking` to watch. A key that is deleted by hand,
+//! needs `+del` for any revocation, `+hgetall` for counts, and `+client|tracking` to watch. A key that is deleted by hand,
 //! past keyfob, is not told: revoke, or flush everything.
 //!
 //! # Fail-over
@@ -50,7 +50,8 @@
 //! # What is kept
 //!
 //! One string for each token, which the server drops when its time is over; indexes that drop
-//! themselves; for each lane a hash of epochs and two capped streams; what limits count. Nothing needs a janitor, and
+//! themselves; for each lane a hash of epochs and two capped streams; what limits count; and how many
+//! tokens there are, in small hashes by when they end, which go when that is over. Nothing needs a janitor, and
 //! with no keyfob running what has expired goes by itself. The server must not evict
 //! (`maxmemory-policy noeviction`): [`Store::report`](keyfob::Store::report) says so if it does.
 //!

@@ -9,11 +9,15 @@
 //! 20  sealing key   2     51  uses left, if counted    4, then 8 for each epoch field
 //! ```
 //! Numbers are big-endian, times in milliseconds. The tombstone has its place from the beginning,
-//! so that a revocation is one write in place and the record keeps its size.
+//! so that a revocation is one write in place and the record keeps its size. Until then, what comes
+//! after its kind says where the record is counted, which nobody has to know any more once it is
+//! revoked: see [`Place`].
 
-use keyfob::store::{Epoch, Epochs, Loaded, Mark, MarkThrough, Moment, NewRecord, OperationId};
+use keyfob::store::{
+    Epoch, Epochs, Loaded, Mark, MarkThrough, Moment, NewRecord, OperationId, Place,
+};
 use keyfob::store::{RecordVersion, Stamp, StoreError, Verdict};
-use keyfob::{EpochField, KeyNumber, Timestamp, TokenId};
+use keyfob::{EpochField, KeyNumber, Kind, Timestamp, TokenId};
 
 use crate::keys;
 
@@ -36,19 +40,28 @@ pub(crate) fn front(record: &NewRecord) -> Vec<u8> {
 }
 
 /// The header after the stamp, and the body.
-pub(crate) fn back(record: &NewRecord, operation: OperationId) -> Vec<u8> {
+pub(crate) fn back(record: &NewRecord, operation: OperationId, place: Option<Place>) -> Vec<u8> {
     let mut back = Vec::with_capacity(FIXED + 40 + record.body.len());
     back.extend_from_slice(&six(record.keep_until));
     back.extend_from_slice(&record.key.value().to_be_bytes());
     back.extend_from_slice(&mark(operation));
     back.extend_from_slice(&keys::rest(record.id));
-    back.extend_from_slice(&[0; 15]);
+    back.push(0);
+    back.extend_from_slice(&place.map_or([0; Place::BYTES], |place| place.to_bytes()));
+    back.push(0);
     if let Some(uses) = record.uses_left {
         back.extend_from_slice(&uses.to_be_bytes());
     }
     back.extend_from_slice(&fields(&record.epochs));
     back.extend_from_slice(&record.body);
     back
+}
+
+/// In how many cells a record is counted, and the field that it is counted under as stored: its kind,
+/// then its client's epoch field.
+pub(crate) fn counted_under(cells: u8, kind: Kind, epochs: &Epochs) -> Vec<u8> {
+    let client = epochs.client.iter().flat_map(|field| *field.as_bytes());
+    [b'0' + cells, b'i', b'0' + kind as u8].into_iter().chain(client).collect()
 }
 
 /// The epoch fields in the order of the header.

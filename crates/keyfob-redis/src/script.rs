@@ -1,10 +1,11 @@
 //! The scripts: one for each verb, put together from the pieces in `lua/`.
 //!
 //! A script is all that makes a verb atomic, and is sent by its digest alone. All keys on the hot
-//! paths are declared; what a page or a late id touches besides (records, chunks, directories)
-//! follows from a declared key and lies in the same slot.
+//! paths are declared; what a page or a late id touches besides (records, chunks, directories), and
+//! where a record that is there already is counted, follows from a declared key and lies in the same
+//! slot.
 
-use keyfob::store::Epoch;
+use keyfob::store::{Epoch, Tally};
 
 /// The scripts of a store.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Scripts {
     pub(crate) newest: Script,
     pub(crate) expiring: Script,
     pub(crate) count: Script,
+    pub(crate) spans: Script,
+    pub(crate) hash: Script,
     pub(crate) observe: Script,
     pub(crate) entries: Script,
     pub(crate) latest: Script,
@@ -50,17 +53,24 @@ macro_rules! script {
 impl Scripts {
     pub(crate) fn new(leaf: u16) -> Self {
         Self {
-            insert: script!(leaf, "names", "clock", "lane", "events", "index", "records", "insert"),
+            insert: script!(
+                leaf, "names", "clock", "lane", "events", "index", "counting", "records", "insert"
+            ),
             load: script!(leaf, "names", "header", "load"),
             replace: script!(
                 leaf, "names", "clock", "lane", "header", "verdict", "events", "signal", "index",
-                "records", "replace"
+                "counting", "counted", "shift", "records", "replace"
             ),
             reseal: script!(leaf, "names", "clock", "lane", "header", "index", "reseal"),
             floor: script!(leaf, "names", "floor"),
             raise_floor: script!(leaf, "names", "clock", "lane", "raise_floor"),
-            spend: script!(leaf, "names", "clock", "header", "verdict", "spend"),
-            touch: script!(leaf, "names", "touch"),
+            spend: script!(
+                leaf, "names", "clock", "header", "verdict", "counting", "counted", "spend"
+            ),
+            touch: script!(
+                leaf, "names", "clock", "header", "verdict", "counting", "counted", "shift",
+                "touch"
+            ),
             revoke: script!(
                 leaf,
                 "when_full",
@@ -72,6 +82,9 @@ impl Scripts {
                 "verdict",
                 "events",
                 "signal",
+                "counting",
+                "counted",
+                "count_listed",
                 "revoke"
             ),
             advance: script!(
@@ -81,14 +94,22 @@ impl Scripts {
                 "clock",
                 "lane",
                 "advance_fn",
+                "header",
+                "verdict",
                 "events",
                 "signal",
+                "counting",
+                "counted",
+                "count_listed",
+                "count_cells",
                 "advance"
             ),
             stamp: script!(leaf, "names", "clock", "lane", "stamp"),
             newest: script!(leaf, "names", "order", "header", "page_fn", "newest"),
             expiring: script!(leaf, "names", "clock", "header", "page_fn", "leaves", "expiring"),
             count: script!(leaf, "names", "clock", "leaves", "count"),
+            spans: script!(leaf, "names", "clock", "spans"),
+            hash: script!(leaf, "names", "hash"),
             observe: script!(leaf, "names", "events", "observe"),
             entries: script!(leaf, "names", "clock", "entries"),
             latest: script!(leaf, "names", "clock", "latest"),
@@ -101,7 +122,7 @@ impl Scripts {
         }
     }
 
-    pub(crate) fn all(&self) -> [&Script; 23] {
+    pub(crate) fn all(&self) -> [&Script; 25] {
         [
             &self.insert,
             &self.load,
@@ -117,6 +138,8 @@ impl Scripts {
             &self.newest,
             &self.expiring,
             &self.count,
+            &self.spans,
+            &self.hash,
             &self.observe,
             &self.entries,
             &self.latest,
@@ -140,6 +163,7 @@ impl Script {
                 concat!(include_str!("lua/header.lua"), include_str!("lua/verdict.lua")),
             )
             .replace("@CAP@", &leaf.to_string())
+            .replace("@COUNTED_OUT@", &Tally::COUNTED_OUT.to_string())
             .replace("@IDLE@", &idle.to_string());
         let digest = redis::Script::new(&text).get_hash().to_owned();
         Self { digest, text }

@@ -3,62 +3,20 @@
 //! It does not count by itself: the stamps of a sequence are the store's affair, so it is told what
 //! the sequence stands at after it moved.
 
+mod change;
+mod ledger;
+
 use std::collections::{BTreeMap, HashMap};
 
 use keyfob::store::{
-    Advance, Advanced, Epoch, EpochScope, Epochs, Insert, Inserted, LastUse, Loaded, Mark,
-    MarkThrough, Moment, NewRecord, Order, Position, RecordVersion, Replace, Replaced, Revoke,
-    Revoked, Spend, Spent, Stamp, StampRule, Verdict,
+    Advanced, Epoch, EpochScope, Epochs, Inserted, LastUse, Loaded, Mark, MarkThrough, Moment,
+    NewRecord, Order, Position, RecordVersion, Replace, Replaced, Revoked, Span, Spent, Stamp,
+    StampRule, Tally, Verdict,
 };
 use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
 
-/// A write, whichever verb it is of.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// An insert.
-    Insert(Insert),
-    /// A replacement.
-    Replace(Replace),
-    /// One use.
-    Spend(Spend),
-    /// A revocation.
-    Revoke(Revoke),
-    /// An advance.
-    Advance(Advance),
-}
-
-/// The answer to a write.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Answer {
-    /// To an insert.
-    Inserted(Inserted),
-    /// To a replacement.
-    Replaced(Replaced),
-    /// To a use.
-    Spent(Spent),
-    /// To a revocation.
-    Revoked(Revoked),
-    /// To an advance.
-    Advanced(Advanced),
-}
-
-impl Answer {
-    /// Whether it says that something was done.
-    pub fn is_done(&self) -> bool {
-        match self {
-            Self::Inserted(inserted) => matches!(inserted, Inserted::Stored(_)),
-            Self::Replaced(replaced) => matches!(replaced, Replaced::Stored(_)),
-            Self::Spent(spent) => matches!(spent, Spent::Left(_)),
-            Self::Revoked(revoked) => !matches!(revoked, Revoked::Missing),
-            Self::Advanced(_) => true,
-        }
-    }
-
-    /// Whether it says that this very write did something.
-    pub fn is_change(&self) -> bool {
-        self.is_done() && !matches!(self, Self::Revoked(Revoked::Before(_)))
-    }
-}
+pub use change::{Answer, Change};
+use ledger::Ledger;
 
 /// An epoch that a write moves.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -81,6 +39,8 @@ struct Kept {
     version: RecordVersion,
     last_used: Option<Timestamp>,
     tombstone: Option<Mark>,
+    /// Its line in the ledger, if it is counted.
+    line: Option<usize>,
 }
 
 /// What a store that keeps the contract holds.
@@ -91,6 +51,7 @@ pub struct Model {
     records: BTreeMap<LocalKey, Kept>,
     epochs: HashMap<(Lane, Option<EpochField>), Epoch>,
     events: Vec<(Option<Lane>, Vec<u8>)>,
+    ledger: Ledger,
 }
 
 fn local_key(id: TokenId) -> LocalKey {
@@ -106,6 +67,7 @@ impl Model {
             records: BTreeMap::new(),
             epochs: HashMap::new(),
             events: Vec::new(),
+            ledger: Ledger::default(),
         }
     }
 
@@ -157,6 +119,11 @@ impl Model {
         let mut listed: Vec<_> = fitting.filter_map(|kept| self.load(kept.new.id, now)).collect();
         listed.sort_by(|one, other| Position::of(one).compare(&Position::of(other), order));
         listed
+    }
+
+    /// What is counted, of spans that are not over.
+    pub fn tallies(&self, now: Timestamp) -> Vec<Tally> {
+        self.ledger.tallies(now)
     }
 
     /// What happened, in order; without a lane where the store chooses it.
@@ -288,6 +255,7 @@ impl Model {
                     kept.new.key = replace.key;
                     kept.new.terms.extend(&replace.added_terms);
                 }
+                self.shift(replace.id, replace.ends_at, now);
                 self.store(&replace.minted, now);
                 self.happen(Some(replace.id.lane()), &replace.events);
                 Vec::new()
@@ -295,15 +263,20 @@ impl Model {
             Change::Spend(spend) => {
                 if let Some(kept) = self.records.get_mut(&local_key(spend.id)) {
                     kept.new.uses_left = kept.new.uses_left.map(|left| left - 1);
+                    self.ledger.note_uses(kept.line, kept.new.uses_left);
                 }
                 Vec::new()
             }
             Change::Revoke(revoke) => {
                 let (lane, at) = (revoke.id.lane(), revoke.at);
+                if let Some(field) = revoke.cascade {
+                    self.count_out(lane, field, &revoke.listed, now);
+                }
                 if *answer == Answer::Revoked(Revoked::Now) {
                     if let Some(kept) = self.records.get_mut(&local_key(revoke.id)) {
                         let (through, note) = (MarkThrough::Token, revoke.note.clone());
                         kept.tombstone = Some(Mark { through, at, note });
+                        self.ledger.end(kept.line);
                     }
                     self.happen(Some(lane), &revoke.events);
                 }
@@ -321,8 +294,14 @@ impl Model {
                     EpochScope::All => (every(), None),
                 };
                 let lane = match advance.scope {
-                    EpochScope::Lane(lane, _) => Some(lane),
-                    EpochScope::EveryLane(_) | EpochScope::All => None,
+                    EpochScope::Lane(lane, field) => {
+                        self.count_out(lane, field, &advance.listed, now);
+                        Some(lane)
+                    }
+                    EpochScope::EveryLane(_) | EpochScope::All => {
+                        self.ledger.end_all(field);
+                        None
+                    }
                 };
                 self.happen(lane, &advance.events);
                 let (at, note) = (advance.at, &advance.note);
@@ -341,11 +320,33 @@ impl Model {
 
     /// Notes uses.
     pub fn touch(&mut self, uses: &[LastUse], now: Timestamp) {
-        for LastUse { id, at } in uses {
-            if self.live(*id, now).is_some()
+        for LastUse { id, at, ends_at } in uses {
+            if self.live(*id, now).is_some_and(|kept| kept.last_used < Some(*at))
                 && let Some(kept) = self.records.get_mut(&local_key(*id))
             {
-                kept.last_used = kept.last_used.max(Some(*at));
+                kept.last_used = Some(*at);
+                self.shift(*id, *ends_at, now);
+            }
+        }
+    }
+
+    /// A record that is clear and has uses left, if it counts them, is counted by its new end.
+    fn shift(&mut self, id: TokenId, ends_at: Option<Timestamp>, now: Timestamp) {
+        let live = self.load(id, now).is_some_and(|found| found.is_clear());
+        let line = self.records.get(&local_key(id)).filter(|_| live).and_then(|kept| kept.line);
+        if let Some(ends_at) = ends_at {
+            self.ledger.shift(line, Span::of_end(ends_at, now));
+        }
+    }
+
+    /// Of what is listed, that is counted out which is still clear and answers to the field.
+    fn count_out(&mut self, lane: Lane, field: EpochField, listed: &[Term], now: Timestamp) {
+        for term in listed {
+            for found in self.list(*term, Some(lane), Order::NewestFirst, now) {
+                let answers = found.epochs.fields().any(|(_, known)| known == Some(field));
+                if found.is_clear() && answers {
+                    self.ledger.end(self.records[&local_key(found.id)].line);
+                }
             }
         }
     }
@@ -358,6 +359,7 @@ impl Model {
                 version: RecordVersion(1),
                 last_used: None,
                 tombstone: None,
+                line: self.ledger.open(new, now),
             };
             self.records.insert(local_key(new.id), kept);
         }

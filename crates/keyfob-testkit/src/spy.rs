@@ -93,7 +93,7 @@ impl Layer for Spy {
 impl Store for Spy {
     keyfob::pass_on! {
         namespace insert reseal key_floor raise_key_floor spend touch revoke advance stamp
-        time_of query count observe entries latest report close
+        time_of query count tallies observe entries latest report close
     }
 
     async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {

@@ -78,6 +78,7 @@ mod random;
 mod rotation;
 pub mod seal;
 mod sessions;
+mod stats;
 pub mod store;
 mod text;
 mod time;
@@ -112,6 +113,7 @@ pub use random::{OsRandom, Random, RandomUnavailable, SeededRandom};
 pub use rotation::{EarlierAccess, Overlap, RefreshCase, RefreshPolicy, RefreshRefused, Window};
 pub use seal::{KeyNumber, KeyProvider, KeyRing};
 pub use sessions::{SessionPolicy, WhenFull};
+pub use stats::{ClientCounts, CountedClient, StateCounts, Stats};
 pub use store::Store;
 pub use text::{
     Actor, AppId, Audience, AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText,

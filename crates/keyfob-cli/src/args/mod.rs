@@ -80,7 +80,9 @@ JSON (--json), one object per line on stdout:
   count     {\"count\"}
   limit     test {\"call\",\"admitted\",\"uncounted\",…} and show {…}, each with \"policy\",\"by\",
             \"limit\",\"remaining\",\"reset_after_ms\",\"retry_after_ms\"
-  stats     {\"total\",\"by_state\":{},\"by_kind\":{}}
+  stats     {\"exact\",\"total\",\"by_state\":{},\"by_kind\":{},
+            \"by_client\":[{\"client\",\"counts\":{}}],\"unsure\"}; a client without a name at hand has
+            a \"digest\"
   keys      {\"key\",\"outcome\"}; list {\"key\",\"state\",\"created\",\"terms\",\"records\"};
             reseal {\"outcome\",\"resealed\",\"examined\",\"unreadable\",\"under\":{}}
   doctor    {\"ok\",\"store\",\"store_time\",\"node_time\",\"findings\":[{\"severity\",\"what\",\"advice\"}]}
@@ -207,11 +209,17 @@ pub(crate) enum Command {
     History(HistoryArgs),
     /// Print events, and go on printing them as they come
     Events(EventsArgs),
-    /// Count all tokens by state and kind
+    /// Count all tokens by kind, state and client
     ///
-    /// It looks at every token of the store: on a large one that takes a while and puts load on it.
-    #[command(after_help = "Examples:\n  keyfob stats\n  keyfob stats --json")]
-    Stats,
+    /// It reads counts that are kept as tokens are written, so it costs the same however many there
+    /// are. A token is counted until its end. Within an eighth of a life before that, and before a
+    /// beginning, the numbers are estimates, and it says for how many tokens. Some of the tokens that
+    /// ended with one that they descend from, or with a subject that has very many, may be counted as
+    /// active until their time is over.
+    #[command(
+        after_help = "Examples:\n  keyfob stats\n  keyfob stats --json\n  keyfob stats --exact"
+    )]
+    Stats(StatsArgs),
     /// Try a rate limit, or show how one stands
     Limit(Box<LimitArgs>),
     /// Check the store, the clock and the settings, and say what to mend
@@ -243,6 +251,15 @@ pub(crate) enum Command {
         after_help = "Examples:\n  keyfob scanner-regex\n  git grep -nP \"$(keyfob scanner-regex)\""
     )]
     ScannerRegex,
+}
+
+/// How tokens are counted.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatsArgs {
+    /// Look at every token instead: exact, and with those that are expired and not yet forgotten; on
+    /// a large store that takes a while and puts load on it
+    #[arg(long)]
+    pub(crate) exact: bool,
 }
 
 /// The file that something is read from, or stdin.

@@ -84,7 +84,7 @@ async fn simple(command: &Command, context: &mut Context) -> Result<(), Failure>
         Command::Count(args) => count::run(args, context).await,
         Command::Update(args) => update::run(args, context).await,
         Command::History(args) => history::run(args, context).await,
-        Command::Stats => stats::run(context).await,
+        Command::Stats(args) => stats::run(args, context).await,
         Command::Doctor => doctor::run(context).await,
         Command::Demo(_)
         | Command::Events(_)

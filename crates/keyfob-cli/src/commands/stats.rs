@@ -1,55 +1,145 @@
-//! `stats`: all tokens, counted by state and kind.
+//! `stats`: how many tokens there are by kind, state and client: from counts, or by a walk.
 
 use std::collections::BTreeMap;
 
-use keyfob::{Filter, Kind, TokenState};
+use keyfob::{ClientId, CountedClient, Filter, Kind, StateCounts, TokenState};
 use serde::Serialize;
 
 use super::walk::walk;
+use crate::args::StatsArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 
 type Counts = BTreeMap<&'static str, u64>;
 
+/// The numbers, whichever way they came.
 #[derive(Serialize)]
 struct Stats {
+    exact: bool,
     total: u64,
     by_state: Counts,
     by_kind: BTreeMap<&'static str, Counts>,
+    by_client: Vec<OfClient>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unsure: Option<u64>,
 }
 
-pub(super) async fn run(context: &mut Context) -> Result<(), Failure> {
-    let now = context.now();
-    let mut counts = BTreeMap::<(Kind, TokenState), u64>::new();
-    walk(&Filter::new(), context, |token| {
-        *counts.entry((token.kind, token.state(now))).or_default() += 1;
-    })
-    .await?;
-    let count = |kind: Option<Kind>, state: Option<TokenState>| -> u64 {
-        let counted = counts.iter().filter(|((of_kind, in_state), _)| {
-            kind.is_none_or(|kind| kind == *of_kind) && state.is_none_or(|state| state == *in_state)
-        });
-        counted.map(|(_, count)| count).sum()
-    };
+#[derive(Serialize)]
+struct OfClient {
+    client: Option<String>,
+    /// Of a client that has no name at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    counts: Counts,
+}
+
+pub(super) async fn run(args: &StatsArgs, context: &mut Context) -> Result<(), Failure> {
+    let stats = if args.exact { exactly(context).await? } else { from_counts(context).await? };
     if context.output.is_json() {
-        let states = |kind| -> Counts {
-            let states = TokenState::ALL.into_iter();
-            states.map(|state| (state.as_str(), count(kind, Some(state)))).collect()
-        };
-        let kinds = Kind::ALL.into_iter();
-        let by_kind = kinds.map(|kind| (kind.as_str(), states(Some(kind)))).collect();
-        let stats = Stats { total: count(None, None), by_state: states(None), by_kind };
         return context.output.object(&stats);
     }
-    let mut headings = vec!["KIND"];
-    headings.extend(TokenState::ALL.map(TokenState::as_str));
-    headings.push("total");
-    let row = |name: &str, kind| {
-        let states = TokenState::ALL.into_iter().map(|state| count(kind, Some(state)));
-        let numbers = states.chain([count(kind, None)]).map(|number| number.to_string());
-        std::iter::once(name.to_owned()).chain(numbers).collect::<Vec<_>>()
+    let states: Vec<&str> = stats.by_state.keys().copied().collect();
+    let states = TokenState::ALL.map(TokenState::as_str).into_iter().filter(|s| states.contains(s));
+    let states: Vec<&str> = states.collect();
+    let headings: Vec<&str> =
+        ["BY", "NAME"].into_iter().chain(states.iter().copied()).chain(["total"]).collect();
+    let row = |by: &str, name: &str, counts: &Counts| -> Vec<String> {
+        let numbers = states.iter().map(|state| counts.get(state).copied().unwrap_or_default());
+        let numbers = numbers.chain([counts.values().sum()]).map(|number| number.to_string());
+        [by.to_owned(), name.to_owned()].into_iter().chain(numbers).collect()
     };
-    let kinds = Kind::ALL.into_iter().map(|kind| row(kind.as_str(), Some(kind)));
-    let rows: Vec<_> = kinds.chain([row("total", None)]).collect();
-    context.output.rows(&headings, &rows)
+    let kinds = Kind::ALL
+        .into_iter()
+        .filter_map(|kind| Some(row("kind", kind.as_str(), stats.by_kind.get(kind.as_str())?)));
+    let clients = stats.by_client.iter().map(|of| row("client", &of.name(), &of.counts));
+    let total = row("all", "", &stats.by_state);
+    let rows: Vec<_> = kinds.chain(clients).chain([total]).collect();
+    context.output.rows(&headings, &rows)?;
+    note_what_counts_leave_out(&stats, context);
+    Ok(())
+}
+
+/// From counts, which cost the same however many tokens there are.
+async fn from_counts(context: &Context) -> Result<Stats, Failure> {
+    let stats = context.manager.stats().await?;
+    let clients = stats.by_client.iter().map(|of| {
+        let (client, digest) = match &of.client {
+            CountedClient::None => (None, None),
+            CountedClient::Known(client) => (Some(client.to_string()), None),
+            CountedClient::Unknown(field) => {
+                (None, Some(format!("{:016x}", u64::from_be_bytes(*field.as_bytes()))))
+            }
+        };
+        OfClient { client, digest, counts: counts_of(&of.counts) }
+    });
+    let kinds = stats.by_kind.iter().map(|(kind, counts)| (kind.as_str(), counts_of(counts)));
+    Ok(Stats {
+        exact: false,
+        total: stats.total().total(),
+        by_state: counts_of(&stats.total()),
+        by_kind: kinds.collect(),
+        by_client: clients.collect(),
+        unsure: Some(stats.unsure),
+    })
+}
+
+/// By looking at every token.
+async fn exactly(context: &Context) -> Result<Stats, Failure> {
+    let now = context.now();
+    let mut tokens = BTreeMap::<(Kind, TokenState, Option<ClientId>), u64>::new();
+    walk(&Filter::new(), context, |token| {
+        *tokens.entry((token.kind, token.state(now), token.client.clone())).or_default() += 1;
+    })
+    .await?;
+    let none = || TokenState::ALL.map(|state| (state.as_str(), 0)).into_iter().collect::<Counts>();
+    let mut by_state = none();
+    let mut by_kind: BTreeMap<_, _> = Kind::ALL.map(|kind| (kind.as_str(), none())).into();
+    let mut by_client: BTreeMap<Option<ClientId>, Counts> = BTreeMap::new();
+    for ((kind, state, client), count) in tokens {
+        let of_client = by_client.entry(client).or_insert_with(none);
+        for counts in [&mut by_state, by_kind.entry(kind.as_str()).or_insert_with(none), of_client]
+        {
+            *counts.entry(state.as_str()).or_default() += count;
+        }
+    }
+    let mut by_client: Vec<_> = by_client
+        .into_iter()
+        .map(|(client, counts)| OfClient {
+            client: client.map(|client| client.to_string()),
+            digest: None,
+            counts,
+        })
+        .collect();
+    by_client.sort_by_key(|of| std::cmp::Reverse(of.counts.values().sum::<u64>()));
+    let total = by_state.values().sum();
+    Ok(Stats { exact: true, total, by_state, by_kind, by_client, unsure: None })
+}
+
+fn counts_of(counts: &StateCounts) -> Counts {
+    let states = TokenState::ALL.into_iter();
+    states.filter_map(|state| Some((state.as_str(), counts.of(state)?))).collect()
+}
+
+impl OfClient {
+    fn name(&self) -> String {
+        match (&self.client, &self.digest) {
+            (Some(client), _) => client.clone(),
+            (None, Some(digest)) => format!("unknown ({digest})"),
+            (None, None) => "-".to_owned(),
+        }
+    }
+}
+
+fn note_what_counts_leave_out(stats: &Stats, context: &Context) {
+    let Some(unsure) = stats.unsure else { return };
+    let mut message = "expired tokens are not counted; some that ended with a token that they \
+                       descend from may be counted as active until their time is over"
+        .to_owned();
+    if unsure > 0 {
+        message.push_str(&format!(
+            "; of {unsure} it is estimated how many have expired or begun by now"
+        ));
+    }
+    message.push_str(": --exact looks at every token");
+    context.output.note("counts", message);
 }

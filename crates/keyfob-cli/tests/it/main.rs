@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
 
 mod bad_input;
+mod counting;
 mod demo;
 mod events;
 mod exit_codes;

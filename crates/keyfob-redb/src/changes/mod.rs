@@ -1,6 +1,7 @@
 //! The verbs that change something, within a transaction that other commands share. Each decides
 //! everything before its first write, so that one that is refused leaves nothing behind.
 
+mod counts;
 mod reseal;
 mod rows;
 
@@ -17,6 +18,7 @@ use crate::pending::Pending;
 use crate::row::{Answer, Kept, Record};
 use crate::tables::{self, KeyRows, Rows};
 use crate::view::View;
+use counts::Counts;
 use rows::stamp_by;
 
 /// The tables of a write transaction.
@@ -32,6 +34,7 @@ pub(crate) struct Changes<'txn> {
     observations: Log<'txn>,
     trimmed: Rows<'txn>,
     answers: Rows<'txn>,
+    counts: Counts<'txn>,
     index_rows: Pending<{ tables::INDEX_BYTES }>,
     forget_rows: Pending<{ tables::FORGET_BYTES }>,
     lane_count: LaneCount,
@@ -61,6 +64,7 @@ impl<'txn> Changes<'txn> {
             observations: Log::open(transaction, Feed::Observations)?,
             trimmed: table(tables::TRIMMED)?,
             answers: table(tables::ANSWERS)?,
+            counts: Counts::of(table(tables::COUNTS)?),
             index_rows: Pending::default(),
             forget_rows: Pending::default(),
             lane_count,
@@ -74,7 +78,8 @@ impl<'txn> Changes<'txn> {
     /// Writes what still waits; the transaction can be committed after it.
     pub(crate) fn finish(mut self) -> Result<(), Fault> {
         self.index_rows.write(&mut self.index)?;
-        self.forget_rows.write(&mut self.forget)
+        self.forget_rows.write(&mut self.forget)?;
+        self.counts.write(self.now)
     }
 
     pub(crate) fn insert(
@@ -136,6 +141,9 @@ impl<'txn> Changes<'txn> {
                 self.list(&term, record.id, record.keep_until);
             }
         }
+        if let Some(ends_at) = replace.ends_at {
+            self.shift(&mut record, ends_at)?;
+        }
         self.write_record(&record)?;
         self.store_all(replace.minted)?;
         self.append_events(replace.id.lane(), replace.events)?;
@@ -153,6 +161,9 @@ impl<'txn> Changes<'txn> {
             Some((left, mut record)) => {
                 record.uses_left = Some(left - 1);
                 self.write_record(&record)?;
+                if left == 1 {
+                    self.exhaust(&record)?;
+                }
                 Spent::Left(left - 1)
             }
         };
@@ -160,7 +171,7 @@ impl<'txn> Changes<'txn> {
     }
 
     pub(crate) fn touch(&mut self, uses: &[LastUse]) -> Result<(), Fault> {
-        for LastUse { id, at } in uses {
+        for LastUse { id, at, ends_at } in uses {
             let key = tables::record_key(*id);
             let row = self.records.get(key.as_slice())?;
             // One that cannot be read must not keep the others from being noted.
@@ -171,6 +182,12 @@ impl<'txn> Changes<'txn> {
             if kept && self.view().last_used(*id)? < Some(*at) {
                 let at = at.as_millis().to_be_bytes();
                 self.last_used.insert(key.as_slice(), at.as_slice())?;
+                if let Some(ends_at) = ends_at
+                    && let Some((mut record, Verdict::Clear)) = self.readable(*id)?
+                    && self.shift(&mut record, *ends_at)?
+                {
+                    self.write_record(&record)?;
+                }
             }
         }
         Ok(())
@@ -192,10 +209,14 @@ impl<'txn> Changes<'txn> {
         // Even of a token that is revoked already: what descends from it may still live.
         if let Some(field) = revoke.cascade {
             let covers_until = record.keep_until;
+            self.count_out(&revoke.listed, field, Some(record.id))?;
             self.advance_lane(lane, Some(field), revoke.at, &revoke.note, covers_until)?;
         }
         if let Verdict::Revoked(mark) = verdict {
             return self.answer(&operation, Revoked::Before(mark));
+        }
+        if verdict.is_clear() {
+            self.end(&record)?;
         }
         let through = MarkThrough::Token;
         record.tombstone = Some(Mark { through, at: revoke.at, note: revoke.note });
@@ -228,7 +249,13 @@ impl<'txn> Changes<'txn> {
         }
         let first = Lane::new(lanes.start);
         let advanced = Advanced { lanes: lanes.end - lanes.start };
+        if let EpochScope::Lane(_, field) = advance.scope {
+            self.count_out(&advance.listed, field, None)?;
+        }
         for (lane, row) in rows {
+            if !matches!(advance.scope, EpochScope::Lane(..)) {
+                self.end_all(lane, field)?;
+            }
             let covers_until = row.kept_until.max(self.now + Epoch::KEPT_AT_LEAST);
             self.advance_lane(lane, field, advance.at, &advance.note, covers_until)?;
         }

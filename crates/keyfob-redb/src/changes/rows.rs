@@ -31,7 +31,8 @@ impl Changes<'_> {
             if row.keep(new.keep_until) {
                 self.lanes.insert(tables::lane_key(lane).as_slice(), row.write().as_slice())?;
             }
-            let record = Record::new(new, stamp);
+            let record = Record::new(new, stamp, self.now);
+            self.count_in(&record)?;
             let key = tables::record_key(record.id);
             let old = self.records.insert(key.as_slice(), record.write().as_slice())?;
             // One that was kept until now may still lie there.

@@ -5,10 +5,12 @@
 mod answer;
 mod lane;
 mod record;
+mod tally;
 
 pub(crate) use answer::{Answer, Kept};
 pub(crate) use lane::{EpochRow, LaneRow};
 pub(crate) use record::Record;
+pub(crate) use tally::{read_tally, write_tally};
 
 use keyfob::store::StoreError;
 

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! layout 1 ‖ flags ‖ ancestors ‖ terms(2) ‖ id(16) ‖ version(4) ‖ stamp(8) ‖ keep until(8)
-//! ‖ key(2)? ‖ uses(4)? ‖ subject(8)? ‖ client(8)? ‖ ancestor(8)… ‖ term(17)… ‖ (at(8) ‖ length(2) ‖ note)? ‖ body
+//! ‖ key(2)? ‖ place(13)? ‖ uses(4)? ‖ subject(8)? ‖ client(8)? ‖ ancestor(8)… ‖ term(17)… ‖ (at(8) ‖ length(2) ‖ note)? ‖ body
 //! ```
 
 use std::borrow::Cow;
 
-use keyfob::store::{Epochs, Mark, MarkThrough, NewRecord, RecordVersion, Stamp};
+use keyfob::store::{Epochs, Mark, MarkThrough, NewRecord, Place, RecordVersion, Stamp};
 use keyfob::{EpochField, KeyNumber, Timestamp, TokenId};
 
 use super::{Damaged, Fields};
@@ -19,6 +19,7 @@ const SUBJECT: u8 = 1 << 1;
 const CLIENT: u8 = 1 << 2;
 const TOMBSTONE: u8 = 1 << 3;
 const SEALED: u8 = 1 << 4;
+const COUNTED: u8 = 1 << 5;
 
 /// A record as it is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct Record<'a> {
     pub(crate) stamp: Stamp,
     pub(crate) keep_until: Timestamp,
     pub(crate) key: KeyNumber,
+    /// Where it is counted, if it is.
+    pub(crate) place: Option<Place>,
     pub(crate) uses_left: Option<u32>,
     pub(crate) epochs: Epochs,
     pub(crate) terms: Terms<'a>,
@@ -67,7 +70,7 @@ impl Terms<'_> {
 
 impl<'a> Record<'a> {
     /// The first version of a record.
-    pub(crate) fn new(new: NewRecord, stamp: Stamp) -> Record<'static> {
+    pub(crate) fn new(new: NewRecord, stamp: Stamp, now: Timestamp) -> Record<'static> {
         let mut terms = Terms::default();
         for term in &new.terms {
             terms.add(&tables::term_key(*term));
@@ -78,6 +81,7 @@ impl<'a> Record<'a> {
             stamp,
             keep_until: new.keep_until,
             key: new.key,
+            place: new.counted.map(|counted| counted.place(now)),
             uses_left: new.uses_left,
             epochs: new.epochs,
             terms,
@@ -94,7 +98,7 @@ impl<'a> Record<'a> {
         let flags = fields.u8()?;
         let ancestors = usize::from(fields.u8()?);
         let terms = usize::from(fields.u16()?);
-        if flags & !(USES | SUBJECT | CLIENT | TOMBSTONE | SEALED) != 0 {
+        if flags & !(USES | SUBJECT | CLIENT | TOMBSTONE | SEALED | COUNTED) != 0 {
             return Err(Damaged("its flags are unknown"));
         }
         let id = TokenId::from_bytes(fields.array()?);
@@ -104,6 +108,9 @@ impl<'a> Record<'a> {
         let has = |flag| flags & flag != 0;
         let key = has(SEALED).then(|| fields.u16()).transpose()?;
         let key = KeyNumber::new(key.unwrap_or_default());
+        let place = has(COUNTED)
+            .then(|| Place::from_bytes(&fields.array()?).ok_or(Damaged("its place is unknown")))
+            .transpose()?;
         let uses_left = has(USES).then(|| fields.u32()).transpose()?;
         let mut field = || fields.array().map(EpochField::from_bytes);
         let epochs = Epochs {
@@ -121,7 +128,19 @@ impl<'a> Record<'a> {
             })
             .transpose()?;
         let body = Cow::Borrowed(fields.rest());
-        Ok(Self { id, version, stamp, keep_until, key, uses_left, epochs, terms, tombstone, body })
+        Ok(Self {
+            id,
+            version,
+            stamp,
+            keep_until,
+            key,
+            place,
+            uses_left,
+            epochs,
+            terms,
+            tombstone,
+            body,
+        })
     }
 
     pub(crate) fn write(&self) -> Vec<u8> {
@@ -131,7 +150,8 @@ impl<'a> Record<'a> {
             | flag(self.epochs.subject.is_some(), SUBJECT)
             | flag(self.epochs.client.is_some(), CLIENT)
             | flag(self.tombstone.is_some(), TOMBSTONE)
-            | flag(!self.key.is_bare(), SEALED);
+            | flag(!self.key.is_bare(), SEALED)
+            | flag(self.place.is_some(), COUNTED);
         let ancestors = u8::try_from(self.epochs.ancestors.len()).unwrap_or(u8::MAX);
         row.extend_from_slice(&[LAYOUT, flags, ancestors]);
         row.extend_from_slice(&self.terms.count().to_be_bytes());
@@ -142,6 +162,7 @@ impl<'a> Record<'a> {
         if !self.key.is_bare() {
             row.extend_from_slice(&self.key.value().to_be_bytes());
         }
+        row.extend(self.place.iter().flat_map(Place::to_bytes));
         row.extend(self.uses_left.map(u32::to_be_bytes).into_iter().flatten());
         let owners = self.epochs.subject.iter().chain(&self.epochs.client);
         for field in owners.chain(self.epochs.ancestors.iter().take(usize::from(ancestors))) {
@@ -171,6 +192,8 @@ impl<'a> Record<'a> {
 
 #[cfg(test)]
 mod tests {
+    use keyfob::store::Span;
+
     use super::*;
 
     fn record(everything: bool) -> Record<'static> {
@@ -180,6 +203,7 @@ mod tests {
             stamp: Stamp::new(1 << 52),
             keep_until: Timestamp::from_millis(1_795_000_000_123),
             key: KeyNumber::BARE,
+            place: None,
             uses_left: None,
             epochs: Epochs::default(),
             terms: Terms::default(),
@@ -187,6 +211,10 @@ mod tests {
             body: Cow::Owned(b"sealed".to_vec()),
         };
         if everything {
+            let now = Timestamp::from_millis(1_700_000_000_000);
+            let end = Span::of_end(record.keep_until, now);
+            let start = Some(Span::of_start(record.keep_until, now));
+            record.place = Some(Place { kind: keyfob::Kind::ApiKey, end, start });
             record.uses_left = Some(2);
             record.key = KeyNumber::new(0x0102);
             record.epochs.subject = Some(EpochField::from_bytes([1; 8]));

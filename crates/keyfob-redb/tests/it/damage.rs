@@ -52,7 +52,7 @@ async fn a_damaged_record_is_refused_and_hides_no_other() {
         let refused = store.revoke(stage.operation(), stage.revocation(b)).await;
         assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
         let at = stage.now();
-        store.touch(&[LastUse { id: b, at }, LastUse { id: c, at }]).await.unwrap();
+        store.touch(&[LastUse::new(b, at), LastUse::new(c, at)]).await.unwrap();
         assert_eq!(store.load(c).await.unwrap().unwrap().last_used, Some(at));
         let mut others = [a, c];
         others.sort();

@@ -5,6 +5,7 @@
 mod stage;
 
 mod contract;
+mod counts;
 mod damage;
 mod kill;
 mod open;

@@ -22,7 +22,7 @@ async fn everything_is_there_again() {
     let advance = stage::advance(&stage.clock, covered.id.lane(), field);
     store.advance(stage.operation(), advance).await.unwrap();
     store.spend(stage.operation(), Spend { id: counted.id }).await.unwrap();
-    store.touch(&[LastUse { id, at: stage.now() }]).await.unwrap();
+    store.touch(&[LastUse::new(id, stage.now())]).await.unwrap();
     store.observe(id.lane(), vec![b"refused".to_vec()]).await.unwrap();
     let replace = Replace {
         id,
@@ -31,6 +31,7 @@ async fn everything_is_there_again() {
         key: KeyNumber::BARE,
         added_terms: vec![stage::tag(&store, "added")],
         minted: vec![],
+        ends_at: None,
         events: vec![b"replaced".to_vec()],
     };
     store.replace(stage.operation(), replace).await.unwrap();

@@ -80,17 +80,18 @@ pub(crate) fn record(store: &RedbStore, clock: &dyn keyfob::Clock, subject: &str
         epochs,
         terms: vec![namespace.all(), namespace.subject(&owner), tag(store, "mobile")],
         stamp: StampRule::Present,
+        counted: None,
     }
 }
 
 pub(crate) fn revocation(clock: &dyn keyfob::Clock, id: TokenId) -> Revoke {
     let note = b"logout".to_vec();
-    Revoke { id, at: clock.now(), note, cascade: None, events: vec![b"revoked".to_vec()] }
+    Revoke { note, events: vec![b"revoked".to_vec()], ..Revoke::new(id, clock.now()) }
 }
 
 pub(crate) fn advance(clock: &dyn keyfob::Clock, lane: Lane, field: EpochField) -> Advance {
     let (scope, note) = (EpochScope::Lane(lane, field), b"everywhere".to_vec());
-    Advance { scope, at: clock.now(), note, events: vec![b"advanced".to_vec()] }
+    Advance { note, events: vec![b"advanced".to_vec()], ..Advance::new(scope, clock.now()) }
 }
 
 pub(crate) fn tag(store: &RedbStore, tag: &str) -> Term {

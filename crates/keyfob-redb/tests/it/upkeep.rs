@@ -13,7 +13,7 @@ async fn records_past_their_time_are_dropped_a_few_per_write_with_all_their_rows
     let stage = Stage::new();
     let store = stage.store();
     let records: Vec<_> = (0..100).map(|n| stage.record(&store, &format!("user{n}"))).collect();
-    let uses: Vec<_> = records.iter().map(|new| LastUse { id: new.id, at: stage.now() }).collect();
+    let uses: Vec<_> = records.iter().map(|new| LastUse::new(new.id, stage.now())).collect();
     let field = records[0].epochs.subject.unwrap();
     let lane = records[0].id.lane();
     stage.insert(&store, records).await;
@@ -119,7 +119,7 @@ async fn no_epoch_is_forgotten_before_what_it_covers() {
     let subject = Subject::new("user1").unwrap();
     let namespace = store.namespace();
     let scope = EpochScope::Lane(namespace.lane_of(&subject), namespace.subject_epoch(&subject));
-    let advance = Advance { scope, at: stage.now(), note: Vec::new(), events: Vec::new() };
+    let advance = Advance::new(scope, stage.now());
     store.advance(stage.operation(), advance).await.unwrap();
     let right = stage.now();
     stage.clock.set(right + Ttl::from_hours(9));

@@ -14,7 +14,7 @@ local remember, over = A[2] == '1', 0
 if remember then
   local answer = c('GET', K[3])
   if answer then return { 'stored', answer } end
-  for i = 0, count - 1 do over = math.max(over, tonumber(A[a + 2 + 8 * i])) end
+  for i = 0, count - 1 do over = math.max(over, tonumber(A[a + 2 + STRIDE * i])) end
 end
 
 -- The common case asks for nothing: SET NX tells whether the id is free.
@@ -31,7 +31,7 @@ end
 if not present() then born(math.max(A[a + 4], now + 1000)) end
 if key_floor > 0 then
   for i = 0, count - 1 do
-    local key = unpack_('>I2', A[a + 1 + 8 * i], 7)
+    local key = unpack_('>I2', A[a + 1 + STRIDE * i], 7)
     if key < key_floor then
       -- Unless an earlier sending was done before the floor was raised.
       local again = refusing()(k, a, count)

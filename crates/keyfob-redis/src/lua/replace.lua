@@ -1,17 +1,17 @@
--- KEYS: lane, events, answer, record, signal of it, heads of the added terms, minted records as in
--- records.lua.
+-- KEYS: lane, events, answer, record, signal of it, directory of the cells, heads of the added terms,
+-- minted records as in records.lua.
 -- ARGV: deadline, rest of the id, cap, expiry of the events, their number, the events, the version
--- read, the new body, its key, the number of added terms, which of them are broad (a 1 or 0 for
--- each), the number of minted records, 1 if it is to be remembered that it was done, those as in
--- records.lua.
+-- read, the new body, its key, the span of its end if that has moved or '', the number of added terms,
+-- which of them are broad (a 1 or 0 for each), the number of minted records, 1 if it is to be
+-- remembered that it was done, those as in records.lua.
 --
 -- The first of the minted records remembers the operation. Only where there is none, or where it
 -- may be gone before the deadline, is the answer kept beside it; and wherever nothing was done.
 local events = tonumber(A[5])
 local a = 6 + events
 local version, body, key = tonumber(A[a]), A[a + 1], tonumber(A[a + 2])
-local added, broad, minted = tonumber(A[a + 3]), A[a + 4], tonumber(A[a + 5])
-local mint_k, mint_a = 6 + added, a + 7
+local span, added, broad, minted = A[a + 3], tonumber(A[a + 4]), A[a + 5], tonumber(A[a + 6])
+local mint_k, mint_a = 7 + added, a + 8
 
 local both = c('MGET', K[4], K[3])
 local record = both[1]
@@ -55,7 +55,7 @@ if unpack_('>I4', record, 3) ~= version then return instead('stale') end
 if key_floor > 0 then
   local lowest = key
   for i = 0, minted - 1 do
-    lowest = math.min(lowest, (unpack_('>I2', A[mint_a + 1 + 8 * i], 7)))
+    lowest = math.min(lowest, (unpack_('>I2', A[mint_a + 1 + STRIDE * i], 7)))
   end
   if lowest < key_floor then return { 'retired', lowest, key_floor } end
 end
@@ -78,6 +78,10 @@ elseif minted > 0 then
   end
 end
 
+if span ~= '' then
+  local _, moved = pcall(shift, K[6], record, span, sub(K[4], -10) .. A[2])
+  if moved == true then record = sub(record, 1, 38) .. span .. sub(record, 45) end
+end
 local front = sub(record, 1, 2) .. pack('>I4', version + 1) .. sub(record, 7, 20)
 local value = front .. pack('>I2', key) .. sub(record, 23, start - 1) .. body
 c('SET', K[4], value, 'XX', 'KEEPTTL')
@@ -88,7 +92,7 @@ if added > 0 then
   local score = string.format('%.0f', math.ceil(keep / 1000) - 1735689600)
   local id = sub(K[4], -10)
   for i = 1, added do
-    local head = K[5 + i]
+    local head = K[6 + i]
     if sub(broad, i, i) == '1' then
       -- The class of what is left of its life, as at an insert; only the server knows what is left.
       local life, class = (keep - now) / 1000, 0
@@ -101,4 +105,4 @@ end
 if minted > 0 and not is_plain then store(mint_k, mint_a, minted) end
 append(K[2], 6, events, A[3], A[4])
 local done = { 'stored', version + 1 }
-return A[a + 6] == '1' and answer(done) or done
+return A[a + 7] == '1' and answer(done) or done

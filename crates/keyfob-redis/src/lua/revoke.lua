@@ -1,4 +1,5 @@
--- KEYS: lane, events, record, note, answer, signal of the record and the epoch.
+-- KEYS: lane, events, record, note, answer, signal of the record and the epoch, directory of the
+-- cells, heads under which what descends from it is listed.
 -- ARGV: deadline, rest of the id, cap, expiry of the events, their number, the events, eight bytes
 -- of the operation, when, the tombstone, the note, the epoch to advance or ''.
 local events = tonumber(A[5])
@@ -23,7 +24,10 @@ if not found then return { 'missing' } end
 
 -- Even of a record that is revoked already: what descends from it may still live. Nothing of it
 -- is kept longer than the record.
-if cascade ~= '' then advance(cascade, at, note, op, unpack_('>I6', header, 15)) end
+if cascade ~= '' then
+  pcall(count_out_below, K[7], sub(K[3], 1, -11), 8, cascade, sub(K[3], -10))
+  advance(cascade, at, note, op, unpack_('>I6', header, 15))
+end
 if cascade ~= '' or not ended then signal(K[6]) end
 if ended then
   local note_before = string.byte(header, 37) > 1 and c('GET', K[4])
@@ -33,6 +37,7 @@ if ended then
 end
 -- One write in place: the record keeps its size and its time to live.
 c('SETRANGE', K[3], 36, tombstone)
+if known(unpack_('>I8', header, 7), values) then pcall(count_out, K[7], header) end
 if note ~= '' then
   c('SET', K[4], note, 'PXAT', string.format('%.0f', c('PEXPIRETIME', K[3])))
 end

@@ -10,6 +10,7 @@ mod recent;
 mod report;
 mod reseal;
 mod revoke;
+mod tallies;
 mod walk;
 mod write;
 
@@ -21,7 +22,7 @@ use keyfob::limit::{Charge, Charged, LimitStore};
 use keyfob::store::{
     Advance, Advanced, Cursor, EntryPage, Feed, Insert, Inserted, LastUse, Loaded, Operation,
     Query, RecordPage, Replace, Replaced, Reseal, Resealed, Revoke, Revoked, Spend, Spent, Stamp,
-    StoreError, StoreReport, Watcher,
+    StoreError, StoreReport, Tally, Watcher,
 };
 use keyfob::{KeyNumber, Lane, Namespace, Store, Term, Timestamp, TokenId};
 use tokio::task::JoinHandle;
@@ -235,6 +236,10 @@ impl Store for RedisStore {
 
     async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
         self.shared.latest(feed).await
+    }
+
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+        self.shared.tallies().await
     }
 
     fn watch(&self, watcher: &Arc<Watcher>) {

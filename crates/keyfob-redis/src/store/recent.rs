@@ -129,18 +129,13 @@ impl Shared {
     }
 
     async fn do_again(&self, lane: Lane, done: Arc<Done>) -> Result<(), StoreError> {
-        let deadline = soon(self.now());
         let outcome = match &*done {
             Done::Revoked(id, revoke) => {
-                let operation = Operation { id: *id, deadline };
+                let operation = Operation { id: *id, deadline: soon(self.now()) };
                 self.revoke_in_its_lane(operation, revoke.clone()).await.map(drop)
             }
             Done::Advanced(id, advance) => {
-                let walk = Walk::of(*id, advance);
-                // The events of a walk lie in the first lane.
-                let own = matches!(advance.scope, EpochScope::Lane(..)) || lane == Lane::default();
-                let events = if own { advance.events.clone() } else { Vec::new() };
-                self.step_again(&walk, lane, deadline, events).await
+                self.step_again(&Walk::of(*id, advance), lane, advance).await
             }
         };
         match outcome {
@@ -161,8 +156,7 @@ mod tests {
     use super::*;
 
     fn advanced(scope: EpochScope) -> Done {
-        let advance =
-            Advance { scope, at: Timestamp::from_millis(1), note: vec![], events: vec![] };
+        let advance = Advance::new(scope, Timestamp::from_millis(1));
         Done::Advanced(OperationId::from_bytes([1; 16]), advance)
     }
 

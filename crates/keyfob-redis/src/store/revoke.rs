@@ -32,14 +32,16 @@ impl Shared {
     ) -> Result<Revoked, StoreError> {
         Revoke::check_note(&revoke.note)?;
         let (id, lane) = (revoke.id, revoke.id.lane());
-        let names = vec![
+        let mut names = vec![
             self.keys.lane(lane),
             self.keys.events(lane),
             self.keys.record(id),
             self.keys.note(id),
             self.keys.answer(lane, operation.id),
             self.keys.signal(lane, &signal::of_revocation(&revoke)),
+            self.keys.cells(lane),
         ];
+        names.extend(revoke.listed.iter().flat_map(|term| self.keys.heads(lane, *term)));
         let first = [Arg::Local(operation.deadline), keys::rest(id)[..].into()];
         let mut args = self.with_events(first, revoke.events);
         args.extend([

@@ -7,7 +7,7 @@
 
 use futures_util::future::try_join_all;
 use keyfob::store::{Advance, Advanced, EpochScope, Operation, OperationId, Revoke, StoreError};
-use keyfob::{EpochField, Lane, Timestamp};
+use keyfob::{EpochField, Lane, Term, Timestamp};
 
 use super::Shared;
 use super::recent::Done;
@@ -29,6 +29,8 @@ struct Step {
     events: Vec<Vec<u8>>,
     /// Whether it is the one that records the walk.
     records: bool,
+    /// What it counts out: all of a walk's client, or what is listed under these terms.
+    listed: Option<Vec<Term>>,
 }
 
 impl Walk {
@@ -65,6 +67,16 @@ impl Walk {
     }
 }
 
+impl Step {
+    fn of(advance: &Advance, deadline: Timestamp) -> Self {
+        let listed = match advance.scope {
+            EpochScope::Lane(..) => Some(advance.listed.clone()),
+            EpochScope::EveryLane(_) | EpochScope::All => None,
+        };
+        Self { deadline, events: advance.events.clone(), records: false, listed }
+    }
+}
+
 impl Shared {
     pub(super) async fn advance(
         &self,
@@ -90,8 +102,7 @@ impl Shared {
         operation: Operation,
         advance: &Advance,
     ) -> Result<Advanced, StoreError> {
-        let (deadline, events) = (operation.deadline, advance.events.clone());
-        let step = Step { deadline, events, records: false };
+        let step = Step::of(advance, operation.deadline);
         let code = self.step(walk, lane, step).await.map_err(|failed| failed.of(operation.id))?;
         match code.as_str() {
             "now" => Ok(Advanced { lanes: 1 }),
@@ -105,8 +116,7 @@ impl Shared {
         operation: Operation,
         advance: &Advance,
     ) -> Result<Advanced, StoreError> {
-        let (deadline, events) = (operation.deadline, advance.events.clone());
-        let step = Step { deadline, events, records: true };
+        let step = Step { records: true, ..Step::of(advance, operation.deadline) };
         let first = self.step(walk, Lane::default(), step).await;
         let code = first.map_err(|failed| failed.of(operation.id))?;
         match code.as_str() {
@@ -126,10 +136,13 @@ impl Shared {
         &self,
         walk: &Walk,
         lane: Lane,
-        deadline: Timestamp,
-        events: Vec<Vec<u8>>,
+        advance: &Advance,
     ) -> Result<(), StoreError> {
-        let step = Step { deadline, events, records: false };
+        let mut step = Step::of(advance, soon(self.now()));
+        // The events of a walk lie in the first lane.
+        if step.listed.is_none() && lane != Lane::default() {
+            step.events.clear();
+        }
         self.step(walk, lane, step).await.map(drop).map_err(|failed| failed.error)
     }
 
@@ -138,8 +151,10 @@ impl Shared {
         // A step has a deadline of its own: one that is stuck somewhere must not strike after
         // others have finished the walk and new tokens were issued.
         let deadline = soon(self.now());
-        let step =
-            |lane| self.step(walk, lane, Step { deadline, events: Vec::new(), records: false });
+        let step = |lane| {
+            let (events, listed) = (Vec::new(), None);
+            self.step(walk, lane, Step { deadline, events, records: false, listed })
+        };
         let codes = try_join_all(self.namespace.lanes().lanes().skip(1).map(step)).await;
         let codes = codes.map_err(|failed| failed.error)?;
         if codes.iter().any(|code| code != "now") {
@@ -168,10 +183,18 @@ impl Shared {
             self.keys.events(lane),
             self.keys.answer(lane, walk.operation),
             self.keys.signal(lane, &walk.field()),
+            self.keys.cells(lane),
         ];
         if step.records {
             names.push(self.keys.walks());
         }
+        let ends: &[u8] = match (&step.listed, walk.field) {
+            (Some(_), _) => b"listed",
+            (None, Some(_)) => b"client",
+            (None, None) => b"all",
+        };
+        let listed = step.listed.iter().flatten();
+        names.extend(listed.flat_map(|term| self.keys.heads(lane, *term)));
         let recorded = if step.records { walk.to_bytes() } else { Vec::new() };
         let first = [Arg::Local(step.deadline), Arg::Local(soon(step.deadline))];
         let mut args = self.with_events(first, step.events);
@@ -181,6 +204,8 @@ impl Shared {
             walk.note.clone().into(),
             walk.field().into(),
             recorded.into(),
+            self.keys.prefix('r', lane).into(),
+            ends.into(),
         ]);
         let mut call = Call::new(&self.scripts.advance, names, args);
         self.wait_for_replicas(&mut call, lane);

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::try_join_all;
 use keyfob::store::{
-    Insert, Inserted, LastUse, NewRecord, Operation, RecordVersion, Replace, Replaced, Spent,
-    Stamp, StampRule, StoreError,
+    Insert, Inserted, LastUse, NewRecord, Operation, Place, RecordVersion, Replace, Replaced, Span,
+    Spent, Stamp, StampRule, StoreError,
 };
 use keyfob::{KeyNumber, Lane, Timestamp, TokenId, Ttl};
 
@@ -72,6 +72,7 @@ impl Shared {
             self.keys.answer(lane, operation.id),
             self.keys.record(id),
             self.keys.signal(lane, &id.local()),
+            self.keys.cells(lane),
         ];
         names.extend(replace.added_terms.iter().map(|term| self.keys.head(lane, *term)));
         let broad = |is| if is { b'1' } else { b'0' };
@@ -82,6 +83,7 @@ impl Shared {
         args.push(u64::from(replace.read.0).into());
         args.push(replace.body.into());
         args.push(u64::from(replace.key.value()).into());
+        args.push(self.span_of(replace.ends_at).into());
         args.push((replace.added_terms.len() as u64).into());
         args.push(broad.into());
         args.push((replace.minted.len() as u64).into());
@@ -107,8 +109,12 @@ impl Shared {
         id: TokenId,
     ) -> Result<Spent, StoreError> {
         let lane = id.lane();
-        let names =
-            vec![self.keys.lane(lane), self.keys.answer(lane, operation.id), self.keys.record(id)];
+        let names = vec![
+            self.keys.lane(lane),
+            self.keys.answer(lane, operation.id),
+            self.keys.record(id),
+            self.keys.cells(lane),
+        ];
         let args = vec![Arg::Local(operation.deadline), keys::rest(id)[..].into()];
         let call = Call::new(&self.scripts.spend, names, args);
         let reply = self.net.run(self.keys.slot(lane), &call).await;
@@ -135,11 +141,19 @@ impl Shared {
     async fn touch_batch(&self, lane: Lane, uses: &[&LastUse]) -> Result<(), StoreError> {
         let names =
             uses.iter().flat_map(|last| [self.keys.record(last.id), self.keys.last_use(last.id)]);
-        let args = uses
-            .iter()
-            .flat_map(|last| [Arg::from(&keys::rest(last.id)[..]), Arg::from(last.at.as_millis())]);
+        let names = [self.keys.lane(lane), self.keys.cells(lane)].into_iter().chain(names);
+        let args = uses.iter().flat_map(|last| {
+            let rest = Arg::from(&keys::rest(last.id)[..]);
+            [rest, last.at.as_millis().into(), self.span_of(last.ends_at).into()]
+        });
         let call = Call::new(&self.scripts.touch, names.collect(), args.collect());
         self.net.read(self.keys.slot(lane), &call).await.map(drop)
+    }
+
+    /// The bytes of the span that an end has moved to; none, if it has not.
+    fn span_of(&self, ends_at: Option<Timestamp>) -> Vec<u8> {
+        let span = ends_at.map(|ends_at| Span::of_end(ends_at, self.now()).to_bytes());
+        span.map_or_else(Vec::new, |span| span.to_vec())
     }
 
     /// Adds new records to the keys and the arguments of a call, as `records.lua` reads them.
@@ -157,19 +171,25 @@ impl Shared {
             let lane = new.id.lane();
             names.push(self.keys.record(new.id));
             names.extend(new.terms.iter().map(|term| self.keys.head_for(lane, *term, life / 1000)));
+            let place = new.counted.map(|counted| counted.place(now));
+            let spans: Vec<Span> = place.iter().flat_map(Place::spans).collect();
+            names.extend(spans.iter().map(|span| self.keys.cell(lane, *span)));
+            let cells = spans.len() as u8 + if new.uses_left == Some(0) { 2 } else { 0 };
+            let under = place.map(|place| record::counted_under(cells, place.kind, &new.epochs));
             let seen = match new.stamp {
                 StampRule::Present => String::new(),
                 StampRule::Seen(stamp) => stamp.value().to_string(),
             };
             args.extend([
                 record::front(new).into(),
-                record::back(new, operation.id).into(),
+                record::back(new, operation.id, place).into(),
                 keep.into(),
                 keep.div_ceil(1000).saturating_sub(SCORE_EPOCH).into(),
                 coarse(keep, life).into(),
                 seen.into_bytes().into(),
                 record::fields(&new.epochs).into(),
-                (new.terms.len() as u64).into(),
+                ((new.terms.len() + spans.len()) as u64).into(),
+                under.unwrap_or_default().into(),
             ]);
         }
     }

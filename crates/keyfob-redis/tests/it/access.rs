@@ -1,7 +1,7 @@
 //! Logins, access lists and TLS; and that none of it shows.
 
 use keyfob::limit::LimitStore;
-use keyfob::store::{Severity, StoreReport, Watcher};
+use keyfob::store::{NewRecord, Severity, StoreReport, Tally, Watcher};
 use keyfob::{Lane, Store, Ttl};
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::redis::RedisServer;
@@ -37,7 +37,7 @@ async fn a_password_opens_and_never_shows() {
 }
 
 /// What a user of one namespace needs, and nothing else.
-const RULES: &str = "~shop:* -@all +evalsha +script|load +script|exists +time +hget +hmget +hset \
+const RULES: &str = "~shop:* -@all +evalsha +script|load +script|exists +time +hget +hgetall +hmget +hset \
     +hincrby +hdel +hrandfield +hexists +exists +get +mget +set +getrange +setrange +pexpireat \
     +pexpiretime +pttl +zadd +zcard +zcount +zrange +zrangebylex +zrevrangebylex +zrangebyscore \
     +zrem +zremrangebyrank +zmscore +zrandmember +rename +xadd +xrange +xrevrange +xinfo|stream \
@@ -53,8 +53,13 @@ async fn a_user_with_only_what_is_needed_can_do_everything() {
     for n in 0..100u64 {
         let at = now().saturating_sub(Ttl::from_secs(1 + n * 37 % 50));
         let lane = Lane::new((n % 2) as u16);
-        let id = insert(&store, record(id_at(at, lane), Ttl::from_hours(1), vec![term])).await;
-        let touched = keyfob::store::LastUse { id, at: now() };
+        let new = record(id_at(at, lane), Ttl::from_hours(1), vec![term]);
+        let (kind, ends_at) = (keyfob::Kind::Access, now() + Ttl::from_mins(30));
+        let counted = Some(keyfob::store::Counted { kind, starts_at: None, ends_at });
+        let id = insert(&store, NewRecord { counted, ..new }).await;
+        let touched = keyfob::store::LastUse::new(id, now());
+        let touched =
+            keyfob::store::LastUse { ends_at: Some(now() + Ttl::from_mins(50)), ..touched };
         store.touch(&[touched]).await.unwrap();
         store.stamp(lane).await.unwrap();
     }
@@ -62,13 +67,11 @@ async fn a_user_with_only_what_is_needed_can_do_everything() {
     assert_eq!(newest.len(), 100);
     assert_eq!(list(&store, term, keyfob::store::Order::NextToExpire, 30).await.len(), 100);
     assert_eq!(store.count(term, None).await.unwrap(), 100);
-    let advance = keyfob::store::Advance {
-        scope: keyfob::store::EpochScope::All,
-        at: now(),
-        note: vec![],
-        events: vec![],
-    };
+    let advance = keyfob::store::Advance::new(keyfob::store::EpochScope::All, now());
     assert_eq!(store.advance(operation(), advance).await.unwrap().lanes, 2);
+    let tallies = store.tallies().await.unwrap();
+    let sum = |number: fn(&Tally) -> u64| tallies.iter().map(number).sum::<u64>();
+    assert_eq!((sum(|tally| tally.stored), sum(|tally| tally.revoked)), (100, 100));
     let watcher = Watcher::new(store.namespace().lanes(), Ttl::from_secs(60));
     store.watch(&watcher);
     until("the feed is heard", || watcher.trusts(Lane::new(0)) && watcher.trusts(Lane::new(1)))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyfob::store::{Cursor, Feed, Insert, LastUse, Operation, Revoke};
+use keyfob::store::{Counted, Cursor, Feed, Insert, LastUse, NewRecord, Operation, Revoke};
 use keyfob::{Grant, Kind, Lane, Store, TokenManager, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::RedisServer;
@@ -24,15 +24,18 @@ async fn what_has_expired_is_gone_with_nobody_there() {
                 let (user, lane) = subject(&store, &format!("user-{}", n % 50));
                 let terms = vec![store.namespace().all(), user, client];
                 let new = record(id_at(now(), lane), Ttl::from_secs(2), terms);
+                let (kind, ends_at) = (Kind::Access, new.keep_until);
+                let counted = Some(Counted { kind, starts_at: None, ends_at });
+                let new = NewRecord { counted, ..new };
                 // Answers are remembered until the deadline of their operation, and no longer.
                 let soon = Operation { deadline: now() + Ttl::from_secs(2), ..operation() };
                 let id = insert_by(&store, soon, new).await;
                 if writer == 0 {
-                    store.touch(&[LastUse { id, at: now() }]).await.unwrap();
+                    store.touch(&[LastUse::new(id, now())]).await.unwrap();
                 }
                 if writer == 1 {
                     let note = b"why".to_vec();
-                    let revoke = Revoke { id, at: now(), note, cascade: None, events: vec![] };
+                    let revoke = Revoke { note, ..Revoke::new(id, now()) };
                     store.revoke(operation(), revoke).await.unwrap();
                 }
             }
@@ -72,11 +75,12 @@ async fn every_key_but_the_meta_key_ends() {
         let lane = Lane::new((n % 2) as u16);
         let at = now().saturating_sub(Ttl::from_secs(1 + n * 37 % 50));
         let id = insert(&store, record(id_at(at, lane), Ttl::from_secs(100 + n), vec![term])).await;
-        store.touch(&[LastUse { id, at: now() }]).await.unwrap();
+        store.touch(&[LastUse::new(id, now())]).await.unwrap();
         store.observe(lane, vec![b"seen".to_vec()]).await.unwrap();
         let note = b"why".to_vec();
         let cascade = Some(store.namespace().ancestor_epoch(id));
-        let revoke = Revoke { id, at: now(), note, cascade, events: vec![b"event".to_vec()] };
+        let revoke =
+            Revoke { note, cascade, events: vec![b"event".to_vec()], ..Revoke::new(id, now()) };
         store.revoke(operation(), revoke).await.unwrap();
         store.stamp(lane).await.unwrap();
     }

@@ -60,7 +60,7 @@ async fn each_verb_is_one_script() {
     let before = counts(&server);
     for id in ids {
         let at = now();
-        let revoke = Revoke { id, at, note: b"why".to_vec(), cascade: None, events: vec![] };
+        let revoke = Revoke { note: b"why".to_vec(), ..Revoke::new(id, at) };
         assert_eq!(store.revoke(operation(), revoke).await.unwrap(), Revoked::Now);
     }
     let revokes = since(&server, &before);

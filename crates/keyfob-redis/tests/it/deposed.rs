@@ -68,7 +68,7 @@ async fn one_that_most_have_deposed_is_left_although_it_answers() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let (id, at) = (stage.id, now());
-    let revoke = Revoke { id, at, note: vec![], cascade: None, events: vec![] };
+    let revoke = Revoke::new(id, at);
     stage.store.revoke(operation(), revoke).await.unwrap();
     let loaded = stage.store.load(id).await.unwrap().unwrap();
     assert!(matches!(loaded.verdict, Verdict::Revoked(_)), "{loaded:?}");

@@ -29,6 +29,7 @@ async fn a_lane_that_is_lost_refuses_what_it_held() {
         key: KeyNumber::BARE,
         added_terms: vec![],
         minted: vec![],
+        ends_at: None,
         events: vec![],
     };
     assert_eq!(store.replace(operation(), replace).await.unwrap(), Replaced::Ended);
@@ -44,7 +45,7 @@ async fn a_lane_that_was_rolled_back_refuses_what_came_after() {
     let hash = keys(server(), &config, "l*").pop().unwrap();
     let before = server().call(&["HGET", &hash, "n"]).unwrap().to_string();
     let scope = EpochScope::Lane(lane, field);
-    let advance = Advance { scope, at: now(), note: vec![], events: vec![] };
+    let advance = Advance::new(scope, now());
     store.advance(operation(), advance).await.unwrap();
     let id = insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
     server().call(&["HSET", &hash, "n", &before]).unwrap();
@@ -64,7 +65,7 @@ async fn epochs_that_cover_nothing_any_more_are_dropped() {
         }
         let id = insert(&store, record(id_at(now(), lane), life, vec![])).await;
         let cascade = Some(store.namespace().ancestor_epoch(id));
-        let revoke = keyfob::store::Revoke { id, at: now(), note: vec![], cascade, events: vec![] };
+        let revoke = keyfob::store::Revoke { cascade, ..keyfob::store::Revoke::new(id, now()) };
         store.revoke(operation(), revoke).await.unwrap();
         store.stamp(lane).await.unwrap();
     }

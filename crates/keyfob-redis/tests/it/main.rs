@@ -6,6 +6,7 @@ mod access;
 mod cleaning;
 mod contract;
 mod cost;
+mod counts;
 mod deposed;
 mod epochs;
 mod fake;

@@ -10,7 +10,7 @@ use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
 use crate::stage::*;
 
 fn revocation(id: keyfob::TokenId) -> Revoke {
-    Revoke { id, at: now(), note: b"why".to_vec(), cascade: None, events: vec![] }
+    Revoke { note: b"why".to_vec(), ..Revoke::new(id, now()) }
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn a_server_whose_memory_is_full_still_takes_revocations() {
     assert!(refused.to_string().contains("OOM"), "{refused}");
     assert_eq!(store.load(id).await.unwrap().unwrap().verdict, Verdict::Clear);
     assert_eq!(store.revoke(operation(), revocation(id)).await.unwrap(), Revoked::Now);
-    let advance = Advance { scope: EpochScope::All, at: now(), note: vec![], events: vec![] };
+    let advance = Advance::new(EpochScope::All, now());
     assert_eq!(store.advance(operation(), advance).await.unwrap().lanes, 8);
 }
 
@@ -105,7 +105,7 @@ async fn a_cluster_that_hands_over_is_followed() {
         assert_eq!(store.load(*id).await.unwrap().unwrap().verdict, Verdict::Clear);
         assert_eq!(store.revoke(operation(), revocation(*id)).await.unwrap(), Revoked::Now);
     }
-    let advance = Advance { scope: EpochScope::All, at: now(), note: vec![], events: vec![] };
+    let advance = Advance::new(EpochScope::All, now());
     assert_eq!(store.advance(operation(), advance).await.unwrap().lanes, 16);
 }
 

@@ -61,6 +61,7 @@ pub(crate) fn record(id: TokenId, life: Ttl, terms: Vec<Term>) -> NewRecord {
         epochs: Epochs::default(),
         terms,
         stamp: StampRule::Present,
+        counted: None,
     }
 }
 

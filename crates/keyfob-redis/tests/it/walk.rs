@@ -41,7 +41,7 @@ async fn another_node_finishes_what_one_began() {
     let half = RedisStore::connect(&url).await.unwrap();
     let operation = operation();
     let events = vec![b"all is revoked".to_vec()];
-    let advance = Advance { scope: EpochScope::All, at: now(), note: b"why".to_vec(), events };
+    let advance = Advance { note: b"why".to_vec(), events, ..Advance::new(EpochScope::All, now()) };
     let outcome = half.advance(operation, advance.clone()).await;
     assert!(
         matches!(outcome, Err(StoreError::OutcomeUnknown { operation: id }) if id == operation.id),

@@ -37,11 +37,11 @@ async fn new_token(store: &RedisStore, lane: Lane) -> TokenId {
 }
 
 fn revocation(id: TokenId, cascade: Option<EpochField>) -> Revoke {
-    Revoke { id, at: now(), note: b"why".to_vec(), cascade, events: vec![] }
+    Revoke { note: b"why".to_vec(), cascade, ..Revoke::new(id, now()) }
 }
 
 fn advance(scope: EpochScope) -> Advance {
-    Advance { scope, at: now(), note: vec![], events: vec![] }
+    Advance::new(scope, now())
 }
 
 /// The watcher of a node that did nothing itself, and a way to see what it is told: what was loaded
@@ -87,7 +87,7 @@ async fn each_verb_tells_what_it_ended_and_nothing_else() {
         ..record(id_at(now(), lane), Ttl::from_hours(1), vec![])
     };
     let counted = insert(&here, counted).await;
-    here.touch(&[keyfob::store::LastUse { id: ids[0], at: now() }]).await.unwrap();
+    here.touch(&[keyfob::store::LastUse::new(ids[0], now())]).await.unwrap();
     here.spend(operation(), Spend { id: counted }).await.unwrap();
     here.stamp(other).await.unwrap();
     here.load(ids[0]).await.unwrap();
@@ -102,6 +102,7 @@ async fn each_verb_tells_what_it_ended_and_nothing_else() {
         key: KeyNumber::BARE,
         added_terms: vec![tag(&here, "new")],
         minted: vec![],
+        ends_at: None,
         events: vec![],
     };
     let version = here.load(ids[0]).await.unwrap().unwrap().version;

@@ -27,7 +27,8 @@ async fn one_lane(scene: Scene, covered: Epochs, field: keyfob::EpochField, thro
     let at = scene.now().saturating_sub(Ttl::from_secs(3));
     let note = b"why\0\xff".to_vec();
     let scope = EpochScope::Lane(lane, field);
-    let advance = Advance { scope, at, note: note.clone(), events: texts(&["advanced"]) };
+    let advance =
+        Advance { note: note.clone(), events: texts(&["advanced"]), ..Advance::new(scope, at) };
     let advanced = scene.store().advance(scene.operation(), advance).await.expect("an answer");
     assert_eq!(advanced, Advanced { lanes: 1 }, "one lane was concerned");
     assert!(scene.stamp(lane).await > old, "the sequence counts up");
@@ -73,7 +74,8 @@ async fn every_lane(scene: Scene, covered: Epochs, scope: EpochScope, through: M
         before.push(stored(&scene, lane, &covered).await);
     }
     let (at, note) = (scene.now(), b"why".to_vec());
-    let advance = Advance { scope, at, note: note.clone(), events: texts(&["one", "two"]) };
+    let advance =
+        Advance { note: note.clone(), events: texts(&["one", "two"]), ..Advance::new(scope, at) };
     let advanced = scene.store().advance(scene.operation(), advance).await.expect("an answer");
     let lanes = scene.store().namespace().lanes().get();
     assert_eq!(advanced, Advanced { lanes }, "every lane was concerned");
@@ -123,7 +125,7 @@ pub async fn the_same_operation_covers_once(scene: Scene) {
         let operation = scene.operation();
         let body = format!("{scope:?}").into_bytes();
         let events = vec![body.clone()];
-        let advance = Advance { scope, at: scene.now(), note: vec![], events };
+        let advance = Advance { events, ..Advance::new(scope, scene.now()) };
         let send = || scene.store().advance(operation, advance.clone());
         let before = stored(&scene, lane, &covered).await;
         let first = send().await.expect("an answer");
@@ -148,8 +150,7 @@ pub async fn one_operation_sent_at_once_is_done_once(scene: Scene) {
     for scope in [EpochScope::EveryLane(field), EpochScope::Lane(scene.lane(0), field)] {
         let operation = scene.operation();
         let happened = scene.events().await.len();
-        let advance =
-            Advance { scope, at: scene.now(), note: vec![], events: texts(&["advanced"]) };
+        let advance = Advance { events: texts(&["advanced"]), ..Advance::new(scope, scene.now()) };
         let senders = (0..6).map(|_| {
             let (scene, advance) = (scene.clone(), advance.clone());
             tokio::spawn(async move { scene.store().advance(operation, advance).await })
@@ -169,7 +170,7 @@ pub async fn a_note_that_is_too_long_is_refused(scene: Scene) {
     let id = stored(&scene, lane, &Epochs::default()).await;
     let stamp = scene.stamp(lane).await;
     let note = vec![1; Revoke::MAX_NOTE + 1];
-    let advance = Advance { scope: EpochScope::All, at: scene.now(), note, events: vec![] };
+    let advance = Advance { note, ..Advance::new(EpochScope::All, scene.now()) };
     let refused = scene.store().advance(scene.operation(), advance).await;
     assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "refused, not {refused:?}");
     assert_eq!(scene.stamp(lane).await, stamp, "the sequence stands");
@@ -180,8 +181,7 @@ pub async fn a_note_that_is_too_long_is_refused(scene: Scene) {
 pub async fn the_longest_note_comes_back(scene: Scene) {
     let id = stored(&scene, scene.lane(0), &Epochs::default()).await;
     let note: Vec<u8> = (0..Revoke::MAX_NOTE).map(|n| (n % 251) as u8).collect();
-    let advance =
-        Advance { scope: EpochScope::All, at: scene.now(), note: note.clone(), events: vec![] };
+    let advance = Advance { note: note.clone(), ..Advance::new(EpochScope::All, scene.now()) };
     scene.store().advance(scene.operation(), advance).await.expect("an answer");
     let mark = scene.assert_revoked(id, MarkThrough::All, "everything was revoked").await;
     assert_eq!(mark.note, note, "the note as it was given");

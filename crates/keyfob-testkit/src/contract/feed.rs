@@ -50,7 +50,7 @@ pub async fn changes_are_events_in_order(scene: Scene) {
     scene.store().revoke(scene.operation(), revoke).await.expect("an answer");
     let scope = EpochScope::Lane(lane, scene.subject_epoch("user"));
     let events = texts(&["advance 1", "advance 2"]);
-    let advance = Advance { scope, at: scene.now(), note: vec![], events };
+    let advance = Advance { events, ..Advance::new(scope, scene.now()) };
     scene.store().advance(scene.operation(), advance).await.expect("an answer");
     let late = scene.now() + Ttl::from_secs(60);
     let happened = texts(&[

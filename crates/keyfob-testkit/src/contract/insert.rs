@@ -186,7 +186,7 @@ pub async fn an_id_is_free_once_its_record_is_forgotten(scene: Scene) {
     };
     let id = first.id;
     scene.insert(first.clone()).await;
-    let used = keyfob::store::LastUse { id, at: scene.now() };
+    let used = keyfob::store::LastUse::new(id, scene.now());
     scene.store().touch(&[used]).await.expect("an answer");
     scene.revoke(id).await;
     scene.wait_until(keep_until).await;

@@ -29,7 +29,7 @@ pub async fn only_the_exact_id_is_found(scene: Scene) {
     let spend = Spend { id: twin };
     let spent = scene.store().spend(scene.operation(), spend).await.expect("an answer");
     assert_eq!(spent, Spent::Refused, "spend takes the whole id");
-    scene.store().touch(&[LastUse { id: twin, at: scene.now() }]).await.expect("an answer");
+    scene.store().touch(&[LastUse::new(twin, scene.now())]).await.expect("an answer");
     let revoked = scene.revoke(twin).await;
     assert!(matches!(revoked, Revoked::Missing), "revoke takes the whole id, not {revoked:?}");
     let loaded = scene.loaded(id).await;
@@ -145,7 +145,7 @@ pub async fn a_lane_that_there_is_not_names_nothing(scene: Scene) {
     assert_eq!(replaced, Replaced::Missing, "there is nothing to replace");
     let spent = scene.store().spend(scene.operation(), Spend { id }).await.expect("an answer");
     assert_eq!(spent, Spent::Refused, "there is nothing to spend");
-    scene.store().touch(&[LastUse { id, at: scene.now() }]).await.expect("an answer");
+    scene.store().touch(&[LastUse::new(id, scene.now())]).await.expect("an answer");
     let revoked = scene.revoke(id).await;
     assert!(matches!(revoked, Revoked::Missing), "there is nothing to revoke, not {revoked:?}");
     for order in [Order::NewestFirst, Order::NextToExpire] {

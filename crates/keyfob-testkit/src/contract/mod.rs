@@ -26,6 +26,8 @@ mod setup;
 #[doc(hidden)]
 pub mod advance;
 #[doc(hidden)]
+pub mod count_out;
+#[doc(hidden)]
 pub mod feed;
 #[doc(hidden)]
 pub mod insert;
@@ -49,6 +51,8 @@ pub mod revoke;
 pub mod spend;
 #[doc(hidden)]
 pub mod stamp;
+#[doc(hidden)]
+pub mod tallies;
 #[doc(hidden)]
 pub mod touch;
 #[doc(hidden)]
@@ -162,6 +166,25 @@ macro_rules! store_contract {
                 of_racers_for_the_only_use_one_wins
                 the_same_operation_takes_one_use
                 what_has_no_uses_to_take_is_refused
+            }
+            tallies {
+                a_stored_record_is_counted_where_it_says
+                a_tally_of_a_client_names_one_of_its_tokens
+                the_same_operation_counts_once
+                what_is_not_stored_is_not_counted
+                of_racers_one_is_counted
+                a_moved_end_moves_the_count
+                what_is_exhausted_does_not_move
+                a_beginning_is_counted_beside_the_end
+                what_is_over_is_not_counted
+            }
+            count_out {
+                a_client_is_counted_out_in_every_lane
+                everything_is_counted_out
+                a_subject_is_counted_out_where_it_is_listed
+                what_is_not_listed_is_counted_until_its_time
+                of_many_the_newest_are_counted_out
+                a_cascade_counts_the_descendants_out
             }
             touch {
                 the_later_time_wins

@@ -97,7 +97,7 @@ pub async fn a_late_advance_does_nothing(scene: Scene) {
     let stamp = scene.stamp(lane).await;
     for scope in [EpochScope::Lane(lane, field), EpochScope::EveryLane(field), EpochScope::All] {
         let operation = late(&scene);
-        let advance = Advance { scope, at: scene.now(), note: vec![], events: texts(&["late"]) };
+        let advance = Advance { events: texts(&["late"]), ..Advance::new(scope, scene.now()) };
         assert_late(scene.store().advance(operation, advance).await, operation.id, "advance");
     }
     scene.assert_clear(id, "nothing was revoked").await;
@@ -116,7 +116,7 @@ pub async fn a_repetition_after_the_deadline_does_nothing(scene: Scene) {
     let new = Insert { records: vec![record.clone()], events: texts(&["new"]) };
     let change = scene.replacement(id, RecordVersion(1), b"two");
     let scope = EpochScope::Lane(lane, scene.subject_epoch("user"));
-    let advancing = Advance { scope, at: scene.now(), note: vec![], events: vec![] };
+    let advancing = Advance::new(scope, scene.now());
     let store = scene.store();
     // Under real time a first sending may itself come too late; then it must say so.
     let first = store.spend(spend, Spend { id }).await;

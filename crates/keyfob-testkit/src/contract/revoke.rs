@@ -79,7 +79,8 @@ pub async fn what_an_epoch_covers_was_revoked_before(scene: Scene) {
     let at = scene.now();
     let note = b"all of them".to_vec();
     let scope = EpochScope::Lane(lane, field);
-    let advance = keyfob::store::Advance { scope, at, note: note.clone(), events: vec![] };
+    let advance =
+        keyfob::store::Advance { note: note.clone(), ..keyfob::store::Advance::new(scope, at) };
     scene.store().advance(scene.operation(), advance).await.expect("an answer");
     let mark = Mark { through: MarkThrough::Subject, at, note };
     let revoke = Revoke { note: b"it alone".to_vec(), ..scene.revocation(id) };
@@ -172,7 +173,8 @@ pub async fn a_cascade_covers_the_descendants(scene: Scene) {
     let kin = kin(&scene).await;
     let (at, note) = (scene.now(), b"stolen".to_vec());
     let cascade = Some(scene.ancestor_epoch(kin.parent));
-    let revoke = Revoke { id: kin.parent, at, note, cascade, events: texts(&["revoked"]) };
+    let revoke =
+        Revoke { note, cascade, events: texts(&["revoked"]), ..Revoke::new(kin.parent, at) };
     assert_now(&send(&scene, revoke).await, "it was not revoked before");
     let own = scene.assert_revoked(kin.parent, MarkThrough::Token, "it is revoked itself").await;
     assert_eq!((own.at, &own.note[..]), (at, &b"stolen"[..]), "its when and why");

@@ -91,6 +91,7 @@ impl Scene {
             epochs: Epochs::default(),
             terms: Vec::new(),
             stamp: StampRule::Present,
+            counted: None,
         }
     }
 
@@ -167,7 +168,7 @@ impl Scene {
 
     /// Advances an epoch, without events.
     pub async fn advance(&self, scope: EpochScope) -> Advanced {
-        let advance = Advance { scope, at: self.now(), note: Vec::new(), events: Vec::new() };
+        let advance = Advance::new(scope, self.now());
         self.store().advance(self.operation(), advance).await.expect("an advance is answered")
     }
 
@@ -179,7 +180,7 @@ impl Scene {
 
     /// The plainest revocation.
     pub fn revocation(&self, id: TokenId) -> Revoke {
-        Revoke { id, at: self.now(), note: Vec::new(), cascade: None, events: Vec::new() }
+        Revoke::new(id, self.now())
     }
 
     /// The plainest replacement: a new body.
@@ -191,6 +192,7 @@ impl Scene {
             key: KeyNumber::BARE,
             added_terms: Vec::new(),
             minted: Vec::new(),
+            ends_at: None,
             events: Vec::new(),
         }
     }

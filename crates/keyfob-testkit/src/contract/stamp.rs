@@ -152,7 +152,7 @@ pub async fn racing_logins_are_dead_or_later(scene: Scene) {
     let mut last = scene.stamp(lane).await;
     for _ in 0..5 {
         let scope = EpochScope::Lane(lane, field);
-        let advance = Advance { scope, at: scene.now(), note: vec![], events: vec![] };
+        let advance = Advance::new(scope, scene.now());
         scene.store().advance(scene.operation(), advance).await.expect("an answer");
         last = scene.stamp(lane).await;
         tokio::task::yield_now().await;

@@ -18,16 +18,16 @@ pub async fn the_later_time_wins(scene: Scene) {
     }
     let early = scene.now();
     let late = early + Ttl::from_secs(9);
-    touch(&scene, &[LastUse { id: one, at: early }]).await;
+    touch(&scene, &[LastUse::new(one, early)]).await;
     assert_eq!(scene.loaded(one).await.last_used, Some(early), "the first use");
     assert_eq!(scene.loaded(other).await.last_used, None, "another token was not used");
-    touch(&scene, &[LastUse { id: one, at: late }, LastUse { id: other, at: late }]).await;
-    touch(&scene, &[LastUse { id: one, at: early }, LastUse { id: other, at: early }]).await;
+    touch(&scene, &[LastUse::new(one, late), LastUse::new(other, late)]).await;
+    touch(&scene, &[LastUse::new(one, early), LastUse::new(other, early)]).await;
     for id in [one, other] {
         assert_eq!(scene.loaded(id).await.last_used, Some(late), "an earlier time changes nothing");
     }
     let later = late + Ttl::from_secs(1);
-    let uses = [late, later, early].map(|at| LastUse { id: one, at });
+    let uses = [late, later, early].map(|at| LastUse::new(one, at));
     touch(&scene, &uses).await;
     assert_eq!(scene.loaded(one).await.last_used, Some(later), "the latest of one call wins");
 }
@@ -39,8 +39,8 @@ pub async fn an_unknown_token_is_passed_over(scene: Scene) {
     let (id, at) = (record.id, scene.now());
     scene.insert(record).await;
     let unknown: Vec<TokenId> = scene.lanes().into_iter().map(|lane| scene.id(lane)).collect();
-    let mut uses: Vec<_> = unknown.iter().map(|id| LastUse { id: *id, at }).collect();
-    uses.push(LastUse { id, at });
+    let mut uses: Vec<_> = unknown.iter().map(|id| LastUse::new(*id, at)).collect();
+    uses.push(LastUse::new(id, at));
     touch(&scene, &uses).await;
     assert_eq!(scene.loaded(id).await.last_used, Some(at), "the known one was noted");
     for id in unknown {
@@ -56,7 +56,7 @@ pub async fn nothing_else_changes(scene: Scene) {
     scene.insert(record.clone()).await;
     let before = scene.loaded(id).await;
     let at = scene.now() + Ttl::from_hours(5);
-    touch(&scene, &[LastUse { id, at }]).await;
+    touch(&scene, &[LastUse::new(id, at)]).await;
     let after = scene.loaded(id).await;
     assert_eq!(after.version, RecordVersion(1), "the version stands");
     assert_eq!(after.body, before.body, "the body is the same");
@@ -79,10 +79,10 @@ pub async fn nothing_outlives_the_record(scene: Scene) {
     let id = record.id;
     scene.insert(record.clone()).await;
     let at = keep_until + Ttl::from_days(1);
-    touch(&scene, &[LastUse { id, at }]).await;
+    touch(&scene, &[LastUse::new(id, at)]).await;
     scene.wait_until(keep_until).await;
     assert!(scene.load(id).await.is_none(), "a touch does not prolong");
-    touch(&scene, &[LastUse { id, at }]).await;
+    touch(&scene, &[LastUse::new(id, at)]).await;
     assert!(scene.load(id).await.is_none(), "a touch brings nothing back");
     let keep_until = scene.now() + Ttl::from_hours(1);
     scene.insert(NewRecord { keep_until, ..record }).await;

@@ -81,7 +81,7 @@ async fn revoke(scene: &Scene, revoke: Revoke) {
 }
 
 async fn advance(scene: &Scene, scope: EpochScope) {
-    let advance = Advance { scope, at: scene.now(), note: vec![], events: vec![] };
+    let advance = Advance::new(scope, scene.now());
     scene.store().advance(scene.operation(), advance).await.expect("an advance is answered");
 }
 
@@ -167,7 +167,7 @@ pub async fn what_ends_nothing_is_not_told(scene: Scene) {
         scene.insert(counted).await;
         store.spend(scene.operation(), spent).await.expect("a use is answered");
         let at = scene.now();
-        store.touch(&[LastUse { id, at }]).await.expect("a touch is answered");
+        store.touch(&[LastUse::new(id, at)]).await.expect("a touch is answered");
         store.observe(lane, vec![b"seen".to_vec()]).await.expect("an entry is taken");
         scene.loaded(id).await;
         scene.stamp(lane).await;

@@ -97,7 +97,7 @@ async fn work(scene: Scene, targets: Arc<Vec<Target>>, worker: usize) -> usize {
                 }
                 1 => {
                     let at = scene.now();
-                    scene.store().touch(&[LastUse { id, at }]).await.expect("an answer");
+                    scene.store().touch(&[LastUse::new(id, at)]).await.expect("an answer");
                 }
                 2 => {
                     let ended = target.ended.load(Ordering::SeqCst);
@@ -128,7 +128,7 @@ pub async fn nothing_comes_back(scene: Scene) {
             scene.store().revoke(operation, revoke).await.expect("an answer");
         } else {
             let scope = EpochScope::Lane(id.lane(), target.field);
-            let advance = Advance { scope, at: scene.now(), note: vec![], events: vec![] };
+            let advance = Advance::new(scope, scene.now());
             scene.store().advance(operation, advance).await.expect("an answer");
         }
         target.ended.store(true, Ordering::SeqCst);

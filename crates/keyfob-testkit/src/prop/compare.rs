@@ -1,7 +1,9 @@
 //! What is asked of the store and the model after a step, and at the end.
 
-use keyfob::Lane;
-use keyfob::store::{Cursor, Feed, Order, Query};
+use std::collections::BTreeMap;
+
+use keyfob::store::{Cursor, Feed, Order, Query, Span, Tally};
+use keyfob::{EpochField, Kind, Lane};
 
 use crate::model::Change;
 
@@ -35,6 +37,15 @@ impl World {
             let (found, expected) = (format!("{found:?}"), format!("{expected:?}"));
             agree!(found == expected, "a load gives\n  {found}\nwhere the model has\n  {expected}");
         }
+        Ok(())
+    }
+
+    pub(super) async fn compare_tallies(&self) -> Result<(), Disagreement> {
+        let found = self.store().tallies().await.map_err(unanswered)?;
+        let now = self.setup.now();
+        let found = counted(found.into_iter().filter(|tally| now < tally.span.to()));
+        let expected = counted(self.model.tallies(now));
+        agree!(found == expected, "counted is\n  {found:?}\nand in the model\n  {expected:?}");
         Ok(())
     }
 
@@ -96,6 +107,17 @@ impl World {
         agree!(bodies == expected, "the events are {bodies:?}, not {expected:?}");
         Ok(())
     }
+}
+
+/// The numbers of tallies that have counted anything. Which token is the sample is the store's affair.
+fn counted(
+    tallies: impl IntoIterator<Item = Tally>,
+) -> BTreeMap<(Span, Kind, Option<EpochField>), [u64; 3]> {
+    let numbers = |tally: Tally| {
+        let key = (tally.span, tally.kind, tally.client);
+        (key, [tally.stored, tally.revoked, tally.exhausted])
+    };
+    tallies.into_iter().map(numbers).filter(|(_, numbers)| *numbers != [0; 3]).collect()
 }
 
 /// Whether the contract says which lane an event lies in.

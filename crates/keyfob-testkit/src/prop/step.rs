@@ -31,6 +31,8 @@ pub(super) struct New {
     pub(super) seen: bool,
     /// One bit for each term.
     pub(super) terms: u8,
+    /// By what it is counted, if it is.
+    pub(super) counted: u8,
 }
 
 /// How long a record is kept.
@@ -128,8 +130,8 @@ fn new() -> impl Strategy<Value = New> {
     let subject = prop::option::of(0..2u8);
     let client = prop::option::of(0..2u8);
     let parent = prop::option::weighted(0.4, 0..IDS);
-    (0..IDS, life(), uses, subject, client, parent, any::<bool>(), any::<u8>()).prop_map(
-        |(number, life, uses, subject, client, parent, seen, terms)| New {
+    (0..IDS, life(), uses, subject, client, parent, any::<bool>(), any::<(u8, u8)>()).prop_map(
+        |(number, life, uses, subject, client, parent, seen, (terms, counted))| New {
             number,
             life,
             uses,
@@ -138,6 +140,7 @@ fn new() -> impl Strategy<Value = New> {
             parent,
             seen,
             terms,
+            counted,
         },
     )
 }

@@ -29,6 +29,10 @@ enum Fault {
     ForgetsTheStamp,
     /// An earlier use wins over a later one.
     LastTouchWins,
+    /// What an epoch ends is not counted out.
+    CountsNobodyOut,
+    /// An end that moves does not take the count along.
+    CountsByTheFirstEnd,
     /// A cascade is left out where the token was revoked before.
     SkipsTheCascade,
 }
@@ -60,7 +64,7 @@ impl Layer for Faulty {
 #[async_trait]
 impl Store for Faulty {
     keyfob::pass_on! {
-        namespace reseal key_floor raise_key_floor stamp time_of count observe entries latest report
+        namespace reseal key_floor raise_key_floor stamp time_of count tallies observe entries latest report
         close
     }
 
@@ -93,6 +97,9 @@ impl Store for Faulty {
     ) -> Result<Replaced, StoreError> {
         if self.has(Fault::LosesEvents) {
             replace.events.clear();
+        }
+        if self.has(Fault::CountsByTheFirstEnd) {
+            replace.ends_at = None;
         }
         self.inner.replace(self.operation(operation), replace).await
     }
@@ -128,6 +135,9 @@ impl Store for Faulty {
         mut advance: Advance,
     ) -> Result<Advanced, StoreError> {
         let mut lanes = None;
+        if self.has(Fault::CountsNobodyOut) {
+            advance.listed.clear();
+        }
         if let (Fault::AdvancesOneLane, EpochScope::EveryLane(field)) = (self.fault, advance.scope)
         {
             advance.scope = EpochScope::Lane(Lane::new(0), field);
@@ -178,4 +188,6 @@ found! {
     a_forgotten_stamp_is_found: ForgetsTheStamp;
     an_earlier_use_is_found: LastTouchWins;
     a_skipped_cascade_is_found: SkipsTheCascade;
+    a_count_that_lives_on_is_found: CountsNobodyOut;
+    a_count_that_stays_behind_is_found: CountsByTheFirstEnd;
 }

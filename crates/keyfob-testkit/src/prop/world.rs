@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyfob::store::{
-    Advance, EpochScope, Epochs, Insert, LastUse, NewRecord, Operation, RecordVersion, Replace,
-    Revoke, Spend, Stamp, StampRule, StoreError,
+    Advance, Counted, EpochScope, Epochs, Insert, LastUse, Loaded, NewRecord, Operation,
+    RecordVersion, Replace, Revoke, Spend, Stamp, StampRule, StoreError,
 };
 use keyfob::{
-    ClientId, DeviceId, EpochField, KeyNumber, Lane, Random, SeededRandom, Store, Subject, Tag,
-    Term, Timestamp, TokenId, Ttl,
+    ClientId, DeviceId, EpochField, KeyNumber, Kind, Lane, Random, SeededRandom, Store, Subject,
+    Tag, Term, Timestamp, TokenId, Ttl,
 };
 
 use super::step::{IDS, LANES, Life, New, Pause, Pick, Scope, Step, TWINS};
@@ -182,7 +182,40 @@ impl World {
         }
         let uses_left = new.uses.map(u32::from);
         let key = KeyNumber::BARE;
-        Ok(NewRecord { id, body, key, keep_until, uses_left, epochs, terms, stamp })
+        let counted = self.counted(new, keep_until, now);
+        Ok(NewRecord { id, body, key, keep_until, uses_left, epochs, terms, stamp, counted })
+    }
+
+    /// By an end within the life of the record, now and then with a beginning before it.
+    fn counted(&self, new: &New, keep_until: Timestamp, now: Timestamp) -> Option<Counted> {
+        let kind = *Kind::ALL.get(usize::from(new.counted % 8))?;
+        let ends_at = match new.counted / 8 % 2 {
+            0 => keep_until,
+            _ => self.earlier(keep_until, now),
+        };
+        let starts_at = (new.counted > 200).then(|| self.earlier(ends_at, now));
+        Some(Counted { kind, starts_at, ends_at })
+    }
+
+    /// Three quarters of the way to `end`, which is in no doubt as to the span that it lies in.
+    fn earlier(&self, end: Timestamp, now: Timestamp) -> Timestamp {
+        let left = end.since(now).map_or(0, Ttl::as_millis);
+        Timestamp::from_millis(now.as_millis() + left / 4 * 3)
+    }
+
+    /// Where an end moves to, that lay anywhere before `keep_until`; now and then.
+    fn moved_end(&self, bits: u8, keep_until: Timestamp) -> Option<Timestamp> {
+        match bits % 3 {
+            0 => None,
+            1 => Some(keep_until),
+            _ => Some(self.earlier(keep_until, self.setup.now())),
+        }
+    }
+
+    /// The narrow term of a lane, under which some of what an epoch ends is listed.
+    fn listed(&self, lane: Lane) -> Result<Vec<Term>, Disagreement> {
+        let [.., narrow] = self.terms(lane)?;
+        Ok(vec![narrow])
     }
 
     fn place(&self, lane: Lane) -> usize {
@@ -218,7 +251,9 @@ impl World {
                 let minted = self.records(of.lane, minted)?;
                 let (body, events) = (vec![*terms; usize::from(*terms)], self.event());
                 let key = KeyNumber::BARE;
-                let replace = Replace { id, read, body, key, added_terms, minted, events };
+                let found = self.model.load(id, self.setup.now());
+                let ends_at = found.and_then(|found| self.moved_end(*terms, found.keep_until));
+                let replace = Replace { id, read, body, key, added_terms, minted, ends_at, events };
                 self.write(Change::Replace(replace), *late).await?;
             }
             Step::Spend { of, late } => {
@@ -228,7 +263,14 @@ impl World {
                 let now = self.setup.now();
                 let at = |offset: u8| Timestamp::from_millis(now.as_millis() + u64::from(offset));
                 let uses = uses.iter().map(|(of, offset)| (self.id(*of), at(*offset)));
-                let uses: Vec<_> = uses.map(|(id, at)| LastUse { id, at }).collect();
+                let uses: Vec<_> = uses
+                    .map(|(id, at)| {
+                        let found = self.model.load(id, now);
+                        let bits = (at.as_millis() - now.as_millis()) as u8;
+                        let end = |found: Loaded| self.moved_end(bits, found.keep_until);
+                        LastUse { ends_at: found.and_then(end), ..LastUse::new(id, at) }
+                    })
+                    .collect();
                 self.store().touch(&uses).await.map_err(unanswered)?;
                 self.model.touch(&uses, now);
             }
@@ -236,7 +278,8 @@ impl World {
                 let (id, at) = (self.id(*of), self.setup.now());
                 let cascade = cascade.then(|| self.store().namespace().ancestor_epoch(id));
                 let (note, events) = (note.clone(), self.event());
-                let revoke = Revoke { id, at, note, cascade, events };
+                let listed = self.listed(id.lane())?;
+                let revoke = Revoke { note, cascade, listed, events, ..Revoke::new(id, at) };
                 self.write(Change::Revoke(revoke), *late).await?;
             }
             Step::Advance { scope, note, late } => {
@@ -255,7 +298,11 @@ impl World {
                     Scope::All => EpochScope::All,
                 };
                 let (at, note, events) = (self.setup.now(), note.clone(), self.event());
-                let advance = Advance { scope, at, note, events };
+                let listed = match scope {
+                    EpochScope::Lane(lane, _) => self.listed(lane)?,
+                    EpochScope::EveryLane(_) | EpochScope::All => Vec::new(),
+                };
+                let advance = Advance { note, listed, events, ..Advance::new(scope, at) };
                 self.write(Change::Advance(advance), *late).await?;
             }
             Step::Stamp { lane } => {
@@ -280,6 +327,7 @@ impl World {
                 self.setup.wait(ttl).await;
             }
         }
+        self.compare_tallies().await?;
         self.compare_records().await
     }
 

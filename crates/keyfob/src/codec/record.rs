@@ -8,12 +8,12 @@ use crate::bearer::{Bearer, BearerDigest, Generation};
 use crate::id::{FamilyId, TokenId};
 use crate::names::NameSet;
 use crate::rotation::Rotation;
-use crate::store::{Loaded, Verdict};
+use crate::store::{Counted, Loaded, Verdict};
 use crate::text::{Actor, Audience, ClientId, Issuer, Scope, Subject};
 use crate::time::{Timestamp, Ttl};
 use crate::token::{
     ChangeKind, Claims, Integrity, Kind, Metadata, PrivateClaims, RegisteredClaims, Revocation,
-    SecretUsed, Token,
+    SecretUsed, Token, first_end,
 };
 
 /// The body of a record. The numbers are the format: never change one, never use one twice.
@@ -103,6 +103,18 @@ impl Record {
         }
         let older = self.secrets.as_ref()?.live_older(now)?;
         (older.digest == digest).then_some(SecretUsed::Older { until: older.until })
+    }
+
+    /// What a new record is counted by.
+    pub(crate) fn counted(&self) -> Counted {
+        let start = self.not_before.map_or(self.issued_at, |start| start.max(self.issued_at));
+        Counted { kind: self.kind, starts_at: self.not_before, ends_at: self.ends_after(start) }
+    }
+
+    /// When the token ends if it is not used after `used`; [`Timestamp::MAX`] is never.
+    pub(crate) fn ends_after(&self, used: Timestamp) -> Timestamp {
+        let ends = [self.expires_at, self.absolute_expiry];
+        first_end(ends, self.idle_timeout, used).unwrap_or(Timestamp::MAX)
     }
 
     /// The token, as a store gave its record.

@@ -198,6 +198,7 @@ impl TokenManager {
                 epochs: epochs_of(inner.store.namespace(), record),
                 terms: terms_of(inner.store.namespace(), record),
                 stamp: prepared.seen.map_or(StampRule::Present, StampRule::Seen),
+                counted: Some(record.counted()),
             };
             let insert = Insert { records: vec![new], events: vec![codec::encode(&event)] };
             let inserted = match turn {

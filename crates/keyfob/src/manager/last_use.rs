@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct LastUses {
     precision: Ttl,
-    waiting: Mutex<HashMap<TokenId, Timestamp>>,
+    waiting: Mutex<HashMap<TokenId, LastUse>>,
     /// Held while they are written, so that whoever shuts down waits for a write under way.
     writing: tokio::sync::Mutex<()>,
     background: Background,
@@ -86,22 +86,24 @@ impl LastUses {
     }
 
     /// Puts a use where the background task finds it.
-    fn put(&self, id: TokenId, at: Timestamp) -> Put {
+    fn put(&self, last: LastUse) -> Put {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = waiting.get_mut(&id) {
-            *known = at.max(*known);
+        if let Some(known) = waiting.get_mut(&last.id) {
+            if known.at < last.at {
+                *known = last;
+            }
             return Put::WithAnother;
         }
         if waiting.len() >= MOST_WAITING {
             return Put::NoRoom;
         }
-        waiting.insert(id, at);
+        waiting.insert(last.id, last);
         Put::There
     }
 
     fn take(&self) -> Vec<LastUse> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.drain().map(|(id, at)| LastUse { id, at }).collect()
+        waiting.drain().map(|(_, last)| last).collect()
     }
 }
 
@@ -126,27 +128,26 @@ impl TokenManager {
         if token.state(now) != TokenState::Active && token.uses_left != Some(0) {
             return Ok(());
         }
+        // Only a token that may not idle for ever ends later for being used.
+        let ends_at = token.idle_timeout.and_then(|_| token.ends_after(now));
+        let last = LastUse { id: token.id, at: now, ends_at };
         match self.inner.last_use.due(token, now) {
             Due::No => Ok(()),
-            Due::Later => self.put_use(token.id, now).await,
-            Due::Now => self.write_use(token.id, now).await,
+            Due::Later if self.note_use(last) => Ok(()),
+            Due::Later | Due::Now => self.write_use(last).await,
         }
     }
 
-    async fn put_use(&self, id: TokenId, at: Timestamp) -> Result<(), Error> {
-        if self.note_use(id, at) { Ok(()) } else { self.write_use(id, at).await }
-    }
-
-    async fn write_use(&self, id: TokenId, at: Timestamp) -> Result<(), Error> {
-        self.inner.store.touch(&[LastUse { id, at }]).await?;
+    async fn write_use(&self, last: LastUse) -> Result<(), Error> {
+        self.inner.store.touch(&[last]).await?;
         self.inner.metrics.handles.last_uses.of(LastUseOutcome::WrittenAtOnce).increment(1);
         Ok(())
     }
 
     /// Has a use written in the background; `false` if there is no room.
-    pub(super) fn note_use(&self, id: TokenId, at: Timestamp) -> bool {
+    pub(super) fn note_use(&self, last: LastUse) -> bool {
         let uses = &self.inner.last_use;
-        let put = uses.put(id, at);
+        let put = uses.put(last);
         if put == Put::WithAnother {
             self.inner.metrics.handles.last_uses.of(LastUseOutcome::Coalesced).increment(1);
         }
@@ -164,9 +165,9 @@ impl Inner {
             if let Err(error) = self.store.touch(together).await {
                 let left = uses.get(place * TOGETHER..).unwrap_or_default();
                 tracing::warn!(%error, waiting = left.len(), "last uses wait for the store");
-                for LastUse { id, at } in left {
+                for last in left {
                     // Without room, the next use of the token will be written.
-                    self.last_use.put(*id, *at);
+                    self.last_use.put(*last);
                 }
                 counts.of(LastUseOutcome::Deferred).increment(left.len() as u64);
                 break;

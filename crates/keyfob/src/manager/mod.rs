@@ -18,6 +18,7 @@
 //! | `revoke` | one, a family, everything of a subject, of a client, of all |
 //! | `reseal` | the keys of a sealed store: count, seal again, retire |
 //! | `sessions` | sessions within a policy |
+//! | `stats` | how many there are, from counts |
 //! | `sweep` | everything that a filter matches: dry run, progress, resumption |
 //! | `update` | change metadata |
 //! | `background` | work that is done now and then |
@@ -46,6 +47,7 @@ mod reseal;
 mod revoke;
 mod rotate;
 mod sessions;
+mod stats;
 mod sweep;
 mod update;
 mod validate;

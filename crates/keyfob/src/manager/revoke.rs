@@ -7,6 +7,7 @@ use crate::event::{EpochOf, Event, Happening};
 use crate::id::{FamilyId, TokenId};
 use crate::invalid::Invalid;
 use crate::metrics::RevokedThrough;
+use crate::namespace::Term;
 use crate::store::{Advance, EpochScope, Operation, Revoke, Revoked, StoreError};
 use crate::text::{Actor, ClientId, Reason, Subject};
 use crate::token::Revocation;
@@ -105,7 +106,8 @@ impl TokenManager {
             }
             let field = namespace.ancestor_epoch(root);
             let scope = EpochScope::Lane(root.lane(), field);
-            self.advance(scope, EpochOf::Family(family), why).await?;
+            let listed = vec![namespace.family(root)];
+            self.advance(scope, listed, EpochOf::Family(family), why).await?;
         }
         Ok(())
     }
@@ -119,7 +121,8 @@ impl TokenManager {
         let namespace = self.inner.store.namespace();
         let lane = namespace.lane_of(subject);
         let scope = EpochScope::Lane(lane, namespace.subject_epoch(subject));
-        self.advance(scope, EpochOf::Subject(subject.clone()), why).await
+        let listed = vec![namespace.subject(subject)];
+        self.advance(scope, listed, EpochOf::Subject(subject.clone()), why).await
     }
 
     /// Revokes every token of a client that was issued before now. Once this has returned, it has
@@ -129,7 +132,8 @@ impl TokenManager {
     /// [`Error::Invalid`], [`Error::Store`].
     pub async fn revoke_client(&self, client: &ClientId, why: Why) -> Result<(), Error> {
         let field = self.inner.store.namespace().client_epoch(client);
-        self.advance(EpochScope::EveryLane(field), EpochOf::Client(client.clone()), why).await
+        let scope = EpochScope::EveryLane(field);
+        self.advance(scope, Vec::new(), EpochOf::Client(client.clone()), why).await
     }
 
     /// Revokes every token of the store that was issued before now. Once this has returned, it has
@@ -138,7 +142,7 @@ impl TokenManager {
     /// # Errors
     /// [`Error::Invalid`], [`Error::Store`].
     pub async fn revoke_all(&self, why: Why) -> Result<(), Error> {
-        self.advance(EpochScope::All, EpochOf::All, why).await
+        self.advance(EpochScope::All, Vec::new(), EpochOf::All, why).await
     }
 
     pub(super) async fn revoke_record(
@@ -163,11 +167,15 @@ impl TokenManager {
         let whats = cause.into_iter().chain([Happening::Revoked { token: id }]).enumerate();
         let events =
             whats.map(|(place, what)| codec::encode(&self.event_of((operation, place), what, why)));
+        let namespace = self.inner.store.namespace();
         let revoke = Revoke {
             id,
             at,
             note: why.note(),
-            cascade: Some(self.inner.store.namespace().ancestor_epoch(id)),
+            cascade: Some(namespace.ancestor_epoch(id)),
+            // What descends from a token further down is listed under the root of its family, which
+            // is not known here: it is counted until its time is over.
+            listed: vec![namespace.family(id)],
             events: events.collect(),
         };
         let revoked = self.inner.store.revoke(operation, revoke).await?;
@@ -178,7 +186,13 @@ impl TokenManager {
         Ok(revoked)
     }
 
-    async fn advance(&self, scope: EpochScope, of: EpochOf, why: Why) -> Result<(), Error> {
+    async fn advance(
+        &self,
+        scope: EpochScope,
+        listed: Vec<Term>,
+        of: EpochOf,
+        why: Why,
+    ) -> Result<(), Error> {
         why.check()?;
         let operation = self.begin()?;
         let through = RevokedThrough::from(&of);
@@ -187,6 +201,7 @@ impl TokenManager {
             scope,
             at: self.now(),
             note: why.note(),
+            listed,
             events: vec![codec::encode(&event)],
         };
         self.inner.store.advance(operation, advance).await?;

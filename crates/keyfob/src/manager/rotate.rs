@@ -107,6 +107,7 @@ impl TokenManager {
                 key: KeyNumber::BARE,
                 added_terms: Vec::new(),
                 minted: Vec::new(),
+                ends_at: None,
                 events: vec![codec::encode(&event)],
             };
             match inner.store.replace(operation, replace).await? {
@@ -137,6 +138,7 @@ impl TokenManager {
             key: KeyNumber::BARE,
             added_terms: Vec::new(),
             minted: Vec::new(),
+            ends_at: None,
             events: Vec::new(),
         };
         let replaced = self.inner.store.replace(operation, replace).await?;

@@ -207,6 +207,7 @@ impl TokenManager {
                 epochs: Epochs::default(),
                 terms: vec![self.inner.store.namespace().rosters()],
                 stamp: StampRule::Present,
+                counted: None,
             });
             return Ok(match self.inner.store.insert(operation, insert).await? {
                 // Of the session or of the roster: reading again tells.
@@ -221,6 +222,7 @@ impl TokenManager {
             key: KeyNumber::BARE,
             added_terms: Vec::new(),
             minted: insert.records,
+            ends_at: None,
             events: insert.events,
         };
         Ok(match self.inner.store.replace(operation, replace).await? {

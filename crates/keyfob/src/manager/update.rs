@@ -67,6 +67,7 @@ impl TokenManager {
                 key: KeyNumber::BARE,
                 added_terms,
                 minted: Vec::new(),
+                ends_at: None,
                 events: vec![codec::encode(&event)],
             };
             match self.inner.store.replace(operation, replace).await? {

@@ -4,6 +4,7 @@
 //! One lock guards all of it. Whatever a verb does, it does while it holds the lock, so that it is
 //! atomic, and it never waits while it does.
 
+mod counts;
 mod feed;
 mod index;
 mod state;
@@ -176,6 +177,10 @@ impl Store for MemoryStore {
 
     async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
         Ok(self.state().latest(feed))
+    }
+
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+        Ok(self.state().tallies())
     }
 
     fn watch(&self, watcher: &Arc<Watcher>) {

@@ -45,7 +45,7 @@ impl Layer for MeasuredStore {
 impl Store for MeasuredStore {
     crate::pass_on! {
         namespace insert load replace reseal key_floor raise_key_floor spend touch revoke advance
-        stamp time_of query count observe
+        stamp time_of query count tallies observe
         entries latest watch report close
     }
 }

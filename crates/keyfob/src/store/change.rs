@@ -1,6 +1,6 @@
 //! The changes that a store makes, and what came of each.
 
-use super::{Change, Epochs, Loaded, Mark, RecordVersion, Stamp, StoreError};
+use super::{Change, Counted, Epochs, Loaded, Mark, RecordVersion, Stamp, StoreError};
 use crate::id::{Lane, LaneCount, TokenId};
 use crate::namespace::{EpochField, Term};
 use crate::random::{self, Random, RandomUnavailable};
@@ -86,6 +86,8 @@ pub struct NewRecord {
     pub terms: Vec<Term>,
     /// Which stamp it gets.
     pub stamp: StampRule,
+    /// What it is counted by; a record that is no token's is not counted.
+    pub counted: Option<Counted>,
 }
 
 impl NewRecord {
@@ -139,6 +141,8 @@ pub struct Replace {
     pub added_terms: Vec<Term>,
     /// Records to store in the same step, in the same lane.
     pub minted: Vec<NewRecord>,
+    /// Where the token's end has moved: a record that is counted is counted there now.
+    pub ends_at: Option<Timestamp>,
     /// The events, unread, in order.
     pub events: Vec<Vec<u8>>,
 }
@@ -211,6 +215,8 @@ pub struct LastUse {
     pub id: TokenId,
     /// When.
     pub at: Timestamp,
+    /// Where the use has moved the token's end: a record that is counted is counted there now.
+    pub ends_at: Option<Timestamp>,
 }
 
 /// The revocation of one record.
@@ -226,11 +232,26 @@ pub struct Revoke {
     /// descend from it. Nothing that descends from a record is kept longer than the record, so this
     /// epoch need not be kept longer either.
     pub cascade: Option<EpochField>,
+    /// Where what descends from it is listed, to be counted out with it. Who is revoked does not
+    /// depend on it.
+    pub listed: Vec<Term>,
     /// The events to append if the record was not revoked before.
     pub events: Vec<Vec<u8>>,
 }
 
+impl LastUse {
+    /// A use that moves no end.
+    pub const fn new(id: TokenId, at: Timestamp) -> Self {
+        Self { id, at, ends_at: None }
+    }
+}
+
 impl Revoke {
+    /// The plainest: of this record alone, without a note or an event.
+    pub const fn new(id: TokenId, at: Timestamp) -> Self {
+        Self { id, at, note: Vec::new(), cascade: None, listed: Vec::new(), events: Vec::new() }
+    }
+
     /// The most bytes that a note may have.
     pub const MAX_NOTE: usize = 1024;
 
@@ -263,6 +284,9 @@ pub struct Advance {
     pub at: Timestamp,
     /// Reason and actor, unread; at most [`Revoke::MAX_NOTE`] bytes.
     pub note: Vec<u8>,
+    /// Where that is listed which the epoch of a subject or of an ancestor ends, to be counted out
+    /// with it. Who is revoked does not depend on it.
+    pub listed: Vec<Term>,
     /// The events to append, once, whatever the number of lanes.
     pub events: Vec<Vec<u8>>,
 }
@@ -302,6 +326,11 @@ impl Revoke {
 }
 
 impl Advance {
+    /// The plainest: without a note or an event.
+    pub const fn new(scope: EpochScope, at: Timestamp) -> Self {
+        Self { scope, at, note: Vec::new(), listed: Vec::new(), events: Vec::new() }
+    }
+
     /// What watchers are told of it, where there are so many lanes.
     pub fn changes(&self, lanes: LaneCount) -> impl Iterator<Item = (Lane, Change)> + use<> {
         let (of_one, change) = match self.scope {

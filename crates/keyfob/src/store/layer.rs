@@ -28,7 +28,7 @@ pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send
 /// impl Store for Frozen {
 ///     keyfob::pass_on! {
 ///         namespace load reseal key_floor raise_key_floor spend touch revoke advance stamp time_of
-///         query count observe entries latest watch report close
+///         query count tallies observe entries latest watch report close
 ///     }
 ///
 ///     async fn insert(&self, _: Operation, _: Insert) -> Result<Inserted, StoreError> {
@@ -83,6 +83,8 @@ pub enum Verb {
     Query,
     /// [`Store::count`]
     Count,
+    /// [`Store::tallies`]
+    Tallies,
     /// [`Store::observe`]
     Observe,
     /// [`Store::entries`]
@@ -95,7 +97,7 @@ pub enum Verb {
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Insert,
         Self::Load,
         Self::Replace,
@@ -110,6 +112,7 @@ impl Verb {
         Self::TimeOf,
         Self::Query,
         Self::Count,
+        Self::Tallies,
         Self::Observe,
         Self::Entries,
         Self::Latest,
@@ -133,6 +136,7 @@ impl Verb {
             Self::TimeOf => "time_of",
             Self::Query => "query",
             Self::Count => "count",
+            Self::Tallies => "tallies",
             Self::Observe => "observe",
             Self::Entries => "entries",
             Self::Latest => "latest",
@@ -221,6 +225,9 @@ macro_rules! pass_on {
         $crate::pass_on! { @ Count count['life0](
             term: $crate::Term, lane: ::core::option::Option<$crate::Lane>
         ) -> u64 }
+    };
+    (@ tallies) => {
+        $crate::pass_on! { @ Tallies tallies['life0]() -> ::std::vec::Vec<$crate::store::Tally> }
     };
     (@ observe) => {
         $crate::pass_on! { @ Observe observe['life0](

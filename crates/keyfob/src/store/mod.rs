@@ -23,6 +23,12 @@
 //! out of date cannot go on writing under a key that was retired. Resealing a record changes the
 //! form of its body and of its terms, and nothing that they say.
 //!
+//! # Counts
+//! A record may say what it is **counted** by: its token's kind, its beginning and its end. A store
+//! keeps the counts in the same step as the records, so that [`Store::tallies`] needs no walk; the
+//! [`Tally`] is per kind, client and span of time. See [`Span`] for how a token that ends by time
+//! alone is counted, and the table in the documentation of [`Counted`] for what counts when.
+//!
 //! # Writes
 //! Every write carries an [`Operation`]: an id and a deadline. The same id gets the same answer and
 //! has its effect once; after the deadline a write does nothing. So a write that timed out can be
@@ -32,6 +38,7 @@
 //! any other.
 
 mod change;
+mod count;
 mod error;
 mod feed;
 mod layer;
@@ -47,6 +54,7 @@ pub use change::{
     Advance, Advanced, EpochScope, Insert, Inserted, LastUse, NewRecord, Operation, OperationId,
     Replace, Replaced, Reseal, Resealed, Revoke, Revoked, Spend, Spent, StampRule,
 };
+pub use count::{Column, Counted, Place, Span, Tallies, Tally};
 pub use error::StoreError;
 pub use feed::{Cursor, Entry, EntryPage, Feed, LanePosition};
 pub use layer::{Call, Layer, Verb};
@@ -268,6 +276,13 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// [`StoreError`].
     async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError>;
+
+    /// How many tokens there are, by what they are counted by: over all lanes, in no order. It looks
+    /// at the counts alone, however many tokens there are. Spans that are over may be left out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError>;
 
     /// Registers a watcher, which is to be told of every change that ends a token or replaces what
     /// is stored of it: within this process before the verb that changed it returns, whatever it

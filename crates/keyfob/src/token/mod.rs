@@ -111,14 +111,17 @@ impl Token {
 
     /// What the state of the token follows from.
     pub fn facts(&self) -> Facts {
-        let idle_end = self.idle_timeout.map(|idle| self.idle_since() + idle);
-        let ends = [self.expires_at, self.absolute_expiry, idle_end];
         Facts {
             revoked: self.revocation.is_some() || self.integrity == Integrity::EpochsLost,
             uses_left: self.uses_left,
             not_before: self.not_before,
-            ends_at: ends.into_iter().flatten().min(),
+            ends_at: self.ends_after(self.idle_since()),
         }
+    }
+
+    /// When the token ends if it is not used after `used`.
+    pub(crate) fn ends_after(&self, used: Timestamp) -> Option<Timestamp> {
+        first_end([self.expires_at, self.absolute_expiry], self.idle_timeout, used)
     }
 
     /// Since when the token is not used: its last use or rotation, or else the moment from which it could be.
@@ -137,4 +140,14 @@ impl Token {
     pub fn view(&self, now: Timestamp) -> TokenView<'_> {
         TokenView::new(self, now)
     }
+}
+
+/// When a token ends that has these ends and may idle for so long, if it is not used after `used`.
+pub(crate) fn first_end(
+    ends: [Option<Timestamp>; 2],
+    idle_timeout: Option<Ttl>,
+    used: Timestamp,
+) -> Option<Timestamp> {
+    let idle_end = idle_timeout.map(|idle| used + idle);
+    ends.into_iter().chain([idle_end]).flatten().min()
 }

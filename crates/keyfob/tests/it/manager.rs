@@ -19,6 +19,7 @@ mod rotating;
 mod sealing;
 mod secrets;
 mod sessions;
+mod stats;
 mod thief;
 mod trouble;
 mod validating;

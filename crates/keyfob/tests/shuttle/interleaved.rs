@@ -57,6 +57,6 @@ impl Layer for Interleaved {
 impl Store for Interleaved {
     keyfob::pass_on! {
         namespace insert load replace reseal key_floor raise_key_floor spend touch revoke advance
-        stamp time_of query count observe entries latest watch report close
+        stamp time_of query count tallies observe entries latest watch report close
     }
 }

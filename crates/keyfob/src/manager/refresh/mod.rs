@@ -255,6 +255,7 @@ impl TokenManager {
                 key: KeyNumber::BARE,
                 added_terms: Vec::new(),
                 minted: Vec::new(),
+                ends_at: None,
                 events: vec![codec::encode(&event)],
             };
             Ok::<_, Error>(self.inner.store.replace(operation, replace).await?)

@@ -81,6 +81,7 @@ impl TokenManager {
                 key: KeyNumber::BARE,
                 added_terms: Vec::new(),
                 minted: vec![self.to_store(&access)],
+                ends_at: Some(record.ends_after(at)),
                 events: events.collect(),
             };
             match self.inner.store.replace(operation, replace).await? {
@@ -214,6 +215,7 @@ impl TokenManager {
             terms: terms_of(namespace, &access.record),
             // Whatever the refresh token falls by, its access tokens fall by.
             stamp: StampRule::Seen(access.loaded.stamp),
+            counted: Some(access.record.counted()),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What the store in memory holds, and each verb of the contract on it.
 
+mod counting;
 mod reseal;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::counts::{Counts, Stands};
 use super::feed::FeedLog;
 use super::index::Index;
 use crate::id::{Lane, LaneCount, TokenId};
@@ -44,6 +46,7 @@ struct LaneState {
     kept_until: Timestamp,
     /// How many epochs there may be before those that cover nothing any more are looked for.
     roomy_until: usize,
+    counts: Counts,
 }
 
 #[derive(Debug)]
@@ -66,6 +69,7 @@ struct Record {
     epochs: Epochs,
     terms: Vec<Term>,
     tombstone: Option<Mark>,
+    stands: Option<Stands>,
 }
 
 /// The answer that an operation got, to be given again.
@@ -91,6 +95,7 @@ impl State {
             epochs: HashMap::new(),
             kept_until: Timestamp::default(),
             roomy_until: FEWEST_EPOCHS,
+            counts: Counts::default(),
         };
         Self {
             lanes: lanes.lanes().map(|_| lane()).collect(),
@@ -174,6 +179,9 @@ impl State {
                 }
             }
         }
+        if let Some(ends_at) = replace.ends_at {
+            self.shift(replace.id, ends_at, now);
+        }
         self.store_all(replace.minted, now);
         self.events.append(replace.id.lane(), replace.events, now);
         Ok(Replaced::Stored(version))
@@ -198,17 +206,21 @@ impl State {
                 Spent::Left(*left)
             }
         };
+        if spent == Spent::Left(0) {
+            self.exhaust(id, now);
+        }
         self.answer(operation, Answer::Spent(spent.clone()));
         Ok(spent)
     }
 
     pub(super) fn touch(&mut self, uses: &[LastUse], now: Timestamp) {
-        for LastUse { id, at } in uses {
+        for LastUse { id, at, ends_at } in uses {
             let record = self.records.get_mut(&local_key(*id));
-            if let Some(record) =
-                record.filter(|record| record.id == *id && now < record.keep_until)
-            {
-                record.last_used = record.last_used.max(Some(*at));
+            let kept = record.filter(|record| record.id == *id && now < record.keep_until);
+            let Some(record) = kept.filter(|record| record.last_used < Some(*at)) else { continue };
+            record.last_used = Some(*at);
+            if let Some(ends_at) = ends_at {
+                self.shift(*id, *ends_at, now);
             }
         }
     }
@@ -224,6 +236,7 @@ impl State {
         }
         Revoke::check_note(&revoke.note)?;
         let Some(loaded) = self.load(revoke.id, now) else { return Ok(Revoked::Missing) };
+        let is_clear = loaded.is_clear();
         let before = match loaded.verdict {
             Verdict::Revoked(mark) => Some(mark),
             Verdict::Clear | Verdict::Damaged => None,
@@ -232,11 +245,15 @@ impl State {
         // Even of a token that is revoked already: what descends from it may still live.
         if let Some(field) = revoke.cascade {
             let covers_until = loaded.keep_until;
+            self.count_out(lane, &revoke.listed, field, Some(revoke.id), now);
             self.advance_lane(lane, Some(field), revoke.at, &revoke.note, covers_until, now);
         }
         if let Some(mark) = before {
             self.answer(operation, Answer::Revoked(Revoked::Before(mark.clone())));
             return Ok(Revoked::Before(mark));
+        }
+        if is_clear {
+            self.end(revoke.id, now);
         }
         if let Some(record) = self.records.get_mut(&local_key(revoke.id)) {
             let through = MarkThrough::Token;
@@ -266,6 +283,14 @@ impl State {
         let advanced = Advanced { lanes: lanes.len() as u16 };
         let first = Lane::new(lanes.start);
         for lane in lanes.map(Lane::new) {
+            match advance.scope {
+                EpochScope::Lane(_, field) => {
+                    self.count_out(lane, &advance.listed, field, None, now);
+                }
+                EpochScope::EveryLane(_) | EpochScope::All => {
+                    self.lane_mut(lane).counts.end_all(field);
+                }
+            }
             let covers_until = self.lane(lane).kept_until.max(now + Epoch::KEPT_AT_LEAST);
             self.advance_lane(lane, field, advance.at, &advance.note, covers_until, now);
         }
@@ -297,6 +322,12 @@ impl State {
 
     pub(super) fn count(&self, term: Term, lane: Option<Lane>) -> u64 {
         self.index.count(term, lane)
+    }
+
+    pub(super) fn tallies(&self) -> Vec<Tally> {
+        let mut tallies = Tallies::default();
+        self.lanes.iter().for_each(|lane| lane.counts.gather(&mut tallies));
+        tallies.into_all()
     }
 
     pub(super) fn observe(&mut self, lane: Lane, entries: Vec<Vec<u8>>, now: Timestamp) {

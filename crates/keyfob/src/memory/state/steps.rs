@@ -65,8 +65,17 @@ impl State {
                 self.index.add(*term, new.id, new.keep_until);
             }
             self.forget.insert((new.keep_until, new.id));
+            let stands = new
+                .counted
+                .map(|counted| Stands { place: counted.place(now), client: new.epochs.client });
             let lane = self.lane_mut(new.id.lane());
             lane.kept_until = lane.kept_until.max(new.keep_until);
+            if let Some(stands) = stands {
+                lane.counts.store(stands, new.id, now);
+                if new.uses_left == Some(0) {
+                    lane.counts.exhaust(stands, now);
+                }
+            }
             let record = Record {
                 id: new.id,
                 body: new.body,
@@ -79,6 +88,7 @@ impl State {
                 epochs: new.epochs,
                 terms: new.terms,
                 tombstone: None,
+                stands,
             };
             self.records.insert(local_key(new.id), record);
         }

@@ -43,13 +43,13 @@ pub struct SealedStore {
     sealer: RwLock<Arc<Sealer>>,
     random: Arc<dyn Random>,
     salts: SaltSource,
-    tally: Tally,
+    met: Met,
     metrics: Metrics,
 }
 
 /// What was met since the store was opened.
 #[derive(Debug, Default)]
-struct Tally {
+struct Met {
     bare: AtomicU64,
     untrue: AtomicU64,
 }
@@ -77,7 +77,7 @@ impl SealedStore {
             sealer,
             random,
             salts: SaltSource::default(),
-            tally: Tally::default(),
+            met: Met::default(),
             metrics: Metrics::none(),
         }
     }
@@ -99,12 +99,12 @@ impl SealedStore {
 
     /// How many records and entries were read that are not sealed, since this was made.
     pub fn bare_read(&self) -> u64 {
-        self.tally.bare.load(Ordering::Relaxed)
+        self.met.bare.load(Ordering::Relaxed)
     }
 
     /// How many records and entries were refused because they did not open, since this was made.
     pub fn refused(&self) -> u64 {
-        self.tally.untrue.load(Ordering::Relaxed)
+        self.met.untrue.load(Ordering::Relaxed)
     }
 
     pub(crate) fn sealer(&self) -> Arc<Sealer> {
@@ -184,6 +184,11 @@ fn blind(
     Ok(())
 }
 
+/// Terms in each form that records may be listed under.
+fn in_every_form(sealer: &Sealer, terms: &[Term]) -> Vec<Term> {
+    terms.iter().flat_map(|term| sealer.forms(*term)).collect()
+}
+
 impl Layer for SealedStore {
     fn inner(&self) -> &dyn Store {
         &*self.inner
@@ -193,7 +198,7 @@ impl Layer for SealedStore {
 #[async_trait]
 impl Store for SealedStore {
     crate::pass_on! {
-        namespace key_floor raise_key_floor spend touch stamp time_of latest watch close
+        namespace key_floor raise_key_floor spend touch stamp time_of tallies latest watch close
     }
 
     async fn insert(
@@ -264,6 +269,7 @@ impl Store for SealedStore {
         let (sealer, lane) = (self.sealer(), revoke.id.lane());
         let mut salts = self.salts_of(operation, 1 + revoke.events.len())?;
         Self::seal_note(&sealer, &mut revoke.note, About::Note(lane), &mut salts)?;
+        revoke.listed = in_every_form(&sealer, &revoke.listed);
         Self::seal_entries(&sealer, &mut revoke.events, About::Event(lane), &mut salts)?;
         match self.inner.revoke(operation, revoke).await? {
             Revoked::Before(mut mark) => {
@@ -282,6 +288,7 @@ impl Store for SealedStore {
         let (sealer, scope) = (self.sealer(), advance.scope);
         let mut salts = self.salts_of(operation, 1 + advance.events.len())?;
         Self::seal_note(&sealer, &mut advance.note, About::note_of(scope), &mut salts)?;
+        advance.listed = in_every_form(&sealer, &advance.listed);
         let about = About::event_of(scope);
         Self::seal_entries(&sealer, &mut advance.events, about, &mut salts)?;
         self.inner.advance(operation, advance).await

@@ -145,11 +145,11 @@ impl SealedStore {
         let metrics = &self.metrics.handles;
         match &opened {
             Err(integrity) => {
-                count(&self.tally.untrue);
+                count(&self.met.untrue);
                 metrics.seal_refused.of((*integrity).into()).increment(1);
             }
             Ok(_) if !is_sealed(stored) => {
-                count(&self.tally.bare);
+                count(&self.met.bare);
                 metrics.seal_operations.of(SealOperation::ReadBare).increment(1);
             }
             Ok(_) => metrics.seal_operations.of(SealOperation::Opened).increment(1),

@@ -56,6 +56,7 @@ impl Vault {
             key: there.key,
             added_terms: Vec::new(),
             minted: Vec::new(),
+            ends_at: None,
             events: Vec::new(),
         };
         let replaced = self.store.replace(self.operation(), replace).await.unwrap();

@@ -57,7 +57,7 @@ impl keyfob::store::Layer for Heard {
 impl Store for Heard {
     keyfob::pass_on! {
         namespace insert load replace reseal key_floor raise_key_floor spend touch revoke advance
-        stamp time_of query count observe
+        stamp time_of query count tallies observe
         entries latest report close
     }
 

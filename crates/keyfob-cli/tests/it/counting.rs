@@ -1,0 +1,55 @@
+//! How many there are: from counts, and by a walk, which agree.
+
+use serde_json::{Value, json};
+
+use crate::harness::Keyfob;
+
+fn stats(keyfob: &Keyfob, how: &[&str]) -> Value {
+    let args: Vec<_> = ["stats", "--json"].iter().chain(how).copied().collect();
+    keyfob.run(&args).exits(0).object()
+}
+
+#[test]
+fn counts_agree_with_a_walk() {
+    let keyfob = Keyfob::new();
+    let (session, _) = keyfob.issue(&["--kind=session", "--subject=a", "--client=web"]);
+    for _ in 0..3 {
+        keyfob.issue(&["--subject=a", "--client=web"]);
+    }
+    keyfob.issue(&["--kind=api-key", "--client=shop", "--ttl=never"]);
+    keyfob.issue(&["--subject=b", "--not-before=2099-01-01T00:00:00Z", "--ttl=never"]);
+    keyfob.run(&["revoke", &session]).exits(0);
+    keyfob.run(&["revoke", "--client=shop"]).exits(0);
+
+    let (counted, walked) = (stats(&keyfob, &[]), stats(&keyfob, &["--exact"]));
+    assert_eq!((&counted["exact"], &walked["exact"]), (&json!(false), &json!(true)));
+    assert_eq!((&counted["total"], &walked["total"]), (&json!(6), &json!(6)));
+    assert_eq!(counted["unsure"], 0);
+    for (state, count) in [("pending", 1), ("active", 3), ("revoked", 2), ("exhausted", 0)] {
+        assert_eq!(counted["by_state"][state], count, "{counted}");
+        assert_eq!(walked["by_state"][state], count, "{walked}");
+    }
+    assert_eq!(counted["by_state"]["expired"], Value::Null, "they are not counted");
+    let clients = |stats: &Value| -> Vec<(Value, Value)> {
+        let clients = stats["by_client"].as_array().unwrap().iter();
+        let mut clients: Vec<_> =
+            clients.map(|of| (of["client"].clone(), of["counts"]["revoked"].clone())).collect();
+        clients.sort_by_key(|(client, _)| client.to_string());
+        clients
+    };
+    let expected = [(json!("shop"), json!(1)), (json!("web"), json!(1)), (json!(null), json!(0))];
+    assert_eq!(clients(&counted), expected);
+    assert_eq!(clients(&walked), expected);
+}
+
+#[test]
+fn a_person_is_told_what_counts_leave_out() {
+    let keyfob = Keyfob::new();
+    keyfob.issue(&["--subject=a", "--client=web"]);
+    let done = keyfob.run(&["stats"]).exits(0).says("--exact looks at every token");
+    assert!(done.lines().contains(&"client\tweb\t0\t1\t0\t0\t1"), "{done:#?}");
+    assert!(done.lines().contains(&"all\t\t0\t1\t0\t0\t1"), "{done:#?}");
+    let done = keyfob.run(&["stats", "--exact"]).exits(0);
+    assert_eq!(done.stderr, "");
+    assert!(done.lines().contains(&"client\tweb\t0\t1\t0\t0\t0\t1"), "{done:#?}");
+}

@@ -1,0 +1,2 @@
+-- KEYS: a hash. Its fields and their values.
+return c('HGETALL', K[1])

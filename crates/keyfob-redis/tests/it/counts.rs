@@ -1,0 +1,132 @@
+//! What counts cost in keys, and what becomes of them when something is wrong with them.
+
+use keyfob::store::{
+    Advance, Counted, EpochScope, Epochs, LastUse, NewRecord, RecordVersion, Replace, Replaced,
+    Revoke, Revoked, Spend, Spent, Tally,
+};
+use keyfob::{ClientId, EpochField, KeyNumber, Kind, Lane, Store, TokenId, Ttl};
+use keyfob_redis::{RedisConfig, RedisStore};
+use keyfob_testkit::redis::RedisServer;
+
+use crate::stage::*;
+
+fn client(store: &RedisStore, name: &str) -> EpochField {
+    store.namespace().client_epoch(&ClientId::new(name).unwrap())
+}
+
+fn counted(store: &RedisStore, of: &str, life: Ttl) -> NewRecord {
+    let counted = Counted { kind: Kind::Access, starts_at: None, ends_at: now() + life };
+    NewRecord {
+        uses_left: Some(1),
+        epochs: Epochs { client: Some(client(store, of)), ..Epochs::default() },
+        counted: Some(counted),
+        ..record(id_at(now(), Lane::default()), life, Vec::new())
+    }
+}
+
+fn sum(tallies: &[Tally], number: fn(&Tally) -> u64) -> u64 {
+    tallies.iter().map(number).sum()
+}
+
+/// Runs this for each key of the counts.
+fn for_each_cell(server: &RedisServer, config: &RedisConfig, what: &str) {
+    let text = config.to_string();
+    let (_, namespace) = text.split_once("namespace=").unwrap();
+    let script = format!(
+        "for _, k in ipairs(redis.call('KEYS', '{namespace}:c{{*')) do {what} end return 1"
+    );
+    server.call(&["EVAL", &script, "0"]).unwrap();
+}
+
+/// A revocation must not wait for a number to be right.
+#[tokio::test]
+async fn nothing_fails_because_it_cannot_be_counted() {
+    let server = RedisServer::start().unwrap();
+    let config = config(&server.url(), 1);
+    let store = open(&config).await;
+    let life = Ttl::from_hours(1);
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(insert(&store, counted(&store, "shop", life)).await);
+    }
+    for_each_cell(&server, &config, "redis.call('SET', k, 'not ours')");
+    assert!(store.tallies().await.is_err(), "whoever asks for counts is told");
+
+    ids.push(insert(&store, counted(&store, "shop", life)).await);
+    let spent = store.spend(operation(), Spend { id: ids[0] }).await.unwrap();
+    assert_eq!(spent, Spent::Left(0));
+    let ends_at = Some(now() + Ttl::from_mins(5));
+    store.touch(&[LastUse { ends_at, ..LastUse::new(ids[1], now()) }]).await.unwrap();
+    assert!(store.load(ids[1]).await.unwrap().unwrap().last_used.is_some());
+    let replace = Replace {
+        id: ids[2],
+        read: RecordVersion(1),
+        body: b"new".to_vec(),
+        key: KeyNumber::BARE,
+        added_terms: Vec::new(),
+        minted: Vec::new(),
+        ends_at,
+        events: Vec::new(),
+    };
+    let replaced = store.replace(operation(), replace).await.unwrap();
+    assert_eq!(replaced, Replaced::Stored(RecordVersion(2)));
+    let revoke = |id: TokenId| {
+        let cascade = Some(store.namespace().ancestor_epoch(id));
+        Revoke { cascade, ..Revoke::new(id, now()) }
+    };
+    assert_eq!(store.revoke(operation(), revoke(ids[3])).await.unwrap(), Revoked::Now);
+    for scope in [EpochScope::EveryLane(client(&store, "shop")), EpochScope::All] {
+        store.advance(operation(), Advance::new(scope, now())).await.unwrap();
+    }
+    for id in ids {
+        assert!(!store.load(id).await.unwrap().unwrap().is_clear());
+    }
+}
+
+/// Counts that are lost are counted anew, and no number is below nothing.
+#[tokio::test]
+async fn what_is_lost_of_counts_is_lost_alone() {
+    let server = RedisServer::start().unwrap();
+    let config = config(&server.url(), 1);
+    let store = open(&config).await;
+    let life = Ttl::from_hours(1);
+    let first = insert(&store, counted(&store, "shop", life)).await;
+    for_each_cell(&server, &config, "redis.call('DEL', k)");
+    assert_eq!(store.tallies().await.unwrap(), []);
+    store.revoke(operation(), Revoke::new(first, now())).await.unwrap();
+    let ends_at = Some(now() + Ttl::from_mins(5));
+    let second = insert(&store, counted(&store, "shop", life)).await;
+    for_each_cell(&server, &config, "redis.call('DEL', k)");
+    store.touch(&[LastUse { ends_at, ..LastUse::new(second, now()) }]).await.unwrap();
+    let tallies = store.tallies().await.unwrap();
+    assert_eq!((sum(&tallies, |of| of.stored), sum(&tallies, Tally::live)), (1, 1));
+    for_each_cell(&server, &config, "assert(redis.call('PTTL', k) > 0)");
+}
+
+/// However many tokens there are: a handful of cells for a life that is usual, one sample a client.
+#[tokio::test]
+async fn cells_are_few() {
+    let server = RedisServer::start().unwrap();
+    let config = config(&server.url(), 1);
+    let store = open(&config).await;
+    for n in 0..600u64 {
+        let name = format!("client-{}", n % 20);
+        insert(&store, counted(&store, &name, Ttl::from_secs(3600 + n * 3))).await;
+    }
+    let found = keys(&server, &config, "c{*").len();
+    assert!((3..=12).contains(&found), "600 tokens of half an hour's ends have {found} keys");
+    let tallies = store.tallies().await.unwrap();
+    assert_eq!(sum(&tallies, |of| of.stored), 600);
+    assert!(tallies.iter().all(|of| of.sample.is_some()), "each client can be named");
+    let samples = "assert(string.sub(k, -1) ~= 's' or redis.call('HLEN', k) == 20)";
+    for_each_cell(&server, &config, samples);
+
+    // Clients come and go: of those whose tokens are over, few samples stay.
+    for n in 0..300 {
+        let name = format!("passing-{n}");
+        insert(&store, counted(&store, &name, Ttl::from_millis(1000).unwrap())).await;
+        tokio::time::sleep(std::time::Duration::from_millis(15)).await;
+    }
+    let samples = "assert(string.sub(k, -1) ~= 's' or redis.call('HLEN', k) < 250)";
+    for_each_cell(&server, &config, samples);
+}

@@ -1,0 +1,270 @@
+//! Tallies: what is counted changes in the step that changes the token, and once.
+
+use keyfob::store::{
+    Counted, EpochScope, Epochs, Insert, LastUse, NewRecord, RecordVersion, Replace, Replaced,
+    Spend, Spent, Tally,
+};
+use keyfob::{Kind, Lane, Timestamp, TokenId, Ttl};
+use tokio::task::JoinSet;
+
+use super::scene::{Scene, same_local_bytes};
+
+/// How many are stored, revoked and exhausted.
+pub(super) type Numbers = [u64; 3];
+
+fn counted(kind: Kind, ends_at: Timestamp) -> Option<Counted> {
+    Some(Counted { kind, starts_at: None, ends_at })
+}
+
+/// A session that ends with its record.
+pub(super) fn session(scene: &Scene, lane: Lane) -> NewRecord {
+    let record = scene.record(lane);
+    NewRecord { counted: counted(Kind::Session, record.keep_until), ..record }
+}
+
+async fn tallies(scene: &Scene) -> Vec<Tally> {
+    let now = scene.now();
+    let tallies = scene.store().tallies().await.expect("tallies are answered");
+    tallies.into_iter().filter(|tally| now < tally.span.to()).collect()
+}
+
+/// The sum of those ends that fit.
+pub(super) async fn ends(scene: &Scene, fits: impl Fn(&Tally) -> bool) -> Numbers {
+    sum(tallies(scene).await.iter().filter(|tally| !tally.span.is_start() && fits(tally)))
+}
+
+fn sum<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Numbers {
+    tallies.fold([0; 3], |[stored, revoked, exhausted], tally| {
+        [stored + tally.stored, revoked + tally.revoked, exhausted + tally.exhausted]
+    })
+}
+
+#[track_caller]
+pub(super) fn assert_numbers(found: Numbers, expected: Numbers, why: &str) {
+    assert_eq!(found, expected, "stored, revoked, exhausted: {why}");
+}
+
+pub(super) async fn assert_all(scene: &Scene, expected: Numbers, why: &str) {
+    assert_numbers(ends(scene, |_| true).await, expected, why);
+}
+
+pub(super) async fn spend(scene: &Scene, id: TokenId) -> Spent {
+    scene.store().spend(scene.operation(), Spend { id }).await.expect("a spend is answered")
+}
+
+/// By kind, by client, and by a span that its end lies in; one that says nothing is not counted.
+pub async fn a_stored_record_is_counted_where_it_says(scene: Scene) {
+    assert_eq!(tallies(&scene).await, [], "nothing is counted in an empty store");
+    scene.insert(scene.record(scene.lane(0))).await;
+    assert_eq!(tallies(&scene).await, [], "what is no token's is not counted");
+
+    let client = scene.client_epoch("shop");
+    let epochs = Epochs { client: Some(client), ..Epochs::default() };
+    let ends_at = scene.now() + Ttl::from_mins(30);
+    for lane in 0..3 {
+        let counted = counted(Kind::ApiKey, ends_at);
+        let record = scene.record(scene.lane(lane));
+        scene.insert(NewRecord { counted, epochs: epochs.clone(), ..record }).await;
+    }
+    scene.insert(session(&scene, scene.lane(1))).await;
+    let found = tallies(&scene).await;
+    assert_numbers(sum(found.iter()), [4, 0, 0], "over all lanes");
+    for tally in found {
+        let (kind, of) =
+            if tally.client == Some(client) { (Kind::ApiKey, 3) } else { (Kind::Session, 1) };
+        assert_eq!((tally.kind, tally.stored), (kind, of), "a tally for each kind and client");
+        let ends_at = if of == 3 { ends_at } else { scene.now() + Ttl::from_hours(1) };
+        let length = tally.span.to().since(tally.span.from()).expect("a span has a length");
+        assert!(length <= Ttl::from_mins(8), "a span is an eighth of what is left: {length}");
+        assert!(!tally.span.is_start(), "it has begun");
+        assert!(tally.span.from() <= ends_at, "the end lies in the span");
+        assert!(ends_at < tally.span.to() + Ttl::from_secs(1), "the end lies in the span");
+    }
+}
+
+/// One token of each client is told, by which it can be named.
+pub async fn a_tally_of_a_client_names_one_of_its_tokens(scene: Scene) {
+    let mut ids = Vec::new();
+    for name in ["shop", "shop", "bank"] {
+        let epochs = Epochs { client: Some(scene.client_epoch(name)), ..Epochs::default() };
+        let record = NewRecord { epochs, ..session(&scene, scene.lane(0)) };
+        ids.push((scene.client_epoch(name), record.id));
+        scene.insert(record).await;
+    }
+    for tally in tallies(&scene).await {
+        let sample = tally.sample.expect("a sample");
+        assert!(ids.contains(&(tally.client.expect("a client"), sample)), "it is one of them");
+    }
+}
+
+/// What is sent again is counted once, whichever verb it is.
+pub async fn the_same_operation_counts_once(scene: Scene) {
+    let lane = scene.lane(0);
+    let record = NewRecord { uses_left: Some(2), ..session(&scene, lane) };
+    let id = record.id;
+    let insert = Insert { records: vec![record], events: vec![] };
+    let operation = scene.operation();
+    for _ in 0..3 {
+        scene.store().insert(operation, insert.clone()).await.expect("an answer");
+    }
+    assert_all(&scene, [1, 0, 0], "an insert").await;
+
+    let operation = scene.operation();
+    let minted = vec![session(&scene, lane)];
+    let replace = Replace { minted, ..scene.replacement(id, RecordVersion(1), b"two") };
+    for _ in 0..3 {
+        let replaced = scene.store().replace(operation, replace.clone()).await;
+        assert_eq!(replaced.expect("an answer"), Replaced::Stored(RecordVersion(2)));
+    }
+    assert_all(&scene, [2, 0, 0], "a mint").await;
+
+    spend(&scene, id).await;
+    let operation = scene.operation();
+    for _ in 0..3 {
+        let spent = scene.store().spend(operation, Spend { id }).await.expect("an answer");
+        assert_eq!(spent, Spent::Left(0));
+    }
+    assert_eq!(spend(&scene, id).await, Spent::Exhausted);
+    assert_all(&scene, [2, 0, 1], "a spend").await;
+
+    let operation = scene.operation();
+    for _ in 0..3 {
+        scene.store().revoke(operation, scene.revocation(id)).await.expect("an answer");
+    }
+    assert_all(&scene, [2, 1, 0], "a revocation; what was exhausted is revoked now").await;
+}
+
+/// What is refused is not counted.
+pub async fn what_is_not_stored_is_not_counted(scene: Scene) {
+    let lane = scene.lane(0);
+    let first = session(&scene, lane);
+    scene.insert(first.clone()).await;
+    let twin = NewRecord { id: same_local_bytes(first.id), ..first.clone() };
+    scene.try_insert(vec![session(&scene, lane), twin]).await.expect("an answer");
+    let past = scene.now().saturating_sub(Ttl::from_secs(5));
+    scene.insert(NewRecord { keep_until: past, ..session(&scene, lane) }).await;
+    let minted = vec![session(&scene, lane)];
+    let replace = Replace { minted, ..scene.replacement(first.id, RecordVersion(9), b"two") };
+    scene.store().replace(scene.operation(), replace).await.expect("an answer");
+    assert_all(&scene, [1, 0, 0], "one was stored").await;
+    scene.revoke(scene.id(lane)).await;
+    spend(&scene, first.id).await;
+    assert_all(&scene, [1, 0, 0], "nothing ended").await;
+}
+
+/// The first revocation alone is counted.
+pub async fn of_racers_one_is_counted(scene: Scene) {
+    let record = session(&scene, scene.lane(1));
+    let id = record.id;
+    scene.insert(record).await;
+    scene.insert(session(&scene, scene.lane(1))).await;
+    let mut racers = JoinSet::new();
+    for _ in 0..16 {
+        let scene = scene.clone();
+        racers.spawn(async move { scene.revoke(id).await });
+    }
+    while let Some(racer) = racers.join_next().await {
+        racer.expect("a racer");
+    }
+    assert_all(&scene, [2, 1, 0], "one token was revoked").await;
+}
+
+/// An end that moves takes the count along: by a replacement, and by a use that is the latest.
+pub async fn a_moved_end_moves_the_count(scene: Scene) {
+    let client = scene.client_epoch("shop");
+    let now = scene.now();
+    let [soon, later, latest] = [2, 20, 50].map(|mins| now + Ttl::from_mins(mins));
+    let record = NewRecord {
+        counted: counted(Kind::Session, soon),
+        epochs: Epochs { client: Some(client), ..Epochs::default() },
+        ..scene.record(scene.lane(0))
+    };
+    let id = record.id;
+    scene.insert(record).await;
+    let within = async |end: Timestamp, why: &str| {
+        let found = ends(&scene, |tally| tally.span.from() <= end && end < tally.span.to()).await;
+        assert_numbers(found, [1, 0, 0], why);
+        assert_all(&scene, [1, 0, 0], why).await;
+    };
+    within(soon, "as it was stored").await;
+    let replace =
+        Replace { ends_at: Some(later), ..scene.replacement(id, RecordVersion(1), b"two") };
+    scene.store().replace(scene.operation(), replace).await.expect("an answer");
+    within(later, "replaced").await;
+    let touch = async |secs, ends_at| {
+        let last = LastUse { ends_at, ..LastUse::new(id, now + Ttl::from_secs(secs)) };
+        scene.store().touch(&[last]).await.expect("an answer");
+    };
+    touch(5, Some(latest)).await;
+    within(latest, "used").await;
+    touch(4, Some(soon)).await;
+    within(latest, "an earlier use is not heard").await;
+    touch(6, None).await;
+    within(latest, "this use moves nothing").await;
+    let sampled = tallies(&scene).await.iter().any(|tally| tally.sample == Some(id));
+    assert!(sampled, "the client can still be named");
+
+    scene.revoke(id).await;
+    touch(7, Some(soon)).await;
+    let found = ends(&scene, |tally| latest < tally.span.to()).await;
+    assert_numbers(found, [1, 1, 0], "what has ended stays where it is");
+    assert_all(&scene, [1, 1, 0], "and is counted there alone").await;
+}
+
+/// What has spent its uses stays where it is counted.
+pub async fn what_is_exhausted_does_not_move(scene: Scene) {
+    let record = NewRecord { uses_left: Some(1), ..session(&scene, scene.lane(0)) };
+    let id = record.id;
+    scene.insert(record).await;
+    spend(&scene, id).await;
+    let before = tallies(&scene).await;
+    let ends_at = Some(scene.now() + Ttl::from_mins(5));
+    let last = LastUse { ends_at, ..LastUse::new(id, scene.now()) };
+    scene.store().touch(&[last]).await.expect("an answer");
+    assert_eq!(tallies(&scene).await, before, "a use does not move it");
+}
+
+/// What has yet to begin is counted by its beginning too, and both follow it.
+pub async fn a_beginning_is_counted_beside_the_end(scene: Scene) {
+    let starts_at = Some(scene.now() + Ttl::from_mins(20));
+    let record = |starts_at| {
+        let record = session(&scene, scene.lane(0));
+        let counted = record.counted.map(|counted| Counted { starts_at, ..counted });
+        NewRecord { counted, ..record }
+    };
+    let (pending, begun) = (record(starts_at), record(Some(scene.now())));
+    let id = pending.id;
+    scene.insert_all(vec![pending, record(starts_at), begun]).await;
+    let begins = async || {
+        let all = tallies(&scene).await;
+        sum(all.iter().filter(|tally| tally.span.is_start()))
+    };
+    assert_numbers(begins().await, [2, 0, 0], "two have yet to begin");
+    assert_all(&scene, [3, 0, 0], "and all three have an end").await;
+    scene.revoke(id).await;
+    assert_numbers(begins().await, [2, 1, 0], "one of them is revoked");
+    assert_all(&scene, [3, 1, 0], "in both").await;
+    scene.advance(EpochScope::All).await;
+    assert_numbers(begins().await, [2, 2, 0], "all of them");
+    let live: u64 = tallies(&scene).await.iter().map(Tally::live).sum();
+    assert_eq!(live, 0, "nothing lives");
+}
+
+/// Once its span is over, a token is not counted, whatever happens to it then.
+pub async fn what_is_over_is_not_counted(scene: Scene) {
+    let ends_at = scene.now() + scene.brief();
+    let record = NewRecord {
+        counted: counted(Kind::Session, ends_at),
+        keep_until: ends_at + Ttl::from_hours(1),
+        ..scene.record(scene.lane(0))
+    };
+    let id = record.id;
+    scene.insert(record).await;
+    let over = tallies(&scene).await.iter().map(|tally| tally.span.to()).max();
+    scene.wait_until(over.expect("a span")).await;
+    assert_eq!(tallies(&scene).await, [], "its time is over");
+    scene.revoke(id).await;
+    assert_eq!(tallies(&scene).await, [], "a token that has ended is not counted again");
+    scene.insert(session(&scene, scene.lane(0))).await;
+    assert_all(&scene, [1, 0, 0], "one that has not, is").await;
+}

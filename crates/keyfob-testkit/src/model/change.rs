@@ -1,0 +1,53 @@
+//! Writes and their answers, whichever verb they are of.
+
+use keyfob::store::{
+    Advance, Advanced, Insert, Inserted, Replace, Replaced, Revoke, Revoked, Spend, Spent,
+};
+
+/// A write, whichever verb it is of.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// An insert.
+    Insert(Insert),
+    /// A replacement.
+    Replace(Replace),
+    /// One use.
+    Spend(Spend),
+    /// A revocation.
+    Revoke(Revoke),
+    /// An advance.
+    Advance(Advance),
+}
+
+/// The answer to a write.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// To an insert.
+    Inserted(Inserted),
+    /// To a replacement.
+    Replaced(Replaced),
+    /// To a use.
+    Spent(Spent),
+    /// To a revocation.
+    Revoked(Revoked),
+    /// To an advance.
+    Advanced(Advanced),
+}
+
+impl Answer {
+    /// Whether it says that something was done.
+    pub fn is_done(&self) -> bool {
+        match self {
+            Self::Inserted(inserted) => matches!(inserted, Inserted::Stored(_)),
+            Self::Replaced(replaced) => matches!(replaced, Replaced::Stored(_)),
+            Self::Spent(spent) => matches!(spent, Spent::Left(_)),
+            Self::Revoked(revoked) => !matches!(revoked, Revoked::Missing),
+            Self::Advanced(_) => true,
+        }
+    }
+
+    /// Whether it says that this very write did something.
+    pub fn is_change(&self) -> bool {
+        self.is_done() && !matches!(self, Self::Revoked(Revoked::Before(_)))
+    }
+}

@@ -1,0 +1,58 @@
+//! Keeping the counts in step with the records.
+
+use super::*;
+
+impl State {
+    /// Counts a record where its end lies now. One whose uses are spent stays where it is.
+    pub(super) fn shift(&mut self, id: TokenId, ends_at: Timestamp, now: Timestamp) {
+        let is_clear = self.load(id, now).is_some_and(|loaded| loaded.is_clear());
+        let record = self.records.get_mut(&local_key(id)).filter(|_| is_clear);
+        let Some(record) = record.filter(|record| record.uses_left != Some(0)) else { return };
+        let Some(mut stands) = record.stands.take() else { return };
+        let to = Span::of_end(ends_at, now);
+        self.lane_mut(id.lane()).counts.shift(&mut stands, to, id, now);
+        if let Some(record) = self.records.get_mut(&local_key(id)) {
+            record.stands = Some(stands);
+        }
+    }
+
+    /// Counts a record among the exhausted.
+    pub(super) fn exhaust(&mut self, id: TokenId, now: Timestamp) {
+        if let Some(stands) = self.records.get(&local_key(id)).and_then(|record| record.stands) {
+            self.lane_mut(id.lane()).counts.exhaust(stands, now);
+        }
+    }
+
+    /// Counts a record out that is ending, and has not ended before.
+    pub(super) fn end(&mut self, id: TokenId, now: Timestamp) {
+        let record = self.records.get(&local_key(id));
+        let counted = record.and_then(|record| Some((record.stands?, record.uses_left == Some(0))));
+        if let Some((stands, was_exhausted)) = counted {
+            self.lane_mut(id.lane()).counts.end(stands, was_exhausted, now);
+        }
+    }
+
+    /// Counts out what is listed and will end by the epoch of `field`, but for `other`. What ended
+    /// before was counted out before.
+    pub(super) fn count_out(
+        &mut self,
+        lane: Lane,
+        listed: &[Term],
+        field: EpochField,
+        other: Option<TokenId>,
+        now: Timestamp,
+    ) {
+        let walk = |term: &Term| self.index.walk(*term, Order::NewestFirst, None);
+        let ids = listed.iter().flat_map(walk).filter(|id| id.lane() == lane);
+        let ids: BTreeSet<TokenId> = ids.filter(|id| Some(*id) != other).collect();
+        for id in ids {
+            let ends = self.load(id, now).is_some_and(|loaded| {
+                let mut fields = loaded.epochs.fields();
+                loaded.is_clear() && fields.any(|(_, known)| known == Some(field))
+            });
+            if ends {
+                self.end(id, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! How many tokens there are, as it follows from counts and the time.
+//!
+//! A [`Tally`] says how many tokens end within a span of time, and another how many begin within
+//! one. The spans that the present lies in are the edge of what is known: there the tokens are taken
+//! to be spread evenly, and a number that is not whole is rounded up.
+
+use std::collections::BTreeMap;
+
+use crate::namespace::EpochField;
+use crate::store::{Span, Tally};
+use crate::text::ClientId;
+use crate::time::Timestamp;
+use crate::token::{Kind, TokenState};
+
+/// How many tokens there are whose end has not come, from counts that are kept as they are written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Stats {
+    /// When that was so.
+    pub at: Timestamp,
+    /// For each kind.
+    pub by_kind: BTreeMap<Kind, StateCounts>,
+    /// For each client that has any, those with the most tokens first.
+    pub by_client: Vec<ClientCounts>,
+    /// Of how many tokens it is not known whether their end, or their beginning, has come: each
+    /// number above may be off by so many at most, and one for the rounding.
+    pub unsure: u64,
+}
+
+/// How many tokens are in each state. Those whose end has come are not counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct StateCounts {
+    /// Their not-before lies ahead.
+    pub pending: u64,
+    /// They are good. Of those that an epoch of an ancestor ended, and of a subject with very many
+    /// tokens, some may be counted here until their time is over.
+    pub active: u64,
+    /// They were taken back.
+    pub revoked: u64,
+    /// Their uses are spent.
+    pub exhausted: u64,
+}
+
+/// The tokens of one client.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ClientCounts {
+    /// The client.
+    pub client: CountedClient,
+    /// How many there are.
+    pub counts: StateCounts,
+}
+
+/// Whose tokens they are.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum CountedClient {
+    /// Nobody's: they were issued to no client.
+    None,
+    /// Those of this client.
+    Known(ClientId),
+    /// Those of a client that could not be named, as none of its tokens was at hand.
+    Unknown(EpochField),
+}
+
+/// A sum in parts of a token, so that shares of spans add up before anything is rounded.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    pending: i128,
+    active: i128,
+    revoked: i128,
+    exhausted: i128,
+}
+
+const WHOLE: i128 = 1 << 32;
+
+impl StateCounts {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.pending + self.active + self.revoked + self.exhausted
+    }
+
+    /// Those in a state; those that are expired are not counted.
+    pub fn of(&self, state: TokenState) -> Option<u64> {
+        match state {
+            TokenState::Pending => Some(self.pending),
+            TokenState::Active => Some(self.active),
+            TokenState::Revoked => Some(self.revoked),
+            TokenState::Exhausted => Some(self.exhausted),
+            TokenState::Expired => None,
+        }
+    }
+}
+
+impl Stats {
+    /// What `tallies` say at `at`. Clients are named by `name`.
+    pub(crate) fn of(
+        tallies: &[Tally],
+        at: Timestamp,
+        name: impl Fn(EpochField) -> Option<ClientId>,
+    ) -> Self {
+        let mut by_kind: BTreeMap<Kind, Sum> = Kind::ALL.map(|kind| (kind, Sum::default())).into();
+        let mut by_client: BTreeMap<Option<EpochField>, Sum> = BTreeMap::new();
+        let mut unsure = 0;
+        for tally in tallies {
+            let share = share_ahead(tally.span, at);
+            if share == 0 {
+                continue;
+            }
+            // A token that ends in the first moment of a span has ended then.
+            if tally.span.from() <= at {
+                unsure += tally.stored;
+            }
+            by_kind.entry(tally.kind).or_default().add(tally, share);
+            by_client.entry(tally.client).or_default().add(tally, share);
+        }
+        let mut by_client: Vec<_> = by_client
+            .into_iter()
+            .map(|(client, sum)| ClientCounts {
+                client: match client {
+                    None => CountedClient::None,
+                    Some(field) => {
+                        name(field).map_or(CountedClient::Unknown(field), CountedClient::Known)
+                    }
+                },
+                counts: sum.rounded(),
+            })
+            .filter(|client| client.counts.total() > 0)
+            .collect();
+        by_client.sort_by(|one, other| {
+            let totals = other.counts.total().cmp(&one.counts.total());
+            totals.then_with(|| one.client.cmp(&other.client))
+        });
+        let by_kind = by_kind.into_iter().map(|(kind, sum)| (kind, sum.rounded())).collect();
+        Self { at, by_kind, by_client, unsure }
+    }
+
+    /// Of all kinds together.
+    pub fn total(&self) -> StateCounts {
+        self.by_kind.values().fold(StateCounts::default(), |sum, of_kind| StateCounts {
+            pending: sum.pending + of_kind.pending,
+            active: sum.active + of_kind.active,
+            revoked: sum.revoked + of_kind.revoked,
+            exhausted: sum.exhausted + of_kind.exhausted,
+        })
+    }
+}
+
+impl Sum {
+    fn add(&mut self, tally: &Tally, share: i128) {
+        let live = i128::from(tally.live()) * share;
+        if tally.span.is_start() {
+            // They are counted by their end as well.
+            self.pending += live;
+            self.active -= live;
+        } else {
+            self.active += live;
+            self.revoked += i128::from(tally.revoked) * share;
+            self.exhausted += i128::from(tally.exhausted) * share;
+        }
+    }
+
+    fn rounded(self) -> StateCounts {
+        let round = |sum: i128| u64::try_from((sum + WHOLE - 1) / WHOLE).unwrap_or_default();
+        StateCounts {
+            pending: round(self.pending),
+            active: round(self.active),
+            revoked: round(self.revoked),
+            exhausted: round(self.exhausted),
+        }
+    }
+}
+
+/// How much of a span lies ahead.
+fn share_ahead(span: Span, at: Timestamp) -> i128 {
+    let millis = |moment: Timestamp| i128::from(moment.as_millis());
+    let (from, to, at) = (millis(span.from()), millis(span.to()), millis(at));
+    if at >= to {
+        0
+    } else if at <= from {
+        WHOLE
+    } else {
+        (to - at) * WHOLE / (to - from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Ttl;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
+
+    fn tally(span: Span, stored: u64, revoked: u64, exhausted: u64) -> Tally {
+        Tally { stored, revoked, exhausted, ..Tally::new(span, Kind::Session, None) }
+    }
+
+    fn sessions(tallies: &[Tally], at: Timestamp) -> (StateCounts, u64) {
+        let stats = Stats::of(tallies, at, |_| None);
+        (stats.by_kind[&Kind::Session], stats.unsure)
+    }
+
+    #[test]
+    fn what_ends_later_is_counted_exactly_and_what_has_ended_not_at_all() {
+        let span = Span::of_end(NOW + Ttl::from_hours(8), NOW);
+        let all = [tally(span, 10, 3, 2)];
+        let counts = StateCounts { pending: 0, active: 5, revoked: 3, exhausted: 2 };
+        assert_eq!(sessions(&all, NOW), (counts, 0));
+        assert_eq!(sessions(&all, span.from()), (counts, 10), "in its first moment one may end");
+        assert_eq!(sessions(&all, span.to()), (StateCounts::default(), 0));
+        assert!(Stats::of(&all, span.to(), |_| None).by_client.is_empty());
+    }
+
+    #[test]
+    fn at_the_edge_they_are_spread_evenly_and_rounded_up() {
+        let span = Span::of_end(NOW + Ttl::from_hours(8), NOW);
+        let half = span.from() + span.to().since(span.from()).unwrap().half();
+        let (counts, unsure) = sessions(&[tally(span, 11, 0, 0)], half);
+        assert_eq!((counts.active, unsure), (6, 11));
+        let (counts, _) = sessions(&[tally(span, 1, 0, 0)], half);
+        assert_eq!(counts.active, 1, "one token is not lost from sight before its time");
+    }
+
+    #[test]
+    fn what_is_yet_to_begin_is_pending() {
+        let end = Span::of_end(NOW + Ttl::from_hours(8), NOW);
+        let start = Span::of_start(NOW + Ttl::from_hours(1), NOW);
+        let all = [tally(end, 5, 1, 0), tally(start, 3, 1, 0)];
+        let (counts, _) = sessions(&all, NOW);
+        assert_eq!((counts.pending, counts.active, counts.revoked), (2, 2, 1));
+        let (counts, _) = sessions(&all, start.to());
+        assert_eq!((counts.pending, counts.active, counts.revoked), (0, 4, 1));
+    }
+
+    #[test]
+    fn clients_are_told_apart_the_largest_first() {
+        let span = Span::of_end(NOW + Ttl::from_hours(8), NOW);
+        let of = |client: u8, stored| Tally {
+            client: Some(EpochField::from_bytes([client; 8])),
+            ..tally(span, stored, 0, 0)
+        };
+        let shop = ClientId::new("shop").unwrap();
+        let named = EpochField::from_bytes([1; 8]);
+        let name = |field| (field == named).then(|| shop.clone());
+        let stats = Stats::of(&[of(1, 2), of(2, 5), tally(span, 3, 0, 0)], NOW, name);
+        let clients: Vec<_> =
+            stats.by_client.iter().map(|of| (of.client.clone(), of.counts.active)).collect();
+        let unknown = CountedClient::Unknown(EpochField::from_bytes([2; 8]));
+        let expected =
+            [(unknown, 5), (CountedClient::None, 3), (CountedClient::Known(shop.clone()), 2)];
+        assert_eq!(clients, expected);
+        assert_eq!(stats.total().active, 10);
+    }
+}

@@ -1,0 +1,129 @@
+//! Counts of tokens, kept as they are written, so that nobody has to walk to tell how many there
+//! are.
+//!
+//! Tokens begin and end by time alone, with nothing being written. So they are counted by **span**:
+//! a stretch of time, of a power of two of seconds, that the token's end lies in, and if it has yet
+//! to begin another one that its beginning lies in. Whoever reads the counts knows from the time
+//! which spans are still to come, which are over, and in which one the present is; only of those in
+//! the last it is not known whether their time has come. A span is at most an eighth of the life
+//! that was left when the token was counted.
+
+mod span;
+mod tallies;
+
+pub use span::Span;
+pub use tallies::{Tallies, Tally};
+
+use crate::time::Timestamp;
+use crate::token::Kind;
+
+/// What a record is counted by.
+///
+/// A token is counted until its end. Within its span there are three numbers for each kind and
+/// client: how many were stored, and how many of these are revoked or exhausted. Each changes in the
+/// step that changes the token:
+///
+/// | step | what is counted |
+/// |---|---|
+/// | insert, mint | one more is stored; a sending of the same operation again counts nothing |
+/// | replace, touch, with an end that has moved | one less in the span before, one more in the other |
+/// | spend of the last use | one more is exhausted |
+/// | revoke | one more is revoked, if it was not before |
+/// | advance of a client, or of all | all that are stored are revoked: each lane does so with its epoch |
+/// | advance or cascade of a subject or an ancestor | those are revoked that are listed where the change says, at least the newest [`Tally::COUNTED_OUT`] of them |
+///
+/// What the last line leaves out is counted as active until its time is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Counted {
+    /// The kind of its token.
+    pub kind: Kind,
+    /// When the token begins, if it has yet to.
+    pub starts_at: Option<Timestamp>,
+    /// When the token ends; [`Timestamp::MAX`] is never.
+    pub ends_at: Timestamp,
+}
+
+/// Where a record is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// The kind of its token.
+    pub kind: Kind,
+    /// The span that its end lies in.
+    pub end: Span,
+    /// The span that its beginning lies in, if it had yet to begin when it was stored.
+    pub start: Option<Span>,
+}
+
+/// Which of the numbers of a span.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Column {
+    /// How many were stored.
+    Stored,
+    /// How many of them are revoked.
+    Revoked,
+    /// How many of them have spent their uses, and are not revoked.
+    Exhausted,
+}
+
+impl Counted {
+    /// Where it is counted from `now` on.
+    pub fn place(&self, now: Timestamp) -> Place {
+        let start = self.starts_at.filter(|start| now < *start);
+        Place {
+            kind: self.kind,
+            end: Span::of_end(self.ends_at, now),
+            start: start.map(|start| Span::of_start(start, now)),
+        }
+    }
+}
+
+impl Place {
+    /// How many bytes a place has.
+    pub const BYTES: usize = 1 + 2 * Span::BYTES;
+
+    /// Its bytes, of which the first is never nought: its kind, the span of its end, and that of its
+    /// beginning, or noughts.
+    pub fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        let spans = self.spans().flat_map(Span::to_bytes);
+        let all = std::iter::once(1 + self.kind as u8).chain(spans);
+        bytes.iter_mut().zip(all).for_each(|(byte, value)| *byte = value);
+        bytes
+    }
+
+    /// The place with these bytes; `None` if there is no such.
+    pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
+        let (kind, spans) = bytes.split_first()?;
+        let kind = Kind::ALL.get(usize::from(kind.checked_sub(1)?))?;
+        let (end, start) = spans.split_first_chunk()?;
+        let start: &[u8; Span::BYTES] = start.first_chunk()?;
+        let start = if *start == [0; Span::BYTES] { None } else { Some(Span::from_bytes(*start)?) };
+        Some(Self { kind: *kind, end: Span::from_bytes(*end)?, start })
+    }
+
+    /// The spans that it is counted in.
+    pub fn spans(&self) -> impl Iterator<Item = Span> + use<> {
+        std::iter::once(self.end).chain(self.start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Ttl;
+
+    #[test]
+    fn a_place_reads_back_and_noughts_are_none() {
+        let now = Timestamp::from_millis(1_795_000_000_000);
+        for kind in Kind::ALL {
+            for starts_at in [None, Some(now + Ttl::from_secs(3))] {
+                let counted = Counted { kind, starts_at, ends_at: now + Ttl::from_days(30) };
+                let place = counted.place(now);
+                assert_eq!(place.start.is_some(), starts_at.is_some());
+                assert_eq!(Place::from_bytes(&place.to_bytes()), Some(place));
+            }
+        }
+        assert_eq!(Place::from_bytes(&[0; Place::BYTES]), None);
+        assert_eq!(Place::from_bytes(&[u8::MAX; Place::BYTES]), None);
+    }
+}
