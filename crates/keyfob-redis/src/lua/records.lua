@@ -62,10 +62,10 @@ local function store(k, a, count)
       for i = 1, terms do list(K[k + i], id, score, px, late) end
       for i = terms + 1, keys do
         local cell, field = K[k + i], sub(under, 2)
+        if spent then redis.pcall('HINCRBY', cell, 'x' .. sub(field, 2), 1) end
         if redis.pcall('HINCRBY', cell, field, 1) == 1 then
           pcall(new_field, cell, field, id .. sub(A[a + 1], 17, 22))
         end
-        if spent then redis.pcall('HINCRBY', cell, 'x' .. sub(field, 2), 1) end
       end
       if px > ends then
         ends = px

@@ -103,6 +103,24 @@ async fn what_is_lost_of_counts_is_lost_alone() {
     for_each_cell(&server, &config, "assert(redis.call('PTTL', k) > 0)");
 }
 
+/// What is over when it is counted leaves no key behind that nothing would ever drop.
+#[tokio::test]
+async fn what_is_over_leaves_no_cell() {
+    let server = RedisServer::start().unwrap();
+    let config = config(&server.url(), 1);
+    let store = open(&config).await;
+    let life = Ttl::from_hours(1);
+    for uses_left in [None, Some(0), Some(1)] {
+        let ends_at = now().saturating_sub(Ttl::from_mins(1));
+        let new = counted(&store, "shop", life);
+        let counted = new.counted.map(|counted| Counted { ends_at, ..counted });
+        let id = insert(&store, NewRecord { counted, uses_left, ..new }).await;
+        store.spend(operation(), Spend { id }).await.unwrap();
+        store.revoke(operation(), Revoke::new(id, now())).await.unwrap();
+    }
+    assert_eq!(keys(&server, &config, "c{*"), Vec::<String>::new());
+}
+
 /// However many tokens there are: a handful of cells for a life that is usual, one sample a client.
 #[tokio::test]
 async fn cells_are_few() {
