@@ -30,6 +30,7 @@ use crate::args::{Cli, Command};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::metrics;
 use crate::open::Missing;
 use crate::output::Output;
 
@@ -49,7 +50,14 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Keys(args) if !args.command.needs_store() => {
             return keys::without_store(&args.command, &cli.settings, &mut output).await;
         }
-        Command::Demo(_) | Command::Issue(_) => Missing::Make,
+        Command::Demo(args) => {
+            if args.full {
+                // Before there is anything to count.
+                metrics::start();
+            }
+            Missing::Make
+        }
+        Command::Issue(_) => Missing::Make,
         // Whoever only reads a store does not want an empty one where the name was mistyped.
         _ => Missing::Refuse,
     };

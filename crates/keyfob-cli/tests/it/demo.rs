@@ -107,7 +107,22 @@ Call 1: admitted, 2 left
 Call 2: admitted, 1 left
 Call 3: admitted, 0 left
 Call 4: refused, again in [n] s
+
+11. Reading the metrics
+-------------------
 ";
+
+/// What the steps before it come to, whatever else is counted.
+const COUNTED: [&str; 8] = [
+    "keyfob_limit_decisions_total{by=\"subject\",outcome=\"admitted\"} 3",
+    "keyfob_limit_decisions_total{by=\"subject\",outcome=\"refused\"} 1",
+    "keyfob_refreshes_total{case=\"family_ended\"} 1",
+    "keyfob_refreshes_total{case=\"replayed\"} 1",
+    "keyfob_refreshes_total{case=\"reuse_detected\"} 1",
+    "keyfob_refreshes_total{case=\"rotated\"} 1",
+    "keyfob_revocations_total{through=\"token\"} 1",
+    "keyfob_validations_total{outcome=\"token_revoked\",kind=\"access\"} 1",
+];
 
 /// The output with every number of what is counted in bytes or seconds replaced.
 fn counted(output: &str) -> String {
@@ -127,6 +142,11 @@ fn in_full_it_goes_on_with_rotation_sealing_a_limit_and_metrics() {
     let done = Keyfob::on("memory:").run(&["demo", "--full"]).exits(0);
     let steps = normalised(&done.stdout);
     let rest = steps.strip_prefix(EXPECTED).unwrap().strip_prefix('\n').unwrap();
-    assert_eq!(counted(rest), FULL);
+    let (told, metrics) = rest.split_at(rest.find("\nkeyfob_").unwrap() + 1);
+    assert_eq!(counted(told), FULL);
+    for line in COUNTED {
+        assert!(metrics.lines().any(|metric| metric == line), "{line}\n{metrics}");
+    }
+    assert!(metrics.lines().all(|line| line.starts_with("keyfob_")), "{metrics}");
     assert_eq!(done.stderr, "");
 }

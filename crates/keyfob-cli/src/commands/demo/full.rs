@@ -7,14 +7,14 @@ use keyfob::seal::KeyRing;
 use keyfob::store::Cursor;
 use keyfob::{
     Bearer, Clock, Error, Grant, Happening, Kind, LimitBy, LimitPolicy, LimitRequest, Limiter,
-    Limits, MemoryStore, OsRandom, Rate, RefreshPolicy, RefreshRefused, RefreshRequest, Refreshed,
-    Store, Subject, SystemClock, TokenManager, Ttl, Window,
+    Limits, MemoryStore, Metrics, OsRandom, Rate, RefreshPolicy, RefreshRefused, RefreshRequest,
+    Refreshed, Store, Subject, SystemClock, TokenManager, Ttl, Window,
 };
 
 use super::story::Story;
 use crate::args::Settings;
 use crate::failure::Failure;
-use crate::open;
+use crate::{metrics, open};
 
 /// How long a retry gets the same pair: short, so that the thief can come late soon.
 const WINDOW: Ttl = Ttl::from_secs(1);
@@ -35,7 +35,8 @@ pub(super) async fn run(
     seal(told).await?;
     told.step("Reaching a limit", "----------------")?;
     limit(run, settings, told).await?;
-    Ok(())
+    told.step("Reading the metrics", "-------------------")?;
+    count(manager, told).await
 }
 
 /// A family after its first rotation, and the bearer that was exchanged.
@@ -136,6 +137,8 @@ async fn seal(told: &mut Story<'_>) -> Result<(), Failure> {
         let code = without.err().map_or_else(String::new, |error| error.code().to_owned());
         told.line(format_args!("Without them it is not: {code}"))?;
     }
+    bare.shutdown().await;
+    sealed.shutdown().await;
     Ok(())
 }
 
@@ -143,6 +146,7 @@ async fn limit(run: &str, settings: &Settings, told: &mut Story<'_>) -> Result<(
     let open::LimitStoreOf { store, namespace, .. } = open::limits(settings).await?;
     let policy = LimitPolicy::new("demo", LimitBy::Subject, Rate::new(3, Ttl::from_mins(1))?)?;
     let limiter = Limiter::new(Limits::over(store).policy(policy)?, namespace);
+    let limiter = limiter.metrics(&Metrics::global());
     let subject = Subject::new(format!("demo-{run}"))?;
     let request = LimitRequest::new().subject(&subject);
     for call in 1..=4 {
@@ -159,4 +163,15 @@ async fn limit(run: &str, settings: &Settings, told: &mut Story<'_>) -> Result<(
         }
     }
     Ok(())
+}
+
+/// What was counted in this run, as Prometheus reads it; of that, the counters that have counted.
+async fn count(manager: &TokenManager, told: &mut Story<'_>) -> Result<(), Failure> {
+    manager.shutdown().await;
+    let text = metrics::start().text();
+    let is_counter = |line: &&str| !line.starts_with('#') && line.contains("_total");
+    let mut counted: Vec<&str> = text.lines().filter(is_counter).collect();
+    counted.retain(|line| !line.ends_with(" 0"));
+    counted.sort_unstable();
+    counted.into_iter().try_for_each(|line| told.line(line))
 }
