@@ -8,6 +8,7 @@ use super::TokenManager;
 use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::id::TokenId;
+use crate::metrics::CountedState;
 use crate::namespace::EpochField;
 use crate::stats::Stats;
 use crate::store::Tally;
@@ -30,7 +31,8 @@ impl TokenManager {
     /// much they may be off. Tokens that were issued by a keyfob which did not count are left out.
     ///
     /// The store knows a client by a digest alone. So one token of each is loaded to name it, of the
-    /// thousand clients with the most tokens.
+    /// thousand clients with the most tokens. The gauge `keyfob_tokens` is set by this: call it now and
+    /// then on one node.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -54,7 +56,23 @@ impl TokenManager {
         let now = self.now();
         tallies.retain(|tally| now < tally.span.to());
         let names = self.names(&tallies).await;
-        Ok(Stats::of(&tallies, now, |field| names.get(&field).cloned()))
+        let stats = Stats::of(&tallies, now, |field| names.get(&field).cloned());
+        self.publish_stats(&stats);
+        Ok(stats)
+    }
+
+    fn publish_stats(&self, stats: &Stats) {
+        for (kind, counts) in &stats.by_kind {
+            let numbers = [
+                (CountedState::Pending, counts.pending),
+                (CountedState::Active, counts.active),
+                (CountedState::Revoked, counts.revoked),
+                (CountedState::Exhausted, counts.exhausted),
+            ];
+            for (state, number) in numbers {
+                self.inner.metrics.handles.tokens.of(*kind).of(state).set(number as f64);
+            }
+        }
     }
 
     /// The names of the clients that can be named.

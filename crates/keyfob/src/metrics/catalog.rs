@@ -32,6 +32,8 @@ macro_rules! catalog {
 
 catalog! {
     tokens_issued: By<Counter, Kind> = "keyfob_tokens_issued_total", "Tokens that were issued.";
+    tokens: By<By<Gauge, CountedState>, Kind> = "keyfob_tokens",
+        "Tokens whose end has not come, when they were counted last.";
     revocations: By<Counter, RevokedThrough> = "keyfob_revocations_total",
         "Revocations: of one token, or of everything that a subject, a client or a family has.";
     sweeps: By<Counter, SweepOutcome> = "keyfob_sweeps_total",

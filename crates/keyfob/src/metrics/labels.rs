@@ -114,6 +114,14 @@ labels! {
         Reuse "reuse",
     }
 
+    /// The state of a token whose end has not come.
+    pub(crate) CountedState "state" {
+        Pending "pending",
+        Active "active",
+        Revoked "revoked",
+        Exhausted "exhausted",
+    }
+
     pub(crate) SweepOutcome "outcome" {
         Finished "finished",
         Failed "failed",

@@ -32,8 +32,8 @@ pub use measured::MeasuredStore;
 
 pub(crate) use catalog::Handles;
 pub(crate) use labels::{
-    CacheLookup, ClockJump, InvalidationOf, LaneTrust, LastUseOutcome, LimitOutcome, MaybeKind,
-    ObservationOutcome, RefreshOutcome, RevokedThrough, SealOperation, SessionOutcome,
+    CacheLookup, ClockJump, CountedState, InvalidationOf, LaneTrust, LastUseOutcome, LimitOutcome,
+    MaybeKind, ObservationOutcome, RefreshOutcome, RevokedThrough, SealOperation, SessionOutcome,
     SweepOutcome, Under, ValidationOutcome,
 };
 pub(crate) use tally::{Tallied, Tally};

@@ -176,3 +176,20 @@ impl keyfob::EventHandler for Failing {
         Ok(())
     }
 }
+
+#[tokio::test]
+async fn how_many_tokens_there_are_is_told_when_they_are_counted() {
+    let bench = bench();
+    for _ in 0..3 {
+        bench.issue(Kind::Session).await;
+    }
+    let last = bench.issue(Kind::Session).await;
+    bench.manager.revoke(last.token.id, Why::unstated()).await.unwrap();
+    let sessions = |state| bench.value("tokens", ["session", state]);
+    assert_eq!(sessions("active"), 0.0, "nobody has counted yet");
+    bench.manager.stats().await.unwrap();
+    assert_eq!((sessions("active"), sessions("revoked")), (3.0, 1.0));
+    bench.manager.revoke_all(Why::unstated()).await.unwrap();
+    bench.manager.stats().await.unwrap();
+    assert_eq!((sessions("active"), sessions("revoked")), (0.0, 4.0));
+}
