@@ -8,6 +8,7 @@
 //!   that speak TLS.
 //! - [`spy`] is a store that counts what is loaded and answers late on command.
 //! - [`recorder`] keeps metrics where a test can look at them.
+//! - [`traces`] are what must not be found in clear in a sealed store.
 //! - [`proxy`] is a network before a server that fails on command.
 
 pub mod contract;
@@ -22,3 +23,4 @@ pub mod recorder;
 pub mod redis;
 pub mod spy;
 pub mod storm;
+pub mod traces;

@@ -4,47 +4,12 @@ use std::sync::Arc;
 
 use keyfob::seal::KeyRing;
 use keyfob::store::{Insert, NewRecord, Store, StoreError};
-use keyfob::{Grant, KeyNumber, Kind, OsRandom, Subject, Timestamp, TokenManager, Why};
+use keyfob::{KeyNumber, OsRandom, Timestamp, TokenManager};
+use keyfob_testkit::traces::{self, TRACES};
 
 use crate::stage::Stage;
 
-const SECRETS: [&str; 8] = [
-    "subject-of-it",
-    "client-of-it",
-    "device-of-it",
-    "agent-of-it",
-    "label-of-it",
-    "tag-of-it",
-    "reason-of-it",
-    "actor-of-it",
-];
-
-/// Whatever a manager writes, with a secret in every place that has room for one.
-async fn fill(manager: &TokenManager) {
-    let why = || Why::because("reason-of-it").by("actor-of-it");
-    let mut ids = Vec::new();
-    for _ in 0..4 {
-        let grant = Grant::new(Kind::Session)
-            .subject("subject-of-it")
-            .client("client-of-it")
-            .device_id("device-of-it")
-            .user_agent("agent-of-it")
-            .label("label", "label-of-it")
-            .tag("tag-of-it")
-            .by("actor-of-it");
-        let issued = manager.issue(grant).await.unwrap();
-        manager.validate_any(&issued.bearer).await.unwrap();
-        ids.push(issued.token.id);
-    }
-    let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("more".try_into()?);
-    manager.update(ids[0], Some("actor-of-it".try_into().unwrap()), change).await.unwrap();
-    manager.revoke(ids[1], why()).await.unwrap();
-    manager.revoke_subject(&Subject::new("subject-of-it").unwrap(), why()).await.unwrap();
-    manager.revoke_all(why()).await.unwrap();
-    manager.shutdown().await;
-}
-
-/// The secrets that lie in clear in the file.
+/// The traces that lie in clear in the file.
 async fn in_clear(ring: Option<&KeyRing>) -> Vec<&'static str> {
     let stage = Stage::new();
     let manager = TokenManager::builder(Arc::new(stage.store())).clock(stage.clock.clone());
@@ -52,17 +17,14 @@ async fn in_clear(ring: Option<&KeyRing>) -> Vec<&'static str> {
         Some(ring) => manager.keys(ring),
         None => manager,
     };
-    fill(&manager.build()).await;
-    let bytes = std::fs::read(stage.path()).unwrap();
-    let holds =
-        |secret: &str| bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
-    SECRETS.into_iter().filter(|secret| holds(secret)).collect()
+    traces::leave(&manager.build()).await.unwrap();
+    traces::in_clear(&std::fs::read(stage.path()).unwrap())
 }
 
 #[tokio::test]
 async fn nothing_lies_in_clear_in_the_file() {
     let ring = KeyRing::generate(Timestamp::default(), &OsRandom).unwrap();
-    assert_eq!(in_clear(None).await, SECRETS, "without keys, all of it does");
+    assert_eq!(in_clear(None).await, TRACES, "without keys, all of it does");
     assert_eq!(in_clear(Some(&ring)).await, [""; 0]);
 }
 

@@ -1,16 +1,16 @@
 //! A sealed store on a server: what the server, its disk and its replicas get to see.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use keyfob::seal::{KeyRing, NewKey, SealedStore};
 use keyfob::{
-    Clock, Filter, Grant, KeyNumber, Kind, OsRandom, Store, Subject, SystemClock, TokenManager, Why,
+    Clock, Filter, Grant, KeyNumber, Kind, OsRandom, Store, Subject, SystemClock, TokenManager,
 };
 use keyfob_testkit::contract::{Setup, Time};
 use keyfob_testkit::redis::{RedisServer, server};
+use keyfob_testkit::traces::{self, TRACES};
 
 use crate::stage::{config, keys, open};
 
@@ -28,47 +28,6 @@ async fn setup() -> Setup {
 
 keyfob_testkit::store_contract!(setup);
 
-const SECRETS: [&str; 9] = [
-    "subject-of-it",
-    "client-of-it",
-    "device-of-it",
-    "agent-of-it",
-    "label-of-it",
-    "tag-of-it",
-    "claim-of-it",
-    "reason-of-it",
-    "actor-of-it",
-];
-
-/// Whatever a manager writes, with a secret in every place that has room for one.
-async fn fill(manager: &TokenManager) {
-    let grant = || {
-        Grant::new(Kind::Session)
-            .subject("subject-of-it")
-            .client("client-of-it")
-            .device_id("device-of-it")
-            .user_agent("agent-of-it")
-            .label("label", "label-of-it")
-            .tag("tag-of-it")
-            .claims(&BTreeMap::from([("plan", "claim-of-it")]))
-            .by("actor-of-it")
-    };
-    let why = || Why::because("reason-of-it").by("actor-of-it");
-    let mut ids = Vec::new();
-    for _ in 0..4 {
-        let issued = manager.issue(grant()).await.unwrap();
-        manager.validate_any(&issued.bearer).await.unwrap();
-        ids.push(issued.token.id);
-    }
-    let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("more".try_into()?);
-    manager.update(ids[0], Some("actor-of-it".try_into().unwrap()), change).await.unwrap();
-    manager.revoke(ids[1], why()).await.unwrap();
-    manager.revoke_subject(&Subject::new("subject-of-it").unwrap(), why()).await.unwrap();
-    manager.revoke_client(&"client-of-it".try_into().unwrap(), why()).await.unwrap();
-    manager.revoke_all(why()).await.unwrap();
-    manager.shutdown().await;
-}
-
 /// All the bytes below a folder.
 fn bytes_of(folder: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -79,7 +38,7 @@ fn bytes_of(folder: &Path) -> Vec<u8> {
     bytes
 }
 
-/// The secrets that lie in clear on the server's disk: its log of writes holds every key and every
+/// The traces that lie in clear on the server's disk: its log of writes holds every key and every
 /// value that ever was, as replicas get them too.
 async fn in_clear(ring: Option<&KeyRing>) -> Vec<&'static str> {
     let server = RedisServer::builder().append_only().start().unwrap();
@@ -89,19 +48,17 @@ async fn in_clear(ring: Option<&KeyRing>) -> Vec<&'static str> {
         Some(ring) => manager.keys(ring),
         None => manager,
     };
-    fill(&manager.build()).await;
+    traces::leave(&manager.build()).await.unwrap();
     server.call(&["CONFIG", "SET", "appendfsync", "always"]).unwrap();
     server.call(&["SET", "the-end", "of-it"]).unwrap();
     let bytes = bytes_of(server.folder());
-    let holds =
-        |secret: &str| bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
-    assert!(holds("the-end"), "all of it is on the disk");
-    SECRETS.into_iter().filter(|secret| holds(secret)).collect()
+    assert!(bytes.windows(7).any(|window| window == b"the-end"), "all of it is on the disk");
+    traces::in_clear(&bytes)
 }
 
 #[tokio::test]
 async fn nothing_lies_in_clear_on_the_server() {
-    assert_eq!(in_clear(None).await, SECRETS, "without keys, all of it does");
+    assert_eq!(in_clear(None).await, TRACES, "without keys, all of it does");
     assert_eq!(in_clear(Some(&ring())).await, [""; 0]);
 }
 
