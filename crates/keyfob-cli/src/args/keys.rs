@@ -5,11 +5,12 @@ use keyfob::{KeyNumber, PageCursor};
 
 const AFTER_HELP: &str = "\
 To change the key: generate one, give the ring to every node, activate it, give the ring to every
-node again, reseal, and retire the old one. To seal a store that is not: generate a ring, give it to
-every node, reseal, and retire key 0, which stands for what is not sealed.
+node again, reseal, and retire the old one. To seal a store that is in use: generate a ring with
+--bare, give it to every node, reseal, and retire key 0, which stands for what is not sealed.
 
 Examples:
   keyfob keys generate --keys /etc/keyfob/keys
+  keyfob keys generate --keys /etc/keyfob/keys --bare
   keyfob keys list --count
   keyfob keys activate 2
   keyfob keys reseal
@@ -37,6 +38,10 @@ pub(crate) enum KeysCommand {
         /// Also change the key of the index: resealing then moves every entry of it
         #[arg(long)]
         terms: bool,
+        /// Of a new ring: also read what is not sealed, until key 0 is retired. For a store that is
+        /// in use already
+        #[arg(long, conflicts_with = "terms")]
+        bare: bool,
     },
     /// List the keys, and on request how many records lie under each
     #[command(after_help = "Examples:\n  keyfob keys list\n  keyfob keys list --count --json")]

@@ -8,6 +8,7 @@ use super::value::OverlapFor;
 const AFTER_HELP: &str = "\
 At most two secrets are good at a time: the new one, and for as long as they overlap the one before.
 A secret that was never used, be it the first, gives way to the new one, and the one before it stays.
+What was derived from the key lives on. If a secret got out, revoke the key and issue another.
 
 Examples:
   keyfob rotate tok_00d1h88n000000000000000001

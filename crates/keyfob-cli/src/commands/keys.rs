@@ -43,7 +43,7 @@ pub(super) async fn without_store(
 ) -> Result<(), Failure> {
     let source = source(settings)?;
     match command {
-        KeysCommand::Generate { terms } => generate(*terms, source, output)?,
+        KeysCommand::Generate { terms, bare } => generate(*terms, *bare, source, output)?,
         KeysCommand::Activate { key } => {
             let file = source.file()?;
             let mut ring = file.read()?;
@@ -97,13 +97,26 @@ fn source(settings: &Settings) -> Result<&KeySource, Failure> {
     })
 }
 
-fn generate(terms: bool, source: &KeySource, output: &mut Output) -> Result<(), Failure> {
+fn generate(
+    terms: bool,
+    bare: bool,
+    source: &KeySource,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let (file, now) = (source.file()?, SystemClock.now());
     if !file.path().exists() {
         let ring = KeyRing::generate(now, &OsRandom)?;
+        let ring = if bare { ring.reading_bare() } else { ring };
         file.create(&ring)?;
         let line = format!("key {} is the first of a new ring, and seals", ring.active());
         return tell(line, ring.active(), "generated", output);
+    }
+    if bare {
+        return Err(Failure::Usage {
+            code: "usage",
+            message: "there is a key ring already: --bare is of a new one".into(),
+            details: String::new(),
+        });
     }
     let mut ring = file.read()?;
     let what = if terms { NewKey::SealingAndTerms } else { NewKey::Sealing };

@@ -23,6 +23,7 @@ struct Told {
 
 pub(super) async fn run(resume: Option<PageCursor>, context: &mut Context) -> Result<(), Failure> {
     let mut reseal = context.manager.reseal()?;
+    let is_resumed = resume.is_some();
     if let Some(cursor) = resume {
         reseal = reseal.resume(cursor);
     }
@@ -38,12 +39,17 @@ pub(super) async fn run(resume: Option<PageCursor>, context: &mut Context) -> Re
     drop(progress);
     let done = reseal.progress();
     let next = done.rest.cursor().filter(|_| outcome.is_err());
+    let under = match &outcome {
+        // This run has looked at a part of them only.
+        Ok(_) if is_resumed => context.manager.count_by_key().await?,
+        _ => done.under.clone(),
+    };
     let told = Told {
         outcome: if outcome.is_ok() { "resealed" } else { "interrupted" },
         resealed: done.resealed,
         examined: done.examined,
         unreadable: done.unreadable,
-        under: done.under.iter().map(|(key, count)| (key.value(), *count)).collect(),
+        under: under.iter().map(|(key, count)| (key.value(), *count)).collect(),
         next: next.as_ref().map(ToString::to_string),
     };
     let unreadable = done.unreadable;

@@ -29,7 +29,8 @@ fn row(key: u64, state: &str, records: u64) -> (u64, String, u64) {
 fn a_store_is_sealed_and_its_key_changed() {
     let keyfob = Keyfob::new();
     let (id, bearer) = keyfob.issue(&["--subject=user123"]);
-    keyfob.run(&with(&["keys", "generate"])).exits(0);
+    keyfob.run(&with(&["keys", "generate", "--bare"])).exits(0);
+    keyfob.run(&with(&["keys", "generate", "--bare"])).exits(2).says("(usage)");
     keyfob.run(&with(&["keys", "retire", "0"])).exits(1).says("(key_in_use)").says("reseal");
     let sealed = keyfob.run(&with(&["keys", "reseal", "--json"])).exits(0).object();
     assert_eq!((&sealed["resealed"], &sealed["under"]["1"]), (&1.into(), &1.into()));

@@ -37,13 +37,13 @@ impl Shared {
         let call = Call::new(&self.scripts.spans, vec![self.keys.cells(lane)], Vec::new());
         let names = self.net.read(slot, &call).await?.array()?;
         let names = names.into_iter().map(Reply::bytes).collect::<Result<Vec<_>, _>>()?;
-        let samples = samples(self.hash(lane, self.keys.samples(lane)).await?)?;
+        let samples = samples(self.hash(lane, self.keys.samples(lane)).await?);
         let cells = stream::iter(names).map(async |name| {
             let key = [self.keys.cells(lane), name.clone()].concat();
-            cell(&name, self.hash(lane, key).await?, &samples)
+            Ok::<_, StoreError>(cell(&name, self.hash(lane, key).await?, &samples))
         });
         let cells: Vec<_> = cells.buffer_unordered(TOGETHER).try_collect().await?;
-        Ok(cells.into_iter().flatten().collect())
+        Ok(cells.into_iter().flatten().flatten().collect())
     }
 
     /// The fields of a hash and their values.
@@ -58,31 +58,22 @@ impl Shared {
     }
 }
 
-/// What is none of ours, or was not written by us.
-fn strange() -> StoreError {
-    StoreError::unavailable("a count has a name that means nothing: another program writes here")
-}
-
 /// One token of each client.
-fn samples(fields: Vec<[Vec<u8>; 2]>) -> Result<Samples, StoreError> {
+fn samples(fields: Vec<[Vec<u8>; 2]>) -> Samples {
     let sample = |[client, value]: [Vec<u8>; 2]| {
         let client = EpochField::from_bytes(client.try_into().ok()?);
         Some((client, TokenId::from_bytes(*value.first_chunk()?)))
     };
-    fields.into_iter().map(|field| sample(field).ok_or_else(strange)).collect()
+    fields.into_iter().filter_map(sample).collect()
 }
 
-/// The tallies of one cell.
-fn cell(
-    name: &[u8],
-    fields: Vec<[Vec<u8>; 2]>,
-    samples: &Samples,
-) -> Result<Vec<Tally>, StoreError> {
-    let (span, laid_aside) = name.split_first_chunk().ok_or_else(strange)?;
-    let span = Span::from_bytes(*span).ok_or_else(strange)?;
+/// The tallies of one cell. What means nothing there was not written by us, and counts nothing.
+fn cell(name: &[u8], fields: Vec<[Vec<u8>; 2]>, samples: &Samples) -> Option<Vec<Tally>> {
+    let (span, laid_aside) = name.split_first_chunk()?;
+    let span = Span::from_bytes(*span)?;
     let mut tallies: HashMap<(Kind, Option<EpochField>), Tally> = HashMap::new();
     for [field, value] in fields {
-        let Entry { column, kind, client, number } = entry(&field, &value).ok_or_else(strange)?;
+        let Some(Entry { column, kind, client, number }) = entry(&field, &value) else { continue };
         let tally = tallies.entry((kind, client)).or_insert(Tally::new(span, kind, client));
         match column {
             b'i' => tally.stored = number,
@@ -97,7 +88,7 @@ fn cell(
             tally.end();
         }
     }
-    Ok(tallies)
+    Some(tallies)
 }
 
 /// A field of a cell; see `counting.lua`.

@@ -15,7 +15,7 @@ use keyfob_testkit::traces::{self, TRACES};
 use crate::stage::{config, keys, open};
 
 fn ring() -> KeyRing {
-    KeyRing::generate(SystemClock.now(), &OsRandom).unwrap()
+    KeyRing::generate(SystemClock.now(), &OsRandom).unwrap().reading_bare()
 }
 
 async fn setup() -> Setup {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::timeout;
 
@@ -14,7 +15,7 @@ use crate::error::Error;
 use crate::invalid::{Invalid, Problem};
 use crate::metrics::{LimitOutcome, Metrics};
 use crate::namespace::Namespace;
-use crate::store::StoreError;
+use crate::store::{Moment, StoreError};
 use crate::time::{Timestamp, Ttl};
 
 const PATIENCE: Ttl = match Ttl::from_millis(500) {
@@ -74,6 +75,19 @@ pub struct Limiter {
     failures: Vec<Arc<LimitPolicy>>,
     throttle: Throttle,
     metrics: Metrics,
+    warned: Seldom,
+}
+
+/// Lets a warning through once a second: whoever sends requests must not fill the log.
+#[derive(Debug, Default)]
+struct Seldom(AtomicU64);
+
+impl Seldom {
+    fn may(&self) -> bool {
+        let second = Moment::now().as_nanos() / 1_000_000_000;
+        // The first second there is may pass unwarned.
+        self.0.swap(second, Ordering::Relaxed) != second
+    }
 }
 
 impl Limiter {
@@ -84,8 +98,8 @@ impl Limiter {
         let Limits { store, patience, policies } = limits;
         let (failures, requests) = policies.into_iter().partition(is_of_failures);
         let throttle = Throttle::default();
-        let metrics = Metrics::none();
-        Self { store, patience, namespace, requests, failures, throttle, metrics }
+        let (metrics, warned) = (Metrics::none(), Seldom::default());
+        Self { store, patience, namespace, requests, failures, throttle, metrics, warned }
     }
 
     /// Counts what is decided. A manager has its limits count where it does itself.
@@ -126,7 +140,9 @@ impl Limiter {
                     Err(LimitError::Unavailable { policy, source }.into())
                 }
                 None => {
-                    tracing::warn!(error = %source, "a request is admitted uncounted");
+                    if self.warned.may() {
+                        tracing::warn!(error = %source, "requests are admitted uncounted");
+                    }
                     Ok(LimitVerdict::uncounted())
                 }
             },
@@ -166,7 +182,10 @@ impl Limiter {
             }
             Err(error) => {
                 self.closed(&policies);
-                wait_unheard(&policies, &error)
+                if self.warned.may() {
+                    tracing::warn!(%error, "failed attempts are not counted");
+                }
+                wait_unheard(&policies)
             }
         };
         if let Some(wait) = wait {
@@ -241,8 +260,7 @@ fn longest_wait(charges: &[Charge], charged: &Charged) -> Option<Ttl> {
 
 /// How long an address waits whose failed attempt could not be counted: where a policy fails closed,
 /// as long as one attempt takes to come back.
-fn wait_unheard(policies: &[&Arc<LimitPolicy>], error: &StoreError) -> Option<Ttl> {
-    tracing::warn!(%error, "a failed attempt is not counted");
+fn wait_unheard(policies: &[&Arc<LimitPolicy>]) -> Option<Ttl> {
     let closed = policies.iter().filter(|policy| !policy.is_open());
     let one = |policy: &&Arc<LimitPolicy>| {
         let meter = policy.meter();

@@ -101,7 +101,9 @@ impl TokenManager {
         for _ in 0..TRIES {
             let (loaded, record) = match self.load(bearer.id()).await {
                 Err(Error::NotFound { .. }) => return Err(unknown(Refusal::Unknown.into())),
-                read => read.map_err(unknown)?,
+                read => read
+                    .inspect_err(|error| self.observe_untrue(bearer.id(), error))
+                    .map_err(unknown)?,
             };
             let known = |error| (error, Some(loaded.id));
             let now = self.now();
@@ -119,7 +121,7 @@ impl TokenManager {
             }
             self.mark_use(&token, now).await.map_err(known)?;
             if let SecretUsed::Older { until } = secret {
-                // What is derived by a secret does not outlive it.
+                // What is derived by a secret that is to end ends with it.
                 token.expires_at = Some(token.expires_at.map_or(until, |end| end.min(until)));
             }
             return Ok((loaded, token));

@@ -7,9 +7,11 @@ use std::time::Duration;
 use super::background::Background;
 use super::{Inner, TokenManager};
 use crate::codec;
+use crate::error::Error;
 use crate::event::{Observation, Sight};
 use crate::id::{Lane, TokenId};
 use crate::metrics::ObservationOutcome;
+use crate::store::StoreError;
 use crate::time::Timestamp;
 
 const PAUSE: Duration = Duration::from_millis(500);
@@ -102,6 +104,13 @@ impl TokenManager {
             self.publish_from_now_on();
             let background = &observer.background;
             background.ensure(&self.inner, PAUSE, |inner| Box::pin(inner.flush_observations()));
+        }
+    }
+
+    /// Tells of a record that did not open when its bearer was presented.
+    pub(super) fn observe_untrue(&self, token: TokenId, error: &Error) {
+        if let Error::Store(error @ StoreError::Untrue { .. }) = error {
+            self.observe(|| Sight::Untrue { token, code: error.code().to_owned() });
         }
     }
 

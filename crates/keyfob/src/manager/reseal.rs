@@ -129,8 +129,8 @@ impl TokenManager {
         Ok(counts)
     }
 
-    /// Retires a key: writes under it, and under older ones, are refused by the store from now on,
-    /// by whatever node. It is refused while records lie under it. Write the ring down afterwards,
+    /// Retires a key: records under it, and under older ones, are refused by the store from now on,
+    /// from whatever node. A revocation is taken all the same, with whatever its note lies under. It is refused while records lie under it. Write the ring down afterwards,
     /// and give it to every node.
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl TokenManager {
     pub async fn retire_key(&self, ring: &mut KeyRing, key: KeyNumber) -> Result<(), Error> {
         ring.can_retire(key)?;
         self.check_nothing_under(key).await?;
-        // From here on nothing more can come to lie under it; what came in between is counted.
+        // From here on no record can come to lie under it; what came in between is counted.
         let floor = key.next().unwrap_or(key);
         self.sealed()?.inner().raise_key_floor(floor).await?;
         self.check_nothing_under(key).await?;

@@ -18,7 +18,6 @@ use crate::event::{Event, Happening};
 use crate::id::TokenId;
 use crate::invalid::{Invalid, Problem};
 use crate::rotation::Overlap;
-use crate::seal::KeyNumber;
 use crate::store::{Loaded, RecordVersion, Replace, Replaced};
 use crate::text::Actor;
 use crate::token::{ChangeKind, Kind, SecretUsed, TokenState};
@@ -46,6 +45,9 @@ impl TokenManager {
     /// Gives an API key a new secret. The one before stays good for as long as `overlap` says; an
     /// older one still ends now. A secret that was never used gives way to the new one, and the one
     /// before it, if there is one, stays.
+    ///
+    /// What was derived from the key lives on, whichever secret it was derived by. If a secret got
+    /// out, revoke the key instead: that ends all that descends from it.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -101,14 +103,8 @@ impl TokenManager {
             let what = Happening::SecretReplaced { token: id, generation, older_until };
             let event = Event { by: by.clone(), ..Event::new(operation.id, 0, now, what) };
             let replace = Replace {
-                id,
-                read: loaded.version,
-                body: codec::encode(&record),
-                key: KeyNumber::BARE,
-                added_terms: Vec::new(),
-                minted: Vec::new(),
-                ends_at: None,
                 events: vec![codec::encode(&event)],
+                ..Replace::new(id, loaded.version, codec::encode(&record))
             };
             match inner.store.replace(operation, replace).await? {
                 Replaced::Stored(_) => {
@@ -131,16 +127,7 @@ impl TokenManager {
             secrets.is_used = true;
         }
         let operation = self.begin()?;
-        let replace = Replace {
-            id,
-            read,
-            body: codec::encode(&record),
-            key: KeyNumber::BARE,
-            added_terms: Vec::new(),
-            minted: Vec::new(),
-            ends_at: None,
-            events: Vec::new(),
-        };
+        let replace = Replace::new(id, read, codec::encode(&record));
         let replaced = self.inner.store.replace(operation, replace).await?;
         Ok(matches!(replaced, Replaced::Stored(_)))
     }

@@ -7,7 +7,6 @@ use crate::error::Error;
 use crate::event::{Event, Happening};
 use crate::id::TokenId;
 use crate::invalid::Invalid;
-use crate::seal::KeyNumber;
 use crate::store::{Replace, Replaced};
 use crate::text::Actor;
 use crate::token::{ChangeKind, Metadata, Token, TokenState};
@@ -61,14 +60,9 @@ impl TokenManager {
             let what = Happening::MetadataUpdated { token: id };
             let event = Event { by: by.clone(), ..Event::new(operation.id, 0, now, what) };
             let replace = Replace {
-                id,
-                read: loaded.version,
-                body: codec::encode(&record),
-                key: KeyNumber::BARE,
                 added_terms,
-                minted: Vec::new(),
-                ends_at: None,
                 events: vec![codec::encode(&event)],
+                ..Replace::new(id, loaded.version, codec::encode(&record))
             };
             match self.inner.store.replace(operation, replace).await? {
                 Replaced::Stored(_) => {

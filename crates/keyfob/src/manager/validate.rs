@@ -260,11 +260,7 @@ impl TokenManager {
                 self.observe_refusal(refusal, *seen);
                 self.count_failure(presented.ip, refusal).await;
             }
-            Err((Error::Store(error @ StoreError::Untrue { .. }), _)) => {
-                let (token, code) = (bearer.id(), error.code());
-                self.observe(|| Sight::Untrue { token, code: code.to_owned() });
-            }
-            Err(_) => {}
+            Err((error, _)) => self.observe_untrue(bearer.id(), error),
         }
         outcome.map_err(|(error, _)| error)
     }

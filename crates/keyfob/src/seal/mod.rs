@@ -20,9 +20,11 @@
 //!   at a subject, a client or an address against them.
 //! - Who can write to the store can put an older version of a record in the place of a newer one,
 //!   and delete.
-//! - While [`KeyNumber::BARE`] is not retired, records that are not sealed are read, so that a
-//!   store can be sealed while it is in use. Who can write to the store can forge such a record:
-//!   seal again, and retire it.
+//! - A ring may read what is not sealed ([`KeyRing::reading_bare`]), so that a store can be sealed
+//!   while it is in use. Until [`KeyNumber::BARE`] is retired, who can write to the store can forge
+//!   such a record: seal again, and retire it.
+//! - Records and rosters are sealed again under a new key; events and the notes of revocations are
+//!   not, and are read for as long as the ring has their key.
 
 mod about;
 mod blind;

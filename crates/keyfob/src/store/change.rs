@@ -147,6 +147,22 @@ pub struct Replace {
     pub events: Vec<Vec<u8>>,
 }
 
+impl Replace {
+    /// The plainest: another body, and nothing else. It is not sealed; a layer that seals says so.
+    pub const fn new(id: TokenId, read: RecordVersion, body: Vec<u8>) -> Self {
+        Self {
+            id,
+            read,
+            body,
+            key: KeyNumber::BARE,
+            added_terms: Vec::new(),
+            minted: Vec::new(),
+            ends_at: None,
+            events: Vec::new(),
+        }
+    }
+}
+
 /// What came of a replacement.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Replaced {

@@ -90,12 +90,21 @@ async fn catch(
     told.line(format_args!("A thief presents the exchanged one: {}", thief.code()))?;
     let owner = refused(manager, &family.newest).await?;
     told.line(format_args!("Its owner is told, too: {}", owner.code()))?;
-    let events = manager.events(before, 1_000).await?.events;
-    let of_family = events.iter().filter(|(event, _)| event.token() == Some(thief.token()));
-    for (event, _) in of_family {
-        if let Happening::ReuseDetected { .. } | Happening::Revoked { .. } = event.what {
-            told.line(format_args!("Event: {}", event.what.as_str()))?;
+    let mut after = before.clone();
+    // Others may write to the same store.
+    loop {
+        let page = manager.events(&after, 1_000).await?;
+        let of_family =
+            page.events.iter().filter(|(event, _)| event.token() == Some(thief.token()));
+        for (event, _) in of_family {
+            if let Happening::ReuseDetected { .. } | Happening::Revoked { .. } = event.what {
+                told.line(format_args!("Event: {}", event.what.as_str()))?;
+            }
         }
+        if !page.more {
+            break;
+        }
+        after = page.cursor;
     }
     Ok(())
 }

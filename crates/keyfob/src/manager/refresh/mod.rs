@@ -20,10 +20,8 @@ use crate::event::{Event, Happening, Sight};
 use crate::id::TokenId;
 use crate::metrics::{RefreshOutcome, RevokedThrough};
 use crate::rotation::{
-    Cause, Decision, EarlierAccess, Held, Presenter, RefreshCase, RefreshPolicy, RefreshRefused,
-    Rotation, decide,
+    Cause, Decision, Held, Presenter, RefreshCase, RefreshPolicy, RefreshRefused, Rotation, decide,
 };
-use crate::seal::KeyNumber;
 use crate::store::{Loaded, Replace, Replaced, Revoked};
 use crate::time::Timestamp;
 use crate::token::{ChangeKind, Confirmation, Integrity, Kind, Token, TokenState};
@@ -142,7 +140,7 @@ impl TokenManager {
                 Some(known) => (false, known),
                 None => match self.load(id).await {
                     Err(Error::NotFound { .. }) => return Err(Refusal::Unknown.into()),
-                    read => (true, read?),
+                    read => (true, read.inspect_err(|error| self.observe_untrue(id, error))?),
                 },
             };
             let Some(ratchet) = record.ratchet.clone() else {
@@ -150,6 +148,10 @@ impl TokenManager {
             };
             let proof = ratchet.prove(&bearer);
             if proof == Proof::Unknown {
+                if !is_fresh {
+                    // Whoever merely knows an id takes nothing from its owner.
+                    self.inner.known.put(loaded, record);
+                }
                 return Err(Refusal::Unknown.into());
             }
             let rotation = record.rotation.clone().unwrap_or_default();
@@ -163,14 +165,15 @@ impl TokenManager {
             let shown = Shown { bearer: &bearer, request, by, policy, loaded, record, rotation };
             let held = Held { state, generation, rotation: &shown.rotation, window: policy.window };
             let decision = decide(proof, &held, by, now);
-            if !is_fresh && !matches!(decision, Decision::Rotate(_)) {
+            let bound = is_bound_to(&token, &presented, request);
+            if !is_fresh && (bound.is_err() || !matches!(decision, Decision::Rotate(_))) {
                 // What this node remembers is good for nothing else.
                 continue;
             }
             if let Decision::Over(state) = decision {
                 return Err(over(token, state));
             }
-            is_bound_to(&token, &presented, request)?;
+            bound?;
             match decision {
                 Decision::Rotate(next) => {
                     if let Some(refreshed) = self.go_on(&ratchet, shown, next, now).await? {
@@ -249,14 +252,8 @@ impl TokenManager {
             let what = Happening::AheadOfStore { token, presented, generation };
             let event = Event { by, ..Event::new(operation.id, 0, at, what) };
             let replace = Replace {
-                id: token,
-                read: shown.loaded.version,
-                body: codec::encode(&record),
-                key: KeyNumber::BARE,
-                added_terms: Vec::new(),
-                minted: Vec::new(),
-                ends_at: None,
                 events: vec![codec::encode(&event)],
+                ..Replace::new(token, shown.loaded.version, codec::encode(&record))
             };
             Ok::<_, Error>(self.inner.store.replace(operation, replace).await?)
         };
@@ -273,15 +270,11 @@ impl TokenManager {
         }
     }
 
-    /// Does to the access token that the present generation came with what the policy says: before
+    /// Ends the access token that the present generation came with, before
     /// the next one is stored, so that it does not live beside it, wherever a node stops. Whoever
     /// does so on the strength of an older record ends what was ended before.
-    async fn end_earlier(
-        &self,
-        policy: RefreshPolicy,
-        earlier: Option<TokenId>,
-    ) -> Result<(), Error> {
-        if let (EarlierAccess::RevokePrevious, Some(earlier)) = (policy.earlier_access, earlier) {
+    async fn end_earlier(&self, earlier: Option<TokenId>) -> Result<(), Error> {
+        if let Some(earlier) = earlier {
             let why = Why::because("superseded by a rotation");
             self.revoke_record(earlier, &why, RevokedThrough::Rotation).await?;
         }

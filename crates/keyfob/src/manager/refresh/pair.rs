@@ -51,10 +51,14 @@ impl TokenManager {
         let id = shown.loaded.id;
         let retired = shown.record.generation;
         let bearer = ratchet.bearer(&self.inner.prefix, shown.bearer, next);
-        self.end_earlier(shown.policy, shown.rotation.access).await?;
         if let Some(renewal) = shown.rotation.renewal {
             let renewed = [shown.record.absolute_expiry, Some(at + renewal)];
             shown.record.expires_at = renewed.into_iter().flatten().min();
+        }
+        if shown.policy.earlier_access == EarlierAccess::RevokePrevious {
+            // Who asks for too much is refused before anything is ended.
+            self.access(ratchet, &shown, next, at)?;
+            self.end_earlier(shown.rotation.access).await?;
         }
         loop {
             let access = self.access(ratchet, &shown, next, at)?;
@@ -75,14 +79,10 @@ impl TokenManager {
                 codec::encode(&Event { by: by.clone(), ..event })
             });
             let replace = Replace {
-                id,
-                read: shown.loaded.version,
-                body: codec::encode(&record),
-                key: KeyNumber::BARE,
-                added_terms: Vec::new(),
                 minted: vec![self.to_store(&access)],
                 ends_at: Some(record.ends_after(at)),
                 events: events.collect(),
+                ..Replace::new(id, shown.loaded.version, codec::encode(&record))
             };
             match self.inner.store.replace(operation, replace).await? {
                 Replaced::Stored(version) => {

@@ -109,16 +109,24 @@ impl fmt::Display for KeyState {
 }
 
 impl KeyRing {
-    /// A ring with one key, which is active. Records that are not sealed are read, until
-    /// [`KeyNumber::BARE`] is retired.
+    /// A ring with one key, which is active. What is not sealed is refused; see
+    /// [`KeyRing::reading_bare`] for a store that is in use already.
     ///
     /// # Errors
     /// When there is no randomness.
     pub fn generate(now: Timestamp, random: &dyn Random) -> Result<Self, KeyError> {
-        let mut ring = Self { keys: Vec::new(), terms: Vec::new(), bare: true };
+        let mut ring = Self { keys: Vec::new(), terms: Vec::new(), bare: false };
         let first = ring.add(NewKey::SealingAndTerms, now, random)?;
         ring.activate(first)?;
         Ok(ring)
+    }
+
+    /// The ring for a store that is in use already: records that are not sealed are read until
+    /// [`KeyNumber::BARE`] is retired. So long, whoever can write to the store can make a record that
+    /// is believed.
+    #[must_use]
+    pub fn reading_bare(self) -> Self {
+        Self { bare: true, ..self }
     }
 
     /// Adds a key for reading.

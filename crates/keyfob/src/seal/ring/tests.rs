@@ -6,7 +6,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn ring() -> KeyRing {
-    KeyRing::generate(at("2026-11-24T08:30:00Z"), &SeededRandom::new(1)).unwrap()
+    KeyRing::generate(at("2026-11-24T08:30:00Z"), &SeededRandom::new(1)).unwrap().reading_bare()
 }
 
 fn state(ring: &KeyRing, number: u16) -> KeyState {

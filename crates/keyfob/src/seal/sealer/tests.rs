@@ -11,7 +11,7 @@ fn namespace(key: u8) -> Namespace {
 }
 
 fn ring() -> KeyRing {
-    KeyRing::generate(Timestamp::default(), &SeededRandom::new(1)).unwrap()
+    KeyRing::generate(Timestamp::default(), &SeededRandom::new(1)).unwrap().reading_bare()
 }
 
 fn sealer(ring: &KeyRing) -> Sealer {
@@ -114,7 +114,8 @@ fn another_namespace_or_another_key_of_the_same_number_does_not_open() {
     let sealed = seal(&sealer(&ring), PLAIN, token(1));
     let elsewhere = Sealer::new(&ring, &namespace(2));
     assert_eq!(elsewhere.open(&sealed, token(1)).unwrap_err(), NOT_OPENED);
-    let other = KeyRing::generate(Timestamp::default(), &SeededRandom::new(2)).unwrap();
+    let other =
+        KeyRing::generate(Timestamp::default(), &SeededRandom::new(2)).unwrap().reading_bare();
     assert_eq!(sealer(&other).open(&sealed, token(1)).unwrap_err(), NOT_OPENED);
 }
 

@@ -10,6 +10,7 @@ use keyfob::{
 use keyfob_testkit::families::{Families, refresh_many};
 use keyfob_testkit::spy::Spy;
 
+use super::thief::with_another_secret;
 use super::{Bench, bench, bench_with};
 
 pub(crate) fn family() -> Grant {
@@ -271,6 +272,19 @@ async fn earlier_access_tokens_follow_the_policy() {
 }
 
 #[tokio::test]
+async fn whoever_asks_for_too_much_ends_nothing() {
+    let earlier_access = EarlierAccess::RevokePrevious;
+    let policy = RefreshPolicy { earlier_access, ..RefreshPolicy::default() };
+    let bench = bench_with(|builder| builder.refresh_policy(policy));
+    let one = bench.refresh(&bench.family().await.bearer).await.unwrap();
+    let wider = RefreshRequest::new().scope("admin");
+    let refused = bench.manager.refresh(&one.refresh.bearer, wider).await;
+    assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    assert!(bench.manager.validate_any(&one.access.bearer).await.is_ok());
+    assert!(bench.refresh(&one.refresh.bearer).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_strict_policy_lets_a_bearer_in_once() {
     let policy = RefreshPolicy { window: Window::NONE, ..RefreshPolicy::default() };
     let bench = bench_with(|builder| builder.refresh_policy(policy));
@@ -304,10 +318,9 @@ async fn what_is_no_live_refresh_token_is_refused_by_what_it_is() {
     }
     let junk = bench.manager.refresh("fob_rt_junk", RefreshRequest::new()).await.unwrap_err();
     assert_eq!(junk.code(), "token_malformed");
-    let foreign = bench_with(|builder| builder).family().await;
-    let unknown = bench.manager.refresh(&foreign.bearer, RefreshRequest::new()).await;
-    // The same seed drew the same id as here; the root of this family is another's.
-    assert!(unknown.is_ok() || unknown.unwrap_err().code() == "token_unknown");
+    let made_up = with_another_secret(&bench.family().await.bearer);
+    let unknown = bench.refresh(&made_up).await;
+    assert_eq!(unknown.unwrap_err().code(), "token_unknown");
     for wrong in
         [Grant::new(Kind::Session).refresh_policy(RefreshPolicy::default()), family().uses(3)]
     {
@@ -373,6 +386,10 @@ async fn a_rotation_reads_what_this_node_does_not_know_and_nothing_else() {
         bearer = here.refresh(&bearer, RefreshRequest::new()).await.unwrap().refresh.bearer;
     }
     assert_eq!(spies[0].loads(), 0, "one that was issued or rotated here");
+    let made_up = with_another_secret(&bearer);
+    assert!(here.refresh(&made_up, RefreshRequest::new()).await.is_err());
+    bearer = here.refresh(&bearer, RefreshRequest::new()).await.unwrap().refresh.bearer;
+    assert_eq!(spies[0].loads(), 0, "nor does whoever knows its id make it forgotten");
     for (loads, node) in [(1, &there), (1, &there)] {
         bearer = node.refresh(&bearer, RefreshRequest::new()).await.unwrap().refresh.bearer;
         assert_eq!(spies[1].loads(), loads, "one that was rotated elsewhere is read once");

@@ -11,6 +11,8 @@ use keyfob::{
     TokenManager, Ttl, ValidationChain, WhenFull, Why,
 };
 
+use keyfob_testkit::spy::Spy;
+
 use super::session;
 
 mod resealing;
@@ -81,7 +83,7 @@ fn begin() -> Operation {
 }
 
 fn ring(seed: u64) -> KeyRing {
-    KeyRing::generate(Timestamp::default(), &SeededRandom::new(seed)).unwrap()
+    KeyRing::generate(Timestamp::default(), &SeededRandom::new(seed)).unwrap().reading_bare()
 }
 
 /// The same ring with one more key, which is active.
@@ -294,4 +296,57 @@ async fn a_store_is_sealed_while_it_is_in_use_and_then_takes_nothing_bare() {
     assert_eq!(code(&manager, &before).await, "not_sealed");
     let page = manager.list(&filter, Paging::by(10)).await.unwrap();
     assert_eq!((page.tokens.len(), page.unreadable), (1, 1));
+}
+
+#[tokio::test]
+async fn a_sealed_store_is_asked_no_more_often_and_believes_nothing_bare() {
+    let vault = Vault::new();
+    let ring = KeyRing::generate(Timestamp::default(), &SeededRandom::new(1)).unwrap();
+    let spies = [(); 2].map(|()| Arc::new(Spy::on(vault.store.clone())));
+    let [here, there] = spies.each_ref().map(|spy| {
+        TokenManager::builder(spy.clone()).clock(vault.clock.clone()).keys(&ring).build()
+    });
+    let first = here.issue(super::refreshing::family()).await.unwrap();
+    let next = here.refresh(&first.bearer, RefreshRequest::new()).await.unwrap();
+    assert_eq!((spies[0].loads(), spies[0].writes()), (0, 2), "one issue, one warm rotation");
+    there.refresh(&next.refresh.bearer, RefreshRequest::new()).await.unwrap();
+    assert_eq!((spies[1].loads(), spies[1].writes()), (1, 1), "a cold one reads first");
+
+    let bare = vault.bare().issue(session("user123").scope("admin")).await.unwrap();
+    assert_eq!(code(&here, &bare).await, "not_sealed");
+    let elsewhere = Vault::new();
+    let forged = elsewhere.bare().issue(session("user123").scope("admin")).await.unwrap();
+    let victim = here.issue(session("user123")).await.unwrap();
+    vault.plant(victim.token.id, elsewhere.raw(forged.token.id).await.body).await;
+    assert_eq!(code(&here, &victim).await, "not_sealed");
+}
+
+#[tokio::test]
+async fn whichever_way_a_tampered_record_is_met_it_is_told() {
+    let vault = Vault::new();
+    let manager = vault.sealed(&ring(1));
+    let refresh = manager.issue(super::refreshing::family()).await.unwrap();
+    let session = manager.issue(session("user123")).await.unwrap();
+    for token in [&refresh.token, &session.token] {
+        let mut body = vault.raw(token.id).await.body;
+        let last = body.len() - 1;
+        body[last] ^= 1;
+        vault.plant(token.id, body).await;
+    }
+    // A node that remembers the record reads it anew, as the store has another version.
+    let refused = manager.refresh(&refresh.bearer, RefreshRequest::new()).await.unwrap_err();
+    assert_eq!(refused.code(), "not_opened");
+    let grant = keyfob::Grant::new(keyfob::Kind::Access);
+    let refused = manager.derive(&session.bearer, grant).await.unwrap_err();
+    assert_eq!(refused.code(), "not_opened");
+    manager.shutdown().await;
+    let observed = manager.observations(&Cursor::start(), 100).await.unwrap().observations;
+    let untrue: Vec<TokenId> = observed
+        .iter()
+        .filter_map(|(seen, _)| match &seen.what {
+            Sight::Untrue { token, .. } => Some(*token),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(untrue, [refresh.token.id, session.token.id]);
 }

@@ -220,7 +220,7 @@ impl Run {
 }
 
 /// The bearer with another root, and a check that holds.
-fn with_another_secret(bearer: &Bearer) -> Bearer {
+pub(super) fn with_another_secret(bearer: &Bearer) -> Bearer {
     let text = bearer.expose();
     let mut made_up = text[..text.len() - 6].to_owned();
     let secret = made_up.len() - 30;

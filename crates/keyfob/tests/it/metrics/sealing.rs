@@ -20,7 +20,7 @@ async fn what_is_sealed_and_under_which_key_it_lies_is_counted() {
     let bench = bench();
     bench.issue(Kind::Access).await;
     let now = bench.clock.now();
-    let mut ring = KeyRing::generate(now, &OsRandom).unwrap();
+    let mut ring = KeyRing::generate(now, &OsRandom).unwrap().reading_bare();
     let (manager, kept) = bench.with_ring(&ring);
     let of = |name: &str, value| kept.value(&format!("keyfob_seal_{name}"), [value]);
     let issued = manager.issue(Grant::new(Kind::Access)).await.unwrap();
@@ -47,12 +47,12 @@ async fn what_is_sealed_and_under_which_key_it_lies_is_counted() {
 async fn what_does_not_open_is_counted_by_why() {
     let bench = bench();
     let now = bench.clock.now();
-    let ring = KeyRing::generate(now, &OsRandom).unwrap();
+    let ring = KeyRing::generate(now, &OsRandom).unwrap().reading_bare();
     let (manager, _) = bench.with_ring(&ring);
     let sealed = manager.issue(Grant::new(Kind::Access)).await.unwrap();
     let bare = bench.issue(Kind::Access).await;
 
-    let mut other = KeyRing::generate(now, &OsRandom).unwrap();
+    let mut other = KeyRing::generate(now, &OsRandom).unwrap().reading_bare();
     other.retire(KeyNumber::BARE).unwrap();
     let (manager, kept) = bench.with_ring(&other);
     let of = |value| kept.value("keyfob_seal_refused_total", [value]);
@@ -69,7 +69,7 @@ async fn what_does_not_open_is_counted_by_why() {
 async fn a_missing_key_is_counted_as_such() {
     let bench = bench_with(|builder| builder);
     let now = bench.clock.now();
-    let mut ring = KeyRing::generate(now, &OsRandom).unwrap();
+    let mut ring = KeyRing::generate(now, &OsRandom).unwrap().reading_bare();
     let small = ring.clone();
     let second = ring.add(NewKey::Sealing, now, &OsRandom).unwrap();
     ring.activate(second).unwrap();

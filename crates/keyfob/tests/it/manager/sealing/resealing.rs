@@ -257,3 +257,26 @@ async fn a_node_without_the_present_ring_is_told_what_it_lacks() {
     let bare = lacks(&vault.bare()).await.unwrap();
     assert!(bare.contains("has no keys"), "{bare}");
 }
+
+#[tokio::test]
+async fn what_was_told_before_the_store_was_sealed_is_left_out_and_nobody_is_accused() {
+    let vault = Vault::new();
+    let before = vault.bare().issue(session("user123")).await.unwrap();
+    vault.bare().revoke(before.token.id, Why::because("user logout")).await.unwrap();
+    let mut ring = ring(1);
+    let manager = vault.sealed(&ring);
+    let reason = async |manager: &TokenManager| {
+        let revocation = manager.get(before.token.id).await.unwrap().revocation.unwrap();
+        revocation.reason.map(|reason| reason.as_str().to_owned())
+    };
+    assert_eq!(reason(&manager).await.as_deref(), Some("user logout"));
+    manager.reseal().unwrap().run(|_| {}).await.unwrap();
+    manager.retire_key(&mut ring, KeyNumber::BARE).await.unwrap();
+    manager.use_keys(&ring).unwrap();
+    assert_eq!(reason(&manager).await, None, "it is revoked all the same");
+    let told = manager.events(&Cursor::start(), 10).await.unwrap().events;
+    assert!(told.is_empty(), "{told:?}");
+    let findings = manager.report().await.unwrap().findings;
+    let accused = findings.iter().find(|finding| finding.what == "sealed records");
+    assert!(accused.is_none(), "{accused:?}");
+}
