@@ -5,6 +5,8 @@
 //! than there may be, wherever a node stops. Two logins that find the same roster retire the same
 //! session, and the one that comes second looks again.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use futures_util::future::try_join_all;
 
 use super::TokenManager;
@@ -30,6 +32,8 @@ use crate::token::{GrantParts, Kind, TokenState};
 const TRIES: usize = 16;
 /// How many rosters in a row may have fallen while they were looked for, or at one moment.
 const MOST_FALLEN: usize = 32;
+/// How many sessions are looked up at a time.
+const TOGETHER: usize = 64;
 /// How long a roster is kept at least before it is gathered anew.
 const KEPT: Ttl = Ttl::from_days(30);
 
@@ -150,34 +154,50 @@ impl TokenManager {
     }
 
     async fn make_room(&self, policy: &SessionPolicy, turn: &mut Turn) -> Result<(), Error> {
-        while let Some((crowd, _)) = turn.roster.crowd(policy, turn.device) {
-            let live = self.live(&crowd).await?;
-            turn.roster.strike_dead(&crowd, &live);
-            let Some((_, most)) = turn.roster.crowd(policy, turn.device) else { break };
-            let Some(retired) = policy.when_full.retires(&live) else {
-                return Err(Error::TooManySessions { most });
-            };
-            let why = Why::because("session_limit");
-            let revoked = self.revoke_record(retired, &why, RevokedThrough::SessionLimit).await?;
-            if let Revoked::Now = revoked {
-                self.inner.metrics.handles.sessions.of(SessionOutcome::Retired).increment(1);
+        let mut seen = BTreeMap::new();
+        while let Some((crowd, most)) = turn.roster.crowd(policy, turn.device) {
+            let unseen = crowd.iter().filter(|id| !seen.contains_key(*id)).copied();
+            let mut dead: BTreeSet<TokenId> = unseen.collect();
+            if !dead.is_empty() {
+                for session in self.live(&dead).await? {
+                    dead.remove(&session.id);
+                    seen.insert(session.id, session);
+                }
+                turn.roster.strike(&dead);
+                // Without the dead it may be another crowd, and what was seen is not all of that.
+                continue;
             }
-            turn.roster.sessions.retain(|listed| listed.id != retired);
+            let live = crowd.iter().filter_map(|id| seen.get(id)).copied().collect();
+            let retired = policy.when_full.retires(live, most);
+            if retired.is_empty() {
+                return Err(Error::TooManySessions { most });
+            }
+            let why = Why::because("session_limit");
+            for id in &retired {
+                let revoked = self.revoke_record(*id, &why, RevokedThrough::SessionLimit).await?;
+                if let Revoked::Now = revoked {
+                    self.inner.metrics.handles.sessions.of(SessionOutcome::Retired).increment(1);
+                }
+            }
+            turn.roster.strike(&retired);
         }
         Ok(())
     }
 
     /// Which of some sessions are live.
-    async fn live(&self, sessions: &[TokenId]) -> Result<Vec<Seen>, Error> {
+    async fn live(&self, sessions: &BTreeSet<TokenId>) -> Result<Vec<Seen>, Error> {
         let now = self.now();
-        let loads = sessions.iter().map(|id| self.inner.store.load(*id));
+        let sessions: Vec<TokenId> = sessions.iter().copied().collect();
         let mut live = Vec::new();
-        for loaded in try_join_all(loads).await?.iter().flatten() {
-            let token = super::token_of(loaded)?;
-            // One that is yet to begin takes a place as well.
-            if matches!(token.state(now), TokenState::Active | TokenState::Pending) {
-                let (issued_at, idle_since) = (token.issued_at, token.idle_since());
-                live.push(Seen { id: token.id, issued_at, idle_since });
+        for together in sessions.chunks(TOGETHER) {
+            let loads = together.iter().map(|id| self.inner.store.load(*id));
+            for loaded in try_join_all(loads).await?.iter().flatten() {
+                let token = super::token_of(loaded)?;
+                // One that is yet to begin takes a place as well.
+                if matches!(token.state(now), TokenState::Active | TokenState::Pending) {
+                    let (issued_at, idle_since) = (token.issued_at, token.idle_since());
+                    live.push(Seen { id: token.id, issued_at, idle_since });
+                }
             }
         }
         Ok(live)

@@ -8,11 +8,14 @@
 //!
 //! The roster grants nothing and holds nothing that cannot be gathered again: which sessions are
 //! live is looked up where it matters. If it is gone, it is made anew from the list of the
-//! subject's tokens. It is listed under no term, so that no list and no count sees it.
+//! subject's tokens. It is listed under the term of the rosters alone, which no filter names, so that
+//! no list and no count of tokens sees it.
 
 mod roster;
 
 pub(crate) use roster::{Listed, Roster, Seen};
+
+use crate::invalid::{Invalid, Problem};
 
 /// How many sessions a subject may have, and what happens when it has them all.
 ///
@@ -40,14 +43,27 @@ impl SessionPolicy {
     /// The most sessions that a subject may have under any policy.
     pub const MOST: usize = 256;
 
-    /// At most so many, brought into 1 to [`SessionPolicy::MOST`].
-    pub fn at_most(sessions: usize, when_full: WhenFull) -> Self {
-        Self { per_subject: sessions.clamp(1, Self::MOST), per_device: None, when_full }
+    /// At most so many.
+    ///
+    /// # Errors
+    /// When there are none, or more than [`SessionPolicy::MOST`].
+    pub fn at_most(sessions: usize, when_full: WhenFull) -> Result<Self, Invalid> {
+        Ok(Self { per_subject: Self::allowed(sessions)?, per_device: None, when_full })
     }
 
     /// And at most so many of them on one device. Sessions that name no device count as if they
     /// were all on one.
-    pub fn per_device(self, sessions: usize) -> Self {
-        Self { per_device: Some(sessions.max(1)), ..self }
+    ///
+    /// # Errors
+    /// When there are none, or more than [`SessionPolicy::MOST`].
+    pub fn per_device(self, sessions: usize) -> Result<Self, Invalid> {
+        Ok(Self { per_device: Some(Self::allowed(sessions)?), ..self })
+    }
+
+    fn allowed(sessions: usize) -> Result<usize, Invalid> {
+        if (1..=Self::MOST).contains(&sessions) {
+            return Ok(sessions);
+        }
+        Err(Invalid::new("sessions", Problem::OutOfRange { allowed: "1 to 256 sessions" }))
     }
 }

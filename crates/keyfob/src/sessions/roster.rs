@@ -1,5 +1,7 @@
 //! The roster of a subject's sessions, and who has to leave it.
 
+use std::collections::BTreeSet;
+
 use minicbor::{Decode, Encode};
 
 use super::{SessionPolicy, WhenFull};
@@ -60,24 +62,24 @@ impl Roster {
         }
     }
 
-    /// Strikes those of a crowd out that are not among the live.
-    pub(crate) fn strike_dead(&mut self, crowd: &[TokenId], live: &[Seen]) {
-        let is_dead =
-            |id: &TokenId| crowd.contains(id) && live.iter().all(|session| session.id != *id);
-        self.sessions.retain(|listed| !is_dead(&listed.id));
+    /// Strikes out those that are over.
+    pub(crate) fn strike(&mut self, over: &BTreeSet<TokenId>) {
+        self.sessions.retain(|listed| !over.contains(&listed.id));
     }
 }
 
 impl WhenFull {
-    /// Which of the live sessions gives way; `None` if none does.
-    pub(crate) fn retires(self, live: &[Seen]) -> Option<TokenId> {
-        let retired = match self {
-            Self::Deny => None,
-            Self::RetireOldest => live.iter().min_by_key(|seen| (seen.issued_at, seen.id)),
+    /// Which of the live sessions give way, so that with one more there are `most`; none if none
+    /// does.
+    pub(crate) fn retires(self, mut live: Vec<Seen>, most: usize) -> BTreeSet<TokenId> {
+        match self {
+            Self::Deny => return BTreeSet::new(),
+            Self::RetireOldest => live.sort_by_key(|seen| (seen.issued_at, seen.id)),
             Self::RetireLeastRecentlyUsed => {
-                live.iter().min_by_key(|seen| (seen.idle_since, seen.issued_at, seen.id))
+                live.sort_by_key(|seen| (seen.idle_since, seen.issued_at, seen.id));
             }
-        };
-        retired.map(|seen| seen.id)
+        }
+        let too_many = (live.len() + 1).saturating_sub(most);
+        live.iter().take(too_many).map(|seen| seen.id).collect()
     }
 }
