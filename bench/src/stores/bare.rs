@@ -24,18 +24,20 @@ use crate::server::{Client, Server, write_command};
 const LOAD: &str = "local c = redis.call \
     return { c('GET', KEYS[2]), c('HMGET', KEYS[1], 'b', 'n', '*', unpack(ARGV)) }";
 
-/// The same writes as an insert: the record, its entry in each index, the event, and the raises of
-/// what each key may live for. `NX` sets a first one, `GT` raises it.
+/// The same writes as an insert: the record, its entry in each index, its count, the event, and the
+/// raises of what each key may live for. `NX` sets a first one, `GT` raises it.
 const INSERT: &str = "local K, A, c = KEYS, ARGV, redis.call \
     c('SET', K[1], A[1], 'PXAT', A[2], 'NX') \
-    for i = 3, #K do c('ZADD', K[i], A[3], A[4]) c('PEXPIREAT', K[i], A[2], A[i + 5]) end \
+    for i = 4, #K do c('ZADD', K[i], A[3], A[4]) c('PEXPIREAT', K[i], A[2], A[i + 5]) end \
+    c('HINCRBY', K[3], A[8], 1) \
     c('XADD', K[2], 'MAXLEN', '~', A[5], '*', 'e', A[6]) c('PEXPIREAT', K[2], A[7], 'GT') \
     return 1";
 
 /// The same writes as a revocation: the tombstone in place, the epoch of what descends from the
-/// token, the event, and the signal to those who keep what they loaded.
+/// token, its count, the event, and the signal to those who keep what they loaded.
 const REVOKE: &str = "local K, A, c = KEYS, ARGV, redis.call \
     c('SETRANGE', K[1], 36, A[1]) c('HINCRBY', K[2], 'n', 1) c('HSET', K[2], A[2], A[3]) \
+    c('HINCRBY', K[5], A[7], 1) \
     c('XADD', K[3], 'MAXLEN', '~', A[4], '*', 'e', A[5]) c('PEXPIREAT', K[3], A[6], 'GT') \
     c('SET', K[4], '') c('DEL', K[4]) return 1";
 
@@ -44,6 +46,9 @@ const CHUNK: u64 = 104;
 const LANES: u64 = 64;
 /// How many tokens a subject has.
 const PER_SUBJECT: u64 = 5;
+/// The span in which those are counted together that live for 30 to 45 days, as keyfob chooses it:
+/// three days, by their power of two of seconds.
+const SPAN_OF_MONTHS: u8 = 18;
 /// How many events a lane keeps.
 const CAP: &[u8] = b"1024";
 
@@ -73,6 +78,30 @@ pub(super) struct Bare {
 pub(super) struct Written {
     lane: u64,
     id: [u8; 10],
+    count: Count,
+}
+
+/// Where a record is counted, together with others that end about when it does.
+#[derive(Clone, Debug)]
+struct Count {
+    cell: Vec<u8>,
+    client: [u8; 8],
+}
+
+impl Count {
+    /// Of a record of a lane that ends at this second, in spans of so many seconds, by their power
+    /// of two.
+    fn new(lane: u64, number: u64, ends: u64, power: u8) -> Self {
+        let [_, (_, client, _), ..] = terms(number);
+        let mut span = (ends >> power).to_be_bytes();
+        span[2] = power;
+        Self { cell: key(b'c', lane, &span[2..]), client: spread(client) }
+    }
+
+    /// The field of a column: as stored, or as revoked.
+    fn field(&self, column: u8) -> Vec<u8> {
+        [&[column, b'0'], self.client.as_slice()].concat()
+    }
 }
 
 /// Commands, in the form in which they are sent and in that of the library.
@@ -210,10 +239,13 @@ impl Bare {
         let record = self.drawn(self.sizes.record);
         let event = self.drawn(self.sizes.event);
         let life = 30 * 24 + number * 13 % (15 * 24);
-        let expire = (1_900_000_000_000 + life * 3_600_000).to_string();
-        let score = (1_900_000_000 - 1_735_689_600 + life * 3600).to_string();
+        let ends = 1_900_000_000 + life * 3600;
+        let expire = (ends * 1000).to_string();
+        let score = (ends - 1_735_689_600).to_string();
+        let counted = Count::new(lane, number, ends, SPAN_OF_MONTHS);
+        let stored = counted.field(b'i');
 
-        let mut keys = vec![key(b'r', lane, &id), key(b'e', lane, b"")];
+        let mut keys = vec![key(b'r', lane, &id), key(b'e', lane, b""), counted.cell.clone()];
         let mut raises = Vec::new();
         for value in terms(number) {
             let (leaf, raise) = self.leaf(lane, value);
@@ -224,17 +256,17 @@ impl Bare {
         let mut parts: Vec<&[u8]> = vec![b"EVALSHA", self.insert.as_bytes(), count.as_bytes()];
         parts.extend(keys.iter().map(Vec::as_slice));
         parts.extend([&record, expire.as_bytes(), score.as_bytes(), &id, CAP, &event]);
-        parts.push(b"2000000000000");
+        parts.extend([b"2000000000000", stored.as_slice()]);
         parts.extend(raises);
         commands.add(&parts);
-        Written { lane, id }
+        Written { lane, id, count: counted }
     }
 
     /// The leaf that takes the next entry under a term, and how its time to live is raised.
     fn leaf(&mut self, lane: u64, (field, value, is_broad): Value) -> (Vec<u8>, &'static [u8]) {
         let mut name = vec![field];
         if field != b'a' {
-            name.extend_from_slice(&value.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+            name.extend_from_slice(&spread(value));
         }
         if is_broad {
             name.push(b'k');
@@ -253,7 +285,7 @@ impl Bare {
     /// Revocations of records.
     pub(super) fn revokes(&mut self, records: &[Written]) -> Commands {
         let mut commands = Commands::default();
-        for Written { lane, id } in records {
+        for Written { lane, id, count } in records {
             let drawn = self.drawn(15 + 8 + 28 + self.sizes.event);
             let (tombstone, rest) = drawn.split_at(15);
             let (field, rest) = rest.split_at(8);
@@ -261,9 +293,11 @@ impl Bare {
             let signal = [id.as_slice(), field].concat();
             let keys = [(b'r', id.as_slice()), (b'l', b""), (b'e', b""), (b'x', &signal)];
             let keys = keys.map(|(class, rest)| key(class, *lane, rest));
-            let mut parts: Vec<&[u8]> = vec![b"EVALSHA", self.revoke.as_bytes(), b"4"];
+            let revoked = count.field(b'r');
+            let mut parts: Vec<&[u8]> = vec![b"EVALSHA", self.revoke.as_bytes(), b"5"];
             parts.extend(keys.iter().map(Vec::as_slice));
-            parts.extend([tombstone, field, epoch, CAP, event, b"2000000000000"]);
+            parts.extend([&count.cell, tombstone, field, epoch, CAP, event, b"2000000000000"]);
+            parts.push(&revoked);
             commands.add(&parts);
         }
         commands
@@ -282,6 +316,11 @@ fn terms(number: u64) -> [Value; 5] {
         (b'l', [0, 1, 1, 1, 2, 2, 2, 2, 2, 2][(number % 10) as usize], true),
         (b'a', 0, true),
     ]
+}
+
+/// Bytes that look as the digest of a value does.
+fn spread(value: u64) -> [u8; 8] {
+    value.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()
 }
 
 fn lane_of_subject(subject: u64) -> u64 {

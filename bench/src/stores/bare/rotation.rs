@@ -3,18 +3,23 @@
 use anyhow::{Context, Result};
 use tokio::runtime::Runtime;
 
-use super::{Bare, CAP, Commands, Sizes, Value, key, lane_of_subject, terms};
+use super::{Bare, CAP, Commands, Count, Sizes, Value, key, lane_of_subject, terms};
 use crate::server::Server;
 
 /// The writes of a rotation: the record of the family, that of the access token with its entry in
-/// each index, both events, the raises of what each key may live for, and the signal to those who
-/// keep what they loaded.
+/// each index and its count, both events, the raises of what each key may live for, and the signal to
+/// those who keep what they loaded.
 const ROTATE: &str = "local K, A, c = KEYS, ARGV, redis.call \
     c('SET', K[1], A[2], 'XX', 'KEEPTTL') c('SET', K[2], A[3], 'PXAT', A[4], 'NX') \
-    for i = 5, #K do c('ZADD', K[i], A[5], A[6]) c('PEXPIREAT', K[i], A[4], A[i + 6]) end \
+    for i = 6, #K do c('ZADD', K[i], A[5], A[6]) c('PEXPIREAT', K[i], A[4], A[i + 6]) end \
+    c('HINCRBY', K[5], A[11], 1) \
     c('XADD', K[3], 'MAXLEN', '~', A[7], '*', 'e', A[8]) \
     c('XADD', K[3], 'MAXLEN', '~', A[7], '*', 'e', A[9]) c('PEXPIREAT', K[3], A[10], 'GT') \
     c('SET', K[4], '') c('DEL', K[4]) return 1";
+
+/// The span in which those are counted together that live for an hour, as keyfob chooses it: four
+/// minutes, by their power of two of seconds.
+const SPAN_OF_AN_HOUR: u8 = 8;
 
 /// Who comes with an older generation gets what the first who came with it got.
 const OR_REPEAT: &str = "if redis.call('GETRANGE', KEYS[1], 0, 7) ~= ARGV[1] then return redis.call('GET', KEYS[2]) end ";
@@ -122,6 +127,8 @@ impl Families {
         // Keys of indexes live in coarse steps, so that few rotations raise them.
         let expire = 1_900_000_000_000 + (generation * 1_000).next_multiple_of(1 << 18);
         let score = (expire / 1000 - 1_735_689_600).to_string();
+        let counted = Count::new(lane, number, expire / 1000, SPAN_OF_AN_HOUR);
+        let stored = counted.field(b'i');
         let expire = expire.to_string();
 
         let mut keys = vec![
@@ -129,6 +136,7 @@ impl Families {
             key(b'r', lane, &id),
             key(b'e', lane, b""),
             key(b'x', lane, &number.to_be_bytes()),
+            counted.cell,
         ];
         let mut raises = Vec::new();
         let of_family: Value = (b'f', number, false);
@@ -144,7 +152,7 @@ impl Families {
         parts.extend([&read, record.as_slice(), &access, expire.as_bytes(), score.as_bytes()]);
         parts.extend([&id, CAP]);
         parts.extend(events.iter().map(Vec::as_slice));
-        parts.push(b"2000000000000");
+        parts.extend([b"2000000000000", stored.as_slice()]);
         parts.extend(raises);
         for _ in 0..times {
             commands.add(&parts);
