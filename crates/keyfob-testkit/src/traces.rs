@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keyfob::{Error, Grant, Invalid, Kind, Metadata, RefreshRequest, Subject, TokenManager, Why};
+use keyfob::{Error, Grant, Kind, Metadata, RefreshRequest, Subject, TokenManager, Why};
 
 /// What is said of tokens, one word for each place that has room for one.
 pub const TRACES: [&str; 10] = [
@@ -54,7 +54,7 @@ pub async fn leave(manager: &TokenManager) -> Result<(), Error> {
     }
     let subject = Subject::new("subject-of-it")?;
     manager.revoke_subject(&subject, why()).await?;
-    manager.revoke_client(&"client-of-it".try_into().map_err(Invalid::from)?, why()).await?;
+    manager.revoke_client(&"client-of-it".try_into()?, why()).await?;
     manager.revoke_all(why()).await?;
     manager.shutdown().await;
     Ok(())
