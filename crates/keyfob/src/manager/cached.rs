@@ -154,6 +154,9 @@ impl TokenManager {
             let ends_at = token.idle_timeout().and(ends_at);
             // Without room, it is the next one that is written.
             self.note_use(LastUse { id: token.id(), at: now, ends_at });
+            if token.is_by_older_secret() {
+                self.observe_older_secret(token.id());
+            }
         }
     }
 }

@@ -114,6 +114,11 @@ impl TokenManager {
         }
     }
 
+    /// Tells that a key was used by its older secret, so that its owner sees when that falls silent.
+    pub(super) fn observe_older_secret(&self, token: TokenId) {
+        self.observe(|| Sight::OlderSecretUsed { token });
+    }
+
     /// Observes the use with this number, if it is one of those that are.
     #[inline]
     pub(super) fn observe_use(&self, number: u64, token: impl FnOnce() -> TokenId) {

@@ -253,7 +253,7 @@ impl TokenManager {
                 let number = self.inner.tally.count(Tallied::Loaded(token.kind));
                 self.observe_use(number, || token.id);
                 if token.secret != SecretUsed::Newest {
-                    self.observe(|| Sight::OlderSecretUsed { token: token.id });
+                    self.observe_older_secret(token.id);
                 }
             }
             Err((Error::Refused(refusal), seen)) => {

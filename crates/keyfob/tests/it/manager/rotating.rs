@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use keyfob::store::Cursor;
 use keyfob::{
     Error, Grant, Issued, Kind, LaneCount, ManualClock, MemoryStore, Overlap, SecretUsed,
-    SeededRandom, Store, Timestamp, TokenManager, Ttl, ValidationChain, Why,
+    SeededRandom, Sight, Store, Timestamp, TokenManager, Ttl, ValidationChain, Why,
 };
 use keyfob_testkit::spy::Spy;
 
@@ -233,4 +234,30 @@ async fn many_that_use_the_newest_first_are_all_let_in() {
             assert_eq!(one.await.unwrap().unwrap(), SecretUsed::Newest);
         }
     }
+}
+
+#[tokio::test]
+async fn an_owner_sees_whether_the_older_secret_is_still_in_use() {
+    let bench = bench();
+    let old = bench.manager.issue(Grant::new(Kind::ApiKey).client("acme")).await.unwrap();
+    bench.manager.validate_any(&old.bearer).await.unwrap();
+    let overlap = Overlap::default();
+    let new = bench.manager.rotate(old.token.id, overlap, None).await.unwrap();
+    let told = async || {
+        bench.manager.shutdown().await;
+        let page = bench.manager.observations(&Cursor::start(), 1_000).await.unwrap();
+        let is_told = |what: &Sight| matches!(what, Sight::OlderSecretUsed { .. });
+        page.observations.iter().filter(|(seen, _)| is_told(&seen.what)).count()
+    };
+    for hour in 1..=5 {
+        for _ in 0..100 {
+            bench.manager.validate_any(&old.bearer).await.unwrap();
+        }
+        assert_eq!(told().await, hour, "now and then, whether the cache answers or the store");
+        bench.clock.advance(Ttl::from_hours(1));
+    }
+    for _ in 0..100 {
+        bench.manager.validate_any(&new.bearer).await.unwrap();
+    }
+    assert_eq!(told().await, 5, "it has fallen silent");
 }
