@@ -18,6 +18,20 @@ pub struct FileKeys {
     path: PathBuf,
 }
 
+/// A change of the ring in a file, which nobody else can change meanwhile.
+#[derive(Debug)]
+pub struct RingChange<'a> {
+    keys: &'a FileKeys,
+    /// The ring, to be changed.
+    pub ring: KeyRing,
+    file: File,
+    beside: Beside,
+}
+
+/// A file beside the ring, made by this process, which stands for a change.
+#[derive(Debug)]
+struct Beside(Option<PathBuf>);
+
 /// Any permission of the group or of others.
 #[cfg(unix)]
 const OF_OTHERS: u32 = 0o077;
@@ -59,27 +73,47 @@ impl FileKeys {
         parse(&self.what(), bytes)
     }
 
-    /// Writes a ring to the file, for its owner only; the file is the old one or the new one, never
-    /// half of either.
+    /// Begins a change of the ring: nobody else can change it before this one is written, or dropped.
     ///
     /// # Errors
-    /// [`KeyError::Unwritable`].
-    pub fn write(&self, ring: &KeyRing) -> Result<(), KeyError> {
+    /// [`KeyError::Unwritable`] while another change is under way; as [`FileKeys::read`].
+    pub fn change(&self) -> Result<RingChange<'_>, KeyError> {
         let beside = self.beside();
-        let written = write_new(&beside, ring).and_then(|()| fs::rename(&beside, &self.path));
-        if written.is_err() {
-            // Keys must not lie about; if even this fails there is nothing left to try.
-            let _ = fs::remove_file(&beside);
-        }
-        written.map_err(|error| self.unwritable(&error))
+        let file = open_new(&beside).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => self.under_way(&beside),
+            _ => self.unwritable(&error),
+        })?;
+        let beside = Beside(Some(beside));
+        // Only now: what was read before could be changed by another meanwhile.
+        let ring = self.read()?;
+        Ok(RingChange { keys: self, ring, file, beside })
     }
 
-    /// As [`FileKeys::write`], where there must be no file yet.
+    fn under_way(&self, beside: &Path) -> KeyError {
+        let detail = format!(
+            "another change of it is under way; if the process that made it is gone, delete {}",
+            beside.display()
+        );
+        KeyError::Unwritable { what: self.what(), detail }
+    }
+
+    /// Writes a ring to the file, for its owner only, where there must be no file yet.
     ///
     /// # Errors
     /// [`KeyError::Unwritable`], also when there is a file.
     pub fn create(&self, ring: &KeyRing) -> Result<(), KeyError> {
-        write_new(&self.path, ring).map_err(|error| self.unwritable(&error))
+        let created = open_new(&self.path).and_then(|file| write(file, ring));
+        created.and_then(|()| self.sync_folder()).map_err(|error| self.unwritable(&error))
+    }
+
+    /// Has the folder remember the name of the file, as the store remembers the keys.
+    fn sync_folder(&self) -> io::Result<()> {
+        #[cfg(unix)]
+        {
+            let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        }
+        Ok(())
     }
 
     fn beside(&self) -> PathBuf {
@@ -101,12 +135,48 @@ impl FileKeys {
     }
 }
 
-fn write_new(path: &Path, ring: &KeyRing) -> io::Result<()> {
+impl RingChange<'_> {
+    /// Writes the ring as it is now: the file is the old one or the new one, never half of either.
+    ///
+    /// # Errors
+    /// [`KeyError::Unwritable`].
+    pub fn commit(self) -> Result<(), KeyError> {
+        let Self { keys, ring, file, beside } = self;
+        let written = write(file, &ring).and_then(|()| beside.rename(&keys.path));
+        written.and_then(|()| keys.sync_folder()).map_err(|error| keys.unwritable(&error))
+    }
+}
+
+impl Beside {
+    fn rename(mut self, to: &Path) -> io::Result<()> {
+        match &self.0 {
+            Some(path) => fs::rename(path, to)?,
+            None => return Ok(()),
+        }
+        // From here on, what has its name is somebody else's.
+        self.0 = None;
+        Ok(())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // Keys must not lie about; if even this fails there is nothing left to try.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn open_new(path: &Path) -> io::Result<File> {
     let mut file = OpenOptions::new();
     file.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
-    let mut file = file.open(path)?;
+    file.open(path)
+}
+
+fn write(mut file: File, ring: &KeyRing) -> io::Result<()> {
     file.write_all(ring.to_text().as_bytes())?;
     file.sync_all()
 }

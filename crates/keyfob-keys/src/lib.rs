@@ -36,7 +36,7 @@ mod file;
 
 pub use command::CommandKeys;
 pub use environment::EnvKeys;
-pub use file::FileKeys;
+pub use file::{FileKeys, RingChange};
 
 #[cfg(doc)]
 use keyfob::KeyProvider;

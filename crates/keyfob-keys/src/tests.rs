@@ -1,5 +1,6 @@
 use std::fs;
 
+use keyfob::seal::NewKey;
 use keyfob::{KeyNumber, KeyProvider, SeededRandom, Timestamp, Ttl};
 
 use super::*;
@@ -18,7 +19,9 @@ async fn a_file_is_written_and_read_and_read_again_after_a_change() {
     let mut changed = ring();
     changed.retire(KeyNumber::BARE).unwrap();
     assert_eq!(keys.create(&changed).unwrap_err().code(), "key_ring_unwritable", "it is there");
-    keys.write(&changed).unwrap();
+    let mut change = keys.change().unwrap();
+    change.ring = changed.clone();
+    change.commit().unwrap();
     assert_eq!(keys.ring().await.unwrap(), changed);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
 }
@@ -81,4 +84,31 @@ async fn a_command_that_fails_or_hangs_is_an_error_in_time() {
     assert!(error.to_string().contains('3'), "{error}");
     let hanging = CommandKeys::new("sleep", ["60"]).limit(Ttl::from_millis(50).unwrap());
     assert_eq!(hanging.ring().await.unwrap_err().code(), "key_ring_timed_out");
+}
+
+#[test]
+fn of_two_changes_at_once_one_is_refused_and_none_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = FileKeys::new(folder.path().join("keys"));
+    keys.create(&ring()).unwrap();
+    let add = |ring: &mut KeyRing, seed| {
+        ring.add(NewKey::Sealing, Timestamp::default(), &SeededRandom::new(seed)).unwrap()
+    };
+    let mut first = keys.change().unwrap();
+    let refused = keys.change().unwrap_err();
+    assert_eq!(refused.code(), "key_ring_unwritable");
+    assert!(refused.to_string().contains("keys.new"), "{refused}");
+    let second = add(&mut first.ring, 2);
+    first.commit().unwrap();
+    let mut next = keys.change().unwrap();
+    let third = add(&mut next.ring, 3);
+    assert_eq!((second.value(), third.value()), (2, 3), "the second change has seen the first");
+    drop(next);
+    assert_eq!(keys.read().unwrap().keys().count(), 3, "what was dropped is not written");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
+    // What another process left behind is not taken away.
+    let left = folder.path().join("keys.new");
+    fs::write(&left, "").unwrap();
+    assert!(keys.change().is_err());
+    assert!(left.exists());
 }

@@ -46,9 +46,9 @@ pub(super) async fn without_store(
         KeysCommand::Generate { terms, bare } => generate(*terms, *bare, source, output)?,
         KeysCommand::Activate { key } => {
             let file = source.file()?;
-            let mut ring = file.read()?;
-            ring.activate(*key)?;
-            file.write(&ring)?;
+            let mut change = file.change()?;
+            change.ring.activate(*key)?;
+            change.commit()?;
             let line = format!("key {key} seals from now on: give the ring to every node");
             tell(line, *key, "activated", output)?;
         }
@@ -69,10 +69,10 @@ pub(super) async fn with_store(
         KeysCommand::Reseal { resume } => reseal::run(resume.clone(), context).await,
         KeysCommand::Retire { key } => {
             let file = source.file()?;
-            let mut ring = file.read()?;
-            let retire = async { Ok(context.manager.retire_key(&mut ring, *key).await?) };
+            let mut change = file.change()?;
+            let retire = async { Ok(context.manager.retire_key(&mut change.ring, *key).await?) };
             interrupt.or(retire).await?;
-            file.write(&ring)?;
+            change.commit()?;
             let line = format!("key {key} is retired: give the ring to every node");
             tell(line, *key, "retired", &mut context.output)?;
             if key.is_bare() {
@@ -118,10 +118,10 @@ fn generate(
             details: String::new(),
         });
     }
-    let mut ring = file.read()?;
+    let mut change = file.change()?;
     let what = if terms { NewKey::SealingAndTerms } else { NewKey::Sealing };
-    let key = ring.add(what, now, &OsRandom)?;
-    file.write(&ring)?;
+    let key = change.ring.add(what, now, &OsRandom)?;
+    change.commit()?;
     let line = format!("key {key} reads: give the ring to every node before you activate it");
     tell(line, key, "generated", output)
 }

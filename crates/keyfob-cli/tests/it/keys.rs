@@ -104,7 +104,7 @@ fn a_ring_comes_from_the_environment_or_a_command_too_and_is_never_the_argument(
 #[test]
 fn doctor_tells_whether_what_is_not_sealed_is_believed() {
     let keyfob = Keyfob::new();
-    keyfob.run(&with(&["keys", "generate"])).exits(0);
+    keyfob.run(&with(&["keys", "generate", "--bare"])).exits(0);
     keyfob.issue(&with(&[]));
     let found = keyfob.run(&with(&["doctor"])).exits(0).stdout;
     assert!(found.contains("sealing") && found.contains("bare records"), "{found}");
