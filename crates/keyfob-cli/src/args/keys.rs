@@ -5,8 +5,8 @@ use keyfob::{KeyNumber, PageCursor};
 
 const AFTER_HELP: &str = "\
 To change the key: generate one, give the ring to every node, activate it, give the ring to every
-node again, reseal, and retire the old one. To seal a store that is in use: generate a ring with
---bare, give it to every node, reseal, and retire key 0, which stands for what is not sealed.
+node again, reseal, and retire the old one. To seal a store that is in use: generate a ring by
+generate --bare, give it to every node, reseal, and retire key 0, which is what is not sealed.
 
 Examples:
   keyfob keys generate --keys /etc/keyfob/keys
