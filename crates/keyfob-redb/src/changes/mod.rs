@@ -135,12 +135,7 @@ impl<'txn> Changes<'txn> {
         record.version = RecordVersion(record.version.0 + 1);
         record.body = Cow::Owned(replace.body);
         record.key = replace.key;
-        for term in replace.added_terms {
-            let term = tables::term_key(term);
-            if record.terms.add(&term) {
-                self.list(&term, record.id, record.keep_until);
-            }
-        }
+        self.list_also(&mut record, replace.added_terms);
         if let Some(ends_at) = replace.ends_at {
             self.shift(&mut record, ends_at)?;
         }

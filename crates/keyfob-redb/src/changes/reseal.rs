@@ -33,12 +33,7 @@ impl Changes<'_> {
                 self.unlist_one(&term, record.id, record.keep_until);
             }
         }
-        for term in reseal.added_terms {
-            let term = tables::term_key(term);
-            if record.terms.add(&term) {
-                self.list(&term, record.id, record.keep_until);
-            }
-        }
+        self.list_also(&mut record, reseal.added_terms);
         self.write_record(&record)?;
         Ok(Resealed::Done)
     }

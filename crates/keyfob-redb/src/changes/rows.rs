@@ -1,7 +1,7 @@
 //! The writes themselves: each keeps the tables in step with each other.
 
 use keyfob::store::{Epoch, NewRecord, Order, Stamp, StampRule};
-use keyfob::{EpochField, Lane, Timestamp, TokenId};
+use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
 use redb::ReadableTable;
 
 use super::Changes;
@@ -55,6 +55,16 @@ impl Changes<'_> {
         let place = tables::place(keep_until, id);
         for order in [Order::NewestFirst, Order::NextToExpire] {
             self.index_rows.insert(tables::index_key(term, order, &place));
+        }
+    }
+
+    /// Lists a record under more terms.
+    pub(super) fn list_also(&mut self, record: &mut Record<'_>, added: Vec<Term>) {
+        for term in added {
+            let term = tables::term_key(term);
+            if record.terms.add(&term) {
+                self.list(&term, record.id, record.keep_until);
+            }
         }
     }
 

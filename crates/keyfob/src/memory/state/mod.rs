@@ -72,6 +72,18 @@ struct Record {
     stands: Option<Stands>,
 }
 
+impl Record {
+    /// Lists it under more terms.
+    fn list_also(&mut self, added: Vec<Term>, index: &mut Index) {
+        for term in added {
+            if !self.terms.contains(&term) {
+                self.terms.push(term);
+                index.add(term, self.id, self.keep_until);
+            }
+        }
+    }
+}
+
 /// The answer that an operation got, to be given again.
 #[derive(Clone, Debug)]
 enum Answer {
@@ -172,12 +184,7 @@ impl State {
             record.body = replace.body;
             record.key = replace.key;
             record.version = version;
-            for term in replace.added_terms {
-                if !record.terms.contains(&term) {
-                    record.terms.push(term);
-                    self.index.add(term, record.id, record.keep_until);
-                }
-            }
+            record.list_also(replace.added_terms, &mut self.index);
         }
         if let Some(ends_at) = replace.ends_at {
             self.shift(replace.id, ends_at, now);

@@ -27,12 +27,7 @@ impl State {
             record.terms.retain(|known| *known != term);
             self.index.remove(term, record.id, record.keep_until);
         }
-        for term in reseal.added_terms {
-            if !record.terms.contains(&term) {
-                record.terms.push(term);
-                self.index.add(term, record.id, record.keep_until);
-            }
-        }
+        record.list_also(reseal.added_terms, &mut self.index);
         Ok(Resealed::Done)
     }
 }
