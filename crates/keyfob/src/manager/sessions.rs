@@ -235,16 +235,8 @@ impl TokenManager {
                 inserted => Some(inserted),
             });
         };
-        let replace = Replace {
-            id: turn.id,
-            read,
-            body,
-            key: KeyNumber::BARE,
-            added_terms: Vec::new(),
-            minted: insert.records,
-            ends_at: None,
-            events: insert.events,
-        };
+        let (minted, events) = (insert.records, insert.events);
+        let replace = Replace { minted, events, ..Replace::new(turn.id, read, body) };
         Ok(match self.inner.store.replace(operation, replace).await? {
             // Nobody asks for the stamp of a session that was just issued.
             Replaced::Stored(_) => Some(Inserted::Stored(Stamp::new(0))),

@@ -55,13 +55,12 @@ impl TokenManager {
             let renewed = [shown.record.absolute_expiry, Some(at + renewal)];
             shown.record.expires_at = renewed.into_iter().flatten().min();
         }
+        // Who asks for too much is refused before anything is ended.
+        let mut access = self.access(ratchet, &shown, next, at)?;
         if shown.policy.earlier_access == EarlierAccess::RevokePrevious {
-            // Who asks for too much is refused before anything is ended.
-            self.access(ratchet, &shown, next, at)?;
             self.end_earlier(shown.rotation.access).await?;
         }
         loop {
-            let access = self.access(ratchet, &shown, next, at)?;
             let mut record = shown.record.clone();
             let window = shown.policy.window;
             let rotation = shown.rotation.after(retired, shown.by, access.id(), at, window);
@@ -97,7 +96,10 @@ impl TokenManager {
                 }
                 Replaced::Stale | Replaced::Ended | Replaced::Missing => return Ok(None),
                 // The time is part of what the id is drawn from.
-                Replaced::IdTaken => at = at + MOMENT,
+                Replaced::IdTaken => {
+                    at = at + MOMENT;
+                    access = self.access(ratchet, &shown, next, at)?;
+                }
             }
         }
     }
