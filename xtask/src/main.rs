@@ -23,7 +23,8 @@ usage: cargo xtask COMMAND
   alerts           check alert rules, dashboard and rendered metrics by promtool
   check            formatting, lints, documentation, house rules, licences
   bench [GROUP ...] [--json] [--quick]
-                   measure: validate, stores, memory, revocation, scale, peers, or all of them";
+                   measure: validate, stores, sealing, memory, revocation, scale, peers, or all of
+                   them";
 
 fn main() -> ExitCode {
     match run() {
