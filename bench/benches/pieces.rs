@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use keyfob::{Bearer, BearerPrefix, Clock, Filter, Grant, Kind, MemoryStore, Store, SystemClock};
+use keyfob::{BearerToken, BearerPrefix, Clock, Filter, Grant, Kind, MemoryStore, Store, SystemClock};
 use keyfob::{TokenManager, ValidationChain, fuzzing};
 use tokio::runtime::{Builder, Runtime};
 
@@ -28,7 +28,7 @@ fn bearer(criterion: &mut Criterion) {
     let issued = runtime().block_on(manager.issue(grant())).unwrap();
     let (text, prefix) = (issued.bearer.expose(), BearerPrefix::default());
     criterion.bench_function("bearer/parse", |bencher| {
-        bencher.iter(|| Bearer::parse(black_box(text), &prefix));
+        bencher.iter(|| BearerToken::parse(black_box(text), &prefix));
     });
     criterion.bench_function("bearer/digest", |bencher| {
         bencher.iter(|| black_box(&issued.bearer).digest());

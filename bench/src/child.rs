@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use keyfob::{CacheSettings, MemoryStore, Store, TokenManager, ValidationChain};
+use keyfob::{CacheConfig, MemoryStore, Store, TokenManager, ValidationChain};
 use keyfob_redb::RedbStore;
 use keyfob_redis::RedisStore;
 use tokio::runtime::Builder;
@@ -128,7 +128,7 @@ pub(crate) fn play(role: &[String]) -> Result<()> {
 fn fill_cache(tokens: u64) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new()?);
-    let settings = CacheSettings::default().with_tokens(tokens as usize);
+    let settings = CacheConfig::default().max_tokens(tokens as usize);
     let manager = population::caching_manager(Arc::clone(&store), settings);
     let without = population::manager(store);
     let issued =
@@ -162,7 +162,7 @@ fn watch(url: &str) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let store = Arc::new(RedisStore::connect(url).await?);
-        let manager = population::caching_manager(store, CacheSettings::default());
+        let manager = population::caching_manager(store, CacheConfig::default());
         let chain = ValidationChain::new();
         for bearer in std::io::stdin().lock().lines() {
             let bearer = bearer?;
@@ -202,7 +202,7 @@ fn answer_once(path: &Path) -> Result<()> {
     let mut bearer = String::new();
     std::io::stdin().lock().read_line(&mut bearer)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(manager.validate_any(bearer.trim()))?;
+    runtime.block_on(manager.validate_active(bearer.trim()))?;
     writeln!(std::io::stdout(), "{} {}", machine_nanos(), resident_bytes()?)?;
     Ok(())
 }

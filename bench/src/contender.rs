@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use keyfob::{CacheSettings, LaneCount, MemoryStore, OsRandom, SystemClock};
+use keyfob::{CacheConfig, LaneCount, MemoryStore, OsRandom, SystemClock};
 use keyfob::{TokenManager, ValidationChain};
 use tokio::runtime::Runtime;
 
@@ -50,7 +50,7 @@ impl Contender {
     pub(crate) fn new(runtime: &Runtime, tokens: u64) -> Result<Self> {
         let store = MemoryStore::with(LaneCount::DEFAULT, Arc::new(SystemClock), &OsRandom)?;
         // A cache that is asked to hold as many as it may drops a few in a hundred.
-        let settings = CacheSettings::default().with_tokens(tokens as usize * 5 / 4 + 1_000);
+        let settings = CacheConfig::default().max_tokens(tokens as usize * 5 / 4 + 1_000);
         let manager = population::caching_manager(Arc::new(store), settings);
         let issued =
             runtime.block_on(population::issue(&manager, 0..tokens, 1, 1, population::indexed))?;

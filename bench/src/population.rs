@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use keyfob::{CacheSettings, Grant, Issued, Kind, Store, TokenManager, Ttl};
+use keyfob::{CacheConfig, Grant, Issued, Kind, Store, TokenManager, Ttl};
 
 /// How many tokens a subject has.
 const PER_SUBJECT: u64 = 5;
@@ -52,11 +52,11 @@ fn subject(number: u64) -> String {
 
 /// A manager that asks its store every time.
 pub(crate) fn manager(store: Arc<dyn Store>) -> TokenManager {
-    caching_manager(store, CacheSettings::OFF)
+    caching_manager(store, CacheConfig::OFF)
 }
 
 /// A manager that neither samples nor writes last uses while something is measured.
-pub(crate) fn caching_manager(store: Arc<dyn Store>, cache: CacheSettings) -> TokenManager {
+pub(crate) fn caching_manager(store: Arc<dyn Store>, cache: CacheConfig) -> TokenManager {
     TokenManager::builder(store)
         .cache(cache)
         .last_use_precision(Ttl::from_days(1))

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use keyfob::Why;
+use keyfob::RevokeRequest;
 use tokio::runtime::Runtime;
 
 use crate::child::Child;
@@ -53,7 +53,7 @@ fn refusals(runtime: &Runtime, server: &Server, count: usize) -> Result<Series> 
         let issued = runtime.block_on(manager.issue(population::indexed(number)))?;
         other.say(issued.bearer.expose())?;
         other.hear()?;
-        runtime.block_on(manager.revoke(issued.token.id, Why::unstated()))?;
+        runtime.block_on(manager.revoke(issued.token.id, RevokeRequest::default()))?;
         let revoked = machine_nanos();
         let refused: u64 = other.hear()?.parse()?;
         times.push((refused as f64 - revoked as f64) / 1000.0);

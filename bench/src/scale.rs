@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use keyfob::{Filter, Grant, Issued, Kind, LaneCount, MemoryStore, OsRandom, Paging, SystemClock};
-use keyfob::{TokenManager, Ttl, Why};
+use keyfob::{TokenManager, Ttl, RevokeRequest};
 use tokio::runtime::Runtime;
 
 use crate::child;
@@ -133,7 +133,7 @@ fn verbs(
     let validate = || {
         runtime.block_on(async {
             for issued in in_hand.iter().cycle().take(reads) {
-                manager.validate_any(&issued.bearer).await?;
+                manager.validate_active(&issued.bearer).await?;
             }
             anyhow::Ok(())
         })
@@ -144,7 +144,7 @@ fn verbs(
     let list = |filter: &dyn Fn(&Issued) -> Filter| {
         runtime.block_on(async {
             for issued in in_hand.iter().cycle().take(lists) {
-                manager.list(&filter(issued), Paging::by(10)).await?;
+                manager.list(&filter(issued), Paging::new(10)).await?;
             }
             anyhow::Ok(())
         })
@@ -157,7 +157,7 @@ fn verbs(
     let by_tag = cost(lists, &mut || list(&|_| Filter::new().tag("beta")))?;
     let revoke = cost(writes, &mut || {
         runtime.block_on(population::each(&issued, at_once, async |issued| {
-            manager.revoke(issued.token.id, Why::unstated()).await?;
+            manager.revoke(issued.token.id, RevokeRequest::default()).await?;
             Ok(())
         }))
     })?;
@@ -167,7 +167,7 @@ fn verbs(
     let revoke_subject = cost(subjects, &mut || {
         runtime.block_on(population::each(&ended, at_once, async |issued| {
             if let Some(subject) = &issued.token.subject {
-                manager.revoke_subject(subject, Why::unstated()).await?;
+                manager.revoke_subject(subject, RevokeRequest::default()).await?;
             }
             Ok(())
         }))
@@ -197,7 +197,7 @@ fn list_of_one(
     let count = size.operations(2_000);
     let before = server.lookups()?;
     let latencies = server::latencies(count, |_| {
-        let page = runtime.block_on(manager.list(&filter, Paging::by(10)))?;
+        let page = runtime.block_on(manager.list(&filter, Paging::new(10)))?;
         anyhow::ensure!(page.tokens.len() == 10, "a list of {} tokens", page.tokens.len());
         Ok(())
     })?;
@@ -217,7 +217,7 @@ pub(crate) fn first_answer(
     let Filled { manager, in_hand, .. } = &on_disk.filled;
     let mut bearers: Vec<String> = Vec::new();
     for issued in in_hand {
-        if runtime.block_on(manager.validate_any(&issued.bearer)).is_ok() {
+        if runtime.block_on(manager.validate_active(&issued.bearer)).is_ok() {
             bearers.push(issued.bearer.expose().to_owned());
         }
     }

@@ -59,7 +59,7 @@ impl<'a> Side<'a> {
     fn load(&self, count: usize) -> Result<()> {
         self.runtime.block_on(async {
             for issued in self.issued.iter().cycle().take(count) {
-                self.manager.validate_any(&issued.bearer).await?;
+                self.manager.validate_active(&issued.bearer).await?;
             }
             Ok(())
         })

@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, anyhow, ensure};
-use keyfob::{Grant, Kind, ValidationChain, Why};
+use keyfob::{Grant, Kind, ValidationChain, RevokeRequest};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::contender::{Bearers, Contender};
@@ -112,7 +112,7 @@ fn churn(report: &mut Report, runtime: &Runtime, size: Size, hot: &Contender) ->
                         while !done.load(Ordering::Relaxed) {
                             let grant = Grant::new(Kind::Access).subject("somebody else");
                             let issued = manager.issue(grant).await?;
-                            manager.revoke(issued.token.id, Why::unstated()).await?;
+                            manager.revoke(issued.token.id, RevokeRequest::default()).await?;
                         }
                         Ok(())
                     })

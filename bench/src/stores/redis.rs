@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use keyfob::{Issued, TokenManager, Why};
+use keyfob::{Issued, TokenManager, RevokeRequest};
 use keyfob_testkit::redis::Reply;
 use tokio::runtime::Runtime;
 
@@ -65,14 +65,14 @@ impl<'a> Stage<'a> {
     }
 
     fn validate(&self, issued: &Issued) -> Result<()> {
-        self.runtime.block_on(self.manager.validate_any(&issued.bearer))?;
+        self.runtime.block_on(self.manager.validate_active(&issued.bearer))?;
         Ok(())
     }
 
     fn validate_all(&self) -> Result<()> {
         self.runtime.block_on(async {
             for issued in &self.issued {
-                self.manager.validate_any(&issued.bearer).await?;
+                self.manager.validate_active(&issued.bearer).await?;
             }
             Ok(())
         })
@@ -159,7 +159,7 @@ impl<'a> Stage<'a> {
                     let begun = Instant::now();
                     let tokens = self.issued.iter().cycle().take(count);
                     let validated = stream::iter(tokens)
-                        .map(|issued| self.manager.validate_any(&issued.bearer))
+                        .map(|issued| self.manager.validate_active(&issued.bearer))
                         .buffer_unordered(AT_ONCE)
                         .try_for_each(|_| async { Ok(()) });
                     self.runtime.block_on(validated)?;
@@ -221,7 +221,7 @@ impl<'a> Stage<'a> {
     fn revoke(&self, issued: &[Issued]) -> Result<()> {
         self.runtime.block_on(async {
             for issued in issued {
-                self.manager.revoke(issued.token.id, Why::unstated()).await?;
+                self.manager.revoke(issued.token.id, RevokeRequest::default()).await?;
             }
             Ok(())
         })

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use keyfob::{Bearer, RefreshCase, RefreshRequest, Refreshed, Store, TokenManager};
+use keyfob::{BearerToken, RefreshCase, RefreshRequest, Refreshed, Store, TokenManager};
 use tokio::runtime::Runtime;
 
 use super::bare::{Families, Sizes};
@@ -31,7 +31,7 @@ struct Stage<'a> {
     /// Has issued or rotated every family, so that it knows them.
     manager: TokenManager,
     /// The newest bearer of each family; the next in turn is in front.
-    bearers: RefCell<Vec<Bearer>>,
+    bearers: RefCell<Vec<BearerToken>>,
     bare: RefCell<Families>,
     size: Size,
 }
@@ -164,7 +164,7 @@ impl<'a> Stage<'a> {
 /// Rotates families in turn, so many at once.
 async fn rotate(
     manager: &TokenManager,
-    bearers: &mut [Bearer],
+    bearers: &mut [BearerToken],
     count: usize,
     at_once: usize,
 ) -> Result<()> {
@@ -172,7 +172,7 @@ async fn rotate(
     while left > 0 {
         let part = left.min(bearers.len());
         let in_turn = bearers.get(..part).unwrap_or_default();
-        let next: Vec<Bearer> = stream::iter(in_turn)
+        let next: Vec<BearerToken> = stream::iter(in_turn)
             .map(|bearer| manager.refresh(bearer, RefreshRequest::new()))
             .buffered(at_once)
             .map_ok(|refreshed| refreshed.refresh.bearer)
@@ -188,7 +188,7 @@ async fn rotate(
 }
 
 /// Exchanges one bearer many times at once; what it was exchanged for.
-async fn exchange_at_once(manager: &TokenManager, bearer: &Bearer) -> Result<Bearer> {
+async fn exchange_at_once(manager: &TokenManager, bearer: &BearerToken) -> Result<BearerToken> {
     let all: Vec<Refreshed> = stream::iter(0..AT_ONCE)
         .map(|_| manager.refresh(bearer, RefreshRequest::new()))
         .buffer_unordered(AT_ONCE)
@@ -197,7 +197,7 @@ async fn exchange_at_once(manager: &TokenManager, bearer: &Bearer) -> Result<Bea
     let rotated = all.iter().filter(|refreshed| refreshed.case == RefreshCase::Rotated).count();
     ensure!(rotated == 1, "a bearer was exchanged {rotated} times");
     let first = all.first().context("nobody exchanged it")?;
-    let is_same = |one: &Bearer, other: &Bearer| one.expose() == other.expose();
+    let is_same = |one: &BearerToken, other: &BearerToken| one.expose() == other.expose();
     let is_one = all.iter().all(|other| {
         is_same(&first.refresh.bearer, &other.refresh.bearer)
             && is_same(&first.access.bearer, &other.access.bearer)

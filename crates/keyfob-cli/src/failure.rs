@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use keyfob::seal::KeyError;
 use keyfob::store::StoreError;
-use keyfob::{Error, FilterError, Invalid, LimitError, TokenId};
+use keyfob::{Error, FilterError, InvalidValue, LimitError, TokenId};
 use serde::Serialize;
 
 use crate::open::WrongUrl;
@@ -80,8 +80,8 @@ impl Exit {
     }
 }
 
-impl From<Invalid> for Failure {
-    fn from(invalid: Invalid) -> Self {
+impl From<InvalidValue> for Failure {
+    fn from(invalid: InvalidValue) -> Self {
         Self::Keyfob(invalid.into())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use keyfob::limit::LimitStore;
 use keyfob::{
-    CacheSettings, LaneCount, LocalLimits, MemoryStore, Namespace, NamespaceKey, OsRandom, Store,
+    CacheConfig, LaneCount, LocalLimits, MemoryStore, Namespace, NamespaceKey, OsRandom, Store,
     TokenManager,
 };
 use keyfob_redb::Options;
@@ -115,7 +115,7 @@ pub(crate) async fn manager(
     let manager = TokenManager::builder(store)
         .prefix(settings.prefix.clone())
         // One command asks once: a cache would only open a connection for its feed.
-        .cache(CacheSettings::OFF);
+        .cache(CacheConfig::OFF);
     Ok(match ring {
         Some(ring) => manager.keys(&ring).build(),
         None => manager.build(),

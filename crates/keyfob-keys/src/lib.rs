@@ -25,7 +25,7 @@
 //! let store = Arc::new(MemoryStore::new()?);
 //! let manager = TokenManager::builder(store).keys(&keys.ring().await?).build();
 //!
-//! manager.refresh_keys(&keys).await?; // now and then, and after a change
+//! manager.reload_keys(&keys).await?; // now and then, and after a change
 //! # Ok(())
 //! # }
 //! ```

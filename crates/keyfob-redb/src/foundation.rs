@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use keyfob::store::StoreError;
-use keyfob::{KeyNumber, Lane, LaneCount, Namespace, NamespaceKey};
+use keyfob::{KeyVersion, Lane, LaneCount, Namespace, NamespaceKey};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
 use crate::fault::Fault;
@@ -142,17 +142,17 @@ fn namespace(
 }
 
 /// The lowest key that writes may lie under. A store in which none was retired has no row for it.
-pub(crate) fn key_floor(meta: &impl Readable) -> Result<KeyNumber, Fault> {
+pub(crate) fn min_key_version(meta: &impl Readable) -> Result<KeyVersion, Fault> {
     let damaged = || StoreError::Corrupt {
         what: "the floor of keys".to_owned(),
         detail: "it is no number: restore the file from a backup".to_owned(),
     };
-    let Some(bytes) = fact(meta, META_FLOOR)? else { return Ok(KeyNumber::BARE) };
+    let Some(bytes) = fact(meta, META_FLOOR)? else { return Ok(KeyVersion::BARE) };
     let bytes = <[u8; 2]>::try_from(bytes).map_err(|_| damaged())?;
-    Ok(KeyNumber::new(u16::from_be_bytes(bytes)))
+    Ok(KeyVersion::new(u16::from_be_bytes(bytes)))
 }
 
-pub(crate) fn write_key_floor(meta: &mut Rows<'_>, floor: KeyNumber) -> Result<(), Fault> {
+pub(crate) fn write_key_floor(meta: &mut Rows<'_>, floor: KeyVersion) -> Result<(), Fault> {
     meta.insert(META_FLOOR, floor.value().to_be_bytes().as_slice())?;
     Ok(())
 }

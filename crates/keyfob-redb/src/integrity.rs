@@ -29,7 +29,7 @@ impl Integrity {
     pub const MOST_PROBLEMS: usize = 100;
 
     /// Whether nothing is wrong.
-    pub fn is_sound(&self) -> bool {
+    pub fn check_config(&self) -> bool {
         self.problems.is_empty()
     }
 

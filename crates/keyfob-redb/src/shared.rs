@@ -4,19 +4,19 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use keyfob::store::{StoreError, Watchers};
+use keyfob::store::{InvalidationListeners, StoreError};
 use keyfob::{Clock, LaneCount, Namespace};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
 use crate::fault::Fault;
-use crate::writer::{self, Tally};
+use crate::writer::{self, WriterCounts};
 
 pub(crate) struct Shared {
     pub(crate) path: PathBuf,
     pub(crate) namespace: Namespace,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) tally: Tally,
-    pub(crate) watchers: Watchers,
+    pub(crate) tally: WriterCounts,
+    pub(crate) watchers: InvalidationListeners,
     /// Locked for writing only to close it; a lock is held for one transaction, never across a
     /// point where a task waits.
     database: RwLock<Option<Database>>,
@@ -34,8 +34,8 @@ impl Shared {
             path,
             namespace,
             clock,
-            tally: Tally::default(),
-            watchers: Watchers::default(),
+            tally: WriterCounts::default(),
+            watchers: InvalidationListeners::default(),
             database,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use keyfob::store::*;
-use keyfob::{Clock, KeyNumber, Lane, Namespace, Random, Term, Timestamp, TokenId};
+use keyfob::{Clock, KeyVersion, Lane, Namespace, Random, Term, Timestamp, TokenId};
 
 use crate::fault::Fault;
 use crate::integrity::{self, Integrity};
@@ -138,18 +138,22 @@ impl Store for RedbStore {
             .await
     }
 
-    async fn key_floor(&self) -> Result<KeyNumber, StoreError> {
+    async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
         self.shared
-            .read(|transaction| foundation::key_floor(&transaction.open_table(tables::META)?))
+            .read(|transaction| foundation::min_key_version(&transaction.open_table(tables::META)?))
     }
 
-    async fn raise_key_floor(&self, floor: KeyNumber) -> Result<(), StoreError> {
-        self.writer.write(None, [], move |changes| changes.raise_key_floor(floor)).await
+    async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
+        self.writer.write(None, [], move |changes| changes.raise_min_key_version(floor)).await
     }
 
-    async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError> {
+    async fn consume(
+        &self,
+        operation: Operation,
+        consume: Consume,
+    ) -> Result<Consumed, StoreError> {
         self.writer
-            .write(Some(operation.id), [], move |changes| changes.spend(operation, spend.id))
+            .write(Some(operation.id), [], move |changes| changes.consume(operation, consume.id))
             .await
     }
 
@@ -231,11 +235,11 @@ impl Store for RedbStore {
         })
     }
 
-    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+    async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
         self.read_at_length(view::tallies).await
     }
 
-    fn watch(&self, watcher: &Arc<Watcher>) {
+    fn watch(&self, watcher: &Arc<InvalidationListener>) {
         self.shared.watchers.add_for_good(watcher, self.shared.lanes());
     }
 

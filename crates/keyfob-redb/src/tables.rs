@@ -23,7 +23,7 @@
 //! keys needs no table of where each of them lies, and most of what a write does is to move rows
 //! about in pages.
 
-use keyfob::store::{Feed, LanePosition, Operation, Order, Position, Span, Tally};
+use keyfob::store::{BucketCounts, Feed, LanePosition, Operation, Order, Position, TimeBucket};
 use keyfob::{EpochField, Kind, Lane, Term, Timestamp, TokenId};
 use redb::{ReadableTable, Table, TableDefinition};
 
@@ -217,7 +217,12 @@ pub(crate) fn answer_key(operation: &Operation) -> [u8; 24] {
 }
 
 /// The key of a count.
-pub(crate) fn count_key(lane: Lane, span: Span, kind: Kind, client: Option<EpochField>) -> Vec<u8> {
+pub(crate) fn count_key(
+    lane: Lane,
+    span: TimeBucket,
+    kind: Kind,
+    client: Option<EpochField>,
+) -> Vec<u8> {
     let mut key = span.to().as_millis().to_be_bytes().to_vec();
     key.extend_from_slice(&lane_key(lane));
     key.extend_from_slice(&span.to_bytes());
@@ -227,7 +232,7 @@ pub(crate) fn count_key(lane: Lane, span: Span, kind: Kind, client: Option<Epoch
 }
 
 /// The lane of a count, and the tally without its numbers.
-pub(crate) fn counted_at(key: &[u8]) -> Option<(Lane, Tally)> {
+pub(crate) fn counted_at(key: &[u8]) -> Option<(Lane, BucketCounts)> {
     let (_, key) = key.split_first_chunk::<8>()?;
     let (lane, key) = key.split_first_chunk()?;
     let (span, key) = key.split_first_chunk()?;
@@ -237,7 +242,7 @@ pub(crate) fn counted_at(key: &[u8]) -> Option<(Lane, Tally)> {
         client => Some(EpochField::from_bytes(client.try_into().ok()?)),
     };
     let kind = *Kind::ALL.get(usize::from(*kind))?;
-    let tally = Tally::new(Span::from_bytes(*span)?, kind, client);
+    let tally = BucketCounts::new(TimeBucket::from_bytes(*span)?, kind, client);
     Some((Lane::new(u16::from_be_bytes(*lane)), tally))
 }
 

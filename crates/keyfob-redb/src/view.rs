@@ -4,8 +4,8 @@
 use std::ops::Bound;
 
 use keyfob::store::{
-    Epoch, Epochs, Loaded, Mark, Moment, Order, Query, RecordPage, Stamp, StoreError, Tallies,
-    Tally, Verdict,
+    BucketCounts, CountTotals, Epoch, Epochs, Loaded, MonotonicInstant, Order, Query, RecordPage,
+    RevocationMark, Stamp, StoreError, Verdict,
 };
 use keyfob::{EpochField, Lane, LaneCount, Term, Timestamp, TokenId};
 use redb::{ReadTransaction, ReadableTable, TableError};
@@ -78,7 +78,7 @@ impl<T: Readable> View<'_, T> {
             uses_left: record.uses_left,
             last_used: self.last_used(id)?,
             epochs: record.epochs,
-            sent: Moment::now(),
+            sent: MonotonicInstant::now(),
             verdict,
         })
     }
@@ -96,7 +96,7 @@ impl<T: Readable> View<'_, T> {
         lane: Lane,
         row: Option<LaneRow>,
         stamp: Stamp,
-        tombstone: Option<Mark>,
+        tombstone: Option<RevocationMark>,
         epochs: &Epochs,
     ) -> Result<Verdict, Fault> {
         let sequence = row.map(|row| (row.birth, row.sequence));
@@ -230,13 +230,13 @@ pub(crate) fn lane_name(lane: Lane) -> String {
 }
 
 /// What is counted, over all lanes.
-pub(crate) fn tallies(transaction: &ReadTransaction) -> Result<Vec<Tally>, Fault> {
+pub(crate) fn tallies(transaction: &ReadTransaction) -> Result<Vec<BucketCounts>, Fault> {
     let table = match transaction.open_table(tables::COUNTS) {
         Ok(table) => table,
         Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let mut tallies = Tallies::default();
+    let mut tallies = CountTotals::default();
     for row in table.iter()? {
         let (key, row) = row?;
         let damaged = || Damaged("its key is unknown").of("a count");

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use keyfob::Lane;
-use keyfob::store::{Change, OperationId, StoreError, Watchers};
+use keyfob::store::{Invalidation, InvalidationListeners, OperationId, StoreError};
 use redb::{Database, Durability};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -38,7 +38,7 @@ pub(crate) struct Writer {
 
 /// How many commands were carried out, and by how many commits.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct WriterCounts {
     pub(crate) commands: AtomicU64,
     pub(crate) commits: AtomicU64,
 }
@@ -51,7 +51,7 @@ enum Message {
 struct Command {
     apply: Apply,
     /// What watchers are told before it is answered.
-    changes: Vec<(Lane, Change)>,
+    changes: Vec<(Lane, Invalidation)>,
     /// Its place in the queue, free again when it is done.
     _room: OwnedSemaphorePermit,
 }
@@ -68,8 +68,8 @@ type Answer = Box<dyn FnOnce(&Ending) + Send>;
 
 /// Tells the watchers when it is dropped, whatever became of the transaction meanwhile.
 struct Telling<'a> {
-    watchers: &'a Watchers,
-    changes: Vec<(Lane, Change)>,
+    watchers: &'a InvalidationListeners,
+    changes: Vec<(Lane, Invalidation)>,
 }
 
 impl Drop for Telling<'_> {
@@ -105,7 +105,7 @@ impl Writer {
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         operation: Option<OperationId>,
-        changes: impl IntoIterator<Item = (Lane, Change)>,
+        changes: impl IntoIterator<Item = (Lane, Invalidation)>,
         command: impl FnOnce(&mut Changes<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
         let lost = move || match operation {

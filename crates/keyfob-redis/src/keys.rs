@@ -23,7 +23,7 @@
 //! to eight bytes, where a clash lists a token too many, which readers test for.
 
 use keyfob::limit::LimitKey;
-use keyfob::store::{OperationId, Span};
+use keyfob::store::{OperationId, TimeBucket};
 use keyfob::{Lane, LaneCount, Term, TermField, TokenId};
 
 use crate::slot;
@@ -118,7 +118,7 @@ impl Keys {
     }
 
     /// What is counted in a span.
-    pub(crate) fn cell(&self, lane: Lane, span: Span) -> Vec<u8> {
+    pub(crate) fn cell(&self, lane: Lane, span: TimeBucket) -> Vec<u8> {
         self.key('c', lane, &span.to_bytes())
     }
 
@@ -171,7 +171,7 @@ impl Keys {
     /// The head of a term's index in a lane, without a class.
     pub(crate) fn head(&self, lane: Lane, term: Term) -> Vec<u8> {
         let mut key = self.key('i', lane, &[field_letter(term.field())]);
-        if !matches!(term.field(), TermField::All | TermField::Roster) {
+        if !matches!(term.field(), TermField::All | TermField::SessionIndex) {
             key.extend_from_slice(&term.digest()[..8]);
         }
         key
@@ -224,7 +224,7 @@ fn field_letter(field: TermField) -> u8 {
         TermField::Label => b'l',
         TermField::Family => b'f',
         TermField::App => b'p',
-        TermField::Roster => b'r',
+        TermField::SessionIndex => b'r',
     }
 }
 

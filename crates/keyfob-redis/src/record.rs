@@ -11,13 +11,14 @@
 //! Numbers are big-endian, times in milliseconds. The tombstone has its place from the beginning,
 //! so that a revocation is one write in place and the record keeps its size. Until then, what comes
 //! after its kind says where the record is counted, which nobody has to know any more once it is
-//! revoked: see [`Place`].
+//! revoked: see [`CountBucket`].
 
 use keyfob::store::{
-    Epoch, Epochs, Loaded, Mark, MarkThrough, Moment, NewRecord, OperationId, Place,
+    CountBucket, Epoch, Epochs, Loaded, MarkScope, MonotonicInstant, NewRecord, OperationId,
+    RevocationMark,
 };
 use keyfob::store::{RecordVersion, Stamp, StoreError, Verdict};
-use keyfob::{EpochField, KeyNumber, Kind, Timestamp, TokenId};
+use keyfob::{EpochField, KeyVersion, Kind, Timestamp, TokenId};
 
 use crate::keys;
 
@@ -33,21 +34,25 @@ pub(crate) fn front(record: &NewRecord) -> Vec<u8> {
     let flags = flag(record.uses_left.is_some(), COUNTED)
         | flag(record.epochs.subject.is_some(), HAS_SUBJECT)
         | flag(record.epochs.client.is_some(), HAS_CLIENT)
-        | (record.epochs.ancestors.len().min(Epochs::MOST_ANCESTORS) as u8) << 4;
+        | (record.epochs.ancestors.len().min(Epochs::MAX_ANCESTORS) as u8) << 4;
     let mut front = vec![FORMAT, flags];
     front.extend_from_slice(&1u32.to_be_bytes());
     front
 }
 
 /// The header after the stamp, and the body.
-pub(crate) fn back(record: &NewRecord, operation: OperationId, place: Option<Place>) -> Vec<u8> {
+pub(crate) fn back(
+    record: &NewRecord,
+    operation: OperationId,
+    place: Option<CountBucket>,
+) -> Vec<u8> {
     let mut back = Vec::with_capacity(FIXED + 40 + record.body.len());
     back.extend_from_slice(&six(record.keep_until));
     back.extend_from_slice(&record.key.value().to_be_bytes());
     back.extend_from_slice(&mark(operation));
     back.extend_from_slice(&keys::rest(record.id));
     back.push(0);
-    back.extend_from_slice(&place.map_or([0; Place::BYTES], |place| place.to_bytes()));
+    back.extend_from_slice(&place.map_or([0; CountBucket::BYTES], |place| place.to_bytes()));
     back.push(0);
     if let Some(uses) = record.uses_left {
         back.extend_from_slice(&uses.to_be_bytes());
@@ -66,7 +71,7 @@ pub(crate) fn counted_under(cells: u8, kind: Kind, epochs: &Epochs) -> Vec<u8> {
 
 /// The epoch fields in the order of the header.
 pub(crate) fn fields(epochs: &Epochs) -> Vec<u8> {
-    let ancestors = epochs.ancestors.iter().take(Epochs::MOST_ANCESTORS);
+    let ancestors = epochs.ancestors.iter().take(Epochs::MAX_ANCESTORS);
     let fields = epochs.subject.iter().chain(&epochs.client).chain(ancestors);
     fields.flat_map(|field| *field.as_bytes()).collect()
 }
@@ -135,7 +140,7 @@ impl Read {
             last_used: self.last_used.as_ref().and_then(number).map(Timestamp::from_millis),
             verdict: self.verdict(&header),
             epochs: header.epochs(),
-            sent: Moment::now(),
+            sent: MonotonicInstant::now(),
             body: self.record.get(header.length..).unwrap_or_default().to_vec(),
         })
     }
@@ -143,7 +148,7 @@ impl Read {
     fn verdict(&self, header: &Header) -> Verdict {
         let tombstone = header.revoked_at.map(|at| {
             let note = self.note.clone().unwrap_or_default();
-            Mark { through: MarkThrough::Token, at, note }
+            RevocationMark { through: MarkScope::Token, at, note }
         });
         let value = |place: usize| self.lane.get(place)?.as_deref();
         let number = |place| std::str::from_utf8(value(place)?).ok()?.parse().ok().map(Stamp::new);
@@ -182,7 +187,7 @@ struct Header {
     version: u32,
     stamp: u64,
     keep_until: Timestamp,
-    key: KeyNumber,
+    key: KeyVersion,
     revoked_at: Option<Timestamp>,
     uses_left: Option<u32>,
     fields: Vec<EpochField>,
@@ -205,7 +210,7 @@ impl Header {
             version: number(bytes.get(2..6)?) as u32,
             stamp: number(bytes.get(6..14)?),
             keep_until: millis(14)?,
-            key: KeyNumber::new(number(bytes.get(20..22)?) as u16),
+            key: KeyVersion::new(number(bytes.get(20..22)?) as u16),
             revoked_at: if *bytes.get(36)? == 0 { None } else { millis(37) },
             uses_left: if counted { Some(number(bytes.get(51..55)?) as u32) } else { None },
             fields: fields.collect(),

@@ -5,7 +5,7 @@
 //! where a record that is there already is counted, follows from a declared key and lies in the same
 //! slot.
 
-use keyfob::store::{Epoch, Tally};
+use keyfob::store::{BucketCounts, Epoch};
 
 /// The scripts of a store.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(crate) struct Scripts {
     pub(crate) reseal: Script,
     pub(crate) floor: Script,
     pub(crate) raise_floor: Script,
-    pub(crate) spend: Script,
+    pub(crate) consume: Script,
     pub(crate) touch: Script,
     pub(crate) revoke: Script,
     pub(crate) advance: Script,
@@ -64,7 +64,7 @@ impl Scripts {
             reseal: script!(leaf, "names", "clock", "lane", "header", "index", "reseal"),
             floor: script!(leaf, "names", "floor"),
             raise_floor: script!(leaf, "names", "clock", "lane", "raise_floor"),
-            spend: script!(
+            consume: script!(
                 leaf, "names", "clock", "header", "verdict", "counting", "counted", "spend"
             ),
             touch: script!(
@@ -130,7 +130,7 @@ impl Scripts {
             &self.reseal,
             &self.floor,
             &self.raise_floor,
-            &self.spend,
+            &self.consume,
             &self.touch,
             &self.revoke,
             &self.advance,
@@ -163,7 +163,7 @@ impl Script {
                 concat!(include_str!("lua/header.lua"), include_str!("lua/verdict.lua")),
             )
             .replace("@CAP@", &leaf.to_string())
-            .replace("@COUNTED_OUT@", &Tally::COUNTED_OUT.to_string())
+            .replace("@COUNTED_OUT@", &BucketCounts::COUNTED_OUT.to_string())
             .replace("@IDLE@", &idle.to_string());
         let digest = redis::Script::new(&text).get_hash().to_owned();
         Self { digest, text }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use keyfob::{
-    Bearer, Error, Freshness, Grant, Kind, RefreshCase, RefreshPolicy, RefreshRequest, Refreshed,
-    TokenManager, Ttl, ValidationChain, Window,
+    BearerToken, Consistency, Error, GracePeriod, Grant, Kind, RefreshCase, RefreshPolicy,
+    RefreshRequest, Refreshed, TokenManager, Ttl, ValidationChain,
 };
 use tokio::sync::Mutex;
 
@@ -90,8 +90,9 @@ pub async fn refresh_many(nodes: &[TokenManager], families: Families) -> Familie
 }
 
 impl Stage {
-    async fn family(&self, subject: &str) -> Bearer {
-        let policy = RefreshPolicy { window: Window::of(self.window), ..RefreshPolicy::default() };
+    async fn family(&self, subject: &str) -> BearerToken {
+        let policy =
+            RefreshPolicy { window: GracePeriod::of(self.window), ..RefreshPolicy::default() };
         let grant = Grant::new(Kind::Refresh).subject(subject).scope("read").refresh_policy(policy);
         self.nodes[0].issue(grant).await.expect("a store that takes tokens").bearer
     }
@@ -100,7 +101,7 @@ impl Stage {
         &self.nodes[number % self.nodes.len()]
     }
 
-    async fn present(&self, node: usize, bearer: &Bearer) -> Result<Refreshed, Error> {
+    async fn present(&self, node: usize, bearer: &BearerToken) -> Result<Refreshed, Error> {
         let outcome = self.node(node).refresh(bearer, RefreshRequest::new()).await;
         match &outcome {
             Ok(Refreshed { case: RefreshCase::Rotated, .. }) => &self.counts.rotated,
@@ -115,7 +116,7 @@ impl Stage {
     /// A family of one's own, in two tabs.
     async fn own(&self, task: usize, rounds: usize) {
         let stolen = self.family(&format!("user{task}")).await;
-        let (mut older, mut newest) = (None::<Bearer>, stolen.clone());
+        let (mut older, mut newest) = (None::<BearerToken>, stolen.clone());
         for round in 0..rounds {
             let (one, other) = tokio::join!(
                 self.present(task + round, &newest),
@@ -152,7 +153,7 @@ impl Stage {
     }
 
     /// A family that others present as well, each whatever it has seen last.
-    async fn share(&self, task: usize, rounds: usize, newest: &Mutex<Bearer>) {
+    async fn share(&self, task: usize, rounds: usize, newest: &Mutex<BearerToken>) {
         for round in 0..rounds {
             let seen = newest.lock().await.clone();
             let (one, other) = tokio::join!(
@@ -183,14 +184,14 @@ impl Stage {
     }
 
     /// What of a pair is good, and what of the one before is not.
-    async fn look(&self, node: usize, retired: &Bearer, pair: &Refreshed) {
+    async fn look(&self, node: usize, retired: &BearerToken, pair: &Refreshed) {
         assert!(self.is_good(node, &pair.access.bearer).await);
         assert!(self.is_good(node, &pair.refresh.bearer).await);
         assert!(!self.is_good(node, retired).await, "a retired bearer validates");
     }
 
-    async fn is_good(&self, node: usize, bearer: &Bearer) -> bool {
-        let chain = ValidationChain::new().freshness(Freshness::Strict);
+    async fn is_good(&self, node: usize, bearer: &BearerToken) -> bool {
+        let chain = ValidationChain::new().consistency(Consistency::Strong);
         match self.node(node).validate(bearer, &chain).await {
             Ok(_) => true,
             Err(Error::Refused(_)) => false,

@@ -4,7 +4,7 @@
 //! few thousand inputs. Each panics when something does not hold, and says whether the parser took
 //! the input, so that a run which only ever saw refusals can be told from one that proved something.
 
-use keyfob::{Bearer, BearerPrefix, Filter, Timestamp, fuzzing};
+use keyfob::{BearerPrefix, BearerToken, Filter, Timestamp, fuzzing};
 
 /// A bearer that parses is the very text that was given, and its check is what the format says.
 pub fn bearer(bytes: &[u8]) -> bool {
@@ -21,7 +21,7 @@ pub fn bearer(bytes: &[u8]) -> bool {
 }
 
 fn is_bearer(text: &str) -> bool {
-    let Ok(bearer) = Bearer::parse(text, &BearerPrefix::default()) else { return false };
+    let Ok(bearer) = BearerToken::parse(text, &BearerPrefix::default()) else { return false };
     assert_eq!(bearer.expose(), text, "a bearer is shown as it was given");
     let (body, check) = text.split_at(text.len() - CHECK_DIGITS);
     assert_eq!(check, check_of(body), "a bearer with a wrong check was taken");

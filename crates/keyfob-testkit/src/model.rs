@@ -9,9 +9,9 @@ mod ledger;
 use std::collections::{BTreeMap, HashMap};
 
 use keyfob::store::{
-    Advanced, Epoch, EpochScope, Epochs, Inserted, LastUse, Loaded, Mark, MarkThrough, Moment,
-    NewRecord, Order, Position, RecordVersion, Replace, Replaced, Revoked, Span, Spent, Stamp,
-    StampRule, Tally, Verdict,
+    Advanced, BucketCounts, Consumed, Epoch, EpochScope, Epochs, Inserted, LastUse, Loaded,
+    MarkScope, MonotonicInstant, NewRecord, Order, Position, RecordVersion, Replace, Replaced,
+    RevocationMark, Revoked, Stamp, StampRule, TimeBucket, Verdict,
 };
 use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
 
@@ -38,7 +38,7 @@ struct Kept {
     stamp: Stamp,
     version: RecordVersion,
     last_used: Option<Timestamp>,
-    tombstone: Option<Mark>,
+    tombstone: Option<RevocationMark>,
     /// Its line in the ledger, if it is counted.
     line: Option<usize>,
 }
@@ -89,7 +89,7 @@ impl Model {
             uses_left: kept.new.uses_left,
             last_used: kept.last_used,
             epochs: kept.new.epochs.clone(),
-            sent: Moment::now(),
+            sent: MonotonicInstant::now(),
             verdict: self.verdict(id.lane(), kept.stamp, kept.tombstone.clone(), &kept.new.epochs),
         })
     }
@@ -122,7 +122,7 @@ impl Model {
     }
 
     /// What is counted, of spans that are not over.
-    pub fn tallies(&self, now: Timestamp) -> Vec<Tally> {
+    pub fn tallies(&self, now: Timestamp) -> Vec<BucketCounts> {
         self.ledger.tallies(now)
     }
 
@@ -140,7 +140,7 @@ impl Model {
         &self,
         lane: Lane,
         stamp: Stamp,
-        tombstone: Option<Mark>,
+        tombstone: Option<RevocationMark>,
         epochs: &Epochs,
     ) -> Verdict {
         let sequence = Some((Stamp::new(0), self.stamp(lane)));
@@ -188,7 +188,7 @@ impl Model {
             Change::Replace(replace) => {
                 self.replaced(replace, now).into_iter().map(Answer::Replaced).collect()
             }
-            Change::Spend(spend) => vec![Answer::Spent(self.spent(spend.id, now))],
+            Change::Consume(consume) => vec![Answer::Consumed(self.spent(consume.id, now))],
             Change::Revoke(revoke) => {
                 vec![Answer::Revoked(match self.load(revoke.id, now).map(|found| found.verdict) {
                     None => Revoked::Missing,
@@ -227,11 +227,11 @@ impl Model {
         allowed
     }
 
-    fn spent(&self, id: TokenId, now: Timestamp) -> Spent {
+    fn spent(&self, id: TokenId, now: Timestamp) -> Consumed {
         match self.load(id, now).filter(Loaded::is_clear).and_then(|found| found.uses_left) {
-            None => Spent::Refused,
-            Some(0) => Spent::Exhausted,
-            Some(left) => Spent::Left(left - 1),
+            None => Consumed::Refused,
+            Some(0) => Consumed::Exhausted,
+            Some(left) => Consumed::Left(left - 1),
         }
     }
 
@@ -260,8 +260,8 @@ impl Model {
                 self.happen(Some(replace.id.lane()), &replace.events);
                 Vec::new()
             }
-            Change::Spend(spend) => {
-                if let Some(kept) = self.records.get_mut(&local_key(spend.id)) {
+            Change::Consume(consume) => {
+                if let Some(kept) = self.records.get_mut(&local_key(consume.id)) {
                     kept.new.uses_left = kept.new.uses_left.map(|left| left - 1);
                     self.ledger.note_uses(kept.line, kept.new.uses_left);
                 }
@@ -274,8 +274,8 @@ impl Model {
                 }
                 if *answer == Answer::Revoked(Revoked::Now) {
                     if let Some(kept) = self.records.get_mut(&local_key(revoke.id)) {
-                        let (through, note) = (MarkThrough::Token, revoke.note.clone());
-                        kept.tombstone = Some(Mark { through, at, note });
+                        let (through, note) = (MarkScope::Token, revoke.note.clone());
+                        kept.tombstone = Some(RevocationMark { through, at, note });
                         self.ledger.end(kept.line);
                     }
                     self.happen(Some(lane), &revoke.events);
@@ -335,7 +335,7 @@ impl Model {
         let live = self.load(id, now).is_some_and(|found| found.is_clear());
         let line = self.records.get(&local_key(id)).filter(|_| live).and_then(|kept| kept.line);
         if let Some(ends_at) = ends_at {
-            self.ledger.shift(line, Span::of_end(ends_at, now));
+            self.ledger.shift(line, TimeBucket::of_end(ends_at, now));
         }
     }
 

@@ -73,14 +73,17 @@ impl Spy {
     }
 }
 
-impl Layer for Spy {
+impl StoreWrapper for Spy {
     fn inner(&self) -> &dyn Store {
         &*self.inner
     }
 
-    fn around<'a, T: Send + 'a>(&'a self, verb: Verb, call: Call<'a, T>) -> Call<'a, T> {
+    fn around<'a, T: Send + 'a>(&'a self, verb: StoreMethod, call: Call<'a, T>) -> Call<'a, T> {
         match verb {
-            Verb::Insert | Verb::Spend | Verb::Revoke | Verb::Advance => Box::pin(async move {
+            StoreMethod::Insert
+            | StoreMethod::Consume
+            | StoreMethod::Revoke
+            | StoreMethod::Advance => Box::pin(async move {
                 self.write()?;
                 call.await
             }),
@@ -91,8 +94,8 @@ impl Layer for Spy {
 
 #[async_trait]
 impl Store for Spy {
-    keyfob::pass_on! {
-        namespace insert reseal key_floor raise_key_floor spend touch revoke advance stamp
+    keyfob::forward_store! {
+        namespace insert reseal min_key_version raise_min_key_version consume touch revoke advance stamp
         time_of query count tallies observe entries latest report close
     }
 
@@ -122,7 +125,7 @@ impl Store for Spy {
         self.inner.replace(operation, replace).await
     }
 
-    fn watch(&self, watcher: &Arc<Watcher>) {
+    fn watch(&self, watcher: &Arc<InvalidationListener>) {
         if self.is_heard {
             self.inner.watch(watcher);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keyfob::{Error, Grant, Kind, Metadata, RefreshRequest, Subject, TokenManager, Why};
+use keyfob::{Error, Grant, Kind, Metadata, RefreshRequest, RevokeRequest, Subject, TokenManager};
 
 /// What is said of tokens, one word for each place that has room for one.
 pub const TRACES: [&str; 10] = [
@@ -36,7 +36,7 @@ fn grant(kind: Kind) -> Grant {
 /// # Errors
 /// Whatever of it fails.
 pub async fn leave(manager: &TokenManager) -> Result<(), Error> {
-    let why = || Why::because("reason-of-it").by("actor-of-it");
+    let why = || RevokeRequest::reason("reason-of-it").by("actor-of-it");
     let change = |metadata: &mut Metadata| metadata.tags.insert("more".try_into()?);
     for kind in Kind::ALL {
         for _ in 0..2 {
@@ -47,7 +47,7 @@ pub async fn leave(manager: &TokenManager) -> Result<(), Error> {
                 // Once more: it is seen to be a replay.
                 manager.refresh(&issued.bearer, RefreshRequest::new()).await?;
             } else {
-                manager.validate_any(&issued.bearer).await?;
+                manager.validate_active(&issued.bearer).await?;
             }
             manager.revoke(issued.token.id, why()).await?;
         }

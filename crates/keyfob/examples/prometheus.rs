@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use keyfob::{Grant, Kind, MemoryStore, Metrics, TokenManager, ValidationChain, Why};
+use keyfob::{Grant, Kind, MemoryStore, Metrics, RevokeRequest, TokenManager, ValidationChain};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for _ in 0..3 {
         manager.validate(&issued.bearer, &chain).await?;
     }
-    manager.revoke(issued.token.id, Why::because("user logout")).await?;
+    manager.revoke(issued.token.id, RevokeRequest::reason("user logout")).await?;
     let refused = manager.validate(&issued.bearer, &chain).await;
     assert!(refused.is_err());
 

@@ -2,7 +2,9 @@
 
 #![expect(clippy::print_stdout, reason = "an example is there to be watched")]
 
-use keyfob::{Filter, Grant, Kind, MemoryStore, Paging, TokenManager, Ttl, ValidationChain, Why};
+use keyfob::{
+    Filter, Grant, Kind, MemoryStore, Paging, RevokeRequest, TokenManager, Ttl, ValidationChain,
+};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -39,11 +41,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .subject("user123")
         .tag("mobile")
         .label("environment", "production");
-    let page = manager.list(&filter, Paging::by(10)).await?;
+    let page = manager.list(&filter, Paging::new(10)).await?;
     println!("Found {} matching tokens", page.tokens.len());
 
     println!("4. Revoking token");
-    manager.revoke(token.id, Why::because("user logout")).await?;
+    manager.revoke(token.id, RevokeRequest::reason("user logout")).await?;
     println!("Token revoked successfully");
 
     println!("5. Verifying revocation");

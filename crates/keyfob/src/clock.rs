@@ -45,7 +45,7 @@ impl Clock for SystemClock {
 /// let clock = ManualClock::at("2026-01-01T00:00:00Z".parse()?);
 /// clock.advance(Ttl::from_hours(1));
 /// assert_eq!(clock.now().to_string(), "2026-01-01T01:00:00Z");
-/// # Ok::<(), keyfob::Invalid>(())
+/// # Ok::<(), keyfob::InvalidValue>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<AtomicU64>);

@@ -1,8 +1,8 @@
 //! The error of a token manager.
 
-use crate::bearer::BearerRefused;
+use crate::bearer::ParseBearerError;
 use crate::id::TokenId;
-use crate::invalid::Invalid;
+use crate::invalid::InvalidValue;
 use crate::limit::LimitError;
 use crate::random::RandomUnavailable;
 use crate::rotation::RefreshRefused;
@@ -20,7 +20,7 @@ pub enum Error {
     Refused(#[from] Refusal),
     /// A value that was given breaks the rules of its type. Correct it.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
+    Invalid(#[from] InvalidValue),
     /// There is no such token: it never was, or its record is past the time that it is kept.
     #[error("there is no token {id}: it never was, or it is past the time that it is kept")]
     NotFound {
@@ -102,8 +102,8 @@ impl Error {
     }
 }
 
-impl From<BearerRefused> for Error {
-    fn from(refused: BearerRefused) -> Self {
+impl From<ParseBearerError> for Error {
+    fn from(refused: ParseBearerError) -> Self {
         Self::Refused(refused.into())
     }
 }

@@ -14,7 +14,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::random::{self, Random, RandomUnavailable};
 use crate::time::Timestamp;
 
@@ -28,7 +28,7 @@ use crate::time::Timestamp;
 ///
 /// let id: TokenId = "tok_00d1h88n000000000000000001".parse()?;
 /// assert_eq!(id.to_string(), "tok_00d1h88n000000000000000001");
-/// # Ok::<(), keyfob::Invalid>(())
+/// # Ok::<(), keyfob::InvalidValue>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenId([u8; 16]);
@@ -124,11 +124,11 @@ impl fmt::Debug for TokenId {
 }
 
 impl FromStr for TokenId {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "tok_ and 26 characters of base32, such as tok_00d1h88n000000000000000001";
-        let malformed = || Invalid::new("token id", Problem::Malformed { expected });
+        let malformed = || InvalidValue::new("token id", InvalidReason::Malformed { expected });
         let digits = text.strip_prefix(PREFIX).ok_or_else(malformed)?;
         let value = base32_bits(digits).ok_or_else(malformed)?;
         match value {
@@ -168,11 +168,12 @@ impl IdPrefix {
 }
 
 impl FromStr for IdPrefix {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "the start of a token id, such as tok_00d1h8";
-        let malformed = || Invalid::new("token id prefix", Problem::Malformed { expected });
+        let malformed =
+            || InvalidValue::new("token id prefix", InvalidReason::Malformed { expected });
         let digits = text.strip_prefix(PREFIX).unwrap_or(text);
         let (_, count) = base32_bits(digits).ok_or_else(malformed)?;
         if count == 0 || count > DIGITS {
@@ -207,9 +208,9 @@ impl fmt::Debug for FamilyId {
 }
 
 impl FromStr for FamilyId {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         text.parse().map(Self)
     }
 }
@@ -247,10 +248,13 @@ impl LaneCount {
     ///
     /// # Errors
     /// When it is 0 or more than 1024.
-    pub fn new(count: u16) -> Result<Self, Invalid> {
+    pub fn new(count: u16) -> Result<Self, InvalidValue> {
         match count {
             1..=1024 => Ok(Self(count)),
-            _ => Err(Invalid::new("lane count", Problem::OutOfRange { allowed: "1 to 1024" })),
+            _ => Err(InvalidValue::new(
+                "lane count",
+                InvalidReason::OutOfRange { allowed: "1 to 1024" },
+            )),
         }
     }
 

@@ -8,22 +8,22 @@ use std::fmt;
 /// that landed in the wrong field.
 ///
 /// ```
-/// use keyfob::{Invalid, Subject};
+/// use keyfob::{InvalidValue, Subject};
 ///
-/// let refused: Invalid = Subject::new("").unwrap_err();
+/// let refused: InvalidValue = Subject::new("").unwrap_err();
 /// assert_eq!(refused.to_string(), "subject is empty: give at least one character");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {problem}")]
-pub struct Invalid {
+pub struct InvalidValue {
     what: &'static str,
-    problem: Problem,
+    problem: InvalidReason,
 }
 
-/// What is wrong with an [`Invalid`] value.
+/// What is wrong with an [`InvalidValue`] value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum InvalidReason {
     /// Nothing was given where something is needed.
     Empty,
     /// More bytes than the type allows.
@@ -62,8 +62,8 @@ pub enum Problem {
     },
 }
 
-impl Invalid {
-    pub(crate) const fn new(what: &'static str, problem: Problem) -> Self {
+impl InvalidValue {
+    pub(crate) const fn new(what: &'static str, problem: InvalidReason) -> Self {
         Self { what, problem }
     }
 
@@ -73,7 +73,7 @@ impl Invalid {
     }
 
     /// The rule that it breaks.
-    pub fn problem(&self) -> &Problem {
+    pub fn problem(&self) -> &InvalidReason {
         &self.problem
     }
 
@@ -83,13 +83,13 @@ impl Invalid {
     }
 }
 
-impl From<std::convert::Infallible> for Invalid {
+impl From<std::convert::Infallible> for InvalidValue {
     fn from(never: std::convert::Infallible) -> Self {
         match never {}
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for InvalidReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => write!(f, "is empty: give at least one character"),

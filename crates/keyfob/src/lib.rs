@@ -6,7 +6,7 @@
 //! that many services share.
 //!
 //! ```
-//! use keyfob::{Grant, Kind, MemoryStore, TokenManager, ValidationChain, Why};
+//! use keyfob::{Grant, Kind, MemoryStore, TokenManager, ValidationChain, RevokeRequest};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,7 +17,7 @@
 //! let chain = ValidationChain::new().allow_audience("shop").require_scope("read");
 //! let token = manager.validate(&issued.bearer, &chain).await?;
 //!
-//! manager.revoke(token.id, Why::because("user logout")).await?;
+//! manager.revoke(token.id, RevokeRequest::reason("user logout")).await?;
 //! assert_eq!(manager.validate(&issued.bearer, &chain).await.unwrap_err().code(), "token_revoked");
 //! # Ok(())
 //! # }
@@ -32,11 +32,11 @@
 //!
 //! - **The words.** [`Subject`], [`Scope`], [`Tag`] and the other bounded texts; [`NameSet`] and
 //!   [`Labels`]; [`Timestamp`] and [`Ttl`]; [`TokenId`]. A value that exists is a value that holds.
-//! - **[`Bearer`]** is the secret string; [`BearerPrefix::scanner_regex`] finds leaked ones. It is
+//! - **[`BearerToken`]** is the secret string; [`BearerPrefix::scanner_regex`] finds leaked ones. It is
 //!   shown once and never stored.
 //! - **[`Grant`]** is what is asked for; **[`Token`]** is the record of what was given, with
 //!   [`Metadata`], typed [`Claims`] and, when it was taken back, its [`Revocation`].
-//! - **[`TokenState`]** follows from a token's [`Facts`] and the time, by a pure function.
+//! - **[`TokenState`]** follows from a token's [`StateInputs`] and the time, by a pure function.
 //! - **[`ValidationChain`]** is what a service demands; a [`Refusal`] says which demand was not met.
 //! - **[`Filter`]** says which tokens are meant, built up or read from one line of text.
 //! - **[`TokenManager`]** does things: issue, validate, list, revoke, sweep, update, follow.
@@ -85,33 +85,36 @@ mod time;
 mod token;
 mod validation;
 
-pub use bearer::{Bearer, BearerDigest, BearerPrefix, BearerRefused, Generation, ratchet};
-pub use cache::{CacheReport, CacheSettings};
+pub use bearer::{BearerDigest, BearerPrefix, BearerToken, Generation, ParseBearerError, ratchet};
+pub use cache::{CacheConfig, CacheReport};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::Error;
 pub use event::{
-    AuditLog, Callback, CloudEvent, EpochOf, Event, EventHandler, EventId, HandlerError, Happening,
-    Observation, Sight, TracingLog,
+    AuditLog, Callback, CloudEvent, EpochOf, Event, EventHandler, EventId, EventKind, HandlerError,
+    Observation, ObservationKind, TracingLog,
 };
 pub use filter::{Filter, FilterError};
 pub use id::{FamilyId, IdPrefix, Lane, LaneCount, TokenId};
-pub use invalid::{Invalid, Problem};
+pub use invalid::{InvalidReason, InvalidValue};
 pub use limit::{
-    LeasedLimits, LimitBy, LimitError, LimitPolicy, LimitRequest, LimitVerdict, Limiter, Limits,
-    LocalLimits, OnFailure, Rate, Standing,
+    LeasedLimits, LimitBy, LimitError, LimitPolicy, LimitRequest, LimitStatus, LimitVerdict,
+    Limiter, Limits, LocalLimits, OnFailure, Rate,
 };
 pub use manager::{
-    Delivery, Diagnosis, EventPage, Follower, HandlerTask, Issued, Lifetimes, ObservationPage,
-    PageCursor, Paging, RefreshRequest, Refreshed, Reseal, ResealProgress, Rest, Retention,
-    RevokeOutcome, Sweep, SweepProgress, TokenManager, TokenManagerBuilder, TokenPage, Why,
+    Delivery, EventPage, Explanation, Follower, HandlerTask, Issued, Lifetimes, ObservationPage,
+    PageCursor, Paging, RefreshRequest, Refreshed, ResealProgress, ResealRun, ResumeToken,
+    Retention, RevokeOutcome, RevokeRequest, Sweep, SweepProgress, TokenManager,
+    TokenManagerBuilder, TokenPage,
 };
 pub use memory::MemoryStore;
 pub use metrics::Metrics;
 pub use names::{Labels, Name, NameSet};
 pub use namespace::{EpochField, Namespace, NamespaceKey, Term, TermField};
 pub use random::{OsRandom, Random, RandomUnavailable, SeededRandom};
-pub use rotation::{EarlierAccess, Overlap, RefreshCase, RefreshPolicy, RefreshRefused, Window};
-pub use seal::{KeyNumber, KeyProvider, KeyRing};
+pub use rotation::{
+    GracePeriod, PreviousAccessToken, RefreshCase, RefreshPolicy, RefreshRefused, SecretOverlap,
+};
+pub use seal::{KeyProvider, KeyRing, KeyVersion};
 pub use sessions::{SessionPolicy, WhenFull};
 pub use stats::{ClientCounts, CountedClient, StateCounts, Stats};
 pub use store::Store;
@@ -122,12 +125,13 @@ pub use text::{
 };
 pub use time::{Timestamp, Ttl};
 pub use token::{
-    Acting, ActiveToken, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Facts, Grant,
-    HistoryEntry, Impossible, Integrity, Kind, LoginStamp, Metadata, NoClaims, PrivateClaims,
-    RegisteredClaims, Revocation, SecretUsed, Through, Token, TokenState, TokenView, Transition,
+    ActiveToken, ActorChain, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Grant,
+    HistoryEntry, InvalidTransition, Kind, LoginStamp, Metadata, NoClaims, PrivateClaims,
+    RecordIntegrity, RegisteredClaims, Revocation, RevocationScope, SecretUsed, StateInputs, Token,
+    TokenState, TokenView, Transition,
 };
 pub use validation::{
-    Denied, DeviceBinding, Freshness, Presentation, Refusal, Rule, ValidationChain,
+    Consistency, Denied, DeviceBinding, Presentation, Refusal, Rule, ValidationChain,
 };
 
 /// What the fuzz targets call. Not part of the API.

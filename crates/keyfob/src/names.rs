@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::text::{Audience, AuthenticationMethod, LabelKey, LabelValue, Scope, Tag};
 
 /// A set of at most [`NameSet::MOST`] names, in order.
@@ -41,10 +41,10 @@ impl<T: Name> NameSet<T> {
     ///
     /// # Errors
     /// When the set is full.
-    pub fn insert(&mut self, name: T) -> Result<(), Invalid> {
+    pub fn insert(&mut self, name: T) -> Result<(), InvalidValue> {
         if let Err(place) = self.0.binary_search(&name) {
             if self.0.len() == Self::MOST {
-                return Err(Invalid::new(T::SET, Problem::TooMany { most: Self::MOST }));
+                return Err(InvalidValue::new(T::SET, InvalidReason::TooMany { most: Self::MOST }));
             }
             self.0.insert(place, name);
         }
@@ -61,7 +61,7 @@ impl<T: Name> NameSet<T> {
     ///
     /// # Errors
     /// When there are more than [`NameSet::MOST`] different ones.
-    pub fn from_names(names: impl IntoIterator<Item = T>) -> Result<Self, Invalid> {
+    pub fn from_names(names: impl IntoIterator<Item = T>) -> Result<Self, InvalidValue> {
         let mut set = Self::new();
         names.into_iter().try_for_each(|name| set.insert(name))?;
         Ok(set)
@@ -174,9 +174,9 @@ impl Labels {
     ///
     /// # Errors
     /// When the key is there already, or there are [`Labels::MOST`] labels.
-    pub fn insert(&mut self, key: LabelKey, value: LabelValue) -> Result<(), Invalid> {
+    pub fn insert(&mut self, key: LabelKey, value: LabelValue) -> Result<(), InvalidValue> {
         if self.0.contains_key(&key) {
-            return Err(Invalid::new("label", Problem::Duplicate));
+            return Err(InvalidValue::new("label", InvalidReason::Duplicate));
         }
         self.set(key, value)
     }
@@ -185,9 +185,9 @@ impl Labels {
     ///
     /// # Errors
     /// When it is new and there are [`Labels::MOST`] labels.
-    pub fn set(&mut self, key: LabelKey, value: LabelValue) -> Result<(), Invalid> {
+    pub fn set(&mut self, key: LabelKey, value: LabelValue) -> Result<(), InvalidValue> {
         if self.0.len() == Self::MOST && !self.0.contains_key(&key) {
-            return Err(Invalid::new("labels", Problem::TooMany { most: Self::MOST }));
+            return Err(InvalidValue::new("labels", InvalidReason::TooMany { most: Self::MOST }));
         }
         self.0.insert(key, value);
         Ok(())
@@ -286,7 +286,7 @@ mod tests {
         let key = || LabelKey::new("environment").unwrap();
         labels.insert(key(), LabelValue::new("production").unwrap()).unwrap();
         let refused = labels.insert(key(), LabelValue::new("staging").unwrap()).unwrap_err();
-        assert_eq!(refused.problem(), &Problem::Duplicate);
+        assert_eq!(refused.problem(), &InvalidReason::Duplicate);
         assert!(serde_json::from_str::<Labels>(r#"{"a":"1","a":"2"}"#).is_err());
     }
 

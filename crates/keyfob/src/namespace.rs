@@ -56,7 +56,7 @@ pub enum TermField {
     /// The application id.
     App = 7,
     /// What is kept about tokens and is none: every roster of sessions has this one, and no other.
-    Roster = 8,
+    SessionIndex = 8,
 }
 
 /// The name of an epoch within a lane: a digest of the subject, the client or the ancestor.
@@ -135,7 +135,7 @@ impl Namespace {
 
     /// The term of every roster of sessions.
     pub(crate) fn rosters(&self) -> Term {
-        Term { field: TermField::Roster, digest: [0; 16] }
+        Term { field: TermField::SessionIndex, digest: [0; 16] }
     }
 
     /// The term of a subject.

@@ -1,13 +1,13 @@
 //! How many tokens there are, as it follows from counts and the time.
 //!
-//! A [`Tally`] says how many tokens end within a span of time, and another how many begin within
+//! A [`BucketCounts`] says how many tokens end within a span of time, and another how many begin within
 //! one. The spans that the present lies in are the edge of what is known: there the tokens are taken
 //! to be spread evenly, and a number that is not whole is rounded up.
 
 use std::collections::BTreeMap;
 
 use crate::namespace::EpochField;
-use crate::store::{Span, Tally};
+use crate::store::{BucketCounts, TimeBucket};
 use crate::text::ClientId;
 use crate::time::Timestamp;
 use crate::token::{Kind, TokenState};
@@ -95,7 +95,7 @@ impl StateCounts {
 impl Stats {
     /// What `tallies` say at `at`. Clients are named by `name`.
     pub(crate) fn of(
-        tallies: &[Tally],
+        tallies: &[BucketCounts],
         at: Timestamp,
         name: impl Fn(EpochField) -> Option<ClientId>,
     ) -> Self {
@@ -147,7 +147,7 @@ impl Stats {
 }
 
 impl Sum {
-    fn add(&mut self, tally: &Tally, share: i128) {
+    fn add(&mut self, tally: &BucketCounts, share: i128) {
         let live = i128::from(tally.live()) * share;
         if tally.span.is_start() {
             // They are counted by their end as well.
@@ -172,7 +172,7 @@ impl Sum {
 }
 
 /// How much of a span lies ahead.
-fn share_ahead(span: Span, at: Timestamp) -> i128 {
+fn share_ahead(span: TimeBucket, at: Timestamp) -> i128 {
     let millis = |moment: Timestamp| i128::from(moment.as_millis());
     let (from, to, at) = (millis(span.from()), millis(span.to()), millis(at));
     if at >= to {
@@ -191,18 +191,18 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
-    fn tally(span: Span, stored: u64, revoked: u64, exhausted: u64) -> Tally {
-        Tally { stored, revoked, exhausted, ..Tally::new(span, Kind::Session, None) }
+    fn tally(span: TimeBucket, stored: u64, revoked: u64, exhausted: u64) -> BucketCounts {
+        BucketCounts { stored, revoked, exhausted, ..BucketCounts::new(span, Kind::Session, None) }
     }
 
-    fn sessions(tallies: &[Tally], at: Timestamp) -> (StateCounts, u64) {
+    fn sessions(tallies: &[BucketCounts], at: Timestamp) -> (StateCounts, u64) {
         let stats = Stats::of(tallies, at, |_| None);
         (stats.by_kind[&Kind::Session], stats.unsure)
     }
 
     #[test]
     fn what_ends_later_is_counted_exactly_and_what_has_ended_not_at_all() {
-        let span = Span::of_end(NOW + Ttl::from_hours(8), NOW);
+        let span = TimeBucket::of_end(NOW + Ttl::from_hours(8), NOW);
         let all = [tally(span, 10, 3, 2)];
         let counts = StateCounts { pending: 0, active: 5, revoked: 3, exhausted: 2 };
         assert_eq!(sessions(&all, NOW), (counts, 0));
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn at_the_edge_they_are_spread_evenly_and_rounded_up() {
-        let span = Span::of_end(NOW + Ttl::from_hours(8), NOW);
+        let span = TimeBucket::of_end(NOW + Ttl::from_hours(8), NOW);
         let half = span.from() + span.to().since(span.from()).unwrap().half();
         let (counts, unsure) = sessions(&[tally(span, 11, 0, 0)], half);
         assert_eq!((counts.active, unsure), (6, 11));
@@ -223,8 +223,8 @@ mod tests {
 
     #[test]
     fn what_is_yet_to_begin_is_pending() {
-        let end = Span::of_end(NOW + Ttl::from_hours(8), NOW);
-        let start = Span::of_start(NOW + Ttl::from_hours(1), NOW);
+        let end = TimeBucket::of_end(NOW + Ttl::from_hours(8), NOW);
+        let start = TimeBucket::of_start(NOW + Ttl::from_hours(1), NOW);
         let all = [tally(end, 5, 1, 0), tally(start, 3, 1, 0)];
         let (counts, _) = sessions(&all, NOW);
         assert_eq!((counts.pending, counts.active, counts.revoked), (2, 2, 1));
@@ -234,8 +234,8 @@ mod tests {
 
     #[test]
     fn clients_are_told_apart_the_largest_first() {
-        let span = Span::of_end(NOW + Ttl::from_hours(8), NOW);
-        let of = |client: u8, stored| Tally {
+        let span = TimeBucket::of_end(NOW + Ttl::from_hours(8), NOW);
+        let of = |client: u8, stored| BucketCounts {
             client: Some(EpochField::from_bytes([client; 8])),
             ..tally(span, stored, 0, 0)
         };

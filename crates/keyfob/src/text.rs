@@ -3,17 +3,17 @@
 //! All of them are non-empty, bounded in bytes and free of control characters, so that a value
 //! that exists can be stored, logged and shown without another check.
 
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 
-fn check(what: &'static str, most: usize, text: &str) -> Result<(), Invalid> {
+fn check(what: &'static str, most: usize, text: &str) -> Result<(), InvalidValue> {
     if text.is_empty() {
-        return Err(Invalid::new(what, Problem::Empty));
+        return Err(InvalidValue::new(what, InvalidReason::Empty));
     }
     if text.len() > most {
-        return Err(Invalid::new(what, Problem::TooLong { most }));
+        return Err(InvalidValue::new(what, InvalidReason::TooLong { most }));
     }
     if text.chars().any(char::is_control) {
-        return Err(Invalid::new(what, Problem::ControlCharacter));
+        return Err(InvalidValue::new(what, InvalidReason::ControlCharacter));
     }
     Ok(())
 }
@@ -33,7 +33,7 @@ macro_rules! text_type {
             ///
             /// # Errors
             /// When the text breaks the rules of the type.
-            pub fn new(text: impl Into<String>) -> Result<Self, Invalid> {
+            pub fn new(text: impl Into<String>) -> Result<Self, InvalidValue> {
                 let text = text.into();
                 check($what, $most, &text)?;
                 $( $extra(&text)?; )?
@@ -59,22 +59,22 @@ macro_rules! text_type {
         }
 
         impl std::str::FromStr for $name {
-            type Err = Invalid;
-            fn from_str(text: &str) -> Result<Self, Invalid> {
+            type Err = InvalidValue;
+            fn from_str(text: &str) -> Result<Self, InvalidValue> {
                 Self::new(text)
             }
         }
 
         impl TryFrom<&str> for $name {
-            type Error = Invalid;
-            fn try_from(text: &str) -> Result<Self, Invalid> {
+            type Error = InvalidValue;
+            fn try_from(text: &str) -> Result<Self, InvalidValue> {
                 Self::new(text)
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = Invalid;
-            fn try_from(text: String) -> Result<Self, Invalid> {
+            type Error = InvalidValue;
+            fn try_from(text: String) -> Result<Self, InvalidValue> {
                 Self::new(text)
             }
         }
@@ -125,22 +125,22 @@ macro_rules! text_type {
     )+};
 }
 
-fn check_scope(text: &str) -> Result<(), Invalid> {
+fn check_scope(text: &str) -> Result<(), InvalidValue> {
     let fits = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
     if text.bytes().all(fits) {
         return Ok(());
     }
     let allowed = "printable ASCII without space, quote and backslash";
-    Err(Invalid::new("scope", Problem::Character { allowed }))
+    Err(InvalidValue::new("scope", InvalidReason::Character { allowed }))
 }
 
-fn check_label_key(text: &str) -> Result<(), Invalid> {
+fn check_label_key(text: &str) -> Result<(), InvalidValue> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/');
     if text.bytes().all(fits) {
         return Ok(());
     }
     let allowed = "letters, digits, '.', '_', '-' and '/'";
-    Err(Invalid::new("label key", Problem::Character { allowed }))
+    Err(InvalidValue::new("label key", InvalidReason::Character { allowed }))
 }
 
 text_type! {
@@ -196,14 +196,14 @@ mod tests {
     fn bounds_hold_at_the_edge() {
         assert!(Tag::new("x".repeat(64)).is_ok());
         let refused = Tag::new("x".repeat(65)).unwrap_err();
-        assert_eq!(refused.problem(), &Problem::TooLong { most: 64 });
+        assert_eq!(refused.problem(), &InvalidReason::TooLong { most: 64 });
     }
 
     #[test]
     fn control_characters_are_refused_everywhere() {
         for text in ["a\nb", "\u{0}", "a\u{7f}", "\u{85}", "a\u{1b}[31m"] {
             let refused = Subject::new(text).unwrap_err();
-            assert_eq!(refused.problem(), &Problem::ControlCharacter, "{text:?}");
+            assert_eq!(refused.problem(), &InvalidReason::ControlCharacter, "{text:?}");
         }
     }
 

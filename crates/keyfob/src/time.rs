@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z.
 ///
@@ -14,7 +14,7 @@ use crate::invalid::{Invalid, Problem};
 ///
 /// let start: Timestamp = "2026-01-01T00:00:00Z".parse()?;
 /// assert_eq!((start + Ttl::from_mins(90)).to_string(), "2026-01-01T01:30:00Z");
-/// # Ok::<(), keyfob::Invalid>(())
+/// # Ok::<(), keyfob::InvalidValue>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
@@ -29,7 +29,7 @@ pub struct Timestamp(u64);
 /// assert_eq!("1h 30m".parse::<Ttl>()?, Ttl::from_mins(90));
 /// assert_eq!(Ttl::from_days(90).to_string(), "90d");
 /// assert!("0s".parse::<Ttl>().is_err());
-/// # Ok::<(), keyfob::Invalid>(())
+/// # Ok::<(), keyfob::InvalidValue>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ttl(u64);
@@ -91,11 +91,11 @@ impl fmt::Debug for Timestamp {
 }
 
 impl FromStr for Timestamp {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "RFC 3339 such as 2026-11-24T08:30:00Z";
-        let malformed = || Invalid::new("time", Problem::Malformed { expected });
+        let malformed = || InvalidValue::new("time", InvalidReason::Malformed { expected });
         let at: jiff::Timestamp = text.parse().map_err(|_| malformed())?;
         let millis = u64::try_from(at.as_millisecond()).map_err(|_| malformed())?;
         Ok(Self::from_millis(millis))
@@ -119,10 +119,10 @@ impl Ttl {
     ///
     /// # Errors
     /// When it is zero or longer than [`Ttl::MAX`].
-    pub const fn from_millis(millis: u64) -> Result<Self, Invalid> {
+    pub const fn from_millis(millis: u64) -> Result<Self, InvalidValue> {
         if millis == 0 || millis > Self::MAX.0 {
             let allowed = "at least 1 ms and at most 100 years";
-            return Err(Invalid::new("duration", Problem::OutOfRange { allowed }));
+            return Err(InvalidValue::new("duration", InvalidReason::OutOfRange { allowed }));
         }
         Ok(Self(millis))
     }
@@ -196,13 +196,13 @@ impl fmt::Debug for Ttl {
 }
 
 impl FromStr for Ttl {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "a number and a unit (ms, s, m, h, d, w), such as 15m or 1h 30m";
-        let malformed = || Invalid::new("duration", Problem::Malformed { expected });
+        let malformed = || InvalidValue::new("duration", InvalidReason::Malformed { expected });
         let allowed = "at least 1 ms and at most 100 years";
-        let out_of_range = || Invalid::new("duration", Problem::OutOfRange { allowed });
+        let out_of_range = || InvalidValue::new("duration", InvalidReason::OutOfRange { allowed });
         let mut rest = text.trim();
         if rest.is_empty() {
             return Err(malformed());
@@ -265,7 +265,7 @@ macro_rules! cbor_as_millis {
                 decoder: &mut minicbor::Decoder<'b>,
                 _: &mut C,
             ) -> Result<Self, minicbor::decode::Error> {
-                let from: fn(u64) -> Result<Self, Invalid> = $from;
+                let from: fn(u64) -> Result<Self, InvalidValue> = $from;
                 from(decoder.u64()?).map_err(minicbor::decode::Error::custom)
             }
         }

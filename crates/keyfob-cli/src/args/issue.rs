@@ -9,7 +9,7 @@ use keyfob::{
     DeviceId, Issuer, Kind, Platform, Scope, Subject, Tag, Ttl, UserAgent, Username, Version,
 };
 
-use super::value::{self, AuthTime, Claim, Label, Lifetime, Moment};
+use super::value::{self, AuthTime, Claim, Label, Lifetime, TimeArg};
 
 const AFTER_HELP: &str = "\
 The bearer is shown once and stored nowhere. Usual lifetimes: access 1h, session 1d, refresh 30d,
@@ -110,11 +110,11 @@ pub(crate) struct GrantArgs {
 
     /// When it ends: 2027-01-01T00:00:00Z, or +15m from now
     #[arg(long, value_name = "TIME", help_heading = "Lifetime")]
-    pub(crate) expires_at: Option<Moment>,
+    pub(crate) expires_at: Option<TimeArg>,
 
     /// When it starts to be good: 2026-12-01T00:00:00Z, or +5m from now
     #[arg(long, value_name = "TIME", help_heading = "Lifetime")]
-    pub(crate) not_before: Option<Moment>,
+    pub(crate) not_before: Option<TimeArg>,
 
     /// How long it may go unused
     #[arg(long, value_name = "DURATION", help_heading = "Lifetime")]

@@ -1,7 +1,7 @@
 //! `keys`: the key ring, and what lies under its keys.
 
 use clap::{Args, Subcommand};
-use keyfob::{KeyNumber, PageCursor};
+use keyfob::{KeyVersion, PageCursor};
 
 const AFTER_HELP: &str = "\
 To change the key: generate one, give the ring to every node, activate it, give the ring to every
@@ -54,13 +54,13 @@ pub(crate) enum KeysCommand {
     #[command(after_help = "Examples:\n  keyfob keys activate 2")]
     Activate {
         /// The number of the key
-        key: KeyNumber,
+        key: KeyVersion,
     },
     /// Retire a key that nothing lies under any more: the store then refuses writes under it
     #[command(after_help = "Examples:\n  keyfob keys retire 1\n  keyfob keys retire 0")]
     Retire {
         /// The number of the key; 0 stands for what is not sealed
-        key: KeyNumber,
+        key: KeyVersion,
     },
     /// Seal again whatever does not lie under the active key, while the store is in use
     #[command(after_help = "Examples:\n  keyfob keys reseal\n  keyfob keys reseal --resume CURSOR")]

@@ -1,6 +1,6 @@
 //! Bearers among the arguments: found before anything is parsed, so that nothing repeats them.
 
-use keyfob::{Bearer, BearerPrefix, TokenId};
+use keyfob::{BearerPrefix, BearerToken, TokenId};
 
 /// How many characters after the kind make a text a bearer, whole or not.
 const TELLING: usize = 40;
@@ -22,7 +22,7 @@ pub(crate) fn find(text: &str) -> Option<Leak> {
             if after.len() < TELLING || after.contains('_') {
                 return None;
             }
-            Some(Leak { id: Bearer::parse(word, &prefix).ok().map(|bearer| bearer.id()) })
+            Some(Leak { id: BearerToken::parse(word, &prefix).ok().map(|bearer| bearer.id()) })
         })
     })
 }

@@ -37,7 +37,7 @@ pub(crate) use revoke::{RevokeArgs, Target};
 pub(crate) use rotate::RotateArgs;
 pub(crate) use update::UpdateArgs;
 pub(crate) use validate::ValidateArgs;
-pub(crate) use value::{AuthTime, Lifetime, Moment};
+pub(crate) use value::{AuthTime, Lifetime, TimeArg};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 refused or not found; 2 wrong arguments or input; 3 the store is unavailable;

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use keyfob::store::Cursor;
-use keyfob::{Invalid, PageCursor, TokenId};
+use keyfob::{InvalidValue, PageCursor, TokenId};
 
 /// What is said of filters wherever one is taken.
 macro_rules! filter_help {
@@ -145,9 +145,9 @@ pub(crate) enum From {
 }
 
 impl std::str::FromStr for From {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         if text == "latest" { Ok(Self::Latest) } else { text.parse().map(Self::After) }
     }
 }

@@ -1,7 +1,7 @@
 //! `revoke`: what is taken back, why and by whom.
 
 use clap::{ArgGroup, Args};
-use keyfob::{Actor, ClientId, FamilyId, PageCursor, Reason, Subject, TokenId, Why};
+use keyfob::{Actor, ClientId, FamilyId, PageCursor, Reason, RevokeRequest, Subject, TokenId};
 
 const AFTER_HELP: &str = "\
 A subject, a client, a family and everything are revoked in one step, however many tokens there
@@ -119,10 +119,10 @@ impl RevokeArgs {
     }
 
     /// Why, and by whom.
-    pub(crate) fn why(&self) -> Why {
+    pub(crate) fn why(&self) -> RevokeRequest {
         let why = match self.reason.clone() {
-            Some(reason) => Why::because(reason),
-            None => Why::unstated(),
+            Some(reason) => RevokeRequest::reason(reason),
+            None => RevokeRequest::default(),
         };
         match self.by.clone() {
             Some(by) => why.by(by),

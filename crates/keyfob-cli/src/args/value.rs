@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use keyfob::{ClaimName, Invalid, Kind, LabelKey, LabelValue, Overlap, Timestamp, Ttl};
+use keyfob::{ClaimName, InvalidValue, Kind, LabelKey, LabelValue, SecretOverlap, Timestamp, Ttl};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -16,25 +16,29 @@ pub(crate) enum Lifetime {
 
 /// How long an older secret stays good; 0 is not at all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct OverlapFor(Overlap);
+pub(crate) struct OverlapFor(SecretOverlap);
 
-impl From<OverlapFor> for Overlap {
+impl From<OverlapFor> for SecretOverlap {
     fn from(overlap: OverlapFor) -> Self {
         overlap.0
     }
 }
 
 impl FromStr for OverlapFor {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        if text == "0" { Ok(Self(Overlap::NONE)) } else { Ok(Self(Overlap::of(text.parse()?))) }
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        if text == "0" {
+            Ok(Self(SecretOverlap::NONE))
+        } else {
+            Ok(Self(SecretOverlap::of(text.parse()?)))
+        }
     }
 }
 
 /// A moment, or a distance from now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Moment {
+pub(crate) enum TimeArg {
     At(Timestamp),
     In(Ttl),
 }
@@ -64,7 +68,7 @@ pub(crate) struct Claim {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum WrongValue {
     #[error(transparent)]
-    Invalid(#[from] Invalid),
+    Invalid(#[from] InvalidValue),
     #[error("has no '=': write key=value, such as environment=production")]
     Label,
     #[error("has no '=': write name=JSON, such as seats=12 or plan='\"team\"'")]
@@ -74,14 +78,14 @@ pub(crate) enum WrongValue {
 }
 
 impl FromStr for Lifetime {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         if text == "never" { Ok(Self::Never) } else { text.parse().map(Self::For) }
     }
 }
 
-impl Moment {
+impl TimeArg {
     /// The moment, counted from `now`.
     pub(crate) fn from(self, now: Timestamp) -> Timestamp {
         match self {
@@ -102,17 +106,17 @@ impl AuthTime {
 }
 
 impl FromStr for AuthTime {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         if text == "now" { Ok(Self::Now) } else { text.parse().map(Self::At) }
     }
 }
 
-impl FromStr for Moment {
-    type Err = Invalid;
+impl FromStr for TimeArg {
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match text.strip_prefix('+') {
             Some(distance) => distance.parse().map(Self::In),
             None => text.parse().map(Self::At),
@@ -152,7 +156,7 @@ macro_rules! deserialize_from_str {
     )+};
 }
 
-deserialize_from_str!(Lifetime, Moment, AuthTime);
+deserialize_from_str!(Lifetime, TimeArg, AuthTime);
 
 /// A kind, with its values known to the help and to completions.
 pub(crate) fn kind() -> impl TypedValueParser<Value = Kind> {
@@ -177,9 +181,9 @@ mod tests {
     #[test]
     fn a_moment_is_absolute_or_counts_from_now() {
         let now = Timestamp::from_millis(1_000);
-        assert_eq!("+5m".parse::<Moment>().unwrap().from(now).as_millis(), 301_000);
-        let at: Moment = "2026-11-24T08:30:00Z".parse().unwrap();
+        assert_eq!("+5m".parse::<TimeArg>().unwrap().from(now).as_millis(), 301_000);
+        let at: TimeArg = "2026-11-24T08:30:00Z".parse().unwrap();
         assert_eq!(at.from(now).to_string(), "2026-11-24T08:30:00Z");
-        assert!("5m".parse::<Moment>().is_err());
+        assert!("5m".parse::<TimeArg>().is_err());
     }
 }

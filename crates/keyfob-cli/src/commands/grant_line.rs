@@ -8,7 +8,7 @@ use keyfob::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::args::{AuthTime, Lifetime, Moment};
+use crate::args::{AuthTime, Lifetime, TimeArg};
 
 /// Why a line is no grant. It holds nothing of the line's values.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +55,8 @@ struct GrantLine {
     amr: NameSet<AuthenticationMethod>,
     cnf: Option<Confirmation>,
     ttl: Option<Lifetime>,
-    expires_at: Option<Moment>,
-    not_before: Option<Moment>,
+    expires_at: Option<TimeArg>,
+    not_before: Option<TimeArg>,
     idle: Option<Ttl>,
     absolute: Option<Ttl>,
     uses: Option<u32>,

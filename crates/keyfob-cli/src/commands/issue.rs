@@ -3,7 +3,8 @@
 use std::io;
 
 use keyfob::{
-    Actor, Confirmation, Grant, Invalid, Issued, Kind, NameSet, PrivateClaims, Timestamp, TokenView,
+    Actor, Confirmation, Grant, InvalidValue, Issued, Kind, NameSet, PrivateClaims, Timestamp,
+    TokenView,
 };
 use serde::Serialize;
 
@@ -121,7 +122,7 @@ fn grant_of(args: &GrantArgs, by: Option<&Actor>, now: Timestamp) -> Result<Gran
     Ok(grant.private_claims(claims_of(args)?))
 }
 
-fn claims_of(args: &GrantArgs) -> Result<PrivateClaims, Invalid> {
+fn claims_of(args: &GrantArgs) -> Result<PrivateClaims, InvalidValue> {
     let members: Vec<_> = args
         .claim
         .iter()

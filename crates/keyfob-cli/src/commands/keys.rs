@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keyfob::seal::{KeyInfo, KeyRing, NewKey};
-use keyfob::{Clock, KeyNumber, OsRandom, SystemClock};
+use keyfob::{Clock, KeyVersion, OsRandom, SystemClock};
 use serde::Serialize;
 
 use super::reseal;
@@ -75,7 +75,7 @@ pub(super) async fn with_store(
             change.commit()?;
             let line = format!("key {key} is retired: give the ring to every node");
             tell(line, *key, "retired", &mut context.output)?;
-            if key.is_bare() {
+            if key.is_plaintext() {
                 context.output.note("remnants", REMNANTS);
             }
             Ok(())
@@ -106,7 +106,7 @@ fn generate(
     let (file, now) = (source.file()?, SystemClock.now());
     if !file.path().exists() {
         let ring = KeyRing::generate(now, &OsRandom)?;
-        let ring = if bare { ring.reading_bare() } else { ring };
+        let ring = if bare { ring.allowing_plaintext() } else { ring };
         file.create(&ring)?;
         let line = format!("key {} is the first of a new ring, and seals", ring.active());
         return tell(line, ring.active(), "generated", output);
@@ -128,7 +128,7 @@ fn generate(
 
 fn tell(
     line: String,
-    key: KeyNumber,
+    key: KeyVersion,
     outcome: &'static str,
     output: &mut Output,
 ) -> Result<(), Failure> {
@@ -140,10 +140,10 @@ fn tell(
 
 fn list(
     ring: &KeyRing,
-    counts: Option<&BTreeMap<KeyNumber, u64>>,
+    counts: Option<&BTreeMap<KeyVersion, u64>>,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let records = |key: KeyNumber| counts.map(|counts| counts.get(&key).copied().unwrap_or(0));
+    let records = |key: KeyVersion| counts.map(|counts| counts.get(&key).copied().unwrap_or(0));
     if output.is_json() {
         return ring.keys().try_for_each(|key| output.object(&listed(key, records(key.number))));
     }
@@ -164,7 +164,7 @@ fn list(
         })
         .collect();
     output.rows(&HEADINGS, &rows)?;
-    let unknown = |(key, _): &(&KeyNumber, &u64)| !ring.keys().any(|known| known.number == **key);
+    let unknown = |(key, _): &(&KeyVersion, &u64)| !ring.keys().any(|known| known.number == **key);
     for (key, count) in counts.into_iter().flatten().filter(unknown) {
         let message = format!("{count} records lie under key {key}, which the ring has not got");
         output.note("key_missing", message);

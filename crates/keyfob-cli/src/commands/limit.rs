@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use keyfob::limit::LimitStore;
 use keyfob::{
-    LeasedLimits, LimitBy, LimitPolicy, LimitRequest, LimitVerdict, Limiter, Limits, Metrics,
-    Namespace, Standing, Ttl,
+    LeasedLimits, LimitBy, LimitPolicy, LimitRequest, LimitStatus, LimitVerdict, Limiter, Limits,
+    Metrics, Namespace, Ttl,
 };
 use serde::Serialize;
 
@@ -57,8 +57,8 @@ pub(super) async fn run(
         LimitAction::Test(args) => test(args, policy, store, namespace, output).await,
         LimitAction::Show(args) => {
             let limiter = Limiter::new(Limits::over(store).policy(policy)?, namespace);
-            let standings = limiter.standings(&request(&args.policy.counted)).await?;
-            standings.iter().try_for_each(|standing| show(standing, output))
+            let limit_status = limiter.limit_status(&request(&args.policy.counted)).await?;
+            limit_status.iter().try_for_each(|standing| show(standing, output))
         }
     }
 }
@@ -127,7 +127,7 @@ fn request(args: &CountedArgs) -> LimitRequest<'_> {
     request
 }
 
-fn show(standing: &Standing, output: &mut Output) -> Result<(), Failure> {
+fn show(standing: &LimitStatus, output: &mut Output) -> Result<(), Failure> {
     if output.is_json() {
         return output.object(&Shown::of(standing));
     }
@@ -167,7 +167,7 @@ fn time(time: Option<Ttl>) -> String {
 }
 
 impl<'a> Shown<'a> {
-    fn of(standing: &'a Standing) -> Self {
+    fn of(standing: &'a LimitStatus) -> Self {
         let millis = |time: Option<Ttl>| time.map_or(0, Ttl::as_millis);
         Self {
             policy: standing.name().as_str(),

@@ -23,10 +23,10 @@ pub(super) async fn run(args: &ListArgs, context: &mut Context) -> Result<(), Fa
     let mut left = if args.all_pages { u64::MAX } else { args.limit };
     let mut after = args.cursor.clone();
     loop {
-        let paging = Paging::by(left.min(largest) as usize).after(after);
+        let paging = Paging::new(left.min(largest) as usize).after(after);
         let paging = match args.sort {
             Sort::Newest => paging,
-            Sort::Expiring => paging.next_to_expire(),
+            Sort::Expiring => paging.expiring_soonest(),
         };
         let page = context.manager.list(&filter, paging).await?;
         context.output.tokens(&page.tokens, context.manager.now())?;

@@ -2,7 +2,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use keyfob::{Error, FamilyId, Filter, Revocation, RevokeOutcome, Token, TokenId, TokenState, Why};
+use keyfob::{
+    Error, FamilyId, Filter, Revocation, RevokeOutcome, RevokeRequest, Token, TokenId, TokenState,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -110,7 +112,7 @@ async fn tell_one(
 }
 
 /// Counts what would be revoked.
-async fn count(target: &Target, why: Why, context: &mut Context) -> Result<(), Failure> {
+async fn count(target: &Target, why: RevokeRequest, context: &mut Context) -> Result<(), Failure> {
     why.check().map_err(Error::from)?;
     let filter = match target {
         Target::Token(id) => return tell_count(line(*id, context).await?, target, context),

@@ -1,6 +1,6 @@
 //! `update`: changes the metadata of one token.
 
-use keyfob::{Invalid, Labels, Metadata};
+use keyfob::{InvalidValue, Labels, Metadata};
 
 use crate::args::UpdateArgs;
 use crate::context::Context;
@@ -17,7 +17,7 @@ pub(super) async fn run(args: &UpdateArgs, context: &mut Context) -> Result<(), 
     context.output.token(&token, context.manager.now())
 }
 
-fn change(metadata: &mut Metadata, args: &UpdateArgs, labels: &Labels) -> Result<(), Invalid> {
+fn change(metadata: &mut Metadata, args: &UpdateArgs, labels: &Labels) -> Result<(), InvalidValue> {
     for key in &args.remove_label {
         metadata.labels.remove(key);
     }

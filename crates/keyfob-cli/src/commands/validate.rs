@@ -1,6 +1,6 @@
 //! `validate`: a bearer to its token, or to what is wrong with it.
 
-use keyfob::{DeviceBinding, Diagnosis, Error, Presentation, Refusal, Token, ValidationChain};
+use keyfob::{DeviceBinding, Error, Explanation, Presentation, Refusal, Token, ValidationChain};
 use serde::Serialize;
 
 use crate::args::{self, ValidateArgs};
@@ -70,7 +70,7 @@ async fn all(
     chain: &ValidationChain,
     context: &Context,
 ) -> Result<Result<Token, Vec<Refusal>>, Error> {
-    let Diagnosis { token, refusals, .. } = context.manager.diagnose(presented, chain).await?;
+    let Explanation { token, refusals, .. } = context.manager.diagnose(presented, chain).await?;
     Ok(if refusals.is_empty() { Ok(token) } else { Err(refusals) })
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use keyfob::store::{Column, Order, Place, Span, Tally, Verdict};
+use keyfob::store::{BucketCounts, CountBucket, CountColumn, Order, TimeBucket, Verdict};
 use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
 use redb::ReadableTable;
 
@@ -18,14 +18,14 @@ const DROPPED_PER_BATCH: usize = 16;
 /// The table of counts.
 pub(super) struct Counts<'txn> {
     table: Rows<'txn>,
-    changed: BTreeMap<Vec<u8>, Tally>,
+    changed: BTreeMap<Vec<u8>, BucketCounts>,
 }
 
 /// One record that is counted.
 struct Stands {
     id: TokenId,
     lane: Lane,
-    place: Place,
+    place: CountBucket,
     client: Option<EpochField>,
 }
 
@@ -52,16 +52,16 @@ impl<'txn> Counts<'txn> {
     fn add(
         &mut self,
         stands: &Stands,
-        span: Span,
-        column: Column,
+        span: TimeBucket,
+        column: CountColumn,
         count: i64,
     ) -> Result<(), Fault> {
-        let Stands { id, lane, place: Place { kind, .. }, client } = *stands;
+        let Stands { id, lane, place: CountBucket { kind, .. }, client } = *stands;
         let key = tables::count_key(lane, span, kind, client);
         let tally = match self.changed.get_mut(&key) {
             Some(tally) => tally,
             None => {
-                let mut tally = Tally::new(span, kind, client);
+                let mut tally = BucketCounts::new(span, kind, client);
                 if let Some(row) = self.table.get(key.as_slice())? {
                     // A count that cannot be read begins anew: nobody is refused for it.
                     let _damaged = row::read_tally(row.value(), &mut tally);
@@ -70,7 +70,7 @@ impl<'txn> Counts<'txn> {
             }
         };
         tally.add(column, count);
-        if column == Column::Stored && count > 0 {
+        if column == CountColumn::Stored && count > 0 {
             tally.sample = tally.sample.or(Some(id));
         }
         Ok(())
@@ -114,7 +114,7 @@ impl Changes<'_> {
         Some(Stands { id: record.id, lane, place: record.place?, client: record.epochs.client })
     }
 
-    fn count(&mut self, stands: &Stands, column: Column, count: i64) -> Result<(), Fault> {
+    fn count(&mut self, stands: &Stands, column: CountColumn, count: i64) -> Result<(), Fault> {
         for span in stands.place.spans().filter(|span| self.now < span.to()) {
             self.counts.add(stands, span, column, count)?;
         }
@@ -124,22 +124,26 @@ impl Changes<'_> {
     /// Counts a record that is stored.
     pub(super) fn count_in(&mut self, record: &Record<'_>) -> Result<(), Fault> {
         let Some(stands) = self.stands(record) else { return Ok(()) };
-        self.count(&stands, Column::Stored, 1)?;
-        if record.uses_left == Some(0) { self.count(&stands, Column::Exhausted, 1) } else { Ok(()) }
+        self.count(&stands, CountColumn::Stored, 1)?;
+        if record.uses_left == Some(0) {
+            self.count(&stands, CountColumn::Exhausted, 1)
+        } else {
+            Ok(())
+        }
     }
 
     /// Counts a record among the exhausted.
     pub(super) fn exhaust(&mut self, record: &Record<'_>) -> Result<(), Fault> {
         let Some(stands) = self.stands(record) else { return Ok(()) };
-        self.count(&stands, Column::Exhausted, 1)
+        self.count(&stands, CountColumn::Exhausted, 1)
     }
 
     /// Counts a record out that is ending, and has not ended before.
     pub(super) fn end(&mut self, record: &Record<'_>) -> Result<(), Fault> {
         let Some(stands) = self.stands(record) else { return Ok(()) };
-        self.count(&stands, Column::Revoked, 1)?;
+        self.count(&stands, CountColumn::Revoked, 1)?;
         if record.uses_left == Some(0) {
-            self.count(&stands, Column::Exhausted, -1)
+            self.count(&stands, CountColumn::Exhausted, -1)
         } else {
             Ok(())
         }
@@ -153,14 +157,14 @@ impl Changes<'_> {
         ends_at: Timestamp,
     ) -> Result<bool, Fault> {
         let Some(mut stands) = self.stands(record) else { return Ok(false) };
-        let to = Span::of_end(ends_at, self.now);
+        let to = TimeBucket::of_end(ends_at, self.now);
         let before = std::mem::replace(&mut stands.place.end, to);
         if before == to || record.uses_left == Some(0) {
             return Ok(false);
         }
         for (span, count) in [(before, -1), (to, 1)] {
             if self.now < span.to() {
-                self.counts.add(&stands, span, Column::Stored, count)?;
+                self.counts.add(&stands, span, CountColumn::Stored, count)?;
             }
         }
         record.place = Some(stands.place);
@@ -186,8 +190,11 @@ impl Changes<'_> {
         let mut ids = Vec::new();
         for term in listed {
             let [from, to] = tables::index_bounds(&tables::term_key(*term), Order::NewestFirst);
-            let rows =
-                self.index.range::<&tables::IndexKey>(&from..&to)?.rev().take(Tally::COUNTED_OUT);
+            let rows = self
+                .index
+                .range::<&tables::IndexKey>(&from..&to)?
+                .rev()
+                .take(BucketCounts::COUNTED_OUT);
             for row in rows {
                 ids.extend(tables::id_of(row?.0.value()).filter(|id| Some(*id) != other));
             }

@@ -8,7 +8,7 @@ mod rows;
 use std::borrow::Cow;
 
 use keyfob::store::*;
-use keyfob::{KeyNumber, Lane, LaneCount, Timestamp, TokenId};
+use keyfob::{KeyVersion, Lane, LaneCount, Timestamp, TokenId};
 use redb::{ReadableTable, WriteTransaction};
 
 use crate::fault::Fault;
@@ -40,7 +40,7 @@ pub(crate) struct Changes<'txn> {
     lane_count: LaneCount,
     nothing_past_until: Timestamp,
     /// Nothing is written under a lower key.
-    key_floor: KeyNumber,
+    min_key_version: KeyVersion,
     /// The present moment, set before each command.
     pub(crate) now: Timestamp,
 }
@@ -69,7 +69,7 @@ impl<'txn> Changes<'txn> {
             forget_rows: Pending::default(),
             lane_count,
             nothing_past_until: Timestamp::default(),
-            key_floor: foundation::key_floor(&meta)?,
+            min_key_version: foundation::min_key_version(&meta)?,
             meta,
             now,
         })
@@ -112,7 +112,7 @@ impl<'txn> Changes<'txn> {
             return Ok(replaced);
         }
         NewRecord::check_body(&replace.body)?;
-        StoreError::if_retired(replace.key, self.key_floor)?;
+        StoreError::if_retired(replace.key, self.min_key_version)?;
         let outcome = self.replaced(replace)?;
         self.answer(&operation, outcome)
     }
@@ -145,21 +145,21 @@ impl<'txn> Changes<'txn> {
         Ok(Replaced::Stored(record.version))
     }
 
-    pub(crate) fn spend(&mut self, operation: Operation, id: TokenId) -> Result<Spent, Fault> {
+    pub(crate) fn consume(&mut self, operation: Operation, id: TokenId) -> Result<Consumed, Fault> {
         if let Some(spent) = self.begin(&operation)? {
             return Ok(spent);
         }
         let record = self.record(id)?.filter(|(_, verdict)| verdict.is_clear());
         let spent = match record.and_then(|(record, _)| Some((record.uses_left?, record))) {
-            None => Spent::Refused,
-            Some((0, _)) => Spent::Exhausted,
+            None => Consumed::Refused,
+            Some((0, _)) => Consumed::Exhausted,
             Some((left, mut record)) => {
                 record.uses_left = Some(left - 1);
                 self.write_record(&record)?;
                 if left == 1 {
                     self.exhaust(&record)?;
                 }
-                Spent::Left(left - 1)
+                Consumed::Left(left - 1)
             }
         };
         self.answer(&operation, spent)
@@ -213,8 +213,8 @@ impl<'txn> Changes<'txn> {
         if verdict.is_clear() {
             self.end(&record)?;
         }
-        let through = MarkThrough::Token;
-        record.tombstone = Some(Mark { through, at: revoke.at, note: revoke.note });
+        let through = MarkScope::Token;
+        record.tombstone = Some(RevocationMark { through, at: revoke.at, note: revoke.note });
         self.write_record(&record)?;
         self.append_events(lane, revoke.events)?;
         self.answer(&operation, Revoked::Now)
@@ -298,7 +298,7 @@ impl<'txn> Changes<'txn> {
         let view = self.view();
         for new in records {
             NewRecord::check_body(&new.body)?;
-            StoreError::if_retired(new.key, self.key_floor)?;
+            StoreError::if_retired(new.key, self.min_key_version)?;
             if let Some(row) = self.records.get(tables::record_key(new.id).as_slice())? {
                 let taken = Record::read(row.value()).map_err(|damaged| damaged.of(new.id))?;
                 if self.now < taken.keep_until {

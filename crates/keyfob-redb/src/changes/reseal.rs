@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use keyfob::KeyNumber;
+use keyfob::KeyVersion;
 use keyfob::store::{NewRecord, Operation, RecordVersion, Reseal, Resealed, StoreError};
 
 use super::Changes;
@@ -19,7 +19,7 @@ impl Changes<'_> {
             return Err(StoreError::DeadlinePassed { operation: operation.id }.into());
         }
         NewRecord::check_body(&reseal.body)?;
-        StoreError::if_retired(reseal.key, self.key_floor)?;
+        StoreError::if_retired(reseal.key, self.min_key_version)?;
         let Some((mut record, _)) = self.record(reseal.id)? else { return Ok(Resealed::Missing) };
         if record.version != reseal.read {
             return Ok(Resealed::Stale);
@@ -38,10 +38,10 @@ impl Changes<'_> {
         Ok(Resealed::Done)
     }
 
-    pub(crate) fn raise_key_floor(&mut self, floor: KeyNumber) -> Result<(), Fault> {
-        if floor > self.key_floor {
+    pub(crate) fn raise_min_key_version(&mut self, floor: KeyVersion) -> Result<(), Fault> {
+        if floor > self.min_key_version {
             foundation::write_key_floor(&mut self.meta, floor)?;
-            self.key_floor = floor;
+            self.min_key_version = floor;
         }
         Ok(())
     }

@@ -2,7 +2,8 @@
 
 use keyfob::Timestamp;
 use keyfob::store::{
-    Advanced, Inserted, Mark, MarkThrough, RecordVersion, Replaced, Revoked, Spent, Stamp,
+    Advanced, Consumed, Inserted, MarkScope, RecordVersion, Replaced, RevocationMark, Revoked,
+    Stamp,
 };
 
 use super::{Damaged, Fields};
@@ -12,9 +13,9 @@ use super::{Damaged, Fields};
 pub(crate) enum Answer {
     Inserted(Inserted),
     Replaced(Replaced),
-    Spent(Spent),
+    Consumed(Consumed),
     /// With the mark of an earlier revocation, if there was one.
-    Revoked(Option<Mark>),
+    Revoked(Option<RevocationMark>),
     Advanced(Advanced),
 }
 
@@ -43,7 +44,7 @@ macro_rules! kept {
     )+};
 }
 
-kept!(Inserted, Replaced, Spent, Advanced);
+kept!(Inserted, Replaced, Consumed, Advanced);
 
 impl Kept for Revoked {
     fn keep(&self) -> Option<Answer> {
@@ -75,9 +76,9 @@ impl Answer {
             Self::Replaced(Replaced::Ended) => (0x22, 0),
             Self::Replaced(Replaced::Missing) => (0x23, 0),
             Self::Replaced(Replaced::IdTaken) => (0x24, 0),
-            Self::Spent(Spent::Left(left)) => (0x30, u64::from(*left)),
-            Self::Spent(Spent::Exhausted) => (0x31, 0),
-            Self::Spent(Spent::Refused) => (0x32, 0),
+            Self::Consumed(Consumed::Left(left)) => (0x30, u64::from(*left)),
+            Self::Consumed(Consumed::Exhausted) => (0x31, 0),
+            Self::Consumed(Consumed::Refused) => (0x32, 0),
             Self::Revoked(None) => (0x40, 0),
             Self::Revoked(Some(mark)) => return write_mark(mark),
             Self::Advanced(Advanced { lanes }) => (0x50, u64::from(*lanes)),
@@ -107,9 +108,9 @@ impl Answer {
             0x22 => Self::Replaced(Replaced::Ended),
             0x23 => Self::Replaced(Replaced::Missing),
             0x24 => Self::Replaced(Replaced::IdTaken),
-            0x30 => Self::Spent(Spent::Left(small()?)),
-            0x31 => Self::Spent(Spent::Exhausted),
-            0x32 => Self::Spent(Spent::Refused),
+            0x30 => Self::Consumed(Consumed::Left(small()?)),
+            0x31 => Self::Consumed(Consumed::Exhausted),
+            0x32 => Self::Consumed(Consumed::Refused),
             0x40 => Self::Revoked(None),
             0x50 => {
                 let lanes = u16::try_from(number).map_err(|_| Damaged("too many lanes"))?;
@@ -122,13 +123,13 @@ impl Answer {
 
 const MARK: u8 = 0x41;
 
-fn write_mark(mark: &Mark) -> Vec<u8> {
+fn write_mark(mark: &RevocationMark) -> Vec<u8> {
     let through = match mark.through {
-        MarkThrough::Token => [0, 0],
-        MarkThrough::Ancestor(place) => [1, place],
-        MarkThrough::Subject => [2, 0],
-        MarkThrough::Client => [3, 0],
-        MarkThrough::All => [4, 0],
+        MarkScope::Token => [0, 0],
+        MarkScope::Ancestor(place) => [1, place],
+        MarkScope::Subject => [2, 0],
+        MarkScope::Client => [3, 0],
+        MarkScope::All => [4, 0],
     };
     let mut row = vec![MARK];
     row.extend_from_slice(&through);
@@ -137,17 +138,17 @@ fn write_mark(mark: &Mark) -> Vec<u8> {
     row
 }
 
-fn read_mark(mut fields: Fields<'_>) -> Result<Mark, Damaged> {
+fn read_mark(mut fields: Fields<'_>) -> Result<RevocationMark, Damaged> {
     let through = match fields.array()? {
-        [0, 0] => MarkThrough::Token,
-        [1, place] => MarkThrough::Ancestor(place),
-        [2, 0] => MarkThrough::Subject,
-        [3, 0] => MarkThrough::Client,
-        [4, 0] => MarkThrough::All,
+        [0, 0] => MarkScope::Token,
+        [1, place] => MarkScope::Ancestor(place),
+        [2, 0] => MarkScope::Subject,
+        [3, 0] => MarkScope::Client,
+        [4, 0] => MarkScope::All,
         _ => return Err(Damaged("its mark is unknown")),
     };
     let at = Timestamp::from_millis(fields.u64()?);
-    Ok(Mark { through, at, note: fields.rest().to_vec() })
+    Ok(RevocationMark { through, at, note: fields.rest().to_vec() })
 }
 
 #[cfg(test)]
@@ -165,23 +166,24 @@ mod tests {
             Answer::Replaced(Replaced::Ended),
             Answer::Replaced(Replaced::Missing),
             Answer::Replaced(Replaced::IdTaken),
-            Answer::Spent(Spent::Left(0)),
-            Answer::Spent(Spent::Left(u32::MAX)),
-            Answer::Spent(Spent::Exhausted),
-            Answer::Spent(Spent::Refused),
+            Answer::Consumed(Consumed::Left(0)),
+            Answer::Consumed(Consumed::Left(u32::MAX)),
+            Answer::Consumed(Consumed::Exhausted),
+            Answer::Consumed(Consumed::Refused),
             Answer::Revoked(None),
             Answer::Advanced(Advanced { lanes: 64 }),
         ] {
             assert_eq!(Answer::read(&answer.write()), Ok(answer));
         }
         for through in [
-            MarkThrough::Token,
-            MarkThrough::Ancestor(7),
-            MarkThrough::Subject,
-            MarkThrough::Client,
-            MarkThrough::All,
+            MarkScope::Token,
+            MarkScope::Ancestor(7),
+            MarkScope::Subject,
+            MarkScope::Client,
+            MarkScope::All,
         ] {
-            let mark = Mark { through, at: Timestamp::from_millis(9), note: b"why".to_vec() };
+            let mark =
+                RevocationMark { through, at: Timestamp::from_millis(9), note: b"why".to_vec() };
             let answer = Answer::Revoked(Some(mark));
             assert_eq!(Answer::read(&answer.write()), Ok(answer));
         }

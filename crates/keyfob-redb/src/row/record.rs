@@ -7,8 +7,10 @@
 
 use std::borrow::Cow;
 
-use keyfob::store::{Epochs, Mark, MarkThrough, NewRecord, Place, RecordVersion, Stamp};
-use keyfob::{EpochField, KeyNumber, Timestamp, TokenId};
+use keyfob::store::{
+    CountBucket, Epochs, MarkScope, NewRecord, RecordVersion, RevocationMark, Stamp,
+};
+use keyfob::{EpochField, KeyVersion, Timestamp, TokenId};
 
 use super::{Damaged, Fields};
 use crate::tables::{self, TERM_BYTES, TermKey};
@@ -28,13 +30,13 @@ pub(crate) struct Record<'a> {
     pub(crate) version: RecordVersion,
     pub(crate) stamp: Stamp,
     pub(crate) keep_until: Timestamp,
-    pub(crate) key: KeyNumber,
+    pub(crate) key: KeyVersion,
     /// Where it is counted, if it is.
-    pub(crate) place: Option<Place>,
+    pub(crate) place: Option<CountBucket>,
     pub(crate) uses_left: Option<u32>,
     pub(crate) epochs: Epochs,
     pub(crate) terms: Terms<'a>,
-    pub(crate) tombstone: Option<Mark>,
+    pub(crate) tombstone: Option<RevocationMark>,
     pub(crate) body: Cow<'a, [u8]>,
 }
 
@@ -107,9 +109,11 @@ impl<'a> Record<'a> {
         let keep_until = Timestamp::from_millis(fields.u64()?);
         let has = |flag| flags & flag != 0;
         let key = has(SEALED).then(|| fields.u16()).transpose()?;
-        let key = KeyNumber::new(key.unwrap_or_default());
+        let key = KeyVersion::new(key.unwrap_or_default());
         let place = has(COUNTED)
-            .then(|| Place::from_bytes(&fields.array()?).ok_or(Damaged("its place is unknown")))
+            .then(|| {
+                CountBucket::from_bytes(&fields.array()?).ok_or(Damaged("its place is unknown"))
+            })
             .transpose()?;
         let uses_left = has(USES).then(|| fields.u32()).transpose()?;
         let mut field = || fields.array().map(EpochField::from_bytes);
@@ -124,7 +128,7 @@ impl<'a> Record<'a> {
                 let at = Timestamp::from_millis(fields.u64()?);
                 let length = usize::from(fields.u16()?);
                 let note = fields.bytes(length)?.to_vec();
-                Ok(Mark { through: MarkThrough::Token, at, note })
+                Ok(RevocationMark { through: MarkScope::Token, at, note })
             })
             .transpose()?;
         let body = Cow::Borrowed(fields.rest());
@@ -150,7 +154,7 @@ impl<'a> Record<'a> {
             | flag(self.epochs.subject.is_some(), SUBJECT)
             | flag(self.epochs.client.is_some(), CLIENT)
             | flag(self.tombstone.is_some(), TOMBSTONE)
-            | flag(!self.key.is_bare(), SEALED)
+            | flag(!self.key.is_plaintext(), SEALED)
             | flag(self.place.is_some(), COUNTED);
         let ancestors = u8::try_from(self.epochs.ancestors.len()).unwrap_or(u8::MAX);
         row.extend_from_slice(&[LAYOUT, flags, ancestors]);
@@ -159,10 +163,10 @@ impl<'a> Record<'a> {
         row.extend_from_slice(&self.version.0.to_be_bytes());
         row.extend_from_slice(&self.stamp.value().to_be_bytes());
         row.extend_from_slice(&self.keep_until.as_millis().to_be_bytes());
-        if !self.key.is_bare() {
+        if !self.key.is_plaintext() {
             row.extend_from_slice(&self.key.value().to_be_bytes());
         }
-        row.extend(self.place.iter().flat_map(Place::to_bytes));
+        row.extend(self.place.iter().flat_map(CountBucket::to_bytes));
         row.extend(self.uses_left.map(u32::to_be_bytes).into_iter().flatten());
         let owners = self.epochs.subject.iter().chain(&self.epochs.client);
         for field in owners.chain(self.epochs.ancestors.iter().take(usize::from(ancestors))) {
@@ -192,7 +196,7 @@ impl<'a> Record<'a> {
 
 #[cfg(test)]
 mod tests {
-    use keyfob::store::Span;
+    use keyfob::store::TimeBucket;
 
     use super::*;
 
@@ -202,7 +206,7 @@ mod tests {
             version: RecordVersion(3),
             stamp: Stamp::new(1 << 52),
             keep_until: Timestamp::from_millis(1_795_000_000_123),
-            key: KeyNumber::BARE,
+            key: KeyVersion::BARE,
             place: None,
             uses_left: None,
             epochs: Epochs::default(),
@@ -212,11 +216,11 @@ mod tests {
         };
         if everything {
             let now = Timestamp::from_millis(1_700_000_000_000);
-            let end = Span::of_end(record.keep_until, now);
-            let start = Some(Span::of_start(record.keep_until, now));
-            record.place = Some(Place { kind: keyfob::Kind::ApiKey, end, start });
+            let end = TimeBucket::of_end(record.keep_until, now);
+            let start = Some(TimeBucket::of_start(record.keep_until, now));
+            record.place = Some(CountBucket { kind: keyfob::Kind::ApiKey, end, start });
             record.uses_left = Some(2);
-            record.key = KeyNumber::new(0x0102);
+            record.key = KeyVersion::new(0x0102);
             record.epochs.subject = Some(EpochField::from_bytes([1; 8]));
             record.epochs.client = Some(EpochField::from_bytes([2; 8]));
             record.epochs.ancestors = vec![EpochField::from_bytes([3; 8]); 8];
@@ -227,7 +231,7 @@ mod tests {
             assert!(!record.terms.remove(&[6; TERM_BYTES]), "it is gone");
             let at = Timestamp::from_millis(9);
             record.tombstone =
-                Some(Mark { through: MarkThrough::Token, at, note: b"logout".to_vec() });
+                Some(RevocationMark { through: MarkScope::Token, at, note: b"logout".to_vec() });
         }
         record
     }

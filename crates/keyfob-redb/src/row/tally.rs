@@ -1,11 +1,11 @@
 //! The row of a count: how many are stored, revoked and exhausted, then the id of a sample.
 
 use keyfob::TokenId;
-use keyfob::store::Tally;
+use keyfob::store::BucketCounts;
 
 use super::{Damaged, Fields};
 
-pub(crate) fn write_tally(tally: &Tally) -> Vec<u8> {
+pub(crate) fn write_tally(tally: &BucketCounts) -> Vec<u8> {
     let numbers = [tally.stored, tally.revoked, tally.exhausted];
     let mut row: Vec<u8> = numbers.into_iter().flat_map(u64::to_be_bytes).collect();
     row.extend(tally.sample.iter().flat_map(|id| *id.as_bytes()));
@@ -13,7 +13,7 @@ pub(crate) fn write_tally(tally: &Tally) -> Vec<u8> {
 }
 
 /// Reads the numbers of a row into the tally that its key names.
-pub(crate) fn read_tally(row: &[u8], tally: &mut Tally) -> Result<(), Damaged> {
+pub(crate) fn read_tally(row: &[u8], tally: &mut BucketCounts) -> Result<(), Damaged> {
     let mut fields = Fields::of(row);
     tally.stored = fields.u64()?;
     tally.revoked = fields.u64()?;
@@ -27,7 +27,7 @@ pub(crate) fn read_tally(row: &[u8], tally: &mut Tally) -> Result<(), Damaged> {
 
 #[cfg(test)]
 mod tests {
-    use keyfob::store::Span;
+    use keyfob::store::TimeBucket;
     use keyfob::{Kind, Timestamp};
 
     use super::*;
@@ -35,9 +35,9 @@ mod tests {
     #[test]
     fn a_tally_reads_back_and_a_short_row_is_damaged() {
         let now = Timestamp::from_millis(1_795_000_000_000);
-        let empty = Tally::new(Span::of_end(Timestamp::MAX, now), Kind::Access, None);
+        let empty = BucketCounts::new(TimeBucket::of_end(Timestamp::MAX, now), Kind::Access, None);
         for sample in [None, Some(TokenId::from_bytes([7; 16]))] {
-            let tally = Tally { stored: 9, revoked: 2, exhausted: 1, sample, ..empty };
+            let tally = BucketCounts { stored: 9, revoked: 2, exhausted: 1, sample, ..empty };
             let row = write_tally(&tally);
             let mut read = empty;
             assert_eq!(read_tally(&row, &mut read), Ok(()));

@@ -1,6 +1,6 @@
 //! Counts on disk: they stay, they go with their time, and a file without them opens.
 
-use keyfob::store::{Advance, Counted, EpochScope, NewRecord, Tally};
+use keyfob::store::{Advance, BucketCounts, CountedAs, EpochScope, NewRecord};
 use keyfob::{Kind, Store, Subject, Ttl};
 use keyfob_redb::RedbStore;
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
@@ -13,11 +13,11 @@ const COUNTS: Bytes = TableDefinition::new("counts");
 
 fn counted(stage: &Stage, store: &RedbStore, subject: &str, life: Ttl) -> NewRecord {
     let ends_at = stage.now() + life;
-    let counted = Some(Counted { kind: Kind::Session, starts_at: None, ends_at });
+    let counted = Some(CountedAs { kind: Kind::Session, starts_at: None, ends_at });
     NewRecord { counted, keep_until: ends_at, ..stage.record(store, subject) }
 }
 
-async fn tallies(store: &RedbStore) -> Vec<Tally> {
+async fn tallies(store: &RedbStore) -> Vec<BucketCounts> {
     let mut tallies = store.tallies().await.unwrap();
     tallies.sort_by_key(|tally| tally.span.to());
     tallies

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use keyfob::store::{Insert, Inserted, NewRecord, Operation, OperationId, Spend, Spent};
+use keyfob::store::{Consume, Consumed, Insert, Inserted, NewRecord, Operation, OperationId};
 use keyfob::{Clock, Store, SystemClock, Timestamp, TokenId};
 use keyfob_redb::RedbStore;
 
@@ -106,8 +106,8 @@ async fn write(store: Arc<RedbStore>, mut journal: File, task: usize) {
             }
             2 => {
                 note(&mut journal, &format!("try {task} spend {id}"));
-                let spent = store.spend(stage::operation(&SystemClock), Spend { id }).await;
-                assert_eq!(spent.unwrap(), Spent::Left(8));
+                let spent = store.consume(stage::operation(&SystemClock), Consume { id }).await;
+                assert_eq!(spent.unwrap(), Consumed::Left(8));
                 note(&mut journal, &format!("done {task} spend {id}"));
             }
             4 => {

@@ -1,7 +1,7 @@
 //! What a store held when it was let go of, it holds when it is opened again.
 
 use keyfob::store::*;
-use keyfob::{KeyNumber, LaneCount, Store, Subject, Ttl};
+use keyfob::{KeyVersion, LaneCount, Store, Subject, Ttl};
 
 use crate::stage::{self, Stage};
 
@@ -21,14 +21,14 @@ async fn everything_is_there_again() {
     let field = covered.epochs.subject.unwrap();
     let advance = stage::advance(&stage.clock, covered.id.lane(), field);
     store.advance(stage.operation(), advance).await.unwrap();
-    store.spend(stage.operation(), Spend { id: counted.id }).await.unwrap();
+    store.consume(stage.operation(), Consume { id: counted.id }).await.unwrap();
     store.touch(&[LastUse::new(id, stage.now())]).await.unwrap();
     store.observe(id.lane(), vec![b"refused".to_vec()]).await.unwrap();
     let replace = Replace {
         id,
         read: RecordVersion(1),
         body: b"new".to_vec(),
-        key: KeyNumber::BARE,
+        key: KeyVersion::BARE,
         added_terms: vec![stage::tag(&store, "added")],
         minted: vec![],
         ends_at: None,
@@ -87,13 +87,13 @@ async fn an_operation_gets_its_answer_again_after_a_reopen_and_has_its_effect_on
     let record = NewRecord { uses_left: Some(5), ..stage.record(&store, "user") };
     let (id, lane) = (record.id, record.id.lane());
     let field = record.epochs.subject.unwrap();
-    let [insert, spend, advance, revoke] = std::array::from_fn(|_| stage.operation());
+    let [insert, consume, advance, revoke] = std::array::from_fn(|_| stage.operation());
     let new = Insert { records: vec![record], events: vec![b"issued".to_vec()] };
     let revocation = Revoke { cascade: Some(field), ..stage.revocation(id) };
     let advancing = stage::advance(&stage.clock, lane, field);
     let answers = async |store: &keyfob_redb::RedbStore| {
         let inserted = store.insert(insert, new.clone()).await;
-        let spent = store.spend(spend, Spend { id }).await;
+        let spent = store.consume(consume, Consume { id }).await;
         let advanced = store.advance(advance, advancing.clone()).await;
         let revoked = store.revoke(revoke, revocation.clone()).await;
         format!("{inserted:?} {spent:?} {advanced:?} {revoked:?}")

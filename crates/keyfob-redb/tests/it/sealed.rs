@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keyfob::seal::KeyRing;
 use keyfob::store::{Insert, NewRecord, Store, StoreError};
-use keyfob::{KeyNumber, OsRandom, Timestamp, TokenManager};
+use keyfob::{KeyVersion, OsRandom, Timestamp, TokenManager};
 use keyfob_testkit::traces::{self, TRACES};
 
 use crate::stage::Stage;
@@ -32,17 +32,17 @@ async fn nothing_lies_in_clear_in_the_file() {
 async fn a_floor_and_the_key_of_a_record_outlive_the_process() {
     let stage = Stage::new();
     let store = stage.store();
-    let record = NewRecord { key: KeyNumber::new(7), ..stage.record(&store, "user") };
+    let record = NewRecord { key: KeyVersion::new(7), ..stage.record(&store, "user") };
     let id = record.id;
     stage.insert(&store, vec![record]).await;
-    store.raise_key_floor(KeyNumber::new(7)).await.unwrap();
+    store.raise_min_key_version(KeyVersion::new(7)).await.unwrap();
     drop(store);
     let store = stage.store();
-    assert_eq!(store.key_floor().await.unwrap(), KeyNumber::new(7));
-    assert_eq!(store.load(id).await.unwrap().unwrap().key, KeyNumber::new(7));
-    let record = NewRecord { key: KeyNumber::new(6), ..stage.record(&store, "user") };
+    assert_eq!(store.min_key_version().await.unwrap(), KeyVersion::new(7));
+    assert_eq!(store.load(id).await.unwrap().unwrap().key, KeyVersion::new(7));
+    let record = NewRecord { key: KeyVersion::new(6), ..stage.record(&store, "user") };
     let insert = Insert { records: vec![record], events: Vec::new() };
     let refused = store.insert(stage.operation(), insert).await;
     assert!(matches!(refused, Err(StoreError::KeyRetired { .. })), "{refused:?}");
-    assert!(store.check().await.unwrap().is_sound(), "the file holds together");
+    assert!(store.check().await.unwrap().check_config(), "the file holds together");
 }

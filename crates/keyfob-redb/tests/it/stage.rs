@@ -9,7 +9,7 @@ use keyfob::store::{
     Query, Revoke, StampRule,
 };
 use keyfob::{
-    EpochField, KeyNumber, Lane, ManualClock, OsRandom, Store, Subject, Tag, Term, Timestamp,
+    EpochField, KeyVersion, Lane, ManualClock, OsRandom, Store, Subject, Tag, Term, Timestamp,
     TokenId, Ttl,
 };
 use keyfob_redb::{Options, RedbStore};
@@ -74,7 +74,7 @@ pub(crate) fn record(store: &RedbStore, clock: &dyn keyfob::Clock, subject: &str
     NewRecord {
         id: TokenId::draw(clock.now(), lane, &OsRandom).unwrap(),
         body: format!("the body of {subject}").into_bytes(),
-        key: KeyNumber::BARE,
+        key: KeyVersion::BARE,
         keep_until: clock.now() + Ttl::from_hours(1),
         uses_left: None,
         epochs,
@@ -111,5 +111,5 @@ pub(crate) async fn events(store: &RedbStore) -> Vec<Vec<u8>> {
 /// Fails unless every record has its rows and every row its record.
 pub(crate) async fn assert_sound(store: &RedbStore) {
     let found = store.check().await.unwrap();
-    assert!(found.is_sound(), "{found:#?}");
+    assert!(found.check_config(), "{found:#?}");
 }

@@ -10,11 +10,11 @@
 use std::time::Duration;
 
 use keyfob::Lane;
-use keyfob::store::Moment;
+use keyfob::store::MonotonicInstant;
 use redis::{Pipeline, Value};
 
 use crate::keys::Keys;
-use crate::net::{Link, Trouble};
+use crate::net::{CallError, Link};
 
 /// For how long a mark is set. One that ends costs each node what it knows of the lane.
 const MARKED: Duration = Duration::from_secs(90 * 86_400);
@@ -23,11 +23,11 @@ const MARKED: Duration = Duration::from_secs(90 * 86_400);
 #[derive(Debug)]
 pub(super) struct Beat {
     /// When it was sent, and not when it was answered.
-    pub(super) sent: Moment,
+    pub(super) sent: MonotonicInstant,
     /// The lanes that the server took it for.
     pub(super) lanes: Vec<Lane>,
     /// What it said of the first that it did not take.
-    pub(super) refused: Option<Trouble>,
+    pub(super) refused: Option<CallError>,
 }
 
 /// Sends a beat for these lanes and waits for the answers.
@@ -37,7 +37,7 @@ pub(super) async fn beat(
     lanes: &[Lane],
     each: bool,
     limit: Duration,
-) -> Result<Beat, Trouble> {
+) -> Result<Beat, CallError> {
     let mut pipeline = Pipeline::new();
     // Where lanes cannot move apart, one answers for all.
     let asked = if each { lanes } else { lanes.get(..1).unwrap_or_default() };
@@ -51,7 +51,7 @@ pub(super) async fn beat(
             pipeline.cmd("DEL").arg(mark.as_slice());
         }
     }
-    let sent = Moment::now();
+    let sent = MonotonicInstant::now();
     let answers = link.send_all(&pipeline, limit).await?;
     let mut beat = Beat { sent, lanes: Vec::new(), refused: None };
     let mut unmarked = Vec::new();
@@ -81,7 +81,7 @@ pub(super) async fn set_marks(
     keys: &Keys,
     lanes: &[Lane],
     limit: Duration,
-) -> Result<(), Trouble> {
+) -> Result<(), CallError> {
     if lanes.is_empty() {
         return Ok(());
     }

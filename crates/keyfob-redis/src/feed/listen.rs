@@ -14,7 +14,7 @@ use super::sources::Sources;
 use super::{Feed, interval, signal};
 use crate::config::Address;
 use crate::keys::Keys;
-use crate::net::{Link, Net, Trouble};
+use crate::net::{CallError, Link, Net};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
@@ -82,7 +82,7 @@ impl Listener {
             let limit = self.response_timeout.max(bound * 4);
             if self.lanes_move && marked != lanes {
                 // A beat that finds no mark sets it too, but it is the one after that which counts.
-                set_marks(&link, &self.keys, &lanes, limit).await.map_err(Trouble::into_error)?;
+                set_marks(&link, &self.keys, &lanes, limit).await.map_err(CallError::into_error)?;
                 marked.clone_from(&lanes);
             }
             let now = match beat(&link, &self.keys, &lanes, self.lanes_move, limit).await {
@@ -116,7 +116,7 @@ impl Listener {
         };
         let link = self.net.listen(&self.address, pushed).await?;
         let tracked = link.send(&self.tracking(), self.response_timeout).await;
-        tracked.map_err(Trouble::into_error)?;
+        tracked.map_err(CallError::into_error)?;
         Ok(link)
     }
 
@@ -127,11 +127,11 @@ impl Listener {
     }
 
     /// Has the way looked for again where a beat was refused.
-    fn heed(&self, refused: Option<&Trouble>) {
+    fn heed(&self, refused: Option<&CallError>) {
         match refused {
-            Some(Trouble::Moved(to)) => self.net.redirected(Some(to.clone())),
+            Some(CallError::Moved(to)) => self.net.redirected(Some(to.clone())),
             // A lane that is being moved is still there for everybody else.
-            None | Some(Trouble::Ask(_)) => {}
+            None | Some(CallError::Ask(_)) => {}
             Some(_) => self.net.redirected(None),
         }
     }

@@ -26,7 +26,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use keyfob::Lane;
-use keyfob::store::{Change, Watcher, Watchers};
+use keyfob::store::{Invalidation, InvalidationListener, InvalidationListeners};
 use tokio::sync::Notify;
 
 use crate::config::Address;
@@ -42,7 +42,7 @@ const LONGEST: Duration = Duration::from_millis(400);
 /// Whoever watches, and whom they hear.
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
-    watchers: Watchers,
+    watchers: InvalidationListeners,
     /// Which server speaks for each lane.
     heard: RwLock<Vec<Option<Address>>>,
     begun: Notify,
@@ -50,27 +50,27 @@ pub(crate) struct Feed {
 
 /// Tells the watchers of changes when it goes, which is before the verb that makes them returns,
 /// with whatever outcome, and also when its caller gives up.
-pub(crate) struct Telling<'a, I: Iterator<Item = (Lane, Change)>> {
+pub(crate) struct Telling<'a, I: Iterator<Item = (Lane, Invalidation)>> {
     feed: &'a Feed,
     changes: Option<I>,
 }
 
 impl Feed {
-    pub(crate) fn watch(&self, watcher: &Arc<Watcher>) {
+    pub(crate) fn watch(&self, watcher: &Arc<InvalidationListener>) {
         self.watchers.add(watcher);
         self.begun.notify_one();
     }
 
     pub(crate) fn telling<I>(&self, changes: I) -> Telling<'_, I>
     where
-        I: Iterator<Item = (Lane, Change)>,
+        I: Iterator<Item = (Lane, Invalidation)>,
     {
         Telling { feed: self, changes: Some(changes) }
     }
 
     /// Tells of a record that was loaded from a server which the feed does not hear, so that
     /// nothing is kept of it.
-    pub(crate) fn loaded_from(&self, lane: Lane, change: Change, server: &Address) {
+    pub(crate) fn loaded_from(&self, lane: Lane, change: Invalidation, server: &Address) {
         let heard = self.heard.read().unwrap_or_else(PoisonError::into_inner);
         let speaker = heard.get(usize::from(lane.number())).and_then(Option::as_ref);
         if speaker.is_some_and(|speaker| speaker != server) {
@@ -97,7 +97,7 @@ impl Feed {
     }
 }
 
-impl<I: Iterator<Item = (Lane, Change)>> Drop for Telling<'_, I> {
+impl<I: Iterator<Item = (Lane, Invalidation)>> Drop for Telling<'_, I> {
     fn drop(&mut self) {
         if let Some(changes) = self.changes.take() {
             self.feed.watchers.tell(changes);

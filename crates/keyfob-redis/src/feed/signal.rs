@@ -3,7 +3,7 @@
 //! After the lane's prefix come the ten bytes of a record, the eight of an epoch field, both, or a
 //! `*` for the epoch of everything. Whatever cannot be read empties: it may have been any of them.
 
-use keyfob::store::{Change, Revoke};
+use keyfob::store::{Invalidation, Revoke};
 use keyfob::{EpochField, Lane, LaneCount};
 use redis::{PushInfo, PushKind, Value};
 
@@ -16,7 +16,7 @@ pub(crate) fn of_revocation(revoke: &Revoke) -> Vec<u8> {
 }
 
 /// The changes that a push tells of.
-pub(super) fn changes(push: &PushInfo, keys: &Keys, lanes: LaneCount) -> Vec<(Lane, Change)> {
+pub(super) fn changes(push: &PushInfo, keys: &Keys, lanes: LaneCount) -> Vec<(Lane, Invalidation)> {
     if push.kind != PushKind::Invalidate {
         return Vec::new();
     }
@@ -27,7 +27,7 @@ pub(super) fn changes(push: &PushInfo, keys: &Keys, lanes: LaneCount) -> Vec<(La
     }
 }
 
-fn named(name: &Value, keys: &Keys, lanes: LaneCount) -> Vec<(Lane, Change)> {
+fn named(name: &Value, keys: &Keys, lanes: LaneCount) -> Vec<(Lane, Invalidation)> {
     let read = || {
         let Value::BulkString(name) = name else { return None };
         let rest = name.strip_prefix(keys.signals().as_slice())?;
@@ -40,28 +40,28 @@ fn named(name: &Value, keys: &Keys, lanes: LaneCount) -> Vec<(Lane, Change)> {
     }
 }
 
-fn told(change: &[u8]) -> Vec<Change> {
-    let record = |bytes: &[u8]| bytes.try_into().ok().map(Change::Record);
+fn told(change: &[u8]) -> Vec<Invalidation> {
+    let record = |bytes: &[u8]| bytes.try_into().ok().map(Invalidation::Record);
     let field = |bytes: &[u8]| {
-        bytes.try_into().ok().map(|bytes| Change::Field(EpochField::from_bytes(bytes)))
+        bytes.try_into().ok().map(|bytes| Invalidation::Field(EpochField::from_bytes(bytes)))
     };
     let both = |bytes: &[u8]| {
         let (first, rest) = bytes.split_at_checked(keyfob::TokenId::LOCAL_BYTES)?;
         Some(vec![record(first)?, field(rest)?])
     };
     let one = record(change).or_else(|| field(change)).map(|change| vec![change]);
-    one.or_else(|| both(change)).unwrap_or_else(|| vec![Change::All])
+    one.or_else(|| both(change)).unwrap_or_else(|| vec![Invalidation::All])
 }
 
-fn all(lanes: LaneCount) -> Vec<(Lane, Change)> {
-    lanes.lanes().map(|lane| (lane, Change::All)).collect()
+fn all(lanes: LaneCount) -> Vec<(Lane, Invalidation)> {
+    lanes.lanes().map(|lane| (lane, Invalidation::All)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(names: Value) -> Vec<(Lane, Change)> {
+    fn read(names: Value) -> Vec<(Lane, Invalidation)> {
         let lanes = LaneCount::new(4).unwrap();
         let push = PushInfo { kind: PushKind::Invalidate, data: vec![names] };
         changes(&push, &Keys::new("shop", lanes), lanes)
@@ -81,13 +81,13 @@ mod tests {
             signal(0, &[&record[..], &field].concat()),
             signal(1, b"*"),
         ];
-        let of_field = Change::Field(EpochField::from_bytes(field));
+        let of_field = Invalidation::Field(EpochField::from_bytes(field));
         let expected = [
-            (2, Change::Record(record)),
+            (2, Invalidation::Record(record)),
             (3, of_field),
-            (0, Change::Record(record)),
+            (0, Invalidation::Record(record)),
             (0, of_field),
-            (1, Change::All),
+            (1, Invalidation::All),
         ];
         let expected = expected.map(|(lane, change)| (Lane::new(lane), change));
         assert_eq!(read(Value::Array(names)), expected);
@@ -102,7 +102,7 @@ mod tests {
         }
         for change in [&b""[..], b"short", &[0; 17], &[0; 19]] {
             let told = read(Value::Array(vec![signal(1, change)]));
-            assert_eq!(told, [(Lane::new(1), Change::All)], "{change:?}");
+            assert_eq!(told, [(Lane::new(1), Invalidation::All)], "{change:?}");
         }
         assert_eq!(read(Value::Array(vec![])), []);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use keyfob::Lane;
-use keyfob::store::{Moment, Source, Watcher};
+use keyfob::store::{InvalidationListener, InvalidationSource, MonotonicInstant};
 
 /// The sources of one listener. They end with it, and the trust in its lanes with them.
 #[derive(Debug, Default)]
@@ -16,14 +16,14 @@ pub(super) struct Sources {
 #[derive(Debug)]
 struct Spoken {
     /// To be known again by.
-    watcher: std::sync::Weak<Watcher>,
+    watcher: std::sync::Weak<InvalidationListener>,
     lanes: BTreeSet<Lane>,
-    sources: Vec<Source>,
+    sources: Vec<InvalidationSource>,
 }
 
 impl Sources {
     /// Speaks for these lanes from now on, and for no others. A lane that is new is emptied.
-    pub(super) fn speak(&mut self, watching: &[Arc<Watcher>], lanes: &[Lane]) {
+    pub(super) fn speak(&mut self, watching: &[Arc<InvalidationListener>], lanes: &[Lane]) {
         self.each.retain(|spoken| spoken.watcher.strong_count() > 0);
         for watcher in watching {
             let known = |spoken: &&mut Spoken| spoken.watcher.as_ptr() == Arc::as_ptr(watcher);
@@ -43,7 +43,7 @@ impl Sources {
     }
 
     /// Confirms some lanes to all.
-    pub(super) fn confirm(&self, sent: Moment, lanes: &[Lane]) {
+    pub(super) fn confirm(&self, sent: MonotonicInstant, lanes: &[Lane]) {
         for spoken in &self.each {
             for source in &spoken.sources {
                 let own = source.lanes();
@@ -56,7 +56,7 @@ impl Sources {
 }
 
 impl Spoken {
-    fn speak(&mut self, watcher: &Arc<Watcher>, lanes: &[Lane]) {
+    fn speak(&mut self, watcher: &Arc<InvalidationListener>, lanes: &[Lane]) {
         self.lanes.retain(|lane| lanes.contains(lane));
         self.sources.retain(|source| source.lanes().iter().any(|lane| self.lanes.contains(lane)));
         let new: Vec<_> = lanes.iter().filter(|lane| !self.lanes.contains(lane)).copied().collect();
@@ -75,19 +75,19 @@ mod tests {
 
     #[test]
     fn a_lane_that_comes_back_is_emptied_and_the_others_are_not() {
-        let watcher = Watcher::new(LaneCount::new(2).unwrap(), Ttl::from_secs(60));
+        let watcher = InvalidationListener::new(LaneCount::new(2).unwrap(), Ttl::from_secs(60));
         let (one, two) = (Lane::new(0), Lane::new(1));
         let mut sources = Sources::default();
         let watching = [Arc::clone(&watcher)];
         let current = |ticket, lane| watcher.is_current(lane, ticket, []);
         sources.speak(&watching, &[one, two]);
-        sources.confirm(Moment::now(), &[one]);
+        sources.confirm(MonotonicInstant::now(), &[one]);
         assert!(watcher.trusts(one) && !watcher.trusts(two), "only what was confirmed");
-        sources.confirm(Moment::now(), &[one, two]);
+        sources.confirm(MonotonicInstant::now(), &[one, two]);
         let before = watcher.ticket();
         sources.speak(&watching, &[one]);
         sources.speak(&watching, &[one, two]);
-        sources.confirm(Moment::now(), &[one, two]);
+        sources.confirm(MonotonicInstant::now(), &[one, two]);
         assert!(current(before, one) && !current(before, two));
         assert!(current(watcher.ticket(), two));
         drop(sources);

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use keyfob::Timestamp;
-use keyfob::store::Moment;
+use keyfob::store::MonotonicInstant;
 use redis::{Cmd, Pipeline, Value};
 
 use super::link::Link;
-use super::trouble::Trouble;
+use super::trouble::CallError;
 use crate::script::Script;
 
 /// A call of a script.
@@ -70,8 +70,8 @@ impl<'a> Call<'a> {
     }
 
     /// When it was sent the last time.
-    pub(crate) fn sent(&self) -> Moment {
-        Moment::from_nanos(self.sent.load(Ordering::Relaxed))
+    pub(crate) fn sent(&self) -> MonotonicInstant {
+        MonotonicInstant::from_nanos(self.sent.load(Ordering::Relaxed))
     }
 
     fn command(&self, link: &Link) -> Cmd {
@@ -97,9 +97,9 @@ impl<'a> Call<'a> {
         link: &Link,
         asking: bool,
         timeout: Duration,
-    ) -> Result<Value, Trouble> {
+    ) -> Result<Value, CallError> {
         match self.send_once(link, asking, timeout).await {
-            Err(Trouble::Refused(detail)) if detail.starts_with("NOSCRIPT") => {
+            Err(CallError::Refused(detail)) if detail.starts_with("NOSCRIPT") => {
                 link.load(self.script, timeout).await?;
                 self.send_once(link, asking, timeout).await
             }
@@ -112,9 +112,9 @@ impl<'a> Call<'a> {
         link: &Link,
         asking: bool,
         timeout: Duration,
-    ) -> Result<Value, Trouble> {
+    ) -> Result<Value, CallError> {
         let command = self.command(link);
-        self.sent.store(Moment::now().as_nanos(), Ordering::Relaxed);
+        self.sent.store(MonotonicInstant::now().as_nanos(), Ordering::Relaxed);
         if !asking && self.wait == 0 {
             return link.send(&command, timeout).await;
         }
@@ -135,10 +135,10 @@ impl<'a> Call<'a> {
         let answer = Link::checked(next())?;
         if self.wait > 0 {
             let waited = Link::checked(next()).and_then(|_| Link::checked(next()));
-            match waited.map_err(Trouble::after_the_call)? {
+            match waited.map_err(CallError::after_the_call)? {
                 Value::Int(reached) if reached >= i64::from(self.wait) => {}
                 // The caller must not take it for as safe as was asked for.
-                _ => return Err(Trouble::Unsafe("too few replicas have it yet".to_owned())),
+                _ => return Err(CallError::Unsafe("too few replicas have it yet".to_owned())),
             }
         }
         Ok(answer)

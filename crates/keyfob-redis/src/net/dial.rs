@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 
 use super::link::{Link, Told};
 use super::reply::Reply;
-use super::trouble::Trouble;
+use super::trouble::CallError;
 use crate::config::{Address, Login, RedisConfig, Tls, Topology, misconfigured};
 use crate::script::Scripts;
 
@@ -81,7 +81,7 @@ impl Dialer {
         &self,
         address: &Address,
         purpose: LinkPurpose,
-    ) -> Result<Link, Trouble> {
+    ) -> Result<Link, CallError> {
         let link = self.dial(address, &self.login, self.database, purpose, None).await?;
         self.check_role(&link, address).await?;
         link.measure_clock(self).await.map_err(not_sent)?;
@@ -104,7 +104,7 @@ impl Dialer {
         &self,
         address: &Address,
         pushed: impl AsyncPushSender,
-    ) -> Result<Link, Trouble> {
+    ) -> Result<Link, CallError> {
         let pushed: Pushed = Arc::new(pushed);
         let link =
             self.dial(address, &self.login, self.database, LinkPurpose::Feed, Some(pushed)).await?;
@@ -112,19 +112,19 @@ impl Dialer {
         Ok(link)
     }
 
-    async fn check_role(&self, link: &Link, address: &Address) -> Result<(), Trouble> {
+    async fn check_role(&self, link: &Link, address: &Address) -> Result<(), CallError> {
         if self.ask_role {
             let role = link.send(&redis::cmd("ROLE"), self.response_timeout).await?;
             let role = Reply(role).array().ok().and_then(|parts| parts.into_iter().next());
             if role.and_then(|role| role.text().ok()).as_deref() != Some("master") {
-                return Err(Trouble::Refused(format!("{address} is not a primary any more")));
+                return Err(CallError::Refused(format!("{address} is not a primary any more")));
             }
         }
         Ok(())
     }
 
     /// A server that is too old does not understand the scripts; what it says of them helps nobody.
-    async fn check_version(&self, link: &Link, address: &Address) -> Result<(), Trouble> {
+    async fn check_version(&self, link: &Link, address: &Address) -> Result<(), CallError> {
         let mut info = redis::cmd("INFO");
         info.arg("server");
         let Ok(Some(Value::BulkString(info))) = link.ask(&info, self.response_timeout).await else {
@@ -133,7 +133,7 @@ impl Dialer {
         let info = String::from_utf8_lossy(&info);
         let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
         match version.and_then(too_old) {
-            Some(advice) => Err(Trouble::Final(misconfigured(format!("{address} {advice}")))),
+            Some(advice) => Err(CallError::Final(misconfigured(format!("{address} {advice}")))),
             None => Ok(()),
         }
     }
@@ -141,7 +141,7 @@ impl Dialer {
     /// Loads the scripts if the server has not got them: they are many times what a connection
     /// that comes back to the same server sends otherwise. Having one, it has all; if it has not
     /// after all, a call finds out.
-    async fn load_scripts(&self, link: &Link) -> Result<(), Trouble> {
+    async fn load_scripts(&self, link: &Link) -> Result<(), CallError> {
         let mut exists = redis::cmd("SCRIPT");
         exists.arg("EXISTS").arg(&self.scripts.load.digest);
         let found = Reply(link.send(&exists, self.response_timeout).await?).array();
@@ -159,12 +159,12 @@ impl Dialer {
         Ok(())
     }
 
-    pub(super) async fn sentinel(&self, address: &Address) -> Result<Link, Trouble> {
+    pub(super) async fn sentinel(&self, address: &Address) -> Result<Link, CallError> {
         self.dial(address, &self.sentinel_login, 0, LinkPurpose::Topology, None).await
     }
 
     /// A connection for finding out about a cluster.
-    pub(super) async fn seed(&self, address: &Address) -> Result<Link, Trouble> {
+    pub(super) async fn seed(&self, address: &Address) -> Result<Link, CallError> {
         self.dial(address, &self.login, 0, LinkPurpose::Topology, None).await
     }
 
@@ -175,11 +175,11 @@ impl Dialer {
         database: u32,
         purpose: LinkPurpose,
         pushed: Option<Pushed>,
-    ) -> Result<Link, Trouble> {
+    ) -> Result<Link, CallError> {
         let connected = self.connect(address, login, database, purpose, pushed);
         let outcome = match timeout(self.connect_timeout, connected).await {
             Ok(outcome) => outcome.map_err(not_sent),
-            Err(_) => Err(Trouble::Refused(format!(
+            Err(_) => Err(CallError::Refused(format!(
                 "no connection to {address} within {:?}",
                 self.connect_timeout
             ))),
@@ -198,9 +198,9 @@ impl Dialer {
         database: u32,
         purpose: LinkPurpose,
         pushed: Option<Pushed>,
-    ) -> Result<Link, Trouble> {
+    ) -> Result<Link, CallError> {
         let refused = |error: std::io::Error| {
-            Trouble::Refused(format!("{address} cannot be reached: {error}"))
+            CallError::Refused(format!("{address} cannot be reached: {error}"))
         };
         let stream =
             TcpStream::connect((address.host.as_str(), address.port)).await.map_err(refused)?;
@@ -224,7 +224,7 @@ impl Dialer {
         let told = Told { metrics: self.metrics.clone(), purpose };
         let Some(tls) = &self.tls else { return open(&info, stream, pushed, told).await };
         let name = ServerName::try_from(address.host.clone()).map_err(|_| {
-            Trouble::Final(misconfigured(format!("{address} is no name that TLS can verify")))
+            CallError::Final(misconfigured(format!("{address} is no name that TLS can verify")))
         })?;
         let stream = tls.connect(name, stream).await.map_err(refused)?;
         open(&info, stream, pushed, told).await
@@ -237,7 +237,7 @@ async fn open<S>(
     stream: S,
     pushed: Option<Pushed>,
     told: Told,
-) -> Result<Link, Trouble>
+) -> Result<Link, CallError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -249,7 +249,7 @@ where
     }
     let (connection, driver) = MultiplexedConnection::new_with_config(info, stream, config)
         .await
-        .map_err(|error| Trouble::of(&error))?;
+        .map_err(|error| CallError::of(&error))?;
     Ok(Link::new(connection, driver, told))
 }
 
@@ -261,9 +261,9 @@ pub(crate) fn too_old(version: &str) -> Option<String> {
 }
 
 /// While a connection is being made, nothing of a caller's is under way.
-pub(super) fn not_sent(trouble: Trouble) -> Trouble {
+pub(super) fn not_sent(trouble: CallError) -> CallError {
     match trouble {
-        Trouble::Lost(detail) => Trouble::Refused(detail),
+        CallError::Lost(detail) => CallError::Refused(detail),
         other => other,
     }
 }

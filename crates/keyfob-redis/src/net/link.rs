@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use keyfob::metrics::LinkPurpose;
-use keyfob::store::{Moment, StoreError};
+use keyfob::store::{MonotonicInstant, StoreError};
 use keyfob::{Metrics, Timestamp};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::dial::Dialer;
 use super::reply::Reply;
-use super::trouble::Trouble;
+use super::trouble::CallError;
 use super::turn::Turn;
 use crate::script::Script;
 
@@ -81,7 +81,7 @@ impl Node {
         &self.address
     }
 
-    pub(super) async fn link(&self, dialer: &Dialer) -> Result<Arc<Link>, Trouble> {
+    pub(super) async fn link(&self, dialer: &Dialer) -> Result<Arc<Link>, CallError> {
         if let Some(link) = self.present() {
             return Ok(link);
         }
@@ -131,9 +131,9 @@ impl Link {
         Self { connection, driver, ahead, apart, run: OnceLock::new(), told }
     }
 
-    fn late<T>(&self, limit: Duration) -> Result<T, Trouble> {
+    fn late<T>(&self, limit: Duration) -> Result<T, CallError> {
         self.told.metrics.timed_out();
-        Err(Trouble::Lost(format!("no answer within {limit:?}")))
+        Err(CallError::Lost(format!("no answer within {limit:?}")))
     }
 
     /// Which run of which server it leads to, for comparison.
@@ -142,12 +142,12 @@ impl Link {
     }
 
     /// Finds that out. Where the server does not tell, each connection is taken for another.
-    pub(super) async fn find_run(&self, limit: Duration) -> Result<(), Trouble> {
+    pub(super) async fn find_run(&self, limit: Duration) -> Result<(), CallError> {
         static UNTOLD: AtomicU64 = AtomicU64::new(0);
         let mut info = redis::cmd("INFO");
         info.arg("server");
         let told =
-            self.ask(&info, limit).await.map_err(|error| Trouble::Refused(error.to_string()))?;
+            self.ask(&info, limit).await.map_err(|error| CallError::Refused(error.to_string()))?;
         let told = told.and_then(|told| Reply(told).text().ok()).unwrap_or_default();
         let run = told.lines().find_map(|line| line.strip_prefix("run_id:")).map(str::to_owned);
         self.run.get_or_init(|| {
@@ -173,7 +173,7 @@ impl Link {
 
     /// Reads the server's clock; of our own the middle of the time that it took, which is told by
     /// the clock that nobody sets.
-    pub(super) async fn measure_clock(&self, dialer: &Dialer) -> Result<(), Trouble> {
+    pub(super) async fn measure_clock(&self, dialer: &Dialer) -> Result<(), CallError> {
         let sent = steady_millis();
         let time = self.send(&redis::cmd("TIME"), dialer.response_timeout()).await?;
         let (steady, now) = (steady_millis(), dialer.now().as_millis() as i64);
@@ -183,14 +183,14 @@ impl Link {
             let secs = super::reply::next(&mut parts)?.number()?;
             Ok(secs * 1000 + super::reply::next(&mut parts)?.number()? / 1000)
         };
-        let server: u64 = read().map_err(Trouble::Final)?;
+        let server: u64 = read().map_err(CallError::Final)?;
         self.ahead.store(server as i64 - middle, Ordering::Relaxed);
         self.apart.store(now - steady, Ordering::Relaxed);
         Ok(())
     }
 
     /// Measures again if our clock was set since: what it said then tells nothing of the server's.
-    pub(super) async fn keep_clock(&self, dialer: &Dialer) -> Result<(), Trouble> {
+    pub(super) async fn keep_clock(&self, dialer: &Dialer) -> Result<(), CallError> {
         let apart = dialer.now().as_millis() as i64 - steady_millis();
         if apart.abs_diff(self.apart.load(Ordering::Relaxed)) > CLOCK_SET {
             tracing::warn!("this node's clock was set: the server's is read again");
@@ -199,18 +199,18 @@ impl Link {
         Ok(())
     }
 
-    pub(super) async fn load(&self, script: &Script, limit: Duration) -> Result<(), Trouble> {
+    pub(super) async fn load(&self, script: &Script, limit: Duration) -> Result<(), CallError> {
         let mut load = redis::cmd("SCRIPT");
         load.arg("LOAD").arg(&script.text);
         self.send(&load, limit).await.map(drop)
     }
 
     /// Sends one command and waits for its answer.
-    pub(crate) async fn send(&self, command: &Cmd, limit: Duration) -> Result<Value, Trouble> {
+    pub(crate) async fn send(&self, command: &Cmd, limit: Duration) -> Result<Value, CallError> {
         let mut connection = self.connection.clone();
         match timeout(limit, connection.send_packed_command(command)).await {
             Ok(Ok(value)) => Self::checked(value),
-            Ok(Err(error)) => Err(Trouble::of(&error)),
+            Ok(Err(error)) => Err(CallError::of(&error)),
             Err(_) => self.late(limit),
         }
     }
@@ -223,7 +223,7 @@ impl Link {
     ) -> Result<Option<Value>, StoreError> {
         match self.send(command, limit).await {
             Ok(value) => Ok(Some(value)),
-            Err(Trouble::Final(_)) => Ok(None),
+            Err(CallError::Final(_)) => Ok(None),
             Err(trouble) => Err(trouble.into_error()),
         }
     }
@@ -233,18 +233,18 @@ impl Link {
         &self,
         pipeline: &Pipeline,
         limit: Duration,
-    ) -> Result<Vec<Value>, Trouble> {
+    ) -> Result<Vec<Value>, CallError> {
         let mut connection = self.connection.clone();
         match timeout(limit, connection.send_packed_commands(pipeline, 0, pipeline.len())).await {
             Ok(Ok(values)) => Ok(values),
-            Ok(Err(error)) => Err(Trouble::of(&error)),
+            Ok(Err(error)) => Err(CallError::of(&error)),
             Err(_) => self.late(limit),
         }
     }
 
-    pub(crate) fn checked(value: Value) -> Result<Value, Trouble> {
+    pub(crate) fn checked(value: Value) -> Result<Value, CallError> {
         match value {
-            Value::ServerError(error) => Err(Trouble::of(&error.into())),
+            Value::ServerError(error) => Err(CallError::of(&error.into())),
             value => Ok(value),
         }
     }
@@ -258,5 +258,5 @@ impl Drop for Link {
 
 /// Milliseconds of a clock that nobody sets.
 fn steady_millis() -> i64 {
-    (Moment::now().as_nanos() / 1_000_000) as i64
+    (MonotonicInstant::now().as_nanos() / 1_000_000) as i64
 }

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyfob::store::{Moment, OperationId, StoreError};
+use keyfob::store::{MonotonicInstant, OperationId, StoreError};
 use keyfob::{Metrics, Timestamp};
 use redis::Value;
 use redis::aio::AsyncPushSender;
@@ -35,7 +35,7 @@ pub(crate) use link::Link;
 use link::{Node, Purpose};
 pub(crate) use reply::{Reply, next};
 use route::{Route, Router};
-pub(crate) use trouble::Trouble;
+pub(crate) use trouble::CallError;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
@@ -54,13 +54,13 @@ pub(crate) struct Net {
 
 /// A call that came to nothing.
 #[derive(Debug)]
-pub(crate) struct Unanswered {
+pub(crate) struct CallFailed {
     /// Whether a sending of it may have been done all the same.
     pub(crate) maybe_done: bool,
     pub(crate) error: StoreError,
 }
 
-impl Unanswered {
+impl CallFailed {
     /// The error for the caller of a write.
     pub(crate) fn of(self, operation: OperationId) -> StoreError {
         if self.maybe_done { StoreError::OutcomeUnknown { operation } } else { self.error }
@@ -81,7 +81,7 @@ impl Net {
     }
 
     /// Makes a call on the primary of a slot, again and again while that may help.
-    pub(crate) async fn run(&self, slot: u16, call: &Call<'_>) -> Result<Reply, Unanswered> {
+    pub(crate) async fn run(&self, slot: u16, call: &Call<'_>) -> Result<Reply, CallFailed> {
         self.run_somewhere(slot, call).await.map(|(reply, _)| reply)
     }
 
@@ -90,40 +90,40 @@ impl Net {
         &self,
         slot: u16,
         call: &Call<'_>,
-    ) -> Result<(Reply, Address), Unanswered> {
+    ) -> Result<(Reply, Address), CallFailed> {
         let begun = Instant::now();
         let (mut pause, mut maybe_done, mut asked) = (FIRST_PAUSE, false, None);
         loop {
             if self.closed.load(Ordering::Relaxed) {
                 let error = StoreError::unavailable("it was closed");
-                return Err(Unanswered { maybe_done, error });
+                return Err(CallFailed { maybe_done, error });
             }
             let patience = self.budget.saturating_sub(begun.elapsed());
             let detail = match self.attempt(slot, call, asked.take(), patience).await {
                 Ok((value, address)) => return Ok((Reply(value), address)),
-                Err(Trouble::Final(error)) => return Err(Unanswered { maybe_done, error }),
-                Err(Trouble::Refused(detail)) => detail,
-                Err(Trouble::Lost(detail) | Trouble::Unsafe(detail)) => {
+                Err(CallError::Final(error)) => return Err(CallFailed { maybe_done, error }),
+                Err(CallError::Refused(detail)) => detail,
+                Err(CallError::Lost(detail) | CallError::Unsafe(detail)) => {
                     maybe_done = true;
                     if !call.repeatable {
                         let error = StoreError::unavailable(detail);
-                        return Err(Unanswered { maybe_done, error });
+                        return Err(CallFailed { maybe_done, error });
                     }
                     detail
                 }
-                Err(Trouble::Moved(address)) => {
+                Err(CallError::Moved(address)) => {
                     let detail = format!("the slot moved to {address}");
                     self.router.forget(Some(address));
                     detail
                 }
-                Err(Trouble::Ask(address)) => {
+                Err(CallError::Ask(address)) => {
                     let detail = format!("the slot is moving to {address}");
                     asked = Some(address);
                     detail
                 }
             };
             if begun.elapsed() + pause >= self.budget {
-                return Err(Unanswered { maybe_done, error: StoreError::unavailable(detail) });
+                return Err(CallFailed { maybe_done, error: StoreError::unavailable(detail) });
             }
             tracing::debug!(slot, detail, "asking again");
             sleep(pause).await;
@@ -152,7 +152,7 @@ impl Net {
         call: &Call<'_>,
         asked: Option<Address>,
         patience: Duration,
-    ) -> Result<(Value, Address), Trouble> {
+    ) -> Result<(Value, Address), CallError> {
         let asking = asked.is_some();
         let purpose = if call.wait > 0 { Purpose::Wait } else { Purpose::Command };
         let found = timeout(patience, self.find(slot, purpose, asked)).await;
@@ -163,7 +163,7 @@ impl Net {
                 return Err(trouble);
             }
             Err(_) => {
-                return Err(Trouble::Refused("no server could be reached in time".to_owned()));
+                return Err(CallError::Refused("no server could be reached in time".to_owned()));
             }
         };
         let outcome = call.send(&link, asking, self.response_timeout).await;
@@ -187,9 +187,9 @@ impl Net {
         slot: u16,
         answered: &Address,
         patience: Duration,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), CallError> {
         let named = timeout(patience, self.route()).await;
-        let unsure = |detail: String| Trouble::Lost(format!("{answered} answered, but {detail}"));
+        let unsure = |detail: String| CallError::Lost(format!("{answered} answered, but {detail}"));
         match named {
             Ok(Ok(route)) if route.address(slot)? == *answered => Ok(()),
             Ok(Ok(_)) => Err(unsure("is not the primary any more".to_owned())),
@@ -204,7 +204,7 @@ impl Net {
         slot: u16,
         purpose: Purpose,
         asked: Option<Address>,
-    ) -> Result<(Arc<Node>, Arc<Link>), Trouble> {
+    ) -> Result<(Arc<Node>, Arc<Link>), CallError> {
         let address = match asked {
             Some(address) => address,
             None => self.route().await?.address(slot)?,
@@ -221,11 +221,11 @@ impl Net {
     /// What the clock of a slot's server says when ours says `at`.
     pub(crate) async fn time_of(&self, slot: u16, at: Timestamp) -> Result<Timestamp, StoreError> {
         let found = self.find(slot, Purpose::Command, None).await;
-        let (_, link) = found.map_err(Trouble::into_error)?;
+        let (_, link) = found.map_err(CallError::into_error)?;
         Ok(link.server_time(at))
     }
 
-    async fn route(&self) -> Result<Arc<Route>, Trouble> {
+    async fn route(&self) -> Result<Arc<Route>, CallError> {
         self.router.route(&self.dialer).await
     }
 
@@ -237,11 +237,11 @@ impl Net {
 
     /// Every primary, connected, for what concerns servers rather than data.
     pub(crate) async fn primaries(&self) -> Result<Vec<(Address, Arc<Link>)>, StoreError> {
-        let route = self.route().await.map_err(Trouble::into_error)?;
+        let route = self.route().await.map_err(CallError::into_error)?;
         let mut links = Vec::new();
         for address in route.addresses() {
             let node = self.node(address.clone(), Purpose::Command);
-            let link = node.link(&self.dialer).await.map_err(Trouble::into_error)?;
+            let link = node.link(&self.dialer).await.map_err(CallError::into_error)?;
             links.push((address.clone(), link));
         }
         Ok(links)
@@ -269,15 +269,15 @@ impl Net {
     }
 
     /// The last moment at which a server was certainly the primary; see [`Router::vouched`].
-    pub(crate) fn vouched(&self, address: &Address) -> Option<Moment> {
+    pub(crate) fn vouched(&self, address: &Address) -> Option<MonotonicInstant> {
         self.router.vouched(address)
     }
 
     /// Which primary each of these slots has.
     pub(crate) async fn owners(&self, slots: &[u16]) -> Result<Vec<Address>, StoreError> {
-        let route = self.route().await.map_err(Trouble::into_error)?;
+        let route = self.route().await.map_err(CallError::into_error)?;
         let owners = slots.iter().map(|slot| route.address(*slot));
-        owners.collect::<Result<_, _>>().map_err(Trouble::into_error)
+        owners.collect::<Result<_, _>>().map_err(CallError::into_error)
     }
 
     /// A connection of its own to a primary, on which what the server pushes is handed to `pushed`.
@@ -286,13 +286,13 @@ impl Net {
         address: &Address,
         pushed: impl AsyncPushSender,
     ) -> Result<Link, StoreError> {
-        self.dialer.listener(address, pushed).await.map_err(Trouble::into_error)
+        self.dialer.listener(address, pushed).await.map_err(CallError::into_error)
     }
 
     /// Which run of which server a primary is, for comparison.
     pub(crate) async fn run_of(&self, address: &Address) -> Result<String, StoreError> {
         let node = self.node(address.clone(), Purpose::Command);
-        let link = node.link(&self.dialer).await.map_err(Trouble::into_error)?;
+        let link = node.link(&self.dialer).await.map_err(CallError::into_error)?;
         Ok(link.run().to_owned())
     }
 

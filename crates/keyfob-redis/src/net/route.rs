@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyfob::store::{Moment, StoreError};
+use keyfob::store::{MonotonicInstant, StoreError};
 
 use super::dial::Dialer;
 use super::reply::{Reply, next};
 use super::sentinels::Sentinels;
-use super::trouble::Trouble;
+use super::trouble::CallError;
 use super::turn::Turn;
 use crate::config::{Address, Topology};
 
@@ -43,7 +43,7 @@ enum Servers {
 #[derive(Debug, Default)]
 struct Known {
     /// The route, and when it was asked for.
-    route: Option<(Arc<Route>, Moment)>,
+    route: Option<(Arc<Route>, MonotonicInstant)>,
     /// Who will know best: the nodes of the last route, and the target of a redirection.
     informed: Vec<Address>,
     /// The primaries of the last route.
@@ -91,9 +91,9 @@ impl Router {
 
     /// The last moment at which a server was certainly the primary, so far as others decide that;
     /// the present one where they do not. `None` if it is not the primary.
-    pub(super) fn vouched(&self, address: &Address) -> Option<Moment> {
+    pub(super) fn vouched(&self, address: &Address) -> Option<MonotonicInstant> {
         if !self.is_watched() {
-            return Some(Moment::now());
+            return Some(MonotonicInstant::now());
         }
         let known = self.known();
         let (route, asked) = known.route.as_ref()?;
@@ -111,7 +111,7 @@ impl Router {
         }
     }
 
-    pub(super) async fn route(&self, dialer: &Dialer) -> Result<Arc<Route>, Trouble> {
+    pub(super) async fn route(&self, dialer: &Dialer) -> Result<Arc<Route>, CallError> {
         if let Some(route) = self.believed() {
             return Ok(route);
         }
@@ -126,7 +126,7 @@ impl Router {
 
     /// Asks the sentinels again, if there are any, before they are believed no longer; the route
     /// that they give.
-    pub(super) async fn confirm(&self, dialer: &Dialer) -> Result<Option<Arc<Route>>, Trouble> {
+    pub(super) async fn confirm(&self, dialer: &Dialer) -> Result<Option<Arc<Route>>, CallError> {
         match self.servers {
             Servers::Watched(_) => self.find_out(dialer).await.map(Some),
             Servers::One(_) | Servers::Cluster(_) => Ok(None),
@@ -147,11 +147,12 @@ impl Router {
         let known = self.known();
         let (route, asked) = known.route.as_ref()?;
         let belief = Duration::from_nanos(self.belief.load(Ordering::Relaxed));
-        (!self.is_watched() || Moment::now() < asked.after(belief)).then(|| Arc::clone(route))
+        (!self.is_watched() || MonotonicInstant::now() < asked.after(belief))
+            .then(|| Arc::clone(route))
     }
 
-    async fn find_out(&self, dialer: &Dialer) -> Result<Arc<Route>, Trouble> {
-        let asked = Moment::now();
+    async fn find_out(&self, dialer: &Dialer) -> Result<Arc<Route>, CallError> {
+        let asked = MonotonicInstant::now();
         let route = Arc::new(self.ask(dialer).await?);
         let mut known = self.known();
         if let Route::Runs(_) = &*route {
@@ -170,7 +171,7 @@ impl Router {
         Ok(route)
     }
 
-    async fn ask(&self, dialer: &Dialer) -> Result<Route, Trouble> {
+    async fn ask(&self, dialer: &Dialer) -> Result<Route, CallError> {
         Ok(match &self.servers {
             Servers::One(address) => Route::One(address.clone()),
             Servers::Watched(sentinels) => Route::One(sentinels.primary(dialer).await?),
@@ -187,7 +188,7 @@ impl Router {
 }
 
 impl Route {
-    pub(super) fn address(&self, slot: u16) -> Result<Address, Trouble> {
+    pub(super) fn address(&self, slot: u16) -> Result<Address, CallError> {
         let owner = match self {
             Self::One(address) => Some(address),
             Self::Runs(runs) => runs
@@ -195,7 +196,7 @@ impl Route {
                 .find(|run| (run.first..=run.last).contains(&slot))
                 .map(|run| &run.address),
         };
-        let nobody = || Trouble::Refused(format!("no server of the cluster has slot {slot}"));
+        let nobody = || CallError::Refused(format!("no server of the cluster has slot {slot}"));
         owner.cloned().ok_or_else(nobody)
     }
 
@@ -222,7 +223,7 @@ fn nanos(duration: Duration) -> u64 {
 async fn ask_cluster<'a>(
     dialer: &Dialer,
     nodes: impl Iterator<Item = &'a Address>,
-) -> Result<Vec<Run>, Trouble> {
+) -> Result<Vec<Run>, CallError> {
     let mut command = redis::cmd("CLUSTER");
     command.arg("SLOTS");
     let mut last = "no node is listed".to_owned();
@@ -234,11 +235,11 @@ async fn ask_cluster<'a>(
         match answer.map(|answer| read_runs(Reply(answer), node)) {
             Ok(Ok(runs)) if !runs.is_empty() => return Ok(runs),
             Ok(_) => last = format!("{node} knows of no slots"),
-            Err(Trouble::Final(error)) => return Err(Trouble::Final(error)),
+            Err(CallError::Final(error)) => return Err(CallError::Final(error)),
             Err(trouble) => last = trouble.into_error().to_string(),
         }
     }
-    Err(Trouble::Refused(last))
+    Err(CallError::Refused(last))
 }
 
 /// The answer to CLUSTER SLOTS: first slot, last slot, primary, replicas.

@@ -10,7 +10,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use super::dial::Dialer;
 use super::link::Link;
 use super::reply::{Reply, next};
-use super::trouble::Trouble;
+use super::trouble::CallError;
 use crate::config::Address;
 
 #[derive(Debug)]
@@ -33,28 +33,28 @@ impl Sentinels {
     }
 
     /// The primary, as soon as most have named it.
-    pub(super) async fn primary(&self, dialer: &Dialer) -> Result<Address, Trouble> {
+    pub(super) async fn primary(&self, dialer: &Dialer) -> Result<Address, CallError> {
         let mut asked: FuturesUnordered<_> =
             self.each.iter().map(|sentinel| sentinel.ask(&self.name, dialer)).collect();
         let (mut votes, mut silent, mut misused) = (Vec::new(), String::new(), None);
         while let Some(answer) = asked.next().await {
             match answer {
                 Ok(vote) => votes.push(vote),
-                Err(Trouble::Final(error)) => misused = Some(error),
+                Err(CallError::Final(error)) => misused = Some(error),
                 Err(trouble) => silent = format!(": {}", trouble.into_error()),
             }
             match most(&votes, self.each.len()) {
                 Some(Some(address)) => return Ok(address.clone()),
                 Some(None) => {
                     let detail = format!("the sentinels know no primary '{}'", self.name);
-                    return Err(Trouble::Refused(detail));
+                    return Err(CallError::Refused(detail));
                 }
                 None => {}
             }
         }
         Err(match misused {
-            Some(error) => Trouble::Final(error),
-            None => Trouble::Refused(format!(
+            Some(error) => CallError::Final(error),
+            None => CallError::Refused(format!(
                 "of {} sentinels {} answer, and no primary is named by more than half of \
                  all{silent}",
                 self.each.len(),
@@ -70,7 +70,7 @@ impl Sentinels {
 
 impl Sentinel {
     /// The primary that it names; nothing if it knows none of that name.
-    async fn ask(&self, name: &str, dialer: &Dialer) -> Result<Option<Address>, Trouble> {
+    async fn ask(&self, name: &str, dialer: &Dialer) -> Result<Option<Address>, CallError> {
         let link = self.link.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let link = match link.filter(|link| link.is_open()) {
             Some(link) => link,
@@ -93,7 +93,7 @@ impl Sentinel {
             let port = next(&mut parts)?.number()?;
             Ok(Address::new(host, u16::try_from(port).unwrap_or_default()))
         };
-        read().map(Some).map_err(Trouble::Final)
+        read().map(Some).map_err(CallError::Final)
     }
 
     fn keep(&self, link: Option<Arc<Link>>) {

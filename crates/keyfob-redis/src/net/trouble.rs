@@ -6,7 +6,7 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 use crate::config::{Address, misconfigured};
 
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum CallError {
     /// It was not sent, or certainly not done. It may be tried again.
     Refused(String),
     /// It was sent, and no answer came. It may be sent again if it is the same when done twice.
@@ -21,7 +21,7 @@ pub(crate) enum Trouble {
     Final(StoreError),
 }
 
-impl Trouble {
+impl CallError {
     /// The trouble that an answer of the server, or its absence, means.
     pub(super) fn of(error: &RedisError) -> Self {
         let detail = describe(error);

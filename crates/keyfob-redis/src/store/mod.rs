@@ -20,11 +20,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use keyfob::limit::{Charge, Charged, LimitStore};
 use keyfob::store::{
-    Advance, Advanced, Cursor, EntryPage, Feed, Insert, Inserted, LastUse, Loaded, Operation,
-    Query, RecordPage, Replace, Replaced, Reseal, Resealed, Revoke, Revoked, Spend, Spent, Stamp,
-    StoreError, StoreReport, Tally, Watcher,
+    Advance, Advanced, BucketCounts, Consume, Consumed, Cursor, EntryPage, Feed, Insert, Inserted,
+    InvalidationListener, LastUse, Loaded, Operation, Query, RecordPage, Replace, Replaced, Reseal,
+    Resealed, Revoke, Revoked, Stamp, StoreError, StoreReport,
 };
-use keyfob::{KeyNumber, Lane, Namespace, Store, Term, Timestamp, TokenId};
+use keyfob::{KeyVersion, Lane, Namespace, Store, Term, Timestamp, TokenId};
 use tokio::task::JoinHandle;
 
 use crate::config::RedisConfig;
@@ -175,16 +175,20 @@ impl Store for RedisStore {
         self.shared.reseal(operation, reseal).await
     }
 
-    async fn key_floor(&self) -> Result<KeyNumber, StoreError> {
-        self.shared.key_floor().await
+    async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
+        self.shared.min_key_version().await
     }
 
-    async fn raise_key_floor(&self, floor: KeyNumber) -> Result<(), StoreError> {
-        self.shared.raise_key_floor(floor).await
+    async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
+        self.shared.raise_min_key_version(floor).await
     }
 
-    async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError> {
-        self.shared.spend(operation, spend.id).await
+    async fn consume(
+        &self,
+        operation: Operation,
+        consume: Consume,
+    ) -> Result<Consumed, StoreError> {
+        self.shared.consume(operation, consume.id).await
     }
 
     async fn touch(&self, uses: &[LastUse]) -> Result<(), StoreError> {
@@ -238,11 +242,11 @@ impl Store for RedisStore {
         self.shared.latest(feed).await
     }
 
-    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+    async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
         self.shared.tallies().await
     }
 
-    fn watch(&self, watcher: &Arc<Watcher>) {
+    fn watch(&self, watcher: &Arc<InvalidationListener>) {
         self.shared.feed.watch(watcher);
     }
 

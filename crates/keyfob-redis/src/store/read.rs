@@ -1,7 +1,7 @@
 //! Reads of one record or one lane.
 
 use futures_util::future::try_join_all;
-use keyfob::store::{Change, Loaded, Moment, Stamp, StoreError};
+use keyfob::store::{Invalidation, Loaded, MonotonicInstant, Stamp, StoreError};
 use keyfob::{Lane, Term, TokenId};
 
 use super::Shared;
@@ -17,12 +17,12 @@ impl Shared {
         let names = vec![keys.lane(id.lane()), keys.record(id), keys.last_use(id), keys.note(id)];
         let call = Call::new(&self.scripts.load, names, Vec::new());
         let (reply, server) = self.net.read_somewhere(keys.slot(id.lane()), &call).await?;
-        self.feed.loaded_from(id.lane(), Change::of(id), &server);
+        self.feed.loaded_from(id.lane(), Invalidation::of(id), &server);
         if reply.is_nil() {
             return Ok(None);
         }
         // Under Sentinel it proves nothing about later than when its server was last named.
-        let vouched = self.net.vouched(&server).unwrap_or(Moment::from_nanos(0));
+        let vouched = self.net.vouched(&server).unwrap_or(MonotonicInstant::from_nanos(0));
         let sent = call.sent().min(vouched);
         let loaded = Loaded { sent, ..read(reply)?.loaded(id.local())? };
         // Another id may begin with the same ten bytes.

@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use keyfob::Lane;
-use keyfob::store::{Advance, EpochScope, Moment, Operation, OperationId, Revoke, StoreError};
+use keyfob::store::{
+    Advance, EpochScope, MonotonicInstant, Operation, OperationId, Revoke, StoreError,
+};
 
 use super::Shared;
 use super::walk::Walk;
@@ -31,7 +33,7 @@ const TOGETHER: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    done: Mutex<VecDeque<(Moment, Arc<Done>)>>,
+    done: Mutex<VecDeque<(MonotonicInstant, Arc<Done>)>>,
     /// Which run of which server was the primary of each lane.
     primaries: Mutex<HashMap<Lane, String>>,
 }
@@ -49,8 +51,8 @@ impl Recent {
         if all.len() >= MOST {
             all.pop_front();
         }
-        all.push_back((Moment::now(), Arc::new(done)));
-        let now = Moment::now();
+        all.push_back((MonotonicInstant::now(), Arc::new(done)));
+        let now = MonotonicInstant::now();
         while all.front().is_some_and(|(at, _)| at.after(KEPT) < now) {
             all.pop_front();
         }
@@ -58,7 +60,7 @@ impl Recent {
 
     /// What is to be done again in a lane, in order.
     fn of_lane(&self, lane: Lane) -> Vec<Arc<Done>> {
-        let now = Moment::now();
+        let now = MonotonicInstant::now();
         let all = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         let recent = all.iter().filter(|(at, done)| now <= at.after(KEPT) && done.concerns(lane));
         recent.map(|(_, done)| Arc::clone(done)).collect()

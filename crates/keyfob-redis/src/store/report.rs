@@ -31,7 +31,7 @@ const SETTINGS: [&str; 8] = [
 ];
 
 /// Settings of a server, as far as it tells them.
-type Facts = HashMap<String, String>;
+type StateInputs = HashMap<String, String>;
 
 impl Shared {
     /// Says in the log what is wrong with the servers, when the store is opened.
@@ -68,7 +68,7 @@ impl Shared {
             let info = ask(&link, &["INFO"]).await?;
             let info = match info {
                 Some(Value::BulkString(text)) => facts_of_info(&String::from_utf8_lossy(&text)),
-                _ => Facts::new(),
+                _ => StateInputs::new(),
             };
             let settings = ask(&link, &SETTINGS).await?;
             self.judge(&mut report, &address, &info, settings.map(facts_of_list), link.ahead());
@@ -80,8 +80,8 @@ impl Shared {
         &self,
         report: &mut StoreReport,
         address: &Address,
-        info: &Facts,
-        settings: Option<Facts>,
+        info: &StateInputs,
+        settings: Option<StateInputs>,
         ahead: i64,
     ) {
         let info = |name: &str| info.get(name).map_or("", String::as_str);
@@ -206,13 +206,13 @@ async fn ask(link: &Link, words: &[&str]) -> Result<Option<Value>, StoreError> {
     link.ask(&command, PATIENCE).await
 }
 
-fn facts_of_info(text: &str) -> Facts {
+fn facts_of_info(text: &str) -> StateInputs {
     let facts = text.lines().filter_map(|line| line.split_once(':'));
     facts.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
 }
 
-fn facts_of_list(list: Value) -> Facts {
-    let mut facts = Facts::new();
+fn facts_of_list(list: Value) -> StateInputs {
+    let mut facts = StateInputs::new();
     let Ok(parts) = Reply(list).array() else { return facts };
     let mut parts = parts.into_iter().map(Reply::text);
     while let (Some(name), Some(value)) = (parts.next(), parts.next()) {

@@ -2,7 +2,7 @@
 
 use futures_util::future::try_join_all;
 use keyfob::store::{NewRecord, Operation, Reseal, Resealed, StoreError};
-use keyfob::{KeyNumber, Lane};
+use keyfob::{KeyVersion, Lane};
 
 use super::Shared;
 use super::write::{outcome, refusal};
@@ -42,13 +42,13 @@ impl Shared {
         }
     }
 
-    pub(super) async fn key_floor(&self) -> Result<KeyNumber, StoreError> {
+    pub(super) async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
         let lanes = self.namespace.lanes().lanes();
         let floors = try_join_all(lanes.map(|lane| self.floor_of(lane))).await?;
         Ok(floors.into_iter().min().unwrap_or_default())
     }
 
-    pub(super) async fn raise_key_floor(&self, floor: KeyNumber) -> Result<(), StoreError> {
+    pub(super) async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
         let raise = async |lane: Lane| {
             let args = vec![Arg::from(u64::from(floor.value()))];
             let call = Call::new(&self.scripts.raise_floor, vec![self.keys.lane(lane)], args);
@@ -58,9 +58,9 @@ impl Shared {
         try_join_all(self.namespace.lanes().lanes().map(raise)).await.map(drop)
     }
 
-    async fn floor_of(&self, lane: Lane) -> Result<KeyNumber, StoreError> {
+    async fn floor_of(&self, lane: Lane) -> Result<KeyVersion, StoreError> {
         let call = Call::new(&self.scripts.floor, vec![self.keys.lane(lane)], Vec::new());
         let floor = self.net.read(self.keys.slot(lane), &call).await?.number()?;
-        Ok(KeyNumber::new(u16::try_from(floor).unwrap_or(u16::MAX)))
+        Ok(KeyVersion::new(u16::try_from(floor).unwrap_or(u16::MAX)))
     }
 }

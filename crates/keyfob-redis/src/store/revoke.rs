@@ -1,7 +1,7 @@
 //! Revoking one record.
 
 use keyfob::TokenId;
-use keyfob::store::{Mark, Operation, Revoke, Revoked, StoreError, Verdict};
+use keyfob::store::{Operation, RevocationMark, Revoke, Revoked, StoreError, Verdict};
 
 use super::Shared;
 use super::recent::Done;
@@ -70,7 +70,7 @@ impl Shared {
 }
 
 /// The mark that a record bore before, from what the script read.
-fn mark(id: TokenId, mut parts: std::vec::IntoIter<Reply>) -> Result<Mark, StoreError> {
+fn mark(id: TokenId, mut parts: std::vec::IntoIter<Reply>) -> Result<RevocationMark, StoreError> {
     let record = next(&mut parts)?.bytes()?;
     let note = next(&mut parts)?.optional()?;
     let lane = next(&mut parts)?.array()?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures_util::future::try_join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use keyfob::store::{Span, StoreError, Tallies, Tally};
+use keyfob::store::{BucketCounts, CountTotals, StoreError, TimeBucket};
 use keyfob::{EpochField, Kind, Lane, TokenId};
 
 use super::Shared;
@@ -24,15 +24,15 @@ struct Entry {
 type Samples = HashMap<EpochField, TokenId>;
 
 impl Shared {
-    pub(super) async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+    pub(super) async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
         let lanes = self.lanes(None).into_iter().map(|lane| self.tallies_of(lane));
         let lanes = try_join_all(lanes).await?;
-        let mut tallies = Tallies::default();
+        let mut tallies = CountTotals::default();
         lanes.into_iter().flatten().for_each(|tally| tallies.add(tally));
         Ok(tallies.into_all())
     }
 
-    async fn tallies_of(&self, lane: Lane) -> Result<Vec<Tally>, StoreError> {
+    async fn tallies_of(&self, lane: Lane) -> Result<Vec<BucketCounts>, StoreError> {
         let slot = self.keys.slot(lane);
         let call = Call::new(&self.scripts.spans, vec![self.keys.cells(lane)], Vec::new());
         let names = self.net.read(slot, &call).await?.array()?;
@@ -68,13 +68,13 @@ fn samples(fields: Vec<[Vec<u8>; 2]>) -> Samples {
 }
 
 /// The tallies of one cell. What means nothing there was not written by us, and counts nothing.
-fn cell(name: &[u8], fields: Vec<[Vec<u8>; 2]>, samples: &Samples) -> Option<Vec<Tally>> {
+fn cell(name: &[u8], fields: Vec<[Vec<u8>; 2]>, samples: &Samples) -> Option<Vec<BucketCounts>> {
     let (span, laid_aside) = name.split_first_chunk()?;
-    let span = Span::from_bytes(*span)?;
-    let mut tallies: HashMap<(Kind, Option<EpochField>), Tally> = HashMap::new();
+    let span = TimeBucket::from_bytes(*span)?;
+    let mut tallies: HashMap<(Kind, Option<EpochField>), BucketCounts> = HashMap::new();
     for [field, value] in fields {
         let Some(Entry { column, kind, client, number }) = entry(&field, &value) else { continue };
-        let tally = tallies.entry((kind, client)).or_insert(Tally::new(span, kind, client));
+        let tally = tallies.entry((kind, client)).or_insert(BucketCounts::new(span, kind, client));
         match column {
             b'i' => tally.stored = number,
             b'r' => tally.revoked = number,

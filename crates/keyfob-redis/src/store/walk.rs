@@ -12,7 +12,7 @@ use keyfob::{EpochField, Lane, Term, Timestamp};
 use super::Shared;
 use super::recent::Done;
 use super::write::{outcome, refusal, soon};
-use crate::net::{Arg, Call, Unanswered};
+use crate::net::{Arg, Call, CallFailed};
 
 /// A walk as it is recorded.
 #[derive(Clone, Debug)]
@@ -177,7 +177,7 @@ impl Shared {
         Ok(walks)
     }
 
-    async fn step(&self, walk: &Walk, lane: Lane, step: Step) -> Result<String, Unanswered> {
+    async fn step(&self, walk: &Walk, lane: Lane, step: Step) -> Result<String, CallFailed> {
         let mut names = vec![
             self.keys.lane(lane),
             self.keys.events(lane),
@@ -211,7 +211,7 @@ impl Shared {
         self.wait_for_replicas(&mut call, lane);
         let reply = self.net.run(self.keys.slot(lane), &call).await?;
         let code = outcome(reply).map(|(code, _)| code);
-        code.map_err(|error| Unanswered { maybe_done: true, error })
+        code.map_err(|error| CallFailed { maybe_done: true, error })
     }
 }
 

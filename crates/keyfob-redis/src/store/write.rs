@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::try_join_all;
 use keyfob::store::{
-    Insert, Inserted, LastUse, NewRecord, Operation, Place, RecordVersion, Replace, Replaced, Span,
-    Spent, Stamp, StampRule, StoreError,
+    Consumed, CountBucket, Insert, Inserted, LastUse, NewRecord, Operation, RecordVersion, Replace,
+    Replaced, Stamp, StampRule, StoreError, TimeBucket,
 };
-use keyfob::{KeyNumber, Lane, Timestamp, TokenId, Ttl};
+use keyfob::{KeyVersion, Lane, Timestamp, TokenId, Ttl};
 
 use super::Shared;
 use crate::config::misconfigured;
@@ -103,11 +103,11 @@ impl Shared {
         }
     }
 
-    pub(super) async fn spend(
+    pub(super) async fn consume(
         &self,
         operation: Operation,
         id: TokenId,
-    ) -> Result<Spent, StoreError> {
+    ) -> Result<Consumed, StoreError> {
         let lane = id.lane();
         let names = vec![
             self.keys.lane(lane),
@@ -116,13 +116,13 @@ impl Shared {
             self.keys.cells(lane),
         ];
         let args = vec![Arg::Local(operation.deadline), keys::rest(id)[..].into()];
-        let call = Call::new(&self.scripts.spend, names, args);
+        let call = Call::new(&self.scripts.consume, names, args);
         let reply = self.net.run(self.keys.slot(lane), &call).await;
         let (code, mut more) = outcome(reply.map_err(|failed| failed.of(operation.id))?)?;
         match code.as_str() {
-            "left" => Ok(Spent::Left(next(&mut more)?.number()? as u32)),
-            "exhausted" => Ok(Spent::Exhausted),
-            "refused" => Ok(Spent::Refused),
+            "left" => Ok(Consumed::Left(next(&mut more)?.number()? as u32)),
+            "exhausted" => Ok(Consumed::Exhausted),
+            "refused" => Ok(Consumed::Refused),
             _ => Err(refusal(&code, operation, Some(id), more)),
         }
     }
@@ -152,7 +152,7 @@ impl Shared {
 
     /// The bytes of the span that an end has moved to; none, if it has not.
     fn span_of(&self, ends_at: Option<Timestamp>) -> Vec<u8> {
-        let span = ends_at.map(|ends_at| Span::of_end(ends_at, self.now()).to_bytes());
+        let span = ends_at.map(|ends_at| TimeBucket::of_end(ends_at, self.now()).to_bytes());
         span.map_or_else(Vec::new, |span| span.to_vec())
     }
 
@@ -172,7 +172,7 @@ impl Shared {
             names.push(self.keys.record(new.id));
             names.extend(new.terms.iter().map(|term| self.keys.head_for(lane, *term, life / 1000)));
             let place = new.counted.map(|counted| counted.place(now));
-            let spans: Vec<Span> = place.iter().flat_map(Place::spans).collect();
+            let spans: Vec<TimeBucket> = place.iter().flat_map(CountBucket::spans).collect();
             names.extend(spans.iter().map(|span| self.keys.cell(lane, *span)));
             let cells = spans.len() as u8 + if new.uses_left == Some(0) { 2 } else { 0 };
             let under = place.map(|place| record::counted_under(cells, place.kind, &new.epochs));
@@ -250,7 +250,7 @@ pub(super) fn refusal(
     };
     let key = |more: &mut std::vec::IntoIter<Reply>| {
         let number = next(more).ok()?.number().ok()?;
-        u16::try_from(number).ok().map(KeyNumber::new)
+        u16::try_from(number).ok().map(KeyVersion::new)
     };
     match code {
         "retired" => {

@@ -1,7 +1,7 @@
 //! Logins, access lists and TLS; and that none of it shows.
 
 use keyfob::limit::LimitStore;
-use keyfob::store::{NewRecord, Severity, StoreReport, Tally, Watcher};
+use keyfob::store::{BucketCounts, InvalidationListener, NewRecord, Severity, StoreReport};
 use keyfob::{Lane, Store, Ttl};
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::redis::RedisServer;
@@ -55,7 +55,7 @@ async fn a_user_with_only_what_is_needed_can_do_everything() {
         let lane = Lane::new((n % 2) as u16);
         let new = record(id_at(at, lane), Ttl::from_hours(1), vec![term]);
         let (kind, ends_at) = (keyfob::Kind::Access, now() + Ttl::from_mins(30));
-        let counted = Some(keyfob::store::Counted { kind, starts_at: None, ends_at });
+        let counted = Some(keyfob::store::CountedAs { kind, starts_at: None, ends_at });
         let id = insert(&store, NewRecord { counted, ..new }).await;
         let touched = keyfob::store::LastUse::new(id, now());
         let touched =
@@ -70,9 +70,9 @@ async fn a_user_with_only_what_is_needed_can_do_everything() {
     let advance = keyfob::store::Advance::new(keyfob::store::EpochScope::All, now());
     assert_eq!(store.advance(operation(), advance).await.unwrap().lanes, 2);
     let tallies = store.tallies().await.unwrap();
-    let sum = |number: fn(&Tally) -> u64| tallies.iter().map(number).sum::<u64>();
+    let sum = |number: fn(&BucketCounts) -> u64| tallies.iter().map(number).sum::<u64>();
     assert_eq!((sum(|tally| tally.stored), sum(|tally| tally.revoked)), (100, 100));
-    let watcher = Watcher::new(store.namespace().lanes(), Ttl::from_secs(60));
+    let watcher = InvalidationListener::new(store.namespace().lanes(), Ttl::from_secs(60));
     store.watch(&watcher);
     until("the feed is heard", || watcher.trusts(Lane::new(0)) && watcher.trusts(Lane::new(1)))
         .await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyfob::store::{Counted, Cursor, Feed, Insert, LastUse, NewRecord, Operation, Revoke};
+use keyfob::store::{CountedAs, Cursor, Feed, Insert, LastUse, NewRecord, Operation, Revoke};
 use keyfob::{Grant, Kind, Lane, Store, TokenManager, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::RedisServer;
@@ -25,7 +25,7 @@ async fn what_has_expired_is_gone_with_nobody_there() {
                 let terms = vec![store.namespace().all(), user, client];
                 let new = record(id_at(now(), lane), Ttl::from_secs(2), terms);
                 let (kind, ends_at) = (Kind::Access, new.keep_until);
-                let counted = Some(Counted { kind, starts_at: None, ends_at });
+                let counted = Some(CountedAs { kind, starts_at: None, ends_at });
                 let new = NewRecord { counted, ..new };
                 // Answers are remembered until the deadline of their operation, and no longer.
                 let soon = Operation { deadline: now() + Ttl::from_secs(2), ..operation() };

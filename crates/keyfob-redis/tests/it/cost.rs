@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keyfob::store::{Order, Query, Revoke, Revoked};
-use keyfob::{Filter, Grant, Kind, Paging, Store, TokenManager, Ttl, Why};
+use keyfob::{Filter, Grant, Kind, Paging, RevokeRequest, Store, TokenManager, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::RedisServer;
 
@@ -210,7 +210,7 @@ async fn each_call_of_a_manager_is_one_script() {
 
     let before = counts(&server);
     for token in &tokens[..100] {
-        manager.revoke(token.id, Why::because("logout")).await.unwrap();
+        manager.revoke(token.id, RevokeRequest::reason("logout")).await.unwrap();
     }
     let revokes = since(&server, &before);
     one_each(&revokes, 100);
@@ -228,15 +228,15 @@ async fn each_call_of_a_manager_is_one_script() {
     }
     let before = counts(&server);
     for root in roots {
-        manager.revoke(root, Why::because("logout")).await.unwrap();
+        manager.revoke(root, RevokeRequest::reason("logout")).await.unwrap();
     }
     one_each(&since(&server, &before), 20);
     for bearer in minted {
-        assert!(manager.validate_any(&bearer).await.is_err(), "it fell with its root");
+        assert!(manager.validate_active(&bearer).await.is_err(), "it fell with its root");
     }
 
     let before = counts(&server);
-    let (filter, paging) = (Filter::new().subject("user123"), || Paging::by(50));
+    let (filter, paging) = (Filter::new().subject("user123"), || Paging::new(50));
     for _ in 0..20 {
         let page = manager.list(&filter, paging()).await.unwrap();
         assert_eq!((page.tokens.len(), page.examined), (50, 50), "it looks at what it gives");

@@ -1,10 +1,10 @@
 //! What counts cost in keys, and what becomes of them when something is wrong with them.
 
 use keyfob::store::{
-    Advance, Counted, EpochScope, Epochs, LastUse, NewRecord, RecordVersion, Replace, Replaced,
-    Revoke, Revoked, Spend, Spent, Tally,
+    Advance, BucketCounts, Consume, Consumed, CountedAs, EpochScope, Epochs, LastUse, NewRecord,
+    RecordVersion, Replace, Replaced, Revoke, Revoked,
 };
-use keyfob::{ClientId, EpochField, KeyNumber, Kind, Lane, Store, TokenId, Ttl};
+use keyfob::{ClientId, EpochField, KeyVersion, Kind, Lane, Store, TokenId, Ttl};
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::redis::RedisServer;
 
@@ -15,7 +15,7 @@ fn client(store: &RedisStore, name: &str) -> EpochField {
 }
 
 fn counted(store: &RedisStore, of: &str, life: Ttl) -> NewRecord {
-    let counted = Counted { kind: Kind::Access, starts_at: None, ends_at: now() + life };
+    let counted = CountedAs { kind: Kind::Access, starts_at: None, ends_at: now() + life };
     NewRecord {
         uses_left: Some(1),
         epochs: Epochs { client: Some(client(store, of)), ..Epochs::default() },
@@ -24,7 +24,7 @@ fn counted(store: &RedisStore, of: &str, life: Ttl) -> NewRecord {
     }
 }
 
-fn sum(tallies: &[Tally], number: fn(&Tally) -> u64) -> u64 {
+fn sum(tallies: &[BucketCounts], number: fn(&BucketCounts) -> u64) -> u64 {
     tallies.iter().map(number).sum()
 }
 
@@ -53,8 +53,8 @@ async fn nothing_fails_because_it_cannot_be_counted() {
     assert!(store.tallies().await.is_err(), "whoever asks for counts is told");
 
     ids.push(insert(&store, counted(&store, "shop", life)).await);
-    let spent = store.spend(operation(), Spend { id: ids[0] }).await.unwrap();
-    assert_eq!(spent, Spent::Left(0));
+    let spent = store.consume(operation(), Consume { id: ids[0] }).await.unwrap();
+    assert_eq!(spent, Consumed::Left(0));
     let ends_at = Some(now() + Ttl::from_mins(5));
     store.touch(&[LastUse { ends_at, ..LastUse::new(ids[1], now()) }]).await.unwrap();
     assert!(store.load(ids[1]).await.unwrap().unwrap().last_used.is_some());
@@ -62,7 +62,7 @@ async fn nothing_fails_because_it_cannot_be_counted() {
         id: ids[2],
         read: RecordVersion(1),
         body: b"new".to_vec(),
-        key: KeyNumber::BARE,
+        key: KeyVersion::BARE,
         added_terms: Vec::new(),
         minted: Vec::new(),
         ends_at,
@@ -99,7 +99,7 @@ async fn what_is_lost_of_counts_is_lost_alone() {
     for_each_cell(&server, &config, "redis.call('DEL', k)");
     store.touch(&[LastUse { ends_at, ..LastUse::new(second, now()) }]).await.unwrap();
     let tallies = store.tallies().await.unwrap();
-    assert_eq!((sum(&tallies, |of| of.stored), sum(&tallies, Tally::live)), (1, 1));
+    assert_eq!((sum(&tallies, |of| of.stored), sum(&tallies, BucketCounts::live)), (1, 1));
     for_each_cell(&server, &config, "assert(redis.call('PTTL', k) > 0)");
 }
 
@@ -113,9 +113,9 @@ async fn what_is_over_leaves_no_cell() {
     for uses_left in [None, Some(0), Some(1)] {
         let ends_at = now().saturating_sub(Ttl::from_mins(1));
         let new = counted(&store, "shop", life);
-        let counted = new.counted.map(|counted| Counted { ends_at, ..counted });
+        let counted = new.counted.map(|counted| CountedAs { ends_at, ..counted });
         let id = insert(&store, NewRecord { counted, uses_left, ..new }).await;
-        store.spend(operation(), Spend { id }).await.unwrap();
+        store.consume(operation(), Consume { id }).await.unwrap();
         store.revoke(operation(), Revoke::new(id, now())).await.unwrap();
     }
     assert_eq!(keys(&server, &config, "c{*"), Vec::<String>::new());

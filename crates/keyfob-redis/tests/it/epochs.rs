@@ -1,7 +1,7 @@
 //! Lost epochs, and epochs that are no longer needed.
 
 use keyfob::store::{Advance, EpochScope, Replace, Replaced, Verdict};
-use keyfob::{KeyNumber, Lane, Store, Ttl};
+use keyfob::{KeyVersion, Lane, Store, Ttl};
 use keyfob_testkit::redis::server;
 
 use crate::stage::*;
@@ -26,7 +26,7 @@ async fn a_lane_that_is_lost_refuses_what_it_held() {
         id,
         read: lost.version,
         body: vec![1],
-        key: KeyNumber::BARE,
+        key: KeyVersion::BARE,
         added_terms: vec![],
         minted: vec![],
         ends_at: None,

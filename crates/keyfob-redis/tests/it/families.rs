@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use keyfob::{
-    Clock, Filter, Grant, Kind, Lane, RefreshCase, RefreshRequest, SessionPolicy, Store,
-    SystemClock, Timestamp, TokenManager, TokenState, Ttl, WhenFull, Why,
+    Clock, Filter, Grant, Kind, Lane, RefreshCase, RefreshRequest, RevokeRequest, SessionPolicy,
+    Store, SystemClock, Timestamp, TokenManager, TokenState, Ttl, WhenFull,
 };
 use keyfob_testkit::families::{Families, refresh_many};
 use keyfob_testkit::redis::{RedisServer, server};
@@ -143,7 +143,7 @@ async fn of_logins_at_the_same_time_on_two_nodes_no_more_live_than_may() {
             }
         }
         assert_eq!(nodes[0].count(&live).await.unwrap(), 3);
-        nodes[1].revoke_all(Why::because("drill")).await.unwrap();
+        nodes[1].revoke_all(RevokeRequest::reason("drill")).await.unwrap();
         assert_eq!(nodes[0].count(&live).await.unwrap(), 0);
     }
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use keyfob::{
-    CacheSettings, Clock, Error, Grant, KeyRing, Kind, OsRandom, SystemClock, TokenManager, Why,
+    CacheConfig, Clock, Error, Grant, KeyRing, Kind, OsRandom, RevokeRequest, SystemClock,
+    TokenManager,
 };
 use keyfob_redis::RedisStore;
 use keyfob_testkit::proxy::Proxy;
@@ -13,13 +14,13 @@ use keyfob_testkit::redis::{RedisServer, fresh_namespace, server};
 use keyfob_testkit::storm::{Storm, StormReport, blow};
 
 async fn node(port: u16, namespace: &str) -> TokenManager {
-    node_with(port, namespace, CacheSettings::default(), None).await
+    node_with(port, namespace, CacheConfig::default(), None).await
 }
 
 async fn node_with(
     port: u16,
     namespace: &str,
-    cache: CacheSettings,
+    cache: CacheConfig,
     keys: Option<&KeyRing>,
 ) -> TokenManager {
     let url = format!("redis://127.0.0.1:{port}?namespace={namespace}&lanes=8");
@@ -32,7 +33,7 @@ async fn node_with(
 }
 
 /// For how long another node may still say active.
-fn grace(cache: CacheSettings) -> Duration {
+fn grace(cache: CacheConfig) -> Duration {
     if cache.tokens() == 0 { Duration::ZERO } else { cache.bound().as_duration() }
 }
 
@@ -55,21 +56,21 @@ async fn until_it_answers(nodes: &[TokenManager]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_revoked_stays_dead_while_connections_are_cut_at_random() {
-    storm_of_cuts(CacheSettings::default(), None).await;
+    storm_of_cuts(CacheConfig::default(), None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_caches_it_is_dead_everywhere_at_once_though_connections_are_cut() {
-    storm_of_cuts(CacheSettings::OFF, None).await;
+    storm_of_cuts(CacheConfig::OFF, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_stays_dead_in_a_sealed_store_too() {
     let ring = KeyRing::generate(SystemClock.now(), &OsRandom).unwrap();
-    storm_of_cuts(CacheSettings::default(), Some(&ring)).await;
+    storm_of_cuts(CacheConfig::default(), Some(&ring)).await;
 }
 
-async fn storm_of_cuts(cache: CacheSettings, keys: Option<&KeyRing>) {
+async fn storm_of_cuts(cache: CacheConfig, keys: Option<&KeyRing>) {
     let namespace = fresh_namespace();
     let proxies = [
         Arc::new(Proxy::to_port(server().port()).await.unwrap()),
@@ -106,15 +107,15 @@ async fn storm_of_cuts(cache: CacheSettings, keys: Option<&KeyRing>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_revoked_stays_dead_while_the_server_is_killed_and_started_again() {
-    storm_of_kills(CacheSettings::default()).await;
+    storm_of_kills(CacheConfig::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_caches_it_is_dead_everywhere_at_once_though_the_server_is_killed() {
-    storm_of_kills(CacheSettings::OFF).await;
+    storm_of_kills(CacheConfig::OFF).await;
 }
 
-async fn storm_of_kills(cache: CacheSettings) {
+async fn storm_of_kills(cache: CacheConfig) {
     let server = Arc::new(RedisServer::builder().append_only().start().unwrap());
     let namespace = fresh_namespace();
     let nodes = [
@@ -166,7 +167,7 @@ async fn every_acknowledged_write_survives_a_kill() {
                             written.push((id, Revocation::Untried));
                             continue;
                         }
-                        let revoked = manager.revoke(id, Why::because("kill")).await;
+                        let revoked = manager.revoke(id, RevokeRequest::reason("kill")).await;
                         if revoked.is_err() {
                             written.push((id, Revocation::Unknown));
                             break;
@@ -224,8 +225,8 @@ async fn a_write_whose_answer_is_lost_happens_once() {
     for round in 0..300u64 {
         let grant = Grant::new(Kind::Access).subject(format!("user{round}")).uses(5);
         let Ok(issued) = behind.issue(grant).await else { continue };
-        let _ = behind.validate_any(&issued.bearer).await;
-        let _ = behind.revoke(issued.token.id, Why::because("once")).await;
+        let _ = behind.validate_active(&issued.bearer).await;
+        let _ = behind.revoke(issued.token.id, RevokeRequest::reason("once")).await;
         let token = direct.get(issued.token.id).await.unwrap();
         assert!(token.uses_left >= Some(4), "one use was spent twice");
     }
@@ -247,14 +248,14 @@ async fn a_server_that_does_not_answer_is_an_error_and_no_verdict() {
     let manager = node(proxy.port(), &fresh_namespace()).await;
     let issued = manager.issue(Grant::new(Kind::Access)).await.unwrap();
     proxy.stall();
-    let judged = manager.validate_any(&issued.bearer).await.unwrap_err();
+    let judged = manager.validate_active(&issued.bearer).await.unwrap_err();
     assert_eq!(judged.code(), "store_unavailable");
-    let revoked = manager.revoke(issued.token.id, Why::unstated()).await.unwrap_err();
+    let revoked = manager.revoke(issued.token.id, RevokeRequest::default()).await.unwrap_err();
     assert!(matches!(revoked, Error::Store(_)), "{revoked:?}");
     proxy.cut();
     proxy.heal();
     until_it_answers(std::slice::from_ref(&manager)).await;
-    let _ = manager.validate_any(&issued.bearer).await.map_err(|error| {
+    let _ = manager.validate_active(&issued.bearer).await.map_err(|error| {
         // It was sent, so it may have been done after all.
         assert_eq!(error.code(), "token_revoked");
     });

@@ -1,7 +1,7 @@
 //! Indexes whose leaves are so small that everything that can happen to a leaf does.
 
 use keyfob::store::{NewRecord, Order, Position, RecordVersion, Replace, Replaced, StoreError};
-use keyfob::{KeyNumber, Lane, Store, Ttl};
+use keyfob::{KeyVersion, Lane, Store, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::server;
 
@@ -65,7 +65,7 @@ async fn pages_are_exact_whatever_order_ids_come_in() {
                     id: old.id,
                     read: store.load(old.id).await.unwrap().unwrap().version,
                     body: old.body.clone(),
-                    key: KeyNumber::BARE,
+                    key: KeyVersion::BARE,
                     added_terms: vec![tag(&store, "added"), tag(&store, "here")],
                     minted: vec![],
                     ends_at: None,

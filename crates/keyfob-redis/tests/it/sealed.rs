@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use keyfob::seal::{KeyRing, NewKey, SealedStore};
 use keyfob::{
-    Clock, Filter, Grant, KeyNumber, Kind, OsRandom, Store, Subject, SystemClock, TokenManager,
+    Clock, Filter, Grant, KeyVersion, Kind, OsRandom, Store, Subject, SystemClock, TokenManager,
 };
 use keyfob_testkit::contract::{Setup, Time};
 use keyfob_testkit::redis::{RedisServer, server};
@@ -15,14 +15,14 @@ use keyfob_testkit::traces::{self, TRACES};
 use crate::stage::{config, keys, open};
 
 fn ring() -> KeyRing {
-    KeyRing::generate(SystemClock.now(), &OsRandom).unwrap().reading_bare()
+    KeyRing::generate(SystemClock.now(), &OsRandom).unwrap().allowing_plaintext()
 }
 
 async fn setup() -> Setup {
     let store = open(&config(&server().url(), 8)).await;
     // Sealed from the beginning: one form of each term, and so one round trip for a page.
     let mut ring = ring();
-    ring.retire(KeyNumber::BARE).unwrap();
+    ring.retire(KeyVersion::BARE).unwrap();
     Setup::new(Arc::new(SealedStore::new(Arc::new(store), &ring)), Time::Real)
 }
 
@@ -76,13 +76,13 @@ async fn a_key_is_changed_and_the_index_with_it() {
     let before = keys(server(), &config, "i{*");
     let next = ring.add(NewKey::SealingAndTerms, SystemClock.now(), &OsRandom).unwrap();
     ring.activate(next).unwrap();
-    manager.use_keys(&ring).unwrap();
+    manager.set_keys(&ring).unwrap();
     let done = manager.reseal().unwrap().run(|_| {}).await.unwrap();
     assert_eq!((done.resealed, done.unreadable), (120, 0));
-    for key in [KeyNumber::BARE, KeyNumber::FIRST] {
+    for key in [KeyVersion::BARE, KeyVersion::FIRST] {
         manager.retire_key(&mut ring, key).await.unwrap();
     }
-    manager.use_keys(&ring).unwrap();
+    manager.set_keys(&ring).unwrap();
     assert_eq!(manager.count(&Filter::new().tag("all")).await.unwrap(), 120);
     for n in 0..3 {
         let subject = Subject::new(format!("user{n}")).unwrap();
@@ -100,12 +100,12 @@ async fn a_key_is_changed_and_the_index_with_it() {
 async fn a_lane_with_a_floor_is_not_forgotten() {
     let config = config(&server().url(), 4);
     let store = open(&config).await;
-    store.raise_key_floor(KeyNumber::new(2)).await.unwrap();
+    store.raise_min_key_version(KeyVersion::new(2)).await.unwrap();
     let lanes = keys(server(), &config, "l{*");
     assert_eq!(lanes.len(), 4, "a lane in which nothing was ever stored has one too");
     for lane in &lanes {
         assert_eq!(server().call(&["PTTL", lane]).unwrap().number(), -1, "{lane}");
     }
     let again = open(&config).await;
-    assert_eq!(again.key_floor().await.unwrap(), KeyNumber::new(2), "another node knows it");
+    assert_eq!(again.min_key_version().await.unwrap(), KeyVersion::new(2), "another node knows it");
 }

@@ -1,6 +1,6 @@
 //! What a dump of the server shows: no bearer, no part of a secret.
 
-use keyfob::{Grant, Kind, TokenManager, Why};
+use keyfob::{Grant, Kind, RevokeRequest, TokenManager};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::{RedisServer, fresh_namespace};
 
@@ -12,9 +12,9 @@ async fn a_dump_holds_no_bearer_and_no_secret() {
     let mut bearers = Vec::new();
     for kind in Kind::ALL {
         let issued = manager.issue(Grant::new(kind).subject("user123")).await.unwrap();
-        manager.validate_any(&issued.bearer).await.unwrap();
-        manager.revoke(issued.token.id, Why::because("logout")).await.unwrap();
-        let _ = manager.validate_any(&issued.bearer).await;
+        manager.validate_active(&issued.bearer).await.unwrap();
+        manager.revoke(issued.token.id, RevokeRequest::reason("logout")).await.unwrap();
+        let _ = manager.validate_active(&issued.bearer).await;
         bearers.push(issued.bearer);
     }
     manager.shutdown().await;

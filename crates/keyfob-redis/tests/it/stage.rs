@@ -4,7 +4,7 @@ use keyfob::store::{
     Epochs, Insert, Inserted, Loaded, NewRecord, Operation, Order, Query, StampRule,
 };
 use keyfob::{
-    Clock, KeyNumber, Lane, OsRandom, Store, Subject, SystemClock, Tag, Term, Timestamp, TokenId,
+    Clock, KeyVersion, Lane, OsRandom, Store, Subject, SystemClock, Tag, Term, Timestamp, TokenId,
     Ttl,
 };
 use keyfob_redis::{RedisConfig, RedisStore};
@@ -55,7 +55,7 @@ pub(crate) fn record(id: TokenId, life: Ttl, terms: Vec<Term>) -> NewRecord {
     NewRecord {
         id,
         body: vec![7; 150],
-        key: KeyNumber::BARE,
+        key: KeyVersion::BARE,
         keep_until: now() + life,
         uses_left: None,
         epochs: Epochs::default(),

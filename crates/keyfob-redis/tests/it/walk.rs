@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyfob::store::{Advance, Cursor, EpochScope, Feed, MarkThrough, StoreError, Verdict};
+use keyfob::store::{Advance, Cursor, EpochScope, Feed, MarkScope, StoreError, Verdict};
 use keyfob::{Store, TokenId, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::RedisServer;
@@ -11,7 +11,7 @@ use crate::stage::*;
 
 async fn through_all(store: &RedisStore, id: TokenId) -> bool {
     match store.load(id).await.unwrap().unwrap().verdict {
-        Verdict::Revoked(mark) => mark.through == MarkThrough::All && mark.note == b"why",
+        Verdict::Revoked(mark) => mark.through == MarkScope::All && mark.note == b"why",
         _ => false,
     }
 }

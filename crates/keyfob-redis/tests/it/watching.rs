@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob::store::{
-    Advance, Change, EpochScope, Moment, Replace, Replaced, Revoke, Revoked, Spend, Verdict,
-    Watcher,
+    Advance, Consume, EpochScope, Invalidation, InvalidationListener, MonotonicInstant, Replace,
+    Replaced, Revoke, Revoked, Verdict,
 };
-use keyfob::{EpochField, KeyNumber, Lane, LaneCount, Store, TokenId, Ttl};
+use keyfob::{EpochField, KeyVersion, Lane, LaneCount, Store, TokenId, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::proxy::Proxy;
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
@@ -18,17 +18,17 @@ use crate::stage::*;
 const LANES: u16 = 8;
 const BOUND: Ttl = Ttl::from_secs(1);
 
-fn watch(store: &RedisStore, bound: Ttl) -> Arc<Watcher> {
-    let watcher = Watcher::new(store.namespace().lanes(), bound);
+fn watch(store: &RedisStore, bound: Ttl) -> Arc<InvalidationListener> {
+    let watcher = InvalidationListener::new(store.namespace().lanes(), bound);
     store.watch(&watcher);
     watcher
 }
 
-fn trusts_all(watcher: &Watcher, lanes: u16) -> bool {
+fn trusts_all(watcher: &InvalidationListener, lanes: u16) -> bool {
     (0..lanes).all(|lane| watcher.trusts(Lane::new(lane)))
 }
 
-async fn until_trusted(watcher: &Watcher) {
+async fn until_trusted(watcher: &InvalidationListener) {
     until("every lane is trusted", || trusts_all(watcher, LANES)).await;
 }
 
@@ -47,20 +47,20 @@ fn advance(scope: EpochScope) -> Advance {
 /// The watcher of a node that did nothing itself, and a way to see what it is told: what was loaded
 /// before is not current any more, and what was loaded of anything else is.
 struct Told {
-    watcher: Arc<Watcher>,
-    before: keyfob::store::Ticket,
+    watcher: Arc<InvalidationListener>,
+    before: keyfob::store::LoadVersion,
 }
 
 impl Told {
-    fn from_now(watcher: &Arc<Watcher>) -> Self {
+    fn from_now(watcher: &Arc<InvalidationListener>) -> Self {
         Self { watcher: Arc::clone(watcher), before: watcher.ticket() }
     }
 
-    fn of(&self, lane: Lane, change: Change) -> bool {
+    fn of(&self, lane: Lane, change: Invalidation) -> bool {
         let cell = match change {
-            Change::Record(local) => vec![keyfob::store::Cell::of_record(local)],
-            Change::Field(field) => vec![keyfob::store::Cell::of_field(field)],
-            Change::All => vec![],
+            Invalidation::Record(local) => vec![keyfob::store::InvalidationSlot::of_record(local)],
+            Invalidation::Field(field) => vec![keyfob::store::InvalidationSlot::of_field(field)],
+            Invalidation::All => vec![],
         };
         !self.watcher.is_current(lane, self.before, cell)
     }
@@ -88,7 +88,7 @@ async fn each_verb_tells_what_it_ended_and_nothing_else() {
     };
     let counted = insert(&here, counted).await;
     here.touch(&[keyfob::store::LastUse::new(ids[0], now())]).await.unwrap();
-    here.spend(operation(), Spend { id: counted }).await.unwrap();
+    here.consume(operation(), Consume { id: counted }).await.unwrap();
     here.stamp(other).await.unwrap();
     here.load(ids[0]).await.unwrap();
     settled().await;
@@ -99,7 +99,7 @@ async fn each_verb_tells_what_it_ended_and_nothing_else() {
         id: ids[0],
         read,
         body: vec![1],
-        key: KeyNumber::BARE,
+        key: KeyVersion::BARE,
         added_terms: vec![tag(&here, "new")],
         minted: vec![],
         ends_at: None,
@@ -108,8 +108,8 @@ async fn each_verb_tells_what_it_ended_and_nothing_else() {
     let version = here.load(ids[0]).await.unwrap().unwrap().version;
     let replaced = here.replace(operation(), replace(version)).await.unwrap();
     assert!(matches!(replaced, Replaced::Stored(_)));
-    until("a replacement is told", || told.of(lane, Change::of(ids[0]))).await;
-    assert!(!told.of(lane, Change::of(ids[1])) && !told.of(other, Change::All));
+    until("a replacement is told", || told.of(lane, Invalidation::of(ids[0]))).await;
+    assert!(!told.of(lane, Invalidation::of(ids[1])) && !told.of(other, Invalidation::All));
     let told = Told::from_now(&watcher);
     assert_eq!(here.replace(operation(), replace(version)).await.unwrap(), Replaced::Stale);
     settled().await;
@@ -117,8 +117,8 @@ async fn each_verb_tells_what_it_ended_and_nothing_else() {
 
     let told = Told::from_now(&watcher);
     here.revoke(operation(), revocation(ids[0], None)).await.unwrap();
-    until("a revocation is told", || told.of(lane, Change::of(ids[0]))).await;
-    assert!(!told.of(lane, Change::of(ids[1])));
+    until("a revocation is told", || told.of(lane, Invalidation::of(ids[0]))).await;
+    assert!(!told.of(lane, Invalidation::of(ids[1])));
     let told = Told::from_now(&watcher);
     here.revoke(operation(), revocation(ids[0], None)).await.unwrap();
     here.revoke(operation(), revocation(id_at(now(), lane), None)).await.unwrap();
@@ -128,17 +128,18 @@ async fn each_verb_tells_what_it_ended_and_nothing_else() {
     let cascade = here.namespace().ancestor_epoch(ids[1]);
     let told = Told::from_now(&watcher);
     here.revoke(operation(), revocation(ids[1], Some(cascade))).await.unwrap();
-    until("its epoch is told", || told.of(lane, Change::Field(cascade))).await;
-    assert!(told.of(lane, Change::of(ids[1])), "in the same push");
+    until("its epoch is told", || told.of(lane, Invalidation::Field(cascade))).await;
+    assert!(told.of(lane, Invalidation::of(ids[1])), "in the same push");
 
     let field = EpochField::from_bytes([9; 8]);
     let told = Told::from_now(&watcher);
     here.advance(operation(), advance(EpochScope::Lane(lane, field))).await.unwrap();
-    until("an epoch is told", || told.of(lane, Change::Field(field))).await;
-    assert!(!told.of(lane, Change::All));
+    until("an epoch is told", || told.of(lane, Invalidation::Field(field))).await;
+    assert!(!told.of(lane, Invalidation::All));
     let told = Told::from_now(&watcher);
     here.advance(operation(), advance(EpochScope::All)).await.unwrap();
-    until("all lanes are told", || (0..LANES).all(|n| told.of(Lane::new(n), Change::All))).await;
+    until("all lanes are told", || (0..LANES).all(|n| told.of(Lane::new(n), Invalidation::All)))
+        .await;
     assert!(trusts_all(&watcher, LANES), "and none of it is a reason for distrust");
     assert!(keys(&server, &config, "x*").is_empty(), "signals leave nothing");
 }
@@ -154,17 +155,17 @@ async fn who_did_it_is_told_before_the_verb_returns() {
         let id = new_token(&store, lane).await;
         let told = Told::from_now(&watcher);
         store.revoke(operation(), revocation(id, None)).await.unwrap();
-        assert!(told.of(lane, Change::of(id)));
+        assert!(told.of(lane, Invalidation::of(id)));
     }
     let id = new_token(&store, lane).await;
     proxy.stall();
     let told = Told::from_now(&watcher);
     store.revoke(operation(), revocation(id, None)).await.unwrap_err();
-    assert!(told.of(lane, Change::of(id)), "whatever came of it");
+    assert!(told.of(lane, Invalidation::of(id)), "whatever came of it");
     let told = Told::from_now(&watcher);
     let gave_up = store.revoke(operation(), revocation(id, None));
     tokio::time::timeout(Duration::from_millis(20), gave_up).await.unwrap_err();
-    assert!(told.of(lane, Change::of(id)), "also when the caller gives up");
+    assert!(told.of(lane, Invalidation::of(id)), "also when the caller gives up");
 }
 
 #[tokio::test]
@@ -177,9 +178,9 @@ async fn silence_ends_the_trust_and_keeps_what_is_known_until_there_is_a_new_con
     let lane = Lane::new(0);
     let before = watcher.ticket();
     server.pause().unwrap();
-    let paused = Moment::now();
+    let paused = MonotonicInstant::now();
     while watcher.trusts(lane) {
-        assert!(Moment::now() < paused.after(watcher.bound()), "the bound is kept");
+        assert!(MonotonicInstant::now() < paused.after(watcher.bound()), "the bound is kept");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     server.resume().unwrap();
@@ -187,9 +188,9 @@ async fn silence_ends_the_trust_and_keeps_what_is_known_until_there_is_a_new_con
     assert!(watcher.is_current(lane, before, []), "a pause empties nothing");
 
     proxy.leave_half_open();
-    let lost = Moment::now();
+    let lost = MonotonicInstant::now();
     while watcher.trusts(lane) {
-        assert!(Moment::now() < lost.after(watcher.bound()), "the bound is kept");
+        assert!(MonotonicInstant::now() < lost.after(watcher.bound()), "the bound is kept");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     until_trusted(&watcher).await;
@@ -229,7 +230,7 @@ async fn sentinels_lead_the_feed_to_the_new_primary() {
     assert!(!watcher.is_current(id.lane(), before, []), "the new primary is another");
     let told = Told::from_now(&watcher);
     here.revoke(operation(), revocation(id, None)).await.unwrap();
-    until("the new primary tells", || told.of(id.lane(), Change::of(id))).await;
+    until("the new primary tells", || told.of(id.lane(), Invalidation::of(id))).await;
 }
 
 #[tokio::test]
@@ -249,9 +250,9 @@ async fn without_most_of_the_sentinels_nothing_is_trusted() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     until_trusted(&watcher).await;
     sentinels[1].stop();
-    let stopped = Moment::now();
+    let stopped = MonotonicInstant::now();
     until("the trust ends", || !watcher.trusts(Lane::new(0))).await;
-    assert!(Moment::now() < stopped.after(watcher.bound() * 2), "{stopped:?}");
+    assert!(MonotonicInstant::now() < stopped.after(watcher.bound() * 2), "{stopped:?}");
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(!watcher.trusts(Lane::new(0)), "though the server answers every beat");
 }
@@ -306,7 +307,7 @@ async fn the_feed_follows_lanes_that_move_and_nodes_that_go() {
     let id = new_token(&here, lane).await;
     let told = Told::from_now(&watcher);
     here.revoke(operation(), revocation(id, None)).await.unwrap();
-    until("the new primary tells", || told.of(lane, Change::of(id))).await;
+    until("the new primary tells", || told.of(lane, Invalidation::of(id))).await;
 
     // A node dies, and its replica takes over.
     let lost = &cluster.nodes()[2];
@@ -317,7 +318,7 @@ async fn the_feed_follows_lanes_that_move_and_nodes_that_go() {
     let id = new_token(&here, lane).await;
     let told = Told::from_now(&watcher);
     here.revoke(operation(), revocation(id, None)).await.unwrap();
-    until("the replica tells", || told.of(lane, Change::of(id))).await;
+    until("the replica tells", || told.of(lane, Invalidation::of(id))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

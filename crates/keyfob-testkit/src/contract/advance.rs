@@ -1,7 +1,7 @@
 //! Advance: one write revokes all that a field covers, and nothing that came after it.
 
 use keyfob::store::{
-    Advance, Advanced, EpochScope, Epochs, Inserted, Mark, MarkThrough, NewRecord, Revoke,
+    Advance, Advanced, EpochScope, Epochs, Inserted, MarkScope, NewRecord, RevocationMark, Revoke,
     StoreError, Verdict,
 };
 use keyfob::{Lane, TokenId, Ttl};
@@ -16,7 +16,7 @@ async fn stored(scene: &Scene, lane: Lane, epochs: &Epochs) -> TokenId {
 }
 
 /// In one lane: what was stamped before dies, what is stamped after lives, others are not touched.
-async fn one_lane(scene: Scene, covered: Epochs, field: keyfob::EpochField, through: MarkThrough) {
+async fn one_lane(scene: Scene, covered: Epochs, field: keyfob::EpochField, through: MarkScope) {
     let (lane, elsewhere) = (scene.lane(0), scene.lane(1));
     let stranger = Epochs { subject: Some(scene.subject_epoch("stranger")), ..Epochs::default() };
     let before = stored(&scene, lane, &covered).await;
@@ -33,7 +33,7 @@ async fn one_lane(scene: Scene, covered: Epochs, field: keyfob::EpochField, thro
     assert_eq!(advanced, Advanced { lanes: 1 }, "one lane was concerned");
     assert!(scene.stamp(lane).await > old, "the sequence counts up");
     let after = stored(&scene, lane, &covered).await;
-    let mark = Mark { through, at, note };
+    let mark = RevocationMark { through, at, note };
     let verdict = scene.loaded(before).await.verdict;
     assert_eq!(verdict, Verdict::Revoked(mark), "it was stamped before, and says when and why");
     scene.assert_clear(after, "it was stamped after").await;
@@ -55,20 +55,20 @@ pub async fn of_a_subject(scene: Scene) {
         client: Some(scene.client_epoch("client")),
         ..Epochs::default()
     };
-    one_lane(scene, covered, field, MarkThrough::Subject).await;
+    one_lane(scene, covered, field, MarkScope::Subject).await;
 }
 
 /// The epoch of an ancestor, at any place.
 pub async fn of_an_ancestor(scene: Scene) {
     let ancestor = || scene.ancestor_epoch(scene.id(scene.lane(0)));
-    let ancestors: Vec<_> = (0..Epochs::MOST_ANCESTORS).map(|_| ancestor()).collect();
+    let ancestors: Vec<_> = (0..Epochs::MAX_ANCESTORS).map(|_| ancestor()).collect();
     let field = ancestors[5];
     let covered = Epochs { ancestors, ..Epochs::default() };
-    one_lane(scene, covered, field, MarkThrough::Ancestor(5)).await;
+    one_lane(scene, covered, field, MarkScope::Ancestor(5)).await;
 }
 
 /// In every lane: what was stamped before dies wherever it lies.
-async fn every_lane(scene: Scene, covered: Epochs, scope: EpochScope, through: MarkThrough) {
+async fn every_lane(scene: Scene, covered: Epochs, scope: EpochScope, through: MarkScope) {
     let mut before = Vec::new();
     for lane in scene.lanes() {
         before.push(stored(&scene, lane, &covered).await);
@@ -80,7 +80,7 @@ async fn every_lane(scene: Scene, covered: Epochs, scope: EpochScope, through: M
     let lanes = scene.store().namespace().lanes().get();
     assert_eq!(advanced, Advanced { lanes }, "every lane was concerned");
     for id in before {
-        let mark = Mark { through, at, note: note.clone() };
+        let mark = RevocationMark { through, at, note: note.clone() };
         let verdict = scene.loaded(id).await.verdict;
         assert_eq!(verdict, Verdict::Revoked(mark), "it was stamped before");
     }
@@ -104,7 +104,7 @@ pub async fn of_a_client(scene: Scene) {
     for lane in scene.lanes() {
         others.push(stored(&scene, lane, &other).await);
     }
-    every_lane(scene.clone(), covered, EpochScope::EveryLane(field), MarkThrough::Client).await;
+    every_lane(scene.clone(), covered, EpochScope::EveryLane(field), MarkScope::Client).await;
     for id in others {
         scene.assert_clear(id, "it is another client's").await;
     }
@@ -112,7 +112,7 @@ pub async fn of_a_client(scene: Scene) {
 
 /// The epoch of everything.
 pub async fn of_everything(scene: Scene) {
-    every_lane(scene, Epochs::default(), EpochScope::All, MarkThrough::All).await;
+    every_lane(scene, Epochs::default(), EpochScope::All, MarkScope::All).await;
 }
 
 /// An advance that is sent again covers nothing that came in between.
@@ -183,7 +183,7 @@ pub async fn the_longest_note_comes_back(scene: Scene) {
     let note: Vec<u8> = (0..Revoke::MAX_NOTE).map(|n| (n % 251) as u8).collect();
     let advance = Advance { note: note.clone(), ..Advance::new(EpochScope::All, scene.now()) };
     scene.store().advance(scene.operation(), advance).await.expect("an answer");
-    let mark = scene.assert_revoked(id, MarkThrough::All, "everything was revoked").await;
+    let mark = scene.assert_revoked(id, MarkScope::All, "everything was revoked").await;
     assert_eq!(mark.note, note, "the note as it was given");
 }
 

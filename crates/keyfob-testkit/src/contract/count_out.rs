@@ -1,11 +1,11 @@
 //! Counting out: what an epoch ends is counted as revoked, as far as the change says where it is
 //! listed, and once.
 
-use keyfob::store::{Advance, EpochScope, Epochs, NewRecord, Revoke, StampRule, Tally};
+use keyfob::store::{Advance, BucketCounts, EpochScope, Epochs, NewRecord, Revoke, StampRule};
 use keyfob::{EpochField, Lane, Subject, Term};
 
 use super::scene::Scene;
-use super::tallies::{assert_all, assert_numbers, ends, session, spend};
+use super::tallies::{assert_all, assert_numbers, consume, ends, session};
 
 /// The epoch of a client ends all that are counted for it, and nothing that comes later.
 pub async fn a_client_is_counted_out_in_every_lane(scene: Scene) {
@@ -17,7 +17,7 @@ pub async fn a_client_is_counted_out_in_every_lane(scene: Scene) {
             let id = record.id;
             scene.insert(record).await;
             if lane == 0 {
-                spend(&scene, id).await;
+                consume(&scene, id).await;
             }
         }
     };
@@ -47,12 +47,12 @@ pub async fn everything_is_counted_out(scene: Scene) {
         scene.insert(record).await;
     }
     let one = one.expect("an id");
-    spend(&scene, one).await;
+    consume(&scene, one).await;
     for round in 1..=2 {
         scene.advance(EpochScope::All).await;
         assert_all(&scene, [6 * round, 6 * round, 0], "all of them").await;
         scene.revoke(one).await;
-        spend(&scene, one).await;
+        consume(&scene, one).await;
         assert_all(&scene, [6 * round, 6 * round, 0], "they cannot end again").await;
         for n in 0..6 {
             scene.insert(session(&scene, scene.lane(n))).await;
@@ -101,7 +101,7 @@ pub async fn a_subject_is_counted_out_where_it_is_listed(scene: Scene) {
         scene.insert(owned(&scene, &other)).await;
     }
     scene.revoke(ids[0]).await;
-    spend(&scene, ids[1]).await;
+    consume(&scene, ids[1]).await;
     assert_all(&scene, [10, 1, 1], "before").await;
     advance_owner(&scene, &user).await;
     assert_all(&scene, [10, 5, 0], "the others of the subject").await;
@@ -133,7 +133,7 @@ pub async fn what_is_not_listed_is_counted_until_its_time(scene: Scene) {
 /// Of very many, the newest at least.
 pub async fn of_many_the_newest_are_counted_out(scene: Scene) {
     let user = owner(&scene, "user");
-    let most = Tally::COUNTED_OUT as u64;
+    let most = BucketCounts::COUNTED_OUT as u64;
     for _ in 0..12 {
         scene.insert_all((0..most / 10).map(|_| owned(&scene, &user)).collect()).await;
     }

@@ -1,23 +1,23 @@
 //! Keys: the number beside each body, and the floor below which nothing is written.
 
 use keyfob::store::{
-    EpochScope, Epochs, Loaded, MarkThrough, NewRecord, Order, RecordVersion, Replace, Reseal,
-    Resealed, Spend, Spent, StoreError,
+    Consume, Consumed, EpochScope, Epochs, Loaded, MarkScope, NewRecord, Order, RecordVersion,
+    Replace, Reseal, Resealed, StoreError,
 };
-use keyfob::{KeyNumber, Lane, TokenId};
+use keyfob::{KeyVersion, Lane, TokenId};
 
 use super::scene::Scene;
 
-fn key(number: u16) -> KeyNumber {
-    KeyNumber::new(number)
+fn key(number: u16) -> KeyVersion {
+    KeyVersion::new(number)
 }
 
 async fn raise(scene: &Scene, floor: u16) {
-    scene.store().raise_key_floor(key(floor)).await.expect("the floor is raised");
+    scene.store().raise_min_key_version(key(floor)).await.expect("the floor is raised");
 }
 
-async fn floor(scene: &Scene) -> KeyNumber {
-    scene.store().key_floor().await.expect("a floor is answered")
+async fn floor(scene: &Scene) -> KeyVersion {
+    scene.store().min_key_version().await.expect("a floor is answered")
 }
 
 fn under(scene: &Scene, lane: Lane, number: u16) -> NewRecord {
@@ -66,13 +66,13 @@ pub async fn the_key_comes_back_with_the_body(scene: Scene) {
     let resealed = scene.store().reseal(scene.operation(), reseal).await;
     assert_eq!(resealed.expect("an answer"), Resealed::Done);
     let listed = scene.list(scene.query(tag, Order::NewestFirst, 10)).await;
-    let keys: Vec<KeyNumber> = listed.iter().map(|loaded: &Loaded| loaded.key).collect();
+    let keys: Vec<KeyVersion> = listed.iter().map(|loaded: &Loaded| loaded.key).collect();
     assert_eq!(keys, [key(65_535)]);
 }
 
 /// A namespace in which no key was retired accepts any.
 pub async fn a_new_namespace_accepts_any_key(scene: Scene) {
-    assert_eq!(floor(&scene).await, KeyNumber::BARE);
+    assert_eq!(floor(&scene).await, KeyVersion::BARE);
     for number in [0, 1, 65_535] {
         let record = under(&scene, scene.lane(number), number);
         let id = record.id;
@@ -142,10 +142,10 @@ pub async fn what_lies_below_the_floor_lives_on(scene: Scene) {
     scene.insert(record).await;
     raise(&scene, 2).await;
     scene.assert_clear(id, "a floor revokes nothing").await;
-    let spent = scene.store().spend(scene.operation(), Spend { id }).await;
-    assert_eq!(spent.expect("an answer"), Spent::Left(1));
+    let spent = scene.store().consume(scene.operation(), Consume { id }).await;
+    assert_eq!(spent.expect("an answer"), Consumed::Left(1));
     scene.revoke(id).await;
-    scene.assert_revoked(id, MarkThrough::Token, "it can be revoked").await;
+    scene.assert_revoked(id, MarkScope::Token, "it can be revoked").await;
 }
 
 /// Epochs are kept and felt in a namespace that has a floor.
@@ -159,7 +159,7 @@ pub async fn epochs_hold_above_a_floor(scene: Scene) {
         scene.insert(before).await;
         scene.advance(EpochScope::EveryLane(scene.client_epoch("floored"))).await;
         scene.advance(EpochScope::EveryLane(scene.client_epoch("another"))).await;
-        scene.assert_revoked(covered, MarkThrough::Client, "it was advanced").await;
+        scene.assert_revoked(covered, MarkScope::Client, "it was advanced").await;
         scene.insert(after).await;
         scene.assert_clear(free, "it was stored afterwards").await;
     }

@@ -1,8 +1,8 @@
 //! Load: what was stored, byte for byte, under the exact id, for as long as it is kept.
 
 use keyfob::store::{
-    EpochScope, Epochs, LastUse, MarkThrough, NewRecord, Order, Query, RecordVersion, Replaced,
-    Revoked, Spend, Spent, Stamp,
+    Consume, Consumed, EpochScope, Epochs, LastUse, MarkScope, NewRecord, Order, Query,
+    RecordVersion, Replaced, Revoked, Stamp,
 };
 use keyfob::{Lane, Timestamp, Ttl};
 
@@ -26,9 +26,9 @@ pub async fn only_the_exact_id_is_found(scene: Scene) {
     let replace = scene.replacement(twin, RecordVersion(1), b"twin");
     let replaced = scene.store().replace(scene.operation(), replace).await.expect("an answer");
     assert_eq!(replaced, Replaced::Missing, "replace takes the whole id");
-    let spend = Spend { id: twin };
-    let spent = scene.store().spend(scene.operation(), spend).await.expect("an answer");
-    assert_eq!(spent, Spent::Refused, "spend takes the whole id");
+    let consume = Consume { id: twin };
+    let spent = scene.store().consume(scene.operation(), consume).await.expect("an answer");
+    assert_eq!(spent, Consumed::Refused, "spend takes the whole id");
     scene.store().touch(&[LastUse::new(twin, scene.now())]).await.expect("an answer");
     let revoked = scene.revoke(twin).await;
     assert!(matches!(revoked, Revoked::Missing), "revoke takes the whole id, not {revoked:?}");
@@ -106,16 +106,16 @@ pub async fn a_verdict_names_what_covered_first(scene: Scene) {
     let lane = scene.lane(0);
     let (subject, client) = (scene.subject_epoch("user"), scene.client_epoch("client"));
     let ancestors: Vec<_> =
-        (0..Epochs::MOST_ANCESTORS).map(|_| scene.ancestor_epoch(scene.id(lane))).collect();
-    let last = ancestors[Epochs::MOST_ANCESTORS - 1];
+        (0..Epochs::MAX_ANCESTORS).map(|_| scene.ancestor_epoch(scene.id(lane))).collect();
+    let last = ancestors[Epochs::MAX_ANCESTORS - 1];
     let epochs = Epochs { subject: Some(subject), client: Some(client), ancestors };
     let mut before = Vec::new();
     for (scope, through) in [
-        (EpochScope::Lane(lane, last), MarkThrough::Ancestor(7)),
-        (EpochScope::Lane(lane, epochs.ancestors[2]), MarkThrough::Ancestor(2)),
-        (EpochScope::Lane(lane, subject), MarkThrough::Subject),
-        (EpochScope::EveryLane(client), MarkThrough::Client),
-        (EpochScope::All, MarkThrough::All),
+        (EpochScope::Lane(lane, last), MarkScope::Ancestor(7)),
+        (EpochScope::Lane(lane, epochs.ancestors[2]), MarkScope::Ancestor(2)),
+        (EpochScope::Lane(lane, subject), MarkScope::Subject),
+        (EpochScope::EveryLane(client), MarkScope::Client),
+        (EpochScope::All, MarkScope::All),
     ] {
         let record = NewRecord { epochs: epochs.clone(), ..scene.record(lane) };
         let id = record.id;
@@ -143,8 +143,8 @@ pub async fn a_lane_that_there_is_not_names_nothing(scene: Scene) {
     let replace = scene.replacement(id, RecordVersion(1), b"foreign");
     let replaced = scene.store().replace(scene.operation(), replace).await.expect("an answer");
     assert_eq!(replaced, Replaced::Missing, "there is nothing to replace");
-    let spent = scene.store().spend(scene.operation(), Spend { id }).await.expect("an answer");
-    assert_eq!(spent, Spent::Refused, "there is nothing to spend");
+    let spent = scene.store().consume(scene.operation(), Consume { id }).await.expect("an answer");
+    assert_eq!(spent, Consumed::Refused, "there is nothing to spend");
     scene.store().touch(&[LastUse::new(id, scene.now())]).await.expect("an answer");
     let revoked = scene.revoke(id).await;
     assert!(matches!(revoked, Revoked::Missing), "there is nothing to revoke, not {revoked:?}");

@@ -1,7 +1,7 @@
 //! Mint: records that are stored in the same step in which another is replaced.
 
 use keyfob::store::{
-    EpochScope, Epochs, MarkThrough, NewRecord, Order, RecordVersion, Replace, Replaced, StampRule,
+    EpochScope, Epochs, MarkScope, NewRecord, Order, RecordVersion, Replace, Replaced, StampRule,
 };
 
 use super::scene::{Scene, same_local_bytes, texts};
@@ -145,7 +145,7 @@ pub async fn no_mint_escapes_a_cascade(scene: Scene) {
         let last = minted[minted.len() - 1];
         assert!(scene.load(last).await.is_none(), "the mint that was refused is not there");
         for child in &minted[..minted.len() - 1] {
-            scene.assert_revoked(*child, MarkThrough::Ancestor(0), "it descends from it").await;
+            scene.assert_revoked(*child, MarkScope::Ancestor(0), "it descends from it").await;
         }
     }
 }

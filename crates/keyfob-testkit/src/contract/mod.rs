@@ -26,6 +26,8 @@ mod setup;
 #[doc(hidden)]
 pub mod advance;
 #[doc(hidden)]
+pub mod consume;
+#[doc(hidden)]
 pub mod count_out;
 #[doc(hidden)]
 pub mod feed;
@@ -47,8 +49,6 @@ pub mod replace;
 pub mod reseal;
 #[doc(hidden)]
 pub mod revoke;
-#[doc(hidden)]
-pub mod spend;
 #[doc(hidden)]
 pub mod stamp;
 #[doc(hidden)]
@@ -159,7 +159,7 @@ macro_rules! store_contract {
                 a_covered_mint_is_never_stored
                 no_mint_escapes_a_cascade
             }
-            spend {
+            consume {
                 uses_count_down
                 a_use_does_not_change_the_version
                 of_racers_as_many_win_as_there_are_uses

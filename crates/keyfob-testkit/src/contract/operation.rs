@@ -1,8 +1,8 @@
 //! Operations: after its deadline a write does nothing, and an answer is not forgotten before.
 
 use keyfob::store::{
-    Advance, EpochScope, Insert, Inserted, NewRecord, Operation, OperationId, Order, RecordVersion,
-    Replace, Replaced, Revoke, Revoked, Spend, Spent, StoreError,
+    Advance, Consume, Consumed, EpochScope, Insert, Inserted, NewRecord, Operation, OperationId,
+    Order, RecordVersion, Replace, Replaced, Revoke, Revoked, StoreError,
 };
 use keyfob::{TokenId, Ttl};
 
@@ -74,7 +74,7 @@ pub async fn a_late_replacement_does_nothing(scene: Scene) {
 pub async fn a_late_spend_does_nothing(scene: Scene) {
     let id = stored(&scene).await;
     let operation = late(&scene);
-    assert_late(scene.store().spend(operation, Spend { id }).await, operation.id, "spend");
+    assert_late(scene.store().consume(operation, Consume { id }).await, operation.id, "spend");
     assert_eq!(scene.loaded(id).await.uses_left, Some(2), "no use was taken");
 }
 
@@ -112,15 +112,15 @@ pub async fn a_repetition_after_the_deadline_does_nothing(scene: Scene) {
     let operation = || Operation { deadline, ..scene.operation() };
     let id = stored(&scene).await;
     let record = scene.record(lane);
-    let (spend, replace, advance, insert) = (operation(), operation(), operation(), operation());
+    let (consume, replace, advance, insert) = (operation(), operation(), operation(), operation());
     let new = Insert { records: vec![record.clone()], events: texts(&["new"]) };
     let change = scene.replacement(id, RecordVersion(1), b"two");
     let scope = EpochScope::Lane(lane, scene.subject_epoch("user"));
     let advancing = Advance::new(scope, scene.now());
     let store = scene.store();
     // Under real time a first sending may itself come too late; then it must say so.
-    let first = store.spend(spend, Spend { id }).await;
-    let spent = matches!(first, Ok(Spent::Left(1)));
+    let first = store.consume(consume, Consume { id }).await;
+    let spent = matches!(first, Ok(Consumed::Left(1)));
     assert!(spent || scene.now() >= deadline, "the first sending is in time: {first:?}");
     let replaced = store.replace(replace, change.clone()).await.is_ok();
     let advanced = store.advance(advance, advancing.clone()).await.is_ok();
@@ -128,8 +128,8 @@ pub async fn a_repetition_after_the_deadline_does_nothing(scene: Scene) {
     let stamp = scene.stamp(lane).await;
     let before = scene.loaded(id).await;
     scene.wait_until(deadline + Ttl::from_secs(1)).await;
-    let again = store.spend(spend, Spend { id }).await;
-    assert_same_or_late(again, |again| spent && *again == Spent::Left(1));
+    let again = store.consume(consume, Consume { id }).await;
+    assert_same_or_late(again, |again| spent && *again == Consumed::Left(1));
     let again = store.replace(replace, change).await;
     assert_same_or_late(again, |again| replaced && *again == Replaced::Stored(RecordVersion(2)));
     let again = store.advance(advance, advancing).await;
@@ -167,10 +167,10 @@ pub async fn operations_are_told_apart(scene: Scene) {
     let operations: Vec<_> = (0..40).map(|_| scene.operation()).collect();
     let mut answers = Vec::new();
     for operation in &operations {
-        answers.push(scene.store().spend(*operation, Spend { id }).await.expect("an answer"));
+        answers.push(scene.store().consume(*operation, Consume { id }).await.expect("an answer"));
     }
     for (operation, answer) in operations.iter().zip(answers) {
-        let again = scene.store().spend(*operation, Spend { id }).await.expect("an answer");
+        let again = scene.store().consume(*operation, Consume { id }).await.expect("an answer");
         assert_eq!(again, answer, "each operation has its own answer");
     }
     assert_eq!(scene.loaded(id).await.uses_left, Some(60), "each took one use");

@@ -2,8 +2,8 @@
 
 use keyfob::Ttl;
 use keyfob::store::{
-    EpochScope, Epochs, MarkThrough, NewRecord, Order, RecordVersion, Replace, Replaced,
-    StoreError, Verdict,
+    EpochScope, Epochs, MarkScope, NewRecord, Order, RecordVersion, Replace, Replaced, StoreError,
+    Verdict,
 };
 
 use super::scene::{Scene, texts};
@@ -72,23 +72,23 @@ pub async fn what_is_revoked_is_ended(scene: Scene) {
     let (subject, client) = (scene.subject_epoch("user"), scene.client_epoch("client"));
     let ancestor = scene.ancestor_epoch(scene.id(lane));
     for (epochs, scope, through) in [
-        (Epochs::default(), None, MarkThrough::Token),
+        (Epochs::default(), None, MarkScope::Token),
         (
             Epochs { subject: Some(subject), ..Epochs::default() },
             Some(EpochScope::Lane(lane, subject)),
-            MarkThrough::Subject,
+            MarkScope::Subject,
         ),
         (
             Epochs { ancestors: vec![ancestor], ..Epochs::default() },
             Some(EpochScope::Lane(lane, ancestor)),
-            MarkThrough::Ancestor(0),
+            MarkScope::Ancestor(0),
         ),
         (
             Epochs { client: Some(client), ..Epochs::default() },
             Some(EpochScope::EveryLane(client)),
-            MarkThrough::Client,
+            MarkScope::Client,
         ),
-        (Epochs::default(), Some(EpochScope::All), MarkThrough::All),
+        (Epochs::default(), Some(EpochScope::All), MarkScope::All),
     ] {
         let record = NewRecord { epochs, ..scene.record(lane) };
         let id = record.id;

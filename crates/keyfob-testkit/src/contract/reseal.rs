@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use keyfob::store::{
     Epochs, Loaded, NewRecord, Order, RecordVersion, Replaced, Reseal, Resealed, Revoke, StoreError,
 };
-use keyfob::{KeyNumber, Term, TokenId, Ttl};
+use keyfob::{KeyVersion, Term, TokenId, Ttl};
 
 use super::scene::{Scene, same_local_bytes, texts};
 
 /// The plainest reseal: another body.
 fn reseal(id: TokenId, read: RecordVersion, body: &[u8]) -> Reseal {
     let (added_terms, former_terms) = (Vec::new(), Vec::new());
-    Reseal { id, read, body: body.to_vec(), key: KeyNumber::BARE, added_terms, former_terms }
+    Reseal { id, read, body: body.to_vec(), key: KeyVersion::BARE, added_terms, former_terms }
 }
 
 async fn send(scene: &Scene, reseal: Reseal) -> Resealed {

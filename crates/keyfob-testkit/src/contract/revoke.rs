@@ -1,8 +1,8 @@
 //! Revoke: the first one is kept, with its why; what descends from it falls with it.
 
 use keyfob::store::{
-    EpochScope, Epochs, Inserted, Mark, MarkThrough, NewRecord, Order, RecordVersion, Revoke,
-    Revoked, StampRule, StoreError, Verdict,
+    EpochScope, Epochs, Inserted, MarkScope, NewRecord, Order, RecordVersion, RevocationMark,
+    Revoke, Revoked, StampRule, StoreError, Verdict,
 };
 use keyfob::{TokenId, Ttl};
 
@@ -16,7 +16,7 @@ fn assert_now(revoked: &Revoked, why: &str) {
     assert!(matches!(revoked, Revoked::Now), "{why}: expected Now, not {revoked:?}");
 }
 
-fn assert_before(revoked: &Revoked, mark: &Mark, why: &str) {
+fn assert_before(revoked: &Revoked, mark: &RevocationMark, why: &str) {
     match revoked {
         Revoked::Before(before) => assert_eq!(before, mark, "{why}"),
         other => panic!("{why}: expected Before, not {other:?}"),
@@ -36,7 +36,7 @@ pub async fn a_tombstone_says_when_and_why(scene: Scene) {
         let revoke = Revoke { at, note: note.clone(), ..scene.revocation(id) };
         assert_now(&send(&scene, revoke).await, "it was not revoked before");
         let loaded = scene.loaded(id).await;
-        let mark = Mark { through: MarkThrough::Token, at, note };
+        let mark = RevocationMark { through: MarkScope::Token, at, note };
         assert_eq!(loaded.verdict, Verdict::Revoked(mark), "the tombstone as it was given");
         assert_eq!(loaded.body, record.body, "the body is the same");
         assert_eq!(loaded.version, RecordVersion(1), "a revocation is no replacement");
@@ -55,14 +55,15 @@ pub async fn the_first_is_kept(scene: Scene) {
     let at = scene.now();
     let first = Revoke { note: b"first".to_vec(), ..scene.revocation(id) };
     assert_now(&send(&scene, Revoke { events: texts(&["one"]), ..first }).await, "the first");
-    let mark = Mark { through: MarkThrough::Token, at, note: b"first".to_vec() };
-    let mark = Mark { at: scene.assert_revoked(id, mark.through, "revoked").await.at, ..mark };
+    let mark = RevocationMark { through: MarkScope::Token, at, note: b"first".to_vec() };
+    let mark =
+        RevocationMark { at: scene.assert_revoked(id, mark.through, "revoked").await.at, ..mark };
     for earlier in [false, true] {
         let at = if earlier { at.saturating_sub(Ttl::from_hours(1)) } else { scene.now() };
         let events = texts(&["two"]);
         let second = Revoke { at, note: b"second".to_vec(), events, ..scene.revocation(id) };
         assert_before(&send(&scene, second).await, &mark, "the first stands");
-        let stands = scene.assert_revoked(id, MarkThrough::Token, "revoked").await;
+        let stands = scene.assert_revoked(id, MarkScope::Token, "revoked").await;
         assert_eq!(stands, mark, "the first is kept");
     }
     assert_eq!(scene.events().await, texts(&["one"]), "only the first is an event");
@@ -82,11 +83,11 @@ pub async fn what_an_epoch_covers_was_revoked_before(scene: Scene) {
     let advance =
         keyfob::store::Advance { note: note.clone(), ..keyfob::store::Advance::new(scope, at) };
     scene.store().advance(scene.operation(), advance).await.expect("an answer");
-    let mark = Mark { through: MarkThrough::Subject, at, note };
+    let mark = RevocationMark { through: MarkScope::Subject, at, note };
     let revoke = Revoke { note: b"it alone".to_vec(), ..scene.revocation(id) };
     let revoked = send(&scene, Revoke { events: texts(&["revoked"]), ..revoke }).await;
     assert_before(&revoked, &mark, "the epoch came first");
-    let stands = scene.assert_revoked(id, MarkThrough::Subject, "revoked").await;
+    let stands = scene.assert_revoked(id, MarkScope::Subject, "revoked").await;
     assert_eq!(stands, mark, "the epoch's when and why stand");
     assert_eq!(scene.events().await, texts(&[]), "it was revoked before: no event");
 }
@@ -101,7 +102,7 @@ pub async fn the_same_operation_gets_the_same_answer(scene: Scene) {
     let again = || scene.store().revoke(operation, revoke.clone());
     assert_now(&again().await.expect("an answer"), "the first sending");
     assert_now(&again().await.expect("an answer"), "the second sending");
-    let mark = scene.assert_revoked(id, MarkThrough::Token, "revoked").await;
+    let mark = scene.assert_revoked(id, MarkScope::Token, "revoked").await;
     assert_before(&scene.revoke(id).await, &mark, "another operation finds it revoked");
     assert_now(&again().await.expect("an answer"), "the third sending");
     assert_eq!(scene.events().await, texts(&["revoked"]), "its event is there once");
@@ -176,10 +177,10 @@ pub async fn a_cascade_covers_the_descendants(scene: Scene) {
     let revoke =
         Revoke { note, cascade, events: texts(&["revoked"]), ..Revoke::new(kin.parent, at) };
     assert_now(&send(&scene, revoke).await, "it was not revoked before");
-    let own = scene.assert_revoked(kin.parent, MarkThrough::Token, "it is revoked itself").await;
+    let own = scene.assert_revoked(kin.parent, MarkScope::Token, "it is revoked itself").await;
     assert_eq!((own.at, &own.note[..]), (at, &b"stolen"[..]), "its when and why");
     for (id, place) in [(kin.child, 0), (kin.grandchild, 1)] {
-        let mark = scene.assert_revoked(id, MarkThrough::Ancestor(place), "it descends").await;
+        let mark = scene.assert_revoked(id, MarkScope::Ancestor(place), "it descends").await;
         assert_eq!((mark.at, &mark.note[..]), (at, &b"stolen"[..]), "the same when and why");
     }
     scene.assert_clear(kin.stranger, "it descends from another").await;
@@ -198,12 +199,12 @@ pub async fn without_a_cascade_the_descendants_live_on(scene: Scene) {
 pub async fn a_cascade_works_on_what_is_revoked_already(scene: Scene) {
     let kin = kin(&scene).await;
     scene.revoke(kin.parent).await;
-    let mark = scene.assert_revoked(kin.parent, MarkThrough::Token, "revoked").await;
+    let mark = scene.assert_revoked(kin.parent, MarkScope::Token, "revoked").await;
     let cascade = Some(scene.ancestor_epoch(kin.parent));
     let revoke = Revoke { cascade, events: texts(&["revoked"]), ..scene.revocation(kin.parent) };
     assert_before(&send(&scene, revoke).await, &mark, "the first stands");
-    scene.assert_revoked(kin.child, MarkThrough::Ancestor(0), "it descends from it").await;
-    scene.assert_revoked(kin.grandchild, MarkThrough::Ancestor(1), "it descends from it").await;
+    scene.assert_revoked(kin.child, MarkScope::Ancestor(0), "it descends from it").await;
+    scene.assert_revoked(kin.grandchild, MarkScope::Ancestor(1), "it descends from it").await;
     assert_eq!(scene.events().await, texts(&[]), "it was revoked before: no event");
 }
 
@@ -240,7 +241,7 @@ pub async fn of_racers_one_is_the_first(scene: Scene) {
     for racer in racers.collect::<Vec<_>>() {
         answers.push(racer.await.expect("a racer"));
     }
-    let mark = scene.assert_revoked(id, MarkThrough::Token, "revoked").await;
+    let mark = scene.assert_revoked(id, MarkScope::Token, "revoked").await;
     let mut first = Vec::new();
     for (racer, answer) in answers {
         match answer {

@@ -6,13 +6,13 @@
 use std::sync::Arc;
 
 use keyfob::store::{
-    Advance, Advanced, Cursor, Entry, EpochScope, Epochs, Feed, Insert, Inserted, Loaded, Mark,
-    MarkThrough, NewRecord, Operation, Order, Position, Query, RecordVersion, Replace, Revoke,
-    Revoked, Stamp, StampRule, StoreError, Verdict,
+    Advance, Advanced, Cursor, Entry, EpochScope, Epochs, Feed, Insert, Inserted, Loaded,
+    MarkScope, NewRecord, Operation, Order, Position, Query, RecordVersion, Replace,
+    RevocationMark, Revoke, Revoked, Stamp, StampRule, StoreError, Verdict,
 };
 use keyfob::{
-    ClientId, EpochField, KeyNumber, Lane, OsRandom, Store, Subject, Tag, Term, Timestamp, TokenId,
-    Ttl,
+    ClientId, EpochField, KeyVersion, Lane, OsRandom, Store, Subject, Tag, Term, Timestamp,
+    TokenId, Ttl,
 };
 
 use super::Setup;
@@ -85,7 +85,7 @@ impl Scene {
         NewRecord {
             id,
             body: id.as_bytes().to_vec(),
-            key: KeyNumber::BARE,
+            key: KeyVersion::BARE,
             keep_until: self.now() + Ttl::from_hours(1),
             uses_left: None,
             epochs: Epochs::default(),
@@ -159,7 +159,12 @@ impl Scene {
     }
 
     /// Fails unless the record is revoked, and through `through`; gives the mark.
-    pub async fn assert_revoked(&self, id: TokenId, through: MarkThrough, why: &str) -> Mark {
+    pub async fn assert_revoked(
+        &self,
+        id: TokenId,
+        through: MarkScope,
+        why: &str,
+    ) -> RevocationMark {
         match self.loaded(id).await.verdict {
             Verdict::Revoked(mark) if mark.through == through => mark,
             other => panic!("{why}: expected a revocation through {through:?}, not {other:?}"),
@@ -189,7 +194,7 @@ impl Scene {
             id,
             read,
             body: body.to_vec(),
-            key: KeyNumber::BARE,
+            key: KeyVersion::BARE,
             added_terms: Vec::new(),
             minted: Vec::new(),
             ends_at: None,

@@ -1,8 +1,8 @@
 //! Tallies: what is counted changes in the step that changes the token, and once.
 
 use keyfob::store::{
-    Counted, EpochScope, Epochs, Insert, LastUse, NewRecord, RecordVersion, Replace, Replaced,
-    Spend, Spent, Tally,
+    BucketCounts, Consume, Consumed, CountedAs, EpochScope, Epochs, Insert, LastUse, NewRecord,
+    RecordVersion, Replace, Replaced,
 };
 use keyfob::{Kind, Lane, Timestamp, TokenId, Ttl};
 use tokio::task::JoinSet;
@@ -12,8 +12,8 @@ use super::scene::{Scene, same_local_bytes};
 /// How many are stored, revoked and exhausted.
 pub(super) type Numbers = [u64; 3];
 
-fn counted(kind: Kind, ends_at: Timestamp) -> Option<Counted> {
-    Some(Counted { kind, starts_at: None, ends_at })
+fn counted(kind: Kind, ends_at: Timestamp) -> Option<CountedAs> {
+    Some(CountedAs { kind, starts_at: None, ends_at })
 }
 
 /// A session that ends with its record.
@@ -22,18 +22,18 @@ pub(super) fn session(scene: &Scene, lane: Lane) -> NewRecord {
     NewRecord { counted: counted(Kind::Session, record.keep_until), ..record }
 }
 
-async fn tallies(scene: &Scene) -> Vec<Tally> {
+async fn tallies(scene: &Scene) -> Vec<BucketCounts> {
     let now = scene.now();
     let tallies = scene.store().tallies().await.expect("tallies are answered");
     tallies.into_iter().filter(|tally| now < tally.span.to()).collect()
 }
 
 /// The sum of those ends that fit.
-pub(super) async fn ends(scene: &Scene, fits: impl Fn(&Tally) -> bool) -> Numbers {
+pub(super) async fn ends(scene: &Scene, fits: impl Fn(&BucketCounts) -> bool) -> Numbers {
     sum(tallies(scene).await.iter().filter(|tally| !tally.span.is_start() && fits(tally)))
 }
 
-fn sum<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Numbers {
+fn sum<'a>(tallies: impl Iterator<Item = &'a BucketCounts>) -> Numbers {
     tallies.fold([0; 3], |[stored, revoked, exhausted], tally| {
         [stored + tally.stored, revoked + tally.revoked, exhausted + tally.exhausted]
     })
@@ -48,8 +48,8 @@ pub(super) async fn assert_all(scene: &Scene, expected: Numbers, why: &str) {
     assert_numbers(ends(scene, |_| true).await, expected, why);
 }
 
-pub(super) async fn spend(scene: &Scene, id: TokenId) -> Spent {
-    scene.store().spend(scene.operation(), Spend { id }).await.expect("a spend is answered")
+pub(super) async fn consume(scene: &Scene, id: TokenId) -> Consumed {
+    scene.store().consume(scene.operation(), Consume { id }).await.expect("a spend is answered")
 }
 
 /// By kind, by client, and by a span that its end lies in; one that says nothing is not counted.
@@ -118,13 +118,13 @@ pub async fn the_same_operation_counts_once(scene: Scene) {
     }
     assert_all(&scene, [2, 0, 0], "a mint").await;
 
-    spend(&scene, id).await;
+    consume(&scene, id).await;
     let operation = scene.operation();
     for _ in 0..3 {
-        let spent = scene.store().spend(operation, Spend { id }).await.expect("an answer");
-        assert_eq!(spent, Spent::Left(0));
+        let spent = scene.store().consume(operation, Consume { id }).await.expect("an answer");
+        assert_eq!(spent, Consumed::Left(0));
     }
-    assert_eq!(spend(&scene, id).await, Spent::Exhausted);
+    assert_eq!(consume(&scene, id).await, Consumed::Exhausted);
     assert_all(&scene, [2, 0, 1], "a spend").await;
 
     let operation = scene.operation();
@@ -148,7 +148,7 @@ pub async fn what_is_not_stored_is_not_counted(scene: Scene) {
     scene.store().replace(scene.operation(), replace).await.expect("an answer");
     assert_all(&scene, [1, 0, 0], "one was stored").await;
     scene.revoke(scene.id(lane)).await;
-    spend(&scene, first.id).await;
+    consume(&scene, first.id).await;
     assert_all(&scene, [1, 0, 0], "nothing ended").await;
 }
 
@@ -216,7 +216,7 @@ pub async fn what_is_exhausted_does_not_move(scene: Scene) {
     let record = NewRecord { uses_left: Some(1), ..session(&scene, scene.lane(0)) };
     let id = record.id;
     scene.insert(record).await;
-    spend(&scene, id).await;
+    consume(&scene, id).await;
     let before = tallies(&scene).await;
     let ends_at = Some(scene.now() + Ttl::from_mins(5));
     let last = LastUse { ends_at, ..LastUse::new(id, scene.now()) };
@@ -229,7 +229,7 @@ pub async fn a_beginning_is_counted_beside_the_end(scene: Scene) {
     let starts_at = Some(scene.now() + Ttl::from_mins(20));
     let record = |starts_at| {
         let record = session(&scene, scene.lane(0));
-        let counted = record.counted.map(|counted| Counted { starts_at, ..counted });
+        let counted = record.counted.map(|counted| CountedAs { starts_at, ..counted });
         NewRecord { counted, ..record }
     };
     let (pending, begun) = (record(starts_at), record(Some(scene.now())));
@@ -246,7 +246,7 @@ pub async fn a_beginning_is_counted_beside_the_end(scene: Scene) {
     assert_all(&scene, [3, 1, 0], "in both").await;
     scene.advance(EpochScope::All).await;
     assert_numbers(begins().await, [2, 2, 0], "all of them");
-    let live: u64 = tallies(&scene).await.iter().map(Tally::live).sum();
+    let live: u64 = tallies(&scene).await.iter().map(BucketCounts::live).sum();
     assert_eq!(live, 0, "nothing lives");
 }
 

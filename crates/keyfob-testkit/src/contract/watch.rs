@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob::store::{
-    Advance, Cell, Change, EpochScope, LastUse, Moment, NewRecord, Replaced, Revoke, Revoked,
-    Spend, Ticket, Watcher,
+    Advance, Consume, EpochScope, Invalidation, InvalidationListener, InvalidationSlot, LastUse,
+    LoadVersion, MonotonicInstant, NewRecord, Replaced, Revoke, Revoked,
 };
 use keyfob::{Lane, TokenId, Ttl};
 
@@ -21,26 +21,26 @@ const LOOKS: usize = 3;
 
 /// A watcher, and what it is told from a moment on.
 struct Told {
-    watcher: Arc<Watcher>,
-    before: Ticket,
+    watcher: Arc<InvalidationListener>,
+    before: LoadVersion,
 }
 
 impl Told {
-    fn from_now(watcher: &Arc<Watcher>) -> Self {
+    fn from_now(watcher: &Arc<InvalidationListener>) -> Self {
         Self { watcher: Arc::clone(watcher), before: watcher.ticket() }
     }
 
-    fn of(&self, lane: Lane, change: Change) -> bool {
+    fn of(&self, lane: Lane, change: Invalidation) -> bool {
         let cell = match change {
-            Change::Record(local) => Some(Cell::of_record(local)),
-            Change::Field(field) => Some(Cell::of_field(field)),
-            Change::All => None,
+            Invalidation::Record(local) => Some(InvalidationSlot::of_record(local)),
+            Invalidation::Field(field) => Some(InvalidationSlot::of_field(field)),
+            Invalidation::All => None,
         };
         !self.watcher.is_current(lane, self.before, cell)
     }
 
     fn of_record(&self, id: TokenId) -> bool {
-        self.of(id.lane(), Change::of(id))
+        self.of(id.lane(), Invalidation::of(id))
     }
 
     fn nothing(&self) -> bool {
@@ -49,11 +49,11 @@ impl Told {
 }
 
 /// A watcher whose trust lasts for as long as any scenario; nothing where the store has no feed.
-async fn watcher(scene: &Scene) -> Option<Arc<Watcher>> {
+async fn watcher(scene: &Scene) -> Option<Arc<InvalidationListener>> {
     let store = scene.store();
-    let watcher = Watcher::new(store.namespace().lanes(), Ttl::from_mins(5));
+    let watcher = InvalidationListener::new(store.namespace().lanes(), Ttl::from_mins(5));
     store.watch(&watcher);
-    let begun = Moment::now();
+    let begun = MonotonicInstant::now();
     let all = || scene.lanes().into_iter().all(|lane| watcher.trusts(lane));
     if !scene.has_feed() {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -62,7 +62,7 @@ async fn watcher(scene: &Scene) -> Option<Arc<Watcher>> {
         return None;
     }
     while !all() {
-        assert!(Moment::now() < begun.after(PATIENCE), "every lane is trusted soon");
+        assert!(MonotonicInstant::now() < begun.after(PATIENCE), "every lane is trusted soon");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     Some(watcher)
@@ -102,9 +102,9 @@ pub async fn a_revocation_is_told_before_it_returns(scene: Scene) {
         revoke(&scene, Revoke { cascade, ..scene.revocation(id) }).await;
         assert!(told.of_record(id), "its record has changed");
         if let Some(cascade) = cascade {
-            assert!(told.of(id.lane(), Change::Field(cascade)), "and what descends from it");
+            assert!(told.of(id.lane(), Invalidation::Field(cascade)), "and what descends from it");
         }
-        exact |= !told.of_record(other) && !told.of(scene.lane(0), Change::All);
+        exact |= !told.of_record(other) && !told.of(scene.lane(0), Invalidation::All);
     }
     assert!(exact, "a token that is not revoked is never kept");
 }
@@ -122,7 +122,7 @@ pub async fn a_replacement_is_told_before_it_returns(scene: Scene) {
         let replaced = scene.store().replace(scene.operation(), replacement).await;
         assert!(matches!(replaced, Ok(Replaced::Stored(_))), "{replaced:?}");
         assert!(told.of_record(id), "its record has changed");
-        exact |= !told.of_record(other) && !told.of(scene.lane(0), Change::All);
+        exact |= !told.of_record(other) && !told.of(scene.lane(0), Invalidation::All);
     }
     assert!(exact, "a token that is not replaced is never kept");
 }
@@ -136,19 +136,19 @@ pub async fn an_epoch_is_told_before_its_advance_returns(scene: Scene) {
     for _ in 0..LOOKS {
         let told = Told::from_now(&watcher);
         advance(&scene, EpochScope::Lane(lane, own)).await;
-        assert!(told.of(lane, Change::Field(own)), "it was advanced");
-        exact |= !told.of(lane, Change::Field(other)) && !told.of(lane, Change::All);
+        assert!(told.of(lane, Invalidation::Field(own)), "it was advanced");
+        exact |= !told.of(lane, Invalidation::Field(other)) && !told.of(lane, Invalidation::All);
         let told = Told::from_now(&watcher);
         advance(&scene, EpochScope::EveryLane(client)).await;
         for lane in scene.lanes() {
-            assert!(told.of(lane, Change::Field(client)), "it was advanced in {lane:?}");
+            assert!(told.of(lane, Invalidation::Field(client)), "it was advanced in {lane:?}");
         }
     }
     assert!(exact, "what another epoch covers is never kept");
     let told = Told::from_now(&watcher);
     advance(&scene, EpochScope::All).await;
     for lane in scene.lanes() {
-        assert!(told.of(lane, Change::All), "everything ended in {lane:?}");
+        assert!(told.of(lane, Invalidation::All), "everything ended in {lane:?}");
     }
 }
 
@@ -163,9 +163,9 @@ pub async fn what_ends_nothing_is_not_told(scene: Scene) {
         let told = Told::from_now(&watcher);
         let id = new_token(&scene, lane).await;
         let counted = NewRecord { uses_left: Some(2), ..scene.record(lane) };
-        let spent = Spend { id: counted.id };
+        let spent = Consume { id: counted.id };
         scene.insert(counted).await;
-        store.spend(scene.operation(), spent).await.expect("a use is answered");
+        store.consume(scene.operation(), spent).await.expect("a use is answered");
         let at = scene.now();
         store.touch(&[LastUse::new(id, at)]).await.expect("a touch is answered");
         store.observe(lane, vec![b"seen".to_vec()]).await.expect("an entry is taken");
@@ -195,15 +195,15 @@ pub async fn each_watcher_is_told(scene: Scene) {
 /// The store does not keep a watcher alive.
 pub async fn a_watcher_is_let_go(scene: Scene) {
     let store = scene.store();
-    let watcher = Watcher::new(store.namespace().lanes(), Ttl::from_secs(1));
+    let watcher = InvalidationListener::new(store.namespace().lanes(), Ttl::from_secs(1));
     store.watch(&watcher);
     let id = new_token(&scene, scene.lane(0)).await;
     let left = Arc::downgrade(&watcher);
     drop(watcher);
     revoke(&scene, scene.revocation(id)).await;
-    let begun = Moment::now();
+    let begun = MonotonicInstant::now();
     while left.strong_count() > 0 {
-        assert!(Moment::now() < begun.after(PATIENCE), "the store keeps the watcher");
+        assert!(MonotonicInstant::now() < begun.after(PATIENCE), "the store keeps the watcher");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }

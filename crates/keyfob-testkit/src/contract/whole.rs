@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use keyfob::store::{
-    Advance, EpochScope, Epochs, LastUse, NewRecord, Replace, Replaced, Revoke, Spend, StampRule,
+    Advance, Consume, EpochScope, Epochs, LastUse, NewRecord, Replace, Replaced, Revoke, StampRule,
 };
 use keyfob::{EpochField, TokenId, Ttl};
 
@@ -101,8 +101,8 @@ async fn work(scene: Scene, targets: Arc<Vec<Target>>, worker: usize) -> usize {
                 }
                 2 => {
                     let ended = target.ended.load(Ordering::SeqCst);
-                    let spent = scene.store().spend(scene.operation(), Spend { id }).await;
-                    let taken = matches!(spent, Ok(keyfob::store::Spent::Left(_)));
+                    let spent = scene.store().consume(scene.operation(), Consume { id }).await;
+                    let taken = matches!(spent, Ok(keyfob::store::Consumed::Left(_)));
                     assert!(!(ended && taken), "{id} was spent after its end");
                 }
                 _ => {}

@@ -1,7 +1,7 @@
 //! Writes and their answers, whichever verb they are of.
 
 use keyfob::store::{
-    Advance, Advanced, Insert, Inserted, Replace, Replaced, Revoke, Revoked, Spend, Spent,
+    Advance, Advanced, Consume, Consumed, Insert, Inserted, Replace, Replaced, Revoke, Revoked,
 };
 
 /// A write, whichever verb it is of.
@@ -12,7 +12,7 @@ pub enum Change {
     /// A replacement.
     Replace(Replace),
     /// One use.
-    Spend(Spend),
+    Consume(Consume),
     /// A revocation.
     Revoke(Revoke),
     /// An advance.
@@ -27,7 +27,7 @@ pub enum Answer {
     /// To a replacement.
     Replaced(Replaced),
     /// To a use.
-    Spent(Spent),
+    Consumed(Consumed),
     /// To a revocation.
     Revoked(Revoked),
     /// To an advance.
@@ -40,7 +40,7 @@ impl Answer {
         match self {
             Self::Inserted(inserted) => matches!(inserted, Inserted::Stored(_)),
             Self::Replaced(replaced) => matches!(replaced, Replaced::Stored(_)),
-            Self::Spent(spent) => matches!(spent, Spent::Left(_)),
+            Self::Consumed(spent) => matches!(spent, Consumed::Left(_)),
             Self::Revoked(revoked) => !matches!(revoked, Revoked::Missing),
             Self::Advanced(_) => true,
         }

@@ -1,7 +1,7 @@
 //! What is counted, as a list of all that ever was: one line for each record, and nothing is
 //! summed up before it is asked for.
 
-use keyfob::store::{Column, NewRecord, Place, Span, Tallies, Tally};
+use keyfob::store::{BucketCounts, CountBucket, CountColumn, CountTotals, NewRecord, TimeBucket};
 use keyfob::{EpochField, Timestamp};
 
 #[derive(Clone, Debug, Default)]
@@ -9,7 +9,7 @@ pub(super) struct Ledger(Vec<Line>);
 
 #[derive(Clone, Copy, Debug)]
 struct Line {
-    place: Place,
+    place: CountBucket,
     client: Option<EpochField>,
     is_out: bool,
     is_exhausted: bool,
@@ -47,20 +47,20 @@ impl Ledger {
     }
 
     /// The record ends in another span.
-    pub(super) fn shift(&mut self, line: Option<usize>, to: Span) {
+    pub(super) fn shift(&mut self, line: Option<usize>, to: TimeBucket) {
         if let Some(line) = line.filter(|line| !self.0[*line].is_exhausted) {
             self.0[line].place.end = to;
         }
     }
 
-    pub(super) fn tallies(&self, now: Timestamp) -> Vec<Tally> {
-        let mut sums = Tallies::default();
+    pub(super) fn tallies(&self, now: Timestamp) -> Vec<BucketCounts> {
+        let mut sums = CountTotals::default();
         for line in &self.0 {
             for span in line.place.spans().filter(|span| now < span.to()) {
-                let mut tally = Tally::new(span, line.place.kind, line.client);
-                tally.add(Column::Stored, 1);
-                tally.add(Column::Revoked, line.is_out.into());
-                tally.add(Column::Exhausted, (line.is_exhausted && !line.is_out).into());
+                let mut tally = BucketCounts::new(span, line.place.kind, line.client);
+                tally.add(CountColumn::Stored, 1);
+                tally.add(CountColumn::Revoked, line.is_out.into());
+                tally.add(CountColumn::Exhausted, (line.is_exhausted && !line.is_out).into());
                 sums.add(tally);
             }
         }

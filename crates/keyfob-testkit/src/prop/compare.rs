@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keyfob::store::{Cursor, Feed, Order, Query, Span, Tally};
+use keyfob::store::{BucketCounts, Cursor, Feed, Order, Query, TimeBucket};
 use keyfob::{EpochField, Kind, Lane};
 
 use crate::model::Change;
@@ -111,9 +111,9 @@ impl World {
 
 /// The numbers of tallies that have counted anything. Which token is the sample is the store's affair.
 fn counted(
-    tallies: impl IntoIterator<Item = Tally>,
-) -> BTreeMap<(Span, Kind, Option<EpochField>), [u64; 3]> {
-    let numbers = |tally: Tally| {
+    tallies: impl IntoIterator<Item = BucketCounts>,
+) -> BTreeMap<(TimeBucket, Kind, Option<EpochField>), [u64; 3]> {
+    let numbers = |tally: BucketCounts| {
         let key = (tally.span, tally.kind, tally.client);
         (key, [tally.stored, tally.revoked, tally.exhausted])
     };

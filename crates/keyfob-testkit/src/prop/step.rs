@@ -59,7 +59,7 @@ pub(super) enum Scope {
 pub(super) enum Pause {
     Millisecond,
     Second,
-    Window,
+    OperationWindow,
     Hour,
 }
 
@@ -77,7 +77,7 @@ pub(super) enum Step {
         minted: Vec<New>,
         late: bool,
     },
-    Spend {
+    Consume {
         of: Pick,
         late: bool,
     },
@@ -172,14 +172,14 @@ fn step(may_wait: bool) -> impl Strategy<Value = Step> {
     let pause = prop_oneof![
         2 => Just(Pause::Millisecond),
         3 => Just(Pause::Second),
-        2 => Just(Pause::Window),
+        2 => Just(Pause::OperationWindow),
         1 => Just(Pause::Hour),
     ];
     let touch = prop::collection::vec((pick(), any::<u8>()), 0..4);
     prop_oneof![
         10 => insert,
         6 => replace,
-        6 => (pick(), late()).prop_map(|(of, late)| Step::Spend { of, late }),
+        6 => (pick(), late()).prop_map(|(of, late)| Step::Consume { of, late }),
         2 => touch.prop_map(|uses| Step::Touch { uses }),
         4 => (pick(), any::<bool>(), note(), late())
             .prop_map(|(of, cascade, note, late)| Step::Revoke { of, cascade, note, late }),

@@ -55,7 +55,7 @@ impl Faulty {
     }
 }
 
-impl Layer for Faulty {
+impl StoreWrapper for Faulty {
     fn inner(&self) -> &dyn Store {
         &self.inner
     }
@@ -63,8 +63,8 @@ impl Layer for Faulty {
 
 #[async_trait]
 impl Store for Faulty {
-    keyfob::pass_on! {
-        namespace reseal key_floor raise_key_floor stamp time_of count tallies observe entries latest report
+    keyfob::forward_store! {
+        namespace reseal min_key_version raise_min_key_version stamp time_of count tallies observe entries latest report
         close
     }
 
@@ -104,11 +104,15 @@ impl Store for Faulty {
         self.inner.replace(self.operation(operation), replace).await
     }
 
-    async fn spend(&self, mut operation: Operation, spend: Spend) -> Result<Spent, StoreError> {
+    async fn consume(
+        &self,
+        mut operation: Operation,
+        consume: Consume,
+    ) -> Result<Consumed, StoreError> {
         if self.has(Fault::SpendsAgain) {
             operation.id = Operation::begin(operation.deadline, &OsRandom)?.id;
         }
-        self.inner.spend(self.operation(operation), spend).await
+        self.inner.consume(self.operation(operation), consume).await
     }
 
     async fn touch(&self, uses: &[LastUse]) -> Result<(), StoreError> {

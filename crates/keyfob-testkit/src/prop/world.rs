@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyfob::store::{
-    Advance, Counted, EpochScope, Epochs, Insert, LastUse, Loaded, NewRecord, Operation,
-    RecordVersion, Replace, Revoke, Spend, Stamp, StampRule, StoreError,
+    Advance, Consume, CountedAs, EpochScope, Epochs, Insert, LastUse, Loaded, NewRecord, Operation,
+    RecordVersion, Replace, Revoke, Stamp, StampRule, StoreError,
 };
 use keyfob::{
-    ClientId, DeviceId, EpochField, KeyNumber, Kind, Lane, Random, SeededRandom, Store, Subject,
+    ClientId, DeviceId, EpochField, KeyVersion, Kind, Lane, Random, SeededRandom, Store, Subject,
     Tag, Term, Timestamp, TokenId, Ttl,
 };
 
@@ -159,7 +159,7 @@ impl World {
         let parent = parent.filter(|parent| *parent != id);
         if let Some(found) = parent.and_then(|parent| self.model.load(parent, now))
             && let Some(of_parent) = self.model.epochs_of(found.id, now)
-            && of_parent.ancestors.len() < Epochs::MOST_ANCESTORS
+            && of_parent.ancestors.len() < Epochs::MAX_ANCESTORS
         {
             // What descends from a token answers to all that the token does, and ends with it.
             epochs = of_parent.clone();
@@ -181,20 +181,20 @@ impl World {
             *self.written.entry(*term).or_default() += 1;
         }
         let uses_left = new.uses.map(u32::from);
-        let key = KeyNumber::BARE;
+        let key = KeyVersion::BARE;
         let counted = self.counted(new, keep_until, now);
         Ok(NewRecord { id, body, key, keep_until, uses_left, epochs, terms, stamp, counted })
     }
 
     /// By an end within the life of the record, now and then with a beginning before it.
-    fn counted(&self, new: &New, keep_until: Timestamp, now: Timestamp) -> Option<Counted> {
+    fn counted(&self, new: &New, keep_until: Timestamp, now: Timestamp) -> Option<CountedAs> {
         let kind = *Kind::ALL.get(usize::from(new.counted % 8))?;
         let ends_at = match new.counted / 8 % 2 {
             0 => keep_until,
             _ => self.earlier(keep_until, now),
         };
         let starts_at = (new.counted > 200).then(|| self.earlier(ends_at, now));
-        Some(Counted { kind, starts_at, ends_at })
+        Some(CountedAs { kind, starts_at, ends_at })
     }
 
     /// Three quarters of the way to `end`, which is in no doubt as to the span that it lies in.
@@ -250,14 +250,14 @@ impl World {
                 }
                 let minted = self.records(of.lane, minted)?;
                 let (body, events) = (vec![*terms; usize::from(*terms)], self.event());
-                let key = KeyNumber::BARE;
+                let key = KeyVersion::BARE;
                 let found = self.model.load(id, self.setup.now());
                 let ends_at = found.and_then(|found| self.moved_end(*terms, found.keep_until));
                 let replace = Replace { id, read, body, key, added_terms, minted, ends_at, events };
                 self.write(Change::Replace(replace), *late).await?;
             }
-            Step::Spend { of, late } => {
-                self.write(Change::Spend(Spend { id: self.id(*of) }), *late).await?;
+            Step::Consume { of, late } => {
+                self.write(Change::Consume(Consume { id: self.id(*of) }), *late).await?;
             }
             Step::Touch { uses } => {
                 let now = self.setup.now();
@@ -321,7 +321,7 @@ impl World {
                 let ttl = match pause {
                     Pause::Millisecond => Ttl::from_millis(1).map_err(|error| error.to_string())?,
                     Pause::Second => Ttl::from_secs(1),
-                    Pause::Window => Operation::WINDOW,
+                    Pause::OperationWindow => Operation::WINDOW,
                     Pause::Hour => Ttl::from_hours(1),
                 };
                 self.setup.wait(ttl).await;
@@ -388,7 +388,7 @@ async fn send(
     match change {
         Change::Insert(insert) => store.insert(operation, insert).await.map(Answer::Inserted),
         Change::Replace(replace) => store.replace(operation, replace).await.map(Answer::Replaced),
-        Change::Spend(spend) => store.spend(operation, spend).await.map(Answer::Spent),
+        Change::Consume(consume) => store.consume(operation, consume).await.map(Answer::Consumed),
         Change::Revoke(revoke) => store.revoke(operation, revoke).await.map(Answer::Revoked),
         Change::Advance(advance) => store.advance(operation, advance).await.map(Answer::Advanced),
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use keyfob::{Bearer, ClientId, Subject, TokenId};
+use keyfob::{BearerToken, ClientId, Subject, TokenId};
 
 use super::dice::Dice;
 
@@ -12,7 +12,7 @@ use super::dice::Dice;
 #[derive(Clone)]
 pub(super) struct Known {
     pub(super) id: TokenId,
-    pub(super) bearer: Bearer,
+    pub(super) bearer: BearerToken,
     /// Its ancestors, the oldest first, and itself.
     pub(super) line: Vec<TokenId>,
     pub(super) subject: Subject,

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keyfob::{ClientId, Error, Grant, Kind, Subject, TokenManager, TokenState, Why};
+use keyfob::{ClientId, Error, Grant, Kind, RevokeRequest, Subject, TokenManager, TokenState};
 
 use dice::Dice;
 use ledger::{Covered, Known, Ledger, Reach};
@@ -129,7 +129,7 @@ async fn look_at_all(nodes: &[TokenManager], ledger: &Ledger, report: &mut Storm
     for known in ledger.all() {
         let covered = ledger.covered(&known);
         for (place, node) in nodes.iter().enumerate() {
-            match (node.validate_any(&known.bearer).await, covered) {
+            match (node.validate_active(&known.bearer).await, covered) {
                 (Ok(_), Covered::Surely) => panic!("{} lives on node {place}", known.id),
                 (Err(Error::Refused(refusal)), Covered::No) => {
                     panic!("{} is refused on node {place} for nothing: {refusal}", known.id)
@@ -229,7 +229,7 @@ impl Actor {
     async fn look(&mut self, node: usize) {
         let Some(known) = self.ledger.any(&mut self.dice) else { return };
         let covered = self.ledger.covered_for(node, &known);
-        match self.nodes[node].validate_any(&known.bearer).await {
+        match self.nodes[node].validate_active(&known.bearer).await {
             Ok(_) => {
                 assert_ne!(covered, Covered::Surely, "{} lives after its revocation", known.id);
                 self.count(|counts| &counts.active);
@@ -271,7 +271,8 @@ impl Actor {
     async fn revoke_one(&mut self, node: usize) {
         let Some(known) = self.ledger.any(&mut self.dice) else { return };
         let attempt = self.ledger.begin(node, Reach::Line(known.id));
-        let outcome = self.nodes[node].revoke(known.id, Why::because("storm")).await.map(drop);
+        let outcome =
+            self.nodes[node].revoke(known.id, RevokeRequest::reason("storm")).await.map(drop);
         self.end(attempt, outcome);
     }
 
@@ -279,27 +280,28 @@ impl Actor {
         let Some(known) = self.ledger.any(&mut self.dice) else { return };
         let attempt = self.ledger.begin(node, Reach::Line(known.line[0]));
         let family = keyfob::FamilyId::of_root(known.line[0]);
-        let outcome = self.nodes[node].revoke_family(family, Why::because("storm")).await;
+        let outcome = self.nodes[node].revoke_family(family, RevokeRequest::reason("storm")).await;
         self.end(attempt, outcome);
     }
 
     async fn revoke_subject(&mut self, node: usize) {
         let subject = self.subject();
         let attempt = self.ledger.begin(node, Reach::Subject(subject.clone()));
-        let outcome = self.nodes[node].revoke_subject(&subject, Why::because("storm")).await;
+        let outcome =
+            self.nodes[node].revoke_subject(&subject, RevokeRequest::reason("storm")).await;
         self.end(attempt, outcome);
     }
 
     async fn revoke_client(&mut self, node: usize) {
         let client = self.client();
         let attempt = self.ledger.begin(node, Reach::Client(client.clone()));
-        let outcome = self.nodes[node].revoke_client(&client, Why::because("storm")).await;
+        let outcome = self.nodes[node].revoke_client(&client, RevokeRequest::reason("storm")).await;
         self.end(attempt, outcome);
     }
 
     async fn revoke_all(&mut self, node: usize) {
         let attempt = self.ledger.begin(node, Reach::All);
-        let outcome = self.nodes[node].revoke_all(Why::because("storm")).await;
+        let outcome = self.nodes[node].revoke_all(RevokeRequest::reason("storm")).await;
         self.end(attempt, outcome);
     }
 

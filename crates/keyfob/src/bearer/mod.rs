@@ -45,14 +45,14 @@ const LONGEST: usize = BearerPrefix::MAX_BYTES + KIND + BODY + CHECK_DIGITS;
 /// A bearer, wiped from memory when dropped. `Debug` and `Display` show a redaction.
 ///
 /// ```
-/// use keyfob::{BearerPrefix, Bearer, BearerRefused};
+/// use keyfob::{BearerPrefix, BearerToken, ParseBearerError};
 ///
 /// let prefix = BearerPrefix::default();
-/// let refused = Bearer::parse("fob_at_tooshort", &prefix).unwrap_err();
-/// assert_eq!(refused, BearerRefused::Malformed);
+/// let refused = BearerToken::parse("fob_at_tooshort", &prefix).unwrap_err();
+/// assert_eq!(refused, ParseBearerError::Malformed);
 /// ```
 #[derive(Clone)]
-pub struct Bearer {
+pub struct BearerToken {
     text: Zeroizing<[u8; LONGEST]>,
     length: u8,
     id: TokenId,
@@ -73,7 +73,7 @@ pub struct BearerDigest([u8; 32]);
 /// Why a text is no bearer. It does not hold the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum BearerRefused {
+pub enum ParseBearerError {
     /// Wrong length, prefix, kind or alphabet, or a number that overflows.
     #[error("not a bearer of this service: check that it was copied whole")]
     Malformed,
@@ -104,12 +104,12 @@ impl Generation {
     }
 }
 
-impl Bearer {
+impl BearerToken {
     /// Reads a bearer: its form, alphabet and check. Allocates nothing.
     ///
     /// # Errors
     /// When the text is no bearer with this prefix. Nothing has then been looked up.
-    pub fn parse(text: &str, prefix: &BearerPrefix) -> Result<Self, BearerRefused> {
+    pub fn parse(text: &str, prefix: &BearerPrefix) -> Result<Self, ParseBearerError> {
         Presented::read(text, prefix)?.to_bearer()
     }
 
@@ -182,13 +182,13 @@ impl Bearer {
     }
 }
 
-impl fmt::Debug for Bearer {
+impl fmt::Debug for BearerToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Bearer({}, [redacted])", self.id)
     }
 }
 
-impl fmt::Display for Bearer {
+impl fmt::Display for BearerToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }

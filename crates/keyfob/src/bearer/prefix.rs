@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{BODY, CHECK_DIGITS};
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::token::Kind;
 
 /// The word that a service's bearers start with: 3 to 16 of `a`-`z` and `0`-`9`, `fob` by default.
@@ -19,13 +19,13 @@ impl BearerPrefix {
     ///
     /// # Errors
     /// When it is not 3 to 16 of `a`-`z` and `0`-`9`.
-    pub fn new(text: &str) -> Result<Self, Invalid> {
+    pub fn new(text: &str) -> Result<Self, InvalidValue> {
         let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         if (Self::MIN_BYTES..=Self::MAX_BYTES).contains(&text.len()) && text.bytes().all(fits) {
             return Ok(Self(text.into()));
         }
         let expected = "3 to 16 of a-z and 0-9, such as fob";
-        Err(Invalid::new("bearer prefix", Problem::Malformed { expected }))
+        Err(InvalidValue::new("bearer prefix", InvalidReason::Malformed { expected }))
     }
 
     /// The text.
@@ -34,7 +34,7 @@ impl BearerPrefix {
     }
 
     /// A regular expression that finds bearers with this prefix, for secret scanners. What it
-    /// finds can be confirmed offline: `Bearer::parse` verifies the check.
+    /// finds can be confirmed offline: `BearerToken::parse` verifies the check.
     ///
     /// ```
     /// let regex = keyfob::BearerPrefix::default().scanner_regex();
@@ -60,9 +60,9 @@ impl fmt::Display for BearerPrefix {
 }
 
 impl FromStr for BearerPrefix {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         Self::new(text)
     }
 }

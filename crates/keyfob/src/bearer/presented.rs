@@ -4,8 +4,8 @@ use sha2::block_api::compress256;
 use zeroize::Zeroizing;
 
 use super::{
-    BODY, Bearer, BearerPrefix, BearerRefused, CHECK_DIGITS, GENERATION_DIGITS, Generation,
-    ID_DIGITS, KIND, LONGEST, base62,
+    BODY, BearerPrefix, BearerToken, CHECK_DIGITS, GENERATION_DIGITS, Generation, ID_DIGITS, KIND,
+    LONGEST, ParseBearerError, base62,
 };
 use crate::id::TokenId;
 use crate::token::Kind;
@@ -38,8 +38,8 @@ const INITIAL: [u32; 8] = [
 
 impl<'a> Presented<'a> {
     #[inline]
-    pub(crate) fn read(text: &'a str, prefix: &BearerPrefix) -> Result<Self, BearerRefused> {
-        use BearerRefused::{Check, Malformed};
+    pub(crate) fn read(text: &'a str, prefix: &BearerPrefix) -> Result<Self, ParseBearerError> {
+        use ParseBearerError::{Check, Malformed};
 
         let rest = text.as_bytes().strip_prefix(prefix.as_str().as_bytes()).ok_or(Malformed)?;
         let (kind, rest) = rest.split_first_chunk::<KIND>().ok_or(Malformed)?;
@@ -64,8 +64,8 @@ impl<'a> Presented<'a> {
     }
 
     /// The id, if the digits are those of one.
-    pub(crate) fn id(&self) -> Result<TokenId, BearerRefused> {
-        self.id_digits().read().ok_or(BearerRefused::Malformed)
+    pub(crate) fn id(&self) -> Result<TokenId, ParseBearerError> {
+        self.id_digits().read().ok_or(ParseBearerError::Malformed)
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -89,16 +89,16 @@ impl<'a> Presented<'a> {
     }
 
     /// The bearer, if it is one to the last character.
-    pub(crate) fn to_bearer(self) -> Result<Bearer, BearerRefused> {
+    pub(crate) fn to_bearer(self) -> Result<BearerToken, ParseBearerError> {
         let id = self.id()?;
         let (generation, secret) = self.body[ID_DIGITS..].split_at(GENERATION_DIGITS);
         let generation = base62::read_short(generation)
             .and_then(|number| Generation::new(u32::try_from(number).ok()?))
             .filter(|_| secret.iter().all(|digit| base62::is_digit(*digit)))
-            .ok_or(BearerRefused::Malformed)?;
+            .ok_or(ParseBearerError::Malformed)?;
         let mut text = Zeroizing::new([0; LONGEST]);
         text[..self.text.len()].copy_from_slice(self.text.as_bytes());
-        Ok(Bearer { text, length: self.text.len() as u8, id, kind: self.kind, generation })
+        Ok(BearerToken { text, length: self.text.len() as u8, id, kind: self.kind, generation })
     }
 }
 

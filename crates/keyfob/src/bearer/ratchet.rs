@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::{Bearer, BearerDigest, BearerPrefix, Generation, SECRET_DIGITS, base62};
+use super::{BearerDigest, BearerPrefix, BearerToken, Generation, SECRET_DIGITS, base62};
 use crate::digest;
 use crate::id::TokenId;
 use crate::random::{self, Random, RandomUnavailable};
@@ -50,7 +50,7 @@ impl Ratchet {
         prefix: &BearerPrefix,
         id: TokenId,
         random: &dyn Random,
-    ) -> Result<(Self, Bearer), RandomUnavailable> {
+    ) -> Result<(Self, BearerToken), RandomUnavailable> {
         let mut root = Zeroizing::new([0; ROOT_DIGITS]);
         base62::draw(&mut *root, random)?;
         let seed = random::array(random)?;
@@ -72,7 +72,7 @@ impl Ratchet {
     }
 
     /// What `bearer` proves about this family.
-    pub fn prove(&self, bearer: &Bearer) -> Proof {
+    pub fn prove(&self, bearer: &BearerToken) -> Proof {
         let secret = &bearer.body()[super::BODY - SECRET_DIGITS..];
         let (root, tag) = secret.split_at(ROOT_DIGITS);
         if BearerDigest(Sha256::digest(root).into()) != self.root {
@@ -90,9 +90,9 @@ impl Ratchet {
     pub(crate) fn bearer(
         &self,
         prefix: &BearerPrefix,
-        proven: &Bearer,
+        proven: &BearerToken,
         generation: Generation,
-    ) -> Bearer {
+    ) -> BearerToken {
         let mut root = Zeroizing::new([0; ROOT_DIGITS]);
         root.copy_from_slice(&proven.body()[super::BODY - SECRET_DIGITS..][..ROOT_DIGITS]);
         self.compose(prefix, proven.id(), &root, generation)
@@ -100,7 +100,12 @@ impl Ratchet {
 
     /// What to draw from for whoever has just proven a generation: a function of the family's
     /// secrets, the generation and `about`. Nobody without the root can tell it.
-    pub(crate) fn draw_from(&self, proven: &Bearer, generation: Generation, about: &[u8]) -> Drawn {
+    pub(crate) fn draw_from(
+        &self,
+        proven: &BearerToken,
+        generation: Generation,
+        about: &[u8],
+    ) -> Drawn {
         let mut mac = digest::keyed(&self.seed);
         mac.update(&proven.body()[super::BODY - SECRET_DIGITS..][..ROOT_DIGITS]);
         mac.update(proven.id().as_bytes());
@@ -132,11 +137,11 @@ impl Ratchet {
         id: TokenId,
         root: &[u8; ROOT_DIGITS],
         generation: Generation,
-    ) -> Bearer {
+    ) -> BearerToken {
         let mut secret = Zeroizing::new([0; SECRET_DIGITS]);
         secret[..ROOT_DIGITS].copy_from_slice(root);
         secret[ROOT_DIGITS..].copy_from_slice(&self.tag(id, root, generation));
-        Bearer::compose(prefix, Kind::Refresh, id, generation, &secret)
+        BearerToken::compose(prefix, Kind::Refresh, id, generation, &secret)
     }
 
     fn tag(&self, id: TokenId, root: &[u8], generation: Generation) -> [u8; TAG_DIGITS] {

@@ -8,14 +8,14 @@ fn id(random: &SeededRandom) -> TokenId {
     TokenId::draw(Timestamp::from_millis(1_795_000_000_000), Lane::new(7), random).unwrap()
 }
 
-fn bearer() -> Bearer {
+fn bearer() -> BearerToken {
     let random = SeededRandom::new(1);
     let prefix = BearerPrefix::default();
-    Bearer::draw(&prefix, Kind::Access, id(&random), Generation::FIRST, &random).unwrap()
+    BearerToken::draw(&prefix, Kind::Access, id(&random), Generation::FIRST, &random).unwrap()
 }
 
-fn parse(text: &str) -> Result<Bearer, BearerRefused> {
-    Bearer::parse(text, &BearerPrefix::default())
+fn parse(text: &str) -> Result<BearerToken, ParseBearerError> {
+    BearerToken::parse(text, &BearerPrefix::default())
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn one_changed_character_is_refused_wherever_it_is() {
 fn junk_is_refused_whatever_its_length() {
     let huge = "x".repeat(1 << 20);
     for text in ["", "fob", "fob_at_", "Bearer fob_at_", "\u{0}\u{1}", huge.as_str()] {
-        assert_eq!(parse(text).unwrap_err(), BearerRefused::Malformed);
+        assert_eq!(parse(text).unwrap_err(), ParseBearerError::Malformed);
     }
 }
 
@@ -60,14 +60,17 @@ fn a_number_that_overflows_is_refused() {
     let end = bytes.len() - CHECK_DIGITS;
     let check = crc32fast::hash(&bytes[..end]);
     base62::write(check.into(), &mut bytes[end..]);
-    assert_eq!(parse(std::str::from_utf8(&bytes).unwrap()).unwrap_err(), BearerRefused::Malformed);
+    assert_eq!(
+        parse(std::str::from_utf8(&bytes).unwrap()).unwrap_err(),
+        ParseBearerError::Malformed
+    );
 }
 
 #[test]
 fn another_services_prefix_is_refused() {
     let drawn = bearer();
     let other = BearerPrefix::new("acme").unwrap();
-    assert!(Bearer::parse(drawn.expose(), &other).is_err());
+    assert!(BearerToken::parse(drawn.expose(), &other).is_err());
     assert!(BearerPrefix::new("no").is_err());
     assert!(BearerPrefix::new("Upper").is_err());
 }
@@ -97,7 +100,7 @@ fn a_ratchet_tells_issued_from_forged_from_unknown() {
 
     let mut secret = [b'0'; 30];
     secret[..22].copy_from_slice(&root);
-    let forged = Bearer::compose(&prefix, Kind::Refresh, id, Generation::FIRST, &secret);
+    let forged = BearerToken::compose(&prefix, Kind::Refresh, id, Generation::FIRST, &secret);
     assert_eq!(ratchet.prove(&forged), Proof::Forged);
 
     let (_, stranger) = Ratchet::draw(&prefix, id, &random).unwrap();

@@ -9,7 +9,7 @@
 //! | `flight` | loads that are under way |
 //! | `settings` | how large it is, and how long silence is trusted |
 //!
-//! Whether an entry may still be believed is for the [`Watcher`] to say. The read path writes
+//! Whether an entry may still be believed is for the [`InvalidationListener`] to say. The read path writes
 //! nothing that two cores share: no lock, no count of references, no list of what was used last.
 //! Each of these costs many times the look-up itself where one token is used by many cores.
 
@@ -22,15 +22,15 @@ mod unknown;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::atomic;
-use crate::bearer::{BearerDigest, BearerRefused, ID_DIGITS, IdDigits, Presented};
+use crate::bearer::{BearerDigest, ID_DIGITS, IdDigits, ParseBearerError, Presented};
 use crate::id::{LaneCount, TokenId};
 use crate::metrics::Metrics;
-use crate::store::{Cell, Epochs, Ticket, Watcher};
+use crate::store::{Epochs, InvalidationListener, InvalidationSlot, LoadVersion};
 use crate::time::Timestamp;
 use crate::token::active::{self, ByOther, Other};
 use crate::token::{ActiveToken, Token};
 pub(crate) use flight::Flight;
-pub use settings::{CacheReport, CacheSettings};
+pub use settings::{CacheConfig, CacheReport};
 use slots::{Content, Slot, Slots, Worth};
 
 /// How many words the content of an entry has.
@@ -52,7 +52,7 @@ const MOST: usize = 256;
 
 /// Tokens that were found active.
 pub(crate) struct Cache {
-    watcher: Arc<Watcher>,
+    watcher: Arc<InvalidationListener>,
     slots: Slots,
     tails: tails::Tails,
     unknown: unknown::Unknown,
@@ -94,14 +94,10 @@ pub(crate) struct Keep<'a> {
 }
 
 impl Cache {
-    pub(crate) fn new(
-        settings: CacheSettings,
-        lanes: LaneCount,
-        metrics: &Metrics,
-    ) -> Option<Self> {
+    pub(crate) fn new(settings: CacheConfig, lanes: LaneCount, metrics: &Metrics) -> Option<Self> {
         let most = settings.tokens();
         (most > 0).then(|| Self {
-            watcher: Watcher::measured(lanes, settings.bound(), metrics.clone()),
+            watcher: InvalidationListener::measured(lanes, settings.bound(), metrics.clone()),
             slots: Slots::new(most),
             tails: tails::Tails::new(most * settings::TAIL_WORDS),
             unknown: unknown::Unknown::new(),
@@ -112,7 +108,7 @@ impl Cache {
         })
     }
 
-    pub(crate) fn watcher(&self) -> &Arc<Watcher> {
+    pub(crate) fn watcher(&self) -> &Arc<InvalidationListener> {
         &self.watcher
     }
 
@@ -126,7 +122,7 @@ impl Cache {
         bearer: &Presented<'_>,
         now: Timestamp,
         read: impl FnOnce(&ActiveToken<'_>, Use<'_>) -> R,
-    ) -> Result<Found<R>, BearerRefused> {
+    ) -> Result<Found<R>, ParseBearerError> {
         let mut content = [0; CONTENT];
         let Some(slot) = self.slots.read(bearer.id_digits().words(), &mut content) else {
             let id = bearer.id()?;
@@ -183,7 +179,7 @@ impl Cache {
         let [first, second] = digest_words(half);
         // In constant time: nothing is decided before all is compared.
         let is_proven = (first ^ content[0]) | (second ^ content[1]) == 0;
-        let ticket = Ticket::from_number(content[TICKET]);
+        let ticket = LoadVersion::from_number(content[TICKET]);
         if !self.watcher.is_current(token.lane(), ticket, token.cells()) {
             return Found::Nothing;
         }
@@ -205,7 +201,7 @@ impl Cache {
     }
 
     /// Keeps a token that was loaded under `ticket`.
-    pub(crate) fn keep(&self, ticket: Ticket, id: TokenId, keep: &Keep<'_>) {
+    pub(crate) fn keep(&self, ticket: LoadVersion, id: TokenId, keep: &Keep<'_>) {
         let Keep { bytes, digest, end, note_at, now } = keep;
         // A token that is in the way of its own end would be looked up for nothing.
         if bytes.len() > 8 * MOST || !self.watcher.is_current(id.lane(), ticket, []) {
@@ -291,9 +287,9 @@ impl Use<'_> {
 /// The bytes of a token, as the cache keeps them, with the cells that end it and what is known of
 /// its other secret.
 pub(crate) fn bytes_of(token: &Token, epochs: &Epochs, other: Other) -> Vec<u8> {
-    let fields = epochs.fields().filter_map(|(_, field)| field).map(Cell::of_field);
-    let cells: Vec<Cell> =
-        std::iter::once(Cell::of_record(token.id.local())).chain(fields).collect();
+    let fields = epochs.fields().filter_map(|(_, field)| field).map(InvalidationSlot::of_field);
+    let cells: Vec<InvalidationSlot> =
+        std::iter::once(InvalidationSlot::of_record(token.id.local())).chain(fields).collect();
     active::write(token, &cells, other)
 }
 

@@ -13,25 +13,25 @@ const PAGE: u64 = 4096;
 /// How many tokens a manager keeps, and for how long it trusts that no news is good news.
 ///
 /// ```
-/// use keyfob::{CacheSettings, Ttl};
+/// use keyfob::{CacheConfig, Ttl};
 ///
-/// let settings = CacheSettings::default().with_tokens(1_000_000).with_bound(Ttl::from_secs(1));
-/// assert!(settings.most_bytes() < 320_000_000);
+/// let settings = CacheConfig::default().max_tokens(1_000_000).with_bound(Ttl::from_secs(1));
+/// assert!(settings.max_bytes() < 320_000_000);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct CacheSettings {
+pub struct CacheConfig {
     tokens: usize,
     bound: Ttl,
 }
 
-impl CacheSettings {
+impl CacheConfig {
     /// No cache: every token is loaded from the store. The bound holds for what is loaded too.
     pub const OFF: Self = Self { tokens: 0, ..Self::DEFAULT };
     const LEAST_BOUND: Ttl = Ttl::clamped(Some(5));
     const DEFAULT: Self = Self { tokens: 100_000, bound: Ttl::clamped(Some(250)) };
 
     /// Keeps at most so many tokens: 100,000 unless it is set. Memory is taken as they come.
-    pub const fn with_tokens(self, tokens: usize) -> Self {
+    pub const fn max_tokens(self, tokens: usize) -> Self {
         Self { tokens, ..self }
     }
 
@@ -54,12 +54,12 @@ impl CacheSettings {
 
     /// The most memory that the cache takes, in bytes: half a mebibyte, about 180 for each token,
     /// and up to 128 more for each that says more than the usual.
-    pub const fn most_bytes(&self) -> u64 {
-        FIXED_BYTES + PAGE + Slots::most_bytes(self.tokens) + (self.tokens * TAIL_WORDS * 8) as u64
+    pub const fn max_bytes(&self) -> u64 {
+        FIXED_BYTES + PAGE + Slots::max_bytes(self.tokens) + (self.tokens * TAIL_WORDS * 8) as u64
     }
 }
 
-impl Default for CacheSettings {
+impl Default for CacheConfig {
     fn default() -> Self {
         Self::DEFAULT
     }

@@ -80,7 +80,7 @@ impl Slots {
     }
 
     /// How many bytes a table for so many entries takes when it is full.
-    pub(crate) const fn most_bytes(entries: usize) -> u64 {
+    pub(crate) const fn max_bytes(entries: usize) -> u64 {
         (8 * Self::sets(entries) * (WAYS * WORDS + 1)) as u64
     }
 

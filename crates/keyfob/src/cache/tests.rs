@@ -1,8 +1,8 @@
 use super::*;
-use crate::bearer::{Bearer, BearerPrefix, Generation};
+use crate::bearer::{BearerPrefix, BearerToken, Generation};
 use crate::id::Lane;
 use crate::random::SeededRandom;
-use crate::store::Change;
+use crate::store::Invalidation;
 use crate::time::Ttl;
 use crate::token::{Kind, sample};
 
@@ -11,11 +11,11 @@ const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 struct Bench {
     cache: Cache,
     random: SeededRandom,
-    source: crate::store::Source,
+    source: crate::store::InvalidationSource,
 }
 
 fn bench(tokens: usize) -> Bench {
-    let settings = CacheSettings::default().with_tokens(tokens);
+    let settings = CacheConfig::default().max_tokens(tokens);
     let cache = Cache::new(settings, LaneCount::DEFAULT, &Metrics::none()).unwrap();
     let source = cache.watcher().source(LaneCount::DEFAULT.lanes());
     source.confirm_for_good();
@@ -23,17 +23,17 @@ fn bench(tokens: usize) -> Bench {
 }
 
 impl Bench {
-    fn draw(&self) -> Bearer {
+    fn draw(&self) -> BearerToken {
         let id = TokenId::draw(NOW, Lane::new(7), &self.random).unwrap();
         let prefix = BearerPrefix::default();
-        Bearer::draw(&prefix, Kind::Access, id, Generation::FIRST, &self.random).unwrap()
+        BearerToken::draw(&prefix, Kind::Access, id, Generation::FIRST, &self.random).unwrap()
     }
 
-    fn keep(&self, bearer: &Bearer, epochs: &Epochs) {
+    fn keep(&self, bearer: &BearerToken, epochs: &Epochs) {
         self.keep_under(self.cache.watcher().ticket(), bearer, epochs);
     }
 
-    fn keep_under(&self, ticket: Ticket, bearer: &Bearer, epochs: &Epochs) {
+    fn keep_under(&self, ticket: LoadVersion, bearer: &BearerToken, epochs: &Epochs) {
         let mut token = sample::token();
         (token.id, token.kind) = (bearer.id(), bearer.kind());
         // So that it fits into its entry.
@@ -43,7 +43,7 @@ impl Bench {
         self.cache.keep(ticket, bearer.id(), &Keep { bytes, digest, end, note_at: NOW, now: NOW });
     }
 
-    fn find(&self, bearer: &Bearer, now: Timestamp) -> Option<TokenId> {
+    fn find(&self, bearer: &BearerToken, now: Timestamp) -> Option<TokenId> {
         let prefix = BearerPrefix::default();
         let presented = Presented::read(bearer.expose(), &prefix).unwrap();
         match self.cache.look(&presented, now, |token, _| token.id()).unwrap() {
@@ -70,7 +70,7 @@ fn a_fill_that_an_invalidation_overtook_is_not_found() {
     let bench = bench(100);
     let bearer = bench.draw();
     let before = bench.cache.watcher().ticket();
-    bench.cache.watcher().changed(Lane::new(7), Change::of(bearer.id()));
+    bench.cache.watcher().changed(Lane::new(7), Invalidation::of(bearer.id()));
     bench.keep_under(before, &bearer, &Epochs::default());
     assert_eq!(bench.find(&bearer, NOW), None);
     bench.keep(&bearer, &Epochs::default());
@@ -84,11 +84,12 @@ fn each_field_that_a_token_answers_to_ends_it() {
     let epochs = Epochs {
         subject: Some(field(1)),
         client: Some(field(2)),
-        ancestors: (3..3 + Epochs::MOST_ANCESTORS as u8).map(field).collect(),
+        ancestors: (3..3 + Epochs::MAX_ANCESTORS as u8).map(field).collect(),
     };
-    let fields = (1..3 + Epochs::MOST_ANCESTORS as u8).map(|number| Change::Field(field(number)));
+    let fields =
+        (1..3 + Epochs::MAX_ANCESTORS as u8).map(|number| Invalidation::Field(field(number)));
     let bearer = bench.draw();
-    for change in fields.chain([Change::All, Change::of(bearer.id())]) {
+    for change in fields.chain([Invalidation::All, Invalidation::of(bearer.id())]) {
         bench.keep(&bearer, &epochs);
         assert!(bench.find(&bearer, NOW).is_some(), "{change:?}");
         bench.cache.watcher().changed(Lane::new(7), change);
@@ -127,7 +128,7 @@ fn what_is_used_outlives_what_is_not() {
 #[test]
 fn almost_all_that_there_is_room_for_is_kept() {
     let bench = bench(10_000);
-    let bearers: Vec<Bearer> = (0..10_000).map(|_| bench.draw()).collect();
+    let bearers: Vec<BearerToken> = (0..10_000).map(|_| bench.draw()).collect();
     bearers.iter().for_each(|bearer| bench.keep(bearer, &Epochs::default()));
     let found = bearers.iter().filter(|bearer| bench.find(bearer, NOW).is_some()).count();
     assert!(found > 9_990, "{found}");

@@ -11,7 +11,7 @@ pub(crate) use secrets::Secrets;
 
 use crate::event::{Event, Observation};
 use crate::seal;
-use crate::sessions::Roster;
+use crate::sessions::SessionIndex;
 use crate::store::StoreError;
 use crate::text::{Actor, Reason};
 
@@ -36,7 +36,7 @@ pub(crate) trait Kept: Encode<()> + for<'b> Decode<'b, ()> {
 impl Kept for Record {
     const WHAT: &'static str = "a token";
 }
-impl Kept for Roster {
+impl Kept for SessionIndex {
     const WHAT: &'static str = "a roster of sessions";
 }
 impl Kept for Note {

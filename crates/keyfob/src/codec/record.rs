@@ -4,16 +4,16 @@ use minicbor::{Decode, Encode};
 
 use super::Secrets;
 use crate::bearer::ratchet::{Proof, Ratchet};
-use crate::bearer::{Bearer, BearerDigest, Generation};
+use crate::bearer::{BearerDigest, BearerToken, Generation};
 use crate::id::{FamilyId, TokenId};
 use crate::names::NameSet;
 use crate::rotation::Rotation;
-use crate::store::{Counted, Loaded, Verdict};
+use crate::store::{CountedAs, Loaded, Verdict};
 use crate::text::{Actor, Audience, ClientId, Issuer, Scope, Subject};
 use crate::time::{Timestamp, Ttl};
 use crate::token::{
-    ChangeKind, Claims, Integrity, Kind, Metadata, PrivateClaims, RegisteredClaims, Revocation,
-    SecretUsed, Token, first_end,
+    ChangeKind, Claims, Kind, Metadata, PrivateClaims, RecordIntegrity, RegisteredClaims,
+    Revocation, SecretUsed, Token, first_end,
 };
 
 /// The body of a record. The numbers are the format: never change one, never use one twice.
@@ -89,7 +89,7 @@ impl Record {
 
     /// Which of the record's secrets `bearer` has at `now`; `None` if it has none of them. A refresh
     /// token is proven by its present generation alone.
-    pub(crate) fn secret_of(&self, bearer: &Bearer, now: Timestamp) -> Option<SecretUsed> {
+    pub(crate) fn secret_of(&self, bearer: &BearerToken, now: Timestamp) -> Option<SecretUsed> {
         if self.kind != bearer.kind() {
             return None;
         }
@@ -106,9 +106,9 @@ impl Record {
     }
 
     /// What a new record is counted by.
-    pub(crate) fn counted(&self) -> Counted {
+    pub(crate) fn counted(&self) -> CountedAs {
         let start = self.not_before.map_or(self.issued_at, |start| start.max(self.issued_at));
-        Counted { kind: self.kind, starts_at: self.not_before, ends_at: self.ends_after(start) }
+        CountedAs { kind: self.kind, starts_at: self.not_before, ends_at: self.ends_after(start) }
     }
 
     /// When the token ends if it is not used after `used`; [`Timestamp::MAX`] is never.
@@ -132,8 +132,8 @@ impl Record {
             Verdict::Clear | Verdict::Damaged => None,
         };
         let integrity = match loaded.verdict {
-            Verdict::Damaged => Integrity::EpochsLost,
-            Verdict::Clear | Verdict::Revoked(_) => Integrity::Sound,
+            Verdict::Damaged => RecordIntegrity::EpochsLost,
+            Verdict::Clear | Verdict::Revoked(_) => RecordIntegrity::Sound,
         };
         Token {
             id: loaded.id,

@@ -5,7 +5,7 @@ use minicbor::{Decode, Encode};
 
 use super::record::digest;
 use crate::bearer::BearerDigest;
-use crate::rotation::Overlap;
+use crate::rotation::SecretOverlap;
 use crate::time::Timestamp;
 
 /// What a record keeps of them beside the digest of the newest. The numbers are the format.
@@ -43,7 +43,7 @@ impl Secrets {
         secrets: Option<&Self>,
         newest: BearerDigest,
         now: Timestamp,
-        overlap: Overlap,
+        overlap: SecretOverlap,
     ) -> Self {
         let kept = match secrets {
             Some(Self { is_used: false, older }) => {

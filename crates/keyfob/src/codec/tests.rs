@@ -3,9 +3,9 @@ use minicbor::{Decode, Encode};
 use super::*;
 use crate::bearer::BearerDigest;
 use crate::bearer::Generation;
-use crate::rotation::{Overlap, Presenter, Rotation, Window};
-use crate::seal::KeyNumber;
-use crate::store::{Epochs, Loaded, Moment, RecordVersion, Stamp, Verdict};
+use crate::rotation::{GracePeriod, Presenter, Rotation, SecretOverlap};
+use crate::seal::KeyVersion;
+use crate::store::{Epochs, Loaded, MonotonicInstant, RecordVersion, Stamp, Verdict};
 use crate::time::{Timestamp, Ttl};
 use crate::token::sample::{START, token};
 use crate::token::{ChangeKind, Token};
@@ -42,14 +42,14 @@ fn read(bytes: &[u8]) -> Token {
     let loaded = Loaded {
         id: token().id,
         body: Vec::new(),
-        key: KeyNumber::BARE,
+        key: KeyVersion::BARE,
         version: RecordVersion(1),
         stamp: Stamp::new(1),
         keep_until: Timestamp::MAX,
         uses_left: None,
         last_used: None,
         epochs: Epochs::default(),
-        sent: Moment::now(),
+        sent: MonotonicInstant::now(),
         verdict: Verdict::Clear,
     };
     decode::<Record>(bytes).unwrap().into_token(&loaded)
@@ -81,11 +81,11 @@ fn an_old_reader_reads_what_a_newer_writer_added() {
 #[test]
 fn what_is_kept_of_rotation_and_of_secrets_reads_back() {
     let mut record = record();
-    let (window, at) = (Window::of(Ttl::from_secs(3)), START + Ttl::from_mins(1));
+    let (window, at) = (GracePeriod::of(Ttl::from_secs(3)), START + Ttl::from_mins(1));
     let (retired, by) = (Generation::FIRST, Presenter([3; 16]));
     let rotation = Rotation::default().after(retired, by, token().id, at, window);
     record.rotation = Some(rotation.clone());
-    record.secrets = Some(Secrets::after(None, record.digest, at, Overlap::default()));
+    record.secrets = Some(Secrets::after(None, record.digest, at, SecretOverlap::default()));
     let back: Record = decode(&encode(&record)).unwrap();
     assert_eq!(back.rotation, Some(rotation));
     let older = back.secrets.unwrap().older.unwrap();

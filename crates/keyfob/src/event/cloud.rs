@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::{EpochOf, Event, Happening, Observation, Sight};
+use super::{EpochOf, Event, EventKind, Observation, ObservationKind};
 
 /// An event or an observation in the JSON form of CloudEvents 1.0.
 ///
@@ -68,36 +68,36 @@ impl Serialize for EventData<'_> {
         map.serialize_entry("by", &self.0.by)?;
         map.serialize_entry("reason", &self.0.reason)?;
         match &self.0.what {
-            Happening::Issued { kind, subject, client, family, .. } => {
+            EventKind::Issued { kind, subject, client, family, .. } => {
                 map.serialize_entry("kind", kind)?;
                 map.serialize_entry("token_subject", subject)?;
                 map.serialize_entry("client", client)?;
                 map.serialize_entry("family", family)?;
             }
-            Happening::EpochAdvanced { of } => match of {
+            EventKind::EpochAdvanced { of } => match of {
                 EpochOf::Subject(subject) => map.serialize_entry("token_subject", subject)?,
                 EpochOf::Client(client) => map.serialize_entry("client", client)?,
                 EpochOf::Family(family) => map.serialize_entry("family", family)?,
                 EpochOf::All => map.serialize_entry("all", &true)?,
             },
-            Happening::Rotated { generation, access, .. } => {
+            EventKind::Rotated { generation, access, .. } => {
                 map.serialize_entry("generation", generation)?;
                 map.serialize_entry("access", access)?;
             }
-            Happening::ReuseDetected { presented, generation, is_forged, .. } => {
+            EventKind::ReuseDetected { presented, generation, is_forged, .. } => {
                 map.serialize_entry("presented", presented)?;
                 map.serialize_entry("generation", generation)?;
                 map.serialize_entry("forged", is_forged)?;
             }
-            Happening::SecretReplaced { generation, older_until, .. } => {
+            EventKind::SecretReplaced { generation, older_until, .. } => {
                 map.serialize_entry("generation", generation)?;
                 map.serialize_entry("older_until", older_until)?;
             }
-            Happening::AheadOfStore { presented, generation, .. } => {
+            EventKind::AheadOfStore { presented, generation, .. } => {
                 map.serialize_entry("presented", presented)?;
                 map.serialize_entry("generation", generation)?;
             }
-            Happening::MetadataUpdated { .. } | Happening::Revoked { .. } => {}
+            EventKind::MetadataUpdated { .. } | EventKind::Revoked { .. } => {}
         }
         map.end()
     }
@@ -108,7 +108,9 @@ struct SightData<'a>(&'a Observation);
 impl Serialize for SightData<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        if let Sight::Refused { code, .. } | Sight::Untrue { code, .. } = &self.0.what {
+        if let ObservationKind::Refused { code, .. } | ObservationKind::Unverifiable { code, .. } =
+            &self.0.what
+        {
             map.serialize_entry("code", code)?;
         }
         map.serialize_entry("left_out", &self.0.left_out)?;
@@ -120,12 +122,12 @@ impl Observation {
     /// The token that was seen, if it is known.
     pub fn token(&self) -> Option<crate::id::TokenId> {
         match &self.what {
-            Sight::Refused { token, .. } => *token,
-            Sight::Expired { token }
-            | Sight::Used { token }
-            | Sight::Untrue { token, .. }
-            | Sight::Replayed { token }
-            | Sight::OlderSecretUsed { token } => Some(*token),
+            ObservationKind::Refused { token, .. } => *token,
+            ObservationKind::Expired { token }
+            | ObservationKind::Used { token }
+            | ObservationKind::Unverifiable { token, .. }
+            | ObservationKind::Replayed { token }
+            | ObservationKind::OlderSecretUsed { token } => Some(*token),
         }
     }
 }

@@ -33,7 +33,7 @@ pub struct Event {
     pub reason: Option<Reason>,
     /// What happened.
     #[n(4)]
-    pub what: Happening,
+    pub what: EventKind,
 }
 
 /// The identity of an event: the operation that caused it and its place among those it caused.
@@ -46,7 +46,7 @@ pub struct EventId {
 /// What happened.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[non_exhaustive]
-pub enum Happening {
+pub enum EventKind {
     /// A token was issued.
     #[n(0)]
     Issued {
@@ -171,7 +171,7 @@ pub struct Observation {
     pub at: Timestamp,
     /// What was seen.
     #[n(1)]
-    pub what: Sight,
+    pub what: ObservationKind,
     /// How many more of the kind were left out since the last one, to bound the rate.
     #[n(2)]
     pub left_out: u64,
@@ -180,7 +180,7 @@ pub struct Observation {
 /// What was seen.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[non_exhaustive]
-pub enum Sight {
+pub enum ObservationKind {
     /// A bearer was refused.
     #[n(0)]
     Refused {
@@ -208,7 +208,7 @@ pub enum Sight {
     /// What is stored of a token is not believed: it was damaged, moved or swapped, or its key is
     /// missing. Whoever presented a bearer was not let in.
     #[n(3)]
-    Untrue {
+    Unverifiable {
         /// The token that the bearer names. Nothing could prove that it is the bearer's.
         #[n(0)]
         token: TokenId,
@@ -238,7 +238,7 @@ impl Event {
         operation: OperationId,
         place: usize,
         at: Timestamp,
-        what: Happening,
+        what: EventKind,
     ) -> Self {
         let id = EventId { operation, place: place as u16 };
         Self { id, at, by: None, reason: None, what }
@@ -247,19 +247,19 @@ impl Event {
     /// The token that the event is about, if it is about one.
     pub fn token(&self) -> Option<TokenId> {
         match &self.what {
-            Happening::Issued { token, .. }
-            | Happening::MetadataUpdated { token }
-            | Happening::Revoked { token }
-            | Happening::Rotated { token, .. }
-            | Happening::ReuseDetected { token, .. }
-            | Happening::SecretReplaced { token, .. }
-            | Happening::AheadOfStore { token, .. } => Some(*token),
-            Happening::EpochAdvanced { .. } => None,
+            EventKind::Issued { token, .. }
+            | EventKind::MetadataUpdated { token }
+            | EventKind::Revoked { token }
+            | EventKind::Rotated { token, .. }
+            | EventKind::ReuseDetected { token, .. }
+            | EventKind::SecretReplaced { token, .. }
+            | EventKind::AheadOfStore { token, .. } => Some(*token),
+            EventKind::EpochAdvanced { .. } => None,
         }
     }
 }
 
-impl Happening {
+impl EventKind {
     /// The name of the event on the wire.
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -275,14 +275,14 @@ impl Happening {
     }
 }
 
-impl Sight {
+impl ObservationKind {
     /// The name of the observation on the wire.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Refused { .. } => "keyfob.token.refused",
             Self::Expired { .. } => "keyfob.token.expired",
             Self::Used { .. } => "keyfob.token.used",
-            Self::Untrue { .. } => "keyfob.token.untrue",
+            Self::Unverifiable { .. } => "keyfob.token.untrue",
             Self::Replayed { .. } => "keyfob.token.replayed",
             Self::OlderSecretUsed { .. } => "keyfob.token.older_secret_used",
         }

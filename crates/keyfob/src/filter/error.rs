@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Filter;
 use super::key::Key;
-use crate::invalid::Invalid;
+use crate::invalid::InvalidValue;
 
 /// Why a text is no filter. It says where, and holds nothing of the values.
 ///
@@ -42,7 +42,7 @@ pub(super) enum Problem {
     Escape,
     LabelForm,
     TimeForm(Key),
-    Value(Invalid),
+    Value(InvalidValue),
 }
 
 impl FilterError {

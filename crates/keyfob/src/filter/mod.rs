@@ -12,7 +12,7 @@ mod write;
 use std::collections::BTreeSet;
 
 use crate::id::{FamilyId, IdPrefix};
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::names::{Labels, NameSet};
 use crate::text::{
     AppId, Audience, ClientId, DeviceId, Issuer, LabelKey, LabelValue, Scope, Subject, Tag,
@@ -102,7 +102,7 @@ pub struct Filter {
     issued_before: Option<Timestamp>,
     expires_after: Option<Timestamp>,
     expires_before: Option<Timestamp>,
-    invalid: Option<Invalid>,
+    invalid: Option<InvalidValue>,
 }
 
 impl Filter {
@@ -118,12 +118,15 @@ impl Filter {
     ///
     /// # Errors
     /// The first part that does not hold.
-    pub fn check(&self) -> Result<(), Invalid> {
+    pub fn check(&self) -> Result<(), InvalidValue> {
         if let Some(invalid) = &self.invalid {
             return Err(invalid.clone());
         }
         if write::length(self) > Self::MAX_BYTES {
-            return Err(Invalid::new("filter", Problem::TooLong { most: Self::MAX_BYTES }));
+            return Err(InvalidValue::new(
+                "filter",
+                InvalidReason::TooLong { most: Self::MAX_BYTES },
+            ));
         }
         Ok(())
     }
@@ -179,7 +182,7 @@ impl Filter {
 /// Building up. What takes several values adds one more with each call; anything else replaces
 /// what was given before.
 impl Filter {
-    fn with(mut self, set: impl FnOnce(&mut Self) -> Result<(), Invalid>) -> Self {
+    fn with(mut self, set: impl FnOnce(&mut Self) -> Result<(), InvalidValue>) -> Self {
         if self.invalid.is_none() {
             self.invalid = set(&mut self).err();
         }
@@ -211,50 +214,50 @@ impl Filter {
     }
 
     /// Whom the token speaks for.
-    pub fn subject(self, subject: impl TryInto<Subject, Error: Into<Invalid>>) -> Self {
+    pub fn subject(self, subject: impl TryInto<Subject, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| put(&mut filter.subject, subject))
     }
 
     /// Who issued it.
-    pub fn issuer(self, issuer: impl TryInto<Issuer, Error: Into<Invalid>>) -> Self {
+    pub fn issuer(self, issuer: impl TryInto<Issuer, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| put(&mut filter.issuer, issuer))
     }
 
     /// One whom it is meant for.
-    pub fn audience(self, audience: impl TryInto<Audience, Error: Into<Invalid>>) -> Self {
+    pub fn audience(self, audience: impl TryInto<Audience, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| put(&mut filter.audience, audience))
     }
 
     /// The client that it was issued to.
-    pub fn client(self, client: impl TryInto<ClientId, Error: Into<Invalid>>) -> Self {
+    pub fn client(self, client: impl TryInto<ClientId, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| put(&mut filter.client, client))
     }
 
     /// The device that holds it.
-    pub fn device(self, device: impl TryInto<DeviceId, Error: Into<Invalid>>) -> Self {
+    pub fn device(self, device: impl TryInto<DeviceId, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| put(&mut filter.device, device))
     }
 
     /// The application that holds it.
-    pub fn app(self, app: impl TryInto<AppId, Error: Into<Invalid>>) -> Self {
+    pub fn app(self, app: impl TryInto<AppId, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| put(&mut filter.app, app))
     }
 
     /// Adds one tag that it must have.
-    pub fn tag(self, tag: impl TryInto<Tag, Error: Into<Invalid>>) -> Self {
+    pub fn tag(self, tag: impl TryInto<Tag, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| filter.tags.insert(tag.try_into().map_err(Into::into)?))
     }
 
     /// Adds one tag to those of which it must have any.
-    pub fn any_tag(self, tag: impl TryInto<Tag, Error: Into<Invalid>>) -> Self {
+    pub fn any_tag(self, tag: impl TryInto<Tag, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| filter.any_tags.insert(tag.try_into().map_err(Into::into)?))
     }
 
     /// Adds one label that it must have, with this value.
     pub fn label(
         self,
-        key: impl TryInto<LabelKey, Error: Into<Invalid>>,
-        value: impl TryInto<LabelValue, Error: Into<Invalid>>,
+        key: impl TryInto<LabelKey, Error: Into<InvalidValue>>,
+        value: impl TryInto<LabelValue, Error: Into<InvalidValue>>,
     ) -> Self {
         self.with(|filter| {
             let key = key.try_into().map_err(Into::into)?;
@@ -263,12 +266,12 @@ impl Filter {
     }
 
     /// Adds one scope that it must have.
-    pub fn scope(self, scope: impl TryInto<Scope, Error: Into<Invalid>>) -> Self {
+    pub fn scope(self, scope: impl TryInto<Scope, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| filter.scopes.insert(scope.try_into().map_err(Into::into)?))
     }
 
     /// Adds one scope to those of which it must have any.
-    pub fn any_scope(self, scope: impl TryInto<Scope, Error: Into<Invalid>>) -> Self {
+    pub fn any_scope(self, scope: impl TryInto<Scope, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| filter.any_scopes.insert(scope.try_into().map_err(Into::into)?))
     }
 
@@ -299,8 +302,8 @@ impl Filter {
 
 fn put<T>(
     slot: &mut Option<T>,
-    value: impl TryInto<T, Error: Into<Invalid>>,
-) -> Result<(), Invalid> {
+    value: impl TryInto<T, Error: Into<InvalidValue>>,
+) -> Result<(), InvalidValue> {
     *slot = Some(value.try_into().map_err(Into::into)?);
     Ok(())
 }

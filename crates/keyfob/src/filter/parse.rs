@@ -6,7 +6,7 @@ use std::str::{Chars, FromStr};
 use super::error::{FilterError, Problem};
 use super::key::Key;
 use super::{Filter, put};
-use crate::invalid::Invalid;
+use crate::invalid::InvalidValue;
 use crate::text::{LabelKey, LabelValue};
 use crate::time::{Timestamp, Ttl};
 
@@ -209,12 +209,12 @@ impl Parser {
     }
 }
 
-fn refused(column: usize, invalid: Invalid) -> FilterError {
+fn refused(column: usize, invalid: InvalidValue) -> FilterError {
     FilterError::new(column, Problem::Value(invalid))
 }
 
 /// Reads each member of a list. That one is there already changes nothing.
-fn each<T: FromStr<Err = Invalid>>(
+fn each<T: FromStr<Err = InvalidValue>>(
     part: &Part,
     mut insert: impl FnMut(T) -> bool,
 ) -> Result<(), FilterError> {

@@ -8,14 +8,14 @@ use tokio::time::timeout;
 
 use super::throttle::Throttle;
 use super::{
-    Charge, Charged, LimitBy, LimitError, LimitPolicy, LimitRequest, LimitStore, LimitVerdict,
-    Standing, Tally,
+    Charge, ChargeOutcome, Charged, LimitBy, LimitError, LimitPolicy, LimitRequest, LimitStatus,
+    LimitStore, LimitVerdict,
 };
 use crate::error::Error;
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::metrics::{LimitOutcome, Metrics};
 use crate::namespace::Namespace;
-use crate::store::{Moment, StoreError};
+use crate::store::{MonotonicInstant, StoreError};
 use crate::time::{Timestamp, Ttl};
 
 const PATIENCE: Ttl = match Ttl::from_millis(500) {
@@ -53,12 +53,12 @@ impl Limits {
     ///
     /// # Errors
     /// When there is one of this name, or when there are [`Charge::MOST`] already.
-    pub fn policy(mut self, policy: LimitPolicy) -> Result<Self, Invalid> {
+    pub fn policy(mut self, policy: LimitPolicy) -> Result<Self, InvalidValue> {
         if self.policies.iter().any(|known| known.name() == policy.name()) {
-            return Err(Invalid::new("limit name", Problem::Duplicate));
+            return Err(InvalidValue::new("limit name", InvalidReason::Duplicate));
         }
         if self.policies.len() >= Charge::MOST {
-            return Err(Invalid::new("limits", Problem::TooMany { most: Charge::MOST }));
+            return Err(InvalidValue::new("limits", InvalidReason::TooMany { most: Charge::MOST }));
         }
         self.policies.push(Arc::new(policy));
         Ok(self)
@@ -75,16 +75,16 @@ pub struct Limiter {
     failures: Vec<Arc<LimitPolicy>>,
     throttle: Throttle,
     metrics: Metrics,
-    warned: Seldom,
+    warned: LogThrottle,
 }
 
 /// Lets a warning through once a second: whoever sends requests must not fill the log.
 #[derive(Debug, Default)]
-struct Seldom(AtomicU64);
+struct LogThrottle(AtomicU64);
 
-impl Seldom {
+impl LogThrottle {
     fn may(&self) -> bool {
-        let second = Moment::now().as_nanos() / 1_000_000_000;
+        let second = MonotonicInstant::now().as_nanos() / 1_000_000_000;
         // The first second there is may pass unwarned.
         self.0.swap(second, Ordering::Relaxed) != second
     }
@@ -98,7 +98,7 @@ impl Limiter {
         let Limits { store, patience, policies } = limits;
         let (failures, requests) = policies.into_iter().partition(is_of_failures);
         let throttle = Throttle::default();
-        let (metrics, warned) = (Metrics::none(), Seldom::default());
+        let (metrics, warned) = (Metrics::none(), LogThrottle::default());
         Self { store, patience, namespace, requests, failures, throttle, metrics, warned }
     }
 
@@ -117,7 +117,7 @@ impl Limiter {
         let cost = request.permits();
         if cost == 0 {
             let allowed = "at least one permit";
-            return Err(Invalid::new("cost", Problem::OutOfRange { allowed }).into());
+            return Err(InvalidValue::new("cost", InvalidReason::OutOfRange { allowed }).into());
         }
         let (policies, charges) = self.charges(&self.requests, request, cost);
         let above = policies.iter().find(|policy| policy.meter().burst() < cost);
@@ -131,8 +131,9 @@ impl Limiter {
         match self.charge(&charges).await {
             Ok(charged) => {
                 self.count(&policies, &charges, &charged);
-                let standings = standings(&policies, &charged.tallies, cost, charged.admitted);
-                Ok(LimitVerdict::new(charged.admitted, standings))
+                let limit_status =
+                    limit_status(&policies, &charged.tallies, cost, charged.admitted);
+                Ok(LimitVerdict::new(charged.admitted, limit_status))
             }
             Err(source) => match self.closed(&policies) {
                 Some(policy) => {
@@ -153,14 +154,17 @@ impl Limiter {
     ///
     /// # Errors
     /// [`Error::Store`] when the store fails.
-    pub async fn standings(&self, request: &LimitRequest<'_>) -> Result<Vec<Standing>, Error> {
+    pub async fn limit_status(
+        &self,
+        request: &LimitRequest<'_>,
+    ) -> Result<Vec<LimitStatus>, Error> {
         let all: Vec<_> = self.requests.iter().chain(&self.failures).map(Arc::clone).collect();
         let (policies, charges) = self.charges(&all, request, 0);
         if charges.is_empty() {
             return Ok(Vec::new());
         }
         let charged = self.charge(&charges).await?;
-        Ok(standings(&policies, &charged.tallies, request.permits(), false))
+        Ok(limit_status(&policies, &charged.tallies, request.permits(), false))
     }
 
     /// How long an address has to wait that had too many failed attempts; nothing if it need not.
@@ -239,13 +243,13 @@ impl Limiter {
     }
 }
 
-fn standings(
+fn limit_status(
     policies: &[&Arc<LimitPolicy>],
-    tallies: &[Tally],
+    tallies: &[ChargeOutcome],
     cost: u32,
     admitted: bool,
-) -> Vec<Standing> {
-    let stand = |(policy, tally)| Standing::new(policy, tally, cost, admitted);
+) -> Vec<LimitStatus> {
+    let stand = |(policy, tally)| LimitStatus::new(policy, tally, cost, admitted);
     policies.iter().copied().zip(tallies).map(stand).collect()
 }
 

@@ -9,7 +9,7 @@
 //!
 //! So the bound holds to the permit: in any time `w` at most `burst + rate × w` are admitted.
 
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::time::{Timestamp, Ttl};
 
 use super::Rate;
@@ -42,7 +42,7 @@ impl Meter {
     ///
     /// # Errors
     /// When the burst is zero, or so large over so long a period that it could not be told exactly.
-    pub fn new(rate: Rate, burst: u32) -> Result<Self, Invalid> {
+    pub fn new(rate: Rate, burst: u32) -> Result<Self, InvalidValue> {
         let (permits, period) = (u64::from(rate.permits()), rate.period().as_millis());
         let shared = greatest_common_divisor(permits, period);
         let meter = Self { permit: period / shared, drain: permits / shared, burst };
@@ -51,7 +51,7 @@ impl Meter {
             Some(whole) if whole < EXACT => return Ok(meter),
             _ => "a smaller one, or a rounder rate",
         };
-        Err(Invalid::new("burst", Problem::OutOfRange { allowed }))
+        Err(InvalidValue::new("burst", InvalidReason::OutOfRange { allowed }))
     }
 
     /// The debt of one permit.
@@ -117,10 +117,15 @@ impl Meter {
     /// never, which is the error, if they are more than the burst.
     ///
     /// # Errors
-    /// [`Never`].
-    pub fn wait(self, level: Level, permits: u32, now: Timestamp) -> Result<Option<Ttl>, Never> {
+    /// [`InsufficientCapacity`].
+    pub fn wait(
+        self,
+        level: Level,
+        permits: u32,
+        now: Timestamp,
+    ) -> Result<Option<Ttl>, InsufficientCapacity> {
         if permits > self.burst {
-            return Err(Never);
+            return Err(InsufficientCapacity);
         }
         let excess = (level.debt + self.permit * u64::from(permits)).saturating_sub(self.whole());
         let ahead = level.at.as_millis().saturating_sub(now.as_millis());
@@ -144,7 +149,7 @@ impl Meter {
 
 /// More permits than there can ever be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Never;
+pub struct InsufficientCapacity;
 
 const fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
     while b > 0 {

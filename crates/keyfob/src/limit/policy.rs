@@ -1,7 +1,7 @@
 //! A policy: who may do how much, and what happens when that cannot be told.
 
 use super::{Meter, Rate};
-use crate::invalid::Invalid;
+use crate::invalid::InvalidValue;
 use crate::text::LimitName;
 use crate::time::Ttl;
 
@@ -40,7 +40,7 @@ pub enum OnFailure {
 /// let calls = LimitPolicy::new("calls", LimitBy::Subject, "100/1m".parse()?)?.burst(20)?;
 /// let reports = LimitPolicy::quota("reports", LimitBy::Client, 10_000, Ttl::from_days(30))?
 ///     .on_failure(OnFailure::Closed);
-/// # Ok::<(), keyfob::Invalid>(())
+/// # Ok::<(), keyfob::InvalidValue>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LimitPolicy {
@@ -78,10 +78,10 @@ impl LimitPolicy {
     /// When the name breaks its rules, or so many permits at once could not be told exactly over so
     /// long a period.
     pub fn new(
-        name: impl TryInto<LimitName, Error: Into<Invalid>>,
+        name: impl TryInto<LimitName, Error: Into<InvalidValue>>,
         by: LimitBy,
         rate: Rate,
-    ) -> Result<Self, Invalid> {
+    ) -> Result<Self, InvalidValue> {
         let name = name.try_into().map_err(Into::into)?;
         let meter = Meter::new(rate, rate.permits())?;
         Ok(Self { name, by, rate, meter, on_failure: OnFailure::Open })
@@ -93,11 +93,11 @@ impl LimitPolicy {
     /// # Errors
     /// When the values make no rate, as for [`Rate::new`], or as for [`LimitPolicy::new`].
     pub fn quota(
-        name: impl TryInto<LimitName, Error: Into<Invalid>>,
+        name: impl TryInto<LimitName, Error: Into<InvalidValue>>,
         by: LimitBy,
         uses: u32,
         period: Ttl,
-    ) -> Result<Self, Invalid> {
+    ) -> Result<Self, InvalidValue> {
         Self::new(name, by, Rate::new(uses, period)?)
     }
 
@@ -105,7 +105,7 @@ impl LimitPolicy {
     ///
     /// # Errors
     /// When it is zero, or could not be told exactly over so long a period.
-    pub fn burst(self, burst: u32) -> Result<Self, Invalid> {
+    pub fn burst(self, burst: u32) -> Result<Self, InvalidValue> {
         Ok(Self { meter: Meter::new(self.rate, burst)?, ..self })
     }
 

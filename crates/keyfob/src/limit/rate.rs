@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::time::Ttl;
 
 /// So many permits per period.
@@ -16,7 +16,7 @@ use crate::time::Ttl;
 /// assert_eq!("100/1m".parse::<Rate>()?, Rate::new(100, Ttl::from_mins(1))?);
 /// assert_eq!("5/s".parse::<Rate>()?.to_string(), "5/1s");
 /// assert!("0/s".parse::<Rate>().is_err());
-/// # Ok::<(), keyfob::Invalid>(())
+/// # Ok::<(), keyfob::InvalidValue>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Rate {
@@ -35,7 +35,7 @@ impl Rate {
     /// # Errors
     /// When there are none, when there are more than [`Rate::MOST_PER_MILLI`] in a millisecond, or
     /// when the period is longer than [`Rate::LONGEST`].
-    pub fn new(permits: u32, period: Ttl) -> Result<Self, Invalid> {
+    pub fn new(permits: u32, period: Ttl) -> Result<Self, InvalidValue> {
         let allowed = if permits == 0 {
             "at least one permit per period"
         } else if u64::from(permits) > period.as_millis().saturating_mul(Self::MOST_PER_MILLI) {
@@ -45,7 +45,7 @@ impl Rate {
         } else {
             return Ok(Self { permits, period });
         };
-        Err(Invalid::new("rate", Problem::OutOfRange { allowed }))
+        Err(InvalidValue::new("rate", InvalidReason::OutOfRange { allowed }))
     }
 
     /// How many permits there are in a period.
@@ -66,11 +66,11 @@ impl fmt::Display for Rate {
 }
 
 impl FromStr for Rate {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "permits/period such as 100/1m";
-        let malformed = || Invalid::new("rate", Problem::Malformed { expected });
+        let malformed = || InvalidValue::new("rate", InvalidReason::Malformed { expected });
         let (permits, period) = text.split_once('/').ok_or_else(malformed)?;
         if !permits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(malformed());
@@ -102,7 +102,7 @@ mod tests {
     fn what_is_no_rate_is_malformed() {
         for text in ["", "/", "5", "5/", "/s", "-1/s", "+1/s", "1.5/s", "5/0s", "5/x", "5/s/s"] {
             let problem = text.parse::<Rate>().unwrap_err();
-            assert!(matches!(problem.problem(), Problem::Malformed { .. }), "{text}");
+            assert!(matches!(problem.problem(), InvalidReason::Malformed { .. }), "{text}");
         }
     }
 }

@@ -34,12 +34,12 @@ pub struct Charged {
     /// Whether all were admitted. If not, nothing was taken.
     pub admitted: bool,
     /// For each of the charges, in their order, how the key stands.
-    pub tallies: Vec<Tally>,
+    pub tallies: Vec<ChargeOutcome>,
 }
 
 /// How a key stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Tally {
+pub struct ChargeOutcome {
     /// How many permits were taken.
     pub taken: u32,
     /// Permits that this process has in hand beside what is owed.
@@ -106,13 +106,13 @@ impl Charge {
     }
 
     /// How the key stands at `now`, owing this, with nothing taken.
-    pub const fn tally(&self, level: Level, now: Timestamp) -> Tally {
+    pub const fn tally(&self, level: Level, now: Timestamp) -> ChargeOutcome {
         let level = self.meter.drained(level, now);
-        Tally { taken: 0, in_hand: 0, level, now, pause: None }
+        ChargeOutcome { taken: 0, in_hand: 0, level, now, pause: None }
     }
 
     /// Whether what a key owes leaves room for the least of the charge.
-    pub const fn fits(&self, tally: &Tally) -> bool {
+    pub const fn fits(&self, tally: &ChargeOutcome) -> bool {
         self.least <= self.meter.room(tally.level)
     }
 

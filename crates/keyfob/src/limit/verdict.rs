@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{LimitPolicy, Tally};
+use super::{ChargeOutcome, LimitPolicy};
 use crate::text::LimitName;
 use crate::time::Ttl;
 
@@ -31,13 +31,13 @@ use crate::time::Ttl;
 pub struct LimitVerdict {
     admitted: bool,
     uncounted: bool,
-    standings: Vec<Standing>,
+    limit_status: Vec<LimitStatus>,
 }
 
 /// How one policy stands for a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub struct Standing {
+pub struct LimitStatus {
     policy: Arc<LimitPolicy>,
     /// How many permits there are at once at most.
     pub limit: u32,
@@ -50,8 +50,8 @@ pub struct Standing {
 }
 
 impl LimitVerdict {
-    pub(super) fn new(admitted: bool, standings: Vec<Standing>) -> Self {
-        Self { admitted, uncounted: false, standings }
+    pub(super) fn new(admitted: bool, limit_status: Vec<LimitStatus>) -> Self {
+        Self { admitted, uncounted: false, limit_status }
     }
 
     /// Of a request that no policy counts.
@@ -60,7 +60,7 @@ impl LimitVerdict {
     }
 
     pub(super) fn uncounted() -> Self {
-        Self { admitted: true, uncounted: true, standings: Vec::new() }
+        Self { admitted: true, uncounted: true, limit_status: Vec::new() }
     }
 
     /// Whether the request may go on. If so, every policy was charged; if not, none was.
@@ -76,20 +76,20 @@ impl LimitVerdict {
 
     /// How each policy that counts the request stands, in the order in which they were added. It is
     /// empty when none does, or when they could not be counted.
-    pub fn standings(&self) -> &[Standing] {
-        &self.standings
+    pub fn limit_status(&self) -> &[LimitStatus] {
+        &self.limit_status
     }
 
     /// The policy that matters most: of those that refuse, the one that does for longest; when all
     /// admit, the one with the smallest part of its limit left.
-    pub fn decided_by(&self) -> Option<&Standing> {
+    pub fn decided_by(&self) -> Option<&LimitStatus> {
         if self.admitted {
-            let part = |standing: &Standing| {
+            let part = |standing: &LimitStatus| {
                 f64::from(standing.remaining) / f64::from(standing.limit.max(1))
             };
-            return self.standings.iter().min_by(|a, b| part(a).total_cmp(&part(b)));
+            return self.limit_status.iter().min_by(|a, b| part(a).total_cmp(&part(b)));
         }
-        self.standings.iter().max_by_key(|standing| standing.retry_after)
+        self.limit_status.iter().max_by_key(|standing| standing.retry_after)
     }
 
     /// How long to wait before the request is made again: that of the policy that decided, if it was
@@ -99,9 +99,14 @@ impl LimitVerdict {
     }
 }
 
-impl Standing {
+impl LimitStatus {
     /// How `policy` stands by what its store said of a request that costs `cost`.
-    pub(super) fn new(policy: &Arc<LimitPolicy>, tally: &Tally, cost: u32, admitted: bool) -> Self {
+    pub(super) fn new(
+        policy: &Arc<LimitPolicy>,
+        tally: &ChargeOutcome,
+        cost: u32,
+        admitted: bool,
+    ) -> Self {
         let meter = policy.meter();
         let wait = || meter.wait(tally.level, cost, tally.now).ok().flatten().max(tally.pause);
         Self {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::TokenManager;
 use super::cached::Refused;
 use crate::error::Error;
-use crate::limit::{LimitRequest, LimitVerdict, Standing};
+use crate::limit::{LimitRequest, LimitStatus, LimitVerdict};
 use crate::validation::Refusal;
 
 impl TokenManager {
@@ -27,9 +27,12 @@ impl TokenManager {
     ///
     /// # Errors
     /// [`Error::Store`] when the store of the limits fails.
-    pub async fn standings(&self, request: &LimitRequest<'_>) -> Result<Vec<Standing>, Error> {
+    pub async fn limit_status(
+        &self,
+        request: &LimitRequest<'_>,
+    ) -> Result<Vec<LimitStatus>, Error> {
         match &self.inner.limiter {
-            Some(limiter) => limiter.standings(request).await,
+            Some(limiter) => limiter.limit_status(request).await,
             None => Ok(Vec::new()),
         }
     }

@@ -8,10 +8,10 @@ use super::observe::Observer;
 use super::publish::Publisher;
 use super::{Inner, TokenManager};
 use crate::bearer::BearerPrefix;
-use crate::cache::{Cache, CacheSettings};
+use crate::cache::{Cache, CacheConfig};
 use crate::clock::{Clock, SystemClock};
 use crate::limit::{Limiter, Limits};
-use crate::metrics::{MeasuredStore, Metrics, Tally};
+use crate::metrics::{HotCounters, MeasuredStore, Metrics};
 use crate::random::{OsRandom, Random};
 use crate::rotation::RefreshPolicy;
 use crate::seal::{KeyRing, SealedStore};
@@ -58,7 +58,7 @@ pub struct TokenManagerBuilder {
     last_use_precision: Ttl,
     observations_per_second: u32,
     sampled_use: u32,
-    cache: CacheSettings,
+    cache: CacheConfig,
     limits: Option<Limits>,
     keys: Option<KeyRing>,
     refresh_policy: RefreshPolicy,
@@ -116,7 +116,7 @@ impl TokenManagerBuilder {
             last_use_precision: Ttl::from_mins(1),
             observations_per_second: 100,
             sampled_use: 1000,
-            cache: CacheSettings::default(),
+            cache: CacheConfig::default(),
             limits: None,
             keys: None,
             refresh_policy: RefreshPolicy::default(),
@@ -175,7 +175,7 @@ impl TokenManagerBuilder {
 
     /// How many tokens are kept in memory, and how long after a revocation a node may still decide
     /// "active"; see [`TokenManager::validate`].
-    pub fn cache(self, cache: CacheSettings) -> Self {
+    pub fn cache(self, cache: CacheConfig) -> Self {
         Self { cache, ..self }
     }
 
@@ -234,7 +234,7 @@ impl TokenManagerBuilder {
             last_use: LastUses::new(self.last_use_precision),
             observer: Observer::new(self.observations_per_second, self.sampled_use),
             limiter: self.limits.map(|limits| Limiter::new(limits, namespace).metrics(&metrics)),
-            tally: Tally::new(),
+            tally: HotCounters::new(),
             publisher: Publisher::default(),
             metrics,
             wake: tokio::sync::Notify::new(),

@@ -2,12 +2,12 @@
 
 use super::validate::Answer;
 use super::{Inner, TokenManager};
-use crate::bearer::{BearerDigest, BearerRefused, Presented};
+use crate::bearer::{BearerDigest, ParseBearerError, Presented};
 use crate::cache::{self, Cache, Found, Keep, Use};
 use crate::codec::Record;
 use crate::id::TokenId;
 use crate::metrics::{CacheLookup, Tallied};
-use crate::store::{LastUse, Loaded, StoreError, Ticket};
+use crate::store::{LastUse, LoadVersion, Loaded, StoreError};
 use crate::time::Timestamp;
 use crate::token::active::Other;
 use crate::token::{ActiveToken, Kind, SecretUsed, Token, TokenState, first_end};
@@ -18,7 +18,7 @@ pub(super) enum Quick<R, F> {
     /// The token is active and meets every demand but the rules.
     Active(R),
     /// It is no bearer, which may come in floods and must cost nothing.
-    Malformed(BearerRefused),
+    Malformed(ParseBearerError),
     /// It is refused.
     Refused(Box<Refused>),
     /// It is active, and the application's rules have yet to be asked.
@@ -166,7 +166,7 @@ impl Inner {
     pub(super) fn keep(
         &self,
         cache: &Cache,
-        ticket: Ticket,
+        ticket: LoadVersion,
         loaded: &Loaded,
         token: &Token,
         kept: &Kept,

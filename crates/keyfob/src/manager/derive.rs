@@ -4,10 +4,10 @@ use super::TokenManager;
 use super::descent::narrow;
 use super::issue::{Issued, Parent};
 use super::rotate::{FirstUse, TRIES};
-use crate::bearer::Bearer;
+use crate::bearer::BearerToken;
 use crate::error::Error;
 use crate::id::TokenId;
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::store::Loaded;
 use crate::time::Timestamp;
 use crate::token::{Grant, Kind, SecretUsed, Token, TokenState};
@@ -18,7 +18,7 @@ impl TokenManager {
     /// that is asked for and no other, no wider audience and no longer life, and revoked with it.
     /// Who is to act is said by [`Grant::acting`]; it is put before whoever acted already. From a
     /// token that is bound to a key, something is derived only for whoever has proven it
-    /// ([`Presentation::proof_key`]), and is bound as well: to the same key, or the grant's.
+    /// ([`Presentation::confirmation`]), and is bound as well: to the same key, or the grant's.
     ///
     /// To derive is to use the token. A line of descent is at most eight long, and as wide as it
     /// likes. Revoking any token of the tree ends all below it at once, however many there are.
@@ -26,7 +26,7 @@ impl TokenManager {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use keyfob::{Grant, Kind, MemoryStore, TokenManager, Ttl, Why};
+    /// # use keyfob::{Grant, Kind, MemoryStore, TokenManager, Ttl, RevokeRequest};
     /// # let manager = TokenManager::new(MemoryStore::new()?);
     /// let session = manager
     ///     .issue(Grant::new(Kind::Session).subject("user123").scopes("mail calendar"))
@@ -35,8 +35,8 @@ impl TokenManager {
     /// let derived = manager.derive(&session.bearer, grant).await?;
     /// assert_eq!(derived.token.subject, session.token.subject);
     ///
-    /// manager.revoke(session.token.id, Why::because("user logout")).await?;
-    /// assert!(manager.validate_any(&derived.bearer).await.is_err());
+    /// manager.revoke(session.token.id, RevokeRequest::reason("user logout")).await?;
+    /// assert!(manager.validate_active(&derived.bearer).await.is_err());
     /// # Ok(())
     /// # }
     /// ```
@@ -74,7 +74,7 @@ impl TokenManager {
         };
         if token.uses_left.is_some() {
             let rule = "its uses are counted: what is derived would be used without being counted";
-            return Err(Invalid::new("parent", Problem::Contradiction { rule }).into());
+            return Err(InvalidValue::new("parent", InvalidReason::Contradiction { rule }).into());
         }
         let parts = narrow(parts, &token)?;
         let parent = Parent { token: &token, stamp: loaded.stamp, keep_until: loaded.keep_until };
@@ -93,7 +93,7 @@ impl TokenManager {
         presented: &Presentation<'_>,
     ) -> Result<(Loaded, Token), (Error, Option<TokenId>)> {
         let unknown = |error: Error| (error, None);
-        let bearer = Bearer::parse(presented.bearer, &self.inner.prefix);
+        let bearer = BearerToken::parse(presented.bearer, &self.inner.prefix);
         let bearer = bearer.map_err(|refused| unknown(refused.into()))?;
         if bearer.kind() == Kind::Refresh {
             return Err(unknown(Refusal::Kind { found: Kind::Refresh }.into()));
@@ -140,7 +140,7 @@ fn is_shown_by_its_owner(
     let known = presented.device.map_or(DeviceBinding::Unchecked, |_| DeviceBinding::IfBound);
     ValidationChain::new().device(known).check_but_rules(token, presented.device, now)?;
     let key = token.claims.registered.confirmation.as_ref();
-    if key.is_some() && key != presented.proof_key {
+    if key.is_some() && key != presented.confirmation {
         return Err(Refusal::ProofKey);
     }
     Ok(())

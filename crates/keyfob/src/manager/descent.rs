@@ -2,15 +2,15 @@
 //! line: whether it is minted, derived, or what a refresh token is exchanged for.
 
 use crate::id::{FamilyId, TokenId};
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::names::NameSet;
 use crate::store::Epochs;
 use crate::text::{Audience, Scope};
 use crate::time::Timestamp;
-use crate::token::{Acting, GrantParts, Kind, Token};
+use crate::token::{ActorChain, GrantParts, Kind, Token};
 
 /// What is too long where a token would descend from more than may be.
-pub(crate) const LINE_OF_ANCESTORS: &str = "line of ancestors";
+pub(crate) const MAX_ANCESTORS: &str = "line of ancestors";
 
 /// What a token allows, and where.
 #[derive(Clone, Copy)]
@@ -21,10 +21,10 @@ pub(super) struct Extent<'a> {
 
 impl Extent<'_> {
     /// Whether another lies within it.
-    pub(super) fn contains(self, other: Extent<'_>) -> Result<(), Invalid> {
+    pub(super) fn contains(self, other: Extent<'_>) -> Result<(), InvalidValue> {
         let wider = |what| {
             let rule = "it must lie within that of the token it comes from";
-            Err(Invalid::new(what, Problem::Contradiction { rule }))
+            Err(InvalidValue::new(what, InvalidReason::Contradiction { rule }))
         };
         if !self.scopes.contains_all(other.scopes) {
             return wider("scope set");
@@ -40,15 +40,15 @@ impl Extent<'_> {
 pub(super) fn line_under(
     parent: TokenId,
     its_ancestors: &[TokenId],
-) -> Result<Vec<TokenId>, Invalid> {
+) -> Result<Vec<TokenId>, InvalidValue> {
     let mut line = its_ancestors.to_vec();
     // The root of a family is among its own ancestors already.
     if !line.contains(&parent) {
         line.push(parent);
     }
-    if line.len() > Epochs::MOST_ANCESTORS {
-        let most = Epochs::MOST_ANCESTORS;
-        return Err(Invalid::new(LINE_OF_ANCESTORS, Problem::TooMany { most }));
+    if line.len() > Epochs::MAX_ANCESTORS {
+        let most = Epochs::MAX_ANCESTORS;
+        return Err(InvalidValue::new(MAX_ANCESTORS, InvalidReason::TooMany { most }));
     }
     Ok(line)
 }
@@ -67,10 +67,10 @@ pub(super) fn last_end(token: &Token) -> Option<Timestamp> {
 }
 
 /// Fills a grant up from the token that it comes from, and refuses what is wider.
-pub(super) fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts, Invalid> {
+pub(super) fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts, InvalidValue> {
     let differs = |what| {
         let rule = "it must be that of the token it comes from";
-        Err(Invalid::new(what, Problem::Contradiction { rule }))
+        Err(InvalidValue::new(what, InvalidReason::Contradiction { rule }))
     };
     if parts.subject.is_some() && parts.subject != parent.subject {
         return differs("subject");
@@ -94,7 +94,7 @@ pub(super) fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts
     parts.registered.confirmation = parts.registered.confirmation.or_else(|| bound_to.clone());
     // Who acts is told by what descends from it as well.
     let before = parent.claims.registered.acting.as_ref();
-    let chain = parts.acting.take().map(|actor| Acting::after(before, actor)).transpose()?;
+    let chain = parts.acting.take().map(|actor| ActorChain::after(before, actor)).transpose()?;
     parts.registered.acting = chain.or_else(|| before.cloned());
     Ok(parts)
 }

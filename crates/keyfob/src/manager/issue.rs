@@ -6,23 +6,23 @@ use super::TokenManager;
 use super::descent::{family_under, last_end, line_under, narrow};
 use super::sessions::Turn;
 use crate::bearer::ratchet::Ratchet;
-use crate::bearer::{Bearer, Generation};
+use crate::bearer::{BearerToken, Generation};
 use crate::codec::{self, Change, Record, Secrets};
 use crate::error::Error;
-use crate::event::{Event, Happening};
+use crate::event::{Event, EventKind};
 use crate::id::{FamilyId, Lane, TokenId};
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::namespace::{Namespace, Term};
 use crate::rotation::Rotation;
-use crate::seal::KeyNumber;
+use crate::seal::KeyVersion;
 use crate::store::{
-    Epochs, Insert, Inserted, Loaded, Moment, NewRecord, RecordVersion, Stamp, StampRule,
+    Epochs, Insert, Inserted, Loaded, MonotonicInstant, NewRecord, RecordVersion, Stamp, StampRule,
     StoreError, Verdict,
 };
 use crate::text::Actor;
 use crate::time::Timestamp;
 use crate::token::{
-    Acting, ChangeKind, Expiry, Grant, GrantParts, Kind, LoginStamp, Token, TokenState,
+    ActorChain, ChangeKind, Expiry, Grant, GrantParts, Kind, LoginStamp, Token, TokenState,
 };
 
 /// A token that was issued, with its bearer: the only time that it is seen.
@@ -32,7 +32,7 @@ pub struct Issued {
     /// The token.
     pub token: Token,
     /// Its secret. Hand it to its owner and forget it.
-    pub bearer: Bearer,
+    pub bearer: BearerToken,
 }
 
 /// How many ids are drawn before a clash is believed to be no accident.
@@ -140,7 +140,7 @@ impl TokenManager {
         let lane = self.lane_for(&parts, parent.as_ref())?;
         if parts.seen.is_some_and(|login| login.lane != lane) {
             let rule = "it was begun for another subject: begin it for the one that is issued to";
-            return Err(Invalid::new("login", Problem::Contradiction { rule }).into());
+            return Err(InvalidValue::new("login", InvalidReason::Contradiction { rule }).into());
         }
         if parts.seen.is_some_and(|login| now > login.at + LoginStamp::GOOD_FOR) {
             return Err(Error::Superseded);
@@ -180,7 +180,7 @@ impl TokenManager {
                 record.family = Some(FamilyId::of_root(id));
                 record.ancestors = inherited.iter().copied().chain([id]).collect();
             }
-            let what = Happening::Issued {
+            let what = EventKind::Issued {
                 token: id,
                 kind,
                 subject: record.subject.clone(),
@@ -192,7 +192,7 @@ impl TokenManager {
             let new = NewRecord {
                 id,
                 body: codec::encode(record),
-                key: KeyNumber::BARE,
+                key: KeyVersion::BARE,
                 keep_until: prepared.keep_until,
                 uses_left: prepared.uses_left,
                 epochs: epochs_of(inner.store.namespace(), record),
@@ -212,14 +212,14 @@ impl TokenManager {
                     let loaded = Loaded {
                         id,
                         body: Vec::new(),
-                        key: KeyNumber::BARE,
+                        key: KeyVersion::BARE,
                         version: RecordVersion(1),
                         stamp,
                         keep_until: prepared.keep_until,
                         uses_left: prepared.uses_left,
                         last_used: None,
                         epochs: Epochs::default(),
-                        sent: Moment::now(),
+                        sent: MonotonicInstant::now(),
                         verdict: Verdict::Clear,
                     };
                     let record = prepared.record;
@@ -252,13 +252,17 @@ impl TokenManager {
         }
     }
 
-    fn draw_bearer(&self, kind: Kind, id: TokenId) -> Result<(Bearer, Option<Ratchet>), Error> {
+    fn draw_bearer(
+        &self,
+        kind: Kind,
+        id: TokenId,
+    ) -> Result<(BearerToken, Option<Ratchet>), Error> {
         let (prefix, random) = (&self.inner.prefix, &*self.inner.random);
         if kind == Kind::Refresh {
             let (ratchet, bearer) = Ratchet::draw(prefix, id, random)?;
             return Ok((bearer, Some(ratchet)));
         }
-        Ok((Bearer::draw(prefix, kind, id, Generation::FIRST, random)?, None))
+        Ok((BearerToken::draw(prefix, kind, id, Generation::FIRST, random)?, None))
     }
 }
 
@@ -268,7 +272,7 @@ fn record_of(
     parent: Option<&Parent<'_>>,
     now: Timestamp,
     usual: crate::time::Ttl,
-) -> Result<Record, Invalid> {
+) -> Result<Record, InvalidValue> {
     let last = parent.and_then(|parent| last_end(parent.token));
     let absolute_expiry = parts.absolute_lifetime.map(|life| now + life);
     let absolute_expiry = absolute_expiry.map(|end| last.map_or(end, |last| end.min(last)));
@@ -283,7 +287,8 @@ fn record_of(
     let parent_end = parent.and_then(|parent| parent.token.facts().ends_at);
     let ends = [asked, absolute_expiry, parent_end];
     let expires_at = ends.into_iter().flatten().min();
-    let contradiction = |what, rule| Err(Invalid::new(what, Problem::Contradiction { rule }));
+    let contradiction =
+        |what, rule| Err(InvalidValue::new(what, InvalidReason::Contradiction { rule }));
     if expires_at.is_some_and(|end| end <= now) {
         return contradiction("expiry", "it lies in the past: the token would never be good");
     }
@@ -313,7 +318,7 @@ fn record_of(
     let ancestors = ancestors.transpose()?.unwrap_or_default();
     let mut registered = parts.registered;
     if let Some(actor) = parts.acting {
-        registered.acting = Some(Acting::after(None, actor)?);
+        registered.acting = Some(ActorChain::after(None, actor)?);
     }
     Ok(Record {
         digest: crate::bearer::BearerDigest::from_bytes([0; 32]),

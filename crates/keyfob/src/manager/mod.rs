@@ -56,16 +56,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
-pub(crate) use descent::LINE_OF_ANCESTORS;
+pub(crate) use descent::MAX_ANCESTORS;
 pub use follow::{Delivery, EventPage, Follower, ObservationPage};
 pub use handle::HandlerTask;
 pub use issue::Issued;
 pub use read::{PageCursor, Paging, TokenPage};
 pub use refresh::{RefreshRequest, Refreshed};
-pub use reseal::{Reseal, ResealProgress};
-pub use revoke::{RevokeOutcome, Why};
-pub use sweep::{Rest, Sweep, SweepProgress};
-pub use validate::Diagnosis;
+pub use reseal::{ResealProgress, ResealRun};
+pub use revoke::{RevokeOutcome, RevokeRequest};
+pub use sweep::{ResumeToken, Sweep, SweepProgress};
+pub use validate::Explanation;
 
 use crate::bearer::BearerPrefix;
 use crate::cache::{Cache, CacheReport};
@@ -74,7 +74,7 @@ use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::id::TokenId;
 use crate::limit::Limiter;
-use crate::metrics::{Metrics, Tally};
+use crate::metrics::{HotCounters, Metrics};
 use crate::random::Random;
 use crate::rotation::RefreshPolicy;
 use crate::seal::SealedStore;
@@ -92,7 +92,7 @@ use crate::token::{LoginStamp, Token};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use keyfob::{Grant, Kind, MemoryStore, TokenManager, ValidationChain, Why};
+/// use keyfob::{Grant, Kind, MemoryStore, TokenManager, ValidationChain, RevokeRequest};
 ///
 /// let manager = TokenManager::new(MemoryStore::new()?);
 /// let issued = manager
@@ -103,7 +103,7 @@ use crate::token::{LoginStamp, Token};
 /// let token = manager.validate(&issued.bearer, &chain).await?;
 /// assert_eq!(token.subject.as_ref().map(|subject| subject.as_str()), Some("user123"));
 ///
-/// manager.revoke(token.id, Why::because("user logout")).await?;
+/// manager.revoke(token.id, RevokeRequest::reason("user logout")).await?;
 /// let refused = manager.validate(&issued.bearer, &chain).await.unwrap_err();
 /// assert_eq!(refused.code(), "token_revoked");
 /// # manager.shutdown().await;
@@ -134,7 +134,7 @@ struct Inner {
     observer: observe::Observer,
     limiter: Option<Limiter>,
     metrics: Metrics,
-    tally: Tally,
+    tally: HotCounters,
     publisher: publish::Publisher,
     wake: tokio::sync::Notify,
 }
@@ -169,7 +169,7 @@ impl TokenManager {
     pub async fn report(&self) -> Result<StoreReport, Error> {
         let mut report = self.inner.store.report().await?;
         let key = self.inner.sealed.as_ref().map(|sealed| sealed.sealer().active());
-        let floor = self.inner.store.key_floor().await?;
+        let floor = self.inner.store.min_key_version().await?;
         if key.unwrap_or_default() < floor {
             let has = key.map_or("has no keys".to_owned(), |key| format!("seals under key {key}"));
             let advice = format!(

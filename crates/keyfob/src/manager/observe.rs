@@ -8,7 +8,7 @@ use super::background::Background;
 use super::{Inner, TokenManager};
 use crate::codec;
 use crate::error::Error;
-use crate::event::{Observation, Sight};
+use crate::event::{Observation, ObservationKind};
 use crate::id::{Lane, TokenId};
 use crate::metrics::ObservationOutcome;
 use crate::store::StoreError;
@@ -58,7 +58,7 @@ impl Observer {
 
     /// Puts an observation where the background task finds it, and gives how many were left out
     /// before it.
-    fn put(&self, what: Sight, at: Timestamp) -> u64 {
+    fn put(&self, what: ObservationKind, at: Timestamp) -> u64 {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.second != at.as_secs() {
             waiting.second = at.as_secs();
@@ -91,7 +91,7 @@ impl Observer {
 }
 
 impl TokenManager {
-    pub(super) fn observe(&self, what: impl FnOnce() -> Sight) {
+    pub(super) fn observe(&self, what: impl FnOnce() -> ObservationKind) {
         let observer = &self.inner.observer;
         if observer.per_second == 0 {
             return;
@@ -109,21 +109,21 @@ impl TokenManager {
 
     /// Tells of a record that did not open when its bearer was presented.
     pub(super) fn observe_untrue(&self, token: TokenId, error: &Error) {
-        if let Error::Store(error @ StoreError::Untrue { .. }) = error {
-            self.observe(|| Sight::Untrue { token, code: error.code().to_owned() });
+        if let Error::Store(error @ StoreError::Unverifiable { .. }) = error {
+            self.observe(|| ObservationKind::Unverifiable { token, code: error.code().to_owned() });
         }
     }
 
     /// Tells that a key was used by its older secret, so that its owner sees when that falls silent.
     pub(super) fn observe_older_secret(&self, token: TokenId) {
-        self.observe(|| Sight::OlderSecretUsed { token });
+        self.observe(|| ObservationKind::OlderSecretUsed { token });
     }
 
     /// Observes the use with this number, if it is one of those that are.
     #[inline]
     pub(super) fn observe_use(&self, number: u64, token: impl FnOnce() -> TokenId) {
         if self.inner.observer.is_sampled(number) {
-            self.observe(|| Sight::Used { token: token() });
+            self.observe(|| ObservationKind::Used { token: token() });
         }
     }
 }

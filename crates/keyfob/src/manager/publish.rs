@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::{Inner, TokenManager};
 use crate::metrics::ClockJump;
-use crate::store::Moment;
+use crate::store::MonotonicInstant;
 use crate::time::Timestamp;
 
 const PAUSE: Duration = Duration::from_secs(1);
@@ -21,12 +21,12 @@ const JUMP: i64 = 1_000;
 pub(super) struct Publisher {
     is_started: AtomicBool,
     /// What both clocks said the last time.
-    clocks: Mutex<Option<(Timestamp, Moment)>>,
+    clocks: Mutex<Option<(Timestamp, MonotonicInstant)>>,
 }
 
 impl Publisher {
     /// By how many milliseconds the clock moved on more than the time that has passed.
-    fn jumped(&self, time: Timestamp, moment: Moment) -> i64 {
+    fn jumped(&self, time: Timestamp, moment: MonotonicInstant) -> i64 {
         let mut clocks = self.clocks.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((last_time, last_moment)) = clocks.replace((time, moment)) else { return 0 };
         let passed = moment.as_nanos().saturating_sub(last_moment.as_nanos()) / 1_000_000;
@@ -68,7 +68,7 @@ impl Inner {
         if let Some(cache) = &self.cache {
             cache.publish();
         }
-        let direction = match self.publisher.jumped(self.clock.now(), Moment::now()) {
+        let direction = match self.publisher.jumped(self.clock.now(), MonotonicInstant::now()) {
             jump if jump > JUMP => ClockJump::Forward,
             jump if jump < -JUMP => ClockJump::Back,
             _ => return,

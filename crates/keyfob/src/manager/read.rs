@@ -10,7 +10,7 @@ use super::{TokenManager, token_of};
 use crate::error::Error;
 use crate::filter::{Filter, Plan};
 use crate::id::{Lane, TokenId};
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::namespace::Term;
 use crate::store::{Order, Position, Query};
 use crate::token::{ChangeKind, HistoryEntry, Token};
@@ -62,13 +62,13 @@ impl Paging {
     pub const MOST: usize = 1_000;
 
     /// Pages of so many tokens, brought into 1 to [`Paging::MOST`], the newest first.
-    pub fn by(limit: usize) -> Self {
+    pub fn new(limit: usize) -> Self {
         Self { order: Order::NewestFirst, limit: limit.clamp(1, Self::MOST), after: None }
     }
 
     /// The next to expire first: exact where records are retained for a fixed time, and to a minute
     /// with the usual retention.
-    pub fn next_to_expire(self) -> Self {
+    pub fn expiring_soonest(self) -> Self {
         Self { order: Order::NextToExpire, ..self }
     }
 
@@ -80,7 +80,7 @@ impl Paging {
 
 impl Default for Paging {
     fn default() -> Self {
-        Self::by(100)
+        Self::new(100)
     }
 }
 
@@ -110,7 +110,7 @@ impl TokenManager {
         let Plan { terms, lane, ids } = filter.plan(self.inner.store.namespace());
         if after.as_ref().is_some_and(|cursor| !cursor.belongs_to(fingerprint, order, &terms)) {
             let rule = "it belongs to another filter or another order";
-            return Err(Invalid::new("cursor", Problem::Contradiction { rule }).into());
+            return Err(InvalidValue::new("cursor", InvalidReason::Contradiction { rule }).into());
         }
         let place = match &after {
             Some(cursor) => cursor.term,
@@ -173,7 +173,7 @@ impl TokenManager {
     /// # Errors
     /// As [`TokenManager::list`].
     pub async fn count(&self, filter: &Filter) -> Result<u64, Error> {
-        let mut paging = Paging::by(Paging::MOST);
+        let mut paging = Paging::new(Paging::MOST);
         let mut count = 0;
         loop {
             let page = self.list(filter, paging.clone()).await?;
@@ -236,12 +236,12 @@ impl PageCursor {
     }
 
     /// Where to go on in such a walk.
-    pub(super) fn within_everything(&self) -> Result<(usize, Position), Invalid> {
+    pub(super) fn within_everything(&self) -> Result<(usize, Position), InvalidValue> {
         if *self == Self::of_everything(self.term, self.position) {
             return Ok((self.term, self.position));
         }
         let rule = "it belongs to a list, not to a walk over every record";
-        Err(Invalid::new("cursor", Problem::Contradiction { rule }))
+        Err(InvalidValue::new("cursor", InvalidReason::Contradiction { rule }))
     }
 
     fn belongs_to(&self, filter: u32, order: Order, terms: &[Term]) -> bool {
@@ -262,11 +262,11 @@ impl fmt::Display for PageCursor {
 }
 
 impl FromStr for PageCursor {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "a cursor that an earlier page gave";
-        let malformed = || Invalid::new("cursor", Problem::Malformed { expected });
+        let malformed = || InvalidValue::new("cursor", InvalidReason::Malformed { expected });
         let mut parts = text.splitn(5, '-');
         let mut next = || parts.next().ok_or_else(malformed);
         let order = match next()? {

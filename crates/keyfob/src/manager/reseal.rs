@@ -9,16 +9,16 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::TokenManager;
 use super::issue::terms_of;
 use super::read::PageCursor;
-use super::sweep::Rest;
+use super::sweep::ResumeToken;
 use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::id::TokenId;
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::metrics::Under;
 use crate::namespace::{Namespace, Term};
-use crate::seal::{KeyError, KeyNumber, KeyProvider, KeyRing, SealedStore};
+use crate::seal::{KeyError, KeyProvider, KeyRing, KeyVersion, SealedStore};
 use crate::store::{
-    Layer, Loaded, Order, Position, Query, RecordPage, Reseal as Form, Resealed, StoreError,
+    Loaded, Order, Position, Query, RecordPage, Reseal, Resealed, StoreError, StoreWrapper,
 };
 
 /// Seals again whatever does not lie under the active key.
@@ -37,20 +37,20 @@ use crate::store::{
 ///
 /// let second = ring.add(NewKey::Sealing, SystemClock.now(), &OsRandom)?;
 /// ring.activate(second)?;
-/// manager.use_keys(&ring)?;
+/// manager.set_keys(&ring)?;
 /// let done = manager.reseal()?.run(|progress| println!("{} resealed", progress.resealed)).await?;
 /// assert_eq!((done.resealed, done.under[&second]), (1, 1));
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Reseal {
+pub struct ResealRun {
     manager: TokenManager,
     sealed: Arc<SealedStore>,
     done: ResealProgress,
 }
 
-/// How far a [`Reseal`] has got.
+/// How far a [`ResealRun`] has got.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct ResealProgress {
@@ -61,9 +61,9 @@ pub struct ResealProgress {
     /// How many of them did not open. They stay as they are; the log names them.
     pub unreadable: u64,
     /// Under which key the records lie that it has looked at, as it left them.
-    pub under: BTreeMap<KeyNumber, u64>,
+    pub under: BTreeMap<KeyVersion, u64>,
     /// What is left to do.
-    pub rest: Rest,
+    pub rest: ResumeToken,
 }
 
 const PAGE: usize = 500;
@@ -75,8 +75,8 @@ const TRIES: usize = 16;
 enum Outcome {
     Resealed,
     /// It lies where it should, or is gone.
-    Left(Option<KeyNumber>),
-    Unreadable(KeyNumber),
+    Left(Option<KeyVersion>),
+    Unreadable(KeyVersion),
 }
 
 impl TokenManager {
@@ -85,7 +85,7 @@ impl TokenManager {
     ///
     /// # Errors
     /// [`Error::Invalid`] when it was not.
-    pub fn use_keys(&self, ring: &KeyRing) -> Result<(), Error> {
+    pub fn set_keys(&self, ring: &KeyRing) -> Result<(), Error> {
         self.sealed()?.use_ring(ring);
         Ok(())
     }
@@ -96,25 +96,25 @@ impl TokenManager {
     /// # Errors
     /// [`Error::Keys`] when the provider fails; [`Error::Invalid`] when the manager was built
     /// without keys.
-    pub async fn refresh_keys(&self, provider: &dyn KeyProvider) -> Result<(), Error> {
-        self.use_keys(&provider.ring().await?)
+    pub async fn reload_keys(&self, provider: &dyn KeyProvider) -> Result<(), Error> {
+        self.set_keys(&provider.ring().await?)
     }
 
     /// Prepares to seal again whatever does not lie under the active key. Nothing is done before
-    /// [`Reseal::run`].
+    /// [`ResealRun::run`].
     ///
     /// # Errors
     /// [`Error::Invalid`] when the manager was built without keys.
-    pub fn reseal(&self) -> Result<Reseal, Error> {
+    pub fn reseal(&self) -> Result<ResealRun, Error> {
         let sealed = Arc::clone(self.sealed()?);
-        Ok(Reseal { manager: self.clone(), sealed, done: ResealProgress::default() })
+        Ok(ResealRun { manager: self.clone(), sealed, done: ResealProgress::default() })
     }
 
     /// How many records lie under each key. It looks at every record, without opening any.
     ///
     /// # Errors
     /// [`Error::Invalid`] when the manager was built without keys; [`Error::Store`].
-    pub async fn count_by_key(&self) -> Result<BTreeMap<KeyNumber, u64>, Error> {
+    pub async fn count_by_key(&self) -> Result<BTreeMap<KeyVersion, u64>, Error> {
         let sealed = self.sealed()?;
         let mut counts = BTreeMap::new();
         let mut place = Some(Place::default());
@@ -137,24 +137,24 @@ impl TokenManager {
     /// [`Error::Keys`] when the ring does not allow it or records lie under the key; then the ring
     /// stays as it is. [`Error::Invalid`] when the manager was built without keys;
     /// [`Error::Store`].
-    pub async fn retire_key(&self, ring: &mut KeyRing, key: KeyNumber) -> Result<(), Error> {
+    pub async fn retire_key(&self, ring: &mut KeyRing, key: KeyVersion) -> Result<(), Error> {
         ring.can_retire(key)?;
         self.check_nothing_under(key).await?;
         // From here on no record can come to lie under it; what came in between is counted.
         let floor = key.next().unwrap_or(key);
-        self.sealed()?.inner().raise_key_floor(floor).await?;
+        self.sealed()?.inner().raise_min_key_version(floor).await?;
         self.check_nothing_under(key).await?;
         Ok(ring.retire(key)?)
     }
 
     /// Shows what was counted, of all records.
-    fn show_records(&self, sealed: &SealedStore, counts: &BTreeMap<KeyNumber, u64>) {
+    fn show_records(&self, sealed: &SealedStore, counts: &BTreeMap<KeyVersion, u64>) {
         let active = sealed.sealer().active();
         let (mut of_active, mut of_older, mut bare) = (0, 0, 0);
         for (key, count) in counts {
             match *key {
                 key if key == active => of_active += count,
-                key if key.is_bare() => bare += count,
+                key if key.is_plaintext() => bare += count,
                 _ => of_older += count,
             }
         }
@@ -166,7 +166,7 @@ impl TokenManager {
         }
     }
 
-    async fn check_nothing_under(&self, key: KeyNumber) -> Result<(), Error> {
+    async fn check_nothing_under(&self, key: KeyVersion) -> Result<(), Error> {
         match self.count_by_key().await?.get(&key) {
             Some(records) => Err(KeyError::StillHolds { key, records: *records }.into()),
             None => Ok(()),
@@ -175,15 +175,15 @@ impl TokenManager {
 
     fn sealed(&self) -> Result<&Arc<SealedStore>, Error> {
         let rule = "it was built without keys: give them to TokenManagerBuilder::keys";
-        let none = || Invalid::new("token manager", Problem::Contradiction { rule });
+        let none = || InvalidValue::new("token manager", InvalidReason::Contradiction { rule });
         self.inner.sealed.as_ref().ok_or_else(|| none().into())
     }
 }
 
-impl Reseal {
+impl ResealRun {
     /// Goes on where an earlier run stopped.
     pub fn resume(mut self, from: PageCursor) -> Self {
-        self.done.rest = Rest::After(from);
+        self.done.rest = ResumeToken::After(from);
         self
     }
 
@@ -196,15 +196,15 @@ impl Reseal {
     /// written meanwhile are sealed under the active key anyway.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the cursor is not one of these; [`Error::Store`]. What was done is done: [`Reseal::progress`] says where to resume, and so
+    /// [`Error::Invalid`] when the cursor is not one of these; [`Error::Store`]. What was done is done: [`ResealRun::progress`] says where to resume, and so
     /// does this when it is run again.
     pub async fn run(
         &mut self,
         mut progress: impl FnMut(&ResealProgress),
     ) -> Result<ResealProgress, Error> {
         // One that was resumed has not seen all records.
-        let is_of_all = self.done.rest == Rest::Everything;
-        while self.done.rest != Rest::Nothing {
+        let is_of_all = self.done.rest == ResumeToken::Everything;
+        while self.done.rest != ResumeToken::Nothing {
             let cursor = self.done.rest.cursor();
             let here = cursor.map(Place::of).transpose()?.unwrap_or_default();
             let page = walk(&self.sealed, here).await?;
@@ -234,8 +234,8 @@ impl Reseal {
                 }
             }
             self.done.rest = match here.next(page.next).and_then(Place::cursor) {
-                Some(next) => Rest::After(next),
-                None => Rest::Nothing,
+                Some(next) => ResumeToken::After(next),
+                None => ResumeToken::Nothing,
             };
             progress(&self.done);
         }
@@ -263,7 +263,7 @@ impl Reseal {
                     return Ok(Outcome::Unreadable(under));
                 }
             };
-            let mut form = Form {
+            let mut form = Reseal {
                 id,
                 read: loaded.version,
                 body: self.sealed.seal_body(&sealer, id, &body)?,
@@ -332,11 +332,12 @@ impl What {
 }
 
 impl Place {
-    fn of(cursor: PageCursor) -> Result<Self, Invalid> {
+    fn of(cursor: PageCursor) -> Result<Self, InvalidValue> {
         let (term, position) = cursor.within_everything()?;
         let what = What::ALL.get(term).copied();
         let rule = "it names something that is not walked";
-        let what = what.ok_or_else(|| Invalid::new("cursor", Problem::Contradiction { rule }))?;
+        let what =
+            what.ok_or_else(|| InvalidValue::new("cursor", InvalidReason::Contradiction { rule }))?;
         Ok(Self { what, after: Some(position) })
     }
 

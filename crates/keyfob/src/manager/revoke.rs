@@ -3,10 +3,10 @@
 use super::TokenManager;
 use crate::codec::{self, Note};
 use crate::error::Error;
-use crate::event::{EpochOf, Event, Happening};
+use crate::event::{EpochOf, Event, EventKind};
 use crate::id::{FamilyId, TokenId};
-use crate::invalid::Invalid;
-use crate::metrics::RevokedThrough;
+use crate::invalid::InvalidValue;
+use crate::metrics::RevocationTarget;
 use crate::namespace::Term;
 use crate::store::{Advance, EpochScope, Operation, Revoke, Revoked, StoreError};
 use crate::text::{Actor, ClientId, Reason, Subject};
@@ -14,10 +14,10 @@ use crate::token::Revocation;
 
 /// Why something is done, and by whom. Both are kept, so that they can be told later.
 #[derive(Clone, Debug, Default)]
-pub struct Why {
+pub struct RevokeRequest {
     reason: Option<Reason>,
     by: Option<Actor>,
-    invalid: Option<Invalid>,
+    invalid: Option<InvalidValue>,
 }
 
 /// What came of revoking one token.
@@ -29,14 +29,14 @@ pub enum RevokeOutcome {
     AlreadyRevoked(Box<Revocation>),
 }
 
-impl Why {
+impl RevokeRequest {
     /// For no stated reason.
     pub fn unstated() -> Self {
         Self::default()
     }
 
     /// For this reason.
-    pub fn because(reason: impl TryInto<Reason, Error: Into<Invalid>>) -> Self {
+    pub fn reason(reason: impl TryInto<Reason, Error: Into<InvalidValue>>) -> Self {
         match reason.try_into() {
             Ok(reason) => Self { reason: Some(reason), ..Self::default() },
             Err(error) => Self { invalid: Some(error.into()), ..Self::default() },
@@ -44,7 +44,7 @@ impl Why {
     }
 
     /// By this person or service.
-    pub fn by(mut self, actor: impl TryInto<Actor, Error: Into<Invalid>>) -> Self {
+    pub fn by(mut self, actor: impl TryInto<Actor, Error: Into<InvalidValue>>) -> Self {
         match actor.try_into() {
             Ok(actor) => self.by = Some(actor),
             Err(error) => self.invalid = self.invalid.or(Some(error.into())),
@@ -56,7 +56,7 @@ impl Why {
     ///
     /// # Errors
     /// The first that does not.
-    pub fn check(&self) -> Result<(), Invalid> {
+    pub fn check(&self) -> Result<(), InvalidValue> {
         self.invalid.clone().map_or(Ok(()), Err)
     }
 
@@ -74,9 +74,9 @@ impl TokenManager {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Invalid`] when reason or actor do not hold, [`Error::Store`]:
     /// then it is not known to be revoked, and it is safe to call again.
-    pub async fn revoke(&self, id: TokenId, why: Why) -> Result<RevokeOutcome, Error> {
+    pub async fn revoke(&self, id: TokenId, why: RevokeRequest) -> Result<RevokeOutcome, Error> {
         why.check()?;
-        match self.revoke_record(id, &why, RevokedThrough::Token).await? {
+        match self.revoke_record(id, &why, RevocationTarget::Token).await? {
             Revoked::Now => Ok(RevokeOutcome::Revoked),
             Revoked::Missing => Err(Error::NotFound { id }),
             Revoked::Before(_) => {
@@ -94,10 +94,10 @@ impl TokenManager {
     /// # Errors
     /// [`Error::NotFound`] when nothing of such a family is kept, [`Error::Invalid`],
     /// [`Error::Store`].
-    pub async fn revoke_family(&self, family: FamilyId, why: Why) -> Result<(), Error> {
+    pub async fn revoke_family(&self, family: FamilyId, why: RevokeRequest) -> Result<(), Error> {
         why.check()?;
         let root = family.root();
-        if let Revoked::Missing = self.revoke_record(root, &why, RevokedThrough::Family).await? {
+        if let Revoked::Missing = self.revoke_record(root, &why, RevocationTarget::Family).await? {
             // The root is gone, but what was minted from it may not be.
             let namespace = self.inner.store.namespace();
             let listed = self.inner.store.count(namespace.family(root), Some(root.lane()));
@@ -117,7 +117,7 @@ impl TokenManager {
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::Store`].
-    pub async fn revoke_subject(&self, subject: &Subject, why: Why) -> Result<(), Error> {
+    pub async fn revoke_subject(&self, subject: &Subject, why: RevokeRequest) -> Result<(), Error> {
         let namespace = self.inner.store.namespace();
         let lane = namespace.lane_of(subject);
         let scope = EpochScope::Lane(lane, namespace.subject_epoch(subject));
@@ -130,7 +130,7 @@ impl TokenManager {
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::Store`].
-    pub async fn revoke_client(&self, client: &ClientId, why: Why) -> Result<(), Error> {
+    pub async fn revoke_client(&self, client: &ClientId, why: RevokeRequest) -> Result<(), Error> {
         let field = self.inner.store.namespace().client_epoch(client);
         let scope = EpochScope::EveryLane(field);
         self.advance(scope, Vec::new(), EpochOf::Client(client.clone()), why).await
@@ -141,15 +141,15 @@ impl TokenManager {
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::Store`].
-    pub async fn revoke_all(&self, why: Why) -> Result<(), Error> {
+    pub async fn revoke_all(&self, why: RevokeRequest) -> Result<(), Error> {
         self.advance(EpochScope::All, Vec::new(), EpochOf::All, why).await
     }
 
     pub(super) async fn revoke_record(
         &self,
         id: TokenId,
-        why: &Why,
-        through: RevokedThrough,
+        why: &RevokeRequest,
+        through: RevocationTarget,
     ) -> Result<Revoked, Error> {
         self.revoke_and_tell(id, why, through, None).await
     }
@@ -158,13 +158,13 @@ impl TokenManager {
     pub(super) async fn revoke_and_tell(
         &self,
         id: TokenId,
-        why: &Why,
-        through: RevokedThrough,
-        cause: Option<Happening>,
+        why: &RevokeRequest,
+        through: RevocationTarget,
+        cause: Option<EventKind>,
     ) -> Result<Revoked, Error> {
         let operation = self.begin()?;
         let at = self.now();
-        let whats = cause.into_iter().chain([Happening::Revoked { token: id }]).enumerate();
+        let whats = cause.into_iter().chain([EventKind::Revoked { token: id }]).enumerate();
         let events =
             whats.map(|(place, what)| codec::encode(&self.event_of((operation, place), what, why)));
         let namespace = self.inner.store.namespace();
@@ -191,12 +191,12 @@ impl TokenManager {
         scope: EpochScope,
         listed: Vec<Term>,
         of: EpochOf,
-        why: Why,
+        why: RevokeRequest,
     ) -> Result<(), Error> {
         why.check()?;
         let operation = self.begin()?;
-        let through = RevokedThrough::from(&of);
-        let event = self.event_of((operation, 0), Happening::EpochAdvanced { of }, &why);
+        let through = RevocationTarget::from(&of);
+        let event = self.event_of((operation, 0), EventKind::EpochAdvanced { of }, &why);
         let advance = Advance {
             scope,
             at: self.now(),
@@ -210,7 +210,7 @@ impl TokenManager {
         Ok(())
     }
 
-    fn event_of(&self, by: (Operation, usize), what: Happening, why: &Why) -> Event {
+    fn event_of(&self, by: (Operation, usize), what: EventKind, why: &RevokeRequest) -> Event {
         let (operation, place) = by;
         let event = Event::new(operation.id, place, self.now(), what);
         Event { by: why.by.clone(), reason: why.reason.clone(), ..event }

@@ -11,13 +11,13 @@
 
 use super::TokenManager;
 use super::issue::Issued;
-use crate::bearer::Bearer;
+use crate::bearer::BearerToken;
 use crate::codec::{self, Change, Record, Secrets};
 use crate::error::Error;
-use crate::event::{Event, Happening};
+use crate::event::{Event, EventKind};
 use crate::id::TokenId;
-use crate::invalid::{Invalid, Problem};
-use crate::rotation::Overlap;
+use crate::invalid::{InvalidReason, InvalidValue};
+use crate::rotation::SecretOverlap;
 use crate::store::{Loaded, RecordVersion, Replace, Replaced};
 use crate::text::Actor;
 use crate::token::{ChangeKind, Kind, SecretUsed, TokenState};
@@ -52,15 +52,15 @@ impl TokenManager {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use keyfob::{Grant, Kind, MemoryStore, Overlap, SecretUsed, TokenManager};
+    /// # use keyfob::{Grant, Kind, MemoryStore, SecretOverlap, SecretUsed, TokenManager};
     /// # let manager = TokenManager::new(MemoryStore::new()?);
     /// let old = manager.issue(Grant::new(Kind::ApiKey).client("acme")).await?;
-    /// manager.validate_any(&old.bearer).await?;
-    /// let new = manager.rotate(old.token.id, Overlap::default(), None).await?;
+    /// manager.validate_active(&old.bearer).await?;
+    /// let new = manager.rotate(old.token.id, SecretOverlap::default(), None).await?;
     ///
-    /// assert_eq!(manager.validate_any(&new.bearer).await?.secret, SecretUsed::Newest);
+    /// assert_eq!(manager.validate_active(&new.bearer).await?.secret, SecretUsed::Newest);
     /// // Who still uses the older one?
-    /// let secret = manager.validate_any(&old.bearer).await?.secret;
+    /// let secret = manager.validate_active(&old.bearer).await?.secret;
     /// assert!(matches!(secret, SecretUsed::Older { .. }));
     /// # Ok(())
     /// # }
@@ -73,7 +73,7 @@ impl TokenManager {
     pub async fn rotate(
         &self,
         id: TokenId,
-        overlap: Overlap,
+        overlap: SecretOverlap,
         by: Option<Actor>,
     ) -> Result<Issued, Error> {
         for _ in 0..TRIES {
@@ -88,10 +88,13 @@ impl TokenManager {
             }
             let Some(generation) = record.generation.next() else {
                 let allowed = "fewer than 238328 secrets in the life of a key: issue another key";
-                return Err(Invalid::new("generation", Problem::OutOfRange { allowed }).into());
+                return Err(
+                    InvalidValue::new("generation", InvalidReason::OutOfRange { allowed }).into()
+                );
             };
             let inner = &*self.inner;
-            let bearer = Bearer::draw(&inner.prefix, Kind::ApiKey, id, generation, &*inner.random)?;
+            let bearer =
+                BearerToken::draw(&inner.prefix, Kind::ApiKey, id, generation, &*inner.random)?;
             let secrets = Secrets::after(record.secrets.as_ref(), record.digest, now, overlap);
             let older_until = secrets.older.as_ref().map(|older| older.until);
             record.secrets = Some(secrets);
@@ -100,7 +103,7 @@ impl TokenManager {
             record.remember(Change { at: now, by: by.clone(), what: ChangeKind::SecretReplaced });
             let operation = self.begin()?;
             let generation = generation.number();
-            let what = Happening::SecretReplaced { token: id, generation, older_until };
+            let what = EventKind::SecretReplaced { token: id, generation, older_until };
             let event = Event { by: by.clone(), ..Event::new(operation.id, 0, now, what) };
             let replace = Replace {
                 events: vec![codec::encode(&event)],

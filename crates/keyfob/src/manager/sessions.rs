@@ -12,14 +12,14 @@ use futures_util::future::try_join_all;
 use super::TokenManager;
 use super::issue::{Issued, Outcome, Prepared};
 use super::read::Paging;
-use super::revoke::Why;
+use super::revoke::RevokeRequest;
 use crate::codec;
 use crate::error::Error;
 use crate::filter::Filter;
 use crate::id::TokenId;
-use crate::metrics::{RevokedThrough, SessionOutcome};
-use crate::seal::KeyNumber;
-use crate::sessions::{Listed, Roster, Seen, SessionPolicy};
+use crate::metrics::{RevocationTarget, SessionOutcome};
+use crate::seal::KeyVersion;
+use crate::sessions::{Listed, Seen, SessionIndex, SessionPolicy};
 use crate::store::{
     Epochs, Insert, Inserted, NewRecord, Operation, RecordVersion, Replace, Replaced, Revoked,
     Stamp, StampRule, Verdict,
@@ -44,7 +44,7 @@ pub(super) struct Turn {
     read: Option<RecordVersion>,
     /// When it is to be forgotten at the latest: with the first, if it comes after one that fell.
     keep_until: Timestamp,
-    roster: Roster,
+    roster: SessionIndex,
     device: Option<u64>,
 }
 
@@ -113,7 +113,7 @@ impl TokenManager {
             keep_until = keep_until.min(loaded.keep_until);
             let fell_at = match loaded.verdict {
                 Verdict::Clear => {
-                    let mut roster: Roster = codec::decode(&loaded.body)?;
+                    let mut roster: SessionIndex = codec::decode(&loaded.body)?;
                     roster.strike_past(self.now());
                     let read = Some(loaded.version);
                     return Ok(Turn { id, read, keep_until, roster, device });
@@ -130,11 +130,11 @@ impl TokenManager {
     }
 
     /// Gathers a roster from what is listed.
-    async fn gather(&self, subject: &Subject) -> Result<Roster, Error> {
+    async fn gather(&self, subject: &Subject) -> Result<SessionIndex, Error> {
         let namespace = self.inner.store.namespace();
         let filter = Filter::new().subject(subject.as_str()).kind(Kind::Session);
         let filter = filter.state(TokenState::Active).state(TokenState::Pending);
-        let mut paging = Paging::by(Paging::MOST);
+        let mut paging = Paging::new(Paging::MOST);
         let mut sessions = Vec::new();
         loop {
             let page = self.list(&filter, paging.clone()).await?;
@@ -150,7 +150,7 @@ impl TokenManager {
             }
         }
         sessions.reverse();
-        Ok(Roster { sessions })
+        Ok(SessionIndex { sessions })
     }
 
     async fn make_room(&self, policy: &SessionPolicy, turn: &mut Turn) -> Result<(), Error> {
@@ -172,9 +172,9 @@ impl TokenManager {
             if retired.is_empty() {
                 return Err(Error::TooManySessions { most });
             }
-            let why = Why::because("session_limit");
+            let why = RevokeRequest::reason("session_limit");
             for id in &retired {
-                let revoked = self.revoke_record(*id, &why, RevokedThrough::SessionLimit).await?;
+                let revoked = self.revoke_record(*id, &why, RevocationTarget::SessionLimit).await?;
                 if let Revoked::Now = revoked {
                     self.inner.metrics.handles.sessions.of(SessionOutcome::Retired).increment(1);
                 }
@@ -221,7 +221,7 @@ impl TokenManager {
             insert.records.push(NewRecord {
                 id: turn.id,
                 body,
-                key: KeyNumber::BARE,
+                key: KeyVersion::BARE,
                 keep_until: (self.now() + KEPT).max(prepared.keep_until).min(turn.keep_until),
                 uses_left: None,
                 epochs: Epochs::default(),

@@ -11,7 +11,7 @@ use crate::id::TokenId;
 use crate::metrics::CountedState;
 use crate::namespace::EpochField;
 use crate::stats::Stats;
-use crate::store::Tally;
+use crate::store::BucketCounts;
 use crate::text::ClientId;
 use crate::time::Timestamp;
 
@@ -24,7 +24,7 @@ const SAMPLES: usize = 3;
 impl TokenManager {
     /// How many tokens there are by kind, state and client, from counts that are kept as tokens are
     /// written: it costs the same however many there are. What is counted when, and what the counts
-    /// leave out, is told by [`Counted`](crate::store::Counted).
+    /// leave out, is told by [`CountedAs`](crate::store::CountedAs).
     ///
     /// A token is counted until its end. Where the present lies within a span that ends are counted
     /// by, an eighth of a life at most, the numbers are estimates: [`Stats::unsure`] bounds by how
@@ -37,11 +37,11 @@ impl TokenManager {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use keyfob::{Grant, Kind, MemoryStore, TokenManager, Why};
+    /// # use keyfob::{Grant, Kind, MemoryStore, TokenManager, RevokeRequest};
     /// # let manager = TokenManager::new(MemoryStore::new()?);
     /// manager.issue(Grant::new(Kind::Session).client("web")).await?;
     /// let second = manager.issue(Grant::new(Kind::Session).client("web")).await?;
-    /// manager.revoke(second.token.id, Why::because("user logout")).await?;
+    /// manager.revoke(second.token.id, RevokeRequest::reason("user logout")).await?;
     ///
     /// let sessions = manager.stats().await?.by_kind[&Kind::Session];
     /// assert_eq!((sessions.active, sessions.revoked), (1, 1));
@@ -76,7 +76,7 @@ impl TokenManager {
     }
 
     /// The names of the clients that can be named.
-    async fn names(&self, tallies: &[Tally]) -> HashMap<EpochField, ClientId> {
+    async fn names(&self, tallies: &[BucketCounts]) -> HashMap<EpochField, ClientId> {
         let mut clients: HashMap<EpochField, (u64, Vec<(Timestamp, TokenId)>)> = HashMap::new();
         for tally in tallies {
             let Some(field) = tally.client else { continue };

@@ -8,10 +8,10 @@
 use std::time::Duration;
 
 use super::read::PageCursor;
-use super::{Paging, TokenManager, Why};
+use super::{Paging, RevokeRequest, TokenManager};
 use crate::error::Error;
 use crate::filter::Filter;
-use crate::metrics::{RevokedThrough, SweepOutcome};
+use crate::metrics::{RevocationTarget, SweepOutcome};
 use crate::store::Revoked;
 use crate::token::TokenState;
 
@@ -22,12 +22,12 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use keyfob::{Filter, Grant, Kind, MemoryStore, TokenManager, Why};
+/// use keyfob::{Filter, Grant, Kind, MemoryStore, TokenManager, RevokeRequest};
 ///
 /// let manager = TokenManager::new(MemoryStore::new()?);
 /// manager.issue(Grant::new(Kind::Access).subject("user123").tag("beta")).await?;
 ///
-/// let mut sweep = manager.sweep(Filter::new().tag("beta"), Why::because("end of beta"));
+/// let mut sweep = manager.sweep(Filter::new().tag("beta"), RevokeRequest::reason("end of beta"));
 /// assert_eq!(sweep.dry_run().await?, 1);
 /// let done = sweep.run(|progress| println!("{} revoked", progress.revoked)).await?;
 /// assert_eq!(done.revoked, 1);
@@ -38,7 +38,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 pub struct Sweep {
     manager: TokenManager,
     filter: Filter,
-    why: Why,
+    why: RevokeRequest,
     per_second: Option<u32>,
     done: SweepProgress,
 }
@@ -55,12 +55,12 @@ pub struct SweepProgress {
     /// be good on a node that can read them; the log names them.
     pub unreadable: u64,
     /// What is left to do.
-    pub rest: Rest,
+    pub rest: ResumeToken,
 }
 
 /// What a sweep has left to do.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub enum Rest {
+pub enum ResumeToken {
     /// All of it: no page is done yet.
     #[default]
     Everything,
@@ -76,7 +76,7 @@ const AT_ONCE: usize = 32;
 impl TokenManager {
     /// Prepares to revoke everything that `filter` matches and that is not over already. Nothing
     /// is done before [`Sweep::run`].
-    pub fn sweep(&self, filter: Filter, why: Why) -> Sweep {
+    pub fn sweep(&self, filter: Filter, why: RevokeRequest) -> Sweep {
         Sweep {
             manager: self.clone(),
             filter,
@@ -87,7 +87,7 @@ impl TokenManager {
     }
 }
 
-impl Rest {
+impl ResumeToken {
     /// Where to resume, if not at the beginning or not at all.
     pub fn cursor(&self) -> Option<PageCursor> {
         match self {
@@ -106,7 +106,7 @@ impl Sweep {
 
     /// Goes on where an earlier sweep with the same filter stopped.
     pub fn resume(mut self, from: PageCursor) -> Self {
-        self.done.rest = Rest::After(from);
+        self.done.rest = ResumeToken::After(from);
         self
     }
 
@@ -119,7 +119,7 @@ impl Sweep {
         let mut after = self.done.rest.cursor();
         let mut count = 0u64;
         loop {
-            let paging = Paging::by(Paging::MOST).after(after);
+            let paging = Paging::new(Paging::MOST).after(after);
             let page = self.manager.list(&self.filter, paging).await?;
             count += page.tokens.iter().filter(|token| self.is_due(token)).count() as u64;
             match page.next {
@@ -149,14 +149,14 @@ impl Sweep {
         mut progress: impl FnMut(&SweepProgress),
     ) -> Result<SweepProgress, Error> {
         self.why.check()?;
-        while self.done.rest != Rest::Nothing {
-            let paging = Paging::by(PAGE).after(self.done.rest.cursor());
+        while self.done.rest != ResumeToken::Nothing {
+            let paging = Paging::new(PAGE).after(self.done.rest.cursor());
             let page = self.manager.list(&self.filter, paging).await?;
             let due = page.tokens.iter().filter(|token| self.is_due(token)).map(|token| token.id);
             let due: Vec<_> = due.collect();
             let started = tokio::time::Instant::now();
             let revoked = stream::iter(&due)
-                .map(|id| self.manager.revoke_record(*id, &self.why, RevokedThrough::Sweep))
+                .map(|id| self.manager.revoke_record(*id, &self.why, RevocationTarget::Sweep))
                 .buffer_unordered(AT_ONCE)
                 .try_fold(0, async |count, revoked| {
                     Ok(count + u64::from(matches!(revoked, Revoked::Now)))
@@ -165,9 +165,9 @@ impl Sweep {
             self.done.revoked += revoked;
             self.done.examined += page.examined;
             self.done.unreadable += page.unreadable;
-            self.done.rest = page.next.map_or(Rest::Nothing, Rest::After);
+            self.done.rest = page.next.map_or(ResumeToken::Nothing, ResumeToken::After);
             progress(&self.done);
-            if let (Some(per_second), Rest::After(_)) = (self.per_second, &self.done.rest) {
+            if let (Some(per_second), ResumeToken::After(_)) = (self.per_second, &self.done.rest) {
                 let share = Duration::from_secs_f64(due.len() as f64 / f64::from(per_second));
                 tokio::time::sleep_until(started + share).await;
             }

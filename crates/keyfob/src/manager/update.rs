@@ -4,9 +4,9 @@ use super::TokenManager;
 use super::issue::terms_of;
 use crate::codec::{self, Change};
 use crate::error::Error;
-use crate::event::{Event, Happening};
+use crate::event::{Event, EventKind};
 use crate::id::TokenId;
-use crate::invalid::Invalid;
+use crate::invalid::InvalidValue;
 use crate::store::{Replace, Replaced};
 use crate::text::Actor;
 use crate::token::{ChangeKind, Metadata, Token, TokenState};
@@ -41,7 +41,7 @@ impl TokenManager {
         &self,
         id: TokenId,
         by: Option<Actor>,
-        mut change: impl FnMut(&mut Metadata) -> Result<(), Invalid>,
+        mut change: impl FnMut(&mut Metadata) -> Result<(), InvalidValue>,
     ) -> Result<Token, Error> {
         let namespace = self.inner.store.namespace();
         for _ in 0..TRIES {
@@ -57,7 +57,7 @@ impl TokenManager {
             let mut added_terms = terms_of(namespace, &record);
             added_terms.retain(|term| !before.contains(term));
             let operation = self.begin()?;
-            let what = Happening::MetadataUpdated { token: id };
+            let what = EventKind::MetadataUpdated { token: id };
             let event = Event { by: by.clone(), ..Event::new(operation.id, 0, now, what) };
             let replace = Replace {
                 added_terms,

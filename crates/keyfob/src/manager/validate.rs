@@ -3,14 +3,14 @@
 use super::TokenManager;
 use super::cached::{Kept, Quick, Rules};
 use super::rotate::FirstUse;
-use crate::bearer::{Bearer, ID_DIGITS, IdDigits, Presented};
+use crate::bearer::{BearerToken, ID_DIGITS, IdDigits, Presented};
 use crate::cache::Flight;
 use crate::codec::{self, Record};
 use crate::error::Error;
-use crate::event::Sight;
+use crate::event::ObservationKind;
 use crate::id::TokenId;
 use crate::metrics::{Tallied, ValidationOutcome};
-use crate::store::{Moment, Spend, Spent, StoreError, Verdict};
+use crate::store::{Consume, Consumed, MonotonicInstant, StoreError, Verdict};
 use crate::token::active::{self, Other};
 use crate::token::{ActiveToken, SecretUsed, Token};
 use crate::validation::{Presentation, Refusal, ValidationChain};
@@ -18,7 +18,7 @@ use crate::validation::{Presentation, Refusal, ValidationChain};
 /// What is wrong with a bearer, in full.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Diagnosis {
+pub struct Explanation {
     /// Its token, whatever its state.
     pub token: Token,
     /// Every demand that the token does not meet, in the order of the chain; empty when it is good.
@@ -29,7 +29,7 @@ pub struct Diagnosis {
 struct Proven {
     token: Token,
     /// When the store was asked.
-    sent: Moment,
+    sent: MonotonicInstant,
     /// Its record, where this is the first use of its newest secret.
     first_use: Option<Box<FirstUse>>,
 }
@@ -64,14 +64,14 @@ impl TokenManager {
     /// # The guarantee
     /// Once a revocation has returned, no node decides "active" later than the **bound**, as long as
     /// the store keeps what it acknowledged. The bound is 250 ms unless
-    /// [`CacheSettings::with_bound`](crate::CacheSettings::with_bound) sets it.
+    /// [`CacheConfig::with_bound`](crate::CacheConfig::with_bound) sets it.
     ///
     /// It holds because a node answers from memory only while the store's feed is alive: trust ends
     /// at the sending time of the last heartbeat that the owner of the data confirmed, plus the
     /// bound. A feed that died silently, a process that was stopped and continued, a connection that
     /// is half open and a node that is cut off together with a deposed primary all end in the same
     /// way: the trust runs out, and the store is asked. An answer of the store that comes later than
-    /// the bound is not used either. [`Freshness::Strict`](crate::Freshness::Strict) asks the store
+    /// the bound is not used either. [`Consistency::Strong`](crate::Consistency::Strong) asks the store
     /// in any case. The node that revokes never answers from memory what it has just revoked.
     ///
     /// Redis replicates asynchronously, so a fail-over may lose its last writes; nodes send their
@@ -133,7 +133,7 @@ impl TokenManager {
     ///
     /// # Errors
     /// As [`TokenManager::validate`].
-    pub async fn validate_any(
+    pub async fn validate_active(
         &self,
         presented: impl Into<Presentation<'_>>,
     ) -> Result<Token, Error> {
@@ -150,13 +150,13 @@ impl TokenManager {
         &self,
         presented: impl Into<Presentation<'_>>,
         chain: &ValidationChain,
-    ) -> Result<Diagnosis, Error> {
-        chain.is_sound()?;
+    ) -> Result<Explanation, Error> {
+        chain.check_config()?;
         let presented = presented.into();
-        let bearer = Bearer::parse(presented.bearer, &self.inner.prefix)?;
+        let bearer = BearerToken::parse(presented.bearer, &self.inner.prefix)?;
         let token = self.token_of_bearer(&bearer).await?.token;
         let refusals = chain.check_all(&token, presented.device, self.now()).await;
-        Ok(Diagnosis { token, refusals })
+        Ok(Explanation { token, refusals })
     }
 
     async fn decide<R>(
@@ -165,7 +165,7 @@ impl TokenManager {
         chain: &ValidationChain,
         read: impl FnOnce(Answer<'_>) -> R,
     ) -> Result<R, Error> {
-        chain.is_sound()?;
+        chain.check_config()?;
         match self.quick(&presented, chain, Rules::ToBeAsked, read) {
             Quick::Active(answer) => Ok(answer),
             Quick::Malformed(refused) => {
@@ -228,7 +228,7 @@ impl TokenManager {
         chain: &ValidationChain,
     ) -> Result<Token, Error> {
         let bearer =
-            Bearer::parse(presented.bearer, &self.inner.prefix).inspect_err(|refused| {
+            BearerToken::parse(presented.bearer, &self.inner.prefix).inspect_err(|refused| {
                 self.observe_refusal(&Refusal::Malformed(*refused), None);
             })?;
         let cache = self.inner.cache.as_ref().filter(|_| !chain.is_strict());
@@ -268,7 +268,7 @@ impl TokenManager {
     /// The outcome, and with a refusal the token that the bearer proved to be one's.
     async fn judge(
         &self,
-        bearer: &Bearer,
+        bearer: &BearerToken,
         presented: Presentation<'_>,
         chain: &ValidationChain,
         mut flight: Option<Flight<'_>>,
@@ -299,13 +299,13 @@ impl TokenManager {
                 continue;
             }
             if token.uses_left.is_some() {
-                token = self.spend(token).await.map_err(known)?;
+                token = self.consume(token).await.map_err(known)?;
                 spent = token.uses_left;
             }
             token.uses_left = token.uses_left.or(spent);
             self.mark_use(&token, now).await.map_err(known)?;
             // What was read longer ago than the bound may have ended since.
-            if Moment::now() <= sent.after(self.inner.bound) {
+            if MonotonicInstant::now() <= sent.after(self.inner.bound) {
                 return Ok(token);
             }
         }
@@ -318,7 +318,7 @@ impl TokenManager {
     }
 
     /// The token of a bearer as the store has it.
-    async fn token_of_bearer(&self, bearer: &Bearer) -> Result<Proven, Error> {
+    async fn token_of_bearer(&self, bearer: &BearerToken) -> Result<Proven, Error> {
         let inner = &*self.inner;
         let unknown = || Error::from(Refusal::Unknown);
         let ticket = inner.cache.as_ref().map(|cache| cache.watcher().ticket());
@@ -342,15 +342,15 @@ impl TokenManager {
         Ok(Proven { token, sent: loaded.sent, first_use })
     }
 
-    async fn spend(&self, mut token: Token) -> Result<Token, Error> {
+    async fn consume(&self, mut token: Token) -> Result<Token, Error> {
         let operation = self.begin()?;
-        match self.inner.store.spend(operation, Spend { id: token.id }).await? {
-            Spent::Left(left) => {
+        match self.inner.store.consume(operation, Consume { id: token.id }).await? {
+            Consumed::Left(left) => {
                 token.uses_left = Some(left);
                 Ok(token)
             }
-            Spent::Exhausted => Err(Refusal::Exhausted.into()),
-            Spent::Refused => {
+            Consumed::Exhausted => Err(Refusal::Exhausted.into()),
+            Consumed::Refused => {
                 // It was revoked since it was read: say so if it still can be read.
                 let Some(loaded) = self.inner.store.load(token.id).await? else {
                     return Err(Refusal::Unknown.into());
@@ -373,8 +373,8 @@ impl TokenManager {
 
     pub(super) fn observe_refusal(&self, refusal: &Refusal, token: Option<TokenId>) {
         self.observe(|| match (refusal, token) {
-            (Refusal::Expired { .. }, Some(token)) => Sight::Expired { token },
-            _ => Sight::Refused { token, code: refusal.code().to_owned() },
+            (Refusal::Expired { .. }, Some(token)) => ObservationKind::Expired { token },
+            _ => ObservationKind::Refused { token, code: refusal.code().to_owned() },
         });
     }
 }

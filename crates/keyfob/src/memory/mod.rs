@@ -17,7 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::id::{Lane, LaneCount, TokenId};
 use crate::namespace::{Namespace, NamespaceKey, Term};
 use crate::random::{OsRandom, Random, RandomUnavailable};
-use crate::seal::KeyNumber;
+use crate::seal::KeyVersion;
 use crate::store::*;
 use crate::time::Timestamp;
 
@@ -32,7 +32,7 @@ use state::State;
 ///
 /// let manager = TokenManager::new(MemoryStore::new()?);
 /// let issued = manager.issue(Grant::new(Kind::Session).subject("user123")).await?;
-/// assert!(manager.validate_any(issued.bearer.expose()).await.is_ok());
+/// assert!(manager.validate_active(issued.bearer.expose()).await.is_ok());
 /// # Ok(())
 /// # }
 /// ```
@@ -40,7 +40,7 @@ pub struct MemoryStore {
     namespace: Namespace,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
-    watchers: Watchers,
+    watchers: InvalidationListeners,
 }
 
 impl std::fmt::Debug for MemoryStore {
@@ -70,7 +70,7 @@ impl MemoryStore {
     ) -> Result<Self, RandomUnavailable> {
         let namespace = Namespace::new(lanes, NamespaceKey::draw(random)?);
         let state = Mutex::new(State::new(lanes, clock.now()));
-        Ok(Self { namespace, clock, state, watchers: Watchers::default() })
+        Ok(Self { namespace, clock, state, watchers: InvalidationListeners::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -108,18 +108,22 @@ impl Store for MemoryStore {
         self.state().reseal(operation, reseal, self.clock.now())
     }
 
-    async fn key_floor(&self) -> Result<KeyNumber, StoreError> {
-        Ok(self.state().key_floor)
+    async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
+        Ok(self.state().min_key_version)
     }
 
-    async fn raise_key_floor(&self, floor: KeyNumber) -> Result<(), StoreError> {
+    async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
         let mut state = self.state();
-        state.key_floor = state.key_floor.max(floor);
+        state.min_key_version = state.min_key_version.max(floor);
         Ok(())
     }
 
-    async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError> {
-        self.state().spend(operation, spend.id, self.clock.now())
+    async fn consume(
+        &self,
+        operation: Operation,
+        consume: Consume,
+    ) -> Result<Consumed, StoreError> {
+        self.state().consume(operation, consume.id, self.clock.now())
     }
 
     async fn touch(&self, uses: &[LastUse]) -> Result<(), StoreError> {
@@ -179,11 +183,11 @@ impl Store for MemoryStore {
         Ok(self.state().latest(feed))
     }
 
-    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+    async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
         Ok(self.state().tallies())
     }
 
-    fn watch(&self, watcher: &Arc<Watcher>) {
+    fn watch(&self, watcher: &Arc<InvalidationListener>) {
         self.watchers.add_for_good(watcher, self.namespace.lanes());
     }
 

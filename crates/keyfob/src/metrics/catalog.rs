@@ -5,7 +5,7 @@ use metrics::{Counter, Gauge, Histogram, Recorder};
 use super::labels::*;
 use super::measure::{By, MetricInfo, info, register};
 use crate::limit::LimitBy;
-use crate::store::Verb;
+use crate::store::StoreMethod;
 use crate::token::Kind;
 
 macro_rules! catalog {
@@ -34,7 +34,7 @@ catalog! {
     tokens_issued: By<Counter, Kind> = "keyfob_tokens_issued_total", "Tokens that were issued.";
     tokens: By<By<Gauge, CountedState>, Kind> = "keyfob_tokens",
         "Tokens whose end has not come, when they were counted last.";
-    revocations: By<Counter, RevokedThrough> = "keyfob_revocations_total",
+    revocations: By<Counter, RevocationTarget> = "keyfob_revocations_total",
         "Revocations: of one token, or of everything that a subject, a client or a family has.";
     sweeps: By<Counter, SweepOutcome> = "keyfob_sweeps_total",
         "Runs of sweeps, which revoke whatever a filter matches.";
@@ -72,9 +72,9 @@ catalog! {
     feed_invalidations: By<Counter, InvalidationOf> = "keyfob_feed_invalidations_total",
         "Invalidations that the cache was told of.";
 
-    store_calls: By<By<Counter, StoreOutcome>, Verb> = "keyfob_store_calls_total",
+    store_calls: By<By<Counter, StoreOutcome>, StoreMethod> = "keyfob_store_calls_total",
         "Calls of the store, by what came of them.";
-    store_call_seconds: By<Histogram, Verb> = "keyfob_store_call_seconds",
+    store_call_seconds: By<Histogram, StoreMethod> = "keyfob_store_call_seconds",
         "How long calls of the store took, with all repetitions.";
     store_links_opened: By<Counter, LinkPurpose> = "keyfob_store_links_opened_total",
         "Connections to servers of the store that were opened.";
@@ -93,7 +93,7 @@ catalog! {
 
     seal_operations: By<Counter, SealOperation> = "keyfob_seal_operations_total",
         "Records, notes and entries that were sealed or opened.";
-    seal_refused: By<Counter, Untrue> = "keyfob_seal_refused_total",
+    seal_refused: By<Counter, Unverifiable> = "keyfob_seal_refused_total",
         "Records, notes and entries that did not open and were not believed.";
     seal_resealed: Counter = "keyfob_seal_resealed_total",
         "Records that were sealed again under the active key.";

@@ -3,10 +3,10 @@
 use crate::error::Error;
 use crate::event::EpochOf;
 use crate::limit::LimitBy;
-use crate::manager::{Issued, LINE_OF_ANCESTORS};
+use crate::manager::{Issued, MAX_ANCESTORS};
 use crate::rotation::{RefreshCase, RefreshRefused};
-use crate::seal::Integrity;
-use crate::store::{StoreError, Verb};
+use crate::seal::SealFault;
+use crate::store::{StoreError, StoreMethod};
 use crate::token::Kind;
 use crate::validation::Refusal;
 
@@ -99,7 +99,7 @@ labels! {
     }
 
     /// Through what tokens were revoked.
-    pub(crate) RevokedThrough "through" {
+    pub(crate) RevocationTarget "through" {
         Token "token",
         Family "family",
         Subject "subject",
@@ -221,7 +221,7 @@ labels! {
     }
 
     /// Why stored bytes are not believed.
-    pub(crate) Untrue "code" {
+    pub(crate) Unverifiable "code" {
         KeyMissing "key_missing",
         NotOpened "not_opened",
         NotSealed "not_sealed",
@@ -267,12 +267,12 @@ impl Label for Kind {
     }
 }
 
-impl Label for Verb {
+impl Label for StoreMethod {
     const NAME: &'static str = "verb";
-    const ALL: &'static [Self] = &Verb::ALL;
+    const ALL: &'static [Self] = &StoreMethod::ALL;
 
     fn as_str(self) -> &'static str {
-        Verb::as_str(self)
+        StoreMethod::as_str(self)
     }
 
     fn place(self) -> usize {
@@ -361,7 +361,7 @@ impl From<&Error> for RefreshOutcome {
     }
 }
 
-impl From<&EpochOf> for RevokedThrough {
+impl From<&EpochOf> for RevocationTarget {
     fn from(of: &EpochOf) -> Self {
         match of {
             EpochOf::Subject(_) => Self::Subject,
@@ -376,19 +376,19 @@ impl From<&Result<Issued, Error>> for Derivation {
     fn from(outcome: &Result<Issued, Error>) -> Self {
         match outcome {
             Ok(_) => Self::Derived,
-            Err(Error::Invalid(invalid)) if invalid.what() == LINE_OF_ANCESTORS => Self::TooDeep,
+            Err(Error::Invalid(invalid)) if invalid.what() == MAX_ANCESTORS => Self::TooDeep,
             Err(Error::Store(_)) => Self::Failed,
             Err(_) => Self::Refused,
         }
     }
 }
 
-impl From<Integrity> for Untrue {
-    fn from(integrity: Integrity) -> Self {
+impl From<SealFault> for Unverifiable {
+    fn from(integrity: SealFault) -> Self {
         match integrity {
-            Integrity::NoKey { .. } => Self::KeyMissing,
-            Integrity::NotOpened { .. } | Integrity::Damaged => Self::NotOpened,
-            Integrity::Bare => Self::NotSealed,
+            SealFault::NoKey { .. } => Self::KeyMissing,
+            SealFault::NotOpened { .. } | SealFault::Damaged => Self::NotOpened,
+            SealFault::Bare => Self::NotSealed,
         }
     }
 }
@@ -399,7 +399,7 @@ impl From<&StoreError> for StoreOutcome {
             StoreError::Unavailable { .. } => Self::Unavailable,
             StoreError::OutcomeUnknown { .. } => Self::OutcomeUnknown,
             StoreError::DeadlinePassed { .. } => Self::DeadlinePassed,
-            StoreError::Corrupt { .. } | StoreError::Untrue { .. } => Self::Damaged,
+            StoreError::Corrupt { .. } | StoreError::Unverifiable { .. } => Self::Damaged,
             _ => Self::Failed,
         }
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::Metrics;
 use super::labels::StoreOutcome;
-use crate::store::{Call, Layer, Moment, Store, Verb};
+use crate::store::{Call, MonotonicInstant, Store, StoreMethod, StoreWrapper};
 
 /// A store whose calls are counted and timed. A manager puts its own store into one.
 #[derive(Debug)]
@@ -22,16 +22,16 @@ impl MeasuredStore {
     }
 }
 
-impl Layer for MeasuredStore {
+impl StoreWrapper for MeasuredStore {
     fn inner(&self) -> &dyn Store {
         &*self.inner
     }
 
-    fn around<'a, T: Send + 'a>(&'a self, verb: Verb, call: Call<'a, T>) -> Call<'a, T> {
+    fn around<'a, T: Send + 'a>(&'a self, verb: StoreMethod, call: Call<'a, T>) -> Call<'a, T> {
         Box::pin(async move {
-            let begun = Moment::now();
+            let begun = MonotonicInstant::now();
             let outcome = call.await;
-            let took = Moment::now().as_nanos().saturating_sub(begun.as_nanos());
+            let took = MonotonicInstant::now().as_nanos().saturating_sub(begun.as_nanos());
             let handles = &self.metrics.handles;
             handles.store_call_seconds.of(verb).record(took as f64 / 1e9);
             let told = outcome.as_ref().map_or_else(StoreOutcome::from, |_| StoreOutcome::Ok);
@@ -43,8 +43,8 @@ impl Layer for MeasuredStore {
 
 #[async_trait]
 impl Store for MeasuredStore {
-    crate::pass_on! {
-        namespace insert load replace reseal key_floor raise_key_floor spend touch revoke advance
+    crate::forward_store! {
+        namespace insert load replace reseal min_key_version raise_min_key_version consume touch revoke advance
         stamp time_of query count tallies observe
         entries latest watch report close
     }

@@ -33,10 +33,10 @@ pub use measured::MeasuredStore;
 pub(crate) use catalog::Handles;
 pub(crate) use labels::{
     CacheLookup, ClockJump, CountedState, InvalidationOf, LaneTrust, LastUseOutcome, LimitOutcome,
-    MaybeKind, ObservationOutcome, RefreshOutcome, RevokedThrough, SealOperation, SessionOutcome,
+    MaybeKind, ObservationOutcome, RefreshOutcome, RevocationTarget, SealOperation, SessionOutcome,
     SweepOutcome, Under, ValidationOutcome,
 };
-pub(crate) use tally::{Tallied, Tally};
+pub(crate) use tally::{HotCounters, Tallied};
 
 /// All metrics of keyfob, registered at one recorder. Cloning it is cheap.
 ///

@@ -24,7 +24,7 @@ pub(crate) enum Tallied {
 const KINDS: usize = Kind::ALL.len();
 const COUNTS: usize = 2 * KINDS + 3;
 
-pub(crate) struct Tally {
+pub(crate) struct HotCounters {
     counts: Stripes<COUNTS>,
     published: Mutex<[u64; COUNTS]>,
 }
@@ -42,7 +42,7 @@ impl Tallied {
     }
 }
 
-impl Tally {
+impl HotCounters {
     pub(crate) fn new() -> Self {
         Self { counts: Stripes::new(), published: Mutex::new([0; COUNTS]) }
     }
@@ -80,7 +80,7 @@ impl Tally {
     }
 }
 
-impl std::fmt::Debug for Tally {
+impl std::fmt::Debug for HotCounters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Tally")
     }

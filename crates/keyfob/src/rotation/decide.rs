@@ -1,6 +1,6 @@
 //! The decision: a function of values.
 
-use super::{Presenter, Rotation, Window};
+use super::{GracePeriod, Presenter, Rotation};
 use crate::bearer::Generation;
 use crate::bearer::ratchet::Proof;
 use crate::time::Timestamp;
@@ -12,7 +12,7 @@ pub(crate) struct Held<'a> {
     pub(crate) state: TokenState,
     pub(crate) generation: Generation,
     pub(crate) rotation: &'a Rotation,
-    pub(crate) window: Window,
+    pub(crate) window: GracePeriod,
 }
 
 /// What is to be done.

@@ -37,8 +37,8 @@ mod refused;
 mod trail;
 
 pub(crate) use decide::{Cause, Decision, Held, decide};
-pub use overlap::Overlap;
-pub use policy::{EarlierAccess, RefreshPolicy, Window};
+pub use overlap::SecretOverlap;
+pub use policy::{GracePeriod, PreviousAccessToken, RefreshPolicy};
 pub use refused::{RefreshCase, RefreshRefused};
 pub(crate) use trail::Trail;
 
@@ -88,7 +88,7 @@ impl Rotation {
         shown_by: Presenter,
         access: TokenId,
         now: Timestamp,
-        window: Window,
+        window: GracePeriod,
     ) -> Self {
         let trail = self.trail.clone().unwrap_or_default();
         Self {

@@ -4,9 +4,9 @@ use crate::time::Ttl;
 
 /// How long the secret that a rotation takes the place of stays good.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Overlap(Option<Ttl>);
+pub struct SecretOverlap(Option<Ttl>);
 
-impl Overlap {
+impl SecretOverlap {
     /// Not at all: it ends now.
     pub const NONE: Self = Self(None);
 
@@ -15,13 +15,13 @@ impl Overlap {
         Self(Some(length))
     }
 
-    /// How long it is; `None` for [`Overlap::NONE`].
+    /// How long it is; `None` for [`SecretOverlap::NONE`].
     pub const fn length(self) -> Option<Ttl> {
         self.0
     }
 }
 
-impl Default for Overlap {
+impl Default for SecretOverlap {
     /// A day.
     fn default() -> Self {
         Self(Some(Ttl::from_days(1)))

@@ -9,12 +9,12 @@ use crate::time::Ttl;
 /// It is there for the client that lost the answer and for two tabs that ask at the same time. For
 /// so long, a thief with a copy gets the answer too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct Window(#[n(0)] Option<Ttl>);
+pub struct GracePeriod(#[n(0)] Option<Ttl>);
 
 /// What becomes of the access tokens that a family got before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
 #[cbor(index_only)]
-pub enum EarlierAccess {
+pub enum PreviousAccessToken {
     /// They are good until they expire.
     #[default]
     #[n(0)]
@@ -30,13 +30,13 @@ pub enum EarlierAccess {
 pub struct RefreshPolicy {
     /// How long a retry gets the same pair.
     #[n(0)]
-    pub window: Window,
+    pub window: GracePeriod,
     /// What becomes of earlier access tokens.
     #[n(1)]
-    pub earlier_access: EarlierAccess,
+    pub earlier_access: PreviousAccessToken,
 }
 
-impl Window {
+impl GracePeriod {
     /// None: a refresh token is good strictly once. Two tabs that refresh at the same time then log
     /// each other out, and so does a client that retries.
     pub const NONE: Self = Self(None);
@@ -46,13 +46,13 @@ impl Window {
         Self(Some(length))
     }
 
-    /// How long it is; `None` for [`Window::NONE`].
+    /// How long it is; `None` for [`GracePeriod::NONE`].
     pub const fn length(self) -> Option<Ttl> {
         self.0
     }
 }
 
-impl Default for Window {
+impl Default for GracePeriod {
     /// Ten seconds.
     fn default() -> Self {
         Self(Some(Ttl::from_secs(10)))

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use super::Window;
+use super::GracePeriod;
 use crate::bearer::Generation;
 use crate::time::{Timestamp, Ttl};
 
@@ -38,7 +38,12 @@ impl Trail {
     }
 
     /// The trail once `generation` is retired too.
-    pub(super) fn after(&self, generation: Generation, now: Timestamp, window: Window) -> Self {
+    pub(super) fn after(
+        &self,
+        generation: Generation,
+        now: Timestamp,
+        window: GracePeriod,
+    ) -> Self {
         let Some(window) = window.length() else { return Self::default() };
         let is_within = |entry: &&Retirement| now < entry.at + window;
         let mut kept: Vec<_> = self.0.iter().filter(is_within).copied().collect();
@@ -75,7 +80,7 @@ mod tests {
             pauses in proptest::collection::vec(0u64..4_000, 1..80),
             wait in 0u64..12_000,
         ) {
-            let window = Window::of(Ttl::from_millis(WINDOW).unwrap());
+            let window = GracePeriod::of(Ttl::from_millis(WINDOW).unwrap());
             let (mut now, mut trail, mut all) = (0, Trail::default(), Vec::new());
             for (number, pause) in pauses.iter().enumerate() {
                 now += pause;

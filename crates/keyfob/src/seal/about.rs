@@ -3,7 +3,7 @@
 
 use crate::id::{Lane, TokenId};
 use crate::namespace::Namespace;
-use crate::store::{EpochScope, MarkThrough};
+use crate::store::{EpochScope, MarkScope};
 
 /// What sealed bytes are about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,12 +46,10 @@ impl About {
     }
 
     /// The note that revoked a record of `lane` through this.
-    pub(crate) fn note_through(through: MarkThrough, lane: Lane) -> Self {
+    pub(crate) fn note_through(through: MarkScope, lane: Lane) -> Self {
         match through {
-            MarkThrough::Token | MarkThrough::Ancestor(_) | MarkThrough::Subject => {
-                Self::Note(lane)
-            }
-            MarkThrough::Client | MarkThrough::All => Self::NoteEverywhere,
+            MarkScope::Token | MarkScope::Ancestor(_) | MarkScope::Subject => Self::Note(lane),
+            MarkScope::Client | MarkScope::All => Self::NoteEverywhere,
         }
     }
 

@@ -30,7 +30,7 @@ impl Blind {
     }
 
     pub(super) fn term(&self, term: Term) -> Term {
-        if matches!(term.field(), TermField::All | TermField::Roster) {
+        if matches!(term.field(), TermField::All | TermField::SessionIndex) {
             return term;
         }
         self.lately.get_or(term, || {

@@ -30,7 +30,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::KeyNumber;
+use super::KeyVersion;
 use super::about::{CONTEXT, Context};
 use super::secret::Secret;
 use crate::digest;
@@ -55,17 +55,17 @@ pub(super) struct Cipher(Hmac<Sha256>);
 pub(super) struct NotOpened;
 
 /// The number of the key that bytes are sealed under, `None` if they are too short to be sealed.
-pub(crate) fn number_of(sealed: &[u8]) -> Option<KeyNumber> {
+pub(crate) fn number_of(sealed: &[u8]) -> Option<KeyVersion> {
     match sealed {
-        [FORMAT, high, low, ..] => Some(KeyNumber::new(u16::from_be_bytes([*high, *low]))),
+        [FORMAT, high, low, ..] => Some(KeyVersion::new(u16::from_be_bytes([*high, *low]))),
         _ => None,
     }
 }
 
 /// The form of a sealed record's terms, `None` if the bytes are too short to be sealed.
-pub(crate) fn form_of(sealed: &[u8]) -> Option<KeyNumber> {
+pub(crate) fn form_of(sealed: &[u8]) -> Option<KeyVersion> {
     match sealed {
-        [FORMAT, _, _, high, low, ..] => Some(KeyNumber::new(u16::from_be_bytes([*high, *low]))),
+        [FORMAT, _, _, high, low, ..] => Some(KeyVersion::new(u16::from_be_bytes([*high, *low]))),
         _ => None,
     }
 }
@@ -82,8 +82,8 @@ impl Cipher {
 
     pub(super) fn seal(
         &self,
-        number: KeyNumber,
-        form: KeyNumber,
+        number: KeyVersion,
+        form: KeyVersion,
         context: &Context,
         salt: &[u8; SALT],
         plain: &[u8],

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::KeyNumber;
+use super::KeyVersion;
 use crate::random::RandomUnavailable;
 
 /// What can be wrong with a key ring, or with how it is come by.
@@ -43,9 +43,9 @@ pub enum KeyError {
     #[error("keys {first} and {second} of the ring are both active: let one of them only read")]
     TwoActive {
         /// The one.
-        first: KeyNumber,
+        first: KeyVersion,
         /// The other.
-        second: KeyNumber,
+        second: KeyVersion,
     },
     /// No key is active.
     #[error("no key of the ring is active: activate one, or generate a ring")]
@@ -54,7 +54,7 @@ pub enum KeyError {
     #[error("key {key} of the ring names term key {terms}, which is not there: restore its line")]
     NoTermKey {
         /// The key.
-        key: KeyNumber,
+        key: KeyVersion,
         /// The number of the term key.
         terms: u16,
     },
@@ -62,7 +62,7 @@ pub enum KeyError {
     #[error("the ring has no key {key}: see which it has with `keyfob keys list`")]
     Unknown {
         /// The number.
-        key: KeyNumber,
+        key: KeyVersion,
     },
     /// A retired key may not come back.
     #[error(
@@ -70,7 +70,7 @@ pub enum KeyError {
     )]
     Retired {
         /// The number.
-        key: KeyNumber,
+        key: KeyVersion,
     },
     /// The active key, or one above it, cannot be retired.
     #[error(
@@ -78,21 +78,21 @@ pub enum KeyError {
     )]
     InUse {
         /// The number.
-        key: KeyNumber,
+        key: KeyVersion,
     },
     /// An older key is still read.
     #[error("key {older} is older than key {key} and not retired: retire {older} first")]
     OlderInUse {
         /// The key to be retired.
-        key: KeyNumber,
+        key: KeyVersion,
         /// The older one.
-        older: KeyNumber,
+        older: KeyVersion,
     },
     /// Records are still sealed under a key that was to be retired.
     #[error("{records} records still lie under key {key}: reseal them before you retire it")]
     StillHolds {
         /// The key.
-        key: KeyNumber,
+        key: KeyVersion,
         /// How many records.
         records: u64,
     },

@@ -20,8 +20,8 @@
 //!   at a subject, a client or an address against them.
 //! - Who can write to the store can put an older version of a record in the place of a newer one,
 //!   and delete.
-//! - A ring may read what is not sealed ([`KeyRing::reading_bare`]), so that a store can be sealed
-//!   while it is in use. Until [`KeyNumber::BARE`] is retired, who can write to the store can forge
+//! - A ring may read what is not sealed ([`KeyRing::allowing_plaintext`]), so that a store can be sealed
+//!   while it is in use. Until [`KeyVersion::BARE`] is retired, who can write to the store can forge
 //!   such a record: seal again, and retire it.
 //! - Records and rosters are sealed again under a new key; events and the notes of revocations are
 //!   not, and are read for as long as the ring has their key.
@@ -41,8 +41,8 @@ mod store;
 
 pub(crate) use cipher::{ADDED, is_sealed, number_of};
 pub use error::KeyError;
-pub use integrity::Integrity;
-pub use number::KeyNumber;
+pub use integrity::SealFault;
+pub use number::KeyVersion;
 pub use provider::{KeyProvider, StaticKeys};
 pub use ring::{KeyInfo, KeyRing, KeyState, NewKey};
 pub use store::SealedStore;

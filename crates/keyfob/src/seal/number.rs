@@ -3,13 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 
 /// The number of a sealing key. Later keys have greater ones, and none is used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct KeyNumber(u16);
+pub struct KeyVersion(u16);
 
-impl KeyNumber {
+impl KeyVersion {
     /// Of what is not sealed.
     pub const BARE: Self = Self(0);
     /// Of the first key of a ring.
@@ -26,7 +26,7 @@ impl KeyNumber {
     }
 
     /// Whether it is that of what is not sealed.
-    pub const fn is_bare(self) -> bool {
+    pub const fn is_plaintext(self) -> bool {
         self.0 == 0
     }
 
@@ -39,24 +39,24 @@ impl KeyNumber {
     }
 }
 
-impl fmt::Display for KeyNumber {
+impl fmt::Display for KeyVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
     }
 }
 
-impl fmt::Debug for KeyNumber {
+impl fmt::Debug for KeyVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyNumber({})", self.0)
     }
 }
 
-impl FromStr for KeyNumber {
-    type Err = Invalid;
+impl FromStr for KeyVersion {
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "a number from 0 to 65535, such as 2";
-        let malformed = || Invalid::new("key number", Problem::Malformed { expected });
+        let malformed = || InvalidValue::new("key number", InvalidReason::Malformed { expected });
         // `parse` alone would take a sign.
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(malformed());

@@ -8,7 +8,7 @@ use super::blind::Blind;
 use super::cipher::{self, Cipher};
 use super::ring::{KeyRing, KeyState, SealingKey, TermKey};
 use super::salts::Salts;
-use super::{Integrity, KeyNumber};
+use super::{KeyVersion, SealFault};
 use crate::id::TokenId;
 use crate::namespace::{Namespace, Term};
 use crate::store::StoreError;
@@ -16,8 +16,8 @@ use crate::store::StoreError;
 /// A ring at work in one namespace.
 pub(crate) struct Sealer {
     mark: Mark,
-    active: KeyNumber,
-    reads_bare: bool,
+    active: KeyVersion,
+    allows_plaintext: bool,
     /// In order of their numbers.
     keys: Vec<Ready>,
     /// In order of their numbers.
@@ -25,7 +25,7 @@ pub(crate) struct Sealer {
 }
 
 struct Ready {
-    number: KeyNumber,
+    number: KeyVersion,
     cipher: Cipher,
     /// The number of its term key.
     terms: u16,
@@ -42,7 +42,7 @@ struct ReadyTerms {
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) plain: Vec<u8>,
-    pub(crate) under: KeyNumber,
+    pub(crate) under: KeyVersion,
 }
 
 impl fmt::Debug for Sealer {
@@ -70,19 +70,19 @@ impl Sealer {
         Self {
             mark: Mark::of(namespace),
             active: ring.active(),
-            reads_bare: ring.reads_bare(),
+            allows_plaintext: ring.allows_plaintext(),
             keys: keys.iter().map(ready).collect(),
             terms: ring.term_keys().iter().map(ready_terms).collect(),
         }
     }
 
-    pub(crate) fn active(&self) -> KeyNumber {
+    pub(crate) fn active(&self) -> KeyVersion {
         self.active
     }
 
     /// Whether what is not sealed is read.
-    pub(crate) fn reads_bare(&self) -> bool {
-        self.reads_bare
+    pub(crate) fn allows_plaintext(&self) -> bool {
+        self.allows_plaintext
     }
 
     /// Seals under the active key what has no terms.
@@ -92,7 +92,7 @@ impl Sealer {
         about: About,
         salts: &mut Salts,
     ) -> Result<Vec<u8>, StoreError> {
-        self.seal_with(plain, about, KeyNumber::BARE, salts)
+        self.seal_with(plain, about, KeyVersion::BARE, salts)
     }
 
     /// Seals under the active key a record whose terms are of this form.
@@ -100,7 +100,7 @@ impl Sealer {
         &self,
         plain: &[u8],
         id: TokenId,
-        form: KeyNumber,
+        form: KeyVersion,
         salts: &mut Salts,
     ) -> Result<Vec<u8>, StoreError> {
         self.seal_with(plain, About::Record(id), form, salts)
@@ -110,7 +110,7 @@ impl Sealer {
         &self,
         plain: &[u8],
         about: About,
-        form: KeyNumber,
+        form: KeyVersion,
         salts: &mut Salts,
     ) -> Result<Vec<u8>, StoreError> {
         let failed = || StoreError::Misconfigured("the active key cannot seal".to_owned());
@@ -123,19 +123,19 @@ impl Sealer {
 
     /// Opens what was sealed under any key of the ring, and what was not sealed if the ring reads
     /// that.
-    pub(crate) fn open(&self, stored: &[u8], about: About) -> Result<Opened, Integrity> {
+    pub(crate) fn open(&self, stored: &[u8], about: About) -> Result<Opened, SealFault> {
         if !cipher::is_sealed(stored) {
-            return match self.reads_bare {
-                true => Ok(Opened { plain: stored.to_vec(), under: KeyNumber::BARE }),
-                false => Err(Integrity::Bare),
+            return match self.allows_plaintext {
+                true => Ok(Opened { plain: stored.to_vec(), under: KeyVersion::BARE }),
+                false => Err(SealFault::Bare),
             };
         }
-        let number = cipher::number_of(stored).ok_or(Integrity::Damaged)?;
-        let key = self.key(number).ok_or(Integrity::NoKey { key: number })?;
+        let number = cipher::number_of(stored).ok_or(SealFault::Damaged)?;
+        let key = self.key(number).ok_or(SealFault::NoKey { key: number })?;
         let opened = key.cipher.open(&about.within(self.mark), stored);
         match opened {
             Ok(plain) => Ok(Opened { plain, under: number }),
-            Err(_) => Err(Integrity::NotOpened { key: number }),
+            Err(_) => Err(SealFault::NotOpened { key: number }),
         }
     }
 
@@ -145,8 +145,8 @@ impl Sealer {
     }
 
     /// A term as a key blinds it; `None` if the ring has not got the key.
-    pub(crate) fn term_under(&self, term: Term, number: KeyNumber) -> Option<Term> {
-        if number.is_bare() {
+    pub(crate) fn term_under(&self, term: Term, number: KeyVersion) -> Option<Term> {
+        if number.is_plaintext() {
             return Some(term);
         }
         let key = self.key(number)?;
@@ -161,7 +161,7 @@ impl Sealer {
         let blinded = self.terms.iter().filter(|terms| terms.in_use);
         let blinded = blinded.map(|terms| terms.blind.term(term));
         let mut forms: Vec<Term> =
-            self.reads_bare.then_some(term).into_iter().chain(blinded).collect();
+            self.allows_plaintext.then_some(term).into_iter().chain(blinded).collect();
         // The one that every record has is the same in every form.
         forms.dedup();
         forms
@@ -170,17 +170,17 @@ impl Sealer {
     /// Whether records may be listed in more forms than one.
     pub(crate) fn is_moving(&self) -> bool {
         let blinded = self.terms.iter().filter(|terms| terms.in_use).count();
-        blinded + usize::from(self.reads_bare) > 1
+        blinded + usize::from(self.allows_plaintext) > 1
     }
 
     /// The newest name of a form: that of the active key, if its terms are the same.
-    pub(crate) fn newest_form(&self, form: KeyNumber) -> KeyNumber {
+    pub(crate) fn newest_form(&self, form: KeyVersion) -> KeyVersion {
         let terms = |number| self.key(number).map(|key| key.terms);
         let same = terms(form).is_some() && terms(form) == terms(self.active);
         if same { self.active } else { form }
     }
 
-    fn key(&self, number: KeyNumber) -> Option<&Ready> {
+    fn key(&self, number: KeyVersion) -> Option<&Ready> {
         let place = self.keys.binary_search_by_key(&number, |key| key.number).ok()?;
         self.keys.get(place)
     }

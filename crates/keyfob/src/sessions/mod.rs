@@ -13,9 +13,9 @@
 
 mod roster;
 
-pub(crate) use roster::{Listed, Roster, Seen};
+pub(crate) use roster::{Listed, Seen, SessionIndex};
 
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 
 /// How many sessions a subject may have, and what happens when it has them all.
 ///
@@ -47,7 +47,7 @@ impl SessionPolicy {
     ///
     /// # Errors
     /// When there are none, or more than [`SessionPolicy::MOST`].
-    pub fn at_most(sessions: usize, when_full: WhenFull) -> Result<Self, Invalid> {
+    pub fn at_most(sessions: usize, when_full: WhenFull) -> Result<Self, InvalidValue> {
         Ok(Self { per_subject: Self::allowed(sessions)?, per_device: None, when_full })
     }
 
@@ -56,14 +56,17 @@ impl SessionPolicy {
     ///
     /// # Errors
     /// When there are none, or more than [`SessionPolicy::MOST`].
-    pub fn per_device(self, sessions: usize) -> Result<Self, Invalid> {
+    pub fn per_device(self, sessions: usize) -> Result<Self, InvalidValue> {
         Ok(Self { per_device: Some(Self::allowed(sessions)?), ..self })
     }
 
-    fn allowed(sessions: usize) -> Result<usize, Invalid> {
+    fn allowed(sessions: usize) -> Result<usize, InvalidValue> {
         if (1..=Self::MOST).contains(&sessions) {
             return Ok(sessions);
         }
-        Err(Invalid::new("sessions", Problem::OutOfRange { allowed: "1 to 256 sessions" }))
+        Err(InvalidValue::new(
+            "sessions",
+            InvalidReason::OutOfRange { allowed: "1 to 256 sessions" },
+        ))
     }
 }

@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 /// The sessions of a subject, the oldest first. The numbers are the format.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
-pub(crate) struct Roster {
+pub(crate) struct SessionIndex {
     #[n(0)]
     pub(crate) sessions: Vec<Listed>,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Seen {
     pub(crate) idle_since: Timestamp,
 }
 
-impl Roster {
+impl SessionIndex {
     /// Strikes out what is over at `now`.
     pub(crate) fn strike_past(&mut self, now: Timestamp) {
         self.sessions.retain(|listed| listed.ends_at.is_none_or(|end| now < end));

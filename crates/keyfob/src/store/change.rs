@@ -1,10 +1,12 @@
 //! The changes that a store makes, and what came of each.
 
-use super::{Change, Counted, Epochs, Loaded, Mark, RecordVersion, Stamp, StoreError};
+use super::{
+    CountedAs, Epochs, Invalidation, Loaded, RecordVersion, RevocationMark, Stamp, StoreError,
+};
 use crate::id::{Lane, LaneCount, TokenId};
 use crate::namespace::{EpochField, Term};
 use crate::random::{self, Random, RandomUnavailable};
-use crate::seal::KeyNumber;
+use crate::seal::KeyVersion;
 use crate::time::{Timestamp, Ttl};
 
 /// The identity of one write, however often it is sent.
@@ -75,7 +77,7 @@ pub struct NewRecord {
     /// What is stored, unread; at most [`NewRecord::MAX_BODY`] bytes, and what sealing adds.
     pub body: Vec<u8>,
     /// The key that the body is sealed under.
-    pub key: KeyNumber,
+    pub key: KeyVersion,
     /// When it may be forgotten, and by when it must be.
     pub keep_until: Timestamp,
     /// How many uses it has, where they are counted.
@@ -87,7 +89,7 @@ pub struct NewRecord {
     /// Which stamp it gets.
     pub stamp: StampRule,
     /// What it is counted by; a record that is no token's is not counted.
-    pub counted: Option<Counted>,
+    pub counted: Option<CountedAs>,
 }
 
 impl NewRecord {
@@ -135,7 +137,7 @@ pub struct Replace {
     /// The new body.
     pub body: Vec<u8>,
     /// The key that it is sealed under.
-    pub key: KeyNumber,
+    pub key: KeyVersion,
     /// Terms that it is now also listed under. Those that no longer fit may stay: a reader tests
     /// what it finds.
     pub added_terms: Vec<Term>,
@@ -154,7 +156,7 @@ impl Replace {
             id,
             read,
             body,
-            key: KeyNumber::BARE,
+            key: KeyVersion::BARE,
             added_terms: Vec::new(),
             minted: Vec::new(),
             ends_at: None,
@@ -188,7 +190,7 @@ pub struct Reseal {
     /// The body in its new form.
     pub body: Vec<u8>,
     /// The key that it is sealed under.
-    pub key: KeyNumber,
+    pub key: KeyVersion,
     /// Terms that it is now listed under, and was not.
     pub added_terms: Vec<Term>,
     /// Terms that it was listed under, and no longer is.
@@ -208,14 +210,14 @@ pub enum Resealed {
 
 /// One use of a record whose uses are counted.
 #[derive(Clone, Debug)]
-pub struct Spend {
+pub struct Consume {
     /// The record.
     pub id: TokenId,
 }
 
 /// What came of spending a use.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Spent {
+pub enum Consumed {
     /// One use was taken; so many are left.
     Left(u32),
     /// None was left.
@@ -286,7 +288,7 @@ pub enum Revoked {
     /// The record is revoked, by this call or by an earlier one of the same operation.
     Now,
     /// It was revoked before, in this way, and that stands.
-    Before(Mark),
+    Before(RevocationMark),
     /// There is no such record.
     Missing,
 }
@@ -327,17 +329,17 @@ pub struct Advanced {
 
 impl Replace {
     /// What watchers are told of it.
-    pub fn changes(&self) -> impl Iterator<Item = (Lane, Change)> + use<> {
-        std::iter::once((self.id.lane(), Change::of(self.id)))
+    pub fn changes(&self) -> impl Iterator<Item = (Lane, Invalidation)> + use<> {
+        std::iter::once((self.id.lane(), Invalidation::of(self.id)))
     }
 }
 
 impl Revoke {
     /// What watchers are told of it.
-    pub fn changes(&self) -> impl Iterator<Item = (Lane, Change)> + use<> {
+    pub fn changes(&self) -> impl Iterator<Item = (Lane, Invalidation)> + use<> {
         let lane = self.id.lane();
-        let cascade = self.cascade.map(Change::Field);
-        std::iter::once(Change::of(self.id)).chain(cascade).map(move |change| (lane, change))
+        let cascade = self.cascade.map(Invalidation::Field);
+        std::iter::once(Invalidation::of(self.id)).chain(cascade).map(move |change| (lane, change))
     }
 }
 
@@ -348,11 +350,11 @@ impl Advance {
     }
 
     /// What watchers are told of it, where there are so many lanes.
-    pub fn changes(&self, lanes: LaneCount) -> impl Iterator<Item = (Lane, Change)> + use<> {
+    pub fn changes(&self, lanes: LaneCount) -> impl Iterator<Item = (Lane, Invalidation)> + use<> {
         let (of_one, change) = match self.scope {
-            EpochScope::Lane(lane, field) => (Some(lane), Change::Field(field)),
-            EpochScope::EveryLane(field) => (None, Change::Field(field)),
-            EpochScope::All => (None, Change::All),
+            EpochScope::Lane(lane, field) => (Some(lane), Invalidation::Field(field)),
+            EpochScope::EveryLane(field) => (None, Invalidation::Field(field)),
+            EpochScope::All => (None, Invalidation::All),
         };
         let lanes = lanes.lanes().filter(move |lane| of_one.is_none_or(|one| one == *lane));
         lanes.map(move |lane| (lane, change))

@@ -2,7 +2,7 @@
 
 use super::OperationId;
 use crate::random::RandomUnavailable;
-use crate::seal::{self, Integrity, KeyNumber};
+use crate::seal::{self, KeyVersion, SealFault};
 use crate::time::Ttl;
 
 /// What can be wrong with a store. It says what to do next, and never holds a secret.
@@ -68,15 +68,15 @@ pub enum StoreError {
         /// What is sealed.
         what: String,
         /// The number of the key.
-        key: KeyNumber,
+        key: KeyVersion,
     },
     /// What is stored is not believed: it was damaged, moved, swapped, or its key is missing.
     #[error("{what} is refused: {integrity}")]
-    Untrue {
+    Unverifiable {
         /// What is not believed.
         what: String,
         /// Why.
-        integrity: Integrity,
+        integrity: SealFault,
     },
     /// A write under a key that the store refuses by now: the node's key ring is out of date.
     /// Nothing was changed.
@@ -85,9 +85,9 @@ pub enum StoreError {
     )]
     KeyRetired {
         /// The key that the write was sealed under.
-        key: KeyNumber,
+        key: KeyVersion,
         /// The lowest that is accepted.
-        floor: KeyNumber,
+        floor: KeyVersion,
     },
     /// The store's address or settings make no sense.
     #[error("{0}")]
@@ -123,7 +123,7 @@ impl StoreError {
             Self::NewerFormat { .. } => "newer_format",
             Self::Corrupt { .. } => "record_damaged",
             Self::Sealed { .. } => "store_sealed",
-            Self::Untrue { integrity, .. } => integrity.code(),
+            Self::Unverifiable { integrity, .. } => integrity.code(),
             Self::KeyRetired { .. } => "key_retired",
             Self::Misconfigured(_) => "store_misconfigured",
             Self::ClockSkew { .. } => "clock_skew",
@@ -142,7 +142,7 @@ impl StoreError {
     ///
     /// # Errors
     /// [`StoreError::KeyRetired`].
-    pub fn if_retired(key: KeyNumber, floor: KeyNumber) -> Result<(), Self> {
+    pub fn if_retired(key: KeyVersion, floor: KeyVersion) -> Result<(), Self> {
         if key < floor { Err(Self::KeyRetired { key, floor }) } else { Ok(()) }
     }
 

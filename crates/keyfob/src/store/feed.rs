@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::id::Lane;
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::time::Timestamp;
 
 /// Which feed.
@@ -103,11 +103,11 @@ impl fmt::Display for Cursor {
 }
 
 impl FromStr for Cursor {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "'start' or a cursor that an earlier page gave";
-        let malformed = || Invalid::new("cursor", Problem::Malformed { expected });
+        let malformed = || InvalidValue::new("cursor", InvalidReason::Malformed { expected });
         if text == "start" {
             return Ok(Self::start());
         }

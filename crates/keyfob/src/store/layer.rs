@@ -8,7 +8,7 @@ use super::{Store, StoreError};
 pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A store around another. The verbs that it does not write itself are written by
-/// [`pass_on!`](crate::pass_on):
+/// [`forward_store!`](crate::forward_store):
 ///
 /// ```
 /// use keyfob::store::*;
@@ -18,7 +18,7 @@ pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send
 /// #[derive(Debug)]
 /// struct Frozen(Box<dyn Store>);
 ///
-/// impl Layer for Frozen {
+/// impl StoreWrapper for Frozen {
 ///     fn inner(&self) -> &dyn Store {
 ///         &*self.0
 ///     }
@@ -26,8 +26,8 @@ pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send
 ///
 /// #[async_trait::async_trait]
 /// impl Store for Frozen {
-///     keyfob::pass_on! {
-///         namespace load reseal key_floor raise_key_floor spend touch revoke advance stamp time_of
+///     keyfob::forward_store! {
+///         namespace load reseal min_key_version raise_min_key_version consume touch revoke advance stamp time_of
 ///         query count tallies observe entries latest watch report close
 ///     }
 ///
@@ -40,12 +40,12 @@ pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send
 ///     }
 /// }
 /// ```
-pub trait Layer: Send + Sync {
+pub trait StoreWrapper: Send + Sync {
     /// The store that it is around.
     fn inner(&self) -> &dyn Store;
 
     /// What becomes of a call that is passed on. Nothing has been done of it before it is awaited.
-    fn around<'a, T: Send + 'a>(&'a self, verb: Verb, call: Call<'a, T>) -> Call<'a, T> {
+    fn around<'a, T: Send + 'a>(&'a self, verb: StoreMethod, call: Call<'a, T>) -> Call<'a, T> {
         let _whichever = verb;
         call
     }
@@ -54,7 +54,7 @@ pub trait Layer: Send + Sync {
 /// A verb of the contract that can fail.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-pub enum Verb {
+pub enum StoreMethod {
     /// [`Store::insert`]
     Insert,
     /// [`Store::load`]
@@ -63,12 +63,12 @@ pub enum Verb {
     Replace,
     /// [`Store::reseal`]
     Reseal,
-    /// [`Store::key_floor`]
+    /// [`Store::min_key_version`]
     KeyFloor,
-    /// [`Store::raise_key_floor`]
+    /// [`Store::raise_min_key_version`]
     RaiseKeyFloor,
-    /// [`Store::spend`]
-    Spend,
+    /// [`Store::consume`]
+    Consume,
     /// [`Store::touch`]
     Touch,
     /// [`Store::revoke`]
@@ -84,7 +84,7 @@ pub enum Verb {
     /// [`Store::count`]
     Count,
     /// [`Store::tallies`]
-    Tallies,
+    CountTotals,
     /// [`Store::observe`]
     Observe,
     /// [`Store::entries`]
@@ -95,7 +95,7 @@ pub enum Verb {
     Report,
 }
 
-impl Verb {
+impl StoreMethod {
     /// All of them.
     pub const ALL: [Self; 19] = [
         Self::Insert,
@@ -104,7 +104,7 @@ impl Verb {
         Self::Reseal,
         Self::KeyFloor,
         Self::RaiseKeyFloor,
-        Self::Spend,
+        Self::Consume,
         Self::Touch,
         Self::Revoke,
         Self::Advance,
@@ -112,7 +112,7 @@ impl Verb {
         Self::TimeOf,
         Self::Query,
         Self::Count,
-        Self::Tallies,
+        Self::CountTotals,
         Self::Observe,
         Self::Entries,
         Self::Latest,
@@ -128,7 +128,7 @@ impl Verb {
             Self::Reseal => "reseal",
             Self::KeyFloor => "key_floor",
             Self::RaiseKeyFloor => "raise_key_floor",
-            Self::Spend => "spend",
+            Self::Consume => "spend",
             Self::Touch => "touch",
             Self::Revoke => "revoke",
             Self::Advance => "advance",
@@ -136,7 +136,7 @@ impl Verb {
             Self::TimeOf => "time_of",
             Self::Query => "query",
             Self::Count => "count",
-            Self::Tallies => "tallies",
+            Self::CountTotals => "tallies",
             Self::Observe => "observe",
             Self::Entries => "entries",
             Self::Latest => "latest",
@@ -146,109 +146,109 @@ impl Verb {
 }
 
 /// Writes verbs of [`Store`](crate::Store) that go on to the store that a
-/// [`Layer`](crate::store::Layer) is around, each that can fail by way of its `around`. It takes the
+/// [`StoreWrapper`](crate::store::StoreWrapper) is around, each that can fail by way of its `around`. It takes the
 /// names of the verbs, and belongs into the `impl` of [`Store`](crate::Store), which is marked
 /// `#[async_trait]`: what it writes is what that would make of it, but for a future that only waits
 /// for another.
 #[macro_export]
-macro_rules! pass_on {
+macro_rules! forward_store {
     ($($verb:ident)+) => {
-        $($crate::pass_on! { @ $verb })+
+        $($crate::forward_store! { @ $verb })+
     };
     (@ namespace) => {
         fn namespace(&self) -> &$crate::Namespace {
-            $crate::store::Layer::inner(self).namespace()
+            $crate::store::StoreWrapper::inner(self).namespace()
         }
     };
     (@ watch) => {
-        fn watch(&self, watcher: &::std::sync::Arc<$crate::store::Watcher>) {
-            $crate::store::Layer::inner(self).watch(watcher);
+        fn watch(&self, watcher: &::std::sync::Arc<$crate::store::InvalidationListener>) {
+            $crate::store::StoreWrapper::inner(self).watch(watcher);
         }
     };
     (@ insert) => {
-        $crate::pass_on! { @ Insert insert['life0](
+        $crate::forward_store! { @ Insert insert['life0](
             operation: $crate::store::Operation, insert: $crate::store::Insert
         ) -> $crate::store::Inserted }
     };
     (@ load) => {
-        $crate::pass_on! { @ Load load['life0](
+        $crate::forward_store! { @ Load load['life0](
             id: $crate::TokenId
         ) -> ::core::option::Option<$crate::store::Loaded> }
     };
     (@ replace) => {
-        $crate::pass_on! { @ Replace replace['life0](
+        $crate::forward_store! { @ Replace replace['life0](
             operation: $crate::store::Operation, replace: $crate::store::Replace
         ) -> $crate::store::Replaced }
     };
     (@ reseal) => {
-        $crate::pass_on! { @ Reseal reseal['life0](
+        $crate::forward_store! { @ Reseal reseal['life0](
             operation: $crate::store::Operation, reseal: $crate::store::Reseal
         ) -> $crate::store::Resealed }
     };
-    (@ key_floor) => {
-        $crate::pass_on! { @ KeyFloor key_floor['life0]() -> $crate::seal::KeyNumber }
+    (@ min_key_version) => {
+        $crate::forward_store! { @ KeyFloor min_key_version['life0]() -> $crate::seal::KeyVersion }
     };
-    (@ raise_key_floor) => {
-        $crate::pass_on! { @ RaiseKeyFloor raise_key_floor['life0](
-            floor: $crate::seal::KeyNumber
+    (@ raise_min_key_version) => {
+        $crate::forward_store! { @ RaiseKeyFloor raise_min_key_version['life0](
+            floor: $crate::seal::KeyVersion
         ) -> () }
     };
-    (@ spend) => {
-        $crate::pass_on! { @ Spend spend['life0](
-            operation: $crate::store::Operation, spend: $crate::store::Spend
-        ) -> $crate::store::Spent }
+    (@ consume) => {
+        $crate::forward_store! { @ Consume consume['life0](
+            operation: $crate::store::Operation, consume: $crate::store::Consume
+        ) -> $crate::store::Consumed }
     };
     (@ touch) => {
-        $crate::pass_on! { @ Touch touch['life0 'life1](
+        $crate::forward_store! { @ Touch touch['life0 'life1](
             uses: &'life1 [$crate::store::LastUse]
         ) -> () }
     };
     (@ revoke) => {
-        $crate::pass_on! { @ Revoke revoke['life0](
+        $crate::forward_store! { @ Revoke revoke['life0](
             operation: $crate::store::Operation, revoke: $crate::store::Revoke
         ) -> $crate::store::Revoked }
     };
     (@ advance) => {
-        $crate::pass_on! { @ Advance advance['life0](
+        $crate::forward_store! { @ Advance advance['life0](
             operation: $crate::store::Operation, advance: $crate::store::Advance
         ) -> $crate::store::Advanced }
     };
     (@ stamp) => {
-        $crate::pass_on! { @ Stamp stamp['life0](lane: $crate::Lane) -> $crate::store::Stamp }
+        $crate::forward_store! { @ Stamp stamp['life0](lane: $crate::Lane) -> $crate::store::Stamp }
     };
     (@ query) => {
-        $crate::pass_on! { @ Query query['life0 'life1](
+        $crate::forward_store! { @ Query query['life0 'life1](
             query: &'life1 $crate::store::Query
         ) -> $crate::store::RecordPage }
     };
     (@ count) => {
-        $crate::pass_on! { @ Count count['life0](
+        $crate::forward_store! { @ Count count['life0](
             term: $crate::Term, lane: ::core::option::Option<$crate::Lane>
         ) -> u64 }
     };
     (@ tallies) => {
-        $crate::pass_on! { @ Tallies tallies['life0]() -> ::std::vec::Vec<$crate::store::Tally> }
+        $crate::forward_store! { @ CountTotals tallies['life0]() -> ::std::vec::Vec<$crate::store::BucketCounts> }
     };
     (@ observe) => {
-        $crate::pass_on! { @ Observe observe['life0](
+        $crate::forward_store! { @ Observe observe['life0](
             lane: $crate::Lane, entries: ::std::vec::Vec<::std::vec::Vec<u8>>
         ) -> () }
     };
     (@ entries) => {
-        $crate::pass_on! { @ Entries entries['life0 'life1](
+        $crate::forward_store! { @ Entries entries['life0 'life1](
             feed: $crate::store::Feed, after: &'life1 $crate::store::Cursor, limit: usize
         ) -> $crate::store::EntryPage }
     };
     (@ latest) => {
-        $crate::pass_on! { @ Latest latest['life0](
+        $crate::forward_store! { @ Latest latest['life0](
             feed: $crate::store::Feed
         ) -> $crate::store::Cursor }
     };
     (@ report) => {
-        $crate::pass_on! { @ Report report['life0]() -> $crate::store::StoreReport }
+        $crate::forward_store! { @ Report report['life0]() -> $crate::store::StoreReport }
     };
     (@ time_of) => {
-        $crate::pass_on! { @ TimeOf time_of['life0](
+        $crate::forward_store! { @ TimeOf time_of['life0](
             lane: $crate::Lane, at: $crate::Timestamp
         ) -> $crate::Timestamp }
     };
@@ -264,7 +264,7 @@ macro_rules! pass_on {
             'life0: 'async_trait,
             Self: 'async_trait,
         {
-            $crate::store::Layer::inner(self).close()
+            $crate::store::StoreWrapper::inner(self).close()
         }
     };
     (@ $named:ident $verb:ident[$($life:lifetime)+]($($given:ident: $type:ty),*) -> $done:ty) => {
@@ -276,8 +276,8 @@ macro_rules! pass_on {
             $($life: 'async_trait,)+
             Self: 'async_trait,
         {
-            let call = $crate::store::Layer::inner(self).$verb($($given),*);
-            $crate::store::Layer::around(self, $crate::store::Verb::$named, call)
+            let call = $crate::store::StoreWrapper::inner(self).$verb($($given),*);
+            $crate::store::StoreWrapper::around(self, $crate::store::StoreMethod::$named, call)
         }
     };
 }

@@ -26,8 +26,8 @@
 //! # Counts
 //! A record may say what it is **counted** by: its token's kind, its beginning and its end. A store
 //! keeps the counts in the same step as the records, so that [`Store::tallies`] needs no walk; the
-//! [`Tally`] is per kind, client and span of time. See [`Span`] for how a token that ends by time
-//! alone is counted, and the table in the documentation of [`Counted`] for what counts when.
+//! [`BucketCounts`] is per kind, client and span of time. See [`TimeBucket`] for how a token that ends by time
+//! alone is counted, and the table in the documentation of [`CountedAs`] for what counts when.
 //!
 //! # Writes
 //! Every write carries an [`Operation`]: an id and a deadline. The same id gets the same answer and
@@ -51,20 +51,23 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use change::{
-    Advance, Advanced, EpochScope, Insert, Inserted, LastUse, NewRecord, Operation, OperationId,
-    Replace, Replaced, Reseal, Resealed, Revoke, Revoked, Spend, Spent, StampRule,
+    Advance, Advanced, Consume, Consumed, EpochScope, Insert, Inserted, LastUse, NewRecord,
+    Operation, OperationId, Replace, Replaced, Reseal, Resealed, Revoke, Revoked, StampRule,
 };
-pub use count::{Column, Counted, Place, Span, Tallies, Tally};
+pub use count::{BucketCounts, CountBucket, CountColumn, CountTotals, CountedAs, TimeBucket};
 pub use error::StoreError;
 pub use feed::{Cursor, Entry, EntryPage, Feed, LanePosition};
-pub use layer::{Call, Layer, Verb};
+pub use layer::{Call, StoreMethod, StoreWrapper};
 pub use query::{Order, Position, Query, RecordPage};
-pub use verdict::{Epoch, Epochs, Mark, MarkThrough, Stamp, Verdict};
-pub use watch::{Cell, Change, Moment, Source, Ticket, Watcher, Watchers};
+pub use verdict::{Epoch, Epochs, MarkScope, RevocationMark, Stamp, Verdict};
+pub use watch::{
+    Invalidation, InvalidationListener, InvalidationListeners, InvalidationSlot,
+    InvalidationSource, LoadVersion, MonotonicInstant,
+};
 
 use crate::id::{Lane, TokenId};
 use crate::namespace::{Namespace, Term};
-use crate::seal::KeyNumber;
+use crate::seal::KeyVersion;
 use crate::time::Timestamp;
 
 /// One record as a store gives it, from one consistent read.
@@ -75,7 +78,7 @@ pub struct Loaded {
     /// What was stored, unread.
     pub body: Vec<u8>,
     /// The key that the body is sealed under.
-    pub key: KeyNumber,
+    pub key: KeyVersion,
     /// Which version of the record this is; each replacement counts it up.
     pub version: RecordVersion,
     /// The stamp that the record was stored with.
@@ -89,7 +92,7 @@ pub struct Loaded {
     /// The fields whose epochs it answers to.
     pub epochs: Epochs,
     /// When the request was sent that brought it: it may have been read at any moment since.
-    pub sent: Moment,
+    pub sent: MonotonicInstant,
     /// What the record's tombstone and its epochs say.
     pub verdict: Verdict,
 }
@@ -190,20 +193,21 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn key_floor(&self) -> Result<KeyNumber, StoreError>;
+    async fn min_key_version(&self) -> Result<KeyVersion, StoreError>;
 
     /// Raises the floor in every lane: once it has returned, inserts, replacements and reseals under
     /// a lower key are refused. It is never lowered.
     ///
     /// # Errors
     /// [`StoreError`]; it is safe to call again.
-    async fn raise_key_floor(&self, floor: KeyNumber) -> Result<(), StoreError>;
+    async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError>;
 
     /// Takes one use off a record whose uses are counted, if its verdict is clear and one is left.
     ///
     /// # Errors
     /// As [`Store::insert`].
-    async fn spend(&self, operation: Operation, spend: Spend) -> Result<Spent, StoreError>;
+    async fn consume(&self, operation: Operation, consume: Consume)
+    -> Result<Consumed, StoreError>;
 
     /// Notes when tokens were last used. A later time wins; an unknown token is passed over;
     /// nothing is created that outlives the record.
@@ -282,7 +286,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn tallies(&self) -> Result<Vec<Tally>, StoreError>;
+    async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError>;
 
     /// Registers a watcher, which is to be told of every change that ends a token or replaces what
     /// is stored of it: within this process before the verb that changed it returns, whatever it
@@ -290,7 +294,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// uses are not told of. The store does not keep the watcher alive.
     ///
     /// A store that does nothing here is correct: without a source, nothing is ever trusted.
-    fn watch(&self, watcher: &Arc<Watcher>) {
+    fn watch(&self, watcher: &Arc<InvalidationListener>) {
         let _unheard = watcher;
     }
 

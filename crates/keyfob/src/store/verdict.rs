@@ -38,21 +38,21 @@ pub struct Epochs {
     /// The client's.
     pub client: Option<EpochField>,
     /// Those of the tokens that it descends from, in the order of the token's ancestors; at most
-    /// [`Epochs::MOST_ANCESTORS`].
+    /// [`Epochs::MAX_ANCESTORS`].
     pub ancestors: Vec<EpochField>,
 }
 
 impl Epochs {
     /// The most ancestors that a token may have.
-    pub const MOST_ANCESTORS: usize = 8;
+    pub const MAX_ANCESTORS: usize = 8;
 
     /// Every field with what it stands for, in the order in which a verdict looks at them.
-    pub fn fields(&self) -> impl Iterator<Item = (MarkThrough, Option<EpochField>)> + '_ {
+    pub fn fields(&self) -> impl Iterator<Item = (MarkScope, Option<EpochField>)> + '_ {
         let ancestors = self.ancestors.iter().enumerate();
-        std::iter::once((MarkThrough::All, None))
-            .chain(self.client.map(|field| (MarkThrough::Client, Some(field))))
-            .chain(self.subject.map(|field| (MarkThrough::Subject, Some(field))))
-            .chain(ancestors.map(|(n, field)| (MarkThrough::Ancestor(n as u8), Some(*field))))
+        std::iter::once((MarkScope::All, None))
+            .chain(self.client.map(|field| (MarkScope::Client, Some(field))))
+            .chain(self.subject.map(|field| (MarkScope::Subject, Some(field))))
+            .chain(ancestors.map(|(n, field)| (MarkScope::Ancestor(n as u8), Some(*field))))
     }
 }
 
@@ -70,7 +70,7 @@ pub struct Epoch {
 
 /// Through what a record was revoked, as a store sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum MarkThrough {
+pub enum MarkScope {
     /// Its own tombstone.
     Token,
     /// The ancestor at this place in [`Epochs::ancestors`].
@@ -85,9 +85,9 @@ pub enum MarkThrough {
 
 /// The mark of a revocation.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Mark {
+pub struct RevocationMark {
     /// Through what.
-    pub through: MarkThrough,
+    pub through: MarkScope,
     /// When.
     pub at: Timestamp,
     /// Reason and actor, unread.
@@ -100,7 +100,7 @@ pub enum Verdict {
     /// Nothing.
     Clear,
     /// It is revoked.
-    Revoked(Mark),
+    Revoked(RevocationMark),
     /// The store lost epochs that may have covered it; it must be refused.
     Damaged,
 }
@@ -119,7 +119,7 @@ impl Verdict {
     /// `None` asks for the epoch of everything.
     pub fn of(
         stamp: Stamp,
-        tombstone: Option<Mark>,
+        tombstone: Option<RevocationMark>,
         epochs: &Epochs,
         sequence: Option<(Stamp, Stamp)>,
         mut epoch: impl FnMut(Option<EpochField>) -> Option<Epoch>,
@@ -132,7 +132,7 @@ impl Verdict {
         });
         // The first revocation is the one that is told, whatever came over it later.
         if let Some((through, epoch)) = above.min_by_key(|(_, epoch)| epoch.stamp) {
-            return Self::Revoked(Mark { through, at: epoch.at, note: epoch.note });
+            return Self::Revoked(RevocationMark { through, at: epoch.at, note: epoch.note });
         }
         match sequence {
             Some((birth, value)) if birth <= stamp && stamp <= value => Self::Clear,
@@ -146,21 +146,21 @@ impl Verdict {
     }
 }
 
-impl MarkThrough {
+impl MarkScope {
     /// The same for a reader who knows the token's ancestors.
-    pub(crate) fn resolve(self, ancestors: &[TokenId]) -> crate::token::Through {
-        use crate::token::Through;
+    pub(crate) fn resolve(self, ancestors: &[TokenId]) -> crate::token::RevocationScope {
+        use crate::token::RevocationScope;
         match self {
-            Self::Token => Through::Token,
+            Self::Token => RevocationScope::Token,
             Self::Ancestor(place) => {
                 // A record whose ancestors do not reach there is still revoked.
                 ancestors
                     .get(usize::from(place))
-                    .map_or(Through::Token, |ancestor| Through::Ancestor(*ancestor))
+                    .map_or(RevocationScope::Token, |ancestor| RevocationScope::Ancestor(*ancestor))
             }
-            Self::Subject => Through::Subject,
-            Self::Client => Through::Client,
-            Self::All => Through::All,
+            Self::Subject => RevocationScope::Subject,
+            Self::Client => RevocationScope::Client,
+            Self::All => RevocationScope::All,
         }
     }
 }
@@ -198,8 +198,8 @@ mod tests {
                 Verdict::Revoked(mark) => mark.through,
                 other => panic!("{other:?}"),
             };
-        assert_eq!(through(12, 11), MarkThrough::Subject);
-        assert_eq!(through(11, 12), MarkThrough::All);
+        assert_eq!(through(12, 11), MarkScope::Subject);
+        assert_eq!(through(11, 12), MarkScope::All);
     }
 
     #[test]

@@ -3,16 +3,16 @@
 use minicbor::{Decode, Encode};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::text::Subject;
 
 /// Who acts for a subject now, and for whom each of them acts: a chain of at most
-/// [`Acting::MOST`]. For authorization only the first counts; the others say how it came about.
+/// [`ActorChain::MOST`]. For authorization only the first counts; the others say how it came about.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[cbor(transparent)]
-pub struct Acting(#[n(0)] Vec<Subject>);
+pub struct ActorChain(#[n(0)] Vec<Subject>);
 
-impl Acting {
+impl ActorChain {
     /// The longest chain.
     pub const MOST: usize = 8;
 
@@ -20,10 +20,13 @@ impl Acting {
     ///
     /// # Errors
     /// When it is too long.
-    pub fn after(before: Option<&Self>, actor: Subject) -> Result<Self, Invalid> {
+    pub fn after(before: Option<&Self>, actor: Subject) -> Result<Self, InvalidValue> {
         let before = before.map_or(&[][..], |before| &before.0);
         if before.len() >= Self::MOST {
-            return Err(Invalid::new("chain of actors", Problem::TooMany { most: Self::MOST }));
+            return Err(InvalidValue::new(
+                "chain of actors",
+                InvalidReason::TooMany { most: Self::MOST },
+            ));
         }
         Ok(Self(std::iter::once(actor).chain(before.iter().cloned()).collect()))
     }
@@ -39,7 +42,7 @@ impl Acting {
     }
 }
 
-impl Serialize for Acting {
+impl Serialize for ActorChain {
     /// `{"sub":"now","act":{"sub":"before"}}`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Nested(&self.0).serialize(serializer)

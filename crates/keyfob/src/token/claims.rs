@@ -26,8 +26,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::Acting;
-use crate::invalid::{Invalid, Problem};
+use super::ActorChain;
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::names::NameSet;
 use crate::text::{AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText, Username};
 use crate::time::Timestamp;
@@ -61,7 +61,7 @@ pub struct RegisteredClaims {
     pub confirmation: Option<Confirmation>,
     /// Who acts for the subject (`act`, RFC 8693 section 4.1).
     #[n(5)]
-    pub acting: Option<Acting>,
+    pub acting: Option<ActorChain>,
 }
 
 /// A key that the presenter of a token has to prove possession of.
@@ -145,9 +145,9 @@ impl PrivateClaims {
     ///
     /// # Errors
     /// When they are not an object, are too large, or use a registered claim's name.
-    pub fn write<T: Serialize + ?Sized>(claims: &T) -> Result<Self, Invalid> {
+    pub fn write<T: Serialize + ?Sized>(claims: &T) -> Result<Self, InvalidValue> {
         let expected = "a value that serialises to a JSON object";
-        let malformed = |_| Invalid::new("claims", Problem::Malformed { expected });
+        let malformed = |_| InvalidValue::new("claims", InvalidReason::Malformed { expected });
         Self::from_json(serde_json::to_string(claims).map_err(malformed)?)
     }
 
@@ -156,22 +156,25 @@ impl PrivateClaims {
     /// # Errors
     /// When it is not an object, is too large, has a member twice, or uses a registered claim's
     /// name.
-    pub fn from_json(json: impl Into<String>) -> Result<Self, Invalid> {
+    pub fn from_json(json: impl Into<String>) -> Result<Self, InvalidValue> {
         let json = json.into();
         if json.len() > Self::MAX_BYTES {
-            return Err(Invalid::new("claims", Problem::TooLong { most: Self::MAX_BYTES }));
+            return Err(InvalidValue::new(
+                "claims",
+                InvalidReason::TooLong { most: Self::MAX_BYTES },
+            ));
         }
         let expected = "one JSON object";
         let members: Members<'_> = serde_json::from_str(&json)
-            .map_err(|_| Invalid::new("claims", Problem::Malformed { expected }))?;
+            .map_err(|_| InvalidValue::new("claims", InvalidReason::Malformed { expected }))?;
         let mut names: Vec<&str> = members.0.iter().map(|(name, _)| &**name).collect();
         if names.iter().any(|name| REGISTERED.contains(name)) {
             let rule = "a registered claim has a field of its own: use that";
-            return Err(Invalid::new("claims", Problem::Contradiction { rule }));
+            return Err(InvalidValue::new("claims", InvalidReason::Contradiction { rule }));
         }
         names.sort_unstable();
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(Invalid::new("claim", Problem::Duplicate));
+            return Err(InvalidValue::new("claim", InvalidReason::Duplicate));
         }
         Ok(Self(json.into_boxed_str()))
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::claims::{Confirmation, PrivateClaims, RegisteredClaims};
 use super::{Kind, Metadata};
 use crate::id::Lane;
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::names::NameSet;
 use crate::rotation::RefreshPolicy;
 use crate::store::Stamp;
@@ -40,7 +40,7 @@ use crate::time::{Timestamp, Ttl};
 #[derive(Clone, Debug)]
 pub struct Grant {
     parts: GrantParts,
-    invalid: Option<Invalid>,
+    invalid: Option<InvalidValue>,
 }
 
 /// The beginning of a login: what was revoked by then, and when that was.
@@ -118,16 +118,16 @@ impl Grant {
     ///
     /// # Errors
     /// The first that does not.
-    pub fn check(&self) -> Result<(), Invalid> {
+    pub fn check(&self) -> Result<(), InvalidValue> {
         self.invalid.clone().map_or(Ok(()), Err)
     }
 
-    pub(crate) fn into_parts(self) -> Result<GrantParts, Invalid> {
+    pub(crate) fn into_parts(self) -> Result<GrantParts, InvalidValue> {
         self.check()?;
         Ok(self.parts)
     }
 
-    fn with(mut self, set: impl FnOnce(&mut GrantParts) -> Result<(), Invalid>) -> Self {
+    fn with(mut self, set: impl FnOnce(&mut GrantParts) -> Result<(), InvalidValue>) -> Self {
         if self.invalid.is_none() {
             self.invalid = set(&mut self.parts).err();
         }
@@ -135,22 +135,22 @@ impl Grant {
     }
 
     /// Whom the token is to speak for.
-    pub fn subject(self, subject: impl TryInto<Subject, Error: Into<Invalid>>) -> Self {
+    pub fn subject(self, subject: impl TryInto<Subject, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.subject, subject))
     }
 
     /// Who issues it.
-    pub fn issuer(self, issuer: impl TryInto<Issuer, Error: Into<Invalid>>) -> Self {
+    pub fn issuer(self, issuer: impl TryInto<Issuer, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.issuer, issuer))
     }
 
     /// Adds one whom it is meant for.
-    pub fn audience(self, audience: impl TryInto<Audience, Error: Into<Invalid>>) -> Self {
+    pub fn audience(self, audience: impl TryInto<Audience, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| parts.audiences.insert(audience.try_into().map_err(Into::into)?))
     }
 
     /// Adds one thing that it allows.
-    pub fn scope(self, scope: impl TryInto<Scope, Error: Into<Invalid>>) -> Self {
+    pub fn scope(self, scope: impl TryInto<Scope, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| parts.scopes.insert(scope.try_into().map_err(Into::into)?))
     }
 
@@ -160,7 +160,7 @@ impl Grant {
     }
 
     /// The client that it is issued to.
-    pub fn client(self, client: impl TryInto<ClientId, Error: Into<Invalid>>) -> Self {
+    pub fn client(self, client: impl TryInto<ClientId, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.client, client))
     }
 
@@ -217,7 +217,10 @@ impl Grant {
     pub fn uses(self, uses: u32) -> Self {
         self.with(|parts| {
             if uses == 0 {
-                return Err(Invalid::new("uses", Problem::OutOfRange { allowed: "at least 1" }));
+                return Err(InvalidValue::new(
+                    "uses",
+                    InvalidReason::OutOfRange { allowed: "at least 1" },
+                ));
             }
             parts.uses = Some(uses);
             Ok(())
@@ -226,7 +229,7 @@ impl Grant {
 
     /// Who is to act for the subject: a service, or an agent. Of a token that is derived, put before
     /// whoever acted already.
-    pub fn acting(self, actor: impl TryInto<Subject, Error: Into<Invalid>>) -> Self {
+    pub fn acting(self, actor: impl TryInto<Subject, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.acting, actor))
     }
 
@@ -240,12 +243,12 @@ impl Grant {
     }
 
     /// What its user calls the device.
-    pub fn device_id(self, id: impl TryInto<DeviceId, Error: Into<Invalid>>) -> Self {
+    pub fn device_id(self, id: impl TryInto<DeviceId, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.metadata.device.id, id))
     }
 
     /// The `User-Agent` that asks for it.
-    pub fn user_agent(self, agent: impl TryInto<UserAgent, Error: Into<Invalid>>) -> Self {
+    pub fn user_agent(self, agent: impl TryInto<UserAgent, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.metadata.device.user_agent, agent))
     }
 
@@ -258,30 +261,30 @@ impl Grant {
     }
 
     /// The platform of the device.
-    pub fn platform(self, platform: impl TryInto<Platform, Error: Into<Invalid>>) -> Self {
+    pub fn platform(self, platform: impl TryInto<Platform, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.metadata.device.platform, platform))
     }
 
     /// The version of the platform.
-    pub fn device_version(self, version: impl TryInto<Version, Error: Into<Invalid>>) -> Self {
+    pub fn device_version(self, version: impl TryInto<Version, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.metadata.device.version, version))
     }
 
     /// The application that it is for.
-    pub fn app(self, app: impl TryInto<AppId, Error: Into<Invalid>>) -> Self {
+    pub fn app(self, app: impl TryInto<AppId, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.metadata.app, app))
     }
 
     /// The version of that application.
-    pub fn app_version(self, version: impl TryInto<Version, Error: Into<Invalid>>) -> Self {
+    pub fn app_version(self, version: impl TryInto<Version, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.metadata.app_version, version))
     }
 
     /// Adds a label.
     pub fn label(
         self,
-        key: impl TryInto<LabelKey, Error: Into<Invalid>>,
-        value: impl TryInto<LabelValue, Error: Into<Invalid>>,
+        key: impl TryInto<LabelKey, Error: Into<InvalidValue>>,
+        value: impl TryInto<LabelValue, Error: Into<InvalidValue>>,
     ) -> Self {
         self.with(|parts| {
             let key = key.try_into().map_err(Into::into)?;
@@ -290,7 +293,7 @@ impl Grant {
     }
 
     /// Adds a tag.
-    pub fn tag(self, tag: impl TryInto<Tag, Error: Into<Invalid>>) -> Self {
+    pub fn tag(self, tag: impl TryInto<Tag, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| parts.metadata.tags.insert(tag.try_into().map_err(Into::into)?))
     }
 
@@ -319,7 +322,7 @@ impl Grant {
     }
 
     /// A name for a person to read.
-    pub fn username(self, name: impl TryInto<Username, Error: Into<Invalid>>) -> Self {
+    pub fn username(self, name: impl TryInto<Username, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.registered.username, name))
     }
 
@@ -357,15 +360,15 @@ impl Grant {
     }
 
     /// Who issues it, for the events and the history.
-    pub fn by(self, actor: impl TryInto<Actor, Error: Into<Invalid>>) -> Self {
+    pub fn by(self, actor: impl TryInto<Actor, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.by, actor))
     }
 }
 
 fn put<T>(
     slot: &mut Option<T>,
-    value: impl TryInto<T, Error: Into<Invalid>>,
-) -> Result<(), Invalid> {
+    value: impl TryInto<T, Error: Into<InvalidValue>>,
+) -> Result<(), InvalidValue> {
     *slot = Some(value.try_into().map_err(Into::into)?);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::Through;
+use super::RevocationScope;
 use crate::text::{Actor, Reason};
 use crate::time::Timestamp;
 
@@ -32,7 +32,7 @@ pub enum ChangeKind {
     MetadataUpdated,
     /// It was revoked, through this.
     #[n(2)]
-    Revoked(#[n(0)] Through),
+    Revoked(#[n(0)] RevocationScope),
     /// A refresh token was rotated.
     #[n(3)]
     Rotated,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 
 /// What a token is for.
 #[derive(
@@ -60,12 +60,12 @@ impl fmt::Display for Kind {
 }
 
 impl FromStr for Kind {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "access, refresh, api-key or session";
         let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
-        known.ok_or_else(|| Invalid::new("kind", Problem::Malformed { expected }))
+        known.ok_or_else(|| InvalidValue::new("kind", InvalidReason::Malformed { expected }))
     }
 }
 

@@ -14,7 +14,7 @@ mod secret;
 mod state;
 mod view;
 
-pub use acting::Acting;
+pub use acting::ActorChain;
 pub use active::ActiveToken;
 pub use claims::{Claims, ClaimsMismatch, Confirmation, NoClaims, PrivateClaims, RegisteredClaims};
 pub(crate) use grant::{Expiry, GrantParts};
@@ -22,9 +22,9 @@ pub use grant::{Grant, LoginStamp};
 pub use history::{ChangeKind, HistoryEntry};
 pub use kind::Kind;
 pub use metadata::{Device, Metadata};
-pub use revocation::{Revocation, Through};
+pub use revocation::{Revocation, RevocationScope};
 pub use secret::SecretUsed;
-pub use state::{Facts, Impossible, TokenState, Transition};
+pub use state::{InvalidTransition, StateInputs, TokenState, Transition};
 pub use view::TokenView;
 
 use serde::de::DeserializeOwned;
@@ -84,12 +84,12 @@ pub struct Token {
     /// Why it is no longer good, if it was revoked.
     pub revocation: Option<Revocation>,
     /// Whether the store still has all that it needs to judge the token.
-    pub integrity: Integrity,
+    pub integrity: RecordIntegrity,
 }
 
 /// Whether a store still has all that it needs to judge a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Integrity {
+pub enum RecordIntegrity {
     /// It has.
     #[default]
     Sound,
@@ -110,9 +110,9 @@ impl Token {
     }
 
     /// What the state of the token follows from.
-    pub fn facts(&self) -> Facts {
-        Facts {
-            revoked: self.revocation.is_some() || self.integrity == Integrity::EpochsLost,
+    pub fn facts(&self) -> StateInputs {
+        StateInputs {
+            revoked: self.revocation.is_some() || self.integrity == RecordIntegrity::EpochsLost,
             uses_left: self.uses_left,
             not_before: self.not_before,
             ends_at: self.ends_after(self.idle_since()),

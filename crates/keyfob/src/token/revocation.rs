@@ -15,14 +15,14 @@ pub struct Revocation {
     /// By whom.
     pub by: Option<Actor>,
     /// Through what.
-    pub through: Through,
+    pub through: RevocationScope,
 }
 
 /// Through what a token was revoked.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, minicbor::Encode, minicbor::Decode,
 )]
-pub enum Through {
+pub enum RevocationScope {
     /// It was named itself.
     #[n(0)]
     Token,
@@ -40,7 +40,7 @@ pub enum Through {
     All,
 }
 
-impl Through {
+impl RevocationScope {
     /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -38,6 +38,6 @@ pub(crate) fn token() -> Token {
         metadata,
         claims: Claims::default(),
         revocation: None,
-        integrity: Integrity::Sound,
+        integrity: RecordIntegrity::Sound,
     }
 }

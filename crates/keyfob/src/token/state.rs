@@ -15,14 +15,14 @@
 //!
 //! Expired, revoked and exhausted are final: nothing leads out of them.
 //!
-//! A stored token has no state of its own. The state is read off its [`Facts`] and the time, so a
+//! A stored token has no state of its own. The state is read off its [`StateInputs`] and the time, so a
 //! token cannot be in two states, and no writer has to move it from one to the next. Where several
 //! final states would fit, the first of revoked, exhausted, expired is the answer.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::invalid::{Invalid, Problem};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::time::Timestamp;
 
 /// What a token can be.
@@ -56,7 +56,7 @@ pub enum Transition {
 /// A transition out of a state that does not have it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("a token that is {from} cannot change by {by:?}")]
-pub struct Impossible {
+pub struct InvalidTransition {
     /// The state.
     pub from: TokenState,
     /// What was to happen.
@@ -65,7 +65,7 @@ pub struct Impossible {
 
 /// What the state of a token follows from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Facts {
+pub struct StateInputs {
     /// Whether it was revoked, itself or through something else.
     pub revoked: bool,
     /// How many uses are left, where they are counted.
@@ -76,7 +76,7 @@ pub struct Facts {
     pub ends_at: Option<Timestamp>,
 }
 
-impl Facts {
+impl StateInputs {
     /// The state at `now`.
     pub fn state(&self, now: Timestamp) -> TokenState {
         self.state_between(now, now)
@@ -109,13 +109,13 @@ impl TokenState {
     ///
     /// # Errors
     /// When this state is final, or does not have that transition.
-    pub const fn after(self, transition: Transition) -> Result<Self, Impossible> {
+    pub const fn after(self, transition: Transition) -> Result<Self, InvalidTransition> {
         match (self, transition) {
             (Self::Pending, Transition::NotBeforeReached) => Ok(Self::Active),
             (Self::Pending | Self::Active, Transition::LifetimeEnded) => Ok(Self::Expired),
             (Self::Pending | Self::Active, Transition::Revoked) => Ok(Self::Revoked),
             (Self::Active, Transition::LastUseSpent) => Ok(Self::Exhausted),
-            (from, by) => Err(Impossible { from, by }),
+            (from, by) => Err(InvalidTransition { from, by }),
         }
     }
 
@@ -143,12 +143,12 @@ impl fmt::Display for TokenState {
 }
 
 impl FromStr for TokenState {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "pending, active, revoked, expired or exhausted";
         let known = Self::ALL.into_iter().find(|state| state.as_str() == text);
-        known.ok_or_else(|| Invalid::new("state", Problem::Malformed { expected }))
+        known.ok_or_else(|| InvalidValue::new("state", InvalidReason::Malformed { expected }))
     }
 }
 
@@ -167,14 +167,14 @@ mod tests {
         use Transition::*;
         for state in TokenState::ALL.into_iter().filter(|state| state.is_final()) {
             for by in [NotBeforeReached, LifetimeEnded, LastUseSpent, Revoked] {
-                assert_eq!(state.after(by), Err(Impossible { from: state, by }));
+                assert_eq!(state.after(by), Err(InvalidTransition { from: state, by }));
             }
         }
     }
 
     #[test]
     fn the_end_is_exclusive_and_the_start_inclusive() {
-        let facts = Facts {
+        let facts = StateInputs {
             revoked: false,
             uses_left: None,
             not_before: Some(at(10)),
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn an_allowance_applies_to_both_ends_alike() {
-        let facts = Facts {
+        let facts = StateInputs {
             revoked: false,
             uses_left: None,
             not_before: Some(at(10)),
@@ -203,7 +203,7 @@ mod tests {
     #[derive(Clone, Copy, Debug)]
     enum Step {
         Wait(u64),
-        Spend,
+        Consume,
         Revoke,
     }
 
@@ -218,14 +218,14 @@ mod tests {
             steps in proptest::collection::vec(
                 prop_oneof![
                     (0u64..30).prop_map(Step::Wait),
-                    Just(Step::Spend),
+                    Just(Step::Consume),
                     Just(Step::Revoke),
                 ],
                 0..20,
             ),
         ) {
             let mut now = at(0);
-            let mut facts = Facts {
+            let mut facts = StateInputs {
                 revoked: false,
                 uses_left: uses,
                 not_before: not_before.map(at),
@@ -236,10 +236,10 @@ mod tests {
                 match step {
                     Step::Wait(millis) => now = at(now.as_millis() + millis),
                     Step::Revoke => facts.revoked |= !state.is_final(),
-                    Step::Spend if state == TokenState::Active => {
+                    Step::Consume if state == TokenState::Active => {
                         facts.uses_left = facts.uses_left.map(|left| left - 1);
                     }
-                    Step::Spend => {}
+                    Step::Consume => {}
                 }
                 let next = facts.state(now);
                 if next != state {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::{Claims, Integrity, PrivateClaims, Revocation, Token};
+use super::{Claims, PrivateClaims, RecordIntegrity, Revocation, Token};
 use crate::time::Timestamp;
 
 /// A token with its state at one moment, for serialisation.
@@ -51,7 +51,7 @@ impl Serialize for TokenView<'_> {
         map.serialize_entry("metadata", &self.token.metadata)?;
         map.serialize_entry("claims", &self.token.claims)?;
         map.serialize_entry("revocation", &self.token.revocation)?;
-        if self.token.integrity == Integrity::EpochsLost {
+        if self.token.integrity == RecordIntegrity::EpochsLost {
             map.serialize_entry("integrity", "epochs_lost")?;
         }
         map.end()

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::{Denied, Refusal, Rule};
-use crate::invalid::Invalid;
+use crate::invalid::InvalidValue;
 use crate::names::NameSet;
 use crate::text::{Audience, ClaimName, DeviceId, Issuer, Scope};
 use crate::time::{Timestamp, Ttl};
-use crate::token::{Facts, Integrity, Kind, Token, TokenState};
+use crate::token::{Kind, RecordIntegrity, StateInputs, Token, TokenState};
 
 /// What a service demands of a token.
 ///
@@ -29,11 +29,11 @@ use crate::token::{Facts, Integrity, Kind, Token, TokenState};
 ///         }
 ///         _ => Ok(()),
 ///     });
-/// assert!(chain.is_sound().is_ok());
+/// assert!(chain.check_config().is_ok());
 /// ```
 #[derive(Clone, Default)]
 pub struct ValidationChain {
-    invalid: Option<Invalid>,
+    invalid: Option<InvalidValue>,
     kinds: Vec<Kind>,
     issuers: Option<Vec<Issuer>>,
     audiences: Option<NameSet<Audience>>,
@@ -43,25 +43,25 @@ pub struct ValidationChain {
     max_age: Option<Ttl>,
     claims: Vec<ClaimName>,
     device: DeviceBinding,
-    freshness: Freshness,
+    consistency: Consistency,
     rules: Vec<Arc<dyn Rule>>,
 }
 
 /// How fresh what is decided upon must be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Freshness {
+pub enum Consistency {
     /// What is known may be as old as the manager's bound: a cache may answer.
     #[default]
-    Bounded,
+    BoundedStaleness,
     /// The store is asked, now: a revocation that has returned before is seen, always.
-    Strict,
+    Strong,
 }
 
 /// One demand: the refusal, if it is not met.
 type Check<T> = fn(&ValidationChain, &T, Option<&DeviceId>, Timestamp) -> Option<Refusal>;
 
 /// What demands are made of: a token, or what is cached of one.
-pub(crate) trait Judged {
+pub(crate) trait TokenAttributes {
     fn kind(&self) -> Kind;
     fn issued_at(&self) -> Timestamp;
     fn has_issuer(&self, accepted: &[Issuer]) -> bool;
@@ -71,7 +71,7 @@ pub(crate) trait Judged {
     fn device_id(&self) -> Option<&str>;
 }
 
-impl Judged for Token {
+impl TokenAttributes for Token {
     fn kind(&self) -> Kind {
         self.kind
     }
@@ -123,11 +123,11 @@ impl ValidationChain {
     ///
     /// # Errors
     /// The first that does not.
-    pub fn is_sound(&self) -> Result<(), Invalid> {
+    pub fn check_config(&self) -> Result<(), InvalidValue> {
         self.invalid.clone().map_or(Ok(()), Err)
     }
 
-    fn with(mut self, set: impl FnOnce(&mut Self) -> Result<(), Invalid>) -> Self {
+    fn with(mut self, set: impl FnOnce(&mut Self) -> Result<(), InvalidValue>) -> Self {
         if self.invalid.is_none() {
             self.invalid = set(&mut self).err();
         }
@@ -143,7 +143,7 @@ impl ValidationChain {
     }
 
     /// Accepts tokens of this issuer; without any call, of every issuer and of none.
-    pub fn allow_issuer(self, issuer: impl TryInto<Issuer, Error: Into<Invalid>>) -> Self {
+    pub fn allow_issuer(self, issuer: impl TryInto<Issuer, Error: Into<InvalidValue>>) -> Self {
         self.with(|chain| {
             let issuer = issuer.try_into().map_err(Into::into)?;
             chain.issuers.get_or_insert_default().push(issuer);
@@ -153,7 +153,10 @@ impl ValidationChain {
 
     /// Accepts tokens that are meant for this audience, among others or alone; without any call,
     /// for every one and for none.
-    pub fn allow_audience(self, audience: impl TryInto<Audience, Error: Into<Invalid>>) -> Self {
+    pub fn allow_audience(
+        self,
+        audience: impl TryInto<Audience, Error: Into<InvalidValue>>,
+    ) -> Self {
         self.with(|chain| {
             let audience = audience.try_into().map_err(Into::into)?;
             chain.audiences.get_or_insert_default().insert(audience)
@@ -161,12 +164,12 @@ impl ValidationChain {
     }
 
     /// Demands this scope, beside all others that are demanded so.
-    pub fn require_scope(self, scope: impl TryInto<Scope, Error: Into<Invalid>>) -> Self {
+    pub fn require_scope(self, scope: impl TryInto<Scope, Error: Into<InvalidValue>>) -> Self {
         self.with(|chain| chain.all_scopes.insert(scope.try_into().map_err(Into::into)?))
     }
 
     /// Demands one of the scopes that are named so.
-    pub fn require_any_scope(self, scope: impl TryInto<Scope, Error: Into<Invalid>>) -> Self {
+    pub fn require_any_scope(self, scope: impl TryInto<Scope, Error: Into<InvalidValue>>) -> Self {
         self.with(|chain| chain.any_scopes.insert(scope.try_into().map_err(Into::into)?))
     }
 
@@ -187,7 +190,7 @@ impl ValidationChain {
     }
 
     /// Demands that the token has a claim of this name, registered or of the application's own.
-    pub fn require_claim(self, name: impl TryInto<ClaimName, Error: Into<Invalid>>) -> Self {
+    pub fn require_claim(self, name: impl TryInto<ClaimName, Error: Into<InvalidValue>>) -> Self {
         self.with(|chain| {
             chain.claims.push(name.try_into().map_err(Into::into)?);
             Ok(())
@@ -203,9 +206,9 @@ impl ValidationChain {
     }
 
     /// How fresh what is decided upon must be.
-    pub fn freshness(self, freshness: Freshness) -> Self {
+    pub fn consistency(self, consistency: Consistency) -> Self {
         self.with(|chain| {
-            chain.freshness = freshness;
+            chain.consistency = consistency;
             Ok(())
         })
     }
@@ -255,14 +258,14 @@ impl ValidationChain {
     }
 
     pub(crate) fn is_strict(&self) -> bool {
-        self.freshness == Freshness::Strict
+        self.consistency == Consistency::Strong
     }
 
     /// Checks what is cached of a token that is active: every demand but the rules.
     #[inline]
     pub(crate) fn check_active(
         &self,
-        token: &impl Judged,
+        token: &impl TokenAttributes,
         device: Option<&DeviceId>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
@@ -302,7 +305,7 @@ impl ValidationChain {
     }
 
     /// The demands beyond the state that need no waiting, each checked when it is asked for.
-    fn demands<'a, T: Judged>(
+    fn demands<'a, T: TokenAttributes>(
         &'a self,
         token: &'a T,
         device: Option<&'a DeviceId>,
@@ -328,7 +331,7 @@ impl ValidationChain {
     }
 
     fn state(&self, token: &Token, now: Timestamp) -> Option<Refusal> {
-        if token.integrity == Integrity::EpochsLost {
+        if token.integrity == RecordIntegrity::EpochsLost {
             return Some(Refusal::Damaged);
         }
         let facts = token.facts();
@@ -337,35 +340,35 @@ impl ValidationChain {
         refusal_of(token, &facts, facts.state_between(earliest, latest))
     }
 
-    fn kind(&self, token: &impl Judged) -> Option<Refusal> {
+    fn kind(&self, token: &impl TokenAttributes) -> Option<Refusal> {
         let found = token.kind();
         let accepted = self.kinds.is_empty() || self.kinds.contains(&found);
         (!accepted).then_some(Refusal::Kind { found })
     }
 
-    fn issuer(&self, token: &impl Judged) -> Option<Refusal> {
+    fn issuer(&self, token: &impl TokenAttributes) -> Option<Refusal> {
         let accepted = self.issuers.as_ref().is_none_or(|accepted| token.has_issuer(accepted));
         (!accepted).then_some(Refusal::Issuer)
     }
 
-    fn audience(&self, token: &impl Judged) -> Option<Refusal> {
+    fn audience(&self, token: &impl TokenAttributes) -> Option<Refusal> {
         let accepted = self.audiences.as_ref().is_none_or(|wanted| token.has_audience(wanted));
         (!accepted).then_some(Refusal::Audience)
     }
 
-    fn every_scope(&self, token: &impl Judged) -> Option<Refusal> {
+    fn every_scope(&self, token: &impl TokenAttributes) -> Option<Refusal> {
         let lacking = self.all_scopes.iter().filter(|scope| !token.has_scope(scope));
         let missing = NameSet::from_names(lacking.cloned()).unwrap_or_default();
         (!missing.is_empty()).then_some(Refusal::Scope { missing })
     }
 
-    fn some_scope(&self, token: &impl Judged) -> Option<Refusal> {
+    fn some_scope(&self, token: &impl TokenAttributes) -> Option<Refusal> {
         let met = self.any_scopes.is_empty()
             || self.any_scopes.iter().any(|scope| token.has_scope(scope));
         (!met).then(|| Refusal::Scope { missing: self.any_scopes.clone() })
     }
 
-    fn age(&self, token: &impl Judged, now: Timestamp) -> Option<Refusal> {
+    fn age(&self, token: &impl TokenAttributes, now: Timestamp) -> Option<Refusal> {
         let allowed = self.max_age?;
         let issued_at = token.issued_at();
         let allowed = issued_at + allowed;
@@ -373,12 +376,16 @@ impl ValidationChain {
         (now > end).then_some(Refusal::TooOld { issued_at })
     }
 
-    fn claim(&self, token: &impl Judged) -> Option<Refusal> {
+    fn claim(&self, token: &impl TokenAttributes) -> Option<Refusal> {
         let missing = self.claims.iter().find(|name| !token.has_claim(name));
         missing.map(|name| Refusal::MissingClaim { name: name.clone() })
     }
 
-    fn device_bound(&self, token: &impl Judged, device: Option<&DeviceId>) -> Option<Refusal> {
+    fn device_bound(
+        &self,
+        token: &impl TokenAttributes,
+        device: Option<&DeviceId>,
+    ) -> Option<Refusal> {
         if self.device == DeviceBinding::Unchecked {
             return None;
         }
@@ -393,7 +400,7 @@ impl ValidationChain {
     }
 }
 
-fn refusal_of(token: &Token, facts: &Facts, state: TokenState) -> Option<Refusal> {
+fn refusal_of(token: &Token, facts: &StateInputs, state: TokenState) -> Option<Refusal> {
     match state {
         TokenState::Active => None,
         TokenState::Revoked => Some(match &token.revocation {
@@ -422,7 +429,7 @@ impl std::fmt::Debug for ValidationChain {
             .field("max_age", &self.max_age)
             .field("claims", &self.claims)
             .field("device", &self.device)
-            .field("freshness", &self.freshness)
+            .field("freshness", &self.consistency)
             .field("rules", &self.rules.len())
             .finish()
     }

@@ -25,8 +25,8 @@ mod chain;
 mod refusal;
 mod rule;
 
-pub(crate) use chain::Judged;
-pub use chain::{DeviceBinding, Freshness, ValidationChain};
+pub(crate) use chain::TokenAttributes;
+pub use chain::{Consistency, DeviceBinding, ValidationChain};
 pub use refusal::Refusal;
 pub use rule::{Denied, Presentation, Rule};
 

@@ -1,6 +1,6 @@
 //! Why a bearer is refused.
 
-use crate::bearer::BearerRefused;
+use crate::bearer::ParseBearerError;
 use crate::names::NameSet;
 use crate::text::{ClaimName, Scope};
 use crate::time::{Timestamp, Ttl};
@@ -17,7 +17,7 @@ use super::Denied;
 pub enum Refusal {
     /// The text is no bearer. Nothing was looked up.
     #[error("token is malformed: {0}")]
-    Malformed(#[from] BearerRefused),
+    Malformed(#[from] ParseBearerError),
     /// There is no such token, or the secret is not its. Which of the two is not told.
     #[error("token is unknown")]
     Unknown,

@@ -56,13 +56,13 @@ pub struct Presentation<'a> {
     pub(crate) bearer: &'a str,
     pub(crate) device: Option<&'a DeviceId>,
     pub(crate) ip: Option<IpAddr>,
-    pub(crate) proof_key: Option<&'a Confirmation>,
+    pub(crate) confirmation: Option<&'a Confirmation>,
 }
 
 impl<'a> Presentation<'a> {
     /// A presentation of this bearer.
     pub fn new(bearer: &'a str) -> Self {
-        Self { bearer, device: None, ip: None, proof_key: None }
+        Self { bearer, device: None, ip: None, confirmation: None }
     }
 
     /// The device that presents it.
@@ -73,8 +73,8 @@ impl<'a> Presentation<'a> {
     /// The key of which possession was proven with the request. From a token that is bound to a key
     /// nothing is derived without it. What a validation gives names the key, for whoever verifies
     /// proofs.
-    pub fn proof_key(self, key: &'a Confirmation) -> Self {
-        Self { proof_key: Some(key), ..self }
+    pub fn confirmation(self, key: &'a Confirmation) -> Self {
+        Self { confirmation: Some(key), ..self }
     }
 
     /// The address that it comes from, whose failed attempts are counted where the manager has a
@@ -96,8 +96,8 @@ impl<'a> From<&'a String> for Presentation<'a> {
     }
 }
 
-impl<'a> From<&'a crate::bearer::Bearer> for Presentation<'a> {
-    fn from(bearer: &'a crate::bearer::Bearer) -> Self {
+impl<'a> From<&'a crate::bearer::BearerToken> for Presentation<'a> {
+    fn from(bearer: &'a crate::bearer::BearerToken) -> Self {
         Self::new(bearer.expose())
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::text::DeviceId;
 use crate::time::{Timestamp, Ttl};
 use crate::token::sample::{START, token};
-use crate::token::{Integrity, Kind, PrivateClaims, Revocation, Through, Token};
+use crate::token::{Kind, PrivateClaims, RecordIntegrity, Revocation, RevocationScope, Token};
 
 async fn check(chain: &ValidationChain, token: &Token, now: Timestamp) -> Result<(), String> {
     chain.check(token, None, now).await.map_err(|refusal| refusal.code().to_owned())
@@ -20,7 +20,8 @@ async fn codes(chain: ValidationChain, changes: &[fn(&mut Token)]) -> Vec<String
 }
 
 fn revoke(token: &mut Token) {
-    let revocation = Revocation { at: START, reason: None, by: None, through: Through::Token };
+    let revocation =
+        Revocation { at: START, reason: None, by: None, through: RevocationScope::Token };
     token.revocation = Some(revocation);
 }
 
@@ -34,7 +35,7 @@ async fn a_chain_without_demands_takes_an_active_token_and_no_other() {
             |token| token.uses_left = Some(0),
             |token| token.expires_at = Some(START),
             |token| token.not_before = Some(START + Ttl::from_secs(1)),
-            |token| token.integrity = Integrity::EpochsLost,
+            |token| token.integrity = RecordIntegrity::EpochsLost,
         ],
     )
     .await;
@@ -172,8 +173,8 @@ async fn a_rule_may_wait() {
 
 #[test]
 fn a_chain_that_does_not_hold_says_so() {
-    assert!(ValidationChain::new().allow_issuer("").is_sound().is_err());
-    assert!(ValidationChain::new().require_scope("two words").is_sound().is_err());
+    assert!(ValidationChain::new().allow_issuer("").check_config().is_err());
+    assert!(ValidationChain::new().require_scope("two words").check_config().is_err());
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use keyfob_testkit::contract::{Setup, Time};
 /// Every key that a ring may have at once, so that each query asks under three forms of its term.
 fn ring() -> KeyRing {
     let random = SeededRandom::new(7);
-    let mut ring = KeyRing::generate(Timestamp::default(), &random).unwrap().reading_bare();
+    let mut ring = KeyRing::generate(Timestamp::default(), &random).unwrap().allowing_plaintext();
     let second = ring.add(NewKey::SealingAndTerms, Timestamp::default(), &random).unwrap();
     ring.activate(second).unwrap();
     ring

@@ -32,16 +32,20 @@ impl Interleaved {
     }
 }
 
-impl Layer for Interleaved {
+impl StoreWrapper for Interleaved {
     fn inner(&self) -> &dyn Store {
         &self.inner
     }
 
-    fn around<'a, T: Send + 'a>(&'a self, verb: Verb, call: Call<'a, T>) -> Call<'a, T> {
+    fn around<'a, T: Send + 'a>(&'a self, verb: StoreMethod, call: Call<'a, T>) -> Call<'a, T> {
         // What nothing is decided by makes no difference to the order.
         let is_aside = matches!(
             verb,
-            Verb::Observe | Verb::Entries | Verb::Latest | Verb::Report | Verb::TimeOf
+            StoreMethod::Observe
+                | StoreMethod::Entries
+                | StoreMethod::Latest
+                | StoreMethod::Report
+                | StoreMethod::TimeOf
         );
         if is_aside {
             return call;
@@ -55,8 +59,8 @@ impl Layer for Interleaved {
 
 #[async_trait]
 impl Store for Interleaved {
-    keyfob::pass_on! {
-        namespace insert load replace reseal key_floor raise_key_floor spend touch revoke advance
+    keyfob::forward_store! {
+        namespace insert load replace reseal min_key_version raise_min_key_version consume touch revoke advance
         stamp time_of query count tallies observe entries latest watch report close
     }
 }

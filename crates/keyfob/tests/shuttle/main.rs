@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use keyfob::{
-    CacheSettings, Error, Filter, Grant, Issued, Kind, ManualClock, RefreshPolicy, RefreshRequest,
-    Refreshed, SeededRandom, SessionPolicy, Timestamp, TokenManager, TokenState, Ttl, WhenFull,
-    Why,
+    CacheConfig, Error, Filter, Grant, Issued, Kind, ManualClock, RefreshPolicy, RefreshRequest,
+    Refreshed, RevokeRequest, SeededRandom, SessionPolicy, Timestamp, TokenManager, TokenState,
+    Ttl, WhenFull,
 };
 use shuttle::future::{block_on, spawn};
 use shuttle::scheduler::{DfsScheduler, PctScheduler, Scheduler};
@@ -39,7 +39,7 @@ impl World {
                 .clock(clock.clone())
                 .random(SeededRandom::new(seed))
                 .observations_per_second(0)
-                .cache(CacheSettings::OFF)
+                .cache(CacheConfig::OFF)
                 .sessions(sessions)
                 .build()
         };
@@ -169,7 +169,8 @@ fn nothing_lives_after_the_family_was_revoked_and_nothing_minted_meanwhile_does(
         world.store.interleave(true);
         let refreshing = world.refresh(0, &first);
         let (node, family) = (world.nodes[1].clone(), first.token.family.unwrap());
-        let revoking = spawn(async move { node.revoke_family(family, Why::unstated()).await });
+        let revoking =
+            spawn(async move { node.revoke_family(family, RevokeRequest::default()).await });
         let answer = refreshing.await.unwrap();
         revoking.await.unwrap().unwrap();
         world.store.interleave(false);
@@ -194,7 +195,8 @@ fn what_a_replay_mints_for_another_request_falls_with_the_family_too() {
         let short = RefreshRequest::new().access_ttl(Ttl::from_mins(1));
         let replaying = spawn(async move { node.refresh(&bearer, short).await });
         let (node, family) = (world.nodes[1].clone(), first.token.family.unwrap());
-        let revoking = spawn(async move { node.revoke_family(family, Why::unstated()).await });
+        let revoking =
+            spawn(async move { node.revoke_family(family, RevokeRequest::default()).await });
         if let Err(refused) = replaying.await.unwrap() {
             assert_eq!(refused.code(), "family_ended");
         }

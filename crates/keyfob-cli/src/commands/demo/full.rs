@@ -6,9 +6,9 @@ use std::time::Duration;
 use keyfob::seal::KeyRing;
 use keyfob::store::Cursor;
 use keyfob::{
-    Bearer, Clock, Error, Grant, Happening, Kind, LimitBy, LimitPolicy, LimitRequest, Limiter,
-    Limits, MemoryStore, Metrics, OsRandom, Rate, RefreshPolicy, RefreshRefused, RefreshRequest,
-    Refreshed, Store, Subject, SystemClock, TokenManager, Ttl, Window,
+    BearerToken, Clock, Error, EventKind, GracePeriod, Grant, Kind, LimitBy, LimitPolicy,
+    LimitRequest, Limiter, Limits, MemoryStore, Metrics, OsRandom, Rate, RefreshPolicy,
+    RefreshRefused, RefreshRequest, Refreshed, Store, Subject, SystemClock, TokenManager, Ttl,
 };
 
 use super::story::Story;
@@ -41,8 +41,8 @@ pub(super) async fn run(
 
 /// A family after its first rotation, and the bearer that was exchanged.
 struct Family {
-    exchanged: Bearer,
-    newest: Bearer,
+    exchanged: BearerToken,
+    newest: BearerToken,
 }
 
 async fn rotate(
@@ -50,7 +50,7 @@ async fn rotate(
     manager: &TokenManager,
     told: &mut Story<'_>,
 ) -> Result<Family, Failure> {
-    let policy = RefreshPolicy { window: Window::of(WINDOW), ..RefreshPolicy::default() };
+    let policy = RefreshPolicy { window: GracePeriod::of(WINDOW), ..RefreshPolicy::default() };
     let grant = Grant::new(Kind::Refresh)
         .subject("user123")
         .client("example-app")
@@ -97,7 +97,7 @@ async fn catch(
         let of_family =
             page.events.iter().filter(|(event, _)| event.token() == Some(thief.token()));
         for (event, _) in of_family {
-            if let Happening::ReuseDetected { .. } | Happening::Revoked { .. } = event.what {
+            if let EventKind::ReuseDetected { .. } | EventKind::Revoked { .. } = event.what {
                 told.line(format_args!("Event: {}", event.what.as_str()))?;
             }
         }
@@ -109,7 +109,7 @@ async fn catch(
     Ok(())
 }
 
-async fn refused(manager: &TokenManager, bearer: &Bearer) -> Result<RefreshRefused, Failure> {
+async fn refused(manager: &TokenManager, bearer: &BearerToken) -> Result<RefreshRefused, Failure> {
     match manager.refresh(bearer, RefreshRequest::new()).await {
         Err(Error::Refresh(refused)) => Ok(refused),
         Err(error) => Err(error.into()),
@@ -139,7 +139,7 @@ async fn seal(told: &mut Story<'_>) -> Result<(), Failure> {
         last = Some(issued);
     }
     if let Some(issued) = last {
-        let token = sealed.validate_any(&issued.bearer).await?;
+        let token = sealed.validate_active(&issued.bearer).await?;
         let subject = token.subject.as_ref().map_or("nobody", |subject| subject.as_str());
         told.line(format_args!("With the keys it is read: subject {subject}"))?;
         let without = bare.get(issued.token.id).await;

@@ -5,8 +5,8 @@ mod full;
 mod story;
 
 use keyfob::{
-    Error, Filter, Grant, Kind, LabelValue, Paging, Refusal, Timestamp, TokenManager, Ttl,
-    ValidationChain, Why,
+    Error, Filter, Grant, Kind, LabelValue, Paging, Refusal, RevokeRequest, Timestamp,
+    TokenManager, Ttl, ValidationChain,
 };
 
 use story::Story;
@@ -71,7 +71,7 @@ async fn six_steps(run: &str, manager: &TokenManager, told: &mut Story<'_>) -> R
     told.line(format_args!("Found {} matching tokens", page.tokens.len()))?;
 
     told.step("Revoking token", "---------------")?;
-    manager.revoke(token.id, Why::because("user logout").by("keyfob demo")).await?;
+    manager.revoke(token.id, RevokeRequest::reason("user logout").by("keyfob demo")).await?;
     told.line("Token revoked successfully")?;
 
     told.step("Verifying revocation", "---------------------")?;

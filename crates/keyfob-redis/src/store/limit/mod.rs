@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use keyfob::Timestamp;
-use keyfob::limit::{Charge, Charged, Level, Tally};
+use keyfob::limit::{Charge, ChargeOutcome, Charged, Level};
 use keyfob::store::StoreError;
 
 pub(super) use self::refusals::Refusals;
@@ -70,7 +70,7 @@ impl Shared {
             });
             join_all(held).await;
         }
-        let nothing = Tally {
+        let nothing = ChargeOutcome {
             taken: 0,
             in_hand: 0,
             level: Level::default(),
@@ -118,13 +118,13 @@ impl Shared {
         for _ in group {
             let level = Level { debt: number()?, at: Timestamp::from_millis(number()?) };
             let taken = u32::try_from(number()?).unwrap_or(u32::MAX);
-            tallies.push(Tally { taken, in_hand: 0, level, now, pause: None });
+            tallies.push(ChargeOutcome { taken, in_hand: 0, level, now, pause: None });
         }
         Ok(Charged { admitted, tallies })
     }
 
     /// Gives back what a group took. If that fails, it drains with time.
-    async fn refund(&self, slot: u16, group: &Group, tallies: &[Tally]) {
+    async fn refund(&self, slot: u16, group: &Group, tallies: &[ChargeOutcome]) {
         let Some(first) = tallies.first() else { return };
         let mut args = vec![Arg::from(first.now.as_millis())];
         for ((_, charge), tally) in group.iter().zip(tallies) {

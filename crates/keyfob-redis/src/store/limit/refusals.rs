@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use keyfob::limit::{Charge, Charged, LimitKey, Tally};
+use keyfob::limit::{Charge, ChargeOutcome, Charged, LimitKey};
 use keyfob::{Timestamp, Ttl};
 
 /// So many are remembered. With more, all are asked again.
@@ -25,7 +25,7 @@ pub(crate) struct Refusals(Mutex<HashMap<LimitKey, Refusal>>);
 struct Refusal {
     /// Who asks for so many or more is refused.
     permits: u32,
-    tally: Tally,
+    tally: ChargeOutcome,
     heard: Instant,
     ends: Instant,
 }
@@ -57,7 +57,7 @@ impl Refusals {
 
     /// Remembers that a key refused, if it did. Its time ends a millisecond early, so that whoever
     /// waits as they were told finds it over.
-    pub(super) fn remember(&self, charge: &Charge, tally: &Tally) {
+    pub(super) fn remember(&self, charge: &Charge, tally: &ChargeOutcome) {
         let wait = charge.meter.wait(tally.level, charge.least, tally.now).ok().flatten();
         let Some(wait) = wait.filter(|wait| wait.as_millis() > 1) else { return };
         let heard = Instant::now();

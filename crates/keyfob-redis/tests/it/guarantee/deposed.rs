@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keyfob::store::Moment;
+use keyfob::store::MonotonicInstant;
 use keyfob_testkit::proxy::{Concerned, Proxy};
 use keyfob_testkit::redis::{RedisSentinel, RedisServer};
 use tokio::task::block_in_place;
@@ -39,7 +39,7 @@ async fn with_the_node_in_its_part_of_the_network() {
 
     bridges.iter().for_each(Proxy::stall);
     strait.stall_those(Concerned::NotSaying(ISLAND));
-    let cut = Moment::now();
+    let cut = MonotonicInstant::now();
     let revoked = stage.revoke().await;
     sleep(usual().as_duration() * 2).await;
     block_in_place(|| {

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use keyfob::store::{Moment, Watcher};
-use keyfob::{Grant, Kind, Lane, Store, Why};
+use keyfob::store::{InvalidationListener, MonotonicInstant};
+use keyfob::{Grant, Kind, Lane, RevokeRequest, Store};
 use keyfob_testkit::proxy::{Concerned, Faults, Proxy};
 use keyfob_testkit::redis::{RedisServer, server};
 use tokio::time::sleep;
@@ -44,10 +44,10 @@ async fn one_after_another_on_a_slow_feed() {
     proxy.set(Faults { delay, concerns, ..Faults::default() });
     there.until_from_memory(&bearers).await;
     let watch = there.watch(&bearers);
-    let mut revoked = vec![Moment::from_nanos(0)];
+    let mut revoked = vec![MonotonicInstant::from_nanos(0)];
     for id in &ids[1..] {
-        here.revoke(*id, Why::unstated()).await.unwrap();
-        revoked.push(Moment::now());
+        here.revoke(*id, RevokeRequest::default()).await.unwrap();
+        revoked.push(MonotonicInstant::now());
         sleep(Duration::from_millis(7)).await;
     }
     sleep(usual().as_duration() * 2).await;
@@ -65,7 +65,7 @@ async fn a_beat_counts_once_the_next_is_answered() {
     let proxy = Proxy::to_port(server.port()).await.unwrap();
     let store = open(&Place::new(2).by_port(proxy.port())).await;
     let bound = millis(2_000);
-    let watcher = Watcher::new(store.namespace().lanes(), bound);
+    let watcher = InvalidationListener::new(store.namespace().lanes(), bound);
     store.watch(&watcher);
     let beats = || server.command_stats().unwrap().get("del").map_or(0, |beats| beats.calls);
     until("it beats", || beats() >= 3).await;
@@ -74,10 +74,13 @@ async fn a_beat_counts_once_the_next_is_answered() {
     // Time for the answer to arrive, and far less than until the next beat.
     sleep(Duration::from_millis(30)).await;
     proxy.stall();
-    let stalled = Moment::now();
+    let stalled = MonotonicInstant::now();
     assert!(watcher.trusts(Lane::new(0)));
     until("the trust ends", || !watcher.trusts(Lane::new(0))).await;
     // Beats are a fifth of the bound apart.
     let end = stalled.after(bound.as_duration() - Duration::from_millis(200));
-    assert!(Moment::now() < end, "the last beat counts, and nothing was answered after it");
+    assert!(
+        MonotonicInstant::now() < end,
+        "the last beat counts, and nothing was answered after it"
+    );
 }

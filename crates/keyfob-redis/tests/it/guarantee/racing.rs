@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keyfob::store::Moment;
-use keyfob::{Grant, Kind, Subject, ValidationChain, Why};
+use keyfob::store::MonotonicInstant;
+use keyfob::{Grant, Kind, RevokeRequest, Subject, ValidationChain};
 use keyfob_testkit::proxy::{Concerned, Faults, Proxy};
 use keyfob_testkit::redis::server;
 use tokio::task::JoinSet;
@@ -43,23 +43,23 @@ async fn thousands_of_fills() {
                     tokio::spawn(async move {
                         let chain = ValidationChain::new();
                         let is_active = there.check(&bearer, &chain, |_| ()).await.is_ok();
-                        (is_active, Moment::now())
+                        (is_active, MonotonicInstant::now())
                     })
                 };
                 // Before the load is answered, while it is, and after it was.
                 sleep(late * ((task + round) % 5) as u32).await;
                 if round % 2 == 0 {
-                    here.revoke(issued.token.id, Why::unstated()).await.unwrap();
+                    here.revoke(issued.token.id, RevokeRequest::default()).await.unwrap();
                 } else {
-                    here.revoke_subject(&subject, Why::unstated()).await.unwrap();
+                    here.revoke_subject(&subject, RevokeRequest::default()).await.unwrap();
                 }
-                let revoked = Moment::now();
+                let revoked = MonotonicInstant::now();
                 let (was_active, filled) = filling.await.unwrap();
                 if was_active && filled > revoked {
                     overtaken.fetch_add(1, Ordering::Relaxed);
                 }
                 let end = revoked.after(bound.as_duration());
-                while Moment::now() <= end {
+                while MonotonicInstant::now() <= end {
                     sleep(Duration::from_millis(2)).await;
                 }
                 let chain = ValidationChain::new();

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keyfob::store::Moment;
+use keyfob::store::MonotonicInstant;
 use keyfob::{
-    CacheSettings, ClientId, Error, Grant, Kind, Subject, TokenId, TokenManager, Ttl,
-    ValidationChain, Why,
+    CacheConfig, ClientId, Error, Grant, Kind, RevokeRequest, Subject, TokenId, TokenManager, Ttl,
+    ValidationChain,
 };
 use keyfob_redis::RedisConfig;
 use keyfob_testkit::redis::fresh_namespace;
@@ -34,7 +34,7 @@ pub(super) fn millis(millis: u64) -> Ttl {
 
 /// The bound that holds unless another is set.
 pub(super) fn usual() -> Ttl {
-    CacheSettings::default().bound()
+    CacheConfig::default().bound()
 }
 
 /// A namespace that each node may have another way to.
@@ -80,7 +80,7 @@ pub(super) struct Watch {
 }
 
 /// When each token was revoked; the first never was.
-pub(super) struct Revoked(pub(super) Vec<Moment>);
+pub(super) struct Revoked(pub(super) Vec<MonotonicInstant>);
 
 impl Place {
     pub(super) fn new(lanes: u16) -> Self {
@@ -104,22 +104,22 @@ impl Place {
 
 /// A node that revokes, and keeps nothing in memory.
 pub(super) async fn revoker(config: &RedisConfig) -> TokenManager {
-    TokenManager::builder(Arc::new(open(config).await)).cache(CacheSettings::OFF).build()
+    TokenManager::builder(Arc::new(open(config).await)).cache(CacheConfig::OFF).build()
 }
 
 impl Node {
     pub(super) async fn at(config: &RedisConfig, bound: Ttl) -> Self {
         let store = Arc::new(Spy::on(Arc::new(open(config).await)));
-        let cache = CacheSettings::default().with_bound(bound);
+        let cache = CacheConfig::default().with_bound(bound);
         let manager = TokenManager::builder(store.clone()).cache(cache).sampled_use(0).build();
         Self { manager, store, bound }
     }
 
     /// Waits until it answers for these tokens without asking the store.
     pub(super) async fn until_from_memory(&self, bearers: &[String]) {
-        let begun = Moment::now();
+        let begun = MonotonicInstant::now();
         while !self.answers_from_memory(bearers).await {
-            assert!(Moment::now() < begun.after(RECOVERY), "it still asks the store");
+            assert!(MonotonicInstant::now() < begun.after(RECOVERY), "it still asks the store");
             sleep(Duration::from_millis(5)).await;
         }
     }
@@ -151,7 +151,7 @@ impl Node {
                     let chain = ValidationChain::new();
                     loop {
                         // It is decided within the call, and so not before this.
-                        let begun = Moment::now();
+                        let begun = MonotonicInstant::now();
                         let answer = manager.check(&bearer, &chain, |_| ());
                         if let Ok(Ok(())) = timeout(patience, answer).await {
                             seen[number].active.fetch_add(1, Ordering::SeqCst);
@@ -168,9 +168,9 @@ impl Node {
 
 impl Watch {
     /// When the last question was asked that was answered with "active", for each token.
-    pub(super) fn last_active(&self) -> Vec<Moment> {
+    pub(super) fn last_active(&self) -> Vec<MonotonicInstant> {
         let last = self.seen.iter().map(|seen| seen.last.load(Ordering::SeqCst));
-        last.map(Moment::from_nanos).collect()
+        last.map(MonotonicInstant::from_nanos).collect()
     }
 
     fn count(&self, number: usize) -> u64 {
@@ -179,9 +179,9 @@ impl Watch {
 
     /// Waits until the token that lives has been found active some more.
     pub(super) async fn until_it_lives(&self) {
-        let (begun, count) = (Moment::now(), self.count(LIVES));
+        let (begun, count) = (MonotonicInstant::now(), self.count(LIVES));
         while self.count(LIVES) < count + 5 {
-            assert!(Moment::now() < begun.after(RECOVERY), "what lives is refused");
+            assert!(MonotonicInstant::now() < begun.after(RECOVERY), "what lives is refused");
             sleep(Duration::from_millis(1)).await;
         }
     }
@@ -205,30 +205,33 @@ impl Tokens {
 
     /// Revokes all but the first, each in its way, and takes down when each call returned.
     pub(super) async fn revoke(&self, by: &TokenManager) -> Revoked {
-        let mut at = vec![Moment::from_nanos(0)];
-        let why = || Why::because("fault");
+        let mut at = vec![MonotonicInstant::from_nanos(0)];
+        let why = || RevokeRequest::reason("fault");
         until_done(|| async { by.revoke(self.by_id, why()).await.map(drop) }).await;
-        at.push(Moment::now());
+        at.push(MonotonicInstant::now());
         until_done(|| by.revoke_subject(&self.subject, why())).await;
-        at.push(Moment::now());
+        at.push(MonotonicInstant::now());
         until_done(|| async { by.revoke(self.parent, why()).await.map(drop) }).await;
-        at.push(Moment::now());
+        at.push(MonotonicInstant::now());
         until_done(|| by.revoke_client(&self.client, why())).await;
-        at.push(Moment::now());
+        at.push(MonotonicInstant::now());
         Revoked(at)
     }
 }
 
 /// Does something again until the store has acknowledged it.
 async fn until_done<D: Future<Output = Result<(), Error>>>(mut attempt: impl FnMut() -> D) {
-    let begun = Moment::now();
+    let begun = MonotonicInstant::now();
     loop {
         match attempt().await {
             Ok(()) => return,
             Err(Error::Store(_)) => {}
             Err(error) => panic!("nothing was revoked: {error}"),
         }
-        assert!(Moment::now() < begun.after(Duration::from_secs(30)), "nothing can be revoked");
+        assert!(
+            MonotonicInstant::now() < begun.after(Duration::from_secs(30)),
+            "nothing can be revoked"
+        );
         sleep(Duration::from_millis(5)).await;
     }
 }
@@ -236,7 +239,7 @@ async fn until_done<D: Future<Output = Result<(), Error>>>(mut attempt: impl FnM
 impl Revoked {
     /// Fails if a question was answered with "active" that was asked later than the bound after
     /// the revocation had returned.
-    pub(super) fn assert_kept(&self, last_active: &[Moment], bound: Ttl) {
+    pub(super) fn assert_kept(&self, last_active: &[MonotonicInstant], bound: Ttl) {
         for (number, (at, last)) in self.0.iter().zip(last_active).enumerate().skip(1) {
             let end = at.after(bound.as_duration());
             let late = last.as_nanos() as f64 / 1e6 - end.as_nanos() as f64 / 1e6;
@@ -246,7 +249,7 @@ impl Revoked {
 
     /// Fails unless something was answered with "active" after its revocation: then the node heard
     /// nothing of it, and it was the bound that ended it.
-    pub(super) fn assert_unheard(&self, last_active: &[Moment]) {
+    pub(super) fn assert_unheard(&self, last_active: &[MonotonicInstant]) {
         let unheard = self.0.iter().zip(last_active).skip(1).filter(|(at, last)| last > at);
         assert!(unheard.count() > 0, "the fault kept no news from the node");
     }
@@ -275,7 +278,7 @@ impl Stage {
     pub(super) async fn judge(&self, watch: Watch, revoked: &Revoked) {
         watch.until_it_lives().await;
         let end = revoked.0.iter().max().unwrap().after(self.there.bound.as_duration());
-        while Moment::now() <= end {
+        while MonotonicInstant::now() <= end {
             sleep(Duration::from_millis(5)).await;
         }
         // It is now that old news would be believed, if ever.

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use keyfob::Ttl;
-use keyfob::store::Moment;
+use keyfob::store::MonotonicInstant;
 use keyfob_testkit::redis::server;
 use tokio::time::sleep;
 
@@ -37,14 +37,14 @@ impl Process {
 
     /// When it asked the last question that was answered with "active", for each token. The clock
     /// is the same in all processes of the machine.
-    fn last_active(&mut self) -> Vec<Moment> {
+    fn last_active(&mut self) -> Vec<MonotonicInstant> {
         self.asks.write_all(b"?\n").unwrap();
         loop {
             let line = self.says.next().unwrap().unwrap();
             // The test harness of that process says other things.
             if let Some((_, said)) = line.split_once("last active") {
                 let moments = said.split_whitespace().map(|nanos| nanos.parse().unwrap());
-                return moments.map(Moment::from_nanos).collect();
+                return moments.map(MonotonicInstant::from_nanos).collect();
             }
         }
     }
@@ -75,7 +75,7 @@ async fn stop(bound: Ttl, before: u64, after: u64) {
     let revoked = tokens.revoke(&here).await;
     sleep(Duration::from_millis(after)).await;
     process.signal("CONT");
-    let continued = Moment::now();
+    let continued = MonotonicInstant::now();
     sleep(bound.as_duration() + Duration::from_millis(500)).await;
     let last = process.last_active();
     revoked.assert_kept(&last, bound);

@@ -4,7 +4,7 @@ mod round_trip;
 mod text;
 
 use super::*;
-use crate::token::{Revocation, Through, sample};
+use crate::token::{Revocation, RevocationScope, sample};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
@@ -30,7 +30,7 @@ fn token() -> Token {
 
 fn names<T, const N: usize>(texts: [&str; N]) -> NameSet<T>
 where
-    T: crate::names::Name + for<'a> TryFrom<&'a str, Error = Invalid>,
+    T: crate::names::Name + for<'a> TryFrom<&'a str, Error = InvalidValue>,
 {
     NameSet::from_names(texts.map(|text| T::try_from(text).unwrap())).unwrap()
 }
@@ -124,7 +124,7 @@ fn the_state_is_that_of_the_moment() {
     assert!(active.matches(&token, start) && !ended.matches(&token, start));
     assert!(!active.matches(&token, end) && ended.matches(&token, end));
     token.revocation =
-        Some(Revocation { at: start, reason: None, by: None, through: Through::Token });
+        Some(Revocation { at: start, reason: None, by: None, through: RevocationScope::Token });
     assert!(!active.matches(&token, start) && ended.matches(&token, start));
 }
 
@@ -132,11 +132,11 @@ fn the_state_is_that_of_the_moment() {
 fn a_filter_that_does_not_hold_says_so_and_matches_nothing() {
     let filter = Filter::new().subject("user123").tag("").client("");
     let refused = filter.check().unwrap_err();
-    assert_eq!((refused.what(), refused.problem()), ("tag", &Problem::Empty));
+    assert_eq!((refused.what(), refused.problem()), ("tag", &InvalidReason::Empty));
     assert!(!filter.matches(&token(), NOW));
     assert!(!filter.is_empty());
     let twice = Filter::new().label("a", "1").label("a", "2");
-    assert_eq!(twice.check().unwrap_err().problem(), &Problem::Duplicate);
+    assert_eq!(twice.check().unwrap_err().problem(), &InvalidReason::Duplicate);
     let many = (0..65).fold(Filter::new(), |filter, n| filter.any_scope(n.to_string()));
-    assert_eq!(many.check().unwrap_err().problem(), &Problem::TooMany { most: 64 });
+    assert_eq!(many.check().unwrap_err().problem(), &InvalidReason::TooMany { most: 64 });
 }

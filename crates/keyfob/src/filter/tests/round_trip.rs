@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{NOW, parse};
 use crate::filter::Filter;
 use crate::id::{FamilyId, TokenId};
-use crate::invalid::Problem;
+use crate::invalid::InvalidReason;
 use crate::time::Timestamp;
 use crate::token::{Kind, TokenState};
 
@@ -18,7 +18,7 @@ fn a_filter_whose_text_would_be_too_long_does_not_hold() {
     };
     assert!(labels(15).check().is_ok());
     let refused = labels(16).check().unwrap_err();
-    assert_eq!(refused.problem(), &Problem::TooLong { most: Filter::MAX_BYTES });
+    assert_eq!(refused.problem(), &InvalidReason::TooLong { most: Filter::MAX_BYTES });
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The permits of one key that this process has taken and not yet given out. Times are nanoseconds
 //! of a clock that never goes back; the store's own time is told by what it said last.
 
-use crate::limit::{Charge, Level, Meter, Tally};
+use crate::limit::{Charge, ChargeOutcome, Level, Meter};
 use crate::time::{Timestamp, Ttl};
 
 const NANOS: u64 = 1_000_000;
@@ -13,7 +13,7 @@ const REMEMBERED: u64 = 8;
 const PARTS: u64 = 8;
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Hand {
+pub(super) struct LocalPermits {
     left: u32,
     /// How many there were when they came.
     came: u32,
@@ -28,7 +28,7 @@ pub(super) struct Hand {
     heard: u64,
 }
 
-impl Hand {
+impl LocalPermits {
     pub(super) fn has(&self, permits: u32, now: u64) -> bool {
         permits <= self.good(now)
     }
@@ -70,7 +70,7 @@ impl Hand {
     pub(super) fn fill(
         &mut self,
         asked: &Charge,
-        tally: &Tally,
+        tally: &ChargeOutcome,
         sent: u64,
         now: u64,
         lease: Ttl,
@@ -91,13 +91,13 @@ impl Hand {
     }
 
     /// Takes in that the store refused.
-    pub(super) fn refuse(&mut self, charge: &Charge, tally: &Tally, lease: Ttl, now: u64) {
+    pub(super) fn refuse(&mut self, charge: &Charge, tally: &ChargeOutcome, lease: Ttl, now: u64) {
         self.hear(tally, now);
         self.pause(charge, tally, lease, now);
     }
 
     /// There is more demand than permits: there is no use in asking again at once.
-    fn pause(&mut self, charge: &Charge, tally: &Tally, lease: Ttl, now: u64) {
+    fn pause(&mut self, charge: &Charge, tally: &ChargeOutcome, lease: Ttl, now: u64) {
         let wait = |permits| {
             let wait = charge.meter.wait(tally.level, permits, tally.now).ok().flatten();
             wait.map_or(0, Ttl::as_millis) * NANOS
@@ -119,16 +119,16 @@ impl Hand {
         self.came = self.came.max(most);
     }
 
-    fn hear(&mut self, tally: &Tally, now: u64) {
+    fn hear(&mut self, tally: &ChargeOutcome, now: u64) {
         (self.level, self.said, self.heard) = (tally.level, tally.now, now);
     }
 
     /// How the key stands, as far as this process knows.
-    pub(super) fn tally(&self, charge: &Charge, taken: u32, now: u64) -> Tally {
+    pub(super) fn tally(&self, charge: &Charge, taken: u32, now: u64) -> ChargeOutcome {
         let since = now.saturating_sub(self.heard) / NANOS;
         let store_now = Timestamp::from_millis(self.said.as_millis().saturating_add(since));
         let pause = self.paused.saturating_sub(now).div_ceil(NANOS);
-        Tally {
+        ChargeOutcome {
             taken,
             in_hand: self.good(now),
             level: charge.meter.drained(self.level, store_now),

@@ -18,10 +18,10 @@ use async_trait::async_trait;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use self::hand::Hand;
+use self::hand::LocalPermits;
 use super::table::Table;
-use super::{Charge, Charged, LimitKey, LimitStore, Tally};
-use crate::invalid::{Invalid, Problem};
+use super::{Charge, ChargeOutcome, Charged, LimitKey, LimitStore};
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::metrics::Metrics;
 use crate::store::StoreError;
 use crate::time::Ttl;
@@ -36,7 +36,7 @@ const TRIES: usize = 4;
 /// each call.
 ///
 /// ```
-/// # fn with(shared: std::sync::Arc<dyn keyfob::limit::LimitStore>) -> Result<(), keyfob::Invalid> {
+/// # fn with(shared: std::sync::Arc<dyn keyfob::limit::LimitStore>) -> Result<(), keyfob::InvalidValue> {
 /// use keyfob::{LeasedLimits, Limits, Ttl};
 ///
 /// let limits = Limits::new(LeasedLimits::over(shared, Ttl::from_millis(200)?)?);
@@ -46,7 +46,7 @@ const TRIES: usize = 4;
 pub struct LeasedLimits {
     store: Arc<dyn LimitStore>,
     lease: Ttl,
-    hands: Table<Hand>,
+    hands: Table<LocalPermits>,
     /// Many who lack the same key ask for it once.
     turns: Box<[Mutex<()>]>,
     born: Instant,
@@ -69,9 +69,12 @@ impl LeasedLimits {
     ///
     /// # Errors
     /// When the lease is longer than [`LeasedLimits::LONGEST`].
-    pub fn over(store: Arc<dyn LimitStore>, lease: Ttl) -> Result<Self, Invalid> {
+    pub fn over(store: Arc<dyn LimitStore>, lease: Ttl) -> Result<Self, InvalidValue> {
         if lease > Self::LONGEST {
-            return Err(Invalid::new("lease", Problem::OutOfRange { allowed: "at most a minute" }));
+            return Err(InvalidValue::new(
+                "lease",
+                InvalidReason::OutOfRange { allowed: "at most a minute" },
+            ));
         }
         let turns = (0..TURNS).map(|_| Mutex::default()).collect();
         let (hands, born) = (Table::new(super::LocalLimits::PLACES), Instant::now());
@@ -122,7 +125,7 @@ impl LeasedLimits {
         &self,
         charges: &[Charge],
         lacking: &[(usize, Charge)],
-        tallies: &[Tally],
+        tallies: &[ChargeOutcome],
         sent: u64,
     ) -> Option<Charged> {
         let mut held = self.hands.hold(charges.iter().map(|charge| &charge.key));
@@ -160,7 +163,7 @@ impl LeasedLimits {
         &self,
         charges: &[Charge],
         lacking: &[(usize, Charge)],
-        mut tallies: Vec<Tally>,
+        mut tallies: Vec<ChargeOutcome>,
     ) -> Charged {
         let mut held = self.hands.hold(charges.iter().map(|charge| &charge.key));
         let now = self.now();

@@ -24,7 +24,7 @@ fn a_burst_then_the_rate() {
     }
     assert_eq!(meter.wait(level, 1, at(0)), Ok(ms(100)));
     assert_eq!(meter.wait(level, 3, at(0)), Ok(ms(300)));
-    assert_eq!(meter.wait(level, 4, at(0)), Err(Never));
+    assert_eq!(meter.wait(level, 4, at(0)), Err(InsufficientCapacity));
     assert_eq!(meter.reset(level, at(0)), ms(300));
     assert_eq!(meter.room(meter.drained(level, at(99))), 0);
     assert_eq!(meter.room(meter.drained(level, at(100))), 1);

@@ -12,23 +12,23 @@ mod request;
 pub use request::RefreshRequest;
 
 use super::TokenManager;
-use crate::bearer::Bearer;
+use crate::bearer::BearerToken;
 use crate::bearer::ratchet::{Proof, Ratchet};
 use crate::codec::{self, Change, Record};
 use crate::error::Error;
-use crate::event::{Event, Happening, Sight};
+use crate::event::{Event, EventKind, ObservationKind};
 use crate::id::TokenId;
-use crate::metrics::{RefreshOutcome, RevokedThrough};
+use crate::metrics::{RefreshOutcome, RevocationTarget};
 use crate::rotation::{
     Cause, Decision, Held, Presenter, RefreshCase, RefreshPolicy, RefreshRefused, Rotation, decide,
 };
 use crate::store::{Loaded, Replace, Replaced, Revoked};
 use crate::time::Timestamp;
-use crate::token::{ChangeKind, Confirmation, Integrity, Kind, Token, TokenState};
+use crate::token::{ChangeKind, Confirmation, Kind, RecordIntegrity, Token, TokenState};
 use crate::validation::{Presentation, Refusal};
 use request::RequestParts;
 
-use super::Why;
+use super::RevokeRequest;
 use super::issue::Issued;
 
 /// What a refresh token was exchanged for.
@@ -48,7 +48,7 @@ const TRIES: usize = 16;
 
 /// One refresh token, as it was presented and as it was read.
 struct Shown<'a> {
-    bearer: &'a Bearer,
+    bearer: &'a BearerToken,
     request: &'a RequestParts,
     by: Presenter,
     policy: RefreshPolicy,
@@ -75,7 +75,7 @@ impl TokenManager {
     ///
     /// let narrowed = || RefreshRequest::new().scope("read");
     /// let pair = manager.refresh(&first, narrowed()).await?;
-    /// assert!(manager.validate_any(&pair.access.bearer).await.is_ok());
+    /// assert!(manager.validate_active(&pair.access.bearer).await.is_ok());
     ///
     /// // The answer was lost: the retry gets the same.
     /// let again = manager.refresh(&first, narrowed()).await?;
@@ -106,14 +106,14 @@ impl TokenManager {
         self.count_refresh(&outcome);
         match &outcome {
             Ok(Refreshed { case: RefreshCase::Replayed, refresh, .. }) => {
-                self.observe(|| Sight::Replayed { token: refresh.token.id });
+                self.observe(|| ObservationKind::Replayed { token: refresh.token.id });
             }
             Err(Error::Refresh(refused)) => {
                 if let RefreshRefused::AheadOfStore { token } = refused {
                     tracing::error!(%token, "the store has lost a rotation: see to its durability");
                 }
                 let (token, code) = (Some(refused.token()), refused.code().to_owned());
-                self.observe(|| Sight::Refused { token, code });
+                self.observe(|| ObservationKind::Refused { token, code });
             }
             Err(Error::Refused(refusal)) => {
                 self.observe_refusal(refusal, None);
@@ -129,7 +129,7 @@ impl TokenManager {
         presented: Presentation<'_>,
         request: &RequestParts,
     ) -> Result<Refreshed, Error> {
-        let bearer = Bearer::parse(presented.bearer, &self.inner.prefix)?;
+        let bearer = BearerToken::parse(presented.bearer, &self.inner.prefix)?;
         if bearer.kind() != Kind::Refresh {
             return Err(Refusal::Kind { found: bearer.kind() }.into());
         }
@@ -214,17 +214,17 @@ impl TokenManager {
         let (token, generation) = (shown.loaded.id, shown.record.generation.number());
         let presented = shown.bearer.generation().number();
         let reuse =
-            |is_forged| Happening::ReuseDetected { token, presented, generation, is_forged };
+            |is_forged| EventKind::ReuseDetected { token, presented, generation, is_forged };
         let (reason, more) = match cause {
             Cause::Reuse => ("reuse_detected", Some(reuse(false))),
             Cause::Forgery => ("reuse_detected", Some(reuse(true))),
             Cause::LastGeneration => ("generations_exhausted", None),
         };
         let through = match cause {
-            Cause::Reuse | Cause::Forgery => RevokedThrough::Reuse,
-            Cause::LastGeneration => RevokedThrough::Rotation,
+            Cause::Reuse | Cause::Forgery => RevocationTarget::Reuse,
+            Cause::LastGeneration => RevocationTarget::Rotation,
         };
-        let why = Why::because(reason);
+        let why = RevokeRequest::reason(reason);
         let revoked = self.revoke_and_tell(token, &why, through, more).await?;
         Ok(match (cause, revoked) {
             (_, Revoked::Missing) => Refusal::Unknown.into(),
@@ -249,7 +249,7 @@ impl TokenManager {
         record.remember(Change { at, by: by.clone(), what: ChangeKind::AheadOfStore });
         let tell = async || {
             let operation = self.begin()?;
-            let what = Happening::AheadOfStore { token, presented, generation };
+            let what = EventKind::AheadOfStore { token, presented, generation };
             let event = Event { by, ..Event::new(operation.id, 0, at, what) };
             let replace = Replace {
                 events: vec![codec::encode(&event)],
@@ -275,8 +275,8 @@ impl TokenManager {
     /// does so on the strength of an older record ends what was ended before.
     async fn end_earlier(&self, earlier: Option<TokenId>) -> Result<(), Error> {
         if let Some(earlier) = earlier {
-            let why = Why::because("superseded by a rotation");
-            self.revoke_record(earlier, &why, RevokedThrough::Rotation).await?;
+            let why = RevokeRequest::reason("superseded by a rotation");
+            self.revoke_record(earlier, &why, RevocationTarget::Rotation).await?;
         }
         Ok(())
     }
@@ -292,7 +292,7 @@ fn presenter(ratchet: &Ratchet, presented: &Presentation<'_>, request: &RequestP
 
 /// The key of which possession was proven.
 fn proven<'a>(presented: &Presentation<'a>, request: &'a RequestParts) -> Option<&'a Confirmation> {
-    request.proof_key.as_ref().or(presented.proof_key)
+    request.confirmation.as_ref().or(presented.confirmation)
 }
 
 /// Whether whoever presents it is not somebody else than it is bound to. A key has to be proven; of
@@ -323,7 +323,7 @@ fn is_bound_to(
 /// The error for a family that is over, or has yet to begin.
 fn over(token: Token, state: TokenState) -> Error {
     match (state, token.not_before) {
-        _ if token.integrity == Integrity::EpochsLost => Refusal::Damaged.into(),
+        _ if token.integrity == RecordIntegrity::EpochsLost => Refusal::Damaged.into(),
         (TokenState::Pending, Some(from)) => Refusal::NotYetValid { from }.into(),
         _ => {
             let revocation = token.revocation.map(Box::new);

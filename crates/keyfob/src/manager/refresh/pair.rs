@@ -3,27 +3,27 @@
 
 use super::{RefreshCase, Refreshed, RequestParts, Shown, end_of};
 use crate::bearer::ratchet::Ratchet;
-use crate::bearer::{Bearer, Generation};
+use crate::bearer::{BearerToken, Generation};
 use crate::codec::{self, Change, Record};
 use crate::error::Error;
-use crate::event::{Event, Happening};
+use crate::event::{Event, EventKind};
 use crate::id::TokenId;
-use crate::invalid::Invalid;
+use crate::invalid::InvalidValue;
 use crate::manager::TokenManager;
 use crate::manager::descent::{Extent, family_under, line_under};
 use crate::manager::issue::{Issued, epochs_of, terms_of};
-use crate::rotation::EarlierAccess;
-use crate::seal::KeyNumber;
+use crate::rotation::PreviousAccessToken;
+use crate::seal::KeyVersion;
 use crate::store::{
-    Epochs, Insert, Inserted, Loaded, Moment, NewRecord, RecordVersion, Replace, Replaced,
-    StampRule, Verdict,
+    Epochs, Insert, Inserted, Loaded, MonotonicInstant, NewRecord, RecordVersion, Replace,
+    Replaced, StampRule, Verdict,
 };
 use crate::time::{Timestamp, Ttl};
 use crate::token::{ChangeKind, Kind};
 
 /// An access token that a refresh token is exchanged for.
 struct Access {
-    bearer: Bearer,
+    bearer: BearerToken,
     record: Record,
     /// As it is when it has just been stored.
     loaded: Loaded,
@@ -57,7 +57,7 @@ impl TokenManager {
         }
         // Who asks for too much is refused before anything is ended.
         let mut access = self.access(ratchet, &shown, next, at)?;
-        if shown.policy.earlier_access == EarlierAccess::RevokePrevious {
+        if shown.policy.earlier_access == PreviousAccessToken::RevokePrevious {
             self.end_earlier(shown.rotation.access).await?;
         }
         loop {
@@ -71,7 +71,7 @@ impl TokenManager {
             record.remember(Change { at, by: by.clone(), what: ChangeKind::Rotated });
             let operation = self.begin()?;
             let rotated =
-                Happening::Rotated { token: id, generation: next.number(), access: access.id() };
+                EventKind::Rotated { token: id, generation: next.number(), access: access.id() };
             let events = [rotated, issued(&access)].into_iter().enumerate();
             let events = events.map(|(place, what)| {
                 let event = Event::new(operation.id, place, at, what);
@@ -143,7 +143,7 @@ impl TokenManager {
                 return Ok(Some(access.into_issued()));
             }
             let is_other = shown.rotation.access != Some(access.id());
-            if is_other && shown.policy.earlier_access == EarlierAccess::RevokePrevious {
+            if is_other && shown.policy.earlier_access == PreviousAccessToken::RevokePrevious {
                 // The next rotation revokes the one that it knows of.
                 break;
             }
@@ -180,7 +180,8 @@ impl TokenManager {
         about.extend(shown.request.to_bytes());
         let drawn = ratchet.draw_from(shown.bearer, generation, &about);
         let id = TokenId::draw(at, shown.loaded.id.lane(), &drawn)?;
-        let bearer = Bearer::draw(&self.inner.prefix, Kind::Access, id, Generation::FIRST, &drawn)?;
+        let bearer =
+            BearerToken::draw(&self.inner.prefix, Kind::Access, id, Generation::FIRST, &drawn)?;
         let mut record = narrowed(shown.loaded.id, parent, shown.request)?;
         record.digest = bearer.digest();
         record.issued_at = at;
@@ -192,14 +193,14 @@ impl TokenManager {
         let loaded = Loaded {
             id,
             body: Vec::new(),
-            key: KeyNumber::BARE,
+            key: KeyVersion::BARE,
             version: RecordVersion(1),
             stamp: shown.loaded.stamp,
             keep_until: keep_until.min(shown.loaded.keep_until),
             uses_left: None,
             last_used: None,
             epochs: Epochs::default(),
-            sent: Moment::now(),
+            sent: MonotonicInstant::now(),
             verdict: Verdict::Clear,
         };
         Ok(Access { bearer, record, loaded })
@@ -210,7 +211,7 @@ impl TokenManager {
         NewRecord {
             id: access.id(),
             body: codec::encode(&access.record),
-            key: KeyNumber::BARE,
+            key: KeyVersion::BARE,
             keep_until: access.loaded.keep_until,
             uses_left: None,
             epochs: epochs_of(namespace, &access.record),
@@ -226,7 +227,7 @@ impl TokenManager {
 const MOMENT: Ttl = Ttl::clamped(Some(1));
 
 /// What a refresh token says, for an access token that is to say no more.
-fn narrowed(id: TokenId, parent: &Record, request: &RequestParts) -> Result<Record, Invalid> {
+fn narrowed(id: TokenId, parent: &Record, request: &RequestParts) -> Result<Record, InvalidValue> {
     let extent = Extent { scopes: &parent.scopes, audiences: &parent.audiences };
     extent.contains(Extent { scopes: &request.scopes, audiences: &request.audiences })?;
     Ok(Record {
@@ -250,9 +251,9 @@ fn narrowed(id: TokenId, parent: &Record, request: &RequestParts) -> Result<Reco
     })
 }
 
-fn issued(access: &Access) -> Happening {
+fn issued(access: &Access) -> EventKind {
     let record = &access.record;
-    Happening::Issued {
+    EventKind::Issued {
         token: access.id(),
         kind: Kind::Access,
         subject: record.subject.clone(),

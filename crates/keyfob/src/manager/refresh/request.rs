@@ -1,6 +1,6 @@
 //! What is asked for with a refresh token.
 
-use crate::invalid::Invalid;
+use crate::invalid::InvalidValue;
 use crate::names::NameSet;
 use crate::text::{Actor, Audience, ClientId, Scope};
 use crate::time::Ttl;
@@ -13,13 +13,13 @@ use crate::token::Confirmation;
 #[derive(Clone, Debug, Default)]
 pub struct RefreshRequest {
     pub(super) parts: RequestParts,
-    invalid: Option<Invalid>,
+    invalid: Option<InvalidValue>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct RequestParts {
     pub(super) client: Option<ClientId>,
-    pub(super) proof_key: Option<Confirmation>,
+    pub(super) confirmation: Option<Confirmation>,
     pub(super) scopes: NameSet<Scope>,
     pub(super) audiences: NameSet<Audience>,
     pub(super) access_ttl: Option<Ttl>,
@@ -32,7 +32,7 @@ impl RefreshRequest {
         Self::default()
     }
 
-    fn with(mut self, set: impl FnOnce(&mut RequestParts) -> Result<(), Invalid>) -> Self {
+    fn with(mut self, set: impl FnOnce(&mut RequestParts) -> Result<(), InvalidValue>) -> Self {
         if self.invalid.is_none() {
             self.invalid = set(&mut self.parts).err();
         }
@@ -41,7 +41,7 @@ impl RefreshRequest {
 
     /// The client that presents it, once it has been authenticated. A refresh token that names
     /// another is refused.
-    pub fn client(self, client: impl TryInto<ClientId, Error: Into<Invalid>>) -> Self {
+    pub fn client(self, client: impl TryInto<ClientId, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| {
             parts.client = Some(client.try_into().map_err(Into::into)?);
             Ok(())
@@ -50,16 +50,16 @@ impl RefreshRequest {
 
     /// The key of which possession was proven with the request. A refresh token that is bound to a
     /// key is refused without it.
-    pub fn proof_key(self, key: Confirmation) -> Self {
+    pub fn confirmation(self, key: Confirmation) -> Self {
         self.with(|parts| {
-            parts.proof_key = Some(key);
+            parts.confirmation = Some(key);
             Ok(())
         })
     }
 
     /// Narrows the access token to this scope, beside all others that are named so. Without any,
     /// it has those of the refresh token.
-    pub fn scope(self, scope: impl TryInto<Scope, Error: Into<Invalid>>) -> Self {
+    pub fn scope(self, scope: impl TryInto<Scope, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| parts.scopes.insert(scope.try_into().map_err(Into::into)?))
     }
 
@@ -69,7 +69,7 @@ impl RefreshRequest {
     }
 
     /// Narrows the access token to this audience, beside all others that are named so.
-    pub fn audience(self, audience: impl TryInto<Audience, Error: Into<Invalid>>) -> Self {
+    pub fn audience(self, audience: impl TryInto<Audience, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| parts.audiences.insert(audience.try_into().map_err(Into::into)?))
     }
 
@@ -82,7 +82,7 @@ impl RefreshRequest {
     }
 
     /// Who asks, for the events and the history.
-    pub fn by(self, actor: impl TryInto<Actor, Error: Into<Invalid>>) -> Self {
+    pub fn by(self, actor: impl TryInto<Actor, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| {
             parts.by = Some(actor.try_into().map_err(Into::into)?);
             Ok(())
@@ -93,7 +93,7 @@ impl RefreshRequest {
     ///
     /// # Errors
     /// The first that does not.
-    pub fn check(&self) -> Result<(), Invalid> {
+    pub fn check(&self) -> Result<(), InvalidValue> {
         self.invalid.clone().map_or(Ok(()), Err)
     }
 }

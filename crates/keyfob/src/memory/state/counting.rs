@@ -9,7 +9,7 @@ impl State {
         let record = self.records.get_mut(&local_key(id)).filter(|_| is_clear);
         let Some(record) = record.filter(|record| record.uses_left != Some(0)) else { return };
         let Some(mut stands) = record.stands.take() else { return };
-        let to = Span::of_end(ends_at, now);
+        let to = TimeBucket::of_end(ends_at, now);
         self.lane_mut(id.lane()).counts.shift(&mut stands, to, id, now);
         if let Some(record) = self.records.get_mut(&local_key(id)) {
             record.stands = Some(stands);

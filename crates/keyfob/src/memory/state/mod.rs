@@ -11,7 +11,7 @@ use super::feed::FeedLog;
 use super::index::Index;
 use crate::id::{Lane, LaneCount, TokenId};
 use crate::namespace::{EpochField, Term};
-use crate::seal::KeyNumber;
+use crate::seal::KeyVersion;
 use crate::store::*;
 use crate::time::Timestamp;
 
@@ -31,7 +31,7 @@ pub(super) struct State {
     answers: HashMap<OperationId, Answer>,
     answers_end: BTreeSet<(Timestamp, [u8; 16])>,
     /// Nothing is written under a lower key.
-    pub(super) key_floor: KeyNumber,
+    pub(super) min_key_version: KeyVersion,
 }
 
 /// What must be unique: the lane and the leading part of an id.
@@ -60,7 +60,7 @@ struct KeptEpoch {
 struct Record {
     id: TokenId,
     body: Vec<u8>,
-    key: KeyNumber,
+    key: KeyVersion,
     version: RecordVersion,
     stamp: Stamp,
     keep_until: Timestamp,
@@ -68,7 +68,7 @@ struct Record {
     last_used: Option<Timestamp>,
     epochs: Epochs,
     terms: Vec<Term>,
-    tombstone: Option<Mark>,
+    tombstone: Option<RevocationMark>,
     stands: Option<Stands>,
 }
 
@@ -89,7 +89,7 @@ impl Record {
 enum Answer {
     Inserted(Inserted),
     Replaced(Replaced),
-    Spent(Spent),
+    Consumed(Consumed),
     Revoked(Revoked),
     Advanced(Advanced),
 }
@@ -118,7 +118,7 @@ impl State {
             observations: FeedLog::default(),
             answers: HashMap::new(),
             answers_end: BTreeSet::new(),
-            key_floor: KeyNumber::BARE,
+            min_key_version: KeyVersion::BARE,
         }
     }
 
@@ -160,7 +160,7 @@ impl State {
             return Ok(replaced);
         }
         NewRecord::check_body(&replace.body)?;
-        StoreError::if_retired(replace.key, self.key_floor)?;
+        StoreError::if_retired(replace.key, self.min_key_version)?;
         let outcome = self.replaced(replace, now)?;
         self.answer(operation, Answer::Replaced(outcome.clone()));
         Ok(outcome)
@@ -194,29 +194,29 @@ impl State {
         Ok(Replaced::Stored(version))
     }
 
-    pub(super) fn spend(
+    pub(super) fn consume(
         &mut self,
         operation: Operation,
         id: TokenId,
         now: Timestamp,
-    ) -> Result<Spent, StoreError> {
-        if let Some(Answer::Spent(spent)) = self.begin(operation, now)? {
+    ) -> Result<Consumed, StoreError> {
+        if let Some(Answer::Consumed(spent)) = self.begin(operation, now)? {
             return Ok(spent);
         }
         let clear = self.load(id, now).is_some_and(|loaded| loaded.is_clear());
         let record = self.records.get_mut(&local_key(id)).filter(|_| clear);
         let spent = match record.and_then(|record| record.uses_left.as_mut()) {
-            None => Spent::Refused,
-            Some(0) => Spent::Exhausted,
+            None => Consumed::Refused,
+            Some(0) => Consumed::Exhausted,
             Some(left) => {
                 *left -= 1;
-                Spent::Left(*left)
+                Consumed::Left(*left)
             }
         };
-        if spent == Spent::Left(0) {
+        if spent == Consumed::Left(0) {
             self.exhaust(id, now);
         }
-        self.answer(operation, Answer::Spent(spent.clone()));
+        self.answer(operation, Answer::Consumed(spent.clone()));
         Ok(spent)
     }
 
@@ -263,8 +263,8 @@ impl State {
             self.end(revoke.id, now);
         }
         if let Some(record) = self.records.get_mut(&local_key(revoke.id)) {
-            let through = MarkThrough::Token;
-            record.tombstone = Some(Mark { through, at: revoke.at, note: revoke.note });
+            let through = MarkScope::Token;
+            record.tombstone = Some(RevocationMark { through, at: revoke.at, note: revoke.note });
         }
         self.events.append(lane, revoke.events, now);
         self.answer(operation, Answer::Revoked(Revoked::Now));
@@ -331,8 +331,8 @@ impl State {
         self.index.count(term, lane)
     }
 
-    pub(super) fn tallies(&self) -> Vec<Tally> {
-        let mut tallies = Tallies::default();
+    pub(super) fn tallies(&self) -> Vec<BucketCounts> {
+        let mut tallies = CountTotals::default();
         self.lanes.iter().for_each(|lane| lane.counts.gather(&mut tallies));
         tallies.into_all()
     }
@@ -368,7 +368,7 @@ impl State {
             uses_left: record.uses_left,
             last_used: record.last_used,
             epochs: record.epochs.clone(),
-            sent: Moment::now(),
+            sent: MonotonicInstant::now(),
             verdict: self.verdict(record.id.lane(), record.stamp, tombstone, &record.epochs),
         }
     }
@@ -377,7 +377,7 @@ impl State {
         &self,
         lane: Lane,
         stamp: Stamp,
-        tombstone: Option<Mark>,
+        tombstone: Option<RevocationMark>,
         epochs: &Epochs,
     ) -> Verdict {
         let lane = self.lane(lane);

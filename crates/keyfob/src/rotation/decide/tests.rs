@@ -17,8 +17,8 @@ fn at(step: u64) -> Timestamp {
     Timestamp::from_millis(1_000 + step)
 }
 
-fn window() -> Window {
-    Window::of(Ttl::from_millis(WINDOW).unwrap())
+fn window() -> GracePeriod {
+    GracePeriod::of(Ttl::from_millis(WINDOW).unwrap())
 }
 
 fn generation(number: u32) -> Generation {
@@ -191,7 +191,7 @@ fn without_a_window_a_bearer_is_good_once() {
     let mut world = World::new();
     world = world.show(0, 1).1;
     let rotation = world.rotation();
-    let held = Held { window: Window::NONE, ..held(&rotation, 1) };
+    let held = Held { window: GracePeriod::NONE, ..held(&rotation, 1) };
     let again = decide(Proof::Proven(generation(0)), &held, presenter(1), at(0));
     assert_eq!(again, Decision::End(Cause::Reuse));
 }

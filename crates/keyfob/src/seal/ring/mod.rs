@@ -10,7 +10,7 @@ mod text;
 use std::fmt;
 
 use super::secret::Secret;
-use super::{KeyError, KeyNumber};
+use super::{KeyError, KeyVersion};
 use crate::random::Random;
 use crate::time::Timestamp;
 
@@ -41,7 +41,7 @@ pub struct KeyRing {
 /// record is sealed under it, so that one number tells both.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct SealingKey {
-    pub(super) number: KeyNumber,
+    pub(super) number: KeyVersion,
     pub(super) state: KeyState,
     pub(super) created: Timestamp,
     pub(super) terms: u16,
@@ -71,8 +71,8 @@ pub enum KeyState {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct KeyInfo {
-    /// Its number; [`KeyNumber::BARE`] stands for what is not sealed.
-    pub number: KeyNumber,
+    /// Its number; [`KeyVersion::BARE`] stands for what is not sealed.
+    pub number: KeyVersion,
     /// What it is used for.
     pub state: KeyState,
     /// When it was made, if it is a key.
@@ -110,7 +110,7 @@ impl fmt::Display for KeyState {
 
 impl KeyRing {
     /// A ring with one key, which is active. What is not sealed is refused; see
-    /// [`KeyRing::reading_bare`] for a store that is in use already.
+    /// [`KeyRing::allowing_plaintext`] for a store that is in use already.
     ///
     /// # Errors
     /// When there is no randomness.
@@ -122,10 +122,10 @@ impl KeyRing {
     }
 
     /// The ring for a store that is in use already: records that are not sealed are read until
-    /// [`KeyNumber::BARE`] is retired. So long, whoever can write to the store can make a record that
+    /// [`KeyVersion::BARE`] is retired. So long, whoever can write to the store can make a record that
     /// is believed.
     #[must_use]
-    pub fn reading_bare(self) -> Self {
+    pub fn allowing_plaintext(self) -> Self {
         Self { bare: true, ..self }
     }
 
@@ -138,7 +138,7 @@ impl KeyRing {
         what: NewKey,
         now: Timestamp,
         random: &dyn Random,
-    ) -> Result<KeyNumber, KeyError> {
+    ) -> Result<KeyVersion, KeyError> {
         let last = self.keys.iter().map(|key| key.number).max().unwrap_or_default();
         let number = last.next().ok_or(KeyError::NoNumberLeft { what: "keys" })?;
         let last = self.terms.iter().map(|key| key.number).max();
@@ -162,7 +162,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// [`KeyError::Unknown`], [`KeyError::Retired`].
-    pub fn activate(&mut self, number: KeyNumber) -> Result<(), KeyError> {
+    pub fn activate(&mut self, number: KeyVersion) -> Result<(), KeyError> {
         match self.keys.iter().find(|key| key.number == number).map(|key| key.state) {
             None => return Err(KeyError::Unknown { key: number }),
             Some(KeyState::Retired) => return Err(KeyError::Retired { key: number }),
@@ -183,8 +183,8 @@ impl KeyRing {
     ///
     /// # Errors
     /// [`KeyError::Unknown`], [`KeyError::InUse`], [`KeyError::OlderInUse`].
-    pub fn can_retire(&self, number: KeyNumber) -> Result<(), KeyError> {
-        let known = number.is_bare() || self.keys.iter().any(|key| key.number == number);
+    pub fn can_retire(&self, number: KeyVersion) -> Result<(), KeyError> {
+        let known = number.is_plaintext() || self.keys.iter().any(|key| key.number == number);
         if !known {
             return Err(KeyError::Unknown { key: number });
         }
@@ -198,14 +198,14 @@ impl KeyRing {
         }
     }
 
-    /// Retires a key; of [`KeyNumber::BARE`], records that are not sealed are refused from then on.
+    /// Retires a key; of [`KeyVersion::BARE`], records that are not sealed are refused from then on.
     /// Ask the store first whether anything lies under it: `TokenManager::retire_key` does.
     ///
     /// # Errors
     /// As [`KeyRing::can_retire`].
-    pub fn retire(&mut self, number: KeyNumber) -> Result<(), KeyError> {
+    pub fn retire(&mut self, number: KeyVersion) -> Result<(), KeyError> {
         self.can_retire(number)?;
-        if number.is_bare() {
+        if number.is_plaintext() {
             self.bare = false;
         }
         for key in self.keys.iter_mut().filter(|key| key.number == number) {
@@ -215,20 +215,20 @@ impl KeyRing {
     }
 
     /// The number of the key that seals.
-    pub fn active(&self) -> KeyNumber {
+    pub fn active(&self) -> KeyVersion {
         let active = self.keys.iter().find(|key| key.state == KeyState::Active);
-        active.map_or(KeyNumber::BARE, |key| key.number)
+        active.map_or(KeyVersion::BARE, |key| key.number)
     }
 
     /// Whether records that are not sealed are read.
-    pub fn reads_bare(&self) -> bool {
+    pub fn allows_plaintext(&self) -> bool {
         self.bare
     }
 
     /// What is known of each key, in order of their numbers, beginning with what is not sealed.
     pub fn keys(&self) -> impl Iterator<Item = KeyInfo> + '_ {
         let state = if self.bare { KeyState::Reading } else { KeyState::Retired };
-        let bare = KeyInfo { number: KeyNumber::BARE, state, created: None, terms: None };
+        let bare = KeyInfo { number: KeyVersion::BARE, state, created: None, terms: None };
         let sealed = self.keys.iter().map(|key| KeyInfo {
             number: key.number,
             state: key.state,

@@ -6,11 +6,13 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn ring() -> KeyRing {
-    KeyRing::generate(at("2026-11-24T08:30:00Z"), &SeededRandom::new(1)).unwrap().reading_bare()
+    KeyRing::generate(at("2026-11-24T08:30:00Z"), &SeededRandom::new(1))
+        .unwrap()
+        .allowing_plaintext()
 }
 
 fn state(ring: &KeyRing, number: u16) -> KeyState {
-    ring.keys().find(|key| key.number == KeyNumber::new(number)).unwrap().state
+    ring.keys().find(|key| key.number == KeyVersion::new(number)).unwrap().state
 }
 
 #[test]
@@ -20,7 +22,7 @@ fn a_ring_reads_back_as_it_was_written() {
     ring.add(NewKey::Sealing, later, &SeededRandom::new(2)).unwrap();
     let third = ring.add(NewKey::SealingAndTerms, later, &SeededRandom::new(3)).unwrap();
     ring.activate(third).unwrap();
-    ring.retire(KeyNumber::BARE).unwrap();
+    ring.retire(KeyVersion::BARE).unwrap();
     let text = ring.to_text();
     assert_eq!(KeyRing::parse(&text).unwrap(), ring);
     let one_line: String =
@@ -34,7 +36,7 @@ fn a_key_is_read_before_it_seals_and_after() {
     let mut ring = ring();
     let second = ring.add(NewKey::Sealing, at("2026-12-24T08:30:00Z"), &SeededRandom::new(2));
     let second = second.unwrap();
-    assert_eq!((ring.active(), state(&ring, 2)), (KeyNumber::FIRST, KeyState::Reading));
+    assert_eq!((ring.active(), state(&ring, 2)), (KeyVersion::FIRST, KeyState::Reading));
     ring.activate(second).unwrap();
     assert_eq!((ring.active(), state(&ring, 1)), (second, KeyState::Reading));
 }
@@ -43,19 +45,19 @@ fn a_key_is_read_before_it_seals_and_after() {
 fn keys_are_retired_in_order_and_never_come_back() {
     let mut ring = ring();
     let code = |result: Result<(), KeyError>| result.unwrap_err().code();
-    assert_eq!(code(ring.retire(KeyNumber::FIRST)), "key_in_use");
-    assert_eq!(code(ring.retire(KeyNumber::new(7))), "key_unknown");
+    assert_eq!(code(ring.retire(KeyVersion::FIRST)), "key_in_use");
+    assert_eq!(code(ring.retire(KeyVersion::new(7))), "key_unknown");
     let second = ring.add(NewKey::Sealing, Timestamp::default(), &SeededRandom::new(2)).unwrap();
     assert_eq!(code(ring.retire(second)), "key_in_use");
     ring.activate(second).unwrap();
     assert!(matches!(
-        ring.retire(KeyNumber::FIRST),
-        Err(KeyError::OlderInUse { older: KeyNumber::BARE, .. })
+        ring.retire(KeyVersion::FIRST),
+        Err(KeyError::OlderInUse { older: KeyVersion::BARE, .. })
     ));
-    ring.retire(KeyNumber::BARE).unwrap();
-    ring.retire(KeyNumber::FIRST).unwrap();
-    assert_eq!(code(ring.activate(KeyNumber::FIRST)), "key_retired");
-    assert!(!ring.reads_bare());
+    ring.retire(KeyVersion::BARE).unwrap();
+    ring.retire(KeyVersion::FIRST).unwrap();
+    assert_eq!(code(ring.activate(KeyVersion::FIRST)), "key_retired");
+    assert!(!ring.allows_plaintext());
     assert_eq!(ring.active(), second);
 }
 
@@ -124,8 +126,8 @@ fn a_ring_that_does_not_hold_is_refused_by_line_and_shows_no_key() {
 #[test]
 fn a_ring_that_does_not_say_so_refuses_what_is_not_sealed() {
     let text = format!("terms 1 {T} {A}\nkey 1 active {T} terms=1 {B}\n");
-    assert!(!KeyRing::parse(&text).unwrap().reads_bare());
-    assert!(KeyRing::parse(&format!("{text}bare reading")).unwrap().reads_bare());
+    assert!(!KeyRing::parse(&text).unwrap().allows_plaintext());
+    assert!(KeyRing::parse(&format!("{text}bare reading")).unwrap().allows_plaintext());
 }
 
 #[test]
@@ -141,7 +143,7 @@ proptest::proptest! {
     #[test]
     fn whatever_is_no_ring_is_an_error(text in "(key|terms|bare|[ 0-9a-z=;#\n-]|active|2026-11-24T08:30:00Z){0,60}") {
         if let Ok(ring) = KeyRing::parse(&text) {
-            proptest::prop_assert!(!ring.active().is_bare());
+            proptest::prop_assert!(!ring.active().is_plaintext());
         }
     }
 }

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use zeroize::Zeroizing;
 
 use super::super::secret::{NoSecret, Secret};
-use super::super::{KeyError, KeyNumber};
+use super::super::{KeyError, KeyVersion};
 use super::{KeyRing, KeyState, SealingKey, TermKey};
 use crate::time::Timestamp;
 
@@ -85,7 +85,7 @@ impl KeyRing {
     fn take_key(&mut self, line: usize, words: &[&str]) -> Result<(), KeyError> {
         let malformed = || KeyError::Malformed { line, expected: OF_KEY };
         let [number, state, created, terms, secret] = words else { return Err(malformed()) };
-        let number: KeyNumber = number.parse().map_err(|_| malformed())?;
+        let number: KeyVersion = number.parse().map_err(|_| malformed())?;
         let state = match *state {
             "active" => KeyState::Active,
             "reading" => KeyState::Reading,
@@ -94,8 +94,8 @@ impl KeyRing {
         };
         let created: Timestamp = created.parse().map_err(|_| malformed())?;
         let terms = terms.strip_prefix("terms=").ok_or_else(malformed)?;
-        let terms = terms.parse::<KeyNumber>().map_err(|_| malformed())?.value();
-        if number.is_bare() {
+        let terms = terms.parse::<KeyVersion>().map_err(|_| malformed())?.value();
+        if number.is_plaintext() {
             return Err(malformed());
         }
         if self.keys.iter().any(|key| key.number == number) {
@@ -109,7 +109,7 @@ impl KeyRing {
     fn take_terms(&mut self, line: usize, words: &[&str]) -> Result<(), KeyError> {
         let malformed = || KeyError::Malformed { line, expected: OF_TERMS };
         let [number, created, secret] = words else { return Err(malformed()) };
-        let number = number.parse::<KeyNumber>().map_err(|_| malformed())?.value();
+        let number = number.parse::<KeyVersion>().map_err(|_| malformed())?.value();
         let created: Timestamp = created.parse().map_err(|_| malformed())?;
         if self.terms.iter().any(|key| key.number == number) {
             return Err(KeyError::Duplicate { line, what: "number" });

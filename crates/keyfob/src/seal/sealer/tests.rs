@@ -11,7 +11,7 @@ fn namespace(key: u8) -> Namespace {
 }
 
 fn ring() -> KeyRing {
-    KeyRing::generate(Timestamp::default(), &SeededRandom::new(1)).unwrap().reading_bare()
+    KeyRing::generate(Timestamp::default(), &SeededRandom::new(1)).unwrap().allowing_plaintext()
 }
 
 fn sealer(ring: &KeyRing) -> Sealer {
@@ -27,7 +27,7 @@ fn seal(sealer: &Sealer, plain: &[u8], about: About) -> Vec<u8> {
 }
 
 const PLAIN: &[u8] = b"\x01 user123, and what is claimed";
-const NOT_OPENED: Integrity = Integrity::NotOpened { key: KeyNumber::FIRST };
+const NOT_OPENED: SealFault = SealFault::NotOpened { key: KeyVersion::FIRST };
 
 #[test]
 fn what_was_sealed_opens_and_nothing_of_it_is_seen() {
@@ -36,7 +36,7 @@ fn what_was_sealed_opens_and_nothing_of_it_is_seen() {
         let sealed = seal(&sealer, plain, token(1));
         assert_eq!(sealed.len(), plain.len() + cipher::ADDED);
         let opened = sealer.open(&sealed, token(1)).unwrap();
-        assert_eq!((opened.plain.as_slice(), opened.under), (plain, KeyNumber::FIRST));
+        assert_eq!((opened.plain.as_slice(), opened.under), (plain, KeyVersion::FIRST));
     }
     let sealed = seal(&sealer, PLAIN, token(1));
     assert!(!sealed.windows(4).any(|window| window == b"user"));
@@ -63,9 +63,9 @@ fn a_changed_bit_anywhere_is_noticed() {
                 // It no longer says that it is sealed; nor is it anything that the codec knows.
                 0 => {
                     let opened = opened.unwrap();
-                    assert!(opened.under.is_bare() && opened.plain[0] > 32, "{opened:?}");
+                    assert!(opened.under.is_plaintext() && opened.plain[0] > 32, "{opened:?}");
                 }
-                1 | 2 => assert!(matches!(opened, Err(Integrity::NoKey { .. }))),
+                1 | 2 => assert!(matches!(opened, Err(SealFault::NoKey { .. }))),
                 _ => assert_eq!(opened.unwrap_err(), NOT_OPENED, "bit {bit} of byte {place}"),
             }
         }
@@ -78,7 +78,7 @@ fn what_was_cut_or_lengthened_does_not_open() {
     let sealed = seal(&sealer, PLAIN, token(1));
     for length in 1..sealed.len() {
         let refused = sealer.open(&sealed[..length], token(1)).map(|opened| opened.under);
-        let expected = if length < 3 { Integrity::Damaged } else { NOT_OPENED };
+        let expected = if length < 3 { SealFault::Damaged } else { NOT_OPENED };
         assert_eq!(refused, Err(expected), "cut to {length}");
     }
     let longer = [&sealed[..], &[0]].concat();
@@ -114,8 +114,9 @@ fn another_namespace_or_another_key_of_the_same_number_does_not_open() {
     let sealed = seal(&sealer(&ring), PLAIN, token(1));
     let elsewhere = Sealer::new(&ring, &namespace(2));
     assert_eq!(elsewhere.open(&sealed, token(1)).unwrap_err(), NOT_OPENED);
-    let other =
-        KeyRing::generate(Timestamp::default(), &SeededRandom::new(2)).unwrap().reading_bare();
+    let other = KeyRing::generate(Timestamp::default(), &SeededRandom::new(2))
+        .unwrap()
+        .allowing_plaintext();
     assert_eq!(sealer(&other).open(&sealed, token(1)).unwrap_err(), NOT_OPENED);
 }
 
@@ -126,21 +127,21 @@ fn a_key_that_is_missing_is_named() {
     newer.activate(second).unwrap();
     let sealed = seal(&sealer(&newer), PLAIN, token(1));
     let refused = sealer(&ring()).open(&sealed, token(1)).unwrap_err();
-    assert_eq!(refused, Integrity::NoKey { key: second });
+    assert_eq!(refused, SealFault::NoKey { key: second });
     assert!(refused.to_string().contains("key 2"), "{refused}");
     // The newer ring reads both.
     assert_eq!(sealer(&newer).open(&sealed, token(1)).unwrap().under, second);
     let old = seal(&sealer(&ring()), PLAIN, token(1));
-    assert_eq!(sealer(&newer).open(&old, token(1)).unwrap().under, KeyNumber::FIRST);
+    assert_eq!(sealer(&newer).open(&old, token(1)).unwrap().under, KeyVersion::FIRST);
 }
 
 #[test]
 fn what_is_not_sealed_is_read_until_that_is_retired() {
     let mut ring = ring();
     let opened = sealer(&ring).open(PLAIN, token(1)).unwrap();
-    assert_eq!((opened.plain.as_slice(), opened.under), (PLAIN, KeyNumber::BARE));
-    ring.retire(KeyNumber::BARE).unwrap();
-    assert_eq!(sealer(&ring).open(PLAIN, token(1)).unwrap_err(), Integrity::Bare);
+    assert_eq!((opened.plain.as_slice(), opened.under), (PLAIN, KeyVersion::BARE));
+    ring.retire(KeyVersion::BARE).unwrap();
+    assert_eq!(sealer(&ring).open(PLAIN, token(1)).unwrap_err(), SealFault::Bare);
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn terms_are_blinded_under_the_ring_and_asked_for_under_every_key_in_use() {
     assert_eq!(first.field(), subject.field());
     assert_ne!(first, subject);
     assert_eq!(sealer(&ring).forms(subject), [subject, first], "records may not be sealed yet");
-    ring.retire(KeyNumber::BARE).unwrap();
+    ring.retire(KeyVersion::BARE).unwrap();
     assert_eq!(sealer(&ring).forms(subject), [first]);
 
     let at = Timestamp::default();
@@ -166,7 +167,7 @@ fn terms_are_blinded_under_the_ring_and_asked_for_under_every_key_in_use() {
     ring.activate(third).unwrap();
     assert_eq!(sealer(&ring).term(subject), newest);
     assert_eq!(sealer(&ring).forms(subject), [first, newest], "the oldest first");
-    ring.retire(KeyNumber::FIRST).unwrap();
+    ring.retire(KeyVersion::FIRST).unwrap();
     assert_eq!(sealer(&ring).forms(subject), [first, newest], "the second key has the same terms");
     ring.retire(second).unwrap();
     assert_eq!(sealer(&ring).forms(subject), [newest]);

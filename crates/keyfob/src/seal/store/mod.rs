@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use super::about::About;
 use super::salts::{SaltSource, Salts};
 use super::sealer::Sealer;
-use super::{Integrity, KeyNumber, KeyRing, is_sealed};
+use super::{KeyRing, KeyVersion, SealFault, is_sealed};
 use crate::id::{Lane, TokenId};
 use crate::metrics::{Metrics, SealOperation};
 use crate::namespace::Term;
@@ -34,7 +34,7 @@ use crate::store::*;
 /// let store = SealedStore::new(Arc::new(MemoryStore::new()?), &ring);
 /// let manager = TokenManager::new(store);
 /// let issued = manager.issue(Grant::new(Kind::Session).subject("user123")).await?;
-/// assert!(manager.validate_any(&issued.bearer).await.is_ok());
+/// assert!(manager.validate_active(&issued.bearer).await.is_ok());
 /// # Ok(())
 /// # }
 /// ```
@@ -98,7 +98,7 @@ impl SealedStore {
     }
 
     /// How many records and entries were read that are not sealed, since this was made.
-    pub fn bare_read(&self) -> u64 {
+    pub fn plaintext_reads(&self) -> u64 {
         self.met.bare.load(Ordering::Relaxed)
     }
 
@@ -173,13 +173,14 @@ impl SealedStore {
 fn blind(
     sealer: &Sealer,
     terms: &mut [Term],
-    form: KeyNumber,
+    form: KeyVersion,
     id: TokenId,
 ) -> Result<(), StoreError> {
-    let integrity = Integrity::NoKey { key: form };
+    let integrity = SealFault::NoKey { key: form };
     for term in terms {
         let blinded = sealer.term_under(*term, form);
-        *term = blinded.ok_or_else(|| StoreError::Untrue { what: id.to_string(), integrity })?;
+        *term =
+            blinded.ok_or_else(|| StoreError::Unverifiable { what: id.to_string(), integrity })?;
     }
     Ok(())
 }
@@ -189,7 +190,7 @@ fn in_every_form(sealer: &Sealer, terms: &[Term]) -> Vec<Term> {
     terms.iter().flat_map(|term| sealer.forms(*term)).collect()
 }
 
-impl Layer for SealedStore {
+impl StoreWrapper for SealedStore {
     fn inner(&self) -> &dyn Store {
         &*self.inner
     }
@@ -197,8 +198,8 @@ impl Layer for SealedStore {
 
 #[async_trait]
 impl Store for SealedStore {
-    crate::pass_on! {
-        namespace key_floor raise_key_floor spend touch stamp time_of tallies latest watch close
+    crate::forward_store! {
+        namespace min_key_version raise_min_key_version consume touch stamp time_of tallies latest watch close
     }
 
     async fn insert(

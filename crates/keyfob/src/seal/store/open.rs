@@ -8,9 +8,9 @@ use crate::metrics::SealOperation;
 use crate::seal::about::About;
 use crate::seal::cipher::form_of;
 use crate::seal::sealer::Sealer;
-use crate::seal::{Integrity, KeyNumber, is_sealed, number_of};
+use crate::seal::{KeyVersion, SealFault, is_sealed, number_of};
 use crate::store::{
-    Entry, Feed, Loaded, Mark, NewRecord, Severity, StoreError, StoreReport, Verdict,
+    Entry, Feed, Loaded, NewRecord, RevocationMark, Severity, StoreError, StoreReport, Verdict,
 };
 
 fn count(counter: &AtomicU64) {
@@ -28,7 +28,8 @@ impl SealedStore {
         if let Verdict::Revoked(mark) = &mut loaded.verdict {
             self.open_note(sealer, mark, lane);
         }
-        let untrue = |integrity| StoreError::Untrue { what: loaded.id.to_string(), integrity };
+        let untrue =
+            |integrity| StoreError::Unverifiable { what: loaded.id.to_string(), integrity };
         let opened = self.open(sealer, &loaded.body, About::Record(loaded.id)).map_err(untrue)?;
         // The number beside the body is for the store; the one that is bound into it is true.
         loaded.key = opened.under;
@@ -37,12 +38,12 @@ impl SealedStore {
     }
 
     /// The oldest key that a record as the store gave it needs: for its body, or for its terms.
-    pub(crate) fn key_of(loaded: &Loaded) -> KeyNumber {
+    pub(crate) fn key_of(loaded: &Loaded) -> KeyVersion {
         number_of(&loaded.body).unwrap_or_default().min(Self::form(loaded))
     }
 
     /// The form of the terms of a record as the store gave it.
-    pub(crate) fn form(loaded: &Loaded) -> KeyNumber {
+    pub(crate) fn form(loaded: &Loaded) -> KeyVersion {
         form_of(&loaded.body).unwrap_or_default()
     }
 
@@ -52,7 +53,7 @@ impl SealedStore {
         &self,
         sealer: &Sealer,
         id: TokenId,
-    ) -> Result<KeyNumber, StoreError> {
+    ) -> Result<KeyVersion, StoreError> {
         if !sealer.is_moving() {
             return Ok(sealer.active());
         }
@@ -63,7 +64,8 @@ impl SealedStore {
 
     /// What a record as the store gave it holds.
     pub(crate) fn open_body(&self, loaded: &Loaded) -> Result<Vec<u8>, StoreError> {
-        let untrue = |integrity| StoreError::Untrue { what: loaded.id.to_string(), integrity };
+        let untrue =
+            |integrity| StoreError::Unverifiable { what: loaded.id.to_string(), integrity };
         let opened = self.open(&self.sealer(), &loaded.body, About::Record(loaded.id));
         opened.map(|opened| opened.plain).map_err(untrue)
     }
@@ -80,14 +82,14 @@ impl SealedStore {
     }
 
     /// Opens a note in place. A revocation holds whatever became of its note.
-    pub(super) fn open_note(&self, sealer: &Sealer, mark: &mut Mark, lane: Lane) {
+    pub(super) fn open_note(&self, sealer: &Sealer, mark: &mut RevocationMark, lane: Lane) {
         if mark.note.is_empty() {
             return;
         }
         match self.open(sealer, &mark.note, About::note_through(mark.through, lane)) {
             Ok(opened) => mark.note = opened.plain,
             Err(integrity) => {
-                if integrity != Integrity::Bare {
+                if integrity != SealFault::Bare {
                     tracing::error!(%integrity, ?lane, "the note of a revocation is left out");
                 }
                 mark.note.clear();
@@ -105,7 +107,7 @@ impl SealedStore {
         match self.open(sealer, &entry.body, about) {
             Ok(opened) => entry.body = opened.plain,
             Err(integrity) => {
-                if integrity == Integrity::Bare {
+                if integrity == SealFault::Bare {
                     entry.body.clear();
                     return;
                 }
@@ -118,7 +120,7 @@ impl SealedStore {
     /// What is to be said of the seal in a report.
     pub(super) fn find(&self, report: &mut StoreReport) {
         let sealer = self.sealer();
-        let (bare, refused) = (self.bare_read(), self.refused());
+        let (bare, refused) = (self.plaintext_reads(), self.refused());
         let good = format!("what is written is sealed under key {}", sealer.active());
         report.find(Severity::Good, "sealing", good);
         if refused > 0 {
@@ -128,11 +130,11 @@ impl SealedStore {
             );
             report.find(Severity::Fault, "sealed records", advice);
         }
-        if sealer.reads_bare() {
+        if sealer.allows_plaintext() {
             let advice = format!(
                 "records that are not sealed are believed ({bare} were met so far), so whoever can \
                  write to the store can make tokens: reseal, then retire key {}",
-                KeyNumber::BARE
+                KeyVersion::BARE
             );
             report.find(Severity::Warning, "bare records", advice);
         }
@@ -143,13 +145,13 @@ impl SealedStore {
         sealer: &Sealer,
         stored: &[u8],
         about: About,
-    ) -> Result<crate::seal::sealer::Opened, Integrity> {
+    ) -> Result<crate::seal::sealer::Opened, SealFault> {
         let opened = sealer.open(stored, about);
         let metrics = &self.metrics.handles;
         match &opened {
             // Only records are sealed again. What else was written before is left out, and nobody is
             // accused of it.
-            Err(Integrity::Bare) if !matches!(about, About::Record(_)) => {}
+            Err(SealFault::Bare) if !matches!(about, About::Record(_)) => {}
             Err(integrity) => {
                 count(&self.met.untrue);
                 metrics.seal_refused.of((*integrity).into()).increment(1);

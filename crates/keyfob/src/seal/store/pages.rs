@@ -51,16 +51,16 @@ fn merge(pages: Vec<RecordPage>, order: Order, limit: usize) -> RecordPage {
 mod tests {
     use super::*;
     use crate::id::TokenId;
-    use crate::seal::KeyNumber;
-    use crate::store::{Epochs, Loaded, Moment, RecordVersion, Stamp, Verdict};
+    use crate::seal::KeyVersion;
+    use crate::store::{Epochs, Loaded, MonotonicInstant, RecordVersion, Stamp, Verdict};
     use crate::time::Timestamp;
 
     fn loaded(n: u8) -> Loaded {
         Loaded {
             id: TokenId::from_bytes([n; 16]),
             body: Vec::new(),
-            sent: Moment::now(),
-            key: KeyNumber::BARE,
+            sent: MonotonicInstant::now(),
+            key: KeyVersion::BARE,
             version: RecordVersion(1),
             stamp: Stamp::new(1),
             keep_until: Timestamp::from_millis(1000 * u64::from(n)),

@@ -11,8 +11,8 @@
 mod span;
 mod tallies;
 
-pub use span::Span;
-pub use tallies::{Tallies, Tally};
+pub use span::TimeBucket;
+pub use tallies::{BucketCounts, CountTotals};
 
 use crate::time::Timestamp;
 use crate::token::Kind;
@@ -30,11 +30,11 @@ use crate::token::Kind;
 /// | spend of the last use | one more is exhausted |
 /// | revoke | one more is revoked, if it was not before |
 /// | advance of a client, or of all | all that are stored are revoked: each lane does so with its epoch |
-/// | advance or cascade of a subject or an ancestor | those are revoked that are listed where the change says, at least the newest [`Tally::COUNTED_OUT`] of them |
+/// | advance or cascade of a subject or an ancestor | those are revoked that are listed where the change says, at least the newest [`BucketCounts::COUNTED_OUT`] of them |
 ///
 /// What the last line leaves out is counted as active until its time is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Counted {
+pub struct CountedAs {
     /// The kind of its token.
     pub kind: Kind,
     /// When the token begins, if it has yet to.
@@ -45,18 +45,18 @@ pub struct Counted {
 
 /// Where a record is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place {
+pub struct CountBucket {
     /// The kind of its token.
     pub kind: Kind,
     /// The span that its end lies in.
-    pub end: Span,
+    pub end: TimeBucket,
     /// The span that its beginning lies in, if it had yet to begin when it was stored.
-    pub start: Option<Span>,
+    pub start: Option<TimeBucket>,
 }
 
 /// Which of the numbers of a span.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Column {
+pub enum CountColumn {
     /// How many were stored.
     Stored,
     /// How many of them are revoked.
@@ -65,27 +65,27 @@ pub enum Column {
     Exhausted,
 }
 
-impl Counted {
+impl CountedAs {
     /// Where it is counted from `now` on.
-    pub fn place(&self, now: Timestamp) -> Place {
+    pub fn place(&self, now: Timestamp) -> CountBucket {
         let start = self.starts_at.filter(|start| now < *start);
-        Place {
+        CountBucket {
             kind: self.kind,
-            end: Span::of_end(self.ends_at, now),
-            start: start.map(|start| Span::of_start(start, now)),
+            end: TimeBucket::of_end(self.ends_at, now),
+            start: start.map(|start| TimeBucket::of_start(start, now)),
         }
     }
 }
 
-impl Place {
+impl CountBucket {
     /// How many bytes a place has.
-    pub const BYTES: usize = 1 + 2 * Span::BYTES;
+    pub const BYTES: usize = 1 + 2 * TimeBucket::BYTES;
 
     /// Its bytes, of which the first is never nought: its kind, the span of its end, and that of its
     /// beginning, or noughts.
     pub fn to_bytes(&self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
-        let spans = self.spans().flat_map(Span::to_bytes);
+        let spans = self.spans().flat_map(TimeBucket::to_bytes);
         let all = std::iter::once(1 + self.kind as u8).chain(spans);
         bytes.iter_mut().zip(all).for_each(|(byte, value)| *byte = value);
         bytes
@@ -96,13 +96,17 @@ impl Place {
         let (kind, spans) = bytes.split_first()?;
         let kind = Kind::ALL.get(usize::from(kind.checked_sub(1)?))?;
         let (end, start) = spans.split_first_chunk()?;
-        let start: &[u8; Span::BYTES] = start.first_chunk()?;
-        let start = if *start == [0; Span::BYTES] { None } else { Some(Span::from_bytes(*start)?) };
-        Some(Self { kind: *kind, end: Span::from_bytes(*end)?, start })
+        let start: &[u8; TimeBucket::BYTES] = start.first_chunk()?;
+        let start = if *start == [0; TimeBucket::BYTES] {
+            None
+        } else {
+            Some(TimeBucket::from_bytes(*start)?)
+        };
+        Some(Self { kind: *kind, end: TimeBucket::from_bytes(*end)?, start })
     }
 
     /// The spans that it is counted in.
-    pub fn spans(&self) -> impl Iterator<Item = Span> + use<> {
+    pub fn spans(&self) -> impl Iterator<Item = TimeBucket> + use<> {
         std::iter::once(self.end).chain(self.start)
     }
 }
@@ -117,13 +121,13 @@ mod tests {
         let now = Timestamp::from_millis(1_795_000_000_000);
         for kind in Kind::ALL {
             for starts_at in [None, Some(now + Ttl::from_secs(3))] {
-                let counted = Counted { kind, starts_at, ends_at: now + Ttl::from_days(30) };
+                let counted = CountedAs { kind, starts_at, ends_at: now + Ttl::from_days(30) };
                 let place = counted.place(now);
                 assert_eq!(place.start.is_some(), starts_at.is_some());
-                assert_eq!(Place::from_bytes(&place.to_bytes()), Some(place));
+                assert_eq!(CountBucket::from_bytes(&place.to_bytes()), Some(place));
             }
         }
-        assert_eq!(Place::from_bytes(&[0; Place::BYTES]), None);
-        assert_eq!(Place::from_bytes(&[u8::MAX; Place::BYTES]), None);
+        assert_eq!(CountBucket::from_bytes(&[0; CountBucket::BYTES]), None);
+        assert_eq!(CountBucket::from_bytes(&[u8::MAX; CountBucket::BYTES]), None);
     }
 }

@@ -5,7 +5,7 @@ use crate::time::Timestamp;
 /// A stretch of time in which tokens end, or begin: so many seconds, a power of two, from a multiple
 /// of it on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Span {
+pub struct TimeBucket {
     is_start: bool,
     power: u8,
     number: u64,
@@ -16,7 +16,7 @@ const FINER: u32 = 3;
 const START: u8 = 1 << 7;
 const NUMBER_BYTES: usize = 5;
 
-impl Span {
+impl TimeBucket {
     /// How many bytes a span has.
     pub const BYTES: usize = 1 + NUMBER_BYTES;
 
@@ -82,18 +82,18 @@ mod tests {
     fn a_span_is_at_most_an_eighth_of_the_life_and_at_least_a_second() {
         let now = Timestamp::from_millis(1_795_000_000_000);
         for (life, seconds) in [(1, 1), (15, 1), (16, 2), (60, 4), (900, 64), (3600, 256)] {
-            let span = Span::of_end(now + Ttl::from_secs(life), now);
+            let span = TimeBucket::of_end(now + Ttl::from_secs(life), now);
             let length = span.to().as_secs() - span.from().as_secs();
             assert_eq!(length, seconds, "of {life} s");
         }
-        let past = Span::of_end(now, now + Ttl::from_hours(1));
+        let past = TimeBucket::of_end(now, now + Ttl::from_hours(1));
         assert_eq!(past.to().as_secs() - past.from().as_secs(), 1);
     }
 
     #[test]
     fn never_is_one_span_whenever_it_is_asked_for() {
-        let one = Span::of_end(Timestamp::MAX, Timestamp::from_millis(1_700_000_000_000));
-        let other = Span::of_end(Timestamp::MAX, Timestamp::from_millis(1_900_000_000_000));
+        let one = TimeBucket::of_end(Timestamp::MAX, Timestamp::from_millis(1_700_000_000_000));
+        let other = TimeBucket::of_end(Timestamp::MAX, Timestamp::from_millis(1_900_000_000_000));
         assert_eq!(one, other);
         assert_eq!(one.to(), Timestamp::MAX);
     }
@@ -106,14 +106,14 @@ mod tests {
             is_start: bool,
         ) {
             let (now, at) = (Timestamp::from_millis(now), Timestamp::from_millis(now + life));
-            let span = Span::of(at, now, is_start);
+            let span = TimeBucket::of(at, now, is_start);
             prop_assert!(span.from() <= at && at < span.to());
-            prop_assert_eq!(Span::from_bytes(span.to_bytes()), Some(span));
+            prop_assert_eq!(TimeBucket::from_bytes(span.to_bytes()), Some(span));
         }
 
         #[test]
-        fn foreign_bytes_do_no_harm(bytes: [u8; Span::BYTES]) {
-            if let Some(span) = Span::from_bytes(bytes) {
+        fn foreign_bytes_do_no_harm(bytes: [u8; TimeBucket::BYTES]) {
+            if let Some(span) = TimeBucket::from_bytes(bytes) {
                 prop_assert!(span.from() <= span.to());
             }
         }

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::{Column, Span};
+use super::{CountColumn, TimeBucket};
 use crate::id::TokenId;
 use crate::namespace::EpochField;
 use crate::token::Kind;
 
 /// The numbers of a span, for one kind and one client, over all lanes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Tally {
+pub struct BucketCounts {
     /// The span.
-    pub span: Span,
+    pub span: TimeBucket,
     /// The kind of the tokens.
     pub kind: Kind,
     /// Their client, by its epoch.
@@ -28,15 +28,15 @@ pub struct Tally {
 
 /// Tallies that are gathered, lane by lane.
 #[derive(Clone, Debug, Default)]
-pub struct Tallies(HashMap<(Span, Kind, Option<EpochField>), Tally>);
+pub struct CountTotals(HashMap<(TimeBucket, Kind, Option<EpochField>), BucketCounts>);
 
-impl Tally {
+impl BucketCounts {
     /// How many of the tokens that the epoch of a subject or an ancestor ends are counted out at
     /// least, where they are listed.
     pub const COUNTED_OUT: usize = 500;
 
     /// One that has counted nothing.
-    pub const fn new(span: Span, kind: Kind, client: Option<EpochField>) -> Self {
+    pub const fn new(span: TimeBucket, kind: Kind, client: Option<EpochField>) -> Self {
         Self { span, kind, client, stored: 0, revoked: 0, exhausted: 0, sample: None }
     }
 
@@ -46,11 +46,11 @@ impl Tally {
     }
 
     /// Adds to one of the numbers. What a store has lost cannot bring it below nothing.
-    pub const fn add(&mut self, column: Column, count: i64) {
+    pub const fn add(&mut self, column: CountColumn, count: i64) {
         let number = match column {
-            Column::Stored => &mut self.stored,
-            Column::Revoked => &mut self.revoked,
-            Column::Exhausted => &mut self.exhausted,
+            CountColumn::Stored => &mut self.stored,
+            CountColumn::Revoked => &mut self.revoked,
+            CountColumn::Exhausted => &mut self.exhausted,
         };
         *number = number.saturating_add_signed(count);
     }
@@ -62,12 +62,12 @@ impl Tally {
     }
 }
 
-impl Tallies {
+impl CountTotals {
     /// Adds what was counted in one lane.
-    pub fn add(&mut self, of_lane: Tally) {
-        let Tally { span, kind, client, .. } = of_lane;
+    pub fn add(&mut self, of_lane: BucketCounts) {
+        let BucketCounts { span, kind, client, .. } = of_lane;
         let known = self.0.entry((span, kind, client));
-        let sum = known.or_insert(Tally::new(span, kind, client));
+        let sum = known.or_insert(BucketCounts::new(span, kind, client));
         sum.stored += of_lane.stored;
         sum.revoked += of_lane.revoked;
         sum.exhausted += of_lane.exhausted;
@@ -75,7 +75,7 @@ impl Tallies {
     }
 
     /// All of them, in no order.
-    pub fn into_all(self) -> Vec<Tally> {
+    pub fn into_all(self) -> Vec<BucketCounts> {
         self.0.into_values().collect()
     }
 }

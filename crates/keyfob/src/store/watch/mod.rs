@@ -1,26 +1,26 @@
 //! The invalidation feed: how a store tells those who keep what they loaded what has changed, and
 //! for how long they may rest on its silence.
 //!
-//! A [`Watcher`] is the meeting point. A cache reads it; a store's **sources** write it. A source
+//! A [`InvalidationListener`] is the meeting point. A cache reads it; a store's **sources** write it. A source
 //! speaks for some lanes: it empties them when it takes them over, says what changes, and confirms
 //! again and again that whatever happened before a moment has been told. Trust in a lane ends at
 //! the last confirmed moment plus the watcher's bound, with nobody having to do anything.
 //!
 //! ```
-//! use keyfob::store::{Change, Moment, Watcher};
+//! use keyfob::store::{Invalidation, MonotonicInstant, InvalidationListener};
 //! use keyfob::{Lane, LaneCount, Ttl};
 //!
-//! let watcher = Watcher::new(LaneCount::ONE, Ttl::from_secs(1));
+//! let watcher = InvalidationListener::new(LaneCount::ONE, Ttl::from_secs(1));
 //! let lane = Lane::default();
 //! let ticket = watcher.ticket(); // before a record is loaded
 //! assert!(!watcher.is_current(lane, ticket, []), "nobody has confirmed anything yet");
 //!
 //! let source = watcher.source([lane]);
 //! let ticket = watcher.ticket();
-//! source.confirm(Moment::now());
+//! source.confirm(MonotonicInstant::now());
 //! assert!(watcher.is_current(lane, ticket, []));
 //!
-//! watcher.changed(lane, Change::All);
+//! watcher.changed(lane, Invalidation::All);
 //! assert!(!watcher.is_current(lane, ticket, []));
 //! drop(source); // silence: nothing is trusted any more
 //! ```
@@ -37,19 +37,19 @@ use crate::id::{Lane, LaneCount, TokenId};
 use crate::metrics::{InvalidationOf, LaneTrust, Metrics};
 use crate::namespace::EpochField;
 use crate::time::Ttl;
-pub use moment::Moment;
-pub(crate) use moment::Ticker;
+pub(crate) use moment::CoarseClock;
+pub use moment::MonotonicInstant;
 use owner::Owner;
-pub use registry::Watchers;
+pub use registry::InvalidationListeners;
 use trust::Trust;
 
 use crate::atomic;
 
 /// Where a store's feed and a cache meet. See [`Store::watch`](crate::Store::watch).
-pub struct Watcher {
+pub struct InvalidationListener {
     trust: Trust,
     bound: Duration,
-    ticker: Ticker,
+    ticker: CoarseClock,
     owners: Mutex<Owners>,
     metrics: Metrics,
 }
@@ -63,8 +63,8 @@ struct Owners {
 
 /// One who speaks for some lanes. Dropping it ends their trust. It does not keep the watcher alive.
 #[derive(Debug)]
-pub struct Source {
-    watcher: Weak<Watcher>,
+pub struct InvalidationSource {
+    watcher: Weak<InvalidationListener>,
     number: u64,
     lanes: Vec<Lane>,
 }
@@ -74,7 +74,7 @@ const FOR_GOOD: u64 = u64::MAX;
 
 /// What changed in a lane.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Change {
+pub enum Invalidation {
     /// The record under these bytes, which are unique in the lane.
     Record([u8; TokenId::LOCAL_BYTES]),
     /// The epoch of a field, and with it all that answers to it.
@@ -85,20 +85,20 @@ pub enum Change {
 
 /// Where the ticks of a record or a field are found. Several may share one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Cell(u16);
+pub struct InvalidationSlot(u16);
 
-/// The ticket of a load: see [`Watcher::ticket`].
+/// The ticket of a load: see [`InvalidationListener::ticket`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Ticket(u64);
+pub struct LoadVersion(u64);
 
-impl Change {
+impl Invalidation {
     /// The change of a token's record.
     pub fn of(id: TokenId) -> Self {
         Self::Record(id.local())
     }
 }
 
-impl Cell {
+impl InvalidationSlot {
     /// How many there are.
     const COUNT: usize = 1 << 16;
 
@@ -127,7 +127,7 @@ impl Cell {
     }
 }
 
-impl Ticket {
+impl LoadVersion {
     pub(crate) const fn from_number(number: u64) -> Self {
         Self(number)
     }
@@ -137,21 +137,24 @@ impl Ticket {
     }
 }
 
-impl Watcher {
+impl InvalidationListener {
     /// A watcher of so many lanes. Nothing is trusted until a source confirms it.
     pub fn new(lanes: LaneCount, bound: Ttl) -> Arc<Self> {
         Self::measured(lanes, bound, Metrics::none())
     }
 
-    /// As [`Watcher::new`], and tells of what it is told.
+    /// As [`InvalidationListener::new`], and tells of what it is told.
     pub(crate) fn measured(lanes: LaneCount, bound: Ttl, metrics: Metrics) -> Arc<Self> {
         let bound = bound.as_duration();
         let lanes = usize::from(lanes.get());
         Arc::new(Self {
-            trust: Trust::new(lanes, Cell::COUNT),
+            trust: Trust::new(lanes, InvalidationSlot::COUNT),
             bound,
-            ticker: Ticker::for_bound(bound),
-            owners: Mutex::new(Owners { last: 0, of_lane: vec![Owner::new(Moment::now()); lanes] }),
+            ticker: CoarseClock::for_bound(bound),
+            owners: Mutex::new(Owners {
+                last: 0,
+                of_lane: vec![Owner::new(MonotonicInstant::now()); lanes],
+            }),
             metrics,
         })
     }
@@ -162,8 +165,8 @@ impl Watcher {
     }
 
     /// What a load that is sent from now on may be kept under. Take it before the load is sent.
-    pub fn ticket(&self) -> Ticket {
-        Ticket(self.trust.ticket())
+    pub fn ticket(&self) -> LoadVersion {
+        LoadVersion(self.trust.ticket())
     }
 
     /// Whether what was loaded under `ticket` may be believed at this moment: its lane is trusted,
@@ -171,8 +174,8 @@ impl Watcher {
     pub fn is_current(
         &self,
         lane: Lane,
-        ticket: Ticket,
-        cells: impl IntoIterator<Item = Cell>,
+        ticket: LoadVersion,
+        cells: impl IntoIterator<Item = InvalidationSlot>,
     ) -> bool {
         let cells = cells.into_iter().map(|cell| usize::from(cell.0));
         match self.trust.until(usize::from(lane.number()), ticket.0, cells) {
@@ -185,21 +188,21 @@ impl Watcher {
 
     /// Whether a lane is trusted at this moment.
     pub fn trusts(&self, lane: Lane) -> bool {
-        self.is_current(lane, Ticket(u64::MAX), [])
+        self.is_current(lane, LoadVersion(u64::MAX), [])
     }
 
     /// Tells of a change. Whoever loads from now on loads it changed.
-    pub fn changed(&self, lane: Lane, change: Change) {
+    pub fn changed(&self, lane: Lane, change: Invalidation) {
         let what = match change {
-            Change::Record(local) => {
-                self.trust.invalidate(Cell::of_record(local).0.into());
+            Invalidation::Record(local) => {
+                self.trust.invalidate(InvalidationSlot::of_record(local).0.into());
                 InvalidationOf::Record
             }
-            Change::Field(field) => {
-                self.trust.invalidate(Cell::of_field(field).0.into());
+            Invalidation::Field(field) => {
+                self.trust.invalidate(InvalidationSlot::of_field(field).0.into());
                 InvalidationOf::Field
             }
-            Change::All => {
+            Invalidation::All => {
                 self.trust.empty(lane.number().into());
                 InvalidationOf::Lane
             }
@@ -212,10 +215,10 @@ impl Watcher {
     /// heard any more.
     ///
     /// Call it when the new source hears of every change already, and not before.
-    pub fn source(self: &Arc<Self>, lanes: impl IntoIterator<Item = Lane>) -> Source {
+    pub fn source(self: &Arc<Self>, lanes: impl IntoIterator<Item = Lane>) -> InvalidationSource {
         let lanes: Vec<Lane> = lanes.into_iter().collect();
         let mut owners = self.owners();
-        let now = Moment::now();
+        let now = MonotonicInstant::now();
         owners.last += 1;
         let number = owners.last;
         for lane in &lanes {
@@ -226,13 +229,13 @@ impl Watcher {
             self.trust.grant(lane.number().into(), 0);
             self.trust.empty(lane.number().into());
         }
-        Source { watcher: Arc::downgrade(self), number, lanes }
+        InvalidationSource { watcher: Arc::downgrade(self), number, lanes }
     }
 
-    fn grant(&self, source: u64, until: u64, sent: Option<Moment>, lanes: &[Lane]) {
+    fn grant(&self, source: u64, until: u64, sent: Option<MonotonicInstant>, lanes: &[Lane]) {
         // Held for as long as it takes, so that one that was replaced does not speak up again.
         let mut owners = self.owners();
-        let now = Moment::now();
+        let now = MonotonicInstant::now();
         for lane in lanes {
             let number = usize::from(lane.number());
             let owner = owners.of_lane.get_mut(number).filter(|owner| owner.source == source);
@@ -250,7 +253,7 @@ impl Watcher {
     /// Says how it stands with trust.
     pub(crate) fn publish(&self) {
         let mut owners = self.owners();
-        let now = Moment::now();
+        let now = MonotonicInstant::now();
         let (mut trusted, mut age) = (0, 0);
         for owner in &mut owners.of_lane {
             self.count_lost(owner.has_lapsed(now));
@@ -269,13 +272,13 @@ impl Watcher {
     }
 }
 
-impl std::fmt::Debug for Watcher {
+impl std::fmt::Debug for InvalidationListener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Watcher").field("bound", &self.bound).finish_non_exhaustive()
     }
 }
 
-impl Source {
+impl InvalidationSource {
     /// The lanes that it was made for.
     pub fn lanes(&self) -> &[Lane] {
         &self.lanes
@@ -288,12 +291,12 @@ impl Source {
 
     /// Says that every change that the store acknowledged before `sent` has been told. The lanes
     /// are trusted until `sent` and the bound.
-    pub fn confirm(&self, sent: Moment) {
+    pub fn confirm(&self, sent: MonotonicInstant) {
         self.confirm_of(sent, &self.lanes);
     }
 
-    /// As [`Source::confirm`], for some of its lanes only.
-    pub fn confirm_of(&self, sent: Moment, lanes: &[Lane]) {
+    /// As [`InvalidationSource::confirm`], for some of its lanes only.
+    pub fn confirm_of(&self, sent: MonotonicInstant, lanes: &[Lane]) {
         let Some(watcher) = self.watcher.upgrade() else { return };
         let until = sent.after(watcher.bound).as_nanos();
         // What a reader's clock may lag is taken off beforehand.
@@ -324,12 +327,12 @@ impl Source {
     pub fn empty(&self) {
         let Some(watcher) = self.watcher.upgrade() else { return };
         for lane in &self.lanes {
-            watcher.changed(*lane, Change::All);
+            watcher.changed(*lane, Invalidation::All);
         }
     }
 }
 
-impl Drop for Source {
+impl Drop for InvalidationSource {
     fn drop(&mut self) {
         self.distrust();
     }

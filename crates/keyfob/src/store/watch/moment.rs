@@ -6,14 +6,14 @@ use std::time::Duration;
 ///
 /// Two processes on one machine see the same clock; two machines do not.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Moment(u64);
+pub struct MonotonicInstant(u64);
 
 /// From this bound on, the clock that is read may lag by a tick of the kernel.
 const COARSE_FROM: Duration = Duration::from_millis(100);
 
 /// Which clock a reader looks at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Ticker {
+pub(crate) enum CoarseClock {
     /// The one that costs least, and lags by up to so many nanoseconds.
     #[cfg(target_os = "linux")]
     Coarse { lag: u64 },
@@ -21,7 +21,7 @@ pub(crate) enum Ticker {
     Exact,
 }
 
-impl Moment {
+impl MonotonicInstant {
     /// The present moment, exactly.
     pub fn now() -> Self {
         Self(nanos())
@@ -43,7 +43,7 @@ impl Moment {
     }
 }
 
-impl Ticker {
+impl CoarseClock {
     /// The cheapest that can tell when a bound is over.
     pub(crate) fn for_bound(bound: Duration) -> Self {
         #[cfg(target_os = "linux")]
@@ -66,14 +66,14 @@ impl Ticker {
     }
 
     /// The present moment, as it shows it.
-    pub(crate) fn now(self) -> Moment {
+    pub(crate) fn now(self) -> MonotonicInstant {
         match self {
             #[cfg(target_os = "linux")]
             Self::Coarse { .. } => {
                 let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
-                Moment(now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64)
+                MonotonicInstant(now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64)
             }
-            Self::Exact => Moment::now(),
+            Self::Exact => MonotonicInstant::now(),
         }
     }
 }

@@ -1,25 +1,30 @@
 //! Who speaks for a lane, and how it stands with the lane's trust, for those who watch over it.
 
-use super::{FOR_GOOD, Moment};
+use super::{FOR_GOOD, MonotonicInstant};
 
 /// The source that speaks for a lane, and what it said last.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owner {
     pub(super) source: u64,
     /// When what was confirmed last was sent; when the watcher was made, if nothing was.
-    confirmed: Moment,
+    confirmed: MonotonicInstant,
     until: u64,
     is_trusted: bool,
 }
 
 impl Owner {
-    pub(super) fn new(now: Moment) -> Self {
+    pub(super) fn new(now: MonotonicInstant) -> Self {
         Self { source: 0, confirmed: now, until: 0, is_trusted: false }
     }
 
     /// Notes until when the lane is trusted from now on, and whether it was trusted and is, or was
     /// for a while, no longer.
-    pub(super) fn grant(&mut self, until: u64, sent: Option<Moment>, now: Moment) -> bool {
+    pub(super) fn grant(
+        &mut self,
+        until: u64,
+        sent: Option<MonotonicInstant>,
+        now: MonotonicInstant,
+    ) -> bool {
         let has_lapsed = self.has_lapsed(now);
         self.until = until;
         self.confirmed = sent.unwrap_or(self.confirmed);
@@ -28,7 +33,7 @@ impl Owner {
     }
 
     /// Whether its trust ran out since anybody looked.
-    pub(super) fn has_lapsed(&mut self, now: Moment) -> bool {
+    pub(super) fn has_lapsed(&mut self, now: MonotonicInstant) -> bool {
         let has_lapsed = self.is_trusted && self.until <= now.as_nanos();
         self.is_trusted &= !has_lapsed;
         has_lapsed
@@ -39,7 +44,7 @@ impl Owner {
     }
 
     /// How many nanoseconds ago it was confirmed last.
-    pub(super) fn age(&self, now: Moment) -> u64 {
+    pub(super) fn age(&self, now: MonotonicInstant) -> u64 {
         if self.until == FOR_GOOD {
             return 0;
         }
@@ -51,7 +56,7 @@ impl Owner {
 mod tests {
     use super::*;
 
-    const AT: fn(u64) -> Moment = Moment::from_nanos;
+    const AT: fn(u64) -> MonotonicInstant = MonotonicInstant::from_nanos;
 
     #[test]
     fn trust_is_lost_once_however_that_is_noticed() {

@@ -2,32 +2,32 @@
 
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
-use super::{Change, Source, Watcher};
+use super::{Invalidation, InvalidationListener, InvalidationSource};
 use crate::id::{Lane, LaneCount};
 
 /// The watchers that were registered at a store, as long as their caches live. A store that is
-/// within one process needs nothing else: see [`Watchers::add_for_good`].
+/// within one process needs nothing else: see [`InvalidationListeners::add_for_good`].
 #[derive(Debug, Default)]
-pub struct Watchers {
+pub struct InvalidationListeners {
     each: RwLock<Vec<Watched>>,
 }
 
 #[derive(Debug)]
 struct Watched {
-    watcher: Weak<Watcher>,
+    watcher: Weak<InvalidationListener>,
     // Its lanes are trusted for as long as this is here.
-    _source: Option<Source>,
+    _source: Option<InvalidationSource>,
 }
 
-impl Watchers {
+impl InvalidationListeners {
     /// Registers a watcher that other sources speak to.
-    pub fn add(&self, watcher: &Arc<Watcher>) {
+    pub fn add(&self, watcher: &Arc<InvalidationListener>) {
         self.put(Watched { watcher: Arc::downgrade(watcher), _source: None });
     }
 
     /// Registers a watcher that trusts all lanes for good: every change is told by
-    /// [`Watchers::tell`] before it is acknowledged, and there is no other way to change anything.
-    pub fn add_for_good(&self, watcher: &Arc<Watcher>, lanes: LaneCount) {
+    /// [`InvalidationListeners::tell`] before it is acknowledged, and there is no other way to change anything.
+    pub fn add_for_good(&self, watcher: &Arc<InvalidationListener>, lanes: LaneCount) {
         let source = watcher.source(lanes.lanes());
         source.confirm_for_good();
         self.put(Watched { watcher: Arc::downgrade(watcher), _source: Some(source) });
@@ -35,7 +35,7 @@ impl Watchers {
 
     /// Tells every watcher of changes. Call it after they can be read and before they are
     /// acknowledged.
-    pub fn tell(&self, changes: impl IntoIterator<Item = (Lane, Change)>) {
+    pub fn tell(&self, changes: impl IntoIterator<Item = (Lane, Invalidation)>) {
         let watchers = self.watching();
         if watchers.is_empty() {
             return;
@@ -46,7 +46,7 @@ impl Watchers {
     }
 
     /// Those whose caches still live.
-    pub fn watching(&self) -> Vec<Arc<Watcher>> {
+    pub fn watching(&self) -> Vec<Arc<InvalidationListener>> {
         let each = self.each.read().unwrap_or_else(PoisonError::into_inner);
         each.iter().filter_map(|known| known.watcher.upgrade()).collect()
     }

@@ -15,15 +15,15 @@ use serde::de::DeserializeOwned;
 
 use crate::bearer::{Generation, IdDigits};
 use crate::id::{FamilyId, Lane, TokenId};
-use crate::invalid::Invalid;
+use crate::invalid::InvalidValue;
 use crate::names::{Name, NameSet};
-use crate::store::{Cell, StoreError};
+use crate::store::{InvalidationSlot, StoreError};
 use crate::text::{Audience, ClaimName, Issuer, Scope};
 use crate::time::{Timestamp, Ttl};
 use crate::token::{
-    Claims, ClaimsMismatch, Integrity, Kind, Metadata, PrivateClaims, SecretUsed, Token,
+    Claims, ClaimsMismatch, Kind, Metadata, PrivateClaims, RecordIntegrity, SecretUsed, Token,
 };
-use crate::validation::Judged;
+use crate::validation::TokenAttributes;
 use rest::{Older, Rest};
 pub(crate) use write::{Other, write};
 
@@ -121,9 +121,9 @@ impl<'a> ActiveToken<'a> {
 
     /// The cells of the fields whose epochs the token answers to.
     #[inline]
-    pub(crate) fn cells(&self) -> impl Iterator<Item = Cell> + use<'a> {
+    pub(crate) fn cells(&self) -> impl Iterator<Item = InvalidationSlot> + use<'a> {
         let numbers = self.cells.chunks_exact(2).filter_map(|pair| pair.try_into().ok());
-        numbers.map(|pair| Cell::from_number(u16::from_le_bytes(pair)))
+        numbers.map(|pair| InvalidationSlot::from_number(u16::from_le_bytes(pair)))
     }
 
     /// The public handle.
@@ -255,7 +255,7 @@ impl<'a> ActiveToken<'a> {
     /// When it cannot be read.
     pub fn to_token(&self) -> Result<Token, StoreError> {
         let rest = self.rest()?;
-        let invalid = |invalid: Invalid| self.damaged(invalid);
+        let invalid = |invalid: InvalidValue| self.damaged(invalid);
         let is_root = self.flags & ROOT != 0;
         let root = is_root.then(|| FamilyId::of_root(self.id()));
         let mut device = rest.device.unwrap_or_default();
@@ -298,7 +298,7 @@ impl<'a> ActiveToken<'a> {
                 private: PrivateClaims::from_json(self.claims_json()).map_err(invalid)?,
             },
             revocation: None,
-            integrity: Integrity::Sound,
+            integrity: RecordIntegrity::Sound,
         })
     }
 
@@ -307,7 +307,7 @@ impl<'a> ActiveToken<'a> {
     }
 }
 
-impl Judged for ActiveToken<'_> {
+impl TokenAttributes for ActiveToken<'_> {
     fn kind(&self) -> Kind {
         self.kind()
     }
@@ -352,18 +352,18 @@ fn as_text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }
 
-fn optional<T>(text: Option<&str>) -> Result<Option<T>, Invalid>
+fn optional<T>(text: Option<&str>) -> Result<Option<T>, InvalidValue>
 where
-    T: for<'t> TryFrom<&'t str, Error = Invalid>,
+    T: for<'t> TryFrom<&'t str, Error = InvalidValue>,
 {
     text.map(T::try_from).transpose()
 }
 
-fn names<'a, T>(texts: impl Iterator<Item = &'a str>) -> Result<NameSet<T>, Invalid>
+fn names<'a, T>(texts: impl Iterator<Item = &'a str>) -> Result<NameSet<T>, InvalidValue>
 where
-    T: Name + for<'t> TryFrom<&'t str, Error = Invalid>,
+    T: Name + for<'t> TryFrom<&'t str, Error = InvalidValue>,
 {
-    let names: Result<Vec<T>, Invalid> = texts.map(T::try_from).collect();
+    let names: Result<Vec<T>, InvalidValue> = texts.map(T::try_from).collect();
     NameSet::from_names(names?)
 }
 

@@ -37,7 +37,7 @@ fn every_field_of_a_token_reads_back() {
 #[test]
 fn what_is_read_in_place_is_what_the_token_says() {
     let token = sample::token();
-    let cells: Vec<Cell> = [3, 65_535].map(Cell::from_number).into();
+    let cells: Vec<InvalidationSlot> = [3, 65_535].map(InvalidationSlot::from_number).into();
     let bytes = write(&token, &cells, Other::None);
     let mut digits = [0; 22];
     let active = ActiveToken::over(IdDigits::of(token.id, &mut digits), &bytes);
@@ -63,7 +63,7 @@ fn the_longest_texts_fit() {
 #[test]
 fn there_is_a_cell_for_each_epoch_that_a_token_can_answer_to() {
     // All ancestors, subject and client.
-    assert!(Epochs::MOST_ANCESTORS + 2 < usize::from(u8::MAX));
+    assert!(Epochs::MAX_ANCESTORS + 2 < usize::from(u8::MAX));
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use super::rest::{Older, Rest};
 use super::{BY_OLDER, KIND, ROOT, TWO_SECRETS};
 use crate::id::FamilyId;
-use crate::store::Cell;
+use crate::store::InvalidationSlot;
 use crate::time::Timestamp;
 use crate::token::{Kind, SecretUsed, Token};
 
@@ -24,7 +24,7 @@ pub(crate) enum Other {
 }
 
 /// The bytes of a token, with the cells that end it and what is known of its other secret.
-pub(crate) fn write(token: &Token, cells: &[Cell], other: Other) -> Vec<u8> {
+pub(crate) fn write(token: &Token, cells: &[InvalidationSlot], other: Other) -> Vec<u8> {
     let is_root =
         token.family == Some(FamilyId::of_root(token.id)) && token.ancestors == [token.id];
     let kind = Kind::ALL.iter().position(|kind| *kind == token.kind).unwrap_or_default() as u8;

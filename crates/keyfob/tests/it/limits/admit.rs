@@ -73,7 +73,7 @@ async fn all_limits_admit_or_none_is_charged_and_the_tightest_decides() {
         let verdict = bench.manager.admit(&by(&one)).await.unwrap();
         assert!(verdict.is_admitted());
         assert_eq!(verdict.decided_by().unwrap().name().as_str(), "by subject");
-        assert_eq!(verdict.standings().len(), 3);
+        assert_eq!(verdict.limit_status().len(), 3);
     }
     for _ in 0..20 {
         let verdict = bench.manager.admit(&by(&one)).await.unwrap();
@@ -84,7 +84,7 @@ async fn all_limits_admit_or_none_is_charged_and_the_tightest_decides() {
     // The refused cost the client nothing.
     let verdict = bench.manager.admit(&by(&two)).await.unwrap();
     assert!(verdict.is_admitted());
-    let left: Vec<_> = verdict.standings().iter().map(|standing| standing.remaining).collect();
+    let left: Vec<_> = verdict.limit_status().iter().map(|standing| standing.remaining).collect();
     assert_eq!(left, [7, 1, 997]);
 }
 
@@ -128,7 +128,7 @@ async fn what_no_limit_counts_is_admitted() {
     let bench = bench([policy("calls", LimitBy::Subject, "1/1h")]);
     for _ in 0..3 {
         let verdict = bench.manager.admit(&LimitRequest::new().ip(ip("::1"))).await.unwrap();
-        assert!(verdict.is_admitted() && verdict.standings().is_empty());
+        assert!(verdict.is_admitted() && verdict.limit_status().is_empty());
         assert_eq!(verdict.decided_by(), None);
     }
     let without = TokenManager::new(MemoryStore::new().unwrap());
@@ -224,11 +224,11 @@ async fn looking_shows_every_limit_and_charges_none() {
     let request = LimitRequest::new().ip(ip("192.0.2.1"));
     assert!(bench.manager.admit(&request).await.unwrap().is_admitted());
     for _ in 0..10 {
-        let standings = bench.manager.standings(&request).await.unwrap();
-        let left: Vec<_> = standings.iter().map(|standing| standing.remaining).collect();
+        let limit_status = bench.manager.limit_status(&request).await.unwrap();
+        let left: Vec<_> = limit_status.iter().map(|standing| standing.remaining).collect();
         assert_eq!(left, [2, 5]);
     }
-    assert!(bench.manager.standings(&LimitRequest::new()).await.unwrap().is_empty());
+    assert!(bench.manager.limit_status(&LimitRequest::new()).await.unwrap().is_empty());
 }
 
 #[test]

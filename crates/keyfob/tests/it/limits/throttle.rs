@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use keyfob::{
-    Bearer, Error, Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits, ManualClock,
+    BearerToken, Error, Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits, ManualClock,
     MemoryStore, OnFailure, Presentation, RefreshRequest, Refusal, SeededRandom, Timestamp,
     TokenManager, Ttl, ValidationChain,
 };
@@ -18,8 +18,8 @@ struct Bench {
     limits: Arc<Watched>,
     store: Arc<Spy>,
     clock: ManualClock,
-    good: Bearer,
-    strange: Bearer,
+    good: BearerToken,
+    strange: BearerToken,
 }
 
 /// Two nodes over one store, with a bearer of theirs and one of nobody's.
@@ -85,7 +85,7 @@ async fn an_address_that_failed_too_often_is_refused_before_any_look_up() {
     let now_asked = (bench.limits.calls(), bench.store.loads());
     assert_eq!(now_asked, asked, "neither store is asked");
     assert!(bench.try_from(0, bench.good.expose(), "192.0.2.2").await.is_ok());
-    assert!(bench.nodes[0].validate_any(&bench.good).await.is_ok(), "from nowhere");
+    assert!(bench.nodes[0].validate_active(&bench.good).await.is_ok(), "from nowhere");
 
     bench.clock.advance(Ttl::from_secs(20));
     assert!(bench.try_from(0, bench.good.expose(), IP).await.is_ok());
@@ -151,7 +151,7 @@ async fn only_an_attempt_with_a_bearer_that_is_not_good_counts() {
         assert!(bench.try_from(0, bench.good.expose(), IP).await.is_ok());
     }
     assert_eq!(bench.limits.calls(), 0);
-    bench.nodes[0].revoke(bench.good.id(), keyfob::Why::unstated()).await.unwrap();
+    bench.nodes[0].revoke(bench.good.id(), keyfob::RevokeRequest::default()).await.unwrap();
     assert_eq!(bench.fails(0, bench.good.expose(), IP).await, "token_revoked");
     assert_eq!(bench.fails(0, bench.good.expose(), IP).await, "throttled");
 }

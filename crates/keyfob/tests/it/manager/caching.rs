@@ -2,9 +2,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob::{
-    CacheSettings, ClientId, Denied, Freshness, Grant, Issued, Kind, LaneCount, ManualClock,
-    MemoryStore, Metadata, SeededRandom, Subject, Tag, Timestamp, TokenManager, Ttl,
-    ValidationChain, Why,
+    CacheConfig, ClientId, Consistency, Denied, Grant, Issued, Kind, LaneCount, ManualClock,
+    MemoryStore, Metadata, RevokeRequest, SeededRandom, Subject, Tag, Timestamp, TokenManager, Ttl,
+    ValidationChain,
 };
 use keyfob_testkit::spy::Spy;
 
@@ -19,10 +19,10 @@ struct Nodes {
 }
 
 fn nodes() -> Nodes {
-    nodes_with(CacheSettings::default(), |spy| spy)
+    nodes_with(CacheConfig::default(), |spy| spy)
 }
 
-fn nodes_with(cache: CacheSettings, set_up: impl FnOnce(Spy) -> Spy) -> Nodes {
+fn nodes_with(cache: CacheConfig, set_up: impl FnOnce(Spy) -> Spy) -> Nodes {
     let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
     let (lanes, seed) = (LaneCount::new(8).unwrap(), SeededRandom::new(1));
     let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &seed).unwrap();
@@ -47,14 +47,14 @@ impl Nodes {
     async fn cached(&self, grant: Grant) -> Issued {
         let issued = self.one.issue(grant).await.unwrap();
         for node in [&self.one, &self.other] {
-            node.validate_any(&issued.bearer).await.unwrap();
-            assert_eq!(self.loads(node.validate_any(&issued.bearer)).await.0, 0, "it is cached");
+            node.validate_active(&issued.bearer).await.unwrap();
+            assert_eq!(self.loads(node.validate_active(&issued.bearer)).await.0, 0, "it is cached");
         }
         issued
     }
 
     async fn codes(&self, issued: &Issued) -> [String; 2] {
-        let code = async |node: &TokenManager| match node.validate_any(&issued.bearer).await {
+        let code = async |node: &TokenManager| match node.validate_active(&issued.bearer).await {
             Ok(_) => "active".to_owned(),
             Err(error) => error.code().to_owned(),
         };
@@ -70,7 +70,7 @@ async fn what_is_cached_is_the_whole_token_and_costs_no_load() {
     let mut metadata = Metadata::default();
     metadata.tags.insert(Tag::new("mobile").unwrap()).unwrap();
     let issued = nodes.cached(session("user123").metadata(metadata)).await;
-    let token = nodes.one.validate_any(&issued.bearer).await.unwrap();
+    let token = nodes.one.validate_active(&issued.bearer).await.unwrap();
     assert_eq!(token, issued.token);
     let chain = ValidationChain::new().require_scope("read");
     let scopes = nodes.other.check(&issued.bearer, &chain, |token| {
@@ -81,7 +81,7 @@ async fn what_is_cached_is_the_whole_token_and_costs_no_load() {
     assert_eq!((loads, scopes.unwrap()), (0, vec!["read".to_owned(), "write".to_owned()]));
     let report = nodes.one.cache_report().unwrap();
     assert_eq!((report.tokens, report.most_tokens), (1, 100_000));
-    let whole = CacheSettings::default().most_bytes();
+    let whole = CacheConfig::default().max_bytes();
     assert!(report.bytes > 4096 && report.bytes < whole / 20, "{report:?} of {whole}");
 }
 
@@ -89,7 +89,7 @@ async fn what_is_cached_is_the_whole_token_and_costs_no_load() {
 async fn whatever_ends_a_token_ends_it_in_every_cache_of_the_process() {
     let nodes = nodes();
     let (subject, client) = (Subject::new("user123").unwrap(), ClientId::new("web").unwrap());
-    let why = || Why::because("test");
+    let why = || RevokeRequest::reason("test");
     let issued = nodes.cached(session("user123")).await;
     nodes.one.revoke(issued.token.id, why()).await.unwrap();
     assert_eq!(nodes.codes(&issued).await, REVOKED);
@@ -109,7 +109,7 @@ async fn whatever_ends_a_token_ends_it_in_every_cache_of_the_process() {
     let root = nodes.cached(session("user123")).await;
     let minted = nodes.one.mint(root.token.id, Grant::new(Kind::Access).scope("read")).await;
     let minted = minted.unwrap();
-    nodes.other.validate_any(&minted.bearer).await.unwrap();
+    nodes.other.validate_active(&minted.bearer).await.unwrap();
     nodes.one.revoke_family(root.token.family.unwrap(), why()).await.unwrap();
     assert_eq!(nodes.codes(&root).await, REVOKED);
     assert_eq!(nodes.codes(&minted).await, REVOKED);
@@ -123,11 +123,15 @@ async fn one_revocation_leaves_what_others_have_cached() {
         kept.push(nodes.cached(session(&format!("user{number}"))).await);
     }
     let revoked = nodes.cached(session("somebody")).await;
-    nodes.one.revoke(revoked.token.id, Why::unstated()).await.unwrap();
-    nodes.one.revoke_subject(&Subject::new("another").unwrap(), Why::unstated()).await.unwrap();
+    nodes.one.revoke(revoked.token.id, RevokeRequest::default()).await.unwrap();
+    nodes
+        .one
+        .revoke_subject(&Subject::new("another").unwrap(), RevokeRequest::default())
+        .await
+        .unwrap();
     let all = async {
         for issued in &kept {
-            nodes.other.validate_any(&issued.bearer).await.unwrap();
+            nodes.other.validate_active(&issued.bearer).await.unwrap();
         }
     };
     // Two that share a cell by chance share their invalidations.
@@ -140,7 +144,7 @@ async fn what_is_changed_is_seen_at_once() {
     let issued = nodes.cached(session("user123")).await;
     let change = |metadata: &mut Metadata| metadata.tags.insert(Tag::new("new").unwrap());
     nodes.one.update(issued.token.id, None, change).await.unwrap();
-    let token = nodes.other.validate_any(&issued.bearer).await.unwrap();
+    let token = nodes.other.validate_active(&issued.bearer).await.unwrap();
     assert!(token.metadata.tags.contains(&Tag::new("new").unwrap()));
 }
 
@@ -161,17 +165,17 @@ async fn a_token_that_another_node_uses_is_not_idle_here() {
     let issued = nodes.cached(session("user123").idle_timeout(Ttl::from_mins(10))).await;
     for _ in 0..4 {
         nodes.clock.advance(Ttl::from_mins(6));
-        nodes.one.validate_any(&issued.bearer).await.unwrap();
+        nodes.one.validate_active(&issued.bearer).await.unwrap();
     }
     // This one has not looked for 24 minutes.
-    assert!(nodes.other.validate_any(&issued.bearer).await.is_ok());
+    assert!(nodes.other.validate_active(&issued.bearer).await.is_ok());
 }
 
 #[tokio::test]
 async fn strictness_asks_the_store() {
     let nodes = nodes();
     let issued = nodes.cached(session("user123")).await;
-    let strict = ValidationChain::new().freshness(Freshness::Strict);
+    let strict = ValidationChain::new().consistency(Consistency::Strong);
     let (loads, outcome) = nodes.loads(nodes.one.validate(&issued.bearer, &strict)).await;
     assert!(loads == 1 && outcome.is_ok());
 }
@@ -194,7 +198,7 @@ async fn a_wrong_secret_of_a_cached_token_costs_no_load() {
         rest /= 62;
     }
     text.replace_range(checked.., std::str::from_utf8(&digits).unwrap());
-    let (loads, outcome) = nodes.loads(nodes.one.validate_any(&text)).await;
+    let (loads, outcome) = nodes.loads(nodes.one.validate_active(&text)).await;
     assert_eq!((loads, outcome.unwrap_err().code()), (0, "token_unknown"));
 }
 
@@ -202,7 +206,7 @@ async fn a_wrong_secret_of_a_cached_token_costs_no_load() {
 async fn an_unknown_id_is_asked_for_once_in_a_while() {
     let (nodes, elsewhere) = (nodes(), nodes());
     let stranger = elsewhere.one.issue(session("user123")).await.unwrap().bearer;
-    let ask = async || nodes.loads(nodes.one.validate_any(&stranger)).await.0;
+    let ask = async || nodes.loads(nodes.one.validate_active(&stranger)).await.0;
     assert_eq!((ask().await, ask().await, ask().await), (1, 0, 0));
     nodes.clock.advance(Ttl::from_secs(2));
     assert_eq!(ask().await, 1);
@@ -212,17 +216,17 @@ async fn an_unknown_id_is_asked_for_once_in_a_while() {
 async fn counted_uses_are_counted_by_the_store() {
     let nodes = nodes();
     let issued = nodes.one.issue(session("user123").uses(2)).await.unwrap();
-    assert!(nodes.one.validate_any(&issued.bearer).await.is_ok());
-    assert!(nodes.other.validate_any(&issued.bearer).await.is_ok());
+    assert!(nodes.one.validate_active(&issued.bearer).await.is_ok());
+    assert!(nodes.other.validate_active(&issued.bearer).await.is_ok());
     assert_eq!(nodes.codes(&issued).await, ["token_exhausted", "token_exhausted"]);
 }
 
 #[tokio::test]
 async fn without_a_feed_nothing_is_believed() {
-    let nodes = nodes_with(CacheSettings::default(), Spy::without_a_feed);
+    let nodes = nodes_with(CacheConfig::default(), Spy::without_a_feed);
     let issued = nodes.one.issue(session("user123")).await.unwrap();
     for _ in 0..3 {
-        let (loads, outcome) = nodes.loads(nodes.one.validate_any(&issued.bearer)).await;
+        let (loads, outcome) = nodes.loads(nodes.one.validate_active(&issued.bearer)).await;
         assert!(loads == 1 && outcome.is_ok());
     }
 }
@@ -232,7 +236,7 @@ async fn many_who_ask_for_the_same_cost_one_load() {
     let nodes = nodes();
     let issued = nodes.one.issue(session("user123")).await.unwrap();
     nodes.store.answer_late([Duration::from_millis(50)]);
-    let asking = (0..50).map(|_| nodes.one.validate_any(&issued.bearer));
+    let asking = (0..50).map(|_| nodes.one.validate_active(&issued.bearer));
     let (loads, outcomes) = nodes.loads(futures_util::future::join_all(asking)).await;
     assert!(loads == 1 && outcomes.iter().all(Result::is_ok), "{loads}");
 }
@@ -240,21 +244,21 @@ async fn many_who_ask_for_the_same_cost_one_load() {
 #[tokio::test]
 async fn an_answer_later_than_the_bound_is_not_used() {
     let bound = Ttl::from_millis(100).unwrap();
-    let nodes = nodes_with(CacheSettings::OFF.with_bound(bound), |spy| spy);
+    let nodes = nodes_with(CacheConfig::OFF.with_bound(bound), |spy| spy);
     let issued = nodes.one.issue(session("user123")).await.unwrap();
     // What was read is revoked by the time it is answered.
     let late = Duration::from_millis(150);
     nodes.store.answer_late([late]);
-    let (validated, revoked) = tokio::join!(nodes.one.validate_any(&issued.bearer), async {
+    let (validated, revoked) = tokio::join!(nodes.one.validate_active(&issued.bearer), async {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        nodes.other.revoke(issued.token.id, Why::unstated()).await
+        nodes.other.revoke(issued.token.id, RevokeRequest::default()).await
     });
     assert!(revoked.is_ok());
     assert_eq!(validated.unwrap_err().code(), "token_revoked");
     // A store that is always so late is of no use.
     let issued = nodes.one.issue(session("user123")).await.unwrap();
     nodes.store.answer_late([late; 3]);
-    let refused = nodes.one.validate_any(&issued.bearer).await.unwrap_err();
+    let refused = nodes.one.validate_active(&issued.bearer).await.unwrap_err();
     assert_eq!(refused.code(), "store_unavailable");
     assert!(refused.to_string().contains("bound"), "{refused}");
 }
@@ -276,12 +280,12 @@ async fn a_token_that_ends_while_rules_are_asked_is_refused() {
     for is_cached in [false, true] {
         let issued = nodes.one.issue(session("user123")).await.unwrap();
         if is_cached {
-            nodes.one.validate_any(&issued.bearer).await.unwrap();
+            nodes.one.validate_active(&issued.bearer).await.unwrap();
         }
         let (validated, revoked) =
             tokio::join!(nodes.one.validate(&issued.bearer, &chain), async {
                 tokio::time::sleep(Duration::from_millis(20)).await;
-                nodes.other.revoke(issued.token.id, Why::unstated()).await
+                nodes.other.revoke(issued.token.id, RevokeRequest::default()).await
             });
         assert!(revoked.is_ok());
         assert_eq!(validated.unwrap_err().code(), "token_revoked", "cached: {is_cached}");
@@ -290,27 +294,27 @@ async fn a_token_that_ends_while_rules_are_asked_is_refused() {
 
 #[tokio::test]
 async fn the_cache_keeps_within_what_it_was_given() {
-    let settings = CacheSettings::default().with_tokens(100);
+    let settings = CacheConfig::default().max_tokens(100);
     let nodes = nodes_with(settings, |spy| spy);
     let long = "x".repeat(240);
     for number in 0..500 {
         let grant = session(&format!("user{number}-{long}"));
         let issued = nodes.one.issue(grant).await.unwrap();
-        nodes.one.validate_any(&issued.bearer).await.unwrap();
+        nodes.one.validate_active(&issued.bearer).await.unwrap();
         // The newest is there, whatever had to give way.
-        assert_eq!(nodes.loads(nodes.one.validate_any(&issued.bearer)).await.0, 0);
+        assert_eq!(nodes.loads(nodes.one.validate_active(&issued.bearer)).await.0, 0);
     }
     let report = nodes.one.cache_report().unwrap();
-    assert!(report.tokens <= 112 && report.bytes <= settings.most_bytes(), "{report:?}");
+    assert!(report.tokens <= 112 && report.bytes <= settings.max_bytes(), "{report:?}");
 }
 
 #[tokio::test]
 async fn without_a_cache_every_token_is_loaded() {
-    let nodes = nodes_with(CacheSettings::OFF, |spy| spy);
+    let nodes = nodes_with(CacheConfig::OFF, |spy| spy);
     let issued = nodes.one.issue(session("user123")).await.unwrap();
     let twice = async {
-        nodes.one.validate_any(&issued.bearer).await.unwrap();
-        nodes.one.validate_any(&issued.bearer).await.unwrap();
+        nodes.one.validate_active(&issued.bearer).await.unwrap();
+        nodes.one.validate_active(&issued.bearer).await.unwrap();
     };
     assert_eq!(nodes.loads(twice).await.0, 2);
     assert_eq!(nodes.one.cache_report(), None);

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use keyfob::{
-    Confirmation, Error, Filter, Grant, Kind, MemoryStore, Overlap, Presentation, Problem,
-    RefreshRequest, Through, TokenManager, Ttl, ValidationChain, Why,
+    Confirmation, Error, Filter, Grant, InvalidReason, Kind, MemoryStore, Presentation,
+    RefreshRequest, RevocationScope, RevokeRequest, SecretOverlap, TokenManager, Ttl,
+    ValidationChain,
 };
 use keyfob_testkit::spy::Spy;
 
@@ -21,7 +22,7 @@ async fn whoever_acts_comes_before_whoever_acted() {
     let plain = Grant::new(Kind::Access).scope("read");
     let plain = bench.manager.derive(&helper.bearer, plain).await.unwrap();
     for derived in [&helper, &plain] {
-        let token = bench.manager.validate_any(&derived.bearer).await.unwrap();
+        let token = bench.manager.validate_active(&derived.bearer).await.unwrap();
         assert_eq!(token.subject, user.token.subject);
         let json = serde_json::to_value(token.view(bench.manager.now())).unwrap();
         let act = serde_json::json!({"sub": "helper", "act": {"sub": "service"}});
@@ -72,22 +73,22 @@ async fn a_tree_is_eight_deep_and_falls_from_any_node_at_once() {
     }
     match bench.manager.derive(&line.last().unwrap().bearer, agent("a9")).await {
         Err(Error::Invalid(invalid)) => {
-            assert_eq!(invalid.problem(), &Problem::TooMany { most: 8 });
+            assert_eq!(invalid.problem(), &InvalidReason::TooMany { most: 8 });
         }
         other => panic!("{other:?}"),
     }
     for n in 0..50 {
         bench.manager.derive(&line[4].bearer, agent(&format!("wide{n}"))).await.unwrap();
     }
-    bench.manager.revoke(line[4].token.id, Why::unstated()).await.unwrap();
+    bench.manager.revoke(line[4].token.id, RevokeRequest::default()).await.unwrap();
     for (depth, issued) in line.iter().enumerate() {
-        let is_good = bench.manager.validate_any(&issued.bearer).await.is_ok();
+        let is_good = bench.manager.validate_active(&issued.bearer).await.is_ok();
         assert_eq!(is_good, depth < 4, "{depth}");
     }
     let live = Filter::new().state(keyfob::TokenState::Active);
     assert_eq!(bench.manager.count(&live).await.unwrap(), 4);
     let last = bench.manager.get(line[8].token.id).await.unwrap().revocation.unwrap();
-    assert_eq!(last.through, Through::Ancestor(line[4].token.id));
+    assert_eq!(last.through, RevocationScope::Ancestor(line[4].token.id));
 }
 
 #[tokio::test]
@@ -107,14 +108,14 @@ async fn to_revoke_a_node_is_one_write_however_much_hangs_below_it() {
             line.push(next);
         }
         let before = spy.writes();
-        manager.revoke(line[node].token.id, Why::unstated()).await.unwrap();
+        manager.revoke(line[node].token.id, RevokeRequest::default()).await.unwrap();
         assert_eq!(spy.writes() - before, 1);
         for (depth, issued) in line.iter().enumerate() {
-            let is_good = manager.validate_any(&issued.bearer).await.is_ok();
+            let is_good = manager.validate_active(&issued.bearer).await.is_ok();
             assert_eq!(is_good, depth < node, "{depth} below {node}");
         }
         for (depth, leaf) in wide {
-            let is_good = manager.validate_any(&leaf.bearer).await.is_ok();
+            let is_good = manager.validate_active(&leaf.bearer).await.is_ok();
             assert_eq!(is_good, depth <= node, "a leaf at {depth}, below {node}");
         }
     }
@@ -123,7 +124,7 @@ async fn to_revoke_a_node_is_one_write_however_much_hangs_below_it() {
 #[tokio::test]
 async fn nothing_is_derived_from_what_is_not_good() {
     let bench = bench();
-    let derive = async |bearer: &keyfob::Bearer| {
+    let derive = async |bearer: &keyfob::BearerToken| {
         bench.manager.derive(bearer, agent("a")).await.unwrap_err().code().to_owned()
     };
     let refresh = bench.manager.issue(super::refreshing::family()).await.unwrap();
@@ -131,7 +132,7 @@ async fn nothing_is_derived_from_what_is_not_good() {
     let counted = bench.manager.issue(session("user123").uses(2)).await.unwrap();
     assert_eq!(derive(&counted.bearer).await, "invalid_value");
     let revoked = bench.manager.issue(session("user123")).await.unwrap();
-    bench.manager.revoke(revoked.token.id, Why::unstated()).await.unwrap();
+    bench.manager.revoke(revoked.token.id, RevokeRequest::default()).await.unwrap();
     assert_eq!(derive(&revoked.bearer).await, "token_revoked");
     let expired = bench.manager.issue(session("user123").ttl(Ttl::from_mins(10))).await.unwrap();
     bench.clock.advance(Ttl::from_mins(10));
@@ -144,8 +145,8 @@ async fn nothing_is_derived_from_what_is_not_good() {
 async fn what_is_derived_by_an_older_secret_ends_with_it() {
     let bench = bench();
     let old = bench.manager.issue(Grant::new(Kind::ApiKey).scope("read")).await.unwrap();
-    bench.manager.validate_any(&old.bearer).await.unwrap();
-    let overlap = Overlap::of(Ttl::from_mins(5));
+    bench.manager.validate_active(&old.bearer).await.unwrap();
+    let overlap = SecretOverlap::of(Ttl::from_mins(5));
     let new = bench.manager.rotate(old.token.id, overlap, None).await.unwrap();
     let derived = bench.manager.derive(&old.bearer, agent("a")).await.unwrap();
     assert_eq!(derived.token.expires_at, Some(bench.manager.now() + Ttl::from_mins(5)));
@@ -201,11 +202,11 @@ async fn what_is_derived_from_a_bound_token_is_bound_and_needs_the_key() {
     let rebound = || agent("a").confirmation(agents.clone());
     for grant in [agent("a"), rebound()] {
         assert_eq!(code(shown(), grant.clone()).await, "proof_key_mismatch");
-        assert_eq!(code(shown().proof_key(&agents), grant).await, "proof_key_mismatch");
+        assert_eq!(code(shown().confirmation(&agents), grant).await, "proof_key_mismatch");
     }
-    let from_other = shown().proof_key(&own).by_device(&other);
+    let from_other = shown().confirmation(&own).by_device(&other);
     assert_eq!(code(from_other, agent("a")).await, "device_mismatch");
-    let shown = || shown().proof_key(&own).by_device(&device);
+    let shown = || shown().confirmation(&own).by_device(&device);
     for (grant, bound_to) in [(agent("a"), &own), (rebound(), &agents)] {
         let derived = bench.manager.derive(shown(), grant).await.unwrap();
         assert_eq!(derived.token.claims.registered.confirmation.as_ref(), Some(bound_to));
@@ -214,7 +215,7 @@ async fn what_is_derived_from_a_bound_token_is_bound_and_needs_the_key() {
     assert_eq!(minted.token.claims.registered.confirmation, Some(own.clone()));
     let unproven = bench.manager.refresh(&minted.bearer, RefreshRequest::new()).await;
     assert_eq!(unproven.unwrap_err().code(), "wrong_presenter");
-    let shown = Presentation::from(&minted.bearer).proof_key(&own);
+    let shown = Presentation::from(&minted.bearer).confirmation(&own);
     assert!(bench.manager.refresh(shown, RefreshRequest::new()).await.is_ok());
 }
 

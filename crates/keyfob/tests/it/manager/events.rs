@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use keyfob::store::Cursor;
 use keyfob::{
-    AuditLog, Callback, Delivery, Event, EventHandler, HandlerError, Happening, Sight, Subject, Why,
+    AuditLog, Callback, Delivery, Event, EventHandler, EventKind, HandlerError, ObservationKind,
+    RevokeRequest, Subject,
 };
 
 use super::{Bench, bench, bench_with, session};
@@ -12,7 +13,7 @@ async fn three_events(bench: &Bench) {
     let id = bench.manager.issue(session("user123").by("login")).await.unwrap().token.id;
     let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("vip".try_into()?);
     bench.manager.update(id, None, change).await.unwrap();
-    bench.manager.revoke(id, Why::because("user logout").by("user123")).await.unwrap();
+    bench.manager.revoke(id, RevokeRequest::reason("user logout").by("user123")).await.unwrap();
 }
 
 fn names(events: &[Event]) -> Vec<&'static str> {
@@ -37,19 +38,19 @@ async fn every_change_leaves_its_event_and_a_cursor_reads_on() {
     assert_eq!(all[2].reason.as_ref().unwrap().as_str(), "user logout");
 
     let subject = Subject::new("user123").unwrap();
-    bench.manager.revoke_subject(&subject, Why::unstated()).await.unwrap();
+    bench.manager.revoke_subject(&subject, RevokeRequest::default()).await.unwrap();
     let page = bench.manager.events(&rest.cursor, 10).await.unwrap();
     let [(event, _)] = &page.events[..] else { panic!("{page:?}") };
-    assert!(matches!(&event.what, Happening::EpochAdvanced { .. }));
+    assert!(matches!(&event.what, EventKind::EpochAdvanced { .. }));
 }
 
 #[tokio::test]
 async fn what_is_refused_leaves_no_event() {
     let bench = bench();
     let id = bench.manager.issue(session("user123")).await.unwrap().token.id;
-    bench.manager.revoke(id, Why::unstated()).await.unwrap();
+    bench.manager.revoke(id, RevokeRequest::default()).await.unwrap();
     let before = bench.manager.latest_event().await.unwrap();
-    bench.manager.revoke(id, Why::unstated()).await.unwrap();
+    bench.manager.revoke(id, RevokeRequest::default()).await.unwrap();
     assert!(bench.manager.update(id, None, |_| Ok(())).await.is_err());
     assert!(bench.manager.events(&before, 10).await.unwrap().events.is_empty());
 }
@@ -237,18 +238,19 @@ async fn a_handler_that_was_stopped_is_given_nothing_more() {
 async fn observations_have_a_feed_of_their_own_and_a_bounded_rate() {
     let bench = bench_with(|builder| builder.observations_per_second(10).sampled_use(0));
     let issued = bench.manager.issue(session("user123")).await.unwrap();
-    bench.manager.revoke(issued.token.id, Why::unstated()).await.unwrap();
+    bench.manager.revoke(issued.token.id, RevokeRequest::default()).await.unwrap();
     for _ in 0..500 {
-        let _ = bench.manager.validate_any(&issued.bearer).await;
+        let _ = bench.manager.validate_active(&issued.bearer).await;
     }
     bench.clock.advance(keyfob::Ttl::from_secs(1));
-    let _ = bench.manager.validate_any(&issued.bearer).await;
+    let _ = bench.manager.validate_active(&issued.bearer).await;
     bench.manager.shutdown().await;
     let page = bench.manager.observations(&Cursor::start(), 100).await.unwrap();
     let seen = &page.observations;
     assert_eq!(seen.len(), 11);
     assert_eq!(seen[10].0.left_out, 490);
-    let refused = Sight::Refused { token: Some(issued.token.id), code: "token_revoked".into() };
+    let refused =
+        ObservationKind::Refused { token: Some(issued.token.id), code: "token_revoked".into() };
     assert_eq!(seen[0].0.what, refused);
     // The flood is not among the events.
     let events = bench.manager.events(&Cursor::start(), 1000).await.unwrap();

@@ -11,17 +11,17 @@ async fn a_use_is_written_in_the_background_and_once_within_the_precision() {
     let read = async || bench.manager.get(issued.token.id).await.unwrap().last_used;
     bench.clock.advance(Ttl::from_secs(5));
     let first = bench.manager.now();
-    bench.manager.validate_any(&issued.bearer).await.unwrap();
+    bench.manager.validate_active(&issued.bearer).await.unwrap();
     assert_eq!(read().await, None, "not in the request itself");
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(read().await, Some(first));
     // Within the precision of what is known, no write.
     bench.clock.advance(Ttl::from_secs(30));
-    bench.manager.validate_any(&issued.bearer).await.unwrap();
+    bench.manager.validate_active(&issued.bearer).await.unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(read().await, Some(first));
     bench.clock.advance(Ttl::from_secs(31));
-    bench.manager.validate_any(&issued.bearer).await.unwrap();
+    bench.manager.validate_active(&issued.bearer).await.unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(read().await, Some(bench.manager.now()));
 }
@@ -44,12 +44,12 @@ async fn a_token_in_use_does_not_idle_out_and_one_left_alone_does() {
     let idle = bench.manager.issue(grant()).await.unwrap();
     for _ in 0..5 {
         bench.clock.advance(Ttl::from_mins(6));
-        bench.manager.validate_any(&used.bearer).await.unwrap();
+        bench.manager.validate_active(&used.bearer).await.unwrap();
         // Past half of the timeout the use is written before it is answered.
         let token = bench.manager.get(used.token.id).await.unwrap();
         assert_eq!(token.last_used, Some(bench.manager.now()));
     }
-    let refused = bench.manager.validate_any(&idle.bearer).await.unwrap_err();
+    let refused = bench.manager.validate_active(&idle.bearer).await.unwrap_err();
     assert_eq!(refused.code(), "token_expired");
 }
 
@@ -65,7 +65,7 @@ async fn a_use_does_not_bring_an_expired_token_back() {
     let chain = ValidationChain::new().clock_skew(Ttl::from_mins(1));
     assert!(bench.manager.validate(&issued.bearer, &chain).await.is_ok());
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let refused = bench.manager.validate_any(&issued.bearer).await.unwrap_err();
+    let refused = bench.manager.validate_active(&issued.bearer).await.unwrap_err();
     assert_eq!(refused.code(), "token_expired");
 }
 
@@ -76,5 +76,5 @@ async fn a_token_does_not_idle_out_before_it_can_be_used() {
     let grant = session("user123").idle_timeout(Ttl::from_mins(10)).not_before(start);
     let issued = bench.manager.issue(grant).await.unwrap();
     bench.clock.set(start + Ttl::from_mins(9));
-    assert!(bench.manager.validate_any(&issued.bearer).await.is_ok());
+    assert!(bench.manager.validate_active(&issued.bearer).await.is_ok());
 }

@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
-use keyfob::{ChangeKind, Filter, PageCursor, Paging, Retention, TokenId, TokenState, Ttl, Why};
+use keyfob::{
+    ChangeKind, Filter, PageCursor, Paging, Retention, RevokeRequest, TokenId, TokenState, Ttl,
+};
 
 use super::{bench, bench_with, session};
 
@@ -20,20 +22,20 @@ async fn pages_hold_each_match_once_and_in_order() {
         let filter = Filter::parse(text, bench.manager.now()).unwrap();
         for limit in [1, 7, 1000] {
             let mut found: Vec<TokenId> = Vec::new();
-            let mut paging = Paging::by(limit);
+            let mut paging = Paging::new(limit);
             loop {
                 let page = bench.manager.list(&filter, paging).await.unwrap();
                 found.extend(page.tokens.iter().map(|token| token.id));
                 let Some(next) = page.next else { break };
                 // A cursor survives its text form.
                 let next: PageCursor = next.to_string().parse().unwrap();
-                paging = Paging::by(limit).after(Some(next));
+                paging = Paging::new(limit).after(Some(next));
             }
             assert_eq!(found.len(), expected, "{text} by {limit}");
             assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), expected);
             assert!(found.windows(2).all(|pair| pair[0] > pair[1]), "newest first");
         }
-        let paging = Paging::by(1000).next_to_expire();
+        let paging = Paging::new(1000).expiring_soonest();
         let page = bench.manager.list(&filter, paging).await.unwrap();
         let ends: Vec<_> = page.tokens.iter().map(|token| token.expires_at).collect();
         assert_eq!(ends.len(), expected);
@@ -48,15 +50,15 @@ async fn a_cursor_belongs_to_its_filter_and_its_order() {
         bench.manager.issue(session("user123")).await.unwrap();
     }
     let filter = Filter::new().subject("user123");
-    let next = bench.manager.list(&filter, Paging::by(1)).await.unwrap().next;
+    let next = bench.manager.list(&filter, Paging::new(1)).await.unwrap().next;
     assert!(next.is_some());
     let other = Filter::new().subject("user124");
-    let refused = bench.manager.list(&other, Paging::by(1).after(next.clone())).await;
+    let refused = bench.manager.list(&other, Paging::new(1).after(next.clone())).await;
     assert_eq!(refused.unwrap_err().code(), "invalid_value");
     let forged = next.clone().unwrap().to_string().replacen("-0-", "-7-", 1).parse().unwrap();
-    let refused = bench.manager.list(&filter, Paging::by(1).after(Some(forged))).await;
+    let refused = bench.manager.list(&filter, Paging::new(1).after(Some(forged))).await;
     assert_eq!(refused.unwrap_err().code(), "invalid_value", "a term that the filter has not got");
-    let refused = bench.manager.list(&filter, Paging::by(1).next_to_expire().after(next)).await;
+    let refused = bench.manager.list(&filter, Paging::new(1).expiring_soonest().after(next)).await;
     assert_eq!(refused.unwrap_err().code(), "invalid_value");
     assert!("n-zz".parse::<PageCursor>().is_err());
 }
@@ -71,7 +73,7 @@ async fn an_id_prefix_finds_the_token() {
     }
     let id = ids[20];
     let filter = Filter::new().id_prefix(id.to_string()[..24].parse().unwrap());
-    let page = bench.manager.list(&filter, Paging::by(10)).await.unwrap();
+    let page = bench.manager.list(&filter, Paging::new(10)).await.unwrap();
     assert_eq!(page.tokens.iter().map(|token| token.id).collect::<Vec<_>>(), [id]);
     assert!(page.examined < 5, "it begins where the prefix does: {}", page.examined);
 }
@@ -83,7 +85,7 @@ async fn counting_follows_states() {
         let grant = session("user123").ttl(Ttl::from_hours(if n < 4 { 4 } else { 8 }));
         let id = bench.manager.issue(grant).await.unwrap().token.id;
         if n == 9 {
-            bench.manager.revoke(id, Why::unstated()).await.unwrap();
+            bench.manager.revoke(id, RevokeRequest::default()).await.unwrap();
         }
     }
     let count = async |state: TokenState| {
@@ -110,7 +112,7 @@ async fn history_tells_the_last_eight_changes_and_the_revocation() {
             .await
             .unwrap();
     }
-    bench.manager.revoke(id, Why::because("done").by("ops")).await.unwrap();
+    bench.manager.revoke(id, RevokeRequest::reason("done").by("ops")).await.unwrap();
     let history = bench.manager.history(id).await.unwrap();
     assert_eq!(history.len(), 9);
     assert!(history[..8].iter().all(|entry| entry.what == ChangeKind::MetadataUpdated));

@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use keyfob::store::Cursor;
 use keyfob::{
-    Bearer, Confirmation, DeviceId, EarlierAccess, Error, Generation, Grant, Happening, Issued,
-    Kind, Presentation, RefreshCase, RefreshPolicy, RefreshRefused, RefreshRequest, Refreshed,
-    Sight, Store, Through, TokenState, Ttl, Why, Window,
+    BearerToken, Confirmation, DeviceId, Error, EventKind, Generation, GracePeriod, Grant, Issued,
+    Kind, ObservationKind, Presentation, PreviousAccessToken, RefreshCase, RefreshPolicy,
+    RefreshRefused, RefreshRequest, Refreshed, RevocationScope, RevokeRequest, Store, TokenState,
+    Ttl,
 };
 
 use keyfob_testkit::families::{Families, refresh_many};
@@ -22,15 +23,15 @@ impl Bench {
         self.manager.issue(family()).await.unwrap()
     }
 
-    pub(super) async fn refresh(&self, bearer: &Bearer) -> Result<Refreshed, Error> {
+    pub(super) async fn refresh(&self, bearer: &BearerToken) -> Result<Refreshed, Error> {
         self.manager.refresh(bearer, RefreshRequest::new()).await
     }
 
-    pub(super) async fn code(&self, bearer: &Bearer) -> String {
+    pub(super) async fn code(&self, bearer: &BearerToken) -> String {
         self.refresh(bearer).await.unwrap_err().code().to_owned()
     }
 
-    async fn happened(&self) -> Vec<Happening> {
+    async fn happened(&self) -> Vec<EventKind> {
         let page = self.manager.events(&Cursor::start(), 1000).await.unwrap();
         page.events.into_iter().map(|(event, _)| event.what).collect()
     }
@@ -58,12 +59,12 @@ async fn a_family_goes_on_and_on_and_only_its_newest_bearer_is_good() {
         assert_eq!(next.refresh.token.generation.number(), number);
         assert_eq!(bench.manager.get(first.token.id).await.unwrap(), next.refresh.token);
         assert_eq!(bench.manager.get(next.access.token.id).await.unwrap(), next.access.token);
-        let access = bench.manager.validate_any(&next.access.bearer).await.unwrap();
+        let access = bench.manager.validate_active(&next.access.bearer).await.unwrap();
         assert_eq!((access.kind, access.family), (Kind::Access, first.token.family));
         assert_eq!(access.scopes, first.token.scopes);
-        let refused = bench.manager.validate_any(&bearer).await.unwrap_err();
+        let refused = bench.manager.validate_active(&bearer).await.unwrap_err();
         assert_eq!(refused.code(), "token_unknown");
-        let newest = bench.manager.validate_any(&next.refresh.bearer).await.unwrap();
+        let newest = bench.manager.validate_active(&next.refresh.bearer).await.unwrap();
         assert_eq!(newest.id, first.token.id);
         bearer = next.refresh.bearer;
     }
@@ -93,8 +94,8 @@ async fn a_retry_within_the_window_gets_the_very_same_pair_and_one_after_it_ends
     let revocation = bench.manager.get(first.token.id).await.unwrap().revocation.unwrap();
     assert_eq!(revocation.reason.unwrap().as_str(), "reuse_detected");
     let access = bench.manager.get(got.access.token.id).await.unwrap().revocation.unwrap();
-    assert_eq!(access.through, Through::Ancestor(first.token.id));
-    let reuse = Happening::ReuseDetected {
+    assert_eq!(access.through, RevocationScope::Ancestor(first.token.id));
+    let reuse = EventKind::ReuseDetected {
         token: first.token.id,
         presented: 0,
         generation: 1,
@@ -133,7 +134,7 @@ async fn a_replay_is_for_whoever_was_answered_and_nobody_else() {
     for refused in [
         bench.manager.refresh(by(&other), request()).await,
         bench.manager.refresh(by(&phone), RefreshRequest::new()).await,
-        bench.manager.refresh(by(&phone), request().proof_key(key)).await,
+        bench.manager.refresh(by(&phone), request().confirmation(key)).await,
     ] {
         assert_eq!(refused.unwrap_err().code(), "refused_in_window");
     }
@@ -147,7 +148,7 @@ async fn what_is_bound_is_refused_to_another_without_effect() {
     let first = bench.manager.issue(grant).await.unwrap();
     let (phone, laptop) = (DeviceId::new("phone").unwrap(), DeviceId::new("laptop").unwrap());
     let by = |device| Presentation::new(first.bearer.expose()).by_device(device);
-    let good = || RefreshRequest::new().client("web").proof_key(key());
+    let good = || RefreshRequest::new().client("web").confirmation(key());
     for (device, request, bound) in [
         (&phone, good().client("cron"), "client"),
         (&laptop, good(), "device"),
@@ -200,7 +201,7 @@ async fn two_tabs_that_ask_for_different_things_share_the_refresh_token() {
     let again = bench.manager.refresh(&first.bearer, ask("write")).await.unwrap();
     assert_eq!(pair(&again), pair(&other));
     for access in [&one.access.bearer, &other.access.bearer] {
-        assert!(bench.manager.validate_any(access).await.is_ok());
+        assert!(bench.manager.validate_active(access).await.is_ok());
     }
 }
 
@@ -255,15 +256,15 @@ async fn a_family_that_idles_between_rotations_is_over() {
 async fn earlier_access_tokens_follow_the_policy() {
     let bench = bench();
     for (earlier_access, is_left) in
-        [(EarlierAccess::LeaveToExpire, true), (EarlierAccess::RevokePrevious, false)]
+        [(PreviousAccessToken::LeaveToExpire, true), (PreviousAccessToken::RevokePrevious, false)]
     {
         let policy = RefreshPolicy { earlier_access, ..RefreshPolicy::default() };
         let first = bench.manager.issue(family().refresh_policy(policy)).await.unwrap();
         let one = bench.refresh(&first.bearer).await.unwrap();
         let two = bench.refresh(&one.refresh.bearer).await.unwrap();
-        let is_good = bench.manager.validate_any(&one.access.bearer).await.is_ok();
+        let is_good = bench.manager.validate_active(&one.access.bearer).await.is_ok();
         assert_eq!(is_good, is_left);
-        assert!(bench.manager.validate_any(&two.access.bearer).await.is_ok());
+        assert!(bench.manager.validate_active(&two.access.bearer).await.is_ok());
         // Where the previous is revoked, there is one at a time.
         let other = RefreshRequest::new().scope("read");
         let other = bench.manager.refresh(&one.refresh.bearer, other).await;
@@ -273,26 +274,26 @@ async fn earlier_access_tokens_follow_the_policy() {
 
 #[tokio::test]
 async fn whoever_asks_for_too_much_ends_nothing() {
-    let earlier_access = EarlierAccess::RevokePrevious;
+    let earlier_access = PreviousAccessToken::RevokePrevious;
     let policy = RefreshPolicy { earlier_access, ..RefreshPolicy::default() };
     let bench = bench_with(|builder| builder.refresh_policy(policy));
     let one = bench.refresh(&bench.family().await.bearer).await.unwrap();
     let wider = RefreshRequest::new().scope("admin");
     let refused = bench.manager.refresh(&one.refresh.bearer, wider).await;
     assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
-    assert!(bench.manager.validate_any(&one.access.bearer).await.is_ok());
+    assert!(bench.manager.validate_active(&one.access.bearer).await.is_ok());
     assert!(bench.refresh(&one.refresh.bearer).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_strict_policy_lets_a_bearer_in_once() {
-    let policy = RefreshPolicy { window: Window::NONE, ..RefreshPolicy::default() };
+    let policy = RefreshPolicy { window: GracePeriod::NONE, ..RefreshPolicy::default() };
     let bench = bench_with(|builder| builder.refresh_policy(policy));
     let first = bench.family().await;
     bench.refresh(&first.bearer).await.unwrap();
     assert_eq!(bench.code(&first.bearer).await, "reuse_detected");
     // What the grant says comes first.
-    let policy = RefreshPolicy { window: Window::of(Ttl::from_mins(1)), ..policy };
+    let policy = RefreshPolicy { window: GracePeriod::of(Ttl::from_mins(1)), ..policy };
     let first = bench.manager.issue(family().refresh_policy(policy)).await.unwrap();
     bench.refresh(&first.bearer).await.unwrap();
     bench.clock.advance(Ttl::from_secs(59));
@@ -308,7 +309,7 @@ async fn what_is_no_live_refresh_token_is_refused_by_what_it_is() {
     let pending = bench.manager.issue(family().not_before(later)).await.unwrap();
     assert_eq!(bench.code(&pending.bearer).await, "token_not_yet_valid");
     let revoked = bench.family().await;
-    bench.manager.revoke(revoked.token.id, Why::because("user logout")).await.unwrap();
+    bench.manager.revoke(revoked.token.id, RevokeRequest::reason("user logout")).await.unwrap();
     match bench.refresh(&revoked.bearer).await {
         Err(Error::Refresh(RefreshRefused::FamilyEnded { state, revocation, .. })) => {
             assert_eq!(state, TokenState::Revoked);
@@ -354,7 +355,13 @@ async fn refusals_and_replays_are_seen_with_their_codes() {
     let seen: Vec<_> = page.observations.into_iter().map(|(seen, _)| seen.what).collect();
     let token = first.token.id;
     let code = "refused_in_window".to_owned();
-    assert_eq!(seen, [Sight::Replayed { token }, Sight::Refused { token: Some(token), code }]);
+    assert_eq!(
+        seen,
+        [
+            ObservationKind::Replayed { token },
+            ObservationKind::Refused { token: Some(token), code }
+        ]
+    );
     let history = bench.manager.history(token).await.unwrap();
     let whats: Vec<_> = history.iter().map(|entry| entry.what.as_str()).collect();
     assert_eq!(whats, ["issued", "rotated", "rotated"]);
@@ -368,9 +375,9 @@ async fn what_is_minted_under_a_session_falls_with_it() {
     let minted = bench.manager.mint(session.token.id, grant).await.unwrap();
     let one = bench.refresh(&minted.bearer).await.unwrap();
     assert_eq!(one.access.token.ancestors, [session.token.id, minted.token.id]);
-    bench.manager.revoke(session.token.id, Why::unstated()).await.unwrap();
+    bench.manager.revoke(session.token.id, RevokeRequest::default()).await.unwrap();
     assert_eq!(bench.code(&one.refresh.bearer).await, "family_ended");
-    let refused = bench.manager.validate_any(&one.access.bearer).await.unwrap_err();
+    let refused = bench.manager.validate_active(&one.access.bearer).await.unwrap_err();
     assert_eq!(refused.code(), "token_revoked");
     assert_eq!(one.refresh.bearer.generation(), Generation::new(1).unwrap());
 }

@@ -1,11 +1,11 @@
 use keyfob::{
-    ClientId, Error, Filter, Grant, Kind, Paging, Rest, RevokeOutcome, Subject, Through, Token,
-    TokenId, Ttl, Why,
+    ClientId, Error, Filter, Grant, Kind, Paging, ResumeToken, RevocationScope, RevokeOutcome,
+    RevokeRequest, Subject, Token, TokenId, Ttl,
 };
 
 use super::{Bench, bench, session};
 
-async fn through(bench: &Bench, id: TokenId) -> Option<Through> {
+async fn through(bench: &Bench, id: TokenId) -> Option<RevocationScope> {
     bench.manager.get(id).await.unwrap().revocation.map(|revocation| revocation.through)
 }
 
@@ -14,12 +14,12 @@ async fn the_first_revocation_is_kept_with_its_when_why_and_whom() {
     let bench = bench();
     let id = bench.manager.issue(session("user123")).await.unwrap().token.id;
     let at = bench.manager.now();
-    let why = Why::because("user logout").by("user123");
+    let why = RevokeRequest::reason("user logout").by("user123");
     assert_eq!(bench.manager.revoke(id, why).await.unwrap(), RevokeOutcome::Revoked);
     bench.clock.advance(Ttl::from_mins(1));
-    let again = bench.manager.revoke(id, Why::because("another").by("ops")).await.unwrap();
+    let again = bench.manager.revoke(id, RevokeRequest::reason("another").by("ops")).await.unwrap();
     let RevokeOutcome::AlreadyRevoked(first) = again else { panic!("{again:?}") };
-    assert_eq!((first.at, first.through), (at, Through::Token));
+    assert_eq!((first.at, first.through), (at, RevocationScope::Token));
     assert_eq!(first.reason.unwrap().as_str(), "user logout");
     assert_eq!(first.by.unwrap().as_str(), "user123");
 }
@@ -28,9 +28,9 @@ async fn the_first_revocation_is_kept_with_its_when_why_and_whom() {
 async fn revoking_what_is_not_there_or_for_a_bad_reason_is_an_error() {
     let bench = bench();
     let nobody: TokenId = "tok_00d1h88n000000000000000001".parse().unwrap();
-    let missing = bench.manager.revoke(nobody, Why::unstated()).await.unwrap_err();
+    let missing = bench.manager.revoke(nobody, RevokeRequest::default()).await.unwrap_err();
     assert!(matches!(missing, Error::NotFound { .. }));
-    let bad = bench.manager.revoke(nobody, Why::because("a\u{0}b")).await.unwrap_err();
+    let bad = bench.manager.revoke(nobody, RevokeRequest::reason("a\u{0}b")).await.unwrap_err();
     assert!(matches!(bad, Error::Invalid(_)));
 }
 
@@ -38,7 +38,7 @@ async fn revoking_what_is_not_there_or_for_a_bad_reason_is_an_error() {
 async fn a_family_that_never_was_is_not_found() {
     let bench = bench();
     let nobody = "tok_00d1h88n000000000000000001".parse().unwrap();
-    let missing = bench.manager.revoke_family(nobody, Why::unstated()).await.unwrap_err();
+    let missing = bench.manager.revoke_family(nobody, RevokeRequest::default()).await.unwrap_err();
     assert!(matches!(missing, Error::NotFound { .. }));
     assert!(
         bench.manager.events(&keyfob::store::Cursor::start(), 9).await.unwrap().events.is_empty()
@@ -54,13 +54,13 @@ async fn a_clock_that_was_ahead_for_a_while_forgets_no_epoch() {
         ids.push(bench.manager.issue(grant).await.unwrap().token.id);
     }
     let subject = Subject::new("user1").unwrap();
-    bench.manager.revoke_subject(&subject, Why::unstated()).await.unwrap();
+    bench.manager.revoke_subject(&subject, RevokeRequest::default()).await.unwrap();
     let right = bench.manager.now();
     bench.clock.set(right + Ttl::from_hours(9));
     // Writes that drop what is past, among them many epochs of the same lane.
     for n in 0..3 {
         let token = bench.manager.issue(session("user1").tag(format!("x{n}"))).await.unwrap().token;
-        bench.manager.revoke(token.id, Why::unstated()).await.unwrap();
+        bench.manager.revoke(token.id, RevokeRequest::default()).await.unwrap();
     }
     bench.clock.set(right);
     for id in ids {
@@ -78,15 +78,15 @@ async fn a_token_falls_with_every_ancestor_and_with_no_descendant() {
     let grandchild = bench.manager.mint(child.id, Grant::new(Kind::Access)).await.unwrap().token;
     let sibling = bench.manager.mint(root.id, Grant::new(Kind::Access)).await.unwrap().token;
 
-    bench.manager.revoke(child.id, Why::unstated()).await.unwrap();
+    bench.manager.revoke(child.id, RevokeRequest::default()).await.unwrap();
     assert_eq!(through(&bench, root.id).await, None);
     assert_eq!(through(&bench, sibling.id).await, None);
-    assert_eq!(through(&bench, child.id).await, Some(Through::Token));
-    assert_eq!(through(&bench, grandchild.id).await, Some(Through::Ancestor(child.id)));
+    assert_eq!(through(&bench, child.id).await, Some(RevocationScope::Token));
+    assert_eq!(through(&bench, grandchild.id).await, Some(RevocationScope::Ancestor(child.id)));
 
-    bench.manager.revoke_family(root.family.unwrap(), Why::unstated()).await.unwrap();
-    assert_eq!(through(&bench, root.id).await, Some(Through::Token));
-    assert_eq!(through(&bench, sibling.id).await, Some(Through::Ancestor(root.id)));
+    bench.manager.revoke_family(root.family.unwrap(), RevokeRequest::default()).await.unwrap();
+    assert_eq!(through(&bench, root.id).await, Some(RevocationScope::Token));
+    assert_eq!(through(&bench, sibling.id).await, Some(RevocationScope::Ancestor(root.id)));
 }
 
 #[tokio::test]
@@ -102,20 +102,20 @@ async fn epochs_cover_what_was_issued_before_and_nothing_after() {
     let two = issue("user2", "web").await;
     let three = issue("user3", "cron").await;
 
-    bench.manager.revoke_subject(&subject, Why::because("stolen")).await.unwrap();
-    assert_eq!(through(&bench, one.id).await, Some(Through::Subject));
+    bench.manager.revoke_subject(&subject, RevokeRequest::reason("stolen")).await.unwrap();
+    assert_eq!(through(&bench, one.id).await, Some(RevocationScope::Subject));
     assert_eq!(through(&bench, two.id).await, None);
     let after = issue("user1", "web").await;
     assert_eq!(through(&bench, after.id).await, None);
 
-    bench.manager.revoke_client(&client, Why::unstated()).await.unwrap();
-    assert_eq!(through(&bench, two.id).await, Some(Through::Client));
-    assert_eq!(through(&bench, after.id).await, Some(Through::Client));
+    bench.manager.revoke_client(&client, RevokeRequest::default()).await.unwrap();
+    assert_eq!(through(&bench, two.id).await, Some(RevocationScope::Client));
+    assert_eq!(through(&bench, after.id).await, Some(RevocationScope::Client));
     assert_eq!(through(&bench, three.id).await, None);
 
-    bench.manager.revoke_all(Why::because("incident 7").by("on call")).await.unwrap();
+    bench.manager.revoke_all(RevokeRequest::reason("incident 7").by("on call")).await.unwrap();
     let revocation = bench.manager.get(three.id).await.unwrap().revocation.unwrap();
-    assert_eq!(revocation.through, Through::All);
+    assert_eq!(revocation.through, RevocationScope::All);
     assert_eq!(revocation.reason.unwrap().as_str(), "incident 7");
     let last = issue("user3", "cron").await;
     assert_eq!(through(&bench, last.id).await, None);
@@ -126,11 +126,11 @@ async fn what_came_first_is_told_whatever_came_later() {
     let bench = bench();
     let id = bench.manager.issue(session("user1")).await.unwrap().token.id;
     let subject = Subject::new("user1").unwrap();
-    bench.manager.revoke_subject(&subject, Why::because("stolen laptop")).await.unwrap();
-    bench.manager.revoke_all(Why::because("incident 7")).await.unwrap();
-    bench.manager.revoke(id, Why::because("clean up")).await.unwrap();
+    bench.manager.revoke_subject(&subject, RevokeRequest::reason("stolen laptop")).await.unwrap();
+    bench.manager.revoke_all(RevokeRequest::reason("incident 7")).await.unwrap();
+    bench.manager.revoke(id, RevokeRequest::reason("clean up")).await.unwrap();
     let revocation = bench.manager.get(id).await.unwrap().revocation.unwrap();
-    assert_eq!(revocation.through, Through::Subject);
+    assert_eq!(revocation.through, RevocationScope::Subject);
     assert_eq!(revocation.reason.unwrap().as_str(), "stolen laptop");
 }
 
@@ -142,7 +142,7 @@ async fn a_sweep_counts_first_shows_progress_and_resumes() {
         bench.manager.issue(grant).await.unwrap();
     }
     let filter = || Filter::new().tag("stable");
-    let sweep = bench.manager.sweep(filter(), Why::because("bad build"));
+    let sweep = bench.manager.sweep(filter(), RevokeRequest::reason("bad build"));
     assert_eq!(sweep.dry_run().await.unwrap(), 200);
     assert_eq!(
         bench.manager.count(&Filter::new().state(keyfob::TokenState::Active)).await.unwrap(),
@@ -150,17 +150,17 @@ async fn a_sweep_counts_first_shows_progress_and_resumes() {
     );
 
     // Another takes up where one that was interrupted after its first page had got to.
-    let mut sweep = bench.manager.sweep(filter(), Why::because("bad build"));
+    let mut sweep = bench.manager.sweep(filter(), RevokeRequest::reason("bad build"));
     let mut pages = Vec::new();
     let interrupted = sweep.run(|progress| pages.push(progress.clone()));
     drop(interrupted);
     let done = sweep.run(|progress| pages.push(progress.clone())).await.unwrap();
     assert_eq!(done.revoked, 200);
-    assert_eq!(done.rest, Rest::Nothing);
+    assert_eq!(done.rest, ResumeToken::Nothing);
     assert!(pages.len() > 1);
     let mut rest = bench
         .manager
-        .sweep(filter(), Why::because("again"))
+        .sweep(filter(), RevokeRequest::reason("again"))
         .resume(pages[0].rest.cursor().unwrap());
     let rest = rest.run(|_| {}).await.unwrap();
     assert_eq!((rest.revoked, rest.examined), (0, 100));
@@ -178,7 +178,7 @@ async fn a_throttled_sweep_keeps_its_rate() {
     }
     let started = tokio::time::Instant::now();
     let filter = Filter::new().tag("x");
-    let mut sweep = bench.manager.sweep(filter, Why::unstated()).throttle(50);
+    let mut sweep = bench.manager.sweep(filter, RevokeRequest::default()).throttle(50);
     sweep.run(|_| {}).await.unwrap();
     // Three pages of a hundred, with a pause between them.
     assert!(started.elapsed() >= std::time::Duration::from_secs(4), "{:?}", started.elapsed());
@@ -193,7 +193,7 @@ async fn an_update_never_brings_a_revoked_token_back() {
     let update = bench
         .manager
         .update(id, None, |metadata| {
-            let revoke = manager.revoke(id, Why::unstated());
+            let revoke = manager.revoke(id, RevokeRequest::default());
             futures_util::FutureExt::now_or_never(revoke).unwrap().unwrap();
             metadata.tags.insert("vip".try_into()?)
         })
@@ -201,6 +201,6 @@ async fn an_update_never_brings_a_revoked_token_back() {
     assert!(matches!(update, Err(Error::Ended { .. })), "{update:?}");
     let token = bench.manager.get(id).await.unwrap();
     assert!(token.revocation.is_some() && token.metadata.tags.is_empty());
-    let page = bench.manager.list(&Filter::new().tag("vip"), Paging::by(1)).await.unwrap();
+    let page = bench.manager.list(&Filter::new().tag("vip"), Paging::new(1)).await.unwrap();
     assert!(page.tokens.is_empty());
 }

@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use keyfob::store::Cursor;
 use keyfob::{
-    Error, Grant, Issued, Kind, LaneCount, ManualClock, MemoryStore, Overlap, SecretUsed,
-    SeededRandom, Sight, Store, Timestamp, TokenManager, Ttl, ValidationChain, Why,
+    Error, Grant, Issued, Kind, LaneCount, ManualClock, MemoryStore, ObservationKind,
+    RevokeRequest, SecretOverlap, SecretUsed, SeededRandom, Store, Timestamp, TokenManager, Ttl,
+    ValidationChain,
 };
 use keyfob_testkit::spy::Spy;
 
@@ -13,16 +14,16 @@ fn key() -> Grant {
     Grant::new(Kind::ApiKey).client("acme").scope("read")
 }
 
-fn hour() -> Overlap {
-    Overlap::of(Ttl::from_hours(1))
+fn hour() -> SecretOverlap {
+    SecretOverlap::of(Ttl::from_hours(1))
 }
 
 impl Bench {
     /// What a bearer is good for, asked twice: of the store and of the cache, or of either.
-    async fn used(&self, bearer: &keyfob::Bearer) -> Option<SecretUsed> {
-        let first = self.manager.validate_any(bearer).await.ok().map(|token| token.secret);
-        let again = self.manager.validate_any(bearer).await.ok().map(|token| token.secret);
-        let chain = ValidationChain::new().freshness(keyfob::Freshness::Strict);
+    async fn used(&self, bearer: &keyfob::BearerToken) -> Option<SecretUsed> {
+        let first = self.manager.validate_active(bearer).await.ok().map(|token| token.secret);
+        let again = self.manager.validate_active(bearer).await.ok().map(|token| token.secret);
+        let chain = ValidationChain::new().consistency(keyfob::Consistency::Strong);
         let strict = self.manager.validate(bearer, &chain).await.ok().map(|token| token.secret);
         assert_eq!((first, strict), (again, first));
         let chain = ValidationChain::new();
@@ -34,7 +35,7 @@ impl Bench {
     /// An API key that was used.
     async fn key_in_use(&self) -> Issued {
         let issued = self.manager.issue(key()).await.unwrap();
-        self.manager.validate_any(&issued.bearer).await.unwrap();
+        self.manager.validate_active(&issued.bearer).await.unwrap();
         issued
     }
 
@@ -154,7 +155,7 @@ async fn without_an_overlap_the_older_ends_now_even_in_the_cache() {
     let bench = bench();
     let one = bench.manager.issue(key()).await.unwrap();
     assert!(bench.used(&one.bearer).await.is_some());
-    let two = bench.manager.rotate(one.token.id, Overlap::NONE, None).await.unwrap();
+    let two = bench.manager.rotate(one.token.id, SecretOverlap::NONE, None).await.unwrap();
     assert_eq!(bench.used(&one.bearer).await, None);
     assert_eq!(bench.used(&two.bearer).await, Some(SecretUsed::Newest));
 }
@@ -170,7 +171,7 @@ async fn what_is_no_live_api_key_is_not_given_a_new_secret() {
         }
     }
     let revoked = bench.manager.issue(key()).await.unwrap();
-    bench.manager.revoke(revoked.token.id, Why::unstated()).await.unwrap();
+    bench.manager.revoke(revoked.token.id, RevokeRequest::default()).await.unwrap();
     let expired = bench.manager.issue(key().ttl(Ttl::from_hours(1))).await.unwrap();
     bench.clock.advance(Ttl::from_hours(1));
     for id in [revoked.token.id, expired.token.id] {
@@ -188,9 +189,9 @@ async fn a_revocation_ends_both_secrets() {
     let old = bench.key_in_use().await;
     let new = bench.manager.rotate(old.token.id, hour(), None).await.unwrap();
     assert!(bench.used(&old.bearer).await.is_some() && bench.used(&new.bearer).await.is_some());
-    bench.manager.revoke(old.token.id, Why::unstated()).await.unwrap();
+    bench.manager.revoke(old.token.id, RevokeRequest::default()).await.unwrap();
     for bearer in [&old.bearer, &new.bearer] {
-        let refused = bench.manager.validate_any(bearer).await.unwrap_err();
+        let refused = bench.manager.validate_active(bearer).await.unwrap_err();
         assert_eq!(refused.code(), "token_revoked");
     }
 }
@@ -203,15 +204,15 @@ async fn once_both_are_in_use_neither_asks_the_store() {
     let spy = Arc::new(Spy::on(Arc::new(store) as Arc<dyn Store>));
     let manager = TokenManager::builder(spy.clone()).clock(clock).build();
     let old = manager.issue(key()).await.unwrap();
-    manager.validate_any(&old.bearer).await.unwrap();
+    manager.validate_active(&old.bearer).await.unwrap();
     let new = manager.rotate(old.token.id, hour(), None).await.unwrap();
     for bearer in [&old.bearer, &old.bearer, &new.bearer, &new.bearer, &old.bearer] {
-        manager.validate_any(bearer).await.unwrap();
+        manager.validate_active(bearer).await.unwrap();
     }
     let loads = spy.loads();
     for _ in 0..100 {
         for bearer in [&old.bearer, &new.bearer] {
-            manager.validate_any(bearer).await.unwrap();
+            manager.validate_active(bearer).await.unwrap();
         }
     }
     assert_eq!(spy.loads(), loads);
@@ -221,13 +222,13 @@ async fn once_both_are_in_use_neither_asks_the_store() {
 async fn many_that_use_the_newest_first_are_all_let_in() {
     let manager = TokenManager::new(MemoryStore::new().unwrap());
     let old = manager.issue(key()).await.unwrap();
-    manager.validate_any(&old.bearer).await.unwrap();
+    manager.validate_active(&old.bearer).await.unwrap();
     for _ in 0..20 {
         let new = manager.rotate(old.token.id, hour(), None).await.unwrap();
         let all = (0..16).map(|_| {
             let (manager, bearer) = (manager.clone(), new.bearer.clone());
             tokio::spawn(
-                async move { manager.validate_any(&bearer).await.map(|token| token.secret) },
+                async move { manager.validate_active(&bearer).await.map(|token| token.secret) },
             )
         });
         for one in all.collect::<Vec<_>>() {
@@ -240,24 +241,25 @@ async fn many_that_use_the_newest_first_are_all_let_in() {
 async fn an_owner_sees_whether_the_older_secret_is_still_in_use() {
     let bench = bench();
     let old = bench.manager.issue(Grant::new(Kind::ApiKey).client("acme")).await.unwrap();
-    bench.manager.validate_any(&old.bearer).await.unwrap();
-    let overlap = Overlap::default();
+    bench.manager.validate_active(&old.bearer).await.unwrap();
+    let overlap = SecretOverlap::default();
     let new = bench.manager.rotate(old.token.id, overlap, None).await.unwrap();
     let told = async || {
         bench.manager.shutdown().await;
         let page = bench.manager.observations(&Cursor::start(), 1_000).await.unwrap();
-        let is_told = |what: &Sight| matches!(what, Sight::OlderSecretUsed { .. });
+        let is_told =
+            |what: &ObservationKind| matches!(what, ObservationKind::OlderSecretUsed { .. });
         page.observations.iter().filter(|(seen, _)| is_told(&seen.what)).count()
     };
     for hour in 1..=5 {
         for _ in 0..100 {
-            bench.manager.validate_any(&old.bearer).await.unwrap();
+            bench.manager.validate_active(&old.bearer).await.unwrap();
         }
         assert_eq!(told().await, hour, "now and then, whether the cache answers or the store");
         bench.clock.advance(Ttl::from_hours(1));
     }
     for _ in 0..100 {
-        bench.manager.validate_any(&new.bearer).await.unwrap();
+        bench.manager.validate_active(&new.bearer).await.unwrap();
     }
     assert_eq!(told().await, 5, "it has fallen silent");
 }

@@ -6,9 +6,9 @@ use keyfob::store::{
     Cursor, Feed, Loaded, Operation, Order, Query, RecordVersion, Replace, Severity, Store, Verdict,
 };
 use keyfob::{
-    Error, Filter, Issued, KeyNumber, LaneCount, ManualClock, MemoryStore, OsRandom, PageCursor,
-    Paging, RefreshCase, RefreshRequest, SeededRandom, SessionPolicy, Sight, Timestamp, TokenId,
-    TokenManager, Ttl, ValidationChain, WhenFull, Why,
+    Error, Filter, Issued, KeyVersion, LaneCount, ManualClock, MemoryStore, ObservationKind,
+    OsRandom, PageCursor, Paging, RefreshCase, RefreshRequest, RevokeRequest, SeededRandom,
+    SessionPolicy, Timestamp, TokenId, TokenManager, Ttl, ValidationChain, WhenFull,
 };
 
 use keyfob_testkit::spy::Spy;
@@ -83,7 +83,7 @@ fn begin() -> Operation {
 }
 
 fn ring(seed: u64) -> KeyRing {
-    KeyRing::generate(Timestamp::default(), &SeededRandom::new(seed)).unwrap().reading_bare()
+    KeyRing::generate(Timestamp::default(), &SeededRandom::new(seed)).unwrap().allowing_plaintext()
 }
 
 /// The same ring with one more key, which is active.
@@ -96,18 +96,18 @@ fn turned(ring: &KeyRing, what: NewKey, seed: u64) -> KeyRing {
 
 async fn is_good(manager: &TokenManager, issued: &Issued) -> bool {
     manager
-        .validate(&issued.bearer, &ValidationChain::new().freshness(keyfob::Freshness::Strict))
+        .validate(&issued.bearer, &ValidationChain::new().consistency(keyfob::Consistency::Strong))
         .await
         .is_ok()
 }
 
 async fn code(manager: &TokenManager, issued: &Issued) -> String {
-    let chain = ValidationChain::new().freshness(keyfob::Freshness::Strict);
+    let chain = ValidationChain::new().consistency(keyfob::Consistency::Strong);
     manager.validate(&issued.bearer, &chain).await.unwrap_err().code().to_owned()
 }
 
 async fn ids_of(manager: &TokenManager, filter: &Filter) -> Vec<TokenId> {
-    let page = manager.list(filter, Paging::by(1000)).await.unwrap();
+    let page = manager.list(filter, Paging::new(1000)).await.unwrap();
     assert_eq!((page.unreadable, page.next), (0, None));
     page.tokens.iter().map(|token| token.id).collect()
 }
@@ -124,11 +124,14 @@ async fn the_store_sees_nothing_in_clear() {
     let issued = manager.issue(grant).await.unwrap();
     let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("vip".try_into()?);
     manager.update(issued.token.id, None, change).await.unwrap();
-    assert!(manager.validate_any("fob_at_nonsense").await.is_err());
-    manager.revoke(issued.token.id, Why::because("the-reason-why").by("web")).await.unwrap();
+    assert!(manager.validate_active("fob_at_nonsense").await.is_err());
+    manager
+        .revoke(issued.token.id, RevokeRequest::reason("the-reason-why").by("web"))
+        .await
+        .unwrap();
     let subject = keyfob::Subject::new("user123").unwrap();
-    manager.revoke_subject(&subject, Why::because("the-reason-why")).await.unwrap();
-    manager.revoke_all(Why::because("the-reason-why")).await.unwrap();
+    manager.revoke_subject(&subject, RevokeRequest::reason("the-reason-why")).await.unwrap();
+    manager.revoke_all(RevokeRequest::reason("the-reason-why")).await.unwrap();
     manager.shutdown().await;
 
     let raw = vault.raw(issued.token.id).await;
@@ -175,7 +178,7 @@ async fn a_sealed_store_without_keys_asks_for_them() {
     let vault = Vault::new();
     let sealed = vault.sealed(&ring(1));
     let issued = sealed.issue(session("user123")).await.unwrap();
-    sealed.revoke_all(Why::because("unsaid")).await.unwrap();
+    sealed.revoke_all(RevokeRequest::reason("unsaid")).await.unwrap();
     let bare = vault.bare();
     let chain = ValidationChain::new();
     let refused = bare.validate(&issued.bearer, &chain).await.unwrap_err();
@@ -183,7 +186,7 @@ async fn a_sealed_store_without_keys_asks_for_them() {
     let message = refused.to_string();
     assert!(message.contains("key 1") && message.contains("give the keys"), "{message}");
     assert_eq!(bare.get(issued.token.id).await.unwrap_err().code(), "store_sealed");
-    let page = bare.list(&Filter::new(), Paging::by(10)).await.unwrap();
+    let page = bare.list(&Filter::new(), Paging::new(10)).await.unwrap();
     assert_eq!((page.tokens.len(), page.unreadable), (0, 1));
     assert!(bare.reseal().is_err(), "it has no keys");
     // What it stores itself it can read.
@@ -213,7 +216,7 @@ async fn what_was_tampered_with_is_refused_and_told_of() {
         vault.plant(victim.token.id, body).await;
         assert_eq!(code(&manager, &victim).await, expected);
         assert!(matches!(manager.get(victim.token.id).await, Err(Error::Store(_))));
-        let page = manager.list(&Filter::new(), Paging::by(10)).await.unwrap();
+        let page = manager.list(&Filter::new(), Paging::new(10)).await.unwrap();
         assert_eq!((page.tokens.len(), page.unreadable), (1, 1), "it hides none of the others");
     }
     vault.plant(victim.token.id, sealed).await;
@@ -223,7 +226,7 @@ async fn what_was_tampered_with_is_refused_and_told_of() {
     manager.shutdown().await;
     let observed = manager.observations(&Cursor::start(), 100).await.unwrap().observations;
     let untrue = observed.iter().filter(|(seen, _)| {
-        matches!(&seen.what, Sight::Untrue { token, code }
+        matches!(&seen.what, ObservationKind::Unverifiable { token, code }
             if *token == victim.token.id && code == "not_opened")
     });
     assert_eq!(untrue.count(), 5);
@@ -257,9 +260,9 @@ async fn a_missing_key_is_named_and_a_wrong_one_opens_nothing() {
     let refused = stale.get(issued.token.id).await.unwrap_err();
     assert_eq!(refused.code(), "key_missing");
     assert!(refused.to_string().contains("key 2"), "{refused}");
-    assert_eq!(stale.refresh_keys(&Failing).await.unwrap_err().code(), "no_one_active_key");
+    assert_eq!(stale.reload_keys(&Failing).await.unwrap_err().code(), "no_one_active_key");
     assert_eq!(code(&stale, &issued).await, "key_missing", "it goes on with what it has");
-    stale.refresh_keys(&StaticKeys::new(new)).await.unwrap();
+    stale.reload_keys(&StaticKeys::new(new)).await.unwrap();
     assert!(is_good(&stale, &issued).await, "a ring can be renewed without a restart");
     let mixed_up = vault.sealed(&turned(&ring(8), NewKey::Sealing, 9));
     assert_eq!(code(&mixed_up, &issued).await, "not_opened");
@@ -278,13 +281,13 @@ async fn a_store_is_sealed_while_it_is_in_use_and_then_takes_nothing_bare() {
     both.sort_by(|one, other| other.cmp(one));
     assert_eq!(ids_of(&manager, &filter).await, both, "both are found by one question");
 
-    let bare_key = KeyNumber::BARE;
+    let bare_key = KeyVersion::BARE;
     let refused = manager.retire_key(&mut ring, bare_key).await.unwrap_err();
     assert_eq!(refused.code(), "key_in_use", "a record is not sealed yet");
     let done = manager.reseal().unwrap().run(|_| {}).await.unwrap();
     assert_eq!((done.resealed, done.examined), (1, 2));
     manager.retire_key(&mut ring, bare_key).await.unwrap();
-    manager.use_keys(&ring).unwrap();
+    manager.set_keys(&ring).unwrap();
     assert_eq!(ids_of(&manager, &filter).await, both);
     assert!(is_good(&manager, &before).await && is_good(&manager, &after).await);
 
@@ -294,7 +297,7 @@ async fn a_store_is_sealed_while_it_is_in_use_and_then_takes_nothing_bare() {
     let forged = elsewhere.bare().issue(session("user123").scope("admin")).await.unwrap();
     vault.plant(before.token.id, elsewhere.raw(forged.token.id).await.body).await;
     assert_eq!(code(&manager, &before).await, "not_sealed");
-    let page = manager.list(&filter, Paging::by(10)).await.unwrap();
+    let page = manager.list(&filter, Paging::new(10)).await.unwrap();
     assert_eq!((page.tokens.len(), page.unreadable), (1, 1));
 }
 
@@ -344,7 +347,7 @@ async fn whichever_way_a_tampered_record_is_met_it_is_told() {
     let untrue: Vec<TokenId> = observed
         .iter()
         .filter_map(|(seen, _)| match &seen.what {
-            Sight::Untrue { token, .. } => Some(*token),
+            ObservationKind::Unverifiable { token, .. } => Some(*token),
             _ => None,
         })
         .collect();

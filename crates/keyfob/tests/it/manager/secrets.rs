@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use keyfob::{ValidationChain, Why};
+use keyfob::{RevokeRequest, ValidationChain};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{bench, session};
@@ -43,18 +43,18 @@ async fn no_secret_is_shown_anywhere() {
     let task = bench.manager.attach(keyfob::TracingLog, keyfob::store::Cursor::start());
     let chain = ValidationChain::new().require_scope("admin");
     for outcome in [
-        bench.manager.validate_any(&issued.bearer).await,
+        bench.manager.validate_active(&issued.bearer).await,
         bench.manager.validate(&issued.bearer, &chain).await,
     ] {
         shown.push_str(&format!("{outcome:?}"));
         shown.push_str(&outcome.map_or_else(|error| error.to_string(), |_| String::new()));
     }
-    bench.manager.revoke(issued.token.id, Why::because("logout")).await.unwrap();
+    bench.manager.revoke(issued.token.id, RevokeRequest::reason("logout")).await.unwrap();
     let mut altered = issued.bearer.expose().to_owned();
     altered.pop();
     altered.push('0');
     for bearer in [issued.bearer.expose(), &altered] {
-        let refused = bench.manager.validate_any(bearer).await.unwrap_err();
+        let refused = bench.manager.validate_active(bearer).await.unwrap_err();
         shown.push_str(&format!("{refused} {refused:?}"));
     }
     let manager = format!("{:?}", bench.manager);

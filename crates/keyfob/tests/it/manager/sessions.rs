@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use keyfob::{
-    Error, Filter, Grant, Issued, Kind, LaneCount, ManualClock, MemoryStore, SeededRandom,
-    SessionPolicy, Subject, Timestamp, TokenManager, TokenState, Ttl, WhenFull, Why,
+    Error, Filter, Grant, Issued, Kind, LaneCount, ManualClock, MemoryStore, RevokeRequest,
+    SeededRandom, SessionPolicy, Subject, Timestamp, TokenManager, TokenState, Ttl, WhenFull,
 };
 use keyfob_testkit::spy::Spy;
 
@@ -19,7 +19,7 @@ impl Bench {
     }
 
     async fn is_good(&self, issued: &Issued) -> bool {
-        self.manager.validate_any(&issued.bearer).await.is_ok()
+        self.manager.validate_active(&issued.bearer).await.is_ok()
     }
 }
 
@@ -41,7 +41,7 @@ async fn one_more_than_there_may_be_is_denied_until_one_ends() {
         }
     }
     assert_eq!(live(&bench.manager, "user123").await, 2);
-    bench.manager.revoke(one.token.id, Why::because("user logout")).await.unwrap();
+    bench.manager.revoke(one.token.id, RevokeRequest::reason("user logout")).await.unwrap();
     bench.login("user123").await;
     // And when their time is over.
     bench.clock.advance(Ttl::from_days(1));
@@ -103,7 +103,7 @@ async fn what_is_no_login_is_not_counted() {
     bench.manager.issue(Grant::new(Kind::Session).client("cron")).await.unwrap();
     assert!(bench.manager.issue(session("user123")).await.is_err());
     // No list sees the roster.
-    let page = bench.manager.list(&Filter::new(), keyfob::Paging::by(100)).await.unwrap();
+    let page = bench.manager.list(&Filter::new(), keyfob::Paging::new(100)).await.unwrap();
     assert_eq!((page.tokens.len(), page.unreadable), (4, 0));
 }
 
@@ -125,9 +125,9 @@ async fn after_everything_was_revoked_there_is_room_again() {
         bench.login("user123").await;
         assert!(bench.manager.issue(session("user123")).await.is_err(), "{round}");
         if round == 1 {
-            bench.manager.revoke_subject(&subject, Why::unstated()).await.unwrap();
+            bench.manager.revoke_subject(&subject, RevokeRequest::default()).await.unwrap();
         } else {
-            bench.manager.revoke_all(Why::unstated()).await.unwrap();
+            bench.manager.revoke_all(RevokeRequest::default()).await.unwrap();
         }
     }
     bench.login("user123").await;
@@ -155,7 +155,7 @@ async fn a_login_reads_no_more_for_all_that_was_revoked_before_it() {
         if round % 10 != 0 {
             clock.advance(Ttl::from_hours(1));
         }
-        one.revoke_all(Why::unstated()).await.unwrap();
+        one.revoke_all(RevokeRequest::default()).await.unwrap();
     }
 }
 
@@ -165,7 +165,7 @@ async fn a_login_that_was_overtaken_by_a_revocation_is_refused_in_its_turn_too()
     let subject = Subject::new("user123").unwrap();
     for _ in 0..2 {
         let seen = bench.manager.begin_login(&subject).await.unwrap();
-        bench.manager.revoke_subject(&subject, Why::unstated()).await.unwrap();
+        bench.manager.revoke_subject(&subject, RevokeRequest::default()).await.unwrap();
         let late = bench.manager.issue(session("user123").seen(seen)).await.unwrap_err();
         assert_eq!(late.code(), "superseded");
         // With a roster, and before there was one.
@@ -232,13 +232,16 @@ async fn a_policy_that_was_lowered_makes_room_whoever_has_logged_out() {
         clock.advance(Ttl::from_secs(1));
         all.push(before.issue(session("user123").device_id(device)).await.unwrap());
     }
-    before.revoke(all[0].token.id, Why::because("user logout")).await.unwrap();
+    before.revoke(all[0].token.id, RevokeRequest::reason("user logout")).await.unwrap();
     clock.advance(Ttl::from_secs(1));
     let loads = spy.loads();
     lowered.issue(session("user123").device_id("a")).await.unwrap();
     assert_eq!(spy.loads() - loads, 6, "the roster, and each session once");
     assert_eq!(live(&lowered, "user123").await, 2);
-    assert!(lowered.validate_any(&all[4].bearer).await.is_ok(), "the newest of the others stays");
+    assert!(
+        lowered.validate_active(&all[4].bearer).await.is_ok(),
+        "the newest of the others stays"
+    );
 }
 
 #[test]

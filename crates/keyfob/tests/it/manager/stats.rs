@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use futures_util::FutureExt;
 use keyfob::seal::KeyRing;
 use keyfob::{
-    Bearer, ClientId, CountedClient, Filter, Grant, Kind, OsRandom, Paging, RefreshRequest,
-    StateCounts, Stats, Subject, Token, TokenId, TokenManager, TokenState, Ttl, Why,
+    BearerToken, ClientId, CountedClient, Filter, Grant, Kind, OsRandom, Paging, RefreshRequest,
+    RevokeRequest, StateCounts, Stats, Subject, Token, TokenId, TokenManager, TokenState, Ttl,
 };
 use proptest::prelude::*;
 
@@ -38,23 +38,26 @@ async fn whatever_happens_to_tokens_is_counted() {
     manager.refresh(&family.bearer, RefreshRequest::new()).await.unwrap();
     assert_eq!(sum(manager).await, [0, 6, 0, 0], "a replay mints nothing");
     let once = manager.issue(Grant::new(Kind::ApiKey).client("acme").uses(1)).await.unwrap();
-    manager.validate_any(&once.bearer).await.unwrap();
+    manager.validate_active(&once.bearer).await.unwrap();
     let later = bench.clock_in(Ttl::from_mins(1));
     manager.issue(Grant::new(Kind::Access).client("acme").not_before(later)).await.unwrap();
     assert_eq!(sum(manager).await, [1, 6, 0, 1]);
 
-    manager.revoke(root.token.id, Why::unstated()).await.unwrap();
+    manager.revoke(root.token.id, RevokeRequest::default()).await.unwrap();
     assert_eq!(sum(manager).await, [1, 2, 4, 1], "a session with all that was minted from it");
-    manager.revoke(pair.access.token.id, Why::unstated()).await.unwrap();
-    manager.revoke(pair.access.token.id, Why::unstated()).await.unwrap();
+    manager.revoke(pair.access.token.id, RevokeRequest::default()).await.unwrap();
+    manager.revoke(pair.access.token.id, RevokeRequest::default()).await.unwrap();
     assert_eq!(sum(manager).await, [1, 1, 5, 1], "once");
-    manager.revoke_client(&ClientId::new("acme").unwrap(), Why::unstated()).await.unwrap();
+    manager.revoke_client(&ClientId::new("acme").unwrap(), RevokeRequest::default()).await.unwrap();
     assert_eq!(sum(manager).await, [0, 1, 7, 0]);
-    manager.revoke_subject(&Subject::new("user123").unwrap(), Why::unstated()).await.unwrap();
+    manager
+        .revoke_subject(&Subject::new("user123").unwrap(), RevokeRequest::default())
+        .await
+        .unwrap();
     assert_eq!(sum(manager).await, [0, 0, 8, 0]);
     manager.issue(session("user123")).await.unwrap();
     assert_eq!(sum(manager).await, [0, 1, 8, 0]);
-    manager.revoke_all(Why::unstated()).await.unwrap();
+    manager.revoke_all(RevokeRequest::default()).await.unwrap();
     assert_eq!(sum(manager).await, [0, 0, 9, 0]);
 }
 
@@ -65,7 +68,7 @@ async fn a_session_that_slides_is_counted_for_as_long_as_it_is_used() {
     let issued = bench.manager.issue(grant).await.unwrap();
     for _ in 0..5 {
         bench.clock.advance(Ttl::from_mins(20));
-        bench.manager.validate_any(&issued.bearer).await.unwrap();
+        bench.manager.validate_active(&issued.bearer).await.unwrap();
         let stats = bench.manager.stats().await.unwrap();
         assert_eq!((active(&stats, Kind::Session), stats.unsure), (1, 0));
     }
@@ -102,7 +105,7 @@ async fn clients_are_named_by_one_of_their_tokens_sealed_or_not() {
             for _ in 0..count {
                 let grant = Grant::new(Kind::ApiKey).client(client);
                 let issued = bench.manager.issue(grant).await.unwrap();
-                bench.manager.revoke(issued.token.id, Why::unstated()).await.unwrap();
+                bench.manager.revoke(issued.token.id, RevokeRequest::default()).await.unwrap();
             }
         }
         bench.manager.issue(Grant::new(Kind::Access)).await.unwrap();
@@ -138,10 +141,10 @@ async fn what_descends_from_the_middle_of_a_tree_is_counted_until_its_time() {
     let grant = || Grant::new(Kind::Access).acting("agent-7");
     let middle = manager.derive(&root.bearer, grant()).await.unwrap();
     let leaf = manager.derive(&middle.bearer, grant()).await.unwrap();
-    manager.revoke(middle.token.id, Why::unstated()).await.unwrap();
-    assert!(manager.validate_any(&leaf.bearer).await.is_err());
+    manager.revoke(middle.token.id, RevokeRequest::default()).await.unwrap();
+    assert!(manager.validate_active(&leaf.bearer).await.is_err());
     assert_eq!(sum(manager).await, [0, 2, 1, 0], "the leaf is not counted out");
-    manager.revoke(root.token.id, Why::unstated()).await.unwrap();
+    manager.revoke(root.token.id, RevokeRequest::default()).await.unwrap();
     assert_eq!(sum(manager).await, [0, 1, 2, 0], "nor later");
     bench.clock.advance(Ttl::from_hours(2));
     let stats = manager.stats().await.unwrap();
@@ -185,7 +188,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// What was issued, and what it can be minted from.
 #[derive(Default)]
 struct World {
-    tokens: Vec<(TokenId, Bearer)>,
+    tokens: Vec<(TokenId, BearerToken)>,
     roots: Vec<TokenId>,
 }
 
@@ -235,22 +238,22 @@ impl World {
                         self.tokens.push((pair.access.token.id, pair.access.bearer));
                     }
                 } else {
-                    let _good_or_not = manager.validate_any(bearer).await;
+                    let _good_or_not = manager.validate_active(bearer).await;
                 }
             }
             Step::Revoke { of } => {
                 let Some((id, _)) = pick(of) else { return };
-                let _there_or_not = manager.revoke(*id, Why::unstated()).await;
+                let _there_or_not = manager.revoke(*id, RevokeRequest::default()).await;
             }
             Step::RevokeSubject(n) => {
                 let subject = Subject::new(format!("user {n}")).unwrap();
-                manager.revoke_subject(&subject, Why::unstated()).await.unwrap();
+                manager.revoke_subject(&subject, RevokeRequest::default()).await.unwrap();
             }
             Step::RevokeClient(n) => {
                 let client = ClientId::new(format!("client {n}")).unwrap();
-                manager.revoke_client(&client, Why::unstated()).await.unwrap();
+                manager.revoke_client(&client, RevokeRequest::default()).await.unwrap();
             }
-            Step::RevokeAll => manager.revoke_all(Why::unstated()).await.unwrap(),
+            Step::RevokeAll => manager.revoke_all(RevokeRequest::default()).await.unwrap(),
             Step::Wait(secs) => bench.clock.advance(Ttl::from_secs(secs)),
         }
         // Last uses are written, so that nothing is under way.
@@ -266,7 +269,7 @@ async fn walk(manager: &TokenManager) -> Walked {
     let mut counts = Walked::new();
     let mut after = None;
     loop {
-        let page = manager.list(&Filter::new(), Paging::by(500).after(after)).await.unwrap();
+        let page = manager.list(&Filter::new(), Paging::new(500).after(after)).await.unwrap();
         let lives = |token: &&Token| token.facts().ends_at.is_none_or(|end| now < end);
         for token in page.tokens.iter().filter(lives) {
             let column = match token.state(now) {

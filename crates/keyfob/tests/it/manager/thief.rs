@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use futures_util::FutureExt;
 use keyfob::{
-    Bearer, BearerPrefix, RefreshRequest, Refreshed, Timestamp, TokenManager, TokenState, Ttl,
+    BearerPrefix, BearerToken, RefreshRequest, Refreshed, Timestamp, TokenManager, TokenState, Ttl,
 };
 use proptest::prelude::*;
 
@@ -63,10 +63,10 @@ struct Run {
     nodes: [TokenManager; 2],
     past: HashMap<String, Past>,
     /// Every access token there ever was, and the bearers that the owner sent, the last at the end.
-    access: Vec<Bearer>,
-    sent: Vec<Bearer>,
-    owned: Bearer,
-    stolen: Option<Bearer>,
+    access: Vec<BearerToken>,
+    sent: Vec<BearerToken>,
+    owned: BearerToken,
+    stolen: Option<BearerToken>,
     generation: u32,
     is_over: bool,
     was_stolen: bool,
@@ -95,7 +95,7 @@ impl Run {
     fn present(
         &mut self,
         node: usize,
-        bearer: &Bearer,
+        bearer: &BearerToken,
     ) -> Result<Option<Refreshed>, TestCaseError> {
         let now = self.bench.manager.now();
         let age = |at: Timestamp| now.since(at).map_or(0, Ttl::as_millis);
@@ -206,12 +206,12 @@ impl Run {
         prop_assert_eq!(root.state(manager.now()) == TokenState::Active, !self.is_over);
         prop_assert_eq!(root.generation.number(), self.generation);
         for (age, access) in self.access.iter().rev().enumerate() {
-            let is_good = manager.validate_any(access).now_or_never().unwrap().is_ok();
+            let is_good = manager.validate_active(access).now_or_never().unwrap().is_ok();
             // An hour is longer than any run of so few steps takes to make ten of them.
             prop_assert!(!(self.is_over && is_good), "access {age} outlives its family");
         }
         for bearer in &self.sent {
-            let is_good = manager.validate_any(bearer).now_or_never().unwrap().is_ok();
+            let is_good = manager.validate_active(bearer).now_or_never().unwrap().is_ok();
             let is_newest = bearer.generation().number() == self.generation;
             prop_assert_eq!(is_good, is_newest && !self.is_over);
         }
@@ -220,7 +220,7 @@ impl Run {
 }
 
 /// The bearer with another root, and a check that holds.
-pub(super) fn with_another_secret(bearer: &Bearer) -> Bearer {
+pub(super) fn with_another_secret(bearer: &BearerToken) -> BearerToken {
     let text = bearer.expose();
     let mut made_up = text[..text.len() - 6].to_owned();
     let secret = made_up.len() - 30;
@@ -235,7 +235,7 @@ pub(super) fn with_another_secret(bearer: &Bearer) -> Bearer {
     }
     digits.reverse();
     made_up.push_str(std::str::from_utf8(&digits).unwrap());
-    Bearer::parse(&made_up, &BearerPrefix::default()).unwrap()
+    BearerToken::parse(&made_up, &BearerPrefix::default()).unwrap()
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keyfob::store::Cursor;
 use keyfob::{
-    Bearer, EarlierAccess, Error, Happening, MemoryStore, RefreshCase, RefreshPolicy,
+    BearerToken, Error, EventKind, MemoryStore, PreviousAccessToken, RefreshCase, RefreshPolicy,
     RefreshRefused, RefreshRequest, Store, TokenManager, Ttl,
 };
 use keyfob_testkit::spy::Spy;
@@ -16,8 +16,10 @@ use super::refreshing::{family, pair};
 #[tokio::test]
 async fn an_earlier_access_token_is_ended_whenever_its_node_stops() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().unwrap());
-    let policy =
-        RefreshPolicy { earlier_access: EarlierAccess::RevokePrevious, ..RefreshPolicy::default() };
+    let policy = RefreshPolicy {
+        earlier_access: PreviousAccessToken::RevokePrevious,
+        ..RefreshPolicy::default()
+    };
     let there = TokenManager::builder(store.clone()).build();
     let mut stopped = 0;
     for writes in 0.. {
@@ -29,13 +31,13 @@ async fn an_earlier_access_token_is_ended_whenever_its_node_stops() {
         spy.stop_after(writes);
         let two = refresh(&one.refresh.bearer).await;
         let present = there.get(first.token.id).await.unwrap().generation.number();
-        let is_good = there.validate_any(&one.access.bearer).await.is_ok();
+        let is_good = there.validate_active(&one.access.bearer).await.is_ok();
         assert!(!is_good || present == 1, "it lives on after {writes} writes");
         // Nothing is lost by it: the client tries again.
         spy.stop_after(u64::MAX);
         let again = refresh(&one.refresh.bearer).await.unwrap();
-        assert!(there.validate_any(&again.access.bearer).await.is_ok());
-        assert!(there.validate_any(&one.access.bearer).await.is_err());
+        assert!(there.validate_active(&again.access.bearer).await.is_ok());
+        assert!(there.validate_active(&one.access.bearer).await.is_err());
         if two.is_ok() {
             break;
         }
@@ -52,7 +54,7 @@ async fn a_rotation_that_the_store_lost_is_told_once_and_ends_nothing() {
     let spy = Arc::new(Spy::on(store.clone()));
     let nodes =
         [spy.clone(), Arc::new(Spy::on(store))].map(|spy| TokenManager::builder(spy).build());
-    let refresh = async |node: usize, bearer: &Bearer| {
+    let refresh = async |node: usize, bearer: &BearerToken| {
         nodes[node].refresh(bearer, RefreshRequest::new()).await
     };
     let first = nodes[0].issue(family()).await.unwrap();
@@ -74,7 +76,7 @@ async fn a_rotation_that_the_store_lost_is_told_once_and_ends_nothing() {
     let page = nodes[1].events(&Cursor::start(), 100).await.unwrap();
     let told = page.events.iter().filter(|(event, _)| event.what.as_str().ends_with("store"));
     let told: Vec<_> = told.map(|(event, _)| event.what.clone()).collect();
-    let ahead = |presented| Happening::AheadOfStore { token, presented, generation: 1 };
+    let ahead = |presented| EventKind::AheadOfStore { token, presented, generation: 1 };
     assert_eq!(told, [ahead(2), ahead(3)], "once for each generation");
     let history = nodes[1].history(token).await.unwrap();
     let whats: Vec<_> = history.iter().map(|entry| entry.what.as_str()).collect();
@@ -97,7 +99,7 @@ async fn a_clock_that_jumps_loses_nothing() {
     assert_eq!(pair(&again), pair(&one));
     let two = bench.refresh(&one.refresh.bearer).await.unwrap();
     assert_eq!(bench.code(&first.bearer).await, "refused_in_window");
-    assert!(bench.manager.validate_any(&two.access.bearer).await.is_ok());
+    assert!(bench.manager.validate_active(&two.access.bearer).await.is_ok());
 }
 
 /// Forward, windows and lives are over, as if the time had passed: typed, and what lives is kept.
@@ -113,7 +115,7 @@ async fn a_clock_that_jumps_forward_is_time_that_passed() {
     bench.clock.set(start);
     // What ended stays ended, and what went on goes on.
     assert_eq!(bench.code(&one.refresh.bearer).await, "family_ended");
-    assert!(bench.manager.validate_any(&on.access.bearer).await.is_ok());
+    assert!(bench.manager.validate_active(&on.access.bearer).await.is_ok());
     assert_eq!(bench.refresh(&going_on.bearer).await.unwrap().case, RefreshCase::Replayed);
     assert_eq!(bench.refresh(&on.refresh.bearer).await.unwrap().case, RefreshCase::Rotated);
 }

@@ -1,4 +1,6 @@
-use keyfob::{Bearer, BearerPrefix, Error, Grant, Kind, Refusal, Ttl, ValidationChain, Why};
+use keyfob::{
+    BearerPrefix, BearerToken, Error, Grant, Kind, Refusal, RevokeRequest, Ttl, ValidationChain,
+};
 
 use super::{bench, bench_with, session};
 
@@ -11,21 +13,21 @@ async fn a_bearer_is_good_until_its_time_is_over() {
     let bench = bench();
     let grant = session("user123").ttl(Ttl::from_hours(4));
     let issued = bench.manager.issue(grant).await.unwrap();
-    assert_eq!(code(bench.manager.validate_any(&issued.bearer).await), "");
+    assert_eq!(code(bench.manager.validate_active(&issued.bearer).await), "");
     bench.clock.advance(Ttl::from_hours(4));
-    assert_eq!(code(bench.manager.validate_any(&issued.bearer).await), "token_expired");
+    assert_eq!(code(bench.manager.validate_active(&issued.bearer).await), "token_expired");
     // The record is kept a little longer, to explain the refusal; then it is unknown.
     bench.clock.advance(Ttl::from_mins(1));
-    assert_eq!(code(bench.manager.validate_any(&issued.bearer).await), "token_unknown");
+    assert_eq!(code(bench.manager.validate_active(&issued.bearer).await), "token_unknown");
 }
 
 #[tokio::test]
 async fn a_clock_that_goes_backwards_revives_nothing() {
     let bench = bench();
     let issued = bench.manager.issue(session("user123")).await.unwrap();
-    bench.manager.revoke(issued.token.id, Why::unstated()).await.unwrap();
+    bench.manager.revoke(issued.token.id, RevokeRequest::default()).await.unwrap();
     bench.clock.set(issued.token.issued_at.saturating_sub(Ttl::from_days(1)));
-    assert_eq!(code(bench.manager.validate_any(&issued.bearer).await), "token_revoked");
+    assert_eq!(code(bench.manager.validate_active(&issued.bearer).await), "token_revoked");
 }
 
 #[tokio::test]
@@ -33,7 +35,7 @@ async fn what_is_no_bearer_is_refused_without_a_look_up() {
     let bench = bench();
     let huge = "x".repeat(1 << 20);
     for text in ["", " ", "fob_at_", "\u{0}", "Bearer x", huge.as_str()] {
-        assert_eq!(code(bench.manager.validate_any(text).await), "token_malformed");
+        assert_eq!(code(bench.manager.validate_active(text).await), "token_malformed");
     }
 }
 
@@ -43,15 +45,15 @@ async fn a_known_id_with_another_secret_is_unknown() {
     let real = one.manager.issue(session("user123")).await.unwrap();
     let other = two.manager.issue(session("user123")).await.unwrap();
     // The other manager's bearer is well-formed, and its id is not known to the first.
-    assert_eq!(code(one.manager.validate_any(&other.bearer).await), "token_unknown");
+    assert_eq!(code(one.manager.validate_active(&other.bearer).await), "token_unknown");
     // The id of the one with the secret of the other, and a check that holds.
-    let splice = |secret_of: &Bearer| {
+    let splice = |secret_of: &BearerToken| {
         let mut text = real.bearer.expose()[..32].to_owned();
         text.push_str(&secret_of.expose()[32..62]);
         with_check(&text)
     };
-    assert_eq!(code(one.manager.validate_any(&splice(&real.bearer)).await), "");
-    assert_eq!(code(one.manager.validate_any(&splice(&other.bearer)).await), "token_unknown");
+    assert_eq!(code(one.manager.validate_active(&splice(&real.bearer)).await), "");
+    assert_eq!(code(one.manager.validate_active(&splice(&other.bearer)).await), "token_unknown");
 }
 
 #[tokio::test]
@@ -60,8 +62,8 @@ async fn the_kind_in_the_text_must_agree_with_the_record() {
     let issued = bench.manager.issue(session("user123")).await.unwrap();
     let body = &issued.bearer.expose()[7..62];
     let as_access = with_check(&format!("fob_at_{body}"));
-    assert!(Bearer::parse(&as_access, &BearerPrefix::default()).is_ok());
-    assert_eq!(code(bench.manager.validate_any(&as_access).await), "token_unknown");
+    assert!(BearerToken::parse(&as_access, &BearerPrefix::default()).is_ok());
+    assert_eq!(code(bench.manager.validate_active(&as_access).await), "token_unknown");
 }
 
 fn with_check(text: &str) -> String {
@@ -80,13 +82,13 @@ async fn uses_are_counted_down_and_then_exhausted() {
     let bench = bench();
     let grant = Grant::new(Kind::Access).uses(2);
     let issued = bench.manager.issue(grant).await.unwrap();
-    let first = bench.manager.validate_any(&issued.bearer).await.unwrap();
+    let first = bench.manager.validate_active(&issued.bearer).await.unwrap();
     assert_eq!(first.uses_left, Some(1));
     // A refusal by the chain uses nothing up.
     let chain = ValidationChain::new().require_scope("read");
     assert_eq!(code(bench.manager.validate(&issued.bearer, &chain).await), "insufficient_scope");
-    assert_eq!(code(bench.manager.validate_any(&issued.bearer).await), "");
-    assert_eq!(code(bench.manager.validate_any(&issued.bearer).await), "token_exhausted");
+    assert_eq!(code(bench.manager.validate_active(&issued.bearer).await), "");
+    assert_eq!(code(bench.manager.validate_active(&issued.bearer).await), "token_exhausted");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -95,7 +97,7 @@ async fn of_many_racers_so_many_win_as_there_are_uses() {
     let issued = bench.manager.issue(Grant::new(Kind::Access).uses(3)).await.unwrap();
     let races = (0..40).map(|_| {
         let (manager, bearer) = (bench.manager.clone(), issued.bearer.clone());
-        tokio::spawn(async move { manager.validate_any(&bearer).await.is_ok() })
+        tokio::spawn(async move { manager.validate_active(&bearer).await.is_ok() })
     });
     let wins = futures_util::future::join_all(races).await;
     assert_eq!(wins.into_iter().filter(|won| *won.as_ref().unwrap()).count(), 3);

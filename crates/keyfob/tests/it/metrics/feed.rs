@@ -1,10 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob::store::{Change, Moment, Watcher};
+use keyfob::store::{Invalidation, InvalidationListener, MonotonicInstant};
 use keyfob::{
-    CacheSettings, Kind, LaneCount, ManualClock, MemoryStore, Metrics, OsRandom, Store, Timestamp,
-    TokenManager, Ttl, Why,
+    CacheConfig, Kind, LaneCount, ManualClock, MemoryStore, Metrics, OsRandom, RevokeRequest,
+    Store, Timestamp, TokenManager, Ttl,
 };
 use keyfob_testkit::recorder::Kept;
 use keyfob_testkit::spy::Spy;
@@ -17,13 +17,13 @@ async fn a_feed_within_the_process_is_trusted_and_its_invalidations_are_counted(
     assert_eq!(bench.value("feed_lanes", ["trusted"]), 8.0);
     assert_eq!(bench.value("feed_confirmed_age_seconds", []), 0.0);
     let issued = bench.issue(Kind::Access).await;
-    bench.manager.revoke(issued.token.id, Why::unstated()).await.unwrap();
+    bench.manager.revoke(issued.token.id, RevokeRequest::default()).await.unwrap();
     let told = |what| bench.value("feed_invalidations_total", [what]);
     let (records, fields) = (told("record"), told("field"));
     assert!(records >= 1.0 && fields >= 1.0, "the token, and what descends from it");
-    bench.manager.revoke_subject(&subject(), Why::unstated()).await.unwrap();
+    bench.manager.revoke_subject(&subject(), RevokeRequest::default()).await.unwrap();
     assert!(told("field") > fields && told("record") == records);
-    bench.manager.revoke_all(Why::unstated()).await.unwrap();
+    bench.manager.revoke_all(RevokeRequest::default()).await.unwrap();
     assert!(told("lane") >= 8.0);
 }
 
@@ -45,9 +45,9 @@ async fn a_feed_that_nobody_confirms_is_shown_to_be_distrusted() {
 
 /// A store whose watcher can be had.
 #[derive(Debug)]
-struct Heard(Spy, std::sync::Mutex<Option<Arc<Watcher>>>);
+struct Heard(Spy, std::sync::Mutex<Option<Arc<InvalidationListener>>>);
 
-impl keyfob::store::Layer for Heard {
+impl keyfob::store::StoreWrapper for Heard {
     fn inner(&self) -> &dyn Store {
         &self.0
     }
@@ -55,13 +55,13 @@ impl keyfob::store::Layer for Heard {
 
 #[async_trait::async_trait]
 impl Store for Heard {
-    keyfob::pass_on! {
-        namespace insert load replace reseal key_floor raise_key_floor spend touch revoke advance
+    keyfob::forward_store! {
+        namespace insert load replace reseal min_key_version raise_min_key_version consume touch revoke advance
         stamp time_of query count tallies observe
         entries latest report close
     }
 
-    fn watch(&self, watcher: &Arc<Watcher>) {
+    fn watch(&self, watcher: &Arc<InvalidationListener>) {
         *self.1.lock().unwrap() = Some(Arc::clone(watcher));
     }
 }
@@ -75,15 +75,15 @@ async fn trust_that_runs_out_is_counted_for_each_lane() {
     let kept = Kept::default();
     let bound = Ttl::from_millis(60).unwrap();
     let manager = TokenManager::builder(heard.clone())
-        .cache(CacheSettings::default().with_bound(bound))
+        .cache(CacheConfig::default().with_bound(bound))
         .metrics(Metrics::on(&kept))
         .build();
     let watcher = heard.1.lock().unwrap().clone().unwrap();
     let source = watcher.source(lanes.lanes());
-    source.confirm(Moment::now());
+    source.confirm(MonotonicInstant::now());
     manager.cache_report();
     assert_eq!(kept.value("keyfob_feed_lanes", ["trusted"]), 4.0);
-    watcher.changed(keyfob::Lane::new(0), Change::All);
+    watcher.changed(keyfob::Lane::new(0), Invalidation::All);
     assert_eq!(kept.value("keyfob_feed_invalidations_total", ["lane"]), 1.0);
     tokio::time::sleep(Duration::from_millis(80)).await;
     for _ in 0..2 {
@@ -92,7 +92,7 @@ async fn trust_that_runs_out_is_counted_for_each_lane() {
         assert_eq!(kept.value("keyfob_feed_trust_lost_total", []), 4.0);
     }
     assert!(kept.value("keyfob_feed_confirmed_age_seconds", []) >= 0.08);
-    source.confirm(Moment::now());
+    source.confirm(MonotonicInstant::now());
     drop(source);
     manager.cache_report();
     assert_eq!(kept.value("keyfob_feed_trust_lost_total", []), 8.0);
@@ -100,10 +100,10 @@ async fn trust_that_runs_out_is_counted_for_each_lane() {
 
 #[tokio::test]
 async fn tokens_that_leave_for_others_and_loads_that_are_shared_are_counted() {
-    let bench = bench_with(|builder| builder.cache(CacheSettings::default().with_tokens(16)));
+    let bench = bench_with(|builder| builder.cache(CacheConfig::default().max_tokens(16)));
     for _ in 0..64 {
         let issued = bench.issue(Kind::Access).await;
-        bench.manager.validate_any(&issued.bearer).await.unwrap();
+        bench.manager.validate_active(&issued.bearer).await.unwrap();
     }
     let evicted = bench.value("cache_evictions_total", []);
     let entries = bench.value("cache_entries", []);
@@ -112,7 +112,7 @@ async fn tokens_that_leave_for_others_and_loads_that_are_shared_are_counted() {
 
     let issued = bench.issue(Kind::Access).await;
     bench.store.answer_late([Duration::from_millis(20)]);
-    let check = || bench.manager.validate_any(&issued.bearer);
+    let check = || bench.manager.validate_active(&issued.bearer);
     let (one, other, third) = tokio::join!(check(), check(), check());
     assert!(one.is_ok() && other.is_ok() && third.is_ok());
     assert_eq!(bench.value("cache_shared_loads_total", []), 2.0);
@@ -124,7 +124,7 @@ async fn a_flood_is_counted() {
     let other = TokenManager::new(MemoryStore::new().unwrap());
     for _ in 0..1_100 {
         let strange = other.issue(keyfob::Grant::new(Kind::Access)).await.unwrap().bearer;
-        bench.manager.validate_any(&strange).await.unwrap_err();
+        bench.manager.validate_active(&strange).await.unwrap_err();
     }
     assert_eq!(bench.value("cache_flood_holds_total", []), 100.0);
 }

@@ -56,7 +56,7 @@ async fn an_address_that_failed_too_often_is_counted() {
     let store = Watched::over(LocalLimits::new());
     let bench = limited(&store, [policy(LimitBy::FailedAttempts, "2/1h")]);
     let issued = bench.issue(Kind::Access).await;
-    bench.manager.revoke(issued.token.id, keyfob::Why::unstated()).await.unwrap();
+    bench.manager.revoke(issued.token.id, keyfob::RevokeRequest::default()).await.unwrap();
     for _ in 0..3 {
         let presented = Presentation::new(issued.bearer.expose()).from_ip(IP);
         bench.manager.validate(presented, &ValidationChain::new()).await.unwrap_err();

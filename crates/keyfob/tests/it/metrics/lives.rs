@@ -1,7 +1,7 @@
 use keyfob::store::Cursor;
 use keyfob::{
-    Callback, EarlierAccess, Filter, Grant, HandlerError, Kind, Overlap, RefreshPolicy,
-    RefreshRequest, SessionPolicy, Ttl, WhenFull, Why, Window,
+    Callback, Filter, GracePeriod, Grant, HandlerError, Kind, PreviousAccessToken, RefreshPolicy,
+    RefreshRequest, RevokeRequest, SecretOverlap, SessionPolicy, Ttl, WhenFull,
 };
 
 use super::{Bench, bench, bench_with, client, subject};
@@ -21,15 +21,15 @@ async fn what_is_issued_and_taken_back_is_counted_by_its_way() {
     let bench = bench();
     let manager = &bench.manager;
     let one = bench.issue(Kind::Session).await;
-    manager.revoke(one.token.id, Why::unstated()).await.unwrap();
-    manager.revoke(one.token.id, Why::unstated()).await.unwrap();
+    manager.revoke(one.token.id, RevokeRequest::default()).await.unwrap();
+    manager.revoke(one.token.id, RevokeRequest::default()).await.unwrap();
     assert_eq!(bench.revocations("token"), 1.0, "the second changes nothing");
 
     let root = bench.issue(Kind::Refresh).await;
-    manager.revoke_family(root.token.family.unwrap(), Why::unstated()).await.unwrap();
-    manager.revoke_subject(&subject(), Why::unstated()).await.unwrap();
-    manager.revoke_client(&client(), Why::unstated()).await.unwrap();
-    manager.revoke_all(Why::unstated()).await.unwrap();
+    manager.revoke_family(root.token.family.unwrap(), RevokeRequest::default()).await.unwrap();
+    manager.revoke_subject(&subject(), RevokeRequest::default()).await.unwrap();
+    manager.revoke_client(&client(), RevokeRequest::default()).await.unwrap();
+    manager.revoke_all(RevokeRequest::default()).await.unwrap();
     for through in ["family", "subject", "client", "all"] {
         assert_eq!(bench.revocations(through), 1.0, "{through}");
     }
@@ -37,7 +37,7 @@ async fn what_is_issued_and_taken_back_is_counted_by_its_way() {
     for _ in 0..3 {
         manager.issue(Grant::new(Kind::Access).tag("beta")).await.unwrap();
     }
-    manager.sweep(Filter::new().tag("beta"), Why::unstated()).run(|_| {}).await.unwrap();
+    manager.sweep(Filter::new().tag("beta"), RevokeRequest::default()).run(|_| {}).await.unwrap();
     assert_eq!(bench.revocations("sweep"), 3.0);
     assert_eq!(bench.value("sweeps_total", ["finished"]), 1.0);
     let issued = |kind| bench.value("tokens_issued_total", [kind]);
@@ -48,8 +48,8 @@ async fn what_is_issued_and_taken_back_is_counted_by_its_way() {
 #[tokio::test]
 async fn a_refresh_token_is_counted_by_its_case() {
     let policy = RefreshPolicy {
-        window: Window::of(Ttl::from_secs(10)),
-        earlier_access: EarlierAccess::RevokePrevious,
+        window: GracePeriod::of(Ttl::from_secs(10)),
+        earlier_access: PreviousAccessToken::RevokePrevious,
     };
     let bench = bench_with(|builder| builder.refresh_policy(policy));
     let refresh = async |bearer: &str| bench.manager.refresh(bearer, RefreshRequest::new()).await;
@@ -87,7 +87,7 @@ async fn keys_derivations_and_sessions_are_counted() {
     let policy = SessionPolicy::at_most(1, WhenFull::RetireOldest).unwrap();
     let bench = bench_with(|builder| builder.sessions(policy));
     let key = bench.issue(Kind::ApiKey).await;
-    bench.manager.rotate(key.token.id, Overlap::default(), None).await.unwrap();
+    bench.manager.rotate(key.token.id, SecretOverlap::default(), None).await.unwrap();
     assert_eq!(bench.value("api_key_rotations_total", []), 1.0);
 
     bench.issue(Kind::Session).await;
@@ -124,12 +124,12 @@ async fn uses_and_observations_are_counted_by_what_became_of_them() {
     let bench = bench_with(|builder| builder.sampled_use(2).observations_per_second(3));
     let issued = bench.issue(Kind::Access).await;
     for _ in 0..10 {
-        bench.manager.validate_any(&issued.bearer).await.unwrap();
+        bench.manager.validate_active(&issued.bearer).await.unwrap();
     }
     bench.manager.touch(issued.token.id).await.unwrap();
     bench.clock.advance(Ttl::from_secs(1));
     for _ in 0..2 {
-        bench.manager.validate_any(&issued.bearer).await.unwrap();
+        bench.manager.validate_active(&issued.bearer).await.unwrap();
     }
     bench.manager.shutdown().await;
     let uses = |outcome| bench.value("last_uses_total", [outcome]);
@@ -184,12 +184,12 @@ async fn how_many_tokens_there_are_is_told_when_they_are_counted() {
         bench.issue(Kind::Session).await;
     }
     let last = bench.issue(Kind::Session).await;
-    bench.manager.revoke(last.token.id, Why::unstated()).await.unwrap();
+    bench.manager.revoke(last.token.id, RevokeRequest::default()).await.unwrap();
     let sessions = |state| bench.value("tokens", ["session", state]);
     assert_eq!(sessions("active"), 0.0, "nobody has counted yet");
     bench.manager.stats().await.unwrap();
     assert_eq!((sessions("active"), sessions("revoked")), (3.0, 1.0));
-    bench.manager.revoke_all(Why::unstated()).await.unwrap();
+    bench.manager.revoke_all(RevokeRequest::default()).await.unwrap();
     bench.manager.stats().await.unwrap();
     assert_eq!((sessions("active"), sessions("revoked")), (0.0, 4.0));
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use keyfob::seal::{KeyNumber, KeyRing, NewKey};
-use keyfob::{Clock, Grant, Kind, Metrics, OsRandom, TokenManager, Why};
+use keyfob::seal::{KeyRing, KeyVersion, NewKey};
+use keyfob::{Clock, Grant, Kind, Metrics, OsRandom, RevokeRequest, TokenManager};
 use keyfob_testkit::recorder::Kept;
 
 use super::{Bench, bench, bench_with};
@@ -20,11 +20,11 @@ async fn what_is_sealed_and_under_which_key_it_lies_is_counted() {
     let bench = bench();
     bench.issue(Kind::Access).await;
     let now = bench.clock.now();
-    let mut ring = KeyRing::generate(now, &OsRandom).unwrap().reading_bare();
+    let mut ring = KeyRing::generate(now, &OsRandom).unwrap().allowing_plaintext();
     let (manager, kept) = bench.with_ring(&ring);
     let of = |name: &str, value| kept.value(&format!("keyfob_seal_{name}"), [value]);
     let issued = manager.issue(Grant::new(Kind::Access)).await.unwrap();
-    manager.validate_any(&issued.bearer).await.unwrap();
+    manager.validate_active(&issued.bearer).await.unwrap();
     assert_eq!(of("operations_total", "sealed"), 2.0, "a record and an event");
     assert_eq!(of("operations_total", "opened"), 1.0);
     manager.count_by_key().await.unwrap();
@@ -32,7 +32,7 @@ async fn what_is_sealed_and_under_which_key_it_lies_is_counted() {
 
     let second = ring.add(NewKey::Sealing, now, &OsRandom).unwrap();
     ring.activate(second).unwrap();
-    manager.use_keys(&ring).unwrap();
+    manager.set_keys(&ring).unwrap();
     assert_eq!(kept.value("keyfob_seal_active_key", []), f64::from(second.value()));
     manager.count_by_key().await.unwrap();
     assert_eq!((of("records", "older"), of("records", "bare")), (1.0, 1.0));
@@ -47,21 +47,21 @@ async fn what_is_sealed_and_under_which_key_it_lies_is_counted() {
 async fn what_does_not_open_is_counted_by_why() {
     let bench = bench();
     let now = bench.clock.now();
-    let ring = KeyRing::generate(now, &OsRandom).unwrap().reading_bare();
+    let ring = KeyRing::generate(now, &OsRandom).unwrap().allowing_plaintext();
     let (manager, _) = bench.with_ring(&ring);
     let sealed = manager.issue(Grant::new(Kind::Access)).await.unwrap();
     let bare = bench.issue(Kind::Access).await;
 
-    let mut other = KeyRing::generate(now, &OsRandom).unwrap().reading_bare();
-    other.retire(KeyNumber::BARE).unwrap();
+    let mut other = KeyRing::generate(now, &OsRandom).unwrap().allowing_plaintext();
+    other.retire(KeyVersion::BARE).unwrap();
     let (manager, kept) = bench.with_ring(&other);
     let of = |value| kept.value("keyfob_seal_refused_total", [value]);
-    manager.validate_any(&sealed.bearer).await.unwrap_err();
+    manager.validate_active(&sealed.bearer).await.unwrap_err();
     assert_eq!(of("not_opened"), 1.0, "its ring has another key under the number");
-    manager.validate_any(&bare.bearer).await.unwrap_err();
+    manager.validate_active(&bare.bearer).await.unwrap_err();
     assert_eq!(of("not_sealed"), 1.0);
     assert_eq!(kept.value("keyfob_validations_total", ["undecided", "access"]), 2.0);
-    manager.revoke(sealed.token.id, Why::unstated()).await.unwrap();
+    manager.revoke(sealed.token.id, RevokeRequest::default()).await.unwrap();
     assert_eq!(kept.value("keyfob_revocations_total", ["token"]), 1.0, "no key is needed for it");
 }
 
@@ -69,13 +69,13 @@ async fn what_does_not_open_is_counted_by_why() {
 async fn a_missing_key_is_counted_as_such() {
     let bench = bench_with(|builder| builder);
     let now = bench.clock.now();
-    let mut ring = KeyRing::generate(now, &OsRandom).unwrap().reading_bare();
+    let mut ring = KeyRing::generate(now, &OsRandom).unwrap().allowing_plaintext();
     let small = ring.clone();
     let second = ring.add(NewKey::Sealing, now, &OsRandom).unwrap();
     ring.activate(second).unwrap();
     let (manager, _) = bench.with_ring(&ring);
     let issued = manager.issue(Grant::new(Kind::Access)).await.unwrap();
     let (manager, kept) = bench.with_ring(&small);
-    manager.validate_any(&issued.bearer).await.unwrap_err();
+    manager.validate_active(&issued.bearer).await.unwrap_err();
     assert_eq!(kept.value("keyfob_seal_refused_total", ["key_missing"]), 1.0);
 }

@@ -1,8 +1,8 @@
 use std::sync::Barrier;
 
 use keyfob::{
-    BearerPrefix, CacheSettings, Denied, Error, Grant, Kind, MemoryStore, NameSet, Refusal, Scope,
-    Timestamp, Token, TokenManager, Ttl, ValidationChain, Why,
+    BearerPrefix, CacheConfig, Denied, Error, Grant, Kind, MemoryStore, NameSet, Refusal,
+    RevokeRequest, Scope, Timestamp, Token, TokenManager, Ttl, ValidationChain,
 };
 
 use super::{bench, bench_with};
@@ -12,7 +12,7 @@ async fn each_validation_is_counted_by_what_came_of_it_and_by_whom_it_was_answer
     let bench = bench();
     let issued = bench.issue(Kind::Session).await;
     for _ in 0..5 {
-        bench.manager.validate_any(&issued.bearer).await.unwrap();
+        bench.manager.validate_active(&issued.bearer).await.unwrap();
     }
     assert_eq!(bench.value("validations_total", ["active", "session"]), 5.0);
     assert_eq!(bench.value("cache_lookups_total", ["hit"]), 4.0);
@@ -27,10 +27,10 @@ async fn each_validation_is_counted_by_what_came_of_it_and_by_whom_it_was_answer
     assert_eq!(bench.value("validations_total", ["insufficient_scope", "session"]), 1.0);
     assert_eq!(bench.value("cache_lookups_total", ["hit"]), 5.0);
 
-    bench.manager.revoke(issued.token.id, Why::unstated()).await.unwrap();
-    bench.manager.validate_any(&issued.bearer).await.unwrap_err();
+    bench.manager.revoke(issued.token.id, RevokeRequest::default()).await.unwrap();
+    bench.manager.validate_active(&issued.bearer).await.unwrap_err();
     assert_eq!(bench.value("validations_total", ["token_revoked", "session"]), 1.0);
-    bench.manager.validate_any("junk").await.unwrap_err();
+    bench.manager.validate_active("junk").await.unwrap_err();
     assert_eq!(bench.value("validations_total", ["token_malformed", "unknown"]), 1.0);
     assert_eq!(bench.sum("validations_total"), 8.0, "nothing is counted twice");
 }
@@ -42,7 +42,7 @@ async fn an_unknown_id_is_known_to_be_so_for_a_while() {
     let other = TokenManager::new(MemoryStore::new().unwrap());
     let strange = other.issue(Grant::new(Kind::ApiKey)).await.unwrap().bearer;
     for _ in 0..3 {
-        bench.manager.validate_any(&strange).await.unwrap_err();
+        bench.manager.validate_active(&strange).await.unwrap_err();
     }
     assert_eq!(bench.value("validations_total", ["token_unknown", "api-key"]), 3.0);
     assert_eq!(bench.value("cache_lookups_total", ["miss"]), 1.0);
@@ -53,7 +53,7 @@ async fn an_unknown_id_is_known_to_be_so_for_a_while() {
 async fn what_rules_decide_is_counted_once_and_not_by_the_code_that_they_chose() {
     let bench = bench();
     let issued = bench.issue(Kind::Access).await;
-    bench.manager.validate_any(&issued.bearer).await.unwrap();
+    bench.manager.validate_active(&issued.bearer).await.unwrap();
     let deny = |_: &Token, _: Timestamp| Err(Denied::new("quota_of_user123", "no"));
     let denies = ValidationChain::new().rule(deny);
     let allows = ValidationChain::new().rule(|_: &Token, _: Timestamp| Ok(()));
@@ -68,9 +68,9 @@ async fn what_rules_decide_is_counted_once_and_not_by_the_code_that_they_chose()
 
 #[tokio::test]
 async fn without_a_cache_everything_is_counted_all_the_same() {
-    let bench = bench_with(|builder| builder.cache(CacheSettings::OFF));
+    let bench = bench_with(|builder| builder.cache(CacheConfig::OFF));
     let issued = bench.issue(Kind::Access).await;
-    bench.manager.validate_any(&issued.bearer).await.unwrap();
+    bench.manager.validate_active(&issued.bearer).await.unwrap();
     bench.manager.shutdown().await;
     assert_eq!(bench.value("validations_total", ["active", "access"]), 1.0);
     assert_eq!(bench.sum("cache_lookups_total"), 0.0);
@@ -85,7 +85,7 @@ fn threads_lose_no_count() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let issued = runtime().block_on(async {
         let issued = bench.issue(Kind::Access).await;
-        bench.manager.validate_any(&issued.bearer).await.unwrap();
+        bench.manager.validate_active(&issued.bearer).await.unwrap();
         issued
     });
     let (threads, each) = (8, 5_000);
@@ -97,7 +97,7 @@ fn threads_lose_no_count() {
                 all.wait();
                 runtime.block_on(async {
                     for count in 0..each {
-                        bench.manager.validate_any(&issued.bearer).await.unwrap();
+                        bench.manager.validate_active(&issued.bearer).await.unwrap();
                         if count % 500 == 0 {
                             // Publishing meanwhile neither loses nor doubles any.
                             bench.manager.cache_report();
@@ -117,12 +117,12 @@ async fn counts_are_published_by_themselves() {
     let bench = bench();
     let issued = bench.issue(Kind::Access).await;
     for _ in 0..3 {
-        bench.manager.validate_any(&issued.bearer).await.unwrap();
+        bench.manager.validate_active(&issued.bearer).await.unwrap();
     }
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     assert_eq!(bench.kept.value("keyfob_validations_total", ["active", "access"]), 3.0);
     assert_eq!(bench.kept.value("keyfob_cache_entries", []), 1.0);
-    bench.manager.validate_any(&issued.bearer).await.unwrap();
+    bench.manager.validate_active(&issued.bearer).await.unwrap();
     let kept = bench.kept.clone();
     drop(bench);
     assert_eq!(kept.value("keyfob_validations_total", ["active", "access"]), 4.0, "the last one");
@@ -162,7 +162,7 @@ trait ParseBearer {
 
 impl ParseBearer for str {
     fn parse_bearer(&self) -> Refusal {
-        match keyfob::Bearer::parse(self, &BearerPrefix::default()).map_err(Error::from) {
+        match keyfob::BearerToken::parse(self, &BearerPrefix::default()).map_err(Error::from) {
             Err(Error::Refused(refusal)) => refusal,
             other => panic!("{other:?}"),
         }

@@ -15,7 +15,7 @@ async fn a_key_is_changed_while_traffic_flows() {
         vault.clock.advance(Ttl::from_millis(1).unwrap());
     }
     let mut ring = turned(&old, NewKey::SealingAndTerms, 2);
-    manager.use_keys(&ring).unwrap();
+    manager.set_keys(&ring).unwrap();
     let filter = Filter::new().tag("all");
 
     let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -34,7 +34,7 @@ async fn a_key_is_changed_while_traffic_flows() {
                 // A token has room for so many tags.
                 let _full = manager.update(id, None, change).await;
                 let mut listed = 0;
-                let mut paging = Paging::by(1000);
+                let mut paging = Paging::new(1000);
                 loop {
                     let page = manager.list(&filter, paging.clone()).await.unwrap();
                     listed += page.tokens.len();
@@ -65,13 +65,13 @@ async fn a_key_is_changed_while_traffic_flows() {
     let again = manager.reseal().unwrap().resume(cursor.unwrap()).run(|_| {}).await.unwrap();
     assert_eq!((again.resealed, again.unreadable), (0, 0));
     assert!(again.examined < done.examined);
-    let (first, second) = (KeyNumber::FIRST, ring.active());
+    let (first, second) = (KeyVersion::FIRST, ring.active());
     let counts = manager.count_by_key().await.unwrap();
     assert_eq!(counts.keys().collect::<Vec<_>>(), [&second], "{counts:?}");
-    for key in [KeyNumber::BARE, first] {
+    for key in [KeyVersion::BARE, first] {
         manager.retire_key(&mut ring, key).await.unwrap();
     }
-    manager.use_keys(&ring).unwrap();
+    manager.set_keys(&ring).unwrap();
     assert_eq!(manager.count(&filter).await.unwrap(), (1200 + more.len()) as u64);
     for issued in issued.iter().chain(&more) {
         assert!(is_good(&manager, issued).await);
@@ -90,13 +90,13 @@ async fn resealing_keeps_what_a_token_is() {
     let grant = keyfob::Grant::new(keyfob::Kind::Access);
     let child = manager.mint(family.token.id, grant).await.unwrap();
     let revoked = manager.issue(session("user123")).await.unwrap();
-    manager.revoke(revoked.token.id, Why::because("user logout")).await.unwrap();
+    manager.revoke(revoked.token.id, RevokeRequest::reason("user logout")).await.unwrap();
     let ids = [family.token.id, child.token.id, revoked.token.id];
     let mut before = Vec::new();
     for id in ids {
         before.push(manager.get(id).await.unwrap());
     }
-    manager.use_keys(&turned(&old, NewKey::SealingAndTerms, 2)).unwrap();
+    manager.set_keys(&turned(&old, NewKey::SealingAndTerms, 2)).unwrap();
     let events = manager.latest_event().await.unwrap();
     assert_eq!(manager.reseal().unwrap().run(|_| {}).await.unwrap().resealed, 3);
     for (id, before) in ids.into_iter().zip(before) {
@@ -105,7 +105,7 @@ async fn resealing_keeps_what_a_token_is() {
     }
     let told = manager.events(&events, 10).await.unwrap().events;
     assert!(told.is_empty(), "nothing has happened");
-    manager.revoke(family.token.id, Why::unstated()).await.unwrap();
+    manager.revoke(family.token.id, RevokeRequest::default()).await.unwrap();
     assert_eq!(
         code(&manager, &child).await,
         "token_revoked",
@@ -121,10 +121,10 @@ async fn what_is_warm_in_a_cache_stays_good_through_a_reseal() {
     let issued = manager.issue(session("user123")).await.unwrap();
     let chain = ValidationChain::new();
     assert!(manager.validate(&issued.bearer, &chain).await.is_ok());
-    manager.use_keys(&turned(&old, NewKey::Sealing, 2)).unwrap();
+    manager.set_keys(&turned(&old, NewKey::Sealing, 2)).unwrap();
     manager.reseal().unwrap().run(|_| {}).await.unwrap();
     assert!(manager.validate(&issued.bearer, &chain).await.is_ok());
-    manager.revoke(issued.token.id, Why::unstated()).await.unwrap();
+    manager.revoke(issued.token.id, RevokeRequest::default()).await.unwrap();
     let refused = manager.validate(&issued.bearer, &chain).await.unwrap_err();
     assert_eq!(refused.code(), "token_revoked");
 }
@@ -145,7 +145,7 @@ async fn what_is_changed_before_it_is_resealed_is_still_found_and_resealed() {
         assert_eq!(vault.raw(id).await.key, ring.active(), "what is written is sealed at once");
     }
     let counts = manager.count_by_key().await.unwrap();
-    let expected = [(KeyNumber::BARE, 1), (KeyNumber::FIRST, 1)];
+    let expected = [(KeyVersion::BARE, 1), (KeyVersion::FIRST, 1)];
     assert_eq!(counts.into_iter().collect::<Vec<_>>(), expected, "their terms are older");
     let found = async |tag: &str| {
         let tag = Filter::new().tag(tag);
@@ -158,14 +158,14 @@ async fn what_is_changed_before_it_is_resealed_is_still_found_and_resealed() {
     for tag in ["old", "new"] {
         assert_eq!(found(tag).await, all, "{tag}");
     }
-    for key in [KeyNumber::BARE, KeyNumber::FIRST] {
+    for key in [KeyVersion::BARE, KeyVersion::FIRST] {
         assert!(manager.retire_key(&mut ring, key).await.is_err(), "{key:?} is needed");
     }
     assert_eq!(manager.reseal().unwrap().run(|_| {}).await.unwrap().resealed, 2);
-    for key in [KeyNumber::BARE, KeyNumber::FIRST] {
+    for key in [KeyVersion::BARE, KeyVersion::FIRST] {
         manager.retire_key(&mut ring, key).await.unwrap();
     }
-    manager.use_keys(&ring).unwrap();
+    manager.set_keys(&ring).unwrap();
     for tag in ["old", "new"] {
         assert_eq!(found(tag).await, all, "{tag}");
     }
@@ -182,8 +182,8 @@ async fn the_rosters_of_sessions_are_sealed_again_too() {
         manager.issue(session(&format!("user{n}"))).await.unwrap();
     }
     let mut ring = turned(&old, NewKey::SealingAndTerms, 2);
-    manager.use_keys(&ring).unwrap();
-    let under = |count| [(KeyNumber::FIRST, count)].into_iter().collect();
+    manager.set_keys(&ring).unwrap();
+    let under = |count| [(KeyVersion::FIRST, count)].into_iter().collect();
     assert_eq!(manager.count_by_key().await.unwrap(), under(6), "three sessions, three rosters");
     // It is stopped where the tokens end and the rosters begin, and resumed from there.
     let mut first = None;
@@ -200,10 +200,10 @@ async fn the_rosters_of_sessions_are_sealed_again_too() {
     let resumed = manager.reseal().unwrap().resume(cursor).run(|_| {}).await.unwrap();
     assert_eq!((resumed.examined, resumed.resealed), (3, 0));
 
-    for key in [KeyNumber::BARE, KeyNumber::FIRST] {
+    for key in [KeyVersion::BARE, KeyVersion::FIRST] {
         manager.retire_key(&mut ring, key).await.unwrap();
     }
-    manager.use_keys(&ring).unwrap();
+    manager.set_keys(&ring).unwrap();
     let subject = Filter::new().subject("user0").state(keyfob::TokenState::Active);
     for _ in 0..3 {
         vault.clock.advance(Ttl::from_secs(1));
@@ -222,7 +222,7 @@ async fn a_retry_gets_the_same_pair_whichever_key_the_family_lies_under() {
     let first = manager.issue(refreshing::family()).await.unwrap();
     let next = manager.refresh(&first.bearer, RefreshRequest::new()).await.unwrap();
     let ring = turned(&old, NewKey::SealingAndTerms, 2);
-    manager.use_keys(&ring).unwrap();
+    manager.set_keys(&ring).unwrap();
     manager.reseal().unwrap().run(|_| {}).await.unwrap();
     for manager in [&manager, &vault.sealed(&ring)] {
         let again = manager.refresh(&first.bearer, RefreshRequest::new()).await.unwrap();
@@ -242,7 +242,7 @@ async fn a_node_without_the_present_ring_is_told_what_it_lacks() {
     let vault = Vault::new();
     let mut ring = turned(&ring(1), NewKey::Sealing, 2);
     let manager = vault.sealed(&ring);
-    for key in [KeyNumber::BARE, KeyNumber::FIRST] {
+    for key in [KeyVersion::BARE, KeyVersion::FIRST] {
         manager.retire_key(&mut ring, key).await.unwrap();
     }
     let lacks = async |manager: &TokenManager| {
@@ -262,7 +262,7 @@ async fn a_node_without_the_present_ring_is_told_what_it_lacks() {
 async fn what_was_told_before_the_store_was_sealed_is_left_out_and_nobody_is_accused() {
     let vault = Vault::new();
     let before = vault.bare().issue(session("user123")).await.unwrap();
-    vault.bare().revoke(before.token.id, Why::because("user logout")).await.unwrap();
+    vault.bare().revoke(before.token.id, RevokeRequest::reason("user logout")).await.unwrap();
     let mut ring = ring(1);
     let manager = vault.sealed(&ring);
     let reason = async |manager: &TokenManager| {
@@ -271,8 +271,8 @@ async fn what_was_told_before_the_store_was_sealed_is_left_out_and_nobody_is_acc
     };
     assert_eq!(reason(&manager).await.as_deref(), Some("user logout"));
     manager.reseal().unwrap().run(|_| {}).await.unwrap();
-    manager.retire_key(&mut ring, KeyNumber::BARE).await.unwrap();
-    manager.use_keys(&ring).unwrap();
+    manager.retire_key(&mut ring, KeyVersion::BARE).await.unwrap();
+    manager.set_keys(&ring).unwrap();
     assert_eq!(reason(&manager).await, None, "it is revoked all the same");
     let told = manager.events(&Cursor::start(), 10).await.unwrap().events;
     assert!(told.is_empty(), "{told:?}");

@@ -1,12 +1,12 @@
 //! Spend: as many uses as there are, and each by one caller.
 
 use keyfob::TokenId;
-use keyfob::store::{EpochScope, Epochs, NewRecord, RecordVersion, Replaced, Spend, Spent};
+use keyfob::store::{Consume, Consumed, EpochScope, Epochs, NewRecord, RecordVersion, Replaced};
 
 use super::scene::Scene;
 
-async fn spend(scene: &Scene, id: TokenId) -> Spent {
-    scene.store().spend(scene.operation(), Spend { id }).await.expect("a spend is answered")
+async fn consume(scene: &Scene, id: TokenId) -> Consumed {
+    scene.store().consume(scene.operation(), Consume { id }).await.expect("a spend is answered")
 }
 
 /// Uses are counted down to nothing, and the record stays what it was.
@@ -14,11 +14,11 @@ pub async fn uses_count_down(scene: Scene) {
     let record = NewRecord { uses_left: Some(2), ..scene.record(scene.lane(0)) };
     let id = record.id;
     scene.insert(record.clone()).await;
-    assert_eq!(spend(&scene, id).await, Spent::Left(1), "the first use");
+    assert_eq!(consume(&scene, id).await, Consumed::Left(1), "the first use");
     assert_eq!(scene.loaded(id).await.uses_left, Some(1), "a load shows what is left");
-    assert_eq!(spend(&scene, id).await, Spent::Left(0), "the last use");
+    assert_eq!(consume(&scene, id).await, Consumed::Left(0), "the last use");
     for _ in 0..2 {
-        assert_eq!(spend(&scene, id).await, Spent::Exhausted, "none is left");
+        assert_eq!(consume(&scene, id).await, Consumed::Exhausted, "none is left");
     }
     let loaded = scene.loaded(id).await;
     assert_eq!(loaded.uses_left, Some(0), "it stays at nothing");
@@ -32,13 +32,13 @@ pub async fn a_use_does_not_change_the_version(scene: Scene) {
     let record = NewRecord { uses_left: Some(9), ..scene.record(scene.lane(0)) };
     let id = record.id;
     scene.insert(record).await;
-    spend(&scene, id).await;
+    consume(&scene, id).await;
     assert_eq!(scene.loaded(id).await.version, RecordVersion(1), "a use is no replacement");
     let replace = scene.replacement(id, RecordVersion(1), b"new");
     let replaced = scene.store().replace(scene.operation(), replace).await.expect("an answer");
     assert_eq!(replaced, Replaced::Stored(RecordVersion(2)), "the version read still stands");
     assert_eq!(scene.loaded(id).await.uses_left, Some(8), "a replacement gives no use back");
-    assert_eq!(spend(&scene, id).await, Spent::Left(7), "and takes none");
+    assert_eq!(consume(&scene, id).await, Consumed::Left(7), "and takes none");
 }
 
 /// Of many callers as many succeed as there were uses, each with its own number.
@@ -62,7 +62,7 @@ async fn race_for(scene: &Scene, uses: u32) {
         tokio::spawn(async move {
             let mut answers = Vec::new();
             for _ in 0..5 {
-                answers.push(spend(&scene, id).await);
+                answers.push(consume(&scene, id).await);
             }
             answers
         })
@@ -71,8 +71,8 @@ async fn race_for(scene: &Scene, uses: u32) {
     for racer in racers.collect::<Vec<_>>() {
         for answer in racer.await.expect("a racer") {
             match answer {
-                Spent::Left(number) => left.push(number),
-                other => assert_eq!(other, Spent::Exhausted, "the others come too late"),
+                Consumed::Left(number) => left.push(number),
+                other => assert_eq!(other, Consumed::Exhausted, "the others come too late"),
             }
         }
     }
@@ -86,13 +86,13 @@ pub async fn the_same_operation_takes_one_use(scene: Scene) {
     let id = record.id;
     scene.insert(record).await;
     let operation = scene.operation();
-    let send = || scene.store().spend(operation, Spend { id });
-    assert_eq!(send().await.expect("an answer"), Spent::Left(4), "a use is taken");
-    assert_eq!(send().await.expect("an answer"), Spent::Left(4), "the same answer at once");
-    assert_eq!(spend(&scene, id).await, Spent::Left(3), "another operation takes another");
-    assert_eq!(send().await.expect("an answer"), Spent::Left(4), "the same answer later");
+    let send = || scene.store().consume(operation, Consume { id });
+    assert_eq!(send().await.expect("an answer"), Consumed::Left(4), "a use is taken");
+    assert_eq!(send().await.expect("an answer"), Consumed::Left(4), "the same answer at once");
+    assert_eq!(consume(&scene, id).await, Consumed::Left(3), "another operation takes another");
+    assert_eq!(send().await.expect("an answer"), Consumed::Left(4), "the same answer later");
     scene.revoke(id).await;
-    assert_eq!(send().await.expect("an answer"), Spent::Left(4), "even after a revocation");
+    assert_eq!(send().await.expect("an answer"), Consumed::Left(4), "even after a revocation");
     assert_eq!(scene.loaded(id).await.uses_left, Some(3), "two uses were taken in all");
 }
 
@@ -107,10 +107,10 @@ pub async fn what_has_no_uses_to_take_is_refused(scene: Scene) {
     scene.insert_all(vec![revoked, covered, uncounted]).await;
     scene.revoke(ids[0]).await;
     scene.advance(EpochScope::Lane(lane, field)).await;
-    assert_eq!(spend(&scene, ids[0]).await, Spent::Refused, "it is revoked");
-    assert_eq!(spend(&scene, ids[1]).await, Spent::Refused, "its subject is revoked");
-    assert_eq!(spend(&scene, ids[2]).await, Spent::Refused, "its uses are not counted");
-    assert_eq!(spend(&scene, scene.id(lane)).await, Spent::Refused, "it is unknown");
+    assert_eq!(consume(&scene, ids[0]).await, Consumed::Refused, "it is revoked");
+    assert_eq!(consume(&scene, ids[1]).await, Consumed::Refused, "its subject is revoked");
+    assert_eq!(consume(&scene, ids[2]).await, Consumed::Refused, "its uses are not counted");
+    assert_eq!(consume(&scene, scene.id(lane)).await, Consumed::Refused, "it is unknown");
     assert_eq!(scene.loaded(ids[0]).await.uses_left, Some(1), "a refusal takes nothing");
     assert_eq!(scene.loaded(ids[1]).await.uses_left, Some(1), "a refusal takes nothing");
 }
