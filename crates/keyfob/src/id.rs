@@ -67,7 +67,7 @@ impl TokenId {
     }
 
     /// An id that a digest determines, drawn as it were at a time long past.
-    pub(crate) fn of_digest(digest: [u8; 16], lane: Lane) -> Self {
+    pub fn of_digest(digest: [u8; 16], lane: Lane) -> Self {
         let mut bytes = digest;
         // 36 bits of ticks lie before 2005.
         bytes[0] &= 0x0f;
@@ -217,7 +217,7 @@ impl FromStr for FamilyId {
 
 impl Lane {
     /// The lane of an id that is given as a number, big-endian.
-    pub(crate) const fn of_id(id: u128) -> Self {
+    pub const fn of_id(id: u128) -> Self {
         Self((id >> 38) as u16 & 0x3ff)
     }
 
@@ -269,7 +269,7 @@ impl LaneCount {
     }
 
     /// The lane that a well-mixed number falls in.
-    pub(crate) fn pick(self, number: u64) -> Lane {
+    pub fn pick(self, number: u64) -> Lane {
         Lane((number % u64::from(self.0)) as u16)
     }
 }

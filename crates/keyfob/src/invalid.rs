@@ -63,7 +63,7 @@ pub enum InvalidReason {
 }
 
 impl InvalidValue {
-    pub(crate) const fn new(what: &'static str, problem: InvalidReason) -> Self {
+    pub const fn new(what: &'static str, problem: InvalidReason) -> Self {
         Self { what, problem }
     }
 

@@ -134,7 +134,7 @@ impl Namespace {
     }
 
     /// The term of every roster of sessions.
-    pub(crate) fn rosters(&self) -> Term {
+    pub fn rosters(&self) -> Term {
         Term { field: TermField::SessionIndex, digest: [0; 16] }
     }
 
@@ -189,14 +189,14 @@ impl Namespace {
     }
 
     /// The key of a limit, from all that it is counted by.
-    pub(crate) fn limit_key(&self, parts: &[&[u8]]) -> LimitKey {
+    pub fn limit_key(&self, parts: &[&[u8]]) -> LimitKey {
         let mut digest = [0; 16];
         digest.copy_from_slice(&self.digest(b"limit", parts)[..16]);
         LimitKey::from_bytes(digest)
     }
 
     /// What tells this namespace from others, where its key must not be shown.
-    pub(crate) fn fingerprint(&self) -> [u8; 16] {
+    pub fn fingerprint(&self) -> [u8; 16] {
         let mut fingerprint = [0; 16];
         fingerprint.copy_from_slice(&self.digest(b"fingerprint", &[])[..16]);
         fingerprint
@@ -204,7 +204,7 @@ impl Namespace {
 
     /// The roster of a subject's sessions, in the subject's lane: the first, or the one after so many
     /// that fell at this moment.
-    pub(crate) fn roster_of(&self, subject: &Subject, fallen: u32, at: Timestamp) -> TokenId {
+    pub fn roster_of(&self, subject: &Subject, fallen: u32, at: Timestamp) -> TokenId {
         let (fallen, at) = (fallen.to_be_bytes(), at.as_millis().to_be_bytes());
         let parts = [subject.as_str().as_bytes(), &fallen, &at];
         let mut digest = [0; 16];
@@ -242,7 +242,7 @@ impl Term {
     }
 
     /// The start of the digest, as a number.
-    pub(crate) fn number(self) -> u64 {
+    pub fn number(self) -> u64 {
         let mut start = [0; 8];
         start.copy_from_slice(&self.digest[..8]);
         u64::from_be_bytes(start)
@@ -254,7 +254,7 @@ impl Term {
     }
 
     /// A term of the same field with another digest.
-    pub(crate) const fn with_digest(self, digest: [u8; 16]) -> Self {
+    pub const fn with_digest(self, digest: [u8; 16]) -> Self {
         Self { digest, ..self }
     }
 }

@@ -68,7 +68,7 @@ impl<T: Random + ?Sized> Random for Arc<T> {
     }
 }
 
-pub(crate) fn array<const N: usize>(random: &dyn Random) -> Result<[u8; N], RandomUnavailable> {
+pub fn array<const N: usize>(random: &dyn Random) -> Result<[u8; N], RandomUnavailable> {
     let mut bytes = [0; N];
     random.fill(&mut bytes)?;
     Ok(bytes)

@@ -128,7 +128,7 @@ impl Ttl {
     }
 
     /// So many milliseconds, brought into the range of the type; the longest for `None`.
-    pub(crate) const fn clamped(millis: Option<u64>) -> Self {
+    pub const fn clamped(millis: Option<u64>) -> Self {
         match millis {
             Some(0) => Self(1),
             Some(millis) if millis <= Self::MAX.0 => Self(millis),
@@ -157,7 +157,7 @@ impl Ttl {
     }
 
     /// Half of it, at least a millisecond.
-    pub(crate) const fn half(self) -> Self {
+    pub const fn half(self) -> Self {
         Self::clamped(Some(self.0 / 2))
     }
 

@@ -31,9 +31,9 @@ use crate::random::{Random, RandomUnavailable};
 use crate::token::Kind;
 
 pub use prefix::BearerPrefix;
-pub(crate) use presented::{IdDigits, Presented};
+pub use presented::{IdDigits, Presented};
 
-pub(crate) const ID_DIGITS: usize = 22;
+pub const ID_DIGITS: usize = 22;
 const GENERATION_DIGITS: usize = 3;
 const SECRET_DIGITS: usize = 30;
 const BODY: usize = ID_DIGITS + GENERATION_DIGITS + SECRET_DIGITS;
@@ -114,7 +114,7 @@ impl BearerToken {
     }
 
     /// Draws a bearer for the token `id`.
-    pub(crate) fn draw(
+    pub fn draw(
         prefix: &BearerPrefix,
         kind: Kind,
         id: TokenId,
@@ -206,7 +206,7 @@ impl BearerDigest {
     }
 
     /// The first half, as the four numbers that its bytes are made of.
-    pub(crate) fn half(&self) -> [u32; 4] {
+    pub fn half(&self) -> [u32; 4] {
         let mut words = self.0.chunks_exact(4).map(|word| word.try_into().map(u32::from_be_bytes));
         std::array::from_fn(|_| words.next().and_then(Result::ok).unwrap_or_default())
     }

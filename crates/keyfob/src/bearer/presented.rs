@@ -13,7 +13,7 @@ use crate::token::Kind;
 /// A text whose form and check are those of a bearer. The rest of what a bearer must be is seen to
 /// by [`Presented::to_bearer`], or by its digest being the one that was issued.
 #[derive(Clone, Copy)]
-pub(crate) struct Presented<'a> {
+pub struct Presented<'a> {
     text: &'a str,
     body: &'a [u8; BODY],
     kind: Kind,
@@ -22,7 +22,7 @@ pub(crate) struct Presented<'a> {
 /// The digits of an id, as a bearer has them. They are as good a key as the id itself, and need not
 /// be read to be looked up.
 #[derive(Clone, Copy)]
-pub(crate) struct IdDigits<'a>(&'a [u8; ID_DIGITS]);
+pub struct IdDigits<'a>(&'a [u8; ID_DIGITS]);
 
 /// The state that SHA-256 begins with (FIPS 180-4 section 5.3.3).
 const INITIAL: [u32; 8] = [
@@ -38,7 +38,7 @@ const INITIAL: [u32; 8] = [
 
 impl<'a> Presented<'a> {
     #[inline]
-    pub(crate) fn read(text: &'a str, prefix: &BearerPrefix) -> Result<Self, ParseBearerError> {
+    pub fn read(text: &'a str, prefix: &BearerPrefix) -> Result<Self, ParseBearerError> {
         use ParseBearerError::{Check, Malformed};
 
         let rest = text.as_bytes().strip_prefix(prefix.as_str().as_bytes()).ok_or(Malformed)?;
@@ -58,17 +58,17 @@ impl<'a> Presented<'a> {
 
     /// The digits of the id. Nobody has looked whether they are any.
     #[inline]
-    pub(crate) fn id_digits(&self) -> IdDigits<'a> {
+    pub fn id_digits(&self) -> IdDigits<'a> {
         const NONE: &[u8; ID_DIGITS] = &[b'_'; ID_DIGITS];
         IdDigits(self.body.first_chunk().unwrap_or(NONE))
     }
 
     /// The id, if the digits are those of one.
-    pub(crate) fn id(&self) -> Result<TokenId, ParseBearerError> {
+    pub fn id(&self) -> Result<TokenId, ParseBearerError> {
         self.id_digits().read().ok_or(ParseBearerError::Malformed)
     }
 
-    pub(crate) fn kind(&self) -> Kind {
+    pub fn kind(&self) -> Kind {
         self.kind
     }
 
@@ -77,7 +77,7 @@ impl<'a> Presented<'a> {
     /// A body, the bit that ends it and its length fill one block to the last byte, so the hash is
     /// one compression of it.
     #[inline]
-    pub(crate) fn half_digest(&self) -> [u32; 4] {
+    pub fn half_digest(&self) -> [u32; 4] {
         let mut block = [0; 64];
         block[..BODY].copy_from_slice(self.body);
         block[BODY] = 0x80;
@@ -89,7 +89,7 @@ impl<'a> Presented<'a> {
     }
 
     /// The bearer, if it is one to the last character.
-    pub(crate) fn to_bearer(self) -> Result<BearerToken, ParseBearerError> {
+    pub fn to_bearer(self) -> Result<BearerToken, ParseBearerError> {
         let id = self.id()?;
         let (generation, secret) = self.body[ID_DIGITS..].split_at(GENERATION_DIGITS);
         let generation = base62::read_short(generation)
@@ -104,18 +104,18 @@ impl<'a> Presented<'a> {
 
 impl<'a> IdDigits<'a> {
     /// Writes the digits of an id.
-    pub(crate) fn of(id: TokenId, digits: &'a mut [u8; ID_DIGITS]) -> Self {
+    pub fn of(id: TokenId, digits: &'a mut [u8; ID_DIGITS]) -> Self {
         base62::write(u128::from_be_bytes(*id.as_bytes()), digits);
         Self(digits)
     }
 
-    pub(crate) fn read(self) -> Option<TokenId> {
+    pub fn read(self) -> Option<TokenId> {
         base62::read_id(self.0).map(|id| TokenId::from_bytes(id.to_be_bytes()))
     }
 
     /// The digits as three numbers, which overlap.
     #[inline]
-    pub(crate) fn words(self) -> [u64; 3] {
+    pub fn words(self) -> [u64; 3] {
         [0, 8, ID_DIGITS - 8].map(|from| {
             let mut eight = [0; 8];
             eight.copy_from_slice(&self.0[from..from + 8]);

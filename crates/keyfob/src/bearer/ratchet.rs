@@ -46,7 +46,7 @@ pub enum Proof {
 
 impl Ratchet {
     /// Draws the secrets of a new family, with the bearer of its first generation.
-    pub(crate) fn draw(
+    pub fn draw(
         prefix: &BearerPrefix,
         id: TokenId,
         random: &dyn Random,
@@ -59,15 +59,15 @@ impl Ratchet {
         Ok((ratchet, bearer))
     }
 
-    pub(crate) fn from_parts(seed: [u8; 32], root: BearerDigest) -> Self {
+    pub fn from_parts(seed: [u8; 32], root: BearerDigest) -> Self {
         Self { seed, root }
     }
 
-    pub(crate) fn seed(&self) -> &[u8; 32] {
+    pub fn seed(&self) -> &[u8; 32] {
         &self.seed
     }
 
-    pub(crate) fn root(&self) -> &BearerDigest {
+    pub fn root(&self) -> &BearerDigest {
         &self.root
     }
 
@@ -87,7 +87,7 @@ impl Ratchet {
     }
 
     /// The bearer of another generation, for whoever has just proven one.
-    pub(crate) fn bearer(
+    pub fn bearer(
         &self,
         prefix: &BearerPrefix,
         proven: &BearerToken,
@@ -100,7 +100,7 @@ impl Ratchet {
 
     /// What to draw from for whoever has just proven a generation: a function of the family's
     /// secrets, the generation and `about`. Nobody without the root can tell it.
-    pub(crate) fn draw_from(
+    pub fn draw_from(
         &self,
         proven: &BearerToken,
         generation: Generation,
@@ -118,7 +118,7 @@ impl Ratchet {
     }
 
     /// A digest of `parts` that says nothing to whoever does not know the seed.
-    pub(crate) fn fingerprint(&self, parts: &[Option<&[u8]>]) -> [u8; 16] {
+    pub fn fingerprint(&self, parts: &[Option<&[u8]>]) -> [u8; 16] {
         let mut mac = digest::keyed(&self.seed);
         mac.update(b"fingerprint");
         for part in parts {
@@ -159,7 +159,7 @@ impl Ratchet {
 
 /// Bytes that look random and are the same whenever they are drawn from the same: so that a retry
 /// draws the same id and the same secret.
-pub(crate) struct Drawn {
+pub struct Drawn {
     keyed: Hmac<Sha256>,
     block: AtomicU64,
 }

@@ -234,7 +234,7 @@ pub enum ObservationKind {
 }
 
 impl Event {
-    pub(crate) fn new(
+    pub fn new(
         operation: OperationId,
         place: usize,
         at: Timestamp,

@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 use crate::token::{Kind, Token, TokenState};
 
 pub use error::FilterError;
-pub(crate) use plan::Plan;
+pub use plan::Plan;
 
 /// Which tokens are asked for. An empty filter asks for all of them.
 ///

@@ -12,19 +12,19 @@ use crate::namespace::{Namespace, Term};
 
 /// Where to look for what a filter asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// Terms that every match is listed under, those that list the fewest tokens first by the
     /// nature of their field: family, subject, device, then the broad ones: client, app, labels,
     /// tags. Whoever can count may find a better order among the broad.
     ///
     /// When it is empty the namespace's term for all tokens has to do, and unless `ids` is given
     /// that is a walk over every one of them.
-    pub(crate) terms: Vec<Term>,
+    pub terms: Vec<Term>,
     /// The lane that every match lies in, where there is but one.
-    pub(crate) lane: Option<Lane>,
+    pub lane: Option<Lane>,
     /// The ids between which every match lies. Newest first, a walk may begin at the end of the
     /// range and stop at its start.
-    pub(crate) ids: Option<RangeInclusive<TokenId>>,
+    pub ids: Option<RangeInclusive<TokenId>>,
 }
 
 impl Filter {
@@ -43,7 +43,7 @@ impl Filter {
     }
 
     /// Where to look for the matches.
-    pub(crate) fn plan(&self, namespace: &Namespace) -> Plan {
+    pub fn plan(&self, namespace: &Namespace) -> Plan {
         let ids = self.id.as_ref().map(range);
         let lanes = [
             self.family.map(|family| family.root().lane()),
@@ -60,7 +60,7 @@ impl Filter {
     /// What tells this filter's cursors from those of others. Bounds of time are left out: text
     /// such as `issued-after:-7d` means another moment each time that it is read, and a position
     /// holds whatever they are.
-    pub(crate) fn fingerprint(&self) -> u32 {
+    pub fn fingerprint(&self) -> u32 {
         let unbounded = Self {
             issued_after: None,
             issued_before: None,

@@ -168,12 +168,12 @@ impl Limiter {
     }
 
     /// How long an address has to wait that had too many failed attempts; nothing if it need not.
-    pub(crate) fn throttled(&self, ip: IpAddr, now: Timestamp) -> Option<Ttl> {
+    pub fn throttled(&self, ip: IpAddr, now: Timestamp) -> Option<Ttl> {
         self.throttle.wait(ip, now)
     }
 
     /// Charges a failed attempt to an address. When that was its last, it has to wait.
-    pub(crate) async fn failed(&self, ip: IpAddr, now: Timestamp) {
+    pub async fn failed(&self, ip: IpAddr, now: Timestamp) {
         let request = LimitRequest::new().ip(ip);
         let (policies, charges) = self.charges(&self.failures, &request, 1);
         if charges.is_empty() {

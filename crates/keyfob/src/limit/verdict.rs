@@ -55,7 +55,7 @@ impl LimitVerdict {
     }
 
     /// Of a request that no policy counts.
-    pub(crate) fn unlimited() -> Self {
+    pub fn unlimited() -> Self {
         Self::new(true, Vec::new())
     }
 

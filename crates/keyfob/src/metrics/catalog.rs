@@ -12,8 +12,8 @@ macro_rules! catalog {
     ($($field:ident: $measure:ty = $name:literal, $help:literal;)+) => {
         /// A handle for each metric.
         #[derive(Debug)]
-        pub(crate) struct Handles {
-            $(pub(crate) $field: $measure,)+
+        pub struct Handles {
+            $(pub $field: $measure,)+
         }
 
         impl Handles {

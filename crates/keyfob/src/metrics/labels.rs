@@ -11,7 +11,7 @@ use crate::token::Kind;
 use crate::validation::Refusal;
 
 /// A label: a name, and so many values.
-pub(crate) trait Label: Copy + 'static {
+pub trait Label: Copy + 'static {
     const NAME: &'static str;
     const ALL: &'static [Self];
 
@@ -65,7 +65,7 @@ macro_rules! labels {
 
 labels! {
     /// What came of a bearer that was presented: `active`, or the code of the refusal.
-    pub(crate) ValidationOutcome "outcome" {
+    pub ValidationOutcome "outcome" {
         Active "active",
         Malformed "token_malformed",
         Unknown "token_unknown",
@@ -90,7 +90,7 @@ labels! {
     }
 
     /// The kind of a token, where the text of its bearer says so much.
-    pub(crate) MaybeKind "kind" {
+    pub MaybeKind "kind" {
         Access "access",
         Refresh "refresh",
         ApiKey "api-key",
@@ -99,7 +99,7 @@ labels! {
     }
 
     /// Through what tokens were revoked.
-    pub(crate) RevocationTarget "through" {
+    pub RevocationTarget "through" {
         Token "token",
         Family "family",
         Subject "subject",
@@ -115,20 +115,20 @@ labels! {
     }
 
     /// The state of a token whose end has not come.
-    pub(crate) CountedState "state" {
+    pub CountedState "state" {
         Pending "pending",
         Active "active",
         Revoked "revoked",
         Exhausted "exhausted",
     }
 
-    pub(crate) SweepOutcome "outcome" {
+    pub SweepOutcome "outcome" {
         Finished "finished",
         Failed "failed",
     }
 
     /// What the cache said.
-    pub(crate) CacheLookup "result" {
+    pub CacheLookup "result" {
         /// It has the token.
         Hit "hit",
         /// It knows that there is no such token.
@@ -137,19 +137,19 @@ labels! {
         Miss "miss",
     }
 
-    pub(crate) LaneTrust "state" {
+    pub LaneTrust "state" {
         Trusted "trusted",
         Distrusted "distrusted",
     }
 
     /// What was invalidated.
-    pub(crate) InvalidationOf "what" {
+    pub InvalidationOf "what" {
         Record "record",
         Field "field",
         Lane "lane",
     }
 
-    pub(crate) StoreOutcome "outcome" {
+    pub StoreOutcome "outcome" {
         Ok "ok",
         Unavailable "unavailable",
         OutcomeUnknown "outcome_unknown",
@@ -159,7 +159,7 @@ labels! {
     }
 
     /// What came of presenting a refresh token.
-    pub(crate) RefreshOutcome "case" {
+    pub RefreshOutcome "case" {
         Rotated "rotated",
         Replayed "replayed",
         RefusedInWindow "refused_in_window",
@@ -173,7 +173,7 @@ labels! {
         Failed "failed",
     }
 
-    pub(crate) Derivation "outcome" {
+    pub Derivation "outcome" {
         Derived "derived",
         /// The line of descent would have been too long.
         TooDeep "too_deep",
@@ -181,20 +181,20 @@ labels! {
         Failed "failed",
     }
 
-    pub(crate) SessionOutcome "outcome" {
+    pub SessionOutcome "outcome" {
         Admitted "admitted",
         Denied "denied",
         Retired "retired",
     }
 
-    pub(crate) LimitOutcome "outcome" {
+    pub LimitOutcome "outcome" {
         Admitted "admitted",
         Refused "refused",
         FailedOpen "failed_open",
         FailedClosed "failed_closed",
     }
 
-    pub(crate) ObservationOutcome "outcome" {
+    pub ObservationOutcome "outcome" {
         Written "written",
         /// There were more than are taken in a second.
         LeftOut "left_out",
@@ -202,7 +202,7 @@ labels! {
         Lost "lost",
     }
 
-    pub(crate) LastUseOutcome "outcome" {
+    pub LastUseOutcome "outcome" {
         Written "written",
         /// Another use of the same token was waiting to be written.
         Coalesced "coalesced",
@@ -213,7 +213,7 @@ labels! {
     }
 
     /// What was sealed, or opened again.
-    pub(crate) SealOperation "operation" {
+    pub SealOperation "operation" {
         Sealed "sealed",
         Opened "opened",
         /// It was read as it was: it is not sealed.
@@ -221,14 +221,14 @@ labels! {
     }
 
     /// Why stored bytes are not believed.
-    pub(crate) Unverifiable "code" {
+    pub Unverifiable "code" {
         KeyMissing "key_missing",
         NotOpened "not_opened",
         NotSealed "not_sealed",
     }
 
     /// Under which key a record lies.
-    pub(crate) Under "under" {
+    pub Under "under" {
         Active "active",
         /// Under a key that is only read with.
         Older "older",
@@ -236,7 +236,7 @@ labels! {
         Bare "bare",
     }
 
-    pub(crate) ClockJump "direction" {
+    pub ClockJump "direction" {
         Forward "forward",
         Back "back",
     }

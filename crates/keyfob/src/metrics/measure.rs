@@ -44,7 +44,7 @@ pub(super) trait Measure: Sized {
 
 /// One of `M` for each value of a label.
 #[derive(Debug)]
-pub(crate) struct By<M, L> {
+pub struct By<M, L> {
     each: Box<[M]>,
     label: PhantomData<fn(L)>,
 }
@@ -52,7 +52,7 @@ pub(crate) struct By<M, L> {
 impl<M, L: Label> By<M, L> {
     /// The one of a value.
     #[inline]
-    pub(crate) fn of(&self, value: L) -> &M {
+    pub fn of(&self, value: L) -> &M {
         // There is one for each value that there is.
         &self.each[value.place()]
     }

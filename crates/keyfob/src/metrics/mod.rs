@@ -30,13 +30,13 @@ pub use labels::{LabelInfo, LinkPurpose};
 pub use measure::{MetricInfo, MetricType};
 pub use measured::MeasuredStore;
 
-pub(crate) use catalog::Handles;
-pub(crate) use labels::{
+pub use catalog::Handles;
+pub use labels::{
     CacheLookup, ClockJump, CountedState, InvalidationOf, LaneTrust, LastUseOutcome, LimitOutcome,
     MaybeKind, ObservationOutcome, RefreshOutcome, RevocationTarget, SealOperation, SessionOutcome,
     SweepOutcome, Under, ValidationOutcome,
 };
-pub(crate) use tally::{HotCounters, Tallied};
+pub use tally::{HotCounters, Tallied};
 
 /// All metrics of keyfob, registered at one recorder. Cloning it is cheap.
 ///
@@ -57,7 +57,7 @@ pub(crate) use tally::{HotCounters, Tallied};
 /// give each manager of a process a recorder that adds a label of its own, if there is more than one.
 #[derive(Clone)]
 pub struct Metrics {
-    pub(crate) handles: Arc<Handles>,
+    pub handles: Arc<Handles>,
     is_kept: bool,
 }
 
@@ -92,7 +92,7 @@ impl Metrics {
     }
 
     /// Whether there is somebody to tell, as far as is known.
-    pub(crate) fn is_kept(&self) -> bool {
+    pub fn is_kept(&self) -> bool {
         self.is_kept
     }
 }

@@ -8,7 +8,7 @@ use crate::token::Kind;
 
 /// What is counted on the cached path, and for what comes in floods.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Tallied {
+pub enum Tallied {
     /// A token of this kind that was found active in the cache.
     Hit(Kind),
     /// One that was found active in the store.
@@ -24,7 +24,7 @@ pub(crate) enum Tallied {
 const KINDS: usize = Kind::ALL.len();
 const COUNTS: usize = 2 * KINDS + 3;
 
-pub(crate) struct HotCounters {
+pub struct HotCounters {
     counts: Stripes<COUNTS>,
     published: Mutex<[u64; COUNTS]>,
 }
@@ -43,25 +43,25 @@ impl Tallied {
 }
 
 impl HotCounters {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self { counts: Stripes::new(), published: Mutex::new([0; COUNTS]) }
     }
 
     /// Counts one, and gives how many of its sort this thread has counted.
     #[inline]
-    pub(crate) fn count(&self, what: Tallied) -> u64 {
+    pub fn count(&self, what: Tallied) -> u64 {
         self.counts.add(what.place())
     }
 
     /// How often the cache had the token, and how often nothing that may be believed.
-    pub(crate) fn hits_and_misses(&self) -> (u64, u64) {
+    pub fn hits_and_misses(&self) -> (u64, u64) {
         let sums = self.counts.sums();
         let hits = Kind::ALL.iter().map(|kind| sums[Tallied::Hit(*kind).place()]).sum();
         (hits, sums[Tallied::Miss.place()])
     }
 
     /// Adds what was counted since the last time to the metrics.
-    pub(crate) fn publish(&self, to: &Handles) {
+    pub fn publish(&self, to: &Handles) {
         let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
         // Read with the lock held: nothing is published twice.
         let sums = self.counts.sums();

@@ -8,16 +8,16 @@ use crate::token::TokenState;
 
 /// What a record says, as far as the decision goes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Held<'a> {
-    pub(crate) state: TokenState,
-    pub(crate) generation: Generation,
-    pub(crate) rotation: &'a Rotation,
-    pub(crate) window: GracePeriod,
+pub struct Held<'a> {
+    pub state: TokenState,
+    pub generation: Generation,
+    pub rotation: &'a Rotation,
+    pub window: GracePeriod,
 }
 
 /// What is to be done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Decision {
+pub enum Decision {
     /// Go on to this generation.
     Rotate(Generation),
     /// Give the answer again that the last rotation, at this time, gave.
@@ -36,7 +36,7 @@ pub(crate) enum Decision {
 
 /// Why a family is ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Cause {
+pub enum Cause {
     /// A generation came back longer than a window after it was retired.
     Reuse,
     /// A holder made a bearer up.
@@ -50,7 +50,7 @@ pub(crate) enum Cause {
 /// It moves forward only: whatever is decided on the strength of an older record than the store
 /// has, the store refuses to do, or would have been decided on the newer record as well. A family
 /// is ended for a generation that was retired long ago, which no later rotation makes less true.
-pub(crate) fn decide(
+pub fn decide(
     proof: Proof,
     held: &Held<'_>,
     shown_by: Presenter,

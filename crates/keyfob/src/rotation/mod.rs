@@ -36,11 +36,11 @@ mod policy;
 mod refused;
 mod trail;
 
-pub(crate) use decide::{Cause, Decision, Held, decide};
+pub use decide::{Cause, Decision, Held, decide};
 pub use overlap::SecretOverlap;
 pub use policy::{GracePeriod, PreviousAccessToken, RefreshPolicy};
 pub use refused::{RefreshCase, RefreshRefused};
-pub(crate) use trail::Trail;
+pub use trail::Trail;
 
 use minicbor::{Decode, Encode};
 
@@ -51,38 +51,38 @@ use crate::time::{Timestamp, Ttl};
 /// What a record keeps of the rotation of a refresh token. The numbers are the format.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 #[cbor(map)]
-pub(crate) struct Rotation {
+pub struct Rotation {
     /// When the present generation was reached; `None` for the first.
     #[n(0)]
-    pub(crate) at: Option<Timestamp>,
+    pub at: Option<Timestamp>,
     /// Who presented the one before.
     #[n(1)]
-    pub(crate) shown_by: Option<Presenter>,
+    pub shown_by: Option<Presenter>,
     /// When those before it were retired.
     #[n(2)]
-    pub(crate) trail: Option<Trail>,
+    pub trail: Option<Trail>,
     /// The access token that the present generation came with.
     #[n(3)]
-    pub(crate) access: Option<TokenId>,
+    pub access: Option<TokenId>,
     /// What the grant said of rotation, if it did.
     #[n(4)]
-    pub(crate) policy: Option<RefreshPolicy>,
+    pub policy: Option<RefreshPolicy>,
     /// By how much a rotation moves the expiry on, where it does.
     #[n(5)]
-    pub(crate) renewal: Option<Ttl>,
+    pub renewal: Option<Ttl>,
     /// The last generation that was presented before the record had reached it, once that was told.
     #[n(6)]
-    pub(crate) ahead: Option<u32>,
+    pub ahead: Option<u32>,
 }
 
 /// Who presents a refresh token: a keyed digest of client, device and proof key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 #[cbor(transparent)]
-pub(crate) struct Presenter(#[cbor(n(0), with = "minicbor::bytes")] pub(crate) [u8; 16]);
+pub struct Presenter(#[cbor(n(0), with = "minicbor::bytes")] pub(crate) [u8; 16]);
 
 impl Rotation {
     /// The rotation once `retired` has given way to the next generation at `now`.
-    pub(crate) fn after(
+    pub fn after(
         &self,
         retired: Generation,
         shown_by: Presenter,
@@ -102,7 +102,7 @@ impl Rotation {
 
     /// The time by which a decision is made: a clock that went back does not undo a rotation. Until
     /// it has caught up, what was retired ahead of it counts as retired a moment ago.
-    pub(crate) fn time(&self, now: Timestamp) -> Timestamp {
+    pub fn time(&self, now: Timestamp) -> Timestamp {
         self.at.map_or(now, |at| at.max(now))
     }
 }

@@ -16,7 +16,7 @@ use crate::time::{Timestamp, Ttl};
 /// exactly.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 #[cbor(transparent)]
-pub(crate) struct Trail(#[n(0)] Vec<Retirement>);
+pub struct Trail(#[n(0)] Vec<Retirement>);
 
 /// The generations from `first` up to the next entry were retired at `at`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]

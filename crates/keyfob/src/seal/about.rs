@@ -7,7 +7,7 @@ use crate::store::{EpochScope, MarkScope};
 
 /// What sealed bytes are about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum About {
+pub enum About {
     /// The record of a token.
     Record(TokenId),
     /// An event of a lane.
@@ -38,7 +38,7 @@ impl Mark {
 
 impl About {
     /// The note of an advance of this scope.
-    pub(crate) fn note_of(scope: EpochScope) -> Self {
+    pub fn note_of(scope: EpochScope) -> Self {
         match scope {
             EpochScope::Lane(lane, _) => Self::Note(lane),
             EpochScope::EveryLane(_) | EpochScope::All => Self::NoteEverywhere,
@@ -46,7 +46,7 @@ impl About {
     }
 
     /// The note that revoked a record of `lane` through this.
-    pub(crate) fn note_through(through: MarkScope, lane: Lane) -> Self {
+    pub fn note_through(through: MarkScope, lane: Lane) -> Self {
         match through {
             MarkScope::Token | MarkScope::Ancestor(_) | MarkScope::Subject => Self::Note(lane),
             MarkScope::Client | MarkScope::All => Self::NoteEverywhere,
@@ -54,7 +54,7 @@ impl About {
     }
 
     /// The event that tells of an advance of this scope.
-    pub(crate) fn event_of(scope: EpochScope) -> Self {
+    pub fn event_of(scope: EpochScope) -> Self {
         match scope {
             EpochScope::Lane(lane, _) => Self::Event(lane),
             // A walk over all lanes tells of itself in the first.

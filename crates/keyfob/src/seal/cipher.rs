@@ -37,9 +37,9 @@ use crate::digest;
 
 /// The first byte of what is sealed. What is not sealed begins with a low number, and not with one
 /// that differs from this by a single bit.
-pub(crate) const FORMAT: u8 = 0xa1;
+pub const FORMAT: u8 = 0xa1;
 /// How many bytes sealing adds.
-pub(crate) const ADDED: usize = HEAD + TAG;
+pub const ADDED: usize = HEAD + TAG;
 pub(super) const SALT: usize = 16;
 
 const HEAD: usize = 5 + SALT;
@@ -55,7 +55,7 @@ pub(super) struct Cipher(Hmac<Sha256>);
 pub(super) struct NotOpened;
 
 /// The number of the key that bytes are sealed under, `None` if they are too short to be sealed.
-pub(crate) fn number_of(sealed: &[u8]) -> Option<KeyVersion> {
+pub fn number_of(sealed: &[u8]) -> Option<KeyVersion> {
     match sealed {
         [FORMAT, high, low, ..] => Some(KeyVersion::new(u16::from_be_bytes([*high, *low]))),
         _ => None,
@@ -63,7 +63,7 @@ pub(crate) fn number_of(sealed: &[u8]) -> Option<KeyVersion> {
 }
 
 /// The form of a sealed record's terms, `None` if the bytes are too short to be sealed.
-pub(crate) fn form_of(sealed: &[u8]) -> Option<KeyVersion> {
+pub fn form_of(sealed: &[u8]) -> Option<KeyVersion> {
     match sealed {
         [FORMAT, _, _, high, low, ..] => Some(KeyVersion::new(u16::from_be_bytes([*high, *low]))),
         _ => None,
@@ -71,7 +71,7 @@ pub(crate) fn form_of(sealed: &[u8]) -> Option<KeyVersion> {
 }
 
 /// Whether bytes say that they are sealed.
-pub(crate) fn is_sealed(bytes: &[u8]) -> bool {
+pub fn is_sealed(bytes: &[u8]) -> bool {
     bytes.first() == Some(&FORMAT)
 }
 

@@ -39,7 +39,7 @@ mod sealer;
 mod secret;
 mod store;
 
-pub(crate) use cipher::{ADDED, is_sealed, number_of};
+pub use cipher::{ADDED, is_sealed, number_of};
 pub use error::KeyError;
 pub use integrity::SealFault;
 pub use number::KeyVersion;

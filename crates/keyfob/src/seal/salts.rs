@@ -24,7 +24,7 @@ pub(super) struct SaltSource {
 
 /// Salts for some sealings.
 #[derive(Debug)]
-pub(crate) struct Salts {
+pub struct Salts {
     bytes: Vec<u8>,
 }
 
@@ -70,7 +70,7 @@ impl Salts {
     ///
     /// # Errors
     /// When there is no randomness.
-    pub(crate) fn draw(count: usize, random: &dyn Random) -> Result<Self, RandomUnavailable> {
+    pub fn draw(count: usize, random: &dyn Random) -> Result<Self, RandomUnavailable> {
         let mut bytes = vec![0; SALT * count];
         random.fill(&mut bytes)?;
         Ok(Self { bytes })

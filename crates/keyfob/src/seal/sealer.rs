@@ -14,7 +14,7 @@ use crate::namespace::{Namespace, Term};
 use crate::store::StoreError;
 
 /// A ring at work in one namespace.
-pub(crate) struct Sealer {
+pub struct Sealer {
     mark: Mark,
     active: KeyVersion,
     allows_plaintext: bool,
@@ -40,9 +40,9 @@ struct ReadyTerms {
 
 /// Bytes that were opened, and the key that they were sealed under.
 #[derive(Debug)]
-pub(crate) struct Opened {
-    pub(crate) plain: Vec<u8>,
-    pub(crate) under: KeyVersion,
+pub struct Opened {
+    pub plain: Vec<u8>,
+    pub under: KeyVersion,
 }
 
 impl fmt::Debug for Sealer {
@@ -52,7 +52,7 @@ impl fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    pub(crate) fn new(ring: &KeyRing, namespace: &Namespace) -> Self {
+    pub fn new(ring: &KeyRing, namespace: &Namespace) -> Self {
         let keys = ring.sealing_keys();
         let ready = |key: &SealingKey| Ready {
             number: key.number,
@@ -76,17 +76,17 @@ impl Sealer {
         }
     }
 
-    pub(crate) fn active(&self) -> KeyVersion {
+    pub fn active(&self) -> KeyVersion {
         self.active
     }
 
     /// Whether what is not sealed is read.
-    pub(crate) fn allows_plaintext(&self) -> bool {
+    pub fn allows_plaintext(&self) -> bool {
         self.allows_plaintext
     }
 
     /// Seals under the active key what has no terms.
-    pub(crate) fn seal(
+    pub fn seal(
         &self,
         plain: &[u8],
         about: About,
@@ -96,7 +96,7 @@ impl Sealer {
     }
 
     /// Seals under the active key a record whose terms are of this form.
-    pub(crate) fn seal_record(
+    pub fn seal_record(
         &self,
         plain: &[u8],
         id: TokenId,
@@ -123,7 +123,7 @@ impl Sealer {
 
     /// Opens what was sealed under any key of the ring, and what was not sealed if the ring reads
     /// that.
-    pub(crate) fn open(&self, stored: &[u8], about: About) -> Result<Opened, SealFault> {
+    pub fn open(&self, stored: &[u8], about: About) -> Result<Opened, SealFault> {
         if !cipher::is_sealed(stored) {
             return match self.allows_plaintext {
                 true => Ok(Opened { plain: stored.to_vec(), under: KeyVersion::BARE }),
@@ -140,12 +140,12 @@ impl Sealer {
     }
 
     /// A term as the active key blinds it.
-    pub(crate) fn term(&self, term: Term) -> Term {
+    pub fn term(&self, term: Term) -> Term {
         self.term_under(term, self.active).unwrap_or(term)
     }
 
     /// A term as a key blinds it; `None` if the ring has not got the key.
-    pub(crate) fn term_under(&self, term: Term, number: KeyVersion) -> Option<Term> {
+    pub fn term_under(&self, term: Term, number: KeyVersion) -> Option<Term> {
         if number.is_plaintext() {
             return Some(term);
         }
@@ -157,7 +157,7 @@ impl Sealer {
     /// A term in every form that a record may be listed under, the oldest first. Records move from
     /// older forms to newer ones: who asks in this order, one after the other, misses none that
     /// moves meanwhile.
-    pub(crate) fn forms(&self, term: Term) -> Vec<Term> {
+    pub fn forms(&self, term: Term) -> Vec<Term> {
         let blinded = self.terms.iter().filter(|terms| terms.in_use);
         let blinded = blinded.map(|terms| terms.blind.term(term));
         let mut forms: Vec<Term> =
@@ -168,13 +168,13 @@ impl Sealer {
     }
 
     /// Whether records may be listed in more forms than one.
-    pub(crate) fn is_moving(&self) -> bool {
+    pub fn is_moving(&self) -> bool {
         let blinded = self.terms.iter().filter(|terms| terms.in_use).count();
         blinded + usize::from(self.allows_plaintext) > 1
     }
 
     /// The newest name of a form: that of the active key, if its terms are the same.
-    pub(crate) fn newest_form(&self, form: KeyVersion) -> KeyVersion {
+    pub fn newest_form(&self, form: KeyVersion) -> KeyVersion {
         let terms = |number| self.key(number).map(|key| key.terms);
         let same = terms(form).is_some() && terms(form) == terms(self.active);
         if same { self.active } else { form }

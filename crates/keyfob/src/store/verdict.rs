@@ -148,7 +148,7 @@ impl Verdict {
 
 impl MarkScope {
     /// The same for a reader who knows the token's ancestors.
-    pub(crate) fn resolve(self, ancestors: &[TokenId]) -> crate::token::RevocationScope {
+    pub fn resolve(self, ancestors: &[TokenId]) -> crate::token::RevocationScope {
         use crate::token::RevocationScope;
         match self {
             Self::Token => RevocationScope::Token,

@@ -187,7 +187,7 @@ impl PrivateClaims {
         Self::read_json(&self.0)
     }
 
-    pub(crate) fn read_json<T: DeserializeOwned>(json: &str) -> Result<T, ClaimsMismatch> {
+    pub fn read_json<T: DeserializeOwned>(json: &str) -> Result<T, ClaimsMismatch> {
         serde_json::from_str(json).map_err(|error| ClaimsMismatch {
             expected: std::any::type_name::<T>(),
             // The category and the place, not serde's text, which quotes values.

@@ -46,9 +46,9 @@ pub struct Grant {
 /// The beginning of a login: what was revoked by then, and when that was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LoginStamp {
-    pub(crate) stamp: Stamp,
-    pub(crate) lane: Lane,
-    pub(crate) at: Timestamp,
+    pub stamp: Stamp,
+    pub lane: Lane,
+    pub at: Timestamp,
 }
 
 impl LoginStamp {
@@ -58,7 +58,7 @@ impl LoginStamp {
 
 /// When a token is to end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Expiry {
+pub enum Expiry {
     /// After what is usual for its kind.
     Usual,
     After(Ttl),
@@ -67,25 +67,25 @@ pub(crate) enum Expiry {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct GrantParts {
-    pub(crate) kind: Kind,
-    pub(crate) subject: Option<Subject>,
-    pub(crate) issuer: Option<Issuer>,
-    pub(crate) audiences: NameSet<Audience>,
-    pub(crate) scopes: NameSet<Scope>,
-    pub(crate) client: Option<ClientId>,
-    pub(crate) expiry: Expiry,
-    pub(crate) not_before: Option<Timestamp>,
-    pub(crate) idle_timeout: Option<Ttl>,
-    pub(crate) absolute_lifetime: Option<Ttl>,
-    pub(crate) uses: Option<u32>,
-    pub(crate) metadata: Metadata,
-    pub(crate) registered: RegisteredClaims,
-    pub(crate) private: PrivateClaims,
-    pub(crate) acting: Option<Subject>,
-    pub(crate) refresh_policy: Option<RefreshPolicy>,
-    pub(crate) seen: Option<LoginStamp>,
-    pub(crate) by: Option<Actor>,
+pub struct GrantParts {
+    pub kind: Kind,
+    pub subject: Option<Subject>,
+    pub issuer: Option<Issuer>,
+    pub audiences: NameSet<Audience>,
+    pub scopes: NameSet<Scope>,
+    pub client: Option<ClientId>,
+    pub expiry: Expiry,
+    pub not_before: Option<Timestamp>,
+    pub idle_timeout: Option<Ttl>,
+    pub absolute_lifetime: Option<Ttl>,
+    pub uses: Option<u32>,
+    pub metadata: Metadata,
+    pub registered: RegisteredClaims,
+    pub private: PrivateClaims,
+    pub acting: Option<Subject>,
+    pub refresh_policy: Option<RefreshPolicy>,
+    pub seen: Option<LoginStamp>,
+    pub by: Option<Actor>,
 }
 
 impl Grant {
@@ -122,7 +122,7 @@ impl Grant {
         self.invalid.clone().map_or(Ok(()), Err)
     }
 
-    pub(crate) fn into_parts(self) -> Result<GrantParts, InvalidValue> {
+    pub fn into_parts(self) -> Result<GrantParts, InvalidValue> {
         self.check()?;
         Ok(self.parts)
     }

@@ -39,7 +39,7 @@ impl Kind {
         }
     }
 
-    pub(crate) const fn bearer_code(self) -> [u8; 2] {
+    pub const fn bearer_code(self) -> [u8; 2] {
         match self {
             Self::Access => *b"at",
             Self::Refresh => *b"rt",
@@ -48,7 +48,7 @@ impl Kind {
         }
     }
 
-    pub(crate) fn from_bearer_code(code: [u8; 2]) -> Option<Self> {
+    pub fn from_bearer_code(code: [u8; 2]) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.bearer_code() == code)
     }
 }

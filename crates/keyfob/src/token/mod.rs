@@ -1,7 +1,7 @@
 //! Tokens: the record of a grant as its readers see it.
 
 mod acting;
-pub(crate) mod active;
+pub mod active;
 mod claims;
 mod grant;
 mod history;
@@ -9,7 +9,7 @@ mod kind;
 mod metadata;
 mod revocation;
 #[cfg(test)]
-pub(crate) mod sample;
+pub mod sample;
 mod secret;
 mod state;
 mod view;
@@ -17,7 +17,7 @@ mod view;
 pub use acting::ActorChain;
 pub use active::ActiveToken;
 pub use claims::{Claims, ClaimsMismatch, Confirmation, NoClaims, PrivateClaims, RegisteredClaims};
-pub(crate) use grant::{Expiry, GrantParts};
+pub use grant::{Expiry, GrantParts};
 pub use grant::{Grant, LoginStamp};
 pub use history::{ChangeKind, HistoryEntry};
 pub use kind::Kind;
@@ -120,12 +120,12 @@ impl Token {
     }
 
     /// When the token ends if it is not used after `used`.
-    pub(crate) fn ends_after(&self, used: Timestamp) -> Option<Timestamp> {
+    pub fn ends_after(&self, used: Timestamp) -> Option<Timestamp> {
         first_end([self.expires_at, self.absolute_expiry], self.idle_timeout, used)
     }
 
     /// Since when the token is not used: its last use or rotation, or else the moment from which it could be.
-    pub(crate) fn idle_since(&self) -> Timestamp {
+    pub fn idle_since(&self) -> Timestamp {
         let start = self.not_before.map_or(self.issued_at, |start| start.max(self.issued_at));
         let used = self.last_used.max(self.rotated_at);
         used.map_or(start, |used| used.max(start))
@@ -143,7 +143,7 @@ impl Token {
 }
 
 /// When a token ends that has these ends and may idle for so long, if it is not used after `used`.
-pub(crate) fn first_end(
+pub fn first_end(
     ends: [Option<Timestamp>; 2],
     idle_timeout: Option<Ttl>,
     used: Timestamp,

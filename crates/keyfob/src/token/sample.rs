@@ -4,10 +4,10 @@ use super::*;
 use crate::time::Timestamp;
 
 /// The start of the time of tests.
-pub(crate) const START: Timestamp = Timestamp::from_millis(1_795_000_000_000);
+pub const START: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
 /// The token of the walk-through, good for an hour from [`START`].
-pub(crate) fn token() -> Token {
+pub fn token() -> Token {
     let mut metadata = Metadata::default();
     metadata.device.id = Some("device123".try_into().unwrap());
     metadata.tags.insert("mobile".try_into().unwrap()).unwrap();

@@ -61,7 +61,7 @@ pub enum Consistency {
 type Check<T> = fn(&ValidationChain, &T, Option<&DeviceId>, Timestamp) -> Option<Refusal>;
 
 /// What demands are made of: a token, or what is cached of one.
-pub(crate) trait TokenAttributes {
+pub trait TokenAttributes {
     fn kind(&self) -> Kind;
     fn issued_at(&self) -> Timestamp;
     fn has_issuer(&self, accepted: &[Issuer]) -> bool;
@@ -236,7 +236,7 @@ impl ValidationChain {
         self.check_rules(token, now).await
     }
 
-    pub(crate) fn check_but_rules(
+    pub fn check_but_rules(
         &self,
         token: &Token,
         device: Option<&DeviceId>,
@@ -246,24 +246,24 @@ impl ValidationChain {
         first.or_else(|| self.demands(token, device, now).next()).map_or(Ok(()), Err)
     }
 
-    pub(crate) async fn check_rules(&self, token: &Token, now: Timestamp) -> Result<(), Refusal> {
+    pub async fn check_rules(&self, token: &Token, now: Timestamp) -> Result<(), Refusal> {
         for rule in &self.rules {
             rule.check(token, now).await?;
         }
         Ok(())
     }
 
-    pub(crate) fn has_rules(&self) -> bool {
+    pub fn has_rules(&self) -> bool {
         !self.rules.is_empty()
     }
 
-    pub(crate) fn is_strict(&self) -> bool {
+    pub fn is_strict(&self) -> bool {
         self.consistency == Consistency::Strong
     }
 
     /// Checks what is cached of a token that is active: every demand but the rules.
     #[inline]
-    pub(crate) fn check_active(
+    pub fn check_active(
         &self,
         token: &impl TokenAttributes,
         device: Option<&DeviceId>,

@@ -25,7 +25,7 @@ mod chain;
 mod refusal;
 mod rule;
 
-pub(crate) use chain::TokenAttributes;
+pub use chain::TokenAttributes;
 pub use chain::{Consistency, DeviceBinding, ValidationChain};
 pub use refusal::Refusal;
 pub use rule::{Denied, Presentation, Rule};

@@ -92,7 +92,7 @@ pub enum Refusal {
 impl Refusal {
     /// Whether it tells of an attempt that was made with a bearer that is not good, which counts
     /// against the address it came from. What is malformed does not: it was not looked up.
-    pub(crate) fn is_failed_attempt(&self) -> bool {
+    pub fn is_failed_attempt(&self) -> bool {
         matches!(self, Self::Unknown | Self::Revoked(_) | Self::Exhausted | Self::Expired { .. })
     }
 

@@ -53,10 +53,10 @@ impl Denied {
 /// A `&str` is a presentation of which nothing else is known.
 #[derive(Clone, Copy)]
 pub struct Presentation<'a> {
-    pub(crate) bearer: &'a str,
-    pub(crate) device: Option<&'a DeviceId>,
-    pub(crate) ip: Option<IpAddr>,
-    pub(crate) confirmation: Option<&'a Confirmation>,
+    pub bearer: &'a str,
+    pub device: Option<&'a DeviceId>,
+    pub ip: Option<IpAddr>,
+    pub confirmation: Option<&'a Confirmation>,
 }
 
 impl<'a> Presentation<'a> {

@@ -3,7 +3,7 @@
 use super::*;
 
 impl State {
-    pub(crate) fn reseal(
+    pub fn reseal(
         &mut self,
         operation: Operation,
         reseal: Reseal,

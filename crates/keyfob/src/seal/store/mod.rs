@@ -107,11 +107,11 @@ impl SealedStore {
         self.met.untrue.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn sealer(&self) -> Arc<Sealer> {
+    pub fn sealer(&self) -> Arc<Sealer> {
         Arc::clone(&self.sealer.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn salts(&self, count: usize) -> Result<Salts, StoreError> {
+    pub fn salts(&self, count: usize) -> Result<Salts, StoreError> {
         let salts = Salts::draw(count, &*self.random)?;
         self.count_sealed(count);
         Ok(salts)

@@ -38,12 +38,12 @@ impl SealedStore {
     }
 
     /// The oldest key that a record as the store gave it needs: for its body, or for its terms.
-    pub(crate) fn key_of(loaded: &Loaded) -> KeyVersion {
+    pub fn key_of(loaded: &Loaded) -> KeyVersion {
         number_of(&loaded.body).unwrap_or_default().min(Self::form(loaded))
     }
 
     /// The form of the terms of a record as the store gave it.
-    pub(crate) fn form(loaded: &Loaded) -> KeyVersion {
+    pub fn form(loaded: &Loaded) -> KeyVersion {
         form_of(&loaded.body).unwrap_or_default()
     }
 
@@ -63,7 +63,7 @@ impl SealedStore {
     }
 
     /// What a record as the store gave it holds.
-    pub(crate) fn open_body(&self, loaded: &Loaded) -> Result<Vec<u8>, StoreError> {
+    pub fn open_body(&self, loaded: &Loaded) -> Result<Vec<u8>, StoreError> {
         let untrue =
             |integrity| StoreError::Unverifiable { what: loaded.id.to_string(), integrity };
         let opened = self.open(&self.sealer(), &loaded.body, About::Record(loaded.id));
@@ -71,7 +71,7 @@ impl SealedStore {
     }
 
     /// The body of a record as it is to lie in the store.
-    pub(crate) fn seal_body(
+    pub fn seal_body(
         &self,
         sealer: &Sealer,
         id: TokenId,

@@ -37,7 +37,7 @@ use crate::id::{Lane, LaneCount, TokenId};
 use crate::metrics::{InvalidationOf, LaneTrust, Metrics};
 use crate::namespace::EpochField;
 use crate::time::Ttl;
-pub(crate) use moment::CoarseClock;
+pub use moment::CoarseClock;
 pub use moment::MonotonicInstant;
 use owner::Owner;
 pub use registry::InvalidationListeners;
@@ -117,22 +117,22 @@ impl InvalidationSlot {
     }
 
     /// The cell with this number.
-    pub(crate) const fn from_number(number: u16) -> Self {
+    pub const fn from_number(number: u16) -> Self {
         Self(number)
     }
 
     /// Its number.
-    pub(crate) const fn number(self) -> u16 {
+    pub const fn number(self) -> u16 {
         self.0
     }
 }
 
 impl LoadVersion {
-    pub(crate) const fn from_number(number: u64) -> Self {
+    pub const fn from_number(number: u64) -> Self {
         Self(number)
     }
 
-    pub(crate) const fn number(self) -> u64 {
+    pub const fn number(self) -> u64 {
         self.0
     }
 }
@@ -144,7 +144,7 @@ impl InvalidationListener {
     }
 
     /// As [`InvalidationListener::new`], and tells of what it is told.
-    pub(crate) fn measured(lanes: LaneCount, bound: Ttl, metrics: Metrics) -> Arc<Self> {
+    pub fn measured(lanes: LaneCount, bound: Ttl, metrics: Metrics) -> Arc<Self> {
         let bound = bound.as_duration();
         let lanes = usize::from(lanes.get());
         Arc::new(Self {
@@ -251,7 +251,7 @@ impl InvalidationListener {
     }
 
     /// Says how it stands with trust.
-    pub(crate) fn publish(&self) {
+    pub fn publish(&self) {
         let mut owners = self.owners();
         let now = MonotonicInstant::now();
         let (mut trusted, mut age) = (0, 0);

@@ -13,7 +13,7 @@ const COARSE_FROM: Duration = Duration::from_millis(100);
 
 /// Which clock a reader looks at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum CoarseClock {
+pub enum CoarseClock {
     /// The one that costs least, and lags by up to so many nanoseconds.
     #[cfg(target_os = "linux")]
     Coarse { lag: u64 },
@@ -45,7 +45,7 @@ impl MonotonicInstant {
 
 impl CoarseClock {
     /// The cheapest that can tell when a bound is over.
-    pub(crate) fn for_bound(bound: Duration) -> Self {
+    pub fn for_bound(bound: Duration) -> Self {
         #[cfg(target_os = "linux")]
         if bound >= COARSE_FROM {
             use rustix::time::{ClockId, clock_getres};
@@ -57,7 +57,7 @@ impl CoarseClock {
     }
 
     /// By how much what it shows may lag.
-    pub(crate) fn lag(self) -> u64 {
+    pub fn lag(self) -> u64 {
         match self {
             #[cfg(target_os = "linux")]
             Self::Coarse { lag } => lag,
@@ -66,7 +66,7 @@ impl CoarseClock {
     }
 
     /// The present moment, as it shows it.
-    pub(crate) fn now(self) -> MonotonicInstant {
+    pub fn now(self) -> MonotonicInstant {
         match self {
             #[cfg(target_os = "linux")]
             Self::Coarse { .. } => {

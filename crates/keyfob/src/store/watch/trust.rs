@@ -12,7 +12,7 @@ use super::atomic::{AtomicU64, Ordering, zeroed};
 
 /// The floors, and until when each lane is trusted.
 #[derive(Debug)]
-pub(crate) struct Trust {
+pub struct Trust {
     tick: AtomicU64,
     lanes: Box<[AtomicU64]>,
     cells: Box<[AtomicU64]>,
@@ -23,18 +23,18 @@ const LANE: usize = 2;
 
 impl Trust {
     /// For so many lanes, none of which is trusted, with so many cells.
-    pub(crate) fn new(lanes: usize, cells: usize) -> Self {
+    pub fn new(lanes: usize, cells: usize) -> Self {
         Self { tick: AtomicU64::new(0), lanes: zeroed(lanes * LANE), cells: zeroed(cells) }
     }
 
     /// What a read that is sent from now on may be kept under.
-    pub(crate) fn ticket(&self) -> u64 {
+    pub fn ticket(&self) -> u64 {
         self.tick.load(Ordering::Acquire)
     }
 
     /// Until when what was read under `ticket` may be believed; `None` if it may not at all, or if
     /// there is no such lane. Whoever asks looks at the clock afterwards, not before.
-    pub(crate) fn until(
+    pub fn until(
         &self,
         lane: usize,
         ticket: u64,
@@ -52,21 +52,21 @@ impl Trust {
     }
 
     /// Nothing of a cell that was read before now is current.
-    pub(crate) fn invalidate(&self, cell: usize) {
+    pub fn invalidate(&self, cell: usize) {
         if let Some(floor) = self.cells.get(cell) {
             self.raise(floor);
         }
     }
 
     /// Nothing of a lane that was read before now is current.
-    pub(crate) fn empty(&self, lane: usize) {
+    pub fn empty(&self, lane: usize) {
         if let Some(floor) = self.lanes.get(lane * LANE + 1) {
             self.raise(floor);
         }
     }
 
     /// Trusts a lane until a moment, and no longer: 0 is not at all.
-    pub(crate) fn grant(&self, lane: usize, until: u64) {
+    pub fn grant(&self, lane: usize, until: u64) {
         if let Some(word) = self.lanes.get(lane * LANE) {
             word.store(until, Ordering::Release);
         }

@@ -25,7 +25,7 @@ use crate::token::{
 };
 use crate::validation::TokenAttributes;
 use rest::{Older, Rest};
-pub(crate) use write::{Other, write};
+pub use write::{Other, write};
 
 const KIND: u8 = 0b11;
 /// The token is the root of its family and descends from no other.
@@ -51,7 +51,7 @@ pub struct ActiveToken<'a> {
 }
 
 /// What a secret proves that is not the one a token is kept with.
-pub(crate) enum ByOther<'a> {
+pub enum ByOther<'a> {
     Unproven,
     Proven(ActiveToken<'a>),
     AskStore,
@@ -110,7 +110,7 @@ impl<'a> Fields<'a> {
 impl<'a> ActiveToken<'a> {
     /// The token with an id of these digits, over bytes that [`write`] wrote.
     #[inline]
-    pub(crate) fn over(digits: IdDigits<'a>, bytes: &'a [u8]) -> Self {
+    pub fn over(digits: IdDigits<'a>, bytes: &'a [u8]) -> Self {
         let [flags, low, high, cells, fields @ ..] = bytes else {
             return Self { digits, flags: 0, lane: u16::MAX, cells: &[], fields: &[] };
         };
@@ -121,7 +121,7 @@ impl<'a> ActiveToken<'a> {
 
     /// The cells of the fields whose epochs the token answers to.
     #[inline]
-    pub(crate) fn cells(&self) -> impl Iterator<Item = InvalidationSlot> + use<'a> {
+    pub fn cells(&self) -> impl Iterator<Item = InvalidationSlot> + use<'a> {
         let numbers = self.cells.chunks_exact(2).filter_map(|pair| pair.try_into().ok());
         numbers.map(|pair| InvalidationSlot::from_number(u16::from_le_bytes(pair)))
     }
@@ -133,7 +133,7 @@ impl<'a> ActiveToken<'a> {
     }
 
     #[inline]
-    pub(crate) fn lane(&self) -> Lane {
+    pub fn lane(&self) -> Lane {
         Lane::new(self.lane)
     }
 
@@ -164,7 +164,7 @@ impl<'a> ActiveToken<'a> {
 
     /// What a secret other than the one that the token is kept with proves, by the first half of
     /// its digest: nothing; the token, as found by it; or that only the store can tell.
-    pub(crate) fn by_other_secret(&self, half: [u32; 4], now: Timestamp) -> ByOther<'a> {
+    pub fn by_other_secret(&self, half: [u32; 4], now: Timestamp) -> ByOther<'a> {
         if self.flags & TWO_SECRETS == 0 {
             return ByOther::Unproven;
         }
@@ -245,7 +245,7 @@ impl<'a> ActiveToken<'a> {
     }
 
     /// How long it may go unused. Decodes what is rarely asked for.
-    pub(crate) fn idle_timeout(&self) -> Option<Ttl> {
+    pub fn idle_timeout(&self) -> Option<Ttl> {
         self.rest().ok()?.idle_timeout
     }
 
