@@ -65,13 +65,23 @@ pub enum Error {
     },
     /// Limits could not be applied. Do not go on.
     #[error(transparent)]
-    Limit(#[from] LimitError),
+    Limit(LimitError),
     /// The keys do not allow it.
     #[error(transparent)]
     Keys(#[from] KeyError),
     /// The store failed. Nothing may be concluded about any token.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<LimitError> for Error {
+    fn from(error: LimitError) -> Self {
+        match error {
+            LimitError::Invalid(invalid) => Self::Invalid(invalid),
+            LimitError::Store(error) => Self::Store(error),
+            other => Self::Limit(other),
+        }
+    }
 }
 
 impl Error {

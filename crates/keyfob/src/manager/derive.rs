@@ -8,6 +8,7 @@ use crate::bearer::BearerToken;
 use crate::error::Error;
 use crate::id::TokenId;
 use crate::invalid::{InvalidReason, InvalidValue};
+use crate::outcomes::derivation;
 use crate::store::Loaded;
 use crate::time::Timestamp;
 use crate::token::{Grant, Kind, SecretUsed, Token, TokenState};
@@ -52,7 +53,7 @@ impl TokenManager {
         grant: Grant,
     ) -> Result<Issued, Error> {
         let outcome = self.derive_from(presented.into(), grant).await;
-        self.inner.metrics.handles.derivations.of((&outcome).into()).increment(1);
+        self.inner.metrics.handles.derivations.of(derivation(&outcome)).increment(1);
         outcome
     }
 

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::TokenManager;
 use super::follow::{Delivery, LATEST, PAGE, SOONEST};
-use crate::event::{EventHandler, HandlerError};
+use crate::handler::{EventHandler, HandlerError};
 use crate::store::Cursor;
 use crate::time::Ttl;
 

@@ -5,14 +5,14 @@ use super::cached::{Kept, Quick, Rules};
 use super::rotate::FirstUse;
 use crate::bearer::{BearerToken, ID_DIGITS, IdDigits, Presented};
 use crate::cache::Flight;
+use crate::cache::{ActiveToken, Other, active};
 use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::event::ObservationKind;
 use crate::id::TokenId;
 use crate::metrics::{Tallied, ValidationOutcome};
 use crate::store::{Consume, Consumed, MonotonicInstant, StoreError, Verdict};
-use crate::token::active::{self, Other};
-use crate::token::{ActiveToken, SecretUsed, Token};
+use crate::token::{SecretUsed, Token};
 use crate::validation::{Presentation, Refusal, ValidationChain};
 
 /// What is wrong with a bearer, in full.
