@@ -1,6 +1,7 @@
 //! The error of a token manager.
 
 use crate::bearer::ParseBearerError;
+use crate::error_class::ErrorClass;
 use crate::id::TokenId;
 use crate::invalid::InvalidValue;
 use crate::limit::LimitError;
@@ -93,6 +94,26 @@ impl Error {
         }
     }
 
+    /// Returns the kind of answer that the error calls for.
+    ///
+    /// The texts and codes of errors may grow. Classes do not, so a service decides by the class.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Refused(refusal) => refusal.class(),
+            Self::Invalid(invalid) => invalid.class(),
+            Self::NotFound { .. } => ErrorClass::NotFound,
+            Self::Superseded => ErrorClass::InvalidGrant,
+            Self::Refresh(refused) => refused.class(),
+            Self::Ended { .. } | Self::NotRotatable { .. } | Self::TooManySessions { .. } => {
+                ErrorClass::Conflict
+            }
+            Self::Contended { .. } => ErrorClass::Contended,
+            Self::Limit(error) => error.class(),
+            Self::Keys(_) => ErrorClass::Internal,
+            Self::Store(error) => error.class(),
+        }
+    }
+
     /// The refusal, if the error is one.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
@@ -111,5 +132,38 @@ impl From<ParseBearerError> for Error {
 impl From<RandomUnavailable> for Error {
     fn from(unavailable: RandomUnavailable) -> Self {
         Self::Store(unavailable.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invalid::InvalidReason;
+    use crate::time::Ttl;
+
+    #[test]
+    fn the_class_follows_from_what_went_wrong() {
+        let id = TokenId::from_bytes([0; 16]);
+        let invalid = |what| Error::from(InvalidValue::new(what, InvalidReason::Empty));
+        let retry_after = Ttl::from_secs(3);
+        let cases = [
+            (Error::from(Refusal::Unknown), ErrorClass::InvalidToken),
+            (Refusal::Throttled { retry_after }.into(), ErrorClass::Limited { retry_after }),
+            (Refusal::Scope { missing: Default::default() }.into(), ErrorClass::InsufficientScope),
+            (invalid("scope set"), ErrorClass::InvalidScope),
+            (invalid("audience"), ErrorClass::InvalidTarget),
+            (invalid("subject"), ErrorClass::InvalidRequest),
+            (RefreshRefused::InWindow { token: id }.into(), ErrorClass::InvalidGrant),
+            (Error::Superseded, ErrorClass::InvalidGrant),
+            (Error::NotFound { id }, ErrorClass::NotFound),
+            (Error::TooManySessions { most: 1 }, ErrorClass::Conflict),
+            (Error::Contended { id }, ErrorClass::Contended),
+            (StoreError::unavailable("down").into(), ErrorClass::Unavailable),
+            (StoreError::Misconfigured(String::new()).into(), ErrorClass::Internal),
+            (KeyError::NoneActive.into(), ErrorClass::Internal),
+        ];
+        for (error, class) in cases {
+            assert_eq!(error.class(), class, "{error}");
+        }
     }
 }

@@ -64,6 +64,7 @@ mod clock;
 mod codec;
 mod digest;
 mod error;
+mod error_class;
 mod event;
 mod filter;
 mod id;
@@ -89,6 +90,7 @@ pub use bearer::{BearerDigest, BearerPrefix, BearerToken, Generation, ParseBeare
 pub use cache::{CacheConfig, CacheReport};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::Error;
+pub use error_class::ErrorClass;
 pub use event::{
     AuditLog, Callback, CloudEvent, EpochOf, Event, EventHandler, EventId, EventKind, HandlerError,
     Observation, ObservationKind, TracingLog,

@@ -100,12 +100,7 @@ impl Ratchet {
 
     /// What to draw from for whoever has just proven a generation: a function of the family's
     /// secrets, the generation and `about`. Nobody without the root can tell it.
-    pub fn draw_from(
-        &self,
-        proven: &BearerToken,
-        generation: Generation,
-        about: &[u8],
-    ) -> Drawn {
+    pub fn draw_from(&self, proven: &BearerToken, generation: Generation, about: &[u8]) -> Drawn {
         let mut mac = digest::keyed(&self.seed);
         mac.update(&proven.body()[super::BODY - SECRET_DIGITS..][..ROOT_DIGITS]);
         mac.update(proven.id().as_bytes());

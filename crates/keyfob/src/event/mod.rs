@@ -234,12 +234,7 @@ pub enum ObservationKind {
 }
 
 impl Event {
-    pub fn new(
-        operation: OperationId,
-        place: usize,
-        at: Timestamp,
-        what: EventKind,
-    ) -> Self {
+    pub fn new(operation: OperationId, place: usize, at: Timestamp, what: EventKind) -> Self {
         let id = EventId { operation, place: place as u16 };
         Self { id, at, by: None, reason: None, what }
     }

@@ -1,5 +1,6 @@
 //! Why limits could not be applied. A request that is over a limit is no error but a verdict.
 
+use crate::error_class::ErrorClass;
 use crate::store::StoreError;
 use crate::text::LimitName;
 
@@ -30,6 +31,14 @@ pub enum LimitError {
 }
 
 impl LimitError {
+    /// Returns the kind of answer that the error calls for.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::CostAboveBurst { .. } => ErrorClass::InvalidRequest,
+            Self::Unavailable { .. } => ErrorClass::Unavailable,
+        }
+    }
+
     /// The stable code.
     pub fn code(&self) -> &'static str {
         match self {

@@ -50,12 +50,7 @@ pub enum Cause {
 /// It moves forward only: whatever is decided on the strength of an older record than the store
 /// has, the store refuses to do, or would have been decided on the newer record as well. A family
 /// is ended for a generation that was retired long ago, which no later rotation makes less true.
-pub fn decide(
-    proof: Proof,
-    held: &Held<'_>,
-    shown_by: Presenter,
-    now: Timestamp,
-) -> Decision {
+pub fn decide(proof: Proof, held: &Held<'_>, shown_by: Presenter, now: Timestamp) -> Decision {
     let presented = match proof {
         Proof::Unknown => return Decision::Unknown,
         _ if held.state != TokenState::Active => return Decision::Over(held.state),
