@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::background::last_use::LastUses;
+use super::background::metrics::Publisher;
+use super::events::observations::Observer;
 use super::known::Known;
-use super::last_use::LastUses;
-use super::observe::Observer;
-use super::publish::Publisher;
 use super::{Inner, TokenManager};
 use crate::bearer::BearerPrefix;
 use crate::cache::{Cache, CacheConfig};

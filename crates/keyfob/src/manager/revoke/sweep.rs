@@ -7,10 +7,10 @@
 
 use std::time::Duration;
 
-use super::read::PageCursor;
-use super::{Paging, RevokeRequest, TokenManager};
 use crate::error::Error;
 use crate::filter::Filter;
+use crate::manager::read::PageCursor;
+use crate::manager::{Paging, RevokeRequest, TokenManager};
 use crate::metrics::{RevocationTarget, SweepOutcome};
 use crate::store::Revoked;
 use crate::token::TokenState;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Inner, TokenManager};
+use crate::manager::{Inner, TokenManager};
 use crate::metrics::ClockJump;
 use crate::store::MonotonicInstant;
 use crate::time::Timestamp;
@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const JUMP: i64 = 1_000;
 
 #[derive(Debug, Default)]
-pub(super) struct Publisher {
+pub(in crate::manager) struct Publisher {
     is_started: AtomicBool,
     /// What both clocks said the last time.
     clocks: Mutex<Option<(Timestamp, MonotonicInstant)>>,
@@ -37,7 +37,7 @@ impl Publisher {
 
 impl TokenManager {
     /// Sees to it that what is counted is published, as long as the manager lives.
-    pub(super) fn publish_from_now_on(&self) {
+    pub(in crate::manager) fn publish_from_now_on(&self) {
         let is_started = &self.inner.publisher.is_started;
         if is_started.load(Ordering::Relaxed) || !self.inner.metrics.is_kept() {
             return;
@@ -59,7 +59,7 @@ impl TokenManager {
 }
 
 impl Inner {
-    pub(super) fn publish(&self) {
+    pub(in crate::manager) fn publish(&self) {
         if !self.metrics.is_kept() {
             return;
         }

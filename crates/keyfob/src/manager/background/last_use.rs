@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::background::Background;
-use super::{Inner, TokenManager};
 use crate::error::Error;
 use crate::id::TokenId;
+use crate::manager::background::Background;
+use crate::manager::{Inner, TokenManager};
 use crate::metrics::LastUseOutcome;
 use crate::store::LastUse;
 use crate::time::{Timestamp, Ttl};
@@ -24,7 +24,7 @@ const TOGETHER: usize = 1024;
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(super) struct LastUses {
+pub(in crate::manager) struct LastUses {
     precision: Ttl,
     waiting: Mutex<HashMap<TokenId, LastUse>>,
     /// Held while they are written, so that whoever shuts down waits for a write under way.
@@ -53,7 +53,7 @@ enum Put {
 }
 
 impl LastUses {
-    pub(super) fn new(precision: Ttl) -> Self {
+    pub(in crate::manager) fn new(precision: Ttl) -> Self {
         Self {
             precision,
             waiting: Mutex::default(),
@@ -63,13 +63,13 @@ impl LastUses {
     }
 
     /// How long after a use that was written the next one is.
-    pub(super) fn pause(&self, idle_timeout: Option<Ttl>) -> Ttl {
+    pub(in crate::manager) fn pause(&self, idle_timeout: Option<Ttl>) -> Ttl {
         let eighth = idle_timeout.map(|idle| idle.half().half().half());
         eighth.map_or(self.precision, |eighth| eighth.min(self.precision))
     }
 
     /// When the next use is to be noted, after one at this time.
-    pub(super) fn next_note(&self, token: &Token, now: Timestamp) -> Timestamp {
+    pub(in crate::manager) fn next_note(&self, token: &Token, now: Timestamp) -> Timestamp {
         let since = if self.due(token, now) == Due::No { token.idle_since() } else { now };
         since + self.pause(token.idle_timeout)
     }
@@ -123,7 +123,11 @@ impl TokenManager {
         }
     }
 
-    pub(super) async fn mark_use(&self, token: &Token, now: Timestamp) -> Result<(), Error> {
+    pub(in crate::manager) async fn mark_use(
+        &self,
+        token: &Token,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         // An allowance for clocks lets a token pass, but prolongs nothing.
         if token.state(now) != TokenState::Active && token.uses_left != Some(0) {
             return Ok(());
@@ -145,7 +149,7 @@ impl TokenManager {
     }
 
     /// Has a use written in the background; `false` if there is no room.
-    pub(super) fn note_use(&self, last: LastUse) -> bool {
+    pub(in crate::manager) fn note_use(&self, last: LastUse) -> bool {
         let uses = &self.inner.last_use;
         let put = uses.put(last);
         if put == Put::WithAnother {
@@ -157,7 +161,7 @@ impl TokenManager {
 }
 
 impl Inner {
-    pub(super) async fn flush_last_uses(&self) {
+    pub(in crate::manager) async fn flush_last_uses(&self) {
         let _writing = self.last_use.writing.lock().await;
         let uses = self.last_use.take();
         let counts = &self.metrics.handles.last_uses;

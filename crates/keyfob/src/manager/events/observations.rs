@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::background::Background;
-use super::{Inner, TokenManager};
 use crate::codec;
 use crate::error::Error;
 use crate::event::{Observation, ObservationKind};
 use crate::id::{Lane, TokenId};
+use crate::manager::background::Background;
+use crate::manager::{Inner, TokenManager};
 use crate::metrics::ObservationOutcome;
 use crate::store::StoreError;
 use crate::time::Timestamp;
@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 const PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
-pub(super) struct Observer {
+pub(in crate::manager) struct Observer {
     per_second: u32,
     sampled_use: u32,
     /// The second in which no more observations are taken. Looked at before anything is locked or
@@ -36,7 +36,7 @@ struct Waiting {
 }
 
 impl Observer {
-    pub(super) fn new(per_second: u32, sampled_use: u32) -> Self {
+    pub(in crate::manager) fn new(per_second: u32, sampled_use: u32) -> Self {
         Self {
             per_second,
             sampled_use,
@@ -91,7 +91,7 @@ impl Observer {
 }
 
 impl TokenManager {
-    pub(super) fn observe(&self, what: impl FnOnce() -> ObservationKind) {
+    pub(in crate::manager) fn observe(&self, what: impl FnOnce() -> ObservationKind) {
         let observer = &self.inner.observer;
         if observer.per_second == 0 {
             return;
@@ -108,20 +108,20 @@ impl TokenManager {
     }
 
     /// Tells of a record that did not open when its bearer was presented.
-    pub(super) fn observe_untrue(&self, token: TokenId, error: &Error) {
+    pub(in crate::manager) fn observe_untrue(&self, token: TokenId, error: &Error) {
         if let Error::Store(error @ StoreError::Unverifiable { .. }) = error {
             self.observe(|| ObservationKind::Unverifiable { token, code: error.code().to_owned() });
         }
     }
 
     /// Tells that a key was used by its older secret, so that its owner sees when that falls silent.
-    pub(super) fn observe_older_secret(&self, token: TokenId) {
+    pub(in crate::manager) fn observe_older_secret(&self, token: TokenId) {
         self.observe(|| ObservationKind::OlderSecretUsed { token });
     }
 
     /// Observes the use with this number, if it is one of those that are.
     #[inline]
-    pub(super) fn observe_use(&self, number: u64, token: impl FnOnce() -> TokenId) {
+    pub(in crate::manager) fn observe_use(&self, number: u64, token: impl FnOnce() -> TokenId) {
         if self.inner.observer.is_sampled(number) {
             self.observe(|| ObservationKind::Used { token: token() });
         }
@@ -129,7 +129,7 @@ impl TokenManager {
 }
 
 impl Inner {
-    pub(super) async fn flush_observations(&self) {
+    pub(in crate::manager) async fn flush_observations(&self) {
         let observations = self.observer.take();
         if observations.is_empty() {
             return;

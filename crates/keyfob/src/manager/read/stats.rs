@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use futures_util::{StreamExt, stream};
 
-use super::TokenManager;
 use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::id::TokenId;
+use crate::manager::TokenManager;
 use crate::metrics::CountedState;
 use crate::namespace::EpochField;
 use crate::stats::Stats;

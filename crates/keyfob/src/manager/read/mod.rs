@@ -1,16 +1,18 @@
 //! Reading tokens: one by its id, many by a filter, the history of one.
 
+mod stats;
+
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use futures_util::future::try_join_all;
 
-use super::{TokenManager, token_of};
 use crate::error::Error;
 use crate::filter::{Filter, Plan};
 use crate::id::{Lane, TokenId};
 use crate::invalid::{InvalidReason, InvalidValue};
+use crate::manager::{TokenManager, token_of};
 use crate::namespace::Term;
 use crate::store::{Order, Position, Query};
 use crate::token::{ChangeKind, HistoryEntry, Token};
@@ -230,13 +232,13 @@ fn above(ids: &RangeInclusive<TokenId>, order: Order) -> Option<Position> {
 
 impl PageCursor {
     /// Where a walk over everything ended, newest first, and under which of its terms.
-    pub(super) fn of_everything(term: usize, position: Position) -> Self {
+    pub(in crate::manager) fn of_everything(term: usize, position: Position) -> Self {
         let filter = Filter::new().fingerprint();
         Self { order: Order::NewestFirst, filter, term, position }
     }
 
     /// Where to go on in such a walk.
-    pub(super) fn within_everything(&self) -> Result<(usize, Position), InvalidValue> {
+    pub(in crate::manager) fn within_everything(&self) -> Result<(usize, Position), InvalidValue> {
         if *self == Self::of_everything(self.term, self.position) {
             return Ok((self.term, self.position));
         }

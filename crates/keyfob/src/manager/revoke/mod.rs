@@ -1,11 +1,15 @@
 //! Taking tokens back: one, a family, everything of a subject, of a client, everything there is.
 
-use super::TokenManager;
+mod sweep;
+
+pub use sweep::{ResumeToken, Sweep, SweepProgress};
+
 use crate::codec::{self, Note};
 use crate::error::Error;
 use crate::event::{EpochOf, Event, EventKind};
 use crate::id::{FamilyId, TokenId};
 use crate::invalid::InvalidValue;
+use crate::manager::TokenManager;
 use crate::metrics::RevocationTarget;
 use crate::namespace::Term;
 use crate::store::{Advance, EpochScope, Operation, Revoke, Revoked, StoreError};
@@ -145,7 +149,7 @@ impl TokenManager {
         self.advance(EpochScope::All, Vec::new(), EpochOf::All, why).await
     }
 
-    pub(super) async fn revoke_record(
+    pub(in crate::manager) async fn revoke_record(
         &self,
         id: TokenId,
         why: &RevokeRequest,
@@ -155,7 +159,7 @@ impl TokenManager {
     }
 
     /// As [`TokenManager::revoke_record`], with an event that tells what it came of.
-    pub(super) async fn revoke_and_tell(
+    pub(in crate::manager) async fn revoke_and_tell(
         &self,
         id: TokenId,
         why: &RevokeRequest,

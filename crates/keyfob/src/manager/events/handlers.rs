@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::TokenManager;
-use super::follow::{Delivery, LATEST, PAGE, SOONEST};
+use super::stream::{Delivery, LATEST, PAGE, SOONEST};
 use crate::event::{EventHandler, HandlerError};
+use crate::manager::TokenManager;
 use crate::store::Cursor;
 use crate::time::Ttl;
 

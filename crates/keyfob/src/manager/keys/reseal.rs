@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::TokenManager;
-use super::issue::terms_of;
-use super::read::PageCursor;
-use super::sweep::ResumeToken;
 use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::id::TokenId;
 use crate::invalid::{InvalidReason, InvalidValue};
+use crate::manager::TokenManager;
+use crate::manager::issue::terms_of;
+use crate::manager::read::PageCursor;
+use crate::manager::revoke::ResumeToken;
 use crate::metrics::Under;
 use crate::namespace::{Namespace, Term};
 use crate::seal::{KeyError, KeyProvider, KeyRing, KeyVersion, SealedStore};

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
-use super::TokenManager;
 use crate::codec;
 use crate::error::Error;
 use crate::event::{Event, Observation};
+use crate::manager::TokenManager;
 use crate::store::{Cursor, Entry, Feed};
 
 /// Some events.
@@ -61,11 +61,11 @@ pub struct Follower {
     waiting: VecDeque<(Delivery, Cursor)>,
 }
 
-pub(super) const PAGE: usize = 256;
+pub(in crate::manager) const PAGE: usize = 256;
 /// How often a feed is asked whether others wrote to it. What this process writes wakes its readers
 /// at once.
-pub(super) const SOONEST: Duration = Duration::from_millis(50);
-pub(super) const LATEST: Duration = Duration::from_secs(1);
+pub(in crate::manager) const SOONEST: Duration = Duration::from_millis(50);
+pub(in crate::manager) const LATEST: Duration = Duration::from_secs(1);
 /// How many events a subscriber in this process may fall behind before it is told that it missed
 /// some.
 const BROADCAST: usize = 4096;
@@ -163,18 +163,21 @@ impl TokenManager {
         Ok(receiver)
     }
 
-    pub(super) fn wake(&self) {
+    pub(in crate::manager) fn wake(&self) {
         self.inner.wake.notify_waiters();
     }
 
-    pub(super) async fn wait_for_events(&self, pause: Duration) {
+    pub(in crate::manager) async fn wait_for_events(&self, pause: Duration) {
         let _ = tokio::time::timeout(pause, self.inner.wake.notified()).await;
     }
 }
 
 impl EventPage {
     /// What the page has to tell a reader who was at `after`, and the cursor after it.
-    pub(super) fn into_deliveries(self, after: &Cursor) -> (Vec<(Delivery, Cursor)>, Cursor) {
+    pub(in crate::manager) fn into_deliveries(
+        self,
+        after: &Cursor,
+    ) -> (Vec<(Delivery, Cursor)>, Cursor) {
         let gap = self.trimmed.then(|| (Delivery::Trimmed, after.clone()));
         let events = self.events.into_iter();
         let events = events.map(|(event, at)| (Delivery::Event(event.into()), at));
