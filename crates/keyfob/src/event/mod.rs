@@ -7,11 +7,13 @@ mod handler;
 pub use cloud::CloudEvent;
 pub use handler::{AuditLog, Callback, EventHandler, HandlerError, TracingLog};
 
+use std::net::IpAddr;
+
 use minicbor::{Decode, Encode};
 
 use crate::id::{FamilyId, TokenId};
 use crate::store::OperationId;
-use crate::text::{Actor, ClientId, Reason, Subject};
+use crate::text::{Actor, ClientId, DeviceId, Reason, Subject};
 use crate::time::Timestamp;
 use crate::token::Kind;
 
@@ -65,6 +67,12 @@ pub enum EventKind {
         /// Its family.
         #[n(4)]
         family: Option<FamilyId>,
+        /// The device that it was issued to, as the application calls it.
+        #[n(5)]
+        device: Option<DeviceId>,
+        /// The address that it was issued to.
+        #[n(6)]
+        ip: Option<IpAddr>,
     },
     /// A token's metadata was updated.
     #[n(1)]
