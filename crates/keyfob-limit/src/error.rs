@@ -1,5 +1,6 @@
 //! Why limits could not be applied. A request that is over a limit is no error but a verdict.
 
+use keyfob_core::error_class::ErrorClass;
 use keyfob_core::invalid::InvalidValue;
 use keyfob_core::store_error::StoreError;
 use keyfob_core::text::LimitName;
@@ -37,6 +38,16 @@ pub enum LimitError {
 }
 
 impl LimitError {
+    /// Returns the kind of answer that the error calls for.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::CostAboveBurst { .. } => ErrorClass::InvalidRequest,
+            Self::Unavailable { .. } => ErrorClass::Unavailable,
+            Self::Invalid(invalid) => invalid.class(),
+            Self::Store(error) => error.class(),
+        }
+    }
+
     /// The stable code.
     pub fn code(&self) -> &'static str {
         match self {

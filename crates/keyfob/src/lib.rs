@@ -104,6 +104,7 @@ pub use filter::{Filter, FilterError};
 pub use handler::{AuditLog, Callback, EventHandler, HandlerError, TracingLog};
 pub use id::{FamilyId, IdPrefix, Lane, LaneCount, TokenId};
 pub use invalid::{InvalidReason, InvalidValue};
+pub use keyfob_core::error_class::ErrorClass;
 pub use keyfob_core::{KeyVersion, SealFault};
 pub use limit::{
     LeasedLimits, LimitBy, LimitError, LimitPolicy, LimitRequest, LimitStatus, LimitVerdict,

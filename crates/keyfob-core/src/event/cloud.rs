@@ -68,11 +68,17 @@ impl Serialize for EventData<'_> {
         map.serialize_entry("by", &self.0.by)?;
         map.serialize_entry("reason", &self.0.reason)?;
         match &self.0.what {
-            EventKind::Issued { kind, subject, client, family, .. } => {
+            EventKind::Issued { kind, subject, client, family, device, ip, .. } => {
                 map.serialize_entry("kind", kind)?;
                 map.serialize_entry("token_subject", subject)?;
                 map.serialize_entry("client", client)?;
                 map.serialize_entry("family", family)?;
+                if let Some(device) = device {
+                    map.serialize_entry("device", device)?;
+                }
+                if let Some(ip) = ip {
+                    map.serialize_entry("ip", ip)?;
+                }
             }
             EventKind::EpochAdvanced { of } => match of {
                 EpochOf::Subject(subject) => map.serialize_entry("token_subject", subject)?,

@@ -5,11 +5,13 @@ mod cloud;
 
 pub use cloud::CloudEvent;
 
+use std::net::IpAddr;
+
 use minicbor::{Decode, Encode};
 
 use crate::id::{FamilyId, TokenId};
 use crate::operation::OperationId;
-use crate::text::{Actor, ClientId, Reason, Subject};
+use crate::text::{Actor, ClientId, DeviceId, Reason, Subject};
 use crate::time::Timestamp;
 use crate::token::Kind;
 
@@ -63,6 +65,12 @@ pub enum EventKind {
         /// Its family.
         #[n(4)]
         family: Option<FamilyId>,
+        /// The device that it was issued to, as the application calls it.
+        #[n(5)]
+        device: Option<DeviceId>,
+        /// The address that it was issued to.
+        #[n(6)]
+        ip: Option<IpAddr>,
     },
     /// A token's metadata was updated.
     #[n(1)]

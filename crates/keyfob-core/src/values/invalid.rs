@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::error_class::ErrorClass;
+
 /// A value that does not satisfy the rules of its type.
 ///
 /// It names the value and the rule, never the value's content: what was rejected may be a secret
@@ -75,6 +77,16 @@ impl InvalidValue {
     /// The rule that it breaks.
     pub fn problem(&self) -> &InvalidReason {
         &self.problem
+    }
+
+    /// Returns the kind of answer that the error calls for: [`ErrorClass::InvalidRequest`], or the
+    /// class for a scope or an audience where it is about one.
+    pub fn class(&self) -> ErrorClass {
+        match self.what {
+            "scope" | "scope set" => ErrorClass::InvalidScope,
+            "audience" | "audience set" => ErrorClass::InvalidTarget,
+            _ => ErrorClass::InvalidRequest,
+        }
     }
 
     /// The stable code of this error.

@@ -4,6 +4,7 @@ pub mod bearer;
 pub mod clock;
 pub mod digest;
 pub mod envelope;
+pub mod error_class;
 pub mod id;
 pub mod invalid;
 pub mod key_version;

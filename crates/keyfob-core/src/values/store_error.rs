@@ -4,6 +4,7 @@ use super::envelope;
 use super::key_version::KeyVersion;
 use super::operation::OperationId;
 use super::seal_fault::SealFault;
+use crate::error_class::ErrorClass;
 use crate::random::RandomUnavailable;
 use crate::time::Ttl;
 
@@ -114,6 +115,26 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Returns the kind of answer that the error calls for.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Unavailable { .. }
+            | Self::OutcomeUnknown { .. }
+            | Self::DeadlinePassed { .. } => ErrorClass::Unavailable,
+            Self::TooLarge { .. } => ErrorClass::InvalidRequest,
+            Self::InUse { .. }
+            | Self::NotAStore { .. }
+            | Self::NewerFormat { .. }
+            | Self::Corrupt { .. }
+            | Self::Sealed { .. }
+            | Self::Unverifiable { .. }
+            | Self::KeyRetired { .. }
+            | Self::Misconfigured(_)
+            | Self::ClockSkew { .. }
+            | Self::Random(_) => ErrorClass::Internal,
+        }
+    }
+
     /// The stable code of the error.
     pub fn code(&self) -> &'static str {
         match self {

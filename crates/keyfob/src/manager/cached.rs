@@ -121,7 +121,7 @@ impl TokenManager {
                 Some(read) => {
                     self.note_cached_use(token, used, now);
                     let number = self.inner.tally.count(Tallied::Hit(bearer.kind()));
-                    self.observe_use(number, || token.id());
+                    self.record_sampled_use(number, || token.id());
                     Read::Answer(read(Answer::Cached(token)))
                 }
                 // Nobody takes it but this, which is called once.
@@ -153,9 +153,9 @@ impl TokenManager {
             let ends_at = first_end([token.expires_at(), None], token.idle_timeout(), now);
             let ends_at = token.idle_timeout().and(ends_at);
             // Without room, it is the next one that is written.
-            self.note_use(LastUse { id: token.id(), at: now, ends_at });
+            self.queue_use(LastUse { id: token.id(), at: now, ends_at });
             if token.is_by_older_secret() {
-                self.observe_older_secret(token.id());
+                self.record_older_secret_use(token.id());
             }
         }
     }
@@ -185,7 +185,7 @@ impl Inner {
             [token.expires_at, token.absolute_expiry, idle, Some(loaded.keep_until), kept.end()];
         let end = ends.into_iter().flatten().min().unwrap_or(Timestamp::MAX);
         // The use that it was loaded for is noted if it is due.
-        let note_at = self.last_use.next_note(token, now);
+        let note_at = self.last_use.next_use_due(token, now);
         let bytes = &cache::bytes_of(token, &loaded.epochs, kept.other);
         let digest = &kept.digest;
         cache.keep(ticket, token.id, &Keep { bytes, digest, end, note_at, now });

@@ -103,7 +103,7 @@ impl TokenManager {
             let (loaded, record) = match self.load(bearer.id()).await {
                 Err(Error::NotFound { .. }) => return Err(unknown(Refusal::Unknown.into())),
                 read => read
-                    .inspect_err(|error| self.observe_untrue(bearer.id(), error))
+                    .inspect_err(|error| self.record_unverifiable(bearer.id(), error))
                     .map_err(unknown)?,
             };
             let known = |error| (error, Some(loaded.id));
@@ -120,7 +120,7 @@ impl TokenManager {
                 // Others were quicker: read what they made of it.
                 continue;
             }
-            self.mark_use(&token, now).await.map_err(known)?;
+            self.record_use(&token, now).await.map_err(known)?;
             if let SecretUsed::Older { until } = secret {
                 // What is derived by a secret that is to end ends with it.
                 token.expires_at = Some(token.expires_at.map_or(until, |end| end.min(until)));

@@ -188,8 +188,8 @@ impl TokenManager {
 
     /// Writes what was gathered in the background, and lets go of the store.
     pub async fn shutdown(&self) {
-        self.inner.flush_last_uses().await;
-        self.inner.flush_observations().await;
+        self.inner.write_pending_uses().await;
+        self.inner.write_pending_observations().await;
         self.inner.publish();
         self.inner.store.close().await;
     }

@@ -111,7 +111,7 @@ impl TokenManager {
             };
             match inner.store.replace(operation, replace).await? {
                 Replaced::Stored(_) => {
-                    self.wake();
+                    self.notify_event_streams();
                     self.inner.metrics.handles.api_key_rotations.increment(1);
                     return Ok(Issued { token: record.into_token(&loaded), bearer });
                 }

@@ -66,7 +66,7 @@ impl TokenManager {
             };
             match self.inner.store.replace(operation, replace).await? {
                 Replaced::Stored(_) => {
-                    self.wake();
+                    self.notify_event_streams();
                     return Ok(record.into_token(&loaded));
                 }
                 Replaced::Missing => return Err(Error::NotFound { id }),

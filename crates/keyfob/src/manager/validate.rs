@@ -247,20 +247,20 @@ impl TokenManager {
             return Err(self.refuse(throttled, None));
         }
         let outcome = self.judge(&bearer, presented, chain, flight).await;
-        self.publish_from_now_on();
+        self.start_metrics_publisher();
         match &outcome {
             Ok(token) => {
                 let number = self.inner.tally.count(Tallied::Loaded(token.kind));
-                self.observe_use(number, || token.id);
+                self.record_sampled_use(number, || token.id);
                 if token.secret != SecretUsed::Newest {
-                    self.observe_older_secret(token.id);
+                    self.record_older_secret_use(token.id);
                 }
             }
             Err((Error::Refused(refusal), seen)) => {
                 self.observe_refusal(refusal, *seen);
                 self.count_failure(presented.ip, refusal).await;
             }
-            Err((error, _)) => self.observe_untrue(bearer.id(), error),
+            Err((error, _)) => self.record_unverifiable(bearer.id(), error),
         }
         outcome.map_err(|(error, _)| error)
     }
@@ -303,7 +303,7 @@ impl TokenManager {
                 spent = token.uses_left;
             }
             token.uses_left = token.uses_left.or(spent);
-            self.mark_use(&token, now).await.map_err(known)?;
+            self.record_use(&token, now).await.map_err(known)?;
             // What was read longer ago than the bound may have ended since.
             if MonotonicInstant::now() <= sent.after(self.inner.bound) {
                 return Ok(token);
@@ -372,7 +372,7 @@ impl TokenManager {
     }
 
     pub(super) fn observe_refusal(&self, refusal: &Refusal, token: Option<TokenId>) {
-        self.observe(|| match (refusal, token) {
+        self.record_observation(|| match (refusal, token) {
             (Refusal::Expired { .. }, Some(token)) => ObservationKind::Expired { token },
             _ => ObservationKind::Refused { token, code: refusal.code().to_owned() },
         });

@@ -1,5 +1,6 @@
 //! What can come of presenting a refresh token, and the refusals among it.
 
+use crate::error_class::ErrorClass;
 use crate::id::TokenId;
 use crate::token::{Revocation, TokenState};
 
@@ -91,6 +92,17 @@ impl std::fmt::Display for RefreshCase {
 }
 
 impl RefreshRefused {
+    /// Returns the kind of answer that the refusal calls for: [`ErrorClass::InvalidGrant`].
+    pub const fn class(&self) -> ErrorClass {
+        match self {
+            Self::InWindow { .. }
+            | Self::ReuseDetected { .. }
+            | Self::AheadOfStore { .. }
+            | Self::FamilyEnded { .. }
+            | Self::WrongPresenter { .. } => ErrorClass::InvalidGrant,
+        }
+    }
+
     /// The stable code.
     pub const fn code(&self) -> &'static str {
         match self {

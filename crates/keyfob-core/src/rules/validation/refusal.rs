@@ -1,6 +1,7 @@
 //! Why a bearer is refused.
 
 use crate::bearer::ParseBearerError;
+use crate::error_class::ErrorClass;
 use crate::names::NameSet;
 use crate::text::{ClaimName, Scope};
 use crate::time::{Timestamp, Ttl};
@@ -94,6 +95,29 @@ impl Refusal {
     /// against the address it came from. What is malformed does not: it was not looked up.
     pub fn is_failed_attempt(&self) -> bool {
         matches!(self, Self::Unknown | Self::Revoked(_) | Self::Exhausted | Self::Expired { .. })
+    }
+
+    /// Returns the kind of answer that the refusal calls for.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Malformed(_)
+            | Self::Unknown
+            | Self::Damaged
+            | Self::Revoked(_)
+            | Self::Exhausted
+            | Self::Expired { .. }
+            | Self::NotYetValid { .. }
+            | Self::Kind { .. }
+            | Self::Issuer
+            | Self::Audience
+            | Self::TooOld { .. }
+            | Self::MissingClaim { .. }
+            | Self::Device
+            | Self::ProofKey => ErrorClass::InvalidToken,
+            Self::Throttled { retry_after } => ErrorClass::Limited { retry_after: *retry_after },
+            Self::Scope { .. } => ErrorClass::InsufficientScope,
+            Self::Rule(_) => ErrorClass::AccessDenied,
+        }
     }
 
     /// The stable code.

@@ -69,7 +69,7 @@ impl LastUses {
     }
 
     /// When the next use is to be noted, after one at this time.
-    pub(in crate::manager) fn next_note(&self, token: &Token, now: Timestamp) -> Timestamp {
+    pub(in crate::manager) fn next_use_due(&self, token: &Token, now: Timestamp) -> Timestamp {
         let since = if self.due(token, now) == Due::No { token.idle_since() } else { now };
         since + self.pause(token.idle_timeout)
     }
@@ -118,12 +118,12 @@ impl TokenManager {
         let token = self.get(id).await?;
         let now = self.now();
         match token.state(now) {
-            TokenState::Active => self.mark_use(&token, now).await,
+            TokenState::Active => self.record_use(&token, now).await,
             state => Err(Error::Ended { id, state }),
         }
     }
 
-    pub(in crate::manager) async fn mark_use(
+    pub(in crate::manager) async fn record_use(
         &self,
         token: &Token,
         now: Timestamp,
@@ -137,7 +137,7 @@ impl TokenManager {
         let last = LastUse { id: token.id, at: now, ends_at };
         match self.inner.last_use.due(token, now) {
             Due::No => Ok(()),
-            Due::Later if self.note_use(last) => Ok(()),
+            Due::Later if self.queue_use(last) => Ok(()),
             Due::Later | Due::Now => self.write_use(last).await,
         }
     }
@@ -149,19 +149,19 @@ impl TokenManager {
     }
 
     /// Has a use written in the background; `false` if there is no room.
-    pub(in crate::manager) fn note_use(&self, last: LastUse) -> bool {
+    pub(in crate::manager) fn queue_use(&self, last: LastUse) -> bool {
         let uses = &self.inner.last_use;
         let put = uses.put(last);
         if put == Put::WithAnother {
             self.inner.metrics.handles.last_uses.of(LastUseOutcome::Coalesced).increment(1);
         }
-        uses.background.ensure(&self.inner, PAUSE, |inner| Box::pin(inner.flush_last_uses()));
+        uses.background.ensure(&self.inner, PAUSE, |inner| Box::pin(inner.write_pending_uses()));
         put != Put::NoRoom
     }
 }
 
 impl Inner {
-    pub(in crate::manager) async fn flush_last_uses(&self) {
+    pub(in crate::manager) async fn write_pending_uses(&self) {
         let _writing = self.last_use.writing.lock().await;
         let uses = self.last_use.take();
         let counts = &self.metrics.handles.last_uses;

@@ -37,7 +37,7 @@ impl Publisher {
 
 impl TokenManager {
     /// Sees to it that what is counted is published, as long as the manager lives.
-    pub(in crate::manager) fn publish_from_now_on(&self) {
+    pub(in crate::manager) fn start_metrics_publisher(&self) {
         let is_started = &self.inner.publisher.is_started;
         if is_started.load(Ordering::Relaxed) || !self.inner.metrics.is_kept() {
             return;

@@ -91,7 +91,7 @@ impl Observer {
 }
 
 impl TokenManager {
-    pub(in crate::manager) fn observe(&self, what: impl FnOnce() -> ObservationKind) {
+    pub(in crate::manager) fn record_observation(&self, what: impl FnOnce() -> ObservationKind) {
         let observer = &self.inner.observer;
         if observer.per_second == 0 {
             return;
@@ -101,35 +101,43 @@ impl TokenManager {
             let left_out = observer.put(what(), now);
             let counts = &self.inner.metrics.handles.observations;
             counts.of(ObservationOutcome::LeftOut).increment(left_out);
-            self.publish_from_now_on();
+            self.start_metrics_publisher();
             let background = &observer.background;
-            background.ensure(&self.inner, PAUSE, |inner| Box::pin(inner.flush_observations()));
+            background
+                .ensure(&self.inner, PAUSE, |inner| Box::pin(inner.write_pending_observations()));
         }
     }
 
     /// Tells of a record that did not open when its bearer was presented.
-    pub(in crate::manager) fn observe_untrue(&self, token: TokenId, error: &Error) {
+    pub(in crate::manager) fn record_unverifiable(&self, token: TokenId, error: &Error) {
         if let Error::Store(error @ StoreError::Unverifiable { .. }) = error {
-            self.observe(|| ObservationKind::Unverifiable { token, code: error.code().to_owned() });
+            self.record_observation(|| ObservationKind::Unverifiable {
+                token,
+                code: error.code().to_owned(),
+            });
         }
     }
 
     /// Tells that a key was used by its older secret, so that its owner sees when that falls silent.
-    pub(in crate::manager) fn observe_older_secret(&self, token: TokenId) {
-        self.observe(|| ObservationKind::OlderSecretUsed { token });
+    pub(in crate::manager) fn record_older_secret_use(&self, token: TokenId) {
+        self.record_observation(|| ObservationKind::OlderSecretUsed { token });
     }
 
     /// Observes the use with this number, if it is one of those that are.
     #[inline]
-    pub(in crate::manager) fn observe_use(&self, number: u64, token: impl FnOnce() -> TokenId) {
+    pub(in crate::manager) fn record_sampled_use(
+        &self,
+        number: u64,
+        token: impl FnOnce() -> TokenId,
+    ) {
         if self.inner.observer.is_sampled(number) {
-            self.observe(|| ObservationKind::Used { token: token() });
+            self.record_observation(|| ObservationKind::Used { token: token() });
         }
     }
 }
 
 impl Inner {
-    pub(in crate::manager) async fn flush_observations(&self) {
+    pub(in crate::manager) async fn write_pending_observations(&self) {
         let observations = self.observer.take();
         if observations.is_empty() {
             return;

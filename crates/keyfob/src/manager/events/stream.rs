@@ -163,7 +163,7 @@ impl TokenManager {
         Ok(receiver)
     }
 
-    pub(in crate::manager) fn wake(&self) {
+    pub(in crate::manager) fn notify_event_streams(&self) {
         self.inner.wake.notify_waiters();
     }
 

@@ -85,7 +85,7 @@ impl TokenManager {
             };
             match self.inner.store.replace(operation, replace).await? {
                 Replaced::Stored(version) => {
-                    self.wake();
+                    self.notify_event_streams();
                     self.count_issued(Kind::Access);
                     shown.loaded.version = version;
                     let token = record.clone().into_token(&shown.loaded);
@@ -155,7 +155,7 @@ impl TokenManager {
             };
             match self.inner.store.insert(operation, insert).await? {
                 Inserted::Stored(_) => {
-                    self.wake();
+                    self.notify_event_streams();
                     self.count_issued(Kind::Access);
                     return Ok(Some(access.into_issued()));
                 }
@@ -259,5 +259,7 @@ fn issued(access: &Access) -> EventKind {
         subject: record.subject.clone(),
         client: record.client.clone(),
         family: record.family,
+        device: record.metadata.device.id.clone(),
+        ip: record.metadata.device.ip,
     }
 }

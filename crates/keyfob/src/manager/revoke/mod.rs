@@ -155,11 +155,11 @@ impl TokenManager {
         why: &RevokeRequest,
         through: RevocationTarget,
     ) -> Result<Revoked, Error> {
-        self.revoke_and_tell(id, why, through, None).await
+        self.revoke_record_with_cause(id, why, through, None).await
     }
 
     /// As [`TokenManager::revoke_record`], with an event that tells what it came of.
-    pub(in crate::manager) async fn revoke_and_tell(
+    pub(in crate::manager) async fn revoke_record_with_cause(
         &self,
         id: TokenId,
         why: &RevokeRequest,
@@ -186,7 +186,7 @@ impl TokenManager {
         if let Revoked::Now = revoked {
             self.inner.metrics.handles.revocations.of(through).increment(1);
         }
-        self.wake();
+        self.notify_event_streams();
         Ok(revoked)
     }
 
@@ -210,7 +210,7 @@ impl TokenManager {
         };
         self.inner.store.advance(operation, advance).await?;
         self.inner.metrics.handles.revocations.of(through).increment(1);
-        self.wake();
+        self.notify_event_streams();
         Ok(())
     }
 
