@@ -110,7 +110,7 @@ impl TokenManager {
         let now = self.now();
         let mut reader = Some(read);
         let found = match cache.look(&bearer, now, |token, used| {
-            if let Err(refusal) = chain.check_active(token, presented.device, now) {
+            if let Err(refusal) = chain.evaluate_active(token, presented.device, now) {
                 self.inner.metrics.handles.cache_lookups.of(CacheLookup::Hit).increment(1);
                 return Read::Refused(Refused::boxed(refusal, Some(token.id())));
             }

@@ -139,7 +139,7 @@ fn is_shown_by_its_owner(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let known = presented.device.map_or(DeviceBinding::Unchecked, |_| DeviceBinding::IfBound);
-    ValidationChain::new().device(known).check_but_rules(token, presented.device, now)?;
+    ValidationChain::new().device(known).evaluate_without_rules(token, presented.device, now)?;
     let key = token.claims.registered.confirmation.as_ref();
     if key.is_some() && key != presented.confirmation {
         return Err(Refusal::ProofKey);

@@ -29,7 +29,7 @@ use crate::token::{Kind, RecordIntegrity, StateInputs, Token, TokenState};
 ///         }
 ///         _ => Ok(()),
 ///     });
-/// assert!(chain.check_config().is_ok());
+/// assert!(chain.check().is_ok());
 /// ```
 #[derive(Clone, Default)]
 pub struct ValidationChain {
@@ -123,7 +123,7 @@ impl ValidationChain {
     ///
     /// # Errors
     /// The first that does not.
-    pub fn check_config(&self) -> Result<(), InvalidValue> {
+    pub fn check(&self) -> Result<(), InvalidValue> {
         self.invalid.clone().map_or(Ok(()), Err)
     }
 
@@ -226,17 +226,17 @@ impl ValidationChain {
     ///
     /// # Errors
     /// That demand.
-    pub async fn check(
+    pub async fn evaluate(
         &self,
         token: &Token,
         device: Option<&DeviceId>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        self.check_but_rules(token, device, now)?;
-        self.check_rules(token, now).await
+        self.evaluate_without_rules(token, device, now)?;
+        self.evaluate_rules(token, now).await
     }
 
-    pub fn check_but_rules(
+    pub fn evaluate_without_rules(
         &self,
         token: &Token,
         device: Option<&DeviceId>,
@@ -246,7 +246,7 @@ impl ValidationChain {
         first.or_else(|| self.demands(token, device, now).next()).map_or(Ok(()), Err)
     }
 
-    pub async fn check_rules(&self, token: &Token, now: Timestamp) -> Result<(), Refusal> {
+    pub async fn evaluate_rules(&self, token: &Token, now: Timestamp) -> Result<(), Refusal> {
         for rule in &self.rules {
             rule.check(token, now).await?;
         }
@@ -263,7 +263,7 @@ impl ValidationChain {
 
     /// Checks what is cached of a token that is active: every demand but the rules.
     #[inline]
-    pub fn check_active(
+    pub fn evaluate_active(
         &self,
         token: &impl TokenAttributes,
         device: Option<&DeviceId>,
@@ -289,7 +289,7 @@ impl ValidationChain {
     }
 
     /// Checks a token against every demand, for diagnosis: all that are not met, in order.
-    pub async fn check_all(
+    pub async fn evaluate_all(
         &self,
         token: &Token,
         device: Option<&DeviceId>,

@@ -5,7 +5,7 @@ use crate::token::sample::{START, token};
 use crate::token::{Kind, PrivateClaims, RecordIntegrity, Revocation, RevocationScope, Token};
 
 async fn check(chain: &ValidationChain, token: &Token, now: Timestamp) -> Result<(), String> {
-    chain.check(token, None, now).await.map_err(|refusal| refusal.code().to_owned())
+    chain.evaluate(token, None, now).await.map_err(|refusal| refusal.code().to_owned())
 }
 
 /// What each of several tokens, made from the sample by a change, meets.
@@ -121,14 +121,14 @@ async fn a_bound_token_is_good_from_its_device_only() {
     let bound = token();
     let device = DeviceId::new("device123").unwrap();
     let other = DeviceId::new("device456").unwrap();
-    assert!(chain.check(&bound, Some(&device), START).await.is_ok());
-    assert_eq!(chain.check(&bound, Some(&other), START).await, Err(Refusal::Device));
-    assert_eq!(chain.check(&bound, None, START).await, Err(Refusal::Device));
+    assert!(chain.evaluate(&bound, Some(&device), START).await.is_ok());
+    assert_eq!(chain.evaluate(&bound, Some(&other), START).await, Err(Refusal::Device));
+    assert_eq!(chain.evaluate(&bound, None, START).await, Err(Refusal::Device));
     let mut free = token();
     free.metadata.device.id = None;
-    assert!(chain.check(&free, None, START).await.is_ok());
+    assert!(chain.evaluate(&free, None, START).await.is_ok());
     let required = ValidationChain::new().device(DeviceBinding::Required);
-    assert_eq!(required.check(&free, Some(&device), START).await, Err(Refusal::Device));
+    assert_eq!(required.evaluate(&free, Some(&device), START).await, Err(Refusal::Device));
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn the_first_failure_is_told_and_check_all_tells_every_one_in_order() {
     let mut token = token();
     revoke(&mut token);
     assert_eq!(check(&chain, &token, START).await, Err("token_revoked".to_owned()));
-    let all = chain.check_all(&token, None, START).await;
+    let all = chain.evaluate_all(&token, None, START).await;
     let codes: Vec<&str> = all.iter().map(Refusal::code).collect();
     let expected = [
         "token_revoked",
@@ -173,14 +173,14 @@ async fn a_rule_may_wait() {
 
 #[test]
 fn a_chain_that_does_not_hold_says_so() {
-    assert!(ValidationChain::new().allow_issuer("").check_config().is_err());
-    assert!(ValidationChain::new().require_scope("two words").check_config().is_err());
+    assert!(ValidationChain::new().allow_issuer("").check().is_err());
+    assert!(ValidationChain::new().require_scope("two words").check().is_err());
 }
 
 #[tokio::test]
 async fn a_chain_that_does_not_hold_lets_nothing_pass() {
     let chain = ValidationChain::new().allow_issuer("").require_scope("admin");
     assert_eq!(check(&chain, &token(), START).await, Err("invalid_chain".to_owned()));
-    let all = chain.check_all(&token(), None, START).await;
+    let all = chain.evaluate_all(&token(), None, START).await;
     assert_eq!(all.first().map(Refusal::code), Some("invalid_chain"));
 }

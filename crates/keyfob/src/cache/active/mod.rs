@@ -37,7 +37,7 @@ const FIXED: usize = 18;
 /// A token that was just found active, borrowed from where it was found. Reading it allocates
 /// nothing, but for what its methods say.
 ///
-/// See [`TokenManager::check`](crate::TokenManager::check).
+/// See [`TokenManager::validate_with`](crate::TokenManager::validate_with).
 #[derive(Clone, Copy)]
 pub struct ActiveToken<'a> {
     digits: IdDigits<'a>,
