@@ -94,7 +94,7 @@ impl StoreWrapper for Spy {
 
 #[async_trait]
 impl Store for Spy {
-    keyfob::forward_store! {
+    keyfob::store::forward_store! {
         namespace insert reseal min_key_version raise_min_key_version consume touch revoke advance stamp
         time_of query count tallies observe entries latest report close
     }

@@ -63,7 +63,7 @@ impl StoreWrapper for Faulty {
 
 #[async_trait]
 impl Store for Faulty {
-    keyfob::forward_store! {
+    keyfob::store::forward_store! {
         namespace reseal min_key_version raise_min_key_version stamp time_of count tallies observe entries latest report
         close
     }

@@ -59,7 +59,7 @@ impl StoreWrapper for Interleaved {
 
 #[async_trait]
 impl Store for Interleaved {
-    keyfob::forward_store! {
+    keyfob::store::forward_store! {
         namespace insert load replace reseal min_key_version raise_min_key_version consume touch revoke advance
         stamp time_of query count tallies observe entries latest watch report close
     }

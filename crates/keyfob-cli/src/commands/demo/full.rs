@@ -159,7 +159,7 @@ async fn limit(run: &str, settings: &Settings, told: &mut Story<'_>) -> Result<(
     let subject = Subject::new(format!("demo-{run}"))?;
     let request = LimitRequest::new().subject(&subject);
     for call in 1..=4 {
-        let verdict = limiter.admit(&request).await?;
+        let verdict = limiter.admit(&request).await.map_err(keyfob::Error::from)?;
         match verdict.retry_after() {
             None => {
                 let left = verdict.decided_by().map_or(0, |standing| standing.remaining);

@@ -55,7 +55,7 @@ impl keyfob::store::StoreWrapper for Heard {
 
 #[async_trait::async_trait]
 impl Store for Heard {
-    keyfob::forward_store! {
+    keyfob::store::forward_store! {
         namespace insert load replace reseal min_key_version raise_min_key_version consume touch revoke advance
         stamp time_of query count tallies observe
         entries latest report close

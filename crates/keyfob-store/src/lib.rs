@@ -1,0 +1,320 @@
+//! The contract between keyfob and whatever holds its records.
+//!
+//! A store makes one prepared change atomic; what the change means was decided before, by pure
+//! code. It sees record bodies, notes and events as opaque bytes, and the values that tokens are
+//! found by as keyed digests. What it must read itself is in clear and able only to *restrict*:
+//! version, stamp, epochs, the number of uses, the moment at which a record may be forgotten.
+//!
+//! # Stamps and epochs
+//! Each lane counts up one **sequence**. A record is stamped with it when stored. Revoking all that
+//! a field covers writes the next value of the sequence under that field: its **epoch**. A record
+//! whose stamp is below the epoch of one of its fields is revoked. So revoking everything of a
+//! subject is one write, however many tokens there are. [`Verdict::of`] is that rule; every store
+//! uses it, or says the same in its own language.
+//!
+//! A sequence starts at the time of the store's clock in microseconds, not at zero, and its start
+//! is kept beside it as its **birth**. A stamp outside birth and sequence therefore shows that the
+//! store lost its epochs, by a deleted key or a fail-over that rolled back, and the record is
+//! refused as damaged: losing epochs can never bring a token back.
+//!
+//! # Keys
+//! A body may be sealed, and then its key's number stands beside it in clear. A namespace has a
+//! **floor**: what is to be written under a lower key is refused, so that a node whose key ring is
+//! out of date cannot go on writing under a key that was retired. Resealing a record changes the
+//! form of its body and of its terms, and nothing that they say.
+//!
+//! # Counts
+//! A record may say what it is **counted** by: its token's kind, its beginning and its end. A store
+//! keeps the counts in the same step as the records, so that [`Store::tallies`] needs no walk; the
+//! [`BucketCounts`] is per kind, client and span of time. See [`TimeBucket`] for how a token that ends by time
+//! alone is counted, and the table in the documentation of [`CountedAs`] for what counts when.
+//!
+//! # Writes
+//! Every write carries an [`Operation`]: an id and a deadline. The same id gets the same answer and
+//! has its effect once; after the deadline a write does nothing. So a write that timed out can be
+//! sent again, and one that is stuck somewhere cannot strike later.
+//!
+//! `keyfob-testkit` holds the contract as a suite of tests, for the stores of this project and for
+//! any other.
+
+#![allow(missing_docs, unreachable_pub, reason = "to be written before the split is done")]
+
+pub mod atomic;
+mod change;
+mod count;
+mod feed;
+mod layer;
+mod measured;
+mod memory;
+mod query;
+mod verdict;
+mod watch;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use change::{
+    Advance, Advanced, Consume, Consumed, EpochScope, Insert, Inserted, LastUse, NewRecord,
+    Replace, Replaced, Reseal, Resealed, Revoke, Revoked, StampRule,
+};
+pub use count::{BucketCounts, CountBucket, CountColumn, CountTotals, CountedAs, TimeBucket};
+// What a store author needs of the values, so that this crate is enough.
+pub use feed::{Cursor, Entry, EntryPage, Feed, LanePosition};
+pub use keyfob_core::kind::Kind;
+pub use keyfob_core::monotonic::MonotonicInstant;
+pub use keyfob_core::operation::{Operation, OperationId};
+pub use keyfob_core::stamp::Stamp;
+pub use keyfob_core::store_error::StoreError;
+pub use keyfob_core::{
+    Clock, EpochField, KeyVersion, Lane, LaneCount, Namespace, NamespaceKey, Random,
+    RandomUnavailable, SealFault, Term, TermField, Timestamp, TokenId, Ttl,
+};
+pub use keyfob_metrics::StoreMethod;
+pub use layer::{Call, StoreWrapper};
+pub use measured::MeasuredStore;
+pub use memory::MemoryStore;
+pub use query::{Order, Position, Query, RecordPage};
+pub use verdict::{Epoch, Epochs, MarkScope, RevocationMark, Verdict};
+pub use watch::{
+    Invalidation, InvalidationListener, InvalidationListeners, InvalidationSlot,
+    InvalidationSource, LoadVersion,
+};
+
+/// One record as a store gives it, from one consistent read.
+#[derive(Clone)]
+pub struct Loaded {
+    /// The record's token.
+    pub id: TokenId,
+    /// What was stored, unread.
+    pub body: Vec<u8>,
+    /// The key that the body is sealed under.
+    pub key: KeyVersion,
+    /// Which version of the record this is; each replacement counts it up.
+    pub version: RecordVersion,
+    /// The stamp that the record was stored with.
+    pub stamp: Stamp,
+    /// When the store may forget the record.
+    pub keep_until: Timestamp,
+    /// How many uses are left, where they are counted.
+    pub uses_left: Option<u32>,
+    /// When the token was last touched, if it was.
+    pub last_used: Option<Timestamp>,
+    /// The fields whose epochs it answers to.
+    pub epochs: Epochs,
+    /// When the request was sent that brought it: it may have been read at any moment since.
+    pub sent: MonotonicInstant,
+    /// What the record's tombstone and its epochs say.
+    pub verdict: Verdict,
+}
+
+/// Which version of a record was read.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct RecordVersion(pub u32);
+
+/// What a store says of itself, for `doctor` and `stats`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StoreReport {
+    /// The kind of store and where it is, without secrets.
+    pub description: String,
+    /// What its clock says.
+    pub now: Timestamp,
+    /// The findings, the gravest first.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that a store found out about its settings or its state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// How grave it is.
+    pub severity: Severity,
+    /// What was looked at, such as `maxmemory-policy`.
+    pub what: String,
+    /// What is the case, and what to do about it.
+    pub advice: String,
+}
+
+/// How grave a [`Finding`] is; the gravest sorts first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Severity {
+    /// A promise of keyfob does not hold with this.
+    Fault,
+    /// A promise of keyfob rests on luck with this.
+    Warning,
+    /// As it should be.
+    Good,
+}
+
+impl StoreReport {
+    /// A report without findings.
+    pub fn new(description: impl Into<String>, now: Timestamp) -> Self {
+        Self { description: description.into(), now, findings: Vec::new() }
+    }
+
+    /// Adds a finding, in its place by gravity.
+    pub fn find(&mut self, severity: Severity, what: impl Into<String>, advice: impl Into<String>) {
+        let place = self.findings.partition_point(|known| known.severity <= severity);
+        let finding = Finding { severity, what: what.into(), advice: advice.into() };
+        self.findings.insert(place, finding);
+    }
+}
+
+/// Whatever holds the records.
+///
+/// An id or a term of a lane that the namespace does not have names nothing: it is unknown, not an
+/// error. Every method is atomic, and a change that was acknowledged is never lost as long as the medium
+/// keeps what it acknowledged. See the module documentation for the words.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug + 'static {
+    /// What the store's data was created with.
+    fn namespace(&self) -> &Namespace;
+
+    /// Stores new records of one lane together with their index entries and events, all or none.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::OutcomeUnknown`] may be sent again with the same operation.
+    async fn insert(&self, operation: Operation, insert: Insert) -> Result<Inserted, StoreError>;
+
+    /// Reads one record and the verdict of its epochs, from one consistent read of the primary.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError>;
+
+    /// Replaces a record's body if the version read still stands and its verdict is still clear;
+    /// may insert minted records in the same step. Never creates the record, never prolongs it.
+    ///
+    /// # Errors
+    /// As [`Store::insert`].
+    async fn replace(&self, operation: Operation, replace: Replace)
+    -> Result<Replaced, StoreError>;
+
+    /// Gives a record's body another form, if the version read still stands, whatever its verdict.
+    /// The version is counted up; stamp, tombstone and keep-until stay, and watchers are not told:
+    /// nothing that the record says has changed.
+    ///
+    /// The operation is not remembered: sent again, it finds that its version is gone.
+    ///
+    /// # Errors
+    /// As [`Store::insert`].
+    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError>;
+
+    /// The lowest key that every lane accepts. A new namespace accepts any.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn min_key_version(&self) -> Result<KeyVersion, StoreError>;
+
+    /// Raises the floor in every lane: once it has returned, inserts, replacements and reseals under
+    /// a lower key are refused. It is never lowered.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it is safe to call again.
+    async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError>;
+
+    /// Takes one use off a record whose uses are counted, if its verdict is clear and one is left.
+    ///
+    /// # Errors
+    /// As [`Store::insert`].
+    async fn consume(&self, operation: Operation, consume: Consume)
+    -> Result<Consumed, StoreError>;
+
+    /// Notes when tokens were last used. A later time wins; an unknown token is passed over;
+    /// nothing is created that outlives the record.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn touch(&self, uses: &[LastUse]) -> Result<(), StoreError>;
+
+    /// Writes a record's tombstone; the first one is kept. May advance the record's epoch as an
+    /// ancestor in the same step, so that all that descends from it falls with it.
+    ///
+    /// # Errors
+    /// As [`Store::insert`].
+    async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError>;
+
+    /// Advances an epoch: one write per lane that it concerns, however many tokens it covers. Over
+    /// several lanes it is recorded first and finished by any node that finds it unfinished; it is
+    /// done when every lane has answered.
+    ///
+    /// # Errors
+    /// As [`Store::insert`].
+    async fn advance(&self, operation: Operation, advance: Advance)
+    -> Result<Advanced, StoreError>;
+
+    /// The stamp that a record inserted in `lane` now would get.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError>;
+
+    /// What the store's clock says in a lane when the node's says `at`, as far as that is known
+    /// without asking. What several nodes decide by one time, such as whether a window is over, they
+    /// decide by this one. A store without a clock of its own says the same.
+    ///
+    /// # Errors
+    /// [`StoreError`], when it cannot be told: a guess may be off by more than a window.
+    async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError>;
+
+    /// One page of the records under a term, in order. Never loads everything.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn query(&self, query: &Query) -> Result<RecordPage, StoreError>;
+
+    /// How many records a term lists, at most: those that it will forget soon may be counted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError>;
+
+    /// Appends to the feed of observations, which is capped: the oldest give way.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError>;
+
+    /// The entries of a feed after a cursor, in order within each lane.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn entries(
+        &self,
+        feed: Feed,
+        after: &Cursor,
+        limit: usize,
+    ) -> Result<EntryPage, StoreError>;
+
+    /// The cursor after the newest entry of a feed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError>;
+
+    /// How many tokens there are, by what they are counted by: over all lanes, in no order. It looks
+    /// at the counts alone, however many tokens there are. Spans that are over may be left out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError>;
+
+    /// Registers a watcher, which is to be told of every change that ends a token or replaces what
+    /// is stored of it: within this process before the verb that changed it returns, whatever it
+    /// returns, and from other processes within the watcher's bound. Inserts, touches and spent
+    /// uses are not told of. The store does not keep the watcher alive.
+    ///
+    /// A store that does nothing here is correct: without a source, nothing is ever trusted.
+    fn watch(&self, watcher: &Arc<InvalidationListener>) {
+        let _unheard = watcher;
+    }
+
+    /// Looks at the store's health and settings.
+    ///
+    /// # Errors
+    /// [`StoreError`], when it cannot even be asked.
+    async fn report(&self) -> Result<StoreReport, StoreError>;
+
+    /// Finishes what is under way and lets go of the store.
+    async fn close(&self);
+}
