@@ -77,7 +77,8 @@ impl Crate {
                 return self.resolve(from, &path, hops);
             }
         };
-        while let Some(("super", below)) = rest.split_first().map(|(it, below)| (it.as_str(), below))
+        while let Some(("super", below)) =
+            rest.split_first().map(|(it, below)| (it.as_str(), below))
         {
             at = self.modules[at].parent?;
             rest = below;

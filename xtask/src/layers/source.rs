@@ -211,9 +211,7 @@ fn collect_paths(tokens: TokenStream, module: &mut Module) {
         matches!(tokens.get(at), Some(TokenTree::Punct(it)) if it.as_char() == ':' && it.spacing() == Spacing::Joint)
             && matches!(tokens.get(at + 1), Some(TokenTree::Punct(it)) if it.as_char() == ':')
     };
-    let is_punct = |at: Option<usize>, char: char| {
-        matches!(at.and_then(|at| tokens.get(at)), Some(TokenTree::Punct(it)) if it.as_char() == char)
-    };
+    let is_punct = |at: Option<usize>, char: char| matches!(at.and_then(|at| tokens.get(at)), Some(TokenTree::Punct(it)) if it.as_char() == char);
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
         match token {
@@ -221,7 +219,8 @@ fn collect_paths(tokens: TokenStream, module: &mut Module) {
             TokenTree::Ident(first) => {
                 let line = first.span().start().line;
                 // A field or a method is no name of this module; `>::name` is no path from here.
-                let is_free = !is_punct(at.checked_sub(1), '.') && !is_punct(at.checked_sub(1), ':')
+                let is_free = !is_punct(at.checked_sub(1), '.')
+                    && !is_punct(at.checked_sub(1), ':')
                     || is_punct(at.checked_sub(1), ':') && !is_punct(at.checked_sub(2), ':');
                 let mut path = vec![first.to_string()];
                 while is_colons(at + 1)

@@ -1,3 +1,5 @@
+//! A manager over a sealed store.
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

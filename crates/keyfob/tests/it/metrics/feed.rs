@@ -1,3 +1,5 @@
+//! Metrics of the invalidation feed.
+
 use std::sync::Arc;
 use std::time::Duration;
 
