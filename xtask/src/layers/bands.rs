@@ -9,8 +9,8 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-seal", &["keyfob-core", "keyfob-metrics", "keyfob-store"]),
     ("keyfob", &["keyfob-core", "keyfob-limit", "keyfob-metrics", "keyfob-seal", "keyfob-store"]),
     ("keyfob-keys", &["keyfob"]),
-    ("keyfob-redb", &["keyfob"]),
-    ("keyfob-redis", &["keyfob"]),
+    ("keyfob-redb", &["keyfob", "keyfob-core", "keyfob-store"]),
+    ("keyfob-redis", &["keyfob", "keyfob-core", "keyfob-limit", "keyfob-metrics", "keyfob-store"]),
     ("keyfob-tower", &["keyfob"]),
     ("keyfob-testkit", &["keyfob"]),
     ("keyfob-cli", &["keyfob", "keyfob-keys", "keyfob-redb", "keyfob-redis"]),
@@ -51,6 +51,7 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
         &[
             &["atomic", "count", "verdict", "watch"],
             &["change", "feed", "query"],
+            &["contract"],
             &["layer", "memory"],
             &["measured"],
         ],
@@ -120,6 +121,5 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
             "store/write.rs",
         ],
     ),
-    ("keyfob-store", &["change.rs", "lib.rs", "query.rs"]),
     ("keyfob-store", &["watch/mod.rs", "watch/owner.rs"]),
 ];

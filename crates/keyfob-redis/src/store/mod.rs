@@ -14,6 +14,9 @@ mod tallies;
 mod walk;
 mod write;
 
+use keyfob::store::{
+    Counting, EventLog, Invalidations, Maintenance, RecordStore, Resealing, TermIndex,
+};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,7 +27,7 @@ use keyfob::store::{
     InvalidationListener, LastUse, Loaded, Operation, Query, RecordPage, Replace, Replaced, Reseal,
     Resealed, Revoke, Revoked, Stamp, StoreError, StoreReport,
 };
-use keyfob::{KeyVersion, Lane, Namespace, Store, Term, Timestamp, TokenId};
+use keyfob::{KeyVersion, Lane, Namespace, Term, Timestamp, TokenId};
 use tokio::task::JoinHandle;
 
 use crate::config::RedisConfig;
@@ -149,7 +152,7 @@ impl Drop for RedisStore {
 }
 
 #[async_trait]
-impl Store for RedisStore {
+impl RecordStore for RedisStore {
     fn namespace(&self) -> &Namespace {
         &self.shared.namespace
     }
@@ -169,18 +172,6 @@ impl Store for RedisStore {
     ) -> Result<Replaced, StoreError> {
         let _telling = self.shared.feed.telling(replace.changes());
         self.shared.replace(operation, replace).await
-    }
-
-    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
-        self.shared.reseal(operation, reseal).await
-    }
-
-    async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
-        self.shared.min_key_version().await
-    }
-
-    async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
-        self.shared.raise_min_key_version(floor).await
     }
 
     async fn consume(
@@ -216,7 +207,10 @@ impl Store for RedisStore {
     async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
         self.shared.net.time_of(self.shared.keys.slot(lane), at).await
     }
+}
 
+#[async_trait]
+impl TermIndex for RedisStore {
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
         self.shared.query(query).await
     }
@@ -224,7 +218,10 @@ impl Store for RedisStore {
     async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
         self.shared.count(term, lane).await
     }
+}
 
+#[async_trait]
+impl EventLog for RedisStore {
     async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
         self.shared.observe(lane, entries).await
     }
@@ -241,15 +238,39 @@ impl Store for RedisStore {
     async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
         self.shared.latest(feed).await
     }
+}
 
+#[async_trait]
+impl Counting for RedisStore {
     async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
         self.shared.tallies().await
     }
+}
 
+#[async_trait]
+impl Resealing for RedisStore {
+    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
+        self.shared.reseal(operation, reseal).await
+    }
+
+    async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
+        self.shared.min_key_version().await
+    }
+
+    async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
+        self.shared.raise_min_key_version(floor).await
+    }
+}
+
+#[async_trait]
+impl Invalidations for RedisStore {
     fn watch(&self, watcher: &Arc<InvalidationListener>) {
         self.shared.feed.watch(watcher);
     }
+}
 
+#[async_trait]
+impl Maintenance for RedisStore {
     async fn report(&self) -> Result<StoreReport, StoreError> {
         self.shared.report().await
     }
