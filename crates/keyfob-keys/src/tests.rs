@@ -1,3 +1,5 @@
+//! The providers on real files, variables and commands.
+
 use std::fs;
 
 use keyfob_core::{KeyVersion, SeededRandom, Timestamp, Ttl};

@@ -1,3 +1,5 @@
+//! A manager over a sealed store.
+
 use keyfob::store::prelude::*;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Metrics of the invalidation feed.
+
 use keyfob::store::{
     Counting, EventLog, Invalidations, Maintenance, RecordStore, Resealing, TermIndex,
 };
