@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use keyfob::store::*;
-use keyfob::{Clock, KeyVersion, Lane, Namespace, Random, Term, Timestamp, TokenId};
+use keyfob_store::*;
+use keyfob_store::{Clock, KeyVersion, Lane, Namespace, Random, Term, Timestamp, TokenId};
 
 use crate::fault::Fault;
 use crate::integrity::{self, Integrity};

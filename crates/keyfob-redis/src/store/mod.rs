@@ -14,20 +14,18 @@ mod tallies;
 mod walk;
 mod write;
 
-use keyfob::store::{
-    Counting, EventLog, Invalidations, Maintenance, RecordStore, Resealing, TermIndex,
+use keyfob_store::{
+    Advance, Advanced, BucketCounts, Consume, Consumed, Counting, Cursor, EntryPage, EventLog,
+    Feed, Insert, Inserted, InvalidationListener, Invalidations, KeyVersion, Lane, LastUse, Loaded,
+    Maintenance, Namespace, Operation, Query, RecordPage, RecordStore, Replace, Replaced, Reseal,
+    Resealed, Resealing, Revoke, Revoked, Stamp, StoreError, StoreReport, Term, TermIndex,
+    Timestamp, TokenId,
 };
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use keyfob::limit::{Charge, Charged, LimitStore};
-use keyfob::store::{
-    Advance, Advanced, BucketCounts, Consume, Consumed, Cursor, EntryPage, Feed, Insert, Inserted,
-    InvalidationListener, LastUse, Loaded, Operation, Query, RecordPage, Replace, Replaced, Reseal,
-    Resealed, Revoke, Revoked, Stamp, StoreError, StoreReport,
-};
-use keyfob::{KeyVersion, Lane, Namespace, Term, Timestamp, TokenId};
+use keyfob_limit::{Charge, Charged, LimitStore};
 use tokio::task::JoinHandle;
 
 use crate::config::RedisConfig;
