@@ -74,10 +74,10 @@ fn a_watcher_without_its_cache_is_let_go() {
     assert!(listener.is_trusted(Lane::default()));
     assert!(!listener.is_trusted(Lane::new(1)), "there is no such lane");
     let before = listener.load_version();
-    watchers.tell([(Lane::default(), Invalidation::Record(ONE))]);
+    watchers.notify([(Lane::default(), Invalidation::Record(ONE))]);
     assert!(!listener.is_current(Lane::default(), before, [InvalidationSlot::of_record(ONE)]));
     let gone = Arc::downgrade(&listener);
     drop(listener);
     assert!(gone.upgrade().is_none());
-    watchers.tell([(Lane::default(), Invalidation::All)]);
+    watchers.notify([(Lane::default(), Invalidation::All)]);
 }
