@@ -113,8 +113,8 @@ pub use limit::{
 pub use manager::{
     Delivery, EventPage, Explanation, Follower, HandlerTask, Issued, Lifetimes, ObservationPage,
     PageCursor, Paging, RefreshRequest, Refreshed, ResealProgress, ResealRun, ResumeToken,
-    Retention, RevokeOutcome, RevokeRequest, Sweep, SweepProgress, TokenManager,
-    TokenManagerBuilder, TokenPage,
+    Retention, RevokeOutcome, RevokeRequest, RotateRequest, Sweep, SweepProgress, TokenManager,
+    TokenManagerBuilder, TokenPage, UpdateRequest,
 };
 pub use metrics::Metrics;
 pub use names::{Labels, Name, NameSet};
