@@ -52,7 +52,7 @@ impl Inner {
     pub(super) fn fill_cache(
         &self,
         cache: &Cache,
-        version: LoadVersion,
+        load_version: LoadVersion,
         loaded: &Loaded,
         token: &Token,
         secret: &CachedSecret,
@@ -74,6 +74,6 @@ impl Inner {
         let note_at = self.last_use.next_use_due(token, now);
         let bytes = &cache::bytes_of(token, &loaded.epochs, secret.other);
         let digest = &secret.digest;
-        cache.keep(version, token.id, &Keep { bytes, digest, end, note_at, now });
+        cache.keep(load_version, token.id, &Keep { bytes, digest, end, note_at, now });
     }
 }

@@ -128,7 +128,7 @@ impl TokenManager {
     /// Loads the token of a bearer token, and fills the cache with it.
     pub(super) async fn load_proven(&self, bearer: &BearerToken) -> Result<Proven, Rejection> {
         let inner = &*self.inner;
-        let version = inner.cache.as_ref().map(|cache| cache.watcher().ticket());
+        let load_version = inner.cache.as_ref().map(|cache| cache.watcher().load_version());
         let loaded = inner.store.load(bearer.id()).await;
         let Some(loaded) = loaded.map_err(|error| Rejection::of(bearer.id(), error))? else {
             if let Some(cache) = &inner.cache {
@@ -142,9 +142,11 @@ impl TokenManager {
         let first_use = FirstUse::of(&loaded, &record, used).map(Box::new);
         let cached_secret = CachedSecret::of(&record, now);
         let mut token = record.into_token(&loaded);
-        if let (Some(cache), Some(version), Some(secret)) = (&inner.cache, version, cached_secret) {
+        if let (Some(cache), Some(load_version), Some(secret)) =
+            (&inner.cache, load_version, cached_secret)
+        {
             token.secret = secret.used;
-            inner.fill_cache(cache, version, &loaded, &token, &secret);
+            inner.fill_cache(cache, load_version, &loaded, &token, &secret);
         }
         token.secret = used.ok_or(Refusal::Unknown)?;
         Ok(Proven { token, sent: loaded.sent, first_use })
