@@ -1,36 +1,14 @@
 //! Answers from the cache: without asking the store, without waiting, without allocating.
 
-use super::{Attempt, RulePhase, ValidToken};
+use super::attempt::{Attempt, Lookup, RulePhase, ValidToken};
 use crate::cache::{ActiveToken, Found, Use};
 use crate::error::Error;
-use crate::id::TokenId;
 use crate::manager::TokenManager;
-use crate::manager::settle::Rejection;
 use crate::metrics::{CacheLookup, Tallied};
-use crate::store::{LastUse, StoreError};
+use crate::store::LastUse;
 use crate::time::Timestamp;
-use crate::token::{Token, first_end};
+use crate::token::first_end;
 use crate::validation::Refusal;
-
-/// What the cache answers. What is rare is boxed, because the answer is moved about.
-pub(super) enum Lookup<R, F> {
-    /// The token is active and meets every demand; this is what was read of it.
-    Accepted(R),
-    Rejected(Box<Rejection>),
-    /// The token is active, and the application's rules have to be asked.
-    AskRules(Box<Result<Token, StoreError>>, F),
-    AskStore(F),
-}
-
-impl<R, F> Lookup<R, F> {
-    fn refused(refusal: Refusal, token: Option<TokenId>) -> Self {
-        let rejection = match token {
-            Some(token) => Rejection::of(token, refusal),
-            None => refusal.into(),
-        };
-        Self::Rejected(Box::new(rejection))
-    }
-}
 
 impl TokenManager {
     /// Asks the cache about a presented bearer token. `read` comes back unused if the cache cannot

@@ -5,10 +5,12 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `attempt` | what is passed between the steps |
 //! | `cached` | answers from the cache, on the fast path |
 //! | `store` | answers from the store |
 //! | `fill` | what is put into the cache after a load |
 
+mod attempt;
 mod cached;
 mod fill;
 mod store;
@@ -21,7 +23,7 @@ use crate::error::Error;
 use crate::metrics::{Tallied, ValidationOutcome};
 use crate::token::Token;
 use crate::validation::{Presentation, Refusal, ValidationChain};
-use cached::Lookup;
+use attempt::{Attempt, Lookup, RulePhase, ValidToken, read_whole};
 
 /// Everything that is wrong with a bearer token.
 #[derive(Clone, Debug)]
@@ -31,35 +33,6 @@ pub struct Explanation {
     pub token: Token,
     /// Every demand that the token does not meet, in the order of the chain; empty when it is good.
     pub refusals: Vec<Refusal>,
-}
-
-/// One bearer token that is to be validated.
-#[derive(Clone, Copy)]
-struct Attempt<'a> {
-    bearer: Presented<'a>,
-    presentation: Presentation<'a>,
-    chain: &'a ValidationChain,
-}
-
-/// Whether the application's rules are still to be asked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum RulePhase {
-    Pending,
-    Done,
-}
-
-/// A token that meets every demand, as it was found.
-enum ValidToken<'a> {
-    Cached(&'a ActiveToken<'a>),
-    Loaded(Box<Token>),
-}
-
-/// Reads the whole token.
-fn read_whole(valid: ValidToken<'_>) -> Result<Token, Error> {
-    match valid {
-        ValidToken::Cached(token) => Ok(token.to_token()?),
-        ValidToken::Loaded(token) => Ok(*token),
-    }
 }
 
 impl TokenManager {

@@ -1,8 +1,7 @@
 //! Answers from the store, where the cache has none.
 
-use super::cached::Lookup;
+use super::attempt::{Attempt, Lookup, RulePhase, read_whole};
 use super::fill::CachedSecret;
-use super::{Attempt, RulePhase, read_whole};
 use crate::bearer::BearerToken;
 use crate::cache::Flight;
 use crate::codec::{self, Record};
