@@ -66,6 +66,7 @@ mod digest;
 mod error;
 mod event;
 mod filter;
+pub mod handlers;
 mod id;
 mod invalid;
 pub mod limit;
@@ -89,11 +90,10 @@ pub use bearer::{BearerDigest, BearerPrefix, BearerToken, Generation, ParseBeare
 pub use cache::{CacheConfig, CacheReport};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::Error;
-pub use event::{
-    AuditLog, Callback, CloudEvent, EpochOf, Event, EventHandler, EventId, EventKind, HandlerError,
-    Observation, ObservationKind, TracingLog,
-};
+pub use event::{CloudEvent, EpochOf, Event, EventId, EventKind, Observation, ObservationKind};
 pub use filter::{Filter, FilterError};
+pub use handlers::audit::AuditLog;
+pub use handlers::{Delivery, EventHandler, HandlerError, JsonLines, log_events};
 pub use id::{FamilyId, IdPrefix, Lane, LaneCount, TokenId};
 pub use invalid::{InvalidReason, InvalidValue};
 pub use limit::{
@@ -101,7 +101,7 @@ pub use limit::{
     Limiter, Limits, LocalLimits, OnFailure, Rate,
 };
 pub use manager::{
-    Delivery, EventPage, Explanation, Follower, HandlerTask, Issued, Lifetimes, ObservationPage,
+    EventPage, EventStream, Explanation, HandlerTask, Issued, Lifetimes, ObservationPage,
     PageCursor, Paging, RefreshRequest, Refreshed, ResealProgress, ResealRun, ResumeToken,
     Retention, RevokeOutcome, RevokeRequest, Sweep, SweepProgress, TokenManager,
     TokenManagerBuilder, TokenPage,

@@ -2,10 +2,8 @@
 //! seen, in a feed of its own, so that a flood of refusals cannot push a revocation out.
 
 mod cloud;
-mod handler;
 
 pub use cloud::CloudEvent;
-pub use handler::{AuditLog, Callback, EventHandler, HandlerError, TracingLog};
 
 use std::net::IpAddr;
 
@@ -242,12 +240,7 @@ pub enum ObservationKind {
 }
 
 impl Event {
-    pub fn new(
-        operation: OperationId,
-        place: usize,
-        at: Timestamp,
-        what: EventKind,
-    ) -> Self {
+    pub fn new(operation: OperationId, place: usize, at: Timestamp, what: EventKind) -> Self {
         let id = EventId { operation, place: place as u16 };
         Self { id, at, by: None, reason: None, what }
     }
