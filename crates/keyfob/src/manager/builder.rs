@@ -12,12 +12,12 @@ use crate::bearer::BearerPrefix;
 use crate::cache::{Cache, CacheConfig};
 use crate::clock::{Clock, SystemClock};
 use crate::limit::{Limiter, Limits};
-use crate::metrics::{HotCounters, MeasuredStore, Metrics};
+use crate::metrics::{HotCounters, Metrics};
 use crate::random::{OsRandom, Random};
 use crate::rotation::RefreshPolicy;
 use crate::seal::{KeyRing, SealedStore};
 use crate::sessions::SessionPolicy;
-use crate::store::Store;
+use crate::store::{MeasuredStore, Store};
 use crate::time::{Timestamp, Ttl};
 use crate::token::Kind;
 

@@ -4,13 +4,13 @@ use super::validate::Answer;
 use super::{Inner, TokenManager};
 use crate::bearer::{BearerDigest, ParseBearerError, Presented};
 use crate::cache::{self, Cache, Found, Keep, Use};
+use crate::cache::{ActiveToken, Other};
 use crate::codec::Record;
 use crate::id::TokenId;
 use crate::metrics::{CacheLookup, Tallied};
 use crate::store::{LastUse, LoadVersion, Loaded, StoreError};
 use crate::time::Timestamp;
-use crate::token::active::Other;
-use crate::token::{ActiveToken, Kind, SecretUsed, Token, TokenState, first_end};
+use crate::token::{Kind, SecretUsed, Token, TokenState, first_end};
 use crate::validation::{Presentation, Refusal, ValidationChain};
 
 /// What the cache has to say, or the reader back if it is not for the cache to say.
@@ -110,7 +110,7 @@ impl TokenManager {
         let now = self.now();
         let mut reader = Some(read);
         let found = match cache.look(&bearer, now, |token, used| {
-            if let Err(refusal) = chain.check_active(token, presented.device, now) {
+            if let Err(refusal) = chain.evaluate_active(token, presented.device, now) {
                 self.inner.metrics.handles.cache_lookups.of(CacheLookup::Hit).increment(1);
                 return Read::Refused(Refused::boxed(refusal, Some(token.id())));
             }

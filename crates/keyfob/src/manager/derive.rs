@@ -8,6 +8,7 @@ use crate::bearer::BearerToken;
 use crate::error::Error;
 use crate::id::TokenId;
 use crate::invalid::{InvalidReason, InvalidValue};
+use crate::outcomes::derivation;
 use crate::store::Loaded;
 use crate::time::Timestamp;
 use crate::token::{Grant, Kind, SecretUsed, Token, TokenState};
@@ -52,7 +53,7 @@ impl TokenManager {
         grant: Grant,
     ) -> Result<Issued, Error> {
         let outcome = self.derive_from(presented.into(), grant).await;
-        self.inner.metrics.handles.derivations.of((&outcome).into()).increment(1);
+        self.inner.metrics.handles.derivations.of(derivation(&outcome)).increment(1);
         outcome
     }
 
@@ -138,7 +139,7 @@ fn is_shown_by_its_owner(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let known = presented.device.map_or(DeviceBinding::Unchecked, |_| DeviceBinding::IfBound);
-    ValidationChain::new().device(known).check_but_rules(token, presented.device, now)?;
+    ValidationChain::new().device(known).evaluate_without_rules(token, presented.device, now)?;
     let key = token.claims.registered.confirmation.as_ref();
     if key.is_some() && key != presented.confirmation {
         return Err(Refusal::ProofKey);

@@ -190,7 +190,7 @@ impl TokenManager {
                 ip: record.metadata.device.ip,
             };
             let event = Event::new(operation.id, 0, now, what);
-            let event = Event { by: prepared.by.clone(), ..event };
+            let event = event.by(prepared.by.clone());
             let new = NewRecord {
                 id,
                 body: codec::encode(record),

@@ -104,7 +104,7 @@ impl TokenManager {
             let operation = self.begin()?;
             let generation = generation.number();
             let what = EventKind::SecretReplaced { token: id, generation, older_until };
-            let event = Event { by: by.clone(), ..Event::new(operation.id, 0, now, what) };
+            let event = Event::new(operation.id, 0, now, what).by(by.clone());
             let replace = Replace {
                 events: vec![codec::encode(&event)],
                 ..Replace::new(id, loaded.version, codec::encode(&record))

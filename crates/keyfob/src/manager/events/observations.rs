@@ -73,7 +73,7 @@ impl Observer {
         }
         waiting.taken += 1;
         let left_out = self.left_out.swap(0, Ordering::Relaxed);
-        waiting.observations.push(Observation { at, what, left_out });
+        waiting.observations.push(Observation::new(at, what, left_out));
         left_out
     }
 

@@ -250,7 +250,7 @@ impl TokenManager {
         let tell = async || {
             let operation = self.begin()?;
             let what = EventKind::AheadOfStore { token, presented, generation };
-            let event = Event { by, ..Event::new(operation.id, 0, at, what) };
+            let event = Event::new(operation.id, 0, at, what).by(by);
             let replace = Replace {
                 events: vec![codec::encode(&event)],
                 ..Replace::new(token, shown.loaded.version, codec::encode(&record))

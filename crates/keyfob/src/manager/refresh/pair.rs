@@ -75,7 +75,7 @@ impl TokenManager {
             let events = [rotated, issued(&access)].into_iter().enumerate();
             let events = events.map(|(place, what)| {
                 let event = Event::new(operation.id, place, at, what);
-                codec::encode(&Event { by: by.clone(), ..event })
+                codec::encode(&event.by(by.clone()))
             });
             let replace = Replace {
                 minted: vec![self.to_store(&access)],
@@ -151,7 +151,7 @@ impl TokenManager {
             let event = Event::new(operation.id, 0, self.now(), issued(&access));
             let insert = Insert {
                 records: vec![self.to_store(&access)],
-                events: vec![codec::encode(&Event { by: shown.request.by.clone(), ..event })],
+                events: vec![codec::encode(&event.by(shown.request.by.clone()))],
             };
             match self.inner.store.insert(operation, insert).await? {
                 Inserted::Stored(_) => {

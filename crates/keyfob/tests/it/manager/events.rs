@@ -1,9 +1,14 @@
+//! Events, observations and their handlers.
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use keyfob::store::{Call, Cursor, StoreError, StoreMethod, StoreWrapper};
+use keyfob::store::{
+    Call, Counting, Cursor, EventLog, Invalidations, Maintenance, RecordStore, Resealing,
+    StoreError, StoreMethod, StoreWrapper, TermIndex,
+};
 use keyfob::{
     CloudEvent, Delivery, Device, Event, EventHandler, EventKind, HandlerError, JsonLines,
     MemoryStore, Metadata, ObservationKind, RevokeRequest, Store, Subject, TokenManager,
@@ -305,12 +310,28 @@ impl StoreWrapper for FailingFeed {
     }
 }
 
-#[async_trait::async_trait]
-impl Store for FailingFeed {
-    keyfob::forward_store! {
-        namespace insert load replace reseal min_key_version raise_min_key_version consume touch
-        revoke advance stamp time_of query count tallies observe entries latest watch report close
+impl RecordStore for FailingFeed {
+    keyfob::store::forward_store! {
+        namespace insert load replace consume touch revoke advance stamp time_of
     }
+}
+
+impl TermIndex for FailingFeed {
+    keyfob::store::forward_store! { query count }
+}
+
+impl EventLog for FailingFeed {
+    keyfob::store::forward_store! { observe entries latest }
+}
+
+impl Counting for FailingFeed {}
+
+impl Resealing for FailingFeed {}
+
+impl Invalidations for FailingFeed {}
+
+impl Maintenance for FailingFeed {
+    keyfob::store::forward_store! { report close }
 }
 
 #[tokio::test(start_paused = true)]

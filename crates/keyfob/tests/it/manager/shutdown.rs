@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use keyfob::store::{Cursor, StoreWrapper};
+use keyfob::store::{
+    Counting, Cursor, EventLog, Invalidations, Maintenance, RecordStore, Resealing, StoreWrapper,
+    TermIndex,
+};
 use keyfob::{Delivery, EventHandler, HandlerError, MemoryStore, Store, TokenManager, Ttl};
 
 use super::{bench, session};
@@ -22,12 +25,29 @@ impl StoreWrapper for Closing {
     }
 }
 
-#[async_trait::async_trait]
-impl Store for Closing {
-    keyfob::forward_store! {
-        namespace insert load replace reseal min_key_version raise_min_key_version consume touch
-        revoke advance stamp time_of query count tallies observe entries latest watch report
+impl RecordStore for Closing {
+    keyfob::store::forward_store! {
+        namespace insert load replace consume touch revoke advance stamp time_of
     }
+}
+
+impl TermIndex for Closing {
+    keyfob::store::forward_store! { query count }
+}
+
+impl EventLog for Closing {
+    keyfob::store::forward_store! { observe entries latest }
+}
+
+impl Counting for Closing {}
+
+impl Resealing for Closing {}
+
+impl Invalidations for Closing {}
+
+#[async_trait::async_trait]
+impl Maintenance for Closing {
+    keyfob::store::forward_store! { report }
 
     async fn close(&self) {
         self.closed.fetch_add(1, Ordering::SeqCst);

@@ -1,3 +1,5 @@
+//! Metrics of what happens to tokens.
+
 use keyfob::store::Cursor;
 use keyfob::{
     Filter, GracePeriod, Grant, HandlerError, Kind, PreviousAccessToken, RefreshPolicy,
