@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::{Delivery, EventHandler, HandlerError};
+use super::handler::{Delivery, EventHandler, HandlerError};
 use crate::event::CloudEvent;
 use crate::store::Cursor;
 

@@ -1,13 +1,14 @@
 //! The file with the cursor of an audit log. It is replaced as a whole: a crash leaves the old one
 //! or the new one.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AuditLogError, beside, failed_to};
+use super::error::{AuditLogError, failed_to};
 use crate::store::Cursor;
 
 /// How far a log has got.
@@ -75,4 +76,11 @@ impl LogPosition {
         };
         write().map_err(failed_to("write", &file))
     }
+}
+
+/// The path of a file beside the log.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
 }

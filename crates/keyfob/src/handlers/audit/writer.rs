@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::position::LogPosition;
-use super::{AuditLogError, AuditLogOptions, Rotation, SyncPolicy, beside, failed_to};
-use crate::handlers::{Delivery, EventHandler, HandlerError, json_lines};
+use super::error::{AuditLogError, failed_to};
+use super::options::{AuditLogOptions, Rotation, SyncPolicy};
+use super::position::{LogPosition, beside};
+use crate::handlers::json_lines;
+use crate::handlers::{Delivery, EventHandler, HandlerError};
 use crate::store::Cursor;
 use crate::time::Timestamp;
 
