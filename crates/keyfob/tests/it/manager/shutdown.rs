@@ -85,7 +85,7 @@ async fn a_shutdown_lets_handlers_take_what_there_is_and_ends_streams() {
     }
     bench.manager.shutdown().await;
     assert!(task.is_finished());
-    let taken = taken.lock().unwrap();
+    let taken = taken.lock().unwrap().clone();
     assert_eq!(taken.iter().filter(|what| **what == "event").count(), 50);
     assert_eq!(taken.last(), Some(&"sync"), "it writes what it has put off");
     let mut streamed = 0;
