@@ -108,7 +108,7 @@ impl<W> std::fmt::Debug for AuditLog<W> {
 
 impl<W: Write + Send + 'static> EventHandler for AuditLog<W> {
     fn handle(&mut self, event: &Event) -> Result<(), HandlerError> {
-        self.line(&CloudEvent::of(event))
+        self.line(&CloudEvent::new(event))
     }
 
     fn trimmed(&mut self) -> Result<(), HandlerError> {

@@ -10,7 +10,7 @@ use crate::id::TokenId;
 use crate::metrics::{CacheLookup, Tallied};
 use crate::store::{LastUse, LoadVersion, Loaded, StoreError};
 use crate::time::Timestamp;
-use crate::token::{Kind, SecretUsed, Token, TokenState, first_end};
+use crate::token::{Kind, SecretUsed, Token, TokenState, earliest_end};
 use crate::validation::{Presentation, Refusal, ValidationChain};
 
 /// What the cache has to say, or the reader back if it is not for the cache to say.
@@ -150,7 +150,7 @@ impl TokenManager {
     fn note_cached_use(&self, token: &ActiveToken<'_>, used: Use<'_>, now: Timestamp) {
         let pause = || self.inner.last_use.pause(token.idle_timeout());
         if used.is_due(now, || now + pause()) {
-            let ends_at = first_end([token.expires_at(), None], token.idle_timeout(), now);
+            let ends_at = earliest_end([token.expires_at(), None], token.idle_timeout(), now);
             let ends_at = token.idle_timeout().and(ends_at);
             // Without room, it is the next one that is written.
             self.queue_use(LastUse { id: token.id(), at: now, ends_at });

@@ -6,6 +6,7 @@ use super::issue::{Issued, Parent};
 use super::rotate::{FirstUse, TRIES};
 use crate::bearer::BearerToken;
 use crate::error::Error;
+use crate::field::Field;
 use crate::id::TokenId;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::outcomes::derivation;
@@ -75,7 +76,9 @@ impl TokenManager {
         };
         if token.uses_left.is_some() {
             let rule = "its uses are counted: what is derived would be used without being counted";
-            return Err(InvalidValue::new("parent", InvalidReason::Contradiction { rule }).into());
+            return Err(
+                InvalidValue::new(Field::Parent, InvalidReason::Contradiction { rule }).into()
+            );
         }
         let parts = narrow(parts, &token)?;
         let parent = Parent { token: &token, stamp: loaded.stamp, keep_until: loaded.keep_until };
@@ -142,7 +145,7 @@ fn is_shown_by_its_owner(
     ValidationChain::new().device(known).evaluate_without_rules(token, presented.device, now)?;
     let key = token.claims.registered.confirmation.as_ref();
     if key.is_some() && key != presented.confirmation {
-        return Err(Refusal::ProofKey);
+        return Err(Refusal::Confirmation);
     }
     Ok(())
 }

@@ -44,7 +44,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
-pub(crate) use descent::MAX_ANCESTORS;
 pub use events::{Delivery, EventPage, Follower, HandlerTask, ObservationPage};
 pub use issue::Issued;
 pub use keys::{ResealProgress, ResealRun};

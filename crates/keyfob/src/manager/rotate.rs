@@ -15,6 +15,7 @@ use crate::bearer::BearerToken;
 use crate::codec::{self, Change, Record, Secrets};
 use crate::error::Error;
 use crate::event::{Event, EventKind};
+use crate::field::Field;
 use crate::id::TokenId;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::rotation::SecretOverlap;
@@ -88,9 +89,11 @@ impl TokenManager {
             }
             let Some(generation) = record.generation.next() else {
                 let allowed = "fewer than 238328 secrets in the life of a key: issue another key";
-                return Err(
-                    InvalidValue::new("generation", InvalidReason::OutOfRange { allowed }).into()
-                );
+                return Err(InvalidValue::new(
+                    Field::Generation,
+                    InvalidReason::OutOfRange { allowed },
+                )
+                .into());
             };
             let inner = &*self.inner;
             let bearer =

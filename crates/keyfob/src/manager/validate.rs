@@ -124,7 +124,7 @@ impl TokenManager {
             Answer::Cached(token) => read(token),
             Answer::Loaded(token) => {
                 let (mut digits, bytes) = ([0; ID_DIGITS], active::write(&token, &[], Other::None));
-                read(&ActiveToken::over(IdDigits::of(token.id, &mut digits), &bytes))
+                read(&ActiveToken::over(IdDigits::write(token.id, &mut digits), &bytes))
             }
         })
     }
