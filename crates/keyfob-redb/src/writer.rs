@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use keyfob::Lane;
-use keyfob::store::{Invalidation, InvalidationListeners, OperationId, StoreError};
+use keyfob_store::{Invalidation, InvalidationListeners, Lane, OperationId, StoreError};
 use redb::{Database, Durability};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -74,7 +73,7 @@ struct Telling<'a> {
 
 impl Drop for Telling<'_> {
     fn drop(&mut self) {
-        self.watchers.tell(self.changes.drain(..));
+        self.watchers.notify(self.changes.drain(..));
     }
 }
 

@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use keyfob::Lane;
-use keyfob::store::{InvalidationListener, InvalidationSource, MonotonicInstant};
+use keyfob_store::{InvalidationListener, InvalidationSource, Lane, MonotonicInstant};
 
 /// The sources of one listener. They end with it, and the trust in its lanes with them.
 #[derive(Debug, Default)]
@@ -49,7 +48,7 @@ impl Sources {
                 let own = source.lanes();
                 let lanes: Vec<_> =
                     lanes.iter().filter(|lane| own.contains(lane)).copied().collect();
-                source.confirm_of(sent, &lanes);
+                source.confirm_lanes(sent, &lanes);
             }
         }
     }
@@ -62,14 +61,14 @@ impl Spoken {
         let new: Vec<_> = lanes.iter().filter(|lane| !self.lanes.contains(lane)).copied().collect();
         if !new.is_empty() {
             self.lanes.extend(&new);
-            self.sources.push(watcher.source(new));
+            self.sources.push(watcher.add_source(new));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use keyfob::{LaneCount, Ttl};
+    use keyfob_store::{LaneCount, Ttl};
 
     use super::*;
 
@@ -79,18 +78,18 @@ mod tests {
         let (one, two) = (Lane::new(0), Lane::new(1));
         let mut sources = Sources::default();
         let watching = [Arc::clone(&watcher)];
-        let current = |ticket, lane| watcher.is_current(lane, ticket, []);
+        let current = |load_version, lane| watcher.is_current(lane, load_version, []);
         sources.speak(&watching, &[one, two]);
         sources.confirm(MonotonicInstant::now(), &[one]);
-        assert!(watcher.trusts(one) && !watcher.trusts(two), "only what was confirmed");
+        assert!(watcher.is_trusted(one) && !watcher.is_trusted(two), "only what was confirmed");
         sources.confirm(MonotonicInstant::now(), &[one, two]);
-        let before = watcher.ticket();
+        let before = watcher.load_version();
         sources.speak(&watching, &[one]);
         sources.speak(&watching, &[one, two]);
         sources.confirm(MonotonicInstant::now(), &[one, two]);
         assert!(current(before, one) && !current(before, two));
-        assert!(current(watcher.ticket(), two));
+        assert!(current(watcher.load_version(), two));
         drop(sources);
-        assert!(!watcher.trusts(one) && !watcher.trusts(two), "nobody speaks any more");
+        assert!(!watcher.is_trusted(one) && !watcher.is_trusted(two), "nobody speaks any more");
     }
 }

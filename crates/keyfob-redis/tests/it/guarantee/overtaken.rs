@@ -1,10 +1,11 @@
 //! Replies overtake pushes: what the feed is to say is held up on the way, and everything else is
 //! not.
 
+use keyfob::store::prelude::*;
 use std::time::Duration;
 
 use keyfob::store::{InvalidationListener, MonotonicInstant};
-use keyfob::{Grant, Kind, Lane, RevokeRequest, Store};
+use keyfob::{Grant, Kind, Lane, RevokeRequest};
 use keyfob_testkit::proxy::{Concerned, Faults, Proxy};
 use keyfob_testkit::redis::{RedisServer, server};
 use tokio::time::sleep;
@@ -75,8 +76,8 @@ async fn a_beat_counts_once_the_next_is_answered() {
     sleep(Duration::from_millis(30)).await;
     proxy.stall();
     let stalled = MonotonicInstant::now();
-    assert!(watcher.trusts(Lane::new(0)));
-    until("the trust ends", || !watcher.trusts(Lane::new(0))).await;
+    assert!(watcher.is_trusted(Lane::new(0)));
+    until("the trust ends", || !watcher.is_trusted(Lane::new(0))).await;
     // Beats are a fifth of the bound apart.
     let end = stalled.after(bound.as_duration() - Duration::from_millis(200));
     assert!(
