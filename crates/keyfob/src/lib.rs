@@ -60,7 +60,7 @@
 mod cache;
 mod codec;
 mod error;
-mod handler;
+pub mod handlers;
 mod manager;
 mod outcomes;
 mod sessions;
@@ -102,7 +102,8 @@ pub use error::Error;
 pub use event::{CloudEvent, EpochOf, Event, EventId, EventKind, Observation, ObservationKind};
 pub use field::Field;
 pub use filter::{Filter, FilterError};
-pub use handler::{AuditLog, Callback, EventHandler, HandlerError, TracingLog};
+pub use handlers::audit::AuditLog;
+pub use handlers::{Delivery, EventHandler, HandlerError, JsonLines, log_events};
 pub use id::{FamilyId, IdPrefix, Lane, LaneCount, TokenId};
 pub use invalid::{InvalidReason, InvalidValue};
 pub use keyfob_core::error_class::ErrorClass;
@@ -112,7 +113,7 @@ pub use limit::{
     Limiter, Limits, LocalLimits, OnFailure, Rate,
 };
 pub use manager::{
-    Delivery, EventPage, Explanation, Follower, HandlerTask, Issued, Lifetimes, ObservationPage,
+    EventPage, EventStream, Explanation, HandlerTask, Issued, Lifetimes, ObservationPage,
     PageCursor, Paging, RefreshRequest, Refreshed, ResealProgress, ResealRun, ResumeToken,
     Retention, RevokeOutcome, RevokeRequest, Sweep, SweepProgress, TokenManager,
     TokenManagerBuilder, TokenPage,

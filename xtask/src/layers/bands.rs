@@ -41,7 +41,7 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
     (
         "keyfob",
         &[
-            &["error", "handler", "sessions", "stats"],
+            &["error", "handlers", "sessions", "stats"],
             &["cache", "codec"],
             &["manager", "outcomes"],
         ],

@@ -83,11 +83,12 @@ impl Reader<'_> {
 
     /// What there is, and what comes.
     async fn follow(&mut self, context: &mut Context) -> Result<(), Failure> {
-        let mut follower = context.manager.follow(self.cursor.clone());
+        let mut events = context.manager.events_from(self.cursor.clone());
         while self.left > 0 {
-            match follower.next().await? {
+            let Some(delivery) = events.next().await else { break };
+            match delivery? {
                 Delivery::Event(event) => {
-                    self.write(&event, follower.cursor().clone(), &mut context.output)?;
+                    self.write(&event, events.cursor().clone(), &mut context.output)?;
                     context.output.flush()?;
                 }
                 Delivery::Trimmed => note_trimmed(&context.output),

@@ -44,7 +44,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
-pub use events::{Delivery, EventPage, Follower, HandlerTask, ObservationPage};
+pub use events::{EventPage, EventStream, HandlerTask, ObservationPage};
 pub use issue::Issued;
 pub use keys::{ResealProgress, ResealRun};
 pub use read::{PageCursor, Paging, TokenPage};
@@ -120,8 +120,12 @@ struct Inner {
     limiter: Option<Limiter>,
     metrics: Metrics,
     tally: HotCounters,
-    publisher: background::metrics::Publisher,
-    wake: tokio::sync::Notify,
+    publisher: background::metrics::MetricsPublisher,
+    /// Notified of events that this process writes.
+    new_events: tokio::sync::Notify,
+    tasks: background::Tasks,
+    /// Held while the manager shuts down.
+    shutdown: tokio::sync::Mutex<()>,
 }
 
 impl TokenManager {
@@ -183,14 +187,6 @@ impl TokenManager {
     /// The word that bearers start with.
     pub fn prefix(&self) -> &BearerPrefix {
         &self.inner.prefix
-    }
-
-    /// Writes what was gathered in the background, and lets go of the store.
-    pub async fn shutdown(&self) {
-        self.inner.write_pending_uses().await;
-        self.inner.write_pending_observations().await;
-        self.inner.publish();
-        self.inner.store.close().await;
     }
 
     fn begin(&self) -> Result<Operation, Error> {

@@ -7,6 +7,7 @@ use keyfob::{
     TokenManagerBuilder,
 };
 
+mod audit;
 mod caching;
 mod deriving;
 mod events;
@@ -19,6 +20,7 @@ mod rotating;
 mod sealing;
 mod secrets;
 mod sessions;
+mod shutdown;
 mod stats;
 mod thief;
 mod trouble;

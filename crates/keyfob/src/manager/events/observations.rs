@@ -8,7 +8,7 @@ use crate::codec;
 use crate::error::Error;
 use crate::event::{Observation, ObservationKind};
 use crate::id::{Lane, TokenId};
-use crate::manager::background::Background;
+use crate::manager::background::Repeating;
 use crate::manager::{Inner, TokenManager};
 use crate::metrics::ObservationOutcome;
 use crate::store::StoreError;
@@ -25,7 +25,7 @@ pub(in crate::manager) struct Observer {
     full_in: AtomicU64,
     left_out: AtomicU64,
     waiting: Mutex<Waiting>,
-    background: Background,
+    repeating: Repeating,
 }
 
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ impl Observer {
             full_in: AtomicU64::new(0),
             left_out: AtomicU64::new(0),
             waiting: Mutex::default(),
-            background: Background::default(),
+            repeating: Repeating::default(),
         }
     }
 
@@ -102,9 +102,9 @@ impl TokenManager {
             let counts = &self.inner.metrics.handles.observations;
             counts.of(ObservationOutcome::LeftOut).increment(left_out);
             self.start_metrics_publisher();
-            let background = &observer.background;
-            background
-                .ensure(&self.inner, PAUSE, |inner| Box::pin(inner.write_pending_observations()));
+            let repeating = &observer.repeating;
+            repeating
+                .start(&self.inner, PAUSE, |inner| Box::pin(inner.write_pending_observations()));
         }
     }
 
