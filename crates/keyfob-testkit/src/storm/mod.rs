@@ -281,7 +281,7 @@ impl Actor {
     async fn revoke_family(&mut self, node: usize) {
         let Some(known) = self.ledger.any(&mut self.dice) else { return };
         let attempt = self.ledger.begin(node, Reach::Line(known.line[0]));
-        let family = keyfob::FamilyId::of_root(known.line[0]);
+        let family = keyfob::FamilyId::from_root(known.line[0]);
         let outcome = self.nodes[node].revoke_family(family, RevokeRequest::reason("storm")).await;
         self.end(attempt, outcome);
     }

@@ -234,7 +234,7 @@ impl Cache {
         content[TICKET] = load_version.number();
         content[TAIL] = place;
         content[TOKEN..].copy_from_slice(inline);
-        let key = IdDigits::of(id, &mut [0; ID_DIGITS]).words();
+        let key = IdDigits::write(id, &mut [0; ID_DIGITS]).words();
         let mark = note_at.as_millis() << 1;
         let gone = self.slots.write(key, &content, mark, |old, mark| self.worth(old, mark, *now));
         self.metrics.handles.cache_fills.increment(1);

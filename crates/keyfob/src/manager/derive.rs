@@ -8,6 +8,7 @@ use super::rotate::FirstUse;
 use super::settle::Rejection;
 use crate::bearer::BearerToken;
 use crate::error::Error;
+use crate::field::Field;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::outcomes::derivation;
 use crate::store::Loaded;
@@ -73,7 +74,9 @@ impl TokenManager {
         if token.uses_left.is_some() {
             let rule = "the uses of the parent are limited, and what is derived from it would be used \
                         without being counted";
-            return Err(InvalidValue::new("parent", InvalidReason::Contradiction { rule }).into());
+            return Err(
+                InvalidValue::new(Field::Parent, InvalidReason::Contradiction { rule }).into()
+            );
         }
         let parts = narrow(parts, &token)?;
         let parent = Parent { token: &token, stamp: loaded.stamp, keep_until: loaded.keep_until };
@@ -133,7 +136,7 @@ fn check_presenter(
     ValidationChain::new().device(device).evaluate_without_rules(token, presented.device, now)?;
     let key = token.claims.registered.confirmation.as_ref();
     if key.is_some() && key != presented.confirmation {
-        return Err(Refusal::ProofKey);
+        return Err(Refusal::Confirmation);
     }
     Ok(())
 }

@@ -45,7 +45,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
-pub(crate) use descent::MAX_ANCESTORS;
 pub use events::{EventPage, EventStream, HandlerTask, ObservationPage};
 pub use issue::Issued;
 pub use keys::{ResealProgress, ResealRun};

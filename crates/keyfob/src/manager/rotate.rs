@@ -16,6 +16,7 @@ use crate::bearer::BearerToken;
 use crate::codec::{self, Record, Secrets};
 use crate::error::Error;
 use crate::event::EventKind;
+use crate::field::Field;
 use crate::id::TokenId;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::rotation::SecretOverlap;
@@ -159,7 +160,7 @@ impl TokenManager {
             let Some(generation) = record.generation.next() else {
                 let allowed = "fewer than 238328 secrets in the life of a key: issue another key";
                 let reason = InvalidReason::OutOfRange { allowed };
-                return Err(InvalidValue::new("generation", reason).into());
+                return Err(InvalidValue::new(Field::Generation, reason).into());
             };
             let bearer =
                 BearerToken::draw(&inner.prefix, Kind::ApiKey, id, generation, &*inner.random)?;

@@ -8,6 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::codec::{self, Record};
 use crate::error::Error;
+use crate::field::Field;
 use crate::id::TokenId;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::manager::TokenManager;
@@ -174,7 +175,7 @@ impl TokenManager {
 
     fn sealed(&self) -> Result<&Arc<SealedStore>, Error> {
         let rule = "it was built without keys: give them to TokenManagerBuilder::keys";
-        let none = || InvalidValue::new("token manager", InvalidReason::Contradiction { rule });
+        let none = || InvalidValue::new(Field::TokenManager, InvalidReason::Contradiction { rule });
         self.inner.sealed.as_ref().ok_or_else(|| none().into())
     }
 }
@@ -335,8 +336,9 @@ impl Place {
         let (term, position) = cursor.within_everything()?;
         let what = What::ALL.get(term).copied();
         let rule = "it names something that is not walked";
-        let what =
-            what.ok_or_else(|| InvalidValue::new("cursor", InvalidReason::Contradiction { rule }))?;
+        let what = what.ok_or_else(|| {
+            InvalidValue::new(Field::Cursor, InvalidReason::Contradiction { rule })
+        })?;
         Ok(Self { what, after: Some(position) })
     }
 

@@ -17,6 +17,7 @@ use crate::bearer::ratchet::{Proof, Ratchet};
 use crate::codec::{self, Change, Record};
 use crate::error::Error;
 use crate::event::{Event, EventKind, ObservationKind};
+use crate::field::Field;
 use crate::id::TokenId;
 use crate::metrics::{RefreshOutcome, RevocationTarget};
 use crate::rotation::{
@@ -291,16 +292,16 @@ fn is_bound_to(
     let client = token.client.as_ref().map(|client| client.as_str());
     let device = token.metadata.device.id.as_ref().map(|device| device.as_str());
     let key = token.claims.registered.confirmation.as_ref();
-    let what = if differs(client, request.client.as_ref().map(|client| client.as_str())) {
-        "client"
+    let field = if differs(client, request.client.as_ref().map(|client| client.as_str())) {
+        Field::Client
     } else if differs(device, presented.device.map(|device| device.as_str())) {
-        "device"
+        Field::DeviceId
     } else if key.is_some() && key != proven(presented, request) {
-        "proof key"
+        Field::Confirmation
     } else {
         return Ok(());
     };
-    Err(RefreshRefused::WrongPresenter { token: token.id, what })
+    Err(RefreshRefused::WrongPresenter { token: token.id, field })
 }
 
 /// The error for a family that is over, or has yet to begin.

@@ -7,7 +7,7 @@ use crate::manager::TokenManager;
 use crate::metrics::{CacheLookup, Tallied};
 use crate::store::LastUse;
 use crate::time::Timestamp;
-use crate::token::first_end;
+use crate::token::earliest_end;
 use crate::validation::Refusal;
 
 impl TokenManager {
@@ -59,7 +59,7 @@ impl TokenManager {
     fn record_cached_use(&self, token: &ActiveToken<'_>, used: Use<'_>, now: Timestamp) {
         let pause = || self.inner.last_use.pause(token.idle_timeout());
         if used.is_due(now, || now + pause()) {
-            let ends_at = first_end([token.expires_at(), None], token.idle_timeout(), now);
+            let ends_at = earliest_end([token.expires_at(), None], token.idle_timeout(), now);
             let ends_at = token.idle_timeout().and(ends_at);
             // Without room in the queue, the next use is written instead.
             self.queue_use(LastUse { id: token.id(), at: now, ends_at });

@@ -109,7 +109,7 @@ impl TokenManager {
             ValidToken::Cached(token) => Ok(read(token)),
             ValidToken::Loaded(token) => {
                 let (mut digits, bytes) = ([0; ID_DIGITS], active::write(&token, &[], Other::None));
-                Ok(read(&ActiveToken::over(IdDigits::of(token.id, &mut digits), &bytes)))
+                Ok(read(&ActiveToken::over(IdDigits::write(token.id, &mut digits), &bytes)))
             }
         })
     }

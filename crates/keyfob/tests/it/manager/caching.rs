@@ -25,7 +25,7 @@ fn nodes() -> Nodes {
 }
 
 fn nodes_with(cache: CacheConfig, set_up: impl FnOnce(Spy) -> Spy) -> Nodes {
-    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let (lanes, seed) = (LaneCount::new(8).unwrap(), SeededRandom::new(1));
     let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &seed).unwrap();
     let store = Arc::new(set_up(Spy::on(Arc::new(store))));

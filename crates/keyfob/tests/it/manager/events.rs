@@ -69,7 +69,7 @@ async fn the_event_of_a_login_holds_its_device_and_its_address() {
     let data: Vec<_> = page
         .events
         .iter()
-        .map(|(event, _)| serde_json::to_value(CloudEvent::of(event)).unwrap()["data"].clone())
+        .map(|(event, _)| serde_json::to_value(CloudEvent::new(event)).unwrap()["data"].clone())
         .collect();
     assert!(data[0].get("device").is_none() && data[0].get("ip").is_none(), "{data:?}");
     assert_eq!((&data[1]["device"], &data[1]["ip"]), (&"phone-1".into(), &"192.0.2.7".into()));

@@ -17,7 +17,7 @@ fn key() -> Grant {
 }
 
 fn hour() -> SecretOverlap {
-    SecretOverlap::of(Ttl::from_hours(1))
+    SecretOverlap::new(Ttl::from_hours(1))
 }
 
 impl Bench {
@@ -201,7 +201,7 @@ async fn a_revocation_ends_both_secrets() {
 
 #[tokio::test]
 async fn once_both_are_in_use_neither_asks_the_store() {
-    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let random = SeededRandom::new(1);
     let store = MemoryStore::with(LaneCount::ONE, Arc::new(clock.clone()), &random).unwrap();
     let spy = Arc::new(Spy::on(Arc::new(store) as Arc<dyn Store>));

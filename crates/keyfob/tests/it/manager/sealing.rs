@@ -28,7 +28,7 @@ struct Vault {
 
 impl Vault {
     fn new() -> Self {
-        let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+        let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
         let lanes = LaneCount::new(8).unwrap();
         let random = SeededRandom::new(1);
         let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &random).unwrap();

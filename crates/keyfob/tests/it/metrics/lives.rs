@@ -50,7 +50,7 @@ async fn what_is_issued_and_taken_back_is_counted_by_its_way() {
 #[tokio::test]
 async fn a_refresh_token_is_counted_by_its_case() {
     let policy = RefreshPolicy {
-        window: GracePeriod::of(Ttl::from_secs(10)),
+        window: GracePeriod::new(Ttl::from_secs(10)),
         earlier_access: PreviousAccessToken::RevokePrevious,
     };
     let bench = bench_with(|builder| builder.refresh_policy(policy));
