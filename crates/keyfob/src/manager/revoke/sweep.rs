@@ -22,12 +22,12 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use keyfob::{Filter, Grant, Kind, MemoryStore, TokenManager, RevokeRequest};
+/// use keyfob::{Filter, Grant, Kind, MemoryStore, TokenManager};
 ///
 /// let manager = TokenManager::new(MemoryStore::new()?);
 /// manager.issue(Grant::new(Kind::Access).subject("user123").tag("beta")).await?;
 ///
-/// let mut sweep = manager.sweep(Filter::new().tag("beta"), RevokeRequest::reason("end of beta"));
+/// let mut sweep = manager.sweep(Filter::new().tag("beta"), "end of beta");
 /// assert_eq!(sweep.dry_run().await?, 1);
 /// let done = sweep.run(|progress| println!("{} revoked", progress.revoked)).await?;
 /// assert_eq!(done.revoked, 1);
@@ -38,7 +38,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 pub struct Sweep {
     manager: TokenManager,
     filter: Filter,
-    why: RevokeRequest,
+    request: RevokeRequest,
     per_second: Option<u32>,
     done: SweepProgress,
 }
@@ -76,11 +76,11 @@ const AT_ONCE: usize = 32;
 impl TokenManager {
     /// Prepares to revoke everything that `filter` matches and that is not over already. Nothing
     /// is done before [`Sweep::run`].
-    pub fn sweep(&self, filter: Filter, why: RevokeRequest) -> Sweep {
+    pub fn sweep(&self, filter: Filter, request: impl Into<RevokeRequest>) -> Sweep {
         Sweep {
             manager: self.clone(),
             filter,
-            why,
+            request: request.into(),
             per_second: None,
             done: SweepProgress::default(),
         }
@@ -115,7 +115,7 @@ impl Sweep {
     /// # Errors
     /// As [`TokenManager::list`].
     pub async fn dry_run(&self) -> Result<u64, Error> {
-        self.why.check()?;
+        self.request.check()?;
         let mut after = self.done.rest.cursor();
         let mut count = 0u64;
         loop {
@@ -148,7 +148,7 @@ impl Sweep {
         &mut self,
         mut progress: impl FnMut(&SweepProgress),
     ) -> Result<SweepProgress, Error> {
-        self.why.check()?;
+        self.request.check()?;
         while self.done.rest != ResumeToken::Nothing {
             let paging = Paging::new(PAGE).after(self.done.rest.cursor());
             let page = self.manager.list(&self.filter, paging).await?;
@@ -156,7 +156,7 @@ impl Sweep {
             let due: Vec<_> = due.collect();
             let started = tokio::time::Instant::now();
             let revoked = stream::iter(&due)
-                .map(|id| self.manager.revoke_record(*id, &self.why, RevocationTarget::Sweep))
+                .map(|id| self.manager.revoke_record(*id, &self.request, RevocationTarget::Sweep))
                 .buffer_unordered(AT_ONCE)
                 .try_fold(0, async |count, revoked| {
                     Ok(count + u64::from(matches!(revoked, Revoked::Now)))
