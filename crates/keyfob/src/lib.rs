@@ -90,8 +90,8 @@ pub mod limit {
 }
 
 use keyfob_core::{
-    bearer, clock, event, filter, id, invalid, names, namespace, random, rotation, text, time,
-    token, validation,
+    bearer, clock, event, field, filter, id, invalid, names, namespace, random, rotation, text,
+    time, token, validation,
 };
 use keyfob_store::atomic;
 
@@ -100,6 +100,7 @@ pub use cache::{ActiveToken, CacheConfig, CacheReport};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::Error;
 pub use event::{CloudEvent, EpochOf, Event, EventId, EventKind, Observation, ObservationKind};
+pub use field::Field;
 pub use filter::{Filter, FilterError};
 pub use handlers::audit::AuditLog;
 pub use handlers::{Delivery, EventHandler, HandlerError, JsonLines, log_events};
@@ -114,8 +115,8 @@ pub use limit::{
 pub use manager::{
     EventPage, EventStream, Explanation, HandlerTask, Issued, Lifetimes, ObservationPage,
     PageCursor, Paging, RefreshRequest, Refreshed, ResealProgress, ResealRun, ResumeToken,
-    Retention, RevokeOutcome, RevokeRequest, Sweep, SweepProgress, TokenManager,
-    TokenManagerBuilder, TokenPage,
+    Retention, RevokeOutcome, RevokeRequest, RotateRequest, Sweep, SweepProgress, TokenManager,
+    TokenManagerBuilder, TokenPage, UpdateRequest,
 };
 pub use metrics::Metrics;
 pub use names::{Labels, Name, NameSet};
@@ -137,9 +138,9 @@ pub use text::{
 pub use time::{Timestamp, Ttl};
 pub use token::{
     ActorChain, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Grant, HistoryEntry,
-    InvalidTransition, Kind, LoginStamp, Metadata, NoClaims, PrivateClaims, RecordIntegrity,
-    RegisteredClaims, Revocation, RevocationScope, SecretUsed, StateInputs, Token, TokenState,
-    TokenView, Transition,
+    Kind, LenientMetadata, LoginStamp, Metadata, MetadataLoss, MetadataLossKind, NoClaims,
+    PrivateClaims, RecordIntegrity, RegisteredClaims, Revocation, RevocationScope, SecretUsed,
+    StateInputs, Token, TokenState, TokenView,
 };
 pub use validation::{
     Consistency, Denied, DeviceBinding, Presentation, Refusal, Rule, ValidationChain,

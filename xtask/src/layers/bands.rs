@@ -79,8 +79,7 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
             "manager/mod.rs",
         ],
     ),
-    ("keyfob", &["manager/cached.rs", "manager/validate.rs"]),
-    ("keyfob", &["manager/issue.rs", "manager/sessions.rs"]),
+    ("keyfob", &["manager/issue.rs", "manager/modify.rs", "manager/sessions.rs"]),
     (
         "keyfob-cli",
         &["args/mod.rs", "args/parse.rs", "failure.rs", "input.rs", "keys.rs", "open.rs"],

@@ -103,7 +103,7 @@ impl Reader<'_> {
             let limit = self.left.min(PAGE as u64) as usize;
             let page = context.manager.observations(self.cursor, limit).await?;
             for (seen, id) in page.observations {
-                context.output.object(&CloudEvent::of_observation(&seen, id))?;
+                context.output.object(&CloudEvent::for_observation(&seen, id))?;
                 self.left -= 1;
             }
             context.output.flush()?;
@@ -121,7 +121,7 @@ impl Reader<'_> {
 
     fn write(&mut self, event: &Event, after: Cursor, output: &mut Output) -> Result<(), Failure> {
         let cursor = self.args.with_cursor.then(|| after.to_string());
-        output.object(&WithCursor { event: CloudEvent::of(event), cursor })?;
+        output.object(&WithCursor { event: CloudEvent::new(event), cursor })?;
         self.left -= 1;
         *self.cursor = after;
         Ok(())

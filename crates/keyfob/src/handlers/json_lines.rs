@@ -49,7 +49,7 @@ impl<W> std::fmt::Debug for JsonLines<W> {
 /// A delivery as one line of JSON, with its line break.
 pub(super) fn line(delivery: &Delivery) -> Result<Vec<u8>, HandlerError> {
     let mut line = match delivery {
-        Delivery::Event(event) => serde_json::to_vec(&CloudEvent::of(event)),
+        Delivery::Event(event) => serde_json::to_vec(&CloudEvent::new(event)),
         Delivery::Trimmed => serde_json::to_vec(&Gap {
             specversion: "1.0",
             source: "/keyfob",

@@ -47,7 +47,7 @@ pub(crate) fn bench() -> Bench {
 }
 
 pub(crate) fn bench_with(set_up: impl FnOnce(TokenManagerBuilder) -> TokenManagerBuilder) -> Bench {
-    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let lanes = LaneCount::new(8).unwrap();
     let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &SeededRandom::new(1)).unwrap();
     let store: Arc<dyn Store> = Arc::new(store);

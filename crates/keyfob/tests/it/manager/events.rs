@@ -12,6 +12,7 @@ use keyfob::store::{
 use keyfob::{
     CloudEvent, Delivery, Device, Event, EventHandler, EventKind, HandlerError, JsonLines,
     MemoryStore, Metadata, ObservationKind, RevokeRequest, Store, Subject, TokenManager,
+    UpdateRequest,
 };
 
 use super::{Bench, bench, bench_with, session};
@@ -19,7 +20,7 @@ use super::{Bench, bench, bench_with, session};
 async fn three_events(bench: &Bench) {
     let id = bench.manager.issue(session("user123").by("login")).await.unwrap().token.id;
     let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("vip".try_into()?);
-    bench.manager.update(id, None, change).await.unwrap();
+    bench.manager.update(id, UpdateRequest::new(), change).await.unwrap();
     bench.manager.revoke(id, RevokeRequest::reason("user logout").by("user123")).await.unwrap();
 }
 
@@ -68,7 +69,7 @@ async fn the_event_of_a_login_holds_its_device_and_its_address() {
     let data: Vec<_> = page
         .events
         .iter()
-        .map(|(event, _)| serde_json::to_value(CloudEvent::of(event)).unwrap()["data"].clone())
+        .map(|(event, _)| serde_json::to_value(CloudEvent::new(event)).unwrap()["data"].clone())
         .collect();
     assert!(data[0].get("device").is_none() && data[0].get("ip").is_none(), "{data:?}");
     assert_eq!((&data[1]["device"], &data[1]["ip"]), (&"phone-1".into(), &"192.0.2.7".into()));
@@ -81,7 +82,7 @@ async fn what_is_refused_leaves_no_event() {
     bench.manager.revoke(id, RevokeRequest::default()).await.unwrap();
     let before = bench.manager.latest_event().await.unwrap();
     bench.manager.revoke(id, RevokeRequest::default()).await.unwrap();
-    assert!(bench.manager.update(id, None, |_| Ok(())).await.is_err());
+    assert!(bench.manager.update(id, UpdateRequest::new(), |_| Ok(())).await.is_err());
     assert!(bench.manager.events(&before, 10).await.unwrap().events.is_empty());
 }
 

@@ -59,7 +59,7 @@ async fn no_secret_is_shown_anywhere() {
     }
     let manager = format!("{:?}", bench.manager);
     assert!(manager.len() < 4000, "a manager does not print its store: {manager}");
-    shown.push_str(&format!("{issued:?} {manager} {}", issued.bearer));
+    shown.push_str(&format!("{issued:?} {manager} {:?}", issued.bearer));
     shown.push_str(&format!("{:?}", keyfob::Presentation::from(&issued.bearer)));
     let panicked = std::panic::catch_unwind(|| panic!("{:?}", issued.bearer)).unwrap_err();
     shown.push_str(panicked.downcast_ref::<String>().unwrap());

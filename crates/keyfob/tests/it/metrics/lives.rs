@@ -50,7 +50,7 @@ async fn what_is_issued_and_taken_back_is_counted_by_its_way() {
 #[tokio::test]
 async fn a_refresh_token_is_counted_by_its_case() {
     let policy = RefreshPolicy {
-        window: GracePeriod::of(Ttl::from_secs(10)),
+        window: GracePeriod::new(Ttl::from_secs(10)),
         earlier_access: PreviousAccessToken::RevokePrevious,
     };
     let bench = bench_with(|builder| builder.refresh_policy(policy));
@@ -89,7 +89,7 @@ async fn keys_derivations_and_sessions_are_counted() {
     let policy = SessionPolicy::at_most(1, WhenFull::RetireOldest).unwrap();
     let bench = bench_with(|builder| builder.sessions(policy));
     let key = bench.issue(Kind::ApiKey).await;
-    bench.manager.rotate(key.token.id, SecretOverlap::default(), None).await.unwrap();
+    bench.manager.rotate(key.token.id, SecretOverlap::default()).await.unwrap();
     assert_eq!(bench.value("api_key_rotations_total", []), 1.0);
 
     bench.issue(Kind::Session).await;
