@@ -20,6 +20,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use keyfob_metrics::Metrics;
 
 use crate::{
     Advance, Advanced, BucketCounts, Consume, Consumed, Cursor, EntryPage, Feed, Insert, Inserted,
@@ -227,6 +228,12 @@ pub trait Maintenance: Send + Sync {
     /// # Errors
     /// [`StoreError`], when it cannot even be asked.
     async fn report(&self) -> Result<StoreReport, StoreError>;
+
+    /// Returns the metrics that the store was given, if it was given any. A manager over the store
+    /// uses the same, unless it was given others.
+    fn metrics(&self) -> Option<Metrics> {
+        None
+    }
 
     /// Finishes what is under way and lets go of the store.
     async fn close(&self) {}

@@ -44,6 +44,7 @@ mod change;
 mod contract;
 mod count;
 mod event_log;
+mod handover;
 mod invalidation;
 mod measured;
 mod memory;
@@ -61,6 +62,7 @@ pub use contract::{
 pub use count::{BucketCounts, CountBucket, CountColumn, CountTotals, CountedAs, TimeBucket};
 // What a store author needs of the values, so that this crate is enough.
 pub use event_log::{Cursor, Entry, EntryPage, Feed, LanePosition};
+pub use handover::IntoStore;
 pub use invalidation::{
     Invalidation, InvalidationListener, InvalidationListeners, InvalidationSlot,
     InvalidationSource, LoadVersion,
@@ -152,6 +154,12 @@ impl StoreReport {
     /// A report without findings.
     pub fn new(description: impl Into<String>, now: Timestamp) -> Self {
         Self { description: description.into(), now, findings: Vec::new() }
+    }
+
+    /// Returns whether the store can do its work: no finding is a [`Severity::Fault`]. It is meant
+    /// for a readiness probe.
+    pub fn is_ready(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity != Severity::Fault)
     }
 
     /// Adds a finding, in its place by gravity.

@@ -273,6 +273,10 @@ impl Maintenance for RedisStore {
         self.shared.report().await
     }
 
+    fn metrics(&self) -> Option<keyfob_store::Metrics> {
+        self.shared.config.metrics.clone()
+    }
+
     async fn close(&self) {
         self.stop_keeper();
         self.shared.net.close();

@@ -18,7 +18,7 @@ fn policy(by: LimitBy, rate: &str) -> LimitPolicy {
 }
 
 fn limited(store: &Arc<Watched>, policies: impl IntoIterator<Item = LimitPolicy>) -> Bench {
-    let over = Limits::over(Arc::clone(store) as _);
+    let over = Limits::new(Arc::clone(store));
     let all = policies.into_iter().try_fold(over, Limits::policy).unwrap();
     bench_with(|builder| builder.limits(all))
 }
@@ -72,9 +72,9 @@ async fn an_address_that_failed_too_often_is_counted() {
 async fn what_is_leased_is_counted_and_what_of_it_lapses() {
     let kept = Kept::default();
     let shared = Arc::new(LocalLimits::new());
-    let leased = LeasedLimits::over(shared as Arc<dyn LimitStore>, Ttl::from_secs(1)).unwrap();
+    let leased = LeasedLimits::new(shared as Arc<dyn LimitStore>, Ttl::from_secs(1)).unwrap();
     let store = Arc::new(leased.metrics(Metrics::on(&kept)));
-    let limits = Limits::over(store).policy(policy(LimitBy::Ip, "1000/1m").burst(100).unwrap());
+    let limits = Limits::new(store).policy(policy(LimitBy::Ip, "1000/1m").burst(100).unwrap());
     let limits = limits.unwrap();
     let bench = bench_with(|builder| builder.limits(limits));
     let admit = async |count: u32| {
