@@ -11,7 +11,7 @@ mod request;
 mod sweep;
 
 pub use request::RevokeRequest;
-pub use sweep::{ResumeToken, Sweep, SweepProgress};
+pub use sweep::{Sweep, SweepProgress};
 
 use crate::codec;
 use crate::error::Error;

@@ -92,3 +92,12 @@ async fn what_is_leased_is_counted_and_what_of_it_lapses() {
     assert!(lapsed > 0.0 && leased >= lapsed + 20.0, "{leased} were leased and {lapsed} lapsed");
     assert_eq!(bench.decided("ip", "admitted"), 21.0);
 }
+
+#[tokio::test]
+async fn metrics_given_to_the_manager_are_those_of_its_leased_limits() {
+    let leased = LeasedLimits::new(LocalLimits::new(), Ttl::from_secs(1)).unwrap();
+    let limits = Limits::new(leased).policy(policy(LimitBy::Ip, "1000/1m")).unwrap();
+    let bench = bench_with(|builder| builder.limits(limits));
+    assert!(bench.manager.admit(&LimitRequest::new().ip(IP)).await.unwrap().is_admitted());
+    assert_eq!(bench.value("limit_leases_total", []), 1.0);
+}
