@@ -9,7 +9,7 @@ use redis::{Cmd, Pipeline, Value};
 
 use super::link::Link;
 use super::trouble::CallError;
-use crate::script::Script;
+use crate::protocol::signatures::Script;
 
 /// A call of a script.
 #[derive(Debug)]
@@ -50,6 +50,24 @@ impl From<&[u8]> for Arg {
     }
 }
 
+impl Arg {
+    /// An empty argument, which stands for a value that is absent.
+    pub(crate) fn none() -> Self {
+        Self::Bytes(Vec::new())
+    }
+
+    /// 1 or 0.
+    pub(crate) fn flag(is_set: bool) -> Self {
+        Self::Number(u64::from(is_set))
+    }
+}
+
+impl From<usize> for Arg {
+    fn from(number: usize) -> Self {
+        Self::Number(number as u64)
+    }
+}
+
 impl From<u64> for Arg {
     fn from(number: u64) -> Self {
         Self::Number(number)
@@ -57,11 +75,16 @@ impl From<u64> for Arg {
 }
 
 impl<'a> Call<'a> {
-    pub(crate) fn new(script: &'a Script, keys: Vec<Vec<u8>>, args: Vec<Arg>) -> Self {
+    /// A call that may be sent again and waits for no replica.
+    pub(crate) fn new(
+        script: &'a Script,
+        keys: impl Into<Vec<Vec<u8>>>,
+        args: impl Into<Vec<Arg>>,
+    ) -> Self {
         Self {
             script,
-            keys,
-            args,
+            keys: keys.into(),
+            args: args.into(),
             repeatable: true,
             wait: 0,
             ping: Vec::new(),

@@ -26,7 +26,7 @@ use redis::aio::AsyncPushSender;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::{Address, RedisConfig};
-use crate::script::Scripts;
+use crate::protocol::signatures::Scripts;
 
 pub(crate) use call::{Arg, Call};
 pub(crate) use dial::too_old;
