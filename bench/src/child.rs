@@ -139,7 +139,7 @@ fn fill_cache(tokens: u64) -> Result<()> {
         let nanos = cpu_each(issued.len(), || {
             outcome = runtime.block_on(async {
                 for issued in &issued {
-                    manager.check(&issued.bearer, &chain, |_| ()).await?;
+                    manager.validate_with(&issued.bearer, &chain, |_| ()).await?;
                 }
                 anyhow::Ok(())
             });
@@ -167,12 +167,12 @@ fn watch(url: &str) -> Result<()> {
         for bearer in std::io::stdin().lock().lines() {
             let bearer = bearer?;
             for _ in 0..20 {
-                manager.check(&bearer, &chain, |_| ()).await?;
+                manager.validate_with(&bearer, &chain, |_| ()).await?;
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             writeln!(std::io::stdout(), "ready")?;
             // The feed is read between two looks; each look is one moment's decision.
-            while manager.check(&bearer, &chain, |_| ()).await.is_ok() {
+            while manager.validate_with(&bearer, &chain, |_| ()).await.is_ok() {
                 tokio::task::yield_now().await;
             }
             writeln!(std::io::stdout(), "{}", machine_nanos())?;

@@ -74,7 +74,7 @@ impl Contender {
                     let read = |token: &keyfob::ActiveToken<'_>| {
                         token.expires_at().map_or(0, |end| end.as_millis())
                     };
-                    let end = self.manager.check(self.bearers.at(place), &self.chain, read).await?;
+                    let end = self.manager.validate_with(self.bearers.at(place), &self.chain, read).await?;
                     place = next(place, end, self.bearers.len());
                 }
                 anyhow::Ok(())

@@ -164,7 +164,7 @@ fn refusals(runtime: &Runtime, hot: &Contender, junk: &Bearers, count: usize) ->
     let nanos = cpu_each(count, || {
         runtime.block_on(async {
             for _ in 0..count {
-                let answer = hot.manager.check(junk.at(place), &chain, |_| ()).await;
+                let answer = hot.manager.validate_with(junk.at(place), &chain, |_| ()).await;
                 refused += usize::from(answer.is_err());
                 place = if place + 1 < junk.len() { place + 1 } else { 0 };
             }

@@ -1,7 +1,7 @@
 //! What can go wrong within a transaction: the command is refused, and the others of the batch go
 //! on; or the engine fails, and none of them can.
 
-use keyfob::store::StoreError;
+use keyfob_store::StoreError;
 
 #[derive(Debug)]
 pub(crate) enum Fault {

@@ -7,8 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use keyfob::Namespace;
-use keyfob::store::StoreError;
+use keyfob_store::{Namespace, StoreError};
 use redb::{Database, DatabaseError, StorageError};
 
 use crate::foundation::{self, FORMAT, Holds};

@@ -4,8 +4,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use keyfob::store::{InvalidationListeners, StoreError};
-use keyfob::{Clock, LaneCount, Namespace};
+use keyfob_store::{Clock, InvalidationListeners, LaneCount, Namespace, StoreError};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
 use crate::fault::Fault;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use keyfob::store::*;
-use keyfob::{Clock, KeyVersion, Lane, Namespace, Random, Term, Timestamp, TokenId};
+use keyfob_store::*;
+use keyfob_store::{Clock, KeyVersion, Lane, Namespace, Random, Term, Timestamp, TokenId};
 
 use crate::fault::Fault;
 use crate::integrity::{self, Integrity};
@@ -105,7 +105,7 @@ pub struct Commits {
 }
 
 #[async_trait]
-impl Store for RedbStore {
+impl RecordStore for RedbStore {
     fn namespace(&self) -> &Namespace {
         &self.shared.namespace
     }
@@ -130,21 +130,6 @@ impl Store for RedbStore {
         self.writer
             .write(Some(operation.id), told, move |changes| changes.replace(operation, replace))
             .await
-    }
-
-    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
-        self.writer
-            .write(Some(operation.id), [], move |changes| changes.reseal(operation, reseal))
-            .await
-    }
-
-    async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
-        self.shared
-            .read(|transaction| foundation::min_key_version(&transaction.open_table(tables::META)?))
-    }
-
-    async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
-        self.writer.write(None, [], move |changes| changes.raise_min_key_version(floor)).await
     }
 
     async fn consume(
@@ -190,7 +175,10 @@ impl Store for RedbStore {
     async fn time_of(&self, _: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
         Ok(at)
     }
+}
 
+#[async_trait]
+impl TermIndex for RedbStore {
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
         let now = self.shared.clock.now();
         let lanes = self.shared.lanes();
@@ -206,7 +194,10 @@ impl Store for RedbStore {
         })
         .await
     }
+}
 
+#[async_trait]
+impl EventLog for RedbStore {
     async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
         if entries.is_empty() {
             return Ok(());
@@ -234,15 +225,42 @@ impl Store for RedbStore {
             feed::latest(&transaction.open_table(tables::feed_table(feed))?, lanes)
         })
     }
+}
 
+#[async_trait]
+impl Counting for RedbStore {
     async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
         self.read_at_length(view::tallies).await
     }
+}
 
+#[async_trait]
+impl Resealing for RedbStore {
+    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
+        self.writer
+            .write(Some(operation.id), [], move |changes| changes.reseal(operation, reseal))
+            .await
+    }
+
+    async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
+        self.shared
+            .read(|transaction| foundation::min_key_version(&transaction.open_table(tables::META)?))
+    }
+
+    async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
+        self.writer.write(None, [], move |changes| changes.raise_min_key_version(floor)).await
+    }
+}
+
+#[async_trait]
+impl Invalidations for RedbStore {
     fn watch(&self, watcher: &Arc<InvalidationListener>) {
         self.shared.watchers.add_for_good(watcher, self.shared.lanes());
     }
+}
 
+#[async_trait]
+impl Maintenance for RedbStore {
     async fn report(&self) -> Result<StoreReport, StoreError> {
         report::of(&self.shared)
     }

@@ -23,8 +23,10 @@
 //! keys needs no table of where each of them lies, and most of what a write does is to move rows
 //! about in pages.
 
-use keyfob::store::{BucketCounts, Feed, LanePosition, Operation, Order, Position, TimeBucket};
-use keyfob::{EpochField, Kind, Lane, Term, Timestamp, TokenId};
+use keyfob_store::{
+    BucketCounts, EpochField, Feed, Kind, Lane, LanePosition, Operation, Order, Position, Term,
+    TimeBucket, Timestamp, TokenId,
+};
 use redb::{ReadableTable, Table, TableDefinition};
 
 /// A table of ours: bytes to bytes.

@@ -2,12 +2,11 @@
 //!
 //! The layout of the header is [`header`].
 
-use keyfob::store::{
-    CountBucket, Epoch, Epochs, Loaded, MarkScope, MonotonicInstant, NewRecord, OperationId,
-    RevocationMark,
+use keyfob_store::{
+    CountBucket, Epoch, EpochField, Epochs, KeyVersion, Kind, Loaded, MarkScope, MonotonicInstant,
+    NewRecord, OperationId, RecordVersion, RevocationMark, Stamp, StoreError, Timestamp, TokenId,
+    Verdict,
 };
-use keyfob::store::{RecordVersion, Stamp, StoreError, Verdict};
-use keyfob::{EpochField, KeyVersion, Kind, Timestamp, TokenId};
 
 use crate::keys;
 use crate::protocol::constants::{RECORD_FORMAT, flags};
@@ -21,7 +20,8 @@ pub(crate) fn before_stamp(record: &NewRecord) -> Vec<u8> {
     let flags = flag(record.uses_left.is_some(), flags::COUNTS_USES)
         | flag(record.epochs.subject.is_some(), flags::HAS_SUBJECT)
         | flag(record.epochs.client.is_some(), flags::HAS_CLIENT)
-        | (record.epochs.ancestors.len().min(Epochs::MAX_ANCESTORS) as u8) << flags::ANCESTORS_SHIFT;
+        | (record.epochs.ancestors.len().min(Epochs::MAX_ANCESTORS) as u8)
+            << flags::ANCESTORS_SHIFT;
     let mut bytes = vec![RECORD_FORMAT, flags];
     bytes.extend_from_slice(&1u32.to_be_bytes());
     bytes
@@ -141,19 +141,13 @@ impl StoredRecord {
         let stamp =
             |position| std::str::from_utf8(value(position)?).ok()?.parse().ok().map(Stamp::new);
         let epochs = header.epochs();
-        Verdict::of(
-            Stamp::new(header.stamp),
-            tombstone,
-            &epochs,
-            stamp(0).zip(stamp(1)),
-            |field| {
-                let position = match field {
-                    None => 2,
-                    Some(field) => 3 + header.fields.iter().position(|known| *known == field)?,
-                };
-                read_epoch(value(position)?)
-            },
-        )
+        Verdict::of(Stamp::new(header.stamp), tombstone, &epochs, stamp(0).zip(stamp(1)), |field| {
+            let position = match field {
+                None => 2,
+                Some(field) => 3 + header.fields.iter().position(|known| *known == field)?,
+            };
+            read_epoch(value(position)?)
+        })
     }
 }
 

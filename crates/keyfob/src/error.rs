@@ -10,6 +10,7 @@ use crate::seal::KeyError;
 use crate::store::StoreError;
 use crate::token::{Kind, TokenState};
 use crate::validation::Refusal;
+use keyfob_core::error_class::ErrorClass;
 
 /// What a `TokenManager` can answer instead of what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -65,13 +66,23 @@ pub enum Error {
     },
     /// Limits could not be applied. Do not go on.
     #[error(transparent)]
-    Limit(#[from] LimitError),
+    Limit(LimitError),
     /// The keys do not allow it.
     #[error(transparent)]
     Keys(#[from] KeyError),
     /// The store failed. Nothing may be concluded about any token.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<LimitError> for Error {
+    fn from(error: LimitError) -> Self {
+        match error {
+            LimitError::Invalid(invalid) => Self::Invalid(invalid),
+            LimitError::Store(error) => Self::Store(error),
+            other => Self::Limit(other),
+        }
+    }
 }
 
 impl Error {
@@ -93,6 +104,26 @@ impl Error {
         }
     }
 
+    /// Returns the kind of answer that the error calls for.
+    ///
+    /// The texts and codes of errors may grow. Classes do not, so a service decides by the class.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Refused(refusal) => refusal.class(),
+            Self::Invalid(invalid) => invalid.class(),
+            Self::NotFound { .. } => ErrorClass::NotFound,
+            Self::Superseded => ErrorClass::InvalidGrant,
+            Self::Refresh(refused) => refused.class(),
+            Self::Ended { .. } | Self::NotRotatable { .. } | Self::TooManySessions { .. } => {
+                ErrorClass::Conflict
+            }
+            Self::Contended { .. } => ErrorClass::Contended,
+            Self::Limit(error) => error.class(),
+            Self::Keys(_) => ErrorClass::Internal,
+            Self::Store(error) => error.class(),
+        }
+    }
+
     /// The refusal, if the error is one.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
@@ -111,5 +142,38 @@ impl From<ParseBearerError> for Error {
 impl From<RandomUnavailable> for Error {
     fn from(unavailable: RandomUnavailable) -> Self {
         Self::Store(unavailable.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invalid::InvalidReason;
+    use crate::time::Ttl;
+
+    #[test]
+    fn the_class_follows_from_what_went_wrong() {
+        let id = TokenId::from_bytes([0; 16]);
+        let invalid = |what| Error::from(InvalidValue::new(what, InvalidReason::Empty));
+        let retry_after = Ttl::from_secs(3);
+        let cases = [
+            (Error::from(Refusal::Unknown), ErrorClass::InvalidToken),
+            (Refusal::Throttled { retry_after }.into(), ErrorClass::Limited { retry_after }),
+            (Refusal::Scope { missing: Default::default() }.into(), ErrorClass::InsufficientScope),
+            (invalid("scope set"), ErrorClass::InvalidScope),
+            (invalid("audience"), ErrorClass::InvalidTarget),
+            (invalid("subject"), ErrorClass::InvalidRequest),
+            (RefreshRefused::InWindow { token: id }.into(), ErrorClass::InvalidGrant),
+            (Error::Superseded, ErrorClass::InvalidGrant),
+            (Error::NotFound { id }, ErrorClass::NotFound),
+            (Error::TooManySessions { most: 1 }, ErrorClass::Conflict),
+            (Error::Contended { id }, ErrorClass::Contended),
+            (StoreError::unavailable("down").into(), ErrorClass::Unavailable),
+            (StoreError::Misconfigured(String::new()).into(), ErrorClass::Internal),
+            (KeyError::NoneActive.into(), ErrorClass::Internal),
+        ];
+        for (error, class) in cases {
+            assert_eq!(error.class(), class, "{error}");
+        }
     }
 }

@@ -57,45 +57,55 @@
 //! prepared change atomic. Errors are typed, carry a stable code, say what to do next and never
 //! hold a secret. Whatever cannot be decided is refused.
 
-mod atomic;
-mod bearer;
 mod cache;
-mod clock;
 mod codec;
-mod digest;
 mod error;
-mod event;
-mod filter;
-mod id;
-mod invalid;
-pub mod limit;
+mod handler;
 mod manager;
-mod memory;
-pub mod metrics;
-mod names;
-mod namespace;
-mod random;
-mod rotation;
-pub mod seal;
+mod outcomes;
 mod sessions;
 mod stats;
-pub mod store;
-mod text;
-mod time;
-mod token;
-mod validation;
+
+pub use keyfob_metrics as metrics;
+pub use keyfob_seal as seal;
+pub use keyfob_store as store;
+
+/// Rate limits and quotas: the crate `keyfob-limit`, and what it knows of tokens.
+pub mod limit {
+    pub use keyfob_limit::*;
+
+    use crate::Token;
+
+    /// Returns a request by a token, its subject and its client.
+    pub fn request_of(token: &Token) -> LimitRequest<'_> {
+        let mut request = LimitRequest::new().token(token.id);
+        if let Some(subject) = &token.subject {
+            request = request.subject(subject);
+        }
+        if let Some(client) = &token.client {
+            request = request.client(client);
+        }
+        request
+    }
+}
+
+use keyfob_core::{
+    bearer, clock, event, filter, id, invalid, names, namespace, random, rotation, text, time,
+    token, validation,
+};
+use keyfob_store::atomic;
 
 pub use bearer::{BearerDigest, BearerPrefix, BearerToken, Generation, ParseBearerError, ratchet};
-pub use cache::{CacheConfig, CacheReport};
+pub use cache::{ActiveToken, CacheConfig, CacheReport};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::Error;
-pub use event::{
-    AuditLog, Callback, CloudEvent, EpochOf, Event, EventHandler, EventId, EventKind, HandlerError,
-    Observation, ObservationKind, TracingLog,
-};
+pub use event::{CloudEvent, EpochOf, Event, EventId, EventKind, Observation, ObservationKind};
 pub use filter::{Filter, FilterError};
+pub use handler::{AuditLog, Callback, EventHandler, HandlerError, TracingLog};
 pub use id::{FamilyId, IdPrefix, Lane, LaneCount, TokenId};
 pub use invalid::{InvalidReason, InvalidValue};
+pub use keyfob_core::error_class::ErrorClass;
+pub use keyfob_core::{KeyVersion, SealFault};
 pub use limit::{
     LeasedLimits, LimitBy, LimitError, LimitPolicy, LimitRequest, LimitStatus, LimitVerdict,
     Limiter, Limits, LocalLimits, OnFailure, Rate,
@@ -106,7 +116,6 @@ pub use manager::{
     Retention, RevokeOutcome, RevokeRequest, Sweep, SweepProgress, TokenManager,
     TokenManagerBuilder, TokenPage,
 };
-pub use memory::MemoryStore;
 pub use metrics::Metrics;
 pub use names::{Labels, Name, NameSet};
 pub use namespace::{EpochField, Namespace, NamespaceKey, Term, TermField};
@@ -114,9 +123,10 @@ pub use random::{OsRandom, Random, RandomUnavailable, SeededRandom};
 pub use rotation::{
     GracePeriod, PreviousAccessToken, RefreshCase, RefreshPolicy, RefreshRefused, SecretOverlap,
 };
-pub use seal::{KeyProvider, KeyRing, KeyVersion};
+pub use seal::{KeyProvider, KeyRing};
 pub use sessions::{SessionPolicy, WhenFull};
 pub use stats::{ClientCounts, CountedClient, StateCounts, Stats};
+pub use store::MemoryStore;
 pub use store::Store;
 pub use text::{
     Actor, AppId, Audience, AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText,
@@ -125,10 +135,10 @@ pub use text::{
 };
 pub use time::{Timestamp, Ttl};
 pub use token::{
-    ActiveToken, ActorChain, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Grant,
-    HistoryEntry, InvalidTransition, Kind, LoginStamp, Metadata, NoClaims, PrivateClaims,
-    RecordIntegrity, RegisteredClaims, Revocation, RevocationScope, SecretUsed, StateInputs, Token,
-    TokenState, TokenView, Transition,
+    ActorChain, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Grant, HistoryEntry,
+    InvalidTransition, Kind, LoginStamp, Metadata, NoClaims, PrivateClaims, RecordIntegrity,
+    RegisteredClaims, Revocation, RevocationScope, SecretUsed, StateInputs, Token, TokenState,
+    TokenView, Transition,
 };
 pub use validation::{
     Consistency, Denied, DeviceBinding, Presentation, Refusal, Rule, ValidationChain,

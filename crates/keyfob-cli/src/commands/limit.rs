@@ -57,7 +57,10 @@ pub(super) async fn run(
         LimitAction::Test(args) => test(args, policy, store, namespace, output).await,
         LimitAction::Show(args) => {
             let limiter = Limiter::new(Limits::over(store).policy(policy)?, namespace);
-            let limit_status = limiter.limit_status(&request(&args.policy.counted)).await?;
+            let limit_status = limiter
+                .limit_status(&request(&args.policy.counted))
+                .await
+                .map_err(keyfob::Error::from)?;
             limit_status.iter().try_for_each(|standing| show(standing, output))
         }
     }
@@ -79,7 +82,7 @@ async fn test(
     let request = request(&args.policy.counted).cost(args.cost);
     let (mut refused, mut rows) = (0, Vec::new());
     for call in 1..=args.times {
-        let verdict = limiter.admit(&request).await?;
+        let verdict = limiter.admit(&request).await.map_err(keyfob::Error::from)?;
         refused += u32::from(!verdict.is_admitted());
         if output.is_json() {
             let (admitted, uncounted) = (verdict.is_admitted(), verdict.is_uncounted());

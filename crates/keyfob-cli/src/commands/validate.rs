@@ -70,7 +70,7 @@ async fn all(
     chain: &ValidationChain,
     context: &Context,
 ) -> Result<Result<Token, Vec<Refusal>>, Error> {
-    let Explanation { token, refusals, .. } = context.manager.diagnose(presented, chain).await?;
+    let Explanation { token, refusals, .. } = context.manager.explain(presented, chain).await?;
     Ok(if refusals.is_empty() { Ok(token) } else { Err(refusals) })
 }
 

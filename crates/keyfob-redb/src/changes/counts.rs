@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use keyfob::store::{BucketCounts, CountBucket, CountColumn, Order, TimeBucket, Verdict};
-use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
+use keyfob_store::{
+    BucketCounts, CountBucket, CountColumn, EpochField, Lane, Order, Term, TimeBucket, Timestamp,
+    TokenId, Verdict,
+};
 use redb::ReadableTable;
 
 use super::Changes;

@@ -1,7 +1,8 @@
 //! The writes themselves: each keeps the tables in step with each other.
 
-use keyfob::store::{Epoch, NewRecord, Order, Stamp, StampRule};
-use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
+use keyfob_store::{
+    Epoch, EpochField, Lane, NewRecord, Order, Stamp, StampRule, Term, Timestamp, TokenId,
+};
 use redb::ReadableTable;
 
 use super::Changes;

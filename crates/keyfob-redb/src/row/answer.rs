@@ -1,9 +1,8 @@
 //! The row of an answer: what an operation was told, to be told again when it is sent again.
 
-use keyfob::Timestamp;
-use keyfob::store::{
+use keyfob_store::{
     Advanced, Consumed, Inserted, MarkScope, RecordVersion, Replaced, RevocationMark, Revoked,
-    Stamp,
+    Stamp, Timestamp,
 };
 
 use super::{Damaged, Fields};

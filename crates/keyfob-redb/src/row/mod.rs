@@ -12,7 +12,7 @@ pub(crate) use lane::{EpochRow, LaneRow};
 pub(crate) use record::Record;
 pub(crate) use tally::{read_tally, write_tally};
 
-use keyfob::store::StoreError;
+use keyfob_store::StoreError;
 
 /// What does not fit the layout of a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

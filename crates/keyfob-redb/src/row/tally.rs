@@ -1,7 +1,6 @@
 //! The row of a count: how many are stored, revoked and exhausted, then the id of a sample.
 
-use keyfob::TokenId;
-use keyfob::store::BucketCounts;
+use keyfob_store::{BucketCounts, TokenId};
 
 use super::{Damaged, Fields};
 
@@ -27,8 +26,8 @@ pub(crate) fn read_tally(row: &[u8], tally: &mut BucketCounts) -> Result<(), Dam
 
 #[cfg(test)]
 mod tests {
-    use keyfob::store::TimeBucket;
-    use keyfob::{Kind, Timestamp};
+    use keyfob_store::TimeBucket;
+    use keyfob_store::{Kind, Timestamp};
 
     use super::*;
 

@@ -1,7 +1,8 @@
 //! Counts on disk: they stay, they go with their time, and a file without them opens.
 
+use keyfob::store::prelude::*;
 use keyfob::store::{Advance, BucketCounts, CountedAs, EpochScope, NewRecord};
-use keyfob::{Kind, Store, Subject, Ttl};
+use keyfob::{Kind, Subject, Ttl};
 use keyfob_redb::RedbStore;
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 

@@ -1,6 +1,6 @@
 //! Damage in the file is refused, named and survived.
 
-use keyfob::Store;
+use keyfob::store::prelude::*;
 use keyfob::store::{Insert, LastUse, Verdict};
 use keyfob::store::{Inserted, Order, StoreError};
 use keyfob::{TokenId, Ttl};

@@ -4,6 +4,7 @@
 //! twice in a journal: before it sends it and after it was answered. The parent kills the child at
 //! some moment, opens the store, and holds it against the journal.
 
+use keyfob::store::prelude::*;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keyfob::store::{Consume, Consumed, Insert, Inserted, NewRecord, Operation, OperationId};
-use keyfob::{Clock, Store, SystemClock, Timestamp, TokenId};
+use keyfob::{Clock, SystemClock, Timestamp, TokenId};
 use keyfob_redb::RedbStore;
 
 use crate::stage::{self, Stage};

@@ -1,10 +1,11 @@
 //! Opening: what is made where nothing is, and what is refused where something else is.
 
+use keyfob::store::prelude::*;
 use std::fs;
 use std::time::Duration;
 
+use keyfob::LaneCount;
 use keyfob::store::{Severity, StoreError};
-use keyfob::{LaneCount, Store};
 use keyfob_redb::RedbStore;
 use redb::{Database, TableDefinition};
 

@@ -1,7 +1,8 @@
 //! What a store held when it was let go of, it holds when it is opened again.
 
+use keyfob::store::prelude::*;
 use keyfob::store::*;
-use keyfob::{KeyVersion, LaneCount, Store, Subject, Ttl};
+use keyfob::{KeyVersion, LaneCount, Subject, Ttl};
 
 use crate::stage::{self, Stage};
 

@@ -1,8 +1,8 @@
 //! Many writers share a commit; one alone waits for nobody.
 
+use keyfob::store::prelude::*;
 use std::sync::Arc;
 
-use keyfob::Store;
 use keyfob::store::{Insert, Inserted, NewRecord, StoreError};
 
 use crate::stage::{self, Stage};

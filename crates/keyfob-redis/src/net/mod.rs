@@ -19,8 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyfob::store::{MonotonicInstant, OperationId, StoreError};
-use keyfob::{Metrics, Timestamp};
+use keyfob_store::{Metrics, MonotonicInstant, OperationId, StoreError, Timestamp};
 use redis::Value;
 use redis::aio::AsyncPushSender;
 use tokio::time::{Instant, sleep, timeout};
@@ -125,7 +124,7 @@ impl Net {
             if begun.elapsed() + pause >= self.budget {
                 return Err(CallFailed { maybe_done, error: StoreError::unavailable(detail) });
             }
-            tracing::debug!(slot, detail, "asking again");
+            tracing::debug!(script = call.script.name, slot, detail, "sending the call again");
             sleep(pause).await;
             self.metrics().call_resent();
             pause = (pause * 2).min(LONGEST_PAUSE);

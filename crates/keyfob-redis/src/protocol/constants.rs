@@ -1,7 +1,6 @@
 //! Numbers and short strings that Rust and the scripts both use.
 
-use keyfob::store::{BucketCounts, Epoch, TimeBucket};
-use keyfob::{Kind, TokenId};
+use keyfob_store::{BucketCounts, Epoch, Kind, TimeBucket, TokenId};
 
 use super::layout;
 
@@ -68,7 +67,7 @@ macro_rules! names {
                 pub(crate) const $name: &str = $value;
             )+
 
-            pub(in super::super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $value)),+];
+            pub(in super::super) const NAMED: &[(&str, &str)] = &[$((stringify!($name), $value)),+];
         }
     };
 }
@@ -151,11 +150,11 @@ names! {
 
 /// The groups of short strings that scripts name, such as `@lane.birth@`.
 pub(super) const NAMES: &[(&str, &[(&str, &str)])] = &[
-    ("reply", reply::ALL),
-    ("lane", lane::ALL),
-    ("index", index::ALL),
-    ("counts", counts::ALL),
-    ("count_out", count_out::ALL),
+    ("reply", reply::NAMED),
+    ("lane", lane::NAMED),
+    ("index", index::NAMED),
+    ("counts", counts::NAMED),
+    ("count_out", count_out::NAMED),
 ];
 
 /// The bits of a header's flags. Above them lies the number of ancestors.

@@ -3,8 +3,7 @@
 //!
 //! Numbers are big-endian. Times are in milliseconds unless the field says otherwise.
 
-use keyfob::TokenId;
-use keyfob::store::{CountBucket, Epochs, TimeBucket};
+use keyfob_store::{CountBucket, Epochs, TimeBucket, TokenId};
 
 /// A field of a layout.
 #[derive(Clone, Copy, Debug)]
@@ -193,7 +192,8 @@ pub(super) const LAYOUTS: &[Layout] = &[
 
 const _: () = assert!(time_bucket::NUMBER.end() == TimeBucket::BYTES);
 const _: () = assert!(local_id::RANDOM.end() == TokenId::LOCAL_BYTES);
-const _: () = assert!(header::START_BUCKET.end() - header::COUNTED_KIND.offset == CountBucket::BYTES);
+const _: () =
+    assert!(header::START_BUCKET.end() - header::COUNTED_KIND.offset == CountBucket::BYTES);
 
 #[cfg(test)]
 mod tests {

@@ -30,6 +30,7 @@ pub(super) struct Group {
 /// A script, ready to be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
+    pub(crate) name: &'static str,
     pub(crate) digest: String,
     pub(crate) text: String,
 }
@@ -129,7 +130,7 @@ impl Script {
     fn new(signature: &Signature, leaf_capacity: u16) -> Self {
         let text = template::assemble(signature, leaf_capacity);
         let digest = redis::Script::new(&text).get_hash().to_owned();
-        Self { digest, text }
+        Self { name: signature.name, digest, text }
     }
 }
 
@@ -228,7 +229,6 @@ scripts! {
 
     /// Counts the ids under a term.
     count {
-        keys: lane;
         more_keys: heads;
         args: leaf_budget, resume_at;
     }

@@ -45,7 +45,8 @@ fn there_is_no_snapshot_and_no_lua_file_without_a_script() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let names = |folder: &str| -> Vec<String> {
         let entries = fs::read_dir(root.join(folder)).unwrap();
-        let paths = entries.map(|entry| entry.unwrap().path()).filter(|path: &PathBuf| path.is_file());
+        let paths =
+            entries.map(|entry| entry.unwrap().path()).filter(|path: &PathBuf| path.is_file());
         paths.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
     };
     let is_script = |name: &String| SIGNATURES.iter().any(|signature| signature.name == *name);

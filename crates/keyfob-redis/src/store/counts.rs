@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use futures_util::future::try_join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use keyfob::store::{BucketCounts, CountTotals, StoreError, TimeBucket};
-use keyfob::{EpochField, Kind, Lane, TokenId};
+use keyfob_store::{
+    BucketCounts, CountTotals, EpochField, Kind, Lane, StoreError, TimeBucket, TokenId,
+};
 
 use super::Shared;
 use crate::net::{Call, Reply, next};
@@ -46,8 +47,7 @@ impl Shared {
             let key = [self.keys.count_directory(lane), name.clone()].concat();
             Ok::<_, StoreError>(bucket_counts(&name, self.hash(lane, key).await?, &samples))
         });
-        let buckets: Vec<_> =
-            buckets.buffer_unordered(CONCURRENT_PER_LANE).try_collect().await?;
+        let buckets: Vec<_> = buckets.buffer_unordered(CONCURRENT_PER_LANE).try_collect().await?;
         Ok(buckets.into_iter().flatten().flatten().collect())
     }
 
@@ -73,7 +73,11 @@ fn samples(fields: Vec<[Vec<u8>; 2]>) -> Samples {
 }
 
 /// Returns the counts of one bucket. A field that cannot be read was not written by keyfob and counts as 0.
-fn bucket_counts(name: &[u8], fields: Vec<[Vec<u8>; 2]>, samples: &Samples) -> Option<Vec<BucketCounts>> {
+fn bucket_counts(
+    name: &[u8],
+    fields: Vec<[Vec<u8>; 2]>,
+    samples: &Samples,
+) -> Option<Vec<BucketCounts>> {
     // The first bytes of an operation follow if the bucket is closed: everything in it is revoked.
     let (time, closed_by) = name.split_first_chunk()?;
     let time = TimeBucket::from_bytes(*time)?;

@@ -4,8 +4,7 @@
 use std::collections::VecDeque;
 
 use futures_util::future::try_join_all;
-use keyfob::Lane;
-use keyfob::store::{Cursor, Entry, EntryPage, Feed, LanePosition, StoreError};
+use keyfob_store::{Cursor, Entry, EntryPage, Feed, Lane, LanePosition, StoreError};
 
 use super::Shared;
 use crate::net::{Arg, Call, Reply, next};
@@ -78,7 +77,8 @@ impl Shared {
         let share = (2 * (limit + 1)).div_ceil(reads.len()).clamp(MIN_SHARE, MAX_SHARE);
         let mut page = EntryPage { cursor: after.clone(), ..EntryPage::default() };
         loop {
-            let used_up = reads.iter_mut().filter(|read| read.ready.is_empty() && !read.is_finished);
+            let used_up =
+                reads.iter_mut().filter(|read| read.ready.is_empty() && !read.is_finished);
             try_join_all(used_up.map(|read| self.read_entries(feed, read, share))).await?;
             let position = |read: &LaneRead| read.ready.front().map(|entry| entry.position);
             while reads.iter().all(|read| read.is_finished || !read.ready.is_empty()) {

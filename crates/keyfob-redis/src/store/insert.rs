@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use keyfob::store::{
-    Insert, Inserted, NewRecord, Operation, Stamp, StampRule, StoreError, TimeBucket,
+use keyfob_store::{
+    Insert, Inserted, Lane, NewRecord, Operation, Stamp, StampRule, StoreError, TimeBucket, Ttl,
 };
-use keyfob::{Lane, Ttl};
 
 use super::Shared;
 use super::outcome::{Outcome, failure};
@@ -22,7 +21,9 @@ impl Shared {
         insert: Insert,
     ) -> Result<Inserted, StoreError> {
         let Some(lane) = insert.records.first().map(|first| first.id.lane()) else {
-            return Err(misconfigured("an insert needs at least one record, such as a token's own"));
+            return Err(misconfigured(
+                "an insert needs at least one record, such as a token's own",
+            ));
         };
         self.check_new_records(&insert.records, lane)?;
         if have_duplicate_ids(&insert.records) {
@@ -145,6 +146,6 @@ pub(super) fn have_duplicate_ids(records: &[NewRecord]) -> bool {
 }
 
 /// Returns the bytes of a broad or narrow mark for each term, as the scripts read them.
-pub(super) fn are_broad<'a>(terms: impl Iterator<Item = &'a keyfob::Term>) -> Vec<u8> {
+pub(super) fn are_broad<'a>(terms: impl Iterator<Item = &'a keyfob_store::Term>) -> Vec<u8> {
     terms.map(|term| if term.field().is_broad() { b'1' } else { b'0' }).collect()
 }

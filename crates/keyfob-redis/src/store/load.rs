@@ -1,8 +1,9 @@
 //! Reads of one record or one lane.
 
 use futures_util::future::try_join_all;
-use keyfob::store::{Invalidation, Loaded, MonotonicInstant, Stamp, StoreError};
-use keyfob::{Lane, Term, TokenId};
+use keyfob_store::{
+    Invalidation, Lane, Loaded, MonotonicInstant, Stamp, StoreError, Term, TokenId,
+};
 
 use super::Shared;
 use crate::net::{Call, Reply, next};
@@ -50,11 +51,8 @@ impl Shared {
     async fn count_in(&self, term: Term, lane: Lane) -> Result<u64, StoreError> {
         let (mut total, mut resume_at) = (0, Vec::new());
         loop {
-            let mut keys = Vec::from(count::Keys { lane: self.keys.lane(lane) });
-            keys.extend(self.keys.heads(lane, term));
-            let args =
-                count::Args { leaf_budget: LEAF_BUDGET.into(), resume_at: resume_at.into() };
-            let call = Call::new(&self.scripts.count, keys, args);
+            let args = count::Args { leaf_budget: LEAF_BUDGET.into(), resume_at: resume_at.into() };
+            let call = Call::new(&self.scripts.count, self.keys.heads(lane, term), args);
             let mut parts = self.net.read(self.keys.slot(lane), &call).await?.array()?.into_iter();
             let more = next(&mut parts)?.optional()?;
             total += next(&mut parts)?.number()?;
@@ -79,7 +77,9 @@ pub(super) fn stored_record(reply: Reply) -> Result<StoredRecord, StoreError> {
     let mut optional = || parts.next().map_or(Ok(None), Reply::optional);
     let (last_used, note) = (optional()?, optional()?);
     let epochs = match parts.next() {
-        Some(epochs) => epochs.array()?.into_iter().map(Reply::optional).collect::<Result<_, _>>()?,
+        Some(epochs) => {
+            epochs.array()?.into_iter().map(Reply::optional).collect::<Result<_, _>>()?
+        }
         None => Vec::new(),
     };
     Ok(StoredRecord { record, last_used, note, epochs })

@@ -5,15 +5,14 @@
 //! time of creation in milliseconds (8)
 
 use futures_util::future::try_join_all;
-use keyfob::store::StoreError;
-use keyfob::{Clock, LaneCount, Namespace, NamespaceKey, OsRandom, Timestamp};
+use keyfob_store::{Clock, LaneCount, Namespace, NamespaceKey, OsRandom, StoreError, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::config::{RedisConfig, misconfigured};
 use crate::keys::Keys;
 use crate::net::{Call, Net};
-use crate::protocol::signatures::{key_exists, namespace_meta};
 use crate::protocol::signatures::Scripts;
+use crate::protocol::signatures::{key_exists, namespace_meta};
 use crate::slot::{self, TAG_TABLE};
 
 const MAGIC: &[u8] = b"keyfob";

@@ -2,8 +2,7 @@
 
 use std::vec::IntoIter;
 
-use keyfob::store::{Operation, StoreError};
-use keyfob::{KeyVersion, Timestamp, TokenId, Ttl};
+use keyfob_store::{KeyVersion, Operation, StoreError, Timestamp, TokenId, Ttl};
 
 use crate::net::{Reply, next};
 use crate::protocol::constants::reply;
@@ -33,13 +32,10 @@ impl Outcome {
 }
 
 /// Returns the error that an answer means which is not specific to one method.
-pub(super) fn failure(
-    mut outcome: Outcome,
-    operation: Operation,
-    id: Option<TokenId>,
-) -> StoreError {
-    let mut number = || outcome.next().ok()?.number().ok();
-    match outcome.code.as_str() {
+pub(super) fn failure(outcome: Outcome, operation: Operation, id: Option<TokenId>) -> StoreError {
+    let Outcome { code, mut rest } = outcome;
+    let mut number = || next(&mut rest).ok()?.number().ok();
+    match code.as_str() {
         reply::KEY_RETIRED => {
             let mut version = || u16::try_from(number()?).ok().map(KeyVersion::new);
             let (key, floor) = (version().unwrap_or_default(), version().unwrap_or_default());

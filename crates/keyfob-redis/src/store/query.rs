@@ -8,8 +8,7 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use futures_util::future::try_join_all;
-use keyfob::store::{Loaded, Order, Position, Query, RecordPage, StoreError};
-use keyfob::{Lane, Term, TokenId};
+use keyfob_store::{Lane, Loaded, Order, Position, Query, RecordPage, StoreError, Term, TokenId};
 
 use super::Shared;
 use super::load::stored_record;
@@ -54,7 +53,9 @@ impl Shared {
         // One more than asked for shows whether another page follows.
         let share = match lanes.len() {
             1 => limit + 1,
-            count => (2 * (limit + 1)).div_ceil(count.max(1)).clamp(MIN_SHARE, limit.max(MIN_SHARE) + 1),
+            count => {
+                (2 * (limit + 1)).div_ceil(count.max(1)).clamp(MIN_SHARE, limit.max(MIN_SHARE) + 1)
+            }
         };
         let begin = |lane| LaneQuery {
             lane,
@@ -65,7 +66,8 @@ impl Shared {
         let mut queries: Vec<LaneQuery> = lanes.into_iter().map(begin).collect();
         let mut records = Vec::new();
         loop {
-            let used_up = queries.iter_mut().filter(|lane| lane.ready.is_empty() && !lane.is_finished);
+            let used_up =
+                queries.iter_mut().filter(|lane| lane.ready.is_empty() && !lane.is_finished);
             let share = share.min(MAX_SHARE);
             try_join_all(used_up.map(|lane| self.read_more(query.term, lane, share))).await?;
             while queries.iter().all(|lane| lane.is_finished || !lane.ready.is_empty()) {
@@ -264,7 +266,9 @@ fn records(reply: Reply) -> Result<Vec<Loaded>, StoreError> {
 }
 
 fn local_id(bytes: &[u8]) -> Result<LocalId, StoreError> {
-    bytes.try_into().map_err(|_| StoreError::unavailable("an index holds an entry that is not an id"))
+    bytes
+        .try_into()
+        .map_err(|_| StoreError::unavailable("an index holds an entry that is not an id"))
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyfob::Lane;
-use keyfob::store::{Advance, EpochScope, MonotonicInstant, OperationId, Revoke};
+use keyfob_store::{Advance, EpochScope, Lane, MonotonicInstant, OperationId, Revoke};
 
 /// For how long a revocation is remembered.
 const RETENTION: Duration = Duration::from_secs(60);
@@ -46,7 +45,8 @@ impl RecentRevocations {
         let now = MonotonicInstant::now();
         let all = self.revocations.lock().unwrap_or_else(PoisonError::into_inner);
         let is_recent = |at: &MonotonicInstant| now <= at.after(RETENTION);
-        let recent = all.iter().filter(|(at, revocation)| is_recent(at) && revocation.concerns(lane));
+        let recent =
+            all.iter().filter(|(at, revocation)| is_recent(at) && revocation.concerns(lane));
         recent.map(|(_, revocation)| Arc::clone(revocation)).collect()
     }
 
@@ -85,8 +85,7 @@ impl RecentRevocation {
 
 #[cfg(test)]
 mod tests {
-    use keyfob::store::EpochScope;
-    use keyfob::{EpochField, Timestamp};
+    use keyfob_store::{EpochField, EpochScope, Timestamp};
 
     use super::*;
 

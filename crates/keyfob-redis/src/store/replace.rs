@@ -1,6 +1,6 @@
 //! Replacing a record, together with what is minted from it.
 
-use keyfob::store::{NewRecord, Operation, RecordVersion, Replace, Replaced, StoreError};
+use keyfob_store::{NewRecord, Operation, RecordVersion, Replace, Replaced, StoreError};
 
 use super::Shared;
 use super::insert::{are_broad, have_duplicate_ids, outlives_retries};

@@ -1,8 +1,7 @@
 //! Replacing the sealed form of records, and the lowest key version, which each lane stores for itself.
 
 use futures_util::future::try_join_all;
-use keyfob::store::{NewRecord, Operation, Reseal, Resealed, StoreError};
-use keyfob::{KeyVersion, Lane};
+use keyfob_store::{KeyVersion, Lane, NewRecord, Operation, Reseal, Resealed, StoreError};
 
 use super::Shared;
 use super::insert::are_broad;
@@ -21,10 +20,8 @@ impl Shared {
         let (id, lane) = (reseal.id, reseal.id.lane());
         NewRecord::check_body(&reseal.body)?;
         let terms = || reseal.added_terms.iter().chain(&reseal.former_terms);
-        let mut keys = Vec::from(reseal::Keys {
-            lane: self.keys.lane(lane),
-            record: self.keys.record(id),
-        });
+        let mut keys =
+            Vec::from(reseal::Keys { lane: self.keys.lane(lane), record: self.keys.record(id) });
         keys.extend(terms().map(|term| self.keys.head(lane, *term)));
         let args = reseal::Args {
             deadline: Arg::Local(operation.deadline),

@@ -12,8 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
-use keyfob::Lane;
-use keyfob::store::{Operation, StoreError};
+use keyfob_store::{Lane, Operation, StoreError};
 
 use super::Shared;
 use super::outcome::deadline_from;
@@ -74,4 +73,3 @@ impl Shared {
         }
     }
 }
-

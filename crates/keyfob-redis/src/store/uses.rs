@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
-use keyfob::store::{Consumed, LastUse, Operation, StoreError, TimeBucket};
-use keyfob::{Lane, Timestamp, TokenId};
+use keyfob_store::{
+    Consumed, Lane, LastUse, Operation, StoreError, TimeBucket, Timestamp, TokenId,
+};
 
 use super::Shared;
 use super::outcome::{Outcome, failure};

@@ -13,6 +13,7 @@
 //! nothing that two cores share: no lock, no count of references, no list of what was used last.
 //! Each of these costs many times the look-up itself where one token is used by many cores.
 
+pub(crate) mod active;
 mod flight;
 mod settings;
 mod slots;
@@ -27,8 +28,9 @@ use crate::id::{LaneCount, TokenId};
 use crate::metrics::Metrics;
 use crate::store::{Epochs, InvalidationListener, InvalidationSlot, LoadVersion};
 use crate::time::Timestamp;
-use crate::token::active::{self, ByOther, Other};
-use crate::token::{ActiveToken, Token};
+use crate::token::Token;
+pub use active::ActiveToken;
+pub(crate) use active::{ByOther, Other};
 pub(crate) use flight::Flight;
 pub use settings::{CacheConfig, CacheReport};
 use slots::{Content, Slot, Slots, Worth};

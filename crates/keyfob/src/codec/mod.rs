@@ -10,10 +10,10 @@ pub(crate) use record::{Change, Record};
 pub(crate) use secrets::Secrets;
 
 use crate::event::{Event, Observation};
-use crate::seal;
 use crate::sessions::SessionIndex;
 use crate::store::StoreError;
 use crate::text::{Actor, Reason};
+use keyfob_core::envelope;
 
 /// The format of everything below. A reader refuses a greater one.
 const FORMAT: u8 = 1;
@@ -64,9 +64,9 @@ pub(crate) fn decode<T: Kept>(bytes: &[u8]) -> Result<T, StoreError> {
             // The kind of error and its place; never the bytes.
             detail: error.to_string(),
         }),
-        _ if seal::is_sealed(bytes) => Err(StoreError::Sealed {
+        _ if envelope::is_sealed(bytes) => Err(StoreError::Sealed {
             what: T::WHAT.to_owned(),
-            key: seal::number_of(bytes).unwrap_or_default(),
+            key: envelope::key_of(bytes).unwrap_or_default(),
         }),
         Some((&found, _)) if found > FORMAT => Err(StoreError::NewerFormat {
             what: T::WHAT.to_owned(),

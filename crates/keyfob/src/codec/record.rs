@@ -8,12 +8,12 @@ use crate::bearer::{BearerDigest, BearerToken, Generation};
 use crate::id::{FamilyId, TokenId};
 use crate::names::NameSet;
 use crate::rotation::Rotation;
-use crate::store::{CountedAs, Loaded, Verdict};
+use crate::store::{CountedAs, Loaded, MarkScope, Verdict};
 use crate::text::{Actor, Audience, ClientId, Issuer, Scope, Subject};
 use crate::time::{Timestamp, Ttl};
 use crate::token::{
     ChangeKind, Claims, Kind, Metadata, PrivateClaims, RecordIntegrity, RegisteredClaims,
-    Revocation, SecretUsed, Token, first_end,
+    Revocation, RevocationScope, SecretUsed, Token, first_end,
 };
 
 /// The body of a record. The numbers are the format: never change one, never use one twice.
@@ -126,7 +126,7 @@ impl Record {
                     at: mark.at,
                     reason: note.reason,
                     by: note.by,
-                    through: mark.through.resolve(&self.ancestors),
+                    through: scope_of(mark.through, &self.ancestors),
                 })
             }
             Verdict::Clear | Verdict::Damaged => None,
@@ -135,31 +135,41 @@ impl Record {
             Verdict::Damaged => RecordIntegrity::EpochsLost,
             Verdict::Clear | Verdict::Revoked(_) => RecordIntegrity::Sound,
         };
-        Token {
-            id: loaded.id,
-            kind: self.kind,
-            subject: self.subject,
-            issuer: self.issuer,
-            audiences: self.audiences,
-            scopes: self.scopes,
-            client: self.client,
-            issued_at: self.issued_at,
-            not_before: self.not_before,
-            expires_at: self.expires_at,
-            idle_timeout: self.idle_timeout,
-            absolute_expiry: self.absolute_expiry,
-            uses_left: loaded.uses_left,
-            last_used: loaded.last_used,
-            family: self.family,
-            ancestors: self.ancestors,
-            generation: self.generation,
-            rotated_at: self.rotation.and_then(|rotation| rotation.at),
-            secret: SecretUsed::Newest,
-            metadata: self.metadata,
-            claims: Claims { registered: self.registered, private: self.private },
-            revocation,
-            integrity,
-        }
+        let mut token = Token::new(loaded.id, self.kind, self.issued_at);
+        token.subject = self.subject;
+        token.issuer = self.issuer;
+        token.audiences = self.audiences;
+        token.scopes = self.scopes;
+        token.client = self.client;
+        token.not_before = self.not_before;
+        token.expires_at = self.expires_at;
+        token.idle_timeout = self.idle_timeout;
+        token.absolute_expiry = self.absolute_expiry;
+        token.uses_left = loaded.uses_left;
+        token.last_used = loaded.last_used;
+        token.family = self.family;
+        token.ancestors = self.ancestors;
+        token.generation = self.generation;
+        token.rotated_at = self.rotation.and_then(|rotation| rotation.at);
+        token.metadata = self.metadata;
+        token.claims = Claims { registered: self.registered, private: self.private };
+        token.revocation = revocation;
+        token.integrity = integrity;
+        token
+    }
+}
+
+/// Returns what a revocation came through, for a reader who knows the token's ancestors.
+fn scope_of(through: MarkScope, ancestors: &[TokenId]) -> RevocationScope {
+    match through {
+        MarkScope::Token => RevocationScope::Token,
+        // A record whose ancestors do not reach that far is still revoked.
+        MarkScope::Ancestor(index) => ancestors
+            .get(usize::from(index))
+            .map_or(RevocationScope::Token, |ancestor| RevocationScope::Ancestor(*ancestor)),
+        MarkScope::Subject => RevocationScope::Subject,
+        MarkScope::Client => RevocationScope::Client,
+        MarkScope::All => RevocationScope::All,
     }
 }
 

@@ -17,7 +17,7 @@ impl TokenManager {
     /// and one that counts the request fails closed; [`Error::Invalid`] for a cost of zero.
     pub async fn admit(&self, request: &LimitRequest<'_>) -> Result<LimitVerdict, Error> {
         match &self.inner.limiter {
-            Some(limiter) => limiter.admit(request).await,
+            Some(limiter) => limiter.admit(request).await.map_err(Error::from),
             None => Ok(LimitVerdict::unlimited()),
         }
     }
@@ -32,7 +32,7 @@ impl TokenManager {
         request: &LimitRequest<'_>,
     ) -> Result<Vec<LimitStatus>, Error> {
         match &self.inner.limiter {
-            Some(limiter) => limiter.limit_status(request).await,
+            Some(limiter) => limiter.limit_status(request).await.map_err(Error::from),
             None => Ok(Vec::new()),
         }
     }

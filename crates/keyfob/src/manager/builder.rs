@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
+use super::background::last_use::LastUses;
+use super::background::metrics::Publisher;
+use super::events::observations::Observer;
 use super::known::Known;
-use super::last_use::LastUses;
-use super::observe::Observer;
-use super::publish::Publisher;
 use super::{Inner, TokenManager};
 use crate::bearer::BearerPrefix;
 use crate::cache::{Cache, CacheConfig};
 use crate::clock::{Clock, SystemClock};
 use crate::limit::{Limiter, Limits};
-use crate::metrics::{HotCounters, MeasuredStore, Metrics};
+use crate::metrics::{HotCounters, Metrics};
 use crate::random::{OsRandom, Random};
 use crate::rotation::RefreshPolicy;
 use crate::seal::{KeyRing, SealedStore};
 use crate::sessions::SessionPolicy;
-use crate::store::Store;
+use crate::store::{MeasuredStore, Store};
 use crate::time::{Timestamp, Ttl};
 use crate::token::Kind;
 

@@ -4,13 +4,13 @@ use super::validate::Answer;
 use super::{Inner, TokenManager};
 use crate::bearer::{BearerDigest, ParseBearerError, Presented};
 use crate::cache::{self, Cache, Found, Keep, Use};
+use crate::cache::{ActiveToken, Other};
 use crate::codec::Record;
 use crate::id::TokenId;
 use crate::metrics::{CacheLookup, Tallied};
 use crate::store::{LastUse, LoadVersion, Loaded, StoreError};
 use crate::time::Timestamp;
-use crate::token::active::Other;
-use crate::token::{ActiveToken, Kind, SecretUsed, Token, TokenState, first_end};
+use crate::token::{Kind, SecretUsed, Token, TokenState, first_end};
 use crate::validation::{Presentation, Refusal, ValidationChain};
 
 /// What the cache has to say, or the reader back if it is not for the cache to say.
@@ -110,7 +110,7 @@ impl TokenManager {
         let now = self.now();
         let mut reader = Some(read);
         let found = match cache.look(&bearer, now, |token, used| {
-            if let Err(refusal) = chain.check_active(token, presented.device, now) {
+            if let Err(refusal) = chain.evaluate_active(token, presented.device, now) {
                 self.inner.metrics.handles.cache_lookups.of(CacheLookup::Hit).increment(1);
                 return Read::Refused(Refused::boxed(refusal, Some(token.id())));
             }
@@ -121,7 +121,7 @@ impl TokenManager {
                 Some(read) => {
                     self.note_cached_use(token, used, now);
                     let number = self.inner.tally.count(Tallied::Hit(bearer.kind()));
-                    self.observe_use(number, || token.id());
+                    self.record_sampled_use(number, || token.id());
                     Read::Answer(read(Answer::Cached(token)))
                 }
                 // Nobody takes it but this, which is called once.
@@ -153,9 +153,9 @@ impl TokenManager {
             let ends_at = first_end([token.expires_at(), None], token.idle_timeout(), now);
             let ends_at = token.idle_timeout().and(ends_at);
             // Without room, it is the next one that is written.
-            self.note_use(LastUse { id: token.id(), at: now, ends_at });
+            self.queue_use(LastUse { id: token.id(), at: now, ends_at });
             if token.is_by_older_secret() {
-                self.observe_older_secret(token.id());
+                self.record_older_secret_use(token.id());
             }
         }
     }
@@ -185,7 +185,7 @@ impl Inner {
             [token.expires_at, token.absolute_expiry, idle, Some(loaded.keep_until), kept.end()];
         let end = ends.into_iter().flatten().min().unwrap_or(Timestamp::MAX);
         // The use that it was loaded for is noted if it is due.
-        let note_at = self.last_use.next_note(token, now);
+        let note_at = self.last_use.next_use_due(token, now);
         let bytes = &cache::bytes_of(token, &loaded.epochs, kept.other);
         let digest = &kept.digest;
         cache.keep(ticket, token.id, &Keep { bytes, digest, end, note_at, now });

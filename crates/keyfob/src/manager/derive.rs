@@ -8,6 +8,7 @@ use crate::bearer::BearerToken;
 use crate::error::Error;
 use crate::id::TokenId;
 use crate::invalid::{InvalidReason, InvalidValue};
+use crate::outcomes::derivation;
 use crate::store::Loaded;
 use crate::time::Timestamp;
 use crate::token::{Grant, Kind, SecretUsed, Token, TokenState};
@@ -52,7 +53,7 @@ impl TokenManager {
         grant: Grant,
     ) -> Result<Issued, Error> {
         let outcome = self.derive_from(presented.into(), grant).await;
-        self.inner.metrics.handles.derivations.of((&outcome).into()).increment(1);
+        self.inner.metrics.handles.derivations.of(derivation(&outcome)).increment(1);
         outcome
     }
 
@@ -102,7 +103,7 @@ impl TokenManager {
             let (loaded, record) = match self.load(bearer.id()).await {
                 Err(Error::NotFound { .. }) => return Err(unknown(Refusal::Unknown.into())),
                 read => read
-                    .inspect_err(|error| self.observe_untrue(bearer.id(), error))
+                    .inspect_err(|error| self.record_unverifiable(bearer.id(), error))
                     .map_err(unknown)?,
             };
             let known = |error| (error, Some(loaded.id));
@@ -119,7 +120,7 @@ impl TokenManager {
                 // Others were quicker: read what they made of it.
                 continue;
             }
-            self.mark_use(&token, now).await.map_err(known)?;
+            self.record_use(&token, now).await.map_err(known)?;
             if let SecretUsed::Older { until } = secret {
                 // What is derived by a secret that is to end ends with it.
                 token.expires_at = Some(token.expires_at.map_or(until, |end| end.min(until)));
@@ -138,7 +139,7 @@ fn is_shown_by_its_owner(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let known = presented.device.map_or(DeviceBinding::Unchecked, |_| DeviceBinding::IfBound);
-    ValidationChain::new().device(known).check_but_rules(token, presented.device, now)?;
+    ValidationChain::new().device(known).evaluate_without_rules(token, presented.device, now)?;
     let key = token.claims.registered.confirmation.as_ref();
     if key.is_some() && key != presented.confirmation {
         return Err(Refusal::ProofKey);

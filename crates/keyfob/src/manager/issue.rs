@@ -186,9 +186,11 @@ impl TokenManager {
                 subject: record.subject.clone(),
                 client: record.client.clone(),
                 family: record.family,
+                device: record.metadata.device.id.clone(),
+                ip: record.metadata.device.ip,
             };
             let event = Event::new(operation.id, 0, now, what);
-            let event = Event { by: prepared.by.clone(), ..event };
+            let event = event.by(prepared.by.clone());
             let new = NewRecord {
                 id,
                 body: codec::encode(record),
@@ -207,7 +209,7 @@ impl TokenManager {
             };
             match inserted {
                 Some(Inserted::Stored(stamp)) => {
-                    self.wake();
+                    self.notify_event_streams();
                     self.count_issued(kind);
                     let loaded = Loaded {
                         id,
@@ -240,7 +242,7 @@ impl TokenManager {
 
     pub(super) fn count_issued(&self, kind: Kind) {
         self.inner.metrics.handles.tokens_issued.of(kind).increment(1);
-        self.publish_from_now_on();
+        self.start_metrics_publisher();
     }
 
     fn lane_for(&self, parts: &GrantParts, parent: Option<&Parent<'_>>) -> Result<Lane, Error> {

@@ -16,17 +16,11 @@
 //! | `known` | refresh tokens whose next rotation need not read them |
 //! | `rotate` | a new secret for an API key |
 //! | `revoke` | one, a family, everything of a subject, of a client, of all |
-//! | `reseal` | the keys of a sealed store: count, seal again, retire |
+//! | `keys` | the keys of a sealed store: count, seal again, retire |
 //! | `sessions` | sessions within a policy |
-//! | `stats` | how many there are, from counts |
-//! | `sweep` | everything that a filter matches: dry run, progress, resumption |
 //! | `update` | change metadata |
-//! | `background` | work that is done now and then |
-//! | `last_use` | when tokens were last used, gathered in the background |
-//! | `observe` | what was seen, within a rate |
-//! | `publish` | what was counted, into the metrics |
-//! | `follow` | events: pages, followers, subscribers |
-//! | `handle` | events into handlers |
+//! | `background` | work that is done now and then: last uses, metrics |
+//! | `events` | events and observations: pages, streams, handlers |
 
 mod admit;
 mod background;
@@ -34,21 +28,15 @@ mod builder;
 mod cached;
 mod derive;
 mod descent;
-mod follow;
-mod handle;
+mod events;
 mod issue;
+mod keys;
 mod known;
-mod last_use;
-mod observe;
-mod publish;
 mod read;
 mod refresh;
-mod reseal;
 mod revoke;
 mod rotate;
 mod sessions;
-mod stats;
-mod sweep;
 mod update;
 mod validate;
 
@@ -57,14 +45,12 @@ use std::time::Duration;
 
 pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
 pub(crate) use descent::MAX_ANCESTORS;
-pub use follow::{Delivery, EventPage, Follower, ObservationPage};
-pub use handle::HandlerTask;
+pub use events::{Delivery, EventPage, Follower, HandlerTask, ObservationPage};
 pub use issue::Issued;
+pub use keys::{ResealProgress, ResealRun};
 pub use read::{PageCursor, Paging, TokenPage};
 pub use refresh::{RefreshRequest, Refreshed};
-pub use reseal::{ResealProgress, ResealRun};
-pub use revoke::{RevokeOutcome, RevokeRequest};
-pub use sweep::{ResumeToken, Sweep, SweepProgress};
+pub use revoke::{ResumeToken, RevokeOutcome, RevokeRequest, Sweep, SweepProgress};
 pub use validate::Explanation;
 
 use crate::bearer::BearerPrefix;
@@ -130,12 +116,12 @@ struct Inner {
     refresh_policy: RefreshPolicy,
     sessions: Option<SessionPolicy>,
     known: known::Known,
-    last_use: last_use::LastUses,
-    observer: observe::Observer,
+    last_use: background::last_use::LastUses,
+    observer: events::observations::Observer,
     limiter: Option<Limiter>,
     metrics: Metrics,
     tally: HotCounters,
-    publisher: publish::Publisher,
+    publisher: background::metrics::Publisher,
     wake: tokio::sync::Notify,
 }
 
@@ -202,8 +188,8 @@ impl TokenManager {
 
     /// Writes what was gathered in the background, and lets go of the store.
     pub async fn shutdown(&self) {
-        self.inner.flush_last_uses().await;
-        self.inner.flush_observations().await;
+        self.inner.write_pending_uses().await;
+        self.inner.write_pending_observations().await;
         self.inner.publish();
         self.inner.store.close().await;
     }

@@ -104,14 +104,14 @@ impl TokenManager {
             let operation = self.begin()?;
             let generation = generation.number();
             let what = EventKind::SecretReplaced { token: id, generation, older_until };
-            let event = Event { by: by.clone(), ..Event::new(operation.id, 0, now, what) };
+            let event = Event::new(operation.id, 0, now, what).by(by.clone());
             let replace = Replace {
                 events: vec![codec::encode(&event)],
                 ..Replace::new(id, loaded.version, codec::encode(&record))
             };
             match inner.store.replace(operation, replace).await? {
                 Replaced::Stored(_) => {
-                    self.wake();
+                    self.notify_event_streams();
                     self.inner.metrics.handles.api_key_rotations.increment(1);
                     return Ok(Issued { token: record.into_token(&loaded), bearer });
                 }

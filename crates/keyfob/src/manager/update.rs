@@ -58,7 +58,7 @@ impl TokenManager {
             added_terms.retain(|term| !before.contains(term));
             let operation = self.begin()?;
             let what = EventKind::MetadataUpdated { token: id };
-            let event = Event { by: by.clone(), ..Event::new(operation.id, 0, now, what) };
+            let event = Event::new(operation.id, 0, now, what).by(by.clone());
             let replace = Replace {
                 added_terms,
                 events: vec![codec::encode(&event)],
@@ -66,7 +66,7 @@ impl TokenManager {
             };
             match self.inner.store.replace(operation, replace).await? {
                 Replaced::Stored(_) => {
-                    self.wake();
+                    self.notify_event_streams();
                     return Ok(record.into_token(&loaded));
                 }
                 Replaced::Missing => return Err(Error::NotFound { id }),

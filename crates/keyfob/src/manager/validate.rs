@@ -5,14 +5,14 @@ use super::cached::{Kept, Quick, Rules};
 use super::rotate::FirstUse;
 use crate::bearer::{BearerToken, ID_DIGITS, IdDigits, Presented};
 use crate::cache::Flight;
+use crate::cache::{ActiveToken, Other, active};
 use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::event::ObservationKind;
 use crate::id::TokenId;
 use crate::metrics::{Tallied, ValidationOutcome};
 use crate::store::{Consume, Consumed, MonotonicInstant, StoreError, Verdict};
-use crate::token::active::{self, Other};
-use crate::token::{ActiveToken, SecretUsed, Token};
+use crate::token::{SecretUsed, Token};
 use crate::validation::{Presentation, Refusal, ValidationChain};
 
 /// What is wrong with a bearer, in full.
@@ -101,7 +101,7 @@ impl TokenManager {
     /// # let issued = manager.issue(Grant::new(Kind::Access).subject("user123")).await?;
     /// let chain = ValidationChain::new();
     /// let is_theirs = manager
-    ///     .check(&issued.bearer, &chain, |token| token.subject() == Some("user123"))
+    ///     .validate_with(&issued.bearer, &chain, |token| token.subject() == Some("user123"))
     ///     .await?;
     /// assert!(is_theirs);
     /// # Ok(())
@@ -110,7 +110,7 @@ impl TokenManager {
     ///
     /// # Errors
     /// As [`TokenManager::validate`].
-    pub fn check<'a, R, F>(
+    pub fn validate_with<'a, R, F>(
         &'a self,
         presented: impl Into<Presentation<'a>>,
         chain: &'a ValidationChain,
@@ -146,16 +146,16 @@ impl TokenManager {
     ///
     /// # Errors
     /// [`Error::Refused`] when the bearer is malformed or unknown; [`Error::Store`].
-    pub async fn diagnose(
+    pub async fn explain(
         &self,
         presented: impl Into<Presentation<'_>>,
         chain: &ValidationChain,
     ) -> Result<Explanation, Error> {
-        chain.check_config()?;
+        chain.check()?;
         let presented = presented.into();
         let bearer = BearerToken::parse(presented.bearer, &self.inner.prefix)?;
         let token = self.token_of_bearer(&bearer).await?.token;
-        let refusals = chain.check_all(&token, presented.device, self.now()).await;
+        let refusals = chain.evaluate_all(&token, presented.device, self.now()).await;
         Ok(Explanation { token, refusals })
     }
 
@@ -165,7 +165,7 @@ impl TokenManager {
         chain: &ValidationChain,
         read: impl FnOnce(Answer<'_>) -> R,
     ) -> Result<R, Error> {
-        chain.check_config()?;
+        chain.check()?;
         match self.quick(&presented, chain, Rules::ToBeAsked, read) {
             Quick::Active(answer) => Ok(answer),
             Quick::Malformed(refused) => {
@@ -210,7 +210,7 @@ impl TokenManager {
         presented: Presentation<'_>,
         chain: &ValidationChain,
     ) -> Result<Token, Error> {
-        let met = chain.check_rules(&token, self.now()).await;
+        let met = chain.evaluate_rules(&token, self.now()).await;
         met.map_err(|refusal| self.refuse(refusal, Some(token.id)))?;
         // Rules may take their time, and the token may have ended meanwhile.
         match self.quick(&presented, chain, Rules::Met, whole) {
@@ -247,20 +247,20 @@ impl TokenManager {
             return Err(self.refuse(throttled, None));
         }
         let outcome = self.judge(&bearer, presented, chain, flight).await;
-        self.publish_from_now_on();
+        self.start_metrics_publisher();
         match &outcome {
             Ok(token) => {
                 let number = self.inner.tally.count(Tallied::Loaded(token.kind));
-                self.observe_use(number, || token.id);
+                self.record_sampled_use(number, || token.id);
                 if token.secret != SecretUsed::Newest {
-                    self.observe_older_secret(token.id);
+                    self.record_older_secret_use(token.id);
                 }
             }
             Err((Error::Refused(refusal), seen)) => {
                 self.observe_refusal(refusal, *seen);
                 self.count_failure(presented.ip, refusal).await;
             }
-            Err((error, _)) => self.observe_untrue(bearer.id(), error),
+            Err((error, _)) => self.record_unverifiable(bearer.id(), error),
         }
         outcome.map_err(|(error, _)| error)
     }
@@ -286,10 +286,10 @@ impl TokenManager {
                 // This use was counted, and may have been the last.
                 token.uses_left = None;
             }
-            let checked = chain.check_but_rules(&token, presented.device, now);
+            let checked = chain.evaluate_without_rules(&token, presented.device, now);
             checked.map_err(|refusal| known(refusal.into()))?;
             if std::mem::take(&mut is_first) {
-                let met = chain.check_rules(&token, now).await;
+                let met = chain.evaluate_rules(&token, now).await;
                 met.map_err(|refusal| known(refusal.into()))?;
             }
             if let Some(first_use) = first_use
@@ -303,7 +303,7 @@ impl TokenManager {
                 spent = token.uses_left;
             }
             token.uses_left = token.uses_left.or(spent);
-            self.mark_use(&token, now).await.map_err(known)?;
+            self.record_use(&token, now).await.map_err(known)?;
             // What was read longer ago than the bound may have ended since.
             if MonotonicInstant::now() <= sent.after(self.inner.bound) {
                 return Ok(token);
@@ -372,7 +372,7 @@ impl TokenManager {
     }
 
     pub(super) fn observe_refusal(&self, refusal: &Refusal, token: Option<TokenId>) {
-        self.observe(|| match (refusal, token) {
+        self.record_observation(|| match (refusal, token) {
             (Refusal::Expired { .. }, Some(token)) => ObservationKind::Expired { token },
             _ => ObservationKind::Refused { token, code: refusal.code().to_owned() },
         });

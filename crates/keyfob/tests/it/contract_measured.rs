@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keyfob::Metrics;
-use keyfob::metrics::MeasuredStore;
+use keyfob::store::MeasuredStore;
 use keyfob_testkit::contract::Setup;
 use keyfob_testkit::recorder::Kept;
 

@@ -7,7 +7,7 @@
 mod slots;
 #[path = "../../src/cache/tails.rs"]
 mod tails;
-#[path = "../../src/store/watch/trust.rs"]
+#[path = "../../../keyfob-store/src/watch/trust.rs"]
 mod trust;
 
 mod atomic {

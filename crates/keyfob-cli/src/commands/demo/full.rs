@@ -1,5 +1,6 @@
 //! The steps of `demo --full`: rotation, a thief, sealing, a limit, metrics.
 
+use keyfob::store::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use keyfob::store::Cursor;
 use keyfob::{
     BearerToken, Clock, Error, EventKind, GracePeriod, Grant, Kind, LimitBy, LimitPolicy,
     LimitRequest, Limiter, Limits, MemoryStore, Metrics, OsRandom, Rate, RefreshPolicy,
-    RefreshRefused, RefreshRequest, Refreshed, Store, Subject, SystemClock, TokenManager, Ttl,
+    RefreshRefused, RefreshRequest, Refreshed, Subject, SystemClock, TokenManager, Ttl,
 };
 
 use super::story::Story;
@@ -159,7 +160,7 @@ async fn limit(run: &str, settings: &Settings, told: &mut Story<'_>) -> Result<(
     let subject = Subject::new(format!("demo-{run}"))?;
     let request = LimitRequest::new().subject(&subject);
     for call in 1..=4 {
-        let verdict = limiter.admit(&request).await?;
+        let verdict = limiter.admit(&request).await.map_err(keyfob::Error::from)?;
         match verdict.retry_after() {
             None => {
                 let left = verdict.decided_by().map_or(0, |standing| standing.remaining);

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use keyfob::limit::{Charge, ChargeOutcome, Charged, LimitKey};
-use keyfob::{Timestamp, Ttl};
+use keyfob_limit::{Charge, ChargeOutcome, Charged, LimitKey};
+use keyfob_store::{Timestamp, Ttl};
 
 /// The maximum number of keys that are remembered. With more, all are forgotten and asked again.
 const MAX_KEYS: usize = 16_384;

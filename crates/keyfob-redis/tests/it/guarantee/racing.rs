@@ -42,7 +42,7 @@ async fn thousands_of_fills() {
                     let (there, bearer) = (there.clone(), issued.bearer.clone());
                     tokio::spawn(async move {
                         let chain = ValidationChain::new();
-                        let is_active = there.check(&bearer, &chain, |_| ()).await.is_ok();
+                        let is_active = there.validate_with(&bearer, &chain, |_| ()).await.is_ok();
                         (is_active, MonotonicInstant::now())
                     })
                 };
@@ -63,7 +63,7 @@ async fn thousands_of_fills() {
                     sleep(Duration::from_millis(2)).await;
                 }
                 let chain = ValidationChain::new();
-                let answer = there.check(&issued.bearer, &chain, |_| ()).await;
+                let answer = there.validate_with(&issued.bearer, &chain, |_| ()).await;
                 assert!(answer.is_err(), "{} lives on from a late fill", issued.token.id);
             }
         });

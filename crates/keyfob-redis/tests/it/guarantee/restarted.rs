@@ -43,7 +43,7 @@ async fn without_its_data() {
     drop(watch);
     // Nothing that it held is there any more, and nothing of it is answered from memory.
     let chain = ValidationChain::new();
-    let answer = stage.there.manager.check(&stage.tokens.bearers[0], &chain, |_| ()).await;
+    let answer = stage.there.manager.validate_with(&stage.tokens.bearers[0], &chain, |_| ()).await;
     assert_eq!(answer.unwrap_err().code(), "token_unknown");
     let tokens = Tokens::issue(&stage.here).await;
     stage.there.until_from_memory(&tokens.bearers).await;

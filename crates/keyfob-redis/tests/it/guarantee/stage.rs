@@ -128,7 +128,7 @@ impl Node {
         let (chain, loads) = (ValidationChain::new(), self.store.loads());
         for round in 0..20 {
             for bearer in bearers {
-                let is_active = self.manager.check(bearer, &chain, |_| ()).await.is_ok();
+                let is_active = self.manager.validate_with(bearer, &chain, |_| ()).await.is_ok();
                 if !is_active || round == 0 && self.store.loads() != loads {
                     return false;
                 }
@@ -152,7 +152,7 @@ impl Node {
                     loop {
                         // It is decided within the call, and so not before this.
                         let begun = MonotonicInstant::now();
-                        let answer = manager.check(&bearer, &chain, |_| ());
+                        let answer = manager.validate_with(&bearer, &chain, |_| ());
                         if let Ok(Ok(())) = timeout(patience, answer).await {
                             seen[number].active.fetch_add(1, Ordering::SeqCst);
                             seen[number].last.fetch_max(begun.as_nanos(), Ordering::SeqCst);
@@ -288,7 +288,8 @@ impl Stage {
         drop(watch);
         self.there.until_from_memory(&self.tokens.bearers[..1]).await;
         for bearer in &self.tokens.bearers[1..] {
-            let answer = self.there.manager.check(bearer, &ValidationChain::new(), |_| ()).await;
+            let answer =
+                self.there.manager.validate_with(bearer, &ValidationChain::new(), |_| ()).await;
             assert_eq!(answer.unwrap_err().code(), "token_revoked");
         }
     }

@@ -106,14 +106,14 @@ impl TokenManager {
         self.count_refresh(&outcome);
         match &outcome {
             Ok(Refreshed { case: RefreshCase::Replayed, refresh, .. }) => {
-                self.observe(|| ObservationKind::Replayed { token: refresh.token.id });
+                self.record_observation(|| ObservationKind::Replayed { token: refresh.token.id });
             }
             Err(Error::Refresh(refused)) => {
                 if let RefreshRefused::AheadOfStore { token } = refused {
                     tracing::error!(%token, "the store has lost a rotation: see to its durability");
                 }
                 let (token, code) = (Some(refused.token()), refused.code().to_owned());
-                self.observe(|| ObservationKind::Refused { token, code });
+                self.record_observation(|| ObservationKind::Refused { token, code });
             }
             Err(Error::Refused(refusal)) => {
                 self.observe_refusal(refusal, None);
@@ -140,7 +140,7 @@ impl TokenManager {
                 Some(known) => (false, known),
                 None => match self.load(id).await {
                     Err(Error::NotFound { .. }) => return Err(Refusal::Unknown.into()),
-                    read => (true, read.inspect_err(|error| self.observe_untrue(id, error))?),
+                    read => (true, read.inspect_err(|error| self.record_unverifiable(id, error))?),
                 },
             };
             let Some(ratchet) = record.ratchet.clone() else {
@@ -225,7 +225,7 @@ impl TokenManager {
             Cause::LastGeneration => RevocationTarget::Rotation,
         };
         let why = RevokeRequest::reason(reason);
-        let revoked = self.revoke_and_tell(token, &why, through, more).await?;
+        let revoked = self.revoke_record_with_cause(token, &why, through, more).await?;
         Ok(match (cause, revoked) {
             (_, Revoked::Missing) => Refusal::Unknown.into(),
             (Cause::Reuse | Cause::Forgery, Revoked::Now) => {
@@ -250,7 +250,7 @@ impl TokenManager {
         let tell = async || {
             let operation = self.begin()?;
             let what = EventKind::AheadOfStore { token, presented, generation };
-            let event = Event { by, ..Event::new(operation.id, 0, at, what) };
+            let event = Event::new(operation.id, 0, at, what).by(by);
             let replace = Replace {
                 events: vec![codec::encode(&event)],
                 ..Replace::new(token, shown.loaded.version, codec::encode(&record))
@@ -259,7 +259,7 @@ impl TokenManager {
         };
         match tell().await {
             Ok(Replaced::Stored(_)) => {
-                self.wake();
+                self.notify_event_streams();
                 true
             }
             Ok(_) => false,

@@ -75,7 +75,7 @@ impl TokenManager {
             let events = [rotated, issued(&access)].into_iter().enumerate();
             let events = events.map(|(place, what)| {
                 let event = Event::new(operation.id, place, at, what);
-                codec::encode(&Event { by: by.clone(), ..event })
+                codec::encode(&event.by(by.clone()))
             });
             let replace = Replace {
                 minted: vec![self.to_store(&access)],
@@ -85,7 +85,7 @@ impl TokenManager {
             };
             match self.inner.store.replace(operation, replace).await? {
                 Replaced::Stored(version) => {
-                    self.wake();
+                    self.notify_event_streams();
                     self.count_issued(Kind::Access);
                     shown.loaded.version = version;
                     let token = record.clone().into_token(&shown.loaded);
@@ -151,11 +151,11 @@ impl TokenManager {
             let event = Event::new(operation.id, 0, self.now(), issued(&access));
             let insert = Insert {
                 records: vec![self.to_store(&access)],
-                events: vec![codec::encode(&Event { by: shown.request.by.clone(), ..event })],
+                events: vec![codec::encode(&event.by(shown.request.by.clone()))],
             };
             match self.inner.store.insert(operation, insert).await? {
                 Inserted::Stored(_) => {
-                    self.wake();
+                    self.notify_event_streams();
                     self.count_issued(Kind::Access);
                     return Ok(Some(access.into_issued()));
                 }
@@ -259,5 +259,7 @@ fn issued(access: &Access) -> EventKind {
         subject: record.subject.clone(),
         client: record.client.clone(),
         family: record.family,
+        device: record.metadata.device.id.clone(),
+        ip: record.metadata.device.ip,
     }
 }

@@ -99,7 +99,7 @@ async fn a_token_is_counted_by_itself_its_subject_and_its_client() {
     }
     let mut decided = Vec::new();
     for token in [&tokens[0], &tokens[0], &tokens[1], &tokens[2]] {
-        let verdict = bench.manager.admit(&LimitRequest::of(token)).await.unwrap();
+        let verdict = bench.manager.admit(&keyfob::limit::request_of(token)).await.unwrap();
         let by = verdict.decided_by().unwrap().name().to_string();
         decided.push((verdict.is_admitted(), by));
     }

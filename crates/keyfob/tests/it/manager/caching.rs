@@ -1,3 +1,5 @@
+//! Validation from the cache, and how revocation reaches it.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,7 +75,7 @@ async fn what_is_cached_is_the_whole_token_and_costs_no_load() {
     let token = nodes.one.validate_active(&issued.bearer).await.unwrap();
     assert_eq!(token, issued.token);
     let chain = ValidationChain::new().require_scope("read");
-    let scopes = nodes.other.check(&issued.bearer, &chain, |token| {
+    let scopes = nodes.other.validate_with(&issued.bearer, &chain, |token| {
         assert_eq!(token.id(), issued.token.id);
         token.scopes().map(str::to_owned).collect::<Vec<_>>()
     });

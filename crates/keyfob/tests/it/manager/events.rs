@@ -1,10 +1,12 @@
+//! Events, observations and their handlers.
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use keyfob::store::Cursor;
 use keyfob::{
-    AuditLog, Callback, Delivery, Event, EventHandler, EventKind, HandlerError, ObservationKind,
-    RevokeRequest, Subject,
+    AuditLog, Callback, CloudEvent, Delivery, Device, Event, EventHandler, EventKind, HandlerError,
+    Metadata, ObservationKind, RevokeRequest, Subject,
 };
 
 use super::{Bench, bench, bench_with, session};
@@ -42,6 +44,29 @@ async fn every_change_leaves_its_event_and_a_cursor_reads_on() {
     let page = bench.manager.events(&rest.cursor, 10).await.unwrap();
     let [(event, _)] = &page.events[..] else { panic!("{page:?}") };
     assert!(matches!(&event.what, EventKind::EpochAdvanced { .. }));
+}
+
+#[tokio::test]
+async fn the_event_of_a_login_holds_its_device_and_its_address() {
+    let bench = bench();
+    bench.manager.issue(session("unknown")).await.unwrap();
+    let metadata = Metadata {
+        device: Device {
+            id: Some("phone-1".try_into().unwrap()),
+            ip: Some("192.0.2.7".parse().unwrap()),
+            ..Device::default()
+        },
+        ..Metadata::default()
+    };
+    bench.manager.issue(session("user123").metadata(metadata)).await.unwrap();
+    let page = bench.manager.events(&Cursor::start(), 10).await.unwrap();
+    let data: Vec<_> = page
+        .events
+        .iter()
+        .map(|(event, _)| serde_json::to_value(CloudEvent::of(event)).unwrap()["data"].clone())
+        .collect();
+    assert!(data[0].get("device").is_none() && data[0].get("ip").is_none(), "{data:?}");
+    assert_eq!((&data[1]["device"], &data[1]["ip"]), (&"phone-1".into(), &"192.0.2.7".into()));
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+//! New secrets for API keys.
+
 use std::sync::Arc;
 
 use keyfob::store::Cursor;
@@ -27,7 +29,8 @@ impl Bench {
         let strict = self.manager.validate(bearer, &chain).await.ok().map(|token| token.secret);
         assert_eq!((first, strict), (again, first));
         let chain = ValidationChain::new();
-        let is_older = self.manager.check(bearer, &chain, |token| token.is_by_older_secret());
+        let is_older =
+            self.manager.validate_with(bearer, &chain, |token| token.is_by_older_secret());
         assert_eq!(is_older.await.ok(), first.map(|secret| secret != SecretUsed::Newest));
         first
     }
@@ -125,7 +128,7 @@ async fn whatever_a_secret_is_good_for_uses_it_and_looking_does_not() {
                 bench.manager.derive(&one.bearer, Grant::new(Kind::Access)).await.unwrap();
             }
             false => {
-                bench.manager.diagnose(&one.bearer, &chain).await.unwrap();
+                bench.manager.explain(&one.bearer, &chain).await.unwrap();
             }
         }
         bench.manager.rotate(one.token.id, hour(), None).await.unwrap();

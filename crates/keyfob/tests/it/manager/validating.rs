@@ -1,3 +1,5 @@
+//! Validation: states, demands and refusals.
+
 use keyfob::{
     BearerPrefix, BearerToken, Error, Grant, Kind, Refusal, RevokeRequest, Ttl, ValidationChain,
 };
@@ -109,7 +111,7 @@ async fn diagnosis_tells_every_failure_and_uses_nothing_up() {
     let grant = Grant::new(Kind::Access).uses(1).scope("read");
     let issued = bench.manager.issue(grant).await.unwrap();
     let chain = ValidationChain::new().allow_issuer("a").require_scope("write");
-    let diagnosis = bench.manager.diagnose(&issued.bearer, &chain).await.unwrap();
+    let diagnosis = bench.manager.explain(&issued.bearer, &chain).await.unwrap();
     assert_eq!(diagnosis.token.id, issued.token.id);
     let codes: Vec<_> = diagnosis.refusals.iter().map(Refusal::code).collect();
     assert_eq!(codes, ["invalid_issuer", "insufficient_scope"]);

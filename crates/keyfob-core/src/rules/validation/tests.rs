@@ -1,0 +1,188 @@
+//! The chain's checks, one by one and in their order.
+
+use super::*;
+use crate::text::DeviceId;
+use crate::time::{Timestamp, Ttl};
+use crate::token::sample::{START, token};
+use crate::token::{Kind, PrivateClaims, RecordIntegrity, Revocation, RevocationScope, Token};
+
+async fn check(chain: &ValidationChain, token: &Token, now: Timestamp) -> Result<(), String> {
+    chain.evaluate(token, None, now).await.map_err(|refusal| refusal.code().to_owned())
+}
+
+/// What each of several tokens, made from the sample by a change, meets.
+async fn codes(chain: ValidationChain, changes: &[fn(&mut Token)]) -> Vec<String> {
+    let mut codes = Vec::new();
+    for change in changes {
+        let mut token = token();
+        change(&mut token);
+        codes.push(check(&chain, &token, START).await.err().unwrap_or_default());
+    }
+    codes
+}
+
+fn revoke(token: &mut Token) {
+    let revocation =
+        Revocation { at: START, reason: None, by: None, through: RevocationScope::Token };
+    token.revocation = Some(revocation);
+}
+
+#[tokio::test]
+async fn a_chain_without_demands_takes_an_active_token_and_no_other() {
+    let refused = codes(
+        ValidationChain::new(),
+        &[
+            |_| {},
+            revoke,
+            |token| token.uses_left = Some(0),
+            |token| token.expires_at = Some(START),
+            |token| token.not_before = Some(START + Ttl::from_secs(1)),
+            |token| token.integrity = RecordIntegrity::EpochsLost,
+        ],
+    )
+    .await;
+    let expected = [
+        "",
+        "token_revoked",
+        "token_exhausted",
+        "token_expired",
+        "token_not_yet_valid",
+        "token_damaged",
+    ];
+    assert_eq!(refused, expected);
+}
+
+#[tokio::test]
+async fn empty_never_means_any() {
+    let issuer = ValidationChain::new().allow_issuer("example-service");
+    assert_eq!(codes(issuer, &[|_| {}, |token| token.issuer = None]).await, ["", "invalid_issuer"]);
+    let audience = ValidationChain::new().allow_audience("example-app");
+    let without: &[fn(&mut Token)] = &[|_| {}, |token| token.audiences = Default::default()];
+    assert_eq!(codes(audience, without).await, ["", "invalid_audience"]);
+    let scope = ValidationChain::new().require_scope("read");
+    let without: &[fn(&mut Token)] = &[|_| {}, |token| token.scopes = Default::default()];
+    assert_eq!(codes(scope, without).await, ["", "insufficient_scope"]);
+}
+
+#[tokio::test]
+async fn what_is_named_must_match() {
+    let kept: &[fn(&mut Token)] = &[|_| {}];
+    for (chain, code) in [
+        (ValidationChain::new().allow_kind(Kind::Session), "invalid_kind"),
+        (ValidationChain::new().allow_kind(Kind::Session).allow_kind(Kind::Access), ""),
+        (ValidationChain::new().allow_issuer("other"), "invalid_issuer"),
+        (ValidationChain::new().allow_issuer("other").allow_issuer("example-service"), ""),
+        (ValidationChain::new().allow_audience("other"), "invalid_audience"),
+        (ValidationChain::new().require_scope("read").require_scope("write"), "insufficient_scope"),
+        (ValidationChain::new().require_any_scope("read").require_any_scope("write"), ""),
+        (ValidationChain::new().require_any_scope("write"), "insufficient_scope"),
+        (ValidationChain::new().require_claim("tenant"), "missing_claim"),
+        (ValidationChain::new().device(DeviceBinding::Required), "device_mismatch"),
+    ] {
+        assert_eq!(codes(chain, kept).await, [code]);
+    }
+}
+
+#[tokio::test]
+async fn skew_applies_to_both_ends_alike() {
+    let chain = ValidationChain::new().clock_skew(Ttl::from_mins(1));
+    let mut token = token();
+    token.not_before = Some(START);
+    let end = token.expires_at.unwrap();
+    let a_minute_before = START.saturating_sub(Ttl::from_mins(1));
+    assert_eq!(check(&chain, &token, a_minute_before).await, Ok(()));
+    assert!(
+        check(&chain, &token, a_minute_before.saturating_sub(Ttl::from_secs(1))).await.is_err()
+    );
+    let just_within = Timestamp::from_millis((end + Ttl::from_mins(1)).as_millis() - 1);
+    assert_eq!(check(&chain, &token, just_within).await, Ok(()));
+    assert!(check(&chain, &token, end + Ttl::from_mins(1)).await.is_err());
+}
+
+#[tokio::test]
+async fn age_counts_from_issue() {
+    let chain = ValidationChain::new().max_age(Ttl::from_mins(5));
+    assert_eq!(check(&chain, &token(), START + Ttl::from_mins(5)).await, Ok(()));
+    let late = check(&chain, &token(), START + Ttl::from_secs(301)).await;
+    assert_eq!(late, Err("token_too_old".to_owned()));
+}
+
+#[tokio::test]
+async fn a_claim_may_be_registered_or_the_applications() {
+    let chain = ValidationChain::new().require_claim("tenant").require_claim("username");
+    let mut token = token();
+    token.claims.private = PrivateClaims::from_json(r#"{"tenant":"acme"}"#).unwrap();
+    assert_eq!(check(&chain, &token, START).await, Err("missing_claim".to_owned()));
+    token.claims.registered.username = Some("Jane".try_into().unwrap());
+    assert_eq!(check(&chain, &token, START).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_bound_token_is_good_from_its_device_only() {
+    let chain = ValidationChain::new().device(DeviceBinding::IfBound);
+    let bound = token();
+    let device = DeviceId::new("device123").unwrap();
+    let other = DeviceId::new("device456").unwrap();
+    assert!(chain.evaluate(&bound, Some(&device), START).await.is_ok());
+    assert_eq!(chain.evaluate(&bound, Some(&other), START).await, Err(Refusal::Device));
+    assert_eq!(chain.evaluate(&bound, None, START).await, Err(Refusal::Device));
+    let mut free = token();
+    free.metadata.device.id = None;
+    assert!(chain.evaluate(&free, None, START).await.is_ok());
+    let required = ValidationChain::new().device(DeviceBinding::Required);
+    assert_eq!(required.evaluate(&free, Some(&device), START).await, Err(Refusal::Device));
+}
+
+#[tokio::test]
+async fn the_first_failure_is_told_and_check_all_tells_every_one_in_order() {
+    let chain = ValidationChain::new()
+        .rule(|_: &Token, _| Err(Denied::new("tenant_suspended", "the tenant is suspended")))
+        .require_scope("write")
+        .allow_audience("other")
+        .allow_issuer("other")
+        .allow_kind(Kind::Session);
+    let mut token = token();
+    revoke(&mut token);
+    assert_eq!(check(&chain, &token, START).await, Err("token_revoked".to_owned()));
+    let all = chain.evaluate_all(&token, None, START).await;
+    let codes: Vec<&str> = all.iter().map(Refusal::code).collect();
+    let expected = [
+        "token_revoked",
+        "invalid_kind",
+        "invalid_issuer",
+        "invalid_audience",
+        "insufficient_scope",
+        "tenant_suspended",
+    ];
+    assert_eq!(codes, expected);
+}
+
+#[tokio::test]
+async fn a_rule_may_wait() {
+    struct Slow;
+
+    #[async_trait::async_trait]
+    impl Rule for Slow {
+        async fn check(&self, _: &Token, _: Timestamp) -> Result<(), Denied> {
+            tokio::task::yield_now().await;
+            Err(Denied::new("slow", "no"))
+        }
+    }
+
+    let chain = ValidationChain::new().rule(Slow);
+    assert_eq!(check(&chain, &token(), START).await, Err("slow".to_owned()));
+}
+
+#[test]
+fn a_chain_that_does_not_hold_says_so() {
+    assert!(ValidationChain::new().allow_issuer("").check().is_err());
+    assert!(ValidationChain::new().require_scope("two words").check().is_err());
+}
+
+#[tokio::test]
+async fn a_chain_that_does_not_hold_lets_nothing_pass() {
+    let chain = ValidationChain::new().allow_issuer("").require_scope("admin");
+    assert_eq!(check(&chain, &token(), START).await, Err("invalid_chain".to_owned()));
+    let all = chain.evaluate_all(&token(), None, START).await;
+    assert_eq!(all.first().map(Refusal::code), Some("invalid_chain"));
+}

@@ -1,0 +1,185 @@
+//! Tokens: the record of a grant as its readers see it.
+
+mod acting;
+mod claims;
+mod grant;
+mod history;
+mod metadata;
+mod refresh_policy;
+mod revocation;
+#[cfg(any(test, feature = "test-util"))]
+#[doc(hidden)]
+pub mod sample;
+mod secret;
+mod state;
+mod view;
+
+pub use crate::kind::Kind;
+pub use acting::ActorChain;
+pub use claims::{Claims, ClaimsMismatch, Confirmation, NoClaims, PrivateClaims, RegisteredClaims};
+pub use grant::{Expiry, GrantParts};
+pub use grant::{Grant, LoginStamp};
+pub use history::{ChangeKind, HistoryEntry};
+pub use metadata::{Device, Metadata};
+pub use refresh_policy::{GracePeriod, PreviousAccessToken, RefreshPolicy};
+pub use revocation::{Revocation, RevocationScope};
+pub use secret::SecretUsed;
+pub use state::{InvalidTransition, StateInputs, TokenState, Transition};
+pub use view::TokenView;
+
+use serde::de::DeserializeOwned;
+
+use crate::bearer::Generation;
+use crate::id::{FamilyId, TokenId};
+use crate::names::NameSet;
+use crate::text::{Audience, ClientId, Issuer, Scope, Subject};
+use crate::time::{Timestamp, Ttl};
+
+/// The record of a grant, without its secret.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct Token {
+    /// The public handle.
+    pub id: TokenId,
+    /// What the token is for.
+    pub kind: Kind,
+    /// Whom it speaks for.
+    pub subject: Option<Subject>,
+    /// Who issued it.
+    pub issuer: Option<Issuer>,
+    /// Whom it is meant for.
+    pub audiences: NameSet<Audience>,
+    /// What it allows.
+    pub scopes: NameSet<Scope>,
+    /// The client that it was issued to.
+    pub client: Option<ClientId>,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// When it starts to be good.
+    pub not_before: Option<Timestamp>,
+    /// When it ends; `None` is never.
+    pub expires_at: Option<Timestamp>,
+    /// How long it may go unused.
+    pub idle_timeout: Option<Ttl>,
+    /// The end that no renewal can pass.
+    pub absolute_expiry: Option<Timestamp>,
+    /// How many uses are left; `None` is any number.
+    pub uses_left: Option<u32>,
+    /// When it was last used, to the precision of the manager; kept for tokens that were touched.
+    pub last_used: Option<Timestamp>,
+    /// The refresh token or session that it was minted from, and all that was.
+    pub family: Option<FamilyId>,
+    /// The tokens that it descends from, the oldest first.
+    pub ancestors: Vec<TokenId>,
+    /// How often its secret was replaced.
+    pub generation: Generation,
+    /// When a refresh token was last rotated.
+    pub rotated_at: Option<Timestamp>,
+    /// Which of its secrets it was found by.
+    pub secret: SecretUsed,
+    /// Where and by what it is used.
+    pub metadata: Metadata,
+    /// What it says beyond its other fields.
+    pub claims: Claims<PrivateClaims>,
+    /// Why it is no longer good, if it was revoked.
+    pub revocation: Option<Revocation>,
+    /// Whether the store still has all that it needs to judge the token.
+    pub integrity: RecordIntegrity,
+}
+
+/// Whether a store still has all that it needs to judge a token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum RecordIntegrity {
+    /// It has.
+    #[default]
+    Sound,
+    /// It lost epochs that may have covered the token, which is refused for good.
+    EpochsLost,
+}
+
+impl Token {
+    /// Returns a token that says nothing but this: no subject, no scopes, no end.
+    pub fn new(id: TokenId, kind: Kind, issued_at: Timestamp) -> Self {
+        Self {
+            id,
+            kind,
+            subject: None,
+            issuer: None,
+            audiences: NameSet::default(),
+            scopes: NameSet::default(),
+            client: None,
+            issued_at,
+            not_before: None,
+            expires_at: None,
+            idle_timeout: None,
+            absolute_expiry: None,
+            uses_left: None,
+            last_used: None,
+            family: None,
+            ancestors: Vec::new(),
+            generation: Generation::default(),
+            rotated_at: None,
+            secret: SecretUsed::Newest,
+            metadata: Metadata::default(),
+            claims: Claims {
+                registered: RegisteredClaims::default(),
+                private: PrivateClaims::none(),
+            },
+            revocation: None,
+            integrity: RecordIntegrity::Sound,
+        }
+    }
+
+    /// The claims, with those of the application read as a `T`.
+    ///
+    /// # Errors
+    /// When the application's claims do not read as a `T`.
+    pub fn claims_as<T: DeserializeOwned>(&self) -> Result<Claims<T>, ClaimsMismatch> {
+        self.claims
+            .private
+            .read()
+            .map(|private| Claims { registered: self.claims.registered.clone(), private })
+    }
+
+    /// What the state of the token follows from.
+    pub fn facts(&self) -> StateInputs {
+        StateInputs {
+            revoked: self.revocation.is_some() || self.integrity == RecordIntegrity::EpochsLost,
+            uses_left: self.uses_left,
+            not_before: self.not_before,
+            ends_at: self.ends_after(self.idle_since()),
+        }
+    }
+
+    /// When the token ends if it is not used after `used`.
+    pub fn ends_after(&self, used: Timestamp) -> Option<Timestamp> {
+        first_end([self.expires_at, self.absolute_expiry], self.idle_timeout, used)
+    }
+
+    /// Since when the token is not used: its last use or rotation, or else the moment from which it could be.
+    pub fn idle_since(&self) -> Timestamp {
+        let start = self.not_before.map_or(self.issued_at, |start| start.max(self.issued_at));
+        let used = self.last_used.max(self.rotated_at);
+        used.map_or(start, |used| used.max(start))
+    }
+
+    /// The state at `now`, without allowance for clocks that differ.
+    pub fn state(&self, now: Timestamp) -> TokenState {
+        self.facts().state(now)
+    }
+
+    /// The token as JSON shows it, with its state at `now`.
+    pub fn view(&self, now: Timestamp) -> TokenView<'_> {
+        TokenView::new(self, now)
+    }
+}
+
+/// When a token ends that has these ends and may idle for so long, if it is not used after `used`.
+pub fn first_end(
+    ends: [Option<Timestamp>; 2],
+    idle_timeout: Option<Ttl>,
+    used: Timestamp,
+) -> Option<Timestamp> {
+    let idle_end = idle_timeout.map(|idle| used + idle);
+    ends.into_iter().chain([idle_end]).flatten().min()
+}

@@ -1,0 +1,68 @@
+//! The word that a service's bearers start with.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{BODY, CHECK_DIGITS};
+use crate::invalid::{InvalidReason, InvalidValue};
+use crate::kind::Kind;
+
+/// The word that a service's bearers start with: 3 to 16 of `a`-`z` and `0`-`9`, `fob` by default.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BearerPrefix(Box<str>);
+
+impl BearerPrefix {
+    pub(super) const MIN_BYTES: usize = 3;
+    pub(super) const MAX_BYTES: usize = 16;
+
+    /// Checks and takes a prefix.
+    ///
+    /// # Errors
+    /// When it is not 3 to 16 of `a`-`z` and `0`-`9`.
+    pub fn new(text: &str) -> Result<Self, InvalidValue> {
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        if (Self::MIN_BYTES..=Self::MAX_BYTES).contains(&text.len()) && text.bytes().all(fits) {
+            return Ok(Self(text.into()));
+        }
+        let expected = "3 to 16 of a-z and 0-9, such as fob";
+        Err(InvalidValue::new("bearer prefix", InvalidReason::Malformed { expected }))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A regular expression that finds bearers with this prefix, for secret scanners. What it
+    /// finds can be confirmed offline: `BearerToken::parse` verifies the check.
+    ///
+    /// ```
+    /// let regex = keyfob::BearerPrefix::default().scanner_regex();
+    /// assert_eq!(regex, r"\bfob_(?:at|rt|ak|st)_[0-9A-Za-z]{61}\b");
+    /// ```
+    pub fn scanner_regex(&self) -> String {
+        let kinds = Kind::ALL.map(|kind| String::from_utf8_lossy(&kind.bearer_code()).into_owned());
+        let digits = BODY + CHECK_DIGITS;
+        format!(r"\b{}_(?:{})_[0-9A-Za-z]{{{digits}}}\b", self.0, kinds.join("|"))
+    }
+}
+
+impl Default for BearerPrefix {
+    fn default() -> Self {
+        Self("fob".into())
+    }
+}
+
+impl fmt::Display for BearerPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for BearerPrefix {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        Self::new(text)
+    }
+}

@@ -1,0 +1,125 @@
+//! A bearer as it was presented: read in place, copied nowhere.
+
+use sha2::block_api::compress256;
+use zeroize::Zeroizing;
+
+use super::{
+    BODY, BearerPrefix, BearerToken, CHECK_DIGITS, GENERATION_DIGITS, Generation, ID_DIGITS, KIND,
+    LONGEST, ParseBearerError, base62,
+};
+use crate::id::TokenId;
+use crate::kind::Kind;
+
+/// A text whose form and check are those of a bearer. The rest of what a bearer must be is seen to
+/// by [`Presented::to_bearer`], or by its digest being the one that was issued.
+#[derive(Clone, Copy)]
+pub struct Presented<'a> {
+    text: &'a str,
+    body: &'a [u8; BODY],
+    kind: Kind,
+}
+
+/// The digits of an id, as a bearer has them. They are as good a key as the id itself, and need not
+/// be read to be looked up.
+#[derive(Clone, Copy)]
+pub struct IdDigits<'a>(&'a [u8; ID_DIGITS]);
+
+/// The state that SHA-256 begins with (FIPS 180-4 section 5.3.3).
+const INITIAL: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+impl<'a> Presented<'a> {
+    #[inline]
+    pub fn read(text: &'a str, prefix: &BearerPrefix) -> Result<Self, ParseBearerError> {
+        use ParseBearerError::{Check, Malformed};
+
+        let rest = text.as_bytes().strip_prefix(prefix.as_str().as_bytes()).ok_or(Malformed)?;
+        let (kind, rest) = rest.split_first_chunk::<KIND>().ok_or(Malformed)?;
+        let (body, check) = rest.split_first_chunk::<BODY>().ok_or(Malformed)?;
+        let check: &[u8; CHECK_DIGITS] = check.try_into().map_err(|_| Malformed)?;
+        let [b'_', first, second, b'_'] = *kind else { return Err(Malformed) };
+        let kind = Kind::from_bearer_code([first, second]).ok_or(Malformed)?;
+        let check = base62::read_short(check).ok_or(Malformed)?;
+        let checked = text.len() - CHECK_DIGITS;
+        // No multi-byte character ends where the check begins: all its digits are ASCII.
+        if check != u64::from(crc32fast::hash(&text.as_bytes()[..checked])) {
+            return Err(if check > u64::from(u32::MAX) { Malformed } else { Check });
+        }
+        Ok(Self { text, body, kind })
+    }
+
+    /// The digits of the id. Nobody has looked whether they are any.
+    #[inline]
+    pub fn id_digits(&self) -> IdDigits<'a> {
+        const NONE: &[u8; ID_DIGITS] = &[b'_'; ID_DIGITS];
+        IdDigits(self.body.first_chunk().unwrap_or(NONE))
+    }
+
+    /// The id, if the digits are those of one.
+    pub fn id(&self) -> Result<TokenId, ParseBearerError> {
+        self.id_digits().read().ok_or(ParseBearerError::Malformed)
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The first half of the digest, as the four numbers that its bytes are made of.
+    ///
+    /// A body, the bit that ends it and its length fill one block to the last byte, so the hash is
+    /// one compression of it.
+    #[inline]
+    pub fn half_digest(&self) -> [u32; 4] {
+        let mut block = [0; 64];
+        block[..BODY].copy_from_slice(self.body);
+        block[BODY] = 0x80;
+        block[62..].copy_from_slice(&(8 * BODY as u16).to_be_bytes());
+        let mut state = INITIAL;
+        compress256(&mut state, &[block]);
+        let [a, b, c, d, ..] = state;
+        [a, b, c, d]
+    }
+
+    /// The bearer, if it is one to the last character.
+    pub fn to_bearer(self) -> Result<BearerToken, ParseBearerError> {
+        let id = self.id()?;
+        let (generation, secret) = self.body[ID_DIGITS..].split_at(GENERATION_DIGITS);
+        let generation = base62::read_short(generation)
+            .and_then(|number| Generation::new(u32::try_from(number).ok()?))
+            .filter(|_| secret.iter().all(|digit| base62::is_digit(*digit)))
+            .ok_or(ParseBearerError::Malformed)?;
+        let mut text = Zeroizing::new([0; LONGEST]);
+        text[..self.text.len()].copy_from_slice(self.text.as_bytes());
+        Ok(BearerToken { text, length: self.text.len() as u8, id, kind: self.kind, generation })
+    }
+}
+
+impl<'a> IdDigits<'a> {
+    /// Writes the digits of an id.
+    pub fn of(id: TokenId, digits: &'a mut [u8; ID_DIGITS]) -> Self {
+        base62::write(u128::from_be_bytes(*id.as_bytes()), digits);
+        Self(digits)
+    }
+
+    pub fn read(self) -> Option<TokenId> {
+        base62::read_id(self.0).map(|id| TokenId::from_bytes(id.to_be_bytes()))
+    }
+
+    /// The digits as three numbers, which overlap.
+    #[inline]
+    pub fn words(self) -> [u64; 3] {
+        [0, 8, ID_DIGITS - 8].map(|from| {
+            let mut eight = [0; 8];
+            eight.copy_from_slice(&self.0[from..from + 8]);
+            u64::from_le_bytes(eight)
+        })
+    }
+}

@@ -1,0 +1,45 @@
+//! The header of sealed bytes, which stands in clear: it says that bytes are sealed, and by which key.
+//!
+//! ```text
+//! 0  format 0xa1          1      5  salt                16
+//! 1  key version          2     21  ciphertext and tag  n + 16
+//! 3  key of its terms     2
+//! ```
+//! Only `keyfob-seal` writes and opens envelopes. Others recognise them, so that a store can allow for
+//! their size, and a reader without keys can say that keys are missing.
+
+use super::key_version::KeyVersion;
+
+/// The first byte of an envelope. Plain records begin with a low number, and differ from it in more
+/// than one bit.
+pub const FORMAT: u8 = 0xa1;
+/// Bytes of salt in an envelope.
+pub const SALT: usize = 16;
+/// Bytes before the ciphertext.
+pub const HEAD: usize = 5 + SALT;
+/// Bytes of the authentication tag, after the ciphertext.
+pub const TAG: usize = 16;
+/// How many bytes sealing adds.
+pub const OVERHEAD: usize = HEAD + TAG;
+
+/// Returns the version of the key that the bytes are sealed under, or `None` if they are no envelope.
+pub fn key_of(bytes: &[u8]) -> Option<KeyVersion> {
+    match bytes {
+        [FORMAT, high, low, ..] => Some(KeyVersion::new(u16::from_be_bytes([*high, *low]))),
+        _ => None,
+    }
+}
+
+/// Returns the version of the key that the record's terms are blinded under, or `None` if the bytes are
+/// no envelope.
+pub fn term_key_of(bytes: &[u8]) -> Option<KeyVersion> {
+    match bytes {
+        [FORMAT, _, _, high, low, ..] => Some(KeyVersion::new(u16::from_be_bytes([*high, *low]))),
+        _ => None,
+    }
+}
+
+/// Returns whether the bytes say that they are sealed.
+pub fn is_sealed(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&FORMAT)
+}

@@ -1,0 +1,22 @@
+//! Values that hold by construction: a value that exists is a valid one.
+
+pub mod bearer;
+pub mod clock;
+pub mod digest;
+pub mod envelope;
+pub mod error_class;
+pub mod id;
+pub mod invalid;
+pub mod key_version;
+pub mod kind;
+pub mod limit_by;
+pub mod monotonic;
+pub mod names;
+pub mod namespace;
+pub mod operation;
+pub mod random;
+pub mod seal_fault;
+pub mod stamp;
+pub mod store_error;
+pub mod text;
+pub mod time;

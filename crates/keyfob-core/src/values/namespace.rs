@@ -1,0 +1,321 @@
+//! A namespace: the identity of a store, and the keyed digests that its lanes and indexes use.
+
+use std::fmt;
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use zeroize::ZeroizeOnDrop;
+
+use crate::digest;
+use crate::id::{Lane, LaneCount, TokenId};
+use crate::random::{self, Random, RandomUnavailable};
+use crate::text::{AppId, ClientId, DeviceId, LabelKey, LabelValue, Subject, Tag};
+use crate::time::Timestamp;
+
+/// What a store's data was created with: the number of its lanes and the key of its digests.
+///
+/// Both are fixed for as long as the data lives; a store keeps them beside the data.
+#[derive(Clone)]
+pub struct Namespace {
+    lanes: LaneCount,
+    key: NamespaceKey,
+    keyed: Hmac<Sha256>,
+}
+
+/// The key of a namespace's digests. It grants nothing: it keeps those who see an index, but not
+/// the key, from telling which subject an entry belongs to.
+#[derive(Clone, PartialEq, Eq, ZeroizeOnDrop)]
+pub struct NamespaceKey([u8; 32]);
+
+/// One indexed (field, value) pair: a token is listed under each of its terms.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Term {
+    field: TermField,
+    digest: [u8; 16],
+}
+
+/// The fields that are indexed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum TermField {
+    /// Every token has this one; it lists all of them.
+    All = 0,
+    /// The subject.
+    Subject = 1,
+    /// The client.
+    Client = 2,
+    /// The device id.
+    Device = 3,
+    /// A tag.
+    Tag = 4,
+    /// A label, key and value together.
+    Label = 5,
+    /// The family.
+    Family = 6,
+    /// The application id.
+    App = 7,
+    /// What is kept about tokens and is none: every roster of sessions has this one, and no other.
+    SessionIndex = 8,
+}
+
+/// The name of an epoch within a lane: a digest of the subject, the client or the ancestor.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EpochField([u8; 8]);
+
+impl NamespaceKey {
+    /// Draws the key of a new namespace.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn draw(random: &dyn Random) -> Result<Self, RandomUnavailable> {
+        random::array(random).map(Self)
+    }
+
+    /// The key with these bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for the store that keeps them.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for NamespaceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NamespaceKey([redacted])")
+    }
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Namespace").field("lanes", &self.lanes).finish_non_exhaustive()
+    }
+}
+
+impl Namespace {
+    /// A namespace with this many lanes and this key.
+    pub fn new(lanes: LaneCount, key: NamespaceKey) -> Self {
+        let keyed = digest::keyed(&key.0);
+        Self { lanes, key, keyed }
+    }
+
+    /// How many lanes there are.
+    pub fn lanes(&self) -> LaneCount {
+        self.lanes
+    }
+
+    /// The key, for the store that keeps it.
+    pub fn key(&self) -> &NamespaceKey {
+        &self.key
+    }
+
+    /// The lane of everything that `subject` owns.
+    pub fn lane_of(&self, subject: &Subject) -> Lane {
+        let digest = self.digest(b"lane", &[subject.as_str().as_bytes()]);
+        let mut number = [0; 8];
+        number.copy_from_slice(&digest[..8]);
+        self.lanes.pick(u64::from_be_bytes(number))
+    }
+
+    /// A lane for a token without a subject.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn any_lane(&self, random: &dyn Random) -> Result<Lane, RandomUnavailable> {
+        Ok(self.lanes.pick(u64::from_be_bytes(random::array(random)?)))
+    }
+
+    /// The term that every token has.
+    pub fn all(&self) -> Term {
+        Term { field: TermField::All, digest: [0; 16] }
+    }
+
+    /// The term of every roster of sessions.
+    pub fn rosters(&self) -> Term {
+        Term { field: TermField::SessionIndex, digest: [0; 16] }
+    }
+
+    /// The term of a subject.
+    pub fn subject(&self, subject: &Subject) -> Term {
+        self.term(TermField::Subject, &[subject.as_str().as_bytes()])
+    }
+
+    /// The term of a client.
+    pub fn client(&self, client: &ClientId) -> Term {
+        self.term(TermField::Client, &[client.as_str().as_bytes()])
+    }
+
+    /// The term of a device.
+    pub fn device(&self, device: &DeviceId) -> Term {
+        self.term(TermField::Device, &[device.as_str().as_bytes()])
+    }
+
+    /// The term of a tag.
+    pub fn tag(&self, tag: &Tag) -> Term {
+        self.term(TermField::Tag, &[tag.as_str().as_bytes()])
+    }
+
+    /// The term of a label.
+    pub fn label(&self, key: &LabelKey, value: &LabelValue) -> Term {
+        self.term(TermField::Label, &[key.as_str().as_bytes(), value.as_str().as_bytes()])
+    }
+
+    /// The term of an application.
+    pub fn app(&self, app: &AppId) -> Term {
+        self.term(TermField::App, &[app.as_str().as_bytes()])
+    }
+
+    /// The term of the family whose root is `root`.
+    pub fn family(&self, root: TokenId) -> Term {
+        self.term(TermField::Family, &[root.as_bytes()])
+    }
+
+    /// The epoch of a subject, in the subject's lane.
+    pub fn subject_epoch(&self, subject: &Subject) -> EpochField {
+        self.epoch(b"subject", subject.as_str().as_bytes())
+    }
+
+    /// The epoch of a client, in every lane.
+    pub fn client_epoch(&self, client: &ClientId) -> EpochField {
+        self.epoch(b"client", client.as_str().as_bytes())
+    }
+
+    /// The epoch of a token as an ancestor, in the token's lane.
+    pub fn ancestor_epoch(&self, ancestor: TokenId) -> EpochField {
+        self.epoch(b"ancestor", ancestor.as_bytes())
+    }
+
+    /// Returns the digest that a rate limit is counted under, from all that it is counted by.
+    pub fn limit_digest(&self, parts: &[&[u8]]) -> [u8; 16] {
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&self.digest(b"limit", parts)[..16]);
+        digest
+    }
+
+    /// What tells this namespace from others, where its key must not be shown.
+    pub fn fingerprint(&self) -> [u8; 16] {
+        let mut fingerprint = [0; 16];
+        fingerprint.copy_from_slice(&self.digest(b"fingerprint", &[])[..16]);
+        fingerprint
+    }
+
+    /// The roster of a subject's sessions, in the subject's lane: the first, or the one after so many
+    /// that fell at this moment.
+    pub fn roster_of(&self, subject: &Subject, fallen: u32, at: Timestamp) -> TokenId {
+        let (fallen, at) = (fallen.to_be_bytes(), at.as_millis().to_be_bytes());
+        let parts = [subject.as_str().as_bytes(), &fallen, &at];
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&self.digest(b"roster", &parts)[..16]);
+        TokenId::of_digest(digest, self.lane_of(subject))
+    }
+
+    fn term(&self, field: TermField, parts: &[&[u8]]) -> Term {
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&self.digest(&[b't', field as u8], parts)[..16]);
+        Term { field, digest }
+    }
+
+    fn epoch(&self, field: &[u8], value: &[u8]) -> EpochField {
+        let mut digest = [0; 8];
+        digest.copy_from_slice(&self.digest(field, &[value])[..8]);
+        EpochField(digest)
+    }
+
+    fn digest(&self, purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.keyed.clone();
+        // Each part is preceded by its length, so that no two lists run together.
+        for part in std::iter::once(&purpose).chain(parts) {
+            mac.update(&(part.len() as u32).to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl Term {
+    /// The field.
+    pub const fn field(self) -> TermField {
+        self.field
+    }
+
+    /// The start of the digest, as a number.
+    pub fn number(self) -> u64 {
+        let mut start = [0; 8];
+        start.copy_from_slice(&self.digest[..8]);
+        u64::from_be_bytes(start)
+    }
+
+    /// The keyed digest of the value.
+    pub const fn digest(&self) -> &[u8; 16] {
+        &self.digest
+    }
+
+    /// A term of the same field with another digest.
+    pub const fn with_digest(self, digest: [u8; 16]) -> Self {
+        Self { digest, ..self }
+    }
+}
+
+impl TermField {
+    /// Whether a value of this field may be shared by a large part of all tokens.
+    pub const fn is_broad(self) -> bool {
+        matches!(self, Self::All | Self::Client | Self::Tag | Self::Label | Self::App)
+    }
+
+    /// Whether all tokens under one value lie in one lane.
+    pub const fn is_within_a_lane(self) -> bool {
+        matches!(self, Self::Subject | Self::Family)
+    }
+}
+
+impl EpochField {
+    /// The field with these bytes, as a store read them.
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for EpochField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EpochField({:016x})", u64::from_be_bytes(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn namespace(key: u8) -> Namespace {
+        Namespace::new(LaneCount::DEFAULT, NamespaceKey::from_bytes([key; 32]))
+    }
+
+    #[test]
+    fn digests_differ_by_field_value_and_key() {
+        let one = namespace(1);
+        let subject = Subject::new("a").unwrap();
+        let tag = Tag::new("a").unwrap();
+        assert_ne!(one.subject(&subject).digest(), one.tag(&tag).digest());
+        assert_ne!(one.subject(&subject), namespace(2).subject(&subject));
+        let label =
+            |k: &str, v: &str| one.label(&LabelKey::new(k).unwrap(), &LabelValue::new(v).unwrap());
+        assert_ne!(label("ab", "c"), label("a", "bc"));
+    }
+
+    #[test]
+    fn subjects_spread_over_all_lanes() {
+        let namespace = namespace(3);
+        let mut counts = vec![0; usize::from(LaneCount::DEFAULT.get())];
+        for n in 0..6400 {
+            let subject = Subject::new(format!("user{n}")).unwrap();
+            counts[usize::from(namespace.lane_of(&subject).number())] += 1;
+        }
+        assert!(counts.iter().all(|count| (50..200).contains(count)), "{counts:?}");
+    }
+}

@@ -1,0 +1,55 @@
+//! The identity and the deadline of one write to a store.
+
+use super::random::{self, Random, RandomUnavailable};
+use super::time::{Timestamp, Ttl};
+
+/// The identity of one write, however often it is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Operation {
+    /// Its id: the same id gets the same answer.
+    pub id: OperationId,
+    /// When it may no longer have an effect, by the clock of the node that began it. A store with a
+    /// clock of its own translates.
+    pub deadline: Timestamp,
+}
+
+/// The id of an operation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperationId([u8; 16]);
+
+impl Operation {
+    /// How long after its beginning a write may still have an effect.
+    pub const WINDOW: Ttl = Ttl::from_secs(30);
+
+    /// Begins an operation.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn begin(now: Timestamp, random: &dyn Random) -> Result<Self, RandomUnavailable> {
+        Ok(Self { id: OperationId(random::array(random)?), deadline: now + Self::WINDOW })
+    }
+}
+
+impl OperationId {
+    /// The id with these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for OperationId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "op_{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl std::fmt::Debug for OperationId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}

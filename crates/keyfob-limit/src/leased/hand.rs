@@ -1,0 +1,145 @@
+//! The permits of one key that this process has taken and not yet given out. Times are nanoseconds
+//! of a clock that never goes back; the store's own time is told by what it said last.
+
+use crate::{Charge, ChargeOutcome, Level, Meter};
+use keyfob_core::time::{Timestamp, Ttl};
+
+const NANOS: u64 = 1_000_000;
+
+/// For how many leases it is remembered how large a batch was of use.
+const REMEMBERED: u64 = 8;
+
+/// In so many parts of a lease a key that refuses is asked again at the soonest.
+const PARTS: u64 = 8;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LocalPermits {
+    left: u32,
+    /// How many there were when they came.
+    came: u32,
+    /// When what is left is no longer good.
+    lapses: u64,
+    /// Who asks for so many or more is refused until `paused`.
+    refused: u32,
+    paused: u64,
+    /// What the store said last, by its own time, and when that was heard.
+    level: Level,
+    said: Timestamp,
+    heard: u64,
+}
+
+impl LocalPermits {
+    pub(super) fn has(&self, permits: u32, now: u64) -> bool {
+        permits <= self.good(now)
+    }
+
+    fn good(&self, now: u64) -> u32 {
+        if self.lapses > now { self.left } else { 0 }
+    }
+
+    /// Whether there are not so many permits and asking for them is of no use.
+    pub(super) fn refuses(&self, permits: u32, now: u64) -> bool {
+        self.paused > now && permits >= self.refused && !self.has(permits, now)
+    }
+
+    pub(super) fn give(&mut self, permits: u32) {
+        self.left = self.left.saturating_sub(permits);
+    }
+
+    /// Until when it is of use to anybody.
+    pub(super) fn kept_until(&self, lease: Ttl) -> u64 {
+        self.lapses.saturating_add(lease.as_millis() * NANOS * REMEMBERED).max(self.paused)
+    }
+
+    /// What to ask the store for.
+    pub(super) fn batch(&self, charge: &Charge, lease: Ttl, now: u64) -> Charge {
+        let wanted = if self.lapses > now {
+            // Used up before its time.
+            self.came.saturating_mul(2)
+        } else if self.lapses.saturating_add(lease.as_millis() * NANOS) > now {
+            self.came - self.left.min(self.came)
+        } else {
+            0
+        };
+        let most = wanted.min(most(charge.meter, lease)).max(charge.least);
+        Charge { most, ..*charge }
+    }
+
+    /// Takes in what the store gave for a request that was sent at `sent`, and gives how many of
+    /// the permits before it came to nothing.
+    pub(super) fn fill(
+        &mut self,
+        asked: &Charge,
+        tally: &ChargeOutcome,
+        sent: u64,
+        now: u64,
+        lease: Ttl,
+    ) -> u32 {
+        let lapses = sent.saturating_add(lease.as_millis() * NANOS);
+        let old = self.good(now);
+        // What is left of the old is too little to be of use, or somebody else has just asked too.
+        let (old, lapses) =
+            if old < asked.least { (0, lapses) } else { (old, lapses.min(self.lapses)) };
+        let lapsed = self.left.saturating_sub(old);
+        let came = tally.taken.saturating_add(old);
+        *self = Self { left: came, came, lapses, refused: 0, paused: 0, ..*self };
+        self.hear(tally, now);
+        if tally.taken < asked.most {
+            self.pause(asked, tally, lease, now);
+        }
+        lapsed
+    }
+
+    /// Takes in that the store refused.
+    pub(super) fn refuse(&mut self, charge: &Charge, tally: &ChargeOutcome, lease: Ttl, now: u64) {
+        self.hear(tally, now);
+        self.pause(charge, tally, lease, now);
+    }
+
+    /// There is more demand than permits: there is no use in asking again at once.
+    fn pause(&mut self, charge: &Charge, tally: &ChargeOutcome, lease: Ttl, now: u64) {
+        let wait = |permits| {
+            let wait = charge.meter.wait(tally.level, permits, tally.now).ok().flatten();
+            wait.map_or(0, Ttl::as_millis) * NANOS
+        };
+        let needed = wait(charge.least);
+        if needed == 0 {
+            // It has what was asked for; another key refused.
+            return;
+        }
+        // A little longer, so that there is a batch to be had; never so long that the burst is
+        // reached, after which permits would be lost.
+        let most = most(charge.meter, lease);
+        let batch = most.min(charge.meter.burst() / 2).max(charge.least);
+        let lease = lease.as_millis() * NANOS;
+        // Not for longer than a lease, so that a limit that is raised or reset is soon noticed.
+        let pause = wait(batch).min(lease / PARTS).max(needed).min(lease);
+        (self.refused, self.paused) = (charge.least, now.saturating_add(pause));
+        // Whatever there is then will be of use.
+        self.came = self.came.max(most);
+    }
+
+    fn hear(&mut self, tally: &ChargeOutcome, now: u64) {
+        (self.level, self.said, self.heard) = (tally.level, tally.now, now);
+    }
+
+    /// How the key stands, as far as this process knows.
+    pub(super) fn tally(&self, charge: &Charge, taken: u32, now: u64) -> ChargeOutcome {
+        let since = now.saturating_sub(self.heard) / NANOS;
+        let store_now = Timestamp::from_millis(self.said.as_millis().saturating_add(since));
+        let pause = self.paused.saturating_sub(now).div_ceil(NANOS);
+        ChargeOutcome {
+            taken,
+            in_hand: self.good(now),
+            level: charge.meter.drained(self.level, store_now),
+            now: store_now,
+            pause: if charge.least >= self.refused { Ttl::from_millis(pause).ok() } else { None },
+        }
+    }
+}
+
+/// The largest batch: what the rate gives in a lease, within the burst.
+fn most(meter: Meter, lease: Ttl) -> u32 {
+    let given = lease.as_millis().saturating_mul(meter.drain()) / meter.permit();
+    u32::try_from(given).unwrap_or(u32::MAX).min(meter.burst())
+}

@@ -1,0 +1,274 @@
+//! Policies over a store: a request in, a verdict out.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::time::timeout;
+
+use super::throttle::Throttle;
+use super::{
+    Charge, ChargeOutcome, Charged, LimitBy, LimitError, LimitPolicy, LimitRequest, LimitStatus,
+    LimitStore, LimitVerdict,
+};
+use keyfob_core::invalid::{InvalidReason, InvalidValue};
+use keyfob_core::monotonic::MonotonicInstant;
+use keyfob_core::namespace::Namespace;
+use keyfob_core::store_error::StoreError;
+use keyfob_core::time::{Timestamp, Ttl};
+use keyfob_metrics::{LimitOutcome, Metrics};
+
+const PATIENCE: Ttl = match Ttl::from_millis(500) {
+    Ok(patience) => patience,
+    Err(_) => Ttl::from_secs(1),
+};
+
+/// Policies, and the store that keeps what is owed by them.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Limits {
+    store: Arc<dyn LimitStore>,
+    patience: Ttl,
+    policies: Vec<Arc<LimitPolicy>>,
+}
+
+impl Limits {
+    /// No policies yet, over `store`.
+    pub fn new(store: impl LimitStore) -> Self {
+        Self::over(Arc::new(store))
+    }
+
+    /// No policies yet, over a store that others use too.
+    pub fn over(store: Arc<dyn LimitStore>) -> Self {
+        Self { store, patience: PATIENCE, policies: Vec::new() }
+    }
+
+    /// How long a request waits for the store before it counts as failed: half a second unless it is
+    /// set. What a policy then decides is no use to anybody if it comes too late.
+    pub fn patience(self, patience: Ttl) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Adds a policy.
+    ///
+    /// # Errors
+    /// When there is one of this name, or when there are [`Charge::MOST`] already.
+    pub fn policy(mut self, policy: LimitPolicy) -> Result<Self, InvalidValue> {
+        if self.policies.iter().any(|known| known.name() == policy.name()) {
+            return Err(InvalidValue::new("limit name", InvalidReason::Duplicate));
+        }
+        if self.policies.len() >= Charge::MOST {
+            return Err(InvalidValue::new("limits", InvalidReason::TooMany { most: Charge::MOST }));
+        }
+        self.policies.push(Arc::new(policy));
+        Ok(self)
+    }
+}
+
+/// Limits with the namespace that blinds their keys. A manager has one; it serves without one too.
+#[derive(Debug)]
+pub struct Limiter {
+    store: Arc<dyn LimitStore>,
+    patience: Ttl,
+    namespace: Namespace,
+    requests: Vec<Arc<LimitPolicy>>,
+    failures: Vec<Arc<LimitPolicy>>,
+    throttle: Throttle,
+    metrics: Metrics,
+    warned: LogThrottle,
+}
+
+/// Lets a warning through once a second: whoever sends requests must not fill the log.
+#[derive(Debug, Default)]
+struct LogThrottle(AtomicU64);
+
+impl LogThrottle {
+    fn may(&self) -> bool {
+        let second = MonotonicInstant::now().as_nanos() / 1_000_000_000;
+        // The first second there is may pass unwarned.
+        self.0.swap(second, Ordering::Relaxed) != second
+    }
+}
+
+impl Limiter {
+    /// A limiter whose keys are blinded by the key of this namespace. All nodes that share a store
+    /// of limits share the namespace too.
+    pub fn new(limits: Limits, namespace: Namespace) -> Self {
+        let is_of_failures = |policy: &Arc<LimitPolicy>| policy.by() == LimitBy::FailedAttempts;
+        let Limits { store, patience, policies } = limits;
+        let (failures, requests) = policies.into_iter().partition(is_of_failures);
+        let throttle = Throttle::default();
+        let (metrics, warned) = (Metrics::none(), LogThrottle::default());
+        Self { store, patience, namespace, requests, failures, throttle, metrics, warned }
+    }
+
+    /// Counts what is decided. A manager has its limits count where it does itself.
+    #[must_use]
+    pub fn metrics(self, metrics: &Metrics) -> Self {
+        Self { metrics: metrics.clone(), ..self }
+    }
+
+    /// Whether every policy that counts a request admits it. If so each is charged, else none.
+    ///
+    /// # Errors
+    /// [`LimitError`] when the cost can never be admitted, or when the store fails and a policy
+    /// that counts the request fails closed; [`LimitError::Invalid`] for a cost of zero.
+    pub async fn admit(&self, request: &LimitRequest<'_>) -> Result<LimitVerdict, LimitError> {
+        let cost = request.permits();
+        if cost == 0 {
+            let allowed = "at least one permit";
+            return Err(InvalidValue::new("cost", InvalidReason::OutOfRange { allowed }).into());
+        }
+        let (policies, charges) = self.charges(&self.requests, request, cost);
+        let above = policies.iter().find(|policy| policy.meter().burst() < cost);
+        if let Some(policy) = above {
+            let (policy, burst) = (policy.name().clone(), policy.meter().burst());
+            return Err(LimitError::CostAboveBurst { policy, cost, burst });
+        }
+        if charges.is_empty() {
+            return Ok(LimitVerdict::unlimited());
+        }
+        match self.charge(&charges).await {
+            Ok(charged) => {
+                self.count(&policies, &charges, &charged);
+                let limit_status =
+                    limit_status(&policies, &charged.tallies, cost, charged.admitted);
+                Ok(LimitVerdict::new(charged.admitted, limit_status))
+            }
+            Err(source) => match self.closed(&policies) {
+                Some(policy) => {
+                    let policy = policy.name().clone();
+                    Err(LimitError::Unavailable { policy, source })
+                }
+                None => {
+                    if self.warned.may() {
+                        tracing::warn!(error = %source, "requests are admitted uncounted");
+                    }
+                    Ok(LimitVerdict::uncounted())
+                }
+            },
+        }
+    }
+
+    /// How every policy that counts a request stands, failed attempts included. It charges nothing.
+    ///
+    /// # Errors
+    /// [`LimitError::Store`] when the store fails.
+    pub async fn limit_status(
+        &self,
+        request: &LimitRequest<'_>,
+    ) -> Result<Vec<LimitStatus>, LimitError> {
+        let all: Vec<_> = self.requests.iter().chain(&self.failures).map(Arc::clone).collect();
+        let (policies, charges) = self.charges(&all, request, 0);
+        if charges.is_empty() {
+            return Ok(Vec::new());
+        }
+        let charged = self.charge(&charges).await?;
+        Ok(limit_status(&policies, &charged.tallies, request.permits(), false))
+    }
+
+    /// How long an address has to wait that had too many failed attempts; nothing if it need not.
+    pub fn throttled(&self, ip: IpAddr, now: Timestamp) -> Option<Ttl> {
+        self.throttle.wait(ip, now)
+    }
+
+    /// Charges a failed attempt to an address. When that was its last, it has to wait.
+    pub async fn failed(&self, ip: IpAddr, now: Timestamp) {
+        let request = LimitRequest::new().ip(ip);
+        let (policies, charges) = self.charges(&self.failures, &request, 1);
+        if charges.is_empty() {
+            return;
+        }
+        let wait = match self.charge(&charges).await {
+            Ok(charged) => {
+                self.count(&policies, &charges, &charged);
+                longest_wait(&charges, &charged)
+            }
+            Err(error) => {
+                self.closed(&policies);
+                if self.warned.may() {
+                    tracing::warn!(%error, "failed attempts are not counted");
+                }
+                wait_unheard(&policies)
+            }
+        };
+        if let Some(wait) = wait {
+            self.metrics.handles.addresses_throttled.increment(1);
+            self.throttle.block(ip, wait, now);
+        }
+    }
+
+    /// Counts, of a request that was admitted, every policy that did; of another, those that refused.
+    fn count(&self, policies: &[&Arc<LimitPolicy>], charges: &[Charge], charged: &Charged) {
+        let counts = &self.metrics.handles.limit_decisions;
+        for ((policy, charge), tally) in policies.iter().zip(charges).zip(&charged.tallies) {
+            if charged.admitted {
+                counts.of(policy.by()).of(LimitOutcome::Admitted).increment(1);
+            } else if tally.pause.is_some() || !charge.fits(tally) {
+                counts.of(policy.by()).of(LimitOutcome::Refused).increment(1);
+            }
+        }
+    }
+
+    /// The policy that lets nobody in when the store fails, if there is one; counts what each did.
+    fn closed<'a>(&self, policies: &[&'a Arc<LimitPolicy>]) -> Option<&'a Arc<LimitPolicy>> {
+        let closed = policies.iter().copied().find(|policy| !policy.is_open());
+        for policy in policies.iter().filter(|policy| closed.is_none() || !policy.is_open()) {
+            let outcome = match policy.is_open() {
+                true => LimitOutcome::FailedOpen,
+                false => LimitOutcome::FailedClosed,
+            };
+            self.metrics.handles.limit_decisions.of(policy.by()).of(outcome).increment(1);
+        }
+        closed
+    }
+
+    async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError> {
+        let answer = timeout(self.patience.as_duration(), self.store.charge(charges)).await;
+        let late = || StoreError::unavailable(format!("no answer within {}", self.patience));
+        answer.unwrap_or_else(|_| Err(late()))
+    }
+
+    fn charges<'a>(
+        &self,
+        policies: &'a [Arc<LimitPolicy>],
+        request: &LimitRequest<'_>,
+        permits: u32,
+    ) -> (Vec<&'a Arc<LimitPolicy>>, Vec<Charge>) {
+        let counted = policies.iter().filter_map(|policy| {
+            let key = request.key(policy, &self.namespace)?;
+            Some((policy, Charge::exactly(key, policy.meter(), permits)))
+        });
+        counted.unzip()
+    }
+}
+
+fn limit_status(
+    policies: &[&Arc<LimitPolicy>],
+    tallies: &[ChargeOutcome],
+    cost: u32,
+    admitted: bool,
+) -> Vec<LimitStatus> {
+    let stand = |(policy, tally)| LimitStatus::new(policy, tally, cost, admitted);
+    policies.iter().copied().zip(tallies).map(stand).collect()
+}
+
+/// How long until every policy has room for one attempt more.
+fn longest_wait(charges: &[Charge], charged: &Charged) -> Option<Ttl> {
+    let waits = charges
+        .iter()
+        .zip(&charged.tallies)
+        .filter_map(|(charge, tally)| charge.meter.wait(tally.level, 1, tally.now).ok().flatten());
+    waits.max()
+}
+
+/// How long an address waits whose failed attempt could not be counted: where a policy fails closed,
+/// as long as one attempt takes to come back.
+fn wait_unheard(policies: &[&Arc<LimitPolicy>]) -> Option<Ttl> {
+    let closed = policies.iter().filter(|policy| !policy.is_open());
+    let one = |policy: &&Arc<LimitPolicy>| {
+        let meter = policy.meter();
+        Ttl::from_millis(meter.permit().div_ceil(meter.drain())).ok()
+    };
+    closed.filter_map(one).max()
+}

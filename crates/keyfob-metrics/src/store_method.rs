@@ -1,0 +1,95 @@
+//! The methods of the store contract, as a label.
+
+/// A verb of the contract that can fail.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum StoreMethod {
+    /// `Store::insert`
+    Insert,
+    /// `Store::load`
+    Load,
+    /// `Store::replace`
+    Replace,
+    /// `Store::reseal`
+    Reseal,
+    /// `Store::min_key_version`
+    KeyFloor,
+    /// `Store::raise_min_key_version`
+    RaiseKeyFloor,
+    /// `Store::consume`
+    Consume,
+    /// `Store::touch`
+    Touch,
+    /// `Store::revoke`
+    Revoke,
+    /// `Store::advance`
+    Advance,
+    /// `Store::stamp`
+    Stamp,
+    /// `Store::time_of`
+    TimeOf,
+    /// `Store::query`
+    Query,
+    /// `Store::count`
+    Count,
+    /// `Store::tallies`
+    CountTotals,
+    /// `Store::observe`
+    Observe,
+    /// `Store::entries`
+    Entries,
+    /// `Store::latest`
+    Latest,
+    /// `Store::report`
+    Report,
+}
+
+impl StoreMethod {
+    /// All of them.
+    pub const ALL: [Self; 19] = [
+        Self::Insert,
+        Self::Load,
+        Self::Replace,
+        Self::Reseal,
+        Self::KeyFloor,
+        Self::RaiseKeyFloor,
+        Self::Consume,
+        Self::Touch,
+        Self::Revoke,
+        Self::Advance,
+        Self::Stamp,
+        Self::TimeOf,
+        Self::Query,
+        Self::Count,
+        Self::CountTotals,
+        Self::Observe,
+        Self::Entries,
+        Self::Latest,
+        Self::Report,
+    ];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Load => "load",
+            Self::Replace => "replace",
+            Self::Reseal => "reseal",
+            Self::KeyFloor => "key_floor",
+            Self::RaiseKeyFloor => "raise_key_floor",
+            Self::Consume => "spend",
+            Self::Touch => "touch",
+            Self::Revoke => "revoke",
+            Self::Advance => "advance",
+            Self::Stamp => "stamp",
+            Self::TimeOf => "time_of",
+            Self::Query => "query",
+            Self::Count => "count",
+            Self::CountTotals => "tallies",
+            Self::Observe => "observe",
+            Self::Entries => "entries",
+            Self::Latest => "latest",
+            Self::Report => "report",
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The keys that seal what a store holds: one active, older and newer ones for reading.
+//!
+//! A new key is first added for reading, so that every node can be given the ring before any of
+//! them seals under it; then it is activated; when nothing lies under the old one any more, that
+//! one is retired. A retired key keeps its line, because events that were sealed under it are not
+//! sealed again; but stores refuse what would be written under it.
+
+mod text;
+
+use std::fmt;
+
+use super::KeyError;
+use super::secret::Secret;
+use keyfob_core::KeyVersion;
+use keyfob_core::random::Random;
+use keyfob_core::time::Timestamp;
+
+/// The keys that seal what a store holds. Keep it apart from the store, and keep a copy: without
+/// it, what is sealed is lost.
+///
+/// ```
+/// use keyfob::seal::{KeyRing, NewKey};
+/// use keyfob::{Clock, OsRandom, SystemClock};
+///
+/// let now = SystemClock.now();
+/// let mut ring = KeyRing::generate(now, &OsRandom)?;
+/// let second = ring.add(NewKey::Sealing, now, &OsRandom)?; // give this ring to every node,
+/// ring.activate(second)?; // and then this one
+///
+/// assert_eq!(KeyRing::parse(&ring.to_text())?.active(), second);
+/// # Ok::<(), keyfob::seal::KeyError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyRing {
+    keys: Vec<SealingKey>,
+    terms: Vec<TermKey>,
+    /// Whether records that are not sealed are read.
+    bare: bool,
+}
+
+/// A key for records, notes, events and observations. It names the key for the terms of whatever
+/// record is sealed under it, so that one number tells both.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct SealingKey {
+    pub(super) number: KeyVersion,
+    pub(super) state: KeyState,
+    pub(super) created: Timestamp,
+    pub(super) terms: u16,
+    pub(super) secret: Secret,
+}
+
+/// A key for the terms of the index.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct TermKey {
+    pub(super) number: u16,
+    pub(super) created: Timestamp,
+    pub(super) secret: Secret,
+}
+
+/// What a key is used for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum KeyState {
+    /// It seals, and opens.
+    Active,
+    /// It opens: one to come, or one whose records are to be sealed again.
+    Reading,
+    /// It opens what is left of it, and stores refuse to be written to under it.
+    Retired,
+}
+
+/// What is known of a key without its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct KeyInfo {
+    /// Its number; [`KeyVersion::BARE`] stands for what is not sealed.
+    pub number: KeyVersion,
+    /// What it is used for.
+    pub state: KeyState,
+    /// When it was made, if it is a key.
+    pub created: Option<Timestamp>,
+    /// The number of the key for its terms, if they have one.
+    pub terms: Option<u16>,
+}
+
+/// What is added to a ring.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum NewKey {
+    /// A sealing key. The index keeps its key.
+    #[default]
+    Sealing,
+    /// A sealing key, and with it a new key for the terms of the index.
+    SealingAndTerms,
+}
+
+impl KeyState {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Reading => "reading",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+impl fmt::Display for KeyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl KeyRing {
+    /// A ring with one key, which is active. What is not sealed is refused; see
+    /// [`KeyRing::allowing_plaintext`] for a store that is in use already.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn generate(now: Timestamp, random: &dyn Random) -> Result<Self, KeyError> {
+        let mut ring = Self { keys: Vec::new(), terms: Vec::new(), bare: false };
+        let first = ring.add(NewKey::SealingAndTerms, now, random)?;
+        ring.activate(first)?;
+        Ok(ring)
+    }
+
+    /// The ring for a store that is in use already: records that are not sealed are read until
+    /// [`KeyVersion::BARE`] is retired. So long, whoever can write to the store can make a record that
+    /// is believed.
+    #[must_use]
+    pub fn allowing_plaintext(self) -> Self {
+        Self { bare: true, ..self }
+    }
+
+    /// Adds a key for reading.
+    ///
+    /// # Errors
+    /// When there is no randomness, or no number is left.
+    pub fn add(
+        &mut self,
+        what: NewKey,
+        now: Timestamp,
+        random: &dyn Random,
+    ) -> Result<KeyVersion, KeyError> {
+        let last = self.keys.iter().map(|key| key.number).max().unwrap_or_default();
+        let number = last.next().ok_or(KeyError::NoNumberLeft { what: "keys" })?;
+        let last = self.terms.iter().map(|key| key.number).max();
+        let terms = match (what, last) {
+            (NewKey::Sealing, Some(last)) => last,
+            (_, last) => {
+                let next = last.unwrap_or_default().checked_add(1);
+                let number = next.ok_or(KeyError::NoNumberLeft { what: "term keys" })?;
+                let secret = Secret::draw(random)?;
+                self.terms.push(TermKey { number, created: now, secret });
+                number
+            }
+        };
+        let secret = Secret::draw(random)?;
+        let state = KeyState::Reading;
+        self.keys.push(SealingKey { number, state, created: now, terms, secret });
+        Ok(number)
+    }
+
+    /// Lets a key seal from now on. The one that did so far goes on reading.
+    ///
+    /// # Errors
+    /// [`KeyError::Unknown`], [`KeyError::Retired`].
+    pub fn activate(&mut self, number: KeyVersion) -> Result<(), KeyError> {
+        match self.keys.iter().find(|key| key.number == number).map(|key| key.state) {
+            None => return Err(KeyError::Unknown { key: number }),
+            Some(KeyState::Retired) => return Err(KeyError::Retired { key: number }),
+            Some(KeyState::Active | KeyState::Reading) => {}
+        }
+        for key in &mut self.keys {
+            if key.number == number {
+                key.state = KeyState::Active;
+            } else if key.state == KeyState::Active {
+                key.state = KeyState::Reading;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a key could be retired, as far as the ring can tell: it is older than the active
+    /// one, and every older one is retired.
+    ///
+    /// # Errors
+    /// [`KeyError::Unknown`], [`KeyError::InUse`], [`KeyError::OlderInUse`].
+    pub fn can_retire(&self, number: KeyVersion) -> Result<(), KeyError> {
+        let known = number.is_plaintext() || self.keys.iter().any(|key| key.number == number);
+        if !known {
+            return Err(KeyError::Unknown { key: number });
+        }
+        if number >= self.active() {
+            return Err(KeyError::InUse { key: number });
+        }
+        let older = self.keys().find(|key| key.number < number && key.state != KeyState::Retired);
+        match older {
+            Some(older) => Err(KeyError::OlderInUse { key: number, older: older.number }),
+            None => Ok(()),
+        }
+    }
+
+    /// Retires a key; of [`KeyVersion::BARE`], records that are not sealed are refused from then on.
+    /// Ask the store first whether anything lies under it: `TokenManager::retire_key` does.
+    ///
+    /// # Errors
+    /// As [`KeyRing::can_retire`].
+    pub fn retire(&mut self, number: KeyVersion) -> Result<(), KeyError> {
+        self.can_retire(number)?;
+        if number.is_plaintext() {
+            self.bare = false;
+        }
+        for key in self.keys.iter_mut().filter(|key| key.number == number) {
+            key.state = KeyState::Retired;
+        }
+        Ok(())
+    }
+
+    /// The number of the key that seals.
+    pub fn active(&self) -> KeyVersion {
+        let active = self.keys.iter().find(|key| key.state == KeyState::Active);
+        active.map_or(KeyVersion::BARE, |key| key.number)
+    }
+
+    /// Whether records that are not sealed are read.
+    pub fn allows_plaintext(&self) -> bool {
+        self.bare
+    }
+
+    /// What is known of each key, in order of their numbers, beginning with what is not sealed.
+    pub fn keys(&self) -> impl Iterator<Item = KeyInfo> + '_ {
+        let state = if self.bare { KeyState::Reading } else { KeyState::Retired };
+        let bare = KeyInfo { number: KeyVersion::BARE, state, created: None, terms: None };
+        let sealed = self.keys.iter().map(|key| KeyInfo {
+            number: key.number,
+            state: key.state,
+            created: Some(key.created),
+            terms: Some(key.terms),
+        });
+        std::iter::once(bare).chain(sealed)
+    }
+
+    pub(super) fn sealing_keys(&self) -> &[SealingKey] {
+        &self.keys
+    }
+
+    pub(super) fn term_keys(&self) -> &[TermKey] {
+        &self.terms
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    /// What is known of its keys, and nothing of their bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

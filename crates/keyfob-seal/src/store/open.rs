@@ -1,0 +1,168 @@
+//! Opening what comes out of the store, and counting what does not open.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::SealedStore;
+use crate::about::About;
+use crate::cipher::form_of;
+use crate::sealer::Sealer;
+use keyfob_core::envelope::{is_sealed, key_of as number_of};
+use keyfob_core::id::{Lane, TokenId};
+use keyfob_core::{KeyVersion, SealFault};
+use keyfob_metrics::SealOperation;
+use keyfob_store::{
+    Entry, Feed, Loaded, NewRecord, RevocationMark, Severity, StoreError, StoreReport, Verdict,
+};
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl SealedStore {
+    /// Opens a record in place. One that does not open stays as it is.
+    pub(super) fn open_record(
+        &self,
+        sealer: &Sealer,
+        loaded: &mut Loaded,
+    ) -> Result<(), StoreError> {
+        let lane = loaded.id.lane();
+        if let Verdict::Revoked(mark) = &mut loaded.verdict {
+            self.open_note(sealer, mark, lane);
+        }
+        let untrue =
+            |integrity| StoreError::Unverifiable { what: loaded.id.to_string(), integrity };
+        let opened = self.open(sealer, &loaded.body, About::Record(loaded.id)).map_err(untrue)?;
+        // The number beside the body is for the store; the one that is bound into it is true.
+        loaded.key = opened.under;
+        loaded.body = opened.plain;
+        Ok(())
+    }
+
+    /// The oldest key that a record as the store gave it needs: for its body, or for its terms.
+    pub fn key_of(loaded: &Loaded) -> KeyVersion {
+        number_of(&loaded.body).unwrap_or_default().min(Self::form(loaded))
+    }
+
+    /// The form of the terms of a record as the store gave it.
+    pub fn form(loaded: &Loaded) -> KeyVersion {
+        form_of(&loaded.body).unwrap_or_default()
+    }
+
+    /// The form that the terms of a record have. Only while there are several is the store asked:
+    /// resealing counts the version up, so that what rests on the answer rests on the version too.
+    pub(super) async fn form_of(
+        &self,
+        sealer: &Sealer,
+        id: TokenId,
+    ) -> Result<KeyVersion, StoreError> {
+        if !sealer.is_moving() {
+            return Ok(sealer.active());
+        }
+        let there = self.inner.load(id).await?;
+        let form = there.map(|there| Self::form(&there));
+        Ok(form.map_or(sealer.active(), |form| sealer.newest_form(form)))
+    }
+
+    /// What a record as the store gave it holds.
+    pub fn open_body(&self, loaded: &Loaded) -> Result<Vec<u8>, StoreError> {
+        let untrue =
+            |integrity| StoreError::Unverifiable { what: loaded.id.to_string(), integrity };
+        let opened = self.open(&self.sealer(), &loaded.body, About::Record(loaded.id));
+        opened.map(|opened| opened.plain).map_err(untrue)
+    }
+
+    /// The body of a record as it is to lie in the store.
+    pub fn seal_body(
+        &self,
+        sealer: &Sealer,
+        id: TokenId,
+        body: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        NewRecord::check_body(body)?;
+        sealer.seal_record(body, id, sealer.active(), &mut self.salts(1)?)
+    }
+
+    /// Opens a note in place. A revocation holds whatever became of its note.
+    pub(super) fn open_note(&self, sealer: &Sealer, mark: &mut RevocationMark, lane: Lane) {
+        if mark.note.is_empty() {
+            return;
+        }
+        match self.open(sealer, &mark.note, About::note_through(mark.through, lane)) {
+            Ok(opened) => mark.note = opened.plain,
+            Err(integrity) => {
+                if integrity != SealFault::Bare {
+                    tracing::error!(%integrity, ?lane, "the note of a revocation is left out");
+                }
+                mark.note.clear();
+            }
+        }
+    }
+
+    /// Opens an entry of a feed in place. One that does not open stays sealed, and its reader
+    /// passes it over.
+    pub(super) fn open_entry(&self, sealer: &Sealer, feed: Feed, entry: &mut Entry) {
+        let about = match feed {
+            Feed::Events => About::Event(entry.lane),
+            Feed::Observations => About::Observation(entry.lane),
+        };
+        match self.open(sealer, &entry.body, about) {
+            Ok(opened) => entry.body = opened.plain,
+            Err(integrity) => {
+                if integrity == SealFault::Bare {
+                    entry.body.clear();
+                    return;
+                }
+                let (lane, position) = (entry.lane, entry.position);
+                tracing::error!(%integrity, ?feed, ?lane, ?position, "an entry does not open");
+            }
+        }
+    }
+
+    /// What is to be said of the seal in a report.
+    pub(super) fn find(&self, report: &mut StoreReport) {
+        let sealer = self.sealer();
+        let (bare, refused) = (self.plaintext_reads(), self.refused());
+        let good = format!("what is written is sealed under key {}", sealer.active());
+        report.find(Severity::Good, "sealing", good);
+        if refused > 0 {
+            let advice = format!(
+                "{refused} records or entries did not open and were refused: the log says which; \
+                 restore their keys, or look for who writes to the store"
+            );
+            report.find(Severity::Fault, "sealed records", advice);
+        }
+        if sealer.allows_plaintext() {
+            let advice = format!(
+                "records that are not sealed are believed ({bare} were met so far), so whoever can \
+                 write to the store can make tokens: reseal, then retire key {}",
+                KeyVersion::BARE
+            );
+            report.find(Severity::Warning, "bare records", advice);
+        }
+    }
+
+    fn open(
+        &self,
+        sealer: &Sealer,
+        stored: &[u8],
+        about: About,
+    ) -> Result<crate::sealer::Opened, SealFault> {
+        let opened = sealer.open(stored, about);
+        let metrics = &self.metrics.handles;
+        match &opened {
+            // Only records are sealed again. What else was written before is left out, and nobody is
+            // accused of it.
+            Err(SealFault::Bare) if !matches!(about, About::Record(_)) => {}
+            Err(integrity) => {
+                count(&self.met.untrue);
+                metrics.seal_refused.of((*integrity).into()).increment(1);
+            }
+            Ok(_) if !is_sealed(stored) => {
+                count(&self.met.bare);
+                metrics.seal_operations.of(SealOperation::ReadBare).increment(1);
+            }
+            Ok(_) => metrics.seal_operations.of(SealOperation::Opened).increment(1),
+        }
+        opened
+    }
+}

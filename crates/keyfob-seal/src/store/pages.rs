@@ -1,0 +1,109 @@
+//! Pages of records whose terms were blinded under several keys: one page of each, merged in order.
+//!
+//! As long as only one key of a ring has records, there is one page and nothing to merge.
+
+use super::SealedStore;
+use crate::sealer::Sealer;
+use keyfob_store::{Order, Position, Query, RecordPage, StoreError};
+
+impl SealedStore {
+    /// One page of what is listed under any form of the term; its records are still sealed.
+    pub(super) async fn page(
+        &self,
+        sealer: &Sealer,
+        query: &Query,
+    ) -> Result<RecordPage, StoreError> {
+        let forms = sealer.forms(query.term);
+        let queries: Vec<Query> = forms.into_iter().map(|term| Query { term, ..*query }).collect();
+        if let [query] = queries.as_slice() {
+            return self.inner.query(query).await;
+        }
+        let mut pages = Vec::with_capacity(queries.len());
+        // One after the other, the oldest form first: a record that changes its form meanwhile is
+        // met under the one or the other.
+        for query in &queries {
+            pages.push(self.inner.query(query).await?);
+        }
+        Ok(merge(pages, query.order, query.limit))
+    }
+}
+
+fn merge(pages: Vec<RecordPage>, order: Order, limit: usize) -> RecordPage {
+    // Beyond the place where the first of the pages ends, it may have more to say.
+    let ends = pages.iter().filter_map(|page| page.next);
+    let end = ends.min_by(|one, other| one.compare(other, order));
+    let mut records: Vec<_> = pages.into_iter().flat_map(|page| page.records).collect();
+    records.sort_by(|one, other| Position::of(one).compare(&Position::of(other), order));
+    // While a record changes its form it may be met under both.
+    records.dedup_by_key(|record| record.id);
+    if let Some(end) = end {
+        records.retain(|record| Position::of(record).compare(&end, order).is_le());
+    }
+    if records.len() > limit {
+        records.truncate(limit);
+        let next = records.last().map(Position::of);
+        return RecordPage { records, next };
+    }
+    RecordPage { records, next: end }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keyfob_core::KeyVersion;
+    use keyfob_core::id::TokenId;
+    use keyfob_core::time::Timestamp;
+    use keyfob_store::{Epochs, Loaded, MonotonicInstant, RecordVersion, Stamp, Verdict};
+
+    fn loaded(n: u8) -> Loaded {
+        Loaded {
+            id: TokenId::from_bytes([n; 16]),
+            body: Vec::new(),
+            sent: MonotonicInstant::now(),
+            key: KeyVersion::BARE,
+            version: RecordVersion(1),
+            stamp: Stamp::new(1),
+            keep_until: Timestamp::from_millis(1000 * u64::from(n)),
+            uses_left: None,
+            last_used: None,
+            epochs: Epochs::default(),
+            verdict: Verdict::Clear,
+        }
+    }
+
+    fn page(ids: &[u8], more: bool) -> RecordPage {
+        let records: Vec<_> = ids.iter().map(|n| loaded(*n)).collect();
+        let next = records.last().filter(|_| more).map(Position::of);
+        RecordPage { records, next }
+    }
+
+    fn check(pages: Vec<RecordPage>, limit: usize, expected: &[u8], next: Option<u8>) {
+        let merged = merge(pages, Order::NextToExpire, limit);
+        let ids: Vec<u8> = merged.records.iter().map(|record| record.id.as_bytes()[0]).collect();
+        assert_eq!(ids, expected);
+        assert_eq!(merged.next, next.map(|n| Position::of(&loaded(n))));
+    }
+
+    #[test]
+    fn pages_are_merged_in_order_and_each_record_is_there_once() {
+        check(vec![page(&[1, 4], false), page(&[2, 4, 5], false)], 9, &[1, 2, 4, 5], None);
+        check(vec![page(&[], false), page(&[], false)], 9, &[], None);
+    }
+
+    #[test]
+    fn what_does_not_fit_comes_on_the_next_page() {
+        check(vec![page(&[1, 3], false), page(&[2, 4], false)], 3, &[1, 2, 3], Some(3));
+    }
+
+    #[test]
+    fn nothing_is_given_before_what_a_page_may_still_hold() {
+        check(vec![page(&[1, 2], true), page(&[5, 6], true)], 4, &[1, 2], Some(2));
+        check(vec![page(&[1, 9], true), page(&[2, 3], false)], 4, &[1, 2, 3, 9], Some(9));
+    }
+
+    #[test]
+    fn a_page_that_ends_early_ends_the_whole_early() {
+        let short = RecordPage { records: vec![], next: Some(Position::of(&loaded(3))) };
+        check(vec![short, page(&[2, 4], false)], 4, &[2], Some(3));
+    }
+}

@@ -1,0 +1,143 @@
+//! The feeds of events and of observations, and the cursors that read on in them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use keyfob_core::id::Lane;
+use keyfob_core::invalid::{InvalidReason, InvalidValue};
+use keyfob_core::time::Timestamp;
+
+/// Which feed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Feed {
+    /// What happened: each entry was written with its change.
+    Events,
+    /// What was seen: refusals, expiries, sampled uses.
+    Observations,
+}
+
+/// Where a reader of a feed has got to: a position in each lane. Lanes are independent of each
+/// other, so that one that is late cannot be passed over.
+///
+/// Its text form is opaque and safe in a URL; `start` is the beginning of what is kept.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Cursor(BTreeMap<Lane, LanePosition>);
+
+/// A position within one lane of a feed. Later entries have greater ones.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct LanePosition {
+    /// Milliseconds by the store's clock.
+    pub millis: u64,
+    /// The entry's number within them.
+    pub number: u64,
+}
+
+/// One entry of a feed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// The lane.
+    pub lane: Lane,
+    /// The place in it.
+    pub position: LanePosition,
+    /// What was written.
+    pub body: Vec<u8>,
+}
+
+/// Some entries of a feed.
+#[derive(Clone, Debug, Default)]
+pub struct EntryPage {
+    /// The entries, in order of time and within each lane of position.
+    pub entries: Vec<Entry>,
+    /// The cursor after them.
+    pub cursor: Cursor,
+    /// Whether entries after the old cursor may have been trimmed away before they were read.
+    pub trimmed: bool,
+    /// Whether there may be more right now.
+    pub more: bool,
+}
+
+impl Cursor {
+    /// The beginning of what is kept.
+    pub const fn start() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// The position in a lane; `None` at its start.
+    pub fn position(&self, lane: Lane) -> Option<LanePosition> {
+        self.0.get(&lane).copied()
+    }
+
+    /// Moves on in a lane. A position that was passed already changes nothing.
+    pub fn advance(&mut self, lane: Lane, position: LanePosition) {
+        let slot = self.0.entry(lane).or_default();
+        *slot = (*slot).max(position);
+    }
+}
+
+impl Entry {
+    /// When the store wrote the entry.
+    pub fn at(&self) -> Timestamp {
+        Timestamp::from_millis(self.position.millis)
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("start");
+        }
+        let mut separator = "";
+        for (lane, position) in &self.0 {
+            write!(
+                f,
+                "{separator}{:x}.{:x}.{:x}",
+                lane.number(),
+                position.millis,
+                position.number
+            )?;
+            separator = "-";
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let expected = "'start' or a cursor that an earlier page gave";
+        let malformed = || InvalidValue::new("cursor", InvalidReason::Malformed { expected });
+        if text == "start" {
+            return Ok(Self::start());
+        }
+        let mut cursor = Self::start();
+        for part in text.split('-') {
+            let mut numbers = part.split('.').map(|digits| u64::from_str_radix(digits, 16));
+            let mut next = || numbers.next().and_then(Result::ok).ok_or_else(malformed);
+            let lane = u16::try_from(next()?).map_err(|_| malformed())?;
+            let position = LanePosition { millis: next()?, number: next()? };
+            if numbers.next().is_some() || cursor.0.insert(Lane::new(lane), position).is_some() {
+                return Err(malformed());
+            }
+        }
+        Ok(cursor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_back_and_refuses_what_it_did_not_write() {
+        let mut cursor = Cursor::start();
+        assert_eq!("start".parse(), Ok(cursor.clone()));
+        cursor.advance(Lane::new(3), LanePosition { millis: 1_795_000_000_000, number: 4 });
+        cursor.advance(Lane::new(63), LanePosition { millis: 5, number: 0 });
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        for text in ["", "1", "1.2", "1.2.3.4", "x.1.1", "1.1.1-1.2.2", "1.1.1-", "fffff.1.1"] {
+            assert!(text.parse::<Cursor>().is_err(), "{text}");
+        }
+    }
+}

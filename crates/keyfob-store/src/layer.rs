@@ -1,0 +1,216 @@
+//! Layers: stores around others, that pass most verbs on.
+
+use std::pin::Pin;
+
+use super::{Store, StoreError, StoreMethod};
+
+/// A call of a store that is under way.
+pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A store around another. The verbs that it does not write itself are written by
+/// [`forward_store!`](crate::forward_store):
+///
+/// ```
+/// use keyfob::store::*;
+/// use keyfob::Store;
+///
+/// /// A store that takes nothing new.
+/// #[derive(Debug)]
+/// struct Frozen(Box<dyn Store>);
+///
+/// impl StoreWrapper for Frozen {
+///     fn inner(&self) -> &dyn Store {
+///         &*self.0
+///     }
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl RecordStore for Frozen {
+///     keyfob::store::forward_store! { namespace load consume touch revoke advance stamp time_of }
+///
+///     async fn insert(&self, _: Operation, _: Insert) -> Result<Inserted, StoreError> {
+///         Err(StoreError::unavailable("it is frozen"))
+///     }
+///
+///     async fn replace(&self, _: Operation, _: Replace) -> Result<Replaced, StoreError> {
+///         Err(StoreError::unavailable("it is frozen"))
+///     }
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl TermIndex for Frozen {
+///     keyfob::store::forward_store! { query count }
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl EventLog for Frozen {
+///     keyfob::store::forward_store! { observe entries latest }
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl Counting for Frozen {
+///     keyfob::store::forward_store! { tallies }
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl Resealing for Frozen {
+///     keyfob::store::forward_store! { reseal min_key_version raise_min_key_version }
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl Invalidations for Frozen {
+///     keyfob::store::forward_store! { watch }
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl Maintenance for Frozen {
+///     keyfob::store::forward_store! { report close }
+/// }
+/// ```
+pub trait StoreWrapper: Send + Sync {
+    /// The store that it is around.
+    fn inner(&self) -> &dyn Store;
+
+    /// What becomes of a call that is passed on. Nothing has been done of it before it is awaited.
+    fn around<'a, T: Send + 'a>(&'a self, verb: StoreMethod, call: Call<'a, T>) -> Call<'a, T> {
+        let _whichever = verb;
+        call
+    }
+}
+
+/// Writes verbs of [`Store`](crate::Store) that go on to the store that a
+/// [`StoreWrapper`](crate::StoreWrapper) is around, each that can fail by way of its `around`. It takes the
+/// names of the verbs, and belongs into the `impl` of [`Store`](crate::Store), which is marked
+/// `#[async_trait]`: what it writes is what that would make of it, but for a future that only waits
+/// for another.
+#[macro_export]
+macro_rules! forward_store {
+    ($($verb:ident)+) => {
+        $($crate::forward_store! { @ $verb })+
+    };
+    (@ namespace) => {
+        fn namespace(&self) -> &$crate::Namespace {
+            $crate::StoreWrapper::inner(self).namespace()
+        }
+    };
+    (@ watch) => {
+        fn watch(&self, watcher: &::std::sync::Arc<$crate::InvalidationListener>) {
+            $crate::StoreWrapper::inner(self).watch(watcher);
+        }
+    };
+    (@ insert) => {
+        $crate::forward_store! { @ Insert insert['life0](
+            operation: $crate::Operation, insert: $crate::Insert
+        ) -> $crate::Inserted }
+    };
+    (@ load) => {
+        $crate::forward_store! { @ Load load['life0](
+            id: $crate::TokenId
+        ) -> ::core::option::Option<$crate::Loaded> }
+    };
+    (@ replace) => {
+        $crate::forward_store! { @ Replace replace['life0](
+            operation: $crate::Operation, replace: $crate::Replace
+        ) -> $crate::Replaced }
+    };
+    (@ reseal) => {
+        $crate::forward_store! { @ Reseal reseal['life0](
+            operation: $crate::Operation, reseal: $crate::Reseal
+        ) -> $crate::Resealed }
+    };
+    (@ min_key_version) => {
+        $crate::forward_store! { @ KeyFloor min_key_version['life0]() -> $crate::KeyVersion }
+    };
+    (@ raise_min_key_version) => {
+        $crate::forward_store! { @ RaiseKeyFloor raise_min_key_version['life0](
+            floor: $crate::KeyVersion
+        ) -> () }
+    };
+    (@ consume) => {
+        $crate::forward_store! { @ Consume consume['life0](
+            operation: $crate::Operation, consume: $crate::Consume
+        ) -> $crate::Consumed }
+    };
+    (@ touch) => {
+        $crate::forward_store! { @ Touch touch['life0 'life1](
+            uses: &'life1 [$crate::LastUse]
+        ) -> () }
+    };
+    (@ revoke) => {
+        $crate::forward_store! { @ Revoke revoke['life0](
+            operation: $crate::Operation, revoke: $crate::Revoke
+        ) -> $crate::Revoked }
+    };
+    (@ advance) => {
+        $crate::forward_store! { @ Advance advance['life0](
+            operation: $crate::Operation, advance: $crate::Advance
+        ) -> $crate::Advanced }
+    };
+    (@ stamp) => {
+        $crate::forward_store! { @ Stamp stamp['life0](lane: $crate::Lane) -> $crate::Stamp }
+    };
+    (@ query) => {
+        $crate::forward_store! { @ Query query['life0 'life1](
+            query: &'life1 $crate::Query
+        ) -> $crate::RecordPage }
+    };
+    (@ count) => {
+        $crate::forward_store! { @ Count count['life0](
+            term: $crate::Term, lane: ::core::option::Option<$crate::Lane>
+        ) -> u64 }
+    };
+    (@ tallies) => {
+        $crate::forward_store! { @ CountTotals tallies['life0]() -> ::std::vec::Vec<$crate::BucketCounts> }
+    };
+    (@ observe) => {
+        $crate::forward_store! { @ Observe observe['life0](
+            lane: $crate::Lane, entries: ::std::vec::Vec<::std::vec::Vec<u8>>
+        ) -> () }
+    };
+    (@ entries) => {
+        $crate::forward_store! { @ Entries entries['life0 'life1](
+            feed: $crate::Feed, after: &'life1 $crate::Cursor, limit: usize
+        ) -> $crate::EntryPage }
+    };
+    (@ latest) => {
+        $crate::forward_store! { @ Latest latest['life0](
+            feed: $crate::Feed
+        ) -> $crate::Cursor }
+    };
+    (@ report) => {
+        $crate::forward_store! { @ Report report['life0]() -> $crate::StoreReport }
+    };
+    (@ time_of) => {
+        $crate::forward_store! { @ TimeOf time_of['life0](
+            lane: $crate::Lane, at: $crate::Timestamp
+        ) -> $crate::Timestamp }
+    };
+    (@ close) => {
+        fn close<'life0, 'async_trait>(
+            &'life0 self,
+        ) -> ::core::pin::Pin<
+            ::std::boxed::Box<
+                dyn ::core::future::Future<Output = ()> + ::core::marker::Send + 'async_trait,
+            >,
+        >
+        where
+            'life0: 'async_trait,
+            Self: 'async_trait,
+        {
+            $crate::StoreWrapper::inner(self).close()
+        }
+    };
+    (@ $named:ident $verb:ident[$($life:lifetime)+]($($given:ident: $type:ty),*) -> $done:ty) => {
+        fn $verb<$($life,)+ 'async_trait>(
+            &'life0 self,
+            $($given: $type),*
+        ) -> $crate::Call<'async_trait, $done>
+        where
+            $($life: 'async_trait,)+
+            Self: 'async_trait,
+        {
+            let call = $crate::StoreWrapper::inner(self).$verb($($given),*);
+            $crate::StoreWrapper::around(self, $crate::StoreMethod::$named, call)
+        }
+    };
+}

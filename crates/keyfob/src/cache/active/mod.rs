@@ -1,0 +1,369 @@
+//! A token that was found active, as compact bytes that are read in place.
+//!
+//! A cache holds a million of these, and an answer must not allocate. So what every request asks
+//! for lies at the front, and what is rarely asked for is decoded when it is.
+//!
+//! ```text
+//! kind, flags │ lane │ cells │ issued  expires  used │ subject client issuer device │ audiences scopes │ claims │ rest
+//!      1        2      1+2n B    6        6       6     length and text each            count, then each  JSON     CBOR
+//! ```
+
+mod rest;
+mod write;
+
+use serde::de::DeserializeOwned;
+
+use crate::bearer::{Generation, IdDigits};
+use crate::id::{FamilyId, Lane, TokenId};
+use crate::invalid::InvalidValue;
+use crate::names::{Name, NameSet};
+use crate::store::{InvalidationSlot, StoreError};
+use crate::text::{Audience, ClaimName, Issuer, Scope};
+use crate::time::{Timestamp, Ttl};
+use crate::token::{Claims, ClaimsMismatch, Kind, Metadata, PrivateClaims, SecretUsed, Token};
+use crate::validation::TokenAttributes;
+use rest::{Older, Rest};
+pub use write::{Other, write};
+
+const KIND: u8 = 0b11;
+/// The token is the root of its family and descends from no other.
+const ROOT: u8 = 0b100;
+/// The token has an older secret beside its newest.
+const TWO_SECRETS: u8 = 0b1000;
+/// The token was found by the older one.
+const BY_OLDER: u8 = 0b1_0000;
+const FIXED: usize = 18;
+
+/// A token that was just found active, borrowed from where it was found. Reading it allocates
+/// nothing, but for what its methods say.
+///
+/// See [`TokenManager::validate_with`](crate::TokenManager::validate_with).
+#[derive(Clone, Copy)]
+pub struct ActiveToken<'a> {
+    digits: IdDigits<'a>,
+    flags: u8,
+    lane: u16,
+    cells: &'a [u8],
+    /// From the times on.
+    fields: &'a [u8],
+}
+
+/// What a secret proves that is not the one a token is kept with.
+pub enum ByOther<'a> {
+    Unproven,
+    Proven(ActiveToken<'a>),
+    AskStore,
+}
+
+/// Reads one field after another. What is missing is empty: bytes that were not written by
+/// [`write`] name nobody and allow nothing.
+#[derive(Clone, Copy)]
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, length: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at_checked(length).unwrap_or((&[], &[]));
+        self.0 = rest;
+        taken
+    }
+
+    fn length(&mut self) -> usize {
+        match self.take(1) {
+            [write::LONG] => {
+                self.take(2).try_into().map_or(0, |two| usize::from(u16::from_le_bytes(two)))
+            }
+            [short] => usize::from(*short),
+            _ => 0,
+        }
+    }
+
+    fn bytes(&mut self) -> &'a [u8] {
+        let length = self.length();
+        self.take(length)
+    }
+
+    fn text(&mut self) -> &'a str {
+        as_text(self.bytes())
+    }
+
+    fn time(&mut self) -> Option<Timestamp> {
+        let mut millis = [0; 8];
+        millis[..6].copy_from_slice(self.take(6).get(..6)?);
+        Some(u64::from_le_bytes(millis)).filter(|millis| *millis != 0).map(Timestamp::from_millis)
+    }
+
+    fn skip(mut self, fields: usize) -> Self {
+        for _ in 0..fields {
+            self.bytes();
+        }
+        self
+    }
+
+    fn skip_list(mut self) -> Self {
+        let count = self.length();
+        self.skip(count)
+    }
+}
+
+impl<'a> ActiveToken<'a> {
+    /// The token with an id of these digits, over bytes that [`write`] wrote.
+    #[inline]
+    pub fn over(digits: IdDigits<'a>, bytes: &'a [u8]) -> Self {
+        let [flags, low, high, cells, fields @ ..] = bytes else {
+            return Self { digits, flags: 0, lane: u16::MAX, cells: &[], fields: &[] };
+        };
+        let (cells, fields) =
+            fields.split_at_checked(2 * usize::from(*cells)).unwrap_or((fields, &[]));
+        Self { digits, flags: *flags, lane: u16::from_le_bytes([*low, *high]), cells, fields }
+    }
+
+    /// The cells of the fields whose epochs the token answers to.
+    #[inline]
+    pub fn cells(&self) -> impl Iterator<Item = InvalidationSlot> + use<'a> {
+        let numbers = self.cells.chunks_exact(2).filter_map(|pair| pair.try_into().ok());
+        numbers.map(|pair| InvalidationSlot::from_number(u16::from_le_bytes(pair)))
+    }
+
+    /// The public handle.
+    pub fn id(&self) -> TokenId {
+        // They are those of an id, or nothing would have been found by them.
+        self.digits.read().unwrap_or(TokenId::from_bytes([0; 16]))
+    }
+
+    #[inline]
+    pub(crate) fn lane(&self) -> Lane {
+        Lane::new(self.lane)
+    }
+
+    /// What the token is for.
+    pub fn kind(&self) -> Kind {
+        Kind::ALL[usize::from(self.flags & KIND)]
+    }
+
+    /// When it was issued.
+    pub fn issued_at(&self) -> Timestamp {
+        Fields(self.fields).time().unwrap_or_default()
+    }
+
+    /// When it ends; `None` is never.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        Fields(self.fields.get(6..).unwrap_or_default()).time()
+    }
+
+    /// When it was last used, as far as this node knows.
+    pub fn last_used(&self) -> Option<Timestamp> {
+        Fields(self.fields.get(12..).unwrap_or_default()).time()
+    }
+
+    /// Whether it was found by the older of two secrets; see [`SecretUsed`].
+    pub fn is_by_older_secret(&self) -> bool {
+        self.flags & BY_OLDER != 0
+    }
+
+    /// What a secret other than the one that the token is kept with proves, by the first half of
+    /// its digest: nothing; the token, as found by it; or that only the store can tell.
+    pub fn by_other_secret(&self, half: [u32; 4], now: Timestamp) -> ByOther<'a> {
+        if self.flags & TWO_SECRETS == 0 {
+            return ByOther::Unproven;
+        }
+        match self.rest().ok().and_then(|rest| rest.older) {
+            Some(Older { half: Some(older), until }) => {
+                let differs = older.iter().zip(half).fold(0, |any, (a, b)| any | (a ^ b));
+                if differs == 0 && now < until {
+                    ByOther::Proven(Self { flags: self.flags | BY_OLDER, ..*self })
+                } else {
+                    ByOther::Unproven
+                }
+            }
+            // It is kept with the older one, because the newest was never used.
+            _ => ByOther::AskStore,
+        }
+    }
+
+    fn texts(&self) -> Fields<'a> {
+        Fields(self.fields.get(FIXED..).unwrap_or_default())
+    }
+
+    fn text(&self, place: usize) -> Option<&'a str> {
+        Some(self.texts().skip(place).text()).filter(|text| !text.is_empty())
+    }
+
+    /// Whom it speaks for.
+    pub fn subject(&self) -> Option<&'a str> {
+        self.text(0)
+    }
+
+    /// The client that it was issued to.
+    pub fn client(&self) -> Option<&'a str> {
+        self.text(1)
+    }
+
+    /// Who issued it.
+    pub fn issuer(&self) -> Option<&'a str> {
+        self.text(2)
+    }
+
+    /// The device that it was issued to.
+    pub fn device(&self) -> Option<&'a str> {
+        self.text(3)
+    }
+
+    /// Whom it is meant for, in order.
+    pub fn audiences(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        each(self.texts().skip(4)).map(as_text)
+    }
+
+    /// What it allows, in order.
+    pub fn scopes(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        each(self.texts().skip(4).skip_list()).map(as_text)
+    }
+
+    /// The application's own claims as one JSON object.
+    pub fn claims_json(&self) -> &'a str {
+        match self.texts().skip(4).skip_list().skip_list().text() {
+            "" => "{}",
+            json => json,
+        }
+    }
+
+    /// The application's own claims as a `T`, which may borrow from them. Allocates what `T` does.
+    ///
+    /// # Errors
+    /// When they do not read as a `T`.
+    pub fn claims_as<T: DeserializeOwned>(&self) -> Result<T, ClaimsMismatch> {
+        PrivateClaims::read_json(self.claims_json())
+    }
+
+    /// What is rarely asked for.
+    fn rest(&self) -> Result<Rest, StoreError> {
+        match self.texts().skip(4).skip_list().skip_list().skip(1).0 {
+            [] => Ok(Rest::default()),
+            bytes => minicbor::decode(bytes).map_err(|error| self.damaged(error)),
+        }
+    }
+
+    /// How long it may go unused. Decodes what is rarely asked for.
+    pub fn idle_timeout(&self) -> Option<Ttl> {
+        self.rest().ok()?.idle_timeout
+    }
+
+    /// The whole token, as [`TokenManager::validate`](crate::TokenManager::validate) gives it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn to_token(&self) -> Result<Token, StoreError> {
+        let rest = self.rest()?;
+        let invalid = |invalid: InvalidValue| self.damaged(invalid);
+        let is_root = self.flags & ROOT != 0;
+        let root = is_root.then(|| FamilyId::of_root(self.id()));
+        let mut device = rest.device.unwrap_or_default();
+        device.id = optional(self.device()).map_err(invalid)?;
+        let generation = Generation::new(rest.generation.unwrap_or_default()).unwrap_or_default();
+        let mut token = Token::new(self.id(), self.kind(), self.issued_at());
+        token.subject = optional(self.subject()).map_err(invalid)?;
+        token.issuer = optional(self.issuer()).map_err(invalid)?;
+        token.audiences = names(self.audiences()).map_err(invalid)?;
+        token.scopes = names(self.scopes()).map_err(invalid)?;
+        token.client = optional(self.client()).map_err(invalid)?;
+        token.not_before = rest.not_before;
+        token.expires_at = self.expires_at();
+        token.idle_timeout = rest.idle_timeout;
+        token.absolute_expiry = rest.absolute_expiry;
+        token.uses_left = rest.uses_left;
+        token.last_used = self.last_used();
+        token.family = rest.family.or(root);
+        token.ancestors =
+            if is_root { vec![self.id()] } else { rest.ancestors.unwrap_or_default() };
+        token.generation = generation;
+        token.rotated_at = rest.rotated_at;
+        token.secret = match rest.older {
+            Some(older) if self.is_by_older_secret() => SecretUsed::Older { until: older.until },
+            _ => SecretUsed::Newest,
+        };
+        token.metadata = Metadata {
+            device,
+            app: rest.app,
+            app_version: rest.app_version,
+            labels: rest.labels.unwrap_or_default(),
+            tags: rest.tags.unwrap_or_default(),
+        };
+        token.claims = Claims {
+            registered: rest.registered.unwrap_or_default(),
+            private: PrivateClaims::from_json(self.claims_json()).map_err(invalid)?,
+        };
+        Ok(token)
+    }
+
+    fn damaged(&self, detail: impl std::fmt::Display) -> StoreError {
+        StoreError::Corrupt { what: self.id().to_string(), detail: detail.to_string() }
+    }
+}
+
+impl TokenAttributes for ActiveToken<'_> {
+    fn kind(&self) -> Kind {
+        self.kind()
+    }
+
+    fn issued_at(&self) -> Timestamp {
+        self.issued_at()
+    }
+
+    fn has_issuer(&self, accepted: &[Issuer]) -> bool {
+        let issuer = self.texts().skip(2).bytes();
+        accepted.iter().any(|known| known.as_str().as_bytes() == issuer)
+    }
+
+    fn has_audience(&self, wanted: &NameSet<Audience>) -> bool {
+        let is_wanted = |audience| wanted.iter().any(|known| known.as_str().as_bytes() == audience);
+        each(self.texts().skip(4)).any(is_wanted)
+    }
+
+    fn has_scope(&self, scope: &Scope) -> bool {
+        each(self.texts().skip(4).skip_list()).any(|known| known == scope.as_str().as_bytes())
+    }
+
+    fn has_claim(&self, name: &ClaimName) -> bool {
+        // What cannot be read meets no demand.
+        self.rest().is_ok_and(|rest| rest.registered.is_some_and(|claims| claims.has(name)))
+            || PrivateClaims::from_json(self.claims_json()).is_ok_and(|claims| claims.has(name))
+    }
+
+    fn device_id(&self) -> Option<&str> {
+        self.device()
+    }
+}
+
+/// The fields of a list. They are compared as bytes and need not be read as text for that.
+#[inline]
+fn each<'a>(mut fields: Fields<'a>) -> impl Iterator<Item = &'a [u8]> {
+    let count = fields.length();
+    (0..count).map(move |_| fields.bytes())
+}
+
+fn as_text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+fn optional<T>(text: Option<&str>) -> Result<Option<T>, InvalidValue>
+where
+    T: for<'t> TryFrom<&'t str, Error = InvalidValue>,
+{
+    text.map(T::try_from).transpose()
+}
+
+fn names<'a, T>(texts: impl Iterator<Item = &'a str>) -> Result<NameSet<T>, InvalidValue>
+where
+    T: Name + for<'t> TryFrom<&'t str, Error = InvalidValue>,
+{
+    let names: Result<Vec<T>, InvalidValue> = texts.map(T::try_from).collect();
+    NameSet::from_names(names?)
+}
+
+impl std::fmt::Debug for ActiveToken<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ActiveToken").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

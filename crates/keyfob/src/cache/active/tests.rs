@@ -1,0 +1,81 @@
+//! A cached token reads back as the token that was encoded.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::store::Epochs;
+use crate::text::{ClientId, Scope, Subject};
+use crate::token::sample;
+
+fn back(token: &Token) -> Token {
+    ActiveToken::over(IdDigits::of(token.id, &mut [0; 22]), &write(token, &[], Other::None))
+        .to_token()
+        .unwrap()
+}
+
+#[test]
+fn every_field_of_a_token_reads_back() {
+    let full = sample::token();
+    assert_eq!(back(&full), full);
+    let mut more = full.clone();
+    more.family = Some(FamilyId::of_root(full.id));
+    more.ancestors = vec![full.id];
+    more.uses_left = Some(3);
+    more.generation = Generation::new(9).unwrap();
+    more.last_used = Some(Timestamp::from_millis(1_795_000_000_001));
+    more.not_before = Some(full.issued_at);
+    more.idle_timeout = Some(Ttl::from_mins(5));
+    more.absolute_expiry = Some(Timestamp::MAX);
+    more.expires_at = None;
+    more.rotated_at = Some(full.issued_at);
+    more.secret = SecretUsed::Older { until: Timestamp::MAX };
+    assert_eq!(back(&more), more);
+    // Of the family of another.
+    more.ancestors = vec![TokenId::from_bytes([9; 16]), full.id];
+    more.family = Some(FamilyId::of_root(TokenId::from_bytes([9; 16])));
+    assert_eq!(back(&more), more);
+}
+
+#[test]
+fn what_is_read_in_place_is_what_the_token_says() {
+    let token = sample::token();
+    let cells: Vec<InvalidationSlot> = [3, 65_535].map(InvalidationSlot::from_number).into();
+    let bytes = write(&token, &cells, Other::None);
+    let mut digits = [0; 22];
+    let active = ActiveToken::over(IdDigits::of(token.id, &mut digits), &bytes);
+    assert_eq!(active.cells().collect::<Vec<_>>(), cells);
+    assert_eq!(active.subject(), token.subject.as_ref().map(Subject::as_str));
+    assert_eq!(active.client(), token.client.as_ref().map(ClientId::as_str));
+    assert!(active.scopes().eq(token.scopes.iter().map(Scope::as_str)));
+    assert_eq!((active.kind(), active.issued_at()), (token.kind, token.issued_at));
+    assert_eq!(active.expires_at(), token.expires_at);
+    assert_eq!(active.claims_json(), token.claims.private.as_json());
+}
+
+#[test]
+fn the_longest_texts_fit() {
+    let mut token = sample::token();
+    let subject = "s".repeat(Subject::MAX_BYTES);
+    token.subject = Some(Subject::new(subject).unwrap());
+    let json = format!("{{\"a\":\"{}\"}}", "x".repeat(PrivateClaims::MAX_BYTES - 8));
+    token.claims.private = PrivateClaims::from_json(json).unwrap();
+    assert_eq!(back(&token), token);
+}
+
+#[test]
+fn there_is_a_cell_for_each_epoch_that_a_token_can_answer_to() {
+    // All ancestors, subject and client.
+    assert!(Epochs::MAX_ANCESTORS + 2 < usize::from(u8::MAX));
+}
+
+proptest! {
+    #[test]
+    fn foreign_bytes_allow_nothing_and_do_no_harm(bytes: Vec<u8>) {
+        let mut digits = [0; 22];
+        let digits = IdDigits::of(TokenId::from_bytes([1; 16]), &mut digits);
+        let active = ActiveToken::over(digits, &bytes);
+        let _read = (active.subject(), active.claims_json(), active.expires_at(), active.kind());
+        let _read = (active.scopes().count(), active.audiences().count(), active.cells().count());
+        let _read = active.to_token();
+    }
+}

@@ -1,0 +1,5 @@
+//! The keys of a sealed store.
+
+mod reseal;
+
+pub use reseal::{ResealProgress, ResealRun};
