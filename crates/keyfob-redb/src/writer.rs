@@ -73,7 +73,7 @@ struct Telling<'a> {
 
 impl Drop for Telling<'_> {
     fn drop(&mut self) {
-        self.watchers.tell(self.changes.drain(..));
+        self.watchers.notify(self.changes.drain(..));
     }
 }
 

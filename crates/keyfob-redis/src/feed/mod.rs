@@ -74,7 +74,7 @@ impl Feed {
         let heard = self.heard.read().unwrap_or_else(PoisonError::into_inner);
         let speaker = heard.get(usize::from(lane.number())).and_then(Option::as_ref);
         if speaker.is_some_and(|speaker| speaker != server) {
-            self.listeners.tell([(lane, change)]);
+            self.listeners.notify([(lane, change)]);
         }
     }
 
@@ -93,14 +93,14 @@ impl Feed {
 
     /// The shortest bound of those who watch, if anybody does.
     fn bound(&self) -> Option<Duration> {
-        self.listeners.watching().iter().map(|watcher| watcher.bound()).min()
+        self.listeners.listening().iter().map(|watcher| watcher.max_staleness()).min()
     }
 }
 
 impl<I: Iterator<Item = (Lane, Invalidation)>> Drop for NotifyOnDrop<'_, I> {
     fn drop(&mut self) {
         if let Some(changes) = self.changes.take() {
-            self.feed.listeners.tell(changes);
+            self.feed.listeners.notify(changes);
         }
     }
 }
