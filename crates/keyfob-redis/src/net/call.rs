@@ -3,12 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keyfob_store::{MonotonicInstant, Timestamp};
+use keyfob_store::MonotonicInstant;
 use redis::{Cmd, Pipeline, Value};
 
 use super::link::Link;
 use super::trouble::CallError;
-use crate::protocol::signatures::Script;
+use crate::protocol::arg::Arg;
+use crate::protocol::script::Script;
 
 /// A call of a script.
 #[derive(Debug)]
@@ -26,51 +27,6 @@ pub(crate) struct Call<'a> {
     pub(crate) ping: Vec<u8>,
     /// When it was sent the last time, in nanoseconds of a monotonic clock.
     sent: AtomicU64,
-}
-
-/// One argument of a script.
-#[derive(Debug)]
-pub(crate) enum Arg {
-    Bytes(Vec<u8>),
-    Number(u64),
-    /// A moment by this node's clock, which the script shall know by the server's.
-    Local(Timestamp),
-}
-
-impl From<Vec<u8>> for Arg {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Bytes(bytes)
-    }
-}
-
-impl From<&[u8]> for Arg {
-    fn from(bytes: &[u8]) -> Self {
-        Self::Bytes(bytes.to_vec())
-    }
-}
-
-impl Arg {
-    /// An empty argument, which stands for a value that is absent.
-    pub(crate) fn none() -> Self {
-        Self::Bytes(Vec::new())
-    }
-
-    /// 1 or 0.
-    pub(crate) fn flag(is_set: bool) -> Self {
-        Self::Number(u64::from(is_set))
-    }
-}
-
-impl From<usize> for Arg {
-    fn from(number: usize) -> Self {
-        Self::Number(number as u64)
-    }
-}
-
-impl From<u64> for Arg {
-    fn from(number: u64) -> Self {
-        Self::Number(number)
-    }
 }
 
 impl<'a> Call<'a> {

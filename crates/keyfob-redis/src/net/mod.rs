@@ -27,7 +27,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::config::{Address, RedisConfig};
 use crate::protocol::signatures::Scripts;
 
-pub(crate) use call::{Arg, Call};
+pub(crate) use call::Call;
 pub(crate) use dial::too_old;
 use dial::{Dialer, not_sent};
 pub(crate) use link::Link;

@@ -8,13 +8,16 @@
 //!
 //! Rust builds a call from a struct that has a field for each key and each argument. The scripts in
 //! `src/lua` name them in placeholders such as `@arg.deadline@` and `@header[record].stamp@`, which
-//! [`template`] replaces when a store is opened. So a name costs a script nothing when it runs, and a
+//! `template.rs` replaces when a store is opened. So a name costs a script nothing when it runs, and a
 //! name that does not exist fails a test.
 
+pub(crate) mod arg;
 pub(crate) mod constants;
 pub(crate) mod layout;
+pub(crate) mod script;
+mod signature;
 pub(crate) mod signatures;
-pub(crate) mod template;
+mod template;
 
 #[cfg(test)]
 mod tests;

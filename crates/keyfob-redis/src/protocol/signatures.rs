@@ -5,35 +5,9 @@
 
 use std::sync::Arc;
 
-use super::template;
-use crate::net::Arg;
-
-/// The keys and arguments of a script.
-#[derive(Debug)]
-pub(crate) struct Signature {
-    pub(super) name: &'static str,
-    pub(super) keys: &'static [&'static str],
-    pub(super) more_keys: &'static [&'static str],
-    pub(super) args: &'static [&'static str],
-    pub(super) more_args: &'static [&'static str],
-    /// The file in `src/lua`.
-    pub(super) source: &'static str,
-}
-
-/// A group of keys or arguments that occurs several times in one call.
-pub(super) struct Group {
-    pub(super) name: &'static str,
-    pub(super) table: &'static str,
-    pub(super) fields: &'static [&'static str],
-}
-
-/// A script, ready to be sent.
-#[derive(Clone, Debug)]
-pub(crate) struct Script {
-    pub(crate) name: &'static str,
-    pub(crate) digest: String,
-    pub(crate) text: String,
-}
+use super::arg::Arg;
+use super::script::Script;
+use super::signature::{Group, Signature};
 
 macro_rules! scripts {
     ($(
@@ -78,6 +52,7 @@ macro_rules! scripts {
                     more_keys: &[$($(stringify!($more_key)),+)?],
                     args: &[$($(stringify!($arg)),+)?],
                     more_args: &[$($(stringify!($more_arg)),+)?],
+                    groups: GROUPS,
                     source: include_str!(concat!("../lua/", stringify!($name), ".lua")),
                 };
             }
@@ -118,20 +93,13 @@ macro_rules! groups {
             }
         )+
 
+        /// The groups that scripts may name.
         pub(super) const GROUPS: &[Group] = &[$(Group {
             name: stringify!($name),
             table: stringify!($table),
             fields: &[$(stringify!($field)),+],
         }),+];
     };
-}
-
-impl Script {
-    fn new(signature: &Signature, leaf_capacity: u16) -> Self {
-        let text = template::assemble(signature, leaf_capacity);
-        let digest = redis::Script::new(&text).get_hash().to_owned();
-        Self { name: signature.name, digest, text }
-    }
 }
 
 scripts! {

@@ -22,7 +22,7 @@
 use super::constants;
 use super::constants::flags;
 use super::layout::{Content, Field, LAYOUTS, Layout};
-use super::signatures::{GROUPS, Signature};
+use super::signature::{Group, Signature};
 
 macro_rules! shared_files {
     ($($name:literal),+ $(,)?) => {
@@ -114,7 +114,8 @@ fn resolve(name: &str, signature: &Signature, leaf_capacity: u16) -> Option<Stri
         let (value, field) = rest.rsplit_once("].")?;
         return match scope {
             "flags" => read_flags(value, field),
-            _ => read_group(scope, value, field).or_else(|| read_layout(scope, value, field)),
+            _ => read_group(signature.groups, scope, value, field)
+                .or_else(|| read_layout(scope, value, field)),
         };
     }
     let (scope, field) = name.split_once('.')?;
@@ -124,7 +125,7 @@ fn resolve(name: &str, signature: &Signature, leaf_capacity: u16) -> Option<Stri
         "first_key" => first(signature.keys, signature.more_keys, field),
         "first_arg" => first(signature.args, signature.more_args, field),
         _ => named_string(scope, field)
-            .or_else(|| stride(scope, field))
+            .or_else(|| stride(signature.groups, scope, field))
             .or_else(|| layout_position(scope, field)),
     }
 }
@@ -138,8 +139,8 @@ fn first(fixed: &[&str], more: &[&str], name: &str) -> Option<String> {
     more.first().filter(|list| **list == name).map(|_| (fixed.len() + 1).to_string())
 }
 
-fn read_group(group: &str, at: &str, field: &str) -> Option<String> {
-    let group = GROUPS.iter().find(|known| known.name == group)?;
+fn read_group(groups: &[Group], name: &str, at: &str, field: &str) -> Option<String> {
+    let group = groups.iter().find(|known| known.name == name)?;
     let position = group.fields.iter().position(|known| *known == field)?;
     Some(match position {
         0 => format!("{}[{at}]", group.table),
@@ -147,8 +148,8 @@ fn read_group(group: &str, at: &str, field: &str) -> Option<String> {
     })
 }
 
-fn stride(group: &str, attribute: &str) -> Option<String> {
-    let group = GROUPS.iter().find(|known| known.name == group && attribute == "stride")?;
+fn stride(groups: &[Group], name: &str, attribute: &str) -> Option<String> {
+    let group = groups.iter().find(|known| known.name == name && attribute == "stride")?;
     Some(group.fields.len().to_string())
 }
 

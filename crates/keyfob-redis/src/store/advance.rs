@@ -12,10 +12,11 @@ use keyfob_store::{
     Term, Timestamp,
 };
 
-use super::Shared;
 use super::outcome::{Outcome, deadline_from, failure};
 use super::recent_revocations::RecentRevocation;
-use crate::net::{Arg, Call, CallFailed};
+use super::shared::Shared;
+use crate::net::{Call, CallFailed};
+use crate::protocol::arg::Arg;
 use crate::protocol::constants::{count_out, lane, reply};
 use crate::protocol::signatures::{advance, forget_advance, unfinished_advances};
 

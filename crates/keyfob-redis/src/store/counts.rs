@@ -8,7 +8,7 @@ use keyfob_store::{
     BucketCounts, CountTotals, EpochField, Kind, Lane, StoreError, TimeBucket, TokenId,
 };
 
-use super::Shared;
+use super::shared::Shared;
 use crate::net::{Call, Reply, next};
 use crate::protocol::constants::counts;
 use crate::protocol::signatures::{count_buckets, read_hash};

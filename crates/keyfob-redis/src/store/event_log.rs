@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 use futures_util::future::try_join_all;
 use keyfob_store::{Cursor, Entry, EntryPage, Feed, Lane, LanePosition, StoreError};
 
-use super::Shared;
-use crate::net::{Arg, Call, Reply, next};
+use super::shared::Shared;
+use crate::net::{Call, Reply, next};
+use crate::protocol::arg::Arg;
 use crate::protocol::signatures::{entries, latest, observe};
 
 /// The maximum number of entries that one call returns.

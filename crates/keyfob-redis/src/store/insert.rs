@@ -6,10 +6,11 @@ use keyfob_store::{
     Insert, Inserted, Lane, NewRecord, Operation, Stamp, StampRule, StoreError, TimeBucket, Ttl,
 };
 
-use super::Shared;
 use super::outcome::{Outcome, failure};
+use super::shared::Shared;
 use crate::config::misconfigured;
-use crate::net::{Arg, Call};
+use crate::net::Call;
+use crate::protocol::arg::Arg;
 use crate::protocol::constants::{SCORE_EPOCH_SECS, counts, reply};
 use crate::protocol::signatures::{NewRecordArgs, insert};
 use crate::record;

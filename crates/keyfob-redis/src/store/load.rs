@@ -5,7 +5,7 @@ use keyfob_store::{
     Invalidation, Lane, Loaded, MonotonicInstant, Stamp, StoreError, Term, TokenId,
 };
 
-use super::Shared;
+use super::shared::Shared;
 use crate::net::{Call, Reply, next};
 use crate::protocol::signatures::{count, load, stamp};
 use crate::record::StoredRecord;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::Shared;
 use super::advance::EpochAdvance;
+use super::shared::Shared;
 use crate::config::Topology;
 use crate::feed::{Following, follow};
 use crate::net::Net;

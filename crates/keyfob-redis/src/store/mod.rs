@@ -16,6 +16,7 @@ mod report;
 mod reseal;
 mod resend;
 mod revoke;
+mod shared;
 mod uses;
 
 use std::fmt;
@@ -32,30 +33,19 @@ use keyfob_store::{
 };
 use tokio::task::JoinHandle;
 
+use self::limits::refusals::Refusals;
 use self::namespace_meta::NamespaceMeta;
 use self::recent_revocations::RecentRevocations;
+use self::shared::Shared;
 use crate::config::RedisConfig;
 use crate::keys::Keys;
-use crate::net::{Arg, Net};
+use crate::net::Net;
 use crate::protocol::signatures::Scripts;
 
 /// A store on Redis or Valkey.
 pub struct RedisStore {
     shared: Arc<Shared>,
     maintenance: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// What the calls and the maintenance task of a store share.
-struct Shared {
-    config: RedisConfig,
-    namespace: Namespace,
-    created: Timestamp,
-    keys: Arc<Keys>,
-    scripts: Arc<Scripts>,
-    net: Arc<Net>,
-    feed: Arc<crate::feed::Feed>,
-    recent: RecentRevocations,
-    refusals: limits::Refusals,
 }
 
 impl RedisStore {
@@ -91,7 +81,7 @@ impl RedisStore {
             net,
             feed: Arc::default(),
             recent: RecentRevocations::default(),
-            refusals: limits::Refusals::default(),
+            refusals: Refusals::default(),
         });
         shared.check_servers().await?;
         // This notes which server is the primary of each lane, so that a new one is noticed.
@@ -105,26 +95,6 @@ impl RedisStore {
         if let Some(task) = task.take() {
             task.abort();
         }
-    }
-}
-
-impl Shared {
-    fn now(&self) -> Timestamp {
-        self.config.clock.now()
-    }
-
-    /// About how many entries a lane's stream keeps.
-    fn stream_cap(&self) -> u64 {
-        (self.config.feed_cap / u64::from(self.namespace.lanes().get())).max(1)
-    }
-
-    /// When a stream that is written to now may expire. In coarse steps, so that most writes find this
-    /// expiry already set.
-    fn stream_expires_at(&self) -> Arg {
-        let retention = self.config.feed_retention;
-        let step = (retention.as_millis() / 168).max(1);
-        let end = (self.now() + retention).as_millis();
-        Arg::Local(Timestamp::from_millis(end.next_multiple_of(step)))
     }
 }
 

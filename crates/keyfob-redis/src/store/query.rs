@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use futures_util::future::try_join_all;
 use keyfob_store::{Lane, Loaded, Order, Position, Query, RecordPage, StoreError, Term, TokenId};
 
-use super::Shared;
 use super::load::stored_record;
+use super::shared::Shared;
 use crate::net::{Call, Reply, next};
 use crate::protocol::constants::SCORE_EPOCH_SECS;
 use crate::protocol::signatures::{query_expiring, query_newest};

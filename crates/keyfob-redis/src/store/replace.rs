@@ -2,11 +2,12 @@
 
 use keyfob_store::{NewRecord, Operation, RecordVersion, Replace, Replaced, StoreError};
 
-use super::Shared;
 use super::insert::{are_broad, have_duplicate_ids, outlives_retries};
 use super::outcome::{Outcome, failure};
+use super::shared::Shared;
 use crate::keys;
-use crate::net::{Arg, Call};
+use crate::net::Call;
+use crate::protocol::arg::Arg;
 use crate::protocol::constants::reply;
 use crate::protocol::signatures::replace;
 

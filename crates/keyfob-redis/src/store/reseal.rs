@@ -3,11 +3,12 @@
 use futures_util::future::try_join_all;
 use keyfob_store::{KeyVersion, Lane, NewRecord, Operation, Reseal, Resealed, StoreError};
 
-use super::Shared;
 use super::insert::are_broad;
 use super::outcome::{Outcome, failure};
+use super::shared::Shared;
 use crate::keys;
-use crate::net::{Arg, Call};
+use crate::net::Call;
+use crate::protocol::arg::Arg;
 use crate::protocol::constants::reply;
 use crate::protocol::signatures::{min_key_version, raise_min_key_version, reseal};
 

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt};
 use keyfob_store::{Lane, Operation, StoreError};
 
-use super::Shared;
 use super::outcome::deadline_from;
 use super::recent_revocations::RecentRevocation;
+use super::shared::Shared;
 
 /// The maximum number of revocations that are sent at the same time.
 const MAX_CONCURRENT: usize = 64;

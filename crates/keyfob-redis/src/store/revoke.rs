@@ -2,12 +2,13 @@
 
 use keyfob_store::{Operation, RevocationMark, Revoke, Revoked, StoreError, TokenId, Verdict};
 
-use super::Shared;
 use super::outcome::{Outcome, failure};
 use super::recent_revocations::RecentRevocation;
+use super::shared::Shared;
 use crate::feed::signal;
 use crate::keys;
-use crate::net::{Arg, Call, Reply};
+use crate::net::{Call, Reply};
+use crate::protocol::arg::Arg;
 use crate::protocol::constants::reply;
 use crate::protocol::signatures::revoke;
 use crate::record::{self, StoredRecord};

@@ -7,10 +7,11 @@ use keyfob_store::{
     Consumed, Lane, LastUse, Operation, StoreError, TimeBucket, Timestamp, TokenId,
 };
 
-use super::Shared;
 use super::outcome::{Outcome, failure};
+use super::shared::Shared;
 use crate::keys;
-use crate::net::{Arg, Call};
+use crate::net::Call;
+use crate::protocol::arg::Arg;
 use crate::protocol::constants::reply;
 use crate::protocol::signatures::{TouchedArgs, TouchedKeys, consume, touch};
 

@@ -7,7 +7,7 @@
 //! given back: for each refusal of one key, another key loses at most what its rate gives in a round trip.
 //! More than the limit is never admitted, because every key is charged before a call is admitted.
 
-mod refusals;
+pub(super) mod refusals;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use futures_util::future::join_all;
 use keyfob_limit::{Charge, ChargeOutcome, Charged, Level};
 use keyfob_store::{StoreError, Timestamp};
 
-pub(super) use self::refusals::Refusals;
-use super::Shared;
+use super::shared::Shared;
 use crate::config::Topology;
-use crate::net::{Arg, Call, next};
+use crate::net::{Call, next};
+use crate::protocol::arg::Arg;
 use crate::protocol::signatures::{ChargeArgs, RefundArgs, refund};
 
 /// The charges of one slot, with their positions among all charges.
