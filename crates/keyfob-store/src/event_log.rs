@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use keyfob_core::field::Field;
 use keyfob_core::id::Lane;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::time::Timestamp;
@@ -107,7 +108,7 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "'start' or a cursor that an earlier page gave";
-        let malformed = || InvalidValue::new("cursor", InvalidReason::Malformed { expected });
+        let malformed = || InvalidValue::new(Field::Cursor, InvalidReason::Malformed { expected });
         if text == "start" {
             return Ok(Self::start());
         }
