@@ -8,8 +8,8 @@ use tokio::time::timeout;
 
 use super::throttle::Throttle;
 use super::{
-    Charge, ChargeOutcome, Charged, IntoLimitStore, LimitBy, LimitError, LimitPolicy, LimitRequest, LimitStatus,
-    LimitStore, LimitVerdict,
+    Charge, ChargeOutcome, Charged, IntoLimitStore, LimitBy, LimitError, LimitPolicy, LimitRequest,
+    LimitStatus, LimitStore, LimitVerdict,
 };
 use keyfob_core::field::Field;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};

@@ -46,8 +46,7 @@ async fn the_contract_holds_under_sentinel() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_with_a_lease() {
     let shared = limits(&config(&server().url(), 8)).await;
-    let node: Arc<dyn LimitStore> =
-        Arc::new(LeasedLimits::new(shared, Ttl::from_secs(1)).unwrap());
+    let node: Arc<dyn LimitStore> = Arc::new(LeasedLimits::new(shared, Ttl::from_secs(1)).unwrap());
     limits::holds(&node).await;
 }
 
