@@ -1,4 +1,4 @@
-//! The report as pictures: ratios as bars against their marks, growth as lines.
+//! The report as pictures: ratios as bars beside their targets, growth as lines.
 
 use std::fmt::Write as _;
 
@@ -23,8 +23,8 @@ fn document(width: f64, height: f64, body: &str) -> String {
     )
 }
 
-/// Every figure that has a mark, as a bar of what is held against it. Each bar has a scale of its
-/// own on which the mark to pass lies at the same place.
+/// Draws a bar for every figure with a target. Each bar has its own scale, on which the target to pass
+/// is at the same position.
 pub(super) fn ratios(figures: &[Figure]) -> String {
     const LABEL: f64 = 500.0;
     const MARK: f64 = 220.0;
@@ -80,7 +80,7 @@ pub(super) fn ratios(figures: &[Figure]) -> String {
     document(LABEL + MOST + 90.0, y + 10.0, &body)
 }
 
-/// One panel for each store and unit, both axes logarithmic, one line for each verb.
+/// One panel for each store and unit, both axes logarithmic, one line for each operation.
 pub(super) fn growth(lines: &[Growth]) -> String {
     let mut panels: Vec<(&str, &str)> = Vec::new();
     for line in lines {
