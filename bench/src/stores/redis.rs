@@ -285,10 +285,10 @@ impl<'a> Stage<'a> {
 }
 
 /// A figure for round trips, with a maximum.
-pub(super) fn trips_figure(id: &'static str, what: &'static str, trips: f64, most: f64) -> Figure {
+pub(super) fn trips_figure(id: &'static str, what: &'static str, trips: f64, max: f64) -> Figure {
     // The reads of the counter itself, and the store's own task, are a few in thousands.
     let rounded = (trips * 20.0).round() / 20.0;
-    Figure::plain(id, what, rounded, "").against(Target::value_at_most(most))
+    Figure::plain(id, what, rounded, "").against(Target::value_at_most(max))
 }
 
 fn bytes(reply: &Reply) -> Vec<u8> {
