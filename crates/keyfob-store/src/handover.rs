@@ -11,14 +11,16 @@ use crate::Store;
 /// ```
 /// use std::sync::Arc;
 ///
-/// use keyfob::store::IntoStore;
-/// use keyfob::{MemoryStore, Store, TokenManager};
+/// use keyfob_store::{IntoStore, MemoryStore, Store};
 ///
-/// let by_value = TokenManager::new(MemoryStore::new()?);
+/// fn manager(store: impl IntoStore) -> Arc<dyn Store> {
+///     store.into_store()
+/// }
+///
+/// let by_value = manager(MemoryStore::new()?);
 /// let shared = Arc::new(MemoryStore::new()?);
-/// let [one, two] = [TokenManager::new(shared.clone()), TokenManager::builder(shared).build()];
-/// let any: Arc<dyn Store> = MemoryStore::new()?.into_store();
-/// let three = TokenManager::new(any);
+/// let [one, two] = [manager(shared.clone()), manager(shared)];
+/// let any = manager(by_value);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait IntoStore {
