@@ -100,7 +100,7 @@ impl TokenManager {
     where
         F: FnOnce(Answer<'_>) -> R,
     {
-        let bearer = match Presented::read(presented.bearer, &self.inner.prefix) {
+        let bearer = match Presented::parse(presented.bearer, &self.inner.prefix) {
             Ok(bearer) => bearer,
             Err(refused) => return Quick::Malformed(refused),
         };

@@ -196,7 +196,7 @@ impl TokenManager {
     /// Counts what came of a bearer that is not good, or of which that cannot be told.
     fn not_active(&self, error: Error, bearer: &str) -> Error {
         let outcome = ValidationOutcome::from(&error);
-        let known = Presented::read(bearer, &self.inner.prefix).ok();
+        let known = Presented::parse(bearer, &self.inner.prefix).ok();
         let kind = known.filter(|_| outcome != ValidationOutcome::Malformed);
         let counts = self.inner.metrics.handles.validations.of(outcome);
         counts.of(kind.map(|bearer| bearer.kind()).into()).increment(1);
