@@ -115,8 +115,8 @@ pub use limit::{
 pub use manager::{
     EventPage, EventStream, Explanation, HandlerTask, Issued, Lifetimes, ObservationPage,
     PageCursor, Paging, RefreshRequest, Refreshed, ResealProgress, ResealRun, ResumeToken,
-    Retention, RevokeOutcome, RevokeRequest, Sweep, SweepProgress, TokenManager,
-    TokenManagerBuilder, TokenPage,
+    Retention, RevokeOutcome, RevokeRequest, RotateRequest, Sweep, SweepProgress, TokenManager,
+    TokenManagerBuilder, TokenPage, UpdateRequest,
 };
 pub use metrics::Metrics;
 pub use names::{Labels, Name, NameSet};

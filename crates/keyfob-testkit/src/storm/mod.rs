@@ -19,7 +19,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keyfob::{ClientId, Error, Grant, Kind, RevokeRequest, Subject, TokenManager, TokenState};
+use keyfob::{
+    ClientId, Error, Grant, Kind, RevokeRequest, Subject, TokenManager, TokenState, UpdateRequest,
+};
 
 use dice::Dice;
 use ledger::{Covered, Known, Ledger, Reach};
@@ -246,7 +248,7 @@ impl Actor {
         let tag = format!("t{}", self.dice.below(40));
         let change =
             |metadata: &mut keyfob::Metadata| metadata.tags.insert(tag.as_str().try_into()?);
-        match self.nodes[node].update(known.id, None, change).await {
+        match self.nodes[node].update(known.id, UpdateRequest::new(), change).await {
             Ok(token) => {
                 assert_ne!(covered, Covered::Surely, "dead {} was updated", token.id);
             }

@@ -6,11 +6,11 @@
 //! | module | what |
 //! |---|---|
 //! | `issue` | issue one, issue many, mint from another |
-//! | `validate` | a bearer to its token, or a typed refusal |
+//! | `validate` | a presented bearer token to its token, or a typed refusal |
 //! | `derive` | one from another that is presented, for somebody who acts |
 //! | `descent` | what comes from another token is no wider |
-//! | `cached` | the same from the cache, without asking the store |
-//! | `admit` | a request within its limits, or not |
+//! | `settle` | what happens when a presented bearer token is not accepted |
+//! | `admit` | whether a request is within its limits |
 //! | `read` | get, list, count, history |
 //! | `refresh` | a refresh token to its next pair |
 //! | `known` | refresh tokens whose next rotation need not read them |
@@ -25,18 +25,19 @@
 mod admit;
 mod background;
 mod builder;
-mod cached;
 mod derive;
 mod descent;
 mod events;
 mod issue;
 mod keys;
 mod known;
+mod modify;
 mod read;
 mod refresh;
 mod revoke;
 mod rotate;
 mod sessions;
+mod settle;
 mod update;
 mod validate;
 
@@ -50,6 +51,8 @@ pub use keys::{ResealProgress, ResealRun};
 pub use read::{PageCursor, Paging, TokenPage};
 pub use refresh::{RefreshRequest, Refreshed};
 pub use revoke::{ResumeToken, RevokeOutcome, RevokeRequest, Sweep, SweepProgress};
+pub use rotate::RotateRequest;
+pub use update::UpdateRequest;
 pub use validate::Explanation;
 
 use crate::bearer::BearerPrefix;

@@ -5,13 +5,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::codec;
-use crate::error::Error;
 use crate::event::{Observation, ObservationKind};
 use crate::id::{Lane, TokenId};
 use crate::manager::background::Repeating;
 use crate::manager::{Inner, TokenManager};
 use crate::metrics::ObservationOutcome;
-use crate::store::StoreError;
 use crate::time::Timestamp;
 
 const PAUSE: Duration = Duration::from_millis(500);
@@ -105,16 +103,6 @@ impl TokenManager {
             let repeating = &observer.repeating;
             repeating
                 .start(&self.inner, PAUSE, |inner| Box::pin(inner.write_pending_observations()));
-        }
-    }
-
-    /// Tells of a record that did not open when its bearer was presented.
-    pub(in crate::manager) fn record_unverifiable(&self, token: TokenId, error: &Error) {
-        if let Error::Store(error @ StoreError::Unverifiable { .. }) = error {
-            self.record_observation(|| ObservationKind::Unverifiable {
-                token,
-                code: error.code().to_owned(),
-            });
         }
     }
 

@@ -13,6 +13,7 @@ use crate::id::TokenId;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::manager::TokenManager;
 use crate::manager::issue::terms_of;
+use crate::manager::modify::RETRY_LIMIT;
 use crate::manager::read::PageCursor;
 use crate::manager::revoke::ResumeToken;
 use crate::metrics::Under;
@@ -69,8 +70,6 @@ pub struct ResealProgress {
 
 const PAGE: usize = 500;
 const AT_ONCE: usize = 32;
-/// How often a record that others change at the same time is tried.
-const TRIES: usize = 16;
 
 /// What came of one record.
 enum Outcome {
@@ -248,7 +247,7 @@ impl ResealRun {
 
     async fn one(&self, what: What, mut loaded: Loaded) -> Result<Outcome, Error> {
         let store = self.sealed.inner();
-        for _ in 0..TRIES {
+        for _ in 0..RETRY_LIMIT {
             let sealer = self.sealed.sealer();
             let under = SealedStore::key_of(&loaded);
             if under == sealer.active() {

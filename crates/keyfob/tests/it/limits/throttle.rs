@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use keyfob::{
-    BearerToken, Error, Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits, ManualClock,
-    MemoryStore, OnFailure, Presentation, RefreshRequest, Refusal, SeededRandom, Timestamp,
-    TokenManager, Ttl, ValidationChain,
+    BearerToken, Denied, Error, Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits,
+    ManualClock, MemoryStore, OnFailure, Presentation, RefreshRequest, Refusal, Rule, SeededRandom,
+    Timestamp, Token, TokenManager, Ttl, ValidationChain,
 };
 
 use keyfob_testkit::spy::Spy;
@@ -193,4 +193,26 @@ async fn guesses_at_refresh_tokens_and_at_what_is_derived_from_count_too() {
         assert_eq!(codes[..3], ["token_unknown"; 3]);
         assert_eq!(codes[3], bench.fails(0, bench.good.expose(), IP).await, "it has to wait");
     }
+}
+
+/// A token that ends while the application's rules are asked is refused like any other.
+#[tokio::test]
+async fn an_attempt_counts_as_well_if_its_token_ends_while_rules_are_asked() {
+    let bench = bench([attempts("1/1h")]).await;
+    let node = bench.nodes[0].clone();
+    assert!(node.validate_active(&bench.good).await.is_ok(), "it is in memory");
+    struct Revokes(TokenManager);
+    #[async_trait::async_trait]
+    impl Rule for Revokes {
+        async fn check(&self, token: &Token, _: Timestamp) -> Result<(), Denied> {
+            self.0.revoke(token.id, keyfob::RevokeRequest::default()).await.unwrap();
+            Ok(())
+        }
+    }
+    let chain = ValidationChain::new().rule(Revokes(node.clone()));
+    let presented = Presentation::new(bench.good.expose()).ip(IP.parse().unwrap());
+    let refused = node.validate(presented, &chain).await.unwrap_err();
+    assert_eq!(refused.code(), "token_revoked");
+    assert_eq!(bench.limits.calls(), 1);
+    assert_eq!(bench.fails(0, bench.strange.expose(), IP).await, "throttled");
 }

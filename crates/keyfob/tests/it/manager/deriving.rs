@@ -149,7 +149,7 @@ async fn what_is_derived_by_an_older_secret_ends_with_it() {
     let old = bench.manager.issue(Grant::new(Kind::ApiKey).scope("read")).await.unwrap();
     bench.manager.validate_active(&old.bearer).await.unwrap();
     let overlap = SecretOverlap::new(Ttl::from_mins(5));
-    let new = bench.manager.rotate(old.token.id, overlap, None).await.unwrap();
+    let new = bench.manager.rotate(old.token.id, overlap).await.unwrap();
     let derived = bench.manager.derive(&old.bearer, agent("a")).await.unwrap();
     assert_eq!(derived.token.expires_at, Some(bench.manager.now() + Ttl::from_mins(5)));
     let derived = bench.manager.derive(&new.bearer, agent("a")).await.unwrap();

@@ -10,8 +10,8 @@ use keyfob::store::{
     StoreError, StoreMethod, StoreWrapper, TermIndex,
 };
 use keyfob::{
-    CloudEvent, Delivery, Device, Event, EventHandler, EventKind, HandlerError, JsonLines,
-    MemoryStore, Metadata, ObservationKind, RevokeRequest, Store, Subject, TokenManager,
+    CloudEvent, Delivery, Event, EventHandler, EventKind, HandlerError, JsonLines, MemoryStore,
+    Metadata, ObservationKind, RevokeRequest, Store, Subject, TokenManager, UpdateRequest,
 };
 
 use super::{Bench, bench, bench_with, session};
@@ -19,7 +19,7 @@ use super::{Bench, bench, bench_with, session};
 async fn three_events(bench: &Bench) {
     let id = bench.manager.issue(session("user123").by("login")).await.unwrap().token.id;
     let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("vip".try_into()?);
-    bench.manager.update(id, None, change).await.unwrap();
+    bench.manager.update(id, UpdateRequest::new(), change).await.unwrap();
     bench.manager.revoke(id, RevokeRequest::reason("user logout").by("user123")).await.unwrap();
 }
 
@@ -76,7 +76,7 @@ async fn what_is_refused_leaves_no_event() {
     bench.manager.revoke(id, RevokeRequest::default()).await.unwrap();
     let before = bench.manager.latest_event().await.unwrap();
     bench.manager.revoke(id, RevokeRequest::default()).await.unwrap();
-    assert!(bench.manager.update(id, None, |_| Ok(())).await.is_err());
+    assert!(bench.manager.update(id, UpdateRequest::new(), |_| Ok(())).await.is_err());
     assert!(bench.manager.events(&before, 10).await.unwrap().events.is_empty());
 }
 

@@ -88,7 +88,7 @@ async fn keys_derivations_and_sessions_are_counted() {
     let policy = SessionPolicy::at_most(1, WhenFull::RetireOldest).unwrap();
     let bench = bench_with(|builder| builder.sessions(policy));
     let key = bench.issue(Kind::ApiKey).await;
-    bench.manager.rotate(key.token.id, SecretOverlap::default(), None).await.unwrap();
+    bench.manager.rotate(key.token.id, SecretOverlap::default()).await.unwrap();
     assert_eq!(bench.value("api_key_rotations_total", []), 1.0);
 
     bench.issue(Kind::Session).await;
