@@ -50,7 +50,7 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
         "keyfob-store",
         &[
             &["atomic", "count", "verdict", "invalidation"],
-            &["change", "event_log", "query"],
+            &["change", "event_log", "loaded", "query", "report"],
             &["contract"],
             &["memory", "wrapper"],
             &["measured"],
