@@ -38,8 +38,6 @@
 //! its effect once. After the deadline a write does nothing. So a write that timed out can be sent
 //! again, and a write that is stuck somewhere cannot take effect later.
 
-#![allow(missing_docs, unreachable_pub, reason = "to be written before the split is done")]
-
 pub mod atomic;
 mod change;
 mod contract;
