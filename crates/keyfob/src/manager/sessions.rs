@@ -220,7 +220,7 @@ impl TokenManager {
             insert.records.push(NewRecord {
                 id: turn.id,
                 body,
-                key: KeyVersion::BARE,
+                key: KeyVersion::PLAINTEXT,
                 keep_until: (self.now() + KEPT).max(prepared.keep_until).min(turn.keep_until),
                 uses_left: None,
                 epochs: Epochs::default(),

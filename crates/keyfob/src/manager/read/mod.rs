@@ -182,20 +182,17 @@ impl TokenManager {
     /// As [`TokenManager::get`].
     pub async fn history(&self, id: TokenId) -> Result<Vec<HistoryEntry>, Error> {
         let (loaded, record) = self.load(id).await?;
-        let changes = record.changes.iter().map(|change| HistoryEntry {
-            at: change.at,
-            by: change.by.clone(),
-            reason: None,
-            what: change.what,
+        let changes = record.changes.iter().map(|change| {
+            let mut entry = HistoryEntry::new(change.at, change.what);
+            entry.by.clone_from(&change.by);
+            entry
         });
         let mut history: Vec<_> = changes.collect();
         if let Some(revocation) = record.into_token(&loaded).revocation {
-            history.push(HistoryEntry {
-                at: revocation.at,
-                by: revocation.by,
-                reason: revocation.reason,
-                what: ChangeKind::Revoked(revocation.through),
-            });
+            let what = ChangeKind::Revoked(revocation.through);
+            let mut entry = HistoryEntry::new(revocation.at, what);
+            (entry.by, entry.reason) = (revocation.by, revocation.reason);
+            history.push(entry);
         }
         Ok(history)
     }

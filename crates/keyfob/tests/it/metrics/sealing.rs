@@ -55,7 +55,7 @@ async fn what_does_not_open_is_counted_by_why() {
     let bare = bench.issue(Kind::Access).await;
 
     let mut other = KeyRing::generate(now, &OsRandom).unwrap().allowing_plaintext();
-    other.retire(KeyVersion::BARE).unwrap();
+    other.retire(KeyVersion::PLAINTEXT).unwrap();
     let (manager, kept) = bench.with_ring(&other);
     let of = |value| kept.value("keyfob_seal_refused_total", [value]);
     manager.validate_active(&sealed.bearer).await.unwrap_err();

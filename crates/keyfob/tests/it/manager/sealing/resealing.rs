@@ -68,7 +68,7 @@ async fn a_key_is_changed_while_traffic_flows() {
     let (first, second) = (KeyVersion::FIRST, ring.active());
     let counts = manager.count_by_key().await.unwrap();
     assert_eq!(counts.keys().collect::<Vec<_>>(), [&second], "{counts:?}");
-    for key in [KeyVersion::BARE, first] {
+    for key in [KeyVersion::PLAINTEXT, first] {
         manager.retire_key(&mut ring, key).await.unwrap();
     }
     manager.set_keys(&ring).unwrap();
@@ -145,7 +145,7 @@ async fn what_is_changed_before_it_is_resealed_is_still_found_and_resealed() {
         assert_eq!(vault.raw(id).await.key, ring.active(), "what is written is sealed at once");
     }
     let counts = manager.count_by_key().await.unwrap();
-    let expected = [(KeyVersion::BARE, 1), (KeyVersion::FIRST, 1)];
+    let expected = [(KeyVersion::PLAINTEXT, 1), (KeyVersion::FIRST, 1)];
     assert_eq!(counts.into_iter().collect::<Vec<_>>(), expected, "their terms are older");
     let found = async |tag: &str| {
         let tag = Filter::new().tag(tag);
@@ -158,11 +158,11 @@ async fn what_is_changed_before_it_is_resealed_is_still_found_and_resealed() {
     for tag in ["old", "new"] {
         assert_eq!(found(tag).await, all, "{tag}");
     }
-    for key in [KeyVersion::BARE, KeyVersion::FIRST] {
+    for key in [KeyVersion::PLAINTEXT, KeyVersion::FIRST] {
         assert!(manager.retire_key(&mut ring, key).await.is_err(), "{key:?} is needed");
     }
     assert_eq!(manager.reseal().unwrap().run(|_| {}).await.unwrap().resealed, 2);
-    for key in [KeyVersion::BARE, KeyVersion::FIRST] {
+    for key in [KeyVersion::PLAINTEXT, KeyVersion::FIRST] {
         manager.retire_key(&mut ring, key).await.unwrap();
     }
     manager.set_keys(&ring).unwrap();
@@ -200,7 +200,7 @@ async fn the_rosters_of_sessions_are_sealed_again_too() {
     let resumed = manager.reseal().unwrap().resume(cursor).run(|_| {}).await.unwrap();
     assert_eq!((resumed.examined, resumed.resealed), (3, 0));
 
-    for key in [KeyVersion::BARE, KeyVersion::FIRST] {
+    for key in [KeyVersion::PLAINTEXT, KeyVersion::FIRST] {
         manager.retire_key(&mut ring, key).await.unwrap();
     }
     manager.set_keys(&ring).unwrap();
@@ -242,7 +242,7 @@ async fn a_node_without_the_present_ring_is_told_what_it_lacks() {
     let vault = Vault::new();
     let mut ring = turned(&ring(1), NewKey::Sealing, 2);
     let manager = vault.sealed(&ring);
-    for key in [KeyVersion::BARE, KeyVersion::FIRST] {
+    for key in [KeyVersion::PLAINTEXT, KeyVersion::FIRST] {
         manager.retire_key(&mut ring, key).await.unwrap();
     }
     let lacks = async |manager: &TokenManager| {
@@ -276,7 +276,7 @@ async fn what_was_told_before_the_store_was_sealed_is_left_out_and_nobody_is_acc
     };
     assert_eq!(reason(&manager).await.as_deref(), Some("user logout"));
     manager.reseal().unwrap().run(|_| {}).await.unwrap();
-    manager.retire_key(&mut ring, KeyVersion::BARE).await.unwrap();
+    manager.retire_key(&mut ring, KeyVersion::PLAINTEXT).await.unwrap();
     manager.set_keys(&ring).unwrap();
     assert_eq!(reason(&manager).await, None, "it is revoked all the same");
     let told = manager.events(&Cursor::start(), 10).await.unwrap().events;
