@@ -50,15 +50,15 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
         "keyfob-store",
         &[
             &["atomic", "count", "verdict", "invalidation"],
-            &["change", "event_log", "query"],
+            &["change", "event_log", "loaded", "query", "report"],
             &["contract"],
-            &["memory", "wrapper"],
+            &["handover", "memory", "wrapper"],
             &["measured"],
         ],
     ),
     (
         "keyfob-redis",
-        &[&["config", "script", "slot"], &["keys", "net"], &["feed", "record"], &["store"]],
+        &[&["config", "protocol", "slot"], &["keys", "net"], &["feed", "record"], &["store"]],
     ),
 ];
 
@@ -109,16 +109,5 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("keyfob-redis", &["net/dial.rs", "net/link.rs"]),
-    (
-        "keyfob-redis",
-        &[
-            "store/keeper.rs",
-            "store/limit/mod.rs",
-            "store/mod.rs",
-            "store/recent.rs",
-            "store/walk.rs",
-            "store/write.rs",
-        ],
-    ),
     ("keyfob-store", &["invalidation/mod.rs", "invalidation/owner.rs"]),
 ];
