@@ -7,7 +7,8 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{Extensions, HeaderValue};
 use keyfob::{
-    Error, InvalidValue, LimitVerdict, Presentation, Refusal, Token, TokenManager, ValidationChain,
+    Error, ErrorClass, InvalidValue, LimitVerdict, Presentation, Refusal, Token, TokenManager,
+    ValidationChain,
 };
 
 use crate::client_address::{TrustedProxies, peer};
@@ -96,7 +97,7 @@ pub(crate) fn verified_if_any(
     let verified = extensions.get::<VerifiedToken>();
     if verified.is_none() && extensions.get::<Realm>().is_none() {
         tracing::error!("no AuthLayer is in front of this route: add one");
-        return Err(ErrorResponse::new(keyfob::ErrorClass::Internal));
+        return Err(ErrorResponse::new(ErrorClass::Internal));
     }
     Ok(verified)
 }
@@ -191,9 +192,9 @@ impl Settings {
         let verdict = match self.manager.admit(&request).await {
             Ok(verdict) => verdict,
             // The client has no say in the cost: the service is at fault.
-            Err(Error::Invalid(invalid)) => {
-                tracing::error!(%invalid, "the cost of a request is not valid");
-                return Err(ErrorResponse::new(keyfob::ErrorClass::Internal));
+            Err(error) if error.class() == ErrorClass::InvalidRequest => {
+                tracing::error!(%error, "the cost of a request is not valid");
+                return Err(ErrorResponse::new(ErrorClass::Internal));
             }
             Err(error) => return Err(error.into()),
         };
@@ -218,7 +219,8 @@ pub(crate) fn scopes_of(
     chain: &ValidationChain,
     missing: &keyfob::NameSet<keyfob::Scope>,
 ) -> String {
-    let mut scopes: Vec<_> = chain.required_scopes().chain(missing.iter()).map(|s| s.as_str()).collect();
+    let mut scopes: Vec<_> =
+        chain.required_scopes().chain(missing.iter()).map(|s| s.as_str()).collect();
     scopes.sort_unstable();
     scopes.dedup();
     scopes.join(" ")

@@ -64,7 +64,11 @@ pub struct InvalidNetwork(String);
 
 impl std::fmt::Display for InvalidNetwork {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} is no network: write an address, or one with a prefix such as 10.0.0.0/8", self.0)
+        write!(
+            f,
+            "{:?} is no network: write an address, or one with a prefix such as 10.0.0.0/8",
+            self.0
+        )
     }
 }
 

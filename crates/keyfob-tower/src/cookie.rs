@@ -102,7 +102,8 @@ impl SessionCookie {
 
     pub(crate) fn renew(&self, bearer: &str, token: &Token, now: Timestamp) -> SetCookie {
         // A started second counts, as in `Token::expires_in_secs`.
-        let left = token.ends_after(now).map(|end| end.since(now).map_or(0, |left| left.as_millis()));
+        let left =
+            token.ends_after(now).map(|end| end.since(now).map_or(0, |left| left.as_millis()));
         let max_age = left.map(|millis| format!("; Max-Age={}", millis.div_ceil(1_000)));
         self.header(bearer, &max_age.unwrap_or_default())
     }
@@ -114,7 +115,8 @@ impl SessionCookie {
 
     fn header(&self, value: &str, max_age: &str) -> SetCookie {
         let Self { name, same_site } = self;
-        let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite={same_site:?}{max_age}");
+        let text =
+            format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite={same_site:?}{max_age}");
         // A bearer token has letters, digits and `_` alone.
         let mut header = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
         header.set_sensitive(true);

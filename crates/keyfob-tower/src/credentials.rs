@@ -47,7 +47,9 @@ impl BadCredentials {
     /// Returns a sentence for the client.
     pub(crate) fn message(self) -> &'static str {
         match self {
-            Self::InQuery => "a bearer token in the query is not accepted: use the Authorization header",
+            Self::InQuery => {
+                "a bearer token in the query is not accepted: use the Authorization header"
+            }
             Self::QueryTooLong => "the query is too long",
             Self::SeveralHeaders => "there is more than one Authorization header",
             Self::MalformedHeader => "the Authorization header is malformed",
@@ -98,7 +100,8 @@ fn check_query(query: &str) -> Result<(), BadCredentials> {
         return Err(BadCredentials::QueryTooLong);
     }
     let names = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
-    if names.map(percent_decoded).any(|name| name.eq_ignore_ascii_case(QUERY_PARAMETER.as_bytes())) {
+    if names.map(percent_decoded).any(|name| name.eq_ignore_ascii_case(QUERY_PARAMETER.as_bytes()))
+    {
         return Err(BadCredentials::InQuery);
     }
     Ok(())
@@ -144,10 +147,7 @@ fn from_header(headers: &HeaderMap) -> Result<Option<&str>, BadCredentials> {
     bounded(text.trim_matches(' '), BadCredentials::MalformedHeader).map(Some)
 }
 
-fn from_cookie<'a>(
-    headers: &'a HeaderMap,
-    name: &str,
-) -> Result<Option<&'a str>, BadCredentials> {
+fn from_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, BadCredentials> {
     // HTTP/2 may split the cookies over several headers (RFC 9113 section 8.2.3).
     let values = || headers.get_all(COOKIE).iter();
     if values().map(http::HeaderValue::len).sum::<usize>() > MAX_COOKIE_BYTES {
@@ -156,7 +156,8 @@ fn from_cookie<'a>(
     let mut found = None;
     for pair in values().flat_map(|value| value.as_bytes().split(|byte| *byte == b';')) {
         let pair = pair.trim_ascii();
-        let Some(value) = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
+        let Some(value) =
+            pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
         else {
             continue;
         };
@@ -235,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_token_in_the_query_is_refused_however_its_name_is_written() {
-        for query in ["access_token=x", "a=1&access%5Ftoken=x", "%61ccess_token", "Access_Token=x"] {
+        for query in ["access_token=x", "a=1&access%5Ftoken=x", "%61ccess_token", "Access_Token=x"]
+        {
             let uri = format!("/a?{query}");
             assert_eq!(read(&[], &uri), Err(BadCredentials::InQuery), "{query}");
         }

@@ -54,6 +54,8 @@ pub struct ErrorResponse {
     class: ErrorClass,
     /// Whether the request had no credentials at all.
     is_unauthenticated: bool,
+    /// Whether the body has the form of RFC 6749.
+    is_token_endpoint: bool,
     detail: &'static str,
     realm: Option<HeaderValue>,
     scope: Option<String>,
@@ -66,6 +68,7 @@ impl ErrorResponse {
         Self {
             class,
             is_unauthenticated: false,
+            is_token_endpoint: false,
             detail: detail(class),
             realm: None,
             scope: None,
@@ -126,9 +129,16 @@ impl ErrorResponse {
         self.detail
     }
 
-    /// Returns the response, with a body of `application/problem+json` (RFC 9457).
+    /// Returns the response, with a body of `application/problem+json` (RFC 9457) or, [at a token
+    /// endpoint](Self::at_token_endpoint), the JSON of RFC 6749.
     pub fn into_response<B>(self) -> Response<ResponseBody<B>> {
         let status = self.status();
+        if self.is_token_endpoint {
+            let body = OAuthError { error: self.code(), error_description: self.detail };
+            let mut response = json(status, "application/json", &body);
+            self.write_headers(response.headers_mut());
+            return response;
+        }
         let problem = Problem {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
@@ -141,30 +151,28 @@ impl ErrorResponse {
         response
     }
 
-    /// Returns the response of a token endpoint (RFC 6749 section 5.2), such as the one that
-    /// refreshes tokens: JSON with `error` and `error_description`.
+    /// Returns the same error as a token endpoint answers it (RFC 6749 section 5.2), such as the one
+    /// that refreshes tokens: JSON with `error` and `error_description`.
     ///
     /// There, a token that is not accepted is `invalid_grant` with status 400.
     ///
     /// ```
     /// use keyfob::ErrorClass;
-    /// use keyfob_tower::{ErrorResponse, ResponseBody};
+    /// use keyfob_tower::ErrorResponse;
     ///
-    /// let refused = ErrorResponse::new(ErrorClass::InvalidToken);
-    /// let response: http::Response<ResponseBody<String>> = refused.into_oauth_response();
-    /// assert_eq!(response.status(), 400); // {"error":"invalid_grant",…}
+    /// let refused = ErrorResponse::new(ErrorClass::InvalidToken).at_token_endpoint();
+    /// assert_eq!((refused.code(), refused.status().as_u16()), ("invalid_grant", 400));
     /// ```
-    pub fn into_oauth_response<B>(self) -> Response<ResponseBody<B>> {
-        let class = match self.class {
-            ErrorClass::InvalidToken => ErrorClass::InvalidGrant,
-            class => class,
-        };
-        let detail = if class == self.class { self.detail } else { detail(class) };
-        let answer = Self { class, detail, is_unauthenticated: false, ..self };
-        let body = OAuthError { error: answer.code(), error_description: answer.detail };
-        let mut response = json(answer.status(), "application/json", &body);
-        answer.write_headers(response.headers_mut());
-        response
+    #[must_use]
+    pub fn at_token_endpoint(self) -> Self {
+        let same = Self { is_token_endpoint: true, is_unauthenticated: false, ..self };
+        match same.class {
+            ErrorClass::InvalidToken => {
+                let class = ErrorClass::InvalidGrant;
+                Self { class, detail: detail(class), ..same }
+            }
+            _ => same,
+        }
     }
 
     /// Returns the response of a gRPC service: the status in the headers, and no body.
@@ -225,7 +233,8 @@ impl ErrorResponse {
             | ErrorClass::Internal => false,
         };
         // Outside a resource that demands a token, a bad request is not about credentials.
-        if !is_about_credentials || (self.realm.is_none() && self.status() == StatusCode::BAD_REQUEST)
+        if !is_about_credentials
+            || (self.realm.is_none() && self.status() == StatusCode::BAD_REQUEST)
         {
             return None;
         }
@@ -352,7 +361,7 @@ mod tests {
             let answer = ErrorResponse::new(class);
             let responses: [Response<ResponseBody<String>>; 3] = [
                 answer.clone().into_response(),
-                answer.clone().into_oauth_response(),
+                answer.clone().at_token_endpoint().into_response(),
                 answer.into_grpc_response(),
             ];
             for response in responses {

@@ -87,3 +87,13 @@ pub use extract::Authenticated;
 pub use layer::{AuthLayer, AuthService, InvalidRealm};
 pub use rate_limit_fields::write_rate_limit;
 pub use scope::{RequireScope, RequireScopeService};
+
+/// The recipes of the documentation, as tests.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../../docs/recipes.md")]
+mod recipes {}
+
+/// The page of this crate, as a test.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
