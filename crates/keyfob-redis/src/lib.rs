@@ -71,9 +71,9 @@
 //! ones); Redis and Valkey allow that, some services that imitate them do not.
 
 mod config;
+mod connections;
 mod feed;
 mod keys;
-mod net;
 mod protocol;
 mod record;
 mod slot;

@@ -58,7 +58,12 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
     ),
     (
         "keyfob-redis",
-        &[&["config", "protocol", "slot"], &["keys", "net"], &["feed", "record"], &["store"]],
+        &[
+            &["config", "protocol", "slot"],
+            &["connections", "keys"],
+            &["feed", "record"],
+            &["store"],
+        ],
     ),
 ];
 
@@ -108,6 +113,5 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
             "writer.rs",
         ],
     ),
-    ("keyfob-redis", &["net/dial.rs", "net/link.rs"]),
     ("keyfob-store", &["invalidation/mod.rs", "invalidation/owner.rs"]),
 ];

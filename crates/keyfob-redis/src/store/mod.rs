@@ -38,8 +38,8 @@ use self::namespace_meta::NamespaceMeta;
 use self::recent_revocations::RecentRevocations;
 use self::shared::Shared;
 use crate::config::RedisConfig;
+use crate::connections::Connections;
 use crate::keys::Keys;
-use crate::net::Net;
 use crate::protocol::signatures::Scripts;
 
 /// A store on Redis or Valkey.
@@ -68,9 +68,9 @@ impl RedisStore {
     /// As [`RedisStore::connect`].
     pub async fn open(config: RedisConfig) -> Result<Self, StoreError> {
         let scripts = Scripts::new(config.leaf);
-        let net = Arc::new(Net::new(&config, Arc::clone(&scripts))?);
+        let connections = Arc::new(Connections::new(&config, Arc::clone(&scripts))?);
         let NamespaceMeta { namespace, created } =
-            namespace_meta::open(&config, &net, &scripts).await?;
+            namespace_meta::open(&config, &connections, &scripts).await?;
         let keys = Arc::new(Keys::new(&config.namespace, namespace.lanes()));
         let shared = Arc::new(Shared {
             config,
@@ -78,7 +78,7 @@ impl RedisStore {
             created,
             keys,
             scripts,
-            net,
+            connections,
             feed: Arc::default(),
             recent: RecentRevocations::default(),
             refusals: Refusals::default(),
@@ -171,7 +171,7 @@ impl RecordStore for RedisStore {
     }
 
     async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
-        self.shared.net.time_of(self.shared.keys.slot(lane), at).await
+        self.shared.connections.time_of(self.shared.keys.slot(lane), at).await
     }
 }
 
@@ -243,6 +243,6 @@ impl Maintenance for RedisStore {
 
     async fn close(&self) {
         self.stop_maintenance();
-        self.shared.net.close();
+        self.shared.connections.close();
     }
 }

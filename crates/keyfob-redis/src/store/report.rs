@@ -8,7 +8,7 @@ use redis::Value;
 
 use super::shared::Shared;
 use crate::config::{Address, Topology, misconfigured};
-use crate::net::{Link, Reply, too_old};
+use crate::connections::{Connection, Reply, too_old};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -59,18 +59,24 @@ impl Shared {
     }
 
     pub(super) async fn report(&self) -> Result<StoreReport, StoreError> {
-        let links = self.net.primaries().await?;
-        let ahead = links.first().map_or(0, |(_, link)| link.ahead());
+        let connections = self.connections.primaries().await?;
+        let ahead = connections.first().map_or(0, |(_, connection)| connection.clock_ahead());
         let now = self.now().as_millis().saturating_add_signed(ahead);
         let mut report = StoreReport::new(self.config.to_string(), Timestamp::from_millis(now));
-        for (address, link) in links {
-            let info = ask(&link, &["INFO"]).await?;
+        for (address, connection) in connections {
+            let info = ask(&connection, &["INFO"]).await?;
             let info = match info {
                 Some(Value::BulkString(text)) => facts_of_info(&String::from_utf8_lossy(&text)),
                 _ => StateInputs::new(),
             };
-            let settings = ask(&link, &SETTINGS).await?;
-            self.judge(&mut report, &address, &info, settings.map(facts_of_list), link.ahead());
+            let settings = ask(&connection, &SETTINGS).await?;
+            self.judge(
+                &mut report,
+                &address,
+                &info,
+                settings.map(facts_of_list),
+                connection.clock_ahead(),
+            );
         }
         Ok(report)
     }
@@ -197,12 +203,12 @@ fn persistence<'a>(
 }
 
 /// What a server answers; nothing where it does not let us ask.
-async fn ask(link: &Link, words: &[&str]) -> Result<Option<Value>, StoreError> {
+async fn ask(connection: &Connection, words: &[&str]) -> Result<Option<Value>, StoreError> {
     let mut command = redis::Cmd::new();
     for word in words {
         command.arg(*word);
     }
-    link.ask(&command, PATIENCE).await
+    connection.ask(&command, PATIENCE).await
 }
 
 fn facts_of_info(text: &str) -> StateInputs {
