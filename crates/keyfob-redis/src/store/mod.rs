@@ -49,20 +49,19 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Opens the namespace that a URL names, and creates it if it is not there; see the
-    /// documentation of the crate for what a URL may say.
+    /// Opens the namespace that a URL names, and creates it if it does not exist. The documentation of the
+    /// crate describes the URLs.
     ///
     /// # Errors
-    /// [`StoreError::Misconfigured`] for a URL or settings that make no sense or a server that is too
-    /// old,
-    /// [`StoreError::Unavailable`] when no server answers, and [`StoreError::NotAStore`] or
-    /// [`StoreError::NewerFormat`] for what is found there.
+    /// [`StoreError::Misconfigured`] if the URL or the settings are not valid or a server is too old,
+    /// [`StoreError::Unavailable`] if no server answers, and [`StoreError::NotAStore`] or
+    /// [`StoreError::NewerFormat`] if the namespace holds other data or data of a newer version.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::open(url.parse()?).await
     }
 
-    /// Opens the namespace that `config` names, and creates it if it is not there. What
-    /// [`Store::report`] finds wrong with the servers is said in the log.
+    /// Opens the namespace that `config` names, and creates it if it does not exist. Logs what
+    /// [`Maintenance::report`] finds wrong with the servers.
     ///
     /// # Errors
     /// As [`RedisStore::connect`].

@@ -81,8 +81,8 @@ async fn a_user_who_may_not_look_opens_all_the_same() {
     const RULES: &str = "~* +@all -info -config";
     let server = RedisServer::builder().user("shop", "pw", RULES).start().unwrap();
     let said = warnings(&server.url_of("shop", "pw")).await;
-    assert_eq!(says(&said, ["settings", "does not tell its settings"]), 1, "{said:?}");
-    assert_eq!(says(&said, ["version", "does not tell its version"]), 1, "{said:?}");
+    assert_eq!(says(&said, ["settings", "does not allow reading its settings"]), 1, "{said:?}");
+    assert_eq!(says(&said, ["version", "does not report its version"]), 1, "{said:?}");
 }
 
 #[tokio::test]
