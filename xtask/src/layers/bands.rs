@@ -50,9 +50,9 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
         "keyfob-store",
         &[
             &["atomic", "count", "verdict", "invalidation"],
-            &["change", "event_log", "query"],
+            &["change", "event_log", "loaded", "query", "report"],
             &["contract"],
-            &["memory", "wrapper"],
+            &["handover", "memory", "wrapper"],
             &["measured"],
         ],
     ),
