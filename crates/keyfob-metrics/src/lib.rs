@@ -42,16 +42,15 @@ pub use tally::{HotCounters, Tallied};
 
 /// All metrics of keyfob, registered at one recorder. Cloning it is cheap.
 ///
-/// A manager uses [`Metrics::global`] unless it is given others. So install a recorder before the
+/// A manager uses those that it, or its store, was given, and else [`Metrics::global`]. So install a recorder before the
 /// first manager is built:
 ///
 /// ```
 /// use keyfob::{Metrics, MemoryStore, TokenManager};
-/// use std::sync::Arc;
 ///
 /// # fn with(recorder: &dyn keyfob::metrics::Recorder) -> Result<(), Box<dyn std::error::Error>> {
 /// let metrics = Metrics::on(recorder);
-/// let manager = TokenManager::builder(Arc::new(MemoryStore::new()?)).metrics(metrics).build();
+/// let manager = TokenManager::builder(MemoryStore::new()?).metrics(metrics).build();
 /// # Ok(()) }
 /// ```
 ///
