@@ -34,7 +34,7 @@ async fn node_with(
 
 /// For how long another node may still say active.
 fn grace(cache: CacheConfig) -> Duration {
-    if cache.tokens() == 0 { Duration::ZERO } else { cache.bound().as_duration() }
+    if cache.max_tokens() == 0 { Duration::ZERO } else { cache.max_staleness().as_duration() }
 }
 
 fn happened(report: StormReport) {

@@ -34,7 +34,7 @@ pub(super) fn millis(millis: u64) -> Ttl {
 
 /// The bound that holds unless another is set.
 pub(super) fn usual() -> Ttl {
-    CacheConfig::default().bound()
+    CacheConfig::default().max_staleness()
 }
 
 /// A namespace that each node may have another way to.
@@ -110,7 +110,7 @@ pub(super) async fn revoker(config: &RedisConfig) -> TokenManager {
 impl Node {
     pub(super) async fn at(config: &RedisConfig, bound: Ttl) -> Self {
         let store = Arc::new(Spy::on(Arc::new(open(config).await)));
-        let cache = CacheConfig::default().with_bound(bound);
+        let cache = CacheConfig::default().with_max_staleness(bound);
         let manager = TokenManager::builder(store.clone()).cache(cache).sample_uses(0).build();
         Self { manager, store, bound }
     }

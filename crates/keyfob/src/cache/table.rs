@@ -1,28 +1,28 @@
-//! A table of fixed-size entries that are read without writing anything two cores share.
+//! A table of fixed-size entries. Readers write nothing that two cores share.
 //!
-//! Entries lie in sets of [`WAYS`], at most eight; a key may be in either of two sets. A word beside each set has one
-//! byte of hash for each of its entries, so that a look-up touches the one entry that it wants.
-//! Each entry is a sequence lock: its writer makes the sequence odd, writes, and makes it even
-//! again; a reader copies the entry out and believes the copy if the sequence was even and is the
-//! same afterwards. One writer at a time is the caller's business.
+//! Entries are grouped into sets of [`WAYS`], at most eight. A key may be in either of two sets. One word
+//! beside each set holds one byte of hash (the tag) for each entry, so that a lookup touches only the
+//! entry that it wants. Each entry is a sequence lock: its writer makes the sequence odd, writes, and makes
+//! it even again. A reader copies the entry, and uses the copy if the sequence was even and did not
+//! change. The caller makes sure that there is one writer at a time.
 //!
-//! Beside what the sequence guards, each entry has a **mark**, which readers may change.
+//! Outside of the sequence lock, each entry has a **mark** that readers may change.
 
 use super::atomic::{AtomicU64, Ordering, fence, zeroed};
 use super::{CONTENT, WAYS};
 
-/// The sequence, the mark and the key come before it.
+/// Before the content come the sequence, the mark and the key.
 const HEAD: usize = 5;
 const WORDS: usize = HEAD + CONTENT;
 
-/// What is kept under a key.
+/// The content of an entry.
 pub(crate) type Content = [u64; CONTENT];
-/// A key: all of it is compared.
+/// A key. All of it is compared.
 pub(crate) type Key = [u64; 3];
 
 /// The table.
 #[derive(Debug)]
-pub(crate) struct Slots {
+pub(crate) struct Table {
     sets: usize,
     tags: Box<[AtomicU64]>,
     words: Box<[AtomicU64]>,
@@ -30,18 +30,18 @@ pub(crate) struct Slots {
     pages: Pages,
 }
 
-/// Which pages of memory were written to: the system gives no others.
+/// Which memory pages were written to. The system provides no others.
 #[derive(Debug)]
 struct Pages {
     each: Box<[AtomicU64]>,
     count: AtomicU64,
 }
 
-/// An entry that was found, for its mark.
+/// An entry that was found, to change its mark.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot<'a>(&'a [AtomicU64; WORDS]);
 
-/// Where a key may be.
+/// The two sets that a key may be in.
 #[derive(Clone, Copy)]
 struct Places {
     first: usize,
@@ -49,25 +49,25 @@ struct Places {
     tag: u8,
 }
 
-/// A set, and which of its entries.
+/// A set, and the index of an entry in it.
 type Place = (usize, usize);
 
-/// What an entry is worth to the table, the least first.
+/// The priority of an entry in the table, the lowest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Worth {
-    /// It can never be of use again.
+pub(crate) enum Priority {
+    /// It can never be used again.
     Dead,
-    /// It was not asked for since the last time that room was looked for.
+    /// It was not used since the last eviction from its set.
     Idle,
-    /// It was.
+    /// It was used since then.
     Used,
 }
 
-/// One in how many places is to spare.
+/// One in this many entries is spare.
 const SPARE: usize = 20;
 
-impl Slots {
-    /// A table with room for at least so many entries.
+impl Table {
+    /// Creates a table with room for at least this many entries.
     pub(crate) fn new(entries: usize) -> Self {
         let sets = Self::sets(entries);
         Self {
@@ -79,29 +79,29 @@ impl Slots {
         }
     }
 
-    /// How many bytes a table for so many entries takes when it is full.
+    /// Returns the size in bytes of a full table for this many entries.
     pub(crate) const fn max_bytes(entries: usize) -> u64 {
         (8 * Self::sets(entries) * (WAYS * WORDS + 1)) as u64
     }
 
     const fn sets(entries: usize) -> usize {
-        // With two sets to choose from, and those that are there moved to their other one, hardly
-        // any has to give way before as many are there.
+        // With two sets to choose from, and with entries that move to their other set, hardly any entry is
+        // evicted before the table holds this many.
         let sets = (entries + entries / SPARE).div_ceil(WAYS);
         if sets == 0 { 1 } else { sets }
     }
 
-    /// How many places are taken.
+    /// Returns how many entries are in use.
     pub(crate) fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// How many bytes of memory it takes now.
+    /// Returns the memory in use, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.pages.bytes() + 8 * self.tags.len() as u64
     }
 
-    /// Copies what is kept under a key.
+    /// Copies the content of a key.
     #[inline]
     pub(crate) fn read(&self, key: Key, content: &mut Content) -> Option<Slot<'_>> {
         let places = self.places(key);
@@ -118,15 +118,15 @@ impl Slots {
         None
     }
 
-    /// Keeps content under a key, in the place of what was kept under it or of what is worth least,
-    /// and gives what that was worth. For one writer at a time.
+    /// Stores content under a key. Replaces the key's former entry, or the entry with the lowest priority, and
+    /// returns that priority. There must be one writer at a time.
     pub(crate) fn write(
         &self,
         key: Key,
         content: &Content,
         mark: u64,
-        worth: impl Fn(&Content, u64) -> Worth,
-    ) -> Option<Worth> {
+        worth: impl Fn(&Content, u64) -> Priority,
+    ) -> Option<Priority> {
         let places = self.places(key);
         let place = self.own_place(key, places).or_else(|| self.free_place(places));
         let place = place.or_else(|| self.make_room(places));
@@ -147,7 +147,7 @@ impl Slots {
         }
         let sequence = slot.0[0].load(Ordering::Relaxed);
         slot.0[0].store(sequence | 1, Ordering::Relaxed);
-        // Whoever reads one of the words below also reads the odd sequence above.
+        // A reader that sees one of the words below also sees the odd sequence above.
         fence(Ordering::Release);
         slot.0[1].store(mark, Ordering::Relaxed);
         for (word, value) in slot.0[2..].iter().zip(key.iter().chain(content)) {
@@ -158,10 +158,10 @@ impl Slots {
         tags.store(others | u64::from(tag) << (8 * way), Ordering::Relaxed);
     }
 
-    /// Where the key is already: elsewhere it would be there twice.
+    /// Where the key is already. Stored elsewhere, it would be there twice.
     fn own_place(&self, key: Key, places: Places) -> Option<Place> {
         let has = |(set, way): &Place| {
-            // The tags are close at hand, and the entries far away in memory.
+            // The tags are close by, and the entries are far away in memory.
             let tags = self.tags.get(*set).map_or(0, |tags| tags.load(Ordering::Relaxed));
             (tags >> (8 * way)) as u8 == places.tag
                 && self.slot(*set, *way).is_some_and(|slot| slot.key() == key)
@@ -169,7 +169,7 @@ impl Slots {
         places.each().find(has)
     }
 
-    /// A free place, in the emptier of the two sets.
+    /// A free entry, in the set with more free entries.
     fn free_place(&self, places: Places) -> Option<Place> {
         let free = |set: usize| {
             let tags = self.tags.get(set).map_or(u64::MAX, |tags| tags.load(Ordering::Relaxed));
@@ -180,7 +180,7 @@ impl Slots {
         free(set).next().map(|way| (set, way))
     }
 
-    /// The place of one that could move to a free place in its other set, and did.
+    /// The entry of a key that was moved to a free entry in its other set.
     fn make_room(&self, places: Places) -> Option<Place> {
         places.each().find(|(set, way)| {
             let Some(slot) = self.slot(*set, *way) else { return false };
@@ -194,19 +194,19 @@ impl Slots {
         })
     }
 
-    /// The place of what is worth least, and what that is.
+    /// The entry with the lowest priority, and that priority.
     fn least(
         &self,
         places: Places,
-        worth: impl Fn(&Content, u64) -> Worth,
-    ) -> Option<(Place, Worth)> {
+        worth: impl Fn(&Content, u64) -> Priority,
+    ) -> Option<(Place, Priority)> {
         let slot = |(set, way): Place| self.slot(set, way);
         let worth = |place: Place| {
-            slot(place).map_or(Worth::Used, |slot| worth(&slot.content(), slot.mark()))
+            slot(place).map_or(Priority::Used, |slot| worth(&slot.content(), slot.mark()))
         };
         let least =
             places.each().map(|place| (place, worth(place))).min_by_key(|(_, worth)| *worth);
-        // Whoever is asked for from now on is worth more than who is not.
+        // Entries that are used from now on have a higher priority than those that are not.
         for slot in places.each().filter_map(slot) {
             slot.0[1].fetch_and(!1, Ordering::Relaxed);
         }
@@ -219,7 +219,7 @@ impl Slots {
         let mixed = (product as u64) ^ (product >> 64) as u64;
         let set = |bits: u64| (((bits & 0xffff_ffff) * self.sets as u64) >> 32) as usize;
         let tag = (product >> 56) as u8;
-        // No entry has the tag of an empty place.
+        // No entry has the tag of a free one.
         Places { first: set(mixed), second: set(mixed >> 32), tag: tag.max(1) }
     }
 
@@ -261,12 +261,12 @@ impl Pages {
 }
 
 impl Slot<'_> {
-    /// What readers noted: its lowest bit is that the entry was used.
+    /// Returns the mark. Its lowest bit says that the entry was used.
     pub(crate) fn mark(self) -> u64 {
         self.0[1].load(Ordering::Relaxed)
     }
 
-    /// Changes the mark, unless somebody else was quicker.
+    /// Changes the mark, unless it was changed in the meantime.
     pub(crate) fn set_mark(self, from: u64, to: u64) -> bool {
         self.0[1].compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
@@ -293,8 +293,8 @@ impl Slot<'_> {
     }
 }
 
-/// The highest bit of each byte of `word` that is `tag`; now and then also of one above such a
-/// byte, which does no harm: what is found there is compared in full.
+/// Returns the highest bit of each byte of `word` that equals `tag`. Sometimes also of the byte above,
+/// which does no harm, because keys are compared in full.
 fn matches(word: u64, tag: u8) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let different = word ^ (u64::from(tag) * ONES);
