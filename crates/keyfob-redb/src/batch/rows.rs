@@ -1,46 +1,47 @@
-//! The writes themselves: each keeps the tables in step with each other.
+//! The changes of rows. Each change keeps the tables consistent with each other.
 
 use keyfob::store::{Epoch, NewRecord, Order, Stamp, StampRule};
 use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
 use redb::ReadableTable;
 
-use super::Changes;
-use crate::fault::Fault;
+use super::Batch;
+use crate::error::TxError;
 use crate::row::{EpochRow, LaneRow, Record};
 use crate::tables;
 
-/// How many rows past their time a write drops: more than it adds, so that they never pile up.
-const DROPPED_PER_WRITE: usize = 16;
+/// The maximum number of expired rows that a write drops from a table. It is more than a write adds,
+/// so that expired rows never accumulate.
+const MAX_DROPPED_PER_WRITE: usize = 16;
 
-impl Changes<'_> {
-    /// Stores records that were admitted; the stamp of the first.
-    pub(super) fn store_all(&mut self, records: Vec<NewRecord>) -> Result<Option<Stamp>, Fault> {
+impl Batch<'_> {
+    /// Stores records that were checked before. Returns the stamp of the first one.
+    pub(super) fn store_all(&mut self, records: Vec<NewRecord>) -> Result<Option<Stamp>, TxError> {
         let mut first = None;
         for new in records {
-            let lane = self.view().own(new.id.lane());
-            let mut row = self.view().lane_to_write(lane)?;
-            let stamp = stamp_by(new.stamp, &row);
+            let lane = self.reader().own(new.id.lane());
+            let mut row = self.reader().lane_to_write(lane)?;
+            let stamp = resolve_stamp(new.stamp, &row);
             first = first.or(Some(stamp));
-            // A record whose time is over already is stored nowhere.
+            // A record that has already expired is not stored.
             if new.keep_until <= self.now {
                 if let Some(old) = self.drop_record(new.id)? {
-                    self.unschedule(&old);
+                    self.remove_expiry(&old);
                 }
                 continue;
             }
-            if row.keep(new.keep_until) {
+            if row.raise_kept_until(new.keep_until) {
                 self.lanes.insert(tables::lane_key(lane).as_slice(), row.write().as_slice())?;
             }
             let record = Record::new(new, stamp, self.now);
-            self.count_in(&record)?;
+            self.count_stored(&record)?;
             let key = tables::record_key(record.id);
             let old = self.records.insert(key.as_slice(), record.write().as_slice())?;
-            // One that was kept until now may still lie there.
+            // An expired record with the same id may still be there.
             if let Some(old) = old.map(|row| Record::read(row.value()).map(Record::into_owned)) {
                 self.last_used.remove(key.as_slice())?;
                 if let Ok(old) = old {
                     self.unlist(&old);
-                    self.unschedule(&old);
+                    self.remove_expiry(&old);
                 }
             }
             for term in record.terms.iter() {
@@ -52,14 +53,14 @@ impl Changes<'_> {
     }
 
     pub(super) fn list(&mut self, term: &tables::TermKey, id: TokenId, keep_until: Timestamp) {
-        let place = tables::place(keep_until, id);
+        let position = tables::index_position(keep_until, id);
         for order in [Order::NewestFirst, Order::NextToExpire] {
-            self.index_rows.insert(tables::index_key(term, order, &place));
+            self.index_rows.insert(tables::index_key(term, order, &position));
         }
     }
 
-    /// Lists a record under more terms.
-    pub(super) fn list_also(&mut self, record: &mut Record<'_>, added: Vec<Term>) {
+    /// Lists a record under additional terms.
+    pub(super) fn list_under(&mut self, record: &mut Record<'_>, added: Vec<Term>) {
         for term in added {
             let term = tables::term_key(term);
             if record.terms.add(&term) {
@@ -68,30 +69,39 @@ impl Changes<'_> {
         }
     }
 
-    pub(super) fn unlist_one(&mut self, term: &tables::TermKey, id: TokenId, keep: Timestamp) {
-        let place = tables::place(keep, id);
+    pub(super) fn unlist_term(
+        &mut self,
+        term: &tables::TermKey,
+        id: TokenId,
+        keep_until: Timestamp,
+    ) {
+        let position = tables::index_position(keep_until, id);
         for order in [Order::NewestFirst, Order::NextToExpire] {
-            self.index_rows.remove(tables::index_key(term, order, &place));
+            self.index_rows.remove(tables::index_key(term, order, &position));
         }
     }
 
     fn unlist(&mut self, record: &Record<'_>) {
         for term in record.terms.iter() {
-            self.unlist_one(term, record.id, record.keep_until);
+            self.unlist_term(term, record.id, record.keep_until);
         }
     }
 
-    fn unschedule(&mut self, record: &Record<'_>) {
+    fn remove_expiry(&mut self, record: &Record<'_>) {
         self.forget_rows.remove(tables::forget_key(record.keep_until, record.id));
     }
 
-    pub(super) fn write_record(&mut self, record: &Record<'_>) -> Result<(), Fault> {
+    pub(super) fn write_record(&mut self, record: &Record<'_>) -> Result<(), TxError> {
         let key = tables::record_key(record.id);
         self.records.insert(key.as_slice(), record.write().as_slice())?;
         Ok(())
     }
 
-    pub(super) fn append_events(&mut self, lane: Lane, events: Vec<Vec<u8>>) -> Result<(), Fault> {
+    pub(super) fn append_events(
+        &mut self,
+        lane: Lane,
+        events: Vec<Vec<u8>>,
+    ) -> Result<(), TxError> {
         self.events.append(&mut self.trimmed, lane, events, self.now)
     }
 
@@ -102,9 +112,9 @@ impl Changes<'_> {
         at: Timestamp,
         note: &[u8],
         covers_until: Timestamp,
-    ) -> Result<(), Fault> {
-        let lane = self.view().own(lane);
-        let mut row = self.view().lane_to_write(lane)?;
+    ) -> Result<(), TxError> {
+        let lane = self.reader().own(lane);
+        let mut row = self.reader().lane_to_write(lane)?;
         row.sequence = row.sequence.next();
         self.lanes.insert(tables::lane_key(lane).as_slice(), row.write().as_slice())?;
         let key = tables::epoch_key(lane, field);
@@ -120,43 +130,44 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Drops rows whose time is over.
-    pub(super) fn drop_past(&mut self) -> Result<(), Fault> {
+    /// Drops expired rows, at most [`MAX_DROPPED_PER_WRITE`] of each table.
+    pub(super) fn drop_expired(&mut self) -> Result<(), TxError> {
         let now = self.now;
-        if now < self.nothing_past_until {
+        if now < self.next_expiry {
             return Ok(());
         }
         let mut next = Timestamp::MAX;
-        for _ in 0..DROPPED_PER_WRITE {
+        for _ in 0..MAX_DROPPED_PER_WRITE {
             let Some(key) = self.forget.first()?.map(|(key, _)| *key.value()) else { break };
-            let end = tables::moment_at(&key).unwrap_or_default();
+            let end = tables::leading_time(&key).unwrap_or_default();
             next = next.min(end);
             if now < end {
                 break;
             }
             self.forget.remove(&key)?;
-            // In this batch the id may have been given to another record already.
-            if let Some(id) = tables::id_at_end(&key)
-                && self.is_past(id)?
+            // A new record of this batch may already have the id.
+            if let Some(id) = tables::trailing_id(&key)
+                && self.is_expired(id)?
             {
                 self.drop_record(id)?;
             }
         }
-        for _ in 0..DROPPED_PER_WRITE {
+        for _ in 0..MAX_DROPPED_PER_WRITE {
             let Some((key, end)) = first(&self.epoch_ends)? else { break };
             next = next.min(end);
-            // As long as a record that it may cover is there, an epoch stays: a clock that was ahead
-            // for a while may be set right again.
-            let oldest = self.forget.first()?.and_then(|(key, _)| tables::moment_at(key.value()));
+            // An epoch stays while a record that it may cover is stored. The clock may have been ahead
+            // and may be corrected later.
+            let oldest =
+                self.forget.first()?.and_then(|(key, _)| tables::leading_time(key.value()));
             if now < end || oldest.is_some_and(|oldest| oldest <= end) {
                 break;
             }
             self.epoch_ends.remove(key.as_slice())?;
-            if let Some(epoch) = tables::epoch_at_end(&key) {
+            if let Some(epoch) = tables::trailing_epoch(&key) {
                 self.lanes.remove(epoch)?;
             }
         }
-        for _ in 0..DROPPED_PER_WRITE {
+        for _ in 0..MAX_DROPPED_PER_WRITE {
             let Some((key, deadline)) = first(&self.answers)? else { break };
             next = next.min(deadline);
             if now <= deadline {
@@ -164,21 +175,21 @@ impl Changes<'_> {
             }
             self.answers.remove(key.as_slice())?;
         }
-        self.nothing_past_until = next;
+        self.next_expiry = next;
         Ok(())
     }
 
-    /// Whether the record that has the place of `id` is past its time, or beyond reading.
-    fn is_past(&self, id: TokenId) -> Result<bool, Fault> {
+    /// Returns whether the record under the key of `id` has expired or is damaged.
+    fn is_expired(&self, id: TokenId) -> Result<bool, TxError> {
         let Some(row) = self.records.get(tables::record_key(id).as_slice())? else {
             return Ok(false);
         };
         Ok(Record::read(row.value()).map_or(true, |record| record.keep_until <= self.now))
     }
 
-    /// Removes whatever record has the place of `id`, with its last use and its index rows. Of one
-    /// that cannot be read, the index rows stay: they lead nowhere, and a check says so.
-    fn drop_record(&mut self, id: TokenId) -> Result<Option<Record<'static>>, Fault> {
+    /// Removes the record under the key of `id`, its last use and its index rows. The index rows of a
+    /// damaged record stay. They point to nothing, and the integrity check reports them.
+    fn drop_record(&mut self, id: TokenId) -> Result<Option<Record<'static>>, TxError> {
         let key = tables::record_key(id);
         let Some(row) = self.records.remove(key.as_slice())? else { return Ok(None) };
         let record = Record::read(row.value()).map(Record::into_owned).ok();
@@ -191,20 +202,20 @@ impl Changes<'_> {
     }
 }
 
-/// The stamp of a new record in a lane.
-pub(super) fn stamp_by(rule: StampRule, lane: &LaneRow) -> Stamp {
+/// Returns the stamp of a new record in a lane.
+pub(super) fn resolve_stamp(rule: StampRule, lane: &LaneRow) -> Stamp {
     match rule {
         StampRule::Seen(stamp) => stamp,
         StampRule::Present => lane.sequence,
     }
 }
 
-/// The first key of a table, and the moment that it begins with; one that begins with none has been
-/// past for ever.
-fn first(table: &impl tables::Readable) -> Result<Option<(Vec<u8>, Timestamp)>, Fault> {
+/// Returns the first key of a table and the time at its start. A key without a time counts as
+/// expired.
+fn first(table: &impl tables::ReadByteTable) -> Result<Option<(Vec<u8>, Timestamp)>, TxError> {
     let first = table.first()?.map(|(key, _)| key.value().to_vec());
     Ok(first.map(|key| {
-        let moment = tables::moment_at(&key).unwrap_or_default();
+        let moment = tables::leading_time(&key).unwrap_or_default();
         (key, moment)
     }))
 }

@@ -1,4 +1,4 @@
-//! The row of an answer: what an operation was told, to be told again when it is sent again.
+//! The row of an answer. An operation that is sent again gets the same answer again.
 
 use keyfob::Timestamp;
 use keyfob::store::{
@@ -8,35 +8,35 @@ use keyfob::store::{
 
 use super::{Damaged, Fields};
 
-/// The answer of an operation.
+/// The answer that an operation got.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum SavedAnswer {
     Inserted(Inserted),
     Replaced(Replaced),
     Consumed(Consumed),
-    /// With the mark of an earlier revocation, if there was one.
+    /// With the mark of an earlier revocation, if the token was already revoked.
     Revoked(Option<RevocationMark>),
     Advanced(Advanced),
 }
 
-/// What a verb answers with, and how its answer is kept.
-pub(crate) trait Kept: Sized + Clone {
-    /// `None` if it need not be kept.
-    fn keep(&self) -> Option<Answer>;
-    /// `None` if the answer is another verb's.
-    fn recall(answer: Answer) -> Option<Self>;
+/// An answer of a store method that can be saved.
+pub(crate) trait Savable: Sized + Clone {
+    /// Returns the answer to save; `None` if the method may run again instead.
+    fn to_saved(&self) -> Option<SavedAnswer>;
+    /// Returns `None` if the saved answer is that of another method.
+    fn from_saved(answer: SavedAnswer) -> Option<Self>;
 }
 
-macro_rules! kept {
+macro_rules! savable {
     ($($name:ident),+) => {$(
-        impl Kept for $name {
-            fn keep(&self) -> Option<Answer> {
-                Some(Answer::$name(self.clone()))
+        impl Savable for $name {
+            fn to_saved(&self) -> Option<SavedAnswer> {
+                Some(SavedAnswer::$name(self.clone()))
             }
 
-            fn recall(answer: Answer) -> Option<Self> {
+            fn from_saved(answer: SavedAnswer) -> Option<Self> {
                 match answer {
-                    Answer::$name(answer) => Some(answer),
+                    SavedAnswer::$name(answer) => Some(answer),
                     _ => None,
                 }
             }
@@ -44,28 +44,28 @@ macro_rules! kept {
     )+};
 }
 
-kept!(Inserted, Replaced, Consumed, Advanced);
+savable!(Inserted, Replaced, Consumed, Advanced);
 
-impl Kept for Revoked {
-    fn keep(&self) -> Option<Answer> {
+impl Savable for Revoked {
+    fn to_saved(&self) -> Option<SavedAnswer> {
         match self {
-            Self::Now => Some(Answer::Revoked(None)),
-            Self::Before(mark) => Some(Answer::Revoked(Some(mark.clone()))),
-            // Nothing was done, so that it may be asked anew.
+            Self::Now => Some(SavedAnswer::Revoked(None)),
+            Self::Before(mark) => Some(SavedAnswer::Revoked(Some(mark.clone()))),
+            // Nothing was changed, so running it again is harmless.
             Self::Missing => None,
         }
     }
 
-    fn recall(answer: Answer) -> Option<Self> {
+    fn from_saved(answer: SavedAnswer) -> Option<Self> {
         match answer {
-            Answer::Revoked(None) => Some(Self::Now),
-            Answer::Revoked(Some(mark)) => Some(Self::Before(mark)),
+            SavedAnswer::Revoked(None) => Some(Self::Now),
+            SavedAnswer::Revoked(Some(mark)) => Some(Self::Before(mark)),
             _ => None,
         }
     }
 }
 
-impl Answer {
+impl SavedAnswer {
     pub(crate) fn write(&self) -> Vec<u8> {
         let (tag, number): (u8, u64) = match self {
             Self::Inserted(Inserted::Stored(stamp)) => (0x10, stamp.value()),
@@ -116,7 +116,7 @@ impl Answer {
                 let lanes = u16::try_from(number).map_err(|_| Damaged("too many lanes"))?;
                 Self::Advanced(Advanced { lanes })
             }
-            _ => return Err(Damaged("its answer is unknown")),
+            _ => return Err(Damaged("its answer has an unknown tag")),
         })
     }
 }
@@ -124,31 +124,31 @@ impl Answer {
 const MARK: u8 = 0x41;
 
 fn write_mark(mark: &RevocationMark) -> Vec<u8> {
-    let through = match mark.through {
+    let scope = match mark.through {
         MarkScope::Token => [0, 0],
-        MarkScope::Ancestor(place) => [1, place],
+        MarkScope::Ancestor(index) => [1, index],
         MarkScope::Subject => [2, 0],
         MarkScope::Client => [3, 0],
         MarkScope::All => [4, 0],
     };
     let mut row = vec![MARK];
-    row.extend_from_slice(&through);
+    row.extend_from_slice(&scope);
     row.extend_from_slice(&mark.at.as_millis().to_be_bytes());
     row.extend_from_slice(&mark.note);
     row
 }
 
 fn read_mark(mut fields: Fields<'_>) -> Result<RevocationMark, Damaged> {
-    let through = match fields.array()? {
+    let scope = match fields.array()? {
         [0, 0] => MarkScope::Token,
-        [1, place] => MarkScope::Ancestor(place),
+        [1, index] => MarkScope::Ancestor(index),
         [2, 0] => MarkScope::Subject,
         [3, 0] => MarkScope::Client,
         [4, 0] => MarkScope::All,
-        _ => return Err(Damaged("its mark is unknown")),
+        _ => return Err(Damaged("its revocation mark is unknown")),
     };
     let at = Timestamp::from_millis(fields.u64()?);
-    Ok(RevocationMark { through, at, note: fields.rest().to_vec() })
+    Ok(RevocationMark { through: scope, at, note: fields.rest().to_vec() })
 }
 
 #[cfg(test)]
@@ -158,37 +158,40 @@ mod tests {
     #[test]
     fn every_answer_reads_back() {
         for answer in [
-            Answer::Inserted(Inserted::Stored(Stamp::new(1 << 52))),
-            Answer::Inserted(Inserted::IdTaken),
-            Answer::Inserted(Inserted::Superseded),
-            Answer::Replaced(Replaced::Stored(RecordVersion(7))),
-            Answer::Replaced(Replaced::Stale),
-            Answer::Replaced(Replaced::Ended),
-            Answer::Replaced(Replaced::Missing),
-            Answer::Replaced(Replaced::IdTaken),
-            Answer::Consumed(Consumed::Left(0)),
-            Answer::Consumed(Consumed::Left(u32::MAX)),
-            Answer::Consumed(Consumed::Exhausted),
-            Answer::Consumed(Consumed::Refused),
-            Answer::Revoked(None),
-            Answer::Advanced(Advanced { lanes: 64 }),
+            SavedAnswer::Inserted(Inserted::Stored(Stamp::new(1 << 52))),
+            SavedAnswer::Inserted(Inserted::IdTaken),
+            SavedAnswer::Inserted(Inserted::Superseded),
+            SavedAnswer::Replaced(Replaced::Stored(RecordVersion(7))),
+            SavedAnswer::Replaced(Replaced::Stale),
+            SavedAnswer::Replaced(Replaced::Ended),
+            SavedAnswer::Replaced(Replaced::Missing),
+            SavedAnswer::Replaced(Replaced::IdTaken),
+            SavedAnswer::Consumed(Consumed::Left(0)),
+            SavedAnswer::Consumed(Consumed::Left(u32::MAX)),
+            SavedAnswer::Consumed(Consumed::Exhausted),
+            SavedAnswer::Consumed(Consumed::Refused),
+            SavedAnswer::Revoked(None),
+            SavedAnswer::Advanced(Advanced { lanes: 64 }),
         ] {
-            assert_eq!(Answer::read(&answer.write()), Ok(answer));
+            assert_eq!(SavedAnswer::read(&answer.write()), Ok(answer));
         }
-        for through in [
+        for scope in [
             MarkScope::Token,
             MarkScope::Ancestor(7),
             MarkScope::Subject,
             MarkScope::Client,
             MarkScope::All,
         ] {
-            let mark =
-                RevocationMark { through, at: Timestamp::from_millis(9), note: b"why".to_vec() };
-            let answer = Answer::Revoked(Some(mark));
-            assert_eq!(Answer::read(&answer.write()), Ok(answer));
+            let mark = RevocationMark {
+                through: scope,
+                at: Timestamp::from_millis(9),
+                note: b"why".to_vec(),
+            };
+            let answer = SavedAnswer::Revoked(Some(mark));
+            assert_eq!(SavedAnswer::read(&answer.write()), Ok(answer));
         }
         for row in [&[][..], &[0x99], &[0x41, 9, 0], &[0x10, 1], &[0x50, 0, 0, 0, 0, 0, 1, 0, 0]] {
-            assert!(Answer::read(row).is_err(), "{row:?}");
+            assert!(SavedAnswer::read(row).is_err(), "{row:?}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The verbs that change something, within a transaction that other commands share. Each decides
-//! everything before its first write, so that one that is refused leaves nothing behind.
+//! The write commands of a store, inside a transaction that several commands share. Each command
+//! makes all its decisions before its first write, so that a refused command leaves nothing behind.
 
 mod counts;
 mod reseal;
@@ -11,46 +11,47 @@ use keyfob::store::*;
 use keyfob::{KeyVersion, Lane, LaneCount, Timestamp, TokenId};
 use redb::{ReadableTable, WriteTransaction};
 
-use crate::fault::Fault;
-use crate::feed::Log;
-use crate::foundation;
-use crate::pending::Pending;
-use crate::row::{Answer, Kept, Record};
-use crate::tables::{self, KeyRows, Rows};
-use crate::view::View;
+use crate::error::TxError;
+use crate::event_log::EventLog;
+use crate::format;
+use crate::pending_keys::PendingKeys;
+use crate::reader::Reader;
+use crate::row::{Record, Savable, SavedAnswer};
+use crate::tables::{self, ByteTableMut, KeyTableMut};
 use counts::Counts;
-use rows::stamp_by;
+use rows::resolve_stamp;
 
-/// The tables of a write transaction.
-pub(crate) struct Changes<'txn> {
-    meta: Rows<'txn>,
-    records: Rows<'txn>,
-    last_used: Rows<'txn>,
-    index: KeyRows<'txn, { tables::INDEX_BYTES }>,
-    forget: KeyRows<'txn, { tables::FORGET_BYTES }>,
-    lanes: Rows<'txn>,
-    epoch_ends: Rows<'txn>,
-    events: Log<'txn>,
-    observations: Log<'txn>,
-    trimmed: Rows<'txn>,
-    answers: Rows<'txn>,
+/// One write transaction with its open tables.
+pub(crate) struct Batch<'txn> {
+    meta: ByteTableMut<'txn>,
+    records: ByteTableMut<'txn>,
+    last_used: ByteTableMut<'txn>,
+    index: KeyTableMut<'txn, { tables::INDEX_BYTES }>,
+    forget: KeyTableMut<'txn, { tables::FORGET_BYTES }>,
+    lanes: ByteTableMut<'txn>,
+    epoch_ends: ByteTableMut<'txn>,
+    events: EventLog<'txn>,
+    observations: EventLog<'txn>,
+    trimmed: ByteTableMut<'txn>,
+    answers: ByteTableMut<'txn>,
     counts: Counts<'txn>,
-    index_rows: Pending<{ tables::INDEX_BYTES }>,
-    forget_rows: Pending<{ tables::FORGET_BYTES }>,
+    index_rows: PendingKeys<{ tables::INDEX_BYTES }>,
+    forget_rows: PendingKeys<{ tables::FORGET_BYTES }>,
     lane_count: LaneCount,
-    nothing_past_until: Timestamp,
-    /// Nothing is written under a lower key.
+    /// No row expires before this time.
+    next_expiry: Timestamp,
+    /// Writes under a lower key version are refused.
     min_key_version: KeyVersion,
-    /// The present moment, set before each command.
+    /// The current time, set before each command.
     pub(crate) now: Timestamp,
 }
 
-impl<'txn> Changes<'txn> {
+impl<'txn> Batch<'txn> {
     pub(crate) fn open(
         transaction: &'txn WriteTransaction,
         lane_count: LaneCount,
         now: Timestamp,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, TxError> {
         let table = |definition| transaction.open_table(definition);
         let meta = table(tables::META)?;
         Ok(Self {
@@ -60,23 +61,23 @@ impl<'txn> Changes<'txn> {
             forget: transaction.open_table(tables::FORGET)?,
             lanes: table(tables::LANES)?,
             epoch_ends: table(tables::EPOCH_ENDS)?,
-            events: Log::open(transaction, Feed::Events)?,
-            observations: Log::open(transaction, Feed::Observations)?,
+            events: EventLog::open(transaction, Feed::Events)?,
+            observations: EventLog::open(transaction, Feed::Observations)?,
             trimmed: table(tables::TRIMMED)?,
             answers: table(tables::ANSWERS)?,
             counts: Counts::of(table(tables::COUNTS)?),
-            index_rows: Pending::default(),
-            forget_rows: Pending::default(),
+            index_rows: PendingKeys::default(),
+            forget_rows: PendingKeys::default(),
             lane_count,
-            nothing_past_until: Timestamp::default(),
-            min_key_version: foundation::min_key_version(&meta)?,
+            next_expiry: Timestamp::default(),
+            min_key_version: format::min_key_version(&meta)?,
             meta,
             now,
         })
     }
 
-    /// Writes what still waits; the transaction can be committed after it.
-    pub(crate) fn finish(mut self) -> Result<(), Fault> {
+    /// Writes the pending rows. After that the transaction can be committed.
+    pub(crate) fn finish(mut self) -> Result<(), TxError> {
         self.index_rows.write(&mut self.index)?;
         self.forget_rows.write(&mut self.forget)?;
         self.counts.write(self.now)
@@ -86,16 +87,16 @@ impl<'txn> Changes<'txn> {
         &mut self,
         operation: Operation,
         insert: Insert,
-    ) -> Result<Inserted, Fault> {
+    ) -> Result<Inserted, TxError> {
         if let Some(inserted) = self.begin(&operation)? {
             return Ok(inserted);
         }
-        let outcome = match self.admit(&insert.records)? {
+        let outcome = match self.refusal(&insert.records)? {
             Some(refused) => refused,
             None => {
                 let lane = insert.records.first().map_or(Lane::default(), |first| first.id.lane());
-                let present = self.view().lane_to_write(lane)?.sequence;
-                let stamp = self.store_all(insert.records)?.unwrap_or(present);
+                let current = self.reader().lane_to_write(lane)?.sequence;
+                let stamp = self.store_all(insert.records)?.unwrap_or(current);
                 self.append_events(lane, insert.events)?;
                 Inserted::Stored(stamp)
             }
@@ -107,7 +108,7 @@ impl<'txn> Changes<'txn> {
         &mut self,
         operation: Operation,
         replace: Replace,
-    ) -> Result<Replaced, Fault> {
+    ) -> Result<Replaced, TxError> {
         if let Some(replaced) = self.begin(&operation)? {
             return Ok(replaced);
         }
@@ -117,7 +118,7 @@ impl<'txn> Changes<'txn> {
         self.answer(&operation, outcome)
     }
 
-    fn replaced(&mut self, replace: Replace) -> Result<Replaced, Fault> {
+    fn replaced(&mut self, replace: Replace) -> Result<Replaced, TxError> {
         let Some((mut record, verdict)) = self.record(replace.id)? else {
             return Ok(Replaced::Missing);
         };
@@ -127,7 +128,7 @@ impl<'txn> Changes<'txn> {
         if record.version != replace.read {
             return Ok(Replaced::Stale);
         }
-        match self.admit(&replace.minted)? {
+        match self.refusal(&replace.minted)? {
             Some(Inserted::Superseded) => return Ok(Replaced::Ended),
             Some(_) => return Ok(Replaced::IdTaken),
             None => {}
@@ -135,9 +136,9 @@ impl<'txn> Changes<'txn> {
         record.version = RecordVersion(record.version.0 + 1);
         record.body = Cow::Owned(replace.body);
         record.key = replace.key;
-        self.list_also(&mut record, replace.added_terms);
+        self.list_under(&mut record, replace.added_terms);
         if let Some(ends_at) = replace.ends_at {
-            self.shift(&mut record, ends_at)?;
+            self.count_moved_end(&mut record, ends_at)?;
         }
         self.write_record(&record)?;
         self.store_all(replace.minted)?;
@@ -145,41 +146,45 @@ impl<'txn> Changes<'txn> {
         Ok(Replaced::Stored(record.version))
     }
 
-    pub(crate) fn consume(&mut self, operation: Operation, id: TokenId) -> Result<Consumed, Fault> {
-        if let Some(spent) = self.begin(&operation)? {
-            return Ok(spent);
+    pub(crate) fn consume(
+        &mut self,
+        operation: Operation,
+        id: TokenId,
+    ) -> Result<Consumed, TxError> {
+        if let Some(consumed) = self.begin(&operation)? {
+            return Ok(consumed);
         }
         let record = self.record(id)?.filter(|(_, verdict)| verdict.is_clear());
-        let spent = match record.and_then(|(record, _)| Some((record.uses_left?, record))) {
+        let consumed = match record.and_then(|(record, _)| Some((record.uses_left?, record))) {
             None => Consumed::Refused,
             Some((0, _)) => Consumed::Exhausted,
             Some((left, mut record)) => {
                 record.uses_left = Some(left - 1);
                 self.write_record(&record)?;
                 if left == 1 {
-                    self.exhaust(&record)?;
+                    self.count_exhausted(&record)?;
                 }
                 Consumed::Left(left - 1)
             }
         };
-        self.answer(&operation, spent)
+        self.answer(&operation, consumed)
     }
 
-    pub(crate) fn touch(&mut self, uses: &[LastUse]) -> Result<(), Fault> {
+    pub(crate) fn touch(&mut self, uses: &[LastUse]) -> Result<(), TxError> {
         for LastUse { id, at, ends_at } in uses {
             let key = tables::record_key(*id);
             let row = self.records.get(key.as_slice())?;
-            // One that cannot be read must not keep the others from being noted.
+            // A damaged record must not prevent the use of the others from being recorded.
             let record = row.as_ref().and_then(|row| Record::read(row.value()).ok());
             let kept =
                 record.is_some_and(|record| record.id == *id && self.now < record.keep_until);
             drop(row);
-            if kept && self.view().last_used(*id)? < Some(*at) {
+            if kept && self.reader().last_used(*id)? < Some(*at) {
                 let at = at.as_millis().to_be_bytes();
                 self.last_used.insert(key.as_slice(), at.as_slice())?;
                 if let Some(ends_at) = ends_at
-                    && let Some((mut record, Verdict::Clear)) = self.readable(*id)?
-                    && self.shift(&mut record, *ends_at)?
+                    && let Some((mut record, Verdict::Clear)) = self.record_if_readable(*id)?
+                    && self.count_moved_end(&mut record, *ends_at)?
                 {
                     self.write_record(&record)?;
                 }
@@ -192,7 +197,7 @@ impl<'txn> Changes<'txn> {
         &mut self,
         operation: Operation,
         revoke: Revoke,
-    ) -> Result<Revoked, Fault> {
+    ) -> Result<Revoked, TxError> {
         if let Some(revoked) = self.begin(&operation)? {
             return Ok(revoked);
         }
@@ -201,17 +206,17 @@ impl<'txn> Changes<'txn> {
             return Ok(Revoked::Missing);
         };
         let lane = revoke.id.lane();
-        // Even of a token that is revoked already: what descends from it may still live.
+        // Also for a token that is already revoked: its descendants may still be active.
         if let Some(field) = revoke.cascade {
             let covers_until = record.keep_until;
-            self.count_out(&revoke.listed, field, Some(record.id))?;
+            self.count_revoked_by_epoch(&revoke.listed, field, Some(record.id))?;
             self.advance_lane(lane, Some(field), revoke.at, &revoke.note, covers_until)?;
         }
         if let Verdict::Revoked(mark) = verdict {
             return self.answer(&operation, Revoked::Before(mark));
         }
         if verdict.is_clear() {
-            self.end(&record)?;
+            self.count_revoked(&record)?;
         }
         let through = MarkScope::Token;
         record.tombstone = Some(RevocationMark { through, at: revoke.at, note: revoke.note });
@@ -224,7 +229,7 @@ impl<'txn> Changes<'txn> {
         &mut self,
         operation: Operation,
         advance: Advance,
-    ) -> Result<Advanced, Fault> {
+    ) -> Result<Advanced, TxError> {
         if let Some(advanced) = self.begin(&operation)? {
             return Ok(advanced);
         }
@@ -232,7 +237,7 @@ impl<'txn> Changes<'txn> {
         let every = 0..self.lane_count.get();
         let (lanes, field) = match advance.scope {
             EpochScope::Lane(lane, field) => {
-                let lane = self.view().own(lane).number();
+                let lane = self.reader().own(lane).number();
                 (lane..lane + 1, Some(field))
             }
             EpochScope::EveryLane(field) => (every, Some(field)),
@@ -240,16 +245,16 @@ impl<'txn> Changes<'txn> {
         };
         let mut rows = Vec::new();
         for lane in lanes.clone().map(Lane::new) {
-            rows.push((lane, self.view().lane_to_write(lane)?));
+            rows.push((lane, self.reader().lane_to_write(lane)?));
         }
         let first = Lane::new(lanes.start);
         let advanced = Advanced { lanes: lanes.end - lanes.start };
         if let EpochScope::Lane(_, field) = advance.scope {
-            self.count_out(&advance.listed, field, None)?;
+            self.count_revoked_by_epoch(&advance.listed, field, None)?;
         }
         for (lane, row) in rows {
             if !matches!(advance.scope, EpochScope::Lane(..)) {
-                self.end_all(lane, field)?;
+                self.count_all_revoked(lane, field)?;
             }
             let covers_until = row.kept_until.max(self.now + Epoch::KEPT_AT_LEAST);
             self.advance_lane(lane, field, advance.at, &advance.note, covers_until)?;
@@ -258,12 +263,12 @@ impl<'txn> Changes<'txn> {
         self.answer(&operation, advanced)
     }
 
-    pub(crate) fn observe(&mut self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), Fault> {
+    pub(crate) fn observe(&mut self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), TxError> {
         self.observations.append(&mut self.trimmed, lane, entries, self.now)
     }
 
-    fn view(&self) -> View<'_, Rows<'txn>> {
-        View {
+    fn reader(&self) -> Reader<'_, ByteTableMut<'txn>> {
+        Reader {
             records: &self.records,
             last_used: &self.last_used,
             lanes: &self.lanes,
@@ -271,31 +276,31 @@ impl<'txn> Changes<'txn> {
         }
     }
 
-    /// Starts a write: the answer of an earlier sending, or leave to go on.
-    fn begin<T: Kept>(&mut self, operation: &Operation) -> Result<Option<T>, Fault> {
-        self.drop_past()?;
-        // Answers are forgotten at the deadline, so that none can be asked for after it.
+    /// Starts a write command. Returns the saved answer if the operation was executed before.
+    fn begin<T: Savable>(&mut self, operation: &Operation) -> Result<Option<T>, TxError> {
+        self.drop_expired()?;
+        // Saved answers are dropped at the deadline, so an operation is refused after it.
         if self.now > operation.deadline {
             return Err(StoreError::DeadlinePassed { operation: operation.id }.into());
         }
         let Some(row) = self.answers.get(tables::answer_key(operation).as_slice())? else {
             return Ok(None);
         };
-        let answer = Answer::read(row.value()).map_err(|damaged| damaged.of(operation.id))?;
-        Ok(T::recall(answer))
+        let answer = SavedAnswer::read(row.value()).map_err(|damaged| damaged.of(operation.id))?;
+        Ok(T::from_saved(answer))
     }
 
-    fn answer<T: Kept>(&mut self, operation: &Operation, answer: T) -> Result<T, Fault> {
-        if let Some(kept) = answer.keep() {
+    fn answer<T: Savable>(&mut self, operation: &Operation, answer: T) -> Result<T, TxError> {
+        if let Some(kept) = answer.to_saved() {
             let key = tables::answer_key(operation);
             self.answers.insert(key.as_slice(), kept.write().as_slice())?;
         }
         Ok(answer)
     }
 
-    /// Whether new records may be stored, and if not, why.
-    fn admit(&self, records: &[NewRecord]) -> Result<Option<Inserted>, Fault> {
-        let view = self.view();
+    /// Returns `None` if the new records may be stored, and otherwise the refusal.
+    fn refusal(&self, records: &[NewRecord]) -> Result<Option<Inserted>, TxError> {
+        let reader = self.reader();
         for new in records {
             NewRecord::check_body(&new.body)?;
             StoreError::if_retired(new.key, self.min_key_version)?;
@@ -305,18 +310,18 @@ impl<'txn> Changes<'txn> {
                     return Ok(Some(Inserted::IdTaken));
                 }
             }
-            let lane = view.own(new.id.lane());
-            let row = view.lane_to_write(lane)?;
-            let stamp = stamp_by(new.stamp, &row);
-            if !view.verdict(lane, Some(row), stamp, None, &new.epochs)?.is_clear() {
+            let lane = reader.own(new.id.lane());
+            let row = reader.lane_to_write(lane)?;
+            let stamp = resolve_stamp(new.stamp, &row);
+            if !reader.verdict(lane, Some(row), stamp, None, &new.epochs)?.is_clear() {
                 return Ok(Some(Inserted::Superseded));
             }
         }
         Ok(None)
     }
 
-    /// The record of a token, if it is kept now, and the verdict on it.
-    fn record(&self, id: TokenId) -> Result<Option<(Record<'static>, Verdict)>, Fault> {
+    /// Returns the record of a token and its verdict, if the record is kept now.
+    fn record(&self, id: TokenId) -> Result<Option<(Record<'static>, Verdict)>, TxError> {
         let Some(row) = self.records.get(tables::record_key(id).as_slice())? else {
             return Ok(None);
         };
@@ -324,7 +329,7 @@ impl<'txn> Changes<'txn> {
         if record.id != id || record.keep_until <= self.now {
             return Ok(None);
         }
-        let verdict = self.view().verdict_on(&record)?;
+        let verdict = self.reader().verdict_on(&record)?;
         Ok(Some((record.into_owned(), verdict)))
     }
 }

@@ -1,20 +1,20 @@
-//! Giving a record another form, and raising the floor of keys.
+//! Stores a record under another key, and raises the minimum key version.
 
 use std::borrow::Cow;
 
 use keyfob::KeyVersion;
 use keyfob::store::{NewRecord, Operation, RecordVersion, Reseal, Resealed, StoreError};
 
-use super::Changes;
-use crate::fault::Fault;
-use crate::{foundation, tables};
+use super::Batch;
+use crate::error::TxError;
+use crate::{format, tables};
 
-impl Changes<'_> {
+impl Batch<'_> {
     pub(crate) fn reseal(
         &mut self,
         operation: Operation,
         reseal: Reseal,
-    ) -> Result<Resealed, Fault> {
+    ) -> Result<Resealed, TxError> {
         if self.now > operation.deadline {
             return Err(StoreError::DeadlinePassed { operation: operation.id }.into());
         }
@@ -30,18 +30,18 @@ impl Changes<'_> {
         for term in reseal.former_terms {
             let term = tables::term_key(term);
             if record.terms.remove(&term) {
-                self.unlist_one(&term, record.id, record.keep_until);
+                self.unlist_term(&term, record.id, record.keep_until);
             }
         }
-        self.list_also(&mut record, reseal.added_terms);
+        self.list_under(&mut record, reseal.added_terms);
         self.write_record(&record)?;
         Ok(Resealed::Done)
     }
 
-    pub(crate) fn raise_min_key_version(&mut self, floor: KeyVersion) -> Result<(), Fault> {
-        if floor > self.min_key_version {
-            foundation::write_key_floor(&mut self.meta, floor)?;
-            self.min_key_version = floor;
+    pub(crate) fn raise_min_key_version(&mut self, minimum: KeyVersion) -> Result<(), TxError> {
+        if minimum > self.min_key_version {
+            format::write_min_key_version(&mut self.meta, minimum)?;
+            self.min_key_version = minimum;
         }
         Ok(())
     }

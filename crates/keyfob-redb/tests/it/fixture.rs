@@ -1,4 +1,4 @@
-//! What the tests work with: a folder, a clock, and the plainest of everything.
+//! The fixture of the tests: a temporary folder, a manual clock, and simple commands.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use keyfob::{
 use keyfob_redb::{Options, RedbStore};
 use tempfile::TempDir;
 
-pub(crate) struct Stage {
+pub(crate) struct Fixture {
     pub(crate) clock: ManualClock,
     folder: TempDir,
 }
 
-impl Stage {
+impl Fixture {
     pub(crate) fn new() -> Self {
         let clock = ManualClock::at("2026-11-24T08:30:00Z".parse().unwrap());
         Self { clock, folder: tempfile::tempdir().unwrap() }
@@ -46,7 +46,7 @@ impl Stage {
         operation(&self.clock)
     }
 
-    /// A record of `subject`, listed under it, kept for an hour.
+    /// Returns a record of `subject` that is listed under it and kept for an hour.
     pub(crate) fn record(&self, store: &RedbStore, subject: &str) -> NewRecord {
         record(store, &self.clock, subject)
     }
@@ -108,8 +108,8 @@ pub(crate) async fn events(store: &RedbStore) -> Vec<Vec<u8>> {
     page.entries.into_iter().map(|entry| entry.body).collect()
 }
 
-/// Fails unless every record has its rows and every row its record.
-pub(crate) async fn assert_sound(store: &RedbStore) {
+/// Fails if the integrity check finds a problem.
+pub(crate) async fn assert_consistent(store: &RedbStore) {
     let found = store.check().await.unwrap();
-    assert!(found.check_config(), "{found:#?}");
+    assert!(found.is_consistent(), "{found:#?}");
 }

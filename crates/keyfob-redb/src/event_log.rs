@@ -1,5 +1,6 @@
-//! The feeds: each one log for all lanes, in order of position, of which the oldest entries give
-//! way. What gave way is noted by lane, so that a reader learns what it missed.
+//! The logs of events and of observations. Each is one log for all lanes, in order of position. A full
+//! log drops its oldest entries. The last dropped position is stored for each lane, so that a reader
+//! learns that it missed entries.
 
 use std::ops::Bound;
 
@@ -7,36 +8,36 @@ use keyfob::store::{Cursor, Entry, EntryPage, Feed, LanePosition, StoreError};
 use keyfob::{Lane, LaneCount, Timestamp};
 use redb::{ReadableTableMetadata, WriteTransaction};
 
-use crate::fault::Fault;
+use crate::error::TxError;
 use crate::row::{Damaged, Fields};
-use crate::tables::{self, Readable, Rows};
+use crate::tables::{self, ByteTableMut, ReadByteTable};
 
-/// The most entries that a feed keeps.
-pub(crate) const MOST_ENTRIES: u64 = 65_536;
+/// The maximum number of entries in a log.
+pub(crate) const MAX_ENTRIES: u64 = 65_536;
 
-/// A feed that is open for writing.
-pub(crate) struct Log<'txn> {
+/// A log that is open for writing.
+pub(crate) struct EventLog<'txn> {
     feed: Feed,
-    rows: Rows<'txn>,
-    /// The position of the newest entry, once it is known.
+    rows: ByteTableMut<'txn>,
+    /// The position of the newest entry; `None` until it is read.
     last: Option<LanePosition>,
 }
 
-impl<'txn> Log<'txn> {
-    pub(crate) fn open(transaction: &'txn WriteTransaction, feed: Feed) -> Result<Self, Fault> {
+impl<'txn> EventLog<'txn> {
+    pub(crate) fn open(transaction: &'txn WriteTransaction, feed: Feed) -> Result<Self, TxError> {
         let rows = transaction.open_table(tables::feed_table(feed))?;
         Ok(Self { feed, rows, last: None })
     }
 
-    /// Appends entries, each after all that are there: a clock that went backwards must not put an
-    /// entry before one that was read.
+    /// Appends entries. Each gets a position above all existing ones: after the clock was set back, a
+    /// new entry must not come before an entry that was already read.
     pub(crate) fn append(
         &mut self,
-        trimmed: &mut Rows<'_>,
+        trimmed: &mut ByteTableMut<'_>,
         lane: Lane,
         bodies: Vec<Vec<u8>>,
         now: Timestamp,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), TxError> {
         if bodies.is_empty() {
             return Ok(());
         }
@@ -54,7 +55,7 @@ impl<'txn> Log<'txn> {
             let mut row = tables::lane_key(lane).to_vec();
             row.extend_from_slice(&body);
             self.rows.insert(tables::position_key(last).as_slice(), row.as_slice())?;
-            if self.rows.len()? > MOST_ENTRIES
+            if self.rows.len()? > MAX_ENTRIES
                 && let Some((key, row)) = self.rows.pop_first()?
             {
                 let lane = lane_of(row.value()).unwrap_or(lane);
@@ -66,23 +67,23 @@ impl<'txn> Log<'txn> {
     }
 }
 
-/// The entries after a cursor.
+/// Returns at most `limit` entries after a cursor.
 pub(crate) fn page(
-    log: &impl Readable,
-    trimmed: &impl Readable,
+    log: &impl ReadByteTable,
+    trimmed: &impl ReadByteTable,
     feed: Feed,
     after: &Cursor,
     limit: usize,
     lanes: LaneCount,
-) -> Result<EntryPage, Fault> {
-    let reached = |lane| after.position(lane).unwrap_or_default();
-    let earliest = tables::position_key(lanes.lanes().map(reached).min().unwrap_or_default());
+) -> Result<EntryPage, TxError> {
+    let already_read = |lane| after.position(lane).unwrap_or_default();
+    let earliest = tables::position_key(lanes.lanes().map(already_read).min().unwrap_or_default());
     let mut page = EntryPage { cursor: after.clone(), ..EntryPage::default() };
     let start = (Bound::Excluded(&earliest[..]), Bound::Unbounded);
     for row in log.range::<&[u8]>(start)? {
         let (key, row) = row?;
         let entry = entry(key.value(), row.value()).map_err(|damaged| damaged.of("an entry"))?;
-        if entry.position <= reached(entry.lane) {
+        if entry.position <= already_read(entry.lane) {
             continue;
         }
         if page.entries.len() == limit {
@@ -93,25 +94,25 @@ pub(crate) fn page(
         page.entries.push(entry);
     }
     if !page.more {
-        // One log for all lanes: whatever comes next comes after this in each of them.
+        // All lanes share the log, so the next entry of every lane comes after its last position.
         let last = last_position(log)?;
         lanes.lanes().for_each(|lane| page.cursor.advance(lane, last));
     }
     let [start, end] = [Lane::new(0), Lane::new(u16::MAX)].map(|l| tables::trimmed_key(feed, l));
     for row in trimmed.range::<&[u8]>(&start[..]..=&end[..])? {
-        let (key, gone) = row?;
-        let (Some(lane), Some(gone)) =
-            (lane_at_end(key.value()), tables::position_at(gone.value()))
+        let (key, dropped) = row?;
+        let (Some(lane), Some(dropped)) =
+            (trailing_lane(key.value()), tables::parse_position(dropped.value()))
         else {
             continue;
         };
-        page.trimmed |= after.position(lane).is_some_and(|position| position < gone);
+        page.trimmed |= after.position(lane).is_some_and(|position| position < dropped);
     }
     Ok(page)
 }
 
-/// The cursor after the newest entry.
-pub(crate) fn latest(log: &impl Readable, lanes: LaneCount) -> Result<Cursor, Fault> {
+/// Returns the cursor after the newest entry.
+pub(crate) fn latest(log: &impl ReadByteTable, lanes: LaneCount) -> Result<Cursor, TxError> {
     let mut cursor = Cursor::start();
     let last = last_position(log)?;
     if last != LanePosition::default() {
@@ -120,15 +121,16 @@ pub(crate) fn latest(log: &impl Readable, lanes: LaneCount) -> Result<Cursor, Fa
     Ok(cursor)
 }
 
-fn last_position(log: &impl Readable) -> Result<LanePosition, Fault> {
+fn last_position(log: &impl ReadByteTable) -> Result<LanePosition, TxError> {
     let Some((key, _)) = log.last()? else { return Ok(LanePosition::default()) };
-    let damaged = || Damaged("its last position has the wrong length").of("a feed");
-    Ok(tables::position_at(key.value()).ok_or_else::<StoreError, _>(damaged)?)
+    let damaged = || Damaged("its last position has the wrong length").of("a log");
+    Ok(tables::parse_position(key.value()).ok_or_else::<StoreError, _>(damaged)?)
 }
 
-/// The entry in a row.
+/// Parses the entry in a row.
 pub(crate) fn entry(key: &[u8], row: &[u8]) -> Result<Entry, Damaged> {
-    let position = tables::position_at(key).ok_or(Damaged("its position has the wrong length"))?;
+    let position =
+        tables::parse_position(key).ok_or(Damaged("its position has the wrong length"))?;
     let mut fields = Fields::of(row);
     let lane = Lane::new(fields.u16()?);
     Ok(Entry { lane, position, body: fields.rest().to_vec() })
@@ -138,6 +140,6 @@ fn lane_of(row: &[u8]) -> Option<Lane> {
     Fields::of(row).u16().ok().map(Lane::new)
 }
 
-fn lane_at_end(key: &[u8]) -> Option<Lane> {
+fn trailing_lane(key: &[u8]) -> Option<Lane> {
     key.last_chunk().copied().map(u16::from_be_bytes).map(Lane::new)
 }

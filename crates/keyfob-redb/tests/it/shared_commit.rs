@@ -1,25 +1,25 @@
-//! Many writers share a commit; one alone waits for nobody.
+//! Many writers share a commit. A single writer does not wait for others.
 
 use std::sync::Arc;
 
 use keyfob::Store;
 use keyfob::store::{Insert, Inserted, NewRecord, StoreError};
 
-use crate::stage::{self, Stage};
+use crate::fixture::{self, Fixture};
 
 const WRITERS: usize = 64;
-const EACH: usize = 20;
+const WRITES_PER_WRITER: usize = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_writers_share_their_commits() {
-    let stage = Arc::new(Stage::new());
-    let store = Arc::new(stage.store());
+    let fixture = Arc::new(Fixture::new());
+    let store = Arc::new(fixture.store());
     let writers = (0..WRITERS).map(|writer| {
-        let (stage, store) = (Arc::clone(&stage), Arc::clone(&store));
+        let (fixture, store) = (Arc::clone(&fixture), Arc::clone(&store));
         tokio::spawn(async move {
-            for _ in 0..EACH {
-                let record = stage.record(&store, &format!("user{writer}"));
-                stage.insert(&store, vec![record]).await;
+            for _ in 0..WRITES_PER_WRITER {
+                let record = fixture.record(&store, &format!("user{writer}"));
+                fixture.insert(&store, vec![record]).await;
             }
         })
     });
@@ -27,42 +27,41 @@ async fn sixty_four_writers_share_their_commits() {
         writer.await.unwrap();
     }
     let shared = store.commits();
-    assert_eq!(shared.commands, (WRITERS * EACH) as u64);
+    assert_eq!(shared.commands, (WRITERS * WRITES_PER_WRITER) as u64);
     assert!(shared.commits * 8 <= shared.commands, "{shared:?}");
     assert_eq!(store.count(store.namespace().all(), None).await.unwrap(), shared.commands);
-    stage::assert_sound(&store).await;
+    fixture::assert_consistent(&store).await;
 }
 
 #[tokio::test]
-async fn one_writer_alone_has_its_commits_for_itself() {
-    let stage = Stage::new();
-    let store = stage.store();
+async fn a_single_writer_gets_one_commit_per_command() {
+    let fixture = Fixture::new();
+    let store = fixture.store();
     for _ in 0..10 {
-        let record = stage.record(&store, "user");
-        stage.insert(&store, vec![record]).await;
+        let record = fixture.record(&store, "user");
+        fixture.insert(&store, vec![record]).await;
     }
     let shared = store.commits();
     assert_eq!((shared.commands, shared.commits), (10, 10));
 }
 
-/// Commands that are refused share a transaction with others, and leave nothing in it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_refused_leaves_nothing_in_the_shared_commit() {
-    let stage = Arc::new(Stage::new());
-    let store = Arc::new(stage.store());
-    let taken = stage.record(&store, "first");
-    stage.insert(&store, vec![taken.clone()]).await;
+async fn a_refused_command_leaves_nothing_in_the_shared_commit() {
+    let fixture = Arc::new(Fixture::new());
+    let store = Arc::new(fixture.store());
+    let taken = fixture.record(&store, "first");
+    fixture.insert(&store, vec![taken.clone()]).await;
     let writers = (0..48).map(|n| {
-        let (stage, store, taken) = (Arc::clone(&stage), Arc::clone(&store), taken.clone());
+        let (fixture, store, taken) = (Arc::clone(&fixture), Arc::clone(&store), taken.clone());
         tokio::spawn(async move {
-            let good = stage.record(&store, &format!("user{n}"));
+            let good = fixture.record(&store, &format!("user{n}"));
             let bad = match n % 3 {
                 0 => taken,
                 1 => NewRecord { body: vec![0; NewRecord::MAX_BODY + 1], ..good.clone() },
                 _ => good.clone(),
             };
             let insert = Insert { records: vec![good, bad], events: vec![b"two".to_vec()] };
-            (n, store.insert(stage.operation(), insert).await)
+            (n, store.insert(fixture.operation(), insert).await)
         })
     });
     for writer in writers.collect::<Vec<_>>() {
@@ -74,6 +73,6 @@ async fn who_is_refused_leaves_nothing_in_the_shared_commit() {
         }
     }
     assert_eq!(store.count(store.namespace().all(), None).await.unwrap(), 1 + 16);
-    assert_eq!(stage::events(&store).await.len(), 1 + 16);
-    stage::assert_sound(&store).await;
+    assert_eq!(fixture::events(&store).await.len(), 1 + 16);
+    fixture::assert_consistent(&store).await;
 }

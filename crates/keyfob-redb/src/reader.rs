@@ -1,5 +1,5 @@
-//! What a transaction sees of the records: loading, verdicts, pages. The same code reads for
-//! callers, from a snapshot, and for a write, from the transaction that it is about to change.
+//! Reads records: loads, verdicts and pages. The same code serves callers, who read a snapshot, and
+//! write commands, which read the transaction that they change.
 
 use std::ops::Bound;
 
@@ -10,19 +10,19 @@ use keyfob::store::{
 use keyfob::{EpochField, Lane, LaneCount, Term, Timestamp, TokenId};
 use redb::{ReadTransaction, ReadableTable, TableError};
 
-use crate::fault::Fault;
+use crate::error::TxError;
 use crate::row::{self, Damaged, EpochRow, LaneRow, Record};
-use crate::tables::{self, INDEX_BYTES, IndexKey, Readable, ReadableKeys};
+use crate::tables::{self, INDEX_BYTES, IndexKey, ReadByteTable, ReadKeyTable};
 
-/// The tables that loading a record needs.
-pub(crate) struct View<'t, T> {
+/// The tables that are needed to load a record.
+pub(crate) struct Reader<'t, T> {
     pub(crate) records: &'t T,
     pub(crate) last_used: &'t T,
     pub(crate) lanes: &'t T,
     pub(crate) lane_count: LaneCount,
 }
 
-/// The same tables of a snapshot.
+/// The same tables, opened in a read transaction.
 pub(crate) struct Snapshot {
     records: SnapshotTable,
     last_used: SnapshotTable,
@@ -33,7 +33,10 @@ pub(crate) struct Snapshot {
 type SnapshotTable = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 impl Snapshot {
-    pub(crate) fn of(transaction: &ReadTransaction, lane_count: LaneCount) -> Result<Self, Fault> {
+    pub(crate) fn of(
+        transaction: &ReadTransaction,
+        lane_count: LaneCount,
+    ) -> Result<Self, TxError> {
         Ok(Self {
             records: transaction.open_table(tables::RECORDS)?,
             last_used: transaction.open_table(tables::LAST_USED)?,
@@ -42,8 +45,8 @@ impl Snapshot {
         })
     }
 
-    pub(crate) fn view(&self) -> View<'_, SnapshotTable> {
-        View {
+    pub(crate) fn reader(&self) -> Reader<'_, SnapshotTable> {
+        Reader {
             records: &self.records,
             last_used: &self.last_used,
             lanes: &self.lanes,
@@ -52,9 +55,9 @@ impl Snapshot {
     }
 }
 
-impl<T: Readable> View<'_, T> {
-    /// The record of a token, if it is kept at `now`.
-    pub(crate) fn load(&self, id: TokenId, now: Timestamp) -> Result<Option<Loaded>, Fault> {
+impl<T: ReadByteTable> Reader<'_, T> {
+    /// Loads the record of a token. Returns `None` if there is none or it is not kept at `now`.
+    pub(crate) fn load(&self, id: TokenId, now: Timestamp) -> Result<Option<Loaded>, TxError> {
         let Some(row) = self.records.get(tables::record_key(id).as_slice())? else {
             return Ok(None);
         };
@@ -65,7 +68,7 @@ impl<T: Readable> View<'_, T> {
         self.loaded(record).map(Some)
     }
 
-    pub(crate) fn loaded(&self, record: Record<'_>) -> Result<Loaded, Fault> {
+    pub(crate) fn loaded(&self, record: Record<'_>) -> Result<Loaded, TxError> {
         let id = record.id;
         let verdict = self.verdict_on(&record)?;
         Ok(Loaded {
@@ -83,14 +86,14 @@ impl<T: Readable> View<'_, T> {
         })
     }
 
-    pub(crate) fn verdict_on(&self, record: &Record<'_>) -> Result<Verdict, Fault> {
+    pub(crate) fn verdict_on(&self, record: &Record<'_>) -> Result<Verdict, TxError> {
         let lane = record.id.lane();
         let tombstone = record.tombstone.clone();
         self.verdict(lane, self.lane(lane)?, record.stamp, tombstone, &record.epochs)
     }
 
-    /// The verdict on what is stamped so and answers to these epochs in `lane`, whose state is
-    /// `row`.
+    /// Returns the verdict on a record with this stamp, tombstone and these epochs in `lane`. `row` is
+    /// the state of the lane.
     pub(crate) fn verdict(
         &self,
         lane: Lane,
@@ -98,23 +101,23 @@ impl<T: Readable> View<'_, T> {
         stamp: Stamp,
         tombstone: Option<RevocationMark>,
         epochs: &Epochs,
-    ) -> Result<Verdict, Fault> {
+    ) -> Result<Verdict, TxError> {
         let sequence = row.map(|row| (row.birth, row.sequence));
-        let mut fault = None;
+        let mut error = None;
         let verdict = Verdict::of(stamp, tombstone, epochs, sequence, |field| {
             self.epoch(lane, field).unwrap_or_else(|failed| {
-                fault = Some(failed);
+                error = Some(failed);
                 None
             })
         });
-        match fault {
-            Some(fault) => Err(fault),
+        match error {
+            Some(error) => Err(error),
             None => Ok(verdict),
         }
     }
 
-    /// The state of a lane; `None` if it was lost.
-    pub(crate) fn lane(&self, lane: Lane) -> Result<Option<LaneRow>, Fault> {
+    /// Returns the state of a lane; `None` if its row was lost.
+    pub(crate) fn lane(&self, lane: Lane) -> Result<Option<LaneRow>, TxError> {
         let lane = self.own(lane);
         let Some(row) = self.lanes.get(tables::lane_key(lane).as_slice())? else {
             return Ok(None);
@@ -123,8 +126,9 @@ impl<T: Readable> View<'_, T> {
         Ok(Some(row))
     }
 
-    /// The state of a lane that is to be written.
-    pub(crate) fn lane_to_write(&self, lane: Lane) -> Result<LaneRow, Fault> {
+    /// Returns the state of a lane, or an error if its row was lost. A lost sequence must not be
+    /// written anew.
+    pub(crate) fn lane_to_write(&self, lane: Lane) -> Result<LaneRow, TxError> {
         let lost = || {
             let detail = "its sequence is gone: restore the file from a backup".to_owned();
             StoreError::Corrupt { what: lane_name(lane), detail }
@@ -132,7 +136,7 @@ impl<T: Readable> View<'_, T> {
         self.lane(lane)?.ok_or_else(|| lost().into())
     }
 
-    fn epoch(&self, lane: Lane, field: Option<EpochField>) -> Result<Option<Epoch>, Fault> {
+    fn epoch(&self, lane: Lane, field: Option<EpochField>) -> Result<Option<Epoch>, TxError> {
         let lane = self.own(lane);
         let Some(row) = self.lanes.get(tables::epoch_key(lane, field).as_slice())? else {
             return Ok(None);
@@ -141,26 +145,26 @@ impl<T: Readable> View<'_, T> {
         Ok(Some(row.epoch))
     }
 
-    /// When a token was last touched.
-    pub(crate) fn last_used(&self, id: TokenId) -> Result<Option<Timestamp>, Fault> {
+    /// Returns the time at which a token was last touched.
+    pub(crate) fn last_used(&self, id: TokenId) -> Result<Option<Timestamp>, TxError> {
         let row = self.last_used.get(tables::record_key(id).as_slice())?;
-        Ok(row.and_then(|row| tables::moment_at(row.value())))
+        Ok(row.and_then(|row| tables::leading_time(row.value())))
     }
 
-    /// The lane whose sequence an id of `lane` answers to: an id from elsewhere may name a lane
-    /// that this store does not have.
+    /// Maps a lane to one that this store has. An id from another store may name a lane that this
+    /// store does not have.
     pub(crate) fn own(&self, lane: Lane) -> Lane {
         Lane::new(lane.number() % self.lane_count.get())
     }
 
-    /// One page of the records under a term. A record that cannot be read is passed over, for one
-    /// of them must not hide the others; loading it says what is wrong, and a check finds it.
+    /// Returns one page of the records under a term. A damaged record is skipped, because it must not
+    /// hide the others. Loading it returns the error, and the integrity check reports it.
     pub(crate) fn page(
         &self,
-        index: &impl ReadableKeys<INDEX_BYTES>,
+        index: &impl ReadKeyTable<INDEX_BYTES>,
         query: &Query,
         now: Timestamp,
-    ) -> Result<RecordPage, Fault> {
+    ) -> Result<RecordPage, TxError> {
         let mut records: Vec<Loaded> = Vec::new();
         let term = tables::term_key(query.term);
         let [start, end] = tables::index_bounds(&term, query.order);
@@ -192,11 +196,11 @@ impl<T: Readable> View<'_, T> {
             let loaded = match self.load(id, now) {
                 Ok(Some(loaded)) => loaded,
                 Ok(None) => continue,
-                Err(Fault::Refused(error)) => {
-                    tracing::warn!(%error, "a record is left out of a page");
+                Err(TxError::Refused(error)) => {
+                    tracing::warn!(%error, "a damaged record is left out of a page");
                     continue;
                 }
-                Err(fault) => return Err(fault),
+                Err(error) => return Err(error),
             };
             if records.len() == query.limit {
                 let next = records.last().map(keyfob::store::Position::of);
@@ -207,18 +211,18 @@ impl<T: Readable> View<'_, T> {
     }
 }
 
-/// How many rows a term has.
+/// Returns the number of index rows under a term, in one lane or in all.
 pub(crate) fn count(
-    index: &impl ReadableKeys<INDEX_BYTES>,
+    index: &impl ReadKeyTable<INDEX_BYTES>,
     term: Term,
     lane: Option<Lane>,
-) -> Result<u64, Fault> {
+) -> Result<u64, TxError> {
     let [start, end] = tables::index_bounds(&tables::term_key(term), Order::NewestFirst);
     let mut count = 0;
     for row in index.range::<&IndexKey>(&start..&end)? {
         let (key, _) = row?;
-        let is_in = |lane| tables::id_of(key.value()).is_some_and(|id| id.lane() == lane);
-        if lane.is_none_or(is_in) {
+        let is_in_lane = |lane| tables::id_of(key.value()).is_some_and(|id| id.lane() == lane);
+        if lane.is_none_or(is_in_lane) {
             count += 1;
         }
     }
@@ -229,20 +233,20 @@ pub(crate) fn lane_name(lane: Lane) -> String {
     format!("lane {}", lane.number())
 }
 
-/// What is counted, over all lanes.
-pub(crate) fn tallies(transaction: &ReadTransaction) -> Result<Vec<BucketCounts>, Fault> {
+/// Returns the counts of all lanes together.
+pub(crate) fn tallies(transaction: &ReadTransaction) -> Result<Vec<BucketCounts>, TxError> {
     let table = match transaction.open_table(tables::COUNTS) {
         Ok(table) => table,
         Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let mut tallies = CountTotals::default();
+    let mut totals = CountTotals::default();
     for row in table.iter()? {
         let (key, row) = row?;
-        let damaged = || Damaged("its key is unknown").of("a count");
-        let (_, mut tally) = tables::counted_at(key.value()).ok_or_else(damaged)?;
-        row::read_tally(row.value(), &mut tally).map_err(|damaged| damaged.of("a count"))?;
-        tallies.add(tally);
+        let damaged = || Damaged("its key is invalid").of("a count");
+        let (_, mut counts) = tables::parse_count_key(key.value()).ok_or_else(damaged)?;
+        row::read_counts(row.value(), &mut counts).map_err(|damaged| damaged.of("a count"))?;
+        totals.add(counts);
     }
-    Ok(tallies.into_all())
+    Ok(totals.into_all())
 }
