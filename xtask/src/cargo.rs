@@ -41,6 +41,12 @@ pub(crate) fn output<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<Stri
     Ok(String::from_utf8(output.stdout)?)
 }
 
+/// What `cargo metadata` says of the workspace's own crates.
+pub(crate) fn metadata() -> Result<serde_json::Value> {
+    let text = output(["metadata", "--no-deps", "--offline", "--format-version", "1"])?;
+    serde_json::from_str(&text).context("cargo metadata is not JSON")
+}
+
 /// Whether cargo has a subcommand.
 pub(crate) fn has(subcommand: &str) -> bool {
     Command::new(env!("CARGO"))

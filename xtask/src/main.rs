@@ -8,6 +8,7 @@
 //! | `bench` | builds the benchmark in release and runs it: see `docs/benchmarks.md` |
 
 mod cargo;
+mod layers;
 mod prometheus;
 mod redis;
 mod tidy;
@@ -44,6 +45,7 @@ fn run() -> Result<()> {
         Some("test") => test(&rest),
         Some("alerts") if rest.is_empty() => prometheus::check(),
         Some("check") if rest.is_empty() => check(),
+        Some("layers") if rest.is_empty() => layers::check(),
         Some("bench") => bench(&rest),
         Some("help" | "--help" | "-h") => {
             say(USAGE);
@@ -69,6 +71,7 @@ fn test(args: &[String]) -> Result<()> {
 
 fn check() -> Result<()> {
     tidy::check()?;
+    layers::check()?;
     cargo::run(["fmt", "--all", "--check"], &[])?;
     let lints =
         ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];

@@ -1,12 +1,13 @@
 //! The store: from its URL to a manager over it.
 
+use keyfob::store::prelude::*;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use keyfob::limit::LimitStore;
 use keyfob::{
-    CacheConfig, LaneCount, LocalLimits, MemoryStore, Namespace, NamespaceKey, OsRandom, Store,
+    CacheConfig, LaneCount, LocalLimits, MemoryStore, Namespace, NamespaceKey, OsRandom,
     TokenManager,
 };
 use keyfob_redb::Options;

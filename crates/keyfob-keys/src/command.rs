@@ -9,8 +9,9 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use zeroize::Zeroizing;
 
-use keyfob::seal::{KeyError, KeyRing};
-use keyfob::{KeyProvider, Ttl};
+use keyfob_core::Ttl;
+use keyfob_seal::KeyProvider;
+use keyfob_seal::{KeyError, KeyRing};
 
 use crate::{MOST, parse};
 

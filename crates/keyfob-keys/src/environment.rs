@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-use keyfob::KeyProvider;
-use keyfob::seal::{KeyError, KeyRing};
+use keyfob_seal::KeyProvider;
+use keyfob_seal::{KeyError, KeyRing};
 
 use crate::parse;
 

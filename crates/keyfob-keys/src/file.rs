@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-use keyfob::KeyProvider;
-use keyfob::seal::{KeyError, KeyRing};
+use keyfob_seal::KeyProvider;
+use keyfob_seal::{KeyError, KeyRing};
 
 use crate::{MOST, parse};
 

@@ -39,8 +39,8 @@ pub use environment::EnvKeys;
 pub use file::{FileKeys, RingChange};
 
 #[cfg(doc)]
-use keyfob::KeyProvider;
-use keyfob::seal::{KeyError, KeyRing};
+use keyfob_core::KeyProvider;
+use keyfob_seal::{KeyError, KeyRing};
 use zeroize::Zeroizing;
 
 /// The most bytes of text that are read for a ring.

@@ -1,7 +1,10 @@
+//! The providers on real files, variables and commands.
+
 use std::fs;
 
-use keyfob::seal::NewKey;
-use keyfob::{KeyProvider, KeyVersion, SeededRandom, Timestamp, Ttl};
+use keyfob_core::{KeyVersion, SeededRandom, Timestamp, Ttl};
+use keyfob_seal::KeyProvider;
+use keyfob_seal::NewKey;
 
 use super::*;
 

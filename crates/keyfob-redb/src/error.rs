@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
-use keyfob::store::StoreError;
+use keyfob_store::StoreError;
 use redb::{DatabaseError, StorageError};
 
 /// What to do about a damaged file.

@@ -4,8 +4,9 @@
 
 use std::ops::Bound;
 
-use keyfob::store::{Cursor, Entry, EntryPage, Feed, LanePosition, StoreError};
-use keyfob::{Lane, LaneCount, Timestamp};
+use keyfob_store::{
+    Cursor, Entry, EntryPage, Feed, Lane, LaneCount, LanePosition, StoreError, Timestamp,
+};
 use redb::{ReadableTableMetadata, WriteTransaction};
 
 use crate::error::TxError;

@@ -5,8 +5,8 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use keyfob::store::StoreError;
-use keyfob::{KeyVersion, Lane, LaneCount, Namespace, NamespaceKey};
+use keyfob_store::StoreError;
+use keyfob_store::{KeyVersion, Lane, LaneCount, Namespace, NamespaceKey};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
 use crate::error::TxError;

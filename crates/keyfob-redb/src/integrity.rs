@@ -3,8 +3,7 @@
 
 use std::fmt::Display;
 
-use keyfob::store::{Feed, Order};
-use keyfob::{LaneCount, TokenId};
+use keyfob_store::{Feed, LaneCount, Order, TokenId};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use crate::error::TxError;

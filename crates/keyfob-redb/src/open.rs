@@ -7,8 +7,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use keyfob::Namespace;
-use keyfob::store::StoreError;
+use keyfob_store::Namespace;
+use keyfob_store::StoreError;
 use redb::{Database, DatabaseError};
 
 use crate::error::{cannot_open, damaged, engine_cannot_open, not_a_store};

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob::store::StoreError;
-use keyfob::{Clock, LaneCount, OsRandom, Random, SystemClock};
+use keyfob_store::{Clock, LaneCount, OsRandom, Random, StoreError, SystemClock};
 
 use crate::RedbStore;
 

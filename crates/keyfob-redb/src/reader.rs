@@ -3,11 +3,11 @@
 
 use std::ops::Bound;
 
-use keyfob::store::{
-    BucketCounts, CountTotals, Epoch, Epochs, Loaded, MonotonicInstant, Order, Query, RecordPage,
-    RevocationMark, Stamp, StoreError, Verdict,
+use keyfob_store::{
+    BucketCounts, CountTotals, Epoch, EpochField, Epochs, Lane, LaneCount, Loaded,
+    MonotonicInstant, Order, Query, RecordPage, RevocationMark, Stamp, StoreError, Term, Timestamp,
+    TokenId, Verdict,
 };
-use keyfob::{EpochField, Lane, LaneCount, Term, Timestamp, TokenId};
 use redb::{ReadTransaction, ReadableTable, TableError};
 
 use crate::error::TxError;
@@ -203,7 +203,7 @@ impl<T: ReadByteTable> Reader<'_, T> {
                 Err(error) => return Err(error),
             };
             if records.len() == query.limit {
-                let next = records.last().map(keyfob::store::Position::of);
+                let next = records.last().map(keyfob_store::Position::of);
                 return Ok(RecordPage { records, next });
             }
             records.push(loaded);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::atomic::Ordering;
 
-use keyfob::store::{Severity, StoreError, StoreReport};
+use keyfob_store::{Severity, StoreError, StoreReport};
 use redb::ReadableTableMetadata;
 
 use crate::shared::Shared;

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use keyfob::store::{InvalidationListeners, StoreError};
-use keyfob::{Clock, LaneCount, Namespace};
+use keyfob_store::{Clock, InvalidationListeners, LaneCount, Namespace, StoreError};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
 use crate::error::TxError;

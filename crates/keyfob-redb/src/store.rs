@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use keyfob::store::*;
-use keyfob::{Clock, KeyVersion, Lane, Namespace, Random, Term, Timestamp, TokenId};
+use keyfob_store::*;
+use keyfob_store::{Clock, KeyVersion, Lane, Namespace, Random, Term, Timestamp, TokenId};
 
 use crate::error::TxError;
 use crate::integrity::{self, IntegrityReport};
@@ -105,7 +105,7 @@ pub struct Commits {
 }
 
 #[async_trait]
-impl Store for RedbStore {
+impl RecordStore for RedbStore {
     fn namespace(&self) -> &Namespace {
         &self.shared.namespace
     }
@@ -132,21 +132,6 @@ impl Store for RedbStore {
                 batch.replace(operation, replace)
             })
             .await
-    }
-
-    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
-        self.writer
-            .write(Some(operation.id), [], move |batch| batch.reseal(operation, reseal))
-            .await
-    }
-
-    async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
-        self.shared
-            .read(|transaction| format::min_key_version(&transaction.open_table(tables::META)?))
-    }
-
-    async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
-        self.writer.write(None, [], move |batch| batch.raise_min_key_version(floor)).await
     }
 
     async fn consume(
@@ -194,7 +179,10 @@ impl Store for RedbStore {
     async fn time_of(&self, _: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
         Ok(at)
     }
+}
 
+#[async_trait]
+impl TermIndex for RedbStore {
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
         let now = self.shared.clock.now();
         let lanes = self.shared.lanes();
@@ -210,7 +198,10 @@ impl Store for RedbStore {
         })
         .await
     }
+}
 
+#[async_trait]
+impl EventLog for RedbStore {
     async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
         if entries.is_empty() {
             return Ok(());
@@ -238,15 +229,42 @@ impl Store for RedbStore {
             event_log::latest(&transaction.open_table(tables::feed_table(feed))?, lanes)
         })
     }
+}
 
+#[async_trait]
+impl Counting for RedbStore {
     async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
         self.read_blocking(reader::tallies).await
     }
+}
 
+#[async_trait]
+impl Resealing for RedbStore {
+    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
+        self.writer
+            .write(Some(operation.id), [], move |batch| batch.reseal(operation, reseal))
+            .await
+    }
+
+    async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
+        self.shared
+            .read(|transaction| format::min_key_version(&transaction.open_table(tables::META)?))
+    }
+
+    async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
+        self.writer.write(None, [], move |batch| batch.raise_min_key_version(floor)).await
+    }
+}
+
+#[async_trait]
+impl Invalidations for RedbStore {
     fn watch(&self, listener: &Arc<InvalidationListener>) {
         self.shared.listeners.add_for_good(listener, self.shared.lanes());
     }
+}
 
+#[async_trait]
+impl Maintenance for RedbStore {
     async fn report(&self) -> Result<StoreReport, StoreError> {
         report::of(&self.shared)
     }

@@ -23,8 +23,10 @@
 //! fixed-length keys needs no table of offsets, and writes spend most of their time on moving rows
 //! within pages.
 
-use keyfob::store::{BucketCounts, Feed, LanePosition, Operation, Order, Position, TimeBucket};
-use keyfob::{EpochField, Kind, Lane, Term, Timestamp, TokenId};
+use keyfob_store::{
+    BucketCounts, EpochField, Feed, Kind, Lane, LanePosition, Operation, Order, Position, Term,
+    TimeBucket, Timestamp, TokenId,
+};
 use redb::{ReadableTable, Table, TableDefinition};
 
 /// A table of byte strings to byte strings.

@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use keyfob::Lane;
-use keyfob::store::{Invalidation, InvalidationListeners, OperationId, StoreError};
+use keyfob_store::{Invalidation, InvalidationListeners, Lane, OperationId, StoreError};
 use redb::{Database, Durability};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 

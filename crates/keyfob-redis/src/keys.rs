@@ -22,9 +22,8 @@
 //! the tag that decides the slot. An id is the ten bytes that are unique in a lane; a digest is cut
 //! to eight bytes, where a clash lists a token too many, which readers test for.
 
-use keyfob::limit::LimitKey;
-use keyfob::store::{OperationId, TimeBucket};
-use keyfob::{Lane, LaneCount, Term, TermField, TokenId};
+use keyfob_limit::LimitKey;
+use keyfob_store::{Lane, LaneCount, OperationId, Term, TermField, TimeBucket, TokenId};
 
 use crate::slot;
 

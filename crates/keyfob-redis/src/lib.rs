@@ -27,13 +27,13 @@
 //! List all sentinels. The primary is the server that more than half of those listed name. A primary
 //! that was deposed while it was cut off goes on answering those who still reach it, so no decision
 //! rests on a majority older than the bound (250 ms, or the shortest of those who
-//! [`watch`](keyfob::Store::watch)): they are asked again when what they said is older than half of
+//! [`watch`](keyfob_store::Store::watch)): they are asked again when what they said is older than half of
 //! it, and five times within it while somebody watches. Without a majority a node answers
-//! [`Unavailable`](keyfob::store::StoreError::Unavailable) until it reaches one again.
+//! [`Unavailable`](keyfob_store::StoreError::Unavailable) until it reaches one again.
 //!
 //! # The feed
 //!
-//! Whoever [watches](keyfob::Store::watch) the store gets one more connection to each primary, on
+//! Whoever [watches](keyfob_store::Store::watch) the store gets one more connection to each primary, on
 //! which the server pushes what other nodes end (RESP3, `CLIENT TRACKING` on the signals of this
 //! namespace), and sends a small write there five times within the bound. A user with an access list
 //! needs `+del` for any revocation, `+hgetall` for counts, and `+client|tracking` to watch. A key that is deleted by hand,
@@ -53,15 +53,15 @@
 //! themselves; for each lane a hash of epochs and two capped streams; what limits count; and how many
 //! tokens there are, in small hashes by when they end, which go when that is over. Nothing needs a janitor, and
 //! with no keyfob running what has expired goes by itself. The server must not evict
-//! (`maxmemory-policy noeviction`): [`Store::report`](keyfob::Store::report) says so if it does.
+//! (`maxmemory-policy noeviction`): [`Store::report`](keyfob_store::Store::report) says so if it does.
 //!
 //! # Rate limits
 //!
-//! A [`RedisStore`] is a [`LimitStore`](keyfob::limit::LimitStore) too: what is owed lies beside the
+//! A [`RedisStore`] is a [`LimitStore`](keyfob_limit::LimitStore) too: what is owed lies beside the
 //! tokens, one short string for each key that owes something, and goes by itself when nothing is owed.
 //! On one server a request is one script, however many limits count it. In a cluster it is one for
 //! each slot, all at the same time, and when one refuses, the others are given back what was held.
-//! [`LeasedLimits`](keyfob::LeasedLimits) over it asks far less often.
+//! [`LeasedLimits`](keyfob_store::LeasedLimits) over it asks far less often.
 //!
 //! # Limits
 //!

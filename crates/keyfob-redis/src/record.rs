@@ -13,12 +13,11 @@
 //! after its kind says where the record is counted, which nobody has to know any more once it is
 //! revoked: see [`CountBucket`].
 
-use keyfob::store::{
-    CountBucket, Epoch, Epochs, Loaded, MarkScope, MonotonicInstant, NewRecord, OperationId,
-    RevocationMark,
+use keyfob_store::{
+    CountBucket, Epoch, EpochField, Epochs, KeyVersion, Kind, Loaded, MarkScope, MonotonicInstant,
+    NewRecord, OperationId, RecordVersion, RevocationMark, Stamp, StoreError, Timestamp, TokenId,
+    Verdict,
 };
-use keyfob::store::{RecordVersion, Stamp, StoreError, Verdict};
-use keyfob::{EpochField, KeyVersion, Kind, Timestamp, TokenId};
 
 use crate::keys;
 

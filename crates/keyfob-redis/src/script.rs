@@ -5,7 +5,7 @@
 //! where a record that is there already is counted, follows from a declared key and lies in the same
 //! slot.
 
-use keyfob::store::{BucketCounts, Epoch};
+use keyfob_store::{BucketCounts, Epoch};
 
 /// The scripts of a store.
 #[derive(Debug)]

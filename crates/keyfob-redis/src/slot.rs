@@ -4,7 +4,7 @@
 //! fall anywhere: of 64 lanes the busiest of three masters would get 1.3 times its share. So lane L
 //! of N has the shortest tag whose slot lies in the L-th of N equal stripes.
 
-use keyfob::LaneCount;
+use keyfob_store::LaneCount;
 
 const SLOTS: u16 = 16_384;
 

@@ -25,11 +25,8 @@ pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send
 /// }
 ///
 /// #[async_trait::async_trait]
-/// impl Store for Frozen {
-///     keyfob::store::forward_store! {
-///         namespace load reseal min_key_version raise_min_key_version consume touch revoke advance stamp time_of
-///         query count tallies observe entries latest watch report close
-///     }
+/// impl RecordStore for Frozen {
+///     keyfob::store::forward_store! { namespace load consume touch revoke advance stamp time_of }
 ///
 ///     async fn insert(&self, _: Operation, _: Insert) -> Result<Inserted, StoreError> {
 ///         Err(StoreError::unavailable("it is frozen"))
@@ -38,6 +35,36 @@ pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send
 ///     async fn replace(&self, _: Operation, _: Replace) -> Result<Replaced, StoreError> {
 ///         Err(StoreError::unavailable("it is frozen"))
 ///     }
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl TermIndex for Frozen {
+///     keyfob::store::forward_store! { query count }
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl EventLog for Frozen {
+///     keyfob::store::forward_store! { observe entries latest }
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl Counting for Frozen {
+///     keyfob::store::forward_store! { tallies }
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl Resealing for Frozen {
+///     keyfob::store::forward_store! { reseal min_key_version raise_min_key_version }
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl Invalidations for Frozen {
+///     keyfob::store::forward_store! { watch }
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl Maintenance for Frozen {
+///     keyfob::store::forward_store! { report close }
 /// }
 /// ```
 pub trait StoreWrapper: Send + Sync {

@@ -41,6 +41,7 @@
 
 pub mod atomic;
 mod change;
+mod contract;
 mod count;
 mod feed;
 mod layer;
@@ -50,13 +51,12 @@ mod query;
 mod verdict;
 mod watch;
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
-
 pub use change::{
     Advance, Advanced, Consume, Consumed, EpochScope, Insert, Inserted, LastUse, NewRecord,
     Replace, Replaced, Reseal, Resealed, Revoke, Revoked, StampRule,
+};
+pub use contract::{
+    Counting, EventLog, Invalidations, Maintenance, RecordStore, Resealing, Store, TermIndex,
 };
 pub use count::{BucketCounts, CountBucket, CountColumn, CountTotals, CountedAs, TimeBucket};
 // What a store author needs of the values, so that this crate is enough.
@@ -67,10 +67,12 @@ pub use keyfob_core::operation::{Operation, OperationId};
 pub use keyfob_core::stamp::Stamp;
 pub use keyfob_core::store_error::StoreError;
 pub use keyfob_core::{
-    Clock, EpochField, KeyVersion, Lane, LaneCount, Namespace, NamespaceKey, Random,
-    RandomUnavailable, SealFault, Term, TermField, Timestamp, TokenId, Ttl,
+    Clock, EpochField, KeyVersion, Lane, LaneCount, ManualClock, Namespace, NamespaceKey, OsRandom,
+    Random, RandomUnavailable, SealFault, SeededRandom, SystemClock, Term, TermField, Timestamp,
+    TokenId, Ttl,
 };
 pub use keyfob_metrics::StoreMethod;
+pub use keyfob_metrics::{self as metrics, Metrics};
 pub use layer::{Call, StoreWrapper};
 pub use measured::MeasuredStore;
 pub use memory::MemoryStore;
@@ -160,161 +162,9 @@ impl StoreReport {
     }
 }
 
-/// Whatever holds the records.
-///
-/// An id or a term of a lane that the namespace does not have names nothing: it is unknown, not an
-/// error. Every method is atomic, and a change that was acknowledged is never lost as long as the medium
-/// keeps what it acknowledged. See the module documentation for the words.
-#[async_trait]
-pub trait Store: Send + Sync + std::fmt::Debug + 'static {
-    /// What the store's data was created with.
-    fn namespace(&self) -> &Namespace;
-
-    /// Stores new records of one lane together with their index entries and events, all or none.
-    ///
-    /// # Errors
-    /// [`StoreError`]; [`StoreError::OutcomeUnknown`] may be sent again with the same operation.
-    async fn insert(&self, operation: Operation, insert: Insert) -> Result<Inserted, StoreError>;
-
-    /// Reads one record and the verdict of its epochs, from one consistent read of the primary.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError>;
-
-    /// Replaces a record's body if the version read still stands and its verdict is still clear;
-    /// may insert minted records in the same step. Never creates the record, never prolongs it.
-    ///
-    /// # Errors
-    /// As [`Store::insert`].
-    async fn replace(&self, operation: Operation, replace: Replace)
-    -> Result<Replaced, StoreError>;
-
-    /// Gives a record's body another form, if the version read still stands, whatever its verdict.
-    /// The version is counted up; stamp, tombstone and keep-until stay, and watchers are not told:
-    /// nothing that the record says has changed.
-    ///
-    /// The operation is not remembered: sent again, it finds that its version is gone.
-    ///
-    /// # Errors
-    /// As [`Store::insert`].
-    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError>;
-
-    /// The lowest key that every lane accepts. A new namespace accepts any.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    async fn min_key_version(&self) -> Result<KeyVersion, StoreError>;
-
-    /// Raises the floor in every lane: once it has returned, inserts, replacements and reseals under
-    /// a lower key are refused. It is never lowered.
-    ///
-    /// # Errors
-    /// [`StoreError`]; it is safe to call again.
-    async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError>;
-
-    /// Takes one use off a record whose uses are counted, if its verdict is clear and one is left.
-    ///
-    /// # Errors
-    /// As [`Store::insert`].
-    async fn consume(&self, operation: Operation, consume: Consume)
-    -> Result<Consumed, StoreError>;
-
-    /// Notes when tokens were last used. A later time wins; an unknown token is passed over;
-    /// nothing is created that outlives the record.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    async fn touch(&self, uses: &[LastUse]) -> Result<(), StoreError>;
-
-    /// Writes a record's tombstone; the first one is kept. May advance the record's epoch as an
-    /// ancestor in the same step, so that all that descends from it falls with it.
-    ///
-    /// # Errors
-    /// As [`Store::insert`].
-    async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError>;
-
-    /// Advances an epoch: one write per lane that it concerns, however many tokens it covers. Over
-    /// several lanes it is recorded first and finished by any node that finds it unfinished; it is
-    /// done when every lane has answered.
-    ///
-    /// # Errors
-    /// As [`Store::insert`].
-    async fn advance(&self, operation: Operation, advance: Advance)
-    -> Result<Advanced, StoreError>;
-
-    /// The stamp that a record inserted in `lane` now would get.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError>;
-
-    /// What the store's clock says in a lane when the node's says `at`, as far as that is known
-    /// without asking. What several nodes decide by one time, such as whether a window is over, they
-    /// decide by this one. A store without a clock of its own says the same.
-    ///
-    /// # Errors
-    /// [`StoreError`], when it cannot be told: a guess may be off by more than a window.
-    async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError>;
-
-    /// One page of the records under a term, in order. Never loads everything.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    async fn query(&self, query: &Query) -> Result<RecordPage, StoreError>;
-
-    /// How many records a term lists, at most: those that it will forget soon may be counted.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError>;
-
-    /// Appends to the feed of observations, which is capped: the oldest give way.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError>;
-
-    /// The entries of a feed after a cursor, in order within each lane.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    async fn entries(
-        &self,
-        feed: Feed,
-        after: &Cursor,
-        limit: usize,
-    ) -> Result<EntryPage, StoreError>;
-
-    /// The cursor after the newest entry of a feed.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError>;
-
-    /// How many tokens there are, by what they are counted by: over all lanes, in no order. It looks
-    /// at the counts alone, however many tokens there are. Spans that are over may be left out.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError>;
-
-    /// Registers a watcher, which is to be told of every change that ends a token or replaces what
-    /// is stored of it: within this process before the verb that changed it returns, whatever it
-    /// returns, and from other processes within the watcher's bound. Inserts, touches and spent
-    /// uses are not told of. The store does not keep the watcher alive.
-    ///
-    /// A store that does nothing here is correct: without a source, nothing is ever trusted.
-    fn watch(&self, watcher: &Arc<InvalidationListener>) {
-        let _unheard = watcher;
-    }
-
-    /// Looks at the store's health and settings.
-    ///
-    /// # Errors
-    /// [`StoreError`], when it cannot even be asked.
-    async fn report(&self) -> Result<StoreReport, StoreError>;
-
-    /// Finishes what is under way and lets go of the store.
-    async fn close(&self);
+/// The traits of the contract, for code that calls a store's methods: `use keyfob_store::prelude::*`.
+pub mod prelude {
+    pub use crate::{
+        Counting, EventLog, Invalidations, Maintenance, RecordStore, Resealing, Store, TermIndex,
+    };
 }

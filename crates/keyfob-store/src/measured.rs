@@ -1,5 +1,6 @@
 //! A layer over a store that counts and times its verbs.
 
+use crate::{Counting, EventLog, Invalidations, Maintenance, RecordStore, Resealing, TermIndex};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -41,10 +42,36 @@ impl StoreWrapper for MeasuredStore {
 }
 
 #[async_trait]
-impl Store for MeasuredStore {
-    crate::forward_store! {
-        namespace insert load replace reseal min_key_version raise_min_key_version consume touch revoke advance
-        stamp time_of query count tallies observe
-        entries latest watch report close
-    }
+impl RecordStore for MeasuredStore {
+    crate::forward_store! { namespace insert load replace consume touch revoke advance stamp time_of }
+}
+
+#[async_trait]
+impl TermIndex for MeasuredStore {
+    crate::forward_store! { query count }
+}
+
+#[async_trait]
+impl EventLog for MeasuredStore {
+    crate::forward_store! { observe entries latest }
+}
+
+#[async_trait]
+impl Counting for MeasuredStore {
+    crate::forward_store! { tallies }
+}
+
+#[async_trait]
+impl Resealing for MeasuredStore {
+    crate::forward_store! { reseal min_key_version raise_min_key_version }
+}
+
+#[async_trait]
+impl Invalidations for MeasuredStore {
+    crate::forward_store! { watch }
+}
+
+#[async_trait]
+impl Maintenance for MeasuredStore {
+    crate::forward_store! { report close }
 }

@@ -93,11 +93,8 @@ impl StoreWrapper for Spy {
 }
 
 #[async_trait]
-impl Store for Spy {
-    keyfob::store::forward_store! {
-        namespace insert reseal min_key_version raise_min_key_version consume touch revoke advance stamp
-        time_of query count tallies observe entries latest report close
-    }
+impl RecordStore for Spy {
+    keyfob::store::forward_store! { namespace insert consume touch revoke advance stamp time_of }
 
     async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {
         self.loads.fetch_add(1, Ordering::SeqCst);
@@ -124,10 +121,38 @@ impl Store for Spy {
         }
         self.inner.replace(operation, replace).await
     }
+}
 
+#[async_trait]
+impl TermIndex for Spy {
+    keyfob::store::forward_store! { query count }
+}
+
+#[async_trait]
+impl EventLog for Spy {
+    keyfob::store::forward_store! { observe entries latest }
+}
+
+#[async_trait]
+impl Counting for Spy {
+    keyfob::store::forward_store! { tallies }
+}
+
+#[async_trait]
+impl Resealing for Spy {
+    keyfob::store::forward_store! { reseal min_key_version raise_min_key_version }
+}
+
+#[async_trait]
+impl Invalidations for Spy {
     fn watch(&self, watcher: &Arc<InvalidationListener>) {
         if self.is_heard {
             self.inner.watch(watcher);
         }
     }
+}
+
+#[async_trait]
+impl Maintenance for Spy {
+    keyfob::store::forward_store! { report close }
 }

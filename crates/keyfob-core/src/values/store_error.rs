@@ -109,6 +109,12 @@ pub enum StoreError {
         /// The most bytes that fit.
         most: usize,
     },
+    /// The store does not have this capability.
+    #[error("this store does not support {what}: use another store for it")]
+    Unsupported {
+        /// The capability.
+        what: &'static str,
+    },
     /// There is no randomness to draw an id or a secret from.
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
@@ -131,6 +137,7 @@ impl StoreError {
             | Self::KeyRetired { .. }
             | Self::Misconfigured(_)
             | Self::ClockSkew { .. }
+            | Self::Unsupported { .. }
             | Self::Random(_) => ErrorClass::Internal,
         }
     }
@@ -151,6 +158,7 @@ impl StoreError {
             Self::Misconfigured(_) => "store_misconfigured",
             Self::ClockSkew { .. } => "clock_skew",
             Self::TooLarge { .. } => "too_large",
+            Self::Unsupported { .. } => "unsupported",
             Self::Random(_) => "random_unavailable",
         }
     }
@@ -171,6 +179,11 @@ impl StoreError {
     /// [`StoreError::KeyRetired`].
     pub fn if_retired(key: KeyVersion, floor: KeyVersion) -> Result<(), Self> {
         if key < floor { Err(Self::KeyRetired { key, floor }) } else { Ok(()) }
+    }
+
+    /// Returns a [`StoreError::Unsupported`] for this capability.
+    pub const fn unsupported(what: &'static str) -> Self {
+        Self::Unsupported { what }
     }
 
     /// An [`StoreError::Unavailable`] with this detail.

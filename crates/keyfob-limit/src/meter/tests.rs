@@ -1,3 +1,5 @@
+//! The meter against a plain model of its limits.
+
 use proptest::prelude::*;
 
 use super::*;

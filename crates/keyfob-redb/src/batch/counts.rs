@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use keyfob::store::{BucketCounts, CountBucket, CountColumn, Order, TimeBucket, Verdict};
-use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
+use keyfob_store::{BucketCounts, CountBucket, CountColumn, Order, TimeBucket, Verdict};
+use keyfob_store::{EpochField, Lane, Term, Timestamp, TokenId};
 use redb::ReadableTable;
 
 use super::Batch;

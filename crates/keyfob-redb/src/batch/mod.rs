@@ -7,8 +7,8 @@ mod rows;
 
 use std::borrow::Cow;
 
-use keyfob::store::*;
-use keyfob::{KeyVersion, Lane, LaneCount, Timestamp, TokenId};
+use keyfob_store::*;
+use keyfob_store::{KeyVersion, Lane, LaneCount, Timestamp, TokenId};
 use redb::{ReadableTable, WriteTransaction};
 
 use crate::error::TxError;

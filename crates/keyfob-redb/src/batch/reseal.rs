@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use keyfob::KeyVersion;
-use keyfob::store::{NewRecord, Operation, RecordVersion, Reseal, Resealed, StoreError};
+use keyfob_store::{KeyVersion, NewRecord, Operation, RecordVersion, Reseal, Resealed, StoreError};
 
 use super::Batch;
 use crate::error::TxError;

@@ -1,7 +1,8 @@
 //! The changes of rows. Each change keeps the tables consistent with each other.
 
-use keyfob::store::{Epoch, NewRecord, Order, Stamp, StampRule};
-use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
+use keyfob_store::{
+    Epoch, EpochField, Lane, NewRecord, Order, Stamp, StampRule, Term, Timestamp, TokenId,
+};
 use redb::ReadableTable;
 
 use super::Batch;

@@ -1,7 +1,7 @@
 //! The row of a count: the numbers of stored, revoked and exhausted tokens, then the id of a sample.
 
-use keyfob::TokenId;
-use keyfob::store::BucketCounts;
+use keyfob_store::BucketCounts;
+use keyfob_store::TokenId;
 
 use super::{Damaged, Fields};
 
@@ -27,8 +27,8 @@ pub(crate) fn read_counts(row: &[u8], counts: &mut BucketCounts) -> Result<(), D
 
 #[cfg(test)]
 mod tests {
-    use keyfob::store::TimeBucket;
-    use keyfob::{Kind, Timestamp};
+    use keyfob_store::TimeBucket;
+    use keyfob_store::{Kind, Timestamp};
 
     use super::*;
 

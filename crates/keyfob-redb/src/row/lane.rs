@@ -1,7 +1,6 @@
 //! The rows of a lane: its sequence, and the epochs of its fields.
 
-use keyfob::Timestamp;
-use keyfob::store::{Epoch, Stamp};
+use keyfob_store::{Epoch, Stamp, Timestamp};
 
 use super::{Damaged, Fields};
 

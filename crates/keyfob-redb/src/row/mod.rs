@@ -12,7 +12,7 @@ pub(crate) use lane::{EpochRow, LaneRow};
 pub(crate) use record::Record;
 pub(crate) use saved_answer::{Savable, SavedAnswer};
 
-use keyfob::store::StoreError;
+use keyfob_store::StoreError;
 
 /// The error of a row that does not match its layout, with the reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,10 +7,10 @@
 
 use std::borrow::Cow;
 
-use keyfob::store::{
-    CountBucket, Epochs, MarkScope, NewRecord, RecordVersion, RevocationMark, Stamp,
+use keyfob_store::{
+    CountBucket, EpochField, Epochs, KeyVersion, MarkScope, NewRecord, RecordVersion,
+    RevocationMark, Stamp, Timestamp, TokenId,
 };
-use keyfob::{EpochField, KeyVersion, Timestamp, TokenId};
 
 use super::{Damaged, Fields};
 use crate::tables::{self, TERM_BYTES, TermKey};
@@ -197,7 +197,7 @@ impl<'a> Record<'a> {
 
 #[cfg(test)]
 mod tests {
-    use keyfob::store::TimeBucket;
+    use keyfob_store::TimeBucket;
 
     use super::*;
 
@@ -219,7 +219,7 @@ mod tests {
             let now = Timestamp::from_millis(1_700_000_000_000);
             let end = TimeBucket::of_end(record.keep_until, now);
             let start = Some(TimeBucket::of_start(record.keep_until, now));
-            record.counted_in = Some(CountBucket { kind: keyfob::Kind::ApiKey, end, start });
+            record.counted_in = Some(CountBucket { kind: keyfob_store::Kind::ApiKey, end, start });
             record.uses_left = Some(2);
             record.key = KeyVersion::new(0x0102);
             record.epochs.subject = Some(EpochField::from_bytes([1; 8]));

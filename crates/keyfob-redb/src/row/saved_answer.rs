@@ -1,9 +1,8 @@
 //! The row of an answer. An operation that is sent again gets the same answer again.
 
-use keyfob::Timestamp;
-use keyfob::store::{
+use keyfob_store::{
     Advanced, Consumed, Inserted, MarkScope, RecordVersion, Replaced, RevocationMark, Revoked,
-    Stamp,
+    Stamp, Timestamp,
 };
 
 use super::{Damaged, Fields};

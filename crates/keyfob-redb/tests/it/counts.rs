@@ -1,8 +1,9 @@
 //! Counts on disk: they survive a restart, they are dropped when they expire, and a file without
 //! counts opens.
 
+use keyfob::store::prelude::*;
 use keyfob::store::{Advance, BucketCounts, CountedAs, EpochScope, NewRecord};
-use keyfob::{Kind, Store, Subject, Ttl};
+use keyfob::{Kind, Subject, Ttl};
 use keyfob_redb::RedbStore;
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 

@@ -1,6 +1,6 @@
 //! A damaged file: the store refuses and reports the damaged row, and the rest stays usable.
 
-use keyfob::Store;
+use keyfob::store::prelude::*;
 use keyfob::store::{Insert, LastUse, Verdict};
 use keyfob::store::{Inserted, Order, StoreError};
 use keyfob::{TokenId, Ttl};

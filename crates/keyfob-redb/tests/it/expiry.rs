@@ -1,10 +1,11 @@
 //! Expired rows do not accumulate: each write drops a few of them, and never many.
 
 use futures_util::future::join_all;
+use keyfob::store::prelude::*;
 use keyfob::store::{
     Advance, Cursor, EpochScope, Feed, Insert, Inserted, LastUse, NewRecord, Order,
 };
-use keyfob::{Store, Subject, Ttl};
+use keyfob::{Subject, Ttl};
 
 use crate::fixture::{self, Fixture};
 

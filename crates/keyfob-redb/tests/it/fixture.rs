@@ -1,5 +1,6 @@
 //! The fixture of the tests: a temporary folder, a manual clock, and simple commands.
 
+use keyfob::store::prelude::*;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +10,8 @@ use keyfob::store::{
     Query, Revoke, StampRule,
 };
 use keyfob::{
-    EpochField, KeyVersion, Lane, ManualClock, OsRandom, Store, Subject, Tag, Term, Timestamp,
-    TokenId, Ttl,
+    EpochField, KeyVersion, Lane, ManualClock, OsRandom, Subject, Tag, Term, Timestamp, TokenId,
+    Ttl,
 };
 use keyfob_redb::{Options, RedbStore};
 use tempfile::TempDir;

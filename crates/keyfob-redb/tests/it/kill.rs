@@ -4,6 +4,7 @@
 //! write twice in a journal: before it is sent and after it is answered. The parent kills the child,
 //! opens the store, and compares it with the journal.
 
+use keyfob::store::prelude::*;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keyfob::store::{Consume, Consumed, Insert, Inserted, NewRecord, Operation, OperationId};
-use keyfob::{Clock, Store, SystemClock, Timestamp, TokenId};
+use keyfob::{Clock, SystemClock, Timestamp, TokenId};
 use keyfob_redb::RedbStore;
 
 use crate::fixture::{self, Fixture};

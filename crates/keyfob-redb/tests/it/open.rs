@@ -1,10 +1,11 @@
 //! Opening: a missing file is created, and a file that is not a store is refused.
 
+use keyfob::store::prelude::*;
 use std::fs;
 use std::time::Duration;
 
+use keyfob::LaneCount;
 use keyfob::store::{Severity, StoreError};
-use keyfob::{LaneCount, Store};
 use keyfob_redb::RedbStore;
 use redb::{Database, TableDefinition};
 

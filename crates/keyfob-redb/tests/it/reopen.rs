@@ -1,7 +1,8 @@
 //! A store that is opened again has all its contents.
 
+use keyfob::store::prelude::*;
 use keyfob::store::*;
-use keyfob::{KeyVersion, LaneCount, Store, Subject, Ttl};
+use keyfob::{KeyVersion, LaneCount, Subject, Ttl};
 
 use crate::fixture::{self, Fixture};
 

@@ -1,9 +1,10 @@
 //! A sealed store in a file: what an attacker who has the file can read.
 
+use keyfob::store::prelude::*;
 use std::sync::Arc;
 
 use keyfob::seal::KeyRing;
-use keyfob::store::{Insert, NewRecord, Store, StoreError};
+use keyfob::store::{Insert, NewRecord, StoreError};
 use keyfob::{KeyVersion, OsRandom, Timestamp, TokenManager};
 use keyfob_testkit::traces::{self, TRACES};
 

@@ -1,8 +1,8 @@
 //! Many writers share a commit. A single writer does not wait for others.
 
+use keyfob::store::prelude::*;
 use std::sync::Arc;
 
-use keyfob::Store;
 use keyfob::store::{Insert, Inserted, NewRecord, StoreError};
 
 use crate::fixture::{self, Fixture};

@@ -8,8 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob::store::StoreError;
-use keyfob::{Clock, LaneCount, Metrics, SystemClock, Ttl};
+use keyfob_store::{Clock, LaneCount, Metrics, StoreError, SystemClock, Ttl};
 
 pub(crate) use secret::Secret;
 

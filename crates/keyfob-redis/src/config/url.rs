@@ -6,8 +6,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use keyfob::store::StoreError;
-use keyfob::{LaneCount, Ttl};
+use keyfob_store::{LaneCount, StoreError, Ttl};
 
 use super::{Address, Login, RedisConfig, Secret, Tls, Topology, misconfigured};
 

@@ -9,8 +9,7 @@
 
 use std::time::Duration;
 
-use keyfob::Lane;
-use keyfob::store::MonotonicInstant;
+use keyfob_store::{Lane, MonotonicInstant};
 use redis::{Pipeline, Value};
 
 use crate::keys::Keys;

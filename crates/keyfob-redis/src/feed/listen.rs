@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob::store::StoreError;
-use keyfob::{Lane, LaneCount};
+use keyfob_store::{Lane, LaneCount, StoreError};
 use redis::{Cmd, PushInfo};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};

@@ -25,8 +25,7 @@ mod sources;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use keyfob::Lane;
-use keyfob::store::{Invalidation, InvalidationListener, InvalidationListeners};
+use keyfob_store::{Invalidation, InvalidationListener, InvalidationListeners, Lane};
 use tokio::sync::Notify;
 
 use crate::config::Address;

@@ -3,8 +3,7 @@
 //! After the lane's prefix come the ten bytes of a record, the eight of an epoch field, both, or a
 //! `*` for the epoch of everything. Whatever cannot be read empties: it may have been any of them.
 
-use keyfob::store::{Invalidation, Revoke};
-use keyfob::{EpochField, Lane, LaneCount};
+use keyfob_store::{EpochField, Invalidation, Lane, LaneCount, Revoke};
 use redis::{PushInfo, PushKind, Value};
 
 use crate::keys::Keys;
@@ -46,7 +45,7 @@ fn told(change: &[u8]) -> Vec<Invalidation> {
         bytes.try_into().ok().map(|bytes| Invalidation::Field(EpochField::from_bytes(bytes)))
     };
     let both = |bytes: &[u8]| {
-        let (first, rest) = bytes.split_at_checked(keyfob::TokenId::LOCAL_BYTES)?;
+        let (first, rest) = bytes.split_at_checked(keyfob_store::TokenId::LOCAL_BYTES)?;
         Some(vec![record(first)?, field(rest)?])
     };
     let one = record(change).or_else(|| field(change)).map(|change| vec![change]);

@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use keyfob::Lane;
-use keyfob::store::{InvalidationListener, InvalidationSource, MonotonicInstant};
+use keyfob_store::{InvalidationListener, InvalidationSource, Lane, MonotonicInstant};
 
 /// The sources of one listener. They end with it, and the trust in its lanes with them.
 #[derive(Debug, Default)]
@@ -69,7 +68,7 @@ impl Spoken {
 
 #[cfg(test)]
 mod tests {
-    use keyfob::{LaneCount, Ttl};
+    use keyfob_store::{LaneCount, Ttl};
 
     use super::*;
 

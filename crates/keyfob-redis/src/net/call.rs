@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keyfob::Timestamp;
-use keyfob::store::MonotonicInstant;
+use keyfob_store::{MonotonicInstant, Timestamp};
 use redis::{Cmd, Pipeline, Value};
 
 use super::link::Link;

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob::metrics::LinkPurpose;
-use keyfob::store::StoreError;
-use keyfob::{Clock, Metrics, Timestamp};
+use keyfob_store::metrics::LinkPurpose;
+use keyfob_store::{Clock, Metrics, StoreError, Timestamp};
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Pipeline, ProtocolVersion, RedisConnectionInfo, Value};
 use rustls::pki_types::pem::PemObject;

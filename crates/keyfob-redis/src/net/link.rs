@@ -4,9 +4,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use keyfob::metrics::LinkPurpose;
-use keyfob::store::{MonotonicInstant, StoreError};
-use keyfob::{Metrics, Timestamp};
+use keyfob_store::metrics::LinkPurpose;
+use keyfob_store::{Metrics, MonotonicInstant, StoreError, Timestamp};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
 use tokio::task::JoinHandle;

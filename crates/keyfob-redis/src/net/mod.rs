@@ -19,8 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyfob::store::{MonotonicInstant, OperationId, StoreError};
-use keyfob::{Metrics, Timestamp};
+use keyfob_store::{Metrics, MonotonicInstant, OperationId, StoreError, Timestamp};
 use redis::Value;
 use redis::aio::AsyncPushSender;
 use tokio::time::{Instant, sleep, timeout};

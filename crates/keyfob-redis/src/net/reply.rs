@@ -1,6 +1,6 @@
 //! Takes an answer of the server apart. An answer of another shape is an error, never a panic.
 
-use keyfob::store::StoreError;
+use keyfob_store::StoreError;
 use redis::Value;
 
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyfob::store::{MonotonicInstant, StoreError};
+use keyfob_store::{MonotonicInstant, StoreError};
 
 use super::dial::Dialer;
 use super::reply::{Reply, next};

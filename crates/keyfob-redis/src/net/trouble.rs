@@ -1,6 +1,6 @@
 //! What can come of an attempt, sorted by what to do about it.
 
-use keyfob::store::StoreError;
+use keyfob_store::StoreError;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::config::{Address, misconfigured};

@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 
 use futures_util::future::try_join_all;
-use keyfob::Lane;
-use keyfob::store::{Cursor, Entry, EntryPage, Feed, LanePosition, StoreError};
+use keyfob_store::{Cursor, Entry, EntryPage, Feed, Lane, LanePosition, StoreError};
 
 use super::Shared;
 use crate::net::{Arg, Call, Reply, next};

@@ -5,8 +5,7 @@
 //! when in milliseconds (8)
 
 use futures_util::future::try_join_all;
-use keyfob::store::StoreError;
-use keyfob::{Clock, LaneCount, Namespace, NamespaceKey, OsRandom, Timestamp};
+use keyfob_store::{Clock, LaneCount, Namespace, NamespaceKey, OsRandom, StoreError, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::config::{RedisConfig, misconfigured};

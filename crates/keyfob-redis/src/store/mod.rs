@@ -14,17 +14,18 @@ mod tallies;
 mod walk;
 mod write;
 
+use keyfob_store::{
+    Advance, Advanced, BucketCounts, Consume, Consumed, Counting, Cursor, EntryPage, EventLog,
+    Feed, Insert, Inserted, InvalidationListener, Invalidations, KeyVersion, Lane, LastUse, Loaded,
+    Maintenance, Namespace, Operation, Query, RecordPage, RecordStore, Replace, Replaced, Reseal,
+    Resealed, Resealing, Revoke, Revoked, Stamp, StoreError, StoreReport, Term, TermIndex,
+    Timestamp, TokenId,
+};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use keyfob::limit::{Charge, Charged, LimitStore};
-use keyfob::store::{
-    Advance, Advanced, BucketCounts, Consume, Consumed, Cursor, EntryPage, Feed, Insert, Inserted,
-    InvalidationListener, LastUse, Loaded, Operation, Query, RecordPage, Replace, Replaced, Reseal,
-    Resealed, Revoke, Revoked, Stamp, StoreError, StoreReport,
-};
-use keyfob::{KeyVersion, Lane, Namespace, Store, Term, Timestamp, TokenId};
+use keyfob_limit::{Charge, Charged, LimitStore};
 use tokio::task::JoinHandle;
 
 use crate::config::RedisConfig;
@@ -149,7 +150,7 @@ impl Drop for RedisStore {
 }
 
 #[async_trait]
-impl Store for RedisStore {
+impl RecordStore for RedisStore {
     fn namespace(&self) -> &Namespace {
         &self.shared.namespace
     }
@@ -169,18 +170,6 @@ impl Store for RedisStore {
     ) -> Result<Replaced, StoreError> {
         let _telling = self.shared.feed.telling(replace.changes());
         self.shared.replace(operation, replace).await
-    }
-
-    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
-        self.shared.reseal(operation, reseal).await
-    }
-
-    async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
-        self.shared.min_key_version().await
-    }
-
-    async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
-        self.shared.raise_min_key_version(floor).await
     }
 
     async fn consume(
@@ -216,7 +205,10 @@ impl Store for RedisStore {
     async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
         self.shared.net.time_of(self.shared.keys.slot(lane), at).await
     }
+}
 
+#[async_trait]
+impl TermIndex for RedisStore {
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
         self.shared.query(query).await
     }
@@ -224,7 +216,10 @@ impl Store for RedisStore {
     async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
         self.shared.count(term, lane).await
     }
+}
 
+#[async_trait]
+impl EventLog for RedisStore {
     async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
         self.shared.observe(lane, entries).await
     }
@@ -241,15 +236,39 @@ impl Store for RedisStore {
     async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
         self.shared.latest(feed).await
     }
+}
 
+#[async_trait]
+impl Counting for RedisStore {
     async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
         self.shared.tallies().await
     }
+}
 
+#[async_trait]
+impl Resealing for RedisStore {
+    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
+        self.shared.reseal(operation, reseal).await
+    }
+
+    async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
+        self.shared.min_key_version().await
+    }
+
+    async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
+        self.shared.raise_min_key_version(floor).await
+    }
+}
+
+#[async_trait]
+impl Invalidations for RedisStore {
     fn watch(&self, watcher: &Arc<InvalidationListener>) {
         self.shared.feed.watch(watcher);
     }
+}
 
+#[async_trait]
+impl Maintenance for RedisStore {
     async fn report(&self) -> Result<StoreReport, StoreError> {
         self.shared.report().await
     }

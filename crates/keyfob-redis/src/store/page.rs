@@ -8,8 +8,7 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use futures_util::future::try_join_all;
-use keyfob::store::{Loaded, Order, Position, Query, RecordPage, StoreError};
-use keyfob::{Lane, Term};
+use keyfob_store::{Lane, Loaded, Order, Position, Query, RecordPage, StoreError, Term};
 
 use super::Shared;
 use super::read::read;

@@ -1,8 +1,9 @@
 //! Reads of one record or one lane.
 
 use futures_util::future::try_join_all;
-use keyfob::store::{Invalidation, Loaded, MonotonicInstant, Stamp, StoreError};
-use keyfob::{Lane, Term, TokenId};
+use keyfob_store::{
+    Invalidation, Lane, Loaded, MonotonicInstant, Stamp, StoreError, Term, TokenId,
+};
 
 use super::Shared;
 use crate::net::{Call, Reply, next};

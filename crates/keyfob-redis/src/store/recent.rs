@@ -13,9 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use keyfob::Lane;
-use keyfob::store::{
-    Advance, EpochScope, MonotonicInstant, Operation, OperationId, Revoke, StoreError,
+use keyfob_store::{
+    Advance, EpochScope, Lane, MonotonicInstant, Operation, OperationId, Revoke, StoreError,
 };
 
 use super::Shared;
@@ -152,8 +151,8 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use keyfob::store::EpochScope;
-    use keyfob::{EpochField, Timestamp};
+    use keyfob_store::EpochScope;
+    use keyfob_store::{EpochField, Timestamp};
 
     use super::*;
 

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use keyfob::Timestamp;
-use keyfob::store::{Severity, StoreError, StoreReport};
+use keyfob_store::{Severity, StoreError, StoreReport, Timestamp};
 use redis::Value;
 
 use super::Shared;

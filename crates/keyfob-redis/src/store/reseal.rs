@@ -1,8 +1,7 @@
 //! Giving records another form, and the floor of keys, which every lane keeps for itself.
 
 use futures_util::future::try_join_all;
-use keyfob::store::{NewRecord, Operation, Reseal, Resealed, StoreError};
-use keyfob::{KeyVersion, Lane};
+use keyfob_store::{KeyVersion, Lane, NewRecord, Operation, Reseal, Resealed, StoreError};
 
 use super::Shared;
 use super::write::{outcome, refusal};

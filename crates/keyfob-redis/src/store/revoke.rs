@@ -1,7 +1,6 @@
 //! Revoking one record.
 
-use keyfob::TokenId;
-use keyfob::store::{Operation, RevocationMark, Revoke, Revoked, StoreError, Verdict};
+use keyfob_store::{Operation, RevocationMark, Revoke, Revoked, StoreError, TokenId, Verdict};
 
 use super::Shared;
 use super::recent::Done;
@@ -63,7 +62,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn wait_for_replicas(&self, call: &mut Call<'_>, lane: keyfob::Lane) {
+    pub(super) fn wait_for_replicas(&self, call: &mut Call<'_>, lane: keyfob_store::Lane) {
         call.wait = self.config.wait;
         call.ping = self.keys.ping(lane);
     }

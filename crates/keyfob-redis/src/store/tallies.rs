@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use futures_util::future::try_join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use keyfob::store::{BucketCounts, CountTotals, StoreError, TimeBucket};
-use keyfob::{EpochField, Kind, Lane, TokenId};
+use keyfob_store::{
+    BucketCounts, CountTotals, EpochField, Kind, Lane, StoreError, TimeBucket, TokenId,
+};
 
 use super::Shared;
 use crate::net::{Call, Reply, next};

@@ -6,8 +6,10 @@
 //! done once in each lane however often it is sent.
 
 use futures_util::future::try_join_all;
-use keyfob::store::{Advance, Advanced, EpochScope, Operation, OperationId, Revoke, StoreError};
-use keyfob::{EpochField, Lane, Term, Timestamp};
+use keyfob_store::{
+    Advance, Advanced, EpochField, EpochScope, Lane, Operation, OperationId, Revoke, StoreError,
+    Term, Timestamp,
+};
 
 use super::Shared;
 use super::recent::Done;

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::try_join_all;
-use keyfob::store::{
-    Consumed, CountBucket, Insert, Inserted, LastUse, NewRecord, Operation, RecordVersion, Replace,
-    Replaced, Stamp, StampRule, StoreError, TimeBucket,
+use keyfob_store::{
+    Consumed, CountBucket, Insert, Inserted, KeyVersion, Lane, LastUse, NewRecord, Operation,
+    RecordVersion, Replace, Replaced, Stamp, StampRule, StoreError, TimeBucket, Timestamp, TokenId,
+    Ttl,
 };
-use keyfob::{KeyVersion, Lane, Timestamp, TokenId, Ttl};
 
 use super::Shared;
 use crate::config::misconfigured;

@@ -1,8 +1,9 @@
 //! Logins, access lists and TLS; and that none of it shows.
 
 use keyfob::limit::LimitStore;
+use keyfob::store::prelude::*;
 use keyfob::store::{BucketCounts, InvalidationListener, NewRecord, Severity, StoreReport};
-use keyfob::{Lane, Store, Ttl};
+use keyfob::{Lane, Ttl};
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::redis::RedisServer;
 

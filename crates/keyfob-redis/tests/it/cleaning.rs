@@ -1,9 +1,10 @@
 //! The data cleans itself, with no keyfob running.
 
+use keyfob::store::prelude::*;
 use std::time::Duration;
 
 use keyfob::store::{CountedAs, Cursor, Feed, Insert, LastUse, NewRecord, Operation, Revoke};
-use keyfob::{Grant, Kind, Lane, Store, TokenManager, Ttl};
+use keyfob::{Grant, Kind, Lane, TokenManager, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::RedisServer;
 

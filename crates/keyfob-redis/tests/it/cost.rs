@@ -1,11 +1,12 @@
 //! What a verb costs: how many round trips, scripts, commands and keys.
 
+use keyfob::store::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keyfob::store::{Order, Query, Revoke, Revoked};
-use keyfob::{Filter, Grant, Kind, Paging, RevokeRequest, Store, TokenManager, Ttl};
+use keyfob::{Filter, Grant, Kind, Paging, RevokeRequest, TokenManager, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::RedisServer;
 

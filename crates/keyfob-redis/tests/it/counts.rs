@@ -1,10 +1,11 @@
 //! What counts cost in keys, and what becomes of them when something is wrong with them.
 
+use keyfob::store::prelude::*;
 use keyfob::store::{
     Advance, BucketCounts, Consume, Consumed, CountedAs, EpochScope, Epochs, LastUse, NewRecord,
     RecordVersion, Replace, Replaced, Revoke, Revoked,
 };
-use keyfob::{ClientId, EpochField, KeyVersion, Kind, Lane, Store, TokenId, Ttl};
+use keyfob::{ClientId, EpochField, KeyVersion, Kind, Lane, TokenId, Ttl};
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::redis::RedisServer;
 

@@ -1,11 +1,12 @@
 //! A primary that most sentinels have deposed, and that does not know it.
 
+use keyfob::store::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use keyfob::store::{Revoke, StoreError, Verdict};
-use keyfob::{Lane, Store, TokenId, Ttl};
+use keyfob::{Lane, TokenId, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::{RedisSentinel, RedisServer, fresh_namespace};
 

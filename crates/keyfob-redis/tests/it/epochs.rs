@@ -1,7 +1,8 @@
 //! Lost epochs, and epochs that are no longer needed.
 
+use keyfob::store::prelude::*;
 use keyfob::store::{Advance, EpochScope, Replace, Replaced, Verdict};
-use keyfob::{KeyVersion, Lane, Store, Ttl};
+use keyfob::{KeyVersion, Lane, Ttl};
 use keyfob_testkit::redis::server;
 
 use crate::stage::*;

@@ -1,13 +1,14 @@
 //! Rotation on a real server: many tasks over three connections, in 10,000 rounds. And logins within
 //! a policy.
 
+use keyfob::store::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use keyfob::{
     Clock, Filter, Grant, Kind, Lane, RefreshCase, RefreshRequest, RevokeRequest, SessionPolicy,
-    Store, SystemClock, Timestamp, TokenManager, TokenState, Ttl, WhenFull,
+    SystemClock, Timestamp, TokenManager, TokenState, Ttl, WhenFull,
 };
 use keyfob_testkit::families::{Families, refresh_many};
 use keyfob_testkit::redis::{RedisServer, server};

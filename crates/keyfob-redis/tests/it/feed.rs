@@ -1,7 +1,8 @@
 //! Readers of a feed whose entries give way before they are read.
 
+use keyfob::store::prelude::*;
 use keyfob::store::{Cursor, Feed};
-use keyfob::{Lane, Store, Ttl};
+use keyfob::{Lane, Ttl};
 use keyfob_testkit::redis::server;
 
 use crate::stage::*;

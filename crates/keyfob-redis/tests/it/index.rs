@@ -1,7 +1,8 @@
 //! Indexes whose leaves are so small that everything that can happen to a leaf does.
 
+use keyfob::store::prelude::*;
 use keyfob::store::{NewRecord, Order, Position, RecordVersion, Replace, Replaced, StoreError};
-use keyfob::{KeyVersion, Lane, Store, Ttl};
+use keyfob::{KeyVersion, Lane, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::server;
 

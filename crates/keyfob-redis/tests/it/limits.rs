@@ -1,13 +1,13 @@
 //! Limits that nodes share through a server.
 
+use keyfob::store::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use keyfob::limit::{Charge, LimitKey, LimitStore, Meter};
 use keyfob::{
-    LeasedLimits, LimitBy, LimitPolicy, LimitRequest, Limits, OnFailure, Store, Subject,
-    TokenManager, Ttl,
+    LeasedLimits, LimitBy, LimitPolicy, LimitRequest, Limits, OnFailure, Subject, TokenManager, Ttl,
 };
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::limits::{self, fresh_key, once};

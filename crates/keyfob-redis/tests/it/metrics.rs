@@ -1,8 +1,9 @@
 //! What is counted of connections, repetitions and the feed.
 
+use keyfob::store::prelude::*;
 use std::time::Duration;
 
-use keyfob::{Lane, Metrics, Store, TokenManager, Ttl};
+use keyfob::{Lane, Metrics, TokenManager, Ttl};
 use keyfob_redis::RedisConfig;
 use keyfob_testkit::recorder::Kept;
 use keyfob_testkit::redis::{RedisSentinel, RedisServer};

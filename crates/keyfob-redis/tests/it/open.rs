@@ -1,6 +1,7 @@
 //! Opening a namespace.
 
-use keyfob::{Lane, Store, Ttl};
+use keyfob::store::prelude::*;
+use keyfob::{Lane, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::{fresh_namespace, server};
 

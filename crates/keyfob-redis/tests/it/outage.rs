@@ -1,9 +1,10 @@
 //! Servers that go away, come back, or hand over.
 
+use keyfob::store::prelude::*;
 use std::time::{Duration, Instant};
 
 use keyfob::store::{Advance, EpochScope, Revoke, Revoked, StoreError, Verdict};
-use keyfob::{Lane, Store, Ttl};
+use keyfob::{Lane, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
 

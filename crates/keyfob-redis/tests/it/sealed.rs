@@ -1,12 +1,13 @@
 //! A sealed store on a server: what the server, its disk and its replicas get to see.
 
+use keyfob::store::prelude::*;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use keyfob::seal::{KeyRing, NewKey, SealedStore};
 use keyfob::{
-    Clock, Filter, Grant, KeyVersion, Kind, OsRandom, Store, Subject, SystemClock, TokenManager,
+    Clock, Filter, Grant, KeyVersion, Kind, OsRandom, Subject, SystemClock, TokenManager,
 };
 use keyfob_testkit::contract::{Setup, Time};
 use keyfob_testkit::redis::{RedisServer, server};

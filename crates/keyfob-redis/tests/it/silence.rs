@@ -1,8 +1,9 @@
 //! A server that takes connections and says nothing.
 
+use keyfob::store::prelude::*;
 use std::time::{Duration, Instant};
 
-use keyfob::{Lane, Store, Ttl};
+use keyfob::{Lane, Ttl};
 use keyfob_testkit::proxy::Proxy;
 use keyfob_testkit::redis::server;
 

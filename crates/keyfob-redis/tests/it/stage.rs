@@ -1,11 +1,11 @@
 //! What the tests share: a store in a namespace of its own, and records to put there.
 
+use keyfob::store::prelude::*;
 use keyfob::store::{
     Epochs, Insert, Inserted, Loaded, NewRecord, Operation, Order, Query, StampRule,
 };
 use keyfob::{
-    Clock, KeyVersion, Lane, OsRandom, Store, Subject, SystemClock, Tag, Term, Timestamp, TokenId,
-    Ttl,
+    Clock, KeyVersion, Lane, OsRandom, Subject, SystemClock, Tag, Term, Timestamp, TokenId, Ttl,
 };
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::redis::{RedisServer, fresh_namespace};

@@ -1,9 +1,10 @@
 //! A walk over the lanes that its node did not finish.
 
+use keyfob::store::prelude::*;
 use std::time::Duration;
 
 use keyfob::store::{Advance, Cursor, EpochScope, Feed, MarkScope, StoreError, Verdict};
-use keyfob::{Store, TokenId, Ttl};
+use keyfob::{TokenId, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::RedisServer;
 

@@ -1,5 +1,6 @@
 //! The feed: what is told, to whom, and whom it listens to.
 
+use keyfob::store::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use keyfob::store::{
     Advance, Consume, EpochScope, Invalidation, InvalidationListener, MonotonicInstant, Replace,
     Replaced, Revoke, Revoked, Verdict,
 };
-use keyfob::{EpochField, KeyVersion, Lane, LaneCount, Store, TokenId, Ttl};
+use keyfob::{EpochField, KeyVersion, Lane, LaneCount, TokenId, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::proxy::Proxy;
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};

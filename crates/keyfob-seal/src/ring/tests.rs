@@ -1,3 +1,5 @@
+//! Key rings: text form, and changing keys.
+
 use super::*;
 use keyfob_core::random::SeededRandom;
 

@@ -1,3 +1,5 @@
+//! Sealing and opening, and what does not open.
+
 use super::*;
 use crate::NewKey;
 use keyfob_core::id::{Lane, LaneCount, TokenId};

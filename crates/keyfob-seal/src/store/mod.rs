@@ -199,10 +199,8 @@ impl StoreWrapper for SealedStore {
 }
 
 #[async_trait]
-impl Store for SealedStore {
-    keyfob_store::forward_store! {
-        namespace min_key_version raise_min_key_version consume touch stamp time_of tallies latest watch close
-    }
+impl RecordStore for SealedStore {
+    keyfob_store::forward_store! { namespace consume touch stamp time_of }
 
     async fn insert(
         &self,
@@ -246,24 +244,6 @@ impl Store for SealedStore {
         self.inner.replace(operation, replace).await
     }
 
-    /// Seals the body under the active key. The terms that the record keeps keep their form, and
-    /// those that it gets have that too.
-    async fn reseal(
-        &self,
-        operation: Operation,
-        mut reseal: Reseal,
-    ) -> Result<Resealed, StoreError> {
-        let (sealer, id) = (self.sealer(), reseal.id);
-        NewRecord::check_body(&reseal.body)?;
-        let form = self.form_of(&sealer, id).await?;
-        reseal.body =
-            sealer.seal_record(&reseal.body, id, form, &mut self.salts_of(operation, 1)?)?;
-        reseal.key = sealer.active();
-        blind(&sealer, &mut reseal.added_terms, form, id)?;
-        blind(&sealer, &mut reseal.former_terms, form, id)?;
-        self.inner.reseal(operation, reseal).await
-    }
-
     async fn revoke(
         &self,
         operation: Operation,
@@ -296,7 +276,10 @@ impl Store for SealedStore {
         Self::seal_entries(&sealer, &mut advance.events, about, &mut salts)?;
         self.inner.advance(operation, advance).await
     }
+}
 
+#[async_trait]
+impl TermIndex for SealedStore {
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
         let sealer = self.sealer();
         let mut page = self.page(&sealer, query).await?;
@@ -320,6 +303,11 @@ impl Store for SealedStore {
         }
         Ok(count)
     }
+}
+
+#[async_trait]
+impl EventLog for SealedStore {
+    keyfob_store::forward_store! { latest }
 
     async fn observe(&self, lane: Lane, mut entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
         let mut salts = self.salts(entries.len())?;
@@ -339,6 +327,44 @@ impl Store for SealedStore {
         page.entries.iter_mut().for_each(|entry| self.open_entry(&sealer, feed, entry));
         Ok(page)
     }
+}
+
+#[async_trait]
+impl Counting for SealedStore {
+    keyfob_store::forward_store! { tallies }
+}
+
+#[async_trait]
+impl Resealing for SealedStore {
+    keyfob_store::forward_store! { min_key_version raise_min_key_version }
+
+    /// Seals the body under the active key. The terms that the record keeps keep their form, and
+    /// those that it gets have that too.
+    async fn reseal(
+        &self,
+        operation: Operation,
+        mut reseal: Reseal,
+    ) -> Result<Resealed, StoreError> {
+        let (sealer, id) = (self.sealer(), reseal.id);
+        NewRecord::check_body(&reseal.body)?;
+        let form = self.form_of(&sealer, id).await?;
+        reseal.body =
+            sealer.seal_record(&reseal.body, id, form, &mut self.salts_of(operation, 1)?)?;
+        reseal.key = sealer.active();
+        blind(&sealer, &mut reseal.added_terms, form, id)?;
+        blind(&sealer, &mut reseal.former_terms, form, id)?;
+        self.inner.reseal(operation, reseal).await
+    }
+}
+
+#[async_trait]
+impl Invalidations for SealedStore {
+    keyfob_store::forward_store! { watch }
+}
+
+#[async_trait]
+impl Maintenance for SealedStore {
+    keyfob_store::forward_store! { close }
 
     async fn report(&self) -> Result<StoreReport, StoreError> {
         let mut report = self.inner.report().await?;

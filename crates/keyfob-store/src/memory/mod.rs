@@ -80,7 +80,7 @@ impl MemoryStore {
 }
 
 #[async_trait]
-impl Store for MemoryStore {
+impl RecordStore for MemoryStore {
     fn namespace(&self) -> &Namespace {
         &self.namespace
     }
@@ -102,20 +102,6 @@ impl Store for MemoryStore {
         let outcome = self.state().replace(operation, replace, self.clock.now());
         self.watchers.tell(changes);
         outcome
-    }
-
-    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
-        self.state().reseal(operation, reseal, self.clock.now())
-    }
-
-    async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
-        Ok(self.state().min_key_version)
-    }
-
-    async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
-        let mut state = self.state();
-        state.min_key_version = state.min_key_version.max(floor);
-        Ok(())
     }
 
     async fn consume(
@@ -156,7 +142,10 @@ impl Store for MemoryStore {
     async fn time_of(&self, _: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
         Ok(at)
     }
+}
 
+#[async_trait]
+impl TermIndex for MemoryStore {
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
         Ok(self.state().query(query, self.clock.now()))
     }
@@ -164,7 +153,10 @@ impl Store for MemoryStore {
     async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
         Ok(self.state().count(term, lane))
     }
+}
 
+#[async_trait]
+impl EventLog for MemoryStore {
     async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
         self.state().observe(lane, entries, self.clock.now());
         Ok(())
@@ -182,15 +174,41 @@ impl Store for MemoryStore {
     async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
         Ok(self.state().latest(feed))
     }
+}
 
+#[async_trait]
+impl Counting for MemoryStore {
     async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
         Ok(self.state().tallies())
     }
+}
 
+#[async_trait]
+impl Resealing for MemoryStore {
+    async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
+        self.state().reseal(operation, reseal, self.clock.now())
+    }
+
+    async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
+        Ok(self.state().min_key_version)
+    }
+
+    async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.min_key_version = state.min_key_version.max(floor);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Invalidations for MemoryStore {
     fn watch(&self, watcher: &Arc<InvalidationListener>) {
         self.watchers.add_for_good(watcher, self.namespace.lanes());
     }
+}
 
+#[async_trait]
+impl Maintenance for MemoryStore {
     async fn report(&self) -> Result<StoreReport, StoreError> {
         let mut report = StoreReport::new("memory", self.clock.now());
         let advice =

@@ -1,3 +1,5 @@
+//! The invalidation listener: trust, floors and sources.
+
 use super::*;
 
 fn watched(bound: Ttl) -> (Arc<InvalidationListener>, InvalidationSource) {

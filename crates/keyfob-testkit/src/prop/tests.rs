@@ -62,11 +62,8 @@ impl StoreWrapper for Faulty {
 }
 
 #[async_trait]
-impl Store for Faulty {
-    keyfob::store::forward_store! {
-        namespace reseal min_key_version raise_min_key_version stamp time_of count tallies observe entries latest report
-        close
-    }
+impl RecordStore for Faulty {
+    keyfob::store::forward_store! { namespace stamp time_of }
 
     async fn insert(
         &self,
@@ -150,6 +147,11 @@ impl Store for Faulty {
         let advanced = self.inner.advance(self.operation(operation), advance).await?;
         Ok(Advanced { lanes: lanes.unwrap_or(advanced.lanes) })
     }
+}
+
+#[async_trait]
+impl TermIndex for Faulty {
+    keyfob::store::forward_store! { count }
 
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
         let mut page = self.inner.query(query).await?;
@@ -158,6 +160,28 @@ impl Store for Faulty {
         }
         Ok(page)
     }
+}
+
+#[async_trait]
+impl EventLog for Faulty {
+    keyfob::store::forward_store! { observe entries latest }
+}
+
+#[async_trait]
+impl Counting for Faulty {
+    keyfob::store::forward_store! { tallies }
+}
+
+#[async_trait]
+impl Resealing for Faulty {
+    keyfob::store::forward_store! { reseal min_key_version raise_min_key_version }
+}
+
+impl Invalidations for Faulty {}
+
+#[async_trait]
+impl Maintenance for Faulty {
+    keyfob::store::forward_store! { report close }
 }
 
 /// Runs until the fault is found: as many as leave nothing to chance.

@@ -1,3 +1,5 @@
+//! The cache: what it keeps, evicts and no longer answers.
+
 use super::*;
 use crate::bearer::{BearerPrefix, BearerToken, Generation};
 use crate::id::Lane;

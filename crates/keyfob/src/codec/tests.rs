@@ -1,3 +1,5 @@
+//! Records, notes and events survive encoding; damaged bytes are refused.
+
 use minicbor::{Decode, Encode};
 
 use super::*;

@@ -1,9 +1,10 @@
 //! A short run of what the fuzz targets run: samples that are good, thousands of mutations of them
 //! and plain noise. The seed is fixed, so a failure comes again.
 
+use keyfob::store::prelude::*;
 use std::sync::Arc;
 
-use keyfob::{Grant, Kind, MemoryStore, Random, SeededRandom, Store, TokenManager};
+use keyfob::{Grant, Kind, MemoryStore, Random, SeededRandom, TokenManager};
 use keyfob_testkit::fuzz;
 
 const MUTATIONS: usize = 6_000;

@@ -58,9 +58,36 @@ impl StoreWrapper for Interleaved {
 }
 
 #[async_trait]
-impl Store for Interleaved {
-    keyfob::store::forward_store! {
-        namespace insert load replace reseal min_key_version raise_min_key_version consume touch revoke advance
-        stamp time_of query count tallies observe entries latest watch report close
-    }
+impl RecordStore for Interleaved {
+    keyfob::store::forward_store! { namespace insert load replace consume touch revoke advance stamp time_of }
+}
+
+#[async_trait]
+impl TermIndex for Interleaved {
+    keyfob::store::forward_store! { query count }
+}
+
+#[async_trait]
+impl EventLog for Interleaved {
+    keyfob::store::forward_store! { observe entries latest }
+}
+
+#[async_trait]
+impl Counting for Interleaved {
+    keyfob::store::forward_store! { tallies }
+}
+
+#[async_trait]
+impl Resealing for Interleaved {
+    keyfob::store::forward_store! { reseal min_key_version raise_min_key_version }
+}
+
+#[async_trait]
+impl Invalidations for Interleaved {
+    keyfob::store::forward_store! { watch }
+}
+
+#[async_trait]
+impl Maintenance for Interleaved {
+    keyfob::store::forward_store! { report close }
 }

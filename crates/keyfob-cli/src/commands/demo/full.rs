@@ -1,5 +1,6 @@
 //! The steps of `demo --full`: rotation, a thief, sealing, a limit, metrics.
 
+use keyfob::store::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use keyfob::store::Cursor;
 use keyfob::{
     BearerToken, Clock, Error, EventKind, GracePeriod, Grant, Kind, LimitBy, LimitPolicy,
     LimitRequest, Limiter, Limits, MemoryStore, Metrics, OsRandom, Rate, RefreshPolicy,
-    RefreshRefused, RefreshRequest, Refreshed, Store, Subject, SystemClock, TokenManager, Ttl,
+    RefreshRefused, RefreshRequest, Refreshed, Subject, SystemClock, TokenManager, Ttl,
 };
 
 use super::story::Story;

@@ -1,3 +1,5 @@
+//! The chain's checks, one by one and in their order.
+
 use super::*;
 use crate::text::DeviceId;
 use crate::time::{Timestamp, Ttl};

@@ -1,3 +1,5 @@
+//! Bearer tokens: their text, their check, and what is refused.
+
 use super::ratchet::{Proof, Ratchet};
 use super::*;
 use crate::id::Lane;

@@ -14,9 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use keyfob::Timestamp;
-use keyfob::limit::{Charge, ChargeOutcome, Charged, Level};
-use keyfob::store::StoreError;
+use keyfob_limit::{Charge, ChargeOutcome, Charged, Level};
+use keyfob_store::{StoreError, Timestamp};
 
 pub(super) use self::refusals::Refusals;
 use super::Shared;

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use keyfob::limit::{Charge, ChargeOutcome, Charged, LimitKey};
-use keyfob::{Timestamp, Ttl};
+use keyfob_limit::{Charge, ChargeOutcome, Charged, LimitKey};
+use keyfob_store::{Timestamp, Ttl};
 
 /// So many are remembered. With more, all are asked again.
 const MOST: usize = 16_384;

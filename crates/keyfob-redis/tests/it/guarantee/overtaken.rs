@@ -1,10 +1,11 @@
 //! Replies overtake pushes: what the feed is to say is held up on the way, and everything else is
 //! not.
 
+use keyfob::store::prelude::*;
 use std::time::Duration;
 
 use keyfob::store::{InvalidationListener, MonotonicInstant};
-use keyfob::{Grant, Kind, Lane, RevokeRequest, Store};
+use keyfob::{Grant, Kind, Lane, RevokeRequest};
 use keyfob_testkit::proxy::{Concerned, Faults, Proxy};
 use keyfob_testkit::redis::{RedisServer, server};
 use tokio::time::sleep;

@@ -1,3 +1,5 @@
+//! A cached token reads back as the token that was encoded.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Validation from the cache, and how revocation reaches it.
+
 use std::sync::Arc;
 use std::time::Duration;
 

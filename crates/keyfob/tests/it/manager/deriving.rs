@@ -1,3 +1,5 @@
+//! Derived tokens.
+
 use std::sync::Arc;
 
 use keyfob::{

@@ -1,3 +1,5 @@
+//! Events, observations and their handlers.
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

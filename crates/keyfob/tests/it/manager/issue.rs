@@ -1,3 +1,5 @@
+//! Issuing and minting.
+
 use futures_util::StreamExt;
 use keyfob::{Error, Grant, InvalidReason, Kind, RevokeRequest, Subject, TokenState, Ttl};
 

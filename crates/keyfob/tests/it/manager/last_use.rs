@@ -1,3 +1,5 @@
+//! When a token was last used.
+
 use std::time::Duration;
 
 use keyfob::{Ttl, ValidationChain};

@@ -1,3 +1,5 @@
+//! Getting, listing and counting tokens.
+
 use std::collections::BTreeSet;
 
 use keyfob::{

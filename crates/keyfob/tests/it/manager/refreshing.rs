@@ -1,3 +1,5 @@
+//! Refresh: rotation, retries, reuse.
+
 use std::sync::Arc;
 
 use keyfob::store::Cursor;

@@ -1,3 +1,5 @@
+//! Revocation in every scope, and sweeps.
+
 use keyfob::{
     ClientId, Error, Filter, Grant, Kind, Paging, ResumeToken, RevocationScope, RevokeOutcome,
     RevokeRequest, Subject, Token, TokenId, Ttl,

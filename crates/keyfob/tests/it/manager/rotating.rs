@@ -1,3 +1,5 @@
+//! New secrets for API keys.
+
 use std::sync::Arc;
 
 use keyfob::store::Cursor;

@@ -1,9 +1,12 @@
+//! A manager over a sealed store.
+
+use keyfob::store::prelude::*;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use keyfob::seal::{KeyError, KeyProvider, KeyRing, NewKey, StaticKeys};
 use keyfob::store::{
-    Cursor, Feed, Loaded, Operation, Order, Query, RecordVersion, Replace, Severity, Store, Verdict,
+    Cursor, Feed, Loaded, Operation, Order, Query, RecordVersion, Replace, Severity, Verdict,
 };
 use keyfob::{
     Error, Filter, Issued, KeyVersion, LaneCount, ManualClock, MemoryStore, ObservationKind,

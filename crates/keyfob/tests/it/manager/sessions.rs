@@ -1,3 +1,5 @@
+//! Session policies.
+
 use std::sync::Arc;
 
 use keyfob::{

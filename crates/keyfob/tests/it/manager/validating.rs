@@ -1,3 +1,5 @@
+//! Validation: states, demands and refusals.
+
 use keyfob::{
     BearerPrefix, BearerToken, Error, Grant, Kind, Refusal, RevokeRequest, Ttl, ValidationChain,
 };

@@ -1,3 +1,8 @@
+//! Metrics of the invalidation feed.
+
+use keyfob::store::{
+    Counting, EventLog, Invalidations, Maintenance, RecordStore, Resealing, TermIndex,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,16 +59,40 @@ impl keyfob::store::StoreWrapper for Heard {
 }
 
 #[async_trait::async_trait]
-impl Store for Heard {
-    keyfob::store::forward_store! {
-        namespace insert load replace reseal min_key_version raise_min_key_version consume touch revoke advance
-        stamp time_of query count tallies observe
-        entries latest report close
-    }
+impl RecordStore for Heard {
+    keyfob::store::forward_store! { namespace insert load replace consume touch revoke advance stamp time_of }
+}
 
+#[async_trait::async_trait]
+impl TermIndex for Heard {
+    keyfob::store::forward_store! { query count }
+}
+
+#[async_trait::async_trait]
+impl EventLog for Heard {
+    keyfob::store::forward_store! { observe entries latest }
+}
+
+#[async_trait::async_trait]
+impl Counting for Heard {
+    keyfob::store::forward_store! { tallies }
+}
+
+#[async_trait::async_trait]
+impl Resealing for Heard {
+    keyfob::store::forward_store! { reseal min_key_version raise_min_key_version }
+}
+
+#[async_trait::async_trait]
+impl Invalidations for Heard {
     fn watch(&self, watcher: &Arc<InvalidationListener>) {
         *self.1.lock().unwrap() = Some(Arc::clone(watcher));
     }
+}
+
+#[async_trait::async_trait]
+impl Maintenance for Heard {
+    keyfob::store::forward_store! { report close }
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+//! Metrics of limits.
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

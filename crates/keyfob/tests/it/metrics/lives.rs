@@ -1,3 +1,5 @@
+//! Metrics of what happens to tokens.
+
 use keyfob::store::Cursor;
 use keyfob::{
     Callback, Filter, GracePeriod, Grant, HandlerError, Kind, PreviousAccessToken, RefreshPolicy,

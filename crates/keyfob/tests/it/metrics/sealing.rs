@@ -1,3 +1,5 @@
+//! Metrics of sealing.
+
 use std::sync::Arc;
 
 use keyfob::seal::{KeyRing, KeyVersion, NewKey};

@@ -1,3 +1,5 @@
+//! Metrics of validation.
+
 use std::sync::Barrier;
 
 use keyfob::{
