@@ -1,14 +1,11 @@
 //! The options for opening a store.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob_store::{Clock, LaneCount, OsRandom, Random, StoreError, SystemClock};
+use keyfob_store::{Clock, LaneCount, OsRandom, Random, SystemClock};
 
-use crate::RedbStore;
-
-/// The options for opening a [`RedbStore`], and for creating it if the file is missing.
+/// The options for opening a [`RedbStore`](crate::RedbStore), and for creating it if the file is missing.
 ///
 /// ```
 /// use std::time::Duration;
@@ -95,19 +92,6 @@ impl Options {
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
         self
-    }
-
-    /// Opens the store at `path`. Blocks the thread for milliseconds, or for as long as it waits for
-    /// another process.
-    ///
-    /// # Errors
-    /// - [`StoreError::InUse`] if another process has the file open, or another handle of this one.
-    /// - [`StoreError::NotAStore`] if the path holds something else, or a damaged store.
-    /// - [`StoreError::NewerFormat`] if a newer keyfob wrote the file.
-    /// - [`StoreError::Misconfigured`] if the store has a different number of lanes.
-    /// - [`StoreError::Unavailable`] if the operating system refuses.
-    pub fn open(self, path: impl AsRef<Path>) -> Result<RedbStore, StoreError> {
-        RedbStore::open_with(path.as_ref(), self)
     }
 }
 

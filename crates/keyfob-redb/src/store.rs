@@ -95,6 +95,21 @@ impl RedbStore {
     }
 }
 
+impl Options {
+    /// Opens the store at `path`. Blocks the thread for milliseconds, or for as long as it waits for
+    /// another process.
+    ///
+    /// # Errors
+    /// - [`StoreError::InUse`] if another process has the file open, or another handle of this one.
+    /// - [`StoreError::NotAStore`] if the path holds something else, or a damaged store.
+    /// - [`StoreError::NewerFormat`] if a newer keyfob wrote the file.
+    /// - [`StoreError::Misconfigured`] if the store has a different number of lanes.
+    /// - [`StoreError::Unavailable`] if the operating system refuses.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<RedbStore, StoreError> {
+        RedbStore::open_with(path.as_ref(), self)
+    }
+}
+
 /// How many commands share a commit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Commits {
@@ -259,7 +274,7 @@ impl Resealing for RedbStore {
 #[async_trait]
 impl Invalidations for RedbStore {
     fn watch(&self, listener: &Arc<InvalidationListener>) {
-        self.shared.listeners.add_for_good(listener, self.shared.lanes());
+        self.shared.listeners.add_trusted(listener, self.shared.lanes());
     }
 }
 

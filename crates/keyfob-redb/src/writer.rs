@@ -68,7 +68,7 @@ struct NotifyOnDrop<'a> {
 
 impl Drop for NotifyOnDrop<'_> {
     fn drop(&mut self) {
-        self.listeners.tell(self.invalidations.drain(..));
+        self.listeners.notify(self.invalidations.drain(..));
     }
 }
 

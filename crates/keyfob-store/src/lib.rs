@@ -43,13 +43,13 @@ pub mod atomic;
 mod change;
 mod contract;
 mod count;
-mod feed;
-mod layer;
+mod event_log;
+mod invalidation;
 mod measured;
 mod memory;
 mod query;
 mod verdict;
-mod watch;
+mod wrapper;
 
 pub use change::{
     Advance, Advanced, Consume, Consumed, EpochScope, Insert, Inserted, LastUse, NewRecord,
@@ -60,7 +60,11 @@ pub use contract::{
 };
 pub use count::{BucketCounts, CountBucket, CountColumn, CountTotals, CountedAs, TimeBucket};
 // What a store author needs of the values, so that this crate is enough.
-pub use feed::{Cursor, Entry, EntryPage, Feed, LanePosition};
+pub use event_log::{Cursor, Entry, EntryPage, Feed, LanePosition};
+pub use invalidation::{
+    Invalidation, InvalidationListener, InvalidationListeners, InvalidationSlot,
+    InvalidationSource, LoadVersion,
+};
 pub use keyfob_core::kind::Kind;
 pub use keyfob_core::monotonic::MonotonicInstant;
 pub use keyfob_core::operation::{Operation, OperationId};
@@ -73,15 +77,11 @@ pub use keyfob_core::{
 };
 pub use keyfob_metrics::StoreMethod;
 pub use keyfob_metrics::{self as metrics, Metrics};
-pub use layer::{Call, StoreWrapper};
 pub use measured::MeasuredStore;
 pub use memory::MemoryStore;
 pub use query::{Order, Position, Query, RecordPage};
 pub use verdict::{Epoch, Epochs, MarkScope, RevocationMark, Verdict};
-pub use watch::{
-    Invalidation, InvalidationListener, InvalidationListeners, InvalidationSlot,
-    InvalidationSource, LoadVersion,
-};
+pub use wrapper::{Call, StoreWrapper};
 
 /// One record as a store gives it, from one consistent read.
 #[derive(Clone)]

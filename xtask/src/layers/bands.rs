@@ -94,21 +94,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
         &["values/bearer/mod.rs", "values/bearer/prefix.rs", "values/bearer/presented.rs"],
     ),
     ("keyfob-core", &["values/error_class.rs", "values/invalid.rs", "values/time.rs"]),
-    (
-        "keyfob-redb",
-        &[
-            "changes/counts.rs",
-            "changes/mod.rs",
-            "changes/rows.rs",
-            "file.rs",
-            "foundation.rs",
-            "options.rs",
-            "report.rs",
-            "shared.rs",
-            "store.rs",
-            "writer.rs",
-        ],
-    ),
     ("keyfob-redis", &["net/dial.rs", "net/link.rs"]),
     (
         "keyfob-redis",

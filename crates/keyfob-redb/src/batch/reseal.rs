@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use keyfob_store::{KeyVersion, NewRecord, Operation, RecordVersion, Reseal, Resealed, StoreError};
 
-use super::Batch;
+use super::transaction::Batch;
 use crate::error::TxError;
 use crate::{format, tables};
 

@@ -3,9 +3,10 @@
 use keyfob_store::{
     Epoch, EpochField, Lane, NewRecord, Order, Stamp, StampRule, Term, Timestamp, TokenId,
 };
+use keyfob_store::{Inserted, StoreError};
 use redb::ReadableTable;
 
-use super::Batch;
+use super::transaction::Batch;
 use crate::error::TxError;
 use crate::row::{EpochRow, LaneRow, Record};
 use crate::tables;
@@ -15,6 +16,28 @@ use crate::tables;
 const MAX_DROPPED_PER_WRITE: usize = 16;
 
 impl Batch<'_> {
+    /// Returns `None` if the new records may be stored, and otherwise the refusal.
+    pub(super) fn refusal(&self, records: &[NewRecord]) -> Result<Option<Inserted>, TxError> {
+        let reader = self.reader();
+        for new in records {
+            NewRecord::check_body(&new.body)?;
+            StoreError::if_retired(new.key, self.min_key_version)?;
+            if let Some(row) = self.records.get(tables::record_key(new.id).as_slice())? {
+                let taken = Record::read(row.value()).map_err(|damaged| damaged.of(new.id))?;
+                if self.now < taken.keep_until {
+                    return Ok(Some(Inserted::IdTaken));
+                }
+            }
+            let lane = reader.own(new.id.lane());
+            let row = reader.lane_to_write(lane)?;
+            let stamp = resolve_stamp(new.stamp, &row);
+            if !reader.verdict(lane, Some(row), stamp, None, &new.epochs)?.is_clear() {
+                return Ok(Some(Inserted::Superseded));
+            }
+        }
+        Ok(None)
+    }
+
     /// Stores records that were checked before. Returns the stamp of the first one.
     pub(super) fn store_all(&mut self, records: Vec<NewRecord>) -> Result<Option<Stamp>, TxError> {
         let mut first = None;
@@ -204,7 +227,7 @@ impl Batch<'_> {
 }
 
 /// Returns the stamp of a new record in a lane.
-pub(super) fn resolve_stamp(rule: StampRule, lane: &LaneRow) -> Stamp {
+fn resolve_stamp(rule: StampRule, lane: &LaneRow) -> Stamp {
     match rule {
         StampRule::Seen(stamp) => stamp,
         StampRule::Present => lane.sequence,

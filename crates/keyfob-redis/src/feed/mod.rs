@@ -73,7 +73,7 @@ impl Feed {
         let heard = self.heard.read().unwrap_or_else(PoisonError::into_inner);
         let speaker = heard.get(usize::from(lane.number())).and_then(Option::as_ref);
         if speaker.is_some_and(|speaker| speaker != server) {
-            self.watchers.tell([(lane, change)]);
+            self.watchers.notify([(lane, change)]);
         }
     }
 
@@ -92,14 +92,14 @@ impl Feed {
 
     /// The shortest bound of those who watch, if anybody does.
     fn bound(&self) -> Option<Duration> {
-        self.watchers.watching().iter().map(|watcher| watcher.bound()).min()
+        self.watchers.listening().iter().map(|watcher| watcher.max_staleness()).min()
     }
 }
 
 impl<I: Iterator<Item = (Lane, Invalidation)>> Drop for Telling<'_, I> {
     fn drop(&mut self) {
         if let Some(changes) = self.changes.take() {
-            self.feed.watchers.tell(changes);
+            self.feed.watchers.notify(changes);
         }
     }
 }

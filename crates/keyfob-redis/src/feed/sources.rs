@@ -48,7 +48,7 @@ impl Sources {
                 let own = source.lanes();
                 let lanes: Vec<_> =
                     lanes.iter().filter(|lane| own.contains(lane)).copied().collect();
-                source.confirm_of(sent, &lanes);
+                source.confirm_lanes(sent, &lanes);
             }
         }
     }
@@ -61,7 +61,7 @@ impl Spoken {
         let new: Vec<_> = lanes.iter().filter(|lane| !self.lanes.contains(lane)).copied().collect();
         if !new.is_empty() {
             self.lanes.extend(&new);
-            self.sources.push(watcher.source(new));
+            self.sources.push(watcher.add_source(new));
         }
     }
 }
@@ -78,18 +78,18 @@ mod tests {
         let (one, two) = (Lane::new(0), Lane::new(1));
         let mut sources = Sources::default();
         let watching = [Arc::clone(&watcher)];
-        let current = |ticket, lane| watcher.is_current(lane, ticket, []);
+        let current = |load_version, lane| watcher.is_current(lane, load_version, []);
         sources.speak(&watching, &[one, two]);
         sources.confirm(MonotonicInstant::now(), &[one]);
-        assert!(watcher.trusts(one) && !watcher.trusts(two), "only what was confirmed");
+        assert!(watcher.is_trusted(one) && !watcher.is_trusted(two), "only what was confirmed");
         sources.confirm(MonotonicInstant::now(), &[one, two]);
-        let before = watcher.ticket();
+        let before = watcher.load_version();
         sources.speak(&watching, &[one]);
         sources.speak(&watching, &[one, two]);
         sources.confirm(MonotonicInstant::now(), &[one, two]);
         assert!(current(before, one) && !current(before, two));
-        assert!(current(watcher.ticket(), two));
+        assert!(current(watcher.load_version(), two));
         drop(sources);
-        assert!(!watcher.trusts(one) && !watcher.trusts(two), "nobody speaks any more");
+        assert!(!watcher.is_trusted(one) && !watcher.is_trusted(two), "nobody speaks any more");
     }
 }

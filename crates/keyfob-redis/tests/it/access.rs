@@ -75,8 +75,10 @@ async fn a_user_with_only_what_is_needed_can_do_everything() {
     assert_eq!((sum(|tally| tally.stored), sum(|tally| tally.revoked)), (100, 100));
     let watcher = InvalidationListener::new(store.namespace().lanes(), Ttl::from_secs(60));
     store.watch(&watcher);
-    until("the feed is heard", || watcher.trusts(Lane::new(0)) && watcher.trusts(Lane::new(1)))
-        .await;
+    until("the feed is heard", || {
+        watcher.is_trusted(Lane::new(0)) && watcher.is_trusted(Lane::new(1))
+    })
+    .await;
     let meter = keyfob_testkit::limits::once(2);
     let charge = keyfob::limit::Charge::exactly(keyfob_testkit::limits::fresh_key(), meter, 1);
     assert!(store.charge(&[charge]).await.unwrap().admitted);

@@ -26,7 +26,7 @@ fn watch(store: &RedisStore, bound: Ttl) -> Arc<InvalidationListener> {
 }
 
 fn trusts_all(watcher: &InvalidationListener, lanes: u16) -> bool {
-    (0..lanes).all(|lane| watcher.trusts(Lane::new(lane)))
+    (0..lanes).all(|lane| watcher.is_trusted(Lane::new(lane)))
 }
 
 async fn until_trusted(watcher: &InvalidationListener) {
@@ -54,7 +54,7 @@ struct Told {
 
 impl Told {
     fn from_now(watcher: &Arc<InvalidationListener>) -> Self {
-        Self { watcher: Arc::clone(watcher), before: watcher.ticket() }
+        Self { watcher: Arc::clone(watcher), before: watcher.load_version() }
     }
 
     fn of(&self, lane: Lane, change: Invalidation) -> bool {
@@ -67,7 +67,7 @@ impl Told {
     }
 
     fn nothing(&self) -> bool {
-        self.watcher.ticket() == self.before
+        self.watcher.load_version() == self.before
     }
 }
 
@@ -177,11 +177,14 @@ async fn silence_ends_the_trust_and_keeps_what_is_known_until_there_is_a_new_con
     let watcher = watch(&store, Ttl::from_millis(200).unwrap());
     until_trusted(&watcher).await;
     let lane = Lane::new(0);
-    let before = watcher.ticket();
+    let before = watcher.load_version();
     server.pause().unwrap();
     let paused = MonotonicInstant::now();
-    while watcher.trusts(lane) {
-        assert!(MonotonicInstant::now() < paused.after(watcher.bound()), "the bound is kept");
+    while watcher.is_trusted(lane) {
+        assert!(
+            MonotonicInstant::now() < paused.after(watcher.max_staleness()),
+            "the bound is kept"
+        );
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     server.resume().unwrap();
@@ -190,25 +193,25 @@ async fn silence_ends_the_trust_and_keeps_what_is_known_until_there_is_a_new_con
 
     proxy.leave_half_open();
     let lost = MonotonicInstant::now();
-    while watcher.trusts(lane) {
-        assert!(MonotonicInstant::now() < lost.after(watcher.bound()), "the bound is kept");
+    while watcher.is_trusted(lane) {
+        assert!(MonotonicInstant::now() < lost.after(watcher.max_staleness()), "the bound is kept");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     until_trusted(&watcher).await;
     assert!(!watcher.is_current(lane, before, []), "a new connection empties");
 
-    let before = watcher.ticket();
+    let before = watcher.load_version();
     server.call(&["FLUSHALL"]).unwrap();
     until("it was flushed", || !watcher.is_current(lane, before, [])).await;
-    let before = watcher.ticket();
+    let before = watcher.load_version();
     server.restart().unwrap();
     until("it was restarted", || !watcher.is_current(lane, before, [])).await;
     until_trusted(&watcher).await;
     drop(store);
     assert!(
-        !watcher.trusts(lane) || {
-            tokio::time::sleep(watcher.bound()).await;
-            !watcher.trusts(lane)
+        !watcher.is_trusted(lane) || {
+            tokio::time::sleep(watcher.max_staleness()).await;
+            !watcher.is_trusted(lane)
         }
     );
 }
@@ -222,7 +225,7 @@ async fn sentinels_lead_the_feed_to_the_new_primary() {
     until_trusted(&watcher).await;
     let id = new_token(&here, Lane::new(3)).await;
     group.servers()[0].call(&["WAIT", "1", "1000"]).unwrap();
-    let before = watcher.ticket();
+    let before = watcher.load_version();
     tokio::task::block_in_place(|| {
         group.servers()[0].kill9();
         group.wait_for_another_than(Some(group.servers()[0].port())).map(drop).unwrap();
@@ -252,10 +255,10 @@ async fn without_most_of_the_sentinels_nothing_is_trusted() {
     until_trusted(&watcher).await;
     sentinels[1].stop();
     let stopped = MonotonicInstant::now();
-    until("the trust ends", || !watcher.trusts(Lane::new(0))).await;
-    assert!(MonotonicInstant::now() < stopped.after(watcher.bound() * 2), "{stopped:?}");
+    until("the trust ends", || !watcher.is_trusted(Lane::new(0))).await;
+    assert!(MonotonicInstant::now() < stopped.after(watcher.max_staleness() * 2), "{stopped:?}");
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(!watcher.trusts(Lane::new(0)), "though the server answers every beat");
+    assert!(!watcher.is_trusted(Lane::new(0)), "though the server answers every beat");
 }
 
 /// The lane whose keys lie in the slots of a primary.
@@ -296,10 +299,10 @@ async fn the_feed_follows_lanes_that_move_and_nodes_that_go() {
     let moved = from.call(&["EVAL", script, "1", &key, &slot, &port]);
     let moved = moved.map(|moved| moved.number());
     assert!(moved.as_ref().is_ok_and(|moved| *moved > 0), "{moved:?}");
-    until("a lane that is being moved is not trusted", || !watcher.trusts(lane)).await;
+    until("a lane that is being moved is not trusted", || !watcher.is_trusted(lane)).await;
     let others = || (0..LANES).map(Lane::new).filter(|other| *other != lane);
-    until("the others are", || others().all(|other| watcher.trusts(other))).await;
-    let before = watcher.ticket();
+    until("the others are", || others().all(|other| watcher.is_trusted(other))).await;
+    let before = watcher.load_version();
     for node in [to, from, &cluster.nodes()[2]] {
         node.call(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]).unwrap();
     }
@@ -314,7 +317,7 @@ async fn the_feed_follows_lanes_that_move_and_nodes_that_go() {
     let lost = &cluster.nodes()[2];
     let lane = lane_at(&config, lost).unwrap();
     lost.kill9();
-    until("its lanes are not trusted", || !watcher.trusts(lane)).await;
+    until("its lanes are not trusted", || !watcher.is_trusted(lane)).await;
     until_trusted(&watcher).await;
     let id = new_token(&here, lane).await;
     let told = Told::from_now(&watcher);

@@ -5,7 +5,7 @@
 //! atomic, and it never waits while it does.
 
 mod counts;
-mod feed;
+mod event_log;
 mod index;
 mod state;
 
@@ -100,7 +100,7 @@ impl RecordStore for MemoryStore {
     ) -> Result<Replaced, StoreError> {
         let changes = replace.changes();
         let outcome = self.state().replace(operation, replace, self.clock.now());
-        self.watchers.tell(changes);
+        self.watchers.notify(changes);
         outcome
     }
 
@@ -120,7 +120,7 @@ impl RecordStore for MemoryStore {
     async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError> {
         let changes = revoke.changes();
         let outcome = self.state().revoke(operation, revoke, self.clock.now());
-        self.watchers.tell(changes);
+        self.watchers.notify(changes);
         outcome
     }
 
@@ -131,7 +131,7 @@ impl RecordStore for MemoryStore {
     ) -> Result<Advanced, StoreError> {
         let changes = advance.changes(self.namespace.lanes());
         let outcome = self.state().advance(operation, advance, self.clock.now());
-        self.watchers.tell(changes);
+        self.watchers.notify(changes);
         outcome
     }
 
@@ -203,7 +203,7 @@ impl Resealing for MemoryStore {
 #[async_trait]
 impl Invalidations for MemoryStore {
     fn watch(&self, watcher: &Arc<InvalidationListener>) {
-        self.watchers.add_for_good(watcher, self.namespace.lanes());
+        self.watchers.add_trusted(watcher, self.namespace.lanes());
     }
 }
 

@@ -27,7 +27,7 @@ struct Told {
 
 impl Told {
     fn from_now(watcher: &Arc<InvalidationListener>) -> Self {
-        Self { watcher: Arc::clone(watcher), before: watcher.ticket() }
+        Self { watcher: Arc::clone(watcher), before: watcher.load_version() }
     }
 
     fn of(&self, lane: Lane, change: Invalidation) -> bool {
@@ -44,7 +44,7 @@ impl Told {
     }
 
     fn nothing(&self) -> bool {
-        self.watcher.ticket() == self.before
+        self.watcher.load_version() == self.before
     }
 }
 
@@ -54,10 +54,10 @@ async fn watcher(scene: &Scene) -> Option<Arc<InvalidationListener>> {
     let watcher = InvalidationListener::new(store.namespace().lanes(), Ttl::from_mins(5));
     store.watch(&watcher);
     let begun = MonotonicInstant::now();
-    let all = || scene.lanes().into_iter().all(|lane| watcher.trusts(lane));
+    let all = || scene.lanes().into_iter().all(|lane| watcher.is_trusted(lane));
     if !scene.has_feed() {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let any = scene.lanes().into_iter().any(|lane| watcher.trusts(lane));
+        let any = scene.lanes().into_iter().any(|lane| watcher.is_trusted(lane));
         assert!(!any, "a store without a feed is never trusted");
         return None;
     }

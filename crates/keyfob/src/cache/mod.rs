@@ -128,7 +128,7 @@ impl Cache {
         let mut content = [0; CONTENT];
         let Some(slot) = self.slots.read(bearer.id_digits().words(), &mut content) else {
             let id = bearer.id()?;
-            let is_unknown = self.unknown.has(id, now) && self.watcher.trusts(id.lane());
+            let is_unknown = self.unknown.has(id, now) && self.watcher.is_trusted(id.lane());
             return Ok(if is_unknown { Found::Unknown } else { Found::Nothing });
         };
         let (end, length) = end_and_length(&content);
@@ -181,8 +181,8 @@ impl Cache {
         let [first, second] = digest_words(half);
         // In constant time: nothing is decided before all is compared.
         let is_proven = (first ^ content[0]) | (second ^ content[1]) == 0;
-        let ticket = LoadVersion::from_number(content[TICKET]);
-        if !self.watcher.is_current(token.lane(), ticket, token.cells()) {
+        let load_version = LoadVersion::from_number(content[TICKET]);
+        if !self.watcher.is_current(token.lane(), load_version, token.cells()) {
             return Found::Nothing;
         }
         if bearer.kind() != token.kind() {
@@ -202,11 +202,11 @@ impl Cache {
         Found::Active(read(&token, Use { slot, mark: mark | 1 }))
     }
 
-    /// Keeps a token that was loaded under `ticket`.
-    pub(crate) fn keep(&self, ticket: LoadVersion, id: TokenId, keep: &Keep<'_>) {
+    /// Keeps a token that was loaded under `load_version`.
+    pub(crate) fn keep(&self, load_version: LoadVersion, id: TokenId, keep: &Keep<'_>) {
         let Keep { bytes, digest, end, note_at, now } = keep;
         // A token that is in the way of its own end would be looked up for nothing.
-        if bytes.len() > 8 * MOST || !self.watcher.is_current(id.lane(), ticket, []) {
+        if bytes.len() > 8 * MOST || !self.watcher.is_current(id.lane(), load_version, []) {
             return;
         }
         let mut words = [0u64; MOST];
@@ -219,7 +219,7 @@ impl Cache {
         let mut content = [0; CONTENT];
         content[..2].copy_from_slice(&digest_words(digest.half()));
         content[END_AND_LENGTH] = end.as_millis() << 16 | bytes.len() as u64;
-        content[TICKET] = ticket.number();
+        content[TICKET] = load_version.number();
         content[TAIL] = place;
         content[TOKEN..].copy_from_slice(inline);
         let key = IdDigits::of(id, &mut [0; ID_DIGITS]).words();

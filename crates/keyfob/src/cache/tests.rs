@@ -19,8 +19,8 @@ struct Bench {
 fn bench(tokens: usize) -> Bench {
     let settings = CacheConfig::default().max_tokens(tokens);
     let cache = Cache::new(settings, LaneCount::DEFAULT, &Metrics::none()).unwrap();
-    let source = cache.watcher().source(LaneCount::DEFAULT.lanes());
-    source.confirm_for_good();
+    let source = cache.watcher().add_source(LaneCount::DEFAULT.lanes());
+    source.confirm_forever();
     Bench { cache, random: SeededRandom::new(1), source }
 }
 
@@ -32,17 +32,21 @@ impl Bench {
     }
 
     fn keep(&self, bearer: &BearerToken, epochs: &Epochs) {
-        self.keep_under(self.cache.watcher().ticket(), bearer, epochs);
+        self.keep_under(self.cache.watcher().load_version(), bearer, epochs);
     }
 
-    fn keep_under(&self, ticket: LoadVersion, bearer: &BearerToken, epochs: &Epochs) {
+    fn keep_under(&self, load_version: LoadVersion, bearer: &BearerToken, epochs: &Epochs) {
         let mut token = sample::token();
         (token.id, token.kind) = (bearer.id(), bearer.kind());
         // So that it fits into its entry.
         (token.metadata, token.claims) = Default::default();
         let (bytes, digest) = (&bytes_of(&token, epochs, Other::None), &bearer.digest());
         let end = NOW + Ttl::from_mins(5);
-        self.cache.keep(ticket, bearer.id(), &Keep { bytes, digest, end, note_at: NOW, now: NOW });
+        self.cache.keep(
+            load_version,
+            bearer.id(),
+            &Keep { bytes, digest, end, note_at: NOW, now: NOW },
+        );
     }
 
     fn find(&self, bearer: &BearerToken, now: Timestamp) -> Option<TokenId> {
@@ -71,8 +75,8 @@ fn what_is_kept_is_found_until_its_end() {
 fn a_fill_that_an_invalidation_overtook_is_not_found() {
     let bench = bench(100);
     let bearer = bench.draw();
-    let before = bench.cache.watcher().ticket();
-    bench.cache.watcher().changed(Lane::new(7), Invalidation::of(bearer.id()));
+    let before = bench.cache.watcher().load_version();
+    bench.cache.watcher().invalidate(Lane::new(7), Invalidation::of(bearer.id()));
     bench.keep_under(before, &bearer, &Epochs::default());
     assert_eq!(bench.find(&bearer, NOW), None);
     bench.keep(&bearer, &Epochs::default());
@@ -94,7 +98,7 @@ fn each_field_that_a_token_answers_to_ends_it() {
     for change in fields.chain([Invalidation::All, Invalidation::of(bearer.id())]) {
         bench.keep(&bearer, &epochs);
         assert!(bench.find(&bearer, NOW).is_some(), "{change:?}");
-        bench.cache.watcher().changed(Lane::new(7), change);
+        bench.cache.watcher().invalidate(Lane::new(7), change);
         assert_eq!(bench.find(&bearer, NOW), None, "{change:?}");
     }
 }
@@ -106,10 +110,10 @@ fn distrust_hides_what_is_kept_and_a_new_source_ends_it() {
     bench.keep(&bearer, &Epochs::default());
     bench.source.distrust();
     assert_eq!(bench.find(&bearer, NOW), None);
-    bench.source.confirm_for_good();
+    bench.source.confirm_forever();
     assert!(bench.find(&bearer, NOW).is_some(), "silence empties nothing");
-    let next = bench.cache.watcher().source([Lane::new(7)]);
-    next.confirm_for_good();
+    let next = bench.cache.watcher().add_source([Lane::new(7)]);
+    next.confirm_forever();
     assert_eq!(bench.find(&bearer, NOW), None, "but a new connection does");
 }
 

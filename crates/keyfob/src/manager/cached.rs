@@ -166,7 +166,7 @@ impl Inner {
     pub(super) fn keep(
         &self,
         cache: &Cache,
-        ticket: LoadVersion,
+        load_version: LoadVersion,
         loaded: &Loaded,
         token: &Token,
         kept: &Kept,
@@ -188,6 +188,6 @@ impl Inner {
         let note_at = self.last_use.next_use_due(token, now);
         let bytes = &cache::bytes_of(token, &loaded.epochs, kept.other);
         let digest = &kept.digest;
-        cache.keep(ticket, token.id, &Keep { bytes, digest, end, note_at, now });
+        cache.keep(load_version, token.id, &Keep { bytes, digest, end, note_at, now });
     }
 }

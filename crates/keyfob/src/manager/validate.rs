@@ -321,7 +321,7 @@ impl TokenManager {
     async fn token_of_bearer(&self, bearer: &BearerToken) -> Result<Proven, Error> {
         let inner = &*self.inner;
         let unknown = || Error::from(Refusal::Unknown);
-        let ticket = inner.cache.as_ref().map(|cache| cache.watcher().ticket());
+        let load_version = inner.cache.as_ref().map(|cache| cache.watcher().load_version());
         let Some(loaded) = inner.store.load(bearer.id()).await? else {
             if let Some(cache) = &inner.cache {
                 cache.keep_unknown(bearer.id(), self.now());
@@ -334,9 +334,9 @@ impl TokenManager {
         let first_use = FirstUse::of(&loaded, &record, secret).map(Box::new);
         let kept = Kept::of(&record, now);
         let mut token = record.into_token(&loaded);
-        if let (Some(cache), Some(ticket), Some(kept)) = (&inner.cache, ticket, kept) {
+        if let (Some(cache), Some(load_version), Some(kept)) = (&inner.cache, load_version, kept) {
             token.secret = kept.secret;
-            inner.keep(cache, ticket, &loaded, &token, &kept);
+            inner.keep(cache, load_version, &loaded, &token, &kept);
         }
         token.secret = secret.ok_or_else(unknown)?;
         Ok(Proven { token, sent: loaded.sent, first_use })

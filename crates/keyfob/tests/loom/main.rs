@@ -7,7 +7,7 @@
 mod slots;
 #[path = "../../src/cache/tails.rs"]
 mod tails;
-#[path = "../../../keyfob-store/src/watch/trust.rs"]
+#[path = "../../../keyfob-store/src/invalidation/trust.rs"]
 mod trust;
 
 mod atomic {
@@ -104,9 +104,9 @@ fn what_was_loaded_before_a_revocation_is_not_believed_after_it() {
         let loading = {
             let (trust, revoked, entry) = (trust.clone(), revoked.clone(), entry.clone());
             thread::spawn(move || {
-                let ticket = trust.ticket();
+                let load_version = trust.load_version();
                 if !revoked.load(Ordering::SeqCst) {
-                    entry.store(ticket + 1, Ordering::Release);
+                    entry.store(load_version + 1, Ordering::Release);
                 }
             })
         };
@@ -118,13 +118,13 @@ fn what_was_loaded_before_a_revocation_is_not_believed_after_it() {
                 trust.grant(0, AFTER);
             })
         };
-        if let Some(ticket) = entry.load(Ordering::Acquire).checked_sub(1) {
-            assert_ne!(trust.until(0, ticket, [0]), Some(AFTER), "it was revoked by then");
+        if let Some(load_version) = entry.load(Ordering::Acquire).checked_sub(1) {
+            assert_ne!(trust.until(0, load_version, [0]), Some(AFTER), "it was revoked by then");
         }
         loading.join().unwrap();
         revoking.join().unwrap();
-        if let Some(ticket) = entry.load(Ordering::Acquire).checked_sub(1) {
-            assert_eq!(trust.until(0, ticket, [0]), None);
+        if let Some(load_version) = entry.load(Ordering::Acquire).checked_sub(1) {
+            assert_eq!(trust.until(0, load_version, [0]), None);
         }
     });
 }
@@ -136,17 +136,17 @@ fn what_was_loaded_under_a_lost_feed_is_not_believed_under_the_next() {
     loom::model(|| {
         let trust = Arc::new(Trust::new(1, 1));
         trust.grant(0, BEFORE);
-        let ticket = trust.ticket();
+        let load_version = trust.load_version();
         let supervisor = trust.clone();
         let taking_over = thread::spawn(move || {
             supervisor.grant(0, 0);
-            supervisor.empty(0);
+            supervisor.invalidate_lane(0);
             supervisor.grant(0, AFTER);
         });
-        assert_ne!(trust.until(0, ticket, [0]), Some(AFTER));
+        assert_ne!(trust.until(0, load_version, [0]), Some(AFTER));
         taking_over.join().unwrap();
-        assert_eq!(trust.until(0, ticket, [0]), None);
-        assert_eq!(trust.until(0, trust.ticket(), [0]), Some(AFTER));
+        assert_eq!(trust.until(0, load_version, [0]), None);
+        assert_eq!(trust.until(0, trust.load_version(), [0]), Some(AFTER));
     });
 }
 
@@ -159,11 +159,11 @@ fn of_two_invalidations_the_later_stands() {
         let other = trust.clone();
         let invalidating = thread::spawn(move || other.invalidate(0));
         trust.invalidate(0);
-        let ticket = trust.ticket();
+        let load_version = trust.load_version();
         invalidating.join().unwrap();
-        let both = trust.ticket();
+        let both = trust.load_version();
         assert_eq!(both, 2);
         // One that was taken between the two ticks is below the later.
-        assert_eq!(trust.until(0, ticket, [0]).is_some(), ticket == both);
+        assert_eq!(trust.until(0, load_version, [0]).is_some(), load_version == both);
     });
 }

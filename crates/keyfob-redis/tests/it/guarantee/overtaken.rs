@@ -76,8 +76,8 @@ async fn a_beat_counts_once_the_next_is_answered() {
     sleep(Duration::from_millis(30)).await;
     proxy.stall();
     let stalled = MonotonicInstant::now();
-    assert!(watcher.trusts(Lane::new(0)));
-    until("the trust ends", || !watcher.trusts(Lane::new(0))).await;
+    assert!(watcher.is_trusted(Lane::new(0)));
+    until("the trust ends", || !watcher.is_trusted(Lane::new(0))).await;
     // Beats are a fifth of the bound apart.
     let end = stalled.after(bound.as_duration() - Duration::from_millis(200));
     assert!(

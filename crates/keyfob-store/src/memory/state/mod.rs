@@ -7,7 +7,7 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::counts::{Counts, Stands};
-use super::feed::FeedLog;
+use super::event_log::FeedLog;
 use super::index::Index;
 use crate::*;
 use keyfob_core::KeyVersion;

@@ -108,11 +108,11 @@ async fn trust_that_runs_out_is_counted_for_each_lane() {
         .metrics(Metrics::on(&kept))
         .build();
     let watcher = heard.1.lock().unwrap().clone().unwrap();
-    let source = watcher.source(lanes.lanes());
+    let source = watcher.add_source(lanes.lanes());
     source.confirm(MonotonicInstant::now());
     manager.cache_report();
     assert_eq!(kept.value("keyfob_feed_lanes", ["trusted"]), 4.0);
-    watcher.changed(keyfob::Lane::new(0), Invalidation::All);
+    watcher.invalidate(keyfob::Lane::new(0), Invalidation::All);
     assert_eq!(kept.value("keyfob_feed_invalidations_total", ["lane"]), 1.0);
     tokio::time::sleep(Duration::from_millis(80)).await;
     for _ in 0..2 {

@@ -1,12 +1,13 @@
-//! Who speaks for a lane, and how it stands with the lane's trust, for those who watch over it.
+//! Which source confirms a lane, and whether the lane is trusted. This feeds the metrics.
 
-use super::{FOR_GOOD, MonotonicInstant};
+use super::{FOREVER, MonotonicInstant};
 
-/// The source that speaks for a lane, and what it said last.
+/// The source that confirms a lane, and its last confirmation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owner {
     pub(super) source: u64,
-    /// When what was confirmed last was sent; when the watcher was made, if nothing was.
+    /// When the last confirmed request was sent. Before the first confirmation: when the listener was
+    /// created.
     confirmed: MonotonicInstant,
     until: u64,
     is_trusted: bool,
@@ -17,8 +18,8 @@ impl Owner {
         Self { source: 0, confirmed: now, until: 0, is_trusted: false }
     }
 
-    /// Notes until when the lane is trusted from now on, and whether it was trusted and is, or was
-    /// for a while, no longer.
+    /// Sets until when the lane is trusted. Returns whether trust was lost: the lane was trusted
+    /// before, and now it is not, or for a while it was not.
     pub(super) fn grant(
         &mut self,
         until: u64,
@@ -32,7 +33,7 @@ impl Owner {
         has_lapsed || was_trusted && !self.is_trusted
     }
 
-    /// Whether its trust ran out since anybody looked.
+    /// Returns whether trust ran out since the last look.
     pub(super) fn has_lapsed(&mut self, now: MonotonicInstant) -> bool {
         let has_lapsed = self.is_trusted && self.until <= now.as_nanos();
         self.is_trusted &= !has_lapsed;
@@ -43,9 +44,9 @@ impl Owner {
         self.is_trusted
     }
 
-    /// How many nanoseconds ago it was confirmed last.
+    /// Returns the nanoseconds since the last confirmation was sent.
     pub(super) fn age(&self, now: MonotonicInstant) -> u64 {
-        if self.until == FOR_GOOD {
+        if self.until == FOREVER {
             return 0;
         }
         now.as_nanos().saturating_sub(self.confirmed.as_nanos())
@@ -59,22 +60,22 @@ mod tests {
     const AT: fn(u64) -> MonotonicInstant = MonotonicInstant::from_nanos;
 
     #[test]
-    fn trust_is_lost_once_however_that_is_noticed() {
+    fn a_loss_of_trust_is_counted_once() {
         let mut owner = Owner::new(AT(0));
-        assert!(!owner.grant(0, None, AT(1)), "it never had any");
+        assert!(!owner.grant(0, None, AT(1)), "it was never trusted");
         assert!(!owner.grant(100, Some(AT(50)), AT(60)));
         assert!(!owner.grant(140, Some(AT(90)), AT(95)) && !owner.has_lapsed(AT(139)));
         assert_eq!(owner.age(AT(139)), 49);
-        // By silence, which somebody sees.
+        // Trust runs out, and a look notices it.
         assert!(owner.has_lapsed(AT(140)) && !owner.has_lapsed(AT(150)) && !owner.is_trusted());
         assert!(!owner.grant(300, Some(AT(200)), AT(210)) && owner.is_trusted());
-        // By silence that nobody saw before it was over.
+        // Trust runs out, and the next grant notices it.
         assert!(owner.grant(500, Some(AT(400)), AT(410)) && owner.is_trusted());
-        // By being told so.
+        // Trust is withdrawn.
         assert!(owner.grant(0, None, AT(420)) && !owner.grant(0, None, AT(430)));
         assert_eq!(owner.age(AT(430)), 30);
-        // For good.
-        assert!(!owner.grant(FOR_GOOD, None, AT(440)) && !owner.has_lapsed(AT(1 << 60)));
+        // Trust without an end.
+        assert!(!owner.grant(FOREVER, None, AT(440)) && !owner.has_lapsed(AT(1 << 60)));
         assert_eq!(owner.age(AT(1 << 60)), 0);
     }
 }

@@ -1,0 +1,83 @@
+//! The invalidation listener: trust, floors and sources.
+
+use super::*;
+
+fn listening(bound: Ttl) -> (Arc<InvalidationListener>, InvalidationSource) {
+    let listener = InvalidationListener::new(LaneCount::new(2).unwrap(), bound);
+    let source = listener.add_source([Lane::new(0), Lane::new(1)]);
+    (listener, source)
+}
+
+const MINUTE: Ttl = Ttl::from_mins(1);
+const ONE: [u8; 10] = [1; 10];
+
+#[test]
+fn trust_ends_a_bound_after_what_was_confirmed_was_sent() {
+    for bound in [Ttl::from_millis(60).unwrap(), Ttl::from_millis(160).unwrap()] {
+        let (listener, source) = listening(bound);
+        assert!(!listener.is_trusted(Lane::new(0)), "not before the first confirmation");
+        let sent = MonotonicInstant::now();
+        source.confirm(sent);
+        assert!(listener.is_trusted(Lane::new(0)) && listener.is_trusted(Lane::new(1)));
+        while listener.is_trusted(Lane::new(1)) {
+            assert!(MonotonicInstant::now() < sent.after(bound.as_duration() * 2), "it must end");
+            std::thread::yield_now();
+        }
+        assert!(!listener.is_trusted(Lane::new(0)));
+        // One that comes late is of no use, for it was sent long ago.
+        source.confirm(sent);
+        assert!(!listener.is_trusted(Lane::new(0)));
+    }
+}
+
+#[test]
+fn what_was_loaded_before_a_change_is_not_current_after_it() {
+    let (listener, source) = listening(MINUTE);
+    source.confirm(MonotonicInstant::now());
+    let field = EpochField::from_bytes([7; 8]);
+    let cells = || [InvalidationSlot::of_record(ONE), InvalidationSlot::of_field(field)];
+    for change in [Invalidation::Record(ONE), Invalidation::Field(field), Invalidation::All] {
+        let before = listener.load_version();
+        assert!(listener.is_current(Lane::new(1), before, cells()));
+        listener.invalidate(Lane::new(1), change);
+        assert!(!listener.is_current(Lane::new(1), before, cells()), "{change:?}");
+        assert!(listener.is_current(Lane::new(1), listener.load_version(), cells()), "{change:?}");
+        assert!(listener.is_trusted(Lane::new(1)), "a change is no reason for distrust");
+    }
+    let before = listener.load_version();
+    listener.invalidate(Lane::new(0), Invalidation::All);
+    assert!(listener.is_current(Lane::new(1), before, cells()), "another lane's is not ours");
+}
+
+#[test]
+fn who_takes_a_lane_over_empties_it_and_is_the_only_one_heard() {
+    let (listener, old) = listening(MINUTE);
+    old.confirm(MonotonicInstant::now());
+    let before = listener.load_version();
+    let new = listener.add_source([Lane::new(1)]);
+    assert!(!listener.is_trusted(Lane::new(1)));
+    old.confirm(MonotonicInstant::now());
+    assert!(!listener.is_trusted(Lane::new(1)), "the old one is not heard");
+    assert!(listener.is_current(Lane::new(0), before, []), "but where it still speaks");
+    new.confirm(MonotonicInstant::now());
+    assert!(listener.is_trusted(Lane::new(1)));
+    assert!(!listener.is_current(Lane::new(1), before, []));
+    drop(old);
+    assert!(listener.is_trusted(Lane::new(1)) && !listener.is_trusted(Lane::new(0)));
+}
+
+#[test]
+fn a_watcher_without_its_cache_is_let_go() {
+    let watchers = InvalidationListeners::default();
+    let listener = InvalidationListener::new(LaneCount::ONE, MINUTE);
+    watchers.add_trusted(&listener, LaneCount::ONE);
+    assert!(listener.is_trusted(Lane::default()));
+    assert!(!listener.is_trusted(Lane::new(1)), "there is no such lane");
+    let before = listener.load_version();
+    watchers.notify([(Lane::default(), Invalidation::Record(ONE))]);
+    assert!(!listener.is_current(Lane::default(), before, [InvalidationSlot::of_record(ONE)]));
+    let gone = Arc::downgrade(&listener);
+    drop(listener);
+    assert!(gone.upgrade().is_none());
+    watchers.notify([(Lane::default(), Invalidation::All)]);
+}
