@@ -19,13 +19,14 @@ pub mod values;
 
 pub use rules::{filter, rotation, validation};
 pub use values::{
-    bearer, clock, digest, envelope, error_class, id, invalid, key_version, kind, limit_by,
+    bearer, clock, digest, envelope, error_class, field, id, invalid, key_version, kind, limit_by,
     monotonic, names, namespace, operation, random, seal_fault, stamp, store_error, text, time,
 };
 
 pub use bearer::{BearerDigest, BearerPrefix, BearerToken, Generation, ParseBearerError};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use event::{CloudEvent, EpochOf, Event, EventId, EventKind, Observation, ObservationKind};
+pub use field::Field;
 pub use filter::{Filter, FilterError};
 pub use id::{FamilyId, IdPrefix, Lane, LaneCount, TokenId};
 pub use invalid::{InvalidReason, InvalidValue};

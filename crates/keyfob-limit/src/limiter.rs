@@ -11,6 +11,7 @@ use super::{
     Charge, ChargeOutcome, Charged, LimitBy, LimitError, LimitPolicy, LimitRequest, LimitStatus,
     LimitStore, LimitVerdict,
 };
+use keyfob_core::field::Field;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::monotonic::MonotonicInstant;
 use keyfob_core::namespace::Namespace;
@@ -55,10 +56,13 @@ impl Limits {
     /// When there is one of this name, or when there are [`Charge::MOST`] already.
     pub fn policy(mut self, policy: LimitPolicy) -> Result<Self, InvalidValue> {
         if self.policies.iter().any(|known| known.name() == policy.name()) {
-            return Err(InvalidValue::new("limit name", InvalidReason::Duplicate));
+            return Err(InvalidValue::new(Field::LimitName, InvalidReason::Duplicate));
         }
         if self.policies.len() >= Charge::MOST {
-            return Err(InvalidValue::new("limits", InvalidReason::TooMany { most: Charge::MOST }));
+            return Err(InvalidValue::new(
+                Field::Limits,
+                InvalidReason::TooMany { max: Charge::MOST },
+            ));
         }
         self.policies.push(Arc::new(policy));
         Ok(self)
@@ -117,7 +121,9 @@ impl Limiter {
         let cost = request.permits();
         if cost == 0 {
             let allowed = "at least one permit";
-            return Err(InvalidValue::new("cost", InvalidReason::OutOfRange { allowed }).into());
+            return Err(
+                InvalidValue::new(Field::Cost, InvalidReason::OutOfRange { allowed }).into()
+            );
         }
         let (policies, charges) = self.charges(&self.requests, request, cost);
         let above = policies.iter().find(|policy| policy.meter().burst() < cost);

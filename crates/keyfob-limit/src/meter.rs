@@ -9,6 +9,7 @@
 //!
 //! So the bound holds to the permit: in any time `w` at most `burst + rate × w` are admitted.
 
+use keyfob_core::field::Field;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::time::{Timestamp, Ttl};
 
@@ -51,7 +52,7 @@ impl Meter {
             Some(whole) if whole < EXACT => return Ok(meter),
             _ => "a smaller one, or a rounder rate",
         };
-        Err(InvalidValue::new("burst", InvalidReason::OutOfRange { allowed }))
+        Err(InvalidValue::new(Field::Burst, InvalidReason::OutOfRange { allowed }))
     }
 
     /// The debt of one permit.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use keyfob_core::field::Field;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::time::Ttl;
 
@@ -45,7 +46,7 @@ impl Rate {
         } else {
             return Ok(Self { permits, period });
         };
-        Err(InvalidValue::new("rate", InvalidReason::OutOfRange { allowed }))
+        Err(InvalidValue::new(Field::Rate, InvalidReason::OutOfRange { allowed }))
     }
 
     /// How many permits there are in a period.
@@ -70,7 +71,7 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "permits/period such as 100/1m";
-        let malformed = || InvalidValue::new("rate", InvalidReason::Malformed { expected });
+        let malformed = || InvalidValue::new(Field::Rate, InvalidReason::Malformed { expected });
         let (permits, period) = text.split_once('/').ok_or_else(malformed)?;
         if !permits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(malformed());
@@ -102,7 +103,7 @@ mod tests {
     fn what_is_no_rate_is_malformed() {
         for text in ["", "/", "5", "5/", "/s", "-1/s", "+1/s", "1.5/s", "5/0s", "5/x", "5/s/s"] {
             let problem = text.parse::<Rate>().unwrap_err();
-            assert!(matches!(problem.problem(), InvalidReason::Malformed { .. }), "{text}");
+            assert!(matches!(problem.reason(), InvalidReason::Malformed { .. }), "{text}");
         }
     }
 }

@@ -81,7 +81,7 @@ labels! {
         TooOld "token_too_old",
         MissingClaim "missing_claim",
         Device "device_mismatch",
-        ProofKey "proof_key_mismatch",
+        Confirmation "confirmation_mismatch",
         /// A rule of the application. Its code is the application's own, and so no value of a label.
         Rule "denied_by_rule",
         /// That could not be told, and nobody was let in.

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use keyfob::{Error, Grant, Kind, Metadata, RefreshRequest, RevokeRequest, Subject, TokenManager};
+use keyfob::{
+    Error, Grant, Kind, Metadata, RefreshRequest, RevokeRequest, Subject, TokenManager,
+    UpdateRequest,
+};
 
 /// What is said of tokens, one word for each place that has room for one.
 pub const TRACES: [&str; 10] = [
@@ -41,7 +44,7 @@ pub async fn leave(manager: &TokenManager) -> Result<(), Error> {
     for kind in Kind::ALL {
         for _ in 0..2 {
             let issued = manager.issue(grant(kind)).await?;
-            manager.update(issued.token.id, Some("actor-of-it".try_into()?), change).await?;
+            manager.update(issued.token.id, UpdateRequest::new().by("actor-of-it"), change).await?;
             if kind == Kind::Refresh {
                 manager.refresh(&issued.bearer, RefreshRequest::new()).await?;
                 // Once more: it is seen to be a replay.

@@ -148,21 +148,22 @@ impl From<RandomUnavailable> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::Field;
     use crate::invalid::InvalidReason;
     use crate::time::Ttl;
 
     #[test]
     fn the_class_follows_from_what_went_wrong() {
         let id = TokenId::from_bytes([0; 16]);
-        let invalid = |what| Error::from(InvalidValue::new(what, InvalidReason::Empty));
+        let invalid = |field| Error::from(InvalidValue::new(field, InvalidReason::Empty));
         let retry_after = Ttl::from_secs(3);
         let cases = [
             (Error::from(Refusal::Unknown), ErrorClass::InvalidToken),
             (Refusal::Throttled { retry_after }.into(), ErrorClass::Limited { retry_after }),
             (Refusal::Scope { missing: Default::default() }.into(), ErrorClass::InsufficientScope),
-            (invalid("scope set"), ErrorClass::InvalidScope),
-            (invalid("audience"), ErrorClass::InvalidTarget),
-            (invalid("subject"), ErrorClass::InvalidRequest),
+            (invalid(Field::Scope), ErrorClass::InvalidScope),
+            (invalid(Field::Audience), ErrorClass::InvalidTarget),
+            (invalid(Field::Subject), ErrorClass::InvalidRequest),
             (RefreshRefused::InWindow { token: id }.into(), ErrorClass::InvalidGrant),
             (Error::Superseded, ErrorClass::InvalidGrant),
             (Error::NotFound { id }, ErrorClass::NotFound),

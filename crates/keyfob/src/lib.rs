@@ -60,7 +60,7 @@
 mod cache;
 mod codec;
 mod error;
-mod handler;
+pub mod handlers;
 mod manager;
 mod outcomes;
 mod sessions;
@@ -90,8 +90,8 @@ pub mod limit {
 }
 
 use keyfob_core::{
-    bearer, clock, event, filter, id, invalid, names, namespace, random, rotation, text, time,
-    token, validation,
+    bearer, clock, event, field, filter, id, invalid, names, namespace, random, rotation, text,
+    time, token, validation,
 };
 use keyfob_store::atomic;
 
@@ -100,8 +100,10 @@ pub use cache::{ActiveToken, CacheConfig, CacheReport};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::Error;
 pub use event::{CloudEvent, EpochOf, Event, EventId, EventKind, Observation, ObservationKind};
+pub use field::Field;
 pub use filter::{Filter, FilterError};
-pub use handler::{AuditLog, Callback, EventHandler, HandlerError, TracingLog};
+pub use handlers::audit::AuditLog;
+pub use handlers::{Delivery, EventHandler, HandlerError, JsonLines, log_events};
 pub use id::{FamilyId, IdPrefix, Lane, LaneCount, TokenId};
 pub use invalid::{InvalidReason, InvalidValue};
 pub use keyfob_core::error_class::ErrorClass;
@@ -111,10 +113,10 @@ pub use limit::{
     Limiter, Limits, LocalLimits, OnFailure, Rate,
 };
 pub use manager::{
-    Delivery, EventPage, Explanation, Follower, HandlerTask, Issued, Lifetimes, ObservationPage,
+    EventPage, EventStream, Explanation, HandlerTask, Issued, Lifetimes, ObservationPage,
     PageCursor, Paging, RefreshRequest, Refreshed, ResealProgress, ResealRun, ResumeToken,
-    Retention, RevokeOutcome, RevokeRequest, Sweep, SweepProgress, TokenManager,
-    TokenManagerBuilder, TokenPage,
+    Retention, RevokeOutcome, RevokeRequest, RotateRequest, Sweep, SweepProgress, TokenManager,
+    TokenManagerBuilder, TokenPage, UpdateRequest,
 };
 pub use metrics::Metrics;
 pub use names::{Labels, Name, NameSet};
@@ -136,9 +138,9 @@ pub use text::{
 pub use time::{Timestamp, Ttl};
 pub use token::{
     ActorChain, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Grant, HistoryEntry,
-    InvalidTransition, Kind, LoginStamp, Metadata, NoClaims, PrivateClaims, RecordIntegrity,
-    RegisteredClaims, Revocation, RevocationScope, SecretUsed, StateInputs, Token, TokenState,
-    TokenView, Transition,
+    Kind, LenientMetadata, LoginStamp, Metadata, MetadataLoss, MetadataLossKind, NoClaims,
+    PrivateClaims, RecordIntegrity, RegisteredClaims, Revocation, RevocationScope, SecretUsed,
+    StateInputs, Token, TokenState, TokenView,
 };
 pub use validation::{
     Consistency, Denied, DeviceBinding, Presentation, Refusal, Rule, ValidationChain,

@@ -1,10 +1,11 @@
 //! What the manager's results count as in the metrics.
 
+use keyfob_core::field::Field;
 use keyfob_core::rotation::RefreshRefused;
 use keyfob_metrics::{Derivation, RefreshOutcome, ValidationOutcome};
 
 use crate::error::Error;
-use crate::manager::{Issued, MAX_ANCESTORS};
+use crate::manager::Issued;
 
 impl From<&Error> for ValidationOutcome {
     fn from(error: &Error) -> Self {
@@ -29,7 +30,7 @@ impl From<&Error> for RefreshOutcome {
 pub(crate) fn derivation(outcome: &Result<Issued, Error>) -> Derivation {
     match outcome {
         Ok(_) => Derivation::Derived,
-        Err(Error::Invalid(invalid)) if invalid.what() == MAX_ANCESTORS => Derivation::TooDeep,
+        Err(Error::Invalid(invalid)) if invalid.field() == Field::Ancestors => Derivation::TooDeep,
         Err(Error::Store(_)) => Derivation::Failed,
         Err(_) => Derivation::Refused,
     }

@@ -31,7 +31,7 @@ impl FromStr for OverlapFor {
         if text == "0" {
             Ok(Self(SecretOverlap::NONE))
         } else {
-            Ok(Self(SecretOverlap::of(text.parse()?)))
+            Ok(Self(SecretOverlap::new(text.parse()?)))
         }
     }
 }

@@ -83,11 +83,12 @@ impl Reader<'_> {
 
     /// What there is, and what comes.
     async fn follow(&mut self, context: &mut Context) -> Result<(), Failure> {
-        let mut follower = context.manager.follow(self.cursor.clone());
+        let mut events = context.manager.events_from(self.cursor.clone());
         while self.left > 0 {
-            match follower.next().await? {
+            let Some(delivery) = events.next().await else { break };
+            match delivery? {
                 Delivery::Event(event) => {
-                    self.write(&event, follower.cursor().clone(), &mut context.output)?;
+                    self.write(&event, events.cursor().clone(), &mut context.output)?;
                     context.output.flush()?;
                 }
                 Delivery::Trimmed => note_trimmed(&context.output),
@@ -102,7 +103,7 @@ impl Reader<'_> {
             let limit = self.left.min(PAGE as u64) as usize;
             let page = context.manager.observations(self.cursor, limit).await?;
             for (seen, id) in page.observations {
-                context.output.object(&CloudEvent::of_observation(&seen, id))?;
+                context.output.object(&CloudEvent::for_observation(&seen, id))?;
                 self.left -= 1;
             }
             context.output.flush()?;
@@ -120,7 +121,7 @@ impl Reader<'_> {
 
     fn write(&mut self, event: &Event, after: Cursor, output: &mut Output) -> Result<(), Failure> {
         let cursor = self.args.with_cursor.then(|| after.to_string());
-        output.object(&WithCursor { event: CloudEvent::of(event), cursor })?;
+        output.object(&WithCursor { event: CloudEvent::new(event), cursor })?;
         self.left -= 1;
         *self.cursor = after;
         Ok(())

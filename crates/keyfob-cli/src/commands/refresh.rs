@@ -22,7 +22,7 @@ pub(super) async fn run(args: &RefreshArgs, context: &mut Context) -> Result<(),
     let bearer = std::str::from_utf8(&bytes).unwrap_or_default();
     let mut presented = Presentation::new(bearer);
     if let Some(device) = &args.device_id {
-        presented = presented.by_device(device);
+        presented = presented.device(device);
     }
     let mut request = RefreshRequest::new();
     request = args.scope.iter().cloned().fold(request, RefreshRequest::scope);

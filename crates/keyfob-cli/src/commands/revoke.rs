@@ -140,7 +140,7 @@ async fn line(id: TokenId, context: &Context) -> Result<u64, Failure> {
         Err(Error::NotFound { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let family = root.as_ref().and_then(|token| token.family).unwrap_or(FamilyId::of_root(id));
+    let family = root.as_ref().and_then(|token| token.family).unwrap_or(FamilyId::from_root(id));
     let now = context.manager.now();
     let is_due =
         |token: &Token| matches!(token.state(now), TokenState::Active | TokenState::Pending);

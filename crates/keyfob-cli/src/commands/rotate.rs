@@ -1,11 +1,16 @@
 //! `rotate`: a new secret for an API key.
 
+use keyfob::RotateRequest;
+
 use crate::args::RotateArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 
 pub(super) async fn run(args: &RotateArgs, context: &mut Context) -> Result<(), Failure> {
-    let overlap = args.overlap.into();
-    let issued = context.manager.rotate(args.id, overlap, args.by.clone()).await?;
+    let mut request = RotateRequest::new().overlap(args.overlap.into());
+    if let Some(actor) = &args.by {
+        request = request.by(actor.clone());
+    }
+    let issued = context.manager.rotate(args.id, request).await?;
     super::issue::show(&issued, context)
 }

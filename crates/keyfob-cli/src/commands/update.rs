@@ -1,6 +1,6 @@
 //! `update`: changes the metadata of one token.
 
-use keyfob::{InvalidValue, Labels, Metadata};
+use keyfob::{InvalidValue, Labels, Metadata, UpdateRequest};
 
 use crate::args::UpdateArgs;
 use crate::context::Context;
@@ -13,7 +13,11 @@ pub(super) async fn run(args: &UpdateArgs, context: &mut Context) -> Result<(), 
         labels.insert(label.key.clone(), label.value.clone())?;
     }
     let change = |metadata: &mut Metadata| change(metadata, args, &labels);
-    let token = context.manager.update(args.id, args.by.clone(), change).await?;
+    let mut request = UpdateRequest::new();
+    if let Some(actor) = &args.by {
+        request = request.by(actor.clone());
+    }
+    let token = context.manager.update(args.id, request, change).await?;
     context.output.token(&token, context.manager.now())
 }
 

@@ -42,7 +42,7 @@ pub(super) async fn run(args: &ValidateArgs, context: &mut Context) -> Result<()
     let bearer = std::str::from_utf8(&bytes).unwrap_or_default();
     let mut presented = Presentation::new(bearer);
     if let Some(device) = &args.device_id {
-        presented = presented.by_device(device);
+        presented = presented.device(device);
     }
     let outcome = if args.all {
         all(presented, &chain, context).await

@@ -133,7 +133,7 @@ fn contradictions_and_overflows_are_named() {
         (vec!["--uses=4294967296"], "--uses"),
         (vec!["--subject="], "subject is empty"),
         (vec!["--ip=999.1.1.1"], "--ip"),
-        (vec!["--scope=read write"], "scope holds a character that is not allowed"),
+        (vec!["--scope=read write"], "scope contains a character that is not allowed"),
     ] {
         let words: Vec<_> = ["issue"].iter().chain(&args).copied().collect();
         keyfob.run(&words).exits(2).says(says);

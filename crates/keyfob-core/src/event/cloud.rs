@@ -26,12 +26,12 @@ enum Told<'a> {
 
 impl<'a> CloudEvent<'a> {
     /// The envelope of an event.
-    pub fn of(event: &'a Event) -> Self {
+    pub fn new(event: &'a Event) -> Self {
         Self { id: event.id.to_string(), kind: Told::Event(event) }
     }
 
     /// The envelope of an observation; `id` is the place at which the feed holds it.
-    pub fn of_observation(observation: &'a Observation, id: impl Into<String>) -> Self {
+    pub fn for_observation(observation: &'a Observation, id: impl Into<String>) -> Self {
         Self { id: id.into(), kind: Told::Observation(observation) }
     }
 }

@@ -27,6 +27,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::ActorChain;
+use super::empty_claims::EmptyClaims;
+use crate::field::Field;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::names::NameSet;
 use crate::text::{AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText, Username};
@@ -61,7 +63,7 @@ pub struct RegisteredClaims {
     pub confirmation: Option<Confirmation>,
     /// Who acts for the subject (`act`, RFC 8693 section 4.1).
     #[n(5)]
-    pub acting: Option<ActorChain>,
+    pub actors: Option<ActorChain>,
 }
 
 /// A key that the presenter of a token has to prove possession of.
@@ -110,6 +112,9 @@ impl ClaimsMismatch {
     }
 }
 
+/// The stored form of no claims.
+const NO_CLAIMS: &str = "{}";
+
 /// Names that mean something to every reader of a token (RFC 7519, 7662, 7800, 8693, 8176).
 const REGISTERED: [&str; 18] = [
     "iss",
@@ -138,7 +143,7 @@ impl PrivateClaims {
 
     /// No claims.
     pub fn none() -> Self {
-        Self("{}".into())
+        Self(NO_CLAIMS.into())
     }
 
     /// Writes an application's claims.
@@ -147,7 +152,7 @@ impl PrivateClaims {
     /// When they are not an object, are too large, or use a registered claim's name.
     pub fn write<T: Serialize + ?Sized>(claims: &T) -> Result<Self, InvalidValue> {
         let expected = "a value that serialises to a JSON object";
-        let malformed = |_| InvalidValue::new("claims", InvalidReason::Malformed { expected });
+        let malformed = |_| InvalidValue::new(Field::Claims, InvalidReason::Malformed { expected });
         Self::from_json(serde_json::to_string(claims).map_err(malformed)?)
     }
 
@@ -160,37 +165,46 @@ impl PrivateClaims {
         let json = json.into();
         if json.len() > Self::MAX_BYTES {
             return Err(InvalidValue::new(
-                "claims",
-                InvalidReason::TooLong { most: Self::MAX_BYTES },
+                Field::Claims,
+                InvalidReason::TooLong { max: Self::MAX_BYTES },
             ));
         }
         let expected = "one JSON object";
         let members: Members<'_> = serde_json::from_str(&json)
-            .map_err(|_| InvalidValue::new("claims", InvalidReason::Malformed { expected }))?;
+            .map_err(|_| InvalidValue::new(Field::Claims, InvalidReason::Malformed { expected }))?;
         let mut names: Vec<&str> = members.0.iter().map(|(name, _)| &**name).collect();
         if names.iter().any(|name| REGISTERED.contains(name)) {
             let rule = "a registered claim has a field of its own: use that";
-            return Err(InvalidValue::new("claims", InvalidReason::Contradiction { rule }));
+            return Err(InvalidValue::new(Field::Claims, InvalidReason::Contradiction { rule }));
         }
         names.sort_unstable();
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(InvalidValue::new("claim", InvalidReason::Duplicate));
+            return Err(InvalidValue::new(Field::Claim, InvalidReason::Duplicate));
         }
         Ok(Self(json.into_boxed_str()))
     }
 
-    /// Reads the claims as a `T`.
+    /// Reads the claims as a `T`. Without any claims, an `Option` reads as `None`.
     ///
     /// # Errors
-    /// When they do not read as one.
+    /// If the claims do not read as a `T`.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ClaimsMismatch> {
         Self::read_json(&self.0)
     }
 
+    /// Reads the JSON text of stored claims as a `T`, as [`PrivateClaims::read`] does.
+    ///
+    /// # Errors
+    /// If the claims do not read as a `T`.
     pub fn read_json<T: DeserializeOwned>(json: &str) -> Result<T, ClaimsMismatch> {
+        let expected = std::any::type_name::<T>();
+        if json == NO_CLAIMS {
+            let mismatch = |_| ClaimsMismatch { expected, problem: "there are none".into() };
+            return T::deserialize(EmptyClaims).map_err(mismatch);
+        }
         serde_json::from_str(json).map_err(|error| ClaimsMismatch {
-            expected: std::any::type_name::<T>(),
-            // The category and the place, not serde's text, which quotes values.
+            expected,
+            // The position, not serde's text, which quotes values.
             problem: format!("line {} column {}", error.line(), error.column()),
         })
     }
@@ -234,7 +248,7 @@ impl RegisteredClaims {
             "acr" => self.authentication_context.is_some(),
             "amr" => !self.authentication_methods.is_empty(),
             "cnf" => self.confirmation.is_some(),
-            "act" => self.acting.is_some(),
+            "act" => self.actors.is_some(),
             _ => false,
         }
     }
@@ -295,5 +309,34 @@ mod tests {
         }
         let refused = claims.read::<Number>().unwrap_err();
         assert!(!refused.to_string().contains("hunter2"), "{refused}");
+    }
+
+    #[test]
+    fn no_claims_read_as_none_and_as_every_type_that_needs_none() {
+        #[derive(Deserialize, PartialEq, Debug)]
+        struct Plan {
+            tier: String,
+        }
+        #[derive(Deserialize, PartialEq, Debug, Default)]
+        #[serde(default)]
+        struct Flags {
+            beta: bool,
+        }
+        #[derive(Deserialize, PartialEq, Debug)]
+        struct Wrapper(Flags);
+
+        let none = PrivateClaims::none();
+        assert_eq!(none.read::<Option<Plan>>(), Ok(None));
+        assert_eq!(none.read::<Option<Flags>>(), Ok(None));
+        assert_eq!(none.read::<Flags>(), Ok(Flags::default()));
+        assert_eq!(none.read::<Wrapper>(), Ok(Wrapper(Flags::default())));
+        assert_eq!(none.read::<NoClaims>(), Ok(NoClaims {}));
+        assert_eq!(none.read::<serde_json::Value>(), Ok(serde_json::json!({})));
+        let refused = none.read::<Plan>().unwrap_err();
+        assert!(refused.to_string().ends_with("there are none"), "{refused}");
+
+        let some = PrivateClaims::from_json(r#"{"tier":"team"}"#).unwrap();
+        assert_eq!(some.read::<Option<Plan>>(), Ok(Some(Plan { tier: "team".into() })));
+        assert!(some.read::<Option<Vec<u8>>>().is_err());
     }
 }

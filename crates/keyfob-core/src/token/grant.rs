@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::claims::{Confirmation, PrivateClaims, RegisteredClaims};
 use super::{Kind, Metadata};
+use crate::field::Field;
 use crate::id::Lane;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::names::NameSet;
@@ -218,7 +219,7 @@ impl Grant {
         self.with(|parts| {
             if uses == 0 {
                 return Err(InvalidValue::new(
-                    "uses",
+                    Field::Uses,
                     InvalidReason::OutOfRange { allowed: "at least 1" },
                 ));
             }

@@ -1,9 +1,11 @@
 //! Tokens: the record of a grant as its readers see it.
 
-mod acting;
+mod actors;
 mod claims;
+mod empty_claims;
 mod grant;
 mod history;
+mod lenient;
 mod metadata;
 mod refresh_policy;
 mod revocation;
@@ -15,17 +17,20 @@ mod state;
 mod view;
 
 pub use crate::kind::Kind;
-pub use acting::ActorChain;
+pub use actors::ActorChain;
 pub use claims::{Claims, ClaimsMismatch, Confirmation, NoClaims, PrivateClaims, RegisteredClaims};
 pub use grant::{Expiry, GrantParts};
 pub use grant::{Grant, LoginStamp};
 pub use history::{ChangeKind, HistoryEntry};
+pub use lenient::{LenientMetadata, MetadataLoss, MetadataLossKind};
 pub use metadata::{Device, Metadata};
 pub use refresh_policy::{GracePeriod, PreviousAccessToken, RefreshPolicy};
 pub use revocation::{Revocation, RevocationScope};
 pub use secret::SecretUsed;
-pub use state::{InvalidTransition, StateInputs, TokenState, Transition};
+pub use state::{StateInputs, TokenState};
 pub use view::TokenView;
+
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
@@ -43,7 +48,7 @@ pub struct Token {
     pub id: TokenId,
     /// What the token is for.
     pub kind: Kind,
-    /// Whom it speaks for.
+    /// The subject: the user or the service that the token speaks for.
     pub subject: Option<Subject>,
     /// Who issued it.
     pub issuer: Option<Issuer>,
@@ -130,10 +135,12 @@ impl Token {
         }
     }
 
-    /// The claims, with those of the application read as a `T`.
+    /// Returns the claims, with those of the application read as a `T`.
+    ///
+    /// A token without claims of the application reads as `None` if `T` is an `Option`.
     ///
     /// # Errors
-    /// When the application's claims do not read as a `T`.
+    /// If the application's claims do not read as a `T`.
     pub fn claims_as<T: DeserializeOwned>(&self) -> Result<Claims<T>, ClaimsMismatch> {
         self.claims
             .private
@@ -141,8 +148,8 @@ impl Token {
             .map(|private| Claims { registered: self.claims.registered.clone(), private })
     }
 
-    /// What the state of the token follows from.
-    pub fn facts(&self) -> StateInputs {
+    /// Returns the values that the state of the token follows from.
+    pub fn state_inputs(&self) -> StateInputs {
         StateInputs {
             revoked: self.revocation.is_some() || self.integrity == RecordIntegrity::EpochsLost,
             uses_left: self.uses_left,
@@ -151,35 +158,67 @@ impl Token {
         }
     }
 
-    /// When the token ends if it is not used after `used`.
-    pub fn ends_after(&self, used: Timestamp) -> Option<Timestamp> {
-        first_end([self.expires_at, self.absolute_expiry], self.idle_timeout, used)
+    /// Returns when the token ends if `last_used` stays its last use, or `None` for never.
+    pub fn ends_after(&self, last_used: Timestamp) -> Option<Timestamp> {
+        earliest_end([self.expires_at, self.absolute_expiry], self.idle_timeout, last_used)
     }
 
-    /// Since when the token is not used: its last use or rotation, or else the moment from which it could be.
+    /// Returns the moment since which the token is idle: its last use or rotation or, without
+    /// either, the start of its life.
     pub fn idle_since(&self) -> Timestamp {
         let start = self.not_before.map_or(self.issued_at, |start| start.max(self.issued_at));
         let used = self.last_used.max(self.rotated_at);
         used.map_or(start, |used| used.max(start))
     }
 
-    /// The state at `now`, without allowance for clocks that differ.
+    /// Returns the state at `now`, without allowance for clocks that differ.
     pub fn state(&self, now: Timestamp) -> TokenState {
-        self.facts().state(now)
+        self.state_inputs().state(now)
     }
 
-    /// The token as JSON shows it, with its state at `now`.
+    /// Returns the time until the token expires: zero if it has expired, `None` if it never does.
+    ///
+    /// An idle timeout does not count, since each use moves its end.
+    pub fn expires_in(&self, now: Timestamp) -> Option<Duration> {
+        let end = [self.expires_at, self.absolute_expiry].into_iter().flatten().min()?;
+        Some(end.since(now).map_or(Duration::ZERO, Ttl::as_duration))
+    }
+
+    /// Returns [`expires_in`](Self::expires_in) in seconds, for the `expires_in` of RFC 6749 section
+    /// 5.1 and the `Max-Age` of a cookie.
+    ///
+    /// A started second counts as a whole one. So a token of an hour says 3600 for the first second
+    /// of its life, not 3599; the value is less than a second more than the time that is left.
+    ///
+    /// ```
+    /// use keyfob::{Grant, Kind, MemoryStore, TokenManager, Ttl};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = TokenManager::new(MemoryStore::new()?);
+    /// let grant = Grant::new(Kind::Access).subject("user123").ttl(Ttl::from_hours(1));
+    /// let token = manager.issue(grant).await?.token;
+    /// assert_eq!(token.expires_in_secs(token.issued_at), Some(3600));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn expires_in_secs(&self, now: Timestamp) -> Option<u64> {
+        let left = self.expires_in(now)?;
+        Some(left.as_secs() + u64::from(left.subsec_nanos() > 0))
+    }
+
+    /// Returns the token as JSON shows it, with its state at `now`.
     pub fn view(&self, now: Timestamp) -> TokenView<'_> {
         TokenView::new(self, now)
     }
 }
 
-/// When a token ends that has these ends and may idle for so long, if it is not used after `used`.
-pub fn first_end(
+/// Returns the earliest of a token's ends and the end of its idle timeout after `last_used`.
+pub fn earliest_end(
     ends: [Option<Timestamp>; 2],
     idle_timeout: Option<Ttl>,
-    used: Timestamp,
+    last_used: Timestamp,
 ) -> Option<Timestamp> {
-    let idle_end = idle_timeout.map(|idle| used + idle);
+    let idle_end = idle_timeout.map(|idle| last_used + idle);
     ends.into_iter().chain([idle_end]).flatten().min()
 }

@@ -42,7 +42,7 @@ impl GracePeriod {
     pub const NONE: Self = Self(None);
 
     /// So long.
-    pub const fn of(length: Ttl) -> Self {
+    pub const fn new(length: Ttl) -> Self {
         Self(Some(length))
     }
 

@@ -22,6 +22,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::field::Field;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::time::Timestamp;
 
@@ -38,29 +39,6 @@ pub enum TokenState {
     Expired,
     /// Its uses are spent.
     Exhausted,
-}
-
-/// What can happen to a token.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Transition {
-    /// Its not-before came.
-    NotBeforeReached,
-    /// Its expiry, its absolute expiry or its idle timeout came.
-    LifetimeEnded,
-    /// Its last use was spent.
-    LastUseSpent,
-    /// It was revoked, itself or through something else.
-    Revoked,
-}
-
-/// A transition out of a state that does not have it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("a token that is {from} cannot change by {by:?}")]
-pub struct InvalidTransition {
-    /// The state.
-    pub from: TokenState,
-    /// What was to happen.
-    pub by: Transition,
 }
 
 /// What the state of a token follows from.
@@ -105,20 +83,6 @@ impl TokenState {
     pub const ALL: [Self; 5] =
         [Self::Pending, Self::Active, Self::Revoked, Self::Expired, Self::Exhausted];
 
-    /// The state that `transition` leads to.
-    ///
-    /// # Errors
-    /// When this state is final, or does not have that transition.
-    pub const fn after(self, transition: Transition) -> Result<Self, InvalidTransition> {
-        match (self, transition) {
-            (Self::Pending, Transition::NotBeforeReached) => Ok(Self::Active),
-            (Self::Pending | Self::Active, Transition::LifetimeEnded) => Ok(Self::Expired),
-            (Self::Pending | Self::Active, Transition::Revoked) => Ok(Self::Revoked),
-            (Self::Active, Transition::LastUseSpent) => Ok(Self::Exhausted),
-            (from, by) => Err(InvalidTransition { from, by }),
-        }
-    }
-
     /// Whether nothing leads out of this state.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Revoked | Self::Expired | Self::Exhausted)
@@ -148,7 +112,7 @@ impl FromStr for TokenState {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "pending, active, revoked, expired or exhausted";
         let known = Self::ALL.into_iter().find(|state| state.as_str() == text);
-        known.ok_or_else(|| InvalidValue::new("state", InvalidReason::Malformed { expected }))
+        known.ok_or_else(|| InvalidValue::new(Field::State, InvalidReason::Malformed { expected }))
     }
 }
 
@@ -158,6 +122,30 @@ mod tests {
 
     use super::*;
 
+    /// An arrow of the picture.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    enum Transition {
+        NotBeforeReached,
+        LifetimeEnded,
+        LastUseConsumed,
+        Revoked,
+    }
+
+    /// The state that an arrow of the picture leads to; `None` where the state has no such arrow.
+    fn follow(from: TokenState, transition: Transition) -> Option<TokenState> {
+        match (from, transition) {
+            (TokenState::Pending, Transition::NotBeforeReached) => Some(TokenState::Active),
+            (TokenState::Pending | TokenState::Active, Transition::LifetimeEnded) => {
+                Some(TokenState::Expired)
+            }
+            (TokenState::Pending | TokenState::Active, Transition::Revoked) => {
+                Some(TokenState::Revoked)
+            }
+            (TokenState::Active, Transition::LastUseConsumed) => Some(TokenState::Exhausted),
+            _ => None,
+        }
+    }
+
     fn at(millis: u64) -> Timestamp {
         Timestamp::from_millis(millis)
     }
@@ -166,40 +154,40 @@ mod tests {
     fn final_states_have_no_way_out() {
         use Transition::*;
         for state in TokenState::ALL.into_iter().filter(|state| state.is_final()) {
-            for by in [NotBeforeReached, LifetimeEnded, LastUseSpent, Revoked] {
-                assert_eq!(state.after(by), Err(InvalidTransition { from: state, by }));
+            for by in [NotBeforeReached, LifetimeEnded, LastUseConsumed, Revoked] {
+                assert_eq!(follow(state, by), None);
             }
         }
     }
 
     #[test]
     fn the_end_is_exclusive_and_the_start_inclusive() {
-        let facts = StateInputs {
+        let inputs = StateInputs {
             revoked: false,
             uses_left: None,
             not_before: Some(at(10)),
             ends_at: Some(at(20)),
         };
-        let states = [9, 10, 19, 20].map(|now| facts.state(at(now)));
+        let states = [9, 10, 19, 20].map(|now| inputs.state(at(now)));
         use TokenState::*;
         assert_eq!(states, [Pending, Active, Active, Expired]);
     }
 
     #[test]
     fn an_allowance_applies_to_both_ends_alike() {
-        let facts = StateInputs {
+        let inputs = StateInputs {
             revoked: false,
             uses_left: None,
             not_before: Some(at(10)),
             ends_at: Some(at(20)),
         };
-        let with_5 = |now: u64| facts.state_between(at(now - 5), at(now + 5));
+        let with_5 = |now: u64| inputs.state_between(at(now - 5), at(now + 5));
         use TokenState::*;
         assert_eq!([5, 24, 25].map(with_5), [Active, Active, Expired]);
-        assert_eq!(facts.state_between(at(0), at(9)), Pending);
+        assert_eq!(inputs.state_between(at(0), at(9)), Pending);
     }
 
-    /// One thing that changes the facts of a token.
+    /// A change of the inputs of a token.
     #[derive(Clone, Copy, Debug)]
     enum Step {
         Wait(u64),
@@ -211,7 +199,7 @@ mod tests {
         /// Whatever happens in whatever order, each change of state is a transition of the
         /// picture, or a pair of them when time passes both ends at once.
         #[test]
-        fn facts_move_only_along_the_picture(
+        fn inputs_move_only_along_the_picture(
             not_before in proptest::option::of(0u64..50),
             ends_at in proptest::option::of(0u64..100),
             uses in proptest::option::of(1u32..4),
@@ -225,28 +213,28 @@ mod tests {
             ),
         ) {
             let mut now = at(0);
-            let mut facts = StateInputs {
+            let mut inputs = StateInputs {
                 revoked: false,
                 uses_left: uses,
                 not_before: not_before.map(at),
                 ends_at: ends_at.map(at),
             };
-            let mut state = facts.state(now);
+            let mut state = inputs.state(now);
             for step in steps {
                 match step {
                     Step::Wait(millis) => now = at(now.as_millis() + millis),
-                    Step::Revoke => facts.revoked |= !state.is_final(),
+                    Step::Revoke => inputs.revoked |= !state.is_final(),
                     Step::Consume if state == TokenState::Active => {
-                        facts.uses_left = facts.uses_left.map(|left| left - 1);
+                        inputs.uses_left = inputs.uses_left.map(|left| left - 1);
                     }
                     Step::Consume => {}
                 }
-                let next = facts.state(now);
+                let next = inputs.state(now);
                 if next != state {
                     use Transition::*;
-                    let direct = [NotBeforeReached, LifetimeEnded, LastUseSpent, Revoked]
+                    let direct = [NotBeforeReached, LifetimeEnded, LastUseConsumed, Revoked]
                         .into_iter()
-                        .any(|by| state.after(by) == Ok(next));
+                        .any(|by| follow(state, by) == Some(next));
                     prop_assert!(direct, "{state} to {next}");
                 }
                 state = next;

@@ -88,8 +88,8 @@ impl Serialize for Claims<PrivateClaims> {
         if let Some(confirmation) = &registered.confirmation {
             map.serialize_entry("cnf", confirmation)?;
         }
-        if let Some(acting) = &registered.acting {
-            map.serialize_entry("act", acting)?;
+        if let Some(actors) = &registered.actors {
+            map.serialize_entry("act", actors)?;
         }
         for (name, value) in self.private.members() {
             map.serialize_entry(&name, value)?;

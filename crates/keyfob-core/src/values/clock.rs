@@ -42,7 +42,7 @@ impl Clock for SystemClock {
 /// ```
 /// use keyfob::{Clock, ManualClock, Ttl};
 ///
-/// let clock = ManualClock::at("2026-01-01T00:00:00Z".parse()?);
+/// let clock = ManualClock::new("2026-01-01T00:00:00Z".parse()?);
 /// clock.advance(Ttl::from_hours(1));
 /// assert_eq!(clock.now().to_string(), "2026-01-01T01:00:00Z");
 /// # Ok::<(), keyfob::InvalidValue>(())
@@ -52,7 +52,7 @@ pub struct ManualClock(Arc<AtomicU64>);
 
 impl ManualClock {
     /// A clock that stands at `start`.
-    pub fn at(start: Timestamp) -> Self {
+    pub fn new(start: Timestamp) -> Self {
         Self(Arc::new(AtomicU64::new(start.as_millis())))
     }
 

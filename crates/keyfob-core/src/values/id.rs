@@ -14,9 +14,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::invalid::{InvalidReason, InvalidValue};
-use crate::random::{self, Random, RandomUnavailable};
-use crate::time::Timestamp;
+use super::field::Field;
+use super::invalid::{InvalidReason, InvalidValue};
+use super::random::{self, Random, RandomUnavailable};
+use super::time::Timestamp;
 
 /// The public handle of a token, safe in logs and URLs: `tok_` and 26 characters of lower-case
 /// Crockford base32.
@@ -67,7 +68,7 @@ impl TokenId {
     }
 
     /// An id that a digest determines, drawn as it were at a time long past.
-    pub fn of_digest(digest: [u8; 16], lane: Lane) -> Self {
+    pub fn from_digest(digest: [u8; 16], lane: Lane) -> Self {
         let mut bytes = digest;
         // 36 bits of ticks lie before 2005.
         bytes[0] &= 0x0f;
@@ -87,7 +88,7 @@ impl TokenId {
 
     /// The lane that the token lies in.
     pub const fn lane(self) -> Lane {
-        Lane::of_id(u128::from_be_bytes(self.0))
+        Lane::from_id(u128::from_be_bytes(self.0))
     }
 
     /// The leading bytes, which are unique within the lane.
@@ -128,7 +129,7 @@ impl FromStr for TokenId {
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "tok_ and 26 characters of base32, such as tok_00d1h88n000000000000000001";
-        let malformed = || InvalidValue::new("token id", InvalidReason::Malformed { expected });
+        let malformed = || InvalidValue::new(Field::TokenId, InvalidReason::Malformed { expected });
         let digits = text.strip_prefix(PREFIX).ok_or_else(malformed)?;
         let value = base32_bits(digits).ok_or_else(malformed)?;
         match value {
@@ -173,7 +174,7 @@ impl FromStr for IdPrefix {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "the start of a token id, such as tok_00d1h8";
         let malformed =
-            || InvalidValue::new("token id prefix", InvalidReason::Malformed { expected });
+            || InvalidValue::new(Field::TokenIdPrefix, InvalidReason::Malformed { expected });
         let digits = text.strip_prefix(PREFIX).unwrap_or(text);
         let (_, count) = base32_bits(digits).ok_or_else(malformed)?;
         if count == 0 || count > DIGITS {
@@ -185,7 +186,7 @@ impl FromStr for IdPrefix {
 
 impl FamilyId {
     /// The family whose root is `root`.
-    pub const fn of_root(root: TokenId) -> Self {
+    pub const fn from_root(root: TokenId) -> Self {
         Self(root)
     }
 
@@ -217,7 +218,7 @@ impl FromStr for FamilyId {
 
 impl Lane {
     /// The lane of an id that is given as a number, big-endian.
-    pub const fn of_id(id: u128) -> Self {
+    pub const fn from_id(id: u128) -> Self {
         Self((id >> 38) as u16 & 0x3ff)
     }
 
@@ -252,7 +253,7 @@ impl LaneCount {
         match count {
             1..=1024 => Ok(Self(count)),
             _ => Err(InvalidValue::new(
-                "lane count",
+                Field::LaneCount,
                 InvalidReason::OutOfRange { allowed: "1 to 1024" },
             )),
         }

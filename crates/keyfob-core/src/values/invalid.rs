@@ -2,62 +2,64 @@
 
 use std::fmt;
 
-use crate::error_class::ErrorClass;
+use super::error_class::ErrorClass;
+use super::field::Field;
 
-/// A value that does not satisfy the rules of its type.
+/// A value that breaks the rules of its type.
 ///
-/// It names the value and the rule, never the value's content: what was rejected may be a secret
-/// that landed in the wrong field.
+/// The error names the field and the rule, never the content: the rejected value may be a secret in
+/// the wrong field.
 ///
 /// ```
-/// use keyfob::{InvalidValue, Subject};
+/// use keyfob::{Field, InvalidValue, Subject};
 ///
 /// let refused: InvalidValue = Subject::new("").unwrap_err();
+/// assert_eq!(refused.field(), Field::Subject);
 /// assert_eq!(refused.to_string(), "subject is empty: give at least one character");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} {problem}")]
+#[error("{} {reason}", self.what())]
 pub struct InvalidValue {
-    what: &'static str,
-    problem: InvalidReason,
+    field: Field,
+    reason: InvalidReason,
 }
 
-/// What is wrong with an [`InvalidValue`] value.
+/// The rule that an [`InvalidValue`] breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidReason {
-    /// Nothing was given where something is needed.
+    /// The value is empty.
     Empty,
-    /// More bytes than the type allows.
+    /// The value has more bytes than the type allows.
     TooLong {
-        /// The most bytes that are accepted.
-        most: usize,
+        /// The maximum number of bytes.
+        max: usize,
     },
-    /// More members than the collection allows.
+    /// The collection has more members than it allows.
     TooMany {
-        /// The most members that are accepted.
-        most: usize,
+        /// The maximum number of members.
+        max: usize,
     },
-    /// A control character, which would corrupt a log line or a terminal.
+    /// The value has a control character, which would corrupt a log line or a terminal.
     ControlCharacter,
-    /// A character outside the alphabet of the type.
+    /// The value has a character outside the alphabet of the type.
     Character {
         /// The characters that are accepted, in words.
         allowed: &'static str,
     },
-    /// The same key given twice.
+    /// The same key was given twice.
     Duplicate,
-    /// A number outside its range.
+    /// The number is outside its range.
     OutOfRange {
-        /// The range in words.
+        /// The range, in words.
         allowed: &'static str,
     },
-    /// Text that is not in the form of the type.
+    /// The text does not have the form of the type.
     Malformed {
         /// The form in words, with an example.
         expected: &'static str,
     },
-    /// Two values that cannot hold together.
+    /// Two values contradict each other.
     Contradiction {
         /// The rule that they break.
         rule: &'static str,
@@ -65,32 +67,43 @@ pub enum InvalidReason {
 }
 
 impl InvalidValue {
-    pub const fn new(what: &'static str, problem: InvalidReason) -> Self {
-        Self { what, problem }
+    /// Creates the error for a field and the rule that its value breaks.
+    pub const fn new(field: Field, reason: InvalidReason) -> Self {
+        Self { field, reason }
     }
 
-    /// The value that was rejected, in the words of the API.
-    pub fn what(&self) -> &'static str {
-        self.what
+    /// Returns the field that the value was given for.
+    pub const fn field(&self) -> Field {
+        self.field
     }
 
-    /// The rule that it breaks.
-    pub fn problem(&self) -> &InvalidReason {
-        &self.problem
+    /// Returns the name of the field as the error's text has it, such as `scope set`.
+    pub const fn what(&self) -> &'static str {
+        match self.reason {
+            InvalidReason::TooMany { .. } | InvalidReason::Contradiction { .. } => {
+                self.field.set_name()
+            }
+            _ => self.field.name(),
+        }
+    }
+
+    /// Returns the rule that the value breaks.
+    pub const fn reason(&self) -> &InvalidReason {
+        &self.reason
     }
 
     /// Returns the kind of answer that the error calls for: [`ErrorClass::InvalidRequest`], or the
     /// class for a scope or an audience where it is about one.
-    pub fn class(&self) -> ErrorClass {
-        match self.what {
-            "scope" | "scope set" => ErrorClass::InvalidScope,
-            "audience" | "audience set" => ErrorClass::InvalidTarget,
+    pub const fn class(&self) -> ErrorClass {
+        match self.field {
+            Field::Scope => ErrorClass::InvalidScope,
+            Field::Audience => ErrorClass::InvalidTarget,
             _ => ErrorClass::InvalidRequest,
         }
     }
 
-    /// The stable code of this error.
-    pub fn code(&self) -> &'static str {
+    /// Returns the stable code of the error.
+    pub const fn code(&self) -> &'static str {
         "invalid_value"
     }
 }
@@ -105,16 +118,16 @@ impl fmt::Display for InvalidReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => write!(f, "is empty: give at least one character"),
-            Self::TooLong { most } => write!(f, "is too long: at most {most} bytes are accepted"),
-            Self::TooMany { most } => write!(f, "has too many members: at most {most} fit"),
-            Self::ControlCharacter => write!(f, "holds a control character: remove it"),
+            Self::TooLong { max } => write!(f, "is too long: at most {max} bytes are accepted"),
+            Self::TooMany { max } => write!(f, "has too many members: at most {max} fit"),
+            Self::ControlCharacter => write!(f, "contains a control character: remove it"),
             Self::Character { allowed } => {
-                write!(f, "holds a character that is not allowed: use {allowed}")
+                write!(f, "contains a character that is not allowed: use {allowed}")
             }
             Self::Duplicate => write!(f, "is given twice: give each key once"),
             Self::OutOfRange { allowed } => write!(f, "is out of range: use {allowed}"),
             Self::Malformed { expected } => write!(f, "is malformed: write {expected}"),
-            Self::Contradiction { rule } => write!(f, "cannot hold: {rule}"),
+            Self::Contradiction { rule } => write!(f, "is not possible: {rule}"),
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::invalid::{InvalidReason, InvalidValue};
+use super::field::Field;
+use super::invalid::{InvalidReason, InvalidValue};
 
 /// The number of a sealing key. Later keys have greater ones, and none is used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -56,7 +57,8 @@ impl FromStr for KeyVersion {
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "a number from 0 to 65535, such as 2";
-        let malformed = || InvalidValue::new("key number", InvalidReason::Malformed { expected });
+        let malformed =
+            || InvalidValue::new(Field::KeyVersion, InvalidReason::Malformed { expected });
         // `parse` alone would take a sign.
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(malformed());

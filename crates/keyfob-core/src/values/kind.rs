@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::invalid::{InvalidReason, InvalidValue};
+use super::field::Field;
+use super::invalid::{InvalidReason, InvalidValue};
 
 /// What a token is for.
 #[derive(
@@ -65,7 +66,7 @@ impl FromStr for Kind {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "access, refresh, api-key or session";
         let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
-        known.ok_or_else(|| InvalidValue::new("kind", InvalidReason::Malformed { expected }))
+        known.ok_or_else(|| InvalidValue::new(Field::Kind, InvalidReason::Malformed { expected }))
     }
 }
 

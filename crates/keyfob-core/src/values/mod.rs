@@ -5,6 +5,7 @@ pub mod clock;
 pub mod digest;
 pub mod envelope;
 pub mod error_class;
+pub mod field;
 pub mod id;
 pub mod invalid;
 pub mod key_version;

@@ -1,100 +1,125 @@
-//! Bounded collections of names: sets of audiences, scopes and tags, and the labels.
+//! Bounded collections of names: sets of audiences, scopes, tags and authentication methods, and
+//! the labels.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
-use crate::invalid::{InvalidReason, InvalidValue};
-use crate::text::{Audience, AuthenticationMethod, LabelKey, LabelValue, Scope, Tag};
+use super::field::Field;
+use super::invalid::{InvalidReason, InvalidValue};
+use super::text::{Audience, AuthenticationMethod, LabelKey, LabelValue, Scope, Tag};
 
-/// A set of at most [`NameSet::MOST`] names, in order.
+/// An ordered set of at most [`NameSet::MAX_LEN`] names.
+///
+/// ```
+/// use keyfob::{NameSet, Tag};
+///
+/// let mut tags = NameSet::<Tag>::new();
+/// tags.insert("mobile".parse()?)?;
+/// assert!(tags.contains("mobile"));
+/// # Ok::<(), keyfob::InvalidValue>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NameSet<T>(Vec<T>);
 
 /// A name that comes in sets.
 pub trait Name: Ord {
-    /// What a set of these is called in an error.
-    const SET: &'static str;
+    /// The field that errors about a set of these name.
+    const FIELD: Field;
 }
 
 impl Name for Audience {
-    const SET: &'static str = "audience set";
+    const FIELD: Field = Field::Audience;
 }
 impl Name for Scope {
-    const SET: &'static str = "scope set";
+    const FIELD: Field = Field::Scope;
 }
 impl Name for Tag {
-    const SET: &'static str = "tag set";
+    const FIELD: Field = Field::Tag;
 }
 impl Name for AuthenticationMethod {
-    const SET: &'static str = "set of authentication methods";
+    const FIELD: Field = Field::AuthenticationMethod;
 }
 
 impl<T: Name> NameSet<T> {
-    /// The most members that a set may have.
-    pub const MOST: usize = 64;
+    /// The maximum number of members.
+    pub const MAX_LEN: usize = 64;
 
-    /// An empty set.
+    /// Creates an empty set.
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// Adds a name; one that is there already changes nothing.
+    /// Adds a name. A name that is a member already changes nothing.
     ///
     /// # Errors
-    /// When the set is full.
+    /// If the set is full.
     pub fn insert(&mut self, name: T) -> Result<(), InvalidValue> {
-        if let Err(place) = self.0.binary_search(&name) {
-            if self.0.len() == Self::MOST {
-                return Err(InvalidValue::new(T::SET, InvalidReason::TooMany { most: Self::MOST }));
+        if let Err(position) = self.0.binary_search(&name) {
+            if self.0.len() == Self::MAX_LEN {
+                let reason = InvalidReason::TooMany { max: Self::MAX_LEN };
+                return Err(InvalidValue::new(T::FIELD, reason));
             }
-            self.0.insert(place, name);
+            self.0.insert(position, name);
         }
         Ok(())
     }
 
-    /// Takes a name out; says whether it was there.
-    pub fn remove(&mut self, name: &T) -> bool {
-        let place = self.0.binary_search(name);
-        place.map(|place| self.0.remove(place)).is_ok()
+    /// Removes a name, and returns whether it was a member.
+    pub fn remove<Q: Ord + ?Sized>(&mut self, name: &Q) -> bool
+    where
+        T: Borrow<Q>,
+    {
+        self.position(name).map(|position| self.0.remove(position)).is_some()
     }
 
     /// Collects names into a set.
     ///
     /// # Errors
-    /// When there are more than [`NameSet::MOST`] different ones.
+    /// If more than [`NameSet::MAX_LEN`] of them differ.
     pub fn from_names(names: impl IntoIterator<Item = T>) -> Result<Self, InvalidValue> {
         let mut set = Self::new();
         names.into_iter().try_for_each(|name| set.insert(name))?;
         Ok(set)
     }
 
-    /// Whether `name` is a member.
-    pub fn contains(&self, name: &T) -> bool {
-        self.0.binary_search(name).is_ok()
+    /// Returns whether `name`, as a text or as a value of the type, is a member.
+    pub fn contains<Q: Ord + ?Sized>(&self, name: &Q) -> bool
+    where
+        T: Borrow<Q>,
+    {
+        self.position(name).is_some()
     }
 
-    /// Whether every member of `wanted` is a member.
+    fn position<Q: Ord + ?Sized>(&self, name: &Q) -> Option<usize>
+    where
+        T: Borrow<Q>,
+    {
+        self.0.binary_search_by(|member| member.borrow().cmp(name)).ok()
+    }
+
+    /// Returns whether every member of `wanted` is a member.
     pub fn contains_all(&self, wanted: &Self) -> bool {
         wanted.iter().all(|name| self.contains(name))
     }
 
-    /// Whether any member of `wanted` is a member.
+    /// Returns whether any member of `wanted` is a member.
     pub fn contains_any(&self, wanted: &Self) -> bool {
         wanted.iter().any(|name| self.contains(name))
     }
 }
 
 impl<T> NameSet<T> {
-    /// The members, in order.
+    /// Returns the members, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, T> {
         self.0.iter()
     }
 
-    /// How many members there are.
+    /// Returns the number of members.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether the set has no members.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -115,10 +140,10 @@ impl<'a, T> IntoIterator for &'a NameSet<T> {
 }
 
 impl<T: std::fmt::Display> std::fmt::Display for NameSet<T> {
-    /// The members, separated by spaces: the form of a scope in RFC 6749 section 3.3.
+    /// Writes the members, separated by spaces: the form of a scope in RFC 6749 section 3.3.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (place, name) in self.0.iter().enumerate() {
-            let separator = if place == 0 { "" } else { " " };
+        for (position, name) in self.0.iter().enumerate() {
+            let separator = if position == 0 { "" } else { " " };
             write!(f, "{separator}{name}")?;
         }
         Ok(())
@@ -157,15 +182,24 @@ impl<'b, C, T: Name + minicbor::Decode<'b, C>> minicbor::Decode<'b, C> for NameS
     }
 }
 
-/// Labels: at most [`Labels::MOST`] keys, each with one value.
+/// The labels of a token: at most [`Labels::MAX_LEN`] keys, each with one value.
+///
+/// ```
+/// use keyfob::Labels;
+///
+/// let mut labels = Labels::new();
+/// labels.insert("environment".parse()?, "production".parse()?)?;
+/// assert!(labels.get("environment").is_some_and(|value| value == "production"));
+/// # Ok::<(), keyfob::InvalidValue>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Labels(BTreeMap<LabelKey, LabelValue>);
 
 impl Labels {
-    /// The most labels that a token may have.
-    pub const MOST: usize = 64;
+    /// The maximum number of labels.
+    pub const MAX_LEN: usize = 64;
 
-    /// No labels.
+    /// Creates an empty collection.
     pub const fn new() -> Self {
         Self(BTreeMap::new())
     }
@@ -173,47 +207,54 @@ impl Labels {
     /// Adds a label.
     ///
     /// # Errors
-    /// When the key is there already, or there are [`Labels::MOST`] labels.
+    /// If the key has a value already, or there are [`Labels::MAX_LEN`] labels.
     pub fn insert(&mut self, key: LabelKey, value: LabelValue) -> Result<(), InvalidValue> {
         if self.0.contains_key(&key) {
-            return Err(InvalidValue::new("label", InvalidReason::Duplicate));
+            return Err(InvalidValue::new(Field::Label, InvalidReason::Duplicate));
         }
         self.set(key, value)
     }
 
-    /// Adds a label or changes its value.
+    /// Adds a label, or changes the value of the one with this key.
     ///
     /// # Errors
-    /// When it is new and there are [`Labels::MOST`] labels.
+    /// If the key is new and there are [`Labels::MAX_LEN`] labels.
     pub fn set(&mut self, key: LabelKey, value: LabelValue) -> Result<(), InvalidValue> {
-        if self.0.len() == Self::MOST && !self.0.contains_key(&key) {
-            return Err(InvalidValue::new("labels", InvalidReason::TooMany { most: Self::MOST }));
+        if self.0.len() == Self::MAX_LEN && !self.0.contains_key(&key) {
+            let reason = InvalidReason::TooMany { max: Self::MAX_LEN };
+            return Err(InvalidValue::new(Field::Label, reason));
         }
         self.0.insert(key, value);
         Ok(())
     }
 
-    /// Takes a label out; says whether it was there.
-    pub fn remove(&mut self, key: &LabelKey) -> bool {
-        self.0.remove(key).is_some()
+    /// Removes a label, and returns its value if there was one.
+    pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<LabelValue>
+    where
+        LabelKey: Borrow<Q>,
+    {
+        self.0.remove(key)
     }
 
-    /// The value of a label.
-    pub fn value(&self, key: &LabelKey) -> Option<&LabelValue> {
+    /// Returns the value of a label; the key is a text or a [`LabelKey`].
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&LabelValue>
+    where
+        LabelKey: Borrow<Q>,
+    {
         self.0.get(key)
     }
 
-    /// Keys and values, by key.
+    /// Returns keys and values, in the order of the keys.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&LabelKey, &LabelValue)> {
         self.0.iter()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no labels.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many labels there are.
+    /// Returns the number of labels.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -227,7 +268,7 @@ impl serde::Serialize for Labels {
 
 impl<'de> serde::Deserialize<'de> for Labels {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Sees each pair as it comes, so that a key given twice is an error.
+        /// Reads one pair at a time, so that a key given twice is an error.
         struct Pairs;
 
         impl<'de> serde::de::Visitor<'de> for Pairs {
@@ -269,7 +310,7 @@ impl<'b, C> minicbor::Decode<'b, C> for Labels {
         context: &mut C,
     ) -> Result<Self, minicbor::decode::Error> {
         let map: BTreeMap<LabelKey, LabelValue> = decoder.decode_with(context)?;
-        if map.len() > Self::MOST {
+        if map.len() > Self::MAX_LEN {
             return Err(minicbor::decode::Error::message("too many labels"));
         }
         Ok(Self(map))
@@ -286,7 +327,7 @@ mod tests {
         let key = || LabelKey::new("environment").unwrap();
         labels.insert(key(), LabelValue::new("production").unwrap()).unwrap();
         let refused = labels.insert(key(), LabelValue::new("staging").unwrap()).unwrap_err();
-        assert_eq!(refused.problem(), &InvalidReason::Duplicate);
+        assert_eq!(refused.reason(), &InvalidReason::Duplicate);
         assert!(serde_json::from_str::<Labels>(r#"{"a":"1","a":"2"}"#).is_err());
     }
 

@@ -208,7 +208,7 @@ impl Namespace {
         let parts = [subject.as_str().as_bytes(), &fallen, &at];
         let mut digest = [0; 16];
         digest.copy_from_slice(&self.digest(b"roster", &parts)[..16]);
-        TokenId::of_digest(digest, self.lane_of(subject))
+        TokenId::from_digest(digest, self.lane_of(subject))
     }
 
     fn term(&self, field: TermField, parts: &[&[u8]]) -> Term {

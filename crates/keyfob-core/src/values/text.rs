@@ -1,46 +1,59 @@
-//! The bounded text types: every name that a token carries, each a type of its own.
+//! Bounded text types: one type for each name that a token carries.
 //!
-//! All of them are non-empty, bounded in bytes and free of control characters, so that a value
-//! that exists can be stored, logged and shown without another check.
+//! Each type is not empty, bounded in bytes and free of control characters. So a value that exists
+//! can be stored, logged and shown without another check.
+//!
+//! ```
+//! use keyfob::Subject;
+//!
+//! let subject = Subject::new("user123")?;
+//! assert_eq!(subject, "user123");
+//! assert!(Subject::new("line\nbreak").is_err());
+//! # Ok::<(), keyfob::InvalidValue>(())
+//! ```
 
-use crate::invalid::{InvalidReason, InvalidValue};
+use super::field::Field;
+use super::invalid::{InvalidReason, InvalidValue};
 
-fn check(what: &'static str, most: usize, text: &str) -> Result<(), InvalidValue> {
+fn check(field: Field, max: usize, text: &str) -> Result<(), InvalidValue> {
     if text.is_empty() {
-        return Err(InvalidValue::new(what, InvalidReason::Empty));
+        return Err(InvalidValue::new(field, InvalidReason::Empty));
     }
-    if text.len() > most {
-        return Err(InvalidValue::new(what, InvalidReason::TooLong { most }));
+    if text.len() > max {
+        return Err(InvalidValue::new(field, InvalidReason::TooLong { max }));
     }
     if text.chars().any(char::is_control) {
-        return Err(InvalidValue::new(what, InvalidReason::ControlCharacter));
+        return Err(InvalidValue::new(field, InvalidReason::ControlCharacter));
     }
     Ok(())
 }
 
 macro_rules! text_type {
-    ($($(#[$doc:meta])* $name:ident, $what:literal, $most:literal $(, $extra:path)?;)+) => {$(
+    ($($(#[$doc:meta])* $name:ident, $field:ident, $max:literal $(, $extra:path)?;)+) => {$(
         $(#[$doc])*
-        #[doc = concat!("\n\nAt most ", stringify!($most), " bytes, not empty, no control characters.")]
+        #[doc = concat!("\n\nAt most ", stringify!($max), " bytes, not empty, no control characters.")]
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Box<str>);
 
         impl $name {
-            /// The most bytes that a value may have.
-            pub const MAX_BYTES: usize = $most;
+            /// The maximum length in bytes.
+            pub const MAX_BYTES: usize = $max;
 
-            /// Checks and takes a text.
+            /// The field that errors name.
+            pub const FIELD: Field = Field::$field;
+
+            /// Creates a value from a text.
             ///
             /// # Errors
-            /// When the text breaks the rules of the type.
+            /// If the text breaks the rules of the type.
             pub fn new(text: impl Into<String>) -> Result<Self, InvalidValue> {
                 let text = text.into();
-                check($what, $most, &text)?;
+                check(Field::$field, $max, &text)?;
                 $( $extra(&text)?; )?
                 Ok(Self(text.into_boxed_str()))
             }
 
-            /// The text.
+            /// Returns the text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -91,6 +104,42 @@ macro_rules! text_type {
             }
         }
 
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                *self.0 == *other
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                *self.0 == **other
+            }
+        }
+
+        impl PartialEq<String> for $name {
+            fn eq(&self, other: &String) -> bool {
+                *self.0 == **other
+            }
+        }
+
+        impl PartialEq<$name> for str {
+            fn eq(&self, other: &$name) -> bool {
+                *self == *other.0
+            }
+        }
+
+        impl PartialEq<$name> for &str {
+            fn eq(&self, other: &$name) -> bool {
+                **self == *other.0
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.into()
+            }
+        }
+
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(&self.0)
@@ -131,7 +180,7 @@ fn check_scope(text: &str) -> Result<(), InvalidValue> {
         return Ok(());
     }
     let allowed = "printable ASCII without space, quote and backslash";
-    Err(InvalidValue::new("scope", InvalidReason::Character { allowed }))
+    Err(InvalidValue::new(Field::Scope, InvalidReason::Character { allowed }))
 }
 
 fn check_label_key(text: &str) -> Result<(), InvalidValue> {
@@ -140,52 +189,52 @@ fn check_label_key(text: &str) -> Result<(), InvalidValue> {
         return Ok(());
     }
     let allowed = "letters, digits, '.', '_', '-' and '/'";
-    Err(InvalidValue::new("label key", InvalidReason::Character { allowed }))
+    Err(InvalidValue::new(Field::LabelKey, InvalidReason::Character { allowed }))
 }
 
 text_type! {
-    /// Whom a token speaks for: the `sub` of RFC 7519 section 4.1.2.
-    Subject, "subject", 256;
-    /// Who issued a token: the `iss` of RFC 7519 section 4.1.1.
-    Issuer, "issuer", 256;
-    /// Whom a token is meant for: one member of the `aud` of RFC 7519 section 4.1.3.
-    Audience, "audience", 256;
+    /// The subject of a token: the `sub` of RFC 7519 section 4.1.2.
+    Subject, Subject, 256;
+    /// The issuer of a token: the `iss` of RFC 7519 section 4.1.1.
+    Issuer, Issuer, 256;
+    /// A service that a token is meant for: one member of the `aud` of RFC 7519 section 4.1.3.
+    Audience, Audience, 256;
     /// The OAuth client that a token was issued to (RFC 6749 section 2.2).
-    ClientId, "client", 256;
+    ClientId, Client, 256;
     /// One scope-token of RFC 6749 section 3.3: printable ASCII without space, quote and backslash.
-    Scope, "scope", 128, check_scope;
-    /// The identifier that an application gives to a device.
-    DeviceId, "device id", 128;
+    Scope, Scope, 128, check_scope;
+    /// The identifier of a device, given by the application.
+    DeviceId, DeviceId, 128;
     /// The `User-Agent` that a token was issued to (RFC 9110 section 10.1.5).
-    UserAgent, "user agent", 512;
+    UserAgent, UserAgent, 512;
     /// The platform of a device, such as `iOS`.
-    Platform, "platform", 64;
+    Platform, Platform, 64;
     /// The version of a device's platform or of an application.
-    Version, "version", 64;
+    Version, Version, 64;
     /// The application that a token was issued to.
-    AppId, "app", 128;
+    AppId, App, 128;
     /// The key of a label: letters, digits, `.`, `_`, `-` and `/`.
-    LabelKey, "label key", 64, check_label_key;
+    LabelKey, LabelKey, 64, check_label_key;
     /// The value of a label.
-    LabelValue, "label value", 256;
-    /// A tag: a word that a token is filed under.
-    Tag, "tag", 64;
+    LabelValue, LabelValue, 256;
+    /// A tag: a word to find a token by.
+    Tag, Tag, 64;
     /// The name of a limit.
-    LimitName, "limit name", 64;
-    /// Who did something: a person or a service, as the caller names it.
-    Actor, "actor", 256;
-    /// Why something was done, in words for a person.
-    Reason, "reason", 256;
-    /// A name for a person to read (RFC 7662 section 2.2, `username`).
-    Username, "username", 256;
+    LimitName, LimitName, 64;
+    /// The person or the service that did something, as the caller names it.
+    Actor, Actor, 256;
+    /// The reason for a change, in words for a person.
+    Reason, Reason, 256;
+    /// A human-readable name of the subject (RFC 7662 section 2.2, `username`).
+    Username, Username, 256;
     /// How strongly the subject was authenticated (OpenID Connect Core section 2, `acr`).
-    AuthenticationContext, "authentication context", 128;
-    /// One way in which the subject was authenticated (RFC 8176, a member of `amr`).
-    AuthenticationMethod, "authentication method", 32;
-    /// The text of a claim that keyfob passes on without reading it.
-    ClaimText, "claim", 256;
+    AuthenticationContext, AuthenticationContext, 128;
+    /// A way in which the subject was authenticated (RFC 8176, a member of `amr`).
+    AuthenticationMethod, AuthenticationMethod, 32;
+    /// The text of a claim that keyfob passes on unread.
+    ClaimText, Claim, 256;
     /// The name of a claim.
-    ClaimName, "claim name", 128;
+    ClaimName, ClaimName, 128;
 }
 
 #[cfg(test)]
@@ -196,14 +245,14 @@ mod tests {
     fn bounds_hold_at_the_edge() {
         assert!(Tag::new("x".repeat(64)).is_ok());
         let refused = Tag::new("x".repeat(65)).unwrap_err();
-        assert_eq!(refused.problem(), &InvalidReason::TooLong { most: 64 });
+        assert_eq!(refused.reason(), &InvalidReason::TooLong { max: 64 });
     }
 
     #[test]
     fn control_characters_are_refused_everywhere() {
         for text in ["a\nb", "\u{0}", "a\u{7f}", "\u{85}", "a\u{1b}[31m"] {
             let refused = Subject::new(text).unwrap_err();
-            assert_eq!(refused.problem(), &InvalidReason::ControlCharacter, "{text:?}");
+            assert_eq!(refused.reason(), &InvalidReason::ControlCharacter, "{text:?}");
         }
     }
 
@@ -213,5 +262,16 @@ mod tests {
         for text in ["two words", "quo\"te", "back\\slash", "ümlaut"] {
             assert!(Scope::new(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_value_compares_with_text() {
+        let tag = Tag::new("mobile").unwrap();
+        assert_eq!(tag, "mobile");
+        assert_eq!("mobile", tag);
+        assert_eq!(tag, *"mobile");
+        assert_eq!(tag, String::from("mobile"));
+        assert_ne!(tag, "desktop");
+        assert_eq!(String::from(tag), "mobile");
     }
 }

@@ -1,13 +1,15 @@
-//! Points in time and lengths of time, in milliseconds, with no way to mix the two.
+//! Points in time and lengths of time, in milliseconds, as two types that cannot be mixed up.
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::{Duration, SystemTime};
 
-use crate::invalid::{InvalidReason, InvalidValue};
+use super::field::Field;
+use super::invalid::{InvalidReason, InvalidValue};
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z.
 ///
-/// Shown and read as RFC 3339 in UTC.
+/// It is written and read as RFC 3339 in UTC.
 ///
 /// ```
 /// use keyfob::{Timestamp, Ttl};
@@ -19,48 +21,56 @@ use crate::invalid::{InvalidReason, InvalidValue};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
-/// A length of time in milliseconds: at least one, at most [`Ttl::MAX`].
+/// A length of time in whole milliseconds: at least one, at most [`Ttl::MAX`].
 ///
-/// Read from text such as `15m`, `36h`, `90d` or `1h 30m`; a day is 24 hours.
+/// It is read from text such as `15m`, `36h`, `90d` or `1h 30m`. A day has 24 hours.
+///
+/// A length is never zero. For a length that is written in the program, use [`Ttl::from_secs`] and
+/// its siblings, which panic outside the range. For a length that is an input, use
+/// [`Ttl::from_millis`], `TryFrom<Duration>` or [`str::parse`], which return an error.
 ///
 /// ```
+/// use std::time::Duration;
+///
 /// use keyfob::Ttl;
 ///
 /// assert_eq!("1h 30m".parse::<Ttl>()?, Ttl::from_mins(90));
 /// assert_eq!(Ttl::from_days(90).to_string(), "90d");
+/// assert_eq!(Ttl::try_from(Duration::from_secs(90))?.as_secs(), 90);
 /// assert!("0s".parse::<Ttl>().is_err());
+/// assert!(Ttl::try_from(Duration::ZERO).is_err());
 /// # Ok::<(), keyfob::InvalidValue>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ttl(u64);
 
 impl Timestamp {
-    /// 9999-12-30T00:00:00Z: what is meant by never, and about the last that RFC 3339 can write in
-    /// every zone.
+    /// 9999-12-30T00:00:00Z: stands for never. It is about the last day that RFC 3339 can write in
+    /// every time zone.
     pub const MAX: Self = Self(253_402_128_000_000);
 
-    /// The point `millis` milliseconds after the start of 1970; later than [`Timestamp::MAX`] is
-    /// brought back to it.
+    /// Returns the point `millis` milliseconds after the start of 1970, or [`Timestamp::MAX`] if
+    /// that is earlier.
     pub const fn from_millis(millis: u64) -> Self {
         if millis > Self::MAX.0 { Self::MAX } else { Self(millis) }
     }
 
-    /// Milliseconds since the start of 1970.
+    /// Returns the milliseconds since the start of 1970.
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
-    /// Whole seconds since the start of 1970: the `NumericDate` of RFC 7519 section 2.
+    /// Returns the whole seconds since the start of 1970: the `NumericDate` of RFC 7519 section 2.
     pub const fn as_secs(self) -> u64 {
         self.0 / 1000
     }
 
-    /// The time from `earlier` to this point; `None` if it is not before this point.
+    /// Returns the time from `earlier` to this point, or `None` if `earlier` is not before it.
     pub fn since(self, earlier: Self) -> Option<Ttl> {
         self.0.checked_sub(earlier.0).filter(|millis| *millis > 0).map(Ttl)
     }
 
-    /// This point less `ttl`, not before the start of 1970.
+    /// Returns the point `ttl` before this one, or the start of 1970 if that is later.
     pub const fn saturating_sub(self, ttl: Ttl) -> Self {
         Self(self.0.saturating_sub(ttl.0))
     }
@@ -68,9 +78,24 @@ impl Timestamp {
 
 impl std::ops::Add<Ttl> for Timestamp {
     type Output = Self;
-    /// Not beyond [`Timestamp::MAX`].
+    /// Returns the point `ttl` after this one, or [`Timestamp::MAX`] if that is earlier.
     fn add(self, ttl: Ttl) -> Self {
         Self::from_millis(self.0.saturating_add(ttl.0))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    /// Returns the same point to the millisecond, brought into the range from the start of 1970 to
+    /// [`Timestamp::MAX`].
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(at: Timestamp) -> Self {
+        Self::UNIX_EPOCH + Duration::from_millis(at.0)
     }
 }
 
@@ -95,7 +120,7 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "RFC 3339 such as 2026-11-24T08:30:00Z";
-        let malformed = || InvalidValue::new("time", InvalidReason::Malformed { expected });
+        let malformed = || InvalidValue::new(Field::Time, InvalidReason::Malformed { expected });
         let at: jiff::Timestamp = text.parse().map_err(|_| malformed())?;
         let millis = u64::try_from(at.as_millisecond()).map_err(|_| malformed())?;
         Ok(Self::from_millis(millis))
@@ -111,64 +136,116 @@ const UNITS: [(&str, u64); 6] = [
     ("ms", 1),
 ];
 
+const RANGE: &str = "at least 1 ms and at most 100 years";
+
 impl Ttl {
     /// A hundred years of 365 days.
     pub const MAX: Self = Self(100 * 365 * 86_400_000);
 
-    /// A length of `millis` milliseconds.
+    /// Returns a length of `millis` milliseconds.
     ///
     /// # Errors
-    /// When it is zero or longer than [`Ttl::MAX`].
+    /// If it is zero or longer than [`Ttl::MAX`].
     pub const fn from_millis(millis: u64) -> Result<Self, InvalidValue> {
         if millis == 0 || millis > Self::MAX.0 {
-            let allowed = "at least 1 ms and at most 100 years";
-            return Err(InvalidValue::new("duration", InvalidReason::OutOfRange { allowed }));
+            let reason = InvalidReason::OutOfRange { allowed: RANGE };
+            return Err(InvalidValue::new(Field::Duration, reason));
         }
         Ok(Self(millis))
     }
 
-    /// So many milliseconds, brought into the range of the type; the longest for `None`.
-    pub const fn clamped(millis: Option<u64>) -> Self {
+    /// Returns a length of `millis` milliseconds, brought into the range of the type.
+    pub const fn saturating_from_millis(millis: u64) -> Self {
         match millis {
-            Some(0) => Self(1),
-            Some(millis) if millis <= Self::MAX.0 => Self(millis),
+            0 => Self(1),
+            1..=Self::MAX_MILLIS => Self(millis),
             _ => Self::MAX,
         }
     }
 
-    /// A length in seconds, brought into the range of the type.
+    /// Returns a length of `secs` seconds.
+    ///
+    /// # Panics
+    /// If it is zero or longer than [`Ttl::MAX`]. In a constant, that is an error of compilation.
+    /// For an input, use `Ttl::try_from(Duration::from_secs(…))`.
+    #[track_caller]
     pub const fn from_secs(secs: u64) -> Self {
-        Self::clamped(secs.checked_mul(1_000))
+        Self::literal(secs, 1_000)
     }
 
-    /// A length in minutes, brought into the range of the type.
+    /// Returns a length of `mins` minutes.
+    ///
+    /// # Panics
+    /// As [`Ttl::from_secs`] does.
+    #[track_caller]
     pub const fn from_mins(mins: u64) -> Self {
-        Self::clamped(mins.checked_mul(60_000))
+        Self::literal(mins, 60_000)
     }
 
-    /// A length in hours, brought into the range of the type.
+    /// Returns a length of `hours` hours.
+    ///
+    /// # Panics
+    /// As [`Ttl::from_secs`] does.
+    #[track_caller]
     pub const fn from_hours(hours: u64) -> Self {
-        Self::clamped(hours.checked_mul(3_600_000))
+        Self::literal(hours, 3_600_000)
     }
 
-    /// A length in days of 24 hours, brought into the range of the type.
+    /// Returns a length of `days` days of 24 hours.
+    ///
+    /// # Panics
+    /// As [`Ttl::from_secs`] does.
+    #[track_caller]
     pub const fn from_days(days: u64) -> Self {
-        Self::clamped(days.checked_mul(86_400_000))
+        Self::literal(days, 86_400_000)
     }
 
-    /// Half of it, at least a millisecond.
+    const MAX_MILLIS: u64 = Self::MAX.0;
+
+    #[track_caller]
+    const fn literal(count: u64, unit_millis: u64) -> Self {
+        match count.checked_mul(unit_millis) {
+            Some(millis @ 1..=Self::MAX_MILLIS) => Self(millis),
+            _ => panic!("a Ttl is at least 1 ms and at most 100 years"),
+        }
+    }
+
+    /// Returns half of the length, at least a millisecond.
     pub const fn half(self) -> Self {
-        Self::clamped(Some(self.0 / 2))
+        Self::saturating_from_millis(self.0 / 2)
     }
 
-    /// The length in milliseconds.
+    /// Returns the length in milliseconds.
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
-    /// The same length as the standard library has it.
-    pub const fn as_duration(self) -> std::time::Duration {
-        std::time::Duration::from_millis(self.0)
+    /// Returns the whole seconds of the length, rounded down. A length below a second has none.
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1_000
+    }
+
+    /// Returns the length as a [`Duration`].
+    pub const fn as_duration(self) -> Duration {
+        Duration::from_millis(self.0)
+    }
+}
+
+impl From<Ttl> for Duration {
+    fn from(ttl: Ttl) -> Self {
+        ttl.as_duration()
+    }
+}
+
+impl TryFrom<Duration> for Ttl {
+    type Error = InvalidValue;
+
+    /// Returns the length in whole milliseconds, rounded down.
+    ///
+    /// # Errors
+    /// If it is less than a millisecond or longer than [`Ttl::MAX`].
+    fn try_from(length: Duration) -> Result<Self, InvalidValue> {
+        Self::from_millis(u64::try_from(length.as_millis()).unwrap_or(u64::MAX))
     }
 }
 
@@ -200,9 +277,10 @@ impl FromStr for Ttl {
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "a number and a unit (ms, s, m, h, d, w), such as 15m or 1h 30m";
-        let malformed = || InvalidValue::new("duration", InvalidReason::Malformed { expected });
-        let allowed = "at least 1 ms and at most 100 years";
-        let out_of_range = || InvalidValue::new("duration", InvalidReason::OutOfRange { allowed });
+        let malformed =
+            || InvalidValue::new(Field::Duration, InvalidReason::Malformed { expected });
+        let out_of_range =
+            || InvalidValue::new(Field::Duration, InvalidReason::OutOfRange { allowed: RANGE });
         let mut rest = text.trim();
         if rest.is_empty() {
             return Err(malformed());
@@ -307,5 +385,36 @@ mod tests {
     fn adding_never_overflows() {
         assert_eq!(Timestamp::MAX + Ttl::MAX, Timestamp::MAX);
         assert_eq!(Timestamp::MAX.to_string(), "9999-12-30T00:00:00Z");
+    }
+
+    #[test]
+    fn a_length_is_never_zero_and_never_too_long() {
+        for length in [Duration::ZERO, Duration::from_micros(999), Duration::MAX] {
+            assert!(Ttl::try_from(length).is_err(), "{length:?}");
+        }
+        let longest = Ttl::try_from(Ttl::MAX.as_duration());
+        assert_eq!(longest, Ok(Ttl::MAX));
+        assert_eq!(Ttl::saturating_from_millis(0).as_millis(), 1);
+        assert_eq!(Ttl::saturating_from_millis(u64::MAX), Ttl::MAX);
+        assert_eq!(Duration::from(Ttl::from_secs(2)), Duration::from_secs(2));
+        assert_eq!(Ttl::saturating_from_millis(1_999).as_secs(), 1);
+    }
+
+    #[test]
+    fn a_length_of_zero_in_the_program_panics() {
+        let lengths: [fn(u64) -> Ttl; 4] =
+            [Ttl::from_secs, Ttl::from_mins, Ttl::from_hours, Ttl::from_days];
+        for from in lengths {
+            assert!(std::panic::catch_unwind(|| from(0)).is_err());
+            assert!(std::panic::catch_unwind(|| from(u64::MAX)).is_err());
+        }
+    }
+
+    #[test]
+    fn a_time_of_the_system_keeps_its_milliseconds() {
+        let at = Timestamp::from_millis(1_795_000_000_123);
+        assert_eq!(Timestamp::from(SystemTime::from(at)), at);
+        let before = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+        assert_eq!(Timestamp::from(before), Timestamp::from_millis(0));
     }
 }

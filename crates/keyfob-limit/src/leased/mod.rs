@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use self::hand::LocalPermits;
 use super::table::Table;
 use super::{Charge, ChargeOutcome, Charged, LimitKey, LimitStore};
+use keyfob_core::field::Field;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::store_error::StoreError;
 use keyfob_core::time::Ttl;
@@ -72,7 +73,7 @@ impl LeasedLimits {
     pub fn over(store: Arc<dyn LimitStore>, lease: Ttl) -> Result<Self, InvalidValue> {
         if lease > Self::LONGEST {
             return Err(InvalidValue::new(
-                "lease",
+                Field::Lease,
                 InvalidReason::OutOfRange { allowed: "at most a minute" },
             ));
         }

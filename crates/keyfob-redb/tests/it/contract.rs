@@ -36,7 +36,7 @@ fn setup(lanes: LaneCount, folder: TempDir) -> Setup {
 }
 
 fn open(lanes: LaneCount, folder: &TempDir) -> (Arc<RedbStore>, ManualClock) {
-    let clock = ManualClock::at("2026-11-24T08:30:00Z".parse().unwrap());
+    let clock = ManualClock::new("2026-11-24T08:30:00Z".parse().unwrap());
     let options = Options::new().lanes(lanes).clock(Arc::new(clock.clone()));
     let store = options.open(folder.path().join("keyfob.redb")).unwrap();
     (Arc::new(store), clock)

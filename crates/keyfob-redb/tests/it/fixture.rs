@@ -23,7 +23,7 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn new() -> Self {
-        let clock = ManualClock::at("2026-11-24T08:30:00Z".parse().unwrap());
+        let clock = ManualClock::new("2026-11-24T08:30:00Z".parse().unwrap());
         Self { clock, folder: tempfile::tempdir().unwrap() }
     }
 

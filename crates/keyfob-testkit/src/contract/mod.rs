@@ -10,7 +10,7 @@
 //! use keyfob_testkit::contract::{Setup, Time};
 //!
 //! async fn memory() -> Setup {
-//!     let clock = ManualClock::at("2026-11-24T08:30:00Z".parse().unwrap());
+//!     let clock = ManualClock::new("2026-11-24T08:30:00Z".parse().unwrap());
 //!     let lanes = LaneCount::new(8).unwrap();
 //!     let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &OsRandom).unwrap();
 //!     Setup::new(Arc::new(store), Time::Manual(clock))

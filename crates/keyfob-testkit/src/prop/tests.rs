@@ -189,7 +189,7 @@ const RUNS: u32 = 5000;
 
 fn is_found(fault: Fault) -> bool {
     let setup = || async {
-        let clock = ManualClock::at("2026-11-24T08:30:00Z".parse().unwrap());
+        let clock = ManualClock::new("2026-11-24T08:30:00Z".parse().unwrap());
         let lanes = LaneCount::new(4).unwrap();
         let inner = MemoryStore::with(lanes, Arc::new(clock.clone()), &OsRandom).unwrap();
         Setup::new(Arc::new(Faulty { inner, fault }), Time::Manual(clock))

@@ -19,7 +19,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keyfob::{ClientId, Error, Grant, Kind, RevokeRequest, Subject, TokenManager, TokenState};
+use keyfob::{
+    ClientId, Error, Grant, Kind, RevokeRequest, Subject, TokenManager, TokenState, UpdateRequest,
+};
 
 use dice::Dice;
 use ledger::{Covered, Known, Ledger, Reach};
@@ -246,7 +248,7 @@ impl Actor {
         let tag = format!("t{}", self.dice.below(40));
         let change =
             |metadata: &mut keyfob::Metadata| metadata.tags.insert(tag.as_str().try_into()?);
-        match self.nodes[node].update(known.id, None, change).await {
+        match self.nodes[node].update(known.id, UpdateRequest::new(), change).await {
             Ok(token) => {
                 assert_ne!(covered, Covered::Surely, "dead {} was updated", token.id);
             }
@@ -279,7 +281,7 @@ impl Actor {
     async fn revoke_family(&mut self, node: usize) {
         let Some(known) = self.ledger.any(&mut self.dice) else { return };
         let attempt = self.ledger.begin(node, Reach::Line(known.line[0]));
-        let family = keyfob::FamilyId::of_root(known.line[0]);
+        let family = keyfob::FamilyId::from_root(known.line[0]);
         let outcome = self.nodes[node].revoke_family(family, RevokeRequest::reason("storm")).await;
         self.end(attempt, outcome);
     }

@@ -64,14 +64,14 @@ pub(crate) struct Cache {
     metrics: Metrics,
 }
 
-/// What the cache knows of a bearer.
-pub(crate) enum Found<R> {
-    /// Its token is active.
+/// What the cache knows about a presented bearer token.
+pub(crate) enum Found<R, C> {
+    /// Its token is active. This is what was read of it.
     Active(R),
-    /// It is the bearer of no token.
+    /// No token has this bearer token.
     Unknown,
-    /// Nothing that may be believed.
-    Nothing,
+    /// Nothing that may be believed. This is the context that the look-up was given.
+    Nothing(C),
 }
 
 /// A use of a token that was found.
@@ -79,6 +79,14 @@ pub(crate) enum Found<R> {
 pub(crate) struct Use<'a> {
     slot: Slot<'a>,
     mark: u64,
+}
+
+/// An entry that was found under a presented id.
+struct Entry<'a> {
+    content: &'a Content,
+    slot: Slot<'a>,
+    /// The bytes of its token.
+    token: &'a [u8],
 }
 
 /// What is to be kept of a token.
@@ -114,68 +122,72 @@ impl Cache {
         &self.watcher
     }
 
-    /// Looks a bearer up, and reads its token if it is active at `now`.
+    /// Looks up a presented bearer token, and calls `read` if its token is active at `now`.
+    ///
+    /// `read` is given `context`, which comes back if there was nothing to read.
     ///
     /// # Errors
-    /// When the bearer's id turns out to be none.
+    /// When the digits of the id are not those of an id.
     #[inline]
-    pub(crate) fn look<R>(
+    pub(crate) fn look<R, C>(
         &self,
         bearer: &Presented<'_>,
         now: Timestamp,
-        read: impl FnOnce(&ActiveToken<'_>, Use<'_>) -> R,
-    ) -> Result<Found<R>, ParseBearerError> {
+        context: C,
+        read: impl FnOnce(&ActiveToken<'_>, Use<'_>, C) -> R,
+    ) -> Result<Found<R, C>, ParseBearerError> {
         let mut content = [0; CONTENT];
         let Some(slot) = self.slots.read(bearer.id_digits().words(), &mut content) else {
             let id = bearer.id()?;
             let is_unknown = self.unknown.has(id, now) && self.watcher.is_trusted(id.lane());
-            return Ok(if is_unknown { Found::Unknown } else { Found::Nothing });
+            return Ok(if is_unknown { Found::Unknown } else { Found::Nothing(context) });
         };
         let (end, length) = end_and_length(&content);
         Ok(if end <= now.as_millis() {
-            Found::Nothing
+            Found::Nothing(context)
         } else if length <= 8 * INLINE {
             let token: &[u8] = bytemuck::cast_slice(&content[TOKEN..]);
             let token = token.get(..length).unwrap_or_default();
-            self.judge(bearer, &content, slot, token, now, read)
+            self.read_proven(bearer, &Entry { content: &content, slot, token }, now, context, read)
         } else if length <= 8 * USUAL {
-            self.look_at_tail::<USUAL, _>(bearer, &content, slot, length, now, read)
+            self.look_at_tail::<USUAL, _, _>(bearer, (&content, slot, length), now, context, read)
         } else {
-            self.look_at_tail::<MOST, _>(bearer, &content, slot, length, now, read)
+            self.look_at_tail::<MOST, _, _>(bearer, (&content, slot, length), now, context, read)
         })
     }
 
     #[inline(never)]
-    fn look_at_tail<const WORDS: usize, R>(
+    fn look_at_tail<const WORDS: usize, R, C>(
         &self,
         bearer: &Presented<'_>,
-        content: &Content,
-        slot: Slot<'_>,
-        length: usize,
+        (content, slot, length): (&Content, Slot<'_>, usize),
         now: Timestamp,
-        read: impl FnOnce(&ActiveToken<'_>, Use<'_>) -> R,
-    ) -> Found<R> {
+        context: C,
+        read: impl FnOnce(&ActiveToken<'_>, Use<'_>, C) -> R,
+    ) -> Found<R, C> {
         let mut words = [0; WORDS];
         let (inline, tail) = words.split_at_mut(INLINE);
         inline.copy_from_slice(&content[TOKEN..]);
         let tail = tail.get_mut(..length.div_ceil(8) - INLINE);
         if !tail.is_some_and(|tail| self.tails.read(content[TAIL], tail)) {
-            return Found::Nothing;
+            return Found::Nothing(context);
         }
         let token: &[u8] = bytemuck::cast_slice(&words);
-        self.judge(bearer, content, slot, token.get(..length).unwrap_or_default(), now, read)
+        let token = token.get(..length).unwrap_or_default();
+        self.read_proven(bearer, &Entry { content, slot, token }, now, context, read)
     }
 
+    /// Calls `read` if the entry may be believed and the bearer token is proven to be its.
     #[inline]
-    fn judge<R>(
+    fn read_proven<R, C>(
         &self,
         bearer: &Presented<'_>,
-        content: &Content,
-        slot: Slot<'_>,
-        token: &[u8],
+        entry: &Entry<'_>,
         now: Timestamp,
-        read: impl FnOnce(&ActiveToken<'_>, Use<'_>) -> R,
-    ) -> Found<R> {
+        context: C,
+        read: impl FnOnce(&ActiveToken<'_>, Use<'_>, C) -> R,
+    ) -> Found<R, C> {
+        let Entry { content, slot, token } = *entry;
         let mut token = ActiveToken::over(bearer.id_digits(), token);
         let half = bearer.half_digest();
         let [first, second] = digest_words(half);
@@ -183,7 +195,7 @@ impl Cache {
         let is_proven = (first ^ content[0]) | (second ^ content[1]) == 0;
         let load_version = LoadVersion::from_number(content[TICKET]);
         if !self.watcher.is_current(token.lane(), load_version, token.cells()) {
-            return Found::Nothing;
+            return Found::Nothing(context);
         }
         if bearer.kind() != token.kind() {
             return Found::Unknown;
@@ -192,14 +204,14 @@ impl Cache {
             match token.by_other_secret(half, now) {
                 ByOther::Proven(by_older) => token = by_older,
                 ByOther::Unproven => return Found::Unknown,
-                ByOther::AskStore => return Found::Nothing,
+                ByOther::AskStore => return Found::Nothing(context),
             }
         }
         let mark = slot.mark();
         if mark & 1 == 0 {
             slot.set_mark(mark, mark | 1);
         }
-        Found::Active(read(&token, Use { slot, mark: mark | 1 }))
+        Found::Active(read(&token, Use { slot, mark: mark | 1 }, context))
     }
 
     /// Keeps a token that was loaded under `load_version`.
@@ -222,7 +234,7 @@ impl Cache {
         content[TICKET] = load_version.number();
         content[TAIL] = place;
         content[TOKEN..].copy_from_slice(inline);
-        let key = IdDigits::of(id, &mut [0; ID_DIGITS]).words();
+        let key = IdDigits::write(id, &mut [0; ID_DIGITS]).words();
         let mark = note_at.as_millis() << 1;
         let gone = self.slots.write(key, &content, mark, |old, mark| self.worth(old, mark, *now));
         self.metrics.handles.cache_fills.increment(1);

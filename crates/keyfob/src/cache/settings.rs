@@ -27,8 +27,8 @@ pub struct CacheConfig {
 impl CacheConfig {
     /// No cache: every token is loaded from the store. The bound holds for what is loaded too.
     pub const OFF: Self = Self { tokens: 0, ..Self::DEFAULT };
-    const LEAST_BOUND: Ttl = Ttl::clamped(Some(5));
-    const DEFAULT: Self = Self { tokens: 100_000, bound: Ttl::clamped(Some(250)) };
+    const LEAST_BOUND: Ttl = Ttl::saturating_from_millis(5);
+    const DEFAULT: Self = Self { tokens: 100_000, bound: Ttl::saturating_from_millis(250) };
 
     /// Keeps at most so many tokens: 100,000 unless it is set. Memory is taken as they come.
     pub const fn max_tokens(self, tokens: usize) -> Self {

@@ -52,9 +52,9 @@ impl Bench {
     fn find(&self, bearer: &BearerToken, now: Timestamp) -> Option<TokenId> {
         let prefix = BearerPrefix::default();
         let presented = Presented::read(bearer.expose(), &prefix).unwrap();
-        match self.cache.look(&presented, now, |token, _| token.id()).unwrap() {
+        match self.cache.look(&presented, now, (), |token, _, ()| token.id()).unwrap() {
             Found::Active(id) => Some(id),
-            Found::Unknown | Found::Nothing => None,
+            Found::Unknown | Found::Nothing(()) => None,
         }
     }
 }
@@ -151,7 +151,7 @@ fn a_use_is_due_once_and_then_after_a_while() {
     let presented = Presented::read(bearer.expose(), &prefix).unwrap();
     let is_due = |now: Timestamp| {
         let next = || now + Ttl::from_mins(1);
-        let look = bench.cache.look(&presented, now, |_, used| used.is_due(now, next));
+        let look = bench.cache.look(&presented, now, (), |_, used, ()| used.is_due(now, next));
         matches!(look, Ok(Found::Active(true)))
     };
     let later = NOW + Ttl::from_mins(1);

@@ -13,7 +13,7 @@ use crate::text::{Actor, Audience, ClientId, Issuer, Scope, Subject};
 use crate::time::{Timestamp, Ttl};
 use crate::token::{
     ChangeKind, Claims, Kind, Metadata, PrivateClaims, RecordIntegrity, RegisteredClaims,
-    Revocation, RevocationScope, SecretUsed, Token, first_end,
+    Revocation, RevocationScope, SecretUsed, Token, earliest_end,
 };
 
 /// The body of a record. The numbers are the format: never change one, never use one twice.
@@ -114,7 +114,7 @@ impl Record {
     /// When the token ends if it is not used after `used`; [`Timestamp::MAX`] is never.
     pub(crate) fn ends_after(&self, used: Timestamp) -> Timestamp {
         let ends = [self.expires_at, self.absolute_expiry];
-        first_end(ends, self.idle_timeout, used).unwrap_or(Timestamp::MAX)
+        earliest_end(ends, self.idle_timeout, used).unwrap_or(Timestamp::MAX)
     }
 
     /// The token, as a store gave its record.

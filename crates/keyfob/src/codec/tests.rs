@@ -83,7 +83,7 @@ fn an_old_reader_reads_what_a_newer_writer_added() {
 #[test]
 fn what_is_kept_of_rotation_and_of_secrets_reads_back() {
     let mut record = record();
-    let (window, at) = (GracePeriod::of(Ttl::from_secs(3)), START + Ttl::from_mins(1));
+    let (window, at) = (GracePeriod::new(Ttl::from_secs(3)), START + Ttl::from_mins(1));
     let (retired, by) = (Generation::FIRST, Presenter([3; 16]));
     let rotation = Rotation::default().after(retired, by, token().id, at, window);
     record.rotation = Some(rotation.clone());

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::background::Tasks;
 use super::background::last_use::LastUses;
-use super::background::metrics::Publisher;
+use super::background::metrics::MetricsPublisher;
 use super::events::observations::Observer;
 use super::known::Known;
 use super::{Inner, TokenManager};
@@ -235,9 +236,11 @@ impl TokenManagerBuilder {
             observer: Observer::new(self.observations_per_second, self.sampled_use),
             limiter: self.limits.map(|limits| Limiter::new(limits, namespace).metrics(&metrics)),
             tally: HotCounters::new(),
-            publisher: Publisher::default(),
+            publisher: MetricsPublisher::default(),
             metrics,
-            wake: tokio::sync::Notify::new(),
+            new_events: tokio::sync::Notify::new(),
+            tasks: Tasks::new(),
+            shutdown: tokio::sync::Mutex::default(),
         };
         TokenManager { inner: Arc::new(inner) }
     }

@@ -1,12 +1,14 @@
-//! Derived tokens: for a service or an agent that acts for somebody.
+//! Derived tokens: for a service or an agent that acts for a subject.
 
 use super::TokenManager;
 use super::descent::narrow;
 use super::issue::{Issued, Parent};
-use super::rotate::{FirstUse, TRIES};
+use super::modify::RETRY_LIMIT;
+use super::rotate::FirstUse;
+use super::settle::Rejection;
 use crate::bearer::BearerToken;
 use crate::error::Error;
-use crate::id::TokenId;
+use crate::field::Field;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::outcomes::derivation;
 use crate::store::Loaded;
@@ -15,14 +17,16 @@ use crate::token::{Grant, Kind, SecretUsed, Token, TokenState};
 use crate::validation::{DeviceBinding, Presentation, Refusal, ValidationChain};
 
 impl TokenManager {
-    /// Derives a token from one that is presented: for the same subject and client, with the scope
-    /// that is asked for and no other, no wider audience and no longer life, and revoked with it.
-    /// Who is to act is said by [`Grant::acting`]; it is put before whoever acted already. From a
-    /// token that is bound to a key, something is derived only for whoever has proven it
-    /// ([`Presentation::confirmation`]), and is bound as well: to the same key, or the grant's.
+    /// Derives a token from one that is presented.
     ///
-    /// To derive is to use the token. A line of descent is at most eight long, and as wide as it
-    /// likes. Revoking any token of the tree ends all below it at once, however many there are.
+    /// The derived token has the same subject and client, the scope that the grant asks for and no
+    /// other, no wider audience and no longer life, and is revoked with its parent.
+    /// [`Grant::acting`] names the actor, which is put before the actors of the parent. From a token
+    /// that is bound to a key, a token is derived only if possession of the key was proven
+    /// ([`Presentation::confirmation`]), and is bound as well: to the same key, or to the grant's.
+    ///
+    /// Deriving counts as a use of the parent. A line of descent has at most eight tokens and any
+    /// number of branches. Revoking a token of the tree ends all tokens below it in one step.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -43,9 +47,9 @@ impl TokenManager {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Refused`] when the bearer is not good, or is that of a refresh token, which is to be
-    /// refreshed instead; [`Error::Invalid`] when the grant is wider than the token, the line too
-    /// long, or the uses of the token are counted; [`Error::Ended`] when it is revoked meanwhile;
+    /// [`Error::Refused`] when the bearer token is not good, or belongs to a refresh token, which has to
+    /// be refreshed instead; [`Error::Invalid`] when the grant is wider than the token, the line is
+    /// too long, or the uses of the token are limited; [`Error::Ended`] when it is revoked meanwhile;
     /// [`Error::Contended`]; [`Error::Store`].
     pub async fn derive(
         &self,
@@ -63,19 +67,16 @@ impl TokenManager {
         grant: Grant,
     ) -> Result<Issued, Error> {
         let parts = grant.into_parts()?;
-        if let Some(throttled) = self.throttled(presented.ip) {
-            return Err(self.refuse(throttled, None));
-        }
         let (loaded, token) = match self.parent(&presented).await {
-            Err((Error::Refused(refusal), seen)) => {
-                self.count_failure(presented.ip, &refusal).await;
-                return Err(self.refuse(refusal, seen));
-            }
-            outcome => outcome.map_err(|(error, _)| error)?,
+            Ok(parent) => parent,
+            Err(rejection) => return Err(self.settle(presented.ip, rejection).await),
         };
         if token.uses_left.is_some() {
-            let rule = "its uses are counted: what is derived would be used without being counted";
-            return Err(InvalidValue::new("parent", InvalidReason::Contradiction { rule }).into());
+            let rule = "the uses of the parent are limited, and what is derived from it would be used \
+                        without being counted";
+            return Err(
+                InvalidValue::new(Field::Parent, InvalidReason::Contradiction { rule }).into()
+            );
         }
         let parts = narrow(parts, &token)?;
         let parent = Parent { token: &token, stamp: loaded.stamp, keep_until: loaded.keep_until };
@@ -87,62 +88,55 @@ impl TokenManager {
         }
     }
 
-    /// The token that is presented, if something may be derived from it; with a refusal the token
-    /// that the bearer proved to be one's.
-    async fn parent(
-        &self,
-        presented: &Presentation<'_>,
-    ) -> Result<(Loaded, Token), (Error, Option<TokenId>)> {
-        let unknown = |error: Error| (error, None);
-        let bearer = BearerToken::parse(presented.bearer, &self.inner.prefix);
-        let bearer = bearer.map_err(|refused| unknown(refused.into()))?;
-        if bearer.kind() == Kind::Refresh {
-            return Err(unknown(Refusal::Kind { found: Kind::Refresh }.into()));
+    /// Returns the presented token, if a token may be derived from it.
+    async fn parent(&self, presented: &Presentation<'_>) -> Result<(Loaded, Token), Rejection> {
+        if let Some(throttled) = self.throttled(presented.ip) {
+            return Err(throttled.into());
         }
-        for _ in 0..TRIES {
-            let (loaded, record) = match self.load(bearer.id()).await {
-                Err(Error::NotFound { .. }) => return Err(unknown(Refusal::Unknown.into())),
-                read => read
-                    .inspect_err(|error| self.record_unverifiable(bearer.id(), error))
-                    .map_err(unknown)?,
-            };
-            let known = |error| (error, Some(loaded.id));
+        let bearer = BearerToken::parse(presented.bearer, &self.inner.prefix)?;
+        if bearer.kind() == Kind::Refresh {
+            return Err(Refusal::Kind { found: Kind::Refresh }.into());
+        }
+        for _ in 0..RETRY_LIMIT {
+            let (loaded, record) = self.load_presented(bearer.id()).await?;
+            let proven = |error: Error| Rejection::of(loaded.id, error);
             let now = self.now();
-            let secret = record.secret_of(&bearer, now);
-            let first_use = FirstUse::of(&loaded, &record, secret);
-            let secret = secret.ok_or_else(|| unknown(Refusal::Unknown.into()))?;
+            let used = record.secret_of(&bearer, now);
+            let first_use = FirstUse::of(&loaded, &record, used);
+            let used = used.ok_or(Refusal::Unknown)?;
             let mut token = record.into_token(&loaded);
-            let met = is_shown_by_its_owner(&token, presented, now);
-            met.map_err(|refusal| known(refusal.into()))?;
+            let met = check_presenter(&token, presented, now);
+            met.map_err(|refusal| proven(refusal.into()))?;
             if let Some(first_use) = first_use
-                && !self.note_first_use(first_use).await.map_err(known)?
+                && !self.write_first_use(first_use).await.map_err(proven)?
             {
-                // Others were quicker: read what they made of it.
+                // The record has changed since it was read: read it again.
                 continue;
             }
-            self.record_use(&token, now).await.map_err(known)?;
-            if let SecretUsed::Older { until } = secret {
-                // What is derived by a secret that is to end ends with it.
+            self.record_use(&token, now).await.map_err(proven)?;
+            if let SecretUsed::Older { until } = used {
+                // What is derived by a secret that is about to end ends with it.
                 token.expires_at = Some(token.expires_at.map_or(until, |end| end.min(until)));
             }
             return Ok((loaded, token));
         }
-        Err(unknown(Error::Contended { id: bearer.id() }))
+        Err(Error::Contended { id: bearer.id() }.into())
     }
 }
 
-/// Whether a token is active, and not bound to somebody else than whoever presents it. A key has to be
-/// proven; of the device, it may be that nothing is known.
-fn is_shown_by_its_owner(
+/// Checks that a token is active, and is not bound to another presenter.
+///
+/// Possession of a key has to be proven. A device that is not named is not checked.
+fn check_presenter(
     token: &Token,
     presented: &Presentation<'_>,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    let known = presented.device.map_or(DeviceBinding::Unchecked, |_| DeviceBinding::IfBound);
-    ValidationChain::new().device(known).evaluate_without_rules(token, presented.device, now)?;
+    let device = presented.device.map_or(DeviceBinding::Unchecked, |_| DeviceBinding::IfBound);
+    ValidationChain::new().device(device).evaluate_without_rules(token, presented.device, now)?;
     let key = token.claims.registered.confirmation.as_ref();
     if key.is_some() && key != presented.confirmation {
-        return Err(Refusal::ProofKey);
+        return Err(Refusal::Confirmation);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What comes from another token is no wider than it, ends with it at the latest, and stands in its
 //! line: whether it is minted, derived, or what a refresh token is exchanged for.
 
+use crate::field::Field;
 use crate::id::{FamilyId, TokenId};
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::names::NameSet;
@@ -8,9 +9,6 @@ use crate::store::Epochs;
 use crate::text::{Audience, Scope};
 use crate::time::Timestamp;
 use crate::token::{ActorChain, GrantParts, Kind, Token};
-
-/// What is too long where a token would descend from more than may be.
-pub(crate) const MAX_ANCESTORS: &str = "line of ancestors";
 
 /// What a token allows, and where.
 #[derive(Clone, Copy)]
@@ -22,15 +20,15 @@ pub(super) struct Extent<'a> {
 impl Extent<'_> {
     /// Whether another lies within it.
     pub(super) fn contains(self, other: Extent<'_>) -> Result<(), InvalidValue> {
-        let wider = |what| {
+        let wider = |field| {
             let rule = "it must lie within that of the token it comes from";
-            Err(InvalidValue::new(what, InvalidReason::Contradiction { rule }))
+            Err(InvalidValue::new(field, InvalidReason::Contradiction { rule }))
         };
         if !self.scopes.contains_all(other.scopes) {
-            return wider("scope set");
+            return wider(Field::Scope);
         }
         if !self.audiences.contains_all(other.audiences) {
-            return wider("audience set");
+            return wider(Field::Audience);
         }
         Ok(())
     }
@@ -47,15 +45,15 @@ pub(super) fn line_under(
         line.push(parent);
     }
     if line.len() > Epochs::MAX_ANCESTORS {
-        let most = Epochs::MAX_ANCESTORS;
-        return Err(InvalidValue::new(MAX_ANCESTORS, InvalidReason::TooMany { most }));
+        let max = Epochs::MAX_ANCESTORS;
+        return Err(InvalidValue::new(Field::Ancestors, InvalidReason::TooMany { max }));
     }
     Ok(line)
 }
 
 /// The family of a child of `parent`.
 pub(super) fn family_under(parent: TokenId, its_family: Option<FamilyId>) -> FamilyId {
-    its_family.unwrap_or(FamilyId::of_root(parent))
+    its_family.unwrap_or(FamilyId::from_root(parent))
 }
 
 /// The end that no renewal of a token can pass.
@@ -68,18 +66,18 @@ pub(super) fn last_end(token: &Token) -> Option<Timestamp> {
 
 /// Fills a grant up from the token that it comes from, and refuses what is wider.
 pub(super) fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts, InvalidValue> {
-    let differs = |what| {
+    let differs = |field| {
         let rule = "it must be that of the token it comes from";
-        Err(InvalidValue::new(what, InvalidReason::Contradiction { rule }))
+        Err(InvalidValue::new(field, InvalidReason::Contradiction { rule }))
     };
     if parts.subject.is_some() && parts.subject != parent.subject {
-        return differs("subject");
+        return differs(Field::Subject);
     }
     if parts.client.is_some() && parts.client != parent.client {
-        return differs("client");
+        return differs(Field::Client);
     }
     if parts.issuer.is_some() && parts.issuer != parent.issuer {
-        return differs("issuer");
+        return differs(Field::Issuer);
     }
     let extent = Extent { scopes: &parent.scopes, audiences: &parent.audiences };
     extent.contains(Extent { scopes: &parts.scopes, audiences: &parts.audiences })?;
@@ -93,8 +91,8 @@ pub(super) fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts
     let bound_to = &parent.claims.registered.confirmation;
     parts.registered.confirmation = parts.registered.confirmation.or_else(|| bound_to.clone());
     // Who acts is told by what descends from it as well.
-    let before = parent.claims.registered.acting.as_ref();
-    let chain = parts.acting.take().map(|actor| ActorChain::after(before, actor)).transpose()?;
-    parts.registered.acting = chain.or_else(|| before.cloned());
+    let before = parent.claims.registered.actors.as_ref();
+    let chain = parts.acting.take().map(|actor| ActorChain::new(actor, before)).transpose()?;
+    parts.registered.actors = chain.or_else(|| before.cloned());
     Ok(parts)
 }

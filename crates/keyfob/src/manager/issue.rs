@@ -10,6 +10,7 @@ use crate::bearer::{BearerToken, Generation};
 use crate::codec::{self, Change, Record, Secrets};
 use crate::error::Error;
 use crate::event::{Event, EventKind};
+use crate::field::Field;
 use crate::id::{FamilyId, Lane, TokenId};
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::namespace::{Namespace, Term};
@@ -140,7 +141,9 @@ impl TokenManager {
         let lane = self.lane_for(&parts, parent.as_ref())?;
         if parts.seen.is_some_and(|login| login.lane != lane) {
             let rule = "it was begun for another subject: begin it for the one that is issued to";
-            return Err(InvalidValue::new("login", InvalidReason::Contradiction { rule }).into());
+            return Err(
+                InvalidValue::new(Field::Login, InvalidReason::Contradiction { rule }).into()
+            );
         }
         if parts.seen.is_some_and(|login| now > login.at + LoginStamp::GOOD_FOR) {
             return Err(Error::Superseded);
@@ -177,7 +180,7 @@ impl TokenManager {
             record.ratchet = ratchet;
             if prepared.is_root {
                 // The root answers to the epoch of its own family.
-                record.family = Some(FamilyId::of_root(id));
+                record.family = Some(FamilyId::from_root(id));
                 record.ancestors = inherited.iter().copied().chain([id]).collect();
             }
             let what = EventKind::Issued {
@@ -286,25 +289,25 @@ fn record_of(
         Expiry::At(at) => Some(at),
         Expiry::Never => None,
     };
-    let parent_end = parent.and_then(|parent| parent.token.facts().ends_at);
+    let parent_end = parent.and_then(|parent| parent.token.state_inputs().ends_at);
     let ends = [asked, absolute_expiry, parent_end];
     let expires_at = ends.into_iter().flatten().min();
     let contradiction =
-        |what, rule| Err(InvalidValue::new(what, InvalidReason::Contradiction { rule }));
+        |field, rule| Err(InvalidValue::new(field, InvalidReason::Contradiction { rule }));
     if expires_at.is_some_and(|end| end <= now) {
-        return contradiction("expiry", "it lies in the past: the token would never be good");
+        return contradiction(Field::Expiry, "it lies in the past: the token would never be good");
     }
     if let (Some(start), Some(end)) = (parts.not_before, expires_at)
         && start >= end
     {
-        return contradiction("not-before", "it must lie before the expiry");
+        return contradiction(Field::NotBefore, "it must lie before the expiry");
     }
     if parts.kind != Kind::Refresh && parts.refresh_policy.is_some() {
-        return contradiction("refresh policy", "only a refresh token has one");
+        return contradiction(Field::RefreshPolicy, "only a refresh token has one");
     }
     if parts.kind == Kind::Refresh && parts.uses.is_some() {
         let rule = "a refresh token is used once in each generation: leave the number out";
-        return contradiction("uses", rule);
+        return contradiction(Field::Uses, rule);
     }
     // A rotation moves the expiry on where there is a later end that it cannot pass.
     let renewal = match parts.expiry {
@@ -320,7 +323,7 @@ fn record_of(
     let ancestors = ancestors.transpose()?.unwrap_or_default();
     let mut registered = parts.registered;
     if let Some(actor) = parts.acting {
-        registered.acting = Some(ActorChain::after(None, actor)?);
+        registered.actors = Some(ActorChain::new(actor, None)?);
     }
     Ok(Record {
         digest: crate::bearer::BearerDigest::from_bytes([0; 32]),

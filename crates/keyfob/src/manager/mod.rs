@@ -6,11 +6,11 @@
 //! | module | what |
 //! |---|---|
 //! | `issue` | issue one, issue many, mint from another |
-//! | `validate` | a bearer to its token, or a typed refusal |
+//! | `validate` | a presented bearer token to its token, or a typed refusal |
 //! | `derive` | one from another that is presented, for somebody who acts |
 //! | `descent` | what comes from another token is no wider |
-//! | `cached` | the same from the cache, without asking the store |
-//! | `admit` | a request within its limits, or not |
+//! | `settle` | what happens when a presented bearer token is not accepted |
+//! | `admit` | whether a request is within its limits |
 //! | `read` | get, list, count, history |
 //! | `refresh` | a refresh token to its next pair |
 //! | `known` | refresh tokens whose next rotation need not read them |
@@ -25,18 +25,19 @@
 mod admit;
 mod background;
 mod builder;
-mod cached;
 mod derive;
 mod descent;
 mod events;
 mod issue;
 mod keys;
 mod known;
+mod modify;
 mod read;
 mod refresh;
 mod revoke;
 mod rotate;
 mod sessions;
+mod settle;
 mod update;
 mod validate;
 
@@ -44,13 +45,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
-pub(crate) use descent::MAX_ANCESTORS;
-pub use events::{Delivery, EventPage, Follower, HandlerTask, ObservationPage};
+pub use events::{EventPage, EventStream, HandlerTask, ObservationPage};
 pub use issue::Issued;
 pub use keys::{ResealProgress, ResealRun};
 pub use read::{PageCursor, Paging, TokenPage};
 pub use refresh::{RefreshRequest, Refreshed};
 pub use revoke::{ResumeToken, RevokeOutcome, RevokeRequest, Sweep, SweepProgress};
+pub use rotate::RotateRequest;
+pub use update::UpdateRequest;
 pub use validate::Explanation;
 
 use crate::bearer::BearerPrefix;
@@ -121,8 +123,12 @@ struct Inner {
     limiter: Option<Limiter>,
     metrics: Metrics,
     tally: HotCounters,
-    publisher: background::metrics::Publisher,
-    wake: tokio::sync::Notify,
+    publisher: background::metrics::MetricsPublisher,
+    /// Notified of events that this process writes.
+    new_events: tokio::sync::Notify,
+    tasks: background::Tasks,
+    /// Held while the manager shuts down.
+    shutdown: tokio::sync::Mutex<()>,
 }
 
 impl TokenManager {
@@ -184,14 +190,6 @@ impl TokenManager {
     /// The word that bearers start with.
     pub fn prefix(&self) -> &BearerPrefix {
         &self.inner.prefix
-    }
-
-    /// Writes what was gathered in the background, and lets go of the store.
-    pub async fn shutdown(&self) {
-        self.inner.write_pending_uses().await;
-        self.inner.write_pending_observations().await;
-        self.inner.publish();
-        self.inner.store.close().await;
     }
 
     fn begin(&self) -> Result<Operation, Error> {

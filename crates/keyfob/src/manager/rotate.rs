@@ -1,29 +1,73 @@
 //! New secrets for API keys.
 //!
-//! An API key is in use at many places at once, so its secret does not ratchet: a fresh one is
-//! drawn, and the one before stays good until their overlap ends. At most two are live. One that
-//! comes back later than that is unknown, and nothing ends because of it.
+//! An API key is used from many machines at the same time, so its secret does not ratchet: a fresh
+//! secret is drawn, and the one before stays good until their overlap ends. At most two secrets are
+//! good at a time. One that comes back later than that is unknown, and nothing ends because of it.
 //!
-//! Whether the newest was ever used is written with its first use, before that is answered: a
-//! newest that nobody has used is what the next rotation replaces, so that whoever still holds the
-//! older one is not locked out by a rotation that was lost. Of a key whose first secret was never
-//! used, it is that one: nobody needs it to overlap.
+//! The first use of the newest secret is written before it is answered, so that the record says
+//! whether it was ever used. The next rotation replaces a newest secret that was never used. So a
+//! rotation that was lost does not lock out the holder of the older secret. A first secret that was
+//! never used is replaced in the same way: nothing needs it to overlap.
 
 use super::TokenManager;
 use super::issue::Issued;
+use super::modify::{Edit, check_live, check_owner};
 use crate::bearer::BearerToken;
-use crate::codec::{self, Change, Record, Secrets};
+use crate::codec::{self, Record, Secrets};
 use crate::error::Error;
-use crate::event::{Event, EventKind};
+use crate::event::EventKind;
+use crate::field::Field;
 use crate::id::TokenId;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::rotation::SecretOverlap;
 use crate::store::{Loaded, RecordVersion, Replace, Replaced};
-use crate::text::Actor;
-use crate::token::{ChangeKind, Kind, SecretUsed, TokenState};
+use crate::text::{Actor, Subject};
+use crate::token::{ChangeKind, Kind, SecretUsed};
 
-/// How often a change is tried on a newer version before it is given up.
-pub(super) const TRIES: usize = 16;
+/// What a new secret is to be like, and who asks for it.
+///
+/// A [`SecretOverlap`] is a request that names no actor.
+#[derive(Clone, Debug, Default)]
+pub struct RotateRequest {
+    overlap: SecretOverlap,
+    by: Option<Actor>,
+    invalid: Option<InvalidValue>,
+}
+
+impl RotateRequest {
+    /// Creates a request with the default overlap, which names no actor.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets for how long the secret before stays good.
+    pub fn overlap(self, overlap: SecretOverlap) -> Self {
+        Self { overlap, ..self }
+    }
+
+    /// Names the person or service that asks, for the event and the history.
+    pub fn by(mut self, actor: impl TryInto<Actor, Error: Into<InvalidValue>>) -> Self {
+        match actor.try_into() {
+            Ok(actor) => self.by = Some(actor),
+            Err(error) => self.invalid = self.invalid.or(Some(error.into())),
+        }
+        self
+    }
+
+    /// Checks that every given part is valid.
+    ///
+    /// # Errors
+    /// The first part that is not.
+    pub fn check(&self) -> Result<(), InvalidValue> {
+        self.invalid.clone().map_or(Ok(()), Err)
+    }
+}
+
+impl From<SecretOverlap> for RotateRequest {
+    fn from(overlap: SecretOverlap) -> Self {
+        Self::new().overlap(overlap)
+    }
+}
 
 /// The first use of the newest secret of a key.
 pub(super) struct FirstUse {
@@ -33,7 +77,7 @@ pub(super) struct FirstUse {
 }
 
 impl FirstUse {
-    /// That of a record of which this secret was presented; `None` if it is no first use.
+    /// Returns the first use that presenting this secret is; `None` if it is no first use.
     pub(super) fn of(loaded: &Loaded, record: &Record, secret: Option<SecretUsed>) -> Option<Self> {
         let is_unused = record.secrets.as_ref().is_some_and(|secrets| !secrets.is_used);
         let is_first = is_unused && secret == Some(SecretUsed::Newest);
@@ -42,24 +86,25 @@ impl FirstUse {
 }
 
 impl TokenManager {
-    /// Gives an API key a new secret. The one before stays good for as long as `overlap` says; an
-    /// older one still ends now. A secret that was never used gives way to the new one, and the one
-    /// before it, if there is one, stays.
+    /// Gives an API key a new secret.
     ///
-    /// What was derived from the key lives on, whichever secret it was derived by. If a secret got
-    /// out, revoke the key instead: that ends all that descends from it.
+    /// The secret before stays good for the overlap that is asked for; an older one still ends now. A
+    /// secret that was never used is replaced, and the one before it, if there is one, stays.
+    ///
+    /// What was derived from the key lives on, whichever secret it was derived by. If a secret was
+    /// stolen, revoke the key instead: that ends all that descends from it.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use keyfob::{Grant, Kind, MemoryStore, SecretOverlap, SecretUsed, TokenManager};
+    /// # use keyfob::{Grant, Kind, MemoryStore, RotateRequest, SecretUsed, TokenManager};
     /// # let manager = TokenManager::new(MemoryStore::new()?);
     /// let old = manager.issue(Grant::new(Kind::ApiKey).client("acme")).await?;
     /// manager.validate_active(&old.bearer).await?;
-    /// let new = manager.rotate(old.token.id, SecretOverlap::default(), None).await?;
+    /// let new = manager.rotate(old.token.id, RotateRequest::new().by("ops")).await?;
     ///
     /// assert_eq!(manager.validate_active(&new.bearer).await?.secret, SecretUsed::Newest);
-    /// // Who still uses the older one?
+    /// // Which clients still use the older one?
     /// let secret = manager.validate_active(&old.bearer).await?.secret;
     /// assert!(matches!(secret, SecretUsed::Older { .. }));
     /// # Ok(())
@@ -68,63 +113,74 @@ impl TokenManager {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::NotRotatable`] for another kind of token; [`Error::Ended`] when
-    /// the key is over; [`Error::Contended`]; [`Error::Store`]: then a new secret may have been
-    /// stored that nobody knows, which the next rotation replaces.
+    /// the key is neither pending nor active; [`Error::Invalid`] when the request is not valid;
+    /// [`Error::Contended`]; [`Error::Store`]: then a new secret may have been stored that no client
+    /// knows, which the next rotation replaces.
     pub async fn rotate(
         &self,
         id: TokenId,
-        overlap: SecretOverlap,
-        by: Option<Actor>,
+        request: impl Into<RotateRequest>,
     ) -> Result<Issued, Error> {
-        for _ in 0..TRIES {
-            let (loaded, mut record) = self.load(id).await?;
+        self.rotate_key(id, None, request.into()).await
+    }
+
+    /// Gives an API key a new secret as [`TokenManager::rotate`] does, if the key belongs to `owner`.
+    ///
+    /// Use it where the id comes from a request. The owner is compared in the record that is
+    /// replaced, so nothing can change in between.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the key belongs to another subject or to none, as if it did not
+    /// exist; those of [`TokenManager::rotate`].
+    pub async fn rotate_owned(
+        &self,
+        owner: &Subject,
+        id: TokenId,
+        request: impl Into<RotateRequest>,
+    ) -> Result<Issued, Error> {
+        self.rotate_key(id, Some(owner), request.into()).await
+    }
+
+    async fn rotate_key(
+        &self,
+        id: TokenId,
+        owner: Option<&Subject>,
+        request: RotateRequest,
+    ) -> Result<Issued, Error> {
+        request.check()?;
+        let inner = &*self.inner;
+        let edited = self.modify(id, request.by.as_ref(), |loaded, record, now| {
+            if let Some(owner) = owner {
+                check_owner(id, record, owner)?;
+            }
             if record.kind != Kind::ApiKey {
                 return Err(Error::NotRotatable { id, kind: record.kind });
             }
-            let now = self.now();
-            let state = record.clone().into_token(&loaded).state(now);
-            if !matches!(state, TokenState::Active | TokenState::Pending) {
-                return Err(Error::Ended { id, state });
-            }
+            check_live(loaded, record, now)?;
             let Some(generation) = record.generation.next() else {
                 let allowed = "fewer than 238328 secrets in the life of a key: issue another key";
-                return Err(
-                    InvalidValue::new("generation", InvalidReason::OutOfRange { allowed }).into()
-                );
+                let reason = InvalidReason::OutOfRange { allowed };
+                return Err(InvalidValue::new(Field::Generation, reason).into());
             };
-            let inner = &*self.inner;
             let bearer =
                 BearerToken::draw(&inner.prefix, Kind::ApiKey, id, generation, &*inner.random)?;
-            let secrets = Secrets::after(record.secrets.as_ref(), record.digest, now, overlap);
+            let before = record.secrets.as_ref();
+            let secrets = Secrets::after(before, record.digest, now, request.overlap);
             let older_until = secrets.older.as_ref().map(|older| older.until);
             record.secrets = Some(secrets);
             record.digest = bearer.digest();
             record.generation = generation;
-            record.remember(Change { at: now, by: by.clone(), what: ChangeKind::SecretReplaced });
-            let operation = self.begin()?;
             let generation = generation.number();
-            let what = EventKind::SecretReplaced { token: id, generation, older_until };
-            let event = Event::new(operation.id, 0, now, what).by(by.clone());
-            let replace = Replace {
-                events: vec![codec::encode(&event)],
-                ..Replace::new(id, loaded.version, codec::encode(&record))
-            };
-            match inner.store.replace(operation, replace).await? {
-                Replaced::Stored(_) => {
-                    self.notify_event_streams();
-                    self.inner.metrics.handles.api_key_rotations.increment(1);
-                    return Ok(Issued { token: record.into_token(&loaded), bearer });
-                }
-                Replaced::Missing => return Err(Error::NotFound { id }),
-                Replaced::Ended => return Err(Error::Ended { id, state: TokenState::Revoked }),
-                Replaced::Stale | Replaced::IdTaken => {}
-            }
-        }
-        Err(Error::Contended { id })
+            let event = EventKind::SecretReplaced { token: id, generation, older_until };
+            Ok(Edit { change: ChangeKind::SecretReplaced, event, output: bearer })
+        });
+        let (token, bearer) = edited.await?;
+        inner.metrics.handles.api_key_rotations.increment(1);
+        Ok(Issued { token, bearer })
     }
 
     /// Writes that the newest secret was used; `false` if the record has changed since it was read.
-    pub(super) async fn note_first_use(&self, first_use: FirstUse) -> Result<bool, Error> {
+    pub(super) async fn write_first_use(&self, first_use: FirstUse) -> Result<bool, Error> {
         let FirstUse { id, read, mut record } = first_use;
         if let Some(secrets) = &mut record.secrets {
             secrets.is_used = true;

@@ -11,6 +11,7 @@ use futures_util::future::try_join_all;
 
 use super::TokenManager;
 use super::issue::{Issued, Outcome, Prepared};
+use super::modify::RETRY_LIMIT;
 use super::read::Paging;
 use super::revoke::RevokeRequest;
 use crate::codec;
@@ -28,8 +29,6 @@ use crate::text::Subject;
 use crate::time::{Timestamp, Ttl};
 use crate::token::{GrantParts, Kind, TokenState};
 
-/// How often a roster is read before too many are taken to be at it.
-const TRIES: usize = 16;
 /// How many rosters in a row may have fallen while they were looked for, or at one moment.
 const MOST_FALLEN: usize = 32;
 /// How many sessions are looked up at a time.
@@ -75,7 +74,7 @@ impl TokenManager {
         let device = parts.metadata.device.id.as_ref();
         let device = device.map(|device| namespace.device(device).number());
         let mut last: Option<(TokenId, Option<RecordVersion>)> = None;
-        for _ in 0..TRIES {
+        for _ in 0..RETRY_LIMIT {
             // Before anybody has to leave: a grant that does not hold makes no room.
             let prepared = self.prepare(parts.clone(), None)?;
             let mut turn = self.turn(&subject, device).await?;

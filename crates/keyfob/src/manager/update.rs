@@ -1,33 +1,61 @@
 //! Changing the metadata of a token.
 
 use super::TokenManager;
-use super::issue::terms_of;
-use crate::codec::{self, Change};
+use super::modify::{Edit, check_live};
 use crate::error::Error;
-use crate::event::{Event, EventKind};
+use crate::event::EventKind;
 use crate::id::TokenId;
 use crate::invalid::InvalidValue;
-use crate::store::{Replace, Replaced};
 use crate::text::Actor;
-use crate::token::{ChangeKind, Metadata, Token, TokenState};
+use crate::token::{ChangeKind, Metadata, Token};
 
-/// How often a change is tried on a newer version before it is given up.
-const TRIES: usize = 16;
+/// What is to be noted about a change of metadata.
+#[derive(Clone, Debug, Default)]
+pub struct UpdateRequest {
+    by: Option<Actor>,
+    invalid: Option<InvalidValue>,
+}
+
+impl UpdateRequest {
+    /// Creates a request that names no actor.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Names the person or service that makes the change, for the event and the history.
+    pub fn by(mut self, actor: impl TryInto<Actor, Error: Into<InvalidValue>>) -> Self {
+        match actor.try_into() {
+            Ok(actor) => self.by = Some(actor),
+            Err(error) => self.invalid = self.invalid.or(Some(error.into())),
+        }
+        self
+    }
+
+    /// Checks that every given part is valid.
+    ///
+    /// # Errors
+    /// The first part that is not.
+    pub fn check(&self) -> Result<(), InvalidValue> {
+        self.invalid.clone().map_or(Ok(()), Err)
+    }
+}
 
 impl TokenManager {
     /// Changes the metadata of a token that is pending or active.
     ///
-    /// `change` may be called several times, each time with the metadata as they stand, if others
-    /// change the token at the same time. No change of theirs is lost.
+    /// If others change the token at the same time, `change` is called again with the newer
+    /// metadata, so that no change of theirs is lost.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use keyfob::{Grant, Kind, MemoryStore, TokenManager};
+    /// # use keyfob::{Grant, Kind, MemoryStore, TokenManager, UpdateRequest};
     /// # let manager = TokenManager::new(MemoryStore::new()?);
     /// # let issued = manager.issue(Grant::new(Kind::Session).subject("user123")).await?;
     /// let token = manager
-    ///     .update(issued.token.id, None, |metadata| metadata.tags.insert("vip".try_into()?))
+    ///     .update(issued.token.id, UpdateRequest::new().by("support"), |metadata| {
+    ///         metadata.tags.insert("vip".try_into()?)
+    ///     })
     ///     .await?;
     /// assert_eq!(token.metadata.tags.to_string(), "vip");
     /// # Ok(())
@@ -35,45 +63,22 @@ impl TokenManager {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Ended`] when the token is over; [`Error::Invalid`] when
-    /// `change` fails; [`Error::Contended`]; [`Error::Store`].
+    /// [`Error::NotFound`]; [`Error::Ended`] when the token is neither pending nor active;
+    /// [`Error::Invalid`] when the request is not valid or `change` fails; [`Error::Contended`];
+    /// [`Error::Store`].
     pub async fn update(
         &self,
         id: TokenId,
-        by: Option<Actor>,
+        request: UpdateRequest,
         mut change: impl FnMut(&mut Metadata) -> Result<(), InvalidValue>,
     ) -> Result<Token, Error> {
-        let namespace = self.inner.store.namespace();
-        for _ in 0..TRIES {
-            let (loaded, mut record) = self.load(id).await?;
-            let now = self.now();
-            let state = record.clone().into_token(&loaded).state(now);
-            if !matches!(state, TokenState::Active | TokenState::Pending) {
-                return Err(Error::Ended { id, state });
-            }
-            let before = terms_of(namespace, &record);
+        request.check()?;
+        let edited = self.modify(id, request.by.as_ref(), |loaded, record, now| {
+            check_live(loaded, record, now)?;
             change(&mut record.metadata)?;
-            record.remember(Change { at: now, by: by.clone(), what: ChangeKind::MetadataUpdated });
-            let mut added_terms = terms_of(namespace, &record);
-            added_terms.retain(|term| !before.contains(term));
-            let operation = self.begin()?;
-            let what = EventKind::MetadataUpdated { token: id };
-            let event = Event::new(operation.id, 0, now, what).by(by.clone());
-            let replace = Replace {
-                added_terms,
-                events: vec![codec::encode(&event)],
-                ..Replace::new(id, loaded.version, codec::encode(&record))
-            };
-            match self.inner.store.replace(operation, replace).await? {
-                Replaced::Stored(_) => {
-                    self.notify_event_streams();
-                    return Ok(record.into_token(&loaded));
-                }
-                Replaced::Missing => return Err(Error::NotFound { id }),
-                Replaced::Ended => return Err(Error::Ended { id, state: TokenState::Revoked }),
-                Replaced::Stale | Replaced::IdTaken => {}
-            }
-        }
-        Err(Error::Contended { id })
+            let event = EventKind::MetadataUpdated { token: id };
+            Ok(Edit { change: ChangeKind::MetadataUpdated, event, output: () })
+        });
+        edited.await.map(|(token, ())| token)
     }
 }

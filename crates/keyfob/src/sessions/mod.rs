@@ -15,6 +15,7 @@ mod roster;
 
 pub(crate) use roster::{Listed, Seen, SessionIndex};
 
+use crate::field::Field;
 use crate::invalid::{InvalidReason, InvalidValue};
 
 /// How many sessions a subject may have, and what happens when it has them all.
@@ -65,7 +66,7 @@ impl SessionPolicy {
             return Ok(sessions);
         }
         Err(InvalidValue::new(
-            "sessions",
+            Field::Sessions,
             InvalidReason::OutOfRange { allowed: "1 to 256 sessions" },
         ))
     }

@@ -14,7 +14,7 @@ pub(crate) async fn memory_of_one_lane() -> Setup {
 }
 
 fn with(lanes: LaneCount) -> Setup {
-    let clock = ManualClock::at("2026-11-24T08:30:00Z".parse().expect("a time"));
+    let clock = ManualClock::new("2026-11-24T08:30:00Z".parse().expect("a time"));
     let random = SeededRandom::new(1);
     let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &random).expect("a store");
     Setup::new(Arc::new(store), Time::Manual(clock))

@@ -16,7 +16,7 @@ fn ring() -> KeyRing {
 }
 
 pub(crate) async fn sealed_memory() -> Setup {
-    let clock = ManualClock::at("2026-11-24T08:30:00Z".parse().unwrap());
+    let clock = ManualClock::new("2026-11-24T08:30:00Z".parse().unwrap());
     let lanes = LaneCount::new(8).unwrap();
     let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &SeededRandom::new(1)).unwrap();
     let store = SealedStore::new(Arc::new(store), &ring());

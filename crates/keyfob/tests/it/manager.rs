@@ -7,6 +7,7 @@ use keyfob::{
     TokenManagerBuilder,
 };
 
+mod audit;
 mod caching;
 mod deriving;
 mod events;
@@ -19,6 +20,7 @@ mod rotating;
 mod sealing;
 mod secrets;
 mod sessions;
+mod shutdown;
 mod stats;
 mod thief;
 mod trouble;
@@ -44,7 +46,7 @@ pub(crate) fn bench() -> Bench {
 }
 
 pub(crate) fn bench_with(set_up: impl FnOnce(TokenManagerBuilder) -> TokenManagerBuilder) -> Bench {
-    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let lanes = LaneCount::new(8).unwrap();
     let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &SeededRandom::new(1)).unwrap();
     let store: Arc<dyn Store> = Arc::new(store);

@@ -29,7 +29,7 @@ fn bench() -> Bench {
 }
 
 fn bench_with(set_up: impl FnOnce(TokenManagerBuilder) -> TokenManagerBuilder) -> Bench {
-    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let (lanes, seed) = (LaneCount::new(8).unwrap(), SeededRandom::new(1));
     let inner = MemoryStore::with(lanes, Arc::new(clock.clone()), &seed).unwrap();
     let store = Arc::new(Spy::on(Arc::new(inner)));

@@ -31,7 +31,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+        let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
         let store = Arc::new(Interleaved::new(clock.clone()));
         let sessions = SessionPolicy::at_most(1, WhenFull::RetireOldest).unwrap();
         let node = |seed| {

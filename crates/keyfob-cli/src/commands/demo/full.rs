@@ -51,7 +51,7 @@ async fn rotate(
     manager: &TokenManager,
     told: &mut Story<'_>,
 ) -> Result<Family, Failure> {
-    let policy = RefreshPolicy { window: GracePeriod::of(WINDOW), ..RefreshPolicy::default() };
+    let policy = RefreshPolicy { window: GracePeriod::new(WINDOW), ..RefreshPolicy::default() };
     let grant = Grant::new(Kind::Refresh)
         .subject("user123")
         .client("example-app")

@@ -11,6 +11,7 @@ mod write;
 
 use std::collections::BTreeSet;
 
+use crate::field::Field;
 use crate::id::{FamilyId, IdPrefix};
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::names::{Labels, NameSet};
@@ -124,8 +125,8 @@ impl Filter {
         }
         if write::length(self) > Self::MAX_BYTES {
             return Err(InvalidValue::new(
-                "filter",
-                InvalidReason::TooLong { most: Self::MAX_BYTES },
+                Field::Filter,
+                InvalidReason::TooLong { max: Self::MAX_BYTES },
             ));
         }
         Ok(())
@@ -165,7 +166,7 @@ impl Filter {
         self.audience.as_ref().is_none_or(|wanted| token.audiences.contains(wanted))
             && tags.contains_all(&self.tags)
             && (self.any_tags.is_empty() || tags.contains_any(&self.any_tags))
-            && self.labels.iter().all(|(key, wanted)| labels.value(key) == Some(wanted))
+            && self.labels.iter().all(|(key, wanted)| labels.get(key) == Some(wanted))
             && scopes.contains_all(&self.scopes)
             && (self.any_scopes.is_empty() || scopes.contains_any(&self.any_scopes))
     }

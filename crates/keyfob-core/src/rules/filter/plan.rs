@@ -197,7 +197,7 @@ mod tests {
         let family = |lane: u16| {
             let mut bytes = [0; 16];
             bytes[10..12].copy_from_slice(&(lane << 6).to_be_bytes());
-            FamilyId::of_root(TokenId::from_bytes(bytes))
+            FamilyId::from_root(TokenId::from_bytes(bytes))
         };
         let lane_of = |lane| Filter::new().family(family(lane)).plan(&namespace()).lane;
         assert_eq!(lane_of(63), Some(Lane::new(63)));

@@ -11,7 +11,7 @@ impl SecretOverlap {
     pub const NONE: Self = Self(None);
 
     /// So long.
-    pub const fn of(length: Ttl) -> Self {
+    pub const fn new(length: Ttl) -> Self {
         Self(Some(length))
     }
 

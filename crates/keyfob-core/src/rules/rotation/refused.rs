@@ -1,78 +1,83 @@
-//! What can come of presenting a refresh token, and the refusals among it.
+//! The outcomes of presenting a refresh token, and the refusals among them.
 
 use crate::error_class::ErrorClass;
+use crate::field::Field;
 use crate::id::TokenId;
 use crate::token::{Revocation, TokenState};
 
-/// What came of presenting a refresh token.
+/// What presenting a refresh token leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RefreshCase {
-    /// The family went on to its next generation.
+    /// The family moved on to its next generation.
     Rotated,
-    /// The answer was given again.
+    /// The previous answer was given again.
     Replayed,
-    /// Refused without effect: it was exchanged moments ago.
+    /// The token was exchanged a moment ago. It was refused without effect.
     RefusedInWindow,
-    /// A retired generation came back: the family was ended.
+    /// A retired generation came back. The family was ended.
     ReuseDetected,
-    /// The store has lost what the bearer proves.
+    /// The token proves a rotation that the store has lost.
     AheadOfStore,
-    /// The family is over.
+    /// The family has ended.
     FamilyEnded,
 }
 
-/// Why a refresh token is not exchanged. Its code is stable and the same on the wire.
+/// Why a refresh token is not exchanged. The code is stable and the same on the wire.
 ///
-/// To whoever presented it, tell no more than `invalid_grant` (RFC 6749 section 5.2).
+/// To the presenter, send no more than `invalid_grant` (RFC 6749 section 5.2):
+/// [`class`](Self::class) has it.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RefreshRefused {
-    /// It was exchanged less than a window ago, by somebody else or for something else, or has been
-    /// exchanged again since. Nothing happened; the newest bearer of the family is good.
+    /// The token was exchanged within the grace period by another presenter or for another request,
+    /// or its successor has been exchanged since. Nothing changed. The newest bearer token of the
+    /// family is good.
     #[error(
         "refresh token of {token} was exchanged moments ago: use the bearer that it was exchanged \
          for, or repeat the same request from the same client"
     )]
     InWindow {
-        /// The token.
+        /// The id of the token.
         token: TokenId,
     },
-    /// It was exchanged longer than a window ago, or a holder made it up: two parties hold bearers
-    /// of the family, and it has been ended. Authenticate again.
+    /// The token was exchanged longer than a grace period ago, or a holder of another generation
+    /// forged it. Two parties hold bearer tokens of the family, so the family was ended. The user
+    /// has to log in again.
     #[error("refresh token of {token} was used before: its family has been ended, log in again")]
     ReuseDetected {
-        /// The token.
+        /// The id of the token.
         token: TokenId,
     },
-    /// It proves a rotation that the store does not know of: the store lost a write. Nothing was
-    /// changed. Mend the store, or have its owner log in again.
+    /// The token proves a rotation that the store does not know: the store lost a write. Nothing
+    /// changed. Repair the store, or have the user log in again.
     #[error("refresh token of {token} is newer than its record: the store has lost a write")]
     AheadOfStore {
-        /// The token.
+        /// The id of the token.
         token: TokenId,
     },
-    /// The token is revoked or its time is over. Authenticate again.
+    /// The token is revoked, expired or not valid yet. The user has to log in again.
     #[error("refresh token of {token} is {state}: log in again")]
     FamilyEnded {
-        /// The token.
+        /// The id of the token.
         token: TokenId,
-        /// What it is.
+        /// The state of the token.
         state: TokenState,
-        /// Why, if it was revoked.
+        /// The revocation, if the token was revoked.
         revocation: Option<Box<Revocation>>,
     },
-    /// It belongs to another client, device or key than the one that presents it. Nothing happened.
-    #[error("refresh token of {token} is bound to another {what}")]
+    /// The token is bound to a client, a device or a key other than the presenter's. Nothing
+    /// changed.
+    #[error("refresh token of {token} is bound to another {field}")]
     WrongPresenter {
-        /// The token.
+        /// The id of the token.
         token: TokenId,
-        /// What is not the same: `client`, `device` or `proof key`.
-        what: &'static str,
+        /// What differs: [`Field::Client`], [`Field::DeviceId`] or [`Field::Confirmation`].
+        field: Field,
     },
 }
 
 impl RefreshCase {
-    /// The name in events and on the wire.
+    /// Returns the name in events and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rotated => "rotated",
@@ -91,6 +96,12 @@ impl std::fmt::Display for RefreshCase {
     }
 }
 
+impl serde::Serialize for RefreshCase {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl RefreshRefused {
     /// Returns the kind of answer that the refusal calls for: [`ErrorClass::InvalidGrant`].
     pub const fn class(&self) -> ErrorClass {
@@ -103,7 +114,7 @@ impl RefreshRefused {
         }
     }
 
-    /// The stable code.
+    /// Returns the stable code.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::InWindow { .. } => "refused_in_window",
@@ -114,7 +125,8 @@ impl RefreshRefused {
         }
     }
 
-    /// Which case it is; `None` for a wrong presenter, which says nothing of the family.
+    /// Returns the case of rotation, or `None` for a wrong presenter, which says nothing about the
+    /// family.
     pub const fn case(&self) -> Option<RefreshCase> {
         match self {
             Self::InWindow { .. } => Some(RefreshCase::RefusedInWindow),
@@ -125,7 +137,7 @@ impl RefreshRefused {
         }
     }
 
-    /// The token.
+    /// Returns the id of the token.
     pub const fn token(&self) -> TokenId {
         match self {
             Self::InWindow { token }

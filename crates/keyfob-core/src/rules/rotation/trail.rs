@@ -47,7 +47,7 @@ impl Trail {
         let Some(window) = window.length() else { return Self::default() };
         let is_within = |entry: &&Retirement| now < entry.at + window;
         let mut kept: Vec<_> = self.0.iter().filter(is_within).copied().collect();
-        let eighth = Ttl::clamped(Some(window.as_millis() / 8));
+        let eighth = Ttl::saturating_from_millis(window.as_millis() / 8);
         let is_close = kept.last().is_some_and(|last| now < last.at + eighth);
         if kept.len() < Self::EXACT || !is_close {
             kept.push(Retirement { first: generation.number(), at: now });
@@ -80,7 +80,7 @@ mod tests {
             pauses in proptest::collection::vec(0u64..4_000, 1..80),
             wait in 0u64..12_000,
         ) {
-            let window = GracePeriod::of(Ttl::from_millis(WINDOW).unwrap());
+            let window = GracePeriod::new(Ttl::from_millis(WINDOW).unwrap());
             let (mut now, mut trail, mut all) = (0, Trail::default(), Vec::new());
             for (number, pause) in pauses.iter().enumerate() {
                 now += pause;

@@ -213,6 +213,19 @@ impl ValidationChain {
         })
     }
 
+    /// Returns the scopes that the chain requires, in order: for the `scope` attribute of a
+    /// `WWW-Authenticate` challenge (RFC 6750 section 3).
+    ///
+    /// Scopes of which any one suffices are in [`alternative_scopes`](Self::alternative_scopes).
+    pub fn required_scopes(&self) -> impl ExactSizeIterator<Item = &Scope> {
+        self.all_scopes.iter()
+    }
+
+    /// Returns the scopes of which the token needs any one, in order.
+    pub fn alternative_scopes(&self) -> impl ExactSizeIterator<Item = &Scope> {
+        self.any_scopes.iter()
+    }
+
     /// Adds a rule of the application's own.
     pub fn rule(self, rule: impl Rule + 'static) -> Self {
         self.with(|chain| {
@@ -334,10 +347,10 @@ impl ValidationChain {
         if token.integrity == RecordIntegrity::EpochsLost {
             return Some(Refusal::Damaged);
         }
-        let facts = token.facts();
+        let inputs = token.state_inputs();
         let (earliest, latest) =
             self.clock_skew.map_or((now, now), |skew| (now.saturating_sub(skew), now + skew));
-        refusal_of(token, &facts, facts.state_between(earliest, latest))
+        refusal_of(token, &inputs, inputs.state_between(earliest, latest))
     }
 
     fn kind(&self, token: &impl TokenAttributes) -> Option<Refusal> {
@@ -400,7 +413,7 @@ impl ValidationChain {
     }
 }
 
-fn refusal_of(token: &Token, facts: &StateInputs, state: TokenState) -> Option<Refusal> {
+fn refusal_of(token: &Token, inputs: &StateInputs, state: TokenState) -> Option<Refusal> {
     match state {
         TokenState::Active => None,
         TokenState::Revoked => Some(match &token.revocation {
@@ -409,10 +422,10 @@ fn refusal_of(token: &Token, facts: &StateInputs, state: TokenState) -> Option<R
         }),
         TokenState::Exhausted => Some(Refusal::Exhausted),
         TokenState::Expired => {
-            Some(Refusal::Expired { at: facts.ends_at.unwrap_or(Timestamp::MAX) })
+            Some(Refusal::Expired { at: inputs.ends_at.unwrap_or(Timestamp::MAX) })
         }
         TokenState::Pending => {
-            Some(Refusal::NotYetValid { from: facts.not_before.unwrap_or(Timestamp::MAX) })
+            Some(Refusal::NotYetValid { from: inputs.not_before.unwrap_or(Timestamp::MAX) })
         }
     }
 }
@@ -429,7 +442,7 @@ impl std::fmt::Debug for ValidationChain {
             .field("max_age", &self.max_age)
             .field("claims", &self.claims)
             .field("device", &self.device)
-            .field("freshness", &self.consistency)
+            .field("consistency", &self.consistency)
             .field("rules", &self.rules.len())
             .finish()
     }

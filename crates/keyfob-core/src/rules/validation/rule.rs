@@ -66,7 +66,7 @@ impl<'a> Presentation<'a> {
     }
 
     /// The device that presents it.
-    pub fn by_device(self, device: &'a DeviceId) -> Self {
+    pub fn device(self, device: &'a DeviceId) -> Self {
         Self { device: Some(device), ..self }
     }
 
@@ -79,7 +79,7 @@ impl<'a> Presentation<'a> {
 
     /// The address that it comes from, whose failed attempts are counted where the manager has a
     /// limit on them. Behind a proxy, the address that the proxy names.
-    pub fn from_ip(self, ip: IpAddr) -> Self {
+    pub fn ip(self, ip: IpAddr) -> Self {
         Self { ip: Some(ip), ..self }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{BODY, CHECK_DIGITS};
+use crate::field::Field;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::kind::Kind;
 
@@ -25,7 +26,7 @@ impl BearerPrefix {
             return Ok(Self(text.into()));
         }
         let expected = "3 to 16 of a-z and 0-9, such as fob";
-        Err(InvalidValue::new("bearer prefix", InvalidReason::Malformed { expected }))
+        Err(InvalidValue::new(Field::BearerPrefix, InvalidReason::Malformed { expected }))
     }
 
     /// The text.

@@ -104,7 +104,7 @@ impl<'a> Presented<'a> {
 
 impl<'a> IdDigits<'a> {
     /// Writes the digits of an id.
-    pub fn of(id: TokenId, digits: &'a mut [u8; ID_DIGITS]) -> Self {
+    pub fn write(id: TokenId, digits: &'a mut [u8; ID_DIGITS]) -> Self {
         base62::write(u128::from_be_bytes(*id.as_bytes()), digits);
         Self(digits)
     }

@@ -81,7 +81,7 @@ fn another_services_prefix_is_refused() {
 fn nothing_that_prints_a_bearer_prints_its_secret() {
     let drawn = bearer();
     let secret = &drawn.expose()[7 + ID_DIGITS..];
-    for shown in [format!("{drawn:?}"), format!("{drawn}"), format!("{:?}", drawn.digest())] {
+    for shown in [format!("{drawn:?}"), format!("{:?}", drawn.digest())] {
         assert!(shown.contains("redacted"));
         assert!(!shown.contains(secret));
     }

@@ -255,7 +255,7 @@ impl<'a> ActiveToken<'a> {
         let rest = self.rest()?;
         let invalid = |invalid: InvalidValue| self.damaged(invalid);
         let is_root = self.flags & ROOT != 0;
-        let root = is_root.then(|| FamilyId::of_root(self.id()));
+        let root = is_root.then(|| FamilyId::from_root(self.id()));
         let mut device = rest.device.unwrap_or_default();
         device.id = optional(self.device()).map_err(invalid)?;
         let generation = Generation::new(rest.generation.unwrap_or_default()).unwrap_or_default();

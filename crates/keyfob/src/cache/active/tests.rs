@@ -8,7 +8,7 @@ use crate::text::{ClientId, Scope, Subject};
 use crate::token::sample;
 
 fn back(token: &Token) -> Token {
-    ActiveToken::over(IdDigits::of(token.id, &mut [0; 22]), &write(token, &[], Other::None))
+    ActiveToken::over(IdDigits::write(token.id, &mut [0; 22]), &write(token, &[], Other::None))
         .to_token()
         .unwrap()
 }
@@ -18,7 +18,7 @@ fn every_field_of_a_token_reads_back() {
     let full = sample::token();
     assert_eq!(back(&full), full);
     let mut more = full.clone();
-    more.family = Some(FamilyId::of_root(full.id));
+    more.family = Some(FamilyId::from_root(full.id));
     more.ancestors = vec![full.id];
     more.uses_left = Some(3);
     more.generation = Generation::new(9).unwrap();
@@ -32,7 +32,7 @@ fn every_field_of_a_token_reads_back() {
     assert_eq!(back(&more), more);
     // Of the family of another.
     more.ancestors = vec![TokenId::from_bytes([9; 16]), full.id];
-    more.family = Some(FamilyId::of_root(TokenId::from_bytes([9; 16])));
+    more.family = Some(FamilyId::from_root(TokenId::from_bytes([9; 16])));
     assert_eq!(back(&more), more);
 }
 
@@ -42,7 +42,7 @@ fn what_is_read_in_place_is_what_the_token_says() {
     let cells: Vec<InvalidationSlot> = [3, 65_535].map(InvalidationSlot::from_number).into();
     let bytes = write(&token, &cells, Other::None);
     let mut digits = [0; 22];
-    let active = ActiveToken::over(IdDigits::of(token.id, &mut digits), &bytes);
+    let active = ActiveToken::over(IdDigits::write(token.id, &mut digits), &bytes);
     assert_eq!(active.cells().collect::<Vec<_>>(), cells);
     assert_eq!(active.subject(), token.subject.as_ref().map(Subject::as_str));
     assert_eq!(active.client(), token.client.as_ref().map(ClientId::as_str));
@@ -72,7 +72,7 @@ proptest! {
     #[test]
     fn foreign_bytes_allow_nothing_and_do_no_harm(bytes: Vec<u8>) {
         let mut digits = [0; 22];
-        let digits = IdDigits::of(TokenId::from_bytes([1; 16]), &mut digits);
+        let digits = IdDigits::write(TokenId::from_bytes([1; 16]), &mut digits);
         let active = ActiveToken::over(digits, &bytes);
         let _read = (active.subject(), active.claims_json(), active.expires_at(), active.kind());
         let _read = (active.scopes().count(), active.audiences().count(), active.cells().count());

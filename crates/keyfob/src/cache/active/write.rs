@@ -26,7 +26,7 @@ pub enum Other {
 /// The bytes of a token, with the cells that end it and what is known of its other secret.
 pub fn write(token: &Token, cells: &[InvalidationSlot], other: Other) -> Vec<u8> {
     let is_root =
-        token.family == Some(FamilyId::of_root(token.id)) && token.ancestors == [token.id];
+        token.family == Some(FamilyId::from_root(token.id)) && token.ancestors == [token.id];
     let kind = Kind::ALL.iter().position(|kind| *kind == token.kind).unwrap_or_default() as u8;
     let mut bytes = Vec::with_capacity(128);
     let flag = |is: bool, flag| if is { flag } else { 0 };

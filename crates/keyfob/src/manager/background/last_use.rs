@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::id::TokenId;
-use crate::manager::background::Background;
+use crate::manager::background::Repeating;
 use crate::manager::{Inner, TokenManager};
 use crate::metrics::LastUseOutcome;
 use crate::store::LastUse;
@@ -29,7 +29,7 @@ pub(in crate::manager) struct LastUses {
     waiting: Mutex<HashMap<TokenId, LastUse>>,
     /// Held while they are written, so that whoever shuts down waits for a write under way.
     writing: tokio::sync::Mutex<()>,
-    background: Background,
+    repeating: Repeating,
 }
 
 /// What is to be done about one use.
@@ -58,7 +58,7 @@ impl LastUses {
             precision,
             waiting: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
-            background: Background::default(),
+            repeating: Repeating::default(),
         }
     }
 
@@ -155,7 +155,7 @@ impl TokenManager {
         if put == Put::WithAnother {
             self.inner.metrics.handles.last_uses.of(LastUseOutcome::Coalesced).increment(1);
         }
-        uses.background.ensure(&self.inner, PAUSE, |inner| Box::pin(inner.write_pending_uses()));
+        uses.repeating.start(&self.inner, PAUSE, |inner| Box::pin(inner.write_pending_uses()));
         put != Put::NoRoom
     }
 }

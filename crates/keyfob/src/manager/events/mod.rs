@@ -1,8 +1,21 @@
-//! Events and observations: read in pages, followed as they happen, handed to handlers.
+//! Events and observations.
+//!
+//! | module | what |
+//! |---|---|
+//! | `pages` | events and observations after a cursor, page by page |
+//! | `stream` | events one by one, as they happen |
+//! | `task` | a task that hands events to a handler and keeps its cursor |
+//! | `observations` | observations, recorded within a rate |
+//!
+//! Events have one delivery model: [`EventStream`] reads the store's feed by a cursor. A consumer
+//! that is slow, or was away, resumes where it was, and is notified when the feed no longer reaches
+//! back that far.
 
-mod handlers;
 pub(in crate::manager) mod observations;
+mod pages;
 mod stream;
+mod task;
 
-pub use handlers::HandlerTask;
-pub use stream::{Delivery, EventPage, Follower, ObservationPage};
+pub use pages::{EventPage, ObservationPage};
+pub use stream::EventStream;
+pub use task::HandlerTask;

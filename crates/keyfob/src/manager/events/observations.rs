@@ -5,13 +5,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::codec;
-use crate::error::Error;
 use crate::event::{Observation, ObservationKind};
 use crate::id::{Lane, TokenId};
-use crate::manager::background::Background;
+use crate::manager::background::Repeating;
 use crate::manager::{Inner, TokenManager};
 use crate::metrics::ObservationOutcome;
-use crate::store::StoreError;
 use crate::time::Timestamp;
 
 const PAUSE: Duration = Duration::from_millis(500);
@@ -25,7 +23,7 @@ pub(in crate::manager) struct Observer {
     full_in: AtomicU64,
     left_out: AtomicU64,
     waiting: Mutex<Waiting>,
-    background: Background,
+    repeating: Repeating,
 }
 
 #[derive(Debug, Default)]
@@ -43,7 +41,7 @@ impl Observer {
             full_in: AtomicU64::new(0),
             left_out: AtomicU64::new(0),
             waiting: Mutex::default(),
-            background: Background::default(),
+            repeating: Repeating::default(),
         }
     }
 
@@ -102,19 +100,9 @@ impl TokenManager {
             let counts = &self.inner.metrics.handles.observations;
             counts.of(ObservationOutcome::LeftOut).increment(left_out);
             self.start_metrics_publisher();
-            let background = &observer.background;
-            background
-                .ensure(&self.inner, PAUSE, |inner| Box::pin(inner.write_pending_observations()));
-        }
-    }
-
-    /// Tells of a record that did not open when its bearer was presented.
-    pub(in crate::manager) fn record_unverifiable(&self, token: TokenId, error: &Error) {
-        if let Error::Store(error @ StoreError::Unverifiable { .. }) = error {
-            self.record_observation(|| ObservationKind::Unverifiable {
-                token,
-                code: error.code().to_owned(),
-            });
+            let repeating = &observer.repeating;
+            repeating
+                .start(&self.inner, PAUSE, |inner| Box::pin(inner.write_pending_observations()));
         }
     }
 

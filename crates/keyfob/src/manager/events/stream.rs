@@ -1,216 +1,224 @@
-//! Events: in pages, one after another as they come, and to subscribers in this process.
-//!
-//! Everything here reads the store's feed by a cursor. So a reader that is slow, or was away, goes
-//! on from where it was; and it is told when the feed no longer reaches back that far.
+//! Events one by one, as they happen.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::sync::broadcast;
+use futures_util::Stream;
 
-use crate::codec;
 use crate::error::Error;
-use crate::event::{Event, Observation};
+use crate::handlers::Delivery;
 use crate::manager::TokenManager;
-use crate::store::{Cursor, Entry, Feed};
+use crate::manager::background::Phase;
+use crate::store::Cursor;
 
-/// Some events.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct EventPage {
-    /// The events, in order of time and within each lane of occurrence, each with the cursor after
-    /// it.
-    pub events: Vec<(Event, Cursor)>,
-    /// The cursor after all of them.
-    pub cursor: Cursor,
-    /// Whether events after the old cursor may have been trimmed before they were read.
-    pub trimmed: bool,
-    /// Whether there may be more right now.
-    pub more: bool,
-}
-
-/// Some observations.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ObservationPage {
-    /// The observations, each with an id that stays the same.
-    pub observations: Vec<(Observation, String)>,
-    /// The cursor after all of them.
-    pub cursor: Cursor,
-    /// Whether there may be more right now.
-    pub more: bool,
-}
-
-/// What a follower is given.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Delivery {
-    /// An event.
-    Event(Box<Event>),
-    /// Events between the last one and the next may have been trimmed before they were read: what
-    /// is built from events has to be built anew.
-    Trimmed,
-}
-
-/// Follows the events one by one.
-#[derive(Debug)]
-pub struct Follower {
+/// The events after a cursor, as they happen. [`TokenManager::events_from`] makes one.
+///
+/// It waits for events, and ends only when the manager is shut down and every event that there was
+/// has been delivered. An event of the same process is delivered without a delay by polling, one of
+/// another process after a second at most.
+///
+/// After an error, polling it again resumes where it was, a second later. The stream is [`Unpin`]
+/// and `Send`. It keeps the manager alive.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use keyfob::store::Cursor;
+/// use keyfob::{Delivery, Grant, Kind, MemoryStore, TokenManager};
+///
+/// let manager = TokenManager::new(MemoryStore::new()?);
+/// manager.issue(Grant::new(Kind::Session).subject("user123")).await?;
+///
+/// let mut events = manager.events_from(Cursor::start());
+/// if let Some(Delivery::Event(event)) = events.next().await.transpose()? {
+///     assert_eq!(event.what.as_str(), "keyfob.token.issued");
+/// }
+/// let resume_from = events.cursor().to_string(); // keep it, and parse it after a restart
+/// # assert!(resume_from.parse::<Cursor>().is_ok());
+/// # Ok(())
+/// # }
+/// ```
+pub struct EventStream {
     manager: TokenManager,
-    read: Cursor,
+    /// The cursor after all that was fetched.
+    fetched: Cursor,
+    /// The cursor after the last delivery.
     delivered: Cursor,
-    waiting: VecDeque<(Delivery, Cursor)>,
+    /// Fetched and not delivered yet, each with the cursor after it.
+    buffered: VecDeque<(Delivery, Cursor)>,
+    fetching: Option<Fetching>,
+    has_failed: bool,
+    has_ended: bool,
 }
 
-pub(in crate::manager) const PAGE: usize = 256;
-/// How often a feed is asked whether others wrote to it. What this process writes wakes its readers
-/// at once.
-pub(in crate::manager) const SOONEST: Duration = Duration::from_millis(50);
-pub(in crate::manager) const LATEST: Duration = Duration::from_secs(1);
-/// How many events a subscriber in this process may fall behind before it is told that it missed
-/// some.
-const BROADCAST: usize = 4096;
+/// A fetch of the next page that is under way. It results in `None` at the end of the stream.
+type Fetching = Pin<Box<dyn Future<Output = Result<Option<Batch>, Error>> + Send>>;
 
+/// Deliveries with the cursor after each, and the cursor after the page that they came in.
+struct Batch {
+    deliveries: VecDeque<(Delivery, Cursor)>,
+    cursor: Cursor,
+}
+
+/// How many events are asked of the store at a time.
+const PAGE_SIZE: usize = 256;
+/// How long to wait before the feed is asked for events of other processes: at first, and at most.
+/// An event of this process ends the wait immediately.
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(50);
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// How long to wait after an error before trying again.
+pub(super) const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// # Events and observations
 impl TokenManager {
-    /// Events after a cursor, at most `limit` of them.
+    /// Returns the events after `cursor` as a stream that goes on as they happen.
+    /// [`Cursor::start`] is the beginning of what the store keeps;
+    /// [`TokenManager::latest_event`] is from now on.
     ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn events(&self, after: &Cursor, limit: usize) -> Result<EventPage, Error> {
-        let page = self.inner.store.entries(Feed::Events, after, limit).await?;
-        let mut at = after.clone();
-        let mut events = Vec::with_capacity(page.entries.len());
-        for Entry { lane, position, body } in page.entries {
-            at.advance(lane, position);
-            match codec::decode(&body) {
-                Ok(event) => events.push((event, at.clone())),
-                // One that cannot be read must not hold up those after it.
-                Err(error) => tracing::error!(%error, ?lane, ?position, "an event is passed over"),
-            }
-        }
-        Ok(EventPage { events, cursor: page.cursor, trimmed: page.trimmed, more: page.more })
-    }
-
-    /// Observations after a cursor, at most `limit` of them.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn observations(
-        &self,
-        after: &Cursor,
-        limit: usize,
-    ) -> Result<ObservationPage, Error> {
-        let page = self.inner.store.entries(Feed::Observations, after, limit).await?;
-        let mut observations = Vec::with_capacity(page.entries.len());
-        for Entry { lane, position, body } in page.entries {
-            let id = format!("obs_{:x}.{:x}.{:x}", lane.number(), position.millis, position.number);
-            match codec::decode(&body) {
-                Ok(observation) => observations.push((observation, id)),
-                Err(error) => tracing::error!(%error, id, "an observation is passed over"),
-            }
-        }
-        Ok(ObservationPage { observations, cursor: page.cursor, more: page.more })
-    }
-
-    /// The cursor after the newest event.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn latest_event(&self) -> Result<Cursor, Error> {
-        Ok(self.inner.store.latest(Feed::Events).await?)
-    }
-
-    /// The cursor after the newest observation.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn latest_observation(&self) -> Result<Cursor, Error> {
-        Ok(self.inner.store.latest(Feed::Observations).await?)
-    }
-
-    /// Follows the events from a cursor on.
-    pub fn follow(&self, from: Cursor) -> Follower {
-        Follower {
+    /// See [`EventStream`] for an example. To have a task consume it, see
+    /// [`TokenManager::for_each_event`] and [`TokenManager::spawn_handler`].
+    pub fn events_from(&self, cursor: Cursor) -> EventStream {
+        EventStream {
             manager: self.clone(),
-            read: from.clone(),
-            delivered: from,
-            waiting: VecDeque::new(),
+            fetched: cursor.clone(),
+            delivered: cursor,
+            buffered: VecDeque::new(),
+            fetching: None,
+            has_failed: false,
+            has_ended: false,
         }
     }
 
-    /// The events from now on, to any number of receivers in this process. A receiver that falls
-    /// behind by more than 4,096 is told how many it missed; [`TokenManager::follow`] misses none.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn subscribe(&self) -> Result<broadcast::Receiver<Arc<Delivery>>, Error> {
-        let (sender, receiver) = broadcast::channel(BROADCAST);
-        let mut follower = self.follow(self.latest_event().await?);
-        // Ends when the last receiver is gone.
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    () = sender.closed() => break,
-                    delivery = follower.next() => match delivery {
-                        Ok(delivery) => drop(sender.send(Arc::new(delivery))),
-                        Err(error) => {
-                            tracing::warn!(%error, "events wait for the store");
-                            tokio::time::sleep(LATEST).await;
-                        }
-                    },
-                }
-            }
-        });
-        Ok(receiver)
-    }
-
+    /// Wakes the streams of this process, as there are new events.
     pub(in crate::manager) fn notify_event_streams(&self) {
-        self.inner.wake.notify_waiters();
-    }
-
-    pub(in crate::manager) async fn wait_for_events(&self, pause: Duration) {
-        let _ = tokio::time::timeout(pause, self.inner.wake.notified()).await;
+        self.inner.new_events.notify_waiters();
     }
 }
 
-impl EventPage {
-    /// What the page has to tell a reader who was at `after`, and the cursor after it.
-    pub(in crate::manager) fn into_deliveries(
-        self,
-        after: &Cursor,
-    ) -> (Vec<(Delivery, Cursor)>, Cursor) {
-        let gap = self.trimmed.then(|| (Delivery::Trimmed, after.clone()));
-        let events = self.events.into_iter();
-        let events = events.map(|(event, at)| (Delivery::Event(event.into()), at));
-        (gap.into_iter().chain(events).collect(), self.cursor)
-    }
-}
-
-impl Follower {
-    /// The next event, as soon as there is one.
-    ///
-    /// # Errors
-    /// [`Error::Store`]; calling again goes on from the same place.
-    pub async fn next(&mut self) -> Result<Delivery, Error> {
-        let mut pause = SOONEST;
-        loop {
-            if let Some((delivery, cursor)) = self.waiting.pop_front() {
-                self.delivered = cursor;
-                return Ok(delivery);
-            }
-            let page = self.manager.events(&self.read, PAGE).await?;
-            let (deliveries, cursor) = page.into_deliveries(&self.read);
-            self.waiting.extend(deliveries);
-            self.read = cursor;
-            if self.waiting.is_empty() {
-                self.delivered = self.read.clone();
-                self.manager.wait_for_events(pause).await;
-                pause = (pause * 2).min(LATEST);
-            }
-        }
-    }
-
-    /// The cursor after what was given last: keep it, and go on from it after a restart.
+impl EventStream {
+    /// The cursor after the last delivery: keep it, and resume from it after a restart.
     pub fn cursor(&self) -> &Cursor {
         &self.delivered
+    }
+
+    /// Waits for the next delivery. It is the same as `StreamExt::next` of the crate `futures`, and
+    /// may be cancelled without losing an event.
+    pub async fn next(&mut self) -> Option<Result<Delivery, Error>> {
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+
+    /// Waits for the next delivery, and takes all that were fetched along with it.
+    pub(super) async fn next_batch(
+        &mut self,
+    ) -> Option<Result<VecDeque<(Delivery, Cursor)>, Error>> {
+        match poll_fn(|context| self.poll_fetch(context)).await? {
+            Ok(()) => {
+                self.delivered = self.fetched.clone();
+                Some(Ok(std::mem::take(&mut self.buffered)))
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Fetches until something is buffered. Results in `None` at the end of the stream.
+    fn poll_fetch(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<(), Error>>> {
+        while self.buffered.is_empty() {
+            if self.has_ended {
+                return Poll::Ready(None);
+            }
+            let (manager, cursor, has_failed) = (&self.manager, &self.fetched, self.has_failed);
+            let fetching = self.fetching.get_or_insert_with(|| {
+                Box::pin(fetch(manager.clone(), cursor.clone(), has_failed))
+            });
+            let outcome = ready!(fetching.as_mut().poll(context));
+            self.fetching = None;
+            self.has_failed = outcome.is_err();
+            match outcome {
+                Ok(Some(batch)) => {
+                    self.buffered = batch.deliveries;
+                    self.fetched = batch.cursor;
+                }
+                Ok(None) => self.has_ended = true,
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+        Poll::Ready(Some(Ok(())))
+    }
+}
+
+impl Stream for EventStream {
+    type Item = Result<Delivery, Error>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Delivery, Error>>> {
+        Poll::Ready(match ready!(self.poll_fetch(context)) {
+            Some(Ok(())) => self.buffered.pop_front().map(|(delivery, cursor)| {
+                self.delivered = cursor;
+                Ok(delivery)
+            }),
+            Some(Err(error)) => Some(Err(error)),
+            None => None,
+        })
+    }
+}
+
+/// Waits until there are deliveries after `cursor`.
+async fn fetch(
+    manager: TokenManager,
+    mut cursor: Cursor,
+    has_failed: bool,
+) -> Result<Option<Batch>, Error> {
+    let inner = &*manager.inner;
+    let mut phase = inner.tasks.phase();
+    if has_failed {
+        let ends = phase.wait_for(|phase| *phase != Phase::Running);
+        let _ = tokio::time::timeout(RETRY_DELAY, ends).await;
+    }
+    let mut interval = MIN_POLL_INTERVAL;
+    loop {
+        // Both are looked at before the feed is, so that nothing is missed between.
+        let new_events = inner.new_events.notified();
+        let is_ending = *phase.borrow() != Phase::Running;
+        let page = match manager.events(&cursor, PAGE_SIZE).await {
+            // The store may be closed by now.
+            Err(_) if is_ending => return Ok(None),
+            page => page?,
+        };
+        let gap = page.trimmed.then(|| (Delivery::Trimmed, cursor.clone()));
+        cursor = page.cursor;
+        if gap.is_some() || !page.events.is_empty() {
+            let events = page.events.into_iter();
+            let events = events.map(|(event, after)| (Delivery::Event(Box::new(event)), after));
+            return Ok(Some(Batch { deliveries: gap.into_iter().chain(events).collect(), cursor }));
+        }
+        if page.more {
+            continue;
+        }
+        if is_ending {
+            return Ok(None);
+        }
+        tokio::select! {
+            () = new_events => {}
+            _ = phase.wait_for(|phase| *phase != Phase::Running) => {}
+            () = tokio::time::sleep(interval) => {}
+        }
+        interval = (interval * 2).min(MAX_POLL_INTERVAL);
+    }
+}
+
+impl fmt::Debug for EventStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { delivered, buffered, has_ended, .. } = self;
+        f.debug_struct("EventStream")
+            .field("cursor", delivered)
+            .field("buffered", &buffered.len())
+            .field("has_ended", has_ended)
+            .finish_non_exhaustive()
     }
 }

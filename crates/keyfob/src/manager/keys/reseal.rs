@@ -8,10 +8,12 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::codec::{self, Record};
 use crate::error::Error;
+use crate::field::Field;
 use crate::id::TokenId;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::manager::TokenManager;
 use crate::manager::issue::terms_of;
+use crate::manager::modify::RETRY_LIMIT;
 use crate::manager::read::PageCursor;
 use crate::manager::revoke::ResumeToken;
 use crate::metrics::Under;
@@ -68,8 +70,6 @@ pub struct ResealProgress {
 
 const PAGE: usize = 500;
 const AT_ONCE: usize = 32;
-/// How often a record that others change at the same time is tried.
-const TRIES: usize = 16;
 
 /// What came of one record.
 enum Outcome {
@@ -175,7 +175,7 @@ impl TokenManager {
 
     fn sealed(&self) -> Result<&Arc<SealedStore>, Error> {
         let rule = "it was built without keys: give them to TokenManagerBuilder::keys";
-        let none = || InvalidValue::new("token manager", InvalidReason::Contradiction { rule });
+        let none = || InvalidValue::new(Field::TokenManager, InvalidReason::Contradiction { rule });
         self.inner.sealed.as_ref().ok_or_else(|| none().into())
     }
 }
@@ -247,7 +247,7 @@ impl ResealRun {
 
     async fn one(&self, what: What, mut loaded: Loaded) -> Result<Outcome, Error> {
         let store = self.sealed.inner();
-        for _ in 0..TRIES {
+        for _ in 0..RETRY_LIMIT {
             let sealer = self.sealed.sealer();
             let under = SealedStore::key_of(&loaded);
             if under == sealer.active() {
@@ -336,8 +336,9 @@ impl Place {
         let (term, position) = cursor.within_everything()?;
         let what = What::ALL.get(term).copied();
         let rule = "it names something that is not walked";
-        let what =
-            what.ok_or_else(|| InvalidValue::new("cursor", InvalidReason::Contradiction { rule }))?;
+        let what = what.ok_or_else(|| {
+            InvalidValue::new(Field::Cursor, InvalidReason::Contradiction { rule })
+        })?;
         Ok(Self { what, after: Some(position) })
     }
 

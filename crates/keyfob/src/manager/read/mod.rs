@@ -9,6 +9,7 @@ use std::str::FromStr;
 use futures_util::future::try_join_all;
 
 use crate::error::Error;
+use crate::field::Field;
 use crate::filter::{Filter, Plan};
 use crate::id::{Lane, TokenId};
 use crate::invalid::{InvalidReason, InvalidValue};
@@ -112,7 +113,9 @@ impl TokenManager {
         let Plan { terms, lane, ids } = filter.plan(self.inner.store.namespace());
         if after.as_ref().is_some_and(|cursor| !cursor.belongs_to(fingerprint, order, &terms)) {
             let rule = "it belongs to another filter or another order";
-            return Err(InvalidValue::new("cursor", InvalidReason::Contradiction { rule }).into());
+            return Err(
+                InvalidValue::new(Field::Cursor, InvalidReason::Contradiction { rule }).into()
+            );
         }
         let place = match &after {
             Some(cursor) => cursor.term,
@@ -243,7 +246,7 @@ impl PageCursor {
             return Ok((self.term, self.position));
         }
         let rule = "it belongs to a list, not to a walk over every record";
-        Err(InvalidValue::new("cursor", InvalidReason::Contradiction { rule }))
+        Err(InvalidValue::new(Field::Cursor, InvalidReason::Contradiction { rule }))
     }
 
     fn belongs_to(&self, filter: u32, order: Order, terms: &[Term]) -> bool {
@@ -268,7 +271,7 @@ impl FromStr for PageCursor {
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "a cursor that an earlier page gave";
-        let malformed = || InvalidValue::new("cursor", InvalidReason::Malformed { expected });
+        let malformed = || InvalidValue::new(Field::Cursor, InvalidReason::Malformed { expected });
         let mut parts = text.splitn(5, '-');
         let mut next = || parts.next().ok_or_else(malformed);
         let order = match next()? {

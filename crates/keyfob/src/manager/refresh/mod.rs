@@ -17,6 +17,7 @@ use crate::bearer::ratchet::{Proof, Ratchet};
 use crate::codec::{self, Change, Record};
 use crate::error::Error;
 use crate::event::{Event, EventKind, ObservationKind};
+use crate::field::Field;
 use crate::id::TokenId;
 use crate::metrics::{RefreshOutcome, RevocationTarget};
 use crate::rotation::{
@@ -30,6 +31,8 @@ use request::RequestParts;
 
 use super::RevokeRequest;
 use super::issue::Issued;
+use super::modify::RETRY_LIMIT;
+use super::settle::Rejection;
 
 /// What a refresh token was exchanged for.
 #[derive(Clone, Debug)]
@@ -42,9 +45,6 @@ pub struct Refreshed {
     /// The refresh token, with its next bearer: the one that was presented is retired.
     pub refresh: Issued,
 }
-
-/// How often a record is read before too many are taken to be at it.
-const TRIES: usize = 16;
 
 /// One refresh token, as it was presented and as it was read.
 struct Shown<'a> {
@@ -97,29 +97,13 @@ impl TokenManager {
     ) -> Result<Refreshed, Error> {
         request.check()?;
         let presented = presented.into();
-        if let Some(throttled) = self.throttled(presented.ip) {
-            let outcome = Err(self.refuse(throttled, None));
-            self.count_refresh(&outcome);
-            return outcome;
-        }
-        let outcome = self.exchange(presented, &request.parts).await;
+        let outcome = match self.exchange(presented, &request.parts).await {
+            Ok(refreshed) => Ok(refreshed),
+            Err(rejection) => Err(self.settle(presented.ip, rejection).await),
+        };
         self.count_refresh(&outcome);
-        match &outcome {
-            Ok(Refreshed { case: RefreshCase::Replayed, refresh, .. }) => {
-                self.record_observation(|| ObservationKind::Replayed { token: refresh.token.id });
-            }
-            Err(Error::Refresh(refused)) => {
-                if let RefreshRefused::AheadOfStore { token } = refused {
-                    tracing::error!(%token, "the store has lost a rotation: see to its durability");
-                }
-                let (token, code) = (Some(refused.token()), refused.code().to_owned());
-                self.record_observation(|| ObservationKind::Refused { token, code });
-            }
-            Err(Error::Refused(refusal)) => {
-                self.observe_refusal(refusal, None);
-                self.count_failure(presented.ip, refusal).await;
-            }
-            _ => {}
+        if let Ok(Refreshed { case: RefreshCase::Replayed, refresh, .. }) = &outcome {
+            self.record_observation(|| ObservationKind::Replayed { token: refresh.token.id });
         }
         outcome
     }
@@ -128,20 +112,20 @@ impl TokenManager {
         &self,
         presented: Presentation<'_>,
         request: &RequestParts,
-    ) -> Result<Refreshed, Error> {
+    ) -> Result<Refreshed, Rejection> {
+        if let Some(throttled) = self.throttled(presented.ip) {
+            return Err(throttled.into());
+        }
         let bearer = BearerToken::parse(presented.bearer, &self.inner.prefix)?;
         if bearer.kind() != Kind::Refresh {
             return Err(Refusal::Kind { found: bearer.kind() }.into());
         }
         let id = bearer.id();
         let mut known = self.inner.known.take(id);
-        for _ in 0..TRIES {
+        for _ in 0..RETRY_LIMIT {
             let (is_fresh, (loaded, record)) = match known.take() {
                 Some(known) => (false, known),
-                None => match self.load(id).await {
-                    Err(Error::NotFound { .. }) => return Err(Refusal::Unknown.into()),
-                    read => (true, read.inspect_err(|error| self.record_unverifiable(id, error))?),
-                },
+                None => (true, self.load_presented(id).await?),
             };
             let Some(ratchet) = record.ratchet.clone() else {
                 return Err(Refusal::Unknown.into());
@@ -171,7 +155,7 @@ impl TokenManager {
                 continue;
             }
             if let Decision::Over(state) = decision {
-                return Err(over(token, state));
+                return Err(Rejection::of(id, over(token, state)));
             }
             bound?;
             match decision {
@@ -185,7 +169,7 @@ impl TokenManager {
                         return Ok(refreshed);
                     }
                 }
-                Decision::End(cause) => return Err(self.end(&shown, cause).await?),
+                Decision::End(cause) => return Err(self.end(&shown, cause).await?.into()),
                 Decision::RefuseInWindow => {
                     return Err(RefreshRefused::InWindow { token: id }.into());
                 }
@@ -194,11 +178,11 @@ impl TokenManager {
                         return Err(RefreshRefused::AheadOfStore { token: id }.into());
                     }
                 }
-                Decision::Over(state) => return Err(over(token, state)),
+                Decision::Over(state) => return Err(Rejection::of(id, over(token, state))),
                 Decision::Unknown => return Err(Refusal::Unknown.into()),
             }
         }
-        Err(Error::Contended { id })
+        Err(Error::Contended { id }.into())
     }
 
     fn count_refresh(&self, outcome: &Result<Refreshed, Error>) {
@@ -308,16 +292,16 @@ fn is_bound_to(
     let client = token.client.as_ref().map(|client| client.as_str());
     let device = token.metadata.device.id.as_ref().map(|device| device.as_str());
     let key = token.claims.registered.confirmation.as_ref();
-    let what = if differs(client, request.client.as_ref().map(|client| client.as_str())) {
-        "client"
+    let field = if differs(client, request.client.as_ref().map(|client| client.as_str())) {
+        Field::Client
     } else if differs(device, presented.device.map(|device| device.as_str())) {
-        "device"
+        Field::DeviceId
     } else if key.is_some() && key != proven(presented, request) {
-        "proof key"
+        Field::Confirmation
     } else {
         return Ok(());
     };
-    Err(RefreshRefused::WrongPresenter { token: token.id, what })
+    Err(RefreshRefused::WrongPresenter { token: token.id, field })
 }
 
 /// The error for a family that is over, or has yet to begin.

@@ -224,7 +224,7 @@ impl TokenManager {
 }
 
 /// The least by which two times differ that ids are drawn from.
-const MOMENT: Ttl = Ttl::clamped(Some(1));
+const MOMENT: Ttl = Ttl::saturating_from_millis(1);
 
 /// What a refresh token says, for an access token that is to say no more.
 fn narrowed(id: TokenId, parent: &Record, request: &RequestParts) -> Result<Record, InvalidValue> {

@@ -21,7 +21,7 @@ fn policy(name: &str, by: LimitBy, rate: &str) -> LimitPolicy {
 }
 
 fn bench(policies: impl IntoIterator<Item = LimitPolicy>) -> Bench {
-    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let limits = Watched::over(LocalLimits::with(1_000, clock.clone()));
     let over = Limits::over(Arc::clone(&limits) as _);
     let all = policies.into_iter().try_fold(over, Limits::policy).unwrap();
@@ -187,7 +187,7 @@ async fn a_quota_is_refilled_all_the_time() {
 
 #[tokio::test]
 async fn a_lease_leaves_it_to_each_policy_what_happens_when_the_store_fails() {
-    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let shared = Watched::over(LocalLimits::with(1_000, clock.clone()));
     let leased = LeasedLimits::over(Arc::clone(&shared) as _, Ttl::from_secs(1)).unwrap();
     let closed = policy("closed", LimitBy::Subject, "100/s").on_failure(OnFailure::Closed);

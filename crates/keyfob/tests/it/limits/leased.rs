@@ -21,7 +21,7 @@ struct Stage {
 
 impl Stage {
     fn new(nodes: usize) -> Self {
-        let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+        let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
         let shared = Watched::over(LocalLimits::with(1_000, clock.clone()));
         let node = |_| -> Arc<dyn LimitStore> {
             let shared: Arc<dyn LimitStore> = Arc::clone(&shared) as _;

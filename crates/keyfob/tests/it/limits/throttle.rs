@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use keyfob::{
-    BearerToken, Error, Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits, ManualClock,
-    MemoryStore, OnFailure, Presentation, RefreshRequest, Refusal, SeededRandom, Timestamp,
-    TokenManager, Ttl, ValidationChain,
+    BearerToken, Denied, Error, Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits,
+    ManualClock, MemoryStore, OnFailure, Presentation, RefreshRequest, Refusal, Rule, SeededRandom,
+    Timestamp, Token, TokenManager, Ttl, ValidationChain,
 };
 
 use keyfob_testkit::spy::Spy;
@@ -24,7 +24,7 @@ struct Bench {
 
 /// Two nodes over one store, with a bearer of theirs and one of nobody's.
 async fn bench(policies: impl IntoIterator<Item = LimitPolicy>) -> Bench {
-    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let limits = Watched::over(LocalLimits::with(1_000, clock.clone()));
     let over = Limits::over(Arc::clone(&limits) as _);
     let all = policies.into_iter().try_fold(over, Limits::policy).unwrap();
@@ -48,7 +48,7 @@ fn attempts(rate: &str) -> LimitPolicy {
 impl Bench {
     async fn try_from(&self, node: usize, bearer: &str, ip: &str) -> Result<(), Error> {
         let ip: IpAddr = ip.parse().unwrap();
-        let presented = Presentation::new(bearer).from_ip(ip);
+        let presented = Presentation::new(bearer).ip(ip);
         self.nodes[node].validate(presented, &ValidationChain::new()).await.map(drop)
     }
 
@@ -145,7 +145,7 @@ async fn only_an_attempt_with_a_bearer_that_is_not_good_counts() {
         // Malformed text is not looked up, so that there is nothing to protect.
         assert_eq!(bench.fails(0, "fob_at_junk", IP).await, "token_malformed");
         let chain = ValidationChain::new().require_scope("write");
-        let presented = Presentation::new(bench.good.expose()).from_ip(IP.parse().unwrap());
+        let presented = Presentation::new(bench.good.expose()).ip(IP.parse().unwrap());
         let error = bench.nodes[0].validate(presented, &chain).await.unwrap_err();
         assert_eq!(error.code(), "insufficient_scope");
         assert!(bench.try_from(0, bench.good.expose(), IP).await.is_ok());
@@ -178,7 +178,7 @@ async fn guesses_at_refresh_tokens_and_at_what_is_derived_from_count_too() {
     let foreign = foreign.issue(Grant::new(Kind::Refresh)).await.unwrap().bearer;
     for is_refresh in [true, false] {
         let bench = bench([attempts("3/1m")]).await;
-        let from = |bearer| Presentation::new(bearer).from_ip(IP.parse().unwrap());
+        let from = |bearer| Presentation::new(bearer).ip(IP.parse().unwrap());
         let mut codes = Vec::new();
         for _ in 0..4 {
             let node = &bench.nodes[0];
@@ -193,4 +193,26 @@ async fn guesses_at_refresh_tokens_and_at_what_is_derived_from_count_too() {
         assert_eq!(codes[..3], ["token_unknown"; 3]);
         assert_eq!(codes[3], bench.fails(0, bench.good.expose(), IP).await, "it has to wait");
     }
+}
+
+/// A token that ends while the application's rules are asked is refused like any other.
+#[tokio::test]
+async fn an_attempt_counts_as_well_if_its_token_ends_while_rules_are_asked() {
+    let bench = bench([attempts("1/1h")]).await;
+    let node = bench.nodes[0].clone();
+    assert!(node.validate_active(&bench.good).await.is_ok(), "it is in memory");
+    struct Revokes(TokenManager);
+    #[async_trait::async_trait]
+    impl Rule for Revokes {
+        async fn check(&self, token: &Token, _: Timestamp) -> Result<(), Denied> {
+            self.0.revoke(token.id, keyfob::RevokeRequest::default()).await.unwrap();
+            Ok(())
+        }
+    }
+    let chain = ValidationChain::new().rule(Revokes(node.clone()));
+    let presented = Presentation::new(bench.good.expose()).ip(IP.parse().unwrap());
+    let refused = node.validate(presented, &chain).await.unwrap_err();
+    assert_eq!(refused.code(), "token_revoked");
+    assert_eq!(bench.limits.calls(), 1);
+    assert_eq!(bench.fails(0, bench.strange.expose(), IP).await, "throttled");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use keyfob::{
     CacheConfig, ClientId, Consistency, Denied, Grant, Issued, Kind, LaneCount, ManualClock,
     MemoryStore, Metadata, RevokeRequest, SeededRandom, Subject, Tag, Timestamp, TokenManager, Ttl,
-    ValidationChain,
+    UpdateRequest, ValidationChain,
 };
 use keyfob_testkit::spy::Spy;
 
@@ -25,7 +25,7 @@ fn nodes() -> Nodes {
 }
 
 fn nodes_with(cache: CacheConfig, set_up: impl FnOnce(Spy) -> Spy) -> Nodes {
-    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let (lanes, seed) = (LaneCount::new(8).unwrap(), SeededRandom::new(1));
     let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &seed).unwrap();
     let store = Arc::new(set_up(Spy::on(Arc::new(store))));
@@ -145,7 +145,7 @@ async fn what_is_changed_is_seen_at_once() {
     let nodes = nodes();
     let issued = nodes.cached(session("user123")).await;
     let change = |metadata: &mut Metadata| metadata.tags.insert(Tag::new("new").unwrap());
-    nodes.one.update(issued.token.id, None, change).await.unwrap();
+    nodes.one.update(issued.token.id, UpdateRequest::new(), change).await.unwrap();
     let token = nodes.other.validate_active(&issued.bearer).await.unwrap();
     assert!(token.metadata.tags.contains(&Tag::new("new").unwrap()));
 }
@@ -262,7 +262,7 @@ async fn an_answer_later_than_the_bound_is_not_used() {
     nodes.store.answer_late([late; 3]);
     let refused = nodes.one.validate_active(&issued.bearer).await.unwrap_err();
     assert_eq!(refused.code(), "store_unavailable");
-    assert!(refused.to_string().contains("bound"), "{refused}");
+    assert!(refused.to_string().contains("staleness"), "{refused}");
 }
 
 #[tokio::test]

@@ -1,12 +1,18 @@
 //! Events, observations and their handlers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use keyfob::store::Cursor;
+use futures_util::StreamExt;
+use keyfob::store::{
+    Call, Counting, Cursor, EventLog, Invalidations, Maintenance, RecordStore, Resealing,
+    StoreError, StoreMethod, StoreWrapper, TermIndex,
+};
 use keyfob::{
-    AuditLog, Callback, CloudEvent, Delivery, Device, Event, EventHandler, EventKind, HandlerError,
-    Metadata, ObservationKind, RevokeRequest, Subject,
+    CloudEvent, Delivery, Device, Event, EventHandler, EventKind, HandlerError, JsonLines,
+    MemoryStore, Metadata, ObservationKind, RevokeRequest, Store, Subject, TokenManager,
+    UpdateRequest,
 };
 
 use super::{Bench, bench, bench_with, session};
@@ -14,7 +20,7 @@ use super::{Bench, bench, bench_with, session};
 async fn three_events(bench: &Bench) {
     let id = bench.manager.issue(session("user123").by("login")).await.unwrap().token.id;
     let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("vip".try_into()?);
-    bench.manager.update(id, None, change).await.unwrap();
+    bench.manager.update(id, UpdateRequest::new(), change).await.unwrap();
     bench.manager.revoke(id, RevokeRequest::reason("user logout").by("user123")).await.unwrap();
 }
 
@@ -63,7 +69,7 @@ async fn the_event_of_a_login_holds_its_device_and_its_address() {
     let data: Vec<_> = page
         .events
         .iter()
-        .map(|(event, _)| serde_json::to_value(CloudEvent::of(event)).unwrap()["data"].clone())
+        .map(|(event, _)| serde_json::to_value(CloudEvent::new(event)).unwrap()["data"].clone())
         .collect();
     assert!(data[0].get("device").is_none() && data[0].get("ip").is_none(), "{data:?}");
     assert_eq!((&data[1]["device"], &data[1]["ip"]), (&"phone-1".into(), &"192.0.2.7".into()));
@@ -76,37 +82,37 @@ async fn what_is_refused_leaves_no_event() {
     bench.manager.revoke(id, RevokeRequest::default()).await.unwrap();
     let before = bench.manager.latest_event().await.unwrap();
     bench.manager.revoke(id, RevokeRequest::default()).await.unwrap();
-    assert!(bench.manager.update(id, None, |_| Ok(())).await.is_err());
+    assert!(bench.manager.update(id, UpdateRequest::new(), |_| Ok(())).await.is_err());
     assert!(bench.manager.events(&before, 10).await.unwrap().events.is_empty());
 }
 
 #[tokio::test]
-async fn a_follower_waits_and_resumes() {
+async fn a_stream_of_events_waits_and_resumes() {
     let bench = bench();
-    let mut follower = bench.manager.follow(Cursor::start());
+    let mut events = bench.manager.events_from(Cursor::start());
     let manager = bench.manager.clone();
     let later = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(20)).await;
         manager.issue(session("user123")).await.unwrap();
     });
-    let Delivery::Event(first) = follower.next().await.unwrap() else { panic!() };
+    let Some(Ok(Delivery::Event(first))) = events.next().await else { panic!() };
     later.await.unwrap();
     assert_eq!(first.what.as_str(), THREE[0]);
-    let cursor: Cursor = follower.cursor().to_string().parse().unwrap();
+    let cursor: Cursor = events.cursor().to_string().parse().unwrap();
     bench.manager.issue(session("user456")).await.unwrap();
-    let mut resumed = bench.manager.follow(cursor);
-    let Delivery::Event(second) = resumed.next().await.unwrap() else { panic!() };
+    let mut resumed = bench.manager.events_from(cursor);
+    let Some(Ok(Delivery::Event(second))) = resumed.next().await else { panic!() };
     assert_ne!(second.id, first.id);
 }
 
 #[tokio::test]
-async fn subscribers_in_the_process_get_what_happens_from_then_on() {
+async fn a_stream_from_the_latest_event_has_what_happens_from_then_on() {
     let bench = bench();
     bench.manager.issue(session("before")).await.unwrap();
-    let mut receiver = bench.manager.subscribe().await.unwrap();
+    let mut events = bench.manager.events_from(bench.manager.latest_event().await.unwrap());
     three_events(&bench).await;
     for name in THREE {
-        match &*receiver.recv().await.unwrap() {
+        match events.next().await.unwrap().unwrap() {
             Delivery::Event(event) => assert_eq!(event.what.as_str(), name),
             Delivery::Trimmed => panic!("nothing was trimmed"),
         }
@@ -120,12 +126,13 @@ struct Stubborn {
 }
 
 impl EventHandler for Stubborn {
-    fn handle(&mut self, event: &Event) -> Result<(), HandlerError> {
+    fn handle(&mut self, delivery: &Delivery) -> Result<(), HandlerError> {
+        let Delivery::Event(event) = delivery else { panic!("nothing was trimmed") };
         if self.failed != Some(event.id) {
             self.failed = Some(event.id);
             return Err(std::io::Error::other("the disk is full").into());
         }
-        self.seen.lock().unwrap().push(event.clone());
+        self.seen.lock().unwrap().push(Event::clone(event));
         Ok(())
     }
 }
@@ -146,7 +153,7 @@ async fn a_handler_that_fails_is_given_the_event_again_and_misses_none() {
     three_events(&bench).await;
     let seen = Arc::new(Mutex::new(Vec::new()));
     let handler = Stubborn { seen: seen.clone(), failed: None };
-    let task = bench.manager.attach(handler, Cursor::start());
+    let task = bench.manager.spawn_handler(handler, Cursor::start());
     until(|| seen.lock().unwrap().len() == 3).await;
     assert_eq!(names(&seen.lock().unwrap()), THREE);
     task.stop().await;
@@ -157,11 +164,12 @@ async fn a_slow_handler_delays_nobody_and_catches_up() {
     let bench = bench();
     let count = Arc::new(Mutex::new(0));
     let counted = count.clone();
-    let slow = Callback::new(move |_: &Event| {
+    let slow = move |_: &Delivery| {
         std::thread::sleep(Duration::from_millis(2));
         *counted.lock().unwrap() += 1;
-    });
-    let task = bench.manager.attach(slow, Cursor::start());
+        Ok(())
+    };
+    let task = bench.manager.spawn_handler(slow, Cursor::start());
     for n in 0..300 {
         bench.manager.issue(session(&format!("user{n}"))).await.unwrap();
     }
@@ -187,7 +195,7 @@ async fn an_audit_log_is_lines_of_cloud_events() {
     let bench = bench();
     three_events(&bench).await;
     let file = Shared::default();
-    let task = bench.manager.attach(AuditLog::new(file.clone()), Cursor::start());
+    let task = bench.manager.spawn_handler(JsonLines::new(file.clone()), Cursor::start());
     let lines = || String::from_utf8(file.0.lock().unwrap().clone()).unwrap();
     until(|| lines().lines().count() == 3).await;
     task.stop().await;
@@ -227,7 +235,7 @@ async fn a_torn_line_of_an_audit_log_does_not_run_into_the_next() {
     three_events(&bench).await;
     let written = Arc::new(Mutex::new(Vec::new()));
     let disk = FullDisk { written: written.clone(), fails: false };
-    let task = bench.manager.attach(AuditLog::new(disk), Cursor::start());
+    let task = bench.manager.spawn_handler(JsonLines::new(disk), Cursor::start());
     let text = || String::from_utf8(written.lock().unwrap().clone()).unwrap();
     until(|| text().lines().count() == 4 && text().ends_with('\n')).await;
     task.stop().await;
@@ -246,11 +254,12 @@ async fn a_handler_that_was_stopped_is_given_nothing_more() {
     }
     let count = Arc::new(Mutex::new(0));
     let counted = count.clone();
-    let slow = Callback::new(move |_: &Event| {
+    let slow = move |_: &Delivery| {
         std::thread::sleep(Duration::from_millis(5));
         *counted.lock().unwrap() += 1;
-    });
-    let task = bench.manager.attach(slow, Cursor::start());
+        Ok(())
+    };
+    let task = bench.manager.spawn_handler(slow, Cursor::start());
     until(|| *count.lock().unwrap() > 0).await;
     task.stop().await;
     let stopped_at = *count.lock().unwrap();
@@ -280,4 +289,131 @@ async fn observations_have_a_feed_of_their_own_and_a_bounded_rate() {
     // The flood is not among the events.
     let events = bench.manager.events(&Cursor::start(), 1000).await.unwrap();
     assert_eq!(events.events.len(), 2);
+}
+
+/// A store whose feed can be made to fail.
+#[derive(Debug)]
+struct FailingFeed {
+    inner: Arc<dyn Store>,
+    is_failing: AtomicBool,
+}
+
+impl StoreWrapper for FailingFeed {
+    fn inner(&self) -> &dyn Store {
+        &*self.inner
+    }
+
+    fn around<'a, T: Send + 'a>(&'a self, method: StoreMethod, call: Call<'a, T>) -> Call<'a, T> {
+        if method == StoreMethod::Entries && self.is_failing.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(StoreError::unavailable("the feed fails")) });
+        }
+        call
+    }
+}
+
+impl RecordStore for FailingFeed {
+    keyfob::store::forward_store! {
+        namespace insert load replace consume touch revoke advance stamp time_of
+    }
+}
+
+impl TermIndex for FailingFeed {
+    keyfob::store::forward_store! { query count }
+}
+
+impl EventLog for FailingFeed {
+    keyfob::store::forward_store! { observe entries latest }
+}
+
+impl Counting for FailingFeed {}
+
+impl Resealing for FailingFeed {}
+
+impl Invalidations for FailingFeed {}
+
+impl Maintenance for FailingFeed {
+    keyfob::store::forward_store! { report close }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_a_stream_and_resumes_after_an_error() {
+    fn is_send_and_unpin<T: Send + Unpin>(_: &T) {}
+
+    let inner = Arc::new(MemoryStore::new().unwrap());
+    let store = Arc::new(FailingFeed { inner, is_failing: AtomicBool::new(true) });
+    let manager = TokenManager::builder(store.clone()).build();
+    manager.issue(session("user123")).await.unwrap();
+    let mut events = manager.events_from(Cursor::start());
+    is_send_and_unpin(&events);
+    assert!(StreamExt::next(&mut events).await.unwrap().is_err());
+    assert_eq!(events.cursor(), &Cursor::start());
+    let begun = tokio::time::Instant::now();
+    assert!(StreamExt::next(&mut events).await.unwrap().is_err());
+    assert_eq!(begun.elapsed(), Duration::from_secs(1), "it does not retry in a loop");
+    store.is_failing.store(false, Ordering::SeqCst);
+    let Some(Ok(Delivery::Event(event))) = StreamExt::next(&mut events).await else { panic!() };
+    assert_eq!(event.what.as_str(), THREE[0]);
+    assert_ne!(events.cursor(), &Cursor::start());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_this_process_does_is_delivered_without_waiting_for_a_poll() {
+    let bench = bench();
+    let mut events = bench.manager.events_from(Cursor::start());
+    let manager = bench.manager.clone();
+    let later = async move {
+        // Long enough that the stream polls at its longest interval.
+        tokio::time::sleep(Duration::from_millis(20_010)).await;
+        manager.issue(session("user123")).await.unwrap();
+        tokio::time::Instant::now()
+    };
+    let delivered = async {
+        events.next().await.unwrap().unwrap();
+        tokio::time::Instant::now()
+    };
+    let (written, delivered) = tokio::join!(later, delivered);
+    assert_eq!(written, delivered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_future_handles_events_with_their_cursors_and_is_given_one_again_that_failed() {
+    let bench = bench();
+    three_events(&bench).await;
+    let (seen, mut taken) = tokio::sync::mpsc::unbounded_channel();
+    let mut fails = true;
+    let task = bench.manager.for_each_event(Cursor::start(), move |delivery, cursor| {
+        let fails = std::mem::replace(&mut fails, false);
+        let seen = seen.clone();
+        async move {
+            if fails {
+                return Err("not yet");
+            }
+            seen.send((delivery, cursor)).unwrap();
+            Ok(())
+        }
+    });
+    let mut last = Cursor::start();
+    for name in THREE {
+        let (delivery, cursor) = taken.recv().await.unwrap();
+        let Delivery::Event(event) = delivery else { panic!("nothing was trimmed") };
+        assert_eq!(event.what.as_str(), name);
+        assert_ne!(cursor, last);
+        last = cursor;
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(task.cursor(), last);
+    task.stop().await;
+    assert!(bench.manager.events(&last, 10).await.unwrap().events.is_empty());
+}
+
+#[tokio::test]
+async fn a_future_that_panics_ends_its_task_alone() {
+    let bench = bench();
+    three_events(&bench).await;
+    let task = bench.manager.for_each_event(Cursor::start(), async |_, _| -> Result<(), String> {
+        panic!("a bug in the handler")
+    });
+    until(|| task.is_finished()).await;
+    assert_eq!(task.cursor(), Cursor::start());
+    bench.manager.issue(session("user123")).await.unwrap();
 }

@@ -103,7 +103,7 @@ async fn a_line_of_descent_ends_after_eight() {
     }
     match bench.manager.mint(id, Grant::new(Kind::Access)).await {
         Err(Error::Invalid(invalid)) => {
-            assert_eq!(invalid.problem(), &InvalidReason::TooMany { most: 8 });
+            assert_eq!(invalid.reason(), &InvalidReason::TooMany { max: 8 });
         }
         other => panic!("{other:?}"),
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use keyfob::{
     ChangeKind, Filter, PageCursor, Paging, Retention, RevokeRequest, TokenId, TokenState, Ttl,
+    UpdateRequest,
 };
 
 use super::{bench, bench_with, session};
@@ -106,11 +107,11 @@ async fn history_tells_the_last_eight_changes_and_the_revocation() {
     let id = bench.manager.issue(session("user123").by("login")).await.unwrap().token.id;
     for n in 0..9 {
         bench.clock.advance(Ttl::from_secs(1));
-        let by = Some("admin".try_into().unwrap());
+        let request = UpdateRequest::new().by("admin");
         let tag = format!("t{n}");
         bench
             .manager
-            .update(id, by, |metadata| metadata.tags.insert(tag.as_str().try_into()?))
+            .update(id, request, |metadata| metadata.tags.insert(tag.as_str().try_into()?))
             .await
             .unwrap();
     }
@@ -134,7 +135,7 @@ async fn no_update_of_many_at_once_is_lost() {
             let tag = format!("t{n}");
             let insert =
                 |metadata: &mut keyfob::Metadata| metadata.tags.insert(tag.as_str().try_into()?);
-            manager.update(id, None, insert).await
+            manager.update(id, UpdateRequest::new(), insert).await
         };
         tokio::spawn(change)
     });

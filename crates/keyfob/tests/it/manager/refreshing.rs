@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use keyfob::store::Cursor;
 use keyfob::{
-    BearerToken, Confirmation, DeviceId, Error, EventKind, Generation, GracePeriod, Grant, Issued,
-    Kind, ObservationKind, Presentation, PreviousAccessToken, RefreshCase, RefreshPolicy,
+    BearerToken, Confirmation, DeviceId, Error, EventKind, Field, Generation, GracePeriod, Grant,
+    Issued, Kind, ObservationKind, Presentation, PreviousAccessToken, RefreshCase, RefreshPolicy,
     RefreshRefused, RefreshRequest, Refreshed, RevocationScope, RevokeRequest, Store, TokenState,
     Ttl,
 };
@@ -126,7 +126,7 @@ async fn a_replay_is_for_whoever_was_answered_and_nobody_else() {
     let bench = bench();
     let first = bench.family().await;
     let phone = DeviceId::new("phone").unwrap();
-    let by = |device| Presentation::new(first.bearer.expose()).by_device(device);
+    let by = |device| Presentation::new(first.bearer.expose()).device(device);
     let request = || RefreshRequest::new().client("web");
     let got = bench.manager.refresh(by(&phone), request()).await.unwrap();
     let again = bench.manager.refresh(by(&phone), request()).await.unwrap();
@@ -149,16 +149,16 @@ async fn what_is_bound_is_refused_to_another_without_effect() {
     let grant = family().device_id("phone").confirmation(key());
     let first = bench.manager.issue(grant).await.unwrap();
     let (phone, laptop) = (DeviceId::new("phone").unwrap(), DeviceId::new("laptop").unwrap());
-    let by = |device| Presentation::new(first.bearer.expose()).by_device(device);
+    let by = |device| Presentation::new(first.bearer.expose()).device(device);
     let good = || RefreshRequest::new().client("web").confirmation(key());
     for (device, request, bound) in [
-        (&phone, good().client("cron"), "client"),
-        (&laptop, good(), "device"),
-        (&phone, RefreshRequest::new().client("web"), "proof key"),
+        (&phone, good().client("cron"), Field::Client),
+        (&laptop, good(), Field::DeviceId),
+        (&phone, RefreshRequest::new().client("web"), Field::Confirmation),
     ] {
         match bench.manager.refresh(by(device), request).await {
-            Err(Error::Refresh(RefreshRefused::WrongPresenter { what, .. })) => {
-                assert_eq!(what, bound);
+            Err(Error::Refresh(RefreshRefused::WrongPresenter { field, .. })) => {
+                assert_eq!(field, bound);
             }
             other => panic!("{bound}: {other:?}"),
         }
@@ -295,7 +295,7 @@ async fn a_strict_policy_lets_a_bearer_in_once() {
     bench.refresh(&first.bearer).await.unwrap();
     assert_eq!(bench.code(&first.bearer).await, "reuse_detected");
     // What the grant says comes first.
-    let policy = RefreshPolicy { window: GracePeriod::of(Ttl::from_mins(1)), ..policy };
+    let policy = RefreshPolicy { window: GracePeriod::new(Ttl::from_mins(1)), ..policy };
     let first = bench.manager.issue(family().refresh_policy(policy)).await.unwrap();
     bench.refresh(&first.bearer).await.unwrap();
     bench.clock.advance(Ttl::from_secs(59));

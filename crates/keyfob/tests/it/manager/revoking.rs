@@ -2,7 +2,7 @@
 
 use keyfob::{
     ClientId, Error, Filter, Grant, Kind, Paging, ResumeToken, RevocationScope, RevokeOutcome,
-    RevokeRequest, Subject, Token, TokenId, Ttl,
+    RevokeRequest, Subject, Token, TokenId, Ttl, UpdateRequest,
 };
 
 use super::{Bench, bench, session};
@@ -194,7 +194,7 @@ async fn an_update_never_brings_a_revoked_token_back() {
     // The revocation lands between the read and the write of the update.
     let update = bench
         .manager
-        .update(id, None, |metadata| {
+        .update(id, UpdateRequest::new(), |metadata| {
             let revoke = manager.revoke(id, RevokeRequest::default());
             futures_util::FutureExt::now_or_never(revoke).unwrap().unwrap();
             metadata.tags.insert("vip".try_into()?)

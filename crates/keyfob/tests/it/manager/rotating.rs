@@ -17,7 +17,7 @@ fn key() -> Grant {
 }
 
 fn hour() -> SecretOverlap {
-    SecretOverlap::of(Ttl::from_hours(1))
+    SecretOverlap::new(Ttl::from_hours(1))
 }
 
 impl Bench {
@@ -52,7 +52,7 @@ async fn both_secrets_are_good_until_the_overlap_ends_and_each_says_which_it_is(
     let bench = bench();
     let old = bench.manager.issue(key()).await.unwrap();
     assert_eq!(bench.used(&old.bearer).await, Some(SecretUsed::Newest));
-    let new = bench.manager.rotate(old.token.id, hour(), None).await.unwrap();
+    let new = bench.manager.rotate(old.token.id, hour()).await.unwrap();
     assert_eq!(new.token.id, old.token.id);
     for _ in 0..2 {
         assert_eq!(bench.used(&old.bearer).await, bench.older(Ttl::from_hours(1)));
@@ -72,7 +72,7 @@ async fn both_secrets_are_good_until_the_overlap_ends_and_each_says_which_it_is(
 async fn the_end_of_the_overlap_is_kept_where_the_newest_was_never_used() {
     let bench = bench();
     let old = bench.key_in_use().await;
-    let new = bench.manager.rotate(old.token.id, hour(), None).await.unwrap();
+    let new = bench.manager.rotate(old.token.id, hour()).await.unwrap();
     assert_eq!(bench.used(&old.bearer).await, bench.older(Ttl::from_hours(1)));
     bench.clock.advance(Ttl::from_hours(1));
     assert_eq!(bench.used(&old.bearer).await, None);
@@ -83,9 +83,9 @@ async fn the_end_of_the_overlap_is_kept_where_the_newest_was_never_used() {
 async fn at_most_two_secrets_are_live() {
     let bench = bench();
     let one = bench.manager.issue(key()).await.unwrap();
-    let two = bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
+    let two = bench.manager.rotate(one.token.id, hour()).await.unwrap();
     assert!(bench.used(&two.bearer).await.is_some());
-    let three = bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
+    let three = bench.manager.rotate(one.token.id, hour()).await.unwrap();
     assert_eq!(bench.used(&one.bearer).await, None);
     assert_eq!(bench.used(&two.bearer).await, bench.older(Ttl::from_hours(1)));
     assert_eq!(bench.used(&three.bearer).await, Some(SecretUsed::Newest));
@@ -95,10 +95,10 @@ async fn at_most_two_secrets_are_live() {
 async fn a_secret_that_was_never_used_gives_way_and_the_one_in_use_stays() {
     let bench = bench();
     let one = bench.key_in_use().await;
-    let lost = bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
+    let lost = bench.manager.rotate(one.token.id, hour()).await.unwrap();
     assert_eq!(bench.used(&one.bearer).await, bench.older(Ttl::from_hours(1)));
     bench.clock.advance(Ttl::from_mins(30));
-    let three = bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
+    let three = bench.manager.rotate(one.token.id, hour()).await.unwrap();
     assert_eq!(bench.used(&lost.bearer).await, None);
     assert_eq!(bench.used(&one.bearer).await, bench.older(Ttl::from_hours(1)));
     assert_eq!(bench.used(&three.bearer).await, Some(SecretUsed::Newest));
@@ -109,10 +109,10 @@ async fn a_secret_that_was_never_used_gives_way_and_the_one_in_use_stays() {
 async fn the_first_secret_gives_way_too_if_it_was_never_used() {
     let bench = bench();
     let lost = bench.manager.issue(key()).await.unwrap();
-    let two = bench.manager.rotate(lost.token.id, hour(), None).await.unwrap();
+    let two = bench.manager.rotate(lost.token.id, hour()).await.unwrap();
     assert_eq!(bench.used(&lost.bearer).await, None);
     assert_eq!(bench.used(&two.bearer).await, Some(SecretUsed::Newest));
-    let three = bench.manager.rotate(lost.token.id, hour(), None).await.unwrap();
+    let three = bench.manager.rotate(lost.token.id, hour()).await.unwrap();
     assert_eq!(bench.used(&two.bearer).await, bench.older(Ttl::from_hours(1)));
     assert_eq!(bench.used(&three.bearer).await, Some(SecretUsed::Newest));
 }
@@ -131,14 +131,14 @@ async fn whatever_a_secret_is_good_for_uses_it_and_looking_does_not() {
                 bench.manager.explain(&one.bearer, &chain).await.unwrap();
             }
         }
-        bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
+        bench.manager.rotate(one.token.id, hour()).await.unwrap();
         assert_eq!(bench.used(&one.bearer).await.is_some(), is_used);
     }
     // Nor does one that is refused.
     let one = bench.manager.issue(key()).await.unwrap();
     let admin = ValidationChain::new().require_scope("admin");
     bench.manager.validate(&one.bearer, &admin).await.unwrap_err();
-    bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
+    bench.manager.rotate(one.token.id, hour()).await.unwrap();
     assert_eq!(bench.used(&one.bearer).await, None);
 }
 
@@ -146,9 +146,9 @@ async fn whatever_a_secret_is_good_for_uses_it_and_looking_does_not() {
 async fn an_overlap_that_ended_is_not_brought_back() {
     let bench = bench();
     let one = bench.key_in_use().await;
-    bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
+    bench.manager.rotate(one.token.id, hour()).await.unwrap();
     bench.clock.advance(Ttl::from_hours(2));
-    let three = bench.manager.rotate(one.token.id, hour(), None).await.unwrap();
+    let three = bench.manager.rotate(one.token.id, hour()).await.unwrap();
     assert_eq!(bench.used(&one.bearer).await, None);
     assert_eq!(bench.used(&three.bearer).await, Some(SecretUsed::Newest));
 }
@@ -158,7 +158,7 @@ async fn without_an_overlap_the_older_ends_now_even_in_the_cache() {
     let bench = bench();
     let one = bench.manager.issue(key()).await.unwrap();
     assert!(bench.used(&one.bearer).await.is_some());
-    let two = bench.manager.rotate(one.token.id, SecretOverlap::NONE, None).await.unwrap();
+    let two = bench.manager.rotate(one.token.id, SecretOverlap::NONE).await.unwrap();
     assert_eq!(bench.used(&one.bearer).await, None);
     assert_eq!(bench.used(&two.bearer).await, Some(SecretUsed::Newest));
 }
@@ -168,7 +168,7 @@ async fn what_is_no_live_api_key_is_not_given_a_new_secret() {
     let bench = bench();
     for grant in [session("user123"), super::refreshing::family(), Grant::new(Kind::Access)] {
         let token = bench.manager.issue(grant).await.unwrap().token;
-        match bench.manager.rotate(token.id, hour(), None).await {
+        match bench.manager.rotate(token.id, hour()).await {
             Err(Error::NotRotatable { kind, .. }) => assert_eq!(kind, token.kind),
             other => panic!("{other:?}"),
         }
@@ -178,11 +178,11 @@ async fn what_is_no_live_api_key_is_not_given_a_new_secret() {
     let expired = bench.manager.issue(key().ttl(Ttl::from_hours(1))).await.unwrap();
     bench.clock.advance(Ttl::from_hours(1));
     for id in [revoked.token.id, expired.token.id] {
-        let refused = bench.manager.rotate(id, hour(), None).await.unwrap_err();
+        let refused = bench.manager.rotate(id, hour()).await.unwrap_err();
         assert_eq!(refused.code(), "token_ended");
     }
     let nobody = "tok_00d1h88n000000000000000001".parse().unwrap();
-    let refused = bench.manager.rotate(nobody, hour(), None).await.unwrap_err();
+    let refused = bench.manager.rotate(nobody, hour()).await.unwrap_err();
     assert_eq!(refused.code(), "token_not_found");
 }
 
@@ -190,7 +190,7 @@ async fn what_is_no_live_api_key_is_not_given_a_new_secret() {
 async fn a_revocation_ends_both_secrets() {
     let bench = bench();
     let old = bench.key_in_use().await;
-    let new = bench.manager.rotate(old.token.id, hour(), None).await.unwrap();
+    let new = bench.manager.rotate(old.token.id, hour()).await.unwrap();
     assert!(bench.used(&old.bearer).await.is_some() && bench.used(&new.bearer).await.is_some());
     bench.manager.revoke(old.token.id, RevokeRequest::default()).await.unwrap();
     for bearer in [&old.bearer, &new.bearer] {
@@ -201,14 +201,14 @@ async fn a_revocation_ends_both_secrets() {
 
 #[tokio::test]
 async fn once_both_are_in_use_neither_asks_the_store() {
-    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let random = SeededRandom::new(1);
     let store = MemoryStore::with(LaneCount::ONE, Arc::new(clock.clone()), &random).unwrap();
     let spy = Arc::new(Spy::on(Arc::new(store) as Arc<dyn Store>));
     let manager = TokenManager::builder(spy.clone()).clock(clock).build();
     let old = manager.issue(key()).await.unwrap();
     manager.validate_active(&old.bearer).await.unwrap();
-    let new = manager.rotate(old.token.id, hour(), None).await.unwrap();
+    let new = manager.rotate(old.token.id, hour()).await.unwrap();
     for bearer in [&old.bearer, &old.bearer, &new.bearer, &new.bearer, &old.bearer] {
         manager.validate_active(bearer).await.unwrap();
     }
@@ -227,7 +227,7 @@ async fn many_that_use_the_newest_first_are_all_let_in() {
     let old = manager.issue(key()).await.unwrap();
     manager.validate_active(&old.bearer).await.unwrap();
     for _ in 0..20 {
-        let new = manager.rotate(old.token.id, hour(), None).await.unwrap();
+        let new = manager.rotate(old.token.id, hour()).await.unwrap();
         let all = (0..16).map(|_| {
             let (manager, bearer) = (manager.clone(), new.bearer.clone());
             tokio::spawn(
@@ -246,7 +246,7 @@ async fn an_owner_sees_whether_the_older_secret_is_still_in_use() {
     let old = bench.manager.issue(Grant::new(Kind::ApiKey).client("acme")).await.unwrap();
     bench.manager.validate_active(&old.bearer).await.unwrap();
     let overlap = SecretOverlap::default();
-    let new = bench.manager.rotate(old.token.id, overlap, None).await.unwrap();
+    let new = bench.manager.rotate(old.token.id, overlap).await.unwrap();
     let told = async || {
         bench.manager.shutdown().await;
         let page = bench.manager.observations(&Cursor::start(), 1_000).await.unwrap();
@@ -265,4 +265,30 @@ async fn an_owner_sees_whether_the_older_secret_is_still_in_use() {
         bench.manager.validate_active(&new.bearer).await.unwrap();
     }
     assert_eq!(told().await, 5, "it has fallen silent");
+}
+
+#[tokio::test]
+async fn a_key_is_rotated_for_its_owner_only() {
+    let bench = bench();
+    let owner: keyfob::Subject = "user123".try_into().unwrap();
+    let stranger: keyfob::Subject = "user456".try_into().unwrap();
+    let owned = bench.manager.issue(Grant::new(Kind::ApiKey).subject("user123")).await.unwrap();
+    let ownerless = bench.manager.issue(Grant::new(Kind::ApiKey)).await.unwrap();
+    let not_owned = [(&stranger, owned.token.id), (&owner, ownerless.token.id)];
+    for (subject, id) in not_owned {
+        let refused = bench.manager.rotate_owned(subject, id, hour()).await.unwrap_err();
+        assert!(matches!(refused, Error::NotFound { id: found } if found == id), "{refused}");
+    }
+    let session = bench.manager.issue(Grant::new(Kind::Session).subject("user123")).await.unwrap();
+    // To another subject, not even its kind is told.
+    let refused = bench.manager.rotate_owned(&stranger, session.token.id, hour()).await;
+    assert_eq!(refused.unwrap_err().code(), "token_not_found");
+    let unchanged = bench.manager.get(owned.token.id).await.unwrap();
+    assert_eq!(unchanged.generation, owned.token.generation);
+
+    let request = keyfob::RotateRequest::from(hour()).by("user123");
+    let new = bench.manager.rotate_owned(&owner, owned.token.id, request).await.unwrap();
+    assert!(bench.manager.validate_active(&new.bearer).await.is_ok());
+    let history = bench.manager.history(owned.token.id).await.unwrap();
+    assert_eq!(history.last().unwrap().by.as_ref().unwrap().as_str(), "user123");
 }

@@ -11,7 +11,7 @@ use keyfob::store::{
 use keyfob::{
     Error, Filter, Issued, KeyVersion, LaneCount, ManualClock, MemoryStore, ObservationKind,
     OsRandom, PageCursor, Paging, RefreshCase, RefreshRequest, RevokeRequest, SeededRandom,
-    SessionPolicy, Timestamp, TokenId, TokenManager, Ttl, ValidationChain, WhenFull,
+    SessionPolicy, Timestamp, TokenId, TokenManager, Ttl, UpdateRequest, ValidationChain, WhenFull,
 };
 
 use keyfob_testkit::spy::Spy;
@@ -28,7 +28,7 @@ struct Vault {
 
 impl Vault {
     fn new() -> Self {
-        let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+        let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
         let lanes = LaneCount::new(8).unwrap();
         let random = SeededRandom::new(1);
         let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &random).unwrap();
@@ -126,7 +126,7 @@ async fn the_store_sees_nothing_in_clear() {
     let grant = grant.label("team", "a-label-value").tag("beta");
     let issued = manager.issue(grant).await.unwrap();
     let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("vip".try_into()?);
-    manager.update(issued.token.id, None, change).await.unwrap();
+    manager.update(issued.token.id, UpdateRequest::new(), change).await.unwrap();
     assert!(manager.validate_active("fob_at_nonsense").await.is_err());
     manager
         .revoke(issued.token.id, RevokeRequest::reason("the-reason-why").by("web"))

@@ -40,7 +40,7 @@ async fn no_secret_is_shown_anywhere() {
     let bench = bench();
     let mut shown = String::new();
     let issued = bench.manager.issue(session("user123")).await.unwrap();
-    let task = bench.manager.attach(keyfob::TracingLog, keyfob::store::Cursor::start());
+    let task = bench.manager.spawn_handler(keyfob::log_events, keyfob::store::Cursor::start());
     let chain = ValidationChain::new().require_scope("admin");
     for outcome in [
         bench.manager.validate_active(&issued.bearer).await,
@@ -59,7 +59,7 @@ async fn no_secret_is_shown_anywhere() {
     }
     let manager = format!("{:?}", bench.manager);
     assert!(manager.len() < 4000, "a manager does not print its store: {manager}");
-    shown.push_str(&format!("{issued:?} {manager} {}", issued.bearer));
+    shown.push_str(&format!("{issued:?} {manager} {:?}", issued.bearer));
     shown.push_str(&format!("{:?}", keyfob::Presentation::from(&issued.bearer)));
     let panicked = std::panic::catch_unwind(|| panic!("{:?}", issued.bearer)).unwrap_err();
     shown.push_str(panicked.downcast_ref::<String>().unwrap());

@@ -138,7 +138,7 @@ async fn after_everything_was_revoked_there_is_room_again() {
 /// However often everything was revoked, and even twice in one moment.
 #[tokio::test]
 async fn a_login_reads_no_more_for_all_that_was_revoked_before_it() {
-    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let random = SeededRandom::new(1);
     let store = MemoryStore::with(LaneCount::ONE, Arc::new(clock.clone()), &random).unwrap();
     let spy = Arc::new(Spy::on(Arc::new(store)));
@@ -219,7 +219,7 @@ async fn of_logins_at_the_same_time_no_more_live_than_may() {
 
 #[tokio::test]
 async fn a_policy_that_was_lowered_makes_room_whoever_has_logged_out() {
-    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let random = SeededRandom::new(1);
     let store = MemoryStore::with(LaneCount::ONE, Arc::new(clock.clone()), &random).unwrap();
     let spy = Arc::new(Spy::on(Arc::new(store)));

@@ -270,7 +270,7 @@ async fn walk(manager: &TokenManager) -> Walked {
     let mut after = None;
     loop {
         let page = manager.list(&Filter::new(), Paging::new(500).after(after)).await.unwrap();
-        let lives = |token: &&Token| token.facts().ends_at.is_none_or(|end| now < end);
+        let lives = |token: &&Token| token.state_inputs().ends_at.is_none_or(|end| now < end);
         for token in page.tokens.iter().filter(lives) {
             let column = match token.state(now) {
                 TokenState::Pending => 0,

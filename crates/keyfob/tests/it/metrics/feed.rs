@@ -34,7 +34,7 @@ async fn a_feed_within_the_process_is_trusted_and_its_invalidations_are_counted(
 
 #[tokio::test]
 async fn a_feed_that_nobody_confirms_is_shown_to_be_distrusted() {
-    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let lanes = LaneCount::new(4).unwrap();
     let inner = MemoryStore::with(lanes, Arc::new(clock.clone()), &OsRandom).unwrap();
     let store = Arc::new(Spy::on(Arc::new(inner)).without_a_feed());
@@ -97,7 +97,7 @@ impl Maintenance for Heard {
 
 #[tokio::test]
 async fn trust_that_runs_out_is_counted_for_each_lane() {
-    let clock = ManualClock::at(Timestamp::from_millis(1_795_000_000_000));
+    let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let lanes = LaneCount::new(4).unwrap();
     let inner = MemoryStore::with(lanes, Arc::new(clock.clone()), &OsRandom).unwrap();
     let heard = Arc::new(Heard(Spy::on(Arc::new(inner)), std::sync::Mutex::default()));

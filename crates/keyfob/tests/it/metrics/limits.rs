@@ -60,7 +60,7 @@ async fn an_address_that_failed_too_often_is_counted() {
     let issued = bench.issue(Kind::Access).await;
     bench.manager.revoke(issued.token.id, keyfob::RevokeRequest::default()).await.unwrap();
     for _ in 0..3 {
-        let presented = Presentation::new(issued.bearer.expose()).from_ip(IP);
+        let presented = Presentation::new(issued.bearer.expose()).ip(IP);
         bench.manager.validate(presented, &ValidationChain::new()).await.unwrap_err();
     }
     assert_eq!(bench.value("addresses_throttled_total", []), 1.0);

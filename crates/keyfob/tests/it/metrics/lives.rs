@@ -2,7 +2,7 @@
 
 use keyfob::store::Cursor;
 use keyfob::{
-    Callback, Filter, GracePeriod, Grant, HandlerError, Kind, PreviousAccessToken, RefreshPolicy,
+    Filter, GracePeriod, Grant, HandlerError, Kind, PreviousAccessToken, RefreshPolicy,
     RefreshRequest, RevokeRequest, SecretOverlap, SessionPolicy, Ttl, WhenFull,
 };
 
@@ -50,7 +50,7 @@ async fn what_is_issued_and_taken_back_is_counted_by_its_way() {
 #[tokio::test]
 async fn a_refresh_token_is_counted_by_its_case() {
     let policy = RefreshPolicy {
-        window: GracePeriod::of(Ttl::from_secs(10)),
+        window: GracePeriod::new(Ttl::from_secs(10)),
         earlier_access: PreviousAccessToken::RevokePrevious,
     };
     let bench = bench_with(|builder| builder.refresh_policy(policy));
@@ -89,7 +89,7 @@ async fn keys_derivations_and_sessions_are_counted() {
     let policy = SessionPolicy::at_most(1, WhenFull::RetireOldest).unwrap();
     let bench = bench_with(|builder| builder.sessions(policy));
     let key = bench.issue(Kind::ApiKey).await;
-    bench.manager.rotate(key.token.id, SecretOverlap::default(), None).await.unwrap();
+    bench.manager.rotate(key.token.id, SecretOverlap::default()).await.unwrap();
     assert_eq!(bench.value("api_key_rotations_total", []), 1.0);
 
     bench.issue(Kind::Session).await;
@@ -147,7 +147,7 @@ async fn events_are_counted_when_a_handler_has_taken_them() {
     bench.issue(Kind::Access).await;
     bench.issue(Kind::Access).await;
     let (sender, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let task = bench.manager.attach(Failing { left: 1, told: sender }, Cursor::start());
+    let task = bench.manager.spawn_handler(Failing { left: 1, told: sender }, Cursor::start());
     for _ in 0..2 {
         told.recv().await.unwrap();
     }
@@ -156,8 +156,9 @@ async fn events_are_counted_when_a_handler_has_taken_them() {
     assert_eq!(bench.value("event_handler_failures_total", []), 1.0);
     assert_eq!(bench.value("event_delay_seconds", []), 2.0);
     // One that never fails, for comparison.
-    let task =
-        bench.manager.attach(Callback::new(|_| {}), bench.manager.latest_event().await.unwrap());
+    let task = bench
+        .manager
+        .spawn_handler(|_: &keyfob::Delivery| Ok(()), bench.manager.latest_event().await.unwrap());
     task.stop().await;
     assert_eq!(bench.value("event_handler_failures_total", []), 1.0);
 }
@@ -169,10 +170,10 @@ struct Failing {
 }
 
 impl keyfob::EventHandler for Failing {
-    fn handle(&mut self, _: &keyfob::Event) -> Result<(), HandlerError> {
+    fn handle(&mut self, _: &keyfob::Delivery) -> Result<(), HandlerError> {
         if self.left > 0 {
             self.left -= 1;
-            return Err(HandlerError(std::io::Error::other("not yet")));
+            return Err(HandlerError::new("not yet"));
         }
         self.told.send(()).map_err(std::io::Error::other)?;
         Ok(())

@@ -151,7 +151,7 @@ fn an_outcome_is_called_as_the_refusal_is() {
         Refusal::Scope { missing: NameSet::<Scope>::default() },
         Refusal::TooOld { issued_at: at },
         Refusal::Device,
-        Refusal::ProofKey,
+        Refusal::Confirmation,
     ];
     for refusal in refusals {
         assert!(outcomes.contains(&refusal.code()), "{}", refusal.code());

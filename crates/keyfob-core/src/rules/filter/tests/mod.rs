@@ -132,11 +132,11 @@ fn the_state_is_that_of_the_moment() {
 fn a_filter_that_does_not_hold_says_so_and_matches_nothing() {
     let filter = Filter::new().subject("user123").tag("").client("");
     let refused = filter.check().unwrap_err();
-    assert_eq!((refused.what(), refused.problem()), ("tag", &InvalidReason::Empty));
+    assert_eq!((refused.what(), refused.reason()), ("tag", &InvalidReason::Empty));
     assert!(!filter.matches(&token(), NOW));
     assert!(!filter.is_empty());
     let twice = Filter::new().label("a", "1").label("a", "2");
-    assert_eq!(twice.check().unwrap_err().problem(), &InvalidReason::Duplicate);
+    assert_eq!(twice.check().unwrap_err().reason(), &InvalidReason::Duplicate);
     let many = (0..65).fold(Filter::new(), |filter, n| filter.any_scope(n.to_string()));
-    assert_eq!(many.check().unwrap_err().problem(), &InvalidReason::TooMany { most: 64 });
+    assert_eq!(many.check().unwrap_err().reason(), &InvalidReason::TooMany { max: 64 });
 }

@@ -18,7 +18,7 @@ fn a_filter_whose_text_would_be_too_long_does_not_hold() {
     };
     assert!(labels(15).check().is_ok());
     let refused = labels(16).check().unwrap_err();
-    assert_eq!(refused.problem(), &InvalidReason::TooLong { most: Filter::MAX_BYTES });
+    assert_eq!(refused.reason(), &InvalidReason::TooLong { max: Filter::MAX_BYTES });
 }
 
 #[test]
@@ -70,7 +70,7 @@ prop_compose! {
             device: device.map(|text| text.parse().unwrap()),
             app: app.map(|text| text.parse().unwrap()),
             id: id.map(|text| text.parse().unwrap()),
-            family: family.map(|bytes| FamilyId::of_root(TokenId::from_bytes(bytes))),
+            family: family.map(|bytes| FamilyId::from_root(TokenId::from_bytes(bytes))),
             issued_after: bounds[0],
             issued_before: bounds[1],
             expires_after: bounds[2],

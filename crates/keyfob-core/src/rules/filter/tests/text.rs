@@ -115,7 +115,7 @@ fn a_refusal_shows_the_place_and_says_what_to_do() {
         "label:team=\"a\tb\"",
         "label:team=\"a\u{fffd}b\"\n\
          \x20           ^\n\
-         column 13: label value holds a control character: remove it",
+         column 13: label value contains a control character: remove it",
     );
     check_refused(
         "label:a=1 label:a=2",

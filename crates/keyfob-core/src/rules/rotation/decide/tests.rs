@@ -18,7 +18,7 @@ fn at(step: u64) -> Timestamp {
 }
 
 fn window() -> GracePeriod {
-    GracePeriod::of(Ttl::from_millis(WINDOW).unwrap())
+    GracePeriod::new(Ttl::from_millis(WINDOW).unwrap())
 }
 
 fn generation(number: u32) -> Generation {

@@ -32,7 +32,7 @@ async fn a_key_is_changed_while_traffic_flows() {
                     metadata.tags.insert(tag.as_str().try_into()?)
                 };
                 // A token has room for so many tags.
-                let _full = manager.update(id, None, change).await;
+                let _full = manager.update(id, keyfob::UpdateRequest::new(), change).await;
                 let mut listed = 0;
                 let mut paging = Paging::new(1000);
                 loop {
@@ -141,7 +141,7 @@ async fn what_is_changed_before_it_is_resealed_is_still_found_and_resealed() {
     let ids = [before[0].token.id, issued.token.id];
     for id in ids {
         let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("new".try_into()?);
-        manager.update(id, None, change).await.unwrap();
+        manager.update(id, keyfob::UpdateRequest::new(), change).await.unwrap();
         assert_eq!(vault.raw(id).await.key, ring.active(), "what is written is sealed at once");
     }
     let counts = manager.count_by_key().await.unwrap();

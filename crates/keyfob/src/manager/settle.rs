@@ -1,0 +1,113 @@
+//! What happens when a presented bearer token is not accepted.
+//!
+//! Validation, derivation and refresh all end here, so that the same refusal has the same
+//! consequences whichever of them found it:
+//!
+//! 1. It counts as a failed attempt of the client address, where the manager limits those. An address
+//!    that has to wait learns nothing else than that.
+//! 2. An observation is recorded.
+//! 3. The caller gets the error.
+//!
+//! What differs is the metric that the outcome counts under: each operation has its own.
+
+use std::net::IpAddr;
+
+use super::TokenManager;
+use crate::codec::Record;
+use crate::error::Error;
+use crate::event::ObservationKind;
+use crate::id::TokenId;
+use crate::rotation::RefreshRefused;
+use crate::store::{Loaded, StoreError};
+use crate::validation::Refusal;
+
+/// Why a presented bearer token is not accepted.
+#[derive(Debug)]
+pub(super) struct Rejection {
+    error: Error,
+    token: Option<TokenId>,
+}
+
+impl Rejection {
+    /// A rejection that names a token: one that the presenter proved to hold, or whose record cannot
+    /// be read.
+    pub(super) fn of(token: TokenId, error: impl Into<Error>) -> Self {
+        Self { error: error.into(), token: Some(token) }
+    }
+
+    /// Returns the error, without any consequences.
+    pub(super) fn into_error(self) -> Error {
+        self.error
+    }
+}
+
+/// A rejection that names no token: none was proven.
+impl<E: Into<Error>> From<E> for Rejection {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), token: None }
+    }
+}
+
+impl TokenManager {
+    /// Does everything that the rejection of a bearer token from this address entails, and returns
+    /// the error for the caller.
+    pub(super) async fn settle(&self, ip: Option<IpAddr>, rejection: Rejection) -> Error {
+        if let (Error::Refused(refusal), Some(ip)) = (&rejection.error, ip)
+            && refusal.is_failed_attempt()
+        {
+            if let Some(throttled) = self.throttled(Some(ip)) {
+                return self.record_rejection(throttled.into());
+            }
+            if let Some(limiter) = &self.inner.limiter {
+                // Boxed, so that a rejection which waits for nothing stays small.
+                Box::pin(limiter.failed(ip, self.now())).await;
+            }
+        }
+        self.record_rejection(rejection)
+    }
+
+    /// Records the observation of a rejection that counts against no address, and returns the error
+    /// for the caller.
+    pub(super) fn record_rejection(&self, rejection: Rejection) -> Error {
+        let Rejection { error, token } = rejection;
+        match &error {
+            Error::Refused(refusal) => self.record_observation(|| match (refusal, token) {
+                (Refusal::Expired { .. }, Some(token)) => ObservationKind::Expired { token },
+                _ => ObservationKind::Refused { token, code: refusal.code().to_owned() },
+            }),
+            Error::Refresh(refused) => {
+                if let RefreshRefused::AheadOfStore { token } = refused {
+                    tracing::error!(%token, "the store has lost a rotation: check its durability");
+                }
+                let (token, code) = (Some(refused.token()), refused.code().to_owned());
+                self.record_observation(|| ObservationKind::Refused { token, code });
+            }
+            Error::Store(refused @ StoreError::Unverifiable { .. }) => {
+                if let Some(token) = token {
+                    let code = || refused.code().to_owned();
+                    self.record_observation(|| ObservationKind::Unverifiable {
+                        token,
+                        code: code(),
+                    });
+                }
+            }
+            _ => {}
+        }
+        error
+    }
+
+    /// Loads the record of a presented bearer token, which may turn out to prove nothing.
+    pub(super) async fn load_presented(&self, id: TokenId) -> Result<(Loaded, Record), Rejection> {
+        match self.load(id).await {
+            Err(Error::NotFound { .. }) => Err(Refusal::Unknown.into()),
+            read => read.map_err(|error| Rejection::of(id, error)),
+        }
+    }
+
+    /// Returns the refusal of an address that had too many failed attempts.
+    pub(super) fn throttled(&self, ip: Option<IpAddr>) -> Option<Refusal> {
+        let (limiter, ip) = (self.inner.limiter.as_ref()?, ip?);
+        let retry_after = limiter.throttled(ip, self.now())?;
+        Some(Refusal::Throttled { retry_after })
+    }
+}

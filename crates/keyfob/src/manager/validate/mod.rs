@@ -1,0 +1,198 @@
+//! From a presented bearer token to its token, or to a typed refusal.
+//!
+//! The text is parsed once. Then the cache is asked, and the store where the cache has no answer;
+//! both give a token or a [`Rejection`], and [`settle`](super::settle) does what a rejection entails.
+//!
+//! | module | what |
+//! |---|---|
+//! | `attempt` | what is passed between the steps |
+//! | `cached` | answers from the cache, on the fast path |
+//! | `store` | answers from the store |
+//! | `fill` | what is put into the cache after a load |
+
+mod attempt;
+mod cached;
+mod fill;
+mod store;
+
+use super::TokenManager;
+use super::settle::Rejection;
+use crate::bearer::{BearerToken, ID_DIGITS, IdDigits, ParseBearerError, Presented};
+use crate::cache::{ActiveToken, Other, active};
+use crate::error::Error;
+use crate::metrics::{Tallied, ValidationOutcome};
+use crate::token::Token;
+use crate::validation::{Presentation, Refusal, ValidationChain};
+use attempt::{Attempt, Lookup, RulePhase, ValidToken, read_whole};
+
+/// Everything that is wrong with a bearer token.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// Its token, in whatever state.
+    pub token: Token,
+    /// Every demand that the token does not meet, in the order of the chain; empty when it is good.
+    pub refusals: Vec<Refusal>,
+}
+
+impl TokenManager {
+    /// Returns the token of a bearer token, if the bearer token is good and the token meets every
+    /// demand of `chain`.
+    ///
+    /// A token with limited uses loses one. Where the manager limits failed attempts and the
+    /// presentation names the client address, an address with too many of them is refused before a
+    /// store is asked. A store that fails neither refuses nor accepts a token: the error says so, and
+    /// the caller must not go on.
+    ///
+    /// # The guarantee
+    /// Once a revocation has returned, no node decides "active" later than the **maximum staleness**,
+    /// as long as the store keeps what it acknowledged. It is 250 ms unless
+    /// [`CacheConfig::with_bound`](crate::CacheConfig::with_bound) sets it.
+    ///
+    /// The reason is that a node answers from memory only while the store's invalidation feed is
+    /// alive: trust ends at the time at which the last heartbeat was sent that the owner of the data
+    /// confirmed, plus the maximum staleness. A feed that died silently, a process that was stopped
+    /// and continued, a connection that is half open and a node that is cut off together with a
+    /// deposed primary all end in the same way: the trust expires, and the store is asked. An answer
+    /// of the store that comes later than the maximum staleness is not used either.
+    /// [`Consistency::Strong`](crate::Consistency::Strong) asks the store in any case. The node that
+    /// revokes never answers from memory for what it has just revoked.
+    ///
+    /// Redis replicates asynchronously, so a fail-over may lose its last writes. Nodes send their
+    /// revocations of the last minute again to a new primary; `wait` and `min-replicas-to-write`
+    /// narrow the remaining gap. The clock that trust expires by does not run while a whole machine is
+    /// suspended.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the bearer token is not good; [`Error::Store`] when the store cannot
+    /// tell.
+    pub async fn validate(
+        &self,
+        presented: impl Into<Presentation<'_>>,
+        chain: &ValidationChain,
+    ) -> Result<Token, Error> {
+        self.decide(presented.into(), chain, read_whole).await
+    }
+
+    /// Validates as [`TokenManager::validate`] does, and reads the token in place instead of copying
+    /// it. This is the fastest path: where the cache answers, nothing is allocated and nothing is
+    /// written that other cores read.
+    ///
+    /// ```
+    /// # use keyfob::{Grant, Kind, MemoryStore, TokenManager, ValidationChain};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = TokenManager::new(MemoryStore::new()?);
+    /// # let issued = manager.issue(Grant::new(Kind::Access).subject("user123")).await?;
+    /// let chain = ValidationChain::new();
+    /// let is_theirs = manager
+    ///     .validate_with(&issued.bearer, &chain, |token| token.subject() == Some("user123"))
+    ///     .await?;
+    /// assert!(is_theirs);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`TokenManager::validate`].
+    pub fn validate_with<'a, R, F>(
+        &'a self,
+        presented: impl Into<Presentation<'a>>,
+        chain: &'a ValidationChain,
+        read: F,
+    ) -> impl Future<Output = Result<R, Error>>
+    where
+        F: FnOnce(&ActiveToken<'_>) -> R + 'a,
+    {
+        // This returns the future of `decide` itself: a future around it would be moved once more.
+        self.decide(presented.into(), chain, |valid| match valid {
+            ValidToken::Cached(token) => Ok(read(token)),
+            ValidToken::Loaded(token) => {
+                let (mut digits, bytes) = ([0; ID_DIGITS], active::write(&token, &[], Other::None));
+                Ok(read(&ActiveToken::over(IdDigits::write(token.id, &mut digits), &bytes)))
+            }
+        })
+    }
+
+    /// Validates as [`TokenManager::validate`] does, and demands only that the token is active.
+    ///
+    /// # Errors
+    /// As [`TokenManager::validate`].
+    pub async fn validate_active(
+        &self,
+        presented: impl Into<Presentation<'_>>,
+    ) -> Result<Token, Error> {
+        self.validate(presented, &ValidationChain::new()).await
+    }
+
+    /// Returns the token of a bearer token in whatever state, and every demand of `chain` that it does
+    /// not meet. No use is counted and no observation is recorded.
+    ///
+    /// For diagnosis only: a token that is returned here need not be good.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the bearer token is malformed or unknown; [`Error::Store`].
+    pub async fn explain(
+        &self,
+        presented: impl Into<Presentation<'_>>,
+        chain: &ValidationChain,
+    ) -> Result<Explanation, Error> {
+        chain.check()?;
+        let presented = presented.into();
+        let bearer = BearerToken::parse(presented.bearer, &self.inner.prefix)?;
+        let proven = self.load_proven(&bearer).await;
+        let token = proven.map_err(Rejection::into_error)?.token;
+        let refusals = chain.evaluate_all(&token, presented.device, self.now()).await;
+        Ok(Explanation { token, refusals })
+    }
+
+    async fn decide<R>(
+        &self,
+        presentation: Presentation<'_>,
+        chain: &ValidationChain,
+        read: impl FnOnce(ValidToken<'_>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        chain.check()?;
+        let bearer = match Presented::read(presentation.bearer, &self.inner.prefix) {
+            Ok(bearer) => bearer,
+            Err(malformed) => return Err(self.reject_malformed(malformed)),
+        };
+        let attempt = Attempt { bearer, presentation, chain };
+        // The futures that wait are boxed: what need not wait does not pay for their memory.
+        let outcome = match self.look_up(&attempt, RulePhase::Pending, read) {
+            Lookup::Accepted(answer) => return answer,
+            Lookup::Rejected(rejection) => Err(*rejection),
+            Lookup::AskRules(token, read) => match *token {
+                Ok(token) => Box::pin(self.ask_rules(token, attempt)).await.map(|met| (met, read)),
+                Err(error) => Err(error.into()),
+            },
+            Lookup::AskStore(read) => {
+                Box::pin(self.ask_store(attempt)).await.map(|token| (token, read))
+            }
+        };
+        match outcome {
+            Ok((token, read)) => read(ValidToken::Loaded(Box::new(token))),
+            Err(rejection) => Err(self.reject(&attempt, rejection).await),
+        }
+    }
+
+    /// Settles the rejection of a validation, and counts its outcome.
+    async fn reject(&self, attempt: &Attempt<'_>, rejection: Rejection) -> Error {
+        let error = self.settle(attempt.presentation.ip, rejection).await;
+        let outcome = ValidationOutcome::from(&error);
+        if outcome == ValidationOutcome::Malformed {
+            self.inner.tally.count(Tallied::Malformed);
+        } else {
+            let counts = self.inner.metrics.handles.validations.of(outcome);
+            counts.of(Some(attempt.bearer.kind()).into()).increment(1);
+        }
+        error
+    }
+
+    /// Settles text that is no bearer token. It may come in floods, so it costs no more than its
+    /// error; it is never looked up and counts against no address.
+    fn reject_malformed(&self, malformed: ParseBearerError) -> Error {
+        self.inner.tally.count(Tallied::Malformed);
+        self.record_rejection(malformed.into())
+    }
+}
