@@ -155,7 +155,9 @@ pub(crate) fn min_key_version(meta: &impl ReadByteTable) -> Result<KeyVersion, T
         what: "the minimum key version".to_owned(),
         detail: "it is not a number: restore the file from a backup".to_owned(),
     };
-    let Some(bytes) = meta_value(meta, META_MIN_KEY_VERSION)? else { return Ok(KeyVersion::BARE) };
+    let Some(bytes) = meta_value(meta, META_MIN_KEY_VERSION)? else {
+        return Ok(KeyVersion::PLAINTEXT);
+    };
     let bytes = <[u8; 2]>::try_from(bytes).map_err(|_| damaged())?;
     Ok(KeyVersion::new(u16::from_be_bytes(bytes)))
 }

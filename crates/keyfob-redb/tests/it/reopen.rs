@@ -29,7 +29,7 @@ async fn a_reopened_store_has_all_its_contents() {
         id,
         read: RecordVersion(1),
         body: b"new".to_vec(),
-        key: KeyVersion::BARE,
+        key: KeyVersion::PLAINTEXT,
         added_terms: vec![fixture::tag(&store, "added")],
         minted: vec![],
         ends_at: None,

@@ -4,8 +4,8 @@
 use keyfob::store::{Advance, BucketCounts, EpochScope, Epochs, NewRecord, Revoke, StampRule};
 use keyfob::{EpochField, Lane, Subject, Term};
 
+use super::counting::{assert_all, assert_numbers, consume, ends, session};
 use super::scene::Scene;
-use super::tallies::{assert_all, assert_numbers, consume, ends, session};
 
 /// The epoch of a client ends all that are counted for it, and nothing that comes later.
 pub async fn a_client_is_counted_out_in_every_lane(scene: Scene) {
