@@ -61,5 +61,5 @@ mod with_eight_lanes {
 /// Random sequences of commands, compared with a model of the contract.
 #[test]
 fn random_runs_agree_with_the_model() {
-    keyfob_testkit::prop::model_agrees(eight_lanes_in_memory);
+    keyfob_testkit::model_test::store_matches_model(eight_lanes_in_memory);
 }

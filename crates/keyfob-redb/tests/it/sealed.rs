@@ -18,8 +18,8 @@ async fn in_clear(ring: Option<&KeyRing>) -> Vec<&'static str> {
         Some(ring) => manager.keys(ring),
         None => manager,
     };
-    traces::leave(&manager.build()).await.unwrap();
-    traces::in_clear(&std::fs::read(fixture.path()).unwrap())
+    traces::write_traces(&manager.build()).await.unwrap();
+    traces::find_plaintext(&std::fs::read(fixture.path()).unwrap())
 }
 
 #[tokio::test]

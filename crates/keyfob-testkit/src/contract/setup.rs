@@ -21,7 +21,7 @@ pub struct Setup {
     pub guard: Option<Box<dyn Any + Send + Sync>>,
     /// Whether its watchers hear of changes. A store that tells nobody anything is correct too: it
     /// is never trusted.
-    pub has_feed: bool,
+    pub has_invalidations: bool,
 }
 
 /// The time that a store runs on.
@@ -35,12 +35,12 @@ pub enum Time {
 
 /// How far past a moment the real time must be before a server with a clock of its own is held to
 /// have seen it.
-const SLACK: Duration = Duration::from_millis(25);
+const CLOCK_TOLERANCE: Duration = Duration::from_millis(25);
 
 impl Setup {
     /// A setup with nothing but the store to keep.
     pub fn new(store: Arc<dyn Store>, time: Time) -> Self {
-        Self { store, time, guard: None, has_feed: true }
+        Self { store, time, guard: None, has_invalidations: true }
     }
 
     /// The same, and `guard` lives as long.
@@ -49,8 +49,8 @@ impl Setup {
     }
 
     /// The same of a store that does nothing with its watchers.
-    pub fn without_a_feed(self) -> Self {
-        Self { has_feed: false, ..self }
+    pub fn without_invalidations(self) -> Self {
+        Self { has_invalidations: false, ..self }
     }
 
     /// The present moment.
@@ -78,7 +78,7 @@ impl Setup {
                 while let Some(ttl) = at.since(SystemClock.now()) {
                     tokio::time::sleep(ttl.as_duration()).await;
                 }
-                tokio::time::sleep(SLACK).await;
+                tokio::time::sleep(CLOCK_TOLERANCE).await;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What is known of every token and of every attempt to revoke, in the order of a logical clock.
+//! What is token of every token and of every attempt to revoke, in the order of a logical clock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use keyfob::{BearerToken, ClientId, Subject, TokenId};
 
-use super::dice::Dice;
+use super::choice::SeededChoice;
 
 /// A token that was issued.
 #[derive(Clone)]
-pub(super) struct Known {
+pub(super) struct IssuedToken {
     pub(super) id: TokenId,
     pub(super) bearer: BearerToken,
     /// Its ancestors, the oldest first, and itself.
@@ -24,7 +24,7 @@ pub(super) struct Known {
 
 /// What a revocation covers.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum RevocationScope {
     /// A token and all that descends from it, whenever that was minted.
     Line(TokenId),
     Subject(Subject),
@@ -33,7 +33,7 @@ pub(super) enum Reach {
 }
 
 struct Attempt {
-    reach: Reach,
+    reach: RevocationScope,
     /// On which node.
     node: usize,
     began: u64,
@@ -49,20 +49,20 @@ struct Acknowledged {
 
 /// Whether a token is covered by a revocation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Covered {
+pub(super) enum Coverage {
     /// By none that was so much as tried.
-    No,
+    NotRevoked,
     /// By one that is under way, whose outcome is unknown, or that ran while it was issued.
-    Perhaps,
+    MaybeRevoked,
     /// By one that was acknowledged.
-    Surely,
+    Revoked,
 }
 
-pub(super) struct Ledger {
+pub(super) struct ExpectedStates {
     /// How long after its acknowledgement a revocation may be news to another node.
     grace: Duration,
     clock: AtomicU64,
-    tokens: Mutex<Vec<Known>>,
+    tokens: Mutex<Vec<IssuedToken>>,
     attempts: Mutex<Vec<Attempt>>,
 }
 
@@ -70,7 +70,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Ledger {
+impl ExpectedStates {
     pub(super) fn new(grace: Duration) -> Self {
         Self {
             grace,
@@ -80,80 +80,83 @@ impl Ledger {
         }
     }
 
-    pub(super) fn tick(&self) -> u64 {
+    pub(super) fn next_tick(&self) -> u64 {
         self.clock.fetch_add(1, Ordering::SeqCst)
     }
 
-    pub(super) fn issued(&self, known: Known) {
-        lock(&self.tokens).push(known);
+    pub(super) fn issued(&self, token: IssuedToken) {
+        lock(&self.tokens).push(token);
     }
 
     /// One of the tokens: half of the time one of the newest, for the others are mostly dead.
-    pub(super) fn any(&self, dice: &mut Dice) -> Option<Known> {
+    pub(super) fn any(&self, choice: &mut SeededChoice) -> Option<IssuedToken> {
         let tokens = lock(&self.tokens);
         let count = tokens.len() as u64;
         let newest = count.min(64);
-        let place = match dice.below(2) {
-            0 => count.checked_sub(1)?.checked_sub(dice.below(newest))?,
-            _ => dice.below(count),
+        let place = match choice.below(2) {
+            0 => count.checked_sub(1)?.checked_sub(choice.below(newest))?,
+            _ => choice.below(count),
         };
         tokens.get(place as usize).cloned()
     }
 
-    pub(super) fn all(&self) -> Vec<Known> {
+    pub(super) fn all(&self) -> Vec<IssuedToken> {
         lock(&self.tokens).clone()
     }
 
-    pub(super) fn begin(&self, node: usize, reach: Reach) -> usize {
+    pub(super) fn begin(&self, node: usize, reach: RevocationScope) -> usize {
         let mut attempts = lock(&self.attempts);
-        attempts.push(Attempt { reach, node, began: self.tick(), acknowledged: None });
+        attempts.push(Attempt { reach, node, began: self.next_tick(), acknowledged: None });
         attempts.len() - 1
     }
 
     pub(super) fn acknowledged(&self, attempt: usize) {
         let at = Instant::now();
-        lock(&self.attempts)[attempt].acknowledged = Some(Acknowledged { tick: self.tick(), at });
+        lock(&self.attempts)[attempt].acknowledged =
+            Some(Acknowledged { tick: self.next_tick(), at });
     }
 
     /// What a node must know that asks the store.
-    pub(super) fn covered(&self, known: &Known) -> Covered {
-        self.most(known, |attempt| attempt.covers(known))
+    pub(super) fn covered(&self, token: &IssuedToken) -> Coverage {
+        self.max_coverage(token, |attempt| attempt.covers(token))
     }
 
     /// What a node must know that may answer from memory, of whatever it decides from now on.
-    pub(super) fn covered_for(&self, node: usize, known: &Known) -> Covered {
+    pub(super) fn covered_for(&self, node: usize, token: &IssuedToken) -> Coverage {
         let now = Instant::now();
-        self.most(known, |attempt| match attempt.covers(known) {
-            Covered::Surely if attempt.may_be_news_to(node, now, self.grace) => Covered::Perhaps,
+        self.max_coverage(token, |attempt| match attempt.covers(token) {
+            Coverage::Revoked if attempt.may_be_news_to(node, now, self.grace) => {
+                Coverage::MaybeRevoked
+            }
             covered => covered,
         })
     }
 
-    fn most(&self, known: &Known, covers: impl Fn(&Attempt) -> Covered) -> Covered {
+    fn max_coverage(&self, token: &IssuedToken, covers: impl Fn(&Attempt) -> Coverage) -> Coverage {
         let attempts = lock(&self.attempts);
-        let concerning = attempts.iter().filter(|attempt| attempt.concerns(known));
-        concerning.map(covers).max().unwrap_or(Covered::No)
+        let concerning = attempts.iter().filter(|attempt| attempt.concerns(token));
+        concerning.map(covers).max().unwrap_or(Coverage::NotRevoked)
     }
 }
 
 impl Attempt {
-    fn concerns(&self, known: &Known) -> bool {
+    fn concerns(&self, token: &IssuedToken) -> bool {
         match &self.reach {
-            Reach::Line(id) => known.line.contains(id),
-            Reach::Subject(subject) => *subject == known.subject,
-            Reach::Client(client) => *client == known.client,
-            Reach::All => true,
+            RevocationScope::Line(id) => token.line.contains(id),
+            RevocationScope::Subject(subject) => *subject == token.subject,
+            RevocationScope::Client(client) => *client == token.client,
+            RevocationScope::All => true,
         }
     }
 
-    fn covers(&self, known: &Known) -> Covered {
+    fn covers(&self, token: &IssuedToken) -> Coverage {
         match (&self.reach, self.acknowledged) {
-            (_, None) => Covered::Perhaps,
-            (Reach::Line(_), Some(_)) => Covered::Surely,
-            (_, Some(_)) if known.acknowledged < self.began => Covered::Surely,
+            (_, None) => Coverage::MaybeRevoked,
+            (RevocationScope::Line(_), Some(_)) => Coverage::Revoked,
+            (_, Some(_)) if token.acknowledged < self.began => Coverage::Revoked,
             // Both ran at once, or the revocation was over before the token was asked for.
-            (_, Some(end)) if end.tick < known.began => Covered::No,
-            (_, Some(_)) => Covered::Perhaps,
+            (_, Some(end)) if end.tick < token.began => Coverage::NotRevoked,
+            (_, Some(_)) => Coverage::MaybeRevoked,
         }
     }
     /// Whether it was done on another node, and so lately that this one need not have heard of it.

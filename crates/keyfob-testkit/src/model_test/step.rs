@@ -4,26 +4,26 @@
 use proptest::prelude::*;
 
 /// How many lanes a run uses at most.
-pub(super) const LANES: u8 = 3;
+pub(super) const MAX_LANES: u8 = 3;
 
 /// How many ids a lane has. The last ones share the local bytes of the first.
-pub(super) const IDS: u8 = 8;
+pub(super) const IDS_PER_LANE: u8 = 8;
 
 /// How many of the ids of a lane are twins of others.
-pub(super) const TWINS: u8 = 2;
+pub(super) const TWIN_IDS: u8 = 2;
 
 /// One id: the lane and the number within.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Pick {
+pub(super) struct IdIndex {
     pub(super) lane: u8,
     pub(super) number: u8,
 }
 
 /// One new record.
 #[derive(Clone, Debug)]
-pub(super) struct New {
+pub(super) struct RecordSpec {
     pub(super) number: u8,
-    pub(super) life: Life,
+    pub(super) life: Lifetime,
     pub(super) uses: Option<u8>,
     pub(super) subject: Option<u8>,
     pub(super) client: Option<u8>,
@@ -35,9 +35,9 @@ pub(super) struct New {
     pub(super) counted: u8,
 }
 
-/// How long a record is kept.
+/// How long a record is record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Life {
+pub(super) enum Lifetime {
     Past,
     Short,
     Middling,
@@ -49,14 +49,14 @@ pub(super) enum Life {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Scope {
     Subject(u8, u8),
-    Ancestor(Pick),
+    Ancestor(IdIndex),
     Client(u8),
     All,
 }
 
 /// How long a run waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Pause {
+pub(super) enum WaitTime {
     Millisecond,
     Second,
     OperationWindow,
@@ -67,25 +67,25 @@ pub(super) enum Pause {
 pub(super) enum Step {
     Insert {
         lane: u8,
-        new: Vec<New>,
+        new: Vec<RecordSpec>,
         late: bool,
     },
     Replace {
-        of: Pick,
+        of: IdIndex,
         stale: bool,
         terms: u8,
-        minted: Vec<New>,
+        minted: Vec<RecordSpec>,
         late: bool,
     },
     Consume {
-        of: Pick,
+        of: IdIndex,
         late: bool,
     },
     Touch {
-        uses: Vec<(Pick, u8)>,
+        uses: Vec<(IdIndex, u8)>,
     },
     Revoke {
-        of: Pick,
+        of: IdIndex,
         cascade: bool,
         note: Vec<u8>,
         late: bool,
@@ -108,46 +108,37 @@ pub(super) enum Step {
         limit: u8,
         lane: Option<u8>,
     },
-    Wait(Pause),
+    Wait(WaitTime),
 }
 
-fn pick() -> impl Strategy<Value = Pick> {
-    (0..LANES, 0..IDS).prop_map(|(lane, number)| Pick { lane, number })
+fn pick() -> impl Strategy<Value = IdIndex> {
+    (0..MAX_LANES, 0..IDS_PER_LANE).prop_map(|(lane, number)| IdIndex { lane, number })
 }
 
-fn life() -> impl Strategy<Value = Life> {
+fn life() -> impl Strategy<Value = Lifetime> {
     prop_oneof![
-        4 => Just(Life::Long),
-        3 => Just(Life::Middling),
-        3 => Just(Life::Short),
-        1 => Just(Life::Endless),
-        1 => Just(Life::Past),
+        4 => Just(Lifetime::Long),
+        3 => Just(Lifetime::Middling),
+        3 => Just(Lifetime::Short),
+        1 => Just(Lifetime::Endless),
+        1 => Just(Lifetime::Past),
     ]
 }
 
-fn new() -> impl Strategy<Value = New> {
+fn new() -> impl Strategy<Value = RecordSpec> {
     let uses = prop::option::weighted(0.6, 0..4u8);
     let subject = prop::option::of(0..2u8);
     let client = prop::option::of(0..2u8);
-    let parent = prop::option::weighted(0.4, 0..IDS);
-    (0..IDS, life(), uses, subject, client, parent, any::<bool>(), any::<(u8, u8)>()).prop_map(
-        |(number, life, uses, subject, client, parent, seen, (terms, counted))| New {
-            number,
-            life,
-            uses,
-            subject,
-            client,
-            parent,
-            seen,
-            terms,
-            counted,
-        },
-    )
+    let parent = prop::option::weighted(0.4, 0..IDS_PER_LANE);
+    (0..IDS_PER_LANE, life(), uses, subject, client, parent, any::<bool>(), any::<(u8, u8)>())
+        .prop_map(|(number, life, uses, subject, client, parent, seen, (terms, counted))| {
+            RecordSpec { number, life, uses, subject, client, parent, seen, terms, counted }
+        })
 }
 
 fn scope() -> impl Strategy<Value = Scope> {
     prop_oneof![
-        4 => (0..LANES, 0..2u8).prop_map(|(lane, subject)| Scope::Subject(lane, subject)),
+        4 => (0..MAX_LANES, 0..2u8).prop_map(|(lane, subject)| Scope::Subject(lane, subject)),
         2 => pick().prop_map(Scope::Ancestor),
         2 => (0..2u8).prop_map(Scope::Client),
         1 => Just(Scope::All),
@@ -163,17 +154,17 @@ fn note() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn step(may_wait: bool) -> impl Strategy<Value = Step> {
-    let insert = (0..LANES, prop::collection::vec(new(), 1..4), late())
+    let insert = (0..MAX_LANES, prop::collection::vec(new(), 1..4), late())
         .prop_map(|(lane, new, late)| Step::Insert { lane, new, late });
     let minted = prop_oneof![3 => Just(Vec::new()), 2 => prop::collection::vec(new(), 1..3)];
     let replace = (pick(), prop::bool::weighted(0.2), any::<u8>(), minted, late()).prop_map(
         |(of, stale, terms, minted, late)| Step::Replace { of, stale, terms, minted, late },
     );
     let pause = prop_oneof![
-        2 => Just(Pause::Millisecond),
-        3 => Just(Pause::Second),
-        2 => Just(Pause::OperationWindow),
-        1 => Just(Pause::Hour),
+        2 => Just(WaitTime::Millisecond),
+        3 => Just(WaitTime::Second),
+        2 => Just(WaitTime::OperationWindow),
+        1 => Just(WaitTime::Hour),
     ];
     let touch = prop::collection::vec((pick(), any::<u8>()), 0..4);
     prop_oneof![
@@ -185,9 +176,9 @@ fn step(may_wait: bool) -> impl Strategy<Value = Step> {
             .prop_map(|(of, cascade, note, late)| Step::Revoke { of, cascade, note, late }),
         3 => (scope(), note(), late())
             .prop_map(|(scope, note, late)| Step::Advance { scope, note, late }),
-        2 => (0..LANES).prop_map(|lane| Step::Stamp { lane }),
+        2 => (0..MAX_LANES).prop_map(|lane| Step::Stamp { lane }),
         6 => (0..6u8).prop_map(|back| Step::Again { back }),
-        2 => (1..9u8, prop::option::of(0..LANES))
+        2 => (1..9u8, prop::option::of(0..MAX_LANES))
             .prop_map(|(limit, lane)| Step::List { limit, lane }),
         if may_wait { 4 } else { 0 } => pause.prop_map(Step::Wait),
     ]

@@ -5,7 +5,7 @@
 //! are, where it is set.
 
 /// Ends a step with a disagreement unless the condition holds.
-macro_rules! agree {
+macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {
         if !$condition {
             return Err(format!($($message)+));
@@ -14,39 +14,41 @@ macro_rules! agree {
 }
 
 mod compare;
+mod run;
 mod step;
 #[cfg(test)]
 mod tests;
-mod world;
 
 use std::future::Future;
 
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 use crate::contract::Setup;
+use run::ModelRun;
 use step::Step;
-use world::World;
 
 /// How many runs there are on a store whose time is moved by hand.
-const RUNS: u32 = 200;
+const RUN_COUNT: u32 = 200;
 
 /// How many there are on one that lives in real time, behind a network.
-const RUNS_IN_REAL_TIME: u32 = 24;
+const RUN_COUNT_IN_REAL_TIME: u32 = 24;
 
 /// Compares a store on a manual clock with the model.
 ///
 /// # Panics
 /// When they disagree; it says where, and by which steps.
-pub fn model_agrees<Making: Future<Output = Setup>>(setup: impl Fn() -> Making) {
-    compare(RUNS, true, setup);
+pub fn store_matches_model<Making: Future<Output = Setup>>(setup: impl Fn() -> Making) {
+    compare(RUN_COUNT, true, setup);
 }
 
 /// Compares a store in real time with the model: fewer runs, and none of them waits.
 ///
 /// # Panics
 /// When they disagree; it says where, and by which steps.
-pub fn model_agrees_in_real_time<Making: Future<Output = Setup>>(setup: impl Fn() -> Making) {
-    compare(RUNS_IN_REAL_TIME, false, setup);
+pub fn store_matches_model_in_real_time<Making: Future<Output = Setup>>(
+    setup: impl Fn() -> Making,
+) {
+    compare(RUN_COUNT_IN_REAL_TIME, false, setup);
 }
 
 fn compare<Making: Future<Output = Setup>>(runs: u32, may_wait: bool, setup: impl Fn() -> Making) {
@@ -60,7 +62,7 @@ fn compare<Making: Future<Output = Setup>>(runs: u32, may_wait: bool, setup: imp
         config.cases = runs;
     }
     let result = TestRunner::new(config).run(&step::steps(may_wait), |steps| {
-        let run = async { play(setup().await, &steps).await };
+        let run = async { execute(setup().await, &steps).await };
         runtime.block_on(run).map_err(TestCaseError::fail)
     });
     if let Err(disagreement) = result {
@@ -68,12 +70,12 @@ fn compare<Making: Future<Output = Setup>>(runs: u32, may_wait: bool, setup: imp
     }
 }
 
-async fn play(setup: Setup, steps: &[Step]) -> Result<(), String> {
-    let mut world = World::new(setup).await?;
+async fn execute(setup: Setup, steps: &[Step]) -> Result<(), String> {
+    let mut run = ModelRun::new(setup).await?;
     for (number, step) in steps.iter().enumerate() {
-        world.take(step).await.map_err(|what| format!("at step {number}: {what}"))?;
+        run.take(step).await.map_err(|what| format!("at step {number}: {what}"))?;
     }
-    world.compare_all().await?;
-    world.close().await;
+    run.compare_all().await?;
+    run.close().await;
     Ok(())
 }

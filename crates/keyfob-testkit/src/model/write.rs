@@ -6,7 +6,7 @@ use keyfob::store::{
 
 /// A write, whichever verb it is of.
 #[derive(Clone, Debug)]
-pub enum Change {
+pub enum Write {
     /// An insert.
     Insert(Insert),
     /// A replacement.
@@ -21,7 +21,7 @@ pub enum Change {
 
 /// The answer to a write.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Answer {
+pub enum WriteAnswer {
     /// To an insert.
     Inserted(Inserted),
     /// To a replacement.
@@ -34,13 +34,13 @@ pub enum Answer {
     Advanced(Advanced),
 }
 
-impl Answer {
+impl WriteAnswer {
     /// Whether it says that something was done.
     pub fn is_done(&self) -> bool {
         match self {
             Self::Inserted(inserted) => matches!(inserted, Inserted::Stored(_)),
             Self::Replaced(replaced) => matches!(replaced, Replaced::Stored(_)),
-            Self::Consumed(spent) => matches!(spent, Consumed::Left(_)),
+            Self::Consumed(consumed) => matches!(consumed, Consumed::Left(_)),
             Self::Revoked(revoked) => !matches!(revoked, Revoked::Missing),
             Self::Advanced(_) => true,
         }

@@ -1,9 +1,9 @@
 //! Choices that follow from a seed.
 
 /// A xorshift generator: quick, and good enough to choose with.
-pub(super) struct Dice(u64);
+pub(super) struct SeededChoice(u64);
 
-impl Dice {
+impl SeededChoice {
     pub(super) fn new(seed: u64) -> Self {
         // A state of zero would stay zero.
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)

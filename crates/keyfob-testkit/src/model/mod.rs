@@ -3,8 +3,8 @@
 //! It does not count by itself: the stamps of a sequence are the store's affair, so it is told what
 //! the sequence stands at after it moved.
 
-mod change;
-mod ledger;
+mod counts;
+mod write;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,12 +15,12 @@ use keyfob::store::{
 };
 use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
 
-pub use change::{Answer, Change};
-use ledger::Ledger;
+use counts::CountList;
+pub use write::{Write, WriteAnswer};
 
 /// An epoch that a write moves.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Move {
+pub struct EpochAdvance {
     /// In which lane.
     pub lane: Lane,
     /// Of what; `None` is everything.
@@ -33,13 +33,13 @@ pub struct Move {
 type LocalKey = (Lane, [u8; TokenId::LOCAL_BYTES]);
 
 #[derive(Clone, Debug)]
-struct Kept {
+struct ModelRecord {
     new: NewRecord,
     stamp: Stamp,
     version: RecordVersion,
     last_used: Option<Timestamp>,
     tombstone: Option<RevocationMark>,
-    /// Its line in the ledger, if it is counted.
+    /// Its line in the counts, if it is counted.
     line: Option<usize>,
 }
 
@@ -48,10 +48,10 @@ struct Kept {
 pub struct Model {
     sequences: BTreeMap<Lane, Stamp>,
     every_lane: u16,
-    records: BTreeMap<LocalKey, Kept>,
+    records: BTreeMap<LocalKey, ModelRecord>,
     epochs: HashMap<(Lane, Option<EpochField>), Epoch>,
     events: Vec<(Option<Lane>, Vec<u8>)>,
-    ledger: Ledger,
+    counts: CountList,
 }
 
 fn local_key(id: TokenId) -> LocalKey {
@@ -67,7 +67,7 @@ impl Model {
             records: BTreeMap::new(),
             epochs: HashMap::new(),
             events: Vec::new(),
-            ledger: Ledger::default(),
+            counts: CountList::default(),
         }
     }
 
@@ -78,25 +78,30 @@ impl Model {
 
     /// The record, if it is there.
     pub fn load(&self, id: TokenId, now: Timestamp) -> Option<Loaded> {
-        let kept = self.live(id, now)?;
+        let record = self.live(id, now)?;
         Some(Loaded {
             id,
-            body: kept.new.body.clone(),
-            key: kept.new.key,
-            version: kept.version,
-            stamp: kept.stamp,
-            keep_until: kept.new.keep_until,
-            uses_left: kept.new.uses_left,
-            last_used: kept.last_used,
-            epochs: kept.new.epochs.clone(),
+            body: record.new.body.clone(),
+            key: record.new.key,
+            version: record.version,
+            stamp: record.stamp,
+            keep_until: record.new.keep_until,
+            uses_left: record.new.uses_left,
+            last_used: record.last_used,
+            epochs: record.new.epochs.clone(),
             sent: MonotonicInstant::now(),
-            verdict: self.verdict(id.lane(), kept.stamp, kept.tombstone.clone(), &kept.new.epochs),
+            verdict: self.verdict(
+                id.lane(),
+                record.stamp,
+                record.tombstone.clone(),
+                &record.new.epochs,
+            ),
         })
     }
 
     /// What a record that is there answers to.
     pub fn epochs_of(&self, id: TokenId, now: Timestamp) -> Option<&Epochs> {
-        self.live(id, now).map(|kept| &kept.new.epochs)
+        self.live(id, now).map(|record| &record.new.epochs)
     }
 
     /// Whether an epoch of the field moved above a stamp.
@@ -112,18 +117,19 @@ impl Model {
         order: Order,
         now: Timestamp,
     ) -> Vec<Loaded> {
-        let fits = |kept: &&Kept| {
-            kept.new.terms.contains(&term) && lane.is_none_or(|lane| lane == kept.new.id.lane())
+        let fits = |record: &&ModelRecord| {
+            record.new.terms.contains(&term) && lane.is_none_or(|lane| lane == record.new.id.lane())
         };
         let fitting = self.records.values().filter(fits);
-        let mut listed: Vec<_> = fitting.filter_map(|kept| self.load(kept.new.id, now)).collect();
+        let mut listed: Vec<_> =
+            fitting.filter_map(|record| self.load(record.new.id, now)).collect();
         listed.sort_by(|one, other| Position::of(one).compare(&Position::of(other), order));
         listed
     }
 
     /// What is counted, of spans that are not over.
     pub fn tallies(&self, now: Timestamp) -> Vec<BucketCounts> {
-        self.ledger.tallies(now)
+        self.counts.tallies(now)
     }
 
     /// What happened, in order; without a lane where the store chooses it.
@@ -131,9 +137,9 @@ impl Model {
         &self.events
     }
 
-    fn live(&self, id: TokenId, now: Timestamp) -> Option<&Kept> {
-        let kept = self.records.get(&local_key(id))?;
-        (kept.new.id == id && now < kept.new.keep_until).then_some(kept)
+    fn live(&self, id: TokenId, now: Timestamp) -> Option<&ModelRecord> {
+        let record = self.records.get(&local_key(id))?;
+        (record.new.id == id && now < record.new.keep_until).then_some(record)
     }
 
     fn verdict(
@@ -174,34 +180,36 @@ impl Model {
     }
 
     /// The answers that a store may give to a write now.
-    pub fn allowed(&self, change: &Change, now: Timestamp) -> Vec<Answer> {
+    pub fn allowed(&self, change: &Write, now: Timestamp) -> Vec<WriteAnswer> {
         match change {
-            Change::Insert(insert) => {
+            Write::Insert(insert) => {
                 let refusals = self.refusals(&insert.records, now);
                 let first =
                     insert.records.first().filter(|_| !refusals.iter().any(|(_, must)| *must));
                 let mut allowed: Vec<_> =
                     refusals.into_iter().map(|(refusal, _)| refusal).collect();
                 allowed.extend(first.map(|first| Inserted::Stored(self.stamp_of(first))));
-                allowed.into_iter().map(Answer::Inserted).collect()
+                allowed.into_iter().map(WriteAnswer::Inserted).collect()
             }
-            Change::Replace(replace) => {
-                self.replaced(replace, now).into_iter().map(Answer::Replaced).collect()
+            Write::Replace(replace) => {
+                self.replaced(replace, now).into_iter().map(WriteAnswer::Replaced).collect()
             }
-            Change::Consume(consume) => vec![Answer::Consumed(self.spent(consume.id, now))],
-            Change::Revoke(revoke) => {
-                vec![Answer::Revoked(match self.load(revoke.id, now).map(|found| found.verdict) {
-                    None => Revoked::Missing,
-                    Some(Verdict::Revoked(mark)) => Revoked::Before(mark),
-                    Some(Verdict::Clear | Verdict::Damaged) => Revoked::Now,
-                })]
+            Write::Consume(consume) => vec![WriteAnswer::Consumed(self.consumed(consume.id, now))],
+            Write::Revoke(revoke) => {
+                vec![WriteAnswer::Revoked(
+                    match self.load(revoke.id, now).map(|found| found.verdict) {
+                        None => Revoked::Missing,
+                        Some(Verdict::Revoked(mark)) => Revoked::Before(mark),
+                        Some(Verdict::Clear | Verdict::Damaged) => Revoked::Now,
+                    },
+                )]
             }
-            Change::Advance(advance) => {
+            Write::Advance(advance) => {
                 let lanes = match advance.scope {
                     EpochScope::Lane(..) => 1,
                     EpochScope::EveryLane(_) | EpochScope::All => self.every_lane,
                 };
-                vec![Answer::Advanced(Advanced { lanes })]
+                vec![WriteAnswer::Advanced(Advanced { lanes })]
             }
         }
     }
@@ -227,7 +235,7 @@ impl Model {
         allowed
     }
 
-    fn spent(&self, id: TokenId, now: Timestamp) -> Consumed {
+    fn consumed(&self, id: TokenId, now: Timestamp) -> Consumed {
         match self.load(id, now).filter(Loaded::is_clear).and_then(|found| found.uses_left) {
             None => Consumed::Refused,
             Some(0) => Consumed::Exhausted,
@@ -236,57 +244,62 @@ impl Model {
     }
 
     /// Does what an allowed answer says was done. Gives the epochs that move by it: for each,
-    /// [`Model::moved`] must be told where to.
-    pub fn apply(&mut self, change: &Change, answer: &Answer, now: Timestamp) -> Vec<Move> {
+    /// [`Model::set_epoch`] must be told where to.
+    pub fn apply(
+        &mut self,
+        change: &Write,
+        answer: &WriteAnswer,
+        now: Timestamp,
+    ) -> Vec<EpochAdvance> {
         if !answer.is_done() {
             return Vec::new();
         }
         match change {
-            Change::Insert(insert) => {
+            Write::Insert(insert) => {
                 let lane = insert.records.first().map(|first| first.id.lane());
                 self.store(&insert.records, now);
-                self.happen(lane, &insert.events);
+                self.append_events(lane, &insert.events);
                 Vec::new()
             }
-            Change::Replace(replace) => {
-                if let Some(kept) = self.records.get_mut(&local_key(replace.id)) {
-                    kept.version = RecordVersion(kept.version.0 + 1);
-                    kept.new.body = replace.body.clone();
-                    kept.new.key = replace.key;
-                    kept.new.terms.extend(&replace.added_terms);
+            Write::Replace(replace) => {
+                if let Some(record) = self.records.get_mut(&local_key(replace.id)) {
+                    record.version = RecordVersion(record.version.0 + 1);
+                    record.new.body = replace.body.clone();
+                    record.new.key = replace.key;
+                    record.new.terms.extend(&replace.added_terms);
                 }
-                self.shift(replace.id, replace.ends_at, now);
+                self.move_end(replace.id, replace.ends_at, now);
                 self.store(&replace.minted, now);
-                self.happen(Some(replace.id.lane()), &replace.events);
+                self.append_events(Some(replace.id.lane()), &replace.events);
                 Vec::new()
             }
-            Change::Consume(consume) => {
-                if let Some(kept) = self.records.get_mut(&local_key(consume.id)) {
-                    kept.new.uses_left = kept.new.uses_left.map(|left| left - 1);
-                    self.ledger.note_uses(kept.line, kept.new.uses_left);
+            Write::Consume(consume) => {
+                if let Some(record) = self.records.get_mut(&local_key(consume.id)) {
+                    record.new.uses_left = record.new.uses_left.map(|left| left - 1);
+                    self.counts.note_uses(record.line, record.new.uses_left);
                 }
                 Vec::new()
             }
-            Change::Revoke(revoke) => {
+            Write::Revoke(revoke) => {
                 let (lane, at) = (revoke.id.lane(), revoke.at);
                 if let Some(field) = revoke.cascade {
-                    self.count_out(lane, field, &revoke.listed, now);
+                    self.count_revoked_by_epoch(lane, field, &revoke.listed, now);
                 }
-                if *answer == Answer::Revoked(Revoked::Now) {
-                    if let Some(kept) = self.records.get_mut(&local_key(revoke.id)) {
+                if *answer == WriteAnswer::Revoked(Revoked::Now) {
+                    if let Some(record) = self.records.get_mut(&local_key(revoke.id)) {
                         let (through, note) = (MarkScope::Token, revoke.note.clone());
-                        kept.tombstone = Some(RevocationMark { through, at, note });
-                        self.ledger.end(kept.line);
+                        record.tombstone = Some(RevocationMark { through, at, note });
+                        self.counts.revoke(record.line);
                     }
-                    self.happen(Some(lane), &revoke.events);
+                    self.append_events(Some(lane), &revoke.events);
                 }
                 let cascade = revoke.cascade.into_iter();
                 let note = &revoke.note;
                 cascade
-                    .map(|field| Move { lane, field: Some(field), at, note: note.clone() })
+                    .map(|field| EpochAdvance { lane, field: Some(field), at, note: note.clone() })
                     .collect()
             }
-            Change::Advance(advance) => {
+            Write::Advance(advance) => {
                 let every = || self.sequences.keys().copied().collect();
                 let (lanes, field): (Vec<Lane>, _) = match advance.scope {
                     EpochScope::Lane(lane, field) => (vec![lane], Some(field)),
@@ -295,24 +308,24 @@ impl Model {
                 };
                 let lane = match advance.scope {
                     EpochScope::Lane(lane, field) => {
-                        self.count_out(lane, field, &advance.listed, now);
+                        self.count_revoked_by_epoch(lane, field, &advance.listed, now);
                         Some(lane)
                     }
                     EpochScope::EveryLane(_) | EpochScope::All => {
-                        self.ledger.end_all(field);
+                        self.counts.revoke_all(field);
                         None
                     }
                 };
-                self.happen(lane, &advance.events);
+                self.append_events(lane, &advance.events);
                 let (at, note) = (advance.at, &advance.note);
                 let moves = lanes.into_iter();
-                moves.map(|lane| Move { lane, field, at, note: note.clone() }).collect()
+                moves.map(|lane| EpochAdvance { lane, field, at, note: note.clone() }).collect()
             }
         }
     }
 
     /// The sequence of a lane moved to `stamp`, and the epoch with it.
-    pub fn moved(&mut self, to: Stamp, by: Move) {
+    pub fn set_epoch(&mut self, to: Stamp, by: EpochAdvance) {
         self.sequences.insert(by.lane, to);
         let epoch = Epoch { stamp: to, at: by.at, note: by.note };
         self.epochs.insert((by.lane, by.field), epoch);
@@ -321,31 +334,37 @@ impl Model {
     /// Notes uses.
     pub fn touch(&mut self, uses: &[LastUse], now: Timestamp) {
         for LastUse { id, at, ends_at } in uses {
-            if self.live(*id, now).is_some_and(|kept| kept.last_used < Some(*at))
-                && let Some(kept) = self.records.get_mut(&local_key(*id))
+            if self.live(*id, now).is_some_and(|record| record.last_used < Some(*at))
+                && let Some(record) = self.records.get_mut(&local_key(*id))
             {
-                kept.last_used = Some(*at);
-                self.shift(*id, *ends_at, now);
+                record.last_used = Some(*at);
+                self.move_end(*id, *ends_at, now);
             }
         }
     }
 
     /// A record that is clear and has uses left, if it counts them, is counted by its new end.
-    fn shift(&mut self, id: TokenId, ends_at: Option<Timestamp>, now: Timestamp) {
+    fn move_end(&mut self, id: TokenId, ends_at: Option<Timestamp>, now: Timestamp) {
         let live = self.load(id, now).is_some_and(|found| found.is_clear());
-        let line = self.records.get(&local_key(id)).filter(|_| live).and_then(|kept| kept.line);
+        let line = self.records.get(&local_key(id)).filter(|_| live).and_then(|record| record.line);
         if let Some(ends_at) = ends_at {
-            self.ledger.shift(line, TimeBucket::of_end(ends_at, now));
+            self.counts.move_end(line, TimeBucket::of_end(ends_at, now));
         }
     }
 
     /// Of what is listed, that is counted out which is still clear and answers to the field.
-    fn count_out(&mut self, lane: Lane, field: EpochField, listed: &[Term], now: Timestamp) {
+    fn count_revoked_by_epoch(
+        &mut self,
+        lane: Lane,
+        field: EpochField,
+        listed: &[Term],
+        now: Timestamp,
+    ) {
         for term in listed {
             for found in self.list(*term, Some(lane), Order::NewestFirst, now) {
                 let answers = found.epochs.fields().any(|(_, known)| known == Some(field));
                 if found.is_clear() && answers {
-                    self.ledger.end(self.records[&local_key(found.id)].line);
+                    self.counts.revoke(self.records[&local_key(found.id)].line);
                 }
             }
         }
@@ -353,19 +372,19 @@ impl Model {
 
     fn store(&mut self, records: &[NewRecord], now: Timestamp) {
         for new in records.iter().filter(|new| now < new.keep_until) {
-            let kept = Kept {
+            let record = ModelRecord {
                 new: new.clone(),
                 stamp: self.stamp_of(new),
                 version: RecordVersion(1),
                 last_used: None,
                 tombstone: None,
-                line: self.ledger.open(new, now),
+                line: self.counts.add(new, now),
             };
-            self.records.insert(local_key(new.id), kept);
+            self.records.insert(local_key(new.id), record);
         }
     }
 
-    fn happen(&mut self, lane: Option<Lane>, events: &[Vec<u8>]) {
+    fn append_events(&mut self, lane: Option<Lane>, events: &[Vec<u8>]) {
         self.events.extend(events.iter().map(|event| (lane, event.clone())));
     }
 }

@@ -18,13 +18,13 @@ use keyfob::{
 use super::Setup;
 
 /// The most pages that any listing of a scenario can need.
-const MOST_PAGES: usize = 10_000;
+const MAX_PAGES: usize = 10_000;
 
 /// The stage of one scenario. Clones share the store.
 #[derive(Clone, Debug)]
-pub struct Scene(Arc<Setup>);
+pub struct Fixture(Arc<Setup>);
 
-impl Scene {
+impl Fixture {
     pub(crate) fn new(setup: Setup) -> Self {
         Self(Arc::new(setup))
     }
@@ -39,9 +39,9 @@ impl Scene {
         self.0.now()
     }
 
-    /// See [`Setup::has_feed`].
-    pub fn has_feed(&self) -> bool {
-        self.0.has_feed
+    /// See [`Setup::has_invalidations`].
+    pub fn has_invalidations(&self) -> bool {
+        self.0.has_invalidations
     }
 
     /// See [`Setup::brief`].
@@ -216,7 +216,7 @@ impl Scene {
     /// and come to an end.
     pub async fn list(&self, mut query: Query) -> Vec<Loaded> {
         let mut all: Vec<Loaded> = Vec::new();
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let page = self.store().query(&query).await.expect("a query is answered");
             let count = page.records.len();
             assert!(count <= query.limit, "a page of {count} where {} was the limit", query.limit);
@@ -250,7 +250,7 @@ impl Scene {
         limit: usize,
     ) -> (Vec<Entry>, Cursor) {
         let mut all = Vec::new();
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let page = self.store().entries(feed, &cursor, limit).await;
             let page = page.expect("a feed is answered");
             let count = page.entries.len();

@@ -1,19 +1,19 @@
-//! A storm: many tasks that do everything at once on several nodes of one namespace, while the
-//! caller cuts connections and kills servers, and a ledger that knows what must be dead.
+//! A config: many tasks that do everything at once on several nodes of one namespace, while the
+//! caller cuts connections and kills servers, and a expected that knows what must be dead.
 //!
 //! What it holds the nodes to:
 //!
-//! - once a revocation was acknowledged, no later look at what it covers says active: at once on the
-//!   node that revoked, and on the others once the storm's grace is over;
+//! - once a revocation was acknowledged, no later validate at what it covers says active: at once on the
+//!   node that revoked, and on the others once the config's grace is over;
 //! - and whatever changes a token or mints from it knows at once, wherever;
 //! - nothing that was minted from what was revoked lives, whenever it was minted;
 //! - and what nothing was done to lives: refusing everything would be too easy.
 //!
-//! A write whose outcome is unknown may have happened or not; the ledger holds neither against the
+//! A write whose outcome is unknown may have happened or not; the expected holds neither against the
 //! nodes.
 
-mod dice;
-mod ledger;
+mod choice;
+mod expected;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,12 +23,12 @@ use keyfob::{
     ClientId, Error, Grant, Kind, RevokeRequest, Subject, TokenManager, TokenState, UpdateRequest,
 };
 
-use dice::Dice;
-use ledger::{Covered, Known, Ledger, Reach};
+use choice::SeededChoice;
+use expected::{Coverage, ExpectedStates, IssuedToken, RevocationScope};
 
-/// How a storm blows.
+/// How a config blows.
 #[derive(Clone, Copy, Debug)]
-pub struct Storm {
+pub struct StressTest {
     /// How many tasks act at once.
     pub tasks: usize,
     /// For how long.
@@ -41,9 +41,9 @@ pub struct Storm {
     pub grace: Duration,
 }
 
-/// What happened in a storm. A test asserts that all of it did.
+/// What happened in a config. A test asserts that all of it did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct StormReport {
+pub struct StressReport {
     /// Tokens issued.
     pub issued: u64,
     /// Tokens minted from others.
@@ -63,7 +63,7 @@ pub struct StormReport {
 }
 
 #[derive(Default)]
-struct Counts {
+struct StressCounters {
     issued: AtomicU64,
     minted: AtomicU64,
     active: AtomicU64,
@@ -81,85 +81,89 @@ const CLIENTS: u64 = 4;
 ///
 /// # Panics
 /// When a node says active of what must be dead, or refuses what nothing was done to.
-pub async fn blow(
+pub async fn run_stress_test(
     nodes: &[TokenManager],
-    storm: Storm,
+    config: StressTest,
     healed: impl Future<Output = ()>,
-) -> StormReport {
-    let ledger = Arc::new(Ledger::new(storm.grace));
-    let counts = Arc::new(Counts::default());
-    let end = tokio::time::Instant::now() + storm.length;
-    let tasks: Vec<_> = (0..storm.tasks)
+) -> StressReport {
+    let expected = Arc::new(ExpectedStates::new(config.grace));
+    let counts = Arc::new(StressCounters::default());
+    let end = tokio::time::Instant::now() + config.length;
+    let tasks: Vec<_> = (0..config.tasks)
         .map(|task| {
-            let actor = Actor {
+            let worker = Worker {
                 nodes: nodes.to_vec(),
-                ledger: ledger.clone(),
+                expected: expected.clone(),
                 counts: counts.clone(),
-                dice: Dice::new(storm.seed.wrapping_mul(1000).wrapping_add(task as u64)),
+                choice: SeededChoice::new(config.seed.wrapping_mul(1000).wrapping_add(task as u64)),
             };
-            tokio::spawn(actor.act_until(end))
+            tokio::spawn(worker.run_until(end))
         })
         .collect();
     for task in tasks {
-        task.await.expect("a task of the storm found a broken promise");
+        task.await.expect("a task of the config found a broken promise");
     }
     healed.await;
-    // The storm may have ended with a revocation of everything: these come after it.
+    // The config may have ended with a revocation of everything: these come after it.
     for node in 0..nodes.len() {
-        let dice = Dice::new(storm.seed);
-        let (ledger, counts) = (ledger.clone(), counts.clone());
-        let mut actor = Actor { nodes: nodes.to_vec(), ledger, counts, dice };
+        let choice = SeededChoice::new(config.seed);
+        let (expected, counts) = (expected.clone(), counts.clone());
+        let mut worker = Worker { nodes: nodes.to_vec(), expected, counts, choice };
         for _ in 0..8 {
-            actor.issue(node).await;
+            worker.issue(node).await;
         }
     }
-    let mut report = StormReport {
+    let mut report = StressReport {
         issued: counts.issued.load(Ordering::Relaxed),
         minted: counts.minted.load(Ordering::Relaxed),
         active: counts.active.load(Ordering::Relaxed),
         refused: counts.refused.load(Ordering::Relaxed),
         revoked: counts.revoked.load(Ordering::Relaxed),
         failed: counts.failed.load(Ordering::Relaxed),
-        ..StormReport::default()
+        ..StressReport::default()
     };
-    tokio::time::sleep(storm.grace).await;
-    look_at_all(nodes, &ledger, &mut report).await;
+    tokio::time::sleep(config.grace).await;
+    validate_all(nodes, &expected, &mut report).await;
     report
 }
 
-async fn look_at_all(nodes: &[TokenManager], ledger: &Ledger, report: &mut StormReport) {
-    for known in ledger.all() {
-        let covered = ledger.covered(&known);
+async fn validate_all(
+    nodes: &[TokenManager],
+    expected: &ExpectedStates,
+    report: &mut StressReport,
+) {
+    for token in expected.all() {
+        let covered = expected.covered(&token);
         for (place, node) in nodes.iter().enumerate() {
-            match (node.validate_active(&known.bearer).await, covered) {
-                (Ok(_), Covered::Surely) => panic!("{} lives on node {place}", known.id),
-                (Err(Error::Refused(refusal)), Covered::No) => {
-                    panic!("{} is refused on node {place} for nothing: {refusal}", known.id)
+            match (node.validate_active(&token.bearer).await, covered) {
+                (Ok(_), Coverage::Revoked) => panic!("{} lives on node {place}", token.id),
+                (Err(Error::Refused(refusal)), Coverage::NotRevoked) => {
+                    panic!("{} is refused on node {place} for nothing: {refusal}", token.id)
                 }
                 (Ok(_), _) => report.alive += u64::from(place == 0),
                 (Err(Error::Refused(_)), _) => report.dead += u64::from(place == 0),
-                (Err(error), _) => panic!("node {place} does not answer after the storm: {error}"),
+                (Err(error), _) => panic!("node {place} does not answer after the config: {error}"),
             }
         }
     }
 }
 
-/// One task of a storm.
-struct Actor {
+/// One task of a config.
+struct Worker {
     nodes: Vec<TokenManager>,
-    ledger: Arc<Ledger>,
-    counts: Arc<Counts>,
-    dice: Dice,
+    expected: Arc<ExpectedStates>,
+    counts: Arc<StressCounters>,
+    choice: SeededChoice,
 }
 
-impl Actor {
-    async fn act_until(mut self, end: tokio::time::Instant) {
+impl Worker {
+    async fn run_until(mut self, end: tokio::time::Instant) {
         while tokio::time::Instant::now() < end {
-            let node = self.dice.below(self.nodes.len() as u64) as usize;
-            match self.dice.below(1000) {
+            let node = self.choice.below(self.nodes.len() as u64) as usize;
+            match self.choice.below(1000) {
                 0..250 => self.issue(node).await,
                 250..400 => self.mint(node).await,
-                400..800 => self.look(node).await,
+                400..800 => self.validate(node).await,
                 800..870 => self.update(node).await,
                 870..900 => self.touch(node).await,
                 900..960 => self.revoke_one(node).await,
@@ -172,32 +176,32 @@ impl Actor {
     }
 
     fn subject(&mut self) -> Subject {
-        Subject::new(format!("user{}", self.dice.below(SUBJECTS))).expect("a name is a subject")
+        Subject::new(format!("user{}", self.choice.below(SUBJECTS))).expect("a name is a subject")
     }
 
     fn client(&mut self) -> ClientId {
-        ClientId::new(format!("client{}", self.dice.below(CLIENTS))).expect("a name is a client")
+        ClientId::new(format!("client{}", self.choice.below(CLIENTS))).expect("a name is a client")
     }
 
-    fn count(&self, which: impl Fn(&Counts) -> &AtomicU64) {
+    fn count(&self, which: impl Fn(&StressCounters) -> &AtomicU64) {
         which(&self.counts).fetch_add(1, Ordering::Relaxed);
     }
 
     async fn issue(&mut self, node: usize) {
         let (subject, client) = (self.subject(), self.client());
-        let began = self.ledger.tick();
+        let began = self.expected.next_tick();
         let grant = Grant::new(Kind::Session).subject(subject.clone()).client(client.clone());
         match self.nodes[node].issue(grant.scope("read")).await {
             Ok(issued) => {
                 self.count(|counts| &counts.issued);
-                self.ledger.issued(Known {
+                self.expected.issued(IssuedToken {
                     id: issued.token.id,
                     bearer: issued.bearer,
                     line: vec![issued.token.id],
                     subject,
                     client,
                     began,
-                    acknowledged: self.ledger.tick(),
+                    acknowledged: self.expected.next_tick(),
                 });
             }
             Err(Error::Store(_)) => self.count(|counts| &counts.failed),
@@ -206,11 +210,11 @@ impl Actor {
     }
 
     async fn mint(&mut self, node: usize) {
-        let Some(parent) = self.ledger.any(&mut self.dice) else { return };
+        let Some(parent) = self.expected.any(&mut self.choice) else { return };
         if parent.line.len() >= 8 {
             return;
         }
-        let surely_dead = self.ledger.covered(&parent) == Covered::Surely;
+        let surely_dead = self.expected.covered(&parent) == Coverage::Revoked;
         match self.nodes[node].mint(parent.id, Grant::new(Kind::Access).scope("read")).await {
             Ok(issued) => {
                 assert!(!surely_dead, "{} was minted from dead {}", issued.token.id, parent.id);
@@ -220,7 +224,7 @@ impl Actor {
                 // It has its root's stamp, so what covers the root covers it, whenever it was
                 // minted.
                 let (id, bearer) = (issued.token.id, issued.bearer);
-                self.ledger.issued(Known { id, bearer, line, ..parent });
+                self.expected.issued(IssuedToken { id, bearer, line, ..parent });
             }
             Err(Error::Store(_)) => self.count(|counts| &counts.failed),
             Err(Error::Ended { .. }) => {}
@@ -228,12 +232,12 @@ impl Actor {
         }
     }
 
-    async fn look(&mut self, node: usize) {
-        let Some(known) = self.ledger.any(&mut self.dice) else { return };
-        let covered = self.ledger.covered_for(node, &known);
-        match self.nodes[node].validate_active(&known.bearer).await {
+    async fn validate(&mut self, node: usize) {
+        let Some(token) = self.expected.any(&mut self.choice) else { return };
+        let covered = self.expected.covered_for(node, &token);
+        match self.nodes[node].validate_active(&token.bearer).await {
             Ok(_) => {
-                assert_ne!(covered, Covered::Surely, "{} lives after its revocation", known.id);
+                assert_ne!(covered, Coverage::Revoked, "{} lives after its revocation", token.id);
                 self.count(|counts| &counts.active);
             }
             Err(Error::Refused(_)) => self.count(|counts| &counts.refused),
@@ -243,14 +247,14 @@ impl Actor {
     }
 
     async fn update(&mut self, node: usize) {
-        let Some(known) = self.ledger.any(&mut self.dice) else { return };
-        let covered = self.ledger.covered(&known);
-        let tag = format!("t{}", self.dice.below(40));
+        let Some(token) = self.expected.any(&mut self.choice) else { return };
+        let covered = self.expected.covered(&token);
+        let tag = format!("t{}", self.choice.below(40));
         let change =
             |metadata: &mut keyfob::Metadata| metadata.tags.insert(tag.as_str().try_into()?);
-        match self.nodes[node].update(known.id, UpdateRequest::new(), change).await {
+        match self.nodes[node].update(token.id, UpdateRequest::new(), change).await {
             Ok(token) => {
-                assert_ne!(covered, Covered::Surely, "dead {} was updated", token.id);
+                assert_ne!(covered, Coverage::Revoked, "dead {} was updated", token.id);
             }
             Err(Error::Store(_)) => self.count(|counts| &counts.failed),
             Err(Error::Ended { state, .. }) => assert_eq!(state, TokenState::Revoked),
@@ -260,10 +264,10 @@ impl Actor {
     }
 
     async fn touch(&mut self, node: usize) {
-        let Some(known) = self.ledger.any(&mut self.dice) else { return };
-        let covered = self.ledger.covered(&known);
-        match self.nodes[node].touch(known.id).await {
-            Ok(()) => assert_ne!(covered, Covered::Surely, "dead {} was touched", known.id),
+        let Some(token) = self.expected.any(&mut self.choice) else { return };
+        let covered = self.expected.covered(&token);
+        match self.nodes[node].touch(token.id).await {
+            Ok(()) => assert_ne!(covered, Coverage::Revoked, "dead {} was touched", token.id),
             Err(Error::Store(_)) => self.count(|counts| &counts.failed),
             Err(Error::Ended { .. }) => {}
             Err(error) => panic!("a token was not touched: {error}"),
@@ -271,46 +275,48 @@ impl Actor {
     }
 
     async fn revoke_one(&mut self, node: usize) {
-        let Some(known) = self.ledger.any(&mut self.dice) else { return };
-        let attempt = self.ledger.begin(node, Reach::Line(known.id));
+        let Some(token) = self.expected.any(&mut self.choice) else { return };
+        let attempt = self.expected.begin(node, RevocationScope::Line(token.id));
         let outcome =
-            self.nodes[node].revoke(known.id, RevokeRequest::reason("storm")).await.map(drop);
+            self.nodes[node].revoke(token.id, RevokeRequest::reason("stress test")).await.map(drop);
         self.end(attempt, outcome);
     }
 
     async fn revoke_family(&mut self, node: usize) {
-        let Some(known) = self.ledger.any(&mut self.dice) else { return };
-        let attempt = self.ledger.begin(node, Reach::Line(known.line[0]));
-        let family = keyfob::FamilyId::from_root(known.line[0]);
-        let outcome = self.nodes[node].revoke_family(family, RevokeRequest::reason("storm")).await;
+        let Some(token) = self.expected.any(&mut self.choice) else { return };
+        let attempt = self.expected.begin(node, RevocationScope::Line(token.line[0]));
+        let family = keyfob::FamilyId::from_root(token.line[0]);
+        let outcome =
+            self.nodes[node].revoke_family(family, RevokeRequest::reason("stress test")).await;
         self.end(attempt, outcome);
     }
 
     async fn revoke_subject(&mut self, node: usize) {
         let subject = self.subject();
-        let attempt = self.ledger.begin(node, Reach::Subject(subject.clone()));
+        let attempt = self.expected.begin(node, RevocationScope::Subject(subject.clone()));
         let outcome =
-            self.nodes[node].revoke_subject(&subject, RevokeRequest::reason("storm")).await;
+            self.nodes[node].revoke_subject(&subject, RevokeRequest::reason("stress test")).await;
         self.end(attempt, outcome);
     }
 
     async fn revoke_client(&mut self, node: usize) {
         let client = self.client();
-        let attempt = self.ledger.begin(node, Reach::Client(client.clone()));
-        let outcome = self.nodes[node].revoke_client(&client, RevokeRequest::reason("storm")).await;
+        let attempt = self.expected.begin(node, RevocationScope::Client(client.clone()));
+        let outcome =
+            self.nodes[node].revoke_client(&client, RevokeRequest::reason("stress test")).await;
         self.end(attempt, outcome);
     }
 
     async fn revoke_all(&mut self, node: usize) {
-        let attempt = self.ledger.begin(node, Reach::All);
-        let outcome = self.nodes[node].revoke_all(RevokeRequest::reason("storm")).await;
+        let attempt = self.expected.begin(node, RevocationScope::All);
+        let outcome = self.nodes[node].revoke_all(RevokeRequest::reason("stress test")).await;
         self.end(attempt, outcome);
     }
 
     fn end(&self, attempt: usize, outcome: Result<(), Error>) {
         match outcome {
             Ok(()) => {
-                self.ledger.acknowledged(attempt);
+                self.expected.acknowledged(attempt);
                 self.count(|counts| &counts.revoked);
             }
             Err(Error::Store(_)) => self.count(|counts| &counts.failed),

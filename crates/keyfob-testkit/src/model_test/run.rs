@@ -11,51 +11,53 @@ use keyfob::{
     Tag, Term, Timestamp, TokenId, Ttl,
 };
 
-use super::step::{IDS, LANES, Life, New, Pause, Pick, Scope, Step, TWINS};
+use super::step::{
+    IDS_PER_LANE, IdIndex, Lifetime, MAX_LANES, RecordSpec, Scope, Step, TWIN_IDS, WaitTime,
+};
 use crate::contract::{Setup, Time};
-use crate::model::{Answer, Change, Model};
+use crate::model::{Model, Write, WriteAnswer};
 
 /// What the store did and the model does not allow.
-pub(super) type Disagreement = String;
+pub(super) type Mismatch = String;
 
-pub(super) struct World {
+pub(super) struct ModelRun {
     pub(super) setup: Setup,
     random: SeededRandom,
     pub(super) model: Model,
     pub(super) lanes: Vec<Lane>,
     pub(super) ids: Vec<Vec<TokenId>>,
-    done: Vec<(Operation, Change, Answer)>,
+    done: Vec<(Operation, Write, WriteAnswer)>,
     seen: Vec<(Lane, Stamp, Timestamp)>,
     /// How many records were ever to be listed under a term.
     pub(super) written: BTreeMap<Term, u64>,
     events: u32,
 }
 
-pub(super) fn unanswered(error: StoreError) -> Disagreement {
+pub(super) fn store_failed(error: StoreError) -> Mismatch {
     format!("the store failed: {error}")
 }
 
-impl World {
-    pub(super) async fn new(setup: Setup) -> Result<Self, Disagreement> {
+impl ModelRun {
+    pub(super) async fn new(setup: Setup) -> Result<Self, Mismatch> {
         let random = SeededRandom::new(setup.now().as_millis());
         let every_lane = setup.store.namespace().lanes();
-        let lanes: Vec<_> = every_lane.lanes().take(LANES.into()).collect();
+        let lanes: Vec<_> = every_lane.lanes().take(MAX_LANES.into()).collect();
         let mut ids = Vec::new();
         let mut sequences = BTreeMap::new();
         for lane in &lanes {
             let mut of_lane = Vec::new();
-            for number in 0..IDS - TWINS {
+            for number in 0..IDS_PER_LANE - TWIN_IDS {
                 // In no order of time, and some in the same tick.
                 let before = Ttl::from_millis(1 + u64::from(number) * 23 % 50);
                 let at = setup.now().saturating_sub(before.map_err(|error| error.to_string())?);
                 let drawn = TokenId::draw(at, *lane, &random);
                 of_lane.push(drawn.map_err(|error| error.to_string())?);
             }
-            for number in 0..TWINS {
+            for number in 0..TWIN_IDS {
                 of_lane.push(crate::contract::same_local_bytes(of_lane[usize::from(number)]));
             }
             ids.push(of_lane);
-            sequences.insert(*lane, setup.store.stamp(*lane).await.map_err(unanswered)?);
+            sequences.insert(*lane, setup.store.stamp(*lane).await.map_err(store_failed)?);
         }
         let model = Model::new(sequences, every_lane.get());
         let (done, seen, written) = (Vec::new(), Vec::new(), BTreeMap::new());
@@ -70,23 +72,23 @@ impl World {
         self.lanes[usize::from(number) % self.lanes.len()]
     }
 
-    fn id(&self, pick: Pick) -> TokenId {
+    fn id(&self, pick: IdIndex) -> TokenId {
         self.ids[usize::from(pick.lane) % self.ids.len()][usize::from(pick.number)]
     }
 
-    fn subject(&self, number: u8) -> Result<EpochField, Disagreement> {
+    fn subject(&self, number: u8) -> Result<EpochField, Mismatch> {
         let subject = Subject::new(format!("user {number}")).map_err(|error| error.to_string())?;
         Ok(self.store().namespace().subject_epoch(&subject))
     }
 
-    fn client(&self, number: u8) -> Result<EpochField, Disagreement> {
+    fn client(&self, number: u8) -> Result<EpochField, Mismatch> {
         let client =
             ClientId::new(format!("client {number}")).map_err(|error| error.to_string())?;
         Ok(self.store().namespace().client_epoch(&client))
     }
 
     /// Broad and narrow terms; the last is the family of a lane, which no other lane has.
-    pub(super) fn terms(&self, lane: Lane) -> Result<[Term; 5], Disagreement> {
+    pub(super) fn terms(&self, lane: Lane) -> Result<[Term; 5], Mismatch> {
         let namespace = self.store().namespace();
         let tag = |name: &str| Tag::new(name).map_err(|error| error.to_string());
         let device = DeviceId::new("phone").map_err(|error| error.to_string())?;
@@ -100,12 +102,12 @@ impl World {
         ])
     }
 
-    fn picked(&self, bits: u8, lane: Lane) -> Result<Vec<Term>, Disagreement> {
+    fn picked(&self, bits: u8, lane: Lane) -> Result<Vec<Term>, Mismatch> {
         let terms = self.terms(lane)?.into_iter().enumerate();
         Ok(terms.filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, term)| term).collect())
     }
 
-    fn operation(&self, late: bool) -> Result<Operation, Disagreement> {
+    fn operation(&self, late: bool) -> Result<Operation, Mismatch> {
         let begun = Operation::begin(self.setup.now(), &self.random);
         let operation = begun.map_err(|error| error.to_string())?;
         let past = self.setup.now().saturating_sub(Ttl::from_mins(1));
@@ -117,36 +119,36 @@ impl World {
         vec![self.events.to_be_bytes().to_vec()]
     }
 
-    fn keep_until(&self, life: Life) -> Timestamp {
+    fn keep_until(&self, life: Lifetime) -> Timestamp {
         let now = self.setup.now();
         match (life, &self.setup.time) {
-            (Life::Past, _) => now.saturating_sub(Ttl::from_secs(5)),
-            (Life::Short, Time::Manual(_)) => now + Ttl::from_secs(3),
-            (Life::Short, Time::Real) => now + Ttl::from_mins(5),
-            (Life::Middling, _) => now + Ttl::from_mins(10),
-            (Life::Long, _) => now + Ttl::from_days(30),
-            (Life::Endless, _) => Timestamp::MAX,
+            (Lifetime::Past, _) => now.saturating_sub(Ttl::from_secs(5)),
+            (Lifetime::Short, Time::Manual(_)) => now + Ttl::from_secs(3),
+            (Lifetime::Short, Time::Real) => now + Ttl::from_mins(5),
+            (Lifetime::Middling, _) => now + Ttl::from_mins(10),
+            (Lifetime::Long, _) => now + Ttl::from_days(30),
+            (Lifetime::Endless, _) => Timestamp::MAX,
         }
     }
 
     /// The records, none of which has the local bytes of another. One that is past its time comes
     /// alone: by what was stored of several, a store may know them again but not their first.
-    fn records(&mut self, lane: u8, new: &[New]) -> Result<Vec<NewRecord>, Disagreement> {
+    fn records(&mut self, lane: u8, new: &[RecordSpec]) -> Result<Vec<NewRecord>, Mismatch> {
         let mut numbers = BTreeSet::new();
         let mut records = Vec::new();
         let is_alone = new.len() == 1;
-        for new in new.iter().filter(|new| is_alone || new.life != Life::Past) {
-            let twin = (new.number + TWINS) % IDS;
-            if numbers.insert(if twin < TWINS { twin } else { new.number }) {
+        for new in new.iter().filter(|new| is_alone || new.life != Lifetime::Past) {
+            let twin = (new.number + TWIN_IDS) % IDS_PER_LANE;
+            if numbers.insert(if twin < TWIN_IDS { twin } else { new.number }) {
                 records.push(self.record(lane, new)?);
             }
         }
         Ok(records)
     }
 
-    fn record(&mut self, lane: u8, new: &New) -> Result<NewRecord, Disagreement> {
+    fn record(&mut self, lane: u8, new: &RecordSpec) -> Result<NewRecord, Mismatch> {
         let now = self.setup.now();
-        let id = self.id(Pick { lane, number: new.number });
+        let id = self.id(IdIndex { lane, number: new.number });
         let lane = id.lane();
         let mut epochs = Epochs {
             subject: new.subject.map(|number| self.subject(number)).transpose()?,
@@ -171,7 +173,7 @@ impl World {
         let own = self.store().namespace().ancestor_epoch(id);
         let stamp = stamp.filter(|stamp| !self.model.is_above(lane, own, *stamp));
         let stamp = match stamp {
-            Some(stamp) if new.seen && new.life != Life::Past => StampRule::Seen(stamp),
+            Some(stamp) if new.seen && new.life != Lifetime::Past => StampRule::Seen(stamp),
             _ => StampRule::Present,
         };
         let mut body = vec![0; usize::from(new.terms) * 3];
@@ -187,7 +189,12 @@ impl World {
     }
 
     /// By an end within the life of the record, now and then with a beginning before it.
-    fn counted(&self, new: &New, keep_until: Timestamp, now: Timestamp) -> Option<CountedAs> {
+    fn counted(
+        &self,
+        new: &RecordSpec,
+        keep_until: Timestamp,
+        now: Timestamp,
+    ) -> Option<CountedAs> {
         let kind = *Kind::ALL.get(usize::from(new.counted % 8))?;
         let ends_at = match new.counted / 8 % 2 {
             0 => keep_until,
@@ -213,7 +220,7 @@ impl World {
     }
 
     /// The narrow term of a lane, under which some of what an epoch ends is listed.
-    fn listed(&self, lane: Lane) -> Result<Vec<Term>, Disagreement> {
+    fn listed(&self, lane: Lane) -> Result<Vec<Term>, Mismatch> {
         let [.., narrow] = self.terms(lane)?;
         Ok(vec![narrow])
     }
@@ -231,12 +238,12 @@ impl World {
     }
 
     /// Takes one step, and compares.
-    pub(super) async fn take(&mut self, step: &Step) -> Result<(), Disagreement> {
+    pub(super) async fn take(&mut self, step: &Step) -> Result<(), Mismatch> {
         match step {
             Step::Insert { lane, new, late } => {
                 let (records, events) = (self.records(*lane, new)?, self.event());
                 if !records.is_empty() {
-                    self.write(Change::Insert(Insert { records, events }), *late).await?;
+                    self.write(Write::Insert(Insert { records, events }), *late).await?;
                 }
             }
             Step::Replace { of, stale, terms, minted, late } => {
@@ -254,10 +261,10 @@ impl World {
                 let found = self.model.load(id, self.setup.now());
                 let ends_at = found.and_then(|found| self.moved_end(*terms, found.keep_until));
                 let replace = Replace { id, read, body, key, added_terms, minted, ends_at, events };
-                self.write(Change::Replace(replace), *late).await?;
+                self.write(Write::Replace(replace), *late).await?;
             }
             Step::Consume { of, late } => {
-                self.write(Change::Consume(Consume { id: self.id(*of) }), *late).await?;
+                self.write(Write::Consume(Consume { id: self.id(*of) }), *late).await?;
             }
             Step::Touch { uses } => {
                 let now = self.setup.now();
@@ -271,7 +278,7 @@ impl World {
                         LastUse { ends_at: found.and_then(end), ..LastUse::new(id, at) }
                     })
                     .collect();
-                self.store().touch(&uses).await.map_err(unanswered)?;
+                self.store().touch(&uses).await.map_err(store_failed)?;
                 self.model.touch(&uses, now);
             }
             Step::Revoke { of, cascade, note, late } => {
@@ -280,7 +287,7 @@ impl World {
                 let (note, events) = (note.clone(), self.event());
                 let listed = self.listed(id.lane())?;
                 let revoke = Revoke { note, cascade, listed, events, ..Revoke::new(id, at) };
-                self.write(Change::Revoke(revoke), *late).await?;
+                self.write(Write::Revoke(revoke), *late).await?;
             }
             Step::Advance { scope, note, late } => {
                 let scope = match scope {
@@ -303,13 +310,13 @@ impl World {
                     EpochScope::EveryLane(_) | EpochScope::All => Vec::new(),
                 };
                 let advance = Advance { note, listed, events, ..Advance::new(scope, at) };
-                self.write(Change::Advance(advance), *late).await?;
+                self.write(Write::Advance(advance), *late).await?;
             }
             Step::Stamp { lane } => {
                 let lane = self.lane(*lane);
-                let stamp = self.store().stamp(lane).await.map_err(unanswered)?;
+                let stamp = self.store().stamp(lane).await.map_err(store_failed)?;
                 let expected = self.model.stamp(lane);
-                agree!(stamp == expected, "{lane:?} stands at {stamp:?}, not {expected:?}");
+                ensure!(stamp == expected, "{lane:?} stands at {stamp:?}, not {expected:?}");
                 self.seen.push((lane, stamp, self.setup.now()));
             }
             Step::Again { back } => self.again(*back).await?,
@@ -319,10 +326,12 @@ impl World {
             }
             Step::Wait(pause) => {
                 let ttl = match pause {
-                    Pause::Millisecond => Ttl::from_millis(1).map_err(|error| error.to_string())?,
-                    Pause::Second => Ttl::from_secs(1),
-                    Pause::OperationWindow => Operation::WINDOW,
-                    Pause::Hour => Ttl::from_hours(1),
+                    WaitTime::Millisecond => {
+                        Ttl::from_millis(1).map_err(|error| error.to_string())?
+                    }
+                    WaitTime::Second => Ttl::from_secs(1),
+                    WaitTime::OperationWindow => Operation::WINDOW,
+                    WaitTime::Hour => Ttl::from_hours(1),
                 };
                 self.setup.wait(ttl).await;
             }
@@ -331,7 +340,7 @@ impl World {
         self.compare_records().await
     }
 
-    async fn write(&mut self, change: Change, late: bool) -> Result<(), Disagreement> {
+    async fn write(&mut self, change: Write, late: bool) -> Result<(), Mismatch> {
         let operation = self.operation(late)?;
         let now = self.setup.now();
         let answer = send(self.store(), operation, change.clone()).await;
@@ -342,16 +351,16 @@ impl World {
                 Ok(answer) => allowed.contains(answer) && !answer.is_change(),
                 Err(error) => matches!(error, StoreError::DeadlinePassed { .. }),
             };
-            agree!(refused, "a late write was answered by {answer:?}: {change:?}");
+            ensure!(refused, "a late write was answered by {answer:?}: {change:?}");
             return self.compare_stamps(&change).await;
         }
-        let answer = answer.map_err(unanswered)?;
-        agree!(allowed.contains(&answer), "{answer:?} where {allowed:?} is allowed: {change:?}");
+        let answer = answer.map_err(store_failed)?;
+        ensure!(allowed.contains(&answer), "{answer:?} where {allowed:?} is allowed: {change:?}");
         for by in self.model.apply(&change, &answer, now) {
             let (before, lane) = (self.model.stamp(by.lane), by.lane);
-            let stamp = self.store().stamp(lane).await.map_err(unanswered)?;
-            agree!(stamp > before, "{lane:?} did not move on from {before:?} by {change:?}");
-            self.model.moved(stamp, by);
+            let stamp = self.store().stamp(lane).await.map_err(store_failed)?;
+            ensure!(stamp > before, "{lane:?} did not move on from {before:?} by {change:?}");
+            self.model.set_epoch(stamp, by);
         }
         if answer.is_done() {
             self.done.push((operation, change, answer));
@@ -359,7 +368,7 @@ impl World {
         Ok(())
     }
 
-    async fn again(&mut self, back: u8) -> Result<(), Disagreement> {
+    async fn again(&mut self, back: u8) -> Result<(), Mismatch> {
         let place = self.done.len().checked_sub(1 + usize::from(back));
         let Some(sent) = place.and_then(|place| self.done.get(place)) else { return Ok(()) };
         let (operation, change, first) = sent.clone();
@@ -370,7 +379,7 @@ impl World {
             Err(StoreError::DeadlinePassed { .. }) => over,
             Err(_) => false,
         };
-        agree!(fine, "sent again, {again:?} after {first:?}: {change:?}");
+        ensure!(fine, "sent again, {again:?} after {first:?}: {change:?}");
         self.compare_stamps(&change).await
     }
 
@@ -383,13 +392,19 @@ impl World {
 async fn send(
     store: &dyn Store,
     operation: Operation,
-    change: Change,
-) -> Result<Answer, StoreError> {
+    change: Write,
+) -> Result<WriteAnswer, StoreError> {
     match change {
-        Change::Insert(insert) => store.insert(operation, insert).await.map(Answer::Inserted),
-        Change::Replace(replace) => store.replace(operation, replace).await.map(Answer::Replaced),
-        Change::Consume(consume) => store.consume(operation, consume).await.map(Answer::Consumed),
-        Change::Revoke(revoke) => store.revoke(operation, revoke).await.map(Answer::Revoked),
-        Change::Advance(advance) => store.advance(operation, advance).await.map(Answer::Advanced),
+        Write::Insert(insert) => store.insert(operation, insert).await.map(WriteAnswer::Inserted),
+        Write::Replace(replace) => {
+            store.replace(operation, replace).await.map(WriteAnswer::Replaced)
+        }
+        Write::Consume(consume) => {
+            store.consume(operation, consume).await.map(WriteAnswer::Consumed)
+        }
+        Write::Revoke(revoke) => store.revoke(operation, revoke).await.map(WriteAnswer::Revoked),
+        Write::Advance(advance) => {
+            store.advance(operation, advance).await.map(WriteAnswer::Advanced)
+        }
     }
 }

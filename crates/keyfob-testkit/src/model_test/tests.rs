@@ -12,7 +12,7 @@ use crate::contract::{Setup, Time};
 
 /// One way of breaking the contract.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Fault {
+enum Defect {
     /// A replacement takes the tombstone away.
     Resurrects,
     /// A spend that is sent again takes another use.
@@ -38,31 +38,31 @@ enum Fault {
 }
 
 #[derive(Debug)]
-struct Faulty {
+struct DefectiveStore {
     inner: MemoryStore,
-    fault: Fault,
+    defect: Defect,
 }
 
-impl Faulty {
+impl DefectiveStore {
     fn operation(&self, operation: Operation) -> Operation {
-        let late = self.fault == Fault::ComesLate;
+        let late = self.defect == Defect::ComesLate;
         let deadline = if late { keyfob::Timestamp::MAX } else { operation.deadline };
         Operation { deadline, ..operation }
     }
 
-    fn has(&self, fault: Fault) -> bool {
-        self.fault == fault
+    fn has(&self, defect: Defect) -> bool {
+        self.defect == defect
     }
 }
 
-impl StoreWrapper for Faulty {
+impl StoreWrapper for DefectiveStore {
     fn inner(&self) -> &dyn Store {
         &self.inner
     }
 }
 
 #[async_trait]
-impl RecordStore for Faulty {
+impl RecordStore for DefectiveStore {
     keyfob::store::forward_store! { namespace stamp time_of }
 
     async fn insert(
@@ -70,7 +70,7 @@ impl RecordStore for Faulty {
         operation: Operation,
         mut insert: Insert,
     ) -> Result<Inserted, StoreError> {
-        if self.has(Fault::ForgetsTheStamp) {
+        if self.has(Defect::ForgetsTheStamp) {
             insert.records.iter_mut().for_each(|record| record.stamp = StampRule::Present);
         }
         self.inner.insert(self.operation(operation), insert).await
@@ -79,7 +79,7 @@ impl RecordStore for Faulty {
     async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {
         let mut found = self.inner.load(id).await?;
         if let Some(found) = &mut found
-            && self.has(Fault::Resurrects)
+            && self.has(Defect::Resurrects)
             && found.version > RecordVersion(1)
         {
             found.verdict = Verdict::Clear;
@@ -92,10 +92,10 @@ impl RecordStore for Faulty {
         operation: Operation,
         mut replace: Replace,
     ) -> Result<Replaced, StoreError> {
-        if self.has(Fault::LosesEvents) {
+        if self.has(Defect::LosesEvents) {
             replace.events.clear();
         }
-        if self.has(Fault::CountsByTheFirstEnd) {
+        if self.has(Defect::CountsByTheFirstEnd) {
             replace.ends_at = None;
         }
         self.inner.replace(self.operation(operation), replace).await
@@ -106,14 +106,14 @@ impl RecordStore for Faulty {
         mut operation: Operation,
         consume: Consume,
     ) -> Result<Consumed, StoreError> {
-        if self.has(Fault::SpendsAgain) {
+        if self.has(Defect::SpendsAgain) {
             operation.id = Operation::begin(operation.deadline, &OsRandom)?.id;
         }
         self.inner.consume(self.operation(operation), consume).await
     }
 
     async fn touch(&self, uses: &[LastUse]) -> Result<(), StoreError> {
-        let last = if self.has(Fault::LastTouchWins) { uses.get(..1) } else { None };
+        let last = if self.has(Defect::LastTouchWins) { uses.get(..1) } else { None };
         self.inner.touch(last.unwrap_or(uses)).await
     }
 
@@ -122,7 +122,7 @@ impl RecordStore for Faulty {
         operation: Operation,
         mut revoke: Revoke,
     ) -> Result<Revoked, StoreError> {
-        if self.has(Fault::SkipsTheCascade)
+        if self.has(Defect::SkipsTheCascade)
             && self.inner.load(revoke.id).await?.is_some_and(|found| !found.is_clear())
         {
             revoke.cascade = None;
@@ -136,10 +136,11 @@ impl RecordStore for Faulty {
         mut advance: Advance,
     ) -> Result<Advanced, StoreError> {
         let mut lanes = None;
-        if self.has(Fault::CountsNobodyOut) {
+        if self.has(Defect::CountsNobodyOut) {
             advance.listed.clear();
         }
-        if let (Fault::AdvancesOneLane, EpochScope::EveryLane(field)) = (self.fault, advance.scope)
+        if let (Defect::AdvancesOneLane, EpochScope::EveryLane(field)) =
+            (self.defect, advance.scope)
         {
             advance.scope = EpochScope::Lane(Lane::new(0), field);
             lanes = Some(self.namespace().lanes().get());
@@ -150,12 +151,12 @@ impl RecordStore for Faulty {
 }
 
 #[async_trait]
-impl TermIndex for Faulty {
+impl TermIndex for DefectiveStore {
     keyfob::store::forward_store! { count }
 
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
         let mut page = self.inner.query(query).await?;
-        if self.has(Fault::LosesARecord) && page.next.is_some() && page.records.len() > 2 {
+        if self.has(Defect::LosesARecord) && page.next.is_some() && page.records.len() > 2 {
             page.records.pop();
         }
         Ok(page)
@@ -163,45 +164,45 @@ impl TermIndex for Faulty {
 }
 
 #[async_trait]
-impl EventLog for Faulty {
+impl EventLog for DefectiveStore {
     keyfob::store::forward_store! { observe entries latest }
 }
 
 #[async_trait]
-impl Counting for Faulty {
+impl Counting for DefectiveStore {
     keyfob::store::forward_store! { tallies }
 }
 
 #[async_trait]
-impl Resealing for Faulty {
+impl Resealing for DefectiveStore {
     keyfob::store::forward_store! { reseal min_key_version raise_min_key_version }
 }
 
-impl Invalidations for Faulty {}
+impl Invalidations for DefectiveStore {}
 
 #[async_trait]
-impl Maintenance for Faulty {
+impl Maintenance for DefectiveStore {
     keyfob::store::forward_store! { report close }
 }
 
-/// Runs until the fault is found: as many as leave nothing to chance.
-const RUNS: u32 = 5000;
+/// Runs until the defect is found: as many as leave nothing to chance.
+const RUN_COUNT: u32 = 5000;
 
-fn is_found(fault: Fault) -> bool {
+fn is_found(defect: Defect) -> bool {
     let setup = || async {
         let clock = ManualClock::new("2026-11-24T08:30:00Z".parse().unwrap());
         let lanes = LaneCount::new(4).unwrap();
         let inner = MemoryStore::with(lanes, Arc::new(clock.clone()), &OsRandom).unwrap();
-        Setup::new(Arc::new(Faulty { inner, fault }), Time::Manual(clock))
+        Setup::new(Arc::new(DefectiveStore { inner, defect }), Time::Manual(clock))
     };
-    std::panic::catch_unwind(AssertUnwindSafe(|| compare(RUNS, true, setup))).is_err()
+    std::panic::catch_unwind(AssertUnwindSafe(|| compare(RUN_COUNT, true, setup))).is_err()
 }
 
 macro_rules! found {
-    ($($name:ident: $fault:ident;)+) => {$(
+    ($($name:ident: $defect:ident;)+) => {$(
         #[test]
         fn $name() {
-            assert!(is_found(Fault::$fault), "a store that is wrong was taken for right");
+            assert!(is_found(Defect::$defect), "a store that is wrong was taken for right");
         }
     )+};
 }

@@ -5,38 +5,43 @@ use keyfob::store::{BucketCounts, CountBucket, CountColumn, CountTotals, NewReco
 use keyfob::{EpochField, Timestamp};
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ledger(Vec<Line>);
+pub(super) struct CountList(Vec<CountedRecord>);
 
 #[derive(Clone, Copy, Debug)]
-struct Line {
+struct CountedRecord {
     place: CountBucket,
     client: Option<EpochField>,
-    is_out: bool,
+    is_revoked: bool,
     is_exhausted: bool,
 }
 
-impl Ledger {
+impl CountList {
     /// A line for a record that is stored; `None` if it is not counted.
-    pub(super) fn open(&mut self, new: &NewRecord, now: Timestamp) -> Option<usize> {
+    pub(super) fn add(&mut self, new: &NewRecord, now: Timestamp) -> Option<usize> {
         let place = new.counted?.place(now);
         let is_exhausted = new.uses_left == Some(0);
-        self.0.push(Line { place, client: new.epochs.client, is_out: false, is_exhausted });
+        self.0.push(CountedRecord {
+            place,
+            client: new.epochs.client,
+            is_revoked: false,
+            is_exhausted,
+        });
         Some(self.0.len() - 1)
     }
 
     /// The record ends.
-    pub(super) fn end(&mut self, line: Option<usize>) {
+    pub(super) fn revoke(&mut self, line: Option<usize>) {
         if let Some(line) = line {
-            self.0[line].is_out = true;
+            self.0[line].is_revoked = true;
         }
     }
 
     /// All of a client end, or with `None` all there are.
-    pub(super) fn end_all(&mut self, client: Option<EpochField>) {
+    pub(super) fn revoke_all(&mut self, client: Option<EpochField>) {
         let lines = self.0.iter_mut();
         lines
             .filter(|line| client.is_none() || line.client == client)
-            .for_each(|line| line.is_out = true);
+            .for_each(|line| line.is_revoked = true);
     }
 
     /// How many uses the record has left.
@@ -47,7 +52,7 @@ impl Ledger {
     }
 
     /// The record ends in another span.
-    pub(super) fn shift(&mut self, line: Option<usize>, to: TimeBucket) {
+    pub(super) fn move_end(&mut self, line: Option<usize>, to: TimeBucket) {
         if let Some(line) = line.filter(|line| !self.0[*line].is_exhausted) {
             self.0[line].place.end = to;
         }
@@ -57,11 +62,12 @@ impl Ledger {
         let mut sums = CountTotals::default();
         for line in &self.0 {
             for span in line.place.spans().filter(|span| now < span.to()) {
-                let mut tally = BucketCounts::new(span, line.place.kind, line.client);
-                tally.add(CountColumn::Stored, 1);
-                tally.add(CountColumn::Revoked, line.is_out.into());
-                tally.add(CountColumn::Exhausted, (line.is_exhausted && !line.is_out).into());
-                sums.add(tally);
+                let mut counts_row = BucketCounts::new(span, line.place.kind, line.client);
+                counts_row.add(CountColumn::Stored, 1);
+                counts_row.add(CountColumn::Revoked, line.is_revoked.into());
+                counts_row
+                    .add(CountColumn::Exhausted, (line.is_exhausted && !line.is_revoked).into());
+                sums.add(counts_row);
             }
         }
         sums.into_all()
