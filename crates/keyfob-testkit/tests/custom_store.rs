@@ -1,6 +1,6 @@
 //! The contract suite on the store of `examples/custom_store.rs`.
 
-#[allow(dead_code, reason = "the example has a main function that tests do not call")]
+#[allow(dead_code, unreachable_pub, reason = "the tests call no main function")]
 #[path = "../examples/custom_store.rs"]
 mod custom_store;
 
