@@ -37,7 +37,7 @@ impl Kept for Record {
     const WHAT: &'static str = "a token";
 }
 impl Kept for SessionIndex {
-    const WHAT: &'static str = "a roster of sessions";
+    const WHAT: &'static str = "a session index";
 }
 impl Kept for Note {
     const WHAT: &'static str = "a revocation's note";

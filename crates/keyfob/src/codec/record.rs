@@ -117,7 +117,7 @@ impl Record {
         earliest_end(ends, self.idle_timeout, used).unwrap_or(Timestamp::MAX)
     }
 
-    /// The token, as a store gave its record.
+    /// Returns the token of a record as a store gave it.
     pub(crate) fn into_token(self, loaded: &Loaded) -> Token {
         let revocation = match &loaded.verdict {
             Verdict::Revoked(mark) => {
@@ -135,7 +135,16 @@ impl Record {
             Verdict::Damaged => RecordIntegrity::EpochsLost,
             Verdict::Clear | Verdict::Revoked(_) => RecordIntegrity::Sound,
         };
-        let mut token = Token::new(loaded.id, self.kind, self.issued_at);
+        let mut token = self.into_fresh_token(loaded.id, loaded.uses_left);
+        token.last_used = loaded.last_used;
+        token.revocation = revocation;
+        token.integrity = integrity;
+        token
+    }
+
+    /// Returns the token of a record that was neither used nor revoked since it was stored.
+    pub(crate) fn into_fresh_token(self, id: TokenId, uses_left: Option<u32>) -> Token {
+        let mut token = Token::new(id, self.kind, self.issued_at);
         token.subject = self.subject;
         token.issuer = self.issuer;
         token.audiences = self.audiences;
@@ -145,16 +154,13 @@ impl Record {
         token.expires_at = self.expires_at;
         token.idle_timeout = self.idle_timeout;
         token.absolute_expiry = self.absolute_expiry;
-        token.uses_left = loaded.uses_left;
-        token.last_used = loaded.last_used;
+        token.uses_left = uses_left;
         token.family = self.family;
         token.ancestors = self.ancestors;
         token.generation = self.generation;
         token.rotated_at = self.rotation.and_then(|rotation| rotation.at);
         token.metadata = self.metadata;
         token.claims = Claims { registered: self.registered, private: self.private };
-        token.revocation = revocation;
-        token.integrity = integrity;
         token
     }
 }

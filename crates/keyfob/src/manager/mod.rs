@@ -13,7 +13,6 @@
 //! | `admit` | whether a request is within its limits |
 //! | `read` | get, list, count, history |
 //! | `refresh` | a refresh token to its next pair |
-//! | `known` | refresh tokens whose next rotation need not read them |
 //! | `rotate` | a new secret for an API key |
 //! | `revoke` | one, a family, everything of a subject, of a client, of all |
 //! | `keys` | the keys of a sealed store: count, seal again, retire |
@@ -30,7 +29,6 @@ mod descent;
 mod events;
 mod issue;
 mod keys;
-mod known;
 mod modify;
 mod read;
 mod refresh;
@@ -46,7 +44,7 @@ use std::time::Duration;
 
 pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
 pub use events::{EventPage, EventStream, HandlerTask, ObservationPage};
-pub use issue::Issued;
+pub use issue::{Issued, IssuedPair};
 pub use keys::{ResealProgress, ResealRun};
 pub use read::{PageCursor, Paging, TokenPage};
 pub use refresh::{RefreshRequest, Refreshed};
@@ -117,7 +115,7 @@ struct Inner {
     bound: Duration,
     refresh_policy: RefreshPolicy,
     sessions: Option<SessionPolicy>,
-    known: known::Known,
+    refresh_records: refresh::RefreshRecordCache,
     last_use: background::last_use::LastUses,
     observer: events::observations::Observer,
     limiter: Option<Limiter>,
