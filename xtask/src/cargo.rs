@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// Runs cargo in the root of the workspace and fails if it does.
+/// Runs cargo in the root of the workspace. Fails if cargo fails.
 pub(crate) fn run<'a>(
     args: impl IntoIterator<Item = &'a str>,
     environment: &[(&str, &str)],
@@ -24,7 +24,7 @@ pub(crate) fn run<'a>(
     Ok(())
 }
 
-/// Runs cargo in the root of the workspace and gives what it writes.
+/// Runs cargo in the root of the workspace and returns its standard output.
 pub(crate) fn output<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<String> {
     let args: Vec<&str> = args.into_iter().collect();
     let shown = format!("cargo {}", args.join(" "));
@@ -41,13 +41,13 @@ pub(crate) fn output<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<Stri
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// What `cargo metadata` says of the workspace's own crates.
+/// Returns what `cargo metadata` says about the workspace's own crates.
 pub(crate) fn metadata() -> Result<serde_json::Value> {
     let text = output(["metadata", "--no-deps", "--offline", "--format-version", "1"])?;
     serde_json::from_str(&text).context("cargo metadata is not JSON")
 }
 
-/// Whether cargo has a subcommand.
+/// Returns whether cargo has a subcommand.
 pub(crate) fn has(subcommand: &str) -> bool {
     Command::new(env!("CARGO"))
         .args([subcommand, "--version"])
@@ -57,13 +57,13 @@ pub(crate) fn has(subcommand: &str) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Where what is built goes.
+/// Returns the directory for build output.
 pub(crate) fn target() -> std::path::PathBuf {
-    let named = std::env::var_os("CARGO_TARGET_DIR").map(std::path::PathBuf::from);
-    root().join(named.unwrap_or_else(|| "target".into()))
+    let chosen = std::env::var_os("CARGO_TARGET_DIR").map(std::path::PathBuf::from);
+    root().join(chosen.unwrap_or_else(|| "target".into()))
 }
 
-/// The root of the workspace.
+/// Returns the root of the workspace.
 pub(crate) fn root() -> std::path::PathBuf {
     let mut root = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     root.pop();

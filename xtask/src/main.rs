@@ -1,16 +1,19 @@
-//! The project's own commands: `cargo xtask test`, `cargo xtask check`, `cargo xtask bench`.
+//! The project's own commands, as `cargo xtask COMMAND`.
 //!
 //! | command | what it does |
 //! |---|---|
 //! | `test` | installs `redis-server` if it is missing, then runs every test, and `alerts` |
-//! | `alerts` | has `promtool` check alert rules, dashboard and rendered metrics |
-//! | `check` | formatting, lints, documentation, house rules, licences where `cargo-deny` is there |
+//! | `alerts` | checks alert rules, dashboard and rendered metrics with `promtool` |
+//! | `check` | house rules, `layers`, `surface`, formatting, lints, documentation, and licences if `cargo-deny` is installed |
+//! | `layers` | checks what may import what: see `layers/mod.rs` |
+//! | `surface` | compares the public names of `keyfob` with the list of them |
 //! | `bench` | builds the benchmark in release and runs it: see `docs/benchmarks.md` |
 
 mod cargo;
 mod layers;
 mod prometheus;
 mod redis;
+mod surface;
 mod tidy;
 
 use std::process::ExitCode;
@@ -20,12 +23,15 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test [ARG ...]   run every test; what follows goes to `cargo test`
-  alerts           check alert rules, dashboard and rendered metrics by promtool
-  check            formatting, lints, documentation, house rules, licences
+  test [ARG ...]     run every test, or pass ARG to `cargo test`
+  alerts             check alert rules, dashboard and rendered metrics with promtool
+  check              check house rules, imports, public names, formatting, lints,
+                     documentation and licences; this is what CI runs first
+  layers             check what may import what
+  surface [--bless]  compare the public names of keyfob with the list, or write the list
   bench [GROUP ...] [--json] [--quick]
-                   measure: validate, stores, sealing, memory, revocation, scale, peers, or all of
-                   them";
+                     measure: validate, stores, sealing, memory, revocation, scale, peers;
+                     without GROUP, all of them";
 
 fn main() -> ExitCode {
     match run() {
@@ -45,14 +51,15 @@ fn run() -> Result<()> {
         Some("test") => test(&rest),
         Some("alerts") if rest.is_empty() => prometheus::check(),
         Some("check") if rest.is_empty() => check(),
+        Some("surface") => surface::run(&rest),
         Some("layers") if rest.is_empty() => layers::check(),
         Some("bench") => bench(&rest),
         Some("help" | "--help" | "-h") => {
             say(USAGE);
             Ok(())
         }
-        Some(other) => bail!("there is no command {other:?} of this form\n\n{USAGE}"),
-        None => bail!("no command\n\n{USAGE}"),
+        Some(other) => bail!("{other} is not a command, or takes no such arguments\n\n{USAGE}"),
+        None => bail!("which command?\n\n{USAGE}"),
     }
 }
 
@@ -60,25 +67,26 @@ fn test(args: &[String]) -> Result<()> {
     redis::ensure_installed()?;
     let is_whole = args.is_empty();
     let args = args.iter().map(String::as_str);
-    // Most tests wait for servers and for bounds to be over, so more of them than there are cores.
+    // Most tests wait for servers and for time to pass, so run more of them than there are cores.
     let threads = std::env::var("RUST_TEST_THREADS").unwrap_or_else(|_| "4".to_owned());
-    // The binary of the command line is what its tests run.
+    // The tests of the command line run its binary, which this builds.
     let test = ["test", "--workspace", "--all-features"].into_iter().chain(args);
     cargo::run(test, &[("RUST_TEST_THREADS", &threads)])?;
-    // Whoever asks for some tests does not want that.
+    // A caller that asks for some tests does not want the alerts checked.
     if is_whole { prometheus::check() } else { Ok(()) }
 }
 
 fn check() -> Result<()> {
     tidy::check()?;
     layers::check()?;
+    surface::run(&[])?;
     cargo::run(["fmt", "--all", "--check"], &[])?;
     let lints =
         ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
     cargo::run(lints, &[])?;
     cargo::run(["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
     if cargo::has("deny") {
-        // Advisories are not asked for: their data cannot be had without the network.
+        // Advisories are left out: their data needs the network.
         cargo::run(
             [
                 "deny",
@@ -92,7 +100,7 @@ fn check() -> Result<()> {
             &[],
         )?;
     } else {
-        say("note: cargo-deny is not installed; licences and duplicates are not checked");
+        say("note: cargo-deny is not installed, so licences and duplicates are not checked");
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Checking what is written for Prometheus by its own tool: the alert rules, their tests, the
-//! queries of the dashboard, and the text that metrics are rendered as.
+//! Checks the alert rules, their tests, the queries of the dashboard and the rendered metrics with
+//! Prometheus' own tool.
 
 use std::fs;
 use std::io::Write;
@@ -14,12 +14,12 @@ const RULES: &str = "packaging/prometheus/alerts.yml";
 const TESTS: &str = "packaging/prometheus/alerts_test.yml";
 const DASHBOARD: &str = "packaging/grafana/keyfob.json";
 
-/// Checks all of it, where the tool can be had.
+/// Checks all of it, if the tool is available.
 pub(crate) fn check() -> Result<()> {
     let Some(promtool) = promtool()? else {
         crate::say(
-            "note: promtool is not installed; rules, dashboard and rendered metrics are not \
-             checked. It comes with Prometheus; name it in KEYFOB_PROMTOOL or put it into PATH",
+            "note: promtool is not installed, so rules, dashboard and rendered metrics are not \
+             checked. It comes with Prometheus. Put it into PATH, or set KEYFOB_PROMTOOL to it",
         );
         return Ok(());
     };
@@ -29,12 +29,12 @@ pub(crate) fn check() -> Result<()> {
     fs::write(&queries, queries_as_rules(&fs::read_to_string(cargo::root().join(DASHBOARD))?)?)?;
     run(&promtool, &["check", "rules", &queries.to_string_lossy()], "")?;
     let rendered = cargo::output(["run", "--quiet", "-p", "keyfob", "--example", "prometheus"])?;
-    ensure!(rendered.contains("keyfob_validations_total{"), "nothing was rendered");
+    ensure!(rendered.contains("keyfob_validations_total{"), "the example rendered no metrics");
     run(&promtool, &["check", "metrics"], &rendered)
 }
 
-/// The queries of the dashboard as rules, which the tool can read. What Grafana fills in is filled
-/// in.
+/// Returns the queries of the dashboard as rules, which the tool can read, with Grafana's variables
+/// filled in.
 fn queries_as_rules(dashboard: &str) -> Result<String> {
     let mut rules = "groups:\n  - name: dashboard\n    rules:\n".to_owned();
     let mut count = 0;
@@ -45,7 +45,7 @@ fn queries_as_rules(dashboard: &str) -> Result<String> {
         rules.push_str(&format!("      - record: query:{count}\n        expr: \"{query}\"\n"));
         count += 1;
     }
-    ensure!(count > 40, "{DASHBOARD} has only {count} queries: is it read rightly?");
+    ensure!(count > 40, "only {count} queries found in {DASHBOARD}; expected more than 40");
     Ok(rules)
 }
 
@@ -66,18 +66,18 @@ fn run(promtool: &Path, args: &[&str], input: &str) -> Result<()> {
     let output = child.wait_with_output()?;
     let said = |bytes| String::from_utf8_lossy(bytes).into_owned();
     let (out, errors) = (said(&output.stdout), said(&output.stderr));
-    // Of metrics, what it only advises is said with a status of its own.
+    // For metrics, advice has a status of its own.
     if !output.status.success() {
-        bail!("{shown} found faults:\n{out}{errors}");
+        bail!("{shown} failed:\n{out}{errors}");
     }
     Ok(())
 }
 
-/// The tool: the one that is named, the one in PATH, or the one of Debian's package, which is
-/// unpacked into the target directory and installs no service.
+/// Returns the tool: from KEYFOB_PROMTOOL, from PATH, or from Debian's package. The package is unpacked
+/// into the target directory and installs no service.
 fn promtool() -> Result<Option<PathBuf>> {
-    if let Some(named) = std::env::var_os("KEYFOB_PROMTOOL") {
-        return Ok(Some(named.into()));
+    if let Some(chosen) = std::env::var_os("KEYFOB_PROMTOOL") {
+        return Ok(Some(chosen.into()));
     }
     if let Some(found) = crate::redis::in_path("promtool") {
         return Ok(Some(found));
@@ -93,7 +93,7 @@ fn promtool() -> Result<Option<PathBuf>> {
     crate::say("promtool is missing; unpacking it from Debian's package of Prometheus");
     fs::create_dir_all(&folder)?;
     if let Err(error) = unpack(&folder) {
-        bail!("{error:#}: name a promtool in KEYFOB_PROMTOOL, or install Prometheus");
+        bail!("{error:#}. Install Prometheus, or set KEYFOB_PROMTOOL to a promtool");
     }
     Ok(Some(promtool))
 }
@@ -109,7 +109,7 @@ fn unpack(folder: &Path) -> Result<()> {
     let package = files.find(|path| path.extension().is_some_and(|it| it == "deb"));
     let package = package.context("apt-get downloaded nothing")?;
     in_folder("dpkg", &["-x", &package.to_string_lossy(), "."])?;
-    // The server is not needed, and large.
+    // The server is large, and not needed.
     fs::remove_file(folder.join("usr/bin/prometheus"))?;
     fs::remove_file(package)?;
     Ok(())

@@ -1,11 +1,11 @@
-//! Seeing to it that there is a `redis-server` for the tests to start.
+//! Installs `redis-server` for the tests, if it is missing.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
-/// The package managers that are tried, the programs that they come as, and what installs Redis.
+/// The package managers to try, by the name of their program, with the steps that install Redis.
 const MANAGERS: [(&str, &[&[&str]]); 5] = [
     (
         "apt-get",
@@ -30,8 +30,8 @@ pub(crate) fn ensure_installed() -> Result<()> {
     }
     let Some((manager, steps)) = MANAGERS.iter().find(|(name, _)| in_path(name).is_some()) else {
         bail!(
-            "redis-server is missing, and no package manager is known here: install Redis 7.0 or \
-             later, or name its redis-server in KEYFOB_REDIS_SERVER"
+            "redis-server is missing, and no known package manager was found. Install Redis 7.0 or later, \
+             or set KEYFOB_REDIS_SERVER to the path of a redis-server"
         );
     };
     for step in *steps {
@@ -47,18 +47,18 @@ pub(crate) fn ensure_installed() -> Result<()> {
             .status();
         if !status.is_ok_and(|status| status.success()) {
             bail!(
-                "`{shown}` failed: install Redis 7.0 or later by hand, or name its redis-server in \
-                 KEYFOB_REDIS_SERVER"
+                "`{shown}` failed. Install Redis 7.0 or later by hand, or set KEYFOB_REDIS_SERVER to the \
+                 path of a redis-server"
             );
         }
     }
     if in_path("redis-server").is_none() {
-        bail!("{manager} ran, but there is still no redis-server in PATH: install it by hand");
+        bail!("{manager} succeeded, but redis-server is not in PATH. Install it by hand");
     }
     Ok(())
 }
 
-/// The command as root, by `sudo` where that takes no password and one is not root already.
+/// Returns the command with root rights: through `sudo -n`, unless the user is root already.
 fn elevated<'a>(manager: &'a str, step: &[&'a str]) -> Vec<&'a str> {
     let mut words = Vec::new();
     let user = Command::new("id").arg("-u").output();
@@ -71,7 +71,7 @@ fn elevated<'a>(manager: &'a str, step: &[&'a str]) -> Vec<&'a str> {
     words
 }
 
-/// The program of this name that PATH finds.
+/// Returns the file of a program, if it is in PATH.
 pub(crate) fn in_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())

@@ -25,11 +25,8 @@
 use keyfob_limit::LimitKey;
 use keyfob_store::{Lane, LaneCount, OperationId, Term, TermField, TimeBucket, TokenId};
 
+use crate::protocol::constants::{CLASS_BASE, CLASS_COUNT, FIRST_CLASS_LETTER, counts};
 use crate::slot;
-
-/// The lifetime classes of a broad term: by the power of four of seconds that a record still lives.
-/// Were the short-lived in one set with the long-lived, the dead would stay as long as those.
-pub(crate) const CLASSES: u8 = 15;
 
 /// The names of the keys of one namespace.
 #[derive(Debug)]
@@ -106,19 +103,19 @@ impl Keys {
         self.prefix('o', lane)
     }
 
-    /// Which cells of counts a lane has, and what their names start with.
-    pub(crate) fn cells(&self, lane: Lane) -> Vec<u8> {
+    /// The count buckets that a lane has, and what the keys of the buckets start with.
+    pub(crate) fn count_directory(&self, lane: Lane) -> Vec<u8> {
         self.prefix('c', lane)
     }
 
     /// One token of each client that is counted in a lane.
-    pub(crate) fn samples(&self, lane: Lane) -> Vec<u8> {
-        self.key('c', lane, b"s")
+    pub(crate) fn count_samples(&self, lane: Lane) -> Vec<u8> {
+        self.key('c', lane, counts::SAMPLES.as_bytes())
     }
 
-    /// What is counted in a span.
-    pub(crate) fn cell(&self, lane: Lane, span: TimeBucket) -> Vec<u8> {
-        self.key('c', lane, &span.to_bytes())
+    /// The counts of one time bucket.
+    pub(crate) fn count_bucket(&self, lane: Lane, bucket: TimeBucket) -> Vec<u8> {
+        self.key('c', lane, &bucket.to_bytes())
     }
 
     /// What a key of a limit owes. Keys spread over the lanes by their digest.
@@ -134,7 +131,8 @@ impl Keys {
         Lane::new((key.spread() % self.lanes.len() as u64) as u16)
     }
 
-    pub(crate) fn walks(&self) -> Vec<u8> {
+    /// The advances over all lanes that are unfinished.
+    pub(crate) fn unfinished_advances(&self) -> Vec<u8> {
         self.prefix('w', Lane::default())
     }
 
@@ -193,24 +191,24 @@ impl Keys {
         }
         let with_class = |class| [head.as_slice(), &[class_letter(class)]].concat();
         // The longest-lived first: where there is little to find, that is where most of it is.
-        (0..CLASSES).rev().map(with_class).collect()
+        (0..CLASS_COUNT).rev().map(with_class).collect()
     }
 }
 
-/// The rest of an id.
-pub(crate) fn rest(id: TokenId) -> [u8; 6] {
-    let mut rest = [0; 6];
-    rest.copy_from_slice(&id.as_bytes()[TokenId::LOCAL_BYTES..]);
-    rest
+/// Returns the bytes of an id that are not in its keys.
+pub(crate) fn id_suffix(id: TokenId) -> [u8; 6] {
+    let mut suffix = [0; 6];
+    suffix.copy_from_slice(&id.as_bytes()[TokenId::LOCAL_BYTES..]);
+    suffix
 }
 
 fn life_class(life_secs: u64) -> u8 {
-    let power = life_secs.checked_ilog2().unwrap_or(0) / 2;
-    (power as u8).min(CLASSES - 1)
+    let class = life_secs.checked_ilog2().unwrap_or(0) / CLASS_BASE.ilog2();
+    (class as u8).min(CLASS_COUNT - 1)
 }
 
 fn class_letter(class: u8) -> u8 {
-    b'a' + class
+    FIRST_CLASS_LETTER + class
 }
 
 fn field_letter(field: TermField) -> u8 {

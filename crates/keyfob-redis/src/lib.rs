@@ -74,8 +74,8 @@ mod config;
 mod feed;
 mod keys;
 mod net;
+mod protocol;
 mod record;
-mod script;
 mod slot;
 mod store;
 

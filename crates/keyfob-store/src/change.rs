@@ -1,50 +1,48 @@
-//! The changes that a store makes, and what came of each.
+//! The changes that a store makes, and the result of each.
 
-use super::{
-    CountedAs, Epochs, Invalidation, Loaded, RecordVersion, RevocationMark, Stamp, StoreError,
-};
+use super::{CountedAs, Epochs, Invalidation, RecordVersion, RevocationMark, Stamp, StoreError};
 use keyfob_core::KeyVersion;
 use keyfob_core::id::{Lane, LaneCount, TokenId};
 use keyfob_core::namespace::{EpochField, Term};
 use keyfob_core::time::Timestamp;
 
-/// New records to store together, all of one lane, and the events that say so.
+/// New records to store together, all of one lane, with their events.
 #[derive(Clone, Debug)]
 pub struct Insert {
-    /// The records; at least one.
+    /// The records. At least one.
     pub records: Vec<NewRecord>,
-    /// The events, unread, in order.
+    /// The encoded events, in order.
     pub events: Vec<Vec<u8>>,
 }
 
 /// One new record.
 #[derive(Clone, Debug)]
 pub struct NewRecord {
-    /// Its token.
+    /// The id of its token.
     pub id: TokenId,
-    /// What is stored, unread; at most [`NewRecord::MAX_BODY`] bytes, and what sealing adds.
+    /// The encoded body: at most [`NewRecord::MAX_BODY`] bytes, plus what sealing adds.
     pub body: Vec<u8>,
     /// The key that the body is sealed under.
     pub key: KeyVersion,
-    /// When it may be forgotten, and by when it must be.
+    /// When the store forgets the record.
     pub keep_until: Timestamp,
-    /// How many uses it has, where they are counted.
+    /// How many uses it has, if they are limited.
     pub uses_left: Option<u32>,
-    /// The epochs that it answers to.
+    /// The fields whose epochs can revoke it.
     pub epochs: Epochs,
-    /// What it is listed under.
+    /// The terms to list it under.
     pub terms: Vec<Term>,
     /// Which stamp it gets.
     pub stamp: StampRule,
-    /// What it is counted by; a record that is no token's is not counted.
+    /// How it is counted. `None` for a record that is not a token.
     pub counted: Option<CountedAs>,
 }
 
 impl NewRecord {
-    /// The most bytes that the body of a record may have.
+    /// The maximum size of a body in bytes, without what sealing adds.
     pub const MAX_BODY: usize = 64 * 1024;
 
-    /// Whether a body is one that a store takes.
+    /// Checks the size of a body.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`].
@@ -58,47 +56,48 @@ impl NewRecord {
 pub enum StampRule {
     /// The present value of its lane's sequence.
     Present,
-    /// One that was read before: by a login before it checked the password, or with the token that
-    /// this one is minted from. If an epoch moved above it since, the record is not stored.
+    /// A stamp that was read before: by a login before it checked the password, or with the parent
+    /// token. If an epoch has moved above it since, the record is not stored.
     Seen(Stamp),
 }
 
-/// What came of an insert.
+/// The result of an insert.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Inserted {
-    /// The records are stored, by this call or by an earlier one of the same operation. The stamp
-    /// is that of the first.
+    /// The records are stored, by this call or by an earlier call of the same operation. This is the
+    /// stamp of the first record.
     Stored(Stamp),
-    /// Another record has one of the ids. Nothing was stored: draw another id.
+    /// One of the ids is taken. Nothing was stored: draw another id.
     IdTaken,
-    /// What the records rest on was revoked after the stamp was read. Nothing was stored.
+    /// The login or the parent was revoked after its stamp was read. Nothing was stored.
     Superseded,
 }
 
-/// A change of one record's body.
+/// A new body for one record.
 #[derive(Clone, Debug)]
 pub struct Replace {
-    /// The record.
+    /// The id of the record.
     pub id: TokenId,
     /// The version that was read.
     pub read: RecordVersion,
-    /// The new body.
+    /// The new encoded body.
     pub body: Vec<u8>,
-    /// The key that it is sealed under.
+    /// The key that the body is sealed under.
     pub key: KeyVersion,
-    /// Terms that it is now also listed under. Those that no longer fit may stay: a reader tests
-    /// what it finds.
+    /// Terms to list the record under as well. Terms that no longer match may stay, because readers
+    /// check what they find.
     pub added_terms: Vec<Term>,
-    /// Records to store in the same step, in the same lane.
+    /// Records to store in the same atomic step, in the same lane.
     pub minted: Vec<NewRecord>,
-    /// Where the token's end has moved: a record that is counted is counted there now.
+    /// The new end of the token, if it has moved. The record is then counted there.
     pub ends_at: Option<Timestamp>,
-    /// The events, unread, in order.
+    /// The encoded events, in order.
     pub events: Vec<Vec<u8>>,
 }
 
 impl Replace {
-    /// The plainest: another body, and nothing else. It is not sealed; a layer that seals says so.
+    /// Creates a replacement of the body alone, without events. The body is not sealed: the sealing
+    /// wrapper sets `key`.
     pub const fn new(id: TokenId, read: RecordVersion, body: Vec<u8>) -> Self {
         Self {
             id,
@@ -113,115 +112,115 @@ impl Replace {
     }
 }
 
-/// What came of a replacement.
+/// The result of a replacement.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Replaced {
-    /// The record now has this version, by this call or by an earlier one of the same operation.
+    /// The record now has this version, by this call or by an earlier call of the same operation.
     Stored(RecordVersion),
-    /// Another version stands: read again.
+    /// The record has another version: read it again.
     Stale,
-    /// The record is revoked, or its epochs are damaged; it stays as it is.
+    /// The record is revoked, or its epochs are damaged. It was not changed.
     Ended,
-    /// There is no such record, and none was made.
+    /// There is no such record, and none was created.
     Missing,
     /// A minted record's id is taken. Nothing was changed: draw another id.
     IdTaken,
 }
 
-/// The same body in another form, and the same terms: sealed and blinded under other keys.
+/// The same body and the same terms, sealed and blinded under other keys.
 #[derive(Clone, Debug)]
 pub struct Reseal {
-    /// The record.
+    /// The id of the record.
     pub id: TokenId,
     /// The version that was read.
     pub read: RecordVersion,
-    /// The body in its new form.
+    /// The body, sealed under `key`.
     pub body: Vec<u8>,
-    /// The key that it is sealed under.
+    /// The new key.
     pub key: KeyVersion,
-    /// Terms that it is now listed under, and was not.
+    /// Terms to list the record under.
     pub added_terms: Vec<Term>,
-    /// Terms that it was listed under, and no longer is.
+    /// Terms to remove the record from.
     pub former_terms: Vec<Term>,
 }
 
-/// What came of resealing a record.
+/// The result of resealing a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Resealed {
-    /// The record has its new form, and the next version.
+    /// The record is sealed under the new key, and has the next version.
     Done,
-    /// Another version stands: read again.
+    /// The record has another version: read it again.
     Stale,
-    /// There is no such record, and none was made.
+    /// There is no such record, and none was created.
     Missing,
 }
 
-/// One use of a record whose uses are counted.
+/// One use of a record whose uses are limited.
 #[derive(Clone, Debug)]
 pub struct Consume {
-    /// The record.
+    /// The id of the record.
     pub id: TokenId,
 }
 
-/// What came of spending a use.
+/// The result of consuming a use.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Consumed {
-    /// One use was taken; so many are left.
+    /// One use was consumed, and this many are left.
     Left(u32),
-    /// None was left.
+    /// No use was left.
     Exhausted,
-    /// The record is revoked, damaged, unknown, or its uses are not counted.
+    /// The record is revoked, damaged or unknown, or its uses are not limited.
     Refused,
 }
 
 /// When a token was last used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LastUse {
-    /// The token.
+    /// The id of the token.
     pub id: TokenId,
-    /// When.
+    /// When it was used.
     pub at: Timestamp,
-    /// Where the use has moved the token's end: a record that is counted is counted there now.
+    /// The new end of the token, if the use has moved it. The record is then counted there.
     pub ends_at: Option<Timestamp>,
 }
 
 /// The revocation of one record.
 #[derive(Clone, Debug)]
 pub struct Revoke {
-    /// The record.
+    /// The id of the record.
     pub id: TokenId,
     /// When, by the clock of the node that decided it.
     pub at: Timestamp,
-    /// Reason and actor, unread; at most [`Revoke::MAX_NOTE`] bytes.
+    /// The encoded reason and actor: at most [`Revoke::MAX_NOTE`] bytes.
     pub note: Vec<u8>,
-    /// The epoch to advance in the same step: the record's own as an ancestor, where something may
-    /// descend from it. Nothing that descends from a record is kept longer than the record, so this
-    /// epoch need not be kept longer either.
+    /// The epoch to advance in the same step: the record's own epoch as an ancestor, if tokens may descend
+    /// from it. No descendant is kept longer than the record, so this epoch need not be kept longer
+    /// either.
     pub cascade: Option<EpochField>,
-    /// Where what descends from it is listed, to be counted out with it. Who is revoked does not
-    /// depend on it.
+    /// The terms that list its descendants, so that they are counted as revoked too. This has no
+    /// influence on what is revoked.
     pub listed: Vec<Term>,
-    /// The events to append if the record was not revoked before.
+    /// The encoded events to append if the record was not revoked before.
     pub events: Vec<Vec<u8>>,
 }
 
 impl LastUse {
-    /// A use that moves no end.
+    /// Creates a use that does not move the end of the token.
     pub const fn new(id: TokenId, at: Timestamp) -> Self {
         Self { id, at, ends_at: None }
     }
 }
 
 impl Revoke {
-    /// The plainest: of this record alone, without a note or an event.
+    /// Creates a revocation of this record alone, without a note or events.
     pub const fn new(id: TokenId, at: Timestamp) -> Self {
         Self { id, at, note: Vec::new(), cascade: None, listed: Vec::new(), events: Vec::new() }
     }
 
-    /// The most bytes that a note may have.
+    /// The maximum size of a note in bytes.
     pub const MAX_NOTE: usize = 1024;
 
-    /// Whether a note is one that a store takes.
+    /// Checks the size of a note.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`].
@@ -230,12 +229,12 @@ impl Revoke {
     }
 }
 
-/// What came of a revocation.
+/// The result of a revocation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Revoked {
-    /// The record is revoked, by this call or by an earlier one of the same operation.
+    /// The record is revoked, by this call or by an earlier call of the same operation.
     Now,
-    /// It was revoked before, in this way, and that stands.
+    /// It was revoked before. That revocation is kept.
     Before(RevocationMark),
     /// There is no such record.
     Missing,
@@ -248,42 +247,42 @@ pub struct Advance {
     pub scope: EpochScope,
     /// When, by the clock of the node that decided it.
     pub at: Timestamp,
-    /// Reason and actor, unread; at most [`Revoke::MAX_NOTE`] bytes.
+    /// The encoded reason and actor: at most [`Revoke::MAX_NOTE`] bytes.
     pub note: Vec<u8>,
-    /// Where that is listed which the epoch of a subject or of an ancestor ends, to be counted out
-    /// with it. Who is revoked does not depend on it.
+    /// For the epoch of a subject or an ancestor: the terms that list what it revokes, so that these
+    /// tokens are counted as revoked. This has no influence on what is revoked.
     pub listed: Vec<Term>,
-    /// The events to append, once, whatever the number of lanes.
+    /// The encoded events to append: once, whatever the number of lanes.
     pub events: Vec<Vec<u8>>,
 }
 
 /// Which epoch is advanced.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum EpochScope {
-    /// That of a subject or of an ancestor, in their lane.
+    /// The epoch of a subject or an ancestor, in its lane.
     Lane(Lane, EpochField),
-    /// That of a client, in every lane.
+    /// The epoch of a client, in every lane.
     EveryLane(EpochField),
-    /// That of everything, in every lane.
+    /// The epoch of everything, in every lane.
     All,
 }
 
-/// What came of advancing an epoch.
+/// The result of advancing an epoch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Advanced {
-    /// How many lanes it was advanced in.
+    /// In how many lanes it was advanced.
     pub lanes: u16,
 }
 
 impl Replace {
-    /// What watchers are told of it.
+    /// Returns the invalidations to report.
     pub fn changes(&self) -> impl Iterator<Item = (Lane, Invalidation)> + use<> {
         std::iter::once((self.id.lane(), Invalidation::of(self.id)))
     }
 }
 
 impl Revoke {
-    /// What watchers are told of it.
+    /// Returns the invalidations to report.
     pub fn changes(&self) -> impl Iterator<Item = (Lane, Invalidation)> + use<> {
         let lane = self.id.lane();
         let cascade = self.cascade.map(Invalidation::Field);
@@ -292,12 +291,12 @@ impl Revoke {
 }
 
 impl Advance {
-    /// The plainest: without a note or an event.
+    /// Creates an advance without a note or events.
     pub const fn new(scope: EpochScope, at: Timestamp) -> Self {
         Self { scope, at, note: Vec::new(), listed: Vec::new(), events: Vec::new() }
     }
 
-    /// What watchers are told of it, where there are so many lanes.
+    /// Returns the invalidations to report, in a namespace with this many lanes.
     pub fn changes(&self, lanes: LaneCount) -> impl Iterator<Item = (Lane, Invalidation)> + use<> {
         let (of_one, change) = match self.scope {
             EpochScope::Lane(lane, field) => (Some(lane), Invalidation::Field(field)),
@@ -306,29 +305,5 @@ impl Advance {
         };
         let lanes = lanes.lanes().filter(move |lane| of_one.is_none_or(|one| one == *lane));
         lanes.map(move |lane| (lane, change))
-    }
-}
-
-/// All that is known of the record. When it was asked for is no part of that.
-impl std::fmt::Debug for Loaded {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Loaded")
-            .field("id", &self.id)
-            .field("body", &self.body)
-            .field("version", &self.version)
-            .field("stamp", &self.stamp)
-            .field("keep_until", &self.keep_until)
-            .field("uses_left", &self.uses_left)
-            .field("last_used", &self.last_used)
-            .field("epochs", &self.epochs)
-            .field("verdict", &self.verdict)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Loaded {
-    /// Whether a write on the strength of this read may go ahead.
-    pub fn is_clear(&self) -> bool {
-        self.verdict.is_clear()
     }
 }

@@ -42,71 +42,72 @@ impl<S> Store for S where
 /// Records, the epochs that they answer to, and the events that tell of their changes.
 #[async_trait]
 pub trait RecordStore: Send + Sync + Debug + 'static {
-    /// What the store's data was created with.
+    /// Returns the namespace that the data was created with.
     fn namespace(&self) -> &Namespace;
 
-    /// Stores new records of one lane together with their index entries and events, all or none.
+    /// Stores new records of one lane together with their index entries and events: all or nothing.
     ///
     /// # Errors
-    /// [`StoreError`]; [`StoreError::OutcomeUnknown`] may be sent again with the same operation.
+    /// [`StoreError`]. After [`StoreError::OutcomeUnknown`], call again with the same operation.
     async fn insert(&self, operation: Operation, insert: Insert) -> Result<Inserted, StoreError>;
 
-    /// Reads one record and the verdict of its epochs, from one consistent read of the primary.
+    /// Reads one record and the verdict of its epochs, in one consistent read of the primary.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError>;
 
-    /// Replaces a record's body if the version read still stands and its verdict is still clear;
-    /// may insert minted records in the same step. Never creates the record, never prolongs it.
+    /// Replaces a record's body, if the record still has the version that was read and its verdict is
+    /// still clear. May insert minted records in the same step. Never creates the record, and never
+    /// keeps it longer.
     ///
     /// # Errors
-    /// As [`Store::insert`].
+    /// As [`RecordStore::insert`].
     async fn replace(&self, operation: Operation, replace: Replace)
     -> Result<Replaced, StoreError>;
 
-    /// Takes one use off a record whose uses are counted, if its verdict is clear and one is left.
+    /// Consumes one use of a record whose uses are limited, if its verdict is clear and a use is left.
     ///
     /// # Errors
-    /// As [`Store::insert`].
+    /// As [`RecordStore::insert`].
     async fn consume(&self, operation: Operation, consume: Consume)
     -> Result<Consumed, StoreError>;
 
-    /// Notes when tokens were last used. A later time wins; an unknown token is passed over;
-    /// nothing is created that outlives the record.
+    /// Records when tokens were last used. The later time wins, unknown tokens are skipped, and nothing
+    /// is created that outlives the record.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn touch(&self, uses: &[LastUse]) -> Result<(), StoreError>;
 
-    /// Writes a record's tombstone; the first one is kept. May advance the record's epoch as an
-    /// ancestor in the same step, so that all that descends from it falls with it.
+    /// Writes a record's tombstone. The first tombstone is kept. May advance the record's epoch as an
+    /// ancestor in the same step, so that all its descendants are revoked too.
     ///
     /// # Errors
-    /// As [`Store::insert`].
+    /// As [`RecordStore::insert`].
     async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError>;
 
-    /// Advances an epoch: one write per lane that it concerns, however many tokens it covers. Over
-    /// several lanes it is recorded first and finished by any node that finds it unfinished; it is
-    /// done when every lane has answered.
+    /// Advances an epoch: one write per lane, however many tokens it revokes. An advance over several
+    /// lanes is recorded first, and any node that finds it unfinished finishes it. It is done when every
+    /// lane has answered.
     ///
     /// # Errors
-    /// As [`Store::insert`].
+    /// As [`RecordStore::insert`].
     async fn advance(&self, operation: Operation, advance: Advance)
     -> Result<Advanced, StoreError>;
 
-    /// The stamp that a record inserted in `lane` now would get.
+    /// Returns the stamp that a record would get if it were inserted in `lane` now.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError>;
 
-    /// What the store's clock says in a lane when the node's says `at`, as far as that is known
-    /// without asking. What several nodes decide by one time, such as whether a window is over, they
-    /// decide by this one. A store without a clock of its own says the same.
+    /// Translates a time of this node's clock into the store's clock, as far as that is known without a
+    /// request. Decisions that several nodes must take alike, such as whether a grace period is over,
+    /// use the store's clock. The default is for a store without a clock of its own: it returns `at`.
     ///
     /// # Errors
-    /// [`StoreError`], when it cannot be told: a guess may be off by more than a window.
+    /// [`StoreError`] if the offset is not known: a guess may be wrong by more than a grace period.
     async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
         let _lane = lane;
         Ok(at)
@@ -116,13 +117,14 @@ pub trait RecordStore: Send + Sync + Debug + 'static {
 /// The index: records by the terms that they are listed under.
 #[async_trait]
 pub trait TermIndex: Send + Sync {
-    /// One page of the records under a term, in order. Never loads everything.
+    /// Reads one page of the records under a term, in order. Never loads everything.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError>;
 
-    /// How many records a term lists, at most: those that it will forget soon may be counted.
+    /// Returns an upper bound of how many records a term lists. Records that are about to be forgotten
+    /// may be included.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -132,13 +134,13 @@ pub trait TermIndex: Send + Sync {
 /// The log of events and the log of observations.
 #[async_trait]
 pub trait EventLog: Send + Sync {
-    /// Appends to the feed of observations, which is capped: the oldest give way.
+    /// Appends to the log of observations. The log has a maximum length: the oldest entries are dropped.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError>;
 
-    /// The entries of a feed after a cursor, in order within each lane.
+    /// Reads the entries of a log after a cursor, in order within each lane.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -149,7 +151,7 @@ pub trait EventLog: Send + Sync {
         limit: usize,
     ) -> Result<EntryPage, StoreError>;
 
-    /// The cursor after the newest entry of a feed.
+    /// Returns the cursor after the newest entry of a log.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -160,8 +162,8 @@ pub trait EventLog: Send + Sync {
 /// told by a walk.
 #[async_trait]
 pub trait Counting: Send + Sync {
-    /// How many tokens there are, by what they are counted by: over all lanes, in no order. It looks
-    /// at the counts alone, however many tokens there are. Spans that are over may be left out.
+    /// Returns the counts of all lanes, in no order. It reads the counts alone, however many tokens
+    /// there are. Time buckets that are over may be left out.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -174,20 +176,20 @@ pub trait Counting: Send + Sync {
 /// every key in use for good.
 #[async_trait]
 pub trait Resealing: Send + Sync {
-    /// Gives a record's body another form, if the version read still stands, whatever its verdict.
-    /// The version is counted up; stamp, tombstone and keep-until stay, and watchers are not told:
-    /// nothing that the record says has changed.
+    /// Replaces a record's body by the same content under another key, if the record still has the
+    /// version that was read, whatever its verdict. The version is counted up. Stamp, tombstone and
+    /// keep-until stay. Invalidation listeners are not notified, as the content has not changed.
     ///
-    /// The operation is not remembered: sent again, it finds that its version is gone.
+    /// The operation is not remembered: a second call finds another version.
     ///
     /// # Errors
-    /// As [`Store::insert`].
+    /// As [`RecordStore::insert`].
     async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
         let _unsupported = (operation, reseal);
         Err(StoreError::unsupported("resealing"))
     }
 
-    /// The lowest key that every lane accepts. A new namespace accepts any.
+    /// Returns the lowest key that every lane accepts. A new namespace accepts any key.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -195,11 +197,11 @@ pub trait Resealing: Send + Sync {
         Ok(KeyVersion::default())
     }
 
-    /// Raises the floor in every lane: once it has returned, inserts, replacements and reseals under
-    /// a lower key are refused. It is never lowered.
+    /// Raises the lowest accepted key in every lane. Once this has returned, writes under a lower key are
+    /// refused. It is never lowered.
     ///
     /// # Errors
-    /// [`StoreError`]; it is safe to call again.
+    /// [`StoreError`]. It is safe to call again.
     async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
         let _unsupported = floor;
         Err(StoreError::unsupported("retiring a key"))
@@ -208,26 +210,27 @@ pub trait Resealing: Send + Sync {
 
 /// The invalidation feed. See [`InvalidationListener`].
 pub trait Invalidations: Send + Sync {
-    /// Registers a watcher, which is to be told of every change that ends a token or replaces what
-    /// is stored of it: within this process before the verb that changed it returns, whatever it
-    /// returns, and from other processes within the watcher's bound. Inserts, touches and spent
-    /// uses are not told of. The store does not keep the watcher alive.
+    /// Registers a listener. The store must notify it of every change that ends a token or replaces its
+    /// body. A change by this process must be reported before the method that made it returns, whatever
+    /// it returns. A change by another process must be reported within the listener's maximum staleness.
+    /// Inserts, touches and consumed uses are not reported. The store does not keep the listener alive.
     ///
-    /// A store that does nothing here is correct: without a source, nothing is ever trusted.
-    fn watch(&self, watcher: &Arc<InvalidationListener>) {
-        let _unheard = watcher;
+    /// The default does nothing, and is correct: without a source, no lane is ever trusted, and every
+    /// check asks the store.
+    fn watch(&self, listener: &Arc<InvalidationListener>) {
+        let _ignored = listener;
     }
 }
 
 /// The state of the store itself.
 #[async_trait]
 pub trait Maintenance: Send + Sync {
-    /// Looks at the store's health and settings.
+    /// Checks the store's health and settings.
     ///
     /// # Errors
-    /// [`StoreError`], when it cannot even be asked.
+    /// [`StoreError`] if the store does not answer.
     async fn report(&self) -> Result<StoreReport, StoreError>;
 
-    /// Finishes what is under way and lets go of the store.
+    /// Finishes the work in progress and closes the store.
     async fn close(&self) {}
 }

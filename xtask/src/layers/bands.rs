@@ -8,9 +8,9 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-store", &["keyfob-core", "keyfob-metrics"]),
     ("keyfob-seal", &["keyfob-core", "keyfob-metrics", "keyfob-store"]),
     ("keyfob", &["keyfob-core", "keyfob-limit", "keyfob-metrics", "keyfob-seal", "keyfob-store"]),
-    ("keyfob-keys", &["keyfob"]),
-    ("keyfob-redb", &["keyfob", "keyfob-core", "keyfob-store"]),
-    ("keyfob-redis", &["keyfob", "keyfob-core", "keyfob-limit", "keyfob-metrics", "keyfob-store"]),
+    ("keyfob-keys", &["keyfob-core", "keyfob-seal"]),
+    ("keyfob-redb", &["keyfob-store"]),
+    ("keyfob-redis", &["keyfob-limit", "keyfob-store"]),
     ("keyfob-tower", &["keyfob"]),
     ("keyfob-testkit", &["keyfob"]),
     ("keyfob-cli", &["keyfob", "keyfob-keys", "keyfob-redb", "keyfob-redis"]),
@@ -49,16 +49,16 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
     (
         "keyfob-store",
         &[
-            &["atomic", "count", "verdict", "watch"],
-            &["change", "feed", "query"],
+            &["atomic", "count", "verdict", "invalidation"],
+            &["change", "event_log", "loaded", "query", "report"],
             &["contract"],
-            &["layer", "memory"],
+            &["memory", "wrapper"],
             &["measured"],
         ],
     ),
     (
         "keyfob-redis",
-        &[&["config", "script", "slot"], &["keys", "net"], &["feed", "record"], &["store"]],
+        &[&["config", "protocol", "slot"], &["keys", "net"], &["feed", "record"], &["store"]],
     ),
 ];
 
@@ -109,16 +109,5 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("keyfob-redis", &["net/dial.rs", "net/link.rs"]),
-    (
-        "keyfob-redis",
-        &[
-            "store/keeper.rs",
-            "store/limit/mod.rs",
-            "store/mod.rs",
-            "store/recent.rs",
-            "store/walk.rs",
-            "store/write.rs",
-        ],
-    ),
-    ("keyfob-store", &["watch/mod.rs", "watch/owner.rs"]),
+    ("keyfob-store", &["invalidation/mod.rs", "invalidation/owner.rs"]),
 ];

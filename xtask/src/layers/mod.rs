@@ -18,7 +18,7 @@ use anyhow::{Result, bail};
 
 use bands::{BANDS, KNOWN_CIRCLES};
 use graph::Edge;
-pub(crate) use source::{Crate, Module};
+pub(crate) use source::{Crate, Import, Module, Reach};
 
 /// Checks every crate in `crates`.
 pub(crate) fn check() -> Result<()> {

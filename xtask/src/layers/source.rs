@@ -43,6 +43,8 @@ pub(crate) struct Import {
     /// The name that it has here; `*` for a glob.
     pub(crate) name: String,
     pub(crate) reach: Reach,
+    /// Whether it is `#[doc(hidden)]`.
+    pub(crate) is_hidden: bool,
     pub(crate) line: usize,
 }
 
@@ -106,8 +108,14 @@ impl Crate {
                     };
                     // `use ::a::b` names another crate, whatever modules are here.
                     if item.leading_colon.is_none() {
-                        let imports = &mut self.modules[at].imports;
-                        flatten(&item.tree, &mut Vec::new(), reach, line, imports);
+                        let like = Import {
+                            path: Vec::new(),
+                            name: String::new(),
+                            reach,
+                            is_hidden: is_hidden(&item.attrs),
+                            line,
+                        };
+                        flatten(&item.tree, &mut Vec::new(), &like, &mut self.modules[at].imports);
                     }
                 }
                 Item::Mod(item) => self.read_module(at, item, folder, read)?,
@@ -164,25 +172,19 @@ impl Crate {
 }
 
 /// Writes one import for each leaf of a `use`.
-fn flatten(
-    tree: &UseTree,
-    path: &mut Vec<String>,
-    reach: Reach,
-    line: usize,
-    imports: &mut Vec<Import>,
-) {
+fn flatten(tree: &UseTree, path: &mut Vec<String>, like: &Import, imports: &mut Vec<Import>) {
     let mut add = |path: Vec<String>, name: String| {
-        imports.push(Import { path, name, reach, line });
+        imports.push(Import { path, name, ..*like });
     };
     match tree {
         UseTree::Path(tree) => {
             path.push(tree.ident.to_string());
-            flatten(&tree.tree, path, reach, line, imports);
+            flatten(&tree.tree, path, like, imports);
             path.pop();
         }
         UseTree::Group(tree) => {
             for tree in &tree.items {
-                flatten(tree, path, reach, line, imports);
+                flatten(tree, path, like, imports);
             }
         }
         UseTree::Glob(_) => add(path.clone(), "*".to_owned()),

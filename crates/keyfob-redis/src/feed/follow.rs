@@ -43,7 +43,7 @@ pub(crate) async fn follow(following: Following) {
         let Some(bound) = following.feed.bound() else {
             listeners = Listeners::default();
             following.net.believe_within(None);
-            let _told_or_not = timeout(IDLE, following.feed.begun.notified()).await;
+            let _told_or_not = timeout(IDLE, following.feed.first_listener.notified()).await;
             continue;
         };
         let due = Instant::now() + interval(bound);

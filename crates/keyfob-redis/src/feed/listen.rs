@@ -76,7 +76,7 @@ impl Listener {
             // In this order: what is loaded from elsewhere from now on is told of, and what was loaded
             // before is not current any more.
             self.feed.hear(&lanes, &self.address);
-            sources.speak(&self.feed.watchers.listening(), &lanes);
+            sources.speak(&self.feed.listeners.listening(), &lanes);
             // A server that only pauses is waited for, as an emptied cache costs it more.
             let limit = self.response_timeout.max(bound * 4);
             if self.lanes_move && marked != lanes {
@@ -110,7 +110,7 @@ impl Listener {
         let (feed, keys, count) = (Arc::clone(&self.feed), Arc::clone(&self.keys), self.count);
         // Applied where it is read: there is no channel that could overflow.
         let pushed = move |push: PushInfo| {
-            feed.watchers.notify(signal::changes(&push, &keys, count));
+            feed.listeners.notify(signal::changes(&push, &keys, count));
             Ok::<_, ()>(())
         };
         let link = self.net.listen(&self.address, pushed).await?;

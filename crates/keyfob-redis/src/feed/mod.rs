@@ -41,30 +41,31 @@ const LONGEST: Duration = Duration::from_millis(400);
 /// Whoever watches, and whom they hear.
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
-    watchers: InvalidationListeners,
+    listeners: InvalidationListeners,
     /// Which server speaks for each lane.
     heard: RwLock<Vec<Option<Address>>>,
-    begun: Notify,
+    first_listener: Notify,
 }
 
-/// Tells the watchers of changes when it goes, which is before the verb that makes them returns,
-/// with whatever outcome, and also when its caller gives up.
-pub(crate) struct Telling<'a, I: Iterator<Item = (Lane, Invalidation)>> {
+/// Notifies the listeners of changes when it is dropped: before the store method that makes the changes
+/// returns, whatever its outcome, and also if its caller stops waiting.
+pub(crate) struct NotifyOnDrop<'a, I: Iterator<Item = (Lane, Invalidation)>> {
     feed: &'a Feed,
     changes: Option<I>,
 }
 
 impl Feed {
-    pub(crate) fn watch(&self, watcher: &Arc<InvalidationListener>) {
-        self.watchers.add(watcher);
-        self.begun.notify_one();
+    /// Notifies a listener from now on.
+    pub(crate) fn add(&self, listener: &Arc<InvalidationListener>) {
+        self.listeners.add(listener);
+        self.first_listener.notify_one();
     }
 
-    pub(crate) fn telling<I>(&self, changes: I) -> Telling<'_, I>
+    pub(crate) fn notify_on_drop<I>(&self, changes: I) -> NotifyOnDrop<'_, I>
     where
         I: Iterator<Item = (Lane, Invalidation)>,
     {
-        Telling { feed: self, changes: Some(changes) }
+        NotifyOnDrop { feed: self, changes: Some(changes) }
     }
 
     /// Tells of a record that was loaded from a server which the feed does not hear, so that
@@ -73,7 +74,7 @@ impl Feed {
         let heard = self.heard.read().unwrap_or_else(PoisonError::into_inner);
         let speaker = heard.get(usize::from(lane.number())).and_then(Option::as_ref);
         if speaker.is_some_and(|speaker| speaker != server) {
-            self.watchers.notify([(lane, change)]);
+            self.listeners.notify([(lane, change)]);
         }
     }
 
@@ -92,14 +93,14 @@ impl Feed {
 
     /// The shortest bound of those who watch, if anybody does.
     fn bound(&self) -> Option<Duration> {
-        self.watchers.listening().iter().map(|watcher| watcher.max_staleness()).min()
+        self.listeners.listening().iter().map(|watcher| watcher.max_staleness()).min()
     }
 }
 
-impl<I: Iterator<Item = (Lane, Invalidation)>> Drop for Telling<'_, I> {
+impl<I: Iterator<Item = (Lane, Invalidation)>> Drop for NotifyOnDrop<'_, I> {
     fn drop(&mut self) {
         if let Some(changes) = self.changes.take() {
-            self.feed.watchers.notify(changes);
+            self.feed.listeners.notify(changes);
         }
     }
 }

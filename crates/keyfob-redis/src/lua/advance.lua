@@ -1,32 +1,46 @@
--- KEYS: lane, events, answer, signal of the epoch, directory of the cells, and for the first step of a
--- walk the table of walks, or the heads under which what it ends is listed.
--- ARGV: deadline, when to forget the answer, cap, expiry of the events, their number, the events,
--- the operation, when, the note, the field, the walk to record or '', what records start with, what is
--- counted out: 'all', all of a 'client', or what is 'listed'.
+#!lua flags=allow-oom
+-- Advances one epoch of the lane. A server whose memory is full still takes revocations.
 --
--- An epoch bears the operation that advanced it: a walk that is finished long after its answers
--- were forgotten does not advance a second time where it had been.
-local events = tonumber(A[5])
-local a = 6 + events
-local op, at, note, field, walk = A[a], A[a + 1], A[a + 2], A[a + 3], A[a + 4]
-local records, ends = A[a + 5], A[a + 6]
-local open = walk ~= '' and c('HEXISTS', K[6], op) == 1
+-- An advance over all lanes is recorded in its first step, in the table of unfinished advances. That step
+-- has the table where an advance of one lane has the heads that list what it revokes.
+--
+-- An epoch remembers the operation that advanced it. So an advance that another node finishes long after
+-- the answers have expired does not advance an epoch a second time.
+@include names@
+@include clock@
+@include lane@
+@include advance_epoch@
+@include record_header@
+@include verdict@
+@include append_entries@
+@include signal@
+@include count_bucket@
+@include count_record@
+@include count_out_listed@
+@include count_out_buckets@
+local operation, field, unfinished_advance = @arg.operation@, @arg.field@, @arg.unfinished_advance@
+local first_head = @first_key.unfinished_or_heads@
+local advanced_by = sub(operation, 1, @epoch.advanced_by.size@)
+local records_advance = unfinished_advance ~= ''
+local is_unfinished = records_advance and call('HEXISTS', KEYS[first_head], operation) == 1
 
-local present = c('HGET', K[1], field)
-local done = present and sub(present, 21, 28) == sub(op, 1, 8)
-if open or done or c('EXISTS', K[3]) == 1 then return { (open or walk == '') and 'now' or 'done' } end
-if now > tonumber(A[1]) then return { 'late' } end
-
-if walk ~= '' then c('HSET', K[6], op, walk) end
-if ends == 'all' then
-  pcall(count_out_all, K[5], sub(op, 1, 8))
-elseif ends == 'client' then
-  pcall(count_out_client, K[5], field)
-else
-  pcall(count_out_below, K[5], records, 6, field)
+local known = call('HGET', @key.lane@, field)
+local is_advanced = known and @epoch[known].advanced_by@ == advanced_by
+if is_unfinished or is_advanced or call('EXISTS', @key.answer@) == 1 then
+  return { (is_unfinished or not records_advance) and @reply.applied@ or @reply.finished@ }
 end
-advance(field, at, note, sub(op, 1, 8))
-signal(K[4])
-append(K[2], 6, events, A[3], A[4])
-c('SET', K[3], '1', 'PXAT', A[2])
-return { 'now' }
+if now > tonumber(@arg.deadline@) then return { @reply.deadline_passed@ } end
+
+if records_advance then call('HSET', KEYS[first_head], operation, unfinished_advance) end
+if @arg.count_out@ == @count_out.all@ then
+  pcall(count_out_all, @key.count_directory@, advanced_by)
+elseif @arg.count_out@ == @count_out.client@ then
+  pcall(count_out_client, @key.count_directory@, field)
+else
+  pcall(count_out_listed, @key.count_directory@, @arg.record_prefix@, first_head, field)
+end
+advance_epoch(field, @arg.revoked_at@, @arg.revocation_note@, advanced_by)
+signal()
+append_entries()
+call('SET', @key.answer@, '1', 'PXAT', @arg.answer_expires_at@)
+return { @reply.applied@ }

@@ -1,38 +1,43 @@
--- Takes the permits of all keys, or none of any. KEYS: one for each charge. ARGV: for each, the
--- units of a permit, those that drain in a millisecond, those of the burst, the least and the most
--- permits. Answers whether all were admitted, the time, and for each key what it owes, when, and how
--- much was taken.
-local admitted, all = true, {}
-for i = 1, #K do
-  local o = i * 5 - 5
-  local x = { permit = tonumber(A[o + 1]), drain = tonumber(A[o + 2]), whole = tonumber(A[o + 3]) }
-  local least, most = tonumber(A[o + 4]), tonumber(A[o + 5])
-  local back
-  x.debt, x.at, back = owed(K[i], x.drain)
-  if back then keep(K[i], x.debt, x.at, x.drain) end
-  if least > 0 and x.debt + least * x.permit > x.whole then
-    admitted = false
-  elseif x.debt + most * x.permit <= x.whole then
-    x.taken = most
+-- Takes the permits of all keys, or of none. Answers whether all were admitted, the time, and for each key
+-- its debt, when that was measured, and how many permits were taken.
+@include names@
+@include clock@
+@include debt@
+local is_admitted, limits = true, {}
+for i = 1, #KEYS do
+  local at = @first_arg.charges@ + (i - 1) * @charge.stride@
+  local limit = {
+    permit = tonumber(@charge[at].permit@),
+    drain = tonumber(@charge[at].drain@),
+    burst = tonumber(@charge[at].burst@),
+  }
+  local min_permits, max_permits = tonumber(@charge[at].min_permits@), tonumber(@charge[at].max_permits@)
+  local was_corrected
+  limit.units, limit.measured_at, was_corrected = read_debt(KEYS[i], limit.drain)
+  if was_corrected then store_debt(KEYS[i], limit.units, limit.measured_at, limit.drain) end
+  if min_permits > 0 and limit.units + min_permits * limit.permit > limit.burst then
+    is_admitted = false
+  elseif limit.units + max_permits * limit.permit <= limit.burst then
+    limit.taken = max_permits
   else
-    x.taken = floor((x.whole - x.debt) / x.permit)
-    -- A quotient that was rounded up.
-    if x.debt + x.taken * x.permit > x.whole then x.taken = x.taken - 1 end
-    if x.taken < 0 then x.taken = 0 end
+    limit.taken = floor((limit.burst - limit.units) / limit.permit)
+    -- The quotient may have been rounded up.
+    if limit.units + limit.taken * limit.permit > limit.burst then limit.taken = limit.taken - 1 end
+    if limit.taken < 0 then limit.taken = 0 end
   end
-  all[i] = x
+  limits[i] = limit
 end
-local answer = { admitted and 1 or 0, now }
-for i = 1, #K do
-  local x = all[i]
-  if not admitted then
-    x.taken = 0
-  elseif x.taken > 0 then
-    x.debt = x.debt + x.taken * x.permit
-    keep(K[i], x.debt, x.at, x.drain)
+local answer = { is_admitted and 1 or 0, now }
+for i = 1, #KEYS do
+  local limit = limits[i]
+  if not is_admitted then
+    limit.taken = 0
+  elseif limit.taken > 0 then
+    limit.units = limit.units + limit.taken * limit.permit
+    store_debt(KEYS[i], limit.units, limit.measured_at, limit.drain)
   end
-  answer[i * 3] = x.debt
-  answer[i * 3 + 1] = x.at
-  answer[i * 3 + 2] = x.taken
+  answer[i * 3] = limit.units
+  answer[i * 3 + 1] = limit.measured_at
+  answer[i * 3 + 2] = limit.taken
 end
 return answer

@@ -1,6 +1,10 @@
--- KEYS: lane, the heads of a term. ARGV: how many leaves at most, where to go on.
-local total, first = 0, floor(now / 1000) - 1735689600
-local more = each_leaf(A[2], tonumber(A[1]), function(leaf)
-  total = total + c('ZCOUNT', leaf, '(' .. first, '(inf')
+-- Counts the ids under a term whose records have not expired. Answers where to resume (nil at the end) and
+-- the number.
+@include names@
+@include clock@
+@include each_leaf@
+local total, present_score = 0, floor(now / 1000) - @SCORE_EPOCH_SECS@
+local resume_at = each_leaf(@arg.resume_at@, tonumber(@arg.leaf_budget@), function(leaf)
+  total = total + call('ZCOUNT', leaf, '(' .. present_score, '(inf')
 end)
-return { more or false, total }
+return { resume_at or false, total }

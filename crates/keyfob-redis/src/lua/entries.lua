@@ -1,14 +1,15 @@
--- KEYS: a stream. ARGV: entries after this id, how many, 1 if it matters what was trimmed.
---
--- Answers the time, the entries, the id of the first that is kept, and whether any ever gave way.
-local entries = c('XRANGE', K[1], '(' .. A[1], '+', 'COUNT', A[2])
-local first = c('XRANGE', K[1], '-', '+', 'COUNT', 1)[1]
-local trimmed = 0
-if first and A[3] == '1' then
-  local info, said = c('XINFO', 'STREAM', K[1]), {}
-  for i = 1, #info, 2 do said[info[i]] = info[i + 1] end
-  if said['entries-added'] ~= said['length'] then trimmed = 1 end
+-- Returns the time, the entries after a position, the position of the first entry that is kept, and
+-- whether an entry was ever trimmed (only if `reports_trimming` is 1).
+@include names@
+@include clock@
+local found = call('XRANGE', @key.stream@, '(' .. @arg.after@, '+', 'COUNT', @arg.limit@)
+local first = call('XRANGE', @key.stream@, '-', '+', 'COUNT', 1)[1]
+local was_trimmed = 0
+if first and @arg.reports_trimming@ == '1' then
+  local info, value_of = call('XINFO', 'STREAM', @key.stream@), {}
+  for i = 1, #info, 2 do value_of[info[i]] = info[i + 1] end
+  if value_of['entries-added'] ~= value_of['length'] then was_trimmed = 1 end
 end
-local out = {}
-for i, entry in ipairs(entries) do out[i] = { entry[1], entry[2][2] } end
-return { string.format('%.0f', now), out, first and first[1] or false, trimmed }
+local entries = {}
+for i, entry in ipairs(found) do entries[i] = { entry[1], entry[2][2] } end
+return { string.format('%.0f', now), entries, first and first[1] or false, was_trimmed }

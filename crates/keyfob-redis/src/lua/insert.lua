@@ -1,52 +1,64 @@
--- KEYS: lane, events, answer, records as in records.lua.
--- ARGV: deadline, 1 if the answer is to be remembered, cap, expiry of the events, their number, the
--- events, the number of records, records as in records.lua.
+-- Stores new records in one step.
 --
--- The records themselves remember the operation. Only where none of them outlives the deadline is
--- its answer kept beside them: until the deadline, or until they have been gone for a while. What is
--- sent again later than that is over, and stores nothing.
-local GRACE = 8000
-local events = tonumber(A[5])
-local k, a = 4, 7 + events
-local count = tonumber(A[a - 1])
-local remember, over = A[2] == '1', 0
+-- The records themselves remember the operation. Only if none of them outlives the deadline is the answer
+-- kept beside them: until the deadline, or until the records have been gone for a while. An attempt that
+-- comes later than that stores nothing.
+@include names@
+@include clock@
+@include lane@
+@include append_entries@
+@include index@
+@include count_bucket@
+@include new_records@
+local deadline, count = tonumber(@arg.deadline@), tonumber(@arg.record_count@)
+local first_key, first_arg = @first_key.records@, @first_arg.records@
+local remember_answer, last_keep_until = @arg.remember_answer@ == '1', 0
 
-if remember then
-  local answer = c('GET', K[3])
-  if answer then return { 'stored', answer } end
-  for i = 0, count - 1 do over = math.max(over, tonumber(A[a + 2 + STRIDE * i])) end
-end
-
--- The common case asks for nothing: SET NX tells whether the id is free.
-local plain = count == 1 and A[a + 5] == '' and now <= tonumber(A[1])
-if plain then
-  local ahead = unpack_('>I5', sub(K[k], -10)) * 16 - now
-  if ahead > AHEAD then return { 'ahead', ahead } end
-else
-  local refused = refusing()(k, a, count)
-  if refused then return refused end
-  if now > tonumber(A[1]) then return { 'late' } end
-end
-
-if not present() then born(math.max(A[a + 4], now + 1000)) end
-if key_floor > 0 then
+if remember_answer then
+  local answer = call('GET', @key.answer@)
+  if answer then return { @reply.stored@, answer } end
   for i = 0, count - 1 do
-    local key = unpack_('>I2', A[a + 1 + STRIDE * i], 7)
-    if key < key_floor then
-      -- Unless an earlier sending was done before the floor was raised.
-      local again = refusing()(k, a, count)
-      return again and again[1] == 'stored' and again or { 'retired', key, key_floor }
+    local at = first_arg + @new_record.stride@ * i
+    last_keep_until = math.max(last_keep_until, tonumber(@new_record[at].keep_until@))
+  end
+end
+
+-- The common case reads nothing: SET with NX tells whether the id is free.
+local is_plain = count == 1 and @new_record[first_arg].seen_stamp@ == '' and now <= deadline
+if is_plain then
+  local id = sub(KEYS[first_key], -@ID_BYTES@)
+  local ahead = @local_id[id].tick@ * @TICK_MS@ - now
+  if ahead > @MAX_ID_AHEAD_MS@ then return { @reply.id_ahead@, ahead } end
+else
+  local refusal = create_refusal()(first_key, first_arg, count)
+  if refusal then return refusal end
+  if now > deadline then return { @reply.deadline_passed@ } end
+end
+
+if not read_lane() then
+  create_lane(math.max(tonumber(@new_record[first_arg].index_expires_at@), now + 1000))
+end
+if min_key_version > 0 then
+  for i = 0, count - 1 do
+    local at = first_arg + @new_record.stride@ * i
+    local after_stamp = @new_record[at].after_stamp@
+    local key_version = @after_stamp[after_stamp].key_version@
+    if key_version < min_key_version then
+      -- An earlier attempt may have stored the records before the minimum was raised.
+      local earlier = create_refusal()(first_key, first_arg, count)
+      if earlier and earlier[1] == @reply.stored@ then return earlier end
+      return { @reply.key_retired@, key_version, min_key_version }
     end
   end
 end
 
-local stamp = store(k, a, count)
-if not stamp then return refusing()(k, a, count) end
-if remember then
-  -- An answer may have been there and gone: rather no event than two. A second is to spare.
-  if now > over + GRACE - 1000 then return { 'stored', stamp } end
-  local kept = math.min(tonumber(A[1]), math.max(over, now) + GRACE)
-  c('SET', K[3], string.format('%.0f', stamp), 'PXAT', string.format('%.0f', kept))
+local stamp = store_records(first_key, first_arg, count)
+if not stamp then return create_refusal()(first_key, first_arg, count) end
+if remember_answer then
+  -- The answer of an earlier attempt may have expired. No event is better than two; one second is margin.
+  if now > last_keep_until + @ANSWER_GRACE_MS@ - 1000 then return { @reply.stored@, stamp } end
+  local expires_at = math.min(deadline, math.max(last_keep_until, now) + @ANSWER_GRACE_MS@)
+  call('SET', @key.answer@, string.format('%.0f', stamp), 'PXAT', string.format('%.0f', expires_at))
 end
-append(K[2], 6, events, A[3], A[4])
-return { 'stored', stamp }
+append_entries()
+return { @reply.stored@, stamp }

@@ -1,3 +1,5 @@
--- KEYS: observations. ARGV: cap, expiry, the entries.
-append(K[1], 3, #A - 2, A[1], A[2])
+-- Appends observations.
+@include names@
+@include append_entries@
+append_entries()
 return 1

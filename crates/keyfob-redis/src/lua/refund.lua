@@ -1,13 +1,16 @@
--- Gives permits back that were taken a moment ago. KEYS: one for each. ARGV: when they were taken,
--- then for each key the units of all of them, and those that drain in a millisecond. What has
--- drained since is not given back: it may have been others' only thanks to these.
-for i = 1, #K do
-  local taken, drain = tonumber(A[i * 2]), tonumber(A[i * 2 + 1])
-  local debt, at = owed(K[i], drain)
-  local gone = (at - A[1]) * drain
-  local back = taken - (gone > 0 and gone or 0)
-  if back > 0 and debt > 0 then
-    keep(K[i], debt > back and debt - back or 0, at, drain)
+-- Gives back permits that were just taken. What has drained since then is not given back: these permits
+-- may be the only reason why others did not get it.
+@include names@
+@include clock@
+@include debt@
+for i = 1, #KEYS do
+  local at = @first_arg.refunds@ + (i - 1) * @refund.stride@
+  local taken, drain = tonumber(@refund[at].units@), tonumber(@refund[at].drain@)
+  local units, measured_at = read_debt(KEYS[i], drain)
+  local drained = (measured_at - @arg.taken_at@) * drain
+  local to_give_back = taken - (drained > 0 and drained or 0)
+  if to_give_back > 0 and units > 0 then
+    store_debt(KEYS[i], units > to_give_back and units - to_give_back or 0, measured_at, drain)
   end
 end
 return 1

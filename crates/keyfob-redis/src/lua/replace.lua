@@ -1,108 +1,128 @@
--- KEYS: lane, events, answer, record, signal of it, directory of the cells, heads of the added terms,
--- minted records as in records.lua.
--- ARGV: deadline, rest of the id, cap, expiry of the events, their number, the events, the version
--- read, the new body, its key, the span of its end if that has moved or '', the number of added terms,
--- which of them are broad (a 1 or 0 for each), the number of minted records, 1 if it is to be
--- remembered that it was done, those as in records.lua.
+-- Replaces the body of a record if its version is the one that was read, and stores what is minted from it
+-- in the same step.
 --
--- The first of the minted records remembers the operation. Only where there is none, or where it
--- may be gone before the deadline, is the answer kept beside it; and wherever nothing was done.
-local events = tonumber(A[5])
-local a = 6 + events
-local version, body, key = tonumber(A[a]), A[a + 1], tonumber(A[a + 2])
-local span, added, broad, minted = A[a + 3], tonumber(A[a + 4]), A[a + 5], tonumber(A[a + 6])
-local mint_k, mint_a = 7 + added, a + 8
+-- The first minted record remembers the operation. The answer is kept beside it only if nothing is minted
+-- or the minted record may be gone before the deadline, and whenever nothing was done.
+@include names@
+@include clock@
+@include lane@
+@include record_header@
+@include verdict@
+@include append_entries@
+@include signal@
+@include index@
+@include lifetime_class@
+@include count_bucket@
+@include count_record@
+@include move_count@
+@include new_records@
+local version, key_version = tonumber(@arg.version@), tonumber(@arg.key_version@)
+local added_count, minted_count = tonumber(@arg.added_count@), tonumber(@arg.minted_count@)
+local first_added, moved_end_bucket = @first_key.added_heads@, @arg.moved_end_bucket@
+local minted_key, minted_arg = first_added + added_count, @first_arg.minted@
 
-local both = c('MGET', K[4], K[3])
-local record = both[1]
-if both[2] then return cmsgpack.unpack(both[2]) end
-if now > tonumber(A[1]) then return { 'late' } end
+local found = call('MGET', @key.record@, @key.answer@)
+local record, earlier_answer = found[1], found[2]
+if earlier_answer then return cmsgpack.unpack(earlier_answer) end
+if now > tonumber(@arg.deadline@) then return { @reply.deadline_passed@ } end
 
-local function answer(outcome)
-  c('SET', K[3], cmsgpack.pack(outcome), 'PXAT', A[1])
-  return outcome
+local function remember(answer)
+  call('SET', @key.answer@, cmsgpack.pack(answer), 'PXAT', @arg.deadline@)
+  return answer
 end
 
--- The answer where it cannot be done, unless it was done before.
-local function instead(code)
-  if minted > 0 and c('GETRANGE', K[mint_k], 22, 35) == sub(A[mint_a + 1], 9, 22) then
-    return { 'stored', version + 1 }
+-- Returns the answer that says why the record cannot be replaced, unless an earlier attempt replaced it.
+local function refuse(code)
+  if minted_count > 0 then
+    local after_stamp = @new_record[minted_arg].after_stamp@
+    if call('GETRANGE', KEYS[minted_key], @header.inserted_by:id_suffix.range@)
+      == @after_stamp[after_stamp].inserted_by:id_suffix@ then
+      return { @reply.stored@, version + 1 }
+    end
   end
-  return answer({ code })
+  return remember({ code })
 end
 
-if not record or sub(record, 31, 36) ~= A[2] then return instead('missing') end
-if not sound(record) then return { 'damaged' } end
+if not record or @header[record].id_suffix@ ~= @arg.id_suffix@ then return refuse(@reply.missing@) end
+if not is_readable(record) then return { @reply.damaged@ } end
 
 -- One read of the lane, for the record and for what is minted from it.
-local names, start = fields(record)
-local n = #names
-names[n + 1], names[n + 2], names[n + 3] = 'r', 'x', 'k'
-local values = epochs(names)
-sequence, boundary = tonumber(values[2]), tonumber(values[n + 4])
-ends, key_floor = tonumber(values[n + 5] or 0), tonumber(values[n + 6] or 0)
-values[n + 6], values[n + 5], values[n + 4] = nil, nil, nil
+local fields, body_at = epoch_fields(record)
+local field_count = #fields
+fields[field_count + 1] = @lane.highest_bound@
+fields[field_count + 2] = @lane.kept_until@
+fields[field_count + 3] = @lane.min_key_version@
+local epochs = read_epochs(fields)
+-- Birth, sequence and the epoch of everything come before the fields.
+local after_epochs = 3 + field_count
+sequence, highest_bound = tonumber(epochs[2]), tonumber(epochs[after_epochs + 1])
+kept_until, min_key_version = tonumber(epochs[after_epochs + 2] or 0), tonumber(epochs[after_epochs + 3] or 0)
+epochs[after_epochs + 3], epochs[after_epochs + 2], epochs[after_epochs + 1] = nil, nil, nil
 
-local function stands(stamp)
-  return not overtaken(stamp, values) and known(stamp, values)
+local function is_valid(stamp)
+  return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
 end
 
-if string.byte(record, 37) ~= 0 or not stands(unpack_('>I8', record, 7)) then
-  return instead('ended')
+if @header[record].tombstone@ ~= 0 or not is_valid(@header[record].stamp@) then
+  return refuse(@reply.ended@)
 end
-if unpack_('>I4', record, 3) ~= version then return instead('stale') end
+if @header[record].version@ ~= version then return refuse(@reply.stale@) end
 
-if key_floor > 0 then
-  local lowest = key
-  for i = 0, minted - 1 do
-    lowest = math.min(lowest, (unpack_('>I2', A[mint_a + 1 + STRIDE * i], 7)))
+if min_key_version > 0 then
+  local lowest = key_version
+  for i = 0, minted_count - 1 do
+    local at = minted_arg + @new_record.stride@ * i
+    local after_stamp = @new_record[at].after_stamp@
+    lowest = math.min(lowest, @after_stamp[after_stamp].key_version@)
   end
-  if lowest < key_floor then return { 'retired', lowest, key_floor } end
+  if lowest < min_key_version then return { @reply.key_retired@, lowest, min_key_version } end
 end
 
--- What is minted alone, and answers to the epochs of the record, needs no more reads: SET NX tells
--- whether its id is free.
-local is_plain = minted == 1 and A[mint_a + 6] == sub(record, start - 8 * n, start - 1)
+-- A single minted record that has the epoch fields of the replaced one needs no more reads: SET with NX
+-- tells whether its id is free.
+local is_plain = minted_count == 1 and @new_record[minted_arg].epoch_fields@
+  == sub(record, body_at - @EPOCH_FIELD_BYTES@ * field_count, body_at - 1)
 if is_plain then
-  local seen = tonumber(A[mint_a + 5])
-  if seen and not stands(seen) then return answer({ 'ended' }) end
-  local ahead = unpack_('>I5', sub(K[mint_k], -10)) * 16 - now
-  if ahead > AHEAD then return { 'ahead', ahead } end
-  if not store(mint_k, mint_a, 1) then return answer({ 'taken' }) end
-elseif minted > 0 then
-  local refused = refusing()(mint_k, mint_a, minted)
-  if refused then
-    local code = refused[1]
-    if code == 'ahead' then return refused end
-    return answer({ code == 'superseded' and 'ended' or 'taken' })
+  local seen_stamp = tonumber(@new_record[minted_arg].seen_stamp@)
+  if seen_stamp and not is_valid(seen_stamp) then return remember({ @reply.ended@ }) end
+  local id = sub(KEYS[minted_key], -@ID_BYTES@)
+  local ahead = @local_id[id].tick@ * @TICK_MS@ - now
+  if ahead > @MAX_ID_AHEAD_MS@ then return { @reply.id_ahead@, ahead } end
+  if not store_records(minted_key, minted_arg, 1) then return remember({ @reply.id_taken@ }) end
+elseif minted_count > 0 then
+  local refusal = create_refusal()(minted_key, minted_arg, minted_count)
+  if refusal then
+    local code = refusal[1]
+    if code == @reply.id_ahead@ then return refusal end
+    return remember({ code == @reply.superseded@ and @reply.ended@ or @reply.id_taken@ })
   end
 end
 
-if span ~= '' then
-  local _, moved = pcall(shift, K[6], record, span, sub(K[4], -10) .. A[2])
-  if moved == true then record = sub(record, 1, 38) .. span .. sub(record, 45) end
-end
-local front = sub(record, 1, 2) .. pack('>I4', version + 1) .. sub(record, 7, 20)
-local value = front .. pack('>I2', key) .. sub(record, 23, start - 1) .. body
-c('SET', K[4], value, 'XX', 'KEEPTTL')
-signal(K[5])
-
-if added > 0 then
-  local keep = unpack_('>I6', record, 15)
-  local score = string.format('%.0f', math.ceil(keep / 1000) - 1735689600)
-  local id = sub(K[4], -10)
-  for i = 1, added do
-    local head = K[6 + i]
-    if sub(broad, i, i) == '1' then
-      -- The class of what is left of its life, as at an insert; only the server knows what is left.
-      local life, class = (keep - now) / 1000, 0
-      while life >= 4 and class < 14 do life, class = life / 4, class + 1 end
-      head = head .. string.char(97 + class)
-    end
-    list(head, id, score, keep, true)
+if moved_end_bucket ~= '' then
+  local id = sub(@key.record@, -@ID_BYTES@) .. @arg.id_suffix@
+  local _, moved = pcall(move_count, @key.count_directory@, record, moved_end_bucket, id)
+  if moved == true then
+    record = @header[record].format:counted_kind@ .. moved_end_bucket
+      .. sub(record, @header.start_bucket.first@)
   end
 end
-if minted > 0 and not is_plain then store(mint_k, mint_a, minted) end
-append(K[2], 6, events, A[3], A[4])
-local done = { 'stored', version + 1 }
-return A[a + 7] == '1' and answer(done) or done
+local before_key_version = @header[record].format:flags@ .. pack('>I4', version + 1)
+  .. @header[record].stamp:keep_until@
+local replaced = before_key_version .. pack('>I2', key_version)
+  .. sub(record, @header.inserted_by.first@, body_at - 1) .. @arg.body@
+call('SET', @key.record@, replaced, 'XX', 'KEEPTTL')
+signal()
+
+if added_count > 0 then
+  local keep_until, id = @header[record].keep_until@, sub(@key.record@, -@ID_BYTES@)
+  local score = string.format('%.0f', math.ceil(keep_until / 1000) - @SCORE_EPOCH_SECS@)
+  for i = 1, added_count do
+    local head = KEYS[first_added + i - 1]
+    if sub(@arg.are_broad@, i, i) == '1' then head = head_with_class(head, keep_until) end
+    list_id(head, id, score, keep_until, true)
+  end
+end
+if minted_count > 0 and not is_plain then store_records(minted_key, minted_arg, minted_count) end
+append_entries()
+local answer = { @reply.stored@, version + 1 }
+return @arg.remember_answer@ == '1' and remember(answer) or answer

@@ -1,48 +1,51 @@
--- KEYS: lane, record, heads of the added terms, heads of the former terms.
--- ARGV: deadline, rest of the id, the version read, the new body, its key, the number of added terms,
--- which terms are broad (a 1 or 0 for each, the added ones first).
-local key, added, broad = tonumber(A[5]), tonumber(A[6]), A[7]
-local record = c('GET', K[2])
-if now > tonumber(A[1]) then return { 'late' } end
-if not record or sub(record, 31, 36) ~= A[2] then return { 'missing' } end
-if not sound(record) then return { 'damaged' } end
-local version = tonumber(A[3])
-if unpack_('>I4', record, 3) ~= version then return { 'stale' } end
-present()
-if key < key_floor then return { 'retired', key, key_floor } end
+-- Replaces the sealed form of a record: its body, its key version, and the terms that it is listed under.
+@include names@
+@include clock@
+@include lane@
+@include record_header@
+@include index@
+@include lifetime_class@
+local version, key_version = tonumber(@arg.version@), tonumber(@arg.key_version@)
+local added_count = tonumber(@arg.added_count@)
 
-local _, start = fields(record)
-local front = sub(record, 1, 2) .. pack('>I4', version + 1) .. sub(record, 7, 20)
-c('SET', K[2], front .. pack('>I2', key) .. sub(record, 23, start - 1) .. A[4], 'XX', 'KEEPTTL')
+local record = call('GET', @key.record@)
+if now > tonumber(@arg.deadline@) then return { @reply.deadline_passed@ } end
+if not record or @header[record].id_suffix@ ~= @arg.id_suffix@ then return { @reply.missing@ } end
+if not is_readable(record) then return { @reply.damaged@ } end
+if @header[record].version@ ~= version then return { @reply.stale@ } end
+read_lane()
+if key_version < min_key_version then return { @reply.key_retired@, key_version, min_key_version } end
 
-local keep, id = unpack_('>I6', record, 15), sub(K[2], -10)
-local score = string.format('%.0f', math.ceil(keep / 1000) - 1735689600)
+local _, body_at = epoch_fields(record)
+local before_key_version = @header[record].format:flags@ .. pack('>I4', version + 1)
+  .. @header[record].stamp:keep_until@
+local resealed = before_key_version .. pack('>I2', key_version)
+  .. sub(record, @header.inserted_by.first@, body_at - 1) .. @arg.body@
+call('SET', @key.record@, resealed, 'XX', 'KEEPTTL')
 
--- Takes the id out of the leaf that it lies in: the head, or a chunk.
-local function unlist(head)
-  if c('ZREM', head, id) == 1 then return true end
-  local lower = c('ZREVRANGEBYLEX', head .. 'd', '[' .. id, '-', 'LIMIT', 0, 1)[1]
-  return lower and c('ZREM', head .. lower, id) == 1
+local keep_until, id = @header[record].keep_until@, sub(@key.record@, -@ID_BYTES@)
+local score = string.format('%.0f', math.ceil(keep_until / 1000) - @SCORE_EPOCH_SECS@)
+
+-- Removes the id from the leaf that it is in: the head or a chunk. Returns whether it was there.
+local function unlist_id(head)
+  if call('ZREM', head, id) == 1 then return true end
+  local bound = call('ZREVRANGEBYLEX', head .. @index.directory@, '[' .. id, '-', 'LIMIT', 0, 1)[1]
+  return bound and call('ZREM', head .. bound, id) == 1
 end
 
-for i = 3, #K do
-  local head, place = K[i], i - 2
-  local is_broad = sub(broad, place, place) == '1'
-  if place <= added then
-    if is_broad then
-      -- The class of what is left of its life, as at an insert; only the server knows what is left.
-      local life, class = (keep - now) / 1000, 0
-      while life >= 4 and class < 14 do life, class = life / 4, class + 1 end
-      head = head .. string.char(97 + class)
-    end
-    list(head, id, score, keep, true)
+for i = 1, #KEYS - @first_key.added_heads@ + 1 do
+  local head = KEYS[@first_key.added_heads@ + i - 1]
+  local is_broad = sub(@arg.are_broad@, i, i) == '1'
+  if i <= added_count then
+    if is_broad then head = head_with_class(head, keep_until) end
+    list_id(head, id, score, keep_until, true)
   elseif not is_broad then
-    unlist(head)
+    unlist_id(head)
   else
-    -- Its class was chosen when it was listed; how long it was to live then, nobody remembers.
-    for class = 0, 14 do
-      if unlist(head .. string.char(97 + class)) then break end
+    -- Its class was chosen when it was listed. How long it had to live then is not stored.
+    for class = 0, @MAX_CLASS@ do
+      if unlist_id(head .. string.char(@FIRST_CLASS_LETTER@ + class)) then break end
     end
   end
 end
-return { 'done' }
+return { @reply.applied@ }

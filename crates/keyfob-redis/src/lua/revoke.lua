@@ -1,45 +1,56 @@
--- KEYS: lane, events, record, note, answer, signal of the record and the epoch, directory of the
--- cells, heads under which what descends from it is listed.
--- ARGV: deadline, rest of the id, cap, expiry of the events, their number, the events, eight bytes
--- of the operation, when, the tombstone, the note, the epoch to advance or ''.
-local events = tonumber(A[5])
-local a = 6 + events
-local op, at, tombstone, note, cascade = A[a], A[a + 1], A[a + 2], A[a + 3], A[a + 4]
+#!lua flags=allow-oom
+-- Revokes one record, and what descends from it. A server whose memory is full still takes revocations.
+@include names@
+@include clock@
+@include lane@
+@include advance_epoch@
+@include record_header@
+@include verdict@
+@include append_entries@
+@include signal@
+@include count_bucket@
+@include count_record@
+@include count_out_listed@
+local operation, cascade_field = @arg.operation@, @arg.cascade_field@
 
-local header = c('GETRANGE', K[3], 0, 135)
-if header ~= '' and not sound(header) then return { 'damaged' } end
-local found = header ~= '' and sub(header, 31, 36) == A[2]
-local ended, values = false, nil
-if found then
-  ended = string.byte(header, 37) ~= 0
-  if ended and sub(header, 44, 51) == op then return { 'now' } end
-  values = epochs((fields(header)))
-  ended = ended or overtaken(unpack_('>I8', header, 7), values)
+local header = call('GETRANGE', @key.record@, 0, @LAST_HEADER_OFFSET@)
+if header ~= '' and not is_readable(header) then return { @reply.damaged@ } end
+local is_found = header ~= '' and @header[header].id_suffix@ == @arg.id_suffix@
+local was_revoked, epochs = false, nil
+if is_found then
+  was_revoked = @header[header].tombstone@ ~= 0
+  if was_revoked and @header[header].revoked_by@ == operation then return { @reply.applied@ } end
+  epochs = read_epochs((epoch_fields(header)))
+  was_revoked = was_revoked or is_overtaken(@header[header].stamp@, epochs)
   -- The tombstone remembers only the operation that wrote it.
-  local answer = ended and c('GET', K[5])
-  if answer then return cmsgpack.unpack(answer) end
+  local earlier_answer = was_revoked and call('GET', @key.answer@)
+  if earlier_answer then return cmsgpack.unpack(earlier_answer) end
 end
-if now > tonumber(A[1]) then return { 'late' } end
-if not found then return { 'missing' } end
+if now > tonumber(@arg.deadline@) then return { @reply.deadline_passed@ } end
+if not is_found then return { @reply.missing@ } end
 
--- Even of a record that is revoked already: what descends from it may still live. Nothing of it
--- is kept longer than the record.
-if cascade ~= '' then
-  pcall(count_out_below, K[7], sub(K[3], 1, -11), 8, cascade, sub(K[3], -10))
-  advance(cascade, at, note, op, unpack_('>I6', header, 15))
+-- The epoch advances even if the record is revoked already, because what descends from it may still be
+-- valid. No descendant is kept longer than the record.
+if cascade_field ~= '' then
+  local record_prefix, id = sub(@key.record@, 1, -@ID_BYTES@ - 1), sub(@key.record@, -@ID_BYTES@)
+  pcall(count_out_listed, @key.count_directory@, record_prefix, @first_key.listed_heads@, cascade_field, id)
+  advance_epoch(cascade_field, @arg.revoked_at@, @arg.revocation_note@, operation, @header[header].keep_until@)
 end
-if cascade ~= '' or not ended then signal(K[6]) end
-if ended then
-  local note_before = string.byte(header, 37) > 1 and c('GET', K[4])
-  local answer = { 'before', header, note_before, values }
-  c('SET', K[5], cmsgpack.pack(answer), 'PXAT', A[1])
+if cascade_field ~= '' or not was_revoked then signal() end
+if was_revoked then
+  local note_before = @header[header].tombstone@ > 1 and call('GET', @key.note@)
+  local answer = { @reply.revoked_before@, header, note_before, epochs }
+  call('SET', @key.answer@, cmsgpack.pack(answer), 'PXAT', @arg.deadline@)
   return answer
 end
--- One write in place: the record keeps its size and its time to live.
-c('SETRANGE', K[3], 36, tombstone)
-if known(unpack_('>I8', header, 7), values) then pcall(count_out, K[7], header) end
-if note ~= '' then
-  c('SET', K[4], note, 'PXAT', string.format('%.0f', c('PEXPIRETIME', K[3])))
+-- One write in place: the record keeps its size and its expiry.
+call('SETRANGE', @key.record@, @header.tombstone.offset@, @arg.tombstone@)
+if is_in_sequence(@header[header].stamp@, epochs) then
+  pcall(count_out, @key.count_directory@, header)
 end
-append(K[2], 6, events, A[3], A[4])
-return { 'now' }
+if @arg.revocation_note@ ~= '' then
+  local expires_at = string.format('%.0f', call('PEXPIRETIME', @key.record@))
+  call('SET', @key.note@, @arg.revocation_note@, 'PXAT', expires_at)
+end
+append_entries()
+return { @reply.applied@ }

@@ -1,20 +1,33 @@
--- KEYS: lane, directory of the cells, then for each use, the record and its last use. ARGV: for each,
--- the rest of the id, when, the span of the end that it has moved or ''.
--- The note of the last use goes with the record.
-local a = 1
-for i = 3, #K, 2 do
-  local rest, at, span = A[a], A[a + 1], A[a + 2]
-  if c('GETRANGE', K[i], 30, 35) == rest then
-    local known = c('GET', K[i + 1])
-    if not known or tonumber(known) < tonumber(at) then
-      c('SET', K[i + 1], at, 'PXAT', string.format('%.0f', c('PEXPIRETIME', K[i])))
-      local header = span ~= '' and c('GETRANGE', K[i], 0, 135)
-      if header and sound(header) and sub(header, 39, 44) ~= span and clear(header) then
-        local _, moved = pcall(shift, K[2], header, span, sub(K[i], -10) .. rest)
-        if moved == true then c('SETRANGE', K[i], 38, span) end
+-- Stores when tokens were last used. The key of a last use expires with its record. A token whose end has
+-- moved is counted in the time bucket of its new end.
+@include names@
+@include clock@
+@include record_header@
+@include verdict@
+@include count_bucket@
+@include count_record@
+@include move_count@
+local at = @first_arg.touched@
+for key_at = @first_key.touched@, #KEYS, @touched_keys.stride@ do
+  local id_suffix, used_at = @touched[at].id_suffix@, @touched[at].used_at@
+  local moved_end_bucket = @touched[at].moved_end_bucket@
+  local record_key = @touched_keys[key_at].record@
+  if call('GETRANGE', record_key, @header.id_suffix.range@) == id_suffix then
+    local last_use_key = @touched_keys[key_at].last_use@
+    local known = call('GET', last_use_key)
+    if not known or tonumber(known) < tonumber(used_at) then
+      call('SET', last_use_key, used_at, 'PXAT', string.format('%.0f', call('PEXPIRETIME', record_key)))
+      local header = moved_end_bucket ~= '' and call('GETRANGE', record_key, 0, @LAST_HEADER_OFFSET@)
+      if header and is_readable(header) and @header[header].end_bucket@ ~= moved_end_bucket
+        and is_clear(header) then
+        local id = sub(record_key, -@ID_BYTES@) .. id_suffix
+        local _, moved = pcall(move_count, @key.count_directory@, header, moved_end_bucket, id)
+        if moved == true then
+          call('SETRANGE', record_key, @header.end_bucket.offset@, moved_end_bucket)
+        end
       end
     end
   end
-  a = a + 3
+  at = at + @touched.stride@
 end
 return 1

@@ -3,12 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keyfob_store::{MonotonicInstant, Timestamp};
+use keyfob_store::MonotonicInstant;
 use redis::{Cmd, Pipeline, Value};
 
 use super::link::Link;
 use super::trouble::CallError;
-use crate::script::Script;
+use crate::protocol::arg::Arg;
+use crate::protocol::script::Script;
 
 /// A call of a script.
 #[derive(Debug)]
@@ -28,39 +29,17 @@ pub(crate) struct Call<'a> {
     sent: AtomicU64,
 }
 
-/// One argument of a script.
-#[derive(Debug)]
-pub(crate) enum Arg {
-    Bytes(Vec<u8>),
-    Number(u64),
-    /// A moment by this node's clock, which the script shall know by the server's.
-    Local(Timestamp),
-}
-
-impl From<Vec<u8>> for Arg {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Bytes(bytes)
-    }
-}
-
-impl From<&[u8]> for Arg {
-    fn from(bytes: &[u8]) -> Self {
-        Self::Bytes(bytes.to_vec())
-    }
-}
-
-impl From<u64> for Arg {
-    fn from(number: u64) -> Self {
-        Self::Number(number)
-    }
-}
-
 impl<'a> Call<'a> {
-    pub(crate) fn new(script: &'a Script, keys: Vec<Vec<u8>>, args: Vec<Arg>) -> Self {
+    /// A call that may be sent again and waits for no replica.
+    pub(crate) fn new(
+        script: &'a Script,
+        keys: impl Into<Vec<Vec<u8>>>,
+        args: impl Into<Vec<Arg>>,
+    ) -> Self {
         Self {
             script,
-            keys,
-            args,
+            keys: keys.into(),
+            args: args.into(),
             repeatable: true,
             wait: 0,
             ping: Vec::new(),

@@ -20,7 +20,7 @@ use super::link::{Link, Told};
 use super::reply::Reply;
 use super::trouble::CallError;
 use crate::config::{Address, Login, RedisConfig, Tls, Topology, misconfigured};
-use crate::script::Scripts;
+use crate::protocol::signatures::Scripts;
 
 /// Who is handed what a server pushes.
 type Pushed = Arc<dyn AsyncPushSender>;

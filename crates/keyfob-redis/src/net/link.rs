@@ -15,7 +15,7 @@ use super::dial::Dialer;
 use super::reply::Reply;
 use super::trouble::CallError;
 use super::turn::Turn;
-use crate::script::Script;
+use crate::protocol::script::Script;
 
 /// A clock that gets away from the one that nobody sets by more milliseconds than this, between two
 /// measurements, was set.

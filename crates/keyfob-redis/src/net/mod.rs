@@ -25,9 +25,9 @@ use redis::aio::AsyncPushSender;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::{Address, RedisConfig};
-use crate::script::Scripts;
+use crate::protocol::signatures::Scripts;
 
-pub(crate) use call::{Arg, Call};
+pub(crate) use call::Call;
 pub(crate) use dial::too_old;
 use dial::{Dialer, not_sent};
 pub(crate) use link::Link;
@@ -124,7 +124,7 @@ impl Net {
             if begun.elapsed() + pause >= self.budget {
                 return Err(CallFailed { maybe_done, error: StoreError::unavailable(detail) });
             }
-            tracing::debug!(slot, detail, "asking again");
+            tracing::debug!(script = call.script.name, slot, detail, "sending the call again");
             sleep(pause).await;
             self.metrics().call_resent();
             pause = (pause * 2).min(LONGEST_PAUSE);

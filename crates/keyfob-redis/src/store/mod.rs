@@ -1,19 +1,29 @@
-//! The store: each verb of the contract is one script on the server that owns the lane.
+//! The store: each method of the contract is one script on the server that owns the lane.
 
-mod feed;
-mod keeper;
-mod limit;
-mod meta;
-mod page;
-mod read;
-mod recent;
+mod advance;
+mod counts;
+mod event_log;
+mod insert;
+mod limits;
+mod load;
+mod maintenance;
+mod namespace_meta;
+mod outcome;
+mod query;
+mod recent_revocations;
+mod replace;
 mod report;
 mod reseal;
+mod resend;
 mod revoke;
-mod tallies;
-mod walk;
-mod write;
+mod shared;
+mod uses;
 
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use keyfob_limit::{Charge, Charged, LimitStore};
 use keyfob_store::{
     Advance, Advanced, BucketCounts, Consume, Consumed, Counting, Cursor, EntryPage, EventLog,
     Feed, Insert, Inserted, InvalidationListener, Invalidations, KeyVersion, Lane, LastUse, Loaded,
@@ -21,35 +31,21 @@ use keyfob_store::{
     Resealed, Resealing, Revoke, Revoked, Stamp, StoreError, StoreReport, Term, TermIndex,
     Timestamp, TokenId,
 };
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use async_trait::async_trait;
-use keyfob_limit::{Charge, Charged, LimitStore};
 use tokio::task::JoinHandle;
 
+use self::limits::refusals::Refusals;
+use self::namespace_meta::NamespaceMeta;
+use self::recent_revocations::RecentRevocations;
+use self::shared::Shared;
 use crate::config::RedisConfig;
 use crate::keys::Keys;
-use crate::net::{Arg, Net};
-use crate::script::Scripts;
+use crate::net::Net;
+use crate::protocol::signatures::Scripts;
 
 /// A store on Redis or Valkey.
 pub struct RedisStore {
     shared: Arc<Shared>,
-    keeper: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// What the store's own task uses too.
-struct Shared {
-    config: RedisConfig,
-    namespace: Namespace,
-    created: Timestamp,
-    keys: Arc<Keys>,
-    scripts: Arc<Scripts>,
-    net: Arc<Net>,
-    feed: Arc<crate::feed::Feed>,
-    recent: recent::Recent,
-    refusals: limit::Refusals,
+    maintenance: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl RedisStore {
@@ -71,9 +67,10 @@ impl RedisStore {
     /// # Errors
     /// As [`RedisStore::connect`].
     pub async fn open(config: RedisConfig) -> Result<Self, StoreError> {
-        let scripts = Arc::new(Scripts::new(config.leaf));
+        let scripts = Scripts::new(config.leaf);
         let net = Arc::new(Net::new(&config, Arc::clone(&scripts))?);
-        let meta::Meta { namespace, created } = meta::open(&config, &net, &scripts).await?;
+        let NamespaceMeta { namespace, created } =
+            namespace_meta::open(&config, &net, &scripts).await?;
         let keys = Arc::new(Keys::new(&config.namespace, namespace.lanes()));
         let shared = Arc::new(Shared {
             config,
@@ -83,57 +80,28 @@ impl RedisStore {
             scripts,
             net,
             feed: Arc::default(),
-            recent: recent::Recent::default(),
-            refusals: limit::Refusals::default(),
+            recent: RecentRevocations::default(),
+            refusals: Refusals::default(),
         });
         shared.check_servers().await?;
-        // From here on it is known which primary is a new one.
-        shared.do_again_where_lost().await;
-        let keeper = keeper::start(&shared);
-        Ok(Self { shared, keeper: Mutex::new(Some(keeper)) })
+        // This notes which server is the primary of each lane, so that a new one is noticed.
+        shared.resend_where_lost().await;
+        let maintenance = maintenance::start(&shared);
+        Ok(Self { shared, maintenance: Mutex::new(Some(maintenance)) })
     }
 
-    fn stop_keeper(&self) {
-        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(keeper) = keeper.take() {
-            keeper.abort();
+    fn stop_maintenance(&self) {
+        let mut task = self.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = task.take() {
+            task.abort();
         }
-    }
-}
-
-impl Shared {
-    fn now(&self) -> Timestamp {
-        self.config.clock.now()
-    }
-
-    /// How many entries a lane's stream keeps about.
-    fn feed_cap(&self) -> u64 {
-        (self.config.feed_cap / u64::from(self.namespace.lanes().get())).max(1)
-    }
-
-    /// When a stream that is written to now may go. In coarse steps, so that most writes find it
-    /// set already.
-    fn feed_end(&self) -> Arg {
-        let retention = self.config.feed_retention;
-        let step = (retention.as_millis() / 168).max(1);
-        let end = (self.now() + retention).as_millis();
-        Arg::Local(Timestamp::from_millis(end.next_multiple_of(step)))
-    }
-
-    /// The arguments that all scripts which append events begin with.
-    fn with_events(&self, first: [Arg; 2], events: Vec<Vec<u8>>) -> Vec<Arg> {
-        let mut args = Vec::with_capacity(16 + events.len());
-        args.extend(first);
-        args.extend([Arg::from(self.feed_cap()), self.feed_end(), (events.len() as u64).into()]);
-        args.extend(events.into_iter().map(Arg::from));
-        args
     }
 }
 
 #[async_trait]
 impl LimitStore for RedisStore {
     async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError> {
-        limit::charge(&self.shared, charges).await
+        limits::charge(&self.shared, charges).await
     }
 }
 
@@ -145,7 +113,7 @@ impl fmt::Debug for RedisStore {
 
 impl Drop for RedisStore {
     fn drop(&mut self) {
-        self.stop_keeper();
+        self.stop_maintenance();
     }
 }
 
@@ -168,7 +136,7 @@ impl RecordStore for RedisStore {
         operation: Operation,
         replace: Replace,
     ) -> Result<Replaced, StoreError> {
-        let _telling = self.shared.feed.telling(replace.changes());
+        let _notify = self.shared.feed.notify_on_drop(replace.changes());
         self.shared.replace(operation, replace).await
     }
 
@@ -185,7 +153,7 @@ impl RecordStore for RedisStore {
     }
 
     async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError> {
-        let _telling = self.shared.feed.telling(revoke.changes());
+        let _notify = self.shared.feed.notify_on_drop(revoke.changes());
         self.shared.revoke(operation, revoke).await
     }
 
@@ -194,7 +162,7 @@ impl RecordStore for RedisStore {
         operation: Operation,
         advance: Advance,
     ) -> Result<Advanced, StoreError> {
-        let _telling = self.shared.feed.telling(advance.changes(self.namespace().lanes()));
+        let _notify = self.shared.feed.notify_on_drop(advance.changes(self.namespace().lanes()));
         self.shared.advance(operation, advance).await
     }
 
@@ -262,8 +230,8 @@ impl Resealing for RedisStore {
 
 #[async_trait]
 impl Invalidations for RedisStore {
-    fn watch(&self, watcher: &Arc<InvalidationListener>) {
-        self.shared.feed.watch(watcher);
+    fn watch(&self, listener: &Arc<InvalidationListener>) {
+        self.shared.feed.add(listener);
     }
 }
 
@@ -274,7 +242,7 @@ impl Maintenance for RedisStore {
     }
 
     async fn close(&self) {
-        self.stop_keeper();
+        self.stop_maintenance();
         self.shared.net.close();
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use keyfob_store::{Severity, StoreError, StoreReport, Timestamp};
 use redis::Value;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::config::{Address, Topology, misconfigured};
 use crate::net::{Link, Reply, too_old};
 

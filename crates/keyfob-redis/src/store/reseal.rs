@@ -1,12 +1,16 @@
-//! Giving records another form, and the floor of keys, which every lane keeps for itself.
+//! Replacing the sealed form of records, and the lowest key version, which each lane stores for itself.
 
 use futures_util::future::try_join_all;
 use keyfob_store::{KeyVersion, Lane, NewRecord, Operation, Reseal, Resealed, StoreError};
 
-use super::Shared;
-use super::write::{outcome, refusal};
+use super::insert::are_broad;
+use super::outcome::{Outcome, failure};
+use super::shared::Shared;
 use crate::keys;
-use crate::net::{Arg, Call};
+use crate::net::Call;
+use crate::protocol::arg::Arg;
+use crate::protocol::constants::reply;
+use crate::protocol::signatures::{min_key_version, raise_min_key_version, reseal};
 
 impl Shared {
     pub(super) async fn reseal(
@@ -17,49 +21,50 @@ impl Shared {
         let (id, lane) = (reseal.id, reseal.id.lane());
         NewRecord::check_body(&reseal.body)?;
         let terms = || reseal.added_terms.iter().chain(&reseal.former_terms);
-        let mut names = vec![self.keys.lane(lane), self.keys.record(id)];
-        names.extend(terms().map(|term| self.keys.head(lane, *term)));
-        let digit = |is_broad| if is_broad { b'1' } else { b'0' };
-        let broad: Vec<u8> = terms().map(|term| digit(term.field().is_broad())).collect();
-        let args = vec![
-            Arg::Local(operation.deadline),
-            keys::rest(id)[..].into(),
-            u64::from(reseal.read.0).into(),
-            reseal.body.into(),
-            u64::from(reseal.key.value()).into(),
-            (reseal.added_terms.len() as u64).into(),
-            broad.into(),
-        ];
-        let call = Call::new(&self.scripts.reseal, names, args);
-        let reply = self.net.run(self.keys.slot(lane), &call).await;
-        let (code, more) = outcome(reply.map_err(|failed| failed.of(operation.id))?)?;
-        match code.as_str() {
-            "done" => Ok(Resealed::Done),
-            "stale" => Ok(Resealed::Stale),
-            "missing" => Ok(Resealed::Missing),
-            _ => Err(refusal(&code, operation, Some(id), more)),
+        let mut keys =
+            Vec::from(reseal::Keys { lane: self.keys.lane(lane), record: self.keys.record(id) });
+        keys.extend(terms().map(|term| self.keys.head(lane, *term)));
+        let args = reseal::Args {
+            deadline: Arg::Local(operation.deadline),
+            id_suffix: keys::id_suffix(id)[..].into(),
+            version: u64::from(reseal.read.0).into(),
+            key_version: u64::from(reseal.key.value()).into(),
+            added_count: reseal.added_terms.len().into(),
+            are_broad: are_broad(terms()).into(),
+            body: reseal.body.into(),
+        };
+        let call = Call::new(&self.scripts.reseal, keys, args);
+        let answer = self.net.run(self.keys.slot(lane), &call).await;
+        let outcome = Outcome::read(answer.map_err(|failed| failed.of(operation.id))?)?;
+        match outcome.code() {
+            reply::APPLIED => Ok(Resealed::Done),
+            reply::STALE => Ok(Resealed::Stale),
+            reply::MISSING => Ok(Resealed::Missing),
+            _ => Err(failure(outcome, operation, Some(id))),
         }
     }
 
     pub(super) async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
         let lanes = self.namespace.lanes().lanes();
-        let floors = try_join_all(lanes.map(|lane| self.floor_of(lane))).await?;
-        Ok(floors.into_iter().min().unwrap_or_default())
+        let versions = try_join_all(lanes.map(|lane| self.min_key_version_of(lane))).await?;
+        Ok(versions.into_iter().min().unwrap_or_default())
     }
 
-    pub(super) async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
+    pub(super) async fn raise_min_key_version(&self, min: KeyVersion) -> Result<(), StoreError> {
         let raise = async |lane: Lane| {
-            let args = vec![Arg::from(u64::from(floor.value()))];
-            let call = Call::new(&self.scripts.raise_floor, vec![self.keys.lane(lane)], args);
+            let keys = raise_min_key_version::Keys { lane: self.keys.lane(lane) };
+            let args = raise_min_key_version::Args { key_version: u64::from(min.value()).into() };
+            let call = Call::new(&self.scripts.raise_min_key_version, keys, args);
             self.net.read(self.keys.slot(lane), &call).await
         };
-        // What a call raised stays raised: whoever is told of a failure does it again.
+        // What a call has raised stays raised, so the caller can repeat the whole after an error.
         try_join_all(self.namespace.lanes().lanes().map(raise)).await.map(drop)
     }
 
-    async fn floor_of(&self, lane: Lane) -> Result<KeyVersion, StoreError> {
-        let call = Call::new(&self.scripts.floor, vec![self.keys.lane(lane)], Vec::new());
-        let floor = self.net.read(self.keys.slot(lane), &call).await?.number()?;
-        Ok(KeyVersion::new(u16::try_from(floor).unwrap_or(u16::MAX)))
+    async fn min_key_version_of(&self, lane: Lane) -> Result<KeyVersion, StoreError> {
+        let keys = min_key_version::Keys { lane: self.keys.lane(lane) };
+        let call = Call::new(&self.scripts.min_key_version, keys, []);
+        let version = self.net.read(self.keys.slot(lane), &call).await?.number()?;
+        Ok(KeyVersion::new(u16::try_from(version).unwrap_or(u16::MAX)))
     }
 }

@@ -2,13 +2,16 @@
 
 use keyfob_store::{Operation, RevocationMark, Revoke, Revoked, StoreError, TokenId, Verdict};
 
-use super::Shared;
-use super::recent::Done;
-use super::write::{outcome, refusal};
+use super::outcome::{Outcome, failure};
+use super::recent_revocations::RecentRevocation;
+use super::shared::Shared;
 use crate::feed::signal;
 use crate::keys;
-use crate::net::{Arg, Call, Reply, next};
-use crate::record::{self, Read};
+use crate::net::{Call, Reply};
+use crate::protocol::arg::Arg;
+use crate::protocol::constants::reply;
+use crate::protocol::signatures::revoke;
+use crate::record::{self, StoredRecord};
 
 impl Shared {
     pub(super) async fn revoke(
@@ -16,65 +19,74 @@ impl Shared {
         operation: Operation,
         revoke: Revoke,
     ) -> Result<Revoked, StoreError> {
-        let done = Done::Revoked(operation.id, revoke.clone());
-        let outcome = self.revoke_in_its_lane(operation, revoke).await?;
-        if outcome != Revoked::Missing {
-            self.recent.remember(done);
+        let recent = RecentRevocation::Revoked(operation.id, revoke.clone());
+        let revoked = self.send_revocation(operation, revoke).await?;
+        if revoked != Revoked::Missing {
+            self.recent.remember(recent);
         }
-        Ok(outcome)
+        Ok(revoked)
     }
 
-    pub(super) async fn revoke_in_its_lane(
+    /// Revokes a record without remembering it among the recent revocations.
+    pub(super) async fn send_revocation(
         &self,
         operation: Operation,
         revoke: Revoke,
     ) -> Result<Revoked, StoreError> {
         Revoke::check_note(&revoke.note)?;
         let (id, lane) = (revoke.id, revoke.id.lane());
-        let mut names = vec![
-            self.keys.lane(lane),
-            self.keys.events(lane),
-            self.keys.record(id),
-            self.keys.note(id),
-            self.keys.answer(lane, operation.id),
-            self.keys.signal(lane, &signal::of_revocation(&revoke)),
-            self.keys.cells(lane),
-        ];
-        names.extend(revoke.listed.iter().flat_map(|term| self.keys.heads(lane, *term)));
-        let first = [Arg::Local(operation.deadline), keys::rest(id)[..].into()];
-        let mut args = self.with_events(first, revoke.events);
-        args.extend([
-            record::mark(operation.id)[..].into(),
-            revoke.at.as_millis().into(),
-            record::tombstone(revoke.at, operation.id, !revoke.note.is_empty()).into(),
-            revoke.note.into(),
-            revoke.cascade.map_or_else(Vec::new, |field| field.as_bytes().to_vec()).into(),
-        ]);
-        let mut call = Call::new(&self.scripts.revoke, names, args);
+        let mut keys = Vec::from(revoke::Keys {
+            lane: self.keys.lane(lane),
+            stream: self.keys.events(lane),
+            record: self.keys.record(id),
+            note: self.keys.note(id),
+            answer: self.keys.answer(lane, operation.id),
+            signal: self.keys.signal(lane, &signal::of_revocation(&revoke)),
+            count_directory: self.keys.count_directory(lane),
+        });
+        keys.extend(revoke.listed.iter().flat_map(|term| self.keys.heads(lane, *term)));
+        let has_note = !revoke.note.is_empty();
+        let cascade_field = revoke.cascade.map(|field| field.as_bytes().to_vec());
+        let mut args = Vec::from(revoke::Args {
+            deadline: Arg::Local(operation.deadline),
+            id_suffix: keys::id_suffix(id)[..].into(),
+            entry_cap: self.stream_cap().into(),
+            stream_expires_at: self.stream_expires_at(),
+            entry_count: revoke.events.len().into(),
+            operation: record::operation_prefix(operation.id)[..].into(),
+            revoked_at: revoke.at.as_millis().into(),
+            tombstone: record::tombstone(revoke.at, operation.id, has_note).into(),
+            revocation_note: revoke.note.into(),
+            cascade_field: cascade_field.unwrap_or_default().into(),
+        });
+        args.extend(revoke.events.into_iter().map(Arg::from));
+        let mut call = Call::new(&self.scripts.revoke, keys, args);
         self.wait_for_replicas(&mut call, lane);
-        let reply = self.net.run(self.keys.slot(lane), &call).await;
-        let (code, more) = outcome(reply.map_err(|failed| failed.of(operation.id))?)?;
-        match code.as_str() {
-            "now" => Ok(Revoked::Now),
-            "missing" => Ok(Revoked::Missing),
-            "before" => mark(id, more).map(Revoked::Before),
-            _ => Err(refusal(&code, operation, Some(id), more)),
+        let answer = self.net.run(self.keys.slot(lane), &call).await;
+        let outcome = Outcome::read(answer.map_err(|failed| failed.of(operation.id))?)?;
+        match outcome.code() {
+            reply::APPLIED => Ok(Revoked::Now),
+            reply::MISSING => Ok(Revoked::Missing),
+            reply::REVOKED_BEFORE => earlier_mark(id, outcome).map(Revoked::Before),
+            _ => Err(failure(outcome, operation, Some(id))),
         }
     }
 
+    /// Has a call wait for as many replicas as the configuration says.
     pub(super) fn wait_for_replicas(&self, call: &mut Call<'_>, lane: keyfob_store::Lane) {
         call.wait = self.config.wait;
         call.ping = self.keys.ping(lane);
     }
 }
 
-/// The mark that a record bore before, from what the script read.
-fn mark(id: TokenId, mut parts: std::vec::IntoIter<Reply>) -> Result<RevocationMark, StoreError> {
-    let record = next(&mut parts)?.bytes()?;
-    let note = next(&mut parts)?.optional()?;
-    let lane = next(&mut parts)?.array()?;
-    let lane = lane.into_iter().map(Reply::optional).collect::<Result<_, _>>()?;
-    match (Read { record, last_used: None, note, lane }).loaded(id.local())?.verdict {
+/// Returns how a record was revoked before, from what the script read.
+fn earlier_mark(id: TokenId, mut outcome: Outcome) -> Result<RevocationMark, StoreError> {
+    let record = outcome.next()?.bytes()?;
+    let note = outcome.next()?.optional()?;
+    let epochs = outcome.next()?.array()?;
+    let epochs = epochs.into_iter().map(Reply::optional).collect::<Result<_, _>>()?;
+    let stored = StoredRecord { record, last_used: None, note, epochs };
+    match stored.into_loaded(id.local())?.verdict {
         Verdict::Revoked(mark) => Ok(mark),
         Verdict::Clear | Verdict::Damaged => Err(StoreError::Corrupt {
             what: id.to_string(),

@@ -1,0 +1,31 @@
+-- Takes one of the uses of a token.
+@include names@
+@include clock@
+@include record_header@
+@include verdict@
+@include count_bucket@
+@include count_record@
+local header = call('GETRANGE', @key.record@, 0, @LAST_HEADER_OFFSET@)
+local earlier_answer = call('GET', @key.answer@)
+if earlier_answer then return cmsgpack.unpack(earlier_answer) end
+if now > tonumber(@arg.deadline@) then return { @reply.deadline_passed@ } end
+
+if header ~= '' and not is_readable(header) then return { @reply.damaged@ } end
+local answer = { @reply.refused@ }
+if header ~= '' and @header[header].id_suffix@ == @arg.id_suffix@ then
+  local flags = @header[header].flags@
+  if @flags[flags].counts_uses@ == 1 and is_clear(header) then
+    local uses_left = @header[header].uses_left@
+    if uses_left == 0 then
+      answer = { @reply.exhausted@ }
+    else
+      call('SETRANGE', @key.record@, @header.uses_left.offset@, pack('>I4', uses_left - 1))
+      answer = { @reply.uses_left@, uses_left - 1 }
+      if uses_left == 1 then
+        pcall(add_to_column, @key.count_directory@, header, @counts.exhausted@, 1)
+      end
+    end
+  end
+end
+call('SET', @key.answer@, cmsgpack.pack(answer), 'PXAT', @arg.deadline@)
+return answer

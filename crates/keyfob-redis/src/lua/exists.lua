@@ -1,2 +1,0 @@
--- KEYS: a key. Answers 1 if it is there.
-return c('EXISTS', K[1])

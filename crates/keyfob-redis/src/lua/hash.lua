@@ -1,2 +1,0 @@
--- KEYS: a hash. Its fields and their values.
-return c('HGETALL', K[1])

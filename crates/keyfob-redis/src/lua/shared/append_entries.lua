@@ -1,0 +1,16 @@
+-- Appends the entries at the end of the arguments to the capped stream.
+--
+-- The expiry of the stream is raised in coarse steps, so most calls change nothing and replicate
+-- nothing. PEXPIREAT with GT never sets a first expiry. XADD with NOMKSTREAM tells whether there was no
+-- stream before, which then needs a first expiry.
+local function append_entries()
+  local count = tonumber(@arg.entry_count@)
+  if count == 0 then return end
+  for i = #ARGV - count + 1, #ARGV do
+    if not call('XADD', @key.stream@, 'NOMKSTREAM', 'MAXLEN', '~', @arg.entry_cap@, '*', 'e', ARGV[i]) then
+      call('XADD', @key.stream@, 'MAXLEN', '~', @arg.entry_cap@, '*', 'e', ARGV[i])
+      call('PEXPIREAT', @key.stream@, @arg.stream_expires_at@)
+    end
+  end
+  call('PEXPIREAT', @key.stream@, @arg.stream_expires_at@, 'GT')
+end

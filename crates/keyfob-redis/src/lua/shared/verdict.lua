@@ -1,0 +1,25 @@
+-- Whether a record is revoked: the rule of `Verdict::of`. The scripts need only the answers "clear" and
+-- "overtaken by an epoch". `epochs` is what read_epochs() returned.
+
+-- Returns whether an epoch lies above the stamp.
+local function is_overtaken(stamp, epochs)
+  for i = 3, #epochs do
+    local epoch = epochs[i]
+    if epoch and @epoch[epoch].stamp@ > stamp then return true end
+  end
+  return false
+end
+
+-- Returns whether the stamp lies between the birth of the lane and its sequence.
+local function is_in_sequence(stamp, epochs)
+  local birth, sequence = epochs[1], epochs[2]
+  return birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
+end
+
+-- Returns whether nothing revokes a record with this header.
+local function is_clear(header)
+  if @header[header].tombstone@ ~= 0 then return false end
+  local stamp = @header[header].stamp@
+  local epochs = read_epochs((epoch_fields(header)))
+  return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
+end

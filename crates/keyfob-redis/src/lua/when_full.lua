@@ -1,2 +1,0 @@
-#!lua flags=allow-oom
--- A server whose memory is full still takes revocations.

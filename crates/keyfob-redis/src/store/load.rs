@@ -1,0 +1,86 @@
+//! Reads of one record or one lane.
+
+use futures_util::future::try_join_all;
+use keyfob_store::{
+    Invalidation, Lane, Loaded, MonotonicInstant, Stamp, StoreError, Term, TokenId,
+};
+
+use super::shared::Shared;
+use crate::net::{Call, Reply, next};
+use crate::protocol::signatures::{count, load, stamp};
+use crate::record::StoredRecord;
+
+/// The maximum number of index leaves that one call counts.
+const LEAF_BUDGET: u64 = 2_000;
+
+impl Shared {
+    pub(super) async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {
+        let keys = &self.keys;
+        let load_keys = load::Keys {
+            lane: keys.lane(id.lane()),
+            record: keys.record(id),
+            last_use: keys.last_use(id),
+            note: keys.note(id),
+        };
+        let call = Call::new(&self.scripts.load, load_keys, []);
+        let (reply, server) = self.net.read_somewhere(keys.slot(id.lane()), &call).await?;
+        self.feed.loaded_from(id.lane(), Invalidation::of(id), &server);
+        if reply.is_nil() {
+            return Ok(None);
+        }
+        // Under Sentinel an answer proves nothing about the time after its server was last confirmed.
+        let confirmed = self.net.vouched(&server).unwrap_or(MonotonicInstant::from_nanos(0));
+        let sent = call.sent().min(confirmed);
+        let loaded = Loaded { sent, ..stored_record(reply)?.into_loaded(id.local())? };
+        // Another id may begin with the same ten bytes.
+        Ok(Some(loaded).filter(|loaded| loaded.id == id))
+    }
+
+    pub(super) async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
+        let keys = stamp::Keys { lane: self.keys.lane(lane) };
+        let call = Call::new(&self.scripts.stamp, keys, []);
+        let stamp = self.net.read(self.keys.slot(lane), &call).await?;
+        Ok(Stamp::new(stamp.number()?))
+    }
+
+    pub(super) async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
+        let counts = self.lanes(lane).into_iter().map(|lane| self.count_in(term, lane));
+        Ok(try_join_all(counts).await?.into_iter().sum())
+    }
+
+    async fn count_in(&self, term: Term, lane: Lane) -> Result<u64, StoreError> {
+        let (mut total, mut resume_at) = (0, Vec::new());
+        loop {
+            let args = count::Args { leaf_budget: LEAF_BUDGET.into(), resume_at: resume_at.into() };
+            let call = Call::new(&self.scripts.count, self.keys.heads(lane, term), args);
+            let mut parts = self.net.read(self.keys.slot(lane), &call).await?.array()?.into_iter();
+            let more = next(&mut parts)?.optional()?;
+            total += next(&mut parts)?.number()?;
+            match more {
+                Some(more) => resume_at = more,
+                None => return Ok(total),
+            }
+        }
+    }
+
+    /// Returns one lane, if the namespace has it, or all lanes if `only` is `None`.
+    pub(super) fn lanes(&self, only: Option<Lane>) -> Vec<Lane> {
+        let lanes = self.namespace.lanes().lanes();
+        lanes.filter(|lane| only.is_none_or(|only| only == *lane)).collect()
+    }
+}
+
+/// Reads a record as `load.lua` and `load_records.lua` answer it.
+pub(super) fn stored_record(reply: Reply) -> Result<StoredRecord, StoreError> {
+    let mut parts = reply.array()?.into_iter();
+    let record = next(&mut parts)?.bytes()?;
+    let mut optional = || parts.next().map_or(Ok(None), Reply::optional);
+    let (last_used, note) = (optional()?, optional()?);
+    let epochs = match parts.next() {
+        Some(epochs) => {
+            epochs.array()?.into_iter().map(Reply::optional).collect::<Result<_, _>>()?
+        }
+        None => Vec::new(),
+    };
+    Ok(StoredRecord { record, last_used, note, epochs })
+}

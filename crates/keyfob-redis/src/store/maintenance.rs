@@ -1,0 +1,99 @@
+//! The store's own task. It finishes the advances that other nodes left unfinished, keeps measuring the
+//! servers' clocks, keeps asking the sentinels which server is the primary, sends recent revocations again
+//! after a failover, and runs the invalidation feed. It holds the store only while it works, and ends with
+//! the store.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::advance::EpochAdvance;
+use super::shared::Shared;
+use crate::config::Topology;
+use crate::feed::{Following, follow};
+use crate::net::Net;
+
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(3);
+
+/// Short enough that one or two slow sentinels do not make the route expire.
+const CONFIRM_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Starts the task.
+pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
+    let [maintained, confirmed, resent] = [(); 3].map(|()| Arc::downgrade(shared));
+    let net = Arc::clone(&shared.net);
+    let following = Following {
+        feed: Arc::clone(&shared.feed),
+        net: Arc::clone(&shared.net),
+        keys: Arc::clone(&shared.keys),
+        count: shared.namespace.lanes(),
+        response_timeout: shared.config.response_timeout,
+        lanes_move: matches!(shared.config.topology, Topology::Cluster(_)),
+    };
+    tokio::spawn(async {
+        tokio::join!(
+            maintain(maintained),
+            confirm_primary(confirmed),
+            resend_after_failover(resent, net),
+            follow(following)
+        );
+    })
+}
+
+/// Runs beside the rest of the work, which waits for servers that may not answer.
+async fn confirm_primary(shared: Weak<Shared>) {
+    loop {
+        sleep(CONFIRM_INTERVAL).await;
+        let Some(store) = shared.upgrade().filter(|store| store.net.is_watched()) else { return };
+        store.net.confirm_route().await;
+    }
+}
+
+/// Runs immediately after a new connection too, because that may lead to another primary than before.
+async fn resend_after_failover(shared: Weak<Shared>, net: Arc<Net>) {
+    loop {
+        let _connected_or_not = timeout(CONFIRM_INTERVAL, net.connected()).await;
+        let Some(store) = shared.upgrade() else { return };
+        store.resend_where_lost().await;
+    }
+}
+
+async fn maintain(shared: Weak<Shared>) {
+    let mut seen = Vec::new();
+    let mut is_first = true;
+    loop {
+        let Some(store) = shared.upgrade() else { return };
+        seen = finish_advances(&store, &seen, is_first).await;
+        if !is_first {
+            store.net.measure_clocks().await;
+        }
+        is_first = false;
+        drop(store);
+        sleep(MAINTENANCE_INTERVAL).await;
+    }
+}
+
+/// Finishes the advances that were unfinished the last time too, because the node that began one needs some
+/// time. A store that was just opened finishes all: the node that began them may have stopped.
+async fn finish_advances(
+    store: &Shared,
+    seen: &[EpochAdvance],
+    finishes_all: bool,
+) -> Vec<EpochAdvance> {
+    let found = match store.unfinished_advances().await {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::debug!(%error, "unfinished advances cannot be read");
+            return Vec::new();
+        }
+    };
+    for advance in found.iter().filter(|advance| finishes_all || seen.contains(advance)) {
+        match store.finish_advance(advance).await {
+            Ok(()) => tracing::info!("finished an advance over all lanes that another node began"),
+            Err(error) => tracing::warn!(%error, "an advance over all lanes is still unfinished"),
+        }
+    }
+    found
+}

@@ -1,0 +1,288 @@
+//! Pages of the records under a term, merged from its lanes.
+//!
+//! Each lane is asked once for a share of the page, all at the same time. The records of the lanes are
+//! merged in order. If all records of a lane are used up and the lane may have more, it is asked again
+//! before the page goes on. So a page is exact, and no lane is read further than its share.
+
+use std::cmp::Ordering;
+use std::collections::VecDeque;
+
+use futures_util::future::try_join_all;
+use keyfob_store::{Lane, Loaded, Order, Position, Query, RecordPage, StoreError, Term, TokenId};
+
+use super::load::stored_record;
+use super::shared::Shared;
+use crate::net::{Call, Reply, next};
+use crate::protocol::constants::SCORE_EPOCH_SECS;
+use crate::protocol::signatures::{query_expiring, query_newest};
+
+/// The part of an id that an index holds.
+type LocalId = [u8; TokenId::LOCAL_BYTES];
+
+/// The maximum number of records that one call returns.
+const MAX_SHARE: usize = 500;
+
+/// The minimum number of records that a lane is asked for. Most of the cost of a small call is the call.
+const MIN_SHARE: usize = 8;
+
+/// The number of index leaves that one call in order of expiry reads.
+const EXPIRING_LEAF_BUDGET: u64 = 512;
+
+/// How far the query has read one lane.
+struct LaneQuery {
+    lane: Lane,
+    resume: ResumeAt,
+    /// Records that were read and are not yet on a page.
+    ready: VecDeque<Loaded>,
+    is_finished: bool,
+}
+
+/// Where to resume reading a lane.
+#[derive(Clone, Debug)]
+enum ResumeAt {
+    /// Below this id, or at the newest id.
+    Below(Option<LocalId>),
+    /// After this score and, at the same score, after this id, or at the beginning.
+    After(Option<(u64, LocalId)>),
+}
+
+impl Shared {
+    pub(super) async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
+        let limit = query.limit.max(1);
+        let lanes = self.lanes(query.lane);
+        // One more than asked for shows whether another page follows.
+        let share = match lanes.len() {
+            1 => limit + 1,
+            count => {
+                (2 * (limit + 1)).div_ceil(count.max(1)).clamp(MIN_SHARE, limit.max(MIN_SHARE) + 1)
+            }
+        };
+        let begin = |lane| LaneQuery {
+            lane,
+            resume: first_position(lane, query.order, query.after),
+            ready: VecDeque::new(),
+            is_finished: false,
+        };
+        let mut queries: Vec<LaneQuery> = lanes.into_iter().map(begin).collect();
+        let mut records = Vec::new();
+        loop {
+            let used_up =
+                queries.iter_mut().filter(|lane| lane.ready.is_empty() && !lane.is_finished);
+            let share = share.min(MAX_SHARE);
+            try_join_all(used_up.map(|lane| self.read_more(query.term, lane, share))).await?;
+            while queries.iter().all(|lane| lane.is_finished || !lane.ready.is_empty()) {
+                let Some(loaded) = take_first(&mut queries, query.order) else {
+                    return Ok(RecordPage { records, next: None });
+                };
+                if records.len() == limit {
+                    let next = records.last().map(Position::of);
+                    return Ok(RecordPage { records, next });
+                }
+                records.push(loaded);
+            }
+        }
+    }
+
+    async fn read_more(
+        &self,
+        term: Term,
+        query: &mut LaneQuery,
+        share: usize,
+    ) -> Result<(), StoreError> {
+        while query.ready.is_empty() && !query.is_finished {
+            match query.resume.clone() {
+                ResumeAt::Below(id) => self.read_newest(term, query, id, share).await?,
+                ResumeAt::After(after) => self.read_expiring(term, query, after, share).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_newest(
+        &self,
+        term: Term,
+        query: &mut LaneQuery,
+        below: Option<LocalId>,
+        share: usize,
+    ) -> Result<(), StoreError> {
+        let lane = query.lane;
+        let mut keys = Vec::from(query_newest::Keys { lane: self.keys.lane(lane) });
+        keys.extend(self.keys.heads(lane, term));
+        let args = query_newest::Args {
+            limit: share.into(),
+            leaf_budget: (4 + share / 32).into(),
+            below: below.map_or_else(Vec::new, |id| id.to_vec()).into(),
+            record_prefix: self.keys.prefix('r', lane).into(),
+            last_use_prefix: self.keys.prefix('u', lane).into(),
+            note_prefix: self.keys.prefix('n', lane).into(),
+        };
+        let call = Call::new(&self.scripts.query_newest, keys, args);
+        let mut parts = self.net.read(self.keys.slot(lane), &call).await?.array()?.into_iter();
+        let resume_below = next(&mut parts)?.optional()?;
+        query.ready.extend(records(next(&mut parts)?)?);
+        match resume_below {
+            Some(id) => query.resume = ResumeAt::Below(Some(local_id(&id)?)),
+            None => query.is_finished = true,
+        }
+        Ok(())
+    }
+
+    async fn read_expiring(
+        &self,
+        term: Term,
+        query: &mut LaneQuery,
+        after: Option<(u64, LocalId)>,
+        share: usize,
+    ) -> Result<(), StoreError> {
+        let lane = query.lane;
+        let (mut resume_at, mut found, mut end) = (Vec::new(), Vec::new(), None);
+        loop {
+            let (score, id) = match after {
+                Some((score, id)) => (score.to_string().into_bytes(), id.to_vec()),
+                None => (Vec::new(), Vec::new()),
+            };
+            let mut keys = Vec::from(query_expiring::Keys { lane: self.keys.lane(lane) });
+            keys.extend(self.keys.heads(lane, term));
+            let args = query_expiring::Args {
+                limit: share.into(),
+                leaf_budget: EXPIRING_LEAF_BUDGET.into(),
+                resume_at: resume_at.into(),
+                after_score: score.into(),
+                after_id: id.into(),
+                record_prefix: self.keys.prefix('r', lane).into(),
+                last_use_prefix: self.keys.prefix('u', lane).into(),
+                note_prefix: self.keys.prefix('n', lane).into(),
+            };
+            let call = Call::new(&self.scripts.query_expiring, keys, args);
+            let reply = self.net.read(self.keys.slot(lane), &call).await?;
+            let mut parts = reply.array()?.into_iter();
+            let more = next(&mut parts)?.optional()?;
+            let cut = next(&mut parts)?;
+            if !cut.is_nil() {
+                let mut cut = cut.array()?.into_iter();
+                let cut = (next(&mut cut)?.number()?, local_id(&next(&mut cut)?.bytes()?)?);
+                end = Some(end.map_or(cut, |end: (u64, LocalId)| end.min(cut)));
+            }
+            found.extend(records(next(&mut parts)?)?);
+            match more {
+                Some(more) => resume_at = more,
+                None => break,
+            }
+        }
+        // After the first position at which an answer was cut, other leaves may have more.
+        let position = |loaded: &Loaded| {
+            let secs = Position::of(loaded).keep_until_secs;
+            (secs.saturating_sub(SCORE_EPOCH_SECS), loaded.id.local())
+        };
+        found.retain(|loaded| end.is_none_or(|end| position(loaded) <= end));
+        found.sort_by_key(position);
+        found.dedup_by_key(|loaded| loaded.id);
+        query.ready.extend(found);
+        match end {
+            Some(end) => query.resume = ResumeAt::After(Some(end)),
+            None => query.is_finished = true,
+        }
+        Ok(())
+    }
+}
+
+/// Returns where a lane begins for a page that follows `after`. A page compares whole ids. An index has
+/// only their first ten bytes, and the lane is in the bytes that follow.
+fn first_position(lane: Lane, order: Order, after: Option<Position>) -> ResumeAt {
+    let Some(after) = after else {
+        return match order {
+            Order::NewestFirst => ResumeAt::Below(None),
+            Order::NextToExpire => ResumeAt::After(None),
+        };
+    };
+    let id = after.id.local();
+    match order {
+        Order::NewestFirst if lane < after.id.lane() => ResumeAt::Below(successor(id)),
+        Order::NewestFirst => ResumeAt::Below(Some(id)),
+        Order::NextToExpire => {
+            let score = after.keep_until_secs.saturating_sub(SCORE_EPOCH_SECS);
+            let id = if lane > after.id.lane() { predecessor(id) } else { Some(id) };
+            ResumeAt::After(match id {
+                Some(id) => Some((score, id)),
+                None => score.checked_sub(1).map(|score| (score, [0xff; 10])),
+            })
+        }
+    }
+}
+
+/// Returns the id after this one, or `None` after the last.
+fn successor(mut id: LocalId) -> Option<LocalId> {
+    for byte in id.iter_mut().rev() {
+        let (next, over) = byte.overflowing_add(1);
+        *byte = next;
+        if !over {
+            return Some(id);
+        }
+    }
+    None
+}
+
+/// Returns the id before this one, or `None` before the first.
+fn predecessor(mut id: LocalId) -> Option<LocalId> {
+    for byte in id.iter_mut().rev() {
+        let (next, under) = byte.overflowing_sub(1);
+        *byte = next;
+        if !under {
+            return Some(id);
+        }
+    }
+    None
+}
+
+/// Removes and returns the record that comes first in all lanes.
+fn take_first(queries: &mut [LaneQuery], order: Order) -> Option<Loaded> {
+    let front = |query: &LaneQuery| query.ready.front().map(Position::of);
+    let first = queries.iter_mut().filter(|query| !query.ready.is_empty()).min_by(|a, b| {
+        front(a).zip(front(b)).map_or(Ordering::Equal, |(a, b)| a.compare(&b, order))
+    });
+    first?.ready.pop_front()
+}
+
+/// Reads records as `load_records.lua` answers them.
+fn records(reply: Reply) -> Result<Vec<Loaded>, StoreError> {
+    let mut records = Vec::new();
+    for entry in reply.array()? {
+        let mut parts = entry.array()?.into_iter();
+        let local = local_id(&next(&mut parts)?.bytes()?)?;
+        match stored_record(next(&mut parts)?)?.into_loaded(local) {
+            Ok(loaded) => records.push(loaded),
+            // One record that cannot be read must not hide all others. Loading it by its id fails.
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::warn!(%error, "a list leaves out a record that cannot be read");
+            }
+            // The same goes for a record of a newer keyfob. The error names the record.
+            Err(error @ StoreError::NewerFormat { .. }) => {
+                tracing::error!(%error, "a list leaves out a record of a newer format");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(records)
+}
+
+fn local_id(bytes: &[u8]) -> Result<LocalId, StoreError> {
+    bytes
+        .try_into()
+        .map_err(|_| StoreError::unavailable("an index holds an entry that is not an id"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_of_ids_carry() {
+        let mut id = [0; 10];
+        assert_eq!(predecessor(id), None);
+        id[8] = 1;
+        let before = predecessor(id).unwrap();
+        assert_eq!((before[8], before[9]), (0, 0xff));
+        assert_eq!(successor(before), Some(id));
+        assert_eq!(successor([0xff; 10]), None);
+    }
+}

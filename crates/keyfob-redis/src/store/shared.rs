@@ -1,0 +1,47 @@
+//! What the store methods and the maintenance task share.
+
+use std::sync::Arc;
+
+use keyfob_store::{Namespace, Timestamp};
+
+use super::limits::refusals::Refusals;
+use super::recent_revocations::RecentRevocations;
+use crate::config::RedisConfig;
+use crate::feed::Feed;
+use crate::keys::Keys;
+use crate::net::Net;
+use crate::protocol::arg::Arg;
+use crate::protocol::signatures::Scripts;
+
+/// What the calls and the maintenance task of a store share.
+pub(super) struct Shared {
+    pub(super) config: RedisConfig,
+    pub(super) namespace: Namespace,
+    pub(super) created: Timestamp,
+    pub(super) keys: Arc<Keys>,
+    pub(super) scripts: Arc<Scripts>,
+    pub(super) net: Arc<Net>,
+    pub(super) feed: Arc<Feed>,
+    pub(super) recent: RecentRevocations,
+    pub(super) refusals: Refusals,
+}
+
+impl Shared {
+    pub(super) fn now(&self) -> Timestamp {
+        self.config.clock.now()
+    }
+
+    /// About how many entries a lane's stream keeps.
+    pub(super) fn stream_cap(&self) -> u64 {
+        (self.config.feed_cap / u64::from(self.namespace.lanes().get())).max(1)
+    }
+
+    /// When a stream that is written to now may expire. In coarse steps, so that most writes find this
+    /// expiry already set.
+    pub(super) fn stream_expires_at(&self) -> Arg {
+        let retention = self.config.feed_retention;
+        let step = (retention.as_millis() / 168).max(1);
+        let end = (self.now() + retention).as_millis();
+        Arg::Local(Timestamp::from_millis(end.next_multiple_of(step)))
+    }
+}

@@ -1,0 +1,127 @@
+local KEYS, ARGV, call = KEYS, ARGV, redis.call
+local pack, unpack_bytes = struct.pack, struct.unpack
+local sub, byte, floor = string.sub, string.byte, math.floor
+local time = call('TIME')
+local now = time[1] * 1000 + floor(time[2] / 1000)
+local function is_readable(record)
+  return #record >= 51 and byte(record, 1) == 1
+end
+local function epoch_fields(record)
+  local flags = byte(record, 2)
+  local at = 52
+  if flags % 2 == 1 then at = at + 4 end
+  local count = floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16)
+  local fields = {}
+  for i = 1, count do
+    local after = at + 8
+    fields[i] = sub(record, at, after - 1)
+    at = after
+  end
+  return fields, at
+end
+local function read_epochs(fields)
+  return call('HMGET', KEYS[1], 'b', 'n', '*', unpack(fields))
+end
+local function is_overtaken(stamp, epochs)
+  for i = 3, #epochs do
+    local epoch = epochs[i]
+    if epoch and (unpack_bytes('>I8', epoch, 1)) > stamp then return true end
+  end
+  return false
+end
+local function is_in_sequence(stamp, epochs)
+  local birth, sequence = epochs[1], epochs[2]
+  return birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
+end
+local function is_clear(header)
+  if byte(header, 37) ~= 0 then return false end
+  local stamp = (unpack_bytes('>I8', header, 7))
+  local epochs = read_epochs((epoch_fields(header)))
+  return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
+end
+local function on_new_field(bucket_key, field, id)
+  local bucket = sub(bucket_key, -6)
+  local directory = sub(bucket_key, 1, -6 - 1)
+  local length = 2 ^ (byte(bucket, 1) % 128)
+  local ends_at_secs = ((unpack_bytes('>I5', bucket, 2)) + 1) * length
+  local digits = string.format('%.0f', ends_at_secs)
+  local function raise_expiry(key)
+    if call('PEXPIREAT', key, digits .. '000', 'GT') == 0 and call('PTTL', key) == -1 then
+      call('PEXPIREAT', key, digits .. '000')
+    end
+  end
+  if call('PTTL', bucket_key) == -1 then
+    if ends_at_secs * 1000 <= now then return call('DEL', bucket_key) end
+    call('PEXPIREAT', bucket_key, digits .. '000')
+    local over = call('ZCOUNT', directory, '-inf', floor(now / 1000))
+    if over > 0 then call('ZREMRANGEBYRANK', directory, 0, over - 1) end
+    call('ZADD', directory, digits, bucket)
+    raise_expiry(directory)
+  end
+  local client = sub(field, 3)
+  if not id or client == '' then return end
+  local samples = directory .. 's'
+  local known = call('HGET', samples, client)
+  if not known or (unpack_bytes('>I5', known, 17)) <= ends_at_secs then
+    call('HSET', samples, client, id .. pack('>I5', ends_at_secs))
+    raise_expiry(samples)
+    local some = call('HRANDFIELD', samples, 2, 'WITHVALUES')
+    for i = 1, #some, 2 do
+      local sample = some[i + 1]
+      if (unpack_bytes('>I5', sample, 17)) * 1000 <= now then call('HDEL', samples, some[i]) end
+    end
+  end
+end
+local function add_to_field(bucket_key, field, n, id)
+  if call('HINCRBY', bucket_key, field, n) == n then on_new_field(bucket_key, field, id) end
+end
+local function counted_as(header)
+  local kind = byte(header, 38)
+  if kind == 0 or byte(header, 37) ~= 0 then return end
+  local flags, client = byte(header, 2), ''
+  if floor(flags / 4) % 2 == 1 then
+    local at = 52 + flags % 2 * 4
+      + floor(flags / 2) % 2 * 8
+    client = sub(header, at, at + 8 - 1)
+  end
+  return string.char(48 - 1 + kind) .. client
+end
+local function is_exhausted(header)
+  local flags = byte(header, 2)
+  return flags % 2 == 1 and (unpack_bytes('>I4', header, 52)) == 0
+end
+local function add_to_column(directory, header, column, n)
+  local kind_and_client = counted_as(header)
+  if not kind_and_client then return end
+  add_to_field(directory .. sub(header, 39, 44), column .. kind_and_client, n)
+  if byte(header, 45) ~= 0 then
+    add_to_field(directory .. sub(header, 45, 50), column .. kind_and_client, n)
+  end
+end
+local function count_out(directory, header)
+  add_to_column(directory, header, 'r', 1)
+  if is_exhausted(header) then add_to_column(directory, header, 'x', -1) end
+end
+local header = call('GETRANGE', KEYS[3], 0, 134)
+local earlier_answer = call('GET', KEYS[2])
+if earlier_answer then return cmsgpack.unpack(earlier_answer) end
+if now > tonumber(ARGV[1]) then return { 'late' } end
+if header ~= '' and not is_readable(header) then return { 'damaged' } end
+local answer = { 'refused' }
+if header ~= '' and sub(header, 31, 36) == ARGV[2] then
+  local flags = byte(header, 2)
+  if flags % 2 == 1 and is_clear(header) then
+    local uses_left = (unpack_bytes('>I4', header, 52))
+    if uses_left == 0 then
+      answer = { 'exhausted' }
+    else
+      call('SETRANGE', KEYS[3], 51, pack('>I4', uses_left - 1))
+      answer = { 'left', uses_left - 1 }
+      if uses_left == 1 then
+        pcall(add_to_column, KEYS[4], header, 'x', 1)
+      end
+    end
+  end
+end
+call('SET', KEYS[2], cmsgpack.pack(answer), 'PXAT', ARGV[1])
+return answer

@@ -1,0 +1,518 @@
+local KEYS, ARGV, call = KEYS, ARGV, redis.call
+local pack, unpack_bytes = struct.pack, struct.unpack
+local sub, byte, floor = string.sub, string.byte, math.floor
+local time = call('TIME')
+local now = time[1] * 1000 + floor(time[2] / 1000)
+local EPOCH_RETENTION = 3600000
+local sequence, highest_bound, kept_until, min_key_version
+local function create_lane(expires_at)
+  local birth = time[1] * 1000000 + time[2]
+  local digits = string.format('%.0f', birth)
+  local tick = floor(now / 16)
+  call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick)
+  call('PEXPIREAT', KEYS[1], string.format('%.0f', expires_at))
+  sequence, highest_bound, kept_until, min_key_version = birth, tick, 0, 0
+  return digits
+end
+local function read_lane()
+  local lane = call('HMGET', KEYS[1], 'n', 'r', 'x',
+    'k')
+  sequence, highest_bound = tonumber(lane[1]), tonumber(lane[2])
+  kept_until, min_key_version = tonumber(lane[3] or 0), tonumber(lane[4] or 0)
+  return sequence
+end
+local function is_readable(record)
+  return #record >= 51 and byte(record, 1) == 1
+end
+local function epoch_fields(record)
+  local flags = byte(record, 2)
+  local at = 52
+  if flags % 2 == 1 then at = at + 4 end
+  local count = floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16)
+  local fields = {}
+  for i = 1, count do
+    local after = at + 8
+    fields[i] = sub(record, at, after - 1)
+    at = after
+  end
+  return fields, at
+end
+local function read_epochs(fields)
+  return call('HMGET', KEYS[1], 'b', 'n', '*', unpack(fields))
+end
+local function is_overtaken(stamp, epochs)
+  for i = 3, #epochs do
+    local epoch = epochs[i]
+    if epoch and (unpack_bytes('>I8', epoch, 1)) > stamp then return true end
+  end
+  return false
+end
+local function is_in_sequence(stamp, epochs)
+  local birth, sequence = epochs[1], epochs[2]
+  return birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
+end
+local function is_clear(header)
+  if byte(header, 37) ~= 0 then return false end
+  local stamp = (unpack_bytes('>I8', header, 7))
+  local epochs = read_epochs((epoch_fields(header)))
+  return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
+end
+local function append_entries()
+  local count = tonumber(ARGV[5])
+  if count == 0 then return end
+  for i = #ARGV - count + 1, #ARGV do
+    if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[i]) then
+      call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[i])
+      call('PEXPIREAT', KEYS[2], ARGV[4])
+    end
+  end
+  call('PEXPIREAT', KEYS[2], ARGV[4], 'GT')
+end
+local function signal()
+  call('SET', KEYS[5], '')
+  call('DEL', KEYS[5])
+end
+local LEAF_CAPACITY = 104
+local function remove_expired(leaf)
+  local expired = call('ZCOUNT', leaf, '-inf', floor(now / 1000) - 1735689600)
+  if expired == 0 then return 0 end
+  return call('ZREMRANGEBYRANK', leaf, 0, math.min(expired, 16) - 1)
+end
+local rare_functions
+local function rarely()
+  if rare_functions then return rare_functions end
+local function id_numbers(ids)
+  local numbers = {}
+  for from = 1, #ids, 500 do
+    local to = math.min(from + 499, #ids)
+    local batch = { unpack_bytes('>' .. string.rep('I5I5', to - from + 1), table.concat(ids, '', from, to)) }
+    for i = 1, (to - from + 1) * 2 do numbers[(from - 1) * 2 + i] = batch[i] end
+  end
+  return numbers
+end
+local function oldest_first(ids)
+  local numbers = id_numbers(ids)
+  local sort_keys, id_of_key, has_clash = {}, {}, false
+  for i = 1, #ids do
+    local key = numbers[2 * i - 1] * 8192 + floor(numbers[2 * i] / 134217728)
+    if id_of_key[key] then has_clash = true break end
+    id_of_key[key] = ids[i]
+    sort_keys[i] = key
+  end
+  local sorted = {}
+  if not has_clash then
+    table.sort(sort_keys)
+    for i = 1, #sort_keys do sorted[i] = id_of_key[sort_keys[i]] end
+    return sorted
+  end
+  for i = 1, #ids do sorted[i] = i end
+  table.sort(sorted, function(x, y)
+    local tick_x, tick_y = numbers[2 * x - 1], numbers[2 * y - 1]
+    if tick_x ~= tick_y then return tick_x < tick_y end
+    return numbers[2 * x] < numbers[2 * y]
+  end)
+  for i = 1, #ids do sorted[i] = ids[sorted[i]] end
+  return sorted
+end
+  local function raise_expiry(key, expires_at)
+    if call('PEXPIREAT', key, expires_at, 'GT') == 0 and call('PTTL', key) == -1 then
+      call('PEXPIREAT', key, expires_at)
+    end
+  end
+  local function is_below(id, bound)
+    local tick, random = unpack_bytes('>I5I5', id)
+    local bound_tick, bound_random = unpack_bytes('>I5I5', bound)
+    return tick < bound_tick or (tick == bound_tick and random < bound_random)
+  end
+  local function move_members(from, to, ids)
+    for first = 1, #ids, 1000 do
+      local last = math.min(first + 999, #ids)
+      local scores = call('ZMSCORE', from, unpack(ids, first, last))
+      local scored = {}
+      for i = first, last do
+        scored[#scored + 1] = scores[i - first + 1]
+        scored[#scored + 1] = ids[i]
+      end
+      call('ZADD', to, unpack(scored))
+      call('ZREM', from, unpack(ids, first, last))
+    end
+  end
+  local function tidy_directory(head)
+    local directory = head .. 'd'
+    for _, bounds in ipairs({ call('ZRANGE', directory, 0, 1), call('ZRANDMEMBER', directory, 2) }) do
+      for _, bound in ipairs(bounds) do
+        if call('EXISTS', head .. bound) == 0 then call('ZREM', directory, bound) end
+      end
+    end
+  end
+  local function split_head(head)
+    local ids = call('ZRANGE', head, 0, -1)
+    local lower_bound, present_tick = '\0\0\0\0\0\0\0\0\0\0', floor(now / 16)
+    local marker = ids[#ids]
+    local has_marker = #marker == 11
+    if has_marker then
+      lower_bound = sub(marker, -10)
+      ids[#ids] = nil
+    end
+    local function not_below(tick, random)
+      local numbers, found = id_numbers(ids), {}
+      for i = 1, #ids do
+        local id_tick = numbers[2 * i - 1]
+        if id_tick > tick or (id_tick == tick and numbers[2 * i] >= random) then
+          found[#found + 1] = ids[i]
+        end
+      end
+      return found
+    end
+    local tick, random = present_tick - 4, 0
+    local staying = not_below(tick, random)
+    if #staying * 2 > #ids then
+      tick, random = unpack_bytes('>I5I5', oldest_first(ids)[floor(#ids * 3 / 4)])
+      if tick > present_tick then tick, random = present_tick, 0 end
+      staying = not_below(tick, random)
+    end
+    if #staying == #ids then return nil end
+    local bound, chunk, directory = pack('>I5I5', tick, random), head .. lower_bound, head .. 'd'
+    local expires_at = call('PEXPIRETIME', head)
+    call('RENAME', head, chunk)
+    if has_marker then call('ZREM', chunk, marker) end
+    call('ZADD', head, 'inf', 'm' .. bound)
+    if #staying > 0 then move_members(chunk, head, staying) end
+    call('PEXPIREAT', head, expires_at)
+    call('ZADD', directory, 0, lower_bound)
+    raise_expiry(directory, expires_at)
+    if tick > highest_bound then
+      highest_bound = tick
+      call('HSET', KEYS[1], 'r', tick)
+    end
+    tidy_directory(head)
+    return bound
+  end
+  local function list_in_chunk(head, id, score, expires_at)
+    local directory = head .. 'd'
+    local bound = call('ZREVRANGEBYLEX', directory, '[' .. id, '-', 'LIMIT', 0, 1)[1] or '\0\0\0\0\0\0\0\0\0\0'
+    local chunk = head .. bound
+    local size = call('ZCARD', chunk)
+    if size >= LEAF_CAPACITY then size = size - remove_expired(chunk) end
+    if size >= LEAF_CAPACITY then
+      local ids = oldest_first(call('ZRANGE', chunk, 0, -1))
+      local middle = floor(#ids / 2) + 1
+      local middle_id, upper_half = ids[middle], {}
+      for i = middle, #ids do upper_half[#upper_half + 1] = ids[i] end
+      move_members(chunk, head .. middle_id, upper_half)
+      call('PEXPIREAT', head .. middle_id, call('PEXPIRETIME', chunk))
+      call('ZADD', directory, 0, middle_id)
+      if not is_below(id, middle_id) then bound, chunk = middle_id, head .. middle_id end
+    end
+    call('ZADD', chunk, score, id)
+    call('ZADD', directory, 0, bound)
+    raise_expiry(chunk, expires_at)
+    raise_expiry(directory, expires_at)
+    raise_expiry(head, expires_at)
+  end
+  rare_functions = { is_below = is_below, split_head = split_head, list_in_chunk = list_in_chunk }
+  return rare_functions
+end
+local function list_id(head, id, score, expires_at, may_be_old)
+  local head_expires_at = call('PEXPIRETIME', head)
+  if head_expires_at ~= -2 then
+    local lower_bound
+    if may_be_old then
+      local marker = call('ZRANGE', head, -1, -1)[1]
+      lower_bound = #marker == 11 and sub(marker, -10)
+    end
+    if byte(id, 10) % 4 == 0 then
+      local size = call('ZCARD', head) - remove_expired(head)
+      if size >= LEAF_CAPACITY then lower_bound = rarely().split_head(head) or lower_bound end
+      if size == 0 then head_expires_at = -2 end
+    end
+    if lower_bound and rarely().is_below(id, lower_bound) then
+      return rarely().list_in_chunk(head, id, score, expires_at)
+    end
+  end
+  call('ZADD', head, score, id)
+  if head_expires_at < expires_at then call('PEXPIREAT', head, expires_at) end
+end
+local function head_with_class(head, keep_until)
+  local life_secs, class = (keep_until - now) / 1000, 0
+  while life_secs >= 4 and class < 14 do
+    life_secs, class = life_secs / 4, class + 1
+  end
+  return head .. string.char(97 + class)
+end
+local function on_new_field(bucket_key, field, id)
+  local bucket = sub(bucket_key, -6)
+  local directory = sub(bucket_key, 1, -6 - 1)
+  local length = 2 ^ (byte(bucket, 1) % 128)
+  local ends_at_secs = ((unpack_bytes('>I5', bucket, 2)) + 1) * length
+  local digits = string.format('%.0f', ends_at_secs)
+  local function raise_expiry(key)
+    if call('PEXPIREAT', key, digits .. '000', 'GT') == 0 and call('PTTL', key) == -1 then
+      call('PEXPIREAT', key, digits .. '000')
+    end
+  end
+  if call('PTTL', bucket_key) == -1 then
+    if ends_at_secs * 1000 <= now then return call('DEL', bucket_key) end
+    call('PEXPIREAT', bucket_key, digits .. '000')
+    local over = call('ZCOUNT', directory, '-inf', floor(now / 1000))
+    if over > 0 then call('ZREMRANGEBYRANK', directory, 0, over - 1) end
+    call('ZADD', directory, digits, bucket)
+    raise_expiry(directory)
+  end
+  local client = sub(field, 3)
+  if not id or client == '' then return end
+  local samples = directory .. 's'
+  local known = call('HGET', samples, client)
+  if not known or (unpack_bytes('>I5', known, 17)) <= ends_at_secs then
+    call('HSET', samples, client, id .. pack('>I5', ends_at_secs))
+    raise_expiry(samples)
+    local some = call('HRANDFIELD', samples, 2, 'WITHVALUES')
+    for i = 1, #some, 2 do
+      local sample = some[i + 1]
+      if (unpack_bytes('>I5', sample, 17)) * 1000 <= now then call('HDEL', samples, some[i]) end
+    end
+  end
+end
+local function add_to_field(bucket_key, field, n, id)
+  if call('HINCRBY', bucket_key, field, n) == n then on_new_field(bucket_key, field, id) end
+end
+local function counted_as(header)
+  local kind = byte(header, 38)
+  if kind == 0 or byte(header, 37) ~= 0 then return end
+  local flags, client = byte(header, 2), ''
+  if floor(flags / 4) % 2 == 1 then
+    local at = 52 + flags % 2 * 4
+      + floor(flags / 2) % 2 * 8
+    client = sub(header, at, at + 8 - 1)
+  end
+  return string.char(48 - 1 + kind) .. client
+end
+local function is_exhausted(header)
+  local flags = byte(header, 2)
+  return flags % 2 == 1 and (unpack_bytes('>I4', header, 52)) == 0
+end
+local function add_to_column(directory, header, column, n)
+  local kind_and_client = counted_as(header)
+  if not kind_and_client then return end
+  add_to_field(directory .. sub(header, 39, 44), column .. kind_and_client, n)
+  if byte(header, 45) ~= 0 then
+    add_to_field(directory .. sub(header, 45, 50), column .. kind_and_client, n)
+  end
+end
+local function count_out(directory, header)
+  add_to_column(directory, header, 'r', 1)
+  if is_exhausted(header) then add_to_column(directory, header, 'x', -1) end
+end
+local function move_count(directory, header, bucket, id)
+  local kind_and_client = counted_as(header)
+  local before = sub(header, 39, 44)
+  if not kind_and_client or is_exhausted(header) or before == bucket then return false end
+  add_to_field(directory .. before, 'i' .. kind_and_client, -1)
+  add_to_field(directory .. bucket, 'i' .. kind_and_client, 1, id)
+  return true
+end
+local function create_refusal()
+local function is_readable(record)
+  return #record >= 51 and byte(record, 1) == 1
+end
+local function epoch_fields(record)
+  local flags = byte(record, 2)
+  local at = 52
+  if flags % 2 == 1 then at = at + 4 end
+  local count = floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16)
+  local fields = {}
+  for i = 1, count do
+    local after = at + 8
+    fields[i] = sub(record, at, after - 1)
+    at = after
+  end
+  return fields, at
+end
+local function read_epochs(fields)
+  return call('HMGET', KEYS[1], 'b', 'n', '*', unpack(fields))
+end
+local function is_overtaken(stamp, epochs)
+  for i = 3, #epochs do
+    local epoch = epochs[i]
+    if epoch and (unpack_bytes('>I8', epoch, 1)) > stamp then return true end
+  end
+  return false
+end
+local function is_in_sequence(stamp, epochs)
+  local birth, sequence = epochs[1], epochs[2]
+  return birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
+end
+local function is_clear(header)
+  if byte(header, 37) ~= 0 then return false end
+  local stamp = (unpack_bytes('>I8', header, 7))
+  local epochs = read_epochs((epoch_fields(header)))
+  return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
+end
+  return function(first_key_at, first_arg_at, count)
+    local stored_stamp = nil
+    local key_at, arg_at = first_key_at, first_arg_at
+    for _ = 1, count do
+      local found = call('GETRANGE', KEYS[key_at], 0, 35)
+      if found ~= '' then
+        local after_stamp = ARGV[arg_at + 1]
+        if sub(found, 23, 36) ~= sub(after_stamp, 9, 22) then
+          return { 'taken' }
+        end
+        stored_stamp = stored_stamp or string.format('%.0f', (unpack_bytes('>I8', found, 7)))
+      end
+      key_at = key_at + 1 + ARGV[arg_at + 7] + ARGV[arg_at + 8]
+      arg_at = arg_at + 11
+    end
+    if stored_stamp then return { 'stored', stored_stamp } end
+    key_at, arg_at = first_key_at, first_arg_at
+    for _ = 1, count do
+      local seen_stamp = tonumber(ARGV[arg_at + 5])
+      if seen_stamp then
+        local packed, fields = ARGV[arg_at + 6], {}
+        for i = 1, #packed, 8 do
+          fields[#fields + 1] = sub(packed, i, i + 8 - 1)
+        end
+        local epochs = read_epochs(fields)
+        if is_overtaken(seen_stamp, epochs) or not is_in_sequence(seen_stamp, epochs) then
+          return { 'superseded' }
+        end
+      end
+      local id = sub(KEYS[key_at], -10)
+      local ahead = (unpack_bytes('>I5', id, 1)) * 16 - now
+      if ahead > 10000 then return { 'ahead', ahead } end
+      key_at = key_at + 1 + ARGV[arg_at + 7] + ARGV[arg_at + 8]
+      arg_at = arg_at + 11
+    end
+  end
+end
+local function store_records(key_at, arg_at, count)
+  local first_stamp
+  for _ = 1, count do
+    local term_count = tonumber(ARGV[arg_at + 7])
+    local key_count = term_count + ARGV[arg_at + 8]
+    local keep_until = ARGV[arg_at + 2]
+    local index_expires_at = tonumber(ARGV[arg_at + 4])
+    local stamp = tonumber(ARGV[arg_at + 5]) or sequence
+    first_stamp = first_stamp or stamp
+    if tonumber(keep_until) > now then
+      local record_key, after_stamp = KEYS[key_at], ARGV[arg_at + 1]
+      local record = ARGV[arg_at] .. pack('>I8', stamp) .. after_stamp
+      if not call('SET', record_key, record, 'PXAT', keep_until, 'NX') then return nil end
+      local id, score = sub(record_key, -10), ARGV[arg_at + 3]
+      local may_be_old = (unpack_bytes('>I5', id, 1)) <= highest_bound
+      for i = key_at + 1, key_at + term_count do
+        list_id(KEYS[i], id, score, index_expires_at, may_be_old)
+      end
+      for i = key_at + term_count + 1, key_at + key_count do
+        local bucket_key, field = KEYS[i], ARGV[arg_at + 9]
+        local exhausted_field = ARGV[arg_at + 10]
+        if exhausted_field ~= '' then redis.pcall('HINCRBY', bucket_key, exhausted_field, 1) end
+        if redis.pcall('HINCRBY', bucket_key, field, 1) == 1 then
+          pcall(on_new_field, bucket_key, field, id .. sub(after_stamp, 17, 22))
+        end
+      end
+      if index_expires_at > kept_until then
+        kept_until = index_expires_at
+        call('PEXPIREAT', KEYS[1], index_expires_at, 'GT')
+        call('HSET', KEYS[1], 'x', ARGV[arg_at + 4])
+      end
+    end
+    key_at = key_at + 1 + key_count
+    arg_at = arg_at + 11
+  end
+  return first_stamp
+end
+local version, key_version = tonumber(ARGV[6]), tonumber(ARGV[8])
+local added_count, minted_count = tonumber(ARGV[10]), tonumber(ARGV[12])
+local first_added, moved_end_bucket = 7, ARGV[9]
+local minted_key, minted_arg = first_added + added_count, 14
+local found = call('MGET', KEYS[4], KEYS[3])
+local record, earlier_answer = found[1], found[2]
+if earlier_answer then return cmsgpack.unpack(earlier_answer) end
+if now > tonumber(ARGV[1]) then return { 'late' } end
+local function remember(answer)
+  call('SET', KEYS[3], cmsgpack.pack(answer), 'PXAT', ARGV[1])
+  return answer
+end
+local function refuse(code)
+  if minted_count > 0 then
+    local after_stamp = ARGV[minted_arg + 1]
+    if call('GETRANGE', KEYS[minted_key], 22, 35)
+      == sub(after_stamp, 9, 22) then
+      return { 'stored', version + 1 }
+    end
+  end
+  return remember({ code })
+end
+if not record or sub(record, 31, 36) ~= ARGV[2] then return refuse('missing') end
+if not is_readable(record) then return { 'damaged' } end
+local fields, body_at = epoch_fields(record)
+local field_count = #fields
+fields[field_count + 1] = 'r'
+fields[field_count + 2] = 'x'
+fields[field_count + 3] = 'k'
+local epochs = read_epochs(fields)
+local after_epochs = 3 + field_count
+sequence, highest_bound = tonumber(epochs[2]), tonumber(epochs[after_epochs + 1])
+kept_until, min_key_version = tonumber(epochs[after_epochs + 2] or 0), tonumber(epochs[after_epochs + 3] or 0)
+epochs[after_epochs + 3], epochs[after_epochs + 2], epochs[after_epochs + 1] = nil, nil, nil
+local function is_valid(stamp)
+  return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
+end
+if byte(record, 37) ~= 0 or not is_valid((unpack_bytes('>I8', record, 7))) then
+  return refuse('ended')
+end
+if (unpack_bytes('>I4', record, 3)) ~= version then return refuse('stale') end
+if min_key_version > 0 then
+  local lowest = key_version
+  for i = 0, minted_count - 1 do
+    local at = minted_arg + 11 * i
+    local after_stamp = ARGV[at + 1]
+    lowest = math.min(lowest, (unpack_bytes('>I2', after_stamp, 7)))
+  end
+  if lowest < min_key_version then return { 'retired', lowest, min_key_version } end
+end
+local is_plain = minted_count == 1 and ARGV[minted_arg + 6]
+  == sub(record, body_at - 8 * field_count, body_at - 1)
+if is_plain then
+  local seen_stamp = tonumber(ARGV[minted_arg + 5])
+  if seen_stamp and not is_valid(seen_stamp) then return remember({ 'ended' }) end
+  local id = sub(KEYS[minted_key], -10)
+  local ahead = (unpack_bytes('>I5', id, 1)) * 16 - now
+  if ahead > 10000 then return { 'ahead', ahead } end
+  if not store_records(minted_key, minted_arg, 1) then return remember({ 'taken' }) end
+elseif minted_count > 0 then
+  local refusal = create_refusal()(minted_key, minted_arg, minted_count)
+  if refusal then
+    local code = refusal[1]
+    if code == 'ahead' then return refusal end
+    return remember({ code == 'superseded' and 'ended' or 'taken' })
+  end
+end
+if moved_end_bucket ~= '' then
+  local id = sub(KEYS[4], -10) .. ARGV[2]
+  local _, moved = pcall(move_count, KEYS[6], record, moved_end_bucket, id)
+  if moved == true then
+    record = sub(record, 1, 38) .. moved_end_bucket
+      .. sub(record, 45)
+  end
+end
+local before_key_version = sub(record, 1, 2) .. pack('>I4', version + 1)
+  .. sub(record, 7, 20)
+local replaced = before_key_version .. pack('>I2', key_version)
+  .. sub(record, 23, body_at - 1) .. ARGV[7]
+call('SET', KEYS[4], replaced, 'XX', 'KEEPTTL')
+signal()
+if added_count > 0 then
+  local keep_until, id = (unpack_bytes('>I6', record, 15)), sub(KEYS[4], -10)
+  local score = string.format('%.0f', math.ceil(keep_until / 1000) - 1735689600)
+  for i = 1, added_count do
+    local head = KEYS[first_added + i - 1]
+    if sub(ARGV[11], i, i) == '1' then head = head_with_class(head, keep_until) end
+    list_id(head, id, score, keep_until, true)
+  end
+end
+if minted_count > 0 and not is_plain then store_records(minted_key, minted_arg, minted_count) end
+append_entries()
+local answer = { 'stored', version + 1 }
+return ARGV[13] == '1' and remember(answer) or answer

@@ -1,0 +1,247 @@
+local KEYS, ARGV, call = KEYS, ARGV, redis.call
+local pack, unpack_bytes = struct.pack, struct.unpack
+local sub, byte, floor = string.sub, string.byte, math.floor
+local time = call('TIME')
+local now = time[1] * 1000 + floor(time[2] / 1000)
+local EPOCH_RETENTION = 3600000
+local sequence, highest_bound, kept_until, min_key_version
+local function create_lane(expires_at)
+  local birth = time[1] * 1000000 + time[2]
+  local digits = string.format('%.0f', birth)
+  local tick = floor(now / 16)
+  call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick)
+  call('PEXPIREAT', KEYS[1], string.format('%.0f', expires_at))
+  sequence, highest_bound, kept_until, min_key_version = birth, tick, 0, 0
+  return digits
+end
+local function read_lane()
+  local lane = call('HMGET', KEYS[1], 'n', 'r', 'x',
+    'k')
+  sequence, highest_bound = tonumber(lane[1]), tonumber(lane[2])
+  kept_until, min_key_version = tonumber(lane[3] or 0), tonumber(lane[4] or 0)
+  return sequence
+end
+local function is_readable(record)
+  return #record >= 51 and byte(record, 1) == 1
+end
+local function epoch_fields(record)
+  local flags = byte(record, 2)
+  local at = 52
+  if flags % 2 == 1 then at = at + 4 end
+  local count = floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16)
+  local fields = {}
+  for i = 1, count do
+    local after = at + 8
+    fields[i] = sub(record, at, after - 1)
+    at = after
+  end
+  return fields, at
+end
+local function read_epochs(fields)
+  return call('HMGET', KEYS[1], 'b', 'n', '*', unpack(fields))
+end
+local LEAF_CAPACITY = 104
+local function remove_expired(leaf)
+  local expired = call('ZCOUNT', leaf, '-inf', floor(now / 1000) - 1735689600)
+  if expired == 0 then return 0 end
+  return call('ZREMRANGEBYRANK', leaf, 0, math.min(expired, 16) - 1)
+end
+local rare_functions
+local function rarely()
+  if rare_functions then return rare_functions end
+local function id_numbers(ids)
+  local numbers = {}
+  for from = 1, #ids, 500 do
+    local to = math.min(from + 499, #ids)
+    local batch = { unpack_bytes('>' .. string.rep('I5I5', to - from + 1), table.concat(ids, '', from, to)) }
+    for i = 1, (to - from + 1) * 2 do numbers[(from - 1) * 2 + i] = batch[i] end
+  end
+  return numbers
+end
+local function oldest_first(ids)
+  local numbers = id_numbers(ids)
+  local sort_keys, id_of_key, has_clash = {}, {}, false
+  for i = 1, #ids do
+    local key = numbers[2 * i - 1] * 8192 + floor(numbers[2 * i] / 134217728)
+    if id_of_key[key] then has_clash = true break end
+    id_of_key[key] = ids[i]
+    sort_keys[i] = key
+  end
+  local sorted = {}
+  if not has_clash then
+    table.sort(sort_keys)
+    for i = 1, #sort_keys do sorted[i] = id_of_key[sort_keys[i]] end
+    return sorted
+  end
+  for i = 1, #ids do sorted[i] = i end
+  table.sort(sorted, function(x, y)
+    local tick_x, tick_y = numbers[2 * x - 1], numbers[2 * y - 1]
+    if tick_x ~= tick_y then return tick_x < tick_y end
+    return numbers[2 * x] < numbers[2 * y]
+  end)
+  for i = 1, #ids do sorted[i] = ids[sorted[i]] end
+  return sorted
+end
+  local function raise_expiry(key, expires_at)
+    if call('PEXPIREAT', key, expires_at, 'GT') == 0 and call('PTTL', key) == -1 then
+      call('PEXPIREAT', key, expires_at)
+    end
+  end
+  local function is_below(id, bound)
+    local tick, random = unpack_bytes('>I5I5', id)
+    local bound_tick, bound_random = unpack_bytes('>I5I5', bound)
+    return tick < bound_tick or (tick == bound_tick and random < bound_random)
+  end
+  local function move_members(from, to, ids)
+    for first = 1, #ids, 1000 do
+      local last = math.min(first + 999, #ids)
+      local scores = call('ZMSCORE', from, unpack(ids, first, last))
+      local scored = {}
+      for i = first, last do
+        scored[#scored + 1] = scores[i - first + 1]
+        scored[#scored + 1] = ids[i]
+      end
+      call('ZADD', to, unpack(scored))
+      call('ZREM', from, unpack(ids, first, last))
+    end
+  end
+  local function tidy_directory(head)
+    local directory = head .. 'd'
+    for _, bounds in ipairs({ call('ZRANGE', directory, 0, 1), call('ZRANDMEMBER', directory, 2) }) do
+      for _, bound in ipairs(bounds) do
+        if call('EXISTS', head .. bound) == 0 then call('ZREM', directory, bound) end
+      end
+    end
+  end
+  local function split_head(head)
+    local ids = call('ZRANGE', head, 0, -1)
+    local lower_bound, present_tick = '\0\0\0\0\0\0\0\0\0\0', floor(now / 16)
+    local marker = ids[#ids]
+    local has_marker = #marker == 11
+    if has_marker then
+      lower_bound = sub(marker, -10)
+      ids[#ids] = nil
+    end
+    local function not_below(tick, random)
+      local numbers, found = id_numbers(ids), {}
+      for i = 1, #ids do
+        local id_tick = numbers[2 * i - 1]
+        if id_tick > tick or (id_tick == tick and numbers[2 * i] >= random) then
+          found[#found + 1] = ids[i]
+        end
+      end
+      return found
+    end
+    local tick, random = present_tick - 4, 0
+    local staying = not_below(tick, random)
+    if #staying * 2 > #ids then
+      tick, random = unpack_bytes('>I5I5', oldest_first(ids)[floor(#ids * 3 / 4)])
+      if tick > present_tick then tick, random = present_tick, 0 end
+      staying = not_below(tick, random)
+    end
+    if #staying == #ids then return nil end
+    local bound, chunk, directory = pack('>I5I5', tick, random), head .. lower_bound, head .. 'd'
+    local expires_at = call('PEXPIRETIME', head)
+    call('RENAME', head, chunk)
+    if has_marker then call('ZREM', chunk, marker) end
+    call('ZADD', head, 'inf', 'm' .. bound)
+    if #staying > 0 then move_members(chunk, head, staying) end
+    call('PEXPIREAT', head, expires_at)
+    call('ZADD', directory, 0, lower_bound)
+    raise_expiry(directory, expires_at)
+    if tick > highest_bound then
+      highest_bound = tick
+      call('HSET', KEYS[1], 'r', tick)
+    end
+    tidy_directory(head)
+    return bound
+  end
+  local function list_in_chunk(head, id, score, expires_at)
+    local directory = head .. 'd'
+    local bound = call('ZREVRANGEBYLEX', directory, '[' .. id, '-', 'LIMIT', 0, 1)[1] or '\0\0\0\0\0\0\0\0\0\0'
+    local chunk = head .. bound
+    local size = call('ZCARD', chunk)
+    if size >= LEAF_CAPACITY then size = size - remove_expired(chunk) end
+    if size >= LEAF_CAPACITY then
+      local ids = oldest_first(call('ZRANGE', chunk, 0, -1))
+      local middle = floor(#ids / 2) + 1
+      local middle_id, upper_half = ids[middle], {}
+      for i = middle, #ids do upper_half[#upper_half + 1] = ids[i] end
+      move_members(chunk, head .. middle_id, upper_half)
+      call('PEXPIREAT', head .. middle_id, call('PEXPIRETIME', chunk))
+      call('ZADD', directory, 0, middle_id)
+      if not is_below(id, middle_id) then bound, chunk = middle_id, head .. middle_id end
+    end
+    call('ZADD', chunk, score, id)
+    call('ZADD', directory, 0, bound)
+    raise_expiry(chunk, expires_at)
+    raise_expiry(directory, expires_at)
+    raise_expiry(head, expires_at)
+  end
+  rare_functions = { is_below = is_below, split_head = split_head, list_in_chunk = list_in_chunk }
+  return rare_functions
+end
+local function list_id(head, id, score, expires_at, may_be_old)
+  local head_expires_at = call('PEXPIRETIME', head)
+  if head_expires_at ~= -2 then
+    local lower_bound
+    if may_be_old then
+      local marker = call('ZRANGE', head, -1, -1)[1]
+      lower_bound = #marker == 11 and sub(marker, -10)
+    end
+    if byte(id, 10) % 4 == 0 then
+      local size = call('ZCARD', head) - remove_expired(head)
+      if size >= LEAF_CAPACITY then lower_bound = rarely().split_head(head) or lower_bound end
+      if size == 0 then head_expires_at = -2 end
+    end
+    if lower_bound and rarely().is_below(id, lower_bound) then
+      return rarely().list_in_chunk(head, id, score, expires_at)
+    end
+  end
+  call('ZADD', head, score, id)
+  if head_expires_at < expires_at then call('PEXPIREAT', head, expires_at) end
+end
+local function head_with_class(head, keep_until)
+  local life_secs, class = (keep_until - now) / 1000, 0
+  while life_secs >= 4 and class < 14 do
+    life_secs, class = life_secs / 4, class + 1
+  end
+  return head .. string.char(97 + class)
+end
+local version, key_version = tonumber(ARGV[3]), tonumber(ARGV[5])
+local added_count = tonumber(ARGV[6])
+local record = call('GET', KEYS[2])
+if now > tonumber(ARGV[1]) then return { 'late' } end
+if not record or sub(record, 31, 36) ~= ARGV[2] then return { 'missing' } end
+if not is_readable(record) then return { 'damaged' } end
+if (unpack_bytes('>I4', record, 3)) ~= version then return { 'stale' } end
+read_lane()
+if key_version < min_key_version then return { 'retired', key_version, min_key_version } end
+local _, body_at = epoch_fields(record)
+local before_key_version = sub(record, 1, 2) .. pack('>I4', version + 1)
+  .. sub(record, 7, 20)
+local resealed = before_key_version .. pack('>I2', key_version)
+  .. sub(record, 23, body_at - 1) .. ARGV[4]
+call('SET', KEYS[2], resealed, 'XX', 'KEEPTTL')
+local keep_until, id = (unpack_bytes('>I6', record, 15)), sub(KEYS[2], -10)
+local score = string.format('%.0f', math.ceil(keep_until / 1000) - 1735689600)
+local function unlist_id(head)
+  if call('ZREM', head, id) == 1 then return true end
+  local bound = call('ZREVRANGEBYLEX', head .. 'd', '[' .. id, '-', 'LIMIT', 0, 1)[1]
+  return bound and call('ZREM', head .. bound, id) == 1
+end
+for i = 1, #KEYS - 3 + 1 do
+  local head = KEYS[3 + i - 1]
+  local is_broad = sub(ARGV[7], i, i) == '1'
+  if i <= added_count then
+    if is_broad then head = head_with_class(head, keep_until) end
+    list_id(head, id, score, keep_until, true)
+  elseif not is_broad then
+    unlist_id(head)
+  else
+    for class = 0, 14 do
+      if unlist_id(head .. string.char(97 + class)) then break end
+    end
+  end
+end
+return { 'now' }

@@ -1,0 +1,136 @@
+local KEYS, ARGV, call = KEYS, ARGV, redis.call
+local pack, unpack_bytes = struct.pack, struct.unpack
+local sub, byte, floor = string.sub, string.byte, math.floor
+local time = call('TIME')
+local now = time[1] * 1000 + floor(time[2] / 1000)
+local function is_readable(record)
+  return #record >= 51 and byte(record, 1) == 1
+end
+local function epoch_fields(record)
+  local flags = byte(record, 2)
+  local at = 52
+  if flags % 2 == 1 then at = at + 4 end
+  local count = floor(flags / 2) % 2 + floor(flags / 4) % 2 + floor(flags / 16)
+  local fields = {}
+  for i = 1, count do
+    local after = at + 8
+    fields[i] = sub(record, at, after - 1)
+    at = after
+  end
+  return fields, at
+end
+local function read_epochs(fields)
+  return call('HMGET', KEYS[1], 'b', 'n', '*', unpack(fields))
+end
+local function is_overtaken(stamp, epochs)
+  for i = 3, #epochs do
+    local epoch = epochs[i]
+    if epoch and (unpack_bytes('>I8', epoch, 1)) > stamp then return true end
+  end
+  return false
+end
+local function is_in_sequence(stamp, epochs)
+  local birth, sequence = epochs[1], epochs[2]
+  return birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
+end
+local function is_clear(header)
+  if byte(header, 37) ~= 0 then return false end
+  local stamp = (unpack_bytes('>I8', header, 7))
+  local epochs = read_epochs((epoch_fields(header)))
+  return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
+end
+local function on_new_field(bucket_key, field, id)
+  local bucket = sub(bucket_key, -6)
+  local directory = sub(bucket_key, 1, -6 - 1)
+  local length = 2 ^ (byte(bucket, 1) % 128)
+  local ends_at_secs = ((unpack_bytes('>I5', bucket, 2)) + 1) * length
+  local digits = string.format('%.0f', ends_at_secs)
+  local function raise_expiry(key)
+    if call('PEXPIREAT', key, digits .. '000', 'GT') == 0 and call('PTTL', key) == -1 then
+      call('PEXPIREAT', key, digits .. '000')
+    end
+  end
+  if call('PTTL', bucket_key) == -1 then
+    if ends_at_secs * 1000 <= now then return call('DEL', bucket_key) end
+    call('PEXPIREAT', bucket_key, digits .. '000')
+    local over = call('ZCOUNT', directory, '-inf', floor(now / 1000))
+    if over > 0 then call('ZREMRANGEBYRANK', directory, 0, over - 1) end
+    call('ZADD', directory, digits, bucket)
+    raise_expiry(directory)
+  end
+  local client = sub(field, 3)
+  if not id or client == '' then return end
+  local samples = directory .. 's'
+  local known = call('HGET', samples, client)
+  if not known or (unpack_bytes('>I5', known, 17)) <= ends_at_secs then
+    call('HSET', samples, client, id .. pack('>I5', ends_at_secs))
+    raise_expiry(samples)
+    local some = call('HRANDFIELD', samples, 2, 'WITHVALUES')
+    for i = 1, #some, 2 do
+      local sample = some[i + 1]
+      if (unpack_bytes('>I5', sample, 17)) * 1000 <= now then call('HDEL', samples, some[i]) end
+    end
+  end
+end
+local function add_to_field(bucket_key, field, n, id)
+  if call('HINCRBY', bucket_key, field, n) == n then on_new_field(bucket_key, field, id) end
+end
+local function counted_as(header)
+  local kind = byte(header, 38)
+  if kind == 0 or byte(header, 37) ~= 0 then return end
+  local flags, client = byte(header, 2), ''
+  if floor(flags / 4) % 2 == 1 then
+    local at = 52 + flags % 2 * 4
+      + floor(flags / 2) % 2 * 8
+    client = sub(header, at, at + 8 - 1)
+  end
+  return string.char(48 - 1 + kind) .. client
+end
+local function is_exhausted(header)
+  local flags = byte(header, 2)
+  return flags % 2 == 1 and (unpack_bytes('>I4', header, 52)) == 0
+end
+local function add_to_column(directory, header, column, n)
+  local kind_and_client = counted_as(header)
+  if not kind_and_client then return end
+  add_to_field(directory .. sub(header, 39, 44), column .. kind_and_client, n)
+  if byte(header, 45) ~= 0 then
+    add_to_field(directory .. sub(header, 45, 50), column .. kind_and_client, n)
+  end
+end
+local function count_out(directory, header)
+  add_to_column(directory, header, 'r', 1)
+  if is_exhausted(header) then add_to_column(directory, header, 'x', -1) end
+end
+local function move_count(directory, header, bucket, id)
+  local kind_and_client = counted_as(header)
+  local before = sub(header, 39, 44)
+  if not kind_and_client or is_exhausted(header) or before == bucket then return false end
+  add_to_field(directory .. before, 'i' .. kind_and_client, -1)
+  add_to_field(directory .. bucket, 'i' .. kind_and_client, 1, id)
+  return true
+end
+local at = 1
+for key_at = 3, #KEYS, 2 do
+  local id_suffix, used_at = ARGV[at], ARGV[at + 1]
+  local moved_end_bucket = ARGV[at + 2]
+  local record_key = KEYS[key_at]
+  if call('GETRANGE', record_key, 30, 35) == id_suffix then
+    local last_use_key = KEYS[key_at + 1]
+    local known = call('GET', last_use_key)
+    if not known or tonumber(known) < tonumber(used_at) then
+      call('SET', last_use_key, used_at, 'PXAT', string.format('%.0f', call('PEXPIRETIME', record_key)))
+      local header = moved_end_bucket ~= '' and call('GETRANGE', record_key, 0, 134)
+      if header and is_readable(header) and sub(header, 39, 44) ~= moved_end_bucket
+        and is_clear(header) then
+        local id = sub(record_key, -10) .. id_suffix
+        local _, moved = pcall(move_count, KEYS[2], header, moved_end_bucket, id)
+        if moved == true then
+          call('SETRANGE', record_key, 38, moved_end_bucket)
+        end
+      end
+    end
+  end
+  at = at + 3
+end
+return 1
