@@ -1,11 +1,10 @@
 //! When a new token begins and ends.
 
-use super::prepare::Parent;
 use crate::field::Field;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::manager::descent::last_end;
 use crate::time::{Timestamp, Ttl};
-use crate::token::{Expiry, GrantParts, Kind};
+use crate::token::{Expiry, GrantParts, Kind, Token};
 
 /// The ends of a parent, which no child passes.
 #[derive(Clone, Copy, Default)]
@@ -26,11 +25,8 @@ pub(super) struct Lifetime {
 }
 
 impl ParentEnds {
-    pub(super) fn of(parent: Option<&Parent<'_>>) -> Self {
-        Self {
-            ends_at: parent.and_then(|parent| parent.token.state_inputs().ends_at),
-            last_end: parent.and_then(|parent| last_end(parent.token)),
-        }
+    pub(super) fn of(parent: &Token) -> Self {
+        Self { ends_at: parent.state_inputs().ends_at, last_end: last_end(parent) }
     }
 }
 

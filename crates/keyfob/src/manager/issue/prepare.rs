@@ -56,7 +56,8 @@ impl TokenManager {
         let login = parts.seen.map(|login| login.stamp);
         let seen = parent.as_ref().map(|parent| parent.stamp).or(login);
         let default = inner.lifetimes.of(parts.kind);
-        let lifetime = Lifetime::resolve(&parts, ParentEnds::of(parent.as_ref()), default, now)?;
+        let parent_ends = parent.as_ref().map(|parent| ParentEnds::of(parent.token));
+        let lifetime = Lifetime::resolve(&parts, parent_ends.unwrap_or_default(), default, now)?;
         check_consistency(&parts)?;
         // A renewal may move the expiry up to the last end.
         let mut keep_until = inner.retention.keep_until(now, lifetime.last_end());
