@@ -20,7 +20,7 @@ async fn a_file_is_written_and_read_and_read_again_after_a_change() {
     keys.create(&ring()).unwrap();
     assert_eq!(keys.ring().await.unwrap(), ring());
     let mut changed = ring();
-    changed.retire(KeyVersion::BARE).unwrap();
+    changed.retire(KeyVersion::PLAINTEXT).unwrap();
     assert_eq!(keys.create(&changed).unwrap_err().code(), "key_ring_unwritable", "it is there");
     let mut change = keys.change().unwrap();
     change.ring = changed.clone();

@@ -46,5 +46,5 @@ pub use meter::{InsufficientCapacity, Level, Meter};
 pub use policy::{LimitPolicy, OnFailure};
 pub use rate::Rate;
 pub use request::LimitRequest;
-pub use store::{Charge, ChargeOutcome, Charged, LimitKey, LimitStore};
+pub use store::{Charge, ChargeOutcome, Charged, IntoLimitStore, LimitKey, LimitStore};
 pub use verdict::{LimitStatus, LimitVerdict};

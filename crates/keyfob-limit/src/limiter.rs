@@ -8,8 +8,8 @@ use tokio::time::timeout;
 
 use super::throttle::Throttle;
 use super::{
-    Charge, ChargeOutcome, Charged, LimitBy, LimitError, LimitPolicy, LimitRequest, LimitStatus,
-    LimitStore, LimitVerdict,
+    Charge, ChargeOutcome, Charged, IntoLimitStore, LimitBy, LimitError, LimitPolicy, LimitRequest,
+    LimitStatus, LimitStore, LimitVerdict,
 };
 use keyfob_core::field::Field;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
@@ -34,14 +34,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// No policies yet, over `store`.
-    pub fn new(store: impl LimitStore) -> Self {
-        Self::over(Arc::new(store))
-    }
-
-    /// No policies yet, over a store that others use too.
-    pub fn over(store: Arc<dyn LimitStore>) -> Self {
-        Self { store, patience: PATIENCE, policies: Vec::new() }
+    /// Returns limits without policies yet, over `store`: by value, or shared in an `Arc`.
+    pub fn new(store: impl IntoLimitStore) -> Self {
+        Self { store: store.into_limit_store(), patience: PATIENCE, policies: Vec::new() }
     }
 
     /// How long a request waits for the store before it counts as failed: half a second unless it is
@@ -109,6 +104,7 @@ impl Limiter {
     /// Counts what is decided. A manager has its limits count where it does itself.
     #[must_use]
     pub fn metrics(self, metrics: &Metrics) -> Self {
+        self.store.use_metrics(metrics);
         Self { metrics: metrics.clone(), ..self }
     }
 

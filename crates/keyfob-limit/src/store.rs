@@ -4,12 +4,14 @@
 //! a store for tokens need not count anything.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::{Level, Meter};
 use keyfob_core::store_error::StoreError;
 use keyfob_core::time::{Timestamp, Ttl};
+use keyfob_metrics::Metrics;
 
 /// The name of what is counted: a keyed digest, from which nobody can tell whose it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +66,39 @@ pub trait LimitStore: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// [`StoreError`]. The permits may have been taken or not; they come back with time.
     async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError>;
+
+    /// Gives the store the metrics of the limiter that uses it. A store that was given metrics
+    /// before keeps those; one without metrics ignores them.
+    fn use_metrics(&self, metrics: &Metrics) {
+        let _ignored = metrics;
+    }
+}
+
+/// A store of limits that is handed over, by value or in an [`Arc`] that others have too.
+///
+/// It is implemented for every [`LimitStore`], for an [`Arc`] of one, and for
+/// `Arc<dyn LimitStore>`.
+pub trait IntoLimitStore {
+    /// Returns the store as one that can be shared.
+    fn into_limit_store(self) -> Arc<dyn LimitStore>;
+}
+
+impl<S: LimitStore> IntoLimitStore for S {
+    fn into_limit_store(self) -> Arc<dyn LimitStore> {
+        Arc::new(self)
+    }
+}
+
+impl<S: LimitStore> IntoLimitStore for Arc<S> {
+    fn into_limit_store(self) -> Arc<dyn LimitStore> {
+        self
+    }
+}
+
+impl IntoLimitStore for Arc<dyn LimitStore> {
+    fn into_limit_store(self) -> Self {
+        self
+    }
 }
 
 impl LimitKey {

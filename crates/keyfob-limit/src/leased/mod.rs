@@ -12,7 +12,7 @@
 
 mod hand;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, MutexGuard};
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use self::hand::LocalPermits;
 use super::table::Table;
-use super::{Charge, ChargeOutcome, Charged, LimitKey, LimitStore};
+use super::{Charge, ChargeOutcome, Charged, IntoLimitStore, LimitKey, LimitStore};
 use keyfob_core::field::Field;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::store_error::StoreError;
@@ -40,7 +40,7 @@ const TRIES: usize = 4;
 /// # fn with(shared: std::sync::Arc<dyn keyfob::limit::LimitStore>) -> Result<(), keyfob::InvalidValue> {
 /// use keyfob::{LeasedLimits, Limits, Ttl};
 ///
-/// let limits = Limits::new(LeasedLimits::over(shared, Ttl::from_millis(200)?)?);
+/// let limits = Limits::new(LeasedLimits::new(shared, Ttl::from_millis(200)?)?);
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub struct LeasedLimits {
     /// Many who lack the same key ask for it once.
     turns: Box<[Mutex<()>]>,
     born: Instant,
-    metrics: Metrics,
+    metrics: OnceLock<Metrics>,
 }
 
 /// What can be said of charges without asking.
@@ -66,11 +66,12 @@ impl LeasedLimits {
     /// The longest lease.
     pub const LONGEST: Ttl = Ttl::from_mins(1);
 
-    /// Takes permits from `store`, each for the length of a lease.
+    /// Returns limits that take permits from `store`, each for the length of a lease. The store is
+    /// given by value, or shared in an `Arc`.
     ///
     /// # Errors
     /// When the lease is longer than [`LeasedLimits::LONGEST`].
-    pub fn over(store: Arc<dyn LimitStore>, lease: Ttl) -> Result<Self, InvalidValue> {
+    pub fn new(store: impl IntoLimitStore, lease: Ttl) -> Result<Self, InvalidValue> {
         if lease > Self::LONGEST {
             return Err(InvalidValue::new(
                 Field::Lease,
@@ -79,13 +80,15 @@ impl LeasedLimits {
         }
         let turns = (0..TURNS).map(|_| Mutex::default()).collect();
         let (hands, born) = (Table::new(super::LocalLimits::PLACES), Instant::now());
-        Ok(Self { store, lease, hands, turns, born, metrics: Metrics::none() })
+        let store = store.into_limit_store();
+        Ok(Self { store, lease, hands, turns, born, metrics: OnceLock::new() })
     }
 
-    /// Counts what is leased, and what of it lapses.
+    /// Sets where it counts permits that are leased and that lapse. Default: the metrics of the
+    /// first manager, or [`Limiter`](crate::Limiter), that uses it.
     #[must_use]
     pub fn metrics(self, metrics: Metrics) -> Self {
-        Self { metrics, ..self }
+        Self { metrics: OnceLock::from(metrics), ..self }
     }
 
     /// Nanoseconds of a clock that never goes back.
@@ -134,7 +137,8 @@ impl LeasedLimits {
         let mut look = |charge: &Charge| held.get(&charge.key).unwrap_or_default();
         let mut hands: Vec<_> = charges.iter().map(&mut look).collect();
         let mut fresh = [false; Charge::MOST];
-        let counts = &self.metrics.handles;
+        let uncounted = Metrics::none();
+        let counts = &self.metrics.get().unwrap_or(&uncounted).handles;
         for ((place, charge), tally) in lacking.iter().zip(tallies) {
             if let (Some(hand), Some(fresh)) = (hands.get_mut(*place), fresh.get_mut(*place)) {
                 let lapsed = hand.fill(charge, tally, sent, now, self.lease);
@@ -208,6 +212,11 @@ impl LeasedLimits {
 
 #[async_trait]
 impl LimitStore for LeasedLimits {
+    fn use_metrics(&self, metrics: &Metrics) {
+        self.store.use_metrics(metrics);
+        let _kept = self.metrics.set(metrics.clone());
+    }
+
     async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError> {
         Charge::check(charges)?;
         if charges.iter().all(|charge| charge.most == 0) {

@@ -154,7 +154,7 @@ impl InvalidationListener {
         Arc::new(Self {
             trust: Trust::new(lanes, InvalidationSlot::COUNT),
             max_staleness,
-            clock: CoarseClock::for_bound(max_staleness),
+            clock: CoarseClock::for_max_staleness(max_staleness),
             owners: Mutex::new(owners),
             metrics,
         })

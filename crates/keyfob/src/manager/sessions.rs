@@ -156,7 +156,7 @@ impl TokenManager {
         let namespace = self.inner.store.namespace();
         let filter = Filter::new().subject(subject.as_str()).kind(Kind::Session);
         let filter = filter.state(TokenState::Active).state(TokenState::Pending);
-        let mut paging = Paging::new(Paging::MOST);
+        let mut paging = Paging::new(Paging::MAX_LIMIT);
         let mut sessions = Vec::new();
         loop {
             let page = self.list(&filter, paging.clone()).await?;
@@ -271,7 +271,7 @@ impl TokenManager {
         insert.records.push(NewRecord {
             id: read.id,
             body,
-            key: KeyVersion::BARE,
+            key: KeyVersion::PLAINTEXT,
             keep_until: keep_until.map_or(read.keep_until, |kept| kept.min(read.keep_until)),
             uses_left: None,
             epochs: Epochs::default(),

@@ -118,7 +118,7 @@ impl State {
             observations: FeedLog::default(),
             answers: HashMap::new(),
             answers_end: BTreeSet::new(),
-            min_key_version: KeyVersion::BARE,
+            min_key_version: KeyVersion::PLAINTEXT,
         }
     }
 

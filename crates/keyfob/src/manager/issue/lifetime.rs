@@ -47,8 +47,8 @@ impl Lifetime {
             .map(|end| parent.last_end.map_or(end, |parent_end| end.min(parent_end)));
         let requested = match parts.expiry {
             // An absolute lifetime alone says how long the token lives.
-            Expiry::Usual if absolute_expiry.is_some() => absolute_expiry,
-            Expiry::Usual => Some(now + default),
+            Expiry::Default if absolute_expiry.is_some() => absolute_expiry,
+            Expiry::Default => Some(now + default),
             Expiry::After(ttl) => Some(now + ttl),
             Expiry::At(at) => Some(at),
             Expiry::Never => None,

@@ -45,7 +45,7 @@ impl NewToken {
         NewRecord {
             id: self.id,
             body: codec::encode(&self.record),
-            key: KeyVersion::BARE,
+            key: KeyVersion::PLAINTEXT,
             keep_until: self.keep_until,
             uses_left: self.uses_left,
             epochs: epochs_of(namespace, &self.record),

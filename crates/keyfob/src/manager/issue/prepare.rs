@@ -45,15 +45,15 @@ impl TokenManager {
         let inner = &*self.inner;
         let now = self.now();
         let lane = self.lane_for(&parts, parent.as_ref())?;
-        if parts.seen.is_some_and(|login| login.lane != lane) {
+        if parts.login.is_some_and(|login| login.lane != lane) {
             let rule = "it was begun for another subject: begin it for the one that is issued to";
             let reason = InvalidReason::Contradiction { rule };
             return Err(InvalidValue::new(Field::Login, reason).into());
         }
-        if parts.seen.is_some_and(|login| now > login.at + LoginStamp::GOOD_FOR) {
+        if parts.login.is_some_and(|login| now > login.at + LoginStamp::MAX_AGE) {
             return Err(Error::Superseded);
         }
-        let login = parts.seen.map(|login| login.stamp);
+        let login = parts.login.map(|login| login.stamp);
         let seen = parent.as_ref().map(|parent| parent.stamp).or(login);
         let default = inner.lifetimes.of(parts.kind);
         let parent_ends = parent.as_ref().map(|parent| ParentEnds::of(parent.token));

@@ -67,7 +67,7 @@ impl TokenManager {
         let Exchange { bearer, request, ratchet, stored, .. } = exchange;
         let mut drawn_from = at.as_millis().to_be_bytes().to_vec();
         drawn_from.extend(request.to_bytes());
-        let random = ratchet.draw_from(bearer, generation, &drawn_from);
+        let random = ratchet.derive_random(bearer, generation, &drawn_from);
         let prefix = &self.inner.prefix;
         let id = TokenId::draw(at, stored.id.lane(), &random)?;
         let bearer = BearerToken::draw(prefix, Kind::Access, id, Generation::FIRST, &random)?;

@@ -8,7 +8,7 @@ use crate::id::TokenId;
 use crate::manager::modify::encode_event;
 use crate::manager::{RevokeRequest, TokenManager};
 use crate::metrics::RevocationTarget;
-use crate::rotation::{Cause, RefreshRefused, Rotation};
+use crate::rotation::{EndCause, RefreshRefused, Rotation};
 use crate::store::{Replace, Replaced, Revoked};
 use crate::time::Timestamp;
 use crate::token::{ChangeKind, TokenState};
@@ -19,26 +19,26 @@ impl TokenManager {
     pub(super) async fn end_family(
         &self,
         exchange: &Exchange<'_>,
-        cause: Cause,
+        cause: EndCause,
     ) -> Result<Error, Error> {
         let (token, generation) = (exchange.stored.id, exchange.stored.record.generation.number());
         let presented = exchange.bearer.generation().number();
         let reuse =
             |is_forged| EventKind::ReuseDetected { token, presented, generation, is_forged };
         let (reason, event) = match cause {
-            Cause::Reuse => ("reuse_detected", Some(reuse(false))),
-            Cause::Forgery => ("reuse_detected", Some(reuse(true))),
-            Cause::LastGeneration => ("generations_exhausted", None),
+            EndCause::Reuse => ("reuse_detected", Some(reuse(false))),
+            EndCause::Forgery => ("reuse_detected", Some(reuse(true))),
+            EndCause::LastGeneration => ("generations_exhausted", None),
         };
         let target = match cause {
-            Cause::Reuse | Cause::Forgery => RevocationTarget::Reuse,
-            Cause::LastGeneration => RevocationTarget::Rotation,
+            EndCause::Reuse | EndCause::Forgery => RevocationTarget::Reuse,
+            EndCause::LastGeneration => RevocationTarget::Rotation,
         };
         let request = RevokeRequest::reason(reason);
         let revoked = self.revoke_record_with_cause(token, &request, target, event).await?;
         Ok(match (cause, revoked) {
             (_, Revoked::Missing) => Refusal::Unknown.into(),
-            (Cause::Reuse | Cause::Forgery, Revoked::Now) => {
+            (EndCause::Reuse | EndCause::Forgery, Revoked::Now) => {
                 RefreshRefused::ReuseDetected { token }.into()
             }
             _ => not_active(self.get(token).await?, TokenState::Revoked),
@@ -54,7 +54,7 @@ impl TokenManager {
     ) -> bool {
         let token = exchange.stored.id;
         let presented = exchange.bearer.generation().number();
-        if exchange.rotation.ahead.is_some_and(|recorded| recorded >= presented) {
+        if exchange.rotation.reported_ahead.is_some_and(|recorded| recorded >= presented) {
             return true;
         }
         match self.write_ahead_of_store(exchange, presented, at).await {
@@ -79,7 +79,7 @@ impl TokenManager {
         let (token, by) = (exchange.stored.id, exchange.request.by.as_ref());
         let mut record = exchange.stored.record;
         let generation = record.generation.number();
-        record.rotation = Some(Rotation { ahead: Some(presented), ..exchange.rotation });
+        record.rotation = Some(Rotation { reported_ahead: Some(presented), ..exchange.rotation });
         record.remember(Change { at, by: by.cloned(), what: ChangeKind::AheadOfStore });
         let operation = self.begin()?;
         let event = EventKind::AheadOfStore { token, presented, generation };

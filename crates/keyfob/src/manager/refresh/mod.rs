@@ -35,7 +35,7 @@ use crate::bearer::ratchet::Proof;
 use crate::error::Error;
 use crate::event::ObservationKind;
 use crate::metrics::RefreshOutcome;
-use crate::rotation::{Decision, Held, RefreshCase, RefreshRefused, decide};
+use crate::rotation::{Decision, RefreshCase, RefreshRefused, StoredFamily, decide};
 use crate::token::Kind;
 use crate::validation::{Presentation, Refusal};
 use exchange::{Exchange, check_presenter, not_active, presenter_of};
@@ -132,17 +132,22 @@ impl TokenManager {
             let rotation = stored.record.rotation.clone().unwrap_or_default();
             let policy = rotation.policy.unwrap_or(self.inner.refresh_policy);
             let now = self.inner.store.time_of(id.lane(), self.now()).await?;
-            let now = rotation.time(now);
+            let now = rotation.decision_time(now);
             let (state, generation) = (token.state(now), stored.record.generation);
             let presenter = presenter_of(&ratchet, &presented, request);
-            let held = Held { state, generation, rotation: &rotation, window: policy.window };
-            let decision = decide(proof, &held, presenter, now);
+            let family = StoredFamily {
+                state,
+                generation,
+                rotation: &rotation,
+                grace_period: policy.grace_period,
+            };
+            let decision = decide(proof, &family, presenter, now);
             let bound = check_presenter(&token, &presented, request);
             if is_remembered && (bound.is_err() || !matches!(decision, Decision::Rotate(_))) {
                 // A remembered record is good for a rotation only.
                 continue;
             }
-            if let Decision::Over(state) = decision {
+            if let Decision::FamilyEnded(state) = decision {
                 return Err(Rejection::of(id, not_active(token, state)));
             }
             bound?;
@@ -160,18 +165,20 @@ impl TokenManager {
                         return Ok(refreshed);
                     }
                 }
-                Decision::End(cause) => {
+                Decision::EndFamily(cause) => {
                     return Err(self.end_family(&exchange, cause).await?.into());
                 }
                 Decision::RefuseInWindow => {
                     return Err(RefreshRefused::InWindow { token: id }.into());
                 }
-                Decision::Ahead => {
+                Decision::AheadOfStore => {
                     if self.record_ahead_of_store(exchange, now).await {
                         return Err(RefreshRefused::AheadOfStore { token: id }.into());
                     }
                 }
-                Decision::Over(state) => return Err(Rejection::of(id, not_active(token, state))),
+                Decision::FamilyEnded(state) => {
+                    return Err(Rejection::of(id, not_active(token, state)));
+                }
                 Decision::Unknown => return Err(Refusal::Unknown.into()),
             }
         }

@@ -37,17 +37,17 @@ impl TokenManager {
         }
         // A request that asks for too much is refused before anything is ended.
         let mut access = self.draw_access(&exchange, next, at)?;
-        if exchange.policy.earlier_access == PreviousAccessToken::RevokePrevious {
+        if exchange.policy.previous_access_token == PreviousAccessToken::RevokePrevious {
             self.end_previous_access(exchange.rotation.access).await?;
         }
         let by = exchange.request.by.as_ref();
         loop {
             let mut record = exchange.stored.record.clone();
-            let (presenter, window) = (exchange.presenter, exchange.policy.window);
+            let (presenter, grace) = (exchange.presenter, exchange.policy.grace_period);
             record.generation = next;
             record.digest = bearer.digest();
             record.rotation =
-                Some(exchange.rotation.after(retired, presenter, access.id, at, window));
+                Some(exchange.rotation.rotated(retired, presenter, access.id, at, grace));
             record.remember(Change { at, by: by.cloned(), what: ChangeKind::Rotated });
             let operation = self.begin()?;
             let rotated =
@@ -119,7 +119,9 @@ impl TokenManager {
                 return Ok(Some(access.into_issued()));
             }
             let is_other = exchange.rotation.access != Some(access.id);
-            if is_other && exchange.policy.earlier_access == PreviousAccessToken::RevokePrevious {
+            if is_other
+                && exchange.policy.previous_access_token == PreviousAccessToken::RevokePrevious
+            {
                 // The next rotation revokes only the access token that the record names.
                 break;
             }

@@ -93,7 +93,7 @@ async fn a_login_that_a_revocation_overtook_gets_no_pair() {
     let subject: Subject = "user123".try_into().unwrap();
     let login = bench.manager.begin_login(&subject).await.unwrap();
     bench.manager.revoke_subject(&subject, RevokeRequest::default()).await.unwrap();
-    let refused = bench.manager.issue_pair(grant().seen(login), RefreshRequest::new()).await;
+    let refused = bench.manager.issue_pair(grant().login(login), RefreshRequest::new()).await;
     assert!(matches!(refused, Err(Error::Superseded)), "{refused:?}");
     assert_eq!(bench.manager.count(&Filter::new()).await.unwrap(), 0);
 }
@@ -114,7 +114,7 @@ async fn the_first_rotation_ends_the_first_access_token_where_the_policy_says_so
         [(PreviousAccessToken::RevokePrevious, false), (PreviousAccessToken::LeaveToExpire, true)]
     {
         let bench = bench();
-        let policy = RefreshPolicy { earlier_access: previous, ..RefreshPolicy::default() };
+        let policy = RefreshPolicy::new().with_previous_access_token(previous);
         let grant = grant().refresh_policy(policy);
         let first = bench.manager.issue_pair(grant, RefreshRequest::new()).await.unwrap();
         let request = RefreshRequest::new();
@@ -127,7 +127,7 @@ async fn the_first_rotation_ends_the_first_access_token_where_the_policy_says_so
 #[tokio::test]
 async fn a_pair_is_one_write_and_two_events() {
     let spy = Arc::new(Spy::on(Arc::new(MemoryStore::new().unwrap())));
-    let manager = TokenManager::builder(Arc::clone(&spy) as _).build();
+    let manager = TokenManager::builder(Arc::clone(&spy)).build();
     let pair = manager.issue_pair(grant(), RefreshRequest::new()).await.unwrap();
     assert_eq!((spy.writes(), spy.loads()), (1, 0));
     let page = manager.events(&Cursor::start(), 10).await.unwrap();
