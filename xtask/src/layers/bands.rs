@@ -84,13 +84,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
     ),
     ("keyfob-cli", &["commands/issue.rs", "commands/issue_many.rs"]),
     ("keyfob-cli", &["commands/revoke.rs", "commands/sweep.rs"]),
-    ("keyfob-core", &["rules/filter/mod.rs", "rules/filter/write.rs"]),
-    ("keyfob-core", &["token/mod.rs", "token/view.rs"]),
-    (
-        "keyfob-core",
-        &["values/bearer/mod.rs", "values/bearer/prefix.rs", "values/bearer/presented.rs"],
-    ),
-    ("keyfob-core", &["values/error_class.rs", "values/invalid.rs", "values/time.rs"]),
     (
         "keyfob-redb",
         &[
@@ -107,5 +100,4 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("keyfob-redis", &["net/dial.rs", "net/link.rs"]),
-    ("keyfob-store", &["invalidation/mod.rs", "invalidation/owner.rs"]),
 ];

@@ -242,5 +242,5 @@ fn a_lease_is_at_most_a_minute() {
     let over = || -> Arc<dyn LimitStore> { Arc::new(LocalLimits::new()) };
     assert!(LeasedLimits::new(over(), Ttl::from_mins(1)).is_ok());
     assert_eq!(LeasedLimits::new(over(), Ttl::from_secs(61)).unwrap_err().what(), "lease");
-    assert_eq!(Duration::from_secs(60), LeasedLimits::LONGEST.as_duration());
+    assert_eq!(Duration::from_secs(60), LeasedLimits::MAX_LEASE.as_duration());
 }
