@@ -122,7 +122,7 @@ async fn a_session_that_is_denied_is_counted() {
 
 #[tokio::test]
 async fn uses_and_observations_are_counted_by_what_became_of_them() {
-    let bench = bench_with(|builder| builder.sampled_use(2).observations_per_second(3));
+    let bench = bench_with(|builder| builder.sample_uses(2).observations_per_second(3));
     let issued = bench.issue(Kind::Access).await;
     for _ in 0..10 {
         bench.manager.validate_active(&issued.bearer).await.unwrap();
