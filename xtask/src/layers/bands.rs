@@ -66,7 +66,6 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
 /// a circle may shrink; when it is gone, its row has to go too.
 pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
     ("keyfob", &["cache/active/mod.rs", "cache/active/write.rs"]),
-    ("keyfob", &["cache/mod.rs", "cache/settings.rs", "cache/slots.rs"]),
     (
         "keyfob",
         &[
