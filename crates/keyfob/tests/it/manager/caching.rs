@@ -227,7 +227,7 @@ async fn counted_uses_are_counted_by_the_store() {
 }
 
 #[tokio::test]
-async fn without_a_feed_nothing_is_believed() {
+async fn without_invalidations_nothing_is_believed() {
     let nodes = nodes_with(CacheConfig::default(), InstrumentedStore::without_invalidations);
     let issued = nodes.one.issue(session("user123")).await.unwrap();
     for _ in 0..3 {
