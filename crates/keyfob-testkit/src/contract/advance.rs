@@ -150,7 +150,7 @@ pub(super) async fn the_same_operation_covers_once(fixture: Fixture) {
 }
 
 /// One operation that is sent many times at once advances once.
-pub(super) async fn one_operation_sent_at_once_is_done_once(fixture: Fixture) {
+pub(super) async fn an_operation_sent_concurrently_takes_effect_once(fixture: Fixture) {
     let field = fixture.client_epoch("client");
     for scope in [EpochScope::EveryLane(field), EpochScope::Lane(fixture.lane(0), field)] {
         let operation = fixture.operation();
@@ -194,7 +194,7 @@ pub(super) async fn the_longest_note_comes_back(fixture: Fixture) {
 }
 
 /// Whatever was acknowledged before an advance began is dead when it is acknowledged.
-pub(super) async fn what_was_acknowledged_before_is_dead(fixture: Fixture) {
+pub(super) async fn all_acknowledged_records_are_revoked(fixture: Fixture) {
     let client = fixture.client_epoch("client");
     let covered = Epochs { client: Some(client), ..Epochs::default() };
     for scope in [EpochScope::EveryLane(client), EpochScope::All] {

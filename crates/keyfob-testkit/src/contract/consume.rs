@@ -42,12 +42,12 @@ pub(super) async fn a_use_does_not_change_the_version(fixture: Fixture) {
 }
 
 /// Of many callers as many succeed as there were uses, each with its own number.
-pub(super) async fn of_racers_as_many_win_as_there_are_uses(fixture: Fixture) {
+pub(super) async fn concurrent_callers_get_exactly_the_available_uses(fixture: Fixture) {
     race_for(&fixture, 20).await;
 }
 
 /// Of many callers one succeeds where there was one use.
-pub(super) async fn of_racers_for_the_only_use_one_wins(fixture: Fixture) {
+pub(super) async fn one_of_many_concurrent_callers_gets_the_last_use(fixture: Fixture) {
     for _ in 0..5 {
         race_for(&fixture, 1).await;
     }
@@ -97,7 +97,7 @@ pub(super) async fn the_same_operation_takes_one_use(fixture: Fixture) {
 }
 
 /// Refused: revoked by whatever way, unknown, or not counted.
-pub(super) async fn what_has_no_uses_to_take_is_refused(fixture: Fixture) {
+pub(super) async fn a_record_without_uses_is_refused(fixture: Fixture) {
     let lane = fixture.lane(0);
     let field = fixture.subject_epoch("user");
     let epochs = Epochs { subject: Some(field), ..Epochs::default() };

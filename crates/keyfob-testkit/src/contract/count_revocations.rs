@@ -8,7 +8,7 @@ use super::counting::{assert_all, assert_numbers, consume, ends, session};
 use super::fixture::Fixture;
 
 /// The epoch of a client ends all that are counted for it, and nothing that comes later.
-pub(super) async fn a_client_is_counted_out_in_every_lane(fixture: Fixture) {
+pub(super) async fn revoking_a_client_is_counted_in_every_lane(fixture: Fixture) {
     let of = |name: &str| Epochs { client: Some(fixture.client_epoch(name)), ..Epochs::default() };
     let insert = async |name: &str| {
         for lane in 0..4 {
@@ -36,7 +36,7 @@ pub(super) async fn a_client_is_counted_out_in_every_lane(fixture: Fixture) {
 }
 
 /// The epoch of everything ends all that is counted.
-pub(super) async fn everything_is_counted_out(fixture: Fixture) {
+pub(super) async fn revoking_everything_is_counted(fixture: Fixture) {
     let client = Epochs { client: Some(fixture.client_epoch("shop")), ..Epochs::default() };
     let mut one = None;
     for n in 0..6 {
@@ -91,7 +91,7 @@ async fn advance_owner(fixture: &Fixture, owner: &Owner) {
 }
 
 /// The epoch of a subject counts out what is listed and has not ended before.
-pub(super) async fn a_subject_is_counted_out_where_it_is_listed(fixture: Fixture) {
+pub(super) async fn revoking_a_subject_counts_its_listed_tokens(fixture: Fixture) {
     let (user, other) = (owner(&fixture, "user"), owner(&fixture, "other"));
     let mut ids = Vec::new();
     for n in 0..5 {
@@ -118,7 +118,7 @@ pub(super) async fn a_subject_is_counted_out_where_it_is_listed(fixture: Fixture
 
 /// What is listed nowhere that the change says lives on in the counts; who is revoked does not
 /// depend on it.
-pub(super) async fn what_is_not_listed_is_counted_until_its_time(fixture: Fixture) {
+pub(super) async fn an_unlisted_token_is_counted_as_active_until_it_ends(fixture: Fixture) {
     let user = owner(&fixture, "user");
     let record = NewRecord { terms: vec![], ..owned(&fixture, &user) };
     let id = record.id;
@@ -131,7 +131,7 @@ pub(super) async fn what_is_not_listed_is_counted_until_its_time(fixture: Fixtur
 }
 
 /// Of very many, the newest at least.
-pub(super) async fn of_many_the_newest_are_counted_out(fixture: Fixture) {
+pub(super) async fn of_many_tokens_the_newest_are_counted_as_revoked(fixture: Fixture) {
     let user = owner(&fixture, "user");
     let most = BucketCounts::COUNTED_OUT as u64;
     for _ in 0..12 {
@@ -145,7 +145,7 @@ pub(super) async fn of_many_the_newest_are_counted_out(fixture: Fixture) {
 }
 
 /// A cascade counts out what descends from the token and is listed, and the token itself once.
-pub(super) async fn a_cascade_counts_the_descendants_out(fixture: Fixture) {
+pub(super) async fn a_cascade_counts_descendants_as_revoked(fixture: Fixture) {
     let lane = fixture.lane(1);
     let root = session(&fixture, lane);
     let term = fixture.store().namespace().family(root.id);

@@ -53,7 +53,7 @@ pub(super) async fn consume(fixture: &Fixture, id: TokenId) -> Consumed {
 }
 
 /// By kind, by client, and by a span that its end lies in; one that says nothing is not counted.
-pub(super) async fn a_stored_record_is_counted_where_it_says(fixture: Fixture) {
+pub(super) async fn a_stored_record_is_counted_in_its_bucket(fixture: Fixture) {
     assert_eq!(tallies(&fixture).await, [], "nothing is counted in an empty store");
     fixture.insert(fixture.record(fixture.lane(0))).await;
     assert_eq!(tallies(&fixture).await, [], "what is no token's is not counted");
@@ -83,7 +83,7 @@ pub(super) async fn a_stored_record_is_counted_where_it_says(fixture: Fixture) {
 }
 
 /// One token of each client is told, by which it can be named.
-pub(super) async fn a_tally_of_a_client_names_one_of_its_tokens(fixture: Fixture) {
+pub(super) async fn the_count_of_a_client_names_a_sample_token(fixture: Fixture) {
     let mut ids = Vec::new();
     for name in ["shop", "shop", "bank"] {
         let epochs = Epochs { client: Some(fixture.client_epoch(name)), ..Epochs::default() };
@@ -135,7 +135,7 @@ pub(super) async fn the_same_operation_counts_once(fixture: Fixture) {
 }
 
 /// What is refused is not counted.
-pub(super) async fn what_is_not_stored_is_not_counted(fixture: Fixture) {
+pub(super) async fn a_refused_record_is_not_counted(fixture: Fixture) {
     let lane = fixture.lane(0);
     let first = session(&fixture, lane);
     fixture.insert(first.clone()).await;
@@ -153,7 +153,7 @@ pub(super) async fn what_is_not_stored_is_not_counted(fixture: Fixture) {
 }
 
 /// The first revocation alone is counted.
-pub(super) async fn of_racers_one_is_counted(fixture: Fixture) {
+pub(super) async fn one_of_many_concurrent_inserts_is_counted(fixture: Fixture) {
     let record = session(&fixture, fixture.lane(1));
     let id = record.id;
     fixture.insert(record).await;
@@ -212,7 +212,7 @@ pub(super) async fn a_moved_end_moves_the_count(fixture: Fixture) {
 }
 
 /// What has spent its uses stays where it is counted.
-pub(super) async fn what_is_exhausted_does_not_move(fixture: Fixture) {
+pub(super) async fn an_exhausted_record_keeps_its_bucket(fixture: Fixture) {
     let record = NewRecord { uses_left: Some(1), ..session(&fixture, fixture.lane(0)) };
     let id = record.id;
     fixture.insert(record).await;
@@ -225,7 +225,7 @@ pub(super) async fn what_is_exhausted_does_not_move(fixture: Fixture) {
 }
 
 /// What has yet to begin is counted by its beginning too, and both follow it.
-pub(super) async fn a_beginning_is_counted_beside_the_end(fixture: Fixture) {
+pub(super) async fn the_start_of_a_token_is_counted_too(fixture: Fixture) {
     let starts_at = Some(fixture.now() + Ttl::from_mins(20));
     let record = |starts_at| {
         let record = session(&fixture, fixture.lane(0));
@@ -251,7 +251,7 @@ pub(super) async fn a_beginning_is_counted_beside_the_end(fixture: Fixture) {
 }
 
 /// Once its span is over, a token is not counted, whatever happens to it then.
-pub(super) async fn what_is_over_is_not_counted(fixture: Fixture) {
+pub(super) async fn an_ended_token_is_not_counted(fixture: Fixture) {
     let ends_at = fixture.now() + fixture.brief();
     let record = NewRecord {
         counted: counted(Kind::Session, ends_at),

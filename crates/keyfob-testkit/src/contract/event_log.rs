@@ -22,7 +22,7 @@ fn assert_lane_order(entries: &[Entry]) {
 }
 
 /// A feed that nobody wrote to is empty, from any cursor.
-pub(super) async fn an_unwritten_feed_is_empty(fixture: Fixture) {
+pub(super) async fn an_unwritten_log_is_empty(fixture: Fixture) {
     for feed in [Feed::Events, Feed::Observations] {
         let page = fixture.store().entries(feed, &Cursor::start(), 10).await.expect("an answer");
         assert_eq!(page.entries, [], "{feed:?} is empty");
@@ -89,7 +89,7 @@ pub(super) async fn bodies_come_back_byte_for_byte(fixture: Fixture) {
 }
 
 /// Events and observations are two feeds.
-pub(super) async fn the_two_feeds_are_separate(fixture: Fixture) {
+pub(super) async fn events_and_observations_are_separate(fixture: Fixture) {
     let lane = fixture.lane(0);
     fixture.store().observe(lane, texts(&["seen 1", "seen 2"])).await.expect("an answer");
     let insert = Insert { records: vec![fixture.record(lane)], events: texts(&["happened"]) };
@@ -106,7 +106,7 @@ pub(super) async fn the_two_feeds_are_separate(fixture: Fixture) {
 }
 
 /// A reader goes on where it stopped, also from the text of its cursor, and in every lane.
-pub(super) async fn a_reader_goes_on_where_it_stopped(fixture: Fixture) {
+pub(super) async fn a_reader_resumes_where_it_stopped(fixture: Fixture) {
     let mut cursor = Cursor::start();
     for round in 0..5u8 {
         let mut written = Vec::new();
@@ -164,7 +164,7 @@ pub(super) async fn a_foreign_cursor_does_no_harm(fixture: Fixture) {
 }
 
 /// The latest cursor leads to what comes after it, and to nothing before.
-pub(super) async fn the_latest_cursor_leads_to_what_comes(fixture: Fixture) {
+pub(super) async fn the_latest_cursor_returns_only_new_entries(fixture: Fixture) {
     for feed in [Feed::Events, Feed::Observations] {
         let latest = || async { fixture.store().latest(feed).await.expect("an answer") };
         let at_first = latest().await;
@@ -194,7 +194,7 @@ pub(super) async fn the_latest_cursor_leads_to_what_comes(fixture: Fixture) {
 }
 
 /// A reader that follows writers sees each entry once, in the order of its lane.
-pub(super) async fn a_reader_that_follows_misses_nothing(fixture: Fixture) {
+pub(super) async fn a_following_reader_misses_no_entry(fixture: Fixture) {
     const EACH: u8 = 60;
     let lanes: Vec<_> = fixture.lanes().into_iter().take(4).collect();
     let writers = lanes.iter().map(|lane| {

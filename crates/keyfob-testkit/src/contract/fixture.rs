@@ -1,7 +1,6 @@
-//! What a scenario works with: a store, the makings of records, and the checks that many share.
+//! The fixture of a scenario: the store, builders for records and commands, and shared assertions.
 //!
-//! Each helper that asks the store something panics with what it expected, so that a scenario
-//! reads as the sentence of the contract that it stands for.
+//! Each helper panics with the expected result if the store gives another one.
 
 use std::sync::Arc;
 
@@ -17,10 +16,10 @@ use keyfob::{
 
 use super::Setup;
 
-/// The most pages that any listing of a scenario can need.
+/// The maximum number of pages of a listing.
 const MAX_PAGES: usize = 10_000;
 
-/// The stage of one scenario. Clones share the store.
+/// The fixture of one scenario. Clones share the store.
 #[derive(Clone, Debug)]
 pub struct Fixture(Arc<Setup>);
 
@@ -34,7 +33,7 @@ impl Fixture {
         &*self.0.store
     }
 
-    /// The present moment.
+    /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         self.0.now()
     }
@@ -59,7 +58,7 @@ impl Fixture {
         self.store().namespace().lanes().lanes().collect()
     }
 
-    /// Some lane; the next number is another one, if there are several.
+    /// Returns a lane. Consecutive numbers give different lanes, if the store has several.
     pub fn lane(&self, number: u16) -> Lane {
         Lane::new(number % self.store().namespace().lanes().get())
     }
@@ -79,7 +78,7 @@ impl Fixture {
         TokenId::draw(at, lane, &OsRandom).expect("randomness")
     }
 
-    /// A record of its own: no uses, epochs or terms, kept for an hour.
+    /// Returns a new record without uses, epochs or terms, kept for an hour.
     pub fn record(&self, lane: Lane) -> NewRecord {
         let id = self.id(lane);
         NewRecord {
@@ -112,12 +111,12 @@ impl Fixture {
         self.store().namespace().ancestor_epoch(ancestor)
     }
 
-    /// A term that is broad.
+    /// Returns a term that can list records of all lanes.
     pub fn tag(&self, name: &str) -> Term {
         self.store().namespace().tag(&Tag::new(name).expect("a tag"))
     }
 
-    /// A term that is narrow, and the lane that its records lie in.
+    /// Returns a term whose records are all in one lane, and that lane.
     pub fn subject(&self, name: &str) -> (Term, Lane) {
         let subject = Subject::new(name).expect("a subject");
         let namespace = self.store().namespace();
@@ -137,28 +136,28 @@ impl Fixture {
         }
     }
 
-    /// Sends an insert without events and gives whatever comes back.
+    /// Sends an insert without events and returns the result.
     pub async fn try_insert(&self, records: Vec<NewRecord>) -> Result<Inserted, StoreError> {
         let insert = Insert { records, events: Vec::new() };
         self.store().insert(self.operation(), insert).await
     }
 
-    /// The record, which may be gone.
+    /// Loads a record that may be missing.
     pub async fn load(&self, id: TokenId) -> Option<Loaded> {
         self.store().load(id).await.expect("a load is answered")
     }
 
-    /// The record, which must be there.
+    /// Loads a record that must exist.
     pub async fn loaded(&self, id: TokenId) -> Loaded {
         self.load(id).await.unwrap_or_else(|| panic!("{id} was stored and must be found"))
     }
 
-    /// Fails unless there is nothing against the record.
+    /// Fails if the record's verdict is not `Clear`.
     pub async fn assert_clear(&self, id: TokenId, why: &str) {
         assert_eq!(self.loaded(id).await.verdict, Verdict::Clear, "{why}");
     }
 
-    /// Fails unless the record is revoked, and through `through`; gives the mark.
+    /// Fails if the record is not revoked through `through`. Returns the mark.
     pub async fn assert_revoked(
         &self,
         id: TokenId,
@@ -183,12 +182,12 @@ impl Fixture {
         self.store().revoke(self.operation(), revoke).await.expect("a revocation is answered")
     }
 
-    /// The plainest revocation.
+    /// Returns a revocation without note, cascade or events.
     pub fn revocation(&self, id: TokenId) -> Revoke {
         Revoke::new(id, self.now())
     }
 
-    /// The plainest replacement: a new body.
+    /// Returns a replacement that only sets a new body.
     pub fn replacement(&self, id: TokenId, read: RecordVersion, body: &[u8]) -> Replace {
         Replace {
             id,
@@ -202,7 +201,7 @@ impl Fixture {
         }
     }
 
-    /// The present stamp of a lane.
+    /// Returns the current stamp of a lane.
     pub async fn stamp(&self, lane: Lane) -> Stamp {
         self.store().stamp(lane).await.expect("a stamp is answered")
     }
@@ -212,8 +211,7 @@ impl Fixture {
         Query { term, lane: None, order, after: None, limit }
     }
 
-    /// All that a query finds, page by page; checks that the pages keep to the limit, are in order
-    /// and come to an end.
+    /// Returns all records of a query. Checks that the pages keep the limit, are in order and end.
     pub async fn list(&self, mut query: Query) -> Vec<Loaded> {
         let mut all: Vec<Loaded> = Vec::new();
         for _ in 0..MAX_PAGES {
@@ -265,14 +263,14 @@ impl Fixture {
         panic!("a feed does not come to an end");
     }
 
-    /// What the feed of events holds, in its order.
+    /// Returns the bodies of all events, in order.
     pub async fn events(&self) -> Vec<Vec<u8>> {
         let (entries, _) = self.entries_after(Feed::Events, Cursor::start(), 100).await;
         entries.into_iter().map(|entry| entry.body).collect()
     }
 }
 
-/// An id with the same local bytes and lane, and another rest.
+/// Returns an id with the same local bytes and lane and a different last byte.
 pub(crate) fn same_local_bytes(id: TokenId) -> TokenId {
     let mut bytes = *id.as_bytes();
     bytes[15] ^= 1;

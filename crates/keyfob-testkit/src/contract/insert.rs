@@ -6,7 +6,7 @@ use keyfob::store::{Insert, Inserted, NewRecord, Order, RecordVersion, StoreErro
 use super::fixture::{Fixture, same_local_bytes, texts};
 
 /// A new record gets the present stamp and is clear.
-pub(super) async fn a_new_record_has_the_present_stamp(fixture: Fixture) {
+pub(super) async fn a_new_record_gets_the_current_stamp(fixture: Fixture) {
     let record = fixture.record(fixture.lane(0));
     let id = record.id;
     let present = fixture.stamp(id.lane()).await;
@@ -80,7 +80,7 @@ pub(super) async fn several_records_are_stored_together(fixture: Fixture) {
 }
 
 /// One record that cannot be stored keeps out those that came with it.
-pub(super) async fn all_are_stored_or_none(fixture: Fixture) {
+pub(super) async fn an_insert_stores_all_records_or_none(fixture: Fixture) {
     let tag = fixture.tag("batch");
     let lane = fixture.lane(2);
     let record = || NewRecord { terms: vec![tag], ..fixture.record(lane) };
@@ -123,7 +123,7 @@ pub(super) async fn the_same_operation_gets_the_same_answer(fixture: Fixture) {
 }
 
 /// The same operation, sent again after the record went on without it.
-pub(super) async fn a_late_repetition_leaves_the_record_alone(fixture: Fixture) {
+pub(super) async fn a_late_repetition_changes_nothing(fixture: Fixture) {
     let operation = fixture.operation();
     let record = fixture.record(fixture.lane(0));
     let id = record.id;
@@ -143,7 +143,7 @@ pub(super) async fn a_late_repetition_leaves_the_record_alone(fixture: Fixture) 
 }
 
 /// A record whose time is over already is stored nowhere.
-pub(super) async fn a_record_past_its_time_is_stored_nowhere(fixture: Fixture) {
+pub(super) async fn an_expired_record_is_not_stored(fixture: Fixture) {
     let tag = fixture.tag("past");
     let past = fixture.now().saturating_sub(Ttl::from_secs(1));
     let record =
@@ -177,7 +177,7 @@ pub(super) async fn a_body_that_is_too_large_is_refused(fixture: Fixture) {
 }
 
 /// Once a record is forgotten its id is free, and nothing of it clings to the next one.
-pub(super) async fn an_id_is_free_once_its_record_is_forgotten(fixture: Fixture) {
+pub(super) async fn an_id_is_free_after_its_record_expired(fixture: Fixture) {
     let (old, new) = (fixture.tag("old"), fixture.tag("new"));
     let keep_until = fixture.now() + fixture.brief();
     let first = NewRecord {
@@ -206,7 +206,7 @@ pub(super) async fn an_id_is_free_once_its_record_is_forgotten(fixture: Fixture)
 }
 
 /// Of many who want one id, one gets it.
-pub(super) async fn of_racers_for_an_id_one_wins(fixture: Fixture) {
+pub(super) async fn one_of_many_concurrent_inserts_gets_the_id(fixture: Fixture) {
     for round in 0..8 {
         let record = fixture.record(fixture.lane(round));
         let racers = (0..8u8).map(|racer| {
@@ -229,7 +229,7 @@ pub(super) async fn of_racers_for_an_id_one_wins(fixture: Fixture) {
 }
 
 /// One operation that is sent many times at once has its effect once.
-pub(super) async fn one_operation_sent_at_once_is_done_once(fixture: Fixture) {
+pub(super) async fn an_operation_sent_concurrently_takes_effect_once(fixture: Fixture) {
     let operation = fixture.operation();
     let insert =
         Insert { records: vec![fixture.record(fixture.lane(0))], events: texts(&["issued"]) };

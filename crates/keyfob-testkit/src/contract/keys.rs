@@ -83,7 +83,7 @@ pub(super) async fn a_new_namespace_accepts_any_key(fixture: Fixture) {
 
 /// Below the floor nothing is written, in no lane, by no verb, and nothing of what was refused is
 /// there.
-pub(super) async fn below_the_floor_nothing_is_written(fixture: Fixture) {
+pub(super) async fn writes_below_the_minimum_are_refused(fixture: Fixture) {
     let lanes: Vec<Lane> = (0..4).map(|n| fixture.lane(n)).collect();
     let mut old = Vec::new();
     for lane in &lanes {
@@ -128,7 +128,7 @@ pub(super) async fn below_the_floor_nothing_is_written(fixture: Fixture) {
 }
 
 /// The floor goes up only.
-pub(super) async fn the_floor_is_never_lowered(fixture: Fixture) {
+pub(super) async fn the_minimum_is_never_lowered(fixture: Fixture) {
     for (raised, stands) in [(3, 3), (3, 3), (1, 3), (0, 3), (300, 300), (4, 300)] {
         raise(&fixture, raised).await;
         assert_eq!(floor(&fixture).await, key(stands), "after {raised}");
@@ -137,7 +137,7 @@ pub(super) async fn the_floor_is_never_lowered(fixture: Fixture) {
 }
 
 /// What lies under a retired key is read, used and revoked as before.
-pub(super) async fn what_lies_below_the_floor_lives_on(fixture: Fixture) {
+pub(super) async fn records_below_the_minimum_stay_usable(fixture: Fixture) {
     let record = NewRecord { uses_left: Some(2), ..under(&fixture, fixture.lane(0), 1) };
     let id = record.id;
     fixture.insert(record).await;
@@ -150,7 +150,7 @@ pub(super) async fn what_lies_below_the_floor_lives_on(fixture: Fixture) {
 }
 
 /// Epochs are kept and felt in a namespace that has a floor.
-pub(super) async fn epochs_hold_above_a_floor(fixture: Fixture) {
+pub(super) async fn epochs_work_with_a_minimum_key_version(fixture: Fixture) {
     raise(&fixture, 1).await;
     let epochs = || Epochs { client: Some(fixture.client_epoch("floored")), ..Epochs::default() };
     for lane in (0..3).map(|n| fixture.lane(n)) {

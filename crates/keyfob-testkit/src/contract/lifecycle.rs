@@ -116,7 +116,7 @@ async fn work(fixture: Fixture, targets: Arc<Vec<Target>>, worker: usize) -> usi
 }
 
 /// After a revocation or an advance was acknowledged, no load says clear and no write succeeds.
-pub(super) async fn nothing_comes_back(fixture: Fixture) {
+pub(super) async fn no_revoked_record_becomes_active_again(fixture: Fixture) {
     let targets = targets(&fixture).await;
     let workers: Vec<_> =
         (0..4).map(|n| tokio::spawn(work(fixture.clone(), Arc::clone(&targets), n))).collect();

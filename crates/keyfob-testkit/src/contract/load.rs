@@ -78,7 +78,7 @@ pub(super) async fn everything_stored_comes_back(fixture: Fixture) {
 }
 
 /// A record is there until its time and not after.
-pub(super) async fn a_record_is_there_until_its_time(fixture: Fixture) {
+pub(super) async fn a_record_is_found_until_it_expires(fixture: Fixture) {
     let tag = fixture.tag("ends");
     let keep_until = fixture.now() + fixture.brief();
     let ends = NewRecord { keep_until, terms: vec![tag], ..fixture.record(fixture.lane(0)) };
@@ -102,7 +102,7 @@ pub(super) async fn a_record_is_there_until_its_time(fixture: Fixture) {
 }
 
 /// Whatever comes over a token later, the revocation that came first is told.
-pub(super) async fn a_verdict_names_what_covered_first(fixture: Fixture) {
+pub(super) async fn a_verdict_reports_the_first_revocation(fixture: Fixture) {
     let lane = fixture.lane(0);
     let (subject, client) = (fixture.subject_epoch("user"), fixture.client_epoch("client"));
     let ancestors: Vec<_> =
@@ -130,7 +130,7 @@ pub(super) async fn a_verdict_names_what_covered_first(fixture: Fixture) {
 }
 
 /// An id or a term of a lane that there is not names nothing.
-pub(super) async fn a_lane_that_there_is_not_names_nothing(fixture: Fixture) {
+pub(super) async fn an_id_of_an_unknown_lane_is_not_found(fixture: Fixture) {
     let foreign = Lane::new(fixture.store().namespace().lanes().get());
     let tag = fixture.tag("here");
     fixture.insert(NewRecord { terms: vec![tag], ..fixture.record(fixture.lane(0)) }).await;
@@ -158,7 +158,7 @@ pub(super) async fn a_lane_that_there_is_not_names_nothing(fixture: Fixture) {
 }
 
 /// A stamp starts at the time of the store's clock in microseconds.
-pub(super) async fn a_sequence_starts_at_the_time(fixture: Fixture) {
+pub(super) async fn a_sequence_starts_at_the_current_time(fixture: Fixture) {
     let day = Ttl::from_days(1);
     let earliest = Stamp::birth(fixture.now().saturating_sub(day));
     let latest = Stamp::birth(fixture.now() + day);

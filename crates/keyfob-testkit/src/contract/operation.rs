@@ -71,7 +71,7 @@ pub(super) async fn a_late_replacement_does_nothing(fixture: Fixture) {
 }
 
 /// A late spend takes nothing.
-pub(super) async fn a_late_spend_does_nothing(fixture: Fixture) {
+pub(super) async fn a_late_consume_does_nothing(fixture: Fixture) {
     let id = stored(&fixture).await;
     let operation = late(&fixture);
     assert_late(fixture.store().consume(operation, Consume { id }).await, operation.id, "spend");
@@ -160,7 +160,7 @@ pub(super) async fn a_repeated_cascade_covers_once(fixture: Fixture) {
 }
 
 /// Many operations in flight are told apart.
-pub(super) async fn operations_are_told_apart(fixture: Fixture) {
+pub(super) async fn operations_are_independent(fixture: Fixture) {
     let record = NewRecord { uses_left: Some(100), ..fixture.record(fixture.lane(0)) };
     let id = record.id;
     fixture.insert(record).await;

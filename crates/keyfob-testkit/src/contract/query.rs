@@ -108,7 +108,7 @@ pub(super) async fn a_narrow_term_lists_hundreds(fixture: Fixture) {
 }
 
 /// Records of one second come by id; a part of a second counts as a whole one.
-pub(super) async fn ties_come_by_id(fixture: Fixture) {
+pub(super) async fn records_of_one_second_are_ordered_by_id(fixture: Fixture) {
     let tag = fixture.tag("tie");
     let second = Timestamp::from_millis((fixture.now().as_secs() + 3600) * 1000);
     let ends: Vec<_> = [0, 1, 400, 999, 1000, 1001]
@@ -133,7 +133,7 @@ pub(super) async fn ties_come_by_id(fixture: Fixture) {
 }
 
 /// A lane that is named is the only one that is looked at.
-pub(super) async fn a_lane_that_is_named_is_the_only_one(fixture: Fixture) {
+pub(super) async fn a_query_for_a_lane_lists_only_that_lane(fixture: Fixture) {
     let tag = fixture.tag("spread");
     let places = many(&fixture, tag, None, 60).await;
     for order in ORDERS {
@@ -151,7 +151,7 @@ pub(super) async fn a_lane_that_is_named_is_the_only_one(fixture: Fixture) {
 }
 
 /// A record is listed under each of its terms and under no other.
-pub(super) async fn each_term_lists_its_own(fixture: Fixture) {
+pub(super) async fn each_term_lists_its_own_records(fixture: Fixture) {
     let namespace = fixture.store().namespace();
     let (subject, lane) = fixture.subject("user");
     let root = fixture.id(lane);
@@ -187,7 +187,7 @@ pub(super) async fn each_term_lists_its_own(fixture: Fixture) {
 }
 
 /// A listed record is the record that a load gives.
-pub(super) async fn what_is_listed_is_what_is_loaded(fixture: Fixture) {
+pub(super) async fn a_listed_record_equals_the_loaded_one(fixture: Fixture) {
     let tag = fixture.tag("same");
     let mut ids = Vec::new();
     for n in 0..6u8 {
@@ -215,7 +215,7 @@ pub(super) async fn what_is_listed_is_what_is_loaded(fixture: Fixture) {
 }
 
 /// A listing goes on from a place whose record is gone, and from one where none ever was.
-pub(super) async fn a_listing_goes_on_from_any_place(fixture: Fixture) {
+pub(super) async fn a_listing_resumes_from_any_position(fixture: Fixture) {
     let tag = fixture.tag("gone");
     let places = many(&fixture, tag, None, 30).await;
     let keep_until = fixture.now() + fixture.brief();
@@ -238,7 +238,7 @@ pub(super) async fn a_listing_goes_on_from_any_place(fixture: Fixture) {
 }
 
 /// A count says how many a term lists at most, and forgets what is gone in time.
-pub(super) async fn a_count_is_an_upper_bound(fixture: Fixture) {
+pub(super) async fn a_count_is_an_upper_limit(fixture: Fixture) {
     let tag = fixture.tag("count");
     let count = || async { fixture.store().count(tag, None).await.expect("an answer") };
     assert_eq!(count().await, 0, "nothing yet");
@@ -258,7 +258,7 @@ pub(super) async fn a_count_is_an_upper_bound(fixture: Fixture) {
 }
 
 /// A listing under way shows each record that was there throughout once, whatever is written.
-pub(super) async fn a_listing_misses_nothing_that_stays(fixture: Fixture) {
+pub(super) async fn a_listing_under_writes_misses_no_stable_record(fixture: Fixture) {
     let (tag, other) = (fixture.tag("busy"), fixture.tag("other"));
     let places = many(&fixture, tag, None, 300).await;
     let stays: HashSet<_> = places.iter().map(|place| place.id).collect();

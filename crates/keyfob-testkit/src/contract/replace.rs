@@ -13,7 +13,7 @@ async fn send(fixture: &Fixture, replace: Replace) -> Replaced {
 }
 
 /// The version that was read is replaced, the next version stands, and the rest stays.
-pub(super) async fn the_version_read_is_replaced(fixture: Fixture) {
+pub(super) async fn the_current_version_is_replaced(fixture: Fixture) {
     let lane = fixture.lane(0);
     let record = NewRecord { uses_left: Some(4), ..fixture.record(lane) };
     let id = record.id;
@@ -36,7 +36,7 @@ pub(super) async fn the_version_read_is_replaced(fixture: Fixture) {
 }
 
 /// Any other version than the present one is stale, and nothing happens.
-pub(super) async fn another_version_is_stale(fixture: Fixture) {
+pub(super) async fn a_different_version_is_stale(fixture: Fixture) {
     let tag = fixture.tag("added");
     let record = fixture.record(fixture.lane(0));
     let id = record.id;
@@ -66,7 +66,7 @@ pub(super) async fn another_version_is_stale(fixture: Fixture) {
 }
 
 /// What is revoked, itself or through an epoch, is ended and stays as it is.
-pub(super) async fn what_is_revoked_is_ended(fixture: Fixture) {
+pub(super) async fn a_revoked_record_is_not_replaced(fixture: Fixture) {
     let lane = fixture.lane(0);
     let tag = fixture.tag("added");
     let (subject, client) = (fixture.subject_epoch("user"), fixture.client_epoch("client"));
@@ -117,7 +117,7 @@ pub(super) async fn what_is_revoked_is_ended(fixture: Fixture) {
 }
 
 /// What is not there is missing, and no replacement makes it.
-pub(super) async fn what_is_missing_is_never_created(fixture: Fixture) {
+pub(super) async fn a_missing_record_is_never_created(fixture: Fixture) {
     let tag = fixture.tag("added");
     let id = fixture.id(fixture.lane(0));
     for version in [0, 1] {
@@ -139,7 +139,7 @@ pub(super) async fn what_is_missing_is_never_created(fixture: Fixture) {
 }
 
 /// A replacement never prolongs: the record goes when it was to go.
-pub(super) async fn nothing_is_prolonged(fixture: Fixture) {
+pub(super) async fn a_replacement_prolongs_nothing(fixture: Fixture) {
     let keep_until = fixture.now() + fixture.brief();
     let record = NewRecord { keep_until, ..fixture.record(fixture.lane(0)) };
     let id = record.id;
@@ -227,7 +227,7 @@ pub(super) async fn a_body_that_is_too_large_is_refused(fixture: Fixture) {
 }
 
 /// Of many who read one version, one replaces it.
-pub(super) async fn of_racers_one_replaces(fixture: Fixture) {
+pub(super) async fn one_of_many_concurrent_replacements_wins(fixture: Fixture) {
     let record = NewRecord {
         keep_until: fixture.now() + Ttl::from_hours(2),
         ..fixture.record(fixture.lane(1))

@@ -29,7 +29,7 @@ fn rest(loaded: &Loaded) -> impl PartialEq + std::fmt::Debug + use<> {
 
 /// Body and terms change, and the version is the next; stamp, time, uses and epochs stay, and
 /// nothing has happened.
-pub(super) async fn the_form_changes_and_nothing_else(fixture: Fixture) {
+pub(super) async fn only_the_encoding_changes(fixture: Fixture) {
     let (subject, lane) = fixture.subject("resealed");
     let (old, new, stays) = (fixture.tag("old"), fixture.tag("new"), fixture.tag("stays"));
     let epochs = Epochs { subject: Some(fixture.subject_epoch("resealed")), ..Epochs::default() };
@@ -65,7 +65,7 @@ pub(super) async fn the_form_changes_and_nothing_else(fixture: Fixture) {
 }
 
 /// What was changed since it was read keeps its change.
-pub(super) async fn another_version_is_stale(fixture: Fixture) {
+pub(super) async fn a_different_version_is_stale(fixture: Fixture) {
     let record = fixture.record(fixture.lane(0));
     let id = record.id;
     fixture.insert(record).await;
@@ -78,7 +78,7 @@ pub(super) async fn another_version_is_stale(fixture: Fixture) {
 }
 
 /// A reseal makes no record.
-pub(super) async fn what_is_missing_is_never_created(fixture: Fixture) {
+pub(super) async fn a_missing_record_is_never_created(fixture: Fixture) {
     let record = fixture.record(fixture.lane(0));
     let (id, body) = (record.id, record.body.clone());
     fixture.insert(record).await;
@@ -91,7 +91,7 @@ pub(super) async fn what_is_missing_is_never_created(fixture: Fixture) {
 }
 
 /// A revoked record is resealed too, and stays revoked, with its note.
-pub(super) async fn what_is_revoked_stays_revoked(fixture: Fixture) {
+pub(super) async fn a_revoked_record_stays_revoked(fixture: Fixture) {
     let record = fixture.record(fixture.lane(0));
     let id = record.id;
     fixture.insert(record).await;
@@ -152,7 +152,7 @@ pub(super) async fn a_body_that_is_too_large_is_refused(fixture: Fixture) {
 
 /// Hundreds move from one term to another, wherever in the index they lie, and are not met twice
 /// under either.
-pub(super) async fn a_former_term_is_left_by_all(fixture: Fixture) {
+pub(super) async fn a_former_term_lists_no_record(fixture: Fixture) {
     let (narrow, lane) = fixture.subject("before");
     let (broad, after) =
         (fixture.tag("before"), [fixture.tag("after"), fixture.subject("after").0]);

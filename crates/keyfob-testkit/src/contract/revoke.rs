@@ -24,7 +24,7 @@ fn assert_before(revoked: &Revoked, mark: &RevocationMark, why: &str) {
 }
 
 /// The tombstone holds when and why, byte for byte; the record stays, and is listed.
-pub(super) async fn a_tombstone_says_when_and_why(fixture: Fixture) {
+pub(super) async fn a_tombstone_has_the_time_and_the_note(fixture: Fixture) {
     let every_byte: Vec<u8> = (0..=255).collect();
     let longest = vec![0xfe; Revoke::MAX_NOTE];
     for note in [vec![], vec![0], every_byte, longest] {
@@ -48,7 +48,7 @@ pub(super) async fn a_tombstone_says_when_and_why(fixture: Fixture) {
 }
 
 /// The first revocation is kept, and only its events are appended.
-pub(super) async fn the_first_is_kept(fixture: Fixture) {
+pub(super) async fn the_first_tombstone_is_kept(fixture: Fixture) {
     let record = fixture.record(fixture.lane(0));
     let id = record.id;
     fixture.insert(record).await;
@@ -70,7 +70,7 @@ pub(super) async fn the_first_is_kept(fixture: Fixture) {
 }
 
 /// What an epoch covers was revoked before, in that way.
-pub(super) async fn what_an_epoch_covers_was_revoked_before(fixture: Fixture) {
+pub(super) async fn a_record_revoked_by_an_epoch_was_revoked_before(fixture: Fixture) {
     let lane = fixture.lane(0);
     let field = fixture.subject_epoch("user");
     let epochs = Epochs { subject: Some(field), ..Epochs::default() };
@@ -109,7 +109,7 @@ pub(super) async fn the_same_operation_gets_the_same_answer(fixture: Fixture) {
 }
 
 /// There is nothing to revoke where there is no record, and no tombstone is left for a later one.
-pub(super) async fn what_is_missing_is_not_revoked(fixture: Fixture) {
+pub(super) async fn a_missing_record_is_not_revoked(fixture: Fixture) {
     let lane = fixture.lane(0);
     let record = fixture.record(lane);
     let (id, field) = (record.id, fixture.ancestor_epoch(record.id));
@@ -188,7 +188,7 @@ pub(super) async fn a_cascade_covers_the_descendants(fixture: Fixture) {
 }
 
 /// Without a cascade the descendants live on.
-pub(super) async fn without_a_cascade_the_descendants_live_on(fixture: Fixture) {
+pub(super) async fn without_a_cascade_descendants_stay_active(fixture: Fixture) {
     let kin = kin(&fixture).await;
     assert_now(&fixture.revoke(kin.parent).await, "it was not revoked before");
     fixture.assert_clear(kin.child, "only the parent was revoked").await;
@@ -196,7 +196,7 @@ pub(super) async fn without_a_cascade_the_descendants_live_on(fixture: Fixture) 
 }
 
 /// A cascade has its effect even where the token was revoked before.
-pub(super) async fn a_cascade_works_on_what_is_revoked_already(fixture: Fixture) {
+pub(super) async fn a_cascade_works_on_a_revoked_record(fixture: Fixture) {
     let kin = kin(&fixture).await;
     fixture.revoke(kin.parent).await;
     let mark = fixture.assert_revoked(kin.parent, MarkScope::Token, "revoked").await;
@@ -225,7 +225,7 @@ pub(super) async fn nothing_is_minted_after_a_cascade(fixture: Fixture) {
 }
 
 /// Of many who revoke at once, one is the first.
-pub(super) async fn of_racers_one_is_the_first(fixture: Fixture) {
+pub(super) async fn one_of_many_concurrent_revocations_is_first(fixture: Fixture) {
     let record = fixture.record(fixture.lane(1));
     let id = record.id;
     fixture.insert(record).await;

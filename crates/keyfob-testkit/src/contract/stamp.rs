@@ -25,7 +25,7 @@ fn fields(fixture: &Fixture, lane: Lane) -> Vec<(Epochs, EpochScope)> {
 }
 
 /// A login that read its stamp before a revoke-all stores nothing after it.
-pub(super) async fn a_login_overtaken_by_an_advance_stores_nothing(fixture: Fixture) {
+pub(super) async fn a_login_that_an_advance_overtook_stores_nothing(fixture: Fixture) {
     let lane = fixture.lane(0);
     let tag = fixture.tag("login");
     for (epochs, scope) in fields(&fixture, lane) {
@@ -60,7 +60,7 @@ pub(super) async fn a_login_overtaken_by_an_advance_stores_nothing(fixture: Fixt
 
 /// A stamp that was seen is the stamp that is stored, and an epoch of another field is no reason
 /// against it.
-pub(super) async fn a_stamp_that_was_seen_is_kept(fixture: Fixture) {
+pub(super) async fn a_given_stamp_is_kept(fixture: Fixture) {
     let lane = fixture.lane(0);
     let seen = fixture.stamp(lane).await;
     let other = fixture.subject_epoch("somebody else");
@@ -80,7 +80,7 @@ pub(super) async fn a_stamp_that_was_seen_is_kept(fixture: Fixture) {
 }
 
 /// A stamp of a lane that nobody wrote to is as good as any.
-pub(super) async fn a_stamp_of_a_fresh_lane_is_good(fixture: Fixture) {
+pub(super) async fn a_stamp_of_a_new_lane_is_valid(fixture: Fixture) {
     for lane in fixture.lanes() {
         let seen = fixture.stamp(lane).await;
         assert_eq!(fixture.stamp(lane).await, seen, "it stands while no epoch moves");
@@ -92,7 +92,7 @@ pub(super) async fn a_stamp_of_a_fresh_lane_is_good(fixture: Fixture) {
 }
 
 /// A stamp that the lane never gave out cannot be stored: it would outlive epochs to come.
-pub(super) async fn a_stamp_that_was_never_given_is_refused(fixture: Fixture) {
+pub(super) async fn a_stamp_from_the_future_is_refused(fixture: Fixture) {
     let lane = fixture.lane(0);
     let present = fixture.stamp(lane).await;
     for stamp in [present.next(), Stamp::new((1 << 53) - 1), Stamp::new(0)] {
@@ -105,7 +105,7 @@ pub(super) async fn a_stamp_that_was_never_given_is_refused(fixture: Fixture) {
 }
 
 /// Each lane counts by itself.
-pub(super) async fn lanes_count_by_themselves(fixture: Fixture) {
+pub(super) async fn each_lane_has_its_own_sequence(fixture: Fixture) {
     let (lane, other) = (fixture.lane(0), fixture.lane(1));
     let (mut stamp, still) = (fixture.stamp(lane).await, fixture.stamp(other).await);
     for _ in 0..5 {
@@ -122,7 +122,7 @@ pub(super) async fn lanes_count_by_themselves(fixture: Fixture) {
 }
 
 /// Logins that race a revoke-all: each is superseded, dead, or began after it.
-pub(super) async fn racing_logins_are_dead_or_later(fixture: Fixture) {
+pub(super) async fn a_concurrent_login_is_revoked_or_has_a_later_stamp(fixture: Fixture) {
     let lane = fixture.lane(1);
     let field = fixture.subject_epoch("user");
     let epochs = Epochs { subject: Some(field), ..Epochs::default() };

@@ -37,7 +37,7 @@ pub(super) async fn the_later_time_wins(fixture: Fixture) {
 }
 
 /// An unknown token is passed over, and those that came with it are not.
-pub(super) async fn an_unknown_token_is_passed_over(fixture: Fixture) {
+pub(super) async fn an_unknown_token_is_skipped(fixture: Fixture) {
     touch(&fixture, &[]).await;
     let record = fixture.record(fixture.lane(0));
     let (id, at) = (record.id, fixture.now());
@@ -78,7 +78,7 @@ pub(super) async fn nothing_else_changes(fixture: Fixture) {
 }
 
 /// Nothing is created that outlives the record.
-pub(super) async fn nothing_outlives_the_record(fixture: Fixture) {
+pub(super) async fn a_last_use_does_not_outlive_the_record(fixture: Fixture) {
     let keep_until = fixture.now() + fixture.brief();
     let record = NewRecord { keep_until, ..fixture.record(fixture.lane(0)) };
     let id = record.id;

@@ -86,12 +86,12 @@ async fn advance(fixture: &Fixture, scope: EpochScope) {
 }
 
 /// A watcher trusts every lane soon after it was registered.
-pub(super) async fn trust_comes_soon(fixture: Fixture) {
+pub(super) async fn a_new_listener_is_trusted_soon(fixture: Fixture) {
     watcher(&fixture).await;
 }
 
 /// A revocation is told with what it cascades to, and of no other token.
-pub(super) async fn a_revocation_is_told_before_it_returns(fixture: Fixture) {
+pub(super) async fn a_revocation_notifies_before_it_returns(fixture: Fixture) {
     let Some(watcher) = watcher(&fixture).await else { return };
     let mut exact = false;
     for look in 0..LOOKS {
@@ -112,7 +112,7 @@ pub(super) async fn a_revocation_is_told_before_it_returns(fixture: Fixture) {
 }
 
 /// A replacement is told, and of no other token.
-pub(super) async fn a_replacement_is_told_before_it_returns(fixture: Fixture) {
+pub(super) async fn a_replacement_notifies_before_it_returns(fixture: Fixture) {
     let Some(watcher) = watcher(&fixture).await else { return };
     let mut exact = false;
     for _ in 0..LOOKS {
@@ -132,7 +132,7 @@ pub(super) async fn a_replacement_is_told_before_it_returns(fixture: Fixture) {
 }
 
 /// An epoch is told in each lane that it is advanced in, and no other epoch is.
-pub(super) async fn an_epoch_is_told_before_its_advance_returns(fixture: Fixture) {
+pub(super) async fn an_advance_notifies_before_it_returns(fixture: Fixture) {
     let Some(watcher) = watcher(&fixture).await else { return };
     let (own, other) = (fixture.subject_epoch("one"), fixture.subject_epoch("other"));
     let client = fixture.client_epoch("app");
@@ -157,7 +157,7 @@ pub(super) async fn an_epoch_is_told_before_its_advance_returns(fixture: Fixture
 }
 
 /// What is inserted, used, looked at or observed ends nothing, and is not told.
-pub(super) async fn what_ends_nothing_is_not_told(fixture: Fixture) {
+pub(super) async fn other_writes_do_not_notify(fixture: Fixture) {
     let Some(watcher) = watcher(&fixture).await else { return };
     let (store, lane) = (fixture.store(), fixture.lane(0));
     let mut silent = false;
@@ -182,7 +182,7 @@ pub(super) async fn what_ends_nothing_is_not_told(fixture: Fixture) {
 }
 
 /// Each of two watchers is told, and one goes on when the other is gone.
-pub(super) async fn each_watcher_is_told(fixture: Fixture) {
+pub(super) async fn each_listener_is_notified(fixture: Fixture) {
     let (Some(one), Some(two)) = (watcher(&fixture).await, watcher(&fixture).await) else { return };
     let id = new_token(&fixture, fixture.lane(0)).await;
     let told = [Told::from_now(&one), Told::from_now(&two)];
@@ -197,7 +197,7 @@ pub(super) async fn each_watcher_is_told(fixture: Fixture) {
 }
 
 /// The store does not keep a watcher alive.
-pub(super) async fn a_watcher_is_let_go(fixture: Fixture) {
+pub(super) async fn a_dropped_listener_is_released(fixture: Fixture) {
     let store = fixture.store();
     let watcher = InvalidationListener::new(store.namespace().lanes(), Ttl::from_secs(1));
     store.watch(&watcher);

@@ -1,7 +1,7 @@
-//! The contract in its plainest form: maps without indexes, which says what a store may answer.
+//! A model of the contract: plain maps that determine which answers a store may give.
 //!
-//! It does not count by itself: the stamps of a sequence are the store's affair, so it is told what
-//! the sequence stands at after it moved.
+//! The model does not choose stamps: the store does. After an epoch moved, the caller passes the new
+//! stamp of the sequence to the model.
 
 mod counts;
 mod write;
@@ -18,18 +18,18 @@ use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
 use counts::CountList;
 pub use write::{Write, WriteAnswer};
 
-/// An epoch that a write moves.
+/// An epoch that a write advances.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EpochAdvance {
-    /// In which lane.
+    /// The lane.
     pub lane: Lane,
-    /// Of what; `None` is everything.
+    /// The field; `None` covers all records.
     pub field: Option<EpochField>,
     at: Timestamp,
     note: Vec<u8>,
 }
 
-/// What must be unique: the lane and the leading part of an id.
+/// The part of an id that must be unique: the lane and the leading bytes.
 type LocalKey = (Lane, [u8; TokenId::LOCAL_BYTES]);
 
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ struct ModelRecord {
     line: Option<usize>,
 }
 
-/// What a store that keeps the contract holds.
+/// The contents of a store that keeps the contract.
 #[derive(Clone, Debug)]
 pub struct Model {
     sequences: BTreeMap<Lane, Stamp>,
@@ -162,8 +162,8 @@ impl Model {
         }
     }
 
-    /// Every reason against storing these, and whether it must be heeded: a record that is past its
-    /// time and stored nowhere need not clash. Which reason an answer names is the store's affair.
+    /// Returns each reason to refuse these records, and whether the store must refuse for it. An expired
+    /// record is not stored and need not conflict. The store may report any of the reasons.
     fn refusals(&self, records: &[NewRecord], now: Timestamp) -> Vec<(Inserted, bool)> {
         let mut refusals = Vec::new();
         for new in records {
@@ -179,7 +179,7 @@ impl Model {
         refusals
     }
 
-    /// The answers that a store may give to a write now.
+    /// Returns the answers that a store may give to a write now.
     pub fn allowed(&self, change: &Write, now: Timestamp) -> Vec<WriteAnswer> {
         match change {
             Write::Insert(insert) => {

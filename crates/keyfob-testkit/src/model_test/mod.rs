@@ -1,10 +1,10 @@
-//! Random runs that compare a store with the [`Model`](crate::model::Model): every answer, every
-//! record after each step, and every listing in both orders.
+//! Random runs that compare a store with the [`Model`](crate::model::Model): each answer, each record
+//! after each step, and each listing in both orders.
 //!
-//! A run that fails is shrunk to the steps that matter. `PROPTEST_CASES` says how many runs there
-//! are, where it is set.
+//! A failing run is reduced to the steps that matter. The variable `PROPTEST_CASES` sets the number of
+//! runs.
 
-/// Ends a step with a disagreement unless the condition holds.
+/// Returns a mismatch from the function if the condition is false.
 macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {
         if !$condition {
@@ -27,10 +27,10 @@ use crate::contract::Setup;
 use run::ModelRun;
 use step::Step;
 
-/// How many runs there are on a store whose time is moved by hand.
+/// The number of runs on a store with a manual clock.
 const RUN_COUNT: u32 = 200;
 
-/// How many there are on one that lives in real time, behind a network.
+/// The number of runs on a store in real time, behind a network.
 const RUN_COUNT_IN_REAL_TIME: u32 = 24;
 
 /// Compares a store on a manual clock with the model.
