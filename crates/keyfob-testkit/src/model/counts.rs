@@ -1,5 +1,5 @@
-//! What is counted, as a list of all that ever was: one line for each record, and nothing is
-//! summed up before it is asked for.
+//! The counted records as a list: one element for each record that was ever stored. Counts are summed
+//! when they are read.
 
 use keyfob::store::{BucketCounts, CountBucket, CountColumn, CountTotals, NewRecord, TimeBucket};
 use keyfob::{EpochField, Timestamp};

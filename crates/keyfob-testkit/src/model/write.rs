@@ -1,10 +1,10 @@
-//! Writes and their answers, whichever verb they are of.
+//! The writes of all store methods and their answers.
 
 use keyfob::store::{
     Advance, Advanced, Consume, Consumed, Insert, Inserted, Replace, Replaced, Revoke, Revoked,
 };
 
-/// A write, whichever verb it is of.
+/// A write of any store method.
 #[derive(Clone, Debug)]
 pub enum Write {
     /// An insert.
@@ -35,7 +35,7 @@ pub enum WriteAnswer {
 }
 
 impl WriteAnswer {
-    /// Whether it says that something was done.
+    /// Returns whether the operation took effect.
     pub fn is_done(&self) -> bool {
         match self {
             Self::Inserted(inserted) => matches!(inserted, Inserted::Stored(_)),
@@ -46,7 +46,7 @@ impl WriteAnswer {
         }
     }
 
-    /// Whether it says that this very write did something.
+    /// Returns whether this write changed something.
     pub fn is_change(&self) -> bool {
         self.is_done() && !matches!(self, Self::Revoked(Revoked::Before(_)))
     }

@@ -1,4 +1,4 @@
-//! What is asked of the store and the model after a step, and at the end.
+//! The comparisons of the store with the model, after each step and at the end.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::model::Write;
 use super::run::{Mismatch, ModelRun, store_failed};
 
 impl ModelRun {
-    /// Everything that can be asked, once more, at the end.
+    /// Compares all read methods at the end of a run.
     pub(super) async fn compare_all(&self) -> Result<(), Mismatch> {
         self.compare_records().await?;
         for limit in [1, 3, 1000] {
@@ -19,7 +19,7 @@ impl ModelRun {
         self.compare_events().await
     }
 
-    /// After a write that was to move no epoch.
+    /// Compares the stamps after a write that must not advance an epoch.
     pub(super) async fn compare_stamps(&self, by: &Write) -> Result<(), Mismatch> {
         for lane in &self.lanes {
             let stamp = self.store().stamp(*lane).await.map_err(store_failed)?;
@@ -124,7 +124,7 @@ fn counted(
     tallies.into_iter().map(numbers).filter(|(_, numbers)| *numbers != [0; 3]).collect()
 }
 
-/// Whether the contract says which lane an event lies in.
+/// Returns whether the contract determines the lane of an event.
 fn is_of_lane(happened: &[(Option<Lane>, Vec<u8>)], body: &[u8]) -> bool {
     happened.iter().any(|(lane, of)| lane.is_some() && of == body)
 }

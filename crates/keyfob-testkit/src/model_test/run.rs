@@ -1,4 +1,4 @@
-//! One run: a store and the model of it, taken through the same steps.
+//! One run: a store and its model execute the same steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use super::step::{
 use crate::contract::{Setup, Time};
 use crate::model::{Model, Write, WriteAnswer};
 
-/// What the store did and the model does not allow.
+/// A description of a difference between the store and the model.
 pub(super) type Mismatch = String;
 
 pub(super) struct ModelRun {
@@ -28,7 +28,7 @@ pub(super) struct ModelRun {
     pub(super) ids: Vec<Vec<TokenId>>,
     done: Vec<(Operation, Write, WriteAnswer)>,
     seen: Vec<(Lane, Stamp, Timestamp)>,
-    /// How many records were ever to be listed under a term.
+    /// The number of records that were ever listed under a term.
     pub(super) written: BTreeMap<Term, u64>,
     events: u32,
 }
@@ -383,7 +383,7 @@ impl ModelRun {
         self.compare_stamps(&change).await
     }
 
-    /// Lets go of the store.
+    /// Closes the store.
     pub(super) async fn close(self) {
         self.store().close().await;
     }

@@ -1,15 +1,15 @@
-//! The steps that a random run is made of. They name things by small numbers, so that steps often
-//! meet, and so that what is left after shrinking can be read.
+//! The steps of a random run. They refer to ids and names by small numbers, so that steps often concern
+//! the same record, and a reduced run is readable.
 
 use proptest::prelude::*;
 
-/// How many lanes a run uses at most.
+/// The maximum number of lanes in a run.
 pub(super) const MAX_LANES: u8 = 3;
 
-/// How many ids a lane has. The last ones share the local bytes of the first.
+/// The number of ids in a lane. The last ones have the same local bytes as the first ones.
 pub(super) const IDS_PER_LANE: u8 = 8;
 
-/// How many of the ids of a lane are twins of others.
+/// The number of ids in a lane that have the same local bytes as another one.
 pub(super) const TWIN_IDS: u8 = 2;
 
 /// One id: the lane and the number within.
@@ -31,7 +31,7 @@ pub(super) struct RecordSpec {
     pub(super) seen: bool,
     /// One bit for each term.
     pub(super) terms: u8,
-    /// By what it is counted, if it is.
+    /// Determines whether and how the record is counted.
     pub(super) counted: u8,
 }
 
@@ -99,7 +99,7 @@ pub(super) enum Step {
     Stamp {
         lane: u8,
     },
-    /// Sends an earlier write again: the one that was done so many back.
+    /// Sends an earlier write again, counted backwards from the last one.
     Again {
         back: u8,
     },

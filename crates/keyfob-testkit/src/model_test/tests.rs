@@ -1,4 +1,4 @@
-//! A comparison that finds nothing proves nothing: here it is given stores that are wrong.
+//! Tests of the comparison itself: it must find the defect of each of these stores.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

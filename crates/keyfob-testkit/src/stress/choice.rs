@@ -1,6 +1,6 @@
-//! Choices that follow from a seed.
+//! Deterministic choices from a seed.
 
-/// A xorshift generator: quick, and good enough to choose with.
+/// A xorshift generator. It is fast, and good enough for choices in a test.
 pub(super) struct SeededChoice(u64);
 
 impl SeededChoice {
@@ -9,7 +9,7 @@ impl SeededChoice {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    /// A number from 0 up to, but not including, `end`.
+    /// Returns a number from 0 up to, but not including, `end`.
     pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -13,19 +13,19 @@ use super::choice::SeededChoice;
 pub(super) struct IssuedToken {
     pub(super) id: TokenId,
     pub(super) bearer: BearerToken,
-    /// Its ancestors, the oldest first, and itself.
+    /// Its ancestors, oldest first, and the token itself.
     pub(super) line: Vec<TokenId>,
     pub(super) subject: Subject,
     pub(super) client: ClientId,
-    /// When the issue of its root was begun, and when it was acknowledged.
+    /// The logical times at which the issue of its root began and was acknowledged.
     pub(super) began: u64,
     pub(super) acknowledged: u64,
 }
 
-/// What a revocation covers.
+/// The tokens that a revocation covers.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum RevocationScope {
-    /// A token and all that descends from it, whenever that was minted.
+    /// A token and all its descendants, whenever they were minted.
     Line(TokenId),
     Subject(Subject),
     Client(ClientId),
@@ -34,10 +34,10 @@ pub(super) enum RevocationScope {
 
 struct Attempt {
     reach: RevocationScope,
-    /// On which node.
+    /// The node that revoked.
     node: usize,
     began: u64,
-    /// `None` as long as it is under way, and for ever if its outcome is unknown.
+    /// `None` while it runs, and forever if its outcome is unknown.
     acknowledged: Option<Acknowledged>,
 }
 
@@ -50,16 +50,16 @@ struct Acknowledged {
 /// Whether a token is covered by a revocation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Coverage {
-    /// By none that was so much as tried.
+    /// No revocation of it was attempted.
     NotRevoked,
-    /// By one that is under way, whose outcome is unknown, or that ran while it was issued.
+    /// A revocation runs, has an unknown outcome, or ran while the token was issued.
     MaybeRevoked,
-    /// By one that was acknowledged.
+    /// An acknowledged revocation covers it.
     Revoked,
 }
 
 pub(super) struct ExpectedStates {
-    /// How long after its acknowledgement a revocation may be news to another node.
+    /// How long after its acknowledgement another node may not yet know of a revocation.
     grace: Duration,
     clock: AtomicU64,
     tokens: Mutex<Vec<IssuedToken>>,
@@ -116,12 +116,12 @@ impl ExpectedStates {
             Some(Acknowledged { tick: self.next_tick(), at });
     }
 
-    /// What a node must know that asks the store.
+    /// Returns the coverage that a node must see if it asks the store.
     pub(super) fn covered(&self, token: &IssuedToken) -> Coverage {
         self.max_coverage(token, |attempt| attempt.covers(token))
     }
 
-    /// What a node must know that may answer from memory, of whatever it decides from now on.
+    /// Returns the coverage that a node must see if it may answer from its cache.
     pub(super) fn covered_for(&self, node: usize, token: &IssuedToken) -> Coverage {
         let now = Instant::now();
         self.max_coverage(token, |attempt| match attempt.covers(token) {
@@ -154,12 +154,12 @@ impl Attempt {
             (_, None) => Coverage::MaybeRevoked,
             (RevocationScope::Line(_), Some(_)) => Coverage::Revoked,
             (_, Some(_)) if token.acknowledged < self.began => Coverage::Revoked,
-            // Both ran at once, or the revocation was over before the token was asked for.
+            // Both ran concurrently, or the revocation ended before the issue began.
             (_, Some(end)) if end.tick < token.began => Coverage::NotRevoked,
             (_, Some(_)) => Coverage::MaybeRevoked,
         }
     }
-    /// Whether it was done on another node, and so lately that this one need not have heard of it.
+    /// Returns whether another node revoked so recently that this node may not yet know.
     fn may_be_news_to(&self, node: usize, now: Instant, grace: Duration) -> bool {
         self.node != node && self.acknowledged.is_some_and(|end| now < end.at + grace)
     }

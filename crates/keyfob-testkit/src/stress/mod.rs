@@ -1,16 +1,15 @@
-//! A config: many tasks that do everything at once on several nodes of one namespace, while the
-//! caller cuts connections and kills servers, and a expected that knows what must be dead.
+//! A stress test: many tasks use several nodes of one namespace concurrently, while the caller cuts
+//! connections and kills servers. A record of all calls determines which tokens must be revoked.
 //!
-//! What it holds the nodes to:
+//! It checks:
 //!
-//! - once a revocation was acknowledged, no later validate at what it covers says active: at once on the
-//!   node that revoked, and on the others once the config's grace is over;
-//! - and whatever changes a token or mints from it knows at once, wherever;
-//! - nothing that was minted from what was revoked lives, whenever it was minted;
-//! - and what nothing was done to lives: refusing everything would be too easy.
+//! - After a revocation is acknowledged, no later validation accepts a token that it covers: on the
+//!   node that revoked immediately, on the other nodes after the grace period.
+//! - A call that changes a token or mints from it sees the revocation immediately, on every node.
+//! - No token that was minted from a revoked token is active, whenever it was minted.
+//! - A token that no revocation covers stays active. Refusing everything would be too easy.
 //!
-//! A write whose outcome is unknown may have happened or not; the expected holds neither against the
-//! nodes.
+//! A write whose outcome is unknown may or may not have happened. Both are accepted.
 
 mod choice;
 mod expected;
