@@ -1,4 +1,4 @@
-//! What is token of every token and of every attempt to revoke, in the order of a logical clock.
+//! Records all tokens and all attempts to revoke, in the order of a logical clock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
