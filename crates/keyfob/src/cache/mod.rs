@@ -16,6 +16,7 @@
 pub(crate) mod active;
 mod config;
 mod flight;
+mod layout;
 mod overflow;
 mod table;
 mod unknown;
@@ -33,13 +34,10 @@ pub use active::ActiveToken;
 pub(crate) use active::{ByOther, Other};
 pub use config::{CacheConfig, CacheReport};
 pub(crate) use flight::Flight;
+use layout::CONTENT;
 use overflow::Overflow;
 use table::{Content, Priority, Slot, Table};
 
-/// The size of an entry's content, in words.
-const CONTENT: usize = 16;
-/// The number of entries in a set.
-const WAYS: usize = 8;
 /// The layout of an entry's content: 16 bytes of the digest, then these words, then the token.
 const END_AND_LENGTH: usize = 2;
 const TICKET: usize = 3;

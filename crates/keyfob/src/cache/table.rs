@@ -9,7 +9,7 @@
 //! Outside of the sequence lock, each entry has a **mark** that readers may change.
 
 use super::atomic::{AtomicU64, Ordering, fence, zeroed};
-use super::{CONTENT, WAYS};
+use super::layout::{CONTENT, WAYS};
 
 /// Before the content come the sequence, the mark and the key.
 const HEAD: usize = 5;

@@ -6,7 +6,7 @@ use super::background::Tasks;
 use super::background::last_use::LastUses;
 use super::background::metrics::MetricsPublisher;
 use super::events::observations::Observer;
-use super::known::Known;
+use super::refresh::RefreshRecordCache;
 use super::{Inner, TokenManager};
 use crate::bearer::BearerPrefix;
 use crate::cache::{Cache, CacheConfig};
@@ -246,7 +246,7 @@ impl TokenManagerBuilder {
             bound: self.cache.max_staleness().as_duration(),
             refresh_policy: self.refresh_policy,
             sessions: self.sessions,
-            known: Known::default(),
+            refresh_records: RefreshRecordCache::default(),
             last_use: LastUses::new(self.last_use_precision),
             observer: Observer::new(self.observations_per_second, self.sample_uses),
             limiter: self.limits.map(|limits| Limiter::new(limits, namespace).metrics(&metrics)),

@@ -4,7 +4,8 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `issue` | issue one token, issue many, mint from another |
+//! | `issue` | issue one token, a pair, many, mint from another |
+//! | `modify` | edit a stored record, again if it has changed |
 //! | `validate` | a presented bearer token to its token, or a typed refusal |
 //! | `derive` | a narrower token from a presented one, for a service that acts for the subject |
 //! | `descent` | a token that is made from another is never wider |
@@ -12,7 +13,6 @@
 //! | `admit` | whether a request is within its limits |
 //! | `read` | get, list, count, history, statistics |
 //! | `refresh` | a refresh token exchanged for the next pair |
-//! | `known` | refresh tokens whose next rotation need not read them |
 //! | `rotate` | a new secret for an API key |
 //! | `revoke` | one token, a family, all of a subject or a client, all that a filter matches, all |
 //! | `keys` | the keys of a sealed store: reload, count, seal again, retire |
@@ -29,7 +29,6 @@ mod descent;
 mod events;
 mod issue;
 mod keys;
-mod known;
 mod modify;
 mod read;
 mod refresh;
@@ -45,7 +44,7 @@ use std::time::Duration;
 
 pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
 pub use events::{EventPage, EventStream, HandlerTask, ObservationPage};
-pub use issue::Issued;
+pub use issue::{Issued, IssuedPair};
 pub use keys::{ResealProgress, ResealRun};
 pub use read::{PageCursor, Paging, ResumeToken, TokenPage};
 pub use refresh::{RefreshRequest, Refreshed};
@@ -116,7 +115,7 @@ struct Inner {
     bound: Duration,
     refresh_policy: RefreshPolicy,
     sessions: Option<SessionPolicy>,
-    known: known::Known,
+    refresh_records: refresh::RefreshRecordCache,
     last_use: background::last_use::LastUses,
     observer: events::observations::Observer,
     limiter: Option<Limiter>,
