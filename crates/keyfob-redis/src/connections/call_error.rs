@@ -1,4 +1,4 @@
-//! What can come of an attempt, sorted by what to do about it.
+//! The errors of one attempt of a call, by what to do about them.
 
 use keyfob_store::StoreError;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
@@ -7,22 +7,22 @@ use crate::config::{Address, misconfigured};
 
 #[derive(Debug)]
 pub(crate) enum CallError {
-    /// It was not sent, or certainly not done. It may be tried again.
+    /// The call was not sent, or certainly not executed. It may be sent again.
     Refused(String),
-    /// It was sent, and no answer came. It may be sent again if it is the same when done twice.
+    /// The call was sent, and no answer came. It may be sent again if it has the same effect twice.
     Lost(String),
-    /// It was done, and is not as safe as was asked for. It may be sent again.
+    /// The call was executed, but too few replicas confirmed it. It may be sent again.
     Unsafe(String),
-    /// The slot is elsewhere for good.
+    /// The slot has moved to another server.
     Moved(Address),
-    /// The key is elsewhere for now.
+    /// The slot is being moved; this call should be sent to the other server.
     Ask(Address),
-    /// Trying again is of no use.
+    /// Sending the call again would fail again.
     Final(StoreError),
 }
 
 impl CallError {
-    /// The trouble that an answer of the server, or its absence, means.
+    /// Returns the error for an answer of the server, or for a missing answer.
     pub(super) fn of(error: &RedisError) -> Self {
         let detail = describe(error);
         match error.kind() {
@@ -32,9 +32,9 @@ impl CallError {
                 }
                 ServerErrorKind::Ask => redirect(error).map_or(Self::Refused(detail), Self::Ask),
                 ServerErrorKind::NoPerm => Self::Final(misconfigured(format!(
-                    "the Redis user may not do what keyfob needs: {detail}"
+                    "the Redis user lacks a permission that keyfob needs: {detail}"
                 ))),
-                // A script that the server could not run, or an argument that it does not take.
+                // The server cannot run the script or does not accept an argument.
                 ServerErrorKind::ResponseError => Self::Final(StoreError::unavailable(detail)),
                 _ => Self::Refused(detail),
             },
@@ -44,7 +44,7 @@ impl CallError {
                 Some("WRONGTYPE") => {
                     Self::Final(StoreError::NotAStore { what: "this namespace".to_owned(), detail })
                 }
-                // OOM, NOREPLICAS, MISCONF and their like pass when somebody mends the server.
+                // OOM, NOREPLICAS, MISCONF and similar errors pass when the server is repaired.
                 _ => Self::Refused(detail),
             },
             ErrorKind::InvalidClientConfig => Self::Final(misconfigured(detail)),
@@ -52,8 +52,8 @@ impl CallError {
         }
     }
 
-    /// Whether the connection is of no further use, or no longer leads to a primary.
-    pub(super) fn condemns_link(&self) -> bool {
+    /// Returns whether the connection cannot be used further, or no longer leads to a primary.
+    pub(super) fn ends_connection(&self) -> bool {
         match self {
             Self::Lost(_) => true,
             Self::Refused(detail) => detail.starts_with("READONLY"),
@@ -61,10 +61,10 @@ impl CallError {
         }
     }
 
-    /// The trouble of a call that was done, with what came after it. Whatever that was, it is not
-    /// true that nothing was changed.
+    /// Turns the error of a command after the call into one of the call. The call was executed, so the error
+    /// must not say that nothing was changed.
     pub(super) fn after_the_call(self) -> Self {
-        if self.condemns_link() {
+        if self.ends_connection() {
             return match self.into_error() {
                 StoreError::Unavailable { detail } => Self::Lost(detail),
                 error => Self::Final(error),
@@ -88,11 +88,11 @@ impl CallError {
 
 fn refused_login(detail: &str) -> StoreError {
     misconfigured(format!(
-        "the Redis refused the login ({detail}): give one such as redis://user:password@host"
+        "Redis refused the login ({detail}): set one, such as redis://user:password@host"
     ))
 }
 
-/// The error in the server's words. None of them repeats what we sent but for names of keys.
+/// Returns the error in the server's words. They repeat nothing of a call but names of keys.
 fn describe(error: &RedisError) -> String {
     match (error.code(), error.detail()) {
         (Some(code), Some(detail)) if !detail.starts_with(code) => format!("{code} {detail}"),

@@ -1,10 +1,10 @@
-//! Opens connections: TCP, TLS if wanted, login, then what a primary needs before it is used.
+//! Opens connections: TCP, TLS if configured, login, then what a primary needs before it is used.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob_store::metrics::LinkPurpose;
-use keyfob_store::{Clock, Metrics, StoreError, Timestamp};
+use keyfob_store::{Metrics, StoreError};
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Pipeline, ProtocolVersion, RedisConnectionInfo, Value};
 use rustls::pki_types::pem::PemObject;
@@ -16,55 +16,57 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::link::{Link, Told};
+use super::call_error::CallError;
+use super::clock_offset::ClockSource;
+use super::connection::{Connection, ConnectionMetrics};
 use super::reply::Reply;
-use super::trouble::CallError;
 use crate::config::{Address, Login, RedisConfig, Tls, Topology, misconfigured};
 use crate::protocol::signatures::Scripts;
 
-/// Who is handed what a server pushes.
-type Pushed = Arc<dyn AsyncPushSender>;
+/// Receives what a server pushes.
+type PushReceiver = Arc<dyn AsyncPushSender>;
 
-pub(super) struct Dialer {
+pub(super) struct Connector {
     tls: Option<TlsConnector>,
     login: Login,
     sentinel_login: Login,
     database: u32,
     connect_timeout: Duration,
-    response_timeout: Duration,
-    clock: Arc<dyn Clock>,
+    clock_source: ClockSource,
     scripts: Arc<Scripts>,
-    /// Whether a server must say that it is a primary before it is believed.
-    ask_role: bool,
+    /// Whether a server is used only if it says that it is a primary.
+    checks_role: bool,
     connected: Notify,
     metrics: Metrics,
 }
 
-impl std::fmt::Debug for Dialer {
+impl std::fmt::Debug for Connector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dialer").field("login", &self.login).finish_non_exhaustive()
+        f.debug_struct("Connector").field("login", &self.login).finish_non_exhaustive()
     }
 }
 
-impl Dialer {
+impl Connector {
     pub(super) fn new(config: &RedisConfig, scripts: Arc<Scripts>) -> Result<Self, StoreError> {
         Ok(Self {
-            tls: config.tls.as_ref().map(connector).transpose()?,
+            tls: config.tls.as_ref().map(tls_connector).transpose()?,
             login: config.login.clone(),
             sentinel_login: config.sentinel_login.clone(),
             database: config.database,
             connect_timeout: config.connect_timeout,
-            response_timeout: config.response_timeout,
-            clock: Arc::clone(&config.clock),
+            clock_source: ClockSource {
+                clock: Arc::clone(&config.clock),
+                timeout: config.response_timeout,
+            },
             scripts,
-            ask_role: matches!(config.topology, Topology::Sentinel { .. }),
+            checks_role: matches!(config.topology, Topology::Sentinel { .. }),
             connected: Notify::new(),
             metrics: config.metrics.clone().unwrap_or_else(Metrics::global),
         })
     }
 
-    pub(super) fn now(&self) -> Timestamp {
-        self.clock.now()
+    pub(super) fn clock_source(&self) -> &ClockSource {
+        &self.clock_source
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
@@ -72,25 +74,25 @@ impl Dialer {
     }
 
     pub(super) fn response_timeout(&self) -> Duration {
-        self.response_timeout
+        self.clock_source.timeout
     }
 
-    /// A connection to a primary, with its scripts loaded and its clock known.
+    /// Connects to a primary, loads the scripts and measures its clock.
     pub(super) async fn primary(
         &self,
         address: &Address,
         purpose: LinkPurpose,
-    ) -> Result<Link, CallError> {
-        let link = self.dial(address, &self.login, self.database, purpose, None).await?;
-        self.check_role(&link, address).await?;
-        link.measure_clock(self).await.map_err(not_sent)?;
-        link.find_run(self.response_timeout).await?;
-        if let Err(trouble) = self.load_scripts(&link).await {
-            self.check_version(&link, address).await?;
-            return Err(not_sent(trouble));
+    ) -> Result<Connection, CallError> {
+        let connection = self.open(address, &self.login, self.database, purpose, None).await?;
+        self.check_role(&connection, address).await?;
+        connection.measure_clock(&self.clock_source).await.map_err(not_sent)?;
+        connection.read_run_id(self.response_timeout()).await?;
+        if let Err(error) = self.load_scripts(&connection).await {
+            self.check_version(&connection, address).await?;
+            return Err(not_sent(error));
         }
         self.connected.notify_one();
-        Ok(link)
+        Ok(connection)
     }
 
     /// Waits until a connection to a primary has been made.
@@ -98,35 +100,46 @@ impl Dialer {
         self.connected.notified().await;
     }
 
-    /// A connection to a primary on which it may push.
+    /// Connects to a primary that may push on the connection.
     pub(super) async fn listener(
         &self,
         address: &Address,
         pushed: impl AsyncPushSender,
-    ) -> Result<Link, CallError> {
-        let pushed: Pushed = Arc::new(pushed);
-        let link =
-            self.dial(address, &self.login, self.database, LinkPurpose::Feed, Some(pushed)).await?;
-        self.check_role(&link, address).await?;
-        Ok(link)
+    ) -> Result<Connection, CallError> {
+        let pushed: PushReceiver = Arc::new(pushed);
+        let connection =
+            self.open(address, &self.login, self.database, LinkPurpose::Feed, Some(pushed)).await?;
+        self.check_role(&connection, address).await?;
+        Ok(connection)
     }
 
-    async fn check_role(&self, link: &Link, address: &Address) -> Result<(), CallError> {
-        if self.ask_role {
-            let role = link.send(&redis::cmd("ROLE"), self.response_timeout).await?;
+    async fn check_role(
+        &self,
+        connection: &Connection,
+        address: &Address,
+    ) -> Result<(), CallError> {
+        if self.checks_role {
+            let role = connection.send(&redis::cmd("ROLE"), self.response_timeout()).await?;
             let role = Reply(role).array().ok().and_then(|parts| parts.into_iter().next());
             if role.and_then(|role| role.text().ok()).as_deref() != Some("master") {
-                return Err(CallError::Refused(format!("{address} is not a primary any more")));
+                return Err(CallError::Refused(format!("{address} is no longer a primary")));
             }
         }
         Ok(())
     }
 
-    /// A server that is too old does not understand the scripts; what it says of them helps nobody.
-    async fn check_version(&self, link: &Link, address: &Address) -> Result<(), CallError> {
+    /// Checks the version. A server that is too old does not understand the scripts, and its own error does
+    /// not say why.
+    async fn check_version(
+        &self,
+        connection: &Connection,
+        address: &Address,
+    ) -> Result<(), CallError> {
         let mut info = redis::cmd("INFO");
         info.arg("server");
-        let Ok(Some(Value::BulkString(info))) = link.ask(&info, self.response_timeout).await else {
+        let Ok(Some(Value::BulkString(info))) =
+            connection.ask(&info, self.response_timeout()).await
+        else {
             return Ok(());
         };
         let info = String::from_utf8_lossy(&info);
@@ -137,13 +150,13 @@ impl Dialer {
         }
     }
 
-    /// Loads the scripts if the server has not got them: they are many times what a connection
-    /// that comes back to the same server sends otherwise. Having one, it has all; if it has not
-    /// after all, a call finds out.
-    async fn load_scripts(&self, link: &Link) -> Result<(), CallError> {
+    /// Loads the scripts if the server does not have them. They are many times what a new connection to the
+    /// same server sends otherwise. If the server has one script, it has all of them. If it does not, the
+    /// first call loads the script that is missing.
+    async fn load_scripts(&self, connection: &Connection) -> Result<(), CallError> {
         let mut exists = redis::cmd("SCRIPT");
         exists.arg("EXISTS").arg(&self.scripts.load.digest);
-        let found = Reply(link.send(&exists, self.response_timeout).await?).array();
+        let found = Reply(connection.send(&exists, self.response_timeout()).await?).array();
         let found = found.ok().and_then(|found| found.into_iter().next()?.number().ok());
         if found == Some(1) {
             return Ok(());
@@ -152,30 +165,30 @@ impl Dialer {
         for script in self.scripts.all() {
             load.cmd("SCRIPT").arg("LOAD").arg(&script.text);
         }
-        for value in link.send_all(&load, self.response_timeout).await? {
-            Link::checked(value)?;
+        for value in connection.send_all(&load, self.response_timeout()).await? {
+            Connection::checked(value)?;
         }
         Ok(())
     }
 
-    pub(super) async fn sentinel(&self, address: &Address) -> Result<Link, CallError> {
-        self.dial(address, &self.sentinel_login, 0, LinkPurpose::Topology, None).await
+    pub(super) async fn sentinel(&self, address: &Address) -> Result<Connection, CallError> {
+        self.open(address, &self.sentinel_login, 0, LinkPurpose::Topology, None).await
     }
 
-    /// A connection for finding out about a cluster.
-    pub(super) async fn seed(&self, address: &Address) -> Result<Link, CallError> {
-        self.dial(address, &self.login, 0, LinkPurpose::Topology, None).await
+    /// Connects to a node of a cluster to read the route.
+    pub(super) async fn cluster_node(&self, address: &Address) -> Result<Connection, CallError> {
+        self.open(address, &self.login, 0, LinkPurpose::Topology, None).await
     }
 
-    async fn dial(
+    async fn open(
         &self,
         address: &Address,
         login: &Login,
         database: u32,
         purpose: LinkPurpose,
-        pushed: Option<Pushed>,
-    ) -> Result<Link, CallError> {
-        let connected = self.connect(address, login, database, purpose, pushed);
+        pushed: Option<PushReceiver>,
+    ) -> Result<Connection, CallError> {
+        let connected = self.open_stream(address, login, database, purpose, pushed);
         let outcome = match timeout(self.connect_timeout, connected).await {
             Ok(outcome) => outcome.map_err(not_sent),
             Err(_) => Err(CallError::Refused(format!(
@@ -190,20 +203,20 @@ impl Dialer {
         outcome
     }
 
-    async fn connect(
+    async fn open_stream(
         &self,
         address: &Address,
         login: &Login,
         database: u32,
         purpose: LinkPurpose,
-        pushed: Option<Pushed>,
-    ) -> Result<Link, CallError> {
+        pushed: Option<PushReceiver>,
+    ) -> Result<Connection, CallError> {
         let refused = |error: std::io::Error| {
             CallError::Refused(format!("{address} cannot be reached: {error}"))
         };
         let stream =
             TcpStream::connect((address.host.as_str(), address.port)).await.map_err(refused)?;
-        // Without it a small write may wait 40 ms for the acknowledgement of the last one.
+        // Otherwise a small write may wait 40 ms for the acknowledgement of the last one.
         stream.set_nodelay(true).map_err(refused)?;
         let keepalive = TcpKeepalive::new()
             .with_time(Duration::from_secs(15))
@@ -220,27 +233,27 @@ impl Dialer {
         if pushed.is_some() {
             info = info.set_protocol(ProtocolVersion::RESP3);
         }
-        let told = Told { metrics: self.metrics.clone(), purpose };
-        let Some(tls) = &self.tls else { return open(&info, stream, pushed, told).await };
+        let metrics = ConnectionMetrics { metrics: self.metrics.clone(), purpose };
+        let Some(tls) = &self.tls else { return log_in(&info, stream, pushed, metrics).await };
         let name = ServerName::try_from(address.host.clone()).map_err(|_| {
-            CallError::Final(misconfigured(format!("{address} is no name that TLS can verify")))
+            CallError::Final(misconfigured(format!("{address} is not a name that TLS can verify")))
         })?;
         let stream = tls.connect(name, stream).await.map_err(refused)?;
-        open(&info, stream, pushed, told).await
+        log_in(&info, stream, pushed, metrics).await
     }
 }
 
 /// Logs in, and starts the task that drives the connection.
-async fn open<S>(
+async fn log_in<S>(
     info: &RedisConnectionInfo,
     stream: S,
-    pushed: Option<Pushed>,
-    told: Told,
-) -> Result<Link, CallError>
+    pushed: Option<PushReceiver>,
+    metrics: ConnectionMetrics,
+) -> Result<Connection, CallError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    // The deadlines are ours; two would race.
+    // `Connection` has its own timeouts, and two would race.
     let mut config =
         AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
     if let Some(pushed) = pushed {
@@ -249,27 +262,27 @@ where
     let (connection, driver) = MultiplexedConnection::new_with_config(info, stream, config)
         .await
         .map_err(|error| CallError::of(&error))?;
-    Ok(Link::new(connection, driver, told))
+    Ok(Connection::new(connection, driver, metrics))
 }
 
-/// What to do about a server of this version, if it is too old.
+/// Returns what to do about a server of this version if it is too old.
 pub(crate) fn too_old(version: &str) -> Option<String> {
     let major: u32 = version.trim().split('.').next()?.parse().ok()?;
     let advice = || format!("has version {version}: 7.0 or later is needed, upgrade it");
     (major < 7).then(advice)
 }
 
-/// While a connection is being made, nothing of a caller's is under way.
-pub(super) fn not_sent(trouble: CallError) -> CallError {
-    match trouble {
+/// Turns an error while connecting into one that says that the caller's call was not sent.
+pub(super) fn not_sent(error: CallError) -> CallError {
+    match error {
         CallError::Lost(detail) => CallError::Refused(detail),
         other => other,
     }
 }
 
-/// The provider is named here: one that must be installed for the whole process belongs to the
-/// application, and is missing when a library needs it.
-fn connector(tls: &Tls) -> Result<TlsConnector, StoreError> {
+/// Creates the TLS settings. They name their cryptography provider, because a provider for the whole
+/// process is the application's choice and may not be installed.
+fn tls_connector(tls: &Tls) -> Result<TlsConnector, StoreError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -285,7 +298,7 @@ fn roots(tls: &Tls) -> Result<rustls::RootCertStore, StoreError> {
         Some(path) => {
             let wrong = |error: &dyn std::fmt::Display| {
                 misconfigured(format!(
-                    "{} holds no certificates in PEM to trust: {error}",
+                    "{} has no certificates in PEM to trust: {error}",
                     path.display()
                 ))
             };
@@ -294,14 +307,14 @@ fn roots(tls: &Tls) -> Result<rustls::RootCertStore, StoreError> {
                 roots.add(certificate).map_err(|error| wrong(&error))?;
             }
             if roots.is_empty() {
-                return Err(wrong(&"it has none"));
+                return Err(wrong(&"the file has none"));
             }
         }
         None => {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
                 return Err(misconfigured(
-                    "this system has no certificates to trust: name a file, such as ?ca=/etc/ca.pem",
+                    "this system has no certificates to trust: set a file, such as ?ca=/etc/ca.pem",
                 ));
             }
         }
@@ -315,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_server_before_7_is_too_old() {
-        for fine in ["7.0.0", "8.2.1", "10.0", "", "of somebody"] {
+        for fine in ["7.0.0", "8.2.1", "10.0", "", "unknown"] {
             assert_eq!(too_old(fine), None, "{fine}");
         }
         assert!(too_old("6.2.14").is_some_and(|advice| advice.contains("version 6.2.14")));

@@ -1,4 +1,4 @@
-//! The feed: what is told, to whom, and whom it listens to.
+//! The invalidation feed: what it reports, to which listeners, and which servers it listens to.
 
 use keyfob::store::prelude::*;
 use std::sync::Arc;
@@ -14,23 +14,23 @@ use keyfob_testkit::proxy::Proxy;
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
 
 use crate::fake::{Fake, list};
-use crate::stage::*;
+use crate::support::*;
 
 const LANES: u16 = 8;
-const BOUND: Ttl = Ttl::from_secs(1);
+const MAX_STALENESS: Ttl = Ttl::from_secs(1);
 
-fn watch(store: &RedisStore, bound: Ttl) -> Arc<InvalidationListener> {
-    let watcher = InvalidationListener::new(store.namespace().lanes(), bound);
-    store.watch(&watcher);
-    watcher
+fn add_listener(store: &RedisStore, max_staleness: Ttl) -> Arc<InvalidationListener> {
+    let listener = InvalidationListener::new(store.namespace().lanes(), max_staleness);
+    store.watch(&listener);
+    listener
 }
 
-fn trusts_all(watcher: &InvalidationListener, lanes: u16) -> bool {
-    (0..lanes).all(|lane| watcher.is_trusted(Lane::new(lane)))
+fn trusts_all(listener: &InvalidationListener, lanes: u16) -> bool {
+    (0..lanes).all(|lane| listener.is_trusted(Lane::new(lane)))
 }
 
-async fn until_trusted(watcher: &InvalidationListener) {
-    until("every lane is trusted", || trusts_all(watcher, LANES)).await;
+async fn until_trusted(listener: &InvalidationListener) {
+    until("every lane is trusted", || trusts_all(listener, LANES)).await;
 }
 
 async fn new_token(store: &RedisStore, lane: Lane) -> TokenId {
@@ -45,16 +45,16 @@ fn advance(scope: EpochScope) -> Advance {
     Advance::new(scope, now())
 }
 
-/// The watcher of a node that did nothing itself, and a way to see what it is told: what was loaded
-/// before is not current any more, and what was loaded of anything else is.
-struct Told {
-    watcher: Arc<InvalidationListener>,
+/// The listener of a node that did nothing itself, and a way to see what it is notified of: what was loaded
+/// before is no longer current, and what was loaded of anything else is.
+struct ChangeProbe {
+    listener: Arc<InvalidationListener>,
     before: keyfob::store::LoadVersion,
 }
 
-impl Told {
-    fn from_now(watcher: &Arc<InvalidationListener>) -> Self {
-        Self { watcher: Arc::clone(watcher), before: watcher.load_version() }
+impl ChangeProbe {
+    fn from_now(listener: &Arc<InvalidationListener>) -> Self {
+        Self { listener: Arc::clone(listener), before: listener.load_version() }
     }
 
     fn of(&self, lane: Lane, change: Invalidation) -> bool {
@@ -63,25 +63,25 @@ impl Told {
             Invalidation::Field(field) => vec![keyfob::store::InvalidationSlot::of_field(field)],
             Invalidation::All => vec![],
         };
-        !self.watcher.is_current(lane, self.before, cell)
+        !self.listener.is_current(lane, self.before, cell)
     }
 
     fn nothing(&self) -> bool {
-        self.watcher.load_version() == self.before
+        self.listener.load_version() == self.before
     }
 }
 
 #[tokio::test]
-async fn each_verb_tells_what_it_ended_and_nothing_else() {
+async fn each_store_method_reports_what_it_changed_and_nothing_else() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), LANES);
     let (here, there) = (open(&config).await, open(&config).await);
-    let watcher = watch(&there, Ttl::from_secs(60));
-    until_trusted(&watcher).await;
+    let listener = add_listener(&there, Ttl::from_secs(60));
+    until_trusted(&listener).await;
     let (lane, other) = (Lane::new(2), Lane::new(3));
     let settled = || tokio::time::sleep(Duration::from_millis(50));
 
-    let told = Told::from_now(&watcher);
+    let probe = ChangeProbe::from_now(&listener);
     let ids = [new_token(&here, lane).await, new_token(&here, lane).await];
     let counted = keyfob::store::NewRecord {
         uses_left: Some(3),
@@ -93,9 +93,9 @@ async fn each_verb_tells_what_it_ended_and_nothing_else() {
     here.stamp(other).await.unwrap();
     here.load(ids[0]).await.unwrap();
     settled().await;
-    assert!(told.nothing(), "inserts, touches and uses are not told");
+    assert!(probe.nothing(), "inserts, touches and uses are not reported");
 
-    let told = Told::from_now(&watcher);
+    let probe = ChangeProbe::from_now(&listener);
     let replace = |read| Replace {
         id: ids[0],
         read,
@@ -109,136 +109,141 @@ async fn each_verb_tells_what_it_ended_and_nothing_else() {
     let version = here.load(ids[0]).await.unwrap().unwrap().version;
     let replaced = here.replace(operation(), replace(version)).await.unwrap();
     assert!(matches!(replaced, Replaced::Stored(_)));
-    until("a replacement is told", || told.of(lane, Invalidation::of(ids[0]))).await;
-    assert!(!told.of(lane, Invalidation::of(ids[1])) && !told.of(other, Invalidation::All));
-    let told = Told::from_now(&watcher);
+    until("a replacement is reported", || probe.of(lane, Invalidation::of(ids[0]))).await;
+    assert!(!probe.of(lane, Invalidation::of(ids[1])) && !probe.of(other, Invalidation::All));
+    let probe = ChangeProbe::from_now(&listener);
     assert_eq!(here.replace(operation(), replace(version)).await.unwrap(), Replaced::Stale);
     settled().await;
-    assert!(told.nothing(), "one that was not made is not told");
+    assert!(probe.nothing(), "a replacement that was not made is not reported");
 
-    let told = Told::from_now(&watcher);
+    let probe = ChangeProbe::from_now(&listener);
     here.revoke(operation(), revocation(ids[0], None)).await.unwrap();
-    until("a revocation is told", || told.of(lane, Invalidation::of(ids[0]))).await;
-    assert!(!told.of(lane, Invalidation::of(ids[1])));
-    let told = Told::from_now(&watcher);
+    until("a revocation is reported", || probe.of(lane, Invalidation::of(ids[0]))).await;
+    assert!(!probe.of(lane, Invalidation::of(ids[1])));
+    let probe = ChangeProbe::from_now(&listener);
     here.revoke(operation(), revocation(ids[0], None)).await.unwrap();
     here.revoke(operation(), revocation(id_at(now(), lane), None)).await.unwrap();
     settled().await;
-    assert!(told.nothing(), "what was revoked before, or is not there, is not told");
+    assert!(probe.nothing(), "a record that was revoked before, or is missing, is not reported");
 
     let cascade = here.namespace().ancestor_epoch(ids[1]);
-    let told = Told::from_now(&watcher);
+    let probe = ChangeProbe::from_now(&listener);
     here.revoke(operation(), revocation(ids[1], Some(cascade))).await.unwrap();
-    until("its epoch is told", || told.of(lane, Invalidation::Field(cascade))).await;
-    assert!(told.of(lane, Invalidation::of(ids[1])), "in the same push");
+    until("its epoch is reported", || probe.of(lane, Invalidation::Field(cascade))).await;
+    assert!(probe.of(lane, Invalidation::of(ids[1])), "in the same push");
 
     let field = EpochField::from_bytes([9; 8]);
-    let told = Told::from_now(&watcher);
+    let probe = ChangeProbe::from_now(&listener);
     here.advance(operation(), advance(EpochScope::Lane(lane, field))).await.unwrap();
-    until("an epoch is told", || told.of(lane, Invalidation::Field(field))).await;
-    assert!(!told.of(lane, Invalidation::All));
-    let told = Told::from_now(&watcher);
+    until("an epoch is reported", || probe.of(lane, Invalidation::Field(field))).await;
+    assert!(!probe.of(lane, Invalidation::All));
+    let probe = ChangeProbe::from_now(&listener);
     here.advance(operation(), advance(EpochScope::All)).await.unwrap();
-    until("all lanes are told", || (0..LANES).all(|n| told.of(Lane::new(n), Invalidation::All)))
-        .await;
-    assert!(trusts_all(&watcher, LANES), "and none of it is a reason for distrust");
+    until("all lanes are reported", || {
+        (0..LANES).all(|n| probe.of(Lane::new(n), Invalidation::All))
+    })
+    .await;
+    assert!(trusts_all(&listener, LANES), "all lanes stay trusted");
     assert!(keys(&server, &config, "x*").is_empty(), "signals leave nothing");
 }
 
 #[tokio::test]
-async fn who_did_it_is_told_before_the_verb_returns() {
+async fn the_own_node_is_notified_before_the_store_method_returns() {
     let proxy = Proxy::to_port(keyfob_testkit::redis::server().port()).await.unwrap();
     let store = open(&config(&format!("redis://127.0.0.1:{}", proxy.port()), LANES)).await;
-    let watcher = watch(&store, Ttl::from_secs(60));
-    until_trusted(&watcher).await;
+    let listener = add_listener(&store, Ttl::from_secs(60));
+    until_trusted(&listener).await;
     let lane = Lane::new(1);
     for _ in 0..50 {
         let id = new_token(&store, lane).await;
-        let told = Told::from_now(&watcher);
+        let probe = ChangeProbe::from_now(&listener);
         store.revoke(operation(), revocation(id, None)).await.unwrap();
-        assert!(told.of(lane, Invalidation::of(id)));
+        assert!(probe.of(lane, Invalidation::of(id)));
     }
     let id = new_token(&store, lane).await;
     proxy.stall();
-    let told = Told::from_now(&watcher);
+    let probe = ChangeProbe::from_now(&listener);
     store.revoke(operation(), revocation(id, None)).await.unwrap_err();
-    assert!(told.of(lane, Invalidation::of(id)), "whatever came of it");
-    let told = Told::from_now(&watcher);
+    assert!(probe.of(lane, Invalidation::of(id)), "whatever the outcome");
+    let probe = ChangeProbe::from_now(&listener);
     let gave_up = store.revoke(operation(), revocation(id, None));
     tokio::time::timeout(Duration::from_millis(20), gave_up).await.unwrap_err();
-    assert!(told.of(lane, Invalidation::of(id)), "also when the caller gives up");
+    assert!(probe.of(lane, Invalidation::of(id)), "also if the caller stops waiting");
 }
 
 #[tokio::test]
-async fn silence_ends_the_trust_and_keeps_what_is_known_until_there_is_a_new_connection() {
+async fn silence_ends_the_trust_and_keeps_the_cache_until_there_is_a_new_connection() {
     let server = RedisServer::start().unwrap();
     let proxy = Proxy::to_port(server.port()).await.unwrap();
     let store = open(&config(&format!("redis://127.0.0.1:{}", proxy.port()), LANES)).await;
-    let watcher = watch(&store, Ttl::from_millis(200).unwrap());
-    until_trusted(&watcher).await;
+    let listener = add_listener(&store, Ttl::from_millis(200).unwrap());
+    until_trusted(&listener).await;
     let lane = Lane::new(0);
-    let before = watcher.load_version();
+    let before = listener.load_version();
     server.pause().unwrap();
     let paused = MonotonicInstant::now();
-    while watcher.is_trusted(lane) {
+    while listener.is_trusted(lane) {
         assert!(
-            MonotonicInstant::now() < paused.after(watcher.max_staleness()),
-            "the bound is kept"
+            MonotonicInstant::now() < paused.after(listener.max_staleness()),
+            "the maximum staleness is kept"
         );
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     server.resume().unwrap();
-    until_trusted(&watcher).await;
-    assert!(watcher.is_current(lane, before, []), "a pause empties nothing");
+    until_trusted(&listener).await;
+    assert!(listener.is_current(lane, before, []), "a pause invalidates nothing");
 
     proxy.leave_half_open();
     let lost = MonotonicInstant::now();
-    while watcher.is_trusted(lane) {
-        assert!(MonotonicInstant::now() < lost.after(watcher.max_staleness()), "the bound is kept");
+    while listener.is_trusted(lane) {
+        assert!(
+            MonotonicInstant::now() < lost.after(listener.max_staleness()),
+            "the maximum staleness is kept"
+        );
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    until_trusted(&watcher).await;
-    assert!(!watcher.is_current(lane, before, []), "a new connection empties");
+    until_trusted(&listener).await;
+    assert!(!listener.is_current(lane, before, []), "a new connection invalidates");
 
-    let before = watcher.load_version();
+    let before = listener.load_version();
     server.call(&["FLUSHALL"]).unwrap();
-    until("it was flushed", || !watcher.is_current(lane, before, [])).await;
-    let before = watcher.load_version();
+    until("it was flushed", || !listener.is_current(lane, before, [])).await;
+    let before = listener.load_version();
     server.restart().unwrap();
-    until("it was restarted", || !watcher.is_current(lane, before, [])).await;
-    until_trusted(&watcher).await;
+    until("it was restarted", || !listener.is_current(lane, before, [])).await;
+    until_trusted(&listener).await;
     drop(store);
     assert!(
-        !watcher.is_trusted(lane) || {
-            tokio::time::sleep(watcher.max_staleness()).await;
-            !watcher.is_trusted(lane)
+        !listener.is_trusted(lane) || {
+            tokio::time::sleep(listener.max_staleness()).await;
+            !listener.is_trusted(lane)
         }
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sentinels_lead_the_feed_to_the_new_primary() {
+async fn the_feed_follows_the_sentinels_to_the_new_primary() {
     let group = RedisSentinel::start(1).unwrap();
     let config = config(&crate::sentinel_url(&group), LANES);
     let (here, there) = (open(&config).await, open(&config).await);
-    let watcher = watch(&there, BOUND);
-    until_trusted(&watcher).await;
+    let listener = add_listener(&there, MAX_STALENESS);
+    until_trusted(&listener).await;
     let id = new_token(&here, Lane::new(3)).await;
     group.servers()[0].call(&["WAIT", "1", "1000"]).unwrap();
-    let before = watcher.load_version();
+    let before = listener.load_version();
     tokio::task::block_in_place(|| {
         group.servers()[0].kill9();
         group.wait_for_another_than(Some(group.servers()[0].port())).map(drop).unwrap();
     });
-    until_trusted(&watcher).await;
-    assert!(!watcher.is_current(id.lane(), before, []), "the new primary is another");
-    let told = Told::from_now(&watcher);
+    until_trusted(&listener).await;
+    assert!(!listener.is_current(id.lane(), before, []), "the new primary is another");
+    let probe = ChangeProbe::from_now(&listener);
     here.revoke(operation(), revocation(id, None)).await.unwrap();
-    until("the new primary tells", || told.of(id.lane(), Invalidation::of(id))).await;
+    until("the new primary reports it", || probe.of(id.lane(), Invalidation::of(id))).await;
 }
 
 #[tokio::test]
-async fn without_most_of_the_sentinels_nothing_is_trusted() {
+async fn without_a_majority_of_sentinels_no_lane_is_trusted() {
     let server = RedisServer::start().unwrap();
     let mut sentinels = Vec::new();
     for _ in 0..3 {
@@ -248,20 +253,20 @@ async fn without_most_of_the_sentinels_nothing_is_trusted() {
     let listed: Vec<_> =
         sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect();
     let store = open(&config(&format!("redis+sentinel://{}/it", listed.join(",")), LANES)).await;
-    let watcher = watch(&store, Ttl::from_millis(250).unwrap());
-    until_trusted(&watcher).await;
+    let listener = add_listener(&store, Ttl::from_millis(250).unwrap());
+    until_trusted(&listener).await;
     sentinels[0].stop();
     tokio::time::sleep(Duration::from_millis(500)).await;
-    until_trusted(&watcher).await;
+    until_trusted(&listener).await;
     sentinels[1].stop();
     let stopped = MonotonicInstant::now();
-    until("the trust ends", || !watcher.is_trusted(Lane::new(0))).await;
-    assert!(MonotonicInstant::now() < stopped.after(watcher.max_staleness() * 2), "{stopped:?}");
+    until("the trust ends", || !listener.is_trusted(Lane::new(0))).await;
+    assert!(MonotonicInstant::now() < stopped.after(listener.max_staleness() * 2), "{stopped:?}");
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(!watcher.is_trusted(Lane::new(0)), "though the server answers every beat");
+    assert!(!listener.is_trusted(Lane::new(0)), "though the server answers every heartbeat");
 }
 
-/// The lane whose keys lie in the slots of a primary.
+/// Returns the lane whose keys lie in the slots of a primary.
 fn lane_at(config: &keyfob_redis::RedisConfig, primary: &RedisServer) -> Option<Lane> {
     let found = keys(primary, config, "l*");
     let owned = primary.call(&["CLUSTER", "KEYSLOT", found.first()?]).unwrap().number();
@@ -279,10 +284,10 @@ async fn the_feed_follows_lanes_that_move_and_nodes_that_go() {
     for lane in LaneCount::new(LANES).unwrap().lanes() {
         new_token(&here, lane).await;
     }
-    let watcher = watch(&there, BOUND);
-    until_trusted(&watcher).await;
+    let listener = add_listener(&there, MAX_STALENESS);
+    until_trusted(&listener).await;
 
-    // A slot moves, step by step, as a resharding does it.
+    // A slot moves step by step, as in a resharding.
     let (from, to) = (&cluster.nodes()[0], &cluster.nodes()[1]);
     let lane = lane_at(&config, from).unwrap();
     let key = keys(from, &config, "l*").remove(0);
@@ -292,41 +297,41 @@ async fn the_feed_follows_lanes_that_move_and_nodes_that_go() {
     to.call(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]).unwrap();
     from.call(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]).unwrap();
     let port = to.port().to_string();
-    // Names have bytes in them that are no text, so the server moves them itself.
+    // Key names contain bytes that are not text, so a script on the server moves the keys.
     let script = "local keys = redis.call('CLUSTER', 'GETKEYSINSLOT', ARGV[1], 1000) \
         for _, key in ipairs(keys) do \
         redis.call('MIGRATE', '127.0.0.1', ARGV[2], key, 0, 5000) end return #keys";
     let moved = from.call(&["EVAL", script, "1", &key, &slot, &port]);
     let moved = moved.map(|moved| moved.number());
     assert!(moved.as_ref().is_ok_and(|moved| *moved > 0), "{moved:?}");
-    until("a lane that is being moved is not trusted", || !watcher.is_trusted(lane)).await;
+    until("a lane that is being moved is not trusted", || !listener.is_trusted(lane)).await;
     let others = || (0..LANES).map(Lane::new).filter(|other| *other != lane);
-    until("the others are", || others().all(|other| watcher.is_trusted(other))).await;
-    let before = watcher.load_version();
+    until("the others are", || others().all(|other| listener.is_trusted(other))).await;
+    let before = listener.load_version();
     for node in [to, from, &cluster.nodes()[2]] {
         node.call(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]).unwrap();
     }
-    until_trusted(&watcher).await;
-    assert!(!watcher.is_current(lane, before, []), "the lane has another primary");
+    until_trusted(&listener).await;
+    assert!(!listener.is_current(lane, before, []), "the lane has another primary");
     let id = new_token(&here, lane).await;
-    let told = Told::from_now(&watcher);
+    let probe = ChangeProbe::from_now(&listener);
     here.revoke(operation(), revocation(id, None)).await.unwrap();
-    until("the new primary tells", || told.of(lane, Invalidation::of(id))).await;
+    until("the new primary reports it", || probe.of(lane, Invalidation::of(id))).await;
 
-    // A node dies, and its replica takes over.
+    // A server is killed, and its replica takes over.
     let lost = &cluster.nodes()[2];
     let lane = lane_at(&config, lost).unwrap();
     lost.kill9();
-    until("its lanes are not trusted", || !watcher.is_trusted(lane)).await;
-    until_trusted(&watcher).await;
+    until("its lanes are not trusted", || !listener.is_trusted(lane)).await;
+    until_trusted(&listener).await;
     let id = new_token(&here, lane).await;
-    let told = Told::from_now(&watcher);
+    let probe = ChangeProbe::from_now(&listener);
     here.revoke(operation(), revocation(id, None)).await.unwrap();
-    until("the replica tells", || told.of(lane, Invalidation::of(id))).await;
+    until("the replica reports it", || probe.of(lane, Invalidation::of(id))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_fail_over_lost_is_done_again() {
+async fn revocations_that_a_failover_lost_are_sent_again() {
     let group = RedisSentinel::start(1).unwrap();
     let config = config(&crate::sentinel_url(&group), LANES);
     let (here, there) = (open(&config).await, open(&config).await);
@@ -334,8 +339,8 @@ async fn what_a_fail_over_lost_is_done_again() {
     let ids = [new_token(&here, lanes[0]).await, new_token(&here, lanes[1]).await];
     let (old, replica) = (&group.servers()[0], &group.servers()[1]);
     old.call(&["WAIT", "1", "1000"]).unwrap();
-    // The replica never hears what comes now: its link is cut, and it is stopped until its primary is
-    // gone. Stopping alone would leave the writes in its socket.
+    // The replica does not receive what follows: its connection is cut, and it is stopped until its primary is
+    // killed. Stopping alone would leave the writes in its socket.
     replica.pause().unwrap();
     old.call(&["CLIENT", "KILL", "TYPE", "replica"]).unwrap();
     let revoked = here.revoke(operation(), revocation(ids[0], None)).await.unwrap();
@@ -349,12 +354,12 @@ async fn what_a_fail_over_lost_is_done_again() {
     for id in ids {
         let begun = std::time::Instant::now();
         loop {
-            // Asked by a node that revoked nothing.
+            // Loaded by a node that revoked nothing.
             let verdict = there.load(id).await.ok().flatten().map(|loaded| loaded.verdict);
             if matches!(verdict, Some(Verdict::Revoked(_))) {
                 break;
             }
-            assert!(begun.elapsed() < Duration::from_secs(10), "{id} lives: {verdict:?}");
+            assert!(begun.elapsed() < Duration::from_secs(10), "{id} is valid: {verdict:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -1,4 +1,4 @@
-//! A walk over the lanes that its node did not finish.
+//! An advance over all lanes that its node did not finish.
 
 use keyfob::store::prelude::*;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use keyfob::{TokenId, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::RedisServer;
 
-use crate::stage::*;
+use crate::support::*;
 
 async fn through_all(store: &RedisStore, id: TokenId) -> bool {
     match store.load(id).await.unwrap().unwrap().verdict {
@@ -18,7 +18,7 @@ async fn through_all(store: &RedisStore, id: TokenId) -> bool {
 }
 
 #[tokio::test]
-async fn another_node_finishes_what_one_began() {
+async fn another_node_finishes_an_advance() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 4);
     let store = open(&config).await;
@@ -27,7 +27,7 @@ async fn another_node_finishes_what_one_began() {
     for lane in lanes {
         ids.push(insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await);
     }
-    // A node that may write to the first lane only dies, as it were, after the first step.
+    // This node may write only to the first lane. So it behaves as if it stopped after the first step.
     store.stamp(ids[0].lane()).await.unwrap();
     let namespace = config.to_string().split_once("namespace=").unwrap().1.to_owned();
     let first = keys(&server, &config, "l*")
@@ -51,7 +51,7 @@ async fn another_node_finishes_what_one_began() {
     half.close().await;
     assert!(through_all(&store, ids[0]).await, "the first step was done");
 
-    // One that was there already finds it, and so would one that connects.
+    // A node that was running before finds the advance, and so would a node that connects.
     let mut patience = 0;
     while !through_all(&store, ids[3]).await {
         patience += 1;
@@ -61,7 +61,7 @@ async fn another_node_finishes_what_one_began() {
     for id in &ids {
         assert!(through_all(&store, *id).await, "every lane was walked");
     }
-    // What is issued now lives, even when the operation is sent again.
+    // A token that is issued now stays valid, even if the operation is sent again.
     let lane = ids[2].lane();
     let later = insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
     assert_eq!(store.advance(operation, advance).await.unwrap().lanes, 4);

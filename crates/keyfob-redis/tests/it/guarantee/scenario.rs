@@ -1,5 +1,5 @@
-//! Two nodes of one namespace, and five tokens: one that lives, and four that are revoked, each in
-//! another way. A **watch** asks one node for all of them, over and over, and remembers when the
+//! Two nodes of one namespace, and five tokens: one that stays valid, and four that are revoked, each in
+//! another way. A **poll** asks one node for all of them, over and over, and remembers when the
 //! last question was asked that was answered with "active".
 
 use std::sync::Arc;
@@ -17,28 +17,28 @@ use keyfob_testkit::redis::fresh_namespace;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::stage::open;
+use crate::support::open;
 
 /// The token that is never revoked.
-pub(super) const LIVES: usize = 0;
+pub(super) const VALID: usize = 0;
 
-/// How long after a fault it may take until a node answers from memory again.
+/// The maximum time after a fault until a node answers from its cache again.
 const RECOVERY: Duration = Duration::from_secs(15);
 
-/// The word by which the connection of a feed is known.
+/// The word that identifies the connection of a feed.
 pub(super) const FEED: &str = "TRACKING";
 
 pub(super) fn millis(millis: u64) -> Ttl {
     Ttl::from_millis(millis).unwrap()
 }
 
-/// The bound that holds unless another is set.
-pub(super) fn usual() -> Ttl {
+/// The default maximum staleness.
+pub(super) fn default_max_staleness() -> Ttl {
     CacheConfig::default().max_staleness()
 }
 
-/// A namespace that each node may have another way to.
-pub(super) struct Place {
+/// A namespace that each node may reach by another URL.
+pub(super) struct TestNamespace {
     namespace: String,
     lanes: u16,
 }
@@ -50,14 +50,14 @@ pub(super) struct Node {
     bound: Ttl,
 }
 
-/// Who revokes, who is watched, and what.
-pub(super) struct Stage {
+/// The node that revokes, the node that is polled, and the tokens.
+pub(super) struct Scenario {
     pub(super) here: TokenManager,
     pub(super) there: Node,
     pub(super) tokens: Tokens,
 }
 
-/// The tokens of a stage.
+/// The tokens of a test.
 pub(super) struct Tokens {
     pub(super) bearers: Vec<String>,
     by_id: TokenId,
@@ -66,28 +66,28 @@ pub(super) struct Tokens {
     client: ClientId,
 }
 
-/// What was seen of one token.
+/// The last answers for one token.
 #[derive(Default)]
-struct Seen {
+struct LastAnswers {
     active: AtomicU64,
     last: AtomicU64,
 }
 
-/// A watch that is kept over a node until it is dropped.
-pub(super) struct Watch {
-    seen: Arc<Vec<Seen>>,
+/// Polls a node until it is dropped.
+pub(super) struct Poll {
+    seen: Arc<Vec<LastAnswers>>,
     _asking: JoinSet<()>,
 }
 
-/// When each token was revoked; the first never was.
+/// When each token was revoked; the first never is.
 pub(super) struct Revoked(pub(super) Vec<MonotonicInstant>);
 
-impl Place {
+impl TestNamespace {
     pub(super) fn new(lanes: u16) -> Self {
         Self { namespace: fresh_namespace(), lanes }
     }
 
-    /// The way to it by a server, or by a proxy before one.
+    /// Its URL at a server, or at a proxy before one.
     pub(super) fn by(&self, url: &str) -> RedisConfig {
         self.url(url).parse().unwrap()
     }
@@ -97,13 +97,13 @@ impl Place {
         format!("{url}?namespace={namespace}&lanes={lanes}")
     }
 
-    pub(super) fn by_port(&self, port: u16) -> RedisConfig {
+    pub(super) fn config_for_port(&self, port: u16) -> RedisConfig {
         self.by(&format!("redis://127.0.0.1:{port}"))
     }
 }
 
-/// A node that revokes, and keeps nothing in memory.
-pub(super) async fn revoker(config: &RedisConfig) -> TokenManager {
+/// A node that revokes, without a cache.
+pub(super) async fn revoking_node(config: &RedisConfig) -> TokenManager {
     TokenManager::builder(Arc::new(open(config).await)).cache(CacheConfig::OFF).build()
 }
 
@@ -115,16 +115,16 @@ impl Node {
         Self { manager, store, bound }
     }
 
-    /// Waits until it answers for these tokens without asking the store.
-    pub(super) async fn until_from_memory(&self, bearers: &[String]) {
+    /// Waits until it answers for these tokens from its cache.
+    pub(super) async fn until_answered_from_cache(&self, bearers: &[String]) {
         let begun = MonotonicInstant::now();
-        while !self.answers_from_memory(bearers).await {
+        while !self.answers_from_cache(bearers).await {
             assert!(MonotonicInstant::now() < begun.after(RECOVERY), "it still asks the store");
             sleep(Duration::from_millis(5)).await;
         }
     }
 
-    async fn answers_from_memory(&self, bearers: &[String]) -> bool {
+    async fn answers_from_cache(&self, bearers: &[String]) -> bool {
         let (chain, loads) = (ValidationChain::new(), self.store.loads());
         for round in 0..20 {
             for bearer in bearers {
@@ -138,19 +138,19 @@ impl Node {
         self.store.loads() == loads
     }
 
-    /// Asks for all of these from now on.
-    pub(super) fn watch(&self, bearers: &[String]) -> Watch {
-        let seen: Arc<Vec<_>> = Arc::new(bearers.iter().map(|_| Seen::default()).collect());
+    /// Asks for all of these tokens from now on.
+    pub(super) fn poll(&self, bearers: &[String]) -> Poll {
+        let seen: Arc<Vec<_>> = Arc::new(bearers.iter().map(|_| LastAnswers::default()).collect());
         let mut asking = JoinSet::new();
-        // One that waits for every answer, and one that does not let a silent server keep it from
-        // asking again.
+        // One task waits for every answer. The other asks again even if a server does not
+        // answer.
         for patience in [Duration::from_secs(60), Duration::from_millis(20)] {
             for (number, bearer) in bearers.iter().cloned().enumerate() {
                 let (seen, manager) = (Arc::clone(&seen), self.manager.clone());
                 asking.spawn(async move {
                     let chain = ValidationChain::new();
                     loop {
-                        // It is decided within the call, and so not before this.
+                        // The decision is made within the call, so not before this time.
                         let begun = MonotonicInstant::now();
                         let answer = manager.validate_with(&bearer, &chain, |_| ());
                         if let Ok(Ok(())) = timeout(patience, answer).await {
@@ -162,12 +162,12 @@ impl Node {
                 });
             }
         }
-        Watch { seen, _asking: asking }
+        Poll { seen, _asking: asking }
     }
 }
 
-impl Watch {
-    /// When the last question was asked that was answered with "active", for each token.
+impl Poll {
+    /// For each token, when the last question was asked that was answered with "active".
     pub(super) fn last_active(&self) -> Vec<MonotonicInstant> {
         let last = self.seen.iter().map(|seen| seen.last.load(Ordering::SeqCst));
         last.map(MonotonicInstant::from_nanos).collect()
@@ -177,10 +177,10 @@ impl Watch {
         self.seen[number].active.load(Ordering::SeqCst)
     }
 
-    /// Waits until the token that lives has been found active some more.
-    pub(super) async fn until_it_lives(&self) {
-        let (begun, count) = (MonotonicInstant::now(), self.count(LIVES));
-        while self.count(LIVES) < count + 5 {
+    /// Waits until the valid token has been found active a few more times.
+    pub(super) async fn until_the_valid_token_is_active(&self) {
+        let (begun, count) = (MonotonicInstant::now(), self.count(VALID));
+        while self.count(VALID) < count + 5 {
             assert!(MonotonicInstant::now() < begun.after(RECOVERY), "what lives is refused");
             sleep(Duration::from_millis(1)).await;
         }
@@ -203,24 +203,24 @@ impl Tokens {
         Self { bearers, by_id: by_id.token.id, subject, parent, client }
     }
 
-    /// Revokes all but the first, each in its way, and takes down when each call returned.
+    /// Revokes all tokens but the first, each in its own way, and records when each call returned.
     pub(super) async fn revoke(&self, by: &TokenManager) -> Revoked {
         let mut at = vec![MonotonicInstant::from_nanos(0)];
         let why = || RevokeRequest::reason("fault");
-        until_done(|| async { by.revoke(self.by_id, why()).await.map(drop) }).await;
+        until_acknowledged(|| async { by.revoke(self.by_id, why()).await.map(drop) }).await;
         at.push(MonotonicInstant::now());
-        until_done(|| by.revoke_subject(&self.subject, why())).await;
+        until_acknowledged(|| by.revoke_subject(&self.subject, why())).await;
         at.push(MonotonicInstant::now());
-        until_done(|| async { by.revoke(self.parent, why()).await.map(drop) }).await;
+        until_acknowledged(|| async { by.revoke(self.parent, why()).await.map(drop) }).await;
         at.push(MonotonicInstant::now());
-        until_done(|| by.revoke_client(&self.client, why())).await;
+        until_acknowledged(|| by.revoke_client(&self.client, why())).await;
         at.push(MonotonicInstant::now());
         Revoked(at)
     }
 }
 
-/// Does something again until the store has acknowledged it.
-async fn until_done<D: Future<Output = Result<(), Error>>>(mut attempt: impl FnMut() -> D) {
+/// Repeats an operation until the store has acknowledged it.
+async fn until_acknowledged<D: Future<Output = Result<(), Error>>>(mut attempt: impl FnMut() -> D) {
     let begun = MonotonicInstant::now();
     loop {
         match attempt().await {
@@ -237,7 +237,7 @@ async fn until_done<D: Future<Output = Result<(), Error>>>(mut attempt: impl FnM
 }
 
 impl Revoked {
-    /// Fails if a question was answered with "active" that was asked later than the bound after
+    /// Fails if an answer was "active" to a question that was asked later than the maximum staleness after
     /// the revocation had returned.
     pub(super) fn assert_kept(&self, last_active: &[MonotonicInstant], bound: Ttl) {
         for (number, (at, last)) in self.0.iter().zip(last_active).enumerate().skip(1) {
@@ -247,46 +247,46 @@ impl Revoked {
         }
     }
 
-    /// Fails unless something was answered with "active" after its revocation: then the node heard
-    /// nothing of it, and it was the bound that ended it.
-    pub(super) fn assert_unheard(&self, last_active: &[MonotonicInstant]) {
+    /// Fails unless an answer was "active" after the revocation. Then the node did not hear
+    /// of the revocation, and the maximum staleness ended it.
+    pub(super) fn assert_the_revocation_was_not_heard(&self, last_active: &[MonotonicInstant]) {
         let unheard = self.0.iter().zip(last_active).skip(1).filter(|(at, last)| last > at);
         assert!(unheard.count() > 0, "the fault kept no news from the node");
     }
 }
 
-impl Stage {
-    /// Two nodes, of which the second answers from memory for all tokens.
-    pub(super) async fn set(here: &RedisConfig, there: &RedisConfig, bound: Ttl) -> Self {
-        let here = revoker(here).await;
+impl Scenario {
+    /// Starts two nodes. The second answers from its cache for all tokens.
+    pub(super) async fn start(here: &RedisConfig, there: &RedisConfig, bound: Ttl) -> Self {
+        let here = revoking_node(here).await;
         let there = Node::at(there, bound).await;
         let tokens = Tokens::issue(&here).await;
-        there.until_from_memory(&tokens.bearers).await;
+        there.until_answered_from_cache(&tokens.bearers).await;
         Self { here, there, tokens }
     }
 
-    pub(super) fn watch(&self) -> Watch {
-        self.there.watch(&self.tokens.bearers)
+    pub(super) fn poll(&self) -> Poll {
+        self.there.poll(&self.tokens.bearers)
     }
 
     pub(super) async fn revoke(&self) -> Revoked {
         self.tokens.revoke(&self.here).await
     }
 
-    /// Watches on for a while after the fault is over, and then judges: the guarantee was kept, all
-    /// that was revoked is refused, and what lives is answered from memory again.
-    pub(super) async fn judge(&self, watch: Watch, revoked: &Revoked) {
-        watch.until_it_lives().await;
+    /// Polls for a while after the fault is over, then checks that the guarantee was kept, that all
+    /// revoked tokens are refused, and that the valid token is answered from the cache again.
+    pub(super) async fn check_guarantee(&self, poll: Poll, revoked: &Revoked) {
+        poll.until_the_valid_token_is_active().await;
         let end = revoked.0.iter().max().unwrap().after(self.there.bound.as_duration());
         while MonotonicInstant::now() <= end {
             sleep(Duration::from_millis(5)).await;
         }
-        // It is now that old news would be believed, if ever.
+        // If a node believed an outdated push, it would be now.
         sleep(Duration::from_millis(400)).await;
-        watch.until_it_lives().await;
-        revoked.assert_kept(&watch.last_active(), self.there.bound);
-        drop(watch);
-        self.there.until_from_memory(&self.tokens.bearers[..1]).await;
+        poll.until_the_valid_token_is_active().await;
+        revoked.assert_kept(&poll.last_active(), self.there.bound);
+        drop(poll);
+        self.there.until_answered_from_cache(&self.tokens.bearers[..1]).await;
         for bearer in &self.tokens.bearers[1..] {
             let answer =
                 self.there.manager.validate_with(bearer, &ValidationChain::new(), |_| ()).await;

@@ -1,15 +1,15 @@
-//! Readers of a feed whose entries give way before they are read.
+//! Readers of an event log whose entries are trimmed before they are read.
 
 use keyfob::store::prelude::*;
 use keyfob::store::{Cursor, Feed};
 use keyfob::{Lane, Ttl};
 use keyfob_testkit::redis::server;
 
-use crate::stage::*;
+use crate::support::*;
 
 #[tokio::test]
-async fn what_gives_way_in_a_lane_not_yet_given_is_told() {
-    // A hundred entries in each lane, of which the server drops whole hundreds.
+async fn entries_trimmed_in_an_unread_lane_are_reported() {
+    // A hundred entries in each lane. The server trims a hundred at a time.
     let config = config(&server().url(), 2).with_feed(200, Ttl::from_days(1));
     let store = open(&config).await;
     let (first, second) = (Lane::new(0), Lane::new(1));
@@ -21,7 +21,7 @@ async fn what_gives_way_in_a_lane_not_yet_given_is_told() {
         let store = &store;
         async move { store.entries(Feed::Observations, &cursor, 1).await.unwrap() }
     };
-    // Entries that gave way before anybody began to read are nobody's loss.
+    // Entries that were trimmed before a reader began are not missed.
     observe(first, 1000).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     observe(second, 1000).await.unwrap();

@@ -1,4 +1,4 @@
-//! What the tests share: a store in a namespace of its own, and records to put there.
+//! What the tests share: a store in a separate namespace, and records to store.
 
 use keyfob::store::prelude::*;
 use keyfob::store::{
@@ -18,7 +18,7 @@ pub(crate) fn operation() -> Operation {
     Operation::begin(now(), &OsRandom).unwrap()
 }
 
-/// Waits until something is the case.
+/// Waits until a condition is true.
 pub(crate) async fn until(what: &str, mut is: impl FnMut() -> bool) {
     let begun = std::time::Instant::now();
     while !is() {
@@ -30,7 +30,7 @@ pub(crate) async fn until(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-/// The settings for a namespace that no other test uses.
+/// Returns the settings for a namespace that no other test uses.
 pub(crate) fn config(url: &str, lanes: u16) -> RedisConfig {
     format!("{url}?namespace={}&lanes={lanes}", fresh_namespace()).parse().unwrap()
 }
@@ -39,7 +39,7 @@ pub(crate) async fn open(config: &RedisConfig) -> RedisStore {
     RedisStore::open(config.clone()).await.unwrap()
 }
 
-/// The keys of a namespace that match a pattern.
+/// Returns the keys of a namespace that match a pattern.
 pub(crate) fn keys(server: &RedisServer, config: &RedisConfig, pattern: &str) -> Vec<String> {
     let text = config.to_string();
     let (_, namespace) = text.split_once("namespace=").unwrap();
@@ -90,7 +90,7 @@ pub(crate) fn subject(store: &RedisStore, name: &str) -> (Term, Lane) {
     (store.namespace().subject(&subject), store.namespace().lane_of(&subject))
 }
 
-/// Every record under a term, page by page.
+/// Returns every record under a term, page by page.
 pub(crate) async fn list(
     store: &RedisStore,
     term: Term,
