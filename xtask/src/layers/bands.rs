@@ -80,12 +80,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("keyfob", &["manager/issue.rs", "manager/modify.rs", "manager/sessions.rs"]),
-    (
-        "keyfob-cli",
-        &["args/mod.rs", "args/parse.rs", "failure.rs", "input.rs", "keys.rs", "open.rs"],
-    ),
-    ("keyfob-cli", &["commands/issue.rs", "commands/issue_many.rs"]),
-    ("keyfob-cli", &["commands/revoke.rs", "commands/sweep.rs"]),
     ("keyfob-core", &["rules/filter/mod.rs", "rules/filter/write.rs"]),
     ("keyfob-core", &["token/mod.rs", "token/view.rs"]),
     (

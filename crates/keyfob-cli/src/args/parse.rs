@@ -1,4 +1,4 @@
-//! From the words of the command line to what they say.
+//! Parses the command line.
 
 use std::error::Error as _;
 use std::ffi::OsString;
@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 
-use super::{Cli, Command, leak};
+use super::{Cli, Command, bearer_scan};
 use crate::failure::{Exit, Failure};
 
 /// The definition of the command line.
@@ -14,22 +14,23 @@ pub(crate) fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Parses the words. Help and version are printed here.
+/// Parses the words. Prints help and version itself.
 pub(crate) fn parse(words: Vec<OsString>) -> Result<Cli, Failure> {
-    if let Some(leak) = words.iter().find_map(|word| leak::find(&word.to_string_lossy())) {
-        return Err(Failure::BearerInArgument { id: leak.id });
+    let leaked = words.iter().find_map(|word| bearer_scan::find_bearer(&word.to_string_lossy()));
+    if let Some(bearer) = leaked {
+        return Err(Failure::BearerInArgument { id: bearer.id });
     }
     let matches = command().try_get_matches_from(words).map_err(failure)?;
     let cli = Cli::from_arg_matches(&matches).map_err(failure)?;
     match &cli.command {
-        // Whatever was meant by it, it was meant to be a bearer.
-        command if is_misplaced(command) => Err(Failure::BearerInArgument { id: None }),
+        // The word may be a bearer, so the error must not repeat it.
+        command if has_extra_words(command) => Err(Failure::BearerInArgument { id: None }),
         _ => Ok(cli),
     }
 }
 
-/// Whether something was given where only a bearer could have been meant.
-fn is_misplaced(command: &Command) -> bool {
+/// Whether a word was given to a command that takes only a bearer.
+fn has_extra_words(command: &Command) -> bool {
     let misplaced = match command {
         Command::Validate(args) => &args.misplaced,
         Command::Refresh(args) => &args.misplaced,
@@ -45,16 +46,18 @@ fn failure(error: clap::Error) -> Failure {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Exit::Usage,
         _ => return usage(&error),
     };
-    // A reader that is gone has seen enough of the help.
+    // Ignored: the reader may close the pipe early.
     let _ = error.print();
-    Failure::Told(exit)
+    Failure::AlreadyReported(exit)
 }
 
 fn usage(error: &clap::Error) -> Failure {
     let rendered = error.render().to_string();
     let rendered = rendered.strip_prefix("error: ").unwrap_or(&rendered);
     let (first, details) = rendered.split_once("\n\n").unwrap_or((rendered, ""));
-    let details = details.trim_end().to_owned();
+    let details = details
+        .trim_end()
+        .replace("For more information, try '--help'.", "Run with --help to see all options.");
     let argument = error.get(ContextKind::InvalidArg).and_then(|argument| match argument {
         ContextValue::String(name) => Some(name.as_str()),
         _ => None,
@@ -68,11 +71,24 @@ fn usage(error: &clap::Error) -> Failure {
     if let (ErrorKind::InvalidValue, Some(argument)) = (error.kind(), argument) {
         let message = match error.get(ContextKind::ValidValue) {
             Some(ContextValue::Strings(known)) if !known.is_empty() => {
-                format!("{argument}: write one of {}", known.join(", "))
+                format!("{argument} is not valid. Use one of {}", known.join(", "))
             }
             _ => format!("{argument} needs a value"),
         };
         return Failure::Usage { code: "invalid_value", message, details };
+    }
+    let unknown = match error.kind() {
+        ErrorKind::UnknownArgument => {
+            error.get(ContextKind::InvalidArg).map(|name| ("argument", name))
+        }
+        ErrorKind::InvalidSubcommand => {
+            error.get(ContextKind::InvalidSubcommand).map(|name| ("command", name))
+        }
+        _ => None,
+    };
+    if let Some((what, ContextValue::String(name))) = unknown {
+        let message = format!("unknown {what} '{name}'");
+        return Failure::Usage { code: "usage", message, details };
     }
     let message = first.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     Failure::Usage { code: "usage", message, details }
@@ -81,7 +97,7 @@ fn usage(error: &clap::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_definition_holds_together() {
+    fn the_definition_is_consistent() {
         super::command().debug_assert();
     }
 }

@@ -1,4 +1,4 @@
-//! `completions`: what a shell needs to complete words of keyfob.
+//! `completions`: prints a completion script for a shell.
 
 use clap_complete::Shell;
 
