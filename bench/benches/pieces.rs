@@ -1,11 +1,13 @@
-//! The pieces that a validation and a list are made of, one by one: `cargo bench` in this folder.
+//! The parts of a validation and of a list, one by one: `cargo bench` in this folder.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has to stop")]
 
 use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use keyfob::{BearerToken, BearerPrefix, Clock, Filter, Grant, Kind, MemoryStore, Store, SystemClock};
+use keyfob::{
+    BearerPrefix, BearerToken, Clock, Filter, Grant, Kind, MemoryStore, Store, SystemClock,
+};
 use keyfob::{TokenManager, ValidationChain, fuzzing};
 use tokio::runtime::{Builder, Runtime};
 

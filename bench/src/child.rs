@@ -1,4 +1,4 @@
-//! What has to happen in a process of its own: this program starts itself again with a role.
+//! Runs what needs a process of its own: this program starts itself again with a role.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -15,14 +15,14 @@ use tokio::runtime::Builder;
 use crate::measure::{cpu_each, machine_nanos};
 use crate::{population, server};
 
-/// The word before a role on the command line.
+/// The argument before a role on the command line.
 pub(crate) const ROLE: &str = "--role";
 const FIRST_ANSWER: &str = "first-answer";
 const CACHE_MEMORY: &str = "cache-memory";
 const WATCH: &str = "watch";
 const HEAR: &str = "hear";
 
-/// What a process that opened a store and answered once says of itself.
+/// The report of a process that opened a store and answered once.
 #[derive(Debug)]
 pub(crate) struct FirstAnswer {
     /// From the moment before it was started.
@@ -30,7 +30,7 @@ pub(crate) struct FirstAnswer {
     pub(crate) resident_bytes: f64,
 }
 
-/// What a process that filled a cache says of it.
+/// The report of a process that filled a cache.
 #[derive(Debug)]
 pub(crate) struct CacheMemory {
     pub(crate) resident_bytes: f64,
@@ -61,12 +61,12 @@ impl Child {
         Ok(Self { process, input, output: BufReader::new(output) })
     }
 
-    /// A process that keeps a bearer in its cache, and says when it first refuses it.
+    /// Starts a process that caches a bearer token and reports when it first refuses it.
     pub(crate) fn watching(url: &str) -> Result<Self> {
         Self::start(&[WATCH, url])
     }
 
-    /// A process that says when it hears of a key.
+    /// Starts a process that reports when it is notified of a key.
     pub(crate) fn hearing(port: u16) -> Result<Self> {
         Self::start(&[HEAR, &port.to_string()])
     }
@@ -92,7 +92,7 @@ impl Drop for Child {
     }
 }
 
-/// Starts a process that fills a cache with so many tokens.
+/// Starts a process that fills a cache with `tokens` tokens.
 pub(crate) fn cache_memory(tokens: u64) -> Result<CacheMemory> {
     let mut child = Child::start(&[CACHE_MEMORY, &tokens.to_string()])?;
     let [resident_bytes, reported_bytes, kept, fill_nanos] = numbers(&child.hear()?)?;
@@ -101,12 +101,12 @@ pub(crate) fn cache_memory(tokens: u64) -> Result<CacheMemory> {
 
 fn numbers<const N: usize>(line: &str) -> Result<[f64; N]> {
     let numbers: Vec<f64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-    numbers.try_into().map_err(|_| anyhow!("{N} numbers were expected, not {line:?}"))
+    numbers.try_into().map_err(|_| anyhow!("{N} numbers expected, got {line:?}"))
 }
 
 /// Starts a process that opens the store at `path` and validates a bearer.
 pub(crate) fn first_answer(path: &Path, bearer: &str) -> Result<FirstAnswer> {
-    let path = path.to_str().context("the path is no text")?;
+    let path = path.to_str().context("the path is not UTF-8")?;
     let began = machine_nanos();
     let mut child = Child::start(&[FIRST_ANSWER, path])?;
     child.say(bearer)?;
@@ -121,7 +121,7 @@ pub(crate) fn play(role: &[String]) -> Result<()> {
         [role, tokens] if role == CACHE_MEMORY => fill_cache(tokens.parse()?),
         [role, url] if role == WATCH => watch(url),
         [role, port] if role == HEAR => hear(port.parse()?),
-        other => bail!("there is no role {other:?}"),
+        other => bail!("{other:?} is not a role"),
     }
 }
 
@@ -155,8 +155,8 @@ fn fill_cache(tokens: u64) -> Result<()> {
     Ok(writeln!(std::io::stdout(), "{resident} {bytes} {kept} {}", filling - loading)?)
 }
 
-/// For each bearer that it is told: has it in the cache, says so, and then says when it was first
-/// refused.
+/// For each bearer token that it reads: puts it into the cache, confirms that, and then reports when
+/// it was first refused.
 fn watch(url: &str) -> Result<()> {
     server::beside_the_server();
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -171,7 +171,7 @@ fn watch(url: &str) -> Result<()> {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             writeln!(std::io::stdout(), "ready")?;
-            // The feed is read between two looks; each look is one moment's decision.
+            // The feed is read between two checks; each check decides for one moment.
             while manager.validate_with(&bearer, &chain, |_| ()).await.is_ok() {
                 tokio::task::yield_now().await;
             }
@@ -181,7 +181,7 @@ fn watch(url: &str) -> Result<()> {
     })
 }
 
-/// Hears of every key under one prefix by the server's tracking, and says when.
+/// Listens to every key under one prefix by the server's tracking, and reports when.
 fn hear(port: u16) -> Result<()> {
     server::beside_the_server();
     let mut client = server::Client::to(port)?;
@@ -207,10 +207,10 @@ fn answer_once(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// How much of this process is in memory now.
+/// Returns the resident memory of this process.
 pub(crate) fn resident_bytes() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")
-        .context("this system does not say how much memory a process has")?;
+        .context("this system does not report the memory of a process")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|line| line.split_whitespace().next()).context("no VmRSS")?;
     Ok(kilobytes.parse::<u64>()? * 1024)

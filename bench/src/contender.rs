@@ -1,4 +1,4 @@
-//! keyfob in the loops of the others: a manager whose cache holds every token, and the bearers.
+//! keyfob as a contender: a manager whose cache holds every token, and the bearer tokens.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use crate::measure::cpu_each;
 use crate::population::{self, Dice};
 
-/// A manager, and bearers in no order, one after the other.
+/// A manager, and bearer tokens in random order.
 #[derive(Debug)]
 pub(crate) struct Contender {
     pub(crate) manager: TokenManager,
@@ -18,8 +18,8 @@ pub(crate) struct Contender {
     chain: ValidationChain,
 }
 
-/// The texts of bearers, which are all of one length, side by side: so to read the next one costs
-/// what it costs to read a request.
+/// The texts of bearer tokens, all of one length, side by side. So reading the next one costs as much
+/// as reading a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Bearers {
     text: String,
@@ -27,7 +27,7 @@ pub(crate) struct Bearers {
 }
 
 impl Bearers {
-    /// The bearers, in another order.
+    /// Returns the bearer tokens in another order.
     pub(crate) fn shuffled(mut texts: Vec<String>) -> Self {
         Dice::new(5).shuffle(&mut texts);
         let length = texts.first().map_or(1, String::len);
@@ -46,10 +46,10 @@ impl Bearers {
 }
 
 impl Contender {
-    /// So many tokens, every one of them in the cache.
+    /// Issues `tokens` tokens, all of them in the cache.
     pub(crate) fn new(runtime: &Runtime, tokens: u64) -> Result<Self> {
         let store = MemoryStore::with(LaneCount::DEFAULT, Arc::new(SystemClock), &OsRandom)?;
-        // A cache that is asked to hold as many as it may drops a few in a hundred.
+        // A full cache drops a few in a hundred.
         let settings = CacheConfig::default().max_tokens(tokens as usize * 5 / 4 + 1_000);
         let manager = population::caching_manager(Arc::new(store), settings);
         let issued =
@@ -63,8 +63,8 @@ impl Contender {
         Ok(contender)
     }
 
-    /// Nanoseconds of this thread for a check, over all tokens in turn. Each begins when the one
-    /// before it has an answer, as requests do: where the next text lies depends on it.
+    /// Returns nanoseconds of this thread per check, over all tokens in turn. Each check begins when the
+    /// previous one has its answer, as with requests: the position of the next text depends on it.
     pub(crate) fn check(&self, runtime: &Runtime, count: usize) -> Result<f64> {
         let mut outcome = Ok(());
         let nanos = cpu_each(count, || {
@@ -74,7 +74,10 @@ impl Contender {
                     let read = |token: &keyfob::ActiveToken<'_>| {
                         token.expires_at().map_or(0, |end| end.as_millis())
                     };
-                    let end = self.manager.validate_with(self.bearers.at(place), &self.chain, read).await?;
+                    let end = self
+                        .manager
+                        .validate_with(self.bearers.at(place), &self.chain, read)
+                        .await?;
                     place = next(place, end, self.bearers.len());
                 }
                 anyhow::Ok(())
@@ -84,7 +87,7 @@ impl Contender {
     }
 }
 
-/// The place after this one, which nothing can tell before `end` is known.
+/// Returns the next position. The processor cannot guess it before `end` is known.
 #[inline]
 pub(crate) fn next(place: usize, end: u64, count: usize) -> usize {
     let next = place + 1 + (end >> 63) as usize;

@@ -1,4 +1,4 @@
-//! Stores that are filled once for all groups that want them large: a Redis and a file.
+//! Large stores that are filled once for all groups: a Redis and a file.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::population;
 use crate::report::progress;
 use crate::server::Server;
 
-/// How many of the tokens of a store are kept in hand.
+/// One of how many issued tokens is kept for later use.
 const IN_HAND: u64 = 2_000;
 
-/// What fills up step by step.
+/// A store that is filled step by step.
 #[derive(Debug)]
 pub(crate) struct Filled {
     pub(crate) manager: TokenManager,
@@ -28,7 +28,7 @@ pub(crate) struct Filled {
     at_once: usize,
 }
 
-/// A Redis and the bytes that it took when it was empty.
+/// A Redis, and the bytes that it used when it was empty.
 #[derive(Debug)]
 pub(crate) struct OnRedis {
     pub(crate) server: Server,
@@ -44,7 +44,7 @@ pub(crate) struct OnDisk {
     _folder: TempDir,
 }
 
-/// The stores of a run, made when they are first asked for.
+/// The stores of a run, created at first use.
 #[derive(Debug, Default)]
 pub(crate) struct Fleet {
     redis: Option<OnRedis>,
@@ -77,21 +77,21 @@ impl Filled {
         Self { manager, in_hand: Vec::new(), tokens: 0, name, at_once }
     }
 
-    /// Issues tokens until there are so many; none if there are.
+    /// Issues tokens until the store has `tokens`.
     pub(crate) fn fill_to(&mut self, runtime: &Runtime, tokens: u64) -> Result<()> {
         if tokens > self.tokens {
             progress(&format!("  filling {} up to {tokens} tokens", self.name));
             let keep = ((tokens - self.tokens) / (IN_HAND / 2)).max(1);
             let issued = self.issue(runtime, tokens - self.tokens, keep)?;
             self.in_hand.extend(issued);
-            // Those of every age stay in equal parts.
+            // Keep an equal share of every age.
             let step = (self.in_hand.len() as u64 / IN_HAND).max(1) as usize;
             self.in_hand = std::mem::take(&mut self.in_hand).into_iter().step_by(step).collect();
         }
         Ok(())
     }
 
-    /// Issues so many; gives one of every `keep`.
+    /// Issues tokens; returns one of every `keep`.
     pub(crate) fn issue(
         &mut self,
         runtime: &Runtime,
@@ -101,7 +101,7 @@ impl Filled {
         self.issue_at_once(runtime, count, keep, self.at_once)
     }
 
-    /// The same with so many under way at the same time.
+    /// The same, many at a time.
     pub(crate) fn issue_at_once(
         &mut self,
         runtime: &Runtime,
@@ -124,7 +124,7 @@ impl OnRedis {
         Ok(Self { filled: Filled::new(Arc::new(store), "Redis", 128), server, empty })
     }
 
-    /// The bytes for each token, by what the server's allocator says.
+    /// Returns the bytes per token, as the server's allocator reports.
     pub(crate) fn bytes_each(&self) -> Result<f64> {
         Ok((self.server.data_bytes()? - self.empty) / self.filled.tokens as f64)
     }
@@ -138,7 +138,7 @@ impl OnDisk {
         Ok(Self { filled: Filled::new(store, "a file", 64), path, _folder: folder })
     }
 
-    /// The bytes of the file for each token.
+    /// Returns the bytes of the file per token.
     pub(crate) fn bytes_each(&self) -> Result<f64> {
         Ok(std::fs::metadata(&self.path)?.len() as f64 / self.filled.tokens as f64)
     }

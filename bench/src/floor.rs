@@ -1,6 +1,6 @@
-//! The straightest code that does what a cached check does: the check of the text, one block of
-//! SHA-256, one probe of a table, the comparison, one look at the clock. Nothing is ever taken back
-//! from it, nothing is bounded, and one thread fills it. It is what V1 and V2 are held against.
+//! The floor: the shortest code that does what a cached check does. It checks the text, hashes one
+//! block with SHA-256, probes a table once, compares, and reads the clock. It cannot revoke, has no
+//! limits, and one thread fills it. V1 and V2 are compared with it.
 
 use std::hint::black_box;
 
@@ -11,7 +11,7 @@ use crate::contender::{Bearers, next};
 use crate::measure::{coarse_millis, cpu_each};
 
 const PREFIX: &[u8] = b"fob_";
-/// What comes before the body: the prefix, the kind, and a line on each side of it.
+/// What comes before the body: the prefix, and the kind between two underscores.
 const BEFORE: usize = 7;
 const BODY: usize = 55;
 const CHECK: usize = 6;
@@ -66,7 +66,7 @@ impl Floor {
         }
     }
 
-    /// All of it; the end of the token if it is good.
+    /// The whole check. Returns the token's end if it is active.
     #[inline]
     fn check(&self, text: &[u8]) -> Option<u64> {
         if text.len() != LENGTH || !text.starts_with(PREFIX) {
@@ -86,7 +86,7 @@ impl Floor {
         self.find(&digest(text)?).map(|slot| slot.end)
     }
 
-    /// Nanoseconds of this thread for all of it, over all bearers in turn.
+    /// Returns nanoseconds of this thread for the whole check, over all bearer tokens in turn.
     pub(crate) fn check_each(&self, bearers: &Bearers, count: usize) -> Result<f64> {
         each(bearers, count, |text| self.check(text))
     }
@@ -151,8 +151,8 @@ mod tests {
             let mut text = contender.bearers.at(place).as_bytes().to_vec();
             assert!(floor.check(&text).is_some());
             text[20] ^= 1;
-            assert!(floor.check(&text).is_none(), "the check does not hold");
-            assert!(floor.probe(&text).is_none(), "nor is it there");
+            assert!(floor.check(&text).is_none(), "a wrong check was accepted");
+            assert!(floor.probe(&text).is_none(), "an unknown token was found");
         }
         assert!(floor.check(b"fob_at_short").is_none());
     }

@@ -1,11 +1,11 @@
-//! Where the files of a run lie.
+//! The folders for the files of a run.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-/// A folder on a disk: temporary ones are often in memory, where nothing has to be made durable.
+/// Creates a folder on a disk. Temporary folders are often in memory, where durability costs nothing.
 pub(crate) fn on_disk() -> Result<TempDir> {
     let root = target().join("bench").join("data");
     std::fs::create_dir_all(&root)
@@ -13,7 +13,7 @@ pub(crate) fn on_disk() -> Result<TempDir> {
     Ok(tempfile::Builder::new().prefix("run-").tempdir_in(root)?)
 }
 
-/// Where plots and results go.
+/// Returns the folder for plots and results.
 pub(crate) fn of_results() -> PathBuf {
     target().join("bench")
 }

@@ -1,16 +1,16 @@
-//! The benchmark of keyfob: what it takes, always beside a reference from the same run.
+//! The benchmark of keyfob. Every figure is taken beside a reference in the same run.
 //!
 //! | module | what |
 //! |---|---|
-//! | `validate` | validation from the cache, against the straightest code that does the same |
-//! | `stores` | what the stores cost, against the barest use of what lies under them |
-//! | `memory` | what a token takes |
-//! | `sealing` | what it costs to seal what a store holds |
-//! | `revocation` | how soon a revocation is felt in another process |
-//! | `scale` | what each verb costs as tokens grow |
-//! | `peers` | what else a user might pick |
+//! | `validate` | validation from the cache, against the shortest code that does the same |
+//! | `stores` | what the stores cost, against the minimal use of Redis and redb |
+//! | `memory` | memory and disk space per token |
+//! | `sealing` | the cost of sealing a store |
+//! | `revocation` | how soon another process refuses a revoked token |
+//! | `scale` | the cost of each operation as tokens grow |
+//! | `peers` | other libraries that a user might choose |
 //!
-//! `measure` takes figures, `target` has their marks, `report` shows them.
+//! `measure` takes figures, `target` has their targets, `report` shows them.
 
 mod child;
 mod contender;
@@ -76,7 +76,7 @@ fn run() -> Result<()> {
                 return Ok(());
             }
             name if GROUPS.contains(&name) => groups.push(name),
-            other => bail!("there is no group {other:?}\n\n{USAGE}"),
+            other => bail!("{other:?} is not a group\n\n{USAGE}"),
         }
     }
     let mut report = Report::default();
@@ -87,7 +87,7 @@ fn run() -> Result<()> {
     for name in GROUPS {
         if groups.is_empty() || groups.contains(&name) {
             progress(name);
-            // What the others found out in minutes is not to be lost with it.
+            // Keep the results of the other groups, which took minutes.
             if let Err(error) = group(name, &mut report, &runtime, size, &mut fleet) {
                 report.note(format!("the group {name} failed: {error:#}"));
                 failed.push(name);
@@ -100,7 +100,7 @@ fn run() -> Result<()> {
     }
     report.publish(as_json, &folder::of_results())?;
     if !failed.is_empty() {
-        bail!("not everything could be measured: see the notes on {}", failed.join(", "));
+        bail!("not everything was measured; see the notes on {}", failed.join(", "));
     }
     Ok(())
 }
@@ -124,7 +124,7 @@ fn group(
     }
 }
 
-/// What the figures were taken on.
+/// Notes the machine that the figures were taken on.
 fn describe(report: &mut Report, size: Size) -> Result<()> {
     let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = processor.lines().find_map(|line| line.strip_prefix("model name"));

@@ -1,5 +1,5 @@
-//! How a figure is taken: rounds that alternate between the contenders, so that whatever else the
-//! machine does falls on all of them, and clocks that count the work and not the waiting.
+//! How a figure is taken: rounds that alternate between the contenders, so that other load on the
+//! machine affects all of them, and clocks that count work and not waiting.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ impl Series {
         Self(values.into_iter().collect())
     }
 
-    /// The value that `share` of the values lie below.
+    /// Returns the value below which `share` of the values lie.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
@@ -46,11 +46,11 @@ impl Series {
     }
 }
 
-/// What takes part in rounds: does its work once, and says what that came to.
+/// A contender: does its work once and returns the cost.
 pub(crate) type Contender<'a> = &'a mut dyn FnMut() -> anyhow::Result<f64>;
 
-/// Has the contenders take turns, each once a round; whoever was first is last in the next. One
-/// round before the first is not counted.
+/// Runs the contenders in turn, each once a round. The first one is the last in the next round. One
+/// warm-up round is not counted.
 pub(crate) fn rounds<const N: usize>(
     count: usize,
     mut contenders: [Contender<'_>; N],
@@ -91,7 +91,7 @@ pub(crate) fn machine_nanos() -> u64 {
     read(ClockId::Monotonic).as_nanos() as u64
 }
 
-/// The kernel's coarse clock in milliseconds: the cheapest that no thread has to keep.
+/// The kernel's coarse clock in milliseconds: the cheapest clock that needs no thread.
 pub(crate) fn coarse_millis() -> u64 {
     #[cfg(target_os = "linux")]
     return read(ClockId::MonotonicCoarse).as_millis() as u64;
@@ -99,14 +99,14 @@ pub(crate) fn coarse_millis() -> u64 {
     return read(ClockId::Monotonic).as_millis() as u64;
 }
 
-/// Nanoseconds of this thread's work for each of so many operations.
+/// Returns nanoseconds of this thread's work per operation.
 pub(crate) fn cpu_each(operations: usize, work: impl FnOnce()) -> f64 {
     let before = thread_cpu();
     work();
     nanos(thread_cpu() - before) / operations as f64
 }
 
-/// How many of so many operations are done in a second.
+/// Returns operations per second.
 pub(crate) fn rate(operations: usize, begun: Instant) -> f64 {
     operations as f64 / begun.elapsed().as_secs_f64()
 }

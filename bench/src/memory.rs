@@ -1,4 +1,4 @@
-//! What a token takes: in Redis, on disk, and in the cache (R3, V5).
+//! Bytes per token: in Redis, on disk, and in the cache (R3, V5).
 
 use std::sync::Arc;
 
@@ -39,27 +39,32 @@ pub(crate) fn measure(
          tokens, without the streams of events",
         on_redis.filled.tokens
     ));
-    report.add(Figure::plain("R3", "bytes of Redis for a bare token", bare(runtime, size)?, "B"));
+    report.add(Figure::plain(
+        "R3",
+        "bytes of Redis for a minimal token",
+        bare(runtime, size)?,
+        "B",
+    ));
 
     let on_disk = fleet.disk()?;
     on_disk.filled.fill_to(runtime, tokens)?;
     let what = "bytes on disk for a token, listed as above";
     report.add(Figure::plain("E1", what, on_disk.bytes_each()?, "B"));
-    let what = "bytes on disk for a bare token";
+    let what = "bytes on disk for a minimal token";
     report.add(Figure::plain("E1", what, bare_on_disk(runtime, size)?, "B"));
     Ok(())
 }
 
-/// What the cache takes for a token with all that it answers from, as the system counts it, in a
-/// process of its own; and what it costs to put one there.
+/// Measures what the cache uses for a token with all that it answers from, as the system counts it, in
+/// a process of its own; and the cost of adding one.
 fn cache(report: &mut Report, size: Size) -> Result<()> {
     let tokens = size.tokens(1_000_000);
     let cache = child::cache_memory(tokens)?;
     let what = format!("bytes of the cache for a token, {tokens} tokens");
     let figure = Figure::plain("V5", what, cache.resident_bytes / cache.kept, "B");
     let reported = cache.reported_bytes / cache.kept;
-    report.add(figure.beside_value("what the cache says of itself", reported).judged());
-    let what = "putting a loaded token into the cache";
+    report.add(figure.beside_value("the cache's own report", reported).judged());
+    let what = "adding a loaded token to the cache";
     let target = Target::value_at_most(300.0);
     report.add(Figure::plain("V5", what, cache.fill_nanos, "ns").against(target));
     report.note(format!(
@@ -81,8 +86,8 @@ fn record_length(server: &Server) -> Result<f64> {
     mean.parse().context("a mean of lengths")
 }
 
-/// Tokens that are listed nowhere but among all. A quarter of a million fill the server's tables to
-/// the same degree as a million.
+/// Tokens that are listed under all alone. A quarter of a million fill the server's tables to the same
+/// degree as a million.
 fn bare(runtime: &Runtime, size: Size) -> Result<f64> {
     let tokens = size.tokens(250_000);
     let server = Server::start()?;

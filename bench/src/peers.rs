@@ -1,5 +1,5 @@
-//! What else a Rust user might pick, in the same loop: a signed token that is verified, and sessions
-//! kept in memory (V4).
+//! Other libraries that a Rust user might choose, in the same loop: signed tokens that are verified,
+//! and sessions kept in memory (V4).
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -79,7 +79,7 @@ impl Signed {
 }
 
 fn all(good: usize, count: usize) -> Result<()> {
-    anyhow::ensure!(good == count, "{good} of {count} were found good");
+    anyhow::ensure!(good == count, "{good} of {count} were accepted");
     Ok(())
 }
 
@@ -168,7 +168,7 @@ pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Res
         ],
     )?;
     let mut add = |peer: &'static str, series: &Series, target: Option<f64>| {
-        let what = format!("cached check, how far ahead of {peer}");
+        let what = format!("cached check, times faster than {peer}");
         let figure = Figure::of("V4", what, &ours_ns, "ns").ahead_of(peer, &ours_ns, series);
         report.add(match target {
             Some(target) => figure.against(Target::ratio_at_least(target)),

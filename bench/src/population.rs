@@ -37,7 +37,7 @@ fn described(kind: Kind, number: u64) -> Grant {
         .ttl(life(number))
 }
 
-/// A token that is listed nowhere but among all.
+/// A token that is listed under all alone.
 pub(crate) fn bare(number: u64) -> Grant {
     Grant::new(Kind::Access).audience("api.example").scope("read").scope("write").ttl(life(number))
 }
@@ -55,7 +55,7 @@ pub(crate) fn manager(store: Arc<dyn Store>) -> TokenManager {
     caching_manager(store, CacheConfig::OFF)
 }
 
-/// A manager that neither samples nor writes last uses while something is measured.
+/// A manager that neither samples nor writes last uses during a measurement.
 pub(crate) fn caching_manager(store: Arc<dyn Store>, cache: CacheConfig) -> TokenManager {
     TokenManager::builder(store)
         .cache(cache)
@@ -82,7 +82,7 @@ pub(crate) async fn issue(
     kept.try_collect().await
 }
 
-/// Does something with each of some tokens, so many at a time.
+/// Does something with each token, many at a time.
 pub(crate) async fn each(
     tokens: &[Issued],
     at_once: usize,

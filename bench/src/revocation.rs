@@ -1,5 +1,5 @@
-//! How soon a revocation is felt: from the moment at which `revoke` has returned to the first
-//! refusal by the cache of another process (P1).
+//! How soon a revocation takes effect: from the return of `revoke` to the first refusal by the cache of
+//! another process (P1).
 
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Res
         report.add(figure.against(Target::value_at_most(most)));
     }
     let worst = refused.quantile(1.0);
-    report.add(Figure::plain("P1", "the latest of all of these refusals", worst, "µs"));
-    // No ratio: both may lie on either side of nothing.
+    report.add(Figure::plain("P1", "the latest of these refusals", worst, "µs"));
+    // No ratio: both may be above or below zero.
     for (what, share) in [("p50", 0.5), ("p99", 0.99)] {
         let what =
             format!("the floor, from the reply to a SET to the push of it elsewhere: {what}");
@@ -41,8 +41,8 @@ pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Res
     Ok(())
 }
 
-/// Microseconds from an acknowledged revocation to the other's refusal; less than nothing where the
-/// other was told before the one who asked.
+/// Returns microseconds from an acknowledged revocation to the other process's refusal. Negative if the
+/// other process was notified before this one had its answer.
 fn refusals(runtime: &Runtime, server: &Server, count: usize) -> Result<Series> {
     let url = server.url(NAMESPACE);
     let store = Arc::new(server.store(runtime, NAMESPACE)?);
@@ -62,7 +62,7 @@ fn refusals(runtime: &Runtime, server: &Server, count: usize) -> Result<Series> 
     Ok(Series::of(times))
 }
 
-/// The same for a key that is set, and the push that says so.
+/// The same for a key that is set, and the push that reports it.
 fn pushes(server: &Server, count: usize) -> Result<Series> {
     let mut client = server.client()?;
     let mut other = Child::hearing(server.port())?;

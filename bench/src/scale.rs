@@ -1,11 +1,11 @@
-//! What each verb costs as the number of tokens grows a thousandfold, on each store (R6, X1 and the
-//! lines of growth).
+//! The cost of each operation as the number of tokens grows a thousandfold, on each store (R6, X1 and
+//! the growth lines).
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use keyfob::{Filter, Grant, Issued, Kind, LaneCount, MemoryStore, OsRandom, Paging, SystemClock};
-use keyfob::{TokenManager, Ttl, RevokeRequest};
+use keyfob::{RevokeRequest, TokenManager, Ttl};
 use tokio::runtime::Runtime;
 
 use crate::child;
@@ -26,7 +26,7 @@ const VERBS: [&str; 6] = [
     "revoke a subject",
 ];
 const BYTES: &str = "bytes for a token";
-/// The subject whose list is looked at, and how many tokens it has.
+/// The subject whose list is read, and how many tokens it has.
 const OWNER: &str = "owner-of-many";
 const OWNED: usize = 50;
 
@@ -93,7 +93,7 @@ fn on_redis(report: &mut Report, runtime: &Runtime, size: Size, fleet: &mut Flee
     let what = "p50 of a subject's newest 10 among all tokens";
     let figure = Figure::plain("R6", what, many.p50, "µs");
     report.add(figure.beside_value("among a hundredth of them", few.p50).judged());
-    let what = "keys looked at for a subject's newest 10";
+    let what = "keys read for a subject's newest 10";
     let figure = Figure::plain("R6", what, many.keys, "");
     report.add(figure.beside_value("among a hundredth of the tokens", few.keys).judged());
     server::anywhere();
@@ -114,7 +114,7 @@ fn on_disk(report: &mut Report, runtime: &Runtime, size: Size, fleet: &mut Fleet
     Ok(())
 }
 
-/// What each of the verbs costs now, in their order.
+/// Returns the present cost of each operation, in their order.
 fn verbs(
     runtime: &Runtime,
     size: Size,
@@ -129,7 +129,7 @@ fn verbs(
         Ok(())
     })?;
     let (manager, in_hand) = (&filled.manager, &filled.in_hand);
-    // The first use of each is noted; the second is what is measured.
+    // The first use of each token is written; measure the second.
     let validate = || {
         runtime.block_on(async {
             for issued in in_hand.iter().cycle().take(reads) {
@@ -162,7 +162,7 @@ fn verbs(
         }))
     })?;
     let subjects = size.operations(500);
-    // Those of the tokens that were revoked just now, so that the others stay good.
+    // Use tokens that were revoked just now, so that the others stay active.
     let ended: Vec<_> = issued.into_iter().take(subjects).collect();
     let revoke_subject = cost(subjects, &mut || {
         runtime.block_on(population::each(&ended, at_once, async |issued| {
@@ -225,7 +225,8 @@ pub(crate) fn first_answer(
     let mut times = Vec::new();
     let mut resident = 0.0f64;
     for round in 0..size.rounds(7) {
-        let bearer = bearers.get(round * 37 % bearers.len().max(1)).context("no bearer is good")?;
+        let bearer =
+            bearers.get(round * 37 % bearers.len().max(1)).context("no bearer token is active")?;
         let answer = child::first_answer(&on_disk.path, bearer)?;
         times.push(answer.millis);
         resident = resident.max(answer.resident_bytes / 1e6);

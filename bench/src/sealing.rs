@@ -23,7 +23,7 @@ pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Res
     on_redis(report, runtime, size)
 }
 
-/// A manager over a store whose contents are sealed, or over one whose contents are not.
+/// A manager over a sealed store, or over one that is not sealed.
 struct Side<'a> {
     runtime: &'a Runtime,
     manager: TokenManager,
@@ -66,7 +66,7 @@ impl<'a> Side<'a> {
     }
 }
 
-/// Nanoseconds of this thread for each of so many.
+/// Returns nanoseconds of this thread per operation.
 fn cpu_of(count: usize, work: impl FnOnce() -> Result<()>) -> Result<f64> {
     let mut outcome = Ok(());
     let nanos = cpu_each(count, || outcome = work());
@@ -79,7 +79,7 @@ fn in_memory(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
     };
     let bare = Side::bare(runtime, store()?, LOADED)?;
     let sealed = Side::sealed(runtime, store()?, LOADED)?;
-    // The difference is small beside the whole: many short turns.
+    // The difference is small compared with the whole, so take many short turns.
     let (turns, count) = (size.rounds(61), size.operations(2_000));
     let issues = |side: &Side<'_>| cpu_of(count, || side.issue(count));
     let [with, without] = rounds(turns, [&mut || issues(&sealed), &mut || issues(&bare)])?;
@@ -100,8 +100,8 @@ fn in_memory(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
 fn on_redis(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
     server::beside_the_server();
     let tokens = size.tokens(100_000);
-    progress(&format!("  issuing {tokens} tokens on Redis, bare and sealed"));
-    // Each has a server of its own: tables that two share would grow for both.
+    progress(&format!("  issuing {tokens} tokens on Redis, plaintext and sealed"));
+    // Each has a server of its own, because shared tables would grow for both.
     let servers = [Server::start()?, Server::start()?];
     let [of_bare, of_sealed] = &servers;
     let stores: [Arc<dyn Store>; 2] =

@@ -1,5 +1,4 @@
-//! A Redis of the run's own: its processor time, its memory, its counters, and the plainest client
-//! that can ask it something.
+//! A Redis for this run: its processor time, memory and counters, and the simplest client for it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -14,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::measure::{Series, micros};
 
-/// A server with a core to itself where there are two.
+/// A server with a core of its own, if there are two.
 #[derive(Debug)]
 pub(crate) struct Server {
     redis: RedisServer,
@@ -32,8 +31,8 @@ impl Server {
         format!("{}/0?namespace={namespace}", self.redis.url())
     }
 
-    /// A store on the server that is patient: a machine on which others work may stop for seconds,
-    /// and a long run is not to end by that.
+    /// Opens a store on the server with long time limits: a shared machine may pause for seconds, and that
+    /// must not end a long run.
     pub(crate) fn store(&self, runtime: &Runtime, namespace: &str) -> Result<RedisStore> {
         let config: RedisConfig = self.url(namespace).parse()?;
         let [connect, response, whole] = [5, 10, 20].map(Duration::from_secs);
@@ -54,13 +53,13 @@ impl Server {
         Ok(value.trim().parse()?)
     }
 
-    /// How long the server has worked, as the system counts it.
+    /// Returns the server's processor time, as the system counts it.
     pub(crate) fn cpu(&self) -> Result<Duration> {
         let user = self.number("cpu", "used_cpu_user")?;
         Ok(Duration::from_secs_f64(user + self.number("cpu", "used_cpu_sys")?))
     }
 
-    /// Microseconds of the server's work for each of so many operations.
+    /// Returns microseconds of the server's work per operation.
     pub(crate) fn cpu_each(
         &self,
         operations: usize,
@@ -71,12 +70,12 @@ impl Server {
         Ok(micros(self.cpu()? - before) / operations as f64)
     }
 
-    /// The bytes that the data takes, without the streams of events, which are capped.
+    /// Returns the bytes of the data, without the event streams, which are capped.
     pub(crate) fn data_bytes(&self) -> Result<f64> {
         let mut streams = 0;
         let mut cursor = "0".to_owned();
         loop {
-            // Step by step: to ask for all keys at once would stop the server for seconds.
+            // Step by step: asking for all keys together would stop the server for seconds.
             let scan = ["SCAN", &cursor, "MATCH", "*:[eo]{*", "COUNT", "20000", "TYPE", "stream"];
             let page = self.redis.call(&scan)?;
             let [next, names] = page.list() else { bail!("SCAN answered {page:?}") };
@@ -91,7 +90,7 @@ impl Server {
         }
     }
 
-    /// Every command that was called, with how often, for a number of operations.
+    /// Returns how often each command was called, per operation.
     pub(crate) fn calls_each(
         &self,
         operations: usize,
@@ -148,35 +147,35 @@ impl Server {
     }
 }
 
-/// Puts a process or, without one, this thread on a core, where there are several.
+/// Pins a process, or without one this thread, to a core, if there are several.
 fn pin(process: Option<rustix::process::Pid>, core: usize) {
     if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
         let mut cores = CpuSet::new();
         cores.set(core);
-        // Where it is not allowed the figures only spread more.
+        // If that is not allowed, the figures only vary more.
         let _refused = sched_setaffinity(process, &cores);
     }
 }
 
-/// A thread beside the server's core. Threads that it starts stay beside it too.
+/// Keeps this thread, and threads that it starts, off the server's core.
 pub(crate) fn beside_the_server() {
     pin(None, 1);
 }
 
-/// Lets this thread run where it likes again.
+/// Lets this thread run on any core again.
 pub(crate) fn anywhere() {
     let mut cores = CpuSet::new();
     (0..CpuSet::MAX_CPU).for_each(|core| cores.set(core));
     let _refused = sched_setaffinity(None, &cores);
 }
 
-/// One connection that sends what it is given and reads what comes back.
+/// One connection that sends bytes and reads replies.
 #[derive(Debug)]
 pub(crate) struct Client {
     reader: BufReader<TcpStream>,
 }
 
-/// Adds a command in the form in which it is sent.
+/// Appends a command in wire format.
 pub(crate) fn write_command(buffer: &mut Vec<u8>, parts: &[&[u8]]) {
     buffer.extend_from_slice(format!("*{}\r\n", parts.len()).as_bytes());
     for part in parts {
@@ -201,7 +200,7 @@ impl Client {
         (0..replies).try_for_each(|_| self.skip())
     }
 
-    /// Sends one command and gives the bytes of its reply, which must be a string.
+    /// Sends one command and returns the bytes of its reply, which must be a string.
     pub(crate) fn ask(&mut self, parts: &[&[u8]]) -> Result<Vec<u8>> {
         let mut command = Vec::new();
         write_command(&mut command, parts);
@@ -214,13 +213,13 @@ impl Client {
         }
     }
 
-    /// Sends one command and gives the reply, which must be a list of strings.
+    /// Sends one command and returns the reply, which must be a list of strings.
     pub(crate) fn list(&mut self, parts: &[&[u8]]) -> Result<Vec<Vec<u8>>> {
         let mut command = Vec::new();
         write_command(&mut command, parts);
         self.reader.get_mut().write_all(&command)?;
         let line = self.line()?;
-        let Some((b'*', count)) = line.split_first() else { bail!("the reply is no list") };
+        let Some((b'*', count)) = line.split_first() else { bail!("the reply is not a list") };
         let count: usize = std::str::from_utf8(count)?.parse()?;
         (0..count)
             .map(|_| {
@@ -231,7 +230,7 @@ impl Client {
             .collect()
     }
 
-    /// The next line that the server sends, asked or not.
+    /// Returns the next line from the server: a reply or a push.
     pub(crate) fn line(&mut self) -> Result<Vec<u8>> {
         let mut line = Vec::new();
         if self.reader.read_until(b'\n', &mut line)? == 0 {
@@ -248,7 +247,7 @@ impl Client {
         Ok(bytes)
     }
 
-    /// Reads one reply and forgets it; an error is one.
+    /// Reads one reply and drops it. An error reply is an error.
     pub(crate) fn skip(&mut self) -> Result<()> {
         let line = self.line()?;
         let count = || -> Result<i64> {
@@ -269,7 +268,7 @@ impl Client {
     }
 }
 
-/// How long each of so many calls takes, in microseconds.
+/// Returns the duration of each call, in microseconds.
 pub(crate) fn latencies(count: usize, mut call: impl FnMut(usize) -> Result<()>) -> Result<Series> {
     let mut times = Vec::with_capacity(count);
     for number in 0..count {

@@ -1,16 +1,16 @@
-//! How large a run is: whole, or a smoke of it.
+//! The size of a run: whole, or a smoke test.
 
 /// The size of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Size {
-    /// What the targets are stated for.
+    /// The size that the targets are stated for.
     Whole,
-    /// A minute that shows that everything works. Its figures mean little.
+    /// A minute to see that everything works. Its figures mean little.
     Quick,
 }
 
 impl Size {
-    /// How many tokens, where a whole run has so many.
+    /// Returns the number of tokens for one of a whole run.
     pub(crate) fn tokens(self, whole: u64) -> u64 {
         match self {
             Self::Whole => whole,

@@ -1,24 +1,24 @@
-//! The marks that a figure is held against, by the id of its row.
+//! The targets that a figure is compared with, by the id of its row.
 
-/// What a figure has to reach.
+/// A target for a figure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
     /// Good enough.
     pub(crate) pass: f64,
-    /// As good as can be hoped for, where that is more.
+    /// An excellent result, if that is a separate target.
     pub(crate) excellent: Option<f64>,
     pub(crate) side: Side,
     pub(crate) of: Of,
 }
 
-/// On which side of the mark the good lies.
+/// Whether lower or higher is better.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Side {
     AtMost,
     AtLeast,
 }
 
-/// What is held against the mark.
+/// What is compared with the target.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Of {
     /// The ratio to the reference.
@@ -27,7 +27,7 @@ pub(crate) enum Of {
     Value,
 }
 
-/// How a figure stands to its marks.
+/// How a figure compares with its targets.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Verdict {
     Short,
@@ -36,17 +36,17 @@ pub(crate) enum Verdict {
 }
 
 impl Target {
-    /// A ratio of at most so much.
+    /// The ratio must not be above this.
     pub(crate) const fn ratio_at_most(pass: f64) -> Self {
         Self { pass, excellent: None, side: Side::AtMost, of: Of::Ratio }
     }
 
-    /// A ratio of at least so much.
+    /// The ratio must not be below this.
     pub(crate) const fn ratio_at_least(pass: f64) -> Self {
         Self { side: Side::AtLeast, ..Self::ratio_at_most(pass) }
     }
 
-    /// A value of at most so much.
+    /// The value must not be above this.
     pub(crate) const fn value_at_most(pass: f64) -> Self {
         Self { of: Of::Value, ..Self::ratio_at_most(pass) }
     }
@@ -84,8 +84,8 @@ impl Verdict {
     }
 }
 
-/// The target of a row that has one mark or two. Rows that hold several things against marks of
-/// their own, such as counts, name those where they are taken.
+/// Returns the target of a row. Rows that compare several values with targets of their own, such as
+/// counts, name those targets where they take the values.
 pub(crate) fn of(id: &str) -> Option<Target> {
     Some(match id {
         "V1" => Target::ratio_at_most(1.5).excellent(1.2),
@@ -116,7 +116,7 @@ mod tests {
         let verdicts = [1.2, 1.3, 1.6].map(|ratio| most.verdict(0.0, Some(ratio)));
         assert_eq!(verdicts, [Verdict::Excellent, Verdict::Pass, Verdict::Short]);
         assert_eq!(Target::ratio_at_least(0.8).verdict(0.0, Some(0.9)), Verdict::Pass);
-        assert_eq!(most.verdict(0.0, None), Verdict::Short, "without a reference nothing is met");
+        assert_eq!(most.verdict(0.0, None), Verdict::Short, "without a reference no target is met");
         assert_eq!(Target::value_at_most(30.0).verdict(f64::NAN, None), Verdict::Short);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, anyhow, ensure};
-use keyfob::{Grant, Kind, ValidationChain, RevokeRequest};
+use keyfob::{Grant, Kind, RevokeRequest, ValidationChain};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::contender::{Bearers, Contender};
@@ -14,7 +14,7 @@ use crate::population::Dice;
 use crate::report::{Figure, Report, progress};
 use crate::size::Size;
 
-/// How many tokens are hot: few enough for the processor's own cache.
+/// Number of hot tokens: few enough for the processor's cache.
 const HOT: u64 = 1_000;
 
 pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
@@ -26,7 +26,7 @@ pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Res
         [&mut || hot.check(runtime, count), &mut || floor.check_each(&hot.bearers, count)],
     )?;
     let figure = Figure::of("V1", "cached check, 1,000 hot tokens", &ours, "ns");
-    report.add(figure.beside("the floor, all of it", &ours, &straight).judged());
+    report.add(figure.beside("the whole floor", &ours, &straight).judged());
 
     threads(report, size)?;
     churn(report, runtime, size, &hot)?;
@@ -34,7 +34,7 @@ pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Res
     cold(report, runtime, size)
 }
 
-/// Tokens that lie in memory and not in the processor's cache.
+/// Measures tokens that are in memory but not in the processor's cache.
 fn cold(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
     let tokens = size.tokens(1_000_000);
     progress(&format!("  issuing {tokens} tokens in memory"));
@@ -51,7 +51,7 @@ fn cold(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
     Ok(())
 }
 
-/// Nanoseconds of each of two threads that do the same at the same time.
+/// Returns nanoseconds of each of two threads that do the same at the same time.
 fn in_two_threads(work: impl Fn(&Runtime) -> Result<f64> + Sync) -> Result<f64> {
     let start = Barrier::new(2);
     let run = || -> Result<f64> {
@@ -67,7 +67,7 @@ fn in_two_threads(work: impl Fn(&Runtime) -> Result<f64> + Sync) -> Result<f64> 
     Ok((one? + other?) / 2.0)
 }
 
-/// One hot token, as a machine that talks to another uses it, on two cores.
+/// Measures one hot token on two cores, as service-to-service traffic uses it.
 fn threads(report: &mut Report, size: Size) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let one = Contender::new(&runtime, 1)?;
@@ -82,7 +82,7 @@ fn threads(report: &mut Report, size: Size) -> Result<()> {
             &mut || in_two_threads(|_| floor.check_each(&one.bearers, count)),
         ],
     )?;
-    // Each thread's rate by its own clock: what another process takes from them is not theirs.
+    // Each thread's rate by its own clock, so that other processes do not count.
     let rate = |nanos: &Series, threads: f64| nanos.map(|nanos| threads * 1e9 / nanos);
     let what = "checks of one hot token a second, two threads";
     let figure = Figure::of("V3", what, &rate(&together, 2.0), "1/s");
@@ -97,7 +97,7 @@ fn threads(report: &mut Report, size: Size) -> Result<()> {
     Ok(())
 }
 
-/// Hot tokens, while another thread issues and revokes others as fast as it can.
+/// Measures hot tokens while another thread issues and revokes others as fast as it can.
 fn churn(report: &mut Report, runtime: &Runtime, size: Size, hot: &Contender) -> Result<()> {
     let count = size.operations(1_000_000);
     let manager = &hot.manager;
@@ -124,9 +124,9 @@ fn churn(report: &mut Report, runtime: &Runtime, size: Size, hot: &Contender) ->
             })
         }],
     )?;
-    let what = "cached check while others are issued and revoked";
+    let what = "cached check while other tokens are issued and revoked";
     let figure = Figure::of("V1", what, &churned, "ns");
-    report.add(figure.beside("while nothing happens", &churned, &quiet));
+    report.add(figure.beside("without the other thread", &churned, &quiet));
     Ok(())
 }
 
@@ -143,7 +143,7 @@ fn junk(report: &mut Report, runtime: &Runtime, size: Size, hot: &Contender) -> 
         });
         Bearers::shuffled(texts.collect())
     };
-    // A character that no bearer has, and one digit for another.
+    // A character that no bearer token has, and one digit replaced by another.
     let malformed = changed(|_| 1, b'!');
     let miscopied = changed(|dice| 7 + dice.below(61), b'x');
     let count = size.operations(500_000);
@@ -153,8 +153,8 @@ fn junk(report: &mut Report, runtime: &Runtime, size: Size, hot: &Contender) -> 
             refusals(runtime, hot, &miscopied, count)
         }],
     )?;
-    report.add(Figure::of("V6", "refusing what is malformed", &malformed, "ns").judged());
-    report.add(Figure::of("V6", "refusing one whose check is wrong", &miscopied, "ns").judged());
+    report.add(Figure::of("V6", "refusing a malformed bearer token", &malformed, "ns").judged());
+    report.add(Figure::of("V6", "refusing one with a wrong check", &miscopied, "ns").judged());
     Ok(())
 }
 
@@ -170,6 +170,6 @@ fn refusals(runtime: &Runtime, hot: &Contender, junk: &Bearers, count: usize) ->
             }
         });
     });
-    ensure!(refused == count, "{} of {count} got in", count - refused);
+    ensure!(refused == count, "{} of {count} were accepted", count - refused);
     Ok(nanos)
 }

@@ -1,4 +1,4 @@
-//! Any bytes as a bearer.
+//! Parses any bytes as a bearer token.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

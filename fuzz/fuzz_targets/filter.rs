@@ -1,4 +1,4 @@
-//! Any bytes as the text of a filter.
+//! Parses any bytes as the text of a filter.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

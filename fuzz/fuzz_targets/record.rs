@@ -1,4 +1,4 @@
-//! Any bytes as the body of a stored record.
+//! Decodes any bytes as the body of a stored record.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -24,7 +24,7 @@ struct Row<'a> {
     ratio: Option<f64>,
     pass: Option<f64>,
     excellent: Option<f64>,
-    /// What is held against the marks, and on which side of them the good lies.
+    /// What is compared with the targets, and whether lower or higher is better.
     mark_is: Option<String>,
     verdict: Option<&'a str>,
     spread: Option<f64>,

@@ -1,4 +1,4 @@
-//! What was measured: figures and lines of growth, for people, for machines, and as a picture.
+//! The report: figures and growth lines, as a table, as JSON, and as pictures.
 
 mod json;
 mod svg;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::measure::Series;
 use crate::target::{self, Target, Verdict};
 
-/// Everything that a run found out.
+/// All results of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     figures: Vec<Figure>,
@@ -21,17 +21,17 @@ pub(crate) struct Report {
     notes: Vec<String>,
 }
 
-/// One measured thing.
+/// One measured value.
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
-    /// The row of the targets that it belongs to; a row may have several figures.
+    /// The row that it belongs to; a row may have several figures.
     id: &'static str,
     what: String,
     value: f64,
     unit: &'static str,
     reference: Option<Reference>,
     target: Option<Target>,
-    /// Of the ratio where there is one, else of the value.
+    /// The spread of the ratio if there is one, else of the value.
     spread: Option<f64>,
 }
 
@@ -42,12 +42,12 @@ struct Reference {
     ratio: f64,
 }
 
-/// What something costs as the number of tokens grows.
+/// The cost of an operation as the number of tokens grows.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Growth {
     /// Which store.
     pub(crate) store: &'static str,
-    /// Which verb, or whatever else grows.
+    /// The operation, or another value that grows.
     pub(crate) what: &'static str,
     pub(crate) unit: &'static str,
     /// Numbers of tokens, and the cost at each.
@@ -84,26 +84,26 @@ impl Figure {
         Self { reference, spread: Some(ratios.spread()), ..self }
     }
 
-    /// The same where it counts how many times the reference is dearer.
+    /// The same, as how many times the reference costs more.
     pub(crate) fn ahead_of(self, what: &'static str, values: &Series, peer: &Series) -> Self {
         let ratios = peer.over(values);
         let reference = Some(Reference { what, value: peer.median(), ratio: ratios.median() });
         Self { reference, spread: Some(ratios.spread()), ..self }
     }
 
-    /// A reference of which there is one value.
+    /// Sets a reference that has one value.
     pub(crate) fn beside_value(self, what: &'static str, value: f64) -> Self {
         let ratio = self.value / value;
         Self { reference: Some(Reference { what, value, ratio }), ..self }
     }
 
-    /// Holds it against the marks of its row.
+    /// Compares it with the targets of its row.
     pub(crate) fn judged(self) -> Self {
         let target = target::of(self.id);
         Self { target, ..self }
     }
 
-    /// Holds it against these marks.
+    /// Compares it with these targets.
     pub(crate) fn against(self, target: Target) -> Self {
         Self { target: Some(target), ..self }
     }
@@ -124,16 +124,16 @@ impl Report {
         self.growth.push(growth);
     }
 
-    /// Something that a reader of the figures should know.
+    /// Adds a note for the reader of the figures.
     pub(crate) fn note(&mut self, note: impl Into<String>) {
         let note = note.into();
         progress(&format!("  note: {note}"));
         self.notes.push(note);
     }
 
-    /// Prints the report, and draws it into `folder`.
+    /// Prints the report, and writes the pictures to `folder`.
     pub(crate) fn publish(mut self, as_json: bool, folder: &Path) -> Result<()> {
-        // Groups run in the order that suits their data; a reader looks for rows.
+        // Groups run in an order that suits their data; a reader looks for rows.
         self.figures.sort_by_key(|figure| row_order(figure.id));
         std::fs::create_dir_all(folder)
             .with_context(|| format!("the folder {} could not be made", folder.display()))?;
@@ -159,7 +159,7 @@ fn row_order(id: &str) -> (usize, &str) {
     ("VRPEXS".find(|letter| id.starts_with(letter)).unwrap_or(usize::MAX), id)
 }
 
-/// Tells whoever waits what is going on.
+/// Prints progress.
 #[expect(clippy::print_stderr, reason = "a run takes minutes and people watch it")]
 pub(crate) fn progress(line: &str) {
     eprintln!("{line}");

@@ -1,4 +1,4 @@
-//! The report as pictures: ratios as bars against their marks, growth as lines.
+//! The report as pictures: ratios as bars beside their targets, growth as lines.
 
 use std::fmt::Write as _;
 
@@ -23,12 +23,12 @@ fn document(width: f64, height: f64, body: &str) -> String {
     )
 }
 
-/// Every figure that has a mark, as a bar of what is held against it. Each bar has a scale of its
-/// own on which the mark to pass lies at the same place.
+/// Draws a bar for every figure with a target. Each bar has its own scale, on which the target to pass
+/// is at the same position.
 pub(super) fn ratios(figures: &[Figure]) -> String {
     const LABEL: f64 = 500.0;
     const MARK: f64 = 220.0;
-    const MOST: f64 = 380.0;
+    const MAX_WIDTH: f64 = 380.0;
     const ROW: f64 = 24.0;
     let mut body = String::new();
     let mut y = 46.0;
@@ -43,7 +43,7 @@ pub(super) fn ratios(figures: &[Figure]) -> String {
             Of::Value => figure.value,
             Of::Ratio => figure.reference.as_ref().map_or(f64::NAN, |reference| reference.ratio),
         };
-        let place = |value: f64| (value / target.pass * MARK).clamp(0.0, MOST);
+        let position = |value: f64| (value / target.pass * MARK).clamp(0.0, MAX_WIDTH);
         let colour = match figure.verdict() {
             Some(Verdict::Excellent) => "#4c956c",
             Some(Verdict::Pass) => "#8fb996",
@@ -54,7 +54,7 @@ pub(super) fn ratios(figures: &[Figure]) -> String {
             Of::Ratio => format!("{held:.2}x"),
         };
         let label = escaped(&format!("{}  {}", figure.id, figure.what));
-        let length = if held.is_finite() { place(held) } else { 0.0 };
+        let length = if held.is_finite() { position(held) } else { 0.0 };
         let _ = write!(
             body,
             "<text x=\"10\" y=\"{text}\">{label}</text>\
@@ -67,7 +67,7 @@ pub(super) fn ratios(figures: &[Figure]) -> String {
         let marks = [(Some(target.pass), "pass"), (target.excellent, "excellent")];
         for (mark, class) in marks {
             let Some(mark) = mark else { continue };
-            let x = LABEL + place(mark);
+            let x = LABEL + position(mark);
             let _ = write!(
                 body,
                 "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{}\" y2=\"{}\" class=\"{class}\"/>",
@@ -77,10 +77,10 @@ pub(super) fn ratios(figures: &[Figure]) -> String {
         }
         y += ROW;
     }
-    document(LABEL + MOST + 90.0, y + 10.0, &body)
+    document(LABEL + MAX_WIDTH + 90.0, y + 10.0, &body)
 }
 
-/// One panel for each store and unit, both axes logarithmic, one line for each verb.
+/// One panel for each store and unit, both axes logarithmic, one line for each operation.
 pub(super) fn growth(lines: &[Growth]) -> String {
     let mut panels: Vec<(&str, &str)> = Vec::new();
     for line in lines {

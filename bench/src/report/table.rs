@@ -98,7 +98,7 @@ fn written(target: &Target, mark: f64, unit: &str) -> String {
     }
 }
 
-/// A number with as many digits as mean something.
+/// Formats a number with its significant digits.
 pub(super) fn with_unit(value: f64, unit: &str) -> String {
     let digits = match value.abs() {
         large if large >= 100.0 => 0,

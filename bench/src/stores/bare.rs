@@ -1,10 +1,10 @@
-//! The barest scripts that read and write on Redis what keyfob does: no checks, no verdict, no
-//! repetition, no index that keeps itself small. Who sends them does the index's thinking beforehand:
-//! it names a new chunk of an index whenever one is full.
+//! Minimal scripts that make the same reads and writes on Redis as keyfob: no checks, no verdict, no
+//! retries, no index that keeps itself small. The client decides for the index beforehand: it names a
+//! new chunk of an index whenever one is full.
 //!
-//! They are sent in two ways. One at a time they go by the library that keyfob uses itself, on the
-//! same runtime: a server that waits longer between two commands works longer on each, so the pace
-//! has to be the same. Many at a time they go by the plainest client there is.
+//! They are sent in two ways. One at a time, they go through the library that keyfob uses, on the same
+//! runtime: a server that waits longer between two commands works longer on each, so the pace has to
+//! be the same. Many at a time, they go through the simplest client.
 
 mod rotation;
 
@@ -24,8 +24,8 @@ use crate::server::{Client, Server, write_command};
 const LOAD: &str = "local c = redis.call \
     return { c('GET', KEYS[2]), c('HMGET', KEYS[1], 'b', 'n', '*', unpack(ARGV)) }";
 
-/// The same writes as an insert: the record, its entry in each index, its count, the event, and the
-/// raises of what each key may live for. `NX` sets a first one, `GT` raises it.
+/// The same writes as an insert: the record, its entry in each index, its count, the event, and raising
+/// the expiry of each key. `NX` sets the first expiry, `GT` raises it.
 const INSERT: &str = "local K, A, c = KEYS, ARGV, redis.call \
     c('SET', K[1], A[1], 'PXAT', A[2], 'NX') \
     for i = 4, #K do c('ZADD', K[i], A[3], A[4]) c('PEXPIREAT', K[i], A[2], A[i + 5]) end \
@@ -33,33 +33,33 @@ const INSERT: &str = "local K, A, c = KEYS, ARGV, redis.call \
     c('XADD', K[2], 'MAXLEN', '~', A[5], '*', 'e', A[6]) c('PEXPIREAT', K[2], A[7], 'GT') \
     return 1";
 
-/// The same writes as a revocation: the tombstone in place, the epoch of what descends from the
-/// token, its count, the event, and the signal to those who keep what they loaded.
+/// The same writes as a revocation: the tombstone in place, the epoch of the token's descendants, its
+/// count, the event, and the signal to the nodes that cache.
 const REVOKE: &str = "local K, A, c = KEYS, ARGV, redis.call \
     c('SETRANGE', K[1], 36, A[1]) c('HINCRBY', K[2], 'n', 1) c('HSET', K[2], A[2], A[3]) \
     c('HINCRBY', K[5], A[7], 1) \
     c('XADD', K[3], 'MAXLEN', '~', A[4], '*', 'e', A[5]) c('PEXPIREAT', K[3], A[6], 'GT') \
     c('SET', K[4], '') c('DEL', K[4]) return 1";
 
-/// How many entries a chunk of an index takes: as many as a leaf of keyfob's.
+/// Maximum entries of an index chunk: as many as in keyfob's leaves.
 const CHUNK: u64 = 104;
 const LANES: u64 = 64;
 /// How many tokens a subject has.
 const PER_SUBJECT: u64 = 5;
-/// The span in which those are counted together that live for 30 to 45 days, as keyfob chooses it:
-/// three days, by their power of two of seconds.
+/// The time bucket for tokens that live 30 to 45 days, as keyfob chooses it: three days, as a power of
+/// two of seconds.
 const SPAN_OF_MONTHS: u8 = 18;
 /// How many events a lane keeps.
 const CAP: &[u8] = b"1024";
 
-/// How long keyfob's own things are, so that the bare ones are as long.
+/// Lengths of keyfob's own values, so that the minimal ones are as long.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizes {
     pub(super) record: usize,
     pub(super) event: usize,
 }
 
-/// Writes records of the bare kind.
+/// Writes minimal records.
 #[derive(Debug)]
 pub(super) struct Bare {
     client: Client,
@@ -73,7 +73,7 @@ pub(super) struct Bare {
     entries: HashMap<Vec<u8>, u64>,
 }
 
-/// A record that the bare scripts wrote.
+/// A record that the minimal scripts wrote.
 #[derive(Clone, Debug)]
 pub(super) struct Written {
     lane: u64,
@@ -81,7 +81,7 @@ pub(super) struct Written {
     count: Count,
 }
 
-/// Where a record is counted, together with others that end about when it does.
+/// The time bucket that a record is counted in.
 #[derive(Clone, Debug)]
 struct Count {
     cell: Vec<u8>,
@@ -89,8 +89,8 @@ struct Count {
 }
 
 impl Count {
-    /// Of a record of a lane that ends at this second, in spans of so many seconds, by their power
-    /// of two.
+    /// Returns the bucket of a record of a lane that ends at this second, with bucket lengths as a power
+    /// of two of seconds.
     fn new(lane: u64, number: u64, ends: u64, power: u8) -> Self {
         let [_, (_, client, _), ..] = terms(number);
         let mut span = (ends >> power).to_be_bytes();
@@ -98,13 +98,13 @@ impl Count {
         Self { cell: key(b'c', lane, &span[2..]), client: spread(client) }
     }
 
-    /// The field of a column: as stored, or as revoked.
+    /// Returns the field of a column: stored, or revoked.
     fn field(&self, column: u8) -> Vec<u8> {
         [&[column, b'0'], self.client.as_slice()].concat()
     }
 }
 
-/// Commands, in the form in which they are sent and in that of the library.
+/// Commands, in wire format and in the library's form.
 #[derive(Debug, Default)]
 pub(super) struct Commands {
     bytes: Vec<u8>,
@@ -148,20 +148,20 @@ impl Bare {
         Ok(bare)
     }
 
-    /// Loads a script; its digest.
+    /// Loads a script and returns its digest.
     fn script(&mut self, text: &str) -> Result<String> {
         let digest = self.client.ask(&[b"SCRIPT", b"LOAD", text.as_bytes()])?;
         String::from_utf8(digest).context("a digest is text")
     }
 
-    /// So many bytes that mean nothing.
+    /// Returns random bytes.
     fn drawn(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         self.dice.fill(&mut bytes);
         bytes
     }
 
-    /// Sends commands, so many at a time.
+    /// Sends commands, many at a time.
     pub(super) fn run(&mut self, commands: &Commands, at_once: usize) -> Result<()> {
         let mut done = 0;
         while done < commands.len() {
@@ -172,7 +172,7 @@ impl Bare {
         Ok(())
     }
 
-    /// Sends one command after the other by the library.
+    /// Sends one command after the other through the library.
     pub(super) fn one_by_one(&mut self, runtime: &Runtime, commands: &Commands) -> Result<()> {
         runtime.block_on(async {
             for command in &commands.of_library {
@@ -182,7 +182,7 @@ impl Bare {
         })
     }
 
-    /// Sends one of the commands by the library.
+    /// Sends one of the commands through the library.
     pub(super) fn one(
         &mut self,
         runtime: &Runtime,
@@ -194,12 +194,12 @@ impl Bare {
         Ok(())
     }
 
-    /// Sends one of the commands by the plainest client.
+    /// Sends one of the commands through the simplest client.
     pub(super) fn one_plainly(&mut self, commands: &Commands, number: usize) -> Result<()> {
         self.client.exchange(commands.range(number, number + 1), 1)
     }
 
-    /// Loads of keyfob's own records, by the same reads.
+    /// Returns commands that load keyfob's own records with the same reads.
     pub(super) fn loads(&mut self, records: &[Vec<u8>]) -> Result<Commands> {
         let mut commands = Commands::default();
         for record in records {
@@ -213,14 +213,14 @@ impl Bare {
         Ok(commands)
     }
 
-    /// Plain reads of the records alone.
+    /// Returns commands that only read the records.
     pub(super) fn gets(&self, records: &[Vec<u8>]) -> Commands {
         let mut commands = Commands::default();
         records.iter().for_each(|record| commands.add(&[b"GET", record]));
         commands
     }
 
-    /// So many inserts of new records, of the same subjects, clients, tags and labels as keyfob's.
+    /// Returns inserts of new records, with the same subjects, clients, tags and labels as keyfob's.
     pub(super) fn inserts(&mut self, count: usize) -> (Commands, Vec<Written>) {
         let (mut commands, mut written) = (Commands::default(), Vec::with_capacity(count));
         for _ in 0..count {
@@ -262,7 +262,7 @@ impl Bare {
         Written { lane, id, count: counted }
     }
 
-    /// The leaf that takes the next entry under a term, and how its time to live is raised.
+    /// Returns the leaf for the next entry under a term, and how its expiry is raised.
     fn leaf(&mut self, lane: u64, (field, value, is_broad): Value) -> (Vec<u8>, &'static [u8]) {
         let mut name = vec![field];
         if field != b'a' {
@@ -282,7 +282,7 @@ impl Bare {
         (leaf, if is_first { b"NX" } else { b"GT" })
     }
 
-    /// Revocations of records.
+    /// Returns revocations of records.
     pub(super) fn revokes(&mut self, records: &[Written]) -> Commands {
         let mut commands = Commands::default();
         for Written { lane, id, count } in records {
@@ -307,7 +307,7 @@ impl Bare {
 /// A field, a value of it, and whether many have that value.
 type Value = (u8, u64, bool);
 
-/// What a token is listed under.
+/// The terms that a token is listed under.
 fn terms(number: u64) -> [Value; 5] {
     [
         (b's', number / PER_SUBJECT, false),
@@ -318,7 +318,7 @@ fn terms(number: u64) -> [Value; 5] {
     ]
 }
 
-/// Bytes that look as the digest of a value does.
+/// Returns bytes that look like the digest of a value.
 fn spread(value: u64) -> [u8; 8] {
     value.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()
 }
@@ -335,7 +335,7 @@ fn key(class: u8, lane: u64, rest: &[u8]) -> Vec<u8> {
     key
 }
 
-/// The key of the lane of a record of keyfob's, by the key of the record.
+/// Returns the key of a record's lane, by the key of the record.
 fn lane_of(record: &[u8]) -> Option<Vec<u8>> {
     let class = record.iter().position(|byte| *byte == b':')? + 1;
     let end = record.iter().position(|byte| *byte == b'}')?;

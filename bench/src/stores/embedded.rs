@@ -1,4 +1,4 @@
-//! What the embedded store costs, against its engine driven bare with the same rows (E1, E2).
+//! What the embedded store costs, against redb alone with the same rows (E1, E2).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -83,12 +83,12 @@ fn writes(
     )?;
     let what = "durable issues a second, 64 writers that share commits";
     let figure = Figure::of("E1", what, &ours, "1/s");
-    report.add(figure.beside("bare redb, same rows, commits of 64", &ours, &bare).judged());
+    report.add(figure.beside("redb alone, same rows, commits of 64", &ours, &bare).judged());
     let figure = Figure::of("E1", "the same against the disk", &ours, "1/s");
     report.add(figure.beside("raw log and fdatasync, writes of 64", &ours, &raw));
     let (ours, bare) = (Series::of(our_cpu), Series::of(bare_cpu));
     let figure = Figure::of("E1", "CPU for a durable issue, all threads", &ours, "µs");
-    report.add(figure.beside("bare redb, same rows", &ours, &bare));
+    report.add(figure.beside("redb alone, same rows", &ours, &bare));
     Ok(())
 }
 
@@ -127,11 +127,11 @@ fn reads(
         ],
     )?;
     let figure = Figure::of("E2", "uncached loads a second of CPU", &ours, "1/s");
-    report.add(figure.beside("bare redb, same rows read", &ours, &bare).judged());
+    report.add(figure.beside("redb alone, same rows read", &ours, &bare).judged());
     Ok(())
 }
 
-/// From the path to a store that answers, on a file that another process closed long ago.
+/// Measures the time to open a store, on a file that another process closed long ago.
 fn reopen(report: &mut Report, size: Size, path: &Path) -> Result<()> {
     let mut times = Vec::new();
     for _ in 0..size.rounds(9) {

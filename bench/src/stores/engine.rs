@@ -1,5 +1,5 @@
-//! The embedded engine driven bare: the same rows as keyfob's, written and read straight, and under
-//! that the plainest log there can be.
+//! redb alone: the same rows as keyfob's, written and read directly. And below that, the simplest
+//! possible log.
 
 use std::fs::File;
 use std::io::Write;
@@ -21,7 +21,7 @@ const ANSWERS: Table = TableDefinition::new("answers");
 const INDEX: Keys<39> = TableDefinition::new("index");
 const FORGET: Keys<24> = TableDefinition::new("forget");
 
-/// How many terms a token is listed under: all, subject, client, tag, label.
+/// Number of terms of a token: all, subject, client, tag, label.
 const TERMS: usize = 5;
 /// A record of keyfob's with its header, its terms and its body.
 const RECORD: usize = 51 + 16 + TERMS * 17 + 140;
@@ -50,7 +50,7 @@ impl Engine {
         Ok(Self { database, dice: Dice::new(11), number: 0, keys: Vec::new() })
     }
 
-    /// Writes the rows of so many tokens, in commits of so many, as durable as keyfob's.
+    /// Writes the rows of many tokens, in commits of a given size, as durable as keyfob's.
     pub(super) fn write(&mut self, count: usize, in_commit: usize) -> Result<()> {
         for from in (0..count).step_by(in_commit) {
             let mut transaction = self.database.begin_write()?;
@@ -80,8 +80,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The rows of the next token, with what is in order in order and the rest random, as it is in
-    /// keyfob's.
+    /// Returns the rows of the next token: ordered where keyfob's are ordered, else random.
     fn token(&mut self) -> Token {
         let number = self.number;
         self.number += 1;
@@ -121,8 +120,8 @@ impl Engine {
         Token { key, record, rows, forget, position, event, answer }
     }
 
-    /// Reads records with all that a verdict on them needs, each from a snapshot of its own: the
-    /// last use, the lane, and the epochs of subject, client and all. Gives the bytes that it read.
+    /// Reads records with all that a verdict needs, each from a snapshot of its own: the last use, the
+    /// lane, and the epochs of subject, client and all. Returns the number of bytes read.
     pub(super) fn read(&mut self, count: usize) -> Result<usize> {
         let mut bytes = 0;
         for _ in 0..count {
@@ -153,7 +152,7 @@ struct Token {
     answer: [u8; 24],
 }
 
-/// A file that is only ever added to.
+/// An append-only file.
 #[derive(Debug)]
 pub(super) struct Log(File);
 
@@ -162,7 +161,7 @@ impl Log {
         Ok(Self(File::create(path)?))
     }
 
-    /// Adds the bytes of so many tokens, so many in a write that is then made durable.
+    /// Appends the bytes of many tokens, a batch in each durable write.
     pub(super) fn write(&mut self, count: usize, in_write: usize) -> Result<()> {
         const ROWS: usize = RECORD + 2 * TERMS * 39 + 24 + EVENT + 16 + 24;
         let bytes = vec![7; ROWS * in_write];

@@ -1,5 +1,4 @@
-//! What the stores cost, against what lies under them: Redis with the barest scripts, and the
-//! embedded engine driven bare.
+//! The cost of the stores, against Redis with the minimal scripts and against redb alone.
 
 mod bare;
 mod embedded;

@@ -1,4 +1,4 @@
-//! What keyfob costs a Redis, against the barest scripts that do the same on the same server (R1,
+//! What keyfob costs a Redis, against the minimal scripts that do the same on the same server (R1,
 //! R2, R4). A rotation has a module of its own.
 
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use keyfob::{Issued, TokenManager, RevokeRequest};
+use keyfob::{Issued, RevokeRequest, TokenManager};
 use keyfob_testkit::redis::Reply;
 use tokio::runtime::Runtime;
 
@@ -94,7 +94,7 @@ impl<'a> Stage<'a> {
         let mut bare = self.bare.borrow_mut();
         let (loads, gets) = (bare.loads(&records)?, bare.gets(&records));
 
-        // The first use of a token is noted; what is measured are later ones.
+        // The first use of a token is written; measure later ones.
         self.validate_all()?;
         let before = server.reads()?;
         self.validate_all()?;
@@ -102,7 +102,7 @@ impl<'a> Stage<'a> {
         report.add(trips_figure("R1", "round trips of an uncached validate", trips, 1.0));
 
         let bare = std::cell::RefCell::new(bare);
-        let [ours, barest, plain] = rounds(
+        let [ours, minimal, plain] = rounds(
             self.size.rounds(9),
             [
                 &mut || server.cpu_each(count, || self.validate_all()),
@@ -115,7 +115,7 @@ impl<'a> Stage<'a> {
             ],
         )?;
         let figure = Figure::of("R1", "server's CPU for an uncached validate, c = 1", &ours, "µs");
-        report.add(figure.beside("barest script of GET + HMGET", &ours, &barest).judged());
+        report.add(figure.beside("minimal script of GET + HMGET", &ours, &minimal).judged());
         report.note(format!("a bare GET takes {:.2} µs of the server's CPU", plain.median()));
 
         let median = |latencies: Result<Series>| Ok(latencies?.median());
@@ -142,12 +142,12 @@ impl<'a> Stage<'a> {
         let target = Target::ratio_at_most(1.3);
         report
             .add(figure.clone().beside("bare GET, same library", &ours, &library).against(target));
-        report.add(figure.beside("bare GET, plainest blocking client", &ours, &plain));
+        report.add(figure.beside("bare GET, simplest blocking client", &ours, &plain));
         drop(bare);
         self.limit(report)
     }
 
-    /// The rate of uncached validates beside that of `redis-benchmark` with the very same command.
+    /// Measures the rate of uncached validates beside that of `redis-benchmark` with the same command.
     fn limit(&self, report: &mut Report) -> Result<()> {
         let command = self.captured_load()?;
         let parts: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
@@ -174,8 +174,8 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// The command that a load is, as the server saw it, of a record that `redis-benchmark` can be
-    /// given: what goes into its arguments may hold no zero.
+    /// Returns the command of a load, as the server saw it, for a record that `redis-benchmark` can send:
+    /// its arguments may contain no zero byte.
     fn captured_load(&self) -> Result<Vec<Vec<u8>>> {
         self.server.call(&["CONFIG", "SET", "slowlog-log-slower-than", "0"])?;
         for issued in &self.issued {
@@ -205,7 +205,7 @@ impl<'a> Stage<'a> {
         let calls = server.calls_each(count, || self.issue(count, 1).map(drop))?;
         report.note(format!("an issue is {calls}"));
 
-        let [ours, barest] = rounds(
+        let [ours, minimal] = rounds(
             self.size.rounds(9),
             [&mut || server.cpu_each(count, || self.issue(count, 1).map(drop)), &mut || {
                 let mut bare = self.bare.borrow_mut();
@@ -214,7 +214,7 @@ impl<'a> Stage<'a> {
             }],
         )?;
         let figure = Figure::of("R2", "server's CPU for an issue, c = 1", &ours, "µs");
-        report.add(figure.beside("barest script, same writes", &ours, &barest).judged());
+        report.add(figure.beside("minimal script, same writes", &ours, &minimal).judged());
         Ok(())
     }
 
@@ -238,7 +238,7 @@ impl<'a> Stage<'a> {
         let calls = server.calls_each(count, || self.revoke(&issued))?;
         report.note(format!("a revocation is {calls}"));
 
-        let [ours, barest] = rounds(
+        let [ours, minimal] = rounds(
             self.size.rounds(9),
             [
                 &mut || {
@@ -255,13 +255,13 @@ impl<'a> Stage<'a> {
             ],
         )?;
         let figure = Figure::of("R2", "server's CPU for a revocation, c = 1", &ours, "µs");
-        report.add(figure.beside("barest script, same writes", &ours, &barest).judged());
+        report.add(figure.beside("minimal script, same writes", &ours, &minimal).judged());
         Ok(())
     }
 
     fn together(&self, report: &mut Report) -> Result<()> {
         let count = self.size.operations(20_000);
-        let [ours, barest] = rounds(
+        let [ours, minimal] = rounds(
             self.size.rounds(7),
             [
                 &mut || {
@@ -279,16 +279,16 @@ impl<'a> Stage<'a> {
             ],
         )?;
         let figure = Figure::of("R4", "issues a second, c = 64, one process", &ours, "1/s");
-        report.add(figure.beside("barest script, pipelined by 64", &ours, &barest).judged());
+        report.add(figure.beside("minimal script, pipelined by 64", &ours, &minimal).judged());
         Ok(())
     }
 }
 
-/// Round trips, of which there may be `most`.
-pub(super) fn trips_figure(id: &'static str, what: &'static str, trips: f64, most: f64) -> Figure {
-    // The questions about the counter itself, and the store's own task, are a few in thousands.
+/// A figure for round trips, with a maximum.
+pub(super) fn trips_figure(id: &'static str, what: &'static str, trips: f64, max: f64) -> Figure {
+    // The reads of the counter itself, and the store's own task, are a few in thousands.
     let rounded = (trips * 20.0).round() / 20.0;
-    Figure::plain(id, what, rounded, "").against(Target::value_at_most(most))
+    Figure::plain(id, what, rounded, "").against(Target::value_at_most(max))
 }
 
 fn bytes(reply: &Reply) -> Vec<u8> {
@@ -298,7 +298,7 @@ fn bytes(reply: &Reply) -> Vec<u8> {
     }
 }
 
-/// How long keyfob's records and events are on this server.
+/// Returns the lengths of keyfob's records and events on this server.
 fn sizes(server: &Server) -> Result<Sizes> {
     let record = "return redis.call('STRLEN', redis.call('KEYS', 'bench:r{*')[1])";
     let event = "local k = redis.call('KEYS', 'bench:e{*')[1] \

@@ -1,5 +1,5 @@
-//! What a rotation costs a Redis, against the barest scripts that make the same writes (R2), and
-//! what becomes of it where many exchange one bearer at the same time (R5).
+//! What a rotation costs a Redis, against the minimal scripts that make the same writes (R2), and
+//! what happens when many requests exchange one refresh token at the same time (R5).
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -20,17 +20,17 @@ use crate::size::Size;
 use crate::target::Target;
 
 const NAMESPACE: &str = "rotation";
-/// How often every family rotates before anything is measured: so its record has the history that
-/// a family of some age has.
+/// How often every family rotates before anything is measured, so that its record has the history of an
+/// older family.
 const AGE: usize = 10;
 
 struct Stage<'a> {
     server: Server,
     runtime: &'a Runtime,
     store: Arc<dyn Store>,
-    /// Has issued or rotated every family, so that it knows them.
+    /// The manager that issued or rotated every family, and so has them in memory.
     manager: TokenManager,
-    /// The newest bearer of each family; the next in turn is in front.
+    /// The newest refresh token of each family; the next in turn is in front.
     bearers: RefCell<Vec<BearerToken>>,
     bare: RefCell<Families>,
     size: Size,
@@ -68,7 +68,7 @@ impl<'a> Stage<'a> {
         Ok(Self { server, runtime, store, manager, bearers, bare, size })
     }
 
-    /// Rotates the next families in turn, so many at once.
+    /// Rotates the next families in turn, many at a time.
     fn rotate(&self, count: usize, at_once: usize) -> Result<()> {
         let mut bearers = self.bearers.borrow_mut();
         self.runtime.block_on(rotate(&self.manager, &mut bearers, count, at_once))
@@ -78,7 +78,7 @@ impl<'a> Stage<'a> {
         let count = self.bearers.borrow().len();
         for (what, most) in [
             ("round trips of a rotation, warm", 1.0),
-            ("round trips of a rotation by a node that has yet to see the family", 2.0),
+            ("round trips of a rotation on a node that has not seen the family", 2.0),
         ] {
             if most > 1.0 {
                 self.manager = population::manager(Arc::clone(&self.store));
@@ -95,7 +95,7 @@ impl<'a> Stage<'a> {
 
     fn alone(&self, report: &mut Report) -> Result<()> {
         let (server, count) = (&self.server, self.size.operations(3_000));
-        let [ours, barest] = rounds(
+        let [ours, minimal] = rounds(
             self.size.rounds(9),
             [&mut || server.cpu_each(count, || self.rotate(count, 1)), &mut || {
                 let mut bare = self.bare.borrow_mut();
@@ -104,14 +104,14 @@ impl<'a> Stage<'a> {
             }],
         )?;
         let figure = Figure::of("R2", "server's CPU for a warm rotation, c = 1", &ours, "µs");
-        report.add(figure.beside("barest script, same writes", &ours, &barest).judged());
+        report.add(figure.beside("minimal script, same writes", &ours, &minimal).judged());
         Ok(())
     }
 
-    /// All present the newest bearer of one family at the same time, and are given one successor.
+    /// All present the newest refresh token of one family at the same time, and get one successor.
     fn exchange_hot(&self, steps: usize) -> Result<()> {
         let mut bearers = self.bearers.borrow_mut();
-        let newest = bearers.first_mut().context("there is no family")?;
+        let newest = bearers.first_mut().context("no family left")?;
         for _ in 0..steps {
             *newest = self.runtime.block_on(exchange_at_once(&self.manager, newest))?;
         }
@@ -146,22 +146,24 @@ impl<'a> Stage<'a> {
                 &mut || bare(false),
             ],
         )?;
-        let barest = "barest script, pipelined by 64";
-        let what = "exchanges a second, all of one bearer, c = 64, one process";
+        let minimal = "minimal script, pipelined by 64";
+        let what = "exchanges a second, all of one refresh token, c = 64, one process";
         let figure = Figure::of("R5", what, &hot, "1/s");
         let target = Target::ratio_at_least(0.9);
         report
             .add(figure.clone().beside("spread over all families", &hot, &spread).against(target));
-        report.add(figure.beside(barest, &hot, &bare_hot).judged());
+        report.add(figure.beside(minimal, &hot, &bare_hot).judged());
         let what = "exchanges a second, spread over all families, c = 64, one process";
         let figure = Figure::of("R5", what, &spread, "1/s");
-        report.add(figure.beside(barest, &spread, &bare_spread).judged());
-        report.note("every 64 who exchanged one bearer at once were given one successor (R5)");
+        report.add(figure.beside(minimal, &spread, &bare_spread).judged());
+        report.note(
+            "each 64 requests that exchanged one refresh token together got one successor (R5)",
+        );
         Ok(())
     }
 }
 
-/// Rotates families in turn, so many at once.
+/// Rotates families in turn, many at a time.
 async fn rotate(
     manager: &TokenManager,
     bearers: &mut [BearerToken],
@@ -187,7 +189,7 @@ async fn rotate(
     Ok(())
 }
 
-/// Exchanges one bearer many times at once; what it was exchanged for.
+/// Exchanges one refresh token many times at the same time. Returns its successor.
 async fn exchange_at_once(manager: &TokenManager, bearer: &BearerToken) -> Result<BearerToken> {
     let all: Vec<Refreshed> = stream::iter(0..AT_ONCE)
         .map(|_| manager.refresh(bearer, RefreshRequest::new()))
@@ -195,24 +197,24 @@ async fn exchange_at_once(manager: &TokenManager, bearer: &BearerToken) -> Resul
         .try_collect()
         .await?;
     let rotated = all.iter().filter(|refreshed| refreshed.case == RefreshCase::Rotated).count();
-    ensure!(rotated == 1, "a bearer was exchanged {rotated} times");
-    let first = all.first().context("nobody exchanged it")?;
+    ensure!(rotated == 1, "one refresh token rotated {rotated} times");
+    let first = all.first().context("no exchange succeeded")?;
     let is_same = |one: &BearerToken, other: &BearerToken| one.expose() == other.expose();
     let is_one = all.iter().all(|other| {
         is_same(&first.refresh.bearer, &other.refresh.bearer)
             && is_same(&first.access.bearer, &other.access.bearer)
     });
-    ensure!(is_one, "a bearer has two successors");
+    ensure!(is_one, "one refresh token has two successors");
     Ok(first.refresh.bearer.clone())
 }
 
-/// The key of one of the families, while there is nothing else.
+/// Returns the key of one family; valid while the server has nothing else.
 fn family_key(server: &Server) -> Result<String> {
     let script = "return redis.sha1hex(redis.call('KEYS', 'rotation:r{*')[1])";
     Ok(server.call(&["EVAL", script, "0"])?.to_string())
 }
 
-/// How long keyfob's records of families, those of access tokens and its events are on this server.
+/// Returns the lengths of keyfob's family records, access token records and events on this server.
 fn sizes(server: &Server, family_key: &str) -> Result<(usize, Sizes)> {
     let length = |script: &str| -> Result<usize> {
         let length = server.call(&["EVAL", script, "0", family_key])?.number();

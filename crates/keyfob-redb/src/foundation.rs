@@ -146,7 +146,7 @@ pub(crate) fn min_key_version(meta: &impl Readable) -> Result<KeyVersion, Fault>
         what: "the floor of keys".to_owned(),
         detail: "it is no number: restore the file from a backup".to_owned(),
     };
-    let Some(bytes) = fact(meta, META_FLOOR)? else { return Ok(KeyVersion::BARE) };
+    let Some(bytes) = fact(meta, META_FLOOR)? else { return Ok(KeyVersion::PLAINTEXT) };
     let bytes = <[u8; 2]>::try_from(bytes).map_err(|_| damaged())?;
     Ok(KeyVersion::new(u16::from_be_bytes(bytes)))
 }

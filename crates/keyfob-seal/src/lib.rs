@@ -21,7 +21,7 @@
 //! - Who can write to the store can put an older version of a record in the place of a newer one,
 //!   and delete.
 //! - A ring may read what is not sealed ([`KeyRing::allowing_plaintext`]), so that a store can be sealed
-//!   while it is in use. Until [`KeyVersion::BARE`] is retired, who can write to the store can forge
+//!   while it is in use. Until [`KeyVersion::PLAINTEXT`] is retired, who can write to the store can forge
 //!   such a record: seal again, and retire it.
 //! - Records and rosters are sealed again under a new key; events and the notes of revocations are
 //!   not, and are read for as long as the ring has their key.

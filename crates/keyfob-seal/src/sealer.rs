@@ -92,7 +92,7 @@ impl Sealer {
         about: About,
         salts: &mut Salts,
     ) -> Result<Vec<u8>, StoreError> {
-        self.seal_with(plain, about, KeyVersion::BARE, salts)
+        self.seal_with(plain, about, KeyVersion::PLAINTEXT, salts)
     }
 
     /// Seals under the active key a record whose terms are of this form.
@@ -126,12 +126,12 @@ impl Sealer {
     pub fn open(&self, stored: &[u8], about: About) -> Result<Opened, SealFault> {
         if !cipher::is_sealed(stored) {
             return match self.allows_plaintext {
-                true => Ok(Opened { plain: stored.to_vec(), under: KeyVersion::BARE }),
-                false => Err(SealFault::Bare),
+                true => Ok(Opened { plain: stored.to_vec(), under: KeyVersion::PLAINTEXT }),
+                false => Err(SealFault::Plaintext),
             };
         }
         let number = cipher::key_of(stored).ok_or(SealFault::Damaged)?;
-        let key = self.key(number).ok_or(SealFault::NoKey { key: number })?;
+        let key = self.key(number).ok_or(SealFault::MissingKey { key: number })?;
         let opened = key.cipher.open(&about.within(self.mark), stored);
         match opened {
             Ok(plain) => Ok(Opened { plain, under: number }),

@@ -103,7 +103,7 @@ impl Replace {
             id,
             read,
             body,
-            key: KeyVersion::BARE,
+            key: KeyVersion::PLAINTEXT,
             added_terms: Vec::new(),
             minted: Vec::new(),
             ends_at: None,

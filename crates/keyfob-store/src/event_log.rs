@@ -1,4 +1,4 @@
-//! The feeds of events and of observations, and the cursors that read on in them.
+//! The logs of events and of observations, and the cursors to read them with.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,67 +9,67 @@ use keyfob_core::id::Lane;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::time::Timestamp;
 
-/// Which feed.
+/// Which log.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Feed {
-    /// What happened: each entry was written with its change.
+    /// Events: each entry was written together with the change that it describes.
     Events,
-    /// What was seen: refusals, expiries, sampled uses.
+    /// Observations: refusals, expiries, sampled uses.
     Observations,
 }
 
-/// Where a reader of a feed has got to: a position in each lane. Lanes are independent of each
-/// other, so that one that is late cannot be passed over.
+/// How far a reader of a log has read: a position in each lane. Lanes are independent of each other,
+/// so no entry of a slow lane is skipped.
 ///
-/// Its text form is opaque and safe in a URL; `start` is the beginning of what is kept.
+/// Its text form is opaque and safe in a URL. `start` is the beginning of what is kept.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Cursor(BTreeMap<Lane, LanePosition>);
 
-/// A position within one lane of a feed. Later entries have greater ones.
+/// A position in one lane of a log. Later entries have greater positions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct LanePosition {
     /// Milliseconds by the store's clock.
     pub millis: u64,
-    /// The entry's number within them.
+    /// The number of the entry within that millisecond.
     pub number: u64,
 }
 
-/// One entry of a feed.
+/// One entry of a log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
-    /// The lane.
+    /// Its lane.
     pub lane: Lane,
-    /// The place in it.
+    /// Its position in the lane.
     pub position: LanePosition,
-    /// What was written.
+    /// The encoded entry.
     pub body: Vec<u8>,
 }
 
-/// Some entries of a feed.
+/// A page of entries of a log.
 #[derive(Clone, Debug, Default)]
 pub struct EntryPage {
-    /// The entries, in order of time and within each lane of position.
+    /// The entries: in order of time, and within each lane in order of position.
     pub entries: Vec<Entry>,
     /// The cursor after them.
     pub cursor: Cursor,
-    /// Whether entries after the old cursor may have been trimmed away before they were read.
+    /// Whether entries after the old cursor may have been dropped before they were read.
     pub trimmed: bool,
-    /// Whether there may be more right now.
+    /// Whether more entries may be there already.
     pub more: bool,
 }
 
 impl Cursor {
-    /// The beginning of what is kept.
+    /// Returns the cursor at the beginning of what is kept.
     pub const fn start() -> Self {
         Self(BTreeMap::new())
     }
 
-    /// The position in a lane; `None` at its start.
+    /// Returns the position in a lane, or `None` at the start of the lane.
     pub fn position(&self, lane: Lane) -> Option<LanePosition> {
         self.0.get(&lane).copied()
     }
 
-    /// Moves on in a lane. A position that was passed already changes nothing.
+    /// Moves forward in a lane. An earlier position changes nothing.
     pub fn advance(&mut self, lane: Lane, position: LanePosition) {
         let slot = self.0.entry(lane).or_default();
         *slot = (*slot).max(position);
@@ -77,7 +77,7 @@ impl Cursor {
 }
 
 impl Entry {
-    /// When the store wrote the entry.
+    /// Returns when the store wrote the entry.
     pub fn at(&self) -> Timestamp {
         Timestamp::from_millis(self.position.millis)
     }

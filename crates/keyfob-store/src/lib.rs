@@ -38,13 +38,12 @@
 //! its effect once. After the deadline a write does nothing. So a write that timed out can be sent
 //! again, and a write that is stuck somewhere cannot take effect later.
 
-#![allow(missing_docs, unreachable_pub, reason = "to be written before the split is done")]
-
 pub mod atomic;
 mod change;
 mod contract;
 mod count;
 mod event_log;
+mod handover;
 mod invalidation;
 mod loaded;
 mod measured;
@@ -64,6 +63,7 @@ pub use contract::{
 pub use count::{BucketCounts, CountBucket, CountColumn, CountTotals, CountedAs, TimeBucket};
 // What a store author needs of the values, so that this crate is enough.
 pub use event_log::{Cursor, Entry, EntryPage, Feed, LanePosition};
+pub use handover::IntoStore;
 pub use invalidation::{
     Invalidation, InvalidationListener, InvalidationListeners, InvalidationSlot,
     InvalidationSource, LoadVersion,

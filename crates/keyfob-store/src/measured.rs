@@ -1,4 +1,4 @@
-//! A layer over a store that counts and times its verbs.
+//! A store around another store, that counts and times its calls.
 
 use crate::{Counting, EventLog, Invalidations, Maintenance, RecordStore, Resealing, TermIndex};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::{Call, MonotonicInstant, Store, StoreMethod, StoreWrapper};
 use keyfob_metrics::{Metrics, StoreOutcome};
 
-/// A store whose calls are counted and timed. A manager puts its own store into one.
+/// Counts and times the calls of a store. A manager puts its own store into one.
 #[derive(Debug)]
 pub struct MeasuredStore {
     inner: Arc<dyn Store>,
@@ -16,7 +16,7 @@ pub struct MeasuredStore {
 }
 
 impl MeasuredStore {
-    /// Measures what `inner` does.
+    /// Creates a store that measures `inner`.
     pub fn new(inner: Arc<dyn Store>, metrics: Metrics) -> Self {
         Self { inner, metrics }
     }
@@ -27,15 +27,16 @@ impl StoreWrapper for MeasuredStore {
         &*self.inner
     }
 
-    fn around<'a, T: Send + 'a>(&'a self, verb: StoreMethod, call: Call<'a, T>) -> Call<'a, T> {
+    fn around<'a, T: Send + 'a>(&'a self, method: StoreMethod, call: Call<'a, T>) -> Call<'a, T> {
         Box::pin(async move {
             let begun = MonotonicInstant::now();
             let outcome = call.await;
             let took = MonotonicInstant::now().as_nanos().saturating_sub(begun.as_nanos());
             let handles = &self.metrics.handles;
-            handles.store_call_seconds.of(verb).record(took as f64 / 1e9);
-            let told = outcome.as_ref().map_or_else(StoreOutcome::from, |_| StoreOutcome::Ok);
-            handles.store_calls.of(verb).of(told).increment(1);
+            handles.store_call_seconds.of(method).record(took as f64 / 1e9);
+            let outcome_label =
+                outcome.as_ref().map_or_else(StoreOutcome::from, |_| StoreOutcome::Ok);
+            handles.store_calls.of(method).of(outcome_label).increment(1);
             outcome
         })
     }
@@ -73,5 +74,5 @@ impl Invalidations for MeasuredStore {
 
 #[async_trait]
 impl Maintenance for MeasuredStore {
-    crate::forward_store! { report close }
+    crate::forward_store! { report metrics close }
 }

@@ -4,23 +4,23 @@ use super::Stamp;
 use keyfob_core::namespace::EpochField;
 use keyfob_core::time::{Timestamp, Ttl};
 
-/// The fields whose epochs a record answers to. The epoch of everything is always one of them.
+/// The fields whose epochs can revoke a record. The epoch of everything always can.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Epochs {
-    /// The subject's.
+    /// The field of the subject.
     pub subject: Option<EpochField>,
-    /// The client's.
+    /// The field of the client.
     pub client: Option<EpochField>,
-    /// Those of the tokens that it descends from, in the order of the token's ancestors; at most
+    /// The fields of the ancestors, in the order of the token's ancestors; at most
     /// [`Epochs::MAX_ANCESTORS`].
     pub ancestors: Vec<EpochField>,
 }
 
 impl Epochs {
-    /// The most ancestors that a token may have.
+    /// The maximum number of ancestors.
     pub const MAX_ANCESTORS: usize = 8;
 
-    /// Every field with what it stands for, in the order in which a verdict looks at them.
+    /// Returns every field with what it stands for, in the order in which a verdict checks them.
     pub fn fields(&self) -> impl Iterator<Item = (MarkScope, Option<EpochField>)> + '_ {
         let ancestors = self.ancestors.iter().enumerate();
         std::iter::once((MarkScope::All, None))
@@ -30,24 +30,24 @@ impl Epochs {
     }
 }
 
-/// An epoch: the value of the sequence at which everything before was revoked, with the when and
-/// the why.
+/// An epoch: the value of the sequence below which everything is revoked, with the time and the
+/// reason.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Epoch {
     /// A record with a stamp below this is revoked.
     pub stamp: Stamp,
-    /// When.
+    /// When it was advanced.
     pub at: Timestamp,
-    /// Reason and actor, unread.
+    /// The encoded reason and actor.
     pub note: Vec<u8>,
 }
 
-/// Through what a record was revoked, as a store sees it.
+/// What a record's revocation came from, as a store sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum MarkScope {
     /// Its own tombstone.
     Token,
-    /// The ancestor at this place in [`Epochs::ancestors`].
+    /// The ancestor at this index of [`Epochs::ancestors`].
     Ancestor(u8),
     /// The epoch of its subject.
     Subject,
@@ -57,40 +57,40 @@ pub enum MarkScope {
     All,
 }
 
-/// The mark of a revocation.
+/// The data of a revocation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RevocationMark {
-    /// Through what.
+    /// What it came from.
     pub through: MarkScope,
     /// When.
     pub at: Timestamp,
-    /// Reason and actor, unread.
+    /// The encoded reason and actor.
     pub note: Vec<u8>,
 }
 
-/// What a record's tombstone and epochs say about it.
+/// What a record's tombstone and epochs say about the record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// Nothing.
+    /// It is not revoked.
     Clear,
     /// It is revoked.
     Revoked(RevocationMark),
-    /// The store lost epochs that may have covered it; it must be refused.
+    /// The store lost epochs that may have revoked it, so it must be refused.
     Damaged,
 }
 
 impl Epoch {
-    /// How long an epoch is kept at least, even if nothing that it covers is stored: a login that
-    /// saw a stamp before it must still find it when it comes to insert.
+    /// The minimum time to keep an epoch, even if it revokes nothing that is stored. A login that read a
+    /// stamp before the epoch must still find it when it inserts its token.
     pub const KEPT_AT_LEAST: Ttl = Ttl::from_hours(1);
 }
 
 impl Verdict {
-    /// The verdict on a record.
+    /// Returns the verdict on a record.
     ///
-    /// `sequence` is the birth and the present value of its lane's sequence, `None` if the lane has
-    /// none, which while it holds a record means that it was lost. `epoch` looks one field up;
-    /// `None` asks for the epoch of everything.
+    /// `sequence` is the birth and the present value of the lane's sequence. It is `None` if the lane has
+    /// no sequence, which means that it was lost, because a lane with records has one. `epoch` looks up
+    /// one field; `None` asks for the epoch of everything.
     pub fn of(
         stamp: Stamp,
         tombstone: Option<RevocationMark>,
@@ -104,7 +104,7 @@ impl Verdict {
         let above = epochs.fields().filter_map(|(through, field)| {
             Some((through, epoch(field).filter(|epoch| epoch.stamp > stamp)?))
         });
-        // The first revocation is the one that is told, whatever came over it later.
+        // The first revocation is reported, whatever revoked the record again later.
         if let Some((through, epoch)) = above.min_by_key(|(_, epoch)| epoch.stamp) {
             return Self::Revoked(RevocationMark { through, at: epoch.at, note: epoch.note });
         }
@@ -114,7 +114,7 @@ impl Verdict {
         }
     }
 
-    /// Whether there is nothing against the record.
+    /// Returns whether the record is neither revoked nor damaged.
     pub fn is_clear(&self) -> bool {
         matches!(self, Self::Clear)
     }

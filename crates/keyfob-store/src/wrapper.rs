@@ -1,20 +1,19 @@
-//! Layers: stores around others, that pass most verbs on.
+//! Stores around other stores, that forward most methods.
 
 use std::pin::Pin;
 
 use super::{Store, StoreError, StoreMethod};
 
-/// A call of a store that is under way.
+/// A call of a store method in progress.
 pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// A store around another. The verbs that it does not write itself are written by
-/// [`forward_store!`](crate::forward_store):
+/// A store around another store. Write the methods that differ, and let
+/// [`forward_store!`](crate::forward_store) write the rest:
 ///
 /// ```
-/// use keyfob::store::*;
-/// use keyfob::Store;
+/// use keyfob_store::*;
 ///
-/// /// A store that takes nothing new.
+/// /// A store that accepts nothing new.
 /// #[derive(Debug)]
 /// struct Frozen(Box<dyn Store>);
 ///
@@ -26,7 +25,7 @@ pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send
 ///
 /// #[async_trait::async_trait]
 /// impl RecordStore for Frozen {
-///     keyfob::store::forward_store! { namespace load consume touch revoke advance stamp time_of }
+///     keyfob_store::forward_store! { namespace load consume touch revoke advance stamp time_of }
 ///
 ///     async fn insert(&self, _: Operation, _: Insert) -> Result<Inserted, StoreError> {
 ///         Err(StoreError::unavailable("it is frozen"))
@@ -39,50 +38,50 @@ pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send
 ///
 /// #[async_trait::async_trait]
 /// impl TermIndex for Frozen {
-///     keyfob::store::forward_store! { query count }
+///     keyfob_store::forward_store! { query count }
 /// }
 ///
 /// #[async_trait::async_trait]
 /// impl EventLog for Frozen {
-///     keyfob::store::forward_store! { observe entries latest }
+///     keyfob_store::forward_store! { observe entries latest }
 /// }
 ///
 /// #[async_trait::async_trait]
 /// impl Counting for Frozen {
-///     keyfob::store::forward_store! { tallies }
+///     keyfob_store::forward_store! { tallies }
 /// }
 ///
 /// #[async_trait::async_trait]
 /// impl Resealing for Frozen {
-///     keyfob::store::forward_store! { reseal min_key_version raise_min_key_version }
+///     keyfob_store::forward_store! { reseal min_key_version raise_min_key_version }
 /// }
 ///
 /// #[async_trait::async_trait]
 /// impl Invalidations for Frozen {
-///     keyfob::store::forward_store! { watch }
+///     keyfob_store::forward_store! { watch }
 /// }
 ///
 /// #[async_trait::async_trait]
 /// impl Maintenance for Frozen {
-///     keyfob::store::forward_store! { report close }
+///     keyfob_store::forward_store! { report metrics close }
 /// }
 /// ```
 pub trait StoreWrapper: Send + Sync {
-    /// The store that it is around.
+    /// Returns the inner store.
     fn inner(&self) -> &dyn Store;
 
-    /// What becomes of a call that is passed on. Nothing has been done of it before it is awaited.
-    fn around<'a, T: Send + 'a>(&'a self, verb: StoreMethod, call: Call<'a, T>) -> Call<'a, T> {
-        let _whichever = verb;
+    /// Wraps every forwarded call that can fail. Nothing has happened before `call` is awaited.
+    fn around<'a, T: Send + 'a>(&'a self, method: StoreMethod, call: Call<'a, T>) -> Call<'a, T> {
+        let _unused = method;
         call
     }
 }
 
-/// Writes verbs of [`Store`](crate::Store) that go on to the store that a
-/// [`StoreWrapper`](crate::StoreWrapper) is around, each that can fail by way of its `around`. It takes the
-/// names of the verbs, and belongs into the `impl` of [`Store`](crate::Store), which is marked
-/// `#[async_trait]`: what it writes is what that would make of it, but for a future that only waits
-/// for another.
+/// Writes methods that forward to the inner store of a [`StoreWrapper`](crate::StoreWrapper). Each
+/// method that can fail goes through [`StoreWrapper::around`](crate::StoreWrapper::around). Use it
+/// inside the `impl` of a contract trait that is marked `#[async_trait]`, and list the names of the
+/// methods. It writes what `async_trait` would write, without a second boxed future around the inner
+/// one.
 #[macro_export]
 macro_rules! forward_store {
     ($($verb:ident)+) => {
@@ -96,6 +95,11 @@ macro_rules! forward_store {
     (@ watch) => {
         fn watch(&self, watcher: &::std::sync::Arc<$crate::InvalidationListener>) {
             $crate::StoreWrapper::inner(self).watch(watcher);
+        }
+    };
+    (@ metrics) => {
+        fn metrics(&self) -> ::core::option::Option<$crate::metrics::Metrics> {
+            $crate::StoreWrapper::inner(self).metrics()
         }
     };
     (@ insert) => {

@@ -91,8 +91,7 @@ pub async fn refresh_many(nodes: &[TokenManager], families: Families) -> Familie
 
 impl Stage {
     async fn family(&self, subject: &str) -> BearerToken {
-        let policy =
-            RefreshPolicy { window: GracePeriod::new(self.window), ..RefreshPolicy::default() };
+        let policy = RefreshPolicy::new().with_grace_period(GracePeriod::new(self.window));
         let grant = Grant::new(Kind::Refresh).subject(subject).scope("read").refresh_policy(policy);
         self.nodes[0].issue(grant).await.expect("a store that takes tokens").bearer
     }

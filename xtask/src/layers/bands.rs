@@ -50,9 +50,9 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
         "keyfob-store",
         &[
             &["atomic", "count", "verdict", "invalidation"],
-            &["change", "event_log", "query"],
+            &["change", "event_log", "loaded", "query", "report"],
             &["contract"],
-            &["memory", "wrapper"],
+            &["handover", "memory", "wrapper"],
             &["measured"],
         ],
     ),
@@ -80,13 +80,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("keyfob", &["manager/issue.rs", "manager/modify.rs", "manager/sessions.rs"]),
-    ("keyfob-core", &["rules/filter/mod.rs", "rules/filter/write.rs"]),
-    ("keyfob-core", &["token/mod.rs", "token/view.rs"]),
-    (
-        "keyfob-core",
-        &["values/bearer/mod.rs", "values/bearer/prefix.rs", "values/bearer/presented.rs"],
-    ),
-    ("keyfob-core", &["values/error_class.rs", "values/invalid.rs", "values/time.rs"]),
     (
         "keyfob-redb",
         &[
@@ -103,5 +96,4 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("keyfob-redis", &["net/dial.rs", "net/link.rs"]),
-    ("keyfob-store", &["invalidation/mod.rs", "invalidation/owner.rs"]),
 ];

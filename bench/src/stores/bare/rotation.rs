@@ -1,4 +1,4 @@
-//! The barest rotation: the record of a family moves on, and an access token is stored beside it.
+//! The minimal rotation: it replaces the record of a family and stores an access token.
 
 use anyhow::{Context, Result};
 use tokio::runtime::Runtime;
@@ -6,9 +6,8 @@ use tokio::runtime::Runtime;
 use super::{Bare, CAP, Commands, Count, Sizes, Value, key, lane_of_subject, terms};
 use crate::server::Server;
 
-/// The writes of a rotation: the record of the family, that of the access token with its entry in
-/// each index and its count, both events, the raises of what each key may live for, and the signal to
-/// those who keep what they loaded.
+/// The writes of a rotation: the family's record, the access token's record with its entry in each index
+/// and its count, both events, raising the expiry of each key, and the signal to the nodes that cache.
 const ROTATE: &str = "local K, A, c = KEYS, ARGV, redis.call \
     c('SET', K[1], A[2], 'XX', 'KEEPTTL') c('SET', K[2], A[3], 'PXAT', A[4], 'NX') \
     for i = 6, #K do c('ZADD', K[i], A[5], A[6]) c('PEXPIREAT', K[i], A[4], A[i + 6]) end \
@@ -17,20 +16,20 @@ const ROTATE: &str = "local K, A, c = KEYS, ARGV, redis.call \
     c('XADD', K[3], 'MAXLEN', '~', A[7], '*', 'e', A[9]) c('PEXPIREAT', K[3], A[10], 'GT') \
     c('SET', K[4], '') c('DEL', K[4]) return 1";
 
-/// The span in which those are counted together that live for an hour, as keyfob chooses it: four
-/// minutes, by their power of two of seconds.
+/// The time bucket for tokens that live an hour, as keyfob chooses it: four minutes, as a power of two of
+/// seconds.
 const SPAN_OF_AN_HOUR: u8 = 8;
 
-/// Who comes with an older generation gets what the first who came with it got.
+/// An older generation gets what its first presenter got.
 const OR_REPEAT: &str = "if redis.call('GETRANGE', KEYS[1], 0, 7) ~= ARGV[1] then return redis.call('GET', KEYS[2]) end ";
 
 /// Families, and what rotates them.
 #[derive(Debug)]
 pub(in crate::stores) struct Families {
     bare: Bare,
-    /// Rotates unseen.
+    /// Rotates without a check.
     rotate: String,
-    /// Rotates if the generation is the present one.
+    /// Rotates if the presented generation is the current one.
     exchange: String,
     family_size: usize,
     families: Vec<Family>,
@@ -55,8 +54,8 @@ impl Family {
 }
 
 impl Families {
-    /// So many families, whose records have `family_size` bytes; `sizes` are those of an access
-    /// token's record and of an event.
+    /// Creates families whose records have `family_size` bytes. `sizes` are those of an access token's record
+    /// and of an event.
     pub(in crate::stores) fn new(
         server: &Server,
         runtime: &Runtime,
@@ -78,7 +77,7 @@ impl Families {
         Ok(Self { bare, rotate, exchange, family_size, families })
     }
 
-    /// The next rotation of each of the next families in turn, made unseen.
+    /// Returns the next rotation of each of the next families in turn, without a check.
     pub(in crate::stores) fn rotations(&mut self, count: usize) -> Result<Commands> {
         let mut commands = Commands::default();
         for _ in 0..count {
@@ -88,7 +87,7 @@ impl Families {
         Ok(commands)
     }
 
-    /// Bearers of the next families in turn, each presented so many times.
+    /// Returns refresh tokens of the next families in turn, each presented several times.
     pub(in crate::stores) fn exchanges(&mut self, count: usize, times: usize) -> Result<Commands> {
         let mut commands = Commands::default();
         for _ in 0..count {
@@ -98,7 +97,8 @@ impl Families {
         Ok(commands)
     }
 
-    /// The bearers of one family, one generation after the other, each presented so many times.
+    /// Returns the refresh tokens of one family, one generation after the other, each presented several
+    /// times.
     pub(in crate::stores) fn of_one(&mut self, count: usize, times: usize) -> Result<Commands> {
         let mut commands = Commands::default();
         for _ in 0..count {
@@ -107,9 +107,9 @@ impl Families {
         Ok(commands)
     }
 
-    /// The next rotation of the family in front.
+    /// Returns the next rotation of the first family.
     fn add(&mut self, commands: &mut Commands, is_seen: bool, times: usize) -> Result<()> {
-        let family = self.families.first_mut().context("there is no family")?;
+        let family = self.families.first_mut().context("no family left")?;
         let (read, family_key) = (family.generation.to_be_bytes(), family.key());
         family.generation += 1;
         let Family { number, generation } = *family;
@@ -124,7 +124,7 @@ impl Families {
         let events = [(); 2].map(|()| self.bare.drawn(self.bare.sizes.event));
         let mut id = [0; 10];
         self.bare.dice.fill(&mut id);
-        // Keys of indexes live in coarse steps, so that few rotations raise them.
+        // The expiry of index keys moves in coarse steps, so that few rotations raise it.
         let expire = 1_900_000_000_000 + (generation * 1_000).next_multiple_of(1 << 18);
         let score = (expire / 1000 - 1_735_689_600).to_string();
         let counted = Count::new(lane, number, expire / 1000, SPAN_OF_AN_HOUR);
@@ -160,12 +160,12 @@ impl Families {
         Ok(())
     }
 
-    /// Sends commands, so many at a time.
+    /// Sends commands, many at a time.
     pub(in crate::stores) fn run(&mut self, commands: &Commands, at_once: usize) -> Result<()> {
         self.bare.run(commands, at_once)
     }
 
-    /// Sends one command after the other by the library.
+    /// Sends one command after the other through the library.
     pub(in crate::stores) fn one_by_one(
         &mut self,
         runtime: &Runtime,

@@ -36,7 +36,7 @@ pub(crate) struct IssueArgs {
     pub(crate) grant: GrantSpec,
 
     /// Issue one token for each line of JSON in this file. - is stdin
-    #[arg(long, value_name = "FILE", conflicts_with = "grant", help_heading = "Many at once")]
+    #[arg(long, value_name = "FILE", conflicts_with = "grant", help_heading = "Batch")]
     pub(crate) from: Option<PathBuf>,
 
     /// The actor to record in events and history

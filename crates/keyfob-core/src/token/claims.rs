@@ -1,8 +1,8 @@
-//! Claims: what a token says beyond its other fields.
+//! Claims: statements of a token beyond its other fields.
 //!
 //! The claims of RFC 7519 section 4.1 that keyfob acts on (`iss`, `sub`, `aud`, `exp`, `nbf`,
-//! `iat`, `jti`) are fields of the token itself. The other registered ones that it knows are
-//! [`RegisteredClaims`]; an application's own are a type of the application's.
+//! `iat`, `jti`) are fields of the token itself. The other registered claims that it knows are
+//! [`RegisteredClaims`]. The claims of an application are a type of that application.
 //!
 //! ```
 //! use keyfob::{Claims, PrivateClaims};
@@ -34,7 +34,7 @@ use crate::names::NameSet;
 use crate::text::{AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText, Username};
 use crate::time::Timestamp;
 
-/// What a token says beyond its other fields; `T` is the application's own part.
+/// The claims of a token beyond its other fields. `T` is the type of the application's own claims.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Claims<T = NoClaims> {
     /// The registered claims.
@@ -45,30 +45,32 @@ pub struct Claims<T = NoClaims> {
 
 /// The registered claims that are not fields of the token itself.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
+#[non_exhaustive]
 pub struct RegisteredClaims {
-    /// A name for a person to read (`username`, RFC 7662 section 2.2).
+    /// A human-readable name of the subject (`username`, RFC 7662 section 2.2).
     #[n(0)]
     pub username: Option<Username>,
     /// When the subject was authenticated (`auth_time`, OpenID Connect Core section 2).
     #[n(1)]
     pub auth_time: Option<Timestamp>,
-    /// How strongly (`acr`, OpenID Connect Core section 2).
+    /// How strongly the subject was authenticated (`acr`, OpenID Connect Core section 2).
     #[n(2)]
     pub authentication_context: Option<AuthenticationContext>,
-    /// By which means (`amr`, RFC 8176).
+    /// How the subject was authenticated (`amr`, RFC 8176).
     #[n(3)]
     pub authentication_methods: NameSet<AuthenticationMethod>,
     /// The key that the presenter has to prove possession of (`cnf`, RFC 7800).
     #[n(4)]
     pub confirmation: Option<Confirmation>,
-    /// Who acts for the subject (`act`, RFC 8693 section 4.1).
+    /// The parties that act for the subject (`act`, RFC 8693 section 4.1).
     #[n(5)]
     pub actors: Option<ActorChain>,
 }
 
-/// A key that the presenter of a token has to prove possession of.
+/// The key that the presenter of a token has to prove possession of (RFC 7800).
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Confirmation {
     /// The SHA-256 thumbprint of a DPoP key, in base64url (`jkt`, RFC 9449 section 6.1).
     #[n(0)]
@@ -80,7 +82,7 @@ pub enum Confirmation {
 }
 
 impl Confirmation {
-    /// The thumbprint.
+    /// Returns the thumbprint of the key.
     pub fn thumbprint(&self) -> &ClaimText {
         match self {
             Self::Jkt(thumbprint) | Self::CertificateThumbprint(thumbprint) => thumbprint,
@@ -88,16 +90,16 @@ impl Confirmation {
     }
 }
 
-/// No claims of the application's own.
+/// The type of an application without claims of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct NoClaims {}
 
 /// An application's own claims as they are stored: one JSON object of at most
-/// [`PrivateClaims::MAX_BYTES`] bytes, which no registered claim's name may be a member of.
+/// [`PrivateClaims::MAX_BYTES`] bytes. The name of a registered claim cannot be a member.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PrivateClaims(Box<str>);
 
-/// The application's claims do not read as the type that was asked for.
+/// The error for claims that do not read as the type that the caller asked for.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the token's claims do not read as {expected}: {problem}")]
 pub struct ClaimsMismatch {
@@ -106,7 +108,7 @@ pub struct ClaimsMismatch {
 }
 
 impl ClaimsMismatch {
-    /// The stable code of this error.
+    /// Returns the stable code of the error.
     pub fn code(&self) -> &'static str {
         "claims_mismatch"
     }
@@ -115,7 +117,7 @@ impl ClaimsMismatch {
 /// The stored form of no claims.
 const NO_CLAIMS: &str = "{}";
 
-/// Names that mean something to every reader of a token (RFC 7519, 7662, 7800, 8693, 8176).
+/// Names with a meaning for every reader of a token (RFC 7519, 7662, 7800, 8693, 8176).
 const REGISTERED: [&str; 18] = [
     "iss",
     "sub",
@@ -138,20 +140,20 @@ const REGISTERED: [&str; 18] = [
 ];
 
 impl PrivateClaims {
-    /// The most bytes that an application's claims may have as JSON.
+    /// The maximum length of an application's claims as JSON, in bytes.
     pub const MAX_BYTES: usize = 8 * 1024;
 
-    /// No claims.
+    /// Returns an object without claims.
     pub fn none() -> Self {
         Self(NO_CLAIMS.into())
     }
 
-    /// Writes an application's claims.
+    /// Serializes an application's claims.
     ///
     /// # Errors
-    /// When they are not an object, are too large, or use a registered claim's name.
+    /// If they are not an object, are too large, or have a registered claim's name.
     pub fn write<T: Serialize + ?Sized>(claims: &T) -> Result<Self, InvalidValue> {
-        let expected = "a value that serialises to a JSON object";
+        let expected = "a value that serializes to a JSON object";
         let malformed = |_| InvalidValue::new(Field::Claims, InvalidReason::Malformed { expected });
         Self::from_json(serde_json::to_string(claims).map_err(malformed)?)
     }
@@ -159,7 +161,7 @@ impl PrivateClaims {
     /// Takes an application's claims as JSON text.
     ///
     /// # Errors
-    /// When it is not an object, is too large, has a member twice, or uses a registered claim's
+    /// If the text is not an object, is too large, has a member twice, or has a registered claim's
     /// name.
     pub fn from_json(json: impl Into<String>) -> Result<Self, InvalidValue> {
         let json = json.into();
@@ -209,18 +211,18 @@ impl PrivateClaims {
         })
     }
 
-    /// The JSON text.
+    /// Returns the JSON text.
     pub fn as_json(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is a claim of this name that says something: null does not.
+    /// Returns whether there is a claim of this name whose value is not null.
     pub fn has(&self, name: &ClaimName) -> bool {
         self.members().any(|(member, value)| member == name.as_str() && value.get() != "null")
     }
 
     pub(super) fn members(&self) -> impl Iterator<Item = (String, &RawValue)> {
-        // `from_json` has read the same text once.
+        // `from_json` has parsed the same text before.
         let members: Members<'_> = serde_json::from_str(&self.0).unwrap_or_default();
         members.0.into_iter().map(|(name, value)| (name.into_owned(), value))
     }
@@ -234,13 +236,13 @@ impl Default for PrivateClaims {
 
 impl std::fmt::Debug for PrivateClaims {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // An application may put personal data here; it does not belong in a log.
+        // Claims may contain personal data, which does not belong in a log.
         write!(f, "PrivateClaims({} bytes)", self.0.len())
     }
 }
 
 impl RegisteredClaims {
-    /// Whether there is a claim of this name.
+    /// Returns whether there is a claim of this name.
     pub fn has(&self, name: &ClaimName) -> bool {
         match name.as_str() {
             "username" => self.username.is_some(),
@@ -254,7 +256,7 @@ impl RegisteredClaims {
     }
 }
 
-/// The members of an object in their order, values unread.
+/// The members of an object in their order, with unparsed values.
 #[derive(Default)]
 struct Members<'a>(Vec<(std::borrow::Cow<'a, str>, &'a RawValue)>);
 

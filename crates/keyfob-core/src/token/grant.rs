@@ -1,4 +1,4 @@
-//! What is to be granted: the request that a token is issued from.
+//! Grants: the requests that tokens are issued from.
 
 use std::net::IpAddr;
 
@@ -18,10 +18,10 @@ use crate::text::{
 use crate::time::{Timestamp, Ttl};
 use crate::token::RefreshPolicy;
 
-/// What is to be granted, built up and handed to `TokenManager::issue`.
+/// The request for a token, for `TokenManager::issue`.
 ///
-/// Each part is checked as it is given; the first that does not hold is reported when the token is
-/// issued, so that a chain of calls needs no `?` in between.
+/// Each part is checked as it is given. The first part that is not valid is reported when the token
+/// is issued, so a chain of calls needs no `?`.
 ///
 /// ```
 /// use keyfob::{Grant, Kind, Ttl};
@@ -39,58 +39,87 @@ use crate::token::RefreshPolicy;
 /// assert!(Grant::new(Kind::Access).subject("").check().is_err());
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "a grant does nothing until a token is issued from it"]
 pub struct Grant {
     parts: GrantParts,
     invalid: Option<InvalidValue>,
 }
 
-/// The beginning of a login: what was revoked by then, and when that was.
+/// The start of a login: the position in the lane's sequence and the time at which it began.
+///
+/// A revocation after that position prevents the login from issuing a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LoginStamp {
+    /// The value of the lane's sequence.
     pub stamp: Stamp,
+    /// The lane of the subject.
     pub lane: Lane,
+    /// When the login began.
     pub at: Timestamp,
 }
 
 impl LoginStamp {
-    /// How long a login may take: less than an epoch is kept, so that none is forgotten meanwhile.
-    pub const GOOD_FOR: Ttl = Ttl::from_mins(30);
+    /// How long a login may take. Epochs are kept longer than this, so no revocation during a login
+    /// is forgotten.
+    pub const MAX_AGE: Ttl = Ttl::from_mins(30);
 }
 
-/// When a token is to end.
+/// The end of a token's life, as a grant sets it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expiry {
-    /// After what is usual for its kind.
-    Usual,
+    /// After the manager's lifetime for the kind.
+    Default,
+    /// This long after the token is issued.
     After(Ttl),
+    /// At this time.
     At(Timestamp),
+    /// Never.
     Never,
 }
 
+/// The parts of a [`Grant`] whose parts are all valid, for the manager that issues from it.
 #[derive(Clone, Debug)]
 pub struct GrantParts {
+    /// See [`Grant::new`].
     pub kind: Kind,
+    /// See [`Grant::subject`].
     pub subject: Option<Subject>,
+    /// See [`Grant::issuer`].
     pub issuer: Option<Issuer>,
+    /// See [`Grant::audience`].
     pub audiences: NameSet<Audience>,
+    /// See [`Grant::scope`].
     pub scopes: NameSet<Scope>,
+    /// See [`Grant::client`].
     pub client: Option<ClientId>,
+    /// See [`Grant::ttl`].
     pub expiry: Expiry,
+    /// See [`Grant::not_before`].
     pub not_before: Option<Timestamp>,
+    /// See [`Grant::idle_timeout`].
     pub idle_timeout: Option<Ttl>,
+    /// See [`Grant::absolute_lifetime`].
     pub absolute_lifetime: Option<Ttl>,
+    /// See [`Grant::uses`].
     pub uses: Option<u32>,
+    /// See [`Grant::metadata`].
     pub metadata: Metadata,
+    /// The registered claims, without the actors.
     pub registered: RegisteredClaims,
+    /// See [`Grant::claims`].
     pub private: PrivateClaims,
+    /// See [`Grant::acting`].
     pub acting: Option<Subject>,
+    /// See [`Grant::refresh_policy`].
     pub refresh_policy: Option<RefreshPolicy>,
-    pub seen: Option<LoginStamp>,
+    /// See [`Grant::login`].
+    pub login: Option<LoginStamp>,
+    /// See [`Grant::by`].
     pub by: Option<Actor>,
 }
 
 impl Grant {
-    /// A grant of this kind, with nothing in it.
+    /// Creates a grant for a token of this kind, without further parts.
     pub fn new(kind: Kind) -> Self {
         let parts = GrantParts {
             kind,
@@ -99,7 +128,7 @@ impl Grant {
             audiences: NameSet::new(),
             scopes: NameSet::new(),
             client: None,
-            expiry: Expiry::Usual,
+            expiry: Expiry::Default,
             not_before: None,
             idle_timeout: None,
             absolute_lifetime: None,
@@ -109,20 +138,24 @@ impl Grant {
             private: PrivateClaims::none(),
             acting: None,
             refresh_policy: None,
-            seen: None,
+            login: None,
             by: None,
         };
         Self { parts, invalid: None }
     }
 
-    /// Whether every part that was given holds.
+    /// Checks that every part of the grant is valid.
     ///
     /// # Errors
-    /// The first that does not.
+    /// The first part that is not valid.
     pub fn check(&self) -> Result<(), InvalidValue> {
         self.invalid.clone().map_or(Ok(()), Err)
     }
 
+    /// Returns the parts, for the manager that issues from them.
+    ///
+    /// # Errors
+    /// The first part that is not valid.
     pub fn into_parts(self) -> Result<GrantParts, InvalidValue> {
         self.check()?;
         Ok(self.parts)
@@ -135,37 +168,37 @@ impl Grant {
         self
     }
 
-    /// Whom the token is to speak for.
+    /// Sets the subject: the user or the service that the token speaks for.
     pub fn subject(self, subject: impl TryInto<Subject, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.subject, subject))
     }
 
-    /// Who issues it.
+    /// Sets the issuer.
     pub fn issuer(self, issuer: impl TryInto<Issuer, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.issuer, issuer))
     }
 
-    /// Adds one whom it is meant for.
+    /// Adds an audience: a service that the token is meant for.
     pub fn audience(self, audience: impl TryInto<Audience, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| parts.audiences.insert(audience.try_into().map_err(Into::into)?))
     }
 
-    /// Adds one thing that it allows.
+    /// Adds a scope.
     pub fn scope(self, scope: impl TryInto<Scope, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| parts.scopes.insert(scope.try_into().map_err(Into::into)?))
     }
 
-    /// Adds several, as a scope of RFC 6749 section 3.3 has them: separated by spaces.
+    /// Adds scopes that are separated by spaces (RFC 6749 section 3.3).
     pub fn scopes(self, scopes: &str) -> Self {
         scopes.split_ascii_whitespace().fold(self, Self::scope)
     }
 
-    /// The client that it is issued to.
+    /// Sets the client that the token is issued to.
     pub fn client(self, client: impl TryInto<ClientId, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.client, client))
     }
 
-    /// How long it is to be good. Without this, what is usual for the kind.
+    /// Sets how long after its issue the token expires. Default: the manager's lifetime for the kind.
     pub fn ttl(self, ttl: Ttl) -> Self {
         self.with(|parts| {
             parts.expiry = Expiry::After(ttl);
@@ -173,7 +206,7 @@ impl Grant {
         })
     }
 
-    /// When it is to end.
+    /// Sets when the token expires.
     pub fn expires_at(self, at: Timestamp) -> Self {
         self.with(|parts| {
             parts.expiry = Expiry::At(at);
@@ -181,7 +214,7 @@ impl Grant {
         })
     }
 
-    /// It is never to end by itself. Say this of few tokens.
+    /// Lets the token never expire by itself. Use it for few tokens.
     pub fn never_expires(self) -> Self {
         self.with(|parts| {
             parts.expiry = Expiry::Never;
@@ -189,7 +222,7 @@ impl Grant {
         })
     }
 
-    /// When it starts to be good.
+    /// Sets when the token becomes valid. Default: when it is issued.
     pub fn not_before(self, at: Timestamp) -> Self {
         self.with(|parts| {
             parts.not_before = Some(at);
@@ -197,7 +230,7 @@ impl Grant {
         })
     }
 
-    /// How long it may go unused.
+    /// Sets after how long without a use the token expires.
     pub fn idle_timeout(self, ttl: Ttl) -> Self {
         self.with(|parts| {
             parts.idle_timeout = Some(ttl);
@@ -205,8 +238,10 @@ impl Grant {
         })
     }
 
-    /// The life that no renewal can pass. A rotation of a refresh token that has a
-    /// [`Grant::ttl`] beside it moves its expiry on, up to there.
+    /// Sets how long after its issue the token expires at the latest, whatever renews it.
+    ///
+    /// If a refresh token has a [`Grant::ttl`] as well, each rotation extends its expiry by that
+    /// length, up to this end.
     pub fn absolute_lifetime(self, ttl: Ttl) -> Self {
         self.with(|parts| {
             parts.absolute_lifetime = Some(ttl);
@@ -214,7 +249,7 @@ impl Grant {
         })
     }
 
-    /// How often it may be used: at least once.
+    /// Sets the number of uses: at least one. Default: any number.
     pub fn uses(self, uses: u32) -> Self {
         self.with(|parts| {
             if uses == 0 {
@@ -228,14 +263,13 @@ impl Grant {
         })
     }
 
-    /// Who is to act for the subject: a service, or an agent. Of a token that is derived, put before
-    /// whoever acted already.
+    /// Sets the party that acts for the subject: a service or an agent (`act`, RFC 8693 section
+    /// 4.1). In a derived token, it comes before the actors of the token that it is derived from.
     pub fn acting(self, actor: impl TryInto<Subject, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.acting, actor))
     }
 
-    /// How it is rotated, where that is to differ from what the manager does. Of a refresh token
-    /// only.
+    /// Sets how the refresh token rotates. Default: the manager's policy. Only for refresh tokens.
     pub fn refresh_policy(self, policy: RefreshPolicy) -> Self {
         self.with(|parts| {
             parts.refresh_policy = Some(policy);
@@ -243,17 +277,18 @@ impl Grant {
         })
     }
 
-    /// What its user calls the device.
+    /// Sets the identifier of the device, which the application chooses.
     pub fn device_id(self, id: impl TryInto<DeviceId, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.metadata.device.id, id))
     }
 
-    /// The `User-Agent` that asks for it.
+    /// Sets the `User-Agent` of the request. For a header as it came, see
+    /// [`LenientMetadata`](super::LenientMetadata): a value that is not valid fails the grant.
     pub fn user_agent(self, agent: impl TryInto<UserAgent, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.metadata.device.user_agent, agent))
     }
 
-    /// The address that asks for it.
+    /// Sets the client address.
     pub fn ip(self, ip: IpAddr) -> Self {
         self.with(|parts| {
             parts.metadata.device.ip = Some(ip);
@@ -261,22 +296,22 @@ impl Grant {
         })
     }
 
-    /// The platform of the device.
+    /// Sets the platform of the device.
     pub fn platform(self, platform: impl TryInto<Platform, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.metadata.device.platform, platform))
     }
 
-    /// The version of the platform.
+    /// Sets the version of the platform.
     pub fn device_version(self, version: impl TryInto<Version, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.metadata.device.version, version))
     }
 
-    /// The application that it is for.
+    /// Sets the application that the token is for.
     pub fn app(self, app: impl TryInto<AppId, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.metadata.app, app))
     }
 
-    /// The version of that application.
+    /// Sets the version of that application.
     pub fn app_version(self, version: impl TryInto<Version, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.metadata.app_version, version))
     }
@@ -298,7 +333,7 @@ impl Grant {
         self.with(|parts| parts.metadata.tags.insert(tag.try_into().map_err(Into::into)?))
     }
 
-    /// All the metadata at once, in place of what was given before.
+    /// Sets all metadata, and replaces the metadata that was given before.
     pub fn metadata(self, metadata: Metadata) -> Self {
         self.with(|parts| {
             parts.metadata = metadata;
@@ -306,7 +341,7 @@ impl Grant {
         })
     }
 
-    /// The application's own claims: anything that serialises to a JSON object.
+    /// Sets the application's own claims: a value that serializes to a JSON object.
     pub fn claims<T: Serialize + ?Sized>(self, claims: &T) -> Self {
         self.with(|parts| {
             parts.private = PrivateClaims::write(claims)?;
@@ -314,7 +349,7 @@ impl Grant {
         })
     }
 
-    /// The application's own claims, written already.
+    /// Sets the application's own claims from their stored form.
     pub fn private_claims(self, claims: PrivateClaims) -> Self {
         self.with(|parts| {
             parts.private = claims;
@@ -322,12 +357,12 @@ impl Grant {
         })
     }
 
-    /// A name for a person to read.
+    /// Sets a human-readable name of the subject.
     pub fn username(self, name: impl TryInto<Username, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.registered.username, name))
     }
 
-    /// When and how the subject was authenticated.
+    /// Sets when and how the subject was authenticated.
     pub fn authenticated(
         self,
         at: Timestamp,
@@ -342,7 +377,7 @@ impl Grant {
         })
     }
 
-    /// The key that its presenter has to prove possession of.
+    /// Sets the key that the presenter has to prove possession of.
     pub fn confirmation(self, confirmation: Confirmation) -> Self {
         self.with(|parts| {
             parts.registered.confirmation = Some(confirmation);
@@ -350,17 +385,19 @@ impl Grant {
         })
     }
 
-    /// What `TokenManager::begin_login` returned before the subject was authenticated. If everything
-    /// of the subject is revoked in between, or the login took longer than
-    /// [`LoginStamp::GOOD_FOR`], the token is not issued.
-    pub fn seen(self, stamp: LoginStamp) -> Self {
+    /// Sets the start of the login, which `TokenManager::begin_login` returned before the subject
+    /// was authenticated.
+    ///
+    /// The token is not issued if everything of the subject was revoked since, or if the login took
+    /// longer than [`LoginStamp::MAX_AGE`].
+    pub fn login(self, stamp: LoginStamp) -> Self {
         self.with(|parts| {
-            parts.seen = Some(stamp);
+            parts.login = Some(stamp);
             Ok(())
         })
     }
 
-    /// Who issues it, for the events and the history.
+    /// Sets who issues the token, for events and the history.
     pub fn by(self, actor: impl TryInto<Actor, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| put(&mut parts.by, actor))
     }

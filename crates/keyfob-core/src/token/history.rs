@@ -1,4 +1,4 @@
-//! What happened to one token, from its record alone.
+//! The history of one token, from its record alone.
 
 use minicbor::{Decode, Encode};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -7,30 +7,31 @@ use super::RevocationScope;
 use crate::text::{Actor, Reason};
 use crate::time::Timestamp;
 
-/// One thing that happened to a token.
+/// One change of a token.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct HistoryEntry {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// By whom.
+    /// Who did it.
     pub by: Option<Actor>,
-    /// Why, where a reason was given.
+    /// The reason, if one was given.
     pub reason: Option<Reason>,
-    /// What.
+    /// The kind of change.
     pub what: ChangeKind,
 }
 
-/// What can happen to a token.
+/// A kind of change of a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 #[non_exhaustive]
 pub enum ChangeKind {
-    /// It was issued.
+    /// The token was issued.
     #[n(0)]
     Issued,
     /// Its metadata was updated.
     #[n(1)]
     MetadataUpdated,
-    /// It was revoked, through this.
+    /// The token was revoked, with this scope.
     #[n(2)]
     Revoked(#[n(0)] RevocationScope),
     /// A refresh token was rotated.
@@ -39,13 +40,20 @@ pub enum ChangeKind {
     /// An API key was given a new secret.
     #[n(4)]
     SecretReplaced,
-    /// A refresh token was found to be ahead of its record: the store has lost a rotation.
+    /// A refresh token proved a rotation that the store has lost.
     #[n(5)]
     AheadOfStore,
 }
 
+impl HistoryEntry {
+    /// Creates an entry without an author and a reason.
+    pub const fn new(at: Timestamp, what: ChangeKind) -> Self {
+        Self { at, by: None, reason: None, what }
+    }
+}
+
 impl ChangeKind {
-    /// The name on the wire.
+    /// Returns the name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Issued => "issued",
@@ -59,7 +67,7 @@ impl ChangeKind {
 }
 
 impl Serialize for HistoryEntry {
-    /// `{"at","what","by","reason","through"}`; `through` is null but for a revocation.
+    /// Writes `{"at","what","by","reason","through"}`. `through` is null except for a revocation.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let through = match self.what {
             ChangeKind::Revoked(through) => Some(through.as_str()),

@@ -1,4 +1,4 @@
-//! Where and by what a token is used: device, application, labels and tags.
+//! The metadata of a token: device, application, labels and tags.
 
 use std::net::IpAddr;
 
@@ -8,14 +8,26 @@ use serde::{Deserialize, Serialize};
 use crate::names::{Labels, NameSet};
 use crate::text::{AppId, DeviceId, Platform, Tag, UserAgent, Version};
 
-/// What is known of the use of a token.
+/// What an application knows about the use of a token.
+///
+/// To make it from a request, see [`LenientMetadata`](super::LenientMetadata).
+///
+/// ```
+/// use keyfob::Metadata;
+///
+/// let mut metadata = Metadata::default();
+/// metadata.device.id = Some("phone-1".parse()?);
+/// metadata.labels.insert("environment".parse()?, "production".parse()?)?;
+/// # Ok::<(), keyfob::InvalidValue>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Metadata {
-    /// The device that holds the bearer.
+    /// The device that holds the bearer token.
     #[n(0)]
     pub device: Device,
-    /// The application that holds the bearer.
+    /// The application that holds the bearer token.
     #[n(1)]
     pub app: Option<AppId>,
     /// The version of that application.
@@ -29,11 +41,12 @@ pub struct Metadata {
     pub tags: NameSet<Tag>,
 }
 
-/// The device that holds a bearer.
+/// The device that holds a bearer token.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Device {
-    /// What the application calls the device.
+    /// The identifier of the device, which the application chooses.
     #[n(0)]
     pub id: Option<DeviceId>,
     /// The `User-Agent` that the token was issued to.

@@ -1,4 +1,4 @@
-//! Tokens: the record of a grant as its readers see it.
+//! Tokens: the record of a grant, its claims, metadata, state and history.
 
 mod actors;
 mod claims;
@@ -41,69 +41,73 @@ use crate::text::{Audience, ClientId, Issuer, Scope, Subject};
 use crate::time::{Timestamp, Ttl};
 
 /// The record of a grant, without its secret.
+///
+/// A manager returns it. [`Token::view`] serializes it.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct Token {
-    /// The public handle.
+    /// The public id.
     pub id: TokenId,
-    /// What the token is for.
+    /// The kind.
     pub kind: Kind,
     /// The subject: the user or the service that the token speaks for.
     pub subject: Option<Subject>,
-    /// Who issued it.
+    /// The issuer.
     pub issuer: Option<Issuer>,
-    /// Whom it is meant for.
+    /// The services that the token is meant for.
     pub audiences: NameSet<Audience>,
-    /// What it allows.
+    /// The scopes.
     pub scopes: NameSet<Scope>,
-    /// The client that it was issued to.
+    /// The client that the token was issued to.
     pub client: Option<ClientId>,
-    /// When it was issued.
+    /// When the token was issued.
     pub issued_at: Timestamp,
-    /// When it starts to be good.
+    /// When the token becomes valid; `None` is when it was issued.
     pub not_before: Option<Timestamp>,
-    /// When it ends; `None` is never.
+    /// When the token expires; `None` is never.
     pub expires_at: Option<Timestamp>,
-    /// How long it may go unused.
+    /// After how long without a use the token expires.
     pub idle_timeout: Option<Ttl>,
-    /// The end that no renewal can pass.
+    /// When the token expires at the latest, whatever renews it.
     pub absolute_expiry: Option<Timestamp>,
-    /// How many uses are left; `None` is any number.
+    /// The number of uses that are left; `None` is any number.
     pub uses_left: Option<u32>,
-    /// When it was last used, to the precision of the manager; kept for tokens that were touched.
+    /// When the token was last used, to the precision of the manager. Only uses that the manager
+    /// records count.
     pub last_used: Option<Timestamp>,
-    /// The refresh token or session that it was minted from, and all that was.
+    /// The family: all tokens that were minted from the same refresh token or session.
     pub family: Option<FamilyId>,
-    /// The tokens that it descends from, the oldest first.
+    /// The tokens that the token descends from, the oldest first.
     pub ancestors: Vec<TokenId>,
-    /// How often its secret was replaced.
+    /// How often the secret was replaced.
     pub generation: Generation,
     /// When a refresh token was last rotated.
     pub rotated_at: Option<Timestamp>,
-    /// Which of its secrets it was found by.
+    /// Which of the secrets the token was found by.
     pub secret: SecretUsed,
-    /// Where and by what it is used.
+    /// The device, the application, labels and tags.
     pub metadata: Metadata,
-    /// What it says beyond its other fields.
+    /// The claims.
     pub claims: Claims<PrivateClaims>,
-    /// Why it is no longer good, if it was revoked.
+    /// The revocation, if the token was revoked.
     pub revocation: Option<Revocation>,
-    /// Whether the store still has all that it needs to judge the token.
+    /// Whether the store still has all data that it needs to decide about the token.
     pub integrity: RecordIntegrity,
 }
 
-/// Whether a store still has all that it needs to judge a token.
+/// Whether a store still has all data that it needs to decide about a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub enum RecordIntegrity {
-    /// It has.
+    /// The store has all data.
     #[default]
     Sound,
-    /// It lost epochs that may have covered the token, which is refused for good.
+    /// The store lost epochs that may have revoked the token. The token is refused for good.
     EpochsLost,
 }
 
 impl Token {
-    /// Returns a token that says nothing but this: no subject, no scopes, no end.
+    /// Creates a token without further values: no subject, no scopes, no end.
     pub fn new(id: TokenId, kind: Kind, issued_at: Timestamp) -> Self {
         Self {
             id,
@@ -205,11 +209,6 @@ impl Token {
     pub fn expires_in_secs(&self, now: Timestamp) -> Option<u64> {
         let left = self.expires_in(now)?;
         Some(left.as_secs() + u64::from(left.subsec_nanos() > 0))
-    }
-
-    /// Returns the token as JSON shows it, with its state at `now`.
-    pub fn view(&self, now: Timestamp) -> TokenView<'_> {
-        TokenView::new(self, now)
     }
 }
 

@@ -1,47 +1,48 @@
-//! Why a token is no longer good.
+//! The revocation of a token.
 
 use crate::id::TokenId;
 use crate::text::{Actor, Reason};
 use crate::time::Timestamp;
 
-/// When, why, by whom and through what a token was revoked. Kept as long as the record, so that
-/// "why was I logged out?" has an answer.
+/// The revocation of a token: when, why, by whom and with which scope.
+///
+/// It is kept as long as the record, so that "why was I logged out?" has an answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Revocation {
-    /// When.
+    /// When the token was revoked.
     pub at: Timestamp,
-    /// Why.
+    /// The reason, if one was given.
     pub reason: Option<Reason>,
-    /// By whom.
+    /// Who revoked it, if that was given.
     pub by: Option<Actor>,
-    /// Through what.
+    /// The scope of the revocation.
     pub through: RevocationScope,
 }
 
-/// Through what a token was revoked.
+/// The scope of the revocation that ended a token.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, minicbor::Encode, minicbor::Decode,
 )]
 pub enum RevocationScope {
-    /// It was named itself.
+    /// The token itself was revoked.
     #[n(0)]
     Token,
-    /// A token that it descends from was, which for a family is its root.
+    /// A token that it descends from was revoked. For a family, that is its root.
     #[n(1)]
     Ancestor(#[n(0)] TokenId),
-    /// Everything of its subject was.
+    /// Everything of its subject was revoked.
     #[n(2)]
     Subject,
-    /// Everything of its client was.
+    /// Everything of its client was revoked.
     #[n(3)]
     Client,
-    /// Every token was.
+    /// Every token was revoked.
     #[n(4)]
     All,
 }
 
 impl RevocationScope {
-    /// The name on the wire.
+    /// Returns the name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",

@@ -3,7 +3,7 @@
 use super::*;
 use crate::time::Timestamp;
 
-/// The start of the time of tests.
+/// The time at which tests start.
 pub const START: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
 /// The token of the walk-through, good for an hour from [`START`].

@@ -1,17 +1,19 @@
-//! Which of a token's secrets its bearer had.
+//! Which of a token's secrets a bearer token has.
 
 use crate::time::Timestamp;
 
-/// Which of a token's secrets its bearer had. Only an API key that was given a new one has two, for
-/// as long as they overlap: so its owner can see when the older one falls silent.
+/// Which of a token's secrets the presented bearer token has.
+///
+/// Only a rotated API key has two secrets, during their overlap. Its owner can see from this when
+/// the older secret is no longer used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum SecretUsed {
-    /// The newest. A token that was not found by a bearer says this too.
+    /// The newest secret. A token that was not found by a bearer token has this value too.
     #[default]
     Newest,
-    /// The one before.
+    /// The secret before the newest.
     Older {
-        /// When it ends.
+        /// When that secret ends.
         until: Timestamp,
     },
 }

@@ -1,7 +1,7 @@
-//! The states of a token and how one follows from another, as pure functions of values.
+//! The states of a token, as a pure function of values.
 //!
 //! ```text
-//!                 not-before reached              last use spent
+//!                 not-before reached              last use taken
 //!      ┌─────────┐ ───────────────▶ ┌────────┐ ───────────────▶ ┌───────────┐
 //!      │ pending │                  │ active │                  │ exhausted │
 //!      └────┬────┘                  └─┬────┬─┘                  └───────────┘
@@ -15,9 +15,9 @@
 //!
 //! Expired, revoked and exhausted are final: nothing leads out of them.
 //!
-//! A stored token has no state of its own. The state is read off its [`StateInputs`] and the time, so a
-//! token cannot be in two states, and no writer has to move it from one to the next. Where several
-//! final states would fit, the first of revoked, exhausted, expired is the answer.
+//! A stored token has no state field. The state follows from its [`StateInputs`] and the time. So a
+//! token cannot be in two states, and no writer has to move it from one to the next. If several final
+//! states apply, the state is the first of revoked, exhausted, expired.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,43 +26,44 @@ use crate::field::Field;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::time::Timestamp;
 
-/// What a token can be.
+/// The state of a token at one moment.
+///
+/// The enum is exhaustive on purpose: a program that matches on it should be told of a new state.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum TokenState {
-    /// Its not-before lies ahead.
+    /// The token becomes valid later (not-before).
     Pending,
-    /// Good.
+    /// The token is good.
     Active,
-    /// Taken back.
+    /// The token was revoked.
     Revoked,
-    /// Its time is over: its own, its family's, or it went unused for too long.
+    /// The token expired: its own end or its family's came, or it was unused for too long.
     Expired,
-    /// Its uses are spent.
+    /// All uses of the token were taken.
     Exhausted,
 }
 
-/// What the state of a token follows from.
+/// The values that the state of a token follows from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StateInputs {
-    /// Whether it was revoked, itself or through something else.
+    /// Whether the token was revoked, by itself or with something that covers it.
     pub revoked: bool,
-    /// How many uses are left, where they are counted.
+    /// The number of uses that are left, if uses are counted.
     pub uses_left: Option<u32>,
-    /// When it starts to be good.
+    /// When the token becomes valid.
     pub not_before: Option<Timestamp>,
-    /// When it ends, whichever end comes first.
+    /// The earliest of its ends.
     pub ends_at: Option<Timestamp>,
 }
 
 impl StateInputs {
-    /// The state at `now`.
+    /// Returns the state at `now`.
     pub fn state(&self, now: Timestamp) -> TokenState {
         self.state_between(now, now)
     }
 
-    /// The state for a reader who allows that the true time is anywhere from `earliest` to
-    /// `latest`: not yet expired if `earliest` is before the end, no longer pending if `latest`
-    /// has reached not-before.
+    /// Returns the state for a true time anywhere from `earliest` to `latest`: not expired if
+    /// `earliest` is before the end, and not pending if `latest` has reached not-before.
     pub fn state_between(&self, earliest: Timestamp, latest: Timestamp) -> TokenState {
         if self.revoked {
             TokenState::Revoked
@@ -83,12 +84,12 @@ impl TokenState {
     pub const ALL: [Self; 5] =
         [Self::Pending, Self::Active, Self::Revoked, Self::Expired, Self::Exhausted];
 
-    /// Whether nothing leads out of this state.
+    /// Returns whether the state is final: no other state follows.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Revoked | Self::Expired | Self::Exhausted)
     }
 
-    /// The name on the wire and in filters.
+    /// Returns the name on the wire and in filters.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -103,6 +104,19 @@ impl TokenState {
 impl fmt::Display for TokenState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+impl serde::Serialize for TokenState {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for TokenState {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A token as JSON shows it: one documented shape for the command line and the wire.
+//! The JSON form of a token: one documented shape for the command line and the wire.
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -6,7 +6,9 @@ use serde::ser::{SerializeMap, Serializer};
 use super::{Claims, PrivateClaims, RecordIntegrity, Revocation, Token};
 use crate::time::Timestamp;
 
-/// A token with its state at one moment, for serialisation.
+/// A token with its state at one moment, for serialization.
+///
+/// [`Token::view`] creates it.
 ///
 /// ```json
 /// {"id":"tok_…","kind":"access","state":"active","subject":"user123","issuer":null,"audience":[],
@@ -22,9 +24,10 @@ pub struct TokenView<'a> {
     now: Timestamp,
 }
 
-impl<'a> TokenView<'a> {
-    pub(super) fn new(token: &'a Token, now: Timestamp) -> Self {
-        Self { token, now }
+impl Token {
+    /// Returns the token as JSON shows it, with its state at `now`.
+    pub fn view(&self, now: Timestamp) -> TokenView<'_> {
+        TokenView { token: self, now }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Where time comes from. Everything that decides by time is handed a [`Clock`] or a
-//! [`Timestamp`], so that each rule can be tested with plain values.
+//! Sources of time. Everything that decides by time takes a [`Clock`] or a [`Timestamp`], so that
+//! each rule can be tested with plain values.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::time::{Timestamp, Ttl};
 
 /// A source of the present time.
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// The present moment.
+    /// Returns the present time.
     fn now(&self) -> Timestamp;
 }
 
@@ -20,7 +20,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place that asks the system for the time"
+        reason = "the only code that reads the time of the system"
     )]
     #[cfg(not(target_os = "linux"))]
     fn now(&self) -> Timestamp {
@@ -28,7 +28,8 @@ impl Clock for SystemClock {
         Timestamp::from_millis(since.map_or(0, |since| since.as_millis() as u64))
     }
 
-    /// To the tick of the kernel, a few milliseconds, which costs an eighth of an exact reading.
+    /// Returns the time to a tick of the kernel, a few milliseconds. It costs an eighth of an exact
+    /// reading.
     #[cfg(target_os = "linux")]
     fn now(&self) -> Timestamp {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
@@ -37,7 +38,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when it is told to, for tests.
+/// A clock that moves only when a test moves it.
 ///
 /// ```
 /// use keyfob::{Clock, ManualClock, Ttl};
@@ -51,17 +52,17 @@ impl Clock for SystemClock {
 pub struct ManualClock(Arc<AtomicU64>);
 
 impl ManualClock {
-    /// A clock that stands at `start`.
+    /// Creates a clock that shows `start`.
     pub fn new(start: Timestamp) -> Self {
         Self(Arc::new(AtomicU64::new(start.as_millis())))
     }
 
-    /// Moves the clock, and every clone of it, forward.
+    /// Moves the clock and every clone of it forward.
     pub fn advance(&self, by: Ttl) {
         self.0.fetch_add(by.as_millis(), Ordering::SeqCst);
     }
 
-    /// Puts the clock, and every clone of it, at `to`, which may lie in the past.
+    /// Sets the clock and every clone of it to `to`, which may lie in the past.
     pub fn set(&self, to: Timestamp) {
         self.0.store(to.as_millis(), Ordering::SeqCst);
     }

@@ -1,17 +1,17 @@
-//! The header of sealed bytes, which stands in clear: it says that bytes are sealed, and by which key.
+//! The header of sealed bytes, in clear: that the bytes are sealed, and under which key.
 //!
 //! ```text
 //! 0  format 0xa1          1      5  salt                16
 //! 1  key version          2     21  ciphertext and tag  n + 16
 //! 3  key of its terms     2
 //! ```
-//! Only `keyfob-seal` writes and opens envelopes. Others recognise them, so that a store can allow for
-//! their size, and a reader without keys can say that keys are missing.
+//! Only `keyfob-seal` writes and opens envelopes. Other crates recognise them: a store allows for
+//! their size, and a reader without keys reports that keys are missing.
 
 use super::key_version::KeyVersion;
 
-/// The first byte of an envelope. Plain records begin with a low number, and differ from it in more
-/// than one bit.
+/// The first byte of an envelope. Plaintext records begin with a low number, which differs from it
+/// in more than one bit.
 pub const FORMAT: u8 = 0xa1;
 /// Bytes of salt in an envelope.
 pub const SALT: usize = 16;
@@ -19,10 +19,11 @@ pub const SALT: usize = 16;
 pub const HEAD: usize = 5 + SALT;
 /// Bytes of the authentication tag, after the ciphertext.
 pub const TAG: usize = 16;
-/// How many bytes sealing adds.
+/// The number of bytes that sealing adds.
 pub const OVERHEAD: usize = HEAD + TAG;
 
-/// Returns the version of the key that the bytes are sealed under, or `None` if they are no envelope.
+/// Returns the version of the key that the bytes are sealed under, or `None` if they are not an
+/// envelope.
 pub fn key_of(bytes: &[u8]) -> Option<KeyVersion> {
     match bytes {
         [FORMAT, high, low, ..] => Some(KeyVersion::new(u16::from_be_bytes([*high, *low]))),
@@ -30,8 +31,8 @@ pub fn key_of(bytes: &[u8]) -> Option<KeyVersion> {
     }
 }
 
-/// Returns the version of the key that the record's terms are blinded under, or `None` if the bytes are
-/// no envelope.
+/// Returns the version of the key that the record's terms are blinded under, or `None` if the bytes
+/// are not an envelope.
 pub fn term_key_of(bytes: &[u8]) -> Option<KeyVersion> {
     match bytes {
         [FORMAT, _, _, high, low, ..] => Some(KeyVersion::new(u16::from_be_bytes([*high, *low]))),

@@ -1,4 +1,4 @@
-//! The number of a sealing key, which stands in clear beside whatever is sealed under it.
+//! The version of a sealing key, which is stored in clear beside the data that is sealed under it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,32 +6,32 @@ use std::str::FromStr;
 use super::field::Field;
 use super::invalid::{InvalidReason, InvalidValue};
 
-/// The number of a sealing key. Later keys have greater ones, and none is used twice.
+/// The version of a sealing key. Later keys have greater versions, and no version is used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct KeyVersion(u16);
 
 impl KeyVersion {
-    /// Of what is not sealed.
-    pub const BARE: Self = Self(0);
-    /// Of the first key of a ring.
+    /// The version of data that is not sealed.
+    pub const PLAINTEXT: Self = Self(0);
+    /// The version of the first key of a ring.
     pub const FIRST: Self = Self(1);
 
-    /// The number with this value.
+    /// Creates a version from its number.
     pub const fn new(value: u16) -> Self {
         Self(value)
     }
 
-    /// The value.
+    /// Returns the number.
     pub const fn value(self) -> u16 {
         self.0
     }
 
-    /// Whether it is that of what is not sealed.
+    /// Returns whether this is the version of data that is not sealed.
     pub const fn is_plaintext(self) -> bool {
         self.0 == 0
     }
 
-    /// The next number, if there is one.
+    /// Returns the next version, or `None` after the last.
     pub const fn next(self) -> Option<Self> {
         match self.0.checked_add(1) {
             Some(value) => Some(Self(value)),
@@ -48,7 +48,7 @@ impl fmt::Display for KeyVersion {
 
 impl fmt::Debug for KeyVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyNumber({})", self.0)
+        write!(f, "KeyVersion({})", self.0)
     }
 }
 
@@ -59,7 +59,7 @@ impl FromStr for KeyVersion {
         let expected = "a number from 0 to 65535, such as 2";
         let malformed =
             || InvalidValue::new(Field::KeyVersion, InvalidReason::Malformed { expected });
-        // `parse` alone would take a sign.
+        // `parse` alone would accept a sign.
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(malformed());
         }

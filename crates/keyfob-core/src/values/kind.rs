@@ -1,4 +1,4 @@
-//! What a token is for.
+//! The kinds of tokens.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,22 +6,24 @@ use std::str::FromStr;
 use super::field::Field;
 use super::invalid::{InvalidReason, InvalidValue};
 
-/// What a token is for.
+/// The kind of a token.
+///
+/// The enum is exhaustive on purpose: a service decides for each kind what it is good for.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, minicbor::Encode, minicbor::Decode,
 )]
 #[cbor(index_only)]
 pub enum Kind {
-    /// Access to a resource for a short while (RFC 6749 section 1.4).
+    /// An access token: access to a resource for a short time (RFC 6749 section 1.4).
     #[n(0)]
     Access,
-    /// Renewal of access (RFC 6749 section 1.5).
+    /// A refresh token: renewal of access (RFC 6749 section 1.5).
     #[n(1)]
     Refresh,
-    /// A service's or a developer's long-lived key.
+    /// The long-lived key of a service or a developer.
     #[n(2)]
     ApiKey,
-    /// A person's session.
+    /// The session of a person.
     #[n(3)]
     Session,
 }
@@ -30,7 +32,7 @@ impl Kind {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::Access, Self::Refresh, Self::ApiKey, Self::Session];
 
-    /// The name on the wire and in filters: `access`, `refresh`, `api-key`, `session`.
+    /// Returns the name on the wire and in filters: `access`, `refresh`, `api-key`, `session`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Access => "access",
@@ -40,6 +42,7 @@ impl Kind {
         }
     }
 
+    /// Returns the two letters of the kind in a bearer token.
     pub const fn bearer_code(self) -> [u8; 2] {
         match self {
             Self::Access => *b"at",
@@ -49,6 +52,7 @@ impl Kind {
         }
     }
 
+    /// Returns the kind with these two letters in a bearer token.
     pub fn from_bearer_code(code: [u8; 2]) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.bearer_code() == code)
     }

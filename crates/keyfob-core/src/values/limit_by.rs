@@ -1,6 +1,6 @@
-//! What a rate limit counts by.
+//! The attribute that a rate limit counts by.
 
-/// What a policy counts by. A request that has nothing of the kind is not counted by it.
+/// The attribute that a limit counts by. A request without the attribute is not counted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum LimitBy {
     /// Each token by itself.
@@ -9,20 +9,20 @@ pub enum LimitBy {
     Subject,
     /// All tokens of a client together.
     Client,
-    /// All that comes from a client address: an IPv4 address, or the first 64 bits of one of IPv6,
-    /// which is what one customer has at least.
+    /// All requests from a client address: an IPv4 address, or the first 64 bits of an IPv6 address,
+    /// the least that one customer has.
     Ip,
-    /// The failed validations of a client address, told as for [`LimitBy::Ip`]. A manager charges
-    /// these itself.
+    /// The failed validations of a client address, which is counted as for [`LimitBy::Ip`]. A
+    /// manager charges these itself.
     FailedAttempts,
 }
 
 impl LimitBy {
-    /// All of them.
+    /// Every attribute.
     pub const ALL: [Self; 5] =
         [Self::Token, Self::Subject, Self::Client, Self::Ip, Self::FailedAttempts];
 
-    /// The name.
+    /// Returns the name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",

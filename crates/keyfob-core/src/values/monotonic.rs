@@ -1,62 +1,64 @@
-//! Moments of a clock that never goes back, by which trust ends.
+//! Instants of a clock that never goes back, for limits on staleness.
 
 use std::time::Duration;
 
-/// A moment by the monotonic clock of this machine. It says nothing of the time of day.
+/// An instant of the monotonic clock of this machine. It is not related to the time of day.
 ///
-/// Two processes on one machine see the same clock; two machines do not.
+/// Two processes on one machine see the same clock. Two machines do not.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct MonotonicInstant(u64);
 
-/// From this bound on, the clock that is read may lag by a tick of the kernel.
-const COARSE_FROM: Duration = Duration::from_millis(100);
+/// From this maximum staleness on, a clock that lags by a tick of the kernel is exact enough.
+const MIN_COARSE_STALENESS: Duration = Duration::from_millis(100);
 
-/// Which clock a reader looks at.
+/// The clock that checks of staleness read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CoarseClock {
-    /// The one that costs least, and lags by up to so many nanoseconds.
+    /// The cheapest clock, which lags by up to a tick of the kernel.
     #[cfg(target_os = "linux")]
-    Coarse { lag: u64 },
-    /// The exact one.
+    Coarse {
+        /// The maximum lag in nanoseconds.
+        lag: u64,
+    },
+    /// The exact clock.
     Exact,
 }
 
 impl MonotonicInstant {
-    /// The present moment, exactly.
+    /// Returns the present instant, exactly.
     pub fn now() -> Self {
         Self(nanos())
     }
 
-    /// The moment so many nanoseconds after the machine's beginning.
+    /// Creates an instant from nanoseconds since the fixed start of the clock.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// Nanoseconds since some fixed moment of this machine.
+    /// Returns the nanoseconds since the fixed start of the clock.
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
-    /// This moment and so much later.
+    /// Returns the instant `duration` later.
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
     }
 }
 
 impl CoarseClock {
-    /// The cheapest that can tell when a bound is over.
-    pub fn for_bound(bound: Duration) -> Self {
+    /// Returns the cheapest clock that is exact enough for this maximum staleness.
+    pub fn for_max_staleness(max_staleness: Duration) -> Self {
         #[cfg(target_os = "linux")]
-        if bound >= COARSE_FROM {
+        if max_staleness >= MIN_COARSE_STALENESS {
             use rustix::time::{ClockId, clock_getres};
             let lag = clock_getres(ClockId::MonotonicCoarse).tv_nsec;
             return Self::Coarse { lag: u64::try_from(lag).unwrap_or(10_000_000) };
         }
-        let _exact_below = COARSE_FROM;
         Self::Exact
     }
 
-    /// By how much what it shows may lag.
+    /// Returns the maximum lag in nanoseconds.
     pub fn lag(self) -> u64 {
         match self {
             #[cfg(target_os = "linux")]
@@ -65,7 +67,7 @@ impl CoarseClock {
         }
     }
 
-    /// The present moment, as it shows it.
+    /// Returns the present instant of this clock.
     pub fn now(self) -> MonotonicInstant {
         match self {
             #[cfg(target_os = "linux")]
@@ -89,6 +91,6 @@ fn nanos() -> u64 {
     use std::sync::LazyLock;
     use std::time::Instant;
 
-    static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
-    u64::try_from(BEGINNING.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

@@ -3,13 +3,15 @@
 use super::random::{self, Random, RandomUnavailable};
 use super::time::{Timestamp, Ttl};
 
-/// The identity of one write, however often it is sent.
+/// The identity of one write. A write that is sent again keeps it.
+///
+/// A store gives the same id the same answer, and does nothing after the deadline.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Operation {
-    /// Its id: the same id gets the same answer.
+    /// The id.
     pub id: OperationId,
-    /// When it may no longer have an effect, by the clock of the node that began it. A store with a
-    /// clock of its own translates.
+    /// When the write may no longer have an effect, by the clock of the node that began it. A store
+    /// with a clock of its own converts it.
     pub deadline: Timestamp,
 }
 
@@ -18,25 +20,25 @@ pub struct Operation {
 pub struct OperationId([u8; 16]);
 
 impl Operation {
-    /// How long after its beginning a write may still have an effect.
+    /// How long after its start a write may still have an effect.
     pub const WINDOW: Ttl = Ttl::from_secs(30);
 
     /// Begins an operation.
     ///
     /// # Errors
-    /// When there is no randomness.
+    /// If there is no randomness.
     pub fn begin(now: Timestamp, random: &dyn Random) -> Result<Self, RandomUnavailable> {
         Ok(Self { id: OperationId(random::array(random)?), deadline: now + Self::WINDOW })
     }
 }
 
 impl OperationId {
-    /// The id with these bytes.
+    /// Creates an id from its bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
@@ -51,5 +53,11 @@ impl std::fmt::Display for OperationId {
 impl std::fmt::Debug for OperationId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl serde::Serialize for OperationId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }

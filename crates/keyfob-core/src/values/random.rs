@@ -1,4 +1,4 @@
-//! Where randomness comes from: the operating system, or a seed in tests.
+//! Sources of randomness: the operating system, or a seed in tests.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,19 +8,19 @@ use sha2::{Digest, Sha256};
 
 /// A source of random bytes.
 pub trait Random: Send + Sync + fmt::Debug {
-    /// Fills `bytes`.
+    /// Fills `bytes` with random bytes.
     ///
     /// # Errors
-    /// When the source cannot give randomness; nothing may then be issued.
+    /// If the source fails. Then nothing may be issued.
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable>;
 }
 
-/// The source of randomness failed.
+/// The error of a source of randomness that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system gives no random bytes: nothing can be issued safely")]
 pub struct RandomUnavailable;
 
-/// The generator of the operating system.
+/// The random generator of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsRandom;
 
@@ -36,7 +36,7 @@ impl Random for OsRandom {
 pub struct SeededRandom(Mutex<(u64, u64)>);
 
 impl SeededRandom {
-    /// The source that `seed` determines.
+    /// Creates the source that `seed` determines.
     pub fn new(seed: u64) -> Self {
         Self(Mutex::new((seed, 0)))
     }
@@ -68,6 +68,10 @@ impl<T: Random + ?Sized> Random for Arc<T> {
     }
 }
 
+/// Returns `N` random bytes.
+///
+/// # Errors
+/// If the source fails.
 pub fn array<const N: usize>(random: &dyn Random) -> Result<[u8; N], RandomUnavailable> {
     let mut bytes = [0; N];
     random.fill(&mut bytes)?;

@@ -3,26 +3,29 @@
 use super::time::Timestamp;
 
 /// A value of a lane's sequence.
+///
+/// A token is stamped with the value of its insertion, an epoch with that of the revocation. A
+/// token is revoked if an epoch that covers it has a greater stamp.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Stamp(u64);
 
 impl Stamp {
-    /// The stamp with this value: at most 2⁵³ − 1, so that every store's language can count it.
+    /// Creates the stamp with this value: at most 2⁵³ − 1, which every store's language can represent.
     pub const fn new(value: u64) -> Self {
         Self(value)
     }
 
-    /// The value.
+    /// Returns the value.
     pub const fn value(self) -> u64 {
         self.0
     }
 
-    /// The first value of a sequence that starts at `now`.
+    /// Returns the first value of a sequence that starts at `now`: the time in microseconds.
     pub const fn birth(now: Timestamp) -> Self {
         Self(now.as_millis() * 1000)
     }
 
-    /// The next value.
+    /// Returns the next value.
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
     }

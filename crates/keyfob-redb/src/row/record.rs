@@ -206,7 +206,7 @@ mod tests {
             version: RecordVersion(3),
             stamp: Stamp::new(1 << 52),
             keep_until: Timestamp::from_millis(1_795_000_000_123),
-            key: KeyVersion::BARE,
+            key: KeyVersion::PLAINTEXT,
             place: None,
             uses_left: None,
             epochs: Epochs::default(),

@@ -29,7 +29,7 @@ async fn everything_is_there_again() {
         id,
         read: RecordVersion(1),
         body: b"new".to_vec(),
-        key: KeyVersion::BARE,
+        key: KeyVersion::PLAINTEXT,
         added_terms: vec![stage::tag(&store, "added")],
         minted: vec![],
         ends_at: None,

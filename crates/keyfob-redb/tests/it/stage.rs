@@ -75,7 +75,7 @@ pub(crate) fn record(store: &RedbStore, clock: &dyn keyfob::Clock, subject: &str
     NewRecord {
         id: TokenId::draw(clock.now(), lane, &OsRandom).unwrap(),
         body: format!("the body of {subject}").into_bytes(),
-        key: KeyVersion::BARE,
+        key: KeyVersion::PLAINTEXT,
         keep_until: clock.now() + Ttl::from_hours(1),
         uses_left: None,
         epochs,

@@ -63,7 +63,7 @@ async fn nothing_fails_because_it_cannot_be_counted() {
         id: ids[2],
         read: RecordVersion(1),
         body: b"new".to_vec(),
-        key: KeyVersion::BARE,
+        key: KeyVersion::PLAINTEXT,
         added_terms: Vec::new(),
         minted: Vec::new(),
         ends_at,

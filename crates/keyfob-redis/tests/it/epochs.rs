@@ -27,7 +27,7 @@ async fn a_lane_that_is_lost_refuses_what_it_held() {
         id,
         read: lost.version,
         body: vec![1],
-        key: KeyVersion::BARE,
+        key: KeyVersion::PLAINTEXT,
         added_terms: vec![],
         minted: vec![],
         ends_at: None,

@@ -66,7 +66,7 @@ async fn pages_are_exact_whatever_order_ids_come_in() {
                     id: old.id,
                     read: store.load(old.id).await.unwrap().unwrap().version,
                     body: old.body.clone(),
-                    key: KeyVersion::BARE,
+                    key: KeyVersion::PLAINTEXT,
                     added_terms: vec![tag(&store, "added"), tag(&store, "here")],
                     minted: vec![],
                     ends_at: None,

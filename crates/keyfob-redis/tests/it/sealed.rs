@@ -23,7 +23,7 @@ async fn setup() -> Setup {
     let store = open(&config(&server().url(), 8)).await;
     // Sealed from the beginning: one form of each term, and so one round trip for a page.
     let mut ring = ring();
-    ring.retire(KeyVersion::BARE).unwrap();
+    ring.retire(KeyVersion::PLAINTEXT).unwrap();
     Setup::new(Arc::new(SealedStore::new(Arc::new(store), &ring)), Time::Real)
 }
 
@@ -80,7 +80,7 @@ async fn a_key_is_changed_and_the_index_with_it() {
     manager.set_keys(&ring).unwrap();
     let done = manager.reseal().unwrap().run(|_| {}).await.unwrap();
     assert_eq!((done.resealed, done.unreadable), (120, 0));
-    for key in [KeyVersion::BARE, KeyVersion::FIRST] {
+    for key in [KeyVersion::PLAINTEXT, KeyVersion::FIRST] {
         manager.retire_key(&mut ring, key).await.unwrap();
     }
     manager.set_keys(&ring).unwrap();

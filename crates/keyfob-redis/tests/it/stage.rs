@@ -55,7 +55,7 @@ pub(crate) fn record(id: TokenId, life: Ttl, terms: Vec<Term>) -> NewRecord {
     NewRecord {
         id,
         body: vec![7; 150],
-        key: KeyVersion::BARE,
+        key: KeyVersion::PLAINTEXT,
         keep_until: now() + life,
         uses_left: None,
         epochs: Epochs::default(),

@@ -100,7 +100,7 @@ async fn each_verb_tells_what_it_ended_and_nothing_else() {
         id: ids[0],
         read,
         body: vec![1],
-        key: KeyVersion::BARE,
+        key: KeyVersion::PLAINTEXT,
         added_terms: vec![tag(&here, "new")],
         minted: vec![],
         ends_at: None,

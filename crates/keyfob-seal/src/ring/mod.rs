@@ -72,7 +72,7 @@ pub enum KeyState {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct KeyInfo {
-    /// Its number; [`KeyVersion::BARE`] stands for what is not sealed.
+    /// Its number; [`KeyVersion::PLAINTEXT`] stands for what is not sealed.
     pub number: KeyVersion,
     /// What it is used for.
     pub state: KeyState,
@@ -123,7 +123,7 @@ impl KeyRing {
     }
 
     /// The ring for a store that is in use already: records that are not sealed are read until
-    /// [`KeyVersion::BARE`] is retired. So long, whoever can write to the store can make a record that
+    /// [`KeyVersion::PLAINTEXT`] is retired. So long, whoever can write to the store can make a record that
     /// is believed.
     #[must_use]
     pub fn allowing_plaintext(self) -> Self {
@@ -199,7 +199,7 @@ impl KeyRing {
         }
     }
 
-    /// Retires a key; of [`KeyVersion::BARE`], records that are not sealed are refused from then on.
+    /// Retires a key; of [`KeyVersion::PLAINTEXT`], records that are not sealed are refused from then on.
     /// Ask the store first whether anything lies under it: `TokenManager::retire_key` does.
     ///
     /// # Errors
@@ -218,7 +218,7 @@ impl KeyRing {
     /// The number of the key that seals.
     pub fn active(&self) -> KeyVersion {
         let active = self.keys.iter().find(|key| key.state == KeyState::Active);
-        active.map_or(KeyVersion::BARE, |key| key.number)
+        active.map_or(KeyVersion::PLAINTEXT, |key| key.number)
     }
 
     /// Whether records that are not sealed are read.
@@ -229,7 +229,7 @@ impl KeyRing {
     /// What is known of each key, in order of their numbers, beginning with what is not sealed.
     pub fn keys(&self) -> impl Iterator<Item = KeyInfo> + '_ {
         let state = if self.bare { KeyState::Reading } else { KeyState::Retired };
-        let bare = KeyInfo { number: KeyVersion::BARE, state, created: None, terms: None };
+        let bare = KeyInfo { number: KeyVersion::PLAINTEXT, state, created: None, terms: None };
         let sealed = self.keys.iter().map(|key| KeyInfo {
             number: key.number,
             state: key.state,

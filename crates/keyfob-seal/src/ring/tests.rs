@@ -24,7 +24,7 @@ fn a_ring_reads_back_as_it_was_written() {
     ring.add(NewKey::Sealing, later, &SeededRandom::new(2)).unwrap();
     let third = ring.add(NewKey::SealingAndTerms, later, &SeededRandom::new(3)).unwrap();
     ring.activate(third).unwrap();
-    ring.retire(KeyVersion::BARE).unwrap();
+    ring.retire(KeyVersion::PLAINTEXT).unwrap();
     let text = ring.to_text();
     assert_eq!(KeyRing::parse(&text).unwrap(), ring);
     let one_line: String =
@@ -54,9 +54,9 @@ fn keys_are_retired_in_order_and_never_come_back() {
     ring.activate(second).unwrap();
     assert!(matches!(
         ring.retire(KeyVersion::FIRST),
-        Err(KeyError::OlderInUse { older: KeyVersion::BARE, .. })
+        Err(KeyError::OlderInUse { older: KeyVersion::PLAINTEXT, .. })
     ));
-    ring.retire(KeyVersion::BARE).unwrap();
+    ring.retire(KeyVersion::PLAINTEXT).unwrap();
     ring.retire(KeyVersion::FIRST).unwrap();
     assert_eq!(code(ring.activate(KeyVersion::FIRST)), "key_retired");
     assert!(!ring.allows_plaintext());

@@ -67,7 +67,7 @@ fn a_changed_bit_anywhere_is_noticed() {
                     let opened = opened.unwrap();
                     assert!(opened.under.is_plaintext() && opened.plain[0] > 32, "{opened:?}");
                 }
-                1 | 2 => assert!(matches!(opened, Err(SealFault::NoKey { .. }))),
+                1 | 2 => assert!(matches!(opened, Err(SealFault::MissingKey { .. }))),
                 _ => assert_eq!(opened.unwrap_err(), NOT_OPENED, "bit {bit} of byte {place}"),
             }
         }
@@ -129,7 +129,7 @@ fn a_key_that_is_missing_is_named() {
     newer.activate(second).unwrap();
     let sealed = seal(&sealer(&newer), PLAIN, token(1));
     let refused = sealer(&ring()).open(&sealed, token(1)).unwrap_err();
-    assert_eq!(refused, SealFault::NoKey { key: second });
+    assert_eq!(refused, SealFault::MissingKey { key: second });
     assert!(refused.to_string().contains("key 2"), "{refused}");
     // The newer ring reads both.
     assert_eq!(sealer(&newer).open(&sealed, token(1)).unwrap().under, second);
@@ -141,9 +141,9 @@ fn a_key_that_is_missing_is_named() {
 fn what_is_not_sealed_is_read_until_that_is_retired() {
     let mut ring = ring();
     let opened = sealer(&ring).open(PLAIN, token(1)).unwrap();
-    assert_eq!((opened.plain.as_slice(), opened.under), (PLAIN, KeyVersion::BARE));
-    ring.retire(KeyVersion::BARE).unwrap();
-    assert_eq!(sealer(&ring).open(PLAIN, token(1)).unwrap_err(), SealFault::Bare);
+    assert_eq!((opened.plain.as_slice(), opened.under), (PLAIN, KeyVersion::PLAINTEXT));
+    ring.retire(KeyVersion::PLAINTEXT).unwrap();
+    assert_eq!(sealer(&ring).open(PLAIN, token(1)).unwrap_err(), SealFault::Plaintext);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn terms_are_blinded_under_the_ring_and_asked_for_under_every_key_in_use() {
     assert_eq!(first.field(), subject.field());
     assert_ne!(first, subject);
     assert_eq!(sealer(&ring).forms(subject), [subject, first], "records may not be sealed yet");
-    ring.retire(KeyVersion::BARE).unwrap();
+    ring.retire(KeyVersion::PLAINTEXT).unwrap();
     assert_eq!(sealer(&ring).forms(subject), [first]);
 
     let at = Timestamp::default();

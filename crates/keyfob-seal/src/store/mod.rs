@@ -178,7 +178,7 @@ fn blind(
     form: KeyVersion,
     id: TokenId,
 ) -> Result<(), StoreError> {
-    let integrity = SealFault::NoKey { key: form };
+    let integrity = SealFault::MissingKey { key: form };
     for term in terms {
         let blinded = sealer.term_under(*term, form);
         *term =

@@ -90,7 +90,7 @@ impl SealedStore {
         match self.open(sealer, &mark.note, About::note_through(mark.through, lane)) {
             Ok(opened) => mark.note = opened.plain,
             Err(integrity) => {
-                if integrity != SealFault::Bare {
+                if integrity != SealFault::Plaintext {
                     tracing::error!(%integrity, ?lane, "the note of a revocation is left out");
                 }
                 mark.note.clear();
@@ -108,7 +108,7 @@ impl SealedStore {
         match self.open(sealer, &entry.body, about) {
             Ok(opened) => entry.body = opened.plain,
             Err(integrity) => {
-                if integrity == SealFault::Bare {
+                if integrity == SealFault::Plaintext {
                     entry.body.clear();
                     return;
                 }
@@ -135,7 +135,7 @@ impl SealedStore {
             let advice = format!(
                 "records that are not sealed are believed ({bare} were met so far), so whoever can \
                  write to the store can make tokens: reseal, then retire key {}",
-                KeyVersion::BARE
+                KeyVersion::PLAINTEXT
             );
             report.find(Severity::Warning, "bare records", advice);
         }
@@ -152,7 +152,7 @@ impl SealedStore {
         match &opened {
             // Only records are sealed again. What else was written before is left out, and nobody is
             // accused of it.
-            Err(SealFault::Bare) if !matches!(about, About::Record(_)) => {}
+            Err(SealFault::Plaintext) if !matches!(about, About::Record(_)) => {}
             Err(integrity) => {
                 count(&self.met.untrue);
                 metrics.seal_refused.of((*integrity).into()).increment(1);

@@ -60,7 +60,7 @@ mod tests {
             id: TokenId::from_bytes([n; 16]),
             body: Vec::new(),
             sent: MonotonicInstant::now(),
-            key: KeyVersion::BARE,
+            key: KeyVersion::PLAINTEXT,
             version: RecordVersion(1),
             stamp: Stamp::new(1),
             keep_until: Timestamp::from_millis(1000 * u64::from(n)),

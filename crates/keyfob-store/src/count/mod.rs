@@ -1,12 +1,11 @@
-//! Counts of tokens, kept as they are written, so that nobody has to walk to tell how many there
-//! are.
+//! Counts of tokens, updated with every write, so that the number of tokens is known without a walk.
 //!
-//! Tokens begin and end by time alone, with nothing being written. So they are counted by **span**:
-//! a stretch of time, of a power of two of seconds, that the token's end lies in, and if it has yet
-//! to begin another one that its beginning lies in. Whoever reads the counts knows from the time
-//! which spans are still to come, which are over, and in which one the present is; only of those in
-//! the last it is not known whether their time has come. A span is at most an eighth of the life
-//! that was left when the token was counted.
+//! Tokens start and end by time alone, without a write. So they are counted by **time bucket**: a range
+//! of time, a power of two seconds long, that contains the token's end. A token that has not started yet
+//! is also counted in the bucket that contains its start. A reader of the counts compares the buckets
+//! with the present time: a bucket lies in the future, in the past, or contains the present. Only for
+//! the tokens in the last of these is it not known whether they have ended. A bucket is at most an
+//! eighth as long as the life that the token had left when it was counted.
 
 mod span;
 mod tallies;
@@ -17,56 +16,56 @@ pub use tallies::{BucketCounts, CountTotals};
 use keyfob_core::time::Timestamp;
 use keyfob_core::token::Kind;
 
-/// What a record is counted by.
+/// How a record is counted.
 ///
-/// A token is counted until its end. Within its span there are three numbers for each kind and
-/// client: how many were stored, and how many of these are revoked or exhausted. Each changes in the
-/// step that changes the token:
+/// A token is counted until its end. Its bucket has three numbers for each kind and client: how many
+/// tokens were stored, and how many of these are revoked or exhausted. Each number changes in the step
+/// that changes the token:
 ///
-/// | step | what is counted |
+/// | step | effect on the counts |
 /// |---|---|
-/// | insert, mint | one more is stored; a sending of the same operation again counts nothing |
-/// | replace, touch, with an end that has moved | one less in the span before, one more in the other |
-/// | spend of the last use | one more is exhausted |
-/// | revoke | one more is revoked, if it was not before |
-/// | advance of a client, or of all | all that are stored are revoked: each lane does so with its epoch |
-/// | advance or cascade of a subject or an ancestor | those are revoked that are listed where the change says, at least the newest [`BucketCounts::COUNTED_OUT`] of them |
+/// | insert, mint | one more is stored; a repetition of the operation counts nothing |
+/// | replace or touch that moves the end | one less in the old bucket, one more in the new one |
+/// | consume of the last use | one more is exhausted |
+/// | revoke | one more is revoked, if it was not revoked before |
+/// | advance of a client, or of everything | all stored tokens are revoked; each lane does this together with its epoch |
+/// | advance or cascade of a subject or an ancestor | the tokens under the terms in the change are revoked, at least the newest [`BucketCounts::COUNTED_OUT`] of them |
 ///
-/// What the last line leaves out is counted as active until its time is over.
+/// Tokens that the last row leaves out are counted as active until their end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CountedAs {
     /// The kind of its token.
     pub kind: Kind,
-    /// When the token begins, if it has yet to.
+    /// When the token starts, if it has not started yet.
     pub starts_at: Option<Timestamp>,
     /// When the token ends; [`Timestamp::MAX`] is never.
     pub ends_at: Timestamp,
 }
 
-/// Where a record is counted.
+/// The buckets that a record is counted in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CountBucket {
     /// The kind of its token.
     pub kind: Kind,
-    /// The span that its end lies in.
+    /// The bucket that contains its end.
     pub end: TimeBucket,
-    /// The span that its beginning lies in, if it had yet to begin when it was stored.
+    /// The bucket that contains its start, if it had not started when it was stored.
     pub start: Option<TimeBucket>,
 }
 
-/// Which of the numbers of a span.
+/// One of the three numbers of a bucket.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum CountColumn {
     /// How many were stored.
     Stored,
     /// How many of them are revoked.
     Revoked,
-    /// How many of them have spent their uses, and are not revoked.
+    /// How many of them are exhausted and not revoked.
     Exhausted,
 }
 
 impl CountedAs {
-    /// Where it is counted from `now` on.
+    /// Returns the buckets that it is counted in from `now` on.
     pub fn place(&self, now: Timestamp) -> CountBucket {
         let start = self.starts_at.filter(|start| now < *start);
         CountBucket {
@@ -78,11 +77,11 @@ impl CountedAs {
 }
 
 impl CountBucket {
-    /// How many bytes a place has.
+    /// The size in bytes.
     pub const BYTES: usize = 1 + 2 * TimeBucket::BYTES;
 
-    /// Its bytes, of which the first is never nought: its kind, the span of its end, and that of its
-    /// beginning, or noughts.
+    /// Encodes it: its kind, the bucket of its end, and the bucket of its start or zeros. The first byte
+    /// is never zero.
     pub fn to_bytes(&self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         let spans = self.spans().flat_map(TimeBucket::to_bytes);
@@ -91,7 +90,7 @@ impl CountBucket {
         bytes
     }
 
-    /// The place with these bytes; `None` if there is no such.
+    /// Decodes it, or returns `None` if the bytes are not valid.
     pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
         let (kind, spans) = bytes.split_first()?;
         let kind = Kind::ALL.get(usize::from(kind.checked_sub(1)?))?;
@@ -105,7 +104,7 @@ impl CountBucket {
         Some(Self { kind: *kind, end: TimeBucket::from_bytes(*end)?, start })
     }
 
-    /// The spans that it is counted in.
+    /// Returns the time buckets that it is counted in.
     pub fn spans(&self) -> impl Iterator<Item = TimeBucket> + use<> {
         std::iter::once(self.end).chain(self.start)
     }
@@ -117,7 +116,7 @@ mod tests {
     use keyfob_core::time::Ttl;
 
     #[test]
-    fn a_place_reads_back_and_noughts_are_none() {
+    fn it_decodes_as_encoded_and_zeros_are_not_valid() {
         let now = Timestamp::from_millis(1_795_000_000_000);
         for kind in Kind::ALL {
             for starts_at in [None, Some(now + Ttl::from_secs(3))] {

@@ -1,9 +1,9 @@
-//! Stretches of time that ends and beginnings are counted by.
+//! Time buckets: ranges of time that ends and starts of tokens are counted by.
 
 use keyfob_core::time::Timestamp;
 
-/// A stretch of time in which tokens end, or begin: so many seconds, a power of two, from a multiple
-/// of it on.
+/// A range of time in which tokens end, or start. Its length is a power of two seconds, and it begins at
+/// a multiple of its length.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TimeBucket {
     is_start: bool,
@@ -11,21 +11,21 @@ pub struct TimeBucket {
     number: u64,
 }
 
-/// A span is at least by this power of two shorter than the life that is left.
+/// A bucket is shorter than the remaining life by at least this power of two.
 const FINER: u32 = 3;
 const START: u8 = 1 << 7;
 const NUMBER_BYTES: usize = 5;
 
 impl TimeBucket {
-    /// How many bytes a span has.
+    /// The size in bytes.
     pub const BYTES: usize = 1 + NUMBER_BYTES;
 
-    /// The span that an end lies in.
+    /// Returns the bucket that contains an end.
     pub fn of_end(at: Timestamp, now: Timestamp) -> Self {
         Self::of(at, now, false)
     }
 
-    /// The span that a beginning lies in.
+    /// Returns the bucket that contains a start.
     pub fn of_start(at: Timestamp, now: Timestamp) -> Self {
         Self::of(at, now, true)
     }
@@ -36,22 +36,22 @@ impl TimeBucket {
         Self { is_start, power, number: at.as_secs() >> power }
     }
 
-    /// Whether it is beginnings that lie in it.
+    /// Returns whether it counts starts.
     pub const fn is_start(self) -> bool {
         self.is_start
     }
 
-    /// Its first moment.
+    /// Returns its first millisecond.
     pub const fn from(self) -> Timestamp {
         Timestamp::from_millis((self.number << self.power).saturating_mul(1000))
     }
 
-    /// The first moment after it.
+    /// Returns the first millisecond after it.
     pub const fn to(self) -> Timestamp {
         Timestamp::from_millis(((self.number + 1) << self.power).saturating_mul(1000))
     }
 
-    /// Its bytes: a store keeps them in the names of its rows.
+    /// Encodes it. Stores use these bytes in the names of their rows.
     pub fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         let [.., a, b, c, d, e] = self.number.to_be_bytes();
@@ -61,7 +61,7 @@ impl TimeBucket {
         bytes
     }
 
-    /// The span with these bytes; `None` if there is no such.
+    /// Decodes it, or returns `None` if the bytes are not valid.
     pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Option<Self> {
         let [first, a, b, c, d, e] = bytes;
         let (is_start, power) = (first & START != 0, first & !START);

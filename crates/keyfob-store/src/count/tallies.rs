@@ -1,4 +1,4 @@
-//! What is counted, as a store gives it.
+//! The counts as a store returns them.
 
 use std::collections::HashMap;
 
@@ -7,45 +7,45 @@ use keyfob_core::id::TokenId;
 use keyfob_core::namespace::EpochField;
 use keyfob_core::token::Kind;
 
-/// The numbers of a span, for one kind and one client, over all lanes.
+/// The numbers of one time bucket, for one kind and one client, over all lanes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BucketCounts {
-    /// The span.
+    /// The time bucket.
     pub span: TimeBucket,
     /// The kind of the tokens.
     pub kind: Kind,
-    /// Their client, by its epoch.
+    /// Their client, by the field of its epoch.
     pub client: Option<EpochField>,
     /// How many were stored.
     pub stored: u64,
     /// How many of them are revoked.
     pub revoked: u64,
-    /// How many of them have spent their uses, and are not revoked.
+    /// How many of them are exhausted and not revoked.
     pub exhausted: u64,
-    /// One of the client's tokens, by which it can be named; it may be gone.
+    /// One of the client's tokens, from which the name of the client can be read. It may be gone.
     pub sample: Option<TokenId>,
 }
 
-/// Tallies that are gathered, lane by lane.
+/// Sums up counts, lane by lane.
 #[derive(Clone, Debug, Default)]
 pub struct CountTotals(HashMap<(TimeBucket, Kind, Option<EpochField>), BucketCounts>);
 
 impl BucketCounts {
-    /// How many of the tokens that the epoch of a subject or an ancestor ends are counted out at
-    /// least, where they are listed.
+    /// When the epoch of a subject or an ancestor ends tokens, at least this many of the listed ones are
+    /// counted as revoked.
     pub const COUNTED_OUT: usize = 500;
 
-    /// One that has counted nothing.
+    /// Creates it with all numbers zero.
     pub const fn new(span: TimeBucket, kind: Kind, client: Option<EpochField>) -> Self {
         Self { span, kind, client, stored: 0, revoked: 0, exhausted: 0, sample: None }
     }
 
-    /// How many are neither revoked nor exhausted.
+    /// Returns how many are neither revoked nor exhausted.
     pub const fn live(&self) -> u64 {
         self.stored.saturating_sub(self.revoked).saturating_sub(self.exhausted)
     }
 
-    /// Adds to one of the numbers. What a store has lost cannot bring it below nothing.
+    /// Adds to one of the numbers. The number never falls below zero, even if a store has lost counts.
     pub const fn add(&mut self, column: CountColumn, count: i64) {
         let number = match column {
             CountColumn::Stored => &mut self.stored,
@@ -55,7 +55,7 @@ impl BucketCounts {
         *number = number.saturating_add_signed(count);
     }
 
-    /// An epoch ends all that are stored.
+    /// Counts all stored tokens as revoked, as an epoch does.
     pub const fn end(&mut self) {
         self.revoked = self.stored;
         self.exhausted = 0;
@@ -63,18 +63,18 @@ impl BucketCounts {
 }
 
 impl CountTotals {
-    /// Adds what was counted in one lane.
+    /// Adds the counts of one lane.
     pub fn add(&mut self, of_lane: BucketCounts) {
         let BucketCounts { span, kind, client, .. } = of_lane;
-        let known = self.0.entry((span, kind, client));
-        let sum = known.or_insert(BucketCounts::new(span, kind, client));
+        let sum =
+            self.0.entry((span, kind, client)).or_insert(BucketCounts::new(span, kind, client));
         sum.stored += of_lane.stored;
         sum.revoked += of_lane.revoked;
         sum.exhausted += of_lane.exhausted;
         sum.sample = of_lane.sample.max(sum.sample);
     }
 
-    /// All of them, in no order.
+    /// Returns all sums, in no order.
     pub fn into_all(self) -> Vec<BucketCounts> {
         self.0.into_values().collect()
     }

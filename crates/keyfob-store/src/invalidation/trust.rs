@@ -13,7 +13,7 @@ use super::atomic::{AtomicU64, Ordering, zeroed};
 
 /// The minimum versions, and until when each lane is trusted.
 #[derive(Debug)]
-pub struct Trust {
+pub(crate) struct Trust {
     version: AtomicU64,
     lanes: Box<[AtomicU64]>,
     slots: Box<[AtomicU64]>,
@@ -24,18 +24,18 @@ const LANE: usize = 2;
 
 impl Trust {
     /// Creates the state for this many lanes and slots. No lane is trusted yet.
-    pub fn new(lanes: usize, slots: usize) -> Self {
+    pub(crate) fn new(lanes: usize, slots: usize) -> Self {
         Self { version: AtomicU64::new(0), lanes: zeroed(lanes * LANE), slots: zeroed(slots) }
     }
 
     /// Returns the version for a read that is sent from now on.
-    pub fn load_version(&self) -> u64 {
+    pub(crate) fn load_version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
     /// Returns until when an answer may be used that was read under `version`. Returns `None` if it was
     /// invalidated, or if there is no such lane. The caller must read the clock after this call.
-    pub fn until(
+    pub(crate) fn until(
         &self,
         lane: usize,
         version: u64,
@@ -53,21 +53,21 @@ impl Trust {
     }
 
     /// Invalidates everything that was read under a slot before this call.
-    pub fn invalidate(&self, slot: usize) {
+    pub(crate) fn invalidate(&self, slot: usize) {
         if let Some(min_version) = self.slots.get(slot) {
             self.raise(min_version);
         }
     }
 
     /// Invalidates everything that was read of a lane before this call.
-    pub fn invalidate_lane(&self, lane: usize) {
+    pub(crate) fn invalidate_lane(&self, lane: usize) {
         if let Some(min_version) = self.lanes.get(lane * LANE + 1) {
             self.raise(min_version);
         }
     }
 
     /// Trusts a lane until this instant and no longer. 0 ends the trust.
-    pub fn grant(&self, lane: usize, until: u64) {
+    pub(crate) fn grant(&self, lane: usize, until: u64) {
         if let Some(word) = self.lanes.get(lane * LANE) {
             word.store(until, Ordering::Release);
         }

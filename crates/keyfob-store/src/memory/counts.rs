@@ -8,13 +8,13 @@ use keyfob_core::namespace::EpochField;
 use keyfob_core::time::Timestamp;
 use keyfob_core::token::Kind;
 
-/// By the moment at which a span is over, so that those that are can be dropped.
+/// Counts by the time at which their bucket is over, so that finished buckets can be dropped.
 #[derive(Debug, Default)]
 pub(super) struct Counts(BTreeMap<(Timestamp, TimeBucket), OfSpan>);
 
 type OfSpan = HashMap<(Kind, Option<EpochField>), BucketCounts>;
 
-/// A record that is counted: where, and of which client.
+/// How a record is counted: its buckets and its client.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stands {
     pub(super) place: CountBucket,
@@ -22,7 +22,7 @@ pub(super) struct Stands {
 }
 
 impl Counts {
-    /// Counts a record that is stored, and drops what is over.
+    /// Counts a new record, and drops buckets that are over.
     pub(super) fn store(&mut self, stands: Stands, id: TokenId, now: Timestamp) {
         while self.0.first_key_value().is_some_and(|((to, _), _)| *to <= now) {
             self.0.pop_first();
@@ -35,7 +35,7 @@ impl Counts {
         }
     }
 
-    /// Counts a record out that ends.
+    /// Counts a record as revoked.
     pub(super) fn end(&mut self, stands: Stands, was_exhausted: bool, now: Timestamp) {
         self.add(stands, CountColumn::Revoked, 1, now);
         if was_exhausted {
@@ -43,12 +43,12 @@ impl Counts {
         }
     }
 
-    /// Counts a record among the exhausted.
+    /// Counts a record as exhausted.
     pub(super) fn exhaust(&mut self, stands: Stands, now: Timestamp) {
         self.add(stands, CountColumn::Exhausted, 1, now);
     }
 
-    /// Counts a record in another span than before.
+    /// Moves a record to another bucket.
     pub(super) fn shift(
         &mut self,
         stands: &mut Stands,
@@ -70,7 +70,7 @@ impl Counts {
         }
     }
 
-    /// Counts out all of a client, or with `None` all there are.
+    /// Counts all records of a client as revoked; with `None`, all records.
     pub(super) fn end_all(&mut self, client: Option<EpochField>) {
         let tallies = self.0.values_mut().flat_map(HashMap::values_mut);
         let ended = tallies.filter(|tally| client.is_none() || tally.client == client);
@@ -90,7 +90,7 @@ impl Counts {
         }
     }
 
-    /// The tally of a span that is not over.
+    /// Returns the counts of a bucket, unless the bucket is over.
     fn tally(
         &mut self,
         stands: Stands,

@@ -1,4 +1,4 @@
-//! A capped log of entries, for the feeds of the store in memory.
+//! A log of entries with a maximum length, for the logs of the store in memory.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,14 +6,14 @@ use crate::{Cursor, Entry, EntryPage, LanePosition};
 use keyfob_core::id::Lane;
 use keyfob_core::time::Timestamp;
 
-/// The most entries that a feed keeps.
-const MOST: usize = 65_536;
+/// The maximum number of entries in a log.
+const MAX_ENTRIES: usize = 65_536;
 
 #[derive(Debug, Default)]
 pub(super) struct FeedLog {
     entries: VecDeque<Entry>,
     last: LanePosition,
-    /// The last entry of each lane that gave way.
+    /// The position of the last dropped entry of each lane.
     trimmed: HashMap<Lane, LanePosition>,
 }
 
@@ -21,14 +21,14 @@ impl FeedLog {
     pub(super) fn append(&mut self, lane: Lane, bodies: Vec<Vec<u8>>, now: Timestamp) {
         for body in bodies {
             let millis = now.as_millis();
-            // A clock that went backwards must not put an entry before one that was read.
+            // A clock that went backwards must not place an entry before one that was read already.
             self.last = if millis > self.last.millis {
                 LanePosition { millis, number: 0 }
             } else {
                 LanePosition { number: self.last.number + 1, ..self.last }
             };
             self.entries.push_back(Entry { lane, position: self.last, body });
-            if self.entries.len() > MOST
+            if self.entries.len() > MAX_ENTRIES
                 && let Some(old) = self.entries.pop_front()
             {
                 self.trimmed.insert(old.lane, old.position);
@@ -64,7 +64,7 @@ impl FeedLog {
             entries.push(entry.clone());
         }
         if !more {
-            // One log for all lanes: whatever comes next comes after this in each of them.
+            // There is one log for all lanes, so the next entry comes after this one in each of them.
             lanes().for_each(|lane| cursor.advance(lane, self.last));
         }
         let trimmed = self.trimmed.iter().any(|(lane, trimmed)| {

@@ -46,7 +46,7 @@ impl Index {
         }
     }
 
-    /// The ids under a term that lie after a position, in order.
+    /// Returns the ids under a term that come after a position, in order.
     pub(super) fn walk(
         &self,
         term: Term,

@@ -1,8 +1,8 @@
-//! The store in memory: the contract in its plainest form, for tests and for single processes that
-//! may forget everything when they stop.
+//! The store in memory: the plainest form of the contract, for tests and for single processes that may
+//! forget everything when they stop.
 //!
-//! One lock guards all of it. Whatever a verb does, it does while it holds the lock, so that it is
-//! atomic, and it never waits while it does.
+//! One lock guards all data. Every method does its work while it holds the lock, so that it is atomic,
+//! and never waits while it holds the lock.
 
 mod counts;
 mod event_log;
@@ -23,7 +23,7 @@ use keyfob_core::time::Timestamp;
 
 use state::State;
 
-/// A store that lives and dies with the process.
+/// A store that exists as long as its process.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -44,14 +44,14 @@ pub struct MemoryStore {
 }
 
 impl std::fmt::Debug for MemoryStore {
-    /// Nothing of what it holds: that is as large as it likes, and nobody else's business.
+    /// Shows none of the content, which may be large and is confidential.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MemoryStore").field("namespace", &self.namespace).finish_non_exhaustive()
     }
 }
 
 impl MemoryStore {
-    /// An empty store with one lane, on the system's clock.
+    /// Creates an empty store with one lane, on the system's clock.
     ///
     /// # Errors
     /// When there is no randomness to draw the namespace key from.
@@ -59,7 +59,7 @@ impl MemoryStore {
         Self::with(LaneCount::ONE, Arc::new(SystemClock), &OsRandom)
     }
 
-    /// An empty store with these lanes, this clock and a key drawn from `random`.
+    /// Creates an empty store with these lanes, this clock, and a namespace key drawn from `random`.
     ///
     /// # Errors
     /// When there is no randomness.
@@ -74,7 +74,7 @@ impl MemoryStore {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // No verb panics halfway through a change.
+        // No method panics in the middle of a change, so the data is consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -212,7 +212,7 @@ impl Maintenance for MemoryStore {
     async fn report(&self) -> Result<StoreReport, StoreError> {
         let mut report = StoreReport::new("memory", self.clock.now());
         let advice =
-            "everything is gone when this process stops: name a file or a Redis to keep it";
+            "all data is lost when this process stops: use a file or a Redis server to keep it";
         report.find(Severity::Warning, "durability", advice);
         Ok(report)
     }

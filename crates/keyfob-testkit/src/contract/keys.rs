@@ -72,7 +72,7 @@ pub async fn the_key_comes_back_with_the_body(scene: Scene) {
 
 /// A namespace in which no key was retired accepts any.
 pub async fn a_new_namespace_accepts_any_key(scene: Scene) {
-    assert_eq!(floor(&scene).await, KeyVersion::BARE);
+    assert_eq!(floor(&scene).await, KeyVersion::PLAINTEXT);
     for number in [0, 1, 65_535] {
         let record = under(&scene, scene.lane(number), number);
         let id = record.id;

@@ -12,7 +12,7 @@ use super::scene::{Scene, same_local_bytes, texts};
 /// The plainest reseal: another body.
 fn reseal(id: TokenId, read: RecordVersion, body: &[u8]) -> Reseal {
     let (added_terms, former_terms) = (Vec::new(), Vec::new());
-    Reseal { id, read, body: body.to_vec(), key: KeyVersion::BARE, added_terms, former_terms }
+    Reseal { id, read, body: body.to_vec(), key: KeyVersion::PLAINTEXT, added_terms, former_terms }
 }
 
 async fn send(scene: &Scene, reseal: Reseal) -> Resealed {

@@ -85,7 +85,7 @@ impl Scene {
         NewRecord {
             id,
             body: id.as_bytes().to_vec(),
-            key: KeyVersion::BARE,
+            key: KeyVersion::PLAINTEXT,
             keep_until: self.now() + Ttl::from_hours(1),
             uses_left: None,
             epochs: Epochs::default(),
@@ -194,7 +194,7 @@ impl Scene {
             id,
             read,
             body: body.to_vec(),
-            key: KeyVersion::BARE,
+            key: KeyVersion::PLAINTEXT,
             added_terms: Vec::new(),
             minted: Vec::new(),
             ends_at: None,

@@ -181,7 +181,7 @@ impl World {
             *self.written.entry(*term).or_default() += 1;
         }
         let uses_left = new.uses.map(u32::from);
-        let key = KeyVersion::BARE;
+        let key = KeyVersion::PLAINTEXT;
         let counted = self.counted(new, keep_until, now);
         Ok(NewRecord { id, body, key, keep_until, uses_left, epochs, terms, stamp, counted })
     }
@@ -250,7 +250,7 @@ impl World {
                 }
                 let minted = self.records(of.lane, minted)?;
                 let (body, events) = (vec![*terms; usize::from(*terms)], self.event());
-                let key = KeyVersion::BARE;
+                let key = KeyVersion::PLAINTEXT;
                 let found = self.model.load(id, self.setup.now());
                 let ends_at = found.and_then(|found| self.moved_end(*terms, found.keep_until));
                 let replace = Replace { id, read, body, key, added_terms, minted, ends_at, events };

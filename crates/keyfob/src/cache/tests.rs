@@ -51,7 +51,7 @@ impl Bench {
 
     fn find(&self, bearer: &BearerToken, now: Timestamp) -> Option<TokenId> {
         let prefix = BearerPrefix::default();
-        let presented = Presented::read(bearer.expose(), &prefix).unwrap();
+        let presented = Presented::parse(bearer.expose(), &prefix).unwrap();
         match self.cache.look(&presented, now, (), |token, _, ()| token.id()).unwrap() {
             Found::Active(id) => Some(id),
             Found::Unknown | Found::Nothing(()) => None,
@@ -148,7 +148,7 @@ fn a_use_is_due_once_and_then_after_a_while() {
     let bearer = bench.draw();
     bench.keep(&bearer, &Epochs::default());
     let prefix = BearerPrefix::default();
-    let presented = Presented::read(bearer.expose(), &prefix).unwrap();
+    let presented = Presented::parse(bearer.expose(), &prefix).unwrap();
     let is_due = |now: Timestamp| {
         let next = || now + Ttl::from_mins(1);
         let look = bench.cache.look(&presented, now, (), |_, used, ()| used.is_due(now, next));

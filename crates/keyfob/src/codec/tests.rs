@@ -44,7 +44,7 @@ fn read(bytes: &[u8]) -> Token {
     let loaded = Loaded {
         id: token().id,
         body: Vec::new(),
-        key: KeyVersion::BARE,
+        key: KeyVersion::PLAINTEXT,
         version: RecordVersion(1),
         stamp: Stamp::new(1),
         keep_until: Timestamp::MAX,
@@ -85,7 +85,7 @@ fn what_is_kept_of_rotation_and_of_secrets_reads_back() {
     let mut record = record();
     let (window, at) = (GracePeriod::new(Ttl::from_secs(3)), START + Ttl::from_mins(1));
     let (retired, by) = (Generation::FIRST, Presenter([3; 16]));
-    let rotation = Rotation::default().after(retired, by, token().id, at, window);
+    let rotation = Rotation::default().rotated(retired, by, token().id, at, window);
     record.rotation = Some(rotation.clone());
     record.secrets = Some(Secrets::after(None, record.digest, at, SecretOverlap::default()));
     let back: Record = decode(&encode(&record)).unwrap();

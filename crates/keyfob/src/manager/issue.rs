@@ -139,16 +139,16 @@ impl TokenManager {
         let inner = &*self.inner;
         let now = self.now();
         let lane = self.lane_for(&parts, parent.as_ref())?;
-        if parts.seen.is_some_and(|login| login.lane != lane) {
+        if parts.login.is_some_and(|login| login.lane != lane) {
             let rule = "it was begun for another subject: begin it for the one that is issued to";
             return Err(
                 InvalidValue::new(Field::Login, InvalidReason::Contradiction { rule }).into()
             );
         }
-        if parts.seen.is_some_and(|login| now > login.at + LoginStamp::GOOD_FOR) {
+        if parts.login.is_some_and(|login| now > login.at + LoginStamp::MAX_AGE) {
             return Err(Error::Superseded);
         }
-        let login = parts.seen.map(|login| login.stamp);
+        let login = parts.login.map(|login| login.stamp);
         let seen = parent.as_ref().map(|parent| parent.stamp).or(login);
         let (kind, uses_left, by) = (parts.kind, parts.uses, parts.by.clone());
         let record = record_of(parts, parent.as_ref(), now, inner.lifetimes.of(kind))?;
@@ -197,7 +197,7 @@ impl TokenManager {
             let new = NewRecord {
                 id,
                 body: codec::encode(record),
-                key: KeyVersion::BARE,
+                key: KeyVersion::PLAINTEXT,
                 keep_until: prepared.keep_until,
                 uses_left: prepared.uses_left,
                 epochs: epochs_of(inner.store.namespace(), record),
@@ -217,7 +217,7 @@ impl TokenManager {
                     let loaded = Loaded {
                         id,
                         body: Vec::new(),
-                        key: KeyVersion::BARE,
+                        key: KeyVersion::PLAINTEXT,
                         version: RecordVersion(1),
                         stamp,
                         keep_until: prepared.keep_until,
@@ -283,8 +283,8 @@ fn record_of(
     let absolute_expiry = absolute_expiry.map(|end| last.map_or(end, |last| end.min(last)));
     let asked = match parts.expiry {
         // An absolute lifetime alone says how long the token is to be good.
-        Expiry::Usual if absolute_expiry.is_some() => absolute_expiry,
-        Expiry::Usual => Some(now + usual),
+        Expiry::Default if absolute_expiry.is_some() => absolute_expiry,
+        Expiry::Default => Some(now + usual),
         Expiry::After(ttl) => Some(now + ttl),
         Expiry::At(at) => Some(at),
         Expiry::Never => None,

@@ -211,7 +211,7 @@ fn once_a_thief_comes_late_the_family_is_dead_whatever_its_owner_does_meanwhile(
     in_every_order(10, |world| async move {
         let stolen = world.family().await;
         let second = block_on(world.refresh(0, &stolen)).unwrap().unwrap().refresh;
-        let window = RefreshPolicy::default().window.length().unwrap();
+        let window = RefreshPolicy::default().grace_period.length().unwrap();
         world.clock.advance(window);
         world.store.interleave(true);
         let thief = world.refresh(1, &stolen);

@@ -52,8 +52,7 @@ async fn rotate(
     manager: &TokenManager,
     script: &mut DemoScript<'_>,
 ) -> Result<Family, Failure> {
-    let policy =
-        RefreshPolicy { window: GracePeriod::new(RETRY_WINDOW), ..RefreshPolicy::default() };
+    let policy = RefreshPolicy::new().with_grace_period(GracePeriod::new(RETRY_WINDOW));
     let grant = Grant::new(Kind::Refresh)
         .subject("user123")
         .client("example-app")
@@ -154,7 +153,7 @@ async fn seal(script: &mut DemoScript<'_>) -> Result<(), Failure> {
 async fn limit(run: &str, settings: &Settings, script: &mut DemoScript<'_>) -> Result<(), Failure> {
     let open::OpenLimitStore { store, namespace, .. } = open::limits(settings).await?;
     let policy = LimitPolicy::new("demo", LimitBy::Subject, Rate::new(3, Ttl::from_mins(1))?)?;
-    let limiter = Limiter::new(Limits::over(store).policy(policy)?, namespace);
+    let limiter = Limiter::new(Limits::new(store).policy(policy)?, namespace);
     let limiter = limiter.metrics(&Metrics::global());
     let subject = Subject::new(format!("demo-{run}"))?;
     let request = LimitRequest::new().subject(&subject);

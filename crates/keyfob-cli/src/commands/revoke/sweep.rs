@@ -56,7 +56,7 @@ pub(super) async fn run(
     drop(progress);
     let done = sweep.progress();
     let unreadable = done.unreadable;
-    let next = done.rest.cursor().filter(|_| outcome.is_err());
+    let next = done.resume.cursor().filter(|_| outcome.is_err());
     let line = match outcome {
         Ok(_) => format!("revoked {} of {} examined tokens", done.revoked, done.examined),
         Err(_) => format!("stopped after revoking {} tokens or a few more", done.revoked),

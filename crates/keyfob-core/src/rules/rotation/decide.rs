@@ -1,4 +1,4 @@
-//! The decision: a function of values.
+//! The decision about a presented refresh token, as a function of values.
 
 use super::{GracePeriod, Presenter, Rotation};
 use crate::bearer::Generation;
@@ -6,81 +6,91 @@ use crate::bearer::ratchet::Proof;
 use crate::time::Timestamp;
 use crate::token::TokenState;
 
-/// What a record says, as far as the decision goes.
+/// The part of a refresh token's record that the decision depends on.
 #[derive(Clone, Copy, Debug)]
-pub struct Held<'a> {
+pub struct StoredFamily<'a> {
+    /// The state of the token.
     pub state: TokenState,
+    /// The present generation.
     pub generation: Generation,
+    /// The rotations so far.
     pub rotation: &'a Rotation,
-    pub window: GracePeriod,
+    /// The grace period of the family.
+    pub grace_period: GracePeriod,
 }
 
-/// What is to be done.
+/// What to do about a presented refresh token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decision {
-    /// Go on to this generation.
+    /// Rotate to this generation.
     Rotate(Generation),
-    /// Give the answer again that the last rotation, at this time, gave.
+    /// Repeat the answer of the last rotation, which was at this time.
     Replay(Timestamp),
-    /// Refuse, without effect.
+    /// Refuse without effect.
     RefuseInWindow,
     /// End the family.
-    End(Cause),
-    /// Refuse as damaged, and keep the family.
-    Ahead,
-    /// The family is over, or has yet to begin.
-    Over(TokenState),
-    /// Refuse as unknown: whoever sent it never held a bearer of the family.
+    EndFamily(EndCause),
+    /// Refuse, and keep the family: the store has lost a rotation.
+    AheadOfStore,
+    /// Refuse: the family has ended, or is not valid yet.
+    FamilyEnded(TokenState),
+    /// Refuse as unknown: the presenter never held a bearer token of the family.
     Unknown,
 }
 
 /// Why a family is ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Cause {
-    /// A generation came back longer than a window after it was retired.
+pub enum EndCause {
+    /// A generation was presented longer than a grace period after it was retired.
     Reuse,
-    /// A holder made a bearer up.
+    /// A holder of another generation forged a bearer token.
     Forgery,
     /// There is no further generation.
     LastGeneration,
 }
 
-/// What a presented refresh token means for its family.
+/// Decides what a presented refresh token means for its family.
 ///
-/// It moves forward only: whatever is decided on the strength of an older record than the store
-/// has, the store refuses to do, or would have been decided on the newer record as well. A family
-/// is ended for a generation that was retired long ago, which no later rotation makes less true.
-pub fn decide(proof: Proof, held: &Held<'_>, shown_by: Presenter, now: Timestamp) -> Decision {
+/// Decisions move a family forward only. A decision that rests on an older record than the store's
+/// is one that the store refuses to carry out, or one that the newer record would have led to as
+/// well. A family is ended for a generation that was retired long ago, and no later rotation changes
+/// that.
+pub fn decide(
+    proof: Proof,
+    stored: &StoredFamily<'_>,
+    presented_by: Presenter,
+    now: Timestamp,
+) -> Decision {
     let presented = match proof {
         Proof::Unknown => return Decision::Unknown,
-        _ if held.state != TokenState::Active => return Decision::Over(held.state),
-        Proof::Forged => return Decision::End(Cause::Forgery),
+        _ if stored.state != TokenState::Active => return Decision::FamilyEnded(stored.state),
+        Proof::Forged => return Decision::EndFamily(EndCause::Forgery),
         Proof::Proven(generation) => generation,
     };
-    if presented > held.generation {
-        return Decision::Ahead;
+    if presented > stored.generation {
+        return Decision::AheadOfStore;
     }
-    if presented == held.generation {
+    if presented == stored.generation {
         let next = presented.next();
-        return next.map_or(Decision::End(Cause::LastGeneration), Decision::Rotate);
+        return next.map_or(Decision::EndFamily(EndCause::LastGeneration), Decision::Rotate);
     }
-    let rotation = held.rotation;
-    let is_previous = presented.next() == Some(held.generation);
-    let retired_at = match (&rotation.trail, is_previous) {
+    let rotation = stored.rotation;
+    let is_previous = presented.next() == Some(stored.generation);
+    let retired_at = match (&rotation.retirements, is_previous) {
         (_, true) => rotation.at,
-        (Some(trail), false) => trail.retired_at(presented),
+        (Some(retirements), false) => retirements.retired_at(presented),
         (None, false) => None,
     };
-    let now = rotation.time(now);
-    match (retired_at, held.window.length()) {
-        (Some(at), Some(window)) if now < at + window => {
-            if is_previous && rotation.shown_by == Some(shown_by) {
+    let now = rotation.decision_time(now);
+    match (retired_at, stored.grace_period.length()) {
+        (Some(at), Some(grace_period)) if now < at + grace_period => {
+            if is_previous && rotation.presented_by == Some(presented_by) {
                 Decision::Replay(at)
             } else {
                 Decision::RefuseInWindow
             }
         }
-        _ => Decision::End(Cause::Reuse),
+        _ => Decision::EndFamily(EndCause::Reuse),
     }
 }
 

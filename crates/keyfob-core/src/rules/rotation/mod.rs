@@ -1,22 +1,25 @@
 //! Ratchet rotation: what a presented refresh token means for its family, decided by pure code.
 //!
-//! A refresh token rotates in place. The id stays, the generation goes up, and every generation can
-//! be proven from the record in constant space; see [`ratchet`](crate::ratchet). So what is to be
-//! done follows from the record, the proof and the time alone, and is tested without a store:
+//! A refresh token rotates in place: the id stays, and the generation goes up. Every generation can
+//! be proven from the record in constant space, see [`ratchet`](crate::bearer::ratchet). So the
+//! decision follows from the record, the proof and the time alone, and is tested without a store:
 //!
-//! | what is presented | what happens |
+//! | presented | result |
 //! |---|---|
 //! | the present generation | **rotated**: the next pair |
-//! | the one before, within its window, by the same presenter | **replayed**: the same pair again |
-//! | the same by another presenter, or an older one retired less than a window ago | **refused in window**, without effect |
-//! | any retired longer than a window ago, or one that a holder made up | **reuse detected**: the family ends |
-//! | a generation that the record has yet to reach | **ahead of store**: the store lost a write. Refused; the family stays |
-//! | anything, once the token is revoked or its time is over | **family ended** |
-//! | no generation of this family at all | unknown: nothing happens |
+//! | the previous one, within the grace period, by the same presenter | **replayed**: the same pair again |
+//! | the previous one by another presenter, or an older one that was retired within the grace period | **refused in window**, without effect |
+//! | one that was retired longer than a grace period ago, or one that a holder forged | **reuse detected**: the family ends |
+//! | a generation that the record has not reached | **ahead of store**: the store lost a write. Refused; the family stays |
+//! | any, once the token is revoked or expired | **family ended** |
+//! | no generation of this family | unknown: refused without effect |
 //!
-//! Each can be found by its case afterwards. What changes something is an event, written in the same
-//! step, and stands in the history of the token; what changes nothing is an observation, in a feed of
-//! its own, so that a flood of it cannot push a revocation out:
+//! The grace period is also called the window of the family.
+//!
+//! Each case can be found afterwards. A case that changes something is an event, which is written in
+//! the same step as the change, and an entry in the token's history. A case that changes nothing is
+//! an observation. Observations have a feed of their own, so that a flood of them cannot push a
+//! revocation out:
 //!
 //! | case | event | observation | history |
 //! |---|---|---|---|
@@ -27,19 +30,19 @@
 //! | ahead of store | `keyfob.token.ahead_of_store`, once for a generation; an error in the log each time | `keyfob.token.refused`, code `ahead_of_store` | `ahead_of_store` |
 //! | family ended | `keyfob.token.revoked` when it ended, if it was revoked; at the last generation with reason `generations_exhausted` | `keyfob.token.refused`, code `family_ended` | `revoked` |
 //!
-//! Inside one window, a thief and an honest client that both hold the same bearer cannot be told
-//! apart, unless the token is bound to a client that authenticates, to a device or to a key.
+//! Within one grace period, a thief and an honest client that hold the same bearer token cannot be
+//! told apart, unless the token is bound to a client that authenticates, to a device or to a key.
 
 mod decide;
 mod overlap;
 mod refused;
-mod trail;
+mod retirements;
 
 pub use crate::token::{GracePeriod, PreviousAccessToken, RefreshPolicy};
-pub use decide::{Cause, Decision, Held, decide};
+pub use decide::{Decision, EndCause, StoredFamily, decide};
 pub use overlap::SecretOverlap;
 pub use refused::{RefreshCase, RefreshRefused};
-pub use trail::Trail;
+pub use retirements::Retirements;
 
 use minicbor::{Decode, Encode};
 
@@ -47,61 +50,63 @@ use crate::bearer::Generation;
 use crate::id::TokenId;
 use crate::time::{Timestamp, Ttl};
 
-/// What a record keeps of the rotation of a refresh token. The numbers are the format.
+/// The part of a refresh token's record that is about rotation. The numbers are the stored format.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 #[cbor(map)]
 pub struct Rotation {
     /// When the present generation was reached; `None` for the first.
     #[n(0)]
     pub at: Option<Timestamp>,
-    /// Who presented the one before.
+    /// Who presented the previous generation.
     #[n(1)]
-    pub shown_by: Option<Presenter>,
-    /// When those before it were retired.
+    pub presented_by: Option<Presenter>,
+    /// When the generations before the previous one were retired.
     #[n(2)]
-    pub trail: Option<Trail>,
+    pub retirements: Option<Retirements>,
     /// The access token that the present generation came with.
     #[n(3)]
     pub access: Option<TokenId>,
-    /// What the grant said of rotation, if it did.
+    /// The policy of the grant, if it has one.
     #[n(4)]
     pub policy: Option<RefreshPolicy>,
-    /// By how much a rotation moves the expiry on, where it does.
+    /// By how much a rotation extends the expiry, if it does.
     #[n(5)]
     pub renewal: Option<Ttl>,
-    /// The last generation that was presented before the record had reached it, once that was told.
+    /// The last generation that was presented before the record reached it, once it was reported.
     #[n(6)]
-    pub ahead: Option<u32>,
+    pub reported_ahead: Option<u32>,
 }
 
-/// Who presents a refresh token: a keyed digest of client, device and proof key.
+/// The presenter of a refresh token: a keyed digest of client, device and confirmation key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 #[cbor(transparent)]
 pub struct Presenter(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 16]);
 
 impl Rotation {
-    /// The rotation once `retired` has given way to the next generation at `now`.
-    pub fn after(
+    /// Returns the rotation after `retired` is replaced by the next generation at `now`.
+    pub fn rotated(
         &self,
         retired: Generation,
-        shown_by: Presenter,
+        presented_by: Presenter,
         access: TokenId,
         now: Timestamp,
-        window: GracePeriod,
+        grace_period: GracePeriod,
     ) -> Self {
-        let trail = self.trail.clone().unwrap_or_default();
+        let retirements = self.retirements.clone().unwrap_or_default();
         Self {
             at: Some(now),
-            shown_by: Some(shown_by),
-            trail: Some(trail.after(retired, now, window)),
+            presented_by: Some(presented_by),
+            retirements: Some(retirements.with(retired, now, grace_period)),
             access: Some(access),
             ..self.clone()
         }
     }
 
-    /// The time by which a decision is made: a clock that went back does not undo a rotation. Until
-    /// it has caught up, what was retired ahead of it counts as retired a moment ago.
-    pub fn time(&self, now: Timestamp) -> Timestamp {
+    /// Returns the time by which a decision is made: `now`, or the last rotation if that is later.
+    ///
+    /// So a clock that went back does not undo a rotation. Until the clock has caught up, a
+    /// generation that was retired ahead of it counts as retired a moment ago.
+    pub fn decision_time(&self, now: Timestamp) -> Timestamp {
         self.at.map_or(now, |at| at.max(now))
     }
 }

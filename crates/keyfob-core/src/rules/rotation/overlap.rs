@@ -1,28 +1,35 @@
-//! How long an older secret of an API key stays good beside its newest.
+//! How long the older secret of an API key stays good beside the newest.
 
 use crate::time::Ttl;
 
-/// How long the secret that a rotation takes the place of stays good.
+/// How long a rotated secret of an API key stays good beside its successor.
+///
+/// ```
+/// use keyfob::{SecretOverlap, Ttl};
+///
+/// assert_eq!(SecretOverlap::default().length(), Some(Ttl::from_days(1)));
+/// assert_eq!(SecretOverlap::NONE.length(), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SecretOverlap(Option<Ttl>);
 
 impl SecretOverlap {
-    /// Not at all: it ends now.
+    /// No overlap: the older secret ends with the rotation.
     pub const NONE: Self = Self(None);
 
-    /// So long.
+    /// Creates an overlap of this length.
     pub const fn new(length: Ttl) -> Self {
         Self(Some(length))
     }
 
-    /// How long it is; `None` for [`SecretOverlap::NONE`].
+    /// Returns the length, or `None` for [`SecretOverlap::NONE`].
     pub const fn length(self) -> Option<Ttl> {
         self.0
     }
 }
 
 impl Default for SecretOverlap {
-    /// A day.
+    /// Returns one day.
     fn default() -> Self {
         Self(Some(Ttl::from_days(1)))
     }

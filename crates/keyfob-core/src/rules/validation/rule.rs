@@ -1,4 +1,4 @@
-//! What an application adds to a chain: rules of its own, and who presents the bearer.
+//! The application's part of a validation: its own rules, and the presentation of a bearer token.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -9,15 +9,15 @@ use crate::text::DeviceId;
 use crate::time::Timestamp;
 use crate::token::{Confirmation, Token};
 
-/// A rule of the application's own. It may wait for something; whoever validates waits with it.
+/// A rule of the application's own. It may wait for something, and the validation waits with it.
 ///
 /// A closure from `(&Token, Timestamp)` to `Result<(), Denied>` is a rule.
 #[async_trait]
 pub trait Rule: Send + Sync {
-    /// Whether the token is good as far as this rule goes.
+    /// Checks a token at `now`.
     ///
     /// # Errors
-    /// When it is not.
+    /// If the rule does not accept the token.
     async fn check(&self, token: &Token, now: Timestamp) -> Result<(), Denied>;
 }
 
@@ -28,7 +28,14 @@ impl<F: Fn(&Token, Timestamp) -> Result<(), Denied> + Send + Sync> Rule for F {
     }
 }
 
-/// A rule's refusal: a code that stays the same, and a sentence.
+/// A rule's refusal: a stable code and a sentence, for the log.
+///
+/// ```
+/// use keyfob::Denied;
+///
+/// let denied = Denied::new("account_closed", "this account is closed");
+/// assert_eq!(denied.code(), "account_closed");
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Denied {
@@ -37,48 +44,65 @@ pub struct Denied {
 }
 
 impl Denied {
-    /// A refusal with this code and this sentence. Neither may hold a secret.
+    /// Creates a refusal with a code and a sentence. Neither may contain a secret.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code: code.into(), message: message.into() }
     }
 
-    /// The code.
+    /// Returns the code.
     pub fn code(&self) -> &str {
         &self.code
     }
 }
 
-/// A bearer as it was presented, with what is known of who presents it.
+/// A bearer token as a request presents it, with what is known about the presenter.
 ///
-/// A `&str` is a presentation of which nothing else is known.
+/// A `&str` or a `BearerToken` converts into a presentation without further knowledge.
+///
+/// ```
+/// use keyfob::{DeviceId, Presentation};
+///
+/// let device = DeviceId::new("phone-1")?;
+/// let presented =
+///     Presentation::new("fob_at_…").device(&device).ip(std::net::Ipv4Addr::LOCALHOST.into());
+/// assert!(!format!("{presented:?}").contains("fob_at_"));
+/// # Ok::<(), keyfob::InvalidValue>(())
+/// ```
 #[derive(Clone, Copy)]
+#[non_exhaustive]
+#[must_use]
 pub struct Presentation<'a> {
+    /// The text of the bearer token.
     pub bearer: &'a str,
+    /// The device that presents it.
     pub device: Option<&'a DeviceId>,
+    /// The client address.
     pub ip: Option<IpAddr>,
+    /// The key whose possession the request proves.
     pub confirmation: Option<&'a Confirmation>,
 }
 
 impl<'a> Presentation<'a> {
-    /// A presentation of this bearer.
+    /// Creates a presentation of a bearer token.
     pub fn new(bearer: &'a str) -> Self {
         Self { bearer, device: None, ip: None, confirmation: None }
     }
 
-    /// The device that presents it.
+    /// Sets the device that presents the token.
     pub fn device(self, device: &'a DeviceId) -> Self {
         Self { device: Some(device), ..self }
     }
 
-    /// The key of which possession was proven with the request. From a token that is bound to a key
-    /// nothing is derived without it. What a validation gives names the key, for whoever verifies
-    /// proofs.
+    /// Sets the key whose possession the request proves.
+    ///
+    /// No token is derived from a token that is bound to a key without it. A validation does not
+    /// check the key: the validated token names it, for the caller that verifies proofs.
     pub fn confirmation(self, key: &'a Confirmation) -> Self {
         Self { confirmation: Some(key), ..self }
     }
 
-    /// The address that it comes from, whose failed attempts are counted where the manager has a
-    /// limit on them. Behind a proxy, the address that the proxy names.
+    /// Sets the client address. Its failed attempts are counted if the manager has a limit on them.
+    /// Behind a proxy, give the address that the proxy names.
     pub fn ip(self, ip: IpAddr) -> Self {
         Self { ip: Some(ip), ..self }
     }

@@ -1,4 +1,4 @@
-//! Fixed-width base62, the alphabet of bearers: digits, upper case, lower case.
+//! Fixed-width base62, the alphabet of bearer tokens: digits, upper case, lower case.
 
 use crate::random::{Random, RandomUnavailable};
 
@@ -20,12 +20,12 @@ pub(super) fn is_digit(character: u8) -> bool {
     VALUES[character as usize] != 255
 }
 
-/// The first number of eleven digits. Ten fit into 64 bits, which are divided many times as fast as
-/// 128.
+/// The smallest number of eleven digits. Ten digits fit into 64 bits, whose division is many times
+/// as fast as that of 128.
 const TEN: u128 = 62u128.pow(10);
 
-/// Writes `value` in exactly `text.len()` digits, most significant first. The caller gives enough
-/// of them.
+/// Writes `value` in exactly `text.len()` digits, most significant first. The caller must give enough
+/// digits.
 pub(super) fn write(mut value: u128, text: &mut [u8]) {
     for ten in text.rchunks_mut(10) {
         let mut low = (value % TEN) as u64;
@@ -38,7 +38,7 @@ pub(super) fn write(mut value: u128, text: &mut [u8]) {
     debug_assert_eq!(value, 0, "the width holds every value of its type");
 }
 
-/// Reads at most ten digits, which is what fits; `None` for a foreign character.
+/// Reads at most ten digits, which fit into 64 bits; `None` for a character outside the alphabet.
 pub(super) fn read_short(text: &[u8]) -> Option<u64> {
     debug_assert!(text.len() <= 10);
     let (mut value, mut seen) = (0u64, 0);
@@ -47,11 +47,11 @@ pub(super) fn read_short(text: &[u8]) -> Option<u64> {
         seen |= digit;
         value = value * 62 + u64::from(digit);
     }
-    // Only the mark of a foreign character has the highest bit.
+    // Only the value of a character outside the alphabet has the highest bit.
     (seen < 128).then_some(value)
 }
 
-/// Reads the 22 digits of an id; `None` for a foreign character or a number above 128 bits.
+/// Reads the 22 digits of an id; `None` for a character outside the alphabet or a number above 128 bits.
 pub(super) fn read_id(text: &[u8; 22]) -> Option<u128> {
     let (top, rest) = text.split_at(2);
     let (middle, low) = rest.split_at(10);
@@ -60,7 +60,7 @@ pub(super) fn read_id(text: &[u8; 22]) -> Option<u128> {
     middle.checked_mul(TEN)?.checked_add(u128::from(low))
 }
 
-/// Fills `text` with digits, each of the 62 as likely as the others.
+/// Fills `text` with random digits, all 62 equally likely.
 pub(super) fn draw(text: &mut [u8], random: &dyn Random) -> Result<(), RandomUnavailable> {
     let mut pool = zeroize::Zeroizing::new([0u8; 64]);
     let mut left = 0;
@@ -71,7 +71,7 @@ pub(super) fn draw(text: &mut [u8], random: &dyn Random) -> Result<(), RandomUna
                 left = pool.len();
             }
             left -= 1;
-            // 248 = 4 × 62: a byte above it would favour the first digits.
+            // 248 = 4 × 62: a greater byte would make the first digits more likely.
             let byte = pool[left];
             if byte < 248 {
                 break ALPHABET[usize::from(byte % 62)];

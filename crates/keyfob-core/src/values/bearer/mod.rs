@@ -1,4 +1,4 @@
-//! Bearers: the secret strings that prove possession of a token.
+//! Bearer tokens: the secret strings that prove possession of a token.
 //!
 //! ```text
 //!  fob_at_0Gd3…22 characters…001…30 characters of secret…c6Tq1Z
@@ -7,15 +7,16 @@
 //!      kind        (base62, fixed width; together the 55 characters of the body)
 //! ```
 //!
-//! The body is as long as one block of SHA-256 allows, so the digest that a store keeps costs one
-//! compression of the text as it stands. The check is the CRC-32 of all that comes before it: a
-//! typo or a guess is refused without a look-up, and a secret scanner can tell a real one from
-//! noise offline ([`BearerPrefix::scanner_regex`]).
+//! The body fills one block of SHA-256, so the digest that a store keeps costs one compression of
+//! the text. The check is the CRC-32 of everything before it. So a typo or a guess is refused without
+//! a look-up, and a secret scanner can tell a real token from noise offline
+//! ([`BearerPrefix::scanner_regex`]).
 //!
-//! In a refresh token the secret is a **root**, constant for the family, and a **tag** that proves
-//! one generation; see [`ratchet`](self::ratchet).
+//! In a refresh token, the secret consists of a **root**, constant for the family, and a **tag** that
+//! proves one generation, see [`ratchet`](self::ratchet).
 
 mod base62;
+mod layout;
 mod prefix;
 mod presented;
 pub mod ratchet;
@@ -30,19 +31,22 @@ use crate::id::TokenId;
 use crate::kind::Kind;
 use crate::random::{Random, RandomUnavailable};
 
+use layout::{BODY, CHECK_DIGITS, GENERATION_DIGITS, KIND, MAX_LENGTH, SECRET_DIGITS};
+
+pub use layout::ID_DIGITS;
 pub use prefix::BearerPrefix;
 pub use presented::{IdDigits, Presented};
 
-pub const ID_DIGITS: usize = 22;
-const GENERATION_DIGITS: usize = 3;
-const SECRET_DIGITS: usize = 30;
-const BODY: usize = ID_DIGITS + GENERATION_DIGITS + SECRET_DIGITS;
-const CHECK_DIGITS: usize = 6;
-/// `_`, two letters of the kind, `_`.
-const KIND: usize = 4;
-const LONGEST: usize = BearerPrefix::MAX_BYTES + KIND + BODY + CHECK_DIGITS;
-
-/// A bearer, wiped from memory when dropped. `Debug` and `Display` show a redaction.
+/// The secret string that proves possession of a token. It is wiped from memory when dropped.
+///
+/// [`expose`](Self::expose) returns the secret. `Debug` shows the id and a redaction. There is no
+/// `Display`, so that neither the secret nor a redacted text can reach a client or a log by mistake:
+///
+/// ```compile_fail
+/// # fn show(bearer: &keyfob::BearerToken) -> String {
+/// format!("{bearer}")
+/// # }
+/// ```
 ///
 /// ```
 /// use keyfob::{BearerPrefix, BearerToken, ParseBearerError};
@@ -53,67 +57,62 @@ const LONGEST: usize = BearerPrefix::MAX_BYTES + KIND + BODY + CHECK_DIGITS;
 /// ```
 #[derive(Clone)]
 pub struct BearerToken {
-    text: Zeroizing<[u8; LONGEST]>,
+    text: Zeroizing<[u8; MAX_LENGTH]>,
     length: u8,
     id: TokenId,
     kind: Kind,
     generation: Generation,
 }
 
-/// How often a refresh token has been rotated, or an API key been given a new secret.
+/// The number of times that a refresh token was rotated, or that an API key got a new secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Generation(u32);
 
-/// The SHA-256 of a bearer's body: all that a store keeps of it.
+/// The SHA-256 of a bearer token's body: the only part of it that a store keeps.
 ///
-/// Comparison takes the same time wherever two digests differ.
+/// A comparison takes the same time wherever two digests differ.
 #[derive(Clone, Copy)]
 pub struct BearerDigest([u8; 32]);
 
-/// Why a text is no bearer. It does not hold the text.
+/// Why a text is not a bearer token. The error does not contain the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseBearerError {
-    /// Wrong length, prefix, kind or alphabet, or a number that overflows.
+    /// The length, prefix, kind or alphabet is wrong, or a number overflows.
     #[error("not a bearer of this service: check that it was copied whole")]
     Malformed,
-    /// The form is right but the check is not: a typo or a guess.
+    /// The form is right, but the check is wrong: a typo or a guess.
     #[error("the bearer's check does not hold: a character was changed or lost")]
     Check,
 }
 
 impl Generation {
-    /// The first one.
+    /// The first generation.
     pub const FIRST: Self = Self(0);
-    /// The last one that a bearer can carry: 62³ − 1.
+    /// The last generation that a bearer token can carry: 62³ − 1.
     pub const LAST: Self = Self(62 * 62 * 62 - 1);
 
-    /// The generation with this number; `None` beyond [`Generation::LAST`].
+    /// Returns the generation with this number, or `None` beyond [`Generation::LAST`].
     pub const fn new(number: u32) -> Option<Self> {
         if number > Self::LAST.0 { None } else { Some(Self(number)) }
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn number(self) -> u32 {
         self.0
     }
 
-    /// The next one; `None` after the last.
+    /// Returns the next generation, or `None` after the last.
     pub const fn next(self) -> Option<Self> {
         Self::new(self.0 + 1)
     }
 }
 
 impl BearerToken {
-    /// Reads a bearer: its form, alphabet and check. Allocates nothing.
+    /// Draws a bearer token for the token `id`.
     ///
     /// # Errors
-    /// When the text is no bearer with this prefix. Nothing has then been looked up.
-    pub fn parse(text: &str, prefix: &BearerPrefix) -> Result<Self, ParseBearerError> {
-        Presented::read(text, prefix)?.to_bearer()
-    }
-
-    /// Draws a bearer for the token `id`.
+    /// If there is no randomness.
     pub fn draw(
         prefix: &BearerPrefix,
         kind: Kind,
@@ -134,7 +133,7 @@ impl BearerToken {
         secret: &[u8; SECRET_DIGITS],
     ) -> Self {
         let start = prefix.as_str().len();
-        let mut text = Zeroizing::new([0; LONGEST]);
+        let mut text = Zeroizing::new([0; MAX_LENGTH]);
         text[..start].copy_from_slice(prefix.as_str().as_bytes());
         text[start] = b'_';
         text[start + 1..start + 3].copy_from_slice(&kind.bearer_code());
@@ -150,28 +149,28 @@ impl BearerToken {
         Self { text, length: length as u8, id, kind, generation }
     }
 
-    /// The secret text, to hand to its owner once. Store it nowhere, log it nowhere.
+    /// Returns the secret text, to hand to its owner once. Do not store it and do not log it.
     pub fn expose(&self) -> &str {
-        // Every byte of a bearer is ASCII, by `parse` and by `compose`.
+        // Every byte is ASCII, by `parse` and by `compose`.
         std::str::from_utf8(&self.text[..usize::from(self.length)]).unwrap_or_default()
     }
 
-    /// The token that the bearer belongs to.
+    /// Returns the id of the token.
     pub fn id(&self) -> TokenId {
         self.id
     }
 
-    /// The kind that the bearer claims; the record decides.
+    /// Returns the kind in the text. The record has the kind that counts.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The generation of the secret.
+    /// Returns the generation of the secret.
     pub fn generation(&self) -> Generation {
         self.generation
     }
 
-    /// The digest by which a store knows the bearer.
+    /// Returns the digest that a store keeps.
     pub fn digest(&self) -> BearerDigest {
         BearerDigest(Sha256::digest(self.body()).into())
     }
@@ -189,17 +188,17 @@ impl fmt::Debug for BearerToken {
 }
 
 impl BearerDigest {
-    /// The digest with these bytes.
+    /// Creates a digest from its bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The first half, as the four numbers that its bytes are made of.
+    /// Returns the first half as four big-endian numbers.
     pub fn half(&self) -> [u32; 4] {
         let mut words = self.0.chunks_exact(4).map(|word| word.try_into().map(u32::from_be_bytes));
         std::array::from_fn(|_| words.next().and_then(Result::ok).unwrap_or_default())

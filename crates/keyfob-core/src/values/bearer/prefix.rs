@@ -1,25 +1,26 @@
-//! The word that a service's bearers start with.
+//! The word that a service's bearer tokens start with.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::{BODY, CHECK_DIGITS};
+use super::layout::{BODY, CHECK_DIGITS, MAX_PREFIX_BYTES};
 use crate::field::Field;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::kind::Kind;
 
-/// The word that a service's bearers start with: 3 to 16 of `a`-`z` and `0`-`9`, `fob` by default.
+/// The word that a service's bearer tokens start with: 3 to 16 of `a`-`z` and `0`-`9`. Default:
+/// `fob`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BearerPrefix(Box<str>);
 
 impl BearerPrefix {
     pub(super) const MIN_BYTES: usize = 3;
-    pub(super) const MAX_BYTES: usize = 16;
+    pub(super) const MAX_BYTES: usize = MAX_PREFIX_BYTES;
 
-    /// Checks and takes a prefix.
+    /// Creates a prefix from a text.
     ///
     /// # Errors
-    /// When it is not 3 to 16 of `a`-`z` and `0`-`9`.
+    /// If the text is not 3 to 16 of `a`-`z` and `0`-`9`.
     pub fn new(text: &str) -> Result<Self, InvalidValue> {
         let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         if (Self::MIN_BYTES..=Self::MAX_BYTES).contains(&text.len()) && text.bytes().all(fits) {
@@ -29,13 +30,13 @@ impl BearerPrefix {
         Err(InvalidValue::new(Field::BearerPrefix, InvalidReason::Malformed { expected }))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A regular expression that finds bearers with this prefix, for secret scanners. What it
-    /// finds can be confirmed offline: `BearerToken::parse` verifies the check.
+    /// Returns a regular expression that finds bearer tokens with this prefix, for secret scanners.
+    /// A match can be confirmed offline: `BearerToken::parse` verifies the check.
     ///
     /// ```
     /// let regex = keyfob::BearerPrefix::default().scanner_regex();

@@ -1,13 +1,13 @@
-//! The secret of a refresh token: a root and a tag for each generation.
+//! The secret of a refresh token: a root, and a tag for each generation.
 //!
-//! The 30 characters of secret are a **root** (22 characters, constant for the family; a store
-//! keeps its digest) and a **tag** (8 characters), the HMAC-SHA256 of root, id and generation under
-//! a random **seed** that is kept in the record. So any generation, older or newer, can be proven
-//! from the record in constant space:
+//! The 30 characters of the secret are a **root** (22 characters, constant for the family; a store
+//! keeps its digest) and a **tag** (8 characters): the HMAC-SHA256 of root, id and generation under
+//! a random **seed** that the record keeps. So any generation, older or newer, can be proven from
+//! the record in constant space:
 //!
-//! - the root is wrong: whoever sent it never held a token of this family, and nothing may happen;
-//! - the root is right and the tag is wrong: forged by somebody who did;
-//! - both are right: the bearer was issued, and its generation says when.
+//! - The root is wrong: the presenter never held a token of this family, and nothing may happen.
+//! - The root is right and the tag is wrong: a holder of another generation forged the token.
+//! - Both are right: the token was issued, and its generation says when.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,7 +25,7 @@ use crate::random::{self, Random, RandomUnavailable};
 const ROOT_DIGITS: usize = 22;
 const TAG_DIGITS: usize = SECRET_DIGITS - ROOT_DIGITS;
 
-/// What a record keeps of a refresh token, to prove any of its generations.
+/// The secrets of a family that its record keeps, to prove any generation.
 #[derive(Clone, ZeroizeOnDrop)]
 pub struct Ratchet {
     seed: [u8; 32],
@@ -33,19 +33,23 @@ pub struct Ratchet {
     root: BearerDigest,
 }
 
-/// What a presented refresh token proves.
+/// The proof that a presented refresh token gives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Proof {
-    /// Not of this family: nothing may happen.
+    /// The token is not of this family. Nothing may happen.
     Unknown,
-    /// Made up by a holder of another generation.
+    /// A holder of another generation forged the token.
     Forged,
-    /// Issued, as this generation.
+    /// The token was issued, as this generation.
     Proven(Generation),
 }
 
 impl Ratchet {
-    /// Draws the secrets of a new family, with the bearer of its first generation.
+    /// Draws the secrets of a new family. Returns them with the bearer token of the first
+    /// generation.
+    ///
+    /// # Errors
+    /// If there is no randomness.
     pub fn draw(
         prefix: &BearerPrefix,
         id: TokenId,
@@ -59,19 +63,22 @@ impl Ratchet {
         Ok((ratchet, bearer))
     }
 
+    /// Creates the secrets from their stored parts.
     pub fn from_parts(seed: [u8; 32], root: BearerDigest) -> Self {
         Self { seed, root }
     }
 
+    /// Returns the seed, to store it.
     pub fn seed(&self) -> &[u8; 32] {
         &self.seed
     }
 
+    /// Returns the digest of the root, to store it.
     pub fn root(&self) -> &BearerDigest {
         &self.root
     }
 
-    /// What `bearer` proves about this family.
+    /// Returns what `bearer` proves about this family.
     pub fn prove(&self, bearer: &BearerToken) -> Proof {
         let secret = &bearer.body()[super::BODY - SECRET_DIGITS..];
         let (root, tag) = secret.split_at(ROOT_DIGITS);
@@ -86,7 +93,7 @@ impl Ratchet {
         }
     }
 
-    /// The bearer of another generation, for whoever has just proven one.
+    /// Returns the bearer token of another generation, for the holder of a `proven` one.
     pub fn bearer(
         &self,
         prefix: &BearerPrefix,
@@ -98,21 +105,26 @@ impl Ratchet {
         self.compose(prefix, proven.id(), &root, generation)
     }
 
-    /// What to draw from for whoever has just proven a generation: a function of the family's
-    /// secrets, the generation and `about`. Nobody without the root can tell it.
-    pub fn draw_from(&self, proven: &BearerToken, generation: Generation, about: &[u8]) -> Drawn {
+    /// Returns a source of randomness for the holder of a `proven` bearer token: a function of the
+    /// family's secrets, the generation and `about`. It cannot be predicted without the root.
+    pub fn derive_random(
+        &self,
+        proven: &BearerToken,
+        generation: Generation,
+        about: &[u8],
+    ) -> DerivedRandom {
         let mut mac = digest::keyed(&self.seed);
         mac.update(&proven.body()[super::BODY - SECRET_DIGITS..][..ROOT_DIGITS]);
         mac.update(proven.id().as_bytes());
         mac.update(&generation.number().to_be_bytes());
-        // Longer than what a tag is made of, so that no tag tells anything of it.
+        // Longer than the message of a tag, so that no tag reveals anything about the output.
         mac.update(b"drawn");
         mac.update(about);
         let key = Zeroizing::new(mac.finalize().into_bytes().into());
-        Drawn { keyed: digest::keyed(&key), block: AtomicU64::new(0) }
+        DerivedRandom { keyed: digest::keyed(&key), block: AtomicU64::new(0) }
     }
 
-    /// A digest of `parts` that says nothing to whoever does not know the seed.
+    /// Returns a digest of `parts` that reveals nothing without the seed.
     pub fn fingerprint(&self, parts: &[Option<&[u8]>]) -> [u8; 16] {
         let mut mac = digest::keyed(&self.seed);
         mac.update(b"fingerprint");
@@ -152,14 +164,14 @@ impl Ratchet {
     }
 }
 
-/// Bytes that look random and are the same whenever they are drawn from the same: so that a retry
-/// draws the same id and the same secret.
-pub struct Drawn {
+/// A pseudorandom source that gives the same bytes for the same inputs, so that a retry draws the
+/// same id and the same secret.
+pub struct DerivedRandom {
     keyed: Hmac<Sha256>,
     block: AtomicU64,
 }
 
-impl Random for Drawn {
+impl Random for DerivedRandom {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable> {
         for chunk in bytes.chunks_mut(32) {
             let mut mac = self.keyed.clone();
@@ -170,9 +182,9 @@ impl Random for Drawn {
     }
 }
 
-impl std::fmt::Debug for Drawn {
+impl std::fmt::Debug for DerivedRandom {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Drawn([redacted])")
+        f.write_str("DerivedRandom([redacted])")
     }
 }
 

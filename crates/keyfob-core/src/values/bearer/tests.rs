@@ -34,14 +34,14 @@ fn what_was_drawn_reads_back() {
 fn one_changed_character_is_refused_wherever_it_is() {
     let drawn = bearer();
     let text = drawn.expose();
-    for place in 0..text.len() {
+    for position in 0..text.len() {
         for replacement in [b'0', b'z', b'_', b' ', 0xff] {
             let mut bytes = text.as_bytes().to_vec();
-            if bytes[place] == replacement {
+            if bytes[position] == replacement {
                 continue;
             }
-            bytes[place] = replacement;
-            assert!(parse(&String::from_utf8_lossy(&bytes)).is_err(), "place {place}");
+            bytes[position] = replacement;
+            assert!(parse(&String::from_utf8_lossy(&bytes)).is_err(), "position {position}");
         }
     }
 }
@@ -78,7 +78,7 @@ fn another_services_prefix_is_refused() {
 }
 
 #[test]
-fn nothing_that_prints_a_bearer_prints_its_secret() {
+fn debug_never_prints_the_secret() {
     let drawn = bearer();
     let secret = &drawn.expose()[7 + ID_DIGITS..];
     for shown in [format!("{drawn:?}"), format!("{:?}", drawn.digest())] {
@@ -88,7 +88,7 @@ fn nothing_that_prints_a_bearer_prints_its_secret() {
 }
 
 #[test]
-fn a_ratchet_tells_issued_from_forged_from_unknown() {
+fn a_ratchet_distinguishes_issued_forged_and_unknown() {
     let random = SeededRandom::new(3);
     let prefix = BearerPrefix::default();
     let id = id(&random);

@@ -1,9 +1,9 @@
-//! Keeping the counts in step with the records.
+//! Keeps the counts in step with the records.
 
 use super::*;
 
 impl State {
-    /// Counts a record where its end lies now. One whose uses are spent stays where it is.
+    /// Moves a record to the bucket of its new end. An exhausted record stays where it is.
     pub(super) fn shift(&mut self, id: TokenId, ends_at: Timestamp, now: Timestamp) {
         let is_clear = self.load(id, now).is_some_and(|loaded| loaded.is_clear());
         let record = self.records.get_mut(&local_key(id)).filter(|_| is_clear);
@@ -16,14 +16,14 @@ impl State {
         }
     }
 
-    /// Counts a record among the exhausted.
+    /// Counts a record as exhausted.
     pub(super) fn exhaust(&mut self, id: TokenId, now: Timestamp) {
         if let Some(stands) = self.records.get(&local_key(id)).and_then(|record| record.stands) {
             self.lane_mut(id.lane()).counts.exhaust(stands, now);
         }
     }
 
-    /// Counts a record out that is ending, and has not ended before.
+    /// Counts a record as revoked, unless it has ended already.
     pub(super) fn end(&mut self, id: TokenId, now: Timestamp) {
         let record = self.records.get(&local_key(id));
         let counted = record.and_then(|record| Some((record.stands?, record.uses_left == Some(0))));
@@ -32,8 +32,8 @@ impl State {
         }
     }
 
-    /// Counts out what is listed and will end by the epoch of `field`, but for `other`. What ended
-    /// before was counted out before.
+    /// Counts the listed records as revoked that the epoch of `field` ends, except `other`. Records that
+    /// have ended before were counted before.
     pub(super) fn count_out(
         &mut self,
         lane: Lane,

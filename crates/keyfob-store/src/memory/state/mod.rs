@@ -1,4 +1,4 @@
-//! What the store in memory holds, and each verb of the contract on it.
+//! The data of the store in memory, and each method of the contract on it.
 
 mod counting;
 mod reseal;
@@ -15,9 +15,9 @@ use keyfob_core::id::{Lane, LaneCount, TokenId};
 use keyfob_core::namespace::{EpochField, Term};
 use keyfob_core::time::Timestamp;
 
-/// How many records past their time a write drops: more than it adds, so that they never pile up.
+/// How many expired records one write drops: more than it adds, so that they never accumulate.
 const DROPPED_PER_WRITE: usize = 16;
-/// How many epochs of a lane are not worth looking through.
+/// Below this number of epochs in a lane, no epochs are dropped.
 const FEWEST_EPOCHS: usize = 64;
 
 #[derive(Debug)]
@@ -30,11 +30,11 @@ pub(super) struct State {
     observations: FeedLog,
     answers: HashMap<OperationId, Answer>,
     answers_end: BTreeSet<(Timestamp, [u8; 16])>,
-    /// Nothing is written under a lower key.
+    /// Writes under a lower key are refused.
     pub(super) min_key_version: KeyVersion,
 }
 
-/// What must be unique: the lane and the leading part of an id.
+/// What must be unique: the lane and the leading bytes of an id.
 type LocalKey = (Lane, [u8; TokenId::LOCAL_BYTES]);
 
 #[derive(Debug)]
@@ -42,9 +42,9 @@ struct LaneState {
     birth: Stamp,
     sequence: Stamp,
     epochs: HashMap<Option<EpochField>, KeptEpoch>,
-    /// No record of the lane can be kept longer than this.
+    /// The latest time until which a record of the lane may be kept.
     kept_until: Timestamp,
-    /// How many epochs there may be before those that cover nothing any more are looked for.
+    /// At this number of epochs, the store looks for epochs that revoke nothing any more.
     roomy_until: usize,
     counts: Counts,
 }
@@ -52,7 +52,7 @@ struct LaneState {
 #[derive(Debug)]
 struct KeptEpoch {
     epoch: Epoch,
-    /// When nothing that it covers can be left.
+    /// When no record is left that it may revoke.
     covers_until: Timestamp,
 }
 
@@ -73,7 +73,7 @@ struct Record {
 }
 
 impl Record {
-    /// Lists it under more terms.
+    /// Lists the record under more terms.
     fn list_also(&mut self, added: Vec<Term>, index: &mut Index) {
         for term in added {
             if !self.terms.contains(&term) {
@@ -84,7 +84,7 @@ impl Record {
     }
 }
 
-/// The answer that an operation got, to be given again.
+/// The answer to an operation, kept to repeat it.
 #[derive(Clone, Debug)]
 enum Answer {
     Inserted(Inserted),
@@ -118,7 +118,7 @@ impl State {
             observations: FeedLog::default(),
             answers: HashMap::new(),
             answers_end: BTreeSet::new(),
-            min_key_version: KeyVersion::BARE,
+            min_key_version: KeyVersion::PLAINTEXT,
         }
     }
 
@@ -249,7 +249,7 @@ impl State {
             Verdict::Clear | Verdict::Damaged => None,
         };
         let lane = revoke.id.lane();
-        // Even of a token that is revoked already: what descends from it may still live.
+        // The epoch advances even if the token is revoked already: its descendants may still be active.
         if let Some(field) = revoke.cascade {
             let covers_until = loaded.keep_until;
             self.count_out(lane, &revoke.listed, field, Some(revoke.id), now);

@@ -1,9 +1,9 @@
-//! Giving a record another form: what it says stays.
+//! Replaces a record's body by the same content under another key.
 
 use super::*;
 
 impl State {
-    pub fn reseal(
+    pub(crate) fn reseal(
         &mut self,
         operation: Operation,
         reseal: Reseal,

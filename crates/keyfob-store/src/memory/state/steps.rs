@@ -1,10 +1,10 @@
-//! The steps that the verbs are made of: whether a write may begin, whether records may be stored,
-//! storing them, and dropping what is past its time.
+//! The steps that the methods consist of: whether a write may start, whether records may be stored,
+//! storing them, and dropping what has expired.
 
 use super::*;
 
 impl State {
-    /// Starts a write: the answer of an earlier sending, or leave to go on.
+    /// Starts a write. Returns the answer of an earlier call of the operation, if there is one.
     pub(super) fn begin(
         &mut self,
         operation: Operation,
@@ -25,7 +25,7 @@ impl State {
         self.answers_end.insert((operation.deadline, *operation.id.as_bytes()));
     }
 
-    /// Whether new records may be stored, and if not, why.
+    /// Checks whether new records may be stored, and if not, why.
     pub(super) fn admit(
         &self,
         records: &[NewRecord],
@@ -57,7 +57,7 @@ impl State {
         for new in records {
             let stamp = self.stamp_for(new.id.lane(), Some(new.stamp));
             self.forget_record(local_key(new.id));
-            // A record whose time is over already is stored nowhere.
+            // A record that has expired already is not stored.
             if new.keep_until <= now {
                 continue;
             }
@@ -103,7 +103,7 @@ impl State {
         covers_until: Timestamp,
         now: Timestamp,
     ) {
-        // As long as a record that it may cover is there, an epoch stays, whatever the clock says.
+        // An epoch stays as long as a record is there that it may revoke, whatever the clock says.
         let oldest = self.forget.first().map_or(Timestamp::MAX, |(keep_until, _)| *keep_until);
         let lane = self.lane_mut(lane);
         if lane.epochs.len() >= lane.roomy_until {

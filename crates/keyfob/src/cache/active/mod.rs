@@ -20,10 +20,10 @@ use crate::names::{Name, NameSet};
 use crate::store::{InvalidationSlot, StoreError};
 use crate::text::{Audience, ClaimName, Issuer, Scope};
 use crate::time::{Timestamp, Ttl};
-use crate::token::{Claims, ClaimsMismatch, Kind, Metadata, PrivateClaims, SecretUsed, Token};
+use crate::token::{Claims, ClaimsMismatch, Kind, PrivateClaims, SecretUsed, Token};
 use crate::validation::TokenAttributes;
 use rest::{Older, Rest};
-pub use write::{Other, write};
+pub(crate) use write::{Other, write};
 
 const KIND: u8 = 0b11;
 /// The token is the root of its family and descends from no other.
@@ -280,13 +280,11 @@ impl<'a> ActiveToken<'a> {
             Some(older) if self.is_by_older_secret() => SecretUsed::Older { until: older.until },
             _ => SecretUsed::Newest,
         };
-        token.metadata = Metadata {
-            device,
-            app: rest.app,
-            app_version: rest.app_version,
-            labels: rest.labels.unwrap_or_default(),
-            tags: rest.tags.unwrap_or_default(),
-        };
+        token.metadata.device = device;
+        token.metadata.app = rest.app;
+        token.metadata.app_version = rest.app_version;
+        token.metadata.labels = rest.labels.unwrap_or_default();
+        token.metadata.tags = rest.tags.unwrap_or_default();
         token.claims = Claims {
             registered: rest.registered.unwrap_or_default(),
             private: PrivateClaims::from_json(self.claims_json()).map_err(invalid)?,

@@ -59,7 +59,8 @@ pub(super) struct Older {
 impl Rest {
     /// That of a token; `is_root` says that its family need not be told.
     pub(super) fn of(token: &Token, is_root: bool) -> Self {
-        let metadata = token.metadata.clone();
+        let mut metadata = token.metadata.clone();
+        metadata.device.id = None;
         Self {
             not_before: token.not_before,
             idle_timeout: token.idle_timeout,
@@ -68,7 +69,7 @@ impl Rest {
             family: token.family.filter(|_| !is_root),
             ancestors: unusual(if is_root { Vec::new() } else { token.ancestors.clone() }),
             generation: unusual(token.generation.number()),
-            device: unusual(Device { id: None, ..metadata.device }),
+            device: unusual(metadata.device),
             app: metadata.app,
             app_version: metadata.app_version,
             labels: unusual(metadata.labels),

@@ -21,7 +21,8 @@ use crate::field::Field;
 use crate::id::TokenId;
 use crate::metrics::{RefreshOutcome, RevocationTarget};
 use crate::rotation::{
-    Cause, Decision, Held, Presenter, RefreshCase, RefreshPolicy, RefreshRefused, Rotation, decide,
+    Decision, EndCause, Presenter, RefreshCase, RefreshPolicy, RefreshRefused, Rotation,
+    StoredFamily, decide,
 };
 use crate::store::{Loaded, Replace, Replaced, Revoked};
 use crate::time::Timestamp;
@@ -141,20 +142,25 @@ impl TokenManager {
             let rotation = record.rotation.clone().unwrap_or_default();
             let policy = rotation.policy.unwrap_or(self.inner.refresh_policy);
             let now = self.inner.store.time_of(id.lane(), self.now()).await?;
-            let now = rotation.time(now);
+            let now = rotation.decision_time(now);
             let token = record.clone().into_token(&loaded);
             let state = token.state(now);
             let generation = record.generation;
             let by = presenter(&ratchet, &presented, request);
             let shown = Shown { bearer: &bearer, request, by, policy, loaded, record, rotation };
-            let held = Held { state, generation, rotation: &shown.rotation, window: policy.window };
-            let decision = decide(proof, &held, by, now);
+            let stored = StoredFamily {
+                state,
+                generation,
+                rotation: &shown.rotation,
+                grace_period: policy.grace_period,
+            };
+            let decision = decide(proof, &stored, by, now);
             let bound = is_bound_to(&token, &presented, request);
             if !is_fresh && (bound.is_err() || !matches!(decision, Decision::Rotate(_))) {
                 // What this node remembers is good for nothing else.
                 continue;
             }
-            if let Decision::Over(state) = decision {
+            if let Decision::FamilyEnded(state) = decision {
                 return Err(Rejection::of(id, over(token, state)));
             }
             bound?;
@@ -169,16 +175,16 @@ impl TokenManager {
                         return Ok(refreshed);
                     }
                 }
-                Decision::End(cause) => return Err(self.end(&shown, cause).await?.into()),
+                Decision::EndFamily(cause) => return Err(self.end(&shown, cause).await?.into()),
                 Decision::RefuseInWindow => {
                     return Err(RefreshRefused::InWindow { token: id }.into());
                 }
-                Decision::Ahead => {
+                Decision::AheadOfStore => {
                     if self.tell_ahead(shown, now).await {
                         return Err(RefreshRefused::AheadOfStore { token: id }.into());
                     }
                 }
-                Decision::Over(state) => return Err(Rejection::of(id, over(token, state))),
+                Decision::FamilyEnded(state) => return Err(Rejection::of(id, over(token, state))),
                 Decision::Unknown => return Err(Refusal::Unknown.into()),
             }
         }
@@ -194,25 +200,25 @@ impl TokenManager {
     }
 
     /// Ends a family.
-    async fn end(&self, shown: &Shown<'_>, cause: Cause) -> Result<Error, Error> {
+    async fn end(&self, shown: &Shown<'_>, cause: EndCause) -> Result<Error, Error> {
         let (token, generation) = (shown.loaded.id, shown.record.generation.number());
         let presented = shown.bearer.generation().number();
         let reuse =
             |is_forged| EventKind::ReuseDetected { token, presented, generation, is_forged };
         let (reason, more) = match cause {
-            Cause::Reuse => ("reuse_detected", Some(reuse(false))),
-            Cause::Forgery => ("reuse_detected", Some(reuse(true))),
-            Cause::LastGeneration => ("generations_exhausted", None),
+            EndCause::Reuse => ("reuse_detected", Some(reuse(false))),
+            EndCause::Forgery => ("reuse_detected", Some(reuse(true))),
+            EndCause::LastGeneration => ("generations_exhausted", None),
         };
         let through = match cause {
-            Cause::Reuse | Cause::Forgery => RevocationTarget::Reuse,
-            Cause::LastGeneration => RevocationTarget::Rotation,
+            EndCause::Reuse | EndCause::Forgery => RevocationTarget::Reuse,
+            EndCause::LastGeneration => RevocationTarget::Rotation,
         };
         let why = RevokeRequest::reason(reason);
         let revoked = self.revoke_record_with_cause(token, &why, through, more).await?;
         Ok(match (cause, revoked) {
             (_, Revoked::Missing) => Refusal::Unknown.into(),
-            (Cause::Reuse | Cause::Forgery, Revoked::Now) => {
+            (EndCause::Reuse | EndCause::Forgery, Revoked::Now) => {
                 RefreshRefused::ReuseDetected { token }.into()
             }
             _ => over(self.get(token).await?, TokenState::Revoked),
@@ -224,12 +230,12 @@ impl TokenManager {
     async fn tell_ahead(&self, shown: Shown<'_>, at: Timestamp) -> bool {
         let (token, generation) = (shown.loaded.id, shown.record.generation.number());
         let presented = shown.bearer.generation().number();
-        if shown.rotation.ahead.is_some_and(|told| told >= presented) {
+        if shown.rotation.reported_ahead.is_some_and(|told| told >= presented) {
             return true;
         }
         let by = shown.request.by.clone();
         let mut record = shown.record;
-        record.rotation = Some(Rotation { ahead: Some(presented), ..shown.rotation });
+        record.rotation = Some(Rotation { reported_ahead: Some(presented), ..shown.rotation });
         record.remember(Change { at, by: by.clone(), what: ChangeKind::AheadOfStore });
         let tell = async || {
             let operation = self.begin()?;

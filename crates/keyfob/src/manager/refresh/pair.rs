@@ -57,13 +57,13 @@ impl TokenManager {
         }
         // Who asks for too much is refused before anything is ended.
         let mut access = self.access(ratchet, &shown, next, at)?;
-        if shown.policy.earlier_access == PreviousAccessToken::RevokePrevious {
+        if shown.policy.previous_access_token == PreviousAccessToken::RevokePrevious {
             self.end_earlier(shown.rotation.access).await?;
         }
         loop {
             let mut record = shown.record.clone();
-            let window = shown.policy.window;
-            let rotation = shown.rotation.after(retired, shown.by, access.id(), at, window);
+            let grace_period = shown.policy.grace_period;
+            let rotation = shown.rotation.rotated(retired, shown.by, access.id(), at, grace_period);
             record.generation = next;
             record.digest = bearer.digest();
             record.rotation = Some(rotation);
@@ -143,7 +143,8 @@ impl TokenManager {
                 return Ok(Some(access.into_issued()));
             }
             let is_other = shown.rotation.access != Some(access.id());
-            if is_other && shown.policy.earlier_access == PreviousAccessToken::RevokePrevious {
+            if is_other && shown.policy.previous_access_token == PreviousAccessToken::RevokePrevious
+            {
                 // The next rotation revokes the one that it knows of.
                 break;
             }
@@ -178,7 +179,7 @@ impl TokenManager {
         let parent = &shown.record;
         let mut about = at.as_millis().to_be_bytes().to_vec();
         about.extend(shown.request.to_bytes());
-        let drawn = ratchet.draw_from(shown.bearer, generation, &about);
+        let drawn = ratchet.derive_random(shown.bearer, generation, &about);
         let id = TokenId::draw(at, shown.loaded.id.lane(), &drawn)?;
         let bearer =
             BearerToken::draw(&self.inner.prefix, Kind::Access, id, Generation::FIRST, &drawn)?;
@@ -193,7 +194,7 @@ impl TokenManager {
         let loaded = Loaded {
             id,
             body: Vec::new(),
-            key: KeyVersion::BARE,
+            key: KeyVersion::PLAINTEXT,
             version: RecordVersion(1),
             stamp: shown.loaded.stamp,
             keep_until: keep_until.min(shown.loaded.keep_until),
@@ -211,7 +212,7 @@ impl TokenManager {
         NewRecord {
             id: access.id(),
             body: codec::encode(&access.record),
-            key: KeyVersion::BARE,
+            key: KeyVersion::PLAINTEXT,
             keep_until: access.loaded.keep_until,
             uses_left: None,
             epochs: epochs_of(namespace, &access.record),

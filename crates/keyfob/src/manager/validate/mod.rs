@@ -153,7 +153,7 @@ impl TokenManager {
         read: impl FnOnce(ValidToken<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         chain.check()?;
-        let bearer = match Presented::read(presentation.bearer, &self.inner.prefix) {
+        let bearer = match Presented::parse(presentation.bearer, &self.inner.prefix) {
             Ok(bearer) => bearer,
             Err(malformed) => return Err(self.reject_malformed(malformed)),
         };

@@ -10,9 +10,8 @@ use keyfob::store::{
     StoreError, StoreMethod, StoreWrapper, TermIndex,
 };
 use keyfob::{
-    CloudEvent, Delivery, Device, Event, EventHandler, EventKind, HandlerError, JsonLines,
-    MemoryStore, Metadata, ObservationKind, RevokeRequest, Store, Subject, TokenManager,
-    UpdateRequest,
+    CloudEvent, Delivery, Event, EventHandler, EventKind, HandlerError, JsonLines, MemoryStore,
+    Metadata, ObservationKind, RevokeRequest, Store, Subject, TokenManager, UpdateRequest,
 };
 
 use super::{Bench, bench, bench_with, session};
@@ -56,14 +55,9 @@ async fn every_change_leaves_its_event_and_a_cursor_reads_on() {
 async fn the_event_of_a_login_holds_its_device_and_its_address() {
     let bench = bench();
     bench.manager.issue(session("unknown")).await.unwrap();
-    let metadata = Metadata {
-        device: Device {
-            id: Some("phone-1".try_into().unwrap()),
-            ip: Some("192.0.2.7".parse().unwrap()),
-            ..Device::default()
-        },
-        ..Metadata::default()
-    };
+    let mut metadata = Metadata::default();
+    metadata.device.id = Some("phone-1".try_into().unwrap());
+    metadata.device.ip = Some("192.0.2.7".parse().unwrap());
     bench.manager.issue(session("user123").metadata(metadata)).await.unwrap();
     let page = bench.manager.events(&Cursor::start(), 10).await.unwrap();
     let data: Vec<_> = page

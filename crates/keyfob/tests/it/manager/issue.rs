@@ -126,17 +126,17 @@ async fn a_login_that_began_before_a_revoke_all_does_not_slip_through() {
     let subject = Subject::new("user123").unwrap();
     let seen = bench.manager.begin_login(&subject).await.unwrap();
     bench.manager.revoke_subject(&subject, RevokeRequest::reason("stolen laptop")).await.unwrap();
-    let late = bench.manager.issue(session("user123").seen(seen)).await;
+    let late = bench.manager.issue(session("user123").login(seen)).await;
     assert_eq!(late.unwrap_err().code(), "superseded");
     // Not even when it takes so long that the epoch might be forgotten.
     bench.clock.advance(Ttl::from_mins(29));
     assert_eq!(
-        bench.manager.issue(session("user123").seen(seen)).await.unwrap_err().code(),
+        bench.manager.issue(session("user123").login(seen)).await.unwrap_err().code(),
         "superseded"
     );
     let slow = bench.manager.begin_login(&Subject::new("user9").unwrap()).await.unwrap();
     bench.clock.advance(Ttl::from_mins(31));
-    let late = bench.manager.issue(session("user9").seen(slow)).await;
+    let late = bench.manager.issue(session("user9").login(slow)).await;
     assert_eq!(late.unwrap_err().code(), "superseded");
     // Nor under the stamp of somebody else, whose lane counts for itself.
     let other = (0..).map(|n| Subject::new(format!("other{n}")).unwrap());
@@ -144,7 +144,7 @@ async fn a_login_that_began_before_a_revoke_all_does_not_slip_through() {
     for other in other.take(20) {
         let stamp = bench.manager.begin_login(&other).await.unwrap();
         // In the same lane it says the same.
-        if let Err(error) = bench.manager.issue(session("user123").seen(stamp)).await {
+        if let Err(error) = bench.manager.issue(session("user123").login(stamp)).await {
             assert_eq!(error.code(), "invalid_value");
             refused += 1;
         }
@@ -152,6 +152,6 @@ async fn a_login_that_began_before_a_revoke_all_does_not_slip_through() {
     assert!(refused > 10, "most of them have other lanes: {refused}");
     // A login that begins after it is good, and so is one of somebody else that began before.
     let seen_after = bench.manager.begin_login(&subject).await.unwrap();
-    let issued = bench.manager.issue(session("user123").seen(seen_after)).await.unwrap();
+    let issued = bench.manager.issue(session("user123").login(seen_after)).await.unwrap();
     assert!(bench.manager.validate_active(&issued.bearer).await.is_ok());
 }

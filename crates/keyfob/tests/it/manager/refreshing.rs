@@ -260,7 +260,7 @@ async fn earlier_access_tokens_follow_the_policy() {
     for (earlier_access, is_left) in
         [(PreviousAccessToken::LeaveToExpire, true), (PreviousAccessToken::RevokePrevious, false)]
     {
-        let policy = RefreshPolicy { earlier_access, ..RefreshPolicy::default() };
+        let policy = RefreshPolicy::new().with_previous_access_token(earlier_access);
         let first = bench.manager.issue(family().refresh_policy(policy)).await.unwrap();
         let one = bench.refresh(&first.bearer).await.unwrap();
         let two = bench.refresh(&one.refresh.bearer).await.unwrap();
@@ -277,7 +277,7 @@ async fn earlier_access_tokens_follow_the_policy() {
 #[tokio::test]
 async fn whoever_asks_for_too_much_ends_nothing() {
     let earlier_access = PreviousAccessToken::RevokePrevious;
-    let policy = RefreshPolicy { earlier_access, ..RefreshPolicy::default() };
+    let policy = RefreshPolicy::new().with_previous_access_token(earlier_access);
     let bench = bench_with(|builder| builder.refresh_policy(policy));
     let one = bench.refresh(&bench.family().await.bearer).await.unwrap();
     let wider = RefreshRequest::new().scope("admin");
@@ -289,13 +289,13 @@ async fn whoever_asks_for_too_much_ends_nothing() {
 
 #[tokio::test]
 async fn a_strict_policy_lets_a_bearer_in_once() {
-    let policy = RefreshPolicy { window: GracePeriod::NONE, ..RefreshPolicy::default() };
+    let policy = RefreshPolicy::new().with_grace_period(GracePeriod::NONE);
     let bench = bench_with(|builder| builder.refresh_policy(policy));
     let first = bench.family().await;
     bench.refresh(&first.bearer).await.unwrap();
     assert_eq!(bench.code(&first.bearer).await, "reuse_detected");
     // What the grant says comes first.
-    let policy = RefreshPolicy { window: GracePeriod::new(Ttl::from_mins(1)), ..policy };
+    let policy = policy.with_grace_period(GracePeriod::new(Ttl::from_mins(1)));
     let first = bench.manager.issue(family().refresh_policy(policy)).await.unwrap();
     bench.refresh(&first.bearer).await.unwrap();
     bench.clock.advance(Ttl::from_secs(59));

@@ -284,7 +284,7 @@ async fn a_store_is_sealed_while_it_is_in_use_and_then_takes_nothing_bare() {
     both.sort_by(|one, other| other.cmp(one));
     assert_eq!(ids_of(&manager, &filter).await, both, "both are found by one question");
 
-    let bare_key = KeyVersion::BARE;
+    let bare_key = KeyVersion::PLAINTEXT;
     let refused = manager.retire_key(&mut ring, bare_key).await.unwrap_err();
     assert_eq!(refused.code(), "key_in_use", "a record is not sealed yet");
     let done = manager.reseal().unwrap().run(|_| {}).await.unwrap();

@@ -168,7 +168,7 @@ async fn a_login_that_was_overtaken_by_a_revocation_is_refused_in_its_turn_too()
     for _ in 0..2 {
         let seen = bench.manager.begin_login(&subject).await.unwrap();
         bench.manager.revoke_subject(&subject, RevokeRequest::default()).await.unwrap();
-        let late = bench.manager.issue(session("user123").seen(seen)).await.unwrap_err();
+        let late = bench.manager.issue(session("user123").login(seen)).await.unwrap_err();
         assert_eq!(late.code(), "superseded");
         // With a roster, and before there was one.
         bench.login("user123").await;

@@ -16,10 +16,8 @@ use super::refreshing::{family, pair};
 #[tokio::test]
 async fn an_earlier_access_token_is_ended_whenever_its_node_stops() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().unwrap());
-    let policy = RefreshPolicy {
-        earlier_access: PreviousAccessToken::RevokePrevious,
-        ..RefreshPolicy::default()
-    };
+    let policy =
+        RefreshPolicy::new().with_previous_access_token(PreviousAccessToken::RevokePrevious);
     let there = TokenManager::builder(store.clone()).build();
     let mut stopped = 0;
     for writes in 0.. {

@@ -49,10 +49,9 @@ async fn what_is_issued_and_taken_back_is_counted_by_its_way() {
 
 #[tokio::test]
 async fn a_refresh_token_is_counted_by_its_case() {
-    let policy = RefreshPolicy {
-        window: GracePeriod::new(Ttl::from_secs(10)),
-        earlier_access: PreviousAccessToken::RevokePrevious,
-    };
+    let policy = RefreshPolicy::new()
+        .with_grace_period(GracePeriod::new(Ttl::from_secs(10)))
+        .with_previous_access_token(PreviousAccessToken::RevokePrevious);
     let bench = bench_with(|builder| builder.refresh_policy(policy));
     let refresh = async |bearer: &str| bench.manager.refresh(bearer, RefreshRequest::new()).await;
     let first = bench.issue(Kind::Refresh).await;

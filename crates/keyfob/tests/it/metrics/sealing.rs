@@ -12,7 +12,7 @@ impl Bench {
     /// Another manager over the same store, with another ring.
     fn with_ring(&self, ring: &KeyRing) -> (TokenManager, Kept) {
         let kept = Kept::default();
-        let builder = TokenManager::builder(Arc::clone(&self.store) as _).keys(ring);
+        let builder = TokenManager::builder(Arc::clone(&self.store)).keys(ring);
         (builder.clock(self.clock.clone()).metrics(Metrics::on(&kept)).build(), kept)
     }
 }
@@ -55,7 +55,7 @@ async fn what_does_not_open_is_counted_by_why() {
     let bare = bench.issue(Kind::Access).await;
 
     let mut other = KeyRing::generate(now, &OsRandom).unwrap().allowing_plaintext();
-    other.retire(KeyVersion::BARE).unwrap();
+    other.retire(KeyVersion::PLAINTEXT).unwrap();
     let (manager, kept) = bench.with_ring(&other);
     let of = |value| kept.value("keyfob_seal_refused_total", [value]);
     manager.validate_active(&sealed.bearer).await.unwrap_err();

@@ -1,5 +1,5 @@
-//! The decision, explored: every order in which the holders of a family's bearers can present them
-//! within some steps of time. Nothing is drawn at random here, and nothing is left out.
+//! The decision, explored exhaustively: every order in which the holders of a family's bearer tokens
+//! can present them within some steps of time. Nothing is random here, and no order is left out.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -7,7 +7,7 @@ use super::*;
 use crate::id::TokenId;
 use crate::time::Ttl;
 
-const WINDOW: u64 = 3;
+const GRACE_PERIOD: u64 = 3;
 /// How many steps of time pass in all.
 const LATEST: u64 = 7;
 /// How many generations there may be.
@@ -17,8 +17,8 @@ fn at(step: u64) -> Timestamp {
     Timestamp::from_millis(1_000 + step)
 }
 
-fn window() -> GracePeriod {
-    GracePeriod::new(Ttl::from_millis(WINDOW).unwrap())
+fn grace_period() -> GracePeriod {
+    GracePeriod::new(Ttl::from_millis(GRACE_PERIOD).unwrap())
 }
 
 fn generation(number: u32) -> Generation {
@@ -29,15 +29,15 @@ fn presenter(who: u8) -> Presenter {
     Presenter([who; 16])
 }
 
-/// The family as the store has it, and what has happened: enough to say what must hold.
+/// The stored family and its past: enough to say what must hold.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct World {
     now: u64,
     generation: u32,
     /// When each generation was presented first, and when and by whom it was exchanged.
-    first_shown: Vec<Option<u64>>,
+    first_presented: Vec<Option<u64>>,
     exchanged: Vec<Option<(u64, u8)>>,
-    is_over: bool,
+    has_ended: bool,
 }
 
 impl World {
@@ -46,46 +46,46 @@ impl World {
         Self {
             now: 0,
             generation: 0,
-            first_shown: vec![None; many],
+            first_presented: vec![None; many],
             exchanged: vec![None; many],
-            is_over: false,
+            has_ended: false,
         }
     }
 
-    /// The record that the store would hold, made anew from what has happened.
+    /// The record that the store would hold, computed from the past.
     fn rotation(&self) -> Rotation {
         let mut rotation = Rotation::default();
         for number in 0..self.generation {
             let (when, who) = self.exchanged[number as usize].unwrap();
             let access = TokenId::from_bytes([1; 16]);
             let (retired, by) = (generation(number), presenter(who));
-            rotation = rotation.after(retired, by, access, at(when), window());
+            rotation = rotation.rotated(retired, by, access, at(when), grace_period());
         }
         rotation
     }
 
     fn decide(&self, number: u32, who: u8) -> Decision {
         let rotation = self.rotation();
-        let state = if self.is_over { TokenState::Revoked } else { TokenState::Active };
-        let held = Held {
+        let state = if self.has_ended { TokenState::Revoked } else { TokenState::Active };
+        let stored = StoredFamily {
             state,
             generation: generation(self.generation),
             rotation: &rotation,
-            window: window(),
+            grace_period: grace_period(),
         };
-        decide(Proof::Proven(generation(number)), &held, presenter(who), at(self.now))
+        decide(Proof::Proven(generation(number)), &stored, presenter(who), at(self.now))
     }
 
-    fn show(&self, number: u32, who: u8) -> (Decision, Self) {
+    fn present(&self, number: u32, who: u8) -> (Decision, Self) {
         let decision = self.decide(number, who);
         let mut next = self.clone();
-        next.first_shown[number as usize].get_or_insert(self.now);
+        next.first_presented[number as usize].get_or_insert(self.now);
         match decision {
             Decision::Rotate(to) => {
                 next.exchanged[number as usize] = Some((self.now, who));
                 next.generation = to.number();
             }
-            Decision::End(_) => next.is_over = true,
+            Decision::EndFamily(_) => next.has_ended = true,
             _ => {}
         }
         (decision, next)
@@ -93,26 +93,26 @@ impl World {
 }
 
 #[test]
-fn whoever_presents_whatever_whenever() {
+fn every_order_of_presentations_keeps_the_rules() {
     let mut seen = HashSet::from([World::new()]);
     let mut waiting = VecDeque::from([World::new()]);
     let mut ended = 0;
     while let Some(world) = waiting.pop_front() {
-        let mut go_on = |next: World| {
+        let mut visit = |next: World| {
             if seen.insert(next.clone()) {
                 waiting.push_back(next);
             }
         };
         if world.now < LATEST {
-            go_on(World { now: world.now + 1, ..world.clone() });
+            visit(World { now: world.now + 1, ..world.clone() });
         }
         for number in 0..=world.generation.min(HIGHEST) {
             for who in [1, 2] {
-                let (decision, next) = world.show(number, who);
+                let (decision, next) = world.present(number, who);
                 check(&world, number, who, decision);
-                ended += usize::from(matches!(decision, Decision::End(_)));
+                ended += usize::from(matches!(decision, Decision::EndFamily(_)));
                 if number < HIGHEST {
-                    go_on(next);
+                    visit(next);
                 }
             }
         }
@@ -122,8 +122,8 @@ fn whoever_presents_whatever_whenever() {
 
 fn check(world: &World, number: u32, who: u8, decision: Decision) {
     let case = || format!("{number} by {who} in {world:?}: {decision:?}");
-    if world.is_over {
-        assert_eq!(decision, Decision::Over(TokenState::Revoked), "{}", case());
+    if world.has_ended {
+        assert_eq!(decision, Decision::FamilyEnded(TokenState::Revoked), "{}", case());
         return;
     }
     let is_present = number == world.generation;
@@ -132,76 +132,81 @@ fn check(world: &World, number: u32, who: u8, decision: Decision) {
         return;
     }
     let (when, by) = world.exchanged[number as usize].unwrap();
-    let is_within = world.now - when < WINDOW;
-    // Whoever retries within the window never ends the family.
-    assert_eq!(matches!(decision, Decision::End(_)), !is_within, "{}", case());
-    // The same pair is given to whoever got it, while it is the newest.
+    let is_within = world.now - when < GRACE_PERIOD;
+    // A retry within the grace period never ends the family.
+    assert_eq!(matches!(decision, Decision::EndFamily(_)), !is_within, "{}", case());
+    // The presenter that got a pair gets the same pair again, while it is the newest.
     let is_replayed = is_within && number + 1 == world.generation && by == who;
     assert_eq!(matches!(decision, Decision::Replay(_)), is_replayed, "{}", case());
-    // What two parties have presented more than a window apart has ended the family.
-    let first = world.first_shown[number as usize].unwrap();
-    if world.now - first >= WINDOW && world.now - when >= WINDOW {
-        assert_eq!(decision, Decision::End(Cause::Reuse), "{}", case());
+    // Two presentations more than a grace period apart have ended the family.
+    let first = world.first_presented[number as usize].unwrap();
+    if world.now - first >= GRACE_PERIOD && world.now - when >= GRACE_PERIOD {
+        assert_eq!(decision, Decision::EndFamily(EndCause::Reuse), "{}", case());
     }
 }
 
 #[test]
-fn whoever_does_not_hold_the_root_changes_nothing() {
+fn a_presenter_without_the_root_changes_nothing() {
     let mut world = World::new();
     for step in 0..4 {
         world.now = step;
-        world = world.show(world.generation, 1).1;
+        world = world.present(world.generation, 1).1;
     }
-    for is_over in [false, true] {
+    for has_ended in [false, true] {
         for generation_of_record in 0..6 {
-            let state = if is_over { TokenState::Revoked } else { TokenState::Active };
+            let state = if has_ended { TokenState::Revoked } else { TokenState::Active };
             let rotation = world.rotation();
             let generation = generation(generation_of_record);
-            let held = Held { state, generation, rotation: &rotation, window: window() };
-            let decision = decide(Proof::Unknown, &held, presenter(1), at(9));
+            let stored = StoredFamily {
+                state,
+                generation,
+                rotation: &rotation,
+                grace_period: grace_period(),
+            };
+            let decision = decide(Proof::Unknown, &stored, presenter(1), at(9));
             assert_eq!(decision, Decision::Unknown);
         }
     }
 }
 
-fn held(rotation: &Rotation, number: u32) -> Held<'_> {
+fn stored_at(rotation: &Rotation, number: u32) -> StoredFamily<'_> {
     let generation = generation(number);
-    Held { state: TokenState::Active, generation, rotation, window: window() }
+    StoredFamily { state: TokenState::Active, generation, rotation, grace_period: grace_period() }
 }
 
 #[test]
-fn a_generation_that_the_record_has_yet_to_reach_keeps_the_family() {
+fn a_generation_ahead_of_the_record_keeps_the_family() {
     let rotation = Rotation::default();
-    let decide = |proof| decide(proof, &held(&rotation, 3), presenter(1), at(9));
-    assert_eq!(decide(Proof::Proven(generation(4))), Decision::Ahead);
-    assert_eq!(decide(Proof::Proven(Generation::LAST)), Decision::Ahead);
-    assert_eq!(decide(Proof::Forged), Decision::End(Cause::Forgery));
+    let decide = |proof| decide(proof, &stored_at(&rotation, 3), presenter(1), at(9));
+    assert_eq!(decide(Proof::Proven(generation(4))), Decision::AheadOfStore);
+    assert_eq!(decide(Proof::Proven(Generation::LAST)), Decision::AheadOfStore);
+    assert_eq!(decide(Proof::Forged), Decision::EndFamily(EndCause::Forgery));
 }
 
 #[test]
-fn after_the_last_generation_the_family_ends() {
+fn the_last_generation_ends_the_family() {
     let rotation = Rotation::default();
-    let held = held(&rotation, Generation::LAST.number());
-    let decision = decide(Proof::Proven(Generation::LAST), &held, presenter(1), at(9));
-    assert_eq!(decision, Decision::End(Cause::LastGeneration));
+    let stored = stored_at(&rotation, Generation::LAST.number());
+    let decision = decide(Proof::Proven(Generation::LAST), &stored, presenter(1), at(9));
+    assert_eq!(decision, Decision::EndFamily(EndCause::LastGeneration));
 }
 
 #[test]
-fn without_a_window_a_bearer_is_good_once() {
+fn without_a_grace_period_a_bearer_is_good_once() {
     let mut world = World::new();
-    world = world.show(0, 1).1;
+    world = world.present(0, 1).1;
     let rotation = world.rotation();
-    let held = Held { window: GracePeriod::NONE, ..held(&rotation, 1) };
-    let again = decide(Proof::Proven(generation(0)), &held, presenter(1), at(0));
-    assert_eq!(again, Decision::End(Cause::Reuse));
+    let stored = StoredFamily { grace_period: GracePeriod::NONE, ..stored_at(&rotation, 1) };
+    let again = decide(Proof::Proven(generation(0)), &stored, presenter(1), at(0));
+    assert_eq!(again, Decision::EndFamily(EndCause::Reuse));
 }
 
 #[test]
-fn a_clock_that_goes_back_ends_nobody() {
+fn a_clock_that_goes_back_ends_no_family() {
     let mut world = World::new();
     world.now = 7;
-    world = world.show(0, 1).1;
-    world = world.show(1, 1).1;
+    world = world.present(0, 1).1;
+    world = world.present(1, 1).1;
     world.now = 0;
     assert_eq!(world.decide(1, 1), Decision::Replay(at(7)));
     assert_eq!(world.decide(0, 1), Decision::RefuseInWindow);

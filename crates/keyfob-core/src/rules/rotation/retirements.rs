@@ -1,4 +1,4 @@
-//! When the generations of a family were retired, as far back as its window reaches.
+//! When the generations of a family were retired, as far back as its grace period reaches.
 
 use minicbor::{Decode, Encode};
 
@@ -6,17 +6,19 @@ use super::GracePeriod;
 use crate::bearer::Generation;
 use crate::time::{Timestamp, Ttl};
 
-/// The retirements that lie within the window, the oldest first. What is older needs no entry: it
-/// was retired longer than a window ago, and that is all that is asked.
+/// The retirements that lie within the grace period, the oldest first.
 ///
-/// It is bounded. Where more than [`Trail::EXACT`] generations were retired within one window,
-/// those that follow each other within an eighth of it are told as retired with the first of them:
-/// a family that rotates so fast forgives its older generations for a little less than the window,
-/// and never for more. The generation before the present one is not among them: its time is kept
-/// exactly.
+/// An older retirement needs no entry: the decision asks only whether it is longer ago than a grace
+/// period.
+///
+/// The list is bounded. If more than 8 generations are retired within one grace period, those that
+/// follow each other within an eighth of it count as retired with the first of them. So a family
+/// that rotates that fast forgives its older generations for a little less than the grace period,
+/// and never for more. The generation before the present one is not in the list: the record has its
+/// exact time.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 #[cbor(transparent)]
-pub struct Trail(#[n(0)] Vec<Retirement>);
+pub struct Retirements(#[n(0)] Vec<Retirement>);
 
 /// The generations from `first` up to the next entry were retired at `at`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
@@ -27,27 +29,27 @@ struct Retirement {
     at: Timestamp,
 }
 
-impl Trail {
-    /// How many retirements within one window are told exactly.
+impl Retirements {
+    /// How many retirements within one grace period have an entry each.
     const EXACT: usize = 8;
 
-    /// When a generation was retired; `None` is longer than a window ago.
+    /// Returns when a generation was retired, or `None` if that is longer than a grace period ago.
     pub(super) fn retired_at(&self, generation: Generation) -> Option<Timestamp> {
         let last = self.0.iter().rfind(|entry| entry.first <= generation.number());
         last.map(|entry| entry.at)
     }
 
-    /// The trail once `generation` is retired too.
-    pub(super) fn after(
+    /// Returns the list after `generation` is retired too.
+    pub(super) fn with(
         &self,
         generation: Generation,
         now: Timestamp,
-        window: GracePeriod,
+        grace_period: GracePeriod,
     ) -> Self {
-        let Some(window) = window.length() else { return Self::default() };
-        let is_within = |entry: &&Retirement| now < entry.at + window;
+        let Some(grace_period) = grace_period.length() else { return Self::default() };
+        let is_within = |entry: &&Retirement| now < entry.at + grace_period;
         let mut kept: Vec<_> = self.0.iter().filter(is_within).copied().collect();
-        let eighth = Ttl::saturating_from_millis(window.as_millis() / 8);
+        let eighth = Ttl::saturating_from_millis(grace_period.as_millis() / 8);
         let is_close = kept.last().is_some_and(|last| now < last.at + eighth);
         if kept.len() < Self::EXACT || !is_close {
             kept.push(Retirement { first: generation.number(), at: now });
@@ -73,30 +75,30 @@ mod tests {
     }
 
     proptest! {
-        /// Against the list of all retirements: never kinder than it, and at most an eighth of a
-        /// window less kind; exact where rotations are as far apart as people's are.
+        /// Compared with the list of all retirements: never forgives longer, and at most an eighth
+        /// of a grace period shorter. Exact where rotations are as far apart as those of people.
         #[test]
-        fn a_trail_forgives_as_long_as_the_whole_list_would(
+        fn retirements_forgive_as_long_as_the_whole_list_would(
             pauses in proptest::collection::vec(0u64..4_000, 1..80),
             wait in 0u64..12_000,
         ) {
             let window = GracePeriod::new(Ttl::from_millis(WINDOW).unwrap());
-            let (mut now, mut trail, mut all) = (0, Trail::default(), Vec::new());
+            let (mut now, mut retirements, mut all) = (0, Retirements::default(), Vec::new());
             for (number, pause) in pauses.iter().enumerate() {
                 now += pause;
-                trail = trail.after(generation(number), at(now), window);
+                retirements = retirements.with(generation(number), at(now), window);
                 all.push(now);
-                prop_assert!(trail.0.len() <= 2 * Trail::EXACT, "{trail:?}");
+                prop_assert!(retirements.0.len() <= 2 * Retirements::EXACT, "{retirements:?}");
             }
             now += wait;
             let forgives = |retired: Timestamp, window| at(now) < retired + window;
             for (number, retired) in all.iter().enumerate() {
-                let told = trail.retired_at(generation(number));
-                let is_forgiven = told.is_some_and(|told| forgives(told, Ttl::from_millis(WINDOW).unwrap()));
+                let found = retirements.retired_at(generation(number));
+                let is_forgiven = found.is_some_and(|found| forgives(found, Ttl::from_millis(WINDOW).unwrap()));
                 let within = all.iter().filter(|other| retired.abs_diff(**other) < WINDOW).count();
                 if !forgives(at(*retired), Ttl::from_millis(WINDOW).unwrap()) {
                     prop_assert!(!is_forgiven, "{number} of {all:?} at {now}");
-                } else if within < Trail::EXACT || forgives(at(*retired), Ttl::from_millis(WINDOW * 7 / 8).unwrap()) {
+                } else if within < Retirements::EXACT || forgives(at(*retired), Ttl::from_millis(WINDOW * 7 / 8).unwrap()) {
                     prop_assert!(is_forgiven, "{number} of {all:?} at {now}");
                 }
             }
