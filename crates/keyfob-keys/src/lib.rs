@@ -39,7 +39,7 @@ pub use environment::EnvKeys;
 pub use file::{FileKeys, RingChange};
 
 #[cfg(doc)]
-use keyfob_core::KeyProvider;
+use keyfob_seal::KeyProvider;
 use keyfob_seal::{KeyError, KeyRing};
 use zeroize::Zeroizing;
 

@@ -5,8 +5,8 @@ use keyfob::{Actor, ClientId, FamilyId, PageCursor, Reason, RevokeRequest, Subje
 
 const AFTER_HELP: &str = "\
 A family, a subject, a client or the whole store is revoked in one step, for any number of tokens.
---where revokes the matching tokens one by one and may miss tokens that are issued meanwhile. Run it
-again until --dry-run counts 0.
+With --where, the matching tokens are revoked page by page. Tokens that are issued meanwhile may be
+missed. Run the command again until --dry-run counts 0.
 
 On a terminal, --all and --where ask for confirmation. Without a terminal, --all needs --yes.
 

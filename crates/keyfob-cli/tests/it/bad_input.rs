@@ -122,7 +122,7 @@ fn contradictions_and_overflows_are_reported() {
         (vec!["--claim=a=1", "--claim=a=2"], "claim is given twice"),
         (vec!["--claim=sub=\"x\""], "a registered claim has a field of its own"),
         (vec!["--claim=plan=team"], "a text needs double quotes"),
-        (vec!["--label=environment"], "write key=value"),
+        (vec!["--label=environment"], "Write key=value"),
         (vec!["--expires-at=2020-01-01T00:00:00Z"], "it lies in the past"),
         (vec!["--not-before=+2h", "--ttl=1h"], "it must lie before the expiry"),
         (vec!["--ttl=99999999999d"], "at most 100 years"),
