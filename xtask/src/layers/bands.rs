@@ -66,8 +66,6 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
 /// a circle may shrink; when it is gone, its row has to go too.
 pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
     ("keyfob", &["cache/active/mod.rs", "cache/active/write.rs"]),
-    ("keyfob", &["cache/mod.rs", "cache/settings.rs", "cache/slots.rs"]),
-    ("keyfob", &["codec/mod.rs", "codec/record.rs"]),
     (
         "keyfob",
         &[
@@ -77,22 +75,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
             "manager/builder.rs",
             "manager/events/observations.rs",
             "manager/mod.rs",
-        ],
-    ),
-    ("keyfob", &["manager/issue.rs", "manager/modify.rs", "manager/sessions.rs"]),
-    (
-        "keyfob-redb",
-        &[
-            "changes/counts.rs",
-            "changes/mod.rs",
-            "changes/rows.rs",
-            "file.rs",
-            "foundation.rs",
-            "options.rs",
-            "report.rs",
-            "shared.rs",
-            "store.rs",
-            "writer.rs",
         ],
     ),
     ("keyfob-redis", &["net/dial.rs", "net/link.rs"]),
