@@ -9,6 +9,7 @@
 //! | `failure` | every error, hint and exit code |
 
 mod args;
+mod bearer_scan;
 mod commands;
 mod context;
 mod failure;
@@ -21,6 +22,7 @@ mod metrics;
 mod no_echo;
 mod open;
 mod output;
+mod parse;
 mod progress;
 mod store_url;
 mod table;
@@ -35,7 +37,7 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     // An error in the arguments needs the right form too, before they are parsed.
     let json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
-    match args::parse(arguments).and_then(run) {
+    match parse::parse(arguments).and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(json),
     }

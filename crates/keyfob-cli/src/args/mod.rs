@@ -3,13 +3,11 @@
 //! Values are parsed into domain types here. An error never repeats a refused value: it may be a
 //! secret in the wrong argument.
 
-mod bearer_scan;
 mod demo;
 mod derive;
 mod issue;
 mod keys;
 mod limit;
-mod parse;
 mod query;
 mod refresh;
 mod revoke;
@@ -27,7 +25,6 @@ pub(crate) use derive::DeriveArgs;
 pub(crate) use issue::IssueArgs;
 pub(crate) use keys::{KeysArgs, KeysCommand};
 pub(crate) use limit::{CountedArgs, LimitAction, LimitArgs, LimitTestArgs, PolicyArgs};
-pub(crate) use parse::{command, parse};
 pub(crate) use query::{CountArgs, EventsArgs, EventsStart, HistoryArgs, ListArgs, ShowArgs, Sort};
 pub(crate) use refresh::RefreshArgs;
 pub(crate) use revoke::{RevokeArgs, Target};
@@ -209,8 +206,8 @@ pub(crate) enum Command {
     /// Count all tokens by kind, state and client
     ///
     /// Reads counters that the store updates with every write, so the cost does not depend on the
-    /// number of tokens. A token is counted until it expires. In the last eighth of its lifetime, and
-    /// shortly before it becomes valid, its count is an estimate; the output says for how many tokens.
+    /// number of tokens. A token is counted until it expires. Within an eighth of its lifetime before
+    /// it expires or becomes valid, its count is an estimate. The output says for how many tokens.
     /// Some tokens that ended with an ancestor, or with a subject that has very many tokens, may be
     /// counted as active until they expire.
     #[command(

@@ -7,7 +7,8 @@ use crate::values::OverlapArg;
 
 const AFTER_HELP: &str = "\
 At most two secrets are valid at a time: the new one, and the previous one during the overlap. A
-secret that was never used is replaced by the new one; the secret before it then stays valid.
+secret that was never used, also the first one, is replaced by the new one. The secret before it then
+stays valid.
 Tokens that were derived from the key stay valid. If a secret is exposed, revoke the key and issue
 another one.
 

@@ -31,7 +31,7 @@ pub(crate) struct ValidateArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) bearer_file: Option<PathBuf>,
 
-    /// Report every reason for a refusal, not only the first. Uses up no use
+    /// Report every reason for a refusal, not only the first. Does not count as a use
     #[arg(long)]
     pub(crate) all: bool,
 

@@ -26,7 +26,7 @@ struct VerdictView<'a> {
     status: Option<LimitStatusView<'a>>,
 }
 
-/// The status of a limit. Times are in milliseconds; 0 is now.
+/// The status of a limit. Times are in milliseconds; 0 means no wait.
 #[derive(Serialize)]
 struct LimitStatusView<'a> {
     policy: &'a str,

@@ -1,11 +1,11 @@
 //! `man`: prints the manual page, from the definition of the help.
 
-use crate::args;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::parse;
 
 pub(super) fn run(name: Option<&str>, output: &mut Output) -> Result<(), Failure> {
-    let mut keyfob = args::command().disable_help_subcommand(true);
+    let mut keyfob = parse::command().disable_help_subcommand(true);
     keyfob.build();
     let command = match name {
         None => keyfob,

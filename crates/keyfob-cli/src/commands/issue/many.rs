@@ -1,8 +1,8 @@
 //! `issue --from`: many tokens, one for each line of JSON.
 //!
 //! A thread reads lines. While one batch of tokens is issued, it reads the lines of the next batch. So
-//! a file is issued as fast as the store can write, and a program that writes one line to a pipe
-//! gets the token before it writes the next. An interrupt lets the current batch finish: a token
+//! a file is issued as fast as the store can write. A program that writes one line to a pipe can wait
+//! for its token before it writes the next. An interrupt lets the current batch finish: a token
 //! whose bearer was not written would be lost.
 
 use std::io::{self, BufRead};

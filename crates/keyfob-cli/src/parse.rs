@@ -6,7 +6,8 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 
-use super::{Cli, Command, bearer_scan};
+use crate::args::{Cli, Command};
+use crate::bearer_scan;
 use crate::failure::{Exit, Failure};
 
 /// The definition of the command line.
@@ -77,6 +78,9 @@ fn usage(error: &clap::Error) -> Failure {
         };
         return Failure::Usage { code: "invalid_value", message, details };
     }
+    if let Some(message) = missing_or_conflicting(error) {
+        return Failure::Usage { code: "usage", message, details };
+    }
     let unknown = match error.kind() {
         ErrorKind::UnknownArgument => {
             error.get(ContextKind::InvalidArg).map(|name| ("argument", name))
@@ -92,6 +96,28 @@ fn usage(error: &clap::Error) -> Failure {
     }
     let message = first.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     Failure::Usage { code: "usage", message, details }
+}
+
+/// The maximum number of arguments that an error lists.
+const MAX_LISTED: usize = 3;
+
+/// Describes missing arguments, and arguments that exclude each other.
+fn missing_or_conflicting(error: &clap::Error) -> Option<String> {
+    let listed = |kind| match error.get(kind)? {
+        ContextValue::String(name) => Some(name.clone()),
+        ContextValue::Strings(names) if names.len() <= MAX_LISTED => Some(names.join(", ")),
+        ContextValue::Strings(names) => Some(format!("{}, …", names[..MAX_LISTED].join(", "))),
+        _ => None,
+    };
+    let argument = listed(ContextKind::InvalidArg)?;
+    match error.kind() {
+        ErrorKind::MissingRequiredArgument => Some(format!("missing argument: {argument}")),
+        ErrorKind::ArgumentConflict => {
+            let other = listed(ContextKind::PriorArg)?;
+            Some(format!("{argument} cannot be used together with {other}"))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
