@@ -82,10 +82,4 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
             "manager/mod.rs",
         ],
     ),
-    (
-        "keyfob-cli",
-        &["args/mod.rs", "args/parse.rs", "failure.rs", "input.rs", "keys.rs", "open.rs"],
-    ),
-    ("keyfob-cli", &["commands/issue.rs", "commands/issue_many.rs"]),
-    ("keyfob-cli", &["commands/revoke.rs", "commands/sweep.rs"]),
 ];

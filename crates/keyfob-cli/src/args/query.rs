@@ -1,22 +1,22 @@
-//! The commands that only read: `show`, `list`, `count`, `history`, `events`.
+//! The arguments of the commands that only read: `show`, `list`, `count`, `history`, `events`.
 
 use clap::{Args, ValueEnum};
 use keyfob::store::Cursor;
 use keyfob::{InvalidValue, PageCursor, TokenId};
 
-/// What is said of filters wherever one is taken.
+/// The help on filters, for every command that takes one.
 macro_rules! filter_help {
     ($examples:literal) => {
         concat!(
-            "A filter is parts of the form key:value, all of which have to hold. Keys:\n",
-            "  kind, state              one, or several with commas\n",
+            "A filter is a list of key:value parts. A token must match every part. Keys:\n",
+            "  kind, state              one value, or several with commas\n",
             "  id, family, subject, issuer, audience, client, device, app\n",
-            "  tag, scope, label        all of them when given again; label:environment=production\n",
-            "  any-tag, any-scope       one of them when given again\n",
+            "  tag, scope, label        repeat to require all; label:environment=production\n",
+            "  any-tag, any-scope       repeat to require at least one\n",
             "  issued-after, issued-before, expires-after, expires-before\n",
             "                           2026-11-24T08:30:00Z, 2026-11-24, now, -7d, +1h\n",
-            "A value with a space is put in double quotes: subject:\"Jane Doe\". A filter without id,\n",
-            "family, subject, client, device, app, tag or label looks at every token of the store.\n\n",
+            "Put a value with a space in double quotes: subject:\"Jane Doe\". A filter without id, family,\n",
+            "subject, client, device, app, tag or label reads every token of the store.\n\n",
             "Examples:\n",
             $examples
         )
@@ -25,18 +25,18 @@ macro_rules! filter_help {
 
 /// Show one token in full
 ///
-/// Shows one token with all that is known of it, whatever state it is in.
+/// Shows one token with all its fields, in any state.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  keyfob show tok_00d1h88n000000000000000001")]
 pub(crate) struct ShowArgs {
-    /// The token
+    /// The id of the token
     pub(crate) id: TokenId,
 }
 
 /// List the tokens that match a filter
 ///
-/// Lists the tokens that match a filter: as a table on a terminal, otherwise id, kind, state,
-/// subject, client and expiry, separated by tabs.
+/// Lists the tokens that match a filter. On a terminal it prints a table. Otherwise it prints id,
+/// kind, state, subject, client and expiry, separated by tabs.
 #[derive(Debug, Args)]
 #[command(after_help = filter_help!(
     "  keyfob list
@@ -45,64 +45,65 @@ pub(crate) struct ShowArgs {
   keyfob list --all-pages --json kind:api-key > keys.jsonl"
 ))]
 pub(crate) struct ListArgs {
-    /// Which tokens; without it, all of them
+    /// The filter. Default: all tokens
     pub(crate) filter: Vec<String>,
 
-    /// How many at most
+    /// The maximum number of tokens
     #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one(), conflicts_with = "all_pages")]
     pub(crate) limit: u64,
 
-    /// In which order
+    /// The order
     #[arg(long, value_enum, default_value_t = Sort::Newest)]
     pub(crate) sort: Sort,
 
-    /// All of them, however many
+    /// List all tokens, without a limit
     #[arg(long)]
     pub(crate) all_pages: bool,
 
-    /// Go on where an earlier list ended
+    /// Continue an earlier list at this cursor
     #[arg(long)]
     pub(crate) cursor: Option<PageCursor>,
 }
 
-/// In which order tokens are listed.
+/// The order of a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Sort {
-    /// The newest first
+    /// Newest first
     Newest,
-    /// The next to expire first
+    /// Next to expire first
     Expiring,
 }
 
 /// Count the tokens that match a filter
 ///
-/// It looks at all that the index lists for the filter, and without one at every token of the store.
+/// Reads the tokens that the index lists for the filter. Without a filter it reads every token of the
+/// store.
 #[derive(Debug, Args)]
 #[command(after_help = filter_help!(
     "  keyfob count subject:user123 state:active
   keyfob count --json tag:mobile issued-after:-7d"
 ))]
 pub(crate) struct CountArgs {
-    /// Which tokens; without it, all of them
+    /// The filter. Default: all tokens
     pub(crate) filter: Vec<String>,
 }
 
-/// Tell what happened to a token
+/// Show the changes of a token
 ///
-/// Tells what happened to a token, the oldest first: its last eight changes and its revocation.
-/// Elsewhere than on a terminal: time, what, by whom and why, separated by tabs.
+/// Shows the last eight changes of a token and its revocation, oldest first. Without a terminal it
+/// prints time, change, actor and reason, separated by tabs.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  keyfob history tok_00d1h88n000000000000000001")]
 pub(crate) struct HistoryArgs {
-    /// The token
+    /// The id of the token
     pub(crate) id: TokenId,
 }
 
 const EVENTS_HELP: &str = "\
 Each event is one line of JSON (CloudEvents 1.0), with or without --json. At the end, a note on
-stderr tells the cursor to go on from; with --with-cursor every event has it as 'keyfobcursor', so
-that a reader that keeps it misses nothing even when it is killed. The store keeps a bounded number
-of events; a note says when some were trimmed before they were read.
+stderr gives the cursor to resume at. With --with-cursor, every event has its cursor in the field
+'keyfobcursor'. A reader that stores this cursor misses no event, even if it is killed. The store
+keeps a limited number of events. A note reports when events were deleted before they were read.
 
 Examples:
   keyfob events
@@ -110,41 +111,41 @@ Examples:
   keyfob events --follow --with-cursor --after \"$(cat cursor)\"
   keyfob events --observations --limit 20";
 
-/// Print events, and go on printing them as they come
+/// Print events, and optionally wait for new ones
 ///
-/// Prints what happened in the store, in order: each event was written together with its change.
+/// Prints the events of the store, in order. Each event was written in one step with its change.
 #[derive(Debug, Args)]
 #[command(after_help = EVENTS_HELP)]
 pub(crate) struct EventsArgs {
-    /// Go on as events come, until interrupted
+    /// Wait for new events, until interrupted
     #[arg(long)]
     pub(crate) follow: bool,
 
-    /// Where to begin: start, latest, or a cursor
+    /// The position to start after: start, latest, or a cursor
     #[arg(long, value_name = "CURSOR", default_value = "start")]
-    pub(crate) after: From,
+    pub(crate) after: EventsStart,
 
-    /// How many at most
+    /// The maximum number of events
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub(crate) limit: Option<u64>,
 
-    /// Add to each event the cursor to go on from
+    /// Add to each event the cursor to resume after it
     #[arg(long, conflicts_with = "observations")]
     pub(crate) with_cursor: bool,
 
-    /// What was seen instead of what happened: refusals, replays, expiries, sampled uses
+    /// Print observations instead: refusals, replays, expiries, sampled uses
     #[arg(long)]
     pub(crate) observations: bool,
 }
 
-/// Where events begin.
+/// The position at which to start.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum From {
+pub(crate) enum EventsStart {
     Latest,
     After(Cursor),
 }
 
-impl std::str::FromStr for From {
+impl std::str::FromStr for EventsStart {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {

@@ -1,4 +1,4 @@
-//! What a demo tells: as text, or with one object for each step.
+//! The output of the demo: as text, or as JSON with one object per step.
 
 use std::fmt::Display;
 
@@ -10,8 +10,8 @@ use crate::output::Output;
 const TITLE: &str = "Distributed Token Management Example";
 const RULE: &str = "==================================";
 
-/// What is told: as text, or with one object for each step.
-pub(super) struct Story<'a> {
+/// The output of the demo: as text, or as JSON with one object per step.
+pub(super) struct DemoScript<'a> {
     output: &'a mut Output,
     number: u32,
     step: Option<Step>,
@@ -24,7 +24,7 @@ struct Step {
     lines: Vec<String>,
 }
 
-impl<'a> Story<'a> {
+impl<'a> DemoScript<'a> {
     pub(super) fn begin(output: &'a mut Output) -> Result<Self, Failure> {
         if !output.is_json() {
             output.line(TITLE)?;

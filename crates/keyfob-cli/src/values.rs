@@ -1,4 +1,4 @@
-//! Values that have a form of their own on the command line.
+//! Values that have a form of their own on the command line and in lines of JSON.
 
 use std::str::FromStr;
 
@@ -7,24 +7,24 @@ use keyfob::{ClaimName, InvalidValue, Kind, LabelKey, LabelValue, SecretOverlap,
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// How long a token lives.
+/// The lifetime of a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lifetime {
     For(Ttl),
     Never,
 }
 
-/// How long an older secret stays good; 0 is not at all.
+/// How long an older secret stays valid. `0` ends it immediately.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct OverlapFor(SecretOverlap);
+pub(crate) struct OverlapArg(SecretOverlap);
 
-impl From<OverlapFor> for SecretOverlap {
-    fn from(overlap: OverlapFor) -> Self {
+impl From<OverlapArg> for SecretOverlap {
+    fn from(overlap: OverlapArg) -> Self {
         overlap.0
     }
 }
 
-impl FromStr for OverlapFor {
+impl FromStr for OverlapArg {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
@@ -36,14 +36,14 @@ impl FromStr for OverlapFor {
     }
 }
 
-/// A moment, or a distance from now.
+/// A time, absolute or as a duration from now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TimeArg {
     At(Timestamp),
     In(Ttl),
 }
 
-/// When a subject was authenticated.
+/// The time of an authentication: absolute, or now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum AuthTime {
     Now,
@@ -52,28 +52,28 @@ pub(crate) enum AuthTime {
 
 /// A label: `key=value`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Label {
+pub(crate) struct LabelArg {
     pub(crate) key: LabelKey,
     pub(crate) value: LabelValue,
 }
 
 /// A claim: `name=JSON`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Claim {
+pub(crate) struct ClaimArg {
     pub(crate) name: ClaimName,
     pub(crate) json: Box<str>,
 }
 
-/// Why a text is no value. It does not hold the text.
+/// A text that is not a label or a claim. It does not contain the text.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub(crate) enum WrongValue {
+pub(crate) enum InvalidArgument {
     #[error(transparent)]
     Invalid(#[from] InvalidValue),
-    #[error("has no '=': write key=value, such as environment=production")]
+    #[error("has no '='. Write key=value, such as environment=production")]
     Label,
-    #[error("has no '=': write name=JSON, such as seats=12 or plan='\"team\"'")]
+    #[error("has no '='. Write name=JSON, such as seats=12 or plan='\"team\"'")]
     Claim,
-    #[error("the claim's value is no JSON: a text needs double quotes, as in plan='\"team\"'")]
+    #[error("the claim's value is not JSON: a text needs double quotes, as in plan='\"team\"'")]
     Json,
 }
 
@@ -86,8 +86,8 @@ impl FromStr for Lifetime {
 }
 
 impl TimeArg {
-    /// The moment, counted from `now`.
-    pub(crate) fn from(self, now: Timestamp) -> Timestamp {
+    /// Returns the absolute time. A duration counts from `now`.
+    pub(crate) fn resolve(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(at) => at,
             Self::In(ttl) => now + ttl,
@@ -96,8 +96,8 @@ impl TimeArg {
 }
 
 impl AuthTime {
-    /// The moment, at `now`.
-    pub(crate) fn from(self, now: Timestamp) -> Timestamp {
+    /// Returns the absolute time.
+    pub(crate) fn resolve(self, now: Timestamp) -> Timestamp {
         match self {
             Self::Now => now,
             Self::At(at) => at,
@@ -124,27 +124,27 @@ impl FromStr for TimeArg {
     }
 }
 
-impl FromStr for Label {
-    type Err = WrongValue;
+impl FromStr for LabelArg {
+    type Err = InvalidArgument;
 
-    fn from_str(text: &str) -> Result<Self, WrongValue> {
-        let (key, value) = text.split_once('=').ok_or(WrongValue::Label)?;
+    fn from_str(text: &str) -> Result<Self, InvalidArgument> {
+        let (key, value) = text.split_once('=').ok_or(InvalidArgument::Label)?;
         Ok(Self { key: key.parse()?, value: value.parse()? })
     }
 }
 
-impl FromStr for Claim {
-    type Err = WrongValue;
+impl FromStr for ClaimArg {
+    type Err = InvalidArgument;
 
-    fn from_str(text: &str) -> Result<Self, WrongValue> {
-        let (name, json) = text.split_once('=').ok_or(WrongValue::Claim)?;
+    fn from_str(text: &str) -> Result<Self, InvalidArgument> {
+        let (name, json) = text.split_once('=').ok_or(InvalidArgument::Claim)?;
         let name = name.parse()?;
-        serde_json::from_str::<&RawValue>(json).map_err(|_| WrongValue::Json)?;
+        serde_json::from_str::<&RawValue>(json).map_err(|_| InvalidArgument::Json)?;
         Ok(Self { name, json: json.into() })
     }
 }
 
-/// Reads from JSON what is read from the command line in the same way.
+/// Implements `Deserialize` by parsing a text, as the command line does.
 macro_rules! deserialize_from_str {
     ($($name:ty),+) => {$(
         impl<'de> Deserialize<'de> for $name {
@@ -158,7 +158,7 @@ macro_rules! deserialize_from_str {
 
 deserialize_from_str!(Lifetime, TimeArg, AuthTime);
 
-/// A kind, with its values known to the help and to completions.
+/// A parser of kinds that lists the values in the help and in completions.
 pub(crate) fn kind() -> impl TypedValueParser<Value = Kind> {
     PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)).try_map(|text| text.parse::<Kind>())
 }
@@ -169,21 +169,21 @@ mod tests {
 
     #[test]
     fn labels_and_claims_are_split_at_the_first_equals_sign() {
-        let label: Label = "a=b=c".parse().unwrap();
+        let label: LabelArg = "a=b=c".parse().unwrap();
         assert_eq!((label.key.as_str(), label.value.as_str()), ("a", "b=c"));
-        let claim: Claim = r#"a={"b":"=\""}"#.parse().unwrap();
+        let claim: ClaimArg = r#"a={"b":"=\""}"#.parse().unwrap();
         assert_eq!((claim.name.as_str(), &*claim.json), ("a", r#"{"b":"=\""}"#));
-        assert_eq!("a".parse::<Label>(), Err(WrongValue::Label));
-        assert_eq!("a=team".parse::<Claim>(), Err(WrongValue::Json));
-        assert_eq!("a=1 2".parse::<Claim>(), Err(WrongValue::Json));
+        assert_eq!("a".parse::<LabelArg>(), Err(InvalidArgument::Label));
+        assert_eq!("a=team".parse::<ClaimArg>(), Err(InvalidArgument::Json));
+        assert_eq!("a=1 2".parse::<ClaimArg>(), Err(InvalidArgument::Json));
     }
 
     #[test]
-    fn a_moment_is_absolute_or_counts_from_now() {
+    fn a_time_is_absolute_or_counts_from_now() {
         let now = Timestamp::from_millis(1_000);
-        assert_eq!("+5m".parse::<TimeArg>().unwrap().from(now).as_millis(), 301_000);
+        assert_eq!("+5m".parse::<TimeArg>().unwrap().resolve(now).as_millis(), 301_000);
         let at: TimeArg = "2026-11-24T08:30:00Z".parse().unwrap();
-        assert_eq!(at.from(now).to_string(), "2026-11-24T08:30:00Z");
+        assert_eq!(at.resolve(now).to_string(), "2026-11-24T08:30:00Z");
         assert!("5m".parse::<TimeArg>().is_err());
     }
 }

@@ -1,21 +1,22 @@
-//! `revoke --where`: everything that a filter matches, with progress, and resumable.
+//! `revoke --where`: revokes all tokens that match a filter, with progress. A run can be resumed.
 
 use keyfob::Filter;
 
-use super::list::quote;
-use super::revoke::{Told, can_ask, confirm, tell};
-use super::walk::note_unreadable;
+use super::confirm::{WithoutTerminal, can_ask, confirm};
+use super::report::RevokeReport;
 use crate::args::{RevokeArgs, Target};
+use crate::commands::pages::note_unreadable;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::output::shell_quoted;
 use crate::progress::Progress;
 
-/// Reads the filter of a sweep. One that asks for everything is taken for a slip.
+/// Parses the filter. Refuses an empty one, which is likely a mistake.
 pub(super) fn filter(text: &str, context: &Context) -> Result<Filter, Failure> {
     let filter = context.filter(&[text.to_owned()])?;
     if filter.is_empty() {
-        let message = "the filter is empty, which would be every token".into();
-        let details = "If that is meant, say --all.".into();
+        let message = "the filter is empty and would match every token".into();
+        let details = "To revoke every token, use --all.".into();
         return Err(Failure::Usage { code: "usage", message, details });
     }
     Ok(filter)
@@ -27,16 +28,16 @@ pub(super) async fn run(
     context: &mut Context,
 ) -> Result<(), Failure> {
     let filter = filter(text, context)?;
-    // Written out, times that were relative stand still: what is resumed is the same sweep.
+    // The text of the filter has absolute times, so a resumed run matches the same tokens.
     let text = filter.to_string();
-    let mut sweep = context.manager.sweep(filter, args.why());
+    let mut sweep = context.manager.sweep(filter, args.request());
     if let Some(cursor) = args.resume.clone() {
         sweep = sweep.resume(cursor);
     }
     let progress = if can_ask() && !args.yes {
         let count = context.interrupt.or(async { Ok(sweep.dry_run().await?) }).await?;
-        let what = format!("revoke all that matches {text} (now {count})");
-        context.interrupt.or(confirm(&what, false, args)).await?;
+        let action = format!("revoke all tokens that match {text} (now {count})");
+        context.interrupt.or(confirm(&action, WithoutTerminal::Proceed, args)).await?;
         Progress::towards(count, "tokens revoked")
     } else {
         Progress::counting("tokens revoked")
@@ -49,35 +50,35 @@ pub(super) async fn run(
         () = context.interrupt.requested() => Err(Failure::Interrupted),
         done = sweep.run(|done| {
             tracing::debug!(revoked = done.revoked, "a page is done");
-            progress.at(done.revoked);
+            progress.set(done.revoked);
         }) => done.map_err(Failure::from),
     };
     drop(progress);
     let done = sweep.progress();
     let unreadable = done.unreadable;
     let next = done.resume.cursor().filter(|_| outcome.is_err());
-    let told = match outcome {
-        Ok(_) => format!("revoked {} of {} tokens looked at", done.revoked, done.examined),
-        Err(_) => format!("revoked {} tokens or a few more before it stopped", done.revoked),
+    let line = match outcome {
+        Ok(_) => format!("revoked {} of {} examined tokens", done.revoked, done.examined),
+        Err(_) => format!("stopped after revoking {} tokens or a few more", done.revoked),
     };
-    let how = if outcome.is_ok() { "revoked" } else { "interrupted" };
-    let object = Told {
+    let code = if outcome.is_ok() { "revoked" } else { "interrupted" };
+    let report = RevokeReport {
         count: Some(done.revoked),
         examined: Some(done.examined),
         next: next.as_ref().map(ToString::to_string),
-        ..Told::of(&Target::Matching(text.clone()), how)
+        ..RevokeReport::new(&Target::Matching(text.clone()), code)
     };
     if outcome.is_err() {
         let resume = next.as_ref().map(|next| format!(" --resume {next}")).unwrap_or_default();
-        let again = format!("go on with: keyfob revoke --where {}{resume}", quote(&text));
+        let message = format!("resume with: keyfob revoke --where {}{resume}", shell_quoted(&text));
         match &next {
-            Some(next) => context.output.note_cursor("resume", again, next),
-            None => context.output.note("resume", again),
+            Some(next) => context.output.note_cursor("resume", message, next),
+            None => context.output.note("resume", message),
         }
     }
-    tell(&told, &object, context)?;
+    report.write(&line, context)?;
     note_unreadable(unreadable, context);
     outcome?;
-    // What could not be read may have matched, and is as good as it was.
-    if unreadable > 0 { Err(Failure::Told(Exit::Refused)) } else { Ok(()) }
+    // An unreadable record may match the filter, and was not revoked.
+    if unreadable > 0 { Err(Failure::AlreadyReported(Exit::Refused)) } else { Ok(()) }
 }

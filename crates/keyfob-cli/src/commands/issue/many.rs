@@ -1,9 +1,9 @@
 //! `issue --from`: many tokens, one for each line of JSON.
 //!
-//! A thread reads lines; what it has read by the time that the tokens before are issued is issued
-//! together. So a file is issued as fast as the store takes it, and whoever writes one line to a
-//! pipe and waits for its token gets it. An interruption lets what is under way finish, for a
-//! token whose bearer nobody saw would be lost.
+//! A thread reads lines. While one batch of tokens is issued, it reads the lines of the next batch. So
+//! a file is issued as fast as the store can write. A program that writes one line to a pipe can wait
+//! for its token before it writes the next. An interrupt lets the current batch finish: a token
+//! whose bearer was not written would be lost.
 
 use std::io::{self, BufRead};
 use std::path::Path;
@@ -13,30 +13,30 @@ use futures_util::StreamExt;
 use keyfob::{Actor, Error, Issued};
 use tokio::sync::mpsc;
 
-use super::grant_line::{self, Refused};
-use super::issue::{lost, note_once, write_object};
+use super::line::{self, LineError};
+use super::show::{note_once, output_lost, write_object};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::input::Source;
+use crate::input::InputSource;
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::table::or_never;
 
-/// The most bytes of one line.
-const MOST_BYTES: usize = 64 * 1024;
-/// The most lines that are issued together.
-const TOGETHER: usize = 512;
+/// The maximum length of a line in bytes.
+const MAX_LINE_BYTES: usize = 64 * 1024;
+/// The maximum number of lines in one batch.
+const MAX_BATCH: usize = 512;
 
-struct Line {
+struct InputLine {
     number: u64,
-    /// How many bytes were read up to its end.
+    /// The position of its end in the input, in bytes.
     end: u64,
-    text: Result<String, Refused>,
+    text: Result<String, LineError>,
 }
 
-/// How many lines there were.
+/// The numbers of issued and refused lines.
 #[derive(Default)]
-struct Tally {
+struct LineCounts {
     issued: u64,
     refused: u64,
 }
@@ -46,32 +46,32 @@ pub(super) async fn run(
     by: Option<&Actor>,
     context: &mut Context,
 ) -> Result<(), Failure> {
-    let source = Source::named(from);
+    let source = InputSource::from_path(from);
     let progress = progress(&source);
     let mut lines = read(&source)?;
-    let mut tally = Tally::default();
-    let mut together = Vec::new();
+    let mut counts = LineCounts::default();
+    let mut batch = Vec::new();
     let interrupt = context.interrupt.clone();
     let outcome = loop {
-        together.clear();
+        batch.clear();
         let read = tokio::select! {
             biased;
             () = interrupt.requested() => break Err(Failure::Interrupted),
-            read = lines.recv_many(&mut together, TOGETHER) => read,
+            read = lines.recv_many(&mut batch, MAX_BATCH) => read,
         };
         if read == 0 {
             break Ok(());
         }
-        let end = issue_together(std::mem::take(&mut together), by, context, &mut tally, &source);
+        let end = issue_batch(std::mem::take(&mut batch), by, context, &mut counts, &source);
         match end.await {
-            Ok(end) => progress.at(if source.length().is_some() { end } else { tally.issued }),
+            Ok(end) => progress.set(if source.length().is_some() { end } else { counts.issued }),
             Err(failure) => break Err(failure),
         }
     };
     drop(progress);
-    let Tally { issued, refused } = tally;
+    let LineCounts { issued, refused } = counts;
     if issued > 0 {
-        let message = format!("{issued} issued; their bearers are shown only this once");
+        let message = format!("{issued} issued. Their bearers are shown only this once");
         note_once(&context.output, &message);
     }
     outcome?;
@@ -81,58 +81,58 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Issues what some lines ask for, in their order, and says up to where they reach.
-async fn issue_together(
-    lines: Vec<io::Result<Line>>,
+/// Issues the tokens of some lines, in order. Returns the position of the end of the last line.
+async fn issue_batch(
+    lines: Vec<io::Result<InputLine>>,
     by: Option<&Actor>,
     context: &mut Context,
-    tally: &mut Tally,
-    source: &Source,
+    counts: &mut LineCounts,
+    source: &InputSource,
 ) -> Result<u64, Failure> {
     let now = context.now();
     let mut end = 0;
-    let mut broken = None;
+    let mut fatal = None;
     let mut grants = Vec::new();
-    let mut places = Vec::new();
+    let mut parsed = Vec::new();
     for line in lines {
         let line = match line {
             Ok(line) => line,
             Err(error) => {
-                broken = Some(source.failed(error));
+                fatal = Some(source.failed(error));
                 break;
             }
         };
         end = line.end;
-        let grant = line.text.and_then(|text| grant_line::parse(&text, by, now));
-        places.push((line.number, grant.map(|grant| grants.push(grant))));
+        let grant = line.text.and_then(|text| line::parse(&text, by, now));
+        parsed.push((line.number, grant.map(|grant| grants.push(grant))));
     }
     let mut issued = pin!(context.manager.issue_many(grants));
-    for (number, place) in places {
-        let outcome = match place {
+    for (number, grant) in parsed {
+        let outcome = match grant {
             Err(refused) => Err(refused),
             Ok(()) => match issued.next().await {
-                Some(outcome) => outcome.map_err(Refused::from),
+                Some(outcome) => outcome.map_err(LineError::from),
                 None => break,
             },
         };
         match outcome {
             Ok(issued) => {
                 let output = &mut context.output;
-                write(&issued, output).map_err(|failure| lost(failure, &issued))?;
-                tally.issued += 1;
+                write(&issued, output).map_err(|failure| output_lost(failure, &issued))?;
+                counts.issued += 1;
             }
             Err(refused) => {
-                let place = format!("line {number}");
-                context.output.refuse(&place, refused.code(), &refused.to_string());
-                tally.refused += 1;
-                // Nothing more will come of it, but those under way have to be shown.
-                if let Refused::Keyfob(error @ Error::Store(_)) = refused {
-                    broken = broken.or(Some(error.into()));
+                let position = format!("line {number}");
+                context.output.error_line(&position, refused.code(), &refused.to_string());
+                counts.refused += 1;
+                // Later lines would fail too, but the tokens of this batch must be shown.
+                if let LineError::Keyfob(error @ Error::Store(_)) = refused {
+                    fatal = fatal.or(Some(error.into()));
                 }
             }
         }
     }
-    broken.map_or(Ok(end), Err)
+    fatal.map_or(Ok(end), Err)
 }
 
 fn write(issued: &Issued, output: &mut Output) -> Result<(), Failure> {
@@ -144,11 +144,11 @@ fn write(issued: &Issued, output: &mut Output) -> Result<(), Failure> {
         let (id, kind, bearer) = (token.id, token.kind, issued.bearer.expose());
         output.line(format_args!("{id}\t{kind}\t{expires}\t{bearer}"))?;
     }
-    // What is held back is lost when the process is killed.
+    // A buffered bearer would be lost if the process is killed.
     output.flush()
 }
 
-fn progress(source: &Source) -> Progress {
+fn progress(source: &InputSource) -> Progress {
     if io::IsTerminal::is_terminal(&io::stdout()) {
         return Progress::hidden();
     }
@@ -158,10 +158,10 @@ fn progress(source: &Source) -> Progress {
     }
 }
 
-/// Reads the lines that are not empty on a thread of its own.
-fn read(source: &Source) -> Result<mpsc::Receiver<io::Result<Line>>, Failure> {
+/// Reads the non-empty lines on a thread of its own.
+fn read(source: &InputSource) -> Result<mpsc::Receiver<io::Result<InputLine>>, Failure> {
     let mut reader = source.open()?;
-    let (sender, receiver) = mpsc::channel(TOGETHER);
+    let (sender, receiver) = mpsc::channel(MAX_BATCH);
     let thread = std::thread::Builder::new().name("lines".into()).spawn(move || {
         let (mut number, mut end) = (0, 0);
         loop {
@@ -169,7 +169,7 @@ fn read(source: &Source) -> Result<mpsc::Receiver<io::Result<Line>>, Failure> {
             let line = match next_line(&mut reader, &mut end) {
                 Ok(None) => break,
                 Ok(Some(Ok(text))) if text.trim().is_empty() => continue,
-                Ok(Some(text)) => Ok(Line { number, end, text }),
+                Ok(Some(text)) => Ok(InputLine { number, end, text }),
                 Err(error) => Err(error),
             };
             let failed = line.is_err();
@@ -182,23 +182,23 @@ fn read(source: &Source) -> Result<mpsc::Receiver<io::Result<Line>>, Failure> {
     Ok(receiver)
 }
 
-/// The next line without its end, of which no more than is allowed is kept in memory.
+/// Reads the next line. Holds at most [`MAX_LINE_BYTES`] of it in memory.
 fn next_line(
     reader: &mut impl BufRead,
     end: &mut u64,
-) -> io::Result<Option<Result<String, Refused>>> {
+) -> io::Result<Option<Result<String, LineError>>> {
     let mut line = Vec::new();
     let mut too_long = false;
-    let mut anything = false;
+    let mut is_end = true;
     loop {
         let buffer = reader.fill_buf()?;
         let newline = buffer.iter().position(|byte| *byte == b'\n');
-        let taken = newline.map_or(buffer.len(), |place| place + 1);
+        let taken = newline.map_or(buffer.len(), |position| position + 1);
         if taken == 0 {
             break;
         }
-        anything = true;
-        too_long |= line.len() + taken > MOST_BYTES;
+        is_end = false;
+        too_long |= line.len() + taken > MAX_LINE_BYTES;
         if !too_long {
             line.extend(buffer.iter().take(taken));
         }
@@ -208,13 +208,13 @@ fn next_line(
             break;
         }
     }
-    if !anything {
+    if is_end {
         return Ok(None);
     }
     if too_long {
-        return Ok(Some(Err(Refused::TooLong { most: MOST_BYTES })));
+        return Ok(Some(Err(LineError::TooLong { max: MAX_LINE_BYTES })));
     }
-    Ok(Some(String::from_utf8(line).map_err(|_| Refused::NotText)))
+    Ok(Some(String::from_utf8(line).map_err(|_| LineError::NotText)))
 }
 
 #[cfg(test)]
@@ -223,11 +223,11 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_does_not_hide_the_next() {
-        let text = format!("{}\n{{}}\n\u{1}", "x".repeat(MOST_BYTES + 1));
+        let text = format!("{}\n{{}}\n\u{1}", "x".repeat(MAX_LINE_BYTES + 1));
         let mut reader = io::BufReader::with_capacity(100, text.as_bytes());
         let mut end = 0;
         let mut next = || next_line(&mut reader, &mut end).unwrap();
-        assert!(matches!(next(), Some(Err(Refused::TooLong { .. }))));
+        assert!(matches!(next(), Some(Err(LineError::TooLong { .. }))));
         assert_eq!(next().unwrap().unwrap(), "{}\n");
         assert_eq!(next().unwrap().unwrap(), "\u{1}");
         assert!(next().is_none());
@@ -235,9 +235,9 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_text_is_refused() {
+    fn a_line_that_is_not_utf_8_is_refused() {
         let mut reader: &[u8] = b"\xff\n";
         let line = next_line(&mut reader, &mut 0).unwrap();
-        assert!(matches!(line, Some(Err(Refused::NotText))));
+        assert!(matches!(line, Some(Err(LineError::NotText))));
     }
 }

@@ -1,4 +1,4 @@
-//! Where the key ring is, as `--keys` names it.
+//! The source of the key ring, as `--keys` and `KEYFOB_KEYS` name it.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -7,9 +7,7 @@ use keyfob::KeyProvider;
 use keyfob::seal::{KeyError, KeyRing};
 use keyfob_keys::{CommandKeys, EnvKeys, FileKeys};
 
-use crate::failure::Failure;
-
-/// Where the key ring is.
+/// The source of the key ring.
 #[derive(Clone, Debug)]
 pub(crate) enum KeySource {
     File(FileKeys),
@@ -17,63 +15,57 @@ pub(crate) enum KeySource {
     Command(CommandKeys),
 }
 
-/// A text that names no key ring. It does not hold the text, which may be the keys themselves.
+/// A text that is not a key source. It does not contain the text, which may be the keys themselves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("--keys or KEYFOB_KEYS names no key ring: {0}")]
-pub(crate) struct WrongSource(&'static str);
+#[error("the key ring in --keys or KEYFOB_KEYS is not valid: {0}")]
+pub(crate) struct InvalidKeySource(&'static str);
 
-/// No path is as long, and a ring is longer.
-const LONGEST: usize = 1024;
+/// The maximum length in bytes. A path is shorter, a key ring is longer.
+const MAX_BYTES: usize = 1024;
 
 impl FromStr for KeySource {
-    type Err = WrongSource;
+    type Err = InvalidKeySource;
 
-    fn from_str(text: &str) -> Result<Self, WrongSource> {
-        if text.contains(['\n', ';']) || text.len() > LONGEST {
-            return Err(WrongSource("it names where the ring is, and must not be the ring"));
+    fn from_str(text: &str) -> Result<Self, InvalidKeySource> {
+        if text.contains(['\n', ';']) || text.len() > MAX_BYTES {
+            return Err(InvalidKeySource(
+                "the value must not be the ring. Name the file, variable or command that has it",
+            ));
         }
         let (scheme, rest) = text.split_once(':').unwrap_or(("file", text));
         match scheme {
             "env" if !rest.is_empty() => Ok(Self::Variable(EnvKeys::new(rest))),
             "command" => {
                 let mut words = rest.split_whitespace();
-                let program = words.next().ok_or(WrongSource("no command follows command:"))?;
+                let program =
+                    words.next().ok_or(InvalidKeySource("write a command after command:"))?;
                 Ok(Self::Command(CommandKeys::new(program, words)))
             }
             "file" if !rest.is_empty() => Ok(Self::File(FileKeys::new(PathBuf::from(rest)))),
-            "env" | "file" => Err(WrongSource("it is empty")),
-            _ => Err(WrongSource("it begins with none of file:, env: and command:")),
+            "env" | "file" => {
+                Err(InvalidKeySource("it is empty. Write FILE, env:VARIABLE or command:COMMAND"))
+            }
+            _ => Err(InvalidKeySource("its scheme is unknown. Use file:, env: or command:")),
         }
     }
 }
 
 impl KeySource {
     /// Reads the ring.
-    pub(crate) async fn ring(&self) -> Result<KeyRing, Failure> {
-        let ring = match self {
+    pub(crate) async fn ring(&self) -> Result<KeyRing, KeyError> {
+        match self {
             Self::File(keys) => keys.ring().await,
             Self::Variable(keys) => keys.ring().await,
             Self::Command(keys) => keys.ring().await,
-        };
-        Ok(ring?)
-    }
-
-    /// The file that the ring is in, if it is in one: only that can be changed.
-    pub(crate) fn file(&self) -> Result<&FileKeys, Failure> {
-        match self {
-            Self::File(keys) => Ok(keys),
-            Self::Variable(_) | Self::Command(_) => Err(Failure::Usage {
-                code: "usage",
-                message: "only a key ring in a file can be changed: name one by --keys FILE".into(),
-                details: String::new(),
-            }),
         }
     }
-}
 
-impl From<KeyError> for Failure {
-    fn from(error: KeyError) -> Self {
-        Self::Keyfob(error.into())
+    /// The file of the ring. `None` for other sources, whose ring cannot be changed.
+    pub(crate) const fn file(&self) -> Option<&FileKeys> {
+        match self {
+            Self::File(keys) => Some(keys),
+            Self::Variable(_) | Self::Command(_) => None,
+        }
     }
 }
 
@@ -96,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_ring_is_refused_without_being_repeated() {
+    fn an_invalid_source_is_refused_and_not_repeated() {
         let ring = "bare reading;terms 1 2026-11-24T08:30:00Z hunter2";
         let long = "hunter2".repeat(200);
         for text in [ring, "key 1\nhunter2", &long, "", "file:", "env:", "command: ", "x:hunter2"] {

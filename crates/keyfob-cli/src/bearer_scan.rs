@@ -1,28 +1,31 @@
-//! Bearers among the arguments: found before anything is parsed, so that nothing repeats them.
+//! Finds bearers among the arguments before anything is parsed, so that no error repeats them.
 
 use keyfob::{BearerPrefix, BearerToken, TokenId};
 
-/// How many characters after the kind make a text a bearer, whole or not.
-const TELLING: usize = 40;
+/// The minimum number of characters after the kind for a text to count as a bearer, also a partial
+/// one.
+const MIN_CHARACTERS: usize = 40;
 
 /// A bearer that was given as an argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Leak {
-    /// Its token, if the bearer is whole.
+pub(crate) struct LeakedBearer {
+    /// The id of its token, if the bearer is complete.
     pub(crate) id: Option<TokenId>,
 }
 
-/// The first thing in a text that has the form of a bearer, with whatever prefix.
-pub(crate) fn find(text: &str) -> Option<Leak> {
+/// Finds the first bearer in a text, with any prefix.
+pub(crate) fn find_bearer(text: &str) -> Option<LeakedBearer> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.split(|c| !is_word(c)).find_map(|word| {
         ["_at_", "_rt_", "_ak_", "_st_"].iter().find_map(|kind| {
             let (before, after) = word.split_once(kind)?;
             let prefix = BearerPrefix::new(before).ok()?;
-            if after.len() < TELLING || after.contains('_') {
+            if after.len() < MIN_CHARACTERS || after.contains('_') {
                 return None;
             }
-            Some(Leak { id: BearerToken::parse(word, &prefix).ok().map(|bearer| bearer.id()) })
+            Some(LeakedBearer {
+                id: BearerToken::parse(word, &prefix).ok().map(|bearer| bearer.id()),
+            })
         })
     })
 }
@@ -32,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bearers_are_found_in_any_place() {
+    fn bearers_are_found_at_any_position() {
         let bearer = format!("fob_at_{}", "A".repeat(61));
         for text in [
             bearer.clone(),
@@ -41,14 +44,14 @@ mod tests {
             bearer.replace("fob", "acme"),
             bearer[..60].to_owned(),
         ] {
-            assert_eq!(find(&text), Some(Leak { id: None }), "{text}");
+            assert_eq!(find_bearer(&text), Some(LeakedBearer { id: None }), "{text}");
         }
     }
 
     #[test]
-    fn what_only_looks_a_little_like_one_is_left_alone() {
+    fn a_similar_text_is_not_a_bearer() {
         for text in ["fob_at_", "file:/srv/fob_at_home.redb", "tok_00d1h88n000000000000000001"] {
-            assert_eq!(find(text), None, "{text}");
+            assert_eq!(find_bearer(text), None, "{text}");
         }
     }
 }
