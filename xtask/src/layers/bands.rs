@@ -71,8 +71,6 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
 /// a circle may shrink; when it is gone, its row has to go too.
 pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
     ("keyfob", &["cache/active/mod.rs", "cache/active/write.rs"]),
-    ("keyfob", &["cache/mod.rs", "cache/settings.rs", "cache/slots.rs"]),
-    ("keyfob", &["codec/mod.rs", "codec/record.rs"]),
     (
         "keyfob",
         &[
@@ -82,28 +80,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
             "manager/builder.rs",
             "manager/events/observations.rs",
             "manager/mod.rs",
-        ],
-    ),
-    ("keyfob", &["manager/issue.rs", "manager/modify.rs", "manager/sessions.rs"]),
-    (
-        "keyfob-cli",
-        &["args/mod.rs", "args/parse.rs", "failure.rs", "input.rs", "keys.rs", "open.rs"],
-    ),
-    ("keyfob-cli", &["commands/issue.rs", "commands/issue_many.rs"]),
-    ("keyfob-cli", &["commands/revoke.rs", "commands/sweep.rs"]),
-    (
-        "keyfob-redb",
-        &[
-            "changes/counts.rs",
-            "changes/mod.rs",
-            "changes/rows.rs",
-            "file.rs",
-            "foundation.rs",
-            "options.rs",
-            "report.rs",
-            "shared.rs",
-            "store.rs",
-            "writer.rs",
         ],
     ),
 ];

@@ -119,7 +119,7 @@ async fn a_server_clock_that_cannot_be_read_is_not_guessed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_logins_on_two_nodes_keep_the_session_limit() {
     let config = config(&server().url(), 8);
-    let policy = SessionPolicy::at_most(3, WhenFull::RetireOldest).unwrap();
+    let policy = SessionPolicy::new(3, WhenFull::RetireOldest).unwrap();
     let mut nodes = Vec::new();
     for _ in 0..2 {
         let store = Arc::new(open(&config).await);
