@@ -1,34 +1,20 @@
 //! Keeps a listener on each primary while the process has invalidation listeners.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob_store::{Lane, LaneCount};
+use keyfob_store::Lane;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::context::FeedContext;
+use super::heartbeat_interval;
 use super::primary_listener::PrimaryListener;
-use super::{Feed, heartbeat_interval};
 use crate::config::Address;
-use crate::connections::Connections;
-use crate::keys::Keys;
 
 /// How often to look for invalidation listeners, besides being notified of them.
 const IDLE_INTERVAL: Duration = Duration::from_secs(5);
-
-/// What the listeners of primaries are created with.
-#[derive(Clone)]
-pub(crate) struct FeedContext {
-    pub(crate) feed: Arc<Feed>,
-    pub(crate) connections: Arc<Connections>,
-    pub(crate) keys: Arc<Keys>,
-    pub(crate) lane_count: LaneCount,
-    pub(crate) response_timeout: Duration,
-    /// Whether lanes may move from one primary to another.
-    pub(crate) lanes_move: bool,
-}
 
 /// The listeners of primaries. They end when this is dropped.
 #[derive(Default)]

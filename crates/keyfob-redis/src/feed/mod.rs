@@ -16,6 +16,7 @@
 //!
 //! Within the process, listeners are notified before the store method returns.
 
+mod context;
 mod follow_primaries;
 mod heartbeat;
 mod primary_listener;
@@ -30,7 +31,8 @@ use tokio::sync::Notify;
 
 use crate::config::Address;
 
-pub(crate) use follow_primaries::{FeedContext, follow_primaries};
+pub(crate) use context::FeedContext;
+pub(crate) use follow_primaries::follow_primaries;
 
 const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(2);
 

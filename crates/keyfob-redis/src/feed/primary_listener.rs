@@ -8,7 +8,7 @@ use redis::{Cmd, PushInfo};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::follow_primaries::FeedContext;
+use super::context::FeedContext;
 use super::heartbeat::{Heartbeat, send_heartbeat, set_marks};
 use super::sources::Sources;
 use super::{heartbeat_interval, signal};
