@@ -52,10 +52,12 @@ async fn login(
     let (metadata, _) = LenientMetadata::new().user_agent(agent).ip(peer.ip()).build();
     let kind = if login.mobile { Kind::Refresh } else { Kind::Session };
     let grant = Grant::new(kind).subject(subject).audience("shop").scopes("orders keys");
-    let issued = shop.manager.issue(grant.metadata(metadata).login(stamp)).await?;
+    let grant = grant.metadata(metadata).login(stamp);
     if login.mobile {
-        return Ok(pair(&shop.manager.refresh(&issued.bearer, RefreshRequest::new()).await?));
+        let issued = shop.manager.issue_pair(grant, RefreshRequest::new()).await?;
+        return Ok(pair(&issued.access, &issued.refresh));
     }
+    let issued = shop.manager.issue(grant).await?;
     let set = shop.cookie.set(&issued.bearer, &issued.token, shop.manager.now());
     Ok((set, "welcome").into_response())
 }
@@ -73,16 +75,15 @@ struct Refresh {
 async fn refresh(State(shop): State<Shop>, Form(form): Form<Refresh>) -> Answer {
     let refreshed = shop.manager.refresh(&form.refresh_token, RefreshRequest::new()).await;
     let refused = |error| ErrorResponse::from(error).at_token_endpoint();
-    refreshed.map(|refreshed| pair(&refreshed)).map_err(refused)
+    refreshed.map(|next| pair(&next.access, &next.refresh)).map_err(refused)
 }
 
-fn pair(refreshed: &Refreshed) -> Response {
-    let access = &refreshed.access;
+fn pair(access: &Issued, refresh: &Issued) -> Response {
     let body = json!({
         "access_token": access.bearer.expose(),
         "token_type": "Bearer",
         "expires_in": access.token.expires_in_secs(access.token.issued_at),
-        "refresh_token": refreshed.refresh.bearer.expose(),
+        "refresh_token": refresh.bearer.expose(),
         "scope": access.token.scopes.to_string(),
     });
     ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()

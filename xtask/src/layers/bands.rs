@@ -58,7 +58,12 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
     ),
     (
         "keyfob-redis",
-        &[&["config", "protocol", "slot"], &["keys", "net"], &["feed", "record"], &["store"]],
+        &[
+            &["config", "protocol", "slot"],
+            &["connections", "keys"],
+            &["feed", "record"],
+            &["store"],
+        ],
     ),
 ];
 
@@ -66,8 +71,6 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
 /// a circle may shrink; when it is gone, its row has to go too.
 pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
     ("keyfob", &["cache/active/mod.rs", "cache/active/write.rs"]),
-    ("keyfob", &["cache/mod.rs", "cache/settings.rs", "cache/slots.rs"]),
-    ("keyfob", &["codec/mod.rs", "codec/record.rs"]),
     (
         "keyfob",
         &[
@@ -79,27 +82,4 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
             "manager/mod.rs",
         ],
     ),
-    ("keyfob", &["manager/issue.rs", "manager/modify.rs", "manager/sessions.rs"]),
-    (
-        "keyfob-cli",
-        &["args/mod.rs", "args/parse.rs", "failure.rs", "input.rs", "keys.rs", "open.rs"],
-    ),
-    ("keyfob-cli", &["commands/issue.rs", "commands/issue_many.rs"]),
-    ("keyfob-cli", &["commands/revoke.rs", "commands/sweep.rs"]),
-    (
-        "keyfob-redb",
-        &[
-            "changes/counts.rs",
-            "changes/mod.rs",
-            "changes/rows.rs",
-            "file.rs",
-            "foundation.rs",
-            "options.rs",
-            "report.rs",
-            "shared.rs",
-            "store.rs",
-            "writer.rs",
-        ],
-    ),
-    ("keyfob-redis", &["net/dial.rs", "net/link.rs"]),
 ];

@@ -1,5 +1,7 @@
 //! A token to test rules with.
 
+#![expect(clippy::unwrap_used, reason = "the texts are literals, and only tests use them")]
+
 use super::*;
 use crate::time::Timestamp;
 
