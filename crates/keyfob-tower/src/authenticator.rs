@@ -70,10 +70,12 @@ impl VerifiedToken {
         self.source
     }
 
+    #[cfg(feature = "axum")]
     pub(crate) fn shared_token(&self) -> Arc<Token> {
         Arc::clone(&self.token)
     }
 
+    #[cfg(feature = "axum")]
     pub(crate) fn shared_limits(&self) -> Option<Arc<LimitVerdict>> {
         self.verdict.clone()
     }

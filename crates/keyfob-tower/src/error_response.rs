@@ -45,6 +45,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// assert_eq!(revoked_or_unknown.code(), "invalid_token");
 ///
 /// let down = keyfob::Error::from(StoreError::unavailable("connection refused by 10.0.0.7"));
+/// use axum::response::IntoResponse;
 /// let response = ErrorResponse::from(down).into_response();
 /// assert_eq!(response.status(), 503);
 /// assert_eq!(response.headers()["retry-after"], "1");
@@ -59,7 +60,8 @@ pub struct ErrorResponse {
     detail: &'static str,
     realm: Option<HeaderValue>,
     scope: Option<String>,
-    rate_limit: HeaderMap,
+    /// Boxed, as most errors have none.
+    rate_limit: Option<Box<HeaderMap>>,
 }
 
 impl ErrorResponse {
@@ -72,7 +74,7 @@ impl ErrorResponse {
             detail: detail(class),
             realm: None,
             scope: None,
-            rate_limit: HeaderMap::new(),
+            rate_limit: None,
         }
     }
 
@@ -86,9 +88,10 @@ impl ErrorResponse {
     /// `RateLimit` fields.
     pub fn rate_limited(verdict: &LimitVerdict) -> Self {
         let retry_after = verdict.retry_after().unwrap_or(RETRY_UNAVAILABLE);
-        let mut response = Self::new(ErrorClass::Limited { retry_after });
-        write_rate_limit(verdict, &mut response.rate_limit);
-        response
+        let mut rate_limit = Box::new(HeaderMap::new());
+        write_rate_limit(verdict, &mut rate_limit);
+        let limited = Self::new(ErrorClass::Limited { retry_after });
+        Self { rate_limit: Some(rate_limit), ..limited }
     }
 
     /// Returns the response to a request that cannot be understood. The sentence is sent.
@@ -130,8 +133,9 @@ impl ErrorResponse {
     }
 
     /// Returns the response, with a body of `application/problem+json` (RFC 9457) or, [at a token
-    /// endpoint](Self::at_token_endpoint), the JSON of RFC 6749.
-    pub fn into_response<B>(self) -> Response<ResponseBody<B>> {
+    /// endpoint](Self::at_token_endpoint), the JSON of RFC 6749. A handler of axum returns the error
+    /// itself.
+    pub fn into_http_response<B>(self) -> Response<ResponseBody<B>> {
         let status = self.status();
         if self.is_token_endpoint {
             let body = OAuthError { error: self.code(), error_description: self.detail };
@@ -192,7 +196,7 @@ impl ErrorResponse {
 
     /// Returns the response that the request can read: that of gRPC, or a problem document.
     pub(crate) fn respond_to<B>(self, request: &HeaderMap) -> Response<ResponseBody<B>> {
-        if grpc::is_grpc(request) { self.into_grpc_response() } else { self.into_response() }
+        if grpc::is_grpc(request) { self.into_grpc_response() } else { self.into_http_response() }
     }
 
     fn retry_after(&self) -> Option<Ttl> {
@@ -211,8 +215,9 @@ impl ErrorResponse {
         if let Some(challenge) = self.challenge() {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        let fields = self.rate_limit.into_iter();
-        headers.extend(fields.filter_map(|(name, value)| Some((name?, value))));
+        if let Some(fields) = self.rate_limit {
+            headers.extend(*fields);
+        }
     }
 
     /// Returns the challenge of RFC 6750 section 3, where the answer has one.
@@ -282,7 +287,7 @@ impl From<keyfob::InvalidValue> for ErrorResponse {
 #[cfg(feature = "axum")]
 impl axum::response::IntoResponse for ErrorResponse {
     fn into_response(self) -> axum::response::Response {
-        Self::into_response::<axum::body::Body>(self).map(axum::body::Body::new)
+        self.into_http_response::<axum::body::Body>().map(axum::body::Body::new)
     }
 }
 
@@ -360,8 +365,8 @@ mod tests {
         for class in CLASSES {
             let answer = ErrorResponse::new(class);
             let responses: [Response<ResponseBody<String>>; 3] = [
-                answer.clone().into_response(),
-                answer.clone().at_token_endpoint().into_response(),
+                answer.clone().into_http_response(),
+                answer.clone().at_token_endpoint().into_http_response(),
                 answer.into_grpc_response(),
             ];
             for response in responses {
@@ -383,7 +388,7 @@ mod tests {
     #[test]
     fn a_challenge_without_a_realm_has_no_loose_ends() {
         let response: Response<ResponseBody<String>> =
-            ErrorResponse::unauthenticated().into_response();
+            ErrorResponse::unauthenticated().into_http_response();
         assert_eq!(response.headers()["www-authenticate"], "Bearer");
     }
 }
