@@ -112,7 +112,7 @@ impl<'txn> Changes<'txn> {
             return Ok(replaced);
         }
         NewRecord::check_body(&replace.body)?;
-        StoreError::if_retired(replace.key, self.min_key_version)?;
+        StoreError::check_key(replace.key, self.min_key_version)?;
         let outcome = self.replaced(replace)?;
         self.answer(&operation, outcome)
     }
@@ -298,7 +298,7 @@ impl<'txn> Changes<'txn> {
         let view = self.view();
         for new in records {
             NewRecord::check_body(&new.body)?;
-            StoreError::if_retired(new.key, self.min_key_version)?;
+            StoreError::check_key(new.key, self.min_key_version)?;
             if let Some(row) = self.records.get(tables::record_key(new.id).as_slice())? {
                 let taken = Record::read(row.value()).map_err(|damaged| damaged.of(new.id))?;
                 if self.now < taken.keep_until {

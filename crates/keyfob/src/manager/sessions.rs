@@ -91,7 +91,7 @@ impl TokenManager {
                 Outcome::Overtaken => {}
             }
         }
-        Err(Error::Contended { id: namespace.roster_of(&subject, 0, Timestamp::default()) })
+        Err(Error::Contended { id: namespace.session_index_of(&subject, 0, Timestamp::default()) })
     }
 
     /// The roster of a subject as it stands.
@@ -104,7 +104,7 @@ impl TokenManager {
         let namespace = self.inner.store.namespace();
         let (mut fallen, mut at, mut keep_until) = (0, Timestamp::default(), Timestamp::MAX);
         for _ in 0..MOST_FALLEN {
-            let id = namespace.roster_of(subject, fallen, at);
+            let id = namespace.session_index_of(subject, fallen, at);
             let Some(loaded) = self.inner.store.load(id).await? else {
                 let roster = self.gather(subject).await?;
                 return Ok(Turn { id, read: None, keep_until, roster, device });
@@ -125,7 +125,7 @@ impl TokenManager {
             fallen = if fell_at == at { fallen + 1 } else { 1 };
             at = fell_at;
         }
-        Err(Error::Contended { id: namespace.roster_of(subject, 0, Timestamp::default()) })
+        Err(Error::Contended { id: namespace.session_index_of(subject, 0, Timestamp::default()) })
     }
 
     /// Gathers a roster from what is listed.
@@ -224,7 +224,7 @@ impl TokenManager {
                 keep_until: (self.now() + KEPT).max(prepared.keep_until).min(turn.keep_until),
                 uses_left: None,
                 epochs: Epochs::default(),
-                terms: vec![self.inner.store.namespace().rosters()],
+                terms: vec![self.inner.store.namespace().session_indexes()],
                 stamp: StampRule::Present,
                 counted: None,
             });

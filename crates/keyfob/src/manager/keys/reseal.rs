@@ -318,7 +318,7 @@ impl What {
     fn term(self, namespace: &Namespace) -> Term {
         match self {
             Self::Tokens => namespace.all(),
-            Self::Rosters => namespace.rosters(),
+            Self::Rosters => namespace.session_indexes(),
         }
     }
 
@@ -326,7 +326,7 @@ impl What {
     fn terms(self, namespace: &Namespace, body: &[u8]) -> Result<Vec<Term>, StoreError> {
         match self {
             Self::Tokens => Ok(terms_of(namespace, &codec::decode::<Record>(body)?)),
-            Self::Rosters => Ok(vec![namespace.rosters()]),
+            Self::Rosters => Ok(vec![namespace.session_indexes()]),
         }
     }
 }

@@ -217,6 +217,6 @@ impl TokenManager {
     fn event_of(&self, by: (Operation, usize), what: EventKind, why: &RevokeRequest) -> Event {
         let (operation, place) = by;
         let event = Event::new(operation.id, place, self.now(), what);
-        event.by(why.by.clone()).because(why.reason.clone())
+        event.by(why.by.clone()).reason(why.reason.clone())
     }
 }
