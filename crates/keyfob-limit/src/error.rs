@@ -1,38 +1,38 @@
-//! Why limits could not be applied. A request that is over a limit is no error but a verdict.
+//! Why limits could not be applied. A request over a limit is not an error, but a verdict.
 
 use keyfob_core::error_class::ErrorClass;
 use keyfob_core::invalid::InvalidValue;
 use keyfob_core::store_error::StoreError;
 use keyfob_core::text::LimitName;
 
-/// Why limits could not be applied. Do not go on with the request.
+/// Why limits could not be applied. The request must not go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitError {
-    /// The request costs more than the policy ever admits at once. Waiting is of no use.
+    /// The request costs more than the policy ever admits in one step. Waiting does not help.
     #[error(
         "a cost of {cost} can never be admitted by '{policy}', whose burst is {burst}: ask for less at once"
     )]
     CostAboveBurst {
         /// The policy.
         policy: LimitName,
-        /// What the request costs.
+        /// The cost of the request.
         cost: u32,
-        /// What the policy admits at once.
+        /// The burst of the policy.
         burst: u32,
     },
-    /// The store of the limits failed, and a policy that counts the request fails closed.
+    /// The store of the limits failed, and a policy that applies to the request fails closed.
     #[error("'{policy}' cannot be applied and fails closed: {source}")]
     Unavailable {
         /// The policy.
         policy: LimitName,
-        /// What the store said.
+        /// The error of the store.
         source: StoreError,
     },
     /// The request or a policy is not valid.
     #[error(transparent)]
     Invalid(#[from] InvalidValue),
-    /// The store of the limits failed while it was asked how they stand.
+    /// The store of the limits failed while it was asked for their status.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -48,7 +48,7 @@ impl LimitError {
         }
     }
 
-    /// The stable code.
+    /// Returns the stable code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::CostAboveBurst { .. } => "cost_above_burst",

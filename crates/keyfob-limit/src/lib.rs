@@ -1,28 +1,26 @@
-//! Rate limits and quotas: who may do how much, and how that is counted.
+//! Rate limits and quotas: who may do how much, and how this is counted.
 //!
 //! | file | what |
 //! |---|---|
 //! | `rate`, `meter` | the algorithm, over values with the time passed in |
-//! | `policy`, `request`, `verdict`, `error` | what is said and answered |
-//! | `store` | the contract with whatever keeps what is owed |
-//! | `table`, `local` | that, in this process |
-//! | `leased` | that, taken in batches from another |
-//! | `limiter` | policies over a store |
+//! | `policy`, `request`, `verdict`, `error` | the inputs and the answers |
+//! | `store` | the contract with a store that keeps the debts |
+//! | `table`, `local` | a store in this process |
+//! | `leased` | a store that takes permits in batches from a shared one |
+//! | `limiter` | policies applied to requests |
 //! | `throttle` | addresses with too many failed attempts |
 //!
 //! # Bounds
-//! Of one key, in any time `w`:
+//! For one key, in any time `w`, the number of admitted permits is:
 //!
-//! | store | at most | fewer may be |
+//! | store | at most | and may be lower |
 //! |---|---|---|
-//! | [`LocalLimits`] | `burst + rate × w`, in each process | never, while the table has places |
-//! | a shared one, such as Redis | `burst + rate × w`, in all | by the permits of calls that came to nothing halfway, until they drain |
-//! | [`LeasedLimits`] over it | `burst + rate × (w + lease)`, in all | by the permits that nodes let lapse: at most `rate × lease` for each node and lease |
+//! | [`LocalLimits`] | `burst + rate × w`, in each process | never, while the table has room |
+//! | a shared store, such as Redis | `burst + rate × w`, in total | by the permits of calls that failed in the middle, until they drain |
+//! | [`LeasedLimits`] over it | `burst + rate × (w + lease)`, in total | by the permits that nodes let expire: at most `rate × lease` for each node and lease |
 //!
-//! A call that several policies count is admitted by all or charged to none. A store that loses what
-//! it was told, such as a Redis at a fail-over, admits that much more.
-
-#![allow(missing_docs, unreachable_pub, reason = "to be written before the split is done")]
+//! If several policies apply to a call, all of them are charged or none. A store that loses data, such as
+//! a Redis at a fail-over, admits that much more.
 
 mod error;
 mod leased;
@@ -46,5 +44,5 @@ pub use meter::{InsufficientCapacity, Level, Meter};
 pub use policy::{LimitPolicy, OnFailure};
 pub use rate::Rate;
 pub use request::LimitRequest;
-pub use store::{Charge, ChargeOutcome, Charged, LimitKey, LimitStore};
+pub use store::{Charge, ChargeOutcome, Charged, IntoLimitStore, LimitKey, LimitStore};
 pub use verdict::{LimitStatus, LimitVerdict};

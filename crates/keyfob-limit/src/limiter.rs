@@ -1,4 +1,4 @@
-//! Policies over a store: a request in, a verdict out.
+//! Applies policies to requests: a request in, a verdict out.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use tokio::time::timeout;
 
 use super::throttle::Throttle;
 use super::{
-    Charge, ChargeOutcome, Charged, LimitBy, LimitError, LimitPolicy, LimitRequest, LimitStatus,
-    LimitStore, LimitVerdict,
+    Charge, ChargeOutcome, Charged, IntoLimitStore, LimitBy, LimitError, LimitPolicy, LimitRequest,
+    LimitStatus, LimitStore, LimitVerdict,
 };
 use keyfob_core::field::Field;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
@@ -24,7 +24,7 @@ const PATIENCE: Ttl = match Ttl::from_millis(500) {
     Err(_) => Ttl::from_secs(1),
 };
 
-/// Policies, and the store that keeps what is owed by them.
+/// A set of policies, and the store that keeps their debts.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Limits {
@@ -34,18 +34,13 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// No policies yet, over `store`.
-    pub fn new(store: impl LimitStore) -> Self {
-        Self::over(Arc::new(store))
+    /// Returns limits without policies yet, over `store`: by value, or shared in an `Arc`.
+    pub fn new(store: impl IntoLimitStore) -> Self {
+        Self { store: store.into_limit_store(), patience: PATIENCE, policies: Vec::new() }
     }
 
-    /// No policies yet, over a store that others use too.
-    pub fn over(store: Arc<dyn LimitStore>) -> Self {
-        Self { store, patience: PATIENCE, policies: Vec::new() }
-    }
-
-    /// How long a request waits for the store before it counts as failed: half a second unless it is
-    /// set. What a policy then decides is no use to anybody if it comes too late.
+    /// Sets how long a request waits for the store before the store counts as failed. The default is half a
+    /// second. A decision that comes too late is of no use.
     pub fn patience(self, patience: Ttl) -> Self {
         Self { patience, ..self }
     }
@@ -53,15 +48,15 @@ impl Limits {
     /// Adds a policy.
     ///
     /// # Errors
-    /// When there is one of this name, or when there are [`Charge::MOST`] already.
+    /// When there is a policy of this name already, or too many policies for one charge.
     pub fn policy(mut self, policy: LimitPolicy) -> Result<Self, InvalidValue> {
         if self.policies.iter().any(|known| known.name() == policy.name()) {
             return Err(InvalidValue::new(Field::LimitName, InvalidReason::Duplicate));
         }
-        if self.policies.len() >= Charge::MOST {
+        if self.policies.len() >= Charge::MAX_KEYS {
             return Err(InvalidValue::new(
                 Field::Limits,
-                InvalidReason::TooMany { max: Charge::MOST },
+                InvalidReason::TooMany { max: Charge::MAX_KEYS },
             ));
         }
         self.policies.push(Arc::new(policy));
@@ -69,7 +64,7 @@ impl Limits {
     }
 }
 
-/// Limits with the namespace that blinds their keys. A manager has one; it serves without one too.
+/// Limits with the namespace that blinds their keys. A manager has one. It also works without a manager.
 #[derive(Debug)]
 pub struct Limiter {
     store: Arc<dyn LimitStore>,
@@ -82,21 +77,21 @@ pub struct Limiter {
     warned: LogThrottle,
 }
 
-/// Lets a warning through once a second: whoever sends requests must not fill the log.
+/// Lets a warning through once a second, so that requests cannot fill the log.
 #[derive(Debug, Default)]
 struct LogThrottle(AtomicU64);
 
 impl LogThrottle {
     fn may(&self) -> bool {
         let second = MonotonicInstant::now().as_nanos() / 1_000_000_000;
-        // The first second there is may pass unwarned.
+        // The first second may pass without a warning.
         self.0.swap(second, Ordering::Relaxed) != second
     }
 }
 
 impl Limiter {
-    /// A limiter whose keys are blinded by the key of this namespace. All nodes that share a store
-    /// of limits share the namespace too.
+    /// Creates a limiter whose keys are blinded by the key of this namespace. All nodes that share a store
+    /// of limits must share the namespace too.
     pub fn new(limits: Limits, namespace: Namespace) -> Self {
         let is_of_failures = |policy: &Arc<LimitPolicy>| policy.by() == LimitBy::FailedAttempts;
         let Limits { store, patience, policies } = limits;
@@ -106,13 +101,14 @@ impl Limiter {
         Self { store, patience, namespace, requests, failures, throttle, metrics, warned }
     }
 
-    /// Counts what is decided. A manager has its limits count where it does itself.
+    /// Counts its decisions. A manager sets its own metrics here.
     #[must_use]
     pub fn metrics(self, metrics: &Metrics) -> Self {
+        self.store.use_metrics(metrics);
         Self { metrics: metrics.clone(), ..self }
     }
 
-    /// Whether every policy that counts a request admits it. If so each is charged, else none.
+    /// Decides whether every policy that applies admits the request. If so, all are charged, else none.
     ///
     /// # Errors
     /// [`LimitError`] when the cost can never be admitted, or when the store fails and a policy
@@ -156,7 +152,7 @@ impl Limiter {
         }
     }
 
-    /// How every policy that counts a request stands, failed attempts included. It charges nothing.
+    /// Returns the status of every policy that applies, failed attempts included. It charges nothing.
     ///
     /// # Errors
     /// [`LimitError::Store`] when the store fails.
@@ -173,12 +169,12 @@ impl Limiter {
         Ok(limit_status(&policies, &charged.tallies, request.permits(), false))
     }
 
-    /// How long an address has to wait that had too many failed attempts; nothing if it need not.
+    /// Returns how long an address has to wait after too many failed attempts, or `None`.
     pub fn throttled(&self, ip: IpAddr, now: Timestamp) -> Option<Ttl> {
         self.throttle.wait(ip, now)
     }
 
-    /// Charges a failed attempt to an address. When that was its last, it has to wait.
+    /// Charges a failed attempt to an address. If it was the last one allowed, the address has to wait.
     pub async fn failed(&self, ip: IpAddr, now: Timestamp) {
         let request = LimitRequest::new().ip(ip);
         let (policies, charges) = self.charges(&self.failures, &request, 1);
@@ -204,7 +200,7 @@ impl Limiter {
         }
     }
 
-    /// Counts, of a request that was admitted, every policy that did; of another, those that refused.
+    /// Counts every policy of an admitted request, and of a refused one the policies that refuse.
     fn count(&self, policies: &[&Arc<LimitPolicy>], charges: &[Charge], charged: &Charged) {
         let counts = &self.metrics.handles.limit_decisions;
         for ((policy, charge), tally) in policies.iter().zip(charges).zip(&charged.tallies) {
@@ -216,7 +212,7 @@ impl Limiter {
         }
     }
 
-    /// The policy that lets nobody in when the store fails, if there is one; counts what each did.
+    /// Returns a policy that fails closed, if one applies. Counts the decision of each policy.
     fn closed<'a>(&self, policies: &[&'a Arc<LimitPolicy>]) -> Option<&'a Arc<LimitPolicy>> {
         let closed = policies.iter().copied().find(|policy| !policy.is_open());
         for policy in policies.iter().filter(|policy| closed.is_none() || !policy.is_open()) {
@@ -259,7 +255,7 @@ fn limit_status(
     policies.iter().copied().zip(tallies).map(stand).collect()
 }
 
-/// How long until every policy has room for one attempt more.
+/// Returns the time until every policy has room for one more attempt.
 fn longest_wait(charges: &[Charge], charged: &Charged) -> Option<Ttl> {
     let waits = charges
         .iter()
@@ -268,8 +264,8 @@ fn longest_wait(charges: &[Charge], charged: &Charged) -> Option<Ttl> {
     waits.max()
 }
 
-/// How long an address waits whose failed attempt could not be counted: where a policy fails closed,
-/// as long as one attempt takes to come back.
+/// Returns how long an address waits whose failed attempt could not be counted. If a policy fails
+/// closed, this is the time in which one attempt drains.
 fn wait_unheard(policies: &[&Arc<LimitPolicy>]) -> Option<Ttl> {
     let closed = policies.iter().filter(|policy| !policy.is_open());
     let one = |policy: &&Arc<LimitPolicy>| {

@@ -1,9 +1,8 @@
-//! Limits in this process: for a single node, or where each node may have a limit of its own.
+//! Limits in this process: for a single node, or where each node may have its own limit.
 //!
-//! governor, the usual crate for this, decides one key at a time and gives nothing back, so that
-//! several limits could not be charged all or none; it forgets keys only when it is told to walk
-//! over all of them, and brings a clock of its own. This is the same algorithm over a table that is
-//! bounded.
+//! The usual crate for this, governor, decides one key at a time and cannot refund, so several limits
+//! could not be charged all or none. It forgets keys only in a walk over all of them, and it has its own
+//! clock. This is the same algorithm over a table of bounded size.
 
 use std::sync::Arc;
 
@@ -14,10 +13,10 @@ use super::{Charge, Charged, Level, LimitStore};
 use keyfob_core::clock::{Clock, SystemClock};
 use keyfob_core::store_error::StoreError;
 
-/// Keeps what is owed in the memory of this process.
+/// Keeps the debts in the memory of this process.
 ///
-/// It has places for so many keys that owe something. When they run out, it forgets a key that owes
-/// little: have four times as many as you expect.
+/// It has room for a fixed number of keys with a debt. When it is full, it forgets a key with little
+/// debt. Give it room for four times as many keys as you expect.
 #[derive(Debug)]
 pub struct LocalLimits {
     table: Table<Level>,
@@ -25,28 +24,28 @@ pub struct LocalLimits {
 }
 
 impl LocalLimits {
-    /// How many places there are unless it is said: 65,536, of 40 bytes.
-    pub const PLACES: usize = 65_536;
+    /// The default number of slots: 65,536, of 40 bytes each.
+    pub const SLOTS: usize = 65_536;
 
-    /// With places for [`LocalLimits::PLACES`] keys, on the system's clock.
+    /// Creates a table with [`LocalLimits::SLOTS`] slots, on the system's clock.
     pub fn new() -> Self {
-        Self::with(Self::PLACES, SystemClock)
+        Self::with(Self::SLOTS, SystemClock)
     }
 
-    /// With places for about so many keys, on this clock.
-    pub fn with(places: usize, clock: impl Clock + 'static) -> Self {
-        Self { table: Table::new(places), clock: Arc::new(clock) }
+    /// Creates a table with about this many slots, on this clock.
+    pub fn with(slots: usize, clock: impl Clock + 'static) -> Self {
+        Self { table: Table::new(slots), clock: Arc::new(clock) }
     }
 
     fn charge_now(&self, charges: &[Charge]) -> Charged {
         let mut held = self.table.hold(charges.iter().map(|charge| &charge.key));
-        // Read while the keys are held, so that nobody comes with an older time after it.
+        // The clock is read while the keys are locked, so that times never go backwards between calls.
         let now = self.clock.now();
         let mut look = |charge: &Charge| {
             let known = held.get(&charge.key).unwrap_or_default();
             let tally = charge.tally(known, now);
             if tally.level.at < known.at {
-                // The clock was set back. Drain from the new time on, whatever comes of the charge.
+                // The clock was set back. The debt drains from the new time on, whatever the result of the charge.
                 let end = charge.meter.end(tally.level).as_millis();
                 held.put(&charge.key, tally.level, end, now.as_millis());
             }

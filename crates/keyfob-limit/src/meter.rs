@@ -1,13 +1,12 @@
-//! The generic cell rate algorithm as a meter: what is owed, and how it drains.
+//! The generic cell rate algorithm (GCRA) as a meter: the debt of a key, and how it drains.
 //!
-//! A permit puts a **debt** on a key, which drains at the rate; a call is admitted while the debt
-//! stays within the burst. The usual form keeps one number, the time at which the debt will be gone,
-//! and rounds it with each permit. This one keeps the debt and the time apart, in units so small
-//! that both a permit and a millisecond are whole numbers of them: it is exact, however high the
-//! rate and however long the period. No number reaches 2^53, so that a script that only has floating
-//! point is exact too.
+//! A permit adds a **debt** to a key, and the debt drains at the rate. A call is admitted while the debt
+//! stays within the burst. The usual form keeps one number, the time at which the debt is gone, and rounds
+//! it with each permit. This one keeps the debt and the time apart, in units so small that both a permit
+//! and a millisecond are whole numbers of units. So it is exact, however high the rate and however long
+//! the period. No number reaches 2^53, so a script that has only floating point numbers is exact too.
 //!
-//! So the bound holds to the permit: in any time `w` at most `burst + rate × w` are admitted.
+//! The bound is exact to the permit: in any time `w`, at most `burst + rate × w` are admitted.
 
 use keyfob_core::field::Field;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
@@ -15,10 +14,10 @@ use keyfob_core::time::{Timestamp, Ttl};
 
 use super::Rate;
 
-/// A clock that goes back by more than this was set; by less, two readers of it overtook each other.
+/// A clock that goes back by more than this was set. By less, two readers overtook each other.
 const SET_BACK: u64 = 1_000;
 
-/// From here on floating point skips whole numbers.
+/// Above this, floating point numbers skip integers.
 const EXACT: u64 = 1 << 53;
 
 /// A rate and a burst in units of debt.
@@ -29,20 +28,20 @@ pub struct Meter {
     burst: u32,
 }
 
-/// What a key owes, and when it was so.
+/// The debt of a key at some time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Level {
     /// The debt, in units of its meter.
     pub debt: u64,
-    /// When.
+    /// The time.
     pub at: Timestamp,
 }
 
 impl Meter {
-    /// The meter that admits `burst` at once, and `rate` in the long run.
+    /// Creates a meter that admits `burst` in one step, and `rate` in the long run.
     ///
     /// # Errors
-    /// When the burst is zero, or so large over so long a period that it could not be told exactly.
+    /// When the burst is zero, or too large over too long a period to be exact.
     pub fn new(rate: Rate, burst: u32) -> Result<Self, InvalidValue> {
         let (permits, period) = (u64::from(rate.permits()), rate.period().as_millis());
         let shared = greatest_common_divisor(permits, period);
@@ -55,32 +54,32 @@ impl Meter {
         Err(InvalidValue::new(Field::Burst, InvalidReason::OutOfRange { allowed }))
     }
 
-    /// The debt of one permit.
+    /// Returns the debt of one permit.
     pub const fn permit(self) -> u64 {
         self.permit
     }
 
-    /// The debt that drains in a millisecond.
+    /// Returns the debt that drains in a millisecond.
     pub const fn drain(self) -> u64 {
         self.drain
     }
 
-    /// How many permits may be taken at once from a key that owes nothing.
+    /// Returns how many permits a key without debt admits in one step.
     pub const fn burst(self) -> u32 {
         self.burst
     }
 
-    /// The most debt: that of the burst.
+    /// Returns the maximum debt: that of the burst.
     pub const fn whole(self) -> u64 {
         self.permit * self.burst as u64
     }
 
-    /// What a level has become by `now`.
+    /// Returns the level at `now`.
     ///
-    /// Before its time it stays as it is, so that readers who overtake each other give nothing away.
-    /// If the clock was set back it drains from the new time on: no debt is forgiven, and none is
-    /// kept for as long as the clock was ahead. Whoever keeps levels keeps that one at once, even if
-    /// nothing is taken: its time is earlier than that of the level before.
+    /// At an earlier time the level stays as it is, so that readers that overtake each other admit nothing
+    /// extra. If the clock was set back, the debt drains from the new time on: no debt is forgiven, and none
+    /// is kept for as long as the clock was ahead. A store must keep this level immediately, even if nothing
+    /// is charged, because its time is earlier than the time of the level before.
     pub const fn drained(self, level: Level, now: Timestamp) -> Level {
         let (then, millis) = (level.at.as_millis(), now.as_millis());
         if then > millis {
@@ -91,22 +90,22 @@ impl Meter {
         Level { debt: level.debt.saturating_sub(gone), at: now }
     }
 
-    /// How many permits a level has room for.
+    /// Returns how many permits a level has room for.
     pub const fn room(self, level: Level) -> u32 {
-        // Not more than the burst, which fits.
+        // Not more than the burst, which fits into 32 bits.
         (self.whole().saturating_sub(level.debt) / self.permit) as u32
     }
 
-    /// A level with so many permits taken, for which it must have room.
+    /// Returns the level after this many permits. It must have room for them.
     pub const fn charged(self, level: Level, permits: u32) -> Level {
         let debt = level.debt.saturating_add(self.permit.saturating_mul(permits as u64));
         Level { debt, at: level.at }
     }
 
-    /// A level with so many permits given back that were taken at `since`.
+    /// Returns the level after this many permits are refunded that were charged at `since`.
     ///
-    /// What has drained in the meantime may have been others' permits only thanks to these, so that
-    /// much is not given back: giving back never admits too much.
+    /// Debt that has drained since then may have let others in only because of these permits. That much is
+    /// not refunded, so a refund never admits too much.
     pub const fn refunded(self, level: Level, permits: u32, since: Timestamp) -> Level {
         let gone = level.at.as_millis().saturating_sub(since.as_millis());
         let taken = self.permit.saturating_mul(permits as u64);
@@ -114,8 +113,8 @@ impl Meter {
         Level { debt: level.debt.saturating_sub(back), at: level.at }
     }
 
-    /// How long until a level has room for so many permits: nothing if it has it by `now`, and
-    /// never, which is the error, if they are more than the burst.
+    /// Returns how long until a level has room for this many permits: `None` if it has room at `now`. More
+    /// permits than the burst never fit, which is the error.
     ///
     /// # Errors
     /// [`InsufficientCapacity`].
@@ -134,12 +133,12 @@ impl Meter {
         Ok(Ttl::from_millis(millis).ok())
     }
 
-    /// How long until nothing is owed: nothing if nothing is.
+    /// Returns how long until the debt is gone, or `None` if there is none.
     pub fn reset(self, level: Level, now: Timestamp) -> Option<Ttl> {
         self.end(level).since(now)
     }
 
-    /// When nothing is owed any more. From then on the key need not be kept.
+    /// Returns when the debt is gone. From then on the key need not be kept.
     pub fn end(self, level: Level) -> Timestamp {
         match Ttl::from_millis(level.debt.div_ceil(self.drain)) {
             Ok(left) => level.at + left,
@@ -148,7 +147,7 @@ impl Meter {
     }
 }
 
-/// More permits than there can ever be.
+/// More permits than the burst can ever hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InsufficientCapacity;
 

@@ -1,4 +1,4 @@
-//! A policy: who may do how much, and what happens when that cannot be told.
+//! A policy: who may do how much, and what happens when its store fails.
 
 use keyfob_core::limit_by::LimitBy;
 
@@ -12,11 +12,11 @@ use keyfob_core::time::Ttl;
 pub enum OnFailure {
     /// The request is admitted uncounted, and the verdict says so.
     Open,
-    /// The request is not admitted: the caller gets the store's error.
+    /// The request is not admitted. The caller gets the error of the store.
     Closed,
 }
 
-/// Who may do how much.
+/// A rate limit or a quota: who may do how much.
 ///
 /// ```
 /// use keyfob::{LimitBy, LimitPolicy, OnFailure, Ttl};
@@ -36,14 +36,14 @@ pub struct LimitPolicy {
 }
 
 impl LimitPolicy {
-    /// A policy that admits `rate`, and as much at once as the rate has in a period. It fails open.
+    /// Creates a policy that admits `rate`, with a burst of all permits of one period. It fails open.
     ///
-    /// In any time `w` at most the burst and `rate × w` are admitted; so within one period, at most
-    /// twice the rate's permits. A lower [`LimitPolicy::burst`] brings that down.
+    /// In any time `w`, at most the burst plus `rate × w` are admitted. So within one period at most twice
+    /// the permits of the rate are admitted. A lower [`LimitPolicy::burst`] reduces this.
     ///
     /// # Errors
-    /// When the name breaks its rules, or so many permits at once could not be told exactly over so
-    /// long a period.
+    /// When the name is not valid, or when this many permits over this long a period could not be counted
+    /// exactly.
     pub fn new(
         name: impl TryInto<LimitName, Error: Into<InvalidValue>>,
         by: LimitBy,
@@ -54,11 +54,11 @@ impl LimitPolicy {
         Ok(Self { name, by, rate, meter, on_failure: OnFailure::Open })
     }
 
-    /// A quota: so many uses in a period, all at once if they like, refilled all the time. It fails
-    /// open.
+    /// Creates a quota: this many uses in a period, in one step if the caller likes, and refilled all the
+    /// time. It fails open.
     ///
     /// # Errors
-    /// When the values make no rate, as for [`Rate::new`], or as for [`LimitPolicy::new`].
+    /// When the values are not a valid rate (see [`Rate::new`]), or as for [`LimitPolicy::new`].
     pub fn quota(
         name: impl TryInto<LimitName, Error: Into<InvalidValue>>,
         by: LimitBy,
@@ -68,41 +68,41 @@ impl LimitPolicy {
         Self::new(name, by, Rate::new(uses, period)?)
     }
 
-    /// How much is admitted at once.
+    /// Sets how much is admitted in one step.
     ///
     /// # Errors
-    /// When it is zero, or could not be told exactly over so long a period.
+    /// When it is zero, or could not be counted exactly over so long a period.
     pub fn burst(self, burst: u32) -> Result<Self, InvalidValue> {
         Ok(Self { meter: Meter::new(self.rate, burst)?, ..self })
     }
 
-    /// What is decided when the store fails.
+    /// Sets the decision when the store fails.
     #[must_use]
     pub fn on_failure(self, on_failure: OnFailure) -> Self {
         Self { on_failure, ..self }
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn name(&self) -> &LimitName {
         &self.name
     }
 
-    /// What it counts by.
+    /// Returns what it counts by.
     pub fn by(&self) -> LimitBy {
         self.by
     }
 
-    /// The rate.
+    /// Returns the rate.
     pub fn rate(&self) -> Rate {
         self.rate
     }
 
-    /// The burst and the rate in units of debt.
+    /// Returns the burst and the rate in units of debt.
     pub fn meter(&self) -> Meter {
         self.meter
     }
 
-    /// Whether it fails open.
+    /// Returns whether it fails open.
     pub fn is_open(&self) -> bool {
         self.on_failure == OnFailure::Open
     }

@@ -1,4 +1,4 @@
-//! A rate: so many permits per period, never none and never absurd.
+//! A rate: permits per period, at least one and within fixed limits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use keyfob_core::field::Field;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::time::Ttl;
 
-/// So many permits per period.
+/// Permits per period.
 ///
 /// Read from text such as `100/1m`, `5/s` or `10000/30d`.
 ///
@@ -26,22 +26,22 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// The longest period: a leap year.
-    pub const LONGEST: Ttl = Ttl::from_days(366);
-    /// The most permits in a millisecond, the unit in which time is told.
-    pub const MOST_PER_MILLI: u64 = 1_000;
+    /// The maximum period: a leap year.
+    pub const MAX_PERIOD: Ttl = Ttl::from_days(366);
+    /// The maximum number of permits in a millisecond, the unit of time.
+    pub const MAX_PER_MILLI: u64 = 1_000;
 
-    /// So many permits per period.
+    /// Creates a rate of this many permits per period.
     ///
     /// # Errors
-    /// When there are none, when there are more than [`Rate::MOST_PER_MILLI`] in a millisecond, or
-    /// when the period is longer than [`Rate::LONGEST`].
+    /// When there are no permits, when there are more than [`Rate::MAX_PER_MILLI`] in a millisecond, or
+    /// when the period is longer than [`Rate::MAX_PERIOD`].
     pub fn new(permits: u32, period: Ttl) -> Result<Self, InvalidValue> {
         let allowed = if permits == 0 {
             "at least one permit per period"
-        } else if u64::from(permits) > period.as_millis().saturating_mul(Self::MOST_PER_MILLI) {
+        } else if u64::from(permits) > period.as_millis().saturating_mul(Self::MAX_PER_MILLI) {
             "at most a thousand permits per millisecond"
-        } else if period > Self::LONGEST {
+        } else if period > Self::MAX_PERIOD {
             "a period of at most 366 days"
         } else {
             return Ok(Self { permits, period });
@@ -49,12 +49,12 @@ impl Rate {
         Err(InvalidValue::new(Field::Rate, InvalidReason::OutOfRange { allowed }))
     }
 
-    /// How many permits there are in a period.
+    /// Returns the number of permits in a period.
     pub const fn permits(self) -> u32 {
         self.permits
     }
 
-    /// The period.
+    /// Returns the period.
     pub const fn period(self) -> Ttl {
         self.period
     }

@@ -1,4 +1,4 @@
-//! What is to be admitted, by what it is counted, and what it costs.
+//! What a request is counted by, and what it costs.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use keyfob_core::id::TokenId;
 use keyfob_core::namespace::Namespace;
 use keyfob_core::text::{ClientId, Subject};
 
-/// What is to be admitted. A policy that counts by something which is not given does not count it.
+/// A request for permits. A policy does not apply to it if the request lacks what the policy counts by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct LimitRequest<'a> {
@@ -26,45 +26,45 @@ impl Default for LimitRequest<'_> {
 }
 
 impl<'a> LimitRequest<'a> {
-    /// A request of which nothing is known, that costs one.
+    /// Creates a request without any identity, at a cost of one.
     pub const fn new() -> Self {
         Self { token: None, subject: None, client: None, ip: None, cost: 1 }
     }
 
-    /// By this token.
+    /// Sets the token.
     pub const fn token(self, token: TokenId) -> Self {
         Self { token: Some(token), ..self }
     }
 
-    /// By this subject.
+    /// Sets the subject.
     pub const fn subject(self, subject: &'a Subject) -> Self {
         Self { subject: Some(subject), ..self }
     }
 
-    /// By this client.
+    /// Sets the client.
     pub const fn client(self, client: &'a ClientId) -> Self {
         Self { client: Some(client), ..self }
     }
 
-    /// From this address.
+    /// Sets the client address.
     pub const fn ip(self, ip: IpAddr) -> Self {
         Self { ip: Some(ip), ..self }
     }
 
-    /// Costs so many permits.
+    /// Sets the cost in permits.
     pub const fn cost(self, cost: u32) -> Self {
         Self { cost, ..self }
     }
 
-    /// How many permits it costs.
+    /// Returns the cost in permits.
     pub const fn permits(&self) -> u32 {
         self.cost
     }
 
-    /// The key under which `policy` counts it, if it does.
+    /// Returns the key under which `policy` counts the request, if the policy applies.
     ///
-    /// The rate is part of it: what is owed is told in units of the rate, and a policy whose rate was
-    /// changed starts anew. Its burst may change.
+    /// The rate is part of the key: the debt is stored in units of the rate, so a policy with a changed rate
+    /// starts with no debt. Its burst may change.
     pub(super) fn key(&self, policy: &LimitPolicy, namespace: &Namespace) -> Option<LimitKey> {
         let rate = policy.rate();
         let by = policy.by();
@@ -86,11 +86,11 @@ impl<'a> LimitRequest<'a> {
     }
 }
 
-/// What stands for an address: an IPv4 address whole, and of IPv6 the first 64 bits, in eight bytes
-/// that differ.
+/// Returns what identifies an address: a whole IPv4 address, or the first 64 bits of an IPv6 address, in
+/// eight bytes that never collide.
 fn origin(ip: IpAddr) -> [u8; 8] {
     match ip.to_canonical() {
-        // No address of IPv6 that can send begins so: it is a multicast.
+        // No IPv6 address that can send begins like this: it is a multicast prefix.
         IpAddr::V4(ip) => {
             let [a, b, c, d] = ip.octets();
             [0xff, 0xff, 0xff, 0xff, a, b, c, d]
@@ -102,7 +102,7 @@ fn origin(ip: IpAddr) -> [u8; 8] {
     }
 }
 
-/// A key for an address in this process alone, which is cheaper than one that processes share.
+/// Returns a key for an address within this process. It is cheaper than a key that processes share.
 pub(super) fn key_of_origin(ip: IpAddr, hasher: &RandomState) -> LimitKey {
     let origin = origin(ip);
     let mut bytes = [0; 16];

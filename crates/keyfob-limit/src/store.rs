@@ -1,17 +1,19 @@
-//! The contract with whatever keeps what is owed.
+//! The contract with a store that keeps debts.
 //!
-//! It is apart from the contract for tokens: the two may lie in different places, and whoever writes
-//! a store for tokens need not count anything.
+//! It is separate from the contract for tokens: the two may use different stores, and the author of a
+//! token store need not count anything.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::{Level, Meter};
 use keyfob_core::store_error::StoreError;
 use keyfob_core::time::{Timestamp, Ttl};
+use keyfob_metrics::Metrics;
 
-/// The name of what is counted: a keyed digest, from which nobody can tell whose it is.
+/// The key of what is counted: a keyed digest that does not reveal whose it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LimitKey([u8; 16]);
 
@@ -20,64 +22,97 @@ pub struct LimitKey([u8; 16]);
 pub struct Charge {
     /// The key.
     pub key: LimitKey,
-    /// Its meter. A key always comes with the same rate; another rate is another key.
+    /// Its meter. A key always has the same rate; another rate is another key.
     pub meter: Meter,
-    /// With fewer than these the charge is refused; at most the meter's burst.
+    /// With room for fewer permits than this, the charge is refused. At most the burst of the meter.
     pub least: u32,
-    /// Up to so many are taken if there is room for them. Not fewer than `least`.
+    /// Up to this many permits are taken if there is room. At least `least`.
     pub most: u32,
 }
 
-/// What came of charges.
+/// The result of charges.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Charged {
-    /// Whether all were admitted. If not, nothing was taken.
+    /// Whether all were admitted. If not, nothing was charged.
     pub admitted: bool,
-    /// For each of the charges, in their order, how the key stands.
+    /// The state of each key, in the order of the charges.
     pub tallies: Vec<ChargeOutcome>,
 }
 
-/// How a key stands.
+/// The state of a key after a charge.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ChargeOutcome {
     /// How many permits were taken.
     pub taken: u32,
-    /// Permits that this process has in hand beside what is owed.
+    /// Permits that this process holds in addition to the debt.
     pub in_hand: u32,
-    /// What is owed, after the charge if it was admitted.
+    /// The debt, after the charge if it was admitted.
     pub level: Level,
-    /// The time by which that is so.
+    /// The time of that debt.
     pub now: Timestamp,
-    /// How long this process will not ask for more, if the charge was refused for that.
+    /// How long this process will not ask again, if that is why the charge was refused.
     pub pause: Option<Ttl>,
 }
 
-/// Whatever keeps what is owed.
+/// A store that keeps debts.
 #[async_trait]
 pub trait LimitStore: Send + Sync + fmt::Debug + 'static {
-    /// Takes the permits of all charges, or none of any. At most [`Charge::MOST`] keys, each once.
+    /// Takes the permits of all charges, or of none. At most [`Charge::MAX_KEYS`] keys, each once.
     ///
-    /// Never more are admitted than the meters allow, however many call at once and whatever fails;
-    /// fewer may be, for a while, when a call comes to nothing halfway. A key is forgotten when it
-    /// owes nothing.
+    /// It never admits more than the meters allow, however many calls run at the same time and whatever
+    /// fails. It may admit fewer for a while, when a call fails in the middle. A key without debt is
+    /// forgotten.
     ///
     /// # Errors
-    /// [`StoreError`]. The permits may have been taken or not; they come back with time.
+    /// [`StoreError`]. The permits may have been taken or not. They drain with time.
     async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError>;
+
+    /// Gives the store the metrics of the limiter that uses it. A store that was given metrics
+    /// before keeps those; one without metrics ignores them.
+    fn use_metrics(&self, metrics: &Metrics) {
+        let _ignored = metrics;
+    }
+}
+
+/// A store of limits that is handed over, by value or in an [`Arc`] that others have too.
+///
+/// It is implemented for every [`LimitStore`], for an [`Arc`] of one, and for
+/// `Arc<dyn LimitStore>`.
+pub trait IntoLimitStore {
+    /// Returns the store as one that can be shared.
+    fn into_limit_store(self) -> Arc<dyn LimitStore>;
+}
+
+impl<S: LimitStore> IntoLimitStore for S {
+    fn into_limit_store(self) -> Arc<dyn LimitStore> {
+        Arc::new(self)
+    }
+}
+
+impl<S: LimitStore> IntoLimitStore for Arc<S> {
+    fn into_limit_store(self) -> Arc<dyn LimitStore> {
+        self
+    }
+}
+
+impl IntoLimitStore for Arc<dyn LimitStore> {
+    fn into_limit_store(self) -> Self {
+        self
+    }
 }
 
 impl LimitKey {
-    /// The key with this digest.
+    /// Returns the key with this digest.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The digest.
+    /// Returns the digest.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 
-    /// A number that spreads keys evenly.
+    /// Returns a number that distributes keys evenly.
     pub fn spread(&self) -> u64 {
         let mut number = [0; 8];
         number.copy_from_slice(&self.0[..8]);
@@ -92,42 +127,42 @@ impl fmt::Debug for LimitKey {
 }
 
 impl Charge {
-    /// The most charges of one call.
-    pub const MOST: usize = 8;
+    /// The maximum number of charges in one call.
+    pub const MAX_KEYS: usize = 8;
 
-    /// Takes exactly so many permits.
+    /// Creates a charge of exactly this many permits.
     pub const fn exactly(key: LimitKey, meter: Meter, permits: u32) -> Self {
         Self { key, meter, least: permits, most: permits }
     }
 
-    /// Takes nothing, and tells how the key stands.
+    /// Creates a charge of nothing, which returns the state of the key.
     pub const fn look(key: LimitKey, meter: Meter) -> Self {
         Self::exactly(key, meter, 0)
     }
 
-    /// How the key stands at `now`, owing this, with nothing taken.
+    /// Returns the state of the key at `now` with this debt, when nothing was taken.
     pub const fn tally(&self, level: Level, now: Timestamp) -> ChargeOutcome {
         let level = self.meter.drained(level, now);
         ChargeOutcome { taken: 0, in_hand: 0, level, now, pause: None }
     }
 
-    /// Whether what a key owes leaves room for the least of the charge.
+    /// Returns whether the debt of a key leaves room for the least of the charge.
     pub const fn fits(&self, tally: &ChargeOutcome) -> bool {
         self.least <= self.meter.room(tally.level)
     }
 
-    /// That no call has more than [`Charge::MOST`] charges.
+    /// Checks that there are no more than [`Charge::MAX_KEYS`] charges.
     ///
     /// # Errors
-    /// [`StoreError::Misconfigured`] when it has.
+    /// [`StoreError::Misconfigured`].
     pub fn check(charges: &[Self]) -> Result<(), StoreError> {
-        if charges.len() <= Self::MOST {
+        if charges.len() <= Self::MAX_KEYS {
             return Ok(());
         }
         Err(StoreError::Misconfigured(format!(
             "{} limits in one call are too many: have at most {}",
             charges.len(),
-            Self::MOST
+            Self::MAX_KEYS
         )))
     }
 }

@@ -1,9 +1,8 @@
 //! A table of keys in bounded memory.
 //!
-//! A key has one bucket of eight places to be in, found by its digest. Nothing is swept: a place
-//! whose time is over is free, and where none is free, the key gives way whose time is over first,
-//! which is the one that has least to lose by it. So a flood of new keys costs no memory, and
-//! those who owe much are the last to be forgotten.
+//! A key belongs to one bucket of eight slots, found by its digest. There is no sweeper: a slot whose time
+//! is over is free. If no slot is free, the key is evicted whose time is over first, because it has the
+//! smallest debt. So a flood of new keys costs no memory, and keys with large debts are forgotten last.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -24,29 +23,29 @@ type Bucket<V> = [Place<V>; WAYS];
 #[derive(Clone, Copy, Debug)]
 struct Place<V> {
     key: LimitKey,
-    /// When it is free. At zero it was never taken.
+    /// When the slot is free. Zero: it was never used.
     ends: u64,
     value: V,
 }
 
-/// The locked part of a table in which some keys are. Locks are taken in one order, so that nobody
-/// waits in a circle.
+/// The locked shards that some keys are in. Shards are locked in one order, so that there is no
+/// deadlock.
 pub(super) struct Held<'a, V> {
-    stripes: [Option<(usize, MutexGuard<'a, Stripe<V>>)>; Charge::MOST],
+    stripes: [Option<(usize, MutexGuard<'a, Stripe<V>>)>; Charge::MAX_KEYS],
 }
 
 impl<V: Copy + Default> Table<V> {
-    /// A table with about so many places.
-    pub(super) fn new(places: usize) -> Self {
+    /// Creates a table with about this many slots.
+    pub(super) fn new(slots: usize) -> Self {
         let free = Place { key: LimitKey::from_bytes([0; 16]), ends: 0, value: V::default() };
-        let buckets = places.div_ceil(STRIPES * WAYS).max(1);
+        let buckets = slots.div_ceil(STRIPES * WAYS).max(1);
         let stripe = || Mutex::new(vec![[free; WAYS]; buckets].into_boxed_slice());
         Self { stripes: (0..STRIPES).map(|_| stripe()).collect() }
     }
 
-    /// Locks the part in which these keys are, which are at most [`Charge::MOST`].
+    /// Locks the shards of these keys. There are at most [`Charge::MAX_KEYS`] of them.
     pub(super) fn hold<'k>(&self, keys: impl IntoIterator<Item = &'k LimitKey>) -> Held<'_, V> {
-        let mut wanted = [usize::MAX; Charge::MOST];
+        let mut wanted = [usize::MAX; Charge::MAX_KEYS];
         for (place, key) in wanted.iter_mut().zip(keys) {
             *place = stripe_of(key);
         }
@@ -55,7 +54,7 @@ impl<V: Copy + Default> Table<V> {
         let stripes = wanted.map(|number| {
             let stripe = self.stripes.get(number).filter(|_| number != last)?;
             last = number;
-            // Nobody panics halfway through a change.
+            // No code panics in the middle of a change.
             Some((number, stripe.lock().unwrap_or_else(PoisonError::into_inner)))
         });
         Held { stripes }
@@ -63,18 +62,18 @@ impl<V: Copy + Default> Table<V> {
 }
 
 impl<V: Copy> Held<'_, V> {
-    /// The value of a key, if it is there.
+    /// Returns the value of a key, if it is there.
     pub(super) fn get(&mut self, key: &LimitKey) -> Option<V> {
         self.get_with_end(key).map(|(value, _)| value)
     }
 
-    /// The value of a key, and when its time is over, if it is there.
+    /// Returns the value of a key and when its time is over, if it is there.
     pub(super) fn get_with_end(&mut self, key: &LimitKey) -> Option<(V, u64)> {
         let bucket = self.bucket(key)?;
         bucket.iter().find(|place| place.is(key)).map(|place| (place.value, place.ends))
     }
 
-    /// Keeps the value of a key until its time is over.
+    /// Stores the value of a key until its time is over.
     pub(super) fn put(&mut self, key: &LimitKey, value: V, ends: u64, now: u64) {
         let Some(bucket) = self.bucket(key) else { return };
         let rank = |place: &&mut Place<V>| match place {
@@ -139,7 +138,7 @@ mod tests {
         assert_eq!(get(&table, neighbour(7)), None);
         assert_eq!(get(&table, neighbour(0)), Some(100));
         assert_eq!(get(&table, neighbour(8)), Some(200));
-        // A change of one that is there moves nobody.
+        // A change of a stored key evicts nothing.
         put(&table, neighbour(0), 300);
         assert_eq!((0..9).filter(|number| get(&table, neighbour(*number)).is_some()).count(), 8);
     }

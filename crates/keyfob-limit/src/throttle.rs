@@ -1,10 +1,10 @@
-//! Addresses that had too many failed attempts, known to this process, so that they are refused
-//! before anything is asked of a store.
+//! Addresses with too many failed attempts, remembered in this process, so that they are refused before
+//! any store is asked.
 //!
-//! What is owed lies in the store of the limits and is charged after an attempt has failed; an
-//! attempt that succeeds costs nothing. A node learns that an address is exhausted when it charges.
-//! So beyond what the policy admits, a store of tokens sees of one address at most the attempts that
-//! were under way when a node learnt it, and one more from each other node.
+//! The debt is in the store of the limits, and is charged after an attempt has failed. A successful
+//! attempt costs nothing. A node learns that an address is exhausted when it charges. So in addition to
+//! what the policy admits, the token store sees at most the attempts of one address that were in
+//! progress when a node learnt it, and one more from each other node.
 
 use std::hash::RandomState;
 use std::net::IpAddr;
@@ -14,30 +14,30 @@ use super::request::key_of_origin;
 use super::table::Table;
 use keyfob_core::time::{Timestamp, Ttl};
 
-/// How many addresses are known at once, about.
-const PLACES: usize = 16_384;
+/// About how many addresses are remembered.
+const SLOTS: usize = 16_384;
 
 /// A clock that went back by more than this was set.
 const SET_BACK: u64 = 1_000;
 
 #[derive(Debug)]
 pub(super) struct Throttle {
-    /// For each address, for how long it was to wait when it was told.
+    /// For each address, the wait that was imposed, in milliseconds.
     table: Table<u64>,
     hasher: RandomState,
-    /// When the last of them ends, so that in peace nothing is looked up.
+    /// When the last wait ends, so that without any throttled address nothing is looked up.
     last: AtomicU64,
 }
 
 impl Default for Throttle {
     fn default() -> Self {
         let (hasher, last) = (RandomState::new(), AtomicU64::new(0));
-        Self { table: Table::new(PLACES), hasher, last }
+        Self { table: Table::new(SLOTS), hasher, last }
     }
 }
 
 impl Throttle {
-    /// How long an address still has to wait; nothing if it need not.
+    /// Returns how long an address still has to wait, or `None`.
     pub(super) fn wait(&self, ip: IpAddr, now: Timestamp) -> Option<Ttl> {
         let now = now.as_millis();
         if self.last.load(Ordering::Relaxed) <= now {
@@ -46,14 +46,14 @@ impl Throttle {
         let key = key_of_origin(ip, &self.hasher);
         let (told, ends) = self.table.hold([&key]).get_with_end(&key)?;
         let left = ends.checked_sub(now)?;
-        // With a clock that was set back nobody waits for as long as it was ahead.
+        // After the clock was set back, no address waits for as long as the clock was ahead.
         if left > told.saturating_add(SET_BACK) {
             return None;
         }
         Ttl::from_millis(left).ok()
     }
 
-    /// Has an address wait.
+    /// Makes an address wait.
     pub(super) fn block(&self, ip: IpAddr, wait: Ttl, now: Timestamp) {
         let key = key_of_origin(ip, &self.hasher);
         let ends = (now + wait).as_millis();

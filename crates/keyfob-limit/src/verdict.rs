@@ -1,4 +1,4 @@
-//! The answer to a request: whether it is admitted, and how its limits stand.
+//! The answer to a request: whether it is admitted, and the status of its limits.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::{ChargeOutcome, LimitPolicy};
 use keyfob_core::text::LimitName;
 use keyfob_core::time::Ttl;
 
-/// Whether a request is admitted, and how each policy that counts it stands.
+/// Whether a request is admitted, and the status of each policy that applies.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -34,18 +34,18 @@ pub struct LimitVerdict {
     limit_status: Vec<LimitStatus>,
 }
 
-/// How one policy stands for a request.
+/// The status of one policy for a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct LimitStatus {
     policy: Arc<LimitPolicy>,
-    /// How many permits there are at once at most.
+    /// The maximum number of permits in one step.
     pub limit: u32,
-    /// How many are left.
+    /// How many permits are left.
     pub remaining: u32,
-    /// How long until all are there again; nothing if they are.
+    /// How long until all permits are available again, or `None` if they are.
     pub reset_after: Option<Ttl>,
-    /// How long until the request fits; nothing if it does or did.
+    /// How long until the request fits, or `None` if it does or did.
     pub retry_after: Option<Ttl>,
 }
 
@@ -54,7 +54,7 @@ impl LimitVerdict {
         Self { admitted, uncounted: false, limit_status }
     }
 
-    /// Of a request that no policy counts.
+    /// Returns the verdict for a request to which no policy applies.
     pub fn unlimited() -> Self {
         Self::new(true, Vec::new())
     }
@@ -63,25 +63,25 @@ impl LimitVerdict {
         Self { admitted: true, uncounted: true, limit_status: Vec::new() }
     }
 
-    /// Whether the request may go on. If so, every policy was charged; if not, none was.
+    /// Returns whether the request may go on. If so, every policy was charged; if not, none was.
     pub fn is_admitted(&self) -> bool {
         self.admitted
     }
 
-    /// Whether the request was admitted without being counted, because the store failed and every
+    /// Returns whether the request was admitted without being counted, because the store failed and every
     /// policy fails open.
     pub fn is_uncounted(&self) -> bool {
         self.uncounted
     }
 
-    /// How each policy that counts the request stands, in the order in which they were added. It is
-    /// empty when none does, or when they could not be counted.
+    /// Returns the status of each policy that applies, in the order in which they were added. It is empty if
+    /// none applies, or if they could not be counted.
     pub fn limit_status(&self) -> &[LimitStatus] {
         &self.limit_status
     }
 
-    /// The policy that matters most: of those that refuse, the one that does for longest; when all
-    /// admit, the one with the smallest part of its limit left.
+    /// Returns the policy that matters most. Among policies that refuse, this is the one with the longest
+    /// wait. If all admit, it is the one with the smallest share of its limit left.
     pub fn decided_by(&self) -> Option<&LimitStatus> {
         if self.admitted {
             let part = |standing: &LimitStatus| {
@@ -92,15 +92,15 @@ impl LimitVerdict {
         self.limit_status.iter().max_by_key(|standing| standing.retry_after)
     }
 
-    /// How long to wait before the request is made again: that of the policy that decided, if it was
-    /// refused.
+    /// Returns how long to wait before the next try, if the request was refused: the wait of the policy that
+    /// decided.
     pub fn retry_after(&self) -> Option<Ttl> {
         self.decided_by().filter(|_| !self.admitted)?.retry_after
     }
 }
 
 impl LimitStatus {
-    /// How `policy` stands by what its store said of a request that costs `cost`.
+    /// Returns the status of `policy` from the store's answer to a request that costs `cost`.
     pub(super) fn new(
         policy: &Arc<LimitPolicy>,
         tally: &ChargeOutcome,
@@ -118,12 +118,12 @@ impl LimitStatus {
         }
     }
 
-    /// The policy.
+    /// Returns the policy.
     pub fn policy(&self) -> &LimitPolicy {
         &self.policy
     }
 
-    /// The name of the policy.
+    /// Returns the name of the policy.
     pub fn name(&self) -> &LimitName {
         self.policy.name()
     }

@@ -1,4 +1,4 @@
-//! The one list of all metrics. `docs/metrics.md` is held to it by a test.
+//! The one list of all metrics. A test compares `docs/metrics.md` with it.
 
 use metrics::{Counter, Gauge, Histogram, Recorder};
 
@@ -13,7 +13,7 @@ macro_rules! catalog {
         /// A handle for each metric.
         #[derive(Debug)]
         pub struct Handles {
-            $(pub $field: $measure,)+
+            $(#[doc = $help] pub $field: $measure,)+
         }
 
         impl Handles {
@@ -22,7 +22,7 @@ macro_rules! catalog {
                 Self { $($field: register(recorder, $name, $help),)+ }
             }
 
-            /// What there is to know of each.
+            /// Returns the facts about each metric.
             pub(super) fn catalog() -> Vec<MetricInfo> {
                 vec![$(info::<$measure>($name, $help)),+]
             }
@@ -33,97 +33,97 @@ macro_rules! catalog {
 catalog! {
     tokens_issued: By<Counter, Kind> = "keyfob_tokens_issued_total", "Tokens that were issued.";
     tokens: By<By<Gauge, CountedState>, Kind> = "keyfob_tokens",
-        "Tokens whose end has not come, when they were counted last.";
+        "Stored tokens that have not reached their end, at the last count.";
     revocations: By<Counter, RevocationTarget> = "keyfob_revocations_total",
-        "Revocations: of one token, or of everything that a subject, a client or a family has.";
+        "Revocations of one token, or of everything of a subject, a client or a family.";
     sweeps: By<Counter, SweepOutcome> = "keyfob_sweeps_total",
-        "Runs of sweeps, which revoke whatever a filter matches.";
+        "Sweeps, which revoke all tokens that match a filter.";
     derivations: By<Counter, Derivation> = "keyfob_derivations_total",
-        "Tokens that were to be derived from others.";
+        "Attempts to derive a token from another.";
     api_key_rotations: Counter = "keyfob_api_key_rotations_total",
-        "New secrets for API keys.";
+        "New secrets of API keys.";
 
     validations: By<By<Counter, MaybeKind>, ValidationOutcome> = "keyfob_validations_total",
-        "Bearers that were validated, by what came of it.";
+        "Validations of bearer tokens, by outcome.";
     refreshes: By<Counter, RefreshOutcome> = "keyfob_refreshes_total",
-        "Refresh tokens that were presented, by what came of it.";
+        "Presented refresh tokens, by outcome.";
     sessions: By<Counter, SessionOutcome> = "keyfob_sessions_total",
-        "Sessions under a policy: admitted, denied, or retired to make room.";
+        "Sessions under a policy: admitted, denied, or ended to make room.";
 
     cache_lookups: By<Counter, CacheLookup> = "keyfob_cache_lookups_total",
-        "Bearers that were looked up in the cache.";
-    cache_fills: Counter = "keyfob_cache_fills_total", "Tokens that were put into the cache.";
+        "Lookups in the cache, by result.";
+    cache_fills: Counter = "keyfob_cache_fills_total", "Tokens that were stored in the cache.";
     cache_evictions: Counter = "keyfob_cache_evictions_total",
-        "Good tokens that had to leave the cache for others.";
+        "Valid entries that were evicted from the cache.";
     cache_shared_loads: Counter = "keyfob_cache_shared_loads_total",
-        "Validations that waited for a load of the same token by somebody else.";
+        "Validations that waited for another load of the same token.";
     cache_flood_holds: Counter = "keyfob_cache_flood_holds_total",
-        "Loads that were held back because a flood of unknown ids came in.";
+        "Loads that were delayed because of a flood of unknown ids.";
     cache_entries: Gauge = "keyfob_cache_entries", "Tokens in the cache.";
-    cache_most_entries: Gauge = "keyfob_cache_most_entries", "Tokens that the cache has room for.";
-    cache_bytes: Gauge = "keyfob_cache_bytes", "Memory that the cache takes.";
+    cache_most_entries: Gauge = "keyfob_cache_most_entries", "Maximum number of tokens in the cache.";
+    cache_bytes: Gauge = "keyfob_cache_bytes", "Memory of the cache, in bytes.";
 
     feed_lanes: By<Gauge, LaneTrust> = "keyfob_feed_lanes",
-        "Lanes by whether the cache may answer for them.";
+        "Lanes, by whether the cache may answer for them.";
     feed_confirmed_age: Gauge = "keyfob_feed_confirmed_age_seconds",
-        "How long ago the feed was confirmed last, in the lane where that is longest ago.";
+        "Age of the last confirmation of the invalidation feed, in the lane where it is oldest.";
     feed_trust_lost: Counter = "keyfob_feed_trust_lost_total",
-        "How often a lane that was trusted was so no longer.";
+        "How often a lane lost its trust.";
     feed_invalidations: By<Counter, InvalidationOf> = "keyfob_feed_invalidations_total",
-        "Invalidations that the cache was told of.";
+        "Invalidations that the cache received.";
 
     store_calls: By<By<Counter, StoreOutcome>, StoreMethod> = "keyfob_store_calls_total",
-        "Calls of the store, by what came of them.";
+        "Calls of the store, by outcome.";
     store_call_seconds: By<Histogram, StoreMethod> = "keyfob_store_call_seconds",
-        "How long calls of the store took, with all repetitions.";
+        "Duration of calls of the store, including retries.";
     store_links_opened: By<Counter, LinkPurpose> = "keyfob_store_links_opened_total",
-        "Connections to servers of the store that were opened.";
+        "Connections to store servers that were opened.";
     store_links_lost: By<Counter, LinkPurpose> = "keyfob_store_links_lost_total",
-        "Connections to servers of the store that broke or led to the wrong server.";
+        "Connections to store servers that broke or led to the wrong server.";
     store_links_failed: By<Counter, LinkPurpose> = "keyfob_store_links_failed_total",
-        "Connections to servers of the store that could not be opened.";
+        "Connections to store servers that could not be opened.";
     store_calls_resent: Counter = "keyfob_store_calls_resent_total",
-        "Calls of the store that were tried again.";
+        "Calls of the store that were retried.";
     store_timeouts: Counter = "keyfob_store_timeouts_total",
-        "Commands that a server of the store did not answer in time.";
+        "Commands that a store server did not answer in time.";
     store_feed_interruptions: Counter = "keyfob_store_feed_interruptions_total",
-        "How often listening to a server's feed ended and was begun again.";
+        "Interruptions of a server's invalidation feed.";
     store_route_changes: Counter = "keyfob_store_route_changes_total",
-        "How often the primaries were found to be others than before.";
+        "Changes of the primaries.";
 
     seal_operations: By<Counter, SealOperation> = "keyfob_seal_operations_total",
         "Records, notes and entries that were sealed or opened.";
     seal_refused: By<Counter, Unverifiable> = "keyfob_seal_refused_total",
-        "Records, notes and entries that did not open and were not believed.";
+        "Records, notes and entries that could not be opened and were refused.";
     seal_resealed: Counter = "keyfob_seal_resealed_total",
-        "Records that were sealed again under the active key.";
+        "Records that were resealed under the active key.";
     seal_records: By<Gauge, Under> = "keyfob_seal_records",
-        "Records by the key that they lie under, when they were counted last.";
+        "Records by the key that they are sealed under, at the last count.";
     seal_active_key: Gauge = "keyfob_seal_active_key",
-        "The number of the key that this node seals under.";
+        "The version of the key that this node seals under.";
 
     limit_decisions: By<By<Counter, LimitOutcome>, LimitBy> = "keyfob_limit_decisions_total",
-        "Decisions of limits: each that admitted a request, and each that refused one.";
+        "Decisions of rate limits, by policy type and outcome.";
     limit_leases: Counter = "keyfob_limit_leases_total", "Batches of permits that were leased.";
     limit_leased_permits: Counter = "keyfob_limit_leased_permits_total",
         "Permits that were leased.";
     limit_lapsed_permits: Counter = "keyfob_limit_lapsed_permits_total",
-        "Leased permits that lapsed before they were of use.";
+        "Leased permits that expired unused.";
     addresses_throttled: Counter = "keyfob_addresses_throttled_total",
-        "Client addresses that have to wait after too many failed attempts.";
+        "Client addresses that were throttled after too many failed attempts.";
 
     events_delivered: Counter = "keyfob_events_delivered_total",
-        "Events that a handler has taken.";
+        "Events that a handler has processed.";
     event_handler_failures: Counter = "keyfob_event_handler_failures_total",
-        "How often a handler failed; it is given the same event again.";
+        "Failures of handlers. The same event is delivered again.";
     event_gaps: Counter = "keyfob_event_gaps_total",
-        "How often events may have been trimmed before a handler had them.";
+        "How often events may have been dropped before a handler received them.";
     event_delay: Histogram = "keyfob_event_delay_seconds",
-        "How long after it happened an event was given to a handler.";
+        "Delay from an event to its delivery to a handler.";
     observations: By<Counter, ObservationOutcome> = "keyfob_observations_total",
-        "Observations, by what became of them.";
+        "Observations, by outcome.";
     last_uses: By<Counter, LastUseOutcome> = "keyfob_last_uses_total",
-        "Uses of tokens that were to be written.";
+        "Last uses of tokens, by how they were written.";
     clock_jumps: By<Counter, ClockJump> = "keyfob_clock_jumps_total",
-        "How often the clock of this node was set, or its machine slept, by more than a second.";
+        "Jumps of this node's clock by more than a second.";
 }

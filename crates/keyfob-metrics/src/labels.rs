@@ -1,4 +1,4 @@
-//! Every label, and every value that it can have.
+//! Every label, and every value of it.
 
 use crate::StoreMethod;
 use keyfob_core::event::EpochOf;
@@ -9,14 +9,14 @@ use keyfob_core::store_error::StoreError;
 use keyfob_core::token::Kind;
 use keyfob_core::validation::Refusal;
 
-/// A label: a name, and so many values.
+/// A label: a name and a fixed set of values.
 pub trait Label: Copy + 'static {
     const NAME: &'static str;
     const ALL: &'static [Self];
 
     fn as_str(self) -> &'static str;
 
-    /// Where it stands among all.
+    /// The index of the value among all.
     fn place(self) -> usize;
 
     fn info() -> LabelInfo {
@@ -25,7 +25,7 @@ pub trait Label: Copy + 'static {
     }
 }
 
-/// A label, and every value that it can have.
+/// A label, and every value of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct LabelInfo {
@@ -42,7 +42,7 @@ macro_rules! labels {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         $vis enum $label {
-            $($(#[$value_doc])* $value,)+
+            $(#[doc = concat!("`", $text, "`")] $(#[$value_doc])* $value,)+
         }
 
         impl Label for $label {
@@ -63,7 +63,7 @@ macro_rules! labels {
 }
 
 labels! {
-    /// What came of a bearer that was presented: `active`, or the code of the refusal.
+    /// The outcome of a validation: `active`, or the code of the refusal.
     pub ValidationOutcome "outcome" {
         Active "active",
         Malformed "token_malformed",
@@ -82,13 +82,13 @@ labels! {
         MissingClaim "missing_claim",
         Device "device_mismatch",
         Confirmation "confirmation_mismatch",
-        /// A rule of the application. Its code is the application's own, and so no value of a label.
+        /// An application's rule refused it. The rule's own code is not a label value.
         Rule "denied_by_rule",
-        /// That could not be told, and nobody was let in.
+        /// The store could not answer, and the token was refused.
         Undecided "undecided",
     }
 
-    /// The kind of a token, where the text of its bearer says so much.
+    /// The kind of a token, as far as the bearer token shows it.
     pub MaybeKind "kind" {
         Access "access",
         Refresh "refresh",
@@ -97,7 +97,7 @@ labels! {
         Unknown "unknown",
     }
 
-    /// Through what tokens were revoked.
+    /// What a revocation was aimed at.
     pub RevocationTarget "through" {
         Token "token",
         Family "family",
@@ -105,15 +105,15 @@ labels! {
         Client "client",
         All "all",
         Sweep "sweep",
-        /// A session that had to make room for another.
+        /// A session that ended to make room for another.
         SessionLimit "session_limit",
-        /// An access token whose refresh token went on.
+        /// An access token that ended because its refresh token was rotated.
         Rotation "rotation",
-        /// A family whose refresh token had two holders.
+        /// A family that ended because its refresh token was reused.
         Reuse "reuse",
     }
 
-    /// The state of a token whose end has not come.
+    /// The state of a token that has not reached its end.
     pub CountedState "state" {
         Pending "pending",
         Active "active",
@@ -121,21 +121,23 @@ labels! {
         Exhausted "exhausted",
     }
 
+    /// How a sweep ended.
     pub SweepOutcome "outcome" {
         Finished "finished",
         Failed "failed",
     }
 
-    /// What the cache said.
+    /// The result of a lookup in the cache.
     pub CacheLookup "result" {
         /// It has the token.
         Hit "hit",
         /// It knows that there is no such token.
         UnknownHit "unknown_hit",
-        /// It has nothing that may be believed.
+        /// It has nothing that is current.
         Miss "miss",
     }
 
+    /// Whether a lane is trusted.
     pub LaneTrust "state" {
         Trusted "trusted",
         Distrusted "distrusted",
@@ -148,6 +150,7 @@ labels! {
         Lane "lane",
     }
 
+    /// The outcome of a call of the store.
     pub StoreOutcome "outcome" {
         Ok "ok",
         Unavailable "unavailable",
@@ -157,7 +160,7 @@ labels! {
         Failed "failed",
     }
 
-    /// What came of presenting a refresh token.
+    /// The outcome of presenting a refresh token.
     pub RefreshOutcome "case" {
         Rotated "rotated",
         Replayed "replayed",
@@ -166,26 +169,29 @@ labels! {
         AheadOfStore "ahead_of_store",
         FamilyEnded "family_ended",
         WrongPresenter "wrong_presenter",
-        /// It was not a good refresh token.
+        /// It was not a valid refresh token.
         Refused "refused",
-        /// That could not be told, or more was asked for than it allows.
+        /// The store could not answer, or the request asked for more than the token allows.
         Failed "failed",
     }
 
+    /// The outcome of deriving a token.
     pub Derivation "outcome" {
         Derived "derived",
-        /// The line of descent would have been too long.
+        /// It would have had too many ancestors.
         TooDeep "too_deep",
         Refused "refused",
         Failed "failed",
     }
 
+    /// What a session policy decided.
     pub SessionOutcome "outcome" {
         Admitted "admitted",
         Denied "denied",
         Retired "retired",
     }
 
+    /// The outcome of a rate limit.
     pub LimitOutcome "outcome" {
         Admitted "admitted",
         Refused "refused",
@@ -193,48 +199,51 @@ labels! {
         FailedClosed "failed_closed",
     }
 
+    /// What became of an observation.
     pub ObservationOutcome "outcome" {
         Written "written",
-        /// There were more than are taken in a second.
+        /// There were more than the limit for a second.
         LeftOut "left_out",
-        /// The store did not take them.
+        /// The store did not accept them.
         Lost "lost",
     }
 
+    /// How a last use was written.
     pub LastUseOutcome "outcome" {
         Written "written",
-        /// Another use of the same token was waiting to be written.
+        /// Another use of the same token was already waiting to be written.
         Coalesced "coalesced",
         /// Written before the request was answered.
         WrittenAtOnce "written_at_once",
-        /// The store did not take it: it is tried again.
+        /// The store did not accept it. It is retried.
         Deferred "deferred",
     }
 
-    /// What was sealed, or opened again.
+    /// What was done with sealed bytes.
     pub SealOperation "operation" {
         Sealed "sealed",
         Opened "opened",
-        /// It was read as it was: it is not sealed.
+        /// It was read as plaintext, because it is not sealed.
         ReadBare "read_bare",
     }
 
-    /// Why stored bytes are not believed.
+    /// Why stored bytes are refused.
     pub Unverifiable "code" {
         KeyMissing "key_missing",
         NotOpened "not_opened",
         NotSealed "not_sealed",
     }
 
-    /// Under which key a record lies.
+    /// The key that a record is sealed under.
     pub Under "under" {
         Active "active",
-        /// Under a key that is only read with.
+        /// An older key, which is only used for reading.
         Older "older",
-        /// Under none.
+        /// None: the record is plaintext.
         Bare "bare",
     }
 
+    /// The direction of a clock jump.
     pub ClockJump "direction" {
         Forward "forward",
         Back "back",

@@ -1,21 +1,19 @@
-//! Metrics: what there is to count, as handles of the [`metrics`](https://docs.rs/metrics) facade, so that
-//! whoever embeds keyfob chooses where they go.
+//! The metrics of keyfob, as handles of the [`metrics`](https://docs.rs/metrics) facade: the application
+//! chooses the recorder.
 //!
 //! | module | what |
 //! |---|---|
-//! | `catalog` | the one list of all metrics |
-//! | `labels` | every label, and every value that it can have |
+//! | `catalog` | the list of all metrics |
+//! | `labels` | every label and every value of it |
 //! | `measure` | from the list to handles |
-//! | `stripes` | counts that no two threads write at the same place |
-//! | `tally` | what the cached path counts, in stripes |
-//! | `measured` | a layer over a store that times its verbs |
-//! | `network` | what a store tells that is reached over a network |
+//! | `stripes` | sharded counters |
+//! | `tally` | the counters of the cached path |
+//! | `store_method` | the methods of the store contract, as a label |
+//! | `network` | what a store over a network reports |
 //!
-//! No label has a value that anybody outside can choose: no subject, no client, no name of a policy.
-//! So the number of series is known beforehand, and every one of them is there from the start, at
-//! zero. `docs/metrics.md` says what each means and what to be woken up for.
-
-#![allow(missing_docs, unreachable_pub, reason = "to be written before the split is done")]
+//! No label has a value that a user can choose: no subject, no client, no name of a policy. So the number
+//! of series is known in advance, and every series exists from the start, at zero. `docs/metrics.md` says
+//! what each metric means and when to alert.
 
 mod catalog;
 mod labels;
@@ -40,60 +38,61 @@ pub use labels::{
 };
 pub use tally::{HotCounters, Tallied};
 
-/// All metrics of keyfob, registered at one recorder. Cloning it is cheap.
+/// All metrics of keyfob, registered with one recorder. Cloning is cheap.
 ///
-/// A manager uses [`Metrics::global`] unless it is given others. So install a recorder before the
-/// first manager is built:
+/// A manager uses [`Metrics::global`] unless it is given others. So install a recorder before you build
+/// the first manager:
 ///
 /// ```
 /// use keyfob::{Metrics, MemoryStore, TokenManager};
-/// use std::sync::Arc;
 ///
 /// # fn with(recorder: &dyn keyfob::metrics::Recorder) -> Result<(), Box<dyn std::error::Error>> {
 /// let metrics = Metrics::on(recorder);
-/// let manager = TokenManager::builder(Arc::new(MemoryStore::new()?)).metrics(metrics).build();
+/// let manager = TokenManager::builder(MemoryStore::new()?).metrics(metrics).build();
 /// # Ok(()) }
 /// ```
 ///
-/// Counters of several managers on one recorder add up. Their gauges do not: the last one stands, so
-/// give each manager of a process a recorder that adds a label of its own, if there is more than one.
+/// Counters of several managers on one recorder add up. Gauges do not: the last value wins. If a process
+/// has several managers, give each a recorder that adds a label of its own.
 #[derive(Clone)]
 pub struct Metrics {
+    /// The handle of each metric. Only the crates of keyfob use it.
+    #[doc(hidden)]
     pub handles: Arc<Handles>,
     is_kept: bool,
 }
 
 impl Metrics {
-    /// Buckets for the histograms of seconds: from 50 µs, which is a local round trip, to 10 s, which
-    /// no call takes. An exporter that has no buckets makes summaries, which do not add up over nodes.
+    /// Buckets for the histograms of seconds: from 50 µs (a local round trip) to 10 s (longer than any call).
+    /// Without buckets an exporter makes summaries, and summaries cannot be added up over nodes.
     pub const SECONDS_BUCKETS: [f64; 14] = [
         0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0,
         2.5, 10.0,
     ];
 
-    /// At the recorder of this process as it is now; if none is installed, nothing is kept.
+    /// Returns metrics at the recorder that is installed now. Without a recorder, nothing is counted.
     pub fn global() -> Self {
         ::metrics::with_recorder(Self::on)
     }
 
-    /// At this recorder.
+    /// Returns metrics at this recorder.
     pub fn on(recorder: &dyn Recorder) -> Self {
         Self { handles: Arc::new(Handles::register(recorder)), is_kept: true }
     }
 
-    /// Nowhere: nothing is kept, and what can be left undone for that is.
+    /// Returns metrics that count nothing. Work that only serves metrics is skipped.
     pub fn none() -> Self {
         static NONE: LazyLock<Arc<Handles>> =
             LazyLock::new(|| Arc::new(Handles::register(&::metrics::NoopRecorder)));
         Self { handles: Arc::clone(&NONE), is_kept: false }
     }
 
-    /// What there is: every metric, with every label and every value of it.
+    /// Returns the facts about every metric, with every label and every value.
     pub fn catalog() -> Vec<MetricInfo> {
         Handles::catalog()
     }
 
-    /// Whether there is somebody to tell, as far as is known.
+    /// Returns whether the values may be read by somebody: `false` only for [`Metrics::none`].
     pub fn is_kept(&self) -> bool {
         self.is_kept
     }

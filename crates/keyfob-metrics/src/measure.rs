@@ -1,4 +1,4 @@
-//! From the list of metrics to handles: a handle, a handle for each value of a label, and so on.
+//! Turns the list of metrics into handles: one handle, or one for each value of a label.
 
 use std::marker::PhantomData;
 
@@ -6,24 +6,24 @@ use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, Unit}
 
 use super::labels::{Label, LabelInfo};
 
-/// What a metric is.
+/// The type of a metric.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MetricType {
-    /// It only grows.
+    /// A number that only grows.
     Counter,
-    /// It goes up and down.
+    /// A number that goes up and down.
     Gauge,
-    /// Values that are counted by size.
+    /// Values that are counted in buckets of size.
     Histogram,
 }
 
-/// What there is to know of a metric.
+/// The facts about one metric.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct MetricInfo {
     /// Its name.
     pub name: &'static str,
-    /// What it is.
+    /// Its type.
     pub kind: MetricType,
     /// Its labels, in order.
     pub labels: Vec<LabelInfo>,
@@ -31,18 +31,18 @@ pub struct MetricInfo {
     pub help: &'static str,
 }
 
-/// Something that a metric can be registered as.
+/// A handle, or a table of handles, that a metric can be registered as.
 pub(super) trait Measure: Sized {
     const TYPE: MetricType;
 
-    /// Its labels, from the outermost on.
+    /// Returns its labels, the outermost first.
     fn labels() -> Vec<LabelInfo>;
 
-    /// Registers it under these labels and its own.
+    /// Registers it with these labels and its own.
     fn register(recorder: &dyn Recorder, name: &'static str, labels: &[metrics::Label]) -> Self;
 }
 
-/// One of `M` for each value of a label.
+/// One `M` for each value of a label.
 #[derive(Debug)]
 pub struct By<M, L> {
     each: Box<[M]>,
@@ -50,10 +50,10 @@ pub struct By<M, L> {
 }
 
 impl<M, L: Label> By<M, L> {
-    /// The one of a value.
+    /// Returns the `M` of a label's value.
     #[inline]
     pub fn of(&self, value: L) -> &M {
-        // There is one for each value that there is.
+        // The table has an entry for every value.
         &self.each[value.place()]
     }
 }
@@ -121,12 +121,12 @@ pub(super) fn register<M: Measure>(
     M::register(recorder, name, &[])
 }
 
-/// What there is to know of a metric.
+/// Returns the facts about a metric.
 pub(super) fn info<M: Measure>(name: &'static str, help: &'static str) -> MetricInfo {
     MetricInfo { name, kind: M::TYPE, labels: M::labels(), help }
 }
 
-/// By convention the name ends with it.
+/// The suffix of the name, by convention.
 fn unit_of(name: &str) -> Unit {
     match name.trim_end_matches("_total").rsplit('_').next() {
         Some("seconds") => Unit::Seconds,
@@ -136,7 +136,7 @@ fn unit_of(name: &str) -> Unit {
 }
 
 impl MetricType {
-    /// The name, as Prometheus has it.
+    /// The name as Prometheus spells it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",

@@ -1,6 +1,6 @@
 //! The methods of the store contract, as a label.
 
-/// A verb of the contract that can fail.
+/// A method of the store contract that can fail.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum StoreMethod {
@@ -45,7 +45,7 @@ pub enum StoreMethod {
 }
 
 impl StoreMethod {
-    /// All of them.
+    /// Every method.
     pub const ALL: [Self; 19] = [
         Self::Insert,
         Self::Load,
@@ -68,7 +68,7 @@ impl StoreMethod {
         Self::Report,
     ];
 
-    /// Its name.
+    /// Returns the name of the method, as the label has it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Insert => "insert",

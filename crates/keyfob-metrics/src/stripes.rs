@@ -1,43 +1,43 @@
-//! Counts that no two threads write at the same place.
+//! Sharded counters: no two threads write to the same cache line.
 //!
-//! A word that many cores add to costs each of them a trip to the others' caches: many times what
-//! all else on the cached path does. So each thread has a stripe to itself, a line of memory that
-//! nobody else writes, and adds to it without so much as a locked instruction. Whoever wants the
-//! sum adds the stripes up.
+//! A word that many cores add to has to travel between their caches for each addition. This costs many
+//! times more than the rest of the cached path. So each thread has a stripe of its own: a cache line that
+//! no other thread writes. The thread adds to it without a locked instruction. A reader adds up all
+//! stripes.
 //!
-//! A thread's number is its own for as long as it lives, and then another's. There are more threads
-//! than stripes only where there are very many; those share the last one, which is added to with
-//! care.
+//! A thread keeps the number of its stripe until it ends; then another thread may get the number. If
+//! there are more threads than stripes, the remaining threads share the last stripe, which is updated
+//! with atomic additions.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// How many threads have a stripe to themselves.
+/// How many threads have a stripe of their own.
 const OWN: usize = 64;
-/// The number of a thread that has none.
+/// The stripe that threads without one of their own share.
 const NONE: usize = OWN;
-/// That of one that has not asked yet.
+/// The value before a thread has asked for a stripe.
 const UNASKED: usize = usize::MAX;
 
-/// So many counts, in stripes.
+/// A number of counters, in stripes.
 pub(super) struct Stripes<const COUNTS: usize> {
     each: Box<[Stripe<COUNTS>; OWN + 1]>,
 }
 
-/// Two lines of memory, as processors fetch them.
+/// Two cache lines, because processors fetch them in pairs.
 #[repr(align(128))]
 struct Stripe<const COUNTS: usize>([AtomicU64; COUNTS]);
 
 static TAKEN: Mutex<[bool; OWN]> = Mutex::new([false; OWN]);
 
 thread_local! {
-    /// Apart from what gives it back, so that to read it costs nothing more.
+    /// Separate from the guard that returns the number, so that reading it costs nothing more.
     static NUMBER: Cell<usize> = const { Cell::new(UNASKED) };
     static HELD: Held = Held::take();
 }
 
-/// A number, until its thread ends.
+/// The number of a stripe, owned until the thread ends.
 struct Held(usize);
 
 impl Held {
@@ -53,9 +53,9 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // What else the thread does at its end must not go where another counts by then.
+        // Counts that the thread makes while it ends must not go to a stripe that another thread owns.
         NUMBER.set(NONE);
-        // The lock also hands on what was counted.
+        // The lock also makes the counts visible to the next owner.
         let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(taken) = taken.get_mut(self.0) {
             *taken = false;
@@ -84,7 +84,7 @@ impl<const COUNTS: usize> Stripes<COUNTS> {
         Self { each: Box::new(std::array::from_fn(|_| stripe())) }
     }
 
-    /// Adds one to a count, and gives how many this thread has counted there.
+    /// Adds one to a counter. Returns how often this thread has added to it.
     #[inline]
     pub(super) fn add(&self, count: usize) -> u64 {
         let number = number().min(NONE);
@@ -92,13 +92,13 @@ impl<const COUNTS: usize> Stripes<COUNTS> {
         if number == NONE {
             return count.fetch_add(1, Ordering::Relaxed) + 1;
         }
-        // Nobody else writes here.
+        // No other thread writes to this stripe.
         let counted = count.load(Ordering::Relaxed) + 1;
         count.store(counted, Ordering::Relaxed);
         counted
     }
 
-    /// The sum of each count. What is being counted meanwhile may be in it or not.
+    /// Returns the sum of each counter. Additions that run at the same time may be missing.
     pub(super) fn sums(&self) -> [u64; COUNTS] {
         let mut sums = [0; COUNTS];
         for stripe in self.each.iter() {
@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    /// One after the other, as both want all stripes.
+    /// The tests run one after the other, because each needs all stripes.
     static ALONE: Mutex<()> = Mutex::new(());
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
                     all.wait();
                     let last = (0..each).fold(0, |_, _| stripes.add(1));
                     assert!(last >= each);
-                    // So that none has the number of one that is gone.
+                    // So that no thread gets the number of one that has ended.
                     all.wait();
                 });
             }

@@ -1,4 +1,4 @@
-//! What the cached path counts. It is published now and then: see `manager/publish`.
+//! The counters of the cached path. They are added to the metrics once a second.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,24 +6,25 @@ use super::stripes::Stripes;
 use super::{CacheLookup, Handles, MaybeKind, ValidationOutcome};
 use keyfob_core::token::Kind;
 
-/// What is counted on the cached path, and for what comes in floods.
+/// What is counted on the cached path, and what is counted for events that come in floods.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Tallied {
-    /// A token of this kind that was found active in the cache.
+    /// A token of this kind was found active in the cache.
     Hit(Kind),
-    /// One that was found active in the store.
+    /// A token of this kind was found active in the store.
     Loaded(Kind),
-    /// A bearer that the cache knows to be none of ours.
+    /// The cache knows that there is no such token.
     UnknownHit,
-    /// One for which the cache has nothing that may be believed.
+    /// The cache has nothing that is current.
     Miss,
-    /// A text that is no bearer.
+    /// The text is not a bearer token.
     Malformed,
 }
 
 const KINDS: usize = Kind::ALL.len();
 const COUNTS: usize = 2 * KINDS + 3;
 
+/// Counters of the cached path: sharded by thread, and published once a second.
 pub struct HotCounters {
     counts: Stripes<COUNTS>,
     published: Mutex<[u64; COUNTS]>,
@@ -42,28 +43,35 @@ impl Tallied {
     }
 }
 
+impl Default for HotCounters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl HotCounters {
+    /// Creates counters that are all zero.
     pub fn new() -> Self {
         Self { counts: Stripes::new(), published: Mutex::new([0; COUNTS]) }
     }
 
-    /// Counts one, and gives how many of its sort this thread has counted.
+    /// Adds one. Returns how often this thread has counted the same.
     #[inline]
     pub fn count(&self, what: Tallied) -> u64 {
         self.counts.add(what.place())
     }
 
-    /// How often the cache had the token, and how often nothing that may be believed.
+    /// Returns the cache hits and the cache misses.
     pub fn hits_and_misses(&self) -> (u64, u64) {
         let sums = self.counts.sums();
         let hits = Kind::ALL.iter().map(|kind| sums[Tallied::Hit(*kind).place()]).sum();
         (hits, sums[Tallied::Miss.place()])
     }
 
-    /// Adds what was counted since the last time to the metrics.
+    /// Adds what was counted since the last call to the metrics.
     pub fn publish(&self, to: &Handles) {
         let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
-        // Read with the lock held: nothing is published twice.
+        // Read while the lock is held, so that nothing is published twice.
         let sums = self.counts.sums();
         let new = |what: Tallied| sums[what.place()].saturating_sub(published[what.place()]);
         for kind in Kind::ALL {
@@ -82,6 +90,6 @@ impl HotCounters {
 
 impl std::fmt::Debug for HotCounters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tally")
+        f.write_str("HotCounters")
     }
 }

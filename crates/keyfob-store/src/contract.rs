@@ -20,6 +20,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use keyfob_metrics::Metrics;
 
 use crate::{
     Advance, Advanced, BucketCounts, Consume, Consumed, Cursor, EntryPage, Feed, Insert, Inserted,
@@ -230,6 +231,12 @@ pub trait Maintenance: Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store does not answer.
     async fn report(&self) -> Result<StoreReport, StoreError>;
+
+    /// Returns the metrics that the store was given, if it was given any. A manager over the store
+    /// uses the same, unless it was given others.
+    fn metrics(&self) -> Option<Metrics> {
+        None
+    }
 
     /// Finishes the work in progress and closes the store.
     async fn close(&self) {}

@@ -43,6 +43,7 @@ mod change;
 mod contract;
 mod count;
 mod event_log;
+mod handover;
 mod invalidation;
 mod loaded;
 mod measured;
@@ -62,6 +63,7 @@ pub use contract::{
 pub use count::{BucketCounts, CountBucket, CountColumn, CountTotals, CountedAs, TimeBucket};
 // What a store author needs of the values, so that this crate is enough.
 pub use event_log::{Cursor, Entry, EntryPage, Feed, LanePosition};
+pub use handover::IntoStore;
 pub use invalidation::{
     Invalidation, InvalidationListener, InvalidationListeners, InvalidationSlot,
     InvalidationSource, LoadVersion,

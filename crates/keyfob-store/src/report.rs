@@ -42,6 +42,12 @@ impl StoreReport {
         Self { description: description.into(), now, findings: Vec::new() }
     }
 
+    /// Returns whether the store can do its work: no finding is a [`Severity::Fault`]. It is meant
+    /// for a readiness probe.
+    pub fn is_ready(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity != Severity::Fault)
+    }
+
     /// Adds a finding, sorted by severity.
     pub fn find(&mut self, severity: Severity, what: impl Into<String>, advice: impl Into<String>) {
         let index = self.findings.partition_point(|finding| finding.severity <= severity);

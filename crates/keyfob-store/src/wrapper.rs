@@ -63,7 +63,7 @@ pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send
 ///
 /// #[async_trait::async_trait]
 /// impl Maintenance for Frozen {
-///     keyfob_store::forward_store! { report close }
+///     keyfob_store::forward_store! { report metrics close }
 /// }
 /// ```
 pub trait StoreWrapper: Send + Sync {
@@ -95,6 +95,11 @@ macro_rules! forward_store {
     (@ watch) => {
         fn watch(&self, watcher: &::std::sync::Arc<$crate::InvalidationListener>) {
             $crate::StoreWrapper::inner(self).watch(watcher);
+        }
+    };
+    (@ metrics) => {
+        fn metrics(&self) -> ::core::option::Option<$crate::metrics::Metrics> {
+            $crate::StoreWrapper::inner(self).metrics()
         }
     };
     (@ insert) => {

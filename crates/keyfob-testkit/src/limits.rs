@@ -121,9 +121,9 @@ async fn what_is_asked_for_beyond_the_least_is_optional(store: &Arc<dyn LimitSto
 
 async fn too_many_at_once_are_refused(store: &Arc<dyn LimitStore>) {
     let keys = || std::iter::repeat_with(|| Charge::exactly(fresh_key(), once(1), 1));
-    let most: Vec<_> = keys().take(Charge::MOST).collect();
+    let most: Vec<_> = keys().take(Charge::MAX_KEYS).collect();
     assert!(charge(store, &most).await.admitted);
-    let more: Vec<_> = keys().take(Charge::MOST + 1).collect();
+    let more: Vec<_> = keys().take(Charge::MAX_KEYS + 1).collect();
     let error = store.charge(&more).await.expect_err("too many");
     assert_eq!(error.code(), "store_misconfigured");
 }

@@ -154,5 +154,5 @@ impl Invalidations for Spy {
 
 #[async_trait]
 impl Maintenance for Spy {
-    keyfob::store::forward_store! { report close }
+    keyfob::store::forward_store! { report metrics close }
 }

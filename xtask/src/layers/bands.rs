@@ -52,7 +52,7 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
             &["atomic", "count", "verdict", "invalidation"],
             &["change", "event_log", "loaded", "query", "report"],
             &["contract"],
-            &["memory", "wrapper"],
+            &["handover", "memory", "wrapper"],
             &["measured"],
         ],
     ),

@@ -56,7 +56,7 @@ pub(super) async fn run(
     match &args.action {
         LimitAction::Test(args) => test(args, policy, store, namespace, output).await,
         LimitAction::Show(args) => {
-            let limiter = Limiter::new(Limits::over(store).policy(policy)?, namespace);
+            let limiter = Limiter::new(Limits::new(store).policy(policy)?, namespace);
             let limit_status = limiter
                 .limit_status(&request(&args.policy.counted))
                 .await
@@ -74,10 +74,10 @@ async fn test(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let store = match args.lease {
-        Some(lease) => Arc::new(LeasedLimits::over(store, lease)?.metrics(Metrics::global())),
+        Some(lease) => Arc::new(LeasedLimits::new(store, lease)?.metrics(Metrics::global())),
         None => store,
     };
-    let limiter = Limiter::new(Limits::over(store).policy(policy)?, namespace);
+    let limiter = Limiter::new(Limits::new(store).policy(policy)?, namespace);
     let limiter = limiter.metrics(&Metrics::global());
     let request = request(&args.policy.counted).cost(args.cost);
     let (mut refused, mut rows) = (0, Vec::new());

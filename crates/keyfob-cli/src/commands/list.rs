@@ -18,7 +18,7 @@ pub(super) async fn run(args: &ListArgs, context: &mut Context) -> Result<(), Fa
     }
     let largest = match context.output.form() {
         Form::Table { .. } => TABLE,
-        Form::Json | Form::Plain => Paging::MOST as u64,
+        Form::Json | Form::Plain => Paging::MAX_LIMIT as u64,
     };
     let mut left = if args.all_pages { u64::MAX } else { args.limit };
     let mut after = args.cursor.clone();

@@ -38,11 +38,11 @@ pub(super) async fn run(resume: Option<PageCursor>, context: &mut Context) -> Re
     };
     drop(progress);
     let done = reseal.progress();
-    let next = done.rest.cursor().filter(|_| outcome.is_err());
+    let next = done.resume.cursor().filter(|_| outcome.is_err());
     let under = match &outcome {
         // This run has looked at a part of them only.
         Ok(_) if is_resumed => context.manager.count_by_key().await?,
-        _ => done.under.clone(),
+        _ => done.by_key.clone(),
     };
     let told = Told {
         outcome: if outcome.is_ok() { "resealed" } else { "interrupted" },

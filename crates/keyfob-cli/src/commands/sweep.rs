@@ -55,7 +55,7 @@ pub(super) async fn run(
     drop(progress);
     let done = sweep.progress();
     let unreadable = done.unreadable;
-    let next = done.rest.cursor().filter(|_| outcome.is_err());
+    let next = done.resume.cursor().filter(|_| outcome.is_err());
     let told = match outcome {
         Ok(_) => format!("revoked {} of {} tokens looked at", done.revoked, done.examined),
         Err(_) => format!("revoked {} tokens or a few more before it stopped", done.revoked),

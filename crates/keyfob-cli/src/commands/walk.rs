@@ -16,7 +16,7 @@ pub(super) async fn walk(
     let (mut looked_at, mut unreadable) = (0, 0);
     let mut after = None;
     loop {
-        let paging = Paging::new(Paging::MOST).after(after);
+        let paging = Paging::new(Paging::MAX_LIMIT).after(after);
         let page = context.manager.list(filter, paging).await?;
         page.tokens.iter().for_each(&mut each);
         looked_at += page.examined;

@@ -237,6 +237,13 @@ text_type! {
     ClaimName, ClaimName, 128;
 }
 
+impl From<&Subject> for Actor {
+    fn from(subject: &Subject) -> Self {
+        // Both have the same rules.
+        Self(subject.0.clone())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,46 +1,46 @@
-//! Limits whose permits this process takes in batches from a store that others share.
+//! Limits whose permits this process takes in batches from a shared store.
 //!
-//! A **hand** holds the permits of one key that were taken and not yet given out. They lapse at the
-//! end of a **lease**, counted from when they were asked for. So whatever is admitted at a time was
-//! charged at most a lease before, and what was charged obeys the rate and the burst: in any time `w`
-//! at most `burst + rate × (w + lease)` are admitted, by however many processes.
+//! [`LocalPermits`] are the permits of one key that were taken and not yet given out. They expire at the
+//! end of a **lease**, which starts when they are requested. So every admission was charged at most a
+//! lease before, and charges obey the rate and the burst. In any time `w`, at most
+//! `burst + rate × (w + lease)` are admitted, by however many processes.
 //!
-//! A batch is as large as the demand of the last lease asked for: a cold key is asked for what a
-//! call costs and no more, a hot one for up to what the rate gives in a lease. What lapses is lost
-//! until it drains, at most a batch for each process and lease. A key that refuses is not asked again
-//! before it has room, nor much more often than eight times a lease.
+//! A batch is as large as the demand of the last lease. A cold key is asked for exactly the cost of a
+//! call, a hot one for up to what the rate gives in a lease. Permits that expire are lost until they
+//! drain, at most a batch for each process and lease. A key that refuses is not asked again before it has
+//! room, and not much more often than eight times a lease.
 
-mod hand;
+mod local_permits;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use self::hand::LocalPermits;
+use self::local_permits::LocalPermits;
 use super::table::Table;
-use super::{Charge, ChargeOutcome, Charged, LimitKey, LimitStore};
+use super::{Charge, ChargeOutcome, Charged, IntoLimitStore, LimitKey, LimitStore};
 use keyfob_core::field::Field;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::store_error::StoreError;
 use keyfob_core::time::Ttl;
 use keyfob_metrics::Metrics;
 
-/// How many keys may be asked for at the same time, about.
+/// About how many keys may be requested at the same time.
 const TURNS: usize = 256;
 
-/// How often a call tries to get all it needs into the hand before it asks for exactly that.
-const TRIES: usize = 4;
+/// How often a call tries to lease a batch before it asks for exactly its cost.
+const LEASE_ATTEMPTS: usize = 4;
 
-/// Takes permits from a store in batches, so that a hot key costs far less than a round trip for
-/// each call.
+/// Takes permits from a store in batches, so that a hot key needs far fewer round trips than one for each
+/// call.
 ///
 /// ```
 /// # fn with(shared: std::sync::Arc<dyn keyfob::limit::LimitStore>) -> Result<(), keyfob::InvalidValue> {
 /// use keyfob::{LeasedLimits, Limits, Ttl};
 ///
-/// let limits = Limits::new(LeasedLimits::over(shared, Ttl::from_millis(200)?)?);
+/// let limits = Limits::new(LeasedLimits::new(shared, Ttl::from_millis(200)?)?);
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
@@ -48,52 +48,55 @@ pub struct LeasedLimits {
     store: Arc<dyn LimitStore>,
     lease: Ttl,
     hands: Table<LocalPermits>,
-    /// Many who lack the same key ask for it once.
+    /// Calls that need the same key send one request for it.
     turns: Box<[Mutex<()>]>,
     born: Instant,
-    metrics: Metrics,
+    metrics: OnceLock<Metrics>,
 }
 
-/// What can be said of charges without asking.
+/// What can be decided about charges without a request.
 enum Known {
     Admitted(Charged),
     Refused(Charged),
-    /// The places of those that must be asked for, and the batch to ask for.
+    /// The positions of the keys to request, and the batch to ask for.
     Lacking(Vec<(usize, Charge)>),
 }
 
 impl LeasedLimits {
-    /// The longest lease.
-    pub const LONGEST: Ttl = Ttl::from_mins(1);
+    /// The maximum lease.
+    pub const MAX_LEASE: Ttl = Ttl::from_mins(1);
 
-    /// Takes permits from `store`, each for the length of a lease.
+    /// Returns limits that take permits from `store`, each for the length of a lease. The store is
+    /// given by value, or shared in an `Arc`.
     ///
     /// # Errors
-    /// When the lease is longer than [`LeasedLimits::LONGEST`].
-    pub fn over(store: Arc<dyn LimitStore>, lease: Ttl) -> Result<Self, InvalidValue> {
-        if lease > Self::LONGEST {
+    /// When the lease is longer than [`LeasedLimits::MAX_LEASE`].
+    pub fn new(store: impl IntoLimitStore, lease: Ttl) -> Result<Self, InvalidValue> {
+        if lease > Self::MAX_LEASE {
             return Err(InvalidValue::new(
                 Field::Lease,
                 InvalidReason::OutOfRange { allowed: "at most a minute" },
             ));
         }
         let turns = (0..TURNS).map(|_| Mutex::default()).collect();
-        let (hands, born) = (Table::new(super::LocalLimits::PLACES), Instant::now());
-        Ok(Self { store, lease, hands, turns, born, metrics: Metrics::none() })
+        let (hands, born) = (Table::new(super::LocalLimits::SLOTS), Instant::now());
+        let store = store.into_limit_store();
+        Ok(Self { store, lease, hands, turns, born, metrics: OnceLock::new() })
     }
 
-    /// Counts what is leased, and what of it lapses.
+    /// Sets where it counts permits that are leased and that lapse. Default: the metrics of the
+    /// first manager, or [`Limiter`](crate::Limiter), that uses it.
     #[must_use]
     pub fn metrics(self, metrics: Metrics) -> Self {
-        Self { metrics, ..self }
+        Self { metrics: OnceLock::from(metrics), ..self }
     }
 
-    /// Nanoseconds of a clock that never goes back.
+    /// Nanoseconds of a monotonic clock.
     fn now(&self) -> u64 {
         u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// Gives out what is in the hand if that suffices for all charges.
+    /// Gives out local permits, if they suffice for all charges.
     fn take(&self, charges: &[Charge]) -> Known {
         let mut held = self.hands.hold(charges.iter().map(|charge| &charge.key));
         let now = self.now();
@@ -120,8 +123,8 @@ impl LeasedLimits {
         Known::Admitted(Charged { admitted: true, tallies })
     }
 
-    /// Puts what was asked for at `sent` into the hand, and gives out of it at once if all charges
-    /// can be met: whoever asked does not lose to others what it was asked for.
+    /// Adds the permits that were requested at `sent`, and gives them out immediately if all charges are
+    /// met, so that the caller that asked does not lose them to others.
     fn fill(
         &self,
         charges: &[Charge],
@@ -133,8 +136,9 @@ impl LeasedLimits {
         let now = self.now();
         let mut look = |charge: &Charge| held.get(&charge.key).unwrap_or_default();
         let mut hands: Vec<_> = charges.iter().map(&mut look).collect();
-        let mut fresh = [false; Charge::MOST];
-        let counts = &self.metrics.handles;
+        let mut fresh = [false; Charge::MAX_KEYS];
+        let uncounted = Metrics::none();
+        let counts = &self.metrics.get().unwrap_or(&uncounted).handles;
         for ((place, charge), tally) in lacking.iter().zip(tallies) {
             if let (Some(hand), Some(fresh)) = (hands.get_mut(*place), fresh.get_mut(*place)) {
                 let lapsed = hand.fill(charge, tally, sent, now, self.lease);
@@ -145,7 +149,7 @@ impl LeasedLimits {
             }
         }
         let met = charges.iter().zip(&hands).zip(fresh).all(|((charge, hand), fresh)| {
-            // What has just come counts even if a lease is shorter than the way to the store.
+            // A batch that has just arrived counts even if a lease is shorter than the round trip.
             fresh || hand.has(charge.least, now)
         });
         let mut given = Vec::with_capacity(charges.len());
@@ -184,7 +188,7 @@ impl LeasedLimits {
     async fn turns(&self, lacking: &[(usize, Charge)]) -> Vec<MutexGuard<'_, ()>> {
         let number = |key: &LimitKey| key.spread() as usize % TURNS;
         let mut numbers: Vec<_> = lacking.iter().map(|(_, charge)| number(&charge.key)).collect();
-        // In one order, so that nobody waits in a circle.
+        // In one order, so that there is no deadlock.
         numbers.sort_unstable();
         numbers.dedup();
         let mut turns = Vec::with_capacity(numbers.len());
@@ -208,18 +212,23 @@ impl LeasedLimits {
 
 #[async_trait]
 impl LimitStore for LeasedLimits {
+    fn use_metrics(&self, metrics: &Metrics) {
+        self.store.use_metrics(metrics);
+        let _kept = self.metrics.set(metrics.clone());
+    }
+
     async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError> {
         Charge::check(charges)?;
         if charges.iter().all(|charge| charge.most == 0) {
             return self.look(charges).await;
         }
-        for _ in 0..TRIES {
+        for _ in 0..LEASE_ATTEMPTS {
             let lacking = match self.take(charges) {
                 Known::Admitted(charged) | Known::Refused(charged) => return Ok(charged),
                 Known::Lacking(lacking) => lacking,
             };
             let _turns = self.turns(&lacking).await;
-            // Who had the turn meanwhile may have brought enough.
+            // Another call may have brought enough permits in the meantime.
             let lacking = match self.take(charges) {
                 Known::Admitted(charged) | Known::Refused(charged) => return Ok(charged),
                 Known::Lacking(lacking) => lacking,

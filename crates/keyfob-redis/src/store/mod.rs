@@ -241,6 +241,10 @@ impl Maintenance for RedisStore {
         self.shared.report().await
     }
 
+    fn metrics(&self) -> Option<keyfob_store::Metrics> {
+        self.shared.config.metrics.clone()
+    }
+
     async fn close(&self) {
         self.stop_maintenance();
         self.shared.net.close();

@@ -46,8 +46,7 @@ async fn the_contract_holds_under_sentinel() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_with_a_lease() {
     let shared = limits(&config(&server().url(), 8)).await;
-    let node: Arc<dyn LimitStore> =
-        Arc::new(LeasedLimits::over(shared, Ttl::from_secs(1)).unwrap());
+    let node: Arc<dyn LimitStore> = Arc::new(LeasedLimits::new(shared, Ttl::from_secs(1)).unwrap());
     limits::holds(&node).await;
 }
 
@@ -87,7 +86,7 @@ async fn a_request_is_one_script_whatever_counts_it() {
     let store = Arc::new(open(&config(&server.url(), 64)).await);
     let policies = [LimitBy::Subject, LimitBy::Client, LimitBy::Ip]
         .map(|by| LimitPolicy::new(by.as_str(), by, "1000/1m".parse().unwrap()).unwrap());
-    let all = policies.into_iter().try_fold(Limits::over(Arc::clone(&store) as _), Limits::policy);
+    let all = policies.into_iter().try_fold(Limits::new(Arc::clone(&store)), Limits::policy);
     let manager = TokenManager::builder(store).limits(all.unwrap()).build();
     let (subject, client) = (Subject::new("user123").unwrap(), "shop".parse().unwrap());
     let request =
@@ -109,7 +108,7 @@ async fn keys_say_nothing_of_whom_they_count_and_go_when_nothing_is_owed() {
     let config = config(&server.url(), 8);
     let store = Arc::new(open(&config).await);
     let policy = LimitPolicy::new("calls", LimitBy::Subject, "20/s".parse().unwrap()).unwrap();
-    let all = Limits::over(Arc::clone(&store) as _).policy(policy).unwrap();
+    let all = Limits::new(Arc::clone(&store)).policy(policy).unwrap();
     let manager = TokenManager::builder(store).limits(all).build();
     let subject = Subject::new("user123").unwrap();
     let request = LimitRequest::new().subject(&subject);
@@ -235,7 +234,7 @@ async fn two_nodes_with_leases_keep_the_bound_and_seldom_ask() {
     let (key, meter) = (fresh_key(), meter("2000/s", burst));
     let mut nodes = Vec::new();
     for _ in 0..2 {
-        nodes.push(Arc::new(LeasedLimits::over(limits(&config).await, lease).unwrap()));
+        nodes.push(Arc::new(LeasedLimits::new(limits(&config).await, lease).unwrap()));
     }
     let scripts = || server.command_stats().unwrap().get("evalsha").map_or(0, |stats| stats.calls);
     let (admitted, asked) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
@@ -272,12 +271,12 @@ async fn each_policy_says_what_happens_when_the_server_is_gone() {
     let server = RedisServer::start().unwrap();
     let store = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
     let policy = |name: &str, by| LimitPolicy::new(name, by, "1/1h".parse().unwrap()).unwrap();
-    let all = Limits::over(Arc::clone(&store) as _)
+    let all = Limits::new(Arc::clone(&store))
         .policy(policy("open", LimitBy::Ip))
         .unwrap()
         .policy(policy("closed", LimitBy::Subject).on_failure(OnFailure::Closed))
         .unwrap();
-    let manager = TokenManager::builder(Arc::clone(&store) as _).limits(all).build();
+    let manager = TokenManager::builder(Arc::clone(&store)).limits(all).build();
     server.kill9();
     let begun = Instant::now();
     let request = LimitRequest::new().ip("192.0.2.1".parse().unwrap());

@@ -136,7 +136,7 @@ fn a_ring_that_does_not_say_so_refuses_what_is_not_sealed() {
 fn debug_shows_numbers_and_no_keys() {
     let ring = KeyRing::parse(&format!("terms 1 {T} {A}\nkey 1 active {T} terms=1 {B}\n")).unwrap();
     for shown in [format!("{ring:?}"), format!("{:?}", ring.sealing_keys())] {
-        assert!(shown.contains("KeyNumber(1)") && !shown.contains(B), "{shown}");
+        assert!(shown.contains("KeyVersion(1)") && !shown.contains(B), "{shown}");
         assert!(!shown.contains("30, 31"), "{shown}");
     }
 }

@@ -184,5 +184,5 @@ fn the_term_that_every_record_has_stays() {
 
 #[test]
 fn debug_shows_no_key() {
-    assert_eq!(format!("{:?}", sealer(&ring())), "Sealer { active: KeyNumber(1), .. }");
+    assert_eq!(format!("{:?}", sealer(&ring())), "Sealer { active: KeyVersion(1), .. }");
 }

@@ -17,7 +17,7 @@ use crate::random::{OsRandom, Random};
 use crate::rotation::RefreshPolicy;
 use crate::seal::{KeyRing, SealedStore};
 use crate::sessions::SessionPolicy;
-use crate::store::{MeasuredStore, Store};
+use crate::store::{IntoStore, MeasuredStore, Store};
 use crate::time::{Timestamp, Ttl};
 use crate::token::Kind;
 
@@ -106,9 +106,9 @@ impl Retention {
 }
 
 impl TokenManagerBuilder {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+    pub(super) fn new(store: impl IntoStore) -> Self {
         Self {
-            store,
+            store: store.into_store(),
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
             prefix: BearerPrefix::default(),
@@ -196,14 +196,17 @@ impl TokenManagerBuilder {
         Self { sessions: Some(policy), ..self }
     }
 
-    /// Where it counts what happens: [`Metrics::global`] unless it is set.
+    /// Where the manager counts what happens: itself, its cache, its limits, its sealing, and the
+    /// calls of its store. Default: the metrics that the store was given, such as by
+    /// `RedisConfig::with_metrics`; without those, [`Metrics::global`].
     pub fn metrics(self, metrics: Metrics) -> Self {
         Self { metrics: Some(metrics), ..self }
     }
 
     /// The manager.
     pub fn build(self) -> TokenManager {
-        let metrics = self.metrics.unwrap_or_else(Metrics::global);
+        let given = self.metrics.or_else(|| self.store.metrics());
+        let metrics = given.unwrap_or_else(Metrics::global);
         let store = match metrics.is_kept() {
             true => Arc::new(MeasuredStore::new(self.store, metrics.clone())),
             false => self.store,

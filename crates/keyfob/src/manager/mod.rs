@@ -48,9 +48,9 @@ pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
 pub use events::{EventPage, EventStream, HandlerTask, ObservationPage};
 pub use issue::Issued;
 pub use keys::{ResealProgress, ResealRun};
-pub use read::{PageCursor, Paging, TokenPage};
+pub use read::{PageCursor, Paging, ResumeToken, TokenPage};
 pub use refresh::{RefreshRequest, Refreshed};
-pub use revoke::{ResumeToken, RevokeOutcome, RevokeRequest, Sweep, SweepProgress};
+pub use revoke::{RevokeOutcome, RevokeRequest, Sweep, SweepProgress};
 pub use rotate::RotateRequest;
 pub use update::UpdateRequest;
 pub use validate::Explanation;
@@ -67,7 +67,7 @@ use crate::random::Random;
 use crate::rotation::RefreshPolicy;
 use crate::seal::SealedStore;
 use crate::sessions::SessionPolicy;
-use crate::store::{Loaded, Operation, Severity, Store, StoreReport};
+use crate::store::{IntoStore, Loaded, Operation, Severity, Store, StoreReport};
 use crate::text::Subject;
 use crate::time::Timestamp;
 use crate::token::{LoginStamp, Token};
@@ -132,13 +132,20 @@ struct Inner {
 }
 
 impl TokenManager {
-    /// A manager over `store`, with the usual settings.
-    pub fn new(store: impl Store) -> Self {
-        Self::builder(Arc::new(store)).build()
+    /// Returns a manager over `store` with the default settings.
+    pub fn new(store: impl IntoStore) -> Self {
+        Self::builder(store).build()
     }
 
-    /// A manager over `store`, to be set up.
-    pub fn builder(store: Arc<dyn Store>) -> TokenManagerBuilder {
+    /// Returns a builder for a manager over `store`: by value, or shared in an `Arc`.
+    ///
+    /// ```
+    /// use keyfob::{CacheConfig, MemoryStore, TokenManager};
+    ///
+    /// let manager = TokenManager::builder(MemoryStore::new()?).cache(CacheConfig::OFF).build();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn builder(store: impl IntoStore) -> TokenManagerBuilder {
         TokenManagerBuilder::new(store)
     }
 

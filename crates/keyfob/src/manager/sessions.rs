@@ -133,7 +133,7 @@ impl TokenManager {
         let namespace = self.inner.store.namespace();
         let filter = Filter::new().subject(subject.as_str()).kind(Kind::Session);
         let filter = filter.state(TokenState::Active).state(TokenState::Pending);
-        let mut paging = Paging::new(Paging::MOST);
+        let mut paging = Paging::new(Paging::MAX_LIMIT);
         let mut sessions = Vec::new();
         loop {
             let page = self.list(&filter, paging.clone()).await?;

@@ -13,6 +13,7 @@ mod deriving;
 mod events;
 mod issue;
 mod last_use;
+mod owning;
 mod reading;
 pub(crate) mod refreshing;
 mod revoking;

@@ -155,7 +155,7 @@ async fn seal(told: &mut Story<'_>) -> Result<(), Failure> {
 async fn limit(run: &str, settings: &Settings, told: &mut Story<'_>) -> Result<(), Failure> {
     let open::LimitStoreOf { store, namespace, .. } = open::limits(settings).await?;
     let policy = LimitPolicy::new("demo", LimitBy::Subject, Rate::new(3, Ttl::from_mins(1))?)?;
-    let limiter = Limiter::new(Limits::over(store).policy(policy)?, namespace);
+    let limiter = Limiter::new(Limits::new(store).policy(policy)?, namespace);
     let limiter = limiter.metrics(&Metrics::global());
     let subject = Subject::new(format!("demo-{run}"))?;
     let request = LimitRequest::new().subject(&subject);

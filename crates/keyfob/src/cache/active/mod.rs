@@ -23,7 +23,7 @@ use crate::time::{Timestamp, Ttl};
 use crate::token::{Claims, ClaimsMismatch, Kind, PrivateClaims, SecretUsed, Token};
 use crate::validation::TokenAttributes;
 use rest::{Older, Rest};
-pub use write::{Other, write};
+pub(crate) use write::{Other, write};
 
 const KIND: u8 = 0b11;
 /// The token is the root of its family and descends from no other.

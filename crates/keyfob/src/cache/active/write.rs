@@ -12,7 +12,7 @@ pub(super) const LONG: u8 = 255;
 
 /// A secret beside the one that a token is kept with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Other {
+pub(crate) enum Other {
     None,
     /// The older one, by half of its digest.
     Older {
@@ -24,7 +24,7 @@ pub enum Other {
 }
 
 /// The bytes of a token, with the cells that end it and what is known of its other secret.
-pub fn write(token: &Token, cells: &[InvalidationSlot], other: Other) -> Vec<u8> {
+pub(crate) fn write(token: &Token, cells: &[InvalidationSlot], other: Other) -> Vec<u8> {
     let is_root =
         token.family == Some(FamilyId::from_root(token.id)) && token.ancestors == [token.id];
     let kind = Kind::ALL.iter().position(|kind| *kind == token.kind).unwrap_or_default() as u8;

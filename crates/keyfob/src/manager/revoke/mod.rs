@@ -1,86 +1,70 @@
-//! Taking tokens back: one, a family, everything of a subject, of a client, everything there is.
+//! Revocation: of one token, a family, all of a subject or a client, all that a filter matches, all.
+//!
+//! | module | what |
+//! |---|---|
+//! | `request` | why, and by whom |
+//! | `owned` | tokens of one subject |
+//! | `sweep` | all that a filter matches, page by page |
 
+mod owned;
+mod request;
 mod sweep;
 
-pub use sweep::{ResumeToken, Sweep, SweepProgress};
+pub use request::RevokeRequest;
+pub use sweep::{Sweep, SweepProgress};
 
-use crate::codec::{self, Note};
+use crate::codec;
 use crate::error::Error;
 use crate::event::{EpochOf, Event, EventKind};
 use crate::id::{FamilyId, TokenId};
-use crate::invalid::InvalidValue;
 use crate::manager::TokenManager;
 use crate::metrics::RevocationTarget;
 use crate::namespace::Term;
 use crate::store::{Advance, EpochScope, Operation, Revoke, Revoked, StoreError};
-use crate::text::{Actor, ClientId, Reason, Subject};
+use crate::text::{ClientId, Subject};
 use crate::token::Revocation;
-
-/// Why something is done, and by whom. Both are kept, so that they can be told later.
-#[derive(Clone, Debug, Default)]
-pub struct RevokeRequest {
-    reason: Option<Reason>,
-    by: Option<Actor>,
-    invalid: Option<InvalidValue>,
-}
 
 /// What came of revoking one token.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RevokeOutcome {
     /// It is revoked now.
     Revoked,
-    /// It was revoked before, and that stands.
+    /// It was revoked before. That revocation stays.
     AlreadyRevoked(Box<Revocation>),
 }
 
-impl RevokeRequest {
-    /// For no stated reason.
-    pub fn unstated() -> Self {
-        Self::default()
-    }
-
-    /// For this reason.
-    pub fn reason(reason: impl TryInto<Reason, Error: Into<InvalidValue>>) -> Self {
-        match reason.try_into() {
-            Ok(reason) => Self { reason: Some(reason), ..Self::default() },
-            Err(error) => Self { invalid: Some(error.into()), ..Self::default() },
-        }
-    }
-
-    /// By this person or service.
-    pub fn by(mut self, actor: impl TryInto<Actor, Error: Into<InvalidValue>>) -> Self {
-        match actor.try_into() {
-            Ok(actor) => self.by = Some(actor),
-            Err(error) => self.invalid = self.invalid.or(Some(error.into())),
-        }
-        self
-    }
-
-    /// Whether every part that was given holds.
-    ///
-    /// # Errors
-    /// The first that does not.
-    pub fn check(&self) -> Result<(), InvalidValue> {
-        self.invalid.clone().map_or(Ok(()), Err)
-    }
-
-    fn note(&self) -> Vec<u8> {
-        codec::encode_note(&Note { reason: self.reason.clone(), by: self.by.clone() })
-    }
-}
-
+/// # Revocation
+///
+/// Each of these is done in the store when it returns. Every node refuses the tokens within the
+/// maximum staleness of its cache; see [`TokenManager::validate`].
 impl TokenManager {
-    /// Revokes one token, and with it all that was minted from it.
+    /// Revokes one token, and with it all that was minted from it. Revoking a token again changes
+    /// nothing: the first revocation stays. In a handler for users,
+    /// [`TokenManager::revoke_owned`] also checks whose token it is.
     ///
-    /// Once this has returned, the store holds the revocation. Revoking a token again changes
-    /// nothing: the first revocation is kept.
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use keyfob::{Grant, Kind, MemoryStore, RevokeOutcome, TokenManager};
+    /// # let manager = TokenManager::new(MemoryStore::new()?);
+    /// let issued = manager.issue(Grant::new(Kind::Session).subject("user123")).await?;
+    /// let outcome = manager.revoke(issued.token.id, "user logout").await?;
+    /// assert_eq!(outcome, RevokeOutcome::Revoked);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Invalid`] when reason or actor do not hold, [`Error::Store`]:
-    /// then it is not known to be revoked, and it is safe to call again.
-    pub async fn revoke(&self, id: TokenId, why: RevokeRequest) -> Result<RevokeOutcome, Error> {
-        why.check()?;
-        match self.revoke_record(id, &why, RevocationTarget::Token).await? {
+    /// [`Error::NotFound`]; [`Error::Invalid`] when the reason or the actor is not valid;
+    /// [`Error::Store`]: then the token may not be revoked, and it is safe to call again.
+    pub async fn revoke(
+        &self,
+        id: TokenId,
+        request: impl Into<RevokeRequest>,
+    ) -> Result<RevokeOutcome, Error> {
+        let request = request.into();
+        request.check()?;
+        match self.revoke_record(id, &request, RevocationTarget::Token).await? {
             Revoked::Now => Ok(RevokeOutcome::Revoked),
             Revoked::Missing => Err(Error::NotFound { id }),
             Revoked::Before(_) => {
@@ -93,16 +77,36 @@ impl TokenManager {
         }
     }
 
-    /// Revokes a family: the token at its root and all that was minted from it, at once.
+    /// Revokes a family in one step: the token at its root and all that was minted from it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use keyfob::{Grant, Kind, MemoryStore, TokenManager};
+    /// # let manager = TokenManager::new(MemoryStore::new()?);
+    /// let issued = manager.issue(Grant::new(Kind::Refresh).subject("user123")).await?;
+    /// if let Some(family) = issued.token.family {
+    ///     manager.revoke_family(family, "consent withdrawn").await?;
+    /// }
+    /// assert!(manager.validate_active(&issued.bearer).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`Error::NotFound`] when nothing of such a family is kept, [`Error::Invalid`],
+    /// [`Error::NotFound`] when no token of the family is stored; [`Error::Invalid`];
     /// [`Error::Store`].
-    pub async fn revoke_family(&self, family: FamilyId, why: RevokeRequest) -> Result<(), Error> {
-        why.check()?;
+    pub async fn revoke_family(
+        &self,
+        family: FamilyId,
+        request: impl Into<RevokeRequest>,
+    ) -> Result<(), Error> {
+        let request = request.into();
+        request.check()?;
         let root = family.root();
-        if let Revoked::Missing = self.revoke_record(root, &why, RevocationTarget::Family).await? {
-            // The root is gone, but what was minted from it may not be.
+        let revoked = self.revoke_record(root, &request, RevocationTarget::Family).await?;
+        if let Revoked::Missing = revoked {
+            // The root is forgotten, but what was minted from it may not be.
             let namespace = self.inner.store.namespace();
             let listed = self.inner.store.count(namespace.family(root), Some(root.lane()));
             if listed.await? == 0 {
@@ -111,112 +115,161 @@ impl TokenManager {
             let field = namespace.ancestor_epoch(root);
             let scope = EpochScope::Lane(root.lane(), field);
             let listed = vec![namespace.family(root)];
-            self.advance(scope, listed, EpochOf::Family(family), why).await?;
+            self.advance(scope, listed, EpochOf::Family(family), request).await?;
         }
         Ok(())
     }
 
-    /// Revokes every token of a subject that was issued before now, in one step. When it is done
-    /// again, the later reason is told of all of them: there is one epoch for a subject.
+    /// Logs a subject out everywhere: revokes every token of the subject that was issued before
+    /// now, in one step, however many there are. When it is done again, each of the tokens shows
+    /// the later reason: a subject has one epoch.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use keyfob::{Grant, Kind, MemoryStore, Subject, TokenManager};
+    /// # let manager = TokenManager::new(MemoryStore::new()?);
+    /// let issued = manager.issue(Grant::new(Kind::Session).subject("user123")).await?;
+    /// manager.revoke_subject(&Subject::new("user123")?, "password changed").await?;
+    /// assert!(manager.validate_active(&issued.bearer).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::Store`].
-    pub async fn revoke_subject(&self, subject: &Subject, why: RevokeRequest) -> Result<(), Error> {
+    pub async fn revoke_subject(
+        &self,
+        subject: &Subject,
+        request: impl Into<RevokeRequest>,
+    ) -> Result<(), Error> {
         let namespace = self.inner.store.namespace();
         let lane = namespace.lane_of(subject);
         let scope = EpochScope::Lane(lane, namespace.subject_epoch(subject));
         let listed = vec![namespace.subject(subject)];
-        self.advance(scope, listed, EpochOf::Subject(subject.clone()), why).await
+        self.advance(scope, listed, EpochOf::Subject(subject.clone()), request.into()).await
     }
 
-    /// Revokes every token of a client that was issued before now. Once this has returned, it has
-    /// been done in every lane.
+    /// Revokes every token of a client that was issued before now, in every lane.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use keyfob::{ClientId, MemoryStore, TokenManager};
+    /// # let manager = TokenManager::new(MemoryStore::new()?);
+    /// manager.revoke_client(&ClientId::new("web")?, "client secret leaked").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::Store`].
-    pub async fn revoke_client(&self, client: &ClientId, why: RevokeRequest) -> Result<(), Error> {
+    pub async fn revoke_client(
+        &self,
+        client: &ClientId,
+        request: impl Into<RevokeRequest>,
+    ) -> Result<(), Error> {
         let field = self.inner.store.namespace().client_epoch(client);
         let scope = EpochScope::EveryLane(field);
-        self.advance(scope, Vec::new(), EpochOf::Client(client.clone()), why).await
+        self.advance(scope, Vec::new(), EpochOf::Client(client.clone()), request.into()).await
     }
 
-    /// Revokes every token of the store that was issued before now. Once this has returned, it has
-    /// been done in every lane.
+    /// Revokes every token of the store that was issued before now, in every lane.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use keyfob::{MemoryStore, TokenManager};
+    /// # let manager = TokenManager::new(MemoryStore::new()?);
+    /// manager.revoke_all("database leaked").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::Store`].
-    pub async fn revoke_all(&self, why: RevokeRequest) -> Result<(), Error> {
-        self.advance(EpochScope::All, Vec::new(), EpochOf::All, why).await
+    pub async fn revoke_all(&self, request: impl Into<RevokeRequest>) -> Result<(), Error> {
+        self.advance(EpochScope::All, Vec::new(), EpochOf::All, request.into()).await
     }
+}
 
+impl TokenManager {
     pub(in crate::manager) async fn revoke_record(
         &self,
         id: TokenId,
-        why: &RevokeRequest,
-        through: RevocationTarget,
+        request: &RevokeRequest,
+        target: RevocationTarget,
     ) -> Result<Revoked, Error> {
-        self.revoke_record_with_cause(id, why, through, None).await
+        self.revoke_record_with_cause(id, request, target, None).await
     }
 
-    /// As [`TokenManager::revoke_record`], with an event that tells what it came of.
+    /// As [`TokenManager::revoke_record`], with an event for what led to it before that of the
+    /// revocation.
     pub(in crate::manager) async fn revoke_record_with_cause(
         &self,
         id: TokenId,
-        why: &RevokeRequest,
-        through: RevocationTarget,
+        request: &RevokeRequest,
+        target: RevocationTarget,
         cause: Option<EventKind>,
     ) -> Result<Revoked, Error> {
         let operation = self.begin()?;
         let at = self.now();
-        let whats = cause.into_iter().chain([EventKind::Revoked { token: id }]).enumerate();
-        let events =
-            whats.map(|(place, what)| codec::encode(&self.event_of((operation, place), what, why)));
+        let kinds = cause.into_iter().chain([EventKind::Revoked { token: id }]).enumerate();
+        let events = kinds.map(|(position, kind)| {
+            codec::encode(&self.event_of((operation, position), kind, request))
+        });
         let namespace = self.inner.store.namespace();
         let revoke = Revoke {
             id,
             at,
-            note: why.note(),
+            note: request.note(),
             cascade: Some(namespace.ancestor_epoch(id)),
-            // What descends from a token further down is listed under the root of its family, which
-            // is not known here: it is counted until its time is over.
+            // A descendant of a token that is not a root is listed under the root of its family,
+            // which is not known here: it is counted until its time is over.
             listed: vec![namespace.family(id)],
             events: events.collect(),
         };
         let revoked = self.inner.store.revoke(operation, revoke).await?;
         if let Revoked::Now = revoked {
-            self.inner.metrics.handles.revocations.of(through).increment(1);
+            self.inner.metrics.handles.revocations.of(target).increment(1);
         }
         self.notify_event_streams();
         Ok(revoked)
     }
 
+    /// Advances an epoch, which revokes all that it covers.
     async fn advance(
         &self,
         scope: EpochScope,
         listed: Vec<Term>,
         of: EpochOf,
-        why: RevokeRequest,
+        request: RevokeRequest,
     ) -> Result<(), Error> {
-        why.check()?;
+        request.check()?;
         let operation = self.begin()?;
-        let through = RevocationTarget::from(&of);
-        let event = self.event_of((operation, 0), EventKind::EpochAdvanced { of }, &why);
+        let target = RevocationTarget::from(&of);
+        let event = self.event_of((operation, 0), EventKind::EpochAdvanced { of }, &request);
         let advance = Advance {
             scope,
             at: self.now(),
-            note: why.note(),
+            note: request.note(),
             listed,
             events: vec![codec::encode(&event)],
         };
         self.inner.store.advance(operation, advance).await?;
-        self.inner.metrics.handles.revocations.of(through).increment(1);
+        self.inner.metrics.handles.revocations.of(target).increment(1);
         self.notify_event_streams();
         Ok(())
     }
 
-    fn event_of(&self, by: (Operation, usize), what: EventKind, why: &RevokeRequest) -> Event {
-        let (operation, place) = by;
-        let event = Event::new(operation.id, place, self.now(), what);
-        event.by(why.by.clone()).reason(why.reason.clone())
+    /// The event at a position among those of an operation.
+    fn event_of(
+        &self,
+        (operation, position): (Operation, usize),
+        kind: EventKind,
+        request: &RevokeRequest,
+    ) -> Event {
+        let event = Event::new(operation.id, position, self.now(), kind);
+        event.by(request.by.clone()).reason(request.reason.clone())
     }
 }

@@ -23,7 +23,7 @@ fn policy(name: &str, by: LimitBy, rate: &str) -> LimitPolicy {
 fn bench(policies: impl IntoIterator<Item = LimitPolicy>) -> Bench {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let limits = Watched::over(LocalLimits::with(1_000, clock.clone()));
-    let over = Limits::over(Arc::clone(&limits) as _);
+    let over = Limits::new(Arc::clone(&limits));
     let all = policies.into_iter().try_fold(over, Limits::policy).unwrap();
     let store = super::memory(&clock);
     let manager = TokenManager::builder(store).clock(clock.clone()).limits(all).build();
@@ -189,7 +189,7 @@ async fn a_quota_is_refilled_all_the_time() {
 async fn a_lease_leaves_it_to_each_policy_what_happens_when_the_store_fails() {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let shared = Watched::over(LocalLimits::with(1_000, clock.clone()));
-    let leased = LeasedLimits::over(Arc::clone(&shared) as _, Ttl::from_secs(1)).unwrap();
+    let leased = LeasedLimits::new(Arc::clone(&shared), Ttl::from_secs(1)).unwrap();
     let closed = policy("closed", LimitBy::Subject, "100/s").on_failure(OnFailure::Closed);
     let all = Limits::new(leased).policy(policy("open", LimitBy::Ip, "100/s")).unwrap();
     let all = all.policy(closed).unwrap();

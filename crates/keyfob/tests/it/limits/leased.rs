@@ -25,7 +25,7 @@ impl Stage {
         let shared = Watched::over(LocalLimits::with(1_000, clock.clone()));
         let node = |_| -> Arc<dyn LimitStore> {
             let shared: Arc<dyn LimitStore> = Arc::clone(&shared) as _;
-            Arc::new(LeasedLimits::over(shared, LEASE).unwrap())
+            Arc::new(LeasedLimits::new(shared, LEASE).unwrap())
         };
         Self { nodes: (0..nodes).map(node).collect(), shared, clock }
     }
@@ -45,7 +45,7 @@ impl Stage {
 async fn the_contract_holds() {
     let shared: Arc<dyn LimitStore> = Arc::new(LocalLimits::new());
     let node = || -> Arc<dyn LimitStore> {
-        Arc::new(LeasedLimits::over(Arc::clone(&shared), Ttl::from_mins(1)).unwrap())
+        Arc::new(LeasedLimits::new(Arc::clone(&shared), Ttl::from_mins(1)).unwrap())
     };
     limits::holds(&node()).await;
     // The rate gives nothing in a lease, so that there is nothing to take in advance: it is exact.
@@ -201,7 +201,7 @@ async fn a_key_that_refuses_is_not_asked_at_every_call_and_says_when_to_come_bac
 async fn many_who_lack_a_key_ask_for_it_once() {
     let shared = Watched::over(LocalLimits::new());
     let over: Arc<dyn LimitStore> = Arc::clone(&shared) as _;
-    let node = Arc::new(LeasedLimits::over(over, Ttl::from_mins(1)).unwrap());
+    let node = Arc::new(LeasedLimits::new(over, Ttl::from_mins(1)).unwrap());
     let (key, meter) = (fresh_key(), Meter::new("1000/s".parse().unwrap(), 100_000).unwrap());
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..1_000 {
@@ -221,7 +221,7 @@ async fn many_who_lack_a_key_ask_for_it_once() {
 async fn when_the_store_fails_what_is_in_the_hand_is_still_good() {
     let shared = Watched::over(LocalLimits::new());
     let over: Arc<dyn LimitStore> = Arc::clone(&shared) as _;
-    let node = LeasedLimits::over(over, Ttl::from_mins(1)).unwrap();
+    let node = LeasedLimits::new(over, Ttl::from_mins(1)).unwrap();
     let (key, meter) = (fresh_key(), Meter::new("1000/s".parse().unwrap(), 1_000).unwrap());
     let charge = [Charge::exactly(key, meter, 1)];
     for _ in 0..4 {
@@ -240,7 +240,7 @@ async fn when_the_store_fails_what_is_in_the_hand_is_still_good() {
 #[test]
 fn a_lease_is_at_most_a_minute() {
     let over = || -> Arc<dyn LimitStore> { Arc::new(LocalLimits::new()) };
-    assert!(LeasedLimits::over(over(), Ttl::from_mins(1)).is_ok());
-    assert_eq!(LeasedLimits::over(over(), Ttl::from_secs(61)).unwrap_err().what(), "lease");
-    assert_eq!(Duration::from_secs(60), LeasedLimits::LONGEST.as_duration());
+    assert!(LeasedLimits::new(over(), Ttl::from_mins(1)).is_ok());
+    assert_eq!(LeasedLimits::new(over(), Ttl::from_secs(61)).unwrap_err().what(), "lease");
+    assert_eq!(Duration::from_secs(60), LeasedLimits::MAX_LEASE.as_duration());
 }

@@ -26,11 +26,11 @@ struct Bench {
 async fn bench(policies: impl IntoIterator<Item = LimitPolicy>) -> Bench {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let limits = Watched::over(LocalLimits::with(1_000, clock.clone()));
-    let over = Limits::over(Arc::clone(&limits) as _);
+    let over = Limits::new(Arc::clone(&limits));
     let all = policies.into_iter().try_fold(over, Limits::policy).unwrap();
     let store = Arc::new(Spy::on(super::memory(&clock)));
     let node = || {
-        let store = Arc::clone(&store) as _;
+        let store = Arc::clone(&store);
         TokenManager::builder(store).clock(clock.clone()).limits(all.clone()).build()
     };
     let nodes = [node(), node()];

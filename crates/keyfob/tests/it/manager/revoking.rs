@@ -158,12 +158,12 @@ async fn a_sweep_counts_first_shows_progress_and_resumes() {
     drop(interrupted);
     let done = sweep.run(|progress| pages.push(progress.clone())).await.unwrap();
     assert_eq!(done.revoked, 200);
-    assert_eq!(done.rest, ResumeToken::Nothing);
+    assert_eq!(done.resume, ResumeToken::Done);
     assert!(pages.len() > 1);
     let mut rest = bench
         .manager
         .sweep(filter(), RevokeRequest::reason("again"))
-        .resume(pages[0].rest.cursor().unwrap());
+        .resume(pages[0].resume.cursor().unwrap());
     let rest = rest.run(|_| {}).await.unwrap();
     assert_eq!((rest.revoked, rest.examined), (0, 100));
     assert_eq!(

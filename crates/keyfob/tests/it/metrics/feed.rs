@@ -50,7 +50,7 @@ async fn a_feed_that_nobody_confirms_is_shown_to_be_distrusted() {
 
 /// A store whose watcher can be had.
 #[derive(Debug)]
-struct Heard(Spy, std::sync::Mutex<Option<Arc<InvalidationListener>>>);
+struct Heard(Spy, std::sync::Mutex<Option<Arc<InvalidationListener>>>, Option<Metrics>);
 
 impl keyfob::store::StoreWrapper for Heard {
     fn inner(&self) -> &dyn Store {
@@ -93,6 +93,26 @@ impl Invalidations for Heard {
 #[async_trait::async_trait]
 impl Maintenance for Heard {
     keyfob::store::forward_store! { report close }
+
+    fn metrics(&self) -> Option<Metrics> {
+        self.2.clone()
+    }
+}
+
+#[tokio::test]
+async fn a_manager_uses_the_metrics_that_its_store_was_given_unless_it_is_given_others() {
+    let [of_store, of_manager] = [Kept::default(), Kept::default()];
+    let metrics = Some(Metrics::on(&of_store));
+    let inner = Spy::on(Arc::new(MemoryStore::new().unwrap()));
+    let store = Arc::new(Heard(inner, std::sync::Mutex::default(), metrics));
+    let issue = async |manager: TokenManager| {
+        manager.issue(keyfob::Grant::new(keyfob::Kind::Session)).await.unwrap();
+    };
+    let issued = |kept: &Kept| kept.value("keyfob_tokens_issued_total", ["session"]);
+    issue(TokenManager::new(store.clone())).await;
+    assert_eq!(issued(&of_store), 1.0);
+    issue(TokenManager::builder(store).metrics(Metrics::on(&of_manager)).build()).await;
+    assert_eq!((issued(&of_store), issued(&of_manager)), (1.0, 1.0));
 }
 
 #[tokio::test]
@@ -100,7 +120,7 @@ async fn trust_that_runs_out_is_counted_for_each_lane() {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let lanes = LaneCount::new(4).unwrap();
     let inner = MemoryStore::with(lanes, Arc::new(clock.clone()), &OsRandom).unwrap();
-    let heard = Arc::new(Heard(Spy::on(Arc::new(inner)), std::sync::Mutex::default()));
+    let heard = Arc::new(Heard(Spy::on(Arc::new(inner)), std::sync::Mutex::default(), None));
     let kept = Kept::default();
     let bound = Ttl::from_millis(60).unwrap();
     let manager = TokenManager::builder(heard.clone())

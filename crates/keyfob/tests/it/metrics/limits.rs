@@ -18,7 +18,7 @@ fn policy(by: LimitBy, rate: &str) -> LimitPolicy {
 }
 
 fn limited(store: &Arc<Watched>, policies: impl IntoIterator<Item = LimitPolicy>) -> Bench {
-    let over = Limits::over(Arc::clone(store) as _);
+    let over = Limits::new(Arc::clone(store));
     let all = policies.into_iter().try_fold(over, Limits::policy).unwrap();
     bench_with(|builder| builder.limits(all))
 }
@@ -72,9 +72,9 @@ async fn an_address_that_failed_too_often_is_counted() {
 async fn what_is_leased_is_counted_and_what_of_it_lapses() {
     let kept = Kept::default();
     let shared = Arc::new(LocalLimits::new());
-    let leased = LeasedLimits::over(shared as Arc<dyn LimitStore>, Ttl::from_secs(1)).unwrap();
+    let leased = LeasedLimits::new(shared as Arc<dyn LimitStore>, Ttl::from_secs(1)).unwrap();
     let store = Arc::new(leased.metrics(Metrics::on(&kept)));
-    let limits = Limits::over(store).policy(policy(LimitBy::Ip, "1000/1m").burst(100).unwrap());
+    let limits = Limits::new(store).policy(policy(LimitBy::Ip, "1000/1m").burst(100).unwrap());
     let limits = limits.unwrap();
     let bench = bench_with(|builder| builder.limits(limits));
     let admit = async |count: u32| {
@@ -91,4 +91,13 @@ async fn what_is_leased_is_counted_and_what_of_it_lapses() {
     assert!(of("keyfob_limit_leases_total") < 21.0, "in batches");
     assert!(lapsed > 0.0 && leased >= lapsed + 20.0, "{leased} were leased and {lapsed} lapsed");
     assert_eq!(bench.decided("ip", "admitted"), 21.0);
+}
+
+#[tokio::test]
+async fn metrics_given_to_the_manager_are_those_of_its_leased_limits() {
+    let leased = LeasedLimits::new(LocalLimits::new(), Ttl::from_secs(1)).unwrap();
+    let limits = Limits::new(leased).policy(policy(LimitBy::Ip, "1000/1m")).unwrap();
+    let bench = bench_with(|builder| builder.limits(limits));
+    assert!(bench.manager.admit(&LimitRequest::new().ip(IP)).await.unwrap().is_admitted());
+    assert_eq!(bench.value("limit_leases_total", []), 1.0);
 }

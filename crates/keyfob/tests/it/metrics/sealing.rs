@@ -12,7 +12,7 @@ impl Bench {
     /// Another manager over the same store, with another ring.
     fn with_ring(&self, ring: &KeyRing) -> (TokenManager, Kept) {
         let kept = Kept::default();
-        let builder = TokenManager::builder(Arc::clone(&self.store) as _).keys(ring);
+        let builder = TokenManager::builder(Arc::clone(&self.store)).keys(ring);
         (builder.clock(self.clock.clone()).metrics(Metrics::on(&kept)).build(), kept)
     }
 }

@@ -54,7 +54,7 @@ async fn a_key_is_changed_while_traffic_flows() {
     let mut reseal = manager.reseal().unwrap();
     let count = |progress: &keyfob::ResealProgress| {
         pages += 1;
-        cursor = cursor.take().or(progress.rest.cursor());
+        cursor = cursor.take().or(progress.resume.cursor());
     };
     let done = reseal.run(count).await.unwrap();
     stop.send(true).unwrap();
@@ -196,7 +196,7 @@ async fn the_rosters_of_sessions_are_sealed_again_too() {
         .unwrap();
     let first = first.unwrap();
     assert_eq!((first.resealed, reseal.progress().resealed), (3, 6));
-    let cursor: PageCursor = first.rest.cursor().unwrap().to_string().parse().unwrap();
+    let cursor: PageCursor = first.resume.cursor().unwrap().to_string().parse().unwrap();
     let resumed = manager.reseal().unwrap().resume(cursor).run(|_| {}).await.unwrap();
     assert_eq!((resumed.examined, resumed.resealed), (3, 0));
 
@@ -246,7 +246,10 @@ async fn a_node_without_the_present_ring_is_told_what_it_lacks() {
         manager.retire_key(&mut ring, key).await.unwrap();
     }
     let lacks = async |manager: &TokenManager| {
-        let found = manager.report().await.unwrap().findings;
+        let report = manager.report().await.unwrap();
+        let is_ready = report.is_ready();
+        let found = report.findings;
+        assert_eq!(is_ready, found.iter().all(|finding| finding.severity != Severity::Fault));
         let found = found.into_iter().find(|finding| finding.what == "key ring")?;
         assert_eq!(found.severity, Severity::Fault);
         Some(found.advice)
@@ -256,6 +259,8 @@ async fn a_node_without_the_present_ring_is_told_what_it_lacks() {
     assert!(stale.contains("key 2") && stale.contains("seals under key 1"), "{stale}");
     let bare = lacks(&vault.bare()).await.unwrap();
     assert!(bare.contains("has no keys"), "{bare}");
+    assert!(manager.report().await.unwrap().is_ready());
+    assert!(!vault.bare().report().await.unwrap().is_ready());
 }
 
 #[tokio::test]
@@ -279,4 +284,48 @@ async fn what_was_told_before_the_store_was_sealed_is_left_out_and_nobody_is_acc
     let findings = manager.report().await.unwrap().findings;
     let accused = findings.iter().find(|finding| finding.what == "sealed records");
     assert!(accused.is_none(), "{accused:?}");
+}
+
+/// A provider whose ring can be changed, and which can be made to fail.
+#[derive(Clone, Debug)]
+struct Changing(Arc<std::sync::Mutex<Option<KeyRing>>>);
+
+impl Changing {
+    fn change(&self, ring: Option<&KeyRing>) {
+        *self.0.lock().unwrap() = ring.cloned();
+    }
+}
+
+#[async_trait]
+impl KeyProvider for Changing {
+    async fn ring(&self) -> Result<KeyRing, KeyError> {
+        let ring = self.0.lock().unwrap().clone();
+        ring.ok_or(KeyError::NoneActive)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_is_polled_until_the_shutdown_and_the_ring_stays_when_it_fails() {
+    let vault = Vault::new();
+    let first = ring(1);
+    let second = turned(&first, NewKey::Sealing, 2);
+    let manager = vault.sealed(&first);
+    let provider = Changing(Arc::default());
+    manager.poll_keys(provider.clone(), Ttl::from_secs(60)).unwrap();
+    let sealed_under = async || {
+        let id = manager.issue(session("user123")).await.unwrap().token.id;
+        vault.raw(id).await.key
+    };
+    tokio::time::sleep(std::time::Duration::from_secs(61)).await;
+    assert_eq!(sealed_under().await, first.active(), "the provider failed");
+    provider.change(Some(&second));
+    assert_eq!(sealed_under().await, first.active(), "it was not asked yet");
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    assert_eq!(sealed_under().await, second.active());
+    manager.shutdown().await;
+    let third = turned(&second, NewKey::Sealing, 3);
+    provider.change(Some(&third));
+    tokio::time::sleep(std::time::Duration::from_secs(120)).await;
+    assert_eq!(sealed_under().await, second.active(), "it is not asked any more");
+    assert!(vault.bare().poll_keys(provider, Ttl::from_secs(60)).is_err());
 }

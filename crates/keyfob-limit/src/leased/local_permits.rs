@@ -1,28 +1,28 @@
-//! The permits of one key that this process has taken and not yet given out. Times are nanoseconds
-//! of a clock that never goes back; the store's own time is told by what it said last.
+//! The permits of one key that this process has leased and not yet given out. Times are nanoseconds of a
+//! monotonic clock. The store's own time is known from its last answer.
 
 use crate::{Charge, ChargeOutcome, Level, Meter};
 use keyfob_core::time::{Timestamp, Ttl};
 
 const NANOS: u64 = 1_000_000;
 
-/// For how many leases it is remembered how large a batch was of use.
+/// For how many leases the useful size of a batch is remembered.
 const REMEMBERED: u64 = 8;
 
-/// In so many parts of a lease a key that refuses is asked again at the soonest.
+/// A key that refuses is asked again at the earliest after this fraction of a lease.
 const PARTS: u64 = 8;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LocalPermits {
     left: u32,
-    /// How many there were when they came.
+    /// How many permits there were when they arrived.
     came: u32,
-    /// When what is left is no longer good.
+    /// When the remaining permits expire.
     lapses: u64,
-    /// Who asks for so many or more is refused until `paused`.
+    /// Requests for this many permits or more are refused until `paused`.
     refused: u32,
     paused: u64,
-    /// What the store said last, by its own time, and when that was heard.
+    /// The last answer of the store, by its own time, and when it arrived.
     level: Level,
     said: Timestamp,
     heard: u64,
@@ -37,7 +37,7 @@ impl LocalPermits {
         if self.lapses > now { self.left } else { 0 }
     }
 
-    /// Whether there are not so many permits and asking for them is of no use.
+    /// Returns whether there are too few permits, and asking for more does not help yet.
     pub(super) fn refuses(&self, permits: u32, now: u64) -> bool {
         self.paused > now && permits >= self.refused && !self.has(permits, now)
     }
@@ -46,15 +46,15 @@ impl LocalPermits {
         self.left = self.left.saturating_sub(permits);
     }
 
-    /// Until when it is of use to anybody.
+    /// Returns until when it is useful to keep.
     pub(super) fn kept_until(&self, lease: Ttl) -> u64 {
         self.lapses.saturating_add(lease.as_millis() * NANOS * REMEMBERED).max(self.paused)
     }
 
-    /// What to ask the store for.
+    /// Returns what to ask the store for.
     pub(super) fn batch(&self, charge: &Charge, lease: Ttl, now: u64) -> Charge {
         let wanted = if self.lapses > now {
-            // Used up before its time.
+            // The batch was used up before it expired.
             self.came.saturating_mul(2)
         } else if self.lapses.saturating_add(lease.as_millis() * NANOS) > now {
             self.came - self.left.min(self.came)
@@ -65,8 +65,8 @@ impl LocalPermits {
         Charge { most, ..*charge }
     }
 
-    /// Takes in what the store gave for a request that was sent at `sent`, and gives how many of
-    /// the permits before it came to nothing.
+    /// Takes in the store's answer to a request that was sent at `sent`. Returns how many of the earlier
+    /// permits expired unused.
     pub(super) fn fill(
         &mut self,
         asked: &Charge,
@@ -77,7 +77,7 @@ impl LocalPermits {
     ) -> u32 {
         let lapses = sent.saturating_add(lease.as_millis() * NANOS);
         let old = self.good(now);
-        // What is left of the old is too little to be of use, or somebody else has just asked too.
+        // The old permits are too few to be of use, or another call has just asked too.
         let (old, lapses) =
             if old < asked.least { (0, lapses) } else { (old, lapses.min(self.lapses)) };
         let lapsed = self.left.saturating_sub(old);
@@ -90,13 +90,13 @@ impl LocalPermits {
         lapsed
     }
 
-    /// Takes in that the store refused.
+    /// Takes in a refusal of the store.
     pub(super) fn refuse(&mut self, charge: &Charge, tally: &ChargeOutcome, lease: Ttl, now: u64) {
         self.hear(tally, now);
         self.pause(charge, tally, lease, now);
     }
 
-    /// There is more demand than permits: there is no use in asking again at once.
+    /// There is more demand than permits: asking again immediately does not help.
     fn pause(&mut self, charge: &Charge, tally: &ChargeOutcome, lease: Ttl, now: u64) {
         let wait = |permits| {
             let wait = charge.meter.wait(tally.level, permits, tally.now).ok().flatten();
@@ -104,18 +104,18 @@ impl LocalPermits {
         };
         let needed = wait(charge.least);
         if needed == 0 {
-            // It has what was asked for; another key refused.
+            // There was room for this key; another key refused.
             return;
         }
-        // A little longer, so that there is a batch to be had; never so long that the burst is
-        // reached, after which permits would be lost.
+        // Wait a little longer, so that there is a batch to be had, and never so long that the debt is gone,
+        // after which permits would be lost.
         let most = most(charge.meter, lease);
         let batch = most.min(charge.meter.burst() / 2).max(charge.least);
         let lease = lease.as_millis() * NANOS;
-        // Not for longer than a lease, so that a limit that is raised or reset is soon noticed.
+        // Not longer than a lease, so that a limit that is raised or reset is noticed soon.
         let pause = wait(batch).min(lease / PARTS).max(needed).min(lease);
         (self.refused, self.paused) = (charge.least, now.saturating_add(pause));
-        // Whatever there is then will be of use.
+        // By then, any permits are of use.
         self.came = self.came.max(most);
     }
 
@@ -123,7 +123,7 @@ impl LocalPermits {
         (self.level, self.said, self.heard) = (tally.level, tally.now, now);
     }
 
-    /// How the key stands, as far as this process knows.
+    /// Returns the state of the key, as far as this process knows it.
     pub(super) fn tally(&self, charge: &Charge, taken: u32, now: u64) -> ChargeOutcome {
         let since = now.saturating_sub(self.heard) / NANOS;
         let store_now = Timestamp::from_millis(self.said.as_millis().saturating_add(since));
@@ -138,7 +138,7 @@ impl LocalPermits {
     }
 }
 
-/// The largest batch: what the rate gives in a lease, within the burst.
+/// The maximum batch: what the rate gives in a lease, within the burst.
 fn most(meter: Meter, lease: Ttl) -> u32 {
     let given = lease.as_millis().saturating_mul(meter.drain()) / meter.permit();
     u32::try_from(given).unwrap_or(u32::MAX).min(meter.burst())

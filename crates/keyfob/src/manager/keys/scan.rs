@@ -1,0 +1,89 @@
+//! Every sealed record of a store, page by page.
+
+use crate::codec::{self, Record};
+use crate::error::Error;
+use crate::field::Field;
+use crate::id::TokenId;
+use crate::invalid::{InvalidReason, InvalidValue};
+use crate::manager::issue::terms_of;
+use crate::manager::read::PageCursor;
+use crate::namespace::{Namespace, Term};
+use crate::seal::SealedStore;
+use crate::store::{Order, Position, Query, RecordPage, StoreError, StoreWrapper};
+
+const PAGE_SIZE: usize = 500;
+
+/// Before the first record, newest first: no id is greater. The scan of tokens needs no position to
+/// begin with; a cursor into the scan of rosters does.
+const FIRST_POSITION: Position =
+    Position { keep_until_secs: 0, id: TokenId::from_bytes([u8::MAX; 16]) };
+
+/// The kinds of records that a store seals, in the order in which they are scanned.
+#[derive(Clone, Copy, Default)]
+pub(super) enum RecordKind {
+    #[default]
+    Token,
+    SessionRoster,
+}
+
+/// How far a scan has got.
+#[derive(Clone, Copy, Default)]
+pub(super) struct ScanPosition {
+    pub(super) kind: RecordKind,
+    after: Option<Position>,
+}
+
+impl RecordKind {
+    const ALL: [Self; 2] = [Self::Token, Self::SessionRoster];
+
+    /// The term under which every record of the kind is listed.
+    fn listed_under(self, namespace: &Namespace) -> Term {
+        match self {
+            Self::Token => namespace.all(),
+            Self::SessionRoster => namespace.session_indexes(),
+        }
+    }
+
+    /// The terms under which a record with this body is listed.
+    pub(super) fn terms(self, namespace: &Namespace, body: &[u8]) -> Result<Vec<Term>, StoreError> {
+        match self {
+            Self::Token => Ok(terms_of(namespace, &codec::decode::<Record>(body)?)),
+            Self::SessionRoster => Ok(vec![namespace.session_indexes()]),
+        }
+    }
+}
+
+impl ScanPosition {
+    pub(super) fn from_cursor(cursor: PageCursor) -> Result<Self, InvalidValue> {
+        let (term, position) = cursor.within_everything()?;
+        let kind = RecordKind::ALL.get(term).copied();
+        let rule = "it names a kind of record that is not sealed";
+        let invalid = || InvalidValue::new(Field::Cursor, InvalidReason::Contradiction { rule });
+        Ok(Self { kind: kind.ok_or_else(invalid)?, after: Some(position) })
+    }
+
+    /// The cursor to resume from; `None` at the beginning.
+    pub(super) fn cursor(self) -> Option<PageCursor> {
+        self.after.map(|after| PageCursor::of_everything(self.kind as usize, after))
+    }
+
+    /// The position after a page that ended at `after`, or with the last record of its kind. `None`
+    /// at the end of the scan.
+    pub(super) fn next(self, after: Option<Position>) -> Option<Self> {
+        match (self.kind, after) {
+            (kind, Some(_)) => Some(Self { kind, after }),
+            (RecordKind::Token, None) => {
+                Some(Self { kind: RecordKind::SessionRoster, after: Some(FIRST_POSITION) })
+            }
+            (RecordKind::SessionRoster, None) => None,
+        }
+    }
+
+    /// Reads one page of records as they are stored, newest first, without opening them.
+    pub(super) async fn page(self, sealed: &SealedStore) -> Result<RecordPage, Error> {
+        let store = sealed.inner();
+        let term = self.kind.listed_under(store.namespace());
+        let (order, after, limit) = (Order::NewestFirst, self.after, PAGE_SIZE);
+        Ok(store.query(&Query { term, lane: None, order, after, limit }).await?)
+    }
+}
