@@ -60,7 +60,7 @@ pub(crate) fn caching_manager(store: Arc<dyn Store>, cache: CacheConfig) -> Toke
     TokenManager::builder(store)
         .cache(cache)
         .last_use_precision(Ttl::from_days(1))
-        .sampled_use(0)
+        .sample_uses(0)
         .observations_per_second(0)
         .build()
 }

@@ -14,18 +14,16 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("keys");
-//! use std::sync::Arc;
-//!
 //! use keyfob::seal::KeyRing;
-//! use keyfob::{Clock, KeyProvider, MemoryStore, OsRandom, SystemClock, TokenManager};
+//! use keyfob::{Clock, KeyProvider, MemoryStore, OsRandom, SystemClock, TokenManager, Ttl};
 //! use keyfob_keys::FileKeys;
 //!
 //! let keys = FileKeys::new(path);
 //! keys.create(&KeyRing::generate(SystemClock.now(), &OsRandom)?)?;
-//! let store = Arc::new(MemoryStore::new()?);
+//! let store = MemoryStore::new()?;
 //! let manager = TokenManager::builder(store).keys(&keys.ring().await?).build();
 //!
-//! manager.reload_keys(&keys).await?; // now and then, and after a change
+//! manager.poll_keys(keys, Ttl::from_mins(1))?; // from now on, every minute
 //! # Ok(())
 //! # }
 //! ```

@@ -40,8 +40,8 @@ pub use tally::{HotCounters, Tallied};
 
 /// All metrics of keyfob, registered with one recorder. Cloning is cheap.
 ///
-/// A manager uses [`Metrics::global`] unless it is given others. So install a recorder before you build
-/// the first manager:
+/// A manager uses the metrics that it, or its store, was given, and otherwise [`Metrics::global`].
+/// So install a recorder before you build the first manager:
 ///
 /// ```
 /// use keyfob::{Metrics, MemoryStore, TokenManager};

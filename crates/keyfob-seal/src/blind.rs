@@ -1,9 +1,9 @@
-//! Blinding the terms of the index, under a key that is not in the store.
+//! Blinds the terms of the index, under a key that is not in the store.
 //!
-//! A term is a digest under the namespace's key, which lies beside the data: who has a dump can
-//! guess a value and look for its term. Blinded under a key of the ring, the same value has a
-//! digest that only the ring's owner can tell. The terms that every token and every roster have tell
-//! nothing, and stay as they are, so that a store can be walked whatever its keys.
+//! A term is a digest under the namespace's key, which is stored beside the data. So somebody with a dump
+//! can guess a value and look for its term. Blinded under a key of the ring, the same value has a digest
+//! that only the owner of the ring can compute. The terms that every token and every session index have
+//! reveal nothing and are not blinded, so that a store can be walked whatever its keys.
 
 use std::sync::{Mutex, TryLockError};
 
@@ -20,8 +20,8 @@ pub(super) struct Blind {
     lately: Lately,
 }
 
-/// Terms that were blinded lately, each in the place that its digest says. Clients, tags and labels
-/// come again and again.
+/// Recently blinded terms, each at the position that its digest says. The same clients, tags and labels
+/// are blinded again and again.
 struct Lately(Vec<Mutex<Option<(Term, Term)>>>);
 
 impl Blind {
@@ -62,7 +62,7 @@ impl Lately {
         let mut place = match place.try_lock() {
             Ok(place) => place,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            // To wait takes longer than to work.
+            // Waiting for the lock takes longer than computing the digest.
             Err(TryLockError::WouldBlock) => return blinded(),
         };
         match *place {
@@ -92,7 +92,7 @@ mod tests {
         term.with_digest(digest)
     }
 
-    /// More than there are places for, and of each digest two fields.
+    /// More than there is room for, and two fields of each digest.
     fn terms() -> impl Iterator<Item = Term> {
         (0..3_000u32).flat_map(|number| {
             let mut digest = [7; 16];

@@ -1,36 +1,26 @@
-//! Sealing some bytes under one key, and opening them.
-//!
-//! ```text
-//! 0  format 0xa1          1      5  salt                16
-//! 1  key number           2     21  sealed, and its tag  n + 16
-//! 3  form of its terms    2
-//! ```
-//! The form of a record's terms is the number of the key that they are blinded under: a record that
-//! is changed is sealed under the active key at once, and listed in its old form until it is resealed.
+//! Seals bytes under one key, and opens them. The layout is in [`keyfob_core::envelope`].
 //!
 //! # Why no nonce is ever used twice
-//! AES-GCM is broken when one key meets one nonce twice. With random nonces of 96 bits a key is
-//! worn out after 2³² messages, which a busy store writes in days. So a ring's key never encrypts
-//! anything. From it, by HMAC-SHA256, a subkey is derived for each sealing, of what the bytes are
-//! about and of 128 bits that nothing else has, the **salt**. A subkey seals once; its nonce is
-//! constant.
+//! AES-GCM is broken if one key uses one nonce twice. With random nonces of 96 bits, a key is used up after
+//! 2³² messages, which a busy store writes in days. So a key of the ring never encrypts anything. Instead
+//! a subkey is derived from it for each sealing, by HMAC-SHA256 over the identity of the bytes and 128
+//! bits that nothing else has, the **salt**. A subkey seals one message, with a constant nonce.
 //!
-//! Two sealings share a subkey only if they are about the same thing and have the same salt. A salt
-//! is drawn, or a digest of what never comes twice: see `salts`. Of the versions of one record there
-//! are at most 2³², so the chance that two agree is below 2⁻⁶⁵; of all the events that a lane will
-//! ever see, say 2⁴⁰, it is below 2⁻⁴⁹. A machine that is cloned with its generator, and so has the
-//! same salts, would have to write about the same thing at the same step as well; ids are random
-//! too.
+//! Two sealings share a subkey only if they have the same identity and the same salt. A salt is drawn, or
+//! is a digest of something that never repeats: see `salts`. A record has at most 2³² versions, so the
+//! chance that two of them share a salt is below 2⁻⁶⁵. For all events that a lane will ever see, say 2⁴⁰,
+//! it is below 2⁻⁴⁹. A machine that is cloned together with its generator has the same salts, but would
+//! also have to write something of the same identity at the same step, and ids are random too.
 //!
-//! All that is in the head, and all that the bytes are about, is bound twice: into the subkey and as
-//! associated data. What was moved, swapped, cut or changed does not open.
+//! The header and the identity of the bytes are bound twice: into the subkey, and as associated data. Bytes
+//! that were moved, swapped, cut or changed do not open.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::about::{CONTEXT, Context};
+use super::associated_data::{CONTEXT, Context};
 use super::secret::Secret;
 use keyfob_core::KeyVersion;
 use keyfob_core::digest;
@@ -42,10 +32,10 @@ use keyfob_core::envelope::{HEAD, TAG};
 /// Each subkey seals once.
 const ONLY_NONCE: [u8; 12] = [0; 12];
 
-/// A key of the ring, ready to derive from.
+/// A key of the ring, ready for deriving subkeys.
 pub(super) struct Cipher(Hmac<Sha256>);
 
-/// The bytes are not what was sealed, or not about this.
+/// The bytes are not what was sealed, or have another identity.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct NotOpened;
 
@@ -91,13 +81,13 @@ impl Cipher {
         Ok(plain)
     }
 
-    /// The subkey for this head and context, and the two as associated data.
+    /// Returns the subkey for this header and context, and the two as associated data.
     fn subkey(
         &self,
         head: &[u8; HEAD],
         context: &Context,
     ) -> Result<(LessSafeKey, [u8; HEAD + CONTEXT]), NotOpened> {
-        // Of one length always, so that no two run together; and within one block of SHA-256.
+        // Always of the same length, so that no two inputs coincide, and within one block of SHA-256.
         let mut bound = [0; HEAD + CONTEXT];
         let (of_head, of_context) = bound.split_at_mut(HEAD);
         of_head.copy_from_slice(head);

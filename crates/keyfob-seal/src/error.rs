@@ -1,15 +1,15 @@
-//! What can be wrong with a key ring. No error shows a key, or any part of one.
+//! What can be wrong with a key ring. No error shows a key, or a part of one.
 
 use std::time::Duration;
 
 use keyfob_core::KeyVersion;
 use keyfob_core::random::RandomUnavailable;
 
-/// What can be wrong with a key ring, or with how it is come by.
+/// What can be wrong with a key ring, or with its source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// A line of a ring is none of those that a ring has.
+    /// A line of the ring is malformed.
     #[error("line {line} of the key ring is malformed: write {expected}")]
     Malformed {
         /// The line, from 1.
@@ -17,21 +17,21 @@ pub enum KeyError {
         /// What it should look like.
         expected: &'static str,
     },
-    /// A key has not the length of a key.
+    /// A key does not have the length of a key.
     #[error(
-        "line {line} of the key ring holds no whole key: 32 bytes in base64url are 43 characters"
+        "line {line} of the key ring does not hold a whole key: write 32 bytes in base64url, which are 43 characters"
     )]
     WrongLength {
         /// The line, from 1.
         line: usize,
     },
-    /// A key that anybody could guess.
+    /// A key that is easy to guess.
     #[error("line {line} of the key ring holds a key of one byte repeated: generate one instead")]
     Weak {
         /// The line, from 1.
         line: usize,
     },
-    /// Two lines have one number or one key.
+    /// Two lines have the same number or the same key.
     #[error("line {line} of the key ring repeats the {what} of an earlier line: keep one of them")]
     Duplicate {
         /// The later line, from 1.
@@ -40,36 +40,34 @@ pub enum KeyError {
         what: &'static str,
     },
     /// Two keys are active.
-    #[error("keys {first} and {second} of the ring are both active: let one of them only read")]
+    #[error("keys {first} and {second} of the ring are both active: set one of them to 'reading'")]
     TwoActive {
-        /// The one.
+        /// The first.
         first: KeyVersion,
-        /// The other.
+        /// The second.
         second: KeyVersion,
     },
     /// No key is active.
     #[error("no key of the ring is active: activate one, or generate a ring")]
     NoneActive,
-    /// A key names a key for terms that is not there.
-    #[error("key {key} of the ring names term key {terms}, which is not there: restore its line")]
+    /// A key names a term key that is missing.
+    #[error("key {key} of the ring names term key {terms}, which is missing: restore its line")]
     NoTermKey {
         /// The key.
         key: KeyVersion,
-        /// The number of the term key.
+        /// The version of the term key.
         terms: u16,
     },
-    /// There is no key with this number.
-    #[error("the ring has no key {key}: see which it has with `keyfob keys list`")]
+    /// There is no key with this version.
+    #[error("the ring has no key {key}: list its keys with `keyfob keys list`")]
     Unknown {
-        /// The number.
+        /// The version.
         key: KeyVersion,
     },
-    /// A retired key may not come back.
-    #[error(
-        "key {key} is retired, and stores may refuse what is sealed under it: generate another"
-    )]
+    /// A retired key cannot be used again.
+    #[error("key {key} is retired, and stores may refuse writes under it: generate another key")]
     Retired {
-        /// The number.
+        /// The version.
         key: KeyVersion,
     },
     /// The active key, or one above it, cannot be retired.
@@ -77,18 +75,18 @@ pub enum KeyError {
         "key {key} is not older than the active one: activate a newer key before you retire it"
     )]
     InUse {
-        /// The number.
+        /// The version.
         key: KeyVersion,
     },
-    /// An older key is still read.
+    /// An older key is still in use.
     #[error("key {older} is older than key {key} and not retired: retire {older} first")]
     OlderInUse {
         /// The key to be retired.
         key: KeyVersion,
-        /// The older one.
+        /// The older key.
         older: KeyVersion,
     },
-    /// Records are still sealed under a key that was to be retired.
+    /// Records are still sealed under the key to be retired.
     #[error("{records} records still lie under key {key}: reseal them before you retire it")]
     StillHolds {
         /// The key.
@@ -96,13 +94,13 @@ pub enum KeyError {
         /// How many records.
         records: u64,
     },
-    /// All numbers were used.
-    #[error("the ring has used up its numbers for {what}")]
+    /// All versions are used up.
+    #[error("the ring has used up all versions for {what}: start a new ring")]
     NoNumberLeft {
-        /// Of what.
+        /// The kind of key.
         what: &'static str,
     },
-    /// A file of keys that others may look into or write to.
+    /// Other users can read or write a file of keys.
     #[error(
         "{what} can be reached by others (mode {mode:03o}): keys are for their owner only, `chmod 600` it"
     )]
@@ -112,10 +110,10 @@ pub enum KeyError {
         /// Its permissions.
         mode: u32,
     },
-    /// Keys could not be read from where they are.
-    #[error("no key ring can be read from {what}: {detail}")]
+    /// Keys could not be read from their source.
+    #[error("the key ring cannot be read from {what}: {detail}")]
     Unreadable {
-        /// From where.
+        /// The source.
         what: String,
         /// What happened.
         detail: String,
@@ -123,17 +121,17 @@ pub enum KeyError {
     /// A key ring could not be written.
     #[error("the key ring {what} cannot be written: {detail}")]
     Unwritable {
-        /// Where to.
+        /// The target.
         what: String,
         /// What happened.
         detail: String,
     },
-    /// The command that gives keys did not end in time, and was stopped.
+    /// The command that prints the keys did not end in time, and was stopped.
     #[error("{what} gave no key ring within {limit:?}: see what it waits for")]
     TimedOut {
         /// The command, without its arguments.
         what: String,
-        /// How long it had.
+        /// The time limit.
         limit: Duration,
     },
     /// There is no randomness to draw a key from.
@@ -142,7 +140,7 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    /// The stable code of the error.
+    /// Returns the stable code of the error.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Malformed { .. } | Self::WrongLength { .. } => "key_ring_malformed",

@@ -1,30 +1,30 @@
-//! Where a key ring comes from: whatever a [`KeyProvider`] is written for. Those that read a file,
-//! the environment or what a command says are in the crate `keyfob-keys`.
+//! Where a key ring comes from: a [`KeyProvider`]. The crate `keyfob-keys` has providers that read a
+//! file, the environment, or the output of a command.
 
 use std::fmt;
 
 use super::{KeyError, KeyRing};
 use async_trait::async_trait;
 
-/// Gives a key ring, as often as it is asked: after a change, the new one.
+/// Returns a key ring each time it is asked: after a change, the new one.
 ///
-/// An adapter for a key management service asks the service and puts the ring together from what it
-/// says; [`KeyRing::parse`] reads the text that [`KeyRing::to_text`] writes.
+/// To connect a key management service, ask the service and build the ring from its answer.
+/// [`KeyRing::parse`] reads the text that [`KeyRing::to_text`] writes.
 #[async_trait]
 pub trait KeyProvider: Send + Sync + fmt::Debug {
-    /// The ring as it is now.
+    /// Returns the present ring.
     ///
     /// # Errors
-    /// [`KeyError`], which shows no key. Whoever had a ring before goes on with that.
+    /// [`KeyError`], which shows no key. A caller that has a ring keeps using it.
     async fn ring(&self) -> Result<KeyRing, KeyError>;
 }
 
-/// A ring that is at hand.
+/// A provider of one fixed ring.
 #[derive(Clone, Debug)]
 pub struct StaticKeys(KeyRing);
 
 impl StaticKeys {
-    /// Gives `ring`.
+    /// Creates a provider that returns `ring`.
     pub const fn new(ring: KeyRing) -> Self {
         Self(ring)
     }

@@ -1,4 +1,4 @@
-//! Salts: bytes that no two sealings share. They are no secret; see the cipher.
+//! Salts: bytes that no two sealings share. They are not secret: see `cipher`.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,30 +9,30 @@ use super::cipher::SALT;
 use keyfob_core::random::{Random, RandomUnavailable, array};
 use keyfob_store::OperationId;
 
-/// Where the salts of a store come from.
+/// The source of a store's salts.
 ///
-/// Those of an operation are a digest of a seed, of how many operations there were, and of the
-/// operation. So they are as rare as if each were drawn: under one seed no count comes twice; seeds
-/// are random; and where one seed goes on in two places, because a machine was cloned, the
-/// operations are random still, which it takes a generator that was cloned with it to repeat. To
-/// draw each from the operating system instead takes longer than to seal with it.
+/// The salts of an operation are a digest of a seed, of a counter of operations, and of the operation's
+/// id. They are as unique as if each were drawn. Under one seed no counter value repeats. Seeds are
+/// random. If a machine is cloned, so that one seed is used in two places, the operation ids still differ,
+/// unless the generator was cloned too. To draw each salt from the operating system takes longer than to
+/// seal with it.
 #[derive(Debug, Default)]
 pub(super) struct SaltSource {
     seed: OnceLock<[u8; SALT]>,
     count: AtomicU64,
 }
 
-/// Salts for some sealings.
+/// The salts for some sealings.
 #[derive(Debug)]
 pub struct Salts {
     bytes: Vec<u8>,
 }
 
-/// How many bytes a digest gives.
+/// The size of a digest in bytes.
 const BLOCK: usize = 32;
 
 impl SaltSource {
-    /// So many salts for an operation. Asked again, even for the same one, it gives others.
+    /// Returns this many salts for an operation. A second call for the same operation returns others.
     ///
     /// # Errors
     /// When there is no randomness.
@@ -52,7 +52,7 @@ impl SaltSource {
         let turn = self.count.fetch_add(1, Ordering::Relaxed);
         let mut bytes = Vec::with_capacity((count * SALT).next_multiple_of(BLOCK));
         for block in 0..(count * SALT).div_ceil(BLOCK) as u64 {
-            // Of one length always, and within one block of SHA-256.
+            // Always of the same length, and within one block of SHA-256.
             let mut hash = Sha256::new();
             hash.update(seed);
             hash.update(operation.as_bytes());
@@ -66,7 +66,7 @@ impl SaltSource {
 }
 
 impl Salts {
-    /// So many, each drawn.
+    /// Returns this many salts, each drawn.
     ///
     /// # Errors
     /// When there is no randomness.

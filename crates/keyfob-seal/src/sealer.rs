@@ -1,9 +1,9 @@
-//! A ring at work in one namespace: sealing under the active key, opening under whichever key is
-//! named, blinding terms.
+//! A key ring in use for one namespace: seals under the active key, opens under any key of the ring, and
+//! blinds terms.
 
 use std::fmt;
 
-use super::about::{About, Mark};
+use super::associated_data::{AssociatedData, Mark};
 use super::blind::Blind;
 use super::cipher::{self, Cipher};
 use super::ring::{KeyRing, KeyState, SealingKey, TermKey};
@@ -13,32 +13,32 @@ use keyfob_core::namespace::{Namespace, Term};
 use keyfob_core::{KeyVersion, SealFault};
 use keyfob_store::StoreError;
 
-/// A ring at work in one namespace.
+/// A key ring in use for one namespace.
 pub struct Sealer {
     mark: Mark,
     active: KeyVersion,
     allows_plaintext: bool,
-    /// In order of their numbers.
+    /// In order of their versions.
     keys: Vec<Ready>,
-    /// In order of their numbers.
+    /// In order of their versions.
     terms: Vec<ReadyTerms>,
 }
 
 struct Ready {
     number: KeyVersion,
     cipher: Cipher,
-    /// The number of its term key.
+    /// The version of its term key.
     terms: u16,
 }
 
 struct ReadyTerms {
     number: u16,
     blind: Blind,
-    /// Whether records may lie under it.
+    /// Whether records may be sealed under it.
     in_use: bool,
 }
 
-/// Bytes that were opened, and the key that they were sealed under.
+/// Opened bytes, and the key that they were sealed under.
 #[derive(Debug)]
 pub struct Opened {
     pub plain: Vec<u8>,
@@ -80,22 +80,22 @@ impl Sealer {
         self.active
     }
 
-    /// Whether what is not sealed is read.
+    /// Returns whether plaintext is read.
     pub fn allows_plaintext(&self) -> bool {
         self.allows_plaintext
     }
 
-    /// Seals under the active key what has no terms.
+    /// Seals something without terms under the active key.
     pub fn seal(
         &self,
         plain: &[u8],
-        about: About,
+        about: AssociatedData,
         salts: &mut Salts,
     ) -> Result<Vec<u8>, StoreError> {
         self.seal_with(plain, about, KeyVersion::PLAINTEXT, salts)
     }
 
-    /// Seals under the active key a record whose terms are of this form.
+    /// Seals a record under the active key, whose terms are blinded under the term key of `form`.
     pub fn seal_record(
         &self,
         plain: &[u8],
@@ -103,13 +103,13 @@ impl Sealer {
         form: KeyVersion,
         salts: &mut Salts,
     ) -> Result<Vec<u8>, StoreError> {
-        self.seal_with(plain, About::Record(id), form, salts)
+        self.seal_with(plain, AssociatedData::Record(id), form, salts)
     }
 
     fn seal_with(
         &self,
         plain: &[u8],
-        about: About,
+        about: AssociatedData,
         form: KeyVersion,
         salts: &mut Salts,
     ) -> Result<Vec<u8>, StoreError> {
@@ -121,9 +121,9 @@ impl Sealer {
         sealed.map_err(|_| failed())
     }
 
-    /// Opens what was sealed under any key of the ring, and what was not sealed if the ring reads
-    /// that.
-    pub fn open(&self, stored: &[u8], about: About) -> Result<Opened, SealFault> {
+    /// Opens what was sealed under any key of the ring. Returns plaintext as it is, if the ring allows
+    /// plaintext.
+    pub fn open(&self, stored: &[u8], about: AssociatedData) -> Result<Opened, SealFault> {
         if !cipher::is_sealed(stored) {
             return match self.allows_plaintext {
                 true => Ok(Opened { plain: stored.to_vec(), under: KeyVersion::PLAINTEXT }),
@@ -139,12 +139,12 @@ impl Sealer {
         }
     }
 
-    /// A term as the active key blinds it.
+    /// Blinds a term under the active key.
     pub fn term(&self, term: Term) -> Term {
         self.term_under(term, self.active).unwrap_or(term)
     }
 
-    /// A term as a key blinds it; `None` if the ring has not got the key.
+    /// Blinds a term under this key. Returns `None` if the ring does not have the key.
     pub fn term_under(&self, term: Term, number: KeyVersion) -> Option<Term> {
         if number.is_plaintext() {
             return Some(term);
@@ -154,26 +154,26 @@ impl Sealer {
         of_key.map(|terms| terms.blind.term(term))
     }
 
-    /// A term in every form that a record may be listed under, the oldest first. Records move from
-    /// older forms to newer ones: who asks in this order, one after the other, misses none that
-    /// moves meanwhile.
+    /// Blinds a term under each key that records may be listed under, the oldest first. Records move from
+    /// older keys to newer ones, so a reader that queries in this order does not miss a record that moves in
+    /// the meantime.
     pub fn forms(&self, term: Term) -> Vec<Term> {
         let blinded = self.terms.iter().filter(|terms| terms.in_use);
         let blinded = blinded.map(|terms| terms.blind.term(term));
         let mut forms: Vec<Term> =
             self.allows_plaintext.then_some(term).into_iter().chain(blinded).collect();
-        // The one that every record has is the same in every form.
+        // The term that every record has is the same under each key.
         forms.dedup();
         forms
     }
 
-    /// Whether records may be listed in more forms than one.
+    /// Returns whether records may be listed under several term keys.
     pub fn is_moving(&self) -> bool {
         let blinded = self.terms.iter().filter(|terms| terms.in_use).count();
         blinded + usize::from(self.allows_plaintext) > 1
     }
 
-    /// The newest name of a form: that of the active key, if its terms are the same.
+    /// Returns the newest key with the same term key: the active key, if it has that term key.
     pub fn newest_form(&self, form: KeyVersion) -> KeyVersion {
         let terms = |number| self.key(number).map(|key| key.terms);
         let same = terms(form).is_some() && terms(form) == terms(self.active);

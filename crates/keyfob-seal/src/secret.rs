@@ -1,4 +1,4 @@
-//! The 32 bytes of a key: drawn, read, written, and wiped when they are done with.
+//! The 32 bytes of a key: drawn, read, written, and wiped after use.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use keyfob_core::random::{Random, RandomUnavailable};
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub(super) struct Secret([u8; Secret::BYTES]);
 
-/// Why a text is not the bytes of a key.
+/// Why a text is not a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum NoSecret {
     Malformed,
@@ -21,7 +21,7 @@ pub(super) enum NoSecret {
 
 impl Secret {
     pub(super) const BYTES: usize = 32;
-    /// Of 43 characters: 32 bytes in base64url without padding.
+    /// Reads 43 characters: 32 bytes in base64url without padding.
     const DIGITS: usize = 43;
 
     pub(super) fn draw(random: &dyn Random) -> Result<Self, RandomUnavailable> {
@@ -36,7 +36,7 @@ impl Secret {
         }
         let mut bytes = Zeroizing::new([0; Self::BYTES]);
         Base64UrlUnpadded::decode(text, &mut *bytes).map_err(|_| NoSecret::Malformed)?;
-        // A placeholder that somebody typed, or a file of zeros: no generator gives this.
+        // A placeholder that somebody typed, or a file of zeros. No generator returns this.
         if bytes.iter().all(|byte| *byte == bytes[0]) {
             return Err(NoSecret::Weak);
         }
@@ -45,7 +45,7 @@ impl Secret {
 
     pub(super) fn to_text(&self) -> Zeroizing<String> {
         let mut digits = Zeroizing::new([0; Self::DIGITS]);
-        // The room is exact, so that this cannot fail.
+        // The buffer has the exact size, so this cannot fail.
         let text = Base64UrlUnpadded::encode(&self.0, &mut *digits).unwrap_or_default();
         Zeroizing::new(text.to_owned())
     }

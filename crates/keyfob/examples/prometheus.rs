@@ -5,8 +5,6 @@
 
 #![expect(clippy::print_stdout, reason = "that is what it is for")]
 
-use std::sync::Arc;
-
 use keyfob::{Grant, Kind, MemoryStore, Metrics, RevokeRequest, TokenManager, ValidationChain};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 
@@ -16,9 +14,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(seconds, &Metrics::SECONDS_BUCKETS)?
         .build_recorder();
-    let manager = TokenManager::builder(Arc::new(MemoryStore::new()?))
-        .metrics(Metrics::on(&recorder))
-        .build();
+    let manager =
+        TokenManager::builder(MemoryStore::new()?).metrics(Metrics::on(&recorder)).build();
 
     let issued = manager.issue(Grant::new(Kind::Session).subject("user123")).await?;
     let chain = ValidationChain::new();

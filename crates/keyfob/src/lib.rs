@@ -113,10 +113,10 @@ pub use limit::{
     Limiter, Limits, LocalLimits, OnFailure, Rate,
 };
 pub use manager::{
-    EventPage, EventStream, Explanation, HandlerTask, Issued, Lifetimes, ObservationPage,
-    PageCursor, Paging, RefreshRequest, Refreshed, ResealProgress, ResealRun, ResumeToken,
-    Retention, RevokeOutcome, RevokeRequest, RotateRequest, Sweep, SweepProgress, TokenManager,
-    TokenManagerBuilder, TokenPage, UpdateRequest,
+    EventPage, EventStream, Explanation, HandlerTask, Issued, IssuedPair, Lifetimes,
+    ObservationPage, PageCursor, Paging, RefreshRequest, Refreshed, ResealProgress, ResealRun,
+    ResumeToken, Retention, RevokeOutcome, RevokeRequest, RotateRequest, Sweep, SweepProgress,
+    TokenManager, TokenManagerBuilder, TokenPage, UpdateRequest,
 };
 pub use metrics::Metrics;
 pub use names::{Labels, Name, NameSet};

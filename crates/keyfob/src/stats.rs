@@ -1,8 +1,8 @@
-//! How many tokens there are, as it follows from counts and the time.
+//! The number of tokens at a time, computed from counts by spans of time.
 //!
-//! A [`BucketCounts`] says how many tokens end within a span of time, and another how many begin within
-//! one. The spans that the present lies in are the edge of what is known: there the tokens are taken
-//! to be spread evenly, and a number that is not whole is rounded up.
+//! A [`BucketCounts`] holds how many tokens end within a span of time, or how many begin within one.
+//! For a span that the present lies in, the ends (or the beginnings) are assumed to be spread evenly.
+//! A number that is not whole is rounded up.
 
 use std::collections::BTreeMap;
 
@@ -12,33 +12,34 @@ use crate::text::ClientId;
 use crate::time::Timestamp;
 use crate::token::{Kind, TokenState};
 
-/// How many tokens there are whose end has not come, from counts that are kept as they are written.
+/// The number of tokens that have not expired, from counts that the store keeps as tokens are
+/// written. [`TokenManager::stats`](crate::TokenManager::stats) returns it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Stats {
-    /// When that was so.
+    /// The time of the numbers.
     pub at: Timestamp,
-    /// For each kind.
+    /// The numbers for each kind.
     pub by_kind: BTreeMap<Kind, StateCounts>,
-    /// For each client that has any, those with the most tokens first.
+    /// The numbers for each client that has tokens, those with the most tokens first.
     pub by_client: Vec<ClientCounts>,
-    /// Of how many tokens it is not known whether their end, or their beginning, has come: each
-    /// number above may be off by so many at most, and one for the rounding.
+    /// The number of tokens of which it is not known whether their end, or their beginning, has come.
+    /// Each number above is wrong by so many at most, and by one for the rounding.
     pub unsure: u64,
 }
 
-/// How many tokens are in each state. Those whose end has come are not counted.
+/// The number of tokens in each state. Expired tokens are not counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct StateCounts {
-    /// Their not-before lies ahead.
+    /// Tokens whose not-before time has not come.
     pub pending: u64,
-    /// They are good. Of those that an epoch of an ancestor ended, and of a subject with very many
-    /// tokens, some may be counted here until their time is over.
+    /// Active tokens. Some that were revoked with an ancestor, or with everything of a subject that
+    /// has very many tokens, may be counted here until they would have expired.
     pub active: u64,
-    /// They were taken back.
+    /// Revoked tokens.
     pub revoked: u64,
-    /// Their uses are spent.
+    /// Tokens without uses left.
     pub exhausted: u64,
 }
 
@@ -48,22 +49,22 @@ pub struct StateCounts {
 pub struct ClientCounts {
     /// The client.
     pub client: CountedClient,
-    /// How many there are.
+    /// The number of its tokens.
     pub counts: StateCounts,
 }
 
-/// Whose tokens they are.
+/// The client of counted tokens.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum CountedClient {
-    /// Nobody's: they were issued to no client.
+    /// No client: the tokens were issued without one.
     None,
-    /// Those of this client.
+    /// This client.
     Known(ClientId),
-    /// Those of a client that could not be named, as none of its tokens was at hand.
+    /// A client whose name is not known, because none of its tokens was found.
     Unknown(EpochField),
 }
 
-/// A sum in parts of a token, so that shares of spans add up before anything is rounded.
+/// A sum in fractions of a token, so that shares of spans are added before the sum is rounded.
 #[derive(Clone, Copy, Default)]
 struct Sum {
     pending: i128,
@@ -72,15 +73,16 @@ struct Sum {
     exhausted: i128,
 }
 
+/// One token.
 const WHOLE: i128 = 1 << 32;
 
 impl StateCounts {
-    /// All of them.
+    /// The number of tokens in all states.
     pub fn total(&self) -> u64 {
         self.pending + self.active + self.revoked + self.exhausted
     }
 
-    /// Those in a state; those that are expired are not counted.
+    /// The number of tokens in a state; `None` for expired ones, which are not counted.
     pub fn of(&self, state: TokenState) -> Option<u64> {
         match state {
             TokenState::Pending => Some(self.pending),
@@ -93,7 +95,7 @@ impl StateCounts {
 }
 
 impl Stats {
-    /// What `tallies` say at `at`. Clients are named by `name`.
+    /// The numbers at a time, from counts. `name` finds the name of a client.
     pub(crate) fn of(
         tallies: &[BucketCounts],
         at: Timestamp,
@@ -107,7 +109,7 @@ impl Stats {
             if share == 0 {
                 continue;
             }
-            // A token that ends in the first moment of a span has ended then.
+            // A token that ends at the first moment of a span has ended at that moment.
             if tally.span.from() <= at {
                 unsure += tally.stored;
             }
@@ -135,7 +137,7 @@ impl Stats {
         Self { at, by_kind, by_client, unsure }
     }
 
-    /// Of all kinds together.
+    /// The numbers of all kinds together.
     pub fn total(&self) -> StateCounts {
         self.by_kind.values().fold(StateCounts::default(), |sum, of_kind| StateCounts {
             pending: sum.pending + of_kind.pending,
@@ -150,7 +152,7 @@ impl Sum {
     fn add(&mut self, tally: &BucketCounts, share: i128) {
         let live = i128::from(tally.live()) * share;
         if tally.span.is_start() {
-            // They are counted by their end as well.
+            // A pending token is counted by its end as well.
             self.pending += live;
             self.active -= live;
         } else {
@@ -171,7 +173,7 @@ impl Sum {
     }
 }
 
-/// How much of a span lies ahead.
+/// The share of a span that lies in the future.
 fn share_ahead(span: TimeBucket, at: Timestamp) -> i128 {
     let millis = |moment: Timestamp| i128::from(moment.as_millis());
     let (from, to, at) = (millis(span.from()), millis(span.to()), millis(at));

@@ -210,11 +210,6 @@ impl Token {
         let left = self.expires_in(now)?;
         Some(left.as_secs() + u64::from(left.subsec_nanos() > 0))
     }
-
-    /// Returns the token as JSON shows it, with its state at `now`.
-    pub fn view(&self, now: Timestamp) -> TokenView<'_> {
-        TokenView::new(self, now)
-    }
 }
 
 /// Returns the earliest of a token's ends and the end of its idle timeout after `last_used`.

@@ -24,9 +24,10 @@ pub struct TokenView<'a> {
     now: Timestamp,
 }
 
-impl<'a> TokenView<'a> {
-    pub(super) fn new(token: &'a Token, now: Timestamp) -> Self {
-        Self { token, now }
+impl Token {
+    /// Returns the token as JSON shows it, with its state at `now`.
+    pub fn view(&self, now: Timestamp) -> TokenView<'_> {
+        TokenView { token: self, now }
     }
 }
 

@@ -5,6 +5,9 @@
 //! 1  key version          2     21  ciphertext and tag  n + 16
 //! 3  key of its terms     2
 //! ```
+//! The terms of a record keep their key when the record is replaced: the body is sealed under the active
+//! key, and the record stays listed under the old term key until it is resealed.
+//!
 //! Only `keyfob-seal` writes and opens envelopes. Other crates recognise them: a store allows for
 //! their size, and a reader without keys reports that keys are missing.
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::field::Field;
+use crate::invalid::InvalidValue;
 use crate::time::Ttl;
 
 /// What kind of answer an error calls for, so that a service maps errors in one exhaustive `match`.
@@ -131,6 +133,18 @@ impl ErrorClass {
 impl fmt::Display for ErrorClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+impl InvalidValue {
+    /// Returns the kind of answer that the error calls for: [`ErrorClass::InvalidRequest`], or the
+    /// class for a scope or an audience where it is about one.
+    pub const fn class(&self) -> ErrorClass {
+        match self.field() {
+            Field::Scope => ErrorClass::InvalidScope,
+            Field::Audience => ErrorClass::InvalidTarget,
+            _ => ErrorClass::InvalidRequest,
+        }
     }
 }
 

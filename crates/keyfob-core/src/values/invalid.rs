@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::error_class::ErrorClass;
 use super::field::Field;
 
 /// A value that breaks the rules of its type.
@@ -90,16 +89,6 @@ impl InvalidValue {
     /// Returns the rule that the value breaks.
     pub const fn reason(&self) -> &InvalidReason {
         &self.reason
-    }
-
-    /// Returns the kind of answer that the error calls for: [`ErrorClass::InvalidRequest`], or the
-    /// class for a scope or an audience where it is about one.
-    pub const fn class(&self) -> ErrorClass {
-        match self.field {
-            Field::Scope => ErrorClass::InvalidScope,
-            Field::Audience => ErrorClass::InvalidTarget,
-            _ => ErrorClass::InvalidRequest,
-        }
     }
 
     /// Returns the stable code of the error.

@@ -119,7 +119,7 @@ async fn where_the_servers_clock_cannot_be_told_it_is_not_guessed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_logins_at_the_same_time_on_two_nodes_no_more_live_than_may() {
     let config = config(&server().url(), 8);
-    let policy = SessionPolicy::at_most(3, WhenFull::RetireOldest).unwrap();
+    let policy = SessionPolicy::new(3, WhenFull::RetireOldest).unwrap();
     let mut nodes = Vec::new();
     for _ in 0..2 {
         let store = Arc::new(open(&config).await);

@@ -1,9 +1,9 @@
-//! The keys that seal what a store holds: one active, older and newer ones for reading.
+//! The keys that seal a store: one active key, and older and newer ones for reading.
 //!
-//! A new key is first added for reading, so that every node can be given the ring before any of
-//! them seals under it; then it is activated; when nothing lies under the old one any more, that
-//! one is retired. A retired key keeps its line, because events that were sealed under it are not
-//! sealed again; but stores refuse what would be written under it.
+//! A new key is first added for reading, so that every node can get the ring before any node seals under
+//! the new key. Then it is activated. Once no record is sealed under the old key, the old key is retired.
+//! A retired key keeps its line, because events that were sealed under it are not resealed. Stores refuse
+//! new writes under it.
 
 mod text;
 
@@ -15,8 +15,8 @@ use keyfob_core::KeyVersion;
 use keyfob_core::random::Random;
 use keyfob_core::time::Timestamp;
 
-/// The keys that seal what a store holds. Keep it apart from the store, and keep a copy: without
-/// it, what is sealed is lost.
+/// The keys that seal a store. Keep the ring apart from the store, and keep a copy of it: without the
+/// ring, sealed data is lost.
 ///
 /// ```
 /// use keyfob::seal::{KeyRing, NewKey};
@@ -34,12 +34,12 @@ use keyfob_core::time::Timestamp;
 pub struct KeyRing {
     keys: Vec<SealingKey>,
     terms: Vec<TermKey>,
-    /// Whether records that are not sealed are read.
+    /// Whether plaintext records are read.
     bare: bool,
 }
 
-/// A key for records, notes, events and observations. It names the key for the terms of whatever
-/// record is sealed under it, so that one number tells both.
+/// A key for records, notes, events and observations. It names the term key of the records that are
+/// sealed under it, so that one number identifies both.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct SealingKey {
     pub(super) number: KeyVersion,
@@ -57,43 +57,43 @@ pub(super) struct TermKey {
     pub(super) secret: Secret,
 }
 
-/// What a key is used for.
+/// The use of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum KeyState {
     /// It seals, and opens.
     Active,
-    /// It opens: one to come, or one whose records are to be sealed again.
+    /// It opens: a key for later, or one whose records are being resealed.
     Reading,
-    /// It opens what is left of it, and stores refuse to be written to under it.
+    /// It opens what is left under it. Stores refuse new writes under it.
     Retired,
 }
 
-/// What is known of a key without its bytes.
+/// The facts about a key, without its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct KeyInfo {
-    /// Its number; [`KeyVersion::PLAINTEXT`] stands for what is not sealed.
+    /// Its version. [`KeyVersion::PLAINTEXT`] stands for records that are not sealed.
     pub number: KeyVersion,
-    /// What it is used for.
+    /// Its use.
     pub state: KeyState,
-    /// When it was made, if it is a key.
+    /// When it was created, if it is a key.
     pub created: Option<Timestamp>,
-    /// The number of the key for its terms, if they have one.
+    /// The version of its term key, if its records have terms.
     pub terms: Option<u16>,
 }
 
-/// What is added to a ring.
+/// What to add to a ring.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum NewKey {
-    /// A sealing key. The index keeps its key.
+    /// A sealing key. The term key stays the same.
     #[default]
     Sealing,
-    /// A sealing key, and with it a new key for the terms of the index.
+    /// A sealing key, together with a new term key for the index.
     SealingAndTerms,
 }
 
 impl KeyState {
-    /// The word for it.
+    /// Returns the word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -110,8 +110,8 @@ impl fmt::Display for KeyState {
 }
 
 impl KeyRing {
-    /// A ring with one key, which is active. What is not sealed is refused; see
-    /// [`KeyRing::allowing_plaintext`] for a store that is in use already.
+    /// Creates a ring with one active key. Plaintext records are refused: see
+    /// [`KeyRing::allowing_plaintext`] for a store that is already in use.
     ///
     /// # Errors
     /// When there is no randomness.
@@ -122,9 +122,9 @@ impl KeyRing {
         Ok(ring)
     }
 
-    /// The ring for a store that is in use already: records that are not sealed are read until
-    /// [`KeyVersion::PLAINTEXT`] is retired. So long, whoever can write to the store can make a record that
-    /// is believed.
+    /// Returns the ring for a store that is already in use: plaintext records are read until
+    /// [`KeyVersion::PLAINTEXT`] is retired. Until then, anybody who can write to the store can forge a
+    /// record.
     #[must_use]
     pub fn allowing_plaintext(self) -> Self {
         Self { bare: true, ..self }
@@ -133,7 +133,7 @@ impl KeyRing {
     /// Adds a key for reading.
     ///
     /// # Errors
-    /// When there is no randomness, or no number is left.
+    /// When there is no randomness, or no version is left.
     pub fn add(
         &mut self,
         what: NewKey,
@@ -159,7 +159,7 @@ impl KeyRing {
         Ok(number)
     }
 
-    /// Lets a key seal from now on. The one that did so far goes on reading.
+    /// Makes a key the active one. The former active key is used for reading.
     ///
     /// # Errors
     /// [`KeyError::Unknown`], [`KeyError::Retired`].
@@ -179,8 +179,8 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Whether a key could be retired, as far as the ring can tell: it is older than the active
-    /// one, and every older one is retired.
+    /// Checks whether a key could be retired, as far as the ring can tell: it is older than the active key,
+    /// and every older key is retired.
     ///
     /// # Errors
     /// [`KeyError::Unknown`], [`KeyError::InUse`], [`KeyError::OlderInUse`].
@@ -199,8 +199,8 @@ impl KeyRing {
         }
     }
 
-    /// Retires a key; of [`KeyVersion::PLAINTEXT`], records that are not sealed are refused from then on.
-    /// Ask the store first whether anything lies under it: `TokenManager::retire_key` does.
+    /// Retires a key. To retire [`KeyVersion::PLAINTEXT`] means that plaintext records are refused. First ask
+    /// the store whether records are left under the key: `TokenManager::retire_key` does that.
     ///
     /// # Errors
     /// As [`KeyRing::can_retire`].
@@ -215,18 +215,18 @@ impl KeyRing {
         Ok(())
     }
 
-    /// The number of the key that seals.
+    /// Returns the version of the active key.
     pub fn active(&self) -> KeyVersion {
         let active = self.keys.iter().find(|key| key.state == KeyState::Active);
         active.map_or(KeyVersion::PLAINTEXT, |key| key.number)
     }
 
-    /// Whether records that are not sealed are read.
+    /// Returns whether plaintext records are read.
     pub fn allows_plaintext(&self) -> bool {
         self.bare
     }
 
-    /// What is known of each key, in order of their numbers, beginning with what is not sealed.
+    /// Returns the facts about each key, in order of their versions. Plaintext comes first.
     pub fn keys(&self) -> impl Iterator<Item = KeyInfo> + '_ {
         let state = if self.bare { KeyState::Reading } else { KeyState::Retired };
         let bare = KeyInfo { number: KeyVersion::PLAINTEXT, state, created: None, terms: None };
@@ -249,7 +249,7 @@ impl KeyRing {
 }
 
 impl fmt::Debug for KeyRing {
-    /// What is known of its keys, and nothing of their bytes.
+    /// Shows the facts about the keys, and none of their bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.keys()).finish()
     }

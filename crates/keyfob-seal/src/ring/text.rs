@@ -1,4 +1,4 @@
-//! A ring as text: a line for each key, to be kept in a file of its own or in the environment.
+//! A key ring as text: one line for each key, to be kept in a file of its own or in the environment.
 //!
 //! ```text
 //! bare reading
@@ -6,8 +6,8 @@
 //! key 1 reading 2026-11-24T08:30:00Z terms=1 <43 characters>
 //! key 2 active 2026-12-24T08:30:00Z terms=1 <43 characters>
 //! ```
-//! Lines that are empty or begin with `#` are passed over. A semicolon ends a line too, for places
-//! where a line break is hard to write.
+//! Empty lines and lines that begin with `#` are ignored. A semicolon also ends a line, for places where
+//! a line break is hard to write.
 
 use std::fmt::Write as _;
 
@@ -29,14 +29,14 @@ const OF_BARE: &str = "'bare reading' or 'bare retired'";
 const OF_ANY: &str = "a line that begins with 'key', 'terms', 'bare' or '#'";
 
 impl KeyRing {
-    /// Reads a ring. Without a line that says so, records that are not sealed are refused.
+    /// Reads a ring. Records that are not sealed are refused, unless a line `bare reading` allows them.
     ///
     /// # Errors
-    /// [`KeyError`], which names the line and shows nothing of it.
+    /// [`KeyError`], which names the line and shows none of its content.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let mut ring = Self { keys: Vec::new(), terms: Vec::new(), bare: false };
         let mut bare_seen = false;
-        // Only a line break counts as one for who looks for the line that an error names.
+        // Errors count lines as an editor does: only a line break starts a new line.
         let lines = text.lines().enumerate().flat_map(|(number, line)| {
             let line = line.split('#').next().unwrap_or_default();
             line.split(';').map(move |part| (number + 1, part))
@@ -64,9 +64,10 @@ impl KeyRing {
         Ok(ring)
     }
 
-    /// The ring as [`KeyRing::parse`] reads it. It holds the keys: write it where nobody else reads.
+    /// Writes the ring as [`KeyRing::parse`] reads it. The text holds the keys: keep it where only its
+    /// owner can read it.
     pub fn to_text(&self) -> Zeroizing<String> {
-        // Growing would leave copies behind that are not wiped.
+        // The size is exact, because growing would leave copies behind that are not wiped.
         let room = HEAD.len() + 16 + 128 * (self.keys.len() + self.terms.len());
         let mut text = Zeroizing::new(String::with_capacity(room));
         text.push_str(HEAD);

@@ -20,11 +20,11 @@ fn sealer(ring: &KeyRing) -> Sealer {
     Sealer::new(ring, &namespace(1))
 }
 
-fn token(n: u8) -> About {
-    About::Record(TokenId::from_bytes([n; 16]))
+fn token(n: u8) -> AssociatedData {
+    AssociatedData::Record(TokenId::from_bytes([n; 16]))
 }
 
-fn seal(sealer: &Sealer, plain: &[u8], about: About) -> Vec<u8> {
+fn seal(sealer: &Sealer, plain: &[u8], about: AssociatedData) -> Vec<u8> {
     sealer.seal(plain, about, &mut Salts::draw(1, &OsRandom).unwrap()).unwrap()
 }
 
@@ -94,12 +94,12 @@ fn bytes_open_only_as_what_they_were_sealed_as() {
     let places = [
         token(1),
         token(2),
-        About::Event(lane(1)),
-        About::Event(lane(2)),
-        About::Observation(lane(1)),
-        About::Note(lane(1)),
-        About::Note(lane(2)),
-        About::NoteEverywhere,
+        AssociatedData::Event(lane(1)),
+        AssociatedData::Event(lane(2)),
+        AssociatedData::Observation(lane(1)),
+        AssociatedData::Note(lane(1)),
+        AssociatedData::Note(lane(2)),
+        AssociatedData::NoteEverywhere,
     ];
     for sealed_as in places {
         let sealed = seal(&sealer, PLAIN, sealed_as);

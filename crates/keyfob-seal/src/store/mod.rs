@@ -1,6 +1,6 @@
-//! A store whose contents are sealed: every record, note, event and observation on its way in, and
-//! opened on its way out; terms blinded both ways. It is a layer over any store and keeps the
-//! contract of one, so that nobody above it knows.
+//! A store whose content is sealed: every record, note, event and observation is sealed on its way in and
+//! opened on its way out, and terms are blinded. It wraps any store and keeps the contract of a store, so
+//! its callers see no difference.
 
 mod open;
 mod pages;
@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 
 use super::KeyRing;
-use super::about::About;
+use super::associated_data::AssociatedData;
 use super::salts::{SaltSource, Salts};
 use super::sealer::Sealer;
 use keyfob_core::envelope::is_sealed;
@@ -22,7 +22,7 @@ use keyfob_core::{KeyVersion, SealFault};
 use keyfob_metrics::{Metrics, SealOperation};
 use keyfob_store::*;
 
-/// A store whose contents are sealed under the keys of a ring.
+/// A store whose content is sealed under the keys of a ring.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -49,7 +49,7 @@ pub struct SealedStore {
     metrics: Metrics,
 }
 
-/// What was met since the store was opened.
+/// What was counted since the store was opened.
 #[derive(Debug, Default)]
 struct Met {
     bare: AtomicU64,
@@ -66,12 +66,12 @@ impl std::fmt::Debug for SealedStore {
 }
 
 impl SealedStore {
-    /// Seals what `inner` holds under the keys of `ring`.
+    /// Creates a store that seals the content of `inner` under the keys of `ring`.
     pub fn new(inner: Arc<dyn Store>, ring: &KeyRing) -> Self {
         Self::with(inner, ring, Arc::new(OsRandom))
     }
 
-    /// As [`SealedStore::new`], with salts from `random`. In production, leave that as it is.
+    /// Creates a store as [`SealedStore::new`] does, with salts from `random`. For tests.
     pub fn with(inner: Arc<dyn Store>, ring: &KeyRing, random: Arc<dyn Random>) -> Self {
         let sealer = RwLock::new(Arc::new(Sealer::new(ring, inner.namespace())));
         Self {
@@ -84,7 +84,7 @@ impl SealedStore {
         }
     }
 
-    /// Counts what is sealed and opened. A manager has its store count where it does itself.
+    /// Counts what is sealed and opened. A manager sets its own metrics here.
     #[must_use]
     pub fn metrics(self, metrics: Metrics) -> Self {
         let active = self.sealer().active().value();
@@ -92,27 +92,32 @@ impl SealedStore {
         Self { metrics, ..self }
     }
 
-    /// Goes on with another ring: what is under way ends under the one that it began with.
+    /// Switches to another ring. Calls in progress finish under the ring that they began with.
     pub fn use_ring(&self, ring: &KeyRing) {
         let sealer = Arc::new(Sealer::new(ring, self.inner.namespace()));
         self.metrics.handles.seal_active_key.set(f64::from(sealer.active().value()));
         *self.sealer.write().unwrap_or_else(PoisonError::into_inner) = sealer;
     }
 
-    /// How many records and entries were read that are not sealed, since this was made.
+    /// Returns how many plaintext records and entries were read since the store was created.
     pub fn plaintext_reads(&self) -> u64 {
         self.met.bare.load(Ordering::Relaxed)
     }
 
-    /// How many records and entries were refused because they did not open, since this was made.
+    /// Returns how many records and entries were refused since the store was created.
     pub fn refused(&self) -> u64 {
         self.met.untrue.load(Ordering::Relaxed)
     }
 
+    /// Returns the ring in use, for resealing.
     pub fn sealer(&self) -> Arc<Sealer> {
         Arc::clone(&self.sealer.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Returns this many drawn salts, for resealing.
+    ///
+    /// # Errors
+    /// When there is no randomness.
     pub fn salts(&self, count: usize) -> Result<Salts, StoreError> {
         let salts = Salts::draw(count, &*self.random)?;
         self.count_sealed(count);
@@ -147,7 +152,7 @@ impl SealedStore {
     fn seal_entries(
         sealer: &Sealer,
         entries: &mut [Vec<u8>],
-        about: About,
+        about: AssociatedData,
         salts: &mut Salts,
     ) -> Result<(), StoreError> {
         for entry in entries {
@@ -156,11 +161,11 @@ impl SealedStore {
         Ok(())
     }
 
-    /// A note without a word stays empty: that there is none can be seen anyway.
+    /// An empty note stays empty: its size shows that anyway.
     fn seal_note(
         sealer: &Sealer,
         note: &mut Vec<u8>,
-        about: About,
+        about: AssociatedData,
         salts: &mut Salts,
     ) -> Result<(), StoreError> {
         Revoke::check_note(note)?;
@@ -171,7 +176,7 @@ impl SealedStore {
     }
 }
 
-/// Blinds terms in the form that a record's terms have.
+/// Blinds terms under the key of the record's other terms.
 fn blind(
     sealer: &Sealer,
     terms: &mut [Term],
@@ -187,7 +192,7 @@ fn blind(
     Ok(())
 }
 
-/// Terms in each form that records may be listed under.
+/// Blinds terms under each key that records may be listed under.
 fn in_every_form(sealer: &Sealer, terms: &[Term]) -> Vec<Term> {
     terms.iter().flat_map(|term| sealer.forms(*term)).collect()
 }
@@ -211,7 +216,7 @@ impl RecordStore for SealedStore {
         let mut salts = self.salts_of(operation, insert.records.len() + insert.events.len())?;
         let lane = insert.records.first().map_or(Lane::default(), |first| first.id.lane());
         Self::seal_records(&sealer, &mut insert.records, &mut salts)?;
-        Self::seal_entries(&sealer, &mut insert.events, About::Event(lane), &mut salts)?;
+        Self::seal_entries(&sealer, &mut insert.events, AssociatedData::Event(lane), &mut salts)?;
         self.inner.insert(operation, insert).await
     }
 
@@ -238,7 +243,7 @@ impl RecordStore for SealedStore {
         replace.body = sealer.seal_record(&replace.body, replace.id, form, &mut salts)?;
         replace.key = sealer.active();
         blind(&sealer, &mut replace.added_terms, form, replace.id)?;
-        let about = About::Event(replace.id.lane());
+        let about = AssociatedData::Event(replace.id.lane());
         Self::seal_records(&sealer, &mut replace.minted, &mut salts)?;
         Self::seal_entries(&sealer, &mut replace.events, about, &mut salts)?;
         self.inner.replace(operation, replace).await
@@ -251,9 +256,9 @@ impl RecordStore for SealedStore {
     ) -> Result<Revoked, StoreError> {
         let (sealer, lane) = (self.sealer(), revoke.id.lane());
         let mut salts = self.salts_of(operation, 1 + revoke.events.len())?;
-        Self::seal_note(&sealer, &mut revoke.note, About::Note(lane), &mut salts)?;
+        Self::seal_note(&sealer, &mut revoke.note, AssociatedData::Note(lane), &mut salts)?;
         revoke.listed = in_every_form(&sealer, &revoke.listed);
-        Self::seal_entries(&sealer, &mut revoke.events, About::Event(lane), &mut salts)?;
+        Self::seal_entries(&sealer, &mut revoke.events, AssociatedData::Event(lane), &mut salts)?;
         match self.inner.revoke(operation, revoke).await? {
             Revoked::Before(mut mark) => {
                 self.open_note(&sealer, &mut mark, lane);
@@ -270,9 +275,9 @@ impl RecordStore for SealedStore {
     ) -> Result<Advanced, StoreError> {
         let (sealer, scope) = (self.sealer(), advance.scope);
         let mut salts = self.salts_of(operation, 1 + advance.events.len())?;
-        Self::seal_note(&sealer, &mut advance.note, About::note_of(scope), &mut salts)?;
+        Self::seal_note(&sealer, &mut advance.note, AssociatedData::note_of(scope), &mut salts)?;
         advance.listed = in_every_form(&sealer, &advance.listed);
-        let about = About::event_of(scope);
+        let about = AssociatedData::event_of(scope);
         Self::seal_entries(&sealer, &mut advance.events, about, &mut salts)?;
         self.inner.advance(operation, advance).await
     }
@@ -284,8 +289,8 @@ impl TermIndex for SealedStore {
         let sealer = self.sealer();
         let mut page = self.page(&sealer, query).await?;
         for loaded in &mut page.records {
-            // One that does not open must not hide the others: it stays sealed, and whoever reads
-            // it is told so. One that should be sealed and is not must not be read.
+            // A record that does not open must not hide the others. It stays sealed, and its reader gets the
+            // error. A plaintext record that should be sealed must not be read.
             if let Err(error) = self.open_record(&sealer, loaded) {
                 tracing::error!(token = %loaded.id, %error, "a record stays sealed");
                 if !is_sealed(&loaded.body) {
@@ -311,7 +316,7 @@ impl EventLog for SealedStore {
 
     async fn observe(&self, lane: Lane, mut entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
         let mut salts = self.salts(entries.len())?;
-        let about = About::Observation(lane);
+        let about = AssociatedData::Observation(lane);
         Self::seal_entries(&self.sealer(), &mut entries, about, &mut salts)?;
         self.inner.observe(lane, entries).await
     }
@@ -338,8 +343,8 @@ impl Counting for SealedStore {
 impl Resealing for SealedStore {
     keyfob_store::forward_store! { min_key_version raise_min_key_version }
 
-    /// Seals the body under the active key. The terms that the record keeps keep their form, and
-    /// those that it gets have that too.
+    /// Seals the body under the active key. The record's terms keep their key, and added terms are blinded
+    /// under the same key.
     async fn reseal(
         &self,
         operation: Operation,

@@ -1,9 +1,9 @@
-//! Opening what comes out of the store, and counting what does not open.
+//! Opens what comes out of the store, and counts what does not open.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::SealedStore;
-use crate::about::About;
+use crate::associated_data::AssociatedData;
 use crate::cipher::form_of;
 use crate::sealer::Sealer;
 use keyfob_core::envelope::{is_sealed, key_of as number_of};
@@ -19,7 +19,7 @@ fn count(counter: &AtomicU64) {
 }
 
 impl SealedStore {
-    /// Opens a record in place. One that does not open stays as it is.
+    /// Opens a record in place. A record that does not open stays as it is.
     pub(super) fn open_record(
         &self,
         sealer: &Sealer,
@@ -31,25 +31,26 @@ impl SealedStore {
         }
         let untrue =
             |integrity| StoreError::Unverifiable { what: loaded.id.to_string(), integrity };
-        let opened = self.open(sealer, &loaded.body, About::Record(loaded.id)).map_err(untrue)?;
-        // The number beside the body is for the store; the one that is bound into it is true.
+        let opened =
+            self.open(sealer, &loaded.body, AssociatedData::Record(loaded.id)).map_err(untrue)?;
+        // The version beside the body is for the store; the authentic one is bound into the body.
         loaded.key = opened.under;
         loaded.body = opened.plain;
         Ok(())
     }
 
-    /// The oldest key that a record as the store gave it needs: for its body, or for its terms.
+    /// Returns the oldest key that a stored record needs: for its body, or for its terms.
     pub fn key_of(loaded: &Loaded) -> KeyVersion {
         number_of(&loaded.body).unwrap_or_default().min(Self::form(loaded))
     }
 
-    /// The form of the terms of a record as the store gave it.
+    /// Returns the key of a stored record's terms.
     pub fn form(loaded: &Loaded) -> KeyVersion {
         form_of(&loaded.body).unwrap_or_default()
     }
 
-    /// The form that the terms of a record have. Only while there are several is the store asked:
-    /// resealing counts the version up, so that what rests on the answer rests on the version too.
+    /// Returns the key of a record's terms. The store is asked only while there are several term keys.
+    /// Resealing counts the version up, so a write that rests on the answer fails if the key has changed.
     pub(super) async fn form_of(
         &self,
         sealer: &Sealer,
@@ -63,15 +64,15 @@ impl SealedStore {
         Ok(form.map_or(sealer.active(), |form| sealer.newest_form(form)))
     }
 
-    /// What a record as the store gave it holds.
+    /// Returns the content of a stored record.
     pub fn open_body(&self, loaded: &Loaded) -> Result<Vec<u8>, StoreError> {
         let untrue =
             |integrity| StoreError::Unverifiable { what: loaded.id.to_string(), integrity };
-        let opened = self.open(&self.sealer(), &loaded.body, About::Record(loaded.id));
+        let opened = self.open(&self.sealer(), &loaded.body, AssociatedData::Record(loaded.id));
         opened.map(|opened| opened.plain).map_err(untrue)
     }
 
-    /// The body of a record as it is to lie in the store.
+    /// Returns the body of a record as it is stored.
     pub fn seal_body(
         &self,
         sealer: &Sealer,
@@ -82,12 +83,12 @@ impl SealedStore {
         sealer.seal_record(body, id, sealer.active(), &mut self.salts(1)?)
     }
 
-    /// Opens a note in place. A revocation holds whatever became of its note.
+    /// Opens a note in place. A revocation is valid even if its note cannot be read.
     pub(super) fn open_note(&self, sealer: &Sealer, mark: &mut RevocationMark, lane: Lane) {
         if mark.note.is_empty() {
             return;
         }
-        match self.open(sealer, &mark.note, About::note_through(mark.through, lane)) {
+        match self.open(sealer, &mark.note, AssociatedData::note_through(mark.through, lane)) {
             Ok(opened) => mark.note = opened.plain,
             Err(integrity) => {
                 if integrity != SealFault::Plaintext {
@@ -98,12 +99,12 @@ impl SealedStore {
         }
     }
 
-    /// Opens an entry of a feed in place. One that does not open stays sealed, and its reader
-    /// passes it over.
+    /// Opens an entry of a log in place. An entry that does not open stays sealed, and its reader skips
+    /// it.
     pub(super) fn open_entry(&self, sealer: &Sealer, feed: Feed, entry: &mut Entry) {
         let about = match feed {
-            Feed::Events => About::Event(entry.lane),
-            Feed::Observations => About::Observation(entry.lane),
+            Feed::Events => AssociatedData::Event(entry.lane),
+            Feed::Observations => AssociatedData::Observation(entry.lane),
         };
         match self.open(sealer, &entry.body, about) {
             Ok(opened) => entry.body = opened.plain,
@@ -118,7 +119,7 @@ impl SealedStore {
         }
     }
 
-    /// What is to be said of the seal in a report.
+    /// Returns the finding about the seal for a report.
     pub(super) fn find(&self, report: &mut StoreReport) {
         let sealer = self.sealer();
         let (bare, refused) = (self.plaintext_reads(), self.refused());
@@ -145,14 +146,13 @@ impl SealedStore {
         &self,
         sealer: &Sealer,
         stored: &[u8],
-        about: About,
+        about: AssociatedData,
     ) -> Result<crate::sealer::Opened, SealFault> {
         let opened = sealer.open(stored, about);
         let metrics = &self.metrics.handles;
         match &opened {
-            // Only records are sealed again. What else was written before is left out, and nobody is
-            // accused of it.
-            Err(SealFault::Plaintext) if !matches!(about, About::Record(_)) => {}
+            // Only records are resealed. Other plaintext from before is skipped without an alarm.
+            Err(SealFault::Plaintext) if !matches!(about, AssociatedData::Record(_)) => {}
             Err(integrity) => {
                 count(&self.met.untrue);
                 metrics.seal_refused.of((*integrity).into()).increment(1);

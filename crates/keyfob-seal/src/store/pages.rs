@@ -1,13 +1,13 @@
-//! Pages of records whose terms were blinded under several keys: one page of each, merged in order.
+//! Pages of records whose terms are blinded under several keys: one page of each, merged in order.
 //!
-//! As long as only one key of a ring has records, there is one page and nothing to merge.
+//! As long as only one term key is in use, there is one page and nothing to merge.
 
 use super::SealedStore;
 use crate::sealer::Sealer;
 use keyfob_store::{Order, Position, Query, RecordPage, StoreError};
 
 impl SealedStore {
-    /// One page of what is listed under any form of the term; its records are still sealed.
+    /// Reads one page of what is listed under the term, under any key. The records are still sealed.
     pub(super) async fn page(
         &self,
         sealer: &Sealer,
@@ -19,8 +19,8 @@ impl SealedStore {
             return self.inner.query(query).await;
         }
         let mut pages = Vec::with_capacity(queries.len());
-        // One after the other, the oldest form first: a record that changes its form meanwhile is
-        // met under the one or the other.
+        // One query after the other, the oldest key first, so that a record that moves to a newer key in the
+        // meantime is found under one of them.
         for query in &queries {
             pages.push(self.inner.query(query).await?);
         }
@@ -29,12 +29,12 @@ impl SealedStore {
 }
 
 fn merge(pages: Vec<RecordPage>, order: Order, limit: usize) -> RecordPage {
-    // Beyond the place where the first of the pages ends, it may have more to say.
+    // After the earliest end of these pages, one of the lists may have more records.
     let ends = pages.iter().filter_map(|page| page.next);
     let end = ends.min_by(|one, other| one.compare(other, order));
     let mut records: Vec<_> = pages.into_iter().flat_map(|page| page.records).collect();
     records.sort_by(|one, other| Position::of(one).compare(&Position::of(other), order));
-    // While a record changes its form it may be met under both.
+    // A record that moves to a newer key may be found under both keys.
     records.dedup_by_key(|record| record.id);
     if let Some(end) = end {
         records.retain(|record| Position::of(record).compare(&end, order).is_le());

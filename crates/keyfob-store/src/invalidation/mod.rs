@@ -39,7 +39,7 @@ use keyfob_core::monotonic::{CoarseClock, MonotonicInstant};
 use keyfob_core::namespace::EpochField;
 use keyfob_core::time::Ttl;
 use keyfob_metrics::{InvalidationOf, LaneTrust, Metrics};
-use owner::Owner;
+use owner::{FOREVER, Owner};
 pub use registry::InvalidationListeners;
 use trust::Trust;
 
@@ -69,9 +69,6 @@ pub struct InvalidationSource {
     number: u64,
     lanes: Vec<Lane>,
 }
-
-/// The end of the trust in a lane that needs no further confirmation.
-const FOREVER: u64 = u64::MAX;
 
 /// What changed in a lane.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,6 +1,9 @@
 //! Which source confirms a lane, and whether the lane is trusted. This feeds the metrics.
 
-use super::{FOREVER, MonotonicInstant};
+use super::MonotonicInstant;
+
+/// The end of the trust in a lane that needs no further confirmation.
+pub(super) const FOREVER: u64 = u64::MAX;
 
 /// The source that confirms a lane, and its last confirmation.
 #[derive(Clone, Copy, Debug)]

@@ -15,6 +15,7 @@
 
 pub(crate) mod active;
 mod flight;
+mod layout;
 mod settings;
 mod slots;
 mod tails;
@@ -32,13 +33,10 @@ use crate::token::Token;
 pub use active::ActiveToken;
 pub(crate) use active::{ByOther, Other};
 pub(crate) use flight::Flight;
+use layout::CONTENT;
 pub use settings::{CacheConfig, CacheReport};
 use slots::{Content, Slot, Slots, Worth};
 
-/// How many words the content of an entry has.
-const CONTENT: usize = 16;
-/// How many entries a set has.
-const WAYS: usize = 8;
 /// Where in an entry's content what lies: 16 bytes of the digest, then these, then the token.
 const END_AND_LENGTH: usize = 2;
 const TICKET: usize = 3;

@@ -9,7 +9,7 @@
 //! Beside what the sequence guards, each entry has a **mark**, which readers may change.
 
 use super::atomic::{AtomicU64, Ordering, fence, zeroed};
-use super::{CONTENT, WAYS};
+use super::layout::{CONTENT, WAYS};
 
 /// The sequence, the mark and the key come before it.
 const HEAD: usize = 5;

@@ -2,7 +2,9 @@
 
 use minicbor::{Decode, Encode};
 
-use super::Secrets;
+use super::fields::{digest, generation, private_claims, ratchet};
+use super::note::decode_note;
+use super::secrets::Secrets;
 use crate::bearer::ratchet::{Proof, Ratchet};
 use crate::bearer::{BearerDigest, BearerToken, Generation};
 use crate::id::{FamilyId, TokenId};
@@ -77,18 +79,18 @@ pub(crate) struct Change {
 }
 
 impl Record {
-    /// The most changes that a record keeps; the oldest gives way.
-    pub(crate) const MOST_CHANGES: usize = 8;
+    /// The maximum number of changes in a record. The oldest change makes room.
+    pub(crate) const MAX_CHANGES: usize = 8;
 
     pub(crate) fn remember(&mut self, change: Change) {
         self.changes.push(change);
-        if self.changes.len() > Self::MOST_CHANGES {
+        if self.changes.len() > Self::MAX_CHANGES {
             self.changes.remove(0);
         }
     }
 
-    /// Which of the record's secrets `bearer` has at `now`; `None` if it has none of them. A refresh
-    /// token is proven by its present generation alone.
+    /// Returns which of the record's secrets `bearer` holds at `now`; `None` if it holds none of them.
+    /// A refresh token is proven by its present generation only.
     pub(crate) fn secret_of(&self, bearer: &BearerToken, now: Timestamp) -> Option<SecretUsed> {
         if self.kind != bearer.kind() {
             return None;
@@ -105,23 +107,23 @@ impl Record {
         (older.digest == digest).then_some(SecretUsed::Older { until: older.until })
     }
 
-    /// What a new record is counted by.
+    /// Returns what a new record is counted under.
     pub(crate) fn counted(&self) -> CountedAs {
         let start = self.not_before.map_or(self.issued_at, |start| start.max(self.issued_at));
         CountedAs { kind: self.kind, starts_at: self.not_before, ends_at: self.ends_after(start) }
     }
 
-    /// When the token ends if it is not used after `used`; [`Timestamp::MAX`] is never.
+    /// Returns when the token ends if it is not used after `used`; [`Timestamp::MAX`] means never.
     pub(crate) fn ends_after(&self, used: Timestamp) -> Timestamp {
         let ends = [self.expires_at, self.absolute_expiry];
         earliest_end(ends, self.idle_timeout, used).unwrap_or(Timestamp::MAX)
     }
 
-    /// The token, as a store gave its record.
+    /// Returns the token of a record as a store gave it.
     pub(crate) fn into_token(self, loaded: &Loaded) -> Token {
         let revocation = match &loaded.verdict {
             Verdict::Revoked(mark) => {
-                let note = super::decode_note(&mark.note);
+                let note = decode_note(&mark.note);
                 Some(Revocation {
                     at: mark.at,
                     reason: note.reason,
@@ -135,7 +137,16 @@ impl Record {
             Verdict::Damaged => RecordIntegrity::EpochsLost,
             Verdict::Clear | Verdict::Revoked(_) => RecordIntegrity::Sound,
         };
-        let mut token = Token::new(loaded.id, self.kind, self.issued_at);
+        let mut token = self.into_fresh_token(loaded.id, loaded.uses_left);
+        token.last_used = loaded.last_used;
+        token.revocation = revocation;
+        token.integrity = integrity;
+        token
+    }
+
+    /// Returns the token of a record that was neither used nor revoked since it was stored.
+    pub(crate) fn into_fresh_token(self, id: TokenId, uses_left: Option<u32>) -> Token {
+        let mut token = Token::new(id, self.kind, self.issued_at);
         token.subject = self.subject;
         token.issuer = self.issuer;
         token.audiences = self.audiences;
@@ -145,16 +156,13 @@ impl Record {
         token.expires_at = self.expires_at;
         token.idle_timeout = self.idle_timeout;
         token.absolute_expiry = self.absolute_expiry;
-        token.uses_left = loaded.uses_left;
-        token.last_used = loaded.last_used;
+        token.uses_left = uses_left;
         token.family = self.family;
         token.ancestors = self.ancestors;
         token.generation = self.generation;
         token.rotated_at = self.rotation.and_then(|rotation| rotation.at);
         token.metadata = self.metadata;
         token.claims = Claims { registered: self.registered, private: self.private };
-        token.revocation = revocation;
-        token.integrity = integrity;
         token
     }
 }
@@ -170,103 +178,5 @@ fn scope_of(through: MarkScope, ancestors: &[TokenId]) -> RevocationScope {
         MarkScope::Subject => RevocationScope::Subject,
         MarkScope::Client => RevocationScope::Client,
         MarkScope::All => RevocationScope::All,
-    }
-}
-
-type EncodeResult<W> = Result<(), minicbor::encode::Error<<W as minicbor::encode::Write>::Error>>;
-
-pub(super) mod digest {
-    use super::*;
-
-    pub(crate) fn encode<C, W: minicbor::encode::Write>(
-        digest: &BearerDigest,
-        encoder: &mut minicbor::Encoder<W>,
-        _: &mut C,
-    ) -> EncodeResult<W> {
-        encoder.bytes(digest.as_bytes())?.ok()
-    }
-
-    pub(crate) fn decode<C>(
-        decoder: &mut minicbor::Decoder<'_>,
-        _: &mut C,
-    ) -> Result<BearerDigest, minicbor::decode::Error> {
-        let bytes = decoder.bytes()?.try_into();
-        bytes
-            .map(BearerDigest::from_bytes)
-            .map_err(|_| minicbor::decode::Error::message("a digest has 32 bytes"))
-    }
-}
-
-mod generation {
-    use super::*;
-
-    pub(super) fn encode<C, W: minicbor::encode::Write>(
-        generation: &Generation,
-        encoder: &mut minicbor::Encoder<W>,
-        _: &mut C,
-    ) -> EncodeResult<W> {
-        encoder.u32(generation.number())?.ok()
-    }
-
-    pub(super) fn decode<C>(
-        decoder: &mut minicbor::Decoder<'_>,
-        _: &mut C,
-    ) -> Result<Generation, minicbor::decode::Error> {
-        Generation::new(decoder.u32()?)
-            .ok_or_else(|| minicbor::decode::Error::message("no such generation"))
-    }
-}
-
-mod private_claims {
-    use super::*;
-
-    pub(super) fn encode<C, W: minicbor::encode::Write>(
-        claims: &PrivateClaims,
-        encoder: &mut minicbor::Encoder<W>,
-        _: &mut C,
-    ) -> EncodeResult<W> {
-        encoder.str(claims.as_json())?.ok()
-    }
-
-    pub(super) fn decode<C>(
-        decoder: &mut minicbor::Decoder<'_>,
-        _: &mut C,
-    ) -> Result<PrivateClaims, minicbor::decode::Error> {
-        PrivateClaims::from_json(decoder.str()?).map_err(minicbor::decode::Error::custom)
-    }
-}
-
-mod ratchet {
-    use super::*;
-
-    pub(super) fn encode<C, W: minicbor::encode::Write>(
-        ratchet: &Option<Ratchet>,
-        encoder: &mut minicbor::Encoder<W>,
-        _: &mut C,
-    ) -> EncodeResult<W> {
-        match ratchet {
-            None => encoder.null()?.ok(),
-            Some(ratchet) => {
-                encoder.array(2)?.bytes(ratchet.seed())?.bytes(ratchet.root().as_bytes())?.ok()
-            }
-        }
-    }
-
-    pub(super) fn decode<C>(
-        decoder: &mut minicbor::Decoder<'_>,
-        context: &mut C,
-    ) -> Result<Option<Ratchet>, minicbor::decode::Error> {
-        if decoder.datatype()? == minicbor::data::Type::Null {
-            decoder.skip()?;
-            return Ok(None);
-        }
-        if decoder.array()? != Some(2) {
-            return Err(minicbor::decode::Error::message("a ratchet has a seed and a root"));
-        }
-        let seed = decoder
-            .bytes()?
-            .try_into()
-            .map_err(|_| minicbor::decode::Error::message("a seed has 32 bytes"))?;
-        Ok(Some(Ratchet::from_parts(seed, digest::decode(decoder, context)?)))
     }
 }

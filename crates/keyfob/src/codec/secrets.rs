@@ -3,23 +3,24 @@
 
 use minicbor::{Decode, Encode};
 
-use super::record::digest;
+use super::fields::digest;
 use crate::bearer::BearerDigest;
 use crate::rotation::SecretOverlap;
 use crate::time::Timestamp;
 
-/// What a record keeps of them beside the digest of the newest. The numbers are the format.
+/// What a record keeps about the secrets of a key, beside the digest of the newest. The numbers are
+/// the format.
 #[derive(Clone, Debug, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct Secrets {
-    /// Whether the newest has been used. Until then, it is what the next rotation replaces.
+    /// Whether the newest has been used. Until then, the next rotation replaces it.
     #[n(0)]
     pub(crate) is_used: bool,
     #[n(1)]
     pub(crate) older: Option<OlderSecret>,
 }
 
-/// A secret that is good for some time yet.
+/// A secret that stays good until its overlap ends.
 #[derive(Clone, Debug, Encode, Decode)]
 pub(crate) struct OlderSecret {
     #[cbor(n(0), with = "digest")]
@@ -30,15 +31,16 @@ pub(crate) struct OlderSecret {
 }
 
 impl Secrets {
-    /// Those of a new key: one, which nobody has used.
+    /// The secrets of a new key: one that was never used.
     pub(crate) const fn first() -> Self {
         Self { is_used: false, older: None }
     }
 
-    /// What is kept once a new secret is drawn. `newest` is the digest of the one before.
+    /// Returns what the record keeps when a new secret has been drawn. `newest` is the digest of the
+    /// secret before.
     ///
-    /// At most two are live: a newest that was never used gives way, so that whoever still uses the
-    /// older one is not locked out by a rotation that went wrong.
+    /// At most two secrets are good at a time. A newest secret that was never used is replaced, so that
+    /// a rotation that went wrong does not lock out the clients that use the older one.
     pub(crate) fn after(
         secrets: Option<&Self>,
         newest: BearerDigest,
@@ -56,7 +58,7 @@ impl Secrets {
         Self { is_used: false, older }
     }
 
-    /// The older one, while it is good.
+    /// Returns the older secret, while it is good.
     pub(crate) fn live_older(&self, now: Timestamp) -> Option<&OlderSecret> {
         self.older.as_ref().filter(|older| now < older.until)
     }

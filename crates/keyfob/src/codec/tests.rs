@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::note::decode_note;
 use super::*;
 use crate::bearer::BearerDigest;
 use crate::bearer::Generation;
@@ -129,12 +130,12 @@ fn a_note_that_cannot_be_read_is_an_empty_one() {
 #[derive(Encode, Decode)]
 struct Nothing {}
 
-impl Kept for Nothing {
+impl Stored for Nothing {
     const WHAT: &'static str = "nothing";
 }
 
 #[test]
-fn what_is_kept_names_itself_in_errors() {
+fn a_stored_type_names_itself_in_errors() {
     let error = decode::<Nothing>(&[9]).map(drop).unwrap_err();
     assert!(error.to_string().starts_with("nothing has format version 9"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! How a manager is set up.
+//! The builder of a manager, and its settings.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::background::Tasks;
 use super::background::last_use::LastUses;
 use super::background::metrics::MetricsPublisher;
 use super::events::observations::Observer;
-use super::known::Known;
+use super::refresh::RefreshRecordCache;
 use super::{Inner, TokenManager};
 use crate::bearer::BearerPrefix;
 use crate::cache::{Cache, CacheConfig};
@@ -21,7 +21,7 @@ use crate::store::{IntoStore, MeasuredStore, Store};
 use crate::time::{Timestamp, Ttl};
 use crate::token::Kind;
 
-/// How long tokens of each kind live unless the grant says.
+/// The lifetime of tokens of each kind whose grant does not set one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lifetimes {
     /// Access tokens: an hour.
@@ -34,19 +34,29 @@ pub struct Lifetimes {
     pub session: Ttl,
 }
 
-/// How long a record is kept beyond the end of its token, so that a refusal can be explained.
+/// How long a record is kept after the end of its token, so that a refusal can be explained.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Retention {
-    /// A quarter of the token's life, at most a minute: what is usual. Short-lived tokens do not
-    /// pile up, and lists in order of expiry are in order to a minute.
+    /// A quarter of the token's lifetime, at most a minute. This is the default: records of
+    /// short-lived tokens do not accumulate, and lists in order of expiry are exact to a minute.
     QuarterOfLife,
-    /// Always so long; lists in order of expiry are exact.
+    /// Always so long. Lists in order of expiry are exact.
     For(Ttl),
-    /// Not at all: an expired token is an unknown one.
+    /// Not at all: an expired token is answered as an unknown one.
     None,
 }
 
-/// Sets a [`TokenManager`] up.
+/// Builds a [`TokenManager`]; [`TokenManager::builder`] makes one.
+///
+/// ```
+/// use keyfob::{Lifetimes, MemoryStore, TokenManager, Ttl};
+///
+/// let manager = TokenManager::builder(MemoryStore::new()?)
+///     .lifetimes(Lifetimes { session: Ttl::from_hours(8), ..Lifetimes::default() })
+///     .last_use_precision(Ttl::from_mins(5))
+///     .build();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct TokenManagerBuilder {
@@ -58,7 +68,7 @@ pub struct TokenManagerBuilder {
     retention: Retention,
     last_use_precision: Ttl,
     observations_per_second: u32,
-    sampled_use: u32,
+    sample_uses: u32,
     cache: CacheConfig,
     limits: Option<Limits>,
     keys: Option<KeyRing>,
@@ -90,7 +100,7 @@ impl Lifetimes {
 }
 
 impl Retention {
-    /// When a record may go whose token was issued at `start` and ends at `end`.
+    /// When the store may forget the record of a token that was issued at `start` and ends at `end`.
     pub(super) fn keep_until(self, start: Timestamp, end: Option<Timestamp>) -> Timestamp {
         let Some(end) = end else { return Timestamp::MAX };
         match self {
@@ -116,7 +126,7 @@ impl TokenManagerBuilder {
             retention: Retention::QuarterOfLife,
             last_use_precision: Ttl::from_mins(1),
             observations_per_second: 100,
-            sampled_use: 1000,
+            sample_uses: 1_000,
             cache: CacheConfig::default(),
             limits: None,
             keys: None,
@@ -126,72 +136,74 @@ impl TokenManagerBuilder {
         }
     }
 
-    /// Where the time comes from.
+    /// Sets the clock. Default: the system's.
     pub fn clock(self, clock: impl Clock + 'static) -> Self {
         Self { clock: Arc::new(clock), ..self }
     }
 
-    /// Where randomness comes from. In production, leave it as it is.
+    /// Sets the source of randomness. Default: the operating system's. Do not set it in production.
     pub fn random(self, random: impl Random + 'static) -> Self {
         Self { random: Arc::new(random), ..self }
     }
 
-    /// The word that bearers start with: `fob` unless it is set.
+    /// Sets the prefix of the bearer tokens that are issued. Default: `fob`.
     pub fn prefix(self, prefix: BearerPrefix) -> Self {
         Self { prefix, ..self }
     }
 
-    /// How long tokens live unless the grant says.
+    /// Sets the lifetimes of tokens whose grant does not set one. Default: see [`Lifetimes`].
     pub fn lifetimes(self, lifetimes: Lifetimes) -> Self {
         Self { lifetimes, ..self }
     }
 
-    /// How long records are kept beyond the end of their tokens.
+    /// Sets how long records are kept after the end of their tokens. Default:
+    /// [`Retention::QuarterOfLife`].
     pub fn retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
     }
 
-    /// How precisely it is known when a token was last used: a minute unless it is set. A token is
-    /// written at most once in so long, however often it is used.
+    /// Sets the precision of the time of a token's last use. Default: a minute. The last use of a
+    /// token is written at most once in that time, however often the token is used.
     pub fn last_use_precision(self, precision: Ttl) -> Self {
         Self { last_use_precision: precision, ..self }
     }
 
-    /// The most observations that this process writes in a second; the rest is counted.
-    pub fn observations_per_second(self, most: u32) -> Self {
-        Self { observations_per_second: most, ..self }
+    /// Sets the maximum number of observations that this process writes in a second; the others are
+    /// counted. 0 writes none. Default: 100.
+    pub fn observations_per_second(self, max: u32) -> Self {
+        Self { observations_per_second: max, ..self }
     }
 
-    /// One in how many uses is observed; 0 is none.
-    pub fn sampled_use(self, one_in: u32) -> Self {
-        Self { sampled_use: one_in, ..self }
+    /// Records one in so many uses of tokens as an observation. 0 records none. Default: 1,000.
+    pub fn sample_uses(self, one_in: u32) -> Self {
+        Self { sample_uses: one_in, ..self }
     }
 
-    /// Seals all that the store holds under the keys of a ring. Without, the store is **bare**: the
-    /// fastest mode, in which whoever has the store can read it, and whoever can write to it can
-    /// make tokens.
+    /// Seals everything in the store under the keys of a ring. Default: the store is **bare**. That
+    /// is the fastest mode. Everyone who can read a bare store can read its records, and everyone who
+    /// can write to it can make tokens.
     pub fn keys(self, ring: &KeyRing) -> Self {
         Self { keys: Some(ring.clone()), ..self }
     }
 
-    /// How many tokens are kept in memory, and how long after a revocation a node may still decide
-    /// "active"; see [`TokenManager::validate`].
+    /// Sets how many tokens are kept in memory, and how long after a revocation a node may still
+    /// answer that a token is active; see [`TokenManager::validate`].
     pub fn cache(self, cache: CacheConfig) -> Self {
         Self { cache, ..self }
     }
 
-    /// The limits that [`TokenManager::admit`] applies, and those of failed attempts that
-    /// [`TokenManager::validate`] does.
+    /// Sets the limits: those that [`TokenManager::admit`] applies, and those of failed attempts,
+    /// which [`TokenManager::validate`] applies. Default: none.
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits: Some(limits), ..self }
     }
 
-    /// How refresh tokens are rotated unless the grant says.
+    /// Sets how refresh tokens are rotated whose grant does not set it.
     pub fn refresh_policy(self, policy: RefreshPolicy) -> Self {
         Self { refresh_policy: policy, ..self }
     }
 
-    /// How many sessions a subject may have; any number unless it is set.
+    /// Sets how many sessions a subject may have. Default: any number.
     pub fn sessions(self, policy: SessionPolicy) -> Self {
         Self { sessions: Some(policy), ..self }
     }
@@ -203,7 +215,7 @@ impl TokenManagerBuilder {
         Self { metrics: Some(metrics), ..self }
     }
 
-    /// The manager.
+    /// Returns the manager.
     pub fn build(self) -> TokenManager {
         let given = self.metrics.or_else(|| self.store.metrics());
         let metrics = given.unwrap_or_else(Metrics::global);
@@ -234,9 +246,9 @@ impl TokenManagerBuilder {
             bound: self.cache.bound().as_duration(),
             refresh_policy: self.refresh_policy,
             sessions: self.sessions,
-            known: Known::default(),
+            refresh_records: RefreshRecordCache::default(),
             last_use: LastUses::new(self.last_use_precision),
-            observer: Observer::new(self.observations_per_second, self.sampled_use),
+            observer: Observer::new(self.observations_per_second, self.sample_uses),
             limiter: self.limits.map(|limits| Limiter::new(limits, namespace).metrics(&metrics)),
             tally: HotCounters::new(),
             publisher: MetricsPublisher::default(),

@@ -1,25 +1,24 @@
 //! The token manager: a token's whole life over any store.
 //!
-//! A manager decides; the store only makes each decision atomic. One module per thing that it can
-//! be asked for:
+//! A manager decides; the store only makes each decision atomic. Each group of methods has a module:
 //!
 //! | module | what |
 //! |---|---|
-//! | `issue` | issue one, issue many, mint from another |
+//! | `issue` | issue one token, a pair, many, mint from another |
+//! | `modify` | edit a stored record, again if it has changed |
 //! | `validate` | a presented bearer token to its token, or a typed refusal |
-//! | `derive` | one from another that is presented, for somebody who acts |
-//! | `descent` | what comes from another token is no wider |
+//! | `derive` | a narrower token from a presented one, for a service that acts for the subject |
+//! | `descent` | a token that is made from another is never wider |
 //! | `settle` | what happens when a presented bearer token is not accepted |
 //! | `admit` | whether a request is within its limits |
-//! | `read` | get, list, count, history |
-//! | `refresh` | a refresh token to its next pair |
-//! | `known` | refresh tokens whose next rotation need not read them |
+//! | `read` | get, list, count, history, statistics |
+//! | `refresh` | a refresh token exchanged for the next pair |
 //! | `rotate` | a new secret for an API key |
-//! | `revoke` | one, a family, everything of a subject, of a client, of all |
-//! | `keys` | the keys of a sealed store: count, seal again, retire |
+//! | `revoke` | one token, a family, all of a subject or a client, all that a filter matches, all |
+//! | `keys` | the keys of a sealed store: reload, count, seal again, retire |
 //! | `sessions` | sessions within a policy |
 //! | `update` | change metadata |
-//! | `background` | work that is done now and then: last uses, metrics |
+//! | `background` | work that repeats (last uses, metrics), and the shutdown |
 //! | `events` | events and observations: pages, streams, handlers |
 
 mod admit;
@@ -30,7 +29,6 @@ mod descent;
 mod events;
 mod issue;
 mod keys;
-mod known;
 mod modify;
 mod read;
 mod refresh;
@@ -46,7 +44,7 @@ use std::time::Duration;
 
 pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
 pub use events::{EventPage, EventStream, HandlerTask, ObservationPage};
-pub use issue::Issued;
+pub use issue::{Issued, IssuedPair};
 pub use keys::{ResealProgress, ResealRun};
 pub use read::{PageCursor, Paging, ResumeToken, TokenPage};
 pub use refresh::{RefreshRequest, Refreshed};
@@ -72,15 +70,15 @@ use crate::text::Subject;
 use crate::time::Timestamp;
 use crate::token::{LoginStamp, Token};
 
-/// Issues tokens, answers for them, and takes them back.
+/// Issues, validates, refreshes, lists and revokes tokens over a store.
 ///
-/// Cloning it is cheap, and the clones share everything. Call [`TokenManager::shutdown`] before the
-/// process ends, so that what is gathered in the background is written.
+/// Cloning a manager is cheap, and the clones share everything. Call [`TokenManager::shutdown`]
+/// before the process ends, so that last uses and observations that wait in memory are written.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use keyfob::{Grant, Kind, MemoryStore, TokenManager, ValidationChain, RevokeRequest};
+/// use keyfob::{Grant, Kind, MemoryStore, TokenManager, ValidationChain};
 ///
 /// let manager = TokenManager::new(MemoryStore::new()?);
 /// let issued = manager
@@ -91,7 +89,7 @@ use crate::token::{LoginStamp, Token};
 /// let token = manager.validate(&issued.bearer, &chain).await?;
 /// assert_eq!(token.subject.as_ref().map(|subject| subject.as_str()), Some("user123"));
 ///
-/// manager.revoke(token.id, RevokeRequest::reason("user logout")).await?;
+/// manager.revoke(token.id, "user logout").await?;
 /// let refused = manager.validate(&issued.bearer, &chain).await.unwrap_err();
 /// assert_eq!(refused.code(), "token_revoked");
 /// # manager.shutdown().await;
@@ -106,7 +104,7 @@ pub struct TokenManager {
 #[derive(Debug)]
 struct Inner {
     store: Arc<dyn Store>,
-    /// The same store, where what it holds is sealed.
+    /// The same store, if it is sealed.
     sealed: Option<Arc<SealedStore>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -117,7 +115,7 @@ struct Inner {
     bound: Duration,
     refresh_policy: RefreshPolicy,
     sessions: Option<SessionPolicy>,
-    known: known::Known,
+    refresh_records: refresh::RefreshRecordCache,
     last_use: background::last_use::LastUses,
     observer: events::observations::Observer,
     limiter: Option<Limiter>,
@@ -131,13 +129,26 @@ struct Inner {
     shutdown: tokio::sync::Mutex<()>,
 }
 
+/// # Set-up and state
 impl TokenManager {
-    /// Returns a manager over `store` with the default settings.
+    /// Returns a manager over `store` with the default settings. The store is given by value, or
+    /// shared in an `Arc`.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use keyfob::{MemoryStore, TokenManager};
+    ///
+    /// let manager = TokenManager::new(MemoryStore::new()?);
+    /// let shared = Arc::new(MemoryStore::new()?);
+    /// let nodes = [TokenManager::new(shared.clone()), TokenManager::new(shared)];
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(store: impl IntoStore) -> Self {
         Self::builder(store).build()
     }
 
-    /// Returns a builder for a manager over `store`: by value, or shared in an `Arc`.
+    /// Returns a builder, to set up a manager over `store`.
     ///
     /// ```
     /// use keyfob::{CacheConfig, MemoryStore, TokenManager};
@@ -149,22 +160,47 @@ impl TokenManager {
         TokenManagerBuilder::new(store)
     }
 
-    /// Begins the login of a subject: call it before you authenticate the subject, and give what
-    /// it returns to the grant by `Grant::seen`. If everything of the subject is revoked in
-    /// between, the login is refused instead of slipping through.
+    /// Begins the login of a subject. Call it before you authenticate the subject, and give the
+    /// stamp to [`Grant::login`](crate::Grant::login). Then the login is refused if everything of the
+    /// subject is revoked in between.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use keyfob::{Grant, Kind, MemoryStore, Subject, TokenManager};
+    /// # let manager = TokenManager::new(MemoryStore::new()?);
+    /// let subject = Subject::new("user123")?;
+    /// let stamp = manager.begin_login(&subject).await?;
+    /// // Check the password here.
+    /// let grant = Grant::new(Kind::Session).subject("user123").login(stamp);
+    /// let issued = manager.issue(grant).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// When the store fails.
+    /// [`Error::Store`].
     pub async fn begin_login(&self, subject: &Subject) -> Result<LoginStamp, Error> {
         let at = self.now();
         let lane = self.inner.store.namespace().lane_of(subject);
         Ok(LoginStamp { stamp: self.inner.store.stamp(lane).await?, lane, at })
     }
 
-    /// The store's findings about its health and its settings.
+    /// Checks the health and the settings of the store, and whether this node has the present keys.
+    /// [`StoreReport::is_ready`] is for a readiness probe.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = keyfob::TokenManager::new(keyfob::MemoryStore::new()?);
+    /// let is_ready = manager.report().await.is_ok_and(|report| report.is_ready());
+    /// assert!(is_ready);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// When the store cannot be asked.
+    /// [`Error::Store`] when the store does not answer.
     pub async fn report(&self) -> Result<StoreReport, Error> {
         let mut report = self.inner.store.report().await?;
         let key = self.inner.sealed.as_ref().map(|sealed| sealed.sealer().active());
@@ -180,8 +216,16 @@ impl TokenManager {
         Ok(report)
     }
 
-    /// What the cache holds, and how often it had what was asked for; `None` without one. It also
-    /// brings the metrics up to date, as happens once a second by itself.
+    /// Returns the size of the cache and the number of its hits and misses; `None` without a cache.
+    /// It also publishes the metrics, which otherwise happens once a second.
+    ///
+    /// ```
+    /// # let manager = keyfob::TokenManager::new(keyfob::MemoryStore::new()?);
+    /// if let Some(report) = manager.cache_report() {
+    ///     println!("{} tokens, {} hits, {} misses", report.tokens, report.hits, report.misses);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cache_report(&self) -> Option<CacheReport> {
         self.inner.publish();
         let report = self.inner.cache.as_ref().map(Cache::report)?;
@@ -189,16 +233,30 @@ impl TokenManager {
         Some(CacheReport { hits, misses, ..report })
     }
 
-    /// The present time of the manager's clock.
+    /// Returns the present time of the manager's clock.
+    ///
+    /// ```
+    /// # let manager = keyfob::TokenManager::new(keyfob::MemoryStore::new()?);
+    /// println!("{}", manager.now());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn now(&self) -> Timestamp {
         self.inner.clock.now()
     }
 
-    /// The word that bearers start with.
+    /// Returns the prefix of the bearer tokens that the manager issues.
+    ///
+    /// ```
+    /// # let manager = keyfob::TokenManager::new(keyfob::MemoryStore::new()?);
+    /// assert_eq!(manager.prefix().as_str(), "fob");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn prefix(&self) -> &BearerPrefix {
         &self.inner.prefix
     }
+}
 
+impl TokenManager {
     fn begin(&self) -> Result<Operation, Error> {
         Ok(Operation::begin(self.now(), &*self.inner.random)?)
     }

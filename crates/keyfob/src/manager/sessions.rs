@@ -1,16 +1,16 @@
-//! Sessions within a policy: reading the roster, making room, and storing the session together with
-//! the roster that names it.
+//! Sessions within a policy: reading the session index, making room, and storing the session
+//! together with the index that names it.
 //!
-//! Whoever has to make room revokes first and stores then, so that there are never more sessions
-//! than there may be, wherever a node stops. Two logins that find the same roster retire the same
-//! session, and the one that comes second looks again.
+//! A login that has to make room revokes first and stores then, so that there are never more sessions
+//! than the policy allows, wherever a node stops. Two logins that find the same index end the same
+//! session, and the second one reads again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
 
 use super::TokenManager;
-use super::issue::{Issued, Outcome, Prepared};
+use super::issue::{DRAW_LIMIT, Draft, Issued, Prepared, no_free_id};
 use super::modify::RETRY_LIMIT;
 use super::read::Paging;
 use super::revoke::RevokeRequest;
@@ -20,31 +20,51 @@ use crate::filter::Filter;
 use crate::id::TokenId;
 use crate::metrics::{RevocationTarget, SessionOutcome};
 use crate::seal::KeyVersion;
-use crate::sessions::{Listed, Seen, SessionIndex, SessionPolicy};
+use crate::sessions::{FullQuota, IndexedSession, LiveSession, SessionIndex, SessionPolicy};
 use crate::store::{
     Epochs, Insert, Inserted, NewRecord, Operation, RecordVersion, Replace, Replaced, Revoked,
-    Stamp, StampRule, Verdict,
+    StampRule, Verdict,
 };
 use crate::text::Subject;
 use crate::time::{Timestamp, Ttl};
 use crate::token::{GrantParts, Kind, TokenState};
 
-/// How many rosters in a row may have fallen while they were looked for, or at one moment.
-const MOST_FALLEN: usize = 32;
-/// How many sessions are looked up at a time.
-const TOGETHER: usize = 64;
-/// How long a roster is kept at least before it is gathered anew.
-const KEPT: Ttl = Ttl::from_days(30);
+/// How many indexes in a row may have been revoked, while they are looked for or at the same time.
+const MAX_REVOKED_INDEXES: usize = 32;
+/// How many sessions are loaded at the same time.
+const LOAD_BATCH: usize = 64;
+/// For how long an index is kept at least before it is rebuilt.
+const MIN_INDEX_LIFETIME: Ttl = Ttl::from_days(30);
 
-/// A turn at storing a session: the roster that was read, less whoever had to leave.
-pub(super) struct Turn {
+/// A session index as it was read, without the sessions that had to end.
+struct ReadIndex {
     id: TokenId,
-    /// `None` if there is none yet.
-    read: Option<RecordVersion>,
-    /// When it is to be forgotten at the latest: with the first, if it comes after one that fell.
+    /// `None` if there is no index yet.
+    version: Option<RecordVersion>,
+    /// When it is to be forgotten at the latest: with the first index, if it replaces a revoked one.
     keep_until: Timestamp,
-    roster: SessionIndex,
+    index: SessionIndex,
+    /// The device of the login.
     device: Option<u64>,
+}
+
+/// What became of a session that was to be stored.
+enum SessionStored {
+    Issued(Box<Issued>),
+    /// The session or the index was revoked.
+    Superseded,
+    IndexChanged,
+}
+
+/// What became of a write of a session together with an index.
+enum IndexWritten {
+    Stored,
+    /// The session or the index was revoked.
+    Superseded,
+    /// The index has changed since it was read.
+    IndexChanged,
+    /// Another token has the id of the session.
+    IdTaken,
 }
 
 impl TokenManager {
@@ -73,63 +93,66 @@ impl TokenManager {
         let namespace = self.inner.store.namespace();
         let device = parts.metadata.device.id.as_ref();
         let device = device.map(|device| namespace.device(device).number());
-        let mut last: Option<(TokenId, Option<RecordVersion>)> = None;
+        let mut superseded_at: Option<(TokenId, Option<RecordVersion>)> = None;
         for _ in 0..RETRY_LIMIT {
-            // Before anybody has to leave: a grant that does not hold makes no room.
+            // Before any session has to end: a grant that is not valid makes no room.
             let prepared = self.prepare(parts.clone(), None)?;
-            let mut turn = self.turn(&subject, device).await?;
-            if last == Some((turn.id, turn.read)) {
-                // The roster stood, so it was the session that was refused.
+            let mut read = self.read_index(&subject, device).await?;
+            if superseded_at == Some((read.id, read.version)) {
+                // The index has not changed, so it was the session that was refused.
                 return Err(Error::Superseded);
             }
-            last = None;
-            self.make_room(policy, &mut turn).await?;
-            match self.store_new(prepared, Some(&turn)).await? {
-                Outcome::Issued(issued) => return Ok(*issued),
-                Outcome::Refused if turn.read.is_none() => return Err(Error::Superseded),
-                Outcome::Refused => last = Some((turn.id, turn.read)),
-                Outcome::Overtaken => {}
+            superseded_at = None;
+            self.make_room(policy, &mut read).await?;
+            match self.store_session(&prepared, &read).await? {
+                SessionStored::Issued(issued) => return Ok(*issued),
+                SessionStored::Superseded if read.version.is_none() => {
+                    return Err(Error::Superseded);
+                }
+                SessionStored::Superseded => superseded_at = Some((read.id, read.version)),
+                SessionStored::IndexChanged => {}
             }
         }
         Err(Error::Contended { id: namespace.session_index_of(&subject, 0, Timestamp::default()) })
     }
 
-    /// The roster of a subject as it stands.
+    /// Reads the session index of a subject.
     ///
-    /// One that fell with everything cannot be written any more, and its mark tells when everything
-    /// fell the last time. From that follows the name of the one that takes its place: the same for
-    /// whoever looks, however often that has happened. It is forgotten with the first, so that no two
-    /// are good at a time.
-    async fn turn(&self, subject: &Subject, device: Option<u64>) -> Result<Turn, Error> {
+    /// An index that was revoked together with everything cannot be written any more. Its mark says
+    /// when everything was revoked the last time, and from that follows the id of the index that
+    /// replaces it: the same on every node, however often that has happened. The replacement is
+    /// forgotten with the first index, so that no two are good at a time.
+    async fn read_index(&self, subject: &Subject, device: Option<u64>) -> Result<ReadIndex, Error> {
         let namespace = self.inner.store.namespace();
-        let (mut fallen, mut at, mut keep_until) = (0, Timestamp::default(), Timestamp::MAX);
-        for _ in 0..MOST_FALLEN {
-            let id = namespace.session_index_of(subject, fallen, at);
+        let (mut revoked, mut at, mut keep_until) = (0, Timestamp::default(), Timestamp::MAX);
+        for _ in 0..MAX_REVOKED_INDEXES {
+            let id = namespace.session_index_of(subject, revoked, at);
             let Some(loaded) = self.inner.store.load(id).await? else {
-                let roster = self.gather(subject).await?;
-                return Ok(Turn { id, read: None, keep_until, roster, device });
+                let index = self.rebuild_index(subject).await?;
+                return Ok(ReadIndex { id, version: None, keep_until, index, device });
             };
             keep_until = keep_until.min(loaded.keep_until);
-            let fell_at = match loaded.verdict {
+            let revoked_at = match loaded.verdict {
                 Verdict::Clear => {
-                    let mut roster: SessionIndex = codec::decode(&loaded.body)?;
-                    roster.strike_past(self.now());
-                    let read = Some(loaded.version);
-                    return Ok(Turn { id, read, keep_until, roster, device });
+                    let mut index: SessionIndex = codec::decode(&loaded.body)?;
+                    index.remove_ended(self.now());
+                    let version = Some(loaded.version);
+                    return Ok(ReadIndex { id, version, keep_until, index, device });
                 }
                 Verdict::Revoked(mark) => mark.at,
-                // With what the store lost, when it was.
+                // The time of the revocation is among what the store lost.
                 Verdict::Damaged => Timestamp::default(),
             };
-            // More than one can fall at one moment. What fell at another has its own row.
-            fallen = if fell_at == at { fallen + 1 } else { 1 };
-            at = fell_at;
+            // Several indexes can be revoked at the same time. Those of another time are counted
+            // apart.
+            revoked = if revoked_at == at { revoked + 1 } else { 1 };
+            at = revoked_at;
         }
         Err(Error::Contended { id: namespace.session_index_of(subject, 0, Timestamp::default()) })
     }
 
-    /// Gathers a roster from what is listed.
-    async fn gather(&self, subject: &Subject) -> Result<SessionIndex, Error> {
+    /// Rebuilds a session index from the listed tokens.
+    async fn rebuild_index(&self, subject: &Subject) -> Result<SessionIndex, Error> {
         let namespace = self.inner.store.namespace();
         let filter = Filter::new().subject(subject.as_str()).kind(Kind::Session);
         let filter = filter.state(TokenState::Active).state(TokenState::Pending);
@@ -138,10 +161,10 @@ impl TokenManager {
         loop {
             let page = self.list(&filter, paging.clone()).await?;
             let issued = page.tokens.iter().filter(|token| token.ancestors == [token.id]);
-            sessions.extend(issued.map(|token| Listed {
+            sessions.extend(issued.map(|token| IndexedSession {
                 id: token.id,
                 device: token.metadata.device.id.as_ref().map(|id| namespace.device(id).number()),
-                ends_at: end(token.absolute_expiry.or(token.expires_at)),
+                ends_at: finite(token.absolute_expiry.or(token.expires_at)),
             }));
             match page.next {
                 Some(next) => paging = paging.after(Some(next)),
@@ -152,101 +175,139 @@ impl TokenManager {
         Ok(SessionIndex { sessions })
     }
 
-    async fn make_room(&self, policy: &SessionPolicy, turn: &mut Turn) -> Result<(), Error> {
-        let mut seen = BTreeMap::new();
-        while let Some((crowd, most)) = turn.roster.crowd(policy, turn.device) {
-            let unseen = crowd.iter().filter(|id| !seen.contains_key(*id)).copied();
-            let mut dead: BTreeSet<TokenId> = unseen.collect();
-            if !dead.is_empty() {
-                for session in self.live(&dead).await? {
-                    dead.remove(&session.id);
-                    seen.insert(session.id, session);
+    /// Ends sessions until the index has room for one more.
+    async fn make_room(&self, policy: &SessionPolicy, read: &mut ReadIndex) -> Result<(), Error> {
+        let mut known_live = BTreeMap::new();
+        while let Some(FullQuota { sessions, max }) = read.index.full_quota(policy, read.device) {
+            let unread = sessions.iter().filter(|id| !known_live.contains_key(*id)).copied();
+            let mut ended: BTreeSet<TokenId> = unread.collect();
+            if !ended.is_empty() {
+                for session in self.load_live(&ended).await? {
+                    ended.remove(&session.id);
+                    known_live.insert(session.id, session);
                 }
-                turn.roster.strike(&dead);
-                // Without the dead it may be another crowd, and what was seen is not all of that.
+                read.index.remove(&ended);
+                // Without the ended sessions, another quota may be the full one, with sessions that
+                // were not read yet.
                 continue;
             }
-            let live = crowd.iter().filter_map(|id| seen.get(id)).copied().collect();
-            let retired = policy.when_full.retires(live, most);
-            if retired.is_empty() {
-                return Err(Error::TooManySessions { most });
+            let live = sessions.iter().filter_map(|id| known_live.get(id)).copied().collect();
+            let to_end = policy.when_full.choose_ended(live, max);
+            if to_end.is_empty() {
+                return Err(Error::TooManySessions { most: max });
             }
-            let why = RevokeRequest::reason("session_limit");
-            for id in &retired {
-                let revoked = self.revoke_record(*id, &why, RevocationTarget::SessionLimit).await?;
-                if let Revoked::Now = revoked {
+            let request = RevokeRequest::reason("session_limit");
+            for id in &to_end {
+                let target = RevocationTarget::SessionLimit;
+                if let Revoked::Now = self.revoke_record(*id, &request, target).await? {
                     self.inner.metrics.handles.sessions.of(SessionOutcome::Retired).increment(1);
                 }
             }
-            turn.roster.strike(&retired);
+            read.index.remove(&to_end);
         }
         Ok(())
     }
 
-    /// Which of some sessions are live.
-    async fn live(&self, sessions: &BTreeSet<TokenId>) -> Result<Vec<Seen>, Error> {
+    /// Returns those of some sessions that are live.
+    async fn load_live(&self, sessions: &BTreeSet<TokenId>) -> Result<Vec<LiveSession>, Error> {
         let now = self.now();
         let sessions: Vec<TokenId> = sessions.iter().copied().collect();
         let mut live = Vec::new();
-        for together in sessions.chunks(TOGETHER) {
-            let loads = together.iter().map(|id| self.inner.store.load(*id));
+        for batch in sessions.chunks(LOAD_BATCH) {
+            let loads = batch.iter().map(|id| self.inner.store.load(*id));
             for loaded in try_join_all(loads).await?.iter().flatten() {
                 let token = super::token_of(loaded)?;
-                // One that is yet to begin takes a place as well.
+                // A session that is yet to begin counts as well.
                 if matches!(token.state(now), TokenState::Active | TokenState::Pending) {
                     let (issued_at, idle_since) = (token.issued_at, token.idle_since());
-                    live.push(Seen { id: token.id, issued_at, idle_since });
+                    live.push(LiveSession { id: token.id, issued_at, idle_since });
                 }
             }
         }
         Ok(live)
     }
 
-    /// Stores a session together with the roster that names it.
-    pub(super) async fn store_in_turn(
+    /// Draws a session and stores it together with the index that names it, again with another id if
+    /// the id is taken.
+    async fn store_session(
         &self,
-        turn: &Turn,
+        prepared: &Prepared,
+        read: &ReadIndex,
+    ) -> Result<SessionStored, Error> {
+        for _ in 0..DRAW_LIMIT {
+            let Draft { operation, insert, new } = self.draft(prepared)?;
+            let mut index = read.index.clone();
+            let ends_at = finite(Some(new.keep_until));
+            index.sessions.push(IndexedSession { id: new.id, device: read.device, ends_at });
+            let body = codec::encode(&index);
+            let written = match read.version {
+                Some(version) => {
+                    self.replace_index(read.id, version, body, operation, insert).await?
+                }
+                None => self.insert_index(read, body, operation, insert).await?,
+            };
+            match written {
+                IndexWritten::Stored => {
+                    return Ok(SessionStored::Issued(Box::new(self.finish(new))));
+                }
+                IndexWritten::Superseded => return Ok(SessionStored::Superseded),
+                IndexWritten::IndexChanged => return Ok(SessionStored::IndexChanged),
+                IndexWritten::IdTaken => {}
+            }
+        }
+        Err(no_free_id())
+    }
+
+    /// Stores a session together with the first index of its subject.
+    async fn insert_index(
+        &self,
+        read: &ReadIndex,
+        body: Vec<u8>,
         operation: Operation,
         mut insert: Insert,
-        prepared: &Prepared,
-    ) -> Result<Option<Inserted>, Error> {
-        let mut roster = turn.roster.clone();
-        let ends_at = end(Some(prepared.keep_until));
-        let added = insert.records.iter().map(|new| new.id);
-        let added = added.map(|id| Listed { id, device: turn.device, ends_at });
-        roster.sessions.extend(added);
-        let body = codec::encode(&roster);
-        let Some(read) = turn.read else {
-            insert.records.push(NewRecord {
-                id: turn.id,
-                body,
-                key: KeyVersion::PLAINTEXT,
-                keep_until: (self.now() + KEPT).max(prepared.keep_until).min(turn.keep_until),
-                uses_left: None,
-                epochs: Epochs::default(),
-                terms: vec![self.inner.store.namespace().session_indexes()],
-                stamp: StampRule::Present,
-                counted: None,
-            });
-            return Ok(match self.inner.store.insert(operation, insert).await? {
-                // Of the session or of the roster: reading again tells.
-                Inserted::IdTaken => None,
-                inserted => Some(inserted),
-            });
-        };
+    ) -> Result<IndexWritten, Error> {
+        let session_kept = insert.records.iter().map(|session| session.keep_until).max();
+        let keep_until = Some(self.now() + MIN_INDEX_LIFETIME).max(session_kept);
+        insert.records.push(NewRecord {
+            id: read.id,
+            body,
+            key: KeyVersion::PLAINTEXT,
+            keep_until: keep_until.map_or(read.keep_until, |kept| kept.min(read.keep_until)),
+            uses_left: None,
+            epochs: Epochs::default(),
+            terms: vec![self.inner.store.namespace().session_indexes()],
+            stamp: StampRule::Present,
+            counted: None,
+        });
+        Ok(match self.inner.store.insert(operation, insert).await? {
+            Inserted::Stored(_) => IndexWritten::Stored,
+            Inserted::Superseded => IndexWritten::Superseded,
+            // The id of the session or of the index: reading again tells which.
+            Inserted::IdTaken => IndexWritten::IndexChanged,
+        })
+    }
+
+    /// Stores a session together with the next version of the index.
+    async fn replace_index(
+        &self,
+        id: TokenId,
+        version: RecordVersion,
+        body: Vec<u8>,
+        operation: Operation,
+        insert: Insert,
+    ) -> Result<IndexWritten, Error> {
         let (minted, events) = (insert.records, insert.events);
-        let replace = Replace { minted, events, ..Replace::new(turn.id, read, body) };
+        let replace = Replace { minted, events, ..Replace::new(id, version, body) };
         Ok(match self.inner.store.replace(operation, replace).await? {
-            // Nobody asks for the stamp of a session that was just issued.
-            Replaced::Stored(_) => Some(Inserted::Stored(Stamp::new(0))),
-            Replaced::Ended => Some(Inserted::Superseded),
-            Replaced::IdTaken => Some(Inserted::IdTaken),
-            Replaced::Stale | Replaced::Missing => None,
+            Replaced::Stored(_) => IndexWritten::Stored,
+            Replaced::Ended => IndexWritten::Superseded,
+            Replaced::IdTaken => IndexWritten::IdTaken,
+            Replaced::Stale | Replaced::Missing => IndexWritten::IndexChanged,
         })
     }
 }
 
-/// An end as a roster has it: never is none.
-fn end(at: Option<Timestamp>) -> Option<Timestamp> {
+/// An end as an index has it, where no end means never.
+fn finite(at: Option<Timestamp>) -> Option<Timestamp> {
     at.filter(|at| *at < Timestamp::MAX)
 }

@@ -14,6 +14,7 @@ mod events;
 mod issue;
 mod last_use;
 mod owning;
+mod pairs;
 mod reading;
 pub(crate) mod refreshing;
 mod revoking;

@@ -18,11 +18,14 @@ mod atomic {
     }
 }
 
-/// How many words the content of an entry has here.
-const CONTENT: usize = 2;
-/// How many entries a set has here.
-const WAYS: usize = 1;
+mod layout {
+    /// Words of content in an entry here.
+    pub(crate) const CONTENT: usize = 2;
+    /// Entries in a set here.
+    pub(crate) const WAYS: usize = 1;
+}
 
+use layout::CONTENT;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use loom::thread;

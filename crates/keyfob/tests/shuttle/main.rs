@@ -33,7 +33,7 @@ impl World {
     fn new() -> Self {
         let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
         let store = Arc::new(Interleaved::new(clock.clone()));
-        let sessions = SessionPolicy::at_most(1, WhenFull::RetireOldest).unwrap();
+        let sessions = SessionPolicy::new(1, WhenFull::RetireOldest).unwrap();
         let node = |seed| {
             TokenManager::builder(store.clone())
                 .clock(clock.clone())

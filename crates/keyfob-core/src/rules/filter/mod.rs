@@ -5,6 +5,7 @@
 
 mod error;
 mod key;
+mod length;
 mod parse;
 mod plan;
 mod write;
@@ -20,6 +21,8 @@ use crate::text::{
 };
 use crate::time::Timestamp;
 use crate::token::{Kind, Token, TokenState};
+
+use length::text_length;
 
 pub use error::FilterError;
 pub use plan::Plan;
@@ -125,7 +128,7 @@ impl Filter {
         if let Some(invalid) = &self.invalid {
             return Err(invalid.clone());
         }
-        if write::length(self) > Self::MAX_BYTES {
+        if text_length(self) > Self::MAX_BYTES {
             return Err(InvalidValue::new(
                 Field::Filter,
                 InvalidReason::TooLong { max: Self::MAX_BYTES },

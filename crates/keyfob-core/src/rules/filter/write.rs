@@ -86,22 +86,3 @@ impl<W: Write> Line<W> {
         self.to.write_char('"')
     }
 }
-
-/// The length of the text form in bytes.
-pub(super) fn length(filter: &Filter) -> usize {
-    struct Counter(usize);
-
-    impl Write for Counter {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0 += text.len();
-            Ok(())
-        }
-    }
-
-    let mut counter = Counter(0);
-    // The counter and the values never fail.
-    match write!(counter, "{filter}") {
-        Ok(()) => counter.0,
-        Err(fmt::Error) => usize::MAX,
-    }
-}

@@ -16,6 +16,7 @@
 //! proves one generation, see [`ratchet`](self::ratchet).
 
 mod base62;
+mod layout;
 mod prefix;
 mod presented;
 pub mod ratchet;
@@ -30,18 +31,11 @@ use crate::id::TokenId;
 use crate::kind::Kind;
 use crate::random::{Random, RandomUnavailable};
 
+use layout::{BODY, CHECK_DIGITS, GENERATION_DIGITS, KIND, MAX_LENGTH, SECRET_DIGITS};
+
+pub use layout::ID_DIGITS;
 pub use prefix::BearerPrefix;
 pub use presented::{IdDigits, Presented};
-
-/// The number of base62 digits of a token id in a bearer token.
-pub const ID_DIGITS: usize = 22;
-const GENERATION_DIGITS: usize = 3;
-const SECRET_DIGITS: usize = 30;
-const BODY: usize = ID_DIGITS + GENERATION_DIGITS + SECRET_DIGITS;
-const CHECK_DIGITS: usize = 6;
-/// `_`, two letters of the kind, `_`.
-const KIND: usize = 4;
-const MAX_LENGTH: usize = BearerPrefix::MAX_BYTES + KIND + BODY + CHECK_DIGITS;
 
 /// The secret string that proves possession of a token. It is wiped from memory when dropped.
 ///
@@ -115,15 +109,6 @@ impl Generation {
 }
 
 impl BearerToken {
-    /// Parses a bearer token: its form, alphabet and check. It does not allocate and does not look
-    /// anything up.
-    ///
-    /// # Errors
-    /// If the text is not a bearer token with this prefix.
-    pub fn parse(text: &str, prefix: &BearerPrefix) -> Result<Self, ParseBearerError> {
-        Presented::parse(text, prefix)?.to_bearer()
-    }
-
     /// Draws a bearer token for the token `id`.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{BODY, CHECK_DIGITS};
+use super::layout::{BODY, CHECK_DIGITS, MAX_PREFIX_BYTES};
 use crate::field::Field;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::kind::Kind;
@@ -15,7 +15,7 @@ pub struct BearerPrefix(Box<str>);
 
 impl BearerPrefix {
     pub(super) const MIN_BYTES: usize = 3;
-    pub(super) const MAX_BYTES: usize = 16;
+    pub(super) const MAX_BYTES: usize = MAX_PREFIX_BYTES;
 
     /// Creates a prefix from a text.
     ///

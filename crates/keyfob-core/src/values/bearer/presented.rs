@@ -3,10 +3,8 @@
 use sha2::block_api::compress256;
 use zeroize::Zeroizing;
 
-use super::{
-    BODY, BearerPrefix, BearerToken, CHECK_DIGITS, GENERATION_DIGITS, Generation, ID_DIGITS, KIND,
-    MAX_LENGTH, ParseBearerError, base62,
-};
+use super::layout::{BODY, CHECK_DIGITS, GENERATION_DIGITS, ID_DIGITS, KIND, MAX_LENGTH};
+use super::{BearerPrefix, BearerToken, Generation, ParseBearerError, base62};
 use crate::id::TokenId;
 use crate::kind::Kind;
 
@@ -38,6 +36,17 @@ const INITIAL: [u32; 8] = [
     0x1f83_d9ab,
     0x5be0_cd19,
 ];
+
+impl BearerToken {
+    /// Parses a bearer token: its form, alphabet and check. It does not allocate and does not look
+    /// anything up.
+    ///
+    /// # Errors
+    /// If the text is not a bearer token with this prefix.
+    pub fn parse(text: &str, prefix: &BearerPrefix) -> Result<Self, ParseBearerError> {
+        Presented::parse(text, prefix)?.to_bearer()
+    }
+}
 
 impl<'a> Presented<'a> {
     /// Parses the form and the check of a bearer token.

@@ -111,7 +111,7 @@ impl Node {
     pub(super) async fn at(config: &RedisConfig, bound: Ttl) -> Self {
         let store = Arc::new(Spy::on(Arc::new(open(config).await)));
         let cache = CacheConfig::default().with_bound(bound);
-        let manager = TokenManager::builder(store.clone()).cache(cache).sampled_use(0).build();
+        let manager = TokenManager::builder(store.clone()).cache(cache).sample_uses(0).build();
         Self { manager, store, bound }
     }
 

@@ -1,8 +1,9 @@
-//! When tokens were last used: gathered in memory, written together in the background.
+//! When tokens were last used: collected in memory, written together in the background.
 //!
-//! A token is written at most once within the precision, however often it is used, and never in the
-//! request that uses it. The exception is a token with an idle timeout that has run for half of it:
-//! its use is written before it is answered, so that a crash cannot log its owner out.
+//! The last use of a token is written at most once within the precision, however often the token is
+//! used, and never in the request that uses it. There is one exception: a token with an idle timeout
+//! that was idle for half of it. That use is written before it is answered, so that a crash cannot
+//! log its owner out.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -17,39 +18,40 @@ use crate::store::LastUse;
 use crate::time::{Timestamp, Ttl};
 use crate::token::{Token, TokenState};
 
-/// The most tokens that wait to be written. Beyond it, uses are written before they are answered.
-const MOST_WAITING: usize = 65_536;
-/// How many go into one write.
-const TOGETHER: usize = 1024;
+/// The maximum number of tokens whose use waits to be written. Beyond it, a use is written before it
+/// is answered.
+const MAX_WAITING: usize = 65_536;
+/// The maximum number of uses in one write.
+const MAX_BATCH: usize = 1024;
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(in crate::manager) struct LastUses {
     precision: Ttl,
     waiting: Mutex<HashMap<TokenId, LastUse>>,
-    /// Held while they are written, so that whoever shuts down waits for a write under way.
+    /// Held during a write, so that a shutdown waits for it.
     writing: tokio::sync::Mutex<()>,
     repeating: Repeating,
 }
 
-/// What is to be done about one use.
+/// When a use is to be written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Due {
-    /// It is close enough to what is known.
+    /// Not at all: the stored time is close enough.
     No,
-    /// Write it when there is time.
+    /// In the background.
     Later,
-    /// Write it before it is answered.
+    /// Before it is answered.
     Now,
 }
 
-/// What came of putting a use where it is written from.
+/// The outcome of queueing a use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Put {
-    There,
-    /// Another use of the same token was there.
-    WithAnother,
-    NoRoom,
+enum Queued {
+    Added,
+    /// Another use of the same token was queued.
+    Merged,
+    Full,
 }
 
 impl LastUses {
@@ -62,16 +64,16 @@ impl LastUses {
         }
     }
 
-    /// How long after a use that was written the next one is.
-    pub(in crate::manager) fn pause(&self, idle_timeout: Option<Ttl>) -> Ttl {
+    /// How long after a use was written the next one is written.
+    pub(in crate::manager) fn interval(&self, idle_timeout: Option<Ttl>) -> Ttl {
         let eighth = idle_timeout.map(|idle| idle.half().half().half());
         eighth.map_or(self.precision, |eighth| eighth.min(self.precision))
     }
 
-    /// When the next use is to be noted, after one at this time.
+    /// When the next use is to be written, after one at this time.
     pub(in crate::manager) fn next_use_due(&self, token: &Token, now: Timestamp) -> Timestamp {
         let since = if self.due(token, now) == Due::No { token.idle_since() } else { now };
-        since + self.pause(token.idle_timeout)
+        since + self.interval(token.idle_timeout)
     }
 
     fn due(&self, token: &Token, now: Timestamp) -> Due {
@@ -80,25 +82,25 @@ impl LastUses {
         match token.idle_timeout.map(Ttl::as_millis) {
             Some(idle) if since >= idle / 2 => Due::Now,
             None if token.last_used.is_none() => Due::Later,
-            _ if since >= self.pause(token.idle_timeout).as_millis() => Due::Later,
+            _ if since >= self.interval(token.idle_timeout).as_millis() => Due::Later,
             _ => Due::No,
         }
     }
 
-    /// Puts a use where the background task finds it.
-    fn put(&self, last: LastUse) -> Put {
+    /// Queues a use for the background task.
+    fn queue(&self, last: LastUse) -> Queued {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = waiting.get_mut(&last.id) {
             if known.at < last.at {
                 *known = last;
             }
-            return Put::WithAnother;
+            return Queued::Merged;
         }
-        if waiting.len() >= MOST_WAITING {
-            return Put::NoRoom;
+        if waiting.len() >= MAX_WAITING {
+            return Queued::Full;
         }
         waiting.insert(last.id, last);
-        Put::There
+        Queued::Added
     }
 
     fn take(&self) -> Vec<LastUse> {
@@ -107,13 +109,25 @@ impl LastUses {
     }
 }
 
+/// # Last use
 impl TokenManager {
-    /// Notes that a token is used, where that is known by other means than its bearer. It is
-    /// written within the precision.
+    /// Records a use of a token that was not presented to [`TokenManager::validate`], such as one on
+    /// an open connection. It is written within the precision of last uses.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use keyfob::{Grant, Kind, MemoryStore, TokenManager};
+    /// # let manager = TokenManager::new(MemoryStore::new()?);
+    /// let id = manager.issue(Grant::new(Kind::Session).subject("user123")).await?.token.id;
+    /// manager.touch(id).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Ended`] when the token is not active: a use does not bring it
-    /// back; [`Error::Store`].
+    /// [`Error::NotFound`]; [`Error::Ended`] when the token is not active: a use does not make it
+    /// active again; [`Error::Store`].
     pub async fn touch(&self, id: TokenId) -> Result<(), Error> {
         let token = self.get(id).await?;
         let now = self.now();
@@ -128,11 +142,11 @@ impl TokenManager {
         token: &Token,
         now: Timestamp,
     ) -> Result<(), Error> {
-        // An allowance for clocks lets a token pass, but prolongs nothing.
+        // A token that is accepted only by the tolerance for clocks is not prolonged.
         if token.state(now) != TokenState::Active && token.uses_left != Some(0) {
             return Ok(());
         }
-        // Only a token that may not idle for ever ends later for being used.
+        // Only a token with an idle timeout ends later when it is used.
         let ends_at = token.idle_timeout.and_then(|_| token.ends_after(now));
         let last = LastUse { id: token.id, at: now, ends_at };
         match self.inner.last_use.due(token, now) {
@@ -148,15 +162,15 @@ impl TokenManager {
         Ok(())
     }
 
-    /// Has a use written in the background; `false` if there is no room.
+    /// Queues a use to be written in the background; `false` if the queue is full.
     pub(in crate::manager) fn queue_use(&self, last: LastUse) -> bool {
         let uses = &self.inner.last_use;
-        let put = uses.put(last);
-        if put == Put::WithAnother {
+        let queued = uses.queue(last);
+        if queued == Queued::Merged {
             self.inner.metrics.handles.last_uses.of(LastUseOutcome::Coalesced).increment(1);
         }
         uses.repeating.start(&self.inner, PAUSE, |inner| Box::pin(inner.write_pending_uses()));
-        put != Put::NoRoom
+        queued != Queued::Full
     }
 }
 
@@ -165,18 +179,18 @@ impl Inner {
         let _writing = self.last_use.writing.lock().await;
         let uses = self.last_use.take();
         let counts = &self.metrics.handles.last_uses;
-        for (place, together) in uses.chunks(TOGETHER).enumerate() {
-            if let Err(error) = self.store.touch(together).await {
-                let left = uses.get(place * TOGETHER..).unwrap_or_default();
+        for (index, batch) in uses.chunks(MAX_BATCH).enumerate() {
+            if let Err(error) = self.store.touch(batch).await {
+                let left = uses.get(index * MAX_BATCH..).unwrap_or_default();
                 tracing::warn!(%error, waiting = left.len(), "last uses wait for the store");
                 for last in left {
-                    // Without room, the next use of the token will be written.
-                    self.last_use.put(*last);
+                    // If the queue is full, the next use of the token is written.
+                    self.last_use.queue(*last);
                 }
                 counts.of(LastUseOutcome::Deferred).increment(left.len() as u64);
                 break;
             }
-            counts.of(LastUseOutcome::Written).increment(together.len() as u64);
+            counts.of(LastUseOutcome::Written).increment(batch.len() as u64);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What was seen, written in the background and within a rate. A flood of refusals costs a count.
+//! Observations: recorded within a rate, written in the background. A flood of refusals costs one
+//! counter increment each.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -12,14 +13,17 @@ use crate::manager::{Inner, TokenManager};
 use crate::metrics::ObservationOutcome;
 use crate::time::Timestamp;
 
+/// How long observations wait to be written together.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How many seconds' worth of observations may wait while the store does not accept them.
+const MAX_SECONDS_WAITING: usize = 10;
 
 #[derive(Debug)]
 pub(in crate::manager) struct Observer {
     per_second: u32,
-    sampled_use: u32,
-    /// The second in which no more observations are taken. Looked at before anything is locked or
-    /// written down, so that a flood costs no more than it must.
+    sample_uses: u32,
+    /// The second whose observations have reached the rate. It is read before a lock is taken or an
+    /// observation is made, so that a flood costs little.
     full_in: AtomicU64,
     left_out: AtomicU64,
     waiting: Mutex<Waiting>,
@@ -34,10 +38,10 @@ struct Waiting {
 }
 
 impl Observer {
-    pub(in crate::manager) fn new(per_second: u32, sampled_use: u32) -> Self {
+    pub(in crate::manager) fn new(per_second: u32, sample_uses: u32) -> Self {
         Self {
             per_second,
-            sampled_use,
+            sample_uses,
             full_in: AtomicU64::new(0),
             left_out: AtomicU64::new(0),
             waiting: Mutex::default(),
@@ -45,7 +49,7 @@ impl Observer {
         }
     }
 
-    /// Whether there is room for one more at this time; counts it as left out if not.
+    /// Whether one more may be recorded at this time. If not, it is counted as left out.
     fn has_room(&self, at: Timestamp) -> bool {
         let has_room = self.full_in.load(Ordering::Relaxed) != at.as_secs();
         if !has_room {
@@ -54,17 +58,16 @@ impl Observer {
         has_room
     }
 
-    /// Puts an observation where the background task finds it, and gives how many were left out
-    /// before it.
-    fn put(&self, what: ObservationKind, at: Timestamp) -> u64 {
+    /// Queues an observation for the background task. Returns how many were left out before it.
+    fn queue(&self, what: ObservationKind, at: Timestamp) -> u64 {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.second != at.as_secs() {
             waiting.second = at.as_secs();
             waiting.taken = 0;
         }
-        // The second bound holds while the store is down and nothing drains the list.
-        let most_waiting = (self.per_second as usize).saturating_mul(10);
-        if waiting.taken >= self.per_second || waiting.observations.len() >= most_waiting {
+        // The second limit holds while the store is down and the queue is not drained.
+        let max_waiting = (self.per_second as usize).saturating_mul(MAX_SECONDS_WAITING);
+        if waiting.taken >= self.per_second || waiting.observations.len() >= max_waiting {
             self.full_in.store(at.as_secs(), Ordering::Relaxed);
             self.left_out.fetch_add(1, Ordering::Relaxed);
             return 0;
@@ -80,15 +83,16 @@ impl Observer {
         std::mem::take(&mut waiting.observations)
     }
 
-    /// Whether the use with this number is one of those that are told.
+    /// Whether the use with this number is one that is recorded.
     #[inline]
     fn is_sampled(&self, number: u64) -> bool {
         // Numbers begin at one, and no such number is a multiple of zero.
-        number.is_multiple_of(u64::from(self.sampled_use))
+        number.is_multiple_of(u64::from(self.sample_uses))
     }
 }
 
 impl TokenManager {
+    /// Records an observation, unless the rate is reached.
     pub(in crate::manager) fn record_observation(&self, what: impl FnOnce() -> ObservationKind) {
         let observer = &self.inner.observer;
         if observer.per_second == 0 {
@@ -96,7 +100,7 @@ impl TokenManager {
         }
         let now = self.now();
         if observer.has_room(now) {
-            let left_out = observer.put(what(), now);
+            let left_out = observer.queue(what(), now);
             let counts = &self.inner.metrics.handles.observations;
             counts.of(ObservationOutcome::LeftOut).increment(left_out);
             self.start_metrics_publisher();
@@ -106,12 +110,13 @@ impl TokenManager {
         }
     }
 
-    /// Tells that a key was used by its older secret, so that its owner sees when that falls silent.
+    /// Records that a key was used by its older secret, so that its owner sees when that secret is no
+    /// longer used.
     pub(in crate::manager) fn record_older_secret_use(&self, token: TokenId) {
         self.record_observation(|| ObservationKind::OlderSecretUsed { token });
     }
 
-    /// Observes the use with this number, if it is one of those that are.
+    /// Records the use with this number, if it is one that is recorded.
     #[inline]
     pub(in crate::manager) fn record_sampled_use(
         &self,
@@ -130,7 +135,7 @@ impl Inner {
         if observations.is_empty() {
             return;
         }
-        // Whatever was seen of a token goes to the token's lane; the rest to the first.
+        // The observation of a token goes to the token's lane, every other one to the first lane.
         let mut by_lane = std::collections::BTreeMap::<Lane, Vec<Vec<u8>>>::new();
         for observation in &observations {
             let lane = observation.token().map_or(Lane::default(), TokenId::lane);
@@ -141,7 +146,7 @@ impl Inner {
             let outcome = match self.store.observe(lane, entries).await {
                 Ok(()) => ObservationOutcome::Written,
                 Err(error) => {
-                    tracing::warn!(%error, count, "observations are lost: the store does not take them");
+                    tracing::warn!(%error, count, "observations are lost: the store does not accept them");
                     ObservationOutcome::Lost
                 }
             };

@@ -15,33 +15,36 @@ use crate::store::BucketCounts;
 use crate::text::ClientId;
 use crate::time::Timestamp;
 
-/// How many clients are named at most: those with the most tokens.
-const NAMED: usize = 1_000;
-const AT_ONCE: usize = 64;
-/// How many tokens of a client are tried.
-const SAMPLES: usize = 3;
+/// The maximum number of clients that are named: those with the most tokens.
+const MAX_NAMED: usize = 1_000;
+/// How many clients are looked up at the same time.
+const MAX_CONCURRENT: usize = 64;
+/// How many tokens of a client are loaded at most, to find its name.
+const MAX_SAMPLES: usize = 3;
 
+/// # Reading
 impl TokenManager {
-    /// How many tokens there are by kind, state and client, from counts that are kept as tokens are
-    /// written: it costs the same however many there are. What is counted when, and what the counts
-    /// leave out, is told by [`CountedAs`](crate::store::CountedAs).
+    /// Returns the number of tokens by kind, state and client, from counts that the store keeps as
+    /// tokens are written. The cost does not depend on the number of tokens.
+    /// [`CountedAs`](crate::store::CountedAs) says what is counted when, and what is not counted.
     ///
-    /// A token is counted until its end. Where the present lies within a span that ends are counted
-    /// by, an eighth of a life at most, the numbers are estimates: [`Stats::unsure`] bounds by how
-    /// much they may be off. Tokens that were issued by a keyfob which did not count are left out.
+    /// A token is counted until its end. Ends are counted by spans of time, each at most an eighth of
+    /// a token's lifetime. For the span that the present lies in, the numbers are estimates:
+    /// [`Stats::unsure`] says by how much they may be wrong. Tokens that were issued by a version of
+    /// keyfob without counts are not counted.
     ///
-    /// The store knows a client by a digest alone. So one token of each is loaded to name it, of the
-    /// thousand clients with the most tokens. The gauge `keyfob_tokens` is set by this: call it now and
-    /// then on one node.
+    /// The store knows a client only by a digest. So one token of each client is loaded to name it,
+    /// for the thousand clients with the most tokens. This sets the gauge `keyfob_tokens`: call it
+    /// regularly on one node.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use keyfob::{Grant, Kind, MemoryStore, TokenManager, RevokeRequest};
+    /// # use keyfob::{Grant, Kind, MemoryStore, TokenManager};
     /// # let manager = TokenManager::new(MemoryStore::new()?);
     /// manager.issue(Grant::new(Kind::Session).client("web")).await?;
     /// let second = manager.issue(Grant::new(Kind::Session).client("web")).await?;
-    /// manager.revoke(second.token.id, RevokeRequest::reason("user logout")).await?;
+    /// manager.revoke(second.token.id, "user logout").await?;
     ///
     /// let sessions = manager.stats().await?.by_kind[&Kind::Session];
     /// assert_eq!((sessions.active, sessions.revoked), (1, 1));
@@ -75,7 +78,7 @@ impl TokenManager {
         }
     }
 
-    /// The names of the clients that can be named.
+    /// The names of the clients, as far as they are found.
     async fn names(&self, tallies: &[BucketCounts]) -> HashMap<EpochField, ClientId> {
         let mut clients: HashMap<EpochField, (u64, Vec<(Timestamp, TokenId)>)> = HashMap::new();
         for tally in tallies {
@@ -86,21 +89,21 @@ impl TokenManager {
         }
         let mut clients: Vec<_> = clients.into_iter().collect();
         clients.sort_by_key(|(_, (stored, _))| std::cmp::Reverse(*stored));
-        clients.truncate(NAMED);
+        clients.truncate(MAX_NAMED);
         let named = stream::iter(clients).map(async |(field, (_, mut samples))| {
-            // One that ends late is the likeliest to be there.
+            // A token that ends late is the most likely to exist still.
             samples.sort_unstable_by(|one, other| other.cmp(one));
-            for (_, sample) in samples.into_iter().take(SAMPLES) {
+            for (_, sample) in samples.into_iter().take(MAX_SAMPLES) {
                 if let Some(name) = self.client_of(sample, field).await {
                     return Some((field, name));
                 }
             }
             None
         });
-        named.buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
+        named.buffer_unordered(MAX_CONCURRENT).filter_map(std::future::ready).collect().await
     }
 
-    /// The client of a token, if its epoch is `field`. Without a name it is still counted.
+    /// The client of a token, if its epoch is `field`. A client without a name is still counted.
     async fn client_of(&self, sample: TokenId, field: EpochField) -> Option<ClientId> {
         let store = &self.inner.store;
         let loaded = match store.load(sample).await {

@@ -12,18 +12,18 @@ use crate::token::Confirmation;
 /// that does not hold is reported when the request is made.
 #[derive(Clone, Debug, Default)]
 pub struct RefreshRequest {
-    pub(super) parts: RequestParts,
+    pub(in crate::manager) parts: RequestParts,
     invalid: Option<InvalidValue>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct RequestParts {
+pub(in crate::manager) struct RequestParts {
     pub(super) client: Option<ClientId>,
     pub(super) confirmation: Option<Confirmation>,
     pub(super) scopes: NameSet<Scope>,
     pub(super) audiences: NameSet<Audience>,
     pub(super) access_ttl: Option<Ttl>,
-    pub(super) by: Option<Actor>,
+    pub(in crate::manager) by: Option<Actor>,
 }
 
 impl RefreshRequest {

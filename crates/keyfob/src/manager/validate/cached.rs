@@ -57,7 +57,7 @@ impl TokenManager {
 
     /// Has the use of a cached token written when one is due.
     fn record_cached_use(&self, token: &ActiveToken<'_>, used: Use<'_>, now: Timestamp) {
-        let pause = || self.inner.last_use.pause(token.idle_timeout());
+        let pause = || self.inner.last_use.interval(token.idle_timeout());
         if used.is_due(now, || now + pause()) {
             let ends_at = earliest_end([token.expires_at(), None], token.idle_timeout(), now);
             let ends_at = token.idle_timeout().and(ends_at);

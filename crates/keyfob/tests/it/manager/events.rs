@@ -264,7 +264,7 @@ async fn a_handler_that_was_stopped_is_given_nothing_more() {
 
 #[tokio::test]
 async fn observations_have_a_feed_of_their_own_and_a_bounded_rate() {
-    let bench = bench_with(|builder| builder.observations_per_second(10).sampled_use(0));
+    let bench = bench_with(|builder| builder.observations_per_second(10).sample_uses(0));
     let issued = bench.manager.issue(session("user123")).await.unwrap();
     bench.manager.revoke(issued.token.id, RevokeRequest::default()).await.unwrap();
     for _ in 0..500 {

@@ -32,7 +32,7 @@ async fn live(manager: &TokenManager, subject: &str) -> u64 {
 
 #[tokio::test]
 async fn one_more_than_there_may_be_is_denied_until_one_ends() {
-    let bench = limited(SessionPolicy::at_most(2, WhenFull::Deny).unwrap());
+    let bench = limited(SessionPolicy::new(2, WhenFull::Deny).unwrap());
     let one = bench.login("user123").await;
     bench.login("user123").await;
     bench.login("another").await;
@@ -52,7 +52,7 @@ async fn one_more_than_there_may_be_is_denied_until_one_ends() {
 
 #[tokio::test]
 async fn the_oldest_gives_way_and_is_told_why() {
-    let bench = limited(SessionPolicy::at_most(2, WhenFull::RetireOldest).unwrap());
+    let bench = limited(SessionPolicy::new(2, WhenFull::RetireOldest).unwrap());
     let mut all = Vec::new();
     for count in 1..=6 {
         all.push(bench.login("user123").await);
@@ -66,7 +66,7 @@ async fn the_oldest_gives_way_and_is_told_why() {
 
 #[tokio::test]
 async fn the_one_that_was_not_used_for_longest_gives_way() {
-    let bench = limited(SessionPolicy::at_most(2, WhenFull::RetireLeastRecentlyUsed).unwrap());
+    let bench = limited(SessionPolicy::new(2, WhenFull::RetireLeastRecentlyUsed).unwrap());
     let one = bench.login("user123").await;
     let two = bench.login("user123").await;
     bench.clock.advance(Ttl::from_mins(5));
@@ -78,7 +78,7 @@ async fn the_one_that_was_not_used_for_longest_gives_way() {
 
 #[tokio::test]
 async fn a_device_has_its_own_limit() {
-    let policy = SessionPolicy::at_most(3, WhenFull::RetireOldest).unwrap().per_device(1).unwrap();
+    let policy = SessionPolicy::new(3, WhenFull::RetireOldest).unwrap().max_per_device(1).unwrap();
     let bench = limited(policy);
     let on = async |device: &str| {
         bench.clock.advance(Ttl::from_secs(1));
@@ -98,7 +98,7 @@ async fn a_device_has_its_own_limit() {
 
 #[tokio::test]
 async fn what_is_no_login_is_not_counted() {
-    let bench = limited(SessionPolicy::at_most(1, WhenFull::Deny).unwrap());
+    let bench = limited(SessionPolicy::new(1, WhenFull::Deny).unwrap());
     let login = bench.login("user123").await;
     bench.manager.mint(login.token.id, Grant::new(Kind::Session)).await.unwrap();
     bench.manager.issue(Grant::new(Kind::Access).subject("user123")).await.unwrap();
@@ -111,7 +111,7 @@ async fn what_is_no_login_is_not_counted() {
 
 #[tokio::test]
 async fn a_grant_that_does_not_hold_makes_no_room() {
-    let bench = limited(SessionPolicy::at_most(1, WhenFull::RetireOldest).unwrap());
+    let bench = limited(SessionPolicy::new(1, WhenFull::RetireOldest).unwrap());
     let login = bench.login("user123").await;
     let past = session("user123").expires_at(bench.manager.now());
     assert!(matches!(bench.manager.issue(past).await, Err(Error::Invalid(_))));
@@ -120,7 +120,7 @@ async fn a_grant_that_does_not_hold_makes_no_room() {
 
 #[tokio::test]
 async fn after_everything_was_revoked_there_is_room_again() {
-    let bench = limited(SessionPolicy::at_most(2, WhenFull::Deny).unwrap());
+    let bench = limited(SessionPolicy::new(2, WhenFull::Deny).unwrap());
     let subject = Subject::new("user123").unwrap();
     for round in 0..3 {
         bench.login("user123").await;
@@ -142,7 +142,7 @@ async fn a_login_reads_no_more_for_all_that_was_revoked_before_it() {
     let random = SeededRandom::new(1);
     let store = MemoryStore::with(LaneCount::ONE, Arc::new(clock.clone()), &random).unwrap();
     let spy = Arc::new(Spy::on(Arc::new(store)));
-    let policy = SessionPolicy::at_most(2, WhenFull::Deny).unwrap();
+    let policy = SessionPolicy::new(2, WhenFull::Deny).unwrap();
     let [one, other] = [(); 2]
         .map(|()| TokenManager::builder(spy.clone()).clock(clock.clone()).sessions(policy).build());
     for round in 0..100 {
@@ -163,7 +163,7 @@ async fn a_login_reads_no_more_for_all_that_was_revoked_before_it() {
 
 #[tokio::test]
 async fn a_login_that_was_overtaken_by_a_revocation_is_refused_in_its_turn_too() {
-    let bench = limited(SessionPolicy::at_most(2, WhenFull::Deny).unwrap());
+    let bench = limited(SessionPolicy::new(2, WhenFull::Deny).unwrap());
     let subject = Subject::new("user123").unwrap();
     for _ in 0..2 {
         let seen = bench.manager.begin_login(&subject).await.unwrap();
@@ -182,7 +182,7 @@ async fn sessions_from_before_there_was_a_policy_count() {
     for _ in 0..3 {
         free.issue(session("user123")).await.unwrap();
     }
-    let policy = SessionPolicy::at_most(2, WhenFull::RetireOldest).unwrap();
+    let policy = SessionPolicy::new(2, WhenFull::RetireOldest).unwrap();
     let limited = TokenManager::builder(store).sessions(policy).build();
     limited.issue(session("user123")).await.unwrap();
     assert_eq!(live(&limited, "user123").await, 2);
@@ -191,7 +191,7 @@ async fn sessions_from_before_there_was_a_policy_count() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_logins_at_the_same_time_no_more_live_than_may() {
     for when_full in [WhenFull::Deny, WhenFull::RetireOldest, WhenFull::RetireLeastRecentlyUsed] {
-        let policy = SessionPolicy::at_most(3, when_full).unwrap();
+        let policy = SessionPolicy::new(3, when_full).unwrap();
         let store = Arc::new(MemoryStore::new().unwrap());
         let manager = TokenManager::builder(store).sessions(policy).build();
         let logins = (0..12).map(|_| {
@@ -224,8 +224,8 @@ async fn a_policy_that_was_lowered_makes_room_whoever_has_logged_out() {
     let store = MemoryStore::with(LaneCount::ONE, Arc::new(clock.clone()), &random).unwrap();
     let spy = Arc::new(Spy::on(Arc::new(store)));
     let under = |most| {
-        let policy = SessionPolicy::at_most(most, WhenFull::RetireOldest).unwrap();
-        let policy = policy.per_device(1).unwrap();
+        let policy = SessionPolicy::new(most, WhenFull::RetireOldest).unwrap();
+        let policy = policy.max_per_device(1).unwrap();
         TokenManager::builder(spy.clone()).clock(clock.clone()).sessions(policy).build()
     };
     let (before, lowered) = (under(5), under(2));
@@ -248,9 +248,9 @@ async fn a_policy_that_was_lowered_makes_room_whoever_has_logged_out() {
 
 #[test]
 fn a_policy_without_a_session_is_none() {
-    for sessions in [0, SessionPolicy::MOST + 1] {
-        assert!(SessionPolicy::at_most(sessions, WhenFull::Deny).is_err());
-        let policy = SessionPolicy::at_most(1, WhenFull::Deny).unwrap();
-        assert!(policy.per_device(sessions).is_err());
+    for sessions in [0, SessionPolicy::MAX_SESSIONS + 1] {
+        assert!(SessionPolicy::new(sessions, WhenFull::Deny).is_err());
+        let policy = SessionPolicy::new(1, WhenFull::Deny).unwrap();
+        assert!(policy.max_per_device(sessions).is_err());
     }
 }

@@ -85,7 +85,7 @@ async fn a_refresh_token_is_counted_by_its_case() {
 
 #[tokio::test]
 async fn keys_derivations_and_sessions_are_counted() {
-    let policy = SessionPolicy::at_most(1, WhenFull::RetireOldest).unwrap();
+    let policy = SessionPolicy::new(1, WhenFull::RetireOldest).unwrap();
     let bench = bench_with(|builder| builder.sessions(policy));
     let key = bench.issue(Kind::ApiKey).await;
     bench.manager.rotate(key.token.id, SecretOverlap::default()).await.unwrap();
@@ -112,7 +112,7 @@ async fn keys_derivations_and_sessions_are_counted() {
 
 #[tokio::test]
 async fn a_session_that_is_denied_is_counted() {
-    let policy = SessionPolicy::at_most(1, WhenFull::Deny).unwrap();
+    let policy = SessionPolicy::new(1, WhenFull::Deny).unwrap();
     let bench = bench_with(|builder| builder.sessions(policy));
     bench.issue(Kind::Session).await;
     let grant = Grant::new(Kind::Session).subject("user123");
@@ -122,7 +122,7 @@ async fn a_session_that_is_denied_is_counted() {
 
 #[tokio::test]
 async fn uses_and_observations_are_counted_by_what_became_of_them() {
-    let bench = bench_with(|builder| builder.sampled_use(2).observations_per_second(3));
+    let bench = bench_with(|builder| builder.sample_uses(2).observations_per_second(3));
     let issued = bench.issue(Kind::Access).await;
     for _ in 0..10 {
         bench.manager.validate_active(&issued.bearer).await.unwrap();

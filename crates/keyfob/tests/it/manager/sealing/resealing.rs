@@ -175,7 +175,7 @@ async fn what_is_changed_before_it_is_resealed_is_still_found_and_resealed() {
 async fn the_rosters_of_sessions_are_sealed_again_too() {
     let vault = Vault::new();
     let old = ring(1);
-    let policy = SessionPolicy::at_most(2, WhenFull::RetireOldest).unwrap();
+    let policy = SessionPolicy::new(2, WhenFull::RetireOldest).unwrap();
     let builder = TokenManager::builder(vault.store.clone()).clock(vault.clock.clone());
     let manager = builder.keys(&old).sessions(policy).build();
     for n in 0..3 {

@@ -1,13 +1,13 @@
-//! What sealed bytes are about. They are opened only as what they were sealed as: a record under
+//! The associated data of sealed bytes. Bytes open only as what they were sealed as: a record under
 //! another id, an event as a note, or anything of another namespace does not open.
 
 use keyfob_core::id::{Lane, TokenId};
 use keyfob_core::namespace::Namespace;
 use keyfob_store::{EpochScope, MarkScope};
 
-/// What sealed bytes are about.
+/// The kind and the identity of sealed bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum About {
+pub enum AssociatedData {
     /// The record of a token.
     Record(TokenId),
     /// An event of a lane.
@@ -20,13 +20,13 @@ pub enum About {
     NoteEverywhere,
 }
 
-/// The namespace and what the bytes are about, as they go into the seal.
+/// The namespace and the identity of the bytes, as they go into the seal.
 pub(super) type Context = [u8; CONTEXT];
 
 pub(super) const CONTEXT: usize = NAMESPACE + 1 + 16;
 const NAMESPACE: usize = 16;
 
-/// The mark of a namespace in whatever is sealed for it.
+/// The part of the context that identifies the namespace.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark([u8; NAMESPACE]);
 
@@ -36,8 +36,8 @@ impl Mark {
     }
 }
 
-impl About {
-    /// The note of an advance of this scope.
+impl AssociatedData {
+    /// Returns the identity of the note of an advance of this scope.
     pub fn note_of(scope: EpochScope) -> Self {
         match scope {
             EpochScope::Lane(lane, _) => Self::Note(lane),
@@ -45,7 +45,7 @@ impl About {
         }
     }
 
-    /// The note that revoked a record of `lane` through this.
+    /// Returns the identity of the note that revoked a record of `lane`.
     pub fn note_through(through: MarkScope, lane: Lane) -> Self {
         match through {
             MarkScope::Token | MarkScope::Ancestor(_) | MarkScope::Subject => Self::Note(lane),
@@ -53,11 +53,11 @@ impl About {
         }
     }
 
-    /// The event that tells of an advance of this scope.
+    /// Returns the identity of the event of an advance of this scope.
     pub fn event_of(scope: EpochScope) -> Self {
         match scope {
             EpochScope::Lane(lane, _) => Self::Event(lane),
-            // A walk over all lanes tells of itself in the first.
+            // An advance over all lanes writes its event into the first lane.
             EpochScope::EveryLane(_) | EpochScope::All => Self::Event(Lane::default()),
         }
     }

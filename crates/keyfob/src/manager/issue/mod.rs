@@ -1,0 +1,100 @@
+//! Issuing tokens: one, many, one from another, or a pair.
+//!
+//! # Which call issues what
+//!
+//! | call | the caller has | the new token | what it takes over |
+//! |---|---|---|---|
+//! | [`issue`](TokenManager::issue) | an authenticated subject, or none | of any kind, without a parent | nothing |
+//! | [`issue_pair`](TokenManager::issue_pair) | an authenticated subject | a refresh token and an access token below it | the access token: everything |
+//! | [`refresh`](TokenManager::refresh) | a presented refresh token | an access token below it; the refresh token gets its next bearer token | everything |
+//! | [`derive`](TokenManager::derive) | a presented token, not a refresh token | of any kind, below the presented one, with an actor | identity |
+//! | [`mint`](TokenManager::mint) | the id of a token, and the right to use it | of any kind, below that one | identity |
+//!
+//! *Identity* is the subject, the client, the issuer, the actors and the key that the token is bound
+//! to; the audiences too, where the grant names none. *Everything* is identity and also scopes,
+//! audiences, claims and metadata, which the request may narrow.
+//!
+//! One rule holds for every token that is below another: it is in the same lane and family, has no
+//! more scope and no other audience than its parent, ends with its parent at the latest, and is
+//! revoked with it. `derive`, `mint` and `refresh` write nothing if the parent is revoked meanwhile.
+
+mod lifetime;
+mod new_token;
+mod pair;
+mod prepare;
+mod store;
+
+use futures_util::{Stream, StreamExt, stream};
+
+use super::TokenManager;
+use super::descent::narrow;
+use crate::error::Error;
+use crate::id::TokenId;
+use crate::store::Loaded;
+use crate::token::{Grant, GrantParts, Kind, TokenState};
+pub use new_token::{Issued, IssuedPair};
+pub(super) use new_token::{NewToken, terms_of};
+pub(super) use prepare::{Parent, Prepared};
+pub(super) use store::{DRAW_LIMIT, Draft, no_free_id};
+
+/// How many tokens `issue_many` issues at the same time.
+const CONCURRENT_ISSUES: usize = 128;
+
+impl TokenManager {
+    /// Issues a token.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the grant is not valid, [`Error::Superseded`] when everything of its
+    /// subject was revoked after the login stamp of the grant was taken, [`Error::TooManySessions`]
+    /// when the session policy denies one more, [`Error::Contended`], [`Error::Store`].
+    pub async fn issue(&self, grant: Grant) -> Result<Issued, Error> {
+        let parts = grant.into_parts()?;
+        match (&self.inner.sessions, parts.kind, parts.subject.clone()) {
+            (Some(policy), Kind::Session, Some(subject)) => {
+                Box::pin(self.issue_session(policy, subject, parts)).await
+            }
+            _ => self.issue_from(parts, None).await,
+        }
+    }
+
+    /// Issues many tokens, several of them at the same time. The results come in the order of the
+    /// grants.
+    pub fn issue_many<'a>(
+        &'a self,
+        grants: impl IntoIterator<Item = Grant> + 'a,
+    ) -> impl Stream<Item = Result<Issued, Error>> + 'a {
+        stream::iter(grants).map(|grant| self.issue(grant)).buffered(CONCURRENT_ISSUES)
+    }
+
+    /// Issues a token from the token `from`: in its lane and its family, for the same subject and
+    /// client, with no more scope, no other audience and no longer life, and revoked with it.
+    ///
+    /// # Errors
+    /// [`Error::Ended`] when `from` is not active, [`Error::Invalid`] when the grant is wider than
+    /// `from`, and those of [`TokenManager::issue`].
+    pub async fn mint(&self, from: TokenId, grant: Grant) -> Result<Issued, Error> {
+        let parts = grant.into_parts()?;
+        let (loaded, record) = self.load(from).await?;
+        let token = record.into_token(&loaded);
+        let state = token.state(self.now());
+        if state != TokenState::Active {
+            return Err(Error::Ended { id: from, state });
+        }
+        let parts = narrow(parts, &token)?;
+        let Loaded { stamp, keep_until, .. } = loaded;
+        let parent = Parent { token: &token, stamp, keep_until };
+        match self.issue_from(parts, Some(parent)).await {
+            Err(Error::Superseded) => Err(Error::Ended { id: from, state: TokenState::Revoked }),
+            outcome => outcome,
+        }
+    }
+
+    pub(super) async fn issue_from(
+        &self,
+        parts: GrantParts,
+        parent: Option<Parent<'_>>,
+    ) -> Result<Issued, Error> {
+        let prepared = self.prepare(parts, parent)?;
+        self.store_new(&prepared).await
+    }
+}

@@ -1,0 +1,105 @@
+//! Drawing the id and the secret of a new token, and storing it.
+
+use super::new_token::{Issued, NewToken};
+use super::prepare::Prepared;
+use crate::bearer::ratchet::Ratchet;
+use crate::bearer::{BearerToken, Generation};
+use crate::error::Error;
+use crate::id::{FamilyId, TokenId};
+use crate::manager::TokenManager;
+use crate::manager::modify::encode_event;
+use crate::manager::refresh::RefreshRecord;
+use crate::store::{Insert, Inserted, Operation, Stamp, StoreError};
+use crate::token::Kind;
+
+/// How many ids are drawn before it is clear that clashes are no accident.
+pub(in crate::manager) const DRAW_LIMIT: usize = 4;
+
+/// A new token with its id and its secret, and the change of the store that stores it.
+pub(in crate::manager) struct Draft {
+    pub(in crate::manager) operation: Operation,
+    pub(in crate::manager) insert: Insert,
+    pub(in crate::manager) new: NewToken,
+}
+
+impl TokenManager {
+    /// Draws a new token and stores it, again with another id if the id is taken.
+    ///
+    /// # Errors
+    /// [`Error::Superseded`] when what it rests on was revoked; [`Error::Store`].
+    pub(super) async fn store_new(&self, prepared: &Prepared) -> Result<Issued, Error> {
+        for _ in 0..DRAW_LIMIT {
+            let Draft { operation, insert, new } = self.draft(prepared)?;
+            match self.inner.store.insert(operation, insert).await? {
+                Inserted::Stored(stamp) => {
+                    self.remember_refresh_record(&new, stamp);
+                    return Ok(self.finish(new));
+                }
+                Inserted::Superseded => return Err(Error::Superseded),
+                Inserted::IdTaken => {}
+            }
+        }
+        Err(no_free_id())
+    }
+
+    /// Draws a new token, which the caller stores.
+    pub(in crate::manager) fn draft(&self, prepared: &Prepared) -> Result<Draft, Error> {
+        let operation = self.begin()?;
+        let new = self.draw(prepared)?;
+        let (at, by) = (prepared.now, prepared.by.as_ref());
+        let insert = Insert {
+            records: vec![new.to_record(self.inner.store.namespace())],
+            events: vec![encode_event(&operation, 0, at, by, new.issued_event())],
+        };
+        Ok(Draft { operation, insert, new })
+    }
+
+    /// Announces that a new token is stored, and returns what its owner gets.
+    pub(in crate::manager) fn finish(&self, new: NewToken) -> Issued {
+        self.notify_event_streams();
+        self.count_issued(new.record.kind);
+        new.into_issued()
+    }
+
+    /// Draws the id and the secret of a new token.
+    pub(super) fn draw(&self, prepared: &Prepared) -> Result<NewToken, Error> {
+        let inner = &*self.inner;
+        let mut record = prepared.record.clone();
+        let id = TokenId::draw(prepared.now, prepared.lane, &*inner.random)?;
+        let bearer = if record.kind == Kind::Refresh {
+            let (ratchet, bearer) = Ratchet::draw(&inner.prefix, id, &*inner.random)?;
+            record.ratchet = Some(ratchet);
+            bearer
+        } else {
+            BearerToken::draw(&inner.prefix, record.kind, id, Generation::FIRST, &*inner.random)?
+        };
+        record.digest = bearer.digest();
+        if prepared.is_root {
+            // The root answers to the epoch of its own family.
+            record.family = Some(FamilyId::from_root(id));
+            record.ancestors.push(id);
+        }
+        let Prepared { keep_until, uses_left, stamp, .. } = *prepared;
+        Ok(NewToken { id, bearer, record, keep_until, uses_left, stamp })
+    }
+
+    /// Remembers the record of a refresh token that was just stored, so that its first rotation need
+    /// not read it.
+    pub(super) fn remember_refresh_record(&self, new: &NewToken, stamp: Stamp) {
+        if new.record.kind == Kind::Refresh {
+            let (id, keep_until, record) = (new.id, new.keep_until, new.record.clone());
+            self.inner.refresh_records.put(RefreshRecord::fresh(id, stamp, keep_until, record));
+        }
+    }
+
+    pub(in crate::manager) fn count_issued(&self, kind: Kind) {
+        self.inner.metrics.handles.tokens_issued.of(kind).increment(1);
+        self.start_metrics_publisher();
+    }
+}
+
+/// The error when every id that was drawn is taken.
+pub(in crate::manager) fn no_free_id() -> Error {
+    let detail = "it holds every id that was drawn: check the source of randomness";
+    StoreError::unavailable(detail).into()
+}

@@ -1,0 +1,83 @@
+//! The access token that a refresh token gives.
+
+use super::exchange::Exchange;
+use super::request::RequestParts;
+use crate::bearer::{BearerToken, Generation};
+use crate::codec::{Change, Record};
+use crate::error::Error;
+use crate::id::TokenId;
+use crate::invalid::InvalidValue;
+use crate::manager::TokenManager;
+use crate::manager::descent::{Extent, family_under, line_under};
+use crate::manager::issue::NewToken;
+use crate::store::StampRule;
+use crate::time::{Timestamp, Ttl};
+use crate::token::{ChangeKind, Kind};
+
+/// Returns the record of the access token that a refresh token gives at `at`, without its digest. It
+/// takes over everything that a refresh token says, and the request narrows it.
+///
+/// # Errors
+/// When the request asks for more than the refresh token allows.
+pub(in crate::manager) fn access_record(
+    id: TokenId,
+    refresh: &Record,
+    request: &RequestParts,
+    default: Ttl,
+    at: Timestamp,
+) -> Result<Record, InvalidValue> {
+    let extent = Extent { scopes: &refresh.scopes, audiences: &refresh.audiences };
+    extent.contains(Extent { scopes: &request.scopes, audiences: &request.audiences })?;
+    let scopes = if request.scopes.is_empty() { &refresh.scopes } else { &request.scopes };
+    let audiences =
+        if request.audiences.is_empty() { &refresh.audiences } else { &request.audiences };
+    let end = at + request.access_ttl.unwrap_or(default);
+    let ends = [Some(end), refresh.expires_at, refresh.absolute_expiry];
+    Ok(Record {
+        kind: Kind::Access,
+        scopes: scopes.clone(),
+        audiences: audiences.clone(),
+        issued_at: at,
+        not_before: None,
+        expires_at: ends.into_iter().flatten().min(),
+        idle_timeout: None,
+        absolute_expiry: None,
+        generation: Generation::FIRST,
+        family: Some(family_under(id, refresh.family)),
+        ancestors: line_under(id, &refresh.ancestors)?,
+        ratchet: None,
+        changes: vec![Change { at, by: request.by.clone(), what: ChangeKind::Issued }],
+        rotation: None,
+        secrets: None,
+        ..refresh.clone()
+    })
+}
+
+impl TokenManager {
+    /// Draws the access token that comes with `generation`, which was reached at `at`.
+    ///
+    /// Its id and its secret are functions of the presented bearer token, the record and the request,
+    /// so every node that draws it gets the same.
+    pub(super) fn draw_access(
+        &self,
+        exchange: &Exchange<'_>,
+        generation: Generation,
+        at: Timestamp,
+    ) -> Result<NewToken, Error> {
+        let Exchange { bearer, request, ratchet, stored, .. } = exchange;
+        let mut drawn_from = at.as_millis().to_be_bytes().to_vec();
+        drawn_from.extend(request.to_bytes());
+        let random = ratchet.derive_random(bearer, generation, &drawn_from);
+        let prefix = &self.inner.prefix;
+        let id = TokenId::draw(at, stored.id.lane(), &random)?;
+        let bearer = BearerToken::draw(prefix, Kind::Access, id, Generation::FIRST, &random)?;
+        let default = self.inner.lifetimes.access;
+        let mut record = access_record(stored.id, &stored.record, request, default, at)?;
+        record.digest = bearer.digest();
+        let keep_until = self.inner.retention.keep_until(at, record.expires_at);
+        let keep_until = keep_until.min(stored.keep_until);
+        // Whatever ends the refresh token ends its access tokens.
+        let stamp = StampRule::Seen(stored.stamp);
+        Ok(NewToken { id, bearer, record, keep_until, uses_left: None, stamp })
+    }
+}
