@@ -1,14 +1,11 @@
-//! How a store is opened.
+//! The options for opening a store.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob_store::{Clock, LaneCount, OsRandom, Random, StoreError, SystemClock};
+use keyfob_store::{Clock, LaneCount, OsRandom, Random, SystemClock};
 
-use crate::RedbStore;
-
-/// How a [`RedbStore`] is opened, and created where there is none yet.
+/// The options for opening a [`RedbStore`](crate::RedbStore), and for creating it if the file is missing.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,14 +30,15 @@ pub struct Options {
 }
 
 impl Options {
-    /// How long an open waits for another process to let go of the file, unless it is told
-    /// otherwise: long enough for a command that opens the store for a moment.
+    /// The default of [`Options::wait_for_lock`]. It is long enough for a command that opens the store
+    /// for a moment.
     pub const WAIT_FOR_LOCK: Duration = Duration::from_secs(2);
 
-    /// How much of the file is kept in memory, unless it is told otherwise.
+    /// The default of [`Options::cache_bytes`]: 64 MiB.
     pub const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
-    /// The system's clock and randomness, one lane, and a file that is made when it is missing.
+    /// Returns the defaults: the system's clock and randomness, one lane for a new store, and a
+    /// missing file is created.
     pub fn new() -> Self {
         Self {
             lanes: None,
@@ -52,52 +50,48 @@ impl Options {
         }
     }
 
-    /// How many lanes a new store gets. A store that is there already must have as many.
+    /// Sets the number of lanes of a new store. An existing store must have the same number.
+    ///
+    /// Default: one lane for a new store, any number for an existing one.
     pub fn lanes(mut self, lanes: LaneCount) -> Self {
         self.lanes = Some(lanes);
         self
     }
 
-    /// The clock to go by.
+    /// Sets the clock. Default: the system's clock.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Where the namespace key of a new store is drawn from.
+    /// Sets the source of randomness for the namespace key of a new store.
+    ///
+    /// Default: the operating system.
     pub fn random(mut self, random: Arc<dyn Random>) -> Self {
         self.random = random;
         self
     }
 
-    /// Whether to make the file, and the folders above it, when it is missing.
+    /// Sets whether a missing file is created, together with its folders. Default: `true`.
     pub fn create(mut self, create: bool) -> Self {
         self.create = create;
         self
     }
 
-    /// How long to wait for another process to let go of the file.
+    /// Sets how long an open waits for another process to close the file.
+    ///
+    /// Default: [`Options::WAIT_FOR_LOCK`].
     pub fn wait_for_lock(mut self, wait: Duration) -> Self {
         self.wait_for_lock = wait;
         self
     }
 
-    /// How much of the file to keep in memory.
+    /// Sets how many bytes of the file are cached in memory.
+    ///
+    /// Default: [`Options::CACHE_BYTES`].
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
         self
-    }
-
-    /// Opens the store at `path`. It blocks: for milliseconds, or for as long as it waits for
-    /// another process.
-    ///
-    /// # Errors
-    /// [`StoreError::InUse`] when another process, or another handle of this one, has it open;
-    /// [`StoreError::NotAStore`] when something else is there; [`StoreError::NewerFormat`] when a
-    /// newer keyfob wrote it; [`StoreError::Misconfigured`] when it has another number of lanes;
-    /// [`StoreError::Unavailable`] when the system refuses.
-    pub fn open(self, path: impl AsRef<Path>) -> Result<RedbStore, StoreError> {
-        RedbStore::open_with(path.as_ref(), self)
     }
 }
 

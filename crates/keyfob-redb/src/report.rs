@@ -1,4 +1,4 @@
-//! What a store says of itself.
+//! The report of a store for operators: size, durability, file permissions.
 
 use std::fs;
 use std::sync::atomic::Ordering;
@@ -7,7 +7,7 @@ use keyfob_store::{Severity, StoreError, StoreReport};
 use redb::ReadableTableMetadata;
 
 use crate::shared::Shared;
-use crate::{foundation, tables};
+use crate::{format, tables};
 
 pub(crate) fn of(shared: &Shared) -> Result<StoreReport, StoreError> {
     let now = shared.clock.now();
@@ -15,15 +15,15 @@ pub(crate) fn of(shared: &Shared) -> Result<StoreReport, StoreError> {
     let mut report = StoreReport::new(description, now);
     let records =
         shared.read(|transaction| Ok(transaction.open_table(tables::RECORDS)?.len()?))?;
-    let advice = "every write is on disk, by two syncs, before it is acknowledged";
+    let advice = "each write is synced to disk, in two phases, before it is acknowledged";
     report.find(Severity::Good, "durability", advice);
-    report.find(Severity::Good, "format", format!("version {}", foundation::FORMAT));
+    report.find(Severity::Good, "format", format!("version {}", format::FORMAT));
     report.find(Severity::Good, "records", records.to_string());
     let lanes = shared.lanes().get().to_string();
     report.find(Severity::Good, "lanes", lanes);
-    let tally = &shared.tally;
-    let commits = tally.commits.load(Ordering::Relaxed);
-    let commands = tally.commands.load(Ordering::Relaxed);
+    let counters = &shared.commit_counters;
+    let commits = counters.commits.load(Ordering::Relaxed);
+    let commands = counters.commands.load(Ordering::Relaxed);
     report.find(Severity::Good, "commits", format!("{commits} for {commands} commands"));
     match fs::metadata(&shared.path) {
         Ok(found) => {
@@ -31,7 +31,8 @@ pub(crate) fn of(shared: &Shared) -> Result<StoreReport, StoreError> {
             permissions(&found, &mut report);
         }
         Err(error) => {
-            let advice = format!("the file is gone ({error}): stop, and restore it from a backup");
+            let advice =
+                format!("the file is missing ({error}): stop, and restore it from a backup");
             report.find(Severity::Fault, "file", advice);
         }
     }
@@ -44,7 +45,9 @@ fn permissions(found: &fs::Metadata, report: &mut StoreReport) {
     if mode & 0o077 == 0 {
         report.find(Severity::Good, "permissions", "only its owner may read the file");
     } else {
-        let advice = format!("others than its owner may open the file ({mode:o}): chmod 600 it");
+        let advice = format!(
+            "other users than the owner can open the file (mode {mode:o}): run chmod 600 on it"
+        );
         report.find(Severity::Warning, "permissions", advice);
     }
 }

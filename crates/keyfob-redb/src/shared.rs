@@ -1,24 +1,36 @@
-//! What the callers of a store and its writing thread share.
+//! The state that the callers of a store share with its writing thread.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use keyfob_store::{Clock, InvalidationListeners, LaneCount, Namespace, StoreError};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
-use crate::fault::Fault;
-use crate::writer::{self, WriterCounts};
+use crate::error::TxError;
 
 pub(crate) struct Shared {
     pub(crate) path: PathBuf,
     pub(crate) namespace: Namespace,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) tally: WriterCounts,
-    pub(crate) watchers: InvalidationListeners,
-    /// Locked for writing only to close it; a lock is held for one transaction, never across a
-    /// point where a task waits.
+    pub(crate) commit_counters: CommitCounters,
+    pub(crate) listeners: InvalidationListeners,
+    /// `None` after the store is closed. Only closing locks it for writing. A read lock is held for
+    /// one transaction, never across an await point.
     database: RwLock<Option<Database>>,
+}
+
+/// The numbers of executed commands and of commits.
+#[derive(Debug, Default)]
+pub(crate) struct CommitCounters {
+    pub(crate) commands: AtomicU64,
+    pub(crate) commits: AtomicU64,
+}
+
+/// The error of a store that was closed.
+pub(crate) fn closed() -> StoreError {
+    StoreError::unavailable("the store is closed")
 }
 
 impl Shared {
@@ -33,8 +45,8 @@ impl Shared {
             path,
             namespace,
             clock,
-            tally: WriterCounts::default(),
-            watchers: InvalidationListeners::default(),
+            commit_counters: CommitCounters::default(),
+            listeners: InvalidationListeners::default(),
             database,
         }
     }
@@ -45,33 +57,33 @@ impl Shared {
 
     pub(crate) fn with_database<T>(
         &self,
-        work: impl FnOnce(&Database) -> Result<T, Fault>,
+        work: impl FnOnce(&Database) -> Result<T, TxError>,
     ) -> Result<T, StoreError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(work(database.as_ref().ok_or_else(writer::closed)?)?)
+        Ok(work(database.as_ref().ok_or_else(closed)?)?)
     }
 
-    /// Reads from a snapshot.
+    /// Runs `work` on a snapshot of the last commit.
     ///
-    /// On the caller's thread: it takes microseconds from the engine's cache or the system's, less
-    /// than handing it to another thread would; only what walks a whole term or the whole file is
-    /// handed over.
+    /// It runs on the caller's thread. A read from the engine's cache or the system's takes
+    /// microseconds, less than a hand-over to another thread. Callers hand over only the walks
+    /// through a whole term or the whole file.
     pub(crate) fn read<T>(
         &self,
-        work: impl FnOnce(&ReadTransaction) -> Result<T, Fault>,
+        work: impl FnOnce(&ReadTransaction) -> Result<T, TxError>,
     ) -> Result<T, StoreError> {
         self.with_database(|database| {
-            // The engine trusts what it once wrote: where the file was damaged since, it may panic.
+            // The engine trusts its own data and may panic where the file was damaged since.
             panic::catch_unwind(AssertUnwindSafe(|| work(&database.begin_read()?))).unwrap_or_else(
                 |_| {
                     let detail = "the file is damaged: restore it from a backup";
-                    Err(Fault::Engine(detail.to_owned()))
+                    Err(TxError::Engine(detail.to_owned()))
                 },
             )
         })
     }
 
-    /// Lets go of the file once no read is under way.
+    /// Closes the file after the current reads end.
     pub(crate) fn close(&self) {
         let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Err(error)) = database.map(Database::close) {

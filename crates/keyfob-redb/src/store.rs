@@ -1,4 +1,4 @@
-//! The store: each verb of the contract handed to the thread that writes, or read from a snapshot.
+//! The store. Write methods of the contract go to the writing thread; read methods use a snapshot.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use async_trait::async_trait;
 use keyfob_store::*;
 use keyfob_store::{Clock, KeyVersion, Lane, Namespace, Random, Term, Timestamp, TokenId};
 
-use crate::fault::Fault;
-use crate::integrity::{self, Integrity};
+use crate::error::TxError;
+use crate::integrity::{self, IntegrityReport};
 use crate::options::Options;
+use crate::reader::{self, Snapshot};
 use crate::shared::Shared;
-use crate::view::{self, Snapshot};
 use crate::writer::Writer;
-use crate::{feed, file, foundation, report, tables};
+use crate::{event_log, format, open, report, tables};
 
-/// A store in one file on disk. See the documentation of the crate.
+/// A store in one file on disk. See the [crate documentation](crate).
 #[derive(Debug)]
 pub struct RedbStore {
     shared: Arc<Shared>,
@@ -24,7 +24,7 @@ pub struct RedbStore {
 }
 
 impl RedbStore {
-    /// Opens the store at `path` with the [`Options`] that suit most.
+    /// Opens the store at `path` with the default [`Options`].
     ///
     /// # Errors
     /// As [`Options::open`].
@@ -32,7 +32,7 @@ impl RedbStore {
         Options::new().open(path)
     }
 
-    /// Opens the store at `path` on this clock; the namespace key of a new one is drawn from
+    /// Opens the store at `path` with this clock. The namespace key of a new store is drawn from
     /// `random`.
     ///
     /// # Errors
@@ -46,47 +46,47 @@ impl RedbStore {
     }
 
     pub(crate) fn open_with(path: &Path, options: Options) -> Result<Self, StoreError> {
-        let (database, namespace) = file::open(path, &options)?;
+        let (database, namespace) = open::open(path, &options)?;
         let shared = Shared::new(path.to_owned(), namespace, options.clock, database);
         let shared = Arc::new(shared);
         let writer = Writer::start(Arc::clone(&shared))?;
         Ok(Self { shared, writer })
     }
 
-    /// Where the file is.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.shared.path
     }
 
-    /// How many commands were carried out since the store was opened, and by how many commits.
+    /// Returns the numbers of commands and of commits since the store was opened.
     pub fn commits(&self) -> Commits {
-        let tally = &self.shared.tally;
+        let counters = &self.shared.commit_counters;
         Commits {
-            commands: tally.commands.load(Ordering::Relaxed),
-            commits: tally.commits.load(Ordering::Relaxed),
+            commands: counters.commands.load(Ordering::Relaxed),
+            commits: counters.commits.load(Ordering::Relaxed),
         }
     }
 
-    /// Compares every record with its index rows, and every index row with its record. It reads the
-    /// whole file, from a snapshot, while the store stays in use.
+    /// Compares every record with its index rows, and every index row with its record. The check reads
+    /// the whole file from a snapshot; the store can be used meanwhile.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`], when the file cannot be read to its end.
-    pub async fn check(&self) -> Result<Integrity, StoreError> {
+    /// [`StoreError::Unavailable`] if the file cannot be read to its end.
+    pub async fn check(&self) -> Result<IntegrityReport, StoreError> {
         let lanes = self.shared.lanes();
-        self.read_at_length(move |transaction| integrity::check(transaction, lanes)).await
+        self.read_blocking(move |transaction| integrity::check(transaction, lanes)).await
     }
 
     fn snapshot<T>(
         &self,
-        work: impl FnOnce(Snapshot) -> Result<T, Fault>,
+        work: impl FnOnce(Snapshot) -> Result<T, TxError>,
     ) -> Result<T, StoreError> {
         self.shared.read(|transaction| work(Snapshot::of(transaction, self.shared.lanes())?))
     }
 
-    async fn read_at_length<T: Send + 'static>(
+    async fn read_blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&redb::ReadTransaction) -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&redb::ReadTransaction) -> Result<T, TxError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.shared);
         tokio::task::spawn_blocking(move || shared.read(work))
@@ -95,12 +95,27 @@ impl RedbStore {
     }
 }
 
-/// How well commands share commits.
+impl Options {
+    /// Opens the store at `path`. Blocks the thread for milliseconds, or for as long as it waits for
+    /// another process.
+    ///
+    /// # Errors
+    /// - [`StoreError::InUse`] if another process has the file open, or another handle of this one.
+    /// - [`StoreError::NotAStore`] if the path holds something else, or a damaged store.
+    /// - [`StoreError::NewerFormat`] if a newer keyfob wrote the file.
+    /// - [`StoreError::Misconfigured`] if the store has a different number of lanes.
+    /// - [`StoreError::Unavailable`] if the operating system refuses.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<RedbStore, StoreError> {
+        RedbStore::open_with(path.as_ref(), self)
+    }
+}
+
+/// How many commands share a commit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Commits {
-    /// The commands that were carried out.
+    /// The number of executed commands.
     pub commands: u64,
-    /// The commits that made them durable.
+    /// The number of commits that made them durable.
     pub commits: u64,
 }
 
@@ -112,13 +127,13 @@ impl RecordStore for RedbStore {
 
     async fn insert(&self, operation: Operation, insert: Insert) -> Result<Inserted, StoreError> {
         self.writer
-            .write(Some(operation.id), [], move |changes| changes.insert(operation, insert))
+            .write(Some(operation.id), [], move |batch| batch.insert(operation, insert))
             .await
     }
 
     async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {
         let now = self.shared.clock.now();
-        self.snapshot(|snapshot| snapshot.view().load(id, now))
+        self.snapshot(|snapshot| snapshot.reader().load(id, now))
     }
 
     async fn replace(
@@ -126,9 +141,11 @@ impl RecordStore for RedbStore {
         operation: Operation,
         replace: Replace,
     ) -> Result<Replaced, StoreError> {
-        let told = replace.changes();
+        let invalidations = replace.changes();
         self.writer
-            .write(Some(operation.id), told, move |changes| changes.replace(operation, replace))
+            .write(Some(operation.id), invalidations, move |batch| {
+                batch.replace(operation, replace)
+            })
             .await
     }
 
@@ -138,7 +155,7 @@ impl RecordStore for RedbStore {
         consume: Consume,
     ) -> Result<Consumed, StoreError> {
         self.writer
-            .write(Some(operation.id), [], move |changes| changes.consume(operation, consume.id))
+            .write(Some(operation.id), [], move |batch| batch.consume(operation, consume.id))
             .await
     }
 
@@ -147,13 +164,13 @@ impl RecordStore for RedbStore {
             return Ok(());
         }
         let uses = uses.to_vec();
-        self.writer.write(None, [], move |changes| changes.touch(&uses)).await
+        self.writer.write(None, [], move |batch| batch.touch(&uses)).await
     }
 
     async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError> {
-        let told = revoke.changes();
+        let invalidations = revoke.changes();
         self.writer
-            .write(Some(operation.id), told, move |changes| changes.revoke(operation, revoke))
+            .write(Some(operation.id), invalidations, move |batch| batch.revoke(operation, revoke))
             .await
     }
 
@@ -162,14 +179,16 @@ impl RecordStore for RedbStore {
         operation: Operation,
         advance: Advance,
     ) -> Result<Advanced, StoreError> {
-        let told = advance.changes(self.shared.lanes());
+        let invalidations = advance.changes(self.shared.lanes());
         self.writer
-            .write(Some(operation.id), told, move |changes| changes.advance(operation, advance))
+            .write(Some(operation.id), invalidations, move |batch| {
+                batch.advance(operation, advance)
+            })
             .await
     }
 
     async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
-        self.snapshot(|snapshot| Ok(snapshot.view().lane_to_write(lane)?.sequence))
+        self.snapshot(|snapshot| Ok(snapshot.reader().lane_to_write(lane)?.sequence))
     }
 
     async fn time_of(&self, _: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
@@ -184,13 +203,13 @@ impl TermIndex for RedbStore {
         let lanes = self.shared.lanes();
         self.shared.read(|transaction| {
             let index = transaction.open_table(tables::INDEX)?;
-            Snapshot::of(transaction, lanes)?.view().page(&index, query, now)
+            Snapshot::of(transaction, lanes)?.reader().page(&index, query, now)
         })
     }
 
     async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
-        self.read_at_length(move |transaction| {
-            view::count(&transaction.open_table(tables::INDEX)?, term, lane)
+        self.read_blocking(move |transaction| {
+            reader::count(&transaction.open_table(tables::INDEX)?, term, lane)
         })
         .await
     }
@@ -202,7 +221,7 @@ impl EventLog for RedbStore {
         if entries.is_empty() {
             return Ok(());
         }
-        self.writer.write(None, [], move |changes| changes.observe(lane, entries)).await
+        self.writer.write(None, [], move |batch| batch.observe(lane, entries)).await
     }
 
     async fn entries(
@@ -215,14 +234,14 @@ impl EventLog for RedbStore {
         self.shared.read(|transaction| {
             let log = transaction.open_table(tables::feed_table(feed))?;
             let trimmed = transaction.open_table(tables::TRIMMED)?;
-            feed::page(&log, &trimmed, feed, after, limit, lanes)
+            event_log::page(&log, &trimmed, feed, after, limit, lanes)
         })
     }
 
     async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
         let lanes = self.shared.lanes();
         self.shared.read(|transaction| {
-            feed::latest(&transaction.open_table(tables::feed_table(feed))?, lanes)
+            event_log::latest(&transaction.open_table(tables::feed_table(feed))?, lanes)
         })
     }
 }
@@ -230,7 +249,7 @@ impl EventLog for RedbStore {
 #[async_trait]
 impl Counting for RedbStore {
     async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
-        self.read_at_length(view::tallies).await
+        self.read_blocking(reader::tallies).await
     }
 }
 
@@ -238,24 +257,24 @@ impl Counting for RedbStore {
 impl Resealing for RedbStore {
     async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
         self.writer
-            .write(Some(operation.id), [], move |changes| changes.reseal(operation, reseal))
+            .write(Some(operation.id), [], move |batch| batch.reseal(operation, reseal))
             .await
     }
 
     async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
         self.shared
-            .read(|transaction| foundation::min_key_version(&transaction.open_table(tables::META)?))
+            .read(|transaction| format::min_key_version(&transaction.open_table(tables::META)?))
     }
 
     async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
-        self.writer.write(None, [], move |changes| changes.raise_min_key_version(floor)).await
+        self.writer.write(None, [], move |batch| batch.raise_min_key_version(floor)).await
     }
 }
 
 #[async_trait]
 impl Invalidations for RedbStore {
-    fn watch(&self, watcher: &Arc<InvalidationListener>) {
-        self.shared.watchers.add_trusted(watcher, self.shared.lanes());
+    fn watch(&self, listener: &Arc<InvalidationListener>) {
+        self.shared.listeners.add_trusted(listener, self.shared.lanes());
     }
 }
 

@@ -1,27 +1,27 @@
-//! The tables and their keys. Keys sort as their parts do, so that every order that is asked for is
-//! an order of keys.
+//! The tables and their keys. Keys sort like their parts, so that each order of a query is the order
+//! of some keys.
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | name | a fact about the store |
+//! | `meta` | name | a property of the store |
 //! | `records` | lane ‖ local part of the id | the record |
-//! | `last_used` | the same | when, so that a touch does not rewrite the record |
+//! | `last_used` | the same | the time, so that a touch does not rewrite the record |
 //! | `index` | term ‖ 0 ‖ id ‖ 0(5) | nothing |
 //! | | term ‖ 1 ‖ end in seconds(5) ‖ id | nothing |
 //! | `forget` | keep-until ‖ id | nothing |
 //! | `lanes` | lane | its sequence |
 //! | | lane ‖ field | the epoch of the field |
 //! | `epoch_ends` | end ‖ lane ‖ field | nothing |
-//! | `events`, `observations` | position | lane ‖ what was written |
-//! | `trimmed` | feed ‖ lane | the last position that gave way |
-//! | `answers` | deadline ‖ operation | what it was told |
-//! | `counts` | end of the span ‖ lane ‖ span ‖ kind ‖ client | how many tokens there are |
+//! | `events`, `observations` | position | lane ‖ the entry |
+//! | `trimmed` | log ‖ lane | the position of the last dropped entry |
+//! | `answers` | deadline ‖ operation | the answer that the operation got |
+//! | `counts` | end of the time bucket ‖ lane ‖ bucket ‖ kind ‖ client | how many tokens there are |
 //!
-//! The two rows of a record under a term lie in one table, so that under a term with few records
-//! they share a page; answers begin with their deadline, so that they are appended at one end and
-//! dropped at the other. The keys of `index` and `forget` have one length each, for a page of such
-//! keys needs no table of where each of them lies, and most of what a write does is to move rows
-//! about in pages.
+//! The two rows of a record under a term are in one table: under a term with few records they share a
+//! page. Keys of `answers` start with the deadline, so that rows are appended at one end and dropped
+//! at the other. The keys of `index` have one length, and so have those of `forget`. A page of
+//! fixed-length keys needs no table of offsets, and writes spend most of their time on moving rows
+//! within pages.
 
 use keyfob_store::{
     BucketCounts, EpochField, Feed, Kind, Lane, LanePosition, Operation, Order, Position, Term,
@@ -29,47 +29,47 @@ use keyfob_store::{
 };
 use redb::{ReadableTable, Table, TableDefinition};
 
-/// A table of ours: bytes to bytes.
-pub(crate) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
-
-/// A table that is open for writing.
-pub(crate) type Rows<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
-
-/// A table of nothing but keys of one length.
-pub(crate) type Keys<const N: usize> = TableDefinition<'static, &'static [u8; N], ()>;
+/// A table of byte strings to byte strings.
+pub(crate) type ByteTable = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 /// The same, open for writing.
-pub(crate) type KeyRows<'txn, const N: usize> = Table<'txn, &'static [u8; N], ()>;
+pub(crate) type ByteTableMut<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
 
-/// The same, to be read in a transaction of either sort.
-pub(crate) trait ReadableKeys<const N: usize>: ReadableTable<&'static [u8; N], ()> {}
-impl<const N: usize, T: ReadableTable<&'static [u8; N], ()>> ReadableKeys<N> for T {}
+/// A table of keys of one length, without values.
+pub(crate) type KeyTable<const N: usize> = TableDefinition<'static, &'static [u8; N], ()>;
 
-/// A table that can be read, in a transaction of either sort.
-pub(crate) trait Readable: ReadableTable<&'static [u8], &'static [u8]> {}
-impl<T: ReadableTable<&'static [u8], &'static [u8]>> Readable for T {}
+/// The same, open for writing.
+pub(crate) type KeyTableMut<'txn, const N: usize> = Table<'txn, &'static [u8; N], ()>;
 
-pub(crate) const META: Definition = TableDefinition::new("meta");
-pub(crate) const RECORDS: Definition = TableDefinition::new("records");
-pub(crate) const LAST_USED: Definition = TableDefinition::new("last_used");
-pub(crate) const INDEX: Keys<INDEX_BYTES> = TableDefinition::new("index");
-pub(crate) const FORGET: Keys<FORGET_BYTES> = TableDefinition::new("forget");
-pub(crate) const LANES: Definition = TableDefinition::new("lanes");
-pub(crate) const EPOCH_ENDS: Definition = TableDefinition::new("epoch_ends");
-pub(crate) const EVENTS: Definition = TableDefinition::new("events");
-pub(crate) const OBSERVATIONS: Definition = TableDefinition::new("observations");
-pub(crate) const TRIMMED: Definition = TableDefinition::new("trimmed");
-pub(crate) const ANSWERS: Definition = TableDefinition::new("answers");
-/// A file that was written before there were counts has no such table until something is written.
-pub(crate) const COUNTS: Definition = TableDefinition::new("counts");
+/// The same, open for reading in a read or write transaction.
+pub(crate) trait ReadKeyTable<const N: usize>: ReadableTable<&'static [u8; N], ()> {}
+impl<const N: usize, T: ReadableTable<&'static [u8; N], ()>> ReadKeyTable<N> for T {}
 
-/// The tables other than `index` and `forget`.
-pub(crate) const OF_BYTES: [Definition; 9] =
+/// A [`ByteTable`] that is open for reading in a read or write transaction.
+pub(crate) trait ReadByteTable: ReadableTable<&'static [u8], &'static [u8]> {}
+impl<T: ReadableTable<&'static [u8], &'static [u8]>> ReadByteTable for T {}
+
+pub(crate) const META: ByteTable = TableDefinition::new("meta");
+pub(crate) const RECORDS: ByteTable = TableDefinition::new("records");
+pub(crate) const LAST_USED: ByteTable = TableDefinition::new("last_used");
+pub(crate) const INDEX: KeyTable<INDEX_BYTES> = TableDefinition::new("index");
+pub(crate) const FORGET: KeyTable<FORGET_BYTES> = TableDefinition::new("forget");
+pub(crate) const LANES: ByteTable = TableDefinition::new("lanes");
+pub(crate) const EPOCH_ENDS: ByteTable = TableDefinition::new("epoch_ends");
+pub(crate) const EVENTS: ByteTable = TableDefinition::new("events");
+pub(crate) const OBSERVATIONS: ByteTable = TableDefinition::new("observations");
+pub(crate) const TRIMMED: ByteTable = TableDefinition::new("trimmed");
+pub(crate) const ANSWERS: ByteTable = TableDefinition::new("answers");
+/// A file from a version without counts gets this table with its first write.
+pub(crate) const COUNTS: ByteTable = TableDefinition::new("counts");
+
+/// The tables that every file has, except `index` and `forget`.
+pub(crate) const BYTE_TABLES: [ByteTable; 9] =
     [META, RECORDS, LAST_USED, LANES, EPOCH_ENDS, EVENTS, OBSERVATIONS, TRIMMED, ANSWERS];
 
 pub(crate) const TERM_BYTES: usize = 17;
 
-/// A term as the index has it.
+/// A term as it appears in the index: its field and its digest.
 pub(crate) type TermKey = [u8; TERM_BYTES];
 
 const ID_BYTES: usize = 16;
@@ -81,11 +81,11 @@ pub(crate) const FORGET_BYTES: usize = 8 + ID_BYTES;
 /// A key of the index.
 pub(crate) type IndexKey = [u8; INDEX_BYTES];
 
-/// Parts of known lengths, one after the other.
+/// Concatenates parts. The rest of the `N` bytes is zero.
 fn join<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
     let mut key = [0; N];
     let bytes = parts.iter().copied().flatten();
-    key.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+    key.iter_mut().zip(bytes).for_each(|(target, byte)| *target = *byte);
     key
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn term_key(term: Term) -> TermKey {
     join(&[&[term.field() as u8], term.digest()])
 }
 
-/// The key of a record: what must be unique, and no more.
+/// The key of a record: the part of the id that must be unique.
 pub(crate) fn record_key(id: TokenId) -> [u8; 2 + TokenId::LOCAL_BYTES] {
     join(&[&id.lane().number().to_be_bytes(), &id.local()])
 }
@@ -109,27 +109,27 @@ fn order_byte(order: Order) -> u8 {
     }
 }
 
-/// The start of the rows of a term in an order, and the end, which is not one of them.
+/// The bounds of the rows of a term in an order: the start is inclusive, the end exclusive.
 pub(crate) fn index_bounds(term: &TermKey, order: Order) -> [IndexKey; 2] {
     [0, 1].map(|step| join(&[term, &[order_byte(order) + step]]))
 }
 
-/// The key of a place under a term.
-pub(crate) fn index_key(term: &TermKey, order: Order, place: &Position) -> IndexKey {
+/// The key of a position under a term.
+pub(crate) fn index_key(term: &TermKey, order: Order, position: &Position) -> IndexKey {
     let order_byte = [order_byte(order)];
-    let id = place.id.as_bytes();
+    let id = position.id.as_bytes();
     match order {
         Order::NewestFirst => join(&[term, &order_byte, id]),
         Order::NextToExpire => {
-            let secs = place.keep_until_secs.min(MOST_SECS).to_be_bytes();
+            let secs = position.keep_until_secs.min(MAX_SECS).to_be_bytes();
             let (_, end) = secs.split_at(secs.len() - END_BYTES);
             join(&[term, &order_byte, end, id])
         }
     }
 }
 
-/// What fits into the bytes of an end; a record is never kept as long.
-const MOST_SECS: u64 = (1 << (8 * END_BYTES)) - 1;
+/// The largest time that fits into `END_BYTES`. No record is kept that long.
+const MAX_SECS: u64 = (1 << (8 * END_BYTES)) - 1;
 
 /// The term that a row of the index belongs to.
 pub(crate) fn term_of(key: &IndexKey) -> &[u8] {
@@ -146,13 +146,13 @@ pub(crate) fn id_of(key: &IndexKey) -> Option<TokenId> {
     .map(|id| TokenId::from_bytes(*id))
 }
 
-/// The place of a record that is kept until then.
-pub(crate) fn place(keep_until: Timestamp, id: TokenId) -> Position {
+/// The position of a record that is kept until `keep_until`.
+pub(crate) fn index_position(keep_until: Timestamp, id: TokenId) -> Position {
     Position { keep_until_secs: keep_until.as_millis().div_ceil(1000), id }
 }
 
-/// The id that a key of `forget` ends with.
-pub(crate) fn id_at_end(key: &[u8]) -> Option<TokenId> {
+/// The id at the end of a key of `forget`.
+pub(crate) fn trailing_id(key: &[u8]) -> Option<TokenId> {
     key.last_chunk().copied().map(TokenId::from_bytes)
 }
 
@@ -160,7 +160,7 @@ pub(crate) fn lane_key(lane: Lane) -> [u8; 2] {
     lane.number().to_be_bytes()
 }
 
-/// The key of an epoch; `None` is the epoch of everything.
+/// The key of an epoch; with `None`, of the epoch that covers all records.
 pub(crate) fn epoch_key(lane: Lane, field: Option<EpochField>) -> Vec<u8> {
     let mut key = lane_key(lane).to_vec();
     match field {
@@ -179,13 +179,13 @@ pub(crate) fn epoch_end_key(covers_until: Timestamp, epoch_key: &[u8]) -> Vec<u8
     key
 }
 
-/// The epoch that a key of `epoch_ends` ends with; a lane alone is not one.
-pub(crate) fn epoch_at_end(key: &[u8]) -> Option<&[u8]> {
+/// The key of an epoch at the end of a key of `epoch_ends`. A lane without a field is not an epoch.
+pub(crate) fn trailing_epoch(key: &[u8]) -> Option<&[u8]> {
     let (_, epoch) = key.split_first_chunk::<8>()?;
     (epoch.len() > 2).then_some(epoch)
 }
 
-pub(crate) fn feed_table(feed: Feed) -> Definition {
+pub(crate) fn feed_table(feed: Feed) -> ByteTable {
     match feed {
         Feed::Events => EVENTS,
         Feed::Observations => OBSERVATIONS,
@@ -196,7 +196,7 @@ pub(crate) fn position_key(position: LanePosition) -> [u8; 16] {
     join(&[&position.millis.to_be_bytes(), &position.number.to_be_bytes()])
 }
 
-pub(crate) fn position_at(key: &[u8]) -> Option<LanePosition> {
+pub(crate) fn parse_position(key: &[u8]) -> Option<LanePosition> {
     match key.as_chunks() {
         ([millis, number], []) => Some(LanePosition {
             millis: u64::from_be_bytes(*millis),
@@ -221,34 +221,34 @@ pub(crate) fn answer_key(operation: &Operation) -> [u8; 24] {
 /// The key of a count.
 pub(crate) fn count_key(
     lane: Lane,
-    span: TimeBucket,
+    bucket: TimeBucket,
     kind: Kind,
     client: Option<EpochField>,
 ) -> Vec<u8> {
-    let mut key = span.to().as_millis().to_be_bytes().to_vec();
+    let mut key = bucket.to().as_millis().to_be_bytes().to_vec();
     key.extend_from_slice(&lane_key(lane));
-    key.extend_from_slice(&span.to_bytes());
+    key.extend_from_slice(&bucket.to_bytes());
     key.push(kind as u8);
     key.extend(client.iter().flat_map(|field| *field.as_bytes()));
     key
 }
 
-/// The lane of a count, and the tally without its numbers.
-pub(crate) fn counted_at(key: &[u8]) -> Option<(Lane, BucketCounts)> {
+/// Parses the key of a count: the lane, and the counts with all numbers zero.
+pub(crate) fn parse_count_key(key: &[u8]) -> Option<(Lane, BucketCounts)> {
     let (_, key) = key.split_first_chunk::<8>()?;
     let (lane, key) = key.split_first_chunk()?;
-    let (span, key) = key.split_first_chunk()?;
+    let (bucket, key) = key.split_first_chunk()?;
     let (kind, client) = key.split_first()?;
     let client = match client {
         [] => None,
         client => Some(EpochField::from_bytes(client.try_into().ok()?)),
     };
     let kind = *Kind::ALL.get(usize::from(*kind))?;
-    let tally = BucketCounts::new(TimeBucket::from_bytes(*span)?, kind, client);
-    Some((Lane::new(u16::from_be_bytes(*lane)), tally))
+    let counts = BucketCounts::new(TimeBucket::from_bytes(*bucket)?, kind, client);
+    Some((Lane::new(u16::from_be_bytes(*lane)), counts))
 }
 
-/// The moment that a key of `forget`, `epoch_ends`, `answers` or `counts` begins with.
-pub(crate) fn moment_at(key: &[u8]) -> Option<Timestamp> {
+/// The time at the start of a key of `forget`, `epoch_ends`, `answers` or `counts`.
+pub(crate) fn leading_time(key: &[u8]) -> Option<Timestamp> {
     key.first_chunk().map(|millis| Timestamp::from_millis(u64::from_be_bytes(*millis)))
 }

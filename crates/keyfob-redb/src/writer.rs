@@ -1,9 +1,9 @@
-//! The one thread that writes. Commands queue up for it; it takes what is there, makes one
-//! transaction of them, commits, and then answers them all, so that many writers share the price of
-//! one sync of the disk. The thread alone begins write transactions, and it alone closes the file.
+//! The writing thread. Commands queue up for it. It takes the queued commands, applies them in one
+//! transaction, commits, and then answers all of them: many writers share the cost of one sync of the
+//! disk. Only this thread begins write transactions, and only this thread closes the file.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -13,33 +13,26 @@ use keyfob_store::{Invalidation, InvalidationListeners, Lane, OperationId, Store
 use redb::{Database, Durability};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::changes::Changes;
-use crate::fault::Fault;
-use crate::shared::Shared;
+use crate::batch::Batch;
+use crate::error::TxError;
+use crate::shared::{Shared, closed};
 
-/// The most commands that share a commit.
-const MOST_PER_COMMIT: usize = 64;
+/// The maximum number of commands in one commit.
+const MAX_COMMANDS_PER_COMMIT: usize = 64;
 
-/// The longest that a commit waits for the writers that shared the last one to come back. One that
-/// was alone never waits.
-const LONGEST_WAIT: Duration = Duration::from_millis(1);
+/// The maximum time that a commit waits for the writers that shared the last one to send their next
+/// command. After a commit with one command there is no wait.
+const MAX_GATHER_WAIT: Duration = Duration::from_millis(1);
 
-/// The most commands that wait for the thread; a caller beyond them waits to be let in.
-const QUEUE: usize = 1024;
+/// The maximum number of commands in the queue. Further callers wait for a free slot.
+const MAX_QUEUED: usize = 1024;
 
-/// The handle of the thread.
+/// The handle of the writing thread.
 #[derive(Debug)]
 pub(crate) struct Writer {
     sender: Sender<Message>,
-    room: Arc<Semaphore>,
+    queue_slots: Arc<Semaphore>,
     thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// How many commands were carried out, and by how many commits.
-#[derive(Debug, Default)]
-pub(crate) struct WriterCounts {
-    pub(crate) commands: AtomicU64,
-    pub(crate) commits: AtomicU64,
 }
 
 enum Message {
@@ -49,40 +42,42 @@ enum Message {
 
 struct Command {
     apply: Apply,
-    /// What watchers are told before it is answered.
-    changes: Vec<(Lane, Invalidation)>,
-    /// Its place in the queue, free again when it is done.
-    _room: OwnedSemaphorePermit,
+    /// The invalidations that the listeners get before the command is answered.
+    invalidations: Vec<(Lane, Invalidation)>,
+    /// The command's slot in the queue, released when the command ends.
+    _queue_slot: OwnedSemaphorePermit,
 }
 
-type Apply = Box<dyn for<'t> FnOnce(&mut Changes<'t>) -> Applied + Send>;
+type Apply = Box<dyn for<'t> FnOnce(&mut Batch<'t>) -> Applied + Send>;
 
-/// A command that was carried out in a transaction that is not committed yet.
+/// A command that was applied in a transaction that is not yet committed.
 struct Applied {
-    answer: Answer,
-    broken: Option<String>,
+    reply: Reply,
+    engine_error: Option<String>,
 }
 
-type Answer = Box<dyn FnOnce(&Ending) + Send>;
+/// Sends the result of a command to its caller.
+type Reply = Box<dyn FnOnce(&CommitResult) + Send>;
 
-/// Tells the watchers when it is dropped, whatever became of the transaction meanwhile.
-struct Telling<'a> {
-    watchers: &'a InvalidationListeners,
-    changes: Vec<(Lane, Invalidation)>,
+/// Notifies the listeners when it is dropped, also after a panic. A transaction that failed may still
+/// have been committed.
+struct NotifyOnDrop<'a> {
+    listeners: &'a InvalidationListeners,
+    invalidations: Vec<(Lane, Invalidation)>,
 }
 
-impl Drop for Telling<'_> {
+impl Drop for NotifyOnDrop<'_> {
     fn drop(&mut self) {
-        self.watchers.notify(self.changes.drain(..));
+        self.listeners.notify(self.invalidations.drain(..));
     }
 }
 
-/// How a transaction ended.
-enum Ending {
+/// The result of a transaction.
+enum CommitResult {
     Committed,
-    /// Nothing of it was done.
+    /// No command of the transaction took effect.
     Aborted(String),
-    /// It may have been done.
+    /// The commands may or may not have taken effect.
     Unknown,
 }
 
@@ -93,51 +88,51 @@ impl Writer {
             .name("keyfob-redb".to_owned())
             .spawn(move || run(&shared, &receiver))
             .map_err(|error| {
-                StoreError::unavailable(format_args!("no thread to write: {error}"))
+                StoreError::unavailable(format_args!("cannot start the writing thread: {error}"))
             })?;
-        let room = Arc::new(Semaphore::new(QUEUE));
-        Ok(Self { sender, room, thread: Mutex::new(Some(thread)) })
+        let queue_slots = Arc::new(Semaphore::new(MAX_QUEUED));
+        Ok(Self { sender, queue_slots, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Carries out a command and waits until it is durable. The watchers are told of `changes`
-    /// before it is answered, even if the caller has gone away by then.
+    /// Executes a command and waits until it is durable. The listeners get `invalidations` before the
+    /// command is answered, even if its caller no longer waits.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         operation: Option<OperationId>,
-        changes: impl IntoIterator<Item = (Lane, Invalidation)>,
-        command: impl FnOnce(&mut Changes<'_>) -> Result<T, Fault> + Send + 'static,
+        invalidations: impl IntoIterator<Item = (Lane, Invalidation)>,
+        command: impl FnOnce(&mut Batch<'_>) -> Result<T, TxError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let lost = move || match operation {
+        let outcome_unknown = move || match operation {
             Some(operation) => StoreError::OutcomeUnknown { operation },
             None => StoreError::unavailable("no answer from the disk"),
         };
-        let (reply, answer) = oneshot::channel();
-        let apply = Box::new(move |changes: &mut Changes<'_>| {
-            let outcome = command(changes);
-            let broken = match &outcome {
-                Err(Fault::Engine(detail)) => Some(detail.clone()),
+        let (reply_sender, reply) = oneshot::channel();
+        let apply = Box::new(move |batch: &mut Batch<'_>| {
+            let outcome = command(batch);
+            let engine_error = match &outcome {
+                Err(TxError::Engine(detail)) => Some(detail.clone()),
                 _ => None,
             };
-            let answer = Box::new(move |ending: &Ending| {
-                let outcome = match ending {
-                    Ending::Committed => outcome.map_err(StoreError::from),
-                    Ending::Aborted(detail) => Err(StoreError::unavailable(detail)),
-                    Ending::Unknown => Err(lost()),
+            let reply = Box::new(move |commit: &CommitResult| {
+                let outcome = match commit {
+                    CommitResult::Committed => outcome.map_err(StoreError::from),
+                    CommitResult::Aborted(detail) => Err(StoreError::unavailable(detail)),
+                    CommitResult::Unknown => Err(outcome_unknown()),
                 };
-                // A caller that went away needs no answer.
-                let _ = reply.send(outcome);
+                // This fails if the caller no longer waits, and then nothing needs the reply.
+                let _ = reply_sender.send(outcome);
             });
-            Applied { answer, broken }
+            Applied { reply, engine_error }
         });
-        let room = Arc::clone(&self.room);
-        let room = room.acquire_owned().await.map_err(|_| closed())?;
-        let changes = changes.into_iter().collect();
-        let command = Message::Command(Command { apply, changes, _room: room });
+        let queue_slots = Arc::clone(&self.queue_slots);
+        let queue_slot = queue_slots.acquire_owned().await.map_err(|_| closed())?;
+        let invalidations = invalidations.into_iter().collect();
+        let command = Message::Command(Command { apply, invalidations, _queue_slot: queue_slot });
         self.sender.send(command).map_err(|_| closed())?;
-        answer.await.unwrap_or_else(|_| Err(lost()))
+        reply.await.unwrap_or_else(|_| Err(outcome_unknown()))
     }
 
-    /// Lets the thread finish what is queued and close the file; waits for it.
+    /// Waits until the thread has executed the queued commands and closed the file.
     pub(crate) async fn close(&self) {
         let (done, closed) = oneshot::channel();
         if self.sender.send(Message::Close(done)).is_ok() {
@@ -147,7 +142,7 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Waits for the thread, so that the file can be opened again at once.
+    /// Waits for the thread, so that the file can be opened again immediately.
     fn drop(&mut self) {
         let (done, _) = oneshot::channel();
         let _ = self.sender.send(Message::Close(done));
@@ -158,29 +153,25 @@ impl Drop for Writer {
     }
 }
 
-pub(crate) fn closed() -> StoreError {
-    StoreError::unavailable("the store is closed")
-}
-
 fn run(shared: &Shared, receiver: &Receiver<Message>) {
-    let mut batch = Vec::with_capacity(MOST_PER_COMMIT);
+    let mut commands = Vec::with_capacity(MAX_COMMANDS_PER_COMMIT);
     let mut expected = 1;
     let mut closing = None;
     while closing.is_none() {
         match receiver.recv() {
-            Ok(Message::Command(command)) => batch.push(command),
+            Ok(Message::Command(command)) => commands.push(command),
             Ok(Message::Close(done)) => closing = Some(done),
             Err(_) => break,
         }
         if closing.is_none() {
-            closing = gather(receiver, &mut batch, expected);
+            closing = gather(receiver, &mut commands, expected);
         }
-        if !batch.is_empty() {
-            expected = batch.len();
-            // A panic of the engine drops the replies, which tells the callers that the outcome
-            // is unknown; the thread must live on to say so to the next.
-            let carry_out = AssertUnwindSafe(|| carry_out(shared, batch.drain(..)));
-            if panic::catch_unwind(carry_out).is_err() {
+        if !commands.is_empty() {
+            expected = commands.len();
+            // A panic of the engine drops the reply senders, and the callers learn that the outcome
+            // is unknown. The thread continues, so that later callers learn it as well.
+            let execute = AssertUnwindSafe(|| execute(shared, commands.drain(..)));
+            if panic::catch_unwind(execute).is_err() {
                 tracing::error!("the file cannot be written: it is damaged");
             }
         }
@@ -191,20 +182,20 @@ fn run(shared: &Shared, receiver: &Receiver<Message>) {
     }
 }
 
-/// Takes what is queued, and waits a moment for as many commands as shared the last commit: their
-/// writers were answered just now and are on their way back.
+/// Takes the queued commands. Waits at most [`MAX_GATHER_WAIT`] until there are as many as in the last
+/// commit: its writers were just answered and are about to send their next command.
 fn gather(
     receiver: &Receiver<Message>,
-    batch: &mut Vec<Command>,
+    commands: &mut Vec<Command>,
     expected: usize,
 ) -> Option<oneshot::Sender<()>> {
     let start = Instant::now();
-    while batch.len() < MOST_PER_COMMIT {
+    while commands.len() < MAX_COMMANDS_PER_COMMIT {
         let message = match receiver.try_recv() {
             Ok(message) => message,
-            Err(_) if batch.len() >= expected => return None,
+            Err(_) if commands.len() >= expected => return None,
             Err(_) => {
-                let left = LONGEST_WAIT.saturating_sub(start.elapsed());
+                let left = MAX_GATHER_WAIT.saturating_sub(start.elapsed());
                 match receiver.recv_timeout(left) {
                     Ok(message) => message,
                     Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
@@ -212,77 +203,79 @@ fn gather(
             }
         };
         match message {
-            Message::Command(command) => batch.push(command),
+            Message::Command(command) => commands.push(command),
             Message::Close(done) => return Some(done),
         }
     }
     None
 }
 
-fn carry_out(shared: &Shared, commands: impl Iterator<Item = Command>) {
+/// Applies the commands in one transaction, notifies the listeners, and answers the callers.
+fn execute(shared: &Shared, commands: impl Iterator<Item = Command>) {
     let mut commands: Vec<_> = commands.collect();
-    let changes = commands.iter_mut().flat_map(|command| std::mem::take(&mut command.changes));
-    let telling = Telling { watchers: &shared.watchers, changes: changes.collect() };
+    let invalidations =
+        commands.iter_mut().flat_map(|command| std::mem::take(&mut command.invalidations));
+    let notify_on_drop =
+        NotifyOnDrop { listeners: &shared.listeners, invalidations: invalidations.collect() };
     let count = commands.len() as u64;
-    let mut answers = Vec::with_capacity(commands.len());
-    let ending = shared
-        .with_database(|database| Ok(transact(shared, database, commands, &mut answers)))
-        .unwrap_or_else(|error| Ending::Aborted(error.to_string()));
-    if let Ending::Committed = ending {
-        shared.tally.commits.fetch_add(1, Ordering::Relaxed);
-        shared.tally.commands.fetch_add(count, Ordering::Relaxed);
+    let mut replies = Vec::with_capacity(commands.len());
+    let commit = shared
+        .with_database(|database| Ok(apply_and_commit(shared, database, commands, &mut replies)))
+        .unwrap_or_else(|error| CommitResult::Aborted(error.to_string()));
+    if let CommitResult::Committed = commit {
+        shared.commit_counters.commits.fetch_add(1, Ordering::Relaxed);
+        shared.commit_counters.commands.fetch_add(count, Ordering::Relaxed);
     }
-    drop(telling);
-    for answer in answers {
-        answer(&ending);
+    drop(notify_on_drop);
+    for reply in replies {
+        reply(&commit);
     }
 }
 
-fn transact(
+fn apply_and_commit(
     shared: &Shared,
     database: &Database,
     commands: Vec<Command>,
-    answers: &mut Vec<Answer>,
-) -> Ending {
-    let begun = database.begin_write().map_err(Fault::from).and_then(|mut transaction| {
+    replies: &mut Vec<Reply>,
+) -> CommitResult {
+    let begun = database.begin_write().map_err(TxError::from).and_then(|mut transaction| {
         transaction
             .set_durability(Durability::Immediate)
-            .map_err(|error| Fault::Engine(error.to_string()))?;
+            .map_err(|error| TxError::Engine(error.to_string()))?;
         transaction.set_two_phase_commit(true);
-        // The state of the allocator goes into each commit: with 64 commands in it that costs a
-        // twentieth, and opening after a crash takes milliseconds instead of a walk through the
-        // whole file.
+        // This writes the state of the allocator with each commit. It costs 5 % at 64 commands per
+        // commit, and opening after a crash takes milliseconds instead of a scan of the whole file.
         transaction.set_quick_repair(true);
         Ok(transaction)
     });
     let transaction = match begun {
         Ok(transaction) => transaction,
-        Err(fault) => return Ending::Aborted(StoreError::from(fault).to_string()),
+        Err(error) => return CommitResult::Aborted(StoreError::from(error).to_string()),
     };
-    let mut changes = match Changes::open(&transaction, shared.lanes(), shared.clock.now()) {
-        Ok(changes) => changes,
-        Err(fault) => return Ending::Aborted(StoreError::from(fault).to_string()),
+    let mut batch = match Batch::open(&transaction, shared.lanes(), shared.clock.now()) {
+        Ok(batch) => batch,
+        Err(error) => return CommitResult::Aborted(StoreError::from(error).to_string()),
     };
-    let mut broken = None;
+    let mut engine_error = None;
     for command in commands {
-        changes.now = shared.clock.now();
-        let applied = (command.apply)(&mut changes);
-        answers.push(applied.answer);
-        broken = broken.or(applied.broken);
+        batch.now = shared.clock.now();
+        let applied = (command.apply)(&mut batch);
+        replies.push(applied.reply);
+        engine_error = engine_error.or(applied.engine_error);
     }
-    let broken = broken.or_else(|| match changes.finish() {
+    let engine_error = engine_error.or_else(|| match batch.finish() {
         Ok(()) => None,
-        Err(fault) => Some(StoreError::from(fault).to_string()),
+        Err(error) => Some(StoreError::from(error).to_string()),
     });
-    if let Some(detail) = broken {
+    if let Some(detail) = engine_error {
         drop(transaction);
-        return Ending::Aborted(detail);
+        return CommitResult::Aborted(detail);
     }
     match transaction.commit() {
-        Ok(()) => Ending::Committed,
+        Ok(()) => CommitResult::Committed,
         Err(error) => {
             tracing::error!(%error, "a commit failed");
-            Ending::Unknown
+            CommitResult::Unknown
         }
     }
 }

@@ -44,17 +44,17 @@ pub struct FamiliesReport {
 }
 
 #[derive(Default)]
-struct Counts {
+struct FamilyCounters {
     rotated: AtomicU64,
     replayed: AtomicU64,
     refused_in_window: AtomicU64,
     ended: AtomicU64,
 }
 
-struct Stage {
+struct FamilyTest {
     nodes: Vec<TokenManager>,
     window: Ttl,
-    counts: Counts,
+    counts: FamilyCounters,
 }
 
 /// Lets all tasks present their bearers, then the thief.
@@ -63,23 +63,24 @@ struct Stage {
 /// When a node breaks one of the promises above.
 pub async fn refresh_many(nodes: &[TokenManager], families: Families) -> FamiliesReport {
     let Families { tasks, rounds, window } = families;
-    let stage = Arc::new(Stage { nodes: nodes.to_vec(), window, counts: Counts::default() });
-    let shared = Arc::new(Mutex::new(stage.family("shared").await));
+    let test =
+        Arc::new(FamilyTest { nodes: nodes.to_vec(), window, counts: FamilyCounters::default() });
+    let shared = Arc::new(Mutex::new(test.family("shared").await));
     let each = rounds / tasks;
     let all = (0..tasks).map(|task| {
-        let (stage, shared) = (stage.clone(), shared.clone());
+        let (test, shared) = (test.clone(), shared.clone());
         tokio::spawn(async move {
             if task % 5 == 0 {
-                stage.share(task, each, &shared).await;
+                test.share(task, each, &shared).await;
             } else {
-                stage.own(task, each).await;
+                test.own(task, each).await;
             }
         })
     });
     for task in all.collect::<Vec<_>>() {
         task.await.expect("a task that keeps to the promises");
     }
-    let counts = &stage.counts;
+    let counts = &test.counts;
     let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
     FamiliesReport {
         rotated: read(&counts.rotated),
@@ -89,7 +90,7 @@ pub async fn refresh_many(nodes: &[TokenManager], families: Families) -> Familie
     }
 }
 
-impl Stage {
+impl FamilyTest {
     async fn family(&self, subject: &str) -> BearerToken {
         let policy = RefreshPolicy::new().with_grace_period(GracePeriod::new(self.window));
         let grant = Grant::new(Kind::Refresh).subject(subject).scope("read").refresh_policy(policy);

@@ -1,6 +1,6 @@
-//! The contract of a store of limits, as assertions that hold for every one.
+//! The contract of a limit store, as assertions that hold for every implementation.
 //!
-//! Rates are so low that nothing comes back while a test runs, so that time does not matter.
+//! The rates are so low that no permit is refilled during a test, so time does not matter.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,47 +9,47 @@ use keyfob::limit::{Charge, Charged, LimitKey, LimitStore, Meter};
 use keyfob::{OsRandom, Random, Rate, Ttl};
 use tokio::task::JoinSet;
 
-/// A key that nobody else has.
+/// Returns a key that no other test uses.
 ///
 /// # Panics
-/// When there is no randomness.
+/// If the system has no randomness.
 pub fn fresh_key() -> LimitKey {
     let mut bytes = [0; 16];
     OsRandom.fill(&mut bytes).unwrap_or_else(|error| panic!("{error}"));
     LimitKey::from_bytes(bytes)
 }
 
-/// So many at once, and then nothing for an hour.
+/// Returns a meter that admits `burst` permits and then none for an hour.
 ///
 /// # Panics
-/// When `burst` is zero.
+/// If `burst` is zero.
 pub fn once(burst: u32) -> Meter {
     let hour = Rate::new(1, Ttl::from_hours(1));
     hour.and_then(|rate| Meter::new(rate, burst)).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Everything that holds for every store of limits.
+/// Checks that a limit store keeps its contract.
 ///
 /// # Panics
-/// When something does not.
-pub async fn holds(store: &Arc<dyn LimitStore>) {
-    a_burst_and_no_more(store).await;
+/// If it does not.
+pub async fn check_limit_store(store: &Arc<dyn LimitStore>) {
+    the_burst_is_admitted_and_no_more(store).await;
     all_or_none(store).await;
-    nothing_is_taken_by_looking(store).await;
-    what_is_asked_for_beyond_the_least_is_optional(store).await;
-    too_many_at_once_are_refused(store).await;
+    a_look_takes_no_permits(store).await;
+    permits_above_the_minimum_are_optional(store).await;
+    too_many_charges_are_refused(store).await;
     racers_get_the_burst_and_no_more(std::slice::from_ref(store), once(100), 8).await;
     racers_for_several_get_no_more_than_the_smallest(store).await;
 }
 
 async fn charge(store: &Arc<dyn LimitStore>, charges: &[Charge]) -> Charged {
     let charged = store.charge(charges).await.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(charged.tallies.len(), charges.len(), "a tally for each charge");
+    assert_eq!(charged.tallies.len(), charges.len(), "a outcome for each charge");
     charged
 }
 
-/// How many calls of one permit each are admitted in a row.
-async fn row(store: &Arc<dyn LimitStore>, key: LimitKey, meter: Meter) -> u32 {
+/// Returns the number of consecutive calls for one permit that are admitted.
+async fn count_admitted(store: &Arc<dyn LimitStore>, key: LimitKey, meter: Meter) -> u32 {
     let mut admitted = 0;
     while charge(store, &[Charge::exactly(key, meter, 1)]).await.admitted {
         admitted += 1;
@@ -58,23 +58,27 @@ async fn row(store: &Arc<dyn LimitStore>, key: LimitKey, meter: Meter) -> u32 {
     admitted
 }
 
-async fn a_burst_and_no_more(store: &Arc<dyn LimitStore>) {
+async fn the_burst_is_admitted_and_no_more(store: &Arc<dyn LimitStore>) {
     let (key, meter) = (fresh_key(), once(5));
     let first = charge(store, &[Charge::exactly(key, meter, 2)]).await;
     assert!(first.admitted);
     assert_eq!((first.tallies[0].taken, meter.room(first.tallies[0].level)), (2, 3));
     assert!(!charge(store, &[Charge::exactly(key, meter, 4)]).await.admitted, "more than is left");
-    assert_eq!(row(store, key, meter).await, 3);
+    assert_eq!(count_admitted(store, key, meter).await, 3);
     let last = charge(store, &[Charge::exactly(key, meter, 1)]).await;
-    let tally = last.tallies[0];
-    assert!(!last.admitted && tally.taken == 0, "{last:?}");
-    let wait = meter.wait(tally.level, 1, tally.now).ok().flatten().map_or(0, Ttl::as_millis);
-    assert!((3_500_000..=3_600_000).contains(&wait), "an hour, and not {wait} ms");
-    assert_eq!(row(store, fresh_key(), meter).await, 5, "another key owes nothing");
+    let outcome = last.tallies[0];
+    assert!(!last.admitted && outcome.taken == 0, "{last:?}");
+    let wait = meter.wait(outcome.level, 1, outcome.now).ok().flatten().map_or(0, Ttl::as_millis);
+    assert!((3_500_000..=3_600_000).contains(&wait), "expected about an hour, got {wait} ms");
+    assert_eq!(
+        count_admitted(store, fresh_key(), meter).await,
+        5,
+        "another key has its full burst"
+    );
 }
 
 async fn all_or_none(store: &Arc<dyn LimitStore>) {
-    // Many pairs, so that they lie in the same place and in different ones.
+    // Many pairs, so that some are in the same slot or lane and some are not.
     for _ in 0..16 {
         let (wide, narrow) = (fresh_key(), fresh_key());
         let both = [Charge::exactly(wide, once(6), 1), Charge::exactly(narrow, once(2), 1)];
@@ -84,25 +88,25 @@ async fn all_or_none(store: &Arc<dyn LimitStore>) {
         for _ in 0..3 {
             let refused = charge(store, &both).await;
             assert!(!refused.admitted);
-            assert!(refused.tallies.iter().all(|tally| tally.taken == 0));
+            assert!(refused.tallies.iter().all(|outcome| outcome.taken == 0));
         }
-        assert_eq!(row(store, wide, once(6)).await, 4, "who is refused is not charged");
+        assert_eq!(count_admitted(store, wide, once(6)).await, 4, "a refused call is not charged");
     }
 }
 
-async fn nothing_is_taken_by_looking(store: &Arc<dyn LimitStore>) {
+async fn a_look_takes_no_permits(store: &Arc<dyn LimitStore>) {
     let (key, meter) = (fresh_key(), once(3));
     for _ in 0..5 {
         let looked = charge(store, &[Charge::look(key, meter)]).await;
         assert!(looked.admitted);
         assert_eq!(meter.room(looked.tallies[0].level), 3);
     }
-    assert_eq!(row(store, key, meter).await, 3);
+    assert_eq!(count_admitted(store, key, meter).await, 3);
     let looked = charge(store, &[Charge::look(key, meter)]).await;
     assert_eq!(meter.room(looked.tallies[0].level), 0);
 }
 
-async fn what_is_asked_for_beyond_the_least_is_optional(store: &Arc<dyn LimitStore>) {
+async fn permits_above_the_minimum_are_optional(store: &Arc<dyn LimitStore>) {
     let (key, meter) = (fresh_key(), once(10));
     let wanted = Charge { key, meter, least: 2, most: 7 };
     let mut taken = Vec::new();
@@ -116,10 +120,10 @@ async fn what_is_asked_for_beyond_the_least_is_optional(store: &Arc<dyn LimitSto
     assert!(taken.iter().all(|taken| (2..=7).contains(taken)), "{taken:?}");
     let total: u32 = taken.iter().sum();
     assert!((9..=10).contains(&total), "{taken:?}");
-    assert_eq!(row(store, key, meter).await, 10 - total);
+    assert_eq!(count_admitted(store, key, meter).await, 10 - total);
 }
 
-async fn too_many_at_once_are_refused(store: &Arc<dyn LimitStore>) {
+async fn too_many_charges_are_refused(store: &Arc<dyn LimitStore>) {
     let keys = || std::iter::repeat_with(|| Charge::exactly(fresh_key(), once(1), 1));
     let most: Vec<_> = keys().take(Charge::MAX_KEYS).collect();
     assert!(charge(store, &most).await.admitted);
@@ -128,10 +132,10 @@ async fn too_many_at_once_are_refused(store: &Arc<dyn LimitStore>) {
     assert_eq!(error.code(), "store_misconfigured");
 }
 
-/// Many tasks want one key, through each of the stores: together they get what there is.
+/// Lets many tasks charge one key through each of the stores. Together they get exactly the burst.
 ///
 /// # Panics
-/// When they get more or less.
+/// If they get more or fewer permits.
 pub async fn racers_get_the_burst_and_no_more(
     stores: &[Arc<dyn LimitStore>],
     meter: Meter,
@@ -180,10 +184,11 @@ async fn racers_for_several_get_no_more_than_the_smallest(store: &Arc<dyn LimitS
         done.unwrap_or_else(|error| panic!("{error}"));
     }
     let admitted = admitted.load(Ordering::Relaxed) as u32;
-    // Where keys lie apart, one may be held for a moment by a call that another refuses.
+    // Where keys are in different lanes, a call may hold a permit of one key for a moment although
+    // another key refuses it.
     assert!((1..=25).contains(&admitted), "{admitted}");
-    let left = row(store, keys[2], once(60)).await;
-    // What drained of a permit while it was held is not given back, and one more is not whole then.
+    let left = count_admitted(store, keys[2], once(60)).await;
+    // The part of a permit that drained while it was held is not given back.
     let rest = 60 - admitted;
     assert!((rest - 1..=rest).contains(&left), "{admitted} and then {left}");
 }

@@ -1,4 +1,4 @@
-//! Metrics that a test can look at: a recorder that keeps every series in memory.
+//! A metrics recorder that keeps every series in memory, for assertions in tests.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,49 +9,49 @@ use metrics::{
     SharedString, Unit,
 };
 
-/// Keeps what is recorded. Clones share it.
+/// A recorder in memory. Clones share the recorded series.
 #[derive(Clone, Debug, Default)]
-pub struct Kept(Arc<Mutex<BTreeMap<Series, Arc<Value>>>>);
+pub struct MemoryRecorder(Arc<Mutex<BTreeMap<Series, Arc<Value>>>>);
 
 /// A name and the values of its labels, in order.
 type Series = (String, Vec<String>);
 
-/// The present value; of a histogram, how many values it has.
+/// The current value; for a histogram, the number of recorded values.
 #[derive(Debug, Default)]
 struct Value(Mutex<f64>);
 
-impl Kept {
-    /// The value of a series, by its name and the values of its labels.
+impl MemoryRecorder {
+    /// Returns the value of a series, by its name and the values of its labels.
     ///
     /// # Panics
-    /// When there is no such series.
+    /// If there is no such series.
     pub fn value<const LABELS: usize>(&self, name: &str, labels: [&str; LABELS]) -> f64 {
-        let each = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let series_map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let series = (name.to_owned(), labels.map(str::to_owned).to_vec());
-        each.get(&series).unwrap_or_else(|| panic!("there is no series {series:?}")).now()
+        series_map.get(&series).unwrap_or_else(|| panic!("there is no series {series:?}")).get()
     }
 
-    /// The values of all series with this name, added up.
+    /// Returns the sum of all series with this name.
     pub fn sum(&self, name: &str) -> f64 {
-        let each = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        each.iter().filter(|((own, _), _)| own == name).map(|(_, value)| value.now()).sum()
+        let series_map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        series_map.iter().filter(|((own, _), _)| own == name).map(|(_, value)| value.get()).sum()
     }
 
-    /// The names of all series, with their labels and values as text.
+    /// Returns the names of all series with the values of their labels.
     pub fn series(&self) -> Vec<String> {
-        let each = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        each.keys().map(|(name, labels)| format!("{name} {}", labels.join(" "))).collect()
+        let series_map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        series_map.keys().map(|(name, labels)| format!("{name} {}", labels.join(" "))).collect()
     }
 
-    fn put(&self, key: &Key) -> Arc<Value> {
+    fn entry(&self, key: &Key) -> Arc<Value> {
         let labels = key.labels().map(|label| label.value().to_owned()).collect();
-        let mut each = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(each.entry((key.name().to_owned(), labels)).or_default())
+        let mut series_map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(series_map.entry((key.name().to_owned(), labels)).or_default())
     }
 }
 
 impl Value {
-    fn now(&self) -> f64 {
+    fn get(&self) -> f64 {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -91,7 +91,7 @@ impl HistogramFn for Value {
     }
 }
 
-impl Recorder for Kept {
+impl Recorder for MemoryRecorder {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
 
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
@@ -99,14 +99,14 @@ impl Recorder for Kept {
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        Counter::from_arc(self.put(key))
+        Counter::from_arc(self.entry(key))
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::from_arc(self.put(key))
+        Gauge::from_arc(self.entry(key))
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::from_arc(self.put(key))
+        Histogram::from_arc(self.entry(key))
     }
 }

@@ -1,4 +1,4 @@
-//! What a manager leaves behind in a store, to be looked for in what lies on its disk.
+//! Known texts that a manager writes into a store. A test looks for them on the disk.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use keyfob::{
     UpdateRequest,
 };
 
-/// What is said of tokens, one word for each place that has room for one.
+/// The texts, one for each field that a caller can set.
 pub const TRACES: [&str; 10] = [
     "subject-of-it",
     "client-of-it",
@@ -34,12 +34,12 @@ fn grant(kind: Kind) -> Grant {
         .by("actor-of-it")
 }
 
-/// Leaves every trace that there is: issues, uses, rotates, changes and revokes.
+/// Writes all [`TRACES`]: issues, uses, rotates, updates and revokes tokens.
 ///
 /// # Errors
-/// Whatever of it fails.
-pub async fn leave(manager: &TokenManager) -> Result<(), Error> {
-    let why = || RevokeRequest::reason("reason-of-it").by("actor-of-it");
+/// The first error of the manager.
+pub async fn write_traces(manager: &TokenManager) -> Result<(), Error> {
+    let request = || RevokeRequest::reason("reason-of-it").by("actor-of-it");
     let change = |metadata: &mut Metadata| metadata.tags.insert("more".try_into()?);
     for kind in Kind::ALL {
         for _ in 0..2 {
@@ -47,24 +47,24 @@ pub async fn leave(manager: &TokenManager) -> Result<(), Error> {
             manager.update(issued.token.id, UpdateRequest::new().by("actor-of-it"), change).await?;
             if kind == Kind::Refresh {
                 manager.refresh(&issued.bearer, RefreshRequest::new()).await?;
-                // Once more: it is seen to be a replay.
+                // A second time: the manager recognises a replay.
                 manager.refresh(&issued.bearer, RefreshRequest::new()).await?;
             } else {
                 manager.validate_active(&issued.bearer).await?;
             }
-            manager.revoke(issued.token.id, why()).await?;
+            manager.revoke(issued.token.id, request()).await?;
         }
     }
     let subject = Subject::new("subject-of-it")?;
-    manager.revoke_subject(&subject, why()).await?;
-    manager.revoke_client(&"client-of-it".try_into()?, why()).await?;
-    manager.revoke_all(why()).await?;
+    manager.revoke_subject(&subject, request()).await?;
+    manager.revoke_client(&"client-of-it".try_into()?, request()).await?;
+    manager.revoke_all(request()).await?;
     manager.shutdown().await;
     Ok(())
 }
 
-/// Which traces lie in clear among these bytes.
-pub fn in_clear(bytes: &[u8]) -> Vec<&'static str> {
+/// Returns the traces that are in `bytes` in plaintext.
+pub fn find_plaintext(bytes: &[u8]) -> Vec<&'static str> {
     let holds = |trace: &&str| bytes.windows(trace.len()).any(|window| window == trace.as_bytes());
     TRACES.into_iter().filter(holds).collect()
 }

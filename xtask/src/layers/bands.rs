@@ -83,20 +83,5 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
     ),
     ("keyfob-cli", &["commands/issue.rs", "commands/issue_many.rs"]),
     ("keyfob-cli", &["commands/revoke.rs", "commands/sweep.rs"]),
-    (
-        "keyfob-redb",
-        &[
-            "changes/counts.rs",
-            "changes/mod.rs",
-            "changes/rows.rs",
-            "file.rs",
-            "foundation.rs",
-            "options.rs",
-            "report.rs",
-            "shared.rs",
-            "store.rs",
-            "writer.rs",
-        ],
-    ),
     ("keyfob-redis", &["net/dial.rs", "net/link.rs"]),
 ];

@@ -1,5 +1,7 @@
 //! A token to test rules with.
 
+#![allow(clippy::unwrap_used, reason = "a sample for tests, made of values that are valid")]
+
 use super::*;
 use crate::time::Timestamp;
 

@@ -9,33 +9,34 @@ use super::{Damaged, Fields};
 pub(crate) struct LaneRow {
     pub(crate) birth: Stamp,
     pub(crate) sequence: Stamp,
-    /// No record of the lane is kept longer than this.
+    /// An upper limit for the `keep_until` of the lane's records.
     pub(crate) kept_until: Timestamp,
 }
 
-/// An epoch, and when nothing that it covers can be left.
+/// An epoch, and the time after which no record that it covers can exist.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct EpochRow {
     pub(crate) epoch: Epoch,
     pub(crate) covers_until: Timestamp,
 }
 
-/// `kept_until` is raised in steps of an hour, so that not every insert has to write it.
-const STEP: u64 = 3_600_000;
+/// `kept_until` is raised in steps of an hour, so that few inserts have to write it. Milliseconds.
+const KEPT_UNTIL_STEP: u64 = 3_600_000;
 
 impl LaneRow {
-    pub(crate) fn born(now: Timestamp) -> Self {
+    /// Returns the state of a new lane.
+    pub(crate) fn new(now: Timestamp) -> Self {
         let birth = Stamp::birth(now);
         Self { birth, sequence: birth, kept_until: Timestamp::default() }
     }
 
-    /// Notes that a record is kept so long; whether the row has to be written for it.
-    pub(crate) fn keep(&mut self, until: Timestamp) -> bool {
+    /// Raises `kept_until` to at least `until`. Returns whether the row changed and must be written.
+    pub(crate) fn raise_kept_until(&mut self, until: Timestamp) -> bool {
         if until <= self.kept_until {
             return false;
         }
-        let step = until.as_millis().div_ceil(STEP).saturating_mul(STEP);
-        self.kept_until = Timestamp::from_millis(step);
+        let steps = until.as_millis().div_ceil(KEPT_UNTIL_STEP);
+        self.kept_until = Timestamp::from_millis(steps.saturating_mul(KEPT_UNTIL_STEP));
         true
     }
 
@@ -99,13 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded_from_above_and_rarely_written() {
-        let mut lane = LaneRow::born(Timestamp::from_millis(1));
+    fn kept_until_is_an_upper_limit_and_is_rarely_written() {
+        let mut lane = LaneRow::new(Timestamp::from_millis(1));
         let until = Timestamp::from_millis(1_795_000_000_123);
-        assert!(lane.keep(until));
+        assert!(lane.raise_kept_until(until));
         assert!(lane.kept_until >= until);
-        assert!(!lane.keep(until), "the same again needs no write");
-        assert!(lane.keep(Timestamp::MAX));
+        assert!(!lane.raise_kept_until(until), "the same time again needs no write");
+        assert!(lane.raise_kept_until(Timestamp::MAX));
         assert_eq!(lane.kept_until, Timestamp::MAX);
     }
 }

@@ -1,20 +1,20 @@
-//! The values of the tables, in bytes of our own, so that no change of the engine's encodings can
-//! misread them. Numbers are big-endian; a row that does not fit its layout is damaged, never a
-//! panic.
+//! The byte layouts of the rows. The store encodes rows itself, so that a change of the engine's
+//! encodings cannot misread them. Numbers are big-endian. A row that does not match its layout is
+//! reported as damaged; it never causes a panic.
 
-mod answer;
+mod count;
 mod lane;
 mod record;
-mod tally;
+mod saved_answer;
 
-pub(crate) use answer::{Answer, Kept};
+pub(crate) use count::{read_counts, write_counts};
 pub(crate) use lane::{EpochRow, LaneRow};
 pub(crate) use record::Record;
-pub(crate) use tally::{read_tally, write_tally};
+pub(crate) use saved_answer::{Savable, SavedAnswer};
 
 use keyfob_store::StoreError;
 
-/// What does not fit the layout of a row.
+/// The error of a row that does not match its layout, with the reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Damaged(pub(crate) &'static str);
 
@@ -24,7 +24,7 @@ impl Damaged {
     }
 }
 
-/// The fields of a row that were not read yet.
+/// A parser over the unread part of a row.
 pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -64,7 +64,7 @@ impl<'a> Fields<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
-    /// Ends the row: nothing may be left of it.
+    /// Checks that the row ends here.
     pub(crate) fn end(self) -> Result<(), Damaged> {
         if self.0.is_empty() { Ok(()) } else { Err(Damaged("it is too long")) }
     }

@@ -1,8 +1,8 @@
-//! The row of a record: a header of what the store reads itself, then the body as it was given.
+//! The row of a record: a header with the fields that the store reads, then the opaque body.
 //!
 //! ```text
 //! layout 1 ‖ flags ‖ ancestors ‖ terms(2) ‖ id(16) ‖ version(4) ‖ stamp(8) ‖ keep until(8)
-//! ‖ key(2)? ‖ place(13)? ‖ uses(4)? ‖ subject(8)? ‖ client(8)? ‖ ancestor(8)… ‖ term(17)… ‖ (at(8) ‖ length(2) ‖ note)? ‖ body
+//! ‖ key(2)? ‖ count bucket(13)? ‖ uses(4)? ‖ subject(8)? ‖ client(8)? ‖ ancestor(8)… ‖ term(17)… ‖ (at(8) ‖ length(2) ‖ note)? ‖ body
 //! ```
 
 use std::borrow::Cow;
@@ -31,8 +31,8 @@ pub(crate) struct Record<'a> {
     pub(crate) stamp: Stamp,
     pub(crate) keep_until: Timestamp,
     pub(crate) key: KeyVersion,
-    /// Where it is counted, if it is.
-    pub(crate) place: Option<CountBucket>,
+    /// Where the record is counted, if it is counted.
+    pub(crate) counted_in: Option<CountBucket>,
     pub(crate) uses_left: Option<u32>,
     pub(crate) epochs: Epochs,
     pub(crate) terms: Terms<'a>,
@@ -40,7 +40,7 @@ pub(crate) struct Record<'a> {
     pub(crate) body: Cow<'a, [u8]>,
 }
 
-/// The terms that a record is listed under, each once.
+/// The terms that a record is listed under, without duplicates.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Terms<'a>(Cow<'a, [u8]>);
 
@@ -49,19 +49,19 @@ impl Terms<'_> {
         self.0.as_chunks().0.iter()
     }
 
-    /// Adds a term; `false` if it was there.
+    /// Adds a term. Returns `false` if the record already had it.
     pub(crate) fn add(&mut self, term: &TermKey) -> bool {
-        if self.iter().any(|known| known == term) {
+        if self.iter().any(|existing| existing == term) {
             return false;
         }
         self.0.to_mut().extend_from_slice(term);
         true
     }
 
-    /// Takes a term away; `false` if it was not there.
+    /// Removes a term. Returns `false` if the record did not have it.
     pub(crate) fn remove(&mut self, term: &TermKey) -> bool {
-        let Some(place) = self.iter().position(|known| known == term) else { return false };
-        self.0.to_mut().drain(place * TERM_BYTES..(place + 1) * TERM_BYTES);
+        let Some(index) = self.iter().position(|existing| existing == term) else { return false };
+        self.0.to_mut().drain(index * TERM_BYTES..(index + 1) * TERM_BYTES);
         true
     }
 
@@ -71,7 +71,7 @@ impl Terms<'_> {
 }
 
 impl<'a> Record<'a> {
-    /// The first version of a record.
+    /// Creates the first version of a record.
     pub(crate) fn new(new: NewRecord, stamp: Stamp, now: Timestamp) -> Record<'static> {
         let mut terms = Terms::default();
         for term in &new.terms {
@@ -83,7 +83,7 @@ impl<'a> Record<'a> {
             stamp,
             keep_until: new.keep_until,
             key: new.key,
-            place: new.counted.map(|counted| counted.place(now)),
+            counted_in: new.counted.map(|counted| counted.place(now)),
             uses_left: new.uses_left,
             epochs: new.epochs,
             terms,
@@ -110,9 +110,10 @@ impl<'a> Record<'a> {
         let has = |flag| flags & flag != 0;
         let key = has(SEALED).then(|| fields.u16()).transpose()?;
         let key = KeyVersion::new(key.unwrap_or_default());
-        let place = has(COUNTED)
+        let counted_in = has(COUNTED)
             .then(|| {
-                CountBucket::from_bytes(&fields.array()?).ok_or(Damaged("its place is unknown"))
+                CountBucket::from_bytes(&fields.array()?)
+                    .ok_or(Damaged("its count bucket is invalid"))
             })
             .transpose()?;
         let uses_left = has(USES).then(|| fields.u32()).transpose()?;
@@ -138,7 +139,7 @@ impl<'a> Record<'a> {
             stamp,
             keep_until,
             key,
-            place,
+            counted_in,
             uses_left,
             epochs,
             terms,
@@ -155,7 +156,7 @@ impl<'a> Record<'a> {
             | flag(self.epochs.client.is_some(), CLIENT)
             | flag(self.tombstone.is_some(), TOMBSTONE)
             | flag(!self.key.is_plaintext(), SEALED)
-            | flag(self.place.is_some(), COUNTED);
+            | flag(self.counted_in.is_some(), COUNTED);
         let ancestors = u8::try_from(self.epochs.ancestors.len()).unwrap_or(u8::MAX);
         row.extend_from_slice(&[LAYOUT, flags, ancestors]);
         row.extend_from_slice(&self.terms.count().to_be_bytes());
@@ -166,7 +167,7 @@ impl<'a> Record<'a> {
         if !self.key.is_plaintext() {
             row.extend_from_slice(&self.key.value().to_be_bytes());
         }
-        row.extend(self.place.iter().flat_map(CountBucket::to_bytes));
+        row.extend(self.counted_in.iter().flat_map(CountBucket::to_bytes));
         row.extend(self.uses_left.map(u32::to_be_bytes).into_iter().flatten());
         let owners = self.epochs.subject.iter().chain(&self.epochs.client);
         for field in owners.chain(self.epochs.ancestors.iter().take(usize::from(ancestors))) {
@@ -184,7 +185,7 @@ impl<'a> Record<'a> {
         row
     }
 
-    /// The same, independent of the row that it was read from.
+    /// Copies the borrowed parts, so that the record no longer borrows from its row.
     pub(crate) fn into_owned(self) -> Record<'static> {
         Record {
             terms: Terms(Cow::Owned(self.terms.0.into_owned())),
@@ -207,7 +208,7 @@ mod tests {
             stamp: Stamp::new(1 << 52),
             keep_until: Timestamp::from_millis(1_795_000_000_123),
             key: KeyVersion::PLAINTEXT,
-            place: None,
+            counted_in: None,
             uses_left: None,
             epochs: Epochs::default(),
             terms: Terms::default(),
@@ -218,7 +219,7 @@ mod tests {
             let now = Timestamp::from_millis(1_700_000_000_000);
             let end = TimeBucket::of_end(record.keep_until, now);
             let start = Some(TimeBucket::of_start(record.keep_until, now));
-            record.place = Some(CountBucket { kind: keyfob_store::Kind::ApiKey, end, start });
+            record.counted_in = Some(CountBucket { kind: keyfob_store::Kind::ApiKey, end, start });
             record.uses_left = Some(2);
             record.key = KeyVersion::new(0x0102);
             record.epochs.subject = Some(EpochField::from_bytes([1; 8]));
@@ -254,10 +255,10 @@ mod tests {
                 Err(Damaged(_)) => assert!(length < row.len() - record.body.len()),
             }
         }
-        for place in 0..row.len() {
+        for index in 0..row.len() {
             let mut row = row.clone();
-            row[place] ^= 0xff;
-            assert_ne!(Record::read(&row), Ok(record.clone()), "byte {place}");
+            row[index] ^= 0xff;
+            assert_ne!(Record::read(&row), Ok(record.clone()), "byte {index}");
         }
     }
 }

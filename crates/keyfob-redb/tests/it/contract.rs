@@ -1,4 +1,4 @@
-//! The contract of every store.
+//! The contract suite, on the embedded store.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ async fn eight_lanes() -> Setup {
     setup(LaneCount::new(8).unwrap(), tempfile::tempdir().unwrap())
 }
 
-/// The same in memory, where there is a file system for it: what hundreds of runs are about is the
-/// answers, and a disk would make most of their time.
+/// The same on a file system in memory, if there is one. Hundreds of runs would spend most of their
+/// time on the disk, and they test only the answers.
 async fn eight_lanes_in_memory() -> Setup {
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     setup(LaneCount::new(8).unwrap(), folder)
@@ -58,8 +58,8 @@ mod with_eight_lanes {
     keyfob_testkit::store_contract!(crate::contract::eight_lanes);
 }
 
-/// Random runs of everything at once, held against the contract as plain maps.
+/// Random sequences of commands, compared with a model of the contract.
 #[test]
 fn random_runs_agree_with_the_model() {
-    keyfob_testkit::prop::model_agrees(eight_lanes_in_memory);
+    keyfob_testkit::model_test::store_matches_model(eight_lanes_in_memory);
 }

@@ -1,4 +1,5 @@
-//! Counts on disk: they stay, they go with their time, and a file without them opens.
+//! Counts on disk: they survive a restart, they are dropped when they expire, and a file without
+//! counts opens.
 
 use keyfob::store::prelude::*;
 use keyfob::store::{Advance, BucketCounts, CountedAs, EpochScope, NewRecord};
@@ -6,101 +7,105 @@ use keyfob::{Kind, Subject, Ttl};
 use keyfob_redb::RedbStore;
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 
-use crate::stage::{self, Stage};
+use crate::fixture::{self, Fixture};
 
 type Bytes = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 const COUNTS: Bytes = TableDefinition::new("counts");
 
-fn counted(stage: &Stage, store: &RedbStore, subject: &str, life: Ttl) -> NewRecord {
-    let ends_at = stage.now() + life;
+fn counted(fixture: &Fixture, store: &RedbStore, subject: &str, life: Ttl) -> NewRecord {
+    let ends_at = fixture.now() + life;
     let counted = Some(CountedAs { kind: Kind::Session, starts_at: None, ends_at });
-    NewRecord { counted, keep_until: ends_at, ..stage.record(store, subject) }
+    NewRecord { counted, keep_until: ends_at, ..fixture.record(store, subject) }
 }
 
-async fn tallies(store: &RedbStore) -> Vec<BucketCounts> {
-    let mut tallies = store.tallies().await.unwrap();
-    tallies.sort_by_key(|tally| tally.span.to());
-    tallies
+async fn counts(store: &RedbStore) -> Vec<BucketCounts> {
+    let mut counts = store.tallies().await.unwrap();
+    counts.sort_by_key(|counts| counts.span.to());
+    counts
 }
 
-fn rows(stage: &Stage) -> u64 {
-    let database = Database::open(stage.path()).unwrap();
+fn rows(fixture: &Fixture) -> u64 {
+    let database = Database::open(fixture.path()).unwrap();
     database.begin_read().unwrap().open_table(COUNTS).unwrap().len().unwrap()
 }
 
 #[tokio::test]
 async fn counts_are_there_after_a_reopen() {
-    let stage = Stage::new();
-    let store = stage.store();
+    let fixture = Fixture::new();
+    let store = fixture.store();
     let records: Vec<_> =
-        (0..9).map(|_| counted(&stage, &store, "user", Ttl::from_hours(1))).collect();
+        (0..9).map(|_| counted(&fixture, &store, "user", Ttl::from_hours(1))).collect();
     let id = records[0].id;
-    stage.insert(&store, records).await;
-    store.revoke(stage.operation(), stage.revocation(id)).await.unwrap();
-    let before = tallies(&store).await;
+    fixture.insert(&store, records).await;
+    store.revoke(fixture.operation(), fixture.revocation(id)).await.unwrap();
+    let before = counts(&store).await;
     assert_eq!((before[0].stored, before[0].revoked), (9, 1));
     drop(store);
-    let store = stage.store();
-    assert_eq!(tallies(&store).await, before);
+    let store = fixture.store();
+    assert_eq!(counts(&store).await, before);
     let subject = Subject::new("user").unwrap();
     let namespace = store.namespace();
     let scope = EpochScope::Lane(namespace.lane_of(&subject), namespace.subject_epoch(&subject));
     let listed = vec![namespace.subject(&subject)];
-    let advance = Advance { listed, ..Advance::new(scope, stage.now()) };
-    store.advance(stage.operation(), advance).await.unwrap();
-    assert_eq!(tallies(&store).await[0].revoked, 9, "what was written before is counted out");
+    let advance = Advance { listed, ..Advance::new(scope, fixture.now()) };
+    store.advance(fixture.operation(), advance).await.unwrap();
+    assert_eq!(
+        counts(&store).await[0].revoked,
+        9,
+        "records from before the restart are counted as revoked"
+    );
 }
 
 #[tokio::test]
-async fn counts_whose_time_is_over_are_dropped_as_others_are_written() {
-    let stage = Stage::new();
-    let store = stage.store();
+async fn expired_counts_are_dropped_when_others_are_written() {
+    let fixture = Fixture::new();
+    let store = fixture.store();
     for minutes in 1..40 {
-        let record = counted(&stage, &store, "user", Ttl::from_mins(minutes));
-        stage.insert(&store, vec![record]).await;
+        let record = counted(&fixture, &store, "user", Ttl::from_mins(minutes));
+        fixture.insert(&store, vec![record]).await;
     }
-    assert!(tallies(&store).await.len() > 20);
-    stage.clock.advance(Ttl::from_hours(2));
+    assert!(counts(&store).await.len() > 20);
+    fixture.clock.advance(Ttl::from_hours(2));
     for _ in 0..4 {
-        let record = counted(&stage, &store, "user", Ttl::from_mins(5));
-        stage.insert(&store, vec![record]).await;
+        let record = counted(&fixture, &store, "user", Ttl::from_mins(5));
+        fixture.insert(&store, vec![record]).await;
     }
-    assert_eq!(tallies(&store).await.iter().map(|tally| tally.stored).sum::<u64>(), 4);
+    assert_eq!(counts(&store).await.iter().map(|counts| counts.stored).sum::<u64>(), 4);
     drop(store);
-    assert_eq!(rows(&stage), 1, "and none of them is in the file");
+    assert_eq!(rows(&fixture), 1, "the expired ones are not in the file");
 }
 
 #[tokio::test]
-async fn a_file_that_was_written_without_counts_opens_and_counts_from_then_on() {
-    let stage = Stage::new();
-    let store = stage.store();
-    stage.insert(&store, vec![stage.record(&store, "before")]).await;
+async fn a_file_without_counts_opens_and_counts_new_tokens() {
+    let fixture = Fixture::new();
+    let store = fixture.store();
+    fixture.insert(&store, vec![fixture.record(&store, "before")]).await;
     drop(store);
-    let database = Database::open(stage.path()).unwrap();
+    let database = Database::open(fixture.path()).unwrap();
     let transaction = database.begin_write().unwrap();
     assert!(transaction.delete_table(COUNTS).unwrap());
     transaction.commit().unwrap();
     drop(database);
 
-    let store = stage.store();
-    assert_eq!(tallies(&store).await, []);
-    let record = counted(&stage, &store, "user", Ttl::from_hours(1));
-    stage.insert(&store, vec![record]).await;
-    assert_eq!(tallies(&store).await[0].stored, 1);
-    stage::assert_sound(&store).await;
+    let store = fixture.store();
+    assert_eq!(counts(&store).await, []);
+    let record = counted(&fixture, &store, "user", Ttl::from_hours(1));
+    fixture.insert(&store, vec![record]).await;
+    assert_eq!(counts(&store).await[0].stored, 1);
+    fixture::assert_consistent(&store).await;
 }
 
-/// A count that cannot be read keeps nobody from being issued to or revoked.
+/// Issuing and revoking work although a count cannot be read.
 #[tokio::test]
-async fn a_damaged_count_is_told_and_in_nobodys_way() {
-    let stage = Stage::new();
-    let store = stage.store();
-    let first = counted(&stage, &store, "user", Ttl::from_hours(1));
+async fn a_damaged_count_is_reported_and_fails_no_write() {
+    let fixture = Fixture::new();
+    let store = fixture.store();
+    let first = counted(&fixture, &store, "user", Ttl::from_hours(1));
     let id = first.id;
-    stage.insert(&store, vec![first]).await;
+    fixture.insert(&store, vec![first]).await;
     drop(store);
-    let database = Database::open(stage.path()).unwrap();
+    let database = Database::open(fixture.path()).unwrap();
     let transaction = database.begin_write().unwrap();
     {
         let mut table = transaction.open_table(COUNTS).unwrap();
@@ -110,12 +115,12 @@ async fn a_damaged_count_is_told_and_in_nobodys_way() {
     transaction.commit().unwrap();
     drop(database);
 
-    let store = stage.store();
+    let store = fixture.store();
     assert!(store.tallies().await.unwrap_err().to_string().contains("a count"));
     let found = store.check().await.unwrap();
     assert!(found.problems[0].contains("a count"), "{found:#?}");
-    store.revoke(stage.operation(), stage.revocation(id)).await.unwrap();
-    let second = counted(&stage, &store, "user", Ttl::from_hours(1));
-    stage.insert(&store, vec![second]).await;
-    assert_eq!(tallies(&store).await[0].stored, 1, "it began anew");
+    store.revoke(fixture.operation(), fixture.revocation(id)).await.unwrap();
+    let second = counted(&fixture, &store, "user", Ttl::from_hours(1));
+    fixture.insert(&store, vec![second]).await;
+    assert_eq!(counts(&store).await[0].stored, 1, "the count started again from zero");
 }

@@ -1,8 +1,8 @@
-//! A process that is killed in the middle of its writes loses nothing that it was told is done.
+//! A process that is killed during its writes loses no acknowledged write.
 //!
-//! The test starts itself as a child, which writes with several tasks at once and notes each write
-//! twice in a journal: before it sends it and after it was answered. The parent kills the child at
-//! some moment, opens the store, and holds it against the journal.
+//! The test starts itself as a child process. The child writes with several tasks and records each
+//! write twice in a journal: before it is sent and after it is answered. The parent kills the child,
+//! opens the store, and compares it with the journal.
 
 use keyfob::store::prelude::*;
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ use keyfob::store::{Consume, Consumed, Insert, Inserted, NewRecord, Operation, O
 use keyfob::{Clock, SystemClock, Timestamp, TokenId};
 use keyfob_redb::RedbStore;
 
-use crate::stage::{self, Stage};
+use crate::fixture::{self, Fixture};
 
 const CHILD: &str = "KEYFOB_REDB_KILLED_CHILD";
 const ROUNDS: u64 = 6;
@@ -28,21 +28,21 @@ async fn what_was_acknowledged_survives_a_kill() {
     if let Some(folder) = std::env::var_os(CHILD) {
         return write_until_killed(Path::new(&folder)).await;
     }
-    let stage = Stage::new();
-    let folder = stage.path().parent().unwrap().to_owned();
+    let fixture = Fixture::new();
+    let folder = fixture.path().parent().unwrap().to_owned();
     let mut acknowledged = 0;
     for round in 0..ROUNDS {
         let journal = folder.join(format!("journal-{round}"));
         kill_a_writer(&folder, &journal, Duration::from_millis(40 + 67 * round));
         let before = Instant::now();
-        let store = RedbStore::open(stage.path()).unwrap();
+        let store = RedbStore::open(fixture.path()).unwrap();
         assert!(before.elapsed() < Duration::from_secs(5), "it opens without a long repair");
-        stage::assert_sound(&store).await;
+        fixture::assert_consistent(&store).await;
         for earlier in 0..=round {
             let journal = std::fs::read_to_string(folder.join(format!("journal-{earlier}")));
-            acknowledged += hold(&store, &journal.unwrap(), earlier == round).await;
+            acknowledged += compare(&store, &journal.unwrap(), earlier == round).await;
         }
-        stage::assert_sound(&store).await;
+        fixture::assert_consistent(&store).await;
     }
     assert!(acknowledged > 100, "the children wrote something: {acknowledged}");
 }
@@ -57,10 +57,10 @@ fn kill_a_writer(folder: &Path, journal: &Path, after: Duration) {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let patience = Instant::now();
+    let start = Instant::now();
     while !std::fs::read_to_string(journal).unwrap().contains("done") {
-        assert!(patience.elapsed() < Duration::from_secs(60), "the child does not write");
-        assert!(child.try_wait().unwrap().is_none(), "the child ended by itself");
+        assert!(start.elapsed() < Duration::from_secs(60), "the child does not write");
+        assert!(child.try_wait().unwrap().is_none(), "the child revoked by itself");
         std::thread::sleep(Duration::from_millis(2));
     }
     std::thread::sleep(after);
@@ -80,7 +80,7 @@ async fn write_until_killed(folder: &Path) {
     }
 }
 
-/// One line, in one write, so that a kill cannot tear it.
+/// Appends one line in one write, so that a kill cannot split it.
 fn note(journal: &mut File, line: &str) {
     journal.write_all(format!("{line}\n").as_bytes()).unwrap();
 }
@@ -88,9 +88,9 @@ fn note(journal: &mut File, line: &str) {
 async fn write(store: Arc<RedbStore>, mut journal: File, task: usize) {
     let subject = format!("user{task}");
     for n in 0u64.. {
-        let operation = stage::operation(&SystemClock);
+        let operation = fixture::operation(&SystemClock);
         let record =
-            NewRecord { uses_left: Some(9), ..stage::record(&store, &SystemClock, &subject) };
+            NewRecord { uses_left: Some(9), ..fixture::record(&store, &SystemClock, &subject) };
         let (id, field) = (record.id, record.epochs.subject.unwrap());
         note(&mut journal, &format!("try {task} issue {id} {}", words(&operation)));
         let insert = Insert { records: vec![record], events: vec![id.to_string().into_bytes()] };
@@ -101,20 +101,21 @@ async fn write(store: Arc<RedbStore>, mut journal: File, task: usize) {
         match n % 5 {
             1 | 3 => {
                 note(&mut journal, &format!("try {task} revoke {id}"));
-                let revocation = stage::revocation(&SystemClock, id);
-                store.revoke(stage::operation(&SystemClock), revocation).await.unwrap();
+                let revocation = fixture::revocation(&SystemClock, id);
+                store.revoke(fixture::operation(&SystemClock), revocation).await.unwrap();
                 note(&mut journal, &format!("done {task} revoke {id}"));
             }
             2 => {
                 note(&mut journal, &format!("try {task} spend {id}"));
-                let spent = store.consume(stage::operation(&SystemClock), Consume { id }).await;
-                assert_eq!(spent.unwrap(), Consumed::Left(8));
+                let consumed =
+                    store.consume(fixture::operation(&SystemClock), Consume { id }).await;
+                assert_eq!(consumed.unwrap(), Consumed::Left(8));
                 note(&mut journal, &format!("done {task} spend {id}"));
             }
             4 => {
                 note(&mut journal, &format!("try {task} advance {id}"));
-                let advance = stage::advance(&SystemClock, id.lane(), field);
-                store.advance(stage::operation(&SystemClock), advance).await.unwrap();
+                let advance = fixture::advance(&SystemClock, id.lane(), field);
+                store.advance(fixture::operation(&SystemClock), advance).await.unwrap();
                 note(&mut journal, &format!("done {task} advance {id}"));
             }
             _ => {}
@@ -122,37 +123,38 @@ async fn write(store: Arc<RedbStore>, mut journal: File, task: usize) {
     }
 }
 
+/// The operation as two words of a journal line.
 fn words(operation: &Operation) -> String {
     let id = u128::from_be_bytes(*operation.id.as_bytes());
     format!("{id:032x} {}", operation.deadline.as_millis())
 }
 
-/// What the journal says of one record.
+/// The expected state of one record, from the journal.
 #[derive(Default)]
 struct Expected {
-    ended: bool,
-    spent: bool,
-    /// A write was sent and not answered: either is fine.
+    revoked: bool,
+    consumed: bool,
+    /// A write was sent and not answered. Both outcomes are correct.
     in_doubt: bool,
     operation: Option<(Operation, u64)>,
 }
 
-/// Holds the store against a journal; how many writes were acknowledged in it.
-async fn hold(store: &RedbStore, journal: &str, is_last: bool) -> u64 {
+/// Compares the store with a journal. Returns the number of acknowledged writes in it.
+async fn compare(store: &RedbStore, journal: &str, is_last: bool) -> u64 {
     let mut expected: HashMap<TokenId, Expected> = HashMap::new();
     let mut by_task: HashMap<&str, Vec<TokenId>> = HashMap::new();
     let mut sent: HashMap<&str, (&str, TokenId)> = HashMap::new();
     let mut acknowledged = 0;
     for line in journal.lines() {
         let words: Vec<_> = line.split(' ').collect();
-        let (task, what, id) = (words[1], words[2], words[3].parse::<TokenId>().unwrap());
+        let (task, command, id) = (words[1], words[2], words[3].parse::<TokenId>().unwrap());
         if words[0] == "try" {
-            sent.insert(task, (what, id));
+            sent.insert(task, (command, id));
             continue;
         }
         sent.remove(task);
         acknowledged += 1;
-        match what {
+        match command {
             "issue" => {
                 let operation = u128::from_str_radix(words[4], 16).unwrap().to_be_bytes();
                 let operation = Operation {
@@ -164,19 +166,19 @@ async fn hold(store: &RedbStore, journal: &str, is_last: bool) -> u64 {
                 expected.insert(id, Expected { operation, ..Expected::default() });
                 by_task.entry(task).or_default().push(id);
             }
-            "revoke" => expected.get_mut(&id).unwrap().ended = true,
-            "spend" => expected.get_mut(&id).unwrap().spent = true,
+            "revoke" => expected.get_mut(&id).unwrap().revoked = true,
+            "spend" => expected.get_mut(&id).unwrap().consumed = true,
             "advance" => {
                 for id in &by_task[task] {
-                    expected.get_mut(id).unwrap().ended = true;
+                    expected.get_mut(id).unwrap().revoked = true;
                 }
             }
             other => panic!("{other}"),
         }
     }
-    for (task, (what, id)) in sent {
-        let concerned = if what == "advance" { by_task[task].clone() } else { vec![id] };
-        for id in concerned {
+    for (task, (command, id)) in sent {
+        let affected = if command == "advance" { by_task[task].clone() } else { vec![id] };
+        for id in affected {
             expected.entry(id).or_default().in_doubt = true;
         }
     }
@@ -185,12 +187,12 @@ async fn hold(store: &RedbStore, journal: &str, is_last: bool) -> u64 {
         if expected.in_doubt && expected.operation.is_none() {
             continue;
         }
-        let loaded = loaded.unwrap_or_else(|| panic!("{id} was acknowledged and is gone"));
-        if expected.ended || (!expected.in_doubt && is_last) {
-            assert_eq!(loaded.is_clear(), !expected.ended, "{id}");
+        let loaded = loaded.unwrap_or_else(|| panic!("{id} was acknowledged and is lost"));
+        if expected.revoked || (!expected.in_doubt && is_last) {
+            assert_eq!(loaded.is_clear(), !expected.revoked, "{id}");
         }
         if !expected.in_doubt {
-            assert_eq!(loaded.uses_left, Some(if expected.spent { 8 } else { 9 }), "{id}");
+            assert_eq!(loaded.uses_left, Some(if expected.consumed { 8 } else { 9 }), "{id}");
         }
     }
     if is_last {
@@ -199,11 +201,11 @@ async fn hold(store: &RedbStore, journal: &str, is_last: bool) -> u64 {
     acknowledged
 }
 
-/// What was acknowledged before the kill gets the same answer after it.
+/// Sends operations again that were acknowledged before the kill. Each gets the same answer.
 async fn send_again(store: &RedbStore, expected: &HashMap<TokenId, Expected>) {
     let answered = expected.iter().filter_map(|(id, expected)| Some((id, expected.operation?)));
     for (id, (operation, stamp)) in answered.take(50) {
-        let record = NewRecord { id: *id, ..stage::record(store, &SystemClock, "someone") };
+        let record = NewRecord { id: *id, ..fixture::record(store, &SystemClock, "someone") };
         let again = Insert { records: vec![record], events: vec![b"again".to_vec()] };
         let answer = store.insert(operation, again).await;
         match answer {
@@ -211,6 +213,6 @@ async fn send_again(store: &RedbStore, expected: &HashMap<TokenId, Expected>) {
             other => assert!(SystemClock.now() > operation.deadline, "{id}: {other:?}"),
         }
     }
-    let events = stage::events(store).await;
-    assert!(!events.contains(&b"again".to_vec()), "an operation has its effect once");
+    let events = fixture::events(store).await;
+    assert!(!events.contains(&b"again".to_vec()), "an operation takes effect once");
 }

@@ -1,15 +1,15 @@
-//! The embedded store, held to the contract and to what a file on disk adds to it.
+//! Tests of the embedded store: the contract suite, and what a file on disk adds to it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod stage;
+mod fixture;
 
 mod contract;
 mod counts;
 mod damage;
+mod expiry;
 mod kill;
 mod open;
 mod reopen;
 mod sealed;
-mod share;
-mod upkeep;
+mod shared_commit;

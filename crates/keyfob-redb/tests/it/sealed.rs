@@ -1,4 +1,4 @@
-//! A sealed store in a file: what whoever gets hold of the file gets to see.
+//! A sealed store in a file: what an attacker who has the file can read.
 
 use keyfob::store::prelude::*;
 use std::sync::Arc;
@@ -8,42 +8,42 @@ use keyfob::store::{Insert, NewRecord, StoreError};
 use keyfob::{KeyVersion, OsRandom, Timestamp, TokenManager};
 use keyfob_testkit::traces::{self, TRACES};
 
-use crate::stage::Stage;
+use crate::fixture::Fixture;
 
-/// The traces that lie in clear in the file.
+/// Returns the traces that are in the file in plaintext.
 async fn in_clear(ring: Option<&KeyRing>) -> Vec<&'static str> {
-    let stage = Stage::new();
-    let manager = TokenManager::builder(Arc::new(stage.store())).clock(stage.clock.clone());
+    let fixture = Fixture::new();
+    let manager = TokenManager::builder(Arc::new(fixture.store())).clock(fixture.clock.clone());
     let manager = match ring {
         Some(ring) => manager.keys(ring),
         None => manager,
     };
-    traces::leave(&manager.build()).await.unwrap();
-    traces::in_clear(&std::fs::read(stage.path()).unwrap())
+    traces::write_traces(&manager.build()).await.unwrap();
+    traces::find_plaintext(&std::fs::read(fixture.path()).unwrap())
 }
 
 #[tokio::test]
-async fn nothing_lies_in_clear_in_the_file() {
+async fn a_sealed_file_contains_no_plaintext() {
     let ring = KeyRing::generate(Timestamp::default(), &OsRandom).unwrap();
-    assert_eq!(in_clear(None).await, TRACES, "without keys, all of it does");
+    assert_eq!(in_clear(None).await, TRACES, "without keys, all traces are in the file");
     assert_eq!(in_clear(Some(&ring)).await, [""; 0]);
 }
 
 #[tokio::test]
-async fn a_floor_and_the_key_of_a_record_outlive_the_process() {
-    let stage = Stage::new();
-    let store = stage.store();
-    let record = NewRecord { key: KeyVersion::new(7), ..stage.record(&store, "user") };
+async fn the_minimum_key_version_and_the_key_of_a_record_are_durable() {
+    let fixture = Fixture::new();
+    let store = fixture.store();
+    let record = NewRecord { key: KeyVersion::new(7), ..fixture.record(&store, "user") };
     let id = record.id;
-    stage.insert(&store, vec![record]).await;
+    fixture.insert(&store, vec![record]).await;
     store.raise_min_key_version(KeyVersion::new(7)).await.unwrap();
     drop(store);
-    let store = stage.store();
+    let store = fixture.store();
     assert_eq!(store.min_key_version().await.unwrap(), KeyVersion::new(7));
     assert_eq!(store.load(id).await.unwrap().unwrap().key, KeyVersion::new(7));
-    let record = NewRecord { key: KeyVersion::new(6), ..stage.record(&store, "user") };
+    let record = NewRecord { key: KeyVersion::new(6), ..fixture.record(&store, "user") };
     let insert = Insert { records: vec![record], events: Vec::new() };
-    let refused = store.insert(stage.operation(), insert).await;
+    let refused = store.insert(fixture.operation(), insert).await;
     assert!(matches!(refused, Err(StoreError::KeyRetired { .. })), "{refused:?}");
-    assert!(store.check().await.unwrap().check_config(), "the file holds together");
+    assert!(store.check().await.unwrap().is_consistent(), "the file is consistent");
 }

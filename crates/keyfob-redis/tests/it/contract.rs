@@ -37,7 +37,7 @@ mod one_server {
     /// Random runs of everything at once, held against the contract as plain maps.
     #[test]
     fn random_runs_agree_with_the_model() {
-        keyfob_testkit::prop::model_agrees_in_real_time(with_small_leaves);
+        keyfob_testkit::model_test::store_matches_model_in_real_time(with_small_leaves);
     }
 }
 

@@ -11,7 +11,7 @@ use keyfob::{
 use keyfob_redis::RedisStore;
 use keyfob_testkit::proxy::Proxy;
 use keyfob_testkit::redis::{RedisServer, fresh_namespace, server};
-use keyfob_testkit::storm::{Storm, StormReport, blow};
+use keyfob_testkit::stress::{StressReport, StressTest, run_stress_test};
 
 async fn node(port: u16, namespace: &str) -> TokenManager {
     node_with(port, namespace, CacheConfig::default(), None).await
@@ -37,7 +37,7 @@ fn grace(cache: CacheConfig) -> Duration {
     if cache.tokens() == 0 { Duration::ZERO } else { cache.bound().as_duration() }
 }
 
-fn happened(report: StormReport) {
+fn happened(report: StressReport) {
     assert!(report.issued > 50 && report.minted > 5 && report.revoked > 5, "{report:?}");
     assert!(report.alive > 0 && report.dead > 0 && report.active > 0, "{report:?}");
 }
@@ -96,13 +96,13 @@ async fn storm_of_cuts(cache: CacheConfig, keys: Option<&KeyRing>) {
         })
         .collect();
     let length = Duration::from_secs(4);
-    let storm = Storm { tasks: 200, length, seed: 7, grace: grace(cache) };
+    let storm = StressTest { tasks: 200, length, seed: 7, grace: grace(cache) };
     let healed = async {
         cutters.iter().for_each(tokio::task::JoinHandle::abort);
         proxies.iter().for_each(|proxy| proxy.heal());
         until_it_answers(&nodes).await;
     };
-    happened(blow(&nodes, storm, healed).await);
+    happened(run_stress_test(&nodes, storm, healed).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -132,12 +132,12 @@ async fn storm_of_kills(cache: CacheConfig) {
         }
     });
     let length = Duration::from_secs(4);
-    let storm = Storm { tasks: 200, length, seed: 8, grace: grace(cache) };
+    let storm = StressTest { tasks: 200, length, seed: 8, grace: grace(cache) };
     let healed = async {
         killer.await.unwrap();
         until_it_answers(&nodes).await;
     };
-    happened(blow(&nodes, storm, healed).await);
+    happened(run_stress_test(&nodes, storm, healed).await);
 }
 
 /// What a writer knows of the revocation of what it issued.

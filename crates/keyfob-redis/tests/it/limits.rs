@@ -30,24 +30,24 @@ async fn admits(store: &dyn LimitStore, key: LimitKey, meter: Meter) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_on_one_server() {
-    limits::holds(&limits(&config(&server().url(), 8)).await).await;
+    limits::check_limit_store(&limits(&config(&server().url(), 8)).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_in_a_cluster() {
-    limits::holds(&limits(&config(&crate::cluster_url(cluster()), 8)).await).await;
+    limits::check_limit_store(&limits(&config(&crate::cluster_url(cluster()), 8)).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_under_sentinel() {
-    limits::holds(&limits(&config(&crate::sentinel_url(sentinel()), 8)).await).await;
+    limits::check_limit_store(&limits(&config(&crate::sentinel_url(sentinel()), 8)).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_with_a_lease() {
     let shared = limits(&config(&server().url(), 8)).await;
     let node: Arc<dyn LimitStore> = Arc::new(LeasedLimits::new(shared, Ttl::from_secs(1)).unwrap());
-    limits::holds(&node).await;
+    limits::check_limit_store(&node).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use keyfob::{Lane, Metrics, TokenManager, Ttl};
 use keyfob_redis::RedisConfig;
-use keyfob_testkit::recorder::Kept;
+use keyfob_testkit::recorder::MemoryRecorder;
 use keyfob_testkit::redis::{RedisSentinel, RedisServer};
 
 use crate::stage::*;
 
-fn kept(config: RedisConfig) -> (RedisConfig, Kept) {
-    let kept = Kept::default();
+fn kept(config: RedisConfig) -> (RedisConfig, MemoryRecorder) {
+    let kept = MemoryRecorder::default();
     (config.with_metrics(Metrics::on(&kept)), kept)
 }
 
-fn of(kept: &Kept, name: &str, purpose: &str) -> f64 {
+fn of(kept: &MemoryRecorder, name: &str, purpose: &str) -> f64 {
     kept.value(&format!("keyfob_store_{name}_total"), [purpose])
 }
 

@@ -49,12 +49,12 @@ async fn in_clear(ring: Option<&KeyRing>) -> Vec<&'static str> {
         Some(ring) => manager.keys(ring),
         None => manager,
     };
-    traces::leave(&manager.build()).await.unwrap();
+    traces::write_traces(&manager.build()).await.unwrap();
     server.call(&["CONFIG", "SET", "appendfsync", "always"]).unwrap();
     server.call(&["SET", "the-end", "of-it"]).unwrap();
     let bytes = bytes_of(server.folder());
     assert!(bytes.windows(7).any(|window| window == b"the-end"), "all of it is on the disk");
-    traces::in_clear(&bytes)
+    traces::find_plaintext(&bytes)
 }
 
 #[tokio::test]

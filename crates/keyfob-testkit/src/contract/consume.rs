@@ -3,24 +3,24 @@
 use keyfob::TokenId;
 use keyfob::store::{Consume, Consumed, EpochScope, Epochs, NewRecord, RecordVersion, Replaced};
 
-use super::scene::Scene;
+use super::fixture::Fixture;
 
-async fn consume(scene: &Scene, id: TokenId) -> Consumed {
-    scene.store().consume(scene.operation(), Consume { id }).await.expect("a spend is answered")
+async fn consume(fixture: &Fixture, id: TokenId) -> Consumed {
+    fixture.store().consume(fixture.operation(), Consume { id }).await.expect("a spend is answered")
 }
 
 /// Uses are counted down to nothing, and the record stays what it was.
-pub async fn uses_count_down(scene: Scene) {
-    let record = NewRecord { uses_left: Some(2), ..scene.record(scene.lane(0)) };
+pub(super) async fn uses_count_down(fixture: Fixture) {
+    let record = NewRecord { uses_left: Some(2), ..fixture.record(fixture.lane(0)) };
     let id = record.id;
-    scene.insert(record.clone()).await;
-    assert_eq!(consume(&scene, id).await, Consumed::Left(1), "the first use");
-    assert_eq!(scene.loaded(id).await.uses_left, Some(1), "a load shows what is left");
-    assert_eq!(consume(&scene, id).await, Consumed::Left(0), "the last use");
+    fixture.insert(record.clone()).await;
+    assert_eq!(consume(&fixture, id).await, Consumed::Left(1), "the first use");
+    assert_eq!(fixture.loaded(id).await.uses_left, Some(1), "a load shows what is left");
+    assert_eq!(consume(&fixture, id).await, Consumed::Left(0), "the last use");
     for _ in 0..2 {
-        assert_eq!(consume(&scene, id).await, Consumed::Exhausted, "none is left");
+        assert_eq!(consume(&fixture, id).await, Consumed::Exhausted, "none is left");
     }
-    let loaded = scene.loaded(id).await;
+    let loaded = fixture.loaded(id).await;
     assert_eq!(loaded.uses_left, Some(0), "it stays at nothing");
     assert_eq!(loaded.body, record.body, "the body is the same");
     assert_eq!(loaded.keep_until, record.keep_until, "it is kept as long as before");
@@ -28,41 +28,41 @@ pub async fn uses_count_down(scene: Scene) {
 }
 
 /// A replacement counts the version up; a use does not.
-pub async fn a_use_does_not_change_the_version(scene: Scene) {
-    let record = NewRecord { uses_left: Some(9), ..scene.record(scene.lane(0)) };
+pub(super) async fn a_use_does_not_change_the_version(fixture: Fixture) {
+    let record = NewRecord { uses_left: Some(9), ..fixture.record(fixture.lane(0)) };
     let id = record.id;
-    scene.insert(record).await;
-    consume(&scene, id).await;
-    assert_eq!(scene.loaded(id).await.version, RecordVersion(1), "a use is no replacement");
-    let replace = scene.replacement(id, RecordVersion(1), b"new");
-    let replaced = scene.store().replace(scene.operation(), replace).await.expect("an answer");
+    fixture.insert(record).await;
+    consume(&fixture, id).await;
+    assert_eq!(fixture.loaded(id).await.version, RecordVersion(1), "a use is no replacement");
+    let replace = fixture.replacement(id, RecordVersion(1), b"new");
+    let replaced = fixture.store().replace(fixture.operation(), replace).await.expect("an answer");
     assert_eq!(replaced, Replaced::Stored(RecordVersion(2)), "the version read still stands");
-    assert_eq!(scene.loaded(id).await.uses_left, Some(8), "a replacement gives no use back");
-    assert_eq!(consume(&scene, id).await, Consumed::Left(7), "and takes none");
+    assert_eq!(fixture.loaded(id).await.uses_left, Some(8), "a replacement gives no use back");
+    assert_eq!(consume(&fixture, id).await, Consumed::Left(7), "and takes none");
 }
 
 /// Of many callers as many succeed as there were uses, each with its own number.
-pub async fn of_racers_as_many_win_as_there_are_uses(scene: Scene) {
-    race_for(&scene, 20).await;
+pub(super) async fn concurrent_callers_get_exactly_the_available_uses(fixture: Fixture) {
+    race_for(&fixture, 20).await;
 }
 
 /// Of many callers one succeeds where there was one use.
-pub async fn of_racers_for_the_only_use_one_wins(scene: Scene) {
+pub(super) async fn one_of_many_concurrent_callers_gets_the_last_use(fixture: Fixture) {
     for _ in 0..5 {
-        race_for(&scene, 1).await;
+        race_for(&fixture, 1).await;
     }
 }
 
-async fn race_for(scene: &Scene, uses: u32) {
-    let record = NewRecord { uses_left: Some(uses), ..scene.record(scene.lane(1)) };
+async fn race_for(fixture: &Fixture, uses: u32) {
+    let record = NewRecord { uses_left: Some(uses), ..fixture.record(fixture.lane(1)) };
     let id = record.id;
-    scene.insert(record).await;
+    fixture.insert(record).await;
     let racers = (0..8).map(|_| {
-        let scene = scene.clone();
+        let fixture = fixture.clone();
         tokio::spawn(async move {
             let mut answers = Vec::new();
             for _ in 0..5 {
-                answers.push(consume(&scene, id).await);
+                answers.push(consume(&fixture, id).await);
             }
             answers
         })
@@ -81,36 +81,37 @@ async fn race_for(scene: &Scene, uses: u32) {
 }
 
 /// A spend that is sent again takes no second use.
-pub async fn the_same_operation_takes_one_use(scene: Scene) {
-    let record = NewRecord { uses_left: Some(5), ..scene.record(scene.lane(0)) };
+pub(super) async fn the_same_operation_takes_one_use(fixture: Fixture) {
+    let record = NewRecord { uses_left: Some(5), ..fixture.record(fixture.lane(0)) };
     let id = record.id;
-    scene.insert(record).await;
-    let operation = scene.operation();
-    let send = || scene.store().consume(operation, Consume { id });
+    fixture.insert(record).await;
+    let operation = fixture.operation();
+    let send = || fixture.store().consume(operation, Consume { id });
     assert_eq!(send().await.expect("an answer"), Consumed::Left(4), "a use is taken");
     assert_eq!(send().await.expect("an answer"), Consumed::Left(4), "the same answer at once");
-    assert_eq!(consume(&scene, id).await, Consumed::Left(3), "another operation takes another");
+    assert_eq!(consume(&fixture, id).await, Consumed::Left(3), "another operation takes another");
     assert_eq!(send().await.expect("an answer"), Consumed::Left(4), "the same answer later");
-    scene.revoke(id).await;
+    fixture.revoke(id).await;
     assert_eq!(send().await.expect("an answer"), Consumed::Left(4), "even after a revocation");
-    assert_eq!(scene.loaded(id).await.uses_left, Some(3), "two uses were taken in all");
+    assert_eq!(fixture.loaded(id).await.uses_left, Some(3), "two uses were taken in all");
 }
 
 /// Refused: revoked by whatever way, unknown, or not counted.
-pub async fn what_has_no_uses_to_take_is_refused(scene: Scene) {
-    let lane = scene.lane(0);
-    let field = scene.subject_epoch("user");
+pub(super) async fn a_record_without_uses_is_refused(fixture: Fixture) {
+    let lane = fixture.lane(0);
+    let field = fixture.subject_epoch("user");
     let epochs = Epochs { subject: Some(field), ..Epochs::default() };
-    let counted = || NewRecord { uses_left: Some(1), epochs: epochs.clone(), ..scene.record(lane) };
-    let (revoked, covered, uncounted) = (counted(), counted(), scene.record(lane));
+    let counted =
+        || NewRecord { uses_left: Some(1), epochs: epochs.clone(), ..fixture.record(lane) };
+    let (revoked, covered, uncounted) = (counted(), counted(), fixture.record(lane));
     let ids = [revoked.id, covered.id, uncounted.id];
-    scene.insert_all(vec![revoked, covered, uncounted]).await;
-    scene.revoke(ids[0]).await;
-    scene.advance(EpochScope::Lane(lane, field)).await;
-    assert_eq!(consume(&scene, ids[0]).await, Consumed::Refused, "it is revoked");
-    assert_eq!(consume(&scene, ids[1]).await, Consumed::Refused, "its subject is revoked");
-    assert_eq!(consume(&scene, ids[2]).await, Consumed::Refused, "its uses are not counted");
-    assert_eq!(consume(&scene, scene.id(lane)).await, Consumed::Refused, "it is unknown");
-    assert_eq!(scene.loaded(ids[0]).await.uses_left, Some(1), "a refusal takes nothing");
-    assert_eq!(scene.loaded(ids[1]).await.uses_left, Some(1), "a refusal takes nothing");
+    fixture.insert_all(vec![revoked, covered, uncounted]).await;
+    fixture.revoke(ids[0]).await;
+    fixture.advance(EpochScope::Lane(lane, field)).await;
+    assert_eq!(consume(&fixture, ids[0]).await, Consumed::Refused, "it is revoked");
+    assert_eq!(consume(&fixture, ids[1]).await, Consumed::Refused, "its subject is revoked");
+    assert_eq!(consume(&fixture, ids[2]).await, Consumed::Refused, "its uses are not counted");
+    assert_eq!(consume(&fixture, fixture.id(lane)).await, Consumed::Refused, "it is unknown");
+    assert_eq!(fixture.loaded(ids[0]).await.uses_left, Some(1), "a refusal takes nothing");
+    assert_eq!(fixture.loaded(ids[1]).await.uses_left, Some(1), "a refusal takes nothing");
 }

@@ -6,22 +6,22 @@ use keyfob::store::{
 };
 use keyfob::{KeyVersion, Lane, TokenId};
 
-use super::scene::Scene;
+use super::fixture::Fixture;
 
 fn key(number: u16) -> KeyVersion {
     KeyVersion::new(number)
 }
 
-async fn raise(scene: &Scene, floor: u16) {
-    scene.store().raise_min_key_version(key(floor)).await.expect("the floor is raised");
+async fn raise(fixture: &Fixture, floor: u16) {
+    fixture.store().raise_min_key_version(key(floor)).await.expect("the floor is raised");
 }
 
-async fn floor(scene: &Scene) -> KeyVersion {
-    scene.store().min_key_version().await.expect("a floor is answered")
+async fn floor(fixture: &Fixture) -> KeyVersion {
+    fixture.store().min_key_version().await.expect("a floor is answered")
 }
 
-fn under(scene: &Scene, lane: Lane, number: u16) -> NewRecord {
-    NewRecord { key: key(number), ..scene.record(lane) }
+fn under(fixture: &Fixture, lane: Lane, number: u16) -> NewRecord {
+    NewRecord { key: key(number), ..fixture.record(lane) }
 }
 
 fn reseal_of(id: TokenId, number: u16) -> Reseal {
@@ -45,122 +45,123 @@ fn assert_retired<T: std::fmt::Debug>(answer: Result<T, StoreError>, number: u16
 }
 
 /// The key of a body comes back with it, whichever verb wrote it.
-pub async fn the_key_comes_back_with_the_body(scene: Scene) {
-    let tag = scene.tag("keys");
-    let lane = scene.lane(0);
-    let record = NewRecord { terms: vec![tag], ..under(&scene, lane, 300) };
+pub(super) async fn the_key_comes_back_with_the_body(fixture: Fixture) {
+    let tag = fixture.tag("keys");
+    let lane = fixture.lane(0);
+    let record = NewRecord { terms: vec![tag], ..under(&fixture, lane, 300) };
     let id = record.id;
-    scene.insert(record).await;
-    assert_eq!(scene.loaded(id).await.key, key(300));
-    let minted = under(&scene, lane, 302);
+    fixture.insert(record).await;
+    assert_eq!(fixture.loaded(id).await.key, key(300));
+    let minted = under(&fixture, lane, 302);
     let mint = minted.id;
     let replace = Replace {
         key: key(301),
         minted: vec![minted],
-        ..scene.replacement(id, RecordVersion(1), b"two")
+        ..fixture.replacement(id, RecordVersion(1), b"two")
     };
-    scene.store().replace(scene.operation(), replace).await.expect("an answer");
-    assert_eq!(scene.loaded(id).await.key, key(301));
-    assert_eq!(scene.loaded(mint).await.key, key(302));
+    fixture.store().replace(fixture.operation(), replace).await.expect("an answer");
+    assert_eq!(fixture.loaded(id).await.key, key(301));
+    assert_eq!(fixture.loaded(mint).await.key, key(302));
     let reseal = Reseal { read: RecordVersion(2), ..reseal_of(id, 65_535) };
-    let resealed = scene.store().reseal(scene.operation(), reseal).await;
+    let resealed = fixture.store().reseal(fixture.operation(), reseal).await;
     assert_eq!(resealed.expect("an answer"), Resealed::Done);
-    let listed = scene.list(scene.query(tag, Order::NewestFirst, 10)).await;
+    let listed = fixture.list(fixture.query(tag, Order::NewestFirst, 10)).await;
     let keys: Vec<KeyVersion> = listed.iter().map(|loaded: &Loaded| loaded.key).collect();
     assert_eq!(keys, [key(65_535)]);
 }
 
 /// A namespace in which no key was retired accepts any.
-pub async fn a_new_namespace_accepts_any_key(scene: Scene) {
-    assert_eq!(floor(&scene).await, KeyVersion::PLAINTEXT);
+pub(super) async fn a_new_namespace_accepts_any_key(fixture: Fixture) {
+    assert_eq!(floor(&fixture).await, KeyVersion::PLAINTEXT);
     for number in [0, 1, 65_535] {
-        let record = under(&scene, scene.lane(number), number);
+        let record = under(&fixture, fixture.lane(number), number);
         let id = record.id;
-        scene.insert(record).await;
-        assert_eq!(scene.loaded(id).await.key, key(number));
+        fixture.insert(record).await;
+        assert_eq!(fixture.loaded(id).await.key, key(number));
     }
 }
 
 /// Below the floor nothing is written, in no lane, by no verb, and nothing of what was refused is
 /// there.
-pub async fn below_the_floor_nothing_is_written(scene: Scene) {
-    let lanes: Vec<Lane> = (0..4).map(|n| scene.lane(n)).collect();
+pub(super) async fn writes_below_the_minimum_are_refused(fixture: Fixture) {
+    let lanes: Vec<Lane> = (0..4).map(|n| fixture.lane(n)).collect();
     let mut old = Vec::new();
     for lane in &lanes {
-        let record = under(&scene, *lane, 1);
+        let record = under(&fixture, *lane, 1);
         old.push(record.clone());
-        scene.insert(record).await;
+        fixture.insert(record).await;
     }
-    raise(&scene, 2).await;
-    assert_eq!(floor(&scene).await, key(2));
+    raise(&fixture, 2).await;
+    assert_eq!(floor(&fixture).await, key(2));
     for (lane, old) in lanes.iter().zip(old) {
         for number in [0, 1] {
-            let record = under(&scene, *lane, number);
+            let record = under(&fixture, *lane, number);
             let id = record.id;
-            let fits = under(&scene, *lane, 2);
+            let fits = under(&fixture, *lane, 2);
             let beside = fits.id;
-            assert_retired(scene.try_insert(vec![fits, record]).await, number, 2);
-            assert!(scene.load(id).await.is_none() && scene.load(beside).await.is_none());
+            assert_retired(fixture.try_insert(vec![fits, record]).await, number, 2);
+            assert!(fixture.load(id).await.is_none() && fixture.load(beside).await.is_none());
             let replace = |number, minted| Replace {
                 key: key(number),
                 minted,
-                ..scene.replacement(old.id, RecordVersion(1), b"two")
+                ..fixture.replacement(old.id, RecordVersion(1), b"two")
             };
-            let minted = under(&scene, *lane, number);
+            let minted = under(&fixture, *lane, number);
             let mint = minted.id;
             for replace in [replace(number, vec![]), replace(2, vec![minted])] {
-                let refused = scene.store().replace(scene.operation(), replace).await;
+                let refused = fixture.store().replace(fixture.operation(), replace).await;
                 assert_retired(refused, number, 2);
             }
-            assert!(scene.load(mint).await.is_none(), "nothing was minted");
-            let refused = scene.store().reseal(scene.operation(), reseal_of(old.id, number)).await;
+            assert!(fixture.load(mint).await.is_none(), "nothing was minted");
+            let refused =
+                fixture.store().reseal(fixture.operation(), reseal_of(old.id, number)).await;
             assert_retired(refused, number, 2);
         }
-        let loaded = scene.loaded(old.id).await;
+        let loaded = fixture.loaded(old.id).await;
         assert_eq!((&loaded.body, loaded.key), (&old.body, key(1)), "it stays as it was");
         for number in [2, 3] {
-            scene.insert(under(&scene, *lane, number)).await;
+            fixture.insert(under(&fixture, *lane, number)).await;
         }
-        let resealed = scene.store().reseal(scene.operation(), reseal_of(old.id, 2)).await;
+        let resealed = fixture.store().reseal(fixture.operation(), reseal_of(old.id, 2)).await;
         assert_eq!(resealed.expect("an answer"), Resealed::Done);
     }
 }
 
 /// The floor goes up only.
-pub async fn the_floor_is_never_lowered(scene: Scene) {
+pub(super) async fn the_minimum_is_never_lowered(fixture: Fixture) {
     for (raised, stands) in [(3, 3), (3, 3), (1, 3), (0, 3), (300, 300), (4, 300)] {
-        raise(&scene, raised).await;
-        assert_eq!(floor(&scene).await, key(stands), "after {raised}");
+        raise(&fixture, raised).await;
+        assert_eq!(floor(&fixture).await, key(stands), "after {raised}");
     }
-    assert_retired(scene.try_insert(vec![under(&scene, scene.lane(0), 4)]).await, 4, 300);
+    assert_retired(fixture.try_insert(vec![under(&fixture, fixture.lane(0), 4)]).await, 4, 300);
 }
 
 /// What lies under a retired key is read, used and revoked as before.
-pub async fn what_lies_below_the_floor_lives_on(scene: Scene) {
-    let record = NewRecord { uses_left: Some(2), ..under(&scene, scene.lane(0), 1) };
+pub(super) async fn records_below_the_minimum_stay_usable(fixture: Fixture) {
+    let record = NewRecord { uses_left: Some(2), ..under(&fixture, fixture.lane(0), 1) };
     let id = record.id;
-    scene.insert(record).await;
-    raise(&scene, 2).await;
-    scene.assert_clear(id, "a floor revokes nothing").await;
-    let spent = scene.store().consume(scene.operation(), Consume { id }).await;
+    fixture.insert(record).await;
+    raise(&fixture, 2).await;
+    fixture.assert_clear(id, "a floor revokes nothing").await;
+    let spent = fixture.store().consume(fixture.operation(), Consume { id }).await;
     assert_eq!(spent.expect("an answer"), Consumed::Left(1));
-    scene.revoke(id).await;
-    scene.assert_revoked(id, MarkScope::Token, "it can be revoked").await;
+    fixture.revoke(id).await;
+    fixture.assert_revoked(id, MarkScope::Token, "it can be revoked").await;
 }
 
 /// Epochs are kept and felt in a namespace that has a floor.
-pub async fn epochs_hold_above_a_floor(scene: Scene) {
-    raise(&scene, 1).await;
-    let epochs = || Epochs { client: Some(scene.client_epoch("floored")), ..Epochs::default() };
-    for lane in (0..3).map(|n| scene.lane(n)) {
-        let record = || NewRecord { epochs: epochs(), ..under(&scene, lane, 1) };
+pub(super) async fn epochs_work_with_a_minimum_key_version(fixture: Fixture) {
+    raise(&fixture, 1).await;
+    let epochs = || Epochs { client: Some(fixture.client_epoch("floored")), ..Epochs::default() };
+    for lane in (0..3).map(|n| fixture.lane(n)) {
+        let record = || NewRecord { epochs: epochs(), ..under(&fixture, lane, 1) };
         let (before, after) = (record(), record());
         let (covered, free) = (before.id, after.id);
-        scene.insert(before).await;
-        scene.advance(EpochScope::EveryLane(scene.client_epoch("floored"))).await;
-        scene.advance(EpochScope::EveryLane(scene.client_epoch("another"))).await;
-        scene.assert_revoked(covered, MarkScope::Client, "it was advanced").await;
-        scene.insert(after).await;
-        scene.assert_clear(free, "it was stored afterwards").await;
+        fixture.insert(before).await;
+        fixture.advance(EpochScope::EveryLane(fixture.client_epoch("floored"))).await;
+        fixture.advance(EpochScope::EveryLane(fixture.client_epoch("another"))).await;
+        fixture.assert_revoked(covered, MarkScope::Client, "it was advanced").await;
+        fixture.insert(after).await;
+        fixture.assert_clear(free, "it was stored afterwards").await;
     }
 }

@@ -1,7 +1,7 @@
-//! The contract of [`Store`](keyfob::Store) as a suite: one scenario for each thing that it says.
+//! The contract of [`Store`](keyfob::Store) as a test suite: one scenario for each rule.
 //!
-//! A scenario asks the store through its public methods only and is alone with it, so that the same
-//! suite runs on every store and on every stack of layers over one.
+//! A scenario calls only public methods of the store and has the store for itself. So the same suite
+//! runs on every store and on every stack of wrappers around one.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -19,65 +19,53 @@
 //! keyfob_testkit::store_contract!(memory);
 //! # fn main() {}
 //! ```
+//!
+//! # Adding a scenario
+//!
+//! Write a `pub(super) async fn name(fixture: Fixture)` in the file of its group, and add its name to
+//! the list in this file. The compiler reports a function that is not in the list as unused.
 
-mod scene;
+mod advance;
+mod consume;
+mod count_revocations;
+mod counting;
+mod event_log;
+mod fixture;
+mod insert;
+mod keys;
+mod lifecycle;
+mod load;
+mod mint;
+mod operation;
+mod query;
+mod replace;
+mod reseal;
+mod revoke;
 mod setup;
-
-#[doc(hidden)]
-pub mod advance;
-#[doc(hidden)]
-pub mod consume;
-#[doc(hidden)]
-pub mod count_out;
-#[doc(hidden)]
-pub mod feed;
-#[doc(hidden)]
-pub mod insert;
-#[doc(hidden)]
-pub mod keys;
-#[doc(hidden)]
-pub mod load;
-#[doc(hidden)]
-pub mod mint;
-#[doc(hidden)]
-pub mod operation;
-#[doc(hidden)]
-pub mod query;
-#[doc(hidden)]
-pub mod replace;
-#[doc(hidden)]
-pub mod reseal;
-#[doc(hidden)]
-pub mod revoke;
-#[doc(hidden)]
-pub mod stamp;
-#[doc(hidden)]
-pub mod tallies;
-#[doc(hidden)]
-pub mod touch;
-#[doc(hidden)]
-pub mod watch;
-#[doc(hidden)]
-pub mod whole;
+mod stamp;
+mod touch;
+mod watch;
 
 use std::future::Future;
 use std::time::Duration;
 
-pub use scene::Scene;
-pub(crate) use scene::same_local_bytes;
+pub use fixture::Fixture;
+pub(crate) use fixture::same_local_bytes;
 pub use setup::{Setup, Time};
 
-/// How long a scenario may take before it counts as stuck.
-const LIMIT: Duration = Duration::from_secs(180);
+/// The maximum duration of a scenario. After that the store counts as stuck.
+const SCENARIO_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Runs one scenario on a store that `setup` makes for it.
+/// Runs one scenario on a store that `setup` creates for it.
 ///
 /// # Panics
-/// When the store breaks the contract, or does not answer for minutes.
-pub fn run<Making, Playing>(setup: impl FnOnce() -> Making, scenario: impl FnOnce(Scene) -> Playing)
-where
-    Making: Future<Output = Setup>,
-    Playing: Future<Output = ()>,
+/// If the store breaks the contract, or the scenario takes longer than three minutes.
+pub fn run<Creating, Scenario>(
+    setup: impl FnOnce() -> Creating,
+    scenario: impl FnOnce(Fixture) -> Scenario,
+) where
+    Creating: Future<Output = Setup>,
+    Scenario: Future<Output = ()>,
 {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -85,238 +73,256 @@ where
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let scene = Scene::new(setup().await);
-        let played = tokio::time::timeout(LIMIT, scenario(scene.clone())).await;
-        assert!(played.is_ok(), "the scenario is stuck: the store did not answer in {LIMIT:?}");
-        scene.store().close().await;
+        let fixture = Fixture::new(setup().await);
+        let outcome = tokio::time::timeout(SCENARIO_TIMEOUT, scenario(fixture.clone())).await;
+        assert!(outcome.is_ok(), "the scenario did not end within {SCENARIO_TIMEOUT:?}");
+        fixture.store().close().await;
     });
 }
 
-/// Makes one `#[test]` for each scenario of the contract.
-///
-/// It takes the path of an `async fn() -> Setup` that gives a fresh, empty store each time; see
-/// [`contract`](crate::contract) for an example. Each scenario runs on a runtime of its own with
-/// two threads. The tests come in modules that are named after the verbs, so give each use of the
-/// macro a module of its own.
-#[macro_export]
-macro_rules! store_contract {
-    ($setup:path) => {
-        async fn set_up_for_the_contract() -> $crate::contract::Setup {
-            $setup().await
-        }
+/// Defines, from one list of scenarios, a function for each in the module `scenarios` and a public
+/// macro that creates a `#[test]` for each. The first argument is `$`, which the inner macro needs.
+macro_rules! scenario_list {
+    ($d:tt $(
+        $(#[$attribute:meta])*
+        $suite:ident { $($group:ident { $($name:ident)+ })+ }
+    )+) => {
+        #[doc(hidden)]
+        pub mod scenarios {
+            $($(
+                pub mod $group {
+                    use std::future::Future;
 
-        $crate::scenarios! {
-            insert {
-                a_new_record_has_the_present_stamp
-                a_taken_id_stores_nothing
-                an_id_is_taken_by_its_local_bytes
-                local_bytes_may_repeat_in_another_lane
-                several_records_are_stored_together
-                all_are_stored_or_none
-                the_same_operation_gets_the_same_answer
-                a_late_repetition_leaves_the_record_alone
-                a_record_past_its_time_is_stored_nowhere
-                a_body_that_is_too_large_is_refused
-                an_id_is_free_once_its_record_is_forgotten
-                of_racers_for_an_id_one_wins
-                one_operation_sent_at_once_is_done_once
-            }
-            load {
-                an_unknown_id_is_none
-                only_the_exact_id_is_found
-                bodies_come_back_byte_for_byte
-                everything_stored_comes_back
-                a_record_is_there_until_its_time
-                a_verdict_names_what_covered_first
-                a_lane_that_there_is_not_names_nothing
-                a_sequence_starts_at_the_time
-            }
-            replace {
-                the_version_read_is_replaced
-                another_version_is_stale
-                what_is_revoked_is_ended
-                what_is_missing_is_never_created
-                nothing_is_prolonged
-                added_terms_list_the_record
-                the_same_operation_gets_the_same_answer
-                a_body_that_is_too_large_is_refused
-                of_racers_one_replaces
-            }
-            reseal {
-                the_form_changes_and_nothing_else
-                another_version_is_stale
-                what_is_missing_is_never_created
-                what_is_revoked_stays_revoked
-                a_repetition_is_stale
-                a_late_reseal_does_nothing
-                a_body_that_is_too_large_is_refused
-                a_former_term_is_left_by_all
-                no_replacement_is_undone
-            }
-            mint {
-                the_minted_are_stored_in_the_same_step
-                a_taken_id_changes_nothing
-                a_covered_mint_is_never_stored
-                no_mint_escapes_a_cascade
-            }
-            consume {
-                uses_count_down
-                a_use_does_not_change_the_version
-                of_racers_as_many_win_as_there_are_uses
-                of_racers_for_the_only_use_one_wins
-                the_same_operation_takes_one_use
-                what_has_no_uses_to_take_is_refused
-            }
-            tallies {
-                a_stored_record_is_counted_where_it_says
-                a_tally_of_a_client_names_one_of_its_tokens
-                the_same_operation_counts_once
-                what_is_not_stored_is_not_counted
-                of_racers_one_is_counted
-                a_moved_end_moves_the_count
-                what_is_exhausted_does_not_move
-                a_beginning_is_counted_beside_the_end
-                what_is_over_is_not_counted
-            }
-            count_out {
-                a_client_is_counted_out_in_every_lane
-                everything_is_counted_out
-                a_subject_is_counted_out_where_it_is_listed
-                what_is_not_listed_is_counted_until_its_time
-                of_many_the_newest_are_counted_out
-                a_cascade_counts_the_descendants_out
-            }
-            touch {
-                the_later_time_wins
-                an_unknown_token_is_passed_over
-                nothing_else_changes
-                nothing_outlives_the_record
-            }
-            revoke {
-                a_tombstone_says_when_and_why
-                the_first_is_kept
-                what_an_epoch_covers_was_revoked_before
-                the_same_operation_gets_the_same_answer
-                what_is_missing_is_not_revoked
-                a_note_that_is_too_long_is_refused
-                a_cascade_covers_the_descendants
-                without_a_cascade_the_descendants_live_on
-                a_cascade_works_on_what_is_revoked_already
-                nothing_is_minted_after_a_cascade
-                of_racers_one_is_the_first
-            }
-            advance {
-                of_a_subject
-                of_an_ancestor
-                of_a_client
-                of_everything
-                the_same_operation_covers_once
-                one_operation_sent_at_once_is_done_once
-                a_note_that_is_too_long_is_refused
-                the_longest_note_comes_back
-                what_was_acknowledged_before_is_dead
-                an_empty_lane_can_be_advanced
-            }
-            stamp {
-                a_login_overtaken_by_an_advance_stores_nothing
-                a_stamp_that_was_seen_is_kept
-                a_stamp_of_a_fresh_lane_is_good
-                a_stamp_that_was_never_given_is_refused
-                lanes_count_by_themselves
-                racing_logins_are_dead_or_later
-            }
-            operation {
-                a_late_insert_does_nothing
-                a_late_replacement_does_nothing
-                a_late_spend_does_nothing
-                a_late_revocation_does_nothing
-                a_late_advance_does_nothing
-                a_repetition_after_the_deadline_does_nothing
-                a_repeated_cascade_covers_once
-                operations_are_told_apart
-            }
-            query {
-                every_limit_gives_the_same_list
-                a_broad_term_lists_hundreds
-                a_broad_term_lists_hundreds_in_a_lane
-                a_narrow_term_lists_hundreds
-                ties_come_by_id
-                a_lane_that_is_named_is_the_only_one
-                each_term_lists_its_own
-                what_is_listed_is_what_is_loaded
-                a_listing_goes_on_from_any_place
-                a_count_is_an_upper_bound
-                a_listing_misses_nothing_that_stays
-            }
-            feed {
-                an_unwritten_feed_is_empty
-                changes_are_events_in_order
-                bodies_come_back_byte_for_byte
-                the_two_feeds_are_separate
-                a_reader_goes_on_where_it_stopped
-                every_limit_gives_the_same_entries
-                a_foreign_cursor_does_no_harm
-                the_latest_cursor_leads_to_what_comes
-                a_reader_that_follows_misses_nothing
-            }
-            watch {
-                trust_comes_soon
-                a_revocation_is_told_before_it_returns
-                a_replacement_is_told_before_it_returns
-                an_epoch_is_told_before_its_advance_returns
-                what_ends_nothing_is_not_told
-                each_watcher_is_told
-                a_watcher_is_let_go
-            }
-            whole {
-                a_report_names_the_store
-                a_namespace_does_not_change
-                closing_is_harmless
-                nothing_comes_back
-            }
-        }
-    };
-}
+                    use crate::contract::{Setup, run};
 
-/// Makes one `#[test]` for each scenario of the contract that is about the keys which a store is told
-/// of: for a store itself, and not for a layer that sets them, such as
-/// [`SealedStore`](keyfob::seal::SealedStore).
-///
-/// It is called as [`store_contract!`](crate::store_contract) is.
-#[macro_export]
-macro_rules! key_contract {
-    ($setup:path) => {
-        async fn set_up_for_the_contract() -> $crate::contract::Setup {
-            $setup().await
-        }
-
-        $crate::scenarios! {
-            keys {
-                the_key_comes_back_with_the_body
-                a_new_namespace_accepts_any_key
-                below_the_floor_nothing_is_written
-                the_floor_is_never_lowered
-                what_lies_below_the_floor_lives_on
-                epochs_hold_above_a_floor
-            }
-        }
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! scenarios {
-    ($($verb:ident { $($name:ident)+ })+) => {$(
-        mod $verb {
-            $(
-                #[test]
-                fn $name() {
-                    let scenario = $crate::contract::$verb::$name;
-                    $crate::contract::run(super::set_up_for_the_contract, scenario);
+                    $(
+                        pub fn $name<F: Future<Output = Setup>>(setup: impl FnOnce() -> F) {
+                            run(setup, crate::contract::$group::$name);
+                        }
+                    )+
                 }
-            )+
+            )+)+
         }
-    )+};
+
+        $(
+            $(#[$attribute])*
+            #[macro_export]
+            macro_rules! $suite {
+                ($d setup:path) => {
+                    async fn set_up_for_the_contract() -> $crate::contract::Setup {
+                        $d setup().await
+                    }
+
+                    $(
+                        mod $group {
+                            $(
+                                #[test]
+                                fn $name() {
+                                    $crate::contract::scenarios::$group::$name(
+                                        super::set_up_for_the_contract,
+                                    );
+                                }
+                            )+
+                        }
+                    )+
+                };
+            }
+        )+
+    };
+}
+
+scenario_list! { $
+    /// Creates one `#[test]` for each scenario of the contract.
+    ///
+    /// The argument is the path of an `async fn() -> Setup` that returns a new, empty store for each
+    /// call. See the documentation of the module `contract` for an example. Each scenario has its own
+    /// runtime with two threads. The tests are in modules that are named after store methods, so use
+    /// the macro in a module of its own.
+    store_contract {
+        insert {
+            a_new_record_gets_the_current_stamp
+            a_taken_id_stores_nothing
+            an_id_is_taken_by_its_local_bytes
+            local_bytes_may_repeat_in_another_lane
+            several_records_are_stored_together
+            an_insert_stores_all_records_or_none
+            the_same_operation_gets_the_same_answer
+            a_late_repetition_changes_nothing
+            an_expired_record_is_not_stored
+            a_body_that_is_too_large_is_refused
+            an_id_is_free_after_its_record_expired
+            one_of_many_concurrent_inserts_gets_the_id
+            an_operation_sent_concurrently_takes_effect_once
+        }
+        load {
+            an_unknown_id_is_none
+            only_the_exact_id_is_found
+            bodies_come_back_byte_for_byte
+            everything_stored_comes_back
+            a_record_is_found_until_it_expires
+            a_verdict_reports_the_first_revocation
+            an_id_of_an_unknown_lane_is_not_found
+            a_sequence_starts_at_the_current_time
+        }
+        replace {
+            the_current_version_is_replaced
+            a_different_version_is_stale
+            a_revoked_record_is_not_replaced
+            a_missing_record_is_never_created
+            a_replacement_prolongs_nothing
+            added_terms_list_the_record
+            the_same_operation_gets_the_same_answer
+            a_body_that_is_too_large_is_refused
+            one_of_many_concurrent_replacements_wins
+        }
+        reseal {
+            only_the_encoding_changes
+            a_different_version_is_stale
+            a_missing_record_is_never_created
+            a_revoked_record_stays_revoked
+            a_repetition_is_stale
+            a_late_reseal_does_nothing
+            a_body_that_is_too_large_is_refused
+            a_former_term_lists_no_record
+            no_replacement_is_undone
+        }
+        mint {
+            the_minted_are_stored_in_the_same_step
+            a_taken_id_changes_nothing
+            a_covered_mint_is_never_stored
+            no_mint_escapes_a_cascade
+        }
+        consume {
+            uses_count_down
+            a_use_does_not_change_the_version
+            concurrent_callers_get_exactly_the_available_uses
+            one_of_many_concurrent_callers_gets_the_last_use
+            the_same_operation_takes_one_use
+            a_record_without_uses_is_refused
+        }
+        counting {
+            a_stored_record_is_counted_in_its_bucket
+            the_count_of_a_client_names_a_sample_token
+            the_same_operation_counts_once
+            a_refused_record_is_not_counted
+            one_of_many_concurrent_inserts_is_counted
+            a_moved_end_moves_the_count
+            an_exhausted_record_keeps_its_bucket
+            the_start_of_a_token_is_counted_too
+            an_ended_token_is_not_counted
+        }
+        count_revocations {
+            revoking_a_client_is_counted_in_every_lane
+            revoking_everything_is_counted
+            revoking_a_subject_counts_its_listed_tokens
+            an_unlisted_token_is_counted_as_active_until_it_ends
+            of_many_tokens_the_newest_are_counted_as_revoked
+            a_cascade_counts_descendants_as_revoked
+        }
+        touch {
+            the_later_time_wins
+            an_unknown_token_is_skipped
+            nothing_else_changes
+            a_last_use_does_not_outlive_the_record
+        }
+        revoke {
+            a_tombstone_has_the_time_and_the_note
+            the_first_tombstone_is_kept
+            a_record_revoked_by_an_epoch_was_revoked_before
+            the_same_operation_gets_the_same_answer
+            a_missing_record_is_not_revoked
+            a_note_that_is_too_long_is_refused
+            a_cascade_covers_the_descendants
+            without_a_cascade_descendants_stay_active
+            a_cascade_works_on_a_revoked_record
+            nothing_is_minted_after_a_cascade
+            one_of_many_concurrent_revocations_is_first
+        }
+        advance {
+            of_a_subject
+            of_an_ancestor
+            of_a_client
+            of_everything
+            the_same_operation_covers_once
+            an_operation_sent_concurrently_takes_effect_once
+            a_note_that_is_too_long_is_refused
+            the_longest_note_comes_back
+            all_acknowledged_records_are_revoked
+            an_empty_lane_can_be_advanced
+        }
+        stamp {
+            a_login_that_an_advance_overtook_stores_nothing
+            a_given_stamp_is_kept
+            a_stamp_of_a_new_lane_is_valid
+            a_stamp_from_the_future_is_refused
+            each_lane_has_its_own_sequence
+            a_concurrent_login_is_revoked_or_has_a_later_stamp
+        }
+        operation {
+            a_late_insert_does_nothing
+            a_late_replacement_does_nothing
+            a_late_consume_does_nothing
+            a_late_revocation_does_nothing
+            a_late_advance_does_nothing
+            a_repetition_after_the_deadline_does_nothing
+            a_repeated_cascade_covers_once
+            operations_are_independent
+        }
+        query {
+            every_limit_gives_the_same_list
+            a_broad_term_lists_hundreds
+            a_broad_term_lists_hundreds_in_a_lane
+            a_narrow_term_lists_hundreds
+            records_of_one_second_are_ordered_by_id
+            a_query_for_a_lane_lists_only_that_lane
+            each_term_lists_its_own_records
+            a_listed_record_equals_the_loaded_one
+            a_listing_resumes_from_any_position
+            a_count_is_an_upper_limit
+            a_listing_under_writes_misses_no_stable_record
+        }
+        event_log {
+            an_unwritten_log_is_empty
+            changes_are_events_in_order
+            bodies_come_back_byte_for_byte
+            events_and_observations_are_separate
+            a_reader_resumes_where_it_stopped
+            every_limit_gives_the_same_entries
+            a_foreign_cursor_does_no_harm
+            the_latest_cursor_returns_only_new_entries
+            a_following_reader_misses_no_entry
+        }
+        watch {
+            a_new_listener_is_trusted_soon
+            a_revocation_notifies_before_it_returns
+            a_replacement_notifies_before_it_returns
+            an_advance_notifies_before_it_returns
+            other_writes_do_not_notify
+            each_listener_is_notified
+            a_dropped_listener_is_released
+        }
+        lifecycle {
+            a_report_names_the_store
+            a_namespace_does_not_change
+            closing_is_harmless
+            no_revoked_record_becomes_active_again
+        }
+    }
+
+    /// Creates one `#[test]` for each scenario about key versions. Use it for a store, not for a
+    /// wrapper that sets the key versions itself, such as `SealedStore`.
+    ///
+    /// Its argument is that of `store_contract!`.
+    key_contract {
+        keys {
+            the_key_comes_back_with_the_body
+            a_new_namespace_accepts_any_key
+            writes_below_the_minimum_are_refused
+            the_minimum_is_never_lowered
+            records_below_the_minimum_stay_usable
+            epochs_work_with_a_minimum_key_version
+        }
+    }
 }
 
 #[cfg(test)]
@@ -325,42 +331,18 @@ mod tests {
 
     use keyfob::MemoryStore;
 
-    use super::{Setup, Time};
-    use crate::spy::Spy;
+    use super::{Setup, Time, scenarios};
+    use crate::instrumented_store::InstrumentedStore;
 
-    /// A store without a feed keeps to the contract too.
-    async fn deaf() -> Setup {
-        let store = Spy::on(Arc::new(MemoryStore::new().unwrap())).without_a_feed();
-        Setup::new(Arc::new(store), Time::Real).without_a_feed()
+    /// A store that notifies no listener keeps the contract as well.
+    async fn without_invalidations() -> Setup {
+        let store = InstrumentedStore::new(Arc::new(MemoryStore::new().unwrap()));
+        Setup::new(Arc::new(store.without_invalidations()), Time::Real).without_invalidations()
     }
 
     #[test]
-    fn without_a_feed_nothing_is_trusted() {
-        super::run(deaf, super::watch::trust_comes_soon);
-        super::run(deaf, super::watch::a_watcher_is_let_go);
-    }
-
-    /// A scenario that is not in the list would never run.
-    #[test]
-    fn every_scenario_is_listed() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/contract");
-        let list = include_str!("mod.rs");
-        let mut scenarios = 0;
-        for file in std::fs::read_dir(folder).unwrap() {
-            let path = file.unwrap().path();
-            let verb = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            let after = list.split_once(&format!("            {verb} {{")).map(|(_, rest)| rest);
-            let listed = after.and_then(|rest| rest.split('}').next()).unwrap_or_default();
-            let listed: Vec<_> = listed.split_whitespace().collect();
-            for line in std::fs::read_to_string(&path).unwrap().lines() {
-                let scenario = line.strip_prefix("pub async fn ");
-                let Some((name, _)) = scenario.and_then(|rest| rest.split_once('(')) else {
-                    continue;
-                };
-                assert!(listed.contains(&name), "{verb}::{name} is not in a list");
-                scenarios += 1;
-            }
-        }
-        assert!(scenarios > 80, "only {scenarios} scenarios were found");
+    fn without_invalidations_no_cached_entry_is_trusted() {
+        scenarios::watch::a_new_listener_is_trusted_soon(without_invalidations);
+        scenarios::watch::a_dropped_listener_is_released(without_invalidations);
     }
 }

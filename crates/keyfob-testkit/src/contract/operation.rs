@@ -6,12 +6,12 @@ use keyfob::store::{
 };
 use keyfob::{TokenId, Ttl};
 
-use super::scene::{Scene, texts};
+use super::fixture::{Fixture, texts};
 
 /// An operation whose time is over.
-fn late(scene: &Scene) -> Operation {
-    let deadline = scene.now().saturating_sub(Ttl::from_secs(5));
-    Operation { deadline, ..scene.operation() }
+fn late(fixture: &Fixture) -> Operation {
+    let deadline = fixture.now().saturating_sub(Ttl::from_secs(5));
+    Operation { deadline, ..fixture.operation() }
 }
 
 fn assert_late<T: std::fmt::Debug>(answer: Result<T, StoreError>, id: OperationId, verb: &str) {
@@ -34,100 +34,100 @@ fn assert_same_or_late<T: std::fmt::Debug>(
     assert!(fine, "the same answer or a late one, not {answer:?}");
 }
 
-async fn stored(scene: &Scene) -> TokenId {
-    let record = NewRecord { uses_left: Some(2), ..scene.record(scene.lane(0)) };
+async fn stored(fixture: &Fixture) -> TokenId {
+    let record = NewRecord { uses_left: Some(2), ..fixture.record(fixture.lane(0)) };
     let id = record.id;
-    scene.insert(record).await;
+    fixture.insert(record).await;
     id
 }
 
 /// A late insert stores nothing.
-pub async fn a_late_insert_does_nothing(scene: Scene) {
-    let tag = scene.tag("late");
-    let record = NewRecord { terms: vec![tag], ..scene.record(scene.lane(0)) };
-    let (id, operation) = (record.id, late(&scene));
+pub(super) async fn a_late_insert_does_nothing(fixture: Fixture) {
+    let tag = fixture.tag("late");
+    let record = NewRecord { terms: vec![tag], ..fixture.record(fixture.lane(0)) };
+    let (id, operation) = (record.id, late(&fixture));
     let insert = Insert { records: vec![record], events: texts(&["late"]) };
-    assert_late(scene.store().insert(operation, insert).await, operation.id, "insert");
-    assert!(scene.load(id).await.is_none(), "nothing was stored");
-    let listed = scene.list_ids(scene.query(tag, Order::NewestFirst, 10)).await;
+    assert_late(fixture.store().insert(operation, insert).await, operation.id, "insert");
+    assert!(fixture.load(id).await.is_none(), "nothing was stored");
+    let listed = fixture.list_ids(fixture.query(tag, Order::NewestFirst, 10)).await;
     assert_eq!(listed, [], "nothing is listed");
-    assert_eq!(scene.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
 }
 
 /// A late replacement changes nothing.
-pub async fn a_late_replacement_does_nothing(scene: Scene) {
-    let id = stored(&scene).await;
-    let (minted, operation) = (scene.record(id.lane()), late(&scene));
+pub(super) async fn a_late_replacement_does_nothing(fixture: Fixture) {
+    let id = stored(&fixture).await;
+    let (minted, operation) = (fixture.record(id.lane()), late(&fixture));
     let mint = minted.id;
     let replace = Replace {
         minted: vec![minted],
         events: texts(&["late"]),
-        ..scene.replacement(id, RecordVersion(1), b"late")
+        ..fixture.replacement(id, RecordVersion(1), b"late")
     };
-    assert_late(scene.store().replace(operation, replace).await, operation.id, "replace");
-    assert_eq!(scene.loaded(id).await.version, RecordVersion(1), "nothing was replaced");
-    assert!(scene.load(mint).await.is_none(), "nothing was minted");
-    assert_eq!(scene.events().await, texts(&[]), "nothing happened");
+    assert_late(fixture.store().replace(operation, replace).await, operation.id, "replace");
+    assert_eq!(fixture.loaded(id).await.version, RecordVersion(1), "nothing was replaced");
+    assert!(fixture.load(mint).await.is_none(), "nothing was minted");
+    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
 }
 
 /// A late spend takes nothing.
-pub async fn a_late_spend_does_nothing(scene: Scene) {
-    let id = stored(&scene).await;
-    let operation = late(&scene);
-    assert_late(scene.store().consume(operation, Consume { id }).await, operation.id, "spend");
-    assert_eq!(scene.loaded(id).await.uses_left, Some(2), "no use was taken");
+pub(super) async fn a_late_consume_does_nothing(fixture: Fixture) {
+    let id = stored(&fixture).await;
+    let operation = late(&fixture);
+    assert_late(fixture.store().consume(operation, Consume { id }).await, operation.id, "spend");
+    assert_eq!(fixture.loaded(id).await.uses_left, Some(2), "no use was taken");
 }
 
 /// A late revocation revokes nothing.
-pub async fn a_late_revocation_does_nothing(scene: Scene) {
-    let id = stored(&scene).await;
-    let (operation, stamp) = (late(&scene), scene.stamp(id.lane()).await);
-    let cascade = Some(scene.ancestor_epoch(id));
-    let revoke = Revoke { cascade, events: texts(&["late"]), ..scene.revocation(id) };
-    assert_late(scene.store().revoke(operation, revoke).await, operation.id, "revoke");
-    scene.assert_clear(id, "nothing was revoked").await;
-    assert_eq!(scene.stamp(id.lane()).await, stamp, "no epoch moved");
-    assert_eq!(scene.events().await, texts(&[]), "nothing happened");
+pub(super) async fn a_late_revocation_does_nothing(fixture: Fixture) {
+    let id = stored(&fixture).await;
+    let (operation, stamp) = (late(&fixture), fixture.stamp(id.lane()).await);
+    let cascade = Some(fixture.ancestor_epoch(id));
+    let revoke = Revoke { cascade, events: texts(&["late"]), ..fixture.revocation(id) };
+    assert_late(fixture.store().revoke(operation, revoke).await, operation.id, "revoke");
+    fixture.assert_clear(id, "nothing was revoked").await;
+    assert_eq!(fixture.stamp(id.lane()).await, stamp, "no epoch moved");
+    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
 }
 
 /// A late advance moves no epoch, in no lane.
-pub async fn a_late_advance_does_nothing(scene: Scene) {
-    let id = stored(&scene).await;
-    let (lane, field) = (id.lane(), scene.client_epoch("client"));
-    let stamp = scene.stamp(lane).await;
+pub(super) async fn a_late_advance_does_nothing(fixture: Fixture) {
+    let id = stored(&fixture).await;
+    let (lane, field) = (id.lane(), fixture.client_epoch("client"));
+    let stamp = fixture.stamp(lane).await;
     for scope in [EpochScope::Lane(lane, field), EpochScope::EveryLane(field), EpochScope::All] {
-        let operation = late(&scene);
-        let advance = Advance { events: texts(&["late"]), ..Advance::new(scope, scene.now()) };
-        assert_late(scene.store().advance(operation, advance).await, operation.id, "advance");
+        let operation = late(&fixture);
+        let advance = Advance { events: texts(&["late"]), ..Advance::new(scope, fixture.now()) };
+        assert_late(fixture.store().advance(operation, advance).await, operation.id, "advance");
     }
-    scene.assert_clear(id, "nothing was revoked").await;
-    assert_eq!(scene.stamp(lane).await, stamp, "no epoch moved");
-    assert_eq!(scene.events().await, texts(&[]), "nothing happened");
+    fixture.assert_clear(id, "nothing was revoked").await;
+    assert_eq!(fixture.stamp(lane).await, stamp, "no epoch moved");
+    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
 }
 
 /// What is sent again after its deadline has no second effect.
-pub async fn a_repetition_after_the_deadline_does_nothing(scene: Scene) {
-    let lane = scene.lane(0);
-    let deadline = scene.now() + scene.brief();
-    let operation = || Operation { deadline, ..scene.operation() };
-    let id = stored(&scene).await;
-    let record = scene.record(lane);
+pub(super) async fn a_repetition_after_the_deadline_does_nothing(fixture: Fixture) {
+    let lane = fixture.lane(0);
+    let deadline = fixture.now() + fixture.brief();
+    let operation = || Operation { deadline, ..fixture.operation() };
+    let id = stored(&fixture).await;
+    let record = fixture.record(lane);
     let (consume, replace, advance, insert) = (operation(), operation(), operation(), operation());
     let new = Insert { records: vec![record.clone()], events: texts(&["new"]) };
-    let change = scene.replacement(id, RecordVersion(1), b"two");
-    let scope = EpochScope::Lane(lane, scene.subject_epoch("user"));
-    let advancing = Advance::new(scope, scene.now());
-    let store = scene.store();
+    let change = fixture.replacement(id, RecordVersion(1), b"two");
+    let scope = EpochScope::Lane(lane, fixture.subject_epoch("user"));
+    let advancing = Advance::new(scope, fixture.now());
+    let store = fixture.store();
     // Under real time a first sending may itself come too late; then it must say so.
     let first = store.consume(consume, Consume { id }).await;
     let spent = matches!(first, Ok(Consumed::Left(1)));
-    assert!(spent || scene.now() >= deadline, "the first sending is in time: {first:?}");
+    assert!(spent || fixture.now() >= deadline, "the first sending is in time: {first:?}");
     let replaced = store.replace(replace, change.clone()).await.is_ok();
     let advanced = store.advance(advance, advancing.clone()).await.is_ok();
     let inserted = store.insert(insert, new.clone()).await.is_ok();
-    let stamp = scene.stamp(lane).await;
-    let before = scene.loaded(id).await;
-    scene.wait_until(deadline + Ttl::from_secs(1)).await;
+    let stamp = fixture.stamp(lane).await;
+    let before = fixture.loaded(id).await;
+    fixture.wait_until(deadline + Ttl::from_secs(1)).await;
     let again = store.consume(consume, Consume { id }).await;
     assert_same_or_late(again, |again| spent && *again == Consumed::Left(1));
     let again = store.replace(replace, change).await;
@@ -136,42 +136,42 @@ pub async fn a_repetition_after_the_deadline_does_nothing(scene: Scene) {
     assert_same_or_late(again, |again| advanced && again.lanes == 1);
     let again = store.insert(insert, new).await;
     assert_same_or_late(again, |again| inserted && matches!(again, Inserted::Stored(_)));
-    let after = scene.loaded(id).await;
+    let after = fixture.loaded(id).await;
     assert_eq!(after.uses_left, before.uses_left, "no second use was taken");
     assert_eq!(after.version, before.version, "it was not replaced again");
-    assert_eq!(scene.stamp(lane).await, stamp, "no epoch moved again");
+    assert_eq!(fixture.stamp(lane).await, stamp, "no epoch moved again");
     let happened = if inserted { texts(&["new"]) } else { texts(&[]) };
-    assert_eq!(scene.events().await, happened, "no event came again");
+    assert_eq!(fixture.events().await, happened, "no event came again");
 }
 
 /// A cascade on what is revoked already is one write too: sent again, it covers nothing new.
-pub async fn a_repeated_cascade_covers_once(scene: Scene) {
-    let id = stored(&scene).await;
-    scene.revoke(id).await;
-    let operation = scene.operation();
-    let revoke = Revoke { cascade: Some(scene.ancestor_epoch(id)), ..scene.revocation(id) };
-    let first = scene.store().revoke(operation, revoke.clone()).await.expect("an answer");
+pub(super) async fn a_repeated_cascade_covers_once(fixture: Fixture) {
+    let id = stored(&fixture).await;
+    fixture.revoke(id).await;
+    let operation = fixture.operation();
+    let revoke = Revoke { cascade: Some(fixture.ancestor_epoch(id)), ..fixture.revocation(id) };
+    let first = fixture.store().revoke(operation, revoke.clone()).await.expect("an answer");
     let Revoked::Before(first) = first else { panic!("it was revoked before, not {first:?}") };
-    let stamp = scene.stamp(id.lane()).await;
-    let again = scene.store().revoke(operation, revoke).await.expect("an answer");
+    let stamp = fixture.stamp(id.lane()).await;
+    let again = fixture.store().revoke(operation, revoke).await.expect("an answer");
     let Revoked::Before(again) = again else { panic!("the same answer, not {again:?}") };
     assert_eq!(again, first, "the same answer");
-    assert_eq!(scene.stamp(id.lane()).await, stamp, "the epoch moved once");
+    assert_eq!(fixture.stamp(id.lane()).await, stamp, "the epoch moved once");
 }
 
 /// Many operations in flight are told apart.
-pub async fn operations_are_told_apart(scene: Scene) {
-    let record = NewRecord { uses_left: Some(100), ..scene.record(scene.lane(0)) };
+pub(super) async fn operations_are_independent(fixture: Fixture) {
+    let record = NewRecord { uses_left: Some(100), ..fixture.record(fixture.lane(0)) };
     let id = record.id;
-    scene.insert(record).await;
-    let operations: Vec<_> = (0..40).map(|_| scene.operation()).collect();
+    fixture.insert(record).await;
+    let operations: Vec<_> = (0..40).map(|_| fixture.operation()).collect();
     let mut answers = Vec::new();
     for operation in &operations {
-        answers.push(scene.store().consume(*operation, Consume { id }).await.expect("an answer"));
+        answers.push(fixture.store().consume(*operation, Consume { id }).await.expect("an answer"));
     }
     for (operation, answer) in operations.iter().zip(answers) {
-        let again = scene.store().consume(*operation, Consume { id }).await.expect("an answer");
+        let again = fixture.store().consume(*operation, Consume { id }).await.expect("an answer");
         assert_eq!(again, answer, "each operation has its own answer");
     }
-    assert_eq!(scene.loaded(id).await.uses_left, Some(60), "each took one use");
+    assert_eq!(fixture.loaded(id).await.uses_left, Some(60), "each took one use");
 }

@@ -5,22 +5,22 @@ use std::collections::HashSet;
 use keyfob::store::{NewRecord, Order, Position, Query, RecordVersion, Replace};
 use keyfob::{Lane, Term, Timestamp, TokenId, Ttl};
 
-use super::scene::Scene;
+use super::fixture::Fixture;
 
 const ORDERS: [Order; 2] = [Order::NewestFirst, Order::NextToExpire];
 
 /// Stores `count` records over all lanes or in one, with ids drawn out of order and lives of many
 /// lengths, several of which end in the same second. Gives their places.
-async fn many(scene: &Scene, term: Term, lane: Option<Lane>, count: usize) -> Vec<Position> {
-    let lanes = lane.map_or_else(|| scene.lanes(), |lane| vec![lane]);
+async fn many(fixture: &Fixture, term: Term, lane: Option<Lane>, count: usize) -> Vec<Position> {
+    let lanes = lane.map_or_else(|| fixture.lanes(), |lane| vec![lane]);
     let lives = [Ttl::from_mins(2), Ttl::from_hours(30), Ttl::from_days(90), Ttl::from_days(91)];
-    let start = scene.now();
+    let start = fixture.now();
     let mut places = Vec::new();
     let mut batches: Vec<Vec<NewRecord>> = vec![Vec::new(); lanes.len()];
     for n in 0..count {
         // Nodes draw ids by clocks that do not quite agree.
         let skew = Ttl::from_millis(1 + n as u64 * 7919 % 5000).expect("a duration");
-        let id = scene.id_at(start.saturating_sub(skew), lanes[n % lanes.len()]);
+        let id = fixture.id_at(start.saturating_sub(skew), lanes[n % lanes.len()]);
         let tie = Ttl::from_millis(1 + n as u64 % 1700).expect("a duration");
         let keep_until = match n % 17 {
             0 => Timestamp::MAX,
@@ -28,15 +28,15 @@ async fn many(scene: &Scene, term: Term, lane: Option<Lane>, count: usize) -> Ve
         };
         let secs = keep_until.as_millis().div_ceil(1000);
         places.push(Position { keep_until_secs: secs, id });
-        let record = NewRecord { id, keep_until, terms: vec![term], ..scene.record(id.lane()) };
+        let record = NewRecord { id, keep_until, terms: vec![term], ..fixture.record(id.lane()) };
         let batch = &mut batches[n % lanes.len()];
         batch.push(record);
         if batch.len() == 1 + n % 5 {
-            scene.insert_all(std::mem::take(batch)).await;
+            fixture.insert_all(std::mem::take(batch)).await;
         }
     }
     for batch in batches.into_iter().filter(|batch| !batch.is_empty()) {
-        scene.insert_all(batch).await;
+        fixture.insert_all(batch).await;
     }
     places
 }
@@ -48,43 +48,43 @@ fn in_order(places: &[Position], order: Order) -> Vec<TokenId> {
 }
 
 /// Whatever the size of a page, all pages together are the same list.
-pub async fn every_limit_gives_the_same_list(scene: Scene) {
-    let tag = scene.tag("some");
-    let places = many(&scene, tag, None, 37).await;
-    scene.insert(scene.record(scene.lane(0))).await;
+pub(super) async fn every_limit_gives_the_same_list(fixture: Fixture) {
+    let tag = fixture.tag("some");
+    let places = many(&fixture, tag, None, 37).await;
+    fixture.insert(fixture.record(fixture.lane(0))).await;
     for order in ORDERS {
         let expected = in_order(&places, order);
         for limit in (1..=40).chain([1000]) {
-            let listed = scene.list_ids(scene.query(tag, order, limit)).await;
+            let listed = fixture.list_ids(fixture.query(tag, order, limit)).await;
             assert_eq!(listed, expected, "{order:?} in pages of {limit}");
         }
     }
 }
 
 /// Several hundred records under a broad term, over all lanes.
-pub async fn a_broad_term_lists_hundreds(scene: Scene) {
-    let tag = scene.tag("many");
-    let places = many(&scene, tag, None, 700).await;
+pub(super) async fn a_broad_term_lists_hundreds(fixture: Fixture) {
+    let tag = fixture.tag("many");
+    let places = many(&fixture, tag, None, 700).await;
     for order in ORDERS {
         let expected = in_order(&places, order);
         for limit in [3, 100, 128, 129, 700, 5000] {
-            let listed = scene.list_ids(scene.query(tag, order, limit)).await;
+            let listed = fixture.list_ids(fixture.query(tag, order, limit)).await;
             assert!(listed == expected, "{order:?} in pages of {limit}");
         }
     }
 }
 
 /// Several hundred records under a broad term in one lane, where index structures roll over.
-pub async fn a_broad_term_lists_hundreds_in_a_lane(scene: Scene) {
-    let tag = scene.tag("many");
-    let lane = scene.lane(1);
-    let places = many(&scene, tag, Some(lane), 420).await;
+pub(super) async fn a_broad_term_lists_hundreds_in_a_lane(fixture: Fixture) {
+    let tag = fixture.tag("many");
+    let lane = fixture.lane(1);
+    let places = many(&fixture, tag, Some(lane), 420).await;
     for order in ORDERS {
         let expected = in_order(&places, order);
         for limit in [1, 64, 127, 419, 420, 421] {
             for lane in [None, Some(lane)] {
-                let query = Query { lane, ..scene.query(tag, order, limit) };
-                let listed = scene.list_ids(query).await;
+                let query = Query { lane, ..fixture.query(tag, order, limit) };
+                let listed = fixture.list_ids(query).await;
                 assert!(listed == expected, "{order:?} in pages of {limit}, lane {lane:?}");
             }
         }
@@ -92,15 +92,15 @@ pub async fn a_broad_term_lists_hundreds_in_a_lane(scene: Scene) {
 }
 
 /// Several hundred records of one subject.
-pub async fn a_narrow_term_lists_hundreds(scene: Scene) {
-    let (term, lane) = scene.subject("busy");
-    let places = many(&scene, term, Some(lane), 420).await;
+pub(super) async fn a_narrow_term_lists_hundreds(fixture: Fixture) {
+    let (term, lane) = fixture.subject("busy");
+    let places = many(&fixture, term, Some(lane), 420).await;
     for order in ORDERS {
         let expected = in_order(&places, order);
         for limit in [7, 128, 1000] {
             for lane in [None, Some(lane)] {
-                let query = Query { lane, ..scene.query(term, order, limit) };
-                let listed = scene.list_ids(query).await;
+                let query = Query { lane, ..fixture.query(term, order, limit) };
+                let listed = fixture.list_ids(query).await;
                 assert!(listed == expected, "{order:?} in pages of {limit}, lane {lane:?}");
             }
         }
@@ -108,9 +108,9 @@ pub async fn a_narrow_term_lists_hundreds(scene: Scene) {
 }
 
 /// Records of one second come by id; a part of a second counts as a whole one.
-pub async fn ties_come_by_id(scene: Scene) {
-    let tag = scene.tag("tie");
-    let second = Timestamp::from_millis((scene.now().as_secs() + 3600) * 1000);
+pub(super) async fn records_of_one_second_are_ordered_by_id(fixture: Fixture) {
+    let tag = fixture.tag("tie");
+    let second = Timestamp::from_millis((fixture.now().as_secs() + 3600) * 1000);
     let ends: Vec<_> = [0, 1, 400, 999, 1000, 1001]
         .map(|millis| Timestamp::from_millis(second.as_millis() + millis))
         .into_iter()
@@ -119,45 +119,46 @@ pub async fn ties_come_by_id(scene: Scene) {
         .collect();
     let mut places = Vec::new();
     for (n, keep_until) in (0..).zip(ends) {
-        let record = NewRecord { keep_until, terms: vec![tag], ..scene.record(scene.lane(n % 3)) };
+        let record =
+            NewRecord { keep_until, terms: vec![tag], ..fixture.record(fixture.lane(n % 3)) };
         let keep_until_secs = keep_until.as_millis().div_ceil(1000);
         places.push(Position { keep_until_secs, id: record.id });
-        scene.insert(record).await;
+        fixture.insert(record).await;
     }
     let expected = in_order(&places, Order::NextToExpire);
     for limit in 1..=25 {
-        let listed = scene.list_ids(scene.query(tag, Order::NextToExpire, limit)).await;
+        let listed = fixture.list_ids(fixture.query(tag, Order::NextToExpire, limit)).await;
         assert_eq!(listed, expected, "in pages of {limit}");
     }
 }
 
 /// A lane that is named is the only one that is looked at.
-pub async fn a_lane_that_is_named_is_the_only_one(scene: Scene) {
-    let tag = scene.tag("spread");
-    let places = many(&scene, tag, None, 60).await;
+pub(super) async fn a_query_for_a_lane_lists_only_that_lane(fixture: Fixture) {
+    let tag = fixture.tag("spread");
+    let places = many(&fixture, tag, None, 60).await;
     for order in ORDERS {
-        for lane in scene.lanes() {
+        for lane in fixture.lanes() {
             let mut expected = in_order(&places, order);
             expected.retain(|id| id.lane() == lane);
-            let query = Query { lane: Some(lane), ..scene.query(tag, order, 4) };
-            assert_eq!(scene.list_ids(query).await, expected, "{order:?} of {lane:?}");
-            let count = scene.store().count(tag, Some(lane)).await.expect("an answer");
+            let query = Query { lane: Some(lane), ..fixture.query(tag, order, 4) };
+            assert_eq!(fixture.list_ids(query).await, expected, "{order:?} of {lane:?}");
+            let count = fixture.store().count(tag, Some(lane)).await.expect("an answer");
             assert_eq!(count, expected.len() as u64, "the count of {lane:?}");
         }
     }
-    let all = scene.store().count(tag, None).await.expect("an answer");
+    let all = fixture.store().count(tag, None).await.expect("an answer");
     assert_eq!(all, 60, "the count of all lanes");
 }
 
 /// A record is listed under each of its terms and under no other.
-pub async fn each_term_lists_its_own(scene: Scene) {
-    let namespace = scene.store().namespace();
-    let (subject, lane) = scene.subject("user");
-    let root = scene.id(lane);
+pub(super) async fn each_term_lists_its_own_records(fixture: Fixture) {
+    let namespace = fixture.store().namespace();
+    let (subject, lane) = fixture.subject("user");
+    let root = fixture.id(lane);
     let terms = [
         namespace.all(),
         subject,
-        scene.tag("one"),
+        fixture.tag("one"),
         namespace.family(root),
         namespace.client(&keyfob::ClientId::new("user").expect("a client")),
         namespace.device(&keyfob::DeviceId::new("user").expect("a device")),
@@ -168,26 +169,26 @@ pub async fn each_term_lists_its_own(scene: Scene) {
         let fits = |place: usize| n % (place + 1) == 0;
         let places: Vec<_> = (0..terms.len()).filter(|place| fits(*place)).collect();
         let terms = places.iter().map(|place| terms[*place]).collect();
-        let record = NewRecord { terms, ..scene.record(lane) };
+        let record = NewRecord { terms, ..fixture.record(lane) };
         places.iter().for_each(|place| expected[*place].push(record.id));
-        scene.insert(record).await;
+        fixture.insert(record).await;
     }
     for (term, mut ids) in terms.into_iter().zip(expected) {
         ids.sort_by(|one, other| other.cmp(one));
-        let listed = scene.list_ids(scene.query(term, Order::NewestFirst, 3)).await;
+        let listed = fixture.list_ids(fixture.query(term, Order::NewestFirst, 3)).await;
         assert_eq!(listed, ids, "{:?} lists what has it", term.field());
-        let count = scene.store().count(term, None).await.expect("an answer");
+        let count = fixture.store().count(term, None).await.expect("an answer");
         assert_eq!(count, ids.len() as u64, "{:?} counts what has it", term.field());
     }
-    let unknown = scene.tag("user");
-    let listed = scene.list_ids(scene.query(unknown, Order::NextToExpire, 3)).await;
+    let unknown = fixture.tag("user");
+    let listed = fixture.list_ids(fixture.query(unknown, Order::NextToExpire, 3)).await;
     assert_eq!(listed, [], "a term that nothing has");
-    assert_eq!(scene.store().count(unknown, None).await.expect("an answer"), 0, "and its count");
+    assert_eq!(fixture.store().count(unknown, None).await.expect("an answer"), 0, "and its count");
 }
 
 /// A listed record is the record that a load gives.
-pub async fn what_is_listed_is_what_is_loaded(scene: Scene) {
-    let tag = scene.tag("same");
+pub(super) async fn a_listed_record_equals_the_loaded_one(fixture: Fixture) {
+    let tag = fixture.tag("same");
     let mut ids = Vec::new();
     for n in 0..6u8 {
         let uses_left = (n % 2 == 0).then_some(5);
@@ -195,108 +196,108 @@ pub async fn what_is_listed_is_what_is_loaded(scene: Scene) {
             uses_left,
             body: vec![n; usize::from(n) * 1000],
             terms: vec![tag],
-            ..scene.record(scene.lane(n.into()))
+            ..fixture.record(fixture.lane(n.into()))
         };
         ids.push(record.id);
-        scene.insert(record).await;
+        fixture.insert(record).await;
     }
-    scene.revoke(ids[1]).await;
-    let replace = scene.replacement(ids[2], RecordVersion(1), b"new");
-    scene.store().replace(scene.operation(), replace).await.expect("an answer");
+    fixture.revoke(ids[1]).await;
+    let replace = fixture.replacement(ids[2], RecordVersion(1), b"new");
+    fixture.store().replace(fixture.operation(), replace).await.expect("an answer");
     for order in ORDERS {
-        let listed = scene.list(scene.query(tag, order, 4)).await;
+        let listed = fixture.list(fixture.query(tag, order, 4)).await;
         assert_eq!(listed.len(), ids.len(), "all of them, the revoked too");
         for record in listed {
-            let loaded = scene.loaded(record.id).await;
+            let loaded = fixture.loaded(record.id).await;
             assert_eq!(format!("{record:?}"), format!("{loaded:?}"), "the same record");
         }
     }
 }
 
 /// A listing goes on from a place whose record is gone, and from one where none ever was.
-pub async fn a_listing_goes_on_from_any_place(scene: Scene) {
-    let tag = scene.tag("gone");
-    let places = many(&scene, tag, None, 30).await;
-    let keep_until = scene.now() + scene.brief();
-    let brief = NewRecord { keep_until, terms: vec![tag], ..scene.record(scene.lane(0)) };
+pub(super) async fn a_listing_resumes_from_any_position(fixture: Fixture) {
+    let tag = fixture.tag("gone");
+    let places = many(&fixture, tag, None, 30).await;
+    let keep_until = fixture.now() + fixture.brief();
+    let brief = NewRecord { keep_until, terms: vec![tag], ..fixture.record(fixture.lane(0)) };
     let secs = keep_until.as_millis().div_ceil(1000);
     let place = Position { keep_until_secs: secs, id: brief.id };
-    scene.insert(brief).await;
-    scene.wait_until(keep_until).await;
-    let never = Position { keep_until_secs: secs + 100, id: scene.id(scene.lane(2)) };
+    fixture.insert(brief).await;
+    fixture.wait_until(keep_until).await;
+    let never = Position { keep_until_secs: secs + 100, id: fixture.id(fixture.lane(2)) };
     for order in ORDERS {
         for after in [place, never] {
             let later = places.iter().filter(|place| after.compare(place, order).is_lt());
-            let now = scene.now();
+            let now = fixture.now();
             let kept = later.filter(|place| place.keep_until_secs > now.as_secs() + 1);
             let expected = in_order(&kept.copied().collect::<Vec<_>>(), order);
-            let query = Query { after: Some(after), ..scene.query(tag, order, 4) };
-            assert_eq!(scene.list_ids(query).await, expected, "{order:?} after {after:?}");
+            let query = Query { after: Some(after), ..fixture.query(tag, order, 4) };
+            assert_eq!(fixture.list_ids(query).await, expected, "{order:?} after {after:?}");
         }
     }
 }
 
 /// A count says how many a term lists at most, and forgets what is gone in time.
-pub async fn a_count_is_an_upper_bound(scene: Scene) {
-    let tag = scene.tag("count");
-    let count = || async { scene.store().count(tag, None).await.expect("an answer") };
+pub(super) async fn a_count_is_an_upper_limit(fixture: Fixture) {
+    let tag = fixture.tag("count");
+    let count = || async { fixture.store().count(tag, None).await.expect("an answer") };
     assert_eq!(count().await, 0, "nothing yet");
-    let keep_until = scene.now() + scene.brief();
+    let keep_until = fixture.now() + fixture.brief();
     let record =
-        |keep_until| NewRecord { keep_until, terms: vec![tag], ..scene.record(scene.lane(0)) };
+        |keep_until| NewRecord { keep_until, terms: vec![tag], ..fixture.record(fixture.lane(0)) };
     for n in 1..=5 {
-        scene.insert(record(Timestamp::MAX)).await;
+        fixture.insert(record(Timestamp::MAX)).await;
         assert_eq!(count().await, n, "one more");
     }
-    scene.insert(record(keep_until)).await;
+    fixture.insert(record(keep_until)).await;
     let most = count().await;
-    assert!(most == 6 || (scene.now() >= keep_until && most == 5), "six of them, not {most}");
-    scene.wait_until(keep_until).await;
+    assert!(most == 6 || (fixture.now() >= keep_until && most == 5), "six of them, not {most}");
+    fixture.wait_until(keep_until).await;
     let most = count().await;
     assert!((5..=6).contains(&most), "five are there, one is just gone, not {most}");
 }
 
 /// A listing under way shows each record that was there throughout once, whatever is written.
-pub async fn a_listing_misses_nothing_that_stays(scene: Scene) {
-    let (tag, other) = (scene.tag("busy"), scene.tag("other"));
-    let places = many(&scene, tag, None, 300).await;
+pub(super) async fn a_listing_under_writes_misses_no_stable_record(fixture: Fixture) {
+    let (tag, other) = (fixture.tag("busy"), fixture.tag("other"));
+    let places = many(&fixture, tag, None, 300).await;
     let stays: HashSet<_> = places.iter().map(|place| place.id).collect();
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let inserts = {
-        let (scene, stopped) = (scene.clone(), stopped.clone());
+        let (fixture, stopped) = (fixture.clone(), stopped.clone());
         tokio::spawn(async move {
             for n in (0..u16::MAX).cycle() {
                 if *stopped.borrow() {
                     break;
                 }
-                let record = NewRecord { terms: vec![tag], ..scene.record(scene.lane(n)) };
-                scene.insert(record).await;
+                let record = NewRecord { terms: vec![tag], ..fixture.record(fixture.lane(n)) };
+                fixture.insert(record).await;
                 tokio::task::yield_now().await;
             }
         })
     };
     let changes = {
-        let (scene, ids) = (scene.clone(), stays.iter().copied().collect::<Vec<_>>());
+        let (fixture, ids) = (fixture.clone(), stays.iter().copied().collect::<Vec<_>>());
         tokio::spawn(async move {
             for (n, id) in ids.into_iter().enumerate().cycle() {
                 if *stopped.borrow() {
                     break;
                 }
-                let loaded = scene.loaded(id).await;
+                let loaded = fixture.loaded(id).await;
                 let replace = Replace {
                     added_terms: vec![tag, other],
-                    ..scene.replacement(id, loaded.version, b"changed")
+                    ..fixture.replacement(id, loaded.version, b"changed")
                 };
-                scene.store().replace(scene.operation(), replace).await.expect("an answer");
+                fixture.store().replace(fixture.operation(), replace).await.expect("an answer");
                 if n % 3 == 0 {
-                    scene.revoke(id).await;
+                    fixture.revoke(id).await;
                 }
                 tokio::task::yield_now().await;
             }
         })
     };
     for order in ORDERS.into_iter().cycle().take(4) {
-        let listed = scene.list_ids(scene.query(tag, order, 7)).await;
+        let listed = fixture.list_ids(fixture.query(tag, order, 7)).await;
         let found: HashSet<_> = listed.iter().copied().collect();
         assert_eq!(found.len(), listed.len(), "{order:?}: none twice");
         let missed = stays.iter().filter(|id| !found.contains(id)).count();

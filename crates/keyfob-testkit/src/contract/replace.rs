@@ -6,26 +6,26 @@ use keyfob::store::{
     Verdict,
 };
 
-use super::scene::{Scene, texts};
+use super::fixture::{Fixture, texts};
 
-async fn send(scene: &Scene, replace: Replace) -> Replaced {
-    scene.store().replace(scene.operation(), replace).await.expect("a replacement is answered")
+async fn send(fixture: &Fixture, replace: Replace) -> Replaced {
+    fixture.store().replace(fixture.operation(), replace).await.expect("a replacement is answered")
 }
 
 /// The version that was read is replaced, the next version stands, and the rest stays.
-pub async fn the_version_read_is_replaced(scene: Scene) {
-    let lane = scene.lane(0);
-    let record = NewRecord { uses_left: Some(4), ..scene.record(lane) };
+pub(super) async fn the_current_version_is_replaced(fixture: Fixture) {
+    let lane = fixture.lane(0);
+    let record = NewRecord { uses_left: Some(4), ..fixture.record(lane) };
     let id = record.id;
-    let stamp = scene.insert(record.clone()).await;
-    scene.advance(EpochScope::Lane(lane, scene.subject_epoch("somebody else"))).await;
+    let stamp = fixture.insert(record.clone()).await;
+    fixture.advance(EpochScope::Lane(lane, fixture.subject_epoch("somebody else"))).await;
     let sizes = [0, 1, NewRecord::MAX_BODY];
     for (version, size) in (1..).zip(sizes) {
         let body: Vec<u8> = (0..size).map(|n| (n % 253) as u8).collect();
-        let replace = scene.replacement(id, RecordVersion(version), &body);
+        let replace = fixture.replacement(id, RecordVersion(version), &body);
         let next = RecordVersion(version + 1);
-        assert_eq!(send(&scene, replace).await, Replaced::Stored(next), "what was read stands");
-        let loaded = scene.loaded(id).await;
+        assert_eq!(send(&fixture, replace).await, Replaced::Stored(next), "what was read stands");
+        let loaded = fixture.loaded(id).await;
         assert!(loaded.body == body, "the new body of {size} bytes comes back");
         assert_eq!(loaded.version, next, "the version counts up by one");
         assert_eq!(loaded.stamp, stamp, "a replacement is not stamped anew");
@@ -36,41 +36,41 @@ pub async fn the_version_read_is_replaced(scene: Scene) {
 }
 
 /// Any other version than the present one is stale, and nothing happens.
-pub async fn another_version_is_stale(scene: Scene) {
-    let tag = scene.tag("added");
-    let record = scene.record(scene.lane(0));
+pub(super) async fn a_different_version_is_stale(fixture: Fixture) {
+    let tag = fixture.tag("added");
+    let record = fixture.record(fixture.lane(0));
     let id = record.id;
-    scene.insert(record).await;
+    fixture.insert(record).await;
     assert_eq!(
-        send(&scene, scene.replacement(id, RecordVersion(1), b"two")).await,
+        send(&fixture, fixture.replacement(id, RecordVersion(1), b"two")).await,
         Replaced::Stored(RecordVersion(2)),
         "the version read stands"
     );
     for version in [0, 1, 3, u32::MAX] {
-        let minted = scene.record(id.lane());
+        let minted = fixture.record(id.lane());
         let mint = minted.id;
         let replace = Replace {
             added_terms: vec![tag],
             minted: vec![minted],
             events: texts(&["stale"]),
-            ..scene.replacement(id, RecordVersion(version), b"stale")
+            ..fixture.replacement(id, RecordVersion(version), b"stale")
         };
-        assert_eq!(send(&scene, replace).await, Replaced::Stale, "version {version} is not it");
-        assert!(scene.load(mint).await.is_none(), "nothing was minted");
+        assert_eq!(send(&fixture, replace).await, Replaced::Stale, "version {version} is not it");
+        assert!(fixture.load(mint).await.is_none(), "nothing was minted");
     }
-    let loaded = scene.loaded(id).await;
+    let loaded = fixture.loaded(id).await;
     assert_eq!((loaded.version, &loaded.body[..]), (RecordVersion(2), &b"two"[..]), "it stays");
-    let listed = scene.list_ids(scene.query(tag, Order::NewestFirst, 10)).await;
+    let listed = fixture.list_ids(fixture.query(tag, Order::NewestFirst, 10)).await;
     assert_eq!(listed, [], "no term was added");
-    assert_eq!(scene.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
 }
 
 /// What is revoked, itself or through an epoch, is ended and stays as it is.
-pub async fn what_is_revoked_is_ended(scene: Scene) {
-    let lane = scene.lane(0);
-    let tag = scene.tag("added");
-    let (subject, client) = (scene.subject_epoch("user"), scene.client_epoch("client"));
-    let ancestor = scene.ancestor_epoch(scene.id(lane));
+pub(super) async fn a_revoked_record_is_not_replaced(fixture: Fixture) {
+    let lane = fixture.lane(0);
+    let tag = fixture.tag("added");
+    let (subject, client) = (fixture.subject_epoch("user"), fixture.client_epoch("client"));
+    let ancestor = fixture.ancestor_epoch(fixture.id(lane));
     for (epochs, scope, through) in [
         (Epochs::default(), None, MarkScope::Token),
         (
@@ -90,157 +90,159 @@ pub async fn what_is_revoked_is_ended(scene: Scene) {
         ),
         (Epochs::default(), Some(EpochScope::All), MarkScope::All),
     ] {
-        let record = NewRecord { epochs, ..scene.record(lane) };
+        let record = NewRecord { epochs, ..fixture.record(lane) };
         let id = record.id;
-        scene.insert(record.clone()).await;
+        fixture.insert(record.clone()).await;
         match scope {
-            Some(scope) => drop(scene.advance(scope).await),
-            None => drop(scene.revoke(id).await),
+            Some(scope) => drop(fixture.advance(scope).await),
+            None => drop(fixture.revoke(id).await),
         }
-        let minted = scene.record(lane);
+        let minted = fixture.record(lane);
         let mint = minted.id;
         let replace = Replace {
             added_terms: vec![tag],
             minted: vec![minted],
             events: texts(&["late"]),
-            ..scene.replacement(id, RecordVersion(1), b"late")
+            ..fixture.replacement(id, RecordVersion(1), b"late")
         };
-        assert_eq!(send(&scene, replace).await, Replaced::Ended, "revoked through {through:?}");
-        scene.assert_revoked(id, through, "it stays revoked").await;
-        let loaded = scene.loaded(id).await;
+        assert_eq!(send(&fixture, replace).await, Replaced::Ended, "revoked through {through:?}");
+        fixture.assert_revoked(id, through, "it stays revoked").await;
+        let loaded = fixture.loaded(id).await;
         assert_eq!((loaded.version, loaded.body), (RecordVersion(1), record.body), "it stays");
-        assert!(scene.load(mint).await.is_none(), "nothing was minted");
+        assert!(fixture.load(mint).await.is_none(), "nothing was minted");
     }
-    let listed = scene.list_ids(scene.query(tag, Order::NewestFirst, 10)).await;
+    let listed = fixture.list_ids(fixture.query(tag, Order::NewestFirst, 10)).await;
     assert_eq!(listed, [], "no term was added");
-    assert_eq!(scene.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
 }
 
 /// What is not there is missing, and no replacement makes it.
-pub async fn what_is_missing_is_never_created(scene: Scene) {
-    let tag = scene.tag("added");
-    let id = scene.id(scene.lane(0));
+pub(super) async fn a_missing_record_is_never_created(fixture: Fixture) {
+    let tag = fixture.tag("added");
+    let id = fixture.id(fixture.lane(0));
     for version in [0, 1] {
-        let minted = scene.record(id.lane());
+        let minted = fixture.record(id.lane());
         let mint = minted.id;
         let replace = Replace {
             added_terms: vec![tag],
             minted: vec![minted],
             events: texts(&["from nothing"]),
-            ..scene.replacement(id, RecordVersion(version), b"from nothing")
+            ..fixture.replacement(id, RecordVersion(version), b"from nothing")
         };
-        assert_eq!(send(&scene, replace).await, Replaced::Missing, "there is no such record");
-        assert!(scene.load(id).await.is_none(), "it was not created");
-        assert!(scene.load(mint).await.is_none(), "nothing was minted");
+        assert_eq!(send(&fixture, replace).await, Replaced::Missing, "there is no such record");
+        assert!(fixture.load(id).await.is_none(), "it was not created");
+        assert!(fixture.load(mint).await.is_none(), "nothing was minted");
     }
-    let listed = scene.list_ids(scene.query(tag, Order::NewestFirst, 10)).await;
+    let listed = fixture.list_ids(fixture.query(tag, Order::NewestFirst, 10)).await;
     assert_eq!(listed, [], "no term was added");
-    assert_eq!(scene.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
 }
 
 /// A replacement never prolongs: the record goes when it was to go.
-pub async fn nothing_is_prolonged(scene: Scene) {
-    let keep_until = scene.now() + scene.brief();
-    let record = NewRecord { keep_until, ..scene.record(scene.lane(0)) };
+pub(super) async fn a_replacement_prolongs_nothing(fixture: Fixture) {
+    let keep_until = fixture.now() + fixture.brief();
+    let record = NewRecord { keep_until, ..fixture.record(fixture.lane(0)) };
     let id = record.id;
-    scene.insert(record).await;
-    let replaced = send(&scene, scene.replacement(id, RecordVersion(1), &[7; 4000])).await;
+    fixture.insert(record).await;
+    let replaced = send(&fixture, fixture.replacement(id, RecordVersion(1), &[7; 4000])).await;
     // Under real time the replacement may itself come too late to say anything.
-    let in_time = scene.now() < keep_until;
+    let in_time = fixture.now() < keep_until;
     assert!(!in_time || replaced == Replaced::Stored(RecordVersion(2)), "not {replaced:?}");
-    scene.wait_until(keep_until).await;
-    assert!(scene.load(id).await.is_none(), "it is gone when its time has come");
+    fixture.wait_until(keep_until).await;
+    assert!(fixture.load(id).await.is_none(), "it is gone when its time has come");
 }
 
 /// Terms that are added list the record, those that it had still do, and events come along.
-pub async fn added_terms_list_the_record(scene: Scene) {
-    let (old, new) = (scene.tag("old"), scene.tag("new"));
-    let record = NewRecord { terms: vec![old], ..scene.record(scene.lane(0)) };
+pub(super) async fn added_terms_list_the_record(fixture: Fixture) {
+    let (old, new) = (fixture.tag("old"), fixture.tag("new"));
+    let record = NewRecord { terms: vec![old], ..fixture.record(fixture.lane(0)) };
     let id = record.id;
-    scene.insert(record).await;
+    fixture.insert(record).await;
     for (version, body) in [(1, b"one"), (2, b"two")] {
         let replace = Replace {
             added_terms: vec![new, old],
             events: texts(&["changed", "again"]),
-            ..scene.replacement(id, RecordVersion(version), body)
+            ..fixture.replacement(id, RecordVersion(version), body)
         };
         let next = Replaced::Stored(RecordVersion(version + 1));
-        assert_eq!(send(&scene, replace).await, next, "what was read stands");
+        assert_eq!(send(&fixture, replace).await, next, "what was read stands");
         for order in [Order::NewestFirst, Order::NextToExpire] {
             for term in [old, new] {
-                let listed = scene.list_ids(scene.query(term, order, 10)).await;
+                let listed = fixture.list_ids(fixture.query(term, order, 10)).await;
                 assert_eq!(listed, [id], "{order:?}: once under each of its terms");
             }
         }
     }
     let happened = texts(&["changed", "again", "changed", "again"]);
-    assert_eq!(scene.events().await, happened, "its events, in order");
+    assert_eq!(fixture.events().await, happened, "its events, in order");
 }
 
 /// The same operation gets the same answer, whatever came after it.
-pub async fn the_same_operation_gets_the_same_answer(scene: Scene) {
-    let record = scene.record(scene.lane(0));
+pub(super) async fn the_same_operation_gets_the_same_answer(fixture: Fixture) {
+    let record = fixture.record(fixture.lane(0));
     let (id, lane) = (record.id, record.id.lane());
-    scene.insert(record).await;
-    let operation = scene.operation();
-    let minted = scene.record(lane);
+    fixture.insert(record).await;
+    let operation = fixture.operation();
+    let minted = fixture.record(lane);
     let mint = minted.id;
     let replace = Replace {
         minted: vec![minted],
         events: texts(&["changed"]),
-        ..scene.replacement(id, RecordVersion(1), b"two")
+        ..fixture.replacement(id, RecordVersion(1), b"two")
     };
-    let again = || scene.store().replace(operation, replace.clone());
+    let again = || fixture.store().replace(operation, replace.clone());
     let stored = Replaced::Stored(RecordVersion(2));
     assert_eq!(again().await.expect("an answer"), stored, "what was read stands");
     assert_eq!(again().await.expect("an answer"), stored, "the same answer at once");
     for version in 2..12 {
-        send(&scene, scene.replacement(id, RecordVersion(version), b"later")).await;
+        send(&fixture, fixture.replacement(id, RecordVersion(version), b"later")).await;
     }
     assert_eq!(again().await.expect("an answer"), stored, "the same answer after ten others");
-    scene.revoke(id).await;
+    fixture.revoke(id).await;
     assert_eq!(again().await.expect("an answer"), stored, "the same answer after a revocation");
-    let loaded = scene.loaded(id).await;
+    let loaded = fixture.loaded(id).await;
     let later = (RecordVersion(12), &b"later"[..]);
     assert_eq!((loaded.version, &loaded.body[..]), later, "it had its effect once");
     assert!(!loaded.is_clear(), "the revocation stays");
-    scene.assert_clear(mint, "what was minted has its own tombstone").await;
-    assert_eq!(scene.events().await, texts(&["changed"]), "its event is there once");
+    fixture.assert_clear(mint, "what was minted has its own tombstone").await;
+    assert_eq!(fixture.events().await, texts(&["changed"]), "its event is there once");
 }
 
 /// What is larger than a record may be is refused.
-pub async fn a_body_that_is_too_large_is_refused(scene: Scene) {
-    let record = scene.record(scene.lane(0));
+pub(super) async fn a_body_that_is_too_large_is_refused(fixture: Fixture) {
+    let record = fixture.record(fixture.lane(0));
     let id = record.id;
-    scene.insert(record.clone()).await;
+    fixture.insert(record.clone()).await;
     let large = vec![7; NewRecord::MAX_BODY + 1];
-    let itself = scene.replacement(id, RecordVersion(1), &large);
-    let minted = NewRecord { body: large, ..scene.record(id.lane()) };
+    let itself = fixture.replacement(id, RecordVersion(1), &large);
+    let minted = NewRecord { body: large, ..fixture.record(id.lane()) };
     let its_mint =
-        Replace { minted: vec![minted], ..scene.replacement(id, RecordVersion(1), b"fits") };
+        Replace { minted: vec![minted], ..fixture.replacement(id, RecordVersion(1), b"fits") };
     for replace in [itself, its_mint] {
-        let refused = scene.store().replace(scene.operation(), replace).await;
+        let refused = fixture.store().replace(fixture.operation(), replace).await;
         assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "refused, not {refused:?}");
-        let loaded = scene.loaded(id).await;
+        let loaded = fixture.loaded(id).await;
         assert_eq!((loaded.version, &loaded.body), (RecordVersion(1), &record.body), "it stays");
     }
 }
 
 /// Of many who read one version, one replaces it.
-pub async fn of_racers_one_replaces(scene: Scene) {
-    let record =
-        NewRecord { keep_until: scene.now() + Ttl::from_hours(2), ..scene.record(scene.lane(1)) };
+pub(super) async fn one_of_many_concurrent_replacements_wins(fixture: Fixture) {
+    let record = NewRecord {
+        keep_until: fixture.now() + Ttl::from_hours(2),
+        ..fixture.record(fixture.lane(1))
+    };
     let id = record.id;
-    scene.insert(record).await;
+    fixture.insert(record).await;
     let racers = (0..6u8).map(|racer| {
-        let scene = scene.clone();
+        let fixture = fixture.clone();
         tokio::spawn(async move {
             for _ in 0..10 {
                 loop {
-                    let loaded = scene.loaded(id).await;
+                    let loaded = fixture.loaded(id).await;
                     let mut body = loaded.body.clone();
                     body.push(racer);
-                    match send(&scene, scene.replacement(id, loaded.version, &body)).await {
+                    match send(&fixture, fixture.replacement(id, loaded.version, &body)).await {
                         Replaced::Stored(_) => break,
                         other => assert_eq!(other, Replaced::Stale, "another came first"),
                     }
@@ -251,7 +253,7 @@ pub async fn of_racers_one_replaces(scene: Scene) {
     for racer in racers.collect::<Vec<_>>() {
         racer.await.expect("a racer");
     }
-    let loaded = scene.loaded(id).await;
+    let loaded = fixture.loaded(id).await;
     assert_eq!(loaded.version, RecordVersion(61), "each success counted up by one");
     assert_eq!(loaded.body.len(), 16 + 60, "no success wrote over another");
 }

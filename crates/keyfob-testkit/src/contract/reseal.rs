@@ -7,7 +7,7 @@ use keyfob::store::{
 };
 use keyfob::{KeyVersion, Term, TokenId, Ttl};
 
-use super::scene::{Scene, same_local_bytes, texts};
+use super::fixture::{Fixture, same_local_bytes, texts};
 
 /// The plainest reseal: another body.
 fn reseal(id: TokenId, read: RecordVersion, body: &[u8]) -> Reseal {
@@ -15,8 +15,8 @@ fn reseal(id: TokenId, read: RecordVersion, body: &[u8]) -> Reseal {
     Reseal { id, read, body: body.to_vec(), key: KeyVersion::PLAINTEXT, added_terms, former_terms }
 }
 
-async fn send(scene: &Scene, reseal: Reseal) -> Resealed {
-    let resealed = scene.store().reseal(scene.operation(), reseal).await;
+async fn send(fixture: &Fixture, reseal: Reseal) -> Resealed {
+    let resealed = fixture.store().reseal(fixture.operation(), reseal).await;
     resealed.expect("a reseal is answered")
 }
 
@@ -29,138 +29,139 @@ fn rest(loaded: &Loaded) -> impl PartialEq + std::fmt::Debug + use<> {
 
 /// Body and terms change, and the version is the next; stamp, time, uses and epochs stay, and
 /// nothing has happened.
-pub async fn the_form_changes_and_nothing_else(scene: Scene) {
-    let (subject, lane) = scene.subject("resealed");
-    let (old, new, stays) = (scene.tag("old"), scene.tag("new"), scene.tag("stays"));
-    let epochs = Epochs { subject: Some(scene.subject_epoch("resealed")), ..Epochs::default() };
+pub(super) async fn only_the_encoding_changes(fixture: Fixture) {
+    let (subject, lane) = fixture.subject("resealed");
+    let (old, new, stays) = (fixture.tag("old"), fixture.tag("new"), fixture.tag("stays"));
+    let epochs = Epochs { subject: Some(fixture.subject_epoch("resealed")), ..Epochs::default() };
     let terms = vec![old, stays, subject];
-    let record = NewRecord { terms, epochs, uses_left: Some(3), ..scene.record(lane) };
+    let record = NewRecord { terms, epochs, uses_left: Some(3), ..fixture.record(lane) };
     let id = record.id;
-    scene.insert(record).await;
-    let before = scene.loaded(id).await;
+    fixture.insert(record).await;
+    let before = fixture.loaded(id).await;
     let change = Reseal {
         added_terms: vec![new],
         former_terms: vec![old],
         ..reseal(id, before.version, b"another form")
     };
-    assert_eq!(send(&scene, change).await, Resealed::Done);
-    let after = scene.loaded(id).await;
+    assert_eq!(send(&fixture, change).await, Resealed::Done);
+    let after = fixture.loaded(id).await;
     assert_eq!(after.body, b"another form");
     assert_eq!(rest(&after), rest(&before));
     for (term, listed) in [(old, vec![]), (new, vec![id]), (stays, vec![id]), (subject, vec![id])] {
         for order in [Order::NewestFirst, Order::NextToExpire] {
-            assert_eq!(scene.list_ids(scene.query(term, order, 10)).await, listed, "{term:?}");
+            assert_eq!(fixture.list_ids(fixture.query(term, order, 10)).await, listed, "{term:?}");
         }
     }
-    assert_eq!(scene.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
     assert_eq!(after.version, RecordVersion(before.version.0 + 1));
     for (read, outcome) in [
         (before.version, Replaced::Stale),
         (after.version, Replaced::Stored(RecordVersion(after.version.0 + 1))),
     ] {
-        let replace = scene.replacement(id, read, b"changed");
-        let replaced = scene.store().replace(scene.operation(), replace).await;
+        let replace = fixture.replacement(id, read, b"changed");
+        let replaced = fixture.store().replace(fixture.operation(), replace).await;
         assert_eq!(replaced.expect("an answer"), outcome, "who read it before reads again");
     }
 }
 
 /// What was changed since it was read keeps its change.
-pub async fn another_version_is_stale(scene: Scene) {
-    let record = scene.record(scene.lane(0));
+pub(super) async fn a_different_version_is_stale(fixture: Fixture) {
+    let record = fixture.record(fixture.lane(0));
     let id = record.id;
-    scene.insert(record).await;
-    let replace = scene.replacement(id, RecordVersion(1), b"two");
-    scene.store().replace(scene.operation(), replace).await.expect("an answer");
+    fixture.insert(record).await;
+    let replace = fixture.replacement(id, RecordVersion(1), b"two");
+    fixture.store().replace(fixture.operation(), replace).await.expect("an answer");
     for read in [RecordVersion(1), RecordVersion(3)] {
-        assert_eq!(send(&scene, reseal(id, read, b"one again")).await, Resealed::Stale);
+        assert_eq!(send(&fixture, reseal(id, read, b"one again")).await, Resealed::Stale);
     }
-    assert_eq!(scene.loaded(id).await.body, b"two", "it stays");
+    assert_eq!(fixture.loaded(id).await.body, b"two", "it stays");
 }
 
 /// A reseal makes no record.
-pub async fn what_is_missing_is_never_created(scene: Scene) {
-    let record = scene.record(scene.lane(0));
+pub(super) async fn a_missing_record_is_never_created(fixture: Fixture) {
+    let record = fixture.record(fixture.lane(0));
     let (id, body) = (record.id, record.body.clone());
-    scene.insert(record).await;
-    for missing in [scene.id(scene.lane(0)), same_local_bytes(id)] {
+    fixture.insert(record).await;
+    for missing in [fixture.id(fixture.lane(0)), same_local_bytes(id)] {
         let change = reseal(missing, RecordVersion(1), b"from nothing");
-        assert_eq!(send(&scene, change).await, Resealed::Missing);
-        assert!(scene.load(missing).await.is_none(), "none was made");
+        assert_eq!(send(&fixture, change).await, Resealed::Missing);
+        assert!(fixture.load(missing).await.is_none(), "none was made");
     }
-    assert_eq!(scene.loaded(id).await.body, body, "the one beside it stays");
+    assert_eq!(fixture.loaded(id).await.body, body, "the one beside it stays");
 }
 
 /// A revoked record is resealed too, and stays revoked, with its note.
-pub async fn what_is_revoked_stays_revoked(scene: Scene) {
-    let record = scene.record(scene.lane(0));
+pub(super) async fn a_revoked_record_stays_revoked(fixture: Fixture) {
+    let record = fixture.record(fixture.lane(0));
     let id = record.id;
-    scene.insert(record).await;
-    let revoke = Revoke { note: b"logout".to_vec(), ..scene.revocation(id) };
-    scene.store().revoke(scene.operation(), revoke).await.expect("an answer");
-    let before = scene.loaded(id).await;
+    fixture.insert(record).await;
+    let revoke = Revoke { note: b"logout".to_vec(), ..fixture.revocation(id) };
+    fixture.store().revoke(fixture.operation(), revoke).await.expect("an answer");
+    let before = fixture.loaded(id).await;
     assert!(!before.is_clear());
-    assert_eq!(send(&scene, reseal(id, before.version, b"another form")).await, Resealed::Done);
-    let after = scene.loaded(id).await;
+    assert_eq!(send(&fixture, reseal(id, before.version, b"another form")).await, Resealed::Done);
+    let after = fixture.loaded(id).await;
     assert_eq!((after.body.as_slice(), rest(&after)), (&b"another form"[..], rest(&before)));
 }
 
 /// It may be sent again, and then finds that it was done.
-pub async fn a_repetition_is_stale(scene: Scene) {
-    let (old, new) = (scene.tag("old"), scene.tag("new"));
-    let record = NewRecord { terms: vec![old], ..scene.record(scene.lane(1)) };
+pub(super) async fn a_repetition_is_stale(fixture: Fixture) {
+    let (old, new) = (fixture.tag("old"), fixture.tag("new"));
+    let record = NewRecord { terms: vec![old], ..fixture.record(fixture.lane(1)) };
     let id = record.id;
-    scene.insert(record).await;
-    let operation = scene.operation();
+    fixture.insert(record).await;
+    let operation = fixture.operation();
     for outcome in [Resealed::Done, Resealed::Stale, Resealed::Stale] {
         let change = Reseal {
             added_terms: vec![new],
             former_terms: vec![old],
             ..reseal(id, RecordVersion(1), b"another form")
         };
-        let resealed = scene.store().reseal(operation, change).await.expect("an answer");
+        let resealed = fixture.store().reseal(operation, change).await.expect("an answer");
         assert_eq!(resealed, outcome);
-        let loaded = scene.loaded(id).await;
+        let loaded = fixture.loaded(id).await;
         assert_eq!((loaded.body.as_slice(), loaded.version.0), (&b"another form"[..], 2));
-        assert_eq!(scene.list_ids(scene.query(new, Order::NewestFirst, 9)).await, [id]);
-        assert_eq!(scene.list_ids(scene.query(old, Order::NewestFirst, 9)).await, []);
+        assert_eq!(fixture.list_ids(fixture.query(new, Order::NewestFirst, 9)).await, [id]);
+        assert_eq!(fixture.list_ids(fixture.query(old, Order::NewestFirst, 9)).await, []);
     }
 }
 
 /// After its deadline it does nothing.
-pub async fn a_late_reseal_does_nothing(scene: Scene) {
-    let record = scene.record(scene.lane(0));
+pub(super) async fn a_late_reseal_does_nothing(fixture: Fixture) {
+    let record = fixture.record(fixture.lane(0));
     let (id, body) = (record.id, record.body.clone());
-    scene.insert(record).await;
-    let mut operation = scene.operation();
-    operation.deadline = scene.now().saturating_sub(Ttl::from_secs(5));
-    let late = scene.store().reseal(operation, reseal(id, RecordVersion(1), b"late")).await;
+    fixture.insert(record).await;
+    let mut operation = fixture.operation();
+    operation.deadline = fixture.now().saturating_sub(Ttl::from_secs(5));
+    let late = fixture.store().reseal(operation, reseal(id, RecordVersion(1), b"late")).await;
     assert!(matches!(late, Err(StoreError::DeadlinePassed { .. })), "refused, not {late:?}");
-    assert_eq!(scene.loaded(id).await.body, body, "it stays");
+    assert_eq!(fixture.loaded(id).await.body, body, "it stays");
 }
 
 /// What is larger than a record may be is refused.
-pub async fn a_body_that_is_too_large_is_refused(scene: Scene) {
-    let record = scene.record(scene.lane(0));
+pub(super) async fn a_body_that_is_too_large_is_refused(fixture: Fixture) {
+    let record = fixture.record(fixture.lane(0));
     let (id, body) = (record.id, record.body.clone());
-    scene.insert(record).await;
+    fixture.insert(record).await;
     let large = vec![7; NewRecord::MAX_BODY + 1];
     let change = reseal(id, RecordVersion(1), &large);
-    let refused = scene.store().reseal(scene.operation(), change).await;
+    let refused = fixture.store().reseal(fixture.operation(), change).await;
     assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "refused, not {refused:?}");
-    assert_eq!(scene.loaded(id).await.body, body, "it stays");
+    assert_eq!(fixture.loaded(id).await.body, body, "it stays");
 }
 
 /// Hundreds move from one term to another, wherever in the index they lie, and are not met twice
 /// under either.
-pub async fn a_former_term_is_left_by_all(scene: Scene) {
-    let (narrow, lane) = scene.subject("before");
-    let (broad, after) = (scene.tag("before"), [scene.tag("after"), scene.subject("after").0]);
+pub(super) async fn a_former_term_lists_no_record(fixture: Fixture) {
+    let (narrow, lane) = fixture.subject("before");
+    let (broad, after) =
+        (fixture.tag("before"), [fixture.tag("after"), fixture.subject("after").0]);
     let mut ids = Vec::new();
     for n in 0..300 {
-        let keep_until = scene.now() + Ttl::from_secs(3600 * (1 + n % 7 * 50));
-        let record = NewRecord { keep_until, terms: vec![narrow, broad], ..scene.record(lane) };
+        let keep_until = fixture.now() + Ttl::from_secs(3600 * (1 + n % 7 * 50));
+        let record = NewRecord { keep_until, terms: vec![narrow, broad], ..fixture.record(lane) };
         ids.push(record.id);
-        scene.insert(record).await;
+        fixture.insert(record).await;
     }
     for id in &ids {
         let change = Reseal {
@@ -168,10 +169,10 @@ pub async fn a_former_term_is_left_by_all(scene: Scene) {
             former_terms: vec![narrow, broad],
             ..reseal(*id, RecordVersion(1), b"moved")
         };
-        assert_eq!(send(&scene, change).await, Resealed::Done);
+        assert_eq!(send(&fixture, change).await, Resealed::Done);
     }
     let expected: HashSet<TokenId> = ids.into_iter().collect();
-    let listed = async |term: Term, order| scene.list_ids(scene.query(term, order, 40)).await;
+    let listed = async |term: Term, order| fixture.list_ids(fixture.query(term, order, 40)).await;
     for order in [Order::NewestFirst, Order::NextToExpire] {
         for term in after {
             let found = listed(term, order).await;
@@ -185,29 +186,29 @@ pub async fn a_former_term_is_left_by_all(scene: Scene) {
 }
 
 /// Whatever order reseals and replacements come in, no replacement is undone.
-pub async fn no_replacement_is_undone(scene: Scene) {
-    let record = NewRecord { body: vec![1], ..scene.record(scene.lane(1)) };
+pub(super) async fn no_replacement_is_undone(fixture: Fixture) {
+    let record = NewRecord { body: vec![1], ..fixture.record(fixture.lane(1)) };
     let id = record.id;
-    scene.insert(record).await;
+    fixture.insert(record).await;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let resealers = [(); 3].map(|()| {
-        let (scene, stopped) = (scene.clone(), stopped.clone());
+        let (fixture, stopped) = (fixture.clone(), stopped.clone());
         tokio::spawn(async move {
             while !*stopped.borrow() {
-                let loaded = scene.loaded(id).await;
+                let loaded = fixture.loaded(id).await;
                 // The same in another form: what it says is its first byte.
                 let form = [loaded.body[0], loaded.body.len() as u8];
-                send(&scene, reseal(id, loaded.version, &form)).await;
+                send(&fixture, reseal(id, loaded.version, &form)).await;
                 tokio::time::sleep(std::time::Duration::from_micros(300)).await;
             }
         })
     });
     for number in 2..=60u8 {
         loop {
-            let read = scene.loaded(id).await;
+            let read = fixture.loaded(id).await;
             assert_eq!(read.body[0], number - 1, "the last replacement stands");
-            let replace = scene.replacement(id, read.version, &[number]);
-            let replaced = scene.store().replace(scene.operation(), replace).await;
+            let replace = fixture.replacement(id, read.version, &[number]);
+            let replaced = fixture.store().replace(fixture.operation(), replace).await;
             match replaced.expect("an answer") {
                 Replaced::Stored(_) => break,
                 other => assert_eq!(other, Replaced::Stale, "a reseal came first"),
@@ -220,5 +221,5 @@ pub async fn no_replacement_is_undone(scene: Scene) {
     for resealer in resealers {
         resealer.await.expect("a resealer");
     }
-    assert_eq!(scene.loaded(id).await.body[0], 60, "the last replacement stands");
+    assert_eq!(fixture.loaded(id).await.body[0], 60, "the last replacement stands");
 }

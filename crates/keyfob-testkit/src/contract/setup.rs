@@ -1,5 +1,4 @@
-//! What a store under test is made of: the store, the time that it runs on, and what must stay
-//! alive meanwhile.
+//! The setup of a scenario: the store under test, its clock, and the resources that it needs.
 
 use std::any::Any;
 use std::fmt;
@@ -8,52 +7,50 @@ use std::time::Duration;
 
 use keyfob::{Clock, ManualClock, Store, SystemClock, Timestamp, Ttl};
 
-/// A store to run scenarios on: fresh, empty, and nobody else's.
+/// A new, empty store that one scenario has for itself.
 ///
-/// Give it more than one lane, if the store has lanes: some scenarios are about what happens
-/// between two.
+/// Use more than one lane if the store supports lanes: some scenarios need two.
 pub struct Setup {
     /// The store.
     pub store: Arc<dyn Store>,
-    /// The time that it runs on.
+    /// The store's source of time.
     pub time: Time,
-    /// Whatever must live as long as the store: a server, a directory.
+    /// A resource that must live as long as the store, such as a server or a folder.
     pub guard: Option<Box<dyn Any + Send + Sync>>,
-    /// Whether its watchers hear of changes. A store that tells nobody anything is correct too: it
-    /// is never trusted.
-    pub has_feed: bool,
+    /// Whether the store notifies its listeners. A store that does not is correct too: its cached
+    /// entries are never trusted.
+    pub has_invalidations: bool,
 }
 
-/// The time that a store runs on.
+/// A store's source of time.
 #[derive(Clone, Debug)]
 pub enum Time {
-    /// A clock that the scenario moves: nothing waits.
+    /// A manual clock that the scenario moves. Nothing waits.
     Manual(ManualClock),
-    /// The time that passes: the scenario sleeps.
+    /// The real time. The scenario sleeps.
     Real,
 }
 
-/// How far past a moment the real time must be before a server with a clock of its own is held to
-/// have seen it.
-const SLACK: Duration = Duration::from_millis(25);
+/// The extra wait after a point in time, because a server's own clock may be behind.
+const CLOCK_TOLERANCE: Duration = Duration::from_millis(25);
 
 impl Setup {
-    /// A setup with nothing but the store to keep.
+    /// Creates a setup without further resources.
     pub fn new(store: Arc<dyn Store>, time: Time) -> Self {
-        Self { store, time, guard: None, has_feed: true }
+        Self { store, time, guard: None, has_invalidations: true }
     }
 
-    /// The same, and `guard` lives as long.
+    /// Keeps `guard` alive as long as the store.
     pub fn keeping(self, guard: impl Any + Send + Sync) -> Self {
         Self { guard: Some(Box::new(guard)), ..self }
     }
 
-    /// The same of a store that does nothing with its watchers.
-    pub fn without_a_feed(self) -> Self {
-        Self { has_feed: false, ..self }
+    /// Says that the store does not notify its listeners.
+    pub fn without_invalidations(self) -> Self {
+        Self { has_invalidations: false, ..self }
     }
 
-    /// The present moment.
+    /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         match &self.time {
             Time::Manual(clock) => clock.now(),
@@ -61,12 +58,12 @@ impl Setup {
         }
     }
 
-    /// Lets `ttl` pass.
+    /// Waits for `ttl`.
     pub async fn wait(&self, ttl: Ttl) {
         self.wait_until(self.now() + ttl).await;
     }
 
-    /// Lets time pass until `at`.
+    /// Waits until `at`.
     pub async fn wait_until(&self, at: Timestamp) {
         match &self.time {
             Time::Manual(clock) => {
@@ -78,12 +75,12 @@ impl Setup {
                 while let Some(ttl) = at.since(SystemClock.now()) {
                     tokio::time::sleep(ttl.as_duration()).await;
                 }
-                tokio::time::sleep(SLACK).await;
+                tokio::time::sleep(CLOCK_TOLERANCE).await;
             }
         }
     }
 
-    /// A life that is long enough to look at a record and short enough to wait for its end.
+    /// Returns a lifetime that is long enough to read a record and short enough to wait for its end.
     pub fn brief(&self) -> Ttl {
         match self.time {
             Time::Manual(_) => Ttl::from_mins(10),

@@ -5,13 +5,13 @@ use keyfob::store::{
 };
 use keyfob::{EpochField, Lane};
 
-use super::scene::{Scene, texts};
+use super::fixture::{Fixture, texts};
 
 /// The fields that a login answers to, each with the scope that revokes it.
-fn fields(scene: &Scene, lane: Lane) -> Vec<(Epochs, EpochScope)> {
-    let subject = scene.subject_epoch("user");
-    let client = scene.client_epoch("client");
-    let ancestor: EpochField = scene.ancestor_epoch(scene.id(lane));
+fn fields(fixture: &Fixture, lane: Lane) -> Vec<(Epochs, EpochScope)> {
+    let subject = fixture.subject_epoch("user");
+    let client = fixture.client_epoch("client");
+    let ancestor: EpochField = fixture.ancestor_epoch(fixture.id(lane));
     let epochs = Epochs { subject: Some(subject), client: Some(client), ancestors: vec![ancestor] };
     [
         EpochScope::Lane(lane, subject),
@@ -25,119 +25,120 @@ fn fields(scene: &Scene, lane: Lane) -> Vec<(Epochs, EpochScope)> {
 }
 
 /// A login that read its stamp before a revoke-all stores nothing after it.
-pub async fn a_login_overtaken_by_an_advance_stores_nothing(scene: Scene) {
-    let lane = scene.lane(0);
-    let tag = scene.tag("login");
-    for (epochs, scope) in fields(&scene, lane) {
-        let stamp = scene.stamp(lane).await;
+pub(super) async fn a_login_that_an_advance_overtook_stores_nothing(fixture: Fixture) {
+    let lane = fixture.lane(0);
+    let tag = fixture.tag("login");
+    for (epochs, scope) in fields(&fixture, lane) {
+        let stamp = fixture.stamp(lane).await;
         let login = |rule| NewRecord {
             epochs: epochs.clone(),
             terms: vec![tag],
             stamp: rule,
-            ..scene.record(lane)
+            ..fixture.record(lane)
         };
-        scene.advance(scope).await;
+        fixture.advance(scope).await;
         let (plain, late) = (login(StampRule::Present), login(StampRule::Seen(stamp)));
         let ids = [plain.id, late.id];
         let insert = Insert { records: vec![plain, late], events: texts(&["login"]) };
-        let inserted = scene.store().insert(scene.operation(), insert).await.expect("an answer");
+        let inserted =
+            fixture.store().insert(fixture.operation(), insert).await.expect("an answer");
         assert_eq!(inserted, Inserted::Superseded, "{scope:?} moved after the stamp was read");
         for id in ids {
-            assert!(scene.load(id).await.is_none(), "{scope:?}: all or none");
+            assert!(fixture.load(id).await.is_none(), "{scope:?}: all or none");
         }
-        let fresh = scene.stamp(lane).await;
+        let fresh = fixture.stamp(lane).await;
         let again = login(StampRule::Seen(fresh));
         let id = again.id;
-        assert_eq!(scene.insert(again).await, fresh, "{scope:?}: a stamp read after it is good");
-        scene.assert_clear(id, "it was read after the advance").await;
-        scene.revoke(id).await;
+        assert_eq!(fixture.insert(again).await, fresh, "{scope:?}: a stamp read after it is good");
+        fixture.assert_clear(id, "it was read after the advance").await;
+        fixture.revoke(id).await;
     }
-    let listed = scene.list(scene.query(tag, Order::NewestFirst, 10)).await;
+    let listed = fixture.list(fixture.query(tag, Order::NewestFirst, 10)).await;
     assert_eq!(listed.len(), 4, "only those that were stored are listed");
-    assert_eq!(scene.events().await, texts(&[]), "no login happened");
+    assert_eq!(fixture.events().await, texts(&[]), "no login happened");
 }
 
 /// A stamp that was seen is the stamp that is stored, and an epoch of another field is no reason
 /// against it.
-pub async fn a_stamp_that_was_seen_is_kept(scene: Scene) {
-    let lane = scene.lane(0);
-    let seen = scene.stamp(lane).await;
-    let other = scene.subject_epoch("somebody else");
+pub(super) async fn a_given_stamp_is_kept(fixture: Fixture) {
+    let lane = fixture.lane(0);
+    let seen = fixture.stamp(lane).await;
+    let other = fixture.subject_epoch("somebody else");
     for _ in 0..3 {
-        scene.advance(EpochScope::Lane(lane, other)).await;
+        fixture.advance(EpochScope::Lane(lane, other)).await;
     }
-    let field = scene.subject_epoch("user");
+    let field = fixture.subject_epoch("user");
     let epochs = Epochs { subject: Some(field), ..Epochs::default() };
-    let record = NewRecord { epochs, stamp: StampRule::Seen(seen), ..scene.record(lane) };
+    let record = NewRecord { epochs, stamp: StampRule::Seen(seen), ..fixture.record(lane) };
     let id = record.id;
-    assert_eq!(scene.insert(record).await, seen, "the answer names the stamp that was seen");
-    let loaded = scene.loaded(id).await;
+    assert_eq!(fixture.insert(record).await, seen, "the answer names the stamp that was seen");
+    let loaded = fixture.loaded(id).await;
     assert_eq!(loaded.stamp, seen, "it is stored with the stamp that was seen");
     assert!(loaded.is_clear(), "none of its own fields has moved");
-    scene.advance(EpochScope::Lane(lane, field)).await;
-    assert!(!scene.loaded(id).await.is_clear(), "its own field covers it");
+    fixture.advance(EpochScope::Lane(lane, field)).await;
+    assert!(!fixture.loaded(id).await.is_clear(), "its own field covers it");
 }
 
 /// A stamp of a lane that nobody wrote to is as good as any.
-pub async fn a_stamp_of_a_fresh_lane_is_good(scene: Scene) {
-    for lane in scene.lanes() {
-        let seen = scene.stamp(lane).await;
-        assert_eq!(scene.stamp(lane).await, seen, "it stands while no epoch moves");
-        let record = NewRecord { stamp: StampRule::Seen(seen), ..scene.record(lane) };
+pub(super) async fn a_stamp_of_a_new_lane_is_valid(fixture: Fixture) {
+    for lane in fixture.lanes() {
+        let seen = fixture.stamp(lane).await;
+        assert_eq!(fixture.stamp(lane).await, seen, "it stands while no epoch moves");
+        let record = NewRecord { stamp: StampRule::Seen(seen), ..fixture.record(lane) };
         let id = record.id;
-        assert_eq!(scene.insert(record).await, seen, "nothing moved since");
-        scene.assert_clear(id, "nothing is against it").await;
+        assert_eq!(fixture.insert(record).await, seen, "nothing moved since");
+        fixture.assert_clear(id, "nothing is against it").await;
     }
 }
 
 /// A stamp that the lane never gave out cannot be stored: it would outlive epochs to come.
-pub async fn a_stamp_that_was_never_given_is_refused(scene: Scene) {
-    let lane = scene.lane(0);
-    let present = scene.stamp(lane).await;
+pub(super) async fn a_stamp_from_the_future_is_refused(fixture: Fixture) {
+    let lane = fixture.lane(0);
+    let present = fixture.stamp(lane).await;
     for stamp in [present.next(), Stamp::new((1 << 53) - 1), Stamp::new(0)] {
-        let record = NewRecord { stamp: StampRule::Seen(stamp), ..scene.record(lane) };
+        let record = NewRecord { stamp: StampRule::Seen(stamp), ..fixture.record(lane) };
         let id = record.id;
-        let inserted = scene.try_insert(vec![record]).await.expect("an answer");
+        let inserted = fixture.try_insert(vec![record]).await.expect("an answer");
         assert_eq!(inserted, Inserted::Superseded, "{stamp:?} is not of this sequence");
-        assert!(scene.load(id).await.is_none(), "nothing was stored");
+        assert!(fixture.load(id).await.is_none(), "nothing was stored");
     }
 }
 
 /// Each lane counts by itself.
-pub async fn lanes_count_by_themselves(scene: Scene) {
-    let (lane, other) = (scene.lane(0), scene.lane(1));
-    let (mut stamp, still) = (scene.stamp(lane).await, scene.stamp(other).await);
+pub(super) async fn each_lane_has_its_own_sequence(fixture: Fixture) {
+    let (lane, other) = (fixture.lane(0), fixture.lane(1));
+    let (mut stamp, still) = (fixture.stamp(lane).await, fixture.stamp(other).await);
     for _ in 0..5 {
-        scene.advance(EpochScope::Lane(lane, scene.subject_epoch("user"))).await;
-        let next = scene.stamp(lane).await;
+        fixture.advance(EpochScope::Lane(lane, fixture.subject_epoch("user"))).await;
+        let next = fixture.stamp(lane).await;
         assert!(next > stamp, "every advance counts up");
         stamp = next;
     }
     if lane != other {
-        assert_eq!(scene.stamp(other).await, still, "the other lane stands");
+        assert_eq!(fixture.stamp(other).await, still, "the other lane stands");
     }
-    scene.insert(scene.record(lane)).await;
-    assert_eq!(scene.stamp(lane).await, stamp, "an insert does not count up");
+    fixture.insert(fixture.record(lane)).await;
+    assert_eq!(fixture.stamp(lane).await, stamp, "an insert does not count up");
 }
 
 /// Logins that race a revoke-all: each is superseded, dead, or began after it.
-pub async fn racing_logins_are_dead_or_later(scene: Scene) {
-    let lane = scene.lane(1);
-    let field = scene.subject_epoch("user");
+pub(super) async fn a_concurrent_login_is_revoked_or_has_a_later_stamp(fixture: Fixture) {
+    let lane = fixture.lane(1);
+    let field = fixture.subject_epoch("user");
     let epochs = Epochs { subject: Some(field), ..Epochs::default() };
     let logins = (0..6).map(|_| {
-        let (scene, epochs) = (scene.clone(), epochs.clone());
+        let (fixture, epochs) = (fixture.clone(), epochs.clone());
         tokio::spawn(async move {
             let mut stored = Vec::new();
             for _ in 0..10 {
-                let seen = scene.stamp(lane).await;
+                let seen = fixture.stamp(lane).await;
                 // The password is checked here.
                 tokio::task::yield_now().await;
                 let epochs = epochs.clone();
                 let login =
-                    NewRecord { epochs, stamp: StampRule::Seen(seen), ..scene.record(lane) };
+                    NewRecord { epochs, stamp: StampRule::Seen(seen), ..fixture.record(lane) };
                 let id = login.id;
-                match scene.try_insert(vec![login]).await.expect("an answer") {
+                match fixture.try_insert(vec![login]).await.expect("an answer") {
                     Inserted::Stored(stamp) => {
                         assert_eq!(stamp, seen, "the stamp that was seen is kept");
                         stored.push((id, seen));
@@ -149,17 +150,17 @@ pub async fn racing_logins_are_dead_or_later(scene: Scene) {
         })
     });
     let logins: Vec<_> = logins.collect();
-    let mut last = scene.stamp(lane).await;
+    let mut last = fixture.stamp(lane).await;
     for _ in 0..5 {
         let scope = EpochScope::Lane(lane, field);
-        let advance = Advance::new(scope, scene.now());
-        scene.store().advance(scene.operation(), advance).await.expect("an answer");
-        last = scene.stamp(lane).await;
+        let advance = Advance::new(scope, fixture.now());
+        fixture.store().advance(fixture.operation(), advance).await.expect("an answer");
+        last = fixture.stamp(lane).await;
         tokio::task::yield_now().await;
     }
     for login in logins {
         for (id, seen) in login.await.expect("a login") {
-            let clear = scene.loaded(id).await.is_clear();
+            let clear = fixture.loaded(id).await.is_clear();
             assert_eq!(clear, seen >= last, "{seen:?} with the epoch at {last:?}");
         }
     }

@@ -10,7 +10,7 @@ use keyfob::store::{
 };
 use keyfob::{Lane, TokenId, Ttl};
 
-use super::scene::Scene;
+use super::fixture::Fixture;
 
 /// How long it may take until a watcher trusts a store: a second, and what a slow machine takes.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -49,15 +49,15 @@ impl Told {
 }
 
 /// A watcher whose trust lasts for as long as any scenario; nothing where the store has no feed.
-async fn watcher(scene: &Scene) -> Option<Arc<InvalidationListener>> {
-    let store = scene.store();
+async fn watcher(fixture: &Fixture) -> Option<Arc<InvalidationListener>> {
+    let store = fixture.store();
     let watcher = InvalidationListener::new(store.namespace().lanes(), Ttl::from_mins(5));
     store.watch(&watcher);
     let begun = MonotonicInstant::now();
-    let all = || scene.lanes().into_iter().all(|lane| watcher.is_trusted(lane));
-    if !scene.has_feed() {
+    let all = || fixture.lanes().into_iter().all(|lane| watcher.is_trusted(lane));
+    if !fixture.has_invalidations() {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let any = scene.lanes().into_iter().any(|lane| watcher.is_trusted(lane));
+        let any = fixture.lanes().into_iter().any(|lane| watcher.is_trusted(lane));
         assert!(!any, "a store without a feed is never trusted");
         return None;
     }
@@ -68,109 +68,113 @@ async fn watcher(scene: &Scene) -> Option<Arc<InvalidationListener>> {
     Some(watcher)
 }
 
-async fn new_token(scene: &Scene, lane: Lane) -> TokenId {
-    let record = scene.record(lane);
+async fn new_token(fixture: &Fixture, lane: Lane) -> TokenId {
+    let record = fixture.record(lane);
     let id = record.id;
-    scene.insert(record).await;
+    fixture.insert(record).await;
     id
 }
 
-async fn revoke(scene: &Scene, revoke: Revoke) {
-    let revoked = scene.store().revoke(scene.operation(), revoke).await.expect("an answer");
+async fn revoke(fixture: &Fixture, revoke: Revoke) {
+    let revoked = fixture.store().revoke(fixture.operation(), revoke).await.expect("an answer");
     assert!(matches!(revoked, Revoked::Now), "it was not revoked before: {revoked:?}");
 }
 
-async fn advance(scene: &Scene, scope: EpochScope) {
-    let advance = Advance::new(scope, scene.now());
-    scene.store().advance(scene.operation(), advance).await.expect("an advance is answered");
+async fn advance(fixture: &Fixture, scope: EpochScope) {
+    let advance = Advance::new(scope, fixture.now());
+    fixture.store().advance(fixture.operation(), advance).await.expect("an advance is answered");
 }
 
 /// A watcher trusts every lane soon after it was registered.
-pub async fn trust_comes_soon(scene: Scene) {
-    watcher(&scene).await;
+pub(super) async fn a_new_listener_is_trusted_soon(fixture: Fixture) {
+    watcher(&fixture).await;
 }
 
 /// A revocation is told with what it cascades to, and of no other token.
-pub async fn a_revocation_is_told_before_it_returns(scene: Scene) {
-    let Some(watcher) = watcher(&scene).await else { return };
+pub(super) async fn a_revocation_notifies_before_it_returns(fixture: Fixture) {
+    let Some(watcher) = watcher(&fixture).await else { return };
     let mut exact = false;
     for look in 0..LOOKS {
-        let (id, other) =
-            (new_token(&scene, scene.lane(0)).await, new_token(&scene, scene.lane(0)).await);
-        let cascade = (look % 2 == 0).then(|| scene.ancestor_epoch(id));
+        let (id, other) = (
+            new_token(&fixture, fixture.lane(0)).await,
+            new_token(&fixture, fixture.lane(0)).await,
+        );
+        let cascade = (look % 2 == 0).then(|| fixture.ancestor_epoch(id));
         let told = Told::from_now(&watcher);
-        revoke(&scene, Revoke { cascade, ..scene.revocation(id) }).await;
+        revoke(&fixture, Revoke { cascade, ..fixture.revocation(id) }).await;
         assert!(told.of_record(id), "its record has changed");
         if let Some(cascade) = cascade {
             assert!(told.of(id.lane(), Invalidation::Field(cascade)), "and what descends from it");
         }
-        exact |= !told.of_record(other) && !told.of(scene.lane(0), Invalidation::All);
+        exact |= !told.of_record(other) && !told.of(fixture.lane(0), Invalidation::All);
     }
     assert!(exact, "a token that is not revoked is never kept");
 }
 
 /// A replacement is told, and of no other token.
-pub async fn a_replacement_is_told_before_it_returns(scene: Scene) {
-    let Some(watcher) = watcher(&scene).await else { return };
+pub(super) async fn a_replacement_notifies_before_it_returns(fixture: Fixture) {
+    let Some(watcher) = watcher(&fixture).await else { return };
     let mut exact = false;
     for _ in 0..LOOKS {
-        let (id, other) =
-            (new_token(&scene, scene.lane(0)).await, new_token(&scene, scene.lane(0)).await);
-        let version = scene.loaded(id).await.version;
+        let (id, other) = (
+            new_token(&fixture, fixture.lane(0)).await,
+            new_token(&fixture, fixture.lane(0)).await,
+        );
+        let version = fixture.loaded(id).await.version;
         let told = Told::from_now(&watcher);
-        let replacement = scene.replacement(id, version, b"new");
-        let replaced = scene.store().replace(scene.operation(), replacement).await;
+        let replacement = fixture.replacement(id, version, b"new");
+        let replaced = fixture.store().replace(fixture.operation(), replacement).await;
         assert!(matches!(replaced, Ok(Replaced::Stored(_))), "{replaced:?}");
         assert!(told.of_record(id), "its record has changed");
-        exact |= !told.of_record(other) && !told.of(scene.lane(0), Invalidation::All);
+        exact |= !told.of_record(other) && !told.of(fixture.lane(0), Invalidation::All);
     }
     assert!(exact, "a token that is not replaced is never kept");
 }
 
 /// An epoch is told in each lane that it is advanced in, and no other epoch is.
-pub async fn an_epoch_is_told_before_its_advance_returns(scene: Scene) {
-    let Some(watcher) = watcher(&scene).await else { return };
-    let (own, other) = (scene.subject_epoch("one"), scene.subject_epoch("other"));
-    let client = scene.client_epoch("app");
-    let (mut exact, lane) = (false, scene.lane(1));
+pub(super) async fn an_advance_notifies_before_it_returns(fixture: Fixture) {
+    let Some(watcher) = watcher(&fixture).await else { return };
+    let (own, other) = (fixture.subject_epoch("one"), fixture.subject_epoch("other"));
+    let client = fixture.client_epoch("app");
+    let (mut exact, lane) = (false, fixture.lane(1));
     for _ in 0..LOOKS {
         let told = Told::from_now(&watcher);
-        advance(&scene, EpochScope::Lane(lane, own)).await;
+        advance(&fixture, EpochScope::Lane(lane, own)).await;
         assert!(told.of(lane, Invalidation::Field(own)), "it was advanced");
         exact |= !told.of(lane, Invalidation::Field(other)) && !told.of(lane, Invalidation::All);
         let told = Told::from_now(&watcher);
-        advance(&scene, EpochScope::EveryLane(client)).await;
-        for lane in scene.lanes() {
+        advance(&fixture, EpochScope::EveryLane(client)).await;
+        for lane in fixture.lanes() {
             assert!(told.of(lane, Invalidation::Field(client)), "it was advanced in {lane:?}");
         }
     }
     assert!(exact, "what another epoch covers is never kept");
     let told = Told::from_now(&watcher);
-    advance(&scene, EpochScope::All).await;
-    for lane in scene.lanes() {
+    advance(&fixture, EpochScope::All).await;
+    for lane in fixture.lanes() {
         assert!(told.of(lane, Invalidation::All), "everything ended in {lane:?}");
     }
 }
 
 /// What is inserted, used, looked at or observed ends nothing, and is not told.
-pub async fn what_ends_nothing_is_not_told(scene: Scene) {
-    let Some(watcher) = watcher(&scene).await else { return };
-    let (store, lane) = (scene.store(), scene.lane(0));
+pub(super) async fn other_writes_do_not_notify(fixture: Fixture) {
+    let Some(watcher) = watcher(&fixture).await else { return };
+    let (store, lane) = (fixture.store(), fixture.lane(0));
     let mut silent = false;
     for _ in 0..LOOKS {
         // What was pushed when the lanes were new may still be on its way.
         tokio::time::sleep(Duration::from_millis(50)).await;
         let told = Told::from_now(&watcher);
-        let id = new_token(&scene, lane).await;
-        let counted = NewRecord { uses_left: Some(2), ..scene.record(lane) };
+        let id = new_token(&fixture, lane).await;
+        let counted = NewRecord { uses_left: Some(2), ..fixture.record(lane) };
         let spent = Consume { id: counted.id };
-        scene.insert(counted).await;
-        store.consume(scene.operation(), spent).await.expect("a use is answered");
-        let at = scene.now();
+        fixture.insert(counted).await;
+        store.consume(fixture.operation(), spent).await.expect("a use is answered");
+        let at = fixture.now();
         store.touch(&[LastUse::new(id, at)]).await.expect("a touch is answered");
         store.observe(lane, vec![b"seen".to_vec()]).await.expect("an entry is taken");
-        scene.loaded(id).await;
-        scene.stamp(lane).await;
+        fixture.loaded(id).await;
+        fixture.stamp(lane).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
         silent |= told.nothing();
     }
@@ -178,29 +182,29 @@ pub async fn what_ends_nothing_is_not_told(scene: Scene) {
 }
 
 /// Each of two watchers is told, and one goes on when the other is gone.
-pub async fn each_watcher_is_told(scene: Scene) {
-    let (Some(one), Some(two)) = (watcher(&scene).await, watcher(&scene).await) else { return };
-    let id = new_token(&scene, scene.lane(0)).await;
+pub(super) async fn each_listener_is_notified(fixture: Fixture) {
+    let (Some(one), Some(two)) = (watcher(&fixture).await, watcher(&fixture).await) else { return };
+    let id = new_token(&fixture, fixture.lane(0)).await;
     let told = [Told::from_now(&one), Told::from_now(&two)];
-    revoke(&scene, scene.revocation(id)).await;
+    revoke(&fixture, fixture.revocation(id)).await;
     assert!(told.iter().all(|told| told.of_record(id)), "both are told");
     drop((told, one));
-    let id = new_token(&scene, scene.lane(1)).await;
+    let id = new_token(&fixture, fixture.lane(1)).await;
     let told = Told::from_now(&two);
     assert!(!told.of_record(id), "and trusts as before");
-    revoke(&scene, scene.revocation(id)).await;
+    revoke(&fixture, fixture.revocation(id)).await;
     assert!(told.of_record(id), "the one that is left is told");
 }
 
 /// The store does not keep a watcher alive.
-pub async fn a_watcher_is_let_go(scene: Scene) {
-    let store = scene.store();
+pub(super) async fn a_dropped_listener_is_released(fixture: Fixture) {
+    let store = fixture.store();
     let watcher = InvalidationListener::new(store.namespace().lanes(), Ttl::from_secs(1));
     store.watch(&watcher);
-    let id = new_token(&scene, scene.lane(0)).await;
+    let id = new_token(&fixture, fixture.lane(0)).await;
     let left = Arc::downgrade(&watcher);
     drop(watcher);
-    revoke(&scene, scene.revocation(id)).await;
+    revoke(&fixture, fixture.revocation(id)).await;
     let begun = MonotonicInstant::now();
     while left.strong_count() > 0 {
         assert!(MonotonicInstant::now() < begun.after(PATIENCE), "the store keeps the watcher");

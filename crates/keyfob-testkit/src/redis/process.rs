@@ -144,7 +144,7 @@ impl Drop for Process {
 /// How long a server, or several together, may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Asks `ready` until it agrees; it says what it saw instead.
+/// Calls `ready` until it succeeds. On failure it returns what it saw.
 pub(super) fn wait_until(
     waited_for: &'static str,
     mut ready: impl FnMut() -> Result<(), String>,

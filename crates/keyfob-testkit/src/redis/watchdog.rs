@@ -1,4 +1,4 @@
-//! Sees to it that no server outlives the tests that started it, however they end.
+//! Kills the servers when the tests end, however they end.
 //!
 //! A test that panics drops its servers, but a shared server lives in a static, which is never
 //! dropped, and a process that is killed drops nothing. So each test process has one small shell

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use keyfob::Metrics;
 use keyfob::store::MeasuredStore;
 use keyfob_testkit::contract::Setup;
-use keyfob_testkit::recorder::Kept;
+use keyfob_testkit::recorder::MemoryRecorder;
 
 async fn measured() -> Setup {
     let Setup { store, time, .. } = crate::contract_memory::memory().await;
-    let store = MeasuredStore::new(store, Metrics::on(&Kept::default()));
+    let store = MeasuredStore::new(store, Metrics::on(&MemoryRecorder::default()));
     Setup::new(Arc::new(store), time)
 }
 

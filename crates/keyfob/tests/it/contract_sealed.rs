@@ -27,5 +27,5 @@ keyfob_testkit::store_contract!(sealed_memory);
 
 #[test]
 fn the_model_agrees() {
-    keyfob_testkit::prop::model_agrees(sealed_memory);
+    keyfob_testkit::model_test::store_matches_model(sealed_memory);
 }

@@ -6,8 +6,8 @@ use keyfob::{
     ClientId, Grant, Issued, Kind, LaneCount, ManualClock, MemoryStore, Metrics, SeededRandom,
     Subject, Timestamp, TokenManager, TokenManagerBuilder,
 };
-use keyfob_testkit::recorder::Kept;
-use keyfob_testkit::spy::Spy;
+use keyfob_testkit::instrumented_store::InstrumentedStore;
+use keyfob_testkit::recorder::MemoryRecorder;
 
 mod documented;
 mod feed;
@@ -19,9 +19,9 @@ mod validations;
 /// A manager whose metrics can be looked at.
 struct Bench {
     manager: TokenManager,
-    kept: Kept,
+    kept: MemoryRecorder,
     clock: ManualClock,
-    store: Arc<Spy>,
+    store: Arc<InstrumentedStore>,
 }
 
 fn bench() -> Bench {
@@ -32,8 +32,8 @@ fn bench_with(set_up: impl FnOnce(TokenManagerBuilder) -> TokenManagerBuilder) -
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let (lanes, seed) = (LaneCount::new(8).unwrap(), SeededRandom::new(1));
     let inner = MemoryStore::with(lanes, Arc::new(clock.clone()), &seed).unwrap();
-    let store = Arc::new(Spy::on(Arc::new(inner)));
-    let kept = Kept::default();
+    let store = Arc::new(InstrumentedStore::new(Arc::new(inner)));
+    let kept = MemoryRecorder::default();
     let builder = TokenManager::builder(store.clone()).clock(clock.clone());
     let builder = builder.random(SeededRandom::new(2)).metrics(Metrics::on(&kept));
     Bench { manager: set_up(builder).build(), kept, clock, store }

@@ -2,10 +2,10 @@
 
 #[test]
 fn the_model_agrees() {
-    keyfob_testkit::prop::model_agrees(crate::contract_memory::memory);
+    keyfob_testkit::model_test::store_matches_model(crate::contract_memory::memory);
 }
 
 #[test]
 fn the_model_agrees_with_one_lane() {
-    keyfob_testkit::prop::model_agrees(crate::contract_memory::memory_of_one_lane);
+    keyfob_testkit::model_test::store_matches_model(crate::contract_memory::memory_of_one_lane);
 }

@@ -12,8 +12,8 @@ use keyfob::{
     ValidationChain,
 };
 use keyfob_redis::RedisConfig;
+use keyfob_testkit::instrumented_store::InstrumentedStore;
 use keyfob_testkit::redis::fresh_namespace;
-use keyfob_testkit::spy::Spy;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -46,7 +46,7 @@ pub(super) struct Place {
 /// A node whose loads are counted.
 pub(super) struct Node {
     pub(super) manager: TokenManager,
-    store: Arc<Spy>,
+    store: Arc<InstrumentedStore>,
     bound: Ttl,
 }
 
@@ -109,7 +109,7 @@ pub(super) async fn revoker(config: &RedisConfig) -> TokenManager {
 
 impl Node {
     pub(super) async fn at(config: &RedisConfig, bound: Ttl) -> Self {
-        let store = Arc::new(Spy::on(Arc::new(open(config).await)));
+        let store = Arc::new(InstrumentedStore::new(Arc::new(open(config).await)));
         let cache = CacheConfig::default().with_bound(bound);
         let manager = TokenManager::builder(store.clone()).cache(cache).sample_uses(0).build();
         Self { manager, store, bound }

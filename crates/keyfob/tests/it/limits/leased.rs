@@ -47,7 +47,7 @@ async fn the_contract_holds() {
     let node = || -> Arc<dyn LimitStore> {
         Arc::new(LeasedLimits::new(Arc::clone(&shared), Ttl::from_mins(1)).unwrap())
     };
-    limits::holds(&node()).await;
+    limits::check_limit_store(&node()).await;
     // The rate gives nothing in a lease, so that there is nothing to take in advance: it is exact.
     limits::racers_get_the_burst_and_no_more(&[node(), node()], once(1_000), 4).await;
 }

@@ -9,7 +9,7 @@ use keyfob_testkit::limits::{self, fresh_key, once};
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_contract_holds() {
     let store: Arc<dyn LimitStore> = Arc::new(LocalLimits::new());
-    limits::holds(&store).await;
+    limits::check_limit_store(&store).await;
     limits::racers_get_the_burst_and_no_more(&[store], once(5_000), 8).await;
 }
 

@@ -9,14 +9,14 @@ use keyfob::{
     Timestamp, Token, TokenManager, Ttl, ValidationChain,
 };
 
-use keyfob_testkit::spy::Spy;
+use keyfob_testkit::instrumented_store::InstrumentedStore;
 
 use super::Watched;
 
 struct Bench {
     nodes: [TokenManager; 2],
     limits: Arc<Watched>,
-    store: Arc<Spy>,
+    store: Arc<InstrumentedStore>,
     clock: ManualClock,
     good: BearerToken,
     strange: BearerToken,
@@ -28,7 +28,7 @@ async fn bench(policies: impl IntoIterator<Item = LimitPolicy>) -> Bench {
     let limits = Watched::over(LocalLimits::with(1_000, clock.clone()));
     let over = Limits::new(Arc::clone(&limits));
     let all = policies.into_iter().try_fold(over, Limits::policy).unwrap();
-    let store = Arc::new(Spy::on(super::memory(&clock)));
+    let store = Arc::new(InstrumentedStore::new(super::memory(&clock)));
     let node = || {
         let store = Arc::clone(&store);
         TokenManager::builder(store).clock(clock.clone()).limits(all.clone()).build()

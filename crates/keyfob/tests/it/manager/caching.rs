@@ -8,7 +8,7 @@ use keyfob::{
     MemoryStore, Metadata, RevokeRequest, SeededRandom, Subject, Tag, Timestamp, TokenManager, Ttl,
     UpdateRequest, ValidationChain,
 };
-use keyfob_testkit::spy::Spy;
+use keyfob_testkit::instrumented_store::InstrumentedStore;
 
 use super::session;
 
@@ -16,7 +16,7 @@ use super::session;
 struct Nodes {
     one: TokenManager,
     other: TokenManager,
-    store: Arc<Spy>,
+    store: Arc<InstrumentedStore>,
     clock: ManualClock,
 }
 
@@ -24,11 +24,14 @@ fn nodes() -> Nodes {
     nodes_with(CacheConfig::default(), |spy| spy)
 }
 
-fn nodes_with(cache: CacheConfig, set_up: impl FnOnce(Spy) -> Spy) -> Nodes {
+fn nodes_with(
+    cache: CacheConfig,
+    set_up: impl FnOnce(InstrumentedStore) -> InstrumentedStore,
+) -> Nodes {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let (lanes, seed) = (LaneCount::new(8).unwrap(), SeededRandom::new(1));
     let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &seed).unwrap();
-    let store = Arc::new(set_up(Spy::on(Arc::new(store))));
+    let store = Arc::new(set_up(InstrumentedStore::new(Arc::new(store))));
     let node = |seed| {
         let random = SeededRandom::new(seed);
         let builder = TokenManager::builder(store.clone()).clock(clock.clone()).random(random);
@@ -224,8 +227,8 @@ async fn counted_uses_are_counted_by_the_store() {
 }
 
 #[tokio::test]
-async fn without_a_feed_nothing_is_believed() {
-    let nodes = nodes_with(CacheConfig::default(), Spy::without_a_feed);
+async fn without_invalidations_nothing_is_believed() {
+    let nodes = nodes_with(CacheConfig::default(), InstrumentedStore::without_invalidations);
     let issued = nodes.one.issue(session("user123")).await.unwrap();
     for _ in 0..3 {
         let (loads, outcome) = nodes.loads(nodes.one.validate_active(&issued.bearer)).await;

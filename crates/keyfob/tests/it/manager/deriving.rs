@@ -7,7 +7,7 @@ use keyfob::{
     RefreshRequest, RevocationScope, RevokeRequest, SecretOverlap, TokenManager, Ttl,
     ValidationChain,
 };
-use keyfob_testkit::spy::Spy;
+use keyfob_testkit::instrumented_store::InstrumentedStore;
 
 use super::{bench, session};
 
@@ -95,7 +95,7 @@ async fn a_tree_is_eight_deep_and_falls_from_any_node_at_once() {
 
 #[tokio::test]
 async fn to_revoke_a_node_is_one_write_however_much_hangs_below_it() {
-    let spy = Arc::new(Spy::on(Arc::new(MemoryStore::new().unwrap())));
+    let spy = Arc::new(InstrumentedStore::new(Arc::new(MemoryStore::new().unwrap())));
     let manager = TokenManager::builder(spy.clone()).build();
     for node in 0..=8 {
         let mut line = vec![manager.issue(session("user123")).await.unwrap()];

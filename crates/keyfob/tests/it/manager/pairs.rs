@@ -7,7 +7,7 @@ use keyfob::{
     BearerToken, Error, EventKind, Field, Filter, Grant, Kind, MemoryStore, PreviousAccessToken,
     RefreshPolicy, RefreshRequest, RevokeRequest, Subject, TokenManager, Ttl,
 };
-use keyfob_testkit::spy::Spy;
+use keyfob_testkit::instrumented_store::InstrumentedStore;
 
 use super::{Bench, bench};
 
@@ -126,7 +126,7 @@ async fn the_first_rotation_ends_the_first_access_token_where_the_policy_says_so
 
 #[tokio::test]
 async fn a_pair_is_one_write_and_two_events() {
-    let spy = Arc::new(Spy::on(Arc::new(MemoryStore::new().unwrap())));
+    let spy = Arc::new(InstrumentedStore::new(Arc::new(MemoryStore::new().unwrap())));
     let manager = TokenManager::builder(Arc::clone(&spy)).build();
     let pair = manager.issue_pair(grant(), RefreshRequest::new()).await.unwrap();
     assert_eq!((spy.writes(), spy.loads()), (1, 0));

@@ -11,7 +11,7 @@ use keyfob::{
 };
 
 use keyfob_testkit::families::{Families, refresh_many};
-use keyfob_testkit::spy::Spy;
+use keyfob_testkit::instrumented_store::InstrumentedStore;
 
 use super::thief::with_another_secret;
 use super::{Bench, bench, bench_with};
@@ -387,7 +387,7 @@ async fn what_is_minted_under_a_session_falls_with_it() {
 #[tokio::test]
 async fn a_rotation_reads_what_this_node_does_not_know_and_nothing_else() {
     let store: Arc<dyn Store> = Arc::new(keyfob::MemoryStore::new().unwrap());
-    let spies = [(); 2].map(|()| Arc::new(Spy::on(store.clone())));
+    let spies = [(); 2].map(|()| Arc::new(InstrumentedStore::new(store.clone())));
     let [here, there] =
         spies.each_ref().map(|spy| keyfob::TokenManager::builder(spy.clone()).build());
     let mut bearer = here.issue(family()).await.unwrap().bearer;

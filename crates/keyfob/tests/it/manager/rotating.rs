@@ -8,7 +8,7 @@ use keyfob::{
     RevokeRequest, SecretOverlap, SecretUsed, SeededRandom, Store, Timestamp, TokenManager, Ttl,
     ValidationChain,
 };
-use keyfob_testkit::spy::Spy;
+use keyfob_testkit::instrumented_store::InstrumentedStore;
 
 use super::{Bench, bench, session};
 
@@ -204,7 +204,7 @@ async fn once_both_are_in_use_neither_asks_the_store() {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let random = SeededRandom::new(1);
     let store = MemoryStore::with(LaneCount::ONE, Arc::new(clock.clone()), &random).unwrap();
-    let spy = Arc::new(Spy::on(Arc::new(store) as Arc<dyn Store>));
+    let spy = Arc::new(InstrumentedStore::new(Arc::new(store) as Arc<dyn Store>));
     let manager = TokenManager::builder(spy.clone()).clock(clock).build();
     let old = manager.issue(key()).await.unwrap();
     manager.validate_active(&old.bearer).await.unwrap();

@@ -14,7 +14,7 @@ use keyfob::{
     SessionPolicy, Timestamp, TokenId, TokenManager, Ttl, UpdateRequest, ValidationChain, WhenFull,
 };
 
-use keyfob_testkit::spy::Spy;
+use keyfob_testkit::instrumented_store::InstrumentedStore;
 
 use super::session;
 
@@ -308,7 +308,7 @@ async fn a_store_is_sealed_while_it_is_in_use_and_then_takes_nothing_bare() {
 async fn a_sealed_store_is_asked_no_more_often_and_believes_nothing_bare() {
     let vault = Vault::new();
     let ring = KeyRing::generate(Timestamp::default(), &SeededRandom::new(1)).unwrap();
-    let spies = [(); 2].map(|()| Arc::new(Spy::on(vault.store.clone())));
+    let spies = [(); 2].map(|()| Arc::new(InstrumentedStore::new(vault.store.clone())));
     let [here, there] = spies.each_ref().map(|spy| {
         TokenManager::builder(spy.clone()).clock(vault.clock.clone()).keys(&ring).build()
     });

@@ -6,7 +6,7 @@ use keyfob::{
     Error, Filter, Grant, Issued, Kind, LaneCount, ManualClock, MemoryStore, RevokeRequest,
     SeededRandom, SessionPolicy, Subject, Timestamp, TokenManager, TokenState, Ttl, WhenFull,
 };
-use keyfob_testkit::spy::Spy;
+use keyfob_testkit::instrumented_store::InstrumentedStore;
 
 use super::{Bench, bench_with, session};
 
@@ -141,7 +141,7 @@ async fn a_login_reads_no_more_for_all_that_was_revoked_before_it() {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let random = SeededRandom::new(1);
     let store = MemoryStore::with(LaneCount::ONE, Arc::new(clock.clone()), &random).unwrap();
-    let spy = Arc::new(Spy::on(Arc::new(store)));
+    let spy = Arc::new(InstrumentedStore::new(Arc::new(store)));
     let policy = SessionPolicy::new(2, WhenFull::Deny).unwrap();
     let [one, other] = [(); 2]
         .map(|()| TokenManager::builder(spy.clone()).clock(clock.clone()).sessions(policy).build());
@@ -222,7 +222,7 @@ async fn a_policy_that_was_lowered_makes_room_whoever_has_logged_out() {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let random = SeededRandom::new(1);
     let store = MemoryStore::with(LaneCount::ONE, Arc::new(clock.clone()), &random).unwrap();
-    let spy = Arc::new(Spy::on(Arc::new(store)));
+    let spy = Arc::new(InstrumentedStore::new(Arc::new(store)));
     let under = |most| {
         let policy = SessionPolicy::new(most, WhenFull::RetireOldest).unwrap();
         let policy = policy.max_per_device(1).unwrap();

@@ -7,7 +7,7 @@ use keyfob::{
     BearerToken, Error, EventKind, MemoryStore, PreviousAccessToken, RefreshCase, RefreshPolicy,
     RefreshRefused, RefreshRequest, Store, TokenManager, Ttl,
 };
-use keyfob_testkit::spy::Spy;
+use keyfob_testkit::instrumented_store::InstrumentedStore;
 
 use super::bench;
 use super::refreshing::{family, pair};
@@ -21,7 +21,7 @@ async fn an_earlier_access_token_is_ended_whenever_its_node_stops() {
     let there = TokenManager::builder(store.clone()).build();
     let mut stopped = 0;
     for writes in 0.. {
-        let spy = Arc::new(Spy::on(store.clone()));
+        let spy = Arc::new(InstrumentedStore::new(store.clone()));
         let here = TokenManager::builder(spy.clone()).build();
         let refresh = async |bearer| here.refresh(bearer, RefreshRequest::new()).await;
         let first = here.issue(family().refresh_policy(policy)).await.unwrap();
@@ -49,9 +49,9 @@ async fn an_earlier_access_token_is_ended_whenever_its_node_stops() {
 #[tokio::test]
 async fn a_rotation_that_the_store_lost_is_told_once_and_ends_nothing() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().unwrap());
-    let spy = Arc::new(Spy::on(store.clone()));
-    let nodes =
-        [spy.clone(), Arc::new(Spy::on(store))].map(|spy| TokenManager::builder(spy).build());
+    let spy = Arc::new(InstrumentedStore::new(store.clone()));
+    let nodes = [spy.clone(), Arc::new(InstrumentedStore::new(store))]
+        .map(|spy| TokenManager::builder(spy).build());
     let refresh = async |node: usize, bearer: &BearerToken| {
         nodes[node].refresh(bearer, RefreshRequest::new()).await
     };

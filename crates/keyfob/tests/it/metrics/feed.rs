@@ -11,8 +11,8 @@ use keyfob::{
     CacheConfig, Kind, LaneCount, ManualClock, MemoryStore, Metrics, OsRandom, RevokeRequest,
     Store, Timestamp, TokenManager, Ttl,
 };
-use keyfob_testkit::recorder::Kept;
-use keyfob_testkit::spy::Spy;
+use keyfob_testkit::instrumented_store::InstrumentedStore;
+use keyfob_testkit::recorder::MemoryRecorder;
 
 use super::{bench, bench_with, subject};
 
@@ -37,8 +37,8 @@ async fn a_feed_that_nobody_confirms_is_shown_to_be_distrusted() {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let lanes = LaneCount::new(4).unwrap();
     let inner = MemoryStore::with(lanes, Arc::new(clock.clone()), &OsRandom).unwrap();
-    let store = Arc::new(Spy::on(Arc::new(inner)).without_a_feed());
-    let kept = Kept::default();
+    let store = Arc::new(InstrumentedStore::new(Arc::new(inner)).without_invalidations());
+    let kept = MemoryRecorder::default();
     let manager = TokenManager::builder(store).metrics(Metrics::on(&kept)).build();
     tokio::time::sleep(Duration::from_millis(20)).await;
     manager.cache_report();
@@ -50,7 +50,11 @@ async fn a_feed_that_nobody_confirms_is_shown_to_be_distrusted() {
 
 /// A store whose watcher can be had.
 #[derive(Debug)]
-struct Heard(Spy, std::sync::Mutex<Option<Arc<InvalidationListener>>>, Option<Metrics>);
+struct Heard(
+    InstrumentedStore,
+    std::sync::Mutex<Option<Arc<InvalidationListener>>>,
+    Option<Metrics>,
+);
 
 impl keyfob::store::StoreWrapper for Heard {
     fn inner(&self) -> &dyn Store {
@@ -101,14 +105,14 @@ impl Maintenance for Heard {
 
 #[tokio::test]
 async fn a_manager_uses_the_metrics_that_its_store_was_given_unless_it_is_given_others() {
-    let [of_store, of_manager] = [Kept::default(), Kept::default()];
+    let [of_store, of_manager] = [MemoryRecorder::default(), MemoryRecorder::default()];
     let metrics = Some(Metrics::on(&of_store));
-    let inner = Spy::on(Arc::new(MemoryStore::new().unwrap()));
+    let inner = InstrumentedStore::new(Arc::new(MemoryStore::new().unwrap()));
     let store = Arc::new(Heard(inner, std::sync::Mutex::default(), metrics));
     let issue = async |manager: TokenManager| {
         manager.issue(keyfob::Grant::new(keyfob::Kind::Session)).await.unwrap();
     };
-    let issued = |kept: &Kept| kept.value("keyfob_tokens_issued_total", ["session"]);
+    let issued = |kept: &MemoryRecorder| kept.value("keyfob_tokens_issued_total", ["session"]);
     issue(TokenManager::new(store.clone())).await;
     assert_eq!(issued(&of_store), 1.0);
     issue(TokenManager::builder(store).metrics(Metrics::on(&of_manager)).build()).await;
@@ -120,8 +124,9 @@ async fn trust_that_runs_out_is_counted_for_each_lane() {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let lanes = LaneCount::new(4).unwrap();
     let inner = MemoryStore::with(lanes, Arc::new(clock.clone()), &OsRandom).unwrap();
-    let heard = Arc::new(Heard(Spy::on(Arc::new(inner)), std::sync::Mutex::default(), None));
-    let kept = Kept::default();
+    let heard =
+        Arc::new(Heard(InstrumentedStore::new(Arc::new(inner)), std::sync::Mutex::default(), None));
+    let kept = MemoryRecorder::default();
     let bound = Ttl::from_millis(60).unwrap();
     let manager = TokenManager::builder(heard.clone())
         .cache(CacheConfig::default().with_bound(bound))

@@ -8,7 +8,7 @@ use keyfob::{
     Kind, LeasedLimits, LimitBy, LimitPolicy, LimitRequest, Limits, LocalLimits, Metrics,
     OnFailure, Presentation, Ttl, ValidationChain,
 };
-use keyfob_testkit::recorder::Kept;
+use keyfob_testkit::recorder::MemoryRecorder;
 
 use super::{Bench, bench_with};
 use crate::limits::Watched;
@@ -70,7 +70,7 @@ async fn an_address_that_failed_too_often_is_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_leased_is_counted_and_what_of_it_lapses() {
-    let kept = Kept::default();
+    let kept = MemoryRecorder::default();
     let shared = Arc::new(LocalLimits::new());
     let leased = LeasedLimits::new(shared as Arc<dyn LimitStore>, Ttl::from_secs(1)).unwrap();
     let store = Arc::new(leased.metrics(Metrics::on(&kept)));

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use keyfob::seal::{KeyRing, KeyVersion, NewKey};
 use keyfob::{Clock, Grant, Kind, Metrics, OsRandom, RevokeRequest, TokenManager};
-use keyfob_testkit::recorder::Kept;
+use keyfob_testkit::recorder::MemoryRecorder;
 
 use super::{Bench, bench, bench_with};
 
 impl Bench {
     /// Another manager over the same store, with another ring.
-    fn with_ring(&self, ring: &KeyRing) -> (TokenManager, Kept) {
-        let kept = Kept::default();
+    fn with_ring(&self, ring: &KeyRing) -> (TokenManager, MemoryRecorder) {
+        let kept = MemoryRecorder::default();
         let builder = TokenManager::builder(Arc::clone(&self.store)).keys(ring);
         (builder.clock(self.clock.clone()).metrics(Metrics::on(&kept)).build(), kept)
     }

@@ -1,0 +1,108 @@
+//! Opens the file: waits while another process has it open, and checks its contents before it is
+//! used.
+
+use std::fs;
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use keyfob_store::Namespace;
+use keyfob_store::StoreError;
+use redb::{Database, DatabaseError};
+
+use crate::error::{cannot_open, damaged, engine_cannot_open, not_a_store};
+use crate::format::{self, FORMAT, FileContents};
+use crate::options::Options;
+
+/// How long to wait before the lock is tried again.
+const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(10);
+
+const ENGINE_PANICKED: &str = "the engine stopped with an internal error";
+
+/// Opens the file at `path`. Creates it if it is missing and `options` allow that.
+pub(crate) fn open(path: &Path, options: &Options) -> Result<(Database, Namespace), StoreError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(not_a_store(
+                path,
+                "it is a folder: name a file in it, such as keyfob.redb",
+            ));
+        }
+        // The engine would initialise an empty file as a new database. A store is never empty: this
+        // file either lost its data or never was a store.
+        Ok(metadata) if metadata.len() == 0 => {
+            return Err(not_a_store(path, "it is empty: delete it if you want a new store there"));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound && options.create => {
+            format::create(path, options)?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(not_a_store(path, "there is no such file: check the path"));
+        }
+        Err(error) => return Err(cannot_open(path, &error)),
+    }
+    let database = lock(path, options)?;
+    let namespace = check_contents(&database, path, options)?;
+    Ok((database, namespace))
+}
+
+/// Opens the database as soon as no other process has it open.
+fn lock(path: &Path, options: &Options) -> Result<Database, StoreError> {
+    let start = Instant::now();
+    loop {
+        // The engine trusts its own data and may panic on a file that another program changed.
+        let opened = panic::catch_unwind(AssertUnwindSafe(|| {
+            Database::builder().set_cache_size(options.cache_bytes).open(path)
+        }));
+        match opened {
+            Ok(Ok(database)) => return Ok(database),
+            Ok(Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch)) => {
+                let left = options.wait_for_lock.saturating_sub(start.elapsed());
+                if left.is_zero() {
+                    return Err(StoreError::InUse { what: path.display().to_string() });
+                }
+                std::thread::sleep(left.min(LOCK_RETRY_INTERVAL));
+            }
+            Ok(Err(error)) => return Err(engine_cannot_open(path, error)),
+            Err(_) => return Err(damaged(path, ENGINE_PANICKED)),
+        }
+    }
+}
+
+/// Returns the namespace of the store in `database`, or an error that says what the file holds.
+fn check_contents(
+    database: &Database,
+    path: &Path,
+    options: &Options,
+) -> Result<Namespace, StoreError> {
+    let what = || path.display().to_string();
+    let contents = panic::catch_unwind(AssertUnwindSafe(|| format::contents(database)));
+    let namespace = match contents {
+        Ok(Ok(FileContents::Store(namespace))) => namespace,
+        Ok(Ok(FileContents::NewerStore(found))) => {
+            return Err(StoreError::NewerFormat { what: what(), found, known: FORMAT });
+        }
+        Ok(Ok(FileContents::OtherData)) => {
+            return Err(not_a_store(
+                path,
+                "it holds the data of another program: name another file",
+            ));
+        }
+        Ok(Ok(FileContents::IncompleteStore)) => {
+            return Err(damaged(path, "its description is incomplete"));
+        }
+        Ok(Err(error)) => return Err(damaged(path, StoreError::from(error))),
+        Err(_) => return Err(damaged(path, ENGINE_PANICKED)),
+    };
+    match options.lanes {
+        Some(lanes) if lanes != namespace.lanes() => Err(StoreError::Misconfigured(format!(
+            "{} has {} lanes, not {}. The number of lanes is fixed when a store is created: leave it out",
+            what(),
+            namespace.lanes().get(),
+            lanes.get(),
+        ))),
+        _ => Ok(namespace),
+    }
+}
