@@ -128,7 +128,7 @@ pub(crate) fn play(role: &[String]) -> Result<()> {
 fn fill_cache(tokens: u64) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new()?);
-    let settings = CacheConfig::default().max_tokens(tokens as usize);
+    let settings = CacheConfig::default().with_max_tokens(tokens as usize);
     let manager = population::caching_manager(Arc::clone(&store), settings);
     let without = population::manager(store);
     let issued =

@@ -50,7 +50,7 @@ impl Contender {
     pub(crate) fn new(runtime: &Runtime, tokens: u64) -> Result<Self> {
         let store = MemoryStore::with(LaneCount::DEFAULT, Arc::new(SystemClock), &OsRandom)?;
         // A full cache drops a few in a hundred.
-        let settings = CacheConfig::default().max_tokens(tokens as usize * 5 / 4 + 1_000);
+        let settings = CacheConfig::default().with_max_tokens(tokens as usize * 5 / 4 + 1_000);
         let manager = population::caching_manager(Arc::new(store), settings);
         let issued =
             runtime.block_on(population::issue(&manager, 0..tokens, 1, 1, population::indexed))?;

@@ -1,14 +1,14 @@
-//! What a command works with.
+//! The context of a command: its manager, output and interrupt.
 
 use keyfob::{Filter, Timestamp, TokenManager};
 
 use crate::args::Settings;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::open::{self, Missing};
+use crate::open::{self, IfMissing};
 use crate::output::Output;
 
-/// What a command works with.
+/// The context of a command.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) manager: TokenManager,
@@ -20,21 +20,21 @@ impl Context {
     /// Opens the store that the settings name.
     pub(crate) async fn open(
         settings: &Settings,
-        missing: Missing,
+        if_missing: IfMissing,
         output: Output,
     ) -> Result<Self, Failure> {
-        let manager = open::manager(settings, missing).await?;
+        let manager = open::manager(settings, if_missing).await?;
         let interrupt = Interrupt::listen();
         tracing::debug!("the store is open");
         Ok(Self { manager, output, interrupt })
     }
 
-    /// The present time of the manager.
+    /// The current time of the manager.
     pub(crate) fn now(&self) -> Timestamp {
         self.manager.now()
     }
 
-    /// Reads a filter from the words of the command line.
+    /// Parses a filter from the words of the command line.
     pub(crate) fn filter(&self, words: &[String]) -> Result<Filter, Failure> {
         let text = words.join(" ");
         Filter::parse(&text, self.now()).map_err(|error| Failure::Filter { error, text })

@@ -1,11 +1,11 @@
-//! Everything that can go wrong, with the exit code that it ends in.
+//! The failures of a command, with their messages, hints and exit codes.
 //!
 //! | exit | meaning |
 //! |---|---|
 //! | 0 | done |
 //! | 1 | refused, or not found |
-//! | 2 | the arguments or the input are wrong |
-//! | 3 | the store is unavailable, or is none |
+//! | 2 | the arguments or the input are not valid |
+//! | 3 | the store is unavailable, or is not a store |
 //! | 130 | interrupted |
 
 use std::io::{self, Write};
@@ -16,10 +16,11 @@ use keyfob::store::StoreError;
 use keyfob::{Error, FilterError, InvalidValue, LimitError, TokenId};
 use serde::Serialize;
 
-use crate::open::WrongUrl;
+use crate::grant_spec::InvalidGrantSpec;
+use crate::store_url::InvalidStoreUrl;
 use crate::visible::visible;
 
-/// How a command ends.
+/// The exit status of a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Exit {
     Done,
@@ -29,18 +30,18 @@ pub(crate) enum Exit {
     Interrupted,
 }
 
-/// What went wrong.
+/// A failure of a command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// It was told on stdout already.
+    /// The command has already reported the failure on stdout.
     #[error("the command did not succeed")]
-    Told(Exit),
+    AlreadyReported(Exit),
     #[error("{message}")]
     Usage { code: &'static str, message: String, details: String },
-    #[error("a bearer was given as an argument, where others on this machine can read it")]
+    #[error("a bearer was given as an argument, where other users of this machine can read it")]
     BearerInArgument { id: Option<TokenId> },
     #[error(transparent)]
-    WrongUrl(#[from] WrongUrl),
+    InvalidStoreUrl(#[from] InvalidStoreUrl),
     #[error("{error}")]
     Filter { error: FilterError, text: String },
     #[error(transparent)]
@@ -57,18 +58,18 @@ pub(crate) enum Failure {
     BearerLost { id: TokenId, error: io::Error },
     #[error("the runtime cannot be started: {0}")]
     Start(#[source] io::Error),
-    #[error("the data directory of this user is not known")]
+    #[error("the data directory of this user is unknown")]
     NoDataDirectory,
-    #[error("{message}: a promise of keyfob does not hold on this store")]
+    #[error("{message}. This store does not keep a guarantee of keyfob")]
     BrokenPromise { message: String },
-    #[error("not confirmed: nothing was done")]
+    #[error("not confirmed. Nothing was changed")]
     NotConfirmed,
-    #[error("interrupted: what was under way may have been done")]
+    #[error("interrupted. The change in progress may have been made")]
     Interrupted,
 }
 
 impl Exit {
-    /// The number that the process ends with.
+    /// The exit code of the process.
     pub(crate) const fn number(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -86,6 +87,25 @@ impl From<InvalidValue> for Failure {
     }
 }
 
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        Self::Keyfob(error.into())
+    }
+}
+
+impl From<InvalidGrantSpec> for Failure {
+    fn from(invalid: InvalidGrantSpec) -> Self {
+        match invalid {
+            InvalidGrantSpec::Keyfob(error) => Self::Keyfob(error),
+            other => Self::Usage {
+                code: "invalid_value",
+                message: other.to_string(),
+                details: String::new(),
+            },
+        }
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::Keyfob(error.into())
@@ -96,10 +116,10 @@ impl Failure {
     /// The stable code.
     pub(crate) fn code(&self) -> &str {
         match self {
-            Self::Told(_) => "told",
+            Self::AlreadyReported(_) => "already_reported",
             Self::Usage { code, .. } => code,
             Self::BearerInArgument { .. } => "bearer_in_argument",
-            Self::WrongUrl(_) => "invalid_store_url",
+            Self::InvalidStoreUrl(_) => "invalid_store_url",
             Self::Filter { error, .. } => error.code(),
             Self::Keyfob(error) => error.code(),
             Self::Input { .. } => "input_unreadable",
@@ -115,19 +135,19 @@ impl Failure {
         }
     }
 
-    /// How the process ends.
+    /// The exit status.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Told(exit) => *exit,
+            Self::AlreadyReported(exit) => *exit,
             Self::Usage { .. }
             | Self::BearerInArgument { .. }
-            | Self::WrongUrl(_)
+            | Self::InvalidStoreUrl(_)
             | Self::Filter { .. }
             | Self::Input { .. }
             | Self::Lines { .. }
             | Self::NoDataDirectory => Exit::Usage,
             Self::Keyfob(error) => exit_of(error),
-            // Whoever reads the output had enough of it.
+            // The reader of a pipe closed it: it needs no more output.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_)
             | Self::Metrics { .. }
@@ -139,45 +159,49 @@ impl Failure {
         }
     }
 
-    /// What to do about it, where the message does not say.
+    /// What to do next, if the message does not say it.
     fn hint(&self) -> Option<String> {
         match self {
             Self::BearerInArgument { id: Some(id) } => Some(format!(
-                "take it for known: keyfob revoke {id}. Give bearers on stdin or by --bearer-file"
+                "treat it as compromised: run keyfob revoke {id}. Pass bearers on stdin or with \
+                 --bearer-file"
             )),
             Self::BearerInArgument { id: None } => Some(
-                "take it for known and revoke its token. Give bearers on stdin or by --bearer-file"
+                "treat it as compromised and revoke its token. Pass bearers on stdin or with \
+                 --bearer-file"
                     .into(),
             ),
-            Self::Keyfob(Error::NotFound { .. }) => Some("keyfob list shows what there is".into()),
-            Self::Keyfob(Error::Store(StoreError::NotAStore { .. })) => {
-                Some("name a store by --store or KEYFOB_STORE; keyfob issue makes a new one".into())
+            Self::Keyfob(Error::NotFound { .. }) => {
+                Some("run keyfob list to see the tokens of this store".into())
             }
+            Self::Keyfob(Error::Store(StoreError::NotAStore { .. })) => Some(
+                "check --store or KEYFOB_STORE, or run keyfob issue to create a new store".into(),
+            ),
             Self::Keyfob(Error::Store(StoreError::Sealed { .. })) => {
-                Some("name the key ring by --keys or KEYFOB_KEYS".into())
+                Some("pass the key ring with --keys or KEYFOB_KEYS".into())
             }
             Self::Keyfob(Error::Keys(KeyError::StillHolds { .. })) => {
-                Some("keyfob keys reseal moves them to the active key".into())
+                Some("run keyfob keys reseal to move them to the active key".into())
             }
             Self::Keyfob(Error::Store(StoreError::Unavailable { .. })) => {
-                Some("see that it runs and can be reached, then try again".into())
+                Some("check that it runs and is reachable, then try again".into())
             }
-            Self::Lines { .. } => Some("mend those lines and issue them alone".into()),
+            Self::Lines { .. } => Some("fix those lines and run again with only them".into()),
             Self::BearerLost { id, .. } => {
-                Some(format!("keyfob revoke {id}, and issue another in its place"))
+                Some(format!("run keyfob revoke {id}, then issue another token"))
             }
             Self::NoDataDirectory => {
-                Some("set HOME or XDG_DATA_HOME, or name a store by --store".into())
+                Some("set HOME or XDG_DATA_HOME, or pass a store with --store".into())
             }
             _ => None,
         }
     }
 
-    /// Lines to show below the message, on a terminal or in a log.
+    /// The lines below the message.
     fn details(&self) -> String {
         match self {
             Self::Usage { details, .. } => details.clone(),
-            Self::WrongUrl(_) => WrongUrl::FORMS.into(),
+            Self::InvalidStoreUrl(_) => InvalidStoreUrl::FORMS.into(),
             Self::Filter { error, text } => {
                 let pointer = error.pointer(text);
                 pointer.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
@@ -186,12 +210,12 @@ impl Failure {
         }
     }
 
-    /// Tells it on stderr; the exit code is left for the process.
-    pub(crate) fn tell(&self, json: bool) -> ExitCode {
+    /// Writes the failure to stderr. Returns the exit code of the process.
+    pub(crate) fn report(&self, json: bool) -> ExitCode {
         let exit = self.exit();
-        if exit != Exit::Done && !matches!(self, Self::Told(_)) {
+        if exit != Exit::Done && !matches!(self, Self::AlreadyReported(_)) {
             let text = if json { self.as_json() } else { self.as_text() };
-            // Without stderr there is nobody to tell.
+            // Ignored: without stderr the error cannot be shown.
             let _ = writeln!(io::stderr(), "{text}");
         }
         ExitCode::from(exit.number())
@@ -217,20 +241,21 @@ impl Failure {
     }
 }
 
-/// An error in the one shape that it has in JSON.
+/// Formats an error as JSON. Every error has this shape.
 pub(crate) fn error_as_json(code: &str, message: String, hint: Option<String>) -> String {
     #[derive(Serialize)]
-    struct Told<'a> {
-        error: Inner<'a>,
+    struct ErrorLine<'a> {
+        error: ErrorBody<'a>,
     }
     #[derive(Serialize)]
-    struct Inner<'a> {
+    struct ErrorBody<'a> {
         code: &'a str,
         message: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
     }
-    serde_json::to_string(&Told { error: Inner { code, message, hint } }).unwrap_or_default()
+    serde_json::to_string(&ErrorLine { error: ErrorBody { code, message, hint } })
+        .unwrap_or_default()
 }
 
 fn exit_of(error: &Error) -> Exit {

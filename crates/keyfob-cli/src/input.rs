@@ -1,7 +1,7 @@
-//! What is read: from files and from stdin, bounded, and never on a thread that others wait for.
+//! Reads from files and stdin, with a size limit, on a thread of its own.
 //!
-//! A read from a terminal or a pipe may take for ever. It is done on a thread of its own, which the
-//! process does not wait for when it is interrupted.
+//! A read from a terminal or a pipe may block for ever. The process does not wait for the reading
+//! thread when the command is interrupted.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
@@ -11,25 +11,30 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::unechoed::Unechoed;
+use crate::no_echo::NoEchoInput;
 
-/// The most that is read of a bearer. None is nearly as long.
-pub(crate) const MOST_BYTES: usize = 64 * 1024;
+/// The maximum number of bytes that are read as a bearer. A real one is far shorter.
+pub(crate) const MAX_BEARER_BYTES: usize = 64 * 1024;
 
-/// Where something is read from.
+/// An input: stdin or a file.
 #[derive(Clone, Debug)]
-pub(crate) enum Source {
+pub(crate) enum InputSource {
     Stdin,
     File(PathBuf),
 }
 
-impl Source {
-    /// A path, where `-` is stdin.
-    pub(crate) fn named(path: &Path) -> Self {
+impl InputSource {
+    /// The input at a path, where `-` is stdin.
+    pub(crate) fn from_path(path: &Path) -> Self {
         if path.as_os_str() == "-" { Self::Stdin } else { Self::File(path.to_owned()) }
     }
 
-    /// The source as an error names it.
+    /// The input that a flag names; stdin without the flag.
+    pub(crate) fn from_flag(path: Option<&PathBuf>) -> Self {
+        path.map_or(Self::Stdin, |path| Self::from_path(path))
+    }
+
+    /// The name of the input in errors.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Stdin => "stdin".into(),
@@ -37,7 +42,7 @@ impl Source {
         }
     }
 
-    /// How many bytes there are, where that is known.
+    /// The length in bytes, if it is known.
     pub(crate) fn length(&self) -> Option<u64> {
         match self {
             Self::Stdin => None,
@@ -47,7 +52,7 @@ impl Source {
         }
     }
 
-    /// Opens it.
+    /// Opens the input.
     pub(crate) fn open(&self) -> Result<Box<dyn BufRead + Send>, Failure> {
         match self {
             Self::Stdin => Ok(Box::new(BufReader::new(io::stdin()))),
@@ -58,25 +63,27 @@ impl Source {
         }
     }
 
-    /// The failure of a read from it.
+    /// The failure of a read from this input.
     pub(crate) fn failed(&self, error: io::Error) -> Failure {
         Failure::Input { what: self.name(), error }
     }
 }
 
-/// Reads a bearer: at most `most` bytes, of which a longer input gives one more. From a terminal
-/// one line is read and not shown, otherwise everything. One newline at the end is left out.
-pub(crate) async fn bearer(source: Source, most: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+/// Reads a bearer. From a terminal it reads one line without echo, otherwise everything.
+///
+/// Reads at most [`MAX_BEARER_BYTES`] and one more, so that the caller sees a longer input as too
+/// long. One newline at the end is removed.
+pub(crate) async fn bearer(source: InputSource) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let reader = source.open()?;
-    let one_line = matches!(source, Source::Stdin) && io::stdin().is_terminal();
-    let unechoed = one_line.then(Unechoed::begin);
+    let one_line = matches!(source, InputSource::Stdin) && io::stdin().is_terminal();
+    let no_echo = one_line.then(NoEchoInput::begin);
     if one_line {
-        // Without stderr there is nobody to prompt.
+        // Ignored: without stderr there is no prompt.
         let _ = write!(io::stderr(), "bearer: ");
     }
     let read = on_a_thread(move || {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
-        let mut bounded = reader.take(most as u64 + 1);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BEARER_BYTES + 1));
+        let mut bounded = reader.take(MAX_BEARER_BYTES as u64 + 1);
         let outcome = if one_line {
             bounded.read_until(b'\n', &mut bytes)
         } else {
@@ -85,8 +92,8 @@ pub(crate) async fn bearer(source: Source, most: usize) -> Result<Zeroizing<Vec<
         outcome.map(|_| bytes)
     });
     let read = read.await;
-    if unechoed.is_some_and(|unechoed| unechoed.end()) {
-        // The newline was not shown either.
+    if no_echo.is_some_and(NoEchoInput::end) {
+        // The terminal did not show the typed newline either.
         let _ = writeln!(io::stderr());
     }
     let mut bytes = read.map_err(|error| source.failed(error))?;
@@ -96,14 +103,14 @@ pub(crate) async fn bearer(source: Source, most: usize) -> Result<Zeroizing<Vec<
     Ok(bytes)
 }
 
-/// The answer to a question on the terminal: whether it was yes.
+/// Reads the answer to a question on the terminal. Returns whether it was yes.
 pub(crate) async fn is_confirmed() -> Result<bool, Failure> {
     let read = on_a_thread(|| {
         let mut answer = String::new();
         BufReader::new(io::stdin().take(16)).read_line(&mut answer)?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     });
-    read.await.map_err(|error| Source::Stdin.failed(error))
+    read.await.map_err(|error| InputSource::Stdin.failed(error))
 }
 
 async fn on_a_thread<T: Send + 'static>(
@@ -111,7 +118,7 @@ async fn on_a_thread<T: Send + 'static>(
 ) -> io::Result<T> {
     let (sender, receiver) = oneshot::channel();
     std::thread::Builder::new().name("input".into()).spawn(move || {
-        // Nobody is there to take it when the command was interrupted.
+        // The receiver is gone if the command was interrupted.
         let _ = sender.send(read());
     })?;
     receiver.await.unwrap_or_else(|_| Err(io::Error::other("the reading thread ended")))

@@ -1,15 +1,15 @@
-//! Ctrl-C and SIGTERM: the first asks a command to stop where nothing is lost, the second stops it.
+//! Ctrl-C and SIGTERM. The first asks the command to stop without data loss. The second ends it.
 
 use tokio::sync::watch;
 
 use crate::failure::{Exit, Failure};
 
-/// Whether the command was asked to stop.
+/// Whether the user has asked the command to stop.
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt(watch::Receiver<bool>);
 
 impl Interrupt {
-    /// Begins to listen.
+    /// Starts to listen for signals.
     pub(crate) fn listen() -> Self {
         let (sender, receiver) = watch::channel(false);
         let mut signals = Signals::catch();
@@ -22,15 +22,15 @@ impl Interrupt {
         Self(receiver)
     }
 
-    /// Waits until the command is asked to stop.
+    /// Waits until the user asks the command to stop.
     pub(crate) async fn requested(&self) {
-        if self.0.clone().wait_for(|asked| *asked).await.is_err() {
-            // Nobody listens any more, so nobody will ask.
+        if self.0.clone().wait_for(|requested| *requested).await.is_err() {
+            // The listener has ended, so no request can come.
             std::future::pending::<()>().await;
         }
     }
 
-    /// The work's outcome, unless it is interrupted: then it is dropped where it stands.
+    /// Runs the work. Drops it and returns [`Failure::Interrupted`] on a request to stop.
     pub(crate) async fn or<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
@@ -43,7 +43,7 @@ impl Interrupt {
     }
 }
 
-/// The signals that end a command; they are caught as soon as there is one of these.
+/// The signals that end a command. Creating this catches them.
 #[cfg(unix)]
 struct Signals([Option<tokio::signal::unix::Signal>; 2]);
 
@@ -51,7 +51,7 @@ struct Signals([Option<tokio::signal::unix::Signal>; 2]);
 impl Signals {
     fn catch() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        // One that cannot be caught still ends the process, only less gently.
+        // A signal that cannot be caught ends the process immediately.
         Self([SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok()))
     }
 

@@ -1,4 +1,4 @@
-//! The log: to stderr, as `KEYFOB_LOG` and `-v` say.
+//! Logging to stderr. `KEYFOB_LOG` and `-v` set the level.
 
 use std::io::IsTerminal;
 
@@ -9,11 +9,11 @@ use crate::output;
 
 const VARIABLE: &str = "KEYFOB_LOG";
 
-/// Starts it. `-v` outranks the variable, for it is nearer to the user.
+/// Starts logging. `-v` overrides the variable.
 pub(crate) fn start(verbose: u8) -> Result<(), Failure> {
-    let asked = std::env::var(VARIABLE).ok().filter(|asked| !asked.is_empty());
-    let directives = match (verbose, asked) {
-        (0, Some(asked)) => asked,
+    let configured = std::env::var(VARIABLE).ok().filter(|value| !value.is_empty());
+    let directives = match (verbose, configured) {
+        (0, Some(configured)) => configured,
         (0, None) => "warn".to_owned(),
         (1, _) => "info".to_owned(),
         (2, _) => "debug".to_owned(),
@@ -21,13 +21,13 @@ pub(crate) fn start(verbose: u8) -> Result<(), Failure> {
     };
     let filter = EnvFilter::try_new(directives).map_err(|_| Failure::Usage {
         code: "invalid_value",
-        message: format!("{VARIABLE} is no log filter"),
+        message: format!("{VARIABLE} is not a log filter"),
         details: "Write a level, or levels by module: warn, or keyfob=debug,warn.".into(),
     })?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal() && output::colours_are_welcome())
+        .with_ansi(std::io::stderr().is_terminal() && output::colours_are_allowed())
         .init();
     Ok(())
 }

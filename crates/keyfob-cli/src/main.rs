@@ -1,22 +1,32 @@
 //! `keyfob`: the token manager on the command line.
 //!
-//! The parts: `args` is what can be said, `open` finds the store, `commands` has one file for each
-//! command, `output` is the only way to stdout and `failure` the only way to an exit code.
+//! | module | content |
+//! |---|---|
+//! | `args` | the definition of commands and flags |
+//! | `commands` | one file or folder per command |
+//! | `open` | opens the store |
+//! | `output` | everything that goes to stdout |
+//! | `failure` | every error, hint and exit code |
 
 mod args;
+mod bearer_scan;
 mod commands;
 mod context;
 mod failure;
+mod grant_spec;
 mod input;
 mod interrupt;
-mod keys;
+mod key_source;
 mod logs;
 mod metrics;
+mod no_echo;
 mod open;
 mod output;
+mod parse;
 mod progress;
+mod store_url;
 mod table;
-mod unechoed;
+mod values;
 mod visible;
 
 use std::process::ExitCode;
@@ -25,11 +35,11 @@ use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
-    // An error in the arguments has to be told in the right form too.
+    // An error in the arguments needs the right form too, before they are parsed.
     let json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
-    match args::parse(arguments).and_then(run) {
+    match parse::parse(arguments).and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.tell(json),
+        Err(failure) => failure.report(json),
     }
 }
 
@@ -37,11 +47,11 @@ fn run(cli: args::Cli) -> Result<(), Failure> {
     logs::start(cli.settings.verbose)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::Start)?;
-    let kept = cli.settings.metrics.clone().map(|file| (metrics::start(), file));
+    let recorder = cli.settings.metrics.clone().map(|file| (metrics::start(), file));
     let outcome = runtime.block_on(commands::run(cli));
-    // A thread that still waits for input must not hold the process up.
+    // Do not wait for a thread that still reads input.
     runtime.shutdown_background();
-    // However the command ended, what was counted is of interest.
-    let written = kept.map_or(Ok(()), |(kept, file)| kept.write(&file));
+    // Write the metrics of a failed command too.
+    let written = recorder.map_or(Ok(()), |(recorder, file)| recorder.write(&file));
     outcome.and(written)
 }

@@ -1,5 +1,4 @@
-//! What was counted, as Prometheus reads it: for a file that its node exporter collects, and for
-//! whoever wants to see it.
+//! The metrics of this process in the text format of Prometheus, for `--metrics` and for the demo.
 
 use std::fs;
 use std::path::Path;
@@ -10,35 +9,36 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::failure::Failure;
 
-/// What this process has counted.
+/// The recorder of the metrics of this process.
 #[derive(Clone)]
-pub(crate) struct Counted(Option<PrometheusHandle>);
+pub(crate) struct MetricsRecorder(Option<PrometheusHandle>);
 
-/// Has everything counted from now on. A manager that is made before counts nothing.
-pub(crate) fn start() -> Counted {
-    static STARTED: OnceLock<Counted> = OnceLock::new();
+/// Installs the recorder. A manager that was created earlier records nothing.
+pub(crate) fn start() -> MetricsRecorder {
+    static STARTED: OnceLock<MetricsRecorder> = OnceLock::new();
     let start = || {
         let seconds = Matcher::Suffix("_seconds".to_owned());
         let builder = PrometheusBuilder::new();
         let builder = builder.set_buckets_for_metric(seconds, &Metrics::SECONDS_BUCKETS);
-        Counted(builder.ok().and_then(|builder| builder.install_recorder().ok()))
+        MetricsRecorder(builder.ok().and_then(|builder| builder.install_recorder().ok()))
     };
     STARTED.get_or_init(start).clone()
 }
 
-impl Counted {
-    /// All metrics as text. What managers have counted is in it once they are shut down.
+impl MetricsRecorder {
+    /// All metrics as text. Shut managers down first: they report their counters then.
     pub(crate) fn text(&self) -> String {
         self.0.as_ref().map(PrometheusHandle::render).unwrap_or_default()
     }
 
-    /// Writes them to a file in one step, so that nobody reads half of them.
+    /// Writes the metrics to a file in one step, so that no reader sees a partial file.
     pub(crate) fn write(&self, file: &Path) -> Result<(), Failure> {
         let mut unfinished = file.as_os_str().to_owned();
         unfinished.push(".unfinished");
         let written = fs::write(&unfinished, self.text());
         written.and_then(|()| fs::rename(&unfinished, file)).map_err(|error| {
-            let _perhaps_never_there = fs::remove_file(&unfinished);
+            // Ignored: the file may not exist.
+            let _ = fs::remove_file(&unfinished);
             Failure::Metrics { file: file.display().to_string(), error }
         })
     }

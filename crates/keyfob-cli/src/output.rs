@@ -1,12 +1,12 @@
-//! Stdout: the one way to it, in the form that its reader wants.
+//! Writes to stdout, in the form that the reader needs. Nothing else writes to stdout.
 //!
-//! | form | when | what |
+//! | form | when | content |
 //! |---|---|---|
 //! | JSON | `--json` | one object per line |
-//! | table | stdout is a terminal | columns for a person |
-//! | plain | otherwise | fields separated by tabs, without a heading |
+//! | table | stdout is a terminal | columns with headings |
+//! | plain | otherwise | fields separated by tabs, without headings |
 //!
-//! Notes go to stderr, so that what is piped on is only what was asked for.
+//! Notes go to stderr, so that a pipe receives only the output.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
@@ -18,7 +18,7 @@ use crate::failure::{Failure, error_as_json};
 use crate::table;
 use crate::visible::visible;
 
-/// In what form the output is.
+/// The form of the output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Form {
     Json,
@@ -26,14 +26,14 @@ pub(crate) enum Form {
     Plain,
 }
 
-/// Stdout, and the notes beside it.
+/// Stdout, and the notes on stderr.
 #[derive(Debug)]
 pub(crate) struct Output {
     form: Form,
     out: BufWriter<Stdout>,
 }
 
-/// Something that is said beside the output.
+/// A note on stderr.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Note {
     pub(crate) code: &'static str,
@@ -42,39 +42,39 @@ pub(crate) struct Note {
     pub(crate) cursor: Option<String>,
 }
 
-/// Whether nobody has asked for output without colours (<https://no-color.org>).
-pub(crate) fn colours_are_welcome() -> bool {
+/// Whether colours may be used: neither `NO_COLOR` (<https://no-color.org>) nor `TERM=dumb` is set.
+pub(crate) fn colours_are_allowed() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     !refused && std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
 }
 
 impl Output {
-    /// The output of this process.
+    /// Creates the output of this process.
     pub(crate) fn new(json: bool) -> Self {
         let form = match (json, io::stdout().is_terminal()) {
             (true, _) => Form::Json,
-            (false, true) => Form::Table { colour: colours_are_welcome() },
+            (false, true) => Form::Table { colour: colours_are_allowed() },
             (false, false) => Form::Plain,
         };
         Self { form, out: BufWriter::new(io::stdout()) }
     }
 
-    /// Its form.
+    /// The form.
     pub(crate) fn form(&self) -> Form {
         self.form
     }
 
-    /// Whether it is JSON.
+    /// Whether the form is JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.form == Form::Json
     }
 
-    /// Writes one line as it is.
+    /// Writes one line, unchanged.
     pub(crate) fn line(&mut self, line: impl Display) -> Result<(), Failure> {
         writeln!(self.out, "{line}").map_err(Failure::Output)
     }
 
-    /// Writes bytes as they are, at once.
+    /// Writes bytes, unchanged, and flushes.
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.out.write_all(bytes).map_err(Failure::Output)?;
         self.flush()
@@ -87,7 +87,7 @@ impl Output {
         self.out.write_all(b"\n").map_err(Failure::Output)
     }
 
-    /// Writes names and values below each other.
+    /// Writes one name and value per line.
     pub(crate) fn fields(&mut self, fields: &[(&str, String)]) -> Result<(), Failure> {
         let width = fields.iter().map(|(name, _)| name.len() + 1).max().unwrap_or(0);
         for (name, value) in fields {
@@ -96,10 +96,10 @@ impl Output {
         Ok(())
     }
 
-    /// Writes rows: as a table with these headings, or separated by tabs.
+    /// Writes rows: as a table with headings, or separated by tabs.
     pub(crate) fn rows(&mut self, headings: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
         match self.form {
-            Form::Table { colour } => self.line(table::of(headings, rows, colour)),
+            Form::Table { colour } => self.line(table::build(headings, rows, colour)),
             Form::Plain | Form::Json => rows.iter().try_for_each(|row| {
                 let cells: Vec<_> = row.iter().map(|cell| visible(cell)).collect();
                 self.line(cells.join("\t"))
@@ -127,42 +127,42 @@ impl Output {
         self.fields(&table::token_fields(token, now))
     }
 
-    /// Lets go of what is held back.
+    /// Flushes the buffer.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         self.out.flush().map_err(Failure::Output)
     }
 
-    /// Says something beside the output, on stderr.
+    /// Writes a note to stderr.
     pub(crate) fn note(&self, code: &'static str, message: impl Into<String>) {
-        self.say(Note { code, message: message.into(), cursor: None });
+        self.write_note(Note { code, message: message.into(), cursor: None });
     }
 
-    /// Says beside the output where to go on.
+    /// Writes a note with a cursor to stderr.
     pub(crate) fn note_cursor(
         &self,
         code: &'static str,
         message: impl Into<String>,
         cursor: impl Display,
     ) {
-        self.say(Note { code, message: message.into(), cursor: Some(cursor.to_string()) });
+        self.write_note(Note { code, message: message.into(), cursor: Some(cursor.to_string()) });
     }
 
-    fn say(&self, note: Note) {
+    fn write_note(&self, note: Note) {
         #[derive(Serialize)]
-        struct Said {
+        struct NoteLine {
             note: Note,
         }
         let text = if self.is_json() {
-            serde_json::to_string(&Said { note }).unwrap_or_default()
+            serde_json::to_string(&NoteLine { note }).unwrap_or_default()
         } else {
             format!("note: {}", visible(&note.message))
         };
-        // Without stderr there is nobody to tell.
+        // Ignored: without stderr the note cannot be shown.
         let _ = writeln!(io::stderr(), "{text}");
     }
 
-    /// Says that something was refused while the command goes on, on stderr.
-    pub(crate) fn refuse(&self, what: &str, code: &str, message: &str) {
+    /// Writes an error to stderr that does not end the command.
+    pub(crate) fn error_line(&self, what: &str, code: &str, message: &str) {
         let message = format!("{what}: {message}");
         let text = if self.is_json() {
             error_as_json(code, message, None)
@@ -171,4 +171,9 @@ impl Output {
         };
         let _ = writeln!(io::stderr(), "{text}");
     }
+}
+
+/// Quotes a text as one word of a POSIX shell.
+pub(crate) fn shell_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }

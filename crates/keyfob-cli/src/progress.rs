@@ -1,33 +1,33 @@
-//! Progress of long work, on stderr, where that is a terminal.
+//! A progress display on stderr, shown only on a terminal.
 
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How far something has got. It goes away when it is dropped.
+/// A progress display. It disappears when dropped.
 #[derive(Debug)]
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// Of work whose end is not known.
+    /// Creates a display for work of unknown size.
     pub(crate) fn counting(what: &'static str) -> Self {
         let bar = ProgressBar::no_length().with_message(what);
         Self::shown(bar, "{spinner} {human_pos} {msg} ({elapsed})")
     }
 
-    /// Of so much work.
+    /// Creates a display for work of a known size.
     pub(crate) fn towards(total: u64, what: &'static str) -> Self {
         let bar = ProgressBar::new(total).with_message(what);
         Self::shown(bar, "{bar:30} {human_pos} of {human_len} {msg} ({eta} left)")
     }
 
-    /// Of a file of so many bytes.
+    /// Creates a display for reading a file of this many bytes.
     pub(crate) fn reading(bytes: u64) -> Self {
         Self::shown(ProgressBar::new(bytes), "{bar:30} {bytes} of {total_bytes} read ({eta} left)")
     }
 
-    /// None: what is being written would run into it.
+    /// Creates no display, for a command that writes to the terminal itself.
     pub(crate) fn hidden() -> Self {
         Self(ProgressBar::hidden())
     }
@@ -43,8 +43,8 @@ impl Progress {
         Self(bar)
     }
 
-    /// It has got so far.
-    pub(crate) fn at(&self, position: u64) {
+    /// Shows this position.
+    pub(crate) fn set(&self, position: u64) {
         self.0.set_position(position);
     }
 }

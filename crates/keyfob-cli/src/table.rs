@@ -1,4 +1,4 @@
-//! How tokens look to a person: one in a row of a table, or one in full.
+//! Formats tokens for people: as a row of a table, or in full.
 
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 use keyfob::{Timestamp, Token, TokenState};
@@ -21,7 +21,7 @@ pub(crate) fn token_row(token: &Token, now: Timestamp) -> Vec<String> {
     ]
 }
 
-/// A token in full. What it does not have is left out.
+/// A token in full, without the fields that it does not have.
 pub(crate) fn token_fields(token: &Token, now: Timestamp) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("id", token.id.to_string()),
@@ -62,18 +62,18 @@ pub(crate) fn token_fields(token: &Token, now: Timestamp) -> Vec<(&'static str, 
     if let Some(revocation) = &token.revocation {
         fields.push(("revoked at", revocation.at.to_string()));
         let through = revocation.through.as_str().to_owned();
-        let told = [
+        let optional = [
             ("revoked by", text(revocation.by.as_ref())),
             ("reason", text(revocation.reason.as_ref())),
             ("through", Some(through)),
         ];
-        fields.extend(told.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
     }
     fields
 }
 
-/// Rows under headings.
-pub(crate) fn of(headings: &[&str], rows: &[Vec<String>], colour: bool) -> Table {
+/// Builds a table of rows under headings.
+pub(crate) fn build(headings: &[&str], rows: &[Vec<String>], colour: bool) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     if colour {
@@ -86,20 +86,20 @@ pub(crate) fn of(headings: &[&str], rows: &[Vec<String>], colour: bool) -> Table
     for row in rows {
         table.add_row(row.iter().map(|text| {
             let cell = Cell::new(visible(text));
-            match shade_of(text).filter(|_| colour) {
-                Some(shade) => cell.fg(shade),
+            match colour_of(text).filter(|_| colour) {
+                Some(colour) => cell.fg(colour),
                 None => cell,
             }
         }));
     }
-    // An id that is broken over two lines cannot be copied.
+    // Keep ids on one line, so that they can be copied.
     if let Some(first) = table.column_mut(0) {
         first.set_constraint(ColumnConstraint::ContentWidth);
     }
     table
 }
 
-fn shade_of(text: &str) -> Option<Color> {
+fn colour_of(text: &str) -> Option<Color> {
     match text {
         "fault" => return Some(Color::Red),
         "warning" => return Some(Color::Yellow),
@@ -122,7 +122,7 @@ fn or_dash(value: Option<impl ToString>) -> String {
     text(value).unwrap_or_else(|| "-".into())
 }
 
-/// When a token ends.
+/// The expiry of a token, or `never`.
 pub(crate) fn or_never(at: Option<Timestamp>) -> String {
     text(at).unwrap_or_else(|| "never".into())
 }
@@ -132,11 +132,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_are_there_only_when_they_are_asked_for() {
+    fn a_table_has_colours_only_on_request() {
         let rows = vec![vec!["tok_1".to_owned(), "revoked".to_owned()]];
-        let plain = of(&["ID", "STATE"], &rows, false).to_string();
+        let plain = build(&["ID", "STATE"], &rows, false).to_string();
         assert!(!plain.contains('\u{1b}'), "{plain:?}");
-        let coloured = of(&["ID", "STATE"], &rows, true).to_string();
+        let coloured = build(&["ID", "STATE"], &rows, true).to_string();
         assert!(coloured.contains('\u{1b}'), "{coloured:?}");
     }
 }

@@ -1,9 +1,8 @@
-//! Text that is safe to show on a terminal, whoever wrote it.
+//! Makes untrusted text safe to show on a terminal.
 
 use std::borrow::Cow;
 
-/// The text, with a replacement for each character that would move the cursor, change the
-/// direction of what follows, or take no room.
+/// Replaces each character that would move the cursor, change the text direction or be invisible.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_visible) {
         return Cow::Borrowed(text);
@@ -25,7 +24,7 @@ mod tests {
     use super::visible;
 
     #[test]
-    fn what_could_deceive_is_replaced() {
+    fn deceptive_characters_are_replaced() {
         assert_eq!(visible("user123 — 東京"), "user123 — 東京");
         assert_eq!(visible("a\u{1b}[31mb\u{202e}c\n"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}");
     }

@@ -1,4 +1,4 @@
-//! A ring from a command, so that any key management service with a command line can give one.
+//! Reads a key ring from the output of a command, such as the client of a key management service.
 
 use std::ffi::OsString;
 use std::process::Stdio;
@@ -13,10 +13,12 @@ use keyfob_core::Ttl;
 use keyfob_seal::KeyProvider;
 use keyfob_seal::{KeyError, KeyRing};
 
-use crate::{MOST, parse};
+use crate::{MAX_RING_BYTES, parse};
 
-/// A ring from what a command writes to its standard output. The command is run anew each time,
-/// without a shell; it gets no input, and what it says on its standard error goes to ours.
+/// Reads a key ring from the standard output of a command.
+///
+/// Each read runs the command again, without a shell. The command gets no input. Its standard error
+/// goes to the standard error of this process.
 #[derive(Clone)]
 pub struct CommandKeys {
     program: OsString,
@@ -25,17 +27,17 @@ pub struct CommandKeys {
 }
 
 impl std::fmt::Debug for CommandKeys {
-    /// Without the arguments: people put passwords there.
+    /// Omits the arguments, which may contain passwords.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CommandKeys").field("program", &self.program).finish_non_exhaustive()
     }
 }
 
-/// Room for a ring of some hundred keys.
-const ROOM: usize = 64 * 1024;
+/// The initial capacity of the buffer: enough for several hundred keys.
+const BUFFER_CAPACITY: usize = 64 * 1024;
 
 impl CommandKeys {
-    /// Runs `program` with these arguments. It has ten seconds unless it is given more.
+    /// Creates a provider that runs `program` with these arguments. The default timeout is ten seconds.
     pub fn new<A: Into<OsString>>(
         program: impl Into<OsString>,
         arguments: impl IntoIterator<Item = A>,
@@ -47,7 +49,7 @@ impl CommandKeys {
         }
     }
 
-    /// How long the command may take.
+    /// Sets the timeout of the command.
     #[must_use]
     pub fn limit(self, limit: Ttl) -> Self {
         Self { limit: limit.as_duration(), ..self }
@@ -66,13 +68,13 @@ impl CommandKeys {
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            // One that takes too long is ended when this future is dropped.
+            // A timeout drops this future, which ends the command.
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| self.unreadable(error))?;
         let output = child.stdout.take().ok_or_else(|| self.unreadable("it has no output"))?;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
-        let read = output.take(MOST + 1).read_to_end(&mut bytes).await;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(BUFFER_CAPACITY));
+        let read = output.take(MAX_RING_BYTES + 1).read_to_end(&mut bytes).await;
         read.map_err(|error| self.unreadable(error))?;
         let status = child.wait().await.map_err(|error| self.unreadable(error))?;
         if !status.success() {

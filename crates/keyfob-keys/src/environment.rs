@@ -1,4 +1,4 @@
-//! A ring from a variable of the environment.
+//! Reads a key ring from an environment variable.
 
 use async_trait::async_trait;
 use zeroize::Zeroizing;
@@ -8,16 +8,16 @@ use keyfob_seal::{KeyError, KeyRing};
 
 use crate::parse;
 
-/// A ring from a variable of the environment, as text; semicolons may stand for line breaks.
+/// Reads a key ring from an environment variable, as text. Semicolons may replace line breaks.
 ///
-/// Whoever may look at the process may see its environment: a file is the better place.
+/// A user who can inspect the process can see its environment. Prefer a file.
 #[derive(Clone, Debug)]
 pub struct EnvKeys {
     variable: String,
 }
 
 impl EnvKeys {
-    /// Reads this variable.
+    /// Creates a provider that reads this variable.
     pub fn new(variable: impl Into<String>) -> Self {
         Self { variable: variable.into() }
     }

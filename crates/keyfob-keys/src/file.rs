@@ -1,4 +1,4 @@
-//! A ring from a file that only its owner can read.
+//! Reads and changes a key ring in a file that only its owner can read.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,39 +10,39 @@ use zeroize::Zeroizing;
 use keyfob_seal::KeyProvider;
 use keyfob_seal::{KeyError, KeyRing};
 
-use crate::{MOST, parse};
+use crate::{MAX_RING_BYTES, parse};
 
-/// A ring from a file. One that anybody but its owner can read or write is refused.
+/// Reads a key ring from a file. Refuses a file that its group or others can access.
 #[derive(Clone, Debug)]
 pub struct FileKeys {
     path: PathBuf,
 }
 
-/// A change of the ring in a file, which nobody else can change meanwhile.
+/// A change of the ring in a file. It locks the ring: no other change can start meanwhile.
 #[derive(Debug)]
 pub struct RingChange<'a> {
     keys: &'a FileKeys,
-    /// The ring, to be changed.
+    /// The ring to change.
     pub ring: KeyRing,
     file: File,
-    beside: Beside,
+    temporary: TemporaryFile,
 }
 
-/// A file beside the ring, made by this process, which stands for a change.
+/// A file next to the ring that this process has created. It is the lock of a change.
 #[derive(Debug)]
-struct Beside(Option<PathBuf>);
+struct TemporaryFile(Option<PathBuf>);
 
-/// Any permission of the group or of others.
+/// The permission bits of the group and of others.
 #[cfg(unix)]
-const OF_OTHERS: u32 = 0o077;
+const GROUP_AND_OTHERS: u32 = 0o077;
 
 impl FileKeys {
-    /// Reads, and writes, the file at `path`.
+    /// Creates a provider that reads and writes the file at `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 
-    /// Where the file is.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -50,7 +50,7 @@ impl FileKeys {
     /// Reads the ring.
     ///
     /// # Errors
-    /// [`KeyError::Exposed`], [`KeyError::Unreadable`], or what is wrong with the ring.
+    /// [`KeyError::Exposed`], [`KeyError::Unreadable`], or the error of an invalid ring.
     pub fn read(&self) -> Result<KeyRing, KeyError> {
         let unreadable = |error: io::Error| self.unreadable(&error.to_string());
         let file = File::open(&self.path).map_err(unreadable)?;
@@ -58,55 +58,55 @@ impl FileKeys {
         if !metadata.is_file() {
             return Err(self.unreadable("it is not a file"));
         }
-        // What was opened is what is looked at: there is no moment to swap it in between.
+        // Check the open file, not the path, so that the file cannot be swapped after the check.
         #[cfg(unix)]
         {
             let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
-            if mode & OF_OTHERS != 0 {
+            if mode & GROUP_AND_OTHERS != 0 {
                 return Err(KeyError::Exposed { what: self.what(), mode });
             }
         }
-        // All the room at once: growing would leave copies behind that are not wiped.
-        let room = metadata.len().min(MOST) as usize + 1;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-        file.take(MOST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        // Allocate the full capacity now: growing would leave copies that are not wiped.
+        let capacity = metadata.len().min(MAX_RING_BYTES) as usize + 1;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
+        file.take(MAX_RING_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         parse(&self.what(), bytes)
     }
 
-    /// Begins a change of the ring: nobody else can change it before this one is written, or dropped.
+    /// Begins a change of the ring. No other change can begin before this one is committed or dropped.
     ///
     /// # Errors
-    /// [`KeyError::Unwritable`] while another change is under way; as [`FileKeys::read`].
+    /// [`KeyError::Unwritable`] while another change is in progress. Otherwise as [`FileKeys::read`].
     pub fn change(&self) -> Result<RingChange<'_>, KeyError> {
-        let beside = self.beside();
-        let file = open_new(&beside).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => self.under_way(&beside),
+        let path = self.temporary_path();
+        let file = open_new(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => self.change_in_progress(&path),
             _ => self.unwritable(&error),
         })?;
-        let beside = Beside(Some(beside));
-        // Only now: what was read before could be changed by another meanwhile.
+        let temporary = TemporaryFile(Some(path));
+        // Read after locking: an earlier read could miss a change.
         let ring = self.read()?;
-        Ok(RingChange { keys: self, ring, file, beside })
+        Ok(RingChange { keys: self, ring, file, temporary })
     }
 
-    fn under_way(&self, beside: &Path) -> KeyError {
+    fn change_in_progress(&self, temporary: &Path) -> KeyError {
         let detail = format!(
-            "another change of it is under way; if the process that made it is gone, delete {}",
-            beside.display()
+            "another change is in progress. If its process has ended, delete {}",
+            temporary.display()
         );
         KeyError::Unwritable { what: self.what(), detail }
     }
 
-    /// Writes a ring to the file, for its owner only, where there must be no file yet.
+    /// Creates the file with a ring, readable only by its owner.
     ///
     /// # Errors
-    /// [`KeyError::Unwritable`], also when there is a file.
+    /// [`KeyError::Unwritable`], also if the file exists.
     pub fn create(&self, ring: &KeyRing) -> Result<(), KeyError> {
         let created = open_new(&self.path).and_then(|file| write(file, ring));
         created.and_then(|()| self.sync_folder()).map_err(|error| self.unwritable(&error))
     }
 
-    /// Has the folder remember the name of the file, as the store remembers the keys.
+    /// Syncs the folder, so that the file survives a crash like the records that its keys seal.
     fn sync_folder(&self) -> io::Result<()> {
         #[cfg(unix)]
         {
@@ -116,7 +116,7 @@ impl FileKeys {
         Ok(())
     }
 
-    fn beside(&self) -> PathBuf {
+    fn temporary_path(&self) -> PathBuf {
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
         name.push(".new");
         self.path.with_file_name(name)
@@ -136,33 +136,33 @@ impl FileKeys {
 }
 
 impl RingChange<'_> {
-    /// Writes the ring as it is now: the file is the old one or the new one, never half of either.
+    /// Writes the ring in one step. After a crash the file has the old ring or the new one, never a mix.
     ///
     /// # Errors
     /// [`KeyError::Unwritable`].
     pub fn commit(self) -> Result<(), KeyError> {
-        let Self { keys, ring, file, beside } = self;
-        let written = write(file, &ring).and_then(|()| beside.rename(&keys.path));
+        let Self { keys, ring, file, temporary } = self;
+        let written = write(file, &ring).and_then(|()| temporary.rename(&keys.path));
         written.and_then(|()| keys.sync_folder()).map_err(|error| keys.unwritable(&error))
     }
 }
 
-impl Beside {
+impl TemporaryFile {
     fn rename(mut self, to: &Path) -> io::Result<()> {
         match &self.0 {
             Some(path) => fs::rename(path, to)?,
             None => return Ok(()),
         }
-        // From here on, what has its name is somebody else's.
+        // A file with this name now belongs to another change.
         self.0 = None;
         Ok(())
     }
 }
 
-impl Drop for Beside {
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
-            // Keys must not lie about; if even this fails there is nothing left to try.
+            // Do not leave keys behind. `drop` cannot report an error.
             let _ = fs::remove_file(path);
         }
     }
@@ -186,6 +186,6 @@ impl KeyProvider for FileKeys {
     async fn ring(&self) -> Result<KeyRing, KeyError> {
         let keys = self.clone();
         let read = tokio::task::spawn_blocking(move || keys.read()).await;
-        read.unwrap_or_else(|_| Err(self.unreadable("it was not read to the end")))
+        read.unwrap_or_else(|_| Err(self.unreadable("the read was aborted")))
     }
 }

@@ -1,13 +1,13 @@
-//! Where the key ring of a sealed store comes from.
+//! Key providers: read the key ring of a sealed store.
 //!
-//! The core takes a [`KeyRing`] from whatever a [`KeyProvider`] is written for, and does no I/O
-//! itself. Here are the providers that most need:
+//! The core takes a [`KeyRing`] from a [`KeyProvider`] and does no I/O itself. This crate has the most
+//! common providers:
 //!
-//! | provider | the ring is |
+//! | provider | source of the ring |
 //! |---|---|
-//! | [`FileKeys`] | in a file that only its owner can read |
-//! | [`EnvKeys`] | in a variable of the environment |
-//! | [`CommandKeys`] | what a command writes, such as that of a key management service |
+//! | [`FileKeys`] | a file that only its owner can read |
+//! | [`EnvKeys`] | an environment variable |
+//! | [`CommandKeys`] | the output of a command, such as the client of a key management service |
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -37,20 +37,20 @@ pub use environment::EnvKeys;
 pub use file::{FileKeys, RingChange};
 
 #[cfg(doc)]
-use keyfob_core::KeyProvider;
+use keyfob_seal::KeyProvider;
 use keyfob_seal::{KeyError, KeyRing};
 use zeroize::Zeroizing;
 
-/// The most bytes of text that are read for a ring.
-const MOST: u64 = 1 << 20;
+/// The maximum length of the text of a ring, in bytes.
+const MAX_RING_BYTES: u64 = 1 << 20;
 
 fn parse(what: &str, bytes: Zeroizing<Vec<u8>>) -> Result<KeyRing, KeyError> {
     let unreadable =
         |detail: &str| KeyError::Unreadable { what: what.to_owned(), detail: detail.to_owned() };
-    if bytes.len() as u64 > MOST {
-        return Err(unreadable("it is far too large for one"));
+    if bytes.len() as u64 > MAX_RING_BYTES {
+        return Err(unreadable("it is too large: a key ring has at most 1 MiB"));
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| unreadable("it is not text"))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| unreadable("it is not UTF-8 text"))?;
     KeyRing::parse(text)
 }
 

@@ -1,4 +1,4 @@
-//! The providers on real files, variables and commands.
+//! Tests the providers on real files, variables and commands.
 
 use std::fs;
 
@@ -31,7 +31,7 @@ async fn a_file_is_written_and_read_and_read_again_after_a_change() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_file_that_others_can_reach_is_refused() {
+async fn a_file_that_others_can_access_is_refused() {
     use std::os::unix::fs::PermissionsExt;
 
     let folder = tempfile::tempdir().unwrap();
@@ -52,7 +52,7 @@ async fn a_file_that_others_can_reach_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_no_ring_is_said_so_without_a_word_of_it() {
+async fn an_invalid_ring_is_refused_and_not_repeated() {
     let folder = tempfile::tempdir().unwrap();
     assert!(FileKeys::new(folder.path()).ring().await.is_err(), "a folder");
     for bytes in [&b"swordfish"[..], &[0xff, 0xfe], &vec![b'#'; 2 << 20]] {
@@ -68,7 +68,7 @@ async fn what_is_no_ring_is_said_so_without_a_word_of_it() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_command_gives_a_ring_on_its_output() {
+async fn a_ring_is_read_from_the_output_of_a_command() {
     let text = ring().to_text();
     let keys = CommandKeys::new("printf", ["%s", &text]);
     assert_eq!(keys.ring().await.unwrap(), ring());
@@ -90,7 +90,7 @@ async fn a_command_that_fails_or_hangs_is_an_error_in_time() {
 }
 
 #[test]
-fn of_two_changes_at_once_one_is_refused_and_none_is_lost() {
+fn a_second_concurrent_change_is_refused_and_no_change_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let keys = FileKeys::new(folder.path().join("keys"));
     keys.create(&ring()).unwrap();
@@ -109,7 +109,7 @@ fn of_two_changes_at_once_one_is_refused_and_none_is_lost() {
     drop(next);
     assert_eq!(keys.read().unwrap().keys().count(), 3, "what was dropped is not written");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
-    // What another process left behind is not taken away.
+    // A file that another process left behind is not deleted.
     let left = folder.path().join("keys.new");
     fs::write(&left, "").unwrap();
     assert!(keys.change().is_err());

@@ -1,26 +1,27 @@
 //! The names of the keys.
 //!
 //! ```text
-//! <ns>:meta                          what the namespace was created with
+//! <ns>:meta                          the description of the namespace
 //! <ns>:r{tag}<id>                    a record
 //! <ns>:u{tag}<id>                    when its token was last used
 //! <ns>:n{tag}<id>                    the note of its revocation
 //! <ns>:l{tag}                        the lane: its sequence and its epochs
 //! <ns>:i{tag}<field><digest><class>  the head of an index; chunks and directory add to the name
 //! <ns>:e{tag}  <ns>:o{tag}           events, observations
-//! <ns>:c{tag}<span>                  what is counted in a span of time; all of it revoked, if the
-//!                                    mark of an operation follows
-//! <ns>:c{tag}  <ns>:c{tag}s          which of these there are; a token of each client
+//! <ns>:c{tag}<time bucket>           the counts of a time bucket; all of its tokens are revoked if the
+//!                                    first bytes of an operation follow
+//! <ns>:c{tag}  <ns>:c{tag}s          the directory of the count buckets; a sample token of each client
 //! <ns>:a{tag}<operation>             the answer of an operation, until its deadline
-//! <ns>:w{tag}                        unfinished walks over the lanes, in the first lane
-//! <ns>:q{tag}<digest>                what a key of a limit owes
-//! <ns>:p{tag}                        something to write before waiting for replicas
-//! <ns>:x{tag}<change>                a signal: gone again in the step that sets it
+//! <ns>:w{tag}                        unfinished advances over all lanes, in the first lane
+//! <ns>:q{tag}<digest>                the debt of a rate limit's key
+//! <ns>:p{tag}                        a key to write before waiting for replicas
+//! <ns>:x{tag}<change>                a signal: deleted in the step that sets it
 //! <ns>:x{tag}                        the mark of a lane, in a cluster
 //! ```
-//! The class of key comes first, so that one prefix names it in all lanes (for access lists), then
-//! the tag that decides the slot. An id is the ten bytes that are unique in a lane; a digest is cut
-//! to eight bytes, where a clash lists a token too many, which readers test for.
+//! The letter of the kind of key comes first, so that one prefix names these keys in all lanes (for access
+//! lists). Then comes the tag that decides the slot. An id is the ten bytes that are unique in a lane. A
+//! digest is cut to eight bytes. If two digests clash, a list has one token too many, and readers check
+//! for that.
 
 use keyfob_limit::LimitKey;
 use keyfob_store::{Lane, LaneCount, OperationId, Term, TermField, TimeBucket, TokenId};
@@ -53,7 +54,7 @@ impl Keys {
     }
 
     fn at(&self, lane: Lane) -> &LaneKeys {
-        // An id from elsewhere may name a lane that this namespace does not have: nothing is there.
+        // An id of another namespace may name a lane that this one does not have. No record is found then.
         &self.lanes[usize::from(lane.number()) % self.lanes.len()]
     }
 
@@ -68,7 +69,7 @@ impl Keys {
         key
     }
 
-    /// What all keys of a class in a lane start with.
+    /// What all keys of one kind in a lane start with.
     pub(crate) fn prefix(&self, class: char, lane: Lane) -> Vec<u8> {
         let tag = &self.at(lane).tag;
         let mut key = Vec::with_capacity(self.namespace.len() + tag.len() + 24);
@@ -118,7 +119,7 @@ impl Keys {
         self.key('c', lane, &bucket.to_bytes())
     }
 
-    /// What a key of a limit owes. Keys spread over the lanes by their digest.
+    /// The debt of a rate limit's key. The keys are spread over the lanes by their digest.
     pub(crate) fn limit(&self, key: LimitKey) -> Vec<u8> {
         self.key('q', self.lane_of(key), key.as_bytes())
     }
@@ -140,12 +141,12 @@ impl Keys {
         self.prefix('p', lane)
     }
 
-    /// What beats are for: a signal of nothing. See [`crate::feed`].
+    /// The mark of a lane that heartbeats write: a signal of nothing. See [`crate::feed`].
     pub(crate) fn mark(&self, lane: Lane) -> Vec<u8> {
         self.signal(lane, b"")
     }
 
-    /// What tells a change in a lane: see [`crate::feed`].
+    /// The signal of a change in a lane; see [`crate::feed`].
     pub(crate) fn signal(&self, lane: Lane, change: &[u8]) -> Vec<u8> {
         self.key('x', lane, change)
     }
@@ -155,17 +156,17 @@ impl Keys {
         format!("{}:x{{", self.namespace).into_bytes()
     }
 
-    /// The lane that a hash tag belongs to.
+    /// Returns the lane that has a hash tag.
     pub(crate) fn lane_of_tag(&self, tag: &[u8]) -> Option<Lane> {
-        let place = self.lanes.iter().position(|lane| lane.tag.as_bytes() == tag)?;
-        u16::try_from(place).ok().map(Lane::new)
+        let number = self.lanes.iter().position(|lane| lane.tag.as_bytes() == tag)?;
+        u16::try_from(number).ok().map(Lane::new)
     }
 
     pub(crate) fn answer(&self, lane: Lane, operation: OperationId) -> Vec<u8> {
         self.key('a', lane, operation.as_bytes())
     }
 
-    /// The head of a term's index in a lane, without a class.
+    /// The head of a term's index in a lane, without a lifetime class.
     pub(crate) fn head(&self, lane: Lane, term: Term) -> Vec<u8> {
         let mut key = self.key('i', lane, &[field_letter(term.field())]);
         if !matches!(term.field(), TermField::All | TermField::SessionIndex) {
@@ -174,7 +175,7 @@ impl Keys {
         key
     }
 
-    /// The head that a record which still lives for so long is listed under.
+    /// The head that lists a record with so many seconds left to live.
     pub(crate) fn head_for(&self, lane: Lane, term: Term, life_secs: u64) -> Vec<u8> {
         let mut key = self.head(lane, term);
         if term.field().is_broad() {
@@ -190,7 +191,7 @@ impl Keys {
             return vec![head];
         }
         let with_class = |class| [head.as_slice(), &[class_letter(class)]].concat();
-        // The longest-lived first: where there is little to find, that is where most of it is.
+        // The longest-lived first: if a term lists few tokens, most of them are there.
         (0..CLASS_COUNT).rev().map(with_class).collect()
     }
 }

@@ -19,61 +19,68 @@
 //! | `rediss://`, `rediss+sentinel://`, `rediss+cluster://` | the same over TLS |
 //!
 //! Options follow a `?`: `namespace` (`keyfob`), `lanes` (64; only when the namespace is created),
-//! `wait` (0: for so many replicas a revocation waits), `response_timeout` (`500ms`),
+//! `wait` (0; the number of replicas that a revocation waits for), `response_timeout` (`500ms`),
 //! `connect_timeout` (`1s`), `sentinel_password`, and `ca` (a file of certificates to trust).
 //!
 //! # Sentinels
 //!
-//! List all sentinels. The primary is the server that more than half of those listed name. A primary
-//! that was deposed while it was cut off goes on answering those who still reach it, so no decision
-//! rests on a majority older than the bound (250 ms, or the shortest of those who
-//! [`watch`](keyfob_store::Store::watch)): they are asked again when what they said is older than half of
-//! it, and five times within it while somebody watches. Without a majority a node answers
-//! [`Unavailable`](keyfob_store::StoreError::Unavailable) until it reaches one again.
+//! List all sentinels. The primary is the server that more than half of the configured sentinels name. A
+//! primary that was replaced while it was cut off goes on answering the nodes that still reach it. So no
+//! decision rests on a majority older than the maximum staleness: 250 ms, or the smallest value of the
+//! listeners that [`watch`](keyfob_store::Invalidations::watch) the store. The sentinels are asked again
+//! when their last answer is older than half of that, and five times within it while there are listeners.
+//! Without a majority a node answers [`Unavailable`](keyfob_store::StoreError::Unavailable) until it
+//! reaches one again.
 //!
-//! # The feed
+//! # The invalidation feed
 //!
-//! Whoever [watches](keyfob_store::Store::watch) the store gets one more connection to each primary, on
-//! which the server pushes what other nodes end (RESP3, `CLIENT TRACKING` on the signals of this
-//! namespace), and sends a small write there five times within the bound. A user with an access list
-//! needs `+del` for any revocation, `+hgetall` for counts, and `+client|tracking` to watch. A key that is deleted by hand,
-//! past keyfob, is not told: revoke, or flush everything.
+//! A process that [watches](keyfob_store::Invalidations::watch) the store gets one more connection to each
+//! primary. On it the server pushes what other nodes revoke and replace (RESP3, `CLIENT TRACKING` on the
+//! signals of this namespace), and the store sends a small write, the heartbeat, five times within the
+//! maximum staleness. A user with an access list needs `+del` for any revocation, `+hgetall` for counts, and
+//! `+client|tracking` to watch. A key that is deleted by hand, without keyfob, is not reported: revoke the
+//! token, or flush everything.
 //!
-//! # Fail-over
+//! # Failover
 //!
-//! Replication is asynchronous, so a primary that takes over may lack what the last one acknowledged.
-//! Each store therefore does what it revoked in the last minute (10,000 at most) again on a primary
-//! that is new for its lane, or that was restarted. That can end too much, never too little: an epoch
-//! that is advanced again covers what was issued since. With a user who may not run `INFO`, each new
-//! connection is taken for one to a new primary.
+//! Replication is asynchronous, so a primary that takes over may lack what the last one acknowledged. Each
+//! store therefore sends the revocations of its last minute (at most 10,000) again to a primary that is
+//! new for its lane, or that was restarted. That can revoke too much, never too little: an epoch that is
+//! advanced again covers what was issued since. With a user who may not run `INFO`, each new connection
+//! counts as one to a new primary.
 //!
-//! # What is kept
+//! # What is stored
 //!
-//! One string for each token, which the server drops when its time is over; indexes that drop
-//! themselves; for each lane a hash of epochs and two capped streams; what limits count; and how many
-//! tokens there are, in small hashes by when they end, which go when that is over. Nothing needs a janitor, and
-//! with no keyfob running what has expired goes by itself. The server must not evict
-//! (`maxmemory-policy noeviction`): [`Store::report`](keyfob_store::Store::report) says so if it does.
+//! One string for each token, which the server deletes when its time is over; indexes that expire with
+//! their tokens; for each lane a hash of epochs and two capped streams; the debts of rate limits; and the
+//! numbers of tokens, in small hashes by the time at which the tokens end, which expire then. Nothing needs
+//! cleaning up: expired data goes by itself, even if no keyfob is running. The server must not evict
+//! (`maxmemory-policy noeviction`); [`report`](keyfob_store::Maintenance::report) warns if it does.
 //!
 //! # Rate limits
 //!
-//! A [`RedisStore`] is a [`LimitStore`](keyfob_limit::LimitStore) too: what is owed lies beside the
-//! tokens, one short string for each key that owes something, and goes by itself when nothing is owed.
-//! On one server a request is one script, however many limits count it. In a cluster it is one for
-//! each slot, all at the same time, and when one refuses, the others are given back what was held.
-//! [`LeasedLimits`](keyfob_store::LeasedLimits) over it asks far less often.
+//! A [`RedisStore`] is a [`LimitStore`](keyfob_limit::LimitStore) too. The debts are stored beside the
+//! tokens: one short string for each key that owes something. It expires when the debt has drained. On one
+//! server a request is one script, however many limits count it. In a cluster it is one script for each
+//! slot, all at the same time. If one refuses, the permits that the others took are given back.
+//! [`LeasedLimits`](keyfob_store::LeasedLimits) over this store sends far fewer requests.
 //!
 //! # Limits
 //!
-//! Lists in order of expiry look at every leaf of an index: for a term under which millions lie that
-//! takes tens of milliseconds of the server's time, in many small steps. Newest first does not.
-//! Pages touch keys that they cannot declare (records and chunks, all in the slot of the declared
-//! ones); Redis and Valkey allow that, some services that imitate them do not.
+//! Lists in order of expiry read every leaf of an index. For a term with millions of tokens that takes tens
+//! of milliseconds of the server's time, in many small steps. Lists of the newest first do not. Pages read
+//! keys that they cannot declare (records and chunks, all in the slot of the declared keys). Redis and
+//! Valkey allow that; some compatible services do not.
+//!
+//! # Source
+//!
+//! The keys, arguments and layouts that Rust and the Lua scripts share are described in `protocol`. The
+//! assembled scripts are in `tests/scripts`.
 
 mod config;
+mod connections;
 mod feed;
 mod keys;
-mod net;
 mod protocol;
 mod record;
 mod slot;

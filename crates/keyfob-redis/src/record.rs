@@ -1,4 +1,4 @@
-//! A record as one string: a header in clear, which scripts read, and the body, which they do not.
+//! A record as one string: a plaintext header, which scripts read, and the body, which they do not.
 //!
 //! The layout of the header is [`header`].
 

@@ -1,19 +1,19 @@
 //! The slots of a cluster, and the hash tags that spread lanes over them evenly.
 //!
-//! A cluster hands out its 16,384 slots to the masters in long runs. Tags that are merely different
-//! fall anywhere: of 64 lanes the busiest of three masters would get 1.3 times its share. So lane L
-//! of N has the shortest tag whose slot lies in the L-th of N equal stripes.
+//! A cluster assigns its 16,384 slots to the primaries in long ranges. With arbitrary tags the lanes would be
+//! spread unevenly: of 64 lanes the busiest of three primaries would get 1.3 times its share. So lane L of N
+//! has the shortest tag whose slot lies in the L-th of N equal stripes.
 
 use keyfob_store::LaneCount;
 
 const SLOTS: u16 = 16_384;
 
-/// The version of the table that [`lane_tags`] makes. Another table is other keys.
+/// The version of the table that [`lane_tags`] returns. Another table means other keys.
 pub(crate) const TAG_TABLE: u8 = 1;
 
 const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
-/// The slot of a key: of what stands between its first braces, where anything does.
+/// Returns the slot of a key. If there is text between its first braces, only that text counts.
 pub(crate) fn slot_of(key: &[u8]) -> u16 {
     let tag = key.iter().position(|byte| *byte == b'{').and_then(|open| {
         let rest = key.get(open + 1..)?;
@@ -32,7 +32,7 @@ fn crc16(bytes: &[u8]) -> u16 {
     })
 }
 
-/// The tag of each lane, in order of the lanes.
+/// Returns the tag of each lane, in order of the lanes.
 pub(crate) fn lane_tags(lanes: LaneCount) -> Vec<String> {
     let count = usize::from(lanes.get());
     let mut tags = vec![String::new(); count];
@@ -41,8 +41,8 @@ pub(crate) fn lane_tags(lanes: LaneCount) -> Vec<String> {
         for number in 0..36usize.pow(length) {
             let tag = tag(number, length);
             let stripe = usize::from(slot_of(tag.as_bytes())) * count / usize::from(SLOTS);
-            if let Some(place) = tags.get_mut(stripe).filter(|place| place.is_empty()) {
-                *place = tag;
+            if let Some(found) = tags.get_mut(stripe).filter(|found| found.is_empty()) {
+                *found = tag;
                 missing -= 1;
             }
             if missing == 0 {
@@ -54,7 +54,7 @@ pub(crate) fn lane_tags(lanes: LaneCount) -> Vec<String> {
 }
 
 fn tag(number: usize, length: u32) -> String {
-    (0..length).rev().map(|place| char::from(DIGITS[number / 36usize.pow(place) % 36])).collect()
+    (0..length).rev().map(|power| char::from(DIGITS[number / 36usize.pow(power) % 36])).collect()
 }
 
 #[cfg(test)]
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_tags_never_changes_under_its_version() {
+    fn the_table_of_tags_does_not_change_within_its_version() {
         let tags = lane_tags(LaneCount::DEFAULT);
         assert_eq!(TAG_TABLE, 1);
         assert_eq!(tags[..6].join(" "), "10 18 6h 03 29 21");

@@ -12,39 +12,39 @@ use crate::token::{Kind, TokenState};
 use crate::validation::Refusal;
 use keyfob_core::error_class::ErrorClass;
 
-/// What a `TokenManager` can answer instead of what it was asked for.
+/// Why a [`TokenManager`](crate::TokenManager) does not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The bearer is not good. Refuse the request.
+    /// The bearer token is not accepted. Refuse the request.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// A value that was given breaks the rules of its type. Correct it.
+    /// A given value is not valid. Correct it.
     #[error(transparent)]
     Invalid(#[from] InvalidValue),
-    /// There is no such token: it never was, or its record is past the time that it is kept.
-    #[error("there is no token {id}: it never was, or it is past the time that it is kept")]
+    /// There is no such token: it never existed, or its record was kept long enough and is forgotten.
+    #[error("token {id} not found: it never existed, or its record is no longer kept")]
     NotFound {
         /// The token.
         id: TokenId,
     },
-    /// What the token was to rest on was revoked in the meantime, or the login took too long to
-    /// tell. Authenticate again.
+    /// What the token rests on was revoked in the meantime, or the login took so long that this
+    /// cannot be decided. Authenticate again.
     #[error("the login was overtaken by a revocation, or took too long: authenticate again")]
     Superseded,
-    /// A token that is no longer active cannot be changed or issued from.
-    #[error("token {id} is {state}: it cannot be changed, and nothing can be issued from it")]
+    /// The token is not active, so it cannot be changed and no token can be issued from it.
+    #[error("token {id} is {state}: it cannot be changed, and no token can be issued from it")]
     Ended {
         /// The token.
         id: TokenId,
-        /// What it is.
+        /// Its state.
         state: TokenState,
     },
     /// A refresh token is not exchanged.
     #[error(transparent)]
     Refresh(#[from] RefreshRefused),
-    /// Only an API key is given a new secret. A refresh token rotates when it is presented; of
-    /// other kinds, issue another.
+    /// Only an API key can be given a new secret. A refresh token rotates when it is presented. For
+    /// other kinds, issue another token.
     #[error("token {id} is of kind {kind}: only an API key can be given a new secret")]
     NotRotatable {
         /// The token.
@@ -52,25 +52,25 @@ pub enum Error {
         /// Its kind.
         kind: Kind,
     },
-    /// The subject has as many sessions as it may. End one of them.
-    #[error("there are {most} sessions already, as many as there may be: end one of them")]
+    /// The subject has as many sessions as its policy allows. End one of them.
+    #[error("the subject has {most} sessions, the maximum: end one of them")]
     TooManySessions {
-        /// How many there may be.
+        /// The maximum number of sessions.
         most: usize,
     },
     /// Others kept changing the token at the same time. Try again.
-    #[error("token {id} is being changed by many at once: try again")]
+    #[error("token {id} is being changed by others at the same time: try again")]
     Contended {
         /// The token.
         id: TokenId,
     },
-    /// Limits could not be applied. Do not go on.
+    /// The limits could not be applied. Do not go on with the request.
     #[error(transparent)]
     Limit(LimitError),
-    /// The keys do not allow it.
+    /// The key ring does not allow it.
     #[error(transparent)]
     Keys(#[from] KeyError),
-    /// The store failed. Nothing may be concluded about any token.
+    /// The store failed. It is not known whether the token is good.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,9 +1,8 @@
-//! Distributed token management: opaque bearer tokens that are quick to check and can be taken
-//! back.
+//! Distributed token management: opaque bearer tokens that are checked at memory speed and revoked
+//! everywhere within a stated time.
 //!
-//! A [`TokenManager`] issues tokens, answers "is this bearer good, and whose is it?", finds tokens
-//! by what is known of them, and revokes them, over a store that may be memory, a file, or a Redis
-//! that many services share.
+//! A [`TokenManager`] issues tokens, validates bearer tokens, finds tokens by what is known about them,
+//! and revokes them. It works over a store: memory, a file, or a Redis that many services share.
 //!
 //! ```
 //! use keyfob::{Grant, Kind, MemoryStore, TokenManager, ValidationChain, RevokeRequest};
@@ -24,38 +23,38 @@
 //! ```
 //!
 //! # A tour
-//! A bearer travels from left to right, and the reader of this crate may do the same:
+//! This is the way of a bearer token through a validation:
 //!
 //! ```text
-//! bearer ─▶ parse ─▶ store ─▶ decode ─▶ state ─▶ validation chain ─▶ Ok(token) │ typed refusal
+//! bearer token ─▶ parse ─▶ cache ─▶ store ─▶ decode ─▶ state ─▶ validation chain ─▶ Ok(token) │ typed refusal
 //! ```
 //!
-//! - **The words.** [`Subject`], [`Scope`], [`Tag`] and the other bounded texts; [`NameSet`] and
-//!   [`Labels`]; [`Timestamp`] and [`Ttl`]; [`TokenId`]. A value that exists is a value that holds.
-//! - **[`BearerToken`]** is the secret string; [`BearerPrefix::scanner_regex`] finds leaked ones. It is
-//!   shown once and never stored.
-//! - **[`Grant`]** is what is asked for; **[`Token`]** is the record of what was given, with
-//!   [`Metadata`], typed [`Claims`] and, when it was taken back, its [`Revocation`].
+//! - **Values.** [`Subject`], [`Scope`], [`Tag`] and the other bounded texts; [`NameSet`] and [`Labels`];
+//!   [`Timestamp`] and [`Ttl`]; [`TokenId`]. A value that exists is valid.
+//! - **[`BearerToken`]** is the secret string. It is shown once and never stored.
+//!   [`BearerPrefix::scanner_regex`] finds leaked ones.
+//! - **[`Grant`]** is the request for a token. **[`Token`]** is the record of the grant, with
+//!   [`Metadata`], typed [`Claims`] and, once it is revoked, its [`Revocation`].
 //! - **[`TokenState`]** follows from a token's [`StateInputs`] and the time, by a pure function.
-//! - **[`ValidationChain`]** is what a service demands; a [`Refusal`] says which demand was not met.
-//! - **[`Filter`]** says which tokens are meant, built up or read from one line of text.
-//! - **[`TokenManager`]** does things: issue, validate, list, revoke, sweep, update, follow.
-//! - **[`Limits`]** say how much a token, a subject, a client or an address may do, and the
-//!   [`LimitVerdict`] whether a request is within them; [`limit`] has the bounds.
-//! - **[`TokenManager::refresh`]** exchanges a refresh token for the next pair, and a retry for the
-//!   same one; [`RefreshCase`] lists all that can come of it, [`RefreshPolicy`] what can be set.
-//! - **[`TokenManager::rotate`]** gives an API key a new secret, **[`TokenManager::derive`]** gives
-//!   whoever acts for somebody a narrower token, and a [`SessionPolicy`] bounds sessions.
-//! - **[`Event`]** tells what happened, [`Observation`] what was seen.
-//! - **[`seal`]** is how what is stored is kept from who has the store and not the keys.
-//! - **[`store`]** is the contract with whatever holds the records, and [`MemoryStore`] its plainest
-//!   form. `keyfob-redb` holds them in a file, `keyfob-redis` in Redis.
+//! - **[`ValidationChain`]** is what a service demands. A [`Refusal`] says which demand was not met.
+//! - **[`Filter`]** selects tokens. Build it up, or read it from one line of text.
+//! - **[`TokenManager`]** does the work: issue, validate, list, revoke, sweep, update, follow events.
+//! - **[`Limits`]** say how much a token, a subject, a client or an address may do. A [`LimitVerdict`] says
+//!   whether a request is within them. [`limit`] states the bounds.
+//! - **[`TokenManager::refresh`]** exchanges a refresh token for the next pair, and a retry for the same
+//!   pair. [`RefreshCase`] lists every outcome, and [`RefreshPolicy`] has the settings.
+//! - **[`TokenManager::rotate`]** gives an API key a new secret. **[`TokenManager::derive`]** gives a service
+//!   that acts for a subject a narrower token. A [`SessionPolicy`] limits the number of sessions.
+//! - **[`Event`]** says what happened, [`Observation`] what was only seen.
+//! - **[`seal`]** encrypts the content of a store with keys that are not in the store.
+//! - **[`store`]** is the contract for stores, and [`MemoryStore`] its plainest form. `keyfob-redb` stores
+//!   records in a file, `keyfob-redis` in Redis.
 //!
 //! # Rules of this crate
-//! It knows no I/O: records go through [`Store`], time comes from a [`Clock`], randomness from a
-//! [`Random`]. What a command means is decided by pure code over values; stores only make one
-//! prepared change atomic. Errors are typed, carry a stable code, say what to do next and never
-//! hold a secret. Whatever cannot be decided is refused.
+//! It does no I/O: records go through a [`Store`], time comes from a [`Clock`], randomness from a [`Random`].
+//! Pure code over values decides what a command means, and a store only makes one prepared change atomic.
+//! Errors are typed, carry a stable code, say what to do next, and never hold a secret. What cannot be
+//! decided is refused.
 
 mod cache;
 mod codec;
@@ -70,7 +69,7 @@ pub use keyfob_metrics as metrics;
 pub use keyfob_seal as seal;
 pub use keyfob_store as store;
 
-/// Rate limits and quotas: the crate `keyfob-limit`, and what it knows of tokens.
+/// Rate limits and quotas: the crate `keyfob-limit`, and what it needs to know about tokens.
 pub mod limit {
     pub use keyfob_limit::*;
 

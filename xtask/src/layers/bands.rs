@@ -58,7 +58,12 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
     ),
     (
         "keyfob-redis",
-        &[&["config", "protocol", "slot"], &["keys", "net"], &["feed", "record"], &["store"]],
+        &[
+            &["config", "protocol", "slot"],
+            &["connections", "keys"],
+            &["feed", "record"],
+            &["store"],
+        ],
     ),
 ];
 
@@ -77,11 +82,4 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
             "manager/mod.rs",
         ],
     ),
-    (
-        "keyfob-cli",
-        &["args/mod.rs", "args/parse.rs", "failure.rs", "input.rs", "keys.rs", "open.rs"],
-    ),
-    ("keyfob-cli", &["commands/issue.rs", "commands/issue_many.rs"]),
-    ("keyfob-cli", &["commands/revoke.rs", "commands/sweep.rs"]),
-    ("keyfob-redis", &["net/dial.rs", "net/link.rs"]),
 ];

@@ -1,15 +1,15 @@
-//! What can be said to `demo`.
+//! The arguments of `demo`.
 
-/// What can be said to `demo`.
+/// The arguments of `demo`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  keyfob demo\n  keyfob demo --store memory:\n  keyfob demo --full"
 )]
 pub(crate) struct DemoArgs {
-    /// Go on: rotation and a thief, sealing, a limit, metrics
+    /// Also show rotation, theft detection, sealing, a rate limit and metrics
     ///
-    /// Goes on after the six steps: a refresh token whose answer was lost, a thief who is caught,
-    /// what a store holds with keys and without, a limit that is reached, and what was counted.
+    /// Adds five steps: a retry after a lost response, the detection of a stolen refresh token, a
+    /// record with and without sealing, a rate limit that is reached, and the metrics of the run.
     #[arg(long)]
     pub(crate) full: bool,
 }

@@ -1,12 +1,13 @@
-//! `keys`: the key ring, and what lies under its keys.
+//! The arguments of `keys`.
 
 use clap::{Args, Subcommand};
 use keyfob::{KeyVersion, PageCursor};
 
 const AFTER_HELP: &str = "\
-To change the key: generate one, give the ring to every node, activate it, give the ring to every
-node again, reseal, and retire the old one. To seal a store that is in use: generate a ring by
-generate --bare, give it to every node, reseal, and retire key 0, which is what is not sealed.
+To change the key: generate a key, distribute the ring to every node, activate the key, distribute
+the ring again, reseal, and retire the old key.
+To seal a store that is in use: create a ring with generate --bare, distribute it to every node,
+reseal, and retire key 0. Key 0 stands for records that are not sealed.
 
 Examples:
   keyfob keys generate --keys /etc/keyfob/keys
@@ -18,8 +19,8 @@ Examples:
 
 /// Generate, list, activate and retire the keys that seal a store, and reseal it
 ///
-/// The key ring is the file that --keys or KEYFOB_KEYS names. Whoever has it can read what the store
-/// holds, and without it nobody can: keep it apart from the store, and keep a copy.
+/// The key ring is the file that --keys or KEYFOB_KEYS names. The ring is needed to read a sealed
+/// store, and is enough to read it. Keep it apart from the store, and keep a backup.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct KeysArgs {
@@ -27,52 +28,52 @@ pub(crate) struct KeysArgs {
     pub(crate) command: KeysCommand,
 }
 
-/// What is to be done with keys.
+/// An action on the key ring.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
-    /// Generate a key: the first of a new ring, or one more that only reads until it is activated
+    /// Generate a key: the first key of a new ring, or another key that only reads until activated
     #[command(
         after_help = "Examples:\n  keyfob keys generate --keys keys\n  keyfob keys generate --terms"
     )]
     Generate {
-        /// Also change the key of the index: resealing then moves every entry of it
+        /// Also change the key of the index. Resealing then moves every index entry
         #[arg(long)]
         terms: bool,
-        /// Of a new ring: also read what is not sealed, until key 0 is retired. For a store that is
-        /// in use already
+        /// For a new ring: also read records that are not sealed, until key 0 is retired. Use it for a
+        /// store that is already in use
         #[arg(long, conflicts_with = "terms")]
         bare: bool,
     },
-    /// List the keys, and on request how many records lie under each
+    /// List the keys, and optionally the number of records that each key seals
     #[command(after_help = "Examples:\n  keyfob keys list\n  keyfob keys list --count --json")]
     List {
-        /// Count the records under each: it looks at every record of the store
+        /// Count the records that each key seals. This reads every record of the store
         #[arg(long)]
         count: bool,
     },
-    /// Let a key seal from now on; the one that did so far goes on reading
+    /// Seal with this key from now on. The previous key still reads
     #[command(after_help = "Examples:\n  keyfob keys activate 2")]
     Activate {
         /// The number of the key
         key: KeyVersion,
     },
-    /// Retire a key that nothing lies under any more: the store then refuses writes under it
+    /// Retire a key that seals no records any more. The store then refuses writes with it
     #[command(after_help = "Examples:\n  keyfob keys retire 1\n  keyfob keys retire 0")]
     Retire {
-        /// The number of the key; 0 stands for what is not sealed
+        /// The number of the key. 0 stands for records that are not sealed
         key: KeyVersion,
     },
-    /// Seal again whatever does not lie under the active key, while the store is in use
+    /// Seal all records with the active key, while the store stays in use
     #[command(after_help = "Examples:\n  keyfob keys reseal\n  keyfob keys reseal --resume CURSOR")]
     Reseal {
-        /// Go on where an interrupted run stopped
+        /// Resume an interrupted run at this cursor
         #[arg(long, value_name = "CURSOR")]
         resume: Option<PageCursor>,
     },
 }
 
 impl KeysCommand {
-    /// Whether the store is needed for it.
+    /// Whether the command needs the store.
     pub(crate) const fn needs_store(&self) -> bool {
         match self {
             Self::Generate { .. } | Self::Activate { .. } => false,

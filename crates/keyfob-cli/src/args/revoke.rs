@@ -1,14 +1,14 @@
-//! `revoke`: what is taken back, why and by whom.
+//! The arguments of `revoke`.
 
 use clap::{ArgGroup, Args};
 use keyfob::{Actor, ClientId, FamilyId, PageCursor, Reason, RevokeRequest, Subject, TokenId};
 
 const AFTER_HELP: &str = "\
-A subject, a client, a family and everything are revoked in one step, however many tokens there
-are. --where walks the tokens that match: ones that are issued meanwhile may be missed, so run it
-again until --dry-run counts none.
+A family, a subject, a client or the whole store is revoked in one step, for any number of tokens.
+With --where, the matching tokens are revoked page by page. Tokens that are issued meanwhile may be
+missed. Run the command again until --dry-run counts 0.
 
-On a terminal, --all and --where ask first. Elsewhere, --all needs --yes.
+On a terminal, --all and --where ask for confirmation. Without a terminal, --all needs --yes.
 
 Examples:
   keyfob revoke tok_00d1h88n000000000000000001 --reason 'user logout' --by ops
@@ -17,13 +17,13 @@ Examples:
   keyfob revoke --where 'app:shop tag:beta' --throttle 500 --yes
   keyfob revoke --all --reason 'signing host compromised' --yes";
 
-/// The targets that are revoked in one step, which can be neither throttled nor resumed. Clap does
-/// not look at what an argument requires when another target is there, so they conflict as well.
+/// The targets that are revoked in one step. They cannot be throttled or resumed. Clap ignores
+/// `requires` when another target is present, so these conflict explicitly.
 const ONE_STEP: [&str; 5] = ["id", "family", "subject", "client", "all"];
 
 /// Revoke one token, a family, or all of a subject, a client, a filter or the store
 ///
-/// Revoking is final. The first revocation of a token is kept, with its reason.
+/// A revocation is final. A token keeps its first revocation and its reason.
 #[derive(Debug, Args)]
 #[command(
     after_help = AFTER_HELP,
@@ -32,42 +32,42 @@ const ONE_STEP: [&str; 5] = ["id", "family", "subject", "client", "all"];
         .args(["id", "family", "subject", "client", "all", "matching"])
 )]
 pub(crate) struct RevokeArgs {
-    /// One token, and all that was minted from it
+    /// Revoke one token and all tokens that were minted from it
     id: Option<TokenId>,
 
-    /// A family: the token at its root, and all that was minted from it
+    /// Revoke a family: its root token and all tokens that were minted from it
     #[arg(long, value_name = "ID")]
     family: Option<FamilyId>,
 
-    /// Everything of a subject
+    /// Revoke all tokens of a subject
     #[arg(long)]
     subject: Option<Subject>,
 
-    /// Everything of a client
+    /// Revoke all tokens of a client
     #[arg(long)]
     client: Option<ClientId>,
 
-    /// Every token of the store
+    /// Revoke every token of the store
     #[arg(long)]
     all: bool,
 
-    /// Everything that matches a filter
+    /// Revoke all tokens that match a filter
     #[arg(long = "where", value_name = "FILTER")]
     matching: Option<String>,
 
-    /// Why
+    /// The reason to record
     #[arg(long, value_name = "TEXT")]
     reason: Option<Reason>,
 
-    /// By whom
+    /// The actor to record in events and history
     #[arg(long, value_name = "ACTOR")]
     by: Option<Actor>,
 
-    /// Only count what would be revoked
+    /// Only count the tokens that would be revoked
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Revoke at most so many tokens in a second
+    /// The maximum number of tokens to revoke per second
     #[arg(
         long,
         value_name = "N",
@@ -78,7 +78,7 @@ pub(crate) struct RevokeArgs {
     )]
     pub(crate) throttle: Option<u32>,
 
-    /// Go on where an interrupted run stopped
+    /// Resume an interrupted run at this cursor
     #[arg(
         long,
         value_name = "CURSOR",
@@ -88,12 +88,12 @@ pub(crate) struct RevokeArgs {
     )]
     pub(crate) resume: Option<PageCursor>,
 
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short)]
     pub(crate) yes: bool,
 }
 
-/// What is taken back.
+/// The tokens to revoke.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Target {
     Token(TokenId),
@@ -105,7 +105,7 @@ pub(crate) enum Target {
 }
 
 impl RevokeArgs {
-    /// What is to be revoked; the group sees to it that one thing is named.
+    /// The target. The argument group requires exactly one.
     pub(crate) fn target(&self) -> Option<Target> {
         let named = [
             self.id.map(Target::Token),
@@ -118,15 +118,15 @@ impl RevokeArgs {
         named.into_iter().flatten().next()
     }
 
-    /// Why, and by whom.
-    pub(crate) fn why(&self) -> RevokeRequest {
-        let why = match self.reason.clone() {
+    /// The reason and the actor.
+    pub(crate) fn request(&self) -> RevokeRequest {
+        let request = match self.reason.clone() {
             Some(reason) => RevokeRequest::reason(reason),
             None => RevokeRequest::default(),
         };
         match self.by.clone() {
-            Some(by) => why.by(by),
-            None => why,
+            Some(by) => request.by(by),
+            None => request,
         }
     }
 }

@@ -1,14 +1,16 @@
-//! `rotate`: an API key, and how long its older secret stays good.
+//! The arguments of `rotate`.
 
 use clap::Args;
 use keyfob::{Actor, TokenId};
 
-use super::value::OverlapFor;
+use crate::values::OverlapArg;
 
 const AFTER_HELP: &str = "\
-At most two secrets are good at a time: the new one, and for as long as they overlap the one before.
-A secret that was never used, be it the first, gives way to the new one, and the one before it stays.
-What was derived from the key lives on. If a secret got out, revoke the key and issue another.
+At most two secrets are valid at a time: the new one, and the previous one during the overlap. A
+secret that was never used, also the first one, is replaced by the new one. The secret before it then
+stays valid.
+Tokens that were derived from the key stay valid. If a secret is exposed, revoke the key and issue
+another one.
 
 Examples:
   keyfob rotate tok_00d1h88n000000000000000001
@@ -17,18 +19,19 @@ Examples:
 
 /// Give an API key a new secret
 ///
-/// Gives an API key a new secret and shows it, once. The one before stays good for a while.
+/// Gives an API key a new secret and shows it once. The previous secret stays valid during the
+/// overlap.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct RotateArgs {
-    /// The API key
+    /// The id of the API key
     pub(crate) id: TokenId,
 
-    /// How long the secret before stays good: 24h, 7d, or 0 to end it now
+    /// How long the previous secret stays valid: 24h, 7d, or 0 to end it now
     #[arg(long, value_name = "DURATION", default_value = "24h")]
-    pub(crate) overlap: OverlapFor,
+    pub(crate) overlap: OverlapArg,
 
-    /// Who does it, for the events and the history
+    /// The actor to record in events and history
     #[arg(long, value_name = "ACTOR")]
     pub(crate) by: Option<Actor>,
 }

@@ -1,14 +1,14 @@
-//! `update`: changes of metadata.
+//! The arguments of `update`.
 
 use std::net::IpAddr;
 
 use clap::{ArgAction, ArgGroup, Args};
 use keyfob::{Actor, AppId, DeviceId, LabelKey, Platform, Tag, TokenId, UserAgent, Version};
 
-use super::value::Label;
+use crate::values::LabelArg;
 
 const AFTER_HELP: &str = "\
-What is not named stays as it is. Labels and tags are removed before others are added.
+Fields that you do not name stay unchanged. Labels and tags are removed before others are added.
 
 Examples:
   keyfob update tok_00d1h88n000000000000000001 --label environment=staging --tag vip
@@ -17,8 +17,8 @@ Examples:
 
 /// Change the metadata of a token
 ///
-/// Changes the metadata of a token that is pending or active, and shows it. Changes that others make
-/// at the same time are not lost.
+/// Changes the metadata of a pending or active token and shows the token. Concurrent changes are not
+/// lost.
 #[derive(Debug, Args)]
 #[command(
     after_help = AFTER_HELP,
@@ -28,34 +28,34 @@ Examples:
     ])
 )]
 pub(crate) struct UpdateArgs {
-    /// The token
+    /// The id of the token
     pub(crate) id: TokenId,
 
-    /// Set a label; may be repeated with other keys
+    /// Set a label. Repeat with other keys for more
     #[arg(long, value_name = "KEY=VALUE", action = ArgAction::Append)]
-    pub(crate) label: Vec<Label>,
+    pub(crate) label: Vec<LabelArg>,
 
-    /// Remove a label; may be repeated
+    /// Remove a label. Repeat for more
     #[arg(long, value_name = "KEY")]
     pub(crate) remove_label: Vec<LabelKey>,
 
-    /// Add a tag; may be repeated
+    /// Add a tag. Repeat for more
     #[arg(long)]
     pub(crate) tag: Vec<Tag>,
 
-    /// Remove a tag; may be repeated
+    /// Remove a tag. Repeat for more
     #[arg(long, value_name = "TAG")]
     pub(crate) remove_tag: Vec<Tag>,
 
-    /// What the application calls the device
+    /// The application's id of the device
     #[arg(long, value_name = "ID")]
     pub(crate) device_id: Option<DeviceId>,
 
-    /// The User-Agent that the token is used by
+    /// The User-Agent that uses the token
     #[arg(long, value_name = "TEXT")]
     pub(crate) user_agent: Option<UserAgent>,
 
-    /// The address that the token is used from
+    /// The client address that uses the token
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) ip: Option<IpAddr>,
 
@@ -67,7 +67,7 @@ pub(crate) struct UpdateArgs {
     #[arg(long, value_name = "VERSION")]
     pub(crate) device_version: Option<Version>,
 
-    /// The application that it is for
+    /// The application that uses the token
     #[arg(long)]
     pub(crate) app: Option<AppId>,
 
@@ -75,7 +75,7 @@ pub(crate) struct UpdateArgs {
     #[arg(long, value_name = "VERSION")]
     pub(crate) app_version: Option<Version>,
 
-    /// Who changes it, for the events and the history
+    /// The actor to record in events and history
     #[arg(long, value_name = "ACTOR")]
     pub(crate) by: Option<Actor>,
 }

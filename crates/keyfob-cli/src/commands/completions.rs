@@ -1,13 +1,13 @@
-//! `completions`: what a shell needs to complete words of keyfob.
+//! `completions`: prints a completion script for a shell.
 
 use clap_complete::Shell;
 
-use crate::args;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::parse;
 
 pub(super) fn run(shell: Shell, output: &mut Output) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut args::command(), "keyfob", &mut script);
+    clap_complete::generate(shell, &mut parse::command(), "keyfob", &mut script);
     output.raw(&script)
 }

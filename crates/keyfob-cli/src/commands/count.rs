@@ -1,17 +1,17 @@
-//! `count`: how many tokens match a filter.
+//! `count`: counts the tokens that match a filter.
 
 use serde_json::json;
 
-use super::walk::{note_the_cost, walk};
+use super::pages::{for_each_match, note_full_scan};
 use crate::args::CountArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 
 pub(super) async fn run(args: &CountArgs, context: &mut Context) -> Result<(), Failure> {
     let filter = context.filter(&args.filter)?;
-    note_the_cost(&filter, context);
+    note_full_scan(&filter, context);
     let mut count = 0u64;
-    walk(&filter, context, |_| count += 1).await?;
+    for_each_match(&filter, context, |_| count += 1).await?;
     if context.output.is_json() {
         return context.output.object(&json!({ "count": count }));
     }

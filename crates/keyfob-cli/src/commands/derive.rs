@@ -1,14 +1,14 @@
-//! `derive`: a narrower token from one that is presented.
+//! `derive`: issues a narrower token from a presented one.
 
 use keyfob::{Grant, Kind};
 
-use crate::args::{self, DeriveArgs};
+use crate::args::DeriveArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::input;
+use crate::input::{self, InputSource};
 
 pub(super) async fn run(args: &DeriveArgs, context: &mut Context) -> Result<(), Failure> {
-    let bytes = input::bearer(args::source(args.bearer_file.as_ref()), input::MOST_BYTES).await?;
+    let bytes = input::bearer(InputSource::from_flag(args.bearer_file.as_ref())).await?;
     let bearer = std::str::from_utf8(&bytes).unwrap_or_default();
     let mut grant = Grant::new(args.kind.unwrap_or(Kind::Access));
     grant = args.acting.iter().cloned().fold(grant, Grant::acting);

@@ -1,4 +1,4 @@
-//! `doctor`: whether the store, the clock and the settings are as they should be.
+//! `doctor`: checks the store, the clock and the settings.
 
 use keyfob::store::{Finding, Operation, Severity};
 use keyfob::{Timestamp, Ttl};
@@ -8,20 +8,20 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 
 const CLOCK: &str = "clock";
-/// From here on a difference of clocks is worth a warning.
-const NOTABLE: Ttl = Ttl::from_secs(1);
+/// The smallest clock difference that is a warning.
+const MIN_CLOCK_WARNING: Ttl = Ttl::from_secs(1);
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct DoctorReport<'a> {
     ok: bool,
     store: &'a str,
     store_time: Timestamp,
     node_time: Timestamp,
-    findings: Vec<Found<'a>>,
+    findings: Vec<FindingView<'a>>,
 }
 
 #[derive(Serialize)]
-struct Found<'a> {
+struct FindingView<'a> {
     severity: &'static str,
     what: &'a str,
     advice: &'a str,
@@ -32,7 +32,7 @@ pub(super) async fn run(context: &mut Context) -> Result<(), Failure> {
     let report = context.manager.report().await?;
     let after = context.now();
     let mut findings = report.findings.clone();
-    // A store that knows of clocks says more: each of its servers has one.
+    // The store may report its clocks itself, one per server.
     if !findings.iter().any(|finding| finding.what == CLOCK) {
         findings.push(clock(before, report.now, after));
     }
@@ -41,12 +41,12 @@ pub(super) async fn run(context: &mut Context) -> Result<(), Failure> {
     let faults = findings.iter().filter(|finding| finding.severity == Severity::Fault).count();
     let output = &mut context.output;
     if output.is_json() {
-        let findings = findings.iter().map(|Finding { severity, what, advice }| Found {
+        let findings = findings.iter().map(|Finding { severity, what, advice }| FindingView {
             severity: name(*severity),
             what,
             advice,
         });
-        output.object(&Report {
+        output.object(&DoctorReport {
             ok: faults == 0,
             store: &report.description,
             store_time: report.now,
@@ -60,11 +60,10 @@ pub(super) async fn run(context: &mut Context) -> Result<(), Failure> {
         });
         output.rows(&["SEVERITY", "WHAT", "ADVICE"], &rows.collect::<Vec<_>>())?;
     }
-    if faults == 0 { Ok(()) } else { Err(Failure::Told(Exit::Refused)) }
+    if faults == 0 { Ok(()) } else { Err(Failure::AlreadyReported(Exit::Refused)) }
 }
 
-/// What the clocks of this node and of the store say of each other. The store's was read between
-/// `before` and `after`.
+/// Compares the clocks of this node and of the store. `store` was read between `before` and `after`.
 fn clock(before: Timestamp, store: Timestamp, after: Timestamp) -> Finding {
     let (apart, direction) = match (store.since(after), before.since(store)) {
         (Some(behind), _) => (Some(behind), "behind"),
@@ -73,13 +72,15 @@ fn clock(before: Timestamp, store: Timestamp, after: Timestamp) -> Finding {
     };
     let (severity, advice) = match apart {
         None => (Severity::Good, "this node and the store agree on the time".to_owned()),
-        Some(apart) if apart < NOTABLE => {
+        Some(apart) if apart < MIN_CLOCK_WARNING => {
             (Severity::Good, format!("this node is {apart} {direction} the store"))
         }
         Some(apart) => {
             let severity =
                 if apart < Operation::WINDOW { Severity::Warning } else { Severity::Fault };
-            let advice = format!("this node is {apart} {direction} the store: set both by NTP");
+            let advice = format!(
+                "this node is {apart} {direction} the store. Synchronize both clocks with NTP"
+            );
             (severity, advice)
         }
     };
@@ -88,7 +89,7 @@ fn clock(before: Timestamp, store: Timestamp, after: Timestamp) -> Finding {
 
 fn prefix(context: &Context) -> Finding {
     let prefix = context.manager.prefix();
-    let advice = format!("bearers start with {prefix}: those with another are refused");
+    let advice = format!("bearers start with {prefix}. Bearers with another prefix are refused");
     Finding { severity: Severity::Good, what: "prefix".into(), advice }
 }
 
@@ -105,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_are_judged_by_how_far_they_are_apart() {
+    fn a_larger_clock_difference_is_more_severe() {
         let at = Timestamp::from_millis;
         let judge = |store| clock(at(100_000), at(store), at(100_100)).severity;
         assert_eq!(judge(100_050), Severity::Good);

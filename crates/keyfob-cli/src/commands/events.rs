@@ -1,4 +1,4 @@
-//! `events`: what happened, as CloudEvents, from a cursor on.
+//! `events`: prints events as CloudEvents, from a cursor on.
 
 use std::time::Duration;
 
@@ -6,21 +6,21 @@ use keyfob::store::Cursor;
 use keyfob::{CloudEvent, Delivery, Event};
 use serde::Serialize;
 
-use crate::args::{EventsArgs, From};
+use crate::args::{EventsArgs, EventsStart};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// How many are asked of the store at a time.
-const PAGE: usize = 256;
-/// How often observations are asked for, which nobody is woken by.
-const PAUSE: Duration = Duration::from_millis(500);
+/// The maximum number of events in one read of the store.
+const PAGE_SIZE: usize = 256;
+/// The interval between reads of observations. The store does not notify about them.
+const OBSERVATION_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Serialize)]
-struct WithCursor<'a> {
+struct EventLine<'a> {
     #[serde(flatten)]
     event: CloudEvent<'a>,
-    /// An extension attribute, whose name CloudEvents wants in lower case and in one word.
+    /// An extension attribute. CloudEvents requires a name of lower-case letters and digits.
     #[serde(rename = "keyfobcursor", skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
 }
@@ -28,11 +28,12 @@ struct WithCursor<'a> {
 pub(super) async fn run(args: &EventsArgs, context: &mut Context) -> Result<(), Failure> {
     let interrupt = context.interrupt.clone();
     let mut cursor = match &args.after {
-        From::After(cursor) => cursor.clone(),
-        From::Latest if args.observations => context.manager.latest_observation().await?,
-        From::Latest => context.manager.latest_event().await?,
+        EventsStart::After(cursor) => cursor.clone(),
+        EventsStart::Latest if args.observations => context.manager.latest_observation().await?,
+        EventsStart::Latest => context.manager.latest_event().await?,
     };
-    let mut reader = Reader { args, left: args.limit.unwrap_or(u64::MAX), cursor: &mut cursor };
+    let mut reader =
+        EventReader { args, left: args.limit.unwrap_or(u64::MAX), cursor: &mut cursor };
     let read = async {
         match (args.observations, args.follow) {
             (true, _) => reader.observations(context).await,
@@ -41,30 +42,30 @@ pub(super) async fn run(args: &EventsArgs, context: &mut Context) -> Result<(), 
         }
     };
     let outcome = match interrupt.or(read).await {
-        // There is no other way to end it.
+        // An interrupt is the normal end of `--follow`.
         Err(Failure::Interrupted) if args.follow => Ok(()),
         outcome => outcome,
     };
     if !matches!(outcome, Err(Failure::Output(_))) {
-        let feed = if args.observations { " --observations" } else { "" };
-        let message = format!("go on with: keyfob events{feed} --after {cursor}");
+        let flag = if args.observations { " --observations" } else { "" };
+        let message = format!("resume with: keyfob events{flag} --after {cursor}");
         context.output.note_cursor("resume", message, &cursor);
     }
     outcome
 }
 
-struct Reader<'a> {
+struct EventReader<'a> {
     args: &'a EventsArgs,
     left: u64,
-    /// After what was written last.
+    /// The position after the last written event.
     cursor: &'a mut Cursor,
 }
 
-impl Reader<'_> {
-    /// What there is.
+impl EventReader<'_> {
+    /// Writes the stored events.
     async fn events(&mut self, context: &mut Context) -> Result<(), Failure> {
         while self.left > 0 {
-            let limit = self.left.min(PAGE as u64) as usize;
+            let limit = self.left.min(PAGE_SIZE as u64) as usize;
             let page = context.manager.events(self.cursor, limit).await?;
             if page.trimmed {
                 note_trimmed(&context.output);
@@ -81,7 +82,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// What there is, and what comes.
+    /// Writes the stored events, then new ones as they are published.
     async fn follow(&mut self, context: &mut Context) -> Result<(), Failure> {
         let mut events = context.manager.events_from(self.cursor.clone());
         while self.left > 0 {
@@ -97,10 +98,10 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// What was seen, and what comes if that is asked for.
+    /// Writes the stored observations, then new ones with `--follow`.
     async fn observations(&mut self, context: &mut Context) -> Result<(), Failure> {
         while self.left > 0 {
-            let limit = self.left.min(PAGE as u64) as usize;
+            let limit = self.left.min(PAGE_SIZE as u64) as usize;
             let page = context.manager.observations(self.cursor, limit).await?;
             for (seen, id) in page.observations {
                 context.output.object(&CloudEvent::for_observation(&seen, id))?;
@@ -114,14 +115,14 @@ impl Reader<'_> {
             if !self.args.follow {
                 break;
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(OBSERVATION_POLL_INTERVAL).await;
         }
         Ok(())
     }
 
     fn write(&mut self, event: &Event, after: Cursor, output: &mut Output) -> Result<(), Failure> {
         let cursor = self.args.with_cursor.then(|| after.to_string());
-        output.object(&WithCursor { event: CloudEvent::new(event), cursor })?;
+        output.object(&EventLine { event: CloudEvent::new(event), cursor })?;
         self.left -= 1;
         *self.cursor = after;
         Ok(())
@@ -129,7 +130,7 @@ impl Reader<'_> {
 }
 
 fn note_trimmed(output: &Output) {
-    let message = "events before this were trimmed before they were read: what is built from \
-                   events has to be built anew";
+    let message = "some events were deleted before they were read. Rebuild any state that is \
+                   derived from events";
     output.note("trimmed", message);
 }

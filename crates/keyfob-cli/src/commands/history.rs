@@ -1,4 +1,4 @@
-//! `history`: what happened to one token.
+//! `history`: shows the changes of one token.
 
 use crate::args::HistoryArgs;
 use crate::context::Context;

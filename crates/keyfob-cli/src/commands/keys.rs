@@ -1,32 +1,34 @@
-//! `keys`: the key ring in its file. What walks the store is in `reseal`.
+//! `keys`: manages the key ring in its file. `reseal` has a file of its own.
 
 use std::collections::BTreeMap;
 
 use keyfob::seal::{KeyInfo, KeyRing, NewKey};
 use keyfob::{Clock, KeyVersion, OsRandom, SystemClock};
+use keyfob_keys::FileKeys;
 use serde::Serialize;
 
 use super::reseal;
 use crate::args::{KeysCommand, Settings};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::keys::KeySource;
+use crate::key_source::KeySource;
 use crate::output::Output;
 
 const HEADINGS: [&str; 5] = ["KEY", "STATE", "CREATED", "TERMS", "RECORDS"];
 
-const REMNANTS: &str = "what was written before it was sealed may still lie in free pages of the \
-    store's file, in append-only files, on replicas and in backups: see docs/sealing.md";
+const PLAINTEXT_REMNANTS: &str = "data that was written before sealing may remain in free pages of the store's \
+    file, in append-only files, on replicas and in backups. See docs/sealing.md";
 
-/// What was done with a key, as JSON tells it.
+/// A change of a key, as JSON.
 #[derive(Serialize)]
-struct Told {
+struct KeyChange {
     key: u16,
     outcome: &'static str,
 }
 
+/// A key in a list, as JSON.
 #[derive(Serialize)]
-struct Listed {
+struct KeyView {
     key: u16,
     state: &'static str,
     created: Option<String>,
@@ -35,7 +37,7 @@ struct Listed {
     records: Option<u64>,
 }
 
-/// What needs no store.
+/// Runs a command that needs no store.
 pub(super) async fn without_store(
     command: &KeysCommand,
     settings: &Settings,
@@ -45,19 +47,19 @@ pub(super) async fn without_store(
     match command {
         KeysCommand::Generate { terms, bare } => generate(*terms, *bare, source, output)?,
         KeysCommand::Activate { key } => {
-            let file = source.file()?;
+            let file = ring_file(source)?;
             let mut change = file.change()?;
             change.ring.activate(*key)?;
             change.commit()?;
-            let line = format!("key {key} seals from now on: give the ring to every node");
-            tell(line, *key, "activated", output)?;
+            let line = format!("key {key} is active. Distribute the ring to every node");
+            report(line, *key, "activated", output)?;
         }
         _ => list(&source.ring().await?, None, output)?,
     }
     output.flush()
 }
 
-/// What looks at the store, or changes what it accepts.
+/// Runs a command that reads the store, or changes which keys it accepts.
 pub(super) async fn with_store(
     command: &KeysCommand,
     settings: &Settings,
@@ -68,15 +70,15 @@ pub(super) async fn with_store(
     match command {
         KeysCommand::Reseal { resume } => reseal::run(resume.clone(), context).await,
         KeysCommand::Retire { key } => {
-            let file = source.file()?;
+            let file = ring_file(source)?;
             let mut change = file.change()?;
             let retire = async { Ok(context.manager.retire_key(&mut change.ring, *key).await?) };
             interrupt.or(retire).await?;
             change.commit()?;
-            let line = format!("key {key} is retired: give the ring to every node");
-            tell(line, *key, "retired", &mut context.output)?;
+            let line = format!("key {key} is retired. Distribute the ring to every node");
+            report(line, *key, "retired", &mut context.output)?;
             if key.is_plaintext() {
-                context.output.note("remnants", REMNANTS);
+                context.output.note("remnants", PLAINTEXT_REMNANTS);
             }
             Ok(())
         }
@@ -92,7 +94,16 @@ pub(super) async fn with_store(
 fn source(settings: &Settings) -> Result<&KeySource, Failure> {
     settings.keys.as_ref().ok_or_else(|| Failure::Usage {
         code: "usage",
-        message: "no key ring is named: name its file by --keys or KEYFOB_KEYS".into(),
+        message: "no key ring is given. Name its file with --keys or KEYFOB_KEYS".into(),
+        details: String::new(),
+    })
+}
+
+/// The file of the ring, which the command changes.
+fn ring_file(source: &KeySource) -> Result<&FileKeys, Failure> {
+    source.file().ok_or_else(|| Failure::Usage {
+        code: "usage",
+        message: "only a key ring in a file can be changed. Name one with --keys FILE".into(),
         details: String::new(),
     })
 }
@@ -103,18 +114,18 @@ fn generate(
     source: &KeySource,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let (file, now) = (source.file()?, SystemClock.now());
+    let (file, now) = (ring_file(source)?, SystemClock.now());
     if !file.path().exists() {
         let ring = KeyRing::generate(now, &OsRandom)?;
         let ring = if bare { ring.allowing_plaintext() } else { ring };
         file.create(&ring)?;
-        let line = format!("key {} is the first of a new ring, and seals", ring.active());
-        return tell(line, ring.active(), "generated", output);
+        let line = format!("created a new ring. Key {} is active", ring.active());
+        return report(line, ring.active(), "generated", output);
     }
     if bare {
         return Err(Failure::Usage {
             code: "usage",
-            message: "there is a key ring already: --bare is of a new one".into(),
+            message: "the key ring already exists. --bare is only for a new ring".into(),
             details: String::new(),
         });
     }
@@ -122,18 +133,20 @@ fn generate(
     let what = if terms { NewKey::SealingAndTerms } else { NewKey::Sealing };
     let key = change.ring.add(what, now, &OsRandom)?;
     change.commit()?;
-    let line = format!("key {key} reads: give the ring to every node before you activate it");
-    tell(line, key, "generated", output)
+    let line = format!(
+        "added key {key}, which only reads. Distribute the ring to every node, then activate it"
+    );
+    report(line, key, "generated", output)
 }
 
-fn tell(
+fn report(
     line: String,
     key: KeyVersion,
     outcome: &'static str,
     output: &mut Output,
 ) -> Result<(), Failure> {
     if output.is_json() {
-        return output.object(&Told { key: key.value(), outcome });
+        return output.object(&KeyChange { key: key.value(), outcome });
     }
     output.line(line)
 }
@@ -151,7 +164,7 @@ fn list(
     let rows: Vec<Vec<String>> = ring
         .keys()
         .map(|key| {
-            let Listed { key, state, created, terms, records } = listed(key, records(key.number));
+            let KeyView { key, state, created, terms, records } = listed(key, records(key.number));
             let terms = terms.map(|terms| terms.to_string());
             let records = records.map(|records| records.to_string());
             vec![
@@ -164,16 +177,17 @@ fn list(
         })
         .collect();
     output.rows(&HEADINGS, &rows)?;
-    let unknown = |(key, _): &(&KeyVersion, &u64)| !ring.keys().any(|known| known.number == **key);
+    let unknown = |(key, _): &(&KeyVersion, &u64)| !ring.keys().any(|info| info.number == **key);
     for (key, count) in counts.into_iter().flatten().filter(unknown) {
-        let message = format!("{count} records lie under key {key}, which the ring has not got");
+        let message =
+            format!("{count} records are sealed with key {key}, which is not in the ring");
         output.note("key_missing", message);
     }
     Ok(())
 }
 
-fn listed(key: KeyInfo, records: Option<u64>) -> Listed {
-    Listed {
+fn listed(key: KeyInfo, records: Option<u64>) -> KeyView {
+    KeyView {
         key: key.number.value(),
         state: key.state.as_str(),
         created: key.created.map(|at| at.to_string()),

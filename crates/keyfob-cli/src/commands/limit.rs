@@ -1,4 +1,4 @@
-//! `limit`: charges a limit to see what it does, or shows how one stands.
+//! `limit`: charges a rate limit and shows each verdict, or shows its status.
 
 use std::sync::Arc;
 
@@ -18,17 +18,17 @@ const HEADINGS: [&str; 7] =
     ["CALL", "VERDICT", "POLICY", "REMAINING", "LIMIT", "RESET AFTER", "RETRY AFTER"];
 
 #[derive(Serialize)]
-struct Verdict<'a> {
+struct VerdictView<'a> {
     call: u32,
     admitted: bool,
     uncounted: bool,
     #[serde(flatten)]
-    standing: Option<Shown<'a>>,
+    status: Option<LimitStatusView<'a>>,
 }
 
-/// Times are milliseconds; nothing is no time at all.
+/// The status of a limit. Times are in milliseconds; 0 means no wait.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct LimitStatusView<'a> {
     policy: &'a str,
     by: &'static str,
     limit: u32,
@@ -46,11 +46,11 @@ pub(super) async fn run(
         LimitAction::Test(args) => policy(&args.policy, false),
         LimitAction::Show(args) => policy(&args.policy, args.failed_attempts),
     }?;
-    let open::LimitStoreOf { store, namespace, is_shared } = open::limits(settings).await?;
+    let open::OpenLimitStore { store, namespace, is_shared } = open::limits(settings).await?;
     if !is_shared {
         output.note(
             "limits_not_shared",
-            "this store keeps no limits: each process counts for itself, from nothing",
+            "this store does not store limits. Each process counts for itself, from zero",
         );
     }
     match &args.action {
@@ -61,7 +61,7 @@ pub(super) async fn run(
                 .limit_status(&request(&args.policy.counted))
                 .await
                 .map_err(keyfob::Error::from)?;
-            limit_status.iter().try_for_each(|standing| show(standing, output))
+            limit_status.iter().try_for_each(|status| show(status, output))
         }
     }
 }
@@ -86,8 +86,8 @@ async fn test(
         refused += u32::from(!verdict.is_admitted());
         if output.is_json() {
             let (admitted, uncounted) = (verdict.is_admitted(), verdict.is_uncounted());
-            let standing = verdict.decided_by().map(Shown::of);
-            output.object(&Verdict { call, admitted, uncounted, standing })?;
+            let status = verdict.decided_by().map(LimitStatusView::of);
+            output.object(&VerdictView { call, admitted, uncounted, status })?;
         } else {
             rows.push(row(call, &verdict));
         }
@@ -95,7 +95,7 @@ async fn test(
     if !output.is_json() {
         output.rows(&HEADINGS, &rows)?;
     }
-    if refused == 0 { Ok(()) } else { Err(Failure::Told(Exit::Refused)) }
+    if refused == 0 { Ok(()) } else { Err(Failure::AlreadyReported(Exit::Refused)) }
 }
 
 fn policy(args: &PolicyArgs, failed_attempts: bool) -> Result<LimitPolicy, Failure> {
@@ -130,18 +130,18 @@ fn request(args: &CountedArgs) -> LimitRequest<'_> {
     request
 }
 
-fn show(standing: &LimitStatus, output: &mut Output) -> Result<(), Failure> {
+fn show(status: &LimitStatus, output: &mut Output) -> Result<(), Failure> {
     if output.is_json() {
-        return output.object(&Shown::of(standing));
+        return output.object(&LimitStatusView::of(status));
     }
     output.fields(&[
-        ("policy", standing.name().to_string()),
-        ("by", standing.policy().by().as_str().to_owned()),
-        ("rate", standing.policy().rate().to_string()),
-        ("limit", standing.limit.to_string()),
-        ("remaining", standing.remaining.to_string()),
-        ("reset after", time(standing.reset_after)),
-        ("retry after", time(standing.retry_after)),
+        ("policy", status.name().to_string()),
+        ("by", status.policy().by().as_str().to_owned()),
+        ("rate", status.policy().rate().to_string()),
+        ("limit", status.limit.to_string()),
+        ("remaining", status.remaining.to_string()),
+        ("reset after", time(status.reset_after)),
+        ("retry after", time(status.retry_after)),
     ])
 }
 
@@ -152,12 +152,12 @@ fn row(call: u32, verdict: &LimitVerdict) -> Vec<String> {
         (false, _) => "refused",
     };
     let mut row = vec![call.to_string(), outcome.to_owned()];
-    if let Some(standing) = verdict.decided_by() {
+    if let Some(status) = verdict.decided_by() {
         row.extend([
-            standing.name().to_string(),
-            standing.remaining.to_string(),
-            standing.limit.to_string(),
-            time(standing.reset_after),
+            status.name().to_string(),
+            status.remaining.to_string(),
+            status.limit.to_string(),
+            time(status.reset_after),
             time(verdict.retry_after()),
         ]);
     }
@@ -169,16 +169,16 @@ fn time(time: Option<Ttl>) -> String {
     time.map_or_else(|| "-".to_owned(), |time| time.to_string())
 }
 
-impl<'a> Shown<'a> {
-    fn of(standing: &'a LimitStatus) -> Self {
+impl<'a> LimitStatusView<'a> {
+    fn of(status: &'a LimitStatus) -> Self {
         let millis = |time: Option<Ttl>| time.map_or(0, Ttl::as_millis);
         Self {
-            policy: standing.name().as_str(),
-            by: standing.policy().by().as_str(),
-            limit: standing.limit,
-            remaining: standing.remaining,
-            reset_after_ms: millis(standing.reset_after),
-            retry_after_ms: millis(standing.retry_after),
+            policy: status.name().as_str(),
+            by: status.policy().by().as_str(),
+            limit: status.limit,
+            remaining: status.remaining,
+            reset_after_ms: millis(status.reset_after),
+            retry_after_ms: millis(status.retry_after),
         }
     }
 }

@@ -1,29 +1,30 @@
-//! `list`: the tokens that match a filter, page by page.
+//! `list`: lists the tokens that match a filter, page by page.
 
 use keyfob::Paging;
 
-use super::walk::{note_the_cost, note_unreadable};
+use super::pages::{note_full_scan, note_unreadable};
 use crate::args::{ListArgs, Sort};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::Form;
+use crate::output::{Form, shell_quoted};
 
-/// How many tokens go into one table on a terminal, whose columns are as wide as they need.
-const TABLE: u64 = 100;
+/// The maximum number of tokens in one table. The widest value sets the width of a column, so a table
+/// is built as a whole.
+const MAX_TABLE_ROWS: u64 = 100;
 
 pub(super) async fn run(args: &ListArgs, context: &mut Context) -> Result<(), Failure> {
     let filter = context.filter(&args.filter)?;
     if args.all_pages || !filter.is_empty() {
-        note_the_cost(&filter, context);
+        note_full_scan(&filter, context);
     }
-    let largest = match context.output.form() {
-        Form::Table { .. } => TABLE,
+    let max_page = match context.output.form() {
+        Form::Table { .. } => MAX_TABLE_ROWS,
         Form::Json | Form::Plain => Paging::MAX_LIMIT as u64,
     };
     let mut left = if args.all_pages { u64::MAX } else { args.limit };
     let mut after = args.cursor.clone();
     loop {
-        let paging = Paging::new(left.min(largest) as usize).after(after);
+        let paging = Paging::new(left.min(max_page) as usize).after(after);
         let paging = match args.sort {
             Sort::Newest => paging,
             Sort::Expiring => paging.expiring_soonest(),
@@ -40,16 +41,11 @@ pub(super) async fn run(args: &ListArgs, context: &mut Context) -> Result<(), Fa
     }
     if let Some(next) = after {
         let sort = if args.sort == Sort::Expiring { " --sort expiring" } else { "" };
-        // Written out, times that were relative stand still: the next page is of the same list.
+        // The text of the filter has absolute times, so the next page belongs to the same list.
         let filter = filter.to_string();
-        let quoted = if filter.is_empty() { filter } else { format!(" {}", quote(&filter)) };
-        let message = format!("there is more: keyfob list{sort} --cursor {next}{quoted}");
+        let quoted = if filter.is_empty() { filter } else { format!(" {}", shell_quoted(&filter)) };
+        let message = format!("more tokens follow: keyfob list{sort} --cursor {next}{quoted}");
         context.output.note_cursor("more", message, next);
     }
     Ok(())
-}
-
-/// The text as one word of a POSIX shell.
-pub(super) fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }

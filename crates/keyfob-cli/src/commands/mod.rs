@@ -1,4 +1,4 @@
-//! The commands, one file each; here is which is which, and how each of them ends.
+//! Runs the commands. Each has a file or a folder.
 
 mod completions;
 mod count;
@@ -6,14 +6,13 @@ mod demo;
 mod derive;
 mod doctor;
 mod events;
-mod grant_line;
 mod history;
 mod issue;
-mod issue_many;
 mod keys;
 mod limit;
 mod list;
 mod man;
+mod pages;
 mod refresh;
 mod reseal;
 mod revoke;
@@ -21,23 +20,21 @@ mod rotate;
 mod scanner_regex;
 mod show;
 mod stats;
-mod sweep;
 mod update;
 mod validate;
-mod walk;
 
 use crate::args::{Cli, Command};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::metrics;
-use crate::open::Missing;
+use crate::open::IfMissing;
 use crate::output::Output;
 
-/// Runs what the command line says. However it ends, the manager is shut down first.
+/// Runs the command. Shuts the manager down before it returns, also on a failure.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let mut output = Output::new(cli.settings.json);
-    let missing = match &cli.command {
+    let if_missing = match &cli.command {
         Command::Completions { shell } => return completions::run(*shell, &mut output),
         Command::Man { command } => return man::run(command.as_deref(), &mut output),
         Command::ScannerRegex => return scanner_regex::run(&cli.settings.prefix, &mut output),
@@ -52,16 +49,16 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Demo(args) => {
             if args.full {
-                // Before there is anything to count.
+                // Before the manager is created: it records metrics from then on.
                 metrics::start();
             }
-            Missing::Make
+            IfMissing::Create
         }
-        Command::Issue(_) => Missing::Make,
-        // Whoever only reads a store does not want an empty one where the name was mistyped.
-        _ => Missing::Refuse,
+        Command::Issue(_) => IfMissing::Create,
+        // A command that only reads must not create an empty store for a mistyped name.
+        _ => IfMissing::Fail,
     };
-    let mut context = Context::open(&cli.settings, missing, output).await?;
+    let mut context = Context::open(&cli.settings, if_missing, output).await?;
     let outcome = dispatch(&cli, &mut context).await;
     context.manager.shutdown().await;
     let flushed = context.output.flush();
@@ -71,17 +68,17 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
 async fn dispatch(cli: &Cli, context: &mut Context) -> Result<(), Failure> {
     let interrupt = context.interrupt.clone();
     match &cli.command {
-        // These end in their own way when they are interrupted.
+        // These handle an interrupt themselves.
         Command::Events(args) => events::run(args, context).await,
         Command::Issue(args) => issue::run(args, context).await,
         Command::Revoke(args) => revoke::run(args, context).await,
         Command::Keys(args) => keys::with_store(&args.command, &cli.settings, context).await,
         Command::Demo(args) => interrupt.or(demo::run(args, &cli.settings, context)).await,
-        command => interrupt.or(simple(command, context)).await,
+        command => interrupt.or(run_simple(command, context)).await,
     }
 }
 
-async fn simple(command: &Command, context: &mut Context) -> Result<(), Failure> {
+async fn run_simple(command: &Command, context: &mut Context) -> Result<(), Failure> {
     match command {
         Command::Validate(args) => validate::run(args, context).await,
         Command::Refresh(args) => refresh::run(args, context).await,

@@ -1,13 +1,13 @@
-//! `refresh`: a refresh token to its next pair.
+//! `refresh`: exchanges a refresh token for a new pair.
 
 use keyfob::{Presentation, RefreshRequest};
 use serde::Serialize;
 
 use super::issue::{self, IssuedView};
-use crate::args::{self, RefreshArgs};
+use crate::args::RefreshArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::input;
+use crate::input::{self, InputSource};
 use crate::table::or_never;
 
 #[derive(Serialize)]
@@ -18,7 +18,7 @@ struct PairView<'a> {
 }
 
 pub(super) async fn run(args: &RefreshArgs, context: &mut Context) -> Result<(), Failure> {
-    let bytes = input::bearer(args::source(args.bearer_file.as_ref()), input::MOST_BYTES).await?;
+    let bytes = input::bearer(InputSource::from_flag(args.bearer_file.as_ref())).await?;
     let bearer = std::str::from_utf8(&bytes).unwrap_or_default();
     let mut presented = Presentation::new(bearer);
     if let Some(device) = &args.device_id {
@@ -47,7 +47,9 @@ pub(super) async fn run(args: &RefreshArgs, context: &mut Context) -> Result<(),
             ("refresh bearer", pair.refresh.bearer.expose().to_owned()),
         ])
     };
-    written.and_then(|()| output.flush()).map_err(|failure| issue::lost(failure, &pair.refresh))?;
-    issue::note_once(output, "both bearers are shown only this once: hand them to their owner");
+    written
+        .and_then(|()| output.flush())
+        .map_err(|failure| issue::output_lost(failure, &pair.refresh))?;
+    issue::note_once(output, "both bearers are shown only this once. Give them to their owner");
     Ok(())
 }

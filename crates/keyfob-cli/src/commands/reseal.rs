@@ -1,4 +1,4 @@
-//! `keys reseal`: every record under the active key, with progress, and resumable.
+//! `keys reseal`: seals every record with the active key, with progress. A run can be resumed.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::progress::Progress;
 
-/// What was done, as JSON tells it.
+/// The report of a run, as JSON.
 #[derive(Serialize)]
-struct Told {
+struct ResealReport {
     outcome: &'static str,
     resealed: u64,
     examined: u64,
@@ -27,24 +27,24 @@ pub(super) async fn run(resume: Option<PageCursor>, context: &mut Context) -> Re
     if let Some(cursor) = resume {
         reseal = reseal.resume(cursor);
     }
-    let progress = Progress::counting("records looked at");
+    let progress = Progress::counting("records examined");
     let outcome = tokio::select! {
         biased;
         () = context.interrupt.requested() => Err(Failure::Interrupted),
         done = reseal.run(|done| {
             tracing::debug!(resealed = done.resealed, "a page is done");
-            progress.at(done.examined);
+            progress.set(done.examined);
         }) => done.map_err(Failure::from),
     };
     drop(progress);
     let done = reseal.progress();
     let next = done.resume.cursor().filter(|_| outcome.is_err());
     let under = match &outcome {
-        // This run has looked at a part of them only.
+        // A resumed run has examined only a part of the records.
         Ok(_) if is_resumed => context.manager.count_by_key().await?,
         _ => done.by_key.clone(),
     };
-    let told = Told {
+    let report = ResealReport {
         outcome: if outcome.is_ok() { "resealed" } else { "interrupted" },
         resealed: done.resealed,
         examined: done.examined,
@@ -54,31 +54,33 @@ pub(super) async fn run(resume: Option<PageCursor>, context: &mut Context) -> Re
     };
     let unreadable = done.unreadable;
     if outcome.is_err() {
-        let again = "go on with: keyfob keys reseal";
+        let command = "resume with: keyfob keys reseal";
         match &next {
             Some(next) => {
-                let again = format!("{again} --resume {next}");
-                context.output.note_cursor("resume", again, next);
+                let command = format!("{command} --resume {next}");
+                context.output.note_cursor("resume", command, next);
             }
-            None => context.output.note("resume", again),
+            None => context.output.note("resume", command),
         }
     }
     let output = &mut context.output;
     if output.is_json() {
-        output.object(&told)?;
+        output.object(&report)?;
     } else {
         output.line(format_args!(
-            "resealed {} of {} records looked at",
-            told.resealed, told.examined
+            "resealed {} of {} examined records",
+            report.resealed, report.examined
         ))?;
-        for (key, count) in &told.under {
+        for (key, count) in &report.under {
             output.line(format_args!("key {key}: {count} records"))?;
         }
     }
     if unreadable > 0 {
-        let message = format!("{unreadable} records do not open and stay as they are: see the log");
+        let message = format!(
+            "{unreadable} records cannot be opened and were not changed. The log names them"
+        );
         output.note("unreadable", message);
     }
     outcome?;
-    if unreadable > 0 { Err(Failure::Told(Exit::Refused)) } else { Ok(()) }
+    if unreadable > 0 { Err(Failure::AlreadyReported(Exit::Refused)) } else { Ok(()) }
 }

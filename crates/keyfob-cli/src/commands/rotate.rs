@@ -1,4 +1,4 @@
-//! `rotate`: a new secret for an API key.
+//! `rotate`: gives an API key a new secret.
 
 use keyfob::RotateRequest;
 

@@ -1,4 +1,4 @@
-//! `scanner-regex`: what a secret scanner looks for.
+//! `scanner-regex`: prints the pattern of bearers for a secret scanner.
 
 use keyfob::BearerPrefix;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! `show`: one token in full.
+//! `show`: shows one token in full.
 
 use crate::args::ShowArgs;
 use crate::context::Context;

@@ -1,40 +1,42 @@
-//! `stats`: how many tokens there are by kind, state and client: from counts, or by a walk.
+//! `stats`: counts tokens by kind, state and client, from stored counters or by reading every token.
 
 use std::collections::BTreeMap;
 
 use keyfob::{ClientId, CountedClient, Filter, Kind, StateCounts, TokenState};
 use serde::Serialize;
 
-use super::walk::walk;
+use super::pages::for_each_match;
 use crate::args::StatsArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 
-type Counts = BTreeMap<&'static str, u64>;
+/// Numbers of tokens by state.
+type CountsByState = BTreeMap<&'static str, u64>;
 
-/// The numbers, whichever way they came.
+/// The numbers, as JSON.
 #[derive(Serialize)]
 struct Stats {
     exact: bool,
     total: u64,
-    by_state: Counts,
-    by_kind: BTreeMap<&'static str, Counts>,
-    by_client: Vec<OfClient>,
+    by_state: CountsByState,
+    by_kind: BTreeMap<&'static str, CountsByState>,
+    by_client: Vec<ClientStats>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unsure: Option<u64>,
 }
 
 #[derive(Serialize)]
-struct OfClient {
+struct ClientStats {
     client: Option<String>,
-    /// Of a client that has no name at hand.
+    /// Identifies a client whose name is not available.
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
-    counts: Counts,
+    counts: CountsByState,
 }
 
 pub(super) async fn run(args: &StatsArgs, context: &mut Context) -> Result<(), Failure> {
-    let stats = if args.exact { exactly(context).await? } else { from_counts(context).await? };
+    let stats =
+        if args.exact { count_exactly(context).await? } else { read_counters(context).await? };
     if context.output.is_json() {
         return context.output.object(&stats);
     }
@@ -43,7 +45,7 @@ pub(super) async fn run(args: &StatsArgs, context: &mut Context) -> Result<(), F
     let states: Vec<&str> = states.collect();
     let headings: Vec<&str> =
         ["BY", "NAME"].into_iter().chain(states.iter().copied()).chain(["total"]).collect();
-    let row = |by: &str, name: &str, counts: &Counts| -> Vec<String> {
+    let row = |by: &str, name: &str, counts: &CountsByState| -> Vec<String> {
         let numbers = states.iter().map(|state| counts.get(state).copied().unwrap_or_default());
         let numbers = numbers.chain([counts.values().sum()]).map(|number| number.to_string());
         [by.to_owned(), name.to_owned()].into_iter().chain(numbers).collect()
@@ -55,12 +57,12 @@ pub(super) async fn run(args: &StatsArgs, context: &mut Context) -> Result<(), F
     let total = row("all", "", &stats.by_state);
     let rows: Vec<_> = kinds.chain(clients).chain([total]).collect();
     context.output.rows(&headings, &rows)?;
-    note_what_counts_leave_out(&stats, context);
+    note_limits_of_counters(&stats, context);
     Ok(())
 }
 
-/// From counts, which cost the same however many tokens there are.
-async fn from_counts(context: &Context) -> Result<Stats, Failure> {
+/// Reads the stored counters. The cost does not depend on the number of tokens.
+async fn read_counters(context: &Context) -> Result<Stats, Failure> {
     let stats = context.manager.stats().await?;
     let clients = stats.by_client.iter().map(|of| {
         let (client, digest) = match &of.client {
@@ -70,7 +72,7 @@ async fn from_counts(context: &Context) -> Result<Stats, Failure> {
                 (None, Some(format!("{:016x}", u64::from_be_bytes(*field.as_bytes()))))
             }
         };
-        OfClient { client, digest, counts: counts_of(&of.counts) }
+        ClientStats { client, digest, counts: counts_of(&of.counts) }
     });
     let kinds = stats.by_kind.iter().map(|(kind, counts)| (kind.as_str(), counts_of(counts)));
     Ok(Stats {
@@ -83,18 +85,19 @@ async fn from_counts(context: &Context) -> Result<Stats, Failure> {
     })
 }
 
-/// By looking at every token.
-async fn exactly(context: &Context) -> Result<Stats, Failure> {
+/// Reads every token.
+async fn count_exactly(context: &Context) -> Result<Stats, Failure> {
     let now = context.now();
     let mut tokens = BTreeMap::<(Kind, TokenState, Option<ClientId>), u64>::new();
-    walk(&Filter::new(), context, |token| {
+    for_each_match(&Filter::new(), context, |token| {
         *tokens.entry((token.kind, token.state(now), token.client.clone())).or_default() += 1;
     })
     .await?;
-    let none = || TokenState::ALL.map(|state| (state.as_str(), 0)).into_iter().collect::<Counts>();
+    let none =
+        || TokenState::ALL.map(|state| (state.as_str(), 0)).into_iter().collect::<CountsByState>();
     let mut by_state = none();
     let mut by_kind: BTreeMap<_, _> = Kind::ALL.map(|kind| (kind.as_str(), none())).into();
-    let mut by_client: BTreeMap<Option<ClientId>, Counts> = BTreeMap::new();
+    let mut by_client: BTreeMap<Option<ClientId>, CountsByState> = BTreeMap::new();
     for ((kind, state, client), count) in tokens {
         let of_client = by_client.entry(client).or_insert_with(none);
         for counts in [&mut by_state, by_kind.entry(kind.as_str()).or_insert_with(none), of_client]
@@ -104,7 +107,7 @@ async fn exactly(context: &Context) -> Result<Stats, Failure> {
     }
     let mut by_client: Vec<_> = by_client
         .into_iter()
-        .map(|(client, counts)| OfClient {
+        .map(|(client, counts)| ClientStats {
             client: client.map(|client| client.to_string()),
             digest: None,
             counts,
@@ -115,12 +118,12 @@ async fn exactly(context: &Context) -> Result<Stats, Failure> {
     Ok(Stats { exact: true, total, by_state, by_kind, by_client, unsure: None })
 }
 
-fn counts_of(counts: &StateCounts) -> Counts {
+fn counts_of(counts: &StateCounts) -> CountsByState {
     let states = TokenState::ALL.into_iter();
     states.filter_map(|state| Some((state.as_str(), counts.of(state)?))).collect()
 }
 
-impl OfClient {
+impl ClientStats {
     fn name(&self) -> String {
         match (&self.client, &self.digest) {
             (Some(client), _) => client.clone(),
@@ -130,16 +133,16 @@ impl OfClient {
     }
 }
 
-fn note_what_counts_leave_out(stats: &Stats, context: &Context) {
+fn note_limits_of_counters(stats: &Stats, context: &Context) {
     let Some(unsure) = stats.unsure else { return };
-    let mut message = "expired tokens are not counted; some that ended with a token that they \
-                       descend from may be counted as active until their time is over"
+    let mut message = "expired tokens are not counted. Tokens that ended with an ancestor may be \
+                       counted as active until they expire"
         .to_owned();
     if unsure > 0 {
         message.push_str(&format!(
-            "; of {unsure} it is estimated how many have expired or begun by now"
+            ". For {unsure} tokens it is estimated how many have expired or become valid by now"
         ));
     }
-    message.push_str(": --exact looks at every token");
+    message.push_str(". --exact looks at every token");
     context.output.note("counts", message);
 }

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 pub(super) async fn run(args: &UpdateArgs, context: &mut Context) -> Result<(), Failure> {
     let mut labels = Labels::new();
     for label in &args.label {
-        // A key that is given twice is a mistake, not an order.
+        // A repeated key is an error: the last one must not win silently.
         labels.insert(label.key.clone(), label.value.clone())?;
     }
     let change = |metadata: &mut Metadata| change(metadata, args, &labels);

@@ -1,35 +1,35 @@
-//! `validate`: a bearer to its token, or to what is wrong with it.
+//! `validate`: shows the token of a valid bearer, or why the bearer is refused.
 
 use keyfob::{DeviceBinding, Error, Explanation, Presentation, Refusal, Token, ValidationChain};
 use serde::Serialize;
 
-use crate::args::{self, ValidateArgs};
+use crate::args::ValidateArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::input;
+use crate::input::{self, InputSource};
 
 #[derive(Serialize)]
-struct Good<T> {
+struct ValidView<T> {
     ok: bool,
     token: T,
 }
 
 #[derive(Serialize)]
-struct Bad<'a> {
+struct RefusedView<'a> {
     ok: bool,
     #[serde(flatten)]
-    first: Told<'a>,
+    first: RefusalView<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    refusals: Option<Vec<Told<'a>>>,
+    refusals: Option<Vec<RefusalView<'a>>>,
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct RefusalView<'a> {
     code: &'a str,
     message: String,
 }
 
-impl<'a> Told<'a> {
+impl<'a> RefusalView<'a> {
     fn of(refusal: &'a Refusal) -> Self {
         Self { code: refusal.code(), message: refusal.to_string() }
     }
@@ -37,25 +37,25 @@ impl<'a> Told<'a> {
 
 pub(super) async fn run(args: &ValidateArgs, context: &mut Context) -> Result<(), Failure> {
     let chain = chain_of(args);
-    let bytes = input::bearer(args::source(args.bearer_file.as_ref()), input::MOST_BYTES).await?;
-    // What is no text is no bearer either: as the empty text it is refused, and observed, like one.
+    let bytes = input::bearer(InputSource::from_flag(args.bearer_file.as_ref())).await?;
+    // Input that is not UTF-8 is not a bearer. The manager refuses the empty text and records it.
     let bearer = std::str::from_utf8(&bytes).unwrap_or_default();
     let mut presented = Presentation::new(bearer);
     if let Some(device) = &args.device_id {
         presented = presented.device(device);
     }
     let outcome = if args.all {
-        all(presented, &chain, context).await
+        explain(presented, &chain, context).await
     } else {
         context.manager.validate(presented, &chain).await.map(Ok)
     };
     match outcome {
         Ok(Ok(token)) if context.output.is_json() => {
             let token = token.view(context.manager.now());
-            context.output.object(&Good { ok: true, token })
+            context.output.object(&ValidView { ok: true, token })
         }
         Ok(Ok(token)) => {
-            context.output.line("the bearer is good")?;
+            context.output.line("the bearer is valid")?;
             context.output.token(&token, context.manager.now())
         }
         Ok(Err(refusals)) => refuse(&refusals, args.all, context),
@@ -64,8 +64,8 @@ pub(super) async fn run(args: &ValidateArgs, context: &mut Context) -> Result<()
     }
 }
 
-/// The token, or everything that is wrong.
-async fn all(
+/// Returns the token, or all reasons for the refusal.
+async fn explain(
     presented: Presentation<'_>,
     chain: &ValidationChain,
     context: &Context,
@@ -77,10 +77,10 @@ async fn all(
 fn refuse(refusals: &[Refusal], all: bool, context: &mut Context) -> Result<(), Failure> {
     let Some(first) = refusals.first() else { return Ok(()) };
     if context.output.is_json() {
-        let refusals = all.then(|| refusals.iter().map(Told::of).collect());
-        let told = Bad { ok: false, first: Told::of(first), refusals };
-        context.output.object(&told)?;
-        return Err(Failure::Told(Exit::Refused));
+        let refusals = all.then(|| refusals.iter().map(RefusalView::of).collect());
+        let view = RefusedView { ok: false, first: RefusalView::of(first), refusals };
+        context.output.object(&view)?;
+        return Err(Failure::AlreadyReported(Exit::Refused));
     }
     if !all {
         return Err(Error::from(first.clone()).into());
@@ -88,7 +88,7 @@ fn refuse(refusals: &[Refusal], all: bool, context: &mut Context) -> Result<(), 
     for refusal in refusals {
         context.output.line(format_args!("refused: {refusal} ({})", refusal.code()))?;
     }
-    Err(Failure::Told(Exit::Refused))
+    Err(Failure::AlreadyReported(Exit::Refused))
 }
 
 fn chain_of(args: &ValidateArgs) -> ValidationChain {

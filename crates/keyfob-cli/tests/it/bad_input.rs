@@ -1,9 +1,9 @@
-//! Whatever is given, the answer is a typed error: never a panic, a guess, or the value repeated.
+//! Invalid input gives a typed error. It never causes a panic, a guess, or a repeated value.
 
 use crate::harness::Keyfob;
 
 #[test]
-fn what_is_no_bearer_is_refused() {
+fn input_that_is_not_a_bearer_is_refused() {
     let keyfob = Keyfob::new();
     let (_, bearer) = keyfob.issue(&[]);
     let twice = format!("{bearer}\n{bearer}");
@@ -32,7 +32,7 @@ fn what_is_no_bearer_is_refused() {
 }
 
 #[test]
-fn a_bearer_file_is_read_in_place_of_stdin() {
+fn a_bearer_file_replaces_stdin() {
     let keyfob = Keyfob::new();
     let (_, bearer) = keyfob.issue(&[]);
     keyfob.file("bearer.txt", &bearer);
@@ -115,14 +115,14 @@ fn control_characters_are_refused_in_every_flag() {
 }
 
 #[test]
-fn contradictions_and_overflows_are_named() {
+fn contradictions_and_overflows_are_reported() {
     let keyfob = Keyfob::new();
     for (args, says) in [
         (vec!["--label=a=1", "--label=a=2"], "label is given twice"),
         (vec!["--claim=a=1", "--claim=a=2"], "claim is given twice"),
         (vec!["--claim=sub=\"x\""], "a registered claim has a field of its own"),
         (vec!["--claim=plan=team"], "a text needs double quotes"),
-        (vec!["--label=environment"], "write key=value"),
+        (vec!["--label=environment"], "Write key=value"),
         (vec!["--expires-at=2020-01-01T00:00:00Z"], "it lies in the past"),
         (vec!["--not-before=+2h", "--ttl=1h"], "it must lie before the expiry"),
         (vec!["--ttl=99999999999d"], "at most 100 years"),
@@ -162,7 +162,7 @@ error: column 12: unknown key 'subjct': did you mean 'subject'? (invalid_filter)
 }
 
 #[test]
-fn a_wrong_store_url_is_answered_by_the_right_forms() {
+fn an_invalid_store_url_is_refused_with_the_valid_forms() {
     let keyfob = Keyfob::new();
     for store in
         ["", "tokens.redb", "http://u:hunter2@host", "memory:x", "file:", "redis://u:hunter2@h:x"]
@@ -180,7 +180,7 @@ fn a_cursor_of_another_list_is_refused() {
         keyfob.issue(&["--subject=a"]);
     }
     let page = keyfob.run(&["list", "--limit=1", "--json", "subject:a"]).exits(0);
-    let cursor = page.told()[0]["note"]["cursor"].as_str().unwrap().to_owned();
+    let cursor = page.stderr_objects()[0]["note"]["cursor"].as_str().unwrap().to_owned();
     keyfob.run(&["list", "--cursor", &cursor, "subject:a"]).exits(0);
     keyfob.run(&["list", "--cursor", &cursor, "subject:b"]).exits(2).says("another filter");
     keyfob.run(&["list", "--cursor=nonsense"]).exits(2);

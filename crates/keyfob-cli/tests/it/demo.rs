@@ -1,4 +1,4 @@
-//! `keyfob demo` is the walk-through, line by line.
+//! The output of `keyfob demo`, line by line.
 
 use crate::harness::Keyfob;
 
@@ -33,7 +33,7 @@ Revocation reason: user logout
 Expected validation failure: token has been revoked
 ";
 
-/// The output with its id and its time checked and replaced.
+/// Checks the id and the time in the output, and replaces them.
 fn normalised(output: &str) -> String {
     let replace = |line: &str| {
         if let Some(id) = line.strip_prefix("Token created: ") {
@@ -51,7 +51,7 @@ fn normalised(output: &str) -> String {
 }
 
 #[test]
-fn it_prints_the_walk_through() {
+fn it_prints_the_six_steps() {
     let done = Keyfob::on("memory:").run(&["demo"]).exits(0);
     assert_eq!(normalised(&done.stdout), EXPECTED);
     assert_eq!(done.stderr, "");
@@ -60,7 +60,7 @@ fn it_prints_the_walk_through() {
 #[test]
 fn it_prints_the_same_on_every_run_on_one_store() {
     let keyfob = Keyfob::new();
-    // As it would be left behind by a run that was killed.
+    // A token that a killed run would leave behind.
     keyfob.issue(&[
         "--subject=user123",
         "--tag=mobile",
@@ -85,35 +85,35 @@ const FULL: &str = "\
 7. Rotating a refresh token
 ------------------------
 First exchange: rotated to generation 1
-The answer was lost, asked again: replayed, the very same pair
+Retry after a lost response: replayed, with the same pair
 
-8. Catching a thief
-----------------
-A thief presents the exchanged one: reuse_detected
-Its owner is told, too: family_ended
+8. Detecting a stolen token
+------------------------
+A thief presents the used token: reuse_detected
+The owner is refused too: family_ended
 Event: keyfob.token.reuse_detected
 Event: keyfob.token.revoked
 
 9. Sealing what the store holds
 ----------------------------
-Without keys: [n] bytes, 'user123' lies in clear at byte [n]
-Sealed: [n] bytes, nothing of it in clear
-With the keys it is read: subject user123
-Without them it is not: store_sealed
+Without keys: [n] bytes, 'user123' is readable at byte [n]
+Sealed: [n] bytes, 'user123' is not readable
+Read with keys: subject user123
+Read without keys: store_sealed
 
 10. Reaching a limit
 ----------------
 Call 1: admitted, 2 left
 Call 2: admitted, 1 left
 Call 3: admitted, 0 left
-Call 4: refused, again in [n] s
+Call 4: refused, retry in [n] s
 
 11. Reading the metrics
 -------------------
 ";
 
-/// What the steps before it come to, whatever else is counted.
-const COUNTED: [&str; 8] = [
+/// Metrics that the earlier steps must have recorded.
+const RECORDED: [&str; 8] = [
     "keyfob_limit_decisions_total{by=\"subject\",outcome=\"admitted\"} 3",
     "keyfob_limit_decisions_total{by=\"subject\",outcome=\"refused\"} 1",
     "keyfob_refreshes_total{case=\"family_ended\"} 1",
@@ -124,8 +124,8 @@ const COUNTED: [&str; 8] = [
     "keyfob_validations_total{outcome=\"token_revoked\",kind=\"access\"} 1",
 ];
 
-/// The output with every number of what is counted in bytes or seconds replaced.
-fn counted(output: &str) -> String {
+/// Replaces the numbers of bytes and seconds in the output.
+fn without_numbers(output: &str) -> String {
     let replace = |line: &str| {
         if !["Without keys:", "Sealed:", "Call 4:"].iter().any(|start| line.starts_with(start)) {
             return format!("{line}\n");
@@ -138,13 +138,13 @@ fn counted(output: &str) -> String {
 }
 
 #[test]
-fn in_full_it_goes_on_with_rotation_sealing_a_limit_and_metrics() {
+fn full_adds_rotation_sealing_a_limit_and_metrics() {
     let done = Keyfob::on("memory:").run(&["demo", "--full"]).exits(0);
-    let steps = normalised(&done.stdout);
-    let rest = steps.strip_prefix(EXPECTED).unwrap().strip_prefix('\n').unwrap();
-    let (told, metrics) = rest.split_at(rest.find("\nkeyfob_").unwrap() + 1);
-    assert_eq!(counted(told), FULL);
-    for line in COUNTED {
+    let output = normalised(&done.stdout);
+    let rest = output.strip_prefix(EXPECTED).unwrap().strip_prefix('\n').unwrap();
+    let (steps, metrics) = rest.split_at(rest.find("\nkeyfob_").unwrap() + 1);
+    assert_eq!(without_numbers(steps), FULL);
+    for line in RECORDED {
         assert!(metrics.lines().any(|metric| metric == line), "{line}\n{metrics}");
     }
     assert!(metrics.lines().all(|line| line.starts_with("keyfob_")), "{metrics}");

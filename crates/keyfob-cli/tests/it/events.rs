@@ -1,11 +1,11 @@
-//! Events: from a cursor on, and as they come.
+//! Events: stored ones from a cursor on, and new ones.
 
 use std::io::{BufRead, BufReader};
 
 use crate::harness::{Done, Keyfob, interrupt};
 
 #[test]
-fn a_cursor_goes_on_where_it_was_left() {
+fn a_cursor_resumes_after_the_last_event() {
     let keyfob = Keyfob::new();
     let (first, _) = keyfob.issue(&[]);
     let (second, _) = keyfob.issue(&[]);
@@ -13,14 +13,14 @@ fn a_cursor_goes_on_where_it_was_left() {
     let event = page.object();
     assert_eq!(event["subject"], first.as_str());
     let cursor = event["keyfobcursor"].as_str().unwrap();
-    assert_eq!(page.told()[0]["note"]["cursor"], cursor);
+    assert_eq!(page.stderr_objects()[0]["note"]["cursor"], cursor);
     let rest = keyfob.run(&["events", "--after", cursor]).exits(0);
     assert_eq!(rest.object()["subject"], second.as_str());
     assert_eq!(keyfob.run(&["events", "--after=latest"]).exits(0).stdout, "");
 }
 
 #[test]
-fn following_sees_what_others_do_and_says_where_it_stopped() {
+fn follow_prints_events_of_other_processes_and_a_cursor_at_the_end() {
     let server = keyfob_testkit::redis::server();
     let namespace = keyfob_testkit::redis::fresh_namespace();
     let keyfob = Keyfob::on(&format!("{}/?namespace={namespace}", server.url()));
@@ -40,12 +40,12 @@ fn following_sees_what_others_do_and_says_where_it_stopped() {
     );
     interrupt(&child);
     let done = Done::of(child).exits(0);
-    let cursor = done.told()[0]["note"]["cursor"].as_str().unwrap().to_owned();
+    let cursor = done.stderr_objects()[0]["note"]["cursor"].as_str().unwrap().to_owned();
     assert_eq!(keyfob.run(&["events", "--after", &cursor]).exits(0).stdout, "");
 }
 
 #[test]
-fn observations_are_a_feed_of_their_own() {
+fn observations_are_separate_from_events() {
     let keyfob = Keyfob::new();
     let (id, bearer) = keyfob.issue(&[]);
     keyfob.feed(&["validate", "--scope=x"], bearer.as_bytes()).exits(1);
@@ -55,7 +55,7 @@ fn observations_are_a_feed_of_their_own() {
     assert_eq!(codes, ["insufficient_scope", "token_malformed"]);
     assert_eq!(seen[0]["subject"], id.as_str());
     let one = keyfob.run(&["events", "--observations", "--limit=1", "--json"]).exits(0);
-    let cursor = one.told()[0]["note"]["cursor"].as_str().unwrap().to_owned();
+    let cursor = one.stderr_objects()[0]["note"]["cursor"].as_str().unwrap().to_owned();
     let rest = keyfob.run(&["events", "--observations", "--after", &cursor]).exits(0);
     assert_eq!(rest.objects().len(), 1);
     assert_eq!(keyfob.run(&["events", "--observations", "--after=latest"]).exits(0).stdout, "");

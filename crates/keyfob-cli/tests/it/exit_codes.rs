@@ -1,4 +1,4 @@
-//! Each class of outcome has its exit code, and each error its code and a way out.
+//! Each class of outcome has an exit code. Each error has a code and a hint.
 
 use crate::harness::Keyfob;
 
@@ -101,7 +101,7 @@ fn a_file_that_is_in_use_is_3() {
 }
 
 #[test]
-fn a_reader_that_leaves_early_is_no_error() {
+fn a_reader_that_closes_the_pipe_early_is_not_an_error() {
     let keyfob = Keyfob::new();
     let grants = "{}\n".repeat(2000);
     keyfob.feed(&["issue", "--from=-"], grants.as_bytes()).exits(0);
@@ -112,7 +112,7 @@ fn a_reader_that_leaves_early_is_no_error() {
 }
 
 #[test]
-fn a_bearer_that_nobody_could_read_is_told_to_be_lost() {
+fn a_bearer_that_could_not_be_written_is_reported_as_lost() {
     let keyfob = Keyfob::new();
     let mut child = keyfob.start(&["issue", "--subject=a"]);
     drop(child.stdout.take());

@@ -1,4 +1,4 @@
-//! Running the binary.
+//! Runs the binary in tests.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -7,13 +7,13 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A store of its own, and a home that nobody else has.
+/// A home directory and a store for one test.
 pub(crate) struct Keyfob {
     home: TempDir,
     store: Option<String>,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) status: ExitStatus,
@@ -22,19 +22,19 @@ pub(crate) struct Done {
 }
 
 impl Keyfob {
-    /// On a file that is not there yet.
+    /// Uses a store file that does not exist yet.
     pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let store = Some(format!("file:{}", home.path().join("tokens.redb").display()));
         Self { home, store }
     }
 
-    /// On this store.
+    /// Uses this store.
     pub(crate) fn on(store: &str) -> Self {
         Self { store: Some(store.to_owned()), ..Self::new() }
     }
 
-    /// On whatever is the default.
+    /// Uses the default store.
     pub(crate) fn by_default() -> Self {
         Self { store: None, ..Self::new() }
     }
@@ -69,26 +69,26 @@ impl Keyfob {
         self.feed(args, b"")
     }
 
-    /// Runs it with this on stdin.
+    /// Runs the command with this on stdin.
     pub(crate) fn feed(&self, args: &[&str], stdin: &[u8]) -> Done {
         let mut child = self.start(args);
         let mut pipe = child.stdin.take().unwrap();
         let stdin = stdin.to_vec();
-        // It may end without having read all of it.
+        // The process may end before it has read all of stdin.
         let writer = std::thread::spawn(move || drop(pipe.write_all(&stdin)));
         let done = Done::of(child);
         writer.join().unwrap();
         done
     }
 
-    /// Starts it with all three streams piped.
+    /// Starts the command with all three streams piped.
     pub(crate) fn start(&self, args: &[&str]) -> Child {
         let mut command = self.command(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
     }
 
-    /// Issues a token; gives its id and its bearer.
+    /// Issues a token. Returns its id and its bearer.
     pub(crate) fn issue(&self, args: &[&str]) -> (String, String) {
         let words: Vec<_> = ["issue", "--json"].iter().chain(args).copied().collect();
         let token = self.run(&words).exits(0).object();
@@ -100,7 +100,7 @@ impl Keyfob {
 impl Done {
     pub(crate) fn of(child: Child) -> Self {
         let output = child.wait_with_output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).expect("what is printed is text");
+        let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
         Self { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
@@ -110,7 +110,7 @@ impl Done {
         self
     }
 
-    /// That stderr has this in it.
+    /// Asserts that stderr contains this text.
     #[track_caller]
     pub(crate) fn says(self, text: &str) -> Self {
         assert!(self.stderr.contains(text), "{text}: {self:#?}");
@@ -131,19 +131,19 @@ impl Done {
         objects.remove(0)
     }
 
-    /// The objects on stderr, among which there may be a log.
+    /// The JSON objects on stderr. Log lines are skipped.
     #[track_caller]
-    pub(crate) fn told(&self) -> Vec<Value> {
-        let told: Vec<_> = self.stderr.lines().filter(|line| line.starts_with('{')).collect();
-        objects(&told.join("\n"))
+    pub(crate) fn stderr_objects(&self) -> Vec<Value> {
+        let lines: Vec<_> = self.stderr.lines().filter(|line| line.starts_with('{')).collect();
+        objects(&lines.join("\n"))
     }
 
-    /// The code of the one error on stderr, told as JSON.
+    /// The code of the one JSON error on stderr.
     #[track_caller]
     pub(crate) fn error_code(&self) -> String {
-        let told = self.told();
+        let reported = self.stderr_objects();
         let errors: Vec<_> =
-            told.iter().filter_map(|told| told["error"]["code"].as_str()).collect();
+            reported.iter().filter_map(|line| line["error"]["code"].as_str()).collect();
         assert_eq!(errors.len(), 1, "{self:#?}");
         errors[0].to_owned()
     }
@@ -159,7 +159,7 @@ pub(crate) fn interrupt(child: &Child) {
     assert!(status.success());
 }
 
-/// Interrupts a run once it has logged this.
+/// Interrupts a run after it has logged this text.
 pub(crate) fn interrupt_after(mut child: Child, logged: &str) -> Done {
     let mut reader = BufReader::new(child.stderr.take().unwrap());
     let mut stderr = String::new();
@@ -183,7 +183,7 @@ fn objects(text: &str) -> Vec<Value> {
     text.lines().map(parse).collect()
 }
 
-/// Runs with everything that differs from run to run replaced in snapshots.
+/// Snapshot settings that replace the values that differ from run to run.
 pub(crate) fn snapshot_settings() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"tok_[0-9a-hjkmnp-tv-z]{26}", "[id]");

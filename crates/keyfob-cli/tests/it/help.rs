@@ -1,4 +1,4 @@
-//! Help, manual pages, completions: there for every command, with examples.
+//! Every command has help, a manual page and completions, with examples.
 
 use crate::harness::Keyfob;
 
@@ -54,7 +54,7 @@ fn every_flag_is_explained() {
 }
 
 #[test]
-fn manual_pages_and_completions_are_there() {
+fn every_command_has_a_manual_page_and_completions() {
     let keyfob = Keyfob::new();
     let page = keyfob.run(&["man"]).exits(0).stdout;
     assert!(page.contains(".TH keyfob 1"), "{page}");
@@ -80,4 +80,11 @@ fn the_regex_finds_bearers() {
     assert!(bearer.starts_with("acme_at_"));
     keyfob.feed(&["validate", "--prefix=acme"], bearer.as_bytes()).exits(0);
     keyfob.feed(&["validate"], bearer.as_bytes()).exits(1);
+}
+
+#[test]
+fn an_unknown_argument_or_command_is_named() {
+    let keyfob = Keyfob::new();
+    keyfob.run(&["issue", "--frobnicate"]).exits(2).says("error: unknown argument '--frobnicate'");
+    keyfob.run(&["frobnicate"]).exits(2).says("error: unknown command 'frobnicate'");
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C: the store is let go of, and what is said is true.
+//! Ctrl-C: the store is closed, and the report is correct.
 
 use std::io::{BufRead, BufReader, Write};
 
@@ -8,7 +8,7 @@ use crate::harness::{Done, Keyfob, interrupt, interrupt_after};
 fn waiting_for_a_bearer_is_interrupted() {
     let keyfob = Keyfob::new();
     keyfob.issue(&[]);
-    // It waits for ever: its stdin stays open.
+    // Stdin stays open, so the command waits for ever.
     let mut child = keyfob.start(&["validate", "-vv"]);
     let stdin = child.stdin.take();
     interrupt_after(child, "the store is open").exits(130).says("(interrupted)");

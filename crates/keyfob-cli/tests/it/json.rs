@@ -1,4 +1,4 @@
-//! The JSON shapes are a promise: each is pinned.
+//! The JSON shapes are stable. A snapshot pins each.
 
 use crate::harness::{Keyfob, snapshot_settings};
 
@@ -70,7 +70,7 @@ fn shapes_are_pinned() {
 }
 
 #[test]
-fn what_a_person_reads_is_pinned_too() {
+fn plain_output_is_pinned_too() {
     let keyfob = Keyfob::new();
     let issued =
         keyfob.run(&["issue", "--subject=user123", "--tag=mobile", "--ttl=never"]).exits(0);

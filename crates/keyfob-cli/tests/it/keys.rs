@@ -1,4 +1,4 @@
-//! Keys: generated, listed, activated, retired; a store sealed, read with them and not without.
+//! Keys are generated, listed, activated and retired. A sealed store is readable only with its keys.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -38,7 +38,7 @@ fn a_store_is_sealed_and_its_key_changed() {
 
     keyfob.feed(&with(&["validate"]), bearer.as_bytes()).exits(0);
     let refused = keyfob.feed(&["validate"], bearer.as_bytes()).exits(2);
-    refused.says("(store_sealed)").says("hint: name the key ring by --keys or KEYFOB_KEYS");
+    refused.says("(store_sealed)").says("hint: pass the key ring with --keys or KEYFOB_KEYS");
     keyfob.run(&["issue"]).exits(2).says("(key_retired)");
 
     keyfob.run(&with(&["keys", "generate", "--terms"])).exits(0);
@@ -55,7 +55,7 @@ fn a_store_is_sealed_and_its_key_changed() {
 }
 
 #[test]
-fn a_ring_that_others_can_read_or_that_is_none_is_refused() {
+fn an_exposed_or_malformed_ring_is_refused() {
     let keyfob = Keyfob::new();
     keyfob.run(&with(&["keys", "generate"])).exits(0);
     let ring = keyfob.home().join("ring");
@@ -72,11 +72,11 @@ fn a_ring_that_others_can_read_or_that_is_none_is_refused() {
     let refused = keyfob.run(&with(&["keys", "list"])).exits(2).says("(key_ring_malformed)");
     assert!(!refused.stderr.contains(secret), "{refused:?}");
     keyfob.run(&["issue", "--keys", "missing"]).exits(2).says("(key_ring_unreadable)");
-    keyfob.run(&["keys", "list"]).exits(2).says("name its file by --keys or KEYFOB_KEYS");
+    keyfob.run(&["keys", "list"]).exits(2).says("Name its file with --keys or KEYFOB_KEYS");
 }
 
 #[test]
-fn a_ring_comes_from_the_environment_or_a_command_too_and_is_never_the_argument() {
+fn a_ring_comes_from_a_file_the_environment_or_a_command_never_from_the_argument() {
     let keyfob = Keyfob::new();
     keyfob.run(&with(&["keys", "generate"])).exits(0);
     let (_, bearer) = keyfob.issue(&with(&["--subject=user123"]));
@@ -86,7 +86,7 @@ fn a_ring_comes_from_the_environment_or_a_command_too_and_is_never_the_argument(
         command.env("RING", &ring).env("KEYFOB_KEYS", keys);
         command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
         let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
-        // It may end without having read it.
+        // The process may end before it has read stdin.
         drop(std::io::Write::write_all(&mut child.stdin.take().unwrap(), bearer.as_bytes()));
         crate::harness::Done::of(child)
     };
@@ -102,7 +102,7 @@ fn a_ring_comes_from_the_environment_or_a_command_too_and_is_never_the_argument(
 }
 
 #[test]
-fn doctor_tells_whether_what_is_not_sealed_is_believed() {
+fn doctor_reports_whether_unsealed_records_are_accepted() {
     let keyfob = Keyfob::new();
     keyfob.run(&with(&["keys", "generate", "--bare"])).exits(0);
     keyfob.issue(&with(&[]));

@@ -1,4 +1,4 @@
-//! A whole life: issued, validated, found, changed, revoked, and asked about afterwards.
+//! The whole life of a token: issue, validate, list, update, revoke, and read afterwards.
 
 use serde_json::Value;
 
@@ -18,11 +18,14 @@ fn a_whole_life_on_redis() {
     let namespace = keyfob_testkit::redis::fresh_namespace();
     let keyfob = Keyfob::on(&format!("{}/?namespace={namespace}", server.url()));
     whole_life(&keyfob);
-    // A server for tests keeps nothing on disk, and that is a fault.
+    // The test server has no persistence, which is a fault.
     let doctor = keyfob.run(&["doctor", "--json"]).exits(1).object();
     assert_eq!(doctor["ok"], false);
-    let gravest = &doctor["findings"][0];
-    assert_eq!((&gravest["severity"], &gravest["what"]), (&"fault".into(), &"persistence".into()));
+    let most_severe = &doctor["findings"][0];
+    assert_eq!(
+        (&most_severe["severity"], &most_severe["what"]),
+        (&"fault".into(), &"persistence".into())
+    );
 }
 
 #[test]
@@ -112,14 +115,14 @@ fn whole_life(keyfob: &Keyfob) {
     let history = keyfob.run(&["history", &id, "--json"]).exits(0);
     let steps = history.objects();
     let what = |entry: &Value, name: &str| entry[name].as_str().map(str::to_owned);
-    let told: Vec<_> = steps.iter().map(|step| (what(step, "what"), what(step, "by"))).collect();
+    let changes: Vec<_> = steps.iter().map(|step| (what(step, "what"), what(step, "by"))).collect();
     let step = |what: &str, by: &str| (Some(what.to_owned()), Some(by.to_owned()));
     assert_eq!(
-        told,
+        changes,
         [step("issued", "signup"), step("metadata_updated", "ops"), step("revoked", "ops")]
     );
 
-    let events = keyfob.run(&["events"]).exits(0).says("note: go on with: keyfob events --after");
+    let events = keyfob.run(&["events"]).exits(0).says("note: resume with: keyfob events --after");
     let types: Vec<_> = events.objects().iter().map(|event| event["type"].to_string()).collect();
     assert_eq!(
         types,

@@ -1,4 +1,4 @@
-//! `limit`: what a policy does, on a Redis that others share and in one process.
+//! `limit`: a policy on a shared Redis, and in one process.
 
 use keyfob_testkit::redis::{fresh_namespace, server};
 
@@ -15,7 +15,7 @@ fn with<'a>(words: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn one_process_goes_on_where_another_stopped() {
+fn processes_share_a_limit_on_redis() {
     let keyfob = on_redis();
     keyfob.run(&with(&TEST, &["--times", "2"])).exits(0);
     let verdicts = keyfob.run(&with(&TEST, &["--times", "3", "--json"])).exits(1).objects();
@@ -58,7 +58,7 @@ fn a_cost_and_a_lease_are_obeyed() {
 }
 
 #[test]
-fn a_store_that_keeps_no_limits_says_so() {
+fn a_store_without_limits_is_noted() {
     for keyfob in [Keyfob::new(), Keyfob::on("memory:")] {
         let done = keyfob.run(&with(&TEST, &["--times", "4"])).exits(1).says("counts for itself");
         assert_eq!(done.lines().len(), 4);
@@ -66,7 +66,7 @@ fn a_store_that_keeps_no_limits_says_so() {
 }
 
 #[test]
-fn policies_that_are_zero_or_absurd_are_refused() {
+fn zero_and_extreme_policies_are_refused() {
     let keyfob = Keyfob::on("memory:");
     let code = |words: &[&str]| {
         keyfob.run(&with(&["limit", "test", "--json"], words)).exits(2).error_code()
@@ -79,7 +79,7 @@ fn policies_that_are_zero_or_absurd_are_refused() {
     assert_eq!(code(&["--rate=5/s", "--cost=6", "--ip=::1"]), "cost_above_burst");
     assert_eq!(code(&["--rate=5/s", "--lease=2m", "--ip=::1"]), "invalid_value");
     assert_eq!(code(&["--rate=5/s", "--ip=nowhere"]), "invalid_value");
-    // What is counted is one thing.
+    // Exactly one key is counted.
     keyfob.run(&["limit", "test", "--rate", "5/s"]).exits(2);
     keyfob.run(&["limit", "test", "--rate", "5/s", "--ip=::1", "--client=shop"]).exits(2);
 }

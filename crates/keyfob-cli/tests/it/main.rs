@@ -1,4 +1,4 @@
-//! The binary as its users run it: each test starts it, on a store of its own.
+//! Runs the binary as users do. Each test has a store of its own.
 
 #![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
 

@@ -1,4 +1,4 @@
-//! Many at once: issued from lines of JSON, listed page by page.
+//! Many tokens: issued from lines of JSON, listed page by page.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
@@ -23,7 +23,7 @@ fn ten_thousand_lines_are_ten_thousand_tokens_in_order() {
     keyfob.feed(&["validate"], last.as_bytes()).exits(0);
     assert_eq!(keyfob.run(&["count"]).exits(0).stdout, "10000\n");
 
-    let listed = keyfob.run(&["list", "--all-pages"]).exits(0).says("note: this looks at every");
+    let listed = keyfob.run(&["list", "--all-pages"]).exits(0).says("note: this reads every");
     let ids: HashSet<_> = listed.lines().into_iter().filter_map(|l| l.split('\t').next()).collect();
     assert_eq!(ids.len(), 10_000);
 }
@@ -44,8 +44,8 @@ fn pages_follow_each_other_without_gap_or_overlap() {
             }
             let page = keyfob.run(&args).exits(0);
             seen.extend(page.objects().iter().map(|token| token["expires_at"].to_string()));
-            let told = page.told();
-            cursor = told.first().map(|told| told["note"]["cursor"].as_str().unwrap().to_owned());
+            let notes = page.stderr_objects();
+            cursor = notes.first().map(|note| note["note"]["cursor"].as_str().unwrap().to_owned());
             if cursor.is_none() {
                 break;
             }
@@ -58,7 +58,7 @@ fn pages_follow_each_other_without_gap_or_overlap() {
 }
 
 #[test]
-fn a_line_that_is_refused_is_named_and_the_others_are_issued() {
+fn an_invalid_line_is_reported_and_the_others_are_issued() {
     let keyfob = Keyfob::new();
     let grants = concat!(
         "{\"subject\":\"a\"}\n",
@@ -72,20 +72,20 @@ fn a_line_that_is_refused_is_named_and_the_others_are_issued() {
     let done = keyfob.run(&["issue", "--from=grants.jsonl", "--json", "--by=import"]).exits(2);
     let subjects: Vec<_> = done.objects().iter().map(|t| t["subject"].to_string()).collect();
     assert_eq!(subjects, ["\"a\"", "\"d\""]);
-    let told: Vec<_> = done
-        .told()
+    let messages: Vec<_> = done
+        .stderr_objects()
         .iter()
         .filter_map(|t| t["error"]["message"].as_str().map(str::to_owned))
         .collect();
-    assert_eq!(told.len(), 4, "{told:?}");
-    assert!(told[0].starts_with("line 3: ") && told[0].contains("subjct"), "{told:?}");
-    assert!(told[1].starts_with("line 4: "), "{told:?}");
-    assert!(told[2].starts_with("line 5: ") && told[2].contains("past"), "{told:?}");
-    assert_eq!(told[3], "3 of 5 lines were refused");
+    assert_eq!(messages.len(), 4, "{messages:?}");
+    assert!(messages[0].starts_with("line 3: ") && messages[0].contains("subjct"), "{messages:?}");
+    assert!(messages[1].starts_with("line 4: "), "{messages:?}");
+    assert!(messages[2].starts_with("line 5: ") && messages[2].contains("past"), "{messages:?}");
+    assert_eq!(messages[3], "3 of 5 lines were refused");
 }
 
 #[test]
-fn lines_without_end_and_without_text_are_refused() {
+fn lines_that_are_too_long_or_not_utf_8_are_refused() {
     let keyfob = Keyfob::new();
     let mut grants = vec![b'x'; 1024 * 1024];
     grants.extend(b"\n\xff\xff\n{}\n");
@@ -97,7 +97,7 @@ fn lines_without_end_and_without_text_are_refused() {
 }
 
 #[test]
-fn who_writes_a_line_and_waits_gets_its_token() {
+fn a_program_that_writes_a_line_and_waits_gets_its_token() {
     let keyfob = Keyfob::new();
     let mut child = keyfob.start(&["issue", "--from=-"]);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -1,9 +1,9 @@
-//! What a command counted, written to a file.
+//! The metrics of a command are written to a file.
 
 use crate::harness::Keyfob;
 
 #[test]
-fn what_was_counted_is_written_when_a_command_is_done() {
+fn metrics_are_written_at_the_end_of_a_command() {
     let keyfob = Keyfob::new();
     keyfob.run(&["issue", "--subject", "user123", "--metrics", "keyfob.prom"]).exits(0);
     let text = std::fs::read_to_string(keyfob.home().join("keyfob.prom")).unwrap();
@@ -19,7 +19,7 @@ fn what_was_counted_is_written_when_a_command_is_done() {
 }
 
 #[test]
-fn a_command_that_fails_writes_what_it_counted_too() {
+fn a_failed_command_writes_its_metrics_too() {
     let keyfob = Keyfob::new();
     keyfob.issue(&["--subject", "user123"]);
     keyfob.feed(&["validate", "--metrics", "keyfob.prom"], b"no bearer").exits(1);
@@ -29,9 +29,9 @@ fn a_command_that_fails_writes_what_it_counted_too() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_an_error_after_the_work_is_done() {
+fn an_unwritable_metrics_file_is_an_error_after_the_work_is_done() {
     let keyfob = Keyfob::new();
     let failed = keyfob.run(&["issue", "--metrics", "nowhere/keyfob.prom"]);
     let failed = failed.exits(1).says("metrics_unwritten");
-    assert!(failed.stdout.contains("fob_at_"), "the bearer was told: {failed:?}");
+    assert!(failed.stdout.contains("fob_at_"), "the bearer was shown: {failed:?}");
 }

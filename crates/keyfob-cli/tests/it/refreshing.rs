@@ -10,7 +10,7 @@ impl Keyfob {
 }
 
 #[test]
-fn a_refresh_token_is_exchanged_and_a_retry_gets_the_same() {
+fn a_refresh_token_is_exchanged_and_a_retry_gets_the_same_pair() {
     let keyfob = Keyfob::new();
     let (id, bearer) =
         keyfob.issue(&["--kind=refresh", "--subject=user123", "--scope=read", "--scope=write"]);
@@ -31,7 +31,7 @@ fn a_refresh_token_is_exchanged_and_a_retry_gets_the_same() {
 }
 
 #[test]
-fn what_is_refused_is_told_by_its_code() {
+fn a_refusal_has_its_code() {
     let keyfob = Keyfob::new();
     let (id, bearer) = keyfob.issue(&["--kind=refresh", "--scope=read"]);
     let refused = |words: &str, bearer: &str, exit| {
@@ -55,7 +55,7 @@ fn what_is_refused_is_told_by_its_code() {
 }
 
 #[test]
-fn what_was_refused_or_answered_again_is_found_by_its_case() {
+fn refusals_and_replays_are_observed() {
     let keyfob = Keyfob::new();
     let (id, first) = keyfob.issue(&["--kind=refresh", "--scope=read"]);
     let next = keyfob.with_bearer("refresh --json", &first).exits(0).object();
@@ -74,7 +74,7 @@ fn what_was_refused_or_answered_again_is_found_by_its_case() {
 }
 
 #[test]
-fn an_api_key_has_two_secrets_for_a_while() {
+fn an_api_key_has_two_secrets_during_the_overlap() {
     let keyfob = Keyfob::new();
     let (id, old) = keyfob.issue(&["--kind=api-key", "--client=acme"]);
     keyfob.with_bearer("validate", &old).exits(0);
@@ -94,7 +94,7 @@ fn an_api_key_has_two_secrets_for_a_while() {
 }
 
 #[test]
-fn what_is_derived_says_who_acts_and_falls_with_what_it_is_derived_from() {
+fn a_derived_token_names_its_actor_and_is_revoked_with_its_parent() {
     let keyfob = Keyfob::new();
     let (id, bearer) = keyfob.issue(&["--kind=session", "--subject=user123", "--scope=read"]);
     let words = "derive --json --acting agent-7 --scope read --ttl 5m";

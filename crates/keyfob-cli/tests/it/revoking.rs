@@ -35,7 +35,7 @@ fn a_dry_run_counts_and_changes_nothing() {
 }
 
 #[test]
-fn each_target_takes_what_it_names() {
+fn each_target_revokes_only_its_tokens() {
     let keyfob = Keyfob::new();
     keyfob.issue(&["--subject=a", "--client=web"]);
     keyfob.issue(&["--subject=b", "--client=web"]);
@@ -59,11 +59,11 @@ fn each_target_takes_what_it_names() {
 }
 
 #[test]
-fn a_sweep_is_resumed_where_it_was_interrupted() {
+fn an_interrupted_sweep_is_resumed_at_its_cursor() {
     let keyfob = Keyfob::new();
     let grants = "{\"client\":\"a\"}\n".repeat(350);
     keyfob.feed(&["issue", "--from=-"], grants.as_bytes()).exits(0);
-    // Between a page of a hundred and the next it now waits for two seconds.
+    // It waits two seconds after each page of 100 tokens.
     let args = ["revoke", "--where=client:a", "--throttle=50", "--json", "-vv"];
     let done = interrupt_after(keyfob.start(&args), "a page is done").exits(130);
     let object = done.object();
@@ -71,7 +71,7 @@ fn a_sweep_is_resumed_where_it_was_interrupted() {
     let count = object["count"].as_u64().unwrap();
     assert!((100..350).contains(&count), "{object}");
     let next = object["next"].as_str().unwrap();
-    assert!(done.told().iter().any(|told| told["note"]["cursor"] == next), "{done:?}");
+    assert!(done.stderr_objects().iter().any(|line| line["note"]["cursor"] == next), "{done:?}");
     let rest = keyfob.run(&["revoke", "--where=client:a", "--resume", next, "--json"]).exits(0);
     let rest = rest.object();
     assert_eq!(rest["outcome"], "revoked");

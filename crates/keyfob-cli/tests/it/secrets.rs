@@ -1,4 +1,4 @@
-//! A bearer appears once, where it is issued, and nowhere else.
+//! A bearer appears once, in the output of the command that issues it.
 
 use crate::harness::Keyfob;
 
@@ -59,7 +59,7 @@ fn the_help_does_not_show_the_password_of_the_store() {
 }
 
 #[test]
-fn colours_stay_out_of_what_is_piped() {
+fn piped_output_has_no_colours() {
     let keyfob = Keyfob::new();
     keyfob.issue(&["--subject=a"]);
     for args in [["list"].as_slice(), &["stats"], &["doctor"], &["--help"], &["list", "tga:x"]] {

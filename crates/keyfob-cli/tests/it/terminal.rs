@@ -1,4 +1,4 @@
-//! A person at a terminal: what is typed where a bearer is asked for is not shown.
+//! On a terminal, a typed bearer is not shown.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -47,7 +47,7 @@ fn a_bearer_that_is_typed_is_not_shown() {
     let screen = until("user123", &mut near);
     assert!(!screen.contains(&bearer), "{screen}");
     assert!(child.wait().unwrap().success());
-    assert!(shows_what_is_typed(&far), "and afterwards it shows again");
+    assert!(shows_what_is_typed(&far), "the echo is on again afterwards");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Where the Redis is and how it is to be used.
+//! The settings of a store: where the servers are and how they are used.
 
 mod secret;
 mod url;
@@ -12,9 +12,9 @@ use keyfob_store::{Clock, LaneCount, Metrics, StoreError, SystemClock, Ttl};
 
 pub(crate) use secret::Secret;
 
-/// How to reach a Redis, and what a namespace in it is like.
+/// The settings of a store: how to reach the servers, and the namespace in them.
 ///
-/// Made from a URL by [`str::parse`], or piece by piece:
+/// Parsed from a URL by [`str::parse`], or built step by step:
 ///
 /// ```
 /// use keyfob_redis::{Address, RedisConfig, Topology};
@@ -45,35 +45,35 @@ pub struct RedisConfig {
     pub(crate) metrics: Option<Metrics>,
 }
 
-/// Which servers there are, and how they belong together.
+/// The servers, and how they belong together.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Topology {
     /// One server.
     Standalone(Address),
-    /// One primary, which the sentinels know, and its replicas.
+    /// One primary, which the sentinels name, and its replicas.
     Sentinel {
-        /// The sentinels, all of them: more than half of those that are listed must name the primary.
+        /// All sentinels: more than half of the configured ones must name the primary.
         sentinels: Vec<Address>,
-        /// The name that they know the primary under.
+        /// The name of the primary in the settings of the sentinels.
         primary: String,
     },
-    /// A cluster; one of the addresses that answers is enough.
+    /// A cluster. It is enough if one of the addresses answers.
     Cluster(Vec<Address>),
 }
 
 /// The address of a server.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Address {
-    /// A name or an IP address.
+    /// A host name or an IP address.
     pub host: String,
     /// The port.
     pub port: u16,
 }
 
-/// Encryption on the way to the servers. Their certificates are always verified.
+/// TLS on the connections to the servers. The certificates of the servers are always verified.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Tls {
-    /// A file of certificates in PEM to trust instead of those of the system.
+    /// A file of PEM certificates to trust instead of those of the system.
     pub ca: Option<PathBuf>,
 }
 
@@ -87,7 +87,7 @@ impl RedisConfig {
     /// The default name of a namespace.
     pub const DEFAULT_NAMESPACE: &str = "keyfob";
 
-    /// The settings for these servers, everything else by default.
+    /// Creates the settings for these servers. Everything else has its default.
     pub fn new(topology: Topology) -> Self {
         Self {
             topology,
@@ -109,19 +109,19 @@ impl RedisConfig {
         }
     }
 
-    /// Encrypts the way to the servers.
+    /// Uses TLS for the connections to the servers.
     pub fn with_tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Logs in with a password; without a user as the default one.
+    /// Logs in with a password, as the default user if `user` is `None`.
     pub fn with_login(mut self, user: Option<String>, password: impl Into<String>) -> Self {
         self.login = Login { user, password: Some(Secret::new(password)) };
         self
     }
 
-    /// Logs in to the sentinels with a password of their own.
+    /// Logs in to the sentinels, which have a login of their own.
     pub fn with_sentinel_login(
         mut self,
         user: Option<String>,
@@ -131,41 +131,43 @@ impl RedisConfig {
         self
     }
 
-    /// Uses a database other than 0. A cluster has only that.
+    /// Uses a database other than 0. A cluster has only database 0.
     pub fn with_database(mut self, database: u32) -> Self {
         self.database = database;
         self
     }
 
-    /// Names the namespace: the start of all its keys. Several live side by side.
+    /// Sets the name of the namespace, which all its keys begin with. A server can hold several namespaces.
     ///
     /// # Errors
-    /// When it is not 1 to 32 of `a-z 0-9 . _ -`.
+    /// [`StoreError::Misconfigured`] if the name is not 1 to 32 characters of `a-z 0-9 . _ -`.
     pub fn with_namespace(mut self, name: impl Into<String>) -> Result<Self, StoreError> {
         let name = name.into();
         let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
         if !(1..=32).contains(&name.len()) || !name.bytes().all(fits) {
-            return Err(misconfigured("a namespace is 1 to 32 of a-z 0-9 . _ -, such as 'keyfob'"));
+            return Err(misconfigured(
+                "the name of a namespace is 1 to 32 characters of a-z 0-9 . _ -, such as 'keyfob'",
+            ));
         }
         self.namespace = name;
         Ok(self)
     }
 
-    /// The number of lanes. It is fixed when the namespace is created; later only the same fits.
+    /// Sets the number of lanes. It is fixed when the namespace is created; later it must be the same.
     pub fn with_lanes(mut self, lanes: LaneCount) -> Self {
         self.lanes = Some(lanes);
         self
     }
 
-    /// Has revocations wait until so many replicas have them. One that is done, but has not reached
-    /// so many within the response time-out, is answered with
-    /// [`StoreError::OutcomeUnknown`]: sent again, it waits again.
+    /// Makes revocations wait until so many replicas have them. If fewer replicas have a revocation within
+    /// the response timeout, the answer is [`StoreError::OutcomeUnknown`]. Sent again, the revocation waits
+    /// again.
     pub fn with_wait(mut self, replicas: u32) -> Self {
         self.wait = replicas;
         self
     }
 
-    /// How long to wait for a connection, for an answer, and for a call with all its repetitions.
+    /// Sets how long to wait for a connection, for an answer, and for a call with all its repetitions.
     pub fn with_timeouts(mut self, connect: Duration, response: Duration, whole: Duration) -> Self {
         self.connect_timeout = connect;
         self.response_timeout = response;
@@ -173,7 +175,7 @@ impl RedisConfig {
         self
     }
 
-    /// How many events and how many observations the whole namespace keeps about, and for how long
+    /// Sets about how many events and how many observations the whole namespace keeps, and for how long
     /// after the last one.
     pub fn with_feed(mut self, cap: u64, retention: Ttl) -> Self {
         self.feed_cap = cap;
@@ -181,20 +183,21 @@ impl RedisConfig {
         self
     }
 
-    /// The clock of this node, by which deadlines are given.
+    /// Sets the clock of this node, which deadlines are given by.
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Where it counts connections, repetitions and the like: [`Metrics::global`] unless it is set.
+    /// Sets the metrics that connections, repetitions and similar events are counted in. The default is
+    /// [`Metrics::global`].
     pub fn with_metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = Some(metrics);
         self
     }
 
-    /// How many ids a leaf of an index holds before it is split at one of the next occasions. The
-    /// server keeps up to 128 in its compact form; fewer is for tests that want many leaves.
+    /// Sets how many ids a leaf of an index holds before it is split by one of the next inserts. The server
+    /// keeps up to 128 in its compact form. Tests that need many leaves set fewer.
     #[doc(hidden)]
     pub fn with_leaf(mut self, ids: u16) -> Self {
         self.leaf = ids.max(8);
@@ -203,7 +206,7 @@ impl RedisConfig {
 }
 
 impl Address {
-    /// An address.
+    /// Creates an address.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self { host: host.into(), port }
     }
@@ -219,7 +222,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// The address without its secrets, for people.
+/// Shows the URL without its secrets.
 impl fmt::Display for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, addresses) = match &self.topology {
@@ -242,7 +245,7 @@ impl fmt::Display for RedisConfig {
     }
 }
 
-/// A [`StoreError::Misconfigured`] that says what is wrong.
+/// Returns a [`StoreError::Misconfigured`] that says what is wrong.
 pub(crate) fn misconfigured(what: impl Into<String>) -> StoreError {
     StoreError::Misconfigured(what.into())
 }

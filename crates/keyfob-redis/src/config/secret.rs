@@ -1,4 +1,4 @@
-//! A password that does not show.
+//! A password that is not shown.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Reads a [`RedisConfig`] from a URL.
 //!
-//! What is refused is named together with an example of what would be right, and never shown: a
-//! password may stand anywhere in a URL that somebody got wrong.
+//! An error says what is wrong and shows an example of a valid URL. It never shows the URL itself, because
+//! a password may be anywhere in a malformed URL.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl FromStr for RedisConfig {
             "redis+sentinel" | "rediss+sentinel" => {
                 (sentinel(hosts, path)?, scheme == "rediss+sentinel")
             }
-            _ => return Err(wrong("its scheme is not one of ours")),
+            _ => return Err(wrong("its scheme is unknown")),
         };
         let database = match &topology {
             Topology::Standalone(_) => number(path, "the database")?,
@@ -66,26 +66,26 @@ fn with_option(mut config: RedisConfig, option: &str) -> Result<RedisConfig, Sto
         "namespace" => return config.with_namespace(value),
         "lanes" => {
             let count = value.parse().ok().and_then(|count| LaneCount::new(count).ok());
-            config.lanes = Some(count.ok_or_else(|| wrong("lanes is 1 to 1024"))?);
+            config.lanes = Some(count.ok_or_else(|| wrong("lanes must be 1 to 1024"))?);
         }
         "wait" => {
-            config.wait = value.parse().map_err(|_| wrong("wait is a number of replicas"))?;
+            config.wait = value.parse().map_err(|_| wrong("wait must be a number of replicas"))?;
         }
         "response_timeout" => config.response_timeout = duration(&value, name)?,
         "connect_timeout" => config.connect_timeout = duration(&value, name)?,
         "sentinel_password" => config.sentinel_login.password = Some(Secret::new(value)),
         "ca" => match &mut config.tls {
             Some(tls) => tls.ca = Some(value.into()),
-            None => return Err(wrong("ca is for rediss:// only")),
+            None => return Err(wrong("ca needs a scheme with TLS, such as rediss://")),
         },
-        _ => return Err(wrong(&format!("it has an unknown option; there are {OPTIONS}"))),
+        _ => return Err(wrong(&format!("it has an unknown option; the options are {OPTIONS}"))),
     }
     Ok(config)
 }
 
 fn standalone(hosts: &str, path: &str) -> Result<Topology, StoreError> {
     if path.contains('/') {
-        return Err(wrong("its path is more than the number of a database"));
+        return Err(wrong("its path has more than a database number"));
     }
     let mut addresses = addresses(hosts, 6379)?;
     match (addresses.pop(), addresses.is_empty()) {
@@ -130,7 +130,7 @@ fn address(text: &str, default_port: u16) -> Result<Address, StoreError> {
 
 fn read_login(text: &str) -> Result<Login, StoreError> {
     let (user, password) =
-        text.split_once(':').ok_or_else(|| wrong("a login is user:password or :password"))?;
+        text.split_once(':').ok_or_else(|| wrong("a login must be user:password or :password"))?;
     let user = decoded(user)?;
     Ok(Login {
         user: (!user.is_empty()).then_some(user),
@@ -147,11 +147,11 @@ fn number(text: &str, what: &str) -> Result<u32, StoreError> {
 
 fn duration(value: &str, name: &str) -> Result<Duration, StoreError> {
     let ttl: Ttl =
-        value.parse().map_err(|_| wrong(&format!("{name} is a duration such as 500ms")))?;
+        value.parse().map_err(|_| wrong(&format!("{name} must be a duration such as 500ms")))?;
     Ok(ttl.as_duration())
 }
 
-/// Undoes percent-encoding.
+/// Decodes percent-encoding.
 fn decoded(text: &str) -> Result<String, StoreError> {
     let broken = || wrong("a % is not followed by two hexadecimal digits of UTF-8");
     let mut bytes = Vec::with_capacity(text.len());
@@ -170,7 +170,7 @@ fn decoded(text: &str) -> Result<String, StoreError> {
 }
 
 fn wrong(what: &str) -> StoreError {
-    misconfigured(format!("the Redis URL makes no sense: {what}. Right would be {EXAMPLES}"))
+    misconfigured(format!("the Redis URL is not valid: {what}. Valid URLs are {EXAMPLES}"))
 }
 
 #[cfg(test)]
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_url_is_refused_with_an_example_and_without_its_secrets() {
+    fn a_malformed_url_is_refused_with_an_example_and_without_its_secrets() {
         for url in [
             "hunter2",
             "http://x:hunter2@h",
@@ -227,12 +227,12 @@ mod tests {
             assert_eq!(error.code(), "store_misconfigured", "{url}");
             let text = format!("{error} {error:?}");
             assert!(!text.contains("hunter2"), "{text}");
-            assert!(text.contains("such as") || text.contains("Right would be"), "{text}");
+            assert!(text.contains("such as") || text.contains("Valid URLs are"), "{text}");
         }
     }
 
     #[test]
-    fn what_is_shown_of_a_config_has_no_password() {
+    fn the_displayed_config_has_no_password() {
         let config = read("rediss+sentinel://me:hunter2@s:1/m/2?sentinel_password=hunter2");
         assert_eq!(config.to_string(), "rediss+sentinel://s:1/m/2?namespace=keyfob");
         assert!(!format!("{config:?}").contains("hunter2"));

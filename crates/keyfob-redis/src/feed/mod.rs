@@ -1,24 +1,24 @@
-//! The invalidation feed: how this node hears what other nodes revoke and replace, and for how long
-//! it may rest on hearing nothing.
+//! The invalidation feed: how this node learns what other nodes revoke and replace, and for how long it
+//! may rely on hearing nothing.
 //!
-//! A script that changed something sets and deletes a key, the **signal**, whose name says what
-//! changed. Each node has a connection to each primary on which the server pushes it the names of
-//! such keys (`CLIENT TRACKING ON BCAST`). So an insert pushes nothing, the server remembers nothing
-//! for each key that was read, and a push names exactly what ended.
+//! A script that changed something sets and deletes a key, the **signal**, whose name says what changed.
+//! Each node has a connection to each primary on which the server pushes it the names of such keys
+//! (`CLIENT TRACKING ON BCAST`). So an insert pushes nothing, the server remembers nothing for each key
+//! that was read, and a push names exactly what was revoked or replaced.
 //!
-//! Silence proves nothing, so the node asks for it: a **beat** is a write in each lane that changes
-//! nothing. A server that is cut off, deposed in its cluster or asked for a lane that has moved
-//! refuses it, and one that had lost a lane and got it back has pushed that: see `beat`. What was
-//! pushed before beat `n` ran has arrived when beat `n + 1` is answered, though not always when `n`
-//! is: a reply may overtake a push of the same moment. Then everything that happened before `n` was
-//! *sent* has been told, and trust lasts from there. Nobody needs to notice that a connection is dead
-//! or a process was stopped: without beats the trust runs out by itself.
+//! Silence alone proves nothing, so the node sends **heartbeats**: a write in each lane that changes
+//! nothing. A server refuses it if it is cut off, replaced in its cluster, or no longer has the lane. A
+//! server that lost a lane and got it back has pushed that; see `heartbeat.rs`. What was pushed before
+//! heartbeat `n` ran has arrived when heartbeat `n + 1` is answered. It may not have arrived when `n` is
+//! answered, because a reply may overtake a push of the same moment. Then everything that happened before
+//! `n` was *sent* is known, and the lanes are trusted from that time on. Nothing has to notice that a
+//! connection is dead or a process was stopped: without heartbeats the trust expires.
 //!
-//! Within the process, watchers are told before the verb returns.
+//! Within the process, listeners are notified before the store method returns.
 
-mod beat;
-mod follow;
-mod listen;
+mod follow_primaries;
+mod heartbeat;
+mod primary_listener;
 pub(crate) mod signal;
 mod sources;
 
@@ -30,21 +30,20 @@ use tokio::sync::Notify;
 
 use crate::config::Address;
 
-pub(crate) use follow::{Following, follow};
+pub(crate) use follow_primaries::{FeedContext, follow_primaries};
 
-/// The shortest time between two beats.
-const SHORTEST: Duration = Duration::from_millis(2);
+const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(2);
 
-/// The longest, however long the bound: whoever begins to watch waits for two.
-const LONGEST: Duration = Duration::from_millis(400);
+/// The maximum, however long the maximum staleness is: a new listener waits for two heartbeats.
+const MAX_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(400);
 
-/// Whoever watches, and whom they hear.
+/// The listeners of this process, and the servers that they hear.
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
     listeners: InvalidationListeners,
-    /// Which server speaks for each lane.
-    heard: RwLock<Vec<Option<Address>>>,
-    first_listener: Notify,
+    /// The server that pushes the changes of each lane.
+    server_of_lane: RwLock<Vec<Option<Address>>>,
+    listener_added: Notify,
 }
 
 /// Notifies the listeners of changes when it is dropped: before the store method that makes the changes
@@ -58,7 +57,7 @@ impl Feed {
     /// Notifies a listener from now on.
     pub(crate) fn add(&self, listener: &Arc<InvalidationListener>) {
         self.listeners.add(listener);
-        self.first_listener.notify_one();
+        self.listener_added.notify_one();
     }
 
     pub(crate) fn notify_on_drop<I>(&self, changes: I) -> NotifyOnDrop<'_, I>
@@ -68,32 +67,33 @@ impl Feed {
         NotifyOnDrop { feed: self, changes: Some(changes) }
     }
 
-    /// Tells of a record that was loaded from a server which the feed does not hear, so that
-    /// nothing is kept of it.
+    /// Invalidates a record that was loaded from a server whose pushes the feed does not hear, so that it
+    /// is not cached.
     pub(crate) fn loaded_from(&self, lane: Lane, change: Invalidation, server: &Address) {
-        let heard = self.heard.read().unwrap_or_else(PoisonError::into_inner);
-        let speaker = heard.get(usize::from(lane.number())).and_then(Option::as_ref);
-        if speaker.is_some_and(|speaker| speaker != server) {
+        let servers = self.server_of_lane.read().unwrap_or_else(PoisonError::into_inner);
+        let heard = servers.get(usize::from(lane.number())).and_then(Option::as_ref);
+        if heard.is_some_and(|heard| heard != server) {
             self.listeners.notify([(lane, change)]);
         }
     }
 
-    fn hear(&self, lanes: &[Lane], server: &Address) {
-        let mut heard = self.heard.write().unwrap_or_else(PoisonError::into_inner);
+    /// Notes that the feed hears the pushes of a server for these lanes.
+    fn set_server(&self, lanes: &[Lane], server: &Address) {
+        let mut servers = self.server_of_lane.write().unwrap_or_else(PoisonError::into_inner);
         for lane in lanes {
-            let place = usize::from(lane.number());
-            if heard.len() <= place {
-                heard.resize(place + 1, None);
+            let position = usize::from(lane.number());
+            if servers.len() <= position {
+                servers.resize(position + 1, None);
             }
-            if let Some(speaker) = heard.get_mut(place) {
-                *speaker = Some(server.clone());
+            if let Some(known) = servers.get_mut(position) {
+                *known = Some(server.clone());
             }
         }
     }
 
-    /// The shortest bound of those who watch, if anybody does.
-    fn bound(&self) -> Option<Duration> {
-        self.listeners.listening().iter().map(|watcher| watcher.max_staleness()).min()
+    /// The smallest maximum staleness of all listeners, or `None` without listeners.
+    fn max_staleness(&self) -> Option<Duration> {
+        self.listeners.listening().iter().map(|listener| listener.max_staleness()).min()
     }
 }
 
@@ -105,7 +105,7 @@ impl<I: Iterator<Item = (Lane, Invalidation)>> Drop for NotifyOnDrop<'_, I> {
     }
 }
 
-/// How long from one beat to the next, for such a bound.
-fn interval(bound: Duration) -> Duration {
-    (bound / 5).clamp(SHORTEST, LONGEST)
+/// The time from one heartbeat to the next.
+fn heartbeat_interval(max_staleness: Duration) -> Duration {
+    (max_staleness / 5).clamp(MIN_HEARTBEAT_INTERVAL, MAX_HEARTBEAT_INTERVAL)
 }

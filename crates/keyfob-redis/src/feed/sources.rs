@@ -1,50 +1,49 @@
-//! What one listener says to all who watch: a source for each of them and for each lane that the
-//! listener speaks for.
+//! What one primary confirms to all invalidation listeners: a source for each listener and its lanes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use keyfob_store::{InvalidationListener, InvalidationSource, Lane, MonotonicInstant};
 
-/// The sources of one listener. They end with it, and the trust in its lanes with them.
+/// The sources of one primary. When they are dropped, its lanes are no longer trusted.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
-    each: Vec<Spoken>,
+    of_listeners: Vec<ListenerSources>,
 }
 
 #[derive(Debug)]
-struct Spoken {
-    /// To be known again by.
-    watcher: std::sync::Weak<InvalidationListener>,
+struct ListenerSources {
+    listener: std::sync::Weak<InvalidationListener>,
     lanes: BTreeSet<Lane>,
     sources: Vec<InvalidationSource>,
 }
 
 impl Sources {
-    /// Speaks for these lanes from now on, and for no others. A lane that is new is emptied.
-    pub(super) fn speak(&mut self, watching: &[Arc<InvalidationListener>], lanes: &[Lane]) {
-        self.each.retain(|spoken| spoken.watcher.strong_count() > 0);
-        for watcher in watching {
-            let known = |spoken: &&mut Spoken| spoken.watcher.as_ptr() == Arc::as_ptr(watcher);
-            match self.each.iter_mut().find(known) {
-                Some(spoken) => spoken.speak(watcher, lanes),
+    /// Sets the lanes of the primary. A lane that is new is invalidated.
+    pub(super) fn set_lanes(&mut self, listeners: &[Arc<InvalidationListener>], lanes: &[Lane]) {
+        self.of_listeners.retain(|sources| sources.listener.strong_count() > 0);
+        for listener in listeners {
+            let known =
+                |sources: &&mut ListenerSources| sources.listener.as_ptr() == Arc::as_ptr(listener);
+            match self.of_listeners.iter_mut().find(known) {
+                Some(sources) => sources.set_lanes(listener, lanes),
                 None => {
-                    let mut spoken = Spoken {
-                        watcher: Arc::downgrade(watcher),
+                    let mut sources = ListenerSources {
+                        listener: Arc::downgrade(listener),
                         lanes: BTreeSet::new(),
                         sources: Vec::new(),
                     };
-                    spoken.speak(watcher, lanes);
-                    self.each.push(spoken);
+                    sources.set_lanes(listener, lanes);
+                    self.of_listeners.push(sources);
                 }
             }
         }
     }
 
-    /// Confirms some lanes to all.
+    /// Confirms some lanes to all listeners: every change before `sent` was reported.
     pub(super) fn confirm(&self, sent: MonotonicInstant, lanes: &[Lane]) {
-        for spoken in &self.each {
-            for source in &spoken.sources {
+        for sources in &self.of_listeners {
+            for source in &sources.sources {
                 let own = source.lanes();
                 let lanes: Vec<_> =
                     lanes.iter().filter(|lane| own.contains(lane)).copied().collect();
@@ -54,14 +53,14 @@ impl Sources {
     }
 }
 
-impl Spoken {
-    fn speak(&mut self, watcher: &Arc<InvalidationListener>, lanes: &[Lane]) {
+impl ListenerSources {
+    fn set_lanes(&mut self, listener: &Arc<InvalidationListener>, lanes: &[Lane]) {
         self.lanes.retain(|lane| lanes.contains(lane));
         self.sources.retain(|source| source.lanes().iter().any(|lane| self.lanes.contains(lane)));
         let new: Vec<_> = lanes.iter().filter(|lane| !self.lanes.contains(lane)).copied().collect();
         if !new.is_empty() {
             self.lanes.extend(&new);
-            self.sources.push(watcher.add_source(new));
+            self.sources.push(listener.add_source(new));
         }
     }
 }
@@ -73,23 +72,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lane_that_comes_back_is_emptied_and_the_others_are_not() {
-        let watcher = InvalidationListener::new(LaneCount::new(2).unwrap(), Ttl::from_secs(60));
+    fn a_lane_that_comes_back_is_invalidated_and_the_others_are_not() {
+        let listener = InvalidationListener::new(LaneCount::new(2).unwrap(), Ttl::from_secs(60));
         let (one, two) = (Lane::new(0), Lane::new(1));
         let mut sources = Sources::default();
-        let watching = [Arc::clone(&watcher)];
-        let current = |load_version, lane| watcher.is_current(lane, load_version, []);
-        sources.speak(&watching, &[one, two]);
+        let listeners = [Arc::clone(&listener)];
+        let current = |load_version, lane| listener.is_current(lane, load_version, []);
+        sources.set_lanes(&listeners, &[one, two]);
         sources.confirm(MonotonicInstant::now(), &[one]);
-        assert!(watcher.is_trusted(one) && !watcher.is_trusted(two), "only what was confirmed");
+        assert!(listener.is_trusted(one) && !listener.is_trusted(two), "only what was confirmed");
         sources.confirm(MonotonicInstant::now(), &[one, two]);
-        let before = watcher.load_version();
-        sources.speak(&watching, &[one]);
-        sources.speak(&watching, &[one, two]);
+        let before = listener.load_version();
+        sources.set_lanes(&listeners, &[one]);
+        sources.set_lanes(&listeners, &[one, two]);
         sources.confirm(MonotonicInstant::now(), &[one, two]);
         assert!(current(before, one) && !current(before, two));
-        assert!(current(watcher.load_version(), two));
+        assert!(current(listener.load_version(), two));
         drop(sources);
-        assert!(!watcher.is_trusted(one) && !watcher.is_trusted(two), "nobody speaks any more");
+        assert!(
+            !listener.is_trusted(one) && !listener.is_trusted(two),
+            "without a source nothing is trusted"
+        );
     }
 }

@@ -8,14 +8,15 @@
 
 use futures_util::future::try_join_all;
 use keyfob_store::{
-    Advance, Advanced, EpochField, EpochScope, Lane, Operation, OperationId, Revoke, StoreError,
-    Term, Timestamp,
+    Advance, Advanced, EpochField, EpochScope, Invalidation, Lane, Operation, OperationId, Revoke,
+    StoreError, Term, Timestamp,
 };
 
 use super::outcome::{Outcome, deadline_from, failure};
 use super::recent_revocations::RecentRevocation;
 use super::shared::Shared;
-use crate::net::{Call, CallFailed};
+use crate::connections::{Call, CallFailed};
+use crate::feed::signal;
 use crate::protocol::arg::Arg;
 use crate::protocol::constants::{count_out, lane, reply};
 use crate::protocol::signatures::{advance, forget_advance, unfinished_advances};
@@ -55,6 +56,11 @@ impl EpochAdvance {
             Some(field) => field.as_bytes().to_vec(),
             None => lane::EVERYTHING.as_bytes().to_vec(),
         }
+    }
+
+    /// The invalidation to report in each lane.
+    fn change(&self) -> Invalidation {
+        self.field.map_or(Invalidation::All, Invalidation::Field)
     }
 
     /// The time, the length of the field, the field, the note.
@@ -184,14 +190,14 @@ impl Shared {
         let keys = forget_advance::Keys { unfinished: self.keys.unfinished_advances() };
         let args = forget_advance::Args { operation: epoch.operation.as_bytes()[..].into() };
         let call = Call::new(&self.scripts.forget_advance, keys, args);
-        self.net.read(self.keys.slot(Lane::default()), &call).await.map(drop)
+        self.connections.read(self.keys.slot(Lane::default()), &call).await.map(drop)
     }
 
     /// Returns some of the advances that are recorded as unfinished.
     pub(super) async fn unfinished_advances(&self) -> Result<Vec<EpochAdvance>, StoreError> {
         let keys = unfinished_advances::Keys { unfinished: self.keys.unfinished_advances() };
         let call = Call::new(&self.scripts.unfinished_advances, keys, []);
-        let found = self.net.read(self.keys.slot(Lane::default()), &call).await?.array()?;
+        let found = self.connections.read(self.keys.slot(Lane::default()), &call).await?.array()?;
         let mut found = found.into_iter();
         let mut advances = Vec::new();
         while let (Some(operation), Some(bytes)) = (found.next(), found.next()) {
@@ -210,7 +216,7 @@ impl Shared {
             lane: self.keys.lane(lane),
             stream: self.keys.events(lane),
             answer: self.keys.answer(lane, epoch.operation),
-            signal: self.keys.signal(lane, &epoch.field()),
+            signal: self.keys.signal(lane, &signal::write([epoch.change()])),
             count_directory: self.keys.count_directory(lane),
         });
         if step.records_advance {
@@ -241,7 +247,7 @@ impl Shared {
         args.extend(step.events.into_iter().map(Arg::from));
         let mut call = Call::new(&self.scripts.advance, keys, args);
         self.wait_for_replicas(&mut call, lane);
-        let answer = self.net.run(self.keys.slot(lane), &call).await?;
+        let answer = self.connections.run(self.keys.slot(lane), &call).await?;
         Outcome::read(answer).map_err(|error| CallFailed { maybe_done: true, error })
     }
 }

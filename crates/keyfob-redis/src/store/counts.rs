@@ -9,7 +9,7 @@ use keyfob_store::{
 };
 
 use super::shared::Shared;
-use crate::net::{Call, Reply, next};
+use crate::connections::{Call, Reply, next};
 use crate::protocol::constants::counts;
 use crate::protocol::signatures::{count_buckets, read_hash};
 
@@ -40,7 +40,7 @@ impl Shared {
         let slot = self.keys.slot(lane);
         let keys = count_buckets::Keys { count_directory: self.keys.count_directory(lane) };
         let call = Call::new(&self.scripts.count_buckets, keys, []);
-        let names = self.net.read(slot, &call).await?.array()?;
+        let names = self.connections.read(slot, &call).await?.array()?;
         let names = names.into_iter().map(Reply::bytes).collect::<Result<Vec<_>, _>>()?;
         let samples = samples(self.hash(lane, self.keys.count_samples(lane)).await?);
         let buckets = stream::iter(names).map(async |name| {
@@ -54,7 +54,8 @@ impl Shared {
     /// Returns the fields of a hash and their values.
     async fn hash(&self, lane: Lane, key: Vec<u8>) -> Result<Vec<[Vec<u8>; 2]>, StoreError> {
         let call = Call::new(&self.scripts.read_hash, read_hash::Keys { hash: key }, []);
-        let mut parts = self.net.read(self.keys.slot(lane), &call).await?.array()?.into_iter();
+        let mut parts =
+            self.connections.read(self.keys.slot(lane), &call).await?.array()?.into_iter();
         let mut fields = Vec::new();
         while let Some(field) = parts.next() {
             fields.push([field.bytes()?, next(&mut parts)?.bytes()?]);

@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use keyfob_store::{Cursor, Entry, EntryPage, Feed, Lane, LanePosition, StoreError};
 
 use super::shared::Shared;
-use crate::net::{Call, Reply, next};
+use crate::connections::{Call, Reply, next};
 use crate::protocol::arg::Arg;
 use crate::protocol::signatures::{entries, latest, observe};
 
@@ -53,7 +53,7 @@ impl Shared {
         let mut call = Call::new(&self.scripts.observe, keys, args);
         // An observation has no operation, and a lost one is better than a duplicate.
         call.repeatable = false;
-        self.net.read(self.keys.slot(lane), &call).await.map(drop)
+        self.connections.read(self.keys.slot(lane), &call).await.map(drop)
     }
 
     pub(super) async fn entries(
@@ -103,7 +103,7 @@ impl Shared {
         let newest = self.namespace.lanes().lanes().map(|lane| async move {
             let keys = latest::Keys { stream: self.stream(feed, lane) };
             let call = Call::new(&self.scripts.latest, keys, []);
-            let reply = self.net.read(self.keys.slot(lane), &call).await?;
+            let reply = self.connections.read(self.keys.slot(lane), &call).await?;
             let mut parts = reply.array()?.into_iter();
             let now = next(&mut parts)?.number()?;
             let position = match next(&mut parts)?.optional()? {
@@ -142,7 +142,8 @@ impl Shared {
             reports_trimming: Arg::flag(read.after.is_some()),
         };
         let call = Call::new(&self.scripts.entries, keys, args);
-        let mut parts = self.net.read(self.keys.slot(read.lane), &call).await?.array()?.into_iter();
+        let mut parts =
+            self.connections.read(self.keys.slot(read.lane), &call).await?.array()?.into_iter();
         let now = next(&mut parts)?.number()?;
         let found = next(&mut parts)?.array()?;
         let first = next(&mut parts)?.optional()?;

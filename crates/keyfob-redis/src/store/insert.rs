@@ -9,7 +9,7 @@ use keyfob_store::{
 use super::outcome::{Outcome, failure};
 use super::shared::Shared;
 use crate::config::misconfigured;
-use crate::net::Call;
+use crate::connections::Call;
 use crate::protocol::arg::Arg;
 use crate::protocol::constants::{SCORE_EPOCH_SECS, counts, reply};
 use crate::protocol::signatures::{NewRecordArgs, insert};
@@ -48,7 +48,7 @@ impl Shared {
         self.describe(&insert.records, operation, &mut keys, &mut args);
         args.extend(insert.events.into_iter().map(Arg::from));
         let call = Call::new(&self.scripts.insert, keys, args);
-        let answer = self.net.run(self.keys.slot(lane), &call).await;
+        let answer = self.connections.run(self.keys.slot(lane), &call).await;
         let mut outcome = Outcome::read(answer.map_err(|failed| failed.of(operation.id))?)?;
         match outcome.code() {
             reply::STORED => Ok(Inserted::Stored(Stamp::new(outcome.next()?.number()?))),

@@ -6,7 +6,7 @@ use keyfob_store::{
 };
 
 use super::shared::Shared;
-use crate::net::{Call, Reply, next};
+use crate::connections::{Call, Reply, next};
 use crate::protocol::signatures::{count, load, stamp};
 use crate::record::StoredRecord;
 
@@ -23,13 +23,15 @@ impl Shared {
             note: keys.note(id),
         };
         let call = Call::new(&self.scripts.load, load_keys, []);
-        let (reply, server) = self.net.read_somewhere(keys.slot(id.lane()), &call).await?;
+        let (reply, server) =
+            self.connections.read_with_address(keys.slot(id.lane()), &call).await?;
         self.feed.loaded_from(id.lane(), Invalidation::of(id), &server);
         if reply.is_nil() {
             return Ok(None);
         }
         // Under Sentinel an answer proves nothing about the time after its server was last confirmed.
-        let confirmed = self.net.vouched(&server).unwrap_or(MonotonicInstant::from_nanos(0));
+        let confirmed =
+            self.connections.last_confirmed(&server).unwrap_or(MonotonicInstant::from_nanos(0));
         let sent = call.sent().min(confirmed);
         let loaded = Loaded { sent, ..stored_record(reply)?.into_loaded(id.local())? };
         // Another id may begin with the same ten bytes.
@@ -39,7 +41,7 @@ impl Shared {
     pub(super) async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
         let keys = stamp::Keys { lane: self.keys.lane(lane) };
         let call = Call::new(&self.scripts.stamp, keys, []);
-        let stamp = self.net.read(self.keys.slot(lane), &call).await?;
+        let stamp = self.connections.read(self.keys.slot(lane), &call).await?;
         Ok(Stamp::new(stamp.number()?))
     }
 
@@ -53,7 +55,8 @@ impl Shared {
         loop {
             let args = count::Args { leaf_budget: LEAF_BUDGET.into(), resume_at: resume_at.into() };
             let call = Call::new(&self.scripts.count, self.keys.heads(lane, term), args);
-            let mut parts = self.net.read(self.keys.slot(lane), &call).await?.array()?.into_iter();
+            let mut parts =
+                self.connections.read(self.keys.slot(lane), &call).await?.array()?.into_iter();
             let more = next(&mut parts)?.optional()?;
             total += next(&mut parts)?.number()?;
             match more {

@@ -12,8 +12,8 @@ use tokio::time::{sleep, timeout};
 use super::advance::EpochAdvance;
 use super::shared::Shared;
 use crate::config::Topology;
-use crate::feed::{Following, follow};
-use crate::net::Net;
+use crate::connections::Connections;
+use crate::feed::{FeedContext, follow_primaries};
 
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(3);
 
@@ -23,12 +23,12 @@ const CONFIRM_INTERVAL: Duration = Duration::from_secs(1);
 /// Starts the task.
 pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
     let [maintained, confirmed, resent] = [(); 3].map(|()| Arc::downgrade(shared));
-    let net = Arc::clone(&shared.net);
-    let following = Following {
+    let connections = Arc::clone(&shared.connections);
+    let context = FeedContext {
         feed: Arc::clone(&shared.feed),
-        net: Arc::clone(&shared.net),
+        connections: Arc::clone(&shared.connections),
         keys: Arc::clone(&shared.keys),
-        count: shared.namespace.lanes(),
+        lane_count: shared.namespace.lanes(),
         response_timeout: shared.config.response_timeout,
         lanes_move: matches!(shared.config.topology, Topology::Cluster(_)),
     };
@@ -36,8 +36,8 @@ pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
         tokio::join!(
             maintain(maintained),
             confirm_primary(confirmed),
-            resend_after_failover(resent, net),
-            follow(following)
+            resend_after_failover(resent, connections),
+            follow_primaries(context)
         );
     })
 }
@@ -46,15 +46,18 @@ pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
 async fn confirm_primary(shared: Weak<Shared>) {
     loop {
         sleep(CONFIRM_INTERVAL).await;
-        let Some(store) = shared.upgrade().filter(|store| store.net.is_watched()) else { return };
-        store.net.confirm_route().await;
+        let Some(store) = shared.upgrade().filter(|store| store.connections.uses_sentinels())
+        else {
+            return;
+        };
+        store.connections.confirm_route().await;
     }
 }
 
 /// Runs immediately after a new connection too, because that may lead to another primary than before.
-async fn resend_after_failover(shared: Weak<Shared>, net: Arc<Net>) {
+async fn resend_after_failover(shared: Weak<Shared>, connections: Arc<Connections>) {
     loop {
-        let _connected_or_not = timeout(CONFIRM_INTERVAL, net.connected()).await;
+        let _connected_or_not = timeout(CONFIRM_INTERVAL, connections.connected()).await;
         let Some(store) = shared.upgrade() else { return };
         store.resend_where_lost().await;
     }
@@ -67,7 +70,7 @@ async fn maintain(shared: Weak<Shared>) {
         let Some(store) = shared.upgrade() else { return };
         seen = finish_advances(&store, &seen, is_first).await;
         if !is_first {
-            store.net.measure_clocks().await;
+            store.connections.measure_clocks().await;
         }
         is_first = false;
         drop(store);

@@ -38,8 +38,8 @@ use self::namespace_meta::NamespaceMeta;
 use self::recent_revocations::RecentRevocations;
 use self::shared::Shared;
 use crate::config::RedisConfig;
+use crate::connections::Connections;
 use crate::keys::Keys;
-use crate::net::Net;
 use crate::protocol::signatures::Scripts;
 
 /// A store on Redis or Valkey.
@@ -49,28 +49,27 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Opens the namespace that a URL names, and creates it if it is not there; see the
-    /// documentation of the crate for what a URL may say.
+    /// Opens the namespace that a URL names, and creates it if it does not exist. The documentation of the
+    /// crate describes the URLs.
     ///
     /// # Errors
-    /// [`StoreError::Misconfigured`] for a URL or settings that make no sense or a server that is too
-    /// old,
-    /// [`StoreError::Unavailable`] when no server answers, and [`StoreError::NotAStore`] or
-    /// [`StoreError::NewerFormat`] for what is found there.
+    /// [`StoreError::Misconfigured`] if the URL or the settings are not valid or a server is too old,
+    /// [`StoreError::Unavailable`] if no server answers, and [`StoreError::NotAStore`] or
+    /// [`StoreError::NewerFormat`] if the namespace holds other data or data of a newer version.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::open(url.parse()?).await
     }
 
-    /// Opens the namespace that `config` names, and creates it if it is not there. What
-    /// [`Store::report`] finds wrong with the servers is said in the log.
+    /// Opens the namespace that `config` names, and creates it if it does not exist. Logs what
+    /// [`Maintenance::report`] finds wrong with the servers.
     ///
     /// # Errors
     /// As [`RedisStore::connect`].
     pub async fn open(config: RedisConfig) -> Result<Self, StoreError> {
         let scripts = Scripts::new(config.leaf);
-        let net = Arc::new(Net::new(&config, Arc::clone(&scripts))?);
+        let connections = Arc::new(Connections::new(&config, Arc::clone(&scripts))?);
         let NamespaceMeta { namespace, created } =
-            namespace_meta::open(&config, &net, &scripts).await?;
+            namespace_meta::open(&config, &connections, &scripts).await?;
         let keys = Arc::new(Keys::new(&config.namespace, namespace.lanes()));
         let shared = Arc::new(Shared {
             config,
@@ -78,7 +77,7 @@ impl RedisStore {
             created,
             keys,
             scripts,
-            net,
+            connections,
             feed: Arc::default(),
             recent: RecentRevocations::default(),
             refusals: Refusals::default(),
@@ -171,7 +170,7 @@ impl RecordStore for RedisStore {
     }
 
     async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
-        self.shared.net.time_of(self.shared.keys.slot(lane), at).await
+        self.shared.connections.time_of(self.shared.keys.slot(lane), at).await
     }
 }
 
@@ -247,6 +246,6 @@ impl Maintenance for RedisStore {
 
     async fn close(&self) {
         self.stop_maintenance();
-        self.shared.net.close();
+        self.shared.connections.close();
     }
 }

@@ -9,8 +9,8 @@ use keyfob_store::{Clock, LaneCount, Namespace, NamespaceKey, OsRandom, StoreErr
 use zeroize::Zeroizing;
 
 use crate::config::{RedisConfig, misconfigured};
+use crate::connections::{Call, Connections};
 use crate::keys::Keys;
-use crate::net::{Call, Net};
 use crate::protocol::signatures::Scripts;
 use crate::protocol::signatures::{key_exists, namespace_meta};
 use crate::slot::{self, TAG_TABLE};
@@ -26,7 +26,7 @@ pub(super) struct NamespaceMeta {
 
 pub(super) async fn open(
     config: &RedisConfig,
-    net: &Net,
+    connections: &Connections,
     scripts: &Scripts,
 ) -> Result<NamespaceMeta, StoreError> {
     let key = Keys::meta(&config.namespace);
@@ -35,17 +35,20 @@ pub(super) async fn open(
         let keys = namespace_meta::Keys { meta: key.clone() };
         Call::new(&scripts.namespace_meta, keys, namespace_meta::Args { created: created.into() })
     };
-    let found = match net.read(slot, &call(Vec::new())).await?.optional()? {
+    let found = match connections.read(slot, &call(Vec::new())).await?.optional()? {
         Some(found) => found,
         None => {
             let lanes = config.lanes.unwrap_or(LaneCount::DEFAULT);
-            if has_lanes(config, net, scripts, lanes).await?
+            if has_lanes(config, connections, scripts, lanes).await?
                 // Another node may just have created it and its first lanes.
-                && net.read(slot, &call(Vec::new())).await?.is_nil()
+                && connections.read(slot, &call(Vec::new())).await?.is_nil()
             {
                 return Err(lost(config, &key));
             }
-            net.read(slot, &call(created(lanes, config.clock.now())?.to_vec())).await?.bytes()?
+            connections
+                .read(slot, &call(created(lanes, config.clock.now())?.to_vec()))
+                .await?
+                .bytes()?
         }
     };
     let meta = read(config, &Zeroizing::new(found))?;
@@ -64,14 +67,14 @@ pub(super) async fn open(
 /// key would have another namespace key, so revocations would not find the existing tokens.
 async fn has_lanes(
     config: &RedisConfig,
-    net: &Net,
+    connections: &Connections,
     scripts: &Scripts,
     lanes: LaneCount,
 ) -> Result<bool, StoreError> {
     let keys = &Keys::new(&config.namespace, lanes);
     let found = lanes.lanes().map(|lane| async move {
         let call = Call::new(&scripts.key_exists, key_exists::Keys { key: keys.lane(lane) }, []);
-        net.read(keys.slot(lane), &call).await?.number()
+        connections.read(keys.slot(lane), &call).await?.number()
     });
     Ok(try_join_all(found).await?.into_iter().any(|found| found > 0))
 }

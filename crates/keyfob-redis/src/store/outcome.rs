@@ -4,7 +4,7 @@ use std::vec::IntoIter;
 
 use keyfob_store::{KeyVersion, Operation, StoreError, Timestamp, TokenId, Ttl};
 
-use crate::net::{Reply, next};
+use crate::connections::{Reply, next};
 use crate::protocol::constants::reply;
 
 /// The answer of a script that writes.

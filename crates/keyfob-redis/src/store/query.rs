@@ -12,7 +12,7 @@ use keyfob_store::{Lane, Loaded, Order, Position, Query, RecordPage, StoreError,
 
 use super::load::stored_record;
 use super::shared::Shared;
-use crate::net::{Call, Reply, next};
+use crate::connections::{Call, Reply, next};
 use crate::protocol::constants::SCORE_EPOCH_SECS;
 use crate::protocol::signatures::{query_expiring, query_newest};
 
@@ -117,7 +117,8 @@ impl Shared {
             note_prefix: self.keys.prefix('n', lane).into(),
         };
         let call = Call::new(&self.scripts.query_newest, keys, args);
-        let mut parts = self.net.read(self.keys.slot(lane), &call).await?.array()?.into_iter();
+        let mut parts =
+            self.connections.read(self.keys.slot(lane), &call).await?.array()?.into_iter();
         let resume_below = next(&mut parts)?.optional()?;
         query.ready.extend(records(next(&mut parts)?)?);
         match resume_below {
@@ -154,7 +155,7 @@ impl Shared {
                 note_prefix: self.keys.prefix('n', lane).into(),
             };
             let call = Call::new(&self.scripts.query_expiring, keys, args);
-            let reply = self.net.read(self.keys.slot(lane), &call).await?;
+            let reply = self.connections.read(self.keys.slot(lane), &call).await?;
             let mut parts = reply.array()?.into_iter();
             let more = next(&mut parts)?.optional()?;
             let cut = next(&mut parts)?;

@@ -1,12 +1,15 @@
 //! Replacing a record, together with what is minted from it.
 
-use keyfob_store::{NewRecord, Operation, RecordVersion, Replace, Replaced, StoreError};
+use keyfob_store::{
+    Invalidation, NewRecord, Operation, RecordVersion, Replace, Replaced, StoreError,
+};
 
 use super::insert::{are_broad, have_duplicate_ids, outlives_retries};
 use super::outcome::{Outcome, failure};
 use super::shared::Shared;
+use crate::connections::Call;
+use crate::feed::signal;
 use crate::keys;
-use crate::net::Call;
 use crate::protocol::arg::Arg;
 use crate::protocol::constants::reply;
 use crate::protocol::signatures::replace;
@@ -30,7 +33,7 @@ impl Shared {
             stream: self.keys.events(lane),
             answer: self.keys.answer(lane, operation.id),
             record: self.keys.record(id),
-            signal: self.keys.signal(lane, &id.local()),
+            signal: self.keys.signal(lane, &signal::write([Invalidation::of(id)])),
             count_directory: self.keys.count_directory(lane),
         });
         keys.extend(replace.added_terms.iter().map(|term| self.keys.head(lane, *term)));
@@ -52,7 +55,7 @@ impl Shared {
         self.describe(&replace.minted, operation, &mut keys, &mut args);
         args.extend(replace.events.into_iter().map(Arg::from));
         let call = Call::new(&self.scripts.replace, keys, args);
-        let answer = self.net.run(self.keys.slot(lane), &call).await;
+        let answer = self.connections.run(self.keys.slot(lane), &call).await;
         let mut outcome = Outcome::read(answer.map_err(|failed| failed.of(operation.id))?)?;
         match outcome.code() {
             reply::STORED => Ok(Replaced::Stored(RecordVersion(outcome.next()?.number()? as u32))),

@@ -1,4 +1,4 @@
-//! What `doctor` wants to know: whether the servers keep what they acknowledge.
+//! The store's report: whether the servers keep what they acknowledge. `keyfob doctor` shows it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use redis::Value;
 
 use super::shared::Shared;
 use crate::config::{Address, Topology, misconfigured};
-use crate::net::{Link, Reply, too_old};
+use crate::connections::{Connection, Reply, too_old};
 
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// By how much the clocks may differ before it matters to the order of ids.
-const CLOCKS_APART: u64 = 2_000;
+/// The clock difference in milliseconds from which on the order of ids is affected.
+const MAX_CLOCK_DIFFERENCE_MS: u64 = 2_000;
 
-/// What the finding about a server's version is called.
+/// The name of the finding about a server's version.
 const VERSION: &str = "version";
 
 const SETTINGS: [&str; 8] = [
@@ -29,16 +29,16 @@ const SETTINGS: [&str; 8] = [
     "min-replicas-to-write",
 ];
 
-/// Settings of a server, as far as it tells them.
-type StateInputs = HashMap<String, String>;
+/// Values that a server reports about itself, by name.
+type ServerValues = HashMap<String, String>;
 
 impl Shared {
-    /// Says in the log what is wrong with the servers, when the store is opened.
+    /// Logs what is wrong with the servers when the store is opened.
     pub(super) async fn check_servers(&self) -> Result<(), StoreError> {
         let report = match self.report().await {
             Ok(report) => report,
             Err(error) => {
-                tracing::warn!(%error, "the settings of the servers could not be looked at");
+                tracing::warn!(%error, "the settings of the servers cannot be read");
                 return Ok(());
             }
         };
@@ -59,28 +59,34 @@ impl Shared {
     }
 
     pub(super) async fn report(&self) -> Result<StoreReport, StoreError> {
-        let links = self.net.primaries().await?;
-        let ahead = links.first().map_or(0, |(_, link)| link.ahead());
+        let connections = self.connections.primaries().await?;
+        let ahead = connections.first().map_or(0, |(_, connection)| connection.clock_ahead());
         let now = self.now().as_millis().saturating_add_signed(ahead);
         let mut report = StoreReport::new(self.config.to_string(), Timestamp::from_millis(now));
-        for (address, link) in links {
-            let info = ask(&link, &["INFO"]).await?;
+        for (address, connection) in connections {
+            let info = ask(&connection, &["INFO"]).await?;
             let info = match info {
-                Some(Value::BulkString(text)) => facts_of_info(&String::from_utf8_lossy(&text)),
-                _ => StateInputs::new(),
+                Some(Value::BulkString(text)) => values_of_info(&String::from_utf8_lossy(&text)),
+                _ => ServerValues::new(),
             };
-            let settings = ask(&link, &SETTINGS).await?;
-            self.judge(&mut report, &address, &info, settings.map(facts_of_list), link.ahead());
+            let settings = ask(&connection, &SETTINGS).await?;
+            self.add_findings(
+                &mut report,
+                &address,
+                &info,
+                settings.map(values_of_list),
+                connection.clock_ahead(),
+            );
         }
         Ok(report)
     }
 
-    fn judge(
+    fn add_findings(
         &self,
         report: &mut StoreReport,
         address: &Address,
-        info: &StateInputs,
-        settings: Option<StateInputs>,
+        info: &ServerValues,
+        settings: Option<ServerValues>,
         ahead: i64,
     ) {
         let info = |name: &str| info.get(name).map_or("", String::as_str);
@@ -88,7 +94,7 @@ impl Shared {
         clock(report, address, ahead);
         let Some(settings) = settings else {
             let advice = format!(
-                "{address} does not tell its settings: see to it yourself that maxmemory-policy is \
+                "{address} does not allow reading its settings: check that maxmemory-policy is \
                  noeviction and appendonly is yes, or allow this user CONFIG GET"
             );
             report.find(Severity::Warning, "settings", advice);
@@ -104,7 +110,7 @@ impl Shared {
     fn replicas(&self, report: &mut StoreReport, address: &Address, count: u32, least: &str) {
         if count < self.config.wait {
             let advice = format!(
-                "{address} has {count} replicas, and revocations wait for {}: add replicas or lower \
+                "{address} has {count} replicas, but revocations wait for {}: add replicas or lower \
                  wait",
                 self.config.wait
             );
@@ -113,19 +119,20 @@ impl Shared {
         let standalone = matches!(self.config.topology, Topology::Standalone(_));
         match (count, least) {
             (0, _) if standalone => {
-                let advice = format!("{address} has no replica: nothing takes over when it fails");
+                let advice =
+                    format!("{address} has no replica: no server takes over when it fails");
                 report.find(Severity::Warning, "replicas", advice);
             }
             (_, "0" | "") => {
                 let advice = format!(
-                    "{address} takes writes that no replica has: a primary that is cut off goes on \
-                     taking them, and loses them when it comes back. Set min-replicas-to-write 1"
+                    "{address} accepts writes that no replica has: a primary that is cut off goes on \
+                     accepting them, and loses them when it comes back. Set min-replicas-to-write 1"
                 );
                 report.find(Severity::Warning, "min-replicas-to-write", advice);
             }
             (_, least) => {
                 let advice =
-                    format!("{address} has {count} replicas and writes to at least {least}");
+                    format!("{address} has {count} replicas and needs at least {least} to write");
                 report.find(Severity::Good, "replicas", advice);
             }
         }
@@ -137,27 +144,28 @@ fn version(report: &mut StoreReport, address: &Address, version: &str) {
         Some(advice) => report.find(Severity::Fault, VERSION, format!("{address} {advice}")),
         None if version.is_empty() => {
             let advice = format!(
-                "{address} does not tell its version: see to it yourself that it is 7.0 or later, or \
-                 allow this user INFO"
+                "{address} does not report its version: check that it is 7.0 or later, or allow this \
+                 user INFO"
             );
             report.find(Severity::Warning, VERSION, advice);
         }
-        None => report.find(Severity::Good, VERSION, format!("{address} speaks version {version}")),
+        None => report.find(Severity::Good, VERSION, format!("{address} has version {version}")),
     }
 }
 
 fn clock(report: &mut StoreReport, address: &Address, ahead: i64) {
-    let apart = ahead.unsigned_abs();
-    let (severity, end) = if apart > CLOCKS_APART {
-        (Severity::Warning, ": set the clocks right (NTP)")
+    let difference = ahead.unsigned_abs();
+    let (severity, end) = if difference > MAX_CLOCK_DIFFERENCE_MS {
+        (Severity::Warning, ": synchronize the clocks (NTP)")
     } else {
         (Severity::Good, "")
     };
-    let way = if ahead < 0 { "behind" } else { "ahead of" };
-    report.find(severity, "clock", format!("{address} is {apart} ms {way} this node{end}"));
+    let direction = if ahead < 0 { "behind" } else { "ahead of" };
+    let text = format!("{address} is {difference} ms {direction} this node{end}");
+    report.find(severity, "clock", text);
 }
 
-fn eviction(report: &mut StoreReport, address: &Address, most: &str, policy: &str) {
+fn eviction(report: &mut StoreReport, address: &Address, max_memory: &str, policy: &str) {
     if policy == "noeviction" {
         report.find(Severity::Good, "maxmemory-policy", format!("{address} evicts nothing"));
         return;
@@ -166,8 +174,8 @@ fn eviction(report: &mut StoreReport, address: &Address, most: &str, policy: &st
         "{address} may evict keys ({policy}): sessions end at random, and a lane that is evicted \
          refuses all its tokens. Set maxmemory-policy noeviction"
     );
-    // Without a limit it never comes to that, until somebody sets one.
-    let severity = if most == "0" { Severity::Warning } else { Severity::Fault };
+    // Without a memory limit nothing is evicted, until a limit is set.
+    let severity = if max_memory == "0" { Severity::Warning } else { Severity::Fault };
     report.find(severity, "maxmemory-policy", advice);
 }
 
@@ -179,9 +187,9 @@ fn persistence<'a>(
     let (severity, advice) = match (setting("appendonly"), setting("save")) {
         ("yes", _) if setting("appendfsync") == "no" => (
             Severity::Warning,
-            "writes its log when the system pleases: set appendfsync everysec or always",
+            "leaves it to the operating system when its log is written to disk: set appendfsync everysec or always",
         ),
-        ("yes", _) => (Severity::Good, "keeps a log of its writes"),
+        ("yes", _) => (Severity::Good, "logs its writes to disk"),
         (_, "") => (
             Severity::Fault,
             "keeps nothing on disk: a restart loses every token and every revocation. Set \
@@ -189,35 +197,35 @@ fn persistence<'a>(
         ),
         _ => (
             Severity::Warning,
-            "keeps snapshots only: a restart loses what came after the last, revocations too. Set \
-             appendonly yes",
+            "keeps only snapshots: a restart loses what came after the last one, revocations too. \
+             Set appendonly yes",
         ),
     };
     report.find(severity, "persistence", format!("{address} {advice}"));
 }
 
-/// What a server answers; nothing where it does not let us ask.
-async fn ask(link: &Link, words: &[&str]) -> Result<Option<Value>, StoreError> {
+/// Returns the answer of a server, or `None` if it does not allow the command.
+async fn ask(connection: &Connection, words: &[&str]) -> Result<Option<Value>, StoreError> {
     let mut command = redis::Cmd::new();
     for word in words {
         command.arg(*word);
     }
-    link.ask(&command, PATIENCE).await
+    connection.ask(&command, TIMEOUT).await
 }
 
-fn facts_of_info(text: &str) -> StateInputs {
-    let facts = text.lines().filter_map(|line| line.split_once(':'));
-    facts.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
+fn values_of_info(text: &str) -> ServerValues {
+    let values = text.lines().filter_map(|line| line.split_once(':'));
+    values.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
 }
 
-fn facts_of_list(list: Value) -> StateInputs {
-    let mut facts = StateInputs::new();
-    let Ok(parts) = Reply(list).array() else { return facts };
+fn values_of_list(list: Value) -> ServerValues {
+    let mut values = ServerValues::new();
+    let Ok(parts) = Reply(list).array() else { return values };
     let mut parts = parts.into_iter().map(Reply::text);
     while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
         if let (Ok(name), Ok(value)) = (name, value) {
-            facts.insert(name, value);
+            values.insert(name, value);
         }
     }
-    facts
+    values
 }

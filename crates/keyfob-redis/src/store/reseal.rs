@@ -6,8 +6,8 @@ use keyfob_store::{KeyVersion, Lane, NewRecord, Operation, Reseal, Resealed, Sto
 use super::insert::are_broad;
 use super::outcome::{Outcome, failure};
 use super::shared::Shared;
+use crate::connections::Call;
 use crate::keys;
-use crate::net::Call;
 use crate::protocol::arg::Arg;
 use crate::protocol::constants::reply;
 use crate::protocol::signatures::{min_key_version, raise_min_key_version, reseal};
@@ -34,7 +34,7 @@ impl Shared {
             body: reseal.body.into(),
         };
         let call = Call::new(&self.scripts.reseal, keys, args);
-        let answer = self.net.run(self.keys.slot(lane), &call).await;
+        let answer = self.connections.run(self.keys.slot(lane), &call).await;
         let outcome = Outcome::read(answer.map_err(|failed| failed.of(operation.id))?)?;
         match outcome.code() {
             reply::APPLIED => Ok(Resealed::Done),
@@ -55,7 +55,7 @@ impl Shared {
             let keys = raise_min_key_version::Keys { lane: self.keys.lane(lane) };
             let args = raise_min_key_version::Args { key_version: u64::from(min.value()).into() };
             let call = Call::new(&self.scripts.raise_min_key_version, keys, args);
-            self.net.read(self.keys.slot(lane), &call).await
+            self.connections.read(self.keys.slot(lane), &call).await
         };
         // What a call has raised stays raised, so the caller can repeat the whole after an error.
         try_join_all(self.namespace.lanes().lanes().map(raise)).await.map(drop)
@@ -64,7 +64,7 @@ impl Shared {
     async fn min_key_version_of(&self, lane: Lane) -> Result<KeyVersion, StoreError> {
         let keys = min_key_version::Keys { lane: self.keys.lane(lane) };
         let call = Call::new(&self.scripts.min_key_version, keys, []);
-        let version = self.net.read(self.keys.slot(lane), &call).await?.number()?;
+        let version = self.connections.read(self.keys.slot(lane), &call).await?.number()?;
         Ok(KeyVersion::new(u16::try_from(version).unwrap_or(u16::MAX)))
     }
 }

@@ -27,11 +27,11 @@ impl Shared {
     pub(super) async fn resend_where_lost(&self) {
         let lanes: Vec<_> = self.namespace.lanes().lanes().collect();
         let slots: Vec<_> = lanes.iter().map(|lane| self.keys.slot(*lane)).collect();
-        let Ok(owners) = self.net.owners(&slots).await else { return };
+        let Ok(owners) = self.connections.primaries_of(&slots).await else { return };
         let (mut runs, mut primaries) = (HashMap::new(), Vec::new());
         for (lane, owner) in lanes.into_iter().zip(owners) {
             if !runs.contains_key(&owner) {
-                let run = self.net.run_of(&owner).await;
+                let run = self.connections.run_id_of(&owner).await;
                 runs.insert(owner.clone(), run.ok().map(|run| format!("{owner} {run}")));
             }
             let run = runs.get(&owner).cloned().flatten();

@@ -5,9 +5,9 @@ use keyfob_store::{Operation, RevocationMark, Revoke, Revoked, StoreError, Token
 use super::outcome::{Outcome, failure};
 use super::recent_revocations::RecentRevocation;
 use super::shared::Shared;
+use crate::connections::{Call, Reply};
 use crate::feed::signal;
 use crate::keys;
-use crate::net::{Call, Reply};
 use crate::protocol::arg::Arg;
 use crate::protocol::constants::reply;
 use crate::protocol::signatures::revoke;
@@ -41,7 +41,9 @@ impl Shared {
             record: self.keys.record(id),
             note: self.keys.note(id),
             answer: self.keys.answer(lane, operation.id),
-            signal: self.keys.signal(lane, &signal::of_revocation(&revoke)),
+            signal: self
+                .keys
+                .signal(lane, &signal::write(revoke.changes().map(|(_, change)| change))),
             count_directory: self.keys.count_directory(lane),
         });
         keys.extend(revoke.listed.iter().flat_map(|term| self.keys.heads(lane, *term)));
@@ -62,7 +64,7 @@ impl Shared {
         args.extend(revoke.events.into_iter().map(Arg::from));
         let mut call = Call::new(&self.scripts.revoke, keys, args);
         self.wait_for_replicas(&mut call, lane);
-        let answer = self.net.run(self.keys.slot(lane), &call).await;
+        let answer = self.connections.run(self.keys.slot(lane), &call).await;
         let outcome = Outcome::read(answer.map_err(|failed| failed.of(operation.id))?)?;
         match outcome.code() {
             reply::APPLIED => Ok(Revoked::Now),

@@ -7,9 +7,9 @@ use keyfob_store::{Namespace, Timestamp};
 use super::limits::refusals::Refusals;
 use super::recent_revocations::RecentRevocations;
 use crate::config::RedisConfig;
+use crate::connections::Connections;
 use crate::feed::Feed;
 use crate::keys::Keys;
-use crate::net::Net;
 use crate::protocol::arg::Arg;
 use crate::protocol::signatures::Scripts;
 
@@ -20,7 +20,7 @@ pub(super) struct Shared {
     pub(super) created: Timestamp,
     pub(super) keys: Arc<Keys>,
     pub(super) scripts: Arc<Scripts>,
-    pub(super) net: Arc<Net>,
+    pub(super) connections: Arc<Connections>,
     pub(super) feed: Arc<Feed>,
     pub(super) recent: RecentRevocations,
     pub(super) refusals: Refusals,

@@ -9,8 +9,8 @@ use keyfob_store::{
 
 use super::outcome::{Outcome, failure};
 use super::shared::Shared;
+use crate::connections::Call;
 use crate::keys;
-use crate::net::Call;
 use crate::protocol::arg::Arg;
 use crate::protocol::constants::reply;
 use crate::protocol::signatures::{TouchedArgs, TouchedKeys, consume, touch};
@@ -36,7 +36,7 @@ impl Shared {
             id_suffix: keys::id_suffix(id)[..].into(),
         };
         let call = Call::new(&self.scripts.consume, keys, args);
-        let answer = self.net.run(self.keys.slot(lane), &call).await;
+        let answer = self.connections.run(self.keys.slot(lane), &call).await;
         let mut outcome = Outcome::read(answer.map_err(|failed| failed.of(operation.id))?)?;
         match outcome.code() {
             reply::USES_LEFT => Ok(Consumed::Left(outcome.next()?.number()? as u32)),
@@ -75,7 +75,7 @@ impl Shared {
             }));
         }
         let call = Call::new(&self.scripts.touch, keys, args);
-        self.net.read(self.keys.slot(lane), &call).await.map(drop)
+        self.connections.read(self.keys.slot(lane), &call).await.map(drop)
     }
 
     /// The time bucket that a token's end has moved to; empty if the end has not moved.

@@ -1,4 +1,4 @@
-//! Logins, access lists and TLS; and that none of it shows.
+//! Logins, access lists and TLS, and that no secret of them is shown.
 
 use keyfob::limit::LimitStore;
 use keyfob::store::prelude::*;
@@ -7,7 +7,7 @@ use keyfob::{Lane, Ttl};
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::redis::RedisServer;
 
-use crate::stage::*;
+use crate::support::*;
 
 fn severity_of(report: &StoreReport, what: &str) -> Option<Severity> {
     report.findings.iter().find(|finding| finding.what == what).map(|finding| finding.severity)
@@ -20,7 +20,7 @@ async fn refusal(url: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_password_opens_and_never_shows() {
+async fn a_password_works_and_is_never_shown() {
     let server = RedisServer::builder().password("hunter2").start().unwrap();
     let store = RedisStore::connect(&server.url()).await.unwrap();
     let id = insert(&store, record(id_at(now(), Lane::new(0)), Ttl::from_hours(1), vec![])).await;
@@ -37,7 +37,7 @@ async fn a_password_opens_and_never_shows() {
     }
 }
 
-/// What a user of one namespace needs, and nothing else.
+/// The permissions that a user of one namespace needs, and no others.
 const RULES: &str = "~shop:* -@all +evalsha +script|load +script|exists +time +hget +hgetall +hmget +hset \
     +hincrby +hdel +hrandfield +hexists +exists +get +mget +set +getrange +setrange +pexpireat \
     +pexpiretime +pttl +zadd +zcard +zcount +zrange +zrangebylex +zrevrangebylex +zrangebyscore \
@@ -73,10 +73,10 @@ async fn a_user_with_only_what_is_needed_can_do_everything() {
     let tallies = store.tallies().await.unwrap();
     let sum = |number: fn(&BucketCounts) -> u64| tallies.iter().map(number).sum::<u64>();
     assert_eq!((sum(|tally| tally.stored), sum(|tally| tally.revoked)), (100, 100));
-    let watcher = InvalidationListener::new(store.namespace().lanes(), Ttl::from_secs(60));
-    store.watch(&watcher);
+    let listener = InvalidationListener::new(store.namespace().lanes(), Ttl::from_secs(60));
+    store.watch(&listener);
     until("the feed is heard", || {
-        watcher.is_trusted(Lane::new(0)) && watcher.is_trusted(Lane::new(1))
+        listener.is_trusted(Lane::new(0)) && listener.is_trusted(Lane::new(1))
     })
     .await;
     let meter = keyfob_testkit::limits::once(2);
@@ -85,15 +85,15 @@ async fn a_user_with_only_what_is_needed_can_do_everything() {
     let start = keyfob::store::Cursor::start();
     let page = store.entries(keyfob::store::Feed::Events, &start, 200).await.unwrap();
     assert_eq!(page.entries.len(), 100);
-    // The settings may not be read, and that is said rather than failed at.
+    // Reading the settings is not allowed. The report says so instead of failing.
     let report = store.report().await.unwrap();
     assert_eq!(severity_of(&report, "settings"), Some(Severity::Warning), "{report:?}");
     let said = refusal(&format!("{}?namespace=other", server.url_of("shop", "pw"))).await;
-    assert!(said.contains("may not do"), "{said}");
+    assert!(said.contains("lacks a permission"), "{said}");
 }
 
 #[tokio::test]
-async fn tls_verifies_whom_it_talks_to() {
+async fn tls_verifies_the_server() {
     let server = RedisServer::builder().tls().start().unwrap();
     let ca = server.certificates().unwrap().authority.display().to_string();
     let url = server.tls_url().unwrap();
@@ -102,7 +102,7 @@ async fn tls_verifies_whom_it_talks_to() {
     assert!(store.load(id).await.unwrap().is_some());
     assert!(store.report().await.unwrap().description.starts_with("rediss://"));
 
-    // Without the authority that signed it, the server is a stranger.
+    // Without the authority that signed its certificate, the server is not trusted.
     let error = RedisStore::connect(&url).await.expect_err("a stranger");
     assert!(["store_unavailable", "store_misconfigured"].contains(&error.code()), "{error}");
     let error = RedisStore::connect(&format!("{url}?ca=/nowhere.pem")).await.unwrap_err();
@@ -111,7 +111,7 @@ async fn tls_verifies_whom_it_talks_to() {
 }
 
 #[tokio::test]
-async fn the_report_tells_good_settings_from_bad() {
+async fn the_report_distinguishes_good_settings_from_bad() {
     let careless = RedisServer::builder()
         .setting("maxmemory", "100mb")
         .setting("maxmemory-policy", "allkeys-lru")

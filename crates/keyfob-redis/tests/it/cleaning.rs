@@ -1,4 +1,4 @@
-//! The data cleans itself, with no keyfob running.
+//! Expired data goes by itself, with no keyfob running.
 
 use keyfob::store::prelude::*;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use keyfob::{Grant, Kind, Lane, TokenManager, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::RedisServer;
 
-use crate::stage::*;
+use crate::support::*;
 
 #[tokio::test]
-async fn what_has_expired_is_gone_with_nobody_there() {
+async fn expired_data_is_gone_without_a_running_store() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 8).with_feed(800, Ttl::from_days(1));
     let store = open(&config).await;
@@ -28,7 +28,7 @@ async fn what_has_expired_is_gone_with_nobody_there() {
                 let (kind, ends_at) = (Kind::Access, new.keep_until);
                 let counted = Some(CountedAs { kind, starts_at: None, ends_at });
                 let new = NewRecord { counted, ..new };
-                // Answers are remembered until the deadline of their operation, and no longer.
+                // Answers are kept until the deadline of their operation, and no longer.
                 let soon = Operation { deadline: now() + Ttl::from_secs(2), ..operation() };
                 let id = insert_by(&store, soon, new).await;
                 if writer == 0 {
@@ -47,7 +47,7 @@ async fn what_has_expired_is_gone_with_nobody_there() {
     }
     store.close().await;
     drop(store);
-    // The server drops what has expired ten times a second, a part at a time.
+    // The server deletes expired keys ten times a second, some at a time.
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
     let streams = 8;
     while server.key_count().unwrap() > 1 + streams && std::time::Instant::now() < deadline {
@@ -60,14 +60,14 @@ async fn what_has_expired_is_gone_with_nobody_there() {
     assert!(classes.iter().all(|class| class.starts_with("e{") || *class == "meta"));
     for stream in left.iter().filter(|key| !key.ends_with("meta")) {
         let length = server.call(&["XLEN", stream]).unwrap().number();
-        // The cap is 100 for each lane; the server trims a node of a hundred at a time.
+        // The cap is 100 for each lane. The server trims a hundred entries at a time.
         assert!((1..=300).contains(&length), "{stream} holds {length}");
         assert!(server.call(&["PTTL", stream]).unwrap().number() > 0, "{stream} ends");
     }
 }
 
 #[tokio::test]
-async fn every_key_but_the_meta_key_ends() {
+async fn every_key_but_the_meta_key_expires() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 2).with_leaf(8);
     let store = open(&config).await;
@@ -86,7 +86,7 @@ async fn every_key_but_the_meta_key_ends() {
         store.stamp(lane).await.unwrap();
     }
     assert!(server.key_count().unwrap() > 300);
-    // Names have bytes in them that are no text, so the server looks at them itself.
+    // Key names contain bytes that are not text, so a script on the server reads them.
     let script = "local n = 0 for _, k in ipairs(redis.call('KEYS', '*')) do \
         if redis.call('PTTL', k) == -1 then n = n + 1 end end return n";
     let without_end = server.call(&["EVAL", script, "0"]).unwrap().number();
@@ -117,7 +117,7 @@ async fn ten_thousand_short_tokens_leave_nothing() {
     let issued = std::time::Instant::now();
     manager.shutdown().await;
     drop(manager);
-    // A token is kept for half a second after its two, its answer for eight more.
+    // A token is kept for half a second after its two seconds, its answer for eight seconds more.
     while server.key_count().unwrap() > 1 + 8 {
         let took = issued.elapsed();
         let left = server.key_count().unwrap();
@@ -137,7 +137,7 @@ async fn ten_thousand_short_tokens_leave_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_sent_again_after_its_record_is_gone_stays_done_once() {
+async fn a_repeated_insert_after_its_record_is_gone_is_applied_once() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 2);
     let store = open(&config).await;

@@ -1,13 +1,13 @@
-//! The contract of a store, on every kind of server that there is.
+//! The contract of a store, on every kind of server.
 
 use std::sync::Arc;
 
 use keyfob_redis::RedisConfig;
 use keyfob_testkit::contract::{Setup, Time};
 
-use crate::stage::{config, open};
+use crate::support::{config, open};
 
-/// A store in a namespace of its own, on a server that others use too.
+/// A store in a separate namespace, on a server that other tests use too.
 async fn fresh(url: &str) -> Setup {
     with(config(url, 8)).await
 }
@@ -29,12 +29,12 @@ mod one_server {
         keyfob_testkit::key_contract!(super::setup);
     }
 
-    /// Leaves so small that a few records under one term fill several.
+    /// Index leaves so small that a few records under one term fill several.
     async fn with_small_leaves() -> Setup {
         with(config(&keyfob_testkit::redis::server().url(), 8).with_leaf(8)).await
     }
 
-    /// Random runs of everything at once, held against the contract as plain maps.
+    /// Random sequences of all methods, compared with a model of plain maps.
     #[test]
     fn random_runs_agree_with_the_model() {
         keyfob_testkit::model_test::store_matches_model_in_real_time(with_small_leaves);

@@ -1,4 +1,4 @@
-//! What a verb costs: how many round trips, scripts, commands and keys.
+//! What a store method costs: round trips, scripts, commands and keys.
 
 use keyfob::store::prelude::*;
 use std::collections::BTreeMap;
@@ -10,9 +10,9 @@ use keyfob::{Filter, Grant, Kind, Paging, RevokeRequest, TokenManager, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::RedisServer;
 
-use crate::stage::*;
+use crate::support::*;
 
-/// How often each command was called since `before`.
+/// Returns how often each command was called since `before`.
 fn since(server: &RedisServer, before: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let mut calls = counts(server);
     for (name, calls) in &mut calls {
@@ -27,18 +27,18 @@ fn counts(server: &RedisServer) -> BTreeMap<String, u64> {
     stats.into_iter().map(|(name, stats)| (name, stats.calls)).collect()
 }
 
-/// The commands that came in by themselves, as the server counts them.
+/// The commands that clients sent, not scripts, as the server counts them.
 fn processed(server: &RedisServer) -> u64 {
     server.info("stats").unwrap()["total_commands_processed"].parse().unwrap()
 }
 
 #[tokio::test]
-async fn each_verb_is_one_script() {
+async fn each_store_method_is_one_script() {
     let server = RedisServer::start().unwrap();
     let store = open(&config(&server.url(), 64)).await;
     let (term, lane) = subject(&store, "user");
     let terms = || vec![term, store.namespace().all(), tag(&store, "tag")];
-    // What happens once per connection is over then, and the store's own task sleeps.
+    // What happens once per connection is over then, and the maintenance task sleeps.
     insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), terms())).await;
 
     let before = counts(&server);
@@ -77,7 +77,7 @@ async fn each_verb_is_one_script() {
     }
 }
 
-/// How many keys were looked up, whether they were there or not.
+/// The number of keys that were looked up, whether they existed or not.
 fn lookups(server: &RedisServer) -> u64 {
     let stats = server.info("stats").unwrap();
     ["keyspace_hits", "keyspace_misses"]
@@ -86,7 +86,7 @@ fn lookups(server: &RedisServer) -> u64 {
         .sum()
 }
 
-/// Inserts so many records of others, four to a subject, many at a time.
+/// Inserts records of other subjects, four for each subject, many at a time.
 async fn insert_others(store: &Arc<RedisStore>, from: usize, to: usize) {
     let mut writers = tokio::task::JoinSet::new();
     for writer in 0..64 {
@@ -105,7 +105,7 @@ async fn insert_others(store: &Arc<RedisStore>, from: usize, to: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_by_subject_costs_the_same_among_a_hundred_times_as_many() {
+async fn a_list_by_subject_costs_the_same_among_a_hundred_times_as_many_tokens() {
     const OWN: i64 = 300;
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 4);
@@ -116,8 +116,8 @@ async fn a_list_by_subject_costs_the_same_among_a_hundred_times_as_many() {
         insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), terms)).await;
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    // The sets of the subject are all that there are of any subject, now; the server keeps their
-    // names, which are no text. What a list may look at is in them.
+    // The sets of this subject are the only subject sets now. A script on the server reads their
+    // names, which are not text. A list may read only what is in them.
     let namespace = config.to_string().split_once("namespace=").unwrap().1.to_owned();
     let note = format!(
         "for _, k in ipairs(redis.call('KEYS', '{namespace}:i{{*}}s*')) do \
@@ -143,7 +143,7 @@ async fn a_list_by_subject_costs_the_same_among_a_hundred_times_as_many() {
             store.count(store.namespace().all(), None).await.unwrap(),
             size as u64 + OWN as u64
         );
-        // The same members: those of its own, and the bounds of up to four heads.
+        // The same members: those of the subject, and the bounds of up to four heads.
         let own = sizes("sum");
         assert!((OWN..OWN + 4).contains(&own), "the subject's sets hold {own}");
         assert_eq!(sizes("max"), most, "and no leaf grew");
@@ -153,7 +153,7 @@ async fn a_list_by_subject_costs_the_same_among_a_hundred_times_as_many() {
         assert_eq!(store.query(&query).await.unwrap().records.len(), 50);
         looked_up.push(lookups(&server) - before_lookups);
         let mut cost = since(&server, &before);
-        // What the test and the store's own task ask besides.
+        // What the test and the maintenance task send besides.
         cost.retain(|name, _| !matches!(name.as_str(), "info" | "time" | "hrandfield"));
         costs.push(cost);
     }
@@ -163,14 +163,14 @@ async fn a_list_by_subject_costs_the_same_among_a_hundred_times_as_many() {
         let (few, many) = (of[0] as f64, of[1] as f64);
         assert!((0.5..=1.5).contains(&(many / few)), "{what}: {of:?}, {costs:?}");
     }
-    // Each reading of a leaf reads at most the largest whole.
+    // Each read of a leaf reads at most the largest leaf as a whole.
     let members = costs[1]["zrange"] as i64 * most;
     assert!(members <= 4 * 130, "at most {members} members were read: {costs:?}");
     assert!(looked_up[1] < 300, "of fifty records: {looked_up:?}");
 }
 
 #[tokio::test]
-async fn calls_at_the_same_time_share_the_way() {
+async fn concurrent_calls_share_a_connection() {
     let server = RedisServer::start().unwrap();
     let store = open(&config(&server.url(), 64)).await;
     let term = tag(&store, "tag");
@@ -184,7 +184,7 @@ async fn calls_at_the_same_time_share_the_way() {
     assert_eq!(store.count(term, None).await.unwrap(), 64);
     assert!(processed(&server) > before);
     let asked: u64 = server.info("stats").unwrap()["total_connections_received"].parse().unwrap();
-    // The test asks on connections of its own, three since then; the store opens none.
+    // The test has opened three connections of its own since then; the store opens none.
     assert_eq!(asked - connections.parse::<u64>().unwrap(), 3);
 }
 
@@ -195,7 +195,7 @@ async fn each_call_of_a_manager_is_one_script() {
     let manager = TokenManager::new(store);
     let grant = || Grant::new(Kind::Access).subject("user123").client("shop").tag("vip");
     manager.issue(grant()).await.unwrap();
-    // The store's own task asks for unfinished walks every three seconds, by a script too.
+    // The maintenance task reads the unfinished advances every three seconds, by a script too.
     let begun = Instant::now();
     let one_each = |cost: &BTreeMap<String, u64>, calls: u64| {
         let own = begun.elapsed().as_secs() / 3 + 1;
@@ -217,7 +217,7 @@ async fn each_call_of_a_manager_is_one_script() {
     one_each(&revokes, 100);
     assert_eq!(revokes["setrange"], 100, "one write in place: {revokes:?}");
 
-    // A root falls with all that was minted from it, by one script too.
+    // A root token is revoked with all that was minted from it, by one script too.
     let (mut roots, mut minted) = (Vec::new(), Vec::new());
     for _ in 0..20 {
         let root = manager.issue(Grant::new(Kind::Session).subject("user123")).await.unwrap();

@@ -1,4 +1,4 @@
-//! What counts cost in keys, and what becomes of them when something is wrong with them.
+//! How many keys counts need, and what happens when their keys are damaged.
 
 use keyfob::store::prelude::*;
 use keyfob::store::{
@@ -9,7 +9,7 @@ use keyfob::{ClientId, EpochField, KeyVersion, Kind, Lane, TokenId, Ttl};
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::redis::RedisServer;
 
-use crate::stage::*;
+use crate::support::*;
 
 fn client(store: &RedisStore, name: &str) -> EpochField {
     store.namespace().client_epoch(&ClientId::new(name).unwrap())
@@ -29,8 +29,8 @@ fn sum(tallies: &[BucketCounts], number: fn(&BucketCounts) -> u64) -> u64 {
     tallies.iter().map(number).sum()
 }
 
-/// Runs this for each key of the counts.
-fn for_each_cell(server: &RedisServer, config: &RedisConfig, what: &str) {
+/// Runs a command for each key of the counts.
+fn for_each_count_key(server: &RedisServer, config: &RedisConfig, what: &str) {
     let text = config.to_string();
     let (_, namespace) = text.split_once("namespace=").unwrap();
     let script = format!(
@@ -39,7 +39,7 @@ fn for_each_cell(server: &RedisServer, config: &RedisConfig, what: &str) {
     server.call(&["EVAL", &script, "0"]).unwrap();
 }
 
-/// A revocation must not wait for a number to be right.
+/// A revocation must not depend on correct counts.
 #[tokio::test]
 async fn nothing_fails_because_it_cannot_be_counted() {
     let server = RedisServer::start().unwrap();
@@ -50,7 +50,7 @@ async fn nothing_fails_because_it_cannot_be_counted() {
     for _ in 0..4 {
         ids.push(insert(&store, counted(&store, "shop", life)).await);
     }
-    for_each_cell(&server, &config, "redis.call('SET', k, 'not ours')");
+    for_each_count_key(&server, &config, "redis.call('SET', k, 'not ours')");
     assert!(store.tallies().await.is_err(), "whoever asks for counts is told");
 
     ids.push(insert(&store, counted(&store, "shop", life)).await);
@@ -84,29 +84,29 @@ async fn nothing_fails_because_it_cannot_be_counted() {
     }
 }
 
-/// Counts that are lost are counted anew, and no number is below nothing.
+/// Lost counts start again, and no count is below zero.
 #[tokio::test]
-async fn what_is_lost_of_counts_is_lost_alone() {
+async fn lost_counts_affect_nothing_else() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 1);
     let store = open(&config).await;
     let life = Ttl::from_hours(1);
     let first = insert(&store, counted(&store, "shop", life)).await;
-    for_each_cell(&server, &config, "redis.call('DEL', k)");
+    for_each_count_key(&server, &config, "redis.call('DEL', k)");
     assert_eq!(store.tallies().await.unwrap(), []);
     store.revoke(operation(), Revoke::new(first, now())).await.unwrap();
     let ends_at = Some(now() + Ttl::from_mins(5));
     let second = insert(&store, counted(&store, "shop", life)).await;
-    for_each_cell(&server, &config, "redis.call('DEL', k)");
+    for_each_count_key(&server, &config, "redis.call('DEL', k)");
     store.touch(&[LastUse { ends_at, ..LastUse::new(second, now()) }]).await.unwrap();
     let tallies = store.tallies().await.unwrap();
     assert_eq!((sum(&tallies, |of| of.stored), sum(&tallies, BucketCounts::live)), (1, 1));
-    for_each_cell(&server, &config, "assert(redis.call('PTTL', k) > 0)");
+    for_each_count_key(&server, &config, "assert(redis.call('PTTL', k) > 0)");
 }
 
-/// What is over when it is counted leaves no key behind that nothing would ever drop.
+/// A token whose time is over when it is counted leaves no key that would never expire.
 #[tokio::test]
-async fn what_is_over_leaves_no_cell() {
+async fn a_token_that_has_ended_leaves_no_count_bucket() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 1);
     let store = open(&config).await;
@@ -122,9 +122,9 @@ async fn what_is_over_leaves_no_cell() {
     assert_eq!(keys(&server, &config, "c{*"), Vec::<String>::new());
 }
 
-/// However many tokens there are: a handful of cells for a life that is usual, one sample a client.
+/// With any number of tokens: a few count buckets for a usual lifetime, one sample for each client.
 #[tokio::test]
-async fn cells_are_few() {
+async fn count_buckets_are_few() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 1);
     let store = open(&config).await;
@@ -138,14 +138,14 @@ async fn cells_are_few() {
     assert_eq!(sum(&tallies, |of| of.stored), 600);
     assert!(tallies.iter().all(|of| of.sample.is_some()), "each client can be named");
     let samples = "assert(string.sub(k, -1) ~= 's' or redis.call('HLEN', k) == 20)";
-    for_each_cell(&server, &config, samples);
+    for_each_count_key(&server, &config, samples);
 
-    // Clients come and go: of those whose tokens are over, few samples stay.
+    // Of clients whose tokens are over, only few samples stay.
     for n in 0..300 {
         let name = format!("passing-{n}");
         insert(&store, counted(&store, &name, Ttl::from_millis(1000).unwrap())).await;
         tokio::time::sleep(std::time::Duration::from_millis(15)).await;
     }
     let samples = "assert(string.sub(k, -1) ~= 's' or redis.call('HLEN', k) < 250)";
-    for_each_cell(&server, &config, samples);
+    for_each_count_key(&server, &config, samples);
 }

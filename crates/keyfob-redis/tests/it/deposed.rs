@@ -1,4 +1,4 @@
-//! A primary that most sentinels have deposed, and that does not know it.
+//! A primary that most sentinels have replaced and that does not know it.
 
 use keyfob::store::prelude::*;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::{RedisSentinel, RedisServer, fresh_namespace};
 
 use crate::fake::{Fake, list};
-use crate::stage::*;
+use crate::support::*;
 
-/// A sentinel that names whatever port it is told to.
+/// A sentinel that names the port that the test sets.
 async fn sentinel(names: &Arc<AtomicU16>) -> Fake {
     let names = Arc::clone(names);
     Fake::start(move |_| list(&["127.0.0.1", &names.load(Ordering::SeqCst).to_string()])).await
@@ -54,15 +54,15 @@ fn clients(server: &RedisServer) -> u64 {
 }
 
 #[tokio::test]
-async fn one_that_most_have_deposed_is_left_although_it_answers() {
+async fn a_primary_that_most_sentinels_replaced_is_left_although_it_answers() {
     let stage = stage().await;
-    // One alone convinces nobody.
+    // One sentinel alone is not a majority.
     stage.names[0].store(stage.new.port(), Ordering::SeqCst);
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(clients(&stage.new), 1, "only who asks is there");
     stage.names[2].store(stage.new.port(), Ordering::SeqCst);
 
-    // Nothing is asked of the store, and it notices.
+    // No call is sent, and the store notices all the same.
     let begun = Instant::now();
     while clients(&stage.old) > 1 {
         assert!(begun.elapsed() < Duration::from_secs(4), "the deposed primary is still used");
@@ -77,7 +77,7 @@ async fn one_that_most_have_deposed_is_left_although_it_answers() {
 }
 
 #[tokio::test]
-async fn without_most_of_the_sentinels_nothing_is_answered_in_the_end() {
+async fn without_a_majority_of_sentinels_no_call_is_answered_in_the_end() {
     let stage = stage().await;
     stage.sentinels[1].stop();
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -86,7 +86,7 @@ async fn without_most_of_the_sentinels_nothing_is_answered_in_the_end() {
     let begun = Instant::now();
     let refused = loop {
         match stage.store.load(stage.id).await {
-            // A call that began in time may still look for a majority as long as any call may.
+            // A call that began in time may look for a majority as long as any call may last.
             Ok(_) => assert!(begun.elapsed() < Duration::from_millis(400), "it still answers"),
             Err(error) => break error,
         }
@@ -97,14 +97,14 @@ async fn without_most_of_the_sentinels_nothing_is_answered_in_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fail_over_is_noticed_without_any_call() {
+async fn a_failover_is_noticed_without_any_call() {
     let group = RedisSentinel::start(1).unwrap();
     let url = format!("{}?namespace={}", crate::sentinel_url(&group), fresh_namespace());
     let store = RedisStore::connect(&url).await.unwrap();
     let new = tokio::task::block_in_place(|| group.failover()).unwrap();
     let ours = || {
         let scripts = new.info("commandstats").unwrap();
-        // The store's own task reads the clock of the primary.
+        // The maintenance task reads the clock of the primary.
         scripts.contains_key("cmdstat_time")
     };
     let begun = Instant::now();

@@ -5,10 +5,10 @@ use keyfob::store::{Advance, EpochScope, Replace, Replaced, Verdict};
 use keyfob::{KeyVersion, Lane, Ttl};
 use keyfob_testkit::redis::server;
 
-use crate::stage::*;
+use crate::support::*;
 
 #[tokio::test]
-async fn a_lane_that_is_lost_refuses_what_it_held() {
+async fn a_lost_lane_refuses_the_tokens_it_held() {
     let config = config(&server().url(), 1);
     let store = open(&config).await;
     let lane = Lane::new(0);
@@ -19,7 +19,7 @@ async fn a_lane_that_is_lost_refuses_what_it_held() {
     server().call(&["DEL", &hash]).unwrap();
     let lost = store.load(id).await.unwrap().unwrap();
     assert_eq!(lost.verdict, Verdict::Damaged, "its epochs are gone");
-    // The lane begins anew, and what follows is good; what was there before is not.
+    // The lane begins again. Later tokens are valid; the earlier ones are not.
     let later = insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
     assert_eq!(store.load(later).await.unwrap().unwrap().verdict, Verdict::Clear);
     assert_eq!(store.load(id).await.unwrap().unwrap().verdict, Verdict::Damaged);
@@ -37,7 +37,7 @@ async fn a_lane_that_is_lost_refuses_what_it_held() {
 }
 
 #[tokio::test]
-async fn a_lane_that_was_rolled_back_refuses_what_came_after() {
+async fn a_lane_that_was_rolled_back_refuses_later_tokens() {
     let config = config(&server().url(), 1);
     let store = open(&config).await;
     let lane = Lane::new(0);
@@ -54,7 +54,7 @@ async fn a_lane_that_was_rolled_back_refuses_what_came_after() {
 }
 
 #[tokio::test]
-async fn epochs_that_cover_nothing_any_more_are_dropped() {
+async fn epochs_that_no_longer_cover_anything_are_removed() {
     let config = config(&server().url(), 1);
     let store = open(&config).await;
     let lane = Lane::new(0);

@@ -1,4 +1,4 @@
-//! A server that answers what a test wants it to: what no real one can be brought to say.
+//! A server that gives the answers that a test sets, including those that no real server gives on demand.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// What it answers to the words of a command, as it goes over the wire.
+/// Returns the answer to the words of a command, encoded for the wire.
 pub(crate) type Answer = dyn Fn(&[String]) -> String + Send + Sync;
 
-/// It goes when it is dropped, and every connection with it.
+/// Stops when it is dropped, and closes every connection.
 pub(crate) struct Fake {
     pub(crate) port: u16,
     accepting: JoinHandle<()>,
@@ -31,7 +31,7 @@ impl Fake {
         Self { port, accepting }
     }
 
-    /// Ends it, as the end of its machine does.
+    /// Stops it, as if its machine had failed.
     pub(crate) fn stop(&self) {
         self.accepting.abort();
     }
@@ -62,14 +62,14 @@ async fn command(stream: &mut BufReader<TcpStream>) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// What follows the mark of a list or of a string.
+/// Reads what follows the type byte of a list or of a string.
 async fn number(stream: &mut BufReader<TcpStream>) -> Option<usize> {
     let mut line = String::new();
     stream.read_line(&mut line).await.ok()?;
     line.get(1..)?.trim().parse().ok()
 }
 
-/// Some words as a list.
+/// Encodes words as a list.
 pub(crate) fn list(words: &[&str]) -> String {
     let words: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
     format!("*{}\r\n{words}", words.matches("$").count())

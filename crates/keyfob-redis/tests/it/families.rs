@@ -1,5 +1,5 @@
-//! Rotation on a real server: many tasks over three connections, in 10,000 rounds. And logins within
-//! a policy.
+//! Rotation on a real server: many tasks on three connections, in 10,000 rounds. And logins under
+//! a session policy.
 
 use keyfob::store::prelude::*;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use keyfob::{
 use keyfob_testkit::families::{Families, refresh_many};
 use keyfob_testkit::redis::{RedisServer, server};
 
-use crate::stage::*;
+use crate::support::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_tasks_on_three_connections_never_log_anybody_out_but_a_thief() {
+async fn fifty_tasks_on_three_connections_log_out_only_a_thief() {
     let config = config(&server().url(), 8);
     let mut nodes = Vec::new();
     for _ in 0..3 {
@@ -57,7 +57,7 @@ async fn nodes_whose_clocks_differ_agree_on_the_window() {
     }
 }
 
-/// The system's clock, and what it was set forward or back by.
+/// The system's clock, set forward or back by an offset.
 #[derive(Clone, Debug, Default)]
 struct Settable(Arc<AtomicI64>);
 
@@ -69,7 +69,7 @@ impl Clock for Settable {
 }
 
 #[tokio::test]
-async fn a_node_whose_clock_is_set_in_the_middle_of_a_window_logs_nobody_out() {
+async fn setting_a_nodes_clock_within_a_window_logs_no_client_out() {
     let config = config(&server().url(), 8);
     let clock = Settable::default();
     let store = open(&config.clone().with_clock(Arc::new(clock.clone()))).await;
@@ -80,7 +80,7 @@ async fn a_node_whose_clock_is_set_in_the_middle_of_a_window_logs_nobody_out() {
         let grant = Grant::new(Kind::Refresh).subject("user123");
         let bearer = other.issue(grant).await.unwrap().bearer;
         let pair = node.refresh(&bearer, RefreshRequest::new()).await.unwrap();
-        // Just now, so that the servers' clocks have not been looked at again.
+        // Immediately, so that the servers' clocks have not been measured again.
         clock.0.store(to, Ordering::SeqCst);
         let again = node.refresh(&bearer, RefreshRequest::new()).await.unwrap();
         assert_eq!(again.case, RefreshCase::Replayed, "set to {to} ms");
@@ -92,9 +92,9 @@ async fn a_node_whose_clock_is_set_in_the_middle_of_a_window_logs_nobody_out() {
     }
 }
 
-/// A node that guessed by its own clock would end families when it finds the server again.
+/// A node that decided by its own clock would revoke families when it reaches the server again.
 #[tokio::test]
-async fn where_the_servers_clock_cannot_be_told_it_is_not_guessed() {
+async fn a_server_clock_that_cannot_be_read_is_not_guessed() {
     let server = RedisServer::start().unwrap();
     let clock = Settable::default();
     let store = open(&config(&server.url(), 1).with_clock(Arc::new(clock.clone()))).await;
@@ -105,7 +105,7 @@ async fn where_the_servers_clock_cannot_be_told_it_is_not_guessed() {
     server.kill9();
     let begun = Instant::now();
     let refused = loop {
-        // Until the connection is known to be gone.
+        // Until the store knows that the connection is lost.
         match store.time_of(Lane::default(), clock.now()).await {
             Err(error) => break error,
             Ok(_) => assert!(begun.elapsed() < Duration::from_secs(10)),
@@ -117,7 +117,7 @@ async fn where_the_servers_clock_cannot_be_told_it_is_not_guessed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_logins_at_the_same_time_on_two_nodes_no_more_live_than_may() {
+async fn concurrent_logins_on_two_nodes_keep_the_session_limit() {
     let config = config(&server().url(), 8);
     let policy = SessionPolicy::new(3, WhenFull::RetireOldest).unwrap();
     let mut nodes = Vec::new();
@@ -127,7 +127,7 @@ async fn of_logins_at_the_same_time_on_two_nodes_no_more_live_than_may() {
     }
     let session = || Grant::new(Kind::Session).subject("user123");
     let live = Filter::new().subject("user123").state(TokenState::Active);
-    // The second time, with a roster that fell with everything else.
+    // The second time, with a roster that was revoked with everything else.
     for _ in 0..2 {
         let logins = (0..20).map(|n| {
             let (node, live) = (nodes[n % 2].clone(), live.clone());

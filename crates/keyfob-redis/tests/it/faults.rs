@@ -1,4 +1,4 @@
-//! The promises under real faults: connections cut at random, servers killed and started again.
+//! The guarantees under real faults: connections cut at random, servers killed and started again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,9 +32,9 @@ async fn node_with(
     }
 }
 
-/// For how long another node may still say active.
+/// For how long another node may still decide "active".
 fn grace(cache: CacheConfig) -> Duration {
-    if cache.tokens() == 0 { Duration::ZERO } else { cache.bound().as_duration() }
+    if cache.max_tokens() == 0 { Duration::ZERO } else { cache.max_staleness().as_duration() }
 }
 
 fn happened(report: StressReport) {
@@ -55,17 +55,17 @@ async fn until_it_answers(nodes: &[TokenManager]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_revoked_stays_dead_while_connections_are_cut_at_random() {
+async fn revoked_tokens_stay_revoked_while_connections_are_cut_at_random() {
     storm_of_cuts(CacheConfig::default(), None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_caches_it_is_dead_everywhere_at_once_though_connections_are_cut() {
+async fn without_caches_revocation_is_immediate_everywhere_though_connections_are_cut() {
     storm_of_cuts(CacheConfig::OFF, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_stays_dead_in_a_sealed_store_too() {
+async fn revoked_tokens_stay_revoked_in_a_sealed_store() {
     let ring = KeyRing::generate(SystemClock.now(), &OsRandom).unwrap();
     storm_of_cuts(CacheConfig::default(), Some(&ring)).await;
 }
@@ -106,12 +106,12 @@ async fn storm_of_cuts(cache: CacheConfig, keys: Option<&KeyRing>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_revoked_stays_dead_while_the_server_is_killed_and_started_again() {
+async fn revoked_tokens_stay_revoked_while_the_server_is_killed_and_restarted() {
     storm_of_kills(CacheConfig::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_caches_it_is_dead_everywhere_at_once_though_the_server_is_killed() {
+async fn without_caches_revocation_is_immediate_everywhere_though_the_server_is_killed() {
     storm_of_kills(CacheConfig::OFF).await;
 }
 
@@ -140,7 +140,7 @@ async fn storm_of_kills(cache: CacheConfig) {
     happened(run_stress_test(&nodes, storm, healed).await);
 }
 
-/// What a writer knows of the revocation of what it issued.
+/// What a writer knows about the revocation of a token that it issued.
 enum Revocation {
     Untried,
     Unknown,
@@ -178,7 +178,7 @@ async fn every_acknowledged_write_survives_a_kill() {
                 })
             })
             .collect();
-        // The kill comes while all of them write, however slow the machine is.
+        // The server is killed while all of them write, however slow the machine is.
         while answered.load(Ordering::Relaxed) < 64 + 100 * round {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -208,13 +208,13 @@ async fn every_acknowledged_write_survives_a_kill() {
 }
 
 #[tokio::test]
-async fn a_write_whose_answer_is_lost_happens_once() {
+async fn a_write_whose_answer_is_lost_is_applied_once() {
     let proxy = Arc::new(Proxy::to_port(server().port()).await.unwrap());
     let namespace = fresh_namespace();
     let behind = node(proxy.port(), &namespace).await;
     let direct = node(server().port(), &namespace).await;
     let start = keyfob::store::Cursor::start();
-    // Answers are lost on the way, at any moment, and the store sends the writes again.
+    // Answers are lost at random times, and the store sends the writes again.
     let cut = proxy.clone();
     let cutter = tokio::spawn(async move {
         for round in 0u64.. {
@@ -243,7 +243,7 @@ async fn a_write_whose_answer_is_lost_happens_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_is_an_error_and_no_verdict() {
+async fn a_server_that_does_not_answer_is_an_error_and_not_a_verdict() {
     let proxy = Proxy::to_port(server().port()).await.unwrap();
     let manager = node(proxy.port(), &fresh_namespace()).await;
     let issued = manager.issue(Grant::new(Kind::Access)).await.unwrap();
@@ -256,7 +256,7 @@ async fn a_server_that_does_not_answer_is_an_error_and_no_verdict() {
     proxy.heal();
     until_it_answers(std::slice::from_ref(&manager)).await;
     let _ = manager.validate_active(&issued.bearer).await.map_err(|error| {
-        // It was sent, so it may have been done after all.
+        // The call was sent, so it may have been executed.
         assert_eq!(error.code(), "token_revoked");
     });
 }

@@ -1,4 +1,4 @@
-//! Indexes whose leaves are so small that everything that can happen to a leaf does.
+//! Indexes with leaves so small that every case of splitting a leaf occurs.
 
 use keyfob::store::prelude::*;
 use keyfob::store::{NewRecord, Order, Position, RecordVersion, Replace, Replaced, StoreError};
@@ -6,9 +6,9 @@ use keyfob::{KeyVersion, Lane, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::server;
 
-use crate::stage::*;
+use crate::support::*;
 
-/// A small generator of numbers that look random, so that a failure can be seen again.
+/// A small pseudo-random generator, so that a failure can be repeated.
 struct Dice(u64);
 
 impl Dice {
@@ -19,7 +19,7 @@ impl Dice {
     }
 }
 
-/// Clocks that are slow and fast, lives that are long and short.
+/// Slow and fast clocks, long and short lifetimes.
 fn odd_record(store: &RedisStore, dice: &mut Dice) -> NewRecord {
     let skew = dice.below(29_000);
     let at = now().saturating_sub(Ttl::from_secs(20)) + Ttl::from_millis(skew + 1).unwrap();
@@ -89,12 +89,12 @@ async fn pages_are_exact_whatever_order_ids_come_in() {
 }
 
 #[tokio::test]
-async fn a_burst_of_one_moment_rolls_and_stays_exact() {
+async fn a_burst_of_ids_of_one_tick_splits_leaves_and_stays_exact() {
     let store = open(&config(&server().url(), 2).with_leaf(8)).await;
     let (term, lane) = subject(&store, "busy");
     let (at, mut ids) = (now(), Vec::new());
     for _ in 0..200 {
-        // All of them in one tick, and so much in the present that no bound lies behind them.
+        // All ids are of one tick, and so recent that no bound lies behind them.
         let new = record(id_at(at, lane), Ttl::from_secs(600), vec![term]);
         ids.push(insert(&store, new).await);
     }
@@ -105,7 +105,7 @@ async fn a_burst_of_one_moment_rolls_and_stays_exact() {
 }
 
 #[tokio::test]
-async fn what_has_expired_gives_room_and_hides_nothing() {
+async fn expired_entries_make_room_and_hide_nothing() {
     let store = open(&config(&server().url(), 1).with_leaf(8)).await;
     let (term, lane) = subject(&store, "mixed");
     let mut lasting = Vec::new();
@@ -130,7 +130,7 @@ async fn what_has_expired_gives_room_and_hides_nothing() {
 }
 
 #[tokio::test]
-async fn a_record_of_a_newer_format_hides_no_other() {
+async fn a_record_of_a_newer_format_does_not_hide_others() {
     let server = server();
     let config = config(&server.url(), 2);
     let store = open(&config).await;

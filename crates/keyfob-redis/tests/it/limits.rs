@@ -1,4 +1,4 @@
-//! Limits that nodes share through a server.
+//! Rate limits that nodes share through a server.
 
 use keyfob::store::prelude::*;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use keyfob_testkit::limits::{self, fresh_key, once};
 use keyfob_testkit::proxy::Proxy;
 use keyfob_testkit::redis::{RedisServer, cluster, sentinel, server};
 
-use crate::stage::{config, keys, open};
+use crate::support::{config, keys, open};
 
 async fn limits(config: &RedisConfig) -> Arc<dyn LimitStore> {
     Arc::new(open(config).await)
@@ -51,7 +51,7 @@ async fn the_contract_holds_with_a_lease() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn racers_on_three_connections_get_the_burst_and_no_more() {
+async fn concurrent_calls_on_three_connections_get_the_burst_and_no_more() {
     for url in [server().url(), crate::cluster_url(cluster())] {
         let config = config(&url, 8);
         let stores = [limits(&config).await, limits(&config).await, limits(&config).await];
@@ -62,7 +62,7 @@ async fn racers_on_three_connections_get_the_burst_and_no_more() {
 #[tokio::test]
 async fn every_number_is_exact_in_the_script_too() {
     let store = limits(&config(&server().url(), 1)).await;
-    // Units up to 2^53: 1 and a prime number of permits in a year of milliseconds.
+    // Units up to 2^53: one permit, and a prime number of permits, in a year of milliseconds.
     for (rate, burst) in [("999983/366d", 284_000), ("7/366d", 1_000), ("1000/ms", u32::MAX)] {
         let (key, meter) = (fresh_key(), meter(rate, burst));
         let all_but_one = Charge::exactly(key, meter, burst - 1);
@@ -81,7 +81,7 @@ async fn every_number_is_exact_in_the_script_too() {
 }
 
 #[tokio::test]
-async fn a_request_is_one_script_whatever_counts_it() {
+async fn a_request_is_one_script_however_many_limits_count_it() {
     let server = RedisServer::start().unwrap();
     let store = Arc::new(open(&config(&server.url(), 64)).await);
     let policies = [LimitBy::Subject, LimitBy::Client, LimitBy::Ip]
@@ -97,13 +97,13 @@ async fn a_request_is_one_script_whatever_counts_it() {
     for _ in 0..100 {
         assert!(manager.admit(&request).await.unwrap().is_admitted());
     }
-    // The store's own task asks for something every three seconds.
+    // The maintenance task sends a call every three seconds.
     let own = begun.elapsed().as_secs() / 3 + 1;
     assert!((100..=100 + own).contains(&(scripts() - before)));
 }
 
 #[tokio::test]
-async fn keys_say_nothing_of_whom_they_count_and_go_when_nothing_is_owed() {
+async fn limit_keys_reveal_nothing_and_expire_when_the_debt_has_drained() {
     let server = server();
     let config = config(&server.url(), 8);
     let store = Arc::new(open(&config).await);
@@ -116,21 +116,21 @@ async fn keys_say_nothing_of_whom_they_count_and_go_when_nothing_is_owed() {
     let kept = keys(server, &config, "q*");
     assert_eq!(kept.len(), 1);
     assert!(!kept[0].contains("user123") && !kept[0].contains("calls"), "{kept:?}");
-    // Nothing is owed after a second.
+    // The debt has drained after a second.
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     assert_eq!(keys(server, &config, "q*"), Vec::<String>::new());
     assert!(manager.admit(&request.cost(20)).await.unwrap().is_admitted());
 }
 
 #[tokio::test]
-async fn a_server_whose_clock_was_set_back_forgives_nothing_and_locks_nobody_out() {
+async fn a_server_clock_that_was_set_back_neither_forgives_debts_nor_locks_keys() {
     let server = server();
     let config = config(&server.url(), 1);
     let store = limits(&config).await;
     let (key, meter) = (LimitKey::from_bytes(*b"a-key-in-letters"), meter("10/s", 3));
     assert!(admits(&*store, key, meter).await);
     let name = keys(server, &config, "q*").remove(0);
-    // The level that a fail-over would bring from a primary whose clock was an hour ahead.
+    // The level after a failover from a primary whose clock was an hour ahead.
     let script = "local t = redis.call('TIME') \
         redis.call('SET', KEYS[1], struct.pack('>I8I8', 300, t[1] * 1000 + 3600000), 'EX', 7200)";
     server.call(&["EVAL", script, "1", &name]).unwrap();
@@ -140,7 +140,7 @@ async fn a_server_whose_clock_was_set_back_forgives_nothing_and_locks_nobody_out
 }
 
 #[tokio::test]
-async fn what_lies_under_a_key_and_is_no_level_owes_nothing() {
+async fn a_limit_key_with_other_data_owes_nothing() {
     let server = server();
     let config = config(&server.url(), 1);
     let store = limits(&config).await;
@@ -157,9 +157,9 @@ async fn what_lies_under_a_key_and_is_no_level_owes_nothing() {
 }
 
 #[tokio::test]
-async fn in_a_cluster_those_who_are_refused_again_and_again_cost_nobody_else() {
+async fn in_a_cluster_repeated_refusals_of_one_key_do_not_cost_other_keys() {
     let store = limits(&config(&crate::cluster_url(cluster()), 8)).await;
-    // Of a wide limit that a round trip drains a part of a permit from.
+    // A large limit, of which a round trip drains part of a permit.
     let (wide, meter) = (fresh_key(), meter("50/s", 1_000));
     assert!(store.charge(&[Charge::exactly(wide, meter, 500)]).await.unwrap().admitted);
     for _ in 0..8 {
@@ -174,12 +174,12 @@ async fn in_a_cluster_those_who_are_refused_again_and_again_cost_nobody_else() {
         }
     }
     let left = store.charge(&[Charge::look(wide, meter)]).await.unwrap().tallies[0];
-    // Two thousand were refused, each of which would have been held for a round trip.
+    // Two thousand calls were refused. Each would have held permits for a round trip.
     assert!(meter.room(left.level) >= 1_000 - 500 - 8 - 8, "{left:?}");
 }
 
 #[tokio::test]
-async fn in_a_cluster_what_was_held_is_given_back_when_another_server_fails() {
+async fn in_a_cluster_held_permits_are_given_back_when_another_server_fails() {
     let config = config(&crate::cluster_url(cluster()), 8);
     let store = limits(&config).await;
     let bad = LimitKey::from_bytes(*b"a-key-in-letters");
@@ -194,7 +194,7 @@ async fn in_a_cluster_what_was_held_is_given_back_when_another_server_fails() {
     let mut elsewhere = 0;
     for _ in 0..24 {
         let good = fresh_key();
-        // It has been drawn on before, so that it can tell a loss from what drains meanwhile.
+        // The limit has been used before, so a loss can be told from what drains meanwhile.
         for _ in 0..2 {
             assert!(admits(&*store, good, once(5)).await);
         }
@@ -226,7 +226,7 @@ async fn a_charge_whose_answer_is_lost_is_not_made_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_nodes_with_leases_keep_the_bound_and_seldom_ask() {
+async fn two_nodes_with_leases_keep_the_limit_and_rarely_ask() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 8);
     let lease = Ttl::from_millis(200).unwrap();
@@ -262,12 +262,12 @@ async fn two_nodes_with_leases_keep_the_bound_and_seldom_ask() {
     assert!(admitted >= rate * time / 1_000 * 7 / 10, "the rate is used: {admitted} in {time} ms");
     let calls = scripts() - before;
     assert!(calls * 10 < asked, "{calls} calls of the server for {asked}");
-    // Each node asks about eight times a lease, and a few times more for its first batches.
+    // Each node asks about eight times for each lease, and a few times more for its first batches.
     assert!(calls <= 2 * 10 * (time / lease.as_millis() + 1), "{calls} calls in {time} ms");
 }
 
 #[tokio::test]
-async fn each_policy_says_what_happens_when_the_server_is_gone() {
+async fn each_policy_decides_what_happens_without_a_server() {
     let server = RedisServer::start().unwrap();
     let store = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
     let policy = |name: &str, by| LimitPolicy::new(name, by, "1/1h".parse().unwrap()).unwrap();

@@ -9,12 +9,13 @@ mod cost;
 mod counts;
 mod deposed;
 mod epochs;
+mod event_log;
 mod fake;
 mod families;
 mod faults;
-mod feed;
 mod guarantee;
 mod index;
+mod invalidation_feed;
 mod limits;
 mod metrics;
 mod open;
@@ -22,10 +23,9 @@ mod outage;
 mod sealed;
 mod secrets;
 mod silence;
-mod stage;
 mod startup;
-mod walk;
-mod watching;
+mod support;
+mod unfinished_advance;
 
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel};
 

@@ -1,4 +1,4 @@
-//! What is counted of connections, repetitions and the feed.
+//! The metrics of connections, repeated calls and the invalidation feed.
 
 use keyfob::store::prelude::*;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use keyfob_redis::RedisConfig;
 use keyfob_testkit::recorder::MemoryRecorder;
 use keyfob_testkit::redis::{RedisSentinel, RedisServer};
 
-use crate::stage::*;
+use crate::support::*;
 
 fn kept(config: RedisConfig) -> (RedisConfig, MemoryRecorder) {
     let kept = MemoryRecorder::default();
@@ -20,13 +20,13 @@ fn of(kept: &MemoryRecorder, name: &str, purpose: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn connections_that_break_and_calls_that_are_made_again_are_counted() {
+async fn broken_connections_and_repeated_calls_are_counted() {
     let server = RedisServer::builder().append_only().start().unwrap();
     let (config, kept) = kept(config(&server.url(), 4));
     let store = std::sync::Arc::new(open(&config).await);
     let id = insert(&store, record(id_at(now(), Lane::new(1)), Ttl::from_hours(1), vec![])).await;
     assert_eq!(of(&kept, "links_opened", "calls"), 1.0);
-    // Somebody watches, so there is a feed.
+    // There is an invalidation listener, so the feed runs.
     let manager = TokenManager::builder(store.clone()).metrics(Metrics::none()).build();
     until("the feed is there", || of(&kept, "links_opened", "feed") == 1.0).await;
     for purpose in ["calls", "feed"] {
@@ -69,7 +69,7 @@ async fn a_server_that_does_not_answer_in_time_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_primary_that_is_another_is_counted() {
+async fn a_change_of_the_primary_is_counted() {
     let group = RedisSentinel::start(1).unwrap();
     let (config, kept) = kept(config(&crate::sentinel_url(&group), 4));
     let store = open(&config).await;

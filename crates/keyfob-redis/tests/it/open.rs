@@ -5,7 +5,7 @@ use keyfob::{Lane, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::{fresh_namespace, server};
 
-use crate::stage::*;
+use crate::support::*;
 
 async fn refused(url: &str) -> keyfob::store::StoreError {
     match RedisStore::connect(url).await {
@@ -36,7 +36,7 @@ async fn a_namespace_keeps_its_lanes() {
 }
 
 #[tokio::test]
-async fn what_is_not_ours_is_named() {
+async fn foreign_data_is_reported() {
     let namespace = fresh_namespace();
     let url = format!("{}?namespace={namespace}", server().url());
     let meta = format!("{namespace}:meta");
@@ -53,7 +53,7 @@ async fn what_is_not_ours_is_named() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_said_in_time() {
+async fn a_missing_server_is_reported_in_time() {
     let begun = std::time::Instant::now();
     let error = refused("redis://127.0.0.1:1?namespace=x").await;
     assert_eq!(error.code(), "store_unavailable");
@@ -63,7 +63,7 @@ async fn nobody_there_is_said_in_time() {
 
 #[tokio::test]
 async fn a_namespace_that_lost_its_key_is_not_replaced() {
-    // Lanes of a count that divides the default have tags that the default has too.
+    // If the number of lanes divides the default, their tags are among those of the default.
     for lanes in ["", "&lanes=16"] {
         let namespace = fresh_namespace();
         let url = format!("{}?namespace={namespace}", server().url());

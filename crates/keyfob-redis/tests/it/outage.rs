@@ -1,4 +1,4 @@
-//! Servers that go away, come back, or hand over.
+//! Servers that stop, restart, or fail over.
 
 use keyfob::store::prelude::*;
 use std::time::{Duration, Instant};
@@ -8,14 +8,14 @@ use keyfob::{Lane, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
 
-use crate::stage::*;
+use crate::support::*;
 
 fn revocation(id: keyfob::TokenId) -> Revoke {
     Revoke { note: b"why".to_vec(), ..Revoke::new(id, now()) }
 }
 
 #[tokio::test]
-async fn a_server_that_comes_back_is_used_again() {
+async fn a_restarted_server_is_used_again() {
     let server = RedisServer::builder().append_only().start().unwrap();
     let store = open(&config(&server.url(), 8)).await;
     let lane = Lane::new(3);
@@ -31,7 +31,7 @@ async fn a_server_that_comes_back_is_used_again() {
     );
     assert!(begun.elapsed() < Duration::from_secs(8), "both give up: {:?}", begun.elapsed());
     server.restart().unwrap();
-    // It has no scripts any more, and the connection is another.
+    // The server has no scripts any more, and the connection is a new one.
     assert!(store.load(id).await.unwrap().is_some());
     assert_eq!(store.revoke(operation(), revocation(id)).await.unwrap(), Revoked::Now);
 }
@@ -72,13 +72,13 @@ async fn a_server_whose_memory_is_full_still_takes_revocations() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sentinels_lead_to_the_new_primary() {
+async fn calls_follow_the_sentinels_to_the_new_primary() {
     let group = RedisSentinel::start(1).unwrap();
     let config = config(&crate::sentinel_url(&group), 8);
     let store = open(&config).await;
     let lane = Lane::new(5);
     let id = insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
-    // Both are there before the change, so neither is lost by it.
+    // Both are stored before the change, so the change loses neither.
     group.servers()[0].call(&["WAIT", "1", "1000"]).unwrap();
     tokio::task::block_in_place(|| {
         group.servers()[0].kill9();
@@ -91,7 +91,7 @@ async fn sentinels_lead_to_the_new_primary() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cluster_that_hands_over_is_followed() {
+async fn a_cluster_failover_is_followed() {
     let cluster = RedisCluster::start().unwrap();
     let store = open(&config(&crate::cluster_url(&cluster), 16)).await;
     let mut ids = Vec::new();
@@ -111,7 +111,7 @@ async fn a_cluster_that_hands_over_is_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slot_on_the_move_is_followed() {
+async fn a_moving_slot_is_followed() {
     let cluster = RedisCluster::start().unwrap();
     let config = config(&crate::cluster_url(&cluster), 1);
     let store = open(&config).await;
@@ -125,11 +125,11 @@ async fn a_slot_on_the_move_is_followed() {
     let name = |node: &RedisServer| node.call(&["CLUSTER", "MYID"]).unwrap().to_string();
     target.call(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &name(owner)]).unwrap();
     owner.call(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &name(target)]).unwrap();
-    // While some keys are here and some there, a script has to wait; then all are there.
+    // While the keys are on two servers, a script has to wait. Then all are on the new server.
     let moving = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         tokio::task::block_in_place(|| {
-            // The names of keys hold bytes that are no text, so the server hands them on itself.
+            // Key names contain bytes that are not text, so a script on the server passes them on.
             let script = format!(
                 "for _, k in ipairs(redis.call('CLUSTER', 'GETKEYSINSLOT', {slot}, 1000)) do \
                  redis.call('MIGRATE', '127.0.0.1', {}, k, 0, 5000) end",
@@ -161,7 +161,7 @@ async fn waiting_for_replicas_says_whether_they_have_it() {
     let one = open(&config(&url, 2).with_wait(1)).await;
     let id = insert(&one, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
     assert_eq!(one.revoke(operation(), revocation(id)).await.unwrap(), Revoked::Now);
-    // There is one replica: two cannot be waited for, and the revocation is done all the same.
+    // There is one replica. Waiting for two fails, but the revocation is applied.
     let two = open(&config(&url, 2).with_wait(2)).await;
     let id = insert(&two, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
     let outcome = two.revoke(operation(), revocation(id)).await;
@@ -172,12 +172,12 @@ async fn waiting_for_replicas_says_whether_they_have_it() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_after_a_revocation_does_not_undo_it() {
+async fn an_error_after_a_revocation_does_not_undo_it() {
     let server = RedisServer::start().unwrap();
     let store = open(&config(&server.url(), 2).with_wait(1)).await;
     let lane = Lane::new(0);
     let id = insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
-    // The script may run when memory is full; what is written before the waiting may not.
+    // The script may run when memory is full. The write before WAIT may not.
     server.call(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
     let outcome = store.revoke(operation(), revocation(id)).await;
     assert!(matches!(outcome, Err(StoreError::OutcomeUnknown { .. })), "{outcome:?}");
@@ -185,7 +185,7 @@ async fn what_goes_wrong_after_a_revocation_does_not_undo_it() {
 }
 
 #[tokio::test]
-async fn too_few_replicas_cost_no_connection() {
+async fn too_few_replicas_do_not_break_the_connection() {
     let server = RedisServer::start().unwrap();
     let store = open(&config(&server.url(), 2).with_wait(1)).await;
     let lane = Lane::new(0);

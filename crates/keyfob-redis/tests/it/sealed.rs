@@ -1,4 +1,4 @@
-//! A sealed store on a server: what the server, its disk and its replicas get to see.
+//! A sealed store on a server: what is visible to the server, on its disk and to its replicas.
 
 use keyfob::store::prelude::*;
 use std::fs;
@@ -13,7 +13,7 @@ use keyfob_testkit::contract::{Setup, Time};
 use keyfob_testkit::redis::{RedisServer, server};
 use keyfob_testkit::traces::{self, TRACES};
 
-use crate::stage::{config, keys, open};
+use crate::support::{config, keys, open};
 
 fn ring() -> KeyRing {
     KeyRing::generate(SystemClock.now(), &OsRandom).unwrap().allowing_plaintext()
@@ -21,7 +21,7 @@ fn ring() -> KeyRing {
 
 async fn setup() -> Setup {
     let store = open(&config(&server().url(), 8)).await;
-    // Sealed from the beginning: one form of each term, and so one round trip for a page.
+    // Sealed from the beginning: one encoding of each term, so one round trip for a page.
     let mut ring = ring();
     ring.retire(KeyVersion::PLAINTEXT).unwrap();
     Setup::new(Arc::new(SealedStore::new(Arc::new(store), &ring)), Time::Real)
@@ -29,7 +29,7 @@ async fn setup() -> Setup {
 
 keyfob_testkit::store_contract!(setup);
 
-/// All the bytes below a folder.
+/// Returns all bytes of the files below a folder.
 fn bytes_of(folder: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -39,8 +39,8 @@ fn bytes_of(folder: &Path) -> Vec<u8> {
     bytes
 }
 
-/// The traces that lie in clear on the server's disk: its log of writes holds every key and every
-/// value that ever was, as replicas get them too.
+/// Returns the plaintext traces on the server's disk. Its log of writes has every key and every
+/// value that was ever written; replicas receive the same.
 async fn in_clear(ring: Option<&KeyRing>) -> Vec<&'static str> {
     let server = RedisServer::builder().append_only().start().unwrap();
     let store = Arc::new(open(&config(&server.url(), 8)).await);
@@ -64,7 +64,7 @@ async fn nothing_lies_in_clear_on_the_server() {
 }
 
 #[tokio::test]
-async fn a_key_is_changed_and_the_index_with_it() {
+async fn a_key_rotation_changes_the_index_too() {
     // Leaves so small that the index has many.
     let config = config(&server().url(), 4).with_leaf(8);
     let store = Arc::new(open(&config).await);
@@ -90,7 +90,7 @@ async fn a_key_is_changed_and_the_index_with_it() {
         assert_eq!(manager.count(&Filter::new().subject(subject)).await.unwrap(), 40);
     }
     assert_eq!(manager.count(&Filter::new()).await.unwrap(), 120);
-    // Of the old index nothing is left but empty heads, which go when their records would have.
+    // Only empty heads are left of the old index. They expire when their records would have.
     for key in before.iter().filter(|key| !key.contains("}a")) {
         let members = server().call(&["ZCARD", key]).unwrap().number();
         assert!(members <= 16, "{key} still has {members} members");
@@ -98,7 +98,7 @@ async fn a_key_is_changed_and_the_index_with_it() {
 }
 
 #[tokio::test]
-async fn a_lane_with_a_floor_is_not_forgotten() {
+async fn a_lane_with_a_min_key_version_does_not_expire() {
     let config = config(&server().url(), 4);
     let store = open(&config).await;
     store.raise_min_key_version(KeyVersion::new(2)).await.unwrap();

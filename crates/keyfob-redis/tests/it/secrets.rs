@@ -1,4 +1,4 @@
-//! What a dump of the server shows: no bearer, no part of a secret.
+//! A dump of the server shows no bearer token and no part of a secret.
 
 use keyfob::{Grant, Kind, RevokeRequest, TokenManager};
 use keyfob_redis::RedisStore;

@@ -1,4 +1,4 @@
-//! A server that takes connections and says nothing.
+//! A server that accepts connections and never answers.
 
 use keyfob::store::prelude::*;
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use keyfob::{Lane, Ttl};
 use keyfob_testkit::proxy::Proxy;
 use keyfob_testkit::redis::server;
 
-use crate::stage::*;
+use crate::support::*;
 
 #[tokio::test]
-async fn many_callers_learn_of_it_together() {
+async fn many_callers_share_one_failed_attempt() {
     let proxy = Proxy::to_port(server().port()).await.unwrap();
     let store = open(&config(&format!("redis://127.0.0.1:{}", proxy.port()), 8)).await;
     let id = insert(&store, record(id_at(now(), Lane::new(1)), Ttl::from_hours(1), vec![])).await;

@@ -1,4 +1,4 @@
-//! What is looked at when a store is opened.
+//! What is checked when a store is opened.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use crate::fake::{Fake, list};
 
-/// Takes down the warnings of its thread.
+/// Records the warnings of its thread.
 #[derive(Clone, Default)]
 struct Warnings(Arc<Mutex<Vec<String>>>);
 
@@ -43,7 +43,7 @@ impl Subscriber for Warnings {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// What is warned of while a store is opened.
+/// Returns the warnings while a store is opened.
 async fn warnings(url: &str) -> Vec<String> {
     let taken = Warnings::default();
     let guard = tracing::subscriber::set_default(taken.clone());
@@ -59,7 +59,7 @@ fn says(warnings: &[String], words: [&str; 2]) -> usize {
 }
 
 #[tokio::test]
-async fn what_endangers_tokens_is_said_loudly_and_once() {
+async fn settings_that_endanger_tokens_are_logged_once() {
     let careless = RedisServer::builder()
         .setting("maxmemory", "100mb")
         .setting("maxmemory-policy", "allkeys-lru")
@@ -77,12 +77,12 @@ async fn what_endangers_tokens_is_said_loudly_and_once() {
 }
 
 #[tokio::test]
-async fn a_user_who_may_not_look_opens_all_the_same() {
+async fn a_user_without_permission_to_read_settings_can_open_a_store() {
     const RULES: &str = "~* +@all -info -config";
     let server = RedisServer::builder().user("shop", "pw", RULES).start().unwrap();
     let said = warnings(&server.url_of("shop", "pw")).await;
-    assert_eq!(says(&said, ["settings", "does not tell its settings"]), 1, "{said:?}");
-    assert_eq!(says(&said, ["version", "does not tell its version"]), 1, "{said:?}");
+    assert_eq!(says(&said, ["settings", "does not allow reading its settings"]), 1, "{said:?}");
+    assert_eq!(says(&said, ["version", "does not report its version"]), 1, "{said:?}");
 }
 
 #[tokio::test]

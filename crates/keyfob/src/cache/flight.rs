@@ -1,8 +1,8 @@
-//! Loads that are under way: one for an id at a time, and so many in all.
+//! Loads in progress: one at a time for each id, and a limited number in total.
 //!
-//! Whoever asks for an id that somebody else is loading waits, and looks again. A flood of ids that
-//! the store does not know is held to few loads at once, so that it cannot take the store from
-//! those who come with a bearer that is good.
+//! A request for an id that another request is loading waits, and then looks into the cache again. A
+//! flood of unknown ids is limited to few loads at the same time, so that it cannot take the store away
+//! from requests with valid bearer tokens.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,11 +14,11 @@ use crate::id::TokenId;
 use crate::metrics::Metrics;
 use crate::time::Timestamp;
 
-/// How many loads are under way at once.
+/// Maximum number of loads at the same time.
 const AT_ONCE: usize = 256;
-/// How many while a flood of unknown ids comes in.
+/// Maximum number of loads at the same time during a flood of unknown ids.
 const AT_ONCE_IN_A_FLOOD: usize = 16;
-/// How many unknown ids in a second are a flood.
+/// This number of unknown ids in a second is a flood.
 const FLOOD: u64 = 1_000;
 
 #[derive(Debug)]
@@ -26,11 +26,11 @@ pub(super) struct Flights {
     loading: Mutex<HashMap<TokenId, Arc<Semaphore>>>,
     room: Semaphore,
     room_in_a_flood: Semaphore,
-    /// The second, and how many unknown ids came in it.
+    /// The present second, and the number of unknown ids in it.
     unknown: AtomicU64,
 }
 
-/// A load that is under way. When it is dropped, those who wait for it go on.
+/// A load in progress. When it is dropped, the requests that wait for it continue.
 #[derive(Debug)]
 pub(crate) struct Flight<'a> {
     flights: &'a Flights,
@@ -51,8 +51,8 @@ impl Default for Flights {
 }
 
 impl Flights {
-    /// Begins to load an id, when there is room; or waits until whoever loads it has done so, and
-    /// then gives `None`.
+    /// Starts to load an id as soon as there is room. If another request is loading the id, waits for it
+    /// and returns `None`.
     pub(super) async fn board(
         &self,
         id: TokenId,
@@ -62,7 +62,7 @@ impl Flights {
         let (landed, is_first) = {
             let mut loading = self.loading();
             let is_first = !loading.contains_key(&id);
-            // Nobody is ever let in: it is closed when the load is over.
+            // Has no permits: waiting for it ends when it is closed at the end of the load.
             let landed = loading.entry(id).or_insert_with(|| Arc::new(Semaphore::new(0)));
             (Arc::clone(landed), is_first)
         };
@@ -90,7 +90,7 @@ impl Flights {
 
     fn is_flooded(&self, now: Timestamp) -> bool {
         let word = self.unknown.load(Ordering::Relaxed);
-        // A flood is believed to go on for a second.
+        // A flood is assumed to last for a second.
         now.as_secs().saturating_sub(word >> 32) <= 1 && word & 0xffff_ffff >= FLOOD
     }
 

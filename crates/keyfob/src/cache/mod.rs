@@ -1,24 +1,24 @@
-//! The cache: tokens that were found active, to be found again without asking the store, for as
-//! long as the store's feed lets them be believed.
+//! The cache of active tokens. It answers without asking the store, as long as the store's invalidation
+//! feed confirms that nothing has changed.
 //!
 //! | module | what |
 //! |---|---|
-//! | `slots` | the table: fixed-size entries under sequence locks |
-//! | `tails` | what does not fit into an entry |
+//! | `table` | the table: fixed-size entries under sequence locks |
+//! | `overflow` | the bytes that do not fit into an entry |
 //! | `unknown` | ids that the store did not know a moment ago |
-//! | `flight` | loads that are under way |
-//! | `settings` | how large it is, and how long silence is trusted |
+//! | `flight` | loads in progress |
+//! | `config` | the size of the cache, and its maximum staleness |
 //!
-//! Whether an entry may still be believed is for the [`InvalidationListener`] to say. The read path writes
-//! nothing that two cores share: no lock, no count of references, no list of what was used last.
-//! Each of these costs many times the look-up itself where one token is used by many cores.
+//! The [`InvalidationListener`] decides whether an entry is current. The read path writes nothing that two
+//! cores share: no lock, no reference count, no list of recent uses. Each of these costs many times more
+//! than the lookup itself when many cores use one token.
 
 pub(crate) mod active;
+mod config;
 mod flight;
 mod layout;
-mod settings;
-mod slots;
-mod tails;
+mod overflow;
+mod table;
 mod unknown;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,29 +32,30 @@ use crate::time::Timestamp;
 use crate::token::Token;
 pub use active::ActiveToken;
 pub(crate) use active::{ByOther, Other};
+pub use config::{CacheConfig, CacheReport};
 pub(crate) use flight::Flight;
 use layout::CONTENT;
-pub use settings::{CacheConfig, CacheReport};
-use slots::{Content, Slot, Slots, Worth};
+use overflow::Overflow;
+use table::{Content, Priority, Slot, Table};
 
-/// Where in an entry's content what lies: 16 bytes of the digest, then these, then the token.
+/// The layout of an entry's content: 16 bytes of the digest, then these words, then the token.
 const END_AND_LENGTH: usize = 2;
 const TICKET: usize = 3;
 const TAIL: usize = 4;
 const TOKEN: usize = 5;
-/// How many words of a token lie in its entry.
+/// How many words of a token are in its entry.
 const INLINE: usize = CONTENT - TOKEN;
-/// How many words hold what most tokens say: to clear room for the longest takes as long as half a
+/// How many words hold a usual token. To clear a buffer for the longest token takes half as long as a
 /// digest.
-const USUAL: usize = 32;
-/// How many words a token may have in all. One that is larger is not kept.
-const MOST: usize = 256;
+const USUAL_WORDS: usize = 32;
+/// Maximum size of a token in words. A larger token is not cached.
+const MAX_WORDS: usize = 256;
 
 /// Tokens that were found active.
 pub(crate) struct Cache {
     watcher: Arc<InvalidationListener>,
-    slots: Slots,
-    tails: tails::Tails,
+    table: Table,
+    overflow: Overflow,
     unknown: unknown::Unknown,
     flights: flight::Flights,
     writing: Mutex<()>,
@@ -68,7 +69,7 @@ pub(crate) enum Found<R, C> {
     Active(R),
     /// No token has this bearer token.
     Unknown,
-    /// Nothing that may be believed. This is the context that the look-up was given.
+    /// Nothing that is current. Returns the context of the lookup.
     Nothing(C),
 }
 
@@ -87,27 +88,27 @@ struct Entry<'a> {
     token: &'a [u8],
 }
 
-/// What is to be kept of a token.
+/// What to store for a token.
 pub(crate) struct Keep<'a> {
-    /// The token, which is active.
+    /// The token. It is active.
     pub(crate) bytes: &'a [u8],
-    /// What proves the bearer that it is kept with.
+    /// The digest of its bearer token.
     pub(crate) digest: &'a BearerDigest,
     /// Until when it is active, unless it changes.
     pub(crate) end: Timestamp,
-    /// When its next use is to be noted.
+    /// When its next use has to be recorded.
     pub(crate) note_at: Timestamp,
     /// The present time.
     pub(crate) now: Timestamp,
 }
 
 impl Cache {
-    pub(crate) fn new(settings: CacheConfig, lanes: LaneCount, metrics: &Metrics) -> Option<Self> {
-        let most = settings.tokens();
+    pub(crate) fn new(config: CacheConfig, lanes: LaneCount, metrics: &Metrics) -> Option<Self> {
+        let most = config.max_tokens();
         (most > 0).then(|| Self {
-            watcher: InvalidationListener::measured(lanes, settings.bound(), metrics.clone()),
-            slots: Slots::new(most),
-            tails: tails::Tails::new(most * settings::TAIL_WORDS),
+            watcher: InvalidationListener::measured(lanes, config.max_staleness(), metrics.clone()),
+            table: Table::new(most),
+            overflow: Overflow::new(most * config::OVERFLOW_WORDS),
             unknown: unknown::Unknown::new(),
             flights: flight::Flights::default(),
             writing: Mutex::default(),
@@ -135,7 +136,7 @@ impl Cache {
         read: impl FnOnce(&ActiveToken<'_>, Use<'_>, C) -> R,
     ) -> Result<Found<R, C>, ParseBearerError> {
         let mut content = [0; CONTENT];
-        let Some(slot) = self.slots.read(bearer.id_digits().words(), &mut content) else {
+        let Some(slot) = self.table.read(bearer.id_digits().words(), &mut content) else {
             let id = bearer.id()?;
             let is_unknown = self.unknown.has(id, now) && self.watcher.is_trusted(id.lane());
             return Ok(if is_unknown { Found::Unknown } else { Found::Nothing(context) });
@@ -147,15 +148,27 @@ impl Cache {
             let token: &[u8] = bytemuck::cast_slice(&content[TOKEN..]);
             let token = token.get(..length).unwrap_or_default();
             self.read_proven(bearer, &Entry { content: &content, slot, token }, now, context, read)
-        } else if length <= 8 * USUAL {
-            self.look_at_tail::<USUAL, _, _>(bearer, (&content, slot, length), now, context, read)
+        } else if length <= 8 * USUAL_WORDS {
+            self.look_at_overflow::<USUAL_WORDS, _, _>(
+                bearer,
+                (&content, slot, length),
+                now,
+                context,
+                read,
+            )
         } else {
-            self.look_at_tail::<MOST, _, _>(bearer, (&content, slot, length), now, context, read)
+            self.look_at_overflow::<MAX_WORDS, _, _>(
+                bearer,
+                (&content, slot, length),
+                now,
+                context,
+                read,
+            )
         })
     }
 
     #[inline(never)]
-    fn look_at_tail<const WORDS: usize, R, C>(
+    fn look_at_overflow<const WORDS: usize, R, C>(
         &self,
         bearer: &Presented<'_>,
         (content, slot, length): (&Content, Slot<'_>, usize),
@@ -167,7 +180,7 @@ impl Cache {
         let (inline, tail) = words.split_at_mut(INLINE);
         inline.copy_from_slice(&content[TOKEN..]);
         let tail = tail.get_mut(..length.div_ceil(8) - INLINE);
-        if !tail.is_some_and(|tail| self.tails.read(content[TAIL], tail)) {
+        if !tail.is_some_and(|tail| self.overflow.read(content[TAIL], tail)) {
             return Found::Nothing(context);
         }
         let token: &[u8] = bytemuck::cast_slice(&words);
@@ -175,7 +188,7 @@ impl Cache {
         self.read_proven(bearer, &Entry { content, slot, token }, now, context, read)
     }
 
-    /// Calls `read` if the entry may be believed and the bearer token is proven to be its.
+    /// Calls `read` if the entry is current and the bearer token belongs to it.
     #[inline]
     fn read_proven<R, C>(
         &self,
@@ -189,7 +202,7 @@ impl Cache {
         let mut token = ActiveToken::over(bearer.id_digits(), token);
         let half = bearer.half_digest();
         let [first, second] = digest_words(half);
-        // In constant time: nothing is decided before all is compared.
+        // In constant time: the comparison covers all bytes before it decides.
         let is_proven = (first ^ content[0]) | (second ^ content[1]) == 0;
         let load_version = LoadVersion::from_number(content[TICKET]);
         if !self.watcher.is_current(token.lane(), load_version, token.cells()) {
@@ -212,19 +225,19 @@ impl Cache {
         Found::Active(read(&token, Use { slot, mark: mark | 1 }, context))
     }
 
-    /// Keeps a token that was loaded under `load_version`.
+    /// Stores a token that was loaded under `load_version`.
     pub(crate) fn keep(&self, load_version: LoadVersion, id: TokenId, keep: &Keep<'_>) {
         let Keep { bytes, digest, end, note_at, now } = keep;
-        // A token that is in the way of its own end would be looked up for nothing.
-        if bytes.len() > 8 * MOST || !self.watcher.is_current(id.lane(), load_version, []) {
+        // A token that ends before its next use would only waste a slot.
+        if bytes.len() > 8 * MAX_WORDS || !self.watcher.is_current(id.lane(), load_version, []) {
             return;
         }
-        let mut words = [0u64; MOST];
+        let mut words = [0u64; MAX_WORDS];
         bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
         let (inline, tail) = words.split_at(INLINE);
         let tail = tail.get(..bytes.len().div_ceil(8).saturating_sub(INLINE)).unwrap_or_default();
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = if tail.is_empty() { Some(0) } else { self.tails.write(tail) };
+        let place = if tail.is_empty() { Some(0) } else { self.overflow.write(tail) };
         let Some(place) = place else { return };
         let mut content = [0; CONTENT];
         content[..2].copy_from_slice(&digest_words(digest.half()));
@@ -234,42 +247,43 @@ impl Cache {
         content[TOKEN..].copy_from_slice(inline);
         let key = IdDigits::write(id, &mut [0; ID_DIGITS]).words();
         let mark = note_at.as_millis() << 1;
-        let gone = self.slots.write(key, &content, mark, |old, mark| self.worth(old, mark, *now));
+        let gone =
+            self.table.write(key, &content, mark, |old, mark| self.priority(old, mark, *now));
         self.metrics.handles.cache_fills.increment(1);
-        if gone.is_some_and(|gone| gone > Worth::Dead) {
+        if gone.is_some_and(|gone| gone > Priority::Dead) {
             self.metrics.handles.cache_evictions.increment(1);
         }
     }
 
-    fn worth(&self, content: &Content, mark: u64, now: Timestamp) -> Worth {
+    fn priority(&self, content: &Content, mark: u64, now: Timestamp) -> Priority {
         let (end, length) = end_and_length(content);
-        let has_tail = length <= 8 * INLINE || self.tails.is_there(content[TAIL]);
+        let has_tail = length <= 8 * INLINE || self.overflow.is_there(content[TAIL]);
         if end <= now.as_millis() || !has_tail {
-            Worth::Dead
+            Priority::Dead
         } else if mark & 1 == 0 {
-            Worth::Idle
+            Priority::Idle
         } else {
-            Worth::Used
+            Priority::Used
         }
     }
 
-    /// Notes that the store does not know an id.
+    /// Remembers that the store does not know an id.
     pub(crate) fn keep_unknown(&self, id: TokenId, now: Timestamp) {
         self.flights.count_unknown(now);
         self.unknown.put(id, now);
     }
 
-    /// Begins a load; `None` if somebody else has just loaded the same.
+    /// Starts a load. Returns `None` if another request has just loaded the same id.
     pub(crate) async fn begin_load(&self, id: TokenId, now: Timestamp) -> Option<Flight<'_>> {
         self.flights.board(id, now, &self.metrics).await
     }
 
     pub(crate) fn report(&self) -> CacheReport {
-        let bytes = self.slots.bytes() + self.tails.bytes() + settings::FIXED_BYTES;
-        CacheReport::new(self.slots.taken(), self.most as u64, bytes)
+        let bytes = self.table.bytes() + self.overflow.bytes() + config::FIXED_BYTES;
+        CacheReport::new(self.table.taken(), self.most as u64, bytes)
     }
 
-    /// Says how full it is, and what it may be believed in.
+    /// Updates the gauges: how full the cache is, and how many lanes are trusted.
     pub(crate) fn publish(&self) {
         let (report, handles) = (self.report(), &self.metrics.handles);
         handles.cache_entries.set(report.tokens as f64);
@@ -286,8 +300,8 @@ impl std::fmt::Debug for Cache {
 }
 
 impl Use<'_> {
-    /// Whether this use is to be noted, of all that come at the same time: then the next is at the
-    /// time that `next` gives.
+    /// Claims the recording of this use among uses at the same time. The next use to be recorded is then at
+    /// the time that `next` returns.
     pub(crate) fn is_due(self, now: Timestamp, next: impl FnOnce() -> Timestamp) -> bool {
         if now.as_millis() < self.mark >> 1 {
             return false;
@@ -296,8 +310,8 @@ impl Use<'_> {
     }
 }
 
-/// The bytes of a token, as the cache keeps them, with the cells that end it and what is known of
-/// its other secret.
+/// Encodes a token for the cache, with the slots that invalidate it and what is known of its other
+/// secret.
 pub(crate) fn bytes_of(token: &Token, epochs: &Epochs, other: Other) -> Vec<u8> {
     let fields = epochs.fields().filter_map(|(_, field)| field).map(InvalidationSlot::of_field);
     let cells: Vec<InvalidationSlot> =
@@ -305,7 +319,7 @@ pub(crate) fn bytes_of(token: &Token, epochs: &Epochs, other: Other) -> Vec<u8> 
     active::write(token, &cells, other)
 }
 
-/// Half of a digest: 128 bits, against which nobody finds another secret of the same id.
+/// Half of a digest: 128 bits are enough that no other secret of the same id can be found.
 fn digest_words([a, b, c, d]: [u32; 4]) -> [u64; 2] {
     [u64::from(a) << 32 | u64::from(b), u64::from(c) << 32 | u64::from(d)]
 }

@@ -17,7 +17,7 @@ struct Bench {
 }
 
 fn bench(tokens: usize) -> Bench {
-    let settings = CacheConfig::default().max_tokens(tokens);
+    let settings = CacheConfig::default().with_max_tokens(tokens);
     let cache = Cache::new(settings, LaneCount::DEFAULT, &Metrics::none()).unwrap();
     let source = cache.watcher().add_source(LaneCount::DEFAULT.lanes());
     source.confirm_forever();

@@ -1,8 +1,8 @@
-//! Ids that the store did not know a moment ago: a small table that forgets by itself.
+//! Ids that the store did not know a moment ago: a small table whose entries expire.
 //!
-//! It is not told of inserts, and need not be. Ids are drawn at random, and nobody can present the
-//! bearer of a token before its insert was acknowledged; a load that was sent before, and found
-//! nothing, is forgotten again within a second.
+//! It need not hear of inserts. Ids are random, and a bearer token cannot be presented before its insert
+//! was acknowledged. A load that was sent before the insert, and found nothing, is forgotten within a
+//! second.
 
 use super::atomic::{AtomicU64, Ordering, zeroed};
 use crate::id::TokenId;
@@ -14,7 +14,7 @@ const STEPS: u64 = 62;
 const STEP_BITS: u32 = 20;
 const STEP_MASK: u64 = (1 << STEP_BITS) - 1;
 
-/// The table. Each place is one word: 44 bits of an id, and when it was not found.
+/// The table. Each entry is one word: 44 bits of an id, and when it was not found.
 #[derive(Debug)]
 pub(super) struct Unknown(Box<[AtomicU64]>);
 
@@ -30,7 +30,7 @@ impl Unknown {
         }
     }
 
-    /// Whether an id was not found within the last second.
+    /// Returns whether the store did not know the id within the last second.
     pub(super) fn has(&self, id: TokenId, now: Timestamp) -> bool {
         let (place, tag) = Self::place(id);
         let word = self.0.get(place).map_or(0, |word| word.load(Ordering::Relaxed));
@@ -38,7 +38,7 @@ impl Unknown {
         word >> STEP_BITS == tag && age < STEPS
     }
 
-    /// All random bits of an id go into one or the other.
+    /// All random bits of an id go into the index or the entry.
     fn place(id: TokenId) -> (usize, u64) {
         let id = u128::from_be_bytes(*id.as_bytes());
         let (high, low) = ((id >> 64) as u64, id as u64);

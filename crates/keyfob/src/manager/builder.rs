@@ -243,7 +243,7 @@ impl TokenManagerBuilder {
             lifetimes: self.lifetimes,
             retention: self.retention,
             cache,
-            bound: self.cache.bound().as_duration(),
+            bound: self.cache.max_staleness().as_duration(),
             refresh_policy: self.refresh_policy,
             sessions: self.sessions,
             refresh_records: RefreshRecordCache::default(),

@@ -1,5 +1,5 @@
-//! What comes from another token is no wider than it, ends with it at the latest, and stands in its
-//! line: whether it is minted, derived, or what a refresh token is exchanged for.
+//! What holds for a token that comes from another one, by minting, deriving or refreshing: it is no
+//! wider than its parent, ends with it at the latest, and descends from it.
 
 use crate::field::Field;
 use crate::id::{FamilyId, TokenId};
@@ -10,7 +10,7 @@ use crate::text::{Audience, Scope};
 use crate::time::Timestamp;
 use crate::token::{ActorChain, GrantParts, Kind, Token};
 
-/// What a token allows, and where.
+/// The scopes of a token, and the audiences that it is meant for.
 #[derive(Clone, Copy)]
 pub(super) struct Extent<'a> {
     pub(super) scopes: &'a NameSet<Scope>,
@@ -18,10 +18,10 @@ pub(super) struct Extent<'a> {
 }
 
 impl Extent<'_> {
-    /// Whether another lies within it.
+    /// Checks that another extent lies within this one.
     pub(super) fn contains(self, other: Extent<'_>) -> Result<(), InvalidValue> {
         let wider = |field| {
-            let rule = "it must lie within that of the token it comes from";
+            let rule = "it must lie within that of the parent token";
             Err(InvalidValue::new(field, InvalidReason::Contradiction { rule }))
         };
         if !self.scopes.contains_all(other.scopes) {
@@ -34,7 +34,7 @@ impl Extent<'_> {
     }
 }
 
-/// The tokens that a child of `parent` descends from.
+/// Returns the tokens that a child of `parent` descends from.
 pub(super) fn line_under(
     parent: TokenId,
     its_ancestors: &[TokenId],
@@ -51,12 +51,12 @@ pub(super) fn line_under(
     Ok(line)
 }
 
-/// The family of a child of `parent`.
+/// Returns the family of a child of `parent`.
 pub(super) fn family_under(parent: TokenId, its_family: Option<FamilyId>) -> FamilyId {
     its_family.unwrap_or(FamilyId::from_root(parent))
 }
 
-/// The end that no renewal of a token can pass.
+/// Returns the end that no renewal of a token passes.
 pub(super) fn last_end(token: &Token) -> Option<Timestamp> {
     match token.kind {
         Kind::Refresh => token.absolute_expiry.or(token.expires_at),
@@ -64,10 +64,10 @@ pub(super) fn last_end(token: &Token) -> Option<Timestamp> {
     }
 }
 
-/// Fills a grant up from the token that it comes from, and refuses what is wider.
+/// Completes a grant from its parent token, and refuses a grant that is wider.
 pub(super) fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts, InvalidValue> {
     let differs = |field| {
-        let rule = "it must be that of the token it comes from";
+        let rule = "it must be that of the parent token";
         Err(InvalidValue::new(field, InvalidReason::Contradiction { rule }))
     };
     if parts.subject.is_some() && parts.subject != parent.subject {
@@ -87,10 +87,10 @@ pub(super) fn narrow(mut parts: GrantParts, parent: &Token) -> Result<GrantParts
     if parts.audiences.is_empty() {
         parts.audiences = parent.audiences.clone();
     }
-    // What was bound stays so, to the same key unless another is named.
+    // A child of a bound token is bound as well, to the same key unless the grant names another.
     let bound_to = &parent.claims.registered.confirmation;
     parts.registered.confirmation = parts.registered.confirmation.or_else(|| bound_to.clone());
-    // Who acts is told by what descends from it as well.
+    // A child names the actors of its parent as well.
     let before = parent.claims.registered.actors.as_ref();
     let chain = parts.acting.take().map(|actor| ActorChain::new(actor, before)).transpose()?;
     parts.registered.actors = chain.or_else(|| before.cloned());

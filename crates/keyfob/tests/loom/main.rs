@@ -3,10 +3,10 @@
 
 #![allow(dead_code, unreachable_pub, reason = "the files say more than is tested here")]
 
-#[path = "../../src/cache/slots.rs"]
-mod slots;
-#[path = "../../src/cache/tails.rs"]
-mod tails;
+#[path = "../../src/cache/overflow.rs"]
+mod overflow;
+#[path = "../../src/cache/table.rs"]
+mod table;
 #[path = "../../../keyfob-store/src/invalidation/trust.rs"]
 mod trust;
 
@@ -29,21 +29,21 @@ use layout::CONTENT;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use loom::thread;
-use slots::{Slots, Worth};
-use tails::Tails;
+use overflow::Overflow;
+use table::{Priority, Table};
 use trust::Trust;
 
 const A: [u64; 3] = [1, 1, 1];
 const B: [u64; 3] = [2, 2, 2];
 
-fn write(slots: &Slots, key: [u64; 3], value: u64) {
-    slots.write(key, &[value; CONTENT], 0, |_, _| Worth::Dead);
+fn write(slots: &Table, key: [u64; 3], value: u64) {
+    slots.write(key, &[value; CONTENT], 0, |_, _| Priority::Dead);
 }
 
 #[test]
 fn an_entry_is_read_whole_while_it_is_written_again() {
     loom::model(|| {
-        let slots = Arc::new(Slots::new(1));
+        let slots = Arc::new(Table::new(1));
         write(&slots, A, 1);
         let writer = Arc::clone(&slots);
         let writing = thread::spawn(move || write(&writer, A, 2));
@@ -60,7 +60,7 @@ fn an_entry_is_read_whole_while_it_is_written_again() {
 fn an_entry_is_never_read_as_that_of_another_key() {
     loom::model(|| {
         // One place in all: the second takes it from the first.
-        let slots = Arc::new(Slots::new(1));
+        let slots = Arc::new(Table::new(1));
         write(&slots, A, 1);
         let writer = Arc::clone(&slots);
         let writing = thread::spawn(move || write(&writer, B, 2));
@@ -78,7 +78,7 @@ fn an_entry_is_never_read_as_that_of_another_key() {
 #[test]
 fn a_tail_is_read_whole_or_not_at_all() {
     loom::model(|| {
-        let tails = Arc::new(Tails::new(2));
+        let tails = Arc::new(Overflow::new(2));
         let place = tails.write(&[1, 1]).unwrap();
         let writer = Arc::clone(&tails);
         let writing = thread::spawn(move || writer.write(&[2, 2]).unwrap());

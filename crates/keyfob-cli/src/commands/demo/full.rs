@@ -1,4 +1,4 @@
-//! The steps of `demo --full`: rotation, a thief, sealing, a limit, metrics.
+//! The further steps of `demo --full`: rotation, token theft, sealing, a rate limit, metrics.
 
 use keyfob::store::prelude::*;
 use std::sync::Arc;
@@ -12,32 +12,33 @@ use keyfob::{
     RefreshRefused, RefreshRequest, Refreshed, Subject, SystemClock, TokenManager, Ttl,
 };
 
-use super::story::Story;
+use super::script::DemoScript;
 use crate::args::Settings;
 use crate::failure::Failure;
 use crate::{metrics, open};
 
-/// How long a retry gets the same pair: short, so that the thief can come late soon.
-const WINDOW: Ttl = Ttl::from_secs(1);
-const LATE: Duration = Duration::from_millis(1_200);
+/// The window in which a retry returns the same pair. Short, so that the demo soon passes its end.
+const RETRY_WINDOW: Ttl = Ttl::from_secs(1);
+/// A pause that is longer than the window.
+const PAUSE_PAST_WINDOW: Duration = Duration::from_millis(1_200);
 
 pub(super) async fn run(
     run: &str,
     settings: &Settings,
     manager: &TokenManager,
-    told: &mut Story<'_>,
+    script: &mut DemoScript<'_>,
 ) -> Result<(), Failure> {
     let before = manager.latest_event().await?;
-    told.step("Rotating a refresh token", "------------------------")?;
-    let first = rotate(run, manager, told).await?;
-    told.step("Catching a thief", "----------------")?;
-    catch(&before, first, manager, told).await?;
-    told.step("Sealing what the store holds", "----------------------------")?;
-    seal(told).await?;
-    told.step("Reaching a limit", "----------------")?;
-    limit(run, settings, told).await?;
-    told.step("Reading the metrics", "-------------------")?;
-    count(manager, told).await
+    script.step("Rotating a refresh token", "------------------------")?;
+    let first = rotate(run, manager, script).await?;
+    script.step("Detecting a stolen token", "------------------------")?;
+    present_stolen(&before, first, manager, script).await?;
+    script.step("Sealing what the store holds", "----------------------------")?;
+    seal(script).await?;
+    script.step("Reaching a limit", "----------------")?;
+    limit(run, settings, script).await?;
+    script.step("Reading the metrics", "-------------------")?;
+    count(manager, script).await
 }
 
 /// A family after its first rotation, and the bearer that was exchanged.
@@ -49,9 +50,9 @@ struct Family {
 async fn rotate(
     run: &str,
     manager: &TokenManager,
-    told: &mut Story<'_>,
+    script: &mut DemoScript<'_>,
 ) -> Result<Family, Failure> {
-    let policy = RefreshPolicy::new().with_grace_period(GracePeriod::new(WINDOW));
+    let policy = RefreshPolicy::new().with_grace_period(GracePeriod::new(RETRY_WINDOW));
     let grant = Grant::new(Kind::Refresh)
         .subject("user123")
         .client("example-app")
@@ -60,16 +61,13 @@ async fn rotate(
         .refresh_policy(policy);
     let issued = manager.issue(grant).await?;
     let pair = manager.refresh(&issued.bearer, RefreshRequest::new()).await?;
-    told.line(format_args!("First exchange: {} to generation 1", pair.case))?;
+    script.line(format_args!("First exchange: {} to generation 1", pair.case))?;
     let again = manager.refresh(&issued.bearer, RefreshRequest::new()).await?;
     if !is_same(&pair, &again) {
-        let message = "a retry within its window got another pair".to_owned();
+        let message = "a retry within the window returned another pair".to_owned();
         return Err(Failure::BrokenPromise { message });
     }
-    told.line(format_args!(
-        "The answer was lost, asked again: {}, the very same pair",
-        again.case
-    ))?;
+    script.line(format_args!("Retry after a lost response: {}, with the same pair", again.case))?;
     Ok(Family { exchanged: issued.bearer, newest: pair.refresh.bearer })
 }
 
@@ -80,26 +78,26 @@ fn is_same(one: &Refreshed, other: &Refreshed) -> bool {
     text(one) == text(other)
 }
 
-async fn catch(
+async fn present_stolen(
     before: &Cursor,
     family: Family,
     manager: &TokenManager,
-    told: &mut Story<'_>,
+    script: &mut DemoScript<'_>,
 ) -> Result<(), Failure> {
-    tokio::time::sleep(LATE).await;
+    tokio::time::sleep(PAUSE_PAST_WINDOW).await;
     let thief = refused(manager, &family.exchanged).await?;
-    told.line(format_args!("A thief presents the exchanged one: {}", thief.code()))?;
+    script.line(format_args!("A thief presents the used token: {}", thief.code()))?;
     let owner = refused(manager, &family.newest).await?;
-    told.line(format_args!("Its owner is told, too: {}", owner.code()))?;
+    script.line(format_args!("The owner is refused too: {}", owner.code()))?;
     let mut after = before.clone();
-    // Others may write to the same store.
+    // Skip events of other writers on the same store.
     loop {
         let page = manager.events(&after, 1_000).await?;
         let of_family =
             page.events.iter().filter(|(event, _)| event.token() == Some(thief.token()));
         for (event, _) in of_family {
             if let EventKind::ReuseDetected { .. } | EventKind::Revoked { .. } = event.what {
-                told.line(format_args!("Event: {}", event.what.as_str()))?;
+                script.line(format_args!("Event: {}", event.what.as_str()))?;
             }
         }
         if !page.more {
@@ -115,45 +113,45 @@ async fn refused(manager: &TokenManager, bearer: &BearerToken) -> Result<Refresh
         Err(Error::Refresh(refused)) => Ok(refused),
         Err(error) => Err(error.into()),
         Ok(_) => {
-            let message = "a refresh token was exchanged twice, late".to_owned();
+            let message = "a used refresh token was exchanged after the window".to_owned();
             Err(Failure::BrokenPromise { message })
         }
     }
 }
 
-/// On a store of its own: nobody would have the keys of what it left on another.
-async fn seal(told: &mut Story<'_>) -> Result<(), Failure> {
+/// Uses a store of its own: sealed records on another store would stay unreadable.
+async fn seal(script: &mut DemoScript<'_>) -> Result<(), Failure> {
     let store = Arc::new(MemoryStore::new().map_err(Error::from)?);
     let ring = KeyRing::generate(SystemClock.now(), &OsRandom)?;
-    let bare = TokenManager::builder(store.clone()).build();
+    let plain = TokenManager::builder(store.clone()).build();
     let sealed = TokenManager::builder(store.clone()).keys(&ring).build();
     let mut last = None;
-    for (name, manager) in [("Without keys", &bare), ("Sealed", &sealed)] {
+    for (name, manager) in [("Without keys", &plain), ("Sealed", &sealed)] {
         let issued = manager.issue(Grant::new(Kind::Session).subject("user123")).await?;
-        let held = store.load(issued.token.id).await.map_err(Error::from)?;
-        let held = held.map(|record| record.body).unwrap_or_default();
-        let shown = match held.windows(7).position(|bytes| bytes == b"user123") {
-            Some(at) => format!("'user123' lies in clear at byte {at}"),
-            None => "nothing of it in clear".to_owned(),
+        let record = store.load(issued.token.id).await.map_err(Error::from)?;
+        let body = record.map(|record| record.body).unwrap_or_default();
+        let finding = match body.windows(7).position(|bytes| bytes == b"user123") {
+            Some(at) => format!("'user123' is readable at byte {at}"),
+            None => "'user123' is not readable".to_owned(),
         };
-        told.line(format_args!("{name}: {} bytes, {shown}", held.len()))?;
+        script.line(format_args!("{name}: {} bytes, {finding}", body.len()))?;
         last = Some(issued);
     }
     if let Some(issued) = last {
         let token = sealed.validate_active(&issued.bearer).await?;
-        let subject = token.subject.as_ref().map_or("nobody", |subject| subject.as_str());
-        told.line(format_args!("With the keys it is read: subject {subject}"))?;
-        let without = bare.get(issued.token.id).await;
+        let subject = token.subject.as_ref().map_or("none", |subject| subject.as_str());
+        script.line(format_args!("Read with keys: subject {subject}"))?;
+        let without = plain.get(issued.token.id).await;
         let code = without.err().map_or_else(String::new, |error| error.code().to_owned());
-        told.line(format_args!("Without them it is not: {code}"))?;
+        script.line(format_args!("Read without keys: {code}"))?;
     }
-    bare.shutdown().await;
+    plain.shutdown().await;
     sealed.shutdown().await;
     Ok(())
 }
 
-async fn limit(run: &str, settings: &Settings, told: &mut Story<'_>) -> Result<(), Failure> {
-    let open::LimitStoreOf { store, namespace, .. } = open::limits(settings).await?;
+async fn limit(run: &str, settings: &Settings, script: &mut DemoScript<'_>) -> Result<(), Failure> {
+    let open::OpenLimitStore { store, namespace, .. } = open::limits(settings).await?;
     let policy = LimitPolicy::new("demo", LimitBy::Subject, Rate::new(3, Ttl::from_mins(1))?)?;
     let limiter = Limiter::new(Limits::new(store).policy(policy)?, namespace);
     let limiter = limiter.metrics(&Metrics::global());
@@ -163,25 +161,25 @@ async fn limit(run: &str, settings: &Settings, told: &mut Story<'_>) -> Result<(
         let verdict = limiter.admit(&request).await.map_err(keyfob::Error::from)?;
         match verdict.retry_after() {
             None => {
-                let left = verdict.decided_by().map_or(0, |standing| standing.remaining);
-                told.line(format_args!("Call {call}: admitted, {left} left"))?;
+                let left = verdict.decided_by().map_or(0, |status| status.remaining);
+                script.line(format_args!("Call {call}: admitted, {left} left"))?;
             }
             Some(after) => {
                 let secs = after.as_millis().div_ceil(1000);
-                told.line(format_args!("Call {call}: refused, again in {secs} s"))?;
+                script.line(format_args!("Call {call}: refused, retry in {secs} s"))?;
             }
         }
     }
     Ok(())
 }
 
-/// What was counted in this run, as Prometheus reads it; of that, the counters that have counted.
-async fn count(manager: &TokenManager, told: &mut Story<'_>) -> Result<(), Failure> {
+/// Shows the counters of this run that are not zero, in the text format of Prometheus.
+async fn count(manager: &TokenManager, script: &mut DemoScript<'_>) -> Result<(), Failure> {
     manager.shutdown().await;
     let text = metrics::start().text();
     let is_counter = |line: &&str| !line.starts_with('#') && line.contains("_total");
     let mut counted: Vec<&str> = text.lines().filter(is_counter).collect();
     counted.retain(|line| !line.ends_with(" 0"));
     counted.sort_unstable();
-    counted.into_iter().try_for_each(|line| told.line(line))
+    counted.into_iter().try_for_each(|line| script.line(line))
 }

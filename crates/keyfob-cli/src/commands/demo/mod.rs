@@ -1,15 +1,15 @@
-//! `demo`: a token's life in six steps, done for real on the store that is named; with `--full`, in
-//! eleven.
+//! `demo`: shows the life of a token in six steps, or with `--full` in eleven. It runs on the store
+//! that the settings name.
 
 mod full;
-mod story;
+mod script;
 
 use keyfob::{
     Error, Filter, Grant, Kind, LabelValue, Paging, Refusal, RevokeRequest, Timestamp,
     TokenManager, Ttl, ValidationChain,
 };
 
-use story::Story;
+use script::DemoScript;
 
 use crate::args::{DemoArgs, Settings};
 use crate::context::Context;
@@ -20,19 +20,23 @@ pub(super) async fn run(
     settings: &Settings,
     context: &mut Context,
 ) -> Result<(), Failure> {
-    let mut told = Story::begin(&mut context.output)?;
+    let mut script = DemoScript::begin(&mut context.output)?;
     let manager = &context.manager;
-    // Tells what this run does from what other runs did on the same store.
+    // A label that separates this run from other runs on the same store.
     let run = format!("{}-{}", manager.now().as_millis(), std::process::id());
-    six_steps(&run, manager, &mut told).await?;
+    six_steps(&run, manager, &mut script).await?;
     if args.full {
-        full::run(&run, settings, manager, &mut told).await?;
+        full::run(&run, settings, manager, &mut script).await?;
     }
-    told.end()
+    script.end()
 }
 
-async fn six_steps(run: &str, manager: &TokenManager, told: &mut Story<'_>) -> Result<(), Failure> {
-    told.step("Creating and storing token", "--------------------------")?;
+async fn six_steps(
+    run: &str,
+    manager: &TokenManager,
+    script: &mut DemoScript<'_>,
+) -> Result<(), Failure> {
+    script.step("Creating and storing token", "--------------------------")?;
     let run = LabelValue::new(run)?;
     let grant = Grant::new(Kind::Access)
         .subject("user123")
@@ -46,21 +50,21 @@ async fn six_steps(run: &str, manager: &TokenManager, told: &mut Story<'_>) -> R
         .label("run", run.clone())
         .tag("mobile");
     let issued = manager.issue(grant).await?;
-    told.line(format_args!("Token created: {}", issued.token.id))?;
+    script.line(format_args!("Token created: {}", issued.token.id))?;
 
-    told.step("Retrieving and validating token", "--------------------------------")?;
+    script.step("Retrieving and validating token", "--------------------------------")?;
     let token = manager.get(issued.token.id).await?;
-    let subject = token.subject.as_ref().map_or("nobody", |subject| subject.as_str());
-    told.line(format_args!("Retrieved token for subject: {subject}"))?;
+    let subject = token.subject.as_ref().map_or("none", |subject| subject.as_str());
+    script.line(format_args!("Retrieved token for subject: {subject}"))?;
     let chain = ValidationChain::new()
         .allow_issuer("example-service")
         .allow_audience("example-app")
         .require_scope("read")
         .clock_skew(Ttl::from_mins(1));
     manager.validate(&issued.bearer, &chain).await?;
-    told.line("Token validation successful")?;
+    script.line("Token validation successful")?;
 
-    told.step("Listing tokens with filters", "--------------------------")?;
+    script.step("Listing tokens with filters", "--------------------------")?;
     let filter = Filter::new()
         .kind(Kind::Access)
         .subject("user123")
@@ -68,35 +72,35 @@ async fn six_steps(run: &str, manager: &TokenManager, told: &mut Story<'_>) -> R
         .label("environment", "production")
         .label("run", run);
     let page = manager.list(&filter, Paging::default()).await?;
-    told.line(format_args!("Found {} matching tokens", page.tokens.len()))?;
+    script.line(format_args!("Found {} matching tokens", page.tokens.len()))?;
 
-    told.step("Revoking token", "---------------")?;
+    script.step("Revoking token", "---------------")?;
     manager.revoke(token.id, RevokeRequest::reason("user logout").by("keyfob demo")).await?;
-    told.line("Token revoked successfully")?;
+    script.line("Token revoked successfully")?;
 
-    told.step("Verifying revocation", "---------------------")?;
+    script.step("Verifying revocation", "---------------------")?;
     if let Some(revocation) = manager.get(token.id).await?.revocation {
-        told.line(format_args!("Token revoked at: {}", spelled_out(revocation.at)))?;
+        script.line(format_args!("Token revoked at: {}", utc_text(revocation.at)))?;
         let reason = revocation.reason.as_ref().map_or("none", |reason| reason.as_str());
-        told.line(format_args!("Revocation reason: {reason}"))?;
+        script.line(format_args!("Revocation reason: {reason}"))?;
     }
 
-    told.step("Demonstrating validation failure", "--------------------------------")?;
+    script.step("Demonstrating validation failure", "--------------------------------")?;
     match manager.validate(&issued.bearer, &chain).await {
         Err(Error::Refused(refusal @ Refusal::Revoked(_))) => {
-            told.line(format_args!("Expected validation failure: {refusal}"))?;
+            script.line(format_args!("Expected validation failure: {refusal}"))?;
         }
         Err(error) => return Err(error.into()),
         Ok(token) => {
-            let message = format!("{} is still good after it was revoked", token.id);
+            let message = format!("{} is still valid after it was revoked", token.id);
             return Err(Failure::BrokenPromise { message });
         }
     }
     Ok(())
 }
 
-/// `2025-09-12 10:30:00 +0000 UTC`
-fn spelled_out(at: Timestamp) -> String {
+/// Formats a time as `2025-09-12 10:30:00 +0000 UTC`.
+fn utc_text(at: Timestamp) -> String {
     let whole = Timestamp::from_millis(at.as_secs() * 1000).to_string();
     whole.replace('T', " ").replace('Z', " +0000 UTC")
 }

@@ -18,7 +18,7 @@ use keyfob_store::{StoreError, Timestamp};
 
 use super::shared::Shared;
 use crate::config::Topology;
-use crate::net::{Call, next};
+use crate::connections::{Call, next};
 use crate::protocol::arg::Arg;
 use crate::protocol::signatures::{ChargeArgs, RefundArgs, refund};
 
@@ -109,7 +109,7 @@ impl Shared {
         // A repeated call would charge twice.
         let mut call = Call::new(&self.scripts.charge, keys, args.collect::<Vec<_>>());
         call.repeatable = false;
-        let mut parts = self.net.read(slot, &call).await?.array()?.into_iter();
+        let mut parts = self.connections.read(slot, &call).await?.array()?.into_iter();
         let mut number = || next(&mut parts)?.number();
         let admitted = number()? == 1;
         let now = Timestamp::from_millis(number()?);
@@ -135,7 +135,7 @@ impl Shared {
         let keys: Vec<_> = charges.iter().map(|(_, charge)| self.keys.limit(charge.key)).collect();
         let mut call = Call::new(&self.scripts.refund, keys, args);
         call.repeatable = false;
-        if let Err(error) = self.net.read(slot, &call).await {
+        if let Err(error) = self.connections.read(slot, &call).await {
             tracing::debug!(%error, "held permits could not be given back: they drain with time");
         }
     }

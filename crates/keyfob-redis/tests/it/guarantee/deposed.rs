@@ -1,5 +1,5 @@
-//! A node is cut off together with a primary that the sentinels then depose. The primary goes on
-//! answering it: beats, loads, everything, and knows nothing of what is revoked elsewhere.
+//! A node is cut off together with a primary that the sentinels then replace. The primary goes on
+//! answering all calls and heartbeats of the node, and does not know what is revoked elsewhere.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use keyfob_testkit::redis::{RedisSentinel, RedisServer};
 use tokio::task::block_in_place;
 use tokio::time::sleep;
 
-use super::stage::*;
+use super::scenario::*;
 
-/// The user of the node that is cut off: by it its connections are told from all others.
+/// The user of the node that is cut off. It distinguishes the node's connections from all others.
 const ISLAND: &str = "island";
 
 fn server() -> RedisServer {
@@ -19,9 +19,9 @@ fn server() -> RedisServer {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_the_node_in_its_part_of_the_network() {
+async fn with_the_node_in_the_same_part_of_the_network() {
     let (old, new) = block_in_place(|| (server(), server()));
-    // All that is not of the island comes to the primary through here, and so does the island.
+    // All connections to the primary pass through this proxy, those of the cut-off node too.
     let strait = Proxy::to_port(old.port()).await.unwrap();
     let group = block_in_place(|| RedisSentinel::around(old, strait.port(), vec![new])).unwrap();
     let mut bridges = Vec::new();
@@ -31,17 +31,17 @@ async fn with_the_node_in_its_part_of_the_network() {
     let listed: Vec<_> =
         bridges.iter().map(|bridge| format!("127.0.0.1:{}", bridge.port())).collect();
     let (sentinels, service) = (listed.join(","), group.service());
-    let place = Place::new(8);
-    let here = place.by(&crate::sentinel_url(&group));
-    let there = place.by(&format!("redis+sentinel://{ISLAND}:pw@{sentinels}/{service}"));
-    let stage = Stage::set(&here, &there, usual()).await;
-    let watch = stage.watch();
+    let namespace = TestNamespace::new(8);
+    let here = namespace.by(&crate::sentinel_url(&group));
+    let there = namespace.by(&format!("redis+sentinel://{ISLAND}:pw@{sentinels}/{service}"));
+    let scenario = Scenario::start(&here, &there, default_max_staleness()).await;
+    let poll = scenario.poll();
 
     bridges.iter().for_each(Proxy::stall);
     strait.stall_those(Concerned::NotSaying(ISLAND));
     let cut = MonotonicInstant::now();
-    let revoked = stage.revoke().await;
-    sleep(usual().as_duration() * 2).await;
+    let revoked = scenario.revoke().await;
+    sleep(default_max_staleness().as_duration() * 2).await;
     block_in_place(|| {
         let old = &group.servers()[0];
         assert_eq!(old.info("replication").unwrap()["role"], "master", "it does not know");
@@ -50,10 +50,10 @@ async fn with_the_node_in_its_part_of_the_network() {
         let primary = group.primary().unwrap();
         assert_eq!(primary.port(), group.servers()[1].port(), "the others have another");
     });
-    let last = watch.last_active();
-    revoked.assert_kept(&last, usual());
-    assert!(last[LIVES] < cut.after(Duration::from_secs(1)), "nothing can be known any more");
+    let last = poll.last_active();
+    revoked.assert_kept(&last, default_max_staleness());
+    assert!(last[VALID] < cut.after(Duration::from_secs(1)), "nothing can be known any more");
     bridges.iter().for_each(Proxy::heal);
     strait.heal();
-    stage.judge(watch, &revoked).await;
+    scenario.check_guarantee(poll, &revoked).await;
 }

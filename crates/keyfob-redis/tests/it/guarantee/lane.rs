@@ -1,27 +1,27 @@
-//! In a cluster: a lane is moved to another primary, by a resharding or by the end of its own.
+//! In a cluster, a lane moves to another primary, by a resharding or because its primary is killed.
 
 use keyfob_testkit::redis::{RedisCluster, RedisServer};
 use tokio::task::block_in_place;
 
-use super::stage::*;
-use crate::stage::{keys, until};
+use super::scenario::*;
+use crate::support::{keys, until};
 
-/// The slot of the only lane of a place.
-fn slot_of(cluster: &RedisCluster, place: &Place) -> u16 {
-    let config = place.by(&crate::cluster_url(cluster));
+/// Returns the slot of the only lane of a namespace.
+fn slot_of(cluster: &RedisCluster, namespace: &TestNamespace) -> u16 {
+    let config = namespace.by(&crate::cluster_url(cluster));
     let found = cluster.nodes().iter().flat_map(|node| keys(node, &config, "l*")).next().unwrap();
     let slot = cluster.nodes()[0].call(&["CLUSTER", "KEYSLOT", &found]).unwrap();
     slot.number() as u16
 }
 
-/// Moves a slot as a resharding does it.
+/// Moves a slot as a resharding does.
 fn move_slot(cluster: &RedisCluster, slot: u16, from: &RedisServer, to: &RedisServer) {
     let (slot, port) = (slot.to_string(), to.port().to_string());
     let id_of = |node: &RedisServer| node.call(&["CLUSTER", "MYID"]).unwrap().to_string();
     let (from_id, to_id) = (id_of(from), id_of(to));
     to.call(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]).unwrap();
     from.call(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]).unwrap();
-    // Names have bytes in them that are no text, so the server moves them itself.
+    // Key names contain bytes that are not text, so a script on the server moves the keys.
     let script = "for _, key in ipairs(redis.call('CLUSTER', 'GETKEYSINSLOT', ARGV[1], 1000)) do \
         redis.call('MIGRATE', '127.0.0.1', ARGV[2], key, 0, 5000) end";
     from.call(&["EVAL", script, "0", &slot, &port]).unwrap();
@@ -43,53 +43,53 @@ async fn that_is_moved_once_and_then_away_and_back() {
 }
 
 async fn moved(cluster: &RedisCluster) {
-    let place = Place::new(1);
-    let config = place.by(&crate::cluster_url(cluster));
-    let stage = Stage::set(&config, &config, usual()).await;
-    let slot = slot_of(cluster, &place);
+    let namespace = TestNamespace::new(1);
+    let config = namespace.by(&crate::cluster_url(cluster));
+    let scenario = Scenario::start(&config, &config, default_max_staleness()).await;
+    let slot = slot_of(cluster, &namespace);
     let from = cluster.primary_of_slot(slot).unwrap();
     let to = other_than(cluster, from);
-    let watch = stage.watch();
+    let poll = scenario.poll();
     let moving = async {
         block_in_place(|| move_slot(cluster, slot, from, to));
     };
-    let (revoked, ()) = tokio::join!(stage.revoke(), moving);
-    stage.judge(watch, &revoked).await;
+    let (revoked, ()) = tokio::join!(scenario.revoke(), moving);
+    scenario.check_guarantee(poll, &revoked).await;
 }
 
-/// Between two beats: the primary that gets it back has heard of nothing, and nobody has listened
-/// to the other, which had no lane before.
+/// Between two heartbeats: the primary that gets the lane back has not heard of the change, and no listener
+/// was on the other server, which had no lane before.
 async fn moved_away_and_back(cluster: &RedisCluster) {
-    let place = Place::new(1);
-    let config = place.by(&crate::cluster_url(cluster));
-    // Beats are a fifth of it apart.
+    let namespace = TestNamespace::new(1);
+    let config = namespace.by(&crate::cluster_url(cluster));
+    // The time between heartbeats is a fifth of it.
     let bound = millis(4_000);
-    let stage = Stage::set(&config, &config, bound).await;
-    let slot = slot_of(cluster, &place);
+    let scenario = Scenario::start(&config, &config, bound).await;
+    let slot = slot_of(cluster, &namespace);
     let home = cluster.primary_of_slot(slot).unwrap();
     let away = other_than(cluster, home);
     let beats = || home.command_stats().unwrap()["rename"].calls;
-    let watch = stage.watch();
+    let poll = scenario.poll();
     let before = beats();
     until("it beats", || beats() > before).await;
     let before = beats();
     block_in_place(|| move_slot(cluster, slot, home, away));
-    let revoked = stage.revoke().await;
+    let revoked = scenario.revoke().await;
     block_in_place(|| move_slot(cluster, slot, away, home));
     assert_eq!(beats(), before, "it took too long");
-    stage.judge(watch, &revoked).await;
+    scenario.check_guarantee(poll, &revoked).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn that_loses_its_primary() {
     let cluster = block_in_place(RedisCluster::start).unwrap();
-    let place = Place::new(1);
-    let config = place.by(&crate::cluster_url(&cluster));
-    let stage = Stage::set(&config, &config, usual()).await;
-    let slot = slot_of(&cluster, &place);
+    let namespace = TestNamespace::new(1);
+    let config = namespace.by(&crate::cluster_url(&cluster));
+    let scenario = Scenario::start(&config, &config, default_max_staleness()).await;
+    let slot = slot_of(&cluster, &namespace);
     let lost = cluster.primary_of_slot(slot).unwrap();
-    let watch = stage.watch();
+    let poll = scenario.poll();
     block_in_place(|| lost.kill9());
-    let revoked = stage.revoke().await;
-    stage.judge(watch, &revoked).await;
+    let revoked = scenario.revoke().await;
+    scenario.check_guarantee(poll, &revoked).await;
 }

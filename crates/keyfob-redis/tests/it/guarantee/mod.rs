@@ -1,7 +1,7 @@
-//! The guarantee: once a revocation has returned, no node decides "active" later than the bound.
+//! The guarantee: after a revocation has returned, no node decides "active" later than the maximum staleness.
 //!
-//! Each file brings about one fault, on real servers, between two nodes: one that revokes, and one
-//! that answers from memory and is asked all the time.
+//! Each file causes one fault, on real servers, between two nodes: one that revokes, and one
+//! that answers from its cache and is asked all the time.
 
 mod deposed;
 mod failover;
@@ -11,6 +11,6 @@ mod overtaken;
 mod paused;
 mod racing;
 mod restarted;
+mod scenario;
 mod silent;
-mod stage;
 mod stopped;

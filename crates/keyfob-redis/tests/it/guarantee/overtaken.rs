@@ -1,4 +1,4 @@
-//! Replies overtake pushes: what the feed is to say is held up on the way, and everything else is
+//! Replies overtake pushes: the pushes of the feed are delayed on the way, and everything else is
 //! not.
 
 use keyfob::store::prelude::*;
@@ -10,31 +10,32 @@ use keyfob_testkit::proxy::{Concerned, Faults, Proxy};
 use keyfob_testkit::redis::{RedisServer, server};
 use tokio::time::sleep;
 
-use super::stage::*;
-use crate::stage::{open, until};
+use super::scenario::*;
+use crate::support::{open, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn though_the_server_hears_every_beat() {
+async fn though_the_server_receives_every_heartbeat() {
     let proxy = Proxy::to_port(server().port()).await.unwrap();
-    let place = Place::new(8);
-    let (here, there) = (place.by_port(server().port()), place.by_port(proxy.port()));
-    let stage = Stage::set(&here, &there, usual()).await;
-    let watch = stage.watch();
+    let namespace = TestNamespace::new(8);
+    let (here, there) =
+        (namespace.config_for_port(server().port()), namespace.config_for_port(proxy.port()));
+    let scenario = Scenario::start(&here, &there, default_max_staleness()).await;
+    let poll = scenario.poll();
     let concerns = Concerned::Saying(FEED);
     proxy.set(Faults { stall_replies: true, concerns, ..Faults::default() });
-    let revoked = stage.revoke().await;
-    sleep(usual().as_duration() * 2).await;
-    revoked.assert_unheard(&watch.last_active());
+    let revoked = scenario.revoke().await;
+    sleep(default_max_staleness().as_duration() * 2).await;
+    revoked.assert_the_revocation_was_not_heard(&poll.last_active());
     proxy.heal();
-    stage.judge(watch, &revoked).await;
+    scenario.check_guarantee(poll, &revoked).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_after_another_on_a_slow_feed() {
     let proxy = Proxy::to_port(server().port()).await.unwrap();
-    let place = Place::new(8);
-    let here = revoker(&place.by_port(server().port())).await;
-    let there = Node::at(&place.by_port(proxy.port()), usual()).await;
+    let namespace = TestNamespace::new(8);
+    let here = revoking_node(&namespace.config_for_port(server().port())).await;
+    let there = Node::at(&namespace.config_for_port(proxy.port()), default_max_staleness()).await;
     let (mut ids, mut bearers) = (Vec::new(), Vec::new());
     for _ in 0..40 {
         let issued = here.issue(Grant::new(Kind::Session)).await.unwrap();
@@ -43,42 +44,42 @@ async fn one_after_another_on_a_slow_feed() {
     }
     let (delay, concerns) = (Duration::from_millis(30), Concerned::Saying(FEED));
     proxy.set(Faults { delay, concerns, ..Faults::default() });
-    there.until_from_memory(&bearers).await;
-    let watch = there.watch(&bearers);
+    there.until_answered_from_cache(&bearers).await;
+    let poll = there.poll(&bearers);
     let mut revoked = vec![MonotonicInstant::from_nanos(0)];
     for id in &ids[1..] {
         here.revoke(*id, RevokeRequest::default()).await.unwrap();
         revoked.push(MonotonicInstant::now());
         sleep(Duration::from_millis(7)).await;
     }
-    sleep(usual().as_duration() * 2).await;
+    sleep(default_max_staleness().as_duration() * 2).await;
     let revoked = Revoked(revoked);
-    revoked.assert_unheard(&watch.last_active());
-    revoked.assert_kept(&watch.last_active(), usual());
-    watch.until_it_lives().await;
+    revoked.assert_the_revocation_was_not_heard(&poll.last_active());
+    revoked.assert_kept(&poll.last_active(), default_max_staleness());
+    poll.until_the_valid_token_is_active().await;
 }
 
-/// What was pushed before a beat ran may come after its reply, and has come when the next is
-/// answered. So it is the beat before the last answered one that trust rests on.
+/// What was pushed before a heartbeat ran may arrive after its reply. It has arrived when the next one is
+/// answered. So trust is based on the heartbeat before the last answered one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_beat_counts_once_the_next_is_answered() {
+async fn a_heartbeat_counts_when_the_next_is_answered() {
     let server = RedisServer::start().unwrap();
     let proxy = Proxy::to_port(server.port()).await.unwrap();
-    let store = open(&Place::new(2).by_port(proxy.port())).await;
+    let store = open(&TestNamespace::new(2).config_for_port(proxy.port())).await;
     let bound = millis(2_000);
-    let watcher = InvalidationListener::new(store.namespace().lanes(), bound);
-    store.watch(&watcher);
+    let listener = InvalidationListener::new(store.namespace().lanes(), bound);
+    store.watch(&listener);
     let beats = || server.command_stats().unwrap().get("del").map_or(0, |beats| beats.calls);
     until("it beats", || beats() >= 3).await;
     let before = beats();
     until("it beats again", || beats() > before).await;
-    // Time for the answer to arrive, and far less than until the next beat.
+    // Time for the answer to arrive, and far less than until the next heartbeat.
     sleep(Duration::from_millis(30)).await;
     proxy.stall();
     let stalled = MonotonicInstant::now();
-    assert!(watcher.is_trusted(Lane::new(0)));
-    until("the trust ends", || !watcher.is_trusted(Lane::new(0))).await;
-    // Beats are a fifth of the bound apart.
+    assert!(listener.is_trusted(Lane::new(0)));
+    until("the trust ends", || !listener.is_trusted(Lane::new(0))).await;
+    // The time between heartbeats is a fifth of the maximum staleness.
     let end = stalled.after(bound.as_duration() - Duration::from_millis(200));
     assert!(
         MonotonicInstant::now() < end,

@@ -1,5 +1,5 @@
-//! Fills race invalidations: a load is under way while its token is revoked, and what it brings
-//! comes after the news that it is not true any more.
+//! Cache fills race invalidations: a load is under way while its token is revoked, and its result
+//! arrives after the invalidation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,19 +12,19 @@ use keyfob_testkit::redis::server;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::stage::*;
+use super::scenario::*;
 
 const TASKS: u64 = 100;
 const ROUNDS: u64 = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thousands_of_fills() {
+async fn thousands_of_cache_fills() {
     let proxy = Proxy::to_port(server().port()).await.unwrap();
-    let (place, bound) = (Place::new(8), millis(150));
-    let here = revoker(&place.by_port(server().port())).await;
-    let there = Node::at(&place.by_port(proxy.port()), bound).await;
+    let (namespace, bound) = (TestNamespace::new(8), millis(150));
+    let here = revoking_node(&namespace.config_for_port(server().port())).await;
+    let there = Node::at(&namespace.config_for_port(proxy.port()), bound).await;
     let first = Tokens::issue(&here).await;
-    there.until_from_memory(&first.bearers).await;
+    there.until_answered_from_cache(&first.bearers).await;
     let late = Duration::from_millis(3);
     proxy.set(Faults { delay: late, concerns: Concerned::NotSaying(FEED), ..Faults::default() });
 
@@ -46,7 +46,7 @@ async fn thousands_of_fills() {
                         (is_active, MonotonicInstant::now())
                     })
                 };
-                // Before the load is answered, while it is, and after it was.
+                // Before the load is answered, while it is answered, and after that.
                 sleep(late * ((task + round) % 5) as u32).await;
                 if round % 2 == 0 {
                     here.revoke(issued.token.id, RevokeRequest::default()).await.unwrap();
@@ -73,5 +73,5 @@ async fn thousands_of_fills() {
     }
     let overtaken = overtaken.load(Ordering::Relaxed);
     assert!(overtaken > TASKS, "only {overtaken} fills were overtaken");
-    there.until_from_memory(&first.bearers).await;
+    there.until_answered_from_cache(&first.bearers).await;
 }

@@ -1,4 +1,4 @@
-//! The server is killed and started again, with what it held or without.
+//! The server is killed and started again, with its data or without.
 
 use std::sync::Arc;
 
@@ -8,45 +8,47 @@ use keyfob_testkit::redis::RedisServer;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::stage::*;
+use super::scenario::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_its_data() {
     let server = Arc::new(RedisServer::builder().append_only().start().unwrap());
     let proxy = Proxy::to_port(server.port()).await.unwrap();
-    let place = Place::new(8);
-    let (here, there) = (place.by_port(server.port()), place.by_port(proxy.port()));
-    let stage = Stage::set(&here, &there, usual()).await;
-    let watch = stage.watch();
-    // What it says of the revocations in its last moments does not arrive.
+    let namespace = TestNamespace::new(8);
+    let (here, there) =
+        (namespace.config_for_port(server.port()), namespace.config_for_port(proxy.port()));
+    let scenario = Scenario::start(&here, &there, default_max_staleness()).await;
+    let poll = scenario.poll();
+    // Its pushes about the last revocations do not arrive.
     proxy.stall_those(Concerned::Saying(FEED));
-    let revoked = stage.revoke().await;
+    let revoked = scenario.revoke().await;
     restart(&server).await;
     proxy.heal();
-    sleep(usual().as_duration()).await;
-    revoked.assert_unheard(&watch.last_active());
-    stage.judge(watch, &revoked).await;
+    sleep(default_max_staleness().as_duration()).await;
+    revoked.assert_the_revocation_was_not_heard(&poll.last_active());
+    scenario.check_guarantee(poll, &revoked).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_its_data() {
     let server = Arc::new(RedisServer::start().unwrap());
-    let place = Place::new(8);
-    let config = place.by(&server.url());
-    let stage = Stage::set(&config, &config, usual()).await;
-    let watch = stage.watch();
-    let revoked = stage.revoke().await;
+    let namespace = TestNamespace::new(8);
+    let config = namespace.by(&server.url());
+    let scenario = Scenario::start(&config, &config, default_max_staleness()).await;
+    let poll = scenario.poll();
+    let revoked = scenario.revoke().await;
     restart(&server).await;
-    sleep(usual().as_duration() * 3).await;
-    let last = watch.last_active();
-    revoked.assert_kept(&last, usual());
-    drop(watch);
-    // Nothing that it held is there any more, and nothing of it is answered from memory.
+    sleep(default_max_staleness().as_duration() * 3).await;
+    let last = poll.last_active();
+    revoked.assert_kept(&last, default_max_staleness());
+    drop(poll);
+    // The server has lost all its data, and no token of before is answered from a cache.
     let chain = ValidationChain::new();
-    let answer = stage.there.manager.validate_with(&stage.tokens.bearers[0], &chain, |_| ()).await;
+    let answer =
+        scenario.there.manager.validate_with(&scenario.tokens.bearers[0], &chain, |_| ()).await;
     assert_eq!(answer.unwrap_err().code(), "token_unknown");
-    let tokens = Tokens::issue(&stage.here).await;
-    stage.there.until_from_memory(&tokens.bearers).await;
+    let tokens = Tokens::issue(&scenario.here).await;
+    scenario.there.until_answered_from_cache(&tokens.bearers).await;
 }
 
 async fn restart(server: &Arc<RedisServer>) {

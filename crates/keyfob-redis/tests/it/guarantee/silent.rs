@@ -1,4 +1,4 @@
-//! The feed dies and nobody is told: its connection, or all of the node's, become a black hole.
+//! The feed fails silently: its connection, or all connections of the node, drop every packet.
 
 use std::time::Duration;
 
@@ -7,38 +7,39 @@ use keyfob_testkit::proxy::{Concerned, Proxy};
 use keyfob_testkit::redis::server;
 use tokio::time::sleep;
 
-use super::stage::*;
+use super::scenario::*;
 
 async fn silence(concerns: Concerned, bound: Ttl) {
     let proxy = Proxy::to_port(server().port()).await.unwrap();
-    let place = Place::new(8);
-    let (here, there) = (place.by_port(server().port()), place.by_port(proxy.port()));
-    let stage = Stage::set(&here, &there, bound).await;
-    let watch = stage.watch();
+    let namespace = TestNamespace::new(8);
+    let (here, there) =
+        (namespace.config_for_port(server().port()), namespace.config_for_port(proxy.port()));
+    let scenario = Scenario::start(&here, &there, bound).await;
+    let poll = scenario.poll();
     proxy.stall_those(concerns);
-    let revoked = stage.revoke().await;
+    let revoked = scenario.revoke().await;
     sleep(bound.as_duration() * 2).await;
-    revoked.assert_unheard(&watch.last_active());
+    revoked.assert_the_revocation_was_not_heard(&poll.last_active());
     if concerns != Concerned::All {
-        // The store is asked instead.
-        watch.until_it_lives().await;
+        // Tokens are loaded from the store instead.
+        poll.until_the_valid_token_is_active().await;
     }
     proxy.heal();
-    stage.judge(watch, &revoked).await;
+    scenario.check_guarantee(poll, &revoked).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_the_feed_alone() {
-    silence(Concerned::Saying(FEED), usual()).await;
+async fn of_the_feed_only() {
+    silence(Concerned::Saying(FEED), default_max_staleness()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_everything() {
-    silence(Concerned::All, usual()).await;
+async fn of_all_connections() {
+    silence(Concerned::All, default_max_staleness()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn within_a_short_bound_and_within_a_long_one() {
+async fn with_a_short_and_with_a_long_max_staleness() {
     for bound in [millis(50), millis(1500)] {
         silence(Concerned::Saying(FEED), bound).await;
     }
@@ -47,15 +48,16 @@ async fn within_a_short_bound_and_within_a_long_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn that_ends_in_a_cut() {
     let proxy = Proxy::to_port(server().port()).await.unwrap();
-    let place = Place::new(8);
-    let (here, there) = (place.by_port(server().port()), place.by_port(proxy.port()));
-    let stage = Stage::set(&here, &there, usual()).await;
-    let watch = stage.watch();
+    let namespace = TestNamespace::new(8);
+    let (here, there) =
+        (namespace.config_for_port(server().port()), namespace.config_for_port(proxy.port()));
+    let scenario = Scenario::start(&here, &there, default_max_staleness()).await;
+    let poll = scenario.poll();
     proxy.stall();
-    let revoked = stage.revoke().await;
+    let revoked = scenario.revoke().await;
     sleep(Duration::from_millis(50)).await;
     // What was held back is lost.
     proxy.cut();
     proxy.heal();
-    stage.judge(watch, &revoked).await;
+    scenario.check_guarantee(poll, &revoked).await;
 }

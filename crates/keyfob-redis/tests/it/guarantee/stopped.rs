@@ -1,5 +1,5 @@
-//! The watched node's process is stopped where it stands and goes on later: its clock has gone on,
-//! its news lies in its sockets, and its cache is as it was.
+//! The polled node's process is stopped (SIGSTOP) and continues later: its clock has gone on,
+//! the pushes are in its sockets, and its cache is unchanged.
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -10,12 +10,12 @@ use keyfob::store::MonotonicInstant;
 use keyfob_testkit::redis::server;
 use tokio::time::sleep;
 
-use super::stage::*;
+use super::scenario::*;
 
-/// Tells the process that it is the watched node: the way to the store, the bound and the bearers.
+/// Tells the process that it is the polled node: the URL of the store, the maximum staleness and the bearers.
 const NODE: &str = "KEYFOB_TEST_NODE";
 
-/// Another process. It goes when it is dropped, stopped or not.
+/// Another process. It is killed when this is dropped, stopped or not.
 struct Process {
     child: Child,
     asks: ChildStdin,
@@ -35,13 +35,13 @@ impl Process {
         Self { asks: child.stdin.take().unwrap(), says, child }
     }
 
-    /// When it asked the last question that was answered with "active", for each token. The clock
+    /// For each token, when it asked the last question that was answered with "active". The clock
     /// is the same in all processes of the machine.
     fn last_active(&mut self) -> Vec<MonotonicInstant> {
         self.asks.write_all(b"?\n").unwrap();
         loop {
             let line = self.says.next().unwrap().unwrap();
-            // The test harness of that process says other things.
+            // The test harness of that process prints other lines.
             if let Some((_, said)) = line.split_once("last active") {
                 let moments = said.split_whitespace().map(|nanos| nanos.parse().unwrap());
                 return moments.map(MonotonicInstant::from_nanos).collect();
@@ -63,12 +63,12 @@ impl Drop for Process {
 }
 
 async fn stop(bound: Ttl, before: u64, after: u64) {
-    let place = Place::new(8);
-    let config = place.by(&server().url());
-    let here = revoker(&config).await;
+    let namespace = TestNamespace::new(8);
+    let config = namespace.by(&server().url());
+    let here = revoking_node(&config).await;
     let tokens = Tokens::issue(&here).await;
-    let mut process = Process::start(&place.url(&server().url()), bound, &tokens.bearers);
-    // It says so only once it answers from memory.
+    let mut process = Process::start(&namespace.url(&server().url()), bound, &tokens.bearers);
+    // It prints this only when it answers from its cache.
     assert_eq!(process.last_active().len(), tokens.bearers.len());
     process.signal("STOP");
     sleep(Duration::from_millis(before)).await;
@@ -79,31 +79,31 @@ async fn stop(bound: Ttl, before: u64, after: u64) {
     sleep(bound.as_duration() + Duration::from_millis(500)).await;
     let last = process.last_active();
     revoked.assert_kept(&last, bound);
-    assert!(last[LIVES] > continued, "what lives is refused");
+    assert!(last[VALID] > continued, "what lives is refused");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn for_longer_than_the_bound() {
-    stop(usual(), 0, 1_000).await;
+async fn for_longer_than_the_max_staleness() {
+    stop(default_max_staleness(), 0, 1_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn for_less_than_the_bound() {
+async fn for_less_than_the_max_staleness() {
     stop(millis(1_500), 100, 200).await;
-    stop(usual(), 50, 50).await;
+    stop(default_max_staleness(), 50, 50).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_a_short_bound() {
+async fn with_a_short_max_staleness() {
     stop(millis(50), 20, 300).await;
 }
 
-/// The other process. Where nobody started it as such it is one more node of the shared server.
+/// The main function of the other process. Run as a normal test, it is one more node of the shared server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node() {
     let Ok(told) = std::env::var(NODE) else {
-        let config = Place::new(8).by(&server().url());
-        Stage::set(&config, &config, usual()).await;
+        let config = TestNamespace::new(8).by(&server().url());
+        Scenario::start(&config, &config, default_max_staleness()).await;
         return;
     };
     let mut told = told.split(' ').map(str::to_owned);
@@ -111,13 +111,13 @@ async fn node() {
     let bound = millis(told.next().unwrap().parse().unwrap());
     let bearers: Vec<_> = told.collect();
     let node = Node::at(&config, bound).await;
-    node.until_from_memory(&bearers).await;
-    let watch = node.watch(&bearers);
+    node.until_answered_from_cache(&bearers).await;
+    let poll = node.poll(&bearers);
     sleep(Duration::from_millis(50)).await;
     let answering = tokio::task::spawn_blocking(move || {
         for _asked in std::io::stdin().lines().map_while(Result::ok) {
             let last: Vec<_> =
-                watch.last_active().iter().map(|last| last.as_nanos().to_string()).collect();
+                poll.last_active().iter().map(|last| last.as_nanos().to_string()).collect();
             writeln!(std::io::stdout(), "last active {}", last.join(" ")).unwrap();
         }
     });

@@ -1,7 +1,7 @@
-//! A token that was found active, as compact bytes that are read in place.
+//! An active token as compact bytes that are read in place.
 //!
-//! A cache holds a million of these, and an answer must not allocate. So what every request asks
-//! for lies at the front, and what is rarely asked for is decoded when it is.
+//! A cache holds a million of these, and an answer must not allocate. So the fields that every request
+//! reads are at the front, and rarely used fields are decoded on demand.
 //!
 //! ```text
 //! kind, flags │ lane │ cells │ issued  expires  used │ subject client issuer device │ audiences scopes │ claims │ rest
@@ -28,14 +28,14 @@ pub(crate) use write::{Other, write};
 const KIND: u8 = 0b11;
 /// The token is the root of its family and descends from no other.
 const ROOT: u8 = 0b100;
-/// The token has an older secret beside its newest.
+/// The token has an older secret in addition to its newest.
 const TWO_SECRETS: u8 = 0b1000;
-/// The token was found by the older one.
+/// The token was found by the older secret.
 const BY_OLDER: u8 = 0b1_0000;
 const FIXED: usize = 18;
 
-/// A token that was just found active, borrowed from where it was found. Reading it allocates
-/// nothing, but for what its methods say.
+/// A token that was just found active, borrowed from the cache or from a load. Reading it does not allocate,
+/// except where a method says so.
 ///
 /// See [`TokenManager::validate_with`](crate::TokenManager::validate_with).
 #[derive(Clone, Copy)]
@@ -44,19 +44,19 @@ pub struct ActiveToken<'a> {
     flags: u8,
     lane: u16,
     cells: &'a [u8],
-    /// From the times on.
+    /// The bytes from the times on.
     fields: &'a [u8],
 }
 
-/// What a secret proves that is not the one a token is kept with.
+/// What a secret proves that is not the cached one.
 pub enum ByOther<'a> {
     Unproven,
     Proven(ActiveToken<'a>),
     AskStore,
 }
 
-/// Reads one field after another. What is missing is empty: bytes that were not written by
-/// [`write`] name nobody and allow nothing.
+/// Reads one field after another. A missing field is empty: bytes that [`write`] did not write name no
+/// subject and allow nothing.
 #[derive(Clone, Copy)]
 struct Fields<'a>(&'a [u8]);
 
@@ -106,7 +106,7 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> ActiveToken<'a> {
-    /// The token with an id of these digits, over bytes that [`write`] wrote.
+    /// Reads a token with these digits of its id from bytes that [`write`] wrote.
     #[inline]
     pub fn over(digits: IdDigits<'a>, bytes: &'a [u8]) -> Self {
         let [flags, low, high, cells, fields @ ..] = bytes else {
@@ -117,16 +117,16 @@ impl<'a> ActiveToken<'a> {
         Self { digits, flags: *flags, lane: u16::from_le_bytes([*low, *high]), cells, fields }
     }
 
-    /// The cells of the fields whose epochs the token answers to.
+    /// Returns the slots of the fields whose epochs can revoke the token.
     #[inline]
     pub fn cells(&self) -> impl Iterator<Item = InvalidationSlot> + use<'a> {
         let numbers = self.cells.chunks_exact(2).filter_map(|pair| pair.try_into().ok());
         numbers.map(|pair| InvalidationSlot::from_number(u16::from_le_bytes(pair)))
     }
 
-    /// The public handle.
+    /// Returns the public id.
     pub fn id(&self) -> TokenId {
-        // They are those of an id, or nothing would have been found by them.
+        // The digits are valid, because the entry was found by them.
         self.digits.read().unwrap_or(TokenId::from_bytes([0; 16]))
     }
 
@@ -135,33 +135,33 @@ impl<'a> ActiveToken<'a> {
         Lane::new(self.lane)
     }
 
-    /// What the token is for.
+    /// Returns the kind of the token.
     pub fn kind(&self) -> Kind {
         Kind::ALL[usize::from(self.flags & KIND)]
     }
 
-    /// When it was issued.
+    /// Returns when it was issued.
     pub fn issued_at(&self) -> Timestamp {
         Fields(self.fields).time().unwrap_or_default()
     }
 
-    /// When it ends; `None` is never.
+    /// Returns when it ends; `None` is never.
     pub fn expires_at(&self) -> Option<Timestamp> {
         Fields(self.fields.get(6..).unwrap_or_default()).time()
     }
 
-    /// When it was last used, as far as this node knows.
+    /// Returns when it was last used, as far as this node knows.
     pub fn last_used(&self) -> Option<Timestamp> {
         Fields(self.fields.get(12..).unwrap_or_default()).time()
     }
 
-    /// Whether it was found by the older of two secrets; see [`SecretUsed`].
+    /// Returns whether it was found by the older of two secrets; see [`SecretUsed`].
     pub fn is_by_older_secret(&self) -> bool {
         self.flags & BY_OLDER != 0
     }
 
-    /// What a secret other than the one that the token is kept with proves, by the first half of
-    /// its digest: nothing; the token, as found by it; or that only the store can tell.
+    /// Returns what a secret other than the cached one proves, by the first half of its digest: nothing; the
+    /// token, as found by that secret; or that only the store can tell.
     pub fn by_other_secret(&self, half: [u32; 4], now: Timestamp) -> ByOther<'a> {
         if self.flags & TWO_SECRETS == 0 {
             return ByOther::Unproven;
@@ -175,7 +175,7 @@ impl<'a> ActiveToken<'a> {
                     ByOther::Unproven
                 }
             }
-            // It is kept with the older one, because the newest was never used.
+            // The older secret is cached, because the newest was never used.
             _ => ByOther::AskStore,
         }
     }
@@ -188,37 +188,37 @@ impl<'a> ActiveToken<'a> {
         Some(self.texts().skip(place).text()).filter(|text| !text.is_empty())
     }
 
-    /// Whom it speaks for.
+    /// Returns the subject.
     pub fn subject(&self) -> Option<&'a str> {
         self.text(0)
     }
 
-    /// The client that it was issued to.
+    /// Returns the client that it was issued to.
     pub fn client(&self) -> Option<&'a str> {
         self.text(1)
     }
 
-    /// Who issued it.
+    /// Returns the issuer.
     pub fn issuer(&self) -> Option<&'a str> {
         self.text(2)
     }
 
-    /// The device that it was issued to.
+    /// Returns the device that it was issued to.
     pub fn device(&self) -> Option<&'a str> {
         self.text(3)
     }
 
-    /// Whom it is meant for, in order.
+    /// Returns the audiences, in order.
     pub fn audiences(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         each(self.texts().skip(4)).map(as_text)
     }
 
-    /// What it allows, in order.
+    /// Returns the scopes, in order.
     pub fn scopes(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         each(self.texts().skip(4).skip_list()).map(as_text)
     }
 
-    /// The application's own claims as one JSON object.
+    /// Returns the application's own claims as one JSON object.
     pub fn claims_json(&self) -> &'a str {
         match self.texts().skip(4).skip_list().skip_list().text() {
             "" => "{}",
@@ -226,15 +226,15 @@ impl<'a> ActiveToken<'a> {
         }
     }
 
-    /// The application's own claims as a `T`, which may borrow from them. Allocates what `T` does.
+    /// Returns the application's own claims as a `T`, which may borrow from them. Allocates what `T` does.
     ///
     /// # Errors
-    /// When they do not read as a `T`.
+    /// When they cannot be read as a `T`.
     pub fn claims_as<T: DeserializeOwned>(&self) -> Result<T, ClaimsMismatch> {
         PrivateClaims::read_json(self.claims_json())
     }
 
-    /// What is rarely asked for.
+    /// Decodes the rarely used fields.
     fn rest(&self) -> Result<Rest, StoreError> {
         match self.texts().skip(4).skip_list().skip_list().skip(1).0 {
             [] => Ok(Rest::default()),
@@ -242,12 +242,12 @@ impl<'a> ActiveToken<'a> {
         }
     }
 
-    /// How long it may go unused. Decodes what is rarely asked for.
+    /// Returns how long it may go unused. Decodes the rarely used fields.
     pub fn idle_timeout(&self) -> Option<Ttl> {
         self.rest().ok()?.idle_timeout
     }
 
-    /// The whole token, as [`TokenManager::validate`](crate::TokenManager::validate) gives it.
+    /// Returns the whole token, as [`TokenManager::validate`](crate::TokenManager::validate) does.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -321,7 +321,7 @@ impl TokenAttributes for ActiveToken<'_> {
     }
 
     fn has_claim(&self, name: &ClaimName) -> bool {
-        // What cannot be read meets no demand.
+        // Claims that cannot be read meet no demand.
         self.rest().is_ok_and(|rest| rest.registered.is_some_and(|claims| claims.has(name)))
             || PrivateClaims::from_json(self.claims_json()).is_ok_and(|claims| claims.has(name))
     }
@@ -331,7 +331,7 @@ impl TokenAttributes for ActiveToken<'_> {
     }
 }
 
-/// The fields of a list. They are compared as bytes and need not be read as text for that.
+/// Iterates over the fields of a list. They are compared as bytes, so they need not be read as text.
 #[inline]
 fn each<'a>(mut fields: Fields<'a>) -> impl Iterator<Item = &'a [u8]> {
     let count = fields.length();

@@ -1,4 +1,4 @@
-//! What of an active token is rarely asked for.
+//! The rarely used fields of an active token.
 
 use minicbor::{Decode, Encode};
 
@@ -8,7 +8,7 @@ use crate::text::{AppId, Tag, Version};
 use crate::time::{Timestamp, Ttl};
 use crate::token::{Device, RegisteredClaims, SecretUsed, Token};
 
-/// As a map, so that what is not there costs nothing. It never leaves the process.
+/// A map, so that an absent field takes no space. It never leaves the process.
 #[derive(PartialEq, Debug, Default, Encode, Decode)]
 #[cbor(map)]
 pub(super) struct Rest {
@@ -26,7 +26,7 @@ pub(super) struct Rest {
     pub(super) ancestors: Option<Vec<TokenId>>,
     #[n(6)]
     pub(super) generation: Option<u32>,
-    /// Without its id, which is asked for more often.
+    /// Without its id, which is used often.
     #[n(7)]
     pub(super) device: Option<Device>,
     #[n(8)]
@@ -48,7 +48,7 @@ pub(super) struct Rest {
 /// The older of two secrets.
 #[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
 pub(super) struct Older {
-    /// The first half of its digest; `None` if it is the one that the token was found by.
+    /// The first half of its digest, or `None` if the token was found by this secret.
     #[n(0)]
     pub(super) half: Option<[u32; 4]>,
     /// When it ends.
@@ -57,7 +57,7 @@ pub(super) struct Older {
 }
 
 impl Rest {
-    /// That of a token; `is_root` says that its family need not be told.
+    /// Returns those of a token. With `is_root`, its family is left out.
     pub(super) fn of(token: &Token, is_root: bool) -> Self {
         let mut metadata = token.metadata.clone();
         metadata.device.id = None;
@@ -84,7 +84,7 @@ impl Rest {
     }
 }
 
-/// A value, unless it is the one that most tokens have.
+/// Returns a value, unless it is the one that most tokens have.
 fn unusual<T: Default + PartialEq>(value: T) -> Option<T> {
     Some(value).filter(|value| *value != T::default())
 }

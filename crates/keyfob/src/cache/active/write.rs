@@ -10,20 +10,20 @@ use crate::token::{Kind, SecretUsed, Token};
 /// The length byte of a field whose length follows in two bytes.
 pub(super) const LONG: u8 = 255;
 
-/// A secret beside the one that a token is kept with.
+/// What is known of a secret other than the cached one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Other {
     None,
-    /// The older one, by half of its digest.
+    /// The older secret, by half of its digest.
     Older {
         half: [u32; 4],
         until: Timestamp,
     },
-    /// The newest, of which only the store may answer.
+    /// The newest secret, about which only the store may answer.
     NewestUnused,
 }
 
-/// The bytes of a token, with the cells that end it and what is known of its other secret.
+/// Encodes a token, with the slots that invalidate it and what is known of its other secret.
 pub(crate) fn write(token: &Token, cells: &[InvalidationSlot], other: Other) -> Vec<u8> {
     let is_root =
         token.family == Some(FamilyId::from_root(token.id)) && token.ancestors == [token.id];

@@ -8,8 +8,8 @@ use crate::token::Confirmation;
 
 /// What is asked for with a refresh token, and by whom.
 ///
-/// A retry that asks for the same gets the same. Each part is checked as it is given; the first
-/// that does not hold is reported when the request is made.
+/// A retry that asks for the same gets the same pair. Each part is checked as it is given. The first
+/// part that is not valid is reported when the request is made.
 #[derive(Clone, Debug, Default)]
 pub struct RefreshRequest {
     pub(in crate::manager) parts: RequestParts,
@@ -27,7 +27,7 @@ pub(in crate::manager) struct RequestParts {
 }
 
 impl RefreshRequest {
-    /// A request for all that the refresh token allows, by whoever presents it.
+    /// Creates a request for everything that the refresh token allows.
     pub fn new() -> Self {
         Self::default()
     }
@@ -39,8 +39,8 @@ impl RefreshRequest {
         self
     }
 
-    /// The client that presents it, once it has been authenticated. A refresh token that names
-    /// another is refused.
+    /// Names the client that presents the refresh token, after the client was authenticated. A
+    /// refresh token of another client is refused.
     pub fn client(self, client: impl TryInto<ClientId, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| {
             parts.client = Some(client.try_into().map_err(Into::into)?);
@@ -48,8 +48,8 @@ impl RefreshRequest {
         })
     }
 
-    /// The key of which possession was proven with the request. A refresh token that is bound to a
-    /// key is refused without it.
+    /// Names the key of which possession was proven with the request. A refresh token that is bound
+    /// to a key is refused without it.
     pub fn confirmation(self, key: Confirmation) -> Self {
         self.with(|parts| {
             parts.confirmation = Some(key);
@@ -57,23 +57,23 @@ impl RefreshRequest {
         })
     }
 
-    /// Narrows the access token to this scope, beside all others that are named so. Without any,
-    /// it has those of the refresh token.
+    /// Narrows the access token to this scope and the others that are named in the same way. If none
+    /// is named, it has the scopes of the refresh token.
     pub fn scope(self, scope: impl TryInto<Scope, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| parts.scopes.insert(scope.try_into().map_err(Into::into)?))
     }
 
-    /// Narrows it to several, separated by spaces.
+    /// Narrows the access token to several scopes, separated by spaces.
     pub fn scopes(self, scopes: &str) -> Self {
         scopes.split_ascii_whitespace().fold(self, Self::scope)
     }
 
-    /// Narrows the access token to this audience, beside all others that are named so.
+    /// Narrows the access token to this audience and the others that are named in the same way.
     pub fn audience(self, audience: impl TryInto<Audience, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| parts.audiences.insert(audience.try_into().map_err(Into::into)?))
     }
 
-    /// How long the access token is to be good, but no longer than the family.
+    /// Sets how long the access token is good, at most as long as the family.
     pub fn access_ttl(self, ttl: Ttl) -> Self {
         self.with(|parts| {
             parts.access_ttl = Some(ttl);
@@ -81,7 +81,7 @@ impl RefreshRequest {
         })
     }
 
-    /// Who asks, for the events and the history.
+    /// Names the person or service that asks, for the events and the history.
     pub fn by(self, actor: impl TryInto<Actor, Error: Into<InvalidValue>>) -> Self {
         self.with(|parts| {
             parts.by = Some(actor.try_into().map_err(Into::into)?);
@@ -89,17 +89,17 @@ impl RefreshRequest {
         })
     }
 
-    /// Whether every part that was given holds.
+    /// Checks that every given part is valid.
     ///
     /// # Errors
-    /// The first that does not.
+    /// The first part that is not.
     pub fn check(&self) -> Result<(), InvalidValue> {
         self.invalid.clone().map_or(Ok(()), Err)
     }
 }
 
 impl RequestParts {
-    /// What the access token depends on, in one way.
+    /// Returns everything that the access token depends on, always in the same form.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.access_ttl.map_or(0, Ttl::as_millis).to_be_bytes().to_vec();
         let scopes = self.scopes.iter().map(Scope::as_str);

@@ -47,7 +47,7 @@ impl TokenManager {
     /// # The guarantee
     /// Once a revocation has returned, no node decides "active" later than the **maximum staleness**,
     /// as long as the store keeps what it acknowledged. It is 250 ms unless
-    /// [`CacheConfig::with_bound`](crate::CacheConfig::with_bound) sets it.
+    /// [`CacheConfig::with_max_staleness`](crate::CacheConfig::with_max_staleness) sets it.
     ///
     /// The reason is that a node answers from memory only while the store's invalidation feed is
     /// alive: trust ends at the time at which the last heartbeat was sent that the owner of the data

@@ -249,7 +249,7 @@ async fn many_who_ask_for_the_same_cost_one_load() {
 #[tokio::test]
 async fn an_answer_later_than_the_bound_is_not_used() {
     let bound = Ttl::from_millis(100).unwrap();
-    let nodes = nodes_with(CacheConfig::OFF.with_bound(bound), |spy| spy);
+    let nodes = nodes_with(CacheConfig::OFF.with_max_staleness(bound), |spy| spy);
     let issued = nodes.one.issue(session("user123")).await.unwrap();
     // What was read is revoked by the time it is answered.
     let late = Duration::from_millis(150);
@@ -299,7 +299,7 @@ async fn a_token_that_ends_while_rules_are_asked_is_refused() {
 
 #[tokio::test]
 async fn the_cache_keeps_within_what_it_was_given() {
-    let settings = CacheConfig::default().max_tokens(100);
+    let settings = CacheConfig::default().with_max_tokens(100);
     let nodes = nodes_with(settings, |spy| spy);
     let long = "x".repeat(240);
     for number in 0..500 {

@@ -129,7 +129,7 @@ async fn trust_that_runs_out_is_counted_for_each_lane() {
     let kept = MemoryRecorder::default();
     let bound = Ttl::from_millis(60).unwrap();
     let manager = TokenManager::builder(heard.clone())
-        .cache(CacheConfig::default().with_bound(bound))
+        .cache(CacheConfig::default().with_max_staleness(bound))
         .metrics(Metrics::on(&kept))
         .build();
     let watcher = heard.1.lock().unwrap().clone().unwrap();
@@ -154,7 +154,7 @@ async fn trust_that_runs_out_is_counted_for_each_lane() {
 
 #[tokio::test]
 async fn tokens_that_leave_for_others_and_loads_that_are_shared_are_counted() {
-    let bench = bench_with(|builder| builder.cache(CacheConfig::default().max_tokens(16)));
+    let bench = bench_with(|builder| builder.cache(CacheConfig::default().with_max_tokens(16)));
     for _ in 0..64 {
         let issued = bench.issue(Kind::Access).await;
         bench.manager.validate_active(&issued.bearer).await.unwrap();

@@ -1,0 +1,22 @@
+//! `issue`: one token from flags, or many from a file.
+
+mod line;
+mod many;
+mod show;
+
+pub(super) use show::{IssuedView, note_once, output_lost, show};
+
+use crate::args::IssueArgs;
+use crate::context::Context;
+use crate::failure::Failure;
+
+pub(super) async fn run(args: &IssueArgs, context: &mut Context) -> Result<(), Failure> {
+    if let Some(from) = &args.from {
+        return many::run(from, args.by.as_ref(), context).await;
+    }
+    let grant = args.grant.clone().into_grant(args.by.as_ref(), context.now())?;
+    let interrupt = context.interrupt.clone();
+    let manager = &context.manager;
+    let issued = interrupt.or(async { Ok(manager.issue(grant).await?) }).await?;
+    show(&issued, context)
+}

@@ -1,0 +1,66 @@
+//! Shows an issued token with its bearer, once.
+
+use std::io;
+
+use keyfob::{Issued, Timestamp, TokenView};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::table::or_never;
+
+/// A token with its bearer, as JSON. No other output contains the bearer.
+#[derive(Serialize)]
+pub(in crate::commands) struct IssuedView<'a> {
+    #[serde(flatten)]
+    token: TokenView<'a>,
+    bearer: &'a str,
+}
+
+impl<'a> IssuedView<'a> {
+    pub(in crate::commands) fn of(issued: &'a Issued, now: Timestamp) -> Self {
+        Self { token: issued.token.view(now), bearer: issued.bearer.expose() }
+    }
+}
+
+/// Shows a token with its bearer, once.
+pub(in crate::commands) fn show(issued: &Issued, context: &mut Context) -> Result<(), Failure> {
+    let now = context.now();
+    let output = &mut context.output;
+    let written = if output.is_json() {
+        write_object(issued, now, output)
+    } else {
+        output.fields(&[
+            ("id", issued.token.id.to_string()),
+            ("kind", issued.token.kind.to_string()),
+            ("expires", or_never(issued.token.expires_at)),
+            ("bearer", issued.bearer.expose().to_owned()),
+        ])
+    };
+    written.and_then(|()| output.flush()).map_err(|failure| output_lost(failure, issued))?;
+    note_once(output, "the bearer is shown only this once. Give it to its owner");
+    Ok(())
+}
+
+/// Writes a token with its bearer as one object.
+pub(super) fn write_object(
+    issued: &Issued,
+    now: Timestamp,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    output.object(&IssuedView::of(issued, now))
+}
+
+/// The failure to write a bearer, which is then lost. A closed pipe is a failure here too.
+pub(in crate::commands) fn output_lost(failure: Failure, issued: &Issued) -> Failure {
+    let error = match failure {
+        Failure::Output(error) => error,
+        other => io::Error::other(other),
+    };
+    Failure::BearerLost { id: issued.token.id, error }
+}
+
+pub(in crate::commands) fn note_once(output: &Output, message: &str) {
+    output.note("shown_once", message);
+}

@@ -1,0 +1,50 @@
+//! Reads all tokens that match a filter, page by page, with progress.
+
+use keyfob::{Filter, Paging, Token};
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::progress::Progress;
+
+/// Calls `each` with every matching token.
+pub(super) async fn for_each_match(
+    filter: &Filter,
+    context: &Context,
+    mut each: impl FnMut(&Token),
+) -> Result<(), Failure> {
+    let progress = Progress::counting("records examined");
+    let (mut examined, mut unreadable) = (0, 0);
+    let mut after = None;
+    loop {
+        let paging = Paging::new(Paging::MAX_LIMIT).after(after);
+        let page = context.manager.list(filter, paging).await?;
+        page.tokens.iter().for_each(&mut each);
+        examined += page.examined;
+        unreadable += page.unreadable;
+        progress.set(examined);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    drop(progress);
+    note_unreadable(unreadable, context);
+    Ok(())
+}
+
+/// Notes that some records cannot be read.
+pub(super) fn note_unreadable(records: u64, context: &Context) {
+    if records > 0 {
+        let message = format!("{records} records cannot be read. The log names them");
+        context.output.note("unreadable", message);
+    }
+}
+
+/// Notes that the filter uses no index and so reads the whole store.
+pub(super) fn note_full_scan(filter: &Filter, context: &Context) {
+    if !filter.uses_index() {
+        let message = "this reads every token of the store. To narrow it, filter by id, family, \
+                       subject, client, device, app, tag or label";
+        context.output.note("full_walk", message);
+    }
+}

@@ -1,0 +1,48 @@
+//! The report of a revocation, as a line or as JSON.
+
+use keyfob::Revocation;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::args::Target;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::visible::visible;
+
+/// The report of a revocation, as JSON.
+#[derive(Serialize)]
+pub(super) struct RevokeReport<'a> {
+    pub(super) target: Value,
+    pub(super) outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) revocation: Option<&'a Revocation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) examined: Option<u64>,
+    /// The cursor to resume an interrupted run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<String>,
+}
+
+impl RevokeReport<'_> {
+    pub(super) fn new(target: &Target, outcome: &'static str) -> Self {
+        let target = match target {
+            Target::Token(id) => json!({ "id": id }),
+            Target::Family(family) => json!({ "family": family }),
+            Target::Subject(subject) => json!({ "subject": subject }),
+            Target::Client(client) => json!({ "client": client }),
+            Target::All => json!({ "all": true }),
+            Target::Matching(text) => json!({ "where": text }),
+        };
+        Self { target, outcome, revocation: None, count: None, examined: None, next: None }
+    }
+
+    /// Writes the line, or this object with `--json`.
+    pub(super) fn write(&self, line: &str, context: &mut Context) -> Result<(), Failure> {
+        if context.output.is_json() {
+            return context.output.object(self);
+        }
+        context.output.line(visible(line))
+    }
+}

@@ -1,0 +1,84 @@
+//! `revoke --where`: revokes all tokens that match a filter, with progress. A run can be resumed.
+
+use keyfob::Filter;
+
+use super::confirm::{WithoutTerminal, can_ask, confirm};
+use super::report::RevokeReport;
+use crate::args::{RevokeArgs, Target};
+use crate::commands::pages::note_unreadable;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::output::shell_quoted;
+use crate::progress::Progress;
+
+/// Parses the filter. Refuses an empty one, which is likely a mistake.
+pub(super) fn filter(text: &str, context: &Context) -> Result<Filter, Failure> {
+    let filter = context.filter(&[text.to_owned()])?;
+    if filter.is_empty() {
+        let message = "the filter is empty and would match every token".into();
+        let details = "To revoke every token, use --all.".into();
+        return Err(Failure::Usage { code: "usage", message, details });
+    }
+    Ok(filter)
+}
+
+pub(super) async fn run(
+    text: &str,
+    args: &RevokeArgs,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    let filter = filter(text, context)?;
+    // The text of the filter has absolute times, so a resumed run matches the same tokens.
+    let text = filter.to_string();
+    let mut sweep = context.manager.sweep(filter, args.request());
+    if let Some(cursor) = args.resume.clone() {
+        sweep = sweep.resume(cursor);
+    }
+    let progress = if can_ask() && !args.yes {
+        let count = context.interrupt.or(async { Ok(sweep.dry_run().await?) }).await?;
+        let action = format!("revoke all tokens that match {text} (now {count})");
+        context.interrupt.or(confirm(&action, WithoutTerminal::Proceed, args)).await?;
+        Progress::towards(count, "tokens revoked")
+    } else {
+        Progress::counting("tokens revoked")
+    };
+    if let Some(per_second) = args.throttle {
+        sweep = sweep.throttle(per_second);
+    }
+    let outcome = tokio::select! {
+        biased;
+        () = context.interrupt.requested() => Err(Failure::Interrupted),
+        done = sweep.run(|done| {
+            tracing::debug!(revoked = done.revoked, "a page is done");
+            progress.set(done.revoked);
+        }) => done.map_err(Failure::from),
+    };
+    drop(progress);
+    let done = sweep.progress();
+    let unreadable = done.unreadable;
+    let next = done.resume.cursor().filter(|_| outcome.is_err());
+    let line = match outcome {
+        Ok(_) => format!("revoked {} of {} examined tokens", done.revoked, done.examined),
+        Err(_) => format!("stopped after revoking {} tokens or a few more", done.revoked),
+    };
+    let code = if outcome.is_ok() { "revoked" } else { "interrupted" };
+    let report = RevokeReport {
+        count: Some(done.revoked),
+        examined: Some(done.examined),
+        next: next.as_ref().map(ToString::to_string),
+        ..RevokeReport::new(&Target::Matching(text.clone()), code)
+    };
+    if outcome.is_err() {
+        let resume = next.as_ref().map(|next| format!(" --resume {next}")).unwrap_or_default();
+        let message = format!("resume with: keyfob revoke --where {}{resume}", shell_quoted(&text));
+        match &next {
+            Some(next) => context.output.note_cursor("resume", message, next),
+            None => context.output.note("resume", message),
+        }
+    }
+    report.write(&line, context)?;
+    note_unreadable(unreadable, context);
+    outcome?;
+    // An unreadable record may match the filter, and was not revoked.
+    if unreadable > 0 { Err(Failure::AlreadyReported(Exit::Refused)) } else { Ok(()) }
+}

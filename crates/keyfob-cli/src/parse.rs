@@ -1,0 +1,129 @@
+//! Parses the command line.
+
+use std::error::Error as _;
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::args::{Cli, Command};
+use crate::bearer_scan;
+use crate::failure::{Exit, Failure};
+
+/// The definition of the command line.
+pub(crate) fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Parses the words. Prints help and version itself.
+pub(crate) fn parse(words: Vec<OsString>) -> Result<Cli, Failure> {
+    let leaked = words.iter().find_map(|word| bearer_scan::find_bearer(&word.to_string_lossy()));
+    if let Some(bearer) = leaked {
+        return Err(Failure::BearerInArgument { id: bearer.id });
+    }
+    let matches = command().try_get_matches_from(words).map_err(failure)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(failure)?;
+    match &cli.command {
+        // The word may be a bearer, so the error must not repeat it.
+        command if has_extra_words(command) => Err(Failure::BearerInArgument { id: None }),
+        _ => Ok(cli),
+    }
+}
+
+/// Whether a word was given to a command that takes only a bearer.
+fn has_extra_words(command: &Command) -> bool {
+    let misplaced = match command {
+        Command::Validate(args) => &args.misplaced,
+        Command::Refresh(args) => &args.misplaced,
+        Command::Derive(args) => &args.misplaced,
+        _ => return false,
+    };
+    !misplaced.is_empty()
+}
+
+fn failure(error: clap::Error) -> Failure {
+    let exit = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Exit::Usage,
+        _ => return usage(&error),
+    };
+    // Ignored: the reader may close the pipe early.
+    let _ = error.print();
+    Failure::AlreadyReported(exit)
+}
+
+fn usage(error: &clap::Error) -> Failure {
+    let rendered = error.render().to_string();
+    let rendered = rendered.strip_prefix("error: ").unwrap_or(&rendered);
+    let (first, details) = rendered.split_once("\n\n").unwrap_or((rendered, ""));
+    let details = details
+        .trim_end()
+        .replace("For more information, try '--help'.", "Run with --help to see all options.");
+    let argument = error.get(ContextKind::InvalidArg).and_then(|argument| match argument {
+        ContextValue::String(name) => Some(name.as_str()),
+        _ => None,
+    });
+    if let (ErrorKind::ValueValidation, Some(argument), Some(source)) =
+        (error.kind(), argument, error.source())
+    {
+        let message = format!("{argument}: {source}");
+        return Failure::Usage { code: "invalid_value", message, details };
+    }
+    if let (ErrorKind::InvalidValue, Some(argument)) = (error.kind(), argument) {
+        let message = match error.get(ContextKind::ValidValue) {
+            Some(ContextValue::Strings(known)) if !known.is_empty() => {
+                format!("{argument} is not valid. Use one of {}", known.join(", "))
+            }
+            _ => format!("{argument} needs a value"),
+        };
+        return Failure::Usage { code: "invalid_value", message, details };
+    }
+    if let Some(message) = missing_or_conflicting(error) {
+        return Failure::Usage { code: "usage", message, details };
+    }
+    let unknown = match error.kind() {
+        ErrorKind::UnknownArgument => {
+            error.get(ContextKind::InvalidArg).map(|name| ("argument", name))
+        }
+        ErrorKind::InvalidSubcommand => {
+            error.get(ContextKind::InvalidSubcommand).map(|name| ("command", name))
+        }
+        _ => None,
+    };
+    if let Some((what, ContextValue::String(name))) = unknown {
+        let message = format!("unknown {what} '{name}'");
+        return Failure::Usage { code: "usage", message, details };
+    }
+    let message = first.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    Failure::Usage { code: "usage", message, details }
+}
+
+/// The maximum number of arguments that an error lists.
+const MAX_LISTED: usize = 3;
+
+/// Describes missing arguments, and arguments that exclude each other.
+fn missing_or_conflicting(error: &clap::Error) -> Option<String> {
+    let listed = |kind| match error.get(kind)? {
+        ContextValue::String(name) => Some(name.clone()),
+        ContextValue::Strings(names) if names.len() <= MAX_LISTED => Some(names.join(", ")),
+        ContextValue::Strings(names) => Some(format!("{}, …", names[..MAX_LISTED].join(", "))),
+        _ => None,
+    };
+    let argument = listed(ContextKind::InvalidArg)?;
+    match error.kind() {
+        ErrorKind::MissingRequiredArgument => Some(format!("missing argument: {argument}")),
+        ErrorKind::ArgumentConflict => {
+            let other = listed(ContextKind::PriorArg)?;
+            Some(format!("{argument} cannot be used together with {other}"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_definition_is_consistent() {
+        super::command().debug_assert();
+    }
+}

@@ -1,0 +1,108 @@
+//! The errors of one attempt of a call, by what to do about them.
+
+use keyfob_store::StoreError;
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use crate::config::{Address, misconfigured};
+
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// The call was not sent, or certainly not executed. It may be sent again.
+    Refused(String),
+    /// The call was sent, and no answer came. It may be sent again if it has the same effect twice.
+    Lost(String),
+    /// The call was executed, but too few replicas confirmed it. It may be sent again.
+    Unsafe(String),
+    /// The slot has moved to another server.
+    Moved(Address),
+    /// The slot is being moved; this call should be sent to the other server.
+    Ask(Address),
+    /// Sending the call again would fail again.
+    Final(StoreError),
+}
+
+impl CallError {
+    /// Returns the error for an answer of the server, or for a missing answer.
+    pub(super) fn of(error: &RedisError) -> Self {
+        let detail = describe(error);
+        match error.kind() {
+            ErrorKind::Server(kind) => match kind {
+                ServerErrorKind::Moved => {
+                    redirect(error).map_or(Self::Refused(detail), Self::Moved)
+                }
+                ServerErrorKind::Ask => redirect(error).map_or(Self::Refused(detail), Self::Ask),
+                ServerErrorKind::NoPerm => Self::Final(misconfigured(format!(
+                    "the Redis user lacks a permission that keyfob needs: {detail}"
+                ))),
+                // The server cannot run the script or does not accept an argument.
+                ServerErrorKind::ResponseError => Self::Final(StoreError::unavailable(detail)),
+                _ => Self::Refused(detail),
+            },
+            ErrorKind::AuthenticationFailed => Self::Final(refused_login(&detail)),
+            ErrorKind::Extension => match error.code() {
+                Some("NOAUTH" | "WRONGPASS") => Self::Final(refused_login(&detail)),
+                Some("WRONGTYPE") => {
+                    Self::Final(StoreError::NotAStore { what: "this namespace".to_owned(), detail })
+                }
+                // OOM, NOREPLICAS, MISCONF and similar errors pass when the server is repaired.
+                _ => Self::Refused(detail),
+            },
+            ErrorKind::InvalidClientConfig => Self::Final(misconfigured(detail)),
+            _ => Self::Lost(detail),
+        }
+    }
+
+    /// Returns whether the connection cannot be used further, or no longer leads to a primary.
+    pub(super) fn ends_connection(&self) -> bool {
+        match self {
+            Self::Lost(_) => true,
+            Self::Refused(detail) => detail.starts_with("READONLY"),
+            _ => false,
+        }
+    }
+
+    /// Turns the error of a command after the call into one of the call. The call was executed, so the error
+    /// must not say that nothing was changed.
+    pub(super) fn after_the_call(self) -> Self {
+        if self.ends_connection() {
+            return match self.into_error() {
+                StoreError::Unavailable { detail } => Self::Lost(detail),
+                error => Self::Final(error),
+            };
+        }
+        Self::Unsafe(self.into_error().to_string())
+    }
+
+    pub(crate) fn into_error(self) -> StoreError {
+        match self {
+            Self::Final(error) => error,
+            Self::Refused(detail) | Self::Lost(detail) | Self::Unsafe(detail) => {
+                StoreError::unavailable(detail)
+            }
+            Self::Moved(address) | Self::Ask(address) => {
+                StoreError::unavailable(format!("the slot is at {address}"))
+            }
+        }
+    }
+}
+
+fn refused_login(detail: &str) -> StoreError {
+    misconfigured(format!(
+        "Redis refused the login ({detail}): set one, such as redis://user:password@host"
+    ))
+}
+
+/// Returns the error in the server's words. They repeat nothing of a call but names of keys.
+fn describe(error: &RedisError) -> String {
+    match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) if !detail.starts_with(code) => format!("{code} {detail}"),
+        (_, Some(detail)) => detail.to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn redirect(error: &RedisError) -> Option<Address> {
+    let (address, _) = error.redirect_node()?;
+    let (host, port) = address.rsplit_once(':')?;
+    Some(Address::new(host, port.parse().ok()?))
+}

@@ -1,0 +1,182 @@
+//! One connection to one server.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use keyfob_store::metrics::LinkPurpose;
+use keyfob_store::{Metrics, StoreError, Timestamp};
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, Pipeline, Value};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::call_error::CallError;
+use super::clock_offset::{ClockOffset, ClockSource};
+use super::reply::Reply;
+use crate::protocol::script::Script;
+
+/// A connection. The task that drives it ends when the last user drops it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    multiplexed: MultiplexedConnection,
+    driver: JoinHandle<()>,
+    clock_offset: ClockOffset,
+    /// Identifies the server and the run of its process.
+    run_id: OnceLock<String>,
+    metrics: ConnectionMetrics,
+}
+
+/// Counts what happens to a connection of one purpose.
+#[derive(Clone, Debug)]
+pub(super) struct ConnectionMetrics {
+    pub(super) metrics: Metrics,
+    pub(super) purpose: LinkPurpose,
+}
+
+impl ConnectionMetrics {
+    pub(super) fn count_lost(&self) {
+        self.metrics.link_lost(self.purpose);
+    }
+}
+
+impl Connection {
+    pub(super) fn new(
+        multiplexed: MultiplexedConnection,
+        driver: impl Future<Output = ()> + Send + 'static,
+        metrics: ConnectionMetrics,
+    ) -> Self {
+        let lost = metrics.clone();
+        let driver = tokio::spawn(async move {
+            driver.await;
+            // Dropping the connection aborts this task before it gets here.
+            lost.count_lost();
+        });
+        let (clock_offset, run_id) = (ClockOffset::default(), OnceLock::new());
+        Self { multiplexed, driver, clock_offset, run_id, metrics }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        !self.driver.is_finished()
+    }
+
+    /// Counts a connection as lost that is given up while it is open. A connection that broke has counted
+    /// itself.
+    pub(super) fn count_given_up(&self) {
+        if self.is_open() {
+            self.metrics.count_lost();
+        }
+    }
+
+    /// Identifies the server and the run of its process, for comparison.
+    pub(crate) fn run_id(&self) -> &str {
+        self.run_id.get().map_or("", String::as_str)
+    }
+
+    /// Reads the run id. If the server does not tell it, each connection counts as one to another run.
+    pub(super) async fn read_run_id(&self, limit: Duration) -> Result<(), CallError> {
+        static WITHOUT_RUN_ID: AtomicU64 = AtomicU64::new(0);
+        let mut info = redis::cmd("INFO");
+        info.arg("server");
+        let answer =
+            self.ask(&info, limit).await.map_err(|error| CallError::Refused(error.to_string()))?;
+        let info = answer.and_then(|answer| Reply(answer).text().ok()).unwrap_or_default();
+        let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:")).map(str::to_owned);
+        self.run_id.get_or_init(|| {
+            run_id.unwrap_or_else(|| {
+                format!("connection {}", WITHOUT_RUN_ID.fetch_add(1, Ordering::Relaxed))
+            })
+        });
+        Ok(())
+    }
+
+    /// Returns the server's time at a time of this node's clock.
+    pub(super) fn to_server_time(&self, local: Timestamp) -> Timestamp {
+        self.clock_offset.to_server_time(local)
+    }
+
+    /// By how many milliseconds the server's clock is ahead of this node's.
+    pub(crate) fn clock_ahead(&self) -> i64 {
+        self.clock_offset.ahead()
+    }
+
+    pub(super) async fn measure_clock(&self, source: &ClockSource) -> Result<(), CallError> {
+        let time = redis::cmd("TIME");
+        self.clock_offset.measure(source, self.send(&time, source.timeout)).await
+    }
+
+    /// Measures the server's clock again if this node's clock was set since.
+    pub(super) async fn update_clock(&self, source: &ClockSource) -> Result<(), CallError> {
+        if self.clock_offset.is_outdated(source) {
+            tracing::warn!("this node's clock was set: the server's clock is measured again");
+            self.measure_clock(source).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn load_script(
+        &self,
+        script: &Script,
+        limit: Duration,
+    ) -> Result<(), CallError> {
+        let mut load = redis::cmd("SCRIPT");
+        load.arg("LOAD").arg(&script.text);
+        self.send(&load, limit).await.map(drop)
+    }
+
+    /// Sends one command and waits for its answer.
+    pub(crate) async fn send(&self, command: &Cmd, limit: Duration) -> Result<Value, CallError> {
+        let mut connection = self.multiplexed.clone();
+        match timeout(limit, connection.send_packed_command(command)).await {
+            Ok(Ok(value)) => Self::checked(value),
+            Ok(Err(error)) => Err(CallError::of(&error)),
+            Err(_) => self.timed_out(limit),
+        }
+    }
+
+    /// Sends one command and returns its answer, or `None` if the server does not allow the command.
+    pub(crate) async fn ask(
+        &self,
+        command: &Cmd,
+        limit: Duration,
+    ) -> Result<Option<Value>, StoreError> {
+        match self.send(command, limit).await {
+            Ok(value) => Ok(Some(value)),
+            Err(CallError::Final(_)) => Ok(None),
+            Err(error) => Err(error.into_error()),
+        }
+    }
+
+    /// Sends several commands together. An answer may be an error; see [`Connection::checked`].
+    pub(crate) async fn send_all(
+        &self,
+        pipeline: &Pipeline,
+        limit: Duration,
+    ) -> Result<Vec<Value>, CallError> {
+        let mut connection = self.multiplexed.clone();
+        match timeout(limit, connection.send_packed_commands(pipeline, 0, pipeline.len())).await {
+            Ok(Ok(values)) => Ok(values),
+            Ok(Err(error)) => Err(CallError::of(&error)),
+            Err(_) => self.timed_out(limit),
+        }
+    }
+
+    /// Returns an answer, or the error that it is.
+    pub(crate) fn checked(value: Value) -> Result<Value, CallError> {
+        match value {
+            Value::ServerError(error) => Err(CallError::of(&error.into())),
+            value => Ok(value),
+        }
+    }
+
+    fn timed_out<T>(&self, limit: Duration) -> Result<T, CallError> {
+        self.metrics.metrics.timed_out();
+        Err(CallError::Lost(format!("no answer within {limit:?}")))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}

@@ -1,0 +1,336 @@
+//! Opens connections: TCP, TLS if configured, login, then what a primary needs before it is used.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyfob_store::metrics::LinkPurpose;
+use keyfob_store::{Metrics, StoreError};
+use redis::aio::{AsyncPushSender, MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Pipeline, ProtocolVersion, RedisConnectionInfo, Value};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::call_error::CallError;
+use super::clock_offset::ClockSource;
+use super::connection::{Connection, ConnectionMetrics};
+use super::reply::Reply;
+use crate::config::{Address, Login, RedisConfig, Tls, Topology, misconfigured};
+use crate::protocol::signatures::Scripts;
+
+/// Receives what a server pushes.
+type PushReceiver = Arc<dyn AsyncPushSender>;
+
+pub(super) struct Connector {
+    tls: Option<TlsConnector>,
+    login: Login,
+    sentinel_login: Login,
+    database: u32,
+    connect_timeout: Duration,
+    clock_source: ClockSource,
+    scripts: Arc<Scripts>,
+    /// Whether a server is used only if it says that it is a primary.
+    checks_role: bool,
+    connected: Notify,
+    metrics: Metrics,
+}
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connector").field("login", &self.login).finish_non_exhaustive()
+    }
+}
+
+impl Connector {
+    pub(super) fn new(config: &RedisConfig, scripts: Arc<Scripts>) -> Result<Self, StoreError> {
+        Ok(Self {
+            tls: config.tls.as_ref().map(tls_connector).transpose()?,
+            login: config.login.clone(),
+            sentinel_login: config.sentinel_login.clone(),
+            database: config.database,
+            connect_timeout: config.connect_timeout,
+            clock_source: ClockSource {
+                clock: Arc::clone(&config.clock),
+                timeout: config.response_timeout,
+            },
+            scripts,
+            checks_role: matches!(config.topology, Topology::Sentinel { .. }),
+            connected: Notify::new(),
+            metrics: config.metrics.clone().unwrap_or_else(Metrics::global),
+        })
+    }
+
+    pub(super) fn clock_source(&self) -> &ClockSource {
+        &self.clock_source
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(super) fn response_timeout(&self) -> Duration {
+        self.clock_source.timeout
+    }
+
+    /// Connects to a primary, loads the scripts and measures its clock.
+    pub(super) async fn primary(
+        &self,
+        address: &Address,
+        purpose: LinkPurpose,
+    ) -> Result<Connection, CallError> {
+        let connection = self.open(address, &self.login, self.database, purpose, None).await?;
+        self.check_role(&connection, address).await?;
+        connection.measure_clock(&self.clock_source).await.map_err(not_sent)?;
+        connection.read_run_id(self.response_timeout()).await?;
+        if let Err(error) = self.load_scripts(&connection).await {
+            self.check_version(&connection, address).await?;
+            return Err(not_sent(error));
+        }
+        self.connected.notify_one();
+        Ok(connection)
+    }
+
+    /// Waits until a connection to a primary has been made.
+    pub(super) async fn connected(&self) {
+        self.connected.notified().await;
+    }
+
+    /// Connects to a primary that may push on the connection.
+    pub(super) async fn listener(
+        &self,
+        address: &Address,
+        pushed: impl AsyncPushSender,
+    ) -> Result<Connection, CallError> {
+        let pushed: PushReceiver = Arc::new(pushed);
+        let connection =
+            self.open(address, &self.login, self.database, LinkPurpose::Feed, Some(pushed)).await?;
+        self.check_role(&connection, address).await?;
+        Ok(connection)
+    }
+
+    async fn check_role(
+        &self,
+        connection: &Connection,
+        address: &Address,
+    ) -> Result<(), CallError> {
+        if self.checks_role {
+            let role = connection.send(&redis::cmd("ROLE"), self.response_timeout()).await?;
+            let role = Reply(role).array().ok().and_then(|parts| parts.into_iter().next());
+            if role.and_then(|role| role.text().ok()).as_deref() != Some("master") {
+                return Err(CallError::Refused(format!("{address} is no longer a primary")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the version. A server that is too old does not understand the scripts, and its own error does
+    /// not say why.
+    async fn check_version(
+        &self,
+        connection: &Connection,
+        address: &Address,
+    ) -> Result<(), CallError> {
+        let mut info = redis::cmd("INFO");
+        info.arg("server");
+        let Ok(Some(Value::BulkString(info))) =
+            connection.ask(&info, self.response_timeout()).await
+        else {
+            return Ok(());
+        };
+        let info = String::from_utf8_lossy(&info);
+        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
+        match version.and_then(too_old) {
+            Some(advice) => Err(CallError::Final(misconfigured(format!("{address} {advice}")))),
+            None => Ok(()),
+        }
+    }
+
+    /// Loads the scripts if the server does not have them. They are many times what a new connection to the
+    /// same server sends otherwise. If the server has one script, it has all of them. If it does not, the
+    /// first call loads the script that is missing.
+    async fn load_scripts(&self, connection: &Connection) -> Result<(), CallError> {
+        let mut exists = redis::cmd("SCRIPT");
+        exists.arg("EXISTS").arg(&self.scripts.load.digest);
+        let found = Reply(connection.send(&exists, self.response_timeout()).await?).array();
+        let found = found.ok().and_then(|found| found.into_iter().next()?.number().ok());
+        if found == Some(1) {
+            return Ok(());
+        }
+        let mut load = Pipeline::new();
+        for script in self.scripts.all() {
+            load.cmd("SCRIPT").arg("LOAD").arg(&script.text);
+        }
+        for value in connection.send_all(&load, self.response_timeout()).await? {
+            Connection::checked(value)?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn sentinel(&self, address: &Address) -> Result<Connection, CallError> {
+        self.open(address, &self.sentinel_login, 0, LinkPurpose::Topology, None).await
+    }
+
+    /// Connects to a node of a cluster to read the route.
+    pub(super) async fn cluster_node(&self, address: &Address) -> Result<Connection, CallError> {
+        self.open(address, &self.login, 0, LinkPurpose::Topology, None).await
+    }
+
+    async fn open(
+        &self,
+        address: &Address,
+        login: &Login,
+        database: u32,
+        purpose: LinkPurpose,
+        pushed: Option<PushReceiver>,
+    ) -> Result<Connection, CallError> {
+        let connected = self.open_stream(address, login, database, purpose, pushed);
+        let outcome = match timeout(self.connect_timeout, connected).await {
+            Ok(outcome) => outcome.map_err(not_sent),
+            Err(_) => Err(CallError::Refused(format!(
+                "no connection to {address} within {:?}",
+                self.connect_timeout
+            ))),
+        };
+        match &outcome {
+            Ok(_) => self.metrics.link_opened(purpose),
+            Err(_) => self.metrics.link_failed(purpose),
+        }
+        outcome
+    }
+
+    async fn open_stream(
+        &self,
+        address: &Address,
+        login: &Login,
+        database: u32,
+        purpose: LinkPurpose,
+        pushed: Option<PushReceiver>,
+    ) -> Result<Connection, CallError> {
+        let refused = |error: std::io::Error| {
+            CallError::Refused(format!("{address} cannot be reached: {error}"))
+        };
+        let stream =
+            TcpStream::connect((address.host.as_str(), address.port)).await.map_err(refused)?;
+        // Otherwise a small write may wait 40 ms for the acknowledgement of the last one.
+        stream.set_nodelay(true).map_err(refused)?;
+        let keepalive = TcpKeepalive::new()
+            .with_time(Duration::from_secs(15))
+            .with_interval(Duration::from_secs(5));
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive).map_err(refused)?;
+        let mut info =
+            RedisConnectionInfo::default().set_db(i64::from(database)).set_skip_set_lib_name();
+        if let Some(user) = &login.user {
+            info = info.set_username(user);
+        }
+        if let Some(password) = &login.password {
+            info = info.set_password(password.expose());
+        }
+        if pushed.is_some() {
+            info = info.set_protocol(ProtocolVersion::RESP3);
+        }
+        let metrics = ConnectionMetrics { metrics: self.metrics.clone(), purpose };
+        let Some(tls) = &self.tls else { return log_in(&info, stream, pushed, metrics).await };
+        let name = ServerName::try_from(address.host.clone()).map_err(|_| {
+            CallError::Final(misconfigured(format!("{address} is not a name that TLS can verify")))
+        })?;
+        let stream = tls.connect(name, stream).await.map_err(refused)?;
+        log_in(&info, stream, pushed, metrics).await
+    }
+}
+
+/// Logs in, and starts the task that drives the connection.
+async fn log_in<S>(
+    info: &RedisConnectionInfo,
+    stream: S,
+    pushed: Option<PushReceiver>,
+    metrics: ConnectionMetrics,
+) -> Result<Connection, CallError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    // `Connection` has its own timeouts, and two would race.
+    let mut config =
+        AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+    if let Some(pushed) = pushed {
+        config = config.set_push_sender(pushed);
+    }
+    let (connection, driver) = MultiplexedConnection::new_with_config(info, stream, config)
+        .await
+        .map_err(|error| CallError::of(&error))?;
+    Ok(Connection::new(connection, driver, metrics))
+}
+
+/// Returns what to do about a server of this version if it is too old.
+pub(crate) fn too_old(version: &str) -> Option<String> {
+    let major: u32 = version.trim().split('.').next()?.parse().ok()?;
+    let advice = || format!("has version {version}: 7.0 or later is needed, upgrade it");
+    (major < 7).then(advice)
+}
+
+/// Turns an error while connecting into one that says that the caller's call was not sent.
+pub(super) fn not_sent(error: CallError) -> CallError {
+    match error {
+        CallError::Lost(detail) => CallError::Refused(detail),
+        other => other,
+    }
+}
+
+/// Creates the TLS settings. They name their cryptography provider, because a provider for the whole
+/// process is the application's choice and may not be installed.
+fn tls_connector(tls: &Tls) -> Result<TlsConnector, StoreError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| misconfigured(format!("TLS cannot be set up: {error}")))?
+        .with_root_certificates(roots(tls)?)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn roots(tls: &Tls) -> Result<rustls::RootCertStore, StoreError> {
+    let mut roots = rustls::RootCertStore::empty();
+    match &tls.ca {
+        Some(path) => {
+            let wrong = |error: &dyn std::fmt::Display| {
+                misconfigured(format!(
+                    "{} has no certificates in PEM to trust: {error}",
+                    path.display()
+                ))
+            };
+            for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))? {
+                let certificate = certificate.map_err(|error| wrong(&error))?;
+                roots.add(certificate).map_err(|error| wrong(&error))?;
+            }
+            if roots.is_empty() {
+                return Err(wrong(&"the file has none"));
+            }
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if roots.is_empty() {
+                return Err(misconfigured(
+                    "this system has no certificates to trust: set a file, such as ?ca=/etc/ca.pem",
+                ));
+            }
+        }
+    }
+    Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_before_7_is_too_old() {
+        for fine in ["7.0.0", "8.2.1", "10.0", "", "unknown"] {
+            assert_eq!(too_old(fine), None, "{fine}");
+        }
+        assert!(too_old("6.2.14").is_some_and(|advice| advice.contains("version 6.2.14")));
+    }
+}

@@ -1,0 +1,341 @@
+//! Connections to the servers: finds the primary of a slot, keeps a connection to it, and repeats calls
+//! that may be repeated.
+//!
+//! This module sets all timeouts itself. A client library that reconnects by itself blocks callers
+//! meanwhile, does not follow a Sentinel failover, and cannot know which writes are repeatable. These
+//! writes are, because each has an operation id.
+
+mod call;
+mod call_error;
+mod clock_offset;
+mod connection;
+mod connector;
+mod node;
+mod reply;
+mod router;
+mod sentinels;
+mod shared_attempt;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use keyfob_store::{Metrics, MonotonicInstant, OperationId, StoreError, Timestamp};
+use redis::Value;
+use redis::aio::AsyncPushSender;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::config::{Address, RedisConfig};
+use crate::protocol::signatures::Scripts;
+
+pub(crate) use call::Call;
+pub(crate) use call_error::CallError;
+pub(crate) use connection::Connection;
+pub(crate) use connector::too_old;
+use connector::{Connector, not_sent};
+use node::{Node, Purpose};
+pub(crate) use reply::{Reply, next};
+use router::{Route, Router};
+
+/// The pause before the first repetition. Each further pause is twice as long.
+const FIRST_RETRY_PAUSE: Duration = Duration::from_millis(5);
+const MAX_RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+#[derive(Debug)]
+pub(crate) struct Connections {
+    connector: Connector,
+    router: Router,
+    nodes: Mutex<HashMap<(Address, Purpose), Arc<Node>>>,
+    budget: Duration,
+    response_timeout: Duration,
+    closed: AtomicBool,
+    /// Whether the sentinels did not confirm the primary the last time.
+    is_unconfirmed: AtomicBool,
+}
+
+/// A call that got no answer.
+#[derive(Debug)]
+pub(crate) struct CallFailed {
+    /// Whether the server may have executed it.
+    pub(crate) maybe_done: bool,
+    pub(crate) error: StoreError,
+}
+
+impl CallFailed {
+    /// Returns the error for the caller of a write.
+    pub(crate) fn of(self, operation: OperationId) -> StoreError {
+        if self.maybe_done { StoreError::OutcomeUnknown { operation } } else { self.error }
+    }
+}
+
+impl Connections {
+    pub(crate) fn new(config: &RedisConfig, scripts: Arc<Scripts>) -> Result<Self, StoreError> {
+        Ok(Self {
+            connector: Connector::new(config, scripts)?,
+            router: Router::new(config.topology.clone()),
+            nodes: Mutex::default(),
+            budget: config.budget,
+            response_timeout: config.response_timeout,
+            closed: AtomicBool::new(false),
+            is_unconfirmed: AtomicBool::new(false),
+        })
+    }
+
+    /// Sends a call to the primary of a slot, and repeats it while that may help.
+    pub(crate) async fn run(&self, slot: u16, call: &Call<'_>) -> Result<Reply, CallFailed> {
+        self.run_with_address(slot, call).await.map(|(reply, _)| reply)
+    }
+
+    /// Does the same as [`run`](Self::run), and returns the server that answered too.
+    pub(crate) async fn run_with_address(
+        &self,
+        slot: u16,
+        call: &Call<'_>,
+    ) -> Result<(Reply, Address), CallFailed> {
+        let begun = Instant::now();
+        let (mut pause, mut maybe_done, mut ask_at) = (FIRST_RETRY_PAUSE, false, None);
+        loop {
+            if self.closed.load(Ordering::Relaxed) {
+                let error = StoreError::unavailable("the store was closed");
+                return Err(CallFailed { maybe_done, error });
+            }
+            let time_left = self.budget.saturating_sub(begun.elapsed());
+            let detail = match self.attempt(slot, call, ask_at.take(), time_left).await {
+                Ok((value, address)) => return Ok((Reply(value), address)),
+                Err(CallError::Final(error)) => return Err(CallFailed { maybe_done, error }),
+                Err(CallError::Refused(detail)) => detail,
+                Err(CallError::Lost(detail) | CallError::Unsafe(detail)) => {
+                    maybe_done = true;
+                    if !call.repeatable {
+                        let error = StoreError::unavailable(detail);
+                        return Err(CallFailed { maybe_done, error });
+                    }
+                    detail
+                }
+                Err(CallError::Moved(address)) => {
+                    let detail = format!("the slot moved to {address}");
+                    self.router.invalidate(Some(address));
+                    detail
+                }
+                Err(CallError::Ask(address)) => {
+                    let detail = format!("the slot is moving to {address}");
+                    ask_at = Some(address);
+                    detail
+                }
+            };
+            if begun.elapsed() + pause >= self.budget {
+                return Err(CallFailed { maybe_done, error: StoreError::unavailable(detail) });
+            }
+            tracing::debug!(script = call.script.name, slot, detail, "sending the call again");
+            sleep(pause).await;
+            self.metrics().call_resent();
+            pause = (pause * 2).min(MAX_RETRY_PAUSE);
+        }
+    }
+
+    /// Sends a call for which it does not matter whether the server executed it.
+    pub(crate) async fn read(&self, slot: u16, call: &Call<'_>) -> Result<Reply, StoreError> {
+        self.run(slot, call).await.map_err(|failed| failed.error)
+    }
+
+    /// Does the same as [`read`](Self::read), and returns the server that answered too.
+    pub(crate) async fn read_with_address(
+        &self,
+        slot: u16,
+        call: &Call<'_>,
+    ) -> Result<(Reply, Address), StoreError> {
+        self.run_with_address(slot, call).await.map_err(|failed| failed.error)
+    }
+
+    async fn attempt(
+        &self,
+        slot: u16,
+        call: &Call<'_>,
+        ask_at: Option<Address>,
+        time_left: Duration,
+    ) -> Result<(Value, Address), CallError> {
+        let asking = ask_at.is_some();
+        let purpose = if call.wait > 0 { Purpose::Waits } else { Purpose::Calls };
+        let found = timeout(time_left, self.find_connection(slot, purpose, ask_at)).await;
+        let (node, connection) = match found {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => {
+                self.router.invalidate(None);
+                return Err(error);
+            }
+            Err(_) => {
+                return Err(CallError::Refused("no server could be reached in time".to_owned()));
+            }
+        };
+        let outcome = call.send(&connection, asking, self.response_timeout).await;
+        if let Err(error) = &outcome
+            && error.ends_connection()
+        {
+            node.drop_connection(&connection);
+            self.router.invalidate(None);
+        }
+        let value = outcome?;
+        if call.repeatable && self.uses_sentinels() {
+            self.check_still_primary(slot, node.address(), time_left).await?;
+        }
+        Ok((value, node.address().clone()))
+    }
+
+    /// Checks that the sentinels still name the server that answered, and confirmed it recently enough. An
+    /// answer of a primary that they had replaced does not count.
+    async fn check_still_primary(
+        &self,
+        slot: u16,
+        answered: &Address,
+        time_left: Duration,
+    ) -> Result<(), CallError> {
+        let named = timeout(time_left, self.route()).await;
+        let unsure = |detail: String| CallError::Lost(format!("{answered} answered, but {detail}"));
+        match named {
+            Ok(Ok(route)) if route.address(slot)? == *answered => Ok(()),
+            Ok(Ok(_)) => Err(unsure("is not the primary any more".to_owned())),
+            Ok(Err(error)) => Err(unsure(error.into_error().to_string())),
+            Err(_) => Err(unsure("no sentinel confirmed it in time".to_owned())),
+        }
+    }
+
+    /// Returns the server to ask and a connection to it. An error here means that the call was not sent.
+    async fn find_connection(
+        &self,
+        slot: u16,
+        purpose: Purpose,
+        ask_at: Option<Address>,
+    ) -> Result<(Arc<Node>, Arc<Connection>), CallError> {
+        let address = match ask_at {
+            Some(address) => address,
+            None => self.route().await?.address(slot)?,
+        };
+        let node = self.node(address, purpose);
+        let connection = node.connection(&self.connector).await?;
+        if let Err(error) = connection.update_clock(self.connector.clock_source()).await {
+            node.drop_connection(&connection);
+            return Err(not_sent(error));
+        }
+        Ok((node, connection))
+    }
+
+    /// Returns the time of a slot's server when this node's clock says `at`.
+    pub(crate) async fn time_of(&self, slot: u16, at: Timestamp) -> Result<Timestamp, StoreError> {
+        let found = self.find_connection(slot, Purpose::Calls, None).await;
+        let (_, connection) = found.map_err(CallError::into_error)?;
+        Ok(connection.to_server_time(at))
+    }
+
+    async fn route(&self) -> Result<Arc<Route>, CallError> {
+        self.router.route(&self.connector).await
+    }
+
+    fn node(&self, address: Address, purpose: Purpose) -> Arc<Node> {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let node = nodes.entry((address.clone(), purpose));
+        Arc::clone(node.or_insert_with(|| Arc::new(Node::new(address, purpose))))
+    }
+
+    /// Returns a connection to every primary, for questions about servers instead of data.
+    pub(crate) async fn primaries(&self) -> Result<Vec<(Address, Arc<Connection>)>, StoreError> {
+        let route = self.route().await.map_err(CallError::into_error)?;
+        let mut connections = Vec::new();
+        for address in route.addresses() {
+            let node = self.node(address.clone(), Purpose::Calls);
+            let connection =
+                node.connection(&self.connector).await.map_err(CallError::into_error)?;
+            connections.push((address.clone(), connection));
+        }
+        Ok(connections)
+    }
+
+    /// Measures the clocks of the servers again.
+    pub(crate) async fn measure_clocks(&self) {
+        let Ok(connections) = self.primaries().await else { return };
+        for (address, connection) in connections {
+            if let Err(error) = connection.measure_clock(self.connector.clock_source()).await {
+                tracing::debug!(%address, ?error, "the server's clock cannot be measured");
+                self.node(address, Purpose::Calls).drop_connection(&connection);
+            }
+        }
+    }
+
+    /// Whether sentinels decide which server is the primary.
+    pub(crate) fn uses_sentinels(&self) -> bool {
+        self.router.uses_sentinels()
+    }
+
+    /// Limits for how long an answer of the sentinels is used; see [`Router::limit_route_age`].
+    pub(crate) fn limit_route_age(&self, max_staleness: Option<Duration>) {
+        self.router.limit_route_age(max_staleness);
+    }
+
+    /// The last time at which a server was certainly the primary; see [`Router::last_confirmed`].
+    pub(crate) fn last_confirmed(&self, address: &Address) -> Option<MonotonicInstant> {
+        self.router.last_confirmed(address)
+    }
+
+    /// Returns the primary of each of these slots.
+    pub(crate) async fn primaries_of(&self, slots: &[u16]) -> Result<Vec<Address>, StoreError> {
+        let route = self.route().await.map_err(CallError::into_error)?;
+        let primaries = slots.iter().map(|slot| route.address(*slot));
+        primaries.collect::<Result<_, _>>().map_err(CallError::into_error)
+    }
+
+    /// Opens a separate connection to a primary. What the server pushes on it is passed to `pushed`.
+    pub(crate) async fn listen(
+        &self,
+        address: &Address,
+        pushed: impl AsyncPushSender,
+    ) -> Result<Connection, StoreError> {
+        self.connector.listener(address, pushed).await.map_err(CallError::into_error)
+    }
+
+    /// Identifies a primary and the run of its process, for comparison.
+    pub(crate) async fn run_id_of(&self, address: &Address) -> Result<String, StoreError> {
+        let node = self.node(address.clone(), Purpose::Calls);
+        let connection = node.connection(&self.connector).await.map_err(CallError::into_error)?;
+        Ok(connection.run_id().to_owned())
+    }
+
+    /// The metrics that connections and calls are counted in.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        self.connector.metrics()
+    }
+
+    /// Waits until a connection to a primary has been made.
+    pub(crate) async fn connected(&self) {
+        self.connector.connected().await;
+    }
+
+    /// Has the route read again. After a redirection, `to` is the server to ask first.
+    pub(crate) fn reroute(&self, to: Option<Address>) {
+        self.router.invalidate(to);
+    }
+
+    /// Asks the sentinels again, and drops the connections to servers that they no longer name.
+    pub(crate) async fn confirm_route(&self) {
+        match self.router.confirm(&self.connector).await {
+            Ok(Some(route)) => {
+                self.is_unconfirmed.store(false, Ordering::Relaxed);
+                let named = route.addresses();
+                let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+                nodes.retain(|(address, _), _| named.contains(&address));
+            }
+            Ok(None) => {}
+            // They are asked many times a second, so only the first failure is logged.
+            Err(error) if !self.is_unconfirmed.swap(true, Ordering::Relaxed) => tracing::warn!(
+                error = %error.into_error(),
+                "the sentinels do not confirm the primary: soon no call will be answered"
+            ),
+            Err(_) => {}
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        self.router.close();
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}

@@ -1,0 +1,272 @@
+//! The primary of each slot.
+//!
+//! A route is used until an error makes it doubtful. Then the next caller asks again, and the others wait
+//! for its answer. Under Sentinel there may be no error: a primary that was replaced while it was cut off
+//! goes on answering. So an answer of the sentinels is used for a limited time only.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use keyfob_store::{MonotonicInstant, StoreError};
+
+use super::call_error::CallError;
+use super::connector::Connector;
+use super::reply::{Reply, next};
+use super::sentinels::Sentinels;
+use super::shared_attempt::SharedAttempt;
+use crate::config::{Address, Topology};
+
+/// The maximum staleness of a decision if no invalidation listener sets another one.
+const DEFAULT_MAX_STALENESS: Duration = Duration::from_millis(250);
+
+/// How many nodes are remembered as those to ask first.
+const MAX_ASK_FIRST: usize = 16;
+
+#[derive(Debug)]
+pub(super) struct Router {
+    source: RouteSource,
+    last_route: Mutex<LastRoute>,
+    refreshing: SharedAttempt,
+    /// For how many nanoseconds an answer of the sentinels is used. If no majority of them can be reached,
+    /// no call is answered after that.
+    max_age: AtomicU64,
+}
+
+/// Where the route comes from.
+#[derive(Debug)]
+enum RouteSource {
+    Fixed(Address),
+    Sentinels(Sentinels),
+    /// Any node of the cluster; these are the configured ones.
+    Cluster(Vec<Address>),
+}
+
+#[derive(Debug, Default)]
+struct LastRoute {
+    /// The route, and when the question for it was sent.
+    route: Option<(Arc<Route>, MonotonicInstant)>,
+    /// The nodes to ask first: those of the last route, and the target of a redirection.
+    ask_first: Vec<Address>,
+    /// The primaries of the last route.
+    primaries: BTreeSet<String>,
+}
+
+/// The primaries and their slots.
+#[derive(Debug)]
+pub(super) enum Route {
+    /// One primary has all slots.
+    Single(Address),
+    Slots(Vec<SlotRange>),
+}
+
+/// Consecutive slots of one primary.
+#[derive(Debug)]
+pub(super) struct SlotRange {
+    first: u16,
+    last: u16,
+    address: Address,
+}
+
+impl Router {
+    pub(super) fn new(topology: Topology) -> Self {
+        let source = match topology {
+            Topology::Standalone(address) => RouteSource::Fixed(address),
+            Topology::Sentinel { sentinels, primary } => {
+                RouteSource::Sentinels(Sentinels::new(&sentinels, &primary))
+            }
+            Topology::Cluster(seeds) => RouteSource::Cluster(seeds),
+        };
+        let router = Self {
+            source,
+            last_route: Mutex::default(),
+            refreshing: SharedAttempt::default(),
+            max_age: AtomicU64::new(0),
+        };
+        router.limit_route_age(None);
+        router
+    }
+
+    /// Limits for how long an answer of the sentinels is used: half of the maximum staleness. The other half
+    /// is left for the decision that rests on an answer of the primary.
+    pub(super) fn limit_route_age(&self, max_staleness: Option<Duration>) {
+        let max_age = max_staleness.unwrap_or(DEFAULT_MAX_STALENESS) / 2;
+        self.max_age.store(nanos(max_age), Ordering::Relaxed);
+    }
+
+    /// Returns the last time at which a server was certainly the primary, or `None` if it is not. Without
+    /// sentinels that is the present.
+    pub(super) fn last_confirmed(&self, address: &Address) -> Option<MonotonicInstant> {
+        if !self.uses_sentinels() {
+            return Some(MonotonicInstant::now());
+        }
+        let last = self.last_route();
+        let (route, asked) = last.route.as_ref()?;
+        route.addresses().contains(&address).then_some(*asked)
+    }
+
+    /// Has the next caller ask for the route again, `ask_first` before the others.
+    pub(super) fn invalidate(&self, ask_first: Option<Address>) {
+        let mut last = self.last_route();
+        last.route = None;
+        if let Some(address) = ask_first {
+            last.ask_first.retain(|known| *known != address);
+            last.ask_first.insert(0, address);
+            last.ask_first.truncate(MAX_ASK_FIRST);
+        }
+    }
+
+    /// Returns the present route, and asks for it if necessary.
+    pub(super) async fn route(&self, connector: &Connector) -> Result<Arc<Route>, CallError> {
+        if let Some(route) = self.current_route() {
+            return Ok(route);
+        }
+        let attempt = self.refreshing.begin().await;
+        // The caller before may have succeeded.
+        if let Some(route) = self.current_route() {
+            return Ok(route);
+        }
+        let _attempt = attempt?;
+        self.refresh(connector).await.inspect_err(|error| self.refreshing.record_failure(error))
+    }
+
+    /// Asks the sentinels again, before their last answer is too old. Returns the new route, or `None` if
+    /// there are no sentinels.
+    pub(super) async fn confirm(
+        &self,
+        connector: &Connector,
+    ) -> Result<Option<Arc<Route>>, CallError> {
+        match self.source {
+            RouteSource::Sentinels(_) => self.refresh(connector).await.map(Some),
+            RouteSource::Fixed(_) | RouteSource::Cluster(_) => Ok(None),
+        }
+    }
+
+    pub(super) fn uses_sentinels(&self) -> bool {
+        matches!(self.source, RouteSource::Sentinels(_))
+    }
+
+    pub(super) fn close(&self) {
+        if let RouteSource::Sentinels(sentinels) = &self.source {
+            sentinels.close();
+        }
+    }
+
+    /// The last route, unless it is invalid or too old.
+    fn current_route(&self) -> Option<Arc<Route>> {
+        let last = self.last_route();
+        let (route, asked) = last.route.as_ref()?;
+        let max_age = Duration::from_nanos(self.max_age.load(Ordering::Relaxed));
+        (!self.uses_sentinels() || MonotonicInstant::now() < asked.after(max_age))
+            .then(|| Arc::clone(route))
+    }
+
+    async fn refresh(&self, connector: &Connector) -> Result<Arc<Route>, CallError> {
+        let asked = MonotonicInstant::now();
+        let route = Arc::new(self.ask(connector).await?);
+        let mut last = self.last_route();
+        if let Route::Slots(_) = &*route {
+            last.ask_first = route.addresses().into_iter().cloned().collect();
+        }
+        let primaries = route.addresses().into_iter().map(Address::to_string).collect();
+        let before = std::mem::replace(&mut last.primaries, primaries);
+        if !before.is_empty() && before != last.primaries {
+            connector.metrics().route_changed();
+        }
+        // A later question has the newer answer, even if that came first.
+        if let Some((later, _)) = last.route.as_ref().filter(|(_, at)| *at > asked) {
+            return Ok(Arc::clone(later));
+        }
+        last.route = Some((Arc::clone(&route), asked));
+        Ok(route)
+    }
+
+    async fn ask(&self, connector: &Connector) -> Result<Route, CallError> {
+        Ok(match &self.source {
+            RouteSource::Fixed(address) => Route::Single(address.clone()),
+            RouteSource::Sentinels(sentinels) => Route::Single(sentinels.primary(connector).await?),
+            RouteSource::Cluster(seeds) => {
+                let ask_first = self.last_route().ask_first.clone();
+                Route::Slots(ask_cluster(connector, ask_first.iter().chain(seeds)).await?)
+            }
+        })
+    }
+
+    fn last_route(&self) -> std::sync::MutexGuard<'_, LastRoute> {
+        self.last_route.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Route {
+    pub(super) fn address(&self, slot: u16) -> Result<Address, CallError> {
+        let owner = match self {
+            Self::Single(address) => Some(address),
+            Self::Slots(ranges) => ranges
+                .iter()
+                .find(|range| (range.first..=range.last).contains(&slot))
+                .map(|range| &range.address),
+        };
+        let no_owner = || CallError::Refused(format!("no server of the cluster has slot {slot}"));
+        owner.cloned().ok_or_else(no_owner)
+    }
+
+    pub(super) fn addresses(&self) -> Vec<&Address> {
+        match self {
+            Self::Single(address) => vec![address],
+            Self::Slots(ranges) => {
+                let mut addresses: Vec<&Address> = Vec::new();
+                for range in ranges {
+                    if !addresses.contains(&&range.address) {
+                        addresses.push(&range.address);
+                    }
+                }
+                addresses
+            }
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+async fn ask_cluster<'a>(
+    connector: &Connector,
+    nodes: impl Iterator<Item = &'a Address>,
+) -> Result<Vec<SlotRange>, CallError> {
+    let mut command = redis::cmd("CLUSTER");
+    command.arg("SLOTS");
+    let mut last_error = "no node is configured".to_owned();
+    for node in nodes {
+        let answer = match connector.cluster_node(node).await {
+            Ok(connection) => connection.send(&command, connector.response_timeout()).await,
+            Err(error) => Err(error),
+        };
+        match answer.map(|answer| read_slot_ranges(Reply(answer), node)) {
+            Ok(Ok(ranges)) if !ranges.is_empty() => return Ok(ranges),
+            Ok(_) => last_error = format!("{node} knows no slots"),
+            Err(CallError::Final(error)) => return Err(CallError::Final(error)),
+            Err(error) => last_error = error.into_error().to_string(),
+        }
+    }
+    Err(CallError::Refused(last_error))
+}
+
+/// Reads the answer to CLUSTER SLOTS: first slot, last slot, primary, replicas.
+fn read_slot_ranges(reply: Reply, asked: &Address) -> Result<Vec<SlotRange>, StoreError> {
+    let read = |reply: Reply| {
+        let mut parts = reply.array()?.into_iter();
+        let first = next(&mut parts)?.number()? as u16;
+        let last = next(&mut parts)?.number()? as u16;
+        let mut primary = next(&mut parts)?.array()?.into_iter();
+        let host = next(&mut primary)?.optional()?.unwrap_or_default();
+        let port = next(&mut primary)?.number()?;
+        let host = String::from_utf8(host).unwrap_or_default();
+        // A node that does not know its own address leaves it out.
+        let host = if host.is_empty() || host == "?" { asked.host.clone() } else { host };
+        let address = Address::new(host, u16::try_from(port).unwrap_or_default());
+        Ok(SlotRange { first, last, address })
+    };
+    reply.array()?.into_iter().map(read).collect()
+}

@@ -1,0 +1,111 @@
+//! What the tests share: a store in a separate namespace, and records to store.
+
+use keyfob::store::prelude::*;
+use keyfob::store::{
+    Epochs, Insert, Inserted, Loaded, NewRecord, Operation, Order, Query, StampRule,
+};
+use keyfob::{
+    Clock, KeyVersion, Lane, OsRandom, Subject, SystemClock, Tag, Term, Timestamp, TokenId, Ttl,
+};
+use keyfob_redis::{RedisConfig, RedisStore};
+use keyfob_testkit::redis::{RedisServer, fresh_namespace};
+
+pub(crate) fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+pub(crate) fn operation() -> Operation {
+    Operation::begin(now(), &OsRandom).unwrap()
+}
+
+/// Waits until a condition is true.
+pub(crate) async fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is() {
+        assert!(
+            begun.elapsed() < std::time::Duration::from_secs(15),
+            "waited in vain until {what}"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+/// Returns the settings for a namespace that no other test uses.
+pub(crate) fn config(url: &str, lanes: u16) -> RedisConfig {
+    format!("{url}?namespace={}&lanes={lanes}", fresh_namespace()).parse().unwrap()
+}
+
+pub(crate) async fn open(config: &RedisConfig) -> RedisStore {
+    RedisStore::open(config.clone()).await.unwrap()
+}
+
+/// Returns the keys of a namespace that match a pattern.
+pub(crate) fn keys(server: &RedisServer, config: &RedisConfig, pattern: &str) -> Vec<String> {
+    let text = config.to_string();
+    let (_, namespace) = text.split_once("namespace=").unwrap();
+    let keys = server.call(&["KEYS", &format!("{namespace}:{pattern}")]).unwrap();
+    keys.list().iter().map(|key| key.to_string()).collect()
+}
+
+pub(crate) fn id_at(at: Timestamp, lane: Lane) -> TokenId {
+    TokenId::draw(at, lane, &OsRandom).unwrap()
+}
+
+pub(crate) fn record(id: TokenId, life: Ttl, terms: Vec<Term>) -> NewRecord {
+    NewRecord {
+        id,
+        body: vec![7; 150],
+        key: KeyVersion::PLAINTEXT,
+        keep_until: now() + life,
+        uses_left: None,
+        epochs: Epochs::default(),
+        terms,
+        stamp: StampRule::Present,
+        counted: None,
+    }
+}
+
+pub(crate) async fn insert(store: &RedisStore, record: NewRecord) -> TokenId {
+    insert_by(store, operation(), record).await
+}
+
+pub(crate) async fn insert_by(
+    store: &RedisStore,
+    operation: Operation,
+    record: NewRecord,
+) -> TokenId {
+    let id = record.id;
+    let insert = Insert { records: vec![record], events: vec![b"issued".to_vec()] };
+    let inserted = store.insert(operation, insert).await.unwrap();
+    assert!(matches!(inserted, Inserted::Stored(_)), "{inserted:?}");
+    id
+}
+
+pub(crate) fn tag(store: &RedisStore, name: &str) -> Term {
+    store.namespace().tag(&Tag::new(name).unwrap())
+}
+
+pub(crate) fn subject(store: &RedisStore, name: &str) -> (Term, Lane) {
+    let subject = Subject::new(name).unwrap();
+    (store.namespace().subject(&subject), store.namespace().lane_of(&subject))
+}
+
+/// Returns every record under a term, page by page.
+pub(crate) async fn list(
+    store: &RedisStore,
+    term: Term,
+    order: Order,
+    limit: usize,
+) -> Vec<Loaded> {
+    let mut query = Query { term, lane: None, order, after: None, limit };
+    let mut all = Vec::new();
+    loop {
+        let page = store.query(&query).await.unwrap();
+        assert!(page.records.len() <= limit);
+        all.extend(page.records);
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return all,
+        }
+    }
+}
