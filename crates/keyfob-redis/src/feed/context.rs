@@ -1,4 +1,4 @@
-//! What the listeners of primaries share.
+//! What the tasks of the feed share.
 
 use std::sync::Arc;
 use std::time::Duration;

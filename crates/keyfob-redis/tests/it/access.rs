@@ -44,6 +44,14 @@ const RULES: &str = "~shop:* -@all +evalsha +script|load +script|exists +time +h
     +zrem +zremrangebyrank +zmscore +zrandmember +rename +xadd +xrange +xrevrange +xinfo|stream \
     +del +client|tracking";
 
+#[test]
+fn the_recipes_show_the_same_rules() {
+    let recipes = include_str!("../../../../docs/recipes.md");
+    let line = recipes.lines().find(|line| line.starts_with("ACL SETUSER")).unwrap();
+    let rules: Vec<_> = RULES.split_whitespace().collect();
+    assert!(line.ends_with(&format!(" {}", rules.join(" "))), "{line}");
+}
+
 #[tokio::test]
 async fn a_user_with_only_what_is_needed_can_do_everything() {
     let server = RedisServer::builder().user("shop", "pw", RULES).start().unwrap();

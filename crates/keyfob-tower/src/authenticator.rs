@@ -1,0 +1,227 @@
+//! From the head of a request to the token that authenticates it, or to the response that refuses
+//! it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Extensions, HeaderValue};
+use keyfob::{
+    Error, ErrorClass, InvalidValue, LimitVerdict, Presentation, Refusal, Token, TokenManager,
+    ValidationChain,
+};
+
+use crate::client_address::{TrustedProxies, peer};
+use crate::cookie::{SessionCookie, SetCookie};
+use crate::credentials::{CredentialSource, Credentials};
+use crate::error_response::ErrorResponse;
+
+/// What is checked of a request, and where it is looked for. One for each route or group of routes.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) manager: TokenManager,
+    pub(crate) chain: Arc<ValidationChain>,
+    pub(crate) realm: HeaderValue,
+    pub(crate) cookie: Option<SessionCookie>,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) is_optional: bool,
+    /// What a request costs of the manager's limits; zero if they are not charged.
+    pub(crate) cost: u32,
+}
+
+/// The token that authenticates a request, as the layer puts it into the extensions.
+///
+/// A handler of axum takes [`Authenticated`](crate::Authenticated) instead. Other services find this
+/// in the extensions of the request:
+///
+/// ```
+/// fn subject<B>(request: &http::Request<B>) -> Option<&str> {
+///     let verified = request.extensions().get::<keyfob_tower::VerifiedToken>()?;
+///     Some(verified.token().subject.as_ref()?.as_str())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct VerifiedToken {
+    token: Arc<Token>,
+    verdict: Option<Arc<LimitVerdict>>,
+    client_address: Option<IpAddr>,
+    source: CredentialSource,
+}
+
+impl VerifiedToken {
+    /// Returns the token.
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// Returns how the limits stand; `None` if the layer does not charge them.
+    pub fn limits(&self) -> Option<&LimitVerdict> {
+        self.verdict.as_deref()
+    }
+
+    /// Returns the address of the client, if the server tells the peer's. See
+    /// [`PeerAddress`](crate::PeerAddress).
+    pub fn client_address(&self) -> Option<IpAddr> {
+        self.client_address
+    }
+
+    /// Returns where the bearer token was found.
+    pub fn source(&self) -> CredentialSource {
+        self.source
+    }
+
+    pub(crate) fn shared_token(&self) -> Arc<Token> {
+        Arc::clone(&self.token)
+    }
+
+    pub(crate) fn shared_limits(&self) -> Option<Arc<LimitVerdict>> {
+        self.verdict.clone()
+    }
+}
+
+/// What a layer has left in the extensions: the realm, for refusals after it.
+#[derive(Clone, Debug)]
+struct Realm(HeaderValue);
+
+/// Returns the verified token of a request, or the response to a request without one.
+pub(crate) fn verified(extensions: &Extensions) -> Result<&VerifiedToken, ErrorResponse> {
+    let missing = || with_realm(ErrorResponse::unauthenticated(), extensions);
+    verified_if_any(extensions)?.ok_or_else(missing)
+}
+
+/// Returns the verified token of a request, if it has one. Without a layer in front, the service
+/// itself is at fault: it would take every request for an unauthenticated one.
+pub(crate) fn verified_if_any(
+    extensions: &Extensions,
+) -> Result<Option<&VerifiedToken>, ErrorResponse> {
+    let verified = extensions.get::<VerifiedToken>();
+    if verified.is_none() && extensions.get::<Realm>().is_none() {
+        tracing::error!("no AuthLayer is in front of this route: add one");
+        return Err(ErrorResponse::new(ErrorClass::Internal));
+    }
+    Ok(verified)
+}
+
+/// Adds the realm, which the layer has left in the extensions, to a refusal.
+pub(crate) fn with_realm(answer: ErrorResponse, extensions: &Extensions) -> ErrorResponse {
+    match extensions.get::<Realm>() {
+        Some(Realm(realm)) => answer.realm(realm),
+        None => answer,
+    }
+}
+
+/// What the layer adds to the response of a request that was let through.
+#[derive(Debug, Default)]
+pub(crate) struct Additions {
+    pub(crate) limits: Option<Arc<LimitVerdict>>,
+    pub(crate) cookie: Option<(String, SetCookie)>,
+}
+
+impl Settings {
+    pub(crate) fn new(manager: TokenManager, chain: ValidationChain) -> Result<Self, InvalidValue> {
+        chain.check()?;
+        Ok(Self {
+            manager,
+            chain: Arc::new(chain),
+            realm: HeaderValue::from_static("keyfob"),
+            cookie: None,
+            proxies: TrustedProxies::none(),
+            is_optional: false,
+            cost: 1,
+        })
+    }
+
+    /// Authenticates a request, and puts the verified token into its extensions.
+    pub(crate) async fn authenticate(&self, parts: &mut Parts) -> Result<Additions, ErrorResponse> {
+        let outcome = self.verify(parts).await;
+        parts.extensions.insert(Realm(self.realm.clone()));
+        let (verified, additions) = match outcome.map_err(|answer| answer.realm(&self.realm))? {
+            Some(found) => found,
+            None if self.is_optional => return Ok(Additions::default()),
+            None => return Err(ErrorResponse::unauthenticated().realm(&self.realm)),
+        };
+        parts.extensions.insert(verified);
+        Ok(additions)
+    }
+
+    async fn verify(
+        &self,
+        parts: &Parts,
+    ) -> Result<Option<(VerifiedToken, Additions)>, ErrorResponse> {
+        let cookie = self.cookie.as_ref().map(SessionCookie::name);
+        let credentials = Credentials::read(&parts.headers, &parts.uri, cookie)
+            .map_err(|bad| ErrorResponse::invalid_request(bad.message()))?;
+        let Some(Credentials { bearer, source }) = credentials else {
+            return Ok(None);
+        };
+        let peer = peer(&parts.extensions);
+        let client_address = peer.map(|peer| self.proxies.client_address(peer, &parts.headers));
+        let mut presentation = Presentation::new(bearer);
+        if let Some(address) = client_address {
+            presentation = presentation.ip(address);
+        }
+        let validated = self.manager.validate(presentation, &self.chain).await;
+        let token = validated.map_err(|error| self.refusal(&error))?;
+        let verdict = self.charge(&token, client_address).await?;
+        let renewed = match &self.cookie {
+            // The end of an idle session moves with each use.
+            Some(cookie) if source == CredentialSource::Cookie && token.idle_timeout.is_some() => {
+                let set = cookie.renew(bearer, &token, self.manager.now());
+                Some((cookie.name().to_owned(), set))
+            }
+            _ => None,
+        };
+        let additions = Additions { limits: verdict.clone(), cookie: renewed };
+        let token = Arc::new(token);
+        Ok(Some((VerifiedToken { token, verdict, client_address, source }, additions)))
+    }
+
+    /// Charges the manager's limits for a request by `token`.
+    async fn charge(
+        &self,
+        token: &Token,
+        client_address: Option<IpAddr>,
+    ) -> Result<Option<Arc<LimitVerdict>>, ErrorResponse> {
+        if self.cost == 0 {
+            return Ok(None);
+        }
+        let mut request = keyfob::limit::request_of(token).cost(self.cost);
+        if let Some(address) = client_address {
+            request = request.ip(address);
+        }
+        let verdict = match self.manager.admit(&request).await {
+            Ok(verdict) => verdict,
+            // The client has no say in the cost: the service is at fault.
+            Err(error) if error.class() == ErrorClass::InvalidRequest => {
+                tracing::error!(%error, "the cost of a request is not valid");
+                return Err(ErrorResponse::new(ErrorClass::Internal));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if verdict.is_admitted() {
+            Ok(Some(Arc::new(verdict)))
+        } else {
+            Err(ErrorResponse::rate_limited(&verdict))
+        }
+    }
+
+    fn refusal(&self, error: &Error) -> ErrorResponse {
+        let answer = ErrorResponse::from(error);
+        match error.refusal() {
+            Some(Refusal::Scope { missing }) => answer.scope(scopes_of(&self.chain, missing)),
+            _ => answer,
+        }
+    }
+}
+
+/// Returns the scopes that a chain requires and those that are missing, separated by spaces.
+pub(crate) fn scopes_of(
+    chain: &ValidationChain,
+    missing: &keyfob::NameSet<keyfob::Scope>,
+) -> String {
+    let mut scopes: Vec<_> =
+        chain.required_scopes().chain(missing.iter()).map(|s| s.as_str()).collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    scopes.join(" ")
+}

@@ -1,0 +1,99 @@
+//! Authenticates the requests of a service with [keyfob](keyfob): a tower layer, extractors for axum,
+//! session cookies, and the answers of RFC 6750.
+//!
+//! This is all that a service needs:
+//!
+//! ```
+//! use axum::{Router, routing::{get, post}};
+//! use keyfob::{MemoryStore, TokenManager, ValidationChain};
+//! use keyfob_tower::{AuthLayer, Authenticated, RequireScope, SessionCookie};
+//!
+//! async fn me(auth: Authenticated) -> String {
+//!     format!("you are {:?}", auth.subject())
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let manager = TokenManager::new(MemoryStore::new()?);
+//! let chain = ValidationChain::new().allow_audience("shop");
+//! let auth = AuthLayer::new(manager.clone(), chain)?.cookie(SessionCookie::new("session")?);
+//! let app: Router = Router::new()
+//!     .route("/me", get(me))
+//!     .route("/orders", post(|| async { "done" }).layer(RequireScope::new("orders:write")?))
+//!     .layer(auth);
+//! # let _ = app;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A tour
+//! - [`AuthLayer`] reads the bearer token of a request, validates it by a chain that is built once,
+//!   charges the manager's limits, and puts a [`VerifiedToken`] into the extensions.
+//! - [`RequireScope`] demands a further scope for a route.
+//! - [`Authenticated`] is what a handler of axum takes: the token, its claims as a type, the limits.
+//! - [`ErrorResponse`] is the one mapping from a [`keyfob::Error`] to a status, a code and a text. A
+//!   handler returns it by `?`.
+//! - [`SessionCookie`] sets, renews and removes a session cookie.
+//! - [`TrustedProxies`] says which proxies may name the client address.
+//! - [`write_rate_limit`] writes the `RateLimit` fields.
+//!
+//! # What is accepted
+//! A bearer token comes from the `Authorization` header or from the named cookie. Both in one request
+//! are refused, as are several headers, several cookies of the name, and a token in the query
+//! (RFC 9700 section 4.3.2). No form body is read.
+//!
+//! # What is answered
+//! | when | HTTP | gRPC |
+//! |---|---|---|
+//! | no credentials | 401, a challenge without an error code | 16 |
+//! | malformed credentials | 400 `invalid_request` | 3 |
+//! | a token that is not good | 401 `invalid_token` | 16 |
+//! | too little scope | 403 `insufficient_scope`, with the scope | 7 |
+//! | a rule of the application refuses | 403 `access_denied` | 7 |
+//! | a limit refuses | 429 with `Retry-After`, `RateLimit`, `RateLimit-Policy` | 8 |
+//! | a store cannot be reached | 503 with `Retry-After` | 14 |
+//!
+//! Each has `Cache-Control: no-store`. None says why a token is not good.
+//!
+//! # gRPC
+//! The layer works with tonic and every other server of tower. A request of the type
+//! `application/grpc` is answered with `grpc-status` in the headers. A method finds the
+//! [`VerifiedToken`] in the extensions of its request.
+//!
+//! # Features
+//! `axum`, on by default: the extractors, and the client address from axum's `ConnectInfo`. Without
+//! it, this crate does not depend on axum.
+
+mod authenticator;
+mod body;
+mod client_address;
+mod cookie;
+mod credentials;
+mod error_response;
+#[cfg(feature = "axum")]
+mod extract;
+mod grpc;
+mod layer;
+mod rate_limit_fields;
+mod scope;
+
+pub use authenticator::VerifiedToken;
+pub use body::ResponseBody;
+pub use client_address::{InvalidNetwork, PeerAddress, TrustedProxies};
+pub use cookie::{InvalidCookieName, SameSite, SessionCookie, SetCookie};
+pub use credentials::CredentialSource;
+pub use error_response::ErrorResponse;
+#[cfg(feature = "axum")]
+pub use extract::Authenticated;
+pub use layer::{AuthLayer, AuthService, InvalidRealm};
+pub use rate_limit_fields::write_rate_limit;
+pub use scope::{RequireScope, RequireScopeService};
+
+/// The recipes of the documentation, as tests.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../../docs/recipes.md")]
+mod recipes {}
+
+/// The page of this crate, as a test.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
