@@ -45,7 +45,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// assert_eq!(revoked_or_unknown.code(), "invalid_token");
 ///
 /// let down = keyfob::Error::from(StoreError::unavailable("connection refused by 10.0.0.7"));
-/// let response = ErrorResponse::from(down).into_response();
+/// let response = ErrorResponse::from(down).into_response::<String>();
 /// assert_eq!(response.status(), 503);
 /// assert_eq!(response.headers()["retry-after"], "1");
 /// ```

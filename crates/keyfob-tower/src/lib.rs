@@ -1,4 +1,4 @@
-//! Authenticates the requests of a service with [keyfob](keyfob): a tower layer, extractors for axum,
+//! Authenticates the requests of a service with [keyfob]: a tower layer, extractors for axum,
 //! session cookies, and the answers of RFC 6750.
 //!
 //! This is all that a service needs:
