@@ -63,6 +63,11 @@
 //! `axum`, on by default: the extractors, and the client address from axum's `ConnectInfo`. Without
 //! it, this crate does not depend on axum.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "an error response is made once for a refused request; a box would cost an allocation for each"
+)]
+
 mod authenticator;
 mod body;
 mod client_address;
