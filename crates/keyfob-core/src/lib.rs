@@ -1,14 +1,39 @@
-//! The values and the rules of keyfob: what a token, a bearer token, a filter and a refusal are, and
-//! what is decided about them. No I/O, no runtime, no store.
+//! The values and the rules of keyfob: tokens, bearer tokens, filters, validation, rotation and events.
+//! This crate does no I/O, is not async but for the rules of an application, and knows no store.
 //!
-//! Applications use the crate `keyfob`, which re-exports what they need.
+//! Applications use the crate `keyfob`, which re-exports what they need. Authors of stores use
+//! `keyfob-store`. The modules here are for the crates of this workspace; the names at the root are
+//! what those two re-export most.
 //!
-//! | folder | what | may use |
+//! # Bands
+//! A module uses its own band and the bands above it in this table, never one below:
+//!
+//! | band | content | may use |
 //! |---|---|---|
-//! | [`values`] | names, ids, times, bearer tokens, clocks: values that hold by construction | nothing above |
-//! | [`token`] | a token, its grant, claims, states and history | `values` |
-//! | [`rules`] | pure decisions: filter, validation, rotation | `values`, `token` |
-//! | [`event`] | what happened, and what was only seen | `values`, `token` |
+//! | [`values`] | names, ids, times, bearer tokens, sources of time and randomness, the errors of values and of stores | nothing of this crate |
+//! | [`token`] | [`Token`], [`Grant`], claims, metadata, [`TokenState`], history | `values` |
+//! | [`rules`] | pure decisions: [`filter`], [`validation`], [`rotation`] | `values`, `token` |
+//! | [`event`] | [`Event`] and [`Observation`], and their JSON form | `values`, `token` |
+//!
+//! # Where to find what
+//! - A bounded text such as a subject or a scope: [`text`]. Sets and labels of them: [`names`].
+//! - The error for a value that is not valid, and the field that it is about: [`InvalidValue`],
+//!   [`Field`].
+//! - The secret string and its format: [`bearer`]. The secrets of a refresh token:
+//!   [`bearer::ratchet`].
+//! - Why a bearer token is refused, and in which order that is checked: [`validation`].
+//! - What a presented refresh token means for its family: [`rotation`].
+//! - The state of a token: [`TokenState`], a function of
+//!   [`StateInputs`](token::StateInputs) and the time.
+//! - How data is addressed in a store: [`namespace`] for terms and epochs, [`id`] for ids and lanes,
+//!   [`stamp`] for the order of writes, [`operation`] for the identity of a write.
+//! - What kind of answer an error calls for: [`error_class`].
+//!
+//! # Invariants
+//! - A value that exists is valid. There is no way to construct another.
+//! - A decision depends on its arguments only. Time, randomness and keys are arguments.
+//! - Only [`BearerToken`] contains a secret in clear. No error, `Debug` or `Display` shows it.
+//! - Numbers in `#[n(…)]` are the stored format. They never change their meaning.
 
 pub mod event;
 pub mod rules;

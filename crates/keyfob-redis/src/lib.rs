@@ -63,7 +63,7 @@
 //! tokens: one short string for each key that owes something. It expires when the debt has drained. On one
 //! server a request is one script, however many limits count it. In a cluster it is one script for each
 //! slot, all at the same time. If one refuses, the permits that the others took are given back.
-//! [`LeasedLimits`](keyfob_store::LeasedLimits) over this store sends far fewer requests.
+//! [`LeasedLimits`](keyfob_limit::LeasedLimits) over this store sends far fewer requests.
 //!
 //! # Limits
 //!

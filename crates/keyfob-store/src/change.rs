@@ -47,7 +47,7 @@ impl NewRecord {
     /// # Errors
     /// [`StoreError::TooLarge`].
     pub fn check_body(body: &[u8]) -> Result<(), StoreError> {
-        StoreError::if_larger("the record", body, Self::MAX_BODY)
+        StoreError::check_size("the record", body, Self::MAX_BODY)
     }
 }
 
@@ -225,7 +225,7 @@ impl Revoke {
     /// # Errors
     /// [`StoreError::TooLarge`].
     pub fn check_note(note: &[u8]) -> Result<(), StoreError> {
-        StoreError::if_larger("the note", note, Self::MAX_NOTE)
+        StoreError::check_size("the note", note, Self::MAX_NOTE)
     }
 }
 

@@ -54,11 +54,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         manager.validate(&session.bearer, &chain).await.map(|token| token.id)
     );
     assert!(manager.validate(&session.bearer, &chain).await.is_ok());
-    let refused = manager.validate(&key.bearer, &chain).await.unwrap_err();
+    let refused = manager.validate(&key.bearer, &chain).await.expect_err("the rule refuses it");
     assert_eq!(refused.code(), "not_interactive");
 
     rule.accounts.write().map_err(|_| "poisoned")?.insert("user123".to_owned());
-    let refused = manager.validate(&session.bearer, &chain).await.unwrap_err();
+    let refused = manager.validate(&session.bearer, &chain).await.expect_err("the rule refuses it");
     println!("suspended: {}", refused.code());
     assert_eq!(refused.code(), "account_suspended");
     Ok(())

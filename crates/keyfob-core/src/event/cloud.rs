@@ -15,32 +15,32 @@ use super::{EpochOf, Event, EventKind, Observation, ObservationKind};
 #[derive(Clone, Debug)]
 pub struct CloudEvent<'a> {
     id: String,
-    kind: Told<'a>,
+    source: Source<'a>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Told<'a> {
+enum Source<'a> {
     Event(&'a Event),
     Observation(&'a Observation),
 }
 
 impl<'a> CloudEvent<'a> {
-    /// The envelope of an event.
+    /// Creates the envelope of an event.
     pub fn new(event: &'a Event) -> Self {
-        Self { id: event.id.to_string(), kind: Told::Event(event) }
+        Self { id: event.id.to_string(), source: Source::Event(event) }
     }
 
-    /// The envelope of an observation; `id` is the place at which the feed holds it.
+    /// Creates the envelope of an observation. `id` is its position in the feed.
     pub fn for_observation(observation: &'a Observation, id: impl Into<String>) -> Self {
-        Self { id: id.into(), kind: Told::Observation(observation) }
+        Self { id: id.into(), source: Source::Observation(observation) }
     }
 }
 
 impl Serialize for CloudEvent<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (name, at, token) = match self.kind {
-            Told::Event(event) => (event.what.as_str(), event.at, event.token()),
-            Told::Observation(seen) => (seen.what.as_str(), seen.at, seen.token()),
+        let (name, at, token) = match self.source {
+            Source::Event(event) => (event.what.as_str(), event.at, event.token()),
+            Source::Observation(seen) => (seen.what.as_str(), seen.at, seen.token()),
         };
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("specversion", "1.0")?;
@@ -52,14 +52,36 @@ impl Serialize for CloudEvent<'_> {
             map.serialize_entry("subject", &token)?;
         }
         map.serialize_entry("datacontenttype", "application/json")?;
-        match self.kind {
-            Told::Event(event) => map.serialize_entry("data", &EventData(event))?,
-            Told::Observation(seen) => map.serialize_entry("data", &SightData(seen))?,
+        match self.source {
+            Source::Event(event) => map.serialize_entry("data", &EventData(event))?,
+            Source::Observation(seen) => map.serialize_entry("data", &ObservationData(seen))?,
         }
         map.end()
     }
 }
 
+impl Serialize for Event {
+    /// Writes the [`CloudEvent`] of the event.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        CloudEvent::new(self).serialize(serializer)
+    }
+}
+
+impl Serialize for Observation {
+    /// Writes `type`, `time`, `subject` and `data` as the [`CloudEvent`] of the observation has them.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", self.what.as_str())?;
+        map.serialize_entry("time", &self.at)?;
+        if let Some(token) = self.token() {
+            map.serialize_entry("subject", &token)?;
+        }
+        map.serialize_entry("data", &ObservationData(self))?;
+        map.end()
+    }
+}
+
+/// The `data` member of an event.
 struct EventData<'a>(&'a Event);
 
 impl Serialize for EventData<'_> {
@@ -109,9 +131,10 @@ impl Serialize for EventData<'_> {
     }
 }
 
-struct SightData<'a>(&'a Observation);
+/// The `data` member of an observation.
+struct ObservationData<'a>(&'a Observation);
 
-impl Serialize for SightData<'_> {
+impl Serialize for ObservationData<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         if let ObservationKind::Refused { code, .. } | ObservationKind::Unverifiable { code, .. } =
@@ -125,7 +148,7 @@ impl Serialize for SightData<'_> {
 }
 
 impl Observation {
-    /// The token that was seen, if it is known.
+    /// Returns the token that was seen, if it is known.
     pub fn token(&self) -> Option<crate::id::TokenId> {
         match &self.what {
             ObservationKind::Refused { token, .. } => *token,
@@ -135,5 +158,35 @@ impl Observation {
             | ObservationKind::Replayed { token }
             | ObservationKind::OlderSecretUsed { token } => Some(*token),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::TokenId;
+    use crate::operation::OperationId;
+    use crate::time::Timestamp;
+
+    #[test]
+    fn an_event_and_its_envelope_are_the_same_json() {
+        let token = TokenId::from_bytes([0; 16]);
+        let operation = OperationId::from_bytes([0; 16]);
+        let event = Event::new(operation, 0, Timestamp::default(), EventKind::Revoked { token });
+        let json = serde_json::to_value(&event).unwrap();
+        assert_eq!(json, serde_json::to_value(CloudEvent::new(&event)).unwrap());
+        assert_eq!(json["id"], serde_json::to_value(event.id).unwrap());
+    }
+
+    #[test]
+    fn an_observation_is_its_envelope_without_what_the_feed_adds() {
+        let token = TokenId::from_bytes([0; 16]);
+        let seen = Observation::new(Timestamp::default(), ObservationKind::Expired { token }, 3);
+        let mut envelope = serde_json::to_value(CloudEvent::for_observation(&seen, "1")).unwrap();
+        let members = envelope.as_object_mut().unwrap();
+        for added in ["specversion", "id", "source", "datacontenttype"] {
+            assert!(members.remove(added).is_some());
+        }
+        assert_eq!(serde_json::to_value(&seen).unwrap(), envelope);
     }
 }

@@ -1,5 +1,8 @@
-//! Events: what happened, written in the same step as the change. And observations: what was only
-//! seen, in a feed of its own, so that a flood of refusals cannot push a revocation out.
+//! Events and observations.
+//!
+//! An event is a change, and is written in the same step as the change. An observation changes
+//! nothing, such as a refusal. Observations have a feed of their own, so that a flood of refusals
+//! cannot push a revocation out.
 
 mod cloud;
 
@@ -15,35 +18,38 @@ use crate::text::{Actor, ClientId, DeviceId, Reason, Subject};
 use crate::time::Timestamp;
 use crate::token::Kind;
 
-/// Something that happened.
+/// A change that happened.
+///
+/// It serializes as its [`CloudEvent`].
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[non_exhaustive]
 pub struct Event {
-    /// Which event this is: it stays the same however often it is delivered.
+    /// The id, which stays the same if the event is delivered again.
     #[n(0)]
     pub id: EventId,
-    /// When, by the clock of the node that did it.
+    /// When the change happened, by the clock of the node that made it.
     #[n(1)]
     pub at: Timestamp,
-    /// Who did it.
+    /// Who made the change, if that was given.
     #[n(2)]
     pub by: Option<Actor>,
-    /// Why.
+    /// The reason, if one was given.
     #[n(3)]
     pub reason: Option<Reason>,
-    /// What happened.
+    /// The kind of change, with its details.
     #[n(4)]
     pub what: EventKind,
 }
 
-/// The identity of an event: the operation that caused it and its place among those it caused.
+/// The id of an event: the operation that caused it, and its position among the events of that
+/// operation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EventId {
     operation: OperationId,
-    place: u16,
+    position: u16,
 }
 
-/// What happened.
+/// A kind of change, with its details.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -53,22 +59,22 @@ pub enum EventKind {
         /// The token.
         #[n(0)]
         token: TokenId,
-        /// Its kind.
+        /// The kind of the token.
         #[n(1)]
         kind: Kind,
-        /// Its subject.
+        /// The subject of the token.
         #[n(2)]
         subject: Option<Subject>,
-        /// Its client.
+        /// The client of the token.
         #[n(3)]
         client: Option<ClientId>,
-        /// Its family.
+        /// The family of the token.
         #[n(4)]
         family: Option<FamilyId>,
-        /// The device that it was issued to, as the application calls it.
+        /// The device that the token was issued to, as the application names it.
         #[n(5)]
         device: Option<DeviceId>,
-        /// The address that it was issued to.
+        /// The client address that the token was issued to.
         #[n(6)]
         ip: Option<IpAddr>,
     },
@@ -79,17 +85,17 @@ pub enum EventKind {
         #[n(0)]
         token: TokenId,
     },
-    /// One token was revoked, and with it all that descends from it.
+    /// One token was revoked, and with it all tokens that descend from it.
     #[n(2)]
     Revoked {
         /// The token.
         #[n(0)]
         token: TokenId,
     },
-    /// Everything that an epoch covers was revoked.
+    /// All tokens that an epoch covers were revoked.
     #[n(3)]
     EpochAdvanced {
-        /// What it covers.
+        /// The tokens that the epoch covers.
         #[n(0)]
         of: EpochOf,
     },
@@ -99,14 +105,14 @@ pub enum EventKind {
         /// The token.
         #[n(0)]
         token: TokenId,
-        /// The generation that it reached.
+        /// The generation that was reached.
         #[n(1)]
         generation: u32,
         /// The access token that came with it.
         #[n(2)]
         access: TokenId,
     },
-    /// A refresh token was presented that had been exchanged before, and its family was ended.
+    /// A refresh token was presented that was exchanged before, and its family was ended.
     #[n(5)]
     ReuseDetected {
         /// The token.
@@ -118,7 +124,7 @@ pub enum EventKind {
         /// The generation that its family had reached.
         #[n(2)]
         generation: u32,
-        /// Whether it was made up by a holder of another.
+        /// Whether a holder of another generation forged the token.
         #[n(3)]
         is_forged: bool,
     },
@@ -131,12 +137,12 @@ pub enum EventKind {
         /// The generation of the new secret.
         #[n(1)]
         generation: u32,
-        /// When the older one ends; `None` if there is none any more.
+        /// When the older secret ends; `None` if there is no older secret.
         #[n(2)]
         older_until: Option<Timestamp>,
     },
-    /// A refresh token was presented of a generation that its record has yet to reach: the store has
-    /// lost a rotation. It was refused, and its family goes on. Told once for each generation.
+    /// A refresh token was presented with a generation that its record has not reached: the store has
+    /// lost a rotation. It was refused, and its family stays. Reported once for each generation.
     #[n(7)]
     AheadOfStore {
         /// The token.
@@ -145,22 +151,22 @@ pub enum EventKind {
         /// The generation that was presented.
         #[n(1)]
         presented: u32,
-        /// The generation that the store knows of.
+        /// The generation in the store.
         #[n(2)]
         generation: u32,
     },
 }
 
-/// What an epoch covers.
+/// The tokens that an epoch covers.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub enum EpochOf {
-    /// Everything of a subject.
+    /// All tokens of a subject.
     #[n(0)]
     Subject(#[n(0)] Subject),
-    /// Everything of a client.
+    /// All tokens of a client.
     #[n(1)]
     Client(#[n(0)] ClientId),
-    /// A family.
+    /// All tokens of a family.
     #[n(2)]
     Family(#[n(0)] FamilyId),
     /// Every token.
@@ -168,69 +174,72 @@ pub enum EpochOf {
     All,
 }
 
-/// Something that was seen.
+/// Something that a node saw and that changed nothing.
+///
+/// It serializes as its [`CloudEvent`] without `id`, `source`, `specversion` and
+/// `datacontenttype`, which the feed adds.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[non_exhaustive]
 pub struct Observation {
-    /// When, by the clock of the node that saw it.
+    /// When it was seen, by the clock of the node that saw it.
     #[n(0)]
     pub at: Timestamp,
-    /// What was seen.
+    /// The kind of observation, with its details.
     #[n(1)]
     pub what: ObservationKind,
-    /// How many more of the kind were left out since the last one, to bound the rate.
+    /// The number of observations of the kind that were left out since the last one, to limit the
+    /// rate.
     #[n(2)]
     pub left_out: u64,
 }
 
-/// What was seen.
+/// A kind of observation, with its details.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[non_exhaustive]
 pub enum ObservationKind {
-    /// A bearer was refused.
+    /// A bearer token was refused.
     #[n(0)]
     Refused {
-        /// The token, if the bearer proved to be one's.
+        /// The token, if the bearer token proved to belong to one.
         #[n(0)]
         token: Option<TokenId>,
         /// The stable code of the refusal.
         #[n(1)]
         code: String,
     },
-    /// A token was found to be expired.
+    /// A bearer token was presented that had expired.
     #[n(1)]
     Expired {
         /// The token.
         #[n(0)]
         token: TokenId,
     },
-    /// A token was used; only some uses are told.
+    /// A token was used. Only some uses are reported.
     #[n(2)]
     Used {
         /// The token.
         #[n(0)]
         token: TokenId,
     },
-    /// What is stored of a token is not believed: it was damaged, moved or swapped, or its key is
-    /// missing. Whoever presented a bearer was not let in.
+    /// The record of a token is not trusted: it was damaged, moved or swapped, or its key is missing.
+    /// The bearer token was refused.
     #[n(3)]
     Unverifiable {
-        /// The token that the bearer names. Nothing could prove that it is the bearer's.
+        /// The token that the bearer token names. It is not proven that the bearer token belongs to it.
         #[n(0)]
         token: TokenId,
         /// The stable code of the error.
         #[n(1)]
         code: String,
     },
-    /// A refresh token was presented again within its window, and got the answer that it got
-    /// before.
+    /// A refresh token was presented again within its grace period, and got the same answer again.
     #[n(4)]
     Replayed {
         /// The token.
         #[n(0)]
         token: TokenId,
     },
-    /// An API key was used by the older of its secrets; not all such uses are told.
+    /// An API key was used with the older of its secrets. Only some such uses are reported.
     #[n(5)]
     OlderSecretUsed {
         /// The token.
@@ -240,32 +249,32 @@ pub enum ObservationKind {
 }
 
 impl Observation {
-    /// Returns an observation, with how many of its kind were left out before it.
+    /// Creates an observation, with the number of its kind that were left out before it.
     pub const fn new(at: Timestamp, what: ObservationKind, left_out: u64) -> Self {
         Self { at, what, left_out }
     }
 }
 
 impl Event {
-    /// Returns an event of an operation, at its position among the operation's events.
-    pub fn new(operation: OperationId, place: usize, at: Timestamp, what: EventKind) -> Self {
-        let id = EventId { operation, place: place as u16 };
+    /// Creates an event of an operation, at its position among the events of that operation.
+    pub fn new(operation: OperationId, position: usize, at: Timestamp, what: EventKind) -> Self {
+        let id = EventId { operation, position: position as u16 };
         Self { id, at, by: None, reason: None, what }
     }
 
-    /// Returns the event with who did it, if that is known.
+    /// Returns the event with its author.
     #[must_use]
     pub fn by(self, by: Option<Actor>) -> Self {
         Self { by, ..self }
     }
 
-    /// Returns the event with why it was done, if that was said.
+    /// Returns the event with its reason.
     #[must_use]
-    pub fn because(self, reason: Option<Reason>) -> Self {
+    pub fn reason(self, reason: Option<Reason>) -> Self {
         Self { reason, ..self }
     }
 
-    /// The token that the event is about, if it is about one.
+    /// Returns the token that the event is about, if it is about one.
     pub fn token(&self) -> Option<TokenId> {
         match &self.what {
             EventKind::Issued { token, .. }
@@ -281,7 +290,7 @@ impl Event {
 }
 
 impl EventKind {
-    /// The name of the event on the wire.
+    /// Returns the name of the event on the wire.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Issued { .. } => "keyfob.token.issued",
@@ -297,7 +306,7 @@ impl EventKind {
 }
 
 impl ObservationKind {
-    /// The name of the observation on the wire.
+    /// Returns the name of the observation on the wire.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Refused { .. } => "keyfob.token.refused",
@@ -312,13 +321,19 @@ impl ObservationKind {
 
 impl std::fmt::Display for EventId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.operation, self.place)
+        write!(f, "{}.{}", self.operation, self.position)
     }
 }
 
 impl std::fmt::Debug for EventId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl serde::Serialize for EventId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -330,7 +345,7 @@ impl<C> Encode<C> for EventId {
     ) -> Result<(), minicbor::encode::Error<W::Error>> {
         let mut bytes = [0; 18];
         bytes[..16].copy_from_slice(self.operation.as_bytes());
-        bytes[16..].copy_from_slice(&self.place.to_be_bytes());
+        bytes[16..].copy_from_slice(&self.position.to_be_bytes());
         encoder.bytes(&bytes)?.ok()
     }
 }
@@ -341,11 +356,11 @@ impl<'b, C> Decode<'b, C> for EventId {
         _: &mut C,
     ) -> Result<Self, minicbor::decode::Error> {
         let bytes = decoder.bytes()?;
-        let (operation, place) = bytes
+        let (operation, position) = bytes
             .split_first_chunk::<16>()
             .and_then(|(operation, rest)| Some((operation, <[u8; 2]>::try_from(rest).ok()?)))
             .ok_or_else(|| minicbor::decode::Error::message("an event id has 18 bytes"))?;
         let operation = OperationId::from_bytes(*operation);
-        Ok(Self { operation, place: u16::from_be_bytes(place) })
+        Ok(Self { operation, position: u16::from_be_bytes(position) })
     }
 }

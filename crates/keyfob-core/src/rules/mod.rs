@@ -1,4 +1,4 @@
-//! Pure decisions over values: they take the time as an argument and touch nothing else.
+//! Decisions, as pure functions of values and of the time, which is an argument.
 
 pub mod filter;
 pub mod rotation;

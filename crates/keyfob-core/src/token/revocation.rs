@@ -23,6 +23,7 @@ pub struct Revocation {
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, minicbor::Encode, minicbor::Decode,
 )]
+#[non_exhaustive]
 pub enum RevocationScope {
     /// The token itself was revoked.
     #[n(0)]
@@ -51,5 +52,11 @@ impl RevocationScope {
             Self::Client => "client",
             Self::All => "all",
         }
+    }
+}
+
+impl serde::Serialize for RevocationScope {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }

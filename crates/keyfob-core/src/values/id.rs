@@ -1,4 +1,4 @@
-//! Token ids: public handles that sort by time and carry their own route.
+//! Token ids: public names of tokens that sort by time and contain their lane.
 //!
 //! ```text
 //!  0      5         10     12         16 bytes
@@ -8,8 +8,8 @@
 //!    40       40      10+6      32      bits
 //! ```
 //!
-//! The tick counts 16 ms since 1970. The first ten bytes are unique within a lane (a store refuses
-//! a second record with the same ones) and are all that an index needs to hold.
+//! The tick counts 16 ms since 1970. The first ten bytes are unique within a lane: a store refuses a
+//! second record with the same ten. An index needs no more than these.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,10 +19,10 @@ use super::invalid::{InvalidReason, InvalidValue};
 use super::random::{self, Random, RandomUnavailable};
 use super::time::Timestamp;
 
-/// The public handle of a token, safe in logs and URLs: `tok_` and 26 characters of lower-case
+/// The public id of a token, safe in logs and URLs: `tok_` and 26 characters of lower-case
 /// Crockford base32.
 ///
-/// Ids sort by the time of their creation, in bytes as in text, to a precision of 16 ms.
+/// Ids sort by the time of their creation, as bytes and as text, to a precision of 16 ms.
 ///
 /// ```
 /// use keyfob::TokenId;
@@ -34,15 +34,15 @@ use super::time::Timestamp;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenId([u8; 16]);
 
-/// The unit of routing and of atomicity: all that one subject owns lies in one lane.
+/// The unit of routing and of atomicity: everything that one subject owns is in one lane.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Lane(u16);
 
-/// How many lanes a namespace has: 1 to 1024, fixed when the namespace is created.
+/// The number of lanes of a namespace: 1 to 1024, fixed when the namespace is created.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LaneCount(u16);
 
-/// The id of a family: that of the refresh token or the session at its root.
+/// The id of a family: the id of the refresh token or the session at its root.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FamilyId(TokenId);
 
@@ -52,13 +52,13 @@ const DIGITS: usize = 26;
 const TICK_MILLIS: u64 = 16;
 
 impl TokenId {
-    /// How many leading bytes are unique within a lane.
+    /// The number of leading bytes that are unique within a lane.
     pub const LOCAL_BYTES: usize = 10;
 
     /// Draws an id for a token created at `at` in `lane`.
     ///
     /// # Errors
-    /// When there is no randomness.
+    /// If there is no randomness.
     pub fn draw(at: Timestamp, lane: Lane, random: &dyn Random) -> Result<Self, RandomUnavailable> {
         let mut bytes = random::array::<16>(random)?;
         bytes[..5].copy_from_slice(&(at.as_millis() / TICK_MILLIS).to_be_bytes()[3..]);
@@ -67,38 +67,38 @@ impl TokenId {
         Ok(Self(bytes))
     }
 
-    /// An id that a digest determines, drawn as it were at a time long past.
+    /// Returns the id that a digest determines. Its time is before 2005.
     pub fn from_digest(digest: [u8; 16], lane: Lane) -> Self {
         let mut bytes = digest;
-        // 36 bits of ticks lie before 2005.
+        // The times of 36 bits of ticks are before 2005.
         bytes[0] &= 0x0f;
         bytes[10..12].copy_from_slice(&(lane.0 << 6 | u16::from(digest[11] & 0x3f)).to_be_bytes());
         Self(bytes)
     }
 
-    /// The id with these bytes.
+    /// Creates an id from its bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes of the id.
+    /// Returns the bytes.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 
-    /// The lane that the token lies in.
+    /// Returns the lane that the token is in.
     pub const fn lane(self) -> Lane {
         Lane::from_id(u128::from_be_bytes(self.0))
     }
 
-    /// The leading bytes, which are unique within the lane.
+    /// Returns the leading bytes, which are unique within the lane.
     pub fn local(self) -> [u8; Self::LOCAL_BYTES] {
         let mut local = [0; Self::LOCAL_BYTES];
         local.copy_from_slice(&self.0[..Self::LOCAL_BYTES]);
         local
     }
 
-    /// When the id was drawn, to 16 ms, by the clock of the node that drew it.
+    /// Returns when the id was drawn, to 16 ms, by the clock of the node that drew it.
     pub fn drawn_at(self) -> Timestamp {
         let mut tick = [0; 8];
         tick[3..].copy_from_slice(&self.0[..5]);
@@ -139,7 +139,8 @@ impl FromStr for TokenId {
     }
 }
 
-/// The value and the number of base32 digits; `None` for a foreign character or an overflow.
+/// The value and the number of base32 digits; `None` for a character outside the alphabet or an
+/// overflow.
 fn base32_bits(digits: &str) -> Option<(u128, usize)> {
     let mut value = 0u128;
     for digit in digits.bytes() {
@@ -152,17 +153,17 @@ fn base32_bits(digits: &str) -> Option<(u128, usize)> {
     Some((value, digits.len()))
 }
 
-/// The leading part of a token id, for looking one up by what a person remembers of it.
+/// The start of a token id, to find a token by the part of its id that a person remembers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IdPrefix(Box<str>);
 
 impl IdPrefix {
-    /// Whether `id` starts with this.
+    /// Returns whether `id` starts with this prefix.
     pub fn matches(&self, id: TokenId) -> bool {
         id.to_string().starts_with(&*self.0)
     }
 
-    /// The text, with its `tok_`.
+    /// Returns the text, with its `tok_`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -184,13 +185,25 @@ impl FromStr for IdPrefix {
     }
 }
 
+impl serde::Serialize for IdPrefix {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl fmt::Display for IdPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
 impl FamilyId {
-    /// The family whose root is `root`.
+    /// Returns the family whose root is `root`.
     pub const fn from_root(root: TokenId) -> Self {
         Self(root)
     }
 
-    /// The token at the root of the family.
+    /// Returns the token at the root of the family.
     pub const fn root(self) -> TokenId {
         self.0
     }
@@ -217,17 +230,17 @@ impl FromStr for FamilyId {
 }
 
 impl Lane {
-    /// The lane of an id that is given as a number, big-endian.
+    /// Returns the lane of an id that is given as a big-endian number.
     pub const fn from_id(id: u128) -> Self {
         Self((id >> 38) as u16 & 0x3ff)
     }
 
-    /// The lane with this number.
+    /// Creates a lane from its number.
     pub const fn new(number: u16) -> Self {
         Self(number)
     }
 
-    /// The number of the lane.
+    /// Returns the number of the lane.
     pub const fn number(self) -> u16 {
         self.0
     }
@@ -242,13 +255,13 @@ impl fmt::Debug for Lane {
 impl LaneCount {
     /// One lane: a store without routing.
     pub const ONE: Self = Self(1);
-    /// What a namespace gets unless it is told otherwise.
+    /// The default for a new namespace.
     pub const DEFAULT: Self = Self(64);
 
-    /// A count of lanes.
+    /// Creates a number of lanes.
     ///
     /// # Errors
-    /// When it is 0 or more than 1024.
+    /// If it is 0 or more than 1024.
     pub fn new(count: u16) -> Result<Self, InvalidValue> {
         match count {
             1..=1024 => Ok(Self(count)),
@@ -259,17 +272,17 @@ impl LaneCount {
         }
     }
 
-    /// The number of lanes.
+    /// Returns the number of lanes.
     pub const fn get(self) -> u16 {
         self.0
     }
 
-    /// Every lane, in order.
+    /// Returns every lane, in order.
     pub fn lanes(self) -> impl DoubleEndedIterator<Item = Lane> + ExactSizeIterator + Clone {
         (0..self.0).map(Lane)
     }
 
-    /// The lane that a well-mixed number falls in.
+    /// Returns the lane for a number whose bits are well mixed, such as part of a digest.
     pub fn pick(self, number: u64) -> Lane {
         Lane((number % u64::from(self.0)) as u16)
     }

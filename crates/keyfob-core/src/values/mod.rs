@@ -1,4 +1,4 @@
-//! Values that hold by construction: a value that exists is a valid one.
+//! Values that are valid by construction: a value that exists has passed its checks.
 
 pub mod bearer;
 pub mod clock;

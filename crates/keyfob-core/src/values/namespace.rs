@@ -1,4 +1,4 @@
-//! A namespace: the identity of a store, and the keyed digests that its lanes and indexes use.
+//! Namespaces: the identity of a store's data, and the keyed digests of its lanes and indexes.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ use crate::random::{self, Random, RandomUnavailable};
 use crate::text::{AppId, ClientId, DeviceId, LabelKey, LabelValue, Subject, Tag};
 use crate::time::Timestamp;
 
-/// What a store's data was created with: the number of its lanes and the key of its digests.
+/// The identity of a store's data: the number of its lanes and the key of its digests.
 ///
-/// Both are fixed for as long as the data lives; a store keeps them beside the data.
+/// Both are fixed while the data exists. A store keeps them beside the data.
 #[derive(Clone)]
 pub struct Namespace {
     lanes: LaneCount,
@@ -22,12 +22,12 @@ pub struct Namespace {
     keyed: Hmac<Sha256>,
 }
 
-/// The key of a namespace's digests. It grants nothing: it keeps those who see an index, but not
-/// the key, from telling which subject an entry belongs to.
+/// The key of a namespace's digests. It grants no access. A reader of an index who does not have the
+/// key cannot tell which subject an entry belongs to.
 #[derive(Clone, PartialEq, Eq, ZeroizeOnDrop)]
 pub struct NamespaceKey([u8; 32]);
 
-/// One indexed (field, value) pair: a token is listed under each of its terms.
+/// One indexed pair of a field and a value. A token is listed under each of its terms.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Term {
     field: TermField,
@@ -38,7 +38,7 @@ pub struct Term {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum TermField {
-    /// Every token has this one; it lists all of them.
+    /// The field of the term that every token has, which lists all tokens.
     All = 0,
     /// The subject.
     Subject = 1,
@@ -54,7 +54,8 @@ pub enum TermField {
     Family = 6,
     /// The application id.
     App = 7,
-    /// What is kept about tokens and is none: every roster of sessions has this one, and no other.
+    /// The field of the term that every session index has. A session index is a record that is not
+    /// a token; it has no other term.
     SessionIndex = 8,
 }
 
@@ -66,17 +67,17 @@ impl NamespaceKey {
     /// Draws the key of a new namespace.
     ///
     /// # Errors
-    /// When there is no randomness.
+    /// If there is no randomness.
     pub fn draw(random: &dyn Random) -> Result<Self, RandomUnavailable> {
         random::array(random).map(Self)
     }
 
-    /// The key with these bytes.
+    /// Creates a key from its bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes, for the store that keeps them.
+    /// Returns the bytes, for the store that keeps them.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -95,23 +96,23 @@ impl fmt::Debug for Namespace {
 }
 
 impl Namespace {
-    /// A namespace with this many lanes and this key.
+    /// Creates a namespace with this number of lanes and this key.
     pub fn new(lanes: LaneCount, key: NamespaceKey) -> Self {
         let keyed = digest::keyed(&key.0);
         Self { lanes, key, keyed }
     }
 
-    /// How many lanes there are.
+    /// Returns the number of lanes.
     pub fn lanes(&self) -> LaneCount {
         self.lanes
     }
 
-    /// The key, for the store that keeps it.
+    /// Returns the key, for the store that keeps it.
     pub fn key(&self) -> &NamespaceKey {
         &self.key
     }
 
-    /// The lane of everything that `subject` owns.
+    /// Returns the lane of everything that `subject` owns.
     pub fn lane_of(&self, subject: &Subject) -> Lane {
         let digest = self.digest(b"lane", &[subject.as_str().as_bytes()]);
         let mut number = [0; 8];
@@ -119,93 +120,98 @@ impl Namespace {
         self.lanes.pick(u64::from_be_bytes(number))
     }
 
-    /// A lane for a token without a subject.
+    /// Returns a random lane, for a token without a subject.
     ///
     /// # Errors
-    /// When there is no randomness.
+    /// If there is no randomness.
     pub fn any_lane(&self, random: &dyn Random) -> Result<Lane, RandomUnavailable> {
         Ok(self.lanes.pick(u64::from_be_bytes(random::array(random)?)))
     }
 
-    /// The term that every token has.
+    /// Returns the term that every token has.
     pub fn all(&self) -> Term {
         Term { field: TermField::All, digest: [0; 16] }
     }
 
-    /// The term of every roster of sessions.
-    pub fn rosters(&self) -> Term {
+    /// Returns the term that every session index has.
+    pub fn session_indexes(&self) -> Term {
         Term { field: TermField::SessionIndex, digest: [0; 16] }
     }
 
-    /// The term of a subject.
+    /// Returns the term of a subject.
     pub fn subject(&self, subject: &Subject) -> Term {
         self.term(TermField::Subject, &[subject.as_str().as_bytes()])
     }
 
-    /// The term of a client.
+    /// Returns the term of a client.
     pub fn client(&self, client: &ClientId) -> Term {
         self.term(TermField::Client, &[client.as_str().as_bytes()])
     }
 
-    /// The term of a device.
+    /// Returns the term of a device.
     pub fn device(&self, device: &DeviceId) -> Term {
         self.term(TermField::Device, &[device.as_str().as_bytes()])
     }
 
-    /// The term of a tag.
+    /// Returns the term of a tag.
     pub fn tag(&self, tag: &Tag) -> Term {
         self.term(TermField::Tag, &[tag.as_str().as_bytes()])
     }
 
-    /// The term of a label.
+    /// Returns the term of a label.
     pub fn label(&self, key: &LabelKey, value: &LabelValue) -> Term {
         self.term(TermField::Label, &[key.as_str().as_bytes(), value.as_str().as_bytes()])
     }
 
-    /// The term of an application.
+    /// Returns the term of an application.
     pub fn app(&self, app: &AppId) -> Term {
         self.term(TermField::App, &[app.as_str().as_bytes()])
     }
 
-    /// The term of the family whose root is `root`.
+    /// Returns the term of the family whose root is `root`.
     pub fn family(&self, root: TokenId) -> Term {
         self.term(TermField::Family, &[root.as_bytes()])
     }
 
-    /// The epoch of a subject, in the subject's lane.
+    /// Returns the epoch of a subject, in the subject's lane.
     pub fn subject_epoch(&self, subject: &Subject) -> EpochField {
         self.epoch(b"subject", subject.as_str().as_bytes())
     }
 
-    /// The epoch of a client, in every lane.
+    /// Returns the epoch of a client, in every lane.
     pub fn client_epoch(&self, client: &ClientId) -> EpochField {
         self.epoch(b"client", client.as_str().as_bytes())
     }
 
-    /// The epoch of a token as an ancestor, in the token's lane.
+    /// Returns the epoch of a token as an ancestor, in the token's lane.
     pub fn ancestor_epoch(&self, ancestor: TokenId) -> EpochField {
         self.epoch(b"ancestor", ancestor.as_bytes())
     }
 
-    /// Returns the digest that a rate limit is counted under, from all that it is counted by.
+    /// Returns the digest that a rate limit is counted under, from the values that it counts by.
     pub fn limit_digest(&self, parts: &[&[u8]]) -> [u8; 16] {
         let mut digest = [0; 16];
         digest.copy_from_slice(&self.digest(b"limit", parts)[..16]);
         digest
     }
 
-    /// What tells this namespace from others, where its key must not be shown.
+    /// Returns a digest that identifies the namespace without showing its key.
     pub fn fingerprint(&self) -> [u8; 16] {
         let mut fingerprint = [0; 16];
         fingerprint.copy_from_slice(&self.digest(b"fingerprint", &[])[..16]);
         fingerprint
     }
 
-    /// The roster of a subject's sessions, in the subject's lane: the first, or the one after so many
-    /// that fell at this moment.
-    pub fn roster_of(&self, subject: &Subject, fallen: u32, at: Timestamp) -> TokenId {
-        let (fallen, at) = (fallen.to_be_bytes(), at.as_millis().to_be_bytes());
-        let parts = [subject.as_str().as_bytes(), &fallen, &at];
+    /// Returns the id of a subject's session index, in the subject's lane: of the first index, or of
+    /// the one that replaces `revoked_before` indexes, the last of which was revoked at `at`.
+    pub fn session_index_of(
+        &self,
+        subject: &Subject,
+        revoked_before: u32,
+        at: Timestamp,
+    ) -> TokenId {
+        let (revoked_before, at) = (revoked_before.to_be_bytes(), at.as_millis().to_be_bytes());
+        let parts = [subject.as_str().as_bytes(), &revoked_before, &at];
         let mut digest = [0; 16];
         digest.copy_from_slice(&self.digest(b"roster", &parts)[..16]);
         TokenId::from_digest(digest, self.lane_of(subject))
@@ -235,48 +241,48 @@ impl Namespace {
 }
 
 impl Term {
-    /// The field.
+    /// Returns the field.
     pub const fn field(self) -> TermField {
         self.field
     }
 
-    /// The start of the digest, as a number.
+    /// Returns the start of the digest as a number.
     pub fn number(self) -> u64 {
         let mut start = [0; 8];
         start.copy_from_slice(&self.digest[..8]);
         u64::from_be_bytes(start)
     }
 
-    /// The keyed digest of the value.
+    /// Returns the keyed digest of the value.
     pub const fn digest(&self) -> &[u8; 16] {
         &self.digest
     }
 
-    /// A term of the same field with another digest.
+    /// Returns a term of the same field with another digest.
     pub const fn with_digest(self, digest: [u8; 16]) -> Self {
         Self { digest, ..self }
     }
 }
 
 impl TermField {
-    /// Whether a value of this field may be shared by a large part of all tokens.
+    /// Returns whether a large part of all tokens may share a value of this field.
     pub const fn is_broad(self) -> bool {
         matches!(self, Self::All | Self::Client | Self::Tag | Self::Label | Self::App)
     }
 
-    /// Whether all tokens under one value lie in one lane.
+    /// Returns whether all tokens under one value are in one lane.
     pub const fn is_within_a_lane(self) -> bool {
         matches!(self, Self::Subject | Self::Family)
     }
 }
 
 impl EpochField {
-    /// The field with these bytes, as a store read them.
+    /// Creates a field from its bytes, as a store read them.
     pub const fn from_bytes(bytes: [u8; 8]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub const fn as_bytes(&self) -> &[u8; 8] {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with a store.
+//! The errors of a store.
 
 use super::envelope;
 use super::key_version::KeyVersion;
@@ -8,27 +8,27 @@ use crate::error_class::ErrorClass;
 use crate::random::RandomUnavailable;
 use crate::time::Ttl;
 
-/// What can be wrong with a store. It says what to do next, and never holds a secret.
+/// An error of a store. Its text says what to do next, and never contains a secret.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// It cannot be reached or does not answer. Nothing was changed.
+    /// The store cannot be reached or does not answer. Nothing was changed.
     #[error("the store is unavailable: {detail}")]
     Unavailable {
-        /// What happened, in words.
+        /// The cause, in words.
         detail: String,
     },
-    /// A write was sent and no answer came. It may or may not have had its effect; the same
-    /// operation may be sent again until its deadline.
+    /// A write was sent and no answer came. It may have had its effect or not. The same operation may
+    /// be sent again until its deadline.
     #[error(
-        "no answer to {operation}: it may have been done or not; read to find out, or do it again"
+        "no answer to {operation}: it may have been done or not; read to find out, or send it again"
     )]
     OutcomeUnknown {
         /// The write.
         operation: OperationId,
     },
-    /// A write arrived after its deadline. This sending was not done; an earlier one may have been.
-    #[error("{operation} came after its deadline: read whether it was done before, or begin anew")]
+    /// A write arrived after its deadline. This attempt had no effect; an earlier one may have had.
+    #[error("{operation} came after its deadline: read whether it was done before, or begin again")]
     DeadlinePassed {
         /// The write.
         operation: OperationId,
@@ -39,7 +39,7 @@ pub enum StoreError {
         /// The store.
         what: String,
     },
-    /// What was opened holds no keyfob data, or data that cannot be read.
+    /// The file or server has no keyfob data, or data that cannot be read.
     #[error("{what} is not a keyfob store: {detail}")]
     NotAStore {
         /// The store.
@@ -65,34 +65,34 @@ pub enum StoreError {
         /// What was found.
         detail: String,
     },
-    /// What is stored is sealed, and no key was given that opens it.
-    #[error("{what} is sealed under key {key}, and no key that was given opens it: give the keys")]
+    /// The data is sealed, and none of the given keys opens it.
+    #[error("{what} is sealed under key {key}, and no given key opens it: give the keys")]
     Sealed {
-        /// What is sealed.
+        /// The sealed data.
         what: String,
-        /// The number of the key.
+        /// The version of the key.
         key: KeyVersion,
     },
-    /// What is stored is not believed: it was damaged, moved, swapped, or its key is missing.
+    /// The data is not trusted: it was damaged, moved or swapped, or its key is missing.
     #[error("{what} is refused: {integrity}")]
     Unverifiable {
-        /// What is not believed.
+        /// The data that is not trusted.
         what: String,
-        /// Why.
+        /// The reason.
         integrity: SealFault,
     },
-    /// A write under a key that the store refuses by now: the node's key ring is out of date.
-    /// Nothing was changed.
+    /// The write is sealed under a key that the store no longer accepts: the node's key ring is out
+    /// of date. Nothing was changed.
     #[error(
         "key {key} is retired (writes are refused below key {floor}): give this node the present key ring"
     )]
     KeyRetired {
         /// The key that the write was sealed under.
         key: KeyVersion,
-        /// The lowest that is accepted.
+        /// The lowest version that is accepted.
         floor: KeyVersion,
     },
-    /// The store's address or settings make no sense.
+    /// The store's address or settings are not valid.
     #[error("{0}")]
     Misconfigured(String),
     /// The node's clock and the store's are too far apart to order what they write.
@@ -101,13 +101,13 @@ pub enum StoreError {
         /// By how much.
         ahead: Ttl,
     },
-    /// A value is larger than a store takes.
-    #[error("{what} is larger than {most} bytes: store less")]
+    /// The value is larger than a store accepts.
+    #[error("{what} is larger than {max} bytes: store less")]
     TooLarge {
         /// The value.
         what: &'static str,
-        /// The most bytes that fit.
-        most: usize,
+        /// The maximum size in bytes.
+        max: usize,
     },
     /// The store does not have this capability.
     #[error("this store does not support {what}: use another store for it")]
@@ -142,7 +142,7 @@ impl StoreError {
         }
     }
 
-    /// The stable code of the error.
+    /// Returns the stable code of the error.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unavailable { .. } => "store_unavailable",
@@ -163,21 +163,21 @@ impl StoreError {
         }
     }
 
-    /// Refuses a value of more than `most` bytes; what sealing adds does not count.
+    /// Checks that a value has at most `max` bytes. The bytes that sealing adds do not count.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`].
-    pub fn if_larger(what: &'static str, bytes: &[u8], most: usize) -> Result<(), Self> {
-        // The length was checked before sealing: what sealing adds does not count.
+    pub fn check_size(what: &'static str, bytes: &[u8], max: usize) -> Result<(), Self> {
+        // The caller checked the length before sealing, with the same maximum.
         let added = if envelope::is_sealed(bytes) { envelope::OVERHEAD } else { 0 };
-        if bytes.len() > most + added { Err(Self::TooLarge { what, most }) } else { Ok(()) }
+        if bytes.len() > max + added { Err(Self::TooLarge { what, max }) } else { Ok(()) }
     }
 
-    /// Whether a write under `key` may go ahead where nothing below `floor` is accepted.
+    /// Checks that a write under `key` is accepted by a store that accepts keys from `floor` on.
     ///
     /// # Errors
     /// [`StoreError::KeyRetired`].
-    pub fn if_retired(key: KeyVersion, floor: KeyVersion) -> Result<(), Self> {
+    pub fn check_key(key: KeyVersion, floor: KeyVersion) -> Result<(), Self> {
         if key < floor { Err(Self::KeyRetired { key, floor }) } else { Ok(()) }
     }
 
@@ -186,7 +186,7 @@ impl StoreError {
         Self::Unsupported { what }
     }
 
-    /// An [`StoreError::Unavailable`] with this detail.
+    /// Creates a [`StoreError::Unavailable`] with this detail.
     pub fn unavailable(detail: impl std::fmt::Display) -> Self {
         Self::Unavailable { detail: detail.to_string() }
     }

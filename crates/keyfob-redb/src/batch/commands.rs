@@ -42,7 +42,7 @@ impl Batch<'_> {
             return Ok(replaced);
         }
         NewRecord::check_body(&replace.body)?;
-        StoreError::if_retired(replace.key, self.min_key_version)?;
+        StoreError::check_key(replace.key, self.min_key_version)?;
         let outcome = self.replaced(replace)?;
         self.answer(&operation, outcome)
     }

@@ -18,7 +18,7 @@ impl Batch<'_> {
             return Err(StoreError::DeadlinePassed { operation: operation.id }.into());
         }
         NewRecord::check_body(&reseal.body)?;
-        StoreError::if_retired(reseal.key, self.min_key_version)?;
+        StoreError::check_key(reseal.key, self.min_key_version)?;
         let Some((mut record, _)) = self.record(reseal.id)? else { return Ok(Resealed::Missing) };
         if record.version != reseal.read {
             return Ok(Resealed::Stale);

@@ -21,7 +21,7 @@ impl Batch<'_> {
         let reader = self.reader();
         for new in records {
             NewRecord::check_body(&new.body)?;
-            StoreError::if_retired(new.key, self.min_key_version)?;
+            StoreError::check_key(new.key, self.min_key_version)?;
             if let Some(row) = self.records.get(tables::record_key(new.id).as_slice())? {
                 let taken = Record::read(row.value()).map_err(|damaged| damaged.of(new.id))?;
                 if self.now < taken.keep_until {

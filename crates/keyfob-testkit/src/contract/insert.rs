@@ -165,8 +165,8 @@ pub(super) async fn a_body_that_is_too_large_is_refused(fixture: Fixture) {
     let insert = Insert { records: vec![small, large], events: texts(&["issued"]) };
     let refused = fixture.store().insert(fixture.operation(), insert).await;
     match refused {
-        Err(StoreError::TooLarge { most, .. }) => {
-            assert_eq!(most, NewRecord::MAX_BODY, "the error names the limit");
+        Err(StoreError::TooLarge { max, .. }) => {
+            assert_eq!(max, NewRecord::MAX_BODY, "the error names the limit");
         }
         other => panic!("a body above the limit must be refused, not {other:?}"),
     }

@@ -130,8 +130,8 @@ pub(super) async fn a_note_that_is_too_long_is_refused(fixture: Fixture) {
     let note = vec![1; Revoke::MAX_NOTE + 1];
     let revoke = Revoke { note, events: texts(&["revoked"]), ..fixture.revocation(id) };
     match fixture.store().revoke(fixture.operation(), revoke).await {
-        Err(StoreError::TooLarge { most, .. }) => {
-            assert_eq!(most, Revoke::MAX_NOTE, "the error names the limit");
+        Err(StoreError::TooLarge { max, .. }) => {
+            assert_eq!(max, Revoke::MAX_NOTE, "the error names the limit");
         }
         other => panic!("a note above the limit must be refused, not {other:?}"),
     }

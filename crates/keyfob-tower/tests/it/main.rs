@@ -1,5 +1,7 @@
 //! Drives the layer and the extractors over real HTTP.
 
+#![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
+
 mod answers;
 mod cookies;
 mod examples;

@@ -113,7 +113,7 @@ impl TokenManager {
                 SessionStored::IndexChanged => {}
             }
         }
-        Err(Error::Contended { id: namespace.roster_of(&subject, 0, Timestamp::default()) })
+        Err(Error::Contended { id: namespace.session_index_of(&subject, 0, Timestamp::default()) })
     }
 
     /// Reads the session index of a subject.
@@ -126,7 +126,7 @@ impl TokenManager {
         let namespace = self.inner.store.namespace();
         let (mut revoked, mut at, mut keep_until) = (0, Timestamp::default(), Timestamp::MAX);
         for _ in 0..MAX_REVOKED_INDEXES {
-            let id = namespace.roster_of(subject, revoked, at);
+            let id = namespace.session_index_of(subject, revoked, at);
             let Some(loaded) = self.inner.store.load(id).await? else {
                 let index = self.rebuild_index(subject).await?;
                 return Ok(ReadIndex { id, version: None, keep_until, index, device });
@@ -148,7 +148,7 @@ impl TokenManager {
             revoked = if revoked_at == at { revoked + 1 } else { 1 };
             at = revoked_at;
         }
-        Err(Error::Contended { id: namespace.roster_of(subject, 0, Timestamp::default()) })
+        Err(Error::Contended { id: namespace.session_index_of(subject, 0, Timestamp::default()) })
     }
 
     /// Rebuilds a session index from the listed tokens.
@@ -275,7 +275,7 @@ impl TokenManager {
             keep_until: keep_until.map_or(read.keep_until, |kept| kept.min(read.keep_until)),
             uses_left: None,
             epochs: Epochs::default(),
-            terms: vec![self.inner.store.namespace().rosters()],
+            terms: vec![self.inner.store.namespace().session_indexes()],
             stamp: StampRule::Present,
             counted: None,
         });

@@ -1,4 +1,4 @@
-//! Why a text is no filter: where, what to do about it, and how to show it on a terminal.
+//! The error of a text that is not a filter: its position, what to do, and how a terminal shows it.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::Filter;
 use super::key::Key;
 use crate::invalid::InvalidValue;
 
-/// Why a text is no filter. It says where, and holds nothing of the values.
+/// The error of a text that is not a filter. It has the position, and no part of the values.
 ///
 /// ```
 /// use keyfob::{Filter, Timestamp};
@@ -27,7 +27,7 @@ pub struct FilterError {
 pub(super) enum Problem {
     TooLong,
     NoColon,
-    /// The name is kept only where it cannot be a secret that landed in the wrong place.
+    /// The error keeps the name only if it cannot be a secret in the wrong position.
     UnknownKey {
         name: Option<Box<str>>,
         nearest: Option<Key>,
@@ -52,17 +52,17 @@ impl FilterError {
 
     pub(super) fn unknown_key(column: usize, name: &str) -> Self {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        let harmless = name.len() <= Key::LONGEST_TYPO && name.chars().all(plain);
-        let kept = (harmless && !name.is_empty()).then(|| name.into());
+        let is_harmless = name.len() <= Key::MAX_TYPO_BYTES && name.chars().all(plain);
+        let kept = (is_harmless && !name.is_empty()).then(|| name.into());
         Self::new(column, Problem::UnknownKey { name: kept, nearest: Key::nearest(name) })
     }
 
-    /// Where it is, in characters from 1.
+    /// Returns the position in characters, from 1.
     pub fn column(&self) -> usize {
         self.column
     }
 
-    /// The key that an unknown one was most likely meant to be.
+    /// Returns the key that an unknown key was most likely meant to be.
     pub fn suggestion(&self) -> Option<&'static str> {
         match &self.problem {
             Problem::UnknownKey { nearest, .. } => nearest.map(Key::as_str),
@@ -70,22 +70,22 @@ impl FilterError {
         }
     }
 
-    /// The stable code of this error.
+    /// Returns the stable code of the error.
     pub fn code(&self) -> &'static str {
         "invalid_filter"
     }
 
-    /// Two lines for a terminal: the text that was parsed, and a caret under the place.
+    /// Returns two lines for a terminal: the parsed text, and a caret under the position.
     ///
-    /// Of a long text only the surroundings are shown. Characters that would move the cursor or
-    /// hide others are replaced.
+    /// For a long text, only the part around the position is shown. Characters that would move the
+    /// cursor or hide others are replaced.
     pub fn pointer(&self, text: &str) -> String {
-        /// How much is shown, and how much of it before the place.
+        /// The number of characters that are shown, and how many of them come before the position.
         const WIDTH: usize = 72;
         const BEFORE: usize = 48;
 
-        let place = self.column.saturating_sub(1);
-        let start = if place < WIDTH { 0 } else { place - BEFORE };
+        let position = self.column.saturating_sub(1);
+        let start = if position < WIDTH { 0 } else { position - BEFORE };
         let mut shown = String::new();
         let mut caret = String::new();
         if start > 0 {
@@ -96,7 +96,7 @@ impl FilterError {
         for (at, c) in rest.by_ref().take(WIDTH) {
             let c = if is_printable(c) { c } else { char::REPLACEMENT_CHARACTER };
             shown.push(c);
-            if at < place {
+            if at < position {
                 caret.push_str(if is_wide(c) { "  " } else { " " });
             }
         }
@@ -157,7 +157,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Neither a control character nor one of those that change the direction of text or take no room.
+/// Whether a character is no control character, changes no direction of text and has a width.
 fn is_printable(c: char) -> bool {
     !c.is_control()
         && !matches!(
@@ -167,7 +167,7 @@ fn is_printable(c: char) -> bool {
         )
 }
 
-/// Whether a terminal draws the character two columns wide: the East Asian blocks and pictures.
+/// Whether a terminal draws the character two columns wide: the East Asian blocks and emoji.
 fn is_wide(c: char) -> bool {
     matches!(
         c,

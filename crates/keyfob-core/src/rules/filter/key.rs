@@ -1,6 +1,6 @@
-//! The keys of the text form, and which of them a mistyped one was meant to be.
+//! The keys of the text form, and the most likely key for a mistyped one.
 
-/// What a part of a filter is about.
+/// The attribute that a condition is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Key {
     Kind,
@@ -48,8 +48,8 @@ impl Key {
         Self::ExpiresBefore,
     ];
 
-    /// No key and no plausible misspelling of one is longer, in bytes.
-    pub(super) const LONGEST_TYPO: usize = 32;
+    /// The maximum length in bytes of a key or of a plausible misspelling of one.
+    pub(super) const MAX_TYPO_BYTES: usize = 32;
 
     pub(super) const fn as_str(self) -> &'static str {
         match self {
@@ -99,19 +99,19 @@ impl Key {
         )
     }
 
-    /// The key that `name` was most likely meant to be: the one with the fewest letters to change,
-    /// if they are few, or the shortest that it is the start of, as `aud` is of `audience`.
+    /// The key that `name` was most likely meant to be: the key with the smallest edit distance, if
+    /// that is small, or the shortest key that starts with `name`, as `audience` does with `aud`.
     pub(super) fn nearest(name: &str) -> Option<Self> {
-        if name.len() > Self::LONGEST_TYPO {
+        if name.len() > Self::MAX_TYPO_BYTES {
             return None;
         }
         let name = name.to_ascii_lowercase().replace('_', "-");
         let letters = name.chars().count();
-        let near = |key: &Self| {
+        let close = |key: &Self| {
             let distance = edit_distance(&name, key.as_str());
             (distance <= 2 && distance * 2 < letters).then_some((distance, *key))
         };
-        let by_letters = Self::ALL.iter().filter_map(near).min_by_key(|(distance, _)| *distance);
+        let by_letters = Self::ALL.iter().filter_map(close).min_by_key(|(distance, _)| *distance);
         by_letters.map(|(_, key)| key).or_else(|| {
             let abbreviated = |key: &Self| letters >= 3 && key.as_str().starts_with(&name);
             Self::ALL.into_iter().filter(abbreviated).min_by_key(|key| key.as_str().len())
@@ -119,11 +119,11 @@ impl Key {
     }
 }
 
-/// How many letters have to be added, dropped, replaced or swapped with their neighbour to make
-/// one word of the other, where no letter is touched twice.
+/// The number of letters to add, drop, replace or swap with a neighbour to turn one word into the
+/// other, where no letter is changed twice (the optimal string alignment distance).
 fn edit_distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
-    // The rows for the word so far, for one letter less and for two.
+    // The rows for the letters so far, for one letter fewer and for two fewer.
     let mut row: Vec<usize> = (0..=to.len()).collect();
     let mut above = row.clone();
     let mut previous = None;
@@ -131,13 +131,14 @@ fn edit_distance(from: &str, to: &str) -> usize {
         let two_above = std::mem::replace(&mut above, row);
         row = Vec::with_capacity(above.len());
         row.push(taken + 1);
-        for (place, wanted) in to.iter().enumerate() {
+        for (position, wanted) in to.iter().enumerate() {
             let cell = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX - 1);
-            let replaced = cell(&above, place) + usize::from(letter != *wanted);
-            let changed = replaced.min(cell(&above, place + 1) + 1).min(cell(&row, place) + 1);
+            let replaced = cell(&above, position) + usize::from(letter != *wanted);
+            let changed =
+                replaced.min(cell(&above, position + 1) + 1).min(cell(&row, position) + 1);
             let swaps =
-                place > 0 && previous == Some(*wanted) && to.get(place - 1) == Some(&letter);
-            row.push(if swaps { changed.min(cell(&two_above, place - 1) + 1) } else { changed });
+                position > 0 && previous == Some(*wanted) && to.get(position - 1) == Some(&letter);
+            row.push(if swaps { changed.min(cell(&two_above, position - 1) + 1) } else { changed });
         }
         previous = Some(letter);
     }
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_are_those_of_hand_counting() {
+    fn distances_match_a_count_by_hand() {
         for (from, to, distance) in [
             ("", "", 0),
             ("", "tag", 3),
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_typo_finds_its_key_and_a_foreign_word_none() {
+    fn a_typo_finds_its_key_and_another_word_finds_none() {
         for (typo, key) in [
             ("subjct", "subject"),
             ("Subject", "subject"),
@@ -192,7 +193,7 @@ mod tests {
     fn every_key_is_found_by_its_name() {
         for key in Key::ALL {
             assert_eq!(Key::named(key.as_str()), Some(key));
-            assert!(key.as_str().len() <= Key::LONGEST_TYPO);
+            assert!(key.as_str().len() <= Key::MAX_TYPO_BYTES);
         }
         assert_eq!(Key::named("SUBJECT"), None);
     }

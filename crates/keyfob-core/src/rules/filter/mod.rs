@@ -1,7 +1,7 @@
-//! Filters: which tokens are asked for, as a value that is built up or read from one line of text.
+//! Filters: conditions on tokens, as a value that is built or parsed from one line of text.
 //!
-//! A filter is a conjunction: a token has to satisfy every part that is given. Parts that take
-//! several values say whether *all* of them are wanted or *any* of them.
+//! A filter is a conjunction: a token has to meet every condition. A condition with several values
+//! says whether *all* of them are required or *any* of them.
 
 mod error;
 mod key;
@@ -27,27 +27,27 @@ use length::text_length;
 pub use error::FilterError;
 pub use plan::Plan;
 
-/// Which tokens are asked for. An empty filter asks for all of them.
+/// Conditions that a token has to meet. An empty filter matches every token.
 ///
-/// Each part is checked as it is given; the first that does not hold is reported by
-/// [`Filter::check`] and by whatever the filter is handed to. Until then such a filter matches
-/// nothing, so that a mistake never widens what is found.
+/// Each value is checked as it is given. The first value that is not valid is reported by
+/// [`Filter::check`] and by every method that takes the filter. Such a filter matches no token, so a
+/// mistake never widens a result.
 ///
 /// # Text form
-/// Parts are `key:value`, separated by spaces. A value with a space is put in double quotes, inside
-/// which `\"` and `\\` stand for a quote and a backslash: `subject:"Jane Doe"`,
+/// Conditions are `key:value`, separated by spaces. A value with a space is in double quotes. Inside
+/// quotes, `\"` and `\\` stand for a quote and a backslash: `subject:"Jane Doe"`,
 /// `label:team="red and blue"`. Outside quotes a backslash is an ordinary character.
 ///
-/// | key | value | given again |
+/// | key | value | given more than once |
 /// |---|---|---|
-/// | `kind` | `access`, `refresh`, `api-key` or `session`, or several with commas | any of them |
-/// | `state` | `pending`, `active`, `revoked`, `expired` or `exhausted`, or several with commas | any of them |
+/// | `kind` | `access`, `refresh`, `api-key` or `session`, or several, separated by commas | any of them |
+/// | `state` | `pending`, `active`, `revoked`, `expired` or `exhausted`, or several, separated by commas | any of them |
 /// | `subject`, `issuer`, `client`, `device`, `app` | the whole value | an error |
-/// | `audience` | one whom the token is meant for | an error |
+/// | `audience` | an audience of the token | an error |
 /// | `family` | the id of the token at the family's root | an error |
 /// | `id` | a token id or the start of one, such as `tok_00d1` | an error |
-/// | `tag`, `scope` | one that the token has | all of them |
-/// | `any-tag`, `any-scope` | one that the token may have | any of them |
+/// | `tag`, `scope` | a tag or a scope | all of them |
+/// | `any-tag`, `any-scope` | a tag or a scope | any of them |
 /// | `label` | `key=value` | all of them |
 /// | `issued-after`, `issued-before` | a time | an error |
 /// | `expires-after`, `expires-before` | a time | an error |
@@ -56,16 +56,17 @@ pub use plan::Plan;
 /// `now`, or a distance from now (`-7d`, `+1h`).
 ///
 /// # Bounds
-/// *After* includes its moment and *before* excludes it, so `issued-after:2026-11-24
+/// *After* includes its time and *before* excludes it. So `issued-after:2026-11-24
 /// issued-before:2026-11-25` is that one day, and adjacent ranges neither overlap nor leave a gap.
-/// *Expires* is the token's expires-at. A token that never expires is after every moment and before
-/// none. An idle timeout does not count here; ask for `state:expired` to find what ended by it.
+///
+/// *Expires* is the token's expires-at. A token that never expires is after every time and before
+/// none. An idle timeout does not count; `state:expired` finds the tokens that ended by it.
 ///
 /// # Cost
 /// A store lists tokens by index. A filter with a family, subject, device, client, app, label or
-/// tag looks only at what the index lists there. One with an id looks only at the ids that start
-/// so, if the newest are asked for first. Any other looks at every token of the namespace:
-/// [`Filter::uses_index`] tells.
+/// tag reads only the tokens that the index lists under one of these. A filter with an id reads only
+/// the ids that start with it, if the newest tokens come first. Every other filter reads every token
+/// of the namespace. [`Filter::uses_index`] says which.
 ///
 /// # Examples
 /// ```
@@ -86,6 +87,7 @@ pub use plan::Plan;
 /// # Ok::<(), keyfob::FilterError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[must_use = "a filter finds nothing until it is handed to a method that lists"]
 pub struct Filter {
     kinds: BTreeSet<Kind>,
     states: BTreeSet<TokenState>,
@@ -110,18 +112,18 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// The most bytes that the text form of a filter may have.
+    /// The maximum length of the text form, in bytes.
     pub const MAX_BYTES: usize = 8 * 1024;
 
-    /// A filter that asks for every token.
+    /// Creates a filter that matches every token.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether every part that was given holds, and the text form is not too long.
+    /// Checks that every value is valid, and that the text form is not too long.
     ///
     /// # Errors
-    /// The first part that does not hold.
+    /// The first value that is not valid.
     pub fn check(&self) -> Result<(), InvalidValue> {
         if let Some(invalid) = &self.invalid {
             return Err(invalid.clone());
@@ -135,12 +137,12 @@ impl Filter {
         Ok(())
     }
 
-    /// Whether nothing was given, so that every token is asked for.
+    /// Returns whether the filter has no conditions, so that it matches every token.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether `token`, in the state that it has at `now`, is asked for.
+    /// Returns whether `token`, in its state at `now`, meets every condition.
     pub fn matches(&self, token: &Token, now: Timestamp) -> bool {
         self.invalid.is_none()
             && (self.kinds.is_empty() || self.kinds.contains(&token.kind))
@@ -183,8 +185,8 @@ impl Filter {
     }
 }
 
-/// Building up. What takes several values adds one more with each call; anything else replaces
-/// what was given before.
+/// Conditions. A method for several values adds one with each call. Every other method replaces the
+/// value of an earlier call.
 impl Filter {
     fn with(mut self, set: impl FnOnce(&mut Self) -> Result<(), InvalidValue>) -> Self {
         if self.invalid.is_none() {
@@ -193,71 +195,71 @@ impl Filter {
         self
     }
 
-    /// Adds one kind that a token may be of.
+    /// Adds a kind that a token may have.
     pub fn kind(mut self, kind: Kind) -> Self {
         self.kinds.insert(kind);
         self
     }
 
-    /// Adds one state that a token may be in.
+    /// Adds a state that a token may have.
     pub fn state(mut self, state: TokenState) -> Self {
         self.states.insert(state);
         self
     }
 
-    /// How the token id starts.
+    /// Sets the start of the token id.
     pub fn id_prefix(mut self, prefix: IdPrefix) -> Self {
         self.id = Some(prefix);
         self
     }
 
-    /// The family.
+    /// Sets the family.
     pub fn family(mut self, family: FamilyId) -> Self {
         self.family = Some(family);
         self
     }
 
-    /// Whom the token speaks for.
+    /// Sets the subject.
     pub fn subject(self, subject: impl TryInto<Subject, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| put(&mut filter.subject, subject))
     }
 
-    /// Who issued it.
+    /// Sets the issuer.
     pub fn issuer(self, issuer: impl TryInto<Issuer, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| put(&mut filter.issuer, issuer))
     }
 
-    /// One whom it is meant for.
+    /// Sets an audience that the token must have.
     pub fn audience(self, audience: impl TryInto<Audience, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| put(&mut filter.audience, audience))
     }
 
-    /// The client that it was issued to.
+    /// Sets the client.
     pub fn client(self, client: impl TryInto<ClientId, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| put(&mut filter.client, client))
     }
 
-    /// The device that holds it.
+    /// Sets the device.
     pub fn device(self, device: impl TryInto<DeviceId, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| put(&mut filter.device, device))
     }
 
-    /// The application that holds it.
+    /// Sets the application.
     pub fn app(self, app: impl TryInto<AppId, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| put(&mut filter.app, app))
     }
 
-    /// Adds one tag that it must have.
+    /// Adds a tag that the token must have.
     pub fn tag(self, tag: impl TryInto<Tag, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| filter.tags.insert(tag.try_into().map_err(Into::into)?))
     }
 
-    /// Adds one tag to those of which it must have any.
+    /// Adds a tag to those of which the token must have any one.
     pub fn any_tag(self, tag: impl TryInto<Tag, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| filter.any_tags.insert(tag.try_into().map_err(Into::into)?))
     }
 
-    /// Adds one label that it must have, with this value.
+    /// Adds a label that the token must have, with this value.
     pub fn label(
         self,
         key: impl TryInto<LabelKey, Error: Into<InvalidValue>>,
@@ -269,38 +271,45 @@ impl Filter {
         })
     }
 
-    /// Adds one scope that it must have.
+    /// Adds a scope that the token must have.
     pub fn scope(self, scope: impl TryInto<Scope, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| filter.scopes.insert(scope.try_into().map_err(Into::into)?))
     }
 
-    /// Adds one scope to those of which it must have any.
+    /// Adds a scope to those of which the token must have any one.
     pub fn any_scope(self, scope: impl TryInto<Scope, Error: Into<InvalidValue>>) -> Self {
         self.with(|filter| filter.any_scopes.insert(scope.try_into().map_err(Into::into)?))
     }
 
-    /// It was issued at this moment or later.
+    /// Matches tokens that were issued at this time or later.
     pub fn issued_after(mut self, at: Timestamp) -> Self {
         self.issued_after = Some(at);
         self
     }
 
-    /// It was issued earlier than this moment.
+    /// Matches tokens that were issued before this time.
     pub fn issued_before(mut self, at: Timestamp) -> Self {
         self.issued_before = Some(at);
         self
     }
 
-    /// It expires at this moment or later, or never.
+    /// Matches tokens that expire at this time or later, or never.
     pub fn expires_after(mut self, at: Timestamp) -> Self {
         self.expires_after = Some(at);
         self
     }
 
-    /// It expires earlier than this moment.
+    /// Matches tokens that expire before this time.
     pub fn expires_before(mut self, at: Timestamp) -> Self {
         self.expires_before = Some(at);
         self
+    }
+}
+
+impl serde::Serialize for Filter {
+    /// Writes the text form.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

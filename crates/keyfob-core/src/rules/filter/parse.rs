@@ -1,4 +1,4 @@
-//! Reading a filter from its text form, in one pass over the characters.
+//! The parser of the text form, in one pass over the characters.
 
 use std::iter::Peekable;
 use std::str::{Chars, FromStr};
@@ -11,10 +11,10 @@ use crate::text::{LabelKey, LabelValue};
 use crate::time::{Timestamp, Ttl};
 
 impl Filter {
-    /// Reads the text form. Distances such as `-7d` count from `now`.
+    /// Parses the text form. Distances such as `-7d` count from `now`.
     ///
     /// # Errors
-    /// At the first place that is no filter.
+    /// If the text is not a filter; the error has the first position.
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, FilterError> {
         if text.len() > Self::MAX_BYTES {
             let fits = text.char_indices().take_while(|(at, _)| *at < Self::MAX_BYTES).count();
@@ -25,7 +25,7 @@ impl Filter {
         while let Some(part) = scanner.part()? {
             parser.take(&part)?;
         }
-        // What was read is within bounds, but times and escapes can be longer when written.
+        // The text is within the maximum, but times and escapes can be longer when written.
         match parser.filter.check() {
             Ok(()) => Ok(parser.filter),
             Err(_) => Err(FilterError::new(1, Problem::TooLong)),
@@ -39,15 +39,15 @@ struct Part {
     key_column: usize,
     value: String,
     value_column: usize,
-    /// How many characters of the value come before its quote.
+    /// The number of characters of the value before its quote.
     quote_after: Option<usize>,
 }
 
 impl Part {
-    /// The column of the character `before` characters into the value. No escape is accounted
-    /// for: no value that is read in pieces may hold what would have to be escaped.
+    /// The column of the character after `before` characters of the value. Escapes do not count: a
+    /// value that is parsed in pieces cannot contain a character that needs one.
     fn column_of(&self, before: usize) -> usize {
-        let quote = self.quote_after.is_some_and(|place| place <= before);
+        let quote = self.quote_after.is_some_and(|position| position <= before);
         self.value_column + before + usize::from(quote)
     }
 
@@ -62,10 +62,10 @@ impl Part {
     }
 }
 
-/// Cuts a text into parts.
+/// Splits a text into conditions.
 struct Scanner<'a> {
     rest: Peekable<Chars<'a>>,
-    /// That of the next character, from 1.
+    /// The column of the next character, from 1.
     column: usize,
 }
 
@@ -102,7 +102,7 @@ impl Scanner<'_> {
         Ok(Some(Part { key, key_column, value, value_column, quote_after }))
     }
 
-    /// A value, and after how many of its characters it was quoted.
+    /// A value, and the number of its characters before its quote.
     fn value(&mut self) -> Result<(String, Option<usize>), FilterError> {
         let mut value = String::new();
         while let Some(c) = self.rest.peek().copied().filter(|c| *c != ' ') {
@@ -117,7 +117,7 @@ impl Scanner<'_> {
         Ok((value, None))
     }
 
-    /// What stands in quotes, which end the value.
+    /// The quoted rest of a value.
     fn quoted(&mut self, value: &mut String) -> Result<(), FilterError> {
         let opened_at = self.column;
         self.next();
@@ -141,11 +141,11 @@ impl Scanner<'_> {
     }
 }
 
-/// Puts parts together.
+/// Builds the filter from conditions.
 struct Parser {
     filter: Filter,
     now: Timestamp,
-    /// The keys that take one value and have it, each with its column.
+    /// The keys for one value that were given, each with its column.
     given: Vec<(Key, usize)>,
 }
 
@@ -213,7 +213,7 @@ fn refused(column: usize, invalid: InvalidValue) -> FilterError {
     FilterError::new(column, Problem::Value(invalid))
 }
 
-/// Reads each member of a list. That one is there already changes nothing.
+/// Parses each member of a list. A repeated member changes nothing.
 fn each<T: FromStr<Err = InvalidValue>>(
     part: &Part,
     mut insert: impl FnMut(T) -> bool,

@@ -1,8 +1,7 @@
-//! Where to look for what a filter asks for: the terms of the index that it implies, the lane, and
-//! the range of ids.
+//! The plan of a search: the terms of the index, the lane and the range of ids that a filter implies.
 //!
-//! A plan never leaves out a token that the filter matches, and never decides: what is found there
-//! still has to be matched.
+//! A plan covers every token that the filter matches, and may cover others. So each token that a
+//! search finds must still be matched.
 
 use std::ops::RangeInclusive;
 
@@ -10,26 +9,26 @@ use super::Filter;
 use crate::id::{IdPrefix, Lane, TokenId};
 use crate::namespace::{Namespace, Term};
 
-/// Where to look for what a filter asks for.
+/// The terms, the lane and the range of ids where a store finds the matches of a filter.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan {
-    /// Terms that every match is listed under, those that list the fewest tokens first by the
-    /// nature of their field: family, subject, device, then the broad ones: client, app, labels,
-    /// tags. Whoever can count may find a better order among the broad.
+    /// The terms that every match is listed under. Terms of fields that usually list fewer tokens
+    /// come first: family, subject, device, then the broad fields client, app, label and tag. A store
+    /// that can count may find a better order among the broad ones.
     ///
-    /// When it is empty the namespace's term for all tokens has to do, and unless `ids` is given
-    /// that is a walk over every one of them.
+    /// If it is empty, the search uses the namespace's term for all tokens. Without `ids`, it then
+    /// reads every token.
     pub terms: Vec<Term>,
-    /// The lane that every match lies in, where there is but one.
+    /// The lane that every match is in, if there is only one.
     pub lane: Option<Lane>,
-    /// The ids between which every match lies. Newest first, a walk may begin at the end of the
-    /// range and stop at its start.
+    /// The range of the ids of all matches. A search with the newest first may begin at the end of
+    /// the range and stop at its start.
     pub ids: Option<RangeInclusive<TokenId>>,
 }
 
 impl Filter {
-    /// Whether the index says where to look. If not, every token of the namespace is looked at; so
-    /// it is for an id alone, if the next to expire are asked for first.
+    /// Returns whether the search can use the index. If not, it reads every token of the namespace. A
+    /// filter with an id alone also reads every token if those that expire soonest come first.
     pub fn uses_index(&self) -> bool {
         self.family.is_some()
             || self.subject.is_some()
@@ -42,7 +41,7 @@ impl Filter {
             || self.any_tags.len() == 1
     }
 
-    /// Where to look for the matches.
+    /// Returns the plan of a search for the matches.
     pub fn plan(&self, namespace: &Namespace) -> Plan {
         let ids = self.id.as_ref().map(range);
         let lanes = [
@@ -50,16 +49,17 @@ impl Filter {
             self.subject.as_ref().map(|subject| namespace.lane_of(subject)),
             ids.as_ref().and_then(one_lane),
         ];
-        // A lane that the namespace has not got comes from an id of another: nothing is there, and
-        // to look in every lane finds that out without asking a store for what it does not know.
+        // A lane that the namespace does not have comes from an id of another namespace. A search in
+        // every lane then finds nothing, without asking a store for a lane that it does not have.
         let exists = |lane: &Lane| lane.number() < namespace.lanes().get();
         let lane = lanes.into_iter().flatten().next().filter(exists);
         Plan { terms: self.terms(namespace), lane, ids }
     }
 
-    /// What tells this filter's cursors from those of others. Bounds of time are left out: text
-    /// such as `issued-after:-7d` means another moment each time that it is read, and a position
-    /// holds whatever they are.
+    /// Returns a number that distinguishes this filter's cursors from those of other filters.
+    ///
+    /// Times are left out: text such as `issued-after:-7d` means another time whenever it is parsed,
+    /// and a position is valid for all of them.
     pub fn fingerprint(&self) -> u32 {
         let unbounded = Self {
             issued_after: None,
@@ -80,7 +80,7 @@ impl Filter {
         terms.extend(self.app.as_ref().map(|app| namespace.app(app)));
         terms.extend(self.labels.iter().map(|(key, value)| namespace.label(key, value)));
         terms.extend(self.tags.iter().map(|tag| namespace.tag(tag)));
-        // Any of one is that one.
+        // Any of one tag is that tag.
         if self.any_tags.len() == 1 && !self.tags.contains_any(&self.any_tags) {
             terms.extend(self.any_tags.iter().map(|tag| namespace.tag(tag)));
         }
@@ -99,12 +99,12 @@ fn range(prefix: &IdPrefix) -> RangeInclusive<TokenId> {
     };
     match (filled("0"), filled("z")) {
         (Ok(first), Ok(last)) => first..=last,
-        // The first digit stands for three bits only: no id starts with one above 7.
+        // The first digit has only three bits: no id starts with a digit above 7.
         _ => TokenId::from_bytes([u8::MAX; 16])..=TokenId::from_bytes([0; 16]),
     }
 }
 
-/// The lane of all the ids in a range, when what comes before and in the lane is the same in all.
+/// The lane of all ids in a range, if they have the same bits up to and including the lane.
 fn one_lane(ids: &RangeInclusive<TokenId>) -> Option<Lane> {
     let (first, last) = (ids.start(), ids.end());
     let local = |id: &TokenId| u128::from_be_bytes(*id.as_bytes()) >> (128 - 80);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_telling_terms_come_first() {
+    fn the_most_selective_terms_come_first() {
         let filter = parse(
             "tag:a tag:b any-tag:c label:k=v label:l=v app:x client:c device:d subject:s \
              family:tok_00d1h88n000000000000000001",
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn whether_the_index_is_used_is_what_the_plan_says() {
+    fn uses_index_agrees_with_the_plan() {
         for text in [
             "",
             "kind:access",
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_outlives_the_moment_of_a_relative_time() {
+    fn a_cursor_is_valid_for_another_reading_of_a_relative_time() {
         let at = |millis, text| {
             Filter::parse(text, Timestamp::from_millis(millis)).unwrap().fingerprint()
         };
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_that_does_not_exist_is_not_asked_for() {
+    fn a_lane_that_does_not_exist_is_not_in_the_plan() {
         let family = |lane: u16| {
             let mut bytes = [0; 16];
             bytes[10..12].copy_from_slice(&(lane << 6).to_be_bytes());

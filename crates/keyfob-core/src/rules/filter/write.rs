@@ -1,4 +1,4 @@
-//! Writing a filter in its text form, so that reading it gives the same filter again.
+//! The text form of a filter. Parsing it gives the same filter again.
 
 use std::fmt::{self, Display, Write};
 
@@ -6,7 +6,7 @@ use super::Filter;
 use super::key::Key;
 
 impl Display for Filter {
-    /// The text form. A filter that [does not hold](Filter::check) shows the parts that do.
+    /// Writes the text form. A filter that [is not valid](Filter::check) shows its valid conditions.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = Line { to: f, separator: "" };
         for key in Key::ALL {
@@ -39,7 +39,7 @@ impl Display for Filter {
     }
 }
 
-/// The parts that are written so far.
+/// A writer of conditions.
 struct Line<W> {
     to: W,
     separator: &'static str,
@@ -54,10 +54,10 @@ impl<W: Write> Line<W> {
         Ok(())
     }
 
-    /// One part with commas, for values that hold nothing to quote.
+    /// Writes one condition with commas, for values that need no quotes.
     fn list(&mut self, key: Key, values: impl Iterator<Item: Display>) -> fmt::Result {
-        for (place, value) in values.enumerate() {
-            match place {
+        for (position, value) in values.enumerate() {
+            match position {
                 0 => self.key(key)?,
                 _ => self.to.write_char(',')?,
             }

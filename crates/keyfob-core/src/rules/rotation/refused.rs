@@ -5,7 +5,9 @@ use crate::field::Field;
 use crate::id::TokenId;
 use crate::token::{Revocation, TokenState};
 
-/// What presenting a refresh token leads to.
+/// The outcome of presenting a refresh token.
+///
+/// The enum is exhaustive on purpose: every case has a counter, an event or an observation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RefreshCase {
     /// The family moved on to its next generation.

@@ -13,7 +13,7 @@
 //! ([`BearerPrefix::scanner_regex`]).
 //!
 //! In a refresh token, the secret consists of a **root**, constant for the family, and a **tag** that
-//! proves one generation, see [`ratchet`](self::ratchet).
+//! proves one generation, see [`ratchet`].
 
 mod base62;
 mod layout;

@@ -160,7 +160,7 @@ impl State {
             return Ok(replaced);
         }
         NewRecord::check_body(&replace.body)?;
-        StoreError::if_retired(replace.key, self.min_key_version)?;
+        StoreError::check_key(replace.key, self.min_key_version)?;
         let outcome = self.replaced(replace, now)?;
         self.answer(operation, Answer::Replaced(outcome.clone()));
         Ok(outcome)

@@ -13,7 +13,7 @@ impl State {
             return Err(StoreError::DeadlinePassed { operation: operation.id });
         }
         NewRecord::check_body(&reseal.body)?;
-        StoreError::if_retired(reseal.key, self.min_key_version)?;
+        StoreError::check_key(reseal.key, self.min_key_version)?;
         let found = self.records.get_mut(&local_key(reseal.id));
         let kept = |record: &&mut Record| record.id == reseal.id && now < record.keep_until;
         let Some(record) = found.filter(kept) else { return Ok(Resealed::Missing) };

@@ -33,7 +33,7 @@ impl State {
     ) -> Result<Option<Inserted>, StoreError> {
         for record in records {
             NewRecord::check_body(&record.body)?;
-            StoreError::if_retired(record.key, self.min_key_version)?;
+            StoreError::check_key(record.key, self.min_key_version)?;
             let taken = self.records.get(&local_key(record.id));
             if taken.is_some_and(|taken| now < taken.keep_until) {
                 return Ok(Some(Inserted::IdTaken));

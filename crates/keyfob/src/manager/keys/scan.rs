@@ -40,7 +40,7 @@ impl RecordKind {
     fn listed_under(self, namespace: &Namespace) -> Term {
         match self {
             Self::Token => namespace.all(),
-            Self::SessionRoster => namespace.rosters(),
+            Self::SessionRoster => namespace.session_indexes(),
         }
     }
 
@@ -48,7 +48,7 @@ impl RecordKind {
     pub(super) fn terms(self, namespace: &Namespace, body: &[u8]) -> Result<Vec<Term>, StoreError> {
         match self {
             Self::Token => Ok(terms_of(namespace, &codec::decode::<Record>(body)?)),
-            Self::SessionRoster => Ok(vec![namespace.rosters()]),
+            Self::SessionRoster => Ok(vec![namespace.session_indexes()]),
         }
     }
 }
