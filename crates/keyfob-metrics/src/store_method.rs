@@ -13,9 +13,9 @@ pub enum StoreMethod {
     /// `Store::reseal`
     Reseal,
     /// `Store::min_key_version`
-    KeyFloor,
+    MinKeyVersion,
     /// `Store::raise_min_key_version`
-    RaiseKeyFloor,
+    RaiseMinKeyVersion,
     /// `Store::consume`
     Consume,
     /// `Store::touch`
@@ -33,7 +33,7 @@ pub enum StoreMethod {
     /// `Store::count`
     Count,
     /// `Store::tallies`
-    CountTotals,
+    Tallies,
     /// `Store::observe`
     Observe,
     /// `Store::entries`
@@ -51,8 +51,8 @@ impl StoreMethod {
         Self::Load,
         Self::Replace,
         Self::Reseal,
-        Self::KeyFloor,
-        Self::RaiseKeyFloor,
+        Self::MinKeyVersion,
+        Self::RaiseMinKeyVersion,
         Self::Consume,
         Self::Touch,
         Self::Revoke,
@@ -61,7 +61,7 @@ impl StoreMethod {
         Self::TimeOf,
         Self::Query,
         Self::Count,
-        Self::CountTotals,
+        Self::Tallies,
         Self::Observe,
         Self::Entries,
         Self::Latest,
@@ -75,8 +75,8 @@ impl StoreMethod {
             Self::Load => "load",
             Self::Replace => "replace",
             Self::Reseal => "reseal",
-            Self::KeyFloor => "key_floor",
-            Self::RaiseKeyFloor => "raise_key_floor",
+            Self::MinKeyVersion => "key_floor",
+            Self::RaiseMinKeyVersion => "raise_key_floor",
             Self::Consume => "spend",
             Self::Touch => "touch",
             Self::Revoke => "revoke",
@@ -85,7 +85,7 @@ impl StoreMethod {
             Self::TimeOf => "time_of",
             Self::Query => "query",
             Self::Count => "count",
-            Self::CountTotals => "tallies",
+            Self::Tallies => "tallies",
             Self::Observe => "observe",
             Self::Entries => "entries",
             Self::Latest => "latest",

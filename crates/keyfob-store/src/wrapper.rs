@@ -84,8 +84,8 @@ pub trait StoreWrapper: Send + Sync {
 /// one.
 #[macro_export]
 macro_rules! forward_store {
-    ($($verb:ident)+) => {
-        $($crate::forward_store! { @ $verb })+
+    ($($method:ident)+) => {
+        $($crate::forward_store! { @ $method })+
     };
     (@ namespace) => {
         fn namespace(&self) -> &$crate::Namespace {
@@ -123,10 +123,10 @@ macro_rules! forward_store {
         ) -> $crate::Resealed }
     };
     (@ min_key_version) => {
-        $crate::forward_store! { @ KeyFloor min_key_version['life0]() -> $crate::KeyVersion }
+        $crate::forward_store! { @ MinKeyVersion min_key_version['life0]() -> $crate::KeyVersion }
     };
     (@ raise_min_key_version) => {
-        $crate::forward_store! { @ RaiseKeyFloor raise_min_key_version['life0](
+        $crate::forward_store! { @ RaiseMinKeyVersion raise_min_key_version['life0](
             floor: $crate::KeyVersion
         ) -> () }
     };
@@ -164,7 +164,7 @@ macro_rules! forward_store {
         ) -> u64 }
     };
     (@ tallies) => {
-        $crate::forward_store! { @ CountTotals tallies['life0]() -> ::std::vec::Vec<$crate::BucketCounts> }
+        $crate::forward_store! { @ Tallies tallies['life0]() -> ::std::vec::Vec<$crate::BucketCounts> }
     };
     (@ observe) => {
         $crate::forward_store! { @ Observe observe['life0](
@@ -204,8 +204,8 @@ macro_rules! forward_store {
             $crate::StoreWrapper::inner(self).close()
         }
     };
-    (@ $named:ident $verb:ident[$($life:lifetime)+]($($given:ident: $type:ty),*) -> $done:ty) => {
-        fn $verb<$($life,)+ 'async_trait>(
+    (@ $named:ident $method:ident[$($life:lifetime)+]($($given:ident: $type:ty),*) -> $done:ty) => {
+        fn $method<$($life,)+ 'async_trait>(
             &'life0 self,
             $($given: $type),*
         ) -> $crate::Call<'async_trait, $done>
@@ -213,7 +213,7 @@ macro_rules! forward_store {
             $($life: 'async_trait,)+
             Self: 'async_trait,
         {
-            let call = $crate::StoreWrapper::inner(self).$verb($($given),*);
+            let call = $crate::StoreWrapper::inner(self).$method($($given),*);
             $crate::StoreWrapper::around(self, $crate::StoreMethod::$named, call)
         }
     };
