@@ -1,16 +1,16 @@
 //! The error of a token manager.
 
-use crate::bearer::ParseBearerError;
-use crate::id::TokenId;
-use crate::invalid::InvalidValue;
-use crate::limit::LimitError;
-use crate::random::RandomUnavailable;
-use crate::rotation::RefreshRefused;
-use crate::seal::KeyError;
-use crate::store::StoreError;
-use crate::token::{Kind, TokenState};
-use crate::validation::Refusal;
+use keyfob_core::bearer::ParseBearerError;
 use keyfob_core::error_class::ErrorClass;
+use keyfob_core::id::TokenId;
+use keyfob_core::invalid::InvalidValue;
+use keyfob_core::random::RandomUnavailable;
+use keyfob_core::rotation::RefreshRefused;
+use keyfob_core::token::{Kind, TokenState};
+use keyfob_core::validation::Refusal;
+use keyfob_limit::LimitError;
+use keyfob_seal::KeyError;
+use keyfob_store::StoreError;
 
 /// Why a [`TokenManager`](crate::TokenManager) does not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -148,9 +148,9 @@ impl From<RandomUnavailable> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::field::Field;
-    use crate::invalid::InvalidReason;
-    use crate::time::Ttl;
+    use keyfob_core::field::Field;
+    use keyfob_core::invalid::InvalidReason;
+    use keyfob_core::time::Ttl;
 
     #[test]
     fn the_class_follows_from_what_went_wrong() {

@@ -88,24 +88,43 @@ pub mod limit {
     }
 }
 
-use keyfob_core::{
-    bearer, clock, event, field, filter, id, invalid, names, namespace, random, rotation, text,
-    time, token, validation,
-};
-use keyfob_store::atomic;
-
-pub use bearer::{BearerDigest, BearerPrefix, BearerToken, Generation, ParseBearerError, ratchet};
 pub use cache::{ActiveToken, CacheConfig, CacheReport};
-pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::Error;
-pub use event::{CloudEvent, EpochOf, Event, EventId, EventKind, Observation, ObservationKind};
-pub use field::Field;
-pub use filter::{Filter, FilterError};
 pub use handlers::audit::AuditLog;
 pub use handlers::{Delivery, EventHandler, HandlerError, JsonLines, log_events};
-pub use id::{FamilyId, IdPrefix, Lane, LaneCount, TokenId};
-pub use invalid::{InvalidReason, InvalidValue};
+pub use keyfob_core::bearer::{
+    BearerDigest, BearerPrefix, BearerToken, Generation, ParseBearerError, ratchet,
+};
+pub use keyfob_core::clock::{Clock, ManualClock, SystemClock};
 pub use keyfob_core::error_class::ErrorClass;
+pub use keyfob_core::event::{
+    CloudEvent, EpochOf, Event, EventId, EventKind, Observation, ObservationKind,
+};
+pub use keyfob_core::field::Field;
+pub use keyfob_core::filter::{Filter, FilterError};
+pub use keyfob_core::id::{FamilyId, IdPrefix, Lane, LaneCount, TokenId};
+pub use keyfob_core::invalid::{InvalidReason, InvalidValue};
+pub use keyfob_core::names::{Labels, Name, NameSet};
+pub use keyfob_core::namespace::{EpochField, Namespace, NamespaceKey, Term, TermField};
+pub use keyfob_core::random::{OsRandom, Random, RandomUnavailable, SeededRandom};
+pub use keyfob_core::rotation::{
+    GracePeriod, PreviousAccessToken, RefreshCase, RefreshPolicy, RefreshRefused, SecretOverlap,
+};
+pub use keyfob_core::text::{
+    Actor, AppId, Audience, AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText,
+    ClientId, DeviceId, Issuer, LabelKey, LabelValue, LimitName, Platform, Reason, Scope, Subject,
+    Tag, UserAgent, Username, Version,
+};
+pub use keyfob_core::time::{Timestamp, Ttl};
+pub use keyfob_core::token::{
+    ActorChain, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Grant, HistoryEntry,
+    Kind, LenientMetadata, LoginStamp, Metadata, MetadataLoss, MetadataLossKind, NoClaims,
+    PrivateClaims, RecordIntegrity, RegisteredClaims, Revocation, RevocationScope, SecretUsed,
+    StateInputs, Token, TokenState, TokenView,
+};
+pub use keyfob_core::validation::{
+    Consistency, Denied, DeviceBinding, Presentation, Refusal, Rule, ValidationChain,
+};
 pub use keyfob_core::{KeyVersion, SealFault};
 pub use limit::{
     LeasedLimits, LimitBy, LimitError, LimitPolicy, LimitRequest, LimitStatus, LimitVerdict,
@@ -118,32 +137,11 @@ pub use manager::{
     TokenManager, TokenManagerBuilder, TokenPage, UpdateRequest,
 };
 pub use metrics::Metrics;
-pub use names::{Labels, Name, NameSet};
-pub use namespace::{EpochField, Namespace, NamespaceKey, Term, TermField};
-pub use random::{OsRandom, Random, RandomUnavailable, SeededRandom};
-pub use rotation::{
-    GracePeriod, PreviousAccessToken, RefreshCase, RefreshPolicy, RefreshRefused, SecretOverlap,
-};
 pub use seal::{KeyProvider, KeyRing};
 pub use sessions::{SessionPolicy, WhenFull};
 pub use stats::{ClientCounts, CountedClient, StateCounts, Stats};
 pub use store::MemoryStore;
 pub use store::Store;
-pub use text::{
-    Actor, AppId, Audience, AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText,
-    ClientId, DeviceId, Issuer, LabelKey, LabelValue, LimitName, Platform, Reason, Scope, Subject,
-    Tag, UserAgent, Username, Version,
-};
-pub use time::{Timestamp, Ttl};
-pub use token::{
-    ActorChain, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Grant, HistoryEntry,
-    Kind, LenientMetadata, LoginStamp, Metadata, MetadataLoss, MetadataLossKind, NoClaims,
-    PrivateClaims, RecordIntegrity, RegisteredClaims, Revocation, RevocationScope, SecretUsed,
-    StateInputs, Token, TokenState, TokenView,
-};
-pub use validation::{
-    Consistency, Denied, DeviceBinding, Presentation, Refusal, Rule, ValidationChain,
-};
 
 /// What the fuzz targets call. Not part of the API.
 #[doc(hidden)]

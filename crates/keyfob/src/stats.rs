@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::namespace::EpochField;
-use crate::store::{BucketCounts, TimeBucket};
-use crate::text::ClientId;
-use crate::time::Timestamp;
-use crate::token::{Kind, TokenState};
+use keyfob_core::namespace::EpochField;
+use keyfob_core::text::ClientId;
+use keyfob_core::time::Timestamp;
+use keyfob_core::token::{Kind, TokenState};
+use keyfob_store::{BucketCounts, TimeBucket};
 
 /// The number of tokens that have not expired, from counts that the store keeps as tokens are
 /// written. [`TokenManager::stats`](crate::TokenManager::stats) returns it.
@@ -189,7 +189,7 @@ fn share_ahead(span: TimeBucket, at: Timestamp) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Ttl;
+    use keyfob_core::time::Ttl;
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 

@@ -1,7 +1,7 @@
 //! The size of the cache, and its maximum staleness.
 
 use super::table::Table;
-use crate::time::Ttl;
+use keyfob_core::time::Ttl;
 
 /// Words in the overflow ring for each token.
 pub(super) const OVERFLOW_WORDS: usize = 16;

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::id::TokenId;
-use crate::metrics::Metrics;
-use crate::time::Timestamp;
+use keyfob_core::id::TokenId;
+use keyfob_core::time::Timestamp;
+use keyfob_metrics::Metrics;
 
 /// Maximum number of loads at the same time.
 const AT_ONCE: usize = 256;
@@ -151,7 +151,7 @@ mod tests {
             aboard.push(board(&flights, number, NOW).await);
         }
         assert!(board(&flights, 999, NOW).now_or_never().is_none());
-        let later = NOW + crate::time::Ttl::from_secs(2);
+        let later = NOW + keyfob_core::time::Ttl::from_secs(2);
         assert!(board(&flights, 1000, later).now_or_never().is_some());
     }
 }

@@ -23,17 +23,17 @@ mod unknown;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::atomic;
-use crate::bearer::{BearerDigest, ID_DIGITS, IdDigits, ParseBearerError, Presented};
-use crate::id::{LaneCount, TokenId};
-use crate::metrics::Metrics;
-use crate::store::{Epochs, InvalidationListener, InvalidationSlot, LoadVersion};
-use crate::time::Timestamp;
-use crate::token::Token;
 pub use active::ActiveToken;
 pub(crate) use active::{ByOther, Other};
 pub use config::{CacheConfig, CacheReport};
 pub(crate) use flight::Flight;
+use keyfob_core::bearer::{BearerDigest, ID_DIGITS, IdDigits, ParseBearerError, Presented};
+use keyfob_core::id::{LaneCount, TokenId};
+use keyfob_core::time::Timestamp;
+use keyfob_core::token::Token;
+use keyfob_metrics::Metrics;
+use keyfob_store::atomic;
+use keyfob_store::{Epochs, InvalidationListener, InvalidationSlot, LoadVersion};
 use layout::CONTENT;
 use overflow::Overflow;
 use table::{Content, Priority, Slot, Table};

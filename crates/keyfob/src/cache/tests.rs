@@ -1,19 +1,19 @@
 //! The cache: what it keeps, evicts and no longer answers.
 
 use super::*;
-use crate::bearer::{BearerPrefix, BearerToken, Generation};
-use crate::id::Lane;
-use crate::random::SeededRandom;
-use crate::store::Invalidation;
-use crate::time::Ttl;
-use crate::token::{Kind, sample};
+use keyfob_core::bearer::{BearerPrefix, BearerToken, Generation};
+use keyfob_core::id::Lane;
+use keyfob_core::random::SeededRandom;
+use keyfob_core::time::Ttl;
+use keyfob_core::token::{Kind, sample};
+use keyfob_store::Invalidation;
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
 struct Bench {
     cache: Cache,
     random: SeededRandom,
-    source: crate::store::InvalidationSource,
+    source: keyfob_store::InvalidationSource,
 }
 
 fn bench(tokens: usize) -> Bench {
@@ -86,7 +86,7 @@ fn a_fill_that_an_invalidation_overtook_is_not_found() {
 #[test]
 fn each_field_that_a_token_answers_to_ends_it() {
     let bench = bench(100);
-    let field = |number| crate::namespace::EpochField::from_bytes([number; 8]);
+    let field = |number| keyfob_core::namespace::EpochField::from_bytes([number; 8]);
     let epochs = Epochs {
         subject: Some(field(1)),
         client: Some(field(2)),

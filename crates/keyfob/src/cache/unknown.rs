@@ -5,8 +5,8 @@
 //! second.
 
 use super::atomic::{AtomicU64, Ordering, zeroed};
-use crate::id::TokenId;
-use crate::time::Timestamp;
+use keyfob_core::id::TokenId;
+use keyfob_core::time::Timestamp;
 
 const PLACES: usize = 4096;
 /// For how many steps of 16 ms an id is remembered.
@@ -54,7 +54,7 @@ fn step(now: Timestamp) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Ttl;
+    use keyfob_core::time::Ttl;
 
     #[test]
     fn an_unknown_id_is_remembered_for_a_second() {

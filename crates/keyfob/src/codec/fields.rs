@@ -1,8 +1,8 @@
 //! How the fields of a record are encoded that have no encoding of their own.
 
-use crate::bearer::ratchet::Ratchet;
-use crate::bearer::{BearerDigest, Generation};
-use crate::token::PrivateClaims;
+use keyfob_core::bearer::ratchet::Ratchet;
+use keyfob_core::bearer::{BearerDigest, Generation};
+use keyfob_core::token::PrivateClaims;
 
 type EncodeResult<W> = Result<(), minicbor::encode::Error<<W as minicbor::encode::Write>::Error>>;
 

@@ -3,7 +3,7 @@
 use keyfob_core::envelope;
 use minicbor::{Decode, Encode};
 
-use crate::store::StoreError;
+use keyfob_store::StoreError;
 
 /// The version of the format. A reader refuses a greater one.
 const FORMAT: u8 = 1;

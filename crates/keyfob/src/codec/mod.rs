@@ -20,9 +20,9 @@ pub(crate) use note::{Note, encode_note};
 pub(crate) use record::{Change, Record};
 pub(crate) use secrets::Secrets;
 
-use crate::event::{Event, Observation};
 use crate::sessions::SessionIndex;
 use format::Stored;
+use keyfob_core::event::{Event, Observation};
 
 impl Stored for Record {
     const WHAT: &'static str = "a token";

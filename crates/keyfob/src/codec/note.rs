@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::format::{Stored, decode, encode};
-use crate::text::{Actor, Reason};
+use keyfob_core::text::{Actor, Reason};
 
 /// Why a token was revoked, and by whom.
 #[derive(Clone, Debug, Default, Encode, Decode)]

@@ -5,18 +5,18 @@ use minicbor::{Decode, Encode};
 use super::fields::{digest, generation, private_claims, ratchet};
 use super::note::decode_note;
 use super::secrets::Secrets;
-use crate::bearer::ratchet::{Proof, Ratchet};
-use crate::bearer::{BearerDigest, BearerToken, Generation};
-use crate::id::{FamilyId, TokenId};
-use crate::names::NameSet;
-use crate::rotation::Rotation;
-use crate::store::{CountedAs, Loaded, MarkScope, Verdict};
-use crate::text::{Actor, Audience, ClientId, Issuer, Scope, Subject};
-use crate::time::{Timestamp, Ttl};
-use crate::token::{
+use keyfob_core::bearer::ratchet::{Proof, Ratchet};
+use keyfob_core::bearer::{BearerDigest, BearerToken, Generation};
+use keyfob_core::id::{FamilyId, TokenId};
+use keyfob_core::names::NameSet;
+use keyfob_core::rotation::Rotation;
+use keyfob_core::text::{Actor, Audience, ClientId, Issuer, Scope, Subject};
+use keyfob_core::time::{Timestamp, Ttl};
+use keyfob_core::token::{
     ChangeKind, Claims, Kind, Metadata, PrivateClaims, RecordIntegrity, RegisteredClaims,
     Revocation, RevocationScope, SecretUsed, Token, earliest_end,
 };
+use keyfob_store::{CountedAs, Loaded, MarkScope, Verdict};
 
 /// The body of a record. The numbers are the format: never change one, never use one twice.
 #[derive(Clone, Debug, Encode, Decode)]

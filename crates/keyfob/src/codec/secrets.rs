@@ -4,9 +4,9 @@
 use minicbor::{Decode, Encode};
 
 use super::fields::digest;
-use crate::bearer::BearerDigest;
-use crate::rotation::SecretOverlap;
-use crate::time::Timestamp;
+use keyfob_core::bearer::BearerDigest;
+use keyfob_core::rotation::SecretOverlap;
+use keyfob_core::time::Timestamp;
 
 /// What a record keeps about the secrets of a key, beside the digest of the newest. The numbers are
 /// the format.

@@ -3,8 +3,8 @@
 use std::error::Error as StdError;
 use std::io;
 
-use crate::event::Event;
-use crate::store::Cursor;
+use keyfob_core::event::Event;
+use keyfob_store::Cursor;
 
 /// What a consumer of events is given.
 #[derive(Clone, PartialEq, Eq, Debug)]

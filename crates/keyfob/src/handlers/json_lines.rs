@@ -5,8 +5,8 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::handler::{Delivery, EventHandler, HandlerError};
-use crate::event::CloudEvent;
-use crate::store::Cursor;
+use keyfob_core::event::CloudEvent;
+use keyfob_store::Cursor;
 
 /// Writes each event as one line of JSON (CloudEvents 1.0), flushed after each batch. For a file
 /// that survives a restart and rotates, use [`AuditLog`](crate::AuditLog).

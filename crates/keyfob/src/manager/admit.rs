@@ -2,7 +2,7 @@
 
 use super::TokenManager;
 use crate::error::Error;
-use crate::limit::{LimitRequest, LimitStatus, LimitVerdict};
+use keyfob_limit::{LimitRequest, LimitStatus, LimitVerdict};
 
 impl TokenManager {
     /// Returns whether every limit that counts a request admits it. If so, each limit is charged; if

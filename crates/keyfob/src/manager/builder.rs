@@ -8,18 +8,18 @@ use super::background::metrics::MetricsPublisher;
 use super::events::observations::Observer;
 use super::refresh::RefreshRecordCache;
 use super::{Inner, TokenManager};
-use crate::bearer::BearerPrefix;
 use crate::cache::{Cache, CacheConfig};
-use crate::clock::{Clock, SystemClock};
-use crate::limit::{Limiter, Limits};
-use crate::metrics::{HotCounters, Metrics};
-use crate::random::{OsRandom, Random};
-use crate::rotation::RefreshPolicy;
-use crate::seal::{KeyRing, SealedStore};
 use crate::sessions::SessionPolicy;
-use crate::store::{IntoStore, MeasuredStore, Store};
-use crate::time::{Timestamp, Ttl};
-use crate::token::Kind;
+use keyfob_core::bearer::BearerPrefix;
+use keyfob_core::clock::{Clock, SystemClock};
+use keyfob_core::random::{OsRandom, Random};
+use keyfob_core::rotation::RefreshPolicy;
+use keyfob_core::time::{Timestamp, Ttl};
+use keyfob_core::token::Kind;
+use keyfob_limit::{Limiter, Limits};
+use keyfob_metrics::{HotCounters, Metrics};
+use keyfob_seal::{KeyRing, SealedStore};
+use keyfob_store::{IntoStore, MeasuredStore, Store};
 
 /// The lifetime of tokens of each kind whose grant does not set one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,15 +6,15 @@ use super::issue::{Issued, Parent};
 use super::modify::RETRY_LIMIT;
 use super::rotate::FirstUse;
 use super::settle::Rejection;
-use crate::bearer::BearerToken;
 use crate::error::Error;
-use crate::field::Field;
-use crate::invalid::{InvalidReason, InvalidValue};
 use crate::outcomes::derivation;
-use crate::store::Loaded;
-use crate::time::Timestamp;
-use crate::token::{Grant, Kind, SecretUsed, Token, TokenState};
-use crate::validation::{DeviceBinding, Presentation, Refusal, ValidationChain};
+use keyfob_core::bearer::BearerToken;
+use keyfob_core::field::Field;
+use keyfob_core::invalid::{InvalidReason, InvalidValue};
+use keyfob_core::time::Timestamp;
+use keyfob_core::token::{Grant, Kind, SecretUsed, Token, TokenState};
+use keyfob_core::validation::{DeviceBinding, Presentation, Refusal, ValidationChain};
+use keyfob_store::Loaded;
 
 impl TokenManager {
     /// Derives a token from one that is presented.

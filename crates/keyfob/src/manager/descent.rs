@@ -1,14 +1,14 @@
 //! What holds for a token that comes from another one, by minting, deriving or refreshing: it is no
 //! wider than its parent, ends with it at the latest, and descends from it.
 
-use crate::field::Field;
-use crate::id::{FamilyId, TokenId};
-use crate::invalid::{InvalidReason, InvalidValue};
-use crate::names::NameSet;
-use crate::store::Epochs;
-use crate::text::{Audience, Scope};
-use crate::time::Timestamp;
-use crate::token::{ActorChain, GrantParts, Kind, Token};
+use keyfob_core::field::Field;
+use keyfob_core::id::{FamilyId, TokenId};
+use keyfob_core::invalid::{InvalidReason, InvalidValue};
+use keyfob_core::names::NameSet;
+use keyfob_core::text::{Audience, Scope};
+use keyfob_core::time::Timestamp;
+use keyfob_core::token::{ActorChain, GrantParts, Kind, Token};
+use keyfob_store::Epochs;
 
 /// The scopes of a token, and the audiences that it is meant for.
 #[derive(Clone, Copy)]

@@ -53,22 +53,22 @@ pub use rotate::RotateRequest;
 pub use update::UpdateRequest;
 pub use validate::Explanation;
 
-use crate::bearer::BearerPrefix;
 use crate::cache::{Cache, CacheReport};
-use crate::clock::Clock;
 use crate::codec::{self, Record};
 use crate::error::Error;
-use crate::id::TokenId;
-use crate::limit::Limiter;
-use crate::metrics::{HotCounters, Metrics};
-use crate::random::Random;
-use crate::rotation::RefreshPolicy;
-use crate::seal::SealedStore;
 use crate::sessions::SessionPolicy;
-use crate::store::{IntoStore, Loaded, Operation, Severity, Store, StoreReport};
-use crate::text::Subject;
-use crate::time::Timestamp;
-use crate::token::{LoginStamp, Token};
+use keyfob_core::bearer::BearerPrefix;
+use keyfob_core::clock::Clock;
+use keyfob_core::id::TokenId;
+use keyfob_core::random::Random;
+use keyfob_core::rotation::RefreshPolicy;
+use keyfob_core::text::Subject;
+use keyfob_core::time::Timestamp;
+use keyfob_core::token::{LoginStamp, Token};
+use keyfob_limit::Limiter;
+use keyfob_metrics::{HotCounters, Metrics};
+use keyfob_seal::SealedStore;
+use keyfob_store::{IntoStore, Loaded, Operation, Severity, Store, StoreReport};
 
 /// Issues, validates, refreshes, lists and revokes tokens over a store.
 ///

@@ -4,12 +4,12 @@ use super::TokenManager;
 use super::issue::terms_of;
 use crate::codec::{self, Change, Record};
 use crate::error::Error;
-use crate::event::{Event, EventKind};
-use crate::id::TokenId;
-use crate::store::{Loaded, Operation, Replace, Replaced};
-use crate::text::{Actor, Subject};
-use crate::time::Timestamp;
-use crate::token::{ChangeKind, Token, TokenState};
+use keyfob_core::event::{Event, EventKind};
+use keyfob_core::id::TokenId;
+use keyfob_core::text::{Actor, Subject};
+use keyfob_core::time::Timestamp;
+use keyfob_core::token::{ChangeKind, Token, TokenState};
+use keyfob_store::{Loaded, Operation, Replace, Replaced};
 
 /// How often a change is tried on a newer version of a record before [`Error::Contended`].
 pub(super) const RETRY_LIMIT: usize = 16;

@@ -12,17 +12,17 @@
 use super::TokenManager;
 use super::issue::Issued;
 use super::modify::{Edit, check_live, check_owner};
-use crate::bearer::BearerToken;
 use crate::codec::{self, Record, Secrets};
 use crate::error::Error;
-use crate::event::EventKind;
-use crate::field::Field;
-use crate::id::TokenId;
-use crate::invalid::{InvalidReason, InvalidValue};
-use crate::rotation::SecretOverlap;
-use crate::store::{Loaded, RecordVersion, Replace, Replaced};
-use crate::text::{Actor, Subject};
-use crate::token::{ChangeKind, Kind, SecretUsed};
+use keyfob_core::bearer::BearerToken;
+use keyfob_core::event::EventKind;
+use keyfob_core::field::Field;
+use keyfob_core::id::TokenId;
+use keyfob_core::invalid::{InvalidReason, InvalidValue};
+use keyfob_core::rotation::SecretOverlap;
+use keyfob_core::text::{Actor, Subject};
+use keyfob_core::token::{ChangeKind, Kind, SecretUsed};
+use keyfob_store::{Loaded, RecordVersion, Replace, Replaced};
 
 /// What a new secret is to be like, and who asks for it.
 ///

@@ -16,18 +16,18 @@ use super::read::Paging;
 use super::revoke::RevokeRequest;
 use crate::codec;
 use crate::error::Error;
-use crate::filter::Filter;
-use crate::id::TokenId;
-use crate::metrics::{RevocationTarget, SessionOutcome};
-use crate::seal::KeyVersion;
 use crate::sessions::{FullQuota, IndexedSession, LiveSession, SessionIndex, SessionPolicy};
-use crate::store::{
+use keyfob_core::filter::Filter;
+use keyfob_core::id::TokenId;
+use keyfob_core::text::Subject;
+use keyfob_core::time::{Timestamp, Ttl};
+use keyfob_core::token::{GrantParts, Kind, TokenState};
+use keyfob_metrics::{RevocationTarget, SessionOutcome};
+use keyfob_seal::KeyVersion;
+use keyfob_store::{
     Epochs, Insert, Inserted, NewRecord, Operation, RecordVersion, Replace, Replaced, Revoked,
     StampRule, Verdict,
 };
-use crate::text::Subject;
-use crate::time::{Timestamp, Ttl};
-use crate::token::{GrantParts, Kind, TokenState};
 
 /// How many indexes in a row may have been revoked, while they are looked for or at the same time.
 const MAX_REVOKED_INDEXES: usize = 32;

@@ -15,11 +15,11 @@ use std::net::IpAddr;
 use super::TokenManager;
 use crate::codec::Record;
 use crate::error::Error;
-use crate::event::ObservationKind;
-use crate::id::TokenId;
-use crate::rotation::RefreshRefused;
-use crate::store::{Loaded, StoreError};
-use crate::validation::Refusal;
+use keyfob_core::event::ObservationKind;
+use keyfob_core::id::TokenId;
+use keyfob_core::rotation::RefreshRefused;
+use keyfob_core::validation::Refusal;
+use keyfob_store::{Loaded, StoreError};
 
 /// Why a presented bearer token is not accepted.
 #[derive(Debug)]

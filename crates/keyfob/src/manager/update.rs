@@ -3,11 +3,11 @@
 use super::TokenManager;
 use super::modify::{Edit, check_live};
 use crate::error::Error;
-use crate::event::EventKind;
-use crate::id::TokenId;
-use crate::invalid::InvalidValue;
-use crate::text::Actor;
-use crate::token::{ChangeKind, Metadata, Token};
+use keyfob_core::event::EventKind;
+use keyfob_core::id::TokenId;
+use keyfob_core::invalid::InvalidValue;
+use keyfob_core::text::Actor;
+use keyfob_core::token::{ChangeKind, Metadata, Token};
 
 /// What is to be noted about a change of metadata.
 #[derive(Clone, Debug, Default)]

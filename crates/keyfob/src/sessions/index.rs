@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use minicbor::{Decode, Encode};
 
 use super::{SessionPolicy, WhenFull};
-use crate::id::TokenId;
-use crate::time::Timestamp;
+use keyfob_core::id::TokenId;
+use keyfob_core::time::Timestamp;
 
 /// The sessions of a subject, the oldest first. The numbers are the format.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]

@@ -1,7 +1,7 @@
 //! How many sessions a subject may have.
 
-use crate::field::Field;
-use crate::invalid::{InvalidReason, InvalidValue};
+use keyfob_core::field::Field;
+use keyfob_core::invalid::{InvalidReason, InvalidValue};
 
 /// How many sessions a subject may have, and what happens when it has that many.
 ///

@@ -13,15 +13,15 @@ mod write;
 
 use serde::de::DeserializeOwned;
 
-use crate::bearer::{Generation, IdDigits};
-use crate::id::{FamilyId, Lane, TokenId};
-use crate::invalid::InvalidValue;
-use crate::names::{Name, NameSet};
-use crate::store::{InvalidationSlot, StoreError};
-use crate::text::{Audience, ClaimName, Issuer, Scope};
-use crate::time::{Timestamp, Ttl};
-use crate::token::{Claims, ClaimsMismatch, Kind, PrivateClaims, SecretUsed, Token};
-use crate::validation::TokenAttributes;
+use keyfob_core::bearer::{Generation, IdDigits};
+use keyfob_core::id::{FamilyId, Lane, TokenId};
+use keyfob_core::invalid::InvalidValue;
+use keyfob_core::names::{Name, NameSet};
+use keyfob_core::text::{Audience, ClaimName, Issuer, Scope};
+use keyfob_core::time::{Timestamp, Ttl};
+use keyfob_core::token::{Claims, ClaimsMismatch, Kind, PrivateClaims, SecretUsed, Token};
+use keyfob_core::validation::TokenAttributes;
+use keyfob_store::{InvalidationSlot, StoreError};
 use rest::{Older, Rest};
 pub(crate) use write::{Other, write};
 

@@ -2,11 +2,11 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::id::{FamilyId, TokenId};
-use crate::names::{Labels, NameSet};
-use crate::text::{AppId, Tag, Version};
-use crate::time::{Timestamp, Ttl};
-use crate::token::{Device, RegisteredClaims, SecretUsed, Token};
+use keyfob_core::id::{FamilyId, TokenId};
+use keyfob_core::names::{Labels, NameSet};
+use keyfob_core::text::{AppId, Tag, Version};
+use keyfob_core::time::{Timestamp, Ttl};
+use keyfob_core::token::{Device, RegisteredClaims, SecretUsed, Token};
 
 /// A map, so that an absent field takes no space. It never leaves the process.
 #[derive(PartialEq, Debug, Default, Encode, Decode)]

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::Epochs;
-use crate::text::{ClientId, Scope, Subject};
-use crate::token::sample;
+use keyfob_core::text::{ClientId, Scope, Subject};
+use keyfob_core::token::sample;
+use keyfob_store::Epochs;
 
 fn back(token: &Token) -> Token {
     ActiveToken::over(IdDigits::write(token.id, &mut [0; 22]), &write(token, &[], Other::None))

@@ -2,10 +2,10 @@
 
 use super::rest::{Older, Rest};
 use super::{BY_OLDER, KIND, ROOT, TWO_SECRETS};
-use crate::id::FamilyId;
-use crate::store::InvalidationSlot;
-use crate::time::Timestamp;
-use crate::token::{Kind, SecretUsed, Token};
+use keyfob_core::id::FamilyId;
+use keyfob_core::time::Timestamp;
+use keyfob_core::token::{Kind, SecretUsed, Token};
+use keyfob_store::InvalidationSlot;
 
 /// The length byte of a field whose length follows in two bytes.
 pub(super) const LONG: u8 = 255;

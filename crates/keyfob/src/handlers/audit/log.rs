@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::error::AuditLogError;
 use super::options::AuditLogOptions;
 use super::writer::Writer;
-use crate::store::Cursor;
+use keyfob_store::Cursor;
 
 /// An audit log: every event as a line of JSON in a file that survives restarts and rotates. See the
 /// [module](super) for what it promises. [`TokenManager::spawn_audit_log`] writes into it.

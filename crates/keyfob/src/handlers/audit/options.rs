@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::clock::{Clock, SystemClock};
-use crate::store::Cursor;
+use keyfob_core::clock::{Clock, SystemClock};
+use keyfob_store::Cursor;
 
 /// How an [`AuditLog`](super::AuditLog) is written. [`AuditLog::options`](super::AuditLog::options) has the defaults.
 #[derive(Clone, Debug)]

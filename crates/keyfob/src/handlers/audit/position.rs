@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::{AuditLogError, failed_to};
-use crate::store::Cursor;
+use keyfob_store::Cursor;
 
 /// How far a log has got.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -14,8 +14,8 @@ use super::options::{AuditLogOptions, Rotation, SyncPolicy};
 use super::position::{LogPosition, beside};
 use crate::handlers::json_lines;
 use crate::handlers::{Delivery, EventHandler, HandlerError};
-use crate::store::Cursor;
-use crate::time::Timestamp;
+use keyfob_core::time::Timestamp;
+use keyfob_store::Cursor;
 
 /// Writes events to the file while it holds the lock.
 #[derive(Debug)]

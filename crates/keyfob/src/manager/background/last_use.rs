@@ -10,13 +10,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::id::TokenId;
 use crate::manager::background::Repeating;
 use crate::manager::{Inner, TokenManager};
-use crate::metrics::LastUseOutcome;
-use crate::store::LastUse;
-use crate::time::{Timestamp, Ttl};
-use crate::token::{Token, TokenState};
+use keyfob_core::id::TokenId;
+use keyfob_core::time::{Timestamp, Ttl};
+use keyfob_core::token::{Token, TokenState};
+use keyfob_metrics::LastUseOutcome;
+use keyfob_store::LastUse;
 
 /// The maximum number of tokens whose use waits to be written. Beyond it, a use is written before it
 /// is answered.

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::Repeating;
 use crate::manager::{Inner, TokenManager};
-use crate::metrics::ClockJump;
-use crate::store::MonotonicInstant;
-use crate::time::Timestamp;
+use keyfob_core::time::Timestamp;
+use keyfob_metrics::ClockJump;
+use keyfob_store::MonotonicInstant;
 
 const PAUSE: Duration = Duration::from_secs(1);
 /// A clock was set if it moved on by so many milliseconds more, or less, than the time that passed.

@@ -6,12 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::codec;
-use crate::event::{Observation, ObservationKind};
-use crate::id::{Lane, TokenId};
 use crate::manager::background::Repeating;
 use crate::manager::{Inner, TokenManager};
-use crate::metrics::ObservationOutcome;
-use crate::time::Timestamp;
+use keyfob_core::event::{Observation, ObservationKind};
+use keyfob_core::id::{Lane, TokenId};
+use keyfob_core::time::Timestamp;
+use keyfob_metrics::ObservationOutcome;
 
 /// How long observations wait to be written together.
 const PAUSE: Duration = Duration::from_millis(500);

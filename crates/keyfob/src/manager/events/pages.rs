@@ -2,9 +2,9 @@
 
 use crate::codec;
 use crate::error::Error;
-use crate::event::{Event, Observation};
 use crate::manager::TokenManager;
-use crate::store::{Cursor, Entry, Feed};
+use keyfob_core::event::{Event, Observation};
+use keyfob_store::{Cursor, Entry, Feed};
 
 /// A page of events.
 #[derive(Clone, Debug)]

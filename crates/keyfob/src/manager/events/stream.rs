@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::handlers::Delivery;
 use crate::manager::TokenManager;
 use crate::manager::background::Phase;
-use crate::store::Cursor;
+use keyfob_store::Cursor;
 
 /// The events after a cursor, as they happen. [`TokenManager::events_from`] makes one.
 ///

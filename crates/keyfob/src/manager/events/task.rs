@@ -15,8 +15,8 @@ use crate::handlers::audit::{AuditLog, TakeOver, Writer};
 use crate::handlers::{Delivery, EventHandler, HandlerError};
 use crate::manager::TokenManager;
 use crate::manager::background::Phase;
-use crate::store::Cursor;
-use crate::time::Ttl;
+use keyfob_core::time::Ttl;
+use keyfob_store::Cursor;
 
 /// A task that hands events to a handler. It runs until it is stopped or the manager is shut down;
 /// dropping this does not stop it.

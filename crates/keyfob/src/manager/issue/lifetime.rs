@@ -1,10 +1,10 @@
 //! When a new token begins and ends.
 
-use crate::field::Field;
-use crate::invalid::{InvalidReason, InvalidValue};
 use crate::manager::descent::last_end;
-use crate::time::{Timestamp, Ttl};
-use crate::token::{Expiry, GrantParts, Kind, Token};
+use keyfob_core::field::Field;
+use keyfob_core::invalid::{InvalidReason, InvalidValue};
+use keyfob_core::time::{Timestamp, Ttl};
+use keyfob_core::token::{Expiry, GrantParts, Kind, Token};
 
 /// The ends of a parent, which no child passes.
 #[derive(Clone, Copy, Default)]
@@ -98,8 +98,8 @@ fn contradiction<T>(field: Field, rule: &'static str) -> Result<T, InvalidValue>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rotation::RefreshPolicy;
-    use crate::token::Grant;
+    use keyfob_core::rotation::RefreshPolicy;
+    use keyfob_core::token::Grant;
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
     const HOUR: Ttl = Ttl::from_hours(1);

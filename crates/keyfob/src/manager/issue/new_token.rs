@@ -1,14 +1,14 @@
 //! A token that has been drawn: its record as a store takes it, and what the caller is given.
 
-use crate::bearer::BearerToken;
 use crate::codec::{self, Record};
-use crate::event::EventKind;
-use crate::id::TokenId;
-use crate::namespace::{Namespace, Term};
-use crate::seal::KeyVersion;
-use crate::store::{Epochs, NewRecord, StampRule};
-use crate::time::Timestamp;
-use crate::token::Token;
+use keyfob_core::bearer::BearerToken;
+use keyfob_core::event::EventKind;
+use keyfob_core::id::TokenId;
+use keyfob_core::namespace::{Namespace, Term};
+use keyfob_core::time::Timestamp;
+use keyfob_core::token::Token;
+use keyfob_seal::KeyVersion;
+use keyfob_store::{Epochs, NewRecord, StampRule};
 
 /// A token that was issued, with its bearer token: the only time that the secret is shown.
 #[derive(Clone, Debug)]

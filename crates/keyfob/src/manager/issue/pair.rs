@@ -2,17 +2,17 @@
 
 use super::new_token::{IssuedPair, NewToken};
 use super::store::{DRAW_LIMIT, no_free_id};
-use crate::bearer::{BearerToken, Generation};
 use crate::error::Error;
-use crate::field::Field;
-use crate::id::TokenId;
-use crate::invalid::{InvalidReason, InvalidValue};
 use crate::manager::TokenManager;
 use crate::manager::modify::encode_event;
 use crate::manager::refresh::{RefreshRequest, access_record};
-use crate::rotation::Rotation;
-use crate::store::{Insert, Inserted};
-use crate::token::{Grant, Kind};
+use keyfob_core::bearer::{BearerToken, Generation};
+use keyfob_core::field::Field;
+use keyfob_core::id::TokenId;
+use keyfob_core::invalid::{InvalidReason, InvalidValue};
+use keyfob_core::rotation::Rotation;
+use keyfob_core::token::{Grant, Kind};
+use keyfob_store::{Insert, Inserted};
 
 impl TokenManager {
     /// Issues a refresh token together with its first access token, in one step of the store: both

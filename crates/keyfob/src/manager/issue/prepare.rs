@@ -1,19 +1,19 @@
 //! Everything of a new token that does not depend on its id and its secret.
 
 use super::lifetime::{Lifetime, ParentEnds, check_consistency};
-use crate::bearer::{BearerDigest, Generation};
 use crate::codec::{Change, Record, Secrets};
 use crate::error::Error;
-use crate::field::Field;
-use crate::id::Lane;
-use crate::invalid::{InvalidReason, InvalidValue};
 use crate::manager::TokenManager;
 use crate::manager::descent::{family_under, line_under};
-use crate::rotation::Rotation;
-use crate::store::{Stamp, StampRule};
-use crate::text::Actor;
-use crate::time::Timestamp;
-use crate::token::{ActorChain, ChangeKind, GrantParts, Kind, LoginStamp, Token};
+use keyfob_core::bearer::{BearerDigest, Generation};
+use keyfob_core::field::Field;
+use keyfob_core::id::Lane;
+use keyfob_core::invalid::{InvalidReason, InvalidValue};
+use keyfob_core::rotation::Rotation;
+use keyfob_core::text::Actor;
+use keyfob_core::time::Timestamp;
+use keyfob_core::token::{ActorChain, ChangeKind, GrantParts, Kind, LoginStamp, Token};
+use keyfob_store::{Stamp, StampRule};
 
 /// The token that a new one comes from.
 pub(in crate::manager) struct Parent<'a> {

@@ -2,15 +2,15 @@
 
 use super::new_token::{Issued, NewToken};
 use super::prepare::Prepared;
-use crate::bearer::ratchet::Ratchet;
-use crate::bearer::{BearerToken, Generation};
 use crate::error::Error;
-use crate::id::{FamilyId, TokenId};
 use crate::manager::TokenManager;
 use crate::manager::modify::encode_event;
 use crate::manager::refresh::RefreshRecord;
-use crate::store::{Insert, Inserted, Operation, Stamp, StoreError};
-use crate::token::Kind;
+use keyfob_core::bearer::ratchet::Ratchet;
+use keyfob_core::bearer::{BearerToken, Generation};
+use keyfob_core::id::{FamilyId, TokenId};
+use keyfob_core::token::Kind;
+use keyfob_store::{Insert, Inserted, Operation, Stamp, StoreError};
 
 /// How many ids are drawn before it is clear that clashes are no accident.
 pub(in crate::manager) const DRAW_LIMIT: usize = 4;

@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::manager::TokenManager;
 use crate::manager::modify::RETRY_LIMIT;
 use crate::manager::read::{PageCursor, ResumeToken};
-use crate::seal::{KeyVersion, SealedStore};
-use crate::store::{Loaded, Reseal, Resealed, StoreWrapper};
+use keyfob_seal::{KeyVersion, SealedStore};
+use keyfob_store::{Loaded, Reseal, Resealed, StoreWrapper};
 
 /// A run that seals every record again that is not sealed under the active key.
 ///

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::scan::ScanPosition;
 use crate::error::Error;
-use crate::field::Field;
-use crate::invalid::{InvalidReason, InvalidValue};
 use crate::manager::TokenManager;
 use crate::manager::background::Phase;
-use crate::metrics::Under;
-use crate::seal::{KeyError, KeyProvider, KeyRing, KeyVersion, SealedStore};
-use crate::store::StoreWrapper;
-use crate::time::Ttl;
+use keyfob_core::field::Field;
+use keyfob_core::invalid::{InvalidReason, InvalidValue};
+use keyfob_core::time::Ttl;
+use keyfob_metrics::Under;
+use keyfob_seal::{KeyError, KeyProvider, KeyRing, KeyVersion, SealedStore};
+use keyfob_store::StoreWrapper;
 
 /// # Keys of a sealed store
 ///

@@ -2,14 +2,14 @@
 
 use crate::codec::{self, Record};
 use crate::error::Error;
-use crate::field::Field;
-use crate::id::TokenId;
-use crate::invalid::{InvalidReason, InvalidValue};
 use crate::manager::issue::terms_of;
 use crate::manager::read::PageCursor;
-use crate::namespace::{Namespace, Term};
-use crate::seal::SealedStore;
-use crate::store::{Order, Position, Query, RecordPage, StoreError, StoreWrapper};
+use keyfob_core::field::Field;
+use keyfob_core::id::TokenId;
+use keyfob_core::invalid::{InvalidReason, InvalidValue};
+use keyfob_core::namespace::{Namespace, Term};
+use keyfob_seal::SealedStore;
+use keyfob_store::{Order, Position, Query, RecordPage, StoreError, StoreWrapper};
 
 const PAGE_SIZE: usize = 500;
 

@@ -15,14 +15,14 @@ use futures_util::future::try_join_all;
 pub use paging::{PageCursor, Paging, ResumeToken, TokenPage};
 
 use crate::error::Error;
-use crate::field::Field;
-use crate::filter::{Filter, Plan};
-use crate::id::{Lane, TokenId};
-use crate::invalid::{InvalidReason, InvalidValue};
 use crate::manager::{TokenManager, token_of};
-use crate::namespace::Term;
-use crate::store::{Order, Position, Query};
-use crate::token::{ChangeKind, HistoryEntry, Token};
+use keyfob_core::field::Field;
+use keyfob_core::filter::{Filter, Plan};
+use keyfob_core::id::{Lane, TokenId};
+use keyfob_core::invalid::{InvalidReason, InvalidValue};
+use keyfob_core::namespace::Term;
+use keyfob_core::token::{ChangeKind, HistoryEntry, Token};
+use keyfob_store::{Order, Position, Query};
 
 /// The maximum number of records that one page may read.
 const MAX_EXAMINED: u64 = 10_000;

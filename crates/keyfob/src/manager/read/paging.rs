@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::field::Field;
-use crate::filter::Filter;
-use crate::invalid::{InvalidReason, InvalidValue};
-use crate::namespace::Term;
-use crate::store::{Order, Position};
-use crate::token::Token;
+use keyfob_core::field::Field;
+use keyfob_core::filter::Filter;
+use keyfob_core::invalid::{InvalidReason, InvalidValue};
+use keyfob_core::namespace::Term;
+use keyfob_core::token::Token;
+use keyfob_store::{Order, Position};
 
 /// The order and the size of a page, and where it begins.
 ///

@@ -6,14 +6,14 @@ use futures_util::{StreamExt, stream};
 
 use crate::codec::{self, Record};
 use crate::error::Error;
-use crate::id::TokenId;
 use crate::manager::TokenManager;
-use crate::metrics::CountedState;
-use crate::namespace::EpochField;
 use crate::stats::Stats;
-use crate::store::BucketCounts;
-use crate::text::ClientId;
-use crate::time::Timestamp;
+use keyfob_core::id::TokenId;
+use keyfob_core::namespace::EpochField;
+use keyfob_core::text::ClientId;
+use keyfob_core::time::Timestamp;
+use keyfob_metrics::CountedState;
+use keyfob_store::BucketCounts;
 
 /// The maximum number of clients that are named: those with the most tokens.
 const MAX_NAMED: usize = 1_000;
@@ -26,7 +26,7 @@ const MAX_SAMPLES: usize = 3;
 impl TokenManager {
     /// Returns the number of tokens by kind, state and client, from counts that the store keeps as
     /// tokens are written. The cost does not depend on the number of tokens.
-    /// [`CountedAs`](crate::store::CountedAs) says what is counted when, and what is not counted.
+    /// [`CountedAs`](keyfob_store::CountedAs) says what is counted when, and what is not counted.
     ///
     /// A token is counted until its end. Ends are counted by spans of time, each at most an eighth of
     /// a token's lifetime. For the span that the present lies in, the numbers are estimates:

@@ -2,17 +2,17 @@
 
 use super::exchange::Exchange;
 use super::request::RequestParts;
-use crate::bearer::{BearerToken, Generation};
 use crate::codec::{Change, Record};
 use crate::error::Error;
-use crate::id::TokenId;
-use crate::invalid::InvalidValue;
 use crate::manager::TokenManager;
 use crate::manager::descent::{Extent, family_under, line_under};
 use crate::manager::issue::NewToken;
-use crate::store::StampRule;
-use crate::time::{Timestamp, Ttl};
-use crate::token::{ChangeKind, Kind};
+use keyfob_core::bearer::{BearerToken, Generation};
+use keyfob_core::id::TokenId;
+use keyfob_core::invalid::InvalidValue;
+use keyfob_core::time::{Timestamp, Ttl};
+use keyfob_core::token::{ChangeKind, Kind};
+use keyfob_store::StampRule;
 
 /// Returns the record of the access token that a refresh token gives at `at`, without its digest. It
 /// takes over everything that a refresh token says, and the request narrows it.

@@ -3,16 +3,16 @@
 use super::exchange::{Exchange, not_active};
 use crate::codec::{self, Change};
 use crate::error::Error;
-use crate::event::EventKind;
-use crate::id::TokenId;
 use crate::manager::modify::encode_event;
 use crate::manager::{RevokeRequest, TokenManager};
-use crate::metrics::RevocationTarget;
-use crate::rotation::{EndCause, RefreshRefused, Rotation};
-use crate::store::{Replace, Replaced, Revoked};
-use crate::time::Timestamp;
-use crate::token::{ChangeKind, TokenState};
-use crate::validation::Refusal;
+use keyfob_core::event::EventKind;
+use keyfob_core::id::TokenId;
+use keyfob_core::rotation::{EndCause, RefreshRefused, Rotation};
+use keyfob_core::time::Timestamp;
+use keyfob_core::token::{ChangeKind, TokenState};
+use keyfob_core::validation::Refusal;
+use keyfob_metrics::RevocationTarget;
+use keyfob_store::{Replace, Replaced, Revoked};
 
 impl TokenManager {
     /// Ends a family, and returns the error for its presenter.

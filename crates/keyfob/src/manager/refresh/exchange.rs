@@ -2,14 +2,14 @@
 
 use super::record_cache::RefreshRecord;
 use super::request::RequestParts;
-use crate::bearer::BearerToken;
-use crate::bearer::ratchet::Ratchet;
 use crate::error::Error;
-use crate::field::Field;
 use crate::manager::issue::Issued;
-use crate::rotation::{Presenter, RefreshCase, RefreshPolicy, RefreshRefused, Rotation};
-use crate::token::{Confirmation, RecordIntegrity, Token, TokenState};
-use crate::validation::{Presentation, Refusal};
+use keyfob_core::bearer::BearerToken;
+use keyfob_core::bearer::ratchet::Ratchet;
+use keyfob_core::field::Field;
+use keyfob_core::rotation::{Presenter, RefreshCase, RefreshPolicy, RefreshRefused, Rotation};
+use keyfob_core::token::{Confirmation, RecordIntegrity, Token, TokenState};
+use keyfob_core::validation::{Presentation, Refusal};
 
 /// What a refresh token was exchanged for.
 #[derive(Clone, Debug)]

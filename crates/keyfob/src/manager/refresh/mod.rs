@@ -30,15 +30,15 @@ pub use request::RefreshRequest;
 use super::TokenManager;
 use super::modify::RETRY_LIMIT;
 use super::settle::Rejection;
-use crate::bearer::BearerToken;
-use crate::bearer::ratchet::Proof;
 use crate::error::Error;
-use crate::event::ObservationKind;
-use crate::metrics::RefreshOutcome;
-use crate::rotation::{Decision, RefreshCase, RefreshRefused, StoredFamily, decide};
-use crate::token::Kind;
-use crate::validation::{Presentation, Refusal};
 use exchange::{Exchange, check_presenter, not_active, presenter_of};
+use keyfob_core::bearer::BearerToken;
+use keyfob_core::bearer::ratchet::Proof;
+use keyfob_core::event::ObservationKind;
+use keyfob_core::rotation::{Decision, RefreshCase, RefreshRefused, StoredFamily, decide};
+use keyfob_core::token::Kind;
+use keyfob_core::validation::{Presentation, Refusal};
+use keyfob_metrics::RefreshOutcome;
 use request::RequestParts;
 
 impl TokenManager {

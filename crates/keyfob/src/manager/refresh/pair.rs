@@ -3,17 +3,17 @@
 
 use super::exchange::{Exchange, Refreshed};
 use super::record_cache::RefreshRecord;
-use crate::bearer::Generation;
 use crate::codec::{self, Change, Record};
 use crate::error::Error;
-use crate::event::EventKind;
 use crate::manager::TokenManager;
 use crate::manager::issue::{Issued, NewToken};
 use crate::manager::modify::encode_event;
-use crate::rotation::{PreviousAccessToken, RefreshCase, RefreshRefused};
-use crate::store::{Insert, Inserted, Replace, Replaced};
-use crate::time::{Timestamp, Ttl};
-use crate::token::{ChangeKind, Kind};
+use keyfob_core::bearer::Generation;
+use keyfob_core::event::EventKind;
+use keyfob_core::rotation::{PreviousAccessToken, RefreshCase, RefreshRefused};
+use keyfob_core::time::{Timestamp, Ttl};
+use keyfob_core::token::{ChangeKind, Kind};
+use keyfob_store::{Insert, Inserted, Replace, Replaced};
 
 /// The smallest difference of two times that ids are drawn from.
 const TIME_STEP: Ttl = Ttl::saturating_from_millis(1);

@@ -8,10 +8,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use crate::codec::Record;
-use crate::id::TokenId;
-use crate::store::{Loaded, RecordVersion, Stamp};
-use crate::time::Timestamp;
-use crate::token::Token;
+use keyfob_core::id::TokenId;
+use keyfob_core::time::Timestamp;
+use keyfob_core::token::Token;
+use keyfob_store::{Loaded, RecordVersion, Stamp};
 
 /// The maximum number of records in the cache. The records that were added first are evicted.
 const MAX_RECORDS: usize = 4096;

@@ -1,10 +1,10 @@
 //! What is asked for with a refresh token.
 
-use crate::invalid::InvalidValue;
-use crate::names::NameSet;
-use crate::text::{Actor, Audience, ClientId, Scope};
-use crate::time::Ttl;
-use crate::token::Confirmation;
+use keyfob_core::invalid::InvalidValue;
+use keyfob_core::names::NameSet;
+use keyfob_core::text::{Actor, Audience, ClientId, Scope};
+use keyfob_core::time::Ttl;
+use keyfob_core::token::Confirmation;
 
 /// What is asked for with a refresh token, and by whom.
 ///

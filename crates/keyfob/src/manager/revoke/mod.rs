@@ -15,14 +15,14 @@ pub use sweep::{Sweep, SweepProgress};
 
 use crate::codec;
 use crate::error::Error;
-use crate::event::{EpochOf, Event, EventKind};
-use crate::id::{FamilyId, TokenId};
 use crate::manager::TokenManager;
-use crate::metrics::RevocationTarget;
-use crate::namespace::Term;
-use crate::store::{Advance, EpochScope, Operation, Revoke, Revoked, StoreError};
-use crate::text::{ClientId, Subject};
-use crate::token::Revocation;
+use keyfob_core::event::{EpochOf, Event, EventKind};
+use keyfob_core::id::{FamilyId, TokenId};
+use keyfob_core::namespace::Term;
+use keyfob_core::text::{ClientId, Subject};
+use keyfob_core::token::Revocation;
+use keyfob_metrics::RevocationTarget;
+use keyfob_store::{Advance, EpochScope, Operation, Revoke, Revoked, StoreError};
 
 /// What came of revoking one token.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,11 +1,11 @@
 //! Tokens of one subject: the check that a handler must not forget.
 
 use crate::error::Error;
-use crate::filter::Filter;
-use crate::id::TokenId;
 use crate::manager::{Paging, RevokeOutcome, RevokeRequest, TokenManager, TokenPage};
-use crate::text::Subject;
-use crate::token::{Kind, Token, TokenState};
+use keyfob_core::filter::Filter;
+use keyfob_core::id::TokenId;
+use keyfob_core::text::Subject;
+use keyfob_core::token::{Kind, Token, TokenState};
 
 /// # Tokens of one subject
 ///

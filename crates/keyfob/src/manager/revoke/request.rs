@@ -1,8 +1,8 @@
 //! Why tokens are revoked, and by whom.
 
 use crate::codec::{self, Note};
-use crate::invalid::InvalidValue;
-use crate::text::{Actor, Reason};
+use keyfob_core::invalid::InvalidValue;
+use keyfob_core::text::{Actor, Reason};
 
 /// Why something is revoked, and by whom. Both are stored with the revocation and its event.
 ///

@@ -8,12 +8,12 @@
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::filter::Filter;
 use crate::manager::read::{PageCursor, Paging, ResumeToken};
 use crate::manager::{RevokeRequest, TokenManager};
-use crate::metrics::{RevocationTarget, SweepOutcome};
-use crate::store::Revoked;
-use crate::token::TokenState;
+use keyfob_core::filter::Filter;
+use keyfob_core::token::TokenState;
+use keyfob_metrics::{RevocationTarget, SweepOutcome};
+use keyfob_store::Revoked;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -163,7 +163,7 @@ impl Sweep {
         &self.progress
     }
 
-    fn is_to_revoke(&self, token: &crate::token::Token) -> bool {
+    fn is_to_revoke(&self, token: &keyfob_core::token::Token) -> bool {
         matches!(token.state(self.manager.now()), TokenState::Active | TokenState::Pending)
     }
 }

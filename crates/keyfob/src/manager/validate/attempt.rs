@@ -1,13 +1,13 @@
 //! What is passed between the steps of a validation.
 
-use crate::bearer::Presented;
 use crate::cache::ActiveToken;
 use crate::error::Error;
-use crate::id::TokenId;
 use crate::manager::settle::Rejection;
-use crate::store::StoreError;
-use crate::token::Token;
-use crate::validation::{Presentation, Refusal, ValidationChain};
+use keyfob_core::bearer::Presented;
+use keyfob_core::id::TokenId;
+use keyfob_core::token::Token;
+use keyfob_core::validation::{Presentation, Refusal, ValidationChain};
+use keyfob_store::StoreError;
 
 /// One bearer token that is to be validated.
 #[derive(Clone, Copy)]

@@ -4,11 +4,11 @@ use super::attempt::{Attempt, Lookup, RulePhase, ValidToken};
 use crate::cache::{ActiveToken, Found, Use};
 use crate::error::Error;
 use crate::manager::TokenManager;
-use crate::metrics::{CacheLookup, Tallied};
-use crate::store::LastUse;
-use crate::time::Timestamp;
-use crate::token::earliest_end;
-use crate::validation::Refusal;
+use keyfob_core::time::Timestamp;
+use keyfob_core::token::earliest_end;
+use keyfob_core::validation::Refusal;
+use keyfob_metrics::{CacheLookup, Tallied};
+use keyfob_store::LastUse;
 
 impl TokenManager {
     /// Asks the cache about a presented bearer token. `read` comes back unused if the cache cannot

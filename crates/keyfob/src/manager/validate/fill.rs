@@ -1,12 +1,12 @@
 //! What is put into the cache when a record has been loaded.
 
-use crate::bearer::BearerDigest;
 use crate::cache::{self, Cache, Keep, Other};
 use crate::codec::Record;
 use crate::manager::Inner;
-use crate::store::{LoadVersion, Loaded};
-use crate::time::Timestamp;
-use crate::token::{Kind, SecretUsed, Token, TokenState};
+use keyfob_core::bearer::BearerDigest;
+use keyfob_core::time::Timestamp;
+use keyfob_core::token::{Kind, SecretUsed, Token, TokenState};
+use keyfob_store::{LoadVersion, Loaded};
 
 /// The secret that a token is cached under.
 pub(super) struct CachedSecret {

@@ -17,13 +17,13 @@ mod store;
 
 use super::TokenManager;
 use super::settle::Rejection;
-use crate::bearer::{BearerToken, ID_DIGITS, IdDigits, ParseBearerError, Presented};
 use crate::cache::{ActiveToken, Other, active};
 use crate::error::Error;
-use crate::metrics::{Tallied, ValidationOutcome};
-use crate::token::Token;
-use crate::validation::{Presentation, Refusal, ValidationChain};
 use attempt::{Attempt, Lookup, RulePhase, ValidToken, read_whole};
+use keyfob_core::bearer::{BearerToken, ID_DIGITS, IdDigits, ParseBearerError, Presented};
+use keyfob_core::token::Token;
+use keyfob_core::validation::{Presentation, Refusal, ValidationChain};
+use keyfob_metrics::{Tallied, ValidationOutcome};
 
 /// Everything that is wrong with a bearer token.
 #[derive(Clone, Debug)]

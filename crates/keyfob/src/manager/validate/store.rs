@@ -2,17 +2,17 @@
 
 use super::attempt::{Attempt, Lookup, RulePhase, read_whole};
 use super::fill::CachedSecret;
-use crate::bearer::BearerToken;
 use crate::cache::Flight;
 use crate::codec::{self, Record};
 use crate::error::Error;
 use crate::manager::rotate::FirstUse;
 use crate::manager::settle::Rejection;
 use crate::manager::{TokenManager, token_of};
-use crate::metrics::Tallied;
-use crate::store::{Consume, Consumed, MonotonicInstant, StoreError, Verdict};
-use crate::token::{SecretUsed, Token};
-use crate::validation::Refusal;
+use keyfob_core::bearer::BearerToken;
+use keyfob_core::token::{SecretUsed, Token};
+use keyfob_core::validation::Refusal;
+use keyfob_metrics::Tallied;
+use keyfob_store::{Consume, Consumed, MonotonicInstant, StoreError, Verdict};
 
 /// The token of a bearer token, as the store has it.
 pub(super) struct Proven {
