@@ -32,6 +32,7 @@ mod keys;
 mod modify;
 mod read;
 mod refresh;
+mod requester;
 mod revoke;
 mod rotate;
 mod sessions;

@@ -12,6 +12,7 @@
 use super::TokenManager;
 use super::issue::Issued;
 use super::modify::{Edit, check_live, check_owner};
+use super::requester::Requester;
 use crate::codec::{self, Record, Secrets};
 use crate::error::Error;
 use keyfob_core::bearer::BearerToken;
@@ -30,8 +31,7 @@ use keyfob_store::{Loaded, RecordVersion, Replace, Replaced};
 #[derive(Clone, Debug, Default)]
 pub struct RotateRequest {
     overlap: SecretOverlap,
-    by: Option<Actor>,
-    invalid: Option<InvalidValue>,
+    requester: Requester,
 }
 
 impl RotateRequest {
@@ -46,12 +46,8 @@ impl RotateRequest {
     }
 
     /// Names the person or service that asks, for the event and the history.
-    pub fn by(mut self, actor: impl TryInto<Actor, Error: Into<InvalidValue>>) -> Self {
-        match actor.try_into() {
-            Ok(actor) => self.by = Some(actor),
-            Err(error) => self.invalid = self.invalid.or(Some(error.into())),
-        }
-        self
+    pub fn by(self, actor: impl TryInto<Actor, Error: Into<InvalidValue>>) -> Self {
+        Self { requester: self.requester.by(actor), ..self }
     }
 
     /// Checks that every given part is valid.
@@ -59,7 +55,7 @@ impl RotateRequest {
     /// # Errors
     /// The first part that is not.
     pub fn check(&self) -> Result<(), InvalidValue> {
-        self.invalid.clone().map_or(Ok(()), Err)
+        self.requester.check()
     }
 }
 
@@ -149,7 +145,7 @@ impl TokenManager {
     ) -> Result<Issued, Error> {
         request.check()?;
         let inner = &*self.inner;
-        let edited = self.modify(id, request.by.as_ref(), |loaded, record, now| {
+        let edited = self.modify(id, request.requester.actor(), |loaded, record, now| {
             if let Some(owner) = owner {
                 check_owner(id, record, owner)?;
             }

@@ -2,6 +2,7 @@
 
 use super::TokenManager;
 use super::modify::{Edit, check_live};
+use super::requester::Requester;
 use crate::error::Error;
 use keyfob_core::event::EventKind;
 use keyfob_core::id::TokenId;
@@ -12,8 +13,7 @@ use keyfob_core::token::{ChangeKind, Metadata, Token};
 /// What is to be noted about a change of metadata.
 #[derive(Clone, Debug, Default)]
 pub struct UpdateRequest {
-    by: Option<Actor>,
-    invalid: Option<InvalidValue>,
+    requester: Requester,
 }
 
 impl UpdateRequest {
@@ -23,12 +23,8 @@ impl UpdateRequest {
     }
 
     /// Names the person or service that makes the change, for the event and the history.
-    pub fn by(mut self, actor: impl TryInto<Actor, Error: Into<InvalidValue>>) -> Self {
-        match actor.try_into() {
-            Ok(actor) => self.by = Some(actor),
-            Err(error) => self.invalid = self.invalid.or(Some(error.into())),
-        }
-        self
+    pub fn by(self, actor: impl TryInto<Actor, Error: Into<InvalidValue>>) -> Self {
+        Self { requester: self.requester.by(actor) }
     }
 
     /// Checks that every given part is valid.
@@ -36,7 +32,7 @@ impl UpdateRequest {
     /// # Errors
     /// The first part that is not.
     pub fn check(&self) -> Result<(), InvalidValue> {
-        self.invalid.clone().map_or(Ok(()), Err)
+        self.requester.check()
     }
 }
 
@@ -73,7 +69,7 @@ impl TokenManager {
         mut change: impl FnMut(&mut Metadata) -> Result<(), InvalidValue>,
     ) -> Result<Token, Error> {
         request.check()?;
-        let edited = self.modify(id, request.by.as_ref(), |loaded, record, now| {
+        let edited = self.modify(id, request.requester.actor(), |loaded, record, now| {
             check_live(loaded, record, now)?;
             change(&mut record.metadata)?;
             let event = EventKind::MetadataUpdated { token: id };

@@ -270,6 +270,6 @@ impl TokenManager {
         request: &RevokeRequest,
     ) -> Event {
         let event = Event::new(operation.id, position, self.now(), kind);
-        event.by(request.by.clone()).reason(request.reason.clone())
+        event.by(request.actor().cloned()).reason(request.reason.clone())
     }
 }

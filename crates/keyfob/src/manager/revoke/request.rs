@@ -1,6 +1,7 @@
 //! Why tokens are revoked, and by whom.
 
 use crate::codec::{self, Note};
+use crate::manager::requester::Requester;
 use keyfob_core::invalid::InvalidValue;
 use keyfob_core::text::{Actor, Reason};
 
@@ -28,8 +29,7 @@ use keyfob_core::text::{Actor, Reason};
 #[derive(Clone, Debug, Default)]
 pub struct RevokeRequest {
     pub(super) reason: Option<Reason>,
-    pub(super) by: Option<Actor>,
-    invalid: Option<InvalidValue>,
+    requester: Requester,
 }
 
 impl RevokeRequest {
@@ -37,17 +37,13 @@ impl RevokeRequest {
     pub fn reason(reason: impl TryInto<Reason, Error: Into<InvalidValue>>) -> Self {
         match reason.try_into() {
             Ok(reason) => Self { reason: Some(reason), ..Self::default() },
-            Err(error) => Self { invalid: Some(error.into()), ..Self::default() },
+            Err(error) => Self { reason: None, requester: Requester::invalid(error.into()) },
         }
     }
 
     /// Sets the person or the service that revokes, such as a `&Subject`.
-    pub fn by(mut self, actor: impl TryInto<Actor, Error: Into<InvalidValue>>) -> Self {
-        match actor.try_into() {
-            Ok(actor) => self.by = Some(actor),
-            Err(error) => self.invalid = self.invalid.or(Some(error.into())),
-        }
-        self
+    pub fn by(self, actor: impl TryInto<Actor, Error: Into<InvalidValue>>) -> Self {
+        Self { requester: self.requester.by(actor), ..self }
     }
 
     /// Checks the reason and the actor. Every method that takes a request does so first.
@@ -55,12 +51,16 @@ impl RevokeRequest {
     /// # Errors
     /// The first that is not valid.
     pub fn check(&self) -> Result<(), InvalidValue> {
-        self.invalid.clone().map_or(Ok(()), Err)
+        self.requester.check()
+    }
+
+    pub(super) fn actor(&self) -> Option<&Actor> {
+        self.requester.actor()
     }
 
     /// The bytes that a store keeps beside the revocation.
     pub(super) fn note(&self) -> Vec<u8> {
-        codec::encode_note(&Note { reason: self.reason.clone(), by: self.by.clone() })
+        codec::encode_note(&Note { reason: self.reason.clone(), by: self.actor().cloned() })
     }
 }
 
