@@ -134,8 +134,8 @@ impl SealedStore {
         }
         if sealer.allows_plaintext() {
             let advice = format!(
-                "records that are not sealed are believed ({bare} were met so far), so whoever can \
-                 write to the store can make tokens: reseal, then retire key {}",
+                "plaintext records are accepted ({bare} were read so far), so anybody who can write to \
+                 the store can forge tokens: reseal, then retire key {}",
                 KeyVersion::PLAINTEXT
             );
             report.find(Severity::Warning, "bare records", advice);
