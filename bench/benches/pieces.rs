@@ -5,9 +5,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use keyfob::{
-    BearerPrefix, BearerToken, Clock, Filter, Grant, Kind, MemoryStore, Store, SystemClock,
-};
+use keyfob::clock::{Clock, SystemClock};
+use keyfob::{BearerPrefix, BearerToken, Filter, Grant, Kind, MemoryStore, Store};
 use keyfob::{TokenManager, ValidationChain, fuzzing};
 use tokio::runtime::{Builder, Runtime};
 

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use keyfob::{CacheConfig, LaneCount, MemoryStore, OsRandom, SystemClock};
+use keyfob::clock::SystemClock;
+use keyfob::random::OsRandom;
+use keyfob::store::LaneCount;
+use keyfob::{CacheConfig, MemoryStore};
 use keyfob::{TokenManager, ValidationChain};
 use tokio::runtime::Runtime;
 
@@ -71,7 +74,7 @@ impl Contender {
             outcome = runtime.block_on(async {
                 let mut place = 0;
                 for _ in 0..count {
-                    let read = |token: &keyfob::ActiveToken<'_>| {
+                    let read = |token: &keyfob::cache::ActiveToken<'_>| {
                         token.expires_at().map_or(0, |end| end.as_millis())
                     };
                     let end = self

@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use keyfob::{Filter, Grant, Issued, Kind, LaneCount, MemoryStore, OsRandom, Paging, SystemClock};
+use keyfob::clock::SystemClock;
+use keyfob::random::OsRandom;
+use keyfob::store::LaneCount;
+use keyfob::{Filter, Grant, Issued, Kind, MemoryStore, Paging};
 use keyfob::{RevokeRequest, TokenManager, Ttl};
 use tokio::runtime::Runtime;
 

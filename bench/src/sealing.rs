@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use keyfob::seal::{KeyRing, SealedStore};
-use keyfob::{Clock, Issued, LaneCount, MemoryStore, OsRandom, Store, SystemClock, TokenManager};
+use keyfob::clock::{Clock, SystemClock};
+use keyfob::random::OsRandom;
+use keyfob::store::LaneCount;
+use keyfob::{Issued, MemoryStore, Store, TokenManager};
 use tokio::runtime::Runtime;
 
 use crate::measure::{cpu_each, rounds};

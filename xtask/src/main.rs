@@ -84,6 +84,18 @@ fn check() -> Result<()> {
     let lints =
         ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
     cargo::run(lints, &[])?;
+    let without_features = [
+        "clippy",
+        "-p",
+        "keyfob",
+        "-p",
+        "keyfob-tower",
+        "--no-default-features",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    cargo::run(without_features, &[])?;
     cargo::run(["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
     if cargo::has("deny") {
         // Advisories are left out: their data needs the network.

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use keyfob::{BearerToken, RefreshCase, RefreshRequest, Refreshed, Store, TokenManager};
+use keyfob::rotation::RefreshCase;
+use keyfob::{BearerToken, RefreshRequest, Refreshed, Store, TokenManager};
 use tokio::runtime::Runtime;
 
 use super::bare::{Families, Sizes};

@@ -11,9 +11,11 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use keyfob::filter::FilterError;
+use keyfob::limit::LimitError;
 use keyfob::seal::KeyError;
 use keyfob::store::StoreError;
-use keyfob::{Error, FilterError, InvalidValue, LimitError, TokenId};
+use keyfob::{Error, InvalidValue, TokenId};
 use serde::Serialize;
 
 use crate::grant_spec::InvalidGrantSpec;

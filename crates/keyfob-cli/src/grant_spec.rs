@@ -7,10 +7,13 @@
 use std::net::IpAddr;
 
 use clap::{ArgAction, Args};
+use keyfob::token::{Confirmation, PrivateClaims};
+use keyfob::values::{
+    Actor, AppId, AuthenticationContext, AuthenticationMethod, ClaimText, Issuer, NameSet,
+    Platform, UserAgent, Username, Version,
+};
 use keyfob::{
-    Actor, AppId, Audience, AuthenticationContext, AuthenticationMethod, ClaimText, ClientId,
-    Confirmation, DeviceId, Error, Grant, Issuer, Kind, Metadata, NameSet, Platform, PrivateClaims,
-    Scope, Subject, Tag, Timestamp, Ttl, UserAgent, Username, Version,
+    Audience, ClientId, DeviceId, Error, Grant, Kind, Metadata, Scope, Subject, Tag, Timestamp, Ttl,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;

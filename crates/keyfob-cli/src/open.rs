@@ -4,10 +4,9 @@ use keyfob::store::prelude::*;
 use std::sync::Arc;
 
 use keyfob::limit::LimitStore;
-use keyfob::{
-    CacheConfig, LaneCount, LocalLimits, MemoryStore, Namespace, NamespaceKey, OsRandom,
-    TokenManager,
-};
+use keyfob::random::OsRandom;
+use keyfob::store::{LaneCount, Namespace, NamespaceKey};
+use keyfob::{CacheConfig, LocalLimits, MemoryStore, TokenManager};
 use keyfob_redb::Options;
 use keyfob_redis::RedisStore;
 

@@ -3,7 +3,9 @@
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use keyfob::{ClaimName, InvalidValue, Kind, LabelKey, LabelValue, SecretOverlap, Timestamp, Ttl};
+use keyfob::rotation::SecretOverlap;
+use keyfob::values::{ClaimName, LabelKey, LabelValue};
+use keyfob::{InvalidValue, Kind, Timestamp, Ttl};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

@@ -15,7 +15,9 @@
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("keys");
 //! use keyfob::seal::KeyRing;
-//! use keyfob::{Clock, KeyProvider, MemoryStore, OsRandom, SystemClock, TokenManager, Ttl};
+//! use keyfob::clock::{Clock, SystemClock};
+//! use keyfob::random::OsRandom;
+//! use keyfob::{KeyProvider, MemoryStore, TokenManager, Ttl};
 //! use keyfob_keys::FileKeys;
 //!
 //! let keys = FileKeys::new(path);

@@ -19,7 +19,8 @@ pub enum OnFailure {
 /// A rate limit or a quota: who may do how much.
 ///
 /// ```
-/// use keyfob::{LimitBy, LimitPolicy, OnFailure, Ttl};
+/// use keyfob::limit::OnFailure;
+/// use keyfob::{LimitBy, LimitPolicy, Ttl};
 ///
 /// let calls = LimitPolicy::new("calls", LimitBy::Subject, "100/1m".parse()?)?.burst(20)?;
 /// let reports = LimitPolicy::quota("reports", LimitBy::Client, 10_000, Ttl::from_days(30))?

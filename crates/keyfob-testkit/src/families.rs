@@ -13,9 +13,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use keyfob::rotation::{GracePeriod, RefreshCase};
 use keyfob::{
-    BearerToken, Consistency, Error, GracePeriod, Grant, Kind, RefreshCase, RefreshPolicy,
-    RefreshRequest, Refreshed, TokenManager, Ttl, ValidationChain,
+    BearerToken, Consistency, Error, Grant, Kind, RefreshPolicy, RefreshRequest, Refreshed,
+    TokenManager, Ttl, ValidationChain,
 };
 use tokio::sync::Mutex;
 

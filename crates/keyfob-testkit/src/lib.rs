@@ -8,7 +8,10 @@
 //!
 //! ```
 //! # use std::sync::Arc;
-//! # use keyfob::{LaneCount, ManualClock, MemoryStore, OsRandom};
+//! # use keyfob::clock::ManualClock;
+//! # use keyfob::random::OsRandom;
+//! # use keyfob::store::LaneCount;
+//! # use keyfob::MemoryStore;
 //! use keyfob_testkit::contract::{Setup, Time};
 //!
 //! async fn my_store() -> Setup {

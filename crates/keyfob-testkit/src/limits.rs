@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use keyfob::limit::{Charge, Charged, LimitKey, LimitStore, Meter};
-use keyfob::{OsRandom, Random, Rate, Ttl};
+use keyfob::random::{OsRandom, Random};
+use keyfob::{Rate, Ttl};
 use tokio::task::JoinSet;
 
 /// Returns a key that no other test uses.

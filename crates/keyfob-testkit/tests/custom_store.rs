@@ -7,7 +7,10 @@ mod custom_store;
 use std::sync::Arc;
 
 use custom_store::TimedStore;
-use keyfob::{LaneCount, ManualClock, MemoryStore, OsRandom};
+use keyfob::MemoryStore;
+use keyfob::clock::ManualClock;
+use keyfob::random::OsRandom;
+use keyfob::store::LaneCount;
 use keyfob_testkit::contract::{Setup, Time};
 
 async fn timed_store() -> Setup {

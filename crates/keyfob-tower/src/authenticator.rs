@@ -219,7 +219,7 @@ impl Settings {
 /// Returns the scopes that a chain requires and those that are missing, separated by spaces.
 pub(crate) fn scopes_of(
     chain: &ValidationChain,
-    missing: &keyfob::NameSet<keyfob::Scope>,
+    missing: &keyfob::values::NameSet<keyfob::Scope>,
 ) -> String {
     let mut scopes: Vec<_> =
         chain.required_scopes().chain(missing.iter()).map(|s| s.as_str()).collect();

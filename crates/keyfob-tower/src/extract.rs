@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
-use keyfob::{Claims, ErrorClass, LimitVerdict, NoClaims, Subject, Token};
+use keyfob::token::NoClaims;
+use keyfob::{Claims, ErrorClass, LimitVerdict, Subject, Token};
 use serde::de::DeserializeOwned;
 
 use crate::authenticator::{VerifiedToken, verified, verified_if_any, with_realm};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Extensions, Request, Response};
-use keyfob::{InvalidValue, NameSet, Scope};
+use keyfob::values::NameSet;
+use keyfob::{InvalidValue, Scope};
 use tower_layer::Layer;
 use tower_service::Service;
 

@@ -9,6 +9,7 @@ use keyfob_core::rotation::RefreshRefused;
 use keyfob_core::token::{Kind, TokenState};
 use keyfob_core::validation::Refusal;
 use keyfob_limit::LimitError;
+#[cfg(feature = "seal")]
 use keyfob_seal::KeyError;
 use keyfob_store::StoreError;
 
@@ -68,6 +69,7 @@ pub enum Error {
     #[error(transparent)]
     Limit(LimitError),
     /// The key ring does not allow it.
+    #[cfg(feature = "seal")]
     #[error(transparent)]
     Keys(#[from] KeyError),
     /// The store failed. It is not known whether the token is good.
@@ -99,6 +101,7 @@ impl Error {
             Self::TooManySessions { .. } => "too_many_sessions",
             Self::Contended { .. } => "contended",
             Self::Limit(error) => error.code(),
+            #[cfg(feature = "seal")]
             Self::Keys(error) => error.code(),
             Self::Store(error) => error.code(),
         }
@@ -119,6 +122,7 @@ impl Error {
             }
             Self::Contended { .. } => ErrorClass::Contended,
             Self::Limit(error) => error.class(),
+            #[cfg(feature = "seal")]
             Self::Keys(_) => ErrorClass::Internal,
             Self::Store(error) => error.class(),
         }

@@ -29,119 +29,85 @@
 //! bearer token ─▶ parse ─▶ cache ─▶ store ─▶ decode ─▶ state ─▶ validation chain ─▶ Ok(token) │ typed refusal
 //! ```
 //!
-//! - **Values.** [`Subject`], [`Scope`], [`Tag`] and the other bounded texts; [`NameSet`] and [`Labels`];
+//! - **[`values`].** [`Subject`], [`Scope`], [`Tag`] and the other bounded texts; names and labels;
 //!   [`Timestamp`] and [`Ttl`]; [`TokenId`]. A value that exists is valid.
 //! - **[`BearerToken`]** is the secret string. It is shown once and never stored.
 //!   [`BearerPrefix::scanner_regex`] finds leaked ones.
 //! - **[`Grant`]** is the request for a token. **[`Token`]** is the record of the grant, with
-//!   [`Metadata`], typed [`Claims`] and, once it is revoked, its [`Revocation`].
-//! - **[`TokenState`]** follows from a token's [`StateInputs`] and the time, by a pure function.
+//!   [`Metadata`], typed [`Claims`] and, once it is revoked, its [`Revocation`](token::Revocation).
+//! - **[`TokenState`]** follows from a token's [`StateInputs`](token::StateInputs) and the time, by a
+//!   pure function.
 //! - **[`ValidationChain`]** is what a service demands. A [`Refusal`] says which demand was not met.
 //! - **[`Filter`]** selects tokens. Build it up, or read it from one line of text.
 //! - **[`TokenManager`]** does the work: issue, validate, list, revoke, sweep, update, follow events.
 //! - **[`Limits`]** say how much a token, a subject, a client or an address may do. A [`LimitVerdict`] says
 //!   whether a request is within them. [`limit`] states the bounds.
 //! - **[`TokenManager::refresh`]** exchanges a refresh token for the next pair, and a retry for the same
-//!   pair. [`RefreshCase`] lists every outcome, and [`RefreshPolicy`] has the settings.
+//!   pair. [`RefreshCase`](rotation::RefreshCase) lists every outcome, and [`RefreshPolicy`] has the
+//!   settings.
 //! - **[`TokenManager::rotate`]** gives an API key a new secret. **[`TokenManager::derive`]** gives a service
 //!   that acts for a subject a narrower token. A [`SessionPolicy`] limits the number of sessions.
-//! - **[`Event`]** says what happened, [`Observation`] what was only seen.
-//! - **[`seal`]** encrypts the content of a store with keys that are not in the store.
+//! - **[`Event`]** says what happened, [`Observation`](event::Observation) what was only seen.
+//! - **`seal`** encrypts the content of a store with keys that are not in the store. It is a feature of
+//!   this crate, which is on by default, because it builds a C library.
 //! - **[`store`]** is the contract for stores, and [`MemoryStore`] its plainest form. `keyfob-redb` stores
 //!   records in a file, `keyfob-redis` in Redis.
 //!
 //! # Rules of this crate
-//! It does no I/O: records go through a [`Store`], time comes from a [`Clock`], randomness from a [`Random`].
+//! It does no I/O: records go through a [`Store`], time comes from a [`Clock`](clock::Clock), randomness
+//! from a [`Random`](random::Random). The root has the names that most applications use; the modules have
+//! all.
 //! Pure code over values decides what a command means, and a store only makes one prepared change atomic.
 //! Errors are typed, carry a stable code, say what to do next, and never hold a secret. What cannot be
 //! decided is refused.
 
-mod cache;
+pub mod cache;
 mod codec;
 mod error;
 pub mod handlers;
-mod manager;
+pub mod manager;
 mod outcomes;
-mod sessions;
-mod stats;
+mod reexports;
+pub mod sessions;
+pub mod stats;
 
 pub use keyfob_metrics as metrics;
+#[cfg(feature = "seal")]
 pub use keyfob_seal as seal;
 pub use keyfob_store as store;
+pub use reexports::{
+    bearer, clock, event, filter, limit, random, rotation, token, validation, values,
+};
 
-/// Rate limits and quotas: the crate `keyfob-limit`, and what it needs to know about tokens.
-pub mod limit {
-    pub use keyfob_limit::*;
-
-    use crate::Token;
-
-    /// Returns a request by a token, its subject and its client.
-    pub fn request_of(token: &Token) -> LimitRequest<'_> {
-        let mut request = LimitRequest::new().token(token.id);
-        if let Some(subject) = &token.subject {
-            request = request.subject(subject);
-        }
-        if let Some(client) = &token.client {
-            request = request.client(client);
-        }
-        request
-    }
-}
-
-pub use cache::{ActiveToken, CacheConfig, CacheReport};
+// The names that most applications use. All others are in the modules.
+pub use bearer::{BearerPrefix, BearerToken};
+pub use cache::CacheConfig;
 pub use error::Error;
+pub use event::{Event, EventKind};
+pub use filter::Filter;
 pub use handlers::audit::AuditLog;
-pub use handlers::{Delivery, EventHandler, HandlerError, JsonLines, log_events};
-pub use keyfob_core::bearer::{
-    BearerDigest, BearerPrefix, BearerToken, Generation, ParseBearerError, ratchet,
-};
-pub use keyfob_core::clock::{Clock, ManualClock, SystemClock};
 pub use keyfob_core::error_class::ErrorClass;
-pub use keyfob_core::event::{
-    CloudEvent, EpochOf, Event, EventId, EventKind, Observation, ObservationKind,
-};
-pub use keyfob_core::field::Field;
-pub use keyfob_core::filter::{Filter, FilterError};
-pub use keyfob_core::id::{FamilyId, IdPrefix, Lane, LaneCount, TokenId};
-pub use keyfob_core::invalid::{InvalidReason, InvalidValue};
-pub use keyfob_core::names::{Labels, Name, NameSet};
-pub use keyfob_core::namespace::{EpochField, Namespace, NamespaceKey, Term, TermField};
-pub use keyfob_core::random::{OsRandom, Random, RandomUnavailable, SeededRandom};
-pub use keyfob_core::rotation::{
-    GracePeriod, PreviousAccessToken, RefreshCase, RefreshPolicy, RefreshRefused, SecretOverlap,
-};
-pub use keyfob_core::text::{
-    Actor, AppId, Audience, AuthenticationContext, AuthenticationMethod, ClaimName, ClaimText,
-    ClientId, DeviceId, Issuer, LabelKey, LabelValue, LimitName, Platform, Reason, Scope, Subject,
-    Tag, UserAgent, Username, Version,
-};
-pub use keyfob_core::time::{Timestamp, Ttl};
-pub use keyfob_core::token::{
-    ActorChain, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Grant, HistoryEntry,
-    Kind, LenientMetadata, LoginStamp, Metadata, MetadataLoss, MetadataLossKind, NoClaims,
-    PrivateClaims, RecordIntegrity, RegisteredClaims, Revocation, RevocationScope, SecretUsed,
-    StateInputs, Token, TokenState, TokenView,
-};
-pub use keyfob_core::validation::{
-    Consistency, Denied, DeviceBinding, Presentation, Refusal, Rule, ValidationChain,
-};
-pub use keyfob_core::{KeyVersion, SealFault};
-pub use limit::{
-    LeasedLimits, LimitBy, LimitError, LimitPolicy, LimitRequest, LimitStatus, LimitVerdict,
-    Limiter, Limits, LocalLimits, OnFailure, Rate,
-};
+pub use limit::{LimitBy, LimitPolicy, LimitRequest, LimitVerdict, Limits, LocalLimits, Rate};
 pub use manager::{
-    EventPage, EventStream, Explanation, HandlerTask, Issued, IssuedPair, Lifetimes,
-    ObservationPage, PageCursor, Paging, RefreshRequest, Refreshed, ResealProgress, ResealRun,
-    ResumeToken, Retention, RevokeOutcome, RevokeRequest, RotateRequest, Sweep, SweepProgress,
-    TokenManager, TokenManagerBuilder, TokenPage, UpdateRequest,
+    Issued, IssuedPair, Paging, RefreshRequest, Refreshed, RevokeOutcome, RevokeRequest,
+    RotateRequest, TokenManager, TokenManagerBuilder, UpdateRequest,
 };
 pub use metrics::Metrics;
+pub use rotation::RefreshPolicy;
+#[cfg(feature = "seal")]
 pub use seal::{KeyProvider, KeyRing};
 pub use sessions::{SessionPolicy, WhenFull};
-pub use stats::{ClientCounts, CountedClient, StateCounts, Stats};
-pub use store::MemoryStore;
-pub use store::Store;
+pub use store::{MemoryStore, Store};
+pub use token::{Claims, Grant, Kind, LenientMetadata, Metadata, Token, TokenState};
+pub use validation::{Consistency, Denied, Presentation, Refusal, Rule, ValidationChain};
+pub use values::{
+    Audience, ClientId, DeviceId, InvalidValue, Scope, Subject, Tag, Timestamp, TokenId, Ttl,
+};
+
+/// The page that tells the ways to a token apart, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/issuing.md")]
+mod issuing {}
 
 /// What the fuzz targets call. Not part of the API.
 #[doc(hidden)]

@@ -44,6 +44,7 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
             &["error", "handlers", "sessions", "stats"],
             &["cache", "codec"],
             &["manager", "outcomes"],
+            &["reexports"],
         ],
     ),
     (

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
-use keyfob::{Actor, Audience, Kind, Scope, Subject, Ttl};
+use keyfob::values::Actor;
+use keyfob::{Audience, Kind, Scope, Subject, Ttl};
 
 use crate::values;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use keyfob::Actor;
+use keyfob::values::Actor;
 
 use crate::grant_spec::GrantSpec;
 

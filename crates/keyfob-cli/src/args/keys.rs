@@ -1,7 +1,8 @@
 //! The arguments of `keys`.
 
 use clap::{Args, Subcommand};
-use keyfob::{KeyVersion, PageCursor};
+use keyfob::manager::PageCursor;
+use keyfob::seal::KeyVersion;
 
 const AFTER_HELP: &str = "\
 To change the key: generate a key, distribute the ring to every node, activate the key, distribute

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use clap::{Args, Subcommand};
-use keyfob::{ClientId, LimitName, Rate, Subject, TokenId, Ttl};
+use keyfob::values::LimitName;
+use keyfob::{ClientId, Rate, Subject, TokenId, Ttl};
 
 const TEST_HELP: &str = "\
 Exits with 0 if every call is admitted, and with 1 if a call is refused. Processes that use the same

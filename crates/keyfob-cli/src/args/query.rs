@@ -1,8 +1,9 @@
 //! The arguments of the commands that only read: `show`, `list`, `count`, `history`, `events`.
 
 use clap::{Args, ValueEnum};
+use keyfob::manager::PageCursor;
 use keyfob::store::Cursor;
-use keyfob::{InvalidValue, PageCursor, TokenId};
+use keyfob::{InvalidValue, TokenId};
 
 /// The help on filters, for every command that takes one.
 macro_rules! filter_help {

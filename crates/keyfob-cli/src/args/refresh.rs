@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
-use keyfob::{Actor, Audience, ClientId, DeviceId, Scope, Ttl};
+use keyfob::values::Actor;
+use keyfob::{Audience, ClientId, DeviceId, Scope, Ttl};
 
 const AFTER_HELP: &str = "\
 The bearer is read from stdin or from a file, as in 'validate'. It is valid once. A client that lost

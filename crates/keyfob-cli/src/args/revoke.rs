@@ -1,7 +1,9 @@
 //! The arguments of `revoke`.
 
 use clap::{ArgGroup, Args};
-use keyfob::{Actor, ClientId, FamilyId, PageCursor, Reason, RevokeRequest, Subject, TokenId};
+use keyfob::manager::PageCursor;
+use keyfob::values::{Actor, FamilyId, Reason};
+use keyfob::{ClientId, RevokeRequest, Subject, TokenId};
 
 const AFTER_HELP: &str = "\
 A family, a subject, a client or the whole store is revoked in one step, for any number of tokens.

@@ -1,7 +1,8 @@
 //! The arguments of `rotate`.
 
 use clap::Args;
-use keyfob::{Actor, TokenId};
+use keyfob::TokenId;
+use keyfob::values::Actor;
 
 use crate::values::OverlapArg;
 

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use clap::{ArgAction, ArgGroup, Args};
-use keyfob::{Actor, AppId, DeviceId, LabelKey, Platform, Tag, TokenId, UserAgent, Version};
+use keyfob::values::{Actor, AppId, LabelKey, Platform, UserAgent, Version};
+use keyfob::{DeviceId, Tag, TokenId};
 
 use crate::values::LabelArg;
 

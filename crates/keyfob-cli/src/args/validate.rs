@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
-use keyfob::{Audience, ClaimName, DeviceId, Issuer, Kind, Scope, Ttl};
+use keyfob::values::{ClaimName, Issuer};
+use keyfob::{Audience, DeviceId, Kind, Scope, Ttl};
 
 use crate::values;
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use keyfob::Event;
+use keyfob::event::CloudEvent;
+use keyfob::handlers::Delivery;
 use keyfob::store::Cursor;
-use keyfob::{CloudEvent, Delivery, Event};
 use serde::Serialize;
 
 use crate::args::{EventsArgs, EventsStart};

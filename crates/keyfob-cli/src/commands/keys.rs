@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use keyfob::seal::{KeyInfo, KeyRing, NewKey};
-use keyfob::{Clock, KeyVersion, OsRandom, SystemClock};
+use keyfob::clock::{Clock, SystemClock};
+use keyfob::random::OsRandom;
+use keyfob::seal::{KeyInfo, KeyRing, KeyVersion, NewKey};
 use keyfob_keys::FileKeys;
 use serde::Serialize;
 

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use keyfob::limit::LimitStore;
-use keyfob::{
-    LeasedLimits, LimitBy, LimitPolicy, LimitRequest, LimitStatus, LimitVerdict, Limiter, Limits,
-    Metrics, Namespace, Ttl,
-};
+use keyfob::limit::{LeasedLimits, LimitStatus, LimitStore, Limiter};
+use keyfob::store::Namespace;
+use keyfob::{LimitBy, LimitPolicy, LimitRequest, LimitVerdict, Limits, Metrics, Ttl};
 use serde::Serialize;
 
 use crate::args::{CountedArgs, LimitAction, LimitArgs, LimitTestArgs, PolicyArgs, Settings};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keyfob::PageCursor;
+use keyfob::manager::PageCursor;
 use serde::Serialize;
 
 use crate::context::Context;

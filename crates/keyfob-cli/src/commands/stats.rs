@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use keyfob::{ClientId, CountedClient, Filter, Kind, StateCounts, TokenState};
+use keyfob::stats::{CountedClient, StateCounts};
+use keyfob::{ClientId, Filter, Kind, TokenState};
 use serde::Serialize;
 
 use super::pages::for_each_match;

@@ -1,6 +1,7 @@
 //! `update`: changes the metadata of one token.
 
-use keyfob::{InvalidValue, Labels, Metadata, UpdateRequest};
+use keyfob::values::Labels;
+use keyfob::{InvalidValue, Metadata, UpdateRequest};
 
 use crate::args::UpdateArgs;
 use crate::context::Context;

@@ -1,6 +1,8 @@
 //! `validate`: shows the token of a valid bearer, or why the bearer is refused.
 
-use keyfob::{DeviceBinding, Error, Explanation, Presentation, Refusal, Token, ValidationChain};
+use keyfob::manager::Explanation;
+use keyfob::validation::DeviceBinding;
+use keyfob::{Error, Presentation, Refusal, Token, ValidationChain};
 use serde::Serialize;
 
 use crate::args::ValidateArgs;

@@ -38,7 +38,8 @@ const LEASE_ATTEMPTS: usize = 4;
 ///
 /// ```
 /// # fn with(shared: std::sync::Arc<dyn keyfob::limit::LimitStore>) -> Result<(), keyfob::InvalidValue> {
-/// use keyfob::{LeasedLimits, Limits, Ttl};
+/// use keyfob::limit::LeasedLimits;
+/// use keyfob::{Limits, Ttl};
 ///
 /// let limits = Limits::new(LeasedLimits::new(shared, Ttl::from_millis(200)?)?);
 /// # Ok(()) }

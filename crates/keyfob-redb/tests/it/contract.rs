@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use keyfob::clock::ManualClock;
+use keyfob::random::OsRandom;
 use keyfob::seal::SealedStore;
-use keyfob::{KeyRing, LaneCount, ManualClock, OsRandom, Timestamp};
+use keyfob::store::LaneCount;
+use keyfob::{KeyRing, Timestamp};
 use keyfob_redb::{Options, RedbStore};
 use keyfob_testkit::contract::{Setup, Time};
 use tempfile::TempDir;

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyfob::clock::ManualClock;
+use keyfob::random::OsRandom;
+use keyfob::seal::KeyVersion;
 use keyfob::store::{
-    Advance, Cursor, EpochScope, Epochs, Feed, Insert, Inserted, NewRecord, Operation, Order,
-    Query, Revoke, StampRule,
+    Advance, Cursor, EpochField, EpochScope, Epochs, Feed, Insert, Inserted, Lane, NewRecord,
+    Operation, Order, Query, Revoke, StampRule, Term,
 };
-use keyfob::{
-    EpochField, KeyVersion, Lane, ManualClock, OsRandom, Subject, Tag, Term, Timestamp, TokenId,
-    Ttl,
-};
+use keyfob::{Subject, Tag, Timestamp, TokenId, Ttl};
 use keyfob_redb::{Options, RedbStore};
 use tempfile::TempDir;
 
@@ -32,7 +32,7 @@ impl Fixture {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        keyfob::Clock::now(&self.clock)
+        keyfob::clock::Clock::now(&self.clock)
     }
 
     pub(crate) fn options(&self) -> Options {
@@ -63,11 +63,15 @@ impl Fixture {
     }
 }
 
-pub(crate) fn operation(clock: &dyn keyfob::Clock) -> Operation {
+pub(crate) fn operation(clock: &dyn keyfob::clock::Clock) -> Operation {
     Operation::begin(clock.now(), &OsRandom).unwrap()
 }
 
-pub(crate) fn record(store: &RedbStore, clock: &dyn keyfob::Clock, subject: &str) -> NewRecord {
+pub(crate) fn record(
+    store: &RedbStore,
+    clock: &dyn keyfob::clock::Clock,
+    subject: &str,
+) -> NewRecord {
     let namespace = store.namespace();
     let owner = Subject::new(subject).unwrap();
     let lane = namespace.lane_of(&owner);
@@ -85,12 +89,12 @@ pub(crate) fn record(store: &RedbStore, clock: &dyn keyfob::Clock, subject: &str
     }
 }
 
-pub(crate) fn revocation(clock: &dyn keyfob::Clock, id: TokenId) -> Revoke {
+pub(crate) fn revocation(clock: &dyn keyfob::clock::Clock, id: TokenId) -> Revoke {
     let note = b"logout".to_vec();
     Revoke { note, events: vec![b"revoked".to_vec()], ..Revoke::new(id, clock.now()) }
 }
 
-pub(crate) fn advance(clock: &dyn keyfob::Clock, lane: Lane, field: EpochField) -> Advance {
+pub(crate) fn advance(clock: &dyn keyfob::clock::Clock, lane: Lane, field: EpochField) -> Advance {
     let (scope, note) = (EpochScope::Lane(lane, field), b"everywhere".to_vec());
     Advance { note, events: vec![b"advanced".to_vec()], ..Advance::new(scope, clock.now()) }
 }

@@ -13,8 +13,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use keyfob::clock::{Clock, SystemClock};
 use keyfob::store::{Consume, Consumed, Insert, Inserted, NewRecord, Operation, OperationId};
-use keyfob::{Clock, SystemClock, Timestamp, TokenId};
+use keyfob::{Timestamp, TokenId};
 use keyfob_redb::RedbStore;
 
 use crate::fixture::{self, Fixture};

@@ -4,8 +4,7 @@ use keyfob::store::prelude::*;
 use std::fs;
 use std::time::Duration;
 
-use keyfob::LaneCount;
-use keyfob::store::{Severity, StoreError};
+use keyfob::store::{LaneCount, Severity, StoreError};
 use keyfob_redb::RedbStore;
 use redb::{Database, TableDefinition};
 

@@ -1,8 +1,10 @@
 //! A store that is opened again has all its contents.
 
+use keyfob::seal::KeyVersion;
+use keyfob::store::LaneCount;
 use keyfob::store::prelude::*;
 use keyfob::store::*;
-use keyfob::{KeyVersion, LaneCount, Subject, Ttl};
+use keyfob::{Subject, Ttl};
 
 use crate::fixture::{self, Fixture};
 

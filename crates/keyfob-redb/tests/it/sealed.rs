@@ -3,9 +3,10 @@
 use keyfob::store::prelude::*;
 use std::sync::Arc;
 
-use keyfob::seal::KeyRing;
+use keyfob::random::OsRandom;
+use keyfob::seal::{KeyRing, KeyVersion};
 use keyfob::store::{Insert, NewRecord, StoreError};
-use keyfob::{KeyVersion, OsRandom, Timestamp, TokenManager};
+use keyfob::{Timestamp, TokenManager};
 use keyfob_testkit::traces::{self, TRACES};
 
 use crate::fixture::Fixture;

@@ -1,9 +1,9 @@
 //! Logins, access lists and TLS, and that no secret of them is shown.
 
+use keyfob::Ttl;
 use keyfob::limit::LimitStore;
 use keyfob::store::prelude::*;
-use keyfob::store::{BucketCounts, InvalidationListener, NewRecord, Severity, StoreReport};
-use keyfob::{Lane, Ttl};
+use keyfob::store::{BucketCounts, InvalidationListener, Lane, NewRecord, Severity, StoreReport};
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::redis::RedisServer;
 

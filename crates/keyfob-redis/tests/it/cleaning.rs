@@ -3,8 +3,8 @@
 use keyfob::store::prelude::*;
 use std::time::Duration;
 
-use keyfob::store::{CountedAs, Cursor, Feed, Insert, LastUse, NewRecord, Operation, Revoke};
-use keyfob::{Grant, Kind, Lane, TokenManager, Ttl};
+use keyfob::store::{CountedAs, Cursor, Feed, Insert, Lane, LastUse, NewRecord, Operation, Revoke};
+use keyfob::{Grant, Kind, TokenManager, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::RedisServer;
 

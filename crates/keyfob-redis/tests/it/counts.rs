@@ -1,11 +1,12 @@
 //! How many keys counts need, and what happens when their keys are damaged.
 
+use keyfob::seal::KeyVersion;
 use keyfob::store::prelude::*;
 use keyfob::store::{
-    Advance, BucketCounts, Consume, Consumed, CountedAs, EpochScope, Epochs, LastUse, NewRecord,
-    RecordVersion, Replace, Replaced, Revoke, Revoked,
+    Advance, BucketCounts, Consume, Consumed, CountedAs, EpochField, EpochScope, Epochs, Lane,
+    LastUse, NewRecord, RecordVersion, Replace, Replaced, Revoke, Revoked,
 };
-use keyfob::{ClientId, EpochField, KeyVersion, Kind, Lane, TokenId, Ttl};
+use keyfob::{ClientId, Kind, TokenId, Ttl};
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::redis::RedisServer;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use keyfob::store::{Revoke, StoreError, Verdict};
-use keyfob::{Lane, TokenId, Ttl};
+use keyfob::store::{Lane, Revoke, StoreError, Verdict};
+use keyfob::{TokenId, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::{RedisSentinel, RedisServer, fresh_namespace};
 

@@ -1,8 +1,9 @@
 //! Lost epochs, and epochs that are no longer needed.
 
+use keyfob::Ttl;
+use keyfob::seal::KeyVersion;
 use keyfob::store::prelude::*;
-use keyfob::store::{Advance, EpochScope, Replace, Replaced, Verdict};
-use keyfob::{KeyVersion, Lane, Ttl};
+use keyfob::store::{Advance, EpochScope, Lane, Replace, Replaced, Verdict};
 use keyfob_testkit::redis::server;
 
 use crate::support::*;

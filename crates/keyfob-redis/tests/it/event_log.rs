@@ -1,8 +1,8 @@
 //! Readers of an event log whose entries are trimmed before they are read.
 
+use keyfob::Ttl;
 use keyfob::store::prelude::*;
-use keyfob::store::{Cursor, Feed};
-use keyfob::{Lane, Ttl};
+use keyfob::store::{Cursor, Feed, Lane};
 use keyfob_testkit::redis::server;
 
 use crate::support::*;

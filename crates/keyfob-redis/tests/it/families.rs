@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use keyfob::clock::{Clock, SystemClock};
+use keyfob::rotation::RefreshCase;
+use keyfob::store::Lane;
 use keyfob::{
-    Clock, Filter, Grant, Kind, Lane, RefreshCase, RefreshRequest, RevokeRequest, SessionPolicy,
-    SystemClock, Timestamp, TokenManager, TokenState, Ttl, WhenFull,
+    Filter, Grant, Kind, RefreshRequest, RevokeRequest, SessionPolicy, Timestamp, TokenManager,
+    TokenState, Ttl, WhenFull,
 };
 use keyfob_testkit::families::{Families, refresh_many};
 use keyfob_testkit::redis::{RedisServer, server};

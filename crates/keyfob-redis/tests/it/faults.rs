@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keyfob::{
-    CacheConfig, Clock, Error, Grant, KeyRing, Kind, OsRandom, RevokeRequest, SystemClock,
-    TokenManager,
-};
+use keyfob::clock::{Clock, SystemClock};
+use keyfob::random::OsRandom;
+use keyfob::{CacheConfig, Error, Grant, KeyRing, Kind, RevokeRequest, TokenManager};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::proxy::Proxy;
 use keyfob_testkit::redis::{RedisServer, fresh_namespace, server};

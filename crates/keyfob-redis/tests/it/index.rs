@@ -1,8 +1,11 @@
 //! Indexes with leaves so small that every case of splitting a leaf occurs.
 
+use keyfob::Ttl;
+use keyfob::seal::KeyVersion;
 use keyfob::store::prelude::*;
-use keyfob::store::{NewRecord, Order, Position, RecordVersion, Replace, Replaced, StoreError};
-use keyfob::{KeyVersion, Lane, Ttl};
+use keyfob::store::{
+    Lane, NewRecord, Order, Position, RecordVersion, Replace, Replaced, StoreError,
+};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::server;
 

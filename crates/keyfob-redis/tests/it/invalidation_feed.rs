@@ -4,11 +4,12 @@ use keyfob::store::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyfob::seal::KeyVersion;
 use keyfob::store::{
-    Advance, Consume, EpochScope, Invalidation, InvalidationListener, MonotonicInstant, Replace,
-    Replaced, Revoke, Revoked, Verdict,
+    Advance, Consume, EpochField, EpochScope, Invalidation, InvalidationListener, Lane, LaneCount,
+    MonotonicInstant, Replace, Replaced, Revoke, Revoked, Verdict,
 };
-use keyfob::{EpochField, KeyVersion, Lane, LaneCount, TokenId, Ttl};
+use keyfob::{TokenId, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::proxy::Proxy;
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};

@@ -5,10 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use keyfob::limit::{Charge, LimitKey, LimitStore, Meter};
-use keyfob::{
-    LeasedLimits, LimitBy, LimitPolicy, LimitRequest, Limits, OnFailure, Subject, TokenManager, Ttl,
-};
+use keyfob::limit::{Charge, LeasedLimits, LimitKey, LimitStore, Meter, OnFailure};
+use keyfob::{LimitBy, LimitPolicy, LimitRequest, Limits, Subject, TokenManager, Ttl};
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::limits::{self, fresh_key, once};
 use keyfob_testkit::proxy::Proxy;

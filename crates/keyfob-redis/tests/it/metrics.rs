@@ -3,7 +3,8 @@
 use keyfob::store::prelude::*;
 use std::time::Duration;
 
-use keyfob::{Lane, Metrics, TokenManager, Ttl};
+use keyfob::store::Lane;
+use keyfob::{Metrics, TokenManager, Ttl};
 use keyfob_redis::RedisConfig;
 use keyfob_testkit::recorder::MemoryRecorder;
 use keyfob_testkit::redis::{RedisSentinel, RedisServer};

@@ -1,7 +1,8 @@
 //! Opening a namespace.
 
+use keyfob::Ttl;
+use keyfob::store::Lane;
 use keyfob::store::prelude::*;
-use keyfob::{Lane, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::{fresh_namespace, server};
 

@@ -3,8 +3,8 @@
 use keyfob::store::prelude::*;
 use std::time::{Duration, Instant};
 
-use keyfob::store::{Advance, EpochScope, Revoke, Revoked, StoreError, Verdict};
-use keyfob::{Lane, Ttl};
+use keyfob::Ttl;
+use keyfob::store::{Advance, EpochScope, Lane, Revoke, Revoked, StoreError, Verdict};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
 

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use keyfob::seal::{KeyRing, NewKey, SealedStore};
-use keyfob::{
-    Clock, Filter, Grant, KeyVersion, Kind, OsRandom, Subject, SystemClock, TokenManager,
-};
+use keyfob::clock::{Clock, SystemClock};
+use keyfob::random::OsRandom;
+use keyfob::seal::{KeyRing, KeyVersion, NewKey, SealedStore};
+use keyfob::{Filter, Grant, Kind, Subject, TokenManager};
 use keyfob_testkit::contract::{Setup, Time};
 use keyfob_testkit::redis::{RedisServer, server};
 use keyfob_testkit::traces::{self, TRACES};

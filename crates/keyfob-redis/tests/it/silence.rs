@@ -3,7 +3,8 @@
 use keyfob::store::prelude::*;
 use std::time::{Duration, Instant};
 
-use keyfob::{Lane, Ttl};
+use keyfob::Ttl;
+use keyfob::store::Lane;
 use keyfob_testkit::proxy::Proxy;
 use keyfob_testkit::redis::server;
 

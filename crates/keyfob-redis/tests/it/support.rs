@@ -1,12 +1,13 @@
 //! What the tests share: a store in a separate namespace, and records to store.
 
+use keyfob::clock::{Clock, SystemClock};
+use keyfob::random::OsRandom;
+use keyfob::seal::KeyVersion;
 use keyfob::store::prelude::*;
 use keyfob::store::{
-    Epochs, Insert, Inserted, Loaded, NewRecord, Operation, Order, Query, StampRule,
+    Epochs, Insert, Inserted, Lane, Loaded, NewRecord, Operation, Order, Query, StampRule, Term,
 };
-use keyfob::{
-    Clock, KeyVersion, Lane, OsRandom, Subject, SystemClock, Tag, Term, Timestamp, TokenId, Ttl,
-};
+use keyfob::{Subject, Tag, Timestamp, TokenId, Ttl};
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::redis::{RedisServer, fresh_namespace};
 

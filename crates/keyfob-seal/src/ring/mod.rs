@@ -20,7 +20,8 @@ use keyfob_core::time::Timestamp;
 ///
 /// ```
 /// use keyfob::seal::{KeyRing, NewKey};
-/// use keyfob::{Clock, OsRandom, SystemClock};
+/// use keyfob::clock::{Clock, SystemClock};
+/// use keyfob::random::OsRandom;
 ///
 /// let now = SystemClock.now();
 /// let mut ring = KeyRing::generate(now, &OsRandom)?;

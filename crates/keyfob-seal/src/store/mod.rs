@@ -30,7 +30,9 @@ use keyfob_store::*;
 /// use std::sync::Arc;
 ///
 /// use keyfob::seal::{KeyRing, SealedStore};
-/// use keyfob::{Clock, Grant, Kind, MemoryStore, OsRandom, SystemClock, TokenManager};
+/// use keyfob::clock::{Clock, SystemClock};
+/// use keyfob::random::OsRandom;
+/// use keyfob::{Grant, Kind, MemoryStore, TokenManager};
 ///
 /// let ring = KeyRing::generate(SystemClock.now(), &OsRandom)?;
 /// let store = SealedStore::new(Arc::new(MemoryStore::new()?), &ring);

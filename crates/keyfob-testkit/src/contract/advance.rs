@@ -1,10 +1,10 @@
 //! Advance: one write revokes all that a field covers, and nothing that came after it.
 
 use keyfob::store::{
-    Advance, Advanced, EpochScope, Epochs, Inserted, MarkScope, NewRecord, RevocationMark, Revoke,
-    StoreError, Verdict,
+    Advance, Advanced, EpochScope, Epochs, Inserted, Lane, MarkScope, NewRecord, RevocationMark,
+    Revoke, StoreError, Verdict,
 };
-use keyfob::{Lane, TokenId, Ttl};
+use keyfob::{TokenId, Ttl};
 
 use super::fixture::{Fixture, texts};
 
@@ -19,7 +19,7 @@ async fn stored(fixture: &Fixture, lane: Lane, epochs: &Epochs) -> TokenId {
 async fn one_lane(
     fixture: Fixture,
     covered: Epochs,
-    field: keyfob::EpochField,
+    field: keyfob::store::EpochField,
     through: MarkScope,
 ) {
     let (lane, elsewhere) = (fixture.lane(0), fixture.lane(1));

@@ -1,8 +1,10 @@
 //! Counting out: what an epoch ends is counted as revoked, as far as the change says where it is
 //! listed, and once.
 
-use keyfob::store::{Advance, BucketCounts, EpochScope, Epochs, NewRecord, Revoke, StampRule};
-use keyfob::{EpochField, Lane, Subject, Term};
+use keyfob::Subject;
+use keyfob::store::{
+    Advance, BucketCounts, EpochField, EpochScope, Epochs, Lane, NewRecord, Revoke, StampRule, Term,
+};
 
 use super::counting::{assert_all, assert_numbers, consume, ends, session};
 use super::fixture::Fixture;

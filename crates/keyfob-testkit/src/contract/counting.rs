@@ -1,10 +1,10 @@
 //! Tallies: what is counted changes in the step that changes the token, and once.
 
 use keyfob::store::{
-    BucketCounts, Consume, Consumed, CountedAs, EpochScope, Epochs, Insert, LastUse, NewRecord,
-    RecordVersion, Replace, Replaced,
+    BucketCounts, Consume, Consumed, CountedAs, EpochScope, Epochs, Insert, Lane, LastUse,
+    NewRecord, RecordVersion, Replace, Replaced,
 };
-use keyfob::{Kind, Lane, Timestamp, TokenId, Ttl};
+use keyfob::{Kind, Timestamp, TokenId, Ttl};
 use tokio::task::JoinSet;
 
 use super::fixture::{Fixture, same_local_bytes};

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use keyfob::Ttl;
 use keyfob::store::{
-    Advance, Cursor, Entry, EpochScope, Feed, Insert, LanePosition, RecordVersion, Replace, Revoke,
+    Advance, Cursor, Entry, EpochScope, Feed, Insert, Lane, LanePosition, RecordVersion, Replace,
+    Revoke,
 };
-use keyfob::{Lane, Ttl};
 
 use super::fixture::{Fixture, texts};
 

@@ -4,15 +4,14 @@
 
 use std::sync::Arc;
 
+use keyfob::random::OsRandom;
+use keyfob::seal::KeyVersion;
 use keyfob::store::{
-    Advance, Advanced, Cursor, Entry, EpochScope, Epochs, Feed, Insert, Inserted, Loaded,
-    MarkScope, NewRecord, Operation, Order, Position, Query, RecordVersion, Replace,
-    RevocationMark, Revoke, Revoked, Stamp, StampRule, StoreError, Verdict,
+    Advance, Advanced, Cursor, Entry, EpochField, EpochScope, Epochs, Feed, Insert, Inserted, Lane,
+    Loaded, MarkScope, NewRecord, Operation, Order, Position, Query, RecordVersion, Replace,
+    RevocationMark, Revoke, Revoked, Stamp, StampRule, StoreError, Term, Verdict,
 };
-use keyfob::{
-    ClientId, EpochField, KeyVersion, Lane, OsRandom, Store, Subject, Tag, Term, Timestamp,
-    TokenId, Ttl,
-};
+use keyfob::{ClientId, Store, Subject, Tag, Timestamp, TokenId, Ttl};
 
 use super::Setup;
 

@@ -1,10 +1,11 @@
 //! Keys: the number beside each body, and the floor below which nothing is written.
 
+use keyfob::TokenId;
+use keyfob::seal::KeyVersion;
 use keyfob::store::{
-    Consume, Consumed, EpochScope, Epochs, Loaded, MarkScope, NewRecord, Order, RecordVersion,
-    Replace, Reseal, Resealed, StoreError,
+    Consume, Consumed, EpochScope, Epochs, Lane, Loaded, MarkScope, NewRecord, Order,
+    RecordVersion, Replace, Reseal, Resealed, StoreError,
 };
-use keyfob::{KeyVersion, Lane, TokenId};
 
 use super::fixture::Fixture;
 

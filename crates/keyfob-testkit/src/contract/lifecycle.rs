@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use keyfob::store::{
-    Advance, Consume, EpochScope, Epochs, LastUse, NewRecord, Replace, Replaced, Revoke, StampRule,
+    Advance, Consume, EpochField, EpochScope, Epochs, LastUse, NewRecord, Replace, Replaced,
+    Revoke, StampRule,
 };
-use keyfob::{EpochField, TokenId, Ttl};
+use keyfob::{TokenId, Ttl};
 
 use super::fixture::Fixture;
 

@@ -1,10 +1,10 @@
 //! Load: what was stored, byte for byte, under the exact id, for as long as it is kept.
 
 use keyfob::store::{
-    Consume, Consumed, EpochScope, Epochs, LastUse, MarkScope, NewRecord, Order, Query,
+    Consume, Consumed, EpochScope, Epochs, Lane, LastUse, MarkScope, NewRecord, Order, Query,
     RecordVersion, Replaced, Revoked, Stamp,
 };
-use keyfob::{Lane, Timestamp, Ttl};
+use keyfob::{Timestamp, Ttl};
 
 use super::fixture::{Fixture, same_local_bytes};
 

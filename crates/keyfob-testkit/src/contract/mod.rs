@@ -6,7 +6,10 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use keyfob::{LaneCount, ManualClock, MemoryStore, OsRandom};
+//! use keyfob::clock::ManualClock;
+//! use keyfob::random::OsRandom;
+//! use keyfob::store::LaneCount;
+//! use keyfob::MemoryStore;
 //! use keyfob_testkit::contract::{Setup, Time};
 //!
 //! async fn memory() -> Setup {
@@ -56,11 +59,13 @@ pub use setup::{Setup, Time};
 /// The maximum duration of a scenario. After that the store counts as stuck.
 const SCENARIO_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Runs one scenario on a store that `setup` creates for it.
+/// Runs one scenario of a group on a store that `setup` creates for it. It is skipped if the store
+/// does not have what the group is about.
 ///
 /// # Panics
 /// If the store breaks the contract, or the scenario takes longer than three minutes.
 pub fn run<Creating, Scenario>(
+    group: &str,
     setup: impl FnOnce() -> Creating,
     scenario: impl FnOnce(Fixture) -> Scenario,
 ) where
@@ -73,7 +78,11 @@ pub fn run<Creating, Scenario>(
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let fixture = Fixture::new(setup().await);
+        let setup = setup().await;
+        if !setup.supports(group) {
+            return;
+        }
+        let fixture = Fixture::new(setup);
         let outcome = tokio::time::timeout(SCENARIO_TIMEOUT, scenario(fixture.clone())).await;
         assert!(outcome.is_ok(), "the scenario did not end within {SCENARIO_TIMEOUT:?}");
         fixture.store().close().await;
@@ -97,7 +106,7 @@ macro_rules! scenario_list {
 
                     $(
                         pub fn $name<F: Future<Output = Setup>>(setup: impl FnOnce() -> F) {
-                            run(setup, crate::contract::$group::$name);
+                            run(stringify!($group), setup, crate::contract::$group::$name);
                         }
                     )+
                 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use keyfob::store::{NewRecord, Order, Position, Query, RecordVersion, Replace};
-use keyfob::{Lane, Term, Timestamp, TokenId, Ttl};
+use keyfob::store::{Lane, NewRecord, Order, Position, Query, RecordVersion, Replace, Term};
+use keyfob::{Timestamp, TokenId, Ttl};
 
 use super::fixture::Fixture;
 
@@ -162,7 +162,7 @@ pub(super) async fn each_term_lists_its_own_records(fixture: Fixture) {
         namespace.family(root),
         namespace.client(&keyfob::ClientId::new("user").expect("a client")),
         namespace.device(&keyfob::DeviceId::new("user").expect("a device")),
-        namespace.app(&keyfob::AppId::new("user").expect("an app")),
+        namespace.app(&keyfob::values::AppId::new("user").expect("an app")),
     ];
     let mut expected: Vec<Vec<TokenId>> = vec![Vec::new(); terms.len()];
     for n in 0..20usize {

@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
+use keyfob::seal::KeyVersion;
 use keyfob::store::{
-    Epochs, Loaded, NewRecord, Order, RecordVersion, Replaced, Reseal, Resealed, Revoke, StoreError,
+    Epochs, Loaded, NewRecord, Order, RecordVersion, Replaced, Reseal, Resealed, Revoke,
+    StoreError, Term,
 };
-use keyfob::{KeyVersion, Term, TokenId, Ttl};
+use keyfob::{TokenId, Ttl};
 
 use super::fixture::{Fixture, same_local_bytes, texts};
 

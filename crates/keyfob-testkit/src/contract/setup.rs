@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob::{Clock, ManualClock, Store, SystemClock, Timestamp, Ttl};
+use keyfob::clock::{Clock, ManualClock, SystemClock};
+use keyfob::{Store, Timestamp, Ttl};
 
 /// A new, empty store that one scenario has for itself.
 ///
@@ -20,6 +21,10 @@ pub struct Setup {
     /// Whether the store notifies its listeners. A store that does not is correct too: its cached
     /// entries are never trusted.
     pub has_invalidations: bool,
+    /// Whether the store implements `Counting`. The scenarios about counts are skipped otherwise.
+    pub has_counting: bool,
+    /// Whether the store implements `Resealing`. The scenarios about resealing are skipped otherwise.
+    pub has_resealing: bool,
 }
 
 /// A store's source of time.
@@ -37,7 +42,14 @@ const CLOCK_TOLERANCE: Duration = Duration::from_millis(25);
 impl Setup {
     /// Creates a setup without further resources.
     pub fn new(store: Arc<dyn Store>, time: Time) -> Self {
-        Self { store, time, guard: None, has_invalidations: true }
+        Self {
+            store,
+            time,
+            guard: None,
+            has_invalidations: true,
+            has_counting: true,
+            has_resealing: true,
+        }
     }
 
     /// Keeps `guard` alive as long as the store.
@@ -48,6 +60,25 @@ impl Setup {
     /// Says that the store does not notify its listeners.
     pub fn without_invalidations(self) -> Self {
         Self { has_invalidations: false, ..self }
+    }
+
+    /// Says that the store does not implement `Counting`.
+    pub fn without_counting(self) -> Self {
+        Self { has_counting: false, ..self }
+    }
+
+    /// Says that the store does not implement `Resealing`.
+    pub fn without_resealing(self) -> Self {
+        Self { has_resealing: false, ..self }
+    }
+
+    /// Returns whether the store has what the scenarios of a group are about.
+    pub(super) fn supports(&self, group: &str) -> bool {
+        match group {
+            "counting" | "count_revocations" => self.has_counting,
+            "reseal" => self.has_resealing,
+            _ => true,
+        }
     }
 
     /// Returns the current time.

@@ -1,9 +1,9 @@
 //! Stamp: what was read before an epoch moved cannot be stored after it.
 
 use keyfob::store::{
-    Advance, EpochScope, Epochs, Insert, Inserted, NewRecord, Order, Stamp, StampRule,
+    Advance, EpochField, EpochScope, Epochs, Insert, Inserted, Lane, NewRecord, Order, Stamp,
+    StampRule,
 };
-use keyfob::{EpochField, Lane};
 
 use super::fixture::{Fixture, texts};
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob::store::{
-    Advance, Consume, EpochScope, Invalidation, InvalidationListener, InvalidationSlot, LastUse,
-    LoadVersion, MonotonicInstant, NewRecord, Replaced, Revoke, Revoked,
+    Advance, Consume, EpochScope, Invalidation, InvalidationListener, InvalidationSlot, Lane,
+    LastUse, LoadVersion, MonotonicInstant, NewRecord, Replaced, Revoke, Revoked,
 };
-use keyfob::{Lane, TokenId, Ttl};
+use keyfob::{TokenId, Ttl};
 
 use super::fixture::Fixture;
 

@@ -1,8 +1,10 @@
 //! The counted records as a list: one element for each record that was ever stored. Counts are summed
 //! when they are read.
 
-use keyfob::store::{BucketCounts, CountBucket, CountColumn, CountTotals, NewRecord, TimeBucket};
-use keyfob::{EpochField, Timestamp};
+use keyfob::Timestamp;
+use keyfob::store::{
+    BucketCounts, CountBucket, CountColumn, CountTotals, EpochField, NewRecord, TimeBucket,
+};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct CountList(Vec<CountedRecord>);

@@ -9,11 +9,11 @@ mod write;
 use std::collections::{BTreeMap, HashMap};
 
 use keyfob::store::{
-    Advanced, BucketCounts, Consumed, Epoch, EpochScope, Epochs, Inserted, LastUse, Loaded,
-    MarkScope, MonotonicInstant, NewRecord, Order, Position, RecordVersion, Replace, Replaced,
-    RevocationMark, Revoked, Stamp, StampRule, TimeBucket, Verdict,
+    Advanced, BucketCounts, Consumed, Epoch, EpochField, EpochScope, Epochs, Inserted, Lane,
+    LastUse, Loaded, MarkScope, MonotonicInstant, NewRecord, Order, Position, RecordVersion,
+    Replace, Replaced, RevocationMark, Revoked, Stamp, StampRule, Term, TimeBucket, Verdict,
 };
-use keyfob::{EpochField, Lane, Term, Timestamp, TokenId};
+use keyfob::{Timestamp, TokenId};
 
 use counts::CountList;
 pub use write::{Write, WriteAnswer};

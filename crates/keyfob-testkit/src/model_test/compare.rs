@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use keyfob::store::{BucketCounts, Cursor, Feed, Order, Query, TimeBucket};
-use keyfob::{EpochField, Kind, Lane};
+use keyfob::Kind;
+use keyfob::store::{BucketCounts, Cursor, EpochField, Feed, Lane, Order, Query, TimeBucket};
 
 use crate::model::Write;
 

@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use keyfob::random::{Random, SeededRandom};
+use keyfob::seal::KeyVersion;
 use keyfob::store::{
-    Advance, Consume, CountedAs, EpochScope, Epochs, Insert, LastUse, Loaded, NewRecord, Operation,
-    RecordVersion, Replace, Revoke, Stamp, StampRule, StoreError,
+    Advance, Consume, CountedAs, EpochField, EpochScope, Epochs, Insert, Lane, LastUse, Loaded,
+    NewRecord, Operation, RecordVersion, Replace, Revoke, Stamp, StampRule, StoreError, Term,
 };
-use keyfob::{
-    ClientId, DeviceId, EpochField, KeyVersion, Kind, Lane, Random, SeededRandom, Store, Subject,
-    Tag, Term, Timestamp, TokenId, Ttl,
-};
+use keyfob::{ClientId, DeviceId, Kind, Store, Subject, Tag, Timestamp, TokenId, Ttl};
 
 use super::step::{
     IDS_PER_LANE, IdIndex, Lifetime, MAX_LANES, RecordSpec, Scope, Step, TWIN_IDS, WaitTime,

@@ -4,8 +4,11 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use keyfob::clock::ManualClock;
+use keyfob::random::OsRandom;
 use keyfob::store::*;
-use keyfob::{Lane, LaneCount, ManualClock, MemoryStore, OsRandom, Store, TokenId};
+use keyfob::store::{Lane, LaneCount};
+use keyfob::{MemoryStore, Store, TokenId};
 
 use super::compare;
 use crate::contract::{Setup, Time};

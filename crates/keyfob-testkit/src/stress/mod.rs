@@ -284,7 +284,7 @@ impl Worker {
     async fn revoke_family(&mut self, node: usize) {
         let Some(token) = self.expected.any(&mut self.choice) else { return };
         let attempt = self.expected.begin(node, RevocationScope::Line(token.line[0]));
-        let family = keyfob::FamilyId::from_root(token.line[0]);
+        let family = keyfob::values::FamilyId::from_root(token.line[0]);
         let outcome =
             self.nodes[node].revoke_family(family, RevokeRequest::reason("stress test")).await;
         self.end(attempt, outcome);

@@ -10,10 +10,13 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use keyfob::clock::ManualClock;
+use keyfob::random::OsRandom;
+use keyfob::store::LaneCount;
 use keyfob::store::*;
 use keyfob::{
-    Grant, Issued, Kind, LaneCount, LimitPolicy, Limits, LocalLimits, ManualClock, MemoryStore,
-    OsRandom, Store, Timestamp, TokenId, TokenManager,
+    Grant, Issued, Kind, LimitPolicy, Limits, LocalLimits, MemoryStore, Store, Timestamp, TokenId,
+    TokenManager,
 };
 
 /// A manager over a store that can fail, with a clock that is set by hand.

@@ -4,13 +4,13 @@ use minicbor::{Decode, Encode};
 
 use super::note::decode_note;
 use super::*;
+use keyfob_core::KeyVersion;
 use keyfob_core::bearer::BearerDigest;
 use keyfob_core::bearer::Generation;
 use keyfob_core::rotation::{GracePeriod, Presenter, Rotation, SecretOverlap};
 use keyfob_core::time::{Timestamp, Ttl};
 use keyfob_core::token::sample::{START, token};
 use keyfob_core::token::{ChangeKind, Token};
-use keyfob_seal::KeyVersion;
 use keyfob_store::{Epochs, Loaded, MonotonicInstant, RecordVersion, Stamp, Verdict};
 
 fn record() -> Record {

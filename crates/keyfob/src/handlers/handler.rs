@@ -17,7 +17,7 @@ pub enum Delivery {
 }
 
 /// Consumes events, one at a time. A closure that takes a [`Delivery`] is one; so are
-/// [`log_events`] and [`JsonLines`](crate::JsonLines). [`TokenManager::spawn_handler`] runs it.
+/// [`log_events`] and [`JsonLines`](crate::handlers::JsonLines). [`TokenManager::spawn_handler`] runs it.
 ///
 /// A handler is fed from the store's feed by a cursor, and not by the code that makes the change.
 /// So a slow handler delays no other work and loses no event.
@@ -87,7 +87,7 @@ impl From<io::Error> for HandlerError {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let manager = keyfob::TokenManager::new(keyfob::MemoryStore::new()?);
-/// manager.spawn_handler(keyfob::log_events, manager.latest_event().await?);
+/// manager.spawn_handler(keyfob::handlers::log_events, manager.latest_event().await?);
 /// # manager.shutdown().await;
 /// # Ok(())
 /// # }

@@ -7,6 +7,7 @@ use super::background::last_use::LastUses;
 use super::background::metrics::MetricsPublisher;
 use super::events::observations::Observer;
 use super::refresh::RefreshRecordCache;
+use super::sealing::Sealing;
 use super::{Inner, TokenManager};
 use crate::cache::{Cache, CacheConfig};
 use crate::sessions::SessionPolicy;
@@ -18,7 +19,8 @@ use keyfob_core::time::{Timestamp, Ttl};
 use keyfob_core::token::Kind;
 use keyfob_limit::{Limiter, Limits};
 use keyfob_metrics::{HotCounters, Metrics};
-use keyfob_seal::{KeyRing, SealedStore};
+#[cfg(feature = "seal")]
+use keyfob_seal::KeyRing;
 use keyfob_store::{IntoStore, MeasuredStore, Store};
 
 /// The lifetime of tokens of each kind whose grant does not set one.
@@ -49,7 +51,8 @@ pub enum Retention {
 /// Builds a [`TokenManager`]; [`TokenManager::builder`] makes one.
 ///
 /// ```
-/// use keyfob::{Lifetimes, MemoryStore, TokenManager, Ttl};
+/// use keyfob::manager::Lifetimes;
+/// use keyfob::{MemoryStore, TokenManager, Ttl};
 ///
 /// let manager = TokenManager::builder(MemoryStore::new()?)
 ///     .lifetimes(Lifetimes { session: Ttl::from_hours(8), ..Lifetimes::default() })
@@ -71,6 +74,7 @@ pub struct TokenManagerBuilder {
     sample_uses: u32,
     cache: CacheConfig,
     limits: Option<Limits>,
+    #[cfg(feature = "seal")]
     keys: Option<KeyRing>,
     refresh_policy: RefreshPolicy,
     sessions: Option<SessionPolicy>,
@@ -129,6 +133,7 @@ impl TokenManagerBuilder {
             sample_uses: 1_000,
             cache: CacheConfig::default(),
             limits: None,
+            #[cfg(feature = "seal")]
             keys: None,
             refresh_policy: RefreshPolicy::default(),
             sessions: None,
@@ -182,6 +187,7 @@ impl TokenManagerBuilder {
     /// Seals everything in the store under the keys of a ring. Default: the store is **bare**. That
     /// is the fastest mode. Everyone who can read a bare store can read its records, and everyone who
     /// can write to it can make tokens.
+    #[cfg(feature = "seal")]
     pub fn keys(self, ring: &KeyRing) -> Self {
         Self { keys: Some(ring.clone()), ..self }
     }
@@ -223,12 +229,13 @@ impl TokenManagerBuilder {
             true => Arc::new(MeasuredStore::new(self.store, metrics.clone())),
             false => self.store,
         };
-        let seal = |ring| {
-            let sealed = SealedStore::with(store.clone(), ring, self.random.clone());
-            sealed.metrics(metrics.clone())
+        #[cfg(feature = "seal")]
+        let (store, sealing) = match &self.keys {
+            Some(ring) => Sealing::around(store, ring, &self.random, &metrics),
+            None => (store, Sealing::default()),
         };
-        let sealed = self.keys.as_ref().map(seal).map(Arc::new);
-        let store = sealed.clone().map_or(store, |sealed| sealed);
+        #[cfg(not(feature = "seal"))]
+        let sealing = Sealing::default();
         let cache = Cache::new(self.cache, store.namespace().lanes(), &metrics);
         if let Some(cache) = &cache {
             store.watch(cache.watcher());
@@ -236,7 +243,7 @@ impl TokenManagerBuilder {
         let namespace = store.namespace().clone();
         let inner = Inner {
             store,
-            sealed,
+            sealing,
             clock: self.clock,
             random: self.random,
             prefix: self.prefix,

@@ -16,6 +16,7 @@
 //! | `rotate` | a new secret for an API key |
 //! | `revoke` | one token, a family, all of a subject or a client, all that a filter matches, all |
 //! | `keys` | the keys of a sealed store: reload, count, seal again, retire |
+//! | `sealing` | whether the manager seals its store |
 //! | `sessions` | sessions within a policy |
 //! | `update` | change metadata |
 //! | `background` | work that repeats (last uses, metrics), and the shutdown |
@@ -28,6 +29,7 @@ mod derive;
 mod descent;
 mod events;
 mod issue;
+#[cfg(feature = "seal")]
 mod keys;
 mod modify;
 mod read;
@@ -35,6 +37,7 @@ mod refresh;
 mod requester;
 mod revoke;
 mod rotate;
+mod sealing;
 mod sessions;
 mod settle;
 mod update;
@@ -46,6 +49,7 @@ use std::time::Duration;
 pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
 pub use events::{EventPage, EventStream, HandlerTask, ObservationPage};
 pub use issue::{Issued, IssuedPair};
+#[cfg(feature = "seal")]
 pub use keys::{ResealProgress, ResealRun};
 pub use read::{PageCursor, Paging, ResumeToken, TokenPage};
 pub use refresh::{RefreshRequest, Refreshed};
@@ -68,7 +72,6 @@ use keyfob_core::time::Timestamp;
 use keyfob_core::token::{LoginStamp, Token};
 use keyfob_limit::Limiter;
 use keyfob_metrics::{HotCounters, Metrics};
-use keyfob_seal::SealedStore;
 use keyfob_store::{IntoStore, Loaded, Operation, Severity, Store, StoreReport};
 
 /// Issues, validates, refreshes, lists and revokes tokens over a store.
@@ -105,8 +108,7 @@ pub struct TokenManager {
 #[derive(Debug)]
 struct Inner {
     store: Arc<dyn Store>,
-    /// The same store, if it is sealed.
-    sealed: Option<Arc<SealedStore>>,
+    sealing: sealing::Sealing,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     prefix: BearerPrefix,
@@ -204,7 +206,7 @@ impl TokenManager {
     /// [`Error::Store`] when the store does not answer.
     pub async fn report(&self) -> Result<StoreReport, Error> {
         let mut report = self.inner.store.report().await?;
-        let key = self.inner.sealed.as_ref().map(|sealed| sealed.sealer().active());
+        let key = self.inner.sealing.active_key();
         let floor = self.inner.store.min_key_version().await?;
         if key.unwrap_or_default() < floor {
             let has = key.map_or("has no keys".to_owned(), |key| format!("seals under key {key}"));

@@ -93,7 +93,8 @@ impl TokenManager {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use keyfob::{Grant, Kind, MemoryStore, RotateRequest, SecretUsed, TokenManager};
+    /// # use keyfob::token::SecretUsed;
+    /// # use keyfob::{Grant, Kind, MemoryStore, RotateRequest, TokenManager};
     /// # let manager = TokenManager::new(MemoryStore::new()?);
     /// let old = manager.issue(Grant::new(Kind::ApiKey).client("acme")).await?;
     /// manager.validate_active(&old.bearer).await?;

@@ -17,13 +17,13 @@ use super::revoke::RevokeRequest;
 use crate::codec;
 use crate::error::Error;
 use crate::sessions::{FullQuota, IndexedSession, LiveSession, SessionIndex, SessionPolicy};
+use keyfob_core::KeyVersion;
 use keyfob_core::filter::Filter;
 use keyfob_core::id::TokenId;
 use keyfob_core::text::Subject;
 use keyfob_core::time::{Timestamp, Ttl};
 use keyfob_core::token::{GrantParts, Kind, TokenState};
 use keyfob_metrics::{RevocationTarget, SessionOutcome};
-use keyfob_seal::KeyVersion;
 use keyfob_store::{
     Epochs, Insert, Inserted, NewRecord, Operation, RecordVersion, Replace, Replaced, Revoked,
     StampRule, Verdict,

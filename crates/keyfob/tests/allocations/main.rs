@@ -6,7 +6,8 @@
 use std::task::{Context, Poll, Waker};
 
 use allocation_counter::measure;
-use keyfob::{ActiveToken, Error, Grant, Issued, Kind, MemoryStore, TokenManager, ValidationChain};
+use keyfob::cache::ActiveToken;
+use keyfob::{Error, Grant, Issued, Kind, MemoryStore, TokenManager, ValidationChain};
 
 /// The answer of a future that need not wait.
 fn at_once<T>(work: impl Future<Output = T>) -> T {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use keyfob::{LaneCount, ManualClock, MemoryStore, SeededRandom};
+use keyfob::MemoryStore;
+use keyfob::clock::ManualClock;
+use keyfob::random::SeededRandom;
+use keyfob::store::LaneCount;
 use keyfob_testkit::contract::{Setup, Time};
 
 pub(crate) async fn memory() -> Setup {

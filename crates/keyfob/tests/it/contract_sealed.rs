@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use keyfob::clock::ManualClock;
+use keyfob::random::SeededRandom;
 use keyfob::seal::{KeyRing, NewKey, SealedStore};
-use keyfob::{LaneCount, ManualClock, MemoryStore, SeededRandom, Timestamp};
+use keyfob::store::LaneCount;
+use keyfob::{MemoryStore, Timestamp};
 use keyfob_testkit::contract::{Setup, Time};
 
 /// Every key that a ring may have at once, so that each query asks under three forms of its term.

@@ -4,7 +4,8 @@
 use keyfob::store::prelude::*;
 use std::sync::Arc;
 
-use keyfob::{Grant, Kind, MemoryStore, Random, SeededRandom, TokenManager};
+use keyfob::random::{Random, SeededRandom};
+use keyfob::{Grant, Kind, MemoryStore, TokenManager};
 use keyfob_testkit::fuzz;
 
 const MUTATIONS: usize = 6_000;

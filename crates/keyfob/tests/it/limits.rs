@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use keyfob::MemoryStore;
+use keyfob::clock::ManualClock;
 use keyfob::limit::{Charge, Charged, LimitStore};
-use keyfob::store::StoreError;
-use keyfob::{LaneCount, ManualClock, MemoryStore, OsRandom};
+use keyfob::random::OsRandom;
+use keyfob::store::{LaneCount, StoreError};
 
 mod admit;
 mod leased;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use keyfob::{
-    Grant, Kind, LaneCount, ManualClock, MemoryStore, SeededRandom, Store, Timestamp, TokenManager,
-    TokenManagerBuilder,
-};
+use keyfob::clock::ManualClock;
+use keyfob::random::SeededRandom;
+use keyfob::store::LaneCount;
+use keyfob::{Grant, Kind, MemoryStore, Store, Timestamp, TokenManager, TokenManagerBuilder};
 
 mod audit;
 mod caching;

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use keyfob::clock::ManualClock;
+use keyfob::random::SeededRandom;
+use keyfob::store::LaneCount;
 use keyfob::{
-    ClientId, Grant, Issued, Kind, LaneCount, ManualClock, MemoryStore, Metrics, SeededRandom,
-    Subject, Timestamp, TokenManager, TokenManagerBuilder,
+    ClientId, Grant, Issued, Kind, MemoryStore, Metrics, Subject, Timestamp, TokenManager,
+    TokenManagerBuilder,
 };
 use keyfob_testkit::instrumented_store::InstrumentedStore;
 use keyfob_testkit::recorder::MemoryRecorder;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob::{KeyRing, MemoryStore, OsRandom, Timestamp, TokenManager};
+use keyfob::random::OsRandom;
+use keyfob::{KeyRing, MemoryStore, Timestamp, TokenManager};
 use keyfob_testkit::stress::{StressTest, run_stress_test};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

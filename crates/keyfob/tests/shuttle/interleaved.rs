@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use keyfob::clock::ManualClock;
+use keyfob::random::SeededRandom;
+use keyfob::store::LaneCount;
 use keyfob::store::*;
-use keyfob::{LaneCount, ManualClock, MemoryStore, SeededRandom, Store};
+use keyfob::{MemoryStore, Store};
 
 #[derive(Debug)]
 pub(crate) struct Interleaved {

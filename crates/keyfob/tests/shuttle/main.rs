@@ -11,10 +11,11 @@ mod interleaved;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use keyfob::clock::ManualClock;
+use keyfob::random::SeededRandom;
 use keyfob::{
-    CacheConfig, Error, Filter, Grant, Issued, Kind, ManualClock, RefreshPolicy, RefreshRequest,
-    Refreshed, RevokeRequest, SeededRandom, SessionPolicy, Timestamp, TokenManager, TokenState,
-    Ttl, WhenFull,
+    CacheConfig, Error, Filter, Grant, Issued, Kind, RefreshPolicy, RefreshRequest, Refreshed,
+    RevokeRequest, SessionPolicy, Timestamp, TokenManager, TokenState, Ttl, WhenFull,
 };
 use shuttle::future::{block_on, spawn};
 use shuttle::scheduler::{DfsScheduler, PctScheduler, Scheduler};

@@ -4,12 +4,16 @@ use keyfob::store::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyfob::clock::{Clock, SystemClock};
+use keyfob::limit::Limiter;
+use keyfob::random::OsRandom;
+use keyfob::rotation::{GracePeriod, RefreshRefused};
 use keyfob::seal::KeyRing;
 use keyfob::store::Cursor;
 use keyfob::{
-    BearerToken, Clock, Error, EventKind, GracePeriod, Grant, Kind, LimitBy, LimitPolicy,
-    LimitRequest, Limiter, Limits, MemoryStore, Metrics, OsRandom, Rate, RefreshPolicy,
-    RefreshRefused, RefreshRequest, Refreshed, Subject, SystemClock, TokenManager, Ttl,
+    BearerToken, Error, EventKind, Grant, Kind, LimitBy, LimitPolicy, LimitRequest, Limits,
+    MemoryStore, Metrics, Rate, RefreshPolicy, RefreshRequest, Refreshed, Subject, TokenManager,
+    Ttl,
 };
 
 use super::script::DemoScript;
@@ -57,7 +61,7 @@ async fn rotate(
         .subject("user123")
         .client("example-app")
         .scopes("read write")
-        .label("run", keyfob::LabelValue::new(run)?)
+        .label("run", keyfob::values::LabelValue::new(run)?)
         .refresh_policy(policy);
     let issued = manager.issue(grant).await?;
     let pair = manager.refresh(&issued.bearer, RefreshRequest::new()).await?;

@@ -4,9 +4,10 @@
 mod full;
 mod script;
 
+use keyfob::values::LabelValue;
 use keyfob::{
-    Error, Filter, Grant, Kind, LabelValue, Paging, Refusal, RevokeRequest, Timestamp,
-    TokenManager, Ttl, ValidationChain,
+    Error, Filter, Grant, Kind, Paging, Refusal, RevokeRequest, Timestamp, TokenManager, Ttl,
+    ValidationChain,
 };
 
 use script::DemoScript;

@@ -1,6 +1,7 @@
 //! One line of `issue --from`: a grant as JSON, with the field names of a token.
 
-use keyfob::{Actor, Error, Grant, Timestamp};
+use keyfob::values::Actor;
+use keyfob::{Error, Grant, Timestamp};
 
 use crate::grant_spec::{GrantSpec, InvalidGrantSpec};
 

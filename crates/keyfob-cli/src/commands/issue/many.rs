@@ -10,7 +10,8 @@ use std::path::Path;
 use std::pin::pin;
 
 use futures_util::StreamExt;
-use keyfob::{Actor, Error, Issued};
+use keyfob::values::Actor;
+use keyfob::{Error, Issued};
 use tokio::sync::mpsc;
 
 use super::line::{self, LineError};

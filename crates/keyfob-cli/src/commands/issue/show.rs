@@ -2,7 +2,8 @@
 
 use std::io;
 
-use keyfob::{Issued, Timestamp, TokenView};
+use keyfob::token::TokenView;
+use keyfob::{Issued, Timestamp};
 use serde::Serialize;
 
 use crate::context::Context;

@@ -1,6 +1,7 @@
 //! `revoke --dry-run`: counts the tokens that would be revoked.
 
-use keyfob::{Error, FamilyId, Filter, RevokeRequest, Token, TokenId, TokenState};
+use keyfob::values::FamilyId;
+use keyfob::{Error, Filter, RevokeRequest, Token, TokenId, TokenState};
 
 use super::report::RevokeReport;
 use super::sweep;

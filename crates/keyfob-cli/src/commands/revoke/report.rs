@@ -1,6 +1,6 @@
 //! The report of a revocation, as a line or as JSON.
 
-use keyfob::Revocation;
+use keyfob::token::Revocation;
 use serde::Serialize;
 use serde_json::{Value, json};
 

@@ -4,8 +4,8 @@
 use keyfob::store::prelude::*;
 use std::time::Duration;
 
-use keyfob::store::{InvalidationListener, MonotonicInstant};
-use keyfob::{Grant, Kind, Lane, RevokeRequest};
+use keyfob::store::{InvalidationListener, Lane, MonotonicInstant};
+use keyfob::{Grant, Kind, RevokeRequest};
 use keyfob_testkit::proxy::{Concerned, Faults, Proxy};
 use keyfob_testkit::redis::{RedisServer, server};
 use tokio::time::sleep;

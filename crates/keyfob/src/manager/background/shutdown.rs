@@ -16,7 +16,7 @@ impl TokenManager {
     ///
     /// 1. Last uses and observations that wait in memory are written.
     /// 2. Event handlers and audit logs are given the events that there are. Each commits its
-    ///    cursor and ends; so does each [`EventStream`](crate::EventStream). A handler that fails
+    ///    cursor and ends; so does each [`EventStream`](crate::manager::EventStream). A handler that fails
     ///    is not tried again. What it did not take stays in the feed.
     /// 3. Background tasks end. Metrics are published once more.
     /// 4. The store is closed.

@@ -28,7 +28,8 @@ use keyfob_store::Cursor;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use keyfob::store::Cursor;
-/// use keyfob::{Delivery, Grant, Kind, MemoryStore, TokenManager};
+/// use keyfob::handlers::Delivery;
+/// use keyfob::{Grant, Kind, MemoryStore, TokenManager};
 ///
 /// let manager = TokenManager::new(MemoryStore::new()?);
 /// manager.issue(Grant::new(Kind::Session).subject("user123")).await?;

@@ -46,7 +46,7 @@ impl TokenManager {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use keyfob::{MemoryStore, TokenManager};
-    /// use keyfob::{Delivery, JsonLines};
+    /// use keyfob::handlers::{Delivery, JsonLines};
     ///
     /// # let manager = TokenManager::new(MemoryStore::new()?);
     /// let from = manager.latest_event().await?;

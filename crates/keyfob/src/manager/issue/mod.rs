@@ -1,22 +1,6 @@
 //! Issuing tokens: one, many, one from another, or a pair.
 //!
-//! # Which call issues what
-//!
-//! | call | the caller has | the new token | what it takes over |
-//! |---|---|---|---|
-//! | [`issue`](TokenManager::issue) | an authenticated subject, or none | of any kind, without a parent | nothing |
-//! | [`issue_pair`](TokenManager::issue_pair) | an authenticated subject | a refresh token and an access token below it | the access token: everything |
-//! | [`refresh`](TokenManager::refresh) | a presented refresh token | an access token below it; the refresh token gets its next bearer token | everything |
-//! | [`derive`](TokenManager::derive) | a presented token, not a refresh token | of any kind, below the presented one, with an actor | identity |
-//! | [`mint`](TokenManager::mint) | the id of a token, and the right to use it | of any kind, below that one | identity |
-//!
-//! *Identity* is the subject, the client, the issuer, the actors and the key that the token is bound
-//! to; the audiences too, where the grant names none. *Everything* is identity and also scopes,
-//! audiences, claims and metadata, which the request may narrow.
-//!
-//! One rule holds for every token that is below another: it is in the same lane and family, has no
-//! more scope and no other audience than its parent, ends with its parent at the latest, and is
-//! revoked with it. `derive`, `mint` and `refresh` write nothing if the parent is revoked meanwhile.
+//! `docs/issuing.md` tells the calls apart, and says what a token takes over from its parent.
 
 mod lifetime;
 mod new_token;

@@ -1,13 +1,13 @@
 //! A token that has been drawn: its record as a store takes it, and what the caller is given.
 
 use crate::codec::{self, Record};
+use keyfob_core::KeyVersion;
 use keyfob_core::bearer::BearerToken;
 use keyfob_core::event::EventKind;
 use keyfob_core::id::TokenId;
 use keyfob_core::namespace::{Namespace, Term};
 use keyfob_core::time::Timestamp;
 use keyfob_core::token::Token;
-use keyfob_seal::KeyVersion;
 use keyfob_store::{Epochs, NewRecord, StampRule};
 
 /// A token that was issued, with its bearer token: the only time that the secret is shown.

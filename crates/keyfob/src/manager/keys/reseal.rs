@@ -10,7 +10,8 @@ use crate::error::Error;
 use crate::manager::TokenManager;
 use crate::manager::modify::RETRY_LIMIT;
 use crate::manager::read::{PageCursor, ResumeToken};
-use keyfob_seal::{KeyVersion, SealedStore};
+use keyfob_core::KeyVersion;
+use keyfob_seal::SealedStore;
 use keyfob_store::{Loaded, Reseal, Resealed, StoreWrapper};
 
 /// A run that seals every record again that is not sealed under the active key.
@@ -19,7 +20,9 @@ use keyfob_store::{Loaded, Reseal, Resealed, StoreWrapper};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use keyfob::seal::{KeyRing, NewKey};
-/// use keyfob::{Clock, Grant, Kind, MemoryStore, OsRandom, SystemClock, TokenManager};
+/// use keyfob::clock::{Clock, SystemClock};
+/// use keyfob::random::OsRandom;
+/// use keyfob::{Grant, Kind, MemoryStore, TokenManager};
 ///
 /// let mut ring = KeyRing::generate(SystemClock.now(), &OsRandom)?;
 /// let manager = TokenManager::builder(MemoryStore::new()?).keys(&ring).build();

@@ -7,11 +7,12 @@ use super::scan::ScanPosition;
 use crate::error::Error;
 use crate::manager::TokenManager;
 use crate::manager::background::Phase;
+use keyfob_core::KeyVersion;
 use keyfob_core::field::Field;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::time::Ttl;
 use keyfob_metrics::Under;
-use keyfob_seal::{KeyError, KeyProvider, KeyRing, KeyVersion, SealedStore};
+use keyfob_seal::{KeyError, KeyProvider, KeyRing, SealedStore};
 use keyfob_store::StoreWrapper;
 
 /// # Keys of a sealed store
@@ -29,7 +30,9 @@ impl TokenManager {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use keyfob::seal::{KeyRing, NewKey};
-    /// use keyfob::{Clock, MemoryStore, OsRandom, SystemClock, TokenManager};
+    /// use keyfob::clock::{Clock, SystemClock};
+    /// use keyfob::random::OsRandom;
+    /// use keyfob::{MemoryStore, TokenManager};
     ///
     /// let mut ring = KeyRing::generate(SystemClock.now(), &OsRandom)?;
     /// let manager = TokenManager::builder(MemoryStore::new()?).keys(&ring).build();
@@ -54,7 +57,9 @@ impl TokenManager {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use keyfob::seal::{KeyRing, StaticKeys};
-    /// # use keyfob::{Clock, MemoryStore, OsRandom, SystemClock, TokenManager};
+    /// # use keyfob::clock::{Clock, SystemClock};
+    /// # use keyfob::random::OsRandom;
+    /// # use keyfob::{MemoryStore, TokenManager};
     /// # let ring = KeyRing::generate(SystemClock.now(), &OsRandom)?;
     /// # let manager = TokenManager::builder(MemoryStore::new()?).keys(&ring).build();
     /// # let provider = StaticKeys::new(ring);
@@ -80,7 +85,9 @@ impl TokenManager {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use keyfob::seal::{KeyProvider, KeyRing, StaticKeys};
-    /// # use keyfob::{Clock, MemoryStore, OsRandom, SystemClock, TokenManager, Ttl};
+    /// # use keyfob::clock::{Clock, SystemClock};
+    /// # use keyfob::random::OsRandom;
+    /// # use keyfob::{MemoryStore, TokenManager, Ttl};
     /// # let provider = StaticKeys::new(KeyRing::generate(SystemClock.now(), &OsRandom)?);
     /// let store = MemoryStore::new()?;
     /// let manager = TokenManager::builder(store).keys(&provider.ring().await?).build();
@@ -132,7 +139,9 @@ impl TokenManager {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use keyfob::seal::KeyRing;
-    /// # use keyfob::{Clock, Grant, Kind, MemoryStore, OsRandom, SystemClock, TokenManager};
+    /// # use keyfob::clock::{Clock, SystemClock};
+    /// # use keyfob::random::OsRandom;
+    /// # use keyfob::{Grant, Kind, MemoryStore, TokenManager};
     /// # let ring = KeyRing::generate(SystemClock.now(), &OsRandom)?;
     /// # let manager = TokenManager::builder(MemoryStore::new()?).keys(&ring).build();
     /// manager.issue(Grant::new(Kind::Session).subject("user123")).await?;
@@ -168,7 +177,10 @@ impl TokenManager {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use keyfob::seal::{KeyRing, NewKey};
-    /// # use keyfob::{Clock, KeyVersion, MemoryStore, OsRandom, SystemClock, TokenManager};
+    /// # use keyfob::clock::{Clock, SystemClock};
+    /// # use keyfob::random::OsRandom;
+    /// # use keyfob::seal::KeyVersion;
+    /// # use keyfob::{MemoryStore, TokenManager};
     /// # let mut ring = KeyRing::generate(SystemClock.now(), &OsRandom)?;
     /// # let manager = TokenManager::builder(MemoryStore::new()?).keys(&ring).build();
     /// # let first = ring.active();
@@ -229,6 +241,6 @@ impl TokenManager {
     pub(super) fn sealed(&self) -> Result<&Arc<SealedStore>, Error> {
         let rule = "it was built without keys: give them to TokenManagerBuilder::keys";
         let none = || InvalidValue::new(Field::TokenManager, InvalidReason::Contradiction { rule });
-        self.inner.sealed.as_ref().ok_or_else(|| none().into())
+        self.inner.sealing.store().ok_or_else(|| none().into())
     }
 }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use keyfob_core::field::Field;
-use keyfob_core::filter::Filter;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::namespace::Term;
 use keyfob_core::token::Token;
@@ -115,10 +114,12 @@ impl ResumeToken {
     }
 }
 
+/// A scan of every record, which only resealing needs.
+#[cfg(feature = "seal")]
 impl PageCursor {
     /// A cursor into a scan of every record, newest first, with the position of the scanned term.
     pub(in crate::manager) fn of_everything(term: usize, position: Position) -> Self {
-        let filter = Filter::new().fingerprint();
+        let filter = keyfob_core::filter::Filter::new().fingerprint();
         Self { order: Order::NewestFirst, filter, term, position }
     }
 
@@ -130,7 +131,9 @@ impl PageCursor {
         let rule = "it belongs to a list, not to a scan of every record";
         Err(InvalidValue::new(Field::Cursor, InvalidReason::Contradiction { rule }))
     }
+}
 
+impl PageCursor {
     pub(super) fn belongs_to(&self, filter: u32, order: Order, terms: &[Term]) -> bool {
         // A filter without terms reads the term that lists every token.
         (self.filter, self.order) == (filter, order) && self.term < terms.len().max(1)

@@ -49,7 +49,8 @@ impl TokenManager {
     /// later than that has two holders, and its family is ended. See [`RefreshCase`] for every case.
     ///
     /// ```
-    /// use keyfob::{Grant, Kind, MemoryStore, RefreshCase, RefreshRequest, TokenManager};
+    /// use keyfob::rotation::RefreshCase;
+    /// use keyfob::{Grant, Kind, MemoryStore, RefreshRequest, TokenManager};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use keyfob::clock::ManualClock;
+use keyfob::limit::{LeasedLimits, OnFailure};
 use keyfob::{
-    ClientId, Error, Grant, Kind, LeasedLimits, LimitBy, LimitPolicy, LimitRequest, Limits,
-    LocalLimits, ManualClock, MemoryStore, OnFailure, Rate, Subject, Timestamp, TokenManager, Ttl,
+    ClientId, Error, Grant, Kind, LimitBy, LimitPolicy, LimitRequest, Limits, LocalLimits,
+    MemoryStore, Rate, Subject, Timestamp, TokenManager, Ttl,
 };
 
 use super::Watched;

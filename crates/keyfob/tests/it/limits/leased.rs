@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob::limit::{Charge, LimitKey, LimitStore, Meter};
-use keyfob::{LeasedLimits, LocalLimits, ManualClock, Timestamp, Ttl};
+use keyfob::clock::ManualClock;
+use keyfob::limit::{Charge, LeasedLimits, LimitKey, LimitStore, Meter};
+use keyfob::{LocalLimits, Timestamp, Ttl};
 use keyfob_testkit::limits::{self, fresh_key, once};
 use tokio::time::Instant;
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use keyfob::clock::ManualClock;
 use keyfob::limit::{Charge, LimitStore, Meter};
-use keyfob::{LocalLimits, ManualClock, Timestamp, Ttl};
+use keyfob::{LocalLimits, Timestamp, Ttl};
 use keyfob_testkit::limits::{self, fresh_key, once};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -3,10 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use keyfob::clock::ManualClock;
+use keyfob::limit::OnFailure;
+use keyfob::random::SeededRandom;
 use keyfob::{
     BearerToken, Denied, Error, Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits,
-    ManualClock, MemoryStore, OnFailure, Presentation, RefreshRequest, Refusal, Rule, SeededRandom,
-    Timestamp, Token, TokenManager, Ttl, ValidationChain,
+    MemoryStore, Presentation, RefreshRequest, Refusal, Rule, Timestamp, Token, TokenManager, Ttl,
+    ValidationChain,
 };
 
 use keyfob_testkit::instrumented_store::InstrumentedStore;

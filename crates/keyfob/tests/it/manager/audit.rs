@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use keyfob::Ttl;
 use keyfob::handlers::audit::{AuditLog, AuditLogError, AuditLogOptions, Rotation, SyncPolicy};
+use keyfob::manager::HandlerTask;
 use keyfob::store::Cursor;
-use keyfob::{HandlerTask, Ttl};
 
 use super::{Bench, bench, session};
 

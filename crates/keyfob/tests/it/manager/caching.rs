@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyfob::clock::ManualClock;
+use keyfob::random::SeededRandom;
+use keyfob::store::LaneCount;
 use keyfob::{
-    CacheConfig, ClientId, Consistency, Denied, Grant, Issued, Kind, LaneCount, ManualClock,
-    MemoryStore, Metadata, RevokeRequest, SeededRandom, Subject, Tag, Timestamp, TokenManager, Ttl,
-    UpdateRequest, ValidationChain,
+    CacheConfig, ClientId, Consistency, Denied, Grant, Issued, Kind, MemoryStore, Metadata,
+    RevokeRequest, Subject, Tag, Timestamp, TokenManager, Ttl, UpdateRequest, ValidationChain,
 };
 use keyfob_testkit::instrumented_store::InstrumentedStore;
 

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use keyfob::rotation::SecretOverlap;
+use keyfob::token::{Confirmation, RevocationScope};
+use keyfob::values::InvalidReason;
 use keyfob::{
-    Confirmation, Error, Filter, Grant, InvalidReason, Kind, MemoryStore, Presentation,
-    RefreshRequest, RevocationScope, RevokeRequest, SecretOverlap, TokenManager, Ttl,
-    ValidationChain,
+    Error, Filter, Grant, Kind, MemoryStore, Presentation, RefreshRequest, RevokeRequest,
+    TokenManager, Ttl, ValidationChain,
 };
 use keyfob_testkit::instrumented_store::InstrumentedStore;
 
@@ -159,7 +161,7 @@ async fn what_is_derived_by_an_older_secret_ends_with_it() {
 /// Not even by renewal, and however long records are kept.
 #[tokio::test]
 async fn what_is_derived_is_renewed_to_the_end_of_what_it_is_derived_from_and_no_further() {
-    let keep = keyfob::Retention::For(Ttl::from_days(30));
+    let keep = keyfob::manager::Retention::For(Ttl::from_days(30));
     let bench = super::bench_with(|builder| builder.retention(keep));
     let start = bench.manager.now();
     for ends in [Some(Ttl::from_hours(1)), None] {

@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use keyfob::event::{CloudEvent, ObservationKind};
+use keyfob::handlers::{Delivery, EventHandler, HandlerError, JsonLines};
 use keyfob::store::{
     Call, Counting, Cursor, EventLog, Invalidations, Maintenance, RecordStore, Resealing,
     StoreError, StoreMethod, StoreWrapper, TermIndex,
 };
 use keyfob::{
-    CloudEvent, Delivery, Event, EventHandler, EventKind, HandlerError, JsonLines, MemoryStore,
-    Metadata, ObservationKind, RevokeRequest, Store, Subject, TokenManager, UpdateRequest,
+    Event, EventKind, MemoryStore, Metadata, RevokeRequest, Store, Subject, TokenManager,
+    UpdateRequest,
 };
 
 use super::{Bench, bench, bench_with, session};
@@ -116,7 +118,7 @@ async fn a_stream_from_the_latest_event_has_what_happens_from_then_on() {
 /// Fails the first time it sees each event.
 struct Stubborn {
     seen: Arc<Mutex<Vec<Event>>>,
-    failed: Option<keyfob::EventId>,
+    failed: Option<keyfob::event::EventId>,
 }
 
 impl EventHandler for Stubborn {

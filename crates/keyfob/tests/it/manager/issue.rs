@@ -1,7 +1,8 @@
 //! Issuing and minting.
 
 use futures_util::StreamExt;
-use keyfob::{Error, Grant, InvalidReason, Kind, RevokeRequest, Subject, TokenState, Ttl};
+use keyfob::values::InvalidReason;
+use keyfob::{Error, Grant, Kind, RevokeRequest, Subject, TokenState, Ttl};
 
 use super::{bench, session};
 

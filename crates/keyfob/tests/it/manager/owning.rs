@@ -1,6 +1,7 @@
 //! Tokens of one subject, and the short forms of a request to revoke.
 
-use keyfob::{Error, Grant, Kind, Paging, Reason, RevokeOutcome, RevokeRequest, Subject};
+use keyfob::values::Reason;
+use keyfob::{Error, Grant, Kind, Paging, RevokeOutcome, RevokeRequest, Subject};
 
 use super::{bench, session};
 

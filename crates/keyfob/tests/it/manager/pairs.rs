@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use keyfob::rotation::PreviousAccessToken;
 use keyfob::store::Cursor;
+use keyfob::values::Field;
 use keyfob::{
-    BearerToken, Error, EventKind, Field, Filter, Grant, Kind, MemoryStore, PreviousAccessToken,
-    RefreshPolicy, RefreshRequest, RevokeRequest, Subject, TokenManager, Ttl,
+    BearerToken, Error, EventKind, Filter, Grant, Kind, MemoryStore, RefreshPolicy, RefreshRequest,
+    RevokeRequest, Subject, TokenManager, Ttl,
 };
 use keyfob_testkit::instrumented_store::InstrumentedStore;
 

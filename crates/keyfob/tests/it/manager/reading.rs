@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use keyfob::{
-    ChangeKind, Filter, PageCursor, Paging, Retention, RevokeRequest, TokenId, TokenState, Ttl,
-    UpdateRequest,
-};
+use keyfob::manager::{PageCursor, Retention};
+use keyfob::token::ChangeKind;
+use keyfob::{Filter, Paging, RevokeRequest, TokenId, TokenState, Ttl, UpdateRequest};
 
 use super::{bench, bench_with, session};
 

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use keyfob::bearer::Generation;
+use keyfob::event::ObservationKind;
+use keyfob::rotation::{GracePeriod, PreviousAccessToken, RefreshCase, RefreshRefused};
 use keyfob::store::Cursor;
+use keyfob::token::{Confirmation, RevocationScope};
+use keyfob::values::Field;
 use keyfob::{
-    BearerToken, Confirmation, DeviceId, Error, EventKind, Field, Generation, GracePeriod, Grant,
-    Issued, Kind, ObservationKind, Presentation, PreviousAccessToken, RefreshCase, RefreshPolicy,
-    RefreshRefused, RefreshRequest, Refreshed, RevocationScope, RevokeRequest, Store, TokenState,
-    Ttl,
+    BearerToken, DeviceId, Error, EventKind, Grant, Issued, Kind, Presentation, RefreshPolicy,
+    RefreshRequest, Refreshed, RevokeRequest, Store, TokenState, Ttl,
 };
 
 use keyfob_testkit::families::{Families, refresh_many};
@@ -333,7 +336,7 @@ async fn what_is_no_live_refresh_token_is_refused_by_what_it_is() {
 
 #[tokio::test]
 async fn an_access_token_that_ended_before_the_retry_keeps_nobody_from_the_next_bearer() {
-    let bench = bench_with(|builder| builder.retention(keyfob::Retention::None));
+    let bench = bench_with(|builder| builder.retention(keyfob::manager::Retention::None));
     let first = bench.family().await;
     let short = || RefreshRequest::new().access_ttl(millis(100));
     let one = bench.manager.refresh(&first.bearer, short()).await.unwrap();

@@ -1,8 +1,10 @@
 //! Revocation in every scope, and sweeps.
 
+use keyfob::manager::ResumeToken;
+use keyfob::token::RevocationScope;
 use keyfob::{
-    ClientId, Error, Filter, Grant, Kind, Paging, ResumeToken, RevocationScope, RevokeOutcome,
-    RevokeRequest, Subject, Token, TokenId, Ttl, UpdateRequest,
+    ClientId, Error, Filter, Grant, Kind, Paging, RevokeOutcome, RevokeRequest, Subject, Token,
+    TokenId, Ttl, UpdateRequest,
 };
 
 use super::{Bench, bench, session};

@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use keyfob::store::Cursor;
+use keyfob::clock::ManualClock;
+use keyfob::event::ObservationKind;
+use keyfob::random::SeededRandom;
+use keyfob::rotation::SecretOverlap;
+use keyfob::store::{Cursor, LaneCount};
+use keyfob::token::SecretUsed;
 use keyfob::{
-    Error, Grant, Issued, Kind, LaneCount, ManualClock, MemoryStore, ObservationKind,
-    RevokeRequest, SecretOverlap, SecretUsed, SeededRandom, Store, Timestamp, TokenManager, Ttl,
+    Error, Grant, Issued, Kind, MemoryStore, RevokeRequest, Store, Timestamp, TokenManager, Ttl,
     ValidationChain,
 };
 use keyfob_testkit::instrumented_store::InstrumentedStore;

@@ -4,14 +4,19 @@ use keyfob::store::prelude::*;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use keyfob::seal::{KeyError, KeyProvider, KeyRing, NewKey, StaticKeys};
+use keyfob::clock::ManualClock;
+use keyfob::event::ObservationKind;
+use keyfob::manager::PageCursor;
+use keyfob::random::{OsRandom, SeededRandom};
+use keyfob::rotation::RefreshCase;
+use keyfob::seal::{KeyError, KeyProvider, KeyRing, KeyVersion, NewKey, StaticKeys};
 use keyfob::store::{
-    Cursor, Feed, Loaded, Operation, Order, Query, RecordVersion, Replace, Severity, Verdict,
+    Cursor, Feed, LaneCount, Loaded, Operation, Order, Query, RecordVersion, Replace, Severity,
+    Verdict,
 };
 use keyfob::{
-    Error, Filter, Issued, KeyVersion, LaneCount, ManualClock, MemoryStore, ObservationKind,
-    OsRandom, PageCursor, Paging, RefreshCase, RefreshRequest, RevokeRequest, SeededRandom,
-    SessionPolicy, Timestamp, TokenId, TokenManager, Ttl, UpdateRequest, ValidationChain, WhenFull,
+    Error, Filter, Issued, MemoryStore, Paging, RefreshRequest, RevokeRequest, SessionPolicy,
+    Timestamp, TokenId, TokenManager, Ttl, UpdateRequest, ValidationChain, WhenFull,
 };
 
 use keyfob_testkit::instrumented_store::InstrumentedStore;

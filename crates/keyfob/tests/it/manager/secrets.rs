@@ -40,7 +40,8 @@ async fn no_secret_is_shown_anywhere() {
     let bench = bench();
     let mut shown = String::new();
     let issued = bench.manager.issue(session("user123")).await.unwrap();
-    let task = bench.manager.spawn_handler(keyfob::log_events, keyfob::store::Cursor::start());
+    let task =
+        bench.manager.spawn_handler(keyfob::handlers::log_events, keyfob::store::Cursor::start());
     let chain = ValidationChain::new().require_scope("admin");
     for outcome in [
         bench.manager.validate_active(&issued.bearer).await,

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use keyfob::clock::ManualClock;
+use keyfob::random::SeededRandom;
+use keyfob::store::LaneCount;
 use keyfob::{
-    Error, Filter, Grant, Issued, Kind, LaneCount, ManualClock, MemoryStore, RevokeRequest,
-    SeededRandom, SessionPolicy, Subject, Timestamp, TokenManager, TokenState, Ttl, WhenFull,
+    Error, Filter, Grant, Issued, Kind, MemoryStore, RevokeRequest, SessionPolicy, Subject,
+    Timestamp, TokenManager, TokenState, Ttl, WhenFull,
 };
 use keyfob_testkit::instrumented_store::InstrumentedStore;
 

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use keyfob::handlers::{Delivery, EventHandler, HandlerError};
 use keyfob::store::{
     Counting, Cursor, EventLog, Invalidations, Maintenance, RecordStore, Resealing, StoreWrapper,
     TermIndex,
 };
-use keyfob::{Delivery, EventHandler, HandlerError, MemoryStore, Store, TokenManager, Ttl};
+use keyfob::{MemoryStore, Store, TokenManager, Ttl};
 
 use super::{bench, session};
 

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use futures_util::FutureExt;
+use keyfob::random::OsRandom;
 use keyfob::seal::KeyRing;
+use keyfob::stats::{CountedClient, StateCounts, Stats};
 use keyfob::{
-    BearerToken, ClientId, CountedClient, Filter, Grant, Kind, OsRandom, Paging, RefreshRequest,
-    RevokeRequest, StateCounts, Stats, Subject, Token, TokenId, TokenManager, TokenState, Ttl,
+    BearerToken, ClientId, Filter, Grant, Kind, Paging, RefreshRequest, RevokeRequest, Subject,
+    Token, TokenId, TokenManager, TokenState, Ttl,
 };
 use proptest::prelude::*;
 
@@ -122,7 +124,7 @@ async fn clients_are_named_by_one_of_their_tokens_sealed_or_not() {
         if keys.is_some() {
             let without_keys = bench.another();
             let stats = without_keys.stats().await.unwrap();
-            let unknown = |of: &keyfob::ClientCounts| {
+            let unknown = |of: &keyfob::stats::ClientCounts| {
                 matches!(of.client, CountedClient::Unknown(_) | CountedClient::None)
             };
             assert!(stats.by_client.iter().all(unknown), "who has no keys sees numbers alone");

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use keyfob::rotation::{PreviousAccessToken, RefreshCase, RefreshRefused};
 use keyfob::store::Cursor;
 use keyfob::{
-    BearerToken, Error, EventKind, MemoryStore, PreviousAccessToken, RefreshCase, RefreshPolicy,
-    RefreshRefused, RefreshRequest, Store, TokenManager, Ttl,
+    BearerToken, Error, EventKind, MemoryStore, RefreshPolicy, RefreshRequest, Store, TokenManager,
+    Ttl,
 };
 use keyfob_testkit::instrumented_store::InstrumentedStore;
 

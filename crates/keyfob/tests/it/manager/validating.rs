@@ -43,7 +43,8 @@ async fn what_is_no_bearer_is_refused_without_a_look_up() {
 
 #[tokio::test]
 async fn a_known_id_with_another_secret_is_unknown() {
-    let (one, two) = (bench(), bench_with(|builder| builder.random(keyfob::SeededRandom::new(9))));
+    let (one, two) =
+        (bench(), bench_with(|builder| builder.random(keyfob::random::SeededRandom::new(9))));
     let real = one.manager.issue(session("user123")).await.unwrap();
     let other = two.manager.issue(session("user123")).await.unwrap();
     // The other manager's bearer is well-formed, and its id is not known to the first.

@@ -1,15 +1,16 @@
 //! Metrics of the invalidation feed.
 
 use keyfob::store::{
-    Counting, EventLog, Invalidations, Maintenance, RecordStore, Resealing, TermIndex,
+    Counting, EventLog, Invalidation, InvalidationListener, Invalidations, LaneCount, Maintenance,
+    MonotonicInstant, RecordStore, Resealing, TermIndex,
 };
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob::store::{Invalidation, InvalidationListener, MonotonicInstant};
+use keyfob::clock::ManualClock;
+use keyfob::random::OsRandom;
 use keyfob::{
-    CacheConfig, Kind, LaneCount, ManualClock, MemoryStore, Metrics, OsRandom, RevokeRequest,
-    Store, Timestamp, TokenManager, Ttl,
+    CacheConfig, Kind, MemoryStore, Metrics, RevokeRequest, Store, Timestamp, TokenManager, Ttl,
 };
 use keyfob_testkit::instrumented_store::InstrumentedStore;
 use keyfob_testkit::recorder::MemoryRecorder;
@@ -137,7 +138,7 @@ async fn trust_that_runs_out_is_counted_for_each_lane() {
     source.confirm(MonotonicInstant::now());
     manager.cache_report();
     assert_eq!(kept.value("keyfob_feed_lanes", ["trusted"]), 4.0);
-    watcher.invalidate(keyfob::Lane::new(0), Invalidation::All);
+    watcher.invalidate(keyfob::store::Lane::new(0), Invalidation::All);
     assert_eq!(kept.value("keyfob_feed_invalidations_total", ["lane"]), 1.0);
     tokio::time::sleep(Duration::from_millis(80)).await;
     for _ in 0..2 {

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use keyfob::limit::LimitStore;
+use keyfob::limit::{LeasedLimits, LimitStore, OnFailure};
 use keyfob::{
-    Kind, LeasedLimits, LimitBy, LimitPolicy, LimitRequest, Limits, LocalLimits, Metrics,
-    OnFailure, Presentation, Ttl, ValidationChain,
+    Kind, LimitBy, LimitPolicy, LimitRequest, Limits, LocalLimits, Metrics, Presentation, Ttl,
+    ValidationChain,
 };
 use keyfob_testkit::recorder::MemoryRecorder;
 

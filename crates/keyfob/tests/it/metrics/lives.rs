@@ -1,9 +1,10 @@
 //! Metrics of what happens to tokens.
 
+use keyfob::handlers::HandlerError;
+use keyfob::rotation::{GracePeriod, PreviousAccessToken, SecretOverlap};
 use keyfob::store::Cursor;
 use keyfob::{
-    Filter, GracePeriod, Grant, HandlerError, Kind, PreviousAccessToken, RefreshPolicy,
-    RefreshRequest, RevokeRequest, SecretOverlap, SessionPolicy, Ttl, WhenFull,
+    Filter, Grant, Kind, RefreshPolicy, RefreshRequest, RevokeRequest, SessionPolicy, Ttl, WhenFull,
 };
 
 use super::{Bench, bench, bench_with, client, subject};
@@ -155,9 +156,10 @@ async fn events_are_counted_when_a_handler_has_taken_them() {
     assert_eq!(bench.value("event_handler_failures_total", []), 1.0);
     assert_eq!(bench.value("event_delay_seconds", []), 2.0);
     // One that never fails, for comparison.
-    let task = bench
-        .manager
-        .spawn_handler(|_: &keyfob::Delivery| Ok(()), bench.manager.latest_event().await.unwrap());
+    let task = bench.manager.spawn_handler(
+        |_: &keyfob::handlers::Delivery| Ok(()),
+        bench.manager.latest_event().await.unwrap(),
+    );
     task.stop().await;
     assert_eq!(bench.value("event_handler_failures_total", []), 1.0);
 }
@@ -168,8 +170,8 @@ struct Failing {
     told: tokio::sync::mpsc::UnboundedSender<()>,
 }
 
-impl keyfob::EventHandler for Failing {
-    fn handle(&mut self, _: &keyfob::Delivery) -> Result<(), HandlerError> {
+impl keyfob::handlers::EventHandler for Failing {
+    fn handle(&mut self, _: &keyfob::handlers::Delivery) -> Result<(), HandlerError> {
         if self.left > 0 {
             self.left -= 1;
             return Err(HandlerError::new("not yet"));

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use keyfob::clock::Clock;
+use keyfob::random::OsRandom;
 use keyfob::seal::{KeyRing, KeyVersion, NewKey};
-use keyfob::{Clock, Grant, Kind, Metrics, OsRandom, RevokeRequest, TokenManager};
+use keyfob::{Grant, Kind, Metrics, RevokeRequest, TokenManager};
 use keyfob_testkit::recorder::MemoryRecorder;
 
 use super::{Bench, bench, bench_with};

@@ -2,9 +2,10 @@
 
 use std::sync::Barrier;
 
+use keyfob::values::NameSet;
 use keyfob::{
-    BearerPrefix, CacheConfig, Denied, Error, Grant, Kind, MemoryStore, NameSet, Refusal,
-    RevokeRequest, Scope, Timestamp, Token, TokenManager, Ttl, ValidationChain,
+    BearerPrefix, CacheConfig, Denied, Error, Grant, Kind, MemoryStore, Refusal, RevokeRequest,
+    Scope, Timestamp, Token, TokenManager, Ttl, ValidationChain,
 };
 
 use super::{bench, bench_with};

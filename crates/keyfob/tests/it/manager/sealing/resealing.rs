@@ -52,7 +52,7 @@ async fn a_key_is_changed_while_traffic_flows() {
     let mut pages = 0;
     let mut cursor = None;
     let mut reseal = manager.reseal().unwrap();
-    let count = |progress: &keyfob::ResealProgress| {
+    let count = |progress: &keyfob::manager::ResealProgress| {
         pages += 1;
         cursor = cursor.take().or(progress.resume.cursor());
     };
