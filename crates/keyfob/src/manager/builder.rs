@@ -6,6 +6,7 @@ use super::background::Tasks;
 use super::background::last_use::LastUses;
 use super::background::metrics::MetricsPublisher;
 use super::events::observations::Observer;
+use super::load_queue::LoadQueue;
 use super::refresh::RefreshRecordCache;
 use super::sealing::Sealing;
 use super::{Inner, TokenManager};
@@ -257,6 +258,7 @@ impl TokenManagerBuilder {
             last_use: LastUses::new(self.last_use_precision),
             observer: Observer::new(self.observations_per_second, self.sample_uses),
             limiter: self.limits.map(|limits| Limiter::new(limits, namespace).metrics(&metrics)),
+            loads: LoadQueue::new(&metrics),
             tally: HotCounters::new(),
             publisher: MetricsPublisher::default(),
             metrics,

@@ -10,6 +10,7 @@
 //! | `derive` | a narrower token from a presented one, for a service that acts for the subject |
 //! | `descent` | a token that is made from another is never wider |
 //! | `settle` | what happens when a presented bearer token is not accepted |
+//! | `load_queue` | the budget of the loads that presented bearer tokens cause |
 //! | `admit` | whether a request is within its limits |
 //! | `read` | get, list, count, history, statistics |
 //! | `refresh` | a refresh token exchanged for the next pair |
@@ -31,6 +32,7 @@ mod events;
 mod issue;
 #[cfg(feature = "seal")]
 mod keys;
+mod load_queue;
 mod modify;
 mod read;
 mod refresh;
@@ -122,6 +124,7 @@ struct Inner {
     last_use: background::last_use::LastUses,
     observer: events::observations::Observer,
     limiter: Option<Limiter>,
+    loads: load_queue::LoadQueue,
     metrics: Metrics,
     tally: HotCounters,
     publisher: background::metrics::MetricsPublisher,
