@@ -48,6 +48,9 @@ pub(crate) enum Failure {
     Filter { error: FilterError, text: String },
     #[error(transparent)]
     Keyfob(#[from] Error),
+    /// A bearer that is malformed, with what is likely wrong.
+    #[error("{error}")]
+    MalformedBearer { error: Box<Error>, hint: String },
     #[error("{what} cannot be read: {error}")]
     Input { what: String, error: io::Error },
     #[error("{refused} of {total} lines were refused")]
@@ -124,6 +127,7 @@ impl Failure {
             Self::InvalidStoreUrl(_) => "invalid_store_url",
             Self::Filter { error, .. } => error.code(),
             Self::Keyfob(error) => error.code(),
+            Self::MalformedBearer { error, .. } => error.code(),
             Self::Input { .. } => "input_unreadable",
             Self::Lines { .. } => "lines_refused",
             Self::Output(_) => "output_failed",
@@ -149,6 +153,7 @@ impl Failure {
             | Self::Lines { .. }
             | Self::NoDataDirectory => Exit::Usage,
             Self::Keyfob(error) => exit_of(error),
+            Self::MalformedBearer { error, .. } => exit_of(error),
             // The reader of a pipe closed it: it needs no more output.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_)
@@ -173,6 +178,7 @@ impl Failure {
                  --bearer-file"
                     .into(),
             ),
+            Self::MalformedBearer { hint, .. } => Some(hint.clone()),
             Self::Keyfob(Error::NotFound { .. }) => {
                 Some("run keyfob list to see the tokens of this store".into())
             }

@@ -1,5 +1,7 @@
 //! Reads from files and stdin, with a size limit, on a thread of its own.
 //!
+//! Text is UTF-8, with or without a byte order mark. Text in UTF-16 is refused by that name.
+//!
 //! A read from a terminal or a pipe may block for ever. The process does not wait for the reading
 //! thread when the command is interrupted.
 
@@ -10,11 +12,15 @@ use std::path::{Path, PathBuf};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
+use crate::bearer_input::BearerInput;
 use crate::failure::Failure;
 use crate::no_echo::NoEchoInput;
 
 /// The maximum number of bytes that are read as a bearer. A real one is far shorter.
 pub(crate) const MAX_BEARER_BYTES: usize = 64 * 1024;
+
+/// The byte order mark that some editors write in front of UTF-8.
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// An input: stdin or a file.
 #[derive(Clone, Debug)]
@@ -72,8 +78,8 @@ impl InputSource {
 /// Reads a bearer. From a terminal it reads one line without echo, otherwise everything.
 ///
 /// Reads at most [`MAX_BEARER_BYTES`] and one more, so that the caller sees a longer input as too
-/// long. One newline at the end is removed.
-pub(crate) async fn bearer(source: InputSource) -> Result<Zeroizing<Vec<u8>>, Failure> {
+/// long. White space and a byte order mark around the bearer do not count.
+pub(crate) async fn bearer(source: InputSource) -> Result<BearerInput, Failure> {
     let reader = source.open()?;
     let one_line = matches!(source, InputSource::Stdin) && io::stdin().is_terminal();
     let no_echo = one_line.then(NoEchoInput::begin);
@@ -96,11 +102,22 @@ pub(crate) async fn bearer(source: InputSource) -> Result<Zeroizing<Vec<u8>>, Fa
         // The terminal did not show the typed newline either.
         let _ = writeln!(io::stderr());
     }
-    let mut bytes = read.map_err(|error| source.failed(error))?;
-    let end = bytes.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let length = end.map_or(bytes.len(), <[u8]>::len);
-    bytes.truncate(length);
-    Ok(bytes)
+    let bytes = read.map_err(|error| source.failed(error))?;
+    Ok(BearerInput::new(source.name(), bytes))
+}
+
+/// Whether the bytes start a text in UTF-16: with its byte order mark, or with an ASCII character.
+pub(crate) fn is_utf_16(start: &[u8]) -> bool {
+    matches!(
+        start,
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 0x01..=0x7f, ..] | [0x01..=0x7f, 0, ..]
+    )
+}
+
+/// The error for a text in UTF-16.
+pub(crate) fn utf_16() -> io::Error {
+    let message = "it is UTF-16 text. Convert it to UTF-8, such as with iconv -f UTF-16 -t UTF-8";
+    io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
 /// Reads the answer to a question on the terminal. Returns whether it was yes.

@@ -9,6 +9,7 @@
 //! | `failure` | every error, hint and exit code |
 
 mod args;
+mod bearer_input;
 mod bearer_scan;
 mod commands;
 mod context;

@@ -18,8 +18,8 @@ pub(crate) fn command() -> clap::Command {
 /// Parses the words. Prints help and version itself.
 pub(crate) fn parse(words: Vec<OsString>) -> Result<Cli, Failure> {
     let leaked = words.iter().find_map(|word| bearer_scan::find_bearer(&word.to_string_lossy()));
-    if let Some(bearer) = leaked {
-        return Err(Failure::BearerInArgument { id: bearer.id });
+    if leaked.is_some() {
+        return Err(Failure::BearerInArgument { id: leaked });
     }
     let matches = command().try_get_matches_from(words).map_err(failure)?;
     let cli = Cli::from_arg_matches(&matches).map_err(failure)?;
