@@ -194,6 +194,11 @@ impl Failure {
             Self::Keyfob(Error::Store(StoreError::Unavailable { .. })) => {
                 Some("check that it runs and is reachable, then try again".into())
             }
+            Self::Filter { error, .. } if error.is_not_bound() => Some(
+                "bind a value with --bind NAME=VALUE, or quote the text for the shell and the filter: \
+                 'subject:\"$text\"'"
+                    .into(),
+            ),
             Self::Lines { .. } => Some("fix those lines and run again with only them".into()),
             Self::BearerLost { id, .. } => {
                 Some(format!("run keyfob revoke {id}, then issue another token"))

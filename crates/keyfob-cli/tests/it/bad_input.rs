@@ -224,6 +224,7 @@ fn contradictions_and_overflows_are_reported() {
         (vec!["--subject="], "subject is empty"),
         (vec!["--ip=999.1.1.1"], "--ip"),
         (vec!["--scope=read write"], "scope contains a character that is not allowed"),
+        (vec!["--scope=read write"], "Repeat the flag for each scope"),
     ] {
         let words: Vec<_> = ["issue"].iter().chain(&args).copied().collect();
         keyfob.run(&words).exits(2).says(says);
