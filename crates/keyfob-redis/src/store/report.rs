@@ -48,7 +48,8 @@ impl Shared {
             if finding.severity == Severity::Fault && finding.what == VERSION {
                 return Err(misconfigured(finding.advice));
             }
-            if finding.severity != Severity::Good {
+            // A store that is opened for its report shows the finding there.
+            if finding.severity != Severity::Good && self.config.create {
                 tracing::warn!(
                     what = finding.what,
                     fault = finding.severity == Severity::Fault,
