@@ -185,6 +185,9 @@ impl Failure {
             Self::Keyfob(Error::Store(StoreError::NotAStore { .. })) => Some(
                 "check --store or KEYFOB_STORE, or run keyfob issue to create a new store".into(),
             ),
+            Self::Keyfob(Error::Store(StoreError::NamespaceLost { .. })) => {
+                Some("run keyfob doctor to see what the store holds; it changes nothing".into())
+            }
             Self::Keyfob(Error::Store(StoreError::Sealed { .. })) => {
                 Some("pass the key ring with --keys or KEYFOB_KEYS".into())
             }
@@ -210,10 +213,12 @@ impl Failure {
         }
     }
 
-    /// The lines below the message.
+    /// The lines below the message, safe to show. The pointer of a filter is safe already.
     fn details(&self) -> String {
         match self {
-            Self::Usage { details, .. } => details.clone(),
+            Self::Usage { details, .. } => {
+                details.lines().map(visible).collect::<Vec<_>>().join("\n")
+            }
             Self::InvalidStoreUrl(_) => InvalidStoreUrl::FORMS.into(),
             Self::Filter { error, text } => {
                 let pointer = error.pointer(text);
@@ -240,7 +245,7 @@ impl Failure {
         let details = self.details();
         for line in details.lines() {
             text.push('\n');
-            text.push_str(&visible(line));
+            text.push_str(line);
         }
         if let Some(hint) = self.hint() {
             text.push_str("\nhint: ");
