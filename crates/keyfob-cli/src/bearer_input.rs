@@ -5,8 +5,8 @@ use keyfob::{BearerPrefix, BearerToken, Error, Refusal};
 use zeroize::Zeroizing;
 
 use crate::bearer_scan::find_bearer;
+use crate::encoding::{self, BYTE_ORDER_MARK};
 use crate::failure::Failure;
-use crate::input::{self, BYTE_ORDER_MARK};
 use crate::output::Output;
 
 /// The text of an input, without the white space around it.
@@ -49,8 +49,8 @@ impl BearerInput {
 
     /// What is likely wrong with a bearer that is malformed. It repeats no part of the bearer.
     fn hint(&self, prefix: &BearerPrefix) -> Option<String> {
-        if input::is_utf_16(&self.bytes) {
-            return Some(format!("{} cannot be read: {}", self.source, input::utf_16()));
+        if encoding::is_utf_16(&self.bytes) {
+            return Some(format!("{} cannot be read: {}", self.source, encoding::utf_16()));
         }
         let text = self.as_str();
         let malformed = BearerToken::parse(text, prefix).err()?;

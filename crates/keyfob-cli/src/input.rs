@@ -19,9 +19,6 @@ use crate::no_echo::NoEchoInput;
 /// The maximum number of bytes that are read as a bearer. A real one is far shorter.
 pub(crate) const MAX_BEARER_BYTES: usize = 64 * 1024;
 
-/// The byte order mark that some editors write in front of UTF-8.
-pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
-
 /// An input: stdin or a file.
 #[derive(Clone, Debug)]
 pub(crate) enum InputSource {
@@ -104,20 +101,6 @@ pub(crate) async fn bearer(source: InputSource) -> Result<BearerInput, Failure> 
     }
     let bytes = read.map_err(|error| source.failed(error))?;
     Ok(BearerInput::new(source.name(), bytes))
-}
-
-/// Whether the bytes start a text in UTF-16: with its byte order mark, or with an ASCII character.
-pub(crate) fn is_utf_16(start: &[u8]) -> bool {
-    matches!(
-        start,
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 0x01..=0x7f, ..] | [0x01..=0x7f, 0, ..]
-    )
-}
-
-/// The error for a text in UTF-16.
-pub(crate) fn utf_16() -> io::Error {
-    let message = "it is UTF-16 text. Convert it to UTF-8, such as with iconv -f UTF-16 -t UTF-8";
-    io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
 /// Reads the answer to a question on the terminal. Returns whether it was yes.

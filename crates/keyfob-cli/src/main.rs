@@ -13,6 +13,7 @@ mod bearer_input;
 mod bearer_scan;
 mod commands;
 mod context;
+mod encoding;
 mod failure;
 mod grant_spec;
 mod input;

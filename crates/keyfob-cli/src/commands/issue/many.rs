@@ -17,8 +17,9 @@ use tokio::sync::mpsc;
 use super::line::{self, LineError};
 use super::show::{note_once, output_lost, write_object};
 use crate::context::Context;
+use crate::encoding::{self, BYTE_ORDER_MARK};
 use crate::failure::Failure;
-use crate::input::{self, BYTE_ORDER_MARK, InputSource};
+use crate::input::InputSource;
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::table::or_never;
@@ -214,8 +215,8 @@ fn next_line(
     if is_end {
         return Ok(None);
     }
-    if number == 1 && input::is_utf_16(&line) {
-        return Err(input::utf_16());
+    if number == 1 && encoding::is_utf_16(&line) {
+        return Err(encoding::utf_16());
     }
     if too_long {
         return Ok(Some(Err(LineError::TooLong { max: MAX_LINE_BYTES })));
