@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use keyfob_store::{LaneCount, StoreError, Ttl};
 
-use super::{Address, Login, RedisConfig, Secret, Tls, Topology, misconfigured};
+use super::{Address, Login, RedisConfig, Secret, Tls, Topology, WhenEmptied, misconfigured};
 
 const EXAMPLES: &str = "redis://:password@host:6379/0, rediss://user:password@host?ca=/etc/ca.pem, \
     redis+cluster://a:6379,b:6379, redis+sentinel://s1:26379,s2:26379/name";
 
-const OPTIONS: &str =
-    "namespace, lanes, wait, response_timeout, connect_timeout, sentinel_password, ca";
+const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, budget, sentinel_password, ca, when_emptied";
 
 impl FromStr for RedisConfig {
     type Err = StoreError;
@@ -73,7 +72,15 @@ fn with_option(mut config: RedisConfig, option: &str) -> Result<RedisConfig, Sto
         }
         "response_timeout" => config.response_timeout = duration(&value, name)?,
         "connect_timeout" => config.connect_timeout = duration(&value, name)?,
+        "budget" => config.budget = duration(&value, name)?,
         "sentinel_password" => config.sentinel_login.password = Some(Secret::new(value)),
+        "when_emptied" => {
+            config.when_emptied = match value.as_str() {
+                "refuse" => WhenEmptied::Refuse,
+                "recreate" => WhenEmptied::Recreate,
+                _ => return Err(wrong("when_emptied must be refuse or recreate")),
+            };
+        }
         "ca" => match &mut config.tls {
             Some(tls) => tls.ca = Some(value.into()),
             None => return Err(wrong("ca needs a scheme with TLS, such as rediss://")),
@@ -192,10 +199,14 @@ mod tests {
         assert_eq!(config.login.password.as_ref().map(Secret::expose), Some("p@ss:w"));
         assert_eq!((config.database, config.wait), (3, 2));
         assert_eq!(config.lanes, LaneCount::new(16).ok());
-        let config = read("redis+cluster://a:1,b/?namespace=shop&response_timeout=2s");
+        assert_eq!(config.when_emptied, WhenEmptied::Refuse);
+        let config = read("redis://h?when_emptied=recreate");
+        assert_eq!(config.when_emptied, WhenEmptied::Recreate);
+        let config = read("redis+cluster://a:1,b/?namespace=shop&response_timeout=2s&budget=1s");
         let nodes = vec![Address::new("a", 1), Address::new("b", 6379)];
         assert_eq!(config.topology, Topology::Cluster(nodes));
         assert_eq!((config.namespace.as_str(), config.response_timeout.as_secs()), ("shop", 2));
+        assert_eq!(config.budget.as_secs(), 1);
         let config = read("redis+sentinel://:pw@s1,s2:5/main/4?sentinel_password=other");
         let sentinels = vec![Address::new("s1", 26379), Address::new("s2", 5)];
         assert_eq!(config.topology, Topology::Sentinel { sentinels, primary: "main".to_owned() });
@@ -214,6 +225,7 @@ mod tests {
             "redis://h/0/1",
             "redis://hunter2@h",
             "redis://h?lanes=0",
+            "redis://h?when_emptied=hunter2",
             "redis://h?ca=/x",
             "redis://h?hunter2=1",
             "redis://h?insecure",

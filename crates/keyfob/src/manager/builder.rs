@@ -7,6 +7,7 @@ use super::background::last_use::LastUses;
 use super::background::metrics::MetricsPublisher;
 use super::events::observations::Observer;
 use super::load_queue::LoadQueue;
+use super::login_turns::LoginTurns;
 use super::refresh::RefreshRecordCache;
 use super::sealing::Sealing;
 use super::{Inner, TokenManager};
@@ -259,6 +260,7 @@ impl TokenManagerBuilder {
             observer: Observer::new(self.observations_per_second, self.sample_uses),
             limiter: self.limits.map(|limits| Limiter::new(limits, namespace).metrics(&metrics)),
             loads: LoadQueue::new(&metrics),
+            login_turns: LoginTurns::new(),
             tally: HotCounters::new(),
             publisher: MetricsPublisher::default(),
             metrics,

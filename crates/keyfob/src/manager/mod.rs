@@ -10,6 +10,7 @@
 //! | `derive` | a narrower token from a presented one, for a service that acts for the subject |
 //! | `descent` | a token that is made from another is never wider |
 //! | `settle` | what happens when a presented bearer token is not accepted |
+//! | `login_turns` | logins of one subject take turns |
 //! | `load_queue` | the budget of the loads that presented bearer tokens cause |
 //! | `admit` | whether a request is within its limits |
 //! | `read` | get, list, count, history, statistics |
@@ -33,6 +34,7 @@ mod issue;
 #[cfg(feature = "seal")]
 mod keys;
 mod load_queue;
+mod login_turns;
 mod modify;
 mod read;
 mod refresh;
@@ -74,7 +76,7 @@ use keyfob_core::time::Timestamp;
 use keyfob_core::token::{LoginStamp, Token};
 use keyfob_limit::Limiter;
 use keyfob_metrics::{HotCounters, Metrics};
-use keyfob_store::{IntoStore, Loaded, Operation, Severity, Store, StoreReport};
+use keyfob_store::{IntoStore, Loaded, Operation, Severity, Store, StoreError, StoreReport};
 
 /// Issues, validates, refreshes, lists and revokes tokens over a store.
 ///
@@ -120,6 +122,7 @@ struct Inner {
     bound: Duration,
     refresh_policy: RefreshPolicy,
     sessions: Option<SessionPolicy>,
+    login_turns: login_turns::LoginTurns,
     refresh_records: refresh::RefreshRecordCache,
     last_use: background::last_use::LastUses,
     observer: events::observations::Observer,
@@ -210,7 +213,12 @@ impl TokenManager {
     pub async fn report(&self) -> Result<StoreReport, Error> {
         let mut report = self.inner.store.report().await?;
         let key = self.inner.sealing.active_key();
-        let floor = self.inner.store.min_key_version().await?;
+        let floor = match self.inner.store.min_key_version().await {
+            Ok(floor) => floor,
+            // The report of the store says so.
+            Err(StoreError::NamespaceLost { .. }) => return Ok(report),
+            Err(error) => return Err(error.into()),
+        };
         if key.unwrap_or_default() < floor {
             let has = key.map_or("has no keys".to_owned(), |key| format!("seals under key {key}"));
             let advice = format!(
