@@ -3,6 +3,7 @@
 //! Within a process, a login waits for the one before it. Between processes, a login whose index was
 //! changed by another one waits for a random time, which gets longer. Both end with a budget.
 
+use std::fmt;
 use std::time::Duration;
 
 use keyfob_core::namespace::Term;
@@ -19,7 +20,6 @@ const MAX_PAUSE: Duration = Duration::from_millis(64);
 const STRIPES: u64 = 256;
 
 /// The turns of this process.
-#[derive(Debug)]
 pub(super) struct LoginTurns(Box<[Mutex<()>]>);
 
 /// The turn of one login. The next login in this process has its turn when this one is dropped.
@@ -27,6 +27,12 @@ pub(super) struct LoginTurn<'a> {
     _turn: MutexGuard<'a, ()>,
     ends: Instant,
     pause: Duration,
+}
+
+impl fmt::Debug for LoginTurns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoginTurns")
+    }
 }
 
 impl LoginTurns {
