@@ -1,19 +1,25 @@
-//! Opens the file: waits while another process has it open, and checks its contents before it is
+//! Opens the file with the rights that the options name: waits while another process has it open, and checks its contents before it is
 //! used.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keyfob_store::Namespace;
 use keyfob_store::StoreError;
-use redb::{Database, DatabaseError};
+use redb::backends::FileBackend;
+use redb::{Builder, Database, DatabaseError};
 
+use crate::disk::{Disk, DiskFile};
 use crate::error::{cannot_open, damaged, engine_cannot_open, not_a_store};
 use crate::format::{self, FORMAT, FileContents};
-use crate::options::Options;
+use crate::opened::{Engine, OpenFile};
+use crate::options::{Access, Options};
+use crate::overlay::Overlay;
+use crate::reserve::Reserve;
 
 /// How long to wait before the lock is tried again.
 const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(10);
@@ -21,7 +27,7 @@ const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(10);
 const ENGINE_PANICKED: &str = "the engine stopped with an internal error";
 
 /// Opens the file at `path`. Creates it if it is missing and `options` allow that.
-pub(crate) fn open(path: &Path, options: &Options) -> Result<(Database, Namespace), StoreError> {
+pub(crate) fn open(path: &Path, options: &Options) -> Result<(OpenFile, Namespace), StoreError> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
             return Err(not_a_store(
@@ -43,21 +49,44 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<(Database, Namespac
         }
         Err(error) => return Err(cannot_open(path, &error)),
     }
-    let database = lock(path, options)?;
-    let namespace = check_contents(&database, path, options)?;
-    Ok((database, namespace))
+    #[cfg(unix)]
+    check_permissions(path)?;
+    let file = lock(path, options)?;
+    let namespace = check_contents(&file, path, options)?;
+    Ok((file, namespace))
 }
 
-/// Opens the database as soon as no other process has it open.
-fn lock(path: &Path, options: &Options) -> Result<Database, StoreError> {
+/// Refuses a file that other users may write to: they could make any token valid.
+#[cfg(unix)]
+fn check_permissions(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt;
+    const WRITE_BY_OTHERS: u32 = 0o022;
+    let metadata = fs::metadata(path).map_err(|error| cannot_open(path, &error))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & WRITE_BY_OTHERS == 0 {
+        return Ok(());
+    }
+    Err(StoreError::Misconfigured(format!(
+        "other users can write to {} (mode {mode:o}), and so make tokens valid: run chmod 600 on it",
+        path.display(),
+    )))
+}
+
+/// Opens the file as soon as no other process keeps it.
+fn lock(path: &Path, options: &Options) -> Result<OpenFile, StoreError> {
     let start = Instant::now();
     loop {
         // The engine trusts its own data and may panic on a file that another program changed.
-        let opened = panic::catch_unwind(AssertUnwindSafe(|| {
-            Database::builder().set_cache_size(options.cache_bytes).open(path)
-        }));
+        let opened = panic::catch_unwind(AssertUnwindSafe(|| engine(path, options)));
         match opened {
-            Ok(Ok(database)) => return Ok(database),
+            Ok(Ok(engine)) => {
+                let file = OpenFile::new(engine);
+                if let Some((_, disk)) = file.writable() {
+                    // On a full disk the file opens all the same, and takes revocations.
+                    disk.prepare();
+                }
+                return Ok(file);
+            }
             Ok(Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch)) => {
                 let left = options.wait_for_lock.saturating_sub(start.elapsed());
                 if left.is_zero() {
@@ -71,14 +100,69 @@ fn lock(path: &Path, options: &Options) -> Result<Database, StoreError> {
     }
 }
 
-/// Returns the namespace of the store in `database`, or an error that says what the file holds.
+/// Opens the engine with the rights that `options` name.
+fn engine(path: &Path, options: &Options) -> Result<Engine, DatabaseError> {
+    match options.access {
+        Access::Write => for_writing(path, options),
+        Access::WriteIfAllowed => match for_writing(path, options) {
+            Err(error) if is_write_refused(&error) => for_reading(path, options),
+            opened => opened,
+        },
+        Access::Read => for_reading(path, options),
+    }
+}
+
+/// Returns whether the operating system allows no writing.
+fn is_write_refused(error: &DatabaseError) -> bool {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    match error {
+        DatabaseError::Storage(redb::StorageError::Io(error)) => {
+            matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
+        }
+        _ => false,
+    }
+}
+
+fn builder(options: &Options) -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(options.cache_bytes);
+    builder
+}
+
+fn for_reading(path: &Path, options: &Options) -> Result<Engine, DatabaseError> {
+    match builder(options).open_read_only(path) {
+        Ok(database) => Ok(Engine::Read(database)),
+        Err(DatabaseError::RepairAborted) => {
+            let overlay = Overlay::new(FileBackend::new(fs::File::open(path).map_err(io_error)?)?);
+            let overlay = overlay.map_err(io_error)?;
+            builder(options).create_with_backend(overlay).map(Engine::Repaired)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn io_error(error: io::Error) -> DatabaseError {
+    DatabaseError::Storage(redb::StorageError::Io(error))
+}
+
+/// Opens the engine over an existing file for writing, or over a new empty one.
+pub(crate) fn for_writing(path: &Path, options: &Options) -> Result<Engine, DatabaseError> {
+    let file = OpenOptions::new().read(true).write(true).open(path).map_err(io_error)?;
+    let reserve = Reserve::of(path, options.reserve_bytes);
+    let disk = Arc::new(Disk::new(path, reserve, Arc::clone(&options.is_full)));
+    let backend = DiskFile::new(FileBackend::new(file)?, Arc::clone(&disk));
+    let database = builder(options).create_with_backend(backend)?;
+    Ok(Engine::Write(database, disk))
+}
+
+/// Returns the namespace of the store in `file`, or an error that says what the file holds.
 fn check_contents(
-    database: &Database,
+    file: &OpenFile,
     path: &Path,
     options: &Options,
 ) -> Result<Namespace, StoreError> {
     let what = || path.display().to_string();
-    let contents = panic::catch_unwind(AssertUnwindSafe(|| format::contents(database)));
+    let contents = panic::catch_unwind(AssertUnwindSafe(|| format::contents(file)));
     let namespace = match contents {
         Ok(Ok(FileContents::Store(namespace))) => namespace,
         Ok(Ok(FileContents::NewerStore(found))) => {
@@ -93,7 +177,7 @@ fn check_contents(
         Ok(Ok(FileContents::IncompleteStore)) => {
             return Err(damaged(path, "its description is incomplete"));
         }
-        Ok(Err(error)) => return Err(damaged(path, StoreError::from(error))),
+        Ok(Err(error)) => return Err(damaged(path, error.of(path))),
         Err(_) => return Err(damaged(path, ENGINE_PANICKED)),
     };
     match options.lanes {
