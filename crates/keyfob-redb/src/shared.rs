@@ -134,7 +134,8 @@ impl Shared {
         }
         // The file must be closed before it is opened: each open locks it.
         let before = std::mem::replace(&mut *state, FileState::Released(Instant::now()));
-        drop(before);
+        // The engine may panic where the file was damaged.
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(before)));
         let (file, namespace) = open::open(&self.path, &self.options)?;
         if namespace.key() != self.namespace.key() {
             let detail = "another store was put in its place: start this process again";
@@ -165,11 +166,15 @@ impl Shared {
 }
 
 fn close_file(state: FileState) {
-    if let FileState::Open(file) = state
-        && let Err(error) = file.close()
-    {
-        tracing::error!(%error, "the file was not closed cleanly; the next open repairs it");
-    }
+    let FileState::Open(file) = state else { return };
+    // The engine may panic where the file was damaged.
+    let closed = panic::catch_unwind(AssertUnwindSafe(|| file.close()));
+    let error = match closed {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the engine stopped with an internal error".to_owned(),
+    };
+    tracing::error!(%error, "the file was not closed cleanly; the next open repairs it");
 }
 
 impl std::fmt::Debug for Shared {

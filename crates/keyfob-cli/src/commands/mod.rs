@@ -13,6 +13,7 @@ mod limit;
 mod list;
 mod man;
 mod pages;
+mod recover;
 mod refresh;
 mod reseal;
 mod revoke;
@@ -23,12 +24,14 @@ mod stats;
 mod update;
 mod validate;
 
+use keyfob_redb::Access;
+
 use crate::args::{Cli, Command};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::metrics;
-use crate::open::IfMissing;
+use crate::open::{IfMissing, Opening};
 use crate::output::Output;
 
 /// Runs the command. Shuts the manager down before it returns, also on a failure.
@@ -58,11 +61,31 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         // A command that only reads must not create an empty store for a mistyped name.
         _ => IfMissing::Fail,
     };
-    let mut context = Context::open(&cli.settings, if_missing, output).await?;
+    let wait = match &cli.command {
+        Command::Revoke(args) => args.wait,
+        _ => None,
+    };
+    let opening = Opening { if_missing, access: access(&cli.command), wait };
+    let mut context = Context::open(&cli.settings, opening, output).await?;
     let outcome = dispatch(&cli, &mut context).await;
     context.manager.shutdown().await;
     let flushed = context.output.flush();
     outcome.and(flushed)
+}
+
+/// The rights that a command needs on a store file.
+fn access(command: &Command) -> Access {
+    match command {
+        Command::Show(_)
+        | Command::List(_)
+        | Command::Count(_)
+        | Command::History(_)
+        | Command::Stats(_)
+        | Command::Events(_) => Access::Read,
+        // These write little, and their answer does not depend on it.
+        Command::Validate(_) | Command::Doctor => Access::WriteIfAllowed,
+        _ => Access::Write,
+    }
 }
 
 async fn dispatch(cli: &Cli, context: &mut Context) -> Result<(), Failure> {
@@ -87,6 +110,7 @@ async fn run_simple(command: &Command, context: &mut Context) -> Result<(), Fail
         Command::Show(args) => show::run(args, context).await,
         Command::List(args) => list::run(args, context).await,
         Command::Count(args) => count::run(args, context).await,
+        Command::Recover(args) => recover::run(args, context).await,
         Command::Update(args) => update::run(args, context).await,
         Command::History(args) => history::run(args, context).await,
         Command::Stats(args) => stats::run(args, context).await,
