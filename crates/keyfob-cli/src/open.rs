@@ -19,6 +19,8 @@ use crate::store_url::StoreUrl;
 pub(crate) enum IfMissing {
     Create,
     Fail,
+    /// Fail too, but open servers that do not have the namespace, for their report.
+    Inspect,
 }
 
 /// How a command opens its store.
@@ -72,7 +74,10 @@ async fn open(
             // A command that stays must not keep another one from revoking.
             Arc::new(options.shared(true).open(path)?)
         }
-        StoreUrl::Redis(config) => Arc::new(RedisStore::open(*config).await?),
+        StoreUrl::Redis(config) => {
+            let create = if_missing != IfMissing::Inspect;
+            Arc::new(RedisStore::open(config.with_create(create)).await?)
+        }
     })
 }
 

@@ -60,6 +60,15 @@ pub enum StoreError {
         /// What was found.
         detail: String,
     },
+    /// The store no longer holds the namespace that this node opened: it came back empty, or another
+    /// namespace has taken its place. The node decides nothing until its namespace is there again.
+    #[error("{what} no longer holds the namespace that this node opened: {detail}")]
+    NamespaceLost {
+        /// The store.
+        what: String,
+        /// What was found, and what to do.
+        detail: String,
+    },
     /// The data was written by a newer version of keyfob.
     #[error("{what} has format version {found}; this keyfob reads up to {known}: upgrade it")]
     NewerFormat {
@@ -140,7 +149,8 @@ impl StoreError {
             Self::Unavailable { .. }
             | Self::Full { .. }
             | Self::OutcomeUnknown { .. }
-            | Self::DeadlinePassed { .. } => ErrorClass::Unavailable,
+            | Self::DeadlinePassed { .. }
+            | Self::NamespaceLost { .. } => ErrorClass::Unavailable,
             Self::TooLarge { .. } => ErrorClass::InvalidRequest,
             Self::InUse { .. }
             | Self::ReadOnly { .. }
@@ -167,6 +177,7 @@ impl StoreError {
             Self::Full { .. } => "store_full",
             Self::ReadOnly { .. } => "store_read_only",
             Self::NotAStore { .. } => "not_a_store",
+            Self::NamespaceLost { .. } => "namespace_lost",
             Self::NewerFormat { .. } => "newer_format",
             Self::Corrupt { .. } => "record_damaged",
             Self::Sealed { .. } => "store_sealed",
