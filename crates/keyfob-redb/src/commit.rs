@@ -168,8 +168,7 @@ struct Attempt {
 impl Attempt {
     fn refuse_ordinary(&mut self) {
         let commands = std::mem::take(&mut self.commands).into_iter();
-        (self.commands, self.refused) =
-            commands.partition(|command| command.room == Room::Reserve);
+        (self.commands, self.refused) = commands.partition(|command| command.room == Room::Reserve);
     }
 
     fn apply_and_commit(&mut self, shared: &Shared, database: &Database) -> CommitResult {

@@ -80,10 +80,7 @@ impl RedbStore {
         self.read_blocking(move |transaction| integrity::check(transaction, lanes)).await
     }
 
-    fn snapshot<T>(
-        &self,
-        work: impl Fn(Snapshot) -> Result<T, TxError>,
-    ) -> Result<T, StoreError> {
+    fn snapshot<T>(&self, work: impl Fn(Snapshot) -> Result<T, TxError>) -> Result<T, StoreError> {
         self.shared.read(|transaction| work(Snapshot::of(transaction, self.shared.lanes())?))
     }
 
@@ -180,7 +177,9 @@ impl RecordStore for RedbStore {
         consume: Consume,
     ) -> Result<Consumed, StoreError> {
         self.writer
-            .write(Some(operation.id), Room::Free, [], move |batch| batch.consume(operation, consume.id))
+            .write(Some(operation.id), Room::Free, [], move |batch| {
+                batch.consume(operation, consume.id)
+            })
             .await
     }
 
@@ -293,7 +292,9 @@ impl Resealing for RedbStore {
     }
 
     async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
-        self.writer.write(None, Room::Free, [], move |batch| batch.raise_min_key_version(floor)).await
+        self.writer
+            .write(None, Room::Free, [], move |batch| batch.raise_min_key_version(floor))
+            .await
     }
 }
 

@@ -131,7 +131,8 @@ fn run(shared: &Shared, receiver: &Receiver<Message>) {
             expected = commands.len();
             // A panic of the engine drops the reply senders, and the callers learn that the outcome
             // is unknown. The thread continues, so that later callers learn it as well.
-            let execute = AssertUnwindSafe(|| commit::execute(shared, std::mem::take(&mut commands)));
+            let execute =
+                AssertUnwindSafe(|| commit::execute(shared, std::mem::take(&mut commands)));
             if panic::catch_unwind(execute).is_err() {
                 tracing::error!("the file cannot be written: it is damaged");
             }
@@ -187,4 +188,3 @@ fn gather(
     }
     None
 }
-

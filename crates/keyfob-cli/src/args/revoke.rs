@@ -131,7 +131,9 @@ impl RevokeArgs {
             self.subject.clone().map(Target::Subject),
             self.client.clone().map(Target::Client),
             self.matching.clone().map(Target::Matching),
-            self.issued_before.as_ref().map(|time| Target::Matching(format!("issued-before:{time}"))),
+            self.issued_before
+                .as_ref()
+                .map(|time| Target::Matching(format!("issued-before:{time}"))),
             self.all.then_some(Target::All),
         ];
         named.into_iter().flatten().next()

@@ -63,7 +63,10 @@ fn recover_revokes_what_the_log_has_and_nothing_else() {
     store.assert_revived_are(0);
     let done = run(&["recover", "audit.jsonl", "--json"]);
     assert_eq!((&done["outcome"], &done["count"]), (&"recovered".into(), &4.into()));
-    assert_eq!((&done["tokens"], &done["subjects"], &done["clients"]), (&1.into(), &1.into(), &1.into()));
+    assert_eq!(
+        (&done["tokens"], &done["subjects"], &done["clients"]),
+        (&1.into(), &1.into(), &1.into())
+    );
     store.assert_revived_are(1);
     store.validate(&store.kept.1).exits(0);
     store.validate(&store.new.1).exits(0);
@@ -80,9 +83,11 @@ fn recover_revokes_what_the_log_has_and_nothing_else() {
 fn a_log_with_a_gap_or_torn_lines_is_applied_and_exits_with_1() {
     let store = RolledBack::new();
     let log = std::fs::read_to_string(store.keyfob.home().join("audit.jsonl")).unwrap();
-    let gap = "{\"specversion\":\"1.0\",\"source\":\"/keyfob\",\"type\":\"keyfob.events.trimmed\"}\n";
+    let gap =
+        "{\"specversion\":\"1.0\",\"source\":\"/keyfob\",\"type\":\"keyfob.events.trimmed\"}\n";
     let torn = &log[..log.len() - 20];
-    for (text, note, left) in [(format!("{gap}{log}"), "gap", 0), (torn.to_owned(), "malformed", 1)] {
+    for (text, note, left) in [(format!("{gap}{log}"), "gap", 0), (torn.to_owned(), "malformed", 1)]
+    {
         store.keyfob.file("damaged.jsonl", &text);
         let done = store.keyfob.run(&["recover", "damaged.jsonl", "--dry-run", "--json"]).exits(1);
         assert_eq!(done.stderr_objects()[0]["note"]["code"], note);

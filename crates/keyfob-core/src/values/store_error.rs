@@ -47,7 +47,9 @@ pub enum StoreError {
         what: String,
     },
     /// The embedded store was opened for reading alone. Nothing was changed.
-    #[error("{what} may only be read: run this as a user who may write to it, where it can be written")]
+    #[error(
+        "{what} may only be read: run this as a user who may write to it, where it can be written"
+    )]
     ReadOnly {
         /// The store.
         what: String,

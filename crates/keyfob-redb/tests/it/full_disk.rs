@@ -2,6 +2,7 @@
 //! continues by itself once there is room.
 
 #![cfg(target_os = "linux")]
+#![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
 use keyfob::store::prelude::*;
 use std::path::PathBuf;
@@ -9,7 +10,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use keyfob::TokenId;
-use keyfob::store::{Advanced, Insert, Inserted, LastUse, NewRecord, Revoked, Severity, StoreError};
+use keyfob::store::{
+    Advanced, Insert, Inserted, LastUse, NewRecord, Revoked, Severity, StoreError,
+};
 use keyfob_redb::{Options, RedbStore};
 
 use crate::fixture::{self, Fixture};

@@ -12,7 +12,7 @@ mod full_disk;
 mod kill;
 mod open;
 mod reopen;
-mod sealed;
 mod rights;
+mod sealed;
 mod shared_commit;
 mod sharing;

@@ -1,6 +1,7 @@
 //! The rights of the file: who may read it, who may write it, and what that allows.
 
 #![cfg(unix)]
+#![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
 use keyfob::store::prelude::*;
 use std::fs;
@@ -99,11 +100,8 @@ async fn a_backup_on_a_read_only_file_system_opens() {
         .env(COPY, folder)
         .output();
     let Ok(run) = run else { return eprintln!("not run: there is no unshare") };
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&run.stdout),
-        String::from_utf8_lossy(&run.stderr)
-    );
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     if run.status.code() == Some(77) || said.contains("unshare failed") {
         return eprintln!("not run: this user may not mount a file system");
     }

@@ -69,10 +69,8 @@ async fn read(args: &RecoverArgs) -> Result<Plan, Failure> {
     let reading = tokio::task::spawn_blocking(move || {
         let mut plan = Plan::default();
         for source in sources {
-            let progress = source.length().map_or_else(
-                || Progress::counting("bytes read"),
-                Progress::reading,
-            );
+            let progress =
+                source.length().map_or_else(|| Progress::counting("bytes read"), Progress::reading);
             let log = source.open()?;
             plan.read(log, since, |bytes| progress.set(bytes))
                 .map_err(|error| source.failed(error))?;
