@@ -1,9 +1,11 @@
 //! The arguments of `revoke`.
 
-use clap::{ArgGroup, Args};
+use clap::{ArgAction, ArgGroup, Args};
 use keyfob::manager::PageCursor;
 use keyfob::values::{Actor, FamilyId, Reason};
 use keyfob::{ClientId, RevokeRequest, Subject, TokenId};
+
+use crate::values::BindArg;
 
 const AFTER_HELP: &str = "\
 A family, a subject, a client or the whole store is revoked in one step, for any number of tokens.
@@ -14,12 +16,16 @@ A service sends the revocations of its last minute again to a new primary after 
 command ends, so what it revoked is not sent again. On Redis with replicas, --wait 1 makes it return
 only when one replica has the revocation too.
 
+Bind a value that comes from elsewhere, so that nothing in it is parsed as a filter. Put the filter in
+single quotes, so that the shell leaves $who alone.
+
 On a terminal, --all and --where ask for confirmation. Without a terminal, --all needs --yes.
 
 Examples:
   keyfob revoke tok_00d1h88n000000000000000001 --reason 'user logout' --by ops
   keyfob revoke --subject user123 --reason 'password changed'
   keyfob revoke --where 'app:shop tag:beta' --dry-run
+  keyfob revoke --where 'subject:$who kind:session' --bind who=\"$WHO\" --dry-run
   keyfob revoke --where 'app:shop tag:beta' --throttle 500 --yes
   keyfob revoke --issued-before 2026-11-28T09:00:00Z --reason 'restored from a backup' --yes
   keyfob revoke tok_00d1h88n000000000000000001 --wait 1
@@ -72,6 +78,17 @@ pub(crate) struct RevokeArgs {
     /// If fewer have it in time, the command fails with outcome_unknown. It is safe to run it again.
     #[arg(long, value_name = "REPLICAS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) wait: Option<u32>,
+
+    /// Bind a value to the name $NAME in the filter. It is never parsed as a filter
+    #[arg(
+        long,
+        value_name = "NAME=VALUE",
+        action = ArgAction::Append,
+        requires = "matching",
+        conflicts_with_all = ONE_STEP,
+        help_heading = "With --where"
+    )]
+    pub(crate) bind: Vec<BindArg>,
 
     /// The reason to record
     #[arg(long, value_name = "TEXT")]
