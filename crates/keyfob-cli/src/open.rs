@@ -44,7 +44,7 @@ pub(crate) async fn manager(
         None => (default_store()?, IfMissing::Create),
     };
     if let Some(replicas) = wait {
-        url = url.with_wait(replicas)?;
+        url = with_wait(url, replicas)?;
     }
     // Read the key ring first: a failure here must not leave a new store behind.
     let ring = match &settings.keys {
@@ -60,6 +60,18 @@ pub(crate) async fn manager(
         Some(ring) => manager.keys(&ring).build(),
         None => manager.build(),
     })
+}
+
+/// Makes revocations wait until so many replicas have them.
+fn with_wait(url: StoreUrl, replicas: u32) -> Result<StoreUrl, Failure> {
+    match url {
+        StoreUrl::Redis(config) => Ok(StoreUrl::Redis(Box::new(config.with_wait(replicas)))),
+        StoreUrl::Memory | StoreUrl::File(_) => Err(Failure::Usage {
+            code: "usage",
+            message: "--wait is for Redis: this store has no replicas".to_owned(),
+            details: String::new(),
+        }),
+    }
 }
 
 async fn open(

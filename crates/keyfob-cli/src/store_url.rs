@@ -5,8 +5,6 @@ use std::str::FromStr;
 
 use keyfob_redis::RedisConfig;
 
-use crate::failure::Failure;
-
 /// The location of a token store.
 #[derive(Debug)]
 pub(crate) enum StoreUrl {
@@ -35,20 +33,6 @@ Use one of these forms:
 
     fn new(problem: impl Into<String>) -> Self {
         Self { problem: problem.into() }
-    }
-}
-
-impl StoreUrl {
-    /// Makes revocations wait until so many replicas have them.
-    pub(crate) fn with_wait(self, replicas: u32) -> Result<Self, Failure> {
-        match self {
-            Self::Redis(config) => Ok(Self::Redis(Box::new(config.with_wait(replicas)))),
-            Self::Memory | Self::File(_) => Err(Failure::Usage {
-                code: "usage",
-                message: "--wait is for Redis: this store has no replicas".to_owned(),
-                details: String::new(),
-            }),
-        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
 
-use crate::reserve::{self, Reserve, State};
+use crate::reserve::{self, Reserve, State, is_full};
 
 /// The room that must be there before ordinary commands are taken again after the disk was full.
 const MIN_FREE: u64 = 1024 * 1024;
@@ -90,12 +90,6 @@ impl Disk {
             }
         }
     }
-}
-
-/// Returns whether an error says that there is no room, on the disk or in the quota.
-pub(crate) fn is_full(error: &io::Error) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// The engine's view of the file.

@@ -7,7 +7,7 @@ use std::path::Path;
 use keyfob_store::StoreError;
 use redb::{CommitError, DatabaseError, StorageError, TableError, TransactionError};
 
-use crate::disk;
+use crate::reserve;
 
 /// What to do about a damaged file.
 const RESTORE: &str = "restore it from a backup";
@@ -32,7 +32,7 @@ impl From<StoreError> for TxError {
 impl From<StorageError> for TxError {
     fn from(error: StorageError) -> Self {
         match error {
-            StorageError::Io(error) if disk::is_full(&error) => Self::Full,
+            StorageError::Io(error) if reserve::is_full(&error) => Self::Full,
             error => Self::Engine(error.to_string()),
         }
     }
@@ -95,7 +95,7 @@ pub(crate) fn cannot_open(path: &Path, error: &io::Error) -> StoreError {
 /// The error for a file that the engine does not open.
 pub(crate) fn engine_cannot_open(path: &Path, error: DatabaseError) -> StoreError {
     match error {
-        DatabaseError::Storage(StorageError::Io(error)) if disk::is_full(&error) => full(path),
+        DatabaseError::Storage(StorageError::Io(error)) if reserve::is_full(&error) => full(path),
         DatabaseError::Storage(StorageError::Io(error)) => match error.kind() {
             io::ErrorKind::InvalidData => {
                 not_a_store(path, "another program wrote it: name another file")

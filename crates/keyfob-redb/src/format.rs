@@ -9,8 +9,8 @@ use keyfob_store::StoreError;
 use keyfob_store::{KeyVersion, Lane, LaneCount, Namespace, NamespaceKey};
 use redb::{Database, ReadTransaction};
 
+use crate::engine;
 use crate::error::{TxError, cannot_open, engine_cannot_open, full, not_a_store, read_only};
-use crate::open;
 use crate::opened::OpenFile;
 use crate::options::Options;
 use crate::reserve::{Reserve, State};
@@ -84,7 +84,7 @@ fn write_file(path: &Path, options: &Options) -> Result<(), StoreError> {
     let lanes = options.lanes.unwrap_or(LaneCount::ONE);
     let namespace = Namespace::new(lanes, NamespaceKey::draw(&*options.random)?);
     let cannot_open = |error| engine_cannot_open(path, error);
-    let file = OpenFile::new(open::for_writing(path, options).map_err(cannot_open)?);
+    let file = OpenFile::new(engine::for_writing(path, options).map_err(cannot_open)?);
     let Some((database, _)) = file.writable() else { return Err(read_only(path)) };
     write_initial_rows(database, &namespace, options).map_err(|error| error.of(path))?;
     file.close().map_err(cannot_open)

@@ -26,7 +26,7 @@
 //! | file | content |
 //! |---|---|
 //! | `store` | the [`RedbStore`] and its `Store` implementation |
-//! | `options`, `open`, `format` | opening the file, and what a new file contains |
+//! | `options`, `open`, `engine`, `format` | opening the file, and what a new file contains |
 //! | `opened`, `disk`, `reserve` | an open file, and the room that its disk has |
 //! | `overlay` | a file that needs repair and may only be read |
 //! | `tables`, `row` | the tables, their keys, and the byte layout of their rows |
@@ -39,6 +39,7 @@
 mod batch;
 mod commit;
 mod disk;
+mod engine;
 mod error;
 mod event_log;
 mod format;

@@ -1,25 +1,21 @@
 //! Opens the file with the rights that the options name: waits while another process has it open, and checks its contents before it is
 //! used.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keyfob_store::Namespace;
 use keyfob_store::StoreError;
-use redb::backends::FileBackend;
-use redb::{Builder, Database, DatabaseError};
+use redb::DatabaseError;
 
-use crate::disk::{Disk, DiskFile};
+use crate::engine;
 use crate::error::{cannot_open, damaged, engine_cannot_open, not_a_store};
 use crate::format::{self, FORMAT, FileContents};
-use crate::opened::{Engine, OpenFile};
-use crate::options::{Access, Options};
-use crate::overlay::Overlay;
-use crate::reserve::Reserve;
+use crate::opened::OpenFile;
+use crate::options::Options;
 
 /// How long to wait before the lock is tried again.
 const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(10);
@@ -77,7 +73,7 @@ fn lock(path: &Path, options: &Options) -> Result<OpenFile, StoreError> {
     let start = Instant::now();
     loop {
         // The engine trusts its own data and may panic on a file that another program changed.
-        let opened = panic::catch_unwind(AssertUnwindSafe(|| engine(path, options)));
+        let opened = panic::catch_unwind(AssertUnwindSafe(|| engine::open(path, options)));
         match opened {
             Ok(Ok(engine)) => {
                 let file = OpenFile::new(engine);
@@ -98,61 +94,6 @@ fn lock(path: &Path, options: &Options) -> Result<OpenFile, StoreError> {
             Err(_) => return Err(damaged(path, ENGINE_PANICKED)),
         }
     }
-}
-
-/// Opens the engine with the rights that `options` name.
-fn engine(path: &Path, options: &Options) -> Result<Engine, DatabaseError> {
-    match options.access {
-        Access::Write => for_writing(path, options),
-        Access::WriteIfAllowed => match for_writing(path, options) {
-            Err(error) if is_write_refused(&error) => for_reading(path, options),
-            opened => opened,
-        },
-        Access::Read => for_reading(path, options),
-    }
-}
-
-/// Returns whether the operating system allows no writing.
-fn is_write_refused(error: &DatabaseError) -> bool {
-    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-    match error {
-        DatabaseError::Storage(redb::StorageError::Io(error)) => {
-            matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
-        }
-        _ => false,
-    }
-}
-
-fn builder(options: &Options) -> Builder {
-    let mut builder = Database::builder();
-    builder.set_cache_size(options.cache_bytes);
-    builder
-}
-
-fn for_reading(path: &Path, options: &Options) -> Result<Engine, DatabaseError> {
-    match builder(options).open_read_only(path) {
-        Ok(database) => Ok(Engine::Read(database)),
-        Err(DatabaseError::RepairAborted) => {
-            let overlay = Overlay::new(FileBackend::new(fs::File::open(path).map_err(io_error)?)?);
-            let overlay = overlay.map_err(io_error)?;
-            builder(options).create_with_backend(overlay).map(Engine::Repaired)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn io_error(error: io::Error) -> DatabaseError {
-    DatabaseError::Storage(redb::StorageError::Io(error))
-}
-
-/// Opens the engine over an existing file for writing, or over a new empty one.
-pub(crate) fn for_writing(path: &Path, options: &Options) -> Result<Engine, DatabaseError> {
-    let file = OpenOptions::new().read(true).write(true).open(path).map_err(io_error)?;
-    let reserve = Reserve::of(path, options.reserve_bytes);
-    let disk = Arc::new(Disk::new(path, reserve, Arc::clone(&options.is_full)));
-    let backend = DiskFile::new(FileBackend::new(file)?, Arc::clone(&disk));
-    let database = builder(options).create_with_backend(backend)?;
-    Ok(Engine::Write(database, disk))
 }
 
 /// Returns the namespace of the store in `file`, or an error that says what the file holds.

@@ -51,7 +51,7 @@ impl Reserve {
         if let State::Partial(_) = *state {
             *state = match self.allocate() {
                 Ok(()) => State::Whole,
-                Err(error) if super::disk::is_full(&error) => State::Partial(self.len()),
+                Err(error) if is_full(&error) => State::Partial(self.len()),
                 Err(error) => State::Impossible(error.to_string()),
             };
         }
@@ -116,6 +116,12 @@ impl Reserve {
     fn has_blocks(&self) -> bool {
         self.size <= self.len()
     }
+}
+
+/// Returns whether an error says that there is no room, on the disk or in the quota.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// Allocates the first `len` bytes of a file.

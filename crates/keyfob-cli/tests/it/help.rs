@@ -22,6 +22,7 @@ const COMMANDS: [&str; 20] = [
     "keys",
     "completions",
     "man",
+    "recover",
     "scanner-regex",
 ];
 
