@@ -56,6 +56,16 @@ pub enum StoreError {
         /// What was found, and what to do.
         detail: String,
     },
+    /// The server answered, but no new connection by its address showed that the address still leads to
+    /// it. Its answer is not used.
+    #[error(
+        "the store's answer is not used, because its address may lead elsewhere by now: {detail}: \
+         check that the address accepts new connections"
+    )]
+    AddressUnconfirmed {
+        /// The cause, in words.
+        detail: String,
+    },
     /// The data was written by a newer version of keyfob.
     #[error("{what} has format version {found}; this keyfob reads up to {known}: upgrade it")]
     NewerFormat {
@@ -136,7 +146,8 @@ impl StoreError {
             Self::Unavailable { .. }
             | Self::OutcomeUnknown { .. }
             | Self::DeadlinePassed { .. }
-            | Self::NamespaceLost { .. } => ErrorClass::Unavailable,
+            | Self::NamespaceLost { .. }
+            | Self::AddressUnconfirmed { .. } => ErrorClass::Unavailable,
             Self::TooLarge { .. } => ErrorClass::InvalidRequest,
             Self::InUse { .. }
             | Self::NotAStore { .. }
@@ -161,6 +172,7 @@ impl StoreError {
             Self::InUse { .. } => "store_in_use",
             Self::NotAStore { .. } => "not_a_store",
             Self::NamespaceLost { .. } => "namespace_lost",
+            Self::AddressUnconfirmed { .. } => "address_unconfirmed",
             Self::NewerFormat { .. } => "newer_format",
             Self::Corrupt { .. } => "record_damaged",
             Self::Sealed { .. } => "store_sealed",
