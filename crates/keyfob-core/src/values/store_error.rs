@@ -71,6 +71,16 @@ pub enum StoreError {
         /// What was found, and what to do.
         detail: String,
     },
+    /// The server answered, but no new connection by its address showed that the address still leads to
+    /// it. Its answer is not used.
+    #[error(
+        "the store's answer is not used, because its address may lead elsewhere by now: {detail}: \
+         check that the address accepts new connections"
+    )]
+    AddressUnconfirmed {
+        /// The cause, in words.
+        detail: String,
+    },
     /// The data was written by a newer version of keyfob.
     #[error("{what} has format version {found}; this keyfob reads up to {known}: upgrade it")]
     NewerFormat {
@@ -152,7 +162,8 @@ impl StoreError {
             | Self::Full { .. }
             | Self::OutcomeUnknown { .. }
             | Self::DeadlinePassed { .. }
-            | Self::NamespaceLost { .. } => ErrorClass::Unavailable,
+            | Self::NamespaceLost { .. }
+            | Self::AddressUnconfirmed { .. } => ErrorClass::Unavailable,
             Self::TooLarge { .. } => ErrorClass::InvalidRequest,
             Self::InUse { .. }
             | Self::ReadOnly { .. }
@@ -180,6 +191,7 @@ impl StoreError {
             Self::ReadOnly { .. } => "store_read_only",
             Self::NotAStore { .. } => "not_a_store",
             Self::NamespaceLost { .. } => "namespace_lost",
+            Self::AddressUnconfirmed { .. } => "address_unconfirmed",
             Self::NewerFormat { .. } => "newer_format",
             Self::Corrupt { .. } => "record_damaged",
             Self::Sealed { .. } => "store_sealed",

@@ -9,7 +9,7 @@ use redis::Value;
 use super::namespace_meta::{LaneOwner, lost_meta};
 use super::shared::Shared;
 use crate::config::{Address, Topology, misconfigured};
-use crate::connections::{Connection, Reply, too_old};
+use crate::connections::{AddressState, Connection, Reply, too_old};
 use crate::namespace_guard::NamespaceState;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -74,6 +74,7 @@ impl Shared {
                 _ => ServerValues::new(),
             };
             let settings = ask(&connection, &SETTINGS).await?;
+            place(&mut report, &address, self.connections.find_server(&connection).await);
             self.add_findings(
                 &mut report,
                 &address,
@@ -87,7 +88,12 @@ impl Shared {
 
     /// Whether the servers hold the namespace that this node opened, and what to do if they do not.
     async fn namespace_finding(&self, report: &mut StoreReport) -> Result<(), StoreError> {
-        let (state, owners) = self.inspect_namespace().await?;
+        let (state, owners) = match self.inspect_namespace().await {
+            Ok(found) => found,
+            // The finding about the address says so.
+            Err(StoreError::AddressUnconfirmed { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
         let has_lanes = owners.iter().any(|owner| !matches!(owner, LaneOwner::NoLane));
         let (severity, advice) = match state {
             NamespaceState::Present => (Severity::Good, state.advice().to_owned()),
@@ -163,6 +169,39 @@ impl Shared {
             }
         }
     }
+}
+
+/// Whether the address still leads to the server that is used.
+fn place(report: &mut StoreReport, address: &Address, state: AddressState) {
+    let (severity, advice) = match state {
+        AddressState::Unchecked => return,
+        AddressState::Confirmed => (
+            Severity::Good,
+            format!("a new connection by {address} reaches the server that is used"),
+        ),
+        AddressState::Unknown => (
+            Severity::Warning,
+            format!(
+                "{address} does not tell its run id: if the address comes to lead to another server, \
+                 nodes go on with this one and miss what is revoked there. Allow this user INFO"
+            ),
+        ),
+        AddressState::Moved => (
+            Severity::Fault,
+            format!(
+                "{address} leads to another server than a moment ago, or the server was restarted: this \
+                 node connects to it, and decides nothing by the former one"
+            ),
+        ),
+        AddressState::Unreachable(error) => (
+            Severity::Fault,
+            format!(
+                "no new connection by {address} shows which server is there ({error}): this node decides \
+                 nothing until one does. Check maxclients and the network"
+            ),
+        ),
+    };
+    report.find(severity, "address", advice);
 }
 
 fn version(report: &mut StoreReport, address: &Address, version: &str) {
