@@ -13,7 +13,8 @@ use super::{Address, Login, RedisConfig, Secret, Tls, Topology, WhenEmptied, mis
 const EXAMPLES: &str = "redis://:password@host:6379/0, rediss://user:password@host?ca=/etc/ca.pem, \
     redis+cluster://a:6379,b:6379, redis+sentinel://s1:26379,s2:26379/name";
 
-const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, budget, sentinel_password, ca, when_emptied";
+const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, budget, sentinel_password, ca, \
+    when_emptied, address";
 
 impl FromStr for RedisConfig {
     type Err = StoreError;
@@ -79,6 +80,13 @@ fn with_option(mut config: RedisConfig, option: &str) -> Result<RedisConfig, Sto
                 "refuse" => WhenEmptied::Refuse,
                 "recreate" => WhenEmptied::Recreate,
                 _ => return Err(wrong("when_emptied must be refuse or recreate")),
+            };
+        }
+        "address" => {
+            config.checks_address = match value.as_str() {
+                "checked" => true,
+                "fixed" => false,
+                _ => return Err(wrong("address must be checked or fixed")),
             };
         }
         "ca" => match &mut config.tls {
@@ -200,6 +208,7 @@ mod tests {
         assert_eq!((config.database, config.wait), (3, 2));
         assert_eq!(config.lanes, LaneCount::new(16).ok());
         assert_eq!(config.when_emptied, WhenEmptied::Refuse);
+        assert!(config.checks_address && !read("redis://h?address=fixed").checks_address);
         let config = read("redis://h?when_emptied=recreate");
         assert_eq!(config.when_emptied, WhenEmptied::Recreate);
         let config = read("redis+cluster://a:1,b/?namespace=shop&response_timeout=2s&budget=1s");
@@ -226,6 +235,7 @@ mod tests {
             "redis://hunter2@h",
             "redis://h?lanes=0",
             "redis://h?when_emptied=hunter2",
+            "redis://h?address=hunter2",
             "redis://h?ca=/x",
             "redis://h?hunter2=1",
             "redis://h?insecure",

@@ -54,7 +54,8 @@ const REMEMBERED: usize = 4096;
 
 #[derive(Debug)]
 struct Shared {
-    target: SocketAddr,
+    /// Where new connections lead.
+    target: Mutex<SocketAddr>,
     faults: watch::Sender<Faults>,
     /// Counts up whenever all connections are cut.
     cuts: watch::Sender<u64>,
@@ -80,7 +81,7 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            target,
+            target: Mutex::new(target),
             faults: watch::Sender::new(Faults::default()),
             cuts: watch::Sender::new(0),
             losses: watch::Sender::new(0),
@@ -154,6 +155,11 @@ impl Proxy {
         *self.limits() = Some(Limits { random: SeededRandom::new(seed), most: most.max(1) });
     }
 
+    /// Leads new connections to another server, as an address does that moves. Those that are open stay.
+    pub fn lead_to(&self, target: SocketAddr) {
+        *self.shared.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
+    }
+
     fn limits(&self) -> std::sync::MutexGuard<'_, Option<Limits>> {
         self.shared.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,6 +173,10 @@ impl Drop for Proxy {
 }
 
 impl Shared {
+    fn target(&self) -> SocketAddr {
+        *self.target.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn limit(&self) -> u64 {
         let limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Limits { random, most }) = &*limits else { return u64::MAX };
@@ -251,7 +261,7 @@ async fn carry(client: TcpStream, shared: Arc<Shared>) {
     let mut losses = shared.losses.subscribe();
     shared.open.fetch_add(1, Ordering::SeqCst);
     let _open = Open(&shared.open);
-    let Ok(server) = TcpStream::connect(shared.target).await else { return };
+    let Ok(server) = TcpStream::connect(shared.target()).await else { return };
     let _undelayed = (client.set_nodelay(true), server.set_nodelay(true));
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();

@@ -216,7 +216,9 @@ impl TokenManager {
         let floor = match self.inner.store.min_key_version().await {
             Ok(floor) => floor,
             // The report of the store says so.
-            Err(StoreError::NamespaceLost { .. }) => return Ok(report),
+            Err(StoreError::NamespaceLost { .. } | StoreError::AddressUnconfirmed { .. }) => {
+                return Ok(report);
+            }
             Err(error) => return Err(error.into()),
         };
         if key.unwrap_or_default() < floor {
