@@ -46,6 +46,13 @@ pub trait RecordStore: Send + Sync + Debug + 'static {
     /// Returns the namespace that the data was created with.
     fn namespace(&self) -> &Namespace;
 
+    /// Returns whether the data was seen to be of this namespace a moment ago. Where that is not certain,
+    /// an id of another namespace is not refused before the store is asked. Default: it is certain, as for
+    /// a store that cannot lose its namespace without being opened again.
+    fn is_namespace_certain(&self) -> bool {
+        true
+    }
+
     /// Stores new records of one lane together with their index entries and events: all or nothing.
     ///
     /// # Errors

@@ -91,6 +91,10 @@ macro_rules! forward_store {
         fn namespace(&self) -> &$crate::Namespace {
             $crate::StoreWrapper::inner(self).namespace()
         }
+
+        fn is_namespace_certain(&self) -> bool {
+            $crate::StoreWrapper::inner(self).is_namespace_certain()
+        }
     };
     (@ watch) => {
         fn watch(&self, watcher: &::std::sync::Arc<$crate::InvalidationListener>) {

@@ -136,6 +136,10 @@ impl RecordStore for RedisStore {
         &self.shared.namespace
     }
 
+    fn is_namespace_certain(&self) -> bool {
+        self.shared.guard.is_certain()
+    }
+
     async fn insert(&self, operation: Operation, insert: Insert) -> Result<Inserted, StoreError> {
         self.shared.insert(operation, insert).await
     }
