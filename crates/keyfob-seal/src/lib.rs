@@ -30,6 +30,7 @@ mod blind;
 mod cipher;
 mod error;
 mod provider;
+mod record_binding;
 mod ring;
 mod salts;
 mod sealer;

@@ -80,7 +80,7 @@ pub use keyfob_core::{
 };
 pub use keyfob_metrics::StoreMethod;
 pub use keyfob_metrics::{self as metrics, Metrics};
-pub use loaded::{Loaded, RecordVersion};
+pub use loaded::{ClearFields, Loaded, RecordVersion};
 pub use measured::MeasuredStore;
 pub use memory::MemoryStore;
 pub use query::{Order, Position, Query, RecordPage};
