@@ -168,3 +168,6 @@ pub(super) fn without_trailer(mut plain: Vec<u8>, loaded: &Loaded) -> Option<Vec
     };
     is_true.then_some(plain)
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,6 +95,11 @@ impl Router {
         self.max_age.store(nanos(max_age), Ordering::Relaxed);
     }
 
+    /// For how long an answer of the sentinels is used.
+    pub(super) fn max_age(&self) -> Duration {
+        Duration::from_nanos(self.max_age.load(Ordering::Relaxed))
+    }
+
     /// Returns the last time at which a server was certainly the primary, or `None` if it is not. Without
     /// sentinels that is the present.
     pub(super) fn last_confirmed(&self, address: &Address) -> Option<MonotonicInstant> {
@@ -157,8 +162,7 @@ impl Router {
     fn current_route(&self) -> Option<Arc<Route>> {
         let last = self.last_route();
         let (route, asked) = last.route.as_ref()?;
-        let max_age = Duration::from_nanos(self.max_age.load(Ordering::Relaxed));
-        (!self.uses_sentinels() || MonotonicInstant::now() < asked.after(max_age))
+        (!self.uses_sentinels() || MonotonicInstant::now() < asked.after(self.max_age()))
             .then(|| Arc::clone(route))
     }
 

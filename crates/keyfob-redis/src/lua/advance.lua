@@ -8,6 +8,7 @@
 -- the answers have expired does not advance an epoch a second time.
 @include names@
 @include clock@
+@include namespace@
 @include lane@
 @include advance_epoch@
 @include record_header@
@@ -24,12 +25,21 @@ local advanced_by = sub(operation, 1, @epoch.advanced_by.size@)
 local records_advance = unfinished_advance ~= ''
 local is_unfinished = records_advance and call('HEXISTS', KEYS[first_head], operation) == 1
 
-local known = call('HGET', @key.lane@, field)
+local lane = call('HMGET', @key.lane@, field, @lane.namespace@, @lane.sequence@)
+local is_lane_missing = is_foreign(lane[2]) or not lane[3]
+local known = not is_lane_missing and lane[1]
 local is_advanced = known and @epoch[known].advanced_by@ == advanced_by
 if is_unfinished or is_advanced or call('EXISTS', @key.answer@) == 1 then
   return { (is_unfinished or not records_advance) and @reply.applied@ or @reply.finished@ }
 end
 if now > tonumber(@arg.deadline@) then return { @reply.deadline_passed@ } end
+
+if is_lane_missing then
+  if not may_create_lane() then return { @reply.lane_missing@ } end
+  call('DEL', @key.lane@)
+elseif not lane[2] then
+  call('HSET', @key.lane@, @lane.namespace@, @arg.namespace@)
+end
 
 if records_advance then call('HSET', KEYS[first_head], operation, unfinished_advance) end
 if @arg.count_out@ == @count_out.all@ then

@@ -231,6 +231,8 @@ impl Shared {
         };
         let unfinished = if step.records_advance { epoch.to_bytes() } else { Vec::new() };
         let mut args = Vec::from(advance::Args {
+            namespace: self.lane_tag(),
+            create_lane_until: self.create_lane_until(),
             deadline: Arg::Local(step.deadline),
             answer_expires_at: Arg::Local(deadline_from(step.deadline)),
             entry_cap: self.stream_cap().into(),
@@ -247,7 +249,6 @@ impl Shared {
         args.extend(step.events.into_iter().map(Arg::from));
         let mut call = Call::new(&self.scripts.advance, keys, args);
         self.wait_for_replicas(&mut call, lane);
-        let answer = self.connections.run(self.keys.slot(lane), &call).await?;
-        Outcome::read(answer).map_err(|error| CallFailed { maybe_done: true, error })
+        self.write(lane, &mut call).await
     }
 }

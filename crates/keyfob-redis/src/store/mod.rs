@@ -7,6 +7,7 @@ mod insert;
 mod limits;
 mod load;
 mod maintenance;
+mod namespace;
 mod namespace_meta;
 mod outcome;
 mod query;
@@ -40,6 +41,7 @@ use self::shared::Shared;
 use crate::config::RedisConfig;
 use crate::connections::Connections;
 use crate::keys::Keys;
+use crate::namespace_guard::NamespaceGuard;
 use crate::protocol::signatures::Scripts;
 
 /// A store on Redis or Valkey.
@@ -68,8 +70,17 @@ impl RedisStore {
     pub async fn open(config: RedisConfig) -> Result<Self, StoreError> {
         let scripts = Scripts::new(config.leaf);
         let connections = Arc::new(Connections::new(&config, Arc::clone(&scripts))?);
-        let NamespaceMeta { namespace, created } =
+        let NamespaceMeta { namespace, created, value, seen, is_stored } =
             namespace_meta::open(&config, &connections, &scripts).await?;
+        let guard = NamespaceGuard::new(
+            config.to_string(),
+            Keys::meta(&config.namespace),
+            value,
+            &namespace,
+            seen,
+            connections.metrics().clone(),
+        );
+        let guard = if is_stored { guard } else { guard.without_namespace() };
         let keys = Arc::new(Keys::new(&config.namespace, namespace.lanes()));
         let shared = Arc::new(Shared {
             config,
@@ -81,6 +92,8 @@ impl RedisStore {
             feed: Arc::default(),
             recent: RecentRevocations::default(),
             refusals: Refusals::default(),
+            guard: Arc::new(guard),
+            looking: tokio::sync::Mutex::default(),
         });
         shared.check_servers().await?;
         // This notes which server is the primary of each lane, so that a new one is noticed.
@@ -100,6 +113,7 @@ impl RedisStore {
 #[async_trait]
 impl LimitStore for RedisStore {
     async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError> {
+        self.shared.guard.check()?;
         limits::charge(&self.shared, charges).await
     }
 }
@@ -170,6 +184,7 @@ impl RecordStore for RedisStore {
     }
 
     async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
+        self.shared.guard.check()?;
         self.shared.connections.time_of(self.shared.keys.slot(lane), at).await
     }
 }
@@ -177,10 +192,12 @@ impl RecordStore for RedisStore {
 #[async_trait]
 impl TermIndex for RedisStore {
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
+        self.shared.guard.check()?;
         self.shared.query(query).await
     }
 
     async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
+        self.shared.guard.check()?;
         self.shared.count(term, lane).await
     }
 }
@@ -188,6 +205,7 @@ impl TermIndex for RedisStore {
 #[async_trait]
 impl EventLog for RedisStore {
     async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        self.shared.guard.check()?;
         self.shared.observe(lane, entries).await
     }
 
@@ -197,10 +215,12 @@ impl EventLog for RedisStore {
         after: &Cursor,
         limit: usize,
     ) -> Result<EntryPage, StoreError> {
+        self.shared.guard.check()?;
         self.shared.entries(feed, after, limit).await
     }
 
     async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
+        self.shared.guard.check()?;
         self.shared.latest(feed).await
     }
 }
@@ -208,6 +228,7 @@ impl EventLog for RedisStore {
 #[async_trait]
 impl Counting for RedisStore {
     async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
+        self.shared.guard.check()?;
         self.shared.tallies().await
     }
 }
@@ -219,6 +240,7 @@ impl Resealing for RedisStore {
     }
 
     async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
+        self.shared.guard.check()?;
         self.shared.min_key_version().await
     }
 
