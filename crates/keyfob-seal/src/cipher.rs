@@ -26,10 +26,8 @@ use super::record_binding::MAX_FIELDS;
 use super::secret::Secret;
 use keyfob_core::KeyVersion;
 use keyfob_core::digest;
-pub(super) use keyfob_core::envelope::{
-    OVERHEAD, SALT, is_sealed, key_of, term_key_of as form_of,
-};
 use keyfob_core::envelope::{HEAD, TAG};
+pub(super) use keyfob_core::envelope::{OVERHEAD, SALT, is_sealed, key_of, term_key_of as form_of};
 
 /// Each subkey seals once.
 const ONLY_NONCE: [u8; 12] = [0; 12];

@@ -40,7 +40,9 @@ pub const MAX_TRAILER: usize = 8 + 4;
 /// envelope.
 pub fn key_of(bytes: &[u8]) -> Option<KeyVersion> {
     match bytes {
-        [FORMAT | RECORD_FORMAT, high, low, ..] => Some(KeyVersion::new(u16::from_be_bytes([*high, *low]))),
+        [FORMAT | RECORD_FORMAT, high, low, ..] => {
+            Some(KeyVersion::new(u16::from_be_bytes([*high, *low])))
+        }
         _ => None,
     }
 }
@@ -49,7 +51,9 @@ pub fn key_of(bytes: &[u8]) -> Option<KeyVersion> {
 /// are not an envelope.
 pub fn term_key_of(bytes: &[u8]) -> Option<KeyVersion> {
     match bytes {
-        [FORMAT | RECORD_FORMAT, _, _, high, low, ..] => Some(KeyVersion::new(u16::from_be_bytes([*high, *low]))),
+        [FORMAT | RECORD_FORMAT, _, _, high, low, ..] => {
+            Some(KeyVersion::new(u16::from_be_bytes([*high, *low])))
+        }
         _ => None,
     }
 }

@@ -106,7 +106,7 @@ fn raise_stamp(row: &mut Vec<u8>, sequence: [u8; 8]) {
 async fn more_uses_or_uses_that_are_not_counted_do_not_open() {
     let target = Target::new(one_use()).await;
     assert_eq!(target.code().await, "active", "its only use");
-    assert_eq!(target.code().await, "exhausted");
+    assert_eq!(target.code().await, "token_exhausted");
     target.edit(|row, _| row[AFTER_COUNTED + 3] = 9);
     assert_eq!(target.code().await, "not_opened");
 
@@ -160,7 +160,7 @@ async fn a_raised_stamp_does_not_open() {
     let target = Target::new(session()).await;
     target.fixture.clock.advance(Ttl::from_mins(5));
     target.revoke_subject().await;
-    assert_eq!(target.code().await, "revoked");
+    assert_eq!(target.code().await, "token_revoked");
     target.edit(raise_stamp);
     assert_eq!(target.code().await, "not_opened");
 }

@@ -79,7 +79,7 @@ const RAISE_STAMP: &str = "r = sub(r, 1, 6) .. pack('>I8', n) .. sub(r, 15)";
 async fn a_raised_number_of_uses_does_not_open() {
     let target = Target::new(Grant::new(Kind::Access).subject("user123").uses(1)).await;
     assert_eq!(target.code().await, "active", "its only use");
-    assert_eq!(target.code().await, "exhausted");
+    assert_eq!(target.code().await, "token_exhausted");
     target.edit(RAISE_USES);
     assert_eq!(target.code().await, "not_opened");
 }
@@ -119,7 +119,7 @@ async fn a_raised_stamp_of_a_token_that_was_changed_does_not_open() {
     let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("vip".try_into()?);
     target.manager.update(target.token.token.id, UpdateRequest::new(), change).await.unwrap();
     target.revoke_subject().await;
-    assert_eq!(target.code().await, "revoked");
+    assert_eq!(target.code().await, "token_revoked");
     target.edit(RAISE_STAMP);
     assert_eq!(target.code().await, "not_opened");
 }
@@ -133,7 +133,7 @@ async fn a_raised_stamp_of_a_new_token_does_not_open_if_it_was_revoked_later() {
     // As if a node revoked it ten minutes after it was issued.
     let later = Advance::new(EpochScope::Lane(lane, field), now() + Ttl::from_mins(10));
     target.store.advance(operation(), later).await.unwrap();
-    assert_eq!(target.code().await, "revoked");
+    assert_eq!(target.code().await, "token_revoked");
     target.edit(RAISE_STAMP);
     assert_eq!(target.code().await, "not_opened");
 }
@@ -158,7 +158,7 @@ async fn what_cannot_be_bound_is_what_the_documentation_lists() {
     assert_eq!(target.code().await, "active");
     target.edit("r = sub(r, 1, 51) .. pack('>I4', 1) .. sub(r, 56)");
     assert_eq!(target.code().await, "active");
-    assert_eq!(target.code().await, "exhausted");
+    assert_eq!(target.code().await, "token_exhausted");
     // A new token's stamp, raised above a revocation that followed immediately.
     let target = Target::new(session()).await;
     target.revoke_subject().await;

@@ -57,13 +57,8 @@ fn replaced(uses_left: Option<u32>) -> Loaded {
     let mut loaded = stored(uses_left);
     let (clear, read) = (loaded.clear_fields(), RecordVersion(loaded.version.0 - 1));
     let binding = RecordBinding::replaced(read, &clear);
-    let body = sealer(&ring()).seal_record(
-        PLAIN,
-        loaded.id,
-        KeyVersion::FIRST,
-        &binding,
-        &mut salts(),
-    );
+    let body =
+        sealer(&ring()).seal_record(PLAIN, loaded.id, KeyVersion::FIRST, &binding, &mut salts());
     loaded.body = body.unwrap();
     loaded
 }
@@ -165,8 +160,7 @@ fn a_record_sealed_before_opens_until_its_key_is_retired() {
     let body = sealer(&ring).seal(PLAIN, about, &mut salts()).unwrap();
     let loaded = Loaded { body, ..stored(None) };
     assert_eq!(sealer(&ring).open_record(&loaded).unwrap().plain, PLAIN);
-    let second =
-        ring.add(NewKey::Sealing, Timestamp::default(), &SeededRandom::new(2)).unwrap();
+    let second = ring.add(NewKey::Sealing, Timestamp::default(), &SeededRandom::new(2)).unwrap();
     ring.activate(second).unwrap();
     assert_eq!(sealer(&ring).open_record(&loaded).unwrap().plain, PLAIN);
     ring.retire(KeyVersion::FIRST).unwrap();

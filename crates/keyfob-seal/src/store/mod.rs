@@ -21,8 +21,8 @@ use keyfob_core::namespace::Term;
 use keyfob_core::random::{OsRandom, Random};
 use keyfob_core::{KeyVersion, SealFault};
 use keyfob_metrics::{Metrics, SealOperation};
-use open::Stored;
 use keyfob_store::*;
+use open::Stored;
 
 /// A store whose content is sealed under the keys of a ring.
 ///
@@ -248,8 +248,7 @@ impl RecordStore for SealedStore {
         let clear = replace.clear.take();
         let Stored { form, clear } = self.stored(&sealer, replace.id, clear).await?;
         let binding = RecordBinding::replaced(replace.read, &clear);
-        replace.body =
-            sealer.seal_record(&replace.body, replace.id, form, &binding, &mut salts)?;
+        replace.body = sealer.seal_record(&replace.body, replace.id, form, &binding, &mut salts)?;
         replace.key = sealer.active();
         blind(&sealer, &mut replace.added_terms, form, replace.id)?;
         let about = AssociatedData::Event(replace.id.lane());

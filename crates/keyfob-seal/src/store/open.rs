@@ -12,8 +12,8 @@ use keyfob_core::id::{Lane, TokenId};
 use keyfob_core::{KeyVersion, SealFault};
 use keyfob_metrics::SealOperation;
 use keyfob_store::{
-    ClearFields, Entry, Epochs, Feed, Loaded, NewRecord, RevocationMark, Severity, Stamp, StoreError,
-    StoreReport, Timestamp, Verdict,
+    ClearFields, Entry, Epochs, Feed, Loaded, NewRecord, RevocationMark, Severity, Stamp,
+    StoreError, StoreReport, Timestamp, Verdict,
 };
 
 /// What a write has to know about the record that it changes.

@@ -243,9 +243,7 @@ impl TokenManager {
             index.sessions.push(IndexedSession { id: new.id, device: read.device, ends_at });
             let body = codec::encode(&index);
             let written = match read.version {
-                Some(version) => {
-                    self.replace_index(read, version, body, operation, insert).await?
-                }
+                Some(version) => self.replace_index(read, version, body, operation, insert).await?,
                 None => self.insert_index(read, body, operation, insert).await?,
             };
             match written {
