@@ -12,4 +12,5 @@ mod kill;
 mod open;
 mod reopen;
 mod sealed;
+mod sealed_edits;
 mod shared_commit;

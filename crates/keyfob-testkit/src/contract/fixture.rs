@@ -188,16 +188,7 @@ impl Fixture {
 
     /// Returns a replacement that only sets a new body.
     pub fn replacement(&self, id: TokenId, read: RecordVersion, body: &[u8]) -> Replace {
-        Replace {
-            id,
-            read,
-            body: body.to_vec(),
-            key: KeyVersion::PLAINTEXT,
-            added_terms: Vec::new(),
-            minted: Vec::new(),
-            ends_at: None,
-            events: Vec::new(),
-        }
+        Replace::new(id, read, body.to_vec())
     }
 
     /// Returns the current stamp of a lane.

@@ -96,6 +96,7 @@ impl Model {
                 record.tombstone.clone(),
                 &record.new.epochs,
             ),
+            last_advance: None,
         })
     }
 

@@ -259,7 +259,11 @@ impl ModelRun {
                 let key = KeyVersion::PLAINTEXT;
                 let found = self.model.load(id, self.setup.now());
                 let ends_at = found.and_then(|found| self.moved_end(*terms, found.keep_until));
-                let replace = Replace { id, read, body, key, added_terms, minted, ends_at, events };
+                // As if the caller passed what it read with the version, or did not.
+                let clear = self.model.load(id, self.setup.now()).filter(|_| terms & 1 == 1);
+                let clear = clear.map(|read| read.clear_fields());
+                let replace =
+                    Replace { id, read, body, key, added_terms, minted, ends_at, clear, events };
                 self.write(Write::Replace(replace), *late).await?;
             }
             Step::Consume { of, late } => {
