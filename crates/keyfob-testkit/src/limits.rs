@@ -39,6 +39,8 @@ pub async fn check_limit_store(store: &Arc<dyn LimitStore>) {
     a_look_takes_no_permits(store).await;
     permits_above_the_minimum_are_optional(store).await;
     too_many_charges_are_refused(store).await;
+    used_permits_stay_used_at_another_rate(store).await;
+    two_rates_at_the_same_time_admit_no_more_than_the_larger(store).await;
     racers_get_the_burst_and_no_more(std::slice::from_ref(store), once(100), 8).await;
     racers_for_several_get_no_more_than_the_smallest(store).await;
 }
@@ -131,6 +133,32 @@ async fn too_many_charges_are_refused(store: &Arc<dyn LimitStore>) {
     let more: Vec<_> = keys().take(Charge::MAX_KEYS + 1).collect();
     let error = store.charge(&more).await.expect_err("too many");
     assert_eq!(error.code(), "store_misconfigured");
+}
+
+fn per_hour(permits: u32) -> Meter {
+    let rate = Rate::new(permits, Ttl::from_hours(1));
+    rate.and_then(|rate| Meter::new(rate, permits)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+async fn used_permits_stay_used_at_another_rate(store: &Arc<dyn LimitStore>) {
+    let key = fresh_key();
+    assert_eq!(count_admitted(store, key, per_hour(10)).await, 10);
+    assert_eq!(count_admitted(store, key, per_hour(11)).await, 1, "ten are used");
+    assert_eq!(count_admitted(store, key, per_hour(5)).await, 0, "more than the new limit is used");
+    assert_eq!(count_admitted(store, key, per_hour(13)).await, 2, "eleven are used");
+    let looked = charge(store, &[Charge::look(key, per_hour(20))]).await;
+    assert_eq!(per_hour(20).room(looked.tallies[0].level), 7);
+}
+
+async fn two_rates_at_the_same_time_admit_no_more_than_the_larger(store: &Arc<dyn LimitStore>) {
+    let key = fresh_key();
+    let mut admitted = 0;
+    for number in 0..60 {
+        // Two nodes during a deployment: neither resets what the other one has counted.
+        let meter = if number % 2 == 0 { per_hour(12) } else { per_hour(7) };
+        admitted += u32::from(charge(store, &[Charge::exactly(key, meter, 1)]).await.admitted);
+    }
+    assert_eq!(admitted, 12);
 }
 
 /// Lets many tasks charge one key through each of the stores. Together they get exactly the burst.

@@ -55,7 +55,7 @@ Stores:
   redis+cluster://host:port,…  redis+sentinel://host:port,…/primary
                                Redis 7 or Valkey. For TLS use rediss://, rediss+cluster:// or
                                rediss+sentinel://. Options after ?: namespace, lanes, wait,
-                               response_timeout, connect_timeout, ca
+                               response_timeout, connect_timeout, budget, ca
 Other users of this machine can see a password in --store. Put such a URL into KEYFOB_STORE.
 
 JSON (--json), one object per line on stdout:
