@@ -130,6 +130,10 @@ pub(crate) struct Settings {
     )]
     pub(crate) store: Option<String>,
 
+    /// Whether `--store` itself, not the environment, gave a URL with a password.
+    #[arg(skip)]
+    pub(crate) password_is_in_argument: bool,
+
     /// The key ring that seals the store: FILE, env:VARIABLE or command:COMMAND
     #[arg(
         long,

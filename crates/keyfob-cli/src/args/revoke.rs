@@ -15,7 +15,8 @@ missed. Run the command again until --dry-run counts 0.
 Bind a value that comes from elsewhere, so that nothing in it is parsed as a filter. Put the filter in
 single quotes, so that the shell leaves $who alone.
 
-On a terminal, --all and --where ask for confirmation. Without a terminal, --all needs --yes.
+With --all and --where, the command asks for confirmation. Where it cannot ask, because stdin or stderr is
+not a terminal, it needs --yes.
 
 Examples:
   keyfob revoke tok_00d1h88n000000000000000001 --reason 'user logout' --by ops

@@ -23,8 +23,10 @@ mod stats;
 mod update;
 mod validate;
 
+use keyfob::clock::{Clock, SystemClock};
+
 use crate::args::{Cli, Command};
-use crate::context::Context;
+use crate::context::{Context, filter};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::metrics;
@@ -34,6 +36,11 @@ use crate::output::Output;
 /// Runs the command. Shuts the manager down before it returns, also on a failure.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let mut output = Output::new(cli.settings.json);
+    if cli.settings.password_is_in_argument {
+        let message = "other users of this machine can see the password in --store. Put the URL into \
+                       KEYFOB_STORE";
+        output.note("password_in_argument", message);
+    }
     let if_missing = match &cli.command {
         Command::Completions { shell } => return completions::run(*shell, &mut output),
         Command::Man { command } => return man::run(command.as_deref(), &mut output),
@@ -60,11 +67,27 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         // A command that only reads must not create an empty store for a mistyped name.
         _ => IfMissing::Fail,
     };
+    check_arguments(&cli.command)?;
     let mut context = Context::open(&cli.settings, if_missing, output).await?;
     let outcome = dispatch(&cli, &mut context).await;
     context.manager.shutdown().await;
     let flushed = context.output.flush();
     outcome.and(flushed)
+}
+
+/// Refuses what can be known to be wrong without the store, so that a store that is away does not
+/// hide it.
+fn check_arguments(command: &Command) -> Result<(), Failure> {
+    let now = SystemClock.now();
+    match command {
+        Command::List(args) => filter(&args.filter, &args.bind, now).map(drop),
+        Command::Count(args) => filter(&args.filter, &args.bind, now).map(drop),
+        Command::Revoke(args) => revoke::check(args, now),
+        Command::Issue(args) if args.from.is_none() => {
+            args.grant.clone().into_grant(args.by.as_ref(), now).map(drop).map_err(Failure::from)
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn dispatch(cli: &Cli, context: &mut Context) -> Result<(), Failure> {

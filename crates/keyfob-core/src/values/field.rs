@@ -8,7 +8,8 @@ use std::fmt;
 /// it.
 ///
 /// ```
-/// use keyfob::{Field, Scope, Subject};
+/// use keyfob::Scope;
+/// use keyfob::values::Field;
 ///
 /// let invalid = Scope::new("two words").unwrap_err();
 /// assert_eq!(invalid.field(), Field::Scope);
