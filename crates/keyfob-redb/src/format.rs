@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 
 use keyfob_store::StoreError;
 use keyfob_store::{KeyVersion, Lane, LaneCount, Namespace, NamespaceKey};
-use redb::{Database, ReadTransaction, ReadableDatabase};
+use redb::{Database, ReadTransaction};
 
-use crate::error::TxError;
-use crate::error::{cannot_open, engine_cannot_open, not_a_store};
+use crate::engine;
+use crate::error::{TxError, cannot_open, engine_cannot_open, full, not_a_store, read_only};
+use crate::opened::OpenFile;
 use crate::options::Options;
+use crate::reserve::{Reserve, State};
 use crate::row::LaneRow;
 use crate::tables::{self, ByteTableMut, ReadByteTable};
 
@@ -57,8 +59,9 @@ pub(crate) fn create(path: &Path, options: &Options) -> Result<(), StoreError> {
     let mut temporary_name = name.to_owned();
     temporary_name.push(format!(".new-{:016x}", u64::from_be_bytes(tag)));
     let temporary = path.with_file_name(temporary_name);
-    let created =
-        write_file(&temporary, options).and_then(|()| match fs::hard_link(&temporary, path) {
+    let created = write_file(&temporary, options)
+        .and_then(|()| set_room_aside(path, options))
+        .and_then(|()| match fs::hard_link(&temporary, path) {
             // Another process was faster. Its store serves as well.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Ok(()) => sync_folder(path).map_err(|error| cannot_open(path, &error)),
@@ -69,6 +72,14 @@ pub(crate) fn create(path: &Path, options: &Options) -> Result<(), StoreError> {
     created
 }
 
+/// A store without room for revocations would not keep its promise on a full disk.
+fn set_room_aside(path: &Path, options: &Options) -> Result<(), StoreError> {
+    match Reserve::of(path, options.reserve_bytes).fill() {
+        State::Partial(_) => Err(full(path)),
+        State::Whole | State::Impossible(_) => Ok(()),
+    }
+}
+
 fn write_file(path: &Path, options: &Options) -> Result<(), StoreError> {
     let mut file = OpenOptions::new();
     file.read(true).write(true).create_new(true);
@@ -77,9 +88,11 @@ fn write_file(path: &Path, options: &Options) -> Result<(), StoreError> {
     file.open(path).map_err(|error| cannot_open(path, &error))?;
     let lanes = options.lanes.unwrap_or(LaneCount::ONE);
     let namespace = Namespace::new(lanes, NamespaceKey::draw(&*options.random)?);
-    let database = Database::create(path).map_err(|error| engine_cannot_open(path, error))?;
-    write_initial_rows(&database, &namespace, options)?;
-    database.close().map_err(|error| engine_cannot_open(path, error))
+    let cannot_open = |error| engine_cannot_open(path, error);
+    let file = OpenFile::new(engine::for_writing(path, options).map_err(cannot_open)?);
+    let Some((database, _)) = file.writable() else { return Err(read_only(path)) };
+    write_initial_rows(database, &namespace, options).map_err(|error| error.of(path))?;
+    file.close().map_err(cannot_open)
 }
 
 fn write_initial_rows(
@@ -121,9 +134,9 @@ pub(crate) fn version_of(namespace: &Namespace) -> u32 {
     if namespace.requires_id_macs() { FORMAT } else { FORMAT_OF_ID_MACS - 1 }
 }
 
-/// Determines what `database` contains.
-pub(crate) fn contents(database: &Database) -> Result<FileContents, TxError> {
-    let transaction = database.begin_read()?;
+/// Determines what `file` contains.
+pub(crate) fn contents(file: &OpenFile) -> Result<FileContents, TxError> {
+    let transaction = file.begin_read()?;
     let Ok(meta) = transaction.open_table(tables::META) else { return Ok(FileContents::OtherData) };
     if meta_value(&meta, META_MAGIC)?.as_deref() != Some(MAGIC) {
         return Ok(FileContents::OtherData);

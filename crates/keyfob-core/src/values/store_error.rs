@@ -39,6 +39,21 @@ pub enum StoreError {
         /// The store.
         what: String,
     },
+    /// The disk of the embedded store has no room. Nothing was changed. Revocations are still taken, from
+    /// room that was set aside, and the store continues by itself once there is room.
+    #[error("the disk of {what} is full: free some space. The store then continues by itself")]
+    Full {
+        /// The store.
+        what: String,
+    },
+    /// The embedded store was opened for reading alone. Nothing was changed.
+    #[error(
+        "{what} may only be read: run this as a user who may write to it, where it can be written"
+    )]
+    ReadOnly {
+        /// The store.
+        what: String,
+    },
     /// The file or server has no keyfob data, or data that cannot be read.
     #[error("{what} is not a keyfob store: {detail}")]
     NotAStore {
@@ -144,12 +159,14 @@ impl StoreError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Unavailable { .. }
+            | Self::Full { .. }
             | Self::OutcomeUnknown { .. }
             | Self::DeadlinePassed { .. }
             | Self::NamespaceLost { .. }
             | Self::AddressUnconfirmed { .. } => ErrorClass::Unavailable,
             Self::TooLarge { .. } => ErrorClass::InvalidRequest,
             Self::InUse { .. }
+            | Self::ReadOnly { .. }
             | Self::NotAStore { .. }
             | Self::NewerFormat { .. }
             | Self::Corrupt { .. }
@@ -170,6 +187,8 @@ impl StoreError {
             Self::OutcomeUnknown { .. } => "outcome_unknown",
             Self::DeadlinePassed { .. } => "deadline_passed",
             Self::InUse { .. } => "store_in_use",
+            Self::Full { .. } => "store_full",
+            Self::ReadOnly { .. } => "store_read_only",
             Self::NotAStore { .. } => "not_a_store",
             Self::NamespaceLost { .. } => "namespace_lost",
             Self::AddressUnconfirmed { .. } => "address_unconfirmed",
