@@ -78,7 +78,7 @@ async fn a_user_with_only_what_is_needed_can_do_everything() {
     assert_eq!(store.count(term, None).await.unwrap(), 100);
     let advance = keyfob::store::Advance::new(keyfob::store::EpochScope::All, now());
     assert_eq!(store.advance(operation(), advance).await.unwrap().lanes, 2);
-    let tallies = store.tallies().await.unwrap();
+    let tallies = store.tallies().await.unwrap().counts;
     let sum = |number: fn(&BucketCounts) -> u64| tallies.iter().map(number).sum::<u64>();
     assert_eq!((sum(|tally| tally.stored), sum(|tally| tally.revoked)), (100, 100));
     let listener = InvalidationListener::new(store.namespace().lanes(), Ttl::from_secs(60));

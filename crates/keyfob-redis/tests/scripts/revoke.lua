@@ -22,6 +22,16 @@ local function read_lane()
   kept_until, min_key_version = tonumber(lane[3] or 0), tonumber(lane[4] or 0)
   return sequence
 end
+local function remove_spent_epochs()
+  local sample = call('HRANDFIELD', KEYS[1], 8, 'WITHVALUES')
+  for i = 1, #sample, 2 do
+    local name, epoch = sample[i], sample[i + 1]
+    if (name == '*' or #name == 8)
+      and (unpack_bytes('>I6', epoch, 15)) < now then
+      call('HDEL', KEYS[1], name)
+    end
+  end
+end
 local function advance_epoch(field, revoked_at, note, advanced_by, covers_until)
   local retained_until = now + EPOCH_RETENTION
   if call('EXISTS', KEYS[1]) == 0 then create_lane(retained_until) end
@@ -34,14 +44,7 @@ local function advance_epoch(field, revoked_at, note, advanced_by, covers_until)
   end
   local stamp = call('HINCRBY', KEYS[1], 'n', 1)
   call('HSET', KEYS[1], field, pack('>I8I6I6', stamp, revoked_at, covers_until) .. advanced_by .. note)
-  local sample = call('HRANDFIELD', KEYS[1], 8, 'WITHVALUES')
-  for i = 1, #sample, 2 do
-    local name, epoch = sample[i], sample[i + 1]
-    if (name == '*' or #name == 8)
-      and (unpack_bytes('>I6', epoch, 15)) < now then
-      call('HDEL', KEYS[1], name)
-    end
-  end
+  pcall(remove_spent_epochs)
 end
 local function is_readable(record)
   return #record >= 51 and byte(record, 1) == 1
@@ -85,10 +88,19 @@ local function append_entries()
   for i = #ARGV - count + 1, #ARGV do
     if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[i]) then
       call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[i])
-      call('PEXPIREAT', KEYS[2], ARGV[4])
+      redis.pcall('PEXPIREAT', KEYS[2], ARGV[4])
     end
   end
-  call('PEXPIREAT', KEYS[2], ARGV[4], 'GT')
+  redis.pcall('PEXPIREAT', KEYS[2], ARGV[4], 'GT')
+end
+local function attempt(write, recover)
+  local is_done, answer = pcall(write)
+  if is_done then return answer end
+  local detail = type(answer) == 'table' and answer.err or tostring(answer)
+  if not string.find(detail, '^%u+ ') then detail = 'ERR ' .. detail end
+  local _, is_undone = pcall(recover)
+  if is_undone == true then return redis.error_reply(detail) end
+  return { 'half', detail }
 end
 local function signal()
   call('SET', KEYS[6], '')
@@ -201,36 +213,45 @@ local operation, cascade_field = ARGV[6], ARGV[10]
 local header = call('GETRANGE', KEYS[3], 0, 134)
 if header ~= '' and not is_readable(header) then return { 'damaged' } end
 local is_found = header ~= '' and sub(header, 31, 36) == ARGV[2]
-local was_revoked, epochs = false, nil
+local was_revoked, earlier_answer, epochs = false, nil, nil
 if is_found then
-  was_revoked = byte(header, 37) ~= 0
-  if was_revoked and sub(header, 44, 51) == operation then return { 'now' } end
+  local has_tombstone = byte(header, 37) ~= 0
+  local is_own = has_tombstone and sub(header, 44, 51) == operation
   epochs = read_epochs((epoch_fields(header)))
-  was_revoked = was_revoked or is_overtaken((unpack_bytes('>I8', header, 7)), epochs)
-  local earlier_answer = was_revoked and call('GET', KEYS[5])
-  if earlier_answer then return cmsgpack.unpack(earlier_answer) end
+  was_revoked = not is_own and (has_tombstone or is_overtaken((unpack_bytes('>I8', header, 7)), epochs))
+  earlier_answer = (is_own or was_revoked) and call('GET', KEYS[5])
+  if earlier_answer ~= 'half' then
+    if is_own then return { 'now' } end
+    if earlier_answer then return cmsgpack.unpack(earlier_answer) end
+  end
 end
 if now > tonumber(ARGV[1]) then return { 'late' } end
 if not is_found then return { 'missing' } end
-if cascade_field ~= '' then
-  local record_prefix, id = sub(KEYS[3], 1, -10 - 1), sub(KEYS[3], -10)
-  pcall(count_out_listed, KEYS[7], record_prefix, 8, cascade_field, id)
-  advance_epoch(cascade_field, ARGV[7], ARGV[9], operation, (unpack_bytes('>I6', header, 15)))
+local function write()
+  if cascade_field ~= '' then
+    local record_prefix, id = sub(KEYS[3], 1, -10 - 1), sub(KEYS[3], -10)
+    pcall(count_out_listed, KEYS[7], record_prefix, 8, cascade_field, id)
+    advance_epoch(cascade_field, ARGV[7], ARGV[9], operation, (unpack_bytes('>I6', header, 15)))
+  end
+  if cascade_field ~= '' or not was_revoked then signal() end
+  if was_revoked then
+    local note_before = byte(header, 37) > 1 and call('GET', KEYS[4])
+    local answer = { 'before', header, note_before, epochs }
+    call('SET', KEYS[5], cmsgpack.pack(answer), 'PXAT', ARGV[1])
+    return answer
+  end
+  call('SETRANGE', KEYS[3], 36, ARGV[8])
+  if is_in_sequence((unpack_bytes('>I8', header, 7)), epochs) then
+    pcall(count_out, KEYS[7], header)
+  end
+  if ARGV[9] ~= '' then
+    local expires_at = string.format('%.0f', call('PEXPIRETIME', KEYS[3]))
+    call('SET', KEYS[4], ARGV[9], 'PXAT', expires_at)
+  end
+  append_entries()
+  if earlier_answer then redis.pcall('DEL', KEYS[5]) end
+  return { 'now' }
 end
-if cascade_field ~= '' or not was_revoked then signal() end
-if was_revoked then
-  local note_before = byte(header, 37) > 1 and call('GET', KEYS[4])
-  local answer = { 'before', header, note_before, epochs }
-  call('SET', KEYS[5], cmsgpack.pack(answer), 'PXAT', ARGV[1])
-  return answer
-end
-call('SETRANGE', KEYS[3], 36, ARGV[8])
-if is_in_sequence((unpack_bytes('>I8', header, 7)), epochs) then
-  pcall(count_out, KEYS[7], header)
-end
-if ARGV[9] ~= '' then
-  local expires_at = string.format('%.0f', call('PEXPIRETIME', KEYS[3]))
-  call('SET', KEYS[4], ARGV[9], 'PXAT', expires_at)
-end
-append_entries()
-return { 'now' }
+return attempt(write, function()
+  call('SET', KEYS[5], 'half', 'PXAT', ARGV[1])
+end)

@@ -5,10 +5,11 @@ mod count;
 mod report;
 mod sweep;
 
-use keyfob::RevokeOutcome;
+use keyfob::store::StoreError;
+use keyfob::{Error, RevokeOutcome};
 
 use confirm::{WithoutTerminal, confirm};
-use report::RevokeReport;
+use report::{Lanes, RevokeReport};
 
 use crate::args::{RevokeArgs, Target};
 use crate::context::Context;
@@ -33,7 +34,7 @@ async fn in_one_step(
     args: &RevokeArgs,
     context: &mut Context,
 ) -> Result<(), Failure> {
-    let manager = &context.manager;
+    let manager = context.manager.clone();
     let request = args.request();
     let line = match target {
         Target::Token(id) => {
@@ -49,16 +50,35 @@ async fn in_one_step(
             format!("revoked all tokens of the subject {subject}")
         }
         Target::Client(client) => {
-            manager.revoke_client(client, request).await?;
+            let revoked = manager.revoke_client(client, request).await;
+            check_lanes(revoked, &format!("all tokens of the client {client}"), target, context)?;
             format!("revoked all tokens of the client {client}")
         }
         Target::All | Target::Matching(_) => {
             confirm("revoke every token of the store", WithoutTerminal::Refuse, args).await?;
-            manager.revoke_all(request).await?;
+            let revoked = manager.revoke_all(request).await;
+            check_lanes(revoked, "every token", target, context)?;
             "revoked every token of the store".to_owned()
         }
     };
     RevokeReport::new(target, "revoked").write(&line, context)
+}
+
+/// Reports a revocation that could not reach every lane of the store, before its error.
+fn check_lanes(
+    revoked: Result<(), Error>,
+    what: &str,
+    target: &Target,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    if let Err(Error::Store(StoreError::PartlyApplied { applied, pending, .. })) = &revoked {
+        let all = usize::from(*applied) + pending.len();
+        let line = format!("revoked {what} in {applied} of {all} lanes");
+        let lanes = Some(Lanes::new(Some(*applied), pending));
+        let report = RevokeReport { lanes, ..RevokeReport::new(target, "partly_revoked") };
+        report.write(&line, context)?;
+    }
+    Ok(revoked?)
 }
 
 async fn report_one(
