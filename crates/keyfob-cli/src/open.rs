@@ -19,6 +19,8 @@ use crate::store_url::StoreUrl;
 pub(crate) enum IfMissing {
     Create,
     Fail,
+    /// Fail too, but open servers that do not have the namespace, for their report.
+    Inspect,
 }
 
 /// Opens the store and builds a manager over it.
@@ -53,7 +55,10 @@ async fn open(url: StoreUrl, if_missing: IfMissing) -> Result<Arc<dyn Store>, Fa
         StoreUrl::File(path) => {
             Arc::new(Options::new().create(if_missing == IfMissing::Create).open(path)?)
         }
-        StoreUrl::Redis(config) => Arc::new(RedisStore::open(*config).await?),
+        StoreUrl::Redis(config) => {
+            let create = if_missing != IfMissing::Inspect;
+            Arc::new(RedisStore::open(config.with_create(create)).await?)
+        }
     })
 }
 

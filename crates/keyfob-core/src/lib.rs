@@ -6,7 +6,7 @@
 //! what those two re-export most.
 //!
 //! # Bands
-//! A module uses its own band and the bands above it in this table, never one below:
+//! A module uses its own band and those that the last column names, never another:
 //!
 //! | band | content | may use |
 //! |---|---|---|

@@ -90,6 +90,14 @@ catalog! {
         "Interruptions of a server's invalidation feed.";
     store_route_changes: Counter = "keyfob_store_route_changes_total",
         "Changes of the primaries.";
+    store_namespace_lost: Gauge = "keyfob_store_namespace_lost",
+        "1 while the store does not hold the namespace that this node opened, else 0.";
+    store_namespace_losses: Counter = "keyfob_store_namespace_losses_total",
+        "How often this node found that the store no longer holds its namespace.";
+    store_address_moves: Counter = "keyfob_store_address_moves_total",
+        "How often a new connection by the configured address reached another server.";
+    store_address_checks_failed: Counter = "keyfob_store_address_checks_failed_total",
+        "New connections by the configured address that did not show which server is there.";
 
     seal_operations: By<Counter, SealOperation> = "keyfob_seal_operations_total",
         "Records, notes and entries that were sealed or opened.";

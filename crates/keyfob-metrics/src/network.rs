@@ -33,6 +33,23 @@ impl Metrics {
         self.handles.store_feed_interruptions.increment(1);
     }
 
+    /// Says whether the store holds the namespace that this node opened. `is_lost` after it was there
+    /// counts as a loss.
+    pub fn namespace_lost(&self, is_lost: bool) {
+        self.handles.store_namespace_losses.increment(u64::from(is_lost));
+        self.handles.store_namespace_lost.set(f64::from(u8::from(is_lost)));
+    }
+
+    /// Counts a new connection by the configured address that reached another server than before.
+    pub fn address_moved(&self) {
+        self.handles.store_address_moves.increment(1);
+    }
+
+    /// Counts a new connection by the configured address that did not show which server is there.
+    pub fn address_check_failed(&self) {
+        self.handles.store_address_checks_failed.increment(1);
+    }
+
     /// Counts a change of the primaries.
     pub fn route_changed(&self) {
         self.handles.store_route_changes.increment(1);

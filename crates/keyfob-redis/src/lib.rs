@@ -20,7 +20,19 @@
 //!
 //! Options follow a `?`: `namespace` (`keyfob`), `lanes` (64; only when the namespace is created),
 //! `wait` (0; the number of replicas that a revocation waits for), `response_timeout` (`500ms`),
-//! `connect_timeout` (`1s`), `sentinel_password`, and `ca` (a file of certificates to trust).
+//! `connect_timeout` (`1s`), `sentinel_password`, `ca` (a file of certificates to trust), and `when_emptied`
+//! (`refuse`; see below).
+//!
+//! # A store that comes back empty
+//!
+//! A server that was emptied, or restarted without its data, has lost the namespace: the next process that
+//! opens it creates another one, whose revocations a running node would not find. So every node compares the
+//! namespace with the one that it opened, in each heartbeat and before it uses an answer that is older than
+//! half of the maximum staleness. Each lane has a tag of its namespace, which every script that writes to the
+//! lane compares. A node whose namespace is gone or replaced answers
+//! [`NamespaceLost`](keyfob_store::StoreError::NamespaceLost) to everything. With `when_emptied=recreate` a
+//! node creates its namespace again and goes on; every token is gone. That is not the default, because a node
+//! that reached the wrong server would do the same there.
 //!
 //! # Sentinels
 //!
@@ -81,12 +93,13 @@ mod config;
 mod connections;
 mod feed;
 mod keys;
+mod namespace_guard;
 mod protocol;
 mod record;
 mod slot;
 mod store;
 
-pub use config::{Address, RedisConfig, Tls, Topology};
+pub use config::{Address, RedisConfig, Tls, Topology, WhenEmptied};
 pub use store::RedisStore;
 
 /// The README's example, so that it compiles.

@@ -91,11 +91,23 @@ pub(crate) struct StoredRecord {
     pub(crate) last_used: Option<Vec<u8>>,
     /// The note of its revocation.
     pub(crate) note: Option<Vec<u8>>,
-    /// The lane's birth, its sequence, the epoch of everything, then the epochs of the record's fields.
+    /// The tag of the lane's namespace, the lane's birth, its sequence, the epoch of everything, then the
+    /// epochs of the record's fields.
     pub(crate) epochs: Vec<Option<Vec<u8>>>,
 }
 
 impl StoredRecord {
+    /// The tag of the namespace that the record's lane belongs to.
+    pub(crate) fn lane_tag(&self) -> Option<&[u8]> {
+        self.epochs.first()?.as_deref()
+    }
+
+    /// Drops what was read of the lane, because it is another namespace's. The record is then refused.
+    pub(crate) fn without_lane(mut self) -> Self {
+        self.epochs.clear();
+        self
+    }
+
     /// Reads the record that is stored under these ten bytes of an id.
     pub(crate) fn into_loaded(self, local: [u8; 10]) -> Result<Loaded, StoreError> {
         let name = |id: Option<TokenId>| match id {
@@ -141,10 +153,10 @@ impl StoredRecord {
         let stamp =
             |position| std::str::from_utf8(value(position)?).ok()?.parse().ok().map(Stamp::new);
         let epochs = header.epochs();
-        Verdict::of(Stamp::new(header.stamp), tombstone, &epochs, stamp(0).zip(stamp(1)), |field| {
+        Verdict::of(Stamp::new(header.stamp), tombstone, &epochs, stamp(1).zip(stamp(2)), |field| {
             let position = match field {
-                None => 2,
-                Some(field) => 3 + header.fields.iter().position(|known| *known == field)?,
+                None => 3,
+                Some(field) => 4 + header.fields.iter().position(|known| *known == field)?,
             };
             read_epoch(value(position)?)
         })

@@ -8,7 +8,7 @@
 //! | [`Counting`] | how many tokens there are, without a walk | has a default |
 //! | [`Resealing`] | records under another key, and the lowest key in use | has a default |
 //! | [`Invalidations`] | notifications of changes, on which caches rest | has a default |
-//! | [`Maintenance`] | a health report, and closing | has a default |
+//! | [`Maintenance`] | a health report, and closing | `report` |
 //!
 //! [`Store`] is all of them together, and every type that implements them is one.
 //!

@@ -61,7 +61,7 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
         "keyfob-redis",
         &[
             &["config", "protocol", "slot"],
-            &["connections", "keys"],
+            &["connections", "keys", "namespace_guard"],
             &["feed", "record"],
             &["store"],
         ],

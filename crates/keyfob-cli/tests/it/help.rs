@@ -25,6 +25,19 @@ const COMMANDS: [&str; 20] = [
     "scanner-regex",
 ];
 
+/// The other tests of this file go through the list, so it has to be complete.
+#[test]
+fn the_list_has_every_command() {
+    let page = Keyfob::new().run(&["man"]).exits(0).stdout;
+    let name =
+        |line: &str| Some(line.strip_prefix("keyfob\\-")?.strip_suffix("(1)")?.replace('\\', ""));
+    let mut found: Vec<_> = page.lines().filter_map(name).collect();
+    let mut listed = COMMANDS.to_vec();
+    found.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(found, listed);
+}
+
 #[test]
 fn every_command_has_help_with_examples() {
     let keyfob = Keyfob::new();

@@ -138,3 +138,28 @@ fn whole_life(keyfob: &Keyfob) {
     assert_eq!(stats["total"], 1);
     assert_eq!(stats["by_kind"]["session"]["revoked"], 1);
 }
+
+#[test]
+fn doctor_creates_no_namespace_and_says_what_a_store_has_lost() {
+    let server = keyfob_testkit::redis::server();
+    let namespace = keyfob_testkit::redis::fresh_namespace();
+    let keyfob = Keyfob::on(&format!("{}/?namespace={namespace}", server.url()));
+    let finding = || {
+        let doctor = keyfob.run(&["doctor", "--json"]).exits(1).object();
+        let findings = doctor["findings"].as_array().unwrap().clone();
+        let found = findings.into_iter().find(|finding| finding["what"] == "namespace").unwrap();
+        (found["severity"].clone(), found["advice"].to_string())
+    };
+    let meta = format!("{namespace}:meta");
+    let (severity, advice) = finding();
+    assert_eq!(severity, "warning");
+    assert!(advice.contains("there is no namespace"), "{advice}");
+    assert_eq!(server.call(&["EXISTS", &meta]).unwrap().number(), 0, "it created nothing");
+    keyfob.issue(&["--subject=a"]);
+    assert_eq!(finding().0, "good");
+    server.call(&["DEL", &meta]).unwrap();
+    let (severity, advice) = finding();
+    assert_eq!(severity, "fault");
+    assert!(advice.contains("a part of the data was lost"), "{advice}");
+    keyfob.run(&["list"]).exits(3).says("(namespace_lost)").says("keyfob doctor");
+}

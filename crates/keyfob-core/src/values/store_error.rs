@@ -74,6 +74,15 @@ pub enum StoreError {
         /// What was found.
         detail: String,
     },
+    /// The store no longer holds the namespace that this node opened: it came back empty, or another
+    /// namespace has taken its place. The node decides nothing until its namespace is there again.
+    #[error("{what} no longer holds the namespace that this node opened: {detail}")]
+    NamespaceLost {
+        /// The store.
+        what: String,
+        /// What was found, and what to do.
+        detail: String,
+    },
     /// The data was written by a newer version of keyfob.
     #[error("{what} has format version {found}; this keyfob reads up to {known}: upgrade it")]
     NewerFormat {
@@ -155,7 +164,8 @@ impl StoreError {
             | Self::OutcomeUnknown { .. }
             | Self::PartlyApplied { .. }
             | Self::LanesUnreachable { .. }
-            | Self::DeadlinePassed { .. } => ErrorClass::Unavailable,
+            | Self::DeadlinePassed { .. }
+            | Self::NamespaceLost { .. } => ErrorClass::Unavailable,
             Self::TooLarge { .. } => ErrorClass::InvalidRequest,
             Self::InUse { .. }
             | Self::NotAStore { .. }
@@ -181,6 +191,7 @@ impl StoreError {
             Self::DeadlinePassed { .. } => "deadline_passed",
             Self::InUse { .. } => "store_in_use",
             Self::NotAStore { .. } => "not_a_store",
+            Self::NamespaceLost { .. } => "namespace_lost",
             Self::NewerFormat { .. } => "newer_format",
             Self::Corrupt { .. } => "record_damaged",
             Self::Sealed { .. } => "store_sealed",

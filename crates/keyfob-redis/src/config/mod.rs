@@ -41,6 +41,8 @@ pub struct RedisConfig {
     pub(crate) feed_cap: u64,
     pub(crate) feed_retention: Ttl,
     pub(crate) leaf: u16,
+    pub(crate) create: bool,
+    pub(crate) when_emptied: WhenEmptied,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Option<Metrics>,
 }
@@ -77,6 +79,18 @@ pub struct Tls {
     pub ca: Option<PathBuf>,
 }
 
+/// What a node does when the store comes back empty, so that its namespace is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum WhenEmptied {
+    /// The node answers [`StoreError::NamespaceLost`] until its namespace is there again. It may have
+    /// reached the wrong server.
+    #[default]
+    Refuse,
+    /// The node creates its namespace again, without the tokens, and goes on. A node that opens the store
+    /// meanwhile may give up lanes that have lost their namespace.
+    Recreate,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Login {
     pub(crate) user: Option<String>,
@@ -104,6 +118,8 @@ impl RedisConfig {
             feed_cap: 65_536,
             feed_retention: Ttl::from_days(7),
             leaf: 104,
+            create: true,
+            when_emptied: WhenEmptied::Refuse,
             clock: Arc::new(SystemClock),
             metrics: None,
         }
@@ -193,6 +209,19 @@ impl RedisConfig {
     /// [`Metrics::global`].
     pub fn with_metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = Some(metrics);
+        self
+    }
+
+    /// Sets whether a namespace that does not exist is created. Without a namespace a store can only make
+    /// its report; every other method answers [`StoreError::NamespaceLost`]. The default is true.
+    pub fn with_create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Sets what this node does when the store comes back empty. The default is [`WhenEmptied::Refuse`].
+    pub fn when_emptied(mut self, when_emptied: WhenEmptied) -> Self {
+        self.when_emptied = when_emptied;
         self
     }
 

@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use keyfob_store::{LaneCount, StoreError, Ttl};
 
-use super::{Address, Login, RedisConfig, Secret, Tls, Topology, misconfigured};
+use super::{Address, Login, RedisConfig, Secret, Tls, Topology, WhenEmptied, misconfigured};
 
 const EXAMPLES: &str = "redis://:password@host:6379/0, rediss://user:password@host?ca=/etc/ca.pem, \
     redis+cluster://a:6379,b:6379, redis+sentinel://s1:26379,s2:26379/name";
 
-const OPTIONS: &str =
-    "namespace, lanes, wait, response_timeout, connect_timeout, sentinel_password, ca";
+const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, sentinel_password, ca, when_emptied";
 
 impl FromStr for RedisConfig {
     type Err = StoreError;
@@ -74,6 +73,13 @@ fn with_option(mut config: RedisConfig, option: &str) -> Result<RedisConfig, Sto
         "response_timeout" => config.response_timeout = duration(&value, name)?,
         "connect_timeout" => config.connect_timeout = duration(&value, name)?,
         "sentinel_password" => config.sentinel_login.password = Some(Secret::new(value)),
+        "when_emptied" => {
+            config.when_emptied = match value.as_str() {
+                "refuse" => WhenEmptied::Refuse,
+                "recreate" => WhenEmptied::Recreate,
+                _ => return Err(wrong("when_emptied must be refuse or recreate")),
+            };
+        }
         "ca" => match &mut config.tls {
             Some(tls) => tls.ca = Some(value.into()),
             None => return Err(wrong("ca needs a scheme with TLS, such as rediss://")),
@@ -192,6 +198,9 @@ mod tests {
         assert_eq!(config.login.password.as_ref().map(Secret::expose), Some("p@ss:w"));
         assert_eq!((config.database, config.wait), (3, 2));
         assert_eq!(config.lanes, LaneCount::new(16).ok());
+        assert_eq!(config.when_emptied, WhenEmptied::Refuse);
+        let config = read("redis://h?when_emptied=recreate");
+        assert_eq!(config.when_emptied, WhenEmptied::Recreate);
         let config = read("redis+cluster://a:1,b/?namespace=shop&response_timeout=2s");
         let nodes = vec![Address::new("a", 1), Address::new("b", 6379)];
         assert_eq!(config.topology, Topology::Cluster(nodes));
@@ -214,6 +223,7 @@ mod tests {
             "redis://h/0/1",
             "redis://hunter2@h",
             "redis://h?lanes=0",
+            "redis://h?when_emptied=hunter2",
             "redis://h?ca=/x",
             "redis://h?hunter2=1",
             "redis://h?insecure",

@@ -271,6 +271,11 @@ impl Connections {
         self.router.limit_route_age(max_staleness);
     }
 
+    /// For how long what was learned about the servers is used: half of the maximum staleness.
+    pub(crate) fn max_route_age(&self) -> Duration {
+        self.router.max_age()
+    }
+
     /// The last time at which a server was certainly the primary; see [`Router::last_confirmed`].
     pub(crate) fn last_confirmed(&self, address: &Address) -> Option<MonotonicInstant> {
         self.router.last_confirmed(address)

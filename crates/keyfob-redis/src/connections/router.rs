@@ -49,6 +49,8 @@ struct LastRoute {
     route: Option<(Arc<Route>, MonotonicInstant)>,
     /// The nodes to ask first: those of the last route, and the target of a redirection.
     ask_first: Vec<Address>,
+    /// The node that answered last. A node that is away would cost each question a timeout.
+    answered: Option<Address>,
     /// The primaries of the last route.
     primaries: BTreeSet<String>,
 }
@@ -93,6 +95,11 @@ impl Router {
     pub(super) fn limit_route_age(&self, max_staleness: Option<Duration>) {
         let max_age = max_staleness.unwrap_or(DEFAULT_MAX_STALENESS) / 2;
         self.max_age.store(nanos(max_age), Ordering::Relaxed);
+    }
+
+    /// For how long an answer of the sentinels is used.
+    pub(super) fn max_age(&self) -> Duration {
+        Duration::from_nanos(self.max_age.load(Ordering::Relaxed))
     }
 
     /// Returns the last time at which a server was certainly the primary, or `None` if it is not. Without
@@ -157,8 +164,7 @@ impl Router {
     fn current_route(&self) -> Option<Arc<Route>> {
         let last = self.last_route();
         let (route, asked) = last.route.as_ref()?;
-        let max_age = Duration::from_nanos(self.max_age.load(Ordering::Relaxed));
-        (!self.uses_sentinels() || MonotonicInstant::now() < asked.after(max_age))
+        (!self.uses_sentinels() || MonotonicInstant::now() < asked.after(self.max_age()))
             .then(|| Arc::clone(route))
     }
 
@@ -167,7 +173,9 @@ impl Router {
         let route = Arc::new(self.ask(connector).await?);
         let mut last = self.last_route();
         if let Route::Slots(_) = &*route {
-            last.ask_first = route.addresses().into_iter().cloned().collect();
+            let others =
+                route.addresses().into_iter().filter(|node| last.answered.as_ref() != Some(*node));
+            last.ask_first = last.answered.iter().chain(others).cloned().collect();
         }
         let primaries = route.addresses().into_iter().map(Address::to_string).collect();
         let before = std::mem::replace(&mut last.primaries, primaries);
@@ -188,7 +196,10 @@ impl Router {
             RouteSource::Sentinels(sentinels) => Route::Single(sentinels.primary(connector).await?),
             RouteSource::Cluster(seeds) => {
                 let ask_first = self.last_route().ask_first.clone();
-                Route::Slots(ask_cluster(connector, ask_first.iter().chain(seeds)).await?)
+                let (slots, answered) =
+                    ask_cluster(connector, ask_first.iter().chain(seeds)).await?;
+                self.last_route().answered = Some(answered);
+                Route::Slots(slots)
             }
         })
     }
@@ -234,7 +245,7 @@ fn nanos(duration: Duration) -> u64 {
 async fn ask_cluster<'a>(
     connector: &Connector,
     nodes: impl Iterator<Item = &'a Address>,
-) -> Result<Vec<SlotRange>, CallError> {
+) -> Result<(Vec<SlotRange>, Address), CallError> {
     let mut command = redis::cmd("CLUSTER");
     command.arg("SLOTS");
     let mut last_error = "no node is configured".to_owned();
@@ -244,7 +255,7 @@ async fn ask_cluster<'a>(
             Err(error) => Err(error),
         };
         match answer.map(|answer| read_slot_ranges(Reply(answer), node)) {
-            Ok(Ok(ranges)) if !ranges.is_empty() => return Ok(ranges),
+            Ok(Ok(ranges)) if !ranges.is_empty() => return Ok((ranges, node.clone())),
             Ok(_) => last_error = format!("{node} knows no slots"),
             Err(CallError::Final(error)) => return Err(CallError::Final(error)),
             Err(error) => last_error = error.into_error().to_string(),

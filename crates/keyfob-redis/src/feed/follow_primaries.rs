@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use keyfob_store::Lane;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::context::FeedContext;
 use super::heartbeat_interval;
-use super::primary_listener::PrimaryListener;
+use super::primary_listener::{Followed, PrimaryListener};
 use crate::config::Address;
 
 /// How often to look for invalidation listeners, besides being notified of them.
@@ -20,7 +19,7 @@ const IDLE_INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Default)]
 struct PrimaryListeners {
     tasks: JoinSet<()>,
-    by_address: HashMap<Address, (watch::Sender<Vec<Lane>>, AbortHandle)>,
+    by_address: HashMap<Address, (watch::Sender<Followed>, AbortHandle)>,
 }
 
 /// Follows the primaries until it is dropped.
@@ -40,13 +39,19 @@ pub(crate) async fn follow_primaries(context: FeedContext) {
             context.connections.confirm_route().await;
         }
         let lanes: Vec<_> = context.lane_count.lanes().collect();
-        let slots: Vec<_> = lanes.iter().map(|lane| context.keys.slot(*lane)).collect();
+        let slots = lanes.iter().map(|lane| context.keys.slot(*lane));
+        let slots: Vec<_> = slots.chain([context.meta_slot]).collect();
         // Without a route the listeners stay. What they hear is true, and trust needs their heartbeats.
         if let Ok(primaries) = context.connections.primaries_of(&slots).await {
-            let mut by_address: BTreeMap<_, (Address, Vec<Lane>)> = BTreeMap::new();
-            for (lane, primary) in lanes.into_iter().zip(primaries) {
-                let entry = by_address.entry(primary.to_string()).or_insert((primary, Vec::new()));
-                entry.1.push(lane);
+            let mut by_address: BTreeMap<_, (Address, Followed)> = BTreeMap::new();
+            let lanes = lanes.into_iter().map(Some).chain([None]);
+            for (lane, primary) in lanes.zip(primaries) {
+                let entry = by_address.entry(primary.to_string());
+                let (_, followed) = entry.or_insert((primary, Followed::default()));
+                match lane {
+                    Some(lane) => followed.lanes.push(lane),
+                    None => followed.has_meta = true,
+                }
             }
             listeners.update(&context, by_address.into_values().collect());
         }
@@ -56,7 +61,7 @@ pub(crate) async fn follow_primaries(context: FeedContext) {
 
 impl PrimaryListeners {
     /// Ends the listeners of servers that are no longer primaries, and starts those that are missing.
-    fn update(&mut self, context: &FeedContext, primaries: Vec<(Address, Vec<Lane>)>) {
+    fn update(&mut self, context: &FeedContext, primaries: Vec<(Address, Followed)>) {
         self.by_address.retain(|address, (_, listener)| {
             let stays = primaries.iter().any(|(primary, _)| primary == address);
             if !stays {
@@ -65,19 +70,19 @@ impl PrimaryListeners {
             stays
         });
         while self.tasks.try_join_next().is_some() {}
-        for (address, lanes) in primaries {
+        for (address, followed) in primaries {
             match self.by_address.get(&address) {
                 Some((known, listener)) if !listener.is_finished() => {
                     known.send_if_modified(|known| {
-                        let differs = *known != lanes;
-                        *known = lanes;
+                        let differs = *known != followed;
+                        *known = followed;
                         differs
                     });
                 }
                 _ => {
-                    let (sender, lanes) = watch::channel(lanes);
+                    let (sender, followed) = watch::channel(followed);
                     let context = context.clone();
-                    let listener = PrimaryListener { address: address.clone(), context, lanes };
+                    let listener = PrimaryListener { address: address.clone(), context, followed };
                     let task = self.tasks.spawn(listener.run());
                     self.by_address.insert(address, (sender, task));
                 }

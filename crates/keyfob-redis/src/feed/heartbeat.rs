@@ -12,7 +12,7 @@ use std::time::Duration;
 use keyfob_store::{Lane, MonotonicInstant};
 use redis::{Pipeline, Value};
 
-use crate::connections::{CallError, Connection};
+use crate::connections::{CallError, Connection, Reply};
 use crate::keys::Keys;
 
 /// How long a mark is kept. When a mark expires, each node drops what it has cached of the lane.
@@ -25,17 +25,20 @@ pub(super) struct Heartbeat {
     pub(super) sent: MonotonicInstant,
     /// The lanes for which the server accepted it.
     pub(super) lanes: Vec<Lane>,
+    /// What the meta key holds, if the server was asked for it and answered.
+    pub(super) meta: Option<Option<Vec<u8>>>,
     /// The error for the first lane that the server refused.
     pub(super) refused: Option<CallError>,
 }
 
 /// Sends a heartbeat for these lanes and waits for the answers. If lanes cannot move apart
-/// (`each_lane` is false), one write stands for all.
+/// (`each_lane` is false), one write stands for all. Reads the meta key too if it is given.
 pub(super) async fn send_heartbeat(
     connection: &Connection,
     keys: &Keys,
     lanes: &[Lane],
     each_lane: bool,
+    meta_key: Option<&[u8]>,
     limit: Duration,
 ) -> Result<Heartbeat, CallError> {
     let mut pipeline = Pipeline::new();
@@ -50,9 +53,19 @@ pub(super) async fn send_heartbeat(
             pipeline.cmd("DEL").arg(mark.as_slice());
         }
     }
+    if let Some(meta_key) = meta_key {
+        pipeline.cmd("GET").arg(meta_key);
+    }
     let sent = MonotonicInstant::now();
-    let answers = connection.send_all(&pipeline, limit).await?;
-    let mut heartbeat = Heartbeat { sent, lanes: Vec::new(), refused: None };
+    let mut answers = connection.send_all(&pipeline, limit).await?;
+    let mut heartbeat = Heartbeat { sent, lanes: Vec::new(), meta: None, refused: None };
+    if meta_key.is_some() {
+        match answers.pop().map(Connection::checked) {
+            Some(Ok(value)) => heartbeat.meta = Reply(value).optional().ok(),
+            Some(Err(error)) => heartbeat.refused = Some(error),
+            None => {}
+        }
+    }
     let mut unmarked = Vec::new();
     for (lane, answer) in asked.iter().zip(answers) {
         if each_lane && is_missing(&answer) {

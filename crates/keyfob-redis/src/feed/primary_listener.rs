@@ -22,8 +22,15 @@ const MAX_RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 pub(super) struct PrimaryListener {
     pub(super) address: Address,
     pub(super) context: FeedContext,
-    /// The lanes that the server is the primary of, as far as is known.
-    pub(super) lanes: watch::Receiver<Vec<Lane>>,
+    pub(super) followed: watch::Receiver<Followed>,
+}
+
+/// What a server is the primary of, as far as is known.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Followed {
+    pub(super) lanes: Vec<Lane>,
+    /// Whether it has the namespace's meta key.
+    pub(super) has_meta: bool,
 }
 
 impl PrimaryListener {
@@ -64,7 +71,7 @@ impl PrimaryListener {
 
     /// Listens on one connection until it fails.
     async fn listen(&self) -> Result<(), StoreError> {
-        let FeedContext { feed, connections, keys, lanes_move, response_timeout, .. } =
+        let FeedContext { feed, connections, keys, guard, lanes_move, response_timeout, .. } =
             &self.context;
         // If no call uses these lanes, nothing else has the route read again.
         let connection = self.connect().await.inspect_err(|_| connections.reroute(None))?;
@@ -74,11 +81,12 @@ impl PrimaryListener {
         let mut marked = Vec::new();
         while let Some(max_staleness) = feed.max_staleness() {
             let due = Instant::now() + heartbeat_interval(max_staleness);
-            let lanes = self.lanes.borrow().clone();
+            let Followed { lanes, has_meta } = self.followed.borrow().clone();
             // The order matters. What is loaded from another server from now on is invalidated. What was
             // loaded before is no longer current.
             feed.set_server(&lanes, &self.address);
-            sources.set_lanes(&feed.listeners.listening(), &lanes);
+            let trusted = if guard.check().is_ok() { &lanes[..] } else { &[] };
+            sources.set_lanes(&feed.listeners.listening(), trusted);
             // If the server only pauses, waiting for it is cheaper than emptying the cache.
             let limit = (*response_timeout).max(max_staleness * 4);
             if *lanes_move && marked != lanes {
@@ -86,16 +94,23 @@ impl PrimaryListener {
                 set_marks(&connection, keys, &lanes, limit).await.map_err(CallError::into_error)?;
                 marked.clone_from(&lanes);
             }
-            let sent = send_heartbeat(&connection, keys, &lanes, *lanes_move, limit).await;
+            let meta_key = has_meta.then(|| guard.meta_key());
+            let sent =
+                send_heartbeat(&connection, keys, &lanes, *lanes_move, meta_key, limit).await;
             let now = sent.map_err(|error| {
                 connections.reroute(None);
                 error.into_error()
             })?;
+            if let Some(found) = &now.meta {
+                guard.note(found.as_deref(), now.sent);
+            }
             let confirmed = connections.last_confirmed(&self.address);
             if let (Some(before), Some(confirmed)) = (&before, confirmed) {
                 let both: Vec<_> =
                     before.lanes.iter().filter(|lane| now.lanes.contains(lane)).copied().collect();
-                sources.confirm(before.sent.min(confirmed), &both);
+                if guard.check().is_ok() {
+                    sources.confirm(before.sent.min(confirmed).min(guard.last_seen()), &both);
+                }
             }
             self.reroute_if_refused(now.refused.as_ref());
             // The second heartbeat follows without delay, so that the first is confirmed.

@@ -9,6 +9,7 @@
 -- time.
 @include names@
 @include clock@
+@include namespace@
 @include lane@
 @include advance_epoch@
 @include record_header@
@@ -26,12 +27,21 @@ local advanced_by = sub(operation, 1, @epoch.advanced_by.size@)
 local records_advance = unfinished_advance ~= ''
 local is_unfinished = records_advance and call('HEXISTS', KEYS[first_head], operation) == 1
 
-local known, earlier_answer = call('HGET', @key.lane@, field), call('GET', @key.answer@)
+local lane, earlier_answer = call('HMGET', @key.lane@, field, @lane.namespace@, @lane.sequence@), call('GET', @key.answer@)
+local is_lane_missing = is_foreign(lane[2]) or not lane[3]
+local known = not is_lane_missing and lane[1]
 local is_advanced = known and @epoch[known].advanced_by@ == advanced_by
 if earlier_answer ~= @answer.half_done@ and (is_unfinished or is_advanced or earlier_answer) then
   return { @reply.applied@ }
 end
 if now > tonumber(@arg.deadline@) then return { @reply.deadline_passed@ } end
+
+if is_lane_missing then
+  if not may_create_lane() then return { @reply.lane_missing@ } end
+  call('DEL', @key.lane@)
+elseif not lane[2] then
+  call('HSET', @key.lane@, @lane.namespace@, @arg.namespace@)
+end
 
 local function write()
   if not is_advanced then

@@ -1,6 +1,7 @@
 -- Takes one of the uses of a token.
 @include names@
 @include clock@
+@include namespace@
 @include record_header@
 @include verdict@
 @include count_bucket@
@@ -15,7 +16,9 @@ if header ~= '' and not is_readable(header) then return { @reply.damaged@ } end
 local answer, uses_left = { @reply.refused@ }, nil
 if header ~= '' and @header[header].id_suffix@ == @arg.id_suffix@ then
   local flags = @header[header].flags@
-  if @flags[flags].counts_uses@ == 1 and is_clear(header) then
+  local epochs = @flags[flags].counts_uses@ == 1 and read_epochs((epoch_fields(header)))
+  if epochs and is_foreign(epochs[1]) and not may_create_lane() then return { @reply.lane_missing@ } end
+  if epochs and is_clear(header, epochs) then
     uses_left = @header[header].uses_left@
     answer = uses_left == 0 and { @reply.exhausted@ } or { @reply.uses_left@, uses_left - 1 }
   end

@@ -5,6 +5,7 @@
 -- comes later than that stores nothing.
 @include names@
 @include clock@
+@include namespace@
 @include lane@
 @include append_entries@
 @include attempt@
@@ -37,6 +38,7 @@ else
 end
 
 if not read_lane() then
+  if not may_create_lane() then return { @reply.lane_missing@ } end
   create_lane(math.max(tonumber(@new_record[first_arg].index_expires_at@), now + 1000))
 end
 if min_key_version > 0 then

@@ -2,10 +2,14 @@
 -- new lane would accept a retired key version again.
 @include names@
 @include clock@
+@include namespace@
 @include lane@
-if not read_lane() then create_lane(now + EPOCH_RETENTION) end
+if not read_lane() then
+  if not may_create_lane() then return { @reply.lane_missing@ } end
+  create_lane(now + EPOCH_RETENTION)
+end
 if tonumber(@arg.key_version@) > (min_key_version or 0) then
   call('HSET', @key.lane@, @lane.min_key_version@, @arg.key_version@)
 end
 call('PERSIST', @key.lane@)
-return 1
+return { @reply.stored@ }

@@ -5,6 +5,7 @@
 -- or the minted record may be gone before the deadline, and whenever nothing was done.
 @include names@
 @include clock@
+@include namespace@
 @include lane@
 @include record_header@
 @include verdict@
@@ -54,9 +55,10 @@ fields[field_count + 1] = @lane.highest_bound@
 fields[field_count + 2] = @lane.kept_until@
 fields[field_count + 3] = @lane.min_key_version@
 local epochs = read_epochs(fields)
--- Birth, sequence and the epoch of everything come before the fields.
-local after_epochs = 3 + field_count
-sequence, highest_bound = tonumber(epochs[2]), tonumber(epochs[after_epochs + 1])
+-- The tag, birth, sequence and the epoch of everything come before the fields.
+local after_epochs = 4 + field_count
+if is_foreign(epochs[1]) and not may_create_lane() then return { @reply.lane_missing@ } end
+sequence, highest_bound = tonumber(epochs[3]), tonumber(epochs[after_epochs + 1])
 kept_until, min_key_version = tonumber(epochs[after_epochs + 2] or 0), tonumber(epochs[after_epochs + 3] or 0)
 epochs[after_epochs + 3], epochs[after_epochs + 2], epochs[after_epochs + 1] = nil, nil, nil
 

@@ -1,6 +1,7 @@
 -- Replaces the sealed form of a record: its body, its key version, and the terms that it is listed under.
 @include names@
 @include clock@
+@include namespace@
 @include lane@
 @include record_header@
 @include index@
@@ -14,7 +15,7 @@ if now > tonumber(@arg.deadline@) then return { @reply.deadline_passed@ } end
 if not record or @header[record].id_suffix@ ~= @arg.id_suffix@ then return { @reply.missing@ } end
 if not is_readable(record) then return { @reply.damaged@ } end
 if @header[record].version@ ~= version then return { @reply.stale@ } end
-read_lane()
+if not read_lane() and not may_create_lane() then return { @reply.lane_missing@ } end
 if key_version < min_key_version then return { @reply.key_retired@, key_version, min_key_version } end
 
 local _, body_at = epoch_fields(record)

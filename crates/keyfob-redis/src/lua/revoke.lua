@@ -2,6 +2,7 @@
 -- Revokes one record, and what descends from it. A server whose memory is full still takes revocations.
 @include names@
 @include clock@
+@include namespace@
 @include lane@
 @include advance_epoch@
 @include record_header@
@@ -22,6 +23,12 @@ if is_found then
   local has_tombstone = @header[header].tombstone@ ~= 0
   local is_own = has_tombstone and @header[header].revoked_by@ == operation
   epochs = read_epochs((epoch_fields(header)))
+  local is_lane_missing = is_foreign(epochs[1]) or not epochs[3]
+  if is_lane_missing and not may_create_lane() then return { @reply.lane_missing@ } end
+  if is_foreign(epochs[1]) then
+    call('DEL', @key.lane@)
+    epochs = read_epochs((epoch_fields(header)))
+  end
   was_revoked = not is_own and (has_tombstone or is_overtaken(@header[header].stamp@, epochs))
   -- The tombstone remembers only the operation that wrote it.
   earlier_answer = (is_own or was_revoked) and call('GET', @key.answer@)

@@ -2,11 +2,15 @@
 -- moved is counted in the time bucket of its new end.
 @include names@
 @include clock@
+@include namespace@
 @include record_header@
 @include verdict@
 @include count_bucket@
 @include count_record@
 @include move_count@
+if is_foreign(call('HGET', @key.lane@, @lane.namespace@)) then
+  return { may_create_lane() and @reply.stored@ or @reply.lane_missing@ }
+end
 local at = @first_arg.touched@
 for key_at = @first_key.touched@, #KEYS, @touched_keys.stride@ do
   local id_suffix, used_at = @touched[at].id_suffix@, @touched[at].used_at@
@@ -30,4 +34,4 @@ for key_at = @first_key.touched@, #KEYS, @touched_keys.stride@ do
   end
   at = at + @touched.stride@
 end
-return 1
+return { @reply.stored@ }

@@ -85,6 +85,8 @@ names! {
         /// The record is revoked.
         ENDED = "ended";
         MISSING = "missing";
+        /// The namespace has no lane here, and the caller may not create it.
+        LANE_MISSING = "no_lane";
         /// The header of the record cannot be read.
         DAMAGED = "damaged";
         /// The key version is below the lowest that is accepted; both follow.
@@ -115,6 +117,8 @@ names! {
         KEPT_UNTIL = "x";
         /// The lowest key version that the lane accepts. A lane that has one never expires.
         MIN_KEY_VERSION = "k";
+        /// The tag of the namespace that the lane belongs to.
+        NAMESPACE = "t";
         /// The epoch of everything.
         EVERYTHING = "*";
     }

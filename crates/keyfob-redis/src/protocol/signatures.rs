@@ -107,7 +107,7 @@ scripts! {
     insert {
         keys: lane, stream, answer;
         more_keys: records;
-        args: deadline, remember_answer, entry_cap, stream_expires_at, entry_count, record_count;
+        args: namespace, create_lane_until, deadline, remember_answer, entry_cap, stream_expires_at, entry_count, record_count;
         more_args: records, entries;
     }
 
@@ -121,7 +121,7 @@ scripts! {
     replace {
         keys: lane, stream, answer, record, signal, count_directory;
         more_keys: added_heads, minted;
-        args: deadline, id_suffix, entry_cap, stream_expires_at, entry_count, version, body,
+        args: namespace, create_lane_until, deadline, id_suffix, entry_cap, stream_expires_at, entry_count, version, body,
             key_version, moved_end_bucket, added_count, are_broad, minted_count, remember_answer;
         more_args: minted, entries;
     }
@@ -130,7 +130,7 @@ scripts! {
     reseal {
         keys: lane, record;
         more_keys: added_heads, former_heads;
-        args: deadline, id_suffix, version, body, key_version, added_count, are_broad;
+        args: namespace, create_lane_until, deadline, id_suffix, version, body, key_version, added_count, are_broad;
     }
 
     /// Returns the lowest key version that a lane accepts.
@@ -141,19 +141,20 @@ scripts! {
     /// Raises the lowest key version that a lane accepts.
     raise_min_key_version {
         keys: lane;
-        args: key_version;
+        args: namespace, create_lane_until, key_version;
     }
 
     /// Takes one of the uses of a token.
     consume {
         keys: lane, answer, record, count_directory;
-        args: deadline, id_suffix;
+        args: namespace, create_lane_until, deadline, id_suffix;
     }
 
     /// Stores when tokens were last used.
     touch {
         keys: lane, count_directory;
         more_keys: touched;
+        args: namespace, create_lane_until;
         more_args: touched;
     }
 
@@ -161,7 +162,7 @@ scripts! {
     revoke {
         keys: lane, stream, record, note, answer, signal, count_directory;
         more_keys: listed_heads;
-        args: deadline, id_suffix, entry_cap, stream_expires_at, entry_count, operation, revoked_at,
+        args: namespace, create_lane_until, deadline, id_suffix, entry_cap, stream_expires_at, entry_count, operation, revoked_at,
             tombstone, revocation_note, cascade_field;
         more_args: entries;
     }
@@ -170,7 +171,7 @@ scripts! {
     advance {
         keys: lane, stream, answer, signal, count_directory;
         more_keys: unfinished_or_heads;
-        args: deadline, answer_expires_at, entry_cap, stream_expires_at, entry_count, operation,
+        args: namespace, create_lane_until, deadline, answer_expires_at, entry_cap, stream_expires_at, entry_count, operation,
             revoked_at, revocation_note, field, unfinished_advance, record_prefix, count_out;
         more_args: entries;
     }
@@ -178,6 +179,7 @@ scripts! {
     /// Returns the stamp of a lane and keeps the lane for as long as a login may take.
     stamp {
         keys: lane;
+        args: namespace, create_lane_until;
     }
 
     /// Returns the newest records under a term.
@@ -235,9 +237,9 @@ scripts! {
         args: created;
     }
 
-    /// Returns whether a key exists.
-    key_exists {
-        keys: key;
+    /// Returns whether a lane exists, and the tag of its namespace.
+    lane_owner {
+        keys: lane;
     }
 
     /// Returns a few of the advances over all lanes that are unfinished.

@@ -50,6 +50,7 @@ shared_files! {
     "load_records",
     "move_count",
     "names",
+    "namespace",
     "new_records",
     "record_header",
     "signal",

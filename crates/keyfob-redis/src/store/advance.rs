@@ -236,6 +236,8 @@ impl Shared {
             answer_expires_at = answer_expires_at + MEMORY_OF_FINISHED;
         }
         let mut args = Vec::from(advance::Args {
+            namespace: self.lane_tag(),
+            create_lane_until: self.create_lane_until(),
             deadline: Arg::Local(step.deadline),
             answer_expires_at: Arg::Local(answer_expires_at),
             entry_cap: self.stream_cap().into(),
@@ -252,7 +254,6 @@ impl Shared {
         args.extend(step.events.into_iter().map(Arg::from));
         let mut call = Call::new(&self.scripts.advance, keys, args);
         self.wait_for_replicas(&mut call, lane);
-        let answer = self.connections.run(self.keys.slot(lane), &call).await?;
-        Outcome::read(answer).map_err(|error| CallFailed { maybe_done: true, error })
+        self.write(lane, &mut call).await
     }
 }

@@ -6,7 +6,7 @@ use keyfob_store::{
     Insert, Inserted, Lane, NewRecord, Operation, Stamp, StampRule, StoreError, TimeBucket, Ttl,
 };
 
-use super::outcome::{Outcome, failure};
+use super::outcome::failure;
 use super::shared::Shared;
 use crate::config::misconfigured;
 use crate::connections::Call;
@@ -38,6 +38,8 @@ impl Shared {
             answer: self.keys.answer(lane, operation.id),
         });
         let mut args = Vec::from(insert::Args {
+            namespace: self.lane_tag(),
+            create_lane_until: self.create_lane_until(),
             deadline: Arg::Local(operation.deadline),
             remember_answer: Arg::flag(!is_remembered_by_records),
             entry_cap: self.stream_cap().into(),
@@ -47,9 +49,9 @@ impl Shared {
         });
         self.describe(&insert.records, operation, &mut keys, &mut args);
         args.extend(insert.events.into_iter().map(Arg::from));
-        let call = Call::new(&self.scripts.insert, keys, args);
-        let answer = self.connections.run(self.keys.slot(lane), &call).await;
-        let mut outcome = Outcome::read(answer.map_err(|failed| failed.of(operation.id))?)?;
+        let mut call = Call::new(&self.scripts.insert, keys, args);
+        let sent = self.write(lane, &mut call).await;
+        let mut outcome = sent.map_err(|failed| failed.of(operation.id))?;
         match outcome.code() {
             reply::STORED => Ok(Inserted::Stored(Stamp::new(outcome.next()?.number()?))),
             reply::ID_TAKEN => Ok(Inserted::IdTaken),

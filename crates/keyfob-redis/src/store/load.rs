@@ -1,6 +1,6 @@
 //! Reads of one record or one lane.
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join, try_join_all};
 use keyfob_store::{
     Invalidation, Lane, Loaded, MonotonicInstant, Stamp, StoreError, Term, TokenId,
 };
@@ -23,8 +23,12 @@ impl Shared {
             note: keys.note(id),
         };
         let call = Call::new(&self.scripts.load, load_keys, []);
-        let (reply, server) =
-            self.connections.read_with_address(keys.slot(id.lane()), &call).await?;
+        let (answer, seen) = join(
+            self.connections.read_with_address(keys.slot(id.lane()), &call),
+            self.namespace_seen(),
+        )
+        .await;
+        let ((reply, server), seen) = (answer?, seen?);
         self.feed.loaded_from(id.lane(), Invalidation::of(id), &server);
         if reply.is_nil() {
             return Ok(None);
@@ -32,17 +36,25 @@ impl Shared {
         // Under Sentinel an answer proves nothing about the time after its server was last confirmed.
         let confirmed =
             self.connections.last_confirmed(&server).unwrap_or(MonotonicInstant::from_nanos(0));
-        let sent = call.sent().min(confirmed);
-        let loaded = Loaded { sent, ..stored_record(reply)?.into_loaded(id.local())? };
+        // Nor does an answer about the time after the namespace was last seen.
+        let sent = call.sent().min(confirmed).min(seen);
+        let mut stored = stored_record(reply)?;
+        if self.guard.is_foreign(stored.lane_tag()) {
+            self.find_namespace().await?;
+            stored = stored.without_lane();
+        }
+        let loaded = Loaded { sent, ..stored.into_loaded(id.local())? };
         // Another id may begin with the same ten bytes.
         Ok(Some(loaded).filter(|loaded| loaded.id == id))
     }
 
     pub(super) async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
         let keys = stamp::Keys { lane: self.keys.lane(lane) };
-        let call = Call::new(&self.scripts.stamp, keys, []);
-        let stamp = self.connections.read(self.keys.slot(lane), &call).await?;
-        Ok(Stamp::new(stamp.number()?))
+        let args =
+            stamp::Args { namespace: self.lane_tag(), create_lane_until: self.create_lane_until() };
+        let mut call = Call::new(&self.scripts.stamp, keys, args);
+        let mut outcome = self.write(lane, &mut call).await.map_err(|failed| failed.error)?;
+        Ok(Stamp::new(outcome.next()?.number()?))
     }
 
     pub(super) async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use keyfob_store::Lane;
+use keyfob_store::{Lane, MonotonicInstant, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -16,6 +16,8 @@ use super::shared::Shared;
 use crate::config::Topology;
 use crate::connections::Connections;
 use crate::feed::{FeedContext, follow_primaries};
+use crate::namespace_guard::NamespaceGuard;
+use crate::slot::slot_of;
 
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(3);
 
@@ -27,12 +29,14 @@ const LANES_PER_ROUND: usize = 16;
 
 /// Starts the task.
 pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
-    let [maintained, confirmed, resent] = [(); 3].map(|()| Arc::downgrade(shared));
+    let [maintained, confirmed, resent, guarded] = [(); 4].map(|()| Arc::downgrade(shared));
     let connections = Arc::clone(&shared.connections);
     let context = FeedContext {
         feed: Arc::clone(&shared.feed),
         connections: Arc::clone(&shared.connections),
         keys: Arc::clone(&shared.keys),
+        guard: Arc::clone(&shared.guard),
+        meta_slot: slot_of(shared.guard.meta_key()),
         lane_count: shared.namespace.lanes(),
         response_timeout: shared.config.response_timeout,
         lanes_move: matches!(shared.config.topology, Topology::Cluster(_)),
@@ -42,6 +46,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
             maintain(maintained),
             confirm_primary(confirmed),
             resend_after_failover(resent, connections),
+            find_namespace(guarded, Arc::clone(&context.guard)),
             follow_primaries(context)
         );
     })
@@ -65,6 +70,24 @@ async fn resend_after_failover(shared: Weak<Shared>, connections: Arc<Connection
         let _connected_or_not = timeout(CONFIRM_INTERVAL, connections.connected()).await;
         let Some(store) = shared.upgrade() else { return };
         store.resend_where_lost().await;
+    }
+}
+
+/// Looks for the namespace regularly, and immediately after it was found to be gone: the settings may allow
+/// to create it again. While the feed sees it, nothing is to be done.
+async fn find_namespace(shared: Weak<Shared>, guard: Arc<NamespaceGuard>) {
+    loop {
+        let _lost_or_not = timeout(CONFIRM_INTERVAL, guard.lost()).await;
+        let Some(store) = shared.upgrade() else { return };
+        let is_recent = MonotonicInstant::now() < guard.last_seen().after(CONFIRM_INTERVAL);
+        if guard.check().is_ok() && is_recent {
+            continue;
+        }
+        match store.find_namespace().await {
+            // The guard has logged it.
+            Ok(()) | Err(StoreError::NamespaceLost { .. }) => {}
+            Err(error) => tracing::debug!(%error, "the namespace cannot be looked for"),
+        }
     }
 }
 

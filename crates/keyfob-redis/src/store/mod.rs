@@ -9,6 +9,7 @@ mod limits;
 mod load;
 mod maintenance;
 mod missing_lanes;
+mod namespace;
 mod namespace_meta;
 mod outcome;
 mod query;
@@ -42,6 +43,7 @@ use self::shared::Shared;
 use crate::config::RedisConfig;
 use crate::connections::Connections;
 use crate::keys::Keys;
+use crate::namespace_guard::NamespaceGuard;
 use crate::protocol::signatures::Scripts;
 
 /// A store on Redis or Valkey.
@@ -70,8 +72,17 @@ impl RedisStore {
     pub async fn open(config: RedisConfig) -> Result<Self, StoreError> {
         let scripts = Scripts::new(config.leaf);
         let connections = Arc::new(Connections::new(&config, Arc::clone(&scripts))?);
-        let NamespaceMeta { namespace, created } =
+        let NamespaceMeta { namespace, created, value, seen, is_stored } =
             namespace_meta::open(&config, &connections, &scripts).await?;
+        let guard = NamespaceGuard::new(
+            config.to_string(),
+            Keys::meta(&config.namespace),
+            value,
+            &namespace,
+            seen,
+            connections.metrics().clone(),
+        );
+        let guard = if is_stored { guard } else { guard.without_namespace() };
         let keys = Arc::new(Keys::new(&config.namespace, namespace.lanes()));
         let shared = Arc::new(Shared {
             config,
@@ -83,6 +94,8 @@ impl RedisStore {
             feed: Arc::default(),
             recent: RecentRevocations::default(),
             refusals: Refusals::default(),
+            guard: Arc::new(guard),
+            looking: tokio::sync::Mutex::default(),
         });
         shared.check_servers().await?;
         // This notes which server is the primary of each lane, so that a new one is noticed.
@@ -102,6 +115,7 @@ impl RedisStore {
 #[async_trait]
 impl LimitStore for RedisStore {
     async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError> {
+        self.shared.guard.check()?;
         limits::charge(&self.shared, charges).await
     }
 }
@@ -172,6 +186,7 @@ impl RecordStore for RedisStore {
     }
 
     async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
+        self.shared.guard.check()?;
         self.shared.connections.time_of(self.shared.keys.slot(lane), at).await
     }
 }
@@ -179,10 +194,12 @@ impl RecordStore for RedisStore {
 #[async_trait]
 impl TermIndex for RedisStore {
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
+        self.shared.guard.check()?;
         self.shared.query(query).await
     }
 
     async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
+        self.shared.guard.check()?;
         self.shared.count(term, lane).await
     }
 }
@@ -190,6 +207,7 @@ impl TermIndex for RedisStore {
 #[async_trait]
 impl EventLog for RedisStore {
     async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        self.shared.guard.check()?;
         self.shared.observe(lane, entries).await
     }
 
@@ -199,10 +217,12 @@ impl EventLog for RedisStore {
         after: &Cursor,
         limit: usize,
     ) -> Result<EntryPage, StoreError> {
+        self.shared.guard.check()?;
         self.shared.entries(feed, after, limit).await
     }
 
     async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
+        self.shared.guard.check()?;
         self.shared.latest(feed).await
     }
 }
@@ -210,6 +230,7 @@ impl EventLog for RedisStore {
 #[async_trait]
 impl Counting for RedisStore {
     async fn tallies(&self) -> Result<Tallies, StoreError> {
+        self.shared.guard.check()?;
         self.shared.tallies().await
     }
 }
@@ -221,6 +242,7 @@ impl Resealing for RedisStore {
     }
 
     async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
+        self.shared.guard.check()?;
         self.shared.min_key_version().await
     }
 

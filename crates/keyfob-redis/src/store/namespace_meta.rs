@@ -5,14 +5,16 @@
 //! time of creation in milliseconds (8)
 
 use futures_util::future::try_join_all;
-use keyfob_store::{Clock, LaneCount, Namespace, NamespaceKey, OsRandom, StoreError, Timestamp};
+use keyfob_store::{
+    Clock, LaneCount, MonotonicInstant, Namespace, NamespaceKey, OsRandom, StoreError, Timestamp,
+};
 use zeroize::Zeroizing;
 
-use crate::config::{RedisConfig, misconfigured};
-use crate::connections::{Call, Connections};
+use crate::config::{RedisConfig, WhenEmptied, misconfigured};
+use crate::connections::{Call, Connections, next};
 use crate::keys::Keys;
 use crate::protocol::signatures::Scripts;
-use crate::protocol::signatures::{key_exists, namespace_meta};
+use crate::protocol::signatures::{lane_owner, namespace_meta};
 use crate::slot::{self, TAG_TABLE};
 
 const MAGIC: &[u8] = b"keyfob";
@@ -22,6 +24,23 @@ const FORMAT: u8 = 1;
 pub(super) struct NamespaceMeta {
     pub(super) namespace: Namespace,
     pub(super) created: Timestamp,
+    /// The description as it is stored.
+    pub(super) value: Zeroizing<Vec<u8>>,
+    /// When the request was sent that read it.
+    pub(super) seen: MonotonicInstant,
+    /// Whether the servers hold it. A node that may not create the namespace goes on without it.
+    pub(super) is_stored: bool,
+}
+
+/// The namespace that a lane belongs to.
+#[derive(Debug)]
+pub(super) enum LaneOwner {
+    /// There is no such lane.
+    NoLane,
+    /// The lane was written by an older version, which wrote no tag.
+    Unknown,
+    /// The namespace with this tag.
+    Tagged(Vec<u8>),
 }
 
 pub(super) async fn open(
@@ -29,63 +48,104 @@ pub(super) async fn open(
     connections: &Connections,
     scripts: &Scripts,
 ) -> Result<NamespaceMeta, StoreError> {
-    let key = Keys::meta(&config.namespace);
-    let slot = slot::slot_of(&key);
-    let call = |created: Vec<u8>| {
-        let keys = namespace_meta::Keys { meta: key.clone() };
-        Call::new(&scripts.namespace_meta, keys, namespace_meta::Args { created: created.into() })
-    };
-    let found = match connections.read(slot, &call(Vec::new())).await?.optional()? {
-        Some(found) => found,
+    let mut seen = MonotonicInstant::now();
+    let lanes = config.lanes.unwrap_or(LaneCount::DEFAULT);
+    let (value, is_stored) = match read_value(config, connections, scripts, Vec::new()).await? {
+        Some(found) => (found, true),
+        None if !config.create => (created(lanes, config.clock.now())?.to_vec(), false),
         None => {
-            let lanes = config.lanes.unwrap_or(LaneCount::DEFAULT);
-            if has_lanes(config, connections, scripts, lanes).await?
-                // Another node may just have created it and its first lanes.
-                && connections.read(slot, &call(Vec::new())).await?.is_nil()
-            {
-                return Err(lost(config, &key));
-            }
-            connections
-                .read(slot, &call(created(lanes, config.clock.now())?.to_vec()))
-                .await?
-                .bytes()?
+            check_absent(config, connections, scripts, lanes).await?;
+            let value = created(lanes, config.clock.now())?;
+            seen = MonotonicInstant::now();
+            let found = read_value(config, connections, scripts, value.to_vec()).await?;
+            (found.unwrap_or_default(), true)
         }
     };
-    let meta = read(config, &Zeroizing::new(found))?;
+    let value = Zeroizing::new(value);
+    let (namespace, created) = read(config, &value)?;
     match config.lanes {
-        Some(lanes) if lanes != meta.namespace.lanes() => Err(misconfigured(format!(
+        Some(lanes) if lanes != namespace.lanes() => Err(misconfigured(format!(
             "{config} was created with {} lanes, not {}: remove the option, or use another \
              namespace, such as ?namespace=other",
-            meta.namespace.lanes().get(),
+            namespace.lanes().get(),
             lanes.get()
         ))),
-        _ => Ok(meta),
+        _ => Ok(NamespaceMeta { namespace, created, value, seen, is_stored }),
     }
 }
 
-/// Returns whether any lane of the namespace exists. If so, the namespace has lost its meta key. A new meta
-/// key would have another namespace key, so revocations would not find the existing tokens.
-async fn has_lanes(
+/// Returns the value of the meta key. Writes it first if there is none and `created` is not empty.
+pub(super) async fn read_value(
+    config: &RedisConfig,
+    connections: &Connections,
+    scripts: &Scripts,
+    created: Vec<u8>,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let meta = Keys::meta(&config.namespace);
+    let slot = slot::slot_of(&meta);
+    let args = namespace_meta::Args { created: created.into() };
+    let call = Call::new(&scripts.namespace_meta, namespace_meta::Keys { meta }, args);
+    connections.read(slot, &call).await?.optional()
+}
+
+/// Checks that the namespace may be created: that there are no lanes which have lost their meta key. A new
+/// meta key has another namespace key, so revocations would not find the existing tokens. Lanes with a tag
+/// could not be mistaken for lanes of the new namespace, so the operator may allow to give them up.
+async fn check_absent(
     config: &RedisConfig,
     connections: &Connections,
     scripts: &Scripts,
     lanes: LaneCount,
-) -> Result<bool, StoreError> {
-    let keys = &Keys::new(&config.namespace, lanes);
-    let found = lanes.lanes().map(|lane| async move {
-        let call = Call::new(&scripts.key_exists, key_exists::Keys { key: keys.lane(lane) }, []);
-        connections.read(keys.slot(lane), &call).await?.number()
-    });
-    Ok(try_join_all(found).await?.into_iter().any(|found| found > 0))
+) -> Result<(), StoreError> {
+    let owners = lane_owners(config, connections, scripts, lanes).await?;
+    let gives_up = config.when_emptied == WhenEmptied::Recreate;
+    let is_in_the_way = |owner: &LaneOwner| match owner {
+        LaneOwner::NoLane => false,
+        LaneOwner::Unknown => true,
+        LaneOwner::Tagged(_) => !gives_up,
+    };
+    if owners.iter().any(is_in_the_way)
+        // Another node may just have created it and its first lanes.
+        && read_value(config, connections, scripts, Vec::new()).await?.is_none()
+    {
+        return Err(lost(config));
+    }
+    Ok(())
 }
 
-fn lost(config: &RedisConfig, key: &[u8]) -> StoreError {
-    let detail = format!(
-        "it has lanes, but its key '{}' is missing: restore the key from a backup, or use another \
-         namespace, such as ?namespace=other, which has none of the old tokens",
-        String::from_utf8_lossy(key)
-    );
-    StoreError::NotAStore { what: config.to_string(), detail }
+/// Returns the owner of each lane.
+pub(super) async fn lane_owners(
+    config: &RedisConfig,
+    connections: &Connections,
+    scripts: &Scripts,
+    lanes: LaneCount,
+) -> Result<Vec<LaneOwner>, StoreError> {
+    let keys = &Keys::new(&config.namespace, lanes);
+    let owners = lanes.lanes().map(|lane| async move {
+        let call = Call::new(&scripts.lane_owner, lane_owner::Keys { lane: keys.lane(lane) }, []);
+        let mut parts = connections.read(keys.slot(lane), &call).await?.array()?.into_iter();
+        let (sequence, tag) = (next(&mut parts)?.optional()?, next(&mut parts)?.optional()?);
+        Ok(match (sequence, tag) {
+            (None, _) => LaneOwner::NoLane,
+            (Some(_), None) => LaneOwner::Unknown,
+            (Some(_), Some(tag)) => LaneOwner::Tagged(tag),
+        })
+    });
+    try_join_all(owners).await
+}
+
+fn lost(config: &RedisConfig) -> StoreError {
+    StoreError::NamespaceLost { what: config.to_string(), detail: lost_meta(config) }
+}
+
+/// Says what lanes without a meta key are, and what to do about them.
+pub(super) fn lost_meta(config: &RedisConfig) -> String {
+    format!(
+        "it has lanes, but its key '{}' is gone: a part of the data was lost. Restore the key from a backup. \
+         Or let a running node that knows it write it again, or a new one give the old tokens up: open \
+         the store with when_emptied=recreate. Or use another namespace, such as ?namespace=other",
+        String::from_utf8_lossy(&Keys::meta(&config.namespace))
+    )
 }
 
 fn created(lanes: LaneCount, at: Timestamp) -> Result<Zeroizing<Vec<u8>>, StoreError> {
@@ -99,7 +159,7 @@ fn created(lanes: LaneCount, at: Timestamp) -> Result<Zeroizing<Vec<u8>>, StoreE
     Ok(value)
 }
 
-fn read(config: &RedisConfig, value: &[u8]) -> Result<NamespaceMeta, StoreError> {
+fn read(config: &RedisConfig, value: &[u8]) -> Result<(Namespace, Timestamp), StoreError> {
     let what = || config.to_string();
     let not_ours = |detail: &str| StoreError::NotAStore { what: what(), detail: detail.to_owned() };
     let Some([format, tags, rest @ ..]) = value.strip_prefix(MAGIC) else {
@@ -116,10 +176,8 @@ fn read(config: &RedisConfig, value: &[u8]) -> Result<NamespaceMeta, StoreError>
     let lanes = LaneCount::new(u16::from_be_bytes(*lanes)).map_err(|_| damaged())?;
     let (key, at) = rest.split_first_chunk::<32>().ok_or_else(damaged)?;
     let at = u64::from_be_bytes(at.try_into().map_err(|_| damaged())?);
-    Ok(NamespaceMeta {
-        namespace: Namespace::new(lanes, NamespaceKey::from_bytes(*key)),
-        created: Timestamp::from_millis(at),
-    })
+    let namespace = Namespace::new(lanes, NamespaceKey::from_bytes(*key));
+    Ok((namespace, Timestamp::from_millis(at)))
 }
 
 #[cfg(test)]
@@ -131,8 +189,8 @@ mod tests {
         let config: RedisConfig = "redis://h".parse().unwrap();
         let at = Timestamp::from_millis(1_795_000_000_000);
         let value = created(LaneCount::DEFAULT, at).unwrap();
-        let meta = read(&config, &value).unwrap();
-        assert_eq!((meta.namespace.lanes(), meta.created), (LaneCount::DEFAULT, at));
+        let (namespace, created_at) = read(&config, &value).unwrap();
+        assert_eq!((namespace.lanes(), created_at), (LaneCount::DEFAULT, at));
         let code = |value: &[u8]| read(&config, value).err().map(|error| error.code());
         assert_eq!(code(b"something"), Some("not_a_store"));
         assert_eq!(code(&value[..40]), Some("not_a_store"));

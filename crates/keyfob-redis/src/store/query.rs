@@ -15,6 +15,7 @@ use super::load::stored_record;
 use super::missing_lanes::MissingLanes;
 use super::shared::Shared;
 use crate::connections::{Call, Reply, next};
+use crate::namespace_guard::NamespaceGuard;
 use crate::protocol::constants::SCORE_EPOCH_SECS;
 use crate::protocol::signatures::{query_expiring, query_newest};
 
@@ -132,7 +133,7 @@ impl Shared {
         let mut parts =
             self.connections.read(self.keys.slot(lane), &call).await?.array()?.into_iter();
         let resume_below = next(&mut parts)?.optional()?;
-        query.ready.extend(records(next(&mut parts)?)?);
+        query.ready.extend(records(next(&mut parts)?, &self.guard)?);
         match resume_below {
             Some(id) => query.resume = ResumeAt::Below(Some(local_id(&id)?)),
             None => query.is_finished = true,
@@ -176,7 +177,7 @@ impl Shared {
                 let cut = (next(&mut cut)?.number()?, local_id(&next(&mut cut)?.bytes()?)?);
                 end = Some(end.map_or(cut, |end: (u64, LocalId)| end.min(cut)));
             }
-            found.extend(records(next(&mut parts)?)?);
+            found.extend(records(next(&mut parts)?, &self.guard)?);
             match more {
                 Some(more) => resume_at = more,
                 None => break,
@@ -257,12 +258,16 @@ fn take_first(queries: &mut [LaneQuery], order: Order) -> Option<Loaded> {
 }
 
 /// Reads records as `load_records.lua` answers them.
-fn records(reply: Reply) -> Result<Vec<Loaded>, StoreError> {
+fn records(reply: Reply, guard: &NamespaceGuard) -> Result<Vec<Loaded>, StoreError> {
     let mut records = Vec::new();
     for entry in reply.array()? {
         let mut parts = entry.array()?.into_iter();
         let local = local_id(&next(&mut parts)?.bytes()?)?;
-        match stored_record(next(&mut parts)?)?.into_loaded(local) {
+        let mut stored = stored_record(next(&mut parts)?)?;
+        if guard.is_foreign(stored.lane_tag()) {
+            stored = stored.without_lane();
+        }
+        match stored.into_loaded(local) {
             Ok(loaded) => records.push(loaded),
             // One record that cannot be read must not hide all others. Loading it by its id fails.
             Err(error @ StoreError::Corrupt { .. }) => {

@@ -5,7 +5,7 @@ use keyfob_store::{
 };
 
 use super::insert::{are_broad, have_duplicate_ids, outlives_retries};
-use super::outcome::{Outcome, failure};
+use super::outcome::failure;
 use super::shared::Shared;
 use crate::connections::Call;
 use crate::feed::signal;
@@ -38,6 +38,8 @@ impl Shared {
         });
         keys.extend(replace.added_terms.iter().map(|term| self.keys.head(lane, *term)));
         let mut args = Vec::from(replace::Args {
+            namespace: self.lane_tag(),
+            create_lane_until: self.create_lane_until(),
             deadline: Arg::Local(operation.deadline),
             id_suffix: keys::id_suffix(id)[..].into(),
             entry_cap: self.stream_cap().into(),
@@ -54,9 +56,9 @@ impl Shared {
         });
         self.describe(&replace.minted, operation, &mut keys, &mut args);
         args.extend(replace.events.into_iter().map(Arg::from));
-        let call = Call::new(&self.scripts.replace, keys, args);
-        let answer = self.connections.run(self.keys.slot(lane), &call).await;
-        let mut outcome = Outcome::read(answer.map_err(|failed| failed.of(operation.id))?)?;
+        let mut call = Call::new(&self.scripts.replace, keys, args);
+        let sent = self.write(lane, &mut call).await;
+        let mut outcome = sent.map_err(|failed| failed.of(operation.id))?;
         match outcome.code() {
             reply::STORED => Ok(Replaced::Stored(RecordVersion(outcome.next()?.number()? as u32))),
             reply::STALE => Ok(Replaced::Stale),

@@ -6,9 +6,11 @@ use std::time::Duration;
 use keyfob_store::{Severity, StoreError, StoreReport, Timestamp};
 use redis::Value;
 
+use super::namespace_meta::{LaneOwner, lost_meta};
 use super::shared::Shared;
 use crate::config::{Address, Topology, misconfigured};
 use crate::connections::{Connection, Reply, too_old};
+use crate::namespace_guard::NamespaceState;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -46,7 +48,8 @@ impl Shared {
             if finding.severity == Severity::Fault && finding.what == VERSION {
                 return Err(misconfigured(finding.advice));
             }
-            if finding.severity != Severity::Good {
+            // A store that is opened for its report shows the finding there.
+            if finding.severity != Severity::Good && self.config.create {
                 tracing::warn!(
                     what = finding.what,
                     fault = finding.severity == Severity::Fault,
@@ -63,6 +66,7 @@ impl Shared {
         let ahead = connections.first().map_or(0, |(_, connection)| connection.clock_ahead());
         let now = self.now().as_millis().saturating_add_signed(ahead);
         let mut report = StoreReport::new(self.config.to_string(), Timestamp::from_millis(now));
+        self.namespace_finding(&mut report).await?;
         for (address, connection) in connections {
             let info = ask(&connection, &["INFO"]).await?;
             let info = match info {
@@ -79,6 +83,28 @@ impl Shared {
             );
         }
         Ok(report)
+    }
+
+    /// Whether the servers hold the namespace that this node opened, and what to do if they do not.
+    async fn namespace_finding(&self, report: &mut StoreReport) -> Result<(), StoreError> {
+        let (state, owners) = self.inspect_namespace().await?;
+        let has_lanes = owners.iter().any(|owner| !matches!(owner, LaneOwner::NoLane));
+        let (severity, advice) = match state {
+            NamespaceState::Present => (Severity::Good, state.advice().to_owned()),
+            NamespaceState::Missing if has_lanes => (Severity::Fault, lost_meta(&self.config)),
+            NamespaceState::Missing if !self.config.create => (
+                Severity::Warning,
+                format!(
+                    "there is no namespace '{}' here. If no node has used it yet, the first one creates \
+                     it. Else the store came back empty, or this is another store: nodes that run \
+                     answer namespace_lost. Restore the data from a backup, or start the nodes again",
+                    self.config.namespace
+                ),
+            ),
+            lost => (Severity::Fault, lost.advice().to_owned()),
+        };
+        report.find(severity, "namespace", advice);
+        Ok(())
     }
 
     fn add_findings(

@@ -4,7 +4,7 @@ use futures_util::future::try_join_all;
 use keyfob_store::{KeyVersion, Lane, NewRecord, Operation, Reseal, Resealed, StoreError};
 
 use super::insert::are_broad;
-use super::outcome::{Outcome, failure};
+use super::outcome::failure;
 use super::shared::Shared;
 use crate::connections::Call;
 use crate::keys;
@@ -25,6 +25,8 @@ impl Shared {
             Vec::from(reseal::Keys { lane: self.keys.lane(lane), record: self.keys.record(id) });
         keys.extend(terms().map(|term| self.keys.head(lane, *term)));
         let args = reseal::Args {
+            namespace: self.lane_tag(),
+            create_lane_until: self.create_lane_until(),
             deadline: Arg::Local(operation.deadline),
             id_suffix: keys::id_suffix(id)[..].into(),
             version: u64::from(reseal.read.0).into(),
@@ -33,9 +35,9 @@ impl Shared {
             are_broad: are_broad(terms()).into(),
             body: reseal.body.into(),
         };
-        let call = Call::new(&self.scripts.reseal, keys, args);
-        let answer = self.connections.run(self.keys.slot(lane), &call).await;
-        let outcome = Outcome::read(answer.map_err(|failed| failed.of(operation.id))?)?;
+        let mut call = Call::new(&self.scripts.reseal, keys, args);
+        let sent = self.write(lane, &mut call).await;
+        let outcome = sent.map_err(|failed| failed.of(operation.id))?;
         match outcome.code() {
             reply::APPLIED => Ok(Resealed::Done),
             reply::STALE => Ok(Resealed::Stale),
@@ -53,9 +55,13 @@ impl Shared {
     pub(super) async fn raise_min_key_version(&self, min: KeyVersion) -> Result<(), StoreError> {
         let raise = async |lane: Lane| {
             let keys = raise_min_key_version::Keys { lane: self.keys.lane(lane) };
-            let args = raise_min_key_version::Args { key_version: u64::from(min.value()).into() };
-            let call = Call::new(&self.scripts.raise_min_key_version, keys, args);
-            self.connections.read(self.keys.slot(lane), &call).await
+            let args = raise_min_key_version::Args {
+                namespace: self.lane_tag(),
+                create_lane_until: self.create_lane_until(),
+                key_version: u64::from(min.value()).into(),
+            };
+            let mut call = Call::new(&self.scripts.raise_min_key_version, keys, args);
+            self.write(lane, &mut call).await.map_err(|failed| failed.error)
         };
         // What a call has raised stays raised, so the caller can repeat the whole after an error.
         try_join_all(self.namespace.lanes().lanes().map(raise)).await.map(drop)

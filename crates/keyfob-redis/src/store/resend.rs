@@ -25,6 +25,9 @@ impl Shared {
     /// Finds the lanes that have another primary than before, and sends to it the revocations that may
     /// have been lost. What fails is tried again the next time.
     pub(super) async fn resend_where_lost(&self) {
+        if self.guard.check().is_err() {
+            return;
+        }
         let lanes: Vec<_> = self.namespace.lanes().lanes().collect();
         let slots: Vec<_> = lanes.iter().map(|lane| self.keys.slot(*lane)).collect();
         let Ok(owners) = self.connections.primaries_of(&slots).await else { return };

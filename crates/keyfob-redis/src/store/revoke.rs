@@ -50,6 +50,8 @@ impl Shared {
         let has_note = !revoke.note.is_empty();
         let cascade_field = revoke.cascade.map(|field| field.as_bytes().to_vec());
         let mut args = Vec::from(revoke::Args {
+            namespace: self.lane_tag(),
+            create_lane_until: self.create_lane_until(),
             deadline: Arg::Local(operation.deadline),
             id_suffix: keys::id_suffix(id)[..].into(),
             entry_cap: self.stream_cap().into(),
@@ -64,8 +66,8 @@ impl Shared {
         args.extend(revoke.events.into_iter().map(Arg::from));
         let mut call = Call::new(&self.scripts.revoke, keys, args);
         self.wait_for_replicas(&mut call, lane);
-        let answer = self.connections.run(self.keys.slot(lane), &call).await;
-        let outcome = Outcome::read(answer.map_err(|failed| failed.of(operation.id))?)?;
+        let sent = self.write(lane, &mut call).await;
+        let outcome = sent.map_err(|failed| failed.of(operation.id))?;
         match outcome.code() {
             reply::APPLIED => Ok(Revoked::Now),
             reply::MISSING => Ok(Revoked::Missing),

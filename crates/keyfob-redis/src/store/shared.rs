@@ -10,6 +10,7 @@ use crate::config::RedisConfig;
 use crate::connections::Connections;
 use crate::feed::Feed;
 use crate::keys::Keys;
+use crate::namespace_guard::NamespaceGuard;
 use crate::protocol::arg::Arg;
 use crate::protocol::signatures::Scripts;
 
@@ -24,6 +25,9 @@ pub(super) struct Shared {
     pub(super) feed: Arc<Feed>,
     pub(super) recent: RecentRevocations,
     pub(super) refusals: Refusals,
+    pub(super) guard: Arc<NamespaceGuard>,
+    /// Many callers look for the namespace once.
+    pub(super) looking: tokio::sync::Mutex<()>,
 }
 
 impl Shared {

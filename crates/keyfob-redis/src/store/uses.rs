@@ -7,7 +7,7 @@ use keyfob_store::{
     Consumed, Lane, LastUse, Operation, StoreError, TimeBucket, Timestamp, TokenId,
 };
 
-use super::outcome::{Outcome, failure};
+use super::outcome::failure;
 use super::shared::Shared;
 use crate::connections::Call;
 use crate::keys;
@@ -32,12 +32,14 @@ impl Shared {
             count_directory: self.keys.count_directory(lane),
         };
         let args = consume::Args {
+            namespace: self.lane_tag(),
+            create_lane_until: self.create_lane_until(),
             deadline: Arg::Local(operation.deadline),
             id_suffix: keys::id_suffix(id)[..].into(),
         };
-        let call = Call::new(&self.scripts.consume, keys, args);
-        let answer = self.connections.run(self.keys.slot(lane), &call).await;
-        let mut outcome = Outcome::read(answer.map_err(|failed| failed.of(operation.id))?)?;
+        let mut call = Call::new(&self.scripts.consume, keys, args);
+        let sent = self.write(lane, &mut call).await;
+        let mut outcome = sent.map_err(|failed| failed.of(operation.id))?;
         match outcome.code() {
             reply::USES_LEFT => Ok(Consumed::Left(outcome.next()?.number()? as u32)),
             reply::EXHAUSTED => Ok(Consumed::Exhausted),
@@ -62,7 +64,10 @@ impl Shared {
             lane: self.keys.lane(lane),
             count_directory: self.keys.count_directory(lane),
         });
-        let mut args: Vec<Arg> = Vec::new();
+        let mut args = Vec::from(touch::Args {
+            namespace: self.lane_tag(),
+            create_lane_until: self.create_lane_until(),
+        });
         for last_use in uses {
             keys.extend(Vec::from(TouchedKeys {
                 record: self.keys.record(last_use.id),
@@ -74,8 +79,8 @@ impl Shared {
                 moved_end_bucket: self.moved_end_bucket(last_use.ends_at),
             }));
         }
-        let call = Call::new(&self.scripts.touch, keys, args);
-        self.connections.read(self.keys.slot(lane), &call).await.map(drop)
+        let mut call = Call::new(&self.scripts.touch, keys, args);
+        self.write(lane, &mut call).await.map(drop).map_err(|failed| failed.error)
     }
 
     /// The time bucket that a token's end has moved to; empty if the end has not moved.

@@ -10,7 +10,7 @@ use keyfob::store::{
     MonotonicInstant, Replace, Replaced, Revoke, Revoked, Verdict,
 };
 use keyfob::{TokenId, Ttl};
-use keyfob_redis::RedisStore;
+use keyfob_redis::{RedisStore, WhenEmptied};
 use keyfob_testkit::proxy::Proxy;
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
 
@@ -176,7 +176,8 @@ async fn the_own_node_is_notified_before_the_store_method_returns() {
 async fn silence_ends_the_trust_and_keeps_the_cache_until_there_is_a_new_connection() {
     let server = RedisServer::start().unwrap();
     let proxy = Proxy::to_port(server.port()).await.unwrap();
-    let store = open(&config(&format!("redis://127.0.0.1:{}", proxy.port()), LANES)).await;
+    let config = config(&format!("redis://127.0.0.1:{}", proxy.port()), LANES);
+    let store = open(&config.when_emptied(WhenEmptied::Recreate)).await;
     let listener = add_listener(&store, Ttl::from_millis(200).unwrap());
     until_trusted(&listener).await;
     let lane = Lane::new(0);

@@ -30,11 +30,17 @@ impl Cluster {
             node.call(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]).unwrap();
         }
         let timeouts = [500, 250, 900].map(Duration::from_millis);
-        let config = config(&crate::cluster_url(&servers), 12).with_timeouts(
-            timeouts[0],
-            timeouts[1],
-            timeouts[2],
-        );
+        // No decision is made while the key that describes the namespace cannot be read. So it must not lie
+        // on the shard that is stopped.
+        let config = loop {
+            let config = config(&crate::cluster_url(&servers), 12);
+            let namespace = config.to_string().split_once("namespace=").unwrap().1.to_owned();
+            let meta = format!("{namespace}:meta");
+            let slot = servers.nodes()[0].call(&["CLUSTER", "KEYSLOT", &meta]).unwrap().number();
+            if slot > 6_000 {
+                break config.with_timeouts(timeouts[0], timeouts[1], timeouts[2]);
+            }
+        };
         let store = open(&config).await;
         let shard = servers.primaries()[0];
         let mut lanes_there = Vec::new();

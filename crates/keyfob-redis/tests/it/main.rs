@@ -8,6 +8,7 @@ mod contract;
 mod cost;
 mod counts;
 mod deposed;
+mod emptied;
 mod epochs;
 mod event_log;
 mod fake;

@@ -76,8 +76,8 @@ async fn a_namespace_that_lost_its_key_is_not_replaced() {
         assert_eq!(kept.number(), 1);
         server().call(&["DEL", &meta]).unwrap();
         let error = refused(&url).await;
-        assert_eq!(error.code(), "not_a_store", "{error}");
-        assert!(error.to_string().contains("restore"), "{error}");
+        assert_eq!(error.code(), "namespace_lost", "{error}");
+        assert!(error.to_string().contains("Restore"), "{error}");
         assert_eq!(server().call(&["EXISTS", &meta]).unwrap().number(), 0, "it created nothing");
         server().call(&["RENAME", &format!("{namespace}:kept"), &meta]).unwrap();
         let again = RedisStore::connect(&url).await.unwrap();

@@ -4,22 +4,28 @@ local pack, unpack_bytes = struct.pack, struct.unpack
 local sub, byte, floor = string.sub, string.byte, math.floor
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
+local function is_foreign(tag) return tag and tag ~= ARGV[1] end
+local function may_create_lane() return now <= tonumber(ARGV[2]) end
 local EPOCH_RETENTION = 3600000
 local sequence, highest_bound, kept_until, min_key_version
 local function create_lane(expires_at)
   local birth = time[1] * 1000000 + time[2]
   local digits = string.format('%.0f', birth)
   local tick = floor(now / 16)
-  call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick)
+  call('DEL', KEYS[1])
+  call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick,
+    't', ARGV[1])
   call('PEXPIREAT', KEYS[1], string.format('%.0f', expires_at))
   sequence, highest_bound, kept_until, min_key_version = birth, tick, 0, 0
   return digits
 end
 local function read_lane()
   local lane = call('HMGET', KEYS[1], 'n', 'r', 'x',
-    'k')
+    'k', 't')
   sequence, highest_bound = tonumber(lane[1]), tonumber(lane[2])
   kept_until, min_key_version = tonumber(lane[3] or 0), tonumber(lane[4] or 0)
+  if is_foreign(lane[5]) then return nil end
+  if sequence and not lane[5] then call('HSET', KEYS[1], 't', ARGV[1]) end
   return sequence
 end
 local function remove_spent_epochs()
@@ -63,35 +69,36 @@ local function epoch_fields(record)
   return fields, at
 end
 local function read_epochs(fields)
-  return call('HMGET', KEYS[1], 'b', 'n', '*', unpack(fields))
+  return call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+    unpack(fields))
 end
 local function is_overtaken(stamp, epochs)
-  for i = 3, #epochs do
+  for i = 4, #epochs do
     local epoch = epochs[i]
     if epoch and (unpack_bytes('>I8', epoch, 1)) > stamp then return true end
   end
   return false
 end
 local function is_in_sequence(stamp, epochs)
-  local birth, sequence = epochs[1], epochs[2]
-  return birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
+  local birth, sequence = epochs[2], epochs[3]
+  return not is_foreign(epochs[1]) and birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
 end
-local function is_clear(header)
+local function is_clear(header, epochs)
   if byte(header, 37) ~= 0 then return false end
   local stamp = (unpack_bytes('>I8', header, 7))
-  local epochs = read_epochs((epoch_fields(header)))
+  epochs = epochs or read_epochs((epoch_fields(header)))
   return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
 end
 local function append_entries()
-  local count = tonumber(ARGV[5])
+  local count = tonumber(ARGV[7])
   if count == 0 then return end
   for i = #ARGV - count + 1, #ARGV do
-    if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[i]) then
-      call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[i])
-      redis.pcall('PEXPIREAT', KEYS[2], ARGV[4])
+    if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i]) then
+      call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i])
+      redis.pcall('PEXPIREAT', KEYS[2], ARGV[6])
     end
   end
-  redis.pcall('PEXPIREAT', KEYS[2], ARGV[4], 'GT')
+  redis.pcall('PEXPIREAT', KEYS[2], ARGV[6], 'GT')
 end
 local function attempt(write, recover)
   local is_done, answer = pcall(write)
@@ -241,34 +248,42 @@ local function count_out_all(directory, advanced_by)
     call('ZREM', directory, bucket)
   end
 end
-local operation, field, unfinished_advance = ARGV[6], ARGV[9], ARGV[10]
+local operation, field, unfinished_advance = ARGV[8], ARGV[11], ARGV[12]
 local first_head = 6
 local advanced_by = sub(operation, 1, 8)
 local records_advance = unfinished_advance ~= ''
 local is_unfinished = records_advance and call('HEXISTS', KEYS[first_head], operation) == 1
-local known, earlier_answer = call('HGET', KEYS[1], field), call('GET', KEYS[3])
+local lane, earlier_answer = call('HMGET', KEYS[1], field, 't', 'n'), call('GET', KEYS[3])
+local is_lane_missing = is_foreign(lane[2]) or not lane[3]
+local known = not is_lane_missing and lane[1]
 local is_advanced = known and sub(known, 21, 28) == advanced_by
 if earlier_answer ~= 'half' and (is_unfinished or is_advanced or earlier_answer) then
   return { 'now' }
 end
-if now > tonumber(ARGV[1]) then return { 'late' } end
+if now > tonumber(ARGV[3]) then return { 'late' } end
+if is_lane_missing then
+  if not may_create_lane() then return { 'no_lane' } end
+  call('DEL', KEYS[1])
+elseif not lane[2] then
+  call('HSET', KEYS[1], 't', ARGV[1])
+end
 local function write()
   if not is_advanced then
-    if ARGV[12] == 'all' then
+    if ARGV[14] == 'all' then
       pcall(count_out_all, KEYS[5], advanced_by)
-    elseif ARGV[12] == 'client' then
+    elseif ARGV[14] == 'client' then
       pcall(count_out_client, KEYS[5], field)
     else
-      pcall(count_out_listed, KEYS[5], ARGV[11], first_head, field)
+      pcall(count_out_listed, KEYS[5], ARGV[13], first_head, field)
     end
-    advance_epoch(field, ARGV[7], ARGV[8], advanced_by)
+    advance_epoch(field, ARGV[9], ARGV[10], advanced_by)
   end
   if records_advance then call('HSET', KEYS[first_head], operation, unfinished_advance) end
   signal()
   append_entries()
-  call('SET', KEYS[3], '1', 'PXAT', ARGV[2])
+  call('SET', KEYS[3], '1', 'PXAT', ARGV[4])
   return { 'now' }
 end
 return attempt(write, function()
-  call('SET', KEYS[3], 'half', 'PXAT', ARGV[2])
+  call('SET', KEYS[3], 'half', 'PXAT', ARGV[4])
 end)

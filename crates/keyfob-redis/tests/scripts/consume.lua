@@ -3,6 +3,8 @@ local pack, unpack_bytes = struct.pack, struct.unpack
 local sub, byte, floor = string.sub, string.byte, math.floor
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
+local function is_foreign(tag) return tag and tag ~= ARGV[1] end
+local function may_create_lane() return now <= tonumber(ARGV[2]) end
 local function is_readable(record)
   return #record >= 51 and byte(record, 1) == 1
 end
@@ -20,23 +22,24 @@ local function epoch_fields(record)
   return fields, at
 end
 local function read_epochs(fields)
-  return call('HMGET', KEYS[1], 'b', 'n', '*', unpack(fields))
+  return call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+    unpack(fields))
 end
 local function is_overtaken(stamp, epochs)
-  for i = 3, #epochs do
+  for i = 4, #epochs do
     local epoch = epochs[i]
     if epoch and (unpack_bytes('>I8', epoch, 1)) > stamp then return true end
   end
   return false
 end
 local function is_in_sequence(stamp, epochs)
-  local birth, sequence = epochs[1], epochs[2]
-  return birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
+  local birth, sequence = epochs[2], epochs[3]
+  return not is_foreign(epochs[1]) and birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
 end
-local function is_clear(header)
+local function is_clear(header, epochs)
   if byte(header, 37) ~= 0 then return false end
   local stamp = (unpack_bytes('>I8', header, 7))
-  local epochs = read_epochs((epoch_fields(header)))
+  epochs = epochs or read_epochs((epoch_fields(header)))
   return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
 end
 local function on_new_field(bucket_key, field, id)
@@ -114,12 +117,14 @@ end
 local header = call('GETRANGE', KEYS[3], 0, 134)
 local earlier_answer = call('GET', KEYS[2])
 if earlier_answer then return cmsgpack.unpack(earlier_answer) end
-if now > tonumber(ARGV[1]) then return { 'late' } end
+if now > tonumber(ARGV[3]) then return { 'late' } end
 if header ~= '' and not is_readable(header) then return { 'damaged' } end
 local answer, uses_left = { 'refused' }, nil
-if header ~= '' and sub(header, 31, 36) == ARGV[2] then
+if header ~= '' and sub(header, 31, 36) == ARGV[4] then
   local flags = byte(header, 2)
-  if flags % 2 == 1 and is_clear(header) then
+  local epochs = flags % 2 == 1 and read_epochs((epoch_fields(header)))
+  if epochs and is_foreign(epochs[1]) and not may_create_lane() then return { 'no_lane' } end
+  if epochs and is_clear(header, epochs) then
     uses_left = (unpack_bytes('>I4', header, 52))
     answer = uses_left == 0 and { 'exhausted' } or { 'left', uses_left - 1 }
   end
@@ -131,7 +136,7 @@ local function write()
     call('SETRANGE', KEYS[3], 51, pack('>I4', uses_left - 1))
     is_taken = true
   end
-  call('SET', KEYS[2], cmsgpack.pack(answer), 'PXAT', ARGV[1])
+  call('SET', KEYS[2], cmsgpack.pack(answer), 'PXAT', ARGV[3])
   if takes_use and uses_left == 1 then
     pcall(add_to_column, KEYS[4], header, 'x', 1)
   end

@@ -3,34 +3,40 @@ local pack, unpack_bytes = struct.pack, struct.unpack
 local sub, byte, floor = string.sub, string.byte, math.floor
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
+local function is_foreign(tag) return tag and tag ~= ARGV[1] end
+local function may_create_lane() return now <= tonumber(ARGV[2]) end
 local EPOCH_RETENTION = 3600000
 local sequence, highest_bound, kept_until, min_key_version
 local function create_lane(expires_at)
   local birth = time[1] * 1000000 + time[2]
   local digits = string.format('%.0f', birth)
   local tick = floor(now / 16)
-  call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick)
+  call('DEL', KEYS[1])
+  call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick,
+    't', ARGV[1])
   call('PEXPIREAT', KEYS[1], string.format('%.0f', expires_at))
   sequence, highest_bound, kept_until, min_key_version = birth, tick, 0, 0
   return digits
 end
 local function read_lane()
   local lane = call('HMGET', KEYS[1], 'n', 'r', 'x',
-    'k')
+    'k', 't')
   sequence, highest_bound = tonumber(lane[1]), tonumber(lane[2])
   kept_until, min_key_version = tonumber(lane[3] or 0), tonumber(lane[4] or 0)
+  if is_foreign(lane[5]) then return nil end
+  if sequence and not lane[5] then call('HSET', KEYS[1], 't', ARGV[1]) end
   return sequence
 end
 local function append_entries()
-  local count = tonumber(ARGV[5])
+  local count = tonumber(ARGV[7])
   if count == 0 then return end
   for i = #ARGV - count + 1, #ARGV do
-    if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[i]) then
-      call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[i])
-      redis.pcall('PEXPIREAT', KEYS[2], ARGV[4])
+    if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i]) then
+      call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i])
+      redis.pcall('PEXPIREAT', KEYS[2], ARGV[6])
     end
   end
-  redis.pcall('PEXPIREAT', KEYS[2], ARGV[4], 'GT')
+  redis.pcall('PEXPIREAT', KEYS[2], ARGV[6], 'GT')
 end
 local function attempt(write, recover)
   local is_done, answer = pcall(write)
@@ -253,23 +259,24 @@ local function epoch_fields(record)
   return fields, at
 end
 local function read_epochs(fields)
-  return call('HMGET', KEYS[1], 'b', 'n', '*', unpack(fields))
+  return call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+    unpack(fields))
 end
 local function is_overtaken(stamp, epochs)
-  for i = 3, #epochs do
+  for i = 4, #epochs do
     local epoch = epochs[i]
     if epoch and (unpack_bytes('>I8', epoch, 1)) > stamp then return true end
   end
   return false
 end
 local function is_in_sequence(stamp, epochs)
-  local birth, sequence = epochs[1], epochs[2]
-  return birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
+  local birth, sequence = epochs[2], epochs[3]
+  return not is_foreign(epochs[1]) and birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
 end
-local function is_clear(header)
+local function is_clear(header, epochs)
   if byte(header, 37) ~= 0 then return false end
   local stamp = (unpack_bytes('>I8', header, 7))
-  local epochs = read_epochs((epoch_fields(header)))
+  epochs = epochs or read_epochs((epoch_fields(header)))
   return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
 end
   return function(first_key_at, first_arg_at, count)
@@ -362,9 +369,9 @@ local function count_records(key_at, arg_at, count)
     arg_at = arg_at + 11
   end
 end
-local deadline, count = tonumber(ARGV[1]), tonumber(ARGV[6])
-local first_key, first_arg = 4, 7
-local remember_answer, last_keep_until = ARGV[2] == '1', 0
+local deadline, count = tonumber(ARGV[3]), tonumber(ARGV[8])
+local first_key, first_arg = 4, 9
+local remember_answer, last_keep_until = ARGV[4] == '1', 0
 if remember_answer then
   local answer = call('GET', KEYS[3])
   if answer then return { 'stored', answer } end
@@ -384,6 +391,7 @@ else
   if now > deadline then return { 'late' } end
 end
 if not read_lane() then
+  if not may_create_lane() then return { 'no_lane' } end
   create_lane(math.max(tonumber(ARGV[first_arg + 4]), now + 1000))
 end
 if min_key_version > 0 then

@@ -18,7 +18,8 @@ local function epoch_fields(record)
   return fields, at
 end
 local function read_epochs(fields)
-  return call('HMGET', KEYS[1], 'b', 'n', '*', unpack(fields))
+  return call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+    unpack(fields))
 end
 local found = call('MGET', KEYS[2], KEYS[3])
 local record, last_use = found[1], found[2]

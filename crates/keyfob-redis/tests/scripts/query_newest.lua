@@ -51,7 +51,8 @@ local function epoch_fields(record)
   return fields, at
 end
 local function read_epochs(fields)
-  return call('HMGET', KEYS[1], 'b', 'n', '*', unpack(fields))
+  return call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+    unpack(fields))
 end
 local function load_records(ids, record_prefix, last_use_prefix, note_prefix)
   local records = {}

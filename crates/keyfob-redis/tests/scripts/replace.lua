@@ -3,22 +3,28 @@ local pack, unpack_bytes = struct.pack, struct.unpack
 local sub, byte, floor = string.sub, string.byte, math.floor
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
+local function is_foreign(tag) return tag and tag ~= ARGV[1] end
+local function may_create_lane() return now <= tonumber(ARGV[2]) end
 local EPOCH_RETENTION = 3600000
 local sequence, highest_bound, kept_until, min_key_version
 local function create_lane(expires_at)
   local birth = time[1] * 1000000 + time[2]
   local digits = string.format('%.0f', birth)
   local tick = floor(now / 16)
-  call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick)
+  call('DEL', KEYS[1])
+  call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick,
+    't', ARGV[1])
   call('PEXPIREAT', KEYS[1], string.format('%.0f', expires_at))
   sequence, highest_bound, kept_until, min_key_version = birth, tick, 0, 0
   return digits
 end
 local function read_lane()
   local lane = call('HMGET', KEYS[1], 'n', 'r', 'x',
-    'k')
+    'k', 't')
   sequence, highest_bound = tonumber(lane[1]), tonumber(lane[2])
   kept_until, min_key_version = tonumber(lane[3] or 0), tonumber(lane[4] or 0)
+  if is_foreign(lane[5]) then return nil end
+  if sequence and not lane[5] then call('HSET', KEYS[1], 't', ARGV[1]) end
   return sequence
 end
 local function is_readable(record)
@@ -38,35 +44,36 @@ local function epoch_fields(record)
   return fields, at
 end
 local function read_epochs(fields)
-  return call('HMGET', KEYS[1], 'b', 'n', '*', unpack(fields))
+  return call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+    unpack(fields))
 end
 local function is_overtaken(stamp, epochs)
-  for i = 3, #epochs do
+  for i = 4, #epochs do
     local epoch = epochs[i]
     if epoch and (unpack_bytes('>I8', epoch, 1)) > stamp then return true end
   end
   return false
 end
 local function is_in_sequence(stamp, epochs)
-  local birth, sequence = epochs[1], epochs[2]
-  return birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
+  local birth, sequence = epochs[2], epochs[3]
+  return not is_foreign(epochs[1]) and birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
 end
-local function is_clear(header)
+local function is_clear(header, epochs)
   if byte(header, 37) ~= 0 then return false end
   local stamp = (unpack_bytes('>I8', header, 7))
-  local epochs = read_epochs((epoch_fields(header)))
+  epochs = epochs or read_epochs((epoch_fields(header)))
   return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
 end
 local function append_entries()
-  local count = tonumber(ARGV[5])
+  local count = tonumber(ARGV[7])
   if count == 0 then return end
   for i = #ARGV - count + 1, #ARGV do
-    if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[i]) then
-      call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[i])
-      redis.pcall('PEXPIREAT', KEYS[2], ARGV[4])
+    if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i]) then
+      call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i])
+      redis.pcall('PEXPIREAT', KEYS[2], ARGV[6])
     end
   end
-  redis.pcall('PEXPIREAT', KEYS[2], ARGV[4], 'GT')
+  redis.pcall('PEXPIREAT', KEYS[2], ARGV[6], 'GT')
 end
 local function attempt(write, recover)
   local is_done, answer = pcall(write)
@@ -338,23 +345,24 @@ local function epoch_fields(record)
   return fields, at
 end
 local function read_epochs(fields)
-  return call('HMGET', KEYS[1], 'b', 'n', '*', unpack(fields))
+  return call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+    unpack(fields))
 end
 local function is_overtaken(stamp, epochs)
-  for i = 3, #epochs do
+  for i = 4, #epochs do
     local epoch = epochs[i]
     if epoch and (unpack_bytes('>I8', epoch, 1)) > stamp then return true end
   end
   return false
 end
 local function is_in_sequence(stamp, epochs)
-  local birth, sequence = epochs[1], epochs[2]
-  return birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
+  local birth, sequence = epochs[2], epochs[3]
+  return not is_foreign(epochs[1]) and birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
 end
-local function is_clear(header)
+local function is_clear(header, epochs)
   if byte(header, 37) ~= 0 then return false end
   local stamp = (unpack_bytes('>I8', header, 7))
-  local epochs = read_epochs((epoch_fields(header)))
+  epochs = epochs or read_epochs((epoch_fields(header)))
   return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
 end
   return function(first_key_at, first_arg_at, count)
@@ -447,16 +455,16 @@ local function count_records(key_at, arg_at, count)
     arg_at = arg_at + 11
   end
 end
-local version, key_version = tonumber(ARGV[6]), tonumber(ARGV[8])
-local added_count, minted_count = tonumber(ARGV[10]), tonumber(ARGV[12])
-local first_added, moved_end_bucket = 7, ARGV[9]
-local minted_key, minted_arg = first_added + added_count, 14
+local version, key_version = tonumber(ARGV[8]), tonumber(ARGV[10])
+local added_count, minted_count = tonumber(ARGV[12]), tonumber(ARGV[14])
+local first_added, moved_end_bucket = 7, ARGV[11]
+local minted_key, minted_arg = first_added + added_count, 16
 local found = call('MGET', KEYS[4], KEYS[3])
 local record, earlier_answer = found[1], found[2]
 if earlier_answer then return cmsgpack.unpack(earlier_answer) end
-if now > tonumber(ARGV[1]) then return { 'late' } end
+if now > tonumber(ARGV[3]) then return { 'late' } end
 local function remember(answer)
-  call('SET', KEYS[3], cmsgpack.pack(answer), 'PXAT', ARGV[1])
+  call('SET', KEYS[3], cmsgpack.pack(answer), 'PXAT', ARGV[3])
   return answer
 end
 local function refuse(code)
@@ -469,7 +477,7 @@ local function refuse(code)
   end
   return remember({ code })
 end
-if not record or sub(record, 31, 36) ~= ARGV[2] then return refuse('missing') end
+if not record or sub(record, 31, 36) ~= ARGV[4] then return refuse('missing') end
 if not is_readable(record) then return { 'damaged' } end
 local fields, body_at = epoch_fields(record)
 local field_count = #fields
@@ -477,8 +485,9 @@ fields[field_count + 1] = 'r'
 fields[field_count + 2] = 'x'
 fields[field_count + 3] = 'k'
 local epochs = read_epochs(fields)
-local after_epochs = 3 + field_count
-sequence, highest_bound = tonumber(epochs[2]), tonumber(epochs[after_epochs + 1])
+local after_epochs = 4 + field_count
+if is_foreign(epochs[1]) and not may_create_lane() then return { 'no_lane' } end
+sequence, highest_bound = tonumber(epochs[3]), tonumber(epochs[after_epochs + 1])
 kept_until, min_key_version = tonumber(epochs[after_epochs + 2] or 0), tonumber(epochs[after_epochs + 3] or 0)
 epochs[after_epochs + 3], epochs[after_epochs + 2], epochs[after_epochs + 1] = nil, nil, nil
 local function is_valid(stamp)
@@ -520,7 +529,7 @@ local function write()
   end
   local moved_record = record
   if moved_end_bucket ~= '' then
-    local id = sub(KEYS[4], -10) .. ARGV[2]
+    local id = sub(KEYS[4], -10) .. ARGV[4]
     local _, moved = pcall(move_count, KEYS[6], record, moved_end_bucket, id)
     if moved == true then
       moved_record = sub(record, 1, 38) .. moved_end_bucket
@@ -530,7 +539,7 @@ local function write()
   local before_key_version = sub(record, 1, 2) .. pack('>I4', version + 1)
     .. sub(record, 7, 20)
   local replaced = before_key_version .. pack('>I2', key_version)
-    .. sub(moved_record, 23, body_at - 1) .. ARGV[7]
+    .. sub(moved_record, 23, body_at - 1) .. ARGV[9]
   call('SET', KEYS[4], replaced, 'XX', 'KEEPTTL')
   is_replaced = true
   signal()
@@ -539,12 +548,12 @@ local function write()
     local score = string.format('%.0f', math.ceil(keep_until / 1000) - 1735689600)
     for i = 1, added_count do
       local head = KEYS[first_added + i - 1]
-      if sub(ARGV[11], i, i) == '1' then head = head_with_class(head, keep_until) end
+      if sub(ARGV[13], i, i) == '1' then head = head_with_class(head, keep_until) end
       list_id(head, id, score, keep_until, true)
     end
   end
   local answer = { 'stored', version + 1 }
-  if ARGV[13] == '1' then remember(answer) end
+  if ARGV[15] == '1' then remember(answer) end
   append_entries()
   count_records(minted_key, minted_arg, minted_count)
   return answer

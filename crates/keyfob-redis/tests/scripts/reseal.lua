@@ -3,22 +3,28 @@ local pack, unpack_bytes = struct.pack, struct.unpack
 local sub, byte, floor = string.sub, string.byte, math.floor
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
+local function is_foreign(tag) return tag and tag ~= ARGV[1] end
+local function may_create_lane() return now <= tonumber(ARGV[2]) end
 local EPOCH_RETENTION = 3600000
 local sequence, highest_bound, kept_until, min_key_version
 local function create_lane(expires_at)
   local birth = time[1] * 1000000 + time[2]
   local digits = string.format('%.0f', birth)
   local tick = floor(now / 16)
-  call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick)
+  call('DEL', KEYS[1])
+  call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick,
+    't', ARGV[1])
   call('PEXPIREAT', KEYS[1], string.format('%.0f', expires_at))
   sequence, highest_bound, kept_until, min_key_version = birth, tick, 0, 0
   return digits
 end
 local function read_lane()
   local lane = call('HMGET', KEYS[1], 'n', 'r', 'x',
-    'k')
+    'k', 't')
   sequence, highest_bound = tonumber(lane[1]), tonumber(lane[2])
   kept_until, min_key_version = tonumber(lane[3] or 0), tonumber(lane[4] or 0)
+  if is_foreign(lane[5]) then return nil end
+  if sequence and not lane[5] then call('HSET', KEYS[1], 't', ARGV[1]) end
   return sequence
 end
 local function is_readable(record)
@@ -38,7 +44,8 @@ local function epoch_fields(record)
   return fields, at
 end
 local function read_epochs(fields)
-  return call('HMGET', KEYS[1], 'b', 'n', '*', unpack(fields))
+  return call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+    unpack(fields))
 end
 local LEAF_CAPACITY = 104
 local function remove_expired(leaf)
@@ -217,20 +224,20 @@ local function head_with_class(head, keep_until)
   end
   return head .. string.char(97 + class)
 end
-local version, key_version = tonumber(ARGV[3]), tonumber(ARGV[5])
-local added_count = tonumber(ARGV[6])
+local version, key_version = tonumber(ARGV[5]), tonumber(ARGV[7])
+local added_count = tonumber(ARGV[8])
 local record = call('GET', KEYS[2])
-if now > tonumber(ARGV[1]) then return { 'late' } end
-if not record or sub(record, 31, 36) ~= ARGV[2] then return { 'missing' } end
+if now > tonumber(ARGV[3]) then return { 'late' } end
+if not record or sub(record, 31, 36) ~= ARGV[4] then return { 'missing' } end
 if not is_readable(record) then return { 'damaged' } end
 if (unpack_bytes('>I4', record, 3)) ~= version then return { 'stale' } end
-read_lane()
+if not read_lane() and not may_create_lane() then return { 'no_lane' } end
 if key_version < min_key_version then return { 'retired', key_version, min_key_version } end
 local _, body_at = epoch_fields(record)
 local before_key_version = sub(record, 1, 2) .. pack('>I4', version + 1)
   .. sub(record, 7, 20)
 local resealed = before_key_version .. pack('>I2', key_version)
-  .. sub(record, 23, body_at - 1) .. ARGV[4]
+  .. sub(record, 23, body_at - 1) .. ARGV[6]
 local keep_until, id = (unpack_bytes('>I6', record, 15)), sub(KEYS[2], -10)
 local score = string.format('%.0f', math.ceil(keep_until / 1000) - 1735689600)
 local function unlist_id(head)
@@ -244,7 +251,7 @@ local function write()
   is_replaced = true
   for i = 1, #KEYS - 3 + 1 do
     local head = KEYS[3 + i - 1]
-    local is_broad = sub(ARGV[7], i, i) == '1'
+    local is_broad = sub(ARGV[9], i, i) == '1'
     if i <= added_count then
       if is_broad then head = head_with_class(head, keep_until) end
       list_id(head, id, score, keep_until, true)
@@ -263,7 +270,7 @@ return attempt(write, function()
   call('SET', KEYS[2], record, 'XX', 'KEEPTTL')
   for i = added_count + 1, #KEYS - 3 + 1 do
     local head = KEYS[3 + i - 1]
-    if sub(ARGV[7], i, i) == '1' then head = head_with_class(head, keep_until) end
+    if sub(ARGV[9], i, i) == '1' then head = head_with_class(head, keep_until) end
     list_id(head, id, score, keep_until, true)
   end
   return true

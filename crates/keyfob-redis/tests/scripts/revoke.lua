@@ -4,22 +4,28 @@ local pack, unpack_bytes = struct.pack, struct.unpack
 local sub, byte, floor = string.sub, string.byte, math.floor
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
+local function is_foreign(tag) return tag and tag ~= ARGV[1] end
+local function may_create_lane() return now <= tonumber(ARGV[2]) end
 local EPOCH_RETENTION = 3600000
 local sequence, highest_bound, kept_until, min_key_version
 local function create_lane(expires_at)
   local birth = time[1] * 1000000 + time[2]
   local digits = string.format('%.0f', birth)
   local tick = floor(now / 16)
-  call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick)
+  call('DEL', KEYS[1])
+  call('HSET', KEYS[1], 'b', digits, 'n', digits, 'r', tick,
+    't', ARGV[1])
   call('PEXPIREAT', KEYS[1], string.format('%.0f', expires_at))
   sequence, highest_bound, kept_until, min_key_version = birth, tick, 0, 0
   return digits
 end
 local function read_lane()
   local lane = call('HMGET', KEYS[1], 'n', 'r', 'x',
-    'k')
+    'k', 't')
   sequence, highest_bound = tonumber(lane[1]), tonumber(lane[2])
   kept_until, min_key_version = tonumber(lane[3] or 0), tonumber(lane[4] or 0)
+  if is_foreign(lane[5]) then return nil end
+  if sequence and not lane[5] then call('HSET', KEYS[1], 't', ARGV[1]) end
   return sequence
 end
 local function remove_spent_epochs()
@@ -63,35 +69,36 @@ local function epoch_fields(record)
   return fields, at
 end
 local function read_epochs(fields)
-  return call('HMGET', KEYS[1], 'b', 'n', '*', unpack(fields))
+  return call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+    unpack(fields))
 end
 local function is_overtaken(stamp, epochs)
-  for i = 3, #epochs do
+  for i = 4, #epochs do
     local epoch = epochs[i]
     if epoch and (unpack_bytes('>I8', epoch, 1)) > stamp then return true end
   end
   return false
 end
 local function is_in_sequence(stamp, epochs)
-  local birth, sequence = epochs[1], epochs[2]
-  return birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
+  local birth, sequence = epochs[2], epochs[3]
+  return not is_foreign(epochs[1]) and birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
 end
-local function is_clear(header)
+local function is_clear(header, epochs)
   if byte(header, 37) ~= 0 then return false end
   local stamp = (unpack_bytes('>I8', header, 7))
-  local epochs = read_epochs((epoch_fields(header)))
+  epochs = epochs or read_epochs((epoch_fields(header)))
   return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
 end
 local function append_entries()
-  local count = tonumber(ARGV[5])
+  local count = tonumber(ARGV[7])
   if count == 0 then return end
   for i = #ARGV - count + 1, #ARGV do
-    if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[i]) then
-      call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[i])
-      redis.pcall('PEXPIREAT', KEYS[2], ARGV[4])
+    if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i]) then
+      call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i])
+      redis.pcall('PEXPIREAT', KEYS[2], ARGV[6])
     end
   end
-  redis.pcall('PEXPIREAT', KEYS[2], ARGV[4], 'GT')
+  redis.pcall('PEXPIREAT', KEYS[2], ARGV[6], 'GT')
 end
 local function attempt(write, recover)
   local is_done, answer = pcall(write)
@@ -209,15 +216,21 @@ local function count_out_listed(directory, record_prefix, first_head, field, exc
     end
   end
 end
-local operation, cascade_field = ARGV[6], ARGV[10]
+local operation, cascade_field = ARGV[8], ARGV[12]
 local header = call('GETRANGE', KEYS[3], 0, 134)
 if header ~= '' and not is_readable(header) then return { 'damaged' } end
-local is_found = header ~= '' and sub(header, 31, 36) == ARGV[2]
+local is_found = header ~= '' and sub(header, 31, 36) == ARGV[4]
 local was_revoked, earlier_answer, epochs = false, nil, nil
 if is_found then
   local has_tombstone = byte(header, 37) ~= 0
   local is_own = has_tombstone and sub(header, 44, 51) == operation
   epochs = read_epochs((epoch_fields(header)))
+  local is_lane_missing = is_foreign(epochs[1]) or not epochs[3]
+  if is_lane_missing and not may_create_lane() then return { 'no_lane' } end
+  if is_foreign(epochs[1]) then
+    call('DEL', KEYS[1])
+    epochs = read_epochs((epoch_fields(header)))
+  end
   was_revoked = not is_own and (has_tombstone or is_overtaken((unpack_bytes('>I8', header, 7)), epochs))
   earlier_answer = (is_own or was_revoked) and call('GET', KEYS[5])
   if earlier_answer ~= 'half' then
@@ -225,33 +238,33 @@ if is_found then
     if earlier_answer then return cmsgpack.unpack(earlier_answer) end
   end
 end
-if now > tonumber(ARGV[1]) then return { 'late' } end
+if now > tonumber(ARGV[3]) then return { 'late' } end
 if not is_found then return { 'missing' } end
 local function write()
   if cascade_field ~= '' then
     local record_prefix, id = sub(KEYS[3], 1, -10 - 1), sub(KEYS[3], -10)
     pcall(count_out_listed, KEYS[7], record_prefix, 8, cascade_field, id)
-    advance_epoch(cascade_field, ARGV[7], ARGV[9], operation, (unpack_bytes('>I6', header, 15)))
+    advance_epoch(cascade_field, ARGV[9], ARGV[11], operation, (unpack_bytes('>I6', header, 15)))
   end
   if cascade_field ~= '' or not was_revoked then signal() end
   if was_revoked then
     local note_before = byte(header, 37) > 1 and call('GET', KEYS[4])
     local answer = { 'before', header, note_before, epochs }
-    call('SET', KEYS[5], cmsgpack.pack(answer), 'PXAT', ARGV[1])
+    call('SET', KEYS[5], cmsgpack.pack(answer), 'PXAT', ARGV[3])
     return answer
   end
-  call('SETRANGE', KEYS[3], 36, ARGV[8])
+  call('SETRANGE', KEYS[3], 36, ARGV[10])
   if is_in_sequence((unpack_bytes('>I8', header, 7)), epochs) then
     pcall(count_out, KEYS[7], header)
   end
-  if ARGV[9] ~= '' then
+  if ARGV[11] ~= '' then
     local expires_at = string.format('%.0f', call('PEXPIRETIME', KEYS[3]))
-    call('SET', KEYS[4], ARGV[9], 'PXAT', expires_at)
+    call('SET', KEYS[4], ARGV[11], 'PXAT', expires_at)
   end
   append_entries()
   if earlier_answer then redis.pcall('DEL', KEYS[5]) end
   return { 'now' }
 end
 return attempt(write, function()
-  call('SET', KEYS[5], 'half', 'PXAT', ARGV[1])
+  call('SET', KEYS[5], 'half', 'PXAT', ARGV[3])
 end)

@@ -3,6 +3,8 @@ local pack, unpack_bytes = struct.pack, struct.unpack
 local sub, byte, floor = string.sub, string.byte, math.floor
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
+local function is_foreign(tag) return tag and tag ~= ARGV[1] end
+local function may_create_lane() return now <= tonumber(ARGV[2]) end
 local function is_readable(record)
   return #record >= 51 and byte(record, 1) == 1
 end
@@ -20,23 +22,24 @@ local function epoch_fields(record)
   return fields, at
 end
 local function read_epochs(fields)
-  return call('HMGET', KEYS[1], 'b', 'n', '*', unpack(fields))
+  return call('HMGET', KEYS[1], 't', 'b', 'n', '*',
+    unpack(fields))
 end
 local function is_overtaken(stamp, epochs)
-  for i = 3, #epochs do
+  for i = 4, #epochs do
     local epoch = epochs[i]
     if epoch and (unpack_bytes('>I8', epoch, 1)) > stamp then return true end
   end
   return false
 end
 local function is_in_sequence(stamp, epochs)
-  local birth, sequence = epochs[1], epochs[2]
-  return birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
+  local birth, sequence = epochs[2], epochs[3]
+  return not is_foreign(epochs[1]) and birth and sequence and tonumber(birth) <= stamp and stamp <= tonumber(sequence)
 end
-local function is_clear(header)
+local function is_clear(header, epochs)
   if byte(header, 37) ~= 0 then return false end
   local stamp = (unpack_bytes('>I8', header, 7))
-  local epochs = read_epochs((epoch_fields(header)))
+  epochs = epochs or read_epochs((epoch_fields(header)))
   return not is_overtaken(stamp, epochs) and is_in_sequence(stamp, epochs)
 end
 local function on_new_field(bucket_key, field, id)
@@ -110,7 +113,10 @@ local function move_count(directory, header, bucket, id)
   add_to_field(directory .. bucket, 'i' .. kind_and_client, 1, id)
   return true
 end
-local at = 1
+if is_foreign(call('HGET', KEYS[1], 't')) then
+  return { may_create_lane() and 'stored' or 'no_lane' }
+end
+local at = 3
 for key_at = 3, #KEYS, 2 do
   local id_suffix, used_at = ARGV[at], ARGV[at + 1]
   local moved_end_bucket = ARGV[at + 2]
@@ -133,4 +139,4 @@ for key_at = 3, #KEYS, 2 do
   end
   at = at + 3
 end
-return 1
+return { 'stored' }

@@ -72,7 +72,7 @@ use keyfob_core::time::Timestamp;
 use keyfob_core::token::{LoginStamp, Token};
 use keyfob_limit::Limiter;
 use keyfob_metrics::{HotCounters, Metrics};
-use keyfob_store::{IntoStore, Loaded, Operation, Severity, Store, StoreReport};
+use keyfob_store::{IntoStore, Loaded, Operation, Severity, Store, StoreError, StoreReport};
 
 /// Issues, validates, refreshes, lists and revokes tokens over a store.
 ///
@@ -207,7 +207,12 @@ impl TokenManager {
     pub async fn report(&self) -> Result<StoreReport, Error> {
         let mut report = self.inner.store.report().await?;
         let key = self.inner.sealing.active_key();
-        let floor = self.inner.store.min_key_version().await?;
+        let floor = match self.inner.store.min_key_version().await {
+            Ok(floor) => floor,
+            // The report of the store says so.
+            Err(StoreError::NamespaceLost { .. }) => return Ok(report),
+            Err(error) => return Err(error.into()),
+        };
         if key.unwrap_or_default() < floor {
             let has = key.map_or("has no keys".to_owned(), |key| format!("seals under key {key}"));
             let advice = format!(

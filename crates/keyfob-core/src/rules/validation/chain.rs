@@ -86,8 +86,12 @@ impl ValidationChain {
     ///
     /// # Errors
     /// The first part that is not valid.
+    #[inline]
     pub fn check(&self) -> Result<(), InvalidValue> {
-        self.invalid.clone().map_or(Ok(()), Err)
+        match &self.invalid {
+            None => Ok(()),
+            Some(invalid) => Err(invalid.clone()),
+        }
     }
 
     fn with(mut self, set: impl FnOnce(&mut Self) -> Result<(), InvalidValue>) -> Self {

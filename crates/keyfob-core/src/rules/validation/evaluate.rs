@@ -88,15 +88,30 @@ impl ValidationChain {
 
     /// Whether the chain requires nothing but the state, its rules aside.
     fn accepts_every_active_token(&self) -> bool {
-        self.invalid.is_none()
-            && self.kinds.is_empty()
-            && self.issuers.is_none()
-            && self.audiences.is_none()
-            && self.all_scopes.is_empty()
-            && self.any_scopes.is_empty()
-            && self.max_age.is_none()
-            && self.claims.is_empty()
-            && self.device == DeviceBinding::Unchecked
+        // Every field is named, so that a new requirement cannot be forgotten here.
+        let Self {
+            invalid,
+            kinds,
+            issuers,
+            audiences,
+            all_scopes,
+            any_scopes,
+            clock_skew: _,
+            max_age,
+            claims,
+            device,
+            consistency: _,
+            rules: _,
+        } = self;
+        invalid.is_none()
+            && kinds.is_empty()
+            && issuers.is_none()
+            && audiences.is_none()
+            && all_scopes.is_empty()
+            && any_scopes.is_empty()
+            && max_age.is_none()
+            && claims.is_empty()
+            && *device == DeviceBinding::Unchecked
     }
 
     /// The refusals of the requirements beyond the state and before the rules. Each requirement is

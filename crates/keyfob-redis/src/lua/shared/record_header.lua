@@ -23,7 +23,9 @@ local function epoch_fields(record)
   return fields, at
 end
 
--- Reads the lane's birth, its sequence, the epoch of everything, then the epochs of the fields.
+-- Reads the tag of the lane's namespace, the lane's birth, its sequence, the epoch of everything, then the
+-- epochs of the fields.
 local function read_epochs(fields)
-  return call('HMGET', @key.lane@, @lane.birth@, @lane.sequence@, @lane.everything@, unpack(fields))
+  return call('HMGET', @key.lane@, @lane.namespace@, @lane.birth@, @lane.sequence@, @lane.everything@,
+    unpack(fields))
 end

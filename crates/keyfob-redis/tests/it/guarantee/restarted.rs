@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use keyfob::ValidationChain;
+use keyfob_redis::WhenEmptied;
 use keyfob_testkit::proxy::{Concerned, Proxy};
 use keyfob_testkit::redis::RedisServer;
 use tokio::task::spawn_blocking;
@@ -33,7 +34,7 @@ async fn with_its_data() {
 async fn without_its_data() {
     let server = Arc::new(RedisServer::start().unwrap());
     let namespace = TestNamespace::new(8);
-    let config = namespace.by(&server.url());
+    let config = namespace.by(&server.url()).when_emptied(WhenEmptied::Recreate);
     let scenario = Scenario::start(&config, &config, default_max_staleness()).await;
     let poll = scenario.poll();
     let revoked = scenario.revoke().await;

@@ -1,7 +1,6 @@
 //! What is passed between the steps of a validation.
 
 use crate::cache::ActiveToken;
-use crate::error::Error;
 use crate::manager::settle::Rejection;
 use keyfob_core::bearer::Presented;
 use keyfob_core::id::TokenId;
@@ -10,10 +9,12 @@ use keyfob_core::validation::{Presentation, Refusal, ValidationChain};
 use keyfob_store::StoreError;
 
 /// One bearer token that is to be validated.
+///
+/// The presentation is borrowed: to move it costs as much as a cached answer's comparison of a digest.
 #[derive(Clone, Copy)]
 pub(super) struct Attempt<'a> {
     pub(super) bearer: Presented<'a>,
-    pub(super) presentation: Presentation<'a>,
+    pub(super) presentation: &'a Presentation<'a>,
     pub(super) chain: &'a ValidationChain,
 }
 
@@ -31,9 +32,9 @@ pub(super) enum ValidToken<'a> {
 }
 
 /// Reads the whole token.
-pub(super) fn read_whole(valid: ValidToken<'_>) -> Result<Token, Error> {
+pub(super) fn read_whole(valid: ValidToken<'_>) -> Result<Token, StoreError> {
     match valid {
-        ValidToken::Cached(token) => Ok(token.to_token()?),
+        ValidToken::Cached(token) => token.to_token(),
         ValidToken::Loaded(token) => Ok(*token),
     }
 }

@@ -2,7 +2,6 @@
 
 use super::attempt::{Attempt, Lookup, RulePhase, ValidToken};
 use crate::cache::{ActiveToken, Found, Use};
-use crate::error::Error;
 use crate::manager::TokenManager;
 use keyfob_core::time::Timestamp;
 use keyfob_core::token::earliest_end;
@@ -19,9 +18,9 @@ impl TokenManager {
         attempt: &Attempt<'_>,
         rules: RulePhase,
         read: F,
-    ) -> Lookup<Result<R, Error>, F>
+    ) -> Lookup<R, F>
     where
-        F: FnOnce(ValidToken<'_>) -> Result<R, Error>,
+        F: FnOnce(ValidToken<'_>) -> R,
     {
         let Attempt { bearer, presentation, chain } = attempt;
         let Some(cache) = self.inner.cache.as_ref().filter(|_| !chain.is_strict()) else {

@@ -21,6 +21,7 @@ use crate::cache::{ActiveToken, Other, active};
 use crate::error::Error;
 use attempt::{Attempt, Lookup, RulePhase, ValidToken, read_whole};
 use keyfob_core::bearer::{BearerToken, ID_DIGITS, IdDigits, ParseBearerError, Presented};
+use keyfob_core::event::ObservationKind;
 use keyfob_core::token::Token;
 use keyfob_core::validation::{Presentation, Refusal, ValidationChain};
 use keyfob_metrics::{Tallied, ValidationOutcome};
@@ -71,7 +72,7 @@ impl TokenManager {
         presented: impl Into<Presentation<'_>>,
         chain: &ValidationChain,
     ) -> Result<Token, Error> {
-        self.decide(presented.into(), chain, read_whole).await
+        Ok(self.decide(presented.into(), chain, read_whole).await??)
     }
 
     /// Validates as [`TokenManager::validate`] does, and reads the token in place instead of copying
@@ -106,10 +107,10 @@ impl TokenManager {
     {
         // This returns the future of `decide` itself: a future around it would be moved once more.
         self.decide(presented.into(), chain, |valid| match valid {
-            ValidToken::Cached(token) => Ok(read(token)),
+            ValidToken::Cached(token) => read(token),
             ValidToken::Loaded(token) => {
                 let (mut digits, bytes) = ([0; ID_DIGITS], active::write(&token, &[], Other::None));
-                Ok(read(&ActiveToken::over(IdDigits::write(token.id, &mut digits), &bytes)))
+                read(&ActiveToken::over(IdDigits::write(token.id, &mut digits), &bytes))
             }
         })
     }
@@ -150,17 +151,17 @@ impl TokenManager {
         &self,
         presentation: Presentation<'_>,
         chain: &ValidationChain,
-        read: impl FnOnce(ValidToken<'_>) -> Result<R, Error>,
+        read: impl FnOnce(ValidToken<'_>) -> R,
     ) -> Result<R, Error> {
         chain.check()?;
         let bearer = match Presented::parse(presentation.bearer, &self.inner.prefix) {
             Ok(bearer) => bearer,
             Err(malformed) => return Err(self.reject_malformed(malformed)),
         };
-        let attempt = Attempt { bearer, presentation, chain };
+        let attempt = Attempt { bearer, presentation: &presentation, chain };
         // The futures that wait are boxed: what need not wait does not pay for their memory.
         let outcome = match self.look_up(&attempt, RulePhase::Pending, read) {
-            Lookup::Accepted(answer) => return answer,
+            Lookup::Accepted(answer) => return Ok(answer),
             Lookup::Rejected(rejection) => Err(*rejection),
             Lookup::AskRules(token, read) => match *token {
                 Ok(token) => Box::pin(self.ask_rules(token, attempt)).await.map(|met| (met, read)),
@@ -171,7 +172,7 @@ impl TokenManager {
             }
         };
         match outcome {
-            Ok((token, read)) => read(ValidToken::Loaded(Box::new(token))),
+            Ok((token, read)) => Ok(read(ValidToken::Loaded(Box::new(token)))),
             Err(rejection) => Err(self.reject(&attempt, rejection).await),
         }
     }
@@ -189,10 +190,13 @@ impl TokenManager {
         error
     }
 
-    /// Settles text that is no bearer token. It may come in floods, so it costs no more than its
-    /// error; it is never looked up and counts against no address.
+    /// Settles text that is no bearer token. It is never looked up and counts against no address. It
+    /// may come in floods, so this does not go through a [`Rejection`], which would be moved several
+    /// times.
     fn reject_malformed(&self, malformed: ParseBearerError) -> Error {
         self.inner.tally.count(Tallied::Malformed);
-        self.record_rejection(malformed.into())
+        let code = || Refusal::Malformed(malformed).code().to_owned();
+        self.record_observation(|| ObservationKind::Refused { token: None, code: code() });
+        Error::Refused(Refusal::Malformed(malformed))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Barrier;
 
+use keyfob::token::Revocation;
 use keyfob::values::NameSet;
 use keyfob::{
     BearerPrefix, CacheConfig, Denied, Error, Grant, Kind, MemoryStore, Refusal, RevokeRequest,
@@ -131,8 +132,9 @@ async fn counts_are_published_by_themselves() {
     assert_eq!(kept.value("keyfob_validations_total", ["active", "access"]), 4.0, "the last one");
 }
 
-#[test]
-fn an_outcome_is_called_as_the_refusal_is() {
+/// The list has every refusal but that of a rule, whose code the application chooses.
+#[tokio::test]
+async fn an_outcome_is_called_as_the_refusal_is() {
     let catalog = keyfob::Metrics::catalog();
     let metric = catalog.iter().find(|metric| metric.name == "keyfob_validations_total").unwrap();
     let outcomes = &metric.labels[0].values;
@@ -153,10 +155,19 @@ fn an_outcome_is_called_as_the_refusal_is() {
         Refusal::TooOld { issued_at: at },
         Refusal::Device,
         Refusal::Confirmation,
+        Refusal::Revoked(Box::new(revocation().await)),
+        Refusal::MissingClaim { name: "tenant".parse().unwrap() },
     ];
     for refusal in refusals {
         assert!(outcomes.contains(&refusal.code()), "{}", refusal.code());
     }
+}
+
+async fn revocation() -> Revocation {
+    let bench = bench();
+    let issued = bench.issue(Kind::Session).await;
+    bench.manager.revoke(issued.token.id, ()).await.unwrap();
+    bench.manager.get(issued.token.id).await.unwrap().revocation.unwrap()
 }
 
 trait ParseBearer {

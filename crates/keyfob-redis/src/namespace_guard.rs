@@ -1,0 +1,244 @@
+//! Whether the servers still hold the namespace that this node opened.
+//!
+//! The identity of a namespace is its key, which lies in the meta key. If all data is lost, the next node
+//! that connects creates the namespace anew, with another key. A node that went on with the former key
+//! would not find what the others revoke. So each node compares the meta key with what it opened, at least
+//! as often as the maximum staleness asks, and decides nothing while they differ.
+//!
+//! A script cannot read the meta key, which lies in the slot of one lane at best. So each lane has a
+//! **tag**: the first bytes of the namespace's fingerprint. Scripts compare it, and do not create a lane
+//! for a node that has not just seen its namespace.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use keyfob_store::{Metrics, MonotonicInstant, Namespace, StoreError, Ttl};
+use tokio::sync::Notify;
+use zeroize::Zeroizing;
+
+/// The length of a lane's tag.
+const TAG_BYTES: usize = 8;
+
+/// For how long after the namespace was seen a script may create a lane.
+pub(crate) const CREATE_LANE_WITHIN: Ttl = Ttl::saturating_from_millis(500);
+
+/// Knows the namespace that this node opened, and whether the servers hold it.
+pub(crate) struct NamespaceGuard {
+    /// The store, for errors.
+    what: String,
+    meta_key: Vec<u8>,
+    /// The value of the meta key.
+    meta: Zeroizing<Vec<u8>>,
+    tag: [u8; TAG_BYTES],
+    state: AtomicU8,
+    /// When the question was sent that the state is the answer to.
+    judged: Mutex<MonotonicInstant>,
+    /// When the last question was sent whose answer was the namespace, in nanoseconds.
+    seen: AtomicU64,
+    /// The present state is to be looked at again without delay.
+    lost: Notify,
+    metrics: Metrics,
+}
+
+/// What the servers hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum NamespaceState {
+    /// The namespace that this node opened.
+    Present,
+    /// No namespace of this name.
+    Missing,
+    /// A namespace of this name that is not the one that this node opened.
+    Replaced,
+}
+
+impl NamespaceGuard {
+    /// Guards a namespace whose meta key was read by a request that was sent at `seen`.
+    pub(crate) fn new(
+        what: String,
+        meta_key: Vec<u8>,
+        meta: Zeroizing<Vec<u8>>,
+        namespace: &Namespace,
+        seen: MonotonicInstant,
+        metrics: Metrics,
+    ) -> Self {
+        let mut tag = [0; TAG_BYTES];
+        tag.copy_from_slice(&namespace.fingerprint()[..TAG_BYTES]);
+        Self {
+            what,
+            meta_key,
+            meta,
+            tag,
+            state: AtomicU8::new(NamespaceState::Present as u8),
+            judged: Mutex::new(seen),
+            seen: AtomicU64::new(seen.as_nanos()),
+            lost: Notify::new(),
+            metrics,
+        }
+    }
+
+    /// Guards a namespace that is not stored, for a node that may not create it.
+    pub(crate) fn without_namespace(self) -> Self {
+        self.state.store(NamespaceState::Missing as u8, Ordering::Release);
+        self
+    }
+
+    pub(crate) fn meta_key(&self) -> &[u8] {
+        &self.meta_key
+    }
+
+    pub(crate) fn meta(&self) -> &[u8] {
+        &self.meta
+    }
+
+    /// The tag of the namespace's lanes.
+    pub(crate) fn tag(&self) -> &[u8] {
+        &self.tag
+    }
+
+    /// Returns whether this is the tag of a lane of another namespace. A lane without a tag was written by an
+    /// older version.
+    pub(crate) fn is_foreign(&self, tag: Option<&[u8]>) -> bool {
+        tag.is_some_and(|tag| tag != self.tag)
+    }
+
+    /// Notes what the meta key held when a request read it that was sent at `sent`.
+    pub(crate) fn note(&self, found: Option<&[u8]>, sent: MonotonicInstant) -> NamespaceState {
+        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        if sent < *judged {
+            // A later question was answered first.
+            return self.state();
+        }
+        *judged = sent;
+        let state = match found {
+            Some(found) if found == self.meta.as_slice() => NamespaceState::Present,
+            Some(_) => NamespaceState::Replaced,
+            None => NamespaceState::Missing,
+        };
+        if state == NamespaceState::Present {
+            self.seen.store(sent.as_nanos(), Ordering::Release);
+        }
+        let before = self.state.swap(state as u8, Ordering::AcqRel);
+        if before != state as u8 {
+            self.report_change(before == NamespaceState::Present as u8, state);
+        }
+        state
+    }
+
+    fn report_change(&self, was_present: bool, state: NamespaceState) {
+        match state {
+            NamespaceState::Present => {
+                self.metrics.namespace_lost(false);
+                tracing::warn!(store = self.what, "the store holds this node's namespace again");
+            }
+            NamespaceState::Missing | NamespaceState::Replaced => {
+                if was_present {
+                    self.metrics.namespace_lost(true);
+                }
+                let code = "namespace_lost";
+                tracing::error!(store = self.what, code, "{}", state.advice());
+                self.lost.notify_one();
+            }
+        }
+    }
+
+    pub(crate) fn state(&self) -> NamespaceState {
+        match self.state.load(Ordering::Acquire) {
+            state if state == NamespaceState::Present as u8 => NamespaceState::Present,
+            state if state == NamespaceState::Missing as u8 => NamespaceState::Missing,
+            _ => NamespaceState::Replaced,
+        }
+    }
+
+    /// Checks what is known. Asks no server.
+    ///
+    /// # Errors
+    /// [`StoreError::NamespaceLost`] if the servers did not hold the namespace the last time.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        match self.state() {
+            NamespaceState::Present => Ok(()),
+            lost => Err(StoreError::NamespaceLost {
+                what: self.what.clone(),
+                detail: lost.advice().to_owned(),
+            }),
+        }
+    }
+
+    /// The last time at which the servers certainly held the namespace.
+    pub(crate) fn last_seen(&self) -> MonotonicInstant {
+        MonotonicInstant::from_nanos(self.seen.load(Ordering::Acquire))
+    }
+
+    /// Waits until the namespace is found to be gone or replaced.
+    pub(crate) async fn lost(&self) {
+        self.lost.notified().await;
+    }
+}
+
+impl NamespaceState {
+    /// What the state means, and what to do about it.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::Present => "the namespace is the one that this node opened",
+            Self::Missing => {
+                "its meta key is gone: the store came back empty, or lost a part of its data. This node \
+                 decides nothing. Restore the data from a backup, or stop all nodes and start them again, \
+                 which begins a new namespace without the old tokens; when_emptied=recreate in the URL \
+                 lets nodes go on by themselves"
+            }
+            Self::Replaced => {
+                "another namespace has its name: the store came back empty and another process created \
+                 the namespace anew, or the address leads to another store. This node decides nothing. \
+                 Check the address; if the new namespace is to stay, start this node again"
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for NamespaceGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NamespaceGuard").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keyfob_store::{LaneCount, NamespaceKey};
+
+    use super::*;
+
+    #[test]
+    fn only_the_same_meta_key_counts() {
+        let namespace = Namespace::new(LaneCount::ONE, NamespaceKey::from_bytes([1; 32]));
+        let at = MonotonicInstant::from_nanos;
+        let meta = Zeroizing::new(b"meta".to_vec());
+        let guard = NamespaceGuard::new(
+            "store".into(),
+            b"k".to_vec(),
+            meta,
+            &namespace,
+            at(5),
+            Metrics::none(),
+        );
+        assert!(guard.check().is_ok());
+        assert_eq!(guard.note(Some(b"meta"), at(9)), NamespaceState::Present);
+        assert_eq!(
+            guard.note(None, at(7)),
+            NamespaceState::Present,
+            "a later answer was there first"
+        );
+        assert_eq!(guard.last_seen(), at(9));
+        for (found, state) in
+            [(None, NamespaceState::Missing), (Some(&b"other"[..]), NamespaceState::Replaced)]
+        {
+            assert_eq!(guard.note(found, at(11)), state);
+            assert_eq!(guard.check().unwrap_err().code(), "namespace_lost");
+            assert_eq!(guard.last_seen(), at(9));
+        }
+        assert!(
+            guard.note(Some(b"meta"), at(12)) == NamespaceState::Present && guard.check().is_ok()
+        );
+        assert!(!guard.is_foreign(None) && !guard.is_foreign(Some(guard.tag())));
+        assert!(guard.is_foreign(Some(b"other")));
+    }
+}

@@ -1,0 +1,130 @@
+//! Keeping to the namespace that this node opened: looking for it, writing only to its lanes, and creating
+//! it again if the operator allows that.
+
+use keyfob_store::{Lane, MonotonicInstant, StoreError};
+
+use super::namespace_meta::{self, LaneOwner};
+use super::outcome::Outcome;
+use super::shared::Shared;
+use crate::config::WhenEmptied;
+use crate::connections::{Call, CallFailed};
+use crate::namespace_guard::{CREATE_LANE_WITHIN, NamespaceState};
+use crate::protocol::arg::Arg;
+use crate::protocol::constants::reply;
+
+/// The position of `create_lane_until` in the arguments of each script that writes.
+const CREATE_LANE_UNTIL: usize = 1;
+
+impl Shared {
+    /// The argument `namespace` of a script that writes.
+    pub(super) fn lane_tag(&self) -> Arg {
+        self.guard.tag().into()
+    }
+
+    /// The argument `create_lane_until` of a script that writes, when it is sent first: a time long ago. A
+    /// lane is created seldom, and only after the namespace was looked for.
+    pub(super) fn create_lane_until(&self) -> Arg {
+        Arg::Number(0)
+    }
+
+    /// Sends a call that writes to a lane. If the namespace has no lane there, the call is sent again after
+    /// the namespace was seen.
+    pub(super) async fn write(
+        &self,
+        lane: Lane,
+        call: &mut Call<'_>,
+    ) -> Result<Outcome, CallFailed> {
+        let not_done = |error| CallFailed { maybe_done: false, error };
+        self.guard.check().map_err(not_done)?;
+        for _ in 0..2 {
+            let answer = self.connections.run(self.keys.slot(lane), call).await?;
+            let outcome =
+                Outcome::read(answer).map_err(|error| CallFailed { maybe_done: true, error })?;
+            if outcome.code() != reply::LANE_MISSING {
+                return Ok(outcome);
+            }
+            let until = Arg::Local(self.now() + CREATE_LANE_WITHIN);
+            self.find_namespace().await.map_err(not_done)?;
+            if let Some(create_lane_until) = call.args.get_mut(CREATE_LANE_UNTIL) {
+                *create_lane_until = until;
+            }
+        }
+        Err(not_done(StoreError::unavailable(
+            "a lane could not be created in time after the namespace was seen",
+        )))
+    }
+
+    /// Returns when the servers last certainly held the namespace, and looks for it if that is long ago.
+    pub(super) async fn namespace_seen(&self) -> Result<MonotonicInstant, StoreError> {
+        let is_recent = || {
+            let seen = self.guard.last_seen();
+            MonotonicInstant::now() < seen.after(self.connections.max_route_age())
+        };
+        self.guard.check()?;
+        if !is_recent() {
+            let _looking = self.looking.lock().await;
+            // The caller before may have seen it.
+            if !is_recent() {
+                self.find_namespace().await?;
+            }
+        }
+        Ok(self.guard.last_seen())
+    }
+
+    /// Reads the meta key, and creates it again if it is gone and the settings allow that.
+    ///
+    /// # Errors
+    /// [`StoreError::NamespaceLost`] if the servers do not hold the namespace that this node opened.
+    pub(super) async fn find_namespace(&self) -> Result<(), StoreError> {
+        let sent = MonotonicInstant::now();
+        let found = self.read_meta(Vec::new()).await?;
+        let state = self.guard.note(found.as_deref(), sent);
+        if state == NamespaceState::Missing
+            && self.config.when_emptied == WhenEmptied::Recreate
+            && self.may_recreate().await?
+        {
+            let sent = MonotonicInstant::now();
+            let found = self.read_meta(self.guard.meta().to_vec()).await?;
+            if self.guard.note(found.as_deref(), sent) == NamespaceState::Present {
+                tracing::warn!(store = %self.config, "created the namespace again, without its tokens");
+            }
+        }
+        self.guard.check()
+    }
+
+    /// Reads the meta key. Returns what was found, and the owner of each lane if it is gone.
+    pub(super) async fn inspect_namespace(
+        &self,
+    ) -> Result<(NamespaceState, Vec<LaneOwner>), StoreError> {
+        let sent = MonotonicInstant::now();
+        let found = self.read_meta(Vec::new()).await?;
+        let state = match found.as_deref() {
+            // A node that opened no namespace cannot say that another one took its place.
+            None => NamespaceState::Missing,
+            found => self.guard.note(found, sent),
+        };
+        let owners = match state {
+            NamespaceState::Missing => self.lane_owners().await?,
+            NamespaceState::Present | NamespaceState::Replaced => Vec::new(),
+        };
+        Ok((state, owners))
+    }
+
+    async fn lane_owners(&self) -> Result<Vec<LaneOwner>, StoreError> {
+        let lanes = self.namespace.lanes();
+        namespace_meta::lane_owners(&self.config, &self.connections, &self.scripts, lanes).await
+    }
+
+    async fn read_meta(&self, created: Vec<u8>) -> Result<Option<Vec<u8>>, StoreError> {
+        namespace_meta::read_value(&self.config, &self.connections, &self.scripts, created).await
+    }
+
+    /// Whether no lane belongs to another namespace.
+    async fn may_recreate(&self) -> Result<bool, StoreError> {
+        let is_foreign = |owner: &LaneOwner| match owner {
+            LaneOwner::NoLane | LaneOwner::Unknown => false,
+            LaneOwner::Tagged(tag) => self.guard.is_foreign(Some(tag)),
+        };
+        Ok(!self.lane_owners().await?.iter().any(is_foreign))
+    }
+}
