@@ -1,5 +1,6 @@
 //! The context of a command: its manager, output and interrupt.
 
+use keyfob::filter::FilterBindings;
 use keyfob::{Filter, Timestamp, TokenManager};
 
 use crate::args::Settings;
@@ -7,6 +8,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::open::{self, IfMissing};
 use crate::output::Output;
+use crate::values::BindArg;
 
 /// The context of a command.
 #[derive(Debug)]
@@ -34,9 +36,23 @@ impl Context {
         self.manager.now()
     }
 
-    /// Parses a filter from the words of the command line.
-    pub(crate) fn filter(&self, words: &[String]) -> Result<Filter, Failure> {
-        let text = words.join(" ");
-        Filter::parse(&text, self.now()).map_err(|error| Failure::Filter { error, text })
+    /// Parses a filter from the words of the command line, with values for its names.
+    pub(crate) fn filter(&self, words: &[String], values: &[BindArg]) -> Result<Filter, Failure> {
+        filter(words, values, self.now())
     }
+}
+
+/// Parses a filter from the words of the command line, with values for its names.
+pub(crate) fn filter(
+    words: &[String],
+    values: &[BindArg],
+    now: Timestamp,
+) -> Result<Filter, Failure> {
+    let mut bindings = FilterBindings::new();
+    for value in values {
+        bindings = bindings.bind(&value.name, value.value.clone())?;
+    }
+    let text = words.join(" ");
+    let filter = Filter::parse_with(&text, now, &bindings);
+    filter.map_err(|error| Failure::Filter { error, text })
 }

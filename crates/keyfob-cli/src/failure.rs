@@ -48,6 +48,9 @@ pub(crate) enum Failure {
     Filter { error: FilterError, text: String },
     #[error(transparent)]
     Keyfob(#[from] Error),
+    /// A bearer that is malformed, with what is likely wrong.
+    #[error("{error}")]
+    MalformedBearer { error: Box<Error>, hint: String },
     #[error("{what} cannot be read: {error}")]
     Input { what: String, error: io::Error },
     #[error("{refused} of {total} lines were refused")]
@@ -124,6 +127,7 @@ impl Failure {
             Self::InvalidStoreUrl(_) => "invalid_store_url",
             Self::Filter { error, .. } => error.code(),
             Self::Keyfob(error) => error.code(),
+            Self::MalformedBearer { error, .. } => error.code(),
             Self::Input { .. } => "input_unreadable",
             Self::Lines { .. } => "lines_refused",
             Self::Output(_) => "output_failed",
@@ -149,6 +153,7 @@ impl Failure {
             | Self::Lines { .. }
             | Self::NoDataDirectory => Exit::Usage,
             Self::Keyfob(error) => exit_of(error),
+            Self::MalformedBearer { error, .. } => exit_of(error),
             // The reader of a pipe closed it: it needs no more output.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_)
@@ -173,6 +178,7 @@ impl Failure {
                  --bearer-file"
                     .into(),
             ),
+            Self::MalformedBearer { hint, .. } => Some(hint.clone()),
             Self::Keyfob(Error::NotFound { .. }) => {
                 Some("run keyfob list to see the tokens of this store".into())
             }
@@ -196,6 +202,11 @@ impl Failure {
             Self::Keyfob(Error::Store(StoreError::Unavailable { .. })) => {
                 Some("check that it runs and is reachable, then try again".into())
             }
+            Self::Filter { error, .. } if error.is_not_bound() => Some(
+                "bind a value with --bind NAME=VALUE, or quote the text for the shell and the filter: \
+                 'subject:\"$text\"'"
+                    .into(),
+            ),
             Self::Lines { .. } => Some("fix those lines and run again with only them".into()),
             Self::BearerLost { id, .. } => {
                 Some(format!("run keyfob revoke {id}, then issue another token"))
@@ -207,10 +218,12 @@ impl Failure {
         }
     }
 
-    /// The lines below the message.
+    /// The lines below the message, safe to show. The pointer of a filter is safe already.
     fn details(&self) -> String {
         match self {
-            Self::Usage { details, .. } => details.clone(),
+            Self::Usage { details, .. } => {
+                details.lines().map(visible).collect::<Vec<_>>().join("\n")
+            }
             Self::InvalidStoreUrl(_) => InvalidStoreUrl::FORMS.into(),
             Self::Filter { error, text } => {
                 let pointer = error.pointer(text);
@@ -237,7 +250,7 @@ impl Failure {
         let details = self.details();
         for line in details.lines() {
             text.push('\n');
-            text.push_str(&visible(line));
+            text.push_str(line);
         }
         if let Some(hint) = self.hint() {
             text.push_str("\nhint: ");

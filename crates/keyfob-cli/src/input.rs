@@ -1,5 +1,7 @@
 //! Reads from files and stdin, with a size limit, on a thread of its own.
 //!
+//! Text is UTF-8, with or without a byte order mark. Text in UTF-16 is refused by that name.
+//!
 //! A read from a terminal or a pipe may block for ever. The process does not wait for the reading
 //! thread when the command is interrupted.
 
@@ -10,6 +12,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
+use crate::bearer_input::BearerInput;
 use crate::failure::Failure;
 use crate::no_echo::NoEchoInput;
 
@@ -72,8 +75,8 @@ impl InputSource {
 /// Reads a bearer. From a terminal it reads one line without echo, otherwise everything.
 ///
 /// Reads at most [`MAX_BEARER_BYTES`] and one more, so that the caller sees a longer input as too
-/// long. One newline at the end is removed.
-pub(crate) async fn bearer(source: InputSource) -> Result<Zeroizing<Vec<u8>>, Failure> {
+/// long. White space and a byte order mark around the bearer do not count.
+pub(crate) async fn bearer(source: InputSource) -> Result<BearerInput, Failure> {
     let reader = source.open()?;
     let one_line = matches!(source, InputSource::Stdin) && io::stdin().is_terminal();
     let no_echo = one_line.then(NoEchoInput::begin);
@@ -96,11 +99,8 @@ pub(crate) async fn bearer(source: InputSource) -> Result<Zeroizing<Vec<u8>>, Fa
         // The terminal did not show the typed newline either.
         let _ = writeln!(io::stderr());
     }
-    let mut bytes = read.map_err(|error| source.failed(error))?;
-    let end = bytes.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let length = end.map_or(bytes.len(), <[u8]>::len);
-    bytes.truncate(length);
-    Ok(bytes)
+    let bytes = read.map_err(|error| source.failed(error))?;
+    Ok(BearerInput::new(source.name(), bytes))
 }
 
 /// Reads the answer to a question on the terminal. Returns whether it was yes.

@@ -9,9 +9,11 @@
 //! | `failure` | every error, hint and exit code |
 
 mod args;
+mod bearer_input;
 mod bearer_scan;
 mod commands;
 mod context;
+mod encoding;
 mod failure;
 mod grant_spec;
 mod input;

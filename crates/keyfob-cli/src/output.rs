@@ -173,7 +173,21 @@ impl Output {
     }
 }
 
-/// Quotes a text as one word of a POSIX shell.
+/// Quotes a text as one word of a POSIX shell. Invisible characters are written as bash, zsh and ksh
+/// read them in `$'…'`, so that the word can be copied from a terminal.
 pub(crate) fn shell_quoted(text: &str) -> String {
+    if matches!(visible(text), std::borrow::Cow::Owned(_)) {
+        let mut quoted = "$'".to_owned();
+        for c in text.chars() {
+            match c {
+                '\\' | '\'' => quoted.extend(['\\', c]),
+                c if *visible(c.encode_utf8(&mut [0; 4])) != *c.encode_utf8(&mut [0; 4]) => {
+                    quoted.push_str(&format!("\\U{:08x}", u32::from(c)));
+                }
+                c => quoted.push(c),
+            }
+        }
+        return quoted + "'";
+    }
     format!("'{}'", text.replace('\'', r"'\''"))
 }

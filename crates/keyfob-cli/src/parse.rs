@@ -5,6 +5,8 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
+use keyfob::InvalidValue;
+use keyfob::values::{Field, InvalidReason};
 
 use crate::args::{Cli, Command};
 use crate::bearer_scan;
@@ -18,8 +20,8 @@ pub(crate) fn command() -> clap::Command {
 /// Parses the words. Prints help and version itself.
 pub(crate) fn parse(words: Vec<OsString>) -> Result<Cli, Failure> {
     let leaked = words.iter().find_map(|word| bearer_scan::find_bearer(&word.to_string_lossy()));
-    if let Some(bearer) = leaked {
-        return Err(Failure::BearerInArgument { id: bearer.id });
+    if leaked.is_some() {
+        return Err(Failure::BearerInArgument { id: leaked });
     }
     let matches = command().try_get_matches_from(words).map_err(failure)?;
     let cli = Cli::from_arg_matches(&matches).map_err(failure)?;
@@ -66,7 +68,7 @@ fn usage(error: &clap::Error) -> Failure {
     if let (ErrorKind::ValueValidation, Some(argument), Some(source)) =
         (error.kind(), argument, error.source())
     {
-        let message = format!("{argument}: {source}");
+        let message = format!("{argument}: {source}{}", advice(argument, source));
         return Failure::Usage { code: "invalid_value", message, details };
     }
     if let (ErrorKind::InvalidValue, Some(argument)) = (error.kind(), argument) {
@@ -96,6 +98,18 @@ fn usage(error: &clap::Error) -> Failure {
     }
     let message = first.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     Failure::Usage { code: "usage", message, details }
+}
+
+/// What to do about a value that is not valid, where the flag has a way of its own.
+fn advice(argument: &str, source: &(dyn std::error::Error + 'static)) -> &'static str {
+    let Some(invalid) = source.downcast_ref::<InvalidValue>() else { return "" };
+    match (invalid.field(), invalid.reason()) {
+        (Field::Scope, InvalidReason::Character { .. }) => ". Repeat the flag for each scope",
+        (Field::Time, InvalidReason::OutOfRange { .. }) if argument.starts_with("--expires-at") => {
+            ". For a token that never expires, use --ttl never"
+        }
+        _ => "",
+    }
 }
 
 /// The maximum number of arguments that an error lists.

@@ -3,8 +3,9 @@
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use keyfob::filter::FilterBindings;
 use keyfob::rotation::SecretOverlap;
-use keyfob::values::{ClaimName, LabelKey, LabelValue};
+use keyfob::values::{ClaimName, InvalidReason, LabelKey, LabelValue};
 use keyfob::{InvalidValue, Kind, Timestamp, Ttl};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -59,6 +60,13 @@ pub(crate) struct LabelArg {
     pub(crate) value: LabelValue,
 }
 
+/// A value for a name in a filter: `name=value`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct BindArg {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
 /// A claim: `name=JSON`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ClaimArg {
@@ -73,6 +81,8 @@ pub(crate) enum InvalidArgument {
     Invalid(#[from] InvalidValue),
     #[error("has no '='. Write key=value, such as environment=production")]
     Label,
+    #[error("has no '='. Write name=value, and use it in the filter as $name")]
+    Binding,
     #[error("has no '='. Write name=JSON, such as seats=12 or plan='\"team\"'")]
     Claim,
     #[error("the claim's value is not JSON: a text needs double quotes, as in plan='\"team\"'")]
@@ -121,8 +131,19 @@ impl FromStr for TimeArg {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match text.strip_prefix('+') {
             Some(distance) => distance.parse().map(Self::In),
-            None => text.parse().map(Self::At),
+            None => text.parse().map(Self::At).map_err(with_both_forms),
         }
+    }
+}
+
+/// Says that a time can also be given as a distance.
+fn with_both_forms(invalid: InvalidValue) -> InvalidValue {
+    let expected = "RFC 3339 such as 2027-01-01T00:00:00Z, or a time from now such as +15m";
+    match invalid.reason() {
+        InvalidReason::Malformed { .. } => {
+            InvalidValue::new(invalid.field(), InvalidReason::Malformed { expected })
+        }
+        _ => invalid,
     }
 }
 
@@ -132,6 +153,16 @@ impl FromStr for LabelArg {
     fn from_str(text: &str) -> Result<Self, InvalidArgument> {
         let (key, value) = text.split_once('=').ok_or(InvalidArgument::Label)?;
         Ok(Self { key: key.parse()?, value: value.parse()? })
+    }
+}
+
+impl FromStr for BindArg {
+    type Err = InvalidArgument;
+
+    fn from_str(text: &str) -> Result<Self, InvalidArgument> {
+        let (name, value) = text.split_once('=').ok_or(InvalidArgument::Binding)?;
+        FilterBindings::new().bind(name, value)?;
+        Ok(Self { name: name.to_owned(), value: value.to_owned() })
     }
 }
 

@@ -1,31 +1,4 @@
-//! Makes untrusted text safe to show on a terminal.
+//! Makes untrusted text safe to show on a terminal. Tables, plain text, errors and the caret of a
+//! filter escape the same characters. JSON has the text itself.
 
-use std::borrow::Cow;
-
-/// Replaces each character that would move the cursor, change the text direction or be invisible.
-pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    if text.chars().all(is_visible) {
-        return Cow::Borrowed(text);
-    }
-    text.chars().map(|c| if is_visible(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
-}
-
-fn is_visible(c: char) -> bool {
-    !c.is_control()
-        && !matches!(
-            c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::visible;
-
-    #[test]
-    fn deceptive_characters_are_replaced() {
-        assert_eq!(visible("user123 — 東京"), "user123 — 東京");
-        assert_eq!(visible("a\u{1b}[31mb\u{202e}c\n"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}");
-    }
-}
+pub(crate) use keyfob::values::escape_invisible as visible;

@@ -12,6 +12,8 @@ pub mod values {
         Subject, Tag, UserAgent, Username, Version,
     };
     pub use keyfob_core::time::{Timestamp, Ttl};
+    pub use keyfob_core::values::json_place::JsonPlace;
+    pub use keyfob_core::values::visible::escape_invisible;
 }
 
 /// The bearer token: the secret string, its prefix, its digest, and its generations.
@@ -47,7 +49,7 @@ pub mod validation {
 
 /// Filters: which tokens to list, to count or to revoke.
 pub mod filter {
-    pub use keyfob_core::filter::{Filter, FilterError};
+    pub use keyfob_core::filter::{Filter, FilterBindings, FilterError};
 }
 
 /// The settings and the outcomes of rotation: refresh tokens and API keys.

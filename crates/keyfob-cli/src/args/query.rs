@@ -1,9 +1,11 @@
 //! The arguments of the commands that only read: `show`, `list`, `count`, `history`, `events`.
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use keyfob::manager::PageCursor;
 use keyfob::store::Cursor;
 use keyfob::{InvalidValue, TokenId};
+
+use crate::values::BindArg;
 
 /// The help on filters, for every command that takes one.
 macro_rules! filter_help {
@@ -16,7 +18,9 @@ macro_rules! filter_help {
             "  any-tag, any-scope       repeat to require at least one\n",
             "  issued-after, issued-before, expires-after, expires-before\n",
             "                           2026-11-24T08:30:00Z, 2026-11-24, now, -7d, +1h\n",
-            "Put a value with a space in double quotes: subject:\"Jane Doe\". A filter without id, family,\n",
+            "Put a value with a space in double quotes, and the whole part in single quotes for the shell:\n",
+            "'subject:\"Jane Doe\"'. Bind a value that comes from elsewhere, so that nothing in it is parsed:\n",
+            "'subject:$who' --bind who=\"$WHO\", with single quotes around $who. A filter without id, family,\n",
             "subject, client, device, app, tag or label reads every token of the store.\n\n",
             "Examples:\n",
             $examples
@@ -42,12 +46,18 @@ pub(crate) struct ShowArgs {
 #[command(after_help = filter_help!(
     "  keyfob list
   keyfob list subject:user123 state:active
+  keyfob list 'subject:\"Jane Doe\"'
+  keyfob list 'subject:$who' --bind who=\"$WHO\"
   keyfob list --sort expiring expires-before:+1h client:acme
   keyfob list --all-pages --json kind:api-key > keys.jsonl"
 ))]
 pub(crate) struct ListArgs {
     /// The filter. Default: all tokens
     pub(crate) filter: Vec<String>,
+
+    /// Bind a value to the name $NAME in the filter. It is never parsed as a filter
+    #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append)]
+    pub(crate) bind: Vec<BindArg>,
 
     /// The maximum number of tokens
     #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one(), conflicts_with = "all_pages")]
@@ -82,11 +92,16 @@ pub(crate) enum Sort {
 #[derive(Debug, Args)]
 #[command(after_help = filter_help!(
     "  keyfob count subject:user123 state:active
+  keyfob count 'label:team=$team' --bind team=\"$TEAM\"
   keyfob count --json tag:mobile issued-after:-7d"
 ))]
 pub(crate) struct CountArgs {
     /// The filter. Default: all tokens
     pub(crate) filter: Vec<String>,
+
+    /// Bind a value to the name $NAME in the filter. It is never parsed as a filter
+    #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append)]
+    pub(crate) bind: Vec<BindArg>,
 }
 
 /// Show the changes of a token

@@ -1,14 +1,19 @@
 //! The arguments of `revoke`.
 
-use clap::{ArgGroup, Args};
+use clap::{ArgAction, ArgGroup, Args};
 use keyfob::manager::PageCursor;
 use keyfob::values::{Actor, FamilyId, Reason};
 use keyfob::{ClientId, RevokeRequest, Subject, TokenId};
+
+use crate::values::BindArg;
 
 const AFTER_HELP: &str = "\
 A family, a subject, a client or the whole store is revoked in one step, for any number of tokens.
 With --where, the matching tokens are revoked page by page. Tokens that are issued meanwhile may be
 missed. Run the command again until --dry-run counts 0.
+
+Bind a value that comes from elsewhere, so that nothing in it is parsed as a filter. Put the filter in
+single quotes, so that the shell leaves $who alone.
 
 On a terminal, --all and --where ask for confirmation. Without a terminal, --all needs --yes.
 
@@ -16,6 +21,7 @@ Examples:
   keyfob revoke tok_00d1h88n000000000000000001 --reason 'user logout' --by ops
   keyfob revoke --subject user123 --reason 'password changed'
   keyfob revoke --where 'app:shop tag:beta' --dry-run
+  keyfob revoke --where 'subject:$who kind:session' --bind who=\"$WHO\" --dry-run
   keyfob revoke --where 'app:shop tag:beta' --throttle 500 --yes
   keyfob revoke --all --reason 'signing host compromised' --yes";
 
@@ -56,6 +62,17 @@ pub(crate) struct RevokeArgs {
     /// Revoke all tokens that match a filter
     #[arg(long = "where", value_name = "FILTER")]
     matching: Option<String>,
+
+    /// Bind a value to the name $NAME in the filter. It is never parsed as a filter
+    #[arg(
+        long,
+        value_name = "NAME=VALUE",
+        action = ArgAction::Append,
+        requires = "matching",
+        conflicts_with_all = ONE_STEP,
+        help_heading = "With --where"
+    )]
+    pub(crate) bind: Vec<BindArg>,
 
     /// The reason to record
     #[arg(long, value_name = "TEXT")]

@@ -11,8 +11,8 @@ use crate::values;
 
 const AFTER_HELP: &str = "\
 A bearer is a secret. It is read from stdin or from a file. As an argument it would be visible to
-other users of this machine, so it is refused there. At most 64 KiB are read. One newline at the end
-is ignored.
+other users of this machine, so it is refused there. At most 64 KiB are read. White space and a byte
+order mark around the bearer are ignored.
 
 Exits with 0 if the bearer is valid, and with 1 if it is refused. Uses up one use of a token with
 limited uses, unless --all is given.

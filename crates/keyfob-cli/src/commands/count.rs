@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 
 pub(super) async fn run(args: &CountArgs, context: &mut Context) -> Result<(), Failure> {
-    let filter = context.filter(&args.filter)?;
+    let filter = context.filter(&args.filter, &args.bind)?;
     note_full_scan(&filter, context);
     let mut count = 0u64;
     let missing = for_each_match(&filter, context, |_| count += 1).await?;

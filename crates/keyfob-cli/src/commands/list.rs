@@ -13,7 +13,7 @@ use crate::output::{Form, shell_quoted};
 const MAX_TABLE_ROWS: u64 = 100;
 
 pub(super) async fn run(args: &ListArgs, context: &mut Context) -> Result<(), Failure> {
-    let filter = context.filter(&args.filter)?;
+    let filter = context.filter(&args.filter, &args.bind)?;
     if args.all_pages || !filter.is_empty() {
         note_full_scan(&filter, context);
     }

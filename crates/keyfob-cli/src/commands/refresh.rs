@@ -18,9 +18,8 @@ struct PairView<'a> {
 }
 
 pub(super) async fn run(args: &RefreshArgs, context: &mut Context) -> Result<(), Failure> {
-    let bytes = input::bearer(InputSource::from_flag(args.bearer_file.as_ref())).await?;
-    let bearer = std::str::from_utf8(&bytes).unwrap_or_default();
-    let mut presented = Presentation::new(bearer);
+    let bearer = input::bearer(InputSource::from_flag(args.bearer_file.as_ref())).await?;
+    let mut presented = Presentation::new(bearer.as_str());
     if let Some(device) = &args.device_id {
         presented = presented.device(device);
     }
@@ -30,7 +29,8 @@ pub(super) async fn run(args: &RefreshArgs, context: &mut Context) -> Result<(),
     request = args.access_ttl.into_iter().fold(request, RefreshRequest::access_ttl);
     request = args.client.iter().cloned().fold(request, RefreshRequest::client);
     request = args.by.iter().cloned().fold(request, RefreshRequest::by);
-    let pair = context.manager.refresh(presented, request).await?;
+    let pair = context.manager.refresh(presented, request).await;
+    let pair = pair.map_err(|error| bearer.failure(error, context.manager.prefix()))?;
     let now = context.now();
     let output = &mut context.output;
     let written = if output.is_json() {

@@ -6,6 +6,7 @@ use keyfob::{Error, Presentation, Refusal, Token, ValidationChain};
 use serde::Serialize;
 
 use crate::args::ValidateArgs;
+use crate::bearer_input::BearerInput;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::input::{self, InputSource};
@@ -39,10 +40,8 @@ impl<'a> RefusalView<'a> {
 
 pub(super) async fn run(args: &ValidateArgs, context: &mut Context) -> Result<(), Failure> {
     let chain = chain_of(args);
-    let bytes = input::bearer(InputSource::from_flag(args.bearer_file.as_ref())).await?;
-    // Input that is not UTF-8 is not a bearer. The manager refuses the empty text and records it.
-    let bearer = std::str::from_utf8(&bytes).unwrap_or_default();
-    let mut presented = Presentation::new(bearer);
+    let bearer = input::bearer(InputSource::from_flag(args.bearer_file.as_ref())).await?;
+    let mut presented = Presentation::new(bearer.as_str());
     if let Some(device) = &args.device_id {
         presented = presented.device(device);
     }
@@ -60,8 +59,8 @@ pub(super) async fn run(args: &ValidateArgs, context: &mut Context) -> Result<()
             context.output.line("the bearer is valid")?;
             context.output.token(&token, context.manager.now())
         }
-        Ok(Err(refusals)) => refuse(&refusals, args.all, context),
-        Err(Error::Refused(refusal)) => refuse(&[refusal], args.all, context),
+        Ok(Err(refusals)) => refuse(&refusals, &bearer, args.all, context),
+        Err(Error::Refused(refusal)) => refuse(&[refusal], &bearer, args.all, context),
         Err(error) => Err(error.into()),
     }
 }
@@ -76,20 +75,28 @@ async fn explain(
     Ok(if refusals.is_empty() { Ok(token) } else { Err(refusals) })
 }
 
-fn refuse(refusals: &[Refusal], all: bool, context: &mut Context) -> Result<(), Failure> {
+fn refuse(
+    refusals: &[Refusal],
+    bearer: &BearerInput,
+    all: bool,
+    context: &mut Context,
+) -> Result<(), Failure> {
     let Some(first) = refusals.first() else { return Ok(()) };
+    let prefix = context.manager.prefix();
     if context.output.is_json() {
         let refusals = all.then(|| refusals.iter().map(RefusalView::of).collect());
         let view = RefusedView { ok: false, first: RefusalView::of(first), refusals };
         context.output.object(&view)?;
+        bearer.note(first, prefix, &context.output);
         return Err(Failure::AlreadyReported(Exit::Refused));
     }
     if !all {
-        return Err(Error::from(first.clone()).into());
+        return Err(bearer.failure(Error::from(first.clone()), prefix));
     }
     for refusal in refusals {
         context.output.line(format_args!("refused: {refusal} ({})", refusal.code()))?;
     }
+    bearer.note(first, prefix, &context.output);
     Err(Failure::AlreadyReported(Exit::Refused))
 }
 

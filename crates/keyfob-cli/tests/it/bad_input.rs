@@ -25,10 +25,100 @@ fn input_that_is_not_a_bearer_is_refused() {
         let all = keyfob.feed(&["validate", "--json", "--all"], stdin).exits(1).object();
         assert_eq!(all["code"], "token_malformed");
     }
-    for end in ["", "\n", "\r\n"] {
-        keyfob.feed(&["validate"], format!("{bearer}{end}").as_bytes()).exits(0);
+}
+
+#[test]
+fn white_space_and_a_byte_order_mark_around_a_bearer_do_not_count() {
+    let keyfob = Keyfob::new();
+    let (_, bearer) = keyfob.issue(&[]);
+    for (before, after) in [
+        ("", ""),
+        ("", "\n"),
+        ("", "\r\n"),
+        ("", "\n\n"),
+        (" ", " "),
+        ("\t\n", "\u{a0}\u{2003}"),
+        ("\u{feff}", ""),
+        ("\u{feff} ", "\r\n"),
+        ("\n\u{feff}", "\u{feff}"),
+    ] {
+        let stdin = format!("{before}{bearer}{after}");
+        keyfob.feed(&["validate"], stdin.as_bytes()).exits(0);
+        keyfob.file("bearer.txt", &stdin);
+        keyfob.run(&["derive", "--bearer-file=bearer.txt"]).exits(0);
     }
-    keyfob.feed(&["validate"], format!("{bearer}\n\n").as_bytes()).exits(1);
+    let (_, refresh) = keyfob.issue(&["--kind=refresh"]);
+    keyfob.feed(&["refresh"], format!("\u{feff}{refresh} \n").as_bytes()).exits(0);
+}
+
+#[test]
+fn a_hint_says_what_is_wrong_with_a_malformed_bearer() {
+    let keyfob = Keyfob::new();
+    let (id, bearer) = keyfob.issue(&[]);
+    let (_, acme) = keyfob.issue(&["--prefix=acme"]);
+    let utf_16: Vec<u8> = bearer.bytes().flat_map(|byte| [byte, 0]).collect();
+    let marked: Vec<u8> = [0xff, 0xfe].into_iter().chain(utf_16.iter().copied()).collect();
+    for (stdin, hint) in [
+        (format!("Bearer {bearer}"), "leave out 'Bearer '"),
+        (format!("bearer {bearer}\n"), "leave out 'Bearer '"),
+        (format!("Authorization: Bearer {bearer}"), "leave out 'Bearer '"),
+        (format!("\"{bearer}\""), "leave out the quotes"),
+        (format!("'{bearer}'"), "leave out the quotes"),
+        (format!("\u{201c}{bearer}\u{201d}"), "leave out the quotes"),
+        (format!("\u{200b}{bearer}"), "character 1 is U+200B"),
+        (format!("{}\u{ad}{}", &bearer[..9], &bearer[9..]), "character 10 is U+00AD"),
+        (format!("{bearer}\n{bearer}"), "one bearer only"),
+        (id, "the id of a token"),
+        (acme, "pass it with --prefix"),
+        (" \n".to_owned(), "stdin is empty"),
+    ] {
+        check_hint(&keyfob, stdin.as_bytes(), hint);
+    }
+    check_hint(&keyfob, &utf_16, "stdin cannot be read: it is UTF-16");
+    check_hint(&keyfob, &marked, "stdin cannot be read: it is UTF-16");
+    // Nothing is guessed about a text without any of these.
+    let done = keyfob.feed(&["validate"], b"fob_at_guess").exits(1);
+    assert!(!done.stderr.contains("hint"), "{}", done.stderr);
+    let done =
+        keyfob.feed(&["validate"], b"").exits(1).says("token is malformed: no bearer was given");
+    assert!(!done.stderr.contains("copied whole"), "{}", done.stderr);
+}
+
+/// Asserts that each command that reads a bearer gives the hint, in each form, and repeats nothing.
+#[track_caller]
+fn check_hint(keyfob: &Keyfob, stdin: &[u8], hint: &str) {
+    let secret = |text: &str| text.contains("fob_at_") || text.contains("acme_at_");
+    for args in [
+        vec!["validate"],
+        vec!["validate", "--json"],
+        vec!["validate", "--all"],
+        vec!["validate", "--all", "--json"],
+        vec!["refresh"],
+        vec!["refresh", "--json"],
+        vec!["derive"],
+        vec!["derive", "--json"],
+    ] {
+        let done = keyfob.feed(&args, stdin).exits(1).says(hint);
+        assert!(!secret(&done.stdout) && !secret(&done.stderr), "{args:?}: {done:?}");
+        if args.contains(&"--json") {
+            done.stderr.lines().for_each(|line| assert!(line.starts_with('{'), "{line}"));
+        }
+    }
+}
+
+#[test]
+fn lines_of_json_may_start_with_a_byte_order_mark_and_are_not_utf_16() {
+    let keyfob = Keyfob::new();
+    let grants = "\u{feff}{\"subject\":\"a\"}\r\n{\"subject\":\"b\"}\n";
+    let done = keyfob.feed(&["issue", "--from=-", "--json"], grants.as_bytes()).exits(0);
+    let subjects: Vec<_> = done.objects().iter().map(|t| t["subject"].clone()).collect();
+    assert_eq!(subjects, ["a", "b"]);
+    let encoded: Vec<u8> = grants.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    keyfob.file("grants.jsonl", encoded);
+    let done = keyfob.run(&["issue", "--from=grants.jsonl"]).exits(2);
+    let done =
+        done.says("grants.jsonl cannot be read: it is UTF-16 text").says("(input_unreadable)");
+    assert_eq!(done.stdout, "");
 }
 
 #[test]
@@ -134,6 +224,7 @@ fn contradictions_and_overflows_are_reported() {
         (vec!["--subject="], "subject is empty"),
         (vec!["--ip=999.1.1.1"], "--ip"),
         (vec!["--scope=read write"], "scope contains a character that is not allowed"),
+        (vec!["--scope=read write"], "Repeat the flag for each scope"),
     ] {
         let words: Vec<_> = ["issue"].iter().chain(&args).copied().collect();
         keyfob.run(&words).exits(2).says(says);

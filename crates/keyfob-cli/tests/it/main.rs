@@ -21,3 +21,4 @@ mod revoking;
 mod secrets;
 #[cfg(unix)]
 mod terminal;
+mod untrusted_text;

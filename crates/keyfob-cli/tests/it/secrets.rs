@@ -25,6 +25,17 @@ fn a_bearer_as_an_argument_is_refused_without_being_repeated() {
 }
 
 #[test]
+fn a_name_that_only_looks_like_a_bearer_is_a_name() {
+    let keyfob = Keyfob::new();
+    let name = "deploy_at_0123456789abcdef0123456789abcdef01234567";
+    let (id, _) = keyfob.issue(&["--subject", name]);
+    let listed = keyfob.run(&["list", "--json", &format!("subject:{name}")]).exits(0).object();
+    assert_eq!((&listed["id"], &listed["subject"]), (&id.into(), &name.into()));
+    keyfob.run(&["revoke", "--subject", name]).exits(0);
+    assert_eq!(keyfob.run(&["count", "state:revoked", &format!("subject:{name}")]).stdout, "1\n");
+}
+
+#[test]
 fn nothing_but_issue_shows_a_bearer() {
     let keyfob = Keyfob::new();
     let (id, bearer) = keyfob.issue(&["--subject=a"]);

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::ActorChain;
+use super::claims_json::{self, Members};
 use super::empty_claims::EmptyClaims;
 use crate::field::Field;
 use crate::invalid::{InvalidReason, InvalidValue};
@@ -161,9 +162,23 @@ impl PrivateClaims {
     /// Takes an application's claims as JSON text.
     ///
     /// # Errors
-    /// If the text is not an object, is too large, has a member twice, or has a registered claim's
-    /// name.
+    /// If the text is not an object, is too large or has a registered claim's name; if, at any
+    /// depth, it repeats a name or has a number that is neither a 64-bit integer nor a finite double,
+    /// since readers of JSON disagree on their meaning; or if it is nested too deeply.
     pub fn from_json(json: impl Into<String>) -> Result<Self, InvalidValue> {
+        let claims = Self::from_stored_json(json)?;
+        // The same text was parsed before.
+        claims_json::check(&serde_json::from_str(&claims.0).unwrap_or_default())?;
+        Ok(claims)
+    }
+
+    /// Takes the claims of a stored record. It accepts what earlier versions stored: only the names of
+    /// the claims themselves are checked, and nothing below them.
+    ///
+    /// # Errors
+    /// If the text is not an object, is too large, has a claim twice, or has a registered claim's
+    /// name.
+    pub fn from_stored_json(json: impl Into<String>) -> Result<Self, InvalidValue> {
         let json = json.into();
         if json.len() > Self::MAX_BYTES {
             return Err(InvalidValue::new(
@@ -256,37 +271,6 @@ impl RegisteredClaims {
     }
 }
 
-/// The members of an object in their order, with unparsed values.
-#[derive(Default)]
-struct Members<'a>(Vec<(std::borrow::Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Visitor)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,6 +283,16 @@ mod tests {
         let large = format!("{{\"a\":\"{}\"}}", "x".repeat(PrivateClaims::MAX_BYTES));
         assert!(PrivateClaims::from_json(large).is_err());
         assert!(PrivateClaims::from_json(r#"{"\u0061":1}"#).is_ok());
+    }
+
+    #[test]
+    fn claims_that_readers_disagree_on_are_not_taken_but_stay_readable() {
+        let json = r#"{"n":{"a":1,"a":2},"m":1e999}"#;
+        assert!(PrivateClaims::from_json(json).is_err());
+        assert_eq!(PrivateClaims::from_stored_json(json).unwrap().as_json(), json);
+        let huge: &RawValue = serde_json::from_str("1e999").unwrap();
+        let written = std::collections::BTreeMap::from([("n", huge)]);
+        assert!(PrivateClaims::write(&written).is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod actors;
 mod claims;
+mod claims_json;
 mod empty_claims;
 mod grant;
 mod history;

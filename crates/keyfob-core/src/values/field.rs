@@ -100,6 +100,8 @@ pub enum Field {
     Duration,
     /// A filter.
     Filter,
+    /// The name that a filter's value is bound to.
+    Binding,
     /// The cursor of a page.
     Cursor,
     /// The stamp of a login.
@@ -173,6 +175,7 @@ impl Field {
             Self::Time => "time",
             Self::Duration => "duration",
             Self::Filter => "filter",
+            Self::Binding => "binding",
             Self::Cursor => "cursor",
             Self::Login => "login",
             Self::Sessions => "sessions",

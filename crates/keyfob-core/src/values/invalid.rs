@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::field::Field;
+use super::json_place::JsonPlace;
 
 /// A value that breaks the rules of its type.
 ///
@@ -48,6 +49,21 @@ pub enum InvalidReason {
     },
     /// The same key was given twice.
     Duplicate,
+    /// A name occurs twice in an object of JSON.
+    DuplicateName {
+        /// The path to the name, as in RFC 6901. It leaves out names that may be secrets.
+        place: JsonPlace,
+    },
+    /// A number of JSON is neither a 64-bit integer nor a finite double.
+    NumberRange {
+        /// The path to the number, as in RFC 6901. It leaves out names that may be secrets.
+        place: JsonPlace,
+    },
+    /// The value is nested too deeply.
+    TooDeep {
+        /// The maximum number of levels.
+        max: usize,
+    },
     /// The number is outside its range.
     OutOfRange {
         /// The range, in words.
@@ -114,6 +130,17 @@ impl fmt::Display for InvalidReason {
                 write!(f, "contains a character that is not allowed: use {allowed}")
             }
             Self::Duplicate => write!(f, "is given twice: give each key once"),
+            Self::DuplicateName { place } => {
+                write!(f, "is given twice, at {place}: give each name once")
+            }
+            Self::NumberRange { place } => write!(
+                f,
+                "has a number at {place} that readers of JSON round or refuse: use a 64-bit integer or \
+                 a finite double"
+            ),
+            Self::TooDeep { max } => {
+                write!(f, "is nested too deeply: at most {max} levels are accepted")
+            }
             Self::OutOfRange { allowed } => write!(f, "is out of range: use {allowed}"),
             Self::Malformed { expected } => write!(f, "is malformed: write {expected}"),
             Self::Contradiction { rule } => write!(f, "is not possible: {rule}"),

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::field::Field;
 use super::invalid::{InvalidReason, InvalidValue};
+use super::time_text;
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z.
 ///
@@ -119,11 +120,8 @@ impl FromStr for Timestamp {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let expected = "RFC 3339 such as 2026-11-24T08:30:00Z";
-        let malformed = || InvalidValue::new(Field::Time, InvalidReason::Malformed { expected });
-        let at: jiff::Timestamp = text.parse().map_err(|_| malformed())?;
-        let millis = u64::try_from(at.as_millisecond()).map_err(|_| malformed())?;
-        Ok(Self::from_millis(millis))
+        let millis = time_text::parse_millis(text, Self::MAX.0);
+        millis.map(Self).map_err(|reason| InvalidValue::new(Field::Time, reason))
     }
 }
 
@@ -379,6 +377,52 @@ mod tests {
             assert!(text.parse::<Ttl>().is_err(), "{text}");
         }
         assert!(format!("{}w", u64::MAX).parse::<Ttl>().is_err());
+    }
+
+    #[test]
+    fn a_time_beyond_the_range_is_refused_with_the_range() {
+        for text in [
+            "9999-12-31T23:59:59Z",
+            "9999-12-30T00:00:00.001Z",
+            "9999-12-30T22:00:01Z",
+            "9999-12-31T23:59:59-23:59",
+            "1969-12-31T23:59:59Z",
+            "-000001-01-01T00:00:00Z",
+        ] {
+            let refused = text.parse::<Timestamp>().unwrap_err().to_string();
+            assert!(refused.ends_with("1970-01-01T00:00:00Z to 9999-12-30T00:00:00Z"), "{refused}");
+        }
+        assert_eq!(Timestamp::MAX.to_string().parse(), Ok(Timestamp::MAX));
+        assert_eq!(Timestamp::default().to_string().parse(), Ok(Timestamp::default()));
+        for text in
+            ["", "2026-11-24", "2026-11-24T08:30:00", "2026-13-01T00:00:00Z", "soon", "08:30Z"]
+        {
+            let refused = text.parse::<Timestamp>().unwrap_err();
+            assert!(
+                matches!(refused.reason(), InvalidReason::Malformed { .. }),
+                "{text}: {refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_time_zone_must_agree_with_the_offset() {
+        let read = |text: &str| text.parse::<Timestamp>().map(|at| at.to_string());
+        let expected = Ok("2027-05-31T22:00:00Z".to_owned());
+        assert_eq!(read("2027-06-01T00:00:00+02:00[Europe/Berlin]"), expected);
+        assert_eq!(read("2027-06-01T00:00:00+02:00[+02:00]"), expected);
+        for text in [
+            "2027-06-01T00:00:00-05:00[Europe/Berlin]",
+            "2027-12-01T00:00:00+02:00[Europe/Berlin]",
+            "2027-06-01T00:00:00+02:00[+03:00]",
+            "2027-06-01T00:00:00+02:00[Mars/Olympus]",
+        ] {
+            let refused = text.parse::<Timestamp>().unwrap_err();
+            assert!(
+                matches!(refused.reason(), InvalidReason::Contradiction { .. }),
+                "{text}: {refused}"
+            );
+        }
     }
 
     #[test]

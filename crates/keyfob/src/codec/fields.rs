@@ -63,7 +63,7 @@ pub(super) mod private_claims {
         decoder: &mut minicbor::Decoder<'_>,
         _: &mut C,
     ) -> Result<PrivateClaims, minicbor::decode::Error> {
-        PrivateClaims::from_json(decoder.str()?).map_err(minicbor::decode::Error::custom)
+        PrivateClaims::from_stored_json(decoder.str()?).map_err(minicbor::decode::Error::custom)
     }
 }
 

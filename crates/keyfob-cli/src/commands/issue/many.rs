@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::line::{self, LineError};
 use super::show::{note_once, output_lost, write_object};
 use crate::context::Context;
+use crate::encoding::{self, BYTE_ORDER_MARK};
 use crate::failure::Failure;
 use crate::input::InputSource;
 use crate::output::Output;
@@ -167,7 +168,7 @@ fn read(source: &InputSource) -> Result<mpsc::Receiver<io::Result<InputLine>>, F
         let (mut number, mut end) = (0, 0);
         loop {
             number += 1;
-            let line = match next_line(&mut reader, &mut end) {
+            let line = match next_line(&mut reader, number, &mut end) {
                 Ok(None) => break,
                 Ok(Some(Ok(text))) if text.trim().is_empty() => continue,
                 Ok(Some(text)) => Ok(InputLine { number, end, text }),
@@ -183,9 +184,11 @@ fn read(source: &InputSource) -> Result<mpsc::Receiver<io::Result<InputLine>>, F
     Ok(receiver)
 }
 
-/// Reads the next line. Holds at most [`MAX_LINE_BYTES`] of it in memory.
+/// Reads the line of this number. Holds at most [`MAX_LINE_BYTES`] of it in memory. A byte order mark
+/// does not belong to the first line.
 fn next_line(
     reader: &mut impl BufRead,
+    number: u64,
     end: &mut u64,
 ) -> io::Result<Option<Result<String, LineError>>> {
     let mut line = Vec::new();
@@ -212,10 +215,18 @@ fn next_line(
     if is_end {
         return Ok(None);
     }
+    if number == 1 && encoding::is_utf_16(&line) {
+        return Err(encoding::utf_16());
+    }
     if too_long {
         return Ok(Some(Err(LineError::TooLong { max: MAX_LINE_BYTES })));
     }
-    Ok(Some(String::from_utf8(line).map_err(|_| LineError::NotText)))
+    let line = match String::from_utf8(line) {
+        Ok(line) if number == 1 => line.trim_start_matches(BYTE_ORDER_MARK).to_owned(),
+        Ok(line) => line,
+        Err(_) => return Ok(Some(Err(LineError::NotText))),
+    };
+    Ok(Some(Ok(line)))
 }
 
 #[cfg(test)]
@@ -227,7 +238,7 @@ mod tests {
         let text = format!("{}\n{{}}\n\u{1}", "x".repeat(MAX_LINE_BYTES + 1));
         let mut reader = io::BufReader::with_capacity(100, text.as_bytes());
         let mut end = 0;
-        let mut next = || next_line(&mut reader, &mut end).unwrap();
+        let mut next = || next_line(&mut reader, 1, &mut end).unwrap();
         assert!(matches!(next(), Some(Err(LineError::TooLong { .. }))));
         assert_eq!(next().unwrap().unwrap(), "{}\n");
         assert_eq!(next().unwrap().unwrap(), "\u{1}");
@@ -238,7 +249,22 @@ mod tests {
     #[test]
     fn a_line_that_is_not_utf_8_is_refused() {
         let mut reader: &[u8] = b"\xff\n";
-        let line = next_line(&mut reader, &mut 0).unwrap();
+        let line = next_line(&mut reader, 1, &mut 0).unwrap();
         assert!(matches!(line, Some(Err(LineError::NotText))));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_dropped_from_the_first_line_only() {
+        let mut reader = "\u{feff}{}\n\u{feff}{}".as_bytes();
+        assert_eq!(next_line(&mut reader, 1, &mut 0).unwrap().unwrap().unwrap(), "{}\n");
+        assert_eq!(next_line(&mut reader, 2, &mut 0).unwrap().unwrap().unwrap(), "\u{feff}{}");
+    }
+
+    #[test]
+    fn utf_16_is_named() {
+        for encoded in [&b"\xff\xfe{\0}\0"[..], b"\xfe\xff\0{\0}", b"{\0}\0", b"\0{\0}"] {
+            let error = next_line(&mut &*encoded, 1, &mut 0).err().unwrap();
+            assert!(error.to_string().contains("UTF-16"), "{error}");
+        }
     }
 }

@@ -1,20 +1,21 @@
 //! `revoke --dry-run`: counts the tokens that would be revoked.
 
 use keyfob::values::FamilyId;
-use keyfob::{Error, Filter, RevokeRequest, Token, TokenId, TokenState};
+use keyfob::{Error, Filter, Token, TokenId, TokenState};
 
 use super::report::RevokeReport;
 use super::sweep;
-use crate::args::Target;
+use crate::args::{RevokeArgs, Target};
 use crate::commands::pages::for_each_match;
 use crate::context::Context;
 use crate::failure::Failure;
 
 pub(super) async fn run(
     target: &Target,
-    request: RevokeRequest,
+    args: &RevokeArgs,
     context: &mut Context,
 ) -> Result<(), Failure> {
+    let request = args.request();
     request.check().map_err(Error::from)?;
     let filter = match target {
         Target::Token(id) => {
@@ -28,7 +29,7 @@ pub(super) async fn run(
         Target::Subject(subject) => Filter::new().subject(subject.clone()),
         Target::Client(client) => Filter::new().client(client.clone()),
         Target::All => Filter::new(),
-        Target::Matching(text) => sweep::filter(text, context)?,
+        Target::Matching(text) => sweep::filter(text, args, context)?,
     };
     let count = context.manager.sweep(filter, request).dry_run().await?;
     report(count, target, context)

@@ -23,7 +23,7 @@ pub(super) async fn run(args: &RevokeArgs, context: &mut Context) -> Result<(), 
     };
     let interrupt = context.interrupt.clone();
     match target {
-        target if args.dry_run => interrupt.or(count::run(&target, args.request(), context)).await,
+        target if args.dry_run => interrupt.or(count::run(&target, args, context)).await,
         Target::Matching(text) => sweep::run(&text, args, context).await,
         target => interrupt.or(in_one_step(&target, args, context)).await,
     }

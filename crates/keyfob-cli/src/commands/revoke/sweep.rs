@@ -13,8 +13,8 @@ use crate::output::shell_quoted;
 use crate::progress::Progress;
 
 /// Parses the filter. Refuses an empty one, which is likely a mistake.
-pub(super) fn filter(text: &str, context: &Context) -> Result<Filter, Failure> {
-    let filter = context.filter(&[text.to_owned()])?;
+pub(super) fn filter(text: &str, args: &RevokeArgs, context: &Context) -> Result<Filter, Failure> {
+    let filter = context.filter(&[text.to_owned()], &args.bind)?;
     if filter.is_empty() {
         let message = "the filter is empty and would match every token".into();
         let details = "To revoke every token, use --all.".into();
@@ -28,7 +28,7 @@ pub(super) async fn run(
     args: &RevokeArgs,
     context: &mut Context,
 ) -> Result<(), Failure> {
-    let filter = filter(text, context)?;
+    let filter = filter(text, args, context)?;
     // The text of the filter has absolute times, so a resumed run matches the same tokens.
     let text = filter.to_string();
     let mut sweep = context.manager.sweep(filter, args.request());

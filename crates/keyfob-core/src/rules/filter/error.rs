@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use unicode_width::UnicodeWidthStr;
+
 use super::Filter;
 use super::key::Key;
-use crate::invalid::InvalidValue;
+use crate::invalid::{InvalidReason, InvalidValue};
+use crate::values::visible::escape_invisible;
 
 /// The error of a text that is not a filter. It has the position, and no part of the values.
 ///
@@ -42,6 +45,24 @@ pub(super) enum Problem {
     Escape,
     LabelForm,
     TimeForm(Key),
+    /// A time that is written well but is not possible.
+    TimeValue {
+        key: Key,
+        reason: InvalidReason,
+    },
+    /// A `$name` without a value. The error keeps the name only if it cannot be a secret.
+    NotBound {
+        name: Option<Box<str>>,
+    },
+    /// A value is bound to a name that the text does not have.
+    Unused {
+        name: Box<str>,
+    },
+    /// The value that is bound to a name is refused.
+    Bound {
+        name: Box<str>,
+        problem: Box<Problem>,
+    },
     Value(InvalidValue),
 }
 
@@ -51,10 +72,27 @@ impl FilterError {
     }
 
     pub(super) fn unknown_key(column: usize, name: &str) -> Self {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        let is_harmless = name.len() <= Key::MAX_TYPO_BYTES && name.chars().all(plain);
-        let kept = (is_harmless && !name.is_empty()).then(|| name.into());
-        Self::new(column, Problem::UnknownKey { name: kept, nearest: Key::nearest(name) })
+        Self::new(column, Problem::UnknownKey { name: harmless(name), nearest: Key::nearest(name) })
+    }
+
+    pub(super) fn not_bound(column: usize, name: &str) -> Self {
+        Self::new(column, Problem::NotBound { name: harmless(name) })
+    }
+
+    /// Says that the problem is about the value that is bound to a name, at the name's column.
+    pub(super) fn of_bound(self, column: usize, name: &str) -> Self {
+        Self::new(column, Problem::Bound { name: name.into(), problem: Box::new(self.problem) })
+    }
+
+    /// Whether the problem is in the value of a condition, not in the condition itself.
+    pub(super) fn is_about_value(&self) -> bool {
+        let problem = &self.problem;
+        matches!(problem, Problem::Value(_) | Problem::TimeForm(_) | Problem::TimeValue { .. })
+    }
+
+    /// Returns whether the text has a `$name` that no value is bound to.
+    pub fn is_not_bound(&self) -> bool {
+        matches!(self.problem, Problem::NotBound { .. })
     }
 
     /// Returns the position in characters, from 1.
@@ -78,33 +116,54 @@ impl FilterError {
     /// Returns two lines for a terminal: the parsed text, and a caret under the position.
     ///
     /// For a long text, only the part around the position is shown. Characters that would move the
-    /// cursor or hide others are replaced.
+    /// cursor or hide others are escaped, as [`escape_invisible`] does it.
     pub fn pointer(&self, text: &str) -> String {
-        /// The number of characters that are shown, and how many of them come before the position.
+        /// The number of columns that are shown, and how many of them come before the position.
         const WIDTH: usize = 72;
         const BEFORE: usize = 48;
 
         let position = self.column.saturating_sub(1);
-        let start = if position < WIDTH { 0 } else { position - BEFORE };
-        let mut shown = String::new();
-        let mut caret = String::new();
-        if start > 0 {
-            shown.push('…');
-            caret.push(' ');
-        }
-        let mut rest = text.chars().enumerate().skip(start);
-        for (at, c) in rest.by_ref().take(WIDTH) {
-            let c = if is_printable(c) { c } else { char::REPLACEMENT_CHARACTER };
-            shown.push(c);
-            if at < position {
-                caret.push_str(if is_wide(c) { "  " } else { " " });
-            }
-        }
-        if rest.next().is_some() {
-            shown.push('…');
-        }
-        format!("{shown}\n{caret}^")
+        let split = text.char_indices().nth(position).map_or(text.len(), |(at, _)| at);
+        let (before, after) = text.split_at(split);
+        let whole = escape_invisible(before);
+        let (before, front) = if whole.width() < WIDTH {
+            (whole, "")
+        } else {
+            (escape_invisible(end_of(before, BEFORE)), "…")
+        };
+        let shown_after = start_of(after, WIDTH.saturating_sub(before.width()));
+        let back = if shown_after.len() < after.len() { "…" } else { "" };
+        let caret = " ".repeat(front.width() + before.width());
+        format!("{front}{before}{}{back}\n{caret}^", escape_invisible(shown_after))
     }
+}
+
+/// A name as an error may repeat it, unless it may be a secret in the wrong position.
+fn harmless(name: &str) -> Option<Box<str>> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let is_harmless = name.len() <= Key::MAX_TYPO_BYTES && name.chars().all(plain);
+    (is_harmless && !name.is_empty()).then(|| name.into())
+}
+
+/// The longest end of a text that is at most `columns` wide when it is escaped.
+fn end_of(text: &str, columns: usize) -> &str {
+    let mut width = 0;
+    let starts = text.char_indices().rev().take_while(|(at, c)| {
+        width += escape_invisible(&text[*at..at + c.len_utf8()]).width();
+        width <= columns
+    });
+    starts.last().map_or("", |(at, _)| &text[at..])
+}
+
+/// The longest start of a text that is at most `columns` wide when it is escaped.
+fn start_of(text: &str, columns: usize) -> &str {
+    let mut width = 0;
+    let ends =
+        text.char_indices().map(|(at, c)| (at, at + c.len_utf8())).take_while(|(at, end)| {
+            width += escape_invisible(&text[*at..*end]).width();
+            width <= columns
+        });
+    ends.last().map_or("", |(_, end)| &text[..end])
 }
 
 impl fmt::Display for Problem {
@@ -152,27 +211,19 @@ impl fmt::Display for Problem {
                  from now such as -7d or +1h",
                 key.as_str()
             ),
+            Self::TimeValue { key, reason } => write!(f, "'{}' {reason}", key.as_str()),
+            Self::NotBound { name } => {
+                match name {
+                    Some(name) => write!(f, "no value is bound to '${name}'")?,
+                    None => f.write_str("no value is bound to this name")?,
+                }
+                f.write_str(": bind one, or write a value that starts with '$' in double quotes")
+            }
+            Self::Unused { name } => {
+                write!(f, "a value is bound to '{name}', but the filter has no '${name}'")
+            }
+            Self::Bound { name, problem } => write!(f, "the value of '${name}': {problem}"),
             Self::Value(invalid) => write!(f, "{invalid}"),
         }
     }
-}
-
-/// Whether a character is no control character, changes no direction of text and has a width.
-fn is_printable(c: char) -> bool {
-    !c.is_control()
-        && !matches!(
-            c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        )
-}
-
-/// Whether a terminal draws the character two columns wide: the East Asian blocks and emoji.
-fn is_wide(c: char) -> bool {
-    matches!(
-        c,
-        '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}'
-            | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}'
-            | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{1faff}' | '\u{20000}'..='\u{3fffd}'
-    )
 }

@@ -3,6 +3,7 @@
 //! A filter is a conjunction: a token has to meet every condition. A condition with several values
 //! says whether *all* of them are required or *any* of them.
 
+mod bindings;
 mod error;
 mod key;
 mod length;
@@ -24,6 +25,7 @@ use crate::token::{Kind, Token, TokenState};
 
 use length::text_length;
 
+pub use bindings::FilterBindings;
 pub use error::FilterError;
 pub use plan::Plan;
 
@@ -37,6 +39,10 @@ pub use plan::Plan;
 /// Conditions are `key:value`, separated by spaces. A value with a space is in double quotes. Inside
 /// quotes, `\"` and `\\` stand for a quote and a backslash: `subject:"Jane Doe"`,
 /// `label:team="red and blue"`. Outside quotes a backslash is an ordinary character.
+///
+/// A value that is not in quotes and starts with `$` is the name of a value that is bound to it:
+/// `subject:$who`, `label:team=$team`. See [`FilterBindings`], and use it for every value that your
+/// program did not write itself. In quotes, `$` is an ordinary character.
 ///
 /// | key | value | given more than once |
 /// |---|---|---|

@@ -3,10 +3,11 @@
 use std::iter::Peekable;
 use std::str::{Chars, FromStr};
 
+use super::bindings::FilterBindings;
 use super::error::{FilterError, Problem};
 use super::key::Key;
 use super::{Filter, put};
-use crate::invalid::InvalidValue;
+use crate::invalid::{InvalidReason, InvalidValue};
 use crate::text::{LabelKey, LabelValue};
 use crate::time::{Timestamp, Ttl};
 
@@ -16,14 +17,44 @@ impl Filter {
     /// # Errors
     /// If the text is not a filter; the error has the first position.
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, FilterError> {
+        Self::parse_with(text, now, &FilterBindings::new())
+    }
+
+    /// Parses the text form, with values for its names such as `$who`. The values are not parsed as
+    /// parts of the filter.
+    ///
+    /// # Errors
+    /// If the text is not a filter, if a name has no value or a value no name, or if a value is not
+    /// valid where it stands; the error has the first position.
+    pub fn parse_with(
+        text: &str,
+        now: Timestamp,
+        bindings: &FilterBindings,
+    ) -> Result<Self, FilterError> {
         if text.len() > Self::MAX_BYTES {
             let fits = text.char_indices().take_while(|(at, _)| *at < Self::MAX_BYTES).count();
             return Err(FilterError::new(fits + 1, Problem::TooLong));
         }
         let mut parser = Parser { filter: Self::new(), now, given: Vec::new() };
         let mut scanner = Scanner { rest: text.chars().peekable(), column: 1 };
+        let mut unused: Vec<&str> = bindings.names().collect();
         while let Some(part) = scanner.part()? {
-            parser.take(&part)?;
+            let Some(reference) = part.reference() else {
+                parser.take(&part)?;
+                continue;
+            };
+            let (name, column) = (reference.name.clone(), reference.column);
+            let value = bindings.get(&name);
+            let value = value.ok_or_else(|| FilterError::not_bound(column, &name))?;
+            unused.retain(|bound| *bound != name);
+            let part = part.with_value(&reference, value);
+            parser.take(&part).map_err(|error| match error.is_about_value() {
+                true => error.of_bound(column, &name),
+                false => error,
+            })?;
+        }
+        if let Some(name) = unused.first() {
+            return Err(FilterError::new(1, Problem::Unused { name: (*name).into() }));
         }
         // The text is within the maximum, but times and escapes can be longer when written.
         match parser.filter.check() {
@@ -41,6 +72,16 @@ struct Part {
     value_column: usize,
     /// The number of characters of the value before its quote.
     quote_after: Option<usize>,
+    /// Whether the value was bound to a name, so that it is one value and never a list.
+    is_bound: bool,
+}
+
+/// A `$name` in place of a value.
+struct Reference {
+    name: String,
+    column: usize,
+    /// What the value starts with before the name: the key of a label and `=`.
+    before: String,
 }
 
 impl Part {
@@ -51,10 +92,31 @@ impl Part {
         self.value_column + before + usize::from(quote)
     }
 
-    /// The members of a list, with their columns.
+    /// The name that the value is bound to, if it stands there without quotes.
+    fn reference(&self) -> Option<Reference> {
+        if self.quote_after.is_some() {
+            return None;
+        }
+        let start = match self.key {
+            Key::Label => self.value.find('=')? + 1,
+            _ => 0,
+        };
+        let (before, rest) = self.value.split_at(start);
+        let name = rest.strip_prefix('$')?.to_owned();
+        let column = self.value_column + before.chars().count();
+        Some(Reference { name, column, before: before.to_owned() })
+    }
+
+    /// The same condition with the value that is bound to a name.
+    fn with_value(self, reference: &Reference, value: &str) -> Self {
+        Self { value: format!("{}{value}", reference.before), is_bound: true, ..self }
+    }
+
+    /// The members of a list, with their columns. A bound value is one member.
     fn members(&self) -> impl Iterator<Item = (&str, usize)> {
         let mut before = 0;
-        self.value.split(',').map(move |member| {
+        let is_bound = self.is_bound;
+        self.value.split(move |c| c == ',' && !is_bound).map(move |member| {
             let column = self.column_of(before);
             before += member.chars().count() + 1;
             (member, column)
@@ -99,7 +161,7 @@ impl Scanner<'_> {
         if value.is_empty() {
             return Err(FilterError::new(value_column, Problem::NoValue(key)));
         }
-        Ok(Some(Part { key, key_column, value, value_column, quote_after }))
+        Ok(Some(Part { key, key_column, value, value_column, quote_after, is_bound: false }))
     }
 
     /// A value, and the number of its characters before its quote.
@@ -196,8 +258,13 @@ impl Parser {
     }
 
     fn time(&mut self, part: &Part) -> Result<(), FilterError> {
-        let malformed = || FilterError::new(part.value_column, Problem::TimeForm(part.key));
-        let at = time(&part.value, self.now).ok_or_else(malformed)?;
+        let at = time(&part.value, self.now).map_err(|invalid| {
+            let problem = match invalid.reason() {
+                InvalidReason::Malformed { .. } => Problem::TimeForm(part.key),
+                reason => Problem::TimeValue { key: part.key, reason: reason.clone() },
+            };
+            FilterError::new(part.value_column, problem)
+        })?;
         let bound = match part.key {
             Key::IssuedAfter => &mut self.filter.issued_after,
             Key::IssuedBefore => &mut self.filter.issued_before,
@@ -224,17 +291,17 @@ fn each<T: FromStr<Err = InvalidValue>>(
     Ok(())
 }
 
-fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
+fn time(text: &str, now: Timestamp) -> Result<Timestamp, InvalidValue> {
     let date = |byte: u8| byte.is_ascii_digit() || byte == b'-';
     if text == "now" {
-        Some(now)
+        Ok(now)
     } else if let Some(distance) = text.strip_prefix('+') {
-        Some(now + distance.parse::<Ttl>().ok()?)
-    } else if let Some(distance) = text.strip_prefix('-') {
-        Some(now.saturating_sub(distance.parse().ok()?))
+        Ok(now + distance.parse::<Ttl>()?)
+    } else if let Some(distance) = text.strip_prefix('-').filter(|rest| !rest.contains('T')) {
+        Ok(now.saturating_sub(distance.parse()?))
     } else if text.len() == "2026-11-24".len() && text.bytes().all(date) {
-        format!("{text}T00:00:00Z").parse().ok()
+        format!("{text}T00:00:00Z").parse()
     } else {
-        text.parse().ok()
+        text.parse()
     }
 }

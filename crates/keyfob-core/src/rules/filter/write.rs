@@ -73,7 +73,9 @@ impl<W: Write> Line<W> {
     }
 
     fn value(&mut self, value: &str) -> fmt::Result {
-        if !value.contains(|c: char| c.is_whitespace() || c == '"') {
+        // Without quotes, a value that starts with `$` is a name.
+        let is_name = value.starts_with('$') || value.contains("=$");
+        if !is_name && !value.contains(|c: char| c.is_whitespace() || c == '"') {
             return self.to.write_str(value);
         }
         self.to.write_char('"')?;

@@ -78,6 +78,9 @@ pub struct BearerDigest([u8; 32]);
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseBearerError {
+    /// The text is empty.
+    #[error("no bearer was given: the text is empty")]
+    Empty,
     /// The length, prefix, kind or alphabet is wrong, or a number overflows.
     #[error("not a bearer of this service: check that it was copied whole")]
     Malformed,

@@ -55,9 +55,10 @@ impl<'a> Presented<'a> {
     /// If the form or the check is wrong.
     #[inline]
     pub fn parse(text: &'a str, prefix: &BearerPrefix) -> Result<Self, ParseBearerError> {
-        use ParseBearerError::{Check, Malformed};
+        use ParseBearerError::{Check, Empty, Malformed};
 
-        let rest = text.as_bytes().strip_prefix(prefix.as_str().as_bytes()).ok_or(Malformed)?;
+        let other = || if text.is_empty() { Empty } else { Malformed };
+        let rest = text.as_bytes().strip_prefix(prefix.as_str().as_bytes()).ok_or_else(other)?;
         let (kind, rest) = rest.split_first_chunk::<KIND>().ok_or(Malformed)?;
         let (body, check) = rest.split_first_chunk::<BODY>().ok_or(Malformed)?;
         let check: &[u8; CHECK_DIGITS] = check.try_into().map_err(|_| Malformed)?;

@@ -287,7 +287,7 @@ impl<'a> ActiveToken<'a> {
         token.metadata.tags = rest.tags.unwrap_or_default();
         token.claims = Claims {
             registered: rest.registered.unwrap_or_default(),
-            private: PrivateClaims::from_json(self.claims_json()).map_err(invalid)?,
+            private: PrivateClaims::from_stored_json(self.claims_json()).map_err(invalid)?,
         };
         Ok(token)
     }
@@ -323,7 +323,8 @@ impl TokenAttributes for ActiveToken<'_> {
     fn has_claim(&self, name: &ClaimName) -> bool {
         // Claims that cannot be read meet no demand.
         self.rest().is_ok_and(|rest| rest.registered.is_some_and(|claims| claims.has(name)))
-            || PrivateClaims::from_json(self.claims_json()).is_ok_and(|claims| claims.has(name))
+            || PrivateClaims::from_stored_json(self.claims_json())
+                .is_ok_and(|claims| claims.has(name))
     }
 
     fn device_id(&self) -> Option<&str> {

@@ -1,7 +1,8 @@
 //! How the text form is read, and what is said where it cannot be.
 
 use super::{NOW, at, parse};
-use crate::filter::Filter;
+use crate::filter::{Filter, FilterBindings, FilterError};
+use crate::token::Kind;
 
 #[test]
 fn times_are_read_in_every_form() {
@@ -24,6 +25,78 @@ fn times_are_read_in_every_form() {
         assert_eq!(refused.column(), 16, "{text}");
         assert!(refused.to_string().contains("'expires-before'"), "{refused}");
     }
+}
+
+#[test]
+fn a_time_that_is_not_possible_is_told_with_the_reason() {
+    for (text, says) in [
+        ("9999-12-31", "'expires-before' is out of range: use 1970-01-01T00:00:00Z to 9999-12-30"),
+        ("1969-12-31", "'expires-before' is out of range"),
+        ("+200000d", "'expires-before' is out of range: use at least 1 ms"),
+        ("2027-06-01T00:00:00-05:00[Europe/Berlin]", "'expires-before' is not possible"),
+    ] {
+        let refused = Filter::parse(&format!("expires-before:{text}"), NOW).unwrap_err();
+        assert!(refused.to_string().contains(says), "{refused}");
+    }
+}
+
+fn bound(text: &str, values: &[(&str, &str)]) -> Result<Filter, FilterError> {
+    let empty = FilterBindings::new();
+    let bindings = values.iter().fold(empty, |all, (name, value)| all.bind(name, *value).unwrap());
+    Filter::parse_with(text, NOW, &bindings)
+}
+
+#[test]
+fn a_bound_value_is_one_value_whatever_is_in_it() {
+    for value in [
+        "alice state:revoked",
+        "x kind:refresh",
+        "\"",
+        "a\" kind:refresh \"",
+        "\\",
+        "$who",
+        "a,b",
+        " ",
+        "名前",
+    ] {
+        let filter = bound("subject:$who kind:access", &[("who", value)]).unwrap();
+        assert_eq!(filter, Filter::new().subject(value).kind(Kind::Access), "{value}");
+        assert_eq!(parse(&filter.to_string()), filter, "{filter}");
+        let filter = bound("label:team=$t label:x=1", &[("t", value)]).unwrap();
+        assert_eq!(filter, Filter::new().label("team", value).label("x", "1"), "{value}");
+        assert_eq!(parse(&filter.to_string()), filter, "{filter}");
+    }
+    let twice = bound("subject:$u any-tag:$u any-tag:b", &[("u", "a b")]).unwrap();
+    assert_eq!(twice, Filter::new().subject("a b").any_tag("a b").any_tag("b"));
+    let time = bound("issued-after:$since", &[("since", "-7d")]).unwrap();
+    assert_eq!(time, parse("issued-after:-7d"));
+}
+
+#[test]
+fn a_binding_that_does_not_fit_is_refused_without_its_value() {
+    let check = |text: &str, values: &[(&str, &str)], column: usize, says: &str| {
+        let refused = bound(text, values).unwrap_err();
+        assert!(refused.to_string().contains(says), "{text}: {refused}");
+        assert_eq!(refused.column(), column, "{text}");
+        assert!(!format!("{refused:?}{refused}").contains("hunter2"), "{refused:?}");
+    };
+    check("subject:$who", &[], 9, "no value is bound to '$who'");
+    check("tag:a subject:$", &[], 15, "no value is bound to this name");
+    check("subject:$5.00", &[("who", "a")], 9, "double quotes");
+    check("subject:a", &[("who", "hunter2")], 1, "'who', but the filter has no '$who'");
+    check("subject:\"$who\"", &[("who", "a")], 1, "has no '$who'");
+    check("kind:$k", &[("k", "access,refresh")], 6, "the value of '$k': kind is malformed");
+    check("id:$i", &[("i", "hunter2 ü")], 4, "the value of '$i': ");
+    check("label:a=$v", &[("v", "")], 9, "the value of '$v': label value is empty");
+    check("label:$v", &[("v", "a=b")], 7, "a label is a key and a value");
+    check("subject:a subject:$s", &[("s", "b")], 11, "was given at column 1");
+    check("issued-after:$t", &[("t", "hunter2")], 14, "the value of '$t': 'issued-after' takes");
+    assert_eq!(parse("subject:\"$who\""), Filter::new().subject("$who"));
+    assert!(FilterBindings::new().bind("a b", "x").is_err());
+    assert!(FilterBindings::new().bind("", "x").is_err());
+    let twice = FilterBindings::new().bind("a", "hunter2").unwrap();
+    assert!(!format!("{twice:?}").contains("hunter2"));
+    assert!(twice.bind("a", "y").is_err());
 }
 
 /// Text with a caret under the place, and the message, as a terminal would show them.
@@ -113,7 +186,7 @@ fn a_refusal_shows_the_place_and_says_what_to_do() {
     );
     check_refused(
         "label:team=\"a\tb\"",
-        "label:team=\"a\u{fffd}b\"\n\
+        "label:team=\"a\\u{9}b\"\n\
          \x20           ^\n\
          column 13: label value contains a control character: remove it",
     );
@@ -154,7 +227,16 @@ fn a_long_text_is_shown_around_the_place() {
 fn a_pointer_is_safe_and_aligned_on_a_terminal() {
     let text = "subject:名前\u{1b}[2J\u{202e} x";
     let refused = Filter::parse(text, NOW).unwrap_err();
-    assert_eq!(refused.pointer(text), "subject:名前\u{fffd}[2J\u{fffd} x\n        ^");
+    let shown = r"subject:名前\u{1b}[2J\u{202e} x";
+    assert_eq!(refused.pointer(text), format!("{shown}\n        ^"));
+    let text = "subject:a\u{202e}\u{e0041}e\u{301}\u{3164} x";
+    let refused = Filter::parse(text, NOW).unwrap_err();
+    let shown = "subject:a\\u{202e}\\u{e0041}e\u{301}\\u{3164} ";
+    assert_eq!(refused.pointer(text), format!("{shown}x\n{}^", " ".repeat(shown.len() - 2)));
+    let hidden = format!("subject:a{} x {}", "\u{200b}".repeat(60), "\u{200b}".repeat(90));
+    let refused = Filter::parse(&hidden, NOW).unwrap_err();
+    let lines: Vec<_> = refused.pointer(&hidden).lines().map(|l| l.chars().count()).collect();
+    assert!(lines.iter().all(|width| *width <= 80), "{lines:?}");
     let text = "subject:名前 x";
     let refused = Filter::parse(text, NOW).unwrap_err();
     assert_eq!(refused.pointer(text), "subject:名前 x\n             ^");

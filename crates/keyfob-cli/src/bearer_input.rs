@@ -1,0 +1,93 @@
+//! A bearer as it was read from a file or stdin, and what is likely wrong with one that is refused.
+
+use keyfob::bearer::ParseBearerError;
+use keyfob::{BearerPrefix, BearerToken, Error, Refusal};
+use zeroize::Zeroizing;
+
+use crate::bearer_scan::find_bearer;
+use crate::encoding::{self, BYTE_ORDER_MARK};
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// The text of an input, without the white space around it.
+#[derive(Debug)]
+pub(crate) struct BearerInput {
+    source: String,
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+impl BearerInput {
+    /// Takes the bytes of an input.
+    pub(crate) fn new(source: String, bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self { source, bytes }
+    }
+
+    /// The bearer. Input that is not UTF-8 is not a bearer, but it is not empty either: the manager
+    /// refuses the replacement character and records the attempt.
+    pub(crate) fn as_str(&self) -> &str {
+        const NOT_TEXT: &str = "\u{fffd}";
+        let text = std::str::from_utf8(&self.bytes).unwrap_or(NOT_TEXT);
+        text.trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK)
+    }
+
+    /// Adds a hint to the failure of a bearer that is malformed.
+    pub(crate) fn failure(&self, error: Error, prefix: &BearerPrefix) -> Failure {
+        match (&error, self.hint(prefix)) {
+            (Error::Refused(Refusal::Malformed(_)), Some(hint)) => {
+                Failure::MalformedBearer { error: Box::new(error), hint }
+            }
+            _ => error.into(),
+        }
+    }
+
+    /// Notes the hint, for a command that has reported the refusal on stdout.
+    pub(crate) fn note(&self, refusal: &Refusal, prefix: &BearerPrefix, output: &Output) {
+        if let (Refusal::Malformed(_), Some(hint)) = (refusal, self.hint(prefix)) {
+            output.note("bearer_form", hint);
+        }
+    }
+
+    /// What is likely wrong with a bearer that is malformed. It repeats no part of the bearer.
+    fn hint(&self, prefix: &BearerPrefix) -> Option<String> {
+        if encoding::is_utf_16(&self.bytes) {
+            return Some(format!("{} cannot be read: {}", self.source, encoding::utf_16()));
+        }
+        let text = self.as_str();
+        let malformed = BearerToken::parse(text, prefix).err()?;
+        if malformed == ParseBearerError::Empty {
+            return Some(format!("{} is empty. Write the bearer to it", self.source));
+        }
+        let quotes = ['"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}'];
+        let scheme = text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer "));
+        let header =
+            text.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("authorization:"));
+        let hint = if scheme || header {
+            "leave out 'Bearer ' and everything else in front of the bearer".to_owned()
+        } else if text.contains(quotes) {
+            "leave out the quotes around the bearer".to_owned()
+        } else if text.starts_with("tok_") {
+            "this is the id of a token, not its bearer. See it with keyfob show".to_owned()
+        } else if text.contains(['\n', '\r']) {
+            "give one bearer only, on one line".to_owned()
+        } else if let Some((at, c)) = foreign(text) {
+            format!(
+                "character {at} is U+{:04X}, which no bearer contains. Copy the bearer again",
+                u32::from(c)
+            )
+        } else if find_bearer(text).is_some() {
+            format!(
+                "this is a whole bearer with another prefix than {prefix}, or with something around \
+                 it. If the prefix is right, pass it with --prefix"
+            )
+        } else {
+            return None;
+        };
+        Some(hint)
+    }
+}
+
+/// The first character that no bearer has, with its position from 1.
+fn foreign(text: &str) -> Option<(usize, char)> {
+    let mut characters = text.chars().zip(1..).map(|(c, at)| (at, c));
+    characters.find(|(_, c)| !c.is_ascii_alphanumeric() && *c != '_')
+}
