@@ -18,7 +18,12 @@ use crate::row::LaneRow;
 use crate::tables::{self, ByteTableMut, ReadByteTable};
 
 /// The version of the tables and rows. This code writes this version and reads no newer one.
-pub(crate) const FORMAT: u32 = 1;
+///
+/// Version 1 differs in that token ids may lack the code of their namespace.
+pub(crate) const FORMAT: u32 = 2;
+
+/// The first version in which every token id has the code of its namespace.
+const FORMAT_OF_ID_MACS: u32 = 2;
 
 const MAGIC: &[u8] = b"keyfob";
 const META_MAGIC: &[u8] = b"magic";
@@ -124,6 +129,11 @@ fn write_initial_rows(
     Ok(())
 }
 
+/// Returns the version of the open store of this namespace.
+pub(crate) fn version_of(namespace: &Namespace) -> u32 {
+    if namespace.requires_id_macs() { FORMAT } else { FORMAT_OF_ID_MACS - 1 }
+}
+
 /// Determines what `file` contains.
 pub(crate) fn contents(file: &OpenFile) -> Result<FileContents, TxError> {
     let transaction = file.begin_read()?;
@@ -135,8 +145,15 @@ pub(crate) fn contents(file: &OpenFile) -> Result<FileContents, TxError> {
     match format.map(u32::from_be_bytes) {
         // This code cannot check the tables of a newer format.
         Some(format) if format > FORMAT => Ok(FileContents::NewerStore(format)),
-        Some(FORMAT) => Ok(namespace(&transaction, &meta)?
-            .map_or(FileContents::IncompleteStore, FileContents::Store)),
+        Some(format @ 1..=FORMAT) => {
+            let Some(namespace) = namespace(&transaction, &meta)? else {
+                return Ok(FileContents::IncompleteStore);
+            };
+            Ok(FileContents::Store(match format >= FORMAT_OF_ID_MACS {
+                true => namespace.require_id_macs(),
+                false => namespace,
+            }))
+        }
         _ => Ok(FileContents::IncompleteStore),
     }
 }

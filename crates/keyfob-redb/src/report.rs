@@ -18,7 +18,8 @@ pub(crate) fn of(shared: &Shared) -> Result<StoreReport, StoreError> {
         shared.read(|transaction| Ok(transaction.open_table(tables::RECORDS)?.len()?))?;
     let advice = "each write is synced to disk, in two phases, before it is acknowledged";
     report.find(Severity::Good, "durability", advice);
-    report.find(Severity::Good, "format", format!("version {}", format::FORMAT));
+    let version = format::version_of(&shared.namespace);
+    report.find(Severity::Good, "format", format!("version {version}"));
     report.find(Severity::Good, "records", records.to_string());
     let lanes = shared.lanes().get().to_string();
     report.find(Severity::Good, "lanes", lanes);

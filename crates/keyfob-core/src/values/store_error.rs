@@ -211,8 +211,11 @@ impl StoreError {
     /// [`StoreError::TooLarge`].
     pub fn check_size(what: &'static str, bytes: &[u8], max: usize) -> Result<(), Self> {
         // The caller checked the length before sealing, with the same maximum.
-        let added = if envelope::is_sealed(bytes) { envelope::OVERHEAD } else { 0 };
-        if bytes.len() > max + added { Err(Self::TooLarge { what, max }) } else { Ok(()) }
+        if bytes.len() > max + envelope::max_overhead(bytes) {
+            Err(Self::TooLarge { what, max })
+        } else {
+            Ok(())
+        }
     }
 
     /// Checks that a write under `key` is accepted by a store that accepts keys from `floor` on.

@@ -61,6 +61,7 @@ async fn nothing_fails_because_it_cannot_be_counted() {
     store.touch(&[LastUse { ends_at, ..LastUse::new(ids[1], now()) }]).await.unwrap();
     assert!(store.load(ids[1]).await.unwrap().unwrap().last_used.is_some());
     let replace = Replace {
+        clear: None,
         id: ids[2],
         read: RecordVersion(1),
         body: b"new".to_vec(),

@@ -22,6 +22,7 @@ mod metrics;
 mod open;
 mod outage;
 mod sealed;
+mod sealed_edits;
 mod secrets;
 mod silence;
 mod startup;

@@ -68,6 +68,7 @@ mod tests {
             last_used: None,
             epochs: Epochs::default(),
             verdict: Verdict::Clear,
+            last_advance: None,
         }
     }
 
