@@ -4,6 +4,7 @@
 
 mod open;
 mod pages;
+mod stored;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,7 +23,7 @@ use keyfob_core::random::{OsRandom, Random};
 use keyfob_core::{KeyVersion, SealFault};
 use keyfob_metrics::{Metrics, SealOperation};
 use keyfob_store::*;
-use open::Stored;
+use stored::Stored;
 
 /// A store whose content is sealed under the keys of a ring.
 ///

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::SealedStore;
+use super::stored::Stored;
 use crate::associated_data::AssociatedData;
 use crate::cipher::form_of;
 use crate::record_binding::RecordBinding;
@@ -15,13 +16,6 @@ use keyfob_store::{
     ClearFields, Entry, Epochs, Feed, Loaded, NewRecord, RevocationMark, Severity, Stamp,
     StoreError, StoreReport, Timestamp, Verdict,
 };
-
-/// What a write has to know about the record that it changes.
-pub(super) struct Stored {
-    /// The key of its terms.
-    pub(super) form: KeyVersion,
-    pub(super) clear: ClearFields,
-}
 
 /// Returns the clear fields of a record that is not there.
 fn no_fields() -> ClearFields {
