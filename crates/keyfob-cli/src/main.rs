@@ -36,6 +36,7 @@ mod visible;
 use std::process::ExitCode;
 
 use crate::failure::Failure;
+use crate::logs::LogSettings;
 
 fn main() -> ExitCode {
     process::forbid_dumps();
@@ -50,7 +51,11 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: args::Cli) -> Result<(), Failure> {
-    logs::start(cli.settings.verbose)?;
+    logs::start(LogSettings {
+        verbose: cli.settings.verbose,
+        json: cli.settings.json,
+        is_long_running: cli.command.is_long_running(),
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::Start)?;
     let recorder = cli.settings.metrics.clone().map(|file| (metrics::start(), file));

@@ -32,7 +32,7 @@ pub fn once(burst: u32) -> Meter {
 /// Checks that a limit store keeps its contract.
 ///
 /// # Panics
-/// If it does not.
+/// If it breaks the contract.
 pub async fn check_limit_store(store: &Arc<dyn LimitStore>) {
     the_burst_is_admitted_and_no_more(store).await;
     all_or_none(store).await;
@@ -47,7 +47,7 @@ pub async fn check_limit_store(store: &Arc<dyn LimitStore>) {
 
 async fn charge(store: &Arc<dyn LimitStore>, charges: &[Charge]) -> Charged {
     let charged = store.charge(charges).await.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(charged.tallies.len(), charges.len(), "a outcome for each charge");
+    assert_eq!(charged.tallies.len(), charges.len(), "one outcome for each charge");
     charged
 }
 
@@ -66,7 +66,10 @@ async fn the_burst_is_admitted_and_no_more(store: &Arc<dyn LimitStore>) {
     let first = charge(store, &[Charge::exactly(key, meter, 2)]).await;
     assert!(first.admitted);
     assert_eq!((first.tallies[0].taken, meter.room(first.tallies[0].level)), (2, 3));
-    assert!(!charge(store, &[Charge::exactly(key, meter, 4)]).await.admitted, "more than is left");
+    assert!(
+        !charge(store, &[Charge::exactly(key, meter, 4)]).await.admitted,
+        "more permits than are left"
+    );
     assert_eq!(count_admitted(store, key, meter).await, 3);
     let last = charge(store, &[Charge::exactly(key, meter, 1)]).await;
     let outcome = last.tallies[0];
@@ -131,7 +134,7 @@ async fn too_many_charges_are_refused(store: &Arc<dyn LimitStore>) {
     let most: Vec<_> = keys().take(Charge::MAX_KEYS).collect();
     assert!(charge(store, &most).await.admitted);
     let more: Vec<_> = keys().take(Charge::MAX_KEYS + 1).collect();
-    let error = store.charge(&more).await.expect_err("too many");
+    let error = store.charge(&more).await.expect_err("too many charges are refused");
     assert_eq!(error.code(), "store_misconfigured");
 }
 
@@ -213,8 +216,8 @@ async fn racers_for_several_get_no_more_than_the_smallest(store: &Arc<dyn LimitS
         done.unwrap_or_else(|error| panic!("{error}"));
     }
     let admitted = admitted.load(Ordering::Relaxed) as u32;
-    // Where keys are in different lanes, a call may hold a permit of one key for a moment although
-    // another key refuses it.
+    // If keys are in different lanes, a call may briefly hold a permit of one key although another
+    // key refuses the call.
     assert!((1..=25).contains(&admitted), "{admitted}");
     let left = count_admitted(store, keys[2], once(60)).await;
     // The part of a permit that drained while it was held is not given back.

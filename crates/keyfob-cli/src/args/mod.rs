@@ -91,6 +91,7 @@ JSON (--json), one object per line on stdout:
 Times are RFC 3339 in UTC. On stderr:
   errors    {\"error\":{\"code\",\"message\",\"hint\"}}
   notes     {\"note\":{\"code\",\"message\",\"cursor\"}}
+  logs      {\"log\":{\"level\",\"target\",\"message\",…}}
 Codes are stable; messages are not.
 
 Without --json, lists are tables on a terminal and tab-separated fields elsewhere.
@@ -258,6 +259,18 @@ pub(crate) enum Command {
         after_help = "Examples:\n  keyfob scanner-regex\n  git grep -nP \"$(keyfob scanner-regex)\""
     )]
     ScannerRegex,
+}
+
+impl Command {
+    /// Whether the command may run for long, so that its log is read like that of a service.
+    pub(crate) fn is_long_running(&self) -> bool {
+        match self {
+            Self::Events(args) => args.follow,
+            Self::Issue(args) => args.from.is_some(),
+            Self::Revoke(args) => matches!(args.target(), Some(Target::Matching(_))),
+            _ => false,
+        }
+    }
 }
 
 /// The arguments of `stats`.

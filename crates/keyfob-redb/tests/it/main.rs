@@ -14,5 +14,6 @@ mod open;
 mod reopen;
 mod rights;
 mod sealed;
+mod sealed_edits;
 mod shared_commit;
 mod sharing;

@@ -43,7 +43,7 @@ async fn assert_reads_and_refuses_writes(fixture: &Fixture, store: &RedbStore) {
     assert_eq!(ids.len(), 1);
     assert!(store.load(ids[0]).await.unwrap().unwrap().verdict.is_clear());
     assert_eq!(fixture::events(store).await.len(), 1);
-    assert!(!store.tallies().await.unwrap().iter().any(|counts| counts.sample.is_none()));
+    assert!(!store.tallies().await.unwrap().counts.iter().any(|counts| counts.sample.is_none()));
     store.report().await.unwrap();
     fixture::assert_consistent(store).await;
     let refused = store.revoke(fixture.operation(), fixture.revocation(ids[0])).await;
@@ -93,7 +93,7 @@ async fn a_backup_on_a_read_only_file_system_opens() {
     let folder = fixture.path().parent().unwrap().to_owned();
     let script = "mount --bind -o ro \"$KEYFOB_TEST_COPY\" \"$KEYFOB_TEST_COPY\" || exit 77; \
                   mount -o remount,bind,ro \"$KEYFOB_TEST_COPY\" || exit 77; \
-                  exec \"$0\" --exact rights::inside_a_read_only_file_system --ignored --nocapture";
+                  exec \"$0\" --exact rights::inside_a_read_only_file_system --nocapture";
     let run = Command::new("unshare")
         .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
         .arg(std::env::current_exe().unwrap())
@@ -108,10 +108,10 @@ async fn a_backup_on_a_read_only_file_system_opens() {
     assert!(run.status.success() && said.contains("1 passed"), "{said}");
 }
 
-#[ignore = "runs on a read-only file system that another test mounts"]
 #[tokio::test]
 async fn inside_a_read_only_file_system() {
-    let folder = std::env::var_os(COPY).unwrap();
+    // Outside of that file system there is nothing to do.
+    let Some(folder) = std::env::var_os(COPY) else { return };
     let fixture = Fixture::in_folder(folder);
     let refused = fixture.options().open(fixture.path());
     assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "it is read-only: {refused:?}");

@@ -24,8 +24,8 @@ use keyfob_core::time::{Timestamp, Ttl};
 use keyfob_core::token::{GrantParts, Kind, TokenState};
 use keyfob_metrics::{RevocationTarget, SessionOutcome};
 use keyfob_store::{
-    Epochs, Insert, Inserted, NewRecord, Operation, RecordVersion, Replace, Replaced, Revoked,
-    StampRule, Verdict,
+    ClearFields, Epochs, Insert, Inserted, NewRecord, Operation, RecordVersion, Replace, Replaced,
+    Revoked, StampRule, Verdict,
 };
 
 /// How many indexes in a row may have been revoked, while they are looked for or at the same time.
@@ -40,6 +40,8 @@ struct ReadIndex {
     id: TokenId,
     /// `None` if there is no index yet.
     version: Option<RecordVersion>,
+    /// Its fields in clear, if there is one.
+    clear: Option<ClearFields>,
     /// When it is to be forgotten at the latest: with the first index, if it replaces a revoked one.
     keep_until: Timestamp,
     index: SessionIndex,
@@ -135,15 +137,15 @@ impl TokenManager {
             let id = namespace.session_index_of(subject, revoked, at);
             let Some(loaded) = self.inner.store.load(id).await? else {
                 let index = self.rebuild_index(subject).await?;
-                return Ok(ReadIndex { id, version: None, keep_until, index, device });
+                return Ok(ReadIndex { id, version: None, clear: None, keep_until, index, device });
             };
             keep_until = keep_until.min(loaded.keep_until);
             let revoked_at = match loaded.verdict {
                 Verdict::Clear => {
                     let mut index: SessionIndex = codec::decode(&loaded.body)?;
                     index.remove_ended(self.now());
-                    let version = Some(loaded.version);
-                    return Ok(ReadIndex { id, version, keep_until, index, device });
+                    let (version, clear) = (Some(loaded.version), Some(loaded.clear_fields()));
+                    return Ok(ReadIndex { id, version, clear, keep_until, index, device });
                 }
                 Verdict::Revoked(mark) => mark.at,
                 // The time of the revocation is among what the store lost.
@@ -247,9 +249,7 @@ impl TokenManager {
             index.sessions.push(IndexedSession { id: new.id, device: read.device, ends_at });
             let body = codec::encode(&index);
             let written = match read.version {
-                Some(version) => {
-                    self.replace_index(read.id, version, body, operation, insert).await?
-                }
+                Some(version) => self.replace_index(read, version, body, operation, insert).await?,
                 None => self.insert_index(read, body, operation, insert).await?,
             };
             match written {
@@ -296,14 +296,15 @@ impl TokenManager {
     /// Stores a session together with the next version of the index.
     async fn replace_index(
         &self,
-        id: TokenId,
+        read: &ReadIndex,
         version: RecordVersion,
         body: Vec<u8>,
         operation: Operation,
         insert: Insert,
     ) -> Result<IndexWritten, Error> {
         let (minted, events) = (insert.records, insert.events);
-        let replace = Replace { minted, events, ..Replace::new(id, version, body) };
+        let clear = read.clear.clone();
+        let replace = Replace { minted, events, clear, ..Replace::new(read.id, version, body) };
         Ok(match self.inner.store.replace(operation, replace).await? {
             Replaced::Stored(_) => IndexWritten::Stored,
             Replaced::Ended => IndexWritten::Superseded,

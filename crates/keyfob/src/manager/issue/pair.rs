@@ -75,9 +75,10 @@ impl TokenManager {
                 records: vec![refresh.to_record(namespace), access.to_record(namespace)],
                 events: events.collect(),
             };
+            let epochs = refresh.epochs_to_remember(&insert);
             match self.inner.store.insert(operation, insert).await? {
                 Inserted::Stored(stamp) => {
-                    self.remember_refresh_record(&refresh, stamp);
+                    self.remember_refresh_record(&refresh, epochs, stamp);
                     let (access, refresh) = (self.finish(access), self.finish(refresh));
                     return Ok(IssuedPair { access, refresh });
                 }

@@ -76,9 +76,9 @@ impl TokenManager {
         let mut record = access_record(stored.id, &stored.record, request, default, at)?;
         record.digest = bearer.digest();
         let keep_until = self.inner.retention.keep_until(at, record.expires_at);
-        let keep_until = keep_until.min(stored.keep_until);
+        let keep_until = keep_until.min(stored.clear.keep_until);
         // Whatever ends the refresh token ends its access tokens.
-        let stamp = StampRule::Seen(stored.stamp);
+        let stamp = StampRule::Seen(stored.clear.stamp);
         Ok(NewToken { id, bearer, record, keep_until, uses_left: None, stamp })
     }
 }
