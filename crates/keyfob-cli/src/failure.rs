@@ -61,6 +61,10 @@ pub(crate) enum Failure {
     Metrics { file: String, error: io::Error },
     #[error("the bearer of {id} could not be written ({error}) and is lost")]
     BearerLost { id: TokenId, error: io::Error },
+    /// Tokens that were stored without their bearers being written, and those of them that are not
+    /// revoked.
+    #[error("the bearers of {} tokens could not be written ({error}). {}", lost.len(), outcome_of(lost, unrevoked))]
+    BearersLost { lost: Vec<TokenId>, unrevoked: Vec<TokenId>, error: io::Error },
     #[error("the runtime cannot be started: {0}")]
     Start(#[source] io::Error),
     #[error("the data directory of this user is unknown")]
@@ -132,7 +136,7 @@ impl Failure {
             Self::Lines { .. } => "lines_refused",
             Self::Output(_) => "output_failed",
             Self::Metrics { .. } => "metrics_unwritten",
-            Self::BearerLost { .. } => "bearer_lost",
+            Self::BearerLost { .. } | Self::BearersLost { .. } => "bearer_lost",
             Self::Start(_) => "cannot_start",
             Self::NoDataDirectory => "no_data_directory",
             Self::BrokenPromise { .. } => "broken_promise",
@@ -159,6 +163,7 @@ impl Failure {
             Self::Output(_)
             | Self::Metrics { .. }
             | Self::BearerLost { .. }
+            | Self::BearersLost { .. }
             | Self::BrokenPromise { .. }
             | Self::NotConfirmed => Exit::Refused,
             Self::Start(_) => Exit::Unavailable,
@@ -205,6 +210,9 @@ impl Failure {
             Self::Lines { .. } => Some("fix those lines and run again with only them".into()),
             Self::BearerLost { id, .. } => {
                 Some(format!("run keyfob revoke {id}, then issue another token"))
+            }
+            Self::BearersLost { unrevoked, .. } if !unrevoked.is_empty() => {
+                Some(format!("run keyfob revoke for each of: {}", listed(unrevoked)))
             }
             Self::NoDataDirectory => {
                 Some("set HOME or XDG_DATA_HOME, or pass a store with --store".into())
@@ -274,6 +282,22 @@ pub(crate) fn error_as_json(code: &str, message: String, hint: Option<String>) -
     }
     serde_json::to_string(&ErrorLine { error: ErrorBody { code, message, hint } })
         .unwrap_or_default()
+}
+
+fn listed(ids: &[TokenId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// What became of tokens whose bearers are lost.
+fn outcome_of(lost: &[TokenId], unrevoked: &[TokenId]) -> String {
+    let revoked: Vec<_> = lost.iter().filter(|id| !unrevoked.contains(id)).copied().collect();
+    match (revoked.is_empty(), unrevoked.is_empty()) {
+        (false, true) => format!("They were revoked: {}", listed(&revoked)),
+        (true, _) => format!("They could not be revoked: {}", listed(unrevoked)),
+        (false, false) => {
+            format!("Revoked: {}. Not revoked: {}", listed(&revoked), listed(unrevoked))
+        }
+    }
 }
 
 fn exit_of(error: &Error) -> Exit {

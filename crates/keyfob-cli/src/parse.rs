@@ -3,7 +3,9 @@
 use std::error::Error as _;
 use std::ffi::OsString;
 
+use clap::builder::{OsStr, Resettable};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
 use keyfob::InvalidValue;
 use keyfob::values::{Field, InvalidReason};
@@ -23,13 +25,35 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Cli, Failure> {
     if leaked.is_some() {
         return Err(Failure::BearerInArgument { id: leaked });
     }
-    let matches = command().try_get_matches_from(words).map_err(failure)?;
-    let cli = Cli::from_arg_matches(&matches).map_err(failure)?;
+    let matches = command()
+        .try_get_matches_from(&words)
+        .map_err(|error| failure(without_environment(error, &words)))?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(failure)?;
+    cli.settings.password_is_in_argument = matches.value_source("store")
+        == Some(ValueSource::CommandLine)
+        && cli.settings.store.as_deref().is_some_and(has_password);
     match &cli.command {
         // The word may be a bearer, so the error must not repeat it.
         command if has_extra_words(command) => Err(Failure::BearerInArgument { id: None }),
         _ => Ok(cli),
     }
+}
+
+/// The same error without the variables of the environment, so that its usage line does not show
+/// their flags as required.
+fn without_environment(error: clap::Error, words: &[OsString]) -> clap::Error {
+    let command = command().mut_args(|argument| argument.env(Resettable::<OsStr>::Reset));
+    match command.try_get_matches_from(words) {
+        Err(plain) if plain.kind() == error.kind() => plain,
+        _ => error,
+    }
+}
+
+/// Whether a store URL contains a password.
+fn has_password(url: &str) -> bool {
+    let user_info = url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
+    let password = user_info.and_then(|(user_info, _)| user_info.split_once(':'));
+    password.is_some_and(|(_, password)| !password.is_empty())
 }
 
 /// Whether a word was given to a command that takes only a bearer.
@@ -58,8 +82,13 @@ fn usage(error: &clap::Error) -> Failure {
     let rendered = error.render().to_string();
     let rendered = rendered.strip_prefix("error: ").unwrap_or(&rendered);
     let (first, details) = rendered.split_once("\n\n").unwrap_or((rendered, ""));
+    // A tip must not turn a typing error into the revocation of every token.
+    let is_safe =
+        |line: &&str| !(line.trim_start().starts_with("tip:") && line.contains("'--all'"));
+    let details: Vec<&str> = details.trim_end().lines().filter(is_safe).collect();
     let details = details
-        .trim_end()
+        .join("\n")
+        .trim_start_matches('\n')
         .replace("For more information, try '--help'.", "Run with --help to see all options.");
     let argument = error.get(ContextKind::InvalidArg).and_then(|argument| match argument {
         ContextValue::String(name) => Some(name.as_str()),
@@ -136,6 +165,16 @@ fn missing_or_conflicting(error: &clap::Error) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_password_in_a_url_is_seen() {
+        for url in ["redis://:a@h", "redis://u:a@h:1/0", "redis://:pa/ss@h", "redis://:p@ss@h"] {
+            assert!(super::has_password(url), "{url}");
+        }
+        for url in ["redis://h:1", "redis://u@h", "redis://u:@h", "file:/a:b@c", "memory:"] {
+            assert!(!super::has_password(url), "{url}");
+        }
+    }
+
     #[test]
     fn the_definition_is_consistent() {
         super::command().debug_assert();

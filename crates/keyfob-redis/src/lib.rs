@@ -21,7 +21,7 @@
 //! Options follow a `?`: `namespace` (`keyfob`), `lanes` (64; only when the namespace is created),
 //! `wait` (0; the number of replicas that a revocation waits for), `response_timeout` (`500ms`),
 //! `connect_timeout` (`1s`), `sentinel_password`, `ca` (a file of certificates to trust), and `when_emptied`
-//! (`refuse`; see below).
+//! (`refuse`; see below), `address` (`checked`; see below).
 //!
 //! # A store that comes back empty
 //!
@@ -43,6 +43,15 @@
 //! when their last answer is older than half of that, and five times within it while there are listeners.
 //! Without a majority a node answers [`Unavailable`](keyfob_store::StoreError::Unavailable) until it
 //! reaches one again.
+//!
+//! # An address that moves
+//!
+//! The address of a single server may come to lead to another one, while connections to the former one stay
+//! open. So a node makes a new connection by the address five times in two max stalenesses, reads the
+//! server's run id, and closes it. An answer counts from the time at which the last such connection to the
+//! same run was begun. If it finds another run, the node connects there and empties its cache. If none can be
+//! made, it answers [`AddressUnconfirmed`](keyfob_store::StoreError::AddressUnconfirmed). A user with an
+//! access list needs `+info` for that. `address=fixed` turns it off.
 //!
 //! # The invalidation feed
 //!

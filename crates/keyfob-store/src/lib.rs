@@ -75,9 +75,9 @@ pub use keyfob_core::operation::{Operation, OperationId};
 pub use keyfob_core::stamp::Stamp;
 pub use keyfob_core::store_error::StoreError;
 pub use keyfob_core::{
-    Clock, EpochField, KeyVersion, Lane, LaneCount, ManualClock, Namespace, NamespaceKey, OsRandom,
-    Random, RandomUnavailable, SealFault, SeededRandom, SystemClock, Term, TermField, Timestamp,
-    TokenId, Ttl,
+    Clock, EpochField, IdOrigin, KeyVersion, Lane, LaneCount, ManualClock, Namespace, NamespaceKey,
+    OsRandom, Random, RandomUnavailable, SealFault, SeededRandom, SystemClock, Term, TermField,
+    Timestamp, TokenId, Ttl,
 };
 pub use keyfob_metrics::StoreMethod;
 pub use keyfob_metrics::{self as metrics, Metrics};

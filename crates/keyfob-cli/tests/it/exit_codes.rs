@@ -64,6 +64,39 @@ fn wrong_usage_is_2() {
 }
 
 #[test]
+fn what_is_wrong_with_the_arguments_is_told_while_the_store_is_away() {
+    let keyfob = Keyfob::on("redis://127.0.0.1:1?connect_timeout=200ms");
+    for (args, code) in [
+        (vec!["list", "subjct:a"], "invalid_filter"),
+        (vec!["count", "subject:$who"], "invalid_filter"),
+        (vec!["revoke", "--where=subjct:a"], "invalid_filter"),
+        (vec!["revoke", "--where="], "usage"),
+        (vec!["revoke", "--where=tag:a"], "confirmation_needed"),
+        (vec!["revoke", "--all"], "confirmation_needed"),
+        (vec!["issue", "--claim=a=1", "--claim=a=2"], "invalid_value"),
+    ] {
+        let args: Vec<_> = ["--json"].iter().chain(&args).copied().collect();
+        assert_eq!(keyfob.run(&args).exits(2).error_code(), code, "{args:?}");
+    }
+}
+
+#[test]
+fn a_usage_line_has_no_flag_of_the_environment_and_no_dangerous_tip() {
+    let keyfob = Keyfob::new();
+    for args in [vec!["show"], vec!["list", "--frobnicate"], vec!["revoke", "--all-sessions"]] {
+        let done = keyfob.run(&args).exits(2).says("Usage: keyfob");
+        assert!(!done.stderr.contains("--store"), "{}", done.stderr);
+    }
+    let done = keyfob.run(&["revoke", "--all-sessions"]).exits(2);
+    assert!(!done.stderr.contains("tip"), "{}", done.stderr);
+    keyfob.run(&["list", "--limt=5"]).exits(2).says("tip: a similar argument exists: '--limit'");
+    // An error in a variable is still told.
+    let mut command = keyfob.command(&["list"]);
+    let output = command.env("KEYFOB_PREFIX", "UPPER").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--prefix"), "{output:?}");
+}
+
+#[test]
 fn a_store_that_cannot_be_used_is_3() {
     let keyfob = Keyfob::new();
     let text = keyfob.file("notes.txt", "no store at all\n".repeat(1000));
@@ -87,16 +120,12 @@ fn a_store_that_cannot_be_used_is_3() {
 }
 
 #[test]
-fn a_file_that_is_in_use_is_3() {
+fn a_file_that_a_service_has_open_is_3() {
     let keyfob = Keyfob::new();
     keyfob.issue(&[]);
-    let mut follower = keyfob.start(&["events", "--follow"]);
-    let mut first = String::new();
-    let out = follower.stdout.take().unwrap();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut first).unwrap();
+    let store = keyfob_redb::RedbStore::open(keyfob.home().join("tokens.redb")).unwrap();
     keyfob.run(&["list"]).exits(3).says("(store_in_use)");
-    follower.kill().unwrap();
-    follower.wait().unwrap();
+    drop(store);
     keyfob.run(&["list"]).exits(0);
 }
 

@@ -60,7 +60,7 @@ fn shapes_are_pinned() {
             ("revoke_subject", ["--subject=user123"].as_slice()),
             ("revoke_client", &["--client=web"]),
             ("revoke_family", &["--family", id]),
-            ("revoke_where", &["--where=tag:mobile"]),
+            ("revoke_where", &["--where=tag:mobile", "--yes"]),
             ("revoke_all", &["--all", "--yes"]),
         ] {
             let args: Vec<_> = ["revoke", "--json"].iter().chain(target).copied().collect();

@@ -85,6 +85,58 @@ fn an_invalid_line_is_reported_and_the_others_are_issued() {
 }
 
 #[test]
+fn tokens_whose_bearers_nobody_got_are_named_and_revoked() {
+    let keyfob = Keyfob::new();
+    keyfob.file("grants.jsonl", "{\"subject\":\"a\"}\n".repeat(3_000));
+    for form in [["--json"].as_slice(), &[]] {
+        let args: Vec<_> = ["issue", "--from=grants.jsonl"].iter().chain(form).copied().collect();
+        let mut child = keyfob.start(&args);
+        let mut reader = BufReader::with_capacity(64, child.stdout.take().unwrap());
+        let mut first = String::new();
+        reader.read_line(&mut first).unwrap();
+        assert!(first.contains("fob_at_"));
+        drop(reader);
+        let done = Done::of(child).exits(1).says("bearer_lost");
+        let lost: HashSet<_> = done
+            .stderr
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .filter(|word| word.starts_with("tok_"))
+            .map(str::to_owned)
+            .collect();
+        assert!(!lost.is_empty(), "{done:?}");
+        // Every token that is named is revoked, and no other token is.
+        let listed = keyfob.run(&["list", "--all-pages", "--json", "state:revoked"]).exits(0);
+        let revoked: HashSet<_> =
+            listed.objects().iter().map(|t| t["id"].as_str().unwrap().to_owned()).collect();
+        assert!(lost.is_subset(&revoked), "{lost:?}");
+        // The one that was read is still good.
+        let id = first.split(['"', '\t']).find(|word| word.starts_with("tok_")).unwrap();
+        assert!(!revoked.contains(id));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn no_token_stays_active_if_nothing_could_be_written() {
+    let keyfob = Keyfob::new();
+    keyfob.file("grants.jsonl", "{}\n".repeat(3_000));
+    for form in [["--json"].as_slice(), &[]] {
+        let args: Vec<_> = ["issue", "--from=grants.jsonl"].iter().chain(form).copied().collect();
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = keyfob.command(&args).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let listed = keyfob.run(&["list", "--all-pages", "--json"]).exits(0).objects();
+        assert!((1..1_000).contains(&listed.len()), "{}", listed.len());
+        for token in listed.iter().filter(|token| token["revocation"]["by"].is_null()) {
+            assert_eq!(token["state"], "revoked");
+        }
+        let newest = listed[0]["id"].as_str().unwrap();
+        assert!(stderr.contains(newest) && stderr.contains("bearer_lost"), "{stderr}");
+    }
+}
+
+#[test]
 fn lines_that_are_too_long_or_not_utf_8_are_refused() {
     let keyfob = Keyfob::new();
     let mut grants = vec![b'x'; 1024 * 1024];

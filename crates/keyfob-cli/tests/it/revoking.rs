@@ -50,7 +50,7 @@ fn each_target_revokes_only_its_tokens() {
     assert_eq!(found["revocation"]["reason"], "one");
     keyfob.run(&["revoke", "--client=web"]).exits(0);
     assert_eq!(states(&keyfob), (4, 2));
-    keyfob.run(&["revoke", "--where=tag:beta"]).exits(0);
+    keyfob.run(&["revoke", "--where=tag:beta", "--yes"]).exits(0);
     assert_eq!(states(&keyfob), (3, 3));
     keyfob.run(&["revoke", "--family", &family]).exits(0);
     assert_eq!(states(&keyfob), (2, 4));
@@ -59,12 +59,50 @@ fn each_target_revokes_only_its_tokens() {
 }
 
 #[test]
+fn many_tokens_are_revoked_only_after_a_question_or_with_yes() {
+    let keyfob = Keyfob::new();
+    keyfob.issue(&["--tag=beta"]);
+    for target in [["--where=tag:beta"].as_slice(), &["--all"]] {
+        let args: Vec<_> = ["revoke", "--json"].iter().chain(target).copied().collect();
+        assert_eq!(keyfob.run(&args).exits(2).error_code(), "confirmation_needed");
+        let args: Vec<_> = ["revoke", "--dry-run"].iter().chain(target).copied().collect();
+        keyfob.run(&args).exits(0);
+    }
+    assert_eq!(states(&keyfob), (1, 0));
+    keyfob.run(&["revoke", "--yes", "--where=tag:beta"]).exits(0);
+    assert_eq!(states(&keyfob), (0, 1));
+}
+
+#[test]
+fn a_name_under_which_nothing_is_listed_is_noted() {
+    let keyfob = Keyfob::new();
+    for _ in 0..2 {
+        keyfob.issue(&["--subject=alice", "--client=web"]);
+    }
+    for (flag, name) in [("--subject", "alice"), ("--client", "web")] {
+        let typo = format!("{name}x");
+        let done = keyfob.run(&["revoke", flag, &typo]).exits(0).says("no token is listed");
+        assert!(done.stdout.contains("(0 listed"), "{done:?}");
+        let json = keyfob.run(&["revoke", "--json", flag, &typo]).exits(0);
+        assert_eq!(json.object()["listed"], 0);
+        assert_eq!(json.stderr_objects()[0]["note"]["code"], "none_listed");
+        let done = keyfob.run(&["revoke", "--json", flag, name]).exits(0);
+        assert_eq!(done.object()["listed"], 2);
+        assert_eq!(done.stderr, "");
+    }
+    let grants = "{\"client\":\"many\"}\n".repeat(1_001);
+    keyfob.feed(&["issue", "--from=-"], grants.as_bytes()).exits(0);
+    let done = keyfob.run(&["revoke", "--client=many"]).exits(0);
+    assert!(done.stdout.contains("(at least 1000 listed"), "{done:?}");
+}
+
+#[test]
 fn an_interrupted_sweep_is_resumed_at_its_cursor() {
     let keyfob = Keyfob::new();
     let grants = "{\"client\":\"a\"}\n".repeat(350);
     keyfob.feed(&["issue", "--from=-"], grants.as_bytes()).exits(0);
     // It waits two seconds after each page of 100 tokens.
-    let args = ["revoke", "--where=client:a", "--throttle=50", "--json", "-vv"];
+    let args = ["revoke", "--where=client:a", "--throttle=50", "--json", "-vv", "--yes"];
     let done = interrupt_after(keyfob.start(&args), "a page is done").exits(130);
     let object = done.object();
     assert_eq!(object["outcome"], "interrupted");
@@ -72,7 +110,8 @@ fn an_interrupted_sweep_is_resumed_at_its_cursor() {
     assert!((100..350).contains(&count), "{object}");
     let next = object["next"].as_str().unwrap();
     assert!(done.stderr_objects().iter().any(|line| line["note"]["cursor"] == next), "{done:?}");
-    let rest = keyfob.run(&["revoke", "--where=client:a", "--resume", next, "--json"]).exits(0);
+    let rest =
+        keyfob.run(&["revoke", "--where=client:a", "--resume", next, "--json", "--yes"]).exits(0);
     let rest = rest.object();
     assert_eq!(rest["outcome"], "revoked");
     assert_eq!(rest["next"], serde_json::Value::Null);

@@ -70,6 +70,18 @@ fn the_help_does_not_show_the_password_of_the_store() {
 }
 
 #[test]
+fn a_password_in_an_argument_is_noted() {
+    let url = "redis://user:hunter2@127.0.0.1:1?connect_timeout=200ms";
+    let keyfob = Keyfob::new();
+    for args in [["list", "--store", url], ["--store", url, "list"]] {
+        let done = keyfob.run(&args).exits(3).says("can see the password in --store");
+        assert!(!done.stderr.contains("hunter2"), "{}", done.stderr);
+    }
+    let done = Keyfob::on(url).run(&["list"]).exits(3);
+    assert!(!done.stderr.contains("can see the password"), "{}", done.stderr);
+}
+
+#[test]
 fn piped_output_has_no_colours() {
     let keyfob = Keyfob::new();
     keyfob.issue(&["--subject=a"]);

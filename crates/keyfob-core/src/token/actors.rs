@@ -13,7 +13,8 @@ use crate::text::Subject;
 /// section 4.1). The others are a record of how the delegation came about.
 ///
 /// ```
-/// use keyfob::{ActorChain, Subject};
+/// use keyfob::Subject;
+/// use keyfob::token::ActorChain;
 ///
 /// let service = ActorChain::new(Subject::new("service")?, None)?;
 /// let agent = ActorChain::new(Subject::new("agent")?, Some(&service))?;

@@ -5,7 +5,7 @@
 //! [`RegisteredClaims`]. The claims of an application are a type of that application.
 //!
 //! ```
-//! use keyfob::{Claims, PrivateClaims};
+//! use keyfob::token::PrivateClaims;
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Serialize, Deserialize, PartialEq, Debug)]

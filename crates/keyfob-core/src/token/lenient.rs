@@ -23,7 +23,8 @@ use crate::text::{AppId, DeviceId, LabelKey, LabelValue, Platform, Tag, UserAgen
 /// use the strict constructors of the types instead.
 ///
 /// ```
-/// use keyfob::{Field, Grant, Kind, LenientMetadata};
+/// use keyfob::values::Field;
+/// use keyfob::{Grant, Kind, LenientMetadata};
 ///
 /// let header = "Mozilla/5.0 ".repeat(50);
 /// let (metadata, losses) = LenientMetadata::new()

@@ -29,7 +29,8 @@ pub enum PreviousAccessToken {
 /// How a family of refresh tokens rotates.
 ///
 /// ```
-/// use keyfob::{GracePeriod, PreviousAccessToken, RefreshPolicy, Ttl};
+/// use keyfob::rotation::{GracePeriod, PreviousAccessToken};
+/// use keyfob::{RefreshPolicy, Ttl};
 ///
 /// let policy = RefreshPolicy::new()
 ///     .with_grace_period(GracePeriod::new(Ttl::from_secs(30)))

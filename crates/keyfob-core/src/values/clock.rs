@@ -41,7 +41,8 @@ impl Clock for SystemClock {
 /// A clock that moves only when a test moves it.
 ///
 /// ```
-/// use keyfob::{Clock, ManualClock, Ttl};
+/// use keyfob::Ttl;
+/// use keyfob::clock::{Clock, ManualClock};
 ///
 /// let clock = ManualClock::new("2026-01-01T00:00:00Z".parse()?);
 /// clock.advance(Ttl::from_hours(1));

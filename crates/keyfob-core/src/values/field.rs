@@ -8,7 +8,8 @@ use std::fmt;
 /// it.
 ///
 /// ```
-/// use keyfob::{Field, Scope, Subject};
+/// use keyfob::Scope;
+/// use keyfob::values::Field;
 ///
 /// let invalid = Scope::new("two words").unwrap_err();
 /// assert_eq!(invalid.field(), Field::Scope);
@@ -130,6 +131,8 @@ pub enum Field {
     Rate,
     /// The length of a lease.
     Lease,
+    /// The number of leading bits of an IPv6 address that are counted as one address.
+    Ipv6Prefix,
 }
 
 impl Field {
@@ -189,6 +192,7 @@ impl Field {
             Self::Burst => "burst",
             Self::Rate => "rate",
             Self::Lease => "lease",
+            Self::Ipv6Prefix => "ipv6_prefix",
         }
     }
 
@@ -215,6 +219,7 @@ impl Field {
             Self::LaneCount => "lane count",
             Self::TokenManager => "token manager",
             Self::LimitName => "limit name",
+            Self::Ipv6Prefix => "ipv6 prefix",
             one_word => one_word.as_str(),
         }
     }

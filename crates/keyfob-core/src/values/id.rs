@@ -9,7 +9,8 @@
 //! ```
 //!
 //! The tick counts 16 ms since 1970. The first ten bytes are unique within a lane: a store refuses a
-//! second record with the same ten. An index needs no more than these.
+//! second record with the same ten. An index needs no more than these. In the ids of a namespace, the
+//! last three bytes are not random but a code over the others; see [`id_mac`](crate::id_mac).
 
 use std::fmt;
 use std::str::FromStr;
@@ -55,7 +56,8 @@ impl TokenId {
     /// The number of leading bytes that are unique within a lane.
     pub const LOCAL_BYTES: usize = 10;
 
-    /// Draws an id for a token created at `at` in `lane`.
+    /// Draws an id for a token created at `at` in `lane`, without the code of a namespace; see
+    /// [`Namespace::draw_id`](crate::Namespace::draw_id).
     ///
     /// # Errors
     /// If there is no randomness.

@@ -11,7 +11,8 @@ use super::json_place::JsonPlace;
 /// the wrong field.
 ///
 /// ```
-/// use keyfob::{Field, InvalidValue, Subject};
+/// use keyfob::values::Field;
+/// use keyfob::{InvalidValue, Subject};
 ///
 /// let refused: InvalidValue = Subject::new("").unwrap_err();
 /// assert_eq!(refused.field(), Field::Subject);

@@ -11,7 +11,8 @@ use super::text::{Audience, AuthenticationMethod, LabelKey, LabelValue, Scope, T
 /// An ordered set of at most [`NameSet::MAX_LEN`] names.
 ///
 /// ```
-/// use keyfob::{NameSet, Tag};
+/// use keyfob::Tag;
+/// use keyfob::values::NameSet;
 ///
 /// let mut tags = NameSet::<Tag>::new();
 /// tags.insert("mobile".parse()?)?;
@@ -185,7 +186,7 @@ impl<'b, C, T: Name + minicbor::Decode<'b, C>> minicbor::Decode<'b, C> for NameS
 /// The labels of a token: at most [`Labels::MAX_LEN`] keys, each with one value.
 ///
 /// ```
-/// use keyfob::Labels;
+/// use keyfob::values::Labels;
 ///
 /// let mut labels = Labels::new();
 /// labels.insert("environment".parse()?, "production".parse()?)?;

@@ -39,6 +39,21 @@ pub enum StoreError {
         /// The store.
         what: String,
     },
+    /// The disk of the embedded store has no room. Nothing was changed. Revocations are still taken, from
+    /// room that was set aside, and the store continues by itself once there is room.
+    #[error("the disk of {what} is full: free some space. The store then continues by itself")]
+    Full {
+        /// The store.
+        what: String,
+    },
+    /// The embedded store was opened for reading alone. Nothing was changed.
+    #[error(
+        "{what} may only be read: run this as a user who may write to it, where it can be written"
+    )]
+    ReadOnly {
+        /// The store.
+        what: String,
+    },
     /// The file or server has no keyfob data, or data that cannot be read.
     #[error("{what} is not a keyfob store: {detail}")]
     NotAStore {
@@ -54,6 +69,16 @@ pub enum StoreError {
         /// The store.
         what: String,
         /// What was found, and what to do.
+        detail: String,
+    },
+    /// The server answered, but no new connection by its address showed that the address still leads to
+    /// it. Its answer is not used.
+    #[error(
+        "the store's answer is not used, because its address may lead elsewhere by now: {detail}: \
+         check that the address accepts new connections"
+    )]
+    AddressUnconfirmed {
+        /// The cause, in words.
         detail: String,
     },
     /// The data was written by a newer version of keyfob.
@@ -134,11 +159,14 @@ impl StoreError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Unavailable { .. }
+            | Self::Full { .. }
             | Self::OutcomeUnknown { .. }
             | Self::DeadlinePassed { .. }
-            | Self::NamespaceLost { .. } => ErrorClass::Unavailable,
+            | Self::NamespaceLost { .. }
+            | Self::AddressUnconfirmed { .. } => ErrorClass::Unavailable,
             Self::TooLarge { .. } => ErrorClass::InvalidRequest,
             Self::InUse { .. }
+            | Self::ReadOnly { .. }
             | Self::NotAStore { .. }
             | Self::NewerFormat { .. }
             | Self::Corrupt { .. }
@@ -159,8 +187,11 @@ impl StoreError {
             Self::OutcomeUnknown { .. } => "outcome_unknown",
             Self::DeadlinePassed { .. } => "deadline_passed",
             Self::InUse { .. } => "store_in_use",
+            Self::Full { .. } => "store_full",
+            Self::ReadOnly { .. } => "store_read_only",
             Self::NotAStore { .. } => "not_a_store",
             Self::NamespaceLost { .. } => "namespace_lost",
+            Self::AddressUnconfirmed { .. } => "address_unconfirmed",
             Self::NewerFormat { .. } => "newer_format",
             Self::Corrupt { .. } => "record_damaged",
             Self::Sealed { .. } => "store_sealed",

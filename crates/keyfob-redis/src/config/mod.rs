@@ -42,6 +42,7 @@ pub struct RedisConfig {
     pub(crate) feed_retention: Ttl,
     pub(crate) leaf: u16,
     pub(crate) create: bool,
+    pub(crate) checks_address: bool,
     pub(crate) when_emptied: WhenEmptied,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Option<Metrics>,
@@ -119,6 +120,7 @@ impl RedisConfig {
             feed_retention: Ttl::from_days(7),
             leaf: 104,
             create: true,
+            checks_address: true,
             when_emptied: WhenEmptied::Refuse,
             clock: Arc::new(SystemClock),
             metrics: None,
@@ -216,6 +218,14 @@ impl RedisConfig {
     /// its report; every other method answers [`StoreError::NamespaceLost`]. The default is true.
     pub fn with_create(mut self, create: bool) -> Self {
         self.create = create;
+        self
+    }
+
+    /// Sets whether the address of a single server is compared with new connections. The default is true. If
+    /// false, a node goes on with its connections when the address comes to lead to another server, and does
+    /// not learn what is revoked there.
+    pub fn with_address_checks(mut self, checks_address: bool) -> Self {
+        self.checks_address = checks_address;
         self
     }
 

@@ -13,7 +13,8 @@ use super::{Address, Login, RedisConfig, Secret, Tls, Topology, WhenEmptied, mis
 const EXAMPLES: &str = "redis://:password@host:6379/0, rediss://user:password@host?ca=/etc/ca.pem, \
     redis+cluster://a:6379,b:6379, redis+sentinel://s1:26379,s2:26379/name";
 
-const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, sentinel_password, ca, when_emptied";
+const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, budget, sentinel_password, ca, \
+     when_emptied, address";
 
 impl FromStr for RedisConfig {
     type Err = StoreError;
@@ -72,12 +73,20 @@ fn with_option(mut config: RedisConfig, option: &str) -> Result<RedisConfig, Sto
         }
         "response_timeout" => config.response_timeout = duration(&value, name)?,
         "connect_timeout" => config.connect_timeout = duration(&value, name)?,
+        "budget" => config.budget = duration(&value, name)?,
         "sentinel_password" => config.sentinel_login.password = Some(Secret::new(value)),
         "when_emptied" => {
             config.when_emptied = match value.as_str() {
                 "refuse" => WhenEmptied::Refuse,
                 "recreate" => WhenEmptied::Recreate,
                 _ => return Err(wrong("when_emptied must be refuse or recreate")),
+            };
+        }
+        "address" => {
+            config.checks_address = match value.as_str() {
+                "checked" => true,
+                "fixed" => false,
+                _ => return Err(wrong("address must be checked or fixed")),
             };
         }
         "ca" => match &mut config.tls {
@@ -199,12 +208,14 @@ mod tests {
         assert_eq!((config.database, config.wait), (3, 2));
         assert_eq!(config.lanes, LaneCount::new(16).ok());
         assert_eq!(config.when_emptied, WhenEmptied::Refuse);
+        assert!(config.checks_address && !read("redis://h?address=fixed").checks_address);
         let config = read("redis://h?when_emptied=recreate");
         assert_eq!(config.when_emptied, WhenEmptied::Recreate);
-        let config = read("redis+cluster://a:1,b/?namespace=shop&response_timeout=2s");
+        let config = read("redis+cluster://a:1,b/?namespace=shop&response_timeout=2s&budget=1s");
         let nodes = vec![Address::new("a", 1), Address::new("b", 6379)];
         assert_eq!(config.topology, Topology::Cluster(nodes));
         assert_eq!((config.namespace.as_str(), config.response_timeout.as_secs()), ("shop", 2));
+        assert_eq!(config.budget.as_secs(), 1);
         let config = read("redis+sentinel://:pw@s1,s2:5/main/4?sentinel_password=other");
         let sentinels = vec![Address::new("s1", 26379), Address::new("s2", 5)];
         assert_eq!(config.topology, Topology::Sentinel { sentinels, primary: "main".to_owned() });
@@ -224,6 +235,7 @@ mod tests {
             "redis://hunter2@h",
             "redis://h?lanes=0",
             "redis://h?when_emptied=hunter2",
+            "redis://h?address=hunter2",
             "redis://h?ca=/x",
             "redis://h?hunter2=1",
             "redis://h?insecure",

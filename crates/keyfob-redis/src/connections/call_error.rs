@@ -13,6 +13,9 @@ pub(crate) enum CallError {
     Lost(String),
     /// The call was executed, but too few replicas confirmed it. It may be sent again.
     Unsafe(String),
+    /// The call was executed, and it is not known whether its server is still at its address. It may be
+    /// sent again.
+    Unconfirmed(String),
     /// The slot has moved to another server.
     Moved(Address),
     /// The slot is being moved; this call should be sent to the other server.
@@ -79,6 +82,7 @@ impl CallError {
             Self::Refused(detail) | Self::Lost(detail) | Self::Unsafe(detail) => {
                 StoreError::unavailable(detail)
             }
+            Self::Unconfirmed(detail) => StoreError::AddressUnconfirmed { detail },
             Self::Moved(address) | Self::Ask(address) => {
                 StoreError::unavailable(format!("the slot is at {address}"))
             }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use keyfob_store::metrics::LinkPurpose;
-use keyfob_store::{Metrics, StoreError, Timestamp};
+use keyfob_store::{Metrics, MonotonicInstant, StoreError, Timestamp};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
 use tokio::task::JoinHandle;
@@ -16,6 +16,9 @@ use super::clock_offset::{ClockOffset, ClockSource};
 use super::reply::Reply;
 use crate::protocol::script::Script;
 
+/// What stands for a run id that the server does not tell, with a number.
+const WITHOUT_RUN_ID: &str = "connection ";
+
 /// A connection. The task that drives it ends when the last user drops it.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -25,6 +28,8 @@ pub(crate) struct Connection {
     /// Identifies the server and the run of its process.
     run_id: OnceLock<String>,
     metrics: ConnectionMetrics,
+    /// When connecting began.
+    begun: MonotonicInstant,
 }
 
 /// Counts what happens to a connection of one purpose.
@@ -45,6 +50,7 @@ impl Connection {
         multiplexed: MultiplexedConnection,
         driver: impl Future<Output = ()> + Send + 'static,
         metrics: ConnectionMetrics,
+        begun: MonotonicInstant,
     ) -> Self {
         let lost = metrics.clone();
         let driver = tokio::spawn(async move {
@@ -53,7 +59,12 @@ impl Connection {
             lost.count_lost();
         });
         let (clock_offset, run_id) = (ClockOffset::default(), OnceLock::new());
-        Self { multiplexed, driver, clock_offset, run_id, metrics }
+        Self { multiplexed, driver, clock_offset, run_id, metrics, begun }
+    }
+
+    /// When connecting began.
+    pub(super) fn begun(&self) -> MonotonicInstant {
+        self.begun
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -73,9 +84,14 @@ impl Connection {
         self.run_id.get().map_or("", String::as_str)
     }
 
+    /// The run of the server's process, or `None` if the server does not tell it.
+    pub(crate) fn server_run(&self) -> Option<&str> {
+        self.run_id.get().map(String::as_str).filter(|run_id| !run_id.starts_with(WITHOUT_RUN_ID))
+    }
+
     /// Reads the run id. If the server does not tell it, each connection counts as one to another run.
     pub(super) async fn read_run_id(&self, limit: Duration) -> Result<(), CallError> {
-        static WITHOUT_RUN_ID: AtomicU64 = AtomicU64::new(0);
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
         let mut info = redis::cmd("INFO");
         info.arg("server");
         let answer =
@@ -84,7 +100,7 @@ impl Connection {
         let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:")).map(str::to_owned);
         self.run_id.get_or_init(|| {
             run_id.unwrap_or_else(|| {
-                format!("connection {}", WITHOUT_RUN_ID.fetch_add(1, Ordering::Relaxed))
+                format!("{WITHOUT_RUN_ID}{}", NUMBER.fetch_add(1, Ordering::Relaxed))
             })
         });
         Ok(())

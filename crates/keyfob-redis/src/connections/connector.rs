@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob_store::metrics::LinkPurpose;
-use keyfob_store::{Metrics, StoreError};
+use keyfob_store::{Metrics, MonotonicInstant, StoreError};
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Pipeline, ProtocolVersion, RedisConnectionInfo, Value};
 use rustls::pki_types::pem::PemObject;
@@ -110,7 +110,17 @@ impl Connector {
         let connection =
             self.open(address, &self.login, self.database, LinkPurpose::Feed, Some(pushed)).await?;
         self.check_role(&connection, address).await?;
+        connection.read_run_id(self.response_timeout()).await?;
         Ok(connection)
+    }
+
+    /// Makes a new connection by an address, and closes it. Returns which run of a server is there, or `None`
+    /// if the server does not tell it.
+    pub(super) async fn server_run(&self, address: &Address) -> Result<Option<String>, CallError> {
+        let purpose = LinkPurpose::Topology;
+        let connection = self.open(address, &self.login, self.database, purpose, None).await?;
+        connection.read_run_id(self.response_timeout()).await?;
+        Ok(connection.server_run().map(str::to_owned))
     }
 
     async fn check_role(
@@ -211,6 +221,7 @@ impl Connector {
         purpose: LinkPurpose,
         pushed: Option<PushReceiver>,
     ) -> Result<Connection, CallError> {
+        let begun = MonotonicInstant::now();
         let refused = |error: std::io::Error| {
             CallError::Refused(format!("{address} cannot be reached: {error}"))
         };
@@ -234,12 +245,14 @@ impl Connector {
             info = info.set_protocol(ProtocolVersion::RESP3);
         }
         let metrics = ConnectionMetrics { metrics: self.metrics.clone(), purpose };
-        let Some(tls) = &self.tls else { return log_in(&info, stream, pushed, metrics).await };
+        let Some(tls) = &self.tls else {
+            return log_in(&info, stream, pushed, metrics, begun).await;
+        };
         let name = ServerName::try_from(address.host.clone()).map_err(|_| {
             CallError::Final(misconfigured(format!("{address} is not a name that TLS can verify")))
         })?;
         let stream = tls.connect(name, stream).await.map_err(refused)?;
-        log_in(&info, stream, pushed, metrics).await
+        log_in(&info, stream, pushed, metrics, begun).await
     }
 }
 
@@ -249,6 +262,7 @@ async fn log_in<S>(
     stream: S,
     pushed: Option<PushReceiver>,
     metrics: ConnectionMetrics,
+    begun: MonotonicInstant,
 ) -> Result<Connection, CallError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -262,7 +276,7 @@ where
     let (connection, driver) = MultiplexedConnection::new_with_config(info, stream, config)
         .await
         .map_err(|error| CallError::of(&error))?;
-    Ok(Connection::new(connection, driver, metrics))
+    Ok(Connection::new(connection, driver, metrics, begun))
 }
 
 /// Returns what to do about a server of this version if it is too old.

@@ -50,8 +50,31 @@ pub(crate) struct Connections {
     budget: Duration,
     response_timeout: Duration,
     closed: AtomicBool,
-    /// Whether the sentinels did not confirm the primary the last time.
+    /// Whether the primary was not confirmed the last time.
     is_unconfirmed: AtomicBool,
+}
+
+/// Where the configured address of a single server leads.
+#[derive(Debug)]
+pub(crate) enum AddressState {
+    /// There is no such address, or the settings say that it is fixed.
+    Unchecked,
+    /// The server does not tell its run id.
+    Unknown,
+    /// To the server that is used.
+    Confirmed,
+    /// To another server.
+    Moved,
+    /// A new connection cannot be made.
+    Unreachable(StoreError),
+}
+
+/// The server that answered a call.
+#[derive(Debug)]
+pub(crate) struct Answerer {
+    pub(crate) address: Address,
+    /// The last time at which it was certainly the primary.
+    pub(crate) confirmed: MonotonicInstant,
 }
 
 /// A call that got no answer.
@@ -73,7 +96,7 @@ impl Connections {
     pub(crate) fn new(config: &RedisConfig, scripts: Arc<Scripts>) -> Result<Self, StoreError> {
         Ok(Self {
             connector: Connector::new(config, scripts)?,
-            router: Router::new(config.topology.clone()),
+            router: Router::new(config.topology.clone(), config.checks_address),
             nodes: Mutex::default(),
             budget: config.budget,
             response_timeout: config.response_timeout,
@@ -88,13 +111,14 @@ impl Connections {
     }
 
     /// Does the same as [`run`](Self::run), and returns the server that answered too.
-    pub(crate) async fn run_with_address(
+    async fn run_with_address(
         &self,
         slot: u16,
         call: &Call<'_>,
-    ) -> Result<(Reply, Address), CallFailed> {
+    ) -> Result<(Reply, Answerer), CallFailed> {
         let begun = Instant::now();
         let (mut pause, mut maybe_done, mut ask_at) = (FIRST_RETRY_PAUSE, false, None);
+        let mut is_unconfirmed = false;
         loop {
             if self.closed.load(Ordering::Relaxed) {
                 let error = StoreError::unavailable("the store was closed");
@@ -102,11 +126,18 @@ impl Connections {
             }
             let time_left = self.budget.saturating_sub(begun.elapsed());
             let detail = match self.attempt(slot, call, ask_at.take(), time_left).await {
-                Ok((value, address)) => return Ok((Reply(value), address)),
+                Ok((value, answerer)) => return Ok((Reply(value), answerer)),
                 Err(CallError::Final(error)) => return Err(CallFailed { maybe_done, error }),
-                Err(CallError::Refused(detail)) => detail,
+                Err(CallError::Refused(detail)) => {
+                    is_unconfirmed = false;
+                    detail
+                }
+                Err(CallError::Unconfirmed(detail)) => {
+                    (maybe_done, is_unconfirmed) = (true, true);
+                    detail
+                }
                 Err(CallError::Lost(detail) | CallError::Unsafe(detail)) => {
-                    maybe_done = true;
+                    (maybe_done, is_unconfirmed) = (true, false);
                     if !call.repeatable {
                         let error = StoreError::unavailable(detail);
                         return Err(CallFailed { maybe_done, error });
@@ -125,7 +156,11 @@ impl Connections {
                 }
             };
             if begun.elapsed() + pause >= self.budget {
-                return Err(CallFailed { maybe_done, error: StoreError::unavailable(detail) });
+                let error = match is_unconfirmed {
+                    true => StoreError::AddressUnconfirmed { detail },
+                    false => StoreError::unavailable(detail),
+                };
+                return Err(CallFailed { maybe_done, error });
             }
             tracing::debug!(script = call.script.name, slot, detail, "sending the call again");
             sleep(pause).await;
@@ -144,7 +179,7 @@ impl Connections {
         &self,
         slot: u16,
         call: &Call<'_>,
-    ) -> Result<(Reply, Address), StoreError> {
+    ) -> Result<(Reply, Answerer), StoreError> {
         self.run_with_address(slot, call).await.map_err(|failed| failed.error)
     }
 
@@ -154,7 +189,7 @@ impl Connections {
         call: &Call<'_>,
         ask_at: Option<Address>,
         time_left: Duration,
-    ) -> Result<(Value, Address), CallError> {
+    ) -> Result<(Value, Answerer), CallError> {
         let asking = ask_at.is_some();
         let purpose = if call.wait > 0 { Purpose::Waits } else { Purpose::Calls };
         let found = timeout(time_left, self.find_connection(slot, purpose, ask_at)).await;
@@ -176,10 +211,55 @@ impl Connections {
             self.router.invalidate(None);
         }
         let value = outcome?;
-        if call.repeatable && self.uses_sentinels() {
+        let mut confirmed = MonotonicInstant::now();
+        if call.repeatable && self.router.checks_address() {
+            confirmed = self.check_address(&node, &connection, time_left).await?;
+        } else if call.repeatable && self.uses_sentinels() {
             self.check_still_primary(slot, node.address(), time_left).await?;
+            // An answer proves nothing about the time after its server was last confirmed.
+            let last = self.router.last_confirmed(node.address(), None);
+            confirmed = last.unwrap_or(MonotonicInstant::from_nanos(0));
         }
-        Ok((value, node.address().clone()))
+        Ok((value, Answerer { address: node.address().clone(), confirmed }))
+    }
+
+    /// Checks that the server that answered is still at its address, by a new connection that was begun
+    /// recently enough. Returns when that was. An answer of another server does not count.
+    async fn check_address(
+        &self,
+        node: &Node,
+        connection: &Arc<Connection>,
+        time_left: Duration,
+    ) -> Result<MonotonicInstant, CallError> {
+        let unsure = |detail| CallError::Unconfirmed(format!("{} {detail}", node.address()));
+        let server_run = connection.server_run();
+        self.router.note_server(server_run, connection.begun(), &self.connector);
+        if server_run.is_some() {
+            match timeout(time_left, self.router.route(&self.connector)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Err(unsure(error.into_error().to_string())),
+                Err(_) => return Err(unsure("accepted no new connection in time".to_owned())),
+            }
+        }
+        self.router.last_confirmed(node.address(), server_run).ok_or_else(|| {
+            node.drop_connection(connection);
+            unsure("leads to another server now".to_owned())
+        })
+    }
+
+    /// Makes a new connection by the configured address, and says where it leads.
+    pub(crate) async fn find_server(&self, connection: &Connection) -> AddressState {
+        if !self.router.checks_address() {
+            return AddressState::Unchecked;
+        }
+        if connection.server_run().is_none() {
+            return AddressState::Unknown;
+        }
+        match self.router.recheck(&self.connector).await {
+            Err(error) => AddressState::Unreachable(error.into_error()),
+            Ok(()) if self.leads_elsewhere(connection) => AddressState::Moved,
+            Ok(()) => AddressState::Confirmed,
+        }
     }
 
     /// Checks that the sentinels still name the server that answered, and confirmed it recently enough. An
@@ -228,6 +308,9 @@ impl Connections {
     }
 
     async fn route(&self) -> Result<Arc<Route>, CallError> {
+        if let Some(address) = self.router.configured() {
+            return Ok(Arc::new(Route::Single(address.clone())));
+        }
         self.router.route(&self.connector).await
     }
 
@@ -277,8 +360,24 @@ impl Connections {
     }
 
     /// The last time at which a server was certainly the primary; see [`Router::last_confirmed`].
-    pub(crate) fn last_confirmed(&self, address: &Address) -> Option<MonotonicInstant> {
-        self.router.last_confirmed(address)
+    pub(crate) fn last_confirmed(
+        &self,
+        address: &Address,
+        connection: &Connection,
+    ) -> Option<MonotonicInstant> {
+        let server_run = connection.server_run();
+        self.router.note_server(server_run, connection.begun(), &self.connector);
+        self.router.last_confirmed(address, server_run)
+    }
+
+    /// Returns whether the address of a connection leads to another server by now.
+    pub(crate) fn leads_elsewhere(&self, connection: &Connection) -> bool {
+        self.router.leads_elsewhere(connection.server_run())
+    }
+
+    /// Whether something else than an answer confirms a server.
+    pub(crate) fn needs_confirmation(&self) -> bool {
+        self.router.needs_confirmation()
     }
 
     /// Returns the primary of each of these slots.
@@ -326,13 +425,16 @@ impl Connections {
                 self.is_unconfirmed.store(false, Ordering::Relaxed);
                 let named = route.addresses();
                 let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-                nodes.retain(|(address, _), _| named.contains(&address));
+                nodes.retain(|(address, _), node| {
+                    node.drop_connection_if(|connection| self.leads_elsewhere(connection));
+                    named.contains(&address)
+                });
             }
             Ok(None) => {}
             // They are asked many times a second, so only the first failure is logged.
             Err(error) if !self.is_unconfirmed.swap(true, Ordering::Relaxed) => tracing::warn!(
                 error = %error.into_error(),
-                "the sentinels do not confirm the primary: soon no call will be answered"
+                "the primary is not confirmed: soon no call will be answered"
             ),
             Err(_) => {}
         }

@@ -74,6 +74,14 @@ impl Node {
         connection.as_ref().filter(|connection| connection.is_open()).map(Arc::clone)
     }
 
+    /// Gives up the connection if it should not be used any more.
+    pub(super) fn drop_connection_if(&self, is_wrong: impl Fn(&Connection) -> bool) {
+        let mut present = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(connection) = present.take_if(|connection| is_wrong(connection)) {
+            connection.count_given_up();
+        }
+    }
+
     /// Gives up a connection, unless another one has replaced it already.
     pub(super) fn drop_connection(&self, connection: &Arc<Connection>) {
         let mut present = self.connection.lock().unwrap_or_else(PoisonError::into_inner);

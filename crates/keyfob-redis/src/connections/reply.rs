@@ -24,6 +24,7 @@ impl Reply {
             Value::Nil => Ok(None),
             Value::BulkString(bytes) => Ok(Some(bytes)),
             Value::SimpleString(text) => Ok(Some(text.into_bytes())),
+            Value::VerbatimString { text, .. } => Ok(Some(text.into_bytes())),
             Value::Okay => Ok(Some(b"OK".to_vec())),
             Value::Int(number) => Ok(Some(number.to_string().into_bytes())),
             _ => Err(unexpected("not text")),

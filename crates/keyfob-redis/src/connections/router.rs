@@ -3,6 +3,10 @@
 //! A route is used until an error makes it doubtful. Then the next caller asks again, and the others wait
 //! for its answer. Under Sentinel there may be no error: a primary that was replaced while it was cut off
 //! goes on answering. So an answer of the sentinels is used for a limited time only.
+//!
+//! The address of a single server may come to lead to another one, while connections to the former one stay
+//! open: a name, a virtual address, a service of Kubernetes. So the run id that a new connection finds is
+//! used for a limited time only, too.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use keyfob_store::{MonotonicInstant, StoreError};
+use tokio::time::timeout;
 
 use super::call_error::CallError;
 use super::connector::Connector;
@@ -38,6 +43,8 @@ pub(super) struct Router {
 #[derive(Debug)]
 enum RouteSource {
     Fixed(Address),
+    /// The same, and the address may lead to another server at any time.
+    Checked(Address),
     Sentinels(Sentinels),
     /// Any node of the cluster; these are the configured ones.
     Cluster(Vec<Address>),
@@ -49,6 +56,10 @@ struct LastRoute {
     route: Option<(Arc<Route>, MonotonicInstant)>,
     /// The nodes to ask first: those of the last route, and the target of a redirection.
     ask_first: Vec<Address>,
+    /// Which run of a server is at a checked address.
+    server_run: Option<String>,
+    /// When the connection was begun that found it.
+    server_asked: Option<MonotonicInstant>,
     /// The primaries of the last route.
     primaries: BTreeSet<String>,
 }
@@ -70,8 +81,9 @@ pub(super) struct SlotRange {
 }
 
 impl Router {
-    pub(super) fn new(topology: Topology) -> Self {
+    pub(super) fn new(topology: Topology, checks_address: bool) -> Self {
         let source = match topology {
+            Topology::Standalone(address) if checks_address => RouteSource::Checked(address),
             Topology::Standalone(address) => RouteSource::Fixed(address),
             Topology::Sentinel { sentinels, primary } => {
                 RouteSource::Sentinels(Sentinels::new(&sentinels, &primary))
@@ -100,15 +112,62 @@ impl Router {
         Duration::from_nanos(self.max_age.load(Ordering::Relaxed))
     }
 
-    /// Returns the last time at which a server was certainly the primary, or `None` if it is not. Without
-    /// sentinels that is the present.
-    pub(super) fn last_confirmed(&self, address: &Address) -> Option<MonotonicInstant> {
-        if !self.uses_sentinels() {
-            return Some(MonotonicInstant::now());
+    /// Returns the last time at which a server was certainly the primary, or `None` if it is not. In a
+    /// cluster, and at a fixed address, that is the present. `server_run` is the run of the server that a
+    /// connection leads to.
+    pub(super) fn last_confirmed(
+        &self,
+        address: &Address,
+        server_run: Option<&str>,
+    ) -> Option<MonotonicInstant> {
+        match self.source {
+            RouteSource::Fixed(_) | RouteSource::Cluster(_) => Some(MonotonicInstant::now()),
+            // A server that does not tell its run cannot be compared.
+            RouteSource::Checked(_) if server_run.is_none() => Some(MonotonicInstant::now()),
+            RouteSource::Checked(_) => {
+                let last = self.last_route();
+                let is_same = last.server_run.as_deref() == server_run;
+                last.server_asked.filter(|_| is_same)
+            }
+            RouteSource::Sentinels(_) => {
+                let last = self.last_route();
+                let (route, asked) = last.route.as_ref()?;
+                route.addresses().contains(&address).then_some(*asked)
+            }
         }
+    }
+
+    /// Returns whether a new connection by the checked address has reached another server than this run.
+    pub(super) fn leads_elsewhere(&self, server_run: Option<&str>) -> bool {
         let last = self.last_route();
-        let (route, asked) = last.route.as_ref()?;
-        route.addresses().contains(&address).then_some(*asked)
+        let found = last.server_run.as_deref();
+        self.checks_address() && found.zip(server_run).is_some_and(|(found, run)| found != run)
+    }
+
+    /// Notes which server a new connection reached, that was begun at `asked`. Returns whether it is
+    /// another one than before.
+    pub(super) fn note_server(
+        &self,
+        server_run: Option<&str>,
+        asked: MonotonicInstant,
+        connector: &Connector,
+    ) -> bool {
+        let RouteSource::Checked(address) = &self.source else { return false };
+        let mut last = self.last_route();
+        // A connection that was begun later shows more, whichever is noted first.
+        if last.server_asked.is_some_and(|at| at >= asked) {
+            return false;
+        }
+        last.server_asked = Some(asked);
+        last.route = Some((Arc::new(Route::Single(address.clone())), asked));
+        let server_run = server_run.map(str::to_owned);
+        let before = std::mem::replace(&mut last.server_run, server_run);
+        let has_moved = before.is_some() && before != last.server_run;
+        if has_moved {
+            connector.metrics().address_moved();
+            tracing::warn!(%address, "the address leads to another server, or it was restarted");
+        }
+        has_moved
     }
 
     /// Has the next caller ask for the route again, `ask_first` before the others.
@@ -144,12 +203,46 @@ impl Router {
     ) -> Result<Option<Arc<Route>>, CallError> {
         match self.source {
             RouteSource::Sentinels(_) => self.refresh(connector).await.map(Some),
-            RouteSource::Fixed(_) | RouteSource::Cluster(_) => Ok(None),
+            RouteSource::Checked(_) if self.is_check_due() => {
+                self.refresh(connector).await.map(Some)
+            }
+            RouteSource::Checked(_) | RouteSource::Fixed(_) | RouteSource::Cluster(_) => Ok(None),
         }
     }
 
     pub(super) fn uses_sentinels(&self) -> bool {
         matches!(self.source, RouteSource::Sentinels(_))
+    }
+
+    /// Compares the address with a new connection now.
+    pub(super) async fn recheck(&self, connector: &Connector) -> Result<(), CallError> {
+        self.refresh(connector).await.map(drop)
+    }
+
+    /// Whether the address is compared with new connections.
+    pub(super) fn checks_address(&self) -> bool {
+        matches!(self.source, RouteSource::Checked(_))
+    }
+
+    /// Whether an answer of a server counts only for as long as something else confirms the server.
+    pub(super) fn needs_confirmation(&self) -> bool {
+        self.uses_sentinels() || self.checks_address()
+    }
+
+    /// Whether a new connection should be made soon, so that calls need not wait for it.
+    fn is_check_due(&self) -> bool {
+        let last = self.last_route();
+        let is_recent =
+            |asked: &MonotonicInstant| MonotonicInstant::now() < asked.after(self.max_age() / 2);
+        !last.route.as_ref().is_some_and(|(_, asked)| is_recent(asked))
+    }
+
+    /// The server at a configured address, which needs no question.
+    pub(super) fn configured(&self) -> Option<&Address> {
+        match &self.source {
+            RouteSource::Fixed(address) | RouteSource::Checked(address) => Some(address),
+            RouteSource::Sentinels(_) | RouteSource::Cluster(_) => None,
+        }
     }
 
     pub(super) fn close(&self) {
@@ -162,12 +255,22 @@ impl Router {
     fn current_route(&self) -> Option<Arc<Route>> {
         let last = self.last_route();
         let (route, asked) = last.route.as_ref()?;
-        (!self.uses_sentinels() || MonotonicInstant::now() < asked.after(self.max_age()))
+        (!self.needs_confirmation() || MonotonicInstant::now() < asked.after(self.max_age()))
             .then(|| Arc::clone(route))
     }
 
     async fn refresh(&self, connector: &Connector) -> Result<Arc<Route>, CallError> {
         let asked = MonotonicInstant::now();
+        if let RouteSource::Checked(address) = &self.source {
+            // A lost packet must not keep the next attempt waiting.
+            let found = timeout(self.max_age() * 2, connector.server_run(address)).await;
+            let no_answer =
+                || CallError::Refused(format!("no new connection to {address} in time"));
+            let found = found.unwrap_or_else(|_| Err(no_answer()));
+            let found = found.inspect_err(|_| connector.metrics().address_check_failed())?;
+            self.note_server(found.as_deref(), asked, connector);
+            return Ok(Arc::new(Route::Single(address.clone())));
+        }
         let route = Arc::new(self.ask(connector).await?);
         let mut last = self.last_route();
         if let Route::Slots(_) = &*route {
@@ -188,7 +291,9 @@ impl Router {
 
     async fn ask(&self, connector: &Connector) -> Result<Route, CallError> {
         Ok(match &self.source {
-            RouteSource::Fixed(address) => Route::Single(address.clone()),
+            RouteSource::Fixed(address) | RouteSource::Checked(address) => {
+                Route::Single(address.clone())
+            }
             RouteSource::Sentinels(sentinels) => Route::Single(sentinels.primary(connector).await?),
             RouteSource::Cluster(seeds) => {
                 let ask_first = self.last_route().ask_first.clone();

@@ -35,7 +35,7 @@ pub(crate) async fn follow_primaries(context: FeedContext) {
         };
         let due = Instant::now() + heartbeat_interval(max_staleness);
         context.connections.limit_route_age(Some(max_staleness));
-        if context.connections.uses_sentinels() {
+        if context.connections.needs_confirmation() {
             context.connections.confirm_route().await;
         }
         let lanes: Vec<_> = context.lane_count.lanes().collect();

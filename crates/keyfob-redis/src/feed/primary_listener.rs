@@ -104,7 +104,10 @@ impl PrimaryListener {
             if let Some(found) = &now.meta {
                 guard.note(found.as_deref(), now.sent);
             }
-            let confirmed = connections.last_confirmed(&self.address);
+            let confirmed = connections.last_confirmed(&self.address, &connection);
+            if connections.leads_elsewhere(&connection) {
+                return Err(StoreError::unavailable("the address leads to another server now"));
+            }
             if let (Some(before), Some(confirmed)) = (&before, confirmed) {
                 let both: Vec<_> =
                     before.lanes.iter().filter(|lane| now.lanes.contains(lane)).copied().collect();

@@ -283,5 +283,5 @@ groups! {
     charge, ChargeArgs in ARGV of Arg: permit, drain, burst, min_permits, max_permits;
 
     /// Units to give back to one limit.
-    refund, RefundArgs in ARGV of Arg: units, drain;
+    refund, RefundArgs in ARGV of Arg: units, permit, drain;
 }

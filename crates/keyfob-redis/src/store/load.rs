@@ -1,9 +1,7 @@
 //! Reads of one record or one lane.
 
 use futures_util::future::{join, try_join_all};
-use keyfob_store::{
-    Invalidation, Lane, Loaded, MonotonicInstant, Stamp, StoreError, Term, TokenId,
-};
+use keyfob_store::{Invalidation, Lane, Loaded, Stamp, StoreError, Term, TokenId};
 
 use super::shared::Shared;
 use crate::connections::{Call, Reply, next};
@@ -28,16 +26,14 @@ impl Shared {
             self.namespace_seen(),
         )
         .await;
-        let ((reply, server), seen) = (answer?, seen?);
-        self.feed.loaded_from(id.lane(), Invalidation::of(id), &server);
+        let ((reply, answerer), seen) = (answer?, seen?);
+        self.feed.loaded_from(id.lane(), Invalidation::of(id), &answerer.address);
         if reply.is_nil() {
             return Ok(None);
         }
-        // Under Sentinel an answer proves nothing about the time after its server was last confirmed.
-        let confirmed =
-            self.connections.last_confirmed(&server).unwrap_or(MonotonicInstant::from_nanos(0));
-        // Nor does an answer about the time after the namespace was last seen.
-        let sent = call.sent().min(confirmed).min(seen);
+        // An answer proves nothing about the time after its server was last confirmed, nor about the time
+        // after the namespace was last seen.
+        let sent = call.sent().min(answerer.confirmed).min(seen);
         let mut stored = stored_record(reply)?;
         if self.guard.is_foreign(stored.lane_tag()) {
             self.find_namespace().await?;

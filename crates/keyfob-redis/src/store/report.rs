@@ -9,7 +9,7 @@ use redis::Value;
 use super::namespace_meta::{LaneOwner, lost_meta};
 use super::shared::Shared;
 use crate::config::{Address, Topology, misconfigured};
-use crate::connections::{Connection, Reply, too_old};
+use crate::connections::{AddressState, Connection, Reply, too_old};
 use crate::namespace_guard::NamespaceState;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -74,6 +74,7 @@ impl Shared {
                 _ => ServerValues::new(),
             };
             let settings = ask(&connection, &SETTINGS).await?;
+            place(&mut report, &address, self.connections.find_server(&connection).await);
             self.add_findings(
                 &mut report,
                 &address,
@@ -87,7 +88,12 @@ impl Shared {
 
     /// Whether the servers hold the namespace that this node opened, and what to do if they do not.
     async fn namespace_finding(&self, report: &mut StoreReport) -> Result<(), StoreError> {
-        let (state, owners) = self.inspect_namespace().await?;
+        let (state, owners) = match self.inspect_namespace().await {
+            Ok(found) => found,
+            // The finding about the address says so.
+            Err(StoreError::AddressUnconfirmed { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
         let has_lanes = owners.iter().any(|owner| !matches!(owner, LaneOwner::NoLane));
         let (severity, advice) = match state {
             NamespaceState::Present => (Severity::Good, state.advice().to_owned()),
@@ -165,6 +171,39 @@ impl Shared {
     }
 }
 
+/// Whether the address still leads to the server that is used.
+fn place(report: &mut StoreReport, address: &Address, state: AddressState) {
+    let (severity, advice) = match state {
+        AddressState::Unchecked => return,
+        AddressState::Confirmed => (
+            Severity::Good,
+            format!("a new connection by {address} reaches the server that is used"),
+        ),
+        AddressState::Unknown => (
+            Severity::Warning,
+            format!(
+                "{address} does not tell its run id: if the address comes to lead to another server, \
+                 nodes go on with this one and miss what is revoked there. Allow this user INFO"
+            ),
+        ),
+        AddressState::Moved => (
+            Severity::Fault,
+            format!(
+                "{address} leads to another server than a moment ago, or the server was restarted: this \
+                 node connects to it, and decides nothing by the former one"
+            ),
+        ),
+        AddressState::Unreachable(error) => (
+            Severity::Fault,
+            format!(
+                "no new connection by {address} shows which server is there ({error}): this node decides \
+                 nothing until one does. Check maxclients and the network"
+            ),
+        ),
+    };
+    report.find(severity, "address", advice);
+}
+
 fn version(report: &mut StoreReport, address: &Address, version: &str) {
     match too_old(version) {
         Some(advice) => report.find(Severity::Fault, VERSION, format!("{address} {advice}")),
@@ -212,19 +251,27 @@ fn persistence<'a>(
 ) {
     let (severity, advice) = match (setting("appendonly"), setting("save")) {
         ("yes", _) if setting("appendfsync") == "no" => (
-            Severity::Warning,
-            "leaves it to the operating system when its log is written to disk: set appendfsync everysec or always",
+            Severity::Fault,
+            "leaves it to the operating system when its log is written to disk: a crash of the machine \
+             loses acknowledged revocations. Set appendfsync everysec or always",
         ),
-        ("yes", _) => (Severity::Good, "logs its writes to disk"),
+        ("yes", _) if setting("appendfsync") == "always" => {
+            (Severity::Good, "logs each write to disk before it answers")
+        }
+        ("yes", _) => (
+            Severity::Good,
+            "logs its writes to disk each second. A crash of the machine loses the last one: set \
+             appendfsync always if that is too much",
+        ),
         (_, "") => (
             Severity::Fault,
             "keeps nothing on disk: a restart loses every token and every revocation. Set \
              appendonly yes",
         ),
         _ => (
-            Severity::Warning,
-            "keeps only snapshots: a restart loses what came after the last one, revocations too. \
-             Set appendonly yes",
+            Severity::Fault,
+            "keeps only snapshots: after a restart, tokens that were revoked after the last one are \
+             active again. Set appendonly yes, and see docs/recovery.md",
         ),
     };
     report.find(severity, "persistence", format!("{address} {advice}"));

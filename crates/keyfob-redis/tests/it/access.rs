@@ -42,7 +42,7 @@ const RULES: &str = "~shop:* -@all +evalsha +script|load +script|exists +time +h
     +hincrby +hdel +hrandfield +hexists +exists +get +mget +set +getrange +setrange +pexpireat \
     +pexpiretime +pttl +zadd +zcard +zcount +zrange +zrangebylex +zrevrangebylex +zrangebyscore \
     +zrem +zremrangebyrank +zmscore +zrandmember +rename +xadd +xrange +xrevrange +xinfo|stream \
-    +del +client|tracking";
+    +del +client|tracking +info";
 
 #[test]
 fn the_recipes_show_the_same_rules() {

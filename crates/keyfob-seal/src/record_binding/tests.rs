@@ -115,7 +115,9 @@ fn an_edit_of_any_bound_field_does_not_open() {
         ("another subject", |record| record.epochs.subject = Some(field(9))),
         ("no client", |record| record.epochs.client = None),
         ("another client", |record| record.epochs.client = Some(field(9))),
-        ("one ancestor less", |record| record.epochs.ancestors.truncate(1)),
+        ("one ancestor less", |record| {
+            record.epochs.ancestors.pop();
+        }),
         ("ancestors in another order", |record| record.epochs.ancestors.reverse()),
         ("a subject that is read as an ancestor", |record| {
             record.epochs.ancestors.insert(0, field(1));

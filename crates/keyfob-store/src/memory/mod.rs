@@ -68,7 +68,7 @@ impl MemoryStore {
         clock: Arc<dyn Clock>,
         random: &dyn Random,
     ) -> Result<Self, RandomUnavailable> {
-        let namespace = Namespace::new(lanes, NamespaceKey::draw(random)?);
+        let namespace = Namespace::new(lanes, NamespaceKey::draw(random)?).require_id_macs();
         let state = Mutex::new(State::new(lanes, clock.now()));
         Ok(Self { namespace, clock, state, watchers: InvalidationListeners::default() })
     }

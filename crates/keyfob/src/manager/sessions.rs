@@ -3,7 +3,7 @@
 //!
 //! A login that has to make room revokes first and stores then, so that there are never more sessions
 //! than the policy allows, wherever a node stops. Two logins that find the same index end the same
-//! session, and the second one reads again.
+//! session, and the second one waits a little and reads again; see [`login_turns`](super::login_turns).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,6 @@ use futures_util::future::try_join_all;
 
 use super::TokenManager;
 use super::issue::{DRAW_LIMIT, Draft, Issued, Prepared, no_free_id};
-use super::modify::RETRY_LIMIT;
 use super::read::Paging;
 use super::revoke::RevokeRequest;
 use crate::codec;
@@ -96,7 +95,12 @@ impl TokenManager {
         let device = parts.metadata.device.id.as_ref();
         let device = device.map(|device| namespace.device(device).number());
         let mut superseded_at: Option<(TokenId, Option<RecordVersion>)> = None;
-        for _ in 0..RETRY_LIMIT {
+        let contended = || Error::Contended {
+            id: namespace.session_index_of(&subject, 0, Timestamp::default()),
+        };
+        let turn = self.inner.login_turns.begin(namespace.subject(&subject)).await;
+        let mut turn = turn.ok_or_else(contended)?;
+        loop {
             // Before any session has to end: a grant that is not valid makes no room.
             let prepared = self.prepare(parts.clone(), None)?;
             let mut read = self.read_index(&subject, device).await?;
@@ -114,8 +118,10 @@ impl TokenManager {
                 SessionStored::Superseded => superseded_at = Some((read.id, read.version)),
                 SessionStored::IndexChanged => {}
             }
+            if !turn.wait(&*self.inner.random).await {
+                return Err(contended());
+            }
         }
-        Err(Error::Contended { id: namespace.session_index_of(&subject, 0, Timestamp::default()) })
     }
 
     /// Reads the session index of a subject.

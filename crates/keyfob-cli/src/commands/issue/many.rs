@@ -3,8 +3,10 @@
 //! A thread reads lines. While one batch of tokens is issued, it reads the lines of the next batch. So
 //! a file is issued as fast as the store can write. A program that writes one line to a pipe can wait
 //! for its token before it writes the next. An interrupt lets the current batch finish: a token
-//! whose bearer was not written would be lost.
+//! whose bearer was not written would be lost. If the output cannot be written, the tokens that are
+//! stored without an owner are revoked and named.
 
+use std::cell::Cell;
 use std::io::{self, BufRead};
 use std::path::Path;
 use std::pin::pin;
@@ -15,7 +17,8 @@ use keyfob::{Error, Issued};
 use tokio::sync::mpsc;
 
 use super::line::{self, LineError};
-use super::show::{note_once, output_lost, write_object};
+use super::lost;
+use super::show::{note_once, write_object};
 use crate::context::Context;
 use crate::encoding::{self, BYTE_ORDER_MARK};
 use crate::failure::Failure;
@@ -108,6 +111,9 @@ async fn issue_batch(
         let grant = line.text.and_then(|text| line::parse(&text, by, now));
         parsed.push((line.number, grant.map(|grant| grants.push(grant))));
     }
+    // After a failed write, no further token is begun.
+    let is_stopped = Cell::new(false);
+    let grants = grants.into_iter().take_while(|_| !is_stopped.get());
     let mut issued = pin!(context.manager.issue_many(grants));
     for (number, grant) in parsed {
         let outcome = match grant {
@@ -118,9 +124,16 @@ async fn issue_batch(
             },
         };
         match outcome {
-            Ok(issued) => {
-                let output = &mut context.output;
-                write(&issued, output).map_err(|failure| output_lost(failure, &issued))?;
+            Ok(token) => {
+                if let Err(failure) = write(&token, &mut context.output) {
+                    is_stopped.set(true);
+                    let mut lost = vec![token.token.id];
+                    // These were begun already, so they are stored too.
+                    while let Some(outcome) = issued.next().await {
+                        lost.extend(outcome.map(|token| token.token.id));
+                    }
+                    return Err(lost::revoke(lost, failure, by, &context.manager).await);
+                }
                 counts.issued += 1;
             }
             Err(refused) => {

@@ -1,6 +1,7 @@
 //! `issue`: one token from flags, or many from a file.
 
 mod line;
+mod lost;
 mod many;
 mod show;
 

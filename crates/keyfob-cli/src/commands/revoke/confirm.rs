@@ -7,32 +7,25 @@ use crate::failure::Failure;
 use crate::input;
 use crate::visible::visible;
 
-/// What to do without a terminal and without `--yes`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum WithoutTerminal {
-    Proceed,
-    Refuse,
+/// Refuses a revocation of many tokens for which no question can be asked and `--yes` is missing. The
+/// question needs a terminal on stdin and on stderr.
+pub(super) fn check_can_confirm(action: &str, args: &RevokeArgs) -> Result<(), Failure> {
+    if args.yes || can_ask() {
+        return Ok(());
+    }
+    Err(Failure::Usage {
+        code: "confirmation_needed",
+        message: format!("without a terminal on stdin and stderr, --yes is needed to {action}"),
+        details: "Count the tokens with --dry-run first.".into(),
+    })
 }
 
 /// Asks the user to confirm, unless `--yes` was given.
-pub(super) async fn confirm(
-    action: &str,
-    without_terminal: WithoutTerminal,
-    args: &RevokeArgs,
-) -> Result<(), Failure> {
+pub(super) async fn confirm(action: &str, args: &RevokeArgs) -> Result<(), Failure> {
     if args.yes {
         return Ok(());
     }
-    if !can_ask() {
-        if without_terminal == WithoutTerminal::Proceed {
-            return Ok(());
-        }
-        return Err(Failure::Usage {
-            code: "confirmation_needed",
-            message: format!("without a terminal, --yes is needed to {action}"),
-            details: String::new(),
-        });
-    }
+    check_can_confirm(action, args)?;
     let mut terminal = io::stderr();
     let _ =
         write!(terminal, "This will {}. It cannot be undone. Continue? [y/N] ", visible(action));

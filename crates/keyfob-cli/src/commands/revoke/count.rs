@@ -29,7 +29,7 @@ pub(super) async fn run(
         Target::Subject(subject) => Filter::new().subject(subject.clone()),
         Target::Client(client) => Filter::new().client(client.clone()),
         Target::All => Filter::new(),
-        Target::Matching(text) => sweep::filter(text, args, context)?,
+        Target::Matching(text) => sweep::filter(text, args, context.now())?,
     };
     let count = context.manager.sweep(filter, request).dry_run().await?;
     report(count, target, context)

@@ -5,15 +5,30 @@ mod count;
 mod report;
 mod sweep;
 
-use keyfob::RevokeOutcome;
+use keyfob::{Error, Filter, Paging, RevokeOutcome, Timestamp};
 
-use confirm::{WithoutTerminal, confirm};
+use confirm::{check_can_confirm, confirm};
 use report::RevokeReport;
 
 use crate::args::{RevokeArgs, Target};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::table::or_never;
+
+const REVOKE_ALL: &str = "revoke every token of the store";
+
+/// Checks the arguments before the store is asked.
+pub(super) fn check(args: &RevokeArgs, now: Timestamp) -> Result<(), Failure> {
+    args.request().check().map_err(Error::from)?;
+    match args.target() {
+        Some(Target::Matching(text)) => {
+            drop(sweep::filter(&text, args, now)?);
+            if args.dry_run { Ok(()) } else { check_can_confirm(sweep::ACTION, args) }
+        }
+        Some(Target::All) if !args.dry_run => check_can_confirm(REVOKE_ALL, args),
+        _ => Ok(()),
+    }
+}
 
 pub(super) async fn run(args: &RevokeArgs, context: &mut Context) -> Result<(), Failure> {
     let Some(target) = args.target() else {
@@ -46,19 +61,55 @@ async fn in_one_step(
         }
         Target::Subject(subject) => {
             manager.revoke_subject(subject, request).await?;
-            format!("revoked all tokens of the subject {subject}")
+            let line = format!("revoked all tokens of the subject {subject}");
+            let filter = Filter::new().subject(subject.clone());
+            return report_listed(target, line, &filter, context).await;
         }
         Target::Client(client) => {
             manager.revoke_client(client, request).await?;
-            format!("revoked all tokens of the client {client}")
+            let line = format!("revoked all tokens of the client {client}");
+            let filter = Filter::new().client(client.clone());
+            return report_listed(target, line, &filter, context).await;
         }
         Target::All | Target::Matching(_) => {
-            confirm("revoke every token of the store", WithoutTerminal::Refuse, args).await?;
+            confirm(REVOKE_ALL, args).await?;
             manager.revoke_all(request).await?;
             "revoked every token of the store".to_owned()
         }
     };
     RevokeReport::new(target, "revoked").write(&line, context)
+}
+
+/// Reports a revocation of everything of a subject or a client, with the number of tokens that are
+/// listed under the name. A name without tokens is likely a typing error.
+async fn report_listed(
+    target: &Target,
+    line: String,
+    filter: &Filter,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    let page = context.manager.list(filter, Paging::new(Paging::MAX_LIMIT)).await;
+    let (line, listed) = match &page {
+        Ok(page) => {
+            let count = page.tokens.len() as u64 + page.unreadable;
+            let more = if page.next.is_some() { "at least " } else { "" };
+            (format!("{line} ({more}{count} listed, in any state)"), Some(count))
+        }
+        // The revocation is done. Only its size is not known.
+        Err(_) => (line, None),
+    };
+    let report = RevokeReport { listed, ..RevokeReport::new(target, "revoked") };
+    report.write(&line, context)?;
+    if listed == Some(0) {
+        let message = "no token is listed under this name. Check its spelling with keyfob list. \
+                       Tokens that are being issued under it right now were revoked too";
+        context.output.note("none_listed", message);
+    }
+    if let Err(error) = page {
+        let message = format!("the tokens under this name cannot be counted: {error}");
+        context.output.note("not_counted", message);
+    }
+    Ok(())
 }
 
 async fn report_one(

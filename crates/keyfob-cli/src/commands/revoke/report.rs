@@ -18,6 +18,9 @@ pub(super) struct RevokeReport<'a> {
     pub(super) revocation: Option<&'a Revocation>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) count: Option<u64>,
+    /// The tokens listed under the subject or the client, up to the maximum of one page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) listed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) examined: Option<u64>,
     /// The cursor to resume an interrupted run.
@@ -35,7 +38,15 @@ impl RevokeReport<'_> {
             Target::All => json!({ "all": true }),
             Target::Matching(text) => json!({ "where": text }),
         };
-        Self { target, outcome, revocation: None, count: None, examined: None, next: None }
+        Self {
+            target,
+            outcome,
+            revocation: None,
+            count: None,
+            listed: None,
+            examined: None,
+            next: None,
+        }
     }
 
     /// Writes the line, or this object with `--json`.

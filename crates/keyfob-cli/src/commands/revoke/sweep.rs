@@ -1,8 +1,8 @@
 //! `revoke --where`: revokes all tokens that match a filter, with progress. A run can be resumed.
 
-use keyfob::Filter;
+use keyfob::{Filter, Timestamp};
 
-use super::confirm::{WithoutTerminal, can_ask, confirm};
+use super::confirm::{can_ask, confirm};
 use super::report::RevokeReport;
 use crate::args::{RevokeArgs, Target};
 use crate::commands::pages::note_unreadable;
@@ -11,9 +11,12 @@ use crate::failure::{Exit, Failure};
 use crate::output::shell_quoted;
 use crate::progress::Progress;
 
+/// What is confirmed, where the tokens are not counted first.
+pub(super) const ACTION: &str = "revoke all tokens that match";
+
 /// Parses the filter. Refuses an empty one, which is likely a mistake.
-pub(super) fn filter(text: &str, args: &RevokeArgs, context: &Context) -> Result<Filter, Failure> {
-    let filter = context.filter(&[text.to_owned()], &args.bind)?;
+pub(super) fn filter(text: &str, args: &RevokeArgs, now: Timestamp) -> Result<Filter, Failure> {
+    let filter = crate::context::filter(&[text.to_owned()], &args.bind, now)?;
     if filter.is_empty() {
         let message = "the filter is empty and would match every token".into();
         let details = "To revoke every token, use --all.".into();
@@ -27,7 +30,7 @@ pub(super) async fn run(
     args: &RevokeArgs,
     context: &mut Context,
 ) -> Result<(), Failure> {
-    let filter = filter(text, args, context)?;
+    let filter = filter(text, args, context.now())?;
     // The text of the filter has absolute times, so a resumed run matches the same tokens.
     let text = filter.to_string();
     let mut sweep = context.manager.sweep(filter, args.request());
@@ -37,9 +40,10 @@ pub(super) async fn run(
     let progress = if can_ask() && !args.yes {
         let count = context.interrupt.or(async { Ok(sweep.dry_run().await?) }).await?;
         let action = format!("revoke all tokens that match {text} (now {count})");
-        context.interrupt.or(confirm(&action, WithoutTerminal::Proceed, args)).await?;
+        context.interrupt.or(confirm(&action, args)).await?;
         Progress::towards(count, "tokens revoked")
     } else {
+        confirm(ACTION, args).await?;
         Progress::counting("tokens revoked")
     };
     if let Some(per_second) = args.throttle {
@@ -69,7 +73,10 @@ pub(super) async fn run(
         ..RevokeReport::new(&Target::Matching(text.clone()), code)
     };
     if outcome.is_err() {
-        let resume = next.as_ref().map(|next| format!(" --resume {next}")).unwrap_or_default();
+        let mut resume = next.as_ref().map(|next| format!(" --resume {next}")).unwrap_or_default();
+        if args.yes {
+            resume.push_str(" --yes");
+        }
         let message = format!("resume with: keyfob revoke --where {}{resume}", shell_quoted(&text));
         match &next {
             Some(next) => context.output.note_cursor("resume", message, next),

@@ -90,7 +90,7 @@ pub use plan::Plan;
 /// let text = "kind:access subject:user123 tag:mobile label:environment=production state:active";
 /// assert_eq!(Filter::parse(text, now)?, built);
 /// assert_eq!(Filter::parse(&built.to_string(), now)?, built);
-/// # Ok::<(), keyfob::FilterError>(())
+/// # Ok::<(), keyfob::filter::FilterError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[must_use = "a filter finds nothing until it is handed to a method that lists"]

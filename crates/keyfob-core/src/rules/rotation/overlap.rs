@@ -5,7 +5,8 @@ use crate::time::Ttl;
 /// How long a rotated secret of an API key stays good beside its successor.
 ///
 /// ```
-/// use keyfob::{SecretOverlap, Ttl};
+/// use keyfob::Ttl;
+/// use keyfob::rotation::SecretOverlap;
 ///
 /// assert_eq!(SecretOverlap::default().length(), Some(Ttl::from_days(1)));
 /// assert_eq!(SecretOverlap::NONE.length(), None);

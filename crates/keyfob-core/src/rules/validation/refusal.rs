@@ -18,7 +18,8 @@ use super::Denied;
 /// attacker learns from the exact reason whether a guessed or stolen token is real.
 ///
 /// ```
-/// use keyfob::{Field, Refusal};
+/// use keyfob::Refusal;
+/// use keyfob::values::Field;
 ///
 /// let refusal = Refusal::Audience;
 /// assert_eq!(refusal.code(), "invalid_audience");

@@ -49,7 +49,8 @@ pub use presented::{IdDigits, Presented};
 /// ```
 ///
 /// ```
-/// use keyfob::{BearerPrefix, BearerToken, ParseBearerError};
+/// use keyfob::bearer::ParseBearerError;
+/// use keyfob::{BearerPrefix, BearerToken};
 ///
 /// let prefix = BearerPrefix::default();
 /// let refused = BearerToken::parse("fob_at_tooshort", &prefix).unwrap_err();

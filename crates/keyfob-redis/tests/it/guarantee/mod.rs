@@ -7,6 +7,7 @@ mod deposed;
 mod failover;
 mod half_open;
 mod lane;
+mod moved;
 mod overtaken;
 mod paused;
 mod racing;

@@ -8,7 +8,7 @@ use crate::manager::modify::encode_event;
 use crate::manager::refresh::RefreshRecord;
 use keyfob_core::bearer::ratchet::Ratchet;
 use keyfob_core::bearer::{BearerToken, Generation};
-use keyfob_core::id::{FamilyId, TokenId};
+use keyfob_core::id::FamilyId;
 use keyfob_core::token::Kind;
 use keyfob_store::{ClearFields, Epochs, Insert, Inserted, Operation, Stamp, StoreError};
 
@@ -66,7 +66,8 @@ impl TokenManager {
     pub(super) fn draw(&self, prepared: &Prepared) -> Result<NewToken, Error> {
         let inner = &*self.inner;
         let mut record = prepared.record.clone();
-        let id = TokenId::draw(prepared.now, prepared.lane, &*inner.random)?;
+        let namespace = inner.store.namespace();
+        let id = namespace.draw_id(prepared.now, prepared.lane, &*inner.random)?;
         let bearer = if record.kind == Kind::Refresh {
             let (ratchet, bearer) = Ratchet::draw(&inner.prefix, id, &*inner.random)?;
             record.ratchet = Some(ratchet);

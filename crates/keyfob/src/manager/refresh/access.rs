@@ -69,7 +69,8 @@ impl TokenManager {
         drawn_from.extend(request.to_bytes());
         let random = ratchet.derive_random(bearer, generation, &drawn_from);
         let prefix = &self.inner.prefix;
-        let id = TokenId::draw(at, stored.id.lane(), &random)?;
+        let namespace = self.inner.store.namespace();
+        let id = namespace.draw_shared_id(at, stored.id.lane(), &random)?;
         let bearer = BearerToken::draw(prefix, Kind::Access, id, Generation::FIRST, &random)?;
         let default = self.inner.lifetimes.access;
         let mut record = access_record(stored.id, &stored.record, request, default, at)?;

@@ -1,0 +1,37 @@
+//! Revokes tokens that are stored although nobody has their bearers, since the output failed.
+
+use std::io;
+
+use futures_util::{StreamExt, stream};
+use keyfob::values::Actor;
+use keyfob::{RevokeRequest, TokenId, TokenManager};
+
+use crate::failure::Failure;
+
+/// How many tokens are revoked at the same time.
+const CONCURRENT_REVOCATIONS: usize = 32;
+
+/// Revokes the tokens. Returns the failure that names them all.
+pub(super) async fn revoke(
+    lost: Vec<TokenId>,
+    failure: Failure,
+    by: Option<&Actor>,
+    manager: &TokenManager,
+) -> Failure {
+    let error = match failure {
+        Failure::Output(error) => error,
+        other => io::Error::other(other),
+    };
+    let mut request = RevokeRequest::from("the bearer could not be written");
+    if let Some(by) = by {
+        request = request.by(by.clone());
+    }
+    let request = &request;
+    let revocations = lost.iter().map(|id| async move {
+        let revoked = manager.revoke(*id, request.clone()).await;
+        revoked.is_err().then_some(*id)
+    });
+    let unrevoked = stream::iter(revocations).buffered(CONCURRENT_REVOCATIONS);
+    let unrevoked = unrevoked.filter_map(|id| async move { id }).collect().await;
+    Failure::BearersLost { lost, unrevoked, error }
+}
