@@ -173,7 +173,7 @@ fn a_newer_format_is_reported_and_not_read() {
     transaction.commit().unwrap();
     drop(database);
     match refusal(&fixture) {
-        StoreError::NewerFormat { found: 7, known: 1, .. } => {}
+        StoreError::NewerFormat { found: 7, known: 2, .. } => {}
         other => panic!("expected a newer format, got {other}"),
     }
 }
