@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::SealedStore;
-use super::stored::Stored;
 use crate::associated_data::AssociatedData;
 use crate::cipher::form_of;
 use crate::record_binding::RecordBinding;
@@ -70,14 +69,14 @@ impl SealedStore {
         sealer: &Sealer,
         id: TokenId,
         clear: Option<ClearFields>,
-    ) -> Result<Stored, StoreError> {
+    ) -> Result<(KeyVersion, ClearFields), StoreError> {
         if let Some(clear) = clear.clone().filter(|_| !sealer.is_moving()) {
-            return Ok(Stored { form: sealer.active(), clear });
+            return Ok((sealer.active(), clear));
         }
         let Some(mut there) = self.inner.load(id).await? else {
             // The store refuses the write, or answers as it did before.
             let clear = clear.unwrap_or_else(no_fields);
-            return Ok(Stored { form: sealer.active(), clear });
+            return Ok((sealer.active(), clear));
         };
         let form = sealer.newest_form(Self::form(&there));
         let clear = match clear {
@@ -88,7 +87,7 @@ impl SealedStore {
                 there.clear_fields()
             }
         };
-        Ok(Stored { form, clear })
+        Ok((form, clear))
     }
 
     /// Returns the content of a stored record.
