@@ -6,7 +6,7 @@ use keyfob::{Filter, Timestamp, TokenManager};
 use crate::args::Settings;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::open::{self, IfMissing};
+use crate::open::{self, Opening};
 use crate::output::Output;
 use crate::values::BindArg;
 
@@ -22,10 +22,10 @@ impl Context {
     /// Opens the store that the settings name.
     pub(crate) async fn open(
         settings: &Settings,
-        if_missing: IfMissing,
+        opening: Opening,
         output: Output,
     ) -> Result<Self, Failure> {
-        let manager = open::manager(settings, if_missing).await?;
+        let manager = open::manager(settings, opening).await?;
         let interrupt = Interrupt::listen();
         tracing::debug!("the store is open");
         Ok(Self { manager, output, interrupt })

@@ -1,8 +1,19 @@
-//! Logging to stderr. `KEYFOB_LOG` and `-v` set the level.
+//! Logging to stderr, as text or with `--json` as one object per line. `KEYFOB_LOG` and `-v` set the
+//! level.
+//!
+//! By default a short command does not log what is wrong with the settings of the store's servers:
+//! `keyfob doctor` reports it. A command that runs for long logs it once.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
+use serde_json::{Map, Value, json};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::failure::Failure;
 use crate::output;
@@ -10,12 +21,26 @@ use crate::visible::visible;
 
 const VARIABLE: &str = "KEYFOB_LOG";
 
+/// The default levels, without the findings of a report.
+const WITHOUT_FINDINGS: &str = "warn,keyfob_redis::store::report=error";
+
+/// How to log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogSettings {
+    pub(crate) verbose: u8,
+    pub(crate) json: bool,
+    /// Whether the command runs for long.
+    pub(crate) is_long_running: bool,
+}
+
 /// Starts logging. `-v` overrides the variable.
-pub(crate) fn start(verbose: u8) -> Result<(), Failure> {
+pub(crate) fn start(settings: LogSettings) -> Result<(), Failure> {
+    let LogSettings { verbose, json, is_long_running } = settings;
     let configured = std::env::var(VARIABLE).ok().filter(|value| !value.is_empty());
     let directives = match (verbose, configured) {
         (0, Some(configured)) => configured,
-        (0, None) => "warn".to_owned(),
+        (0, None) if is_long_running => "warn".to_owned(),
+        (0, None) => WITHOUT_FINDINGS.to_owned(),
         (1, _) => "info".to_owned(),
         (2, _) => "debug".to_owned(),
         (_, _) => "trace".to_owned(),
@@ -25,12 +50,65 @@ pub(crate) fn start(verbose: u8) -> Result<(), Failure> {
         message: format!("{VARIABLE} is not a log filter"),
         details: "Write a level, or levels by module: warn, or keyfob=debug,warn.".into(),
     })?;
+    if json {
+        let logger = tracing_subscriber::fmt().with_env_filter(filter).event_format(JsonLine);
+        logger.with_writer(io::stderr).init();
+        return Ok(());
+    }
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| VisibleLog(std::io::stderr()))
         .with_ansi(std::io::stderr().is_terminal() && output::colours_are_allowed())
         .init();
     Ok(())
+}
+
+/// Formats an event as an object on a line, as errors and notes are.
+struct JsonLine;
+
+impl<S, N> FormatEvent<S, N> for JsonLine
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut fields = JsonFields(Map::new());
+        event.record(&mut fields);
+        let metadata = event.metadata();
+        fields.0.insert("level".into(), metadata.level().as_str().to_lowercase().into());
+        fields.0.insert("target".into(), metadata.target().into());
+        writeln!(writer, "{}", json!({ "log": fields.0 }))
+    }
+}
+
+/// The fields of an event.
+struct JsonFields(Map<String, Value>);
+
+impl Visit for JsonFields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name().into(), format!("{value:?}").into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().into(), value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.insert(field.name().into(), value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.insert(field.name().into(), value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.insert(field.name().into(), value.into());
+    }
 }
 
 /// A writer of log lines for people. `tracing_subscriber` escapes the control characters of ASCII

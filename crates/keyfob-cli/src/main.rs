@@ -6,6 +6,7 @@
 //! | `commands` | one file or folder per command |
 //! | `open` | opens the store |
 //! | `output` | everything that goes to stdout |
+//! | `process` | no core dumps, and no panics of libraries |
 //! | `failure` | every error, hint and exit code |
 
 mod args;
@@ -25,6 +26,7 @@ mod no_echo;
 mod open;
 mod output;
 mod parse;
+mod process;
 mod progress;
 mod store_url;
 mod table;
@@ -34,8 +36,11 @@ mod visible;
 use std::process::ExitCode;
 
 use crate::failure::Failure;
+use crate::logs::LogSettings;
 
 fn main() -> ExitCode {
+    process::forbid_dumps();
+    process::silence_engine_panics();
     let arguments: Vec<_> = std::env::args_os().collect();
     // An error in the arguments needs the right form too, before they are parsed.
     let json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
@@ -46,7 +51,11 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: args::Cli) -> Result<(), Failure> {
-    logs::start(cli.settings.verbose)?;
+    logs::start(LogSettings {
+        verbose: cli.settings.verbose,
+        json: cli.settings.json,
+        is_long_running: cli.command.is_long_running(),
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::Start)?;
     let recorder = cli.settings.metrics.clone().map(|file| (metrics::start(), file));

@@ -7,7 +7,7 @@ use keyfob::limit::LimitStore;
 use keyfob::random::OsRandom;
 use keyfob::store::{LaneCount, Namespace, NamespaceKey};
 use keyfob::{CacheConfig, LocalLimits, MemoryStore, TokenManager};
-use keyfob_redb::Options;
+use keyfob_redb::{Access, Options};
 use keyfob_redis::RedisStore;
 
 use crate::args::Settings;
@@ -23,22 +23,35 @@ pub(crate) enum IfMissing {
     Inspect,
 }
 
+/// How a command opens its store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    pub(crate) if_missing: IfMissing,
+    /// The rights on a store file.
+    pub(crate) access: Access,
+    /// How many replicas of Redis have to confirm a revocation, if the command says so.
+    pub(crate) wait: Option<u32>,
+}
+
 /// Opens the store and builds a manager over it.
 pub(crate) async fn manager(
     settings: &Settings,
-    if_missing: IfMissing,
+    Opening { if_missing, access, wait }: Opening,
 ) -> Result<TokenManager, Failure> {
-    let (url, if_missing) = match &settings.store {
+    let (mut url, if_missing) = match &settings.store {
         Some(url) => (url.parse()?, if_missing),
         // The default path cannot contain a typing error.
         None => (default_store()?, IfMissing::Create),
     };
+    if let Some(replicas) = wait {
+        url = with_wait(url, replicas)?;
+    }
     // Read the key ring first: a failure here must not leave a new store behind.
     let ring = match &settings.keys {
         Some(keys) => Some(keys.ring().await?),
         None => None,
     };
-    let store = open(url, if_missing).await?;
+    let store = open(url, if_missing, access).await?;
     let manager = TokenManager::builder(store)
         .prefix(settings.prefix.clone())
         // One command reads once. A cache would only open a connection for invalidations.
@@ -49,11 +62,29 @@ pub(crate) async fn manager(
     })
 }
 
-async fn open(url: StoreUrl, if_missing: IfMissing) -> Result<Arc<dyn Store>, Failure> {
+/// Makes revocations wait until so many replicas have them.
+fn with_wait(url: StoreUrl, replicas: u32) -> Result<StoreUrl, Failure> {
+    match url {
+        StoreUrl::Redis(config) => Ok(StoreUrl::Redis(Box::new(config.with_wait(replicas)))),
+        StoreUrl::Memory | StoreUrl::File(_) => Err(Failure::Usage {
+            code: "usage",
+            message: "--wait is for Redis: this store has no replicas".to_owned(),
+            details: String::new(),
+        }),
+    }
+}
+
+async fn open(
+    url: StoreUrl,
+    if_missing: IfMissing,
+    access: Access,
+) -> Result<Arc<dyn Store>, Failure> {
     Ok(match url {
         StoreUrl::Memory => Arc::new(MemoryStore::new().map_err(keyfob::Error::from)?),
         StoreUrl::File(path) => {
-            Arc::new(Options::new().create(if_missing == IfMissing::Create).open(path)?)
+            let options = Options::new().create(if_missing == IfMissing::Create).access(access);
+            // A command that stays must not keep another one from revoking.
+            Arc::new(options.shared(true).open(path)?)
         }
         StoreUrl::Redis(config) => {
             let create = if_missing != IfMissing::Inspect;

@@ -42,8 +42,9 @@ pub mod values;
 
 pub use rules::{filter, rotation, validation};
 pub use values::{
-    bearer, clock, digest, envelope, error_class, field, id, invalid, key_version, kind, limit_by,
-    monotonic, names, namespace, operation, random, seal_fault, stamp, store_error, text, time,
+    bearer, clock, digest, envelope, error_class, field, id, id_mac, invalid, key_version, kind,
+    limit_by, monotonic, names, namespace, operation, random, seal_fault, stamp, store_error, text,
+    time,
 };
 
 pub use bearer::{BearerDigest, BearerPrefix, BearerToken, Generation, ParseBearerError};
@@ -55,7 +56,7 @@ pub use id::{FamilyId, IdPrefix, Lane, LaneCount, TokenId};
 pub use invalid::{InvalidReason, InvalidValue};
 pub use key_version::KeyVersion;
 pub use names::{Labels, Name, NameSet};
-pub use namespace::{EpochField, Namespace, NamespaceKey, Term, TermField};
+pub use namespace::{EpochField, IdOrigin, Namespace, NamespaceKey, Term, TermField};
 pub use operation::{Operation, OperationId};
 pub use random::{OsRandom, Random, RandomUnavailable, SeededRandom};
 pub use seal_fault::SealFault;

@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `rate`, `meter` | the algorithm, over values with the time passed in |
+//! | `address` | what an address counts as |
 //! | `policy`, `request`, `verdict`, `error` | the inputs and the answers |
 //! | `store` | the contract with a store that keeps the debts |
 //! | `table`, `local` | a store in this process |
@@ -22,6 +23,7 @@
 //! If several policies apply to a call, all of them are charged or none. A store that loses data, such as
 //! a Redis at a fail-over, admits that much more.
 
+mod address;
 mod error;
 mod leased;
 mod limiter;
@@ -35,12 +37,13 @@ mod table;
 mod throttle;
 mod verdict;
 
+pub use address::{Ipv6Prefix, Network};
 pub use error::LimitError;
 pub use keyfob_core::limit_by::LimitBy;
 pub use leased::LeasedLimits;
 pub use limiter::{Limiter, Limits};
 pub use local::LocalLimits;
-pub use meter::{InsufficientCapacity, Level, Meter};
+pub use meter::{InsufficientCapacity, Level, Meter, StoredLevel};
 pub use policy::{LimitPolicy, OnFailure};
 pub use rate::Rate;
 pub use request::LimitRequest;

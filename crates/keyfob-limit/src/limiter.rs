@@ -8,8 +8,8 @@ use tokio::time::timeout;
 
 use super::throttle::Throttle;
 use super::{
-    Charge, ChargeOutcome, Charged, IntoLimitStore, LimitBy, LimitError, LimitPolicy, LimitRequest,
-    LimitStatus, LimitStore, LimitVerdict,
+    Charge, ChargeOutcome, Charged, IntoLimitStore, Ipv6Prefix, LimitBy, LimitError, LimitPolicy,
+    LimitRequest, LimitStatus, LimitStore, LimitVerdict, Network,
 };
 use keyfob_core::field::Field;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
@@ -30,19 +30,27 @@ const PATIENCE: Ttl = match Ttl::from_millis(500) {
 pub struct Limits {
     store: Arc<dyn LimitStore>,
     patience: Ttl,
+    ipv6: Ipv6Prefix,
     policies: Vec<Arc<LimitPolicy>>,
 }
 
 impl Limits {
     /// Returns limits without policies yet, over `store`: by value, or shared in an `Arc`.
     pub fn new(store: impl IntoLimitStore) -> Self {
-        Self { store: store.into_limit_store(), patience: PATIENCE, policies: Vec::new() }
+        let (ipv6, policies) = (Ipv6Prefix::DEFAULT, Vec::new());
+        Self { store: store.into_limit_store(), patience: PATIENCE, ipv6, policies }
     }
 
     /// Sets how long a request waits for the store before the store counts as failed. The default is half a
     /// second. A decision that comes too late is of no use.
     pub fn patience(self, patience: Ttl) -> Self {
         Self { patience, ..self }
+    }
+
+    /// Sets how many leading bits of an IPv6 address count as one address, for all policies. Default: 64.
+    /// All nodes must have the same.
+    pub fn ipv6_prefix(self, ipv6: Ipv6Prefix) -> Self {
+        Self { ipv6, ..self }
     }
 
     /// Adds a policy.
@@ -69,6 +77,7 @@ impl Limits {
 pub struct Limiter {
     store: Arc<dyn LimitStore>,
     patience: Ttl,
+    ipv6: Ipv6Prefix,
     namespace: Namespace,
     requests: Vec<Arc<LimitPolicy>>,
     failures: Vec<Arc<LimitPolicy>>,
@@ -94,11 +103,11 @@ impl Limiter {
     /// of limits must share the namespace too.
     pub fn new(limits: Limits, namespace: Namespace) -> Self {
         let is_of_failures = |policy: &Arc<LimitPolicy>| policy.by() == LimitBy::FailedAttempts;
-        let Limits { store, patience, policies } = limits;
+        let Limits { store, patience, ipv6, policies } = limits;
         let (failures, requests) = policies.into_iter().partition(is_of_failures);
         let throttle = Throttle::default();
         let (metrics, warned) = (Metrics::none(), LogThrottle::default());
-        Self { store, patience, namespace, requests, failures, throttle, metrics, warned }
+        Self { store, patience, ipv6, namespace, requests, failures, throttle, metrics, warned }
     }
 
     /// Counts its decisions. A manager sets its own metrics here.
@@ -171,7 +180,12 @@ impl Limiter {
 
     /// Returns how long an address has to wait after too many failed attempts, or `None`.
     pub fn throttled(&self, ip: IpAddr, now: Timestamp) -> Option<Ttl> {
-        self.throttle.wait(ip, now)
+        self.throttle.wait(self.network_of(ip), now)
+    }
+
+    /// Returns the network that an address is counted as.
+    pub fn network_of(&self, ip: IpAddr) -> Network {
+        self.ipv6.network_of(ip)
     }
 
     /// Charges a failed attempt to an address. If it was the last one allowed, the address has to wait.
@@ -196,7 +210,7 @@ impl Limiter {
         };
         if let Some(wait) = wait {
             self.metrics.handles.addresses_throttled.increment(1);
-            self.throttle.block(ip, wait, now);
+            self.throttle.block(self.network_of(ip), wait, now);
         }
     }
 
@@ -238,7 +252,7 @@ impl Limiter {
         permits: u32,
     ) -> (Vec<&'a Arc<LimitPolicy>>, Vec<Charge>) {
         let counted = policies.iter().filter_map(|policy| {
-            let key = request.key(policy, &self.namespace)?;
+            let key = request.key(policy, self.ipv6, &self.namespace)?;
             Some((policy, Charge::exactly(key, policy.meter(), permits)))
         });
         counted.unzip()

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::table::Table;
-use super::{Charge, Charged, Level, LimitStore};
+use super::{Charge, Charged, LimitStore, StoredLevel};
 use keyfob_core::clock::{Clock, SystemClock};
 use keyfob_core::store_error::StoreError;
 
@@ -19,7 +19,7 @@ use keyfob_core::store_error::StoreError;
 /// debt. Give it room for four times as many keys as you expect.
 #[derive(Debug)]
 pub struct LocalLimits {
-    table: Table<Level>,
+    table: Table<StoredLevel>,
     clock: Arc<dyn Clock>,
 }
 
@@ -43,13 +43,12 @@ impl LocalLimits {
         let now = self.clock.now();
         let mut look = |charge: &Charge| {
             let known = held.get(&charge.key).unwrap_or_default();
-            let tally = charge.tally(known, now);
-            if tally.level.at < known.at {
+            let drained = known.drained(now);
+            if drained.level.at < known.level.at {
                 // The clock was set back. The debt drains from the new time on, whatever the result of the charge.
-                let end = charge.meter.end(tally.level).as_millis();
-                held.put(&charge.key, tally.level, end, now.as_millis());
+                held.put(&charge.key, drained, drained.end().as_millis(), now.as_millis());
             }
-            tally
+            charge.tally(charge.meter.from_stored(drained), now)
         };
         let mut tallies: Vec<_> = charges.iter().map(&mut look).collect();
         let admitted = charges.iter().zip(&tallies).all(|(charge, tally)| charge.fits(tally));
@@ -58,8 +57,8 @@ impl LocalLimits {
                 tally.taken = charge.meter.room(tally.level).min(charge.most);
                 if tally.taken > 0 {
                     tally.level = charge.meter.charged(tally.level, tally.taken);
-                    let end = charge.meter.end(tally.level).as_millis();
-                    held.put(&charge.key, tally.level, end, now.as_millis());
+                    let stored = charge.meter.to_stored(tally.level);
+                    held.put(&charge.key, stored, stored.end().as_millis(), now.as_millis());
                 }
             }
         }

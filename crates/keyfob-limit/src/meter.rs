@@ -6,6 +6,9 @@
 //! and a millisecond are whole numbers of units. So it is exact, however high the rate and however long
 //! the period. No number reaches 2^53, so a script that has only floating point numbers is exact too.
 //!
+//! A store keeps the units beside a debt, so that a policy can get another rate: see
+//! [`Meter::from_stored`].
+//!
 //! The bound is exact to the permit: in any time `w`, at most `burst + rate × w` are admitted.
 
 use keyfob_core::field::Field;
@@ -37,7 +40,63 @@ pub struct Level {
     pub at: Timestamp,
 }
 
+/// A level with the units that it is in, as a store keeps it. A policy may get another rate, and then
+/// the units of its meter are others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct StoredLevel {
+    /// The level.
+    pub level: Level,
+    permit: u64,
+    drain: u64,
+}
+
+impl StoredLevel {
+    /// Returns the level at `now`, in the same units; see [`Meter::drained`].
+    #[must_use]
+    pub const fn drained(self, now: Timestamp) -> Self {
+        let meter = Meter { permit: self.permit, drain: self.drain, burst: 0 };
+        Self { level: meter.drained(self.level, now), ..self }
+    }
+
+    /// Returns when the debt is gone. From then on the key need not be kept.
+    pub fn end(self) -> Timestamp {
+        let Self { level, drain, .. } = self;
+        match Ttl::from_millis(level.debt.div_ceil(drain.max(1))) {
+            Ok(left) => level.at + left,
+            Err(_) => level.at,
+        }
+    }
+}
+
 impl Meter {
+    /// Returns a level of this meter as a store keeps it.
+    pub const fn to_stored(self, level: Level) -> StoredLevel {
+        StoredLevel { level, permit: self.permit, drain: self.drain }
+    }
+
+    /// Returns a stored level in the units of this meter.
+    ///
+    /// After a change of the rate, the permits that were used and have not drained stay used, rounded up to
+    /// a unit. There are never more than the burst: what is above it has to drain, at the rate at which it
+    /// was stored, before a permit is admitted. So a store keeps what it has until it admits one.
+    pub const fn from_stored(self, stored: StoredLevel) -> Level {
+        let StoredLevel { level, permit, .. } = stored;
+        if permit == self.permit || level.debt == 0 || permit == 0 {
+            return level;
+        }
+        let (used, rest) = (level.debt / permit, level.debt % permit);
+        let whole = used.saturating_mul(self.permit);
+        let part = match rest {
+            0 => 0,
+            // A script computes this with floating point numbers. One more than the quotient rounds up in
+            // any case.
+            _ => (rest as u128 * self.permit as u128 / permit as u128) as u64 + 1,
+        };
+        let part = if part < self.permit { part } else { self.permit };
+        let debt = whole.saturating_add(part);
+        Level { debt: if debt < self.whole() { debt } else { self.whole() }, at: level.at }
+    }
+
     /// Creates a meter that admits `burst` in one step, and `rate` in the long run.
     ///
     /// # Errors
@@ -140,10 +199,7 @@ impl Meter {
 
     /// Returns when the debt is gone. From then on the key need not be kept.
     pub fn end(self, level: Level) -> Timestamp {
-        match Ttl::from_millis(level.debt.div_ceil(self.drain)) {
-            Ok(left) => level.at + left,
-            Err(_) => level.at,
-        }
+        self.to_stored(level).end()
     }
 }
 

@@ -1,9 +1,8 @@
 //! What a request is counted by, and what it costs.
 
-use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 
-use super::{LimitBy, LimitKey, LimitPolicy};
+use super::{Ipv6Prefix, LimitBy, LimitKey, LimitPolicy};
 use keyfob_core::id::TokenId;
 use keyfob_core::namespace::Namespace;
 use keyfob_core::text::{ClientId, Subject};
@@ -63,17 +62,19 @@ impl<'a> LimitRequest<'a> {
 
     /// Returns the key under which `policy` counts the request, if the policy applies.
     ///
-    /// The rate is part of the key: the debt is stored in units of the rate, so a policy with a changed rate
-    /// starts with no debt. Its burst may change.
-    pub(super) fn key(&self, policy: &LimitPolicy, namespace: &Namespace) -> Option<LimitKey> {
-        let rate = policy.rate();
+    /// Neither the rate nor the burst is part of the key: a policy may change both, and what was used stays
+    /// used.
+    pub(super) fn key(
+        &self,
+        policy: &LimitPolicy,
+        ipv6: Ipv6Prefix,
+        namespace: &Namespace,
+    ) -> Option<LimitKey> {
         let by = policy.by();
         let key = |value: &[u8]| {
             LimitKey::from_bytes(namespace.limit_digest(&[
                 policy.name().as_str().as_bytes(),
                 by.as_str().as_bytes(),
-                &rate.permits().to_be_bytes(),
-                &rate.period().as_millis().to_be_bytes(),
                 value,
             ]))
         };
@@ -81,34 +82,11 @@ impl<'a> LimitRequest<'a> {
             LimitBy::Token => self.token.map(|token| key(token.as_bytes())),
             LimitBy::Subject => self.subject.map(|subject| key(subject.as_str().as_bytes())),
             LimitBy::Client => self.client.map(|client| key(client.as_str().as_bytes())),
-            LimitBy::Ip | LimitBy::FailedAttempts => self.ip.map(|ip| key(&origin(ip))),
+            LimitBy::Ip | LimitBy::FailedAttempts => {
+                self.ip.map(|ip| key(ipv6.network_of(ip).as_bytes()))
+            }
         }
     }
-}
-
-/// Returns what identifies an address: a whole IPv4 address, or the first 64 bits of an IPv6 address, in
-/// eight bytes that never collide.
-fn origin(ip: IpAddr) -> [u8; 8] {
-    match ip.to_canonical() {
-        // No IPv6 address that can send begins like this: it is a multicast prefix.
-        IpAddr::V4(ip) => {
-            let [a, b, c, d] = ip.octets();
-            [0xff, 0xff, 0xff, 0xff, a, b, c, d]
-        }
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, e, f, g, h, ..] = ip.octets();
-            [a, b, c, d, e, f, g, h]
-        }
-    }
-}
-
-/// Returns a key for an address within this process. It is cheaper than a key that processes share.
-pub(super) fn key_of_origin(ip: IpAddr, hasher: &RandomState) -> LimitKey {
-    let origin = origin(ip);
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&hasher.hash_one(origin).to_be_bytes());
-    bytes[8..].copy_from_slice(&origin);
-    LimitKey::from_bytes(bytes)
 }
 
 #[cfg(test)]
@@ -116,15 +94,6 @@ mod tests {
     use super::*;
     use keyfob_core::id::LaneCount;
     use keyfob_core::namespace::NamespaceKey;
-
-    #[test]
-    fn an_address_stands_for_one_customer() {
-        let of = |text: &str| origin(text.parse().unwrap());
-        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
-        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
-        assert_eq!(of("192.0.2.1"), of("::ffff:192.0.2.1"), "however it is written");
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-    }
 
     #[test]
     fn a_key_tells_policies_values_and_namespaces_apart() {
@@ -136,20 +105,22 @@ mod tests {
         let (one, two) = (Subject::new("one").unwrap(), Subject::new("two").unwrap());
         let request = LimitRequest::new().subject(&one);
         let key = |policy: &LimitPolicy, request: LimitRequest<'_>, of| {
-            request.key(policy, &namespace(of)).unwrap()
+            request.key(policy, Ipv6Prefix::DEFAULT, &namespace(of)).unwrap()
         };
         let first = key(&calls, request, 1);
         assert_eq!(first, key(&calls.clone().burst(3).unwrap(), request.cost(5), 1));
+        let faster = policy("calls", LimitBy::Subject, "20/s");
+        assert_eq!(first, key(&faster, request, 1), "what was used counts at the new rate too");
         let client = ClientId::new("one").unwrap();
         for other in [
             key(&calls, request.subject(&two), 1),
             key(&calls, request, 2),
             key(&policy("other", LimitBy::Subject, "10/s"), request, 1),
-            key(&policy("calls", LimitBy::Subject, "20/s"), request, 1),
             key(&policy("calls", LimitBy::Client, "10/s"), request.client(&client), 1),
         ] {
             assert_ne!(first, other);
         }
-        assert_eq!(LimitRequest::new().key(&calls, &namespace(1)), None);
+        let nobody = LimitRequest::new().key(&calls, Ipv6Prefix::DEFAULT, &namespace(1));
+        assert_eq!(nobody, None);
     }
 }

@@ -22,7 +22,9 @@ pub struct LimitKey([u8; 16]);
 pub struct Charge {
     /// The key.
     pub key: LimitKey,
-    /// Its meter. A key always has the same rate; another rate is another key.
+    /// Its meter. It may be another one than that of the last charge, by this process or by another one: a
+    /// rate may be changed, and then nodes have different rates for a while. The permits that were used
+    /// stay used; see [`Meter::from_stored`].
     pub meter: Meter,
     /// With room for fewer permits than this, the charge is refused. At most the burst of the meter.
     pub least: u32,

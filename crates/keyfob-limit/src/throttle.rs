@@ -7,10 +7,9 @@
 //! progress when a node learnt it, and one more from each other node.
 
 use std::hash::RandomState;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::request::key_of_origin;
+use super::Network;
 use super::table::Table;
 use keyfob_core::time::{Timestamp, Ttl};
 
@@ -38,12 +37,12 @@ impl Default for Throttle {
 
 impl Throttle {
     /// Returns how long an address still has to wait, or `None`.
-    pub(super) fn wait(&self, ip: IpAddr, now: Timestamp) -> Option<Ttl> {
+    pub(super) fn wait(&self, network: Network, now: Timestamp) -> Option<Ttl> {
         let now = now.as_millis();
         if self.last.load(Ordering::Relaxed) <= now {
             return None;
         }
-        let key = key_of_origin(ip, &self.hasher);
+        let key = network.local_key(&self.hasher);
         let (told, ends) = self.table.hold([&key]).get_with_end(&key)?;
         let left = ends.checked_sub(now)?;
         // After the clock was set back, no address waits for as long as the clock was ahead.
@@ -54,8 +53,8 @@ impl Throttle {
     }
 
     /// Makes an address wait.
-    pub(super) fn block(&self, ip: IpAddr, wait: Ttl, now: Timestamp) {
-        let key = key_of_origin(ip, &self.hasher);
+    pub(super) fn block(&self, network: Network, wait: Ttl, now: Timestamp) {
+        let key = network.local_key(&self.hasher);
         let ends = (now + wait).as_millis();
         self.table.hold([&key]).put(&key, wait.as_millis(), ends, now.as_millis());
         self.last.fetch_max(ends, Ordering::Relaxed);
@@ -66,6 +65,10 @@ impl Throttle {
 mod tests {
     use super::*;
 
+    fn network(ip: &str) -> Network {
+        crate::Ipv6Prefix::DEFAULT.network_of(ip.parse().unwrap())
+    }
+
     fn at(secs: u64) -> Timestamp {
         Timestamp::from_millis(1_795_000_000_000 + secs * 1_000)
     }
@@ -73,7 +76,7 @@ mod tests {
     #[test]
     fn an_address_waits_for_as_long_as_it_was_told() {
         let throttle = Throttle::default();
-        let (one, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let (one, other) = (network("192.0.2.1"), network("192.0.2.2"));
         assert_eq!(throttle.wait(one, at(0)), None);
         throttle.block(one, Ttl::from_secs(60), at(0));
         assert_eq!(throttle.wait(one, at(20)), Some(Ttl::from_secs(40)));
@@ -84,7 +87,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_locks_nobody_out() {
         let throttle = Throttle::default();
-        let ip = "2001:db8::1".parse().unwrap();
+        let ip = network("2001:db8::1");
         throttle.block(ip, Ttl::from_secs(60), at(86_400));
         assert_eq!(throttle.wait(ip, at(0)), None);
         throttle.block(ip, Ttl::from_secs(60), at(0));

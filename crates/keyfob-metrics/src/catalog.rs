@@ -57,6 +57,8 @@ catalog! {
         "Valid entries that were evicted from the cache.";
     cache_shared_loads: Counter = "keyfob_cache_shared_loads_total",
         "Validations that waited for another load of the same token.";
+    cache_foreign_ids: Counter = "keyfob_cache_foreign_ids_total",
+        "Bearer tokens that were refused without asking the store, because their id is not of this namespace.";
     cache_flood_holds: Counter = "keyfob_cache_flood_holds_total",
         "Loads that were delayed because of a flood of unknown ids.";
     cache_entries: Gauge = "keyfob_cache_entries", "Tokens in the cache.";

@@ -361,7 +361,10 @@ fn labelled<L: Label>(text: &str) -> Option<L> {
 impl From<&StoreError> for StoreOutcome {
     fn from(error: &StoreError) -> Self {
         match error {
-            StoreError::Unavailable { .. } => Self::Unavailable,
+            StoreError::Unavailable { .. }
+            | StoreError::Full { .. }
+            | StoreError::PartlyApplied { .. }
+            | StoreError::LanesUnreachable { .. } => Self::Unavailable,
             StoreError::OutcomeUnknown { .. } => Self::OutcomeUnknown,
             StoreError::DeadlinePassed { .. } => Self::DeadlinePassed,
             StoreError::Corrupt { .. } | StoreError::Unverifiable { .. } => Self::Damaged,

@@ -17,12 +17,14 @@ pub enum Tallied {
     UnknownHit,
     /// The cache has nothing that is current.
     Miss,
+    /// The id is not of this namespace, so the store was not asked.
+    ForeignId,
     /// The text is not a bearer token.
     Malformed,
 }
 
 const KINDS: usize = Kind::ALL.len();
-const COUNTS: usize = 2 * KINDS + 3;
+const COUNTS: usize = 2 * KINDS + 4;
 
 /// Counters of the cached path: sharded by thread, and published once a second.
 pub struct HotCounters {
@@ -39,6 +41,7 @@ impl Tallied {
             Self::UnknownHit => 2 * KINDS,
             Self::Miss => 2 * KINDS + 1,
             Self::Malformed => 2 * KINDS + 2,
+            Self::ForeignId => 2 * KINDS + 3,
         }
     }
 }
@@ -82,6 +85,7 @@ impl HotCounters {
         }
         to.cache_lookups.of(CacheLookup::UnknownHit).increment(new(Tallied::UnknownHit));
         to.cache_lookups.of(CacheLookup::Miss).increment(new(Tallied::Miss));
+        to.cache_foreign_ids.increment(new(Tallied::ForeignId));
         let malformed = to.validations.of(ValidationOutcome::Malformed);
         malformed.of(MaybeKind::Unknown).increment(new(Tallied::Malformed));
         *published = sums;

@@ -5,7 +5,9 @@ use std::io;
 use std::path::Path;
 
 use keyfob_store::StoreError;
-use redb::{DatabaseError, StorageError};
+use redb::{CommitError, DatabaseError, StorageError, TableError, TransactionError};
+
+use crate::reserve;
 
 /// What to do about a damaged file.
 const RESTORE: &str = "restore it from a backup";
@@ -15,6 +17,8 @@ const RESTORE: &str = "restore it from a backup";
 pub(crate) enum TxError {
     /// The command is refused and has written nothing. Other commands of the batch continue.
     Refused(StoreError),
+    /// The disk has no room. No command of the batch can continue.
+    Full,
     /// The engine failed. No command of the batch can continue.
     Engine(String),
 }
@@ -25,25 +29,49 @@ impl From<StoreError> for TxError {
     }
 }
 
+impl From<StorageError> for TxError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Io(error) if reserve::is_full(&error) => Self::Full,
+            error => Self::Engine(error.to_string()),
+        }
+    }
+}
+
 macro_rules! engine_errors {
-    ($($error:ty),+) => {$(
+    ($($error:ident),+) => {$(
         impl From<$error> for TxError {
             fn from(error: $error) -> Self {
-                Self::Engine(error.to_string())
+                match error {
+                    $error::Storage(error) => error.into(),
+                    error => Self::Engine(error.to_string()),
+                }
             }
         }
     )+};
 }
 
-engine_errors!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError);
+engine_errors!(TableError, TransactionError, CommitError);
 
-impl From<TxError> for StoreError {
-    fn from(error: TxError) -> Self {
-        match error {
-            TxError::Refused(error) => error,
-            TxError::Engine(detail) => Self::unavailable(detail),
+impl TxError {
+    /// Returns the error of a store in the file at `path`.
+    pub(crate) fn of(self, path: &Path) -> StoreError {
+        match self {
+            Self::Refused(error) => error,
+            Self::Full => full(path),
+            Self::Engine(detail) => StoreError::unavailable(detail),
         }
     }
+}
+
+/// The error of a file that cannot grow.
+pub(crate) fn full(path: &Path) -> StoreError {
+    StoreError::Full { what: path.display().to_string() }
+}
+
+/// The error of a write to a file that was opened for reading.
+pub(crate) fn read_only(path: &Path) -> StoreError {
+    StoreError::ReadOnly { what: path.display().to_string() }
 }
 
 /// The error for a path that holds no store.
@@ -67,6 +95,7 @@ pub(crate) fn cannot_open(path: &Path, error: &io::Error) -> StoreError {
 /// The error for a file that the engine does not open.
 pub(crate) fn engine_cannot_open(path: &Path, error: DatabaseError) -> StoreError {
     match error {
+        DatabaseError::Storage(StorageError::Io(error)) if reserve::is_full(&error) => full(path),
         DatabaseError::Storage(StorageError::Io(error)) => match error.kind() {
             io::ErrorKind::InvalidData => {
                 not_a_store(path, "another program wrote it: name another file")

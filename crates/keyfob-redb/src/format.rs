@@ -7,16 +7,23 @@ use std::path::{Path, PathBuf};
 
 use keyfob_store::StoreError;
 use keyfob_store::{KeyVersion, Lane, LaneCount, Namespace, NamespaceKey};
-use redb::{Database, ReadTransaction, ReadableDatabase};
+use redb::{Database, ReadTransaction};
 
-use crate::error::TxError;
-use crate::error::{cannot_open, engine_cannot_open, not_a_store};
+use crate::engine;
+use crate::error::{TxError, cannot_open, engine_cannot_open, full, not_a_store, read_only};
+use crate::opened::OpenFile;
 use crate::options::Options;
+use crate::reserve::{Reserve, State};
 use crate::row::LaneRow;
 use crate::tables::{self, ByteTableMut, ReadByteTable};
 
 /// The version of the tables and rows. This code writes this version and reads no newer one.
-pub(crate) const FORMAT: u32 = 1;
+///
+/// Version 1 differs in that token ids may lack the code of their namespace.
+pub(crate) const FORMAT: u32 = 2;
+
+/// The first version in which every token id has the code of its namespace.
+const FORMAT_OF_ID_MACS: u32 = 2;
 
 const MAGIC: &[u8] = b"keyfob";
 const META_MAGIC: &[u8] = b"magic";
@@ -52,8 +59,9 @@ pub(crate) fn create(path: &Path, options: &Options) -> Result<(), StoreError> {
     let mut temporary_name = name.to_owned();
     temporary_name.push(format!(".new-{:016x}", u64::from_be_bytes(tag)));
     let temporary = path.with_file_name(temporary_name);
-    let created =
-        write_file(&temporary, options).and_then(|()| match fs::hard_link(&temporary, path) {
+    let created = write_file(&temporary, options)
+        .and_then(|()| set_room_aside(path, options))
+        .and_then(|()| match fs::hard_link(&temporary, path) {
             // Another process was faster. Its store serves as well.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Ok(()) => sync_folder(path).map_err(|error| cannot_open(path, &error)),
@@ -64,6 +72,14 @@ pub(crate) fn create(path: &Path, options: &Options) -> Result<(), StoreError> {
     created
 }
 
+/// A store without room for revocations would not keep its promise on a full disk.
+fn set_room_aside(path: &Path, options: &Options) -> Result<(), StoreError> {
+    match Reserve::of(path, options.reserve_bytes).fill() {
+        State::Partial(_) => Err(full(path)),
+        State::Whole | State::Impossible(_) => Ok(()),
+    }
+}
+
 fn write_file(path: &Path, options: &Options) -> Result<(), StoreError> {
     let mut file = OpenOptions::new();
     file.read(true).write(true).create_new(true);
@@ -72,9 +88,11 @@ fn write_file(path: &Path, options: &Options) -> Result<(), StoreError> {
     file.open(path).map_err(|error| cannot_open(path, &error))?;
     let lanes = options.lanes.unwrap_or(LaneCount::ONE);
     let namespace = Namespace::new(lanes, NamespaceKey::draw(&*options.random)?);
-    let database = Database::create(path).map_err(|error| engine_cannot_open(path, error))?;
-    write_initial_rows(&database, &namespace, options)?;
-    database.close().map_err(|error| engine_cannot_open(path, error))
+    let cannot_open = |error| engine_cannot_open(path, error);
+    let file = OpenFile::new(engine::for_writing(path, options).map_err(cannot_open)?);
+    let Some((database, _)) = file.writable() else { return Err(read_only(path)) };
+    write_initial_rows(database, &namespace, options).map_err(|error| error.of(path))?;
+    file.close().map_err(cannot_open)
 }
 
 fn write_initial_rows(
@@ -111,9 +129,14 @@ fn write_initial_rows(
     Ok(())
 }
 
-/// Determines what `database` contains.
-pub(crate) fn contents(database: &Database) -> Result<FileContents, TxError> {
-    let transaction = database.begin_read()?;
+/// Returns the version of the open store of this namespace.
+pub(crate) fn version_of(namespace: &Namespace) -> u32 {
+    if namespace.requires_id_macs() { FORMAT } else { FORMAT_OF_ID_MACS - 1 }
+}
+
+/// Determines what `file` contains.
+pub(crate) fn contents(file: &OpenFile) -> Result<FileContents, TxError> {
+    let transaction = file.begin_read()?;
     let Ok(meta) = transaction.open_table(tables::META) else { return Ok(FileContents::OtherData) };
     if meta_value(&meta, META_MAGIC)?.as_deref() != Some(MAGIC) {
         return Ok(FileContents::OtherData);
@@ -122,8 +145,15 @@ pub(crate) fn contents(database: &Database) -> Result<FileContents, TxError> {
     match format.map(u32::from_be_bytes) {
         // This code cannot check the tables of a newer format.
         Some(format) if format > FORMAT => Ok(FileContents::NewerStore(format)),
-        Some(FORMAT) => Ok(namespace(&transaction, &meta)?
-            .map_or(FileContents::IncompleteStore, FileContents::Store)),
+        Some(format @ 1..=FORMAT) => {
+            let Some(namespace) = namespace(&transaction, &meta)? else {
+                return Ok(FileContents::IncompleteStore);
+            };
+            Ok(FileContents::Store(match format >= FORMAT_OF_ID_MACS {
+                true => namespace.require_id_macs(),
+                false => namespace,
+            }))
+        }
         _ => Ok(FileContents::IncompleteStore),
     }
 }

@@ -1,4 +1,4 @@
-//! Opens the file: waits while another process has it open, and checks its contents before it is
+//! Opens the file with the rights that the options name: waits while another process has it open, and checks its contents before it is
 //! used.
 
 use std::fs;
@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use keyfob_store::Namespace;
 use keyfob_store::StoreError;
-use redb::{Database, DatabaseError};
+use redb::DatabaseError;
 
+use crate::engine;
 use crate::error::{cannot_open, damaged, engine_cannot_open, not_a_store};
 use crate::format::{self, FORMAT, FileContents};
+use crate::opened::OpenFile;
 use crate::options::Options;
 
 /// How long to wait before the lock is tried again.
@@ -21,7 +23,7 @@ const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(10);
 const ENGINE_PANICKED: &str = "the engine stopped with an internal error";
 
 /// Opens the file at `path`. Creates it if it is missing and `options` allow that.
-pub(crate) fn open(path: &Path, options: &Options) -> Result<(Database, Namespace), StoreError> {
+pub(crate) fn open(path: &Path, options: &Options) -> Result<(OpenFile, Namespace), StoreError> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
             return Err(not_a_store(
@@ -43,21 +45,44 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<(Database, Namespac
         }
         Err(error) => return Err(cannot_open(path, &error)),
     }
-    let database = lock(path, options)?;
-    let namespace = check_contents(&database, path, options)?;
-    Ok((database, namespace))
+    #[cfg(unix)]
+    check_permissions(path)?;
+    let file = lock(path, options)?;
+    let namespace = check_contents(&file, path, options)?;
+    Ok((file, namespace))
 }
 
-/// Opens the database as soon as no other process has it open.
-fn lock(path: &Path, options: &Options) -> Result<Database, StoreError> {
+/// Refuses a file that other users may write to: they could make any token valid.
+#[cfg(unix)]
+fn check_permissions(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt;
+    const WRITE_BY_OTHERS: u32 = 0o022;
+    let metadata = fs::metadata(path).map_err(|error| cannot_open(path, &error))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & WRITE_BY_OTHERS == 0 {
+        return Ok(());
+    }
+    Err(StoreError::Misconfigured(format!(
+        "other users can write to {} (mode {mode:o}), and so make tokens valid: run chmod 600 on it",
+        path.display(),
+    )))
+}
+
+/// Opens the file as soon as no other process keeps it.
+fn lock(path: &Path, options: &Options) -> Result<OpenFile, StoreError> {
     let start = Instant::now();
     loop {
         // The engine trusts its own data and may panic on a file that another program changed.
-        let opened = panic::catch_unwind(AssertUnwindSafe(|| {
-            Database::builder().set_cache_size(options.cache_bytes).open(path)
-        }));
+        let opened = panic::catch_unwind(AssertUnwindSafe(|| engine::open(path, options)));
         match opened {
-            Ok(Ok(database)) => return Ok(database),
+            Ok(Ok(engine)) => {
+                let file = OpenFile::new(engine);
+                if let Some((_, disk)) = file.writable() {
+                    // On a full disk the file opens all the same, and takes revocations.
+                    disk.prepare();
+                }
+                return Ok(file);
+            }
             Ok(Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch)) => {
                 let left = options.wait_for_lock.saturating_sub(start.elapsed());
                 if left.is_zero() {
@@ -71,14 +96,14 @@ fn lock(path: &Path, options: &Options) -> Result<Database, StoreError> {
     }
 }
 
-/// Returns the namespace of the store in `database`, or an error that says what the file holds.
+/// Returns the namespace of the store in `file`, or an error that says what the file holds.
 fn check_contents(
-    database: &Database,
+    file: &OpenFile,
     path: &Path,
     options: &Options,
 ) -> Result<Namespace, StoreError> {
     let what = || path.display().to_string();
-    let contents = panic::catch_unwind(AssertUnwindSafe(|| format::contents(database)));
+    let contents = panic::catch_unwind(AssertUnwindSafe(|| format::contents(file)));
     let namespace = match contents {
         Ok(Ok(FileContents::Store(namespace))) => namespace,
         Ok(Ok(FileContents::NewerStore(found))) => {
@@ -93,7 +118,7 @@ fn check_contents(
         Ok(Ok(FileContents::IncompleteStore)) => {
             return Err(damaged(path, "its description is incomplete"));
         }
-        Ok(Err(error)) => return Err(damaged(path, StoreError::from(error))),
+        Ok(Err(error)) => return Err(damaged(path, error.of(path))),
         Err(_) => return Err(damaged(path, ENGINE_PANICKED)),
     };
     match options.lanes {

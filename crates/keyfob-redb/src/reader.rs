@@ -70,7 +70,13 @@ impl<T: ReadByteTable> Reader<'_, T> {
 
     pub(crate) fn loaded(&self, record: Record<'_>) -> Result<Loaded, TxError> {
         let id = record.id;
-        let verdict = self.verdict_on(&record)?;
+        let (verdict, last_advance) = self.verdict_with_advance(
+            id.lane(),
+            self.lane(id.lane())?,
+            record.stamp,
+            record.tombstone.clone(),
+            &record.epochs,
+        )?;
         Ok(Loaded {
             id,
             body: record.body.into_owned(),
@@ -83,6 +89,7 @@ impl<T: ReadByteTable> Reader<'_, T> {
             epochs: record.epochs,
             sent: MonotonicInstant::now(),
             verdict,
+            last_advance,
         })
     }
 
@@ -102,9 +109,20 @@ impl<T: ReadByteTable> Reader<'_, T> {
         tombstone: Option<RevocationMark>,
         epochs: &Epochs,
     ) -> Result<Verdict, TxError> {
+        Ok(self.verdict_with_advance(lane, row, stamp, tombstone, epochs)?.0)
+    }
+
+    fn verdict_with_advance(
+        &self,
+        lane: Lane,
+        row: Option<LaneRow>,
+        stamp: Stamp,
+        tombstone: Option<RevocationMark>,
+        epochs: &Epochs,
+    ) -> Result<(Verdict, Option<Timestamp>), TxError> {
         let sequence = row.map(|row| (row.birth, row.sequence));
         let mut error = None;
-        let verdict = Verdict::of(stamp, tombstone, epochs, sequence, |field| {
+        let found = Verdict::with_last_advance(stamp, tombstone, epochs, sequence, |field| {
             self.epoch(lane, field).unwrap_or_else(|failed| {
                 error = Some(failed);
                 None
@@ -112,7 +130,7 @@ impl<T: ReadByteTable> Reader<'_, T> {
         });
         match error {
             Some(error) => Err(error),
-            None => Ok(verdict),
+            None => Ok(found),
         }
     }
 
@@ -184,7 +202,7 @@ impl<T: ReadByteTable> Reader<'_, T> {
                 Order::NewestFirst => rows.next_back(),
                 Order::NextToExpire => rows.next(),
             };
-            let Some(row) = row else { return Ok(RecordPage { records, next: None }) };
+            let Some(row) = row else { return Ok(RecordPage::new(records, None)) };
             let (key, _) = row?;
             if after.as_ref() == Some(key.value()) {
                 continue;
@@ -204,7 +222,7 @@ impl<T: ReadByteTable> Reader<'_, T> {
             };
             if records.len() == query.limit {
                 let next = records.last().map(keyfob_store::Position::of);
-                return Ok(RecordPage { records, next });
+                return Ok(RecordPage::new(records, next));
             }
             records.push(loaded);
         }

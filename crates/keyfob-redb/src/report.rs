@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use keyfob_store::{Severity, StoreError, StoreReport};
 use redb::ReadableTableMetadata;
 
+use crate::reserve::{Reserve, State};
 use crate::shared::Shared;
 use crate::{format, tables};
 
@@ -17,7 +18,8 @@ pub(crate) fn of(shared: &Shared) -> Result<StoreReport, StoreError> {
         shared.read(|transaction| Ok(transaction.open_table(tables::RECORDS)?.len()?))?;
     let advice = "each write is synced to disk, in two phases, before it is acknowledged";
     report.find(Severity::Good, "durability", advice);
-    report.find(Severity::Good, "format", format!("version {}", format::FORMAT));
+    let version = format::version_of(&shared.namespace);
+    report.find(Severity::Good, "format", format!("version {version}"));
     report.find(Severity::Good, "records", records.to_string());
     let lanes = shared.lanes().get().to_string();
     report.find(Severity::Good, "lanes", lanes);
@@ -25,6 +27,13 @@ pub(crate) fn of(shared: &Shared) -> Result<StoreReport, StoreError> {
     let commits = counters.commits.load(Ordering::Relaxed);
     let commands = counters.commands.load(Ordering::Relaxed);
     report.find(Severity::Good, "commits", format!("{commits} for {commands} commands"));
+    shared.with_file(|file| {
+        if let Some((_, disk)) = file.writable() {
+            disk.prepare();
+            room(disk.reserve(), &mut report);
+        }
+        Ok(())
+    })?;
     match fs::metadata(&shared.path) {
         Ok(found) => {
             report.find(Severity::Good, "size", format!("{} bytes", found.len()));
@@ -37,6 +46,30 @@ pub(crate) fn of(shared: &Shared) -> Result<StoreReport, StoreError> {
         }
     }
     Ok(report)
+}
+
+fn room(reserve: &Reserve, report: &mut StoreReport) {
+    let size = reserve.size();
+    match reserve.state() {
+        State::Whole => {
+            let text = format!("{size} bytes are set aside for revocations on a full disk");
+            report.find(Severity::Good, "room", text);
+        }
+        State::Partial(there) => {
+            let advice = format!(
+                "the disk is full. Only revocations are taken, and {there} of {size} bytes are left for \
+                 them: free some space"
+            );
+            report.find(Severity::Fault, "room", advice);
+        }
+        State::Impossible(error) => {
+            let advice = format!(
+                "no room can be set aside for revocations on a full disk ({error}): allow this user to \
+                 write to the folder of the store"
+            );
+            report.find(Severity::Warning, "room", advice);
+        }
+    }
 }
 
 #[cfg(unix)]

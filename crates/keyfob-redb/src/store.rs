@@ -8,6 +8,8 @@ use async_trait::async_trait;
 use keyfob_store::*;
 use keyfob_store::{Clock, KeyVersion, Lane, Namespace, Random, Term, Timestamp, TokenId};
 
+use crate::batch::Batch;
+use crate::commit::Room;
 use crate::error::TxError;
 use crate::integrity::{self, IntegrityReport};
 use crate::options::Options;
@@ -45,9 +47,10 @@ impl RedbStore {
         Options::new().clock(clock).random(random).open(path)
     }
 
-    pub(crate) fn open_with(path: &Path, options: Options) -> Result<Self, StoreError> {
-        let (database, namespace) = open::open(path, &options)?;
-        let shared = Shared::new(path.to_owned(), namespace, options.clock, database);
+    pub(crate) fn open_with(path: &Path, mut options: Options) -> Result<Self, StoreError> {
+        options.is_full = Arc::default();
+        let (file, namespace) = open::open(path, &options)?;
+        let shared = Shared::new(path.to_owned(), namespace, options, file);
         let shared = Arc::new(shared);
         let writer = Writer::start(Arc::clone(&shared))?;
         Ok(Self { shared, writer })
@@ -77,16 +80,35 @@ impl RedbStore {
         self.read_blocking(move |transaction| integrity::check(transaction, lanes)).await
     }
 
-    fn snapshot<T>(
-        &self,
-        work: impl FnOnce(Snapshot) -> Result<T, TxError>,
-    ) -> Result<T, StoreError> {
+    fn snapshot<T>(&self, work: impl Fn(Snapshot) -> Result<T, TxError>) -> Result<T, StoreError> {
         self.shared.read(|transaction| work(Snapshot::of(transaction, self.shared.lanes())?))
+    }
+
+    /// Executes a revocation. A large transaction may find the disk full and is refused as a whole; the
+    /// revocations in it are then executed alone.
+    async fn write_revocation<T, I, C>(
+        &self,
+        operation: OperationId,
+        command: impl Fn() -> (I, C) + Send + Sync,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        I: IntoIterator<Item = (Lane, Invalidation)> + Send,
+        C: FnOnce(&mut Batch<'_>) -> Result<T, TxError> + Send + 'static,
+    {
+        let write = || {
+            let (invalidations, command) = command();
+            self.writer.write(Some(operation), Room::Reserve, invalidations, command)
+        };
+        match write().await {
+            Err(StoreError::Full { .. }) => write().await,
+            outcome => outcome,
+        }
     }
 
     async fn read_blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&redb::ReadTransaction) -> Result<T, TxError> + Send + 'static,
+        work: impl Fn(&redb::ReadTransaction) -> Result<T, TxError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.shared);
         tokio::task::spawn_blocking(move || shared.read(work))
@@ -127,7 +149,7 @@ impl RecordStore for RedbStore {
 
     async fn insert(&self, operation: Operation, insert: Insert) -> Result<Inserted, StoreError> {
         self.writer
-            .write(Some(operation.id), [], move |batch| batch.insert(operation, insert))
+            .write(Some(operation.id), Room::Free, [], move |batch| batch.insert(operation, insert))
             .await
     }
 
@@ -143,7 +165,7 @@ impl RecordStore for RedbStore {
     ) -> Result<Replaced, StoreError> {
         let invalidations = replace.changes();
         self.writer
-            .write(Some(operation.id), invalidations, move |batch| {
+            .write(Some(operation.id), Room::Free, invalidations, move |batch| {
                 batch.replace(operation, replace)
             })
             .await
@@ -155,7 +177,9 @@ impl RecordStore for RedbStore {
         consume: Consume,
     ) -> Result<Consumed, StoreError> {
         self.writer
-            .write(Some(operation.id), [], move |batch| batch.consume(operation, consume.id))
+            .write(Some(operation.id), Room::Free, [], move |batch| {
+                batch.consume(operation, consume.id)
+            })
             .await
     }
 
@@ -164,14 +188,15 @@ impl RecordStore for RedbStore {
             return Ok(());
         }
         let uses = uses.to_vec();
-        self.writer.write(None, [], move |batch| batch.touch(&uses)).await
+        self.writer.write(None, Room::Free, [], move |batch| batch.touch(&uses)).await
     }
 
     async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError> {
-        let invalidations = revoke.changes();
-        self.writer
-            .write(Some(operation.id), invalidations, move |batch| batch.revoke(operation, revoke))
-            .await
+        self.write_revocation(operation.id, || {
+            let revoke = revoke.clone();
+            (revoke.changes(), move |batch: &mut Batch<'_>| batch.revoke(operation, revoke))
+        })
+        .await
     }
 
     async fn advance(
@@ -179,12 +204,12 @@ impl RecordStore for RedbStore {
         operation: Operation,
         advance: Advance,
     ) -> Result<Advanced, StoreError> {
-        let invalidations = advance.changes(self.shared.lanes());
-        self.writer
-            .write(Some(operation.id), invalidations, move |batch| {
-                batch.advance(operation, advance)
-            })
-            .await
+        let lanes = self.shared.lanes();
+        self.write_revocation(operation.id, || {
+            let advance = advance.clone();
+            (advance.changes(lanes), move |batch: &mut Batch<'_>| batch.advance(operation, advance))
+        })
+        .await
     }
 
     async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
@@ -221,7 +246,7 @@ impl EventLog for RedbStore {
         if entries.is_empty() {
             return Ok(());
         }
-        self.writer.write(None, [], move |batch| batch.observe(lane, entries)).await
+        self.writer.write(None, Room::Free, [], move |batch| batch.observe(lane, entries)).await
     }
 
     async fn entries(
@@ -248,8 +273,8 @@ impl EventLog for RedbStore {
 
 #[async_trait]
 impl Counting for RedbStore {
-    async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
-        self.read_blocking(reader::tallies).await
+    async fn tallies(&self) -> Result<Tallies, StoreError> {
+        self.read_blocking(reader::tallies).await.map(Tallies::from)
     }
 }
 
@@ -257,7 +282,7 @@ impl Counting for RedbStore {
 impl Resealing for RedbStore {
     async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
         self.writer
-            .write(Some(operation.id), [], move |batch| batch.reseal(operation, reseal))
+            .write(Some(operation.id), Room::Free, [], move |batch| batch.reseal(operation, reseal))
             .await
     }
 
@@ -267,14 +292,21 @@ impl Resealing for RedbStore {
     }
 
     async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
-        self.writer.write(None, [], move |batch| batch.raise_min_key_version(floor)).await
+        self.writer
+            .write(None, Room::Free, [], move |batch| batch.raise_min_key_version(floor))
+            .await
     }
 }
 
 #[async_trait]
 impl Invalidations for RedbStore {
     fn watch(&self, listener: &Arc<InvalidationListener>) {
-        self.shared.listeners.add_trusted(listener, self.shared.lanes());
+        if self.shared.options.is_shared {
+            // Another process may revoke at any time, so no lane is trusted.
+            self.shared.listeners.add(listener);
+        } else {
+            self.shared.listeners.add_trusted(listener, self.shared.lanes());
+        }
     }
 }
 

@@ -129,6 +129,7 @@ impl StoredRecord {
         let header = Header::read(&self.record).zip(id);
         let (header, id) = header.ok_or_else(corrupt)?;
         let number = |bytes: &Vec<u8>| std::str::from_utf8(bytes).ok()?.parse().ok();
+        let (verdict, last_advance) = self.verdict(&header);
         Ok(Loaded {
             id,
             key: header.key,
@@ -137,14 +138,15 @@ impl StoredRecord {
             keep_until: header.keep_until,
             uses_left: header.uses_left,
             last_used: self.last_used.as_ref().and_then(number).map(Timestamp::from_millis),
-            verdict: self.verdict(&header),
+            verdict,
+            last_advance,
             epochs: header.epochs(),
             sent: MonotonicInstant::now(),
             body: self.record.get(header.length..).unwrap_or_default().to_vec(),
         })
     }
 
-    fn verdict(&self, header: &Header) -> Verdict {
+    fn verdict(&self, header: &Header) -> (Verdict, Option<Timestamp>) {
         let tombstone = header.revoked_at.map(|at| {
             let note = self.note.clone().unwrap_or_default();
             RevocationMark { through: MarkScope::Token, at, note }
@@ -153,7 +155,8 @@ impl StoredRecord {
         let stamp =
             |position| std::str::from_utf8(value(position)?).ok()?.parse().ok().map(Stamp::new);
         let epochs = header.epochs();
-        Verdict::of(Stamp::new(header.stamp), tombstone, &epochs, stamp(1).zip(stamp(2)), |field| {
+        let (stamp, sequence) = (Stamp::new(header.stamp), stamp(1).zip(stamp(2)));
+        Verdict::with_last_advance(stamp, tombstone, &epochs, sequence, |field| {
             let position = match field {
                 None => 3,
                 Some(field) => 4 + header.fields.iter().position(|known| *known == field)?,

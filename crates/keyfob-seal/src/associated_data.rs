@@ -1,6 +1,9 @@
 //! The associated data of sealed bytes. Bytes open only as what they were sealed as: a record under
-//! another id, an event as a note, or anything of another namespace does not open.
+//! another id, an event as a note, or anything of another namespace does not open. A record opens only
+//! beside the clear fields that it was sealed with.
 
+use super::record_binding::BoundFields;
+use keyfob_core::envelope::{FORMAT, RECORD_FORMAT};
 use keyfob_core::id::{Lane, TokenId};
 use keyfob_core::namespace::Namespace;
 use keyfob_store::{EpochScope, MarkScope};
@@ -20,10 +23,18 @@ pub enum AssociatedData {
     NoteEverywhere,
 }
 
-/// The namespace and the identity of the bytes, as they go into the seal.
-pub(super) type Context = [u8; CONTEXT];
+/// What the bytes are about, as it goes into the seal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context {
+    /// The first byte of the envelope.
+    pub(super) format: u8,
+    /// The namespace and the identity of the bytes.
+    pub(super) identity: [u8; IDENTITY],
+    /// What a store keeps beside the bytes.
+    pub(super) fields: BoundFields,
+}
 
-pub(super) const CONTEXT: usize = NAMESPACE + 1 + 16;
+pub(super) const IDENTITY: usize = NAMESPACE + 1 + 16;
 const NAMESPACE: usize = 16;
 
 /// The part of the context that identifies the namespace.
@@ -62,9 +73,15 @@ impl AssociatedData {
         }
     }
 
+    /// Returns the context of a record that is bound to its clear fields.
+    pub(super) fn bound(id: TokenId, mark: Mark, fields: BoundFields) -> Context {
+        Context { format: RECORD_FORMAT, fields, ..Self::Record(id).within(mark) }
+    }
+
+    /// Returns the context of bytes that are bound to nothing beside them.
     pub(super) fn within(self, Mark(mark): Mark) -> Context {
-        let mut context = [0; CONTEXT];
-        let (of_namespace, rest) = context.split_at_mut(NAMESPACE);
+        let mut identity = [0; IDENTITY];
+        let (of_namespace, rest) = identity.split_at_mut(NAMESPACE);
         of_namespace.copy_from_slice(&mark);
         let mut put = |purpose, subject: &[u8]| {
             let bytes = std::iter::once(&purpose).chain(subject);
@@ -77,6 +94,6 @@ impl AssociatedData {
             Self::Note(lane) => put(b'n', &lane.number().to_be_bytes()),
             Self::NoteEverywhere => put(b'N', &[]),
         }
-        context
+        Context { format: FORMAT, identity, fields: BoundFields::none() }
     }
 }

@@ -12,22 +12,22 @@
 //! it is below 2⁻⁴⁹. A machine that is cloned together with its generator has the same salts, but would
 //! also have to write something of the same identity at the same step, and ids are random too.
 //!
-//! The header and the identity of the bytes are bound twice: into the subkey, and as associated data. Bytes
-//! that were moved, swapped, cut or changed do not open.
+//! The header and the identity of the bytes are bound twice: into the subkey, and as associated data. The
+//! clear fields beside a record are bound as associated data. Bytes that were moved, swapped, cut or changed
+//! do not open, nor do records whose clear fields were changed.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::associated_data::{CONTEXT, Context};
+use super::associated_data::{Context, IDENTITY};
+use super::record_binding::MAX_FIELDS;
 use super::secret::Secret;
 use keyfob_core::KeyVersion;
 use keyfob_core::digest;
-pub(super) use keyfob_core::envelope::{
-    FORMAT, OVERHEAD, SALT, is_sealed, key_of, term_key_of as form_of,
-};
 use keyfob_core::envelope::{HEAD, TAG};
+pub(super) use keyfob_core::envelope::{OVERHEAD, SALT, is_sealed, key_of, term_key_of as form_of};
 
 /// Each subkey seals once.
 const ONLY_NONCE: [u8; 12] = [0; 12];
@@ -50,21 +50,23 @@ impl Cipher {
         form: KeyVersion,
         context: &Context,
         salt: &[u8; SALT],
-        plain: &[u8],
+        plain: [&[u8]; 2],
     ) -> Result<Vec<u8>, NotOpened> {
         let mut head = [0; HEAD];
         let (front, back) = head.split_at_mut(HEAD - SALT);
         let ([a, b], [c, d]) = (number.value().to_be_bytes(), form.value().to_be_bytes());
-        front.copy_from_slice(&[FORMAT, a, b, c, d]);
+        front.copy_from_slice(&[context.format, a, b, c, d]);
         back.copy_from_slice(salt);
-        let (key, bound) = self.subkey(&head, context)?;
-        let mut sealed = Vec::with_capacity(OVERHEAD + plain.len());
+        let key = self.subkey(&head, context)?;
+        let [content, trailer] = plain;
+        let mut sealed = Vec::with_capacity(OVERHEAD + content.len() + trailer.len());
         sealed.extend_from_slice(&head);
-        sealed.extend_from_slice(plain);
+        sealed.extend_from_slice(content);
+        sealed.extend_from_slice(trailer);
         let nonce = Nonce::assume_unique_for_key(ONLY_NONCE);
         let (_, body) = sealed.split_at_mut(HEAD);
         let tag = key
-            .seal_in_place_separate_tag(nonce, Aad::from(&bound), body)
+            .seal_in_place_separate_tag(nonce, Aad::from(Bound::new(&head, context)), body)
             .map_err(|_| NotOpened)?;
         sealed.extend_from_slice(tag.as_ref());
         Ok(sealed)
@@ -72,30 +74,48 @@ impl Cipher {
 
     pub(super) fn open(&self, context: &Context, sealed: &[u8]) -> Result<Vec<u8>, NotOpened> {
         let (head, body) = sealed.split_first_chunk::<HEAD>().ok_or(NotOpened)?;
-        let (key, bound) = self.subkey(head, context)?;
+        if head.first() != Some(&context.format) {
+            return Err(NotOpened);
+        }
+        let key = self.subkey(head, context)?;
         let (body, tag) = body.split_last_chunk::<TAG>().ok_or(NotOpened)?;
         let nonce = Nonce::assume_unique_for_key(ONLY_NONCE);
         let mut plain = vec![0; body.len()];
-        key.open_separate_gather(nonce, Aad::from(&bound), body, tag, &mut plain)
-            .map_err(|_| NotOpened)?;
+        let bound = Aad::from(Bound::new(head, context));
+        key.open_separate_gather(nonce, bound, body, tag, &mut plain).map_err(|_| NotOpened)?;
         Ok(plain)
     }
 
-    /// Returns the subkey for this header and context, and the two as associated data.
-    fn subkey(
-        &self,
-        head: &[u8; HEAD],
-        context: &Context,
-    ) -> Result<(LessSafeKey, [u8; HEAD + CONTEXT]), NotOpened> {
+    /// Returns the subkey for this header and context.
+    fn subkey(&self, head: &[u8; HEAD], context: &Context) -> Result<LessSafeKey, NotOpened> {
         // Always of the same length, so that no two inputs coincide, and within one block of SHA-256.
-        let mut bound = [0; HEAD + CONTEXT];
-        let (of_head, of_context) = bound.split_at_mut(HEAD);
-        of_head.copy_from_slice(head);
-        of_context.copy_from_slice(context);
         let mut mac = self.0.clone();
-        mac.update(&bound);
+        mac.update(head);
+        mac.update(&context.identity);
         let derived = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
         let key = UnboundKey::new(&AES_256_GCM, &*derived).map_err(|_| NotOpened)?;
-        Ok((LessSafeKey::new(key), bound))
+        Ok(LessSafeKey::new(key))
+    }
+}
+
+/// The associated data: header and identity, which always have the same length, then the clear fields.
+struct Bound {
+    bytes: [u8; HEAD + IDENTITY + MAX_FIELDS],
+    length: usize,
+}
+
+impl Bound {
+    fn new(head: &[u8; HEAD], context: &Context) -> Self {
+        let mut bytes = [0; HEAD + IDENTITY + MAX_FIELDS];
+        let fields = context.fields.as_bytes();
+        let parts = head.iter().chain(&context.identity).chain(fields);
+        bytes.iter_mut().zip(parts).for_each(|(place, byte)| *place = *byte);
+        Self { bytes, length: HEAD + IDENTITY + fields.len() }
+    }
+}
+
+impl AsRef<[u8]> for Bound {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
     }
 }

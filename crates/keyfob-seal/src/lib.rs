@@ -8,11 +8,15 @@
 //! Somebody who has a copy of the store, or reads its traffic, learns no subject, label, claim or device,
 //! and no content of events. Somebody who can write to the store cannot make anything that is accepted:
 //! bytes that were changed, moved to another id, swapped, or taken from another namespace do not open,
-//! and a token that does not open is refused.
+//! and a token that does not open is refused. The fields that a store must read are in clear, and bound
+//! to the body: epoch fields, version, stamp, the number of uses, the time at which the record may be
+//! forgotten. A record beside other fields does not open.
 //!
 //! # What it does not protect
-//! - What a store must read stays in plaintext, and can only restrict: ids, versions, stamps, times, the
-//!   number of uses.
+//! - What a store must read can be seen: ids, versions, stamps, times, the number of uses.
+//! - What changes without a key cannot be bound: tombstones, epochs, the time of the last use, uses that
+//!   were taken. Somebody who can write to the store can undo those. `docs/sealing.md` has a table of
+//!   attack, effect and what notices it.
 //! - Within the index, equal values have equal terms. So it shows how many tokens share a value.
 //! - Lanes, epochs and the keys of limits are digests under the namespace's own key, which is stored
 //!   beside the data, because they must never change. Somebody with a copy of the store can test a guess
@@ -30,6 +34,7 @@ mod blind;
 mod cipher;
 mod error;
 mod provider;
+mod record_binding;
 mod ring;
 mod salts;
 mod sealer;

@@ -3,15 +3,17 @@
 
 use std::fmt;
 
-use super::associated_data::{AssociatedData, Mark};
+use super::associated_data::{AssociatedData, Context, Mark};
 use super::blind::Blind;
 use super::cipher::{self, Cipher};
+use super::record_binding::{BoundFields, RecordBinding, without_trailer};
 use super::ring::{KeyRing, KeyState, SealingKey, TermKey};
 use super::salts::Salts;
+use keyfob_core::envelope::binds_clear_fields;
 use keyfob_core::id::TokenId;
 use keyfob_core::namespace::{Namespace, Term};
 use keyfob_core::{KeyVersion, SealFault};
-use keyfob_store::StoreError;
+use keyfob_store::{Loaded, StoreError};
 
 /// A key ring in use for one namespace.
 pub struct Sealer {
@@ -29,6 +31,7 @@ struct Ready {
     cipher: Cipher,
     /// The version of its term key.
     terms: u16,
+    is_retired: bool,
 }
 
 struct ReadyTerms {
@@ -58,6 +61,7 @@ impl Sealer {
             number: key.number,
             cipher: Cipher::new(&key.secret),
             terms: key.terms,
+            is_retired: key.state == KeyState::Retired,
         };
         let in_use = |terms: u16| {
             keys.iter().any(|key| key.terms == terms && key.state != KeyState::Retired)
@@ -92,37 +96,41 @@ impl Sealer {
         about: AssociatedData,
         salts: &mut Salts,
     ) -> Result<Vec<u8>, StoreError> {
-        self.seal_with(plain, about, KeyVersion::PLAINTEXT, salts)
+        self.seal_with([plain, &[]], &about.within(self.mark), KeyVersion::PLAINTEXT, salts)
     }
 
-    /// Seals a record under the active key, whose terms are blinded under the term key of `form`.
+    /// Seals a record under the active key, whose terms are blinded under the term key of `form`, and binds
+    /// its clear fields to it.
     pub fn seal_record(
         &self,
         plain: &[u8],
         id: TokenId,
         form: KeyVersion,
+        binding: &RecordBinding<'_>,
         salts: &mut Salts,
     ) -> Result<Vec<u8>, StoreError> {
-        self.seal_with(plain, AssociatedData::Record(id), form, salts)
+        let context = AssociatedData::bound(id, self.mark, binding.fields());
+        let (trailer, length) = binding.trailer();
+        let trailer = trailer.get(..length).unwrap_or_default();
+        self.seal_with([plain, trailer], &context, form, salts)
     }
 
     fn seal_with(
         &self,
-        plain: &[u8],
-        about: AssociatedData,
+        plain: [&[u8]; 2],
+        context: &Context,
         form: KeyVersion,
         salts: &mut Salts,
     ) -> Result<Vec<u8>, StoreError> {
         let failed = || StoreError::Misconfigured("the active key cannot seal".to_owned());
         let key = self.key(self.active).ok_or_else(failed)?;
         let salt = salts.next().ok_or_else(failed)?;
-        let context = about.within(self.mark);
-        let sealed = key.cipher.seal(self.active, form, &context, &salt, plain);
+        let sealed = key.cipher.seal(self.active, form, context, &salt, plain);
         sealed.map_err(|_| failed())
     }
 
-    /// Opens what was sealed under any key of the ring. Returns plaintext as it is, if the ring allows
-    /// plaintext.
+    /// Opens what was sealed under any key of the ring, and is bound to nothing beside it. Returns
+    /// plaintext as it is, if the ring allows plaintext.
     pub fn open(&self, stored: &[u8], about: AssociatedData) -> Result<Opened, SealFault> {
         if !cipher::is_sealed(stored) {
             return match self.allows_plaintext {
@@ -130,13 +138,37 @@ impl Sealer {
                 false => Err(SealFault::Plaintext),
             };
         }
+        let (under, key) = self.key_of(stored)?;
+        let opened = key.cipher.open(&about.within(self.mark), stored);
+        let plain = opened.map_err(|_| SealFault::NotOpened { key: under })?;
+        Ok(Opened { plain, under })
+    }
+
+    /// Opens a record, if its clear fields are those that it was sealed with.
+    ///
+    /// A record that was sealed before keyfob bound clear fields is opened without that check, as long as
+    /// its key is not retired. No record is left under a retired key, so such a record was put back.
+    pub fn open_record(&self, loaded: &Loaded) -> Result<Opened, SealFault> {
+        let stored = loaded.body.as_slice();
+        if !binds_clear_fields(stored) {
+            let opened = self.open(stored, AssociatedData::Record(loaded.id))?;
+            let is_retired = self.key(opened.under).is_some_and(|key| key.is_retired);
+            return match is_retired {
+                true => Err(SealFault::NotOpened { key: opened.under }),
+                false => Ok(opened),
+            };
+        }
+        let (under, key) = self.key_of(stored)?;
+        let context = AssociatedData::bound(loaded.id, self.mark, BoundFields::of(loaded));
+        let opened = key.cipher.open(&context, stored).ok();
+        let plain = opened.and_then(|plain| without_trailer(plain, loaded));
+        Ok(Opened { plain: plain.ok_or(SealFault::NotOpened { key: under })?, under })
+    }
+
+    fn key_of(&self, stored: &[u8]) -> Result<(KeyVersion, &Ready), SealFault> {
         let number = cipher::key_of(stored).ok_or(SealFault::Damaged)?;
         let key = self.key(number).ok_or(SealFault::MissingKey { key: number })?;
-        let opened = key.cipher.open(&about.within(self.mark), stored);
-        match opened {
-            Ok(plain) => Ok(Opened { plain, under: number }),
-            Err(_) => Err(SealFault::NotOpened { key: number }),
-        }
+        Ok((number, key))
     }
 
     /// Blinds a term under the active key.

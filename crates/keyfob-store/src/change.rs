@@ -1,6 +1,9 @@
 //! The changes that a store makes, and the result of each.
 
-use super::{CountedAs, Epochs, Invalidation, RecordVersion, RevocationMark, Stamp, StoreError};
+use super::{
+    ClearFields, CountedAs, Epochs, Invalidation, Loaded, RecordVersion, RevocationMark, Stamp,
+    StoreError,
+};
 use keyfob_core::KeyVersion;
 use keyfob_core::id::{Lane, LaneCount, TokenId};
 use keyfob_core::namespace::{EpochField, Term};
@@ -91,13 +94,22 @@ pub struct Replace {
     pub minted: Vec<NewRecord>,
     /// The new end of the token, if it has moved. The record is then counted there.
     pub ends_at: Option<Timestamp>,
+    /// The record's fields in clear, as they were read with the version. Stores ignore them. A sealing
+    /// wrapper binds them to the body; without them, it reads the record once more.
+    pub clear: Option<ClearFields>,
     /// The encoded events, in order.
     pub events: Vec<Vec<u8>>,
 }
 
 impl Replace {
-    /// Creates a replacement of the body alone, without events. The body is not sealed: the sealing
-    /// wrapper sets `key`.
+    /// Creates a replacement of a record that was read by another body, without events. The body is
+    /// not sealed: the sealing wrapper sets `key`.
+    pub fn of(loaded: &Loaded, body: Vec<u8>) -> Self {
+        let clear = Some(loaded.clear_fields());
+        Self { clear, ..Self::new(loaded.id, loaded.version, body) }
+    }
+
+    /// Creates a replacement as [`Replace::of`] does, without the fields in clear.
     pub const fn new(id: TokenId, read: RecordVersion, body: Vec<u8>) -> Self {
         Self {
             id,
@@ -107,6 +119,7 @@ impl Replace {
             added_terms: Vec::new(),
             minted: Vec::new(),
             ends_at: None,
+            clear: None,
             events: Vec::new(),
         }
     }

@@ -5,9 +5,10 @@
 //!
 //! A store makes one prepared change atomic. What the change means was decided before, by pure code. To
 //! a store, record bodies, notes and events are opaque bytes, and the values that tokens are found by
-//! are keyed digests. The parts of a record that a store must read are in plaintext, and can only
-//! *restrict* it: version, stamp, epochs, the number of uses, and the time at which the record may be
-//! forgotten.
+//! are keyed digests. The parts of a record that a store must read are in plaintext: version, stamp,
+//! epochs, the number of uses, and the time at which the record may be forgotten. They grant nothing, but
+//! they restrict: a party that can change them can lift a restriction. A sealing wrapper binds
+//! most of them to the body ([`ClearFields`]), so a store must return them as they were written.
 //!
 //! # Stamps and epochs
 //! Each lane has a counter, its **sequence**. A new record gets the present value as its **stamp**. To
@@ -60,7 +61,9 @@ pub use change::{
 pub use contract::{
     Counting, EventLog, Invalidations, Maintenance, RecordStore, Resealing, Store, TermIndex,
 };
-pub use count::{BucketCounts, CountBucket, CountColumn, CountTotals, CountedAs, TimeBucket};
+pub use count::{
+    BucketCounts, CountBucket, CountColumn, CountTotals, CountedAs, Tallies, TimeBucket,
+};
 // What a store author needs of the values, so that this crate is enough.
 pub use event_log::{Cursor, Entry, EntryPage, Feed, LanePosition};
 pub use handover::IntoStore;
@@ -74,13 +77,13 @@ pub use keyfob_core::operation::{Operation, OperationId};
 pub use keyfob_core::stamp::Stamp;
 pub use keyfob_core::store_error::StoreError;
 pub use keyfob_core::{
-    Clock, EpochField, KeyVersion, Lane, LaneCount, ManualClock, Namespace, NamespaceKey, OsRandom,
-    Random, RandomUnavailable, SealFault, SeededRandom, SystemClock, Term, TermField, Timestamp,
-    TokenId, Ttl,
+    Clock, EpochField, IdOrigin, KeyVersion, Lane, LaneCount, ManualClock, Namespace, NamespaceKey,
+    OsRandom, Random, RandomUnavailable, SealFault, SeededRandom, SystemClock, Term, TermField,
+    Timestamp, TokenId, Ttl,
 };
 pub use keyfob_metrics::StoreMethod;
 pub use keyfob_metrics::{self as metrics, Metrics};
-pub use loaded::{Loaded, RecordVersion};
+pub use loaded::{ClearFields, Loaded, RecordVersion};
 pub use measured::MeasuredStore;
 pub use memory::MemoryStore;
 pub use query::{Order, Position, Query, RecordPage};

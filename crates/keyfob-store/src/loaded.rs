@@ -31,6 +31,26 @@ pub struct Loaded {
     pub sent: MonotonicInstant,
     /// What the tombstone and the epochs say about the record.
     pub verdict: Verdict,
+    /// When the latest of the record's epochs was advanced, by the clock of the node that decided it.
+    /// `None` if there is no epoch, or if the store does not know.
+    ///
+    /// A sealing wrapper refuses a record that was sealed long before one of its epochs was advanced,
+    /// and still has a stamp that is not below the epoch.
+    pub last_advance: Option<Timestamp>,
+}
+
+/// The fields of a record that a store keeps in clear, and that stay the same when the body is
+/// replaced. A sealing wrapper binds them to the body.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClearFields {
+    /// The stamp that the record was stored with.
+    pub stamp: Stamp,
+    /// When the store may forget the record.
+    pub keep_until: Timestamp,
+    /// How many uses were left when the record was read, if they are limited.
+    pub uses_left: Option<u32>,
+    /// The fields whose epochs can revoke the record.
+    pub epochs: Epochs,
 }
 
 /// The version of a record.
@@ -55,6 +75,12 @@ impl std::fmt::Debug for Loaded {
 }
 
 impl Loaded {
+    /// Returns the fields in clear that a replacement of the body leaves as they are.
+    pub fn clear_fields(&self) -> ClearFields {
+        let Self { stamp, keep_until, uses_left, .. } = *self;
+        ClearFields { stamp, keep_until, uses_left, epochs: self.epochs.clone() }
+    }
+
     /// Returns whether a write that rests on this read may go ahead.
     pub fn is_clear(&self) -> bool {
         self.verdict.is_clear()

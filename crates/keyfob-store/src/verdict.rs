@@ -96,22 +96,39 @@ impl Verdict {
         tombstone: Option<RevocationMark>,
         epochs: &Epochs,
         sequence: Option<(Stamp, Stamp)>,
-        mut epoch: impl FnMut(Option<EpochField>) -> Option<Epoch>,
+        epoch: impl FnMut(Option<EpochField>) -> Option<Epoch>,
     ) -> Self {
+        Self::with_last_advance(stamp, tombstone, epochs, sequence, epoch).0
+    }
+
+    /// Returns the verdict on a record, as [`Verdict::of`] does, and the value of
+    /// [`Loaded::last_advance`](crate::Loaded::last_advance) for a record that is not revoked.
+    pub fn with_last_advance(
+        stamp: Stamp,
+        tombstone: Option<RevocationMark>,
+        epochs: &Epochs,
+        sequence: Option<(Stamp, Stamp)>,
+        mut epoch: impl FnMut(Option<EpochField>) -> Option<Epoch>,
+    ) -> (Self, Option<Timestamp>) {
         if let Some(mark) = tombstone {
-            return Self::Revoked(mark);
+            return (Self::Revoked(mark), None);
         }
+        let mut last_advance = None;
         let above = epochs.fields().filter_map(|(through, field)| {
-            Some((through, epoch(field).filter(|epoch| epoch.stamp > stamp)?))
+            let epoch = epoch(field)?;
+            last_advance = last_advance.max(Some(epoch.at));
+            (epoch.stamp > stamp).then_some((through, epoch))
         });
         // The first revocation is reported, whatever revoked the record again later.
         if let Some((through, epoch)) = above.min_by_key(|(_, epoch)| epoch.stamp) {
-            return Self::Revoked(RevocationMark { through, at: epoch.at, note: epoch.note });
+            let mark = RevocationMark { through, at: epoch.at, note: epoch.note };
+            return (Self::Revoked(mark), last_advance);
         }
-        match sequence {
+        let verdict = match sequence {
             Some((birth, value)) if birth <= stamp && stamp <= value => Self::Clear,
             _ => Self::Damaged,
-        }
+        };
+        (verdict, last_advance)
     }
 
     /// Returns whether the record is neither revoked nor damaged.

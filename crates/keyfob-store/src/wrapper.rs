@@ -164,7 +164,7 @@ macro_rules! forward_store {
         ) -> u64 }
     };
     (@ tallies) => {
-        $crate::forward_store! { @ Tallies tallies['life0]() -> ::std::vec::Vec<$crate::BucketCounts> }
+        $crate::forward_store! { @ Tallies tallies['life0]() -> $crate::Tallies }
     };
     (@ observe) => {
         $crate::forward_store! { @ Observe observe['life0](

@@ -1,14 +1,13 @@
-//! Families of refresh tokens under many tasks on several nodes: tabs that refresh at once, retries
-//! that come late, and at the end a thief.
+//! Many tasks refresh families of tokens on several nodes: concurrent tabs, late retries, and at
+//! the end an attacker.
 //!
-//! What it holds the nodes to:
+//! It checks:
 //!
-//! - whoever presents the same bearer gets the same pair, on whatever nodes and however close
-//!   together, and the family goes on by one generation;
-//! - a client that retries within the window is never logged out;
-//! - only the newest bearer validates, and the access token that came with it does;
-//! - a bearer that comes back after the window ends its family, and then nothing of it is good on
-//!   any node.
+//! - all requests with the same bearer get the same pair, on every node and at any distance in time
+//!   within the grace period; the family advances by one generation;
+//! - a client that retries within the grace period is never logged out;
+//! - only the newest bearer and the access token issued with it are valid;
+//! - a bearer presented after the grace period ends its family; then no node accepts a token of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,27 +19,27 @@ use keyfob::{
 };
 use tokio::sync::Mutex;
 
-/// How many families there are, how many of the tasks share one, and for how long.
+/// The configuration: tasks, presentations and grace period.
 #[derive(Clone, Copy, Debug)]
 pub struct Families {
-    /// The tasks in all. Every fifth presents the bearers of one family that they share.
+    /// The number of tasks. Every fifth task presents bearers of one shared family.
     pub tasks: usize,
-    /// How often bearers are presented in all, each time to two nodes at once.
+    /// The total number of presentations. Each is sent to two nodes at the same time.
     pub rounds: usize,
-    /// The window of the families.
-    pub window: Ttl,
+    /// The grace period of the families.
+    pub grace_period: Ttl,
 }
 
-/// What happened. A test asserts that all of it did.
+/// The counters of a run. A test asserts that none of them is zero.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FamiliesReport {
-    /// Families that went on by a generation.
+    /// Rotations.
     pub rotated: u64,
-    /// Answers that were given again.
+    /// Replays.
     pub replayed: u64,
     /// Refusals without effect.
     pub refused_in_window: u64,
-    /// Families that a thief ended.
+    /// Families that the attacker ended.
     pub ended: u64,
 }
 
@@ -54,32 +53,35 @@ struct FamilyCounters {
 
 struct FamilyTest {
     nodes: Vec<TokenManager>,
-    window: Ttl,
+    grace_period: Ttl,
     counts: FamilyCounters,
 }
 
-/// Lets all tasks present their bearers, then the thief.
+/// Runs all tasks, then the attacker.
 ///
 /// # Panics
-/// When a node breaks one of the promises above.
+/// If one of these checks fails.
 pub async fn refresh_many(nodes: &[TokenManager], families: Families) -> FamiliesReport {
-    let Families { tasks, rounds, window } = families;
-    let test =
-        Arc::new(FamilyTest { nodes: nodes.to_vec(), window, counts: FamilyCounters::default() });
+    let Families { tasks, rounds, grace_period } = families;
+    let test = Arc::new(FamilyTest {
+        nodes: nodes.to_vec(),
+        grace_period,
+        counts: FamilyCounters::default(),
+    });
     let shared = Arc::new(Mutex::new(test.family("shared").await));
     let each = rounds / tasks;
     let all = (0..tasks).map(|task| {
         let (test, shared) = (test.clone(), shared.clone());
         tokio::spawn(async move {
             if task % 5 == 0 {
-                test.share(task, each, &shared).await;
+                test.run_shared_family(task, each, &shared).await;
             } else {
-                test.own(task, each).await;
+                test.run_own_family(task, each).await;
             }
         })
     });
     for task in all.collect::<Vec<_>>() {
-        task.await.expect("a task that keeps to the promises");
+        task.await.expect("no task may panic");
     }
     let counts = &test.counts;
     let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
@@ -93,9 +95,9 @@ pub async fn refresh_many(nodes: &[TokenManager], families: Families) -> Familie
 
 impl FamilyTest {
     async fn family(&self, subject: &str) -> BearerToken {
-        let policy = RefreshPolicy::new().with_grace_period(GracePeriod::new(self.window));
+        let policy = RefreshPolicy::new().with_grace_period(GracePeriod::new(self.grace_period));
         let grant = Grant::new(Kind::Refresh).subject(subject).scope("read").refresh_policy(policy);
-        self.nodes[0].issue(grant).await.expect("a store that takes tokens").bearer
+        self.nodes[0].issue(grant).await.expect("the store stores the token").bearer
     }
 
     fn node(&self, number: usize) -> &TokenManager {
@@ -114,8 +116,8 @@ impl FamilyTest {
         outcome
     }
 
-    /// A family of one's own, in two tabs.
-    async fn own(&self, task: usize, rounds: usize) {
+    /// A family that one task uses, in two tabs.
+    async fn run_own_family(&self, task: usize, rounds: usize) {
         let stolen = self.family(&format!("user{task}")).await;
         let (mut older, mut newest) = (None::<BearerToken>, stolen.clone());
         for round in 0..rounds {
@@ -123,38 +125,51 @@ impl FamilyTest {
                 self.present(task + round, &newest),
                 self.present(task + round + 1, &newest),
             );
-            let (one, other) = (one.expect("a tab"), other.expect("another tab"));
+            let (one, other) = (
+                one.expect("the first tab is answered"),
+                other.expect("the second tab is answered"),
+            );
             assert_eq!(one.access.bearer.expose(), other.access.bearer.expose());
             assert_eq!(one.refresh.bearer.expose(), other.refresh.bearer.expose());
             let generation = newest.generation().next();
-            assert_eq!(Some(one.refresh.bearer.generation()), generation, "by one");
-            assert_ne!(one.case, other.case, "one rotates, and the other is given the same");
+            assert_eq!(
+                Some(one.refresh.bearer.generation()),
+                generation,
+                "the family advances by one generation"
+            );
+            assert_ne!(one.case, other.case, "one request rotates, the other is a replay");
             if round % 8 == 0 {
-                self.look(task + round, &newest, &one).await;
+                self.check_pair(task + round, &newest, &one).await;
                 if let Some(older) = &older {
-                    // One more retry, of the request before.
-                    let late = self.present(task + round, older).await.expect_err("it is late");
+                    // One more retry of the previous request.
+                    let late = self
+                        .present(task + round, older)
+                        .await
+                        .expect_err("the retry is too late for a replay");
                     assert_eq!(late.code(), "refused_in_window");
                 }
             }
             older = Some(std::mem::replace(&mut newest, one.refresh.bearer));
         }
-        tokio::time::sleep(self.window.as_duration()).await;
-        let pair = self.present(task, &newest).await.expect("its owner");
-        let thief = self.present(task + 1, &stolen).await.expect_err("a thief");
-        assert_eq!(thief.code(), "reuse_detected");
+        tokio::time::sleep(self.grace_period.as_duration()).await;
+        let pair = self.present(task, &newest).await.expect("the owner can refresh");
+        let attacker = self.present(task + 1, &stolen).await.expect_err("the attacker is refused");
+        assert_eq!(attacker.code(), "reuse_detected");
         self.counts.ended.fetch_add(1, Ordering::Relaxed);
         for node in 0..self.nodes.len() {
             for bearer in [&stolen, &newest, &pair.refresh.bearer] {
-                let refused = self.present(node, bearer).await.expect_err("a dead family");
+                let refused = self.present(node, bearer).await.expect_err("the family has ended");
                 assert_eq!(refused.code(), "family_ended");
             }
-            assert!(!self.is_good(node, &pair.access.bearer).await, "access outlives its family");
+            assert!(
+                !self.is_valid(node, &pair.access.bearer).await,
+                "the access token must be refused after the family has ended"
+            );
         }
     }
 
-    /// A family that others present as well, each whatever it has seen last.
-    async fn share(&self, task: usize, rounds: usize, newest: &Mutex<BearerToken>) {
+    /// A shared family. Each task presents the newest bearer that it has seen.
+    async fn run_shared_family(&self, task: usize, rounds: usize, newest: &Mutex<BearerToken>) {
         for round in 0..rounds {
             let seen = newest.lock().await.clone();
             let (one, other) = tokio::join!(
@@ -169,7 +184,7 @@ impl FamilyTest {
                             *newest = pair.refresh.bearer;
                         }
                     }
-                    // Others have gone on since.
+                    // Other tasks have rotated since then.
                     Err(error) => {
                         assert!(
                             ["refused_in_window", "contended"].contains(&error.code()),
@@ -184,14 +199,14 @@ impl FamilyTest {
         assert!(alive.is_ok() || alive.is_err_and(|error| error.code() == "refused_in_window"));
     }
 
-    /// What of a pair is good, and what of the one before is not.
-    async fn look(&self, node: usize, retired: &BearerToken, pair: &Refreshed) {
-        assert!(self.is_good(node, &pair.access.bearer).await);
-        assert!(self.is_good(node, &pair.refresh.bearer).await);
-        assert!(!self.is_good(node, retired).await, "a retired bearer validates");
+    /// Checks that the tokens of the current pair are valid and those of the previous pair are not.
+    async fn check_pair(&self, node: usize, retired: &BearerToken, pair: &Refreshed) {
+        assert!(self.is_valid(node, &pair.access.bearer).await);
+        assert!(self.is_valid(node, &pair.refresh.bearer).await);
+        assert!(!self.is_valid(node, retired).await, "a retired bearer must be refused");
     }
 
-    async fn is_good(&self, node: usize, bearer: &BearerToken) -> bool {
+    async fn is_valid(&self, node: usize, bearer: &BearerToken) -> bool {
         let chain = ValidationChain::new().consistency(Consistency::Strong);
         match self.node(node).validate(bearer, &chain).await {
             Ok(_) => true,

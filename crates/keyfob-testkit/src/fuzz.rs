@@ -1,16 +1,17 @@
-//! What has to hold for any bytes that reach a parser, one function per parser.
+//! The properties of each parser for any input, one function per parser.
 //!
-//! The fuzz targets run these for as long as one lets them; the tests run the same functions on a
-//! few thousand inputs. Each panics when something does not hold, and says whether the parser took
-//! the input, so that a run which only ever saw refusals can be told from one that proved something.
+//! The fuzz targets run these without end; the tests run the same functions on a few thousand
+//! inputs. Each function panics if a property is violated. It returns whether the parser accepted
+//! the input, so that a test can check that some inputs were accepted.
 
 use keyfob::{BearerPrefix, BearerToken, Filter, Timestamp, fuzzing};
 
-/// A bearer that parses is the very text that was given, and its check is what the format says.
+/// A parsed bearer has exactly the given text, and its checksum is the one of the format.
 pub fn bearer(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let mut taken = is_bearer(&text);
-    // No guess gets past the check, so what lies behind it is reached with the check made right.
+    // Random input almost never has a valid checksum. So the checksum is corrected to reach the
+    // code after it.
     let body = bytes.len().saturating_sub(CHECK_DIGITS);
     if text.is_ascii()
         && let Some(body) = text.get(..body)
@@ -22,18 +23,18 @@ pub fn bearer(bytes: &[u8]) -> bool {
 
 fn is_bearer(text: &str) -> bool {
     let Ok(bearer) = BearerToken::parse(text, &BearerPrefix::default()) else { return false };
-    assert_eq!(bearer.expose(), text, "a bearer is shown as it was given");
+    assert_eq!(bearer.expose(), text, "a bearer exposes the text that was parsed");
     let (body, check) = text.split_at(text.len() - CHECK_DIGITS);
-    assert_eq!(check, check_of(body), "a bearer with a wrong check was taken");
+    assert_eq!(check, check_of(body), "a bearer with a wrong checksum was accepted");
     let redacted = format!("{bearer:?}");
-    assert!(!redacted.contains(&body[body.len() - 30..]), "a secret is shown");
+    assert!(!redacted.contains(&body[body.len() - 30..]), "the debug text contains the secret");
     true
 }
 
 const CHECK_DIGITS: usize = 6;
 
-/// The CRC-32 of ISO 3309 in six digits of base62, written from the description of the format and
-/// not from its implementation.
+/// Returns the CRC-32 of ISO 3309 in six digits of base62. It is written from the description of
+/// the format, not from the implementation.
 fn check_of(body: &str) -> String {
     let mut crc = u32::MAX;
     for byte in body.bytes() {
@@ -55,8 +56,8 @@ fn check_of(body: &str) -> String {
     digits.map(char::from).iter().collect()
 }
 
-/// A filter that parses is written in a text that parses as the same filter; one that does not is
-/// refused at a place in the text.
+/// The text of a parsed filter parses to the same filter. The error of an invalid filter has a
+/// position in the text.
 pub fn filter(bytes: &[u8]) -> bool {
     let now = Timestamp::from_millis(1_795_000_000_000);
     let text = String::from_utf8_lossy(bytes);
@@ -76,7 +77,7 @@ pub fn filter(bytes: &[u8]) -> bool {
     }
 }
 
-/// A record that decodes is encoded in bytes that decode as the same record.
+/// A decoded record encodes to bytes that decode to the same record.
 pub fn record(bytes: &[u8]) -> bool {
     let Some(encoded) = fuzzing::decode_record(bytes) else { return false };
     assert_eq!(fuzzing::decode_record(&encoded).as_ref(), Some(&encoded));

@@ -21,15 +21,32 @@ pub struct InstrumentedStore {
     lost: AtomicU64,
     /// The delays of the next loads, in order.
     delay: Mutex<Vec<Duration>>,
+    /// The time that every load takes, in microseconds.
+    load_time: AtomicU64,
     /// Whether listeners are notified of changes.
     notifies: bool,
+    namespace: Namespace,
 }
 
 impl InstrumentedStore {
     /// Wraps `inner`. Listeners are notified of changes.
     pub fn new(inner: Arc<dyn Store>) -> Self {
         let [loads, writes, writes_left, lost] = [0, 0, u64::MAX, 0].map(AtomicU64::new);
-        Self { inner, loads, writes, writes_left, lost, delay: Mutex::default(), notifies: true }
+        let (delay, load_time) = (Mutex::default(), AtomicU64::default());
+        let namespace = inner.namespace().clone();
+        let notifies = true;
+        Self { inner, loads, writes, writes_left, lost, delay, load_time, notifies, namespace }
+    }
+
+    /// Has the namespace of a store that was created by an older version: its ids need not have a code.
+    pub fn with_namespace_of_older_version(self) -> Self {
+        let key = NamespaceKey::from_bytes(*self.namespace.key().as_bytes());
+        Self { namespace: Namespace::new(self.namespace.lanes(), key), ..self }
+    }
+
+    /// Makes every load take this long, as if the store were at the end of a network.
+    pub fn load_takes(&self, time: Duration) {
+        self.load_time.store(time.as_micros() as u64, Ordering::SeqCst);
     }
 
     /// Stops notifying listeners of changes.
@@ -94,10 +111,18 @@ impl StoreWrapper for InstrumentedStore {
 
 #[async_trait]
 impl RecordStore for InstrumentedStore {
-    keyfob::store::forward_store! { namespace insert consume touch revoke advance stamp time_of }
+    keyfob::store::forward_store! { insert consume touch revoke advance stamp time_of }
+
+    fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
 
     async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {
         self.loads.fetch_add(1, Ordering::SeqCst);
+        let load_time = self.load_time.load(Ordering::SeqCst);
+        if load_time > 0 {
+            tokio::time::sleep(Duration::from_micros(load_time)).await;
+        }
         let delay = {
             let mut delay = self.delay.lock().unwrap_or_else(PoisonError::into_inner);
             (!delay.is_empty()).then(|| delay.remove(0))

@@ -39,9 +39,11 @@
 //! - [`proxy`]: a TCP proxy that delays, stalls or cuts connections on request.
 //! - [`instrumented_store`]: a store wrapper that counts calls and injects faults.
 //! - [`recorder`]: a metrics recorder in memory.
+//! - [`bearers`]: bearer tokens that no manager issued.
 //! - [`traces`]: texts that must not be readable in a sealed store.
 //! - [`fuzz`]: the properties that the fuzz targets check.
 
+pub mod bearers;
 pub mod contract;
 pub mod families;
 pub mod fuzz;

@@ -32,20 +32,22 @@ pub fn once(burst: u32) -> Meter {
 /// Checks that a limit store keeps its contract.
 ///
 /// # Panics
-/// If it does not.
+/// If it breaks the contract.
 pub async fn check_limit_store(store: &Arc<dyn LimitStore>) {
     the_burst_is_admitted_and_no_more(store).await;
     all_or_none(store).await;
     a_look_takes_no_permits(store).await;
     permits_above_the_minimum_are_optional(store).await;
     too_many_charges_are_refused(store).await;
+    used_permits_stay_used_at_another_rate(store).await;
+    two_rates_at_the_same_time_admit_no_more_than_the_larger(store).await;
     racers_get_the_burst_and_no_more(std::slice::from_ref(store), once(100), 8).await;
     racers_for_several_get_no_more_than_the_smallest(store).await;
 }
 
 async fn charge(store: &Arc<dyn LimitStore>, charges: &[Charge]) -> Charged {
     let charged = store.charge(charges).await.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(charged.tallies.len(), charges.len(), "a outcome for each charge");
+    assert_eq!(charged.tallies.len(), charges.len(), "one outcome for each charge");
     charged
 }
 
@@ -64,7 +66,10 @@ async fn the_burst_is_admitted_and_no_more(store: &Arc<dyn LimitStore>) {
     let first = charge(store, &[Charge::exactly(key, meter, 2)]).await;
     assert!(first.admitted);
     assert_eq!((first.tallies[0].taken, meter.room(first.tallies[0].level)), (2, 3));
-    assert!(!charge(store, &[Charge::exactly(key, meter, 4)]).await.admitted, "more than is left");
+    assert!(
+        !charge(store, &[Charge::exactly(key, meter, 4)]).await.admitted,
+        "more permits than are left"
+    );
     assert_eq!(count_admitted(store, key, meter).await, 3);
     let last = charge(store, &[Charge::exactly(key, meter, 1)]).await;
     let outcome = last.tallies[0];
@@ -129,8 +134,34 @@ async fn too_many_charges_are_refused(store: &Arc<dyn LimitStore>) {
     let most: Vec<_> = keys().take(Charge::MAX_KEYS).collect();
     assert!(charge(store, &most).await.admitted);
     let more: Vec<_> = keys().take(Charge::MAX_KEYS + 1).collect();
-    let error = store.charge(&more).await.expect_err("too many");
+    let error = store.charge(&more).await.expect_err("too many charges are refused");
     assert_eq!(error.code(), "store_misconfigured");
+}
+
+fn per_hour(permits: u32) -> Meter {
+    let rate = Rate::new(permits, Ttl::from_hours(1));
+    rate.and_then(|rate| Meter::new(rate, permits)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+async fn used_permits_stay_used_at_another_rate(store: &Arc<dyn LimitStore>) {
+    let key = fresh_key();
+    assert_eq!(count_admitted(store, key, per_hour(10)).await, 10);
+    assert_eq!(count_admitted(store, key, per_hour(11)).await, 1, "ten are used");
+    assert_eq!(count_admitted(store, key, per_hour(5)).await, 0, "more than the new limit is used");
+    assert_eq!(count_admitted(store, key, per_hour(13)).await, 2, "eleven are used");
+    let looked = charge(store, &[Charge::look(key, per_hour(20))]).await;
+    assert_eq!(per_hour(20).room(looked.tallies[0].level), 7);
+}
+
+async fn two_rates_at_the_same_time_admit_no_more_than_the_larger(store: &Arc<dyn LimitStore>) {
+    let key = fresh_key();
+    let mut admitted = 0;
+    for number in 0..60 {
+        // Two nodes during a deployment: neither resets what the other one has counted.
+        let meter = if number % 2 == 0 { per_hour(12) } else { per_hour(7) };
+        admitted += u32::from(charge(store, &[Charge::exactly(key, meter, 1)]).await.admitted);
+    }
+    assert_eq!(admitted, 12);
 }
 
 /// Lets many tasks charge one key through each of the stores. Together they get exactly the burst.
@@ -185,8 +216,8 @@ async fn racers_for_several_get_no_more_than_the_smallest(store: &Arc<dyn LimitS
         done.unwrap_or_else(|error| panic!("{error}"));
     }
     let admitted = admitted.load(Ordering::Relaxed) as u32;
-    // Where keys are in different lanes, a call may hold a permit of one key for a moment although
-    // another key refuses it.
+    // If keys are in different lanes, a call may briefly hold a permit of one key although another
+    // key refuses the call.
     assert!((1..=25).contains(&admitted), "{admitted}");
     let left = count_admitted(store, keys[2], once(60)).await;
     // The part of a permit that drained while it was held is not given back.

@@ -47,7 +47,7 @@ pub async fn write_traces(manager: &TokenManager) -> Result<(), Error> {
             manager.update(issued.token.id, UpdateRequest::new().by("actor-of-it"), change).await?;
             if kind == Kind::Refresh {
                 manager.refresh(&issued.bearer, RefreshRequest::new()).await?;
-                // A second time: the manager recognises a replay.
+                // Refreshes twice: the second call is a replay.
                 manager.refresh(&issued.bearer, RefreshRequest::new()).await?;
             } else {
                 manager.validate_active(&issued.bearer).await?;

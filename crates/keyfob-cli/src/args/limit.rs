@@ -16,7 +16,7 @@ Examples:
   keyfob limit test --rate 10000/30d --name reports --subject user123 --json";
 
 const SHOW_HELP: &str = "\
-The name and the rate identify the counter. Use those of the policy.
+The name identifies the counter, with what it counts by. Use the name of the policy, and its rate.
 
 Examples:
   keyfob limit show --rate 10/1m --ip 192.0.2.1
@@ -87,6 +87,10 @@ pub(crate) struct PolicyArgs {
     /// The name of the policy
     #[arg(long, default_value = "test", help_heading = "Policy")]
     pub(crate) name: LimitName,
+
+    /// How many leading bits of an IPv6 address count as one address: 32 to 64. Use those of the service
+    #[arg(long, value_name = "BITS", default_value_t = 64, help_heading = "Policy")]
+    pub(crate) ipv6_prefix: u8,
 
     #[command(flatten)]
     pub(crate) counted: CountedArgs,

@@ -9,6 +9,7 @@ mod issue;
 mod keys;
 mod limit;
 mod query;
+mod recover;
 mod refresh;
 mod revoke;
 mod rotate;
@@ -26,6 +27,7 @@ pub(crate) use issue::IssueArgs;
 pub(crate) use keys::{KeysArgs, KeysCommand};
 pub(crate) use limit::{CountedArgs, LimitAction, LimitArgs, LimitTestArgs, PolicyArgs};
 pub(crate) use query::{CountArgs, EventsArgs, EventsStart, HistoryArgs, ListArgs, ShowArgs, Sort};
+pub(crate) use recover::RecoverArgs;
 pub(crate) use refresh::RefreshArgs;
 pub(crate) use revoke::{RevokeArgs, Target};
 pub(crate) use rotate::RotateArgs;
@@ -48,14 +50,17 @@ Run 'keyfob --help' for stores, JSON and exit codes.";
 const AFTER_LONG_HELP: &str = "\
 Stores:
   file:PATH                    one file; the default is keyfob/tokens.redb in the data directory of
-                               the user. The first 'issue' or 'demo' creates it. One process
-                               opens it at a time; another process waits for two seconds
+                               the user. The first 'issue' or 'demo' creates it, and a file
+                               beside it that sets room aside for revocations on a full disk.
+                               Commands take turns, also with 'events --follow'. While a service
+                               has the file, they wait for two seconds and fail. Who may only
+                               read the file can list, show and validate
   memory:                      memory; discarded when the command ends
   redis://[[user]:password@]host[:port][/database]
   redis+cluster://host:port,…  redis+sentinel://host:port,…/primary
                                Redis 7 or Valkey. For TLS use rediss://, rediss+cluster:// or
                                rediss+sentinel://. Options after ?: namespace, lanes, wait,
-                               response_timeout, connect_timeout, ca
+                               response_timeout, connect_timeout, budget, ca
 Other users of this machine can see a password in --store. Put such a URL into KEYFOB_STORE.
 
 JSON (--json), one object per line on stdout:
@@ -69,6 +74,8 @@ JSON (--json), one object per line on stdout:
   validate  {\"ok\":true,\"token\":{…}} or {\"ok\":false,\"code\",\"message\"}; with --all also
             \"refusals\":[{\"code\",\"message\"}]
   revoke    {\"target\":{…},\"outcome\":\"revoked\"|\"already_revoked\"|\"counted\"|\"interrupted\",…}
+  recover   {\"outcome\":\"recovered\"|\"counted\",\"lines\",\"malformed\",\"gap\",\"tokens\",\"families\",
+            \"subjects\",\"clients\",\"all\",\"count\",\"already_revoked\",\"not_found\",\"unreadable\"}
   history   {\"at\",\"by\",\"reason\",\"what\"}
   events    CloudEvents 1.0
   count     {\"count\"}
@@ -84,6 +91,7 @@ JSON (--json), one object per line on stdout:
 Times are RFC 3339 in UTC. On stderr:
   errors    {\"error\":{\"code\",\"message\",\"hint\"}}
   notes     {\"note\":{\"code\",\"message\",\"cursor\"}}
+  logs      {\"log\":{\"level\",\"target\",\"message\",…}}
 Codes are stable; messages are not.
 
 Without --json, lists are tables on a terminal and tab-separated fields elsewhere.
@@ -201,6 +209,8 @@ pub(crate) enum Command {
     Count(CountArgs),
     /// Revoke one token, a family, or all of a subject, a client, a filter or the store
     Revoke(Box<RevokeArgs>),
+    /// Revoke again what a restored store has forgotten, from an audit log
+    Recover(RecoverArgs),
     /// Change the metadata of a token
     Update(Box<UpdateArgs>),
     /// Show the changes of a token
@@ -249,6 +259,18 @@ pub(crate) enum Command {
         after_help = "Examples:\n  keyfob scanner-regex\n  git grep -nP \"$(keyfob scanner-regex)\""
     )]
     ScannerRegex,
+}
+
+impl Command {
+    /// Whether the command may run for long, so that its log is read like that of a service.
+    pub(crate) fn is_long_running(&self) -> bool {
+        match self {
+            Self::Events(args) => args.follow,
+            Self::Issue(args) => args.from.is_some(),
+            Self::Revoke(args) => matches!(args.target(), Some(Target::Matching(_))),
+            _ => false,
+        }
+    }
 }
 
 /// The arguments of `stats`.

@@ -12,6 +12,10 @@ A family, a subject, a client or the whole store is revoked in one step, for any
 With --where, the matching tokens are revoked page by page. Tokens that are issued meanwhile may be
 missed. Run the command again until --dry-run counts 0.
 
+A service sends the revocations of its last minute again to a new primary after a fail-over. This
+command ends, so what it revoked is not sent again. On Redis with replicas, --wait 1 makes it return
+only when one replica has the revocation too.
+
 Bind a value that comes from elsewhere, so that nothing in it is parsed as a filter. Put the filter in
 single quotes, so that the shell leaves $who alone.
 
@@ -24,6 +28,8 @@ Examples:
   keyfob revoke --where 'app:shop tag:beta' --dry-run
   keyfob revoke --where 'subject:$who kind:session' --bind who=\"$WHO\" --dry-run
   keyfob revoke --where 'app:shop tag:beta' --throttle 500 --yes
+  keyfob revoke --issued-before 2026-11-28T09:00:00Z --reason 'restored from a backup' --yes
+  keyfob revoke tok_00d1h88n000000000000000001 --wait 1
   keyfob revoke --all --reason 'signing host compromised' --yes";
 
 /// The targets that are revoked in one step. They cannot be throttled or resumed. Clap ignores
@@ -38,7 +44,7 @@ const ONE_STEP: [&str; 5] = ["id", "family", "subject", "client", "all"];
     after_help = AFTER_HELP,
     group = ArgGroup::new("target")
         .required(true)
-        .args(["id", "family", "subject", "client", "all", "matching"])
+        .args(["id", "family", "subject", "client", "all", "matching", "issued_before"])
 )]
 pub(crate) struct RevokeArgs {
     /// Revoke one token and all tokens that were minted from it
@@ -63,6 +69,16 @@ pub(crate) struct RevokeArgs {
     /// Revoke all tokens that match a filter
     #[arg(long = "where", value_name = "FILTER")]
     matching: Option<String>,
+
+    /// Revoke all tokens that were issued before this time, as in a filter: RFC 3339, a date, or -2h
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = filter_time)]
+    issued_before: Option<String>,
+
+    /// Return only when so many replicas of Redis have the revocation too
+    ///
+    /// If fewer have it in time, the command fails with outcome_unknown. It is safe to run it again.
+    #[arg(long, value_name = "REPLICAS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) wait: Option<u32>,
 
     /// Bind a value to the name $NAME in the filter. It is never parsed as a filter
     #[arg(
@@ -133,6 +149,9 @@ impl RevokeArgs {
             self.subject.clone().map(Target::Subject),
             self.client.clone().map(Target::Client),
             self.matching.clone().map(Target::Matching),
+            self.issued_before
+                .as_ref()
+                .map(|time| Target::Matching(format!("issued-before:{time}"))),
             self.all.then_some(Target::All),
         ];
         named.into_iter().flatten().next()
@@ -148,5 +167,15 @@ impl RevokeArgs {
             Some(by) => request.by(by),
             None => request,
         }
+    }
+}
+
+/// Refuses what would be more than a time in a filter.
+fn filter_time(text: &str) -> Result<String, String> {
+    let is_time = |c: char| c.is_ascii_alphanumeric() || "+-:./[]_".contains(c);
+    if !text.is_empty() && text.chars().all(is_time) {
+        Ok(text.to_owned())
+    } else {
+        Err("write a time as RFC 3339, a date, or a duration before now such as -2h".to_owned())
     }
 }

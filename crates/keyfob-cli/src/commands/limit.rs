@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keyfob::limit::{LeasedLimits, LimitStatus, LimitStore, Limiter};
+use keyfob::limit::{Ipv6Prefix, LeasedLimits, LimitStatus, LimitStore, Limiter};
 use keyfob::store::Namespace;
 use keyfob::{LimitBy, LimitPolicy, LimitRequest, LimitVerdict, Limits, Metrics, Ttl};
 use serde::Serialize;
@@ -54,7 +54,7 @@ pub(super) async fn run(
     match &args.action {
         LimitAction::Test(args) => test(args, policy, store, namespace, output).await,
         LimitAction::Show(args) => {
-            let limiter = Limiter::new(Limits::new(store).policy(policy)?, namespace);
+            let limiter = Limiter::new(limits(store, &args.policy)?.policy(policy)?, namespace);
             let limit_status = limiter
                 .limit_status(&request(&args.policy.counted))
                 .await
@@ -75,7 +75,7 @@ async fn test(
         Some(lease) => Arc::new(LeasedLimits::new(store, lease)?.metrics(Metrics::global())),
         None => store,
     };
-    let limiter = Limiter::new(Limits::new(store).policy(policy)?, namespace);
+    let limiter = Limiter::new(limits(store, &args.policy)?.policy(policy)?, namespace);
     let limiter = limiter.metrics(&Metrics::global());
     let request = request(&args.policy.counted).cost(args.cost);
     let (mut refused, mut rows) = (0, Vec::new());
@@ -94,6 +94,10 @@ async fn test(
         output.rows(&HEADINGS, &rows)?;
     }
     if refused == 0 { Ok(()) } else { Err(Failure::AlreadyReported(Exit::Refused)) }
+}
+
+fn limits(store: Arc<dyn LimitStore>, args: &PolicyArgs) -> Result<Limits, Failure> {
+    Ok(Limits::new(store).ipv6_prefix(Ipv6Prefix::new(args.ipv6_prefix)?))
 }
 
 fn policy(args: &PolicyArgs, failed_attempts: bool) -> Result<LimitPolicy, Failure> {

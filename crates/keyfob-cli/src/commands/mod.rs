@@ -13,6 +13,7 @@ mod limit;
 mod list;
 mod man;
 mod pages;
+mod recover;
 mod refresh;
 mod reseal;
 mod revoke;
@@ -24,13 +25,14 @@ mod update;
 mod validate;
 
 use keyfob::clock::{Clock, SystemClock};
+use keyfob_redb::Access;
 
 use crate::args::{Cli, Command};
 use crate::context::{Context, filter};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::metrics;
-use crate::open::IfMissing;
+use crate::open::{IfMissing, Opening};
 use crate::output::Output;
 
 /// Runs the command. Shuts the manager down before it returns, also on a failure.
@@ -68,11 +70,31 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         _ => IfMissing::Fail,
     };
     check_arguments(&cli.command)?;
-    let mut context = Context::open(&cli.settings, if_missing, output).await?;
+    let wait = match &cli.command {
+        Command::Revoke(args) => args.wait,
+        _ => None,
+    };
+    let opening = Opening { if_missing, access: access(&cli.command), wait };
+    let mut context = Context::open(&cli.settings, opening, output).await?;
     let outcome = dispatch(&cli, &mut context).await;
     context.manager.shutdown().await;
     let flushed = context.output.flush();
     outcome.and(flushed)
+}
+
+/// The rights that a command needs on a store file.
+fn access(command: &Command) -> Access {
+    match command {
+        Command::Show(_)
+        | Command::List(_)
+        | Command::Count(_)
+        | Command::History(_)
+        | Command::Stats(_)
+        | Command::Events(_) => Access::Read,
+        // These write little, and their answer does not depend on it.
+        Command::Validate(_) | Command::Doctor => Access::WriteIfAllowed,
+        _ => Access::Write,
+    }
 }
 
 /// Refuses what can be known to be wrong without the store, so that a store that is away does not
@@ -112,6 +134,7 @@ async fn run_simple(command: &Command, context: &mut Context) -> Result<(), Fail
         Command::Show(args) => show::run(args, context).await,
         Command::List(args) => list::run(args, context).await,
         Command::Count(args) => count::run(args, context).await,
+        Command::Recover(args) => recover::run(args, context).await,
         Command::Update(args) => update::run(args, context).await,
         Command::History(args) => history::run(args, context).await,
         Command::Stats(args) => stats::run(args, context).await,

@@ -134,7 +134,11 @@ impl Done {
     /// The JSON objects on stderr. Log lines are skipped.
     #[track_caller]
     pub(crate) fn stderr_objects(&self) -> Vec<Value> {
-        let lines: Vec<_> = self.stderr.lines().filter(|line| line.starts_with('{')).collect();
+        let lines: Vec<_> = self
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with('{') && !line.starts_with("{\"log\""))
+            .collect();
         objects(&lines.join("\n"))
     }
 

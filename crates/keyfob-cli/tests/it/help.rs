@@ -2,7 +2,7 @@
 
 use crate::harness::Keyfob;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "demo",
     "issue",
     "validate",
@@ -22,6 +22,7 @@ const COMMANDS: [&str; 20] = [
     "keys",
     "completions",
     "man",
+    "recover",
     "scanner-regex",
 ];
 

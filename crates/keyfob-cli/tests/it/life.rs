@@ -29,6 +29,33 @@ fn a_whole_life_on_redis() {
 }
 
 #[test]
+fn a_short_command_does_not_say_what_doctor_says() {
+    let server = keyfob_testkit::redis::server();
+    let namespace = keyfob_testkit::redis::fresh_namespace();
+    let keyfob = Keyfob::on(&format!("{}/?namespace={namespace}", server.url()));
+    let (id, _) = keyfob.issue(&["--subject=a"]);
+    for args in [
+        vec!["list", "subject:a"],
+        vec!["show", &id],
+        vec!["list", "subject:a", "--json"],
+        vec!["revoke", &id, "--json"],
+    ] {
+        assert_eq!(keyfob.run(&args).exits(0).stderr, "", "{args:?}");
+    }
+    // The test server has no persistence. A command that runs for long says so once, as JSON.
+    let done = keyfob.feed(&["issue", "--from=-", "--json"], b"{}\n{}\n").exits(0);
+    let stderr: Vec<Value> =
+        done.stderr.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let persistence = |line: &&Value| line["log"]["what"] == "persistence";
+    assert_eq!(stderr.iter().filter(persistence).count(), 1, "{stderr:?}");
+    let text = keyfob.feed(&["issue", "--from=-"], b"{}\n").exits(0);
+    assert!(text.stderr.contains("WARN"), "{}", text.stderr);
+    for line in keyfob.run(&["show", &id, "--json", "-vv"]).exits(0).stderr.lines() {
+        assert!(line.starts_with("{\"log\":"), "{line}");
+    }
+}
+
+#[test]
 fn a_whole_life_in_the_default_store() {
     let keyfob = Keyfob::by_default();
     whole_life(&keyfob);

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod counting;
+mod damaged_file;
 mod demo;
 mod events;
 mod exit_codes;
@@ -16,6 +17,9 @@ mod life;
 mod limit;
 mod many;
 mod metrics;
+#[cfg(target_os = "linux")]
+mod one_file;
+mod recovering;
 mod refreshing;
 mod revoking;
 mod secrets;

@@ -131,6 +131,8 @@ pub enum Field {
     Rate,
     /// The length of a lease.
     Lease,
+    /// The number of leading bits of an IPv6 address that are counted as one address.
+    Ipv6Prefix,
 }
 
 impl Field {
@@ -190,6 +192,7 @@ impl Field {
             Self::Burst => "burst",
             Self::Rate => "rate",
             Self::Lease => "lease",
+            Self::Ipv6Prefix => "ipv6_prefix",
         }
     }
 
@@ -216,6 +219,7 @@ impl Field {
             Self::LaneCount => "lane count",
             Self::TokenManager => "token manager",
             Self::LimitName => "limit name",
+            Self::Ipv6Prefix => "ipv6 prefix",
             one_word => one_word.as_str(),
         }
     }

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! The tick counts 16 ms since 1970. The first ten bytes are unique within a lane: a store refuses a
-//! second record with the same ten. An index needs no more than these.
+//! second record with the same ten. An index needs no more than these. In the ids of a namespace, the
+//! last three bytes are not random but a code over the others; see [`id_mac`](crate::id_mac).
 
 use std::fmt;
 use std::str::FromStr;
@@ -55,7 +56,8 @@ impl TokenId {
     /// The number of leading bytes that are unique within a lane.
     pub const LOCAL_BYTES: usize = 10;
 
-    /// Draws an id for a token created at `at` in `lane`.
+    /// Draws an id for a token created at `at` in `lane`, without the code of a namespace; see
+    /// [`Namespace::draw_id`](crate::Namespace::draw_id).
     ///
     /// # Errors
     /// If there is no randomness.
@@ -244,6 +246,20 @@ impl Lane {
     pub const fn number(self) -> u16 {
         self.0
     }
+
+    /// Writes lanes in ascending order, as ranges: `0-3, 7`.
+    pub fn ranges(lanes: &[Self]) -> String {
+        let mut numbers: Vec<u16> = lanes.iter().map(|lane| lane.0).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let runs = numbers.chunk_by(|one, next| one + 1 == *next);
+        let runs = runs.filter_map(|run| Some((run.first()?, run.last()?)));
+        let texts = runs.map(|(first, last)| match first == last {
+            true => first.to_string(),
+            false => format!("{first}-{last}"),
+        });
+        texts.collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl fmt::Debug for Lane {
@@ -339,6 +355,16 @@ as_text_and_bytes! {
 mod tests {
     use super::*;
     use crate::random::SeededRandom;
+
+    #[test]
+    fn lanes_are_written_as_ranges() {
+        let ranges = |numbers: &[u16]| {
+            Lane::ranges(&numbers.iter().map(|number| Lane(*number)).collect::<Vec<_>>())
+        };
+        assert_eq!(ranges(&[]), "");
+        assert_eq!(ranges(&[7, 0, 1, 3, 2]), "0-3, 7");
+        assert_eq!(ranges(&[1023, 5, 5, 1022]), "5, 1022-1023");
+    }
 
     #[test]
     fn an_id_carries_its_lane_and_its_time() {

@@ -7,6 +7,7 @@ pub mod envelope;
 pub mod error_class;
 pub mod field;
 pub mod id;
+pub mod id_mac;
 pub mod invalid;
 pub mod json_place;
 pub mod key_version;

@@ -6,8 +6,9 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::ZeroizeOnDrop;
 
-use crate::digest;
+use crate::digest::keyed;
 use crate::id::{Lane, LaneCount, TokenId};
+use crate::id_mac::IdMac;
 use crate::random::{self, Random, RandomUnavailable};
 use crate::text::{AppId, ClientId, DeviceId, LabelKey, LabelValue, Subject, Tag};
 use crate::time::Timestamp;
@@ -20,6 +21,19 @@ pub struct Namespace {
     lanes: LaneCount,
     key: NamespaceKey,
     keyed: Hmac<Sha256>,
+    id_mac: IdMac,
+    every_id_has_mac: bool,
+}
+
+/// What an id says about the namespace that it was drawn in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IdOrigin {
+    /// It was drawn in this namespace.
+    Proven,
+    /// It may have been drawn in this namespace, before its ids had a code. The store has to be asked.
+    Unproven,
+    /// It was not drawn in this namespace, so the store has no such token.
+    Foreign,
 }
 
 /// The key of a namespace's digests. It grants no access. A reader of an index who does not have the
@@ -96,10 +110,70 @@ impl fmt::Debug for Namespace {
 }
 
 impl Namespace {
-    /// Creates a namespace with this number of lanes and this key.
+    /// Creates a namespace with this number of lanes and this key. It may have ids that were drawn
+    /// without a code; see [`Namespace::require_id_macs`].
     pub fn new(lanes: LaneCount, key: NamespaceKey) -> Self {
-        let keyed = digest::keyed(&key.0);
-        Self { lanes, key, keyed }
+        let keyed = keyed(&key.0);
+        let mut mac_key = [0; 16];
+        mac_key.copy_from_slice(&digest(&keyed, b"id mac", &[])[..16]);
+        let id_mac = IdMac::new(mac_key);
+        Self { lanes, key, keyed, id_mac, every_id_has_mac: false }
+    }
+
+    /// States that every id of the namespace was drawn by [`Namespace::draw_id`]. Then any other id is
+    /// refused without asking the store.
+    ///
+    /// A store states it of a namespace that it creates, and keeps it beside the data in a format that an
+    /// older version does not open: older versions draw ids without a code.
+    #[must_use]
+    pub fn require_id_macs(self) -> Self {
+        Self { every_id_has_mac: true, ..self }
+    }
+
+    /// Returns whether every id of the namespace was drawn by [`Namespace::draw_id`].
+    pub fn requires_id_macs(&self) -> bool {
+        self.every_id_has_mac
+    }
+
+    /// Draws an id for a token created at `at` in `lane`. Its last bytes prove that it was drawn in
+    /// this namespace.
+    ///
+    /// # Errors
+    /// If there is no randomness.
+    pub fn draw_id(
+        &self,
+        at: Timestamp,
+        lane: Lane,
+        random: &dyn Random,
+    ) -> Result<TokenId, RandomUnavailable> {
+        TokenId::draw(at, lane, random).map(|id| self.id_mac.sign(id))
+    }
+
+    /// Draws an id that every node must draw alike from the same `random`. Where nodes of an older
+    /// version may use the namespace too, the id has no code.
+    ///
+    /// # Errors
+    /// If there is no randomness.
+    pub fn draw_shared_id(
+        &self,
+        at: Timestamp,
+        lane: Lane,
+        random: &dyn Random,
+    ) -> Result<TokenId, RandomUnavailable> {
+        match self.every_id_has_mac {
+            true => self.draw_id(at, lane, random),
+            false => TokenId::draw(at, lane, random),
+        }
+    }
+
+    /// Returns whether an id was drawn in this namespace, as far as the id shows it. It is no proof
+    /// that the token exists.
+    pub fn origin_of(&self, id: TokenId) -> IdOrigin {
+        match (self.id_mac.verify(id), self.every_id_has_mac) {
+            (true, _) => IdOrigin::Proven,
+            (false, true) => IdOrigin::Foreign,
+            (false, false) => IdOrigin::Unproven,
+        }
     }
 
     /// Returns the number of lanes.
@@ -230,14 +304,18 @@ impl Namespace {
     }
 
     fn digest(&self, purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = self.keyed.clone();
-        // Each part is preceded by its length, so that no two lists run together.
-        for part in std::iter::once(&purpose).chain(parts) {
-            mac.update(&(part.len() as u32).to_be_bytes());
-            mac.update(part);
-        }
-        mac.finalize().into_bytes().into()
+        digest(&self.keyed, purpose, parts)
     }
+}
+
+fn digest(keyed: &Hmac<Sha256>, purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = keyed.clone();
+    // Each part is preceded by its length, so that no two lists run together.
+    for part in std::iter::once(&purpose).chain(parts) {
+        mac.update(&(part.len() as u32).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
 }
 
 impl Term {
@@ -297,6 +375,7 @@ impl fmt::Debug for EpochField {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::SeededRandom;
 
     fn namespace(key: u8) -> Namespace {
         Namespace::new(LaneCount::DEFAULT, NamespaceKey::from_bytes([key; 32]))
@@ -312,6 +391,35 @@ mod tests {
         let label =
             |k: &str, v: &str| one.label(&LabelKey::new(k).unwrap(), &LabelValue::new(v).unwrap());
         assert_ne!(label("ab", "c"), label("a", "bc"));
+    }
+
+    #[test]
+    fn an_id_proves_its_namespace_and_ids_without_a_code_stay_valid_where_they_may_exist() {
+        let (at, random) = (Timestamp::from_millis(1_795_000_000_000), SeededRandom::new(4));
+        let draw = |namespace: &Namespace| namespace.draw_id(at, Lane::new(3), &random).unwrap();
+        let old = namespace(1);
+        let new = namespace(1).require_id_macs();
+        let without_code = TokenId::draw(at, Lane::new(3), &random).unwrap();
+        for namespace in [&old, &new] {
+            assert_eq!(namespace.origin_of(draw(&old)), IdOrigin::Proven);
+            assert_eq!(namespace.origin_of(draw(&new)), IdOrigin::Proven);
+        }
+        assert_eq!(old.origin_of(without_code), IdOrigin::Unproven);
+        assert_eq!(new.origin_of(without_code), IdOrigin::Foreign);
+        let other = draw(&namespace(2));
+        assert_eq!(new.origin_of(other), IdOrigin::Foreign, "of another namespace");
+        assert_eq!(old.origin_of(other), IdOrigin::Unproven);
+    }
+
+    #[test]
+    fn what_older_nodes_must_draw_too_has_no_code_while_they_may_be_there() {
+        let at = Timestamp::from_millis(1_795_000_000_000);
+        let drawn = |namespace: Namespace| {
+            namespace.draw_shared_id(at, Lane::new(3), &SeededRandom::new(4)).unwrap()
+        };
+        let by_older = TokenId::draw(at, Lane::new(3), &SeededRandom::new(4)).unwrap();
+        assert_eq!(drawn(namespace(1)), by_older);
+        assert_ne!(drawn(namespace(1).require_id_macs()), by_older);
     }
 
     #[test]

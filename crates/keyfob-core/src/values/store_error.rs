@@ -5,6 +5,7 @@ use super::key_version::KeyVersion;
 use super::operation::OperationId;
 use super::seal_fault::SealFault;
 use crate::error_class::ErrorClass;
+use crate::id::Lane;
 use crate::random::RandomUnavailable;
 use crate::time::Ttl;
 
@@ -27,6 +28,32 @@ pub enum StoreError {
         /// The write.
         operation: OperationId,
     },
+    /// A revocation over all lanes was applied in some of them. What it revokes there is revoked. The other
+    /// lanes could not be reached: any node revokes there as soon as they can be, without being asked
+    /// again.
+    #[error(
+        "{operation} is done in {applied} lanes and still to come in {} that cannot be reached (lanes {}): \
+         every node tries again until it is done there",
+        pending.len(),
+        Lane::ranges(pending)
+    )]
+    PartlyApplied {
+        /// The write.
+        operation: OperationId,
+        /// In how many lanes it was applied.
+        applied: u16,
+        /// The lanes in which it is still to come.
+        pending: Vec<Lane>,
+    },
+    /// Some lanes could not be read. What lies in them is missing from the answer.
+    #[error(
+        "lanes {} cannot be reached, so what they hold is missing: check the servers, then repeat it",
+        Lane::ranges(lanes)
+    )]
+    LanesUnreachable {
+        /// The lanes.
+        lanes: Vec<Lane>,
+    },
     /// A write arrived after its deadline. This attempt had no effect; an earlier one may have had.
     #[error("{operation} came after its deadline: read whether it was done before, or begin again")]
     DeadlinePassed {
@@ -36,6 +63,21 @@ pub enum StoreError {
     /// Another process has the embedded store open.
     #[error("{what} is in use by another process: stop it, or use a store that several can share")]
     InUse {
+        /// The store.
+        what: String,
+    },
+    /// The disk of the embedded store has no room. Nothing was changed. Revocations are still taken, from
+    /// room that was set aside, and the store continues by itself once there is room.
+    #[error("the disk of {what} is full: free some space. The store then continues by itself")]
+    Full {
+        /// The store.
+        what: String,
+    },
+    /// The embedded store was opened for reading alone. Nothing was changed.
+    #[error(
+        "{what} may only be read: run this as a user who may write to it, where it can be written"
+    )]
+    ReadOnly {
         /// The store.
         what: String,
     },
@@ -144,12 +186,16 @@ impl StoreError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Unavailable { .. }
+            | Self::Full { .. }
             | Self::OutcomeUnknown { .. }
+            | Self::PartlyApplied { .. }
+            | Self::LanesUnreachable { .. }
             | Self::DeadlinePassed { .. }
             | Self::NamespaceLost { .. }
             | Self::AddressUnconfirmed { .. } => ErrorClass::Unavailable,
             Self::TooLarge { .. } => ErrorClass::InvalidRequest,
             Self::InUse { .. }
+            | Self::ReadOnly { .. }
             | Self::NotAStore { .. }
             | Self::NewerFormat { .. }
             | Self::Corrupt { .. }
@@ -168,8 +214,12 @@ impl StoreError {
         match self {
             Self::Unavailable { .. } => "store_unavailable",
             Self::OutcomeUnknown { .. } => "outcome_unknown",
+            Self::PartlyApplied { .. } => "partly_applied",
+            Self::LanesUnreachable { .. } => "lanes_unreachable",
             Self::DeadlinePassed { .. } => "deadline_passed",
             Self::InUse { .. } => "store_in_use",
+            Self::Full { .. } => "store_full",
+            Self::ReadOnly { .. } => "store_read_only",
             Self::NotAStore { .. } => "not_a_store",
             Self::NamespaceLost { .. } => "namespace_lost",
             Self::AddressUnconfirmed { .. } => "address_unconfirmed",
@@ -192,8 +242,11 @@ impl StoreError {
     /// [`StoreError::TooLarge`].
     pub fn check_size(what: &'static str, bytes: &[u8], max: usize) -> Result<(), Self> {
         // The caller checked the length before sealing, with the same maximum.
-        let added = if envelope::is_sealed(bytes) { envelope::OVERHEAD } else { 0 };
-        if bytes.len() > max + added { Err(Self::TooLarge { what, max }) } else { Ok(()) }
+        if bytes.len() > max + envelope::max_overhead(bytes) {
+            Err(Self::TooLarge { what, max })
+        } else {
+            Ok(())
+        }
     }
 
     /// Checks that a write under `key` is accepted by a store that accepts keys from `floor` on.

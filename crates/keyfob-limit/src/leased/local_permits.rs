@@ -1,7 +1,7 @@
 //! The permits of one key that this process has leased and not yet given out. Times are nanoseconds of a
 //! monotonic clock. The store's own time is known from its last answer.
 
-use crate::{Charge, ChargeOutcome, Level, Meter};
+use crate::{Charge, ChargeOutcome, Meter, StoredLevel};
 use keyfob_core::time::{Timestamp, Ttl};
 
 const NANOS: u64 = 1_000_000;
@@ -23,7 +23,9 @@ pub(super) struct LocalPermits {
     refused: u32,
     paused: u64,
     /// The last answer of the store, by its own time, and when it arrived.
-    level: Level,
+    level: StoredLevel,
+    /// The meter of that answer.
+    meter: Option<Meter>,
     said: Timestamp,
     heard: u64,
 }
@@ -38,8 +40,11 @@ impl LocalPermits {
     }
 
     /// Returns whether there are too few permits, and asking for more does not help yet.
-    pub(super) fn refuses(&self, permits: u32, now: u64) -> bool {
-        self.paused > now && permits >= self.refused && !self.has(permits, now)
+    pub(super) fn refuses(&self, charge: &Charge, now: u64) -> bool {
+        let permits = charge.least;
+        // At another rate there may be room.
+        let is_same_rate = self.meter == Some(charge.meter);
+        self.paused > now && is_same_rate && permits >= self.refused && !self.has(permits, now)
     }
 
     pub(super) fn give(&mut self, permits: u32) {
@@ -83,7 +88,7 @@ impl LocalPermits {
         let lapsed = self.left.saturating_sub(old);
         let came = tally.taken.saturating_add(old);
         *self = Self { left: came, came, lapses, refused: 0, paused: 0, ..*self };
-        self.hear(tally, now);
+        self.hear(asked, tally, now);
         if tally.taken < asked.most {
             self.pause(asked, tally, lease, now);
         }
@@ -92,7 +97,7 @@ impl LocalPermits {
 
     /// Takes in a refusal of the store.
     pub(super) fn refuse(&mut self, charge: &Charge, tally: &ChargeOutcome, lease: Ttl, now: u64) {
-        self.hear(tally, now);
+        self.hear(charge, tally, now);
         self.pause(charge, tally, lease, now);
     }
 
@@ -119,8 +124,10 @@ impl LocalPermits {
         self.came = self.came.max(most);
     }
 
-    fn hear(&mut self, tally: &ChargeOutcome, now: u64) {
-        (self.level, self.said, self.heard) = (tally.level, tally.now, now);
+    fn hear(&mut self, charge: &Charge, tally: &ChargeOutcome, now: u64) {
+        let level = charge.meter.to_stored(tally.level);
+        (self.level, self.said, self.heard) = (level, tally.now, now);
+        self.meter = Some(charge.meter);
     }
 
     /// Returns the state of the key, as far as this process knows it.
@@ -131,7 +138,7 @@ impl LocalPermits {
         ChargeOutcome {
             taken,
             in_hand: self.good(now),
-            level: charge.meter.drained(self.level, store_now),
+            level: charge.meter.from_stored(self.level.drained(store_now)),
             now: store_now,
             pause: if charge.least >= self.refused { Ttl::from_millis(pause).ok() } else { None },
         }

@@ -104,7 +104,7 @@ impl LeasedLimits {
         let mut look = |charge: &Charge| held.get(&charge.key).unwrap_or_default();
         let mut hands: Vec<_> = charges.iter().map(&mut look).collect();
         let both = || charges.iter().zip(&hands);
-        if both().any(|(charge, hand)| hand.refuses(charge.least, now)) {
+        if both().any(|(charge, hand)| hand.refuses(charge, now)) {
             let tallies = both().map(|(charge, hand)| hand.tally(charge, 0, now)).collect();
             return Known::Refused(Charged { admitted: false, tallies });
         }

@@ -167,3 +167,60 @@ proptest! {
         }
     }
 }
+
+/// A level of `from` after this many permits and no time, as another meter sees it.
+fn seen_by(meter: Meter, from: Meter, permits: u32) -> Level {
+    let level = from.charged(Level { debt: 0, at: at(0) }, permits);
+    meter.from_stored(from.to_stored(level))
+}
+
+#[test]
+fn permits_that_were_used_stay_used_at_another_rate() {
+    let old = meter("100/1h", 100);
+    assert_eq!(meter("101/1h", 101).room(seen_by(meter("101/1h", 101), old, 100)), 1);
+    let faster = meter("1000/s", 1_000);
+    assert_eq!(faster.room(seen_by(faster, old, 60)), 940);
+    let slower = meter("7/366d", 50);
+    assert_eq!(slower.room(seen_by(slower, old, 20)), 30);
+    let full = seen_by(slower, old, 100);
+    assert_eq!((slower.room(full), full.debt), (0, slower.whole()), "never above the burst");
+    assert_eq!(old.from_stored(StoredLevel::default()).debt, 0);
+}
+
+#[test]
+fn what_a_rate_has_stored_drains_at_that_rate() {
+    let old = meter("60/1m", 60);
+    let stored = old.to_stored(old.charged(Level { debt: 0, at: at(0) }, 60));
+    let new = meter("1/1h", 60);
+    let after = new.from_stored(stored.drained(at(30_000)));
+    assert_eq!((new.room(after), after.at), (30, at(30_000)));
+    assert_eq!(new.room(new.from_stored(stored.drained(at(60_000)))), 60);
+}
+
+proptest! {
+    #[test]
+    fn no_change_of_rates_forgives_a_part_of_a_permit(
+        rates in prop::collection::vec((1..5_000u32, 1..100_000_000u64), 2..8),
+        used in 1..1_000u32,
+        waited in 0..1_000u64,
+    ) {
+        let meters: Vec<Meter> = rates
+            .iter()
+            .filter_map(|(permits, period)| {
+                let rate = Rate::new(*permits, Ttl::from_millis(*period).ok()?).ok()?;
+                Meter::new(rate, 2_000).ok()
+            })
+            .collect();
+        prop_assume!(meters.len() >= 2);
+        let first = meters[0];
+        let level = first.charged(Level { debt: 0, at: at(0) }, used);
+        let mut stored = first.to_stored(level).drained(at(waited));
+        let debt_before = stored.level.debt as f64 / first.permit() as f64;
+        for meter in &meters[1..] {
+            stored = meter.to_stored(meter.from_stored(stored));
+            let debt = stored.level.debt as f64 / meter.permit() as f64;
+            prop_assert!(debt + 1e-9 >= debt_before.min(2_000.0), "{debt} {debt_before}");
+            prop_assert!(debt <= debt_before + meters.len() as f64, "at most rounded up");
+        }
+    }
+}

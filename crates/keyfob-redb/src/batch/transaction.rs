@@ -34,6 +34,8 @@ pub(crate) struct Batch<'txn> {
     pub(super) next_expiry: Timestamp,
     /// Writes under a lower key version are refused.
     pub(super) min_key_version: KeyVersion,
+    /// The key of an answer that this transaction saves.
+    pub(crate) saved_answer: Option<Vec<u8>>,
     /// The current time, set before each command.
     pub(crate) now: Timestamp,
 }
@@ -64,6 +66,7 @@ impl<'txn> Batch<'txn> {
             next_expiry: Timestamp::default(),
             min_key_version: format::min_key_version(&meta)?,
             meta,
+            saved_answer: None,
             now,
         })
     }
@@ -109,6 +112,7 @@ impl<'txn> Batch<'txn> {
         if let Some(kept) = answer.to_saved() {
             let key = tables::answer_key(operation);
             self.answers.insert(key.as_slice(), kept.write().as_slice())?;
+            self.saved_answer = Some(key.to_vec());
         }
         Ok(answer)
     }

@@ -18,17 +18,29 @@ use tempfile::TempDir;
 
 pub(crate) struct Fixture {
     pub(crate) clock: ManualClock,
-    folder: TempDir,
+    folder: PathBuf,
+    /// Deletes the folder at the end.
+    _temporary: Option<TempDir>,
 }
 
 impl Fixture {
     pub(crate) fn new() -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        Self {
+            folder: temporary.path().to_owned(),
+            _temporary: Some(temporary),
+            ..Self::in_folder("")
+        }
+    }
+
+    /// A fixture whose file lies in this folder, and stays there.
+    pub(crate) fn in_folder(folder: impl Into<PathBuf>) -> Self {
         let clock = ManualClock::new("2026-11-24T08:30:00Z".parse().unwrap());
-        Self { clock, folder: tempfile::tempdir().unwrap() }
+        Self { clock, folder: folder.into(), _temporary: None }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.folder.path().join("keyfob.redb")
+        self.folder.join("keyfob.redb")
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -35,6 +35,7 @@ async fn a_reopened_store_has_all_its_contents() {
         added_terms: vec![fixture::tag(&store, "added")],
         minted: vec![],
         ends_at: None,
+        clear: None,
         events: vec![b"replaced".to_vec()],
     };
     store.replace(fixture.operation(), replace).await.unwrap();

@@ -13,8 +13,8 @@ use super::{Address, Login, RedisConfig, Secret, Tls, Topology, WhenEmptied, mis
 const EXAMPLES: &str = "redis://:password@host:6379/0, rediss://user:password@host?ca=/etc/ca.pem, \
     redis+cluster://a:6379,b:6379, redis+sentinel://s1:26379,s2:26379/name";
 
-const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, sentinel_password, ca, when_emptied, \
-     address";
+const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, budget, sentinel_password, ca, \
+     when_emptied, address";
 
 impl FromStr for RedisConfig {
     type Err = StoreError;
@@ -73,6 +73,7 @@ fn with_option(mut config: RedisConfig, option: &str) -> Result<RedisConfig, Sto
         }
         "response_timeout" => config.response_timeout = duration(&value, name)?,
         "connect_timeout" => config.connect_timeout = duration(&value, name)?,
+        "budget" => config.budget = duration(&value, name)?,
         "sentinel_password" => config.sentinel_login.password = Some(Secret::new(value)),
         "when_emptied" => {
             config.when_emptied = match value.as_str() {
@@ -210,10 +211,11 @@ mod tests {
         assert!(config.checks_address && !read("redis://h?address=fixed").checks_address);
         let config = read("redis://h?when_emptied=recreate");
         assert_eq!(config.when_emptied, WhenEmptied::Recreate);
-        let config = read("redis+cluster://a:1,b/?namespace=shop&response_timeout=2s");
+        let config = read("redis+cluster://a:1,b/?namespace=shop&response_timeout=2s&budget=1s");
         let nodes = vec![Address::new("a", 1), Address::new("b", 6379)];
         assert_eq!(config.topology, Topology::Cluster(nodes));
         assert_eq!((config.namespace.as_str(), config.response_timeout.as_secs()), ("shop", 2));
+        assert_eq!(config.budget.as_secs(), 1);
         let config = read("redis+sentinel://:pw@s1,s2:5/main/4?sentinel_password=other");
         let sentinels = vec![Address::new("s1", 26379), Address::new("s2", 5)];
         assert_eq!(config.topology, Topology::Sentinel { sentinels, primary: "main".to_owned() });

@@ -72,6 +72,18 @@ impl CallFailed {
     }
 }
 
+/// Returns whether a server refused a call because its slot is being moved and it has only some of the keys.
+fn is_split(detail: &str) -> bool {
+    detail.starts_with("TRYAGAIN")
+}
+
+impl CallFailed {
+    /// Returns whether the call was refused because its keys are on two servers.
+    pub(crate) fn is_split(&self) -> bool {
+        matches!(&self.error, StoreError::Unavailable { detail } if is_split(detail))
+    }
+}
+
 impl Connections {
     pub(crate) fn new(config: &RedisConfig, scripts: Arc<Scripts>) -> Result<Self, StoreError> {
         Ok(Self {
@@ -91,7 +103,7 @@ impl Connections {
     }
 
     /// Does the same as [`run`](Self::run), and returns the server that answered too.
-    async fn run_with_address(
+    pub(crate) async fn run_with_address(
         &self,
         slot: u16,
         call: &Call<'_>,
@@ -108,6 +120,9 @@ impl Connections {
             let detail = match self.attempt(slot, call, ask_at.take(), time_left).await {
                 Ok((value, answerer)) => return Ok((Reply(value), answerer)),
                 Err(CallError::Final(error)) => return Err(CallFailed { maybe_done, error }),
+                Err(CallError::Refused(detail)) if call.can_be_split && is_split(&detail) => {
+                    return Err(CallFailed { maybe_done, error: StoreError::unavailable(detail) });
+                }
                 Err(CallError::Refused(detail)) => {
                     is_unconfirmed = false;
                     detail

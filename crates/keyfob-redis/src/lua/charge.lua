@@ -12,9 +12,8 @@ for i = 1, #KEYS do
     burst = tonumber(@charge[at].burst@),
   }
   local min_permits, max_permits = tonumber(@charge[at].min_permits@), tonumber(@charge[at].max_permits@)
-  local was_corrected
-  limit.units, limit.measured_at, was_corrected = read_debt(KEYS[i], limit.drain)
-  if was_corrected then store_debt(KEYS[i], limit.units, limit.measured_at, limit.drain) end
+  local units, measured_at, permit = read_debt(KEYS[i])
+  limit.units, limit.measured_at = convert_debt(units, permit, limit.permit, limit.burst), measured_at
   if min_permits > 0 and limit.units + min_permits * limit.permit > limit.burst then
     is_admitted = false
   elseif limit.units + max_permits * limit.permit <= limit.burst then
@@ -34,7 +33,7 @@ for i = 1, #KEYS do
     limit.taken = 0
   elseif limit.taken > 0 then
     limit.units = limit.units + limit.taken * limit.permit
-    store_debt(KEYS[i], limit.units, limit.measured_at, limit.drain)
+    store_debt(KEYS[i], limit.units, limit.measured_at, limit.permit, limit.drain)
   end
   answer[i * 3] = limit.units
   answer[i * 3 + 1] = limit.measured_at

@@ -142,10 +142,13 @@ layout! {
 }
 
 layout! {
-    /// The debt of a rate limit's key.
+    /// The debt of a rate limit's key, and the units that it is in: those of the rate at which it was
+    /// last charged.
     debt {
         UNITS: Number, 0, 8;
         MEASURED_AT: Number, 8, 8;
+        PERMIT: Number, 16, 8;
+        DRAIN: Number, 24, 8;
     }
 }
 

@@ -2,11 +2,13 @@
 
 mod advance;
 mod counts;
+mod epoch_advance;
 mod event_log;
 mod insert;
 mod limits;
 mod load;
 mod maintenance;
+mod missing_lanes;
 mod namespace;
 mod namespace_meta;
 mod outcome;
@@ -26,10 +28,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use keyfob_limit::{Charge, Charged, LimitStore};
 use keyfob_store::{
-    Advance, Advanced, BucketCounts, Consume, Consumed, Counting, Cursor, EntryPage, EventLog,
-    Feed, Insert, Inserted, InvalidationListener, Invalidations, KeyVersion, Lane, LastUse, Loaded,
-    Maintenance, Namespace, Operation, Query, RecordPage, RecordStore, Replace, Replaced, Reseal,
-    Resealed, Resealing, Revoke, Revoked, Stamp, StoreError, StoreReport, Term, TermIndex,
+    Advance, Advanced, Consume, Consumed, Counting, Cursor, EntryPage, EventLog, Feed, Insert,
+    Inserted, InvalidationListener, Invalidations, KeyVersion, Lane, LastUse, Loaded, Maintenance,
+    Namespace, Operation, Query, RecordPage, RecordStore, Replace, Replaced, Reseal, Resealed,
+    Resealing, Revoke, Revoked, Stamp, StoreError, StoreReport, Tallies, Term, TermIndex,
     Timestamp, TokenId,
 };
 use tokio::task::JoinHandle;
@@ -227,7 +229,7 @@ impl EventLog for RedisStore {
 
 #[async_trait]
 impl Counting for RedisStore {
-    async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
+    async fn tallies(&self) -> Result<Tallies, StoreError> {
         self.shared.guard.check()?;
         self.shared.tallies().await
     }

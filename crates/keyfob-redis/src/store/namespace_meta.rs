@@ -18,7 +18,11 @@ use crate::protocol::signatures::{lane_owner, namespace_meta};
 use crate::slot::{self, TAG_TABLE};
 
 const MAGIC: &[u8] = b"keyfob";
-const FORMAT: u8 = 1;
+/// The format that this code writes; it reads no newer one. In format 1, token ids may lack the code of
+/// their namespace.
+const FORMAT: u8 = 2;
+/// The first format in which every token id has the code of its namespace.
+const FORMAT_OF_ID_MACS: u8 = 2;
 
 /// The description of a namespace.
 pub(super) struct NamespaceMeta {
@@ -176,12 +180,17 @@ fn read(config: &RedisConfig, value: &[u8]) -> Result<(Namespace, Timestamp), St
     let lanes = LaneCount::new(u16::from_be_bytes(*lanes)).map_err(|_| damaged())?;
     let (key, at) = rest.split_first_chunk::<32>().ok_or_else(damaged)?;
     let at = u64::from_be_bytes(at.try_into().map_err(|_| damaged())?);
-    let namespace = Namespace::new(lanes, NamespaceKey::from_bytes(*key));
+    let mut namespace = Namespace::new(lanes, NamespaceKey::from_bytes(*key));
+    if *format >= FORMAT_OF_ID_MACS {
+        namespace = namespace.require_id_macs();
+    }
     Ok((namespace, Timestamp::from_millis(at)))
 }
 
 #[cfg(test)]
 mod tests {
+    use keyfob_store::{IdOrigin, Lane, TokenId};
+
     use super::*;
 
     #[test]
@@ -194,6 +203,13 @@ mod tests {
         let code = |value: &[u8]| read(&config, value).err().map(|error| error.code());
         assert_eq!(code(b"something"), Some("not_a_store"));
         assert_eq!(code(&value[..40]), Some("not_a_store"));
+        // A description of the first format, whose namespace may have ids without a code.
+        let mut older = value.clone();
+        older[6] = 1;
+        let without_code = TokenId::draw(at, Lane::new(3), &OsRandom).unwrap();
+        let origin = |value: &[u8]| read(&config, value).unwrap().0.origin_of(without_code);
+        assert_eq!(origin(&older), IdOrigin::Unproven);
+        assert_eq!(origin(&value), IdOrigin::Foreign);
         let mut newer = value;
         newer[6] = 9;
         assert_eq!(code(&newer), Some("newer_format"));

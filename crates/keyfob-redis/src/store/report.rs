@@ -251,19 +251,27 @@ fn persistence<'a>(
 ) {
     let (severity, advice) = match (setting("appendonly"), setting("save")) {
         ("yes", _) if setting("appendfsync") == "no" => (
-            Severity::Warning,
-            "leaves it to the operating system when its log is written to disk: set appendfsync everysec or always",
+            Severity::Fault,
+            "leaves it to the operating system when its log is written to disk: a crash of the machine \
+             loses acknowledged revocations. Set appendfsync everysec or always",
         ),
-        ("yes", _) => (Severity::Good, "logs its writes to disk"),
+        ("yes", _) if setting("appendfsync") == "always" => {
+            (Severity::Good, "logs each write to disk before it answers")
+        }
+        ("yes", _) => (
+            Severity::Good,
+            "logs its writes to disk each second. A crash of the machine loses the last one: set \
+             appendfsync always if that is too much",
+        ),
         (_, "") => (
             Severity::Fault,
             "keeps nothing on disk: a restart loses every token and every revocation. Set \
              appendonly yes",
         ),
         _ => (
-            Severity::Warning,
-            "keeps only snapshots: a restart loses what came after the last one, revocations too. \
-             Set appendonly yes",
+            Severity::Fault,
+            "keeps only snapshots: after a restart, tokens that were revoked after the last one are \
+             active again. Set appendonly yes, and see docs/recovery.md",
         ),
     };
     report.find(severity, "persistence", format!("{address} {advice}"));

@@ -61,6 +61,7 @@ async fn nothing_fails_because_it_cannot_be_counted() {
     store.touch(&[LastUse { ends_at, ..LastUse::new(ids[1], now()) }]).await.unwrap();
     assert!(store.load(ids[1]).await.unwrap().unwrap().last_used.is_some());
     let replace = Replace {
+        clear: None,
         id: ids[2],
         read: RecordVersion(1),
         body: b"new".to_vec(),
@@ -94,13 +95,13 @@ async fn lost_counts_affect_nothing_else() {
     let life = Ttl::from_hours(1);
     let first = insert(&store, counted(&store, "shop", life)).await;
     for_each_count_key(&server, &config, "redis.call('DEL', k)");
-    assert_eq!(store.tallies().await.unwrap(), []);
+    assert_eq!(store.tallies().await.unwrap().counts, []);
     store.revoke(operation(), Revoke::new(first, now())).await.unwrap();
     let ends_at = Some(now() + Ttl::from_mins(5));
     let second = insert(&store, counted(&store, "shop", life)).await;
     for_each_count_key(&server, &config, "redis.call('DEL', k)");
     store.touch(&[LastUse { ends_at, ..LastUse::new(second, now()) }]).await.unwrap();
-    let tallies = store.tallies().await.unwrap();
+    let tallies = store.tallies().await.unwrap().counts;
     assert_eq!((sum(&tallies, |of| of.stored), sum(&tallies, BucketCounts::live)), (1, 1));
     for_each_count_key(&server, &config, "assert(redis.call('PTTL', k) > 0)");
 }
@@ -135,7 +136,7 @@ async fn count_buckets_are_few() {
     }
     let found = keys(&server, &config, "c{*").len();
     assert!((3..=12).contains(&found), "600 tokens of half an hour's ends have {found} keys");
-    let tallies = store.tallies().await.unwrap();
+    let tallies = store.tallies().await.unwrap().counts;
     assert_eq!(sum(&tallies, |of| of.stored), 600);
     assert!(tallies.iter().all(|of| of.sample.is_some()), "each client can be named");
     let samples = "assert(string.sub(k, -1) ~= 's' or redis.call('HLEN', k) == 20)";

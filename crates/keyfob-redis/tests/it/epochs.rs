@@ -32,6 +32,7 @@ async fn a_lost_lane_refuses_the_tokens_it_held() {
         added_terms: vec![],
         minted: vec![],
         ends_at: None,
+        clear: None,
         events: vec![],
     };
     assert_eq!(store.replace(operation(), replace).await.unwrap(), Replaced::Ended);

@@ -25,7 +25,7 @@ async fn fifty_tasks_on_three_connections_log_out_only_a_thief() {
     for _ in 0..3 {
         nodes.push(TokenManager::builder(Arc::new(open(&config).await)).build());
     }
-    let families = Families { tasks: 50, rounds: 10_000, window: Ttl::from_secs(10) };
+    let families = Families { tasks: 50, rounds: 10_000, grace_period: Ttl::from_secs(10) };
     let report = refresh_many(&nodes, families).await;
     assert!(report.rotated >= 8_000 && report.replayed >= 8_000, "{report:?}");
     assert!(report.refused_in_window > 0 && report.ended == 40, "{report:?}");

@@ -73,6 +73,7 @@ async fn pages_are_exact_whatever_order_ids_come_in() {
                     added_terms: vec![tag(&store, "added"), tag(&store, "here")],
                     minted: vec![],
                     ends_at: None,
+                    clear: None,
                     events: vec![],
                 };
                 let replaced = store.replace(operation(), replace).await.unwrap();

@@ -105,6 +105,7 @@ async fn each_store_method_reports_what_it_changed_and_nothing_else() {
         added_terms: vec![tag(&here, "new")],
         minted: vec![],
         ends_at: None,
+        clear: None,
         events: vec![],
     };
     let version = here.load(ids[0]).await.unwrap().unwrap().version;

@@ -130,7 +130,7 @@ async fn a_server_clock_that_was_set_back_neither_forgives_debts_nor_locks_keys(
     let name = keys(server, &config, "q*").remove(0);
     // The level after a failover from a primary whose clock was an hour ahead.
     let script = "local t = redis.call('TIME') \
-        redis.call('SET', KEYS[1], struct.pack('>I8I8', 300, t[1] * 1000 + 3600000), 'EX', 7200)";
+        redis.call('SET', KEYS[1], struct.pack('>I8I8I8I8', 300, t[1] * 1000 + 3600000, 100, 1), 'EX', 7200)";
     server.call(&["EVAL", script, "1", &name]).unwrap();
     assert!(!admits(&*store, key, meter).await, "what is owed is owed");
     tokio::time::sleep(Duration::from_millis(150)).await;

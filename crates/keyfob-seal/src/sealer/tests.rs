@@ -34,7 +34,7 @@ const NOT_OPENED: SealFault = SealFault::NotOpened { key: KeyVersion::FIRST };
 #[test]
 fn what_was_sealed_opens_and_nothing_of_it_is_seen() {
     let sealer = sealer(&ring());
-    for plain in [PLAIN, b"", &[cipher::FORMAT; 70_000]] {
+    for plain in [PLAIN, b"", &[keyfob_core::envelope::FORMAT; 70_000]] {
         let sealed = seal(&sealer, plain, token(1));
         assert_eq!(sealed.len(), plain.len() + cipher::OVERHEAD);
         let opened = sealer.open(&sealed, token(1)).unwrap();

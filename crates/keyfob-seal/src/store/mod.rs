@@ -4,6 +4,7 @@
 
 mod open;
 mod pages;
+mod stored;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 
 use super::KeyRing;
 use super::associated_data::AssociatedData;
+use super::record_binding::RecordBinding;
 use super::salts::{SaltSource, Salts};
 use super::sealer::Sealer;
 use keyfob_core::envelope::is_sealed;
@@ -21,6 +23,7 @@ use keyfob_core::random::{OsRandom, Random};
 use keyfob_core::{KeyVersion, SealFault};
 use keyfob_metrics::{Metrics, SealOperation};
 use keyfob_store::*;
+use stored::Stored;
 
 /// A store whose content is sealed under the keys of a ring.
 ///
@@ -140,11 +143,13 @@ impl SealedStore {
     fn seal_records(
         sealer: &Sealer,
         records: &mut [NewRecord],
+        deadline: Timestamp,
         salts: &mut Salts,
     ) -> Result<(), StoreError> {
         for record in records {
             NewRecord::check_body(&record.body)?;
-            record.body = sealer.seal_record(&record.body, record.id, sealer.active(), salts)?;
+            let (form, binding) = (sealer.active(), RecordBinding::inserted(record, deadline));
+            record.body = sealer.seal_record(&record.body, record.id, form, &binding, salts)?;
             record.key = sealer.active();
             record.terms.iter_mut().for_each(|term| *term = sealer.term(*term));
         }
@@ -217,7 +222,7 @@ impl RecordStore for SealedStore {
         let sealer = self.sealer();
         let mut salts = self.salts_of(operation, insert.records.len() + insert.events.len())?;
         let lane = insert.records.first().map_or(Lane::default(), |first| first.id.lane());
-        Self::seal_records(&sealer, &mut insert.records, &mut salts)?;
+        Self::seal_records(&sealer, &mut insert.records, operation.deadline, &mut salts)?;
         Self::seal_entries(&sealer, &mut insert.events, AssociatedData::Event(lane), &mut salts)?;
         self.inner.insert(operation, insert).await
     }
@@ -241,12 +246,14 @@ impl RecordStore for SealedStore {
         let mut salts =
             self.salts_of(operation, 1 + replace.minted.len() + replace.events.len())?;
         NewRecord::check_body(&replace.body)?;
-        let form = self.form_of(&sealer, replace.id).await?;
-        replace.body = sealer.seal_record(&replace.body, replace.id, form, &mut salts)?;
+        let clear = replace.clear.take();
+        let Stored { form, clear } = self.stored(&sealer, replace.id, clear).await?;
+        let binding = RecordBinding::replaced(replace.read, &clear);
+        replace.body = sealer.seal_record(&replace.body, replace.id, form, &binding, &mut salts)?;
         replace.key = sealer.active();
         blind(&sealer, &mut replace.added_terms, form, replace.id)?;
         let about = AssociatedData::Event(replace.id.lane());
-        Self::seal_records(&sealer, &mut replace.minted, &mut salts)?;
+        Self::seal_records(&sealer, &mut replace.minted, operation.deadline, &mut salts)?;
         Self::seal_entries(&sealer, &mut replace.events, about, &mut salts)?;
         self.inner.replace(operation, replace).await
     }
@@ -354,9 +361,10 @@ impl Resealing for SealedStore {
     ) -> Result<Resealed, StoreError> {
         let (sealer, id) = (self.sealer(), reseal.id);
         NewRecord::check_body(&reseal.body)?;
-        let form = self.form_of(&sealer, id).await?;
-        reseal.body =
-            sealer.seal_record(&reseal.body, id, form, &mut self.salts_of(operation, 1)?)?;
+        let Stored { form, clear } = self.stored(&sealer, id, None).await?;
+        let binding = RecordBinding::replaced(reseal.read, &clear);
+        let mut salts = self.salts_of(operation, 1)?;
+        reseal.body = sealer.seal_record(&reseal.body, id, form, &binding, &mut salts)?;
         reseal.key = sealer.active();
         blind(&sealer, &mut reseal.added_terms, form, id)?;
         blind(&sealer, &mut reseal.former_terms, form, id)?;

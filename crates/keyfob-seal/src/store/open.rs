@@ -3,16 +3,25 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::SealedStore;
+use super::stored::Stored;
 use crate::associated_data::AssociatedData;
 use crate::cipher::form_of;
-use crate::sealer::Sealer;
-use keyfob_core::envelope::{is_sealed, key_of as number_of};
+use crate::record_binding::RecordBinding;
+use crate::sealer::{Opened, Sealer};
+use keyfob_core::envelope::{self, is_sealed, key_of as number_of};
 use keyfob_core::id::{Lane, TokenId};
 use keyfob_core::{KeyVersion, SealFault};
 use keyfob_metrics::SealOperation;
 use keyfob_store::{
-    Entry, Feed, Loaded, NewRecord, RevocationMark, Severity, StoreError, StoreReport, Verdict,
+    ClearFields, Entry, Epochs, Feed, Loaded, NewRecord, RevocationMark, Severity, Stamp,
+    StoreError, StoreReport, Timestamp, Verdict,
 };
+
+/// Returns the clear fields of a record that is not there.
+fn no_fields() -> ClearFields {
+    let (stamp, keep_until) = (Stamp::new(0), Timestamp::default());
+    ClearFields { stamp, keep_until, uses_left: None, epochs: Epochs::default() }
+}
 
 fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
@@ -31,8 +40,7 @@ impl SealedStore {
         }
         let untrue =
             |integrity| StoreError::Unverifiable { what: loaded.id.to_string(), integrity };
-        let opened =
-            self.open(sealer, &loaded.body, AssociatedData::Record(loaded.id)).map_err(untrue)?;
+        let opened = self.counted(&loaded.body, sealer.open_record(loaded)).map_err(untrue)?;
         // The version beside the body is for the store; the authentic one is bound into the body.
         loaded.key = opened.under;
         loaded.body = opened.plain;
@@ -49,38 +57,60 @@ impl SealedStore {
         form_of(&loaded.body).unwrap_or_default()
     }
 
-    /// Returns the key of a record's terms. The store is asked only while there are several term keys.
-    /// Resealing counts the version up, so a write that rests on the answer fails if the key has changed.
-    pub(super) async fn form_of(
+    /// Returns whether the clear fields of a stored record are bound to its body.
+    pub fn binds_clear_fields(loaded: &Loaded) -> bool {
+        envelope::binds_clear_fields(&loaded.body)
+    }
+
+    /// Returns the key of a record's terms, and its clear fields. The store is asked only while there are
+    /// several term keys, or if the caller did not pass the fields. Resealing counts the version up, so a
+    /// write that rests on the answer fails if the key has changed.
+    pub(super) async fn stored(
         &self,
         sealer: &Sealer,
         id: TokenId,
-    ) -> Result<KeyVersion, StoreError> {
-        if !sealer.is_moving() {
-            return Ok(sealer.active());
+        clear: Option<ClearFields>,
+    ) -> Result<Stored, StoreError> {
+        if let Some(clear) = clear.clone().filter(|_| !sealer.is_moving()) {
+            return Ok(Stored { form: sealer.active(), clear });
         }
-        let there = self.inner.load(id).await?;
-        let form = there.map(|there| Self::form(&there));
-        Ok(form.map_or(sealer.active(), |form| sealer.newest_form(form)))
+        let Some(mut there) = self.inner.load(id).await? else {
+            // The store refuses the write, or answers as it did before.
+            let clear = clear.unwrap_or_else(no_fields);
+            return Ok(Stored { form: sealer.active(), clear });
+        };
+        let form = sealer.newest_form(Self::form(&there));
+        let clear = match clear {
+            Some(clear) => clear,
+            None => {
+                // Clear fields that were changed must not be bound anew.
+                self.open_record(sealer, &mut there)?;
+                there.clear_fields()
+            }
+        };
+        Ok(Stored { form, clear })
     }
 
     /// Returns the content of a stored record.
     pub fn open_body(&self, loaded: &Loaded) -> Result<Vec<u8>, StoreError> {
         let untrue =
             |integrity| StoreError::Unverifiable { what: loaded.id.to_string(), integrity };
-        let opened = self.open(&self.sealer(), &loaded.body, AssociatedData::Record(loaded.id));
+        let opened = self.counted(&loaded.body, self.sealer().open_record(loaded));
         opened.map(|opened| opened.plain).map_err(untrue)
     }
 
-    /// Returns the body of a record as it is stored.
+    /// Returns the body of the next version of a stored record, with the content that was opened.
     pub fn seal_body(
         &self,
         sealer: &Sealer,
-        id: TokenId,
-        body: &[u8],
+        stored: &Loaded,
+        content: &[u8],
     ) -> Result<Vec<u8>, StoreError> {
-        NewRecord::check_body(body)?;
-        sealer.seal_record(body, id, sealer.active(), &mut self.salts(1)?)
+        NewRecord::check_body(content)?;
+        let clear = stored.clear_fields();
+        let binding = RecordBinding::replaced(stored.version, &clear);
+        let form = sealer.active();
+        sealer.seal_record(content, stored.id, form, &binding, &mut self.salts(1)?)
     }
 
     /// Opens a note in place. A revocation is valid even if its note cannot be read.
@@ -142,17 +172,28 @@ impl SealedStore {
         }
     }
 
+    /// Opens a note or an entry. Plaintext from before is skipped without an alarm, because only records
+    /// are resealed.
     fn open(
         &self,
         sealer: &Sealer,
         stored: &[u8],
         about: AssociatedData,
-    ) -> Result<crate::sealer::Opened, SealFault> {
-        let opened = sealer.open(stored, about);
+    ) -> Result<Opened, SealFault> {
+        match sealer.open(stored, about) {
+            Err(SealFault::Plaintext) => Err(SealFault::Plaintext),
+            opened => self.counted(stored, opened),
+        }
+    }
+
+    /// Counts what was opened, and what did not open.
+    fn counted(
+        &self,
+        stored: &[u8],
+        opened: Result<Opened, SealFault>,
+    ) -> Result<Opened, SealFault> {
         let metrics = &self.metrics.handles;
         match &opened {
-            // Only records are resealed. Other plaintext from before is skipped without an alarm.
-            Err(SealFault::Plaintext) if !matches!(about, AssociatedData::Record(_)) => {}
             Err(integrity) => {
                 count(&self.met.untrue);
                 metrics.seal_refused.of((*integrity).into()).increment(1);

@@ -68,7 +68,7 @@ impl MemoryStore {
         clock: Arc<dyn Clock>,
         random: &dyn Random,
     ) -> Result<Self, RandomUnavailable> {
-        let namespace = Namespace::new(lanes, NamespaceKey::draw(random)?);
+        let namespace = Namespace::new(lanes, NamespaceKey::draw(random)?).require_id_macs();
         let state = Mutex::new(State::new(lanes, clock.now()));
         Ok(Self { namespace, clock, state, watchers: InvalidationListeners::default() })
     }
@@ -178,8 +178,8 @@ impl EventLog for MemoryStore {
 
 #[async_trait]
 impl Counting for MemoryStore {
-    async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
-        Ok(self.state().tallies())
+    async fn tallies(&self) -> Result<Tallies, StoreError> {
+        Ok(self.state().tallies().into())
     }
 }
 

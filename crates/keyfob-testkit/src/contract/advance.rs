@@ -1,4 +1,4 @@
-//! Advance: one write revokes all that a field covers, and nothing that came after it.
+//! Advance: one write revokes all earlier records of a field, and no later record.
 
 use keyfob::store::{
     Advance, Advanced, EpochScope, Epochs, Inserted, Lane, MarkScope, NewRecord, RevocationMark,
@@ -15,7 +15,7 @@ async fn stored(fixture: &Fixture, lane: Lane, epochs: &Epochs) -> TokenId {
     id
 }
 
-/// In one lane: what was stamped before dies, what is stamped after lives, others are not touched.
+/// In one lane: earlier records are revoked, later records stay valid, other records do not change.
 async fn one_lane(
     fixture: Fixture,
     covered: Epochs,
@@ -34,22 +34,27 @@ async fn one_lane(
     let scope = EpochScope::Lane(lane, field);
     let advance =
         Advance { note: note.clone(), events: texts(&["advanced"]), ..Advance::new(scope, at) };
-    let advanced = fixture.store().advance(fixture.operation(), advance).await.expect("an answer");
-    assert_eq!(advanced, Advanced { lanes: 1 }, "one lane was concerned");
+    let advanced =
+        fixture.store().advance(fixture.operation(), advance).await.expect("the store answers");
+    assert_eq!(advanced, Advanced { lanes: 1 }, "one lane was advanced");
     assert!(fixture.stamp(lane).await > old, "the sequence counts up");
     let after = stored(&fixture, lane, &covered).await;
     let mark = RevocationMark { through, at, note };
     let verdict = fixture.loaded(before).await.verdict;
-    assert_eq!(verdict, Verdict::Revoked(mark), "it was stamped before, and says when and why");
-    fixture.assert_clear(after, "it was stamped after").await;
-    fixture.assert_clear(other, "it answers to another field").await;
-    fixture.assert_clear(bare, "it answers to no such field").await;
+    assert_eq!(
+        verdict,
+        Verdict::Revoked(mark),
+        "an earlier record is revoked, with time and reason"
+    );
+    fixture.assert_clear(after, "a later record stays valid").await;
+    fixture.assert_clear(other, "the record has another field").await;
+    fixture.assert_clear(bare, "the record does not have the field").await;
     if lane != elsewhere {
-        fixture.assert_clear(remote, "it lies in another lane").await;
+        fixture.assert_clear(remote, "the record is in another lane").await;
     }
-    assert_eq!(fixture.events().await, texts(&["advanced"]), "one event");
+    assert_eq!(fixture.events().await, texts(&["advanced"]), "the advance wrote one event");
     fixture.advance(scope).await;
-    fixture.assert_revoked(after, through, "the next advance covers it").await;
+    fixture.assert_revoked(after, through, "the next advance covers the record").await;
 }
 
 /// The epoch of a subject.
@@ -63,7 +68,7 @@ pub(super) async fn of_a_subject(fixture: Fixture) {
     one_lane(fixture, covered, field, MarkScope::Subject).await;
 }
 
-/// The epoch of an ancestor, at any place.
+/// The epoch of an ancestor, at any index.
 pub(super) async fn of_an_ancestor(fixture: Fixture) {
     let ancestor = || fixture.ancestor_epoch(fixture.id(fixture.lane(0)));
     let ancestors: Vec<_> = (0..Epochs::MAX_ANCESTORS).map(|_| ancestor()).collect();
@@ -72,7 +77,7 @@ pub(super) async fn of_an_ancestor(fixture: Fixture) {
     one_lane(fixture, covered, field, MarkScope::Ancestor(5)).await;
 }
 
-/// In every lane: what was stamped before dies wherever it lies.
+/// In every lane: earlier records are revoked, later records stay valid.
 async fn every_lane(fixture: Fixture, covered: Epochs, scope: EpochScope, through: MarkScope) {
     let mut before = Vec::new();
     for lane in fixture.lanes() {
@@ -81,19 +86,24 @@ async fn every_lane(fixture: Fixture, covered: Epochs, scope: EpochScope, throug
     let (at, note) = (fixture.now(), b"why".to_vec());
     let advance =
         Advance { note: note.clone(), events: texts(&["one", "two"]), ..Advance::new(scope, at) };
-    let advanced = fixture.store().advance(fixture.operation(), advance).await.expect("an answer");
+    let advanced =
+        fixture.store().advance(fixture.operation(), advance).await.expect("the store answers");
     let lanes = fixture.store().namespace().lanes().get();
-    assert_eq!(advanced, Advanced { lanes }, "every lane was concerned");
+    assert_eq!(advanced, Advanced { lanes }, "every lane was advanced");
     for id in before {
         let mark = RevocationMark { through, at, note: note.clone() };
         let verdict = fixture.loaded(id).await.verdict;
-        assert_eq!(verdict, Verdict::Revoked(mark), "it was stamped before");
+        assert_eq!(verdict, Verdict::Revoked(mark), "an earlier record is revoked");
     }
     for lane in fixture.lanes() {
         let after = stored(&fixture, lane, &covered).await;
-        fixture.assert_clear(after, "it was stamped after").await;
+        fixture.assert_clear(after, "a later record stays valid").await;
     }
-    assert_eq!(fixture.events().await, texts(&["one", "two"]), "once, not once a lane");
+    assert_eq!(
+        fixture.events().await,
+        texts(&["one", "two"]),
+        "each event once, not once per lane"
+    );
 }
 
 /// The epoch of a client.
@@ -111,7 +121,7 @@ pub(super) async fn of_a_client(fixture: Fixture) {
     }
     every_lane(fixture.clone(), covered, EpochScope::EveryLane(field), MarkScope::Client).await;
     for id in others {
-        fixture.assert_clear(id, "it is another client's").await;
+        fixture.assert_clear(id, "the record has another client").await;
     }
 }
 
@@ -120,7 +130,7 @@ pub(super) async fn of_everything(fixture: Fixture) {
     every_lane(fixture, Epochs::default(), EpochScope::All, MarkScope::All).await;
 }
 
-/// An advance that is sent again covers nothing that came in between.
+/// A repeated advance does not cover records that were stored since the first call.
 pub(super) async fn the_same_operation_covers_once(fixture: Fixture) {
     let lane = fixture.lane(0);
     let (subject, client) = (fixture.subject_epoch("user"), fixture.client_epoch("client"));
@@ -133,23 +143,26 @@ pub(super) async fn the_same_operation_covers_once(fixture: Fixture) {
         let advance = Advance { events, ..Advance::new(scope, fixture.now()) };
         let send = || fixture.store().advance(operation, advance.clone());
         let before = stored(&fixture, lane, &covered).await;
-        let first = send().await.expect("an answer");
+        let first = send().await.expect("the store answers");
         let after = stored(&fixture, lane, &covered).await;
         let stamp = fixture.stamp(lane).await;
-        assert_eq!(send().await.expect("an answer"), first, "the same answer");
-        assert_eq!(fixture.stamp(lane).await, stamp, "the sequence stands");
-        assert!(!fixture.loaded(before).await.is_clear(), "it was stored before the first sending");
-        fixture.assert_clear(after, "it was stored after the first sending").await;
+        assert_eq!(send().await.expect("the store answers"), first, "the same answer");
+        assert_eq!(fixture.stamp(lane).await, stamp, "the sequence is unchanged");
+        assert!(
+            !fixture.loaded(before).await.is_clear(),
+            "a record from before the first call is revoked"
+        );
+        fixture.assert_clear(after, "a record from after the first call stays valid").await;
         happened.push(body);
         let mut events = fixture.events().await;
         // Entries of one millisecond in different lanes have no order between them.
         events.sort();
         happened.sort();
-        assert_eq!(events, happened, "its event is there once");
+        assert_eq!(events, happened, "the event was written once");
     }
 }
 
-/// One operation that is sent many times at once advances once.
+/// An operation that is sent many times concurrently advances once.
 pub(super) async fn an_operation_sent_concurrently_takes_effect_once(fixture: Fixture) {
     let field = fixture.client_epoch("client");
     for scope in [EpochScope::EveryLane(field), EpochScope::Lane(fixture.lane(0), field)] {
@@ -163,10 +176,10 @@ pub(super) async fn an_operation_sent_concurrently_takes_effect_once(fixture: Fi
         });
         let mut answers = Vec::new();
         for sender in senders.collect::<Vec<_>>() {
-            answers.push(sender.await.expect("a sender").expect("an answer"));
+            answers.push(sender.await.expect("the task did not panic").expect("the store answers"));
         }
         assert!(answers.iter().all(|answer| *answer == answers[0]), "one answer: {answers:?}");
-        assert_eq!(fixture.events().await.len(), happened + 1, "its event is there once");
+        assert_eq!(fixture.events().await.len(), happened + 1, "the event was written once");
     }
 }
 
@@ -179,7 +192,7 @@ pub(super) async fn a_note_that_is_too_long_is_refused(fixture: Fixture) {
     let advance = Advance { note, ..Advance::new(EpochScope::All, fixture.now()) };
     let refused = fixture.store().advance(fixture.operation(), advance).await;
     assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "refused, not {refused:?}");
-    assert_eq!(fixture.stamp(lane).await, stamp, "the sequence stands");
+    assert_eq!(fixture.stamp(lane).await, stamp, "the sequence is unchanged");
     fixture.assert_clear(id, "nothing was revoked").await;
 }
 
@@ -188,12 +201,12 @@ pub(super) async fn the_longest_note_comes_back(fixture: Fixture) {
     let id = stored(&fixture, fixture.lane(0), &Epochs::default()).await;
     let note: Vec<u8> = (0..Revoke::MAX_NOTE).map(|n| (n % 251) as u8).collect();
     let advance = Advance { note: note.clone(), ..Advance::new(EpochScope::All, fixture.now()) };
-    fixture.store().advance(fixture.operation(), advance).await.expect("an answer");
+    fixture.store().advance(fixture.operation(), advance).await.expect("the store answers");
     let mark = fixture.assert_revoked(id, MarkScope::All, "everything was revoked").await;
     assert_eq!(mark.note, note, "the note as it was given");
 }
 
-/// Whatever was acknowledged before an advance began is dead when it is acknowledged.
+/// When an advance is acknowledged, every record acknowledged before its start is revoked.
 pub(super) async fn all_acknowledged_records_are_revoked(fixture: Fixture) {
     let client = fixture.client_epoch("client");
     let covered = Epochs { client: Some(client), ..Epochs::default() };
@@ -204,7 +217,7 @@ pub(super) async fn all_acknowledged_records_are_revoked(fixture: Fixture) {
             let acknowledged = acknowledged.clone();
             tokio::spawn(async move {
                 for _ in 0..20 {
-                    // The reader is gone once the advance has begun.
+                    // The receiver is dropped after the advance has begun.
                     if acknowledged.send(stored(&fixture, lane, &covered).await).is_err() {
                         break;
                     }
@@ -223,18 +236,21 @@ pub(super) async fn all_acknowledged_records_are_revoked(fixture: Fixture) {
         drop(stored_ids);
         fixture.advance(scope).await;
         for id in &before {
-            assert!(!fixture.loaded(*id).await.is_clear(), "{id} was acknowledged before");
+            assert!(
+                !fixture.loaded(*id).await.is_clear(),
+                "{id} was acknowledged before the advance and must be revoked"
+            );
         }
         for writer in writers {
-            writer.await.expect("a writer");
+            writer.await.expect("the task did not panic");
         }
         for id in before {
-            assert!(!fixture.loaded(id).await.is_clear(), "{id} was not brought back");
+            assert!(!fixture.loaded(id).await.is_clear(), "{id} must stay revoked");
         }
     }
 }
 
-/// A lane that holds nothing yet can be advanced, and what comes after lives.
+/// An empty lane can be advanced, and later records stay valid.
 pub(super) async fn an_empty_lane_can_be_advanced(fixture: Fixture) {
     let lane = fixture.lane(2);
     let field = fixture.subject_epoch("user");
@@ -243,8 +259,8 @@ pub(super) async fn an_empty_lane_can_be_advanced(fixture: Fixture) {
     let inserted = fixture
         .try_insert(vec![NewRecord { epochs: covered.clone(), ..fixture.record(lane) }])
         .await
-        .expect("an answer");
-    assert!(matches!(inserted, Inserted::Stored(_)), "it comes after: {inserted:?}");
+        .expect("the store answers");
+    assert!(matches!(inserted, Inserted::Stored(_)), "a later record is stored: {inserted:?}");
     let id = stored(&fixture, lane, &covered).await;
-    fixture.assert_clear(id, "it was stamped after").await;
+    fixture.assert_clear(id, "a later record stays valid").await;
 }

@@ -52,7 +52,7 @@ impl Fixture {
         self.0.wait_until(at).await;
     }
 
-    /// Every lane.
+    /// Returns every lane.
     pub fn lanes(&self) -> Vec<Lane> {
         self.store().namespace().lanes().lanes().collect()
     }
@@ -62,17 +62,17 @@ impl Fixture {
         Lane::new(number % self.store().namespace().lanes().get())
     }
 
-    /// A new operation.
+    /// Returns a new operation.
     pub fn operation(&self) -> Operation {
         Operation::begin(self.now(), &OsRandom).expect("randomness")
     }
 
-    /// A new id.
+    /// Returns a new id.
     pub fn id(&self, lane: Lane) -> TokenId {
         self.id_at(self.now(), lane)
     }
 
-    /// A new id, drawn at another time.
+    /// Returns a new id, drawn at another time.
     pub fn id_at(&self, at: Timestamp, lane: Lane) -> TokenId {
         TokenId::draw(at, lane, &OsRandom).expect("randomness")
     }
@@ -93,19 +93,19 @@ impl Fixture {
         }
     }
 
-    /// The epoch of a subject.
+    /// Returns the epoch field of a subject.
     pub fn subject_epoch(&self, name: &str) -> EpochField {
-        let subject = Subject::new(name).expect("a subject");
+        let subject = Subject::new(name).expect("a valid subject");
         self.store().namespace().subject_epoch(&subject)
     }
 
-    /// The epoch of a client.
+    /// Returns the epoch field of a client.
     pub fn client_epoch(&self, name: &str) -> EpochField {
-        let client = ClientId::new(name).expect("a client");
+        let client = ClientId::new(name).expect("a valid client id");
         self.store().namespace().client_epoch(&client)
     }
 
-    /// The epoch of a token as an ancestor.
+    /// Returns the epoch field of a token as an ancestor.
     pub fn ancestor_epoch(&self, ancestor: TokenId) -> EpochField {
         self.store().namespace().ancestor_epoch(ancestor)
     }
@@ -117,7 +117,7 @@ impl Fixture {
 
     /// Returns a term whose records are all in one lane, and that lane.
     pub fn subject(&self, name: &str) -> (Term, Lane) {
-        let subject = Subject::new(name).expect("a subject");
+        let subject = Subject::new(name).expect("a valid subject");
         let namespace = self.store().namespace();
         (namespace.subject(&subject), namespace.lane_of(&subject))
     }
@@ -143,7 +143,7 @@ impl Fixture {
 
     /// Loads a record that may be missing.
     pub async fn load(&self, id: TokenId) -> Option<Loaded> {
-        self.store().load(id).await.expect("a load is answered")
+        self.store().load(id).await.expect("load succeeds")
     }
 
     /// Loads a record that must exist.
@@ -152,33 +152,33 @@ impl Fixture {
     }
 
     /// Fails if the record's verdict is not `Clear`.
-    pub async fn assert_clear(&self, id: TokenId, why: &str) {
-        assert_eq!(self.loaded(id).await.verdict, Verdict::Clear, "{why}");
+    pub async fn assert_clear(&self, id: TokenId, message: &str) {
+        assert_eq!(self.loaded(id).await.verdict, Verdict::Clear, "{message}");
     }
 
-    /// Fails if the record is not revoked through `through`. Returns the mark.
+    /// Fails if the record is not revoked through `through`. Returns the revocation mark.
     pub async fn assert_revoked(
         &self,
         id: TokenId,
         through: MarkScope,
-        why: &str,
+        message: &str,
     ) -> RevocationMark {
         match self.loaded(id).await.verdict {
             Verdict::Revoked(mark) if mark.through == through => mark,
-            other => panic!("{why}: expected a revocation through {through:?}, not {other:?}"),
+            other => panic!("{message}: expected a revocation through {through:?}, not {other:?}"),
         }
     }
 
     /// Advances an epoch, without events.
     pub async fn advance(&self, scope: EpochScope) -> Advanced {
         let advance = Advance::new(scope, self.now());
-        self.store().advance(self.operation(), advance).await.expect("an advance is answered")
+        self.store().advance(self.operation(), advance).await.expect("advance succeeds")
     }
 
     /// Revokes a record, without cascade or events.
     pub async fn revoke(&self, id: TokenId) -> Revoked {
         let revoke = self.revocation(id);
-        self.store().revoke(self.operation(), revoke).await.expect("a revocation is answered")
+        self.store().revoke(self.operation(), revoke).await.expect("revoke succeeds")
     }
 
     /// Returns a revocation without note, cascade or events.
@@ -188,24 +188,15 @@ impl Fixture {
 
     /// Returns a replacement that only sets a new body.
     pub fn replacement(&self, id: TokenId, read: RecordVersion, body: &[u8]) -> Replace {
-        Replace {
-            id,
-            read,
-            body: body.to_vec(),
-            key: KeyVersion::PLAINTEXT,
-            added_terms: Vec::new(),
-            minted: Vec::new(),
-            ends_at: None,
-            events: Vec::new(),
-        }
+        Replace::new(id, read, body.to_vec())
     }
 
     /// Returns the current stamp of a lane.
     pub async fn stamp(&self, lane: Lane) -> Stamp {
-        self.store().stamp(lane).await.expect("a stamp is answered")
+        self.store().stamp(lane).await.expect("stamp succeeds")
     }
 
-    /// A query for all under a term, in pages of `limit`.
+    /// Returns a query for all records under a term, in pages of `limit`.
     pub fn query(&self, term: Term, order: Order, limit: usize) -> Query {
         Query { term, lane: None, order, after: None, limit }
     }
@@ -214,7 +205,7 @@ impl Fixture {
     pub async fn list(&self, mut query: Query) -> Vec<Loaded> {
         let mut all: Vec<Loaded> = Vec::new();
         for _ in 0..MAX_PAGES {
-            let page = self.store().query(&query).await.expect("a query is answered");
+            let page = self.store().query(&query).await.expect("query succeeds");
             let count = page.records.len();
             assert!(count <= query.limit, "a page of {count} where {} was the limit", query.limit);
             let mut before = query.after;
@@ -228,18 +219,21 @@ impl Fixture {
                 all.push(record);
             }
             let Some(next) = page.next else { return all };
-            assert!(Some(next) != query.after, "a page that leads back to itself: {next:?}");
+            assert!(
+                Some(next) != query.after,
+                "the next page starts at the same position: {next:?}"
+            );
             query.after = Some(next);
         }
-        panic!("a listing does not come to an end");
+        panic!("a listing does not end");
     }
 
-    /// The ids of all that a query finds.
+    /// Returns the ids of all records that a query finds.
     pub async fn list_ids(&self, query: Query) -> Vec<TokenId> {
         self.list(query).await.into_iter().map(|record| record.id).collect()
     }
 
-    /// Every entry of a feed after a cursor, and the cursor after them.
+    /// Returns every entry of a feed after a cursor, and the cursor after them.
     pub async fn entries_after(
         &self,
         feed: Feed,
@@ -249,7 +243,7 @@ impl Fixture {
         let mut all = Vec::new();
         for _ in 0..MAX_PAGES {
             let page = self.store().entries(feed, &cursor, limit).await;
-            let page = page.expect("a feed is answered");
+            let page = page.expect("entries succeeds");
             let count = page.entries.len();
             assert!(count <= limit, "a page of {count} entries where {limit} was the limit");
             assert!(!page.trimmed, "nothing was trimmed from a feed this short");
@@ -259,7 +253,7 @@ impl Fixture {
                 return (all, cursor);
             }
         }
-        panic!("a feed does not come to an end");
+        panic!("a feed does not end");
     }
 
     /// Returns the bodies of all events, in order.
@@ -276,7 +270,7 @@ pub(crate) fn same_local_bytes(id: TokenId) -> TokenId {
     TokenId::from_bytes(bytes)
 }
 
-/// The texts as events.
+/// Returns the texts as events.
 pub(crate) fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }

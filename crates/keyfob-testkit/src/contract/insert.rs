@@ -1,21 +1,21 @@
-//! Insert: all or none, once per operation, under an id that is nobody else's.
+//! Insert: all records or none, once per operation, with unused ids.
 
 use keyfob::Ttl;
 use keyfob::store::{Insert, Inserted, NewRecord, Order, RecordVersion, StoreError, Verdict};
 
 use super::fixture::{Fixture, same_local_bytes, texts};
 
-/// A new record gets the present stamp and is clear.
+/// A new record gets the current stamp and is clear.
 pub(super) async fn a_new_record_gets_the_current_stamp(fixture: Fixture) {
     let record = fixture.record(fixture.lane(0));
     let id = record.id;
     let present = fixture.stamp(id.lane()).await;
     let stamp = fixture.insert(record).await;
-    assert_eq!(stamp, present, "the stamp that the lane showed is the stamp that it gives");
+    assert_eq!(stamp, present, "the insert returns the current stamp of the lane");
     let loaded = fixture.loaded(id).await;
-    assert_eq!(loaded.stamp, stamp, "the record keeps the stamp that the insert answered");
+    assert_eq!(loaded.stamp, stamp, "the record has the stamp that the insert returned");
     assert_eq!(loaded.version, RecordVersion(1), "the first version");
-    assert_eq!(loaded.verdict, Verdict::Clear, "nothing is against a new record");
+    assert_eq!(loaded.verdict, Verdict::Clear, "a new record is valid");
 }
 
 /// Another record with the id: nothing of the second insert is stored.
@@ -25,27 +25,28 @@ pub(super) async fn a_taken_id_stores_nothing(fixture: Fixture) {
     fixture.insert(first.clone()).await;
     let second = NewRecord { body: b"second".to_vec(), terms: vec![tag], ..first.clone() };
     let insert = Insert { records: vec![second], events: texts(&["second"]) };
-    let inserted = fixture.store().insert(fixture.operation(), insert).await.expect("an answer");
-    assert_eq!(inserted, Inserted::IdTaken, "the id is another record's");
+    let inserted =
+        fixture.store().insert(fixture.operation(), insert).await.expect("the store answers");
+    assert_eq!(inserted, Inserted::IdTaken, "another record has the id");
     assert_eq!(fixture.loaded(first.id).await.body, first.body, "the first record stays");
     let listed = fixture.list_ids(fixture.query(tag, Order::NewestFirst, 10)).await;
-    assert_eq!(listed, [], "no index entry of what was not stored");
-    assert_eq!(fixture.events().await, texts(&[]), "no event of what was not stored");
+    assert_eq!(listed, [], "no index entry of a refused record");
+    assert_eq!(fixture.events().await, texts(&[]), "no event of a refused record");
 }
 
-/// The leading bytes of an id are what is unique within a lane.
+/// The leading bytes of an id are unique within a lane.
 pub(super) async fn an_id_is_taken_by_its_local_bytes(fixture: Fixture) {
     let first = fixture.record(fixture.lane(1));
     fixture.insert(first.clone()).await;
     let second = NewRecord { id: same_local_bytes(first.id), ..first.clone() };
     let twin = second.id;
-    let inserted = fixture.try_insert(vec![second]).await.expect("an answer");
+    let inserted = fixture.try_insert(vec![second]).await.expect("the store answers");
     assert_eq!(inserted, Inserted::IdTaken, "the leading bytes of the id are taken");
     assert!(fixture.load(twin).await.is_none(), "the second id is unknown");
     assert_eq!(fixture.loaded(first.id).await.body, first.body, "the first record stays");
 }
 
-/// They are unique within a lane only.
+/// The leading bytes are unique within one lane only.
 pub(super) async fn local_bytes_may_repeat_in_another_lane(fixture: Fixture) {
     let (one, other) = (fixture.lane(0), fixture.lane(1));
     let first = fixture.record(one);
@@ -68,10 +69,11 @@ pub(super) async fn several_records_are_stored_together(fixture: Fixture) {
     let records: Vec<_> = (0..5).map(|_| record()).collect();
     let mut ids: Vec<_> = records.iter().map(|record| record.id).collect();
     let insert = Insert { records, events: texts(&["one", "two"]) };
-    let inserted = fixture.store().insert(fixture.operation(), insert).await.expect("an answer");
+    let inserted =
+        fixture.store().insert(fixture.operation(), insert).await.expect("the store answers");
     assert!(matches!(inserted, Inserted::Stored(_)), "five new records, not {inserted:?}");
     for id in &ids {
-        fixture.assert_clear(*id, "each record of the batch is there").await;
+        fixture.assert_clear(*id, "each record of the batch is stored").await;
     }
     ids.sort_by(|one, other| other.cmp(one));
     let listed = fixture.list_ids(fixture.query(tag, Order::NewestFirst, 2)).await;
@@ -79,7 +81,7 @@ pub(super) async fn several_records_are_stored_together(fixture: Fixture) {
     assert_eq!(fixture.events().await, texts(&["one", "two"]), "the events, in order");
 }
 
-/// One record that cannot be stored keeps out those that came with it.
+/// If one record cannot be stored, none of the insert is stored.
 pub(super) async fn an_insert_stores_all_records_or_none(fixture: Fixture) {
     let tag = fixture.tag("batch");
     let lane = fixture.lane(2);
@@ -92,19 +94,19 @@ pub(super) async fn an_insert_stores_all_records_or_none(fixture: Fixture) {
         let ids: Vec<_> = records.iter().map(|record| record.id).collect();
         let insert = Insert { records, events: texts(&["batch"]) };
         let inserted =
-            fixture.store().insert(fixture.operation(), insert).await.expect("an answer");
+            fixture.store().insert(fixture.operation(), insert).await.expect("the store answers");
         assert_eq!(inserted, Inserted::IdTaken, "the id at place {place} is taken");
         for id in ids.into_iter().filter(|id| *id != taken.id) {
-            assert!(fixture.load(id).await.is_none(), "{id} came with a taken id");
+            assert!(fixture.load(id).await.is_none(), "{id} was in an insert with a taken id");
         }
     }
     let listed = fixture.list_ids(fixture.query(tag, Order::NewestFirst, 10)).await;
     assert_eq!(listed, [], "nothing is listed");
-    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.events().await, texts(&[]), "there is no event");
     assert_eq!(fixture.loaded(taken.id).await.body, taken.body, "the first record stays");
 }
 
-/// The same operation gets the same answer, and its effect is there once.
+/// The same operation gets the same answer and has one effect.
 pub(super) async fn the_same_operation_gets_the_same_answer(fixture: Fixture) {
     let tag = fixture.tag("once");
     let lane = fixture.lane(0);
@@ -112,51 +114,54 @@ pub(super) async fn the_same_operation_gets_the_same_answer(fixture: Fixture) {
     let record = NewRecord { terms: vec![tag], ..fixture.record(lane) };
     let id = record.id;
     let insert = Insert { records: vec![record], events: texts(&["issued"]) };
-    let first = fixture.store().insert(operation, insert.clone()).await.expect("an answer");
-    let field = fixture.subject_epoch("somebody");
+    let first = fixture.store().insert(operation, insert.clone()).await.expect("the store answers");
+    let field = fixture.subject_epoch("other");
     fixture.advance(keyfob::store::EpochScope::Lane(lane, field)).await;
-    let again = fixture.store().insert(operation, insert).await.expect("an answer");
-    assert_eq!(again, first, "the answer and its stamp do not change when the lane moves on");
-    assert_eq!(fixture.events().await, texts(&["issued"]), "its event is there once");
+    let again = fixture.store().insert(operation, insert).await.expect("the store answers");
+    assert_eq!(again, first, "the answer and its stamp do not change after the lane advanced");
+    assert_eq!(fixture.events().await, texts(&["issued"]), "the event was written once");
     let listed = fixture.list_ids(fixture.query(tag, Order::NewestFirst, 10)).await;
-    assert_eq!(listed, [id], "it is listed once");
+    assert_eq!(listed, [id], "the record is listed once");
 }
 
-/// The same operation, sent again after the record went on without it.
+/// The same operation, sent again after the record changed.
 pub(super) async fn a_late_repetition_changes_nothing(fixture: Fixture) {
     let operation = fixture.operation();
     let record = fixture.record(fixture.lane(0));
     let id = record.id;
     let insert = Insert { records: vec![record], events: texts(&["issued"]) };
-    let first = fixture.store().insert(operation, insert.clone()).await.expect("an answer");
+    let first = fixture.store().insert(operation, insert.clone()).await.expect("the store answers");
     let replace = fixture.replacement(id, RecordVersion(1), b"later");
-    fixture.store().replace(fixture.operation(), replace).await.expect("an answer");
-    let again = fixture.store().insert(operation, insert.clone()).await.expect("an answer");
+    fixture.store().replace(fixture.operation(), replace).await.expect("the store answers");
+    let again = fixture.store().insert(operation, insert.clone()).await.expect("the store answers");
     assert_eq!(again, first, "the same answer after a replacement");
     fixture.revoke(id).await;
-    let again = fixture.store().insert(operation, insert).await.expect("an answer");
+    let again = fixture.store().insert(operation, insert).await.expect("the store answers");
     assert_eq!(again, first, "the same answer after a revocation");
     let loaded = fixture.loaded(id).await;
     assert_eq!(loaded.body, b"later", "the replacement stays");
     assert!(!loaded.is_clear(), "the revocation stays");
-    assert_eq!(fixture.events().await, texts(&["issued"]), "its event is there once");
+    assert_eq!(fixture.events().await, texts(&["issued"]), "the event was written once");
 }
 
-/// A record whose time is over already is stored nowhere.
+/// A record that has already expired is not stored.
 pub(super) async fn an_expired_record_is_not_stored(fixture: Fixture) {
     let tag = fixture.tag("past");
     let past = fixture.now().saturating_sub(Ttl::from_secs(1));
     let record =
         NewRecord { keep_until: past, terms: vec![tag], ..fixture.record(fixture.lane(0)) };
     let id = record.id;
-    let inserted = fixture.try_insert(vec![record]).await.expect("an answer");
-    assert!(matches!(inserted, Inserted::Stored(_)), "its time is no error: {inserted:?}");
-    assert!(fixture.load(id).await.is_none(), "nothing is kept past its time");
+    let inserted = fixture.try_insert(vec![record]).await.expect("the store answers");
+    assert!(
+        matches!(inserted, Inserted::Stored(_)),
+        "an expired record is not an error: {inserted:?}"
+    );
+    assert!(fixture.load(id).await.is_none(), "an expired record is not stored");
     let listed = fixture.list_ids(fixture.query(tag, Order::NextToExpire, 10)).await;
-    assert_eq!(listed, [], "nothing is listed past its time");
+    assert_eq!(listed, [], "an expired record is not listed");
 }
 
-/// What is larger than a record may be is refused, and nothing of it is stored.
+/// A body above the maximum size is refused. Nothing is stored.
 pub(super) async fn a_body_that_is_too_large_is_refused(fixture: Fixture) {
     let small = fixture.record(fixture.lane(0));
     let body = vec![7; NewRecord::MAX_BODY + 1];
@@ -171,12 +176,16 @@ pub(super) async fn a_body_that_is_too_large_is_refused(fixture: Fixture) {
         other => panic!("a body above the limit must be refused, not {other:?}"),
     }
     for id in ids {
-        assert!(fixture.load(id).await.is_none(), "nothing is stored with what is too large");
+        assert!(
+            fixture.load(id).await.is_none(),
+            "no record is stored together with a too large one"
+        );
     }
-    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.events().await, texts(&[]), "there is no event");
 }
 
-/// Once a record is forgotten its id is free, and nothing of it clings to the next one.
+/// When a record has expired, its id is free. The next record with this id has nothing of the old
+/// one.
 pub(super) async fn an_id_is_free_after_its_record_expired(fixture: Fixture) {
     let (old, new) = (fixture.tag("old"), fixture.tag("new"));
     let keep_until = fixture.now() + fixture.brief();
@@ -189,7 +198,7 @@ pub(super) async fn an_id_is_free_after_its_record_expired(fixture: Fixture) {
     let id = first.id;
     fixture.insert(first.clone()).await;
     let used = keyfob::store::LastUse::new(id, fixture.now());
-    fixture.store().touch(&[used]).await.expect("an answer");
+    fixture.store().touch(&[used]).await.expect("the store answers");
     fixture.revoke(id).await;
     fixture.wait_until(keep_until).await;
     let keep_until = fixture.now() + Ttl::from_hours(1);
@@ -199,13 +208,17 @@ pub(super) async fn an_id_is_free_after_its_record_expired(fixture: Fixture) {
     assert_eq!(loaded.verdict, Verdict::Clear, "the tombstone was the first record's");
     assert_eq!(loaded.last_used, None, "the last use was the first record's");
     assert_eq!(loaded.uses_left, None, "the uses were the first record's");
-    assert_eq!((loaded.version, &loaded.body[..]), (RecordVersion(1), &b"second"[..]), "all new");
-    assert_eq!(loaded.keep_until, keep_until, "it is kept as long as it says");
+    assert_eq!(
+        (loaded.version, &loaded.body[..]),
+        (RecordVersion(1), &b"second"[..]),
+        "version and body are those of the new record"
+    );
+    assert_eq!(loaded.keep_until, keep_until, "the end of retention is that of the new record");
     let listed = fixture.list_ids(fixture.query(new, Order::NewestFirst, 10)).await;
-    assert_eq!(listed, [id], "it is listed under its own term");
+    assert_eq!(listed, [id], "the record is listed under its own term");
 }
 
-/// Of many who want one id, one gets it.
+/// Of concurrent inserts with one id, exactly one succeeds.
 pub(super) async fn one_of_many_concurrent_inserts_gets_the_id(fixture: Fixture) {
     for round in 0..8 {
         let record = fixture.record(fixture.lane(round));
@@ -213,22 +226,28 @@ pub(super) async fn one_of_many_concurrent_inserts_gets_the_id(fixture: Fixture)
             let (fixture, record) = (fixture.clone(), record.clone());
             tokio::spawn(async move {
                 let inserted = fixture.try_insert(vec![NewRecord { body: vec![racer], ..record }]);
-                (racer, inserted.await.expect("an answer"))
+                (racer, inserted.await.expect("the store answers"))
             })
         });
         let mut winners = Vec::new();
         for racer in racers.collect::<Vec<_>>() {
-            match racer.await.expect("a racer") {
+            match racer.await.expect("the task did not panic") {
                 (racer, Inserted::Stored(_)) => winners.push(racer),
-                (_, other) => assert_eq!(other, Inserted::IdTaken, "the others find it taken"),
+                (_, other) => {
+                    assert_eq!(other, Inserted::IdTaken, "the other inserts find the id taken");
+                }
             }
         }
-        assert_eq!(winners.len(), 1, "one racer stores its record, not {winners:?}");
-        assert_eq!(fixture.loaded(record.id).await.body, winners, "the winner's record stands");
+        assert_eq!(winners.len(), 1, "exactly one insert succeeds, not {winners:?}");
+        assert_eq!(
+            fixture.loaded(record.id).await.body,
+            winners,
+            "the stored record is that of the winner"
+        );
     }
 }
 
-/// One operation that is sent many times at once has its effect once.
+/// An operation that is sent many times concurrently has one effect.
 pub(super) async fn an_operation_sent_concurrently_takes_effect_once(fixture: Fixture) {
     let operation = fixture.operation();
     let insert =
@@ -239,9 +258,9 @@ pub(super) async fn an_operation_sent_concurrently_takes_effect_once(fixture: Fi
     });
     let mut answers = Vec::new();
     for sender in senders.collect::<Vec<_>>() {
-        answers.push(sender.await.expect("a sender").expect("an answer"));
+        answers.push(sender.await.expect("the task did not panic").expect("the store answers"));
     }
-    assert!(matches!(answers[0], Inserted::Stored(_)), "it is stored: {answers:?}");
+    assert!(matches!(answers[0], Inserted::Stored(_)), "the record is stored: {answers:?}");
     assert!(answers.iter().all(|answer| *answer == answers[0]), "one answer: {answers:?}");
-    assert_eq!(fixture.events().await, texts(&["issued"]), "its event is there once");
+    assert_eq!(fixture.events().await, texts(&["issued"]), "the event was written once");
 }

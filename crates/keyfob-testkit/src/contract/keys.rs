@@ -1,4 +1,4 @@
-//! Keys: the number beside each body, and the floor below which nothing is written.
+//! Keys: the key version of each body, and the minimum key version below which writes are refused.
 
 use keyfob::TokenId;
 use keyfob::seal::KeyVersion;
@@ -14,11 +14,15 @@ fn key(number: u16) -> KeyVersion {
 }
 
 async fn raise(fixture: &Fixture, floor: u16) {
-    fixture.store().raise_min_key_version(key(floor)).await.expect("the floor is raised");
+    fixture
+        .store()
+        .raise_min_key_version(key(floor))
+        .await
+        .expect("raise_min_key_version succeeds");
 }
 
 async fn floor(fixture: &Fixture) -> KeyVersion {
-    fixture.store().min_key_version().await.expect("a floor is answered")
+    fixture.store().min_key_version().await.expect("min_key_version succeeds")
 }
 
 fn under(fixture: &Fixture, lane: Lane, number: u16) -> NewRecord {
@@ -39,13 +43,17 @@ fn reseal_of(id: TokenId, number: u16) -> Reseal {
 fn assert_retired<T: std::fmt::Debug>(answer: Result<T, StoreError>, number: u16, floor: u16) {
     match answer {
         Err(StoreError::KeyRetired { key: found, floor: lowest }) => {
-            assert_eq!((found, lowest), (key(number), key(floor)), "the error names both");
+            assert_eq!(
+                (found, lowest),
+                (key(number), key(floor)),
+                "the error has both key versions"
+            );
         }
         other => panic!("key {number} is below {floor} and must be refused, not {other:?}"),
     }
 }
 
-/// The key of a body comes back with it, whichever verb wrote it.
+/// The key version of a body comes back with it, for every store method that writes.
 pub(super) async fn the_key_comes_back_with_the_body(fixture: Fixture) {
     let tag = fixture.tag("keys");
     let lane = fixture.lane(0);
@@ -60,12 +68,12 @@ pub(super) async fn the_key_comes_back_with_the_body(fixture: Fixture) {
         minted: vec![minted],
         ..fixture.replacement(id, RecordVersion(1), b"two")
     };
-    fixture.store().replace(fixture.operation(), replace).await.expect("an answer");
+    fixture.store().replace(fixture.operation(), replace).await.expect("the store answers");
     assert_eq!(fixture.loaded(id).await.key, key(301));
     assert_eq!(fixture.loaded(mint).await.key, key(302));
     let reseal = Reseal { read: RecordVersion(2), ..reseal_of(id, 65_535) };
     let resealed = fixture.store().reseal(fixture.operation(), reseal).await;
-    assert_eq!(resealed.expect("an answer"), Resealed::Done);
+    assert_eq!(resealed.expect("the store answers"), Resealed::Done);
     let listed = fixture.list(fixture.query(tag, Order::NewestFirst, 10)).await;
     let keys: Vec<KeyVersion> = listed.iter().map(|loaded: &Loaded| loaded.key).collect();
     assert_eq!(keys, [key(65_535)]);
@@ -82,8 +90,8 @@ pub(super) async fn a_new_namespace_accepts_any_key(fixture: Fixture) {
     }
 }
 
-/// Below the floor nothing is written, in no lane, by no verb, and nothing of what was refused is
-/// there.
+/// A write below the minimum key version is refused in every lane, by every store method, and has
+/// no effect.
 pub(super) async fn writes_below_the_minimum_are_refused(fixture: Fixture) {
     let lanes: Vec<Lane> = (0..4).map(|n| fixture.lane(n)).collect();
     let mut old = Vec::new();
@@ -119,16 +127,16 @@ pub(super) async fn writes_below_the_minimum_are_refused(fixture: Fixture) {
             assert_retired(refused, number, 2);
         }
         let loaded = fixture.loaded(old.id).await;
-        assert_eq!((&loaded.body, loaded.key), (&old.body, key(1)), "it stays as it was");
+        assert_eq!((&loaded.body, loaded.key), (&old.body, key(1)), "the record is unchanged");
         for number in [2, 3] {
             fixture.insert(under(&fixture, *lane, number)).await;
         }
         let resealed = fixture.store().reseal(fixture.operation(), reseal_of(old.id, 2)).await;
-        assert_eq!(resealed.expect("an answer"), Resealed::Done);
+        assert_eq!(resealed.expect("the store answers"), Resealed::Done);
     }
 }
 
-/// The floor goes up only.
+/// The minimum key version only increases.
 pub(super) async fn the_minimum_is_never_lowered(fixture: Fixture) {
     for (raised, stands) in [(3, 3), (3, 3), (1, 3), (0, 3), (300, 300), (4, 300)] {
         raise(&fixture, raised).await;
@@ -137,20 +145,20 @@ pub(super) async fn the_minimum_is_never_lowered(fixture: Fixture) {
     assert_retired(fixture.try_insert(vec![under(&fixture, fixture.lane(0), 4)]).await, 4, 300);
 }
 
-/// What lies under a retired key is read, used and revoked as before.
+/// Records with a retired key version can still be read, used and revoked.
 pub(super) async fn records_below_the_minimum_stay_usable(fixture: Fixture) {
     let record = NewRecord { uses_left: Some(2), ..under(&fixture, fixture.lane(0), 1) };
     let id = record.id;
     fixture.insert(record).await;
     raise(&fixture, 2).await;
-    fixture.assert_clear(id, "a floor revokes nothing").await;
+    fixture.assert_clear(id, "a minimum key version revokes nothing").await;
     let spent = fixture.store().consume(fixture.operation(), Consume { id }).await;
-    assert_eq!(spent.expect("an answer"), Consumed::Left(1));
+    assert_eq!(spent.expect("the store answers"), Consumed::Left(1));
     fixture.revoke(id).await;
-    fixture.assert_revoked(id, MarkScope::Token, "it can be revoked").await;
+    fixture.assert_revoked(id, MarkScope::Token, "the record can be revoked").await;
 }
 
-/// Epochs are kept and felt in a namespace that has a floor.
+/// Epochs work in a namespace with a minimum key version.
 pub(super) async fn epochs_work_with_a_minimum_key_version(fixture: Fixture) {
     raise(&fixture, 1).await;
     let epochs = || Epochs { client: Some(fixture.client_epoch("floored")), ..Epochs::default() };
@@ -161,8 +169,8 @@ pub(super) async fn epochs_work_with_a_minimum_key_version(fixture: Fixture) {
         fixture.insert(before).await;
         fixture.advance(EpochScope::EveryLane(fixture.client_epoch("floored"))).await;
         fixture.advance(EpochScope::EveryLane(fixture.client_epoch("another"))).await;
-        fixture.assert_revoked(covered, MarkScope::Client, "it was advanced").await;
+        fixture.assert_revoked(covered, MarkScope::Client, "the epoch was advanced").await;
         fixture.insert(after).await;
-        fixture.assert_clear(free, "it was stored afterwards").await;
+        fixture.assert_clear(free, "a later record stays valid").await;
     }
 }

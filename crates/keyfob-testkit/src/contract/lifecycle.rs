@@ -1,4 +1,4 @@
-//! The store as a whole: what it says of itself, and what holds while everything happens at once.
+//! The store as a whole: its report, and its guarantees under concurrent load.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,17 +13,17 @@ use super::fixture::Fixture;
 
 /// A report names the store and its time.
 pub(super) async fn a_report_names_the_store(fixture: Fixture) {
-    let report = fixture.store().report().await.expect("an answer");
-    assert!(!report.description.is_empty(), "it says what it is");
+    let report = fixture.store().report().await.expect("the store answers");
+    assert!(!report.description.is_empty(), "the report describes the store");
     let minute = Ttl::from_mins(1);
     let now = fixture.now();
     let near = report.now < now + minute && now < report.now + minute;
     assert!(near, "the store's time {:?} is near {now:?}", report.now);
     let sorted = report.findings.is_sorted_by_key(|finding| finding.severity);
-    assert!(sorted, "the gravest finding comes first");
+    assert!(sorted, "the most severe finding comes first");
 }
 
-/// A namespace is the same whenever it is asked.
+/// The namespace of a store never changes.
 pub(super) async fn a_namespace_does_not_change(fixture: Fixture) {
     let namespace = fixture.store().namespace().clone();
     fixture.insert(fixture.record(fixture.lane(0))).await;
@@ -33,14 +33,14 @@ pub(super) async fn a_namespace_does_not_change(fixture: Fixture) {
     assert!(now.key() == namespace.key(), "the key is fixed");
 }
 
-/// Closing lets go of the store without harm to what was done, and may be done twice.
+/// Closing loses no data and can be repeated.
 pub(super) async fn closing_is_harmless(fixture: Fixture) {
     fixture.insert(fixture.record(fixture.lane(0))).await;
     fixture.store().close().await;
     fixture.store().close().await;
 }
 
-/// One token that everybody works on, and whether its end was acknowledged.
+/// One token that all workers use, and whether its revocation was acknowledged.
 struct Target {
     id: TokenId,
     field: EpochField,
@@ -62,14 +62,14 @@ async fn targets(fixture: &Fixture) -> Arc<Vec<Target>> {
     Arc::new(targets)
 }
 
-/// Looks at a token; if its end was acknowledged before the look, it must not be clear.
+/// Loads a token. If its revocation was acknowledged before the load, it must not be clear.
 async fn look(fixture: &Fixture, target: &Target) {
     let ended = target.ended.load(Ordering::SeqCst);
     let loaded = fixture.loaded(target.id).await;
-    assert!(!(ended && loaded.is_clear()), "{} is clear after its end", target.id);
+    assert!(!(ended && loaded.is_clear()), "{} is clear after its revocation", target.id);
 }
 
-/// Works on all tokens as long as one of them lives, in every way that a late write could take.
+/// Sends every kind of write to all tokens until all are revoked.
 async fn work(fixture: Fixture, targets: Arc<Vec<Target>>, worker: usize) -> usize {
     let mut done = 0;
     while targets.iter().any(|target| !target.ended.load(Ordering::SeqCst)) {
@@ -90,21 +90,25 @@ async fn work(fixture: Fixture, targets: Arc<Vec<Target>>, worker: usize) -> usi
                     };
                     let ended = target.ended.load(Ordering::SeqCst);
                     let replaced = fixture.store().replace(fixture.operation(), replace).await;
-                    let replaced = replaced.expect("an answer");
+                    let replaced = replaced.expect("the store answers");
                     let stored = matches!(replaced, Replaced::Stored(_));
-                    assert!(!(ended && stored), "{id} was replaced after its end");
+                    assert!(!(ended && stored), "{id} was replaced after its revocation");
                     let minted = fixture.load(child_id).await.is_some();
                     assert_eq!(minted, stored, "{id}: minted if and only if replaced");
                 }
                 1 => {
                     let at = fixture.now();
-                    fixture.store().touch(&[LastUse::new(id, at)]).await.expect("an answer");
+                    fixture
+                        .store()
+                        .touch(&[LastUse::new(id, at)])
+                        .await
+                        .expect("the store answers");
                 }
                 2 => {
                     let ended = target.ended.load(Ordering::SeqCst);
                     let spent = fixture.store().consume(fixture.operation(), Consume { id }).await;
                     let taken = matches!(spent, Ok(keyfob::store::Consumed::Left(_)));
-                    assert!(!(ended && taken), "{id} was spent after its end");
+                    assert!(!(ended && taken), "{id} was consumed after its revocation");
                 }
                 _ => {}
             }
@@ -116,7 +120,7 @@ async fn work(fixture: Fixture, targets: Arc<Vec<Target>>, worker: usize) -> usi
     done
 }
 
-/// After a revocation or an advance was acknowledged, no load says clear and no write succeeds.
+/// After a revocation or an advance is acknowledged, no load returns clear and no write succeeds.
 pub(super) async fn no_revoked_record_becomes_active_again(fixture: Fixture) {
     let targets = targets(&fixture).await;
     let workers: Vec<_> =
@@ -126,20 +130,20 @@ pub(super) async fn no_revoked_record_becomes_active_again(fixture: Fixture) {
         let (id, operation) = (target.id, fixture.operation());
         if n % 2 == 0 {
             let revoke: Revoke = fixture.revocation(id);
-            fixture.store().revoke(operation, revoke).await.expect("an answer");
+            fixture.store().revoke(operation, revoke).await.expect("the store answers");
         } else {
             let scope = EpochScope::Lane(id.lane(), target.field);
             let advance = Advance::new(scope, fixture.now());
-            fixture.store().advance(operation, advance).await.expect("an answer");
+            fixture.store().advance(operation, advance).await.expect("the store answers");
         }
         target.ended.store(true, Ordering::SeqCst);
         look(&fixture, target).await;
     }
     let mut done = 0;
     for worker in workers {
-        done += worker.await.expect("a worker");
+        done += worker.await.expect("the task did not panic");
     }
-    assert!(done > 0, "the workers worked meanwhile");
+    assert!(done > 0, "the workers wrote in the meantime");
     for target in targets.iter() {
         look(&fixture, target).await;
     }

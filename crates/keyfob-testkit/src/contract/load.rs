@@ -1,4 +1,4 @@
-//! Load: what was stored, byte for byte, under the exact id, for as long as it is kept.
+//! Load: returns the stored record, byte for byte, for the exact id, until it expires.
 
 use keyfob::store::{
     Consume, Consumed, EpochScope, Epochs, Lane, LastUse, MarkScope, NewRecord, Order, Query,
@@ -8,7 +8,7 @@ use keyfob::{Timestamp, Ttl};
 
 use super::fixture::{Fixture, same_local_bytes};
 
-/// An id that nobody stored is unknown.
+/// An id without a record is unknown.
 pub(super) async fn an_unknown_id_is_none(fixture: Fixture) {
     for lane in fixture.lanes() {
         assert!(fixture.load(fixture.id(lane)).await.is_none(), "nothing is stored yet");
@@ -17,25 +17,27 @@ pub(super) async fn an_unknown_id_is_none(fixture: Fixture) {
     assert!(fixture.load(fixture.id(fixture.lane(0))).await.is_none(), "another id is unknown");
 }
 
-/// An id that differs anywhere is unknown to every verb.
+/// An id that differs in any byte is unknown to every store method.
 pub(super) async fn only_the_exact_id_is_found(fixture: Fixture) {
     let record = NewRecord { uses_left: Some(2), ..fixture.record(fixture.lane(0)) };
     let (id, twin) = (record.id, same_local_bytes(record.id));
     fixture.insert(record).await;
     assert!(fixture.load(twin).await.is_none(), "load takes the whole id");
     let replace = fixture.replacement(twin, RecordVersion(1), b"twin");
-    let replaced = fixture.store().replace(fixture.operation(), replace).await.expect("an answer");
+    let replaced =
+        fixture.store().replace(fixture.operation(), replace).await.expect("the store answers");
     assert_eq!(replaced, Replaced::Missing, "replace takes the whole id");
     let consume = Consume { id: twin };
-    let spent = fixture.store().consume(fixture.operation(), consume).await.expect("an answer");
-    assert_eq!(spent, Consumed::Refused, "spend takes the whole id");
-    fixture.store().touch(&[LastUse::new(twin, fixture.now())]).await.expect("an answer");
+    let spent =
+        fixture.store().consume(fixture.operation(), consume).await.expect("the store answers");
+    assert_eq!(spent, Consumed::Refused, "consume takes the whole id");
+    fixture.store().touch(&[LastUse::new(twin, fixture.now())]).await.expect("the store answers");
     let revoked = fixture.revoke(twin).await;
     assert!(matches!(revoked, Revoked::Missing), "revoke takes the whole id, not {revoked:?}");
     let loaded = fixture.loaded(id).await;
     assert!(loaded.is_clear(), "the record itself is not revoked");
     assert_eq!(loaded.version, RecordVersion(1), "the record itself is not replaced");
-    assert_eq!(loaded.uses_left, Some(2), "the record itself is not spent");
+    assert_eq!(loaded.uses_left, Some(2), "no use of the record itself is taken");
     assert_eq!(loaded.last_used, None, "the record itself is not touched");
 }
 
@@ -56,7 +58,7 @@ pub(super) async fn everything_stored_comes_back(fixture: Fixture) {
     let lane = fixture.lane(3);
     let ends = [
         fixture.now() + Ttl::from_hours(1),
-        fixture.now() + Ttl::from_millis(3_600_001).expect("a duration"),
+        fixture.now() + Ttl::from_millis(3_600_001).expect("the duration is in range"),
         fixture.now() + Ttl::MAX,
         Timestamp::MAX,
     ];
@@ -69,15 +71,18 @@ pub(super) async fn everything_stored_comes_back(fixture: Fixture) {
             assert_eq!(loaded.id, id, "the id comes back");
             assert_eq!(loaded.version, RecordVersion(1), "the version counts from one");
             assert_eq!(loaded.stamp, stamp, "the stamp comes back");
-            assert_eq!(loaded.keep_until, keep_until, "the end comes back to the millisecond");
+            assert_eq!(
+                loaded.keep_until, keep_until,
+                "the end of retention comes back to the millisecond"
+            );
             assert_eq!(loaded.uses_left, uses_left, "the uses come back");
-            assert_eq!(loaded.last_used, None, "nobody used it yet");
-            assert!(loaded.is_clear(), "nothing is against it");
+            assert_eq!(loaded.last_used, None, "the record has no last use");
+            assert!(loaded.is_clear(), "the record is valid");
         }
     }
 }
 
-/// A record is there until its time and not after.
+/// A record is found until it expires and not after.
 pub(super) async fn a_record_is_found_until_it_expires(fixture: Fixture) {
     let tag = fixture.tag("ends");
     let keep_until = fixture.now() + fixture.brief();
@@ -86,22 +91,26 @@ pub(super) async fn a_record_is_found_until_it_expires(fixture: Fixture) {
     let (id, other) = (ends.id, stays.id);
     fixture.insert_all(vec![ends, stays]).await;
     let early = fixture.load(id).await;
-    // Under real time the look may itself come too late to say anything.
-    assert!(early.is_some() || fixture.now() >= keep_until, "it is there before its time");
+    // With a real clock, the load itself may be too late to prove anything.
+    assert!(
+        early.is_some() || fixture.now() >= keep_until,
+        "the record is found before it expires"
+    );
     fixture.wait_until(keep_until).await;
-    assert!(fixture.load(id).await.is_none(), "it is gone when its time has come");
+    assert!(fixture.load(id).await.is_none(), "an expired record is not found");
     let query = fixture.query(tag, keyfob::store::Order::NextToExpire, 10);
-    assert_eq!(fixture.list_ids(query).await, [], "it is listed no more");
+    assert_eq!(fixture.list_ids(query).await, [], "an expired record is not listed");
     let revoked = fixture.revoke(id).await;
-    assert!(matches!(revoked, Revoked::Missing), "there is nothing to revoke, not {revoked:?}");
+    assert!(matches!(revoked, Revoked::Missing), "the record is missing, not {revoked:?}");
     let replace = fixture.replacement(id, RecordVersion(1), b"late");
-    let replaced = fixture.store().replace(fixture.operation(), replace).await.expect("an answer");
-    assert_eq!(replaced, Replaced::Missing, "there is nothing to replace");
-    assert!(fixture.load(id).await.is_none(), "no write brought it back");
-    fixture.assert_clear(other, "another record is kept for its own time").await;
+    let replaced =
+        fixture.store().replace(fixture.operation(), replace).await.expect("the store answers");
+    assert_eq!(replaced, Replaced::Missing, "the record is missing");
+    assert!(fixture.load(id).await.is_none(), "no write created the record again");
+    fixture.assert_clear(other, "another record has its own retention").await;
 }
 
-/// Whatever comes over a token later, the revocation that came first is told.
+/// A record reports its first revocation, also after later ones.
 pub(super) async fn a_verdict_reports_the_first_revocation(fixture: Fixture) {
     let lane = fixture.lane(0);
     let (subject, client) = (fixture.subject_epoch("user"), fixture.client_epoch("client"));
@@ -120,40 +129,44 @@ pub(super) async fn a_verdict_reports_the_first_revocation(fixture: Fixture) {
         let record = NewRecord { epochs: epochs.clone(), ..fixture.record(lane) };
         let id = record.id;
         fixture.insert(record).await;
-        fixture.assert_clear(id, "no epoch has moved since it was stored").await;
+        fixture.assert_clear(id, "no epoch has advanced since the record was stored").await;
         fixture.advance(scope).await;
         before.push((id, through));
         for (id, through) in &before {
-            fixture.assert_revoked(*id, *through, "the first that covered it is told").await;
+            fixture.assert_revoked(*id, *through, "the first revocation is reported").await;
         }
     }
 }
 
-/// An id or a term of a lane that there is not names nothing.
+/// An id or a term of an unknown lane finds nothing.
 pub(super) async fn an_id_of_an_unknown_lane_is_not_found(fixture: Fixture) {
     let foreign = Lane::new(fixture.store().namespace().lanes().get());
     let tag = fixture.tag("here");
     fixture.insert(NewRecord { terms: vec![tag], ..fixture.record(fixture.lane(0)) }).await;
     let id = fixture.id(foreign);
     if id.lane() != foreign {
-        // All lanes that an id can name are there.
+        // The namespace has every lane that an id can name.
         return;
     }
     assert!(fixture.load(id).await.is_none(), "load finds nothing");
     let replace = fixture.replacement(id, RecordVersion(1), b"foreign");
-    let replaced = fixture.store().replace(fixture.operation(), replace).await.expect("an answer");
-    assert_eq!(replaced, Replaced::Missing, "there is nothing to replace");
-    let spent =
-        fixture.store().consume(fixture.operation(), Consume { id }).await.expect("an answer");
-    assert_eq!(spent, Consumed::Refused, "there is nothing to spend");
-    fixture.store().touch(&[LastUse::new(id, fixture.now())]).await.expect("an answer");
+    let replaced =
+        fixture.store().replace(fixture.operation(), replace).await.expect("the store answers");
+    assert_eq!(replaced, Replaced::Missing, "the record is missing");
+    let spent = fixture
+        .store()
+        .consume(fixture.operation(), Consume { id })
+        .await
+        .expect("the store answers");
+    assert_eq!(spent, Consumed::Refused, "the record is missing");
+    fixture.store().touch(&[LastUse::new(id, fixture.now())]).await.expect("the store answers");
     let revoked = fixture.revoke(id).await;
-    assert!(matches!(revoked, Revoked::Missing), "there is nothing to revoke, not {revoked:?}");
+    assert!(matches!(revoked, Revoked::Missing), "the record is missing, not {revoked:?}");
     for order in [Order::NewestFirst, Order::NextToExpire] {
         let query = Query { lane: Some(foreign), ..fixture.query(tag, order, 10) };
         assert_eq!(fixture.list_ids(query).await, [], "there is nothing to list");
     }
-    let count = fixture.store().count(tag, Some(foreign)).await.expect("an answer");
+    let count = fixture.store().count(tag, Some(foreign)).await.expect("the store answers");
     assert_eq!(count, 0, "there is nothing to count");
 }
 
@@ -164,6 +177,6 @@ pub(super) async fn a_sequence_starts_at_the_current_time(fixture: Fixture) {
     let latest = Stamp::birth(fixture.now() + day);
     for lane in fixture.lanes() {
         let stamp = fixture.stamp(lane).await;
-        assert!(earliest < stamp && stamp < latest, "{stamp:?} is no time of these days");
+        assert!(earliest < stamp && stamp < latest, "{stamp:?} is not near the current time");
     }
 }

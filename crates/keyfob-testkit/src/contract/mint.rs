@@ -6,13 +6,13 @@ use keyfob::store::{
 
 use super::fixture::{Fixture, same_local_bytes, texts};
 
-/// What is minted is stored with its terms, uses and the stamp that it names.
+/// Minted records are stored with their terms, uses and the given stamp.
 pub(super) async fn the_minted_are_stored_in_the_same_step(fixture: Fixture) {
     let lane = fixture.lane(0);
     let tag = fixture.tag("minted");
     let parent = fixture.record(lane);
     let seen = fixture.insert(parent.clone()).await;
-    fixture.advance(EpochScope::Lane(lane, fixture.subject_epoch("somebody else"))).await;
+    fixture.advance(EpochScope::Lane(lane, fixture.subject_epoch("other"))).await;
     let mint = |stamp| NewRecord {
         uses_left: Some(3),
         terms: vec![tag],
@@ -25,19 +25,24 @@ pub(super) async fn the_minted_are_stored_in_the_same_step(fixture: Fixture) {
     let events = texts(&["rotated"]);
     let replace =
         Replace { minted, events, ..fixture.replacement(parent.id, RecordVersion(1), b"two") };
-    let replaced = fixture.store().replace(fixture.operation(), replace).await.expect("an answer");
-    assert_eq!(replaced, Replaced::Stored(RecordVersion(2)), "what was read stands");
+    let replaced =
+        fixture.store().replace(fixture.operation(), replace).await.expect("the store answers");
+    assert_eq!(
+        replaced,
+        Replaced::Stored(RecordVersion(2)),
+        "the version that was read is current"
+    );
     let present = fixture.stamp(lane).await;
     for (id, stamp) in ids.iter().zip([seen, present]) {
         let loaded = fixture.loaded(*id).await;
-        assert_eq!(loaded.stamp, stamp, "the stamp that it was to get");
-        assert_eq!(loaded.version, RecordVersion(1), "a minted record is a new one");
-        assert_eq!(loaded.uses_left, Some(3), "with its uses");
-        assert!(loaded.is_clear(), "nothing is against it");
+        assert_eq!(loaded.stamp, stamp, "the record has the given stamp");
+        assert_eq!(loaded.version, RecordVersion(1), "a minted record has version 1");
+        assert_eq!(loaded.uses_left, Some(3), "the record has its uses");
+        assert!(loaded.is_clear(), "the record is valid");
     }
     ids.sort_by(|one, other| other.cmp(one));
     let listed = fixture.list_ids(fixture.query(tag, Order::NewestFirst, 10)).await;
-    assert_eq!(listed, ids, "each is listed");
+    assert_eq!(listed, ids, "each minted record is listed");
     assert_eq!(fixture.events().await, texts(&["rotated"]), "one event for the step");
 }
 
@@ -59,20 +64,28 @@ pub(super) async fn a_taken_id_changes_nothing(fixture: Fixture) {
                 ..fixture.replacement(parent.id, RecordVersion(1), b"two")
             };
             let replaced = fixture.store().replace(fixture.operation(), replace).await;
-            assert_eq!(replaced.expect("an answer"), Replaced::IdTaken, "{taken} is taken");
+            assert_eq!(
+                replaced.expect("the store answers"),
+                Replaced::IdTaken,
+                "the id {taken} is taken"
+            );
         }
-        assert!(fixture.load(fitting).await.is_none(), "the other mint was not stored either");
+        assert!(fixture.load(fitting).await.is_none(), "no other minted record is stored");
     }
     let loaded = fixture.loaded(parent.id).await;
-    assert_eq!((loaded.version, loaded.body), (RecordVersion(1), parent.body), "it stays");
+    assert_eq!(
+        (loaded.version, loaded.body),
+        (RecordVersion(1), parent.body),
+        "the parent is unchanged"
+    );
     assert_eq!(fixture.loaded(other.id).await.body, other.body, "the other record stays");
     let listed = fixture.list_ids(fixture.query(tag, Order::NewestFirst, 10)).await;
     assert_eq!(listed, [], "nothing is listed");
-    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.events().await, texts(&[]), "there is no event");
 }
 
-/// An epoch that covers what is to be minted ends the step, though the parent is clear: because it
-/// does not answer to the epoch, or because it was stored later.
+/// A replacement is refused if an epoch covers a record to be minted, even if the parent is valid:
+/// the parent does not have the epoch field, or was stored later.
 pub(super) async fn a_covered_mint_is_never_stored(fixture: Fixture) {
     let lane = fixture.lane(0);
     let client = fixture.client_epoch("client");
@@ -89,16 +102,19 @@ pub(super) async fn a_covered_mint_is_never_stored(fixture: Fixture) {
         let replacement = fixture.replacement(parent.id, RecordVersion(1), b"two");
         let replace = Replace { minted: vec![minted], ..replacement };
         let replaced =
-            fixture.store().replace(fixture.operation(), replace).await.expect("an answer");
-        assert_eq!(replaced, Replaced::Ended, "what the mint rests on was revoked");
-        assert!(fixture.load(mint).await.is_none(), "it was not stored");
+            fixture.store().replace(fixture.operation(), replace).await.expect("the store answers");
+        assert_eq!(replaced, Replaced::Ended, "an ancestor of the minted record was revoked");
+        assert!(fixture.load(mint).await.is_none(), "the minted record is not stored");
         let loaded = fixture.loaded(parent.id).await;
-        assert_eq!((loaded.version, loaded.body), (RecordVersion(1), parent.body), "it stays");
+        assert_eq!(
+            (loaded.version, loaded.body),
+            (RecordVersion(1), parent.body),
+            "the parent is unchanged"
+        );
     }
 }
 
-/// Of replacements with mints and a revocation that cascades, whatever the order, no descendant
-/// lives on.
+/// In any order of replacements with mints and a cascading revocation, no descendant stays valid.
 pub(super) async fn no_mint_escapes_a_cascade(fixture: Fixture) {
     for round in 0..8 {
         let lane = fixture.lane(round);
@@ -124,10 +140,14 @@ pub(super) async fn no_mint_escapes_a_cascade(fixture: Fixture) {
                         ..fixture.replacement(id, RecordVersion(version), b"next")
                     };
                     let replaced = fixture.store().replace(fixture.operation(), replace).await;
-                    match replaced.expect("an answer") {
+                    match replaced.expect("the store answers") {
                         Replaced::Stored(_) => {}
                         other => {
-                            assert_eq!(other, Replaced::Ended, "only the revocation ends it");
+                            assert_eq!(
+                                other,
+                                Replaced::Ended,
+                                "only the revocation stops the replacements"
+                            );
                             break;
                         }
                     }
@@ -140,13 +160,19 @@ pub(super) async fn no_mint_escapes_a_cascade(fixture: Fixture) {
             tokio::task::yield_now().await;
         }
         let revoke = keyfob::store::Revoke { cascade: Some(field), ..fixture.revocation(id) };
-        fixture.store().revoke(fixture.operation(), revoke).await.expect("an answer");
-        let minted = minter.await.expect("the minter");
-        assert!(minted.len() > 2, "something was minted before");
+        fixture.store().revoke(fixture.operation(), revoke).await.expect("the store answers");
+        let minted = minter.await.expect("the task did not panic");
+        assert!(minted.len() > 2, "some records were minted before the revocation");
         let last = minted[minted.len() - 1];
-        assert!(fixture.load(last).await.is_none(), "the mint that was refused is not there");
+        assert!(fixture.load(last).await.is_none(), "the refused record is not stored");
         for child in &minted[..minted.len() - 1] {
-            fixture.assert_revoked(*child, MarkScope::Ancestor(0), "it descends from it").await;
+            fixture
+                .assert_revoked(
+                    *child,
+                    MarkScope::Ancestor(0),
+                    "the record descends from the revoked one",
+                )
+                .await;
         }
     }
 }

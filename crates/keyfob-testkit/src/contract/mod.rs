@@ -1,7 +1,7 @@
 //! The contract of [`Store`](keyfob::Store) as a test suite: one scenario for each rule.
 //!
-//! A scenario calls only public methods of the store and has the store for itself. So the same suite
-//! runs on every store and on every stack of wrappers around one.
+//! A scenario calls only public methods of the store and has the store for itself. So the same
+//! suite runs on every store and on every stack of wrappers around one.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -25,8 +25,8 @@
 //!
 //! # Adding a scenario
 //!
-//! Write a `pub(super) async fn name(fixture: Fixture)` in the file of its group, and add its name to
-//! the list in this file. The compiler reports a function that is not in the list as unused.
+//! Write a `pub(super) async fn name(fixture: Fixture)` in the file of its group, and add its name
+//! to the list in this file. The compiler reports a function that is not in the list as unused.
 
 mod advance;
 mod consume;
@@ -60,7 +60,7 @@ pub use setup::{Setup, Time};
 const SCENARIO_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Runs one scenario of a group on a store that `setup` creates for it. It is skipped if the store
-/// does not have what the group is about.
+/// lacks the feature that the group tests.
 ///
 /// # Panics
 /// If the store breaks the contract, or the scenario takes longer than three minutes.
@@ -143,10 +143,10 @@ macro_rules! scenario_list {
 scenario_list! { $
     /// Creates one `#[test]` for each scenario of the contract.
     ///
-    /// The argument is the path of an `async fn() -> Setup` that returns a new, empty store for each
-    /// call. See the documentation of the module `contract` for an example. Each scenario has its own
-    /// runtime with two threads. The tests are in modules that are named after store methods, so use
-    /// the macro in a module of its own.
+    /// The argument is the path of an `async fn() -> Setup` that returns a new, empty store for
+    /// each call. See the documentation of the module `contract` for an example. Each scenario has
+    /// its own runtime with two threads. The tests are in modules that are named after store
+    /// methods, so use the macro in a module of its own.
     store_contract {
         insert {
             a_new_record_gets_the_current_stamp
@@ -214,7 +214,7 @@ scenario_list! { $
             the_count_of_a_client_names_a_sample_token
             the_same_operation_counts_once
             a_refused_record_is_not_counted
-            one_of_many_concurrent_inserts_is_counted
+            one_of_many_concurrent_revocations_is_counted
             a_moved_end_moves_the_count
             an_exhausted_record_keeps_its_bucket
             the_start_of_a_token_is_counted_too
@@ -343,7 +343,7 @@ mod tests {
     use super::{Setup, Time, scenarios};
     use crate::instrumented_store::InstrumentedStore;
 
-    /// A store that notifies no listener keeps the contract as well.
+    /// A store without invalidations also passes the contract.
     async fn without_invalidations() -> Setup {
         let store = InstrumentedStore::new(Arc::new(MemoryStore::new().unwrap()));
         Setup::new(Arc::new(store.without_invalidations()), Time::Real).without_invalidations()

@@ -1,4 +1,4 @@
-//! Operations: after its deadline a write does nothing, and an answer is not forgotten before.
+//! Operations: after its deadline a write does nothing. Its answer is kept until then.
 
 use keyfob::store::{
     Advance, Consume, Consumed, EpochScope, Insert, Inserted, NewRecord, Operation, OperationId,
@@ -8,18 +8,18 @@ use keyfob::{TokenId, Ttl};
 
 use super::fixture::{Fixture, texts};
 
-/// An operation whose time is over.
+/// Returns an operation whose deadline has passed.
 fn late(fixture: &Fixture) -> Operation {
     let deadline = fixture.now().saturating_sub(Ttl::from_secs(5));
     Operation { deadline, ..fixture.operation() }
 }
 
-fn assert_late<T: std::fmt::Debug>(answer: Result<T, StoreError>, id: OperationId, verb: &str) {
+fn assert_late<T: std::fmt::Debug>(answer: Result<T, StoreError>, id: OperationId, method: &str) {
     match answer {
         Err(StoreError::DeadlinePassed { operation }) => {
-            assert_eq!(operation, id, "{verb}: the error names the operation");
+            assert_eq!(operation, id, "{method}: the error names the operation");
         }
-        other => panic!("{verb}: a late write must be refused, not {other:?}"),
+        other => panic!("{method}: a late write must be refused, not {other:?}"),
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn a_late_insert_does_nothing(fixture: Fixture) {
     assert!(fixture.load(id).await.is_none(), "nothing was stored");
     let listed = fixture.list_ids(fixture.query(tag, Order::NewestFirst, 10)).await;
     assert_eq!(listed, [], "nothing is listed");
-    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.events().await, texts(&[]), "there is no event");
 }
 
 /// A late replacement changes nothing.
@@ -67,14 +67,14 @@ pub(super) async fn a_late_replacement_does_nothing(fixture: Fixture) {
     assert_late(fixture.store().replace(operation, replace).await, operation.id, "replace");
     assert_eq!(fixture.loaded(id).await.version, RecordVersion(1), "nothing was replaced");
     assert!(fixture.load(mint).await.is_none(), "nothing was minted");
-    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.events().await, texts(&[]), "there is no event");
 }
 
-/// A late spend takes nothing.
+/// A late consume takes no use.
 pub(super) async fn a_late_consume_does_nothing(fixture: Fixture) {
     let id = stored(&fixture).await;
     let operation = late(&fixture);
-    assert_late(fixture.store().consume(operation, Consume { id }).await, operation.id, "spend");
+    assert_late(fixture.store().consume(operation, Consume { id }).await, operation.id, "consume");
     assert_eq!(fixture.loaded(id).await.uses_left, Some(2), "no use was taken");
 }
 
@@ -86,11 +86,11 @@ pub(super) async fn a_late_revocation_does_nothing(fixture: Fixture) {
     let revoke = Revoke { cascade, events: texts(&["late"]), ..fixture.revocation(id) };
     assert_late(fixture.store().revoke(operation, revoke).await, operation.id, "revoke");
     fixture.assert_clear(id, "nothing was revoked").await;
-    assert_eq!(fixture.stamp(id.lane()).await, stamp, "no epoch moved");
-    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.stamp(id.lane()).await, stamp, "no epoch was advanced");
+    assert_eq!(fixture.events().await, texts(&[]), "there is no event");
 }
 
-/// A late advance moves no epoch, in no lane.
+/// A late advance changes no epoch in any lane.
 pub(super) async fn a_late_advance_does_nothing(fixture: Fixture) {
     let id = stored(&fixture).await;
     let (lane, field) = (id.lane(), fixture.client_epoch("client"));
@@ -101,11 +101,11 @@ pub(super) async fn a_late_advance_does_nothing(fixture: Fixture) {
         assert_late(fixture.store().advance(operation, advance).await, operation.id, "advance");
     }
     fixture.assert_clear(id, "nothing was revoked").await;
-    assert_eq!(fixture.stamp(lane).await, stamp, "no epoch moved");
-    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.stamp(lane).await, stamp, "no epoch was advanced");
+    assert_eq!(fixture.events().await, texts(&[]), "there is no event");
 }
 
-/// What is sent again after its deadline has no second effect.
+/// A repeated operation after the deadline has no second effect.
 pub(super) async fn a_repetition_after_the_deadline_does_nothing(fixture: Fixture) {
     let lane = fixture.lane(0);
     let deadline = fixture.now() + fixture.brief();
@@ -118,10 +118,10 @@ pub(super) async fn a_repetition_after_the_deadline_does_nothing(fixture: Fixtur
     let scope = EpochScope::Lane(lane, fixture.subject_epoch("user"));
     let advancing = Advance::new(scope, fixture.now());
     let store = fixture.store();
-    // Under real time a first sending may itself come too late; then it must say so.
+    // With a real clock, the first call may be too late; then it must return an error.
     let first = store.consume(consume, Consume { id }).await;
     let spent = matches!(first, Ok(Consumed::Left(1)));
-    assert!(spent || fixture.now() >= deadline, "the first sending is in time: {first:?}");
+    assert!(spent || fixture.now() >= deadline, "the first call is in time: {first:?}");
     let replaced = store.replace(replace, change.clone()).await.is_ok();
     let advanced = store.advance(advance, advancing.clone()).await.is_ok();
     let inserted = store.insert(insert, new.clone()).await.is_ok();
@@ -138,28 +138,28 @@ pub(super) async fn a_repetition_after_the_deadline_does_nothing(fixture: Fixtur
     assert_same_or_late(again, |again| inserted && matches!(again, Inserted::Stored(_)));
     let after = fixture.loaded(id).await;
     assert_eq!(after.uses_left, before.uses_left, "no second use was taken");
-    assert_eq!(after.version, before.version, "it was not replaced again");
-    assert_eq!(fixture.stamp(lane).await, stamp, "no epoch moved again");
+    assert_eq!(after.version, before.version, "the record was not replaced again");
+    assert_eq!(fixture.stamp(lane).await, stamp, "no epoch was advanced again");
     let happened = if inserted { texts(&["new"]) } else { texts(&[]) };
-    assert_eq!(fixture.events().await, happened, "no event came again");
+    assert_eq!(fixture.events().await, happened, "no event was written twice");
 }
 
-/// A cascade on what is revoked already is one write too: sent again, it covers nothing new.
+/// A cascade on a revoked token is also one write: a repetition covers nothing new.
 pub(super) async fn a_repeated_cascade_covers_once(fixture: Fixture) {
     let id = stored(&fixture).await;
     fixture.revoke(id).await;
     let operation = fixture.operation();
     let revoke = Revoke { cascade: Some(fixture.ancestor_epoch(id)), ..fixture.revocation(id) };
-    let first = fixture.store().revoke(operation, revoke.clone()).await.expect("an answer");
+    let first = fixture.store().revoke(operation, revoke.clone()).await.expect("the store answers");
     let Revoked::Before(first) = first else { panic!("it was revoked before, not {first:?}") };
     let stamp = fixture.stamp(id.lane()).await;
-    let again = fixture.store().revoke(operation, revoke).await.expect("an answer");
+    let again = fixture.store().revoke(operation, revoke).await.expect("the store answers");
     let Revoked::Before(again) = again else { panic!("the same answer, not {again:?}") };
     assert_eq!(again, first, "the same answer");
-    assert_eq!(fixture.stamp(id.lane()).await, stamp, "the epoch moved once");
+    assert_eq!(fixture.stamp(id.lane()).await, stamp, "the epoch was advanced once");
 }
 
-/// Many operations in flight are told apart.
+/// Concurrent operations do not share answers.
 pub(super) async fn operations_are_independent(fixture: Fixture) {
     let record = NewRecord { uses_left: Some(100), ..fixture.record(fixture.lane(0)) };
     let id = record.id;
@@ -167,11 +167,14 @@ pub(super) async fn operations_are_independent(fixture: Fixture) {
     let operations: Vec<_> = (0..40).map(|_| fixture.operation()).collect();
     let mut answers = Vec::new();
     for operation in &operations {
-        answers.push(fixture.store().consume(*operation, Consume { id }).await.expect("an answer"));
+        answers.push(
+            fixture.store().consume(*operation, Consume { id }).await.expect("the store answers"),
+        );
     }
     for (operation, answer) in operations.iter().zip(answers) {
-        let again = fixture.store().consume(*operation, Consume { id }).await.expect("an answer");
+        let again =
+            fixture.store().consume(*operation, Consume { id }).await.expect("the store answers");
         assert_eq!(again, answer, "each operation has its own answer");
     }
-    assert_eq!(fixture.loaded(id).await.uses_left, Some(60), "each took one use");
+    assert_eq!(fixture.loaded(id).await.uses_left, Some(60), "each operation took one use");
 }

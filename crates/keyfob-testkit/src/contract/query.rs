@@ -9,8 +9,8 @@ use super::fixture::Fixture;
 
 const ORDERS: [Order; 2] = [Order::NewestFirst, Order::NextToExpire];
 
-/// Stores `count` records over all lanes or in one, with ids drawn out of order and lives of many
-/// lengths, several of which end in the same second. Gives their places.
+/// Stores `count` records in all lanes or in one, with unordered ids and different lifetimes, some
+/// of which end in the same second. Returns their positions.
 async fn many(fixture: &Fixture, term: Term, lane: Option<Lane>, count: usize) -> Vec<Position> {
     let lanes = lane.map_or_else(|| fixture.lanes(), |lane| vec![lane]);
     let lives = [Ttl::from_mins(2), Ttl::from_hours(30), Ttl::from_days(90), Ttl::from_days(91)];
@@ -18,10 +18,10 @@ async fn many(fixture: &Fixture, term: Term, lane: Option<Lane>, count: usize) -
     let mut places = Vec::new();
     let mut batches: Vec<Vec<NewRecord>> = vec![Vec::new(); lanes.len()];
     for n in 0..count {
-        // Nodes draw ids by clocks that do not quite agree.
-        let skew = Ttl::from_millis(1 + n as u64 * 7919 % 5000).expect("a duration");
+        // The clocks of nodes differ slightly.
+        let skew = Ttl::from_millis(1 + n as u64 * 7919 % 5000).expect("the duration is in range");
         let id = fixture.id_at(start.saturating_sub(skew), lanes[n % lanes.len()]);
-        let tie = Ttl::from_millis(1 + n as u64 % 1700).expect("a duration");
+        let tie = Ttl::from_millis(1 + n as u64 % 1700).expect("the duration is in range");
         let keep_until = match n % 17 {
             0 => Timestamp::MAX,
             _ => start + lives[n % lives.len()] + tie,
@@ -47,7 +47,7 @@ fn in_order(places: &[Position], order: Order) -> Vec<TokenId> {
     places.into_iter().map(|place| place.id).collect()
 }
 
-/// Whatever the size of a page, all pages together are the same list.
+/// All pages together are the same list for every page size.
 pub(super) async fn every_limit_gives_the_same_list(fixture: Fixture) {
     let tag = fixture.tag("some");
     let places = many(&fixture, tag, None, 37).await;
@@ -132,7 +132,7 @@ pub(super) async fn records_of_one_second_are_ordered_by_id(fixture: Fixture) {
     }
 }
 
-/// A lane that is named is the only one that is looked at.
+/// A query for one lane reads only that lane.
 pub(super) async fn a_query_for_a_lane_lists_only_that_lane(fixture: Fixture) {
     let tag = fixture.tag("spread");
     let places = many(&fixture, tag, None, 60).await;
@@ -142,11 +142,11 @@ pub(super) async fn a_query_for_a_lane_lists_only_that_lane(fixture: Fixture) {
             expected.retain(|id| id.lane() == lane);
             let query = Query { lane: Some(lane), ..fixture.query(tag, order, 4) };
             assert_eq!(fixture.list_ids(query).await, expected, "{order:?} of {lane:?}");
-            let count = fixture.store().count(tag, Some(lane)).await.expect("an answer");
+            let count = fixture.store().count(tag, Some(lane)).await.expect("the store answers");
             assert_eq!(count, expected.len() as u64, "the count of {lane:?}");
         }
     }
-    let all = fixture.store().count(tag, None).await.expect("an answer");
+    let all = fixture.store().count(tag, None).await.expect("the store answers");
     assert_eq!(all, 60, "the count of all lanes");
 }
 
@@ -160,7 +160,7 @@ pub(super) async fn each_term_lists_its_own_records(fixture: Fixture) {
         subject,
         fixture.tag("one"),
         namespace.family(root),
-        namespace.client(&keyfob::ClientId::new("user").expect("a client")),
+        namespace.client(&keyfob::ClientId::new("user").expect("a valid client id")),
         namespace.device(&keyfob::DeviceId::new("user").expect("a device")),
         namespace.app(&keyfob::values::AppId::new("user").expect("an app")),
     ];
@@ -176,17 +176,21 @@ pub(super) async fn each_term_lists_its_own_records(fixture: Fixture) {
     for (term, mut ids) in terms.into_iter().zip(expected) {
         ids.sort_by(|one, other| other.cmp(one));
         let listed = fixture.list_ids(fixture.query(term, Order::NewestFirst, 3)).await;
-        assert_eq!(listed, ids, "{:?} lists what has it", term.field());
-        let count = fixture.store().count(term, None).await.expect("an answer");
-        assert_eq!(count, ids.len() as u64, "{:?} counts what has it", term.field());
+        assert_eq!(listed, ids, "{:?} lists the records that have it", term.field());
+        let count = fixture.store().count(term, None).await.expect("the store answers");
+        assert_eq!(count, ids.len() as u64, "{:?} counts the records that have it", term.field());
     }
     let unknown = fixture.tag("user");
     let listed = fixture.list_ids(fixture.query(unknown, Order::NextToExpire, 3)).await;
-    assert_eq!(listed, [], "a term that nothing has");
-    assert_eq!(fixture.store().count(unknown, None).await.expect("an answer"), 0, "and its count");
+    assert_eq!(listed, [], "a term without records lists nothing");
+    assert_eq!(
+        fixture.store().count(unknown, None).await.expect("the store answers"),
+        0,
+        "a term without records counts 0"
+    );
 }
 
-/// A listed record is the record that a load gives.
+/// A listed record equals the loaded record.
 pub(super) async fn a_listed_record_equals_the_loaded_one(fixture: Fixture) {
     let tag = fixture.tag("same");
     let mut ids = Vec::new();
@@ -203,10 +207,10 @@ pub(super) async fn a_listed_record_equals_the_loaded_one(fixture: Fixture) {
     }
     fixture.revoke(ids[1]).await;
     let replace = fixture.replacement(ids[2], RecordVersion(1), b"new");
-    fixture.store().replace(fixture.operation(), replace).await.expect("an answer");
+    fixture.store().replace(fixture.operation(), replace).await.expect("the store answers");
     for order in ORDERS {
         let listed = fixture.list(fixture.query(tag, order, 4)).await;
-        assert_eq!(listed.len(), ids.len(), "all of them, the revoked too");
+        assert_eq!(listed.len(), ids.len(), "all records are listed, also the revoked one");
         for record in listed {
             let loaded = fixture.loaded(record.id).await;
             assert_eq!(format!("{record:?}"), format!("{loaded:?}"), "the same record");
@@ -214,7 +218,7 @@ pub(super) async fn a_listed_record_equals_the_loaded_one(fixture: Fixture) {
     }
 }
 
-/// A listing goes on from a place whose record is gone, and from one where none ever was.
+/// A listing resumes from the position of a record that is gone, or that never existed.
 pub(super) async fn a_listing_resumes_from_any_position(fixture: Fixture) {
     let tag = fixture.tag("gone");
     let places = many(&fixture, tag, None, 30).await;
@@ -229,35 +233,43 @@ pub(super) async fn a_listing_resumes_from_any_position(fixture: Fixture) {
         for after in [place, never] {
             let later = places.iter().filter(|place| after.compare(place, order).is_lt());
             let now = fixture.now();
-            let kept = later.filter(|place| place.keep_until_secs > now.as_secs() + 1);
-            let expected = in_order(&kept.copied().collect::<Vec<_>>(), order);
+            let remaining = later.filter(|place| place.keep_until_secs > now.as_secs() + 1);
+            let expected = in_order(&remaining.copied().collect::<Vec<_>>(), order);
             let query = Query { after: Some(after), ..fixture.query(tag, order, 4) };
             assert_eq!(fixture.list_ids(query).await, expected, "{order:?} after {after:?}");
         }
     }
 }
 
-/// A count says how many a term lists at most, and forgets what is gone in time.
+/// A count is an upper limit of the records under a term. Expired records are removed from it
+/// eventually.
 pub(super) async fn a_count_is_an_upper_limit(fixture: Fixture) {
     let tag = fixture.tag("count");
-    let count = || async { fixture.store().count(tag, None).await.expect("an answer") };
-    assert_eq!(count().await, 0, "nothing yet");
+    let count = || async { fixture.store().count(tag, None).await.expect("the store answers") };
+    assert_eq!(count().await, 0, "an empty term counts 0");
     let keep_until = fixture.now() + fixture.brief();
     let record =
         |keep_until| NewRecord { keep_until, terms: vec![tag], ..fixture.record(fixture.lane(0)) };
     for n in 1..=5 {
         fixture.insert(record(Timestamp::MAX)).await;
-        assert_eq!(count().await, n, "one more");
+        assert_eq!(count().await, n, "each insert adds one");
     }
     fixture.insert(record(keep_until)).await;
-    let most = count().await;
-    assert!(most == 6 || (fixture.now() >= keep_until && most == 5), "six of them, not {most}");
+    let count_before = count().await;
+    let expired = fixture.now() >= keep_until;
+    assert!(
+        count_before == 6 || (expired && count_before == 5),
+        "six records are counted, not {count_before}"
+    );
     fixture.wait_until(keep_until).await;
-    let most = count().await;
-    assert!((5..=6).contains(&most), "five are there, one is just gone, not {most}");
+    let count_after = count().await;
+    assert!(
+        (5..=6).contains(&count_after),
+        "five records exist and one has just expired, not {count_after}"
+    );
 }
 
-/// A listing under way shows each record that was there throughout once, whatever is written.
+/// A listing during writes shows each record that stays exactly once.
 pub(super) async fn a_listing_under_writes_misses_no_stable_record(fixture: Fixture) {
     let (tag, other) = (fixture.tag("busy"), fixture.tag("other"));
     let places = many(&fixture, tag, None, 300).await;
@@ -288,7 +300,11 @@ pub(super) async fn a_listing_under_writes_misses_no_stable_record(fixture: Fixt
                     added_terms: vec![tag, other],
                     ..fixture.replacement(id, loaded.version, b"changed")
                 };
-                fixture.store().replace(fixture.operation(), replace).await.expect("an answer");
+                fixture
+                    .store()
+                    .replace(fixture.operation(), replace)
+                    .await
+                    .expect("the store answers");
                 if n % 3 == 0 {
                     fixture.revoke(id).await;
                 }
@@ -299,11 +315,11 @@ pub(super) async fn a_listing_under_writes_misses_no_stable_record(fixture: Fixt
     for order in ORDERS.into_iter().cycle().take(4) {
         let listed = fixture.list_ids(fixture.query(tag, order, 7)).await;
         let found: HashSet<_> = listed.iter().copied().collect();
-        assert_eq!(found.len(), listed.len(), "{order:?}: none twice");
+        assert_eq!(found.len(), listed.len(), "{order:?}: no record is listed twice");
         let missed = stays.iter().filter(|id| !found.contains(id)).count();
-        assert_eq!(missed, 0, "{order:?}: none of those that stayed is missed");
+        assert_eq!(missed, 0, "{order:?}: every record that stayed is listed");
     }
-    stop.send(true).expect("the writers are there");
-    inserts.await.expect("the writer");
-    changes.await.expect("the changer");
+    stop.send(true).expect("the writers still run");
+    inserts.await.expect("the task did not panic");
+    changes.await.expect("the task did not panic");
 }

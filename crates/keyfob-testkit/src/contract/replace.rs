@@ -1,4 +1,4 @@
-//! Replace: only what was read, only while it stands, never a creation and never a prolongation.
+//! Replace: changes only the version that was read, creates no record, extends no retention.
 
 use keyfob::Ttl;
 use keyfob::store::{
@@ -9,33 +9,40 @@ use keyfob::store::{
 use super::fixture::{Fixture, texts};
 
 async fn send(fixture: &Fixture, replace: Replace) -> Replaced {
-    fixture.store().replace(fixture.operation(), replace).await.expect("a replacement is answered")
+    fixture.store().replace(fixture.operation(), replace).await.expect("replace succeeds")
 }
 
-/// The version that was read is replaced, the next version stands, and the rest stays.
+/// Replaces the version that was read. The version increases; the other fields do not change.
 pub(super) async fn the_current_version_is_replaced(fixture: Fixture) {
     let lane = fixture.lane(0);
     let record = NewRecord { uses_left: Some(4), ..fixture.record(lane) };
     let id = record.id;
     let stamp = fixture.insert(record.clone()).await;
-    fixture.advance(EpochScope::Lane(lane, fixture.subject_epoch("somebody else"))).await;
+    fixture.advance(EpochScope::Lane(lane, fixture.subject_epoch("other"))).await;
     let sizes = [0, 1, NewRecord::MAX_BODY];
     for (version, size) in (1..).zip(sizes) {
         let body: Vec<u8> = (0..size).map(|n| (n % 253) as u8).collect();
         let replace = fixture.replacement(id, RecordVersion(version), &body);
         let next = RecordVersion(version + 1);
-        assert_eq!(send(&fixture, replace).await, Replaced::Stored(next), "what was read stands");
+        assert_eq!(
+            send(&fixture, replace).await,
+            Replaced::Stored(next),
+            "the version that was read is current"
+        );
         let loaded = fixture.loaded(id).await;
         assert!(loaded.body == body, "the new body of {size} bytes comes back");
-        assert_eq!(loaded.version, next, "the version counts up by one");
-        assert_eq!(loaded.stamp, stamp, "a replacement is not stamped anew");
-        assert_eq!(loaded.keep_until, record.keep_until, "nothing is prolonged");
+        assert_eq!(loaded.version, next, "the version increases by one");
+        assert_eq!(loaded.stamp, stamp, "a replacement keeps the stamp");
+        assert_eq!(
+            loaded.keep_until, record.keep_until,
+            "a replacement does not extend the retention"
+        );
         assert_eq!(loaded.uses_left, Some(4), "the uses stay");
-        assert_eq!(loaded.verdict, Verdict::Clear, "nothing is against it");
+        assert_eq!(loaded.verdict, Verdict::Clear, "the record is valid");
     }
 }
 
-/// Any other version than the present one is stale, and nothing happens.
+/// Any version other than the current one is stale and changes nothing.
 pub(super) async fn a_different_version_is_stale(fixture: Fixture) {
     let tag = fixture.tag("added");
     let record = fixture.record(fixture.lane(0));
@@ -44,7 +51,7 @@ pub(super) async fn a_different_version_is_stale(fixture: Fixture) {
     assert_eq!(
         send(&fixture, fixture.replacement(id, RecordVersion(1), b"two")).await,
         Replaced::Stored(RecordVersion(2)),
-        "the version read stands"
+        "the version that was read is current"
     );
     for version in [0, 1, 3, u32::MAX] {
         let minted = fixture.record(id.lane());
@@ -55,17 +62,25 @@ pub(super) async fn a_different_version_is_stale(fixture: Fixture) {
             events: texts(&["stale"]),
             ..fixture.replacement(id, RecordVersion(version), b"stale")
         };
-        assert_eq!(send(&fixture, replace).await, Replaced::Stale, "version {version} is not it");
+        assert_eq!(
+            send(&fixture, replace).await,
+            Replaced::Stale,
+            "version {version} is not current"
+        );
         assert!(fixture.load(mint).await.is_none(), "nothing was minted");
     }
     let loaded = fixture.loaded(id).await;
-    assert_eq!((loaded.version, &loaded.body[..]), (RecordVersion(2), &b"two"[..]), "it stays");
+    assert_eq!(
+        (loaded.version, &loaded.body[..]),
+        (RecordVersion(2), &b"two"[..]),
+        "the record is unchanged"
+    );
     let listed = fixture.list_ids(fixture.query(tag, Order::NewestFirst, 10)).await;
     assert_eq!(listed, [], "no term was added");
-    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.events().await, texts(&[]), "there is no event");
 }
 
-/// What is revoked, itself or through an epoch, is ended and stays as it is.
+/// A record that is revoked, directly or by an epoch, is not replaced.
 pub(super) async fn a_revoked_record_is_not_replaced(fixture: Fixture) {
     let lane = fixture.lane(0);
     let tag = fixture.tag("added");
@@ -106,17 +121,21 @@ pub(super) async fn a_revoked_record_is_not_replaced(fixture: Fixture) {
             ..fixture.replacement(id, RecordVersion(1), b"late")
         };
         assert_eq!(send(&fixture, replace).await, Replaced::Ended, "revoked through {through:?}");
-        fixture.assert_revoked(id, through, "it stays revoked").await;
+        fixture.assert_revoked(id, through, "the record stays revoked").await;
         let loaded = fixture.loaded(id).await;
-        assert_eq!((loaded.version, loaded.body), (RecordVersion(1), record.body), "it stays");
+        assert_eq!(
+            (loaded.version, loaded.body),
+            (RecordVersion(1), record.body),
+            "the record is unchanged"
+        );
         assert!(fixture.load(mint).await.is_none(), "nothing was minted");
     }
     let listed = fixture.list_ids(fixture.query(tag, Order::NewestFirst, 10)).await;
     assert_eq!(listed, [], "no term was added");
-    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.events().await, texts(&[]), "there is no event");
 }
 
-/// What is not there is missing, and no replacement makes it.
+/// A missing record is reported as missing and is not created.
 pub(super) async fn a_missing_record_is_never_created(fixture: Fixture) {
     let tag = fixture.tag("added");
     let id = fixture.id(fixture.lane(0));
@@ -130,29 +149,29 @@ pub(super) async fn a_missing_record_is_never_created(fixture: Fixture) {
             ..fixture.replacement(id, RecordVersion(version), b"from nothing")
         };
         assert_eq!(send(&fixture, replace).await, Replaced::Missing, "there is no such record");
-        assert!(fixture.load(id).await.is_none(), "it was not created");
+        assert!(fixture.load(id).await.is_none(), "the record was not created");
         assert!(fixture.load(mint).await.is_none(), "nothing was minted");
     }
     let listed = fixture.list_ids(fixture.query(tag, Order::NewestFirst, 10)).await;
     assert_eq!(listed, [], "no term was added");
-    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.events().await, texts(&[]), "there is no event");
 }
 
-/// A replacement never prolongs: the record goes when it was to go.
+/// A replacement does not extend the retention.
 pub(super) async fn a_replacement_prolongs_nothing(fixture: Fixture) {
     let keep_until = fixture.now() + fixture.brief();
     let record = NewRecord { keep_until, ..fixture.record(fixture.lane(0)) };
     let id = record.id;
     fixture.insert(record).await;
     let replaced = send(&fixture, fixture.replacement(id, RecordVersion(1), &[7; 4000])).await;
-    // Under real time the replacement may itself come too late to say anything.
+    // With a real clock, the replacement itself may be too late to prove anything.
     let in_time = fixture.now() < keep_until;
     assert!(!in_time || replaced == Replaced::Stored(RecordVersion(2)), "not {replaced:?}");
     fixture.wait_until(keep_until).await;
-    assert!(fixture.load(id).await.is_none(), "it is gone when its time has come");
+    assert!(fixture.load(id).await.is_none(), "an expired record is not found");
 }
 
-/// Terms that are added list the record, those that it had still do, and events come along.
+/// Added and earlier terms list the record, and the events are written.
 pub(super) async fn added_terms_list_the_record(fixture: Fixture) {
     let (old, new) = (fixture.tag("old"), fixture.tag("new"));
     let record = NewRecord { terms: vec![old], ..fixture.record(fixture.lane(0)) };
@@ -165,19 +184,19 @@ pub(super) async fn added_terms_list_the_record(fixture: Fixture) {
             ..fixture.replacement(id, RecordVersion(version), body)
         };
         let next = Replaced::Stored(RecordVersion(version + 1));
-        assert_eq!(send(&fixture, replace).await, next, "what was read stands");
+        assert_eq!(send(&fixture, replace).await, next, "the version that was read is current");
         for order in [Order::NewestFirst, Order::NextToExpire] {
             for term in [old, new] {
                 let listed = fixture.list_ids(fixture.query(term, order, 10)).await;
-                assert_eq!(listed, [id], "{order:?}: once under each of its terms");
+                assert_eq!(listed, [id], "{order:?}: listed once under each term");
             }
         }
     }
     let happened = texts(&["changed", "again", "changed", "again"]);
-    assert_eq!(fixture.events().await, happened, "its events, in order");
+    assert_eq!(fixture.events().await, happened, "all events, in order");
 }
 
-/// The same operation gets the same answer, whatever came after it.
+/// The same operation gets the same answer, also after later writes.
 pub(super) async fn the_same_operation_gets_the_same_answer(fixture: Fixture) {
     let record = fixture.record(fixture.lane(0));
     let (id, lane) = (record.id, record.id.lane());
@@ -192,23 +211,35 @@ pub(super) async fn the_same_operation_gets_the_same_answer(fixture: Fixture) {
     };
     let again = || fixture.store().replace(operation, replace.clone());
     let stored = Replaced::Stored(RecordVersion(2));
-    assert_eq!(again().await.expect("an answer"), stored, "what was read stands");
-    assert_eq!(again().await.expect("an answer"), stored, "the same answer at once");
+    assert_eq!(
+        again().await.expect("the store answers"),
+        stored,
+        "the version that was read is current"
+    );
+    assert_eq!(again().await.expect("the store answers"), stored, "the same answer immediately");
     for version in 2..12 {
         send(&fixture, fixture.replacement(id, RecordVersion(version), b"later")).await;
     }
-    assert_eq!(again().await.expect("an answer"), stored, "the same answer after ten others");
+    assert_eq!(
+        again().await.expect("the store answers"),
+        stored,
+        "the same answer after ten others"
+    );
     fixture.revoke(id).await;
-    assert_eq!(again().await.expect("an answer"), stored, "the same answer after a revocation");
+    assert_eq!(
+        again().await.expect("the store answers"),
+        stored,
+        "the same answer after a revocation"
+    );
     let loaded = fixture.loaded(id).await;
     let later = (RecordVersion(12), &b"later"[..]);
-    assert_eq!((loaded.version, &loaded.body[..]), later, "it had its effect once");
+    assert_eq!((loaded.version, &loaded.body[..]), later, "the replacement had one effect");
     assert!(!loaded.is_clear(), "the revocation stays");
-    fixture.assert_clear(mint, "what was minted has its own tombstone").await;
-    assert_eq!(fixture.events().await, texts(&["changed"]), "its event is there once");
+    fixture.assert_clear(mint, "the minted record has its own tombstone").await;
+    assert_eq!(fixture.events().await, texts(&["changed"]), "the event was written once");
 }
 
-/// What is larger than a record may be is refused.
+/// A body above the maximum size is refused.
 pub(super) async fn a_body_that_is_too_large_is_refused(fixture: Fixture) {
     let record = fixture.record(fixture.lane(0));
     let id = record.id;
@@ -222,11 +253,15 @@ pub(super) async fn a_body_that_is_too_large_is_refused(fixture: Fixture) {
         let refused = fixture.store().replace(fixture.operation(), replace).await;
         assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "refused, not {refused:?}");
         let loaded = fixture.loaded(id).await;
-        assert_eq!((loaded.version, &loaded.body), (RecordVersion(1), &record.body), "it stays");
+        assert_eq!(
+            (loaded.version, &loaded.body),
+            (RecordVersion(1), &record.body),
+            "the record is unchanged"
+        );
     }
 }
 
-/// Of many who read one version, one replaces it.
+/// Of concurrent replacements of one version, exactly one succeeds.
 pub(super) async fn one_of_many_concurrent_replacements_wins(fixture: Fixture) {
     let record = NewRecord {
         keep_until: fixture.now() + Ttl::from_hours(2),
@@ -244,16 +279,18 @@ pub(super) async fn one_of_many_concurrent_replacements_wins(fixture: Fixture) {
                     body.push(racer);
                     match send(&fixture, fixture.replacement(id, loaded.version, &body)).await {
                         Replaced::Stored(_) => break,
-                        other => assert_eq!(other, Replaced::Stale, "another came first"),
+                        other => {
+                            assert_eq!(other, Replaced::Stale, "another replacement was first");
+                        }
                     }
                 }
             }
         })
     });
     for racer in racers.collect::<Vec<_>>() {
-        racer.await.expect("a racer");
+        racer.await.expect("the task did not panic");
     }
     let loaded = fixture.loaded(id).await;
-    assert_eq!(loaded.version, RecordVersion(61), "each success counted up by one");
-    assert_eq!(loaded.body.len(), 16 + 60, "no success wrote over another");
+    assert_eq!(loaded.version, RecordVersion(61), "each success increased the version by one");
+    assert_eq!(loaded.body.len(), 16 + 60, "no success overwrote another");
 }

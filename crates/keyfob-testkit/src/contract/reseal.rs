@@ -1,4 +1,4 @@
-//! Resealing: a record in another form, which says what it said.
+//! Resealing: the same record in another encoding.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use keyfob::{TokenId, Ttl};
 
 use super::fixture::{Fixture, same_local_bytes, texts};
 
-/// The plainest reseal: another body.
+/// Returns a reseal that only changes the body.
 fn reseal(id: TokenId, read: RecordVersion, body: &[u8]) -> Reseal {
     let (added_terms, former_terms) = (Vec::new(), Vec::new());
     Reseal { id, read, body: body.to_vec(), key: KeyVersion::PLAINTEXT, added_terms, former_terms }
@@ -19,18 +19,18 @@ fn reseal(id: TokenId, read: RecordVersion, body: &[u8]) -> Reseal {
 
 async fn send(fixture: &Fixture, reseal: Reseal) -> Resealed {
     let resealed = fixture.store().reseal(fixture.operation(), reseal).await;
-    resealed.expect("a reseal is answered")
+    resealed.expect("reseal succeeds")
 }
 
-/// All that a record says besides its body, and that a reseal leaves alone.
+/// The parts of a record that a reseal does not change.
 fn rest(loaded: &Loaded) -> impl PartialEq + std::fmt::Debug + use<> {
     let Loaded { id, stamp, keep_until, uses_left, last_used, epochs, verdict, .. } =
         loaded.clone();
     (id, stamp, keep_until, uses_left, last_used, epochs, verdict)
 }
 
-/// Body and terms change, and the version is the next; stamp, time, uses and epochs stay, and
-/// nothing has happened.
+/// Body and terms change, and the version increases. Stamp, times, uses and epochs stay. There is
+/// no event.
 pub(super) async fn only_the_encoding_changes(fixture: Fixture) {
     let (subject, lane) = fixture.subject("resealed");
     let (old, new, stays) = (fixture.tag("old"), fixture.tag("new"), fixture.tag("stays"));
@@ -54,7 +54,7 @@ pub(super) async fn only_the_encoding_changes(fixture: Fixture) {
             assert_eq!(fixture.list_ids(fixture.query(term, order, 10)).await, listed, "{term:?}");
         }
     }
-    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.events().await, texts(&[]), "there is no event");
     assert_eq!(after.version, RecordVersion(before.version.0 + 1));
     for (read, outcome) in [
         (before.version, Replaced::Stale),
@@ -62,24 +62,28 @@ pub(super) async fn only_the_encoding_changes(fixture: Fixture) {
     ] {
         let replace = fixture.replacement(id, read, b"changed");
         let replaced = fixture.store().replace(fixture.operation(), replace).await;
-        assert_eq!(replaced.expect("an answer"), outcome, "who read it before reads again");
+        assert_eq!(
+            replaced.expect("the store answers"),
+            outcome,
+            "a writer with the old version must read again"
+        );
     }
 }
 
-/// What was changed since it was read keeps its change.
+/// A reseal does not overwrite a newer change.
 pub(super) async fn a_different_version_is_stale(fixture: Fixture) {
     let record = fixture.record(fixture.lane(0));
     let id = record.id;
     fixture.insert(record).await;
     let replace = fixture.replacement(id, RecordVersion(1), b"two");
-    fixture.store().replace(fixture.operation(), replace).await.expect("an answer");
+    fixture.store().replace(fixture.operation(), replace).await.expect("the store answers");
     for read in [RecordVersion(1), RecordVersion(3)] {
         assert_eq!(send(&fixture, reseal(id, read, b"one again")).await, Resealed::Stale);
     }
-    assert_eq!(fixture.loaded(id).await.body, b"two", "it stays");
+    assert_eq!(fixture.loaded(id).await.body, b"two", "the record is unchanged");
 }
 
-/// A reseal makes no record.
+/// A reseal creates no record.
 pub(super) async fn a_missing_record_is_never_created(fixture: Fixture) {
     let record = fixture.record(fixture.lane(0));
     let (id, body) = (record.id, record.body.clone());
@@ -87,9 +91,9 @@ pub(super) async fn a_missing_record_is_never_created(fixture: Fixture) {
     for missing in [fixture.id(fixture.lane(0)), same_local_bytes(id)] {
         let change = reseal(missing, RecordVersion(1), b"from nothing");
         assert_eq!(send(&fixture, change).await, Resealed::Missing);
-        assert!(fixture.load(missing).await.is_none(), "none was made");
+        assert!(fixture.load(missing).await.is_none(), "no record was created");
     }
-    assert_eq!(fixture.loaded(id).await.body, body, "the one beside it stays");
+    assert_eq!(fixture.loaded(id).await.body, body, "the existing record is unchanged");
 }
 
 /// A revoked record is resealed too, and stays revoked, with its note.
@@ -98,7 +102,7 @@ pub(super) async fn a_revoked_record_stays_revoked(fixture: Fixture) {
     let id = record.id;
     fixture.insert(record).await;
     let revoke = Revoke { note: b"logout".to_vec(), ..fixture.revocation(id) };
-    fixture.store().revoke(fixture.operation(), revoke).await.expect("an answer");
+    fixture.store().revoke(fixture.operation(), revoke).await.expect("the store answers");
     let before = fixture.loaded(id).await;
     assert!(!before.is_clear());
     assert_eq!(send(&fixture, reseal(id, before.version, b"another form")).await, Resealed::Done);
@@ -106,7 +110,7 @@ pub(super) async fn a_revoked_record_stays_revoked(fixture: Fixture) {
     assert_eq!((after.body.as_slice(), rest(&after)), (&b"another form"[..], rest(&before)));
 }
 
-/// It may be sent again, and then finds that it was done.
+/// A repeated reseal is stale.
 pub(super) async fn a_repetition_is_stale(fixture: Fixture) {
     let (old, new) = (fixture.tag("old"), fixture.tag("new"));
     let record = NewRecord { terms: vec![old], ..fixture.record(fixture.lane(1)) };
@@ -119,7 +123,7 @@ pub(super) async fn a_repetition_is_stale(fixture: Fixture) {
             former_terms: vec![old],
             ..reseal(id, RecordVersion(1), b"another form")
         };
-        let resealed = fixture.store().reseal(operation, change).await.expect("an answer");
+        let resealed = fixture.store().reseal(operation, change).await.expect("the store answers");
         assert_eq!(resealed, outcome);
         let loaded = fixture.loaded(id).await;
         assert_eq!((loaded.body.as_slice(), loaded.version.0), (&b"another form"[..], 2));
@@ -128,7 +132,7 @@ pub(super) async fn a_repetition_is_stale(fixture: Fixture) {
     }
 }
 
-/// After its deadline it does nothing.
+/// A reseal after its deadline does nothing.
 pub(super) async fn a_late_reseal_does_nothing(fixture: Fixture) {
     let record = fixture.record(fixture.lane(0));
     let (id, body) = (record.id, record.body.clone());
@@ -137,10 +141,10 @@ pub(super) async fn a_late_reseal_does_nothing(fixture: Fixture) {
     operation.deadline = fixture.now().saturating_sub(Ttl::from_secs(5));
     let late = fixture.store().reseal(operation, reseal(id, RecordVersion(1), b"late")).await;
     assert!(matches!(late, Err(StoreError::DeadlinePassed { .. })), "refused, not {late:?}");
-    assert_eq!(fixture.loaded(id).await.body, body, "it stays");
+    assert_eq!(fixture.loaded(id).await.body, body, "the record is unchanged");
 }
 
-/// What is larger than a record may be is refused.
+/// A body above the maximum size is refused.
 pub(super) async fn a_body_that_is_too_large_is_refused(fixture: Fixture) {
     let record = fixture.record(fixture.lane(0));
     let (id, body) = (record.id, record.body.clone());
@@ -149,11 +153,11 @@ pub(super) async fn a_body_that_is_too_large_is_refused(fixture: Fixture) {
     let change = reseal(id, RecordVersion(1), &large);
     let refused = fixture.store().reseal(fixture.operation(), change).await;
     assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "refused, not {refused:?}");
-    assert_eq!(fixture.loaded(id).await.body, body, "it stays");
+    assert_eq!(fixture.loaded(id).await.body, body, "the record is unchanged");
 }
 
-/// Hundreds move from one term to another, wherever in the index they lie, and are not met twice
-/// under either.
+/// Hundreds of records move from one term to another. Each is listed once under the new term and
+/// not under the old one.
 pub(super) async fn a_former_term_lists_no_record(fixture: Fixture) {
     let (narrow, lane) = fixture.subject("before");
     let (broad, after) =
@@ -178,16 +182,16 @@ pub(super) async fn a_former_term_lists_no_record(fixture: Fixture) {
     for order in [Order::NewestFirst, Order::NextToExpire] {
         for term in after {
             let found = listed(term, order).await;
-            assert_eq!(found.len(), 300, "{term:?}, {order:?}: each once");
+            assert_eq!(found.len(), 300, "{term:?}, {order:?}: each record is listed once");
             assert_eq!(found.into_iter().collect::<HashSet<_>>(), expected);
         }
         for term in [narrow, broad] {
-            assert_eq!(listed(term, order).await, [], "{term:?}, {order:?}: none is left");
+            assert_eq!(listed(term, order).await, [], "{term:?}, {order:?}: no record is listed");
         }
     }
 }
 
-/// Whatever order reseals and replacements come in, no replacement is undone.
+/// In any order of reseals and replacements, no replacement is undone.
 pub(super) async fn no_replacement_is_undone(fixture: Fixture) {
     let record = NewRecord { body: vec![1], ..fixture.record(fixture.lane(1)) };
     let id = record.id;
@@ -198,7 +202,7 @@ pub(super) async fn no_replacement_is_undone(fixture: Fixture) {
         tokio::spawn(async move {
             while !*stopped.borrow() {
                 let loaded = fixture.loaded(id).await;
-                // The same in another form: what it says is its first byte.
+                // The same record in another encoding: its content is the first byte.
                 let form = [loaded.body[0], loaded.body.len() as u8];
                 send(&fixture, reseal(id, loaded.version, &form)).await;
                 tokio::time::sleep(std::time::Duration::from_micros(300)).await;
@@ -208,20 +212,20 @@ pub(super) async fn no_replacement_is_undone(fixture: Fixture) {
     for number in 2..=60u8 {
         loop {
             let read = fixture.loaded(id).await;
-            assert_eq!(read.body[0], number - 1, "the last replacement stands");
+            assert_eq!(read.body[0], number - 1, "the last replacement is unchanged");
             let replace = fixture.replacement(id, read.version, &[number]);
             let replaced = fixture.store().replace(fixture.operation(), replace).await;
-            match replaced.expect("an answer") {
+            match replaced.expect("the store answers") {
                 Replaced::Stored(_) => break,
                 other => assert_eq!(other, Replaced::Stale, "a reseal came first"),
             }
         }
-        // The resealers have their turn too.
+        // Lets the resealers run.
         tokio::time::sleep(std::time::Duration::from_micros(200)).await;
     }
-    stop.send(true).expect("the resealers are there");
+    stop.send(true).expect("the resealers still run");
     for resealer in resealers {
-        resealer.await.expect("a resealer");
+        resealer.await.expect("the task did not panic");
     }
-    assert_eq!(fixture.loaded(id).await.body[0], 60, "the last replacement stands");
+    assert_eq!(fixture.loaded(id).await.body[0], 60, "the last replacement is unchanged");
 }

@@ -1,4 +1,4 @@
-//! Revoke: the first one is kept, with its why; what descends from it falls with it.
+//! Revoke: the first revocation is kept with its reason. A cascade also revokes the descendants.
 
 use keyfob::store::{
     EpochScope, Epochs, Inserted, MarkScope, NewRecord, Order, RecordVersion, RevocationMark,
@@ -9,21 +9,21 @@ use keyfob::{TokenId, Ttl};
 use super::fixture::{Fixture, texts};
 
 async fn send(fixture: &Fixture, revoke: Revoke) -> Revoked {
-    fixture.store().revoke(fixture.operation(), revoke).await.expect("a revocation is answered")
+    fixture.store().revoke(fixture.operation(), revoke).await.expect("revoke succeeds")
 }
 
-fn assert_now(revoked: &Revoked, why: &str) {
-    assert!(matches!(revoked, Revoked::Now), "{why}: expected Now, not {revoked:?}");
+fn assert_now(revoked: &Revoked, message: &str) {
+    assert!(matches!(revoked, Revoked::Now), "{message}: expected Now, not {revoked:?}");
 }
 
-fn assert_before(revoked: &Revoked, mark: &RevocationMark, why: &str) {
+fn assert_before(revoked: &Revoked, mark: &RevocationMark, message: &str) {
     match revoked {
-        Revoked::Before(before) => assert_eq!(before, mark, "{why}"),
-        other => panic!("{why}: expected Before, not {other:?}"),
+        Revoked::Before(before) => assert_eq!(before, mark, "{message}"),
+        other => panic!("{message}: expected Before, not {other:?}"),
     }
 }
 
-/// The tombstone holds when and why, byte for byte; the record stays, and is listed.
+/// The tombstone has the time and the reason, byte for byte. The record stays and is listed.
 pub(super) async fn a_tombstone_has_the_time_and_the_note(fixture: Fixture) {
     let every_byte: Vec<u8> = (0..=255).collect();
     let longest = vec![0xfe; Revoke::MAX_NOTE];
@@ -32,17 +32,19 @@ pub(super) async fn a_tombstone_has_the_time_and_the_note(fixture: Fixture) {
         let record = NewRecord { terms: vec![tag], ..fixture.record(fixture.lane(0)) };
         let id = record.id;
         fixture.insert(record.clone()).await;
-        let at = fixture.now().saturating_sub(Ttl::from_millis(1_234).expect("a duration"));
+        let at = fixture
+            .now()
+            .saturating_sub(Ttl::from_millis(1_234).expect("the duration is in range"));
         let revoke = Revoke { at, note: note.clone(), ..fixture.revocation(id) };
-        assert_now(&send(&fixture, revoke).await, "it was not revoked before");
+        assert_now(&send(&fixture, revoke).await, "the record was not revoked before");
         let loaded = fixture.loaded(id).await;
         let mark = RevocationMark { through: MarkScope::Token, at, note };
-        assert_eq!(loaded.verdict, Verdict::Revoked(mark), "the tombstone as it was given");
+        assert_eq!(loaded.verdict, Verdict::Revoked(mark), "the tombstone has the given values");
         assert_eq!(loaded.body, record.body, "the body is the same");
-        assert_eq!(loaded.version, RecordVersion(1), "a revocation is no replacement");
-        assert_eq!(loaded.keep_until, record.keep_until, "it is kept as long as before");
+        assert_eq!(loaded.version, RecordVersion(1), "a revocation does not change the version");
+        assert_eq!(loaded.keep_until, record.keep_until, "the end of retention is the same");
         let listed = fixture.list(fixture.query(tag, Order::NewestFirst, 10)).await;
-        assert_eq!(listed.len(), 1, "it is still listed");
+        assert_eq!(listed.len(), 1, "the record is still listed");
         assert_eq!(listed[0].verdict, loaded.verdict, "a query shows the same verdict");
     }
 }
@@ -62,14 +64,18 @@ pub(super) async fn the_first_tombstone_is_kept(fixture: Fixture) {
         let at = if earlier { at.saturating_sub(Ttl::from_hours(1)) } else { fixture.now() };
         let events = texts(&["two"]);
         let second = Revoke { at, note: b"second".to_vec(), events, ..fixture.revocation(id) };
-        assert_before(&send(&fixture, second).await, &mark, "the first stands");
-        let stands = fixture.assert_revoked(id, MarkScope::Token, "revoked").await;
-        assert_eq!(stands, mark, "the first is kept");
+        assert_before(&send(&fixture, second).await, &mark, "the first revocation is kept");
+        let after = fixture.assert_revoked(id, MarkScope::Token, "revoked").await;
+        assert_eq!(after, mark, "the first revocation is kept");
     }
-    assert_eq!(fixture.events().await, texts(&["one"]), "only the first is an event");
+    assert_eq!(
+        fixture.events().await,
+        texts(&["one"]),
+        "only the first revocation writes an event"
+    );
 }
 
-/// What an epoch covers was revoked before, in that way.
+/// A record that an epoch covers is reported as already revoked by that epoch.
 pub(super) async fn a_record_revoked_by_an_epoch_was_revoked_before(fixture: Fixture) {
     let lane = fixture.lane(0);
     let field = fixture.subject_epoch("user");
@@ -82,14 +88,14 @@ pub(super) async fn a_record_revoked_by_an_epoch_was_revoked_before(fixture: Fix
     let scope = EpochScope::Lane(lane, field);
     let advance =
         keyfob::store::Advance { note: note.clone(), ..keyfob::store::Advance::new(scope, at) };
-    fixture.store().advance(fixture.operation(), advance).await.expect("an answer");
+    fixture.store().advance(fixture.operation(), advance).await.expect("the store answers");
     let mark = RevocationMark { through: MarkScope::Subject, at, note };
     let revoke = Revoke { note: b"it alone".to_vec(), ..fixture.revocation(id) };
     let revoked = send(&fixture, Revoke { events: texts(&["revoked"]), ..revoke }).await;
     assert_before(&revoked, &mark, "the epoch came first");
-    let stands = fixture.assert_revoked(id, MarkScope::Subject, "revoked").await;
-    assert_eq!(stands, mark, "the epoch's when and why stand");
-    assert_eq!(fixture.events().await, texts(&[]), "it was revoked before: no event");
+    let after = fixture.assert_revoked(id, MarkScope::Subject, "revoked").await;
+    assert_eq!(after, mark, "time and reason are those of the epoch");
+    assert_eq!(fixture.events().await, texts(&[]), "a later revocation writes no event");
 }
 
 /// The same operation gets the same answer, also after others.
@@ -100,15 +106,15 @@ pub(super) async fn the_same_operation_gets_the_same_answer(fixture: Fixture) {
     let operation = fixture.operation();
     let revoke = Revoke { events: texts(&["revoked"]), ..fixture.revocation(id) };
     let again = || fixture.store().revoke(operation, revoke.clone());
-    assert_now(&again().await.expect("an answer"), "the first sending");
-    assert_now(&again().await.expect("an answer"), "the second sending");
+    assert_now(&again().await.expect("the store answers"), "the first call");
+    assert_now(&again().await.expect("the store answers"), "the second call");
     let mark = fixture.assert_revoked(id, MarkScope::Token, "revoked").await;
-    assert_before(&fixture.revoke(id).await, &mark, "another operation finds it revoked");
-    assert_now(&again().await.expect("an answer"), "the third sending");
-    assert_eq!(fixture.events().await, texts(&["revoked"]), "its event is there once");
+    assert_before(&fixture.revoke(id).await, &mark, "another operation finds the record revoked");
+    assert_now(&again().await.expect("the store answers"), "the third call");
+    assert_eq!(fixture.events().await, texts(&["revoked"]), "the event was written once");
 }
 
-/// There is nothing to revoke where there is no record, and no tombstone is left for a later one.
+/// A missing record is not revoked, and no tombstone is left for a later record with this id.
 pub(super) async fn a_missing_record_is_not_revoked(fixture: Fixture) {
     let lane = fixture.lane(0);
     let record = fixture.record(lane);
@@ -117,9 +123,9 @@ pub(super) async fn a_missing_record_is_not_revoked(fixture: Fixture) {
         Revoke { cascade: Some(field), events: texts(&["revoked"]), ..fixture.revocation(id) };
     let revoked = send(&fixture, revoke).await;
     assert!(matches!(revoked, Revoked::Missing), "there is no such record: {revoked:?}");
-    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.events().await, texts(&[]), "there is no event");
     fixture.insert(record).await;
-    fixture.assert_clear(id, "it was stored after").await;
+    fixture.assert_clear(id, "a later record is valid").await;
 }
 
 /// A note that is too long is refused, and nothing is revoked.
@@ -136,18 +142,18 @@ pub(super) async fn a_note_that_is_too_long_is_refused(fixture: Fixture) {
         other => panic!("a note above the limit must be refused, not {other:?}"),
     }
     fixture.assert_clear(id, "nothing was revoked").await;
-    assert_eq!(fixture.events().await, texts(&[]), "nothing happened");
+    assert_eq!(fixture.events().await, texts(&[]), "there is no event");
 }
 
-/// A parent, its children at different places, and one that is no kin of theirs.
-struct Kin {
+/// A parent, its descendants at different depths, and an unrelated record.
+struct Relatives {
     parent: TokenId,
     child: TokenId,
     grandchild: TokenId,
-    stranger: TokenId,
+    unrelated: TokenId,
 }
 
-async fn kin(fixture: &Fixture) -> Kin {
+async fn relatives(fixture: &Fixture) -> Relatives {
     let lane = fixture.lane(0);
     let parent = fixture.record(lane);
     let child = fixture.record(lane);
@@ -155,76 +161,92 @@ async fn kin(fixture: &Fixture) -> Kin {
     let descends = |ancestors| Epochs { ancestors, ..Epochs::default() };
     let child = NewRecord { epochs: descends(vec![root]), ..child };
     let grandchild = NewRecord { epochs: descends(vec![middle, root]), ..fixture.record(lane) };
-    let stranger = NewRecord {
+    let unrelated = NewRecord {
         epochs: descends(vec![fixture.ancestor_epoch(fixture.id(lane))]),
         ..fixture.record(lane)
     };
-    let kin = Kin {
+    let relatives = Relatives {
         parent: parent.id,
         child: child.id,
         grandchild: grandchild.id,
-        stranger: stranger.id,
+        unrelated: unrelated.id,
     };
-    fixture.insert_all(vec![parent, child, grandchild, stranger]).await;
-    kin
+    fixture.insert_all(vec![parent, child, grandchild, unrelated]).await;
+    relatives
 }
 
-/// A cascade covers all that descends from the record, and nothing else.
+/// A cascade covers exactly the descendants of the record.
 pub(super) async fn a_cascade_covers_the_descendants(fixture: Fixture) {
-    let kin = kin(&fixture).await;
+    let relatives = relatives(&fixture).await;
     let (at, note) = (fixture.now(), b"stolen".to_vec());
-    let cascade = Some(fixture.ancestor_epoch(kin.parent));
+    let cascade = Some(fixture.ancestor_epoch(relatives.parent));
     let revoke =
-        Revoke { note, cascade, events: texts(&["revoked"]), ..Revoke::new(kin.parent, at) };
-    assert_now(&send(&fixture, revoke).await, "it was not revoked before");
-    let own = fixture.assert_revoked(kin.parent, MarkScope::Token, "it is revoked itself").await;
-    assert_eq!((own.at, &own.note[..]), (at, &b"stolen"[..]), "its when and why");
-    for (id, place) in [(kin.child, 0), (kin.grandchild, 1)] {
-        let mark = fixture.assert_revoked(id, MarkScope::Ancestor(place), "it descends").await;
-        assert_eq!((mark.at, &mark.note[..]), (at, &b"stolen"[..]), "the same when and why");
+        Revoke { note, cascade, events: texts(&["revoked"]), ..Revoke::new(relatives.parent, at) };
+    assert_now(&send(&fixture, revoke).await, "the record was not revoked before");
+    let own = fixture
+        .assert_revoked(relatives.parent, MarkScope::Token, "the parent itself is revoked")
+        .await;
+    assert_eq!(
+        (own.at, &own.note[..]),
+        (at, &b"stolen"[..]),
+        "the parent has the time and the reason"
+    );
+    for (id, place) in [(relatives.child, 0), (relatives.grandchild, 1)] {
+        let mark =
+            fixture.assert_revoked(id, MarkScope::Ancestor(place), "a descendant is revoked").await;
+        assert_eq!(
+            (mark.at, &mark.note[..]),
+            (at, &b"stolen"[..]),
+            "a descendant has the same time and reason"
+        );
     }
-    fixture.assert_clear(kin.stranger, "it descends from another").await;
-    assert_eq!(fixture.events().await, texts(&["revoked"]), "one event for all of them");
+    fixture.assert_clear(relatives.unrelated, "an unrelated record is valid").await;
+    assert_eq!(fixture.events().await, texts(&["revoked"]), "the cascade writes one event");
 }
 
-/// Without a cascade the descendants live on.
+/// Without a cascade the descendants stay valid.
 pub(super) async fn without_a_cascade_descendants_stay_active(fixture: Fixture) {
-    let kin = kin(&fixture).await;
-    assert_now(&fixture.revoke(kin.parent).await, "it was not revoked before");
-    fixture.assert_clear(kin.child, "only the parent was revoked").await;
-    fixture.assert_clear(kin.grandchild, "only the parent was revoked").await;
+    let relatives = relatives(&fixture).await;
+    assert_now(&fixture.revoke(relatives.parent).await, "the record was not revoked before");
+    fixture.assert_clear(relatives.child, "only the parent was revoked").await;
+    fixture.assert_clear(relatives.grandchild, "only the parent was revoked").await;
 }
 
-/// A cascade has its effect even where the token was revoked before.
+/// A cascade also works on a token that is already revoked.
 pub(super) async fn a_cascade_works_on_a_revoked_record(fixture: Fixture) {
-    let kin = kin(&fixture).await;
-    fixture.revoke(kin.parent).await;
-    let mark = fixture.assert_revoked(kin.parent, MarkScope::Token, "revoked").await;
-    let cascade = Some(fixture.ancestor_epoch(kin.parent));
-    let revoke = Revoke { cascade, events: texts(&["revoked"]), ..fixture.revocation(kin.parent) };
-    assert_before(&send(&fixture, revoke).await, &mark, "the first stands");
-    fixture.assert_revoked(kin.child, MarkScope::Ancestor(0), "it descends from it").await;
-    fixture.assert_revoked(kin.grandchild, MarkScope::Ancestor(1), "it descends from it").await;
-    assert_eq!(fixture.events().await, texts(&[]), "it was revoked before: no event");
+    let relatives = relatives(&fixture).await;
+    fixture.revoke(relatives.parent).await;
+    let mark = fixture.assert_revoked(relatives.parent, MarkScope::Token, "revoked").await;
+    let cascade = Some(fixture.ancestor_epoch(relatives.parent));
+    let revoke =
+        Revoke { cascade, events: texts(&["revoked"]), ..fixture.revocation(relatives.parent) };
+    assert_before(&send(&fixture, revoke).await, &mark, "the first revocation is kept");
+    fixture
+        .assert_revoked(relatives.child, MarkScope::Ancestor(0), "a descendant is revoked")
+        .await;
+    fixture
+        .assert_revoked(relatives.grandchild, MarkScope::Ancestor(1), "a descendant is revoked")
+        .await;
+    assert_eq!(fixture.events().await, texts(&[]), "a later revocation writes no event");
 }
 
-/// What would be minted from a token after its cascade is not stored.
+/// A record minted from a token after its cascade is not stored.
 pub(super) async fn nothing_is_minted_after_a_cascade(fixture: Fixture) {
     let lane = fixture.lane(0);
     let parent = fixture.record(lane);
     let (id, field) = (parent.id, fixture.ancestor_epoch(parent.id));
     let seen = fixture.insert(parent).await;
     let revoke = Revoke { cascade: Some(field), ..fixture.revocation(id) };
-    assert_now(&send(&fixture, revoke).await, "it was not revoked before");
+    assert_now(&send(&fixture, revoke).await, "the record was not revoked before");
     let epochs = Epochs { ancestors: vec![field], ..Epochs::default() };
     let child = NewRecord { epochs, stamp: StampRule::Seen(seen), ..fixture.record(lane) };
     let late = child.id;
-    let inserted = fixture.try_insert(vec![child]).await.expect("an answer");
+    let inserted = fixture.try_insert(vec![child]).await.expect("the store answers");
     assert_eq!(inserted, Inserted::Superseded, "its parent was revoked after the stamp was read");
-    assert!(fixture.load(late).await.is_none(), "it was not stored");
+    assert!(fixture.load(late).await.is_none(), "the record is not stored");
 }
 
-/// Of many who revoke at once, one is the first.
+/// Of concurrent revocations, exactly one is the first.
 pub(super) async fn one_of_many_concurrent_revocations_is_first(fixture: Fixture) {
     let record = fixture.record(fixture.lane(1));
     let id = record.id;
@@ -239,16 +261,16 @@ pub(super) async fn one_of_many_concurrent_revocations_is_first(fixture: Fixture
     });
     let mut answers = Vec::new();
     for racer in racers.collect::<Vec<_>>() {
-        answers.push(racer.await.expect("a racer"));
+        answers.push(racer.await.expect("the task did not panic"));
     }
     let mark = fixture.assert_revoked(id, MarkScope::Token, "revoked").await;
     let mut first = Vec::new();
     for (racer, answer) in answers {
         match answer {
             Revoked::Now => first.push(racer),
-            other => assert_before(&other, &mark, "the others see the first"),
+            other => assert_before(&other, &mark, "the other calls return the first revocation"),
         }
     }
-    assert_eq!(first, mark.note, "one was the first, and its note stands");
-    assert_eq!(fixture.events().await, vec![first], "only the first is an event");
+    assert_eq!(first, mark.note, "the note is that of the first revocation");
+    assert_eq!(fixture.events().await, vec![first], "only the first revocation writes an event");
 }

@@ -1,4 +1,4 @@
-//! Stamp: what was read before an epoch moved cannot be stored after it.
+//! Stamp: a stamp that was read before an epoch advanced cannot be stored after it.
 
 use keyfob::store::{
     Advance, EpochField, EpochScope, Epochs, Insert, Inserted, Lane, NewRecord, Order, Stamp,
@@ -7,7 +7,7 @@ use keyfob::store::{
 
 use super::fixture::{Fixture, texts};
 
-/// The fields that a login answers to, each with the scope that revokes it.
+/// The epoch fields of a login, each with the scope that revokes it.
 fn fields(fixture: &Fixture, lane: Lane) -> Vec<(Epochs, EpochScope)> {
     let subject = fixture.subject_epoch("user");
     let client = fixture.client_epoch("client");
@@ -41,29 +41,37 @@ pub(super) async fn a_login_that_an_advance_overtook_stores_nothing(fixture: Fix
         let ids = [plain.id, late.id];
         let insert = Insert { records: vec![plain, late], events: texts(&["login"]) };
         let inserted =
-            fixture.store().insert(fixture.operation(), insert).await.expect("an answer");
-        assert_eq!(inserted, Inserted::Superseded, "{scope:?} moved after the stamp was read");
+            fixture.store().insert(fixture.operation(), insert).await.expect("the store answers");
+        assert_eq!(
+            inserted,
+            Inserted::Superseded,
+            "{scope:?} was advanced after the stamp was read"
+        );
         for id in ids {
-            assert!(fixture.load(id).await.is_none(), "{scope:?}: all or none");
+            assert!(fixture.load(id).await.is_none(), "{scope:?}: all records are stored or none");
         }
         let fresh = fixture.stamp(lane).await;
         let again = login(StampRule::Seen(fresh));
         let id = again.id;
-        assert_eq!(fixture.insert(again).await, fresh, "{scope:?}: a stamp read after it is good");
-        fixture.assert_clear(id, "it was read after the advance").await;
+        assert_eq!(
+            fixture.insert(again).await,
+            fresh,
+            "{scope:?}: a stamp read after the advance is valid"
+        );
+        fixture.assert_clear(id, "a record with the later stamp is valid").await;
         fixture.revoke(id).await;
     }
     let listed = fixture.list(fixture.query(tag, Order::NewestFirst, 10)).await;
-    assert_eq!(listed.len(), 4, "only those that were stored are listed");
-    assert_eq!(fixture.events().await, texts(&[]), "no login happened");
+    assert_eq!(listed.len(), 4, "only the stored records are listed");
+    assert_eq!(fixture.events().await, texts(&[]), "no login wrote an event");
 }
 
-/// A stamp that was seen is the stamp that is stored, and an epoch of another field is no reason
-/// against it.
+/// A record is stored with the stamp that the caller gives. An epoch of another field does not
+/// prevent that.
 pub(super) async fn a_given_stamp_is_kept(fixture: Fixture) {
     let lane = fixture.lane(0);
     let seen = fixture.stamp(lane).await;
-    let other = fixture.subject_epoch("somebody else");
+    let other = fixture.subject_epoch("other");
     for _ in 0..3 {
         fixture.advance(EpochScope::Lane(lane, other)).await;
     }
@@ -71,57 +79,61 @@ pub(super) async fn a_given_stamp_is_kept(fixture: Fixture) {
     let epochs = Epochs { subject: Some(field), ..Epochs::default() };
     let record = NewRecord { epochs, stamp: StampRule::Seen(seen), ..fixture.record(lane) };
     let id = record.id;
-    assert_eq!(fixture.insert(record).await, seen, "the answer names the stamp that was seen");
+    assert_eq!(fixture.insert(record).await, seen, "the insert returns the given stamp");
     let loaded = fixture.loaded(id).await;
-    assert_eq!(loaded.stamp, seen, "it is stored with the stamp that was seen");
-    assert!(loaded.is_clear(), "none of its own fields has moved");
+    assert_eq!(loaded.stamp, seen, "the record has the given stamp");
+    assert!(loaded.is_clear(), "no epoch of the record was advanced");
     fixture.advance(EpochScope::Lane(lane, field)).await;
-    assert!(!fixture.loaded(id).await.is_clear(), "its own field covers it");
+    assert!(!fixture.loaded(id).await.is_clear(), "the epoch of its own field revokes the record");
 }
 
-/// A stamp of a lane that nobody wrote to is as good as any.
+/// A stamp of an unused lane is valid.
 pub(super) async fn a_stamp_of_a_new_lane_is_valid(fixture: Fixture) {
     for lane in fixture.lanes() {
         let seen = fixture.stamp(lane).await;
-        assert_eq!(fixture.stamp(lane).await, seen, "it stands while no epoch moves");
+        assert_eq!(fixture.stamp(lane).await, seen, "the stamp is unchanged without an advance");
         let record = NewRecord { stamp: StampRule::Seen(seen), ..fixture.record(lane) };
         let id = record.id;
-        assert_eq!(fixture.insert(record).await, seen, "nothing moved since");
-        fixture.assert_clear(id, "nothing is against it").await;
+        assert_eq!(fixture.insert(record).await, seen, "the insert returns the same stamp");
+        fixture.assert_clear(id, "the record is valid").await;
     }
 }
 
-/// A stamp that the lane never gave out cannot be stored: it would outlive epochs to come.
+/// A stamp outside the lane's sequence is refused: a later epoch might not cover its record.
 pub(super) async fn a_stamp_from_the_future_is_refused(fixture: Fixture) {
     let lane = fixture.lane(0);
     let present = fixture.stamp(lane).await;
     for stamp in [present.next(), Stamp::new((1 << 53) - 1), Stamp::new(0)] {
         let record = NewRecord { stamp: StampRule::Seen(stamp), ..fixture.record(lane) };
         let id = record.id;
-        let inserted = fixture.try_insert(vec![record]).await.expect("an answer");
-        assert_eq!(inserted, Inserted::Superseded, "{stamp:?} is not of this sequence");
+        let inserted = fixture.try_insert(vec![record]).await.expect("the store answers");
+        assert_eq!(inserted, Inserted::Superseded, "{stamp:?} is outside the sequence");
         assert!(fixture.load(id).await.is_none(), "nothing was stored");
     }
 }
 
-/// Each lane counts by itself.
+/// Each lane has its own sequence.
 pub(super) async fn each_lane_has_its_own_sequence(fixture: Fixture) {
     let (lane, other) = (fixture.lane(0), fixture.lane(1));
     let (mut stamp, still) = (fixture.stamp(lane).await, fixture.stamp(other).await);
     for _ in 0..5 {
         fixture.advance(EpochScope::Lane(lane, fixture.subject_epoch("user"))).await;
         let next = fixture.stamp(lane).await;
-        assert!(next > stamp, "every advance counts up");
+        assert!(next > stamp, "every advance increases the sequence");
         stamp = next;
     }
     if lane != other {
-        assert_eq!(fixture.stamp(other).await, still, "the other lane stands");
+        assert_eq!(
+            fixture.stamp(other).await,
+            still,
+            "the sequence of the other lane is unchanged"
+        );
     }
     fixture.insert(fixture.record(lane)).await;
-    assert_eq!(fixture.stamp(lane).await, stamp, "an insert does not count up");
+    assert_eq!(fixture.stamp(lane).await, stamp, "an insert does not change the sequence");
 }
 
-/// Logins that race a revoke-all: each is superseded, dead, or began after it.
+/// Logins concurrent with a revoke-all are superseded, revoked, or have a later stamp.
 pub(super) async fn a_concurrent_login_is_revoked_or_has_a_later_stamp(fixture: Fixture) {
     let lane = fixture.lane(1);
     let field = fixture.subject_epoch("user");
@@ -138,12 +150,16 @@ pub(super) async fn a_concurrent_login_is_revoked_or_has_a_later_stamp(fixture: 
                 let login =
                     NewRecord { epochs, stamp: StampRule::Seen(seen), ..fixture.record(lane) };
                 let id = login.id;
-                match fixture.try_insert(vec![login]).await.expect("an answer") {
+                match fixture.try_insert(vec![login]).await.expect("the store answers") {
                     Inserted::Stored(stamp) => {
-                        assert_eq!(stamp, seen, "the stamp that was seen is kept");
+                        assert_eq!(stamp, seen, "the record has the given stamp");
                         stored.push((id, seen));
                     }
-                    other => assert_eq!(other, Inserted::Superseded, "only the advance refuses"),
+                    other => assert_eq!(
+                        other,
+                        Inserted::Superseded,
+                        "only the advance can refuse a login"
+                    ),
                 }
             }
             stored
@@ -154,12 +170,12 @@ pub(super) async fn a_concurrent_login_is_revoked_or_has_a_later_stamp(fixture: 
     for _ in 0..5 {
         let scope = EpochScope::Lane(lane, field);
         let advance = Advance::new(scope, fixture.now());
-        fixture.store().advance(fixture.operation(), advance).await.expect("an answer");
+        fixture.store().advance(fixture.operation(), advance).await.expect("the store answers");
         last = fixture.stamp(lane).await;
         tokio::task::yield_now().await;
     }
     for login in logins {
-        for (id, seen) in login.await.expect("a login") {
+        for (id, seen) in login.await.expect("the task did not panic") {
             let clear = fixture.loaded(id).await.is_clear();
             assert_eq!(clear, seen >= last, "{seen:?} with the epoch at {last:?}");
         }

@@ -6,10 +6,10 @@ use keyfob::{TokenId, Ttl};
 use super::fixture::Fixture;
 
 async fn touch(fixture: &Fixture, uses: &[LastUse]) {
-    fixture.store().touch(uses).await.expect("a touch is answered");
+    fixture.store().touch(uses).await.expect("touch succeeds");
 }
 
-/// A later time wins, whichever came first.
+/// The later time wins, in any order of calls.
 pub(super) async fn the_later_time_wins(fixture: Fixture) {
     let records = [fixture.record(fixture.lane(0)), fixture.record(fixture.lane(1))];
     let [one, other] = records.each_ref().map(|record| record.id);
@@ -36,7 +36,7 @@ pub(super) async fn the_later_time_wins(fixture: Fixture) {
     assert_eq!(fixture.loaded(one).await.last_used, Some(later), "the latest of one call wins");
 }
 
-/// An unknown token is passed over, and those that came with it are not.
+/// Unknown tokens are skipped. The others of the call are updated.
 pub(super) async fn an_unknown_token_is_skipped(fixture: Fixture) {
     touch(&fixture, &[]).await;
     let record = fixture.record(fixture.lane(0));
@@ -46,13 +46,13 @@ pub(super) async fn an_unknown_token_is_skipped(fixture: Fixture) {
     let mut uses: Vec<_> = unknown.iter().map(|id| LastUse::new(*id, at)).collect();
     uses.push(LastUse::new(id, at));
     touch(&fixture, &uses).await;
-    assert_eq!(fixture.loaded(id).await.last_used, Some(at), "the known one was noted");
+    assert_eq!(fixture.loaded(id).await.last_used, Some(at), "the known token was updated");
     for id in unknown {
         assert!(fixture.load(id).await.is_none(), "a touch creates no record");
     }
 }
 
-/// A touch is no replacement.
+/// A touch does not change the record.
 pub(super) async fn nothing_else_changes(fixture: Fixture) {
     let tag = fixture.tag("touched");
     let record =
@@ -63,21 +63,26 @@ pub(super) async fn nothing_else_changes(fixture: Fixture) {
     let at = fixture.now() + Ttl::from_hours(5);
     touch(&fixture, &[LastUse::new(id, at)]).await;
     let after = fixture.loaded(id).await;
-    assert_eq!(after.version, RecordVersion(1), "the version stands");
+    assert_eq!(after.version, RecordVersion(1), "the version is the same");
     assert_eq!(after.body, before.body, "the body is the same");
     assert_eq!(after.stamp, before.stamp, "the stamp is the same");
-    assert_eq!(after.keep_until, before.keep_until, "it is kept as long as before");
+    assert_eq!(after.keep_until, before.keep_until, "the end of retention is the same");
     assert_eq!(after.uses_left, Some(2), "no use was taken");
     let replace = fixture.replacement(id, RecordVersion(1), b"new");
-    let replaced = fixture.store().replace(fixture.operation(), replace).await.expect("an answer");
-    assert_eq!(replaced, Replaced::Stored(RecordVersion(2)), "the version read still stands");
+    let replaced =
+        fixture.store().replace(fixture.operation(), replace).await.expect("the store answers");
+    assert_eq!(
+        replaced,
+        Replaced::Stored(RecordVersion(2)),
+        "the version that was read is current"
+    );
     assert_eq!(fixture.loaded(id).await.last_used, Some(at), "a replacement keeps the last use");
     let listed = fixture.list(fixture.query(tag, Order::NewestFirst, 10)).await;
     assert_eq!(listed[0].last_used, Some(at), "a query shows the last use");
-    assert_eq!(fixture.events().await, Vec::<Vec<u8>>::new(), "a touch is no event");
+    assert_eq!(fixture.events().await, Vec::<Vec<u8>>::new(), "a touch writes no event");
 }
 
-/// Nothing is created that outlives the record.
+/// A last use does not outlive its record.
 pub(super) async fn a_last_use_does_not_outlive_the_record(fixture: Fixture) {
     let keep_until = fixture.now() + fixture.brief();
     let record = NewRecord { keep_until, ..fixture.record(fixture.lane(0)) };
@@ -86,10 +91,14 @@ pub(super) async fn a_last_use_does_not_outlive_the_record(fixture: Fixture) {
     let at = keep_until + Ttl::from_days(1);
     touch(&fixture, &[LastUse::new(id, at)]).await;
     fixture.wait_until(keep_until).await;
-    assert!(fixture.load(id).await.is_none(), "a touch does not prolong");
+    assert!(fixture.load(id).await.is_none(), "a touch does not extend the retention");
     touch(&fixture, &[LastUse::new(id, at)]).await;
-    assert!(fixture.load(id).await.is_none(), "a touch brings nothing back");
+    assert!(fixture.load(id).await.is_none(), "a touch creates no record");
     let keep_until = fixture.now() + Ttl::from_hours(1);
     fixture.insert(NewRecord { keep_until, ..record }).await;
-    assert_eq!(fixture.loaded(id).await.last_used, None, "the use was that of the record before");
+    assert_eq!(
+        fixture.loaded(id).await.last_used,
+        None,
+        "the last use belongs to the earlier record"
+    );
 }

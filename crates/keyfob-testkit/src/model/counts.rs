@@ -1,5 +1,5 @@
-//! The counted records as a list: one element for each record that was ever stored. Counts are summed
-//! when they are read.
+//! The counted records as a list: one element for each record that was ever stored. Counts are
+//! summed when they are read.
 
 use keyfob::Timestamp;
 use keyfob::store::{
@@ -18,7 +18,7 @@ struct CountedRecord {
 }
 
 impl CountList {
-    /// A line for a record that is stored; `None` if it is not counted.
+    /// Returns the line of a stored record; `None` if it is not counted.
     pub(super) fn add(&mut self, new: &NewRecord, now: Timestamp) -> Option<usize> {
         let place = new.counted?.place(now);
         let is_exhausted = new.uses_left == Some(0);
@@ -31,14 +31,14 @@ impl CountList {
         Some(self.0.len() - 1)
     }
 
-    /// The record ends.
+    /// Counts the record as revoked.
     pub(super) fn revoke(&mut self, line: Option<usize>) {
         if let Some(line) = line {
             self.0[line].is_revoked = true;
         }
     }
 
-    /// All of a client end, or with `None` all there are.
+    /// Counts all records of a client as revoked, or all records if it is `None`.
     pub(super) fn revoke_all(&mut self, client: Option<EpochField>) {
         let lines = self.0.iter_mut();
         lines
@@ -46,14 +46,14 @@ impl CountList {
             .for_each(|line| line.is_revoked = true);
     }
 
-    /// How many uses the record has left.
+    /// Sets the remaining uses of the record.
     pub(super) fn note_uses(&mut self, line: Option<usize>, left: Option<u32>) {
         if let Some(line) = line {
             self.0[line].is_exhausted = left == Some(0);
         }
     }
 
-    /// The record ends in another span.
+    /// Moves the record to another time bucket.
     pub(super) fn move_end(&mut self, line: Option<usize>, to: TimeBucket) {
         if let Some(line) = line.filter(|line| !self.0[*line].is_exhausted) {
             self.0[line].place.end = to;

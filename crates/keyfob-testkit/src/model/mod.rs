@@ -1,7 +1,7 @@
 //! A model of the contract: plain maps that determine which answers a store may give.
 //!
-//! The model does not choose stamps: the store does. After an epoch moved, the caller passes the new
-//! stamp of the sequence to the model.
+//! The model does not choose stamps: the store does. After an advance, the caller passes the
+//! new stamp of the sequence to the model.
 
 mod counts;
 mod write;
@@ -59,7 +59,8 @@ fn local_key(id: TokenId) -> LocalKey {
 }
 
 impl Model {
-    /// An empty store with so many lanes; `sequences` has the present stamps of those in use.
+    /// Creates an empty store with this number of lanes. `sequences` has the current stamps of the
+    /// lanes in use.
     pub fn new(sequences: BTreeMap<Lane, Stamp>, every_lane: u16) -> Self {
         Self {
             sequences,
@@ -71,12 +72,12 @@ impl Model {
         }
     }
 
-    /// The present stamp of a lane in use.
+    /// Returns the current stamp of a lane in use.
     pub fn stamp(&self, lane: Lane) -> Stamp {
         self.sequences.get(&lane).copied().unwrap_or(Stamp::new(0))
     }
 
-    /// The record, if it is there.
+    /// Returns the record, if it exists.
     pub fn load(&self, id: TokenId, now: Timestamp) -> Option<Loaded> {
         let record = self.live(id, now)?;
         Some(Loaded {
@@ -96,20 +97,21 @@ impl Model {
                 record.tombstone.clone(),
                 &record.new.epochs,
             ),
+            last_advance: None,
         })
     }
 
-    /// What a record that is there answers to.
+    /// Returns the verdict on a record.
     pub fn epochs_of(&self, id: TokenId, now: Timestamp) -> Option<&Epochs> {
         self.live(id, now).map(|record| &record.new.epochs)
     }
 
-    /// Whether an epoch of the field moved above a stamp.
+    /// Returns whether an epoch of the field is above a stamp.
     pub fn is_above(&self, lane: Lane, field: EpochField, stamp: Stamp) -> bool {
         self.epochs.get(&(lane, Some(field))).is_some_and(|epoch| epoch.stamp > stamp)
     }
 
-    /// All that a term lists, in order.
+    /// Returns all records that a term lists, in order.
     pub fn list(
         &self,
         term: Term,
@@ -127,12 +129,12 @@ impl Model {
         listed
     }
 
-    /// What is counted, of spans that are not over.
+    /// Returns the counts of the buckets that have not ended.
     pub fn tallies(&self, now: Timestamp) -> Vec<BucketCounts> {
         self.counts.tallies(now)
     }
 
-    /// What happened, in order; without a lane where the store chooses it.
+    /// Returns the events, in order. The lane is `None` if the store chooses it.
     pub fn events(&self) -> &[(Option<Lane>, Vec<u8>)] {
         &self.events
     }
@@ -162,8 +164,9 @@ impl Model {
         }
     }
 
-    /// Returns each reason to refuse these records, and whether the store must refuse for it. An expired
-    /// record is not stored and need not conflict. The store may report any of the reasons.
+    /// Returns each reason to refuse these records, and whether the store must refuse for it. An
+    /// expired record is not stored and does not have to conflict. The store may report any of the
+    /// reasons.
     fn refusals(&self, records: &[NewRecord], now: Timestamp) -> Vec<(Inserted, bool)> {
         let mut refusals = Vec::new();
         for new in records {
@@ -243,8 +246,8 @@ impl Model {
         }
     }
 
-    /// Does what an allowed answer says was done. Gives the epochs that move by it: for each,
-    /// [`Model::set_epoch`] must be told where to.
+    /// Applies a write with an allowed answer. Returns the epochs that it advances: the caller must
+    /// pass the new stamp of each to [`Model::set_epoch`].
     pub fn apply(
         &mut self,
         change: &Write,
@@ -324,14 +327,14 @@ impl Model {
         }
     }
 
-    /// The sequence of a lane moved to `stamp`, and the epoch with it.
+    /// Sets the sequence of a lane and the epoch to `stamp`.
     pub fn set_epoch(&mut self, to: Stamp, by: EpochAdvance) {
         self.sequences.insert(by.lane, to);
         let epoch = Epoch { stamp: to, at: by.at, note: by.note };
         self.epochs.insert((by.lane, by.field), epoch);
     }
 
-    /// Notes uses.
+    /// Stores last uses.
     pub fn touch(&mut self, uses: &[LastUse], now: Timestamp) {
         for LastUse { id, at, ends_at } in uses {
             if self.live(*id, now).is_some_and(|record| record.last_used < Some(*at))
@@ -343,7 +346,7 @@ impl Model {
         }
     }
 
-    /// A record that is clear and has uses left, if it counts them, is counted by its new end.
+    /// Moves the count of a valid record with remaining uses to its new end.
     fn move_end(&mut self, id: TokenId, ends_at: Option<Timestamp>, now: Timestamp) {
         let live = self.load(id, now).is_some_and(|found| found.is_clear());
         let line = self.records.get(&local_key(id)).filter(|_| live).and_then(|record| record.line);
@@ -352,7 +355,7 @@ impl Model {
         }
     }
 
-    /// Of what is listed, that is counted out which is still clear and answers to the field.
+    /// Counts as revoked each listed record that is still valid and has the field.
     fn count_revoked_by_epoch(
         &mut self,
         lane: Lane,

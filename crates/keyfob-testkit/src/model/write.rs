@@ -11,7 +11,7 @@ pub enum Write {
     Insert(Insert),
     /// A replacement.
     Replace(Replace),
-    /// One use.
+    /// A consume.
     Consume(Consume),
     /// A revocation.
     Revoke(Revoke),
@@ -22,15 +22,15 @@ pub enum Write {
 /// The answer to a write.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum WriteAnswer {
-    /// To an insert.
+    /// The answer to an insert.
     Inserted(Inserted),
-    /// To a replacement.
+    /// The answer to a replacement.
     Replaced(Replaced),
-    /// To a use.
+    /// The answer to a consume.
     Consumed(Consumed),
-    /// To a revocation.
+    /// The answer to a revocation.
     Revoked(Revoked),
-    /// To an advance.
+    /// The answer to an advance.
     Advanced(Advanced),
 }
 

@@ -24,7 +24,7 @@ impl ModelRun {
         for lane in &self.lanes {
             let stamp = self.store().stamp(*lane).await.map_err(store_failed)?;
             let expected = self.model.stamp(*lane);
-            ensure!(stamp == expected, "{lane:?} moved to {stamp:?} by {by:?}");
+            ensure!(stamp == expected, "{lane:?} was advanced to {stamp:?} by {by:?}");
         }
         Ok(())
     }
@@ -37,7 +37,7 @@ impl ModelRun {
             let (found, expected) = (format!("{found:?}"), format!("{expected:?}"));
             ensure!(
                 found == expected,
-                "a load gives\n  {found}\nwhere the model has\n  {expected}"
+                "a load returns\n  {found}\nbut the model has\n  {expected}"
             );
         }
         Ok(())
@@ -46,9 +46,13 @@ impl ModelRun {
     pub(super) async fn compare_tallies(&self) -> Result<(), Mismatch> {
         let found = self.store().tallies().await.map_err(store_failed)?;
         let now = self.setup.now();
-        let found = counted(found.into_iter().filter(|counts_row| now < counts_row.span.to()));
+        let found =
+            counted(found.counts.into_iter().filter(|counts_row| now < counts_row.span.to()));
         let expected = counted(self.model.tallies(now));
-        ensure!(found == expected, "counted is\n  {found:?}\nand in the model\n  {expected:?}");
+        ensure!(
+            found == expected,
+            "the counts are\n  {found:?}\nbut the model has\n  {expected:?}"
+        );
         Ok(())
     }
 
@@ -66,12 +70,18 @@ impl ModelRun {
                     ensure!(page.records.len() <= limit, "a page above its limit: {query:?}");
                     listed.extend(page.records);
                     let Some(next) = page.next else { break };
-                    ensure!(query.after != Some(next), "a page leads to itself: {query:?}");
+                    ensure!(
+                        query.after != Some(next),
+                        "the next page starts at the same position: {query:?}"
+                    );
                     query.after = Some(next);
                 }
                 let expected = self.model.list(term, lane, order, self.setup.now());
                 let (found, wanted) = (format!("{listed:?}"), format!("{expected:?}"));
-                ensure!(found == wanted, "{query:?} lists\n  {found}\nand the model\n  {wanted}");
+                ensure!(
+                    found == wanted,
+                    "{query:?} lists\n  {found}\nbut the model lists\n  {wanted}"
+                );
                 let count = self.store().count(term, lane).await.map_err(store_failed)?;
                 let (least, most) = (expected.len() as u64, self.written.get(&term).copied());
                 let bounds = least..=most.unwrap_or_default().max(least);
@@ -113,7 +123,8 @@ impl ModelRun {
     }
 }
 
-/// The numbers of tallies that have counted anything. Which token is the sample is the store's affair.
+/// Returns the numbers of all counts that are not zero. The store may choose any token of the
+/// client as the sample.
 fn counted(
     tallies: impl IntoIterator<Item = BucketCounts>,
 ) -> BTreeMap<(TimeBucket, Kind, Option<EpochField>), [u64; 3]> {

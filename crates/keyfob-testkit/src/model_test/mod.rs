@@ -1,8 +1,8 @@
-//! Random runs that compare a store with the [`Model`](crate::model::Model): each answer, each record
-//! after each step, and each listing in both orders.
+//! Random runs that compare a store with the [`Model`](crate::model::Model): each answer, each
+//! record after each step, and each listing in both orders.
 //!
-//! A failing run is reduced to the steps that matter. The variable `PROPTEST_CASES` sets the number of
-//! runs.
+//! A failing run is reduced to the steps that matter. The variable `PROPTEST_CASES` sets the number
+//! of runs.
 
 /// Returns a mismatch from the function if the condition is false.
 macro_rules! ensure {
@@ -33,18 +33,18 @@ const RUN_COUNT: u32 = 200;
 /// The number of runs on a store in real time, behind a network.
 const RUN_COUNT_IN_REAL_TIME: u32 = 24;
 
-/// Compares a store on a manual clock with the model.
+/// Compares a store with a manual clock with the model.
 ///
 /// # Panics
-/// When they disagree; it says where, and by which steps.
+/// If they differ. The message has the difference and the steps.
 pub fn store_matches_model<Making: Future<Output = Setup>>(setup: impl Fn() -> Making) {
     compare(RUN_COUNT, true, setup);
 }
 
-/// Compares a store in real time with the model: fewer runs, and none of them waits.
+/// Compares a store in real time with the model, in fewer runs and without waits.
 ///
 /// # Panics
-/// When they disagree; it says where, and by which steps.
+/// If they differ. The message has the difference and the steps.
 pub fn store_matches_model_in_real_time<Making: Future<Output = Setup>>(
     setup: impl Fn() -> Making,
 ) {
@@ -66,14 +66,14 @@ fn compare<Making: Future<Output = Setup>>(runs: u32, may_wait: bool, setup: imp
         runtime.block_on(run).map_err(TestCaseError::fail)
     });
     if let Err(disagreement) = result {
-        panic!("the store and the model disagree: {disagreement}");
+        panic!("the store and the model differ: {disagreement}");
     }
 }
 
 async fn execute(setup: Setup, steps: &[Step]) -> Result<(), String> {
     let mut run = ModelRun::new(setup).await?;
     for (number, step) in steps.iter().enumerate() {
-        run.take(step).await.map_err(|what| format!("at step {number}: {what}"))?;
+        run.take(step).await.map_err(|difference| format!("at step {number}: {difference}"))?;
     }
     run.compare_all().await?;
     run.close().await;

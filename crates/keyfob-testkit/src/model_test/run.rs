@@ -46,7 +46,7 @@ impl ModelRun {
         for lane in &lanes {
             let mut of_lane = Vec::new();
             for number in 0..IDS_PER_LANE - TWIN_IDS {
-                // In no order of time, and some in the same tick.
+                // The ids are not ordered by time, and some have the same timestamp.
                 let before = Ttl::from_millis(1 + u64::from(number) * 23 % 50);
                 let at = setup.now().saturating_sub(before.map_err(|error| error.to_string())?);
                 let drawn = TokenId::draw(at, *lane, &random);
@@ -86,7 +86,7 @@ impl ModelRun {
         Ok(self.store().namespace().client_epoch(&client))
     }
 
-    /// Broad and narrow terms; the last is the family of a lane, which no other lane has.
+    /// Returns broad and narrow terms. The last one is a family, whose records are all in one lane.
     pub(super) fn terms(&self, lane: Lane) -> Result<[Term; 5], Mismatch> {
         let namespace = self.store().namespace();
         let tag = |name: &str| Tag::new(name).map_err(|error| error.to_string());
@@ -130,8 +130,9 @@ impl ModelRun {
         }
     }
 
-    /// The records, none of which has the local bytes of another. One that is past its time comes
-    /// alone: by what was stored of several, a store may know them again but not their first.
+    /// Returns records with different local bytes. An expired record is inserted alone: in an
+    /// insert of several, a store may recognise a repetition by a stored record but not by the
+    /// expired one.
     fn records(&mut self, lane: u8, new: &[RecordSpec]) -> Result<Vec<NewRecord>, Mismatch> {
         let mut numbers = BTreeSet::new();
         let mut records = Vec::new();
@@ -162,13 +163,13 @@ impl ModelRun {
             && let Some(of_parent) = self.model.epochs_of(found.id, now)
             && of_parent.ancestors.len() < Epochs::MAX_ANCESTORS
         {
-            // What descends from a token answers to all that the token does, and ends with it.
+            // A descendant has all epoch fields of the token and is revoked with it.
             epochs = of_parent.clone();
             epochs.ancestors.insert(0, self.store().namespace().ancestor_epoch(found.id));
             keep_until = keep_until.min(found.keep_until);
             stamp = Some(found.stamp);
         }
-        // A new token's id is drawn after whatever was revoked under it.
+        // The id of a new token is newer than every revocation of that id.
         let own = self.store().namespace().ancestor_epoch(id);
         let stamp = stamp.filter(|stamp| !self.model.is_above(lane, own, *stamp));
         let stamp = match stamp {
@@ -187,7 +188,7 @@ impl ModelRun {
         Ok(NewRecord { id, body, key, keep_until, uses_left, epochs, terms, stamp, counted })
     }
 
-    /// By an end within the life of the record, now and then with a beginning before it.
+    /// Counted by an end within the life of the record, sometimes also by a start before it.
     fn counted(
         &self,
         new: &RecordSpec,
@@ -203,13 +204,13 @@ impl ModelRun {
         Some(CountedAs { kind, starts_at, ends_at })
     }
 
-    /// Three quarters of the way to `end`, which is in no doubt as to the span that it lies in.
+    /// Returns a time at three quarters of the way to `end`, which is certainly in one bucket.
     fn earlier(&self, end: Timestamp, now: Timestamp) -> Timestamp {
         let left = end.since(now).map_or(0, Ttl::as_millis);
         Timestamp::from_millis(now.as_millis() + left / 4 * 3)
     }
 
-    /// Where an end moves to, that lay anywhere before `keep_until`; now and then.
+    /// Returns sometimes a new end that is not after `keep_until`.
     fn moved_end(&self, bits: u8, keep_until: Timestamp) -> Option<Timestamp> {
         match bits % 3 {
             0 => None,
@@ -218,7 +219,7 @@ impl ModelRun {
         }
     }
 
-    /// The narrow term of a lane, under which some of what an epoch ends is listed.
+    /// Returns the narrow term of a lane, which lists some of the records that an epoch revokes.
     fn listed(&self, lane: Lane) -> Result<Vec<Term>, Mismatch> {
         let [.., narrow] = self.terms(lane)?;
         Ok(vec![narrow])
@@ -228,7 +229,7 @@ impl ModelRun {
         self.lanes.iter().position(|known| *known == lane).unwrap_or_default()
     }
 
-    /// The oldest stamp of a lane that was read within the life of an operation.
+    /// Returns the oldest stamp of a lane that was read within the lifetime of an operation.
     fn stamp_seen(&self, lane: Lane) -> Option<Stamp> {
         let now = self.setup.now();
         let fresh = |read: Timestamp| now < read + Operation::WINDOW;
@@ -236,7 +237,7 @@ impl ModelRun {
         seen.next().map(|(_, stamp, _)| *stamp)
     }
 
-    /// Takes one step, and compares.
+    /// Executes one step and compares.
     pub(super) async fn take(&mut self, step: &Step) -> Result<(), Mismatch> {
         match step {
             Step::Insert { lane, new, late } => {
@@ -259,7 +260,11 @@ impl ModelRun {
                 let key = KeyVersion::PLAINTEXT;
                 let found = self.model.load(id, self.setup.now());
                 let ends_at = found.and_then(|found| self.moved_end(*terms, found.keep_until));
-                let replace = Replace { id, read, body, key, added_terms, minted, ends_at, events };
+                // As if the caller passed what it read with the version, or did not.
+                let clear = self.model.load(id, self.setup.now()).filter(|_| terms & 1 == 1);
+                let clear = clear.map(|read| read.clear_fields());
+                let replace =
+                    Replace { id, read, body, key, added_terms, minted, ends_at, clear, events };
                 self.write(Write::Replace(replace), *late).await?;
             }
             Step::Consume { of, late } => {
@@ -315,7 +320,7 @@ impl ModelRun {
                 let lane = self.lane(*lane);
                 let stamp = self.store().stamp(lane).await.map_err(store_failed)?;
                 let expected = self.model.stamp(lane);
-                ensure!(stamp == expected, "{lane:?} stands at {stamp:?}, not {expected:?}");
+                ensure!(stamp == expected, "{lane:?} has the stamp {stamp:?}, not {expected:?}");
                 self.seen.push((lane, stamp, self.setup.now()));
             }
             Step::Again { back } => self.again(*back).await?,
@@ -346,19 +351,22 @@ impl ModelRun {
         let allowed = self.model.allowed(&change, now);
         if late {
             let refused = match &answer {
-                // Where nothing was to be done anyway, the store may say that first.
+                // If the write would change nothing, the store may report that instead.
                 Ok(answer) => allowed.contains(answer) && !answer.is_change(),
                 Err(error) => matches!(error, StoreError::DeadlinePassed { .. }),
             };
-            ensure!(refused, "a late write was answered by {answer:?}: {change:?}");
+            ensure!(refused, "a late write returned {answer:?}: {change:?}");
             return self.compare_stamps(&change).await;
         }
         let answer = answer.map_err(store_failed)?;
-        ensure!(allowed.contains(&answer), "{answer:?} where {allowed:?} is allowed: {change:?}");
+        ensure!(
+            allowed.contains(&answer),
+            "the answer is {answer:?}, but allowed is {allowed:?}: {change:?}"
+        );
         for by in self.model.apply(&change, &answer, now) {
             let (before, lane) = (self.model.stamp(by.lane), by.lane);
             let stamp = self.store().stamp(lane).await.map_err(store_failed)?;
-            ensure!(stamp > before, "{lane:?} did not move on from {before:?} by {change:?}");
+            ensure!(stamp > before, "{lane:?} was not advanced from {before:?} by {change:?}");
             self.model.set_epoch(stamp, by);
         }
         if answer.is_done() {
@@ -378,7 +386,7 @@ impl ModelRun {
             Err(StoreError::DeadlinePassed { .. }) => over,
             Err(_) => false,
         };
-        ensure!(fine, "sent again, {again:?} after {first:?}: {change:?}");
+        ensure!(fine, "a repetition returned {again:?} after {first:?}: {change:?}");
         self.compare_stamps(&change).await
     }
 

@@ -1,5 +1,5 @@
-//! The steps of a random run. They refer to ids and names by small numbers, so that steps often concern
-//! the same record, and a reduced run is readable.
+//! The steps of a random run. They refer to ids and names by small numbers, so that steps often
+//! concern the same record, and a reduced run is readable.
 
 use proptest::prelude::*;
 
@@ -35,7 +35,7 @@ pub(super) struct RecordSpec {
     pub(super) counted: u8,
 }
 
-/// How long a record is record.
+/// How long a record is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Lifetime {
     Past,

@@ -16,27 +16,27 @@ use crate::contract::{Setup, Time};
 /// One way of breaking the contract.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Defect {
-    /// A replacement takes the tombstone away.
+    /// A replacement removes the tombstone.
     Resurrects,
-    /// A spend that is sent again takes another use.
+    /// A repeated consume takes another use.
     SpendsAgain,
-    /// A page that is full loses its last record.
+    /// A full page loses its last record.
     LosesARecord,
-    /// Deadlines are not looked at.
+    /// Deadlines are not checked.
     ComesLate,
     /// A replacement appends no event.
     LosesEvents,
-    /// The epoch of a client moves in the first lane only.
+    /// The epoch of a client advances in the first lane only.
     AdvancesOneLane,
-    /// A stamp that was seen is taken for the present one.
+    /// A given stamp is treated as the current one.
     ForgetsTheStamp,
     /// An earlier use wins over a later one.
     LastTouchWins,
-    /// What an epoch ends is not counted out.
+    /// Tokens that an epoch revokes stay counted as active.
     CountsNobodyOut,
-    /// An end that moves does not take the count along.
+    /// If an end moves, its count does not.
     CountsByTheFirstEnd,
-    /// A cascade is left out where the token was revoked before.
+    /// A cascade does nothing if the token is already revoked.
     SkipsTheCascade,
 }
 
@@ -188,7 +188,7 @@ impl Maintenance for DefectiveStore {
     keyfob::store::forward_store! { report close }
 }
 
-/// Runs until the defect is found: as many as leave nothing to chance.
+/// Runs until the defect is found, so often that a defect is practically never missed.
 const RUN_COUNT: u32 = 5000;
 
 fn is_found(defect: Defect) -> bool {
@@ -205,7 +205,7 @@ macro_rules! found {
     ($($name:ident: $defect:ident;)+) => {$(
         #[test]
         fn $name() {
-            assert!(is_found(Defect::$defect), "a store that is wrong was taken for right");
+            assert!(is_found(Defect::$defect), "the comparison missed a defect");
         }
     )+};
 }

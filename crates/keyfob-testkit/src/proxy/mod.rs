@@ -1,5 +1,4 @@
-//! A network that fails on command: a TCP proxy on the loopback whose faults are switched while it
-//! runs.
+//! A TCP proxy on the loopback whose faults can be switched at run time.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// A proxy in front of a server. It goes when it is dropped, and every connection with it.
+/// A proxy in front of a server. Dropping it closes all connections.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -22,61 +21,61 @@ pub struct Proxy {
     accepting: JoinHandle<()>,
 }
 
-/// What is wrong with the network.
+/// The faults of the network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Faults {
-    /// Nobody listens: a new connection is refused. Those that are there stay.
+    /// New connections are refused. Open connections stay.
     pub refuse: bool,
-    /// What the client sends does not get through; it is held back until this ends.
+    /// Bytes of the client are held back until this is switched off.
     pub stall_requests: bool,
-    /// What the server sends does not get through; it is held back until this ends.
+    /// Bytes of the server are held back until this is switched off.
     pub stall_replies: bool,
-    /// How much later everything arrives, each way.
+    /// The delay of all bytes, in each direction.
     pub delay: Duration,
-    /// Which connections are stalled and delayed.
+    /// The connections that are stalled and delayed.
     pub concerns: Concerned,
 }
 
-/// Which connections a fault concerns, by what the client has said in the first few kilobytes.
+/// Selects the connections of a fault by the first kilobytes that the client sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Concerned {
-    /// All of them.
+    /// All connections.
     #[default]
     All,
-    /// Those on which the client has said this.
+    /// Connections on which the client has sent this text.
     Saying(&'static str),
-    /// Those on which the client has not said this yet.
+    /// Connections on which the client has not sent this text yet.
     NotSaying(&'static str),
 }
 
-/// How much is remembered of what a client said.
-const REMEMBERED: usize = 4096;
+/// The number of first bytes of a client to remember.
+const REMEMBERED_BYTES: usize = 4096;
 
 #[derive(Debug)]
 struct Shared {
     /// Where new connections lead.
     target: Mutex<SocketAddr>,
     faults: watch::Sender<Faults>,
-    /// Counts up whenever all connections are cut.
+    /// Increases whenever all connections are cut.
     cuts: watch::Sender<u64>,
-    /// Counts up whenever the server's side of all connections is lost.
+    /// Increases whenever the server's side of all connections is lost.
     losses: watch::Sender<u64>,
     limits: Mutex<Option<Limits>>,
     open: AtomicUsize,
 }
 
-/// After how many bytes a new connection is cut.
+/// The number of bytes after which a new connection is cut.
 #[derive(Debug)]
 struct Limits {
     random: SeededRandom,
-    most: u64,
+    max_bytes: u64,
 }
 
 impl Proxy {
-    /// A proxy in front of `target`, on a free port, without faults.
+    /// Starts a proxy in front of `target`, on a free port, without faults.
     ///
     /// # Errors
-    /// When no port can be had.
+    /// If no port is free.
     pub async fn to(target: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -92,67 +91,68 @@ impl Proxy {
         Ok(Self { address, shared, accepting })
     }
 
-    /// A proxy in front of a port of the loopback.
+    /// Starts a proxy in front of a port of the loopback.
     ///
     /// # Errors
-    /// When no port can be had.
+    /// If no port is free.
     pub async fn to_port(port: u16) -> io::Result<Self> {
         Self::to(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
     }
 
-    /// Where it listens.
+    /// Returns the address of the proxy.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its port.
+    /// Returns the port of the proxy.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// How many connections go through it now.
+    /// Returns the number of open connections.
     pub fn open_connections(&self) -> usize {
         self.shared.open.load(Ordering::SeqCst)
     }
 
-    /// Changes what is wrong.
+    /// Changes the faults.
     pub fn set(&self, faults: Faults) {
         self.shared.faults.send_replace(faults);
     }
 
-    /// Nothing is wrong any more: what was held back arrives, new connections are whole.
+    /// Ends all faults: held-back bytes arrive, and new connections are not cut.
     pub fn heal(&self) {
         self.set(Faults::default());
         *self.limits() = None;
     }
 
-    /// Nothing gets through either way, as in a black hole; connections stay open.
+    /// Stalls both directions of all connections. They stay open.
     pub fn stall(&self) {
         self.stall_those(Concerned::All);
     }
 
-    /// The same for some connections only, and for those that are made to be like them.
+    /// Stalls both directions of the selected connections, also of later ones.
     pub fn stall_those(&self, concerns: Concerned) {
         let delay = self.shared.faults.borrow().delay;
         let refuse = false;
         self.set(Faults { stall_requests: true, stall_replies: true, delay, refuse, concerns });
     }
 
-    /// Cuts every connection that is open.
+    /// Cuts every open connection.
     pub fn cut(&self) {
         self.shared.cuts.send_modify(|count| *count += 1);
     }
 
-    /// Loses the server's side of every connection that is open. The client is not told: to it they
-    /// look open, and what it sends goes nowhere.
+    /// Closes the server's side of every open connection. The client gets no close: the connections
+    /// look open, and bytes of the client are lost.
     pub fn leave_half_open(&self) {
         self.shared.losses.send_modify(|count| *count += 1);
     }
 
-    /// Cuts each new connection after a number of bytes, both ways together, between 1 and `most`:
-    /// the numbers that `seed` determines.
-    pub fn cut_at_random(&self, seed: u64, most: u64) {
-        *self.limits() = Some(Limits { random: SeededRandom::new(seed), most: most.max(1) });
+    /// Cuts each new connection after a number of bytes in both directions together. `seed`
+    /// determines the numbers, between 1 and `max_bytes`.
+    pub fn cut_at_random(&self, seed: u64, max_bytes: u64) {
+        *self.limits() =
+            Some(Limits { random: SeededRandom::new(seed), max_bytes: max_bytes.max(1) });
     }
 
     /// Leads new connections to another server, as an address does that moves. Those that are open stay.
@@ -167,7 +167,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // The connections are tasks of this one and go with it.
+        // The connections are child tasks of this task and end with it.
         self.accepting.abort();
     }
 }
@@ -179,9 +179,9 @@ impl Shared {
 
     fn limit(&self) -> u64 {
         let limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Limits { random, most }) = &*limits else { return u64::MAX };
+        let Some(Limits { random, max_bytes }) = &*limits else { return u64::MAX };
         let mut bytes = [0; 8];
-        random.fill(&mut bytes).map_or(1, |()| 1 + u64::from_le_bytes(bytes) % most)
+        random.fill(&mut bytes).map_or(1, |()| 1 + u64::from_le_bytes(bytes) % max_bytes)
     }
 }
 
@@ -201,7 +201,7 @@ async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>)
             None => match TcpListener::bind(address).await {
                 Ok(listening) => listening,
                 Err(_) => {
-                    // Somebody has the port for a moment.
+                    // Another process uses the port temporarily.
                     tokio::time::sleep(Duration::from_millis(10)).await;
                     continue;
                 }
@@ -210,7 +210,7 @@ async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>)
         tokio::select! {
             accepted = listening.accept() => {
                 if let Ok((client, _)) = accepted {
-                    connections.spawn(carry(client, Arc::clone(&shared)));
+                    connections.spawn(forward(client, Arc::clone(&shared)));
                 }
             }
             changed = faults.changed() => if changed.is_err() { return },
@@ -220,34 +220,34 @@ async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>)
     }
 }
 
-/// One connection: what its client said first, and how much may still go through.
-struct Carried {
-    said: Mutex<Vec<u8>>,
+/// One connection: the first bytes of its client, and the remaining number of bytes.
+struct Connection {
+    sent: Mutex<Vec<u8>>,
     left: Mutex<u64>,
 }
 
-impl Carried {
-    fn hear(&self, bytes: &[u8]) {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = REMEMBERED.saturating_sub(said.len()).min(bytes.len());
-        said.extend_from_slice(&bytes[..room]);
+impl Connection {
+    fn record(&self, bytes: &[u8]) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = REMEMBERED_BYTES.saturating_sub(sent.len()).min(bytes.len());
+        sent.extend_from_slice(&bytes[..room]);
     }
 
-    fn has_said(&self, what: &str) -> bool {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.windows(what.len().max(1)).any(|window| window == what.as_bytes())
+    fn has_sent(&self, what: &str) -> bool {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.windows(what.len().max(1)).any(|window| window == what.as_bytes())
     }
 
     fn is_concerned(&self, faults: &Faults) -> bool {
         match faults.concerns {
             Concerned::All => true,
-            Concerned::Saying(what) => self.has_said(what),
-            Concerned::NotSaying(what) => !self.has_said(what),
+            Concerned::Saying(what) => self.has_sent(what),
+            Concerned::NotSaying(what) => !self.has_sent(what),
         }
     }
 }
 
-/// Counts a connection for as long as it lives.
+/// Counts a connection while it is open.
 struct Open<'a>(&'a AtomicUsize);
 
 impl Drop for Open<'_> {
@@ -256,7 +256,7 @@ impl Drop for Open<'_> {
     }
 }
 
-async fn carry(client: TcpStream, shared: Arc<Shared>) {
+async fn forward(client: TcpStream, shared: Arc<Shared>) {
     let mut cuts = shared.cuts.subscribe();
     let mut losses = shared.losses.subscribe();
     shared.open.fetch_add(1, Ordering::SeqCst);
@@ -265,11 +265,11 @@ async fn carry(client: TcpStream, shared: Arc<Shared>) {
     let _undelayed = (client.set_nodelay(true), server.set_nodelay(true));
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let carried = Carried { said: Mutex::default(), left: Mutex::new(shared.limit()) };
+    let connection = Connection { sent: Mutex::default(), left: Mutex::new(shared.limit()) };
     let lost = tokio::select! {
-        // Whichever side ends, the other is told at once.
-        () = pump(&mut from_client, &mut to_server, &shared, &carried, Way::Request) => false,
-        () = pump(&mut from_server, &mut to_client, &shared, &carried, Way::Reply) => false,
+        // If one side closes, the other side is closed immediately.
+        () = pump(&mut from_client, &mut to_server, &shared, &connection, Direction::Request) => false,
+        () = pump(&mut from_server, &mut to_client, &shared, &connection, Direction::Reply) => false,
         _ = cuts.changed() => false,
         _ = losses.changed() => true,
     };
@@ -284,12 +284,12 @@ async fn carry(client: TcpStream, shared: Arc<Shared>) {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Direction {
     Request,
     Reply,
 }
 
-impl Way {
+impl Direction {
     fn is_stalled(self, faults: &Faults) -> bool {
         match self {
             Self::Request => faults.stall_requests,
@@ -298,35 +298,35 @@ impl Way {
     }
 }
 
-/// Carries bytes one way until an end, an error or the limit.
+/// Copies bytes in one direction until an end, an error or the limit.
 async fn pump(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
     shared: &Shared,
-    carried: &Carried,
-    way: Way,
+    connection: &Connection,
+    direction: Direction,
 ) {
     let mut faults = shared.faults.subscribe();
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let Ok(count @ 1..) = from.read(&mut buffer).await else { return };
-        if way == Way::Request {
-            carried.hear(&buffer[..count]);
+        if direction == Direction::Request {
+            connection.record(&buffer[..count]);
         }
         let delay = {
             let faults = faults.borrow();
-            if carried.is_concerned(&faults) { faults.delay } else { Duration::ZERO }
+            if connection.is_concerned(&faults) { faults.delay } else { Duration::ZERO }
         };
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
         let gets_through =
-            |faults: &Faults| !(way.is_stalled(faults) && carried.is_concerned(faults));
+            |faults: &Faults| !(direction.is_stalled(faults) && connection.is_concerned(faults));
         if faults.wait_for(gets_through).await.is_err() {
             return;
         }
         let fits = {
-            let mut left = carried.left.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut left = connection.left.lock().unwrap_or_else(PoisonError::into_inner);
             let fits = (*left).min(count as u64);
             *left -= fits;
             fits as usize

@@ -1,8 +1,8 @@
-//! What the proxy does to a server that sends back what it gets.
+//! Tests of the proxy with an echo server.
 
 use super::*;
 
-/// A server that sends back what it gets, a proxy before it, and a way to connect.
+/// An echo server with a proxy in front of it.
 async fn echo() -> Proxy {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -61,7 +61,7 @@ async fn a_refusal_lasts_until_it_is_healed() {
     while TcpStream::connect(proxy.address()).await.is_ok() {
         tokio::task::yield_now().await;
     }
-    assert_eq!(ask(&mut open, b"two").await.unwrap(), b"two", "what is open stays");
+    assert_eq!(ask(&mut open, b"two").await.unwrap(), b"two", "an open connection stays open");
     proxy.heal();
     let mut stream = loop {
         match TcpStream::connect(proxy.address()).await {
@@ -95,9 +95,9 @@ async fn half_open_is_silent_for_ever() {
     tokio::time::sleep(Duration::from_millis(20)).await;
     stream.write_all(b"2").await.unwrap();
     proxy.heal();
-    assert!(is_silent(&mut stream).await, "nothing comes back, and no end");
+    assert!(is_silent(&mut stream).await, "neither a reply nor a close arrives");
     proxy.cut();
-    assert!(stream.read_u8().await.is_err(), "until it is cut");
+    assert!(stream.read_u8().await.is_err(), "a cut closes the connection");
 }
 
 #[tokio::test]
@@ -127,8 +127,8 @@ async fn a_random_cut_comes_where_the_seed_says() {
             cuts.push(whole);
         }
     }
-    assert_eq!(cuts[..3], cuts[3..], "the same seed, the same cuts");
-    assert!(cuts[0] != cuts[1] || cuts[1] != cuts[2], "not always the same: {cuts:?}");
+    assert_eq!(cuts[..3], cuts[3..], "the same seed gives the same cuts");
+    assert!(cuts[0] != cuts[1] || cuts[1] != cuts[2], "the cuts differ: {cuts:?}");
 }
 
 #[tokio::test]

@@ -1,15 +1,15 @@
-//! A cluster of three primaries with a replica each.
+//! A cluster of three primaries, each with one replica.
 
 use super::process::wait_until;
 use super::{LaunchError, RedisServer};
 
-/// How many hash slots every cluster has.
+/// The number of hash slots of a cluster.
 const SLOTS: u16 = 16_384;
 
-/// How many primaries there are at first.
+/// The number of primaries at the start.
 const PRIMARIES: usize = 3;
 
-/// Three primaries, and one replica of each; all of them are killed when it is dropped.
+/// A cluster of three primaries and one replica of each. All servers are killed when it is dropped.
 #[derive(Debug)]
 pub struct RedisCluster {
     nodes: Vec<RedisServer>,
@@ -19,7 +19,7 @@ impl RedisCluster {
     /// Starts a cluster, in which a node counts as down after two seconds.
     ///
     /// # Errors
-    /// [`LaunchError`], which says what to do.
+    /// [`LaunchError`], with what to do next.
     pub fn start() -> Result<Self, LaunchError> {
         let node = || {
             RedisServer::builder()
@@ -54,7 +54,7 @@ impl RedisCluster {
         wait_until("every node to know every other", || self.each_knows_all())?;
         for (primary, replica) in primaries.iter().zip(replicas) {
             let id = primary.call(&["CLUSTER", "MYID"])?.to_string();
-            // A node may know another's address before it knows what it is.
+            // A node may know the address of another node before it knows its role.
             wait_until("a replica to find its primary", || {
                 let replicate = replica.call(&["CLUSTER", "REPLICATE", &id]);
                 replicate.map(drop).map_err(|error| error.to_string())
@@ -79,7 +79,7 @@ impl RedisCluster {
         Ok(())
     }
 
-    /// Waits until every node that runs sees all slots served, by a primary that has its replica.
+    /// Waits until every running node reports that each slot is served by a primary with a replica.
     ///
     /// # Errors
     /// [`LaunchError::NotReady`].
@@ -103,22 +103,22 @@ impl RedisCluster {
         })
     }
 
-    /// Every node, whether it runs or not.
+    /// Returns all nodes, running or not.
     pub fn nodes(&self) -> &[RedisServer] {
         &self.nodes
     }
 
-    /// The addresses of all nodes.
+    /// Returns the addresses of all nodes.
     pub fn urls(&self) -> Vec<String> {
         self.nodes.iter().map(RedisServer::url).collect()
     }
 
-    /// The nodes that are primaries now.
+    /// Returns the nodes that are currently primaries.
     pub fn primaries(&self) -> Vec<&RedisServer> {
         self.nodes.iter().filter(|node| role(node).as_deref() == Some("master")).collect()
     }
 
-    /// The nodes that replicate `primary` now.
+    /// Returns the nodes that currently replicate `primary`.
     pub fn replicas_of(&self, primary: &RedisServer) -> Vec<&RedisServer> {
         let port = primary.port().to_string();
         let replicates = |node: &&RedisServer| {
@@ -128,7 +128,7 @@ impl RedisCluster {
         self.nodes.iter().filter(replicates).collect()
     }
 
-    /// The primary that serves a slot now; `None` while there is none.
+    /// Returns the primary that currently serves a slot, or `None` if there is none.
     pub fn primary_of_slot(&self, slot: u16) -> Option<&RedisServer> {
         let slot = i64::from(slot);
         let seen = self.nodes.iter().find_map(|node| node.call(&["CLUSTER", "SLOTS"]).ok())?;
@@ -141,7 +141,7 @@ impl RedisCluster {
         self.nodes.iter().find(|node| i64::from(node.port()) == port)
     }
 
-    /// Has a replica of `primary` take over from it, without loss, and waits until it did.
+    /// Makes a replica of `primary` take over without data loss, and waits until it has.
     ///
     /// # Errors
     /// [`LaunchError::NotReady`].
@@ -153,7 +153,7 @@ impl RedisCluster {
             let replicas = self.replicas_of(primary);
             let replica = replicas.first().ok_or("it has no replica")?;
             let answer = replica.call(&["CLUSTER", "FAILOVER"]);
-            // It takes effect later.
+            // The command takes effect later.
             std::thread::sleep(std::time::Duration::from_millis(300));
             Err(format!("{answer:?}"))
         })?;

@@ -1,28 +1,28 @@
-//! Why a server could not be started, and what to do about it.
+//! Errors of starting a server, with what to do next.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Why a server for tests could not be started.
+/// The error of starting a server for tests.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LaunchError {
-    /// There is no `redis-server`.
+    /// `redis-server` was not found.
     Missing {
-        /// What was looked for.
+        /// The program that was searched for.
         program: PathBuf,
     },
-    /// It came to an end instead of answering.
+    /// The server ended before it answered.
     Ended {
-        /// The end of what it wrote.
+        /// The end of its log.
         log: String,
     },
-    /// It runs, but is not ready in time.
+    /// The server runs but was not ready in time.
     NotReady {
-        /// What was waited for.
+        /// The condition that was waited for.
         waited_for: &'static str,
-        /// The last thing that was seen.
+        /// The last state that was seen.
         seen: String,
     },
     /// The system refused a file, a port or a process.
@@ -39,15 +39,15 @@ impl fmt::Display for LaunchError {
                 program.display()
             ),
             Self::Ended { log } => {
-                write!(f, "redis-server ended at once; read what it wrote:\n{log}")
+                write!(f, "redis-server ended immediately; read its log:\n{log}")
             }
             Self::NotReady { waited_for, seen } => write!(
                 f,
-                "redis-server runs, but {waited_for} did not come about in time (last seen: \
+                "redis-server runs, but {waited_for} did not happen in time (last seen: \
                  {seen}): is the machine overloaded?"
             ),
             Self::System(error) => {
-                write!(f, "the system refused what a redis-server needs: {error}")
+                write!(f, "cannot create a file, port or process for redis-server: {error}")
             }
         }
     }

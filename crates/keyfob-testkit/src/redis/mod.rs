@@ -1,8 +1,7 @@
 //! Real servers for tests: Redis or Valkey, standalone, as a cluster, or under sentinels.
 //!
-//! Each listens on free ports of the loopback, works in a folder of its own, and is gone when the
-//! tests are, however they end. What starts or asks a server waits for it: call it where a thread
-//! may wait for a moment.
+//! Each server listens on free ports of the loopback and works in its own folder. It is killed when
+//! the tests end, also if they crash. Functions that start or call a server block the thread.
 //!
 //! The program is `$KEYFOB_REDIS_SERVER`, or the `redis-server` in the path.
 

@@ -1,4 +1,4 @@
-//! One server process: started on a free port, and killed by nobody but its owner.
+//! One server process on a free port, which only its owner kills.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::{LaunchError, watchdog};
 
-/// How far above its port a node of a cluster listens for the others.
+/// The distance of a cluster node's bus port from its port.
 const BUS: u16 = 10_000;
 
-/// A port on loopback that is free now, and whose bus port is too.
+/// Returns a free port on loopback whose bus port is also free.
 pub(super) fn free_port() -> io::Result<u16> {
     loop {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
@@ -24,7 +24,7 @@ pub(super) fn free_port() -> io::Result<u16> {
     }
 }
 
-/// The server to start: `$KEYFOB_REDIS_SERVER`, or the one in the path.
+/// Returns the program to start: `$KEYFOB_REDIS_SERVER`, or `redis-server` in the path.
 pub(super) fn program() -> PathBuf {
     std::env::var_os("KEYFOB_REDIS_SERVER").map_or_else(|| "redis-server".into(), PathBuf::from)
 }
@@ -37,7 +37,7 @@ fn is_there(program: &Path) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-/// A process that works in a folder of its own and logs to `log` there.
+/// A process that works in its own folder and logs to `log` there.
 #[derive(Debug)]
 pub(super) struct Process {
     folder: PathBuf,
@@ -53,15 +53,15 @@ impl Process {
         self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the server with these arguments; gives its pid.
+    /// Starts the server with these arguments. Returns its pid.
     pub(super) fn start(&self, args: &[String]) -> Result<u32, LaunchError> {
         let program = program();
         if !is_there(&program) {
             return Err(LaunchError::Missing { program });
         }
         let log = File::options().create(true).append(true).open(self.folder.join("log"))?;
-        // The shell waits for leave before it becomes the server. So the watchdog knows the pid
-        // first, and if the tests die before they give leave there is never a server.
+        // The shell waits for a line on stdin before it executes the server. So the watchdog knows
+        // the pid first. If the tests die before that, the server never starts.
         let mut child = Command::new("sh")
             .args(["-c", r#"read -r leave && exec "$@" </dev/null"#, "sh"])
             .arg(program)
@@ -79,7 +79,7 @@ impl Process {
         Ok(pid)
     }
 
-    /// Asks `ready` until it agrees, as long as the process runs.
+    /// Calls `ready` until it succeeds, as long as the process runs.
     pub(super) fn wait_until(
         &self,
         waited_for: &'static str,
@@ -98,7 +98,7 @@ impl Process {
         match child.as_mut().map(Child::try_wait) {
             Some(Ok(None)) => false,
             Some(_) => {
-                // Its pid is free for others from here on.
+                // From here on the system may reuse the pid.
                 if let Some(child) = child.take() {
                     watchdog::forget(child.id());
                 }
@@ -108,16 +108,16 @@ impl Process {
         }
     }
 
-    /// The end of what the server wrote.
+    /// Returns the end of the server's log.
     pub(super) fn log(&self) -> String {
         let log = std::fs::read(self.folder.join("log")).unwrap_or_default();
         let start = log.len().saturating_sub(4000);
         String::from_utf8_lossy(&log[start..]).into_owned()
     }
 
-    /// Kills it at once, if it runs.
+    /// Kills the process immediately, if it runs.
     pub(super) fn kill(&self) {
-        // A child that was not waited for keeps its pid, so this never hits anybody else.
+        // A child that was not waited for keeps its pid, so this never kills another process.
         if let Some(mut child) = self.child().take() {
             let _ended = child.kill();
             let _ended = child.wait();
@@ -125,7 +125,7 @@ impl Process {
         }
     }
 
-    /// Sends it a signal, by name.
+    /// Sends a signal to the process, by name.
     pub(super) fn signal(&self, name: &str) -> io::Result<()> {
         let child = self.child();
         let child = child.as_ref().ok_or_else(|| io::Error::other("the server is not running"))?;
@@ -141,10 +141,10 @@ impl Drop for Process {
     }
 }
 
-/// How long a server, or several together, may take to be ready.
+/// The maximum time until one or several servers are ready.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Calls `ready` until it succeeds. On failure it returns what it saw.
+/// Calls `ready` until it succeeds. On failure it returns the last state.
 pub(super) fn wait_until(
     waited_for: &'static str,
     mut ready: impl FnMut() -> Result<(), String>,

@@ -1,14 +1,14 @@
-//! As much of the Redis protocol as it takes to ask a server something, one connection a call.
+//! A minimal client of the Redis protocol: one connection per call.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long a server may take to answer before it counts as silent.
+/// The maximum time until a server answers.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a server answers.
+/// The reply of a server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reply {
     /// A status, such as `OK`.
@@ -17,14 +17,14 @@ pub enum Reply {
     Number(i64),
     /// Bytes.
     Bytes(Vec<u8>),
-    /// Nothing.
+    /// The null reply.
     Nil,
     /// Several replies.
     List(Vec<Reply>),
 }
 
 impl Reply {
-    /// The number; 0 for what is none.
+    /// Returns the number, or 0 if the reply is not a number.
     pub fn number(&self) -> i64 {
         match self {
             Self::Number(number) => *number,
@@ -32,7 +32,7 @@ impl Reply {
         }
     }
 
-    /// The members of a list; none for what is no list.
+    /// Returns the members of a list, or none if the reply is not a list.
     pub fn list(&self) -> &[Reply] {
         match self {
             Self::List(list) => list,
@@ -40,14 +40,14 @@ impl Reply {
         }
     }
 
-    /// The value after `key` in a list of keys and values.
+    /// Returns the value after `key` in a list of keys and values.
     pub fn field(&self, key: &str) -> Option<String> {
         let (pairs, _) = self.list().as_chunks::<2>();
         pairs.iter().find(|[name, _]| name.to_string() == key).map(|[_, value]| value.to_string())
     }
 }
 
-/// The text of a reply; the members of a list are on lines of their own.
+/// Writes the text of a reply. Each member of a list is on its own line.
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -60,7 +60,7 @@ impl fmt::Display for Reply {
     }
 }
 
-/// Sends commands to the server at `port`, in order, and gives the last reply.
+/// Sends commands to the server at `port`, in order, and returns the last reply.
 pub(super) fn call(port: u16, commands: &[Vec<&str>]) -> io::Result<Reply> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let stream = TcpStream::connect_timeout(&address, PATIENCE)?;

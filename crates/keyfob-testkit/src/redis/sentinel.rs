@@ -9,21 +9,21 @@ use super::process::{self, Process, wait_until};
 use super::server::{is_port_taken, new_folder};
 use super::{LaunchError, RedisServer, Reply, resp};
 
-/// The name that the sentinels know the primary by.
+/// The name of the primary in the configuration of the sentinels.
 const SERVICE: &str = "keyfob";
 
 const SENTINELS: usize = 3;
 
-/// How often another port is tried where one was taken by somebody else meanwhile.
+/// The number of ports to try if another process takes a port in the meantime.
 const ATTEMPTS: usize = 20;
 
-/// One primary, its replicas and three sentinels; all of them are killed when it is dropped.
+/// One primary, its replicas and three sentinels. All servers are killed when it is dropped.
 #[derive(Debug)]
 pub struct RedisSentinel {
     sentinels: Vec<Sentinel>,
     servers: Vec<RedisServer>,
-    /// The port by which the first primary is known to the sentinels.
-    door: u16,
+    /// The port that the sentinels use for the first primary.
+    announced_port: u16,
 }
 
 #[derive(Debug)]
@@ -74,56 +74,57 @@ impl Sentinel {
 }
 
 impl RedisSentinel {
-    /// Starts a primary with so many replicas, and three sentinels that hold it for down after a
-    /// second of silence.
+    /// Starts a primary with this number of replicas, and three sentinels that consider it down
+    /// after one second without an answer.
     ///
     /// # Errors
-    /// [`LaunchError`], which says what to do.
+    /// [`LaunchError`], with what to do next.
     pub fn start(replicas: usize) -> Result<Self, LaunchError> {
         let primary = RedisServer::start()?;
         let replicas = (0..replicas).map(|_| RedisServer::start()).collect::<Result<_, _>>()?;
-        let door = primary.port();
-        Self::around(primary, door, replicas)
+        let announced_port = primary.port();
+        Self::around(primary, announced_port, replicas)
     }
 
-    /// The same of servers that are there already. The primary is known by the port `door`, behind
-    /// which there may be a proxy.
+    /// The same with existing servers. The sentinels use the port `announced_port`, which may be
+    /// that of a proxy.
     ///
     /// # Errors
-    /// [`LaunchError`], which says what to do.
+    /// [`LaunchError`], with what to do next.
     pub fn around(
         primary: RedisServer,
-        door: u16,
+        announced_port: u16,
         replicas: Vec<RedisServer>,
     ) -> Result<Self, LaunchError> {
         for replica in &replicas {
-            replica.call(&["REPLICAOF", "127.0.0.1", &door.to_string()])?;
+            replica.call(&["REPLICAOF", "127.0.0.1", &announced_port.to_string()])?;
         }
-        let sentinels =
-            (0..SENTINELS).map(|_| Sentinel::start(door)).collect::<Result<Vec<_>, _>>()?;
+        let sentinels = (0..SENTINELS)
+            .map(|_| Sentinel::start(announced_port))
+            .collect::<Result<Vec<_>, _>>()?;
         let servers = std::iter::once(primary).chain(replicas).collect();
-        let group = Self { sentinels, servers, door };
+        let group = Self { sentinels, servers, announced_port };
         group.wait_until_ok()?;
         Ok(group)
     }
 
-    /// The name that the sentinels know the primary by.
+    /// Returns the name of the primary in the configuration of the sentinels.
     pub fn service(&self) -> &'static str {
         SERVICE
     }
 
-    /// The addresses of the sentinels, as `host:port`.
+    /// Returns the addresses of the sentinels, as `host:port`.
     pub fn sentinels(&self) -> Vec<String> {
         self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect()
     }
 
-    /// Every server but the sentinels, whether it runs or not.
+    /// Returns all servers except the sentinels, running or not.
     pub fn servers(&self) -> &[RedisServer] {
         &self.servers
     }
 
-    /// The server that all sentinels hold for the primary and that is one; `None` while they do
-    /// not agree.
+    /// Returns the server that all sentinels report as primary and that reports itself as primary,
+    /// or `None` if they do not agree.
     pub fn primary(&self) -> Option<&RedisServer> {
         let mut ports = self.sentinels.iter().map(|sentinel| {
             let answer = sentinel.call(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE]).ok()?;
@@ -134,13 +135,13 @@ impl RedisSentinel {
             return None;
         }
         let primary = match self.servers.first() {
-            Some(first) if self.door.to_string() == port => first,
+            Some(first) if self.announced_port.to_string() == port => first,
             _ => self.servers.iter().find(|server| server.port().to_string() == port)?,
         };
         (role(primary).as_deref() == Some("master")).then_some(primary)
     }
 
-    /// Waits until the sentinels agree on a primary and know all that belongs to it.
+    /// Waits until the sentinels agree on a primary and know its replicas and each other.
     ///
     /// # Errors
     /// [`LaunchError::NotReady`].
@@ -172,8 +173,8 @@ impl RedisSentinel {
         })
     }
 
-    /// Has a replica take the primary's place, as if it were down, and waits until all sentinels
-    /// see the new one; gives it.
+    /// Makes a replica the primary, as if the primary were down. Waits until all sentinels report
+    /// the new primary and returns it.
     ///
     /// # Errors
     /// [`LaunchError::NotReady`].
@@ -187,7 +188,7 @@ impl RedisSentinel {
         self.wait_for_another_than(old)
     }
 
-    /// Waits until the sentinels agree on a primary on another port than `old`; gives it.
+    /// Waits until the sentinels agree on a primary on another port than `old`, and returns it.
     ///
     /// # Errors
     /// [`LaunchError::NotReady`].

@@ -1,4 +1,4 @@
-//! One standalone server, and everything that a test may do to it.
+//! One standalone server and the operations of tests on it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,13 +12,13 @@ use super::{LaunchError, Reply, resp, watchdog};
 #[cfg(feature = "tls")]
 use super::Certificates;
 
-/// How often another port is tried where one was taken by somebody else meanwhile.
+/// The number of ports to try if another process takes a port in the meantime.
 const ATTEMPTS: usize = 20;
 
-/// The user that the launcher itself asks by, where there are users.
+/// The user of the launcher, if the server has users.
 const OPERATOR: (&str, &str) = ("operator", "operator-of-the-tests");
 
-/// What a server is started with.
+/// The configuration of a server.
 #[derive(Clone, Debug, Default)]
 pub struct RedisServerBuilder {
     append_only: bool,
@@ -29,8 +29,8 @@ pub struct RedisServerBuilder {
     tls: bool,
 }
 
-/// A server of its own on a free port of the loopback, in a folder of its own. It is killed when
-/// it is dropped, and when the tests end in any other way.
+/// A server on a free port of the loopback, in its own folder. It is killed when it is dropped, and
+/// when the tests end in any other way.
 #[derive(Debug)]
 pub struct RedisServer {
     // Killed before its folder is removed.
@@ -44,17 +44,17 @@ pub struct RedisServer {
     tls: Option<(u16, Certificates)>,
 }
 
-/// How often a command was called, as `INFO commandstats` has it.
+/// The statistics of a command from `INFO commandstats`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CommandStats {
-    /// How many calls there were.
+    /// The number of calls.
     pub calls: u64,
-    /// How many microseconds they took in all.
+    /// The total time of the calls in microseconds.
     pub usec: u64,
 }
 
 impl RedisServerBuilder {
-    /// Writes every change to disk before it is answered, so that a killed server has it again.
+    /// Writes every change to disk before the reply, so that the data survives a kill.
     pub fn append_only(mut self) -> Self {
         self.append_only = true;
         self
@@ -72,8 +72,8 @@ impl RedisServerBuilder {
         self
     }
 
-    /// Listens for TLS on a second port, with a certificate of an authority of its own. Clients may
-    /// show a certificate and need not.
+    /// Listens for TLS on a second port, with a certificate of its own authority. Clients may send
+    /// a certificate but do not have to.
     #[cfg(feature = "tls")]
     pub fn tls(mut self) -> Self {
         self.tls = true;
@@ -89,7 +89,7 @@ impl RedisServerBuilder {
     /// Starts the server and waits until it answers.
     ///
     /// # Errors
-    /// [`LaunchError`], which says what to do.
+    /// [`LaunchError`], with what to do next.
     pub fn start(self) -> Result<RedisServer, LaunchError> {
         let mut last = None;
         for _ in 0..ATTEMPTS {
@@ -107,7 +107,7 @@ impl RedisServerBuilder {
         let mut args: Vec<String> = ["--port", &port.to_string(), "--bind", "127.0.0.1"]
             .into_iter()
             .chain(["--save", "", "--enable-debug-command", "yes"])
-            // A replica that asks for all data is served at once.
+            // A full synchronisation of a replica starts immediately.
             .chain(["--repl-diskless-sync-delay", "0"])
             .map(String::from)
             .collect();
@@ -132,7 +132,7 @@ impl RedisServerBuilder {
         Ok(server)
     }
 
-    /// Sets users and passwords; gives the words by which the launcher itself logs in.
+    /// Sets users and passwords. Returns the login arguments of the launcher.
     fn access(&self, folder: &Path, args: &mut Vec<String>) -> Result<Vec<String>, LaunchError> {
         if self.users.is_empty() {
             let Some(password) = &self.password else { return Ok(Vec::new()) };
@@ -172,8 +172,8 @@ impl RedisServerBuilder {
     }
 }
 
-/// A folder that is gone when it is dropped, or else when the tests are over. Its path is the one
-/// that the system knows it by, without links.
+/// A folder that is removed when it is dropped, or at the latest when the tests end. Its path
+/// contains no symbolic links.
 pub(super) fn new_folder() -> Result<TempDir, LaunchError> {
     let root = std::env::temp_dir().canonicalize()?;
     let folder = tempfile::Builder::new().prefix("keyfob-redis-").tempdir_in(root)?;
@@ -186,15 +186,15 @@ pub(super) fn is_port_taken(log: &str) -> bool {
 }
 
 impl RedisServer {
-    /// The makings of a server.
+    /// Returns the configuration of a server.
     pub fn builder() -> RedisServerBuilder {
         RedisServerBuilder::default()
     }
 
-    /// A server that keeps its data in memory and asks for no password.
+    /// Starts a server that keeps its data in memory and has no password.
     ///
     /// # Errors
-    /// [`LaunchError`], which says what to do.
+    /// [`LaunchError`], with what to do next.
     pub fn start() -> Result<Self, LaunchError> {
         Self::builder().start()
     }
@@ -203,7 +203,7 @@ impl RedisServer {
         let pid = self.process.start(&self.args)?;
         self.process.wait_until("an answer to PING", || {
             self.call(&["PING"]).map_err(|error| error.to_string())?;
-            // Somebody else's server may have the port.
+            // Another server may have taken the port.
             match self.info("server").map_err(|error| error.to_string())?.get("process_id") {
                 Some(answers) if *answers == pid.to_string() => Ok(()),
                 answers => Err(format!("process {answers:?} answers on port {}", self.port)),
@@ -211,24 +211,24 @@ impl RedisServer {
         })
     }
 
-    /// The port, without TLS.
+    /// Returns the port without TLS.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The address for a client, with the password of the default user, if it has one.
+    /// Returns the address for a client, with the password of the default user, if it has one.
     pub fn url(&self) -> String {
         let login =
             self.password.as_ref().map_or(String::new(), |password| format!(":{password}@"));
         format!("redis://{login}127.0.0.1:{}", self.port)
     }
 
-    /// The address for a client that logs in by another user.
+    /// Returns the address for a client that logs in as another user.
     pub fn url_of(&self, user: &str, password: &str) -> String {
         format!("redis://{user}:{password}@127.0.0.1:{}", self.port)
     }
 
-    /// The address for a client with TLS; `None` if the server was not started with it.
+    /// Returns the address for a client with TLS, or `None` if the server was not started with TLS.
     #[cfg(feature = "tls")]
     pub fn tls_url(&self) -> Option<String> {
         let login =
@@ -236,13 +236,13 @@ impl RedisServer {
         self.tls.as_ref().map(|(port, _)| format!("rediss://{login}127.0.0.1:{port}"))
     }
 
-    /// Where the certificates lie; `None` if the server was not started with TLS.
+    /// Returns the paths of the certificates, or `None` if the server was not started with TLS.
     #[cfg(feature = "tls")]
     pub fn certificates(&self) -> Option<&Certificates> {
         self.tls.as_ref().map(|(_, certificates)| certificates)
     }
 
-    /// The folder that the server works in; its log is `log` there.
+    /// Returns the folder of the server. Its log is the file `log` there.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -250,7 +250,7 @@ impl RedisServer {
     /// Sends one command on a connection of its own.
     ///
     /// # Errors
-    /// When the server does not answer within seconds, or answers with an error.
+    /// If the server does not answer within seconds, or answers with an error.
     pub fn call(&self, command: &[&str]) -> io::Result<Reply> {
         let mut commands = Vec::new();
         if !self.login.is_empty() {
@@ -260,21 +260,21 @@ impl RedisServer {
         resp::call(self.port, &commands)
     }
 
-    /// A section of `INFO`.
+    /// Returns a section of `INFO`.
     ///
     /// # Errors
-    /// As [`RedisServer::call`].
+    /// The errors of [`RedisServer::call`].
     pub fn info(&self, section: &str) -> io::Result<BTreeMap<String, String>> {
         let text = self.call(&["INFO", section])?.to_string();
         let fields = text.lines().filter_map(|line| line.split_once(':'));
         Ok(fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
-    /// How often each command was called since the start or the last `CONFIG RESETSTAT`, by its
-    /// name in lower case.
+    /// Returns the statistics of each command since the start or the last `CONFIG RESETSTAT`, by
+    /// its name in lower case.
     ///
     /// # Errors
-    /// As [`RedisServer::call`].
+    /// The errors of [`RedisServer::call`].
     pub fn command_stats(&self) -> io::Result<BTreeMap<String, CommandStats>> {
         let number = |values: &str, name: &str| {
             let value =
@@ -291,20 +291,20 @@ impl RedisServer {
             .collect())
     }
 
-    /// How many keys there are.
+    /// Returns the number of keys.
     ///
     /// # Errors
-    /// As [`RedisServer::call`].
+    /// The errors of [`RedisServer::call`].
     pub fn key_count(&self) -> io::Result<u64> {
         self.call(&["DBSIZE"]).map(|count| count.number().unsigned_abs())
     }
 
-    /// Kills the server at once; what it did not write is lost.
+    /// Kills the server immediately. Unwritten data is lost.
     pub fn kill9(&self) {
         self.process.kill();
     }
 
-    /// Starts it again on the same port and in the same folder, after killing it if it runs.
+    /// Starts the server again on the same port and in the same folder. Kills it first if it runs.
     ///
     /// # Errors
     /// [`LaunchError`].
@@ -322,18 +322,18 @@ impl RedisServer {
         Err(LaunchError::Ended { log: taken })
     }
 
-    /// Stops it where it stands: its connections stay open and nothing answers.
+    /// Pauses the process (SIGSTOP): its connections stay open and it does not answer.
     ///
     /// # Errors
-    /// When it does not run.
+    /// If the server does not run.
     pub fn pause(&self) -> io::Result<()> {
         self.process.signal("STOP")
     }
 
-    /// Lets it go on.
+    /// Resumes the process (SIGCONT).
     ///
     /// # Errors
-    /// When it does not run.
+    /// If the server does not run.
     pub fn resume(&self) -> io::Result<()> {
         self.process.signal("CONT")
     }

@@ -1,4 +1,4 @@
-//! What the launchers promise, on real servers.
+//! Tests of the launchers with real servers.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ fn a_server_answers_and_is_gone_when_dropped() {
     assert_eq!(server.call(&["GET", "a"]).unwrap().to_string(), "b\r\nc");
     assert_eq!(server.key_count().unwrap(), 1);
     assert_eq!(server.command_stats().unwrap()["set"].calls, 1);
-    assert!(server.call(&["NONSENSE"]).is_err(), "an error is an error");
+    assert!(server.call(&["NONSENSE"]).is_err(), "an error reply is an error");
     let (port, folder) = (server.port(), server.folder().to_owned());
     drop(server);
-    assert!(resp::call(port, &[vec!["PING"]]).is_err(), "nobody listens");
-    assert!(!folder.exists(), "its folder is gone");
+    assert!(resp::call(port, &[vec!["PING"]]).is_err(), "the port is closed");
+    assert!(!folder.exists(), "the folder is removed");
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn what_was_written_to_disk_outlives_a_kill() {
         let server = builder.start().unwrap();
         server.call(&["SET", "a", "b"]).unwrap();
         server.kill9();
-        assert!(server.call(&["PING"]).is_err(), "it is dead");
+        assert!(server.call(&["PING"]).is_err(), "a killed server does not answer");
         let port = server.port();
         server.restart().unwrap();
         assert_eq!(server.port(), port);
@@ -39,18 +39,21 @@ fn what_was_written_to_disk_outlives_a_kill() {
 fn a_paused_server_is_silent_until_it_goes_on() {
     let server = RedisServer::start().unwrap();
     server.pause().unwrap();
-    assert!(server.call(&["PING"]).is_err(), "it is silent");
+    assert!(server.call(&["PING"]).is_err(), "a paused server does not answer");
     server.resume().unwrap();
     server.call(&["PING"]).unwrap();
     server.pause().unwrap();
-    // A paused server is killed as well as any.
+    // A paused server can be killed too.
     drop(server);
 }
 
 #[test]
 fn users_and_passwords_are_asked_for() {
     let server = RedisServer::builder().password("secret").start().unwrap();
-    assert!(resp::call(server.port(), &[vec!["DBSIZE"]]).is_err(), "no password, no answer");
+    assert!(
+        resp::call(server.port(), &[vec!["DBSIZE"]]).is_err(),
+        "a call without the password is refused"
+    );
     assert_eq!(server.key_count().unwrap(), 0);
     let server =
         RedisServer::builder().user("app", "word", "~app:* +@read +@write").start().unwrap();
@@ -88,11 +91,15 @@ fn a_cluster_serves_all_slots_and_survives_a_primary() {
     let last = cluster.primary_of_slot(16_383).unwrap();
     assert_ne!(first.port(), last.port());
     cluster.hand_over(first).unwrap();
-    assert_ne!(cluster.primary_of_slot(0).unwrap().port(), first.port(), "it was handed over");
+    assert_ne!(
+        cluster.primary_of_slot(0).unwrap().port(),
+        first.port(),
+        "another primary serves the slot"
+    );
     last.kill9();
     let start = Instant::now();
     while cluster.primary_of_slot(16_383).is_none_or(|primary| primary.port() == last.port()) {
-        assert!(start.elapsed() < Duration::from_secs(20), "its replica takes over");
+        assert!(start.elapsed() < Duration::from_secs(20), "the replica takes over in time");
         std::thread::sleep(Duration::from_millis(50));
     }
     last.restart().unwrap();
@@ -109,7 +116,7 @@ fn sentinels_replace_a_primary() {
     group.wait_until_ok().unwrap();
     new.kill9();
     let third = group.wait_for_another_than(Some(new.port())).unwrap();
-    assert_eq!(third.port(), old, "the first one is the only one left");
+    assert_eq!(third.port(), old, "the first server is the only one left");
 }
 
 #[test]
@@ -119,7 +126,7 @@ fn a_missing_program_is_said_clearly() {
     assert!(text.contains("cargo xtask test") && text.contains("KEYFOB_REDIS_SERVER"), "{text}");
 }
 
-/// Starts this very test binary to hold servers, kills it, and looks for what is left.
+/// Starts this test binary with servers, kills it, and checks that no server is left.
 #[test]
 fn nothing_outlives_tests_that_are_killed() {
     let mut holder = Command::new(std::env::current_exe().unwrap())
@@ -136,7 +143,7 @@ fn nothing_outlives_tests_that_are_killed() {
     let line = line.unwrap();
     let (port, folder) = line.split_once(' ').unwrap();
     let port = port.parse().unwrap();
-    assert!(resp::call(port, &[vec!["PING"]]).is_ok(), "it is held");
+    assert!(resp::call(port, &[vec!["PING"]]).is_ok(), "the server runs");
     holder.kill().unwrap();
     holder.wait().unwrap();
     let start = Instant::now();
@@ -146,7 +153,7 @@ fn nothing_outlives_tests_that_are_killed() {
     }
 }
 
-/// The other half of the test above: by itself it only looks at the shared server.
+/// The child process of the test above. Without the variable it only starts the shared server.
 #[test]
 fn hold_a_server_if_asked() {
     let server = server();

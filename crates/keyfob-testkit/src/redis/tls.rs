@@ -1,4 +1,4 @@
-//! Certificates for one server: an authority of its own, the server's, and one for clients.
+//! Certificates for one server: its own authority, the server's certificate and one for clients.
 
 use std::path::{Path, PathBuf};
 
@@ -9,14 +9,14 @@ use rcgen::{
 
 use super::LaunchError;
 
-/// Where the certificates of a server with TLS lie, all of them PEM.
+/// The paths of the certificates of a server with TLS, all in PEM.
 #[derive(Clone, Debug)]
 pub struct Certificates {
     /// The authority that signed the others.
     pub authority: PathBuf,
     /// A client's certificate.
     pub client: PathBuf,
-    /// The key to it.
+    /// The key of the client's certificate.
     pub client_key: PathBuf,
 }
 

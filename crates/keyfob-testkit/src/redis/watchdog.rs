@@ -1,9 +1,9 @@
-//! Kills the servers when the tests end, however they end.
+//! Kills the servers when the tests end, also if they crash.
 //!
-//! A test that panics drops its servers, but a shared server lives in a static, which is never
-//! dropped, and a process that is killed drops nothing. So each test process has one small shell
-//! beside it that is told of every server and waits for the end of its input. That comes when the
-//! last of the test process is gone, whatever ended it; then the shell kills what is left.
+//! A test that panics drops its servers. But a shared server is in a static, which is never
+//! dropped, and a killed process drops nothing. So each test process starts one small shell, sends
+//! it the pid of every server, and the shell waits for the end of its input. The input ends when
+//! the test process has ended for any reason; then the shell kills the remaining servers.
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -11,8 +11,8 @@ use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// A pid may belong to somebody else by the time of the kill; what works in another folder than
-/// the server did is left alone, where the system can tell.
+/// By the time of the kill, a pid may belong to another process. If the system can report the
+/// folder of a process, a process in another folder is not killed.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 servers= folders=
@@ -38,14 +38,14 @@ done
 fn tell(line: &str) -> io::Result<()> {
     static SHELL: OnceLock<Mutex<ChildStdin>> = OnceLock::new();
     if SHELL.get().is_none() {
-        // One that loses the race for the static sees the end of its input at once.
+        // A shell that loses the race for the static sees the end of its input immediately.
         let mut shell = Command::new("sh")
             .args(["-c", SCRIPT])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .current_dir("/")
-            // What interrupts the tests at a terminal must not end it before them.
+            // A terminal interrupt of the tests must not end the shell before them.
             .process_group(0)
             .spawn()?;
         let input = shell.stdin.take().ok_or_else(|| io::Error::other("no input of the shell"))?;
@@ -55,18 +55,18 @@ fn tell(line: &str) -> io::Result<()> {
     shell.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes())
 }
 
-/// From now on the server dies with the tests.
+/// Registers the server to be killed at the end of the tests.
 pub(super) fn watch(pid: u32, folder: &Path) -> io::Result<()> {
     tell(&format!("+ {pid} {}\n", folder.display()))
 }
 
-/// The server is dead; its pid may be anybody's.
+/// Unregisters a server that has ended: its pid may be reused.
 pub(super) fn forget(pid: u32) {
-    // If the watchdog is gone there is nothing that it could do wrong.
+    // If the watchdog has ended, it cannot kill a wrong process.
     let _gone = tell(&format!("- {pid}\n"));
 }
 
-/// The folder is removed when the tests are over, if it still exists.
+/// Registers a folder to be removed at the end of the tests, if it still exists.
 pub(super) fn remove_at_the_end(folder: &Path) -> io::Result<()> {
     tell(&format!("f - {}\n", folder.display()))
 }

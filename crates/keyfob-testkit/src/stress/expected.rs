@@ -59,8 +59,8 @@ pub(super) enum Coverage {
 }
 
 pub(super) struct ExpectedStates {
-    /// How long after its acknowledgement another node may not yet know of a revocation.
-    grace: Duration,
+    /// How long another node may not know of an acknowledged revocation.
+    revocation_delay: Duration,
     clock: AtomicU64,
     tokens: Mutex<Vec<IssuedToken>>,
     attempts: Mutex<Vec<Attempt>>,
@@ -71,9 +71,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl ExpectedStates {
-    pub(super) fn new(grace: Duration) -> Self {
+    pub(super) fn new(revocation_delay: Duration) -> Self {
         Self {
-            grace,
+            revocation_delay,
             clock: AtomicU64::new(0),
             tokens: Mutex::default(),
             attempts: Mutex::default(),
@@ -88,7 +88,7 @@ impl ExpectedStates {
         lock(&self.tokens).push(token);
     }
 
-    /// One of the tokens: half of the time one of the newest, for the others are mostly dead.
+    /// Returns a random token: half of the time one of the newest, because most others are revoked.
     pub(super) fn any(&self, choice: &mut SeededChoice) -> Option<IssuedToken> {
         let tokens = lock(&self.tokens);
         let count = tokens.len() as u64;
@@ -125,7 +125,7 @@ impl ExpectedStates {
     pub(super) fn covered_for(&self, node: usize, token: &IssuedToken) -> Coverage {
         let now = Instant::now();
         self.max_coverage(token, |attempt| match attempt.covers(token) {
-            Coverage::Revoked if attempt.may_be_news_to(node, now, self.grace) => {
+            Coverage::Revoked if attempt.may_be_unknown_to(node, now, self.revocation_delay) => {
                 Coverage::MaybeRevoked
             }
             covered => covered,
@@ -160,7 +160,7 @@ impl Attempt {
         }
     }
     /// Returns whether another node revoked so recently that this node may not yet know.
-    fn may_be_news_to(&self, node: usize, now: Instant, grace: Duration) -> bool {
-        self.node != node && self.acknowledged.is_some_and(|end| now < end.at + grace)
+    fn may_be_unknown_to(&self, node: usize, now: Instant, revocation_delay: Duration) -> bool {
+        self.node != node && self.acknowledged.is_some_and(|end| now < end.at + revocation_delay)
     }
 }

@@ -4,10 +4,10 @@
 //! It checks:
 //!
 //! - After a revocation is acknowledged, no later validation accepts a token that it covers: on the
-//!   node that revoked immediately, on the other nodes after the grace period.
+//!   node that revoked immediately, on the other nodes after the revocation delay.
 //! - A call that changes a token or mints from it sees the revocation immediately, on every node.
 //! - No token that was minted from a revoked token is active, whenever it was minted.
-//! - A token that no revocation covers stays active. Refusing everything would be too easy.
+//! - A token that no revocation covers stays active. So a store that refuses everything fails.
 //!
 //! A write whose outcome is unknown may or may not have happened. Both are accepted.
 
@@ -25,40 +25,39 @@ use keyfob::{
 use choice::SeededChoice;
 use expected::{Coverage, ExpectedStates, IssuedToken, RevocationScope};
 
-/// How a config blows.
+/// The configuration of a stress test.
 #[derive(Clone, Copy, Debug)]
 pub struct StressTest {
-    /// How many tasks act at once.
+    /// The number of concurrent tasks.
     pub tasks: usize,
-    /// For how long.
+    /// The duration.
     pub length: Duration,
-    /// What each task's choices follow from.
+    /// The seed of the random choices.
     pub seed: u64,
-    /// For how long after a revocation was acknowledged another node than the one that revoked may
-    /// still say active: the bound of its cache, or nothing where it has none or where all nodes are
-    /// within one process.
-    pub grace: Duration,
+    /// How long another node may still accept a token after an acknowledged revocation: the max
+    /// staleness of its cache, or zero if the node has no cache or all nodes are in one process.
+    pub revocation_delay: Duration,
 }
 
-/// What happened in a config. A test asserts that all of it did.
+/// The counters of a stress test. A test asserts that none of them is zero.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct StressReport {
     /// Tokens issued.
     pub issued: u64,
     /// Tokens minted from others.
     pub minted: u64,
-    /// Looks that found a token active.
+    /// Validations that accepted a token.
     pub active: u64,
-    /// Looks that found a token refused.
+    /// Validations that refused a token.
     pub refused: u64,
     /// Revocations and epochs acknowledged.
     pub revoked: u64,
     /// Calls that failed because of the store.
     pub failed: u64,
-    /// Tokens that lived at the end.
-    pub alive: u64,
-    /// Tokens that were dead at the end.
-    pub dead: u64,
+    /// Tokens that were active at the end.
+    pub active_at_end: u64,
+    /// Tokens that were refused at the end.
+    pub refused_at_end: u64,
 }
 
 #[derive(Default)]
@@ -74,18 +73,17 @@ struct StressCounters {
 const SUBJECTS: u64 = 24;
 const CLIENTS: u64 = 4;
 
-/// Blows over the nodes and, when the time is up, looks at every token on every node. The caller
-/// sees to it that the store can be reached again by then, and gives the nodes time to notice in
-/// `healed`.
+/// Runs the stress test on the nodes. At the end it validates every token on every node. `healed`
+/// must complete after the store is reachable again and the nodes have recovered.
 ///
 /// # Panics
-/// When a node says active of what must be dead, or refuses what nothing was done to.
+/// If a node accepts a token that must be revoked, or refuses a token that nothing revoked.
 pub async fn run_stress_test(
     nodes: &[TokenManager],
     config: StressTest,
     healed: impl Future<Output = ()>,
 ) -> StressReport {
-    let expected = Arc::new(ExpectedStates::new(config.grace));
+    let expected = Arc::new(ExpectedStates::new(config.revocation_delay));
     let counts = Arc::new(StressCounters::default());
     let end = tokio::time::Instant::now() + config.length;
     let tasks: Vec<_> = (0..config.tasks)
@@ -100,10 +98,10 @@ pub async fn run_stress_test(
         })
         .collect();
     for task in tasks {
-        task.await.expect("a task of the config found a broken promise");
+        task.await.expect("a task found a broken guarantee");
     }
     healed.await;
-    // The config may have ended with a revocation of everything: these come after it.
+    // The test may have ended with a revocation of everything. These tokens are issued after it.
     for node in 0..nodes.len() {
         let choice = SeededChoice::new(config.seed);
         let (expected, counts) = (expected.clone(), counts.clone());
@@ -121,7 +119,7 @@ pub async fn run_stress_test(
         failed: counts.failed.load(Ordering::Relaxed),
         ..StressReport::default()
     };
-    tokio::time::sleep(config.grace).await;
+    tokio::time::sleep(config.revocation_delay).await;
     validate_all(nodes, &expected, &mut report).await;
     report
 }
@@ -133,21 +131,26 @@ async fn validate_all(
 ) {
     for token in expected.all() {
         let covered = expected.covered(&token);
-        for (place, node) in nodes.iter().enumerate() {
+        for (index, node) in nodes.iter().enumerate() {
             match (node.validate_active(&token.bearer).await, covered) {
-                (Ok(_), Coverage::Revoked) => panic!("{} lives on node {place}", token.id),
-                (Err(Error::Refused(refusal)), Coverage::NotRevoked) => {
-                    panic!("{} is refused on node {place} for nothing: {refusal}", token.id)
+                (Ok(_), Coverage::Revoked) => {
+                    panic!("{} is still active on node {index}", token.id)
                 }
-                (Ok(_), _) => report.alive += u64::from(place == 0),
-                (Err(Error::Refused(_)), _) => report.dead += u64::from(place == 0),
-                (Err(error), _) => panic!("node {place} does not answer after the config: {error}"),
+                (Err(Error::Refused(refusal)), Coverage::NotRevoked) => {
+                    panic!(
+                        "{} is refused on node {index} without a revocation: {refusal}",
+                        token.id
+                    )
+                }
+                (Ok(_), _) => report.active_at_end += u64::from(index == 0),
+                (Err(Error::Refused(_)), _) => report.refused_at_end += u64::from(index == 0),
+                (Err(error), _) => panic!("node {index} does not answer after the test: {error}"),
             }
         }
     }
 }
 
-/// One task of a config.
+/// One task of a stress test.
 struct Worker {
     nodes: Vec<TokenManager>,
     expected: Arc<ExpectedStates>,
@@ -175,11 +178,13 @@ impl Worker {
     }
 
     fn subject(&mut self) -> Subject {
-        Subject::new(format!("user{}", self.choice.below(SUBJECTS))).expect("a name is a subject")
+        Subject::new(format!("user{}", self.choice.below(SUBJECTS)))
+            .expect("the name is a valid subject")
     }
 
     fn client(&mut self) -> ClientId {
-        ClientId::new(format!("client{}", self.choice.below(CLIENTS))).expect("a name is a client")
+        ClientId::new(format!("client{}", self.choice.below(CLIENTS)))
+            .expect("the name is a valid client id")
     }
 
     fn count(&self, which: impl Fn(&StressCounters) -> &AtomicU64) {
@@ -204,7 +209,7 @@ impl Worker {
                 });
             }
             Err(Error::Store(_)) => self.count(|counts| &counts.failed),
-            Err(error) => panic!("a token was not issued: {error}"),
+            Err(error) => panic!("an issue failed: {error}"),
         }
     }
 
@@ -213,21 +218,25 @@ impl Worker {
         if parent.line.len() >= 8 {
             return;
         }
-        let surely_dead = self.expected.covered(&parent) == Coverage::Revoked;
+        let surely_revoked = self.expected.covered(&parent) == Coverage::Revoked;
         match self.nodes[node].mint(parent.id, Grant::new(Kind::Access).scope("read")).await {
             Ok(issued) => {
-                assert!(!surely_dead, "{} was minted from dead {}", issued.token.id, parent.id);
+                assert!(
+                    !surely_revoked,
+                    "{} was minted from the revoked {}",
+                    issued.token.id, parent.id
+                );
                 self.count(|counts| &counts.minted);
                 let mut line = parent.line.clone();
                 line.push(issued.token.id);
-                // It has its root's stamp, so what covers the root covers it, whenever it was
-                // minted.
+                // A minted token has the stamp of its root, so a revocation that covers the root
+                // also covers it.
                 let (id, bearer) = (issued.token.id, issued.bearer);
                 self.expected.issued(IssuedToken { id, bearer, line, ..parent });
             }
             Err(Error::Store(_)) => self.count(|counts| &counts.failed),
             Err(Error::Ended { .. }) => {}
-            Err(error) => panic!("nothing was minted: {error}"),
+            Err(error) => panic!("a mint failed: {error}"),
         }
     }
 
@@ -236,12 +245,17 @@ impl Worker {
         let covered = self.expected.covered_for(node, &token);
         match self.nodes[node].validate_active(&token.bearer).await {
             Ok(_) => {
-                assert_ne!(covered, Coverage::Revoked, "{} lives after its revocation", token.id);
+                assert_ne!(
+                    covered,
+                    Coverage::Revoked,
+                    "{} is still active after its revocation",
+                    token.id
+                );
                 self.count(|counts| &counts.active);
             }
             Err(Error::Refused(_)) => self.count(|counts| &counts.refused),
             Err(Error::Store(_)) => self.count(|counts| &counts.failed),
-            Err(error) => panic!("a bearer was not judged: {error}"),
+            Err(error) => panic!("a validation failed: {error}"),
         }
     }
 
@@ -253,12 +267,12 @@ impl Worker {
             |metadata: &mut keyfob::Metadata| metadata.tags.insert(tag.as_str().try_into()?);
         match self.nodes[node].update(token.id, UpdateRequest::new(), change).await {
             Ok(token) => {
-                assert_ne!(covered, Coverage::Revoked, "dead {} was updated", token.id);
+                assert_ne!(covered, Coverage::Revoked, "the revoked {} was updated", token.id);
             }
             Err(Error::Store(_)) => self.count(|counts| &counts.failed),
             Err(Error::Ended { state, .. }) => assert_eq!(state, TokenState::Revoked),
             Err(Error::Contended { .. }) => {}
-            Err(error) => panic!("a token was not updated: {error}"),
+            Err(error) => panic!("an update failed: {error}"),
         }
     }
 
@@ -266,10 +280,12 @@ impl Worker {
         let Some(token) = self.expected.any(&mut self.choice) else { return };
         let covered = self.expected.covered(&token);
         match self.nodes[node].touch(token.id).await {
-            Ok(()) => assert_ne!(covered, Coverage::Revoked, "dead {} was touched", token.id),
+            Ok(()) => {
+                assert_ne!(covered, Coverage::Revoked, "the revoked {} was touched", token.id);
+            }
             Err(Error::Store(_)) => self.count(|counts| &counts.failed),
             Err(Error::Ended { .. }) => {}
-            Err(error) => panic!("a token was not touched: {error}"),
+            Err(error) => panic!("a touch failed: {error}"),
         }
     }
 
@@ -319,7 +335,7 @@ impl Worker {
                 self.count(|counts| &counts.revoked);
             }
             Err(Error::Store(_)) => self.count(|counts| &counts.failed),
-            Err(error) => panic!("nothing was revoked: {error}"),
+            Err(error) => panic!("a revocation failed: {error}"),
         }
     }
 }

@@ -269,13 +269,17 @@ impl Cache {
 
     /// Remembers that the store does not know an id.
     pub(crate) fn keep_unknown(&self, id: TokenId, now: Timestamp) {
-        self.flights.count_unknown(now);
         self.unknown.put(id, now);
     }
 
-    /// Starts a load. Returns `None` if another request has just loaded the same id.
-    pub(crate) async fn begin_load(&self, id: TokenId, now: Timestamp) -> Option<Flight<'_>> {
-        self.flights.board(id, now, &self.metrics).await
+    /// Begins a load, unless another request is loading the same id.
+    pub(crate) fn begin_load(&self, id: TokenId) -> Option<Flight<'_>> {
+        self.flights.begin(id)
+    }
+
+    /// Waits while another request is loading the id. Returns whether one was.
+    pub(crate) async fn wait_for_load(&self, id: TokenId) -> bool {
+        self.flights.wait(id, &self.metrics).await
     }
 
     pub(crate) fn report(&self) -> CacheReport {

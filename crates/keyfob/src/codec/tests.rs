@@ -54,6 +54,7 @@ fn read(bytes: &[u8]) -> Token {
         epochs: Epochs::default(),
         sent: MonotonicInstant::now(),
         verdict: Verdict::Clear,
+        last_advance: None,
     };
     decode::<Record>(bytes).unwrap().into_token(&loaded)
 }

@@ -6,6 +6,8 @@ use super::background::Tasks;
 use super::background::last_use::LastUses;
 use super::background::metrics::MetricsPublisher;
 use super::events::observations::Observer;
+use super::load_queue::LoadQueue;
+use super::login_turns::LoginTurns;
 use super::refresh::RefreshRecordCache;
 use super::sealing::Sealing;
 use super::{Inner, TokenManager};
@@ -257,6 +259,8 @@ impl TokenManagerBuilder {
             last_use: LastUses::new(self.last_use_precision),
             observer: Observer::new(self.observations_per_second, self.sample_uses),
             limiter: self.limits.map(|limits| Limiter::new(limits, namespace).metrics(&metrics)),
+            loads: LoadQueue::new(&metrics),
+            login_turns: LoginTurns::new(),
             tally: HotCounters::new(),
             publisher: MetricsPublisher::default(),
             metrics,

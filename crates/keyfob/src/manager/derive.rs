@@ -98,7 +98,7 @@ impl TokenManager {
             return Err(Refusal::Kind { found: Kind::Refresh }.into());
         }
         for _ in 0..RETRY_LIMIT {
-            let (loaded, record) = self.load_presented(bearer.id()).await?;
+            let (loaded, record) = self.load_presented(bearer.id(), presented.ip).await?;
             let proven = |error: Error| Rejection::of(loaded.id, error);
             let now = self.now();
             let used = record.secret_of(&bearer, now);

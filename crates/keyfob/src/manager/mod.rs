@@ -10,6 +10,8 @@
 //! | `derive` | a narrower token from a presented one, for a service that acts for the subject |
 //! | `descent` | a token that is made from another is never wider |
 //! | `settle` | what happens when a presented bearer token is not accepted |
+//! | `login_turns` | logins of one subject take turns |
+//! | `load_queue` | the budget of the loads that presented bearer tokens cause |
 //! | `admit` | whether a request is within its limits |
 //! | `read` | get, list, count, history, statistics |
 //! | `refresh` | a refresh token exchanged for the next pair |
@@ -31,6 +33,8 @@ mod events;
 mod issue;
 #[cfg(feature = "seal")]
 mod keys;
+mod load_queue;
+mod login_turns;
 mod modify;
 mod read;
 mod refresh;
@@ -118,10 +122,12 @@ struct Inner {
     bound: Duration,
     refresh_policy: RefreshPolicy,
     sessions: Option<SessionPolicy>,
+    login_turns: login_turns::LoginTurns,
     refresh_records: refresh::RefreshRecordCache,
     last_use: background::last_use::LastUses,
     observer: events::observations::Observer,
     limiter: Option<Limiter>,
+    loads: load_queue::LoadQueue,
     metrics: Metrics,
     tally: HotCounters,
     publisher: background::metrics::MetricsPublisher,

@@ -48,7 +48,7 @@ impl TokenManager {
             let replace = Replace {
                 added_terms,
                 events: vec![encode_event(&operation, 0, now, by, event)],
-                ..Replace::new(id, loaded.version, codec::encode(&record))
+                ..Replace::of(&loaded, codec::encode(&record))
             };
             match self.inner.store.replace(operation, replace).await? {
                 Replaced::Stored(_) => {

@@ -23,7 +23,7 @@ use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::rotation::SecretOverlap;
 use keyfob_core::text::{Actor, Subject};
 use keyfob_core::token::{ChangeKind, Kind, SecretUsed};
-use keyfob_store::{Loaded, RecordVersion, Replace, Replaced};
+use keyfob_store::{ClearFields, Loaded, RecordVersion, Replace, Replaced};
 
 /// What a new secret is to be like, and who asks for it.
 ///
@@ -69,6 +69,7 @@ impl From<SecretOverlap> for RotateRequest {
 pub(super) struct FirstUse {
     id: TokenId,
     read: RecordVersion,
+    clear: ClearFields,
     record: Record,
 }
 
@@ -77,7 +78,12 @@ impl FirstUse {
     pub(super) fn of(loaded: &Loaded, record: &Record, secret: Option<SecretUsed>) -> Option<Self> {
         let is_unused = record.secrets.as_ref().is_some_and(|secrets| !secrets.is_used);
         let is_first = is_unused && secret == Some(SecretUsed::Newest);
-        is_first.then(|| Self { id: loaded.id, read: loaded.version, record: record.clone() })
+        is_first.then(|| Self {
+            id: loaded.id,
+            read: loaded.version,
+            clear: loaded.clear_fields(),
+            record: record.clone(),
+        })
     }
 }
 
@@ -178,12 +184,13 @@ impl TokenManager {
 
     /// Writes that the newest secret was used; `false` if the record has changed since it was read.
     pub(super) async fn write_first_use(&self, first_use: FirstUse) -> Result<bool, Error> {
-        let FirstUse { id, read, mut record } = first_use;
+        let FirstUse { id, read, clear, mut record } = first_use;
         if let Some(secrets) = &mut record.secrets {
             secrets.is_used = true;
         }
         let operation = self.begin()?;
-        let replace = Replace::new(id, read, codec::encode(&record));
+        let clear = Some(clear);
+        let replace = Replace { clear, ..Replace::new(id, read, codec::encode(&record)) };
         let replaced = self.inner.store.replace(operation, replace).await?;
         Ok(matches!(replaced, Replaced::Stored(_)))
     }

@@ -3,7 +3,7 @@
 //!
 //! A login that has to make room revokes first and stores then, so that there are never more sessions
 //! than the policy allows, wherever a node stops. Two logins that find the same index end the same
-//! session, and the second one reads again.
+//! session, and the second one waits a little and reads again; see [`login_turns`](super::login_turns).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,6 @@ use futures_util::future::try_join_all;
 
 use super::TokenManager;
 use super::issue::{DRAW_LIMIT, Draft, Issued, Prepared, no_free_id};
-use super::modify::RETRY_LIMIT;
 use super::read::Paging;
 use super::revoke::RevokeRequest;
 use crate::codec;
@@ -25,8 +24,8 @@ use keyfob_core::time::{Timestamp, Ttl};
 use keyfob_core::token::{GrantParts, Kind, TokenState};
 use keyfob_metrics::{RevocationTarget, SessionOutcome};
 use keyfob_store::{
-    Epochs, Insert, Inserted, NewRecord, Operation, RecordVersion, Replace, Replaced, Revoked,
-    StampRule, Verdict,
+    ClearFields, Epochs, Insert, Inserted, NewRecord, Operation, RecordVersion, Replace, Replaced,
+    Revoked, StampRule, Verdict,
 };
 
 /// How many indexes in a row may have been revoked, while they are looked for or at the same time.
@@ -41,6 +40,8 @@ struct ReadIndex {
     id: TokenId,
     /// `None` if there is no index yet.
     version: Option<RecordVersion>,
+    /// Its fields in clear, if there is one.
+    clear: Option<ClearFields>,
     /// When it is to be forgotten at the latest: with the first index, if it replaces a revoked one.
     keep_until: Timestamp,
     index: SessionIndex,
@@ -94,7 +95,12 @@ impl TokenManager {
         let device = parts.metadata.device.id.as_ref();
         let device = device.map(|device| namespace.device(device).number());
         let mut superseded_at: Option<(TokenId, Option<RecordVersion>)> = None;
-        for _ in 0..RETRY_LIMIT {
+        let contended = || Error::Contended {
+            id: namespace.session_index_of(&subject, 0, Timestamp::default()),
+        };
+        let turn = self.inner.login_turns.begin(namespace.subject(&subject)).await;
+        let mut turn = turn.ok_or_else(contended)?;
+        loop {
             // Before any session has to end: a grant that is not valid makes no room.
             let prepared = self.prepare(parts.clone(), None)?;
             let mut read = self.read_index(&subject, device).await?;
@@ -112,8 +118,10 @@ impl TokenManager {
                 SessionStored::Superseded => superseded_at = Some((read.id, read.version)),
                 SessionStored::IndexChanged => {}
             }
+            if !turn.wait(&*self.inner.random).await {
+                return Err(contended());
+            }
         }
-        Err(Error::Contended { id: namespace.session_index_of(&subject, 0, Timestamp::default()) })
     }
 
     /// Reads the session index of a subject.
@@ -129,15 +137,15 @@ impl TokenManager {
             let id = namespace.session_index_of(subject, revoked, at);
             let Some(loaded) = self.inner.store.load(id).await? else {
                 let index = self.rebuild_index(subject).await?;
-                return Ok(ReadIndex { id, version: None, keep_until, index, device });
+                return Ok(ReadIndex { id, version: None, clear: None, keep_until, index, device });
             };
             keep_until = keep_until.min(loaded.keep_until);
             let revoked_at = match loaded.verdict {
                 Verdict::Clear => {
                     let mut index: SessionIndex = codec::decode(&loaded.body)?;
                     index.remove_ended(self.now());
-                    let version = Some(loaded.version);
-                    return Ok(ReadIndex { id, version, keep_until, index, device });
+                    let (version, clear) = (Some(loaded.version), Some(loaded.clear_fields()));
+                    return Ok(ReadIndex { id, version, clear, keep_until, index, device });
                 }
                 Verdict::Revoked(mark) => mark.at,
                 // The time of the revocation is among what the store lost.
@@ -241,9 +249,7 @@ impl TokenManager {
             index.sessions.push(IndexedSession { id: new.id, device: read.device, ends_at });
             let body = codec::encode(&index);
             let written = match read.version {
-                Some(version) => {
-                    self.replace_index(read.id, version, body, operation, insert).await?
-                }
+                Some(version) => self.replace_index(read, version, body, operation, insert).await?,
                 None => self.insert_index(read, body, operation, insert).await?,
             };
             match written {
@@ -290,14 +296,15 @@ impl TokenManager {
     /// Stores a session together with the next version of the index.
     async fn replace_index(
         &self,
-        id: TokenId,
+        read: &ReadIndex,
         version: RecordVersion,
         body: Vec<u8>,
         operation: Operation,
         insert: Insert,
     ) -> Result<IndexWritten, Error> {
         let (minted, events) = (insert.records, insert.events);
-        let replace = Replace { minted, events, ..Replace::new(id, version, body) };
+        let clear = read.clear.clone();
+        let replace = Replace { minted, events, clear, ..Replace::new(read.id, version, body) };
         Ok(match self.inner.store.replace(operation, replace).await? {
             Replaced::Stored(_) => IndexWritten::Stored,
             Replaced::Ended => IndexWritten::Superseded,

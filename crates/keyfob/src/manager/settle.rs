@@ -13,12 +13,15 @@
 use std::net::IpAddr;
 
 use super::TokenManager;
+use super::load_queue::{LoadPermit, Source};
 use crate::codec::Record;
 use crate::error::Error;
 use keyfob_core::event::ObservationKind;
 use keyfob_core::id::TokenId;
+use keyfob_core::namespace::IdOrigin;
 use keyfob_core::rotation::RefreshRefused;
 use keyfob_core::validation::Refusal;
+use keyfob_limit::{Ipv6Prefix, Network};
 use keyfob_store::{Loaded, StoreError};
 
 /// Why a presented bearer token is not accepted.
@@ -97,10 +100,50 @@ impl TokenManager {
     }
 
     /// Loads the record of a presented bearer token, which may turn out to prove nothing.
-    pub(super) async fn load_presented(&self, id: TokenId) -> Result<(Loaded, Record), Rejection> {
-        match self.load(id).await {
-            Err(Error::NotFound { .. }) => Err(Refusal::Unknown.into()),
+    pub(super) async fn load_presented(
+        &self,
+        id: TokenId,
+        ip: Option<IpAddr>,
+    ) -> Result<(Loaded, Record), Rejection> {
+        let permit = self.begin_presented_load(id, ip).await?;
+        let loaded = self.load(id).await;
+        drop(permit);
+        match loaded {
+            Err(Error::NotFound { .. }) => {
+                self.count_unknown(ip);
+                Err(Refusal::Unknown.into())
+            }
             read => read.map_err(|error| Rejection::of(id, error)),
+        }
+    }
+
+    /// Waits until there is room to load what a bearer token names.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`] if the id was not drawn in this namespace: then the store is not asked.
+    pub(super) async fn begin_presented_load(
+        &self,
+        id: TokenId,
+        ip: Option<IpAddr>,
+    ) -> Result<LoadPermit, Refusal> {
+        let origin = self.inner.store.namespace().origin_of(id);
+        if origin == IdOrigin::Foreign {
+            return Err(Refusal::Unknown);
+        }
+        let network = ip.map(|ip| self.network_of(ip));
+        let source = Source { network, is_proven: origin == IdOrigin::Proven };
+        Ok(self.inner.loads.begin(source, self.now()).await)
+    }
+
+    /// Counts a presented bearer token that a load did not find.
+    pub(super) fn count_unknown(&self, ip: Option<IpAddr>) {
+        self.inner.loads.count_unknown(ip.map(|ip| self.network_of(ip)), self.now());
+    }
+
+    fn network_of(&self, ip: IpAddr) -> Network {
+        match &self.inner.limiter {
+            Some(limiter) => limiter.network_of(ip),
+            None => Ipv6Prefix::DEFAULT.network_of(ip),
         }
     }
 

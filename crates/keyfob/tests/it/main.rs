@@ -10,4 +10,4 @@ mod limits;
 mod manager;
 mod metrics;
 mod model_memory;
-mod storm;
+mod stress;

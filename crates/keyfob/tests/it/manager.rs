@@ -11,6 +11,7 @@ mod audit;
 mod caching;
 mod deriving;
 mod events;
+mod flood;
 mod issue;
 mod last_use;
 mod owning;

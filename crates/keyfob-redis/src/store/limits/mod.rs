@@ -129,6 +129,7 @@ impl Shared {
         for ((_, charge), tally) in charges.iter().zip(tallies) {
             args.extend(Vec::<Arg>::from(RefundArgs {
                 units: (charge.meter.permit() * u64::from(tally.taken)).into(),
+                permit: charge.meter.permit().into(),
                 drain: charge.meter.drain().into(),
             }));
         }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use keyfob_limit::{Charge, ChargeOutcome, Charged, LimitKey};
+use keyfob_limit::{Charge, ChargeOutcome, Charged, LimitKey, Meter};
 use keyfob_store::{Timestamp, Ttl};
 
 /// The maximum number of keys that are remembered. With more, all are forgotten and asked again.
@@ -25,6 +25,8 @@ pub(crate) struct Refusals(Mutex<HashMap<LimitKey, Refusal>>);
 struct Refusal {
     /// A charge of at least so many permits is refused.
     permits: u32,
+    /// The debt is in its units, and its burst was used up.
+    meter: Meter,
     tally: ChargeOutcome,
     received_at: Instant,
     ends_at: Instant,
@@ -40,7 +42,8 @@ impl Refusals {
         let now = Instant::now();
         let refusal = |charge: &Charge| {
             let refusal = known.get(&charge.key)?;
-            (refusal.ends_at > now && charge.least >= refusal.permits).then_some(refusal)
+            let is_same = charge.meter == refusal.meter && charge.least >= refusal.permits;
+            (refusal.ends_at > now && is_same).then_some(refusal)
         };
         charges.iter().find_map(refusal)?;
         let tally = |charge: &Charge| match refusal(charge) {
@@ -63,7 +66,8 @@ impl Refusals {
         let received_at = Instant::now();
         let ends_at =
             received_at + wait.as_duration().min(MAX_RETENTION) - Duration::from_millis(1);
-        let refusal = Refusal { permits: charge.least, tally: *tally, received_at, ends_at };
+        let (permits, meter) = (charge.least, charge.meter);
+        let refusal = Refusal { permits, meter, tally: *tally, received_at, ends_at };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_KEYS {
             known.clear();

@@ -320,11 +320,11 @@ impl State {
             let Some(loaded) = self.load(id, now) else { continue };
             if records.len() == query.limit {
                 let next = records.last().map(Position::of);
-                return RecordPage { records, next };
+                return RecordPage::new(records, next);
             }
             records.push(loaded);
         }
-        RecordPage { records, next: None }
+        RecordPage::new(records, None)
     }
 
     pub(super) fn count(&self, term: Term, lane: Option<Lane>) -> u64 {
@@ -358,6 +358,9 @@ impl State {
 
     fn loaded(&self, record: &Record) -> Loaded {
         let tombstone = record.tombstone.clone();
+        let lane = record.id.lane();
+        let (verdict, last_advance) =
+            self.verdict_with_advance(lane, record.stamp, tombstone, &record.epochs);
         Loaded {
             id: record.id,
             body: record.body.clone(),
@@ -369,7 +372,8 @@ impl State {
             last_used: record.last_used,
             epochs: record.epochs.clone(),
             sent: MonotonicInstant::now(),
-            verdict: self.verdict(record.id.lane(), record.stamp, tombstone, &record.epochs),
+            verdict,
+            last_advance,
         }
     }
 
@@ -380,8 +384,19 @@ impl State {
         tombstone: Option<RevocationMark>,
         epochs: &Epochs,
     ) -> Verdict {
+        self.verdict_with_advance(lane, stamp, tombstone, epochs).0
+    }
+
+    fn verdict_with_advance(
+        &self,
+        lane: Lane,
+        stamp: Stamp,
+        tombstone: Option<RevocationMark>,
+        epochs: &Epochs,
+    ) -> (Verdict, Option<Timestamp>) {
         let lane = self.lane(lane);
-        Verdict::of(stamp, tombstone, epochs, Some((lane.birth, lane.sequence)), |field| {
+        let sequence = Some((lane.birth, lane.sequence));
+        Verdict::with_last_advance(stamp, tombstone, epochs, sequence, |field| {
             lane.epochs.get(&field).map(|kept| kept.epoch.clone())
         })
     }

@@ -7,8 +7,8 @@ use keyfob_core::event::EventKind;
 use keyfob_core::id::TokenId;
 use keyfob_core::namespace::{Namespace, Term};
 use keyfob_core::time::Timestamp;
-use keyfob_core::token::Token;
-use keyfob_store::{Epochs, NewRecord, StampRule};
+use keyfob_core::token::{Kind, Token};
+use keyfob_store::{Epochs, Insert, NewRecord, StampRule};
 
 /// A token that was issued, with its bearer token: the only time that the secret is shown.
 #[derive(Clone, Debug)]
@@ -53,6 +53,13 @@ impl NewToken {
             stamp: self.stamp,
             counted: Some(self.record.counted()),
         }
+    }
+
+    /// Returns the epoch fields of a refresh token that is inserted first, for its next rotation. `None`
+    /// for any other kind.
+    pub(super) fn epochs_to_remember(&self, insert: &Insert) -> Option<Epochs> {
+        let first = insert.records.first().filter(|_| self.record.kind == Kind::Refresh);
+        first.map(|record| record.epochs.clone())
     }
 
     pub(in crate::manager) fn issued_event(&self) -> EventKind {

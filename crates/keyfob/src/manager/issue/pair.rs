@@ -8,7 +8,6 @@ use crate::manager::modify::encode_event;
 use crate::manager::refresh::{RefreshRequest, access_record};
 use keyfob_core::bearer::{BearerToken, Generation};
 use keyfob_core::field::Field;
-use keyfob_core::id::TokenId;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::rotation::Rotation;
 use keyfob_core::token::{Grant, Kind};
@@ -76,9 +75,10 @@ impl TokenManager {
                 records: vec![refresh.to_record(namespace), access.to_record(namespace)],
                 events: events.collect(),
             };
+            let epochs = refresh.epochs_to_remember(&insert);
             match self.inner.store.insert(operation, insert).await? {
                 Inserted::Stored(stamp) => {
-                    self.remember_refresh_record(&refresh, stamp);
+                    self.remember_refresh_record(&refresh, epochs, stamp);
                     let (access, refresh) = (self.finish(access), self.finish(refresh));
                     return Ok(IssuedPair { access, refresh });
                 }
@@ -96,7 +96,7 @@ impl TokenManager {
     ) -> Result<NewToken, Error> {
         let inner = &*self.inner;
         let at = refresh.record.issued_at;
-        let id = TokenId::draw(at, refresh.id.lane(), &*inner.random)?;
+        let id = inner.store.namespace().draw_id(at, refresh.id.lane(), &*inner.random)?;
         let bearer =
             BearerToken::draw(&inner.prefix, Kind::Access, id, Generation::FIRST, &*inner.random)?;
         let (parent, parts, default) = (&refresh.record, &request.parts, inner.lifetimes.access);

@@ -8,9 +8,9 @@ use crate::manager::modify::encode_event;
 use crate::manager::refresh::RefreshRecord;
 use keyfob_core::bearer::ratchet::Ratchet;
 use keyfob_core::bearer::{BearerToken, Generation};
-use keyfob_core::id::{FamilyId, TokenId};
+use keyfob_core::id::FamilyId;
 use keyfob_core::token::Kind;
-use keyfob_store::{Insert, Inserted, Operation, Stamp, StoreError};
+use keyfob_store::{ClearFields, Epochs, Insert, Inserted, Operation, Stamp, StoreError};
 
 /// How many ids are drawn before it is clear that clashes are no accident.
 pub(in crate::manager) const DRAW_LIMIT: usize = 4;
@@ -30,9 +30,10 @@ impl TokenManager {
     pub(super) async fn store_new(&self, prepared: &Prepared) -> Result<Issued, Error> {
         for _ in 0..DRAW_LIMIT {
             let Draft { operation, insert, new } = self.draft(prepared)?;
+            let epochs = new.epochs_to_remember(&insert);
             match self.inner.store.insert(operation, insert).await? {
                 Inserted::Stored(stamp) => {
-                    self.remember_refresh_record(&new, stamp);
+                    self.remember_refresh_record(&new, epochs, stamp);
                     return Ok(self.finish(new));
                 }
                 Inserted::Superseded => return Err(Error::Superseded),
@@ -65,7 +66,8 @@ impl TokenManager {
     pub(super) fn draw(&self, prepared: &Prepared) -> Result<NewToken, Error> {
         let inner = &*self.inner;
         let mut record = prepared.record.clone();
-        let id = TokenId::draw(prepared.now, prepared.lane, &*inner.random)?;
+        let namespace = inner.store.namespace();
+        let id = namespace.draw_id(prepared.now, prepared.lane, &*inner.random)?;
         let bearer = if record.kind == Kind::Refresh {
             let (ratchet, bearer) = Ratchet::draw(&inner.prefix, id, &*inner.random)?;
             record.ratchet = Some(ratchet);
@@ -85,10 +87,16 @@ impl TokenManager {
 
     /// Remembers the record of a refresh token that was just stored, so that its first rotation need
     /// not read it.
-    pub(super) fn remember_refresh_record(&self, new: &NewToken, stamp: Stamp) {
-        if new.record.kind == Kind::Refresh {
-            let (id, keep_until, record) = (new.id, new.keep_until, new.record.clone());
-            self.inner.refresh_records.put(RefreshRecord::fresh(id, stamp, keep_until, record));
+    pub(super) fn remember_refresh_record(
+        &self,
+        new: &NewToken,
+        epochs: Option<Epochs>,
+        stamp: Stamp,
+    ) {
+        if let Some(epochs) = epochs {
+            let NewToken { id, keep_until, uses_left, .. } = *new;
+            let clear = ClearFields { stamp, keep_until, uses_left, epochs };
+            self.inner.refresh_records.put(RefreshRecord::fresh(id, clear, new.record.clone()));
         }
     }
 

@@ -65,15 +65,15 @@ const MAX_CONCURRENT: usize = 32;
 /// The outcome of one record.
 enum Outcome {
     Resealed,
-    /// It is under the active key already, or it is gone.
+    /// It is sealed as a new record would be, or it is gone.
     Unchanged(Option<KeyVersion>),
     Unreadable(KeyVersion),
 }
 
 /// # Keys of a sealed store
 impl TokenManager {
-    /// Returns a run that seals every record again that is not under the active key. Nothing is done
-    /// before [`ResealRun::run`]; see [`ResealRun`] for an example.
+    /// Returns a run that seals every record again that is not under the active key, or that was sealed
+    /// before keyfob bound the clear fields of a record to its body. Nothing is done before [`ResealRun::run`]; see [`ResealRun`] for an example.
     ///
     /// # Errors
     /// [`Error::Invalid`] when the manager was built without keys.
@@ -158,7 +158,7 @@ impl ResealRun {
         for _ in 0..RETRY_LIMIT {
             let sealer = self.sealed.sealer();
             let key = SealedStore::key_of(&loaded);
-            if key == sealer.active() {
+            if key == sealer.active() && SealedStore::binds_clear_fields(&loaded) {
                 return Ok(Outcome::Unchanged(Some(key)));
             }
             let id = loaded.id;
@@ -174,7 +174,7 @@ impl ResealRun {
             let mut form = Reseal {
                 id,
                 read: loaded.version,
-                body: self.sealed.seal_body(&sealer, id, &body)?,
+                body: self.sealed.seal_body(&sealer, &loaded, &body)?,
                 key: sealer.active(),
                 added_terms: Vec::new(),
                 former_terms: Vec::new(),

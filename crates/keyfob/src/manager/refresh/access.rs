@@ -69,15 +69,16 @@ impl TokenManager {
         drawn_from.extend(request.to_bytes());
         let random = ratchet.derive_random(bearer, generation, &drawn_from);
         let prefix = &self.inner.prefix;
-        let id = TokenId::draw(at, stored.id.lane(), &random)?;
+        let namespace = self.inner.store.namespace();
+        let id = namespace.draw_shared_id(at, stored.id.lane(), &random)?;
         let bearer = BearerToken::draw(prefix, Kind::Access, id, Generation::FIRST, &random)?;
         let default = self.inner.lifetimes.access;
         let mut record = access_record(stored.id, &stored.record, request, default, at)?;
         record.digest = bearer.digest();
         let keep_until = self.inner.retention.keep_until(at, record.expires_at);
-        let keep_until = keep_until.min(stored.keep_until);
+        let keep_until = keep_until.min(stored.clear.keep_until);
         // Whatever ends the refresh token ends its access tokens.
-        let stamp = StampRule::Seen(stored.stamp);
+        let stamp = StampRule::Seen(stored.clear.stamp);
         Ok(NewToken { id, bearer, record, keep_until, uses_left: None, stamp })
     }
 }

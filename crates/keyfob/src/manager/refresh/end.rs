@@ -85,6 +85,7 @@ impl TokenManager {
         let event = EventKind::AheadOfStore { token, presented, generation };
         let replace = Replace {
             events: vec![encode_event(&operation, 0, at, by, event)],
+            clear: Some(exchange.stored.clear),
             ..Replace::new(token, exchange.stored.version, codec::encode(&record))
         };
         Ok(self.inner.store.replace(operation, replace).await?)

@@ -114,7 +114,7 @@ impl TokenManager {
                     (stored, token, true)
                 }
                 None => {
-                    let (loaded, record) = self.load_presented(id).await?;
+                    let (loaded, record) = self.load_presented(id, presented.ip).await?;
                     let token = record.clone().into_token(&loaded);
                     (RefreshRecord::loaded(&loaded, record), token, false)
                 }

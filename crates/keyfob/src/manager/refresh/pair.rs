@@ -57,6 +57,7 @@ impl TokenManager {
             let replace = Replace {
                 minted: vec![access.to_record(self.inner.store.namespace())],
                 ends_at: Some(record.ends_after(at)),
+                clear: Some(exchange.stored.clear.clone()),
                 events: events.collect(),
                 ..Replace::new(id, exchange.stored.version, codec::encode(&record))
             };

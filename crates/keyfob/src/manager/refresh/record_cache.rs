@@ -11,7 +11,7 @@ use crate::codec::Record;
 use keyfob_core::id::TokenId;
 use keyfob_core::time::Timestamp;
 use keyfob_core::token::Token;
-use keyfob_store::{Loaded, RecordVersion, Stamp};
+use keyfob_store::{ClearFields, Loaded, RecordVersion};
 
 /// The maximum number of records in the cache. The records that were added first are evicted.
 const MAX_RECORDS: usize = 4096;
@@ -21,27 +21,21 @@ const MAX_RECORDS: usize = 4096;
 pub(in crate::manager) struct RefreshRecord {
     pub(super) id: TokenId,
     pub(super) version: RecordVersion,
-    pub(super) stamp: Stamp,
-    pub(super) keep_until: Timestamp,
+    pub(super) clear: ClearFields,
     pub(super) last_used: Option<Timestamp>,
     pub(super) record: Record,
 }
 
 impl RefreshRecord {
     /// A record that has just been stored for the first time.
-    pub(in crate::manager) fn fresh(
-        id: TokenId,
-        stamp: Stamp,
-        keep_until: Timestamp,
-        record: Record,
-    ) -> Self {
-        Self { id, version: RecordVersion(1), stamp, keep_until, last_used: None, record }
+    pub(in crate::manager) fn fresh(id: TokenId, clear: ClearFields, record: Record) -> Self {
+        Self { id, version: RecordVersion(1), clear, last_used: None, record }
     }
 
     /// A record that was read.
     pub(super) fn loaded(loaded: &Loaded, record: Record) -> Self {
-        let Loaded { id, version, stamp, keep_until, last_used, .. } = *loaded;
-        Self { id, version, stamp, keep_until, last_used, record }
+        let Loaded { id, version, last_used, .. } = *loaded;
+        Self { id, version, clear: loaded.clear_fields(), last_used, record }
     }
 
     /// Returns the token, as far as the record knows: without a revocation.

@@ -22,6 +22,7 @@ use crate::error::Error;
 use attempt::{Attempt, Lookup, RulePhase, ValidToken, read_whole};
 use keyfob_core::bearer::{BearerToken, ID_DIGITS, IdDigits, ParseBearerError, Presented};
 use keyfob_core::event::ObservationKind;
+use keyfob_core::namespace::IdOrigin;
 use keyfob_core::token::Token;
 use keyfob_core::validation::{Presentation, Refusal, ValidationChain};
 use keyfob_metrics::{Tallied, ValidationOutcome};
@@ -141,7 +142,7 @@ impl TokenManager {
         chain.check()?;
         let presented = presented.into();
         let bearer = BearerToken::parse(presented.bearer, &self.inner.prefix)?;
-        let proven = self.load_proven(&bearer).await;
+        let proven = self.load_proven(&bearer, presented.ip, None).await;
         let token = proven.map_err(Rejection::into_error)?.token;
         let refusals = chain.evaluate_all(&token, presented.device, self.now()).await;
         Ok(Explanation { token, refusals })
@@ -167,6 +168,10 @@ impl TokenManager {
                 Ok(token) => Box::pin(self.ask_rules(token, attempt)).await.map(|met| (met, read)),
                 Err(error) => Err(error.into()),
             },
+            Lookup::AskStore(_) if self.is_foreign(&attempt) => {
+                self.inner.tally.count(Tallied::ForeignId);
+                Err(Refusal::Unknown.into())
+            }
             Lookup::AskStore(read) => {
                 Box::pin(self.ask_store(attempt)).await.map(|token| (token, read))
             }
@@ -175,6 +180,12 @@ impl TokenManager {
             Ok((token, read)) => Ok(read(ValidToken::Loaded(Box::new(token)))),
             Err(rejection) => Err(self.reject(&attempt, rejection).await),
         }
+    }
+
+    /// Returns whether the id of a bearer token was certainly not drawn in this namespace.
+    fn is_foreign(&self, attempt: &Attempt<'_>) -> bool {
+        let namespace = self.inner.store.namespace();
+        attempt.bearer.id().is_ok_and(|id| namespace.origin_of(id) == IdOrigin::Foreign)
     }
 
     /// Settles the rejection of a validation, and counts its outcome.

@@ -1,10 +1,13 @@
 //! Answers from the store, where the cache has none.
 
+use std::net::IpAddr;
+
 use super::attempt::{Attempt, Lookup, RulePhase, read_whole};
 use super::fill::CachedSecret;
 use crate::cache::Flight;
 use crate::codec::{self, Record};
 use crate::error::Error;
+use crate::manager::load_queue::LoadPermit;
 use crate::manager::rotate::FirstUse;
 use crate::manager::settle::Rejection;
 use crate::manager::{TokenManager, token_of};
@@ -46,24 +49,30 @@ impl TokenManager {
     /// Asks the store, unless another task is asking it for the same token right now.
     pub(super) async fn ask_store(&self, attempt: Attempt<'_>) -> Result<Token, Rejection> {
         let bearer = attempt.bearer.to_bearer()?;
-        let chain = attempt.chain;
+        let (id, ip, chain) = (bearer.id(), attempt.presentation.ip, attempt.chain);
         let cache = self.inner.cache.as_ref().filter(|_| !chain.is_strict());
-        let mut flight = None;
-        if let Some(cache) = cache {
-            flight = cache.begin_load(bearer.id(), self.now()).await;
-            if flight.is_none()
-                && !chain.has_rules()
-                && let Lookup::Accepted(token) =
-                    self.look_up(&attempt, RulePhase::Pending, read_whole)
-            {
-                return Ok(token?);
+        let mut may_share = cache.is_some();
+        if let Some(cache) = cache
+            && cache.wait_for_load(id).await
+        {
+            may_share = false;
+            if let Some(answer) = self.answer_after_wait(&attempt) {
+                return answer;
             }
         }
+        let permit = self.begin_presented_load(id, ip).await?;
+        if permit.has_waited()
+            && let Some(answer) = self.answer_after_wait(&attempt)
+        {
+            return answer;
+        }
+        // Only now, so that nobody waits for a caller that itself waits for its turn.
+        let flight = cache.filter(|_| may_share).and_then(|cache| cache.begin_load(id));
         // After waiting for another task, the address may have to wait longer.
         if let Some(throttled) = self.throttled(attempt.presentation.ip) {
             return Err(throttled.into());
         }
-        let outcome = self.validate_in_store(&bearer, attempt, flight).await;
+        let outcome = self.validate_in_store(&bearer, attempt, (flight, permit)).await;
         self.start_metrics_publisher();
         let token = outcome?;
         let number = self.inner.tally.count(Tallied::Loaded(token.kind));
@@ -74,18 +83,32 @@ impl TokenManager {
         Ok(token)
     }
 
+    /// Asks the cache again after other loads were waited for.
+    fn answer_after_wait(&self, attempt: &Attempt<'_>) -> Option<Result<Token, Rejection>> {
+        if attempt.chain.has_rules() {
+            return None;
+        }
+        match self.look_up(attempt, RulePhase::Pending, read_whole) {
+            Lookup::Accepted(token) => Some(token.map_err(Rejection::from)),
+            Lookup::Rejected(rejection) => Some(Err(*rejection)),
+            Lookup::AskRules(..) | Lookup::AskStore(_) => None,
+        }
+    }
+
     /// Validates against the store, until an answer comes within the maximum staleness.
     async fn validate_in_store(
         &self,
         bearer: &BearerToken,
         attempt: Attempt<'_>,
-        mut flight: Option<Flight<'_>>,
+        (mut flight, permit): (Option<Flight<'_>>, LoadPermit),
     ) -> Result<Token, Rejection> {
+        let mut permit = Some(permit);
         let Attempt { presentation, chain, .. } = attempt;
         let proven = |error: Error| Rejection::of(bearer.id(), error);
         let (mut left_after_use, mut is_first) = (None, true);
         for _ in 0..MAX_LOADS {
-            let Proven { mut token, sent, first_use } = self.load_proven(bearer).await?;
+            let Proven { mut token, sent, first_use } =
+                self.load_proven(bearer, presentation.ip, permit.take()).await?;
             // Other tasks need not wait for the rules.
             drop(flight.take());
             let now = self.now();
@@ -124,12 +147,24 @@ impl TokenManager {
         Err(proven(StoreError::unavailable(detail).into()))
     }
 
-    /// Loads the token of a bearer token, and fills the cache with it.
-    pub(super) async fn load_proven(&self, bearer: &BearerToken) -> Result<Proven, Rejection> {
+    /// Loads the token of a bearer token, and fills the cache with it. Without a permit it waits for
+    /// one.
+    pub(super) async fn load_proven(
+        &self,
+        bearer: &BearerToken,
+        ip: Option<IpAddr>,
+        permit: Option<LoadPermit>,
+    ) -> Result<Proven, Rejection> {
         let inner = &*self.inner;
+        let permit = match permit {
+            Some(permit) => permit,
+            None => self.begin_presented_load(bearer.id(), ip).await?,
+        };
         let load_version = inner.cache.as_ref().map(|cache| cache.watcher().load_version());
         let loaded = inner.store.load(bearer.id()).await;
+        drop(permit);
         let Some(loaded) = loaded.map_err(|error| Rejection::of(bearer.id(), error))? else {
+            self.count_unknown(ip);
             if let Some(cache) = &inner.cache {
                 cache.keep_unknown(bearer.id(), self.now());
             }
@@ -147,7 +182,11 @@ impl TokenManager {
             token.secret = secret.used;
             inner.fill_cache(cache, load_version, &loaded, &token, &secret);
         }
-        token.secret = used.ok_or(Refusal::Unknown)?;
+        let Some(used) = used else {
+            self.count_unknown(ip);
+            return Err(Refusal::Unknown.into());
+        };
+        token.secret = used;
         Ok(Proven { token, sent: loaded.sent, first_use })
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use keyfob::clock::ManualClock;
-use keyfob::limit::{LeasedLimits, OnFailure};
+use keyfob::limit::{Ipv6Prefix, LeasedLimits, OnFailure};
 use keyfob::{
     ClientId, Error, Grant, Kind, LimitBy, LimitPolicy, LimitRequest, Limits, LocalLimits,
     MemoryStore, Rate, Subject, Timestamp, TokenManager, Ttl,
@@ -242,4 +242,60 @@ fn names_are_different_and_few() {
     assert_eq!(twice.unwrap_err().what(), "limit name");
     let nine = (0..9).map(|n| one(&n.to_string())).try_fold(limits(), Limits::policy);
     assert_eq!(nine.unwrap_err().what(), "limits");
+}
+
+#[tokio::test]
+async fn a_changed_rate_does_not_hand_out_a_fresh_burst() {
+    let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
+    let limits = Arc::new(LocalLimits::with(1_000, clock.clone()));
+    let store = super::memory(&clock);
+    let subject = Subject::new("a").unwrap();
+    let admitted_of = async |rate: &str, calls| {
+        let all = Limits::new(Arc::clone(&limits)).policy(policy("calls", LimitBy::Subject, rate));
+        let builder = TokenManager::builder(store.clone()).clock(clock.clone());
+        let manager = builder.limits(all.unwrap()).build();
+        let mut admitted = 0;
+        for _ in 0..calls {
+            let request = LimitRequest::new().subject(&subject);
+            admitted += u32::from(manager.admit(&request).await.unwrap().is_admitted());
+        }
+        admitted
+    };
+    assert_eq!(admitted_of("100/1h", 100).await, 100);
+    assert_eq!(admitted_of("101/1h", 101).await, 1, "a hundred are used");
+    assert_eq!(admitted_of("100/1h", 100).await, 0, "nor does the way back");
+}
+
+#[tokio::test]
+async fn clients_behind_a_translator_are_counted_by_their_ipv4_address() {
+    let bench = bench([policy("calls", LimitBy::Ip, "3/1h")]);
+    let admits = async |address: &str| {
+        let request = LimitRequest::new().ip(ip(address));
+        bench.manager.admit(&request).await.unwrap().is_admitted()
+    };
+    for _ in 0..3 {
+        assert!(admits("64:ff9b::192.0.2.1").await);
+    }
+    assert!(!admits("64:ff9b::192.0.2.1").await);
+    assert!(admits("64:ff9b::198.51.100.7").await, "another client of the same translator");
+    assert!(!admits("192.0.2.1").await, "the same client, without the translator");
+    // A holder of a 6to4 network has 2^80 addresses and one IPv4 address.
+    assert!(!admits("2002:c000:201:7::1").await);
+}
+
+#[tokio::test]
+async fn the_prefix_of_ipv6_addresses_is_a_setting() {
+    let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
+    for (bits, admits_the_next_network) in [(64, true), (48, false)] {
+        let limits = Limits::new(LocalLimits::with(1_000, clock.clone()))
+            .ipv6_prefix(Ipv6Prefix::new(bits).unwrap())
+            .policy(policy("calls", LimitBy::Ip, "1/1h"));
+        let builder = TokenManager::builder(super::memory(&clock)).clock(clock.clone());
+        let manager = builder.limits(limits.unwrap()).build();
+        let request = LimitRequest::new();
+        let first = manager.admit(&request.ip(ip("2001:db8:1:1::1"))).await.unwrap();
+        let next = manager.admit(&request.ip(ip("2001:db8:1:2::1"))).await.unwrap();
+        assert!(first.is_admitted());
+        assert_eq!(next.is_admitted(), admits_the_next_network, "/{bits}");
+    }
 }

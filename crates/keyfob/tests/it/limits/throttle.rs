@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use keyfob::clock::ManualClock;
 use keyfob::limit::OnFailure;
-use keyfob::random::SeededRandom;
+use keyfob::store::prelude::*;
 use keyfob::{
     BearerToken, Denied, Error, Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits,
     MemoryStore, Presentation, RefreshRequest, Refusal, Rule, Timestamp, Token, TokenManager, Ttl,
     ValidationChain,
 };
 
+use keyfob_testkit::bearers::purged;
 use keyfob_testkit::instrumented_store::InstrumentedStore;
 
 use super::Watched;
@@ -38,9 +39,7 @@ async fn bench(policies: impl IntoIterator<Item = LimitPolicy>) -> Bench {
     };
     let nodes = [node(), node()];
     let good = nodes[0].issue(Grant::new(Kind::Session)).await.unwrap().bearer;
-    let other = Arc::new(MemoryStore::new().unwrap());
-    let other = TokenManager::builder(other).random(SeededRandom::new(1)).build();
-    let strange = other.issue(Grant::new(Kind::Session)).await.unwrap().bearer;
+    let strange = purged(store.namespace(), Kind::Session, nodes[0].now());
     Bench { nodes, limits, store, clock, good, strange }
 }
 

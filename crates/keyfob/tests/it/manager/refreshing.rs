@@ -415,7 +415,7 @@ async fn a_rotation_reads_what_this_node_does_not_know_and_nothing_else() {
 async fn many_that_refresh_at_once_never_log_anybody_out_but_a_thief() {
     let store: Arc<dyn Store> = Arc::new(keyfob::MemoryStore::new().unwrap());
     let nodes = [(); 3].map(|()| keyfob::TokenManager::builder(store.clone()).build());
-    let families = Families { tasks: 20, rounds: 2_000, window: Ttl::from_secs(3) };
+    let families = Families { tasks: 20, rounds: 2_000, grace_period: Ttl::from_secs(3) };
     let report = refresh_many(&nodes, families).await;
     assert!(report.rotated >= 1_600 && report.replayed >= 1_600, "{report:?}");
     assert!(report.refused_in_window > 0 && report.ended == 16, "{report:?}");

@@ -67,6 +67,7 @@ impl Vault {
             added_terms: Vec::new(),
             minted: Vec::new(),
             ends_at: None,
+            clear: None,
             events: Vec::new(),
         };
         let replaced = self.store.replace(self.operation(), replace).await.unwrap();

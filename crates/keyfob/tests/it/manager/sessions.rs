@@ -257,3 +257,24 @@ fn a_policy_without_a_session_is_none() {
         assert!(policy.max_per_device(sessions).is_err());
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thirty_logins_at_the_same_time_on_five_nodes_wait_their_turn() {
+    let store = Arc::new(InstrumentedStore::new(Arc::new(MemoryStore::new().unwrap())));
+    // Long enough that every login finds that others were faster.
+    store.load_takes(std::time::Duration::from_millis(2));
+    let policy = SessionPolicy::new(3, WhenFull::RetireOldest).unwrap();
+    let nodes: Vec<TokenManager> = (0..5)
+        .map(|_| TokenManager::builder(Arc::clone(&store)).sessions(policy).build())
+        .collect();
+    let mut logins = tokio::task::JoinSet::new();
+    for node in nodes.iter().cycle().take(30) {
+        let node = node.clone();
+        logins.spawn(async move { node.issue(session("user123")).await });
+    }
+    while let Some(login) = logins.join_next().await {
+        login.unwrap().unwrap();
+        assert!(live(&nodes[0], "user123").await <= 3);
+    }
+    assert_eq!(live(&nodes[0], "user123").await, 3);
+}

@@ -2,12 +2,14 @@
 
 use std::sync::Barrier;
 
+use keyfob::store::prelude::*;
 use keyfob::token::Revocation;
 use keyfob::values::NameSet;
 use keyfob::{
     BearerPrefix, CacheConfig, Denied, Error, Grant, Kind, MemoryStore, Refusal, RevokeRequest,
     Scope, Timestamp, Token, TokenManager, Ttl, ValidationChain,
 };
+use keyfob_testkit::bearers::purged;
 
 use super::{bench, bench_with};
 
@@ -43,14 +45,21 @@ async fn each_validation_is_counted_by_what_came_of_it_and_by_whom_it_was_answer
 async fn an_unknown_id_is_known_to_be_so_for_a_while() {
     let bench = bench();
     bench.issue(Kind::Access).await;
-    let other = TokenManager::new(MemoryStore::new().unwrap());
-    let strange = other.issue(Grant::new(Kind::ApiKey)).await.unwrap().bearer;
+    let purged = purged(bench.store.namespace(), Kind::ApiKey, bench.manager.now());
     for _ in 0..3 {
-        bench.manager.validate_active(&strange).await.unwrap_err();
+        bench.manager.validate_active(&purged).await.unwrap_err();
     }
     assert_eq!(bench.value("validations_total", ["token_unknown", "api-key"]), 3.0);
     assert_eq!(bench.value("cache_lookups_total", ["miss"]), 1.0);
     assert_eq!(bench.value("cache_lookups_total", ["unknown_hit"]), 2.0);
+    assert_eq!(bench.value("cache_foreign_ids_total", []), 0.0);
+    // Of another namespace: that is seen without asking the store.
+    let other = TokenManager::new(MemoryStore::new().unwrap());
+    let strange = other.issue(Grant::new(Kind::ApiKey)).await.unwrap().bearer;
+    bench.manager.validate_active(&strange).await.unwrap_err();
+    assert_eq!(bench.value("validations_total", ["token_unknown", "api-key"]), 4.0);
+    assert_eq!(bench.value("cache_foreign_ids_total", []), 1.0);
+    assert_eq!(bench.store.loads(), 1);
 }
 
 #[tokio::test]
