@@ -276,7 +276,7 @@ impl Label for Kind {
 }
 
 impl Label for StoreMethod {
-    const NAME: &'static str = "verb";
+    const NAME: &'static str = "method";
     const ALL: &'static [Self] = &StoreMethod::ALL;
 
     fn as_str(self) -> &'static str {
