@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_zero_or_absurd_is_refused() {
+    fn zero_and_extreme_rates_are_refused() {
         for text in ["0/s", "1001/ms", "4294967295/1s", "1/367d", "1/100000d"] {
             let refused = text.parse::<Rate>().unwrap_err();
             assert_eq!(refused.what(), "rate", "{text}");
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rate_is_malformed() {
+    fn an_invalid_rate_is_malformed() {
         for text in ["", "/", "5", "5/", "/s", "-1/s", "+1/s", "1.5/s", "5/0s", "5/x", "5/s/s"] {
             let problem = text.parse::<Rate>().unwrap_err();
             assert!(matches!(problem.reason(), InvalidReason::Malformed { .. }), "{text}");

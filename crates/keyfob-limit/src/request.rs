@@ -96,7 +96,7 @@ mod tests {
     use keyfob_core::namespace::NamespaceKey;
 
     #[test]
-    fn a_key_tells_policies_values_and_namespaces_apart() {
+    fn a_key_differs_by_policy_value_and_namespace() {
         let namespace =
             |key| Namespace::new(LaneCount::DEFAULT, NamespaceKey::from_bytes([key; 32]));
         let policy =

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_full_bucket_the_one_that_ends_first_gives_way() {
+    fn a_full_bucket_evicts_the_key_that_ends_first() {
         let table = Table::new(STRIPES * WAYS);
         for number in 0..8 {
             put(&table, neighbour(number), 100 - number);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_ended_gives_way_first() {
+    fn ended_keys_are_evicted_first() {
         let table = Table::new(STRIPES * WAYS);
         for number in 0..8 {
             put(&table, neighbour(number), if number == 3 { 10 } else { 20 });
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn many_keys_are_held_at_once_in_any_order() {
+    fn many_keys_are_held_concurrently_in_any_order() {
         let table = Table::<u64>::new(10_000);
         let keys: Vec<_> = (0..8).map(|number| key(number * 37)).collect();
         let turned: Vec<_> = keys.iter().rev().copied().collect();

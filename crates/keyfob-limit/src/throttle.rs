@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_waits_for_as_long_as_it_was_told() {
+    fn an_address_is_admitted_after_the_reported_wait() {
         let throttle = Throttle::default();
         let (one, other) = (network("192.0.2.1"), network("192.0.2.2"));
         assert_eq!(throttle.wait(one, at(0)), None);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_locks_nobody_out() {
+    fn a_clock_that_was_set_back_blocks_no_address() {
         let throttle = Throttle::default();
         let ip = network("2001:db8::1");
         throttle.block(ip, Ttl::from_secs(60), at(86_400));

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_term_is_blinded_alike_whatever_was_blinded_before() {
+    fn blinding_a_term_does_not_depend_on_earlier_terms() {
         let secret = Secret::draw(&SeededRandom::new(1)).unwrap();
         let blind = Blind::new(&secret);
         for term in terms() {

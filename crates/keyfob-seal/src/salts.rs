@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_that_were_cloned_each_operation_has_salts_of_its_own() {
+    fn cloned_managers_use_different_salts() {
         let [one, other] = [(); 2].map(|()| {
             let source = SaltSource::default();
             move |operation| {

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_epochs_the_first_is_told() {
+    fn the_first_of_several_epochs_is_reported() {
         let epochs = Epochs { subject: Some(EpochField::from_bytes([1; 8])), ..Epochs::default() };
         let sequence = Some((Stamp::new(10), Stamp::new(13)));
         let through =

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_is_none_is_refused_by_name() {
+    fn an_invalid_network_is_refused_with_its_text() {
         let error = TrustedProxies::forwarded(["10.0.0.0/33"]).unwrap_err();
         assert!(error.to_string().contains("10.0.0.0/33"), "{error}");
     }

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grpc_is_told_from_other_content_types() {
+    fn grpc_content_types_are_detected() {
         let is = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, value.parse().unwrap());

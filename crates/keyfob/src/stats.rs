@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_later_is_counted_exactly_and_what_has_ended_not_at_all() {
+    fn active_tokens_are_counted_exactly_and_ended_ones_are_not() {
         let span = TimeBucket::of_end(NOW + Ttl::from_hours(8), NOW);
         let all = [tally(span, 10, 3, 2)];
         let counts = StateCounts { pending: 0, active: 5, revoked: 3, exhausted: 2 };
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_yet_to_begin_is_pending() {
+    fn tokens_before_their_start_are_pending() {
         let end = TimeBucket::of_end(NOW + Ttl::from_hours(8), NOW);
         let start = TimeBucket::of_start(NOW + Ttl::from_hours(1), NOW);
         let all = [tally(end, 5, 1, 0), tally(start, 3, 1, 0)];
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_are_told_apart_the_largest_first() {
+    fn clients_are_listed_largest_first() {
         let span = TimeBucket::of_end(NOW + Ttl::from_hours(8), NOW);
         let of = |client: u8, stored| BucketCounts {
             client: Some(EpochField::from_bytes([client; 8])),

@@ -64,7 +64,7 @@ fn wrong_usage_is_2() {
 }
 
 #[test]
-fn what_is_wrong_with_the_arguments_is_told_while_the_store_is_away() {
+fn invalid_arguments_are_reported_without_a_store() {
     let keyfob = Keyfob::on("redis://127.0.0.1:1?connect_timeout=200ms");
     for (args, code) in [
         (vec!["list", "subjct:a"], "invalid_filter"),

@@ -85,7 +85,7 @@ fn an_invalid_line_is_reported_and_the_others_are_issued() {
 }
 
 #[test]
-fn tokens_whose_bearers_nobody_got_are_named_and_revoked() {
+fn tokens_with_lost_bearers_are_named_and_revoked() {
     let keyfob = Keyfob::new();
     keyfob.file("grants.jsonl", "{\"subject\":\"a\"}\n".repeat(3_000));
     for form in [["--json"].as_slice(), &[]] {

@@ -20,7 +20,7 @@ const HIDDEN: [char; 12] = [
 ];
 
 #[test]
-fn what_is_invisible_is_shown_to_people_and_left_alone_in_json() {
+fn invisible_characters_are_escaped_in_text_and_unchanged_in_json() {
     let keyfob = Keyfob::new();
     let hidden: String = HIDDEN.iter().collect();
     let subject = format!("alice{hidden}");
@@ -63,7 +63,7 @@ fn what_is_invisible_is_shown_to_people_and_left_alone_in_json() {
 }
 
 #[test]
-fn two_subjects_that_look_alike_are_told_apart() {
+fn two_similar_looking_subjects_are_distinguished() {
     let keyfob = Keyfob::new();
     for subject in
         ["alice", "alice\u{200b}", r"alice\u{200b}", r"alice\\u{200b}", "a\u{a0}b", "a b"]

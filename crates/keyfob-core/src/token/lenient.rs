@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_valid_or_not_sent_is_no_loss() {
+    fn valid_and_missing_values_are_not_losses() {
         let lenient = LenientMetadata::new()
             .user_agent("curl/8.0")
             .platform("")

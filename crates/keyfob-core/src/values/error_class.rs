@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_can_be_tried_again_is_answered_with_a_status_that_says_so() {
+    fn retryable_errors_have_a_retryable_status() {
         let limited = ErrorClass::Limited { retry_after: Ttl::from_secs(1) };
         for class in [ErrorClass::Contended, ErrorClass::Unavailable, limited] {
             assert!(class.is_retryable() && [429, 503].contains(&class.http_status()), "{class}");

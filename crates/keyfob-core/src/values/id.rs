@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_id_is_refused() {
+    fn text_that_is_not_an_id_is_refused() {
         let overflow = format!("tok_{}", "z".repeat(26));
         for text in ["", "tok_", "tok_0", "tik_00d1h88n000000000000000001", &overflow] {
             assert!(text.parse::<TokenId>().is_err(), "{text}");

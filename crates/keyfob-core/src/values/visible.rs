@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_invisible_or_reorders_text_is_escaped() {
+    fn invisible_and_reordering_characters_are_escaped() {
         for c in [
             '\0',
             '\u{1b}',

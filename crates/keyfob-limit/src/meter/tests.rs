@@ -140,7 +140,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_given_back_admits_no_more_than_if_it_had_not_been_taken(
+    fn refunded_permits_admit_no_extra_requests(
         burst in 1u32..20,
         held in 1u32..20,
         before in 0u64..3_000,
@@ -188,7 +188,7 @@ fn permits_that_were_used_stay_used_at_another_rate() {
 }
 
 #[test]
-fn what_a_rate_has_stored_drains_at_that_rate() {
+fn a_stored_level_drains_at_the_rate_that_stored_it() {
     let old = meter("60/1m", 60);
     let stored = old.to_stored(old.charged(Level { debt: 0, at: at(0) }, 60));
     let new = meter("1/1h", 60);

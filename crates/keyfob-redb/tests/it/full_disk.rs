@@ -217,7 +217,7 @@ fn inside_a_file_system_that_is_too_small() {
 
 /// Runs the test below with a limit for the size of files, which any user may set. Its signal is ignored.
 #[test]
-fn a_file_that_may_not_grow_refuses_and_goes_on() {
+fn a_file_size_limit_refuses_writes_and_reads_continue() {
     let script = "trap '' XFSZ; ulimit -S -f 6144; \
                   exec \"$0\" --exact full_disk::inside_a_limit_of_the_file_size --nocapture";
     let run = Command::new("bash")

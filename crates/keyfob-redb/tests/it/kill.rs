@@ -25,7 +25,7 @@ const ROUNDS: u64 = 6;
 const TASKS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_survives_a_kill() {
+async fn acknowledged_writes_survive_a_kill() {
     if let Some(folder) = std::env::var_os(CHILD) {
         return write_until_killed(Path::new(&folder)).await;
     }
@@ -53,7 +53,7 @@ fn kill_a_writer(folder: &Path, journal: &Path, after: Duration) {
     File::create(journal).unwrap();
     std::fs::write(folder.join("journal"), journal.to_str().unwrap()).unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kill::what_was_acknowledged_survives_a_kill"])
+        .args(["--exact", "kill::acknowledged_writes_survive_a_kill"])
         .env(CHILD, folder)
         .stdout(Stdio::null())
         .spawn()

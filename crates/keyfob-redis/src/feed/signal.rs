@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_back() {
+    fn a_signal_name_parses_back() {
         let record = Invalidation::Record([7; 10]);
         let field = Invalidation::Field(EpochField::from_bytes([9; 8]));
         for changes in [vec![record], vec![field], vec![record, field], vec![Invalidation::All]] {

@@ -41,7 +41,7 @@ impl Clock for Ahead {
 }
 
 #[tokio::test]
-async fn nodes_whose_clocks_differ_agree_on_the_window() {
+async fn nodes_whose_clocks_differ_agree_on_the_grace_period() {
     let config = config(&server().url(), 8);
     let right = TokenManager::builder(Arc::new(open(&config).await)).build();
     let ahead = Ttl::from_hours(3);
@@ -72,7 +72,7 @@ impl Clock for Settable {
 }
 
 #[tokio::test]
-async fn setting_a_nodes_clock_within_a_window_logs_no_client_out() {
+async fn setting_a_nodes_clock_within_a_grace_period_logs_no_client_out() {
     let config = config(&server().url(), 8);
     let clock = Settable::default();
     let store = open(&config.clone().with_clock(Arc::new(clock.clone()))).await;

@@ -52,7 +52,7 @@ async fn assert_listed(store: &RedisStore, expected: &[NewRecord], name: &str) {
 }
 
 #[tokio::test]
-async fn pages_are_exact_whatever_order_ids_come_in() {
+async fn pages_are_exact_for_any_order_of_ids() {
     for seed in 1..=3 {
         let mut dice = Dice(seed);
         let config = config(&server().url(), 2).with_leaf(8);

@@ -152,7 +152,7 @@ async fn a_raised_version_or_a_longer_life_of_the_record_does_not_open() {
 
 /// The rows of the table in the documentation that say "nothing notices it".
 #[tokio::test]
-async fn what_cannot_be_bound_is_what_the_documentation_lists() {
+async fn undetectable_edits_are_those_in_the_documentation() {
     // A use that is given back: no more than were granted.
     let target = Target::new(Grant::new(Kind::Access).subject("user123").uses(1)).await;
     assert_eq!(target.code().await, "active");

@@ -80,7 +80,7 @@ const ZEROS: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const T: &str = "2026-11-24T08:30:00Z";
 
 #[test]
-fn a_ring_that_does_not_hold_is_refused_by_line_and_shows_no_key() {
+fn an_invalid_ring_is_refused_with_the_line_and_without_keys() {
     let terms = format!("terms 1 {T} {A}\n");
     let key = |number: u16, state: &str, secret: &str| {
         format!("key {number} {state} {T} terms=1 {secret}\n")
@@ -143,7 +143,7 @@ fn debug_shows_numbers_and_no_keys() {
 
 proptest::proptest! {
     #[test]
-    fn whatever_is_no_ring_is_an_error(text in "(key|terms|bare|[ 0-9a-z=;#\n-]|active|2026-11-24T08:30:00Z){0,60}") {
+    fn invalid_ring_text_is_an_error(text in "(key|terms|bare|[ 0-9a-z=;#\n-]|active|2026-11-24T08:30:00Z){0,60}") {
         if let Ok(ring) = KeyRing::parse(&text) {
             proptest::prop_assert!(!ring.active().is_plaintext());
         }

@@ -32,7 +32,7 @@ const PLAIN: &[u8] = b"\x01 user123, and what is claimed";
 const NOT_OPENED: SealFault = SealFault::NotOpened { key: KeyVersion::FIRST };
 
 #[test]
-fn what_was_sealed_opens_and_nothing_of_it_is_seen() {
+fn sealed_bytes_open_and_hide_the_plaintext() {
     let sealer = sealer(&ring());
     for plain in [PLAIN, b"", &[keyfob_core::envelope::FORMAT; 70_000]] {
         let sealed = seal(&sealer, plain, token(1));
@@ -75,7 +75,7 @@ fn a_changed_bit_anywhere_is_noticed() {
 }
 
 #[test]
-fn what_was_cut_or_lengthened_does_not_open() {
+fn truncated_or_extended_bytes_do_not_open() {
     let sealer = sealer(&ring());
     let sealed = seal(&sealer, PLAIN, token(1));
     for length in 1..sealed.len() {
@@ -138,7 +138,7 @@ fn a_key_that_is_missing_is_named() {
 }
 
 #[test]
-fn what_is_not_sealed_is_read_until_that_is_retired() {
+fn plaintext_is_readable_until_retired() {
     let mut ring = ring();
     let opened = sealer(&ring).open(PLAIN, token(1)).unwrap();
     assert_eq!((opened.plain.as_slice(), opened.under), (PLAIN, KeyVersion::PLAINTEXT));

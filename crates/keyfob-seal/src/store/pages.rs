@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_comes_on_the_next_page() {
+    fn records_above_the_limit_are_on_the_next_page() {
         check(vec![page(&[1, 3], false), page(&[2, 4], false)], 3, &[1, 2, 3], Some(3));
     }
 

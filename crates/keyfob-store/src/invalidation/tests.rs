@@ -31,7 +31,7 @@ fn trust_ends_a_bound_after_what_was_confirmed_was_sent() {
 }
 
 #[test]
-fn what_was_loaded_before_a_change_is_not_current_after_it() {
+fn a_load_before_a_change_is_outdated_after_it() {
     let (listener, source) = listening(MINUTE);
     source.confirm(MonotonicInstant::now());
     let field = EpochField::from_bytes([7; 8]);
@@ -50,7 +50,7 @@ fn what_was_loaded_before_a_change_is_not_current_after_it() {
 }
 
 #[test]
-fn who_takes_a_lane_over_empties_it_and_is_the_only_one_heard() {
+fn a_new_source_invalidates_its_lane_and_replaces_the_old_source() {
     let (listener, old) = listening(MINUTE);
     old.confirm(MonotonicInstant::now());
     let before = listener.load_version();

@@ -73,7 +73,7 @@ async fn a_refusal_lasts_until_it_is_healed() {
 }
 
 #[tokio::test]
-async fn what_is_stalled_arrives_later() {
+async fn stalled_bytes_arrive_later() {
     for (stall_requests, stall_replies) in [(true, false), (false, true), (true, true)] {
         let proxy = echo().await;
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();

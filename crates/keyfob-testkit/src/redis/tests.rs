@@ -20,7 +20,7 @@ fn a_server_answers_and_is_gone_when_dropped() {
 }
 
 #[test]
-fn what_was_written_to_disk_outlives_a_kill() {
+fn data_on_disk_survives_a_kill() {
     for durable in [true, false] {
         let builder = RedisServer::builder();
         let builder = if durable { builder.append_only() } else { builder };
@@ -36,7 +36,7 @@ fn what_was_written_to_disk_outlives_a_kill() {
 }
 
 #[test]
-fn a_paused_server_is_silent_until_it_goes_on() {
+fn a_paused_server_is_silent_until_it_resumes() {
     let server = RedisServer::start().unwrap();
     server.pause().unwrap();
     assert!(server.call(&["PING"]).is_err(), "a paused server does not answer");

@@ -161,7 +161,7 @@ async fn a_request_with_malformed_or_ambiguous_credentials_is_bad() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_decided_is_not_available() {
+async fn an_undecided_request_gets_503() {
     let bench = bench();
     let address = serve(app(&bench)).await;
     let token = bearer(&bench.access().await);

@@ -60,7 +60,7 @@ impl Bench {
 }
 
 #[test]
-fn what_is_kept_is_found_until_its_end() {
+fn a_cached_token_is_found_until_it_ends() {
     let bench = bench(100);
     let (one, other) = (bench.draw(), bench.draw());
     bench.keep(&one, &Epochs::default());
@@ -118,7 +118,7 @@ fn distrust_hides_what_is_kept_and_a_new_source_ends_it() {
 }
 
 #[test]
-fn what_is_used_outlives_what_is_not() {
+fn used_entries_outlive_unused_ones() {
     let bench = bench(64);
     let used = bench.draw();
     bench.keep(&used, &Epochs::default());

@@ -83,7 +83,7 @@ fn an_old_reader_reads_what_a_newer_writer_added() {
 }
 
 #[test]
-fn what_is_kept_of_rotation_and_of_secrets_reads_back() {
+fn rotation_and_secrets_decode_as_written() {
     let mut record = record();
     let (window, at) = (GracePeriod::new(Ttl::from_secs(3)), START + Ttl::from_mins(1));
     let (retired, by) = (Generation::FIRST, Presenter([3; 16]));
@@ -97,7 +97,7 @@ fn what_is_kept_of_rotation_and_of_secrets_reads_back() {
 }
 
 #[test]
-fn a_newer_format_is_told_apart_from_damage() {
+fn a_newer_format_is_distinguished_from_damage() {
     let mut bytes = encode(&record());
     bytes[0] = 2;
     assert_eq!(decode::<Record>(&bytes).unwrap_err().code(), "newer_format");

@@ -70,7 +70,7 @@ fn client() -> ClientId {
 }
 
 #[tokio::test]
-async fn no_series_has_a_value_that_somebody_chose_and_none_comes_later() {
+async fn no_label_has_a_value_from_a_caller_and_no_series_appears_later() {
     let bench = bench();
     let before = bench.kept.series();
     for kind in Kind::ALL {

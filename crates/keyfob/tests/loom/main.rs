@@ -99,7 +99,7 @@ const AFTER: u64 = 2;
 /// A load races with a revocation and its invalidation. Whoever trusts a moment that was confirmed
 /// after the revocation must not believe what was loaded before it.
 #[test]
-fn what_was_loaded_before_a_revocation_is_not_believed_after_it() {
+fn a_load_before_a_revocation_is_not_trusted_after_it() {
     loom::model(|| {
         let trust = Arc::new(Trust::new(1, 1));
         let (revoked, entry) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
@@ -135,7 +135,7 @@ fn what_was_loaded_before_a_revocation_is_not_believed_after_it() {
 /// The feed is lost and another takes over. What was loaded before the new one heard of changes is
 /// not believed on its word.
 #[test]
-fn what_was_loaded_under_a_lost_feed_is_not_believed_under_the_next() {
+fn a_load_under_a_lost_feed_is_not_trusted_under_the_next() {
     loom::model(|| {
         let trust = Arc::new(Trust::new(1, 1));
         trust.grant(0, BEFORE);
@@ -155,7 +155,7 @@ fn what_was_loaded_under_a_lost_feed_is_not_believed_under_the_next() {
 
 /// Two invalidations of one cell at once: the floor is the later tick's.
 #[test]
-fn of_two_invalidations_the_later_stands() {
+fn the_later_of_two_invalidations_wins() {
     loom::model(|| {
         let trust = Arc::new(Trust::new(1, 1));
         trust.grant(0, AFTER);

@@ -146,7 +146,7 @@ fn three_that_retry_get_the_same_pair() {
 }
 
 #[test]
-fn a_retry_that_is_late_does_not_end_the_family_that_went_on() {
+fn a_late_retry_does_not_end_a_rotated_family() {
     in_every_order(10, |world| async move {
         let first = world.family().await;
         let second = block_on(world.refresh(0, &first)).unwrap().unwrap().refresh;
@@ -164,7 +164,7 @@ fn a_retry_that_is_late_does_not_end_the_family_that_went_on() {
 }
 
 #[test]
-fn nothing_lives_after_the_family_was_revoked_and_nothing_minted_meanwhile_does() {
+fn no_token_of_a_revoked_family_is_valid_even_if_minted_concurrently() {
     in_every_order(10, |world| async move {
         let first = world.family().await;
         world.store.interleave(true);
@@ -187,7 +187,7 @@ fn nothing_lives_after_the_family_was_revoked_and_nothing_minted_meanwhile_does(
 }
 
 #[test]
-fn what_a_replay_mints_for_another_request_falls_with_the_family_too() {
+fn tokens_minted_by_a_replay_are_revoked_with_the_family() {
     in_every_order(10, |world| async move {
         let first = world.family().await;
         block_on(world.refresh(0, &first)).unwrap().unwrap();
@@ -208,7 +208,7 @@ fn what_a_replay_mints_for_another_request_falls_with_the_family_too() {
 }
 
 #[test]
-fn once_a_thief_comes_late_the_family_is_dead_whatever_its_owner_does_meanwhile() {
+fn late_reuse_ends_the_family_in_every_order() {
     in_every_order(10, |world| async move {
         let stolen = world.family().await;
         let second = block_on(world.refresh(0, &stolen)).unwrap().unwrap().refresh;
@@ -228,7 +228,7 @@ fn once_a_thief_comes_late_the_family_is_dead_whatever_its_owner_does_meanwhile(
 }
 
 #[test]
-fn of_two_logins_at_once_one_session_is_left() {
+fn two_concurrent_logins_leave_one_session() {
     in_every_order(100, |world| async move {
         let session = || Grant::new(Kind::Session).subject("user123");
         world.nodes[0].issue(session()).await.unwrap();

@@ -65,7 +65,7 @@ async fn empty_never_means_any() {
 }
 
 #[tokio::test]
-async fn what_is_named_must_match() {
+async fn each_named_requirement_must_match() {
     let kept: &[fn(&mut Token)] = &[|_| {}];
     for (chain, code) in [
         (ValidationChain::new().allow_kind(Kind::Session), "invalid_kind"),
@@ -118,7 +118,7 @@ async fn a_claim_may_be_registered_or_the_applications() {
 }
 
 #[tokio::test]
-async fn a_bound_token_is_good_from_its_device_only() {
+async fn a_bound_token_is_valid_only_from_its_device() {
     let chain = ValidationChain::new().device(DeviceBinding::IfBound);
     let bound = token();
     let device = DeviceId::new("device123").unwrap();
@@ -134,7 +134,7 @@ async fn a_bound_token_is_good_from_its_device_only() {
 }
 
 #[tokio::test]
-async fn the_first_failure_is_told_and_check_all_tells_every_one_in_order() {
+async fn check_returns_the_first_failure_and_check_all_returns_all() {
     let chain = ValidationChain::new()
         .rule(|_: &Token, _| Err(Denied::new("tenant_suspended", "the tenant is suspended")))
         .require_scope("write")
@@ -174,13 +174,13 @@ async fn a_rule_may_wait() {
 }
 
 #[test]
-fn a_chain_that_does_not_hold_says_so() {
+fn an_invalid_chain_reports_its_error() {
     assert!(ValidationChain::new().allow_issuer("").check().is_err());
     assert!(ValidationChain::new().require_scope("two words").check().is_err());
 }
 
 #[tokio::test]
-async fn a_chain_that_does_not_hold_lets_nothing_pass() {
+async fn an_invalid_chain_refuses_every_token() {
     let chain = ValidationChain::new().allow_issuer("").require_scope("admin");
     assert_eq!(check(&chain, &token(), START).await, Err("invalid_chain".to_owned()));
     let all = chain.evaluate_all(&token(), None, START).await;

@@ -21,7 +21,7 @@ fn parse(text: &str) -> Result<BearerToken, ParseBearerError> {
 }
 
 #[test]
-fn what_was_drawn_reads_back() {
+fn a_generated_bearer_parses() {
     let drawn = bearer();
     let read = parse(drawn.expose()).unwrap();
     assert_eq!(drawn.expose().len(), 68);
@@ -47,7 +47,7 @@ fn one_changed_character_is_refused_wherever_it_is() {
 }
 
 #[test]
-fn junk_is_refused_whatever_its_length() {
+fn junk_of_any_length_is_refused() {
     let huge = "x".repeat(1 << 20);
     assert_eq!(parse("").unwrap_err(), ParseBearerError::Empty);
     for text in ["fob", "fob_at_", "Bearer fob_at_", "\u{0}\u{1}", huge.as_str()] {

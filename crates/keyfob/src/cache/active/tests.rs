@@ -37,7 +37,7 @@ fn every_field_of_a_token_reads_back() {
 }
 
 #[test]
-fn what_is_read_in_place_is_what_the_token_says() {
+fn in_place_reads_equal_the_token() {
     let token = sample::token();
     let cells: Vec<InvalidationSlot> = [3, 65_535].map(InvalidationSlot::from_number).into();
     let bytes = write(&token, &cells, Other::None);

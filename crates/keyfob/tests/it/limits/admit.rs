@@ -41,7 +41,7 @@ fn code<T: std::fmt::Debug>(outcome: Result<T, Error>) -> String {
 }
 
 #[tokio::test]
-async fn a_verdict_says_how_much_is_left_and_when_to_come_back() {
+async fn a_verdict_has_the_remaining_permits_and_the_retry_time() {
     let bench = bench([policy("calls", LimitBy::Ip, "60/1m").burst(3).unwrap()]);
     let request = LimitRequest::new().ip(ip("192.0.2.1"));
     for left in [2, 1, 0] {
@@ -126,7 +126,7 @@ async fn a_cost_is_charged_whole_and_one_above_the_burst_is_an_error() {
 }
 
 #[tokio::test]
-async fn what_no_limit_counts_is_admitted() {
+async fn a_request_without_limits_is_admitted() {
     let bench = bench([policy("calls", LimitBy::Subject, "1/1h")]);
     for _ in 0..3 {
         let verdict = bench.manager.admit(&LimitRequest::new().ip(ip("::1"))).await.unwrap();
@@ -208,7 +208,7 @@ async fn a_lease_leaves_it_to_each_policy_what_happens_when_the_store_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_does_not_answer_has_failed() {
+async fn a_store_without_an_answer_counts_as_failed() {
     let bench = bench([policy("open", LimitBy::Ip, "1/1h")]);
     bench.limits.fall_silent();
     let begun = tokio::time::Instant::now();
@@ -218,7 +218,7 @@ async fn a_store_that_does_not_answer_has_failed() {
 }
 
 #[tokio::test]
-async fn looking_shows_every_limit_and_charges_none() {
+async fn limit_status_shows_every_limit_and_charges_none() {
     let bench = bench([
         policy("calls", LimitBy::Ip, "3/1h"),
         policy("attempts", LimitBy::FailedAttempts, "5/1h"),
@@ -234,7 +234,7 @@ async fn looking_shows_every_limit_and_charges_none() {
 }
 
 #[test]
-fn names_are_different_and_few() {
+fn limit_names_are_unique_and_limited_in_number() {
     let limits = || Limits::new(LocalLimits::new());
     let rate = || -> Rate { "1/s".parse().unwrap() };
     let one = |name: &str| LimitPolicy::new(name, LimitBy::Ip, rate()).unwrap();

@@ -83,7 +83,7 @@ async fn a_cold_key_takes_no_more_than_it_uses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_nodes_admit_no_more_than_the_rate_of_a_lease_beyond_the_limit() {
+async fn two_nodes_exceed_the_limit_by_at_most_the_rate_of_a_lease() {
     let stage = Stage::new(2);
     let (rate, burst) = (200, 50);
     let (key, meter) = (fresh_key(), Meter::new("200/s".parse().unwrap(), burst).unwrap());
@@ -149,7 +149,7 @@ async fn beyond_the_burst(kept: Ttl) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hands_that_are_kept_come_to_the_rate_of_a_lease_and_not_beyond_it() {
+async fn held_permits_exceed_the_burst_by_at_most_the_rate_of_a_lease() {
     let bound = 200;
     for kept in [100, 500, 900, 999] {
         let beyond = beyond_the_burst(Ttl::from_millis(kept).unwrap()).await;
@@ -166,7 +166,7 @@ async fn hands_that_are_kept_come_to_the_rate_of_a_lease_and_not_beyond_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_lapses_comes_back_with_time() {
+async fn expired_permits_become_available_again() {
     let stage = Stage::new(1);
     let (key, meter) = (fresh_key(), Meter::new("100/s".parse().unwrap(), 100).unwrap());
     for _ in 0..40 {
@@ -181,7 +181,7 @@ async fn what_lapses_comes_back_with_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_refuses_is_not_asked_at_every_call_and_says_when_to_come_back() {
+async fn a_refusing_key_is_not_charged_on_every_call_and_reports_the_retry_time() {
     let stage = Stage::new(1);
     let (key, meter) = (fresh_key(), Meter::new("100/s".parse().unwrap(), 20).unwrap());
     while stage.admits(0, key, meter).await {}
@@ -199,7 +199,7 @@ async fn a_key_that_refuses_is_not_asked_at_every_call_and_says_when_to_come_bac
 }
 
 #[tokio::test]
-async fn many_who_lack_a_key_ask_for_it_once() {
+async fn concurrent_charges_of_a_new_key_ask_the_store_once() {
     let shared = Watched::over(LocalLimits::new());
     let over: Arc<dyn LimitStore> = Arc::clone(&shared) as _;
     let node = Arc::new(LeasedLimits::new(over, Ttl::from_mins(1)).unwrap());
@@ -219,7 +219,7 @@ async fn many_who_lack_a_key_ask_for_it_once() {
 }
 
 #[tokio::test]
-async fn when_the_store_fails_what_is_in_the_hand_is_still_good() {
+async fn held_permits_are_usable_while_the_store_fails() {
     let shared = Watched::over(LocalLimits::new());
     let over: Arc<dyn LimitStore> = Arc::clone(&shared) as _;
     let node = LeasedLimits::new(over, Ttl::from_mins(1)).unwrap();

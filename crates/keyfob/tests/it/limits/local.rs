@@ -15,7 +15,7 @@ async fn the_contract_holds() {
 }
 
 #[tokio::test]
-async fn what_is_owed_drains_with_time_and_a_clock_that_jumps_changes_nothing() {
+async fn debt_drains_over_time_and_ignores_clock_jumps() {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let store = LocalLimits::with(1_000, clock.clone());
     let meter = Meter::new("10/1m".parse().unwrap(), 3).unwrap();
@@ -43,7 +43,7 @@ async fn what_is_owed_drains_with_time_and_a_clock_that_jumps_changes_nothing() 
 }
 
 #[tokio::test]
-async fn a_flood_of_keys_takes_no_memory_and_forgets_those_who_owe_most_last() {
+async fn a_flood_of_keys_uses_bounded_memory_and_evicts_the_highest_levels_last() {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let store = LocalLimits::with(2_048, clock);
     let meter = once(4);

@@ -96,7 +96,7 @@ async fn an_address_that_failed_too_often_is_refused_before_any_look_up() {
 }
 
 #[tokio::test]
-async fn who_is_known_to_be_good_needs_no_store_and_need_not_wait() {
+async fn a_cached_token_is_accepted_without_store_or_throttle() {
     let bench = bench([attempts("2/1m")]).await;
     assert!(bench.try_from(0, bench.good.expose(), IP).await.is_ok());
     for code in ["token_unknown", "token_unknown", "throttled"] {
@@ -141,7 +141,7 @@ async fn another_node_lets_one_more_attempt_through() {
 }
 
 #[tokio::test]
-async fn only_an_attempt_with_a_bearer_that_is_not_good_counts() {
+async fn only_an_attempt_with_an_invalid_bearer_counts() {
     let bench = bench([attempts("1/1h")]).await;
     for _ in 0..5 {
         // Malformed text is not looked up, so that there is nothing to protect.
@@ -159,7 +159,7 @@ async fn only_an_attempt_with_a_bearer_that_is_not_good_counts() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_cannot_be_counted_costs_what_the_policy_says() {
+async fn an_uncounted_attempt_follows_the_failure_policy() {
     let open = bench([attempts("60/1m")]).await;
     open.limits.fail(true);
     for _ in 0..5 {
@@ -175,7 +175,7 @@ async fn an_attempt_that_cannot_be_counted_costs_what_the_policy_says() {
 }
 
 #[tokio::test]
-async fn guesses_at_refresh_tokens_and_at_what_is_derived_from_count_too() {
+async fn attempts_to_refresh_and_to_derive_also_count() {
     let foreign = TokenManager::new(MemoryStore::new().unwrap());
     let foreign = foreign.issue(Grant::new(Kind::Refresh)).await.unwrap().bearer;
     for is_refresh in [true, false] {

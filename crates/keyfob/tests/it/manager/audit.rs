@@ -142,7 +142,7 @@ async fn a_last_line_that_was_cut_off_is_removed_and_its_event_written_again() {
 }
 
 #[tokio::test]
-async fn a_log_rotates_by_size_and_keeps_so_many_files() {
+async fn a_log_rotates_by_size_and_keeps_the_newest_files() {
     let (bench, directory) = (bench(), Directory::new("size"));
     let options =
         || always().rotation(Rotation::Size(1_000)).clock(bench.clock.clone()).max_files(3);

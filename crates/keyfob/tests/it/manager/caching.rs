@@ -72,7 +72,7 @@ impl Nodes {
 const REVOKED: [&str; 2] = ["token_revoked", "token_revoked"];
 
 #[tokio::test]
-async fn what_is_cached_is_the_whole_token_and_costs_no_load() {
+async fn the_cache_holds_the_whole_token() {
     let nodes = nodes();
     let mut metadata = Metadata::default();
     metadata.tags.insert(Tag::new("mobile").unwrap()).unwrap();
@@ -93,7 +93,7 @@ async fn what_is_cached_is_the_whole_token_and_costs_no_load() {
 }
 
 #[tokio::test]
-async fn whatever_ends_a_token_ends_it_in_every_cache_of_the_process() {
+async fn every_end_of_a_token_invalidates_all_caches_of_the_process() {
     let nodes = nodes();
     let (subject, client) = (Subject::new("user123").unwrap(), ClientId::new("web").unwrap());
     let why = || RevokeRequest::reason("test");
@@ -146,7 +146,7 @@ async fn one_revocation_leaves_what_others_have_cached() {
 }
 
 #[tokio::test]
-async fn what_is_changed_is_seen_at_once() {
+async fn a_change_is_visible_immediately() {
     let nodes = nodes();
     let issued = nodes.cached(session("user123")).await;
     let change = |metadata: &mut Metadata| metadata.tags.insert(Tag::new("new").unwrap());
@@ -179,7 +179,7 @@ async fn a_token_that_another_node_uses_is_not_idle_here() {
 }
 
 #[tokio::test]
-async fn strictness_asks_the_store() {
+async fn strong_consistency_asks_the_store() {
     let nodes = nodes();
     let issued = nodes.cached(session("user123")).await;
     let strict = ValidationChain::new().consistency(Consistency::Strong);
@@ -210,7 +210,7 @@ async fn a_wrong_secret_of_a_cached_token_costs_no_load() {
 }
 
 #[tokio::test]
-async fn an_unknown_id_is_asked_for_once_in_a_while() {
+async fn lookups_of_an_unknown_id_are_cached_for_a_short_time() {
     let (nodes, elsewhere) = (nodes(), nodes());
     let stranger = elsewhere.one.issue(session("user123")).await.unwrap().bearer;
     let ask = async || nodes.loads(nodes.one.validate_active(&stranger)).await.0;
@@ -229,7 +229,7 @@ async fn counted_uses_are_counted_by_the_store() {
 }
 
 #[tokio::test]
-async fn without_invalidations_nothing_is_believed() {
+async fn without_invalidations_no_cached_entry_is_trusted() {
     let nodes = nodes_with(CacheConfig::default(), InstrumentedStore::without_invalidations);
     let issued = nodes.one.issue(session("user123")).await.unwrap();
     for _ in 0..3 {
@@ -239,7 +239,7 @@ async fn without_invalidations_nothing_is_believed() {
 }
 
 #[tokio::test]
-async fn many_who_ask_for_the_same_cost_one_load() {
+async fn concurrent_validations_of_one_token_share_one_load() {
     let nodes = nodes();
     let issued = nodes.one.issue(session("user123")).await.unwrap();
     nodes.store.answer_late([Duration::from_millis(50)]);
@@ -249,7 +249,7 @@ async fn many_who_ask_for_the_same_cost_one_load() {
 }
 
 #[tokio::test]
-async fn an_answer_later_than_the_bound_is_not_used() {
+async fn an_answer_later_than_the_max_staleness_is_not_used() {
     let bound = Ttl::from_millis(100).unwrap();
     let nodes = nodes_with(CacheConfig::OFF.with_max_staleness(bound), |spy| spy);
     let issued = nodes.one.issue(session("user123")).await.unwrap();
@@ -300,7 +300,7 @@ async fn a_token_that_ends_while_rules_are_asked_is_refused() {
 }
 
 #[tokio::test]
-async fn the_cache_keeps_within_what_it_was_given() {
+async fn the_cache_stays_within_its_limits() {
     let settings = CacheConfig::default().with_max_tokens(100);
     let nodes = nodes_with(settings, |spy| spy);
     let long = "x".repeat(240);

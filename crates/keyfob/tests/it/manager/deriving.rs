@@ -18,7 +18,7 @@ fn agent(name: &str) -> Grant {
 }
 
 #[tokio::test]
-async fn whoever_acts_comes_before_whoever_acted() {
+async fn the_newest_actor_comes_first() {
     let bench = bench();
     let user = bench.manager.issue(session("user123")).await.unwrap();
     let service = bench.manager.derive(&user.bearer, agent("service")).await.unwrap();
@@ -40,7 +40,7 @@ async fn whoever_acts_comes_before_whoever_acted() {
 }
 
 #[tokio::test]
-async fn a_derived_token_is_no_wider_than_what_it_is_derived_from() {
+async fn a_derived_token_is_no_wider_than_its_parent() {
     let bench = bench();
     let grant = session("user123").audience("shop").ttl(Ttl::from_hours(1));
     let user = bench.manager.issue(grant).await.unwrap();
@@ -66,7 +66,7 @@ async fn a_derived_token_is_no_wider_than_what_it_is_derived_from() {
 }
 
 #[tokio::test]
-async fn a_tree_is_eight_deep_and_falls_from_any_node_at_once() {
+async fn a_tree_has_eight_levels_and_revoking_any_node_revokes_its_subtree() {
     let bench = bench();
     let user = bench.manager.issue(session("user123")).await.unwrap();
     let mut line = vec![user.clone()];
@@ -96,7 +96,7 @@ async fn a_tree_is_eight_deep_and_falls_from_any_node_at_once() {
 }
 
 #[tokio::test]
-async fn to_revoke_a_node_is_one_write_however_much_hangs_below_it() {
+async fn revoking_a_node_is_one_write_for_any_number_of_descendants() {
     let spy = Arc::new(InstrumentedStore::new(Arc::new(MemoryStore::new().unwrap())));
     let manager = TokenManager::builder(spy.clone()).build();
     for node in 0..=8 {
@@ -126,7 +126,7 @@ async fn to_revoke_a_node_is_one_write_however_much_hangs_below_it() {
 }
 
 #[tokio::test]
-async fn nothing_is_derived_from_what_is_not_good() {
+async fn nothing_is_derived_from_an_invalid_token() {
     let bench = bench();
     let derive = async |bearer: &keyfob::BearerToken| {
         bench.manager.derive(bearer, agent("a")).await.unwrap_err().code().to_owned()
@@ -146,7 +146,7 @@ async fn nothing_is_derived_from_what_is_not_good() {
 }
 
 #[tokio::test]
-async fn what_is_derived_by_an_older_secret_ends_with_it() {
+async fn a_token_derived_with_an_older_secret_ends_with_that_secret() {
     let bench = bench();
     let old = bench.manager.issue(Grant::new(Kind::ApiKey).scope("read")).await.unwrap();
     bench.manager.validate_active(&old.bearer).await.unwrap();
@@ -160,7 +160,7 @@ async fn what_is_derived_by_an_older_secret_ends_with_it() {
 
 /// Not even by renewal, and however long records are kept.
 #[tokio::test]
-async fn what_is_derived_is_renewed_to_the_end_of_what_it_is_derived_from_and_no_further() {
+async fn renewal_of_a_derived_token_stops_at_its_parents_end() {
     let keep = keyfob::manager::Retention::For(Ttl::from_days(30));
     let bench = super::bench_with(|builder| builder.retention(keep));
     let start = bench.manager.now();
@@ -191,7 +191,7 @@ async fn what_is_derived_is_renewed_to_the_end_of_what_it_is_derived_from_and_no
 
 /// Whoever stole a token that is bound to a key makes none of it that is not.
 #[tokio::test]
-async fn what_is_derived_from_a_bound_token_is_bound_and_needs_the_key() {
+async fn a_token_derived_from_a_bound_token_is_bound_and_needs_the_key() {
     let bench = bench();
     let key = |text: &str| Confirmation::Jkt(text.parse().unwrap());
     let (own, agents) = (key("own"), key("agents"));
@@ -224,7 +224,7 @@ async fn what_is_derived_from_a_bound_token_is_bound_and_needs_the_key() {
 }
 
 #[tokio::test]
-async fn to_derive_is_to_use() {
+async fn deriving_counts_as_a_use() {
     let bench = bench();
     let grant = session("user123").idle_timeout(Ttl::from_mins(30));
     let user = bench.manager.issue(grant).await.unwrap();

@@ -72,7 +72,7 @@ async fn the_event_of_a_login_holds_its_device_and_its_address() {
 }
 
 #[tokio::test]
-async fn what_is_refused_leaves_no_event() {
+async fn a_refused_change_writes_no_event() {
     let bench = bench();
     let id = bench.manager.issue(session("user123")).await.unwrap().token.id;
     bench.manager.revoke(id, RevokeRequest::default()).await.unwrap();
@@ -156,7 +156,7 @@ async fn a_handler_that_fails_is_given_the_event_again_and_misses_none() {
 }
 
 #[tokio::test]
-async fn a_slow_handler_delays_nobody_and_catches_up() {
+async fn a_slow_handler_delays_no_request_and_catches_up() {
     let bench = bench();
     let count = Arc::new(Mutex::new(0));
     let counted = count.clone();
@@ -353,7 +353,7 @@ async fn a_stream_is_a_stream_and_resumes_after_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_this_process_does_is_delivered_without_waiting_for_a_poll() {
+async fn own_events_are_delivered_without_a_poll() {
     let bench = bench();
     let mut events = bench.manager.events_from(Cursor::start());
     let manager = bench.manager.clone();

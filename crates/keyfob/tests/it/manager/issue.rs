@@ -7,7 +7,7 @@ use keyfob::{Error, Grant, Kind, RevokeRequest, Subject, TokenState, Ttl};
 use super::{bench, session};
 
 #[tokio::test]
-async fn what_was_granted_is_what_is_read_back() {
+async fn a_token_reads_back_as_granted() {
     #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
     struct Plan {
         tier: String,
@@ -37,7 +37,7 @@ async fn what_was_granted_is_what_is_read_back() {
 }
 
 #[tokio::test]
-async fn a_grant_that_does_not_hold_is_refused_with_the_rule() {
+async fn an_invalid_grant_is_refused_with_the_rule() {
     let bench = bench();
     let now = bench.manager.now();
     let day = Ttl::from_days(1);
@@ -111,7 +111,7 @@ async fn a_line_of_descent_ends_after_eight() {
 }
 
 #[tokio::test]
-async fn nothing_is_minted_from_what_is_over() {
+async fn nothing_is_minted_from_an_ended_token() {
     let bench = bench();
     let parent = bench.manager.issue(session("user123")).await.unwrap();
     bench.manager.revoke(parent.token.id, RevokeRequest::default()).await.unwrap();
@@ -122,7 +122,7 @@ async fn nothing_is_minted_from_what_is_over() {
 }
 
 #[tokio::test]
-async fn a_login_that_began_before_a_revoke_all_does_not_slip_through() {
+async fn a_login_that_began_before_a_revoke_all_is_refused() {
     let bench = bench();
     let subject = Subject::new("user123").unwrap();
     let seen = bench.manager.begin_login(&subject).await.unwrap();

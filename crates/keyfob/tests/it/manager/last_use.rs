@@ -29,7 +29,7 @@ async fn a_use_is_written_in_the_background_and_once_within_the_precision() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shutting_down_writes_what_waits() {
+async fn a_shutdown_writes_pending_last_uses() {
     let bench = bench();
     let issued = bench.manager.issue(session("user123")).await.unwrap();
     bench.manager.touch(issued.token.id).await.unwrap();

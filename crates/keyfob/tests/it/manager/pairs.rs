@@ -29,7 +29,7 @@ async fn is_active(bench: &Bench, bearer: &BearerToken) -> bool {
 }
 
 #[tokio::test]
-async fn the_access_token_takes_over_what_the_refresh_token_says() {
+async fn the_access_token_inherits_the_claims_of_the_refresh_token() {
     let bench = bench();
     let pair = bench.manager.issue_pair(grant(), RefreshRequest::new()).await.unwrap();
     let (access, refresh) = (&pair.access.token, &pair.refresh.token);
@@ -111,7 +111,7 @@ async fn revoking_the_refresh_token_ends_its_first_access_token() {
 }
 
 #[tokio::test]
-async fn the_first_rotation_ends_the_first_access_token_where_the_policy_says_so() {
+async fn the_first_rotation_ends_the_first_access_token_if_the_policy_says_so() {
     for (previous, lives_on) in
         [(PreviousAccessToken::RevokePrevious, false), (PreviousAccessToken::LeaveToExpire, true)]
     {

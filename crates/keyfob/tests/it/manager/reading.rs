@@ -101,7 +101,7 @@ async fn counting_follows_states() {
 }
 
 #[tokio::test]
-async fn history_tells_the_last_eight_changes_and_the_revocation() {
+async fn history_has_the_last_eight_changes_and_the_revocation() {
     let bench = bench();
     let id = bench.manager.issue(session("user123").by("login")).await.unwrap().token.id;
     for n in 0..9 {
@@ -125,7 +125,7 @@ async fn history_tells_the_last_eight_changes_and_the_revocation() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_update_of_many_at_once_is_lost() {
+async fn no_concurrent_update_is_lost() {
     let bench = bench();
     let id = bench.manager.issue(session("user123")).await.unwrap().token.id;
     let updates = (0..12).map(|n| {

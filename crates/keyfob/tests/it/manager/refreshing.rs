@@ -52,7 +52,7 @@ fn millis(millis: u64) -> Ttl {
 }
 
 #[tokio::test]
-async fn a_family_goes_on_and_on_and_only_its_newest_bearer_is_good() {
+async fn a_family_rotates_without_limit_and_only_its_newest_bearer_is_valid() {
     let bench = bench();
     let first = bench.family().await;
     let mut bearer = first.bearer.clone();
@@ -76,7 +76,7 @@ async fn a_family_goes_on_and_on_and_only_its_newest_bearer_is_good() {
 }
 
 #[tokio::test]
-async fn a_retry_within_the_window_gets_the_very_same_pair_and_one_after_it_ends_the_family() {
+async fn a_retry_within_the_grace_period_gets_the_same_pair_and_a_later_one_ends_the_family() {
     let bench = bench();
     let first = bench.family().await;
     let got = bench.refresh(&first.bearer).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_retry_within_the_window_gets_the_very_same_pair_and_one_after_it_ends
 }
 
 #[tokio::test]
-async fn an_older_bearer_is_refused_within_the_window_and_ends_the_family_after_it() {
+async fn an_older_bearer_is_refused_within_the_grace_period_and_ends_the_family_after_it() {
     let bench = bench();
     let first = bench.family().await;
     let second = bench.refresh(&first.bearer).await.unwrap();
@@ -125,7 +125,7 @@ async fn an_older_bearer_is_refused_within_the_window_and_ends_the_family_after_
 }
 
 #[tokio::test]
-async fn a_replay_is_for_whoever_was_answered_and_nobody_else() {
+async fn only_the_original_presenter_gets_a_replay() {
     let bench = bench();
     let first = bench.family().await;
     let phone = DeviceId::new("phone").unwrap();
@@ -146,7 +146,7 @@ async fn a_replay_is_for_whoever_was_answered_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn what_is_bound_is_refused_to_another_without_effect() {
+async fn a_bound_token_is_refused_for_another_presenter_without_effect() {
     let bench = bench();
     let key = || Confirmation::Jkt("thumbprint".try_into().unwrap());
     let grant = family().device_id("phone").confirmation(key());
@@ -278,7 +278,7 @@ async fn earlier_access_tokens_follow_the_policy() {
 }
 
 #[tokio::test]
-async fn whoever_asks_for_too_much_ends_nothing() {
+async fn a_request_for_too_much_ends_no_token() {
     let earlier_access = PreviousAccessToken::RevokePrevious;
     let policy = RefreshPolicy::new().with_previous_access_token(earlier_access);
     let bench = bench_with(|builder| builder.refresh_policy(policy));
@@ -291,7 +291,7 @@ async fn whoever_asks_for_too_much_ends_nothing() {
 }
 
 #[tokio::test]
-async fn a_strict_policy_lets_a_bearer_in_once() {
+async fn a_strict_policy_accepts_a_bearer_once() {
     let policy = RefreshPolicy::new().with_grace_period(GracePeriod::NONE);
     let bench = bench_with(|builder| builder.refresh_policy(policy));
     let first = bench.family().await;
@@ -306,7 +306,7 @@ async fn a_strict_policy_lets_a_bearer_in_once() {
 }
 
 #[tokio::test]
-async fn what_is_no_live_refresh_token_is_refused_by_what_it_is() {
+async fn refresh_refuses_other_kinds_and_ended_tokens() {
     let bench = bench();
     let session = bench.manager.issue(super::session("user123")).await.unwrap();
     assert_eq!(bench.code(&session.bearer).await, "invalid_kind");
@@ -335,7 +335,7 @@ async fn what_is_no_live_refresh_token_is_refused_by_what_it_is() {
 }
 
 #[tokio::test]
-async fn an_access_token_that_ended_before_the_retry_keeps_nobody_from_the_next_bearer() {
+async fn a_retry_gets_the_next_bearer_even_if_its_access_token_has_ended() {
     let bench = bench_with(|builder| builder.retention(keyfob::manager::Retention::None));
     let first = bench.family().await;
     let short = || RefreshRequest::new().access_ttl(millis(100));
@@ -373,7 +373,7 @@ async fn refusals_and_replays_are_seen_with_their_codes() {
 }
 
 #[tokio::test]
-async fn what_is_minted_under_a_session_falls_with_it() {
+async fn minted_tokens_are_revoked_with_their_session() {
     let bench = bench();
     let session = bench.manager.issue(super::session("user123")).await.unwrap();
     let grant = Grant::new(Kind::Refresh).scope("read");
@@ -388,7 +388,7 @@ async fn what_is_minted_under_a_session_falls_with_it() {
 }
 
 #[tokio::test]
-async fn a_rotation_reads_what_this_node_does_not_know_and_nothing_else() {
+async fn a_rotation_reads_only_records_that_this_node_does_not_know() {
     let store: Arc<dyn Store> = Arc::new(keyfob::MemoryStore::new().unwrap());
     let spies = [(); 2].map(|()| Arc::new(InstrumentedStore::new(store.clone())));
     let [here, there] =
@@ -412,7 +412,7 @@ async fn a_rotation_reads_what_this_node_does_not_know_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_that_refresh_at_once_never_log_anybody_out_but_a_thief() {
+async fn concurrent_refreshes_end_only_families_with_an_attacker() {
     let store: Arc<dyn Store> = Arc::new(keyfob::MemoryStore::new().unwrap());
     let nodes = [(); 3].map(|()| keyfob::TokenManager::builder(store.clone()).build());
     let families = Families { tasks: 20, rounds: 2_000, grace_period: Ttl::from_secs(3) };

@@ -14,7 +14,7 @@ async fn through(bench: &Bench, id: TokenId) -> Option<RevocationScope> {
 }
 
 #[tokio::test]
-async fn the_first_revocation_is_kept_with_its_when_why_and_whom() {
+async fn the_first_revocation_keeps_its_time_reason_and_actor() {
     let bench = bench();
     let id = bench.manager.issue(session("user123")).await.unwrap().token.id;
     let at = bench.manager.now();
@@ -75,7 +75,7 @@ async fn a_clock_that_was_ahead_for_a_while_forgets_no_epoch() {
 }
 
 #[tokio::test]
-async fn a_token_falls_with_every_ancestor_and_with_no_descendant() {
+async fn a_token_is_revoked_with_each_ancestor_and_with_no_descendant() {
     let bench = bench();
     let root = bench.manager.issue(session("user123")).await.unwrap().token;
     let child = bench.manager.mint(root.id, Grant::new(Kind::Access)).await.unwrap().token;
@@ -126,7 +126,7 @@ async fn epochs_cover_what_was_issued_before_and_nothing_after() {
 }
 
 #[tokio::test]
-async fn what_came_first_is_told_whatever_came_later() {
+async fn the_first_revocation_is_reported() {
     let bench = bench();
     let id = bench.manager.issue(session("user1")).await.unwrap().token.id;
     let subject = Subject::new("user1").unwrap();
@@ -189,7 +189,7 @@ async fn a_throttled_sweep_keeps_its_rate() {
 }
 
 #[tokio::test]
-async fn an_update_never_brings_a_revoked_token_back() {
+async fn an_update_never_revives_a_revoked_token() {
     let bench = bench();
     let id = bench.manager.issue(session("user123")).await.unwrap().token.id;
     let manager = bench.manager.clone();

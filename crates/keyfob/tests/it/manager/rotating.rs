@@ -52,7 +52,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn both_secrets_are_good_until_the_overlap_ends_and_each_says_which_it_is() {
+async fn both_secrets_are_valid_until_the_overlap_ends_and_validation_reports_which_was_used() {
     let bench = bench();
     let old = bench.manager.issue(key()).await.unwrap();
     assert_eq!(bench.used(&old.bearer).await, Some(SecretUsed::Newest));
@@ -96,7 +96,7 @@ async fn at_most_two_secrets_are_live() {
 }
 
 #[tokio::test]
-async fn a_secret_that_was_never_used_gives_way_and_the_one_in_use_stays() {
+async fn an_unused_secret_is_replaced_and_the_used_one_stays() {
     let bench = bench();
     let one = bench.key_in_use().await;
     let lost = bench.manager.rotate(one.token.id, hour()).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_secret_that_was_never_used_gives_way_and_the_one_in_use_stays() {
 }
 
 #[tokio::test]
-async fn the_first_secret_gives_way_too_if_it_was_never_used() {
+async fn an_unused_first_secret_is_replaced() {
     let bench = bench();
     let lost = bench.manager.issue(key()).await.unwrap();
     let two = bench.manager.rotate(lost.token.id, hour()).await.unwrap();
@@ -122,7 +122,7 @@ async fn the_first_secret_gives_way_too_if_it_was_never_used() {
 }
 
 #[tokio::test]
-async fn whatever_a_secret_is_good_for_uses_it_and_looking_does_not() {
+async fn deriving_counts_as_a_use_of_a_secret_and_explaining_does_not() {
     let bench = bench();
     let chain = ValidationChain::new();
     for is_used in [true, false] {
@@ -147,7 +147,7 @@ async fn whatever_a_secret_is_good_for_uses_it_and_looking_does_not() {
 }
 
 #[tokio::test]
-async fn an_overlap_that_ended_is_not_brought_back() {
+async fn an_ended_overlap_is_not_extended() {
     let bench = bench();
     let one = bench.key_in_use().await;
     bench.manager.rotate(one.token.id, hour()).await.unwrap();
@@ -168,7 +168,7 @@ async fn without_an_overlap_the_older_ends_now_even_in_the_cache() {
 }
 
 #[tokio::test]
-async fn what_is_no_live_api_key_is_not_given_a_new_secret() {
+async fn rotate_refuses_other_kinds_and_ended_keys() {
     let bench = bench();
     for grant in [session("user123"), super::refreshing::family(), Grant::new(Kind::Access)] {
         let token = bench.manager.issue(grant).await.unwrap().token;
@@ -226,7 +226,7 @@ async fn once_both_are_in_use_neither_asks_the_store() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_that_use_the_newest_first_are_all_let_in() {
+async fn concurrent_first_uses_of_the_newest_secret_are_all_accepted() {
     let manager = TokenManager::new(MemoryStore::new().unwrap());
     let old = manager.issue(key()).await.unwrap();
     manager.validate_active(&old.bearer).await.unwrap();

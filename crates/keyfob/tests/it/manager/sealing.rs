@@ -125,7 +125,7 @@ const SECRETS: [&str; 6] =
     ["user123", "web", "phone-7", "Mozilla", "a-label-value", "the-reason-why"];
 
 #[tokio::test]
-async fn the_store_sees_nothing_in_clear() {
+async fn the_store_contains_no_plaintext() {
     let vault = Vault::new();
     let manager = vault.sealed(&ring(1));
     let grant = session("user123").device_id("phone-7").user_agent("Mozilla/5.0 (X11)");
@@ -204,7 +204,7 @@ async fn a_sealed_store_without_keys_asks_for_them() {
 }
 
 #[tokio::test]
-async fn what_was_tampered_with_is_refused_and_told_of() {
+async fn a_tampered_record_is_refused_and_reported() {
     let vault = Vault::new();
     let manager = vault.sealed(&ring(1));
     let (victim, other) = (
@@ -278,7 +278,7 @@ async fn a_missing_key_is_named_and_a_wrong_one_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_store_is_sealed_while_it_is_in_use_and_then_takes_nothing_bare() {
+async fn a_store_is_sealed_while_in_use_and_then_refuses_plaintext() {
     let vault = Vault::new();
     let (bare, mut ring) = (vault.bare(), ring(1));
     let before = bare.issue(session("user123")).await.unwrap();
@@ -311,7 +311,7 @@ async fn a_store_is_sealed_while_it_is_in_use_and_then_takes_nothing_bare() {
 }
 
 #[tokio::test]
-async fn a_sealed_store_is_asked_no_more_often_and_believes_nothing_bare() {
+async fn sealing_adds_no_store_calls_and_plaintext_is_refused() {
     let vault = Vault::new();
     let ring = KeyRing::generate(Timestamp::default(), &SeededRandom::new(1)).unwrap();
     let spies = [(); 2].map(|()| Arc::new(InstrumentedStore::new(vault.store.clone())));
@@ -334,7 +334,7 @@ async fn a_sealed_store_is_asked_no_more_often_and_believes_nothing_bare() {
 }
 
 #[tokio::test]
-async fn whichever_way_a_tampered_record_is_met_it_is_told() {
+async fn every_read_path_reports_a_tampered_record() {
     let vault = Vault::new();
     let manager = vault.sealed(&ring(1));
     let refresh = manager.issue(super::refreshing::family()).await.unwrap();

@@ -34,7 +34,7 @@ async fn live(manager: &TokenManager, subject: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn one_more_than_there_may_be_is_denied_until_one_ends() {
+async fn a_session_above_the_limit_is_denied_until_one_ends() {
     let bench = limited(SessionPolicy::new(2, WhenFull::Deny).unwrap());
     let one = bench.login("user123").await;
     bench.login("user123").await;
@@ -54,7 +54,7 @@ async fn one_more_than_there_may_be_is_denied_until_one_ends() {
 }
 
 #[tokio::test]
-async fn the_oldest_gives_way_and_is_told_why() {
+async fn the_oldest_session_is_ended_with_a_reason() {
     let bench = limited(SessionPolicy::new(2, WhenFull::RetireOldest).unwrap());
     let mut all = Vec::new();
     for count in 1..=6 {
@@ -68,7 +68,7 @@ async fn the_oldest_gives_way_and_is_told_why() {
 }
 
 #[tokio::test]
-async fn the_one_that_was_not_used_for_longest_gives_way() {
+async fn the_least_recently_used_session_is_ended() {
     let bench = limited(SessionPolicy::new(2, WhenFull::RetireLeastRecentlyUsed).unwrap());
     let one = bench.login("user123").await;
     let two = bench.login("user123").await;
@@ -100,7 +100,7 @@ async fn a_device_has_its_own_limit() {
 }
 
 #[tokio::test]
-async fn what_is_no_login_is_not_counted() {
+async fn only_logins_count_as_sessions() {
     let bench = limited(SessionPolicy::new(1, WhenFull::Deny).unwrap());
     let login = bench.login("user123").await;
     bench.manager.mint(login.token.id, Grant::new(Kind::Session)).await.unwrap();
@@ -113,7 +113,7 @@ async fn what_is_no_login_is_not_counted() {
 }
 
 #[tokio::test]
-async fn a_grant_that_does_not_hold_makes_no_room() {
+async fn an_invalid_grant_ends_no_session() {
     let bench = limited(SessionPolicy::new(1, WhenFull::RetireOldest).unwrap());
     let login = bench.login("user123").await;
     let past = session("user123").expires_at(bench.manager.now());
@@ -140,7 +140,7 @@ async fn after_everything_was_revoked_there_is_room_again() {
 
 /// However often everything was revoked, and even twice in one moment.
 #[tokio::test]
-async fn a_login_reads_no_more_for_all_that_was_revoked_before_it() {
+async fn earlier_revocations_do_not_add_reads_to_a_login() {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let random = SeededRandom::new(1);
     let store = MemoryStore::with(LaneCount::ONE, Arc::new(clock.clone()), &random).unwrap();
@@ -165,7 +165,7 @@ async fn a_login_reads_no_more_for_all_that_was_revoked_before_it() {
 }
 
 #[tokio::test]
-async fn a_login_that_was_overtaken_by_a_revocation_is_refused_in_its_turn_too() {
+async fn a_login_overtaken_by_a_revocation_is_also_refused() {
     let bench = limited(SessionPolicy::new(2, WhenFull::Deny).unwrap());
     let subject = Subject::new("user123").unwrap();
     for _ in 0..2 {
@@ -192,7 +192,7 @@ async fn sessions_from_before_there_was_a_policy_count() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_logins_at_the_same_time_no_more_live_than_may() {
+async fn concurrent_logins_keep_the_session_limit() {
     for when_full in [WhenFull::Deny, WhenFull::RetireOldest, WhenFull::RetireLeastRecentlyUsed] {
         let policy = SessionPolicy::new(3, when_full).unwrap();
         let store = Arc::new(MemoryStore::new().unwrap());
@@ -221,7 +221,7 @@ async fn of_logins_at_the_same_time_no_more_live_than_may() {
 }
 
 #[tokio::test]
-async fn a_policy_that_was_lowered_makes_room_whoever_has_logged_out() {
+async fn a_lowered_limit_counts_only_live_sessions() {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let random = SeededRandom::new(1);
     let store = MemoryStore::with(LaneCount::ONE, Arc::new(clock.clone()), &random).unwrap();
@@ -250,7 +250,7 @@ async fn a_policy_that_was_lowered_makes_room_whoever_has_logged_out() {
 }
 
 #[test]
-fn a_policy_without_a_session_is_none() {
+fn a_session_limit_out_of_range_is_invalid() {
     for sessions in [0, SessionPolicy::MAX_SESSIONS + 1] {
         assert!(SessionPolicy::new(sessions, WhenFull::Deny).is_err());
         let policy = SessionPolicy::new(1, WhenFull::Deny).unwrap();

@@ -75,7 +75,7 @@ impl EventHandler for Slow {
 }
 
 #[tokio::test]
-async fn a_shutdown_lets_handlers_take_what_there_is_and_ends_streams() {
+async fn a_shutdown_delivers_pending_events_and_ends_streams() {
     let bench = bench();
     let taken = Arc::new(Mutex::new(Vec::new()));
     let slow = Slow { taken: taken.clone(), pause: Duration::from_millis(1) };
@@ -113,7 +113,7 @@ async fn a_shutdown_does_not_wait_for_a_handler_that_fails() {
 }
 
 #[tokio::test]
-async fn a_shutdown_writes_what_waits_and_may_be_asked_for_again() {
+async fn a_shutdown_writes_pending_data_and_can_be_repeated() {
     let store = Arc::new(Closing { inner: MemoryStore::new().unwrap(), closed: AtomicU64::new(0) });
     let manager = TokenManager::builder(store.clone()).build();
     let issued = manager.issue(session("user123")).await.unwrap();
@@ -131,7 +131,7 @@ async fn a_shutdown_writes_what_waits_and_may_be_asked_for_again() {
 }
 
 #[tokio::test]
-async fn what_is_gathered_after_a_shutdown_is_written_by_the_next() {
+async fn last_uses_after_a_shutdown_are_written_by_the_next_shutdown() {
     let bench = bench();
     let issued = bench.manager.issue(session("user123")).await.unwrap();
     bench.manager.shutdown().await;

@@ -27,7 +27,7 @@ async fn sum(manager: &TokenManager) -> [u64; 4] {
 }
 
 #[tokio::test]
-async fn whatever_happens_to_tokens_is_counted() {
+async fn all_changes_of_tokens_are_counted() {
     let bench = bench();
     let manager = &bench.manager;
     assert_eq!(sum(manager).await, [0; 4]);
@@ -64,7 +64,7 @@ async fn whatever_happens_to_tokens_is_counted() {
 }
 
 #[tokio::test]
-async fn a_session_that_slides_is_counted_for_as_long_as_it_is_used() {
+async fn a_sliding_session_is_counted_while_it_is_used() {
     let bench = bench();
     let grant = session("user123").idle_timeout(Ttl::from_mins(30));
     let issued = bench.manager.issue(grant).await.unwrap();
@@ -79,7 +79,7 @@ async fn a_session_that_slides_is_counted_for_as_long_as_it_is_used() {
 }
 
 #[tokio::test]
-async fn a_family_that_is_renewed_is_counted_for_as_long_as_it_is() {
+async fn a_renewed_family_is_counted_while_it_is_renewed() {
     let bench = bench();
     let grant = Grant::new(Kind::Refresh).subject("user123").ttl(Ttl::from_days(1));
     let issued = bench.manager.issue(grant.absolute_lifetime(Ttl::from_days(30))).await.unwrap();
@@ -96,7 +96,7 @@ async fn a_family_that_is_renewed_is_counted_for_as_long_as_it_is() {
 }
 
 #[tokio::test]
-async fn clients_are_named_by_one_of_their_tokens_sealed_or_not() {
+async fn client_names_come_from_sample_tokens_with_and_without_sealing() {
     let ring = KeyRing::generate("2026-01-01T00:00:00Z".parse().unwrap(), &OsRandom).unwrap();
     for keys in [None, Some(&ring)] {
         let bench = bench_with(|builder| match keys {
@@ -136,7 +136,7 @@ async fn clients_are_named_by_one_of_their_tokens_sealed_or_not() {
 /// What descends from a token in the middle of a tree is listed under the root: it is revoked, and
 /// counted until its time is over.
 #[tokio::test]
-async fn what_descends_from_the_middle_of_a_tree_is_counted_until_its_time() {
+async fn descendants_of_an_inner_node_are_counted_until_they_expire() {
     let bench = bench();
     let manager = &bench.manager;
     let root = manager.issue(session("user123")).await.unwrap();
@@ -330,7 +330,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn counts_equal_a_walk_but_for_what_they_are_unsure_of(
+    fn counts_equal_an_exact_read_except_for_estimates(
         steps in prop::collection::vec(step(), 1..60),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -263,7 +263,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn all_promises_hold_in_every_run(steps in prop::collection::vec(step(), 1..60)) {
+    fn all_guarantees_hold_in_every_run(steps in prop::collection::vec(step(), 1..60)) {
         run(steps)?;
     }
 }
@@ -271,7 +271,7 @@ proptest! {
 /// More than eight rotations within a window share their times: an older generation is forgiven for
 /// an eighth of the window less, and no longer.
 #[test]
-fn a_fast_family_forgives_its_older_generations_a_little_shorter() {
+fn a_fast_family_has_a_slightly_shorter_grace_period_for_older_generations() {
     let refresh = Step::Refresh { node: 0, is_lost: false };
     for back in 0..10 {
         let mut steps = vec![refresh; 8];

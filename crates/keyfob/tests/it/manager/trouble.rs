@@ -48,7 +48,7 @@ async fn an_earlier_access_token_is_ended_whenever_its_node_stops() {
 
 /// A fail-over may lose the last writes: whoever holds what they gave is no thief.
 #[tokio::test]
-async fn a_rotation_that_the_store_lost_is_told_once_and_ends_nothing() {
+async fn a_lost_rotation_is_reported_once_and_ends_no_family() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().unwrap());
     let spy = Arc::new(InstrumentedStore::new(store.clone()));
     let nodes = [spy.clone(), Arc::new(InstrumentedStore::new(store))]

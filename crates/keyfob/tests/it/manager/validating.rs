@@ -11,7 +11,7 @@ fn code(outcome: Result<keyfob::Token, Error>) -> String {
 }
 
 #[tokio::test]
-async fn a_bearer_is_good_until_its_time_is_over() {
+async fn a_bearer_is_valid_until_it_expires() {
     let bench = bench();
     let grant = session("user123").ttl(Ttl::from_hours(4));
     let issued = bench.manager.issue(grant).await.unwrap();
@@ -33,7 +33,7 @@ async fn a_clock_that_goes_backwards_revives_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_no_bearer_is_refused_without_a_look_up() {
+async fn malformed_text_is_refused_without_a_lookup() {
     let bench = bench();
     let huge = "x".repeat(1 << 20);
     for text in ["", " ", "fob_at_", "\u{0}", "Bearer x", huge.as_str()] {
@@ -95,7 +95,7 @@ async fn uses_are_counted_down_and_then_exhausted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_racers_so_many_win_as_there_are_uses() {
+async fn concurrent_validations_take_exactly_the_uses() {
     let bench = bench();
     let issued = bench.manager.issue(Grant::new(Kind::Access).uses(3)).await.unwrap();
     let races = (0..40).map(|_| {
@@ -107,7 +107,7 @@ async fn of_many_racers_so_many_win_as_there_are_uses() {
 }
 
 #[tokio::test]
-async fn diagnosis_tells_every_failure_and_uses_nothing_up() {
+async fn explain_reports_every_failure_and_consumes_no_use() {
     let bench = bench();
     let grant = Grant::new(Kind::Access).uses(1).scope("read");
     let issued = bench.manager.issue(grant).await.unwrap();
@@ -120,7 +120,7 @@ async fn diagnosis_tells_every_failure_and_uses_nothing_up() {
 }
 
 #[tokio::test]
-async fn a_chain_that_does_not_hold_lets_nobody_in() {
+async fn an_invalid_chain_refuses_every_bearer() {
     let bench = bench();
     let issued = bench.manager.issue(session("user123")).await.unwrap();
     let chain = ValidationChain::new().allow_audience("");

@@ -131,7 +131,7 @@ fn faults(text: &str) -> Vec<String> {
 const ELSEWHERE: [&str; 4] = ["job", "instance", "le", "alertname"];
 
 #[test]
-fn the_rules_and_the_dashboard_name_what_there_is() {
+fn the_rules_and_the_dashboard_use_only_existing_metrics() {
     for path in ["packaging/prometheus/alerts.yml", "packaging/grafana/keyfob.json"] {
         let text = read(path);
         assert!(names(&text).len() > 20, "{path} names few metrics: is it read rightly?");
@@ -140,7 +140,7 @@ fn the_rules_and_the_dashboard_name_what_there_is() {
 }
 
 #[test]
-fn a_wrong_name_or_label_would_be_found() {
+fn a_wrong_name_or_label_is_found() {
     let fine = r#"rate(keyfob_store_call_seconds_bucket{method=~"load|insert", le="1"}[5m])"#;
     assert_eq!(faults(fine), Vec::<String>::new());
     for wrong in [

@@ -34,7 +34,7 @@ async fn a_feed_within_the_process_is_trusted_and_its_invalidations_are_counted(
 }
 
 #[tokio::test]
-async fn a_feed_that_nobody_confirms_is_shown_to_be_distrusted() {
+async fn a_feed_without_confirmation_is_reported_as_untrusted() {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
     let lanes = LaneCount::new(4).unwrap();
     let inner = MemoryStore::with(lanes, Arc::new(clock.clone()), &OsRandom).unwrap();
@@ -154,7 +154,7 @@ async fn trust_that_runs_out_is_counted_for_each_lane() {
 }
 
 #[tokio::test]
-async fn tokens_that_leave_for_others_and_loads_that_are_shared_are_counted() {
+async fn evictions_and_shared_loads_are_counted() {
     let bench = bench_with(|builder| builder.cache(CacheConfig::default().with_max_tokens(16)));
     for _ in 0..64 {
         let issued = bench.issue(Kind::Access).await;
@@ -186,7 +186,7 @@ async fn a_flood_is_counted() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_is_noticed() {
+async fn a_change_of_the_clock_is_counted() {
     let bench = bench();
     bench.manager.cache_report();
     assert_eq!(bench.sum("clock_jumps_total"), 0.0);

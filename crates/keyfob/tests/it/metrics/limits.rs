@@ -69,7 +69,7 @@ async fn an_address_that_failed_too_often_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_leased_is_counted_and_what_of_it_lapses() {
+async fn leased_and_expired_permits_are_counted() {
     let kept = MemoryRecorder::default();
     let shared = Arc::new(LocalLimits::new());
     let leased = LeasedLimits::new(shared as Arc<dyn LimitStore>, Ttl::from_secs(1)).unwrap();

@@ -20,7 +20,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn what_is_issued_and_taken_back_is_counted_by_its_way() {
+async fn issues_and_revocations_are_counted_by_kind_and_target() {
     let bench = bench();
     let manager = &bench.manager;
     let one = bench.issue(Kind::Session).await;
@@ -182,7 +182,7 @@ impl keyfob::handlers::EventHandler for Failing {
 }
 
 #[tokio::test]
-async fn how_many_tokens_there_are_is_told_when_they_are_counted() {
+async fn stats_sets_the_token_gauge() {
     let bench = bench();
     for _ in 0..3 {
         bench.issue(Kind::Session).await;

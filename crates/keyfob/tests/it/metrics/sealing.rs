@@ -20,7 +20,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn what_is_sealed_and_under_which_key_it_lies_is_counted() {
+async fn sealings_and_records_per_key_are_counted() {
     let bench = bench();
     bench.issue(Kind::Access).await;
     let now = bench.clock.now();
@@ -48,7 +48,7 @@ async fn what_is_sealed_and_under_which_key_it_lies_is_counted() {
 }
 
 #[tokio::test]
-async fn what_does_not_open_is_counted_by_why() {
+async fn failed_opens_are_counted_by_cause() {
     let bench = bench();
     let now = bench.clock.now();
     let ring = KeyRing::generate(now, &OsRandom).unwrap().allowing_plaintext();

@@ -14,7 +14,7 @@ use keyfob_testkit::bearers::purged;
 use super::{bench, bench_with};
 
 #[tokio::test]
-async fn each_validation_is_counted_by_what_came_of_it_and_by_whom_it_was_answered() {
+async fn validations_are_counted_by_outcome_and_source() {
     let bench = bench();
     let issued = bench.issue(Kind::Session).await;
     for _ in 0..5 {
@@ -42,7 +42,7 @@ async fn each_validation_is_counted_by_what_came_of_it_and_by_whom_it_was_answer
 }
 
 #[tokio::test]
-async fn an_unknown_id_is_known_to_be_so_for_a_while() {
+async fn an_unknown_id_is_cached_for_a_short_time() {
     let bench = bench();
     bench.issue(Kind::Access).await;
     let purged = purged(bench.store.namespace(), Kind::ApiKey, bench.manager.now());
@@ -63,7 +63,7 @@ async fn an_unknown_id_is_known_to_be_so_for_a_while() {
 }
 
 #[tokio::test]
-async fn what_rules_decide_is_counted_once_and_not_by_the_code_that_they_chose() {
+async fn rule_refusals_share_one_label() {
     let bench = bench();
     let issued = bench.issue(Kind::Access).await;
     bench.manager.validate_active(&issued.bearer).await.unwrap();
@@ -80,7 +80,7 @@ async fn what_rules_decide_is_counted_once_and_not_by_the_code_that_they_chose()
 }
 
 #[tokio::test]
-async fn without_a_cache_everything_is_counted_all_the_same() {
+async fn without_a_cache_everything_is_counted_too() {
     let bench = bench_with(|builder| builder.cache(CacheConfig::OFF));
     let issued = bench.issue(Kind::Access).await;
     bench.manager.validate_active(&issued.bearer).await.unwrap();
@@ -143,7 +143,7 @@ async fn counts_are_published_by_themselves() {
 
 /// The list has every refusal but that of a rule, whose code the application chooses.
 #[tokio::test]
-async fn an_outcome_is_called_as_the_refusal_is() {
+async fn an_outcome_label_equals_the_refusal_code() {
     let catalog = keyfob::Metrics::catalog();
     let metric = catalog.iter().find(|metric| metric.name == "keyfob_validations_total").unwrap();
     let outcomes = &metric.labels[0].values;

@@ -110,7 +110,7 @@ fn after_includes_its_moment_and_before_excludes_it() {
 }
 
 #[test]
-fn what_never_expires_is_after_everything_and_before_nothing() {
+fn a_token_without_expiry_sorts_last() {
     let token = Token { expires_at: None, ..token() };
     assert!(Filter::new().expires_after(Timestamp::MAX).matches(&token, NOW));
     assert!(!Filter::new().expires_before(Timestamp::MAX).matches(&token, NOW));
@@ -129,7 +129,7 @@ fn the_state_is_that_of_the_moment() {
 }
 
 #[test]
-fn a_filter_that_does_not_hold_says_so_and_matches_nothing() {
+fn an_invalid_filter_reports_its_error_and_matches_nothing() {
     let filter = Filter::new().subject("user123").tag("").client("");
     let refused = filter.check().unwrap_err();
     assert_eq!((refused.what(), refused.reason()), ("tag", &InvalidReason::Empty));

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 use crate::token::{Kind, TokenState};
 
 #[test]
-fn a_filter_whose_text_would_be_too_long_does_not_hold() {
+fn a_filter_with_a_too_long_text_is_invalid() {
     let labels = |count: usize| {
         (0..count).fold(Filter::new(), |filter, n| filter.label(format!("k{n}"), "\"".repeat(256)))
     };
@@ -102,7 +102,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn what_is_written_reads_as_the_same_filter(filter in filters()) {
+    fn a_written_filter_parses_to_the_same_filter(filter in filters()) {
         prop_assert_eq!(filter.check(), Ok(()));
         prop_assert_eq!(Filter::parse(&filter.to_string(), NOW), Ok(filter));
     }

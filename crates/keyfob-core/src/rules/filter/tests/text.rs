@@ -28,7 +28,7 @@ fn times_are_read_in_every_form() {
 }
 
 #[test]
-fn a_time_that_is_not_possible_is_told_with_the_reason() {
+fn an_impossible_time_is_refused_with_the_reason() {
     for (text, says) in [
         ("9999-12-31", "'expires-before' is out of range: use 1970-01-01T00:00:00Z to 9999-12-30"),
         ("1969-12-31", "'expires-before' is out of range"),
@@ -47,7 +47,7 @@ fn bound(text: &str, values: &[(&str, &str)]) -> Result<Filter, FilterError> {
 }
 
 #[test]
-fn a_bound_value_is_one_value_whatever_is_in_it() {
+fn a_bound_value_with_any_content_is_one_value() {
     for value in [
         "alice state:revoked",
         "x kind:refresh",

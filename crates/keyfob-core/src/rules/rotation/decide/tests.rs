@@ -192,7 +192,7 @@ fn the_last_generation_ends_the_family() {
 }
 
 #[test]
-fn without_a_grace_period_a_bearer_is_good_once() {
+fn without_a_grace_period_a_bearer_is_valid_once() {
     let mut world = World::new();
     world = world.present(0, 1).1;
     let rotation = world.rotation();

@@ -114,7 +114,7 @@ async fn resealing_keeps_what_a_token_is() {
 }
 
 #[tokio::test]
-async fn what_is_warm_in_a_cache_stays_good_through_a_reseal() {
+async fn cached_tokens_stay_valid_through_a_reseal() {
     let vault = Vault::new();
     let old = ring(1);
     let manager = vault.sealed(&old);
@@ -130,7 +130,7 @@ async fn what_is_warm_in_a_cache_stays_good_through_a_reseal() {
 }
 
 #[tokio::test]
-async fn what_is_changed_before_it_is_resealed_is_still_found_and_resealed() {
+async fn a_record_changed_during_a_reseal_is_found_and_resealed() {
     let vault = Vault::new();
     let before = [vault.bare().issue(session("user123").tag("old")).await.unwrap()];
     let old = ring(1);
@@ -172,7 +172,7 @@ async fn what_is_changed_before_it_is_resealed_is_still_found_and_resealed() {
 }
 
 #[tokio::test]
-async fn the_rosters_of_sessions_are_sealed_again_too() {
+async fn session_indexes_are_resealed() {
     let vault = Vault::new();
     let old = ring(1);
     let policy = SessionPolicy::new(2, WhenFull::RetireOldest).unwrap();
@@ -215,7 +215,7 @@ async fn the_rosters_of_sessions_are_sealed_again_too() {
 }
 
 #[tokio::test]
-async fn a_retry_gets_the_same_pair_whichever_key_the_family_lies_under() {
+async fn a_retry_gets_the_same_pair_under_every_key() {
     let vault = Vault::new();
     let old = ring(1);
     let manager = vault.sealed(&old);
@@ -238,7 +238,7 @@ async fn a_retry_gets_the_same_pair_whichever_key_the_family_lies_under() {
 }
 
 #[tokio::test]
-async fn a_node_without_the_present_ring_is_told_what_it_lacks() {
+async fn a_node_with_an_old_ring_gets_an_error_that_names_the_key() {
     let vault = Vault::new();
     let mut ring = turned(&ring(1), NewKey::Sealing, 2);
     let manager = vault.sealed(&ring);
@@ -264,7 +264,7 @@ async fn a_node_without_the_present_ring_is_told_what_it_lacks() {
 }
 
 #[tokio::test]
-async fn what_was_told_before_the_store_was_sealed_is_left_out_and_nobody_is_accused() {
+async fn plaintext_notes_from_before_sealing_are_dropped_without_an_integrity_error() {
     let vault = Vault::new();
     let before = vault.bare().issue(session("user123")).await.unwrap();
     vault.bare().revoke(before.token.id, RevokeRequest::reason("user logout")).await.unwrap();
