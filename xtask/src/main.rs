@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `test` | installs `redis-server` if it is missing, then runs every test, and `alerts` |
 //! | `alerts` | checks alert rules, dashboard and rendered metrics with `promtool` |
-//! | `check` | house rules, `layers`, `surface`, formatting, lints, documentation, and licences if `cargo-deny` is installed |
+//! | `check` | house rules, plain words, `layers`, `surface`, formatting, lints, documentation, and licences if `cargo-deny` is installed |
 //! | `layers` | checks what may import what: see `layers/mod.rs` |
 //! | `surface` | compares the public names of `keyfob` with the list of them |
 //! | `bench` | builds the benchmark in release and runs it: see `docs/benchmarks.md` |
@@ -15,6 +15,7 @@ mod prometheus;
 mod redis;
 mod surface;
 mod tidy;
+mod words;
 
 use std::process::ExitCode;
 
@@ -78,6 +79,7 @@ fn test(args: &[String]) -> Result<()> {
 
 fn check() -> Result<()> {
     tidy::check()?;
+    words::check()?;
     layers::check()?;
     surface::run(&[])?;
     cargo::run(["fmt", "--all", "--check"], &[])?;

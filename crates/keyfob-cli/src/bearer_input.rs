@@ -47,7 +47,7 @@ impl BearerInput {
         }
     }
 
-    /// What is likely wrong with a bearer that is malformed. It repeats no part of the bearer.
+    /// The likely fault of a malformed bearer. It repeats no part of the bearer.
     fn hint(&self, prefix: &BearerPrefix) -> Option<String> {
         if encoding::is_utf_16(&self.bytes) {
             return Some(format!("{} cannot be read: {}", self.source, encoding::utf_16()));

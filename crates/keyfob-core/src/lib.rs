@@ -1,5 +1,6 @@
-//! The values and the rules of keyfob: tokens, bearer tokens, filters, validation, rotation and events.
-//! This crate does no I/O, is not async but for the rules of an application, and knows no store.
+//! The values and the rules of keyfob: tokens, bearer tokens, filters, validation, rotation and
+//! events. This crate does no I/O, is not async , except for rules of an application, and knows no
+//! store.
 //!
 //! Applications use the crate `keyfob`, which re-exports what they need. Authors of stores use
 //! `keyfob-store`. The modules here are for the crates of this workspace; the names at the root are
@@ -32,7 +33,7 @@
 //! # Invariants
 //! - A value that exists is valid. There is no way to construct another.
 //! - A decision depends on its arguments only. Time, randomness and keys are arguments.
-//! - Only [`BearerToken`] contains a secret in clear. No error, `Debug` or `Display` shows it.
+//! - Only [`BearerToken`] contains a secret in plaintext. No error, `Debug` or `Display` shows it.
 //! - Numbers in `#[n(…)]` are the stored format. They never change their meaning.
 
 pub mod event;

@@ -76,7 +76,8 @@ impl FileKeys {
     /// Begins a change of the ring. No other change can begin before this one is committed or dropped.
     ///
     /// # Errors
-    /// [`KeyError::Unwritable`] while another change is in progress. Otherwise as [`FileKeys::read`].
+    /// [`KeyError::Unwritable`] while another change is in progress. Otherwise the errors of
+    /// [`FileKeys::read`].
     pub fn change(&self) -> Result<RingChange<'_>, KeyError> {
         let path = self.temporary_path();
         let file = open_new(&path).map_err(|error| match error.kind() {
@@ -100,7 +101,7 @@ impl FileKeys {
     /// Creates the file with a ring, readable only by its owner.
     ///
     /// # Errors
-    /// [`KeyError::Unwritable`], also if the file exists.
+    /// [`KeyError::Unwritable`] if the file exists or cannot be written.
     pub fn create(&self, ring: &KeyRing) -> Result<(), KeyError> {
         let created = open_new(&self.path).and_then(|file| write(file, ring));
         created.and_then(|()| self.sync_folder()).map_err(|error| self.unwritable(&error))

@@ -5,13 +5,13 @@ use keyfob_core::invalid::InvalidValue;
 use keyfob_core::store_error::StoreError;
 use keyfob_core::text::LimitName;
 
-/// Why limits could not be applied. The request must not go on.
+/// Why limits could not be applied. The request must not continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitError {
     /// The request costs more than the policy ever admits in one step. Waiting does not help.
     #[error(
-        "a cost of {cost} can never be admitted by '{policy}', whose burst is {burst}: ask for less at once"
+        "a cost of {cost} can never be admitted by '{policy}', whose burst is {burst}: ask for fewer permits in one request"
     )]
     CostAboveBurst {
         /// The policy.

@@ -58,7 +58,7 @@ impl StoredLevel {
         Self { level: meter.drained(self.level, now), ..self }
     }
 
-    /// Returns when the debt is gone. From then on the key need not be kept.
+    /// Returns when the debt is gone. From then on the key does not have to be kept.
     pub fn end(self) -> Timestamp {
         let Self { level, drain, .. } = self;
         match Ttl::from_millis(level.debt.div_ceil(drain.max(1))) {
@@ -197,7 +197,7 @@ impl Meter {
         self.end(level).since(now)
     }
 
-    /// Returns when the debt is gone. From then on the key need not be kept.
+    /// Returns when the debt is gone. From then on the key does not have to be kept.
     pub fn end(self, level: Level) -> Timestamp {
         self.to_stored(level).end()
     }

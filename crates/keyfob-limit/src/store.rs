@@ -1,7 +1,7 @@
 //! The contract with a store that keeps debts.
 //!
-//! It is separate from the contract for tokens: the two may use different stores, and the author of a
-//! token store need not count anything.
+//! It is separate from the contract for tokens: the two may use different stores, and the author of
+//! a token store does not have to count anything.
 
 use std::fmt;
 use std::sync::Arc;

@@ -67,13 +67,13 @@ impl<V: Copy> Held<'_, V> {
         self.get_with_end(key).map(|(value, _)| value)
     }
 
-    /// Returns the value of a key and when its time is over, if it is there.
+    /// Returns the value and the expiry of a key, if it is there.
     pub(super) fn get_with_end(&mut self, key: &LimitKey) -> Option<(V, u64)> {
         let bucket = self.bucket(key)?;
         bucket.iter().find(|place| place.is(key)).map(|place| (place.value, place.ends))
     }
 
-    /// Stores the value of a key until its time is over.
+    /// Stores the value of a key until it expires.
     pub(super) fn put(&mut self, key: &LimitKey, value: V, ends: u64, now: u64) {
         let Some(bucket) = self.bucket(key) else { return };
         let rank = |place: &&mut Place<V>| match place {

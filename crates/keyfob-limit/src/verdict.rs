@@ -27,7 +27,7 @@ use keyfob_core::time::Ttl;
 /// # }
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[must_use = "a request that is not admitted must not go on"]
+#[must_use = "a request that is not admitted must not continue"]
 pub struct LimitVerdict {
     admitted: bool,
     uncounted: bool,
@@ -63,7 +63,7 @@ impl LimitVerdict {
         Self { admitted: true, uncounted: true, limit_status: Vec::new() }
     }
 
-    /// Returns whether the request may go on. If so, every policy was charged; if not, none was.
+    /// Returns whether the request may continue. If so, every policy was charged; if not, none was.
     pub fn is_admitted(&self) -> bool {
         self.admitted
     }

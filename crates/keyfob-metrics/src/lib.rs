@@ -92,7 +92,7 @@ impl Metrics {
         Handles::catalog()
     }
 
-    /// Returns whether the values may be read by somebody: `false` only for [`Metrics::none`].
+    /// Returns whether the values can be read: `false` only for [`Metrics::none`].
     pub fn is_kept(&self) -> bool {
         self.is_kept
     }

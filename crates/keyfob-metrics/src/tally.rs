@@ -6,7 +6,7 @@ use super::stripes::Stripes;
 use super::{CacheLookup, Handles, MaybeKind, ValidationOutcome};
 use keyfob_core::token::Kind;
 
-/// What is counted on the cached path, and what is counted for events that come in floods.
+/// The counters of the cached path, and of events that come in floods.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Tallied {
     /// A token of this kind was found active in the cache.

@@ -17,9 +17,9 @@
 //! resist an attacker who chooses the stored data. Here clients choose it.
 //!
 //! # A full disk
-//! Room for revocations is set aside beside the file ([`Options::reserve_bytes`]). While the disk is full,
-//! commands get `store_full` and have no effect, revocations are taken, and reads go on. The store
-//! continues by itself once there is room.
+//! Room for revocations is set aside beside the file ([`Options::reserve_bytes`]). While the disk
+//! is full, commands get `store_full` and have no effect, revocations are taken, and reads
+//! continue. The store continues by itself once there is room.
 //!
 //! # Source files
 //!

@@ -136,7 +136,7 @@ impl Options {
     /// Another process may revoke at any time, so no cache trusts such a store: each validation reads
     /// the file. A command waits up to [`Options::wait_for_lock`] while another process has the file.
     ///
-    /// Default: `false`. The file stays open, and caches need not ask the store.
+    /// Default: `false`. The file stays open, and caches do not have to ask the store.
     pub fn shared(mut self, shared: bool) -> Self {
         self.is_shared = shared;
         self

@@ -104,7 +104,7 @@ impl StorageBackend for Overlay {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut written = self.written.write().unwrap_or_else(PoisonError::into_inner);
         if len < written.len {
-            // What is cut off must read as zero if the view grows again.
+            // The part that is cut off must read as zero if the view grows again.
             written.file_end = written.file_end.min(len);
             written.blocks.split_off(&len.div_ceil(BLOCK_BYTES));
             let within = (len % BLOCK_BYTES) as usize;

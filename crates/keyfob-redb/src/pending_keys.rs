@@ -2,7 +2,7 @@
 //!
 //! A batch changes an index in many places: one row for this command, one for the next. In sorted
 //! order, neighbouring rows go into their page together. The batch never reads these rows back, so
-//! they need not be written earlier.
+//! they do not have to be written earlier.
 //!
 //! (The engine's cursors insert a run of neighbours in one step. They cost half as much again here,
 //! because most runs have one or two rows.)

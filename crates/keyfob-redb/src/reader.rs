@@ -145,7 +145,7 @@ impl<T: ReadByteTable> Reader<'_, T> {
     }
 
     /// Returns the state of a lane, or an error if its row was lost. A lost sequence must not be
-    /// written anew.
+    /// written again.
     pub(crate) fn lane_to_write(&self, lane: Lane) -> Result<LaneRow, TxError> {
         let lost = || {
             let detail = "its sequence is gone: restore the file from a backup".to_owned();

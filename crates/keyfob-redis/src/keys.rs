@@ -175,7 +175,7 @@ impl Keys {
         key
     }
 
-    /// The head that lists a record with so many seconds left to live.
+    /// The head that lists a record with this number of seconds left to live.
     pub(crate) fn head_for(&self, lane: Lane, term: Term, life_secs: u64) -> Vec<u8> {
         let mut key = self.head(lane, term);
         if term.field().is_broad() {

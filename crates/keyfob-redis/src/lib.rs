@@ -25,24 +25,25 @@
 //!
 //! # A store that comes back empty
 //!
-//! A server that was emptied, or restarted without its data, has lost the namespace: the next process that
-//! opens it creates another one, whose revocations a running node would not find. So every node compares the
-//! namespace with the one that it opened, in each heartbeat and before it uses an answer that is older than
-//! half of the maximum staleness. Each lane has a tag of its namespace, which every script that writes to the
-//! lane compares. A node whose namespace is gone or replaced answers
-//! [`NamespaceLost`](keyfob_store::StoreError::NamespaceLost) to everything. With `when_emptied=recreate` a
-//! node creates its namespace again and goes on; every token is gone. That is not the default, because a node
-//! that reached the wrong server would do the same there.
+//! A server that was emptied, or restarted without its data, has lost the namespace: the next
+//! process that opens it creates another one, whose revocations a running node would not find. So
+//! every node compares the namespace with the one that it opened, in each heartbeat and before it
+//! uses an answer that is older than half of the maximum staleness. Each lane has a tag of its
+//! namespace, which every script that writes to the lane compares. A node whose namespace is gone
+//! or replaced answers [`NamespaceLost`](keyfob_store::StoreError::NamespaceLost) to everything.
+//! With `when_emptied=recreate` a node creates its namespace again and continues; every token is
+//! gone. That is not the default, because a node that reached the wrong server would do the same
+//! there.
 //!
 //! # Sentinels
 //!
-//! List all sentinels. The primary is the server that more than half of the configured sentinels name. A
-//! primary that was replaced while it was cut off goes on answering the nodes that still reach it. So no
-//! decision rests on a majority older than the maximum staleness: 250 ms, or the smallest value of the
-//! listeners that [`watch`](keyfob_store::Invalidations::watch) the store. The sentinels are asked again
-//! when their last answer is older than half of that, and five times within it while there are listeners.
-//! Without a majority a node answers [`Unavailable`](keyfob_store::StoreError::Unavailable) until it
-//! reaches one again.
+//! List all sentinels. The primary is the server that more than half of the configured sentinels
+//! name. A primary that was replaced while it was cut off continues to answer the nodes that still
+//! reach it. So no decision rests on a majority older than the maximum staleness: 250 ms, or the
+//! smallest value of the listeners that [`watch`](keyfob_store::Invalidations::watch) the store.
+//! The sentinels are asked again when their last answer is older than half of that, and five times
+//! within it while there are listeners. Without a majority a node answers
+//! [`Unavailable`](keyfob_store::StoreError::Unavailable) until it reaches one again.
 //!
 //! # An address that moves
 //!
@@ -72,11 +73,12 @@
 //!
 //! # What is stored
 //!
-//! One string for each token, which the server deletes when its time is over; indexes that expire with
-//! their tokens; for each lane a hash of epochs and two capped streams; the debts of rate limits; and the
-//! numbers of tokens, in small hashes by the time at which the tokens end, which expire then. Nothing needs
-//! cleaning up: expired data goes by itself, even if no keyfob is running. The server must not evict
-//! (`maxmemory-policy noeviction`); [`report`](keyfob_store::Maintenance::report) warns if it does.
+//! One string for each token, which the server deletes when it expires; indexes that expire with
+//! their tokens; for each lane a hash of epochs and two capped streams; the debts of rate limits;
+//! and the numbers of tokens, in small hashes by the time at which the tokens end, which expire
+//! then. Nothing needs cleaning up: expired data goes by itself, even if no keyfob is running. The
+//! server must not evict (`maxmemory-policy noeviction`);
+//! [`report`](keyfob_store::Maintenance::report) warns if it does.
 //!
 //! # Rate limits
 //!

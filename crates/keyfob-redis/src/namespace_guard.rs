@@ -1,13 +1,14 @@
 //! Whether the servers still hold the namespace that this node opened.
 //!
-//! The identity of a namespace is its key, which lies in the meta key. If all data is lost, the next node
-//! that connects creates the namespace anew, with another key. A node that went on with the former key
-//! would not find what the others revoke. So each node compares the meta key with what it opened, at least
-//! as often as the maximum staleness asks, and decides nothing while they differ.
+//! The identity of a namespace is its key, which is in the meta key. If all data is lost, the next
+//! node that connects creates the namespace again, with another key. A node that continued with the
+//! former key would not find what the others revoke. So each node compares the meta key with what
+//! it opened, at least as often as the maximum staleness asks, and decides nothing while they
+//! differ.
 //!
-//! A script cannot read the meta key, which lies in the slot of one lane at best. So each lane has a
-//! **tag**: the first bytes of the namespace's fingerprint. Scripts compare it, and do not create a lane
-//! for a node that has not just seen its namespace.
+//! A script cannot read the meta key, which is in the slot of one lane at best. So each lane has a
+//! **tag**: the first bytes of the namespace's fingerprint. Scripts compare it, and do not create a
+//! lane for a node that has not just seen its namespace.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -39,7 +40,7 @@ pub(crate) struct NamespaceGuard {
     judged: Mutex<MonotonicInstant>,
     /// When the last question was sent whose answer was the namespace, in nanoseconds.
     seen: AtomicU64,
-    /// The present state is to be looked at again without delay.
+    /// The current state must be checked again without delay.
     lost: Notify,
     metrics: Metrics,
 }
@@ -195,11 +196,11 @@ impl NamespaceState {
                 "its meta key is gone: the store came back empty, or lost a part of its data. This node \
                  decides nothing. Restore the data from a backup, or stop all nodes and start them again, \
                  which begins a new namespace without the old tokens; when_emptied=recreate in the URL \
-                 lets nodes go on by themselves"
+                 lets nodes continue by themselves"
             }
             Self::Replaced => {
                 "another namespace has its name: the store came back empty and another process created \
-                 the namespace anew, or the address leads to another store. This node decides nothing. \
+                 the namespace again, or the address leads to another store. This node decides nothing. \
                  Check the address; if the new namespace is to stay, start this node again"
             }
         }

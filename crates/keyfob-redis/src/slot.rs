@@ -1,8 +1,8 @@
 //! The slots of a cluster, and the hash tags that spread lanes over them evenly.
 //!
-//! A cluster assigns its 16,384 slots to the primaries in long ranges. With arbitrary tags the lanes would be
-//! spread unevenly: of 64 lanes the busiest of three primaries would get 1.3 times its share. So lane L of N
-//! has the shortest tag whose slot lies in the L-th of N equal stripes.
+//! A cluster assigns its 16,384 slots to the primaries in long ranges. With arbitrary tags the
+//! lanes would be spread unevenly: of 64 lanes the busiest of three primaries would get 1.3 times
+//! its share. So lane L of N has the shortest tag whose slot is in the L-th of N equal stripes.
 
 use keyfob_store::LaneCount;
 

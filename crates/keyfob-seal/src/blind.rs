@@ -1,9 +1,10 @@
 //! Blinds the terms of the index, under a key that is not in the store.
 //!
-//! A term is a digest under the namespace's key, which is stored beside the data. So somebody with a dump
-//! can guess a value and look for its term. Blinded under a key of the ring, the same value has a digest
-//! that only the owner of the ring can compute. The terms that every token and every session index have
-//! reveal nothing and are not blinded, so that a store can be walked whatever its keys.
+//! A term is a digest under the namespace's key, which is stored beside the data. So an attacker
+//! with a dump can guess a value and look for its term. Blinded under a key of the ring, the same
+//! value has a digest that only the owner of the ring can compute. The terms that every token and
+//! every session index have reveal nothing and are not blinded, so that all records of a store can
+//! be read with any key ring.
 
 use std::sync::{Mutex, TryLockError};
 

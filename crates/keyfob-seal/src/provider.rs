@@ -12,7 +12,7 @@ use async_trait::async_trait;
 /// [`KeyRing::parse`] reads the text that [`KeyRing::to_text`] writes.
 #[async_trait]
 pub trait KeyProvider: Send + Sync + fmt::Debug {
-    /// Returns the present ring.
+    /// Returns the current ring.
     ///
     /// # Errors
     /// [`KeyError`], which shows no key. A caller that has a ring keeps using it.

@@ -1,4 +1,4 @@
-//! What is bound to the body of a record: the fields that a store keeps beside it in clear.
+//! Binds the plaintext fields of a record, which the store keeps beside the body, to the body.
 //!
 //! | field | how it is bound |
 //! |---|---|

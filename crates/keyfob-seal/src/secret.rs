@@ -36,7 +36,7 @@ impl Secret {
         }
         let mut bytes = Zeroizing::new([0; Self::BYTES]);
         Base64UrlUnpadded::decode(text, &mut *bytes).map_err(|_| NoSecret::Malformed)?;
-        // A placeholder that somebody typed, or a file of zeros. No generator returns this.
+        // A placeholder that a person typed, or a file of zeros. No generator returns this.
         if bytes.iter().all(|byte| *byte == bytes[0]) {
             return Err(NoSecret::Weak);
         }

@@ -57,7 +57,7 @@ impl NewRecord {
 /// Which stamp a new record gets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StampRule {
-    /// The present value of its lane's sequence.
+    /// The current value of its lane's sequence.
     Present,
     /// A stamp that was read before: by a login before it checked the password, or with the parent
     /// token. If an epoch has moved above it since, the record is not stored.
@@ -94,7 +94,7 @@ pub struct Replace {
     pub minted: Vec<NewRecord>,
     /// The new end of the token, if it has moved. The record is then counted there.
     pub ends_at: Option<Timestamp>,
-    /// The record's fields in clear, as they were read with the version. Stores ignore them. A sealing
+    /// The record's fields in plaintext, as they were read with the version. Stores ignore them. A sealing
     /// wrapper binds them to the body; without them, it reads the record once more.
     pub clear: Option<ClearFields>,
     /// The encoded events, in order.
@@ -109,7 +109,7 @@ impl Replace {
         Self { clear, ..Self::new(loaded.id, loaded.version, body) }
     }
 
-    /// Creates a replacement as [`Replace::of`] does, without the fields in clear.
+    /// Creates a replacement as [`Replace::of`] does, without the fields in plaintext.
     pub const fn new(id: TokenId, read: RecordVersion, body: Vec<u8>) -> Self {
         Self {
             id,
@@ -206,9 +206,9 @@ pub struct Revoke {
     pub at: Timestamp,
     /// The encoded reason and actor: at most [`Revoke::MAX_NOTE`] bytes.
     pub note: Vec<u8>,
-    /// The epoch to advance in the same step: the record's own epoch as an ancestor, if tokens may descend
-    /// from it. No descendant is kept longer than the record, so this epoch need not be kept longer
-    /// either.
+    /// The epoch to advance in the same step: the record's own epoch as an ancestor, if tokens may
+    /// descend from it. No descendant is kept longer than the record, so this epoch does not have
+    /// to be kept longer either.
     pub cascade: Option<EpochField>,
     /// The terms that list its descendants, so that they are counted as revoked too. This has no
     /// influence on what is revoked.

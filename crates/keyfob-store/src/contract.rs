@@ -5,7 +5,7 @@
 //! | [`RecordStore`] | records, epochs and events, written in one atomic step | yes |
 //! | [`TermIndex`] | records by what they are listed under | yes |
 //! | [`EventLog`] | events and observations, read by cursor | yes |
-//! | [`Counting`] | how many tokens there are, without a walk | has a default |
+//! | [`Counting`] | how many tokens there are, without a read of all records | has a default |
 //! | [`Resealing`] | records under another key, and the lowest key in use | has a default |
 //! | [`Invalidations`] | notifications of changes, on which caches rest | has a default |
 //! | [`Maintenance`] | a health report, and closing | `report` |
@@ -169,7 +169,7 @@ pub trait EventLog: Send + Sync {
 }
 
 /// Counts of tokens that are kept as they are written. Without it, the number of tokens can only be
-/// told by a walk.
+/// seen by a read of all tokens.
 #[async_trait]
 pub trait Counting: Send + Sync {
     /// Returns the counts of all lanes. It reads the counts alone, however many tokens there are. Time

@@ -11,7 +11,7 @@
 //! most of them to the body ([`ClearFields`]), so a store must return them as they were written.
 //!
 //! # Stamps and epochs
-//! Each lane has a counter, its **sequence**. A new record gets the present value as its **stamp**. To
+//! Each lane has a counter, its **sequence**. A new record gets the current value as its **stamp**. To
 //! revoke everything that has a field, such as a subject, a store writes the next value of the sequence
 //! under that field: the field's **epoch**. A record whose stamp is below the epoch of one of its fields
 //! is revoked. So revoking everything of a subject is one write, however many tokens there are.
@@ -23,16 +23,17 @@
 //! never revives a token.
 //!
 //! # Keys
-//! A body may be sealed. The version of its key then stands beside it in plaintext. A namespace has a
-//! lowest accepted key: writes under a lower key are refused. So a node whose key ring is out of date
-//! cannot go on to write under a key that was retired. Resealing a record changes the key of its body
-//! and of its terms, and not their content.
+//! A body may be sealed. The version of its key then stands beside it in plaintext. A namespace has
+//! a lowest accepted key: writes under a lower key are refused. So a node whose key ring is out of
+//! date cannot continue to write under a key that was retired. Resealing a record changes the key
+//! of its body and of its terms, and not their content.
 //!
 //! # Counts
 //! A record may say how it is **counted**: by the kind of its token, its start and its end. A store
-//! updates the counts in the same step as the records, so that [`Counting::tallies`] needs no walk.
-//! There is a [`BucketCounts`] for each kind, client and time bucket. [`TimeBucket`] says how a token is
-//! counted that ends by time alone, and [`CountedAs`] has the table of what each step counts.
+//! updates the counts in the same step as the records, so that [`Counting::tallies`] does not read
+//! all records. There is a [`BucketCounts`] for each kind, client and time bucket. [`TimeBucket`]
+//! says how a token is counted that ends by time alone, and [`CountedAs`] has the table of what
+//! each step counts.
 //!
 //! # Writes
 //! Every write carries an [`Operation`]: an id and a deadline. The same id gets the same answer and has

@@ -39,7 +39,7 @@ pub struct Loaded {
     pub last_advance: Option<Timestamp>,
 }
 
-/// The fields of a record that a store keeps in clear, and that stay the same when the body is
+/// The fields of a record that a store keeps in plaintext, and that stay the same when the body is
 /// replaced. A sealing wrapper binds them to the body.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClearFields {
@@ -75,7 +75,7 @@ impl std::fmt::Debug for Loaded {
 }
 
 impl Loaded {
-    /// Returns the fields in clear that a replacement of the body leaves as they are.
+    /// Returns the fields in plaintext that a replacement of the body leaves as they are.
     pub fn clear_fields(&self) -> ClearFields {
         let Self { stamp, keep_until, uses_left, .. } = *self;
         ClearFields { stamp, keep_until, uses_left, epochs: self.epochs.clone() }

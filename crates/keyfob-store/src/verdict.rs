@@ -88,7 +88,7 @@ impl Epoch {
 impl Verdict {
     /// Returns the verdict on a record.
     ///
-    /// `sequence` is the birth and the present value of the lane's sequence. It is `None` if the lane has
+    /// `sequence` is the birth and the current value of the lane's sequence. It is `None` if the lane has
     /// no sequence, which means that it was lost, because a lane with records has one. `epoch` looks up
     /// one field; `None` asks for the epoch of everything.
     pub fn of(
@@ -177,7 +177,11 @@ mod tests {
     #[test]
     fn lost_epochs_damage_and_never_revive() {
         assert_eq!(verdict(10, None, None), Verdict::Damaged, "the lane's sequence is gone");
-        assert_eq!(verdict(10, None, Some((20, 20))), Verdict::Damaged, "it began anew since");
+        assert_eq!(
+            verdict(10, None, Some((20, 20))),
+            Verdict::Damaged,
+            "the sequence restarted since"
+        );
         assert_eq!(verdict(10, None, Some((5, 9))), Verdict::Damaged, "it was rolled back");
     }
 }

@@ -16,7 +16,8 @@ use crate::cookie::{SessionCookie, SetCookie};
 use crate::credentials::{CredentialSource, Credentials};
 use crate::error_response::ErrorResponse;
 
-/// What is checked of a request, and where it is looked for. One for each route or group of routes.
+/// The checks of a request, and the places where its credentials are read. One for each route or
+/// group of routes.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) manager: TokenManager,

@@ -7,7 +7,7 @@ use http::{Extensions, HeaderMap, HeaderName};
 use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// The maximum number of proxies that are walked through.
+/// The maximum number of proxies that are read from the header.
 const MAX_HOPS: usize = 32;
 /// The maximum length of all headers that name addresses, in bytes.
 const MAX_HEADER_BYTES: usize = 8 * 1024;
@@ -39,7 +39,7 @@ enum Source {
 /// The default trusts no proxy: the client address is that of the peer, and headers are ignored. A
 /// client can send any header, so trust only addresses that clients cannot have.
 ///
-/// The header is walked from its right end, where the nearest proxy wrote. The client address is the
+/// The header is read from its right end, where the nearest proxy wrote. The client address is the
 /// first address that is not a trusted proxy.
 ///
 /// ```
@@ -115,7 +115,7 @@ impl TrustedProxies {
 
     /// Returns the client address of a request that comes from `peer`.
     ///
-    /// An entry that is no address ends the walk: the client address is then that of the last
+    /// An entry that is not an address ends the search: the client address is then that of the last
     /// trusted proxy.
     pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();

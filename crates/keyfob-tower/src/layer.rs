@@ -66,7 +66,7 @@ impl AuthLayer {
         Ok(Self { settings: Settings::new(manager, chain)? })
     }
 
-    /// Lets requests without credentials through as well. Credentials that are not good are still
+    /// Lets requests without credentials through as well. Credentials that are not valid are still
     /// refused. A handler takes `Option<Authenticated<_>>`.
     pub fn optional(mut self) -> Self {
         self.settings.is_optional = true;

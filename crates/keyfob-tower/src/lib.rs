@@ -46,13 +46,13 @@
 //! |---|---|---|
 //! | no credentials | 401, a challenge without an error code | 16 |
 //! | malformed credentials | 400 `invalid_request` | 3 |
-//! | a token that is not good | 401 `invalid_token` | 16 |
+//! | a token that is not valid | 401 `invalid_token` | 16 |
 //! | too little scope | 403 `insufficient_scope`, with the scope | 7 |
 //! | a rule of the application refuses | 403 `access_denied` | 7 |
 //! | a limit refuses | 429 with `Retry-After`, `RateLimit`, `RateLimit-Policy` | 8 |
 //! | a store cannot be reached | 503 with `Retry-After` | 14 |
 //!
-//! Each has `Cache-Control: no-store`. None says why a token is not good.
+//! Each has `Cache-Control: no-store`. None says why a token is refused.
 //!
 //! # gRPC
 //! The layer works with tonic and every other server of tower. A request of the type

@@ -16,7 +16,7 @@ use crate::layer::ResponseFuture;
 
 /// A layer that demands scopes of the token that [`AuthLayer`](crate::AuthLayer) has verified.
 ///
-/// It goes on a route, behind that layer. Another token is answered with 403, `insufficient_scope`
+/// Put it on a route, behind that layer. Another token is answered with 403, `insufficient_scope`
 /// and the scopes that the route needs (RFC 6750 section 3.1).
 ///
 /// ```

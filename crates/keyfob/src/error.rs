@@ -29,8 +29,8 @@ pub enum Error {
         /// The token.
         id: TokenId,
     },
-    /// What the token rests on was revoked in the meantime, or the login took so long that this
-    /// cannot be decided. Authenticate again.
+    /// The parent token or everything of the subject was revoked in the meantime, or the login took
+    /// too long to check this. Authenticate again.
     #[error("the login was overtaken by a revocation, or took too long: authenticate again")]
     Superseded,
     /// The token is not active, so it cannot be changed and no token can be issued from it.
@@ -65,14 +65,14 @@ pub enum Error {
         /// The token.
         id: TokenId,
     },
-    /// The limits could not be applied. Do not go on with the request.
+    /// The limits could not be applied. Do not continue with the request.
     #[error(transparent)]
     Limit(LimitError),
     /// The key ring does not allow it.
     #[cfg(feature = "seal")]
     #[error(transparent)]
     Keys(#[from] KeyError),
-    /// The store failed. It is not known whether the token is good.
+    /// The store failed. It is not known whether the token is active.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

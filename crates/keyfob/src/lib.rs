@@ -23,7 +23,7 @@
 //! ```
 //!
 //! # A tour
-//! This is the way of a bearer token through a validation:
+//! A validation has these steps:
 //!
 //! ```text
 //! bearer token ─▶ parse ─▶ cache ─▶ store ─▶ decode ─▶ state ─▶ validation chain ─▶ Ok(token) │ typed refusal
@@ -35,31 +35,31 @@
 //!   [`BearerPrefix::scanner_regex`] finds leaked ones.
 //! - **[`Grant`]** is the request for a token. **[`Token`]** is the record of the grant, with
 //!   [`Metadata`], typed [`Claims`] and, once it is revoked, its [`Revocation`](token::Revocation).
-//! - **[`TokenState`]** follows from a token's [`StateInputs`](token::StateInputs) and the time, by a
-//!   pure function.
+//! - **[`TokenState`]** is computed from a token's [`StateInputs`](token::StateInputs) and the time,
+//!   by a pure function.
 //! - **[`ValidationChain`]** is what a service demands. A [`Refusal`] says which demand was not met.
 //! - **[`Filter`]** selects tokens. Build it up, or read it from one line of text.
 //! - **[`TokenManager`]** does the work: issue, validate, list, revoke, sweep, update, follow events.
-//! - **[`Limits`]** say how much a token, a subject, a client or an address may do. A [`LimitVerdict`] says
-//!   whether a request is within them. [`limit`] states the bounds.
+//! - **[`Limits`]** set how many requests a token, a subject, a client or an address may make. A
+//!   [`LimitVerdict`] says whether a request is within them. [`limit`] states the bounds.
 //! - **[`TokenManager::refresh`]** exchanges a refresh token for the next pair, and a retry for the same
 //!   pair. [`RefreshCase`](rotation::RefreshCase) lists every outcome, and [`RefreshPolicy`] has the
 //!   settings.
 //! - **[`TokenManager::rotate`]** gives an API key a new secret. **[`TokenManager::derive`]** gives a service
 //!   that acts for a subject a narrower token. A [`SessionPolicy`] limits the number of sessions.
-//! - **[`Event`]** says what happened, [`Observation`](event::Observation) what was only seen.
+//! - An **[`Event`]** records a change. An [`Observation`](event::Observation) records something that
+//!   changed nothing, such as a refusal.
 //! - **`seal`** encrypts the content of a store with keys that are not in the store. It is a feature of
 //!   this crate, which is on by default, because it builds a C library.
-//! - **[`store`]** is the contract for stores, and [`MemoryStore`] its plainest form. `keyfob-redb` stores
-//!   records in a file, `keyfob-redis` in Redis.
+//! - **[`store`]** is the contract for stores, and [`MemoryStore`] is the simplest store. `keyfob-redb`
+//!   stores records in a file, `keyfob-redis` in Redis.
 //!
 //! # Rules of this crate
-//! It does no I/O: records go through a [`Store`], time comes from a [`Clock`](clock::Clock), randomness
-//! from a [`Random`](random::Random). The root has the names that most applications use; the modules have
-//! all.
-//! Pure code over values decides what a command means, and a store only makes one prepared change atomic.
-//! Errors are typed, carry a stable code, say what to do next, and never hold a secret. What cannot be
-//! decided is refused.
+//! It does no I/O: records go through a [`Store`], time comes from a [`Clock`](clock::Clock),
+//! randomness from a [`Random`](random::Random). The crate root re-exports the names that most
+//! applications use. The modules contain all names. Pure functions decide what a command does. A
+//! store only applies one prepared change atomically. Errors are typed, carry a stable code, say
+//! what to do next, and never hold a secret. If a decision is not possible, the request is refused.
 
 pub mod cache;
 mod codec;
@@ -104,15 +104,15 @@ pub use values::{
     Audience, ClientId, DeviceId, InvalidValue, Scope, Subject, Tag, Timestamp, TokenId, Ttl,
 };
 
-/// The page that tells the ways to a token apart, as a test.
+/// Runs the examples of docs/issuing.md as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/issuing.md")]
 mod issuing {}
 
-/// What the fuzz targets call. Not part of the API.
+/// Functions for the fuzz targets. Not part of the API.
 #[doc(hidden)]
 pub mod fuzzing {
-    /// Decodes bytes as a stored record would be, and encodes it again if it holds.
+    /// Decodes bytes as a stored record. If that succeeds, encodes the record again.
     pub fn decode_record(bytes: &[u8]) -> Option<Vec<u8>> {
         use crate::codec::{Record, decode, encode};
         decode::<Record>(bytes).ok().map(|record| encode(&record))

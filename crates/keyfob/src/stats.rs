@@ -24,8 +24,8 @@ pub struct Stats {
     pub by_kind: BTreeMap<Kind, StateCounts>,
     /// The numbers for each client that has tokens, those with the most tokens first.
     pub by_client: Vec<ClientCounts>,
-    /// The number of tokens of which it is not known whether their end, or their beginning, has come.
-    /// Each number above is wrong by so many at most, and by one for the rounding.
+    /// The number of tokens of which it is not known whether their end, or their beginning, has
+    /// come. Each number above is wrong by at most this number, and by one for the rounding.
     pub unsure: u64,
     /// The lanes of the store that could not be reached. Their tokens are missing from each number.
     pub missing_lanes: Vec<Lane>,
@@ -176,7 +176,7 @@ impl Sum {
     }
 }
 
-/// The share of a span that lies in the future.
+/// The share of a span that is in the future.
 fn share_ahead(span: TimeBucket, at: Timestamp) -> i128 {
     let millis = |moment: Timestamp| i128::from(moment.as_millis());
     let (from, to, at) = (millis(span.from()), millis(span.to()), millis(at));

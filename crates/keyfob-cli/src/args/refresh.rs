@@ -10,7 +10,7 @@ use keyfob::{Audience, ClientId, DeviceId, Scope, Ttl};
 const AFTER_HELP: &str = "\
 The bearer is read from stdin or from a file, as in 'validate'. It is valid once. A client that lost
 the response may retry within the retry window of the family (default: 10 seconds) and gets the same
-pair. A used bearer that is presented after the window is treated as stolen and ends the family.
+pair. A used bearer that is presented after the grace period is treated as stolen and ends the family.
 
 With --json, the output is {\"case\":\"rotated\"|\"replayed\",\"access\":{…},\"refresh\":{…}}, two tokens
 with their bearers.

@@ -10,7 +10,7 @@ use crate::text::Subject;
 /// The chain of parties that act for a subject: at most [`ActorChain::MAX_LEN`].
 ///
 /// The first acts now, for the second, and so on. Authorization depends on the first only (RFC 8693
-/// section 4.1). The others are a record of how the delegation came about.
+/// section 4.1). The others are a record of how the delegation happened.
 ///
 /// ```
 /// use keyfob::Subject;

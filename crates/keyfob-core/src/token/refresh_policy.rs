@@ -11,12 +11,12 @@ use crate::time::Ttl;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct GracePeriod(#[n(0)] Option<Ttl>);
 
-/// What a rotation does with the access token that the generation before came with.
+/// What a rotation does with the previous access token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
 #[cbor(index_only)]
 #[non_exhaustive]
 pub enum PreviousAccessToken {
-    /// The token stays good until it expires.
+    /// The token stays valid until it expires.
     #[default]
     #[n(0)]
     LeaveToExpire,
@@ -71,7 +71,7 @@ impl RefreshPolicy {
 }
 
 impl GracePeriod {
-    /// No grace period: a refresh token is good strictly once. Then two tabs that refresh at the
+    /// No grace period: a refresh token is valid exactly once. Then two tabs that refresh at the
     /// same time end each other's login, and so does a client that retries.
     pub const NONE: Self = Self(None);
 

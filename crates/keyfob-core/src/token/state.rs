@@ -28,12 +28,13 @@ use crate::time::Timestamp;
 
 /// The state of a token at one moment.
 ///
-/// The enum is exhaustive on purpose: a program that matches on it should be told of a new state.
+/// The enum is exhaustive on purpose: a program that matches on it should fail to compile when a
+/// state is added.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum TokenState {
     /// The token becomes valid later (not-before).
     Pending,
-    /// The token is good.
+    /// The token is active.
     Active,
     /// The token was revoked.
     Revoked,

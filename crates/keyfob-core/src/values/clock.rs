@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::time::{Timestamp, Ttl};
 
-/// A source of the present time.
+/// A source of the current time.
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// Returns the present time.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
@@ -63,7 +63,7 @@ impl ManualClock {
         self.0.fetch_add(by.as_millis(), Ordering::SeqCst);
     }
 
-    /// Sets the clock and every clone of it to `to`, which may lie in the past.
+    /// Sets the clock and every clone of it to `to`, which may be in the past.
     pub fn set(&self, to: Timestamp) {
         self.0.store(to.as_millis(), Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! The header of sealed bytes, in clear: that the bytes are sealed, and under which key.
+//! The header of sealed bytes, in plaintext: that the bytes are sealed, and under which key.
 //!
 //! ```text
 //! 0  format               1      5  salt                16

@@ -9,8 +9,8 @@ use crate::time::Ttl;
 /// What kind of answer an error calls for, so that a service maps errors in one exhaustive `match`.
 ///
 /// Each class is documented with the HTTP status and the OAuth error code that it should become:
-/// the codes of RFC 6750 section 3.1 where a resource is asked for, those of RFC 6749 section 5.2 at
-/// a token endpoint. The two differ for a presented token that is not good: a token endpoint
+/// the codes of RFC 6750 section 3.1 where a resource is asked for, those of RFC 6749 section 5.2
+/// at a token endpoint. The two differ for a presented token that is not valid: a token endpoint
 /// answers [`ErrorClass::InvalidToken`] as [`ErrorClass::InvalidGrant`].
 ///
 /// An error's text is for the log. Send the presenter the class and no more.
@@ -40,9 +40,9 @@ pub enum ErrorClass {
     InvalidTarget,
     /// The presented bearer token is not accepted. HTTP 401, `invalid_token`.
     InvalidToken,
-    /// The presented bearer token is good but lacks a scope. HTTP 403, `insufficient_scope`.
+    /// The presented bearer token is valid but lacks a scope. HTTP 403, `insufficient_scope`.
     InsufficientScope,
-    /// The presented bearer token is good, and a rule of the application refuses it. HTTP 403,
+    /// The presented bearer token is valid, and a rule of the application refuses it. HTTP 403,
     /// `access_denied`.
     AccessDenied,
     /// A refresh token is not exchanged, or a login does not count any more: the user has to
@@ -62,7 +62,7 @@ pub enum ErrorClass {
         retry_after: Ttl,
     },
     /// A store cannot be reached or does not answer in time. Nothing is known about the token, so
-    /// the request must not go on. HTTP 503, `temporarily_unavailable`.
+    /// the request must not continue. HTTP 503, `temporarily_unavailable`.
     Unavailable,
     /// The service itself is at fault: its keys, its settings, its clock or its stored data. HTTP
     /// 500, `server_error`.

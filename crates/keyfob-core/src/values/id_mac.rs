@@ -34,8 +34,9 @@ impl IdMac {
     /// Returns whether the last bytes of `id` are the code of the others.
     pub fn verify(&self, id: TokenId) -> bool {
         let bytes = id.as_bytes();
-        // The comparison need not take constant time: the code protects the store from load, and a
-        // client cannot measure one byte of it over a network before it is refused for its guesses.
+        // The comparison does not have to take constant time: the code protects the store from
+        // load, and a client cannot measure one byte of it over a network before it is refused for
+        // its guesses.
         bytes[16 - MAC_BYTES..] == self.code(bytes)
     }
 

@@ -125,7 +125,7 @@ impl fmt::Display for InvalidReason {
         match self {
             Self::Empty => write!(f, "is empty: give at least one character"),
             Self::TooLong { max } => write!(f, "is too long: at most {max} bytes are accepted"),
-            Self::TooMany { max } => write!(f, "has too many members: at most {max} fit"),
+            Self::TooMany { max } => write!(f, "has too many members: at most {max} are allowed"),
             Self::ControlCharacter => write!(f, "contains a control character: remove it"),
             Self::Character { allowed } => {
                 write!(f, "contains a character that is not allowed: use {allowed}")

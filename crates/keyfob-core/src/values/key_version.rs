@@ -1,4 +1,4 @@
-//! The version of a sealing key, which is stored in clear beside the data that is sealed under it.
+//! The version of a sealing key, which is stored in plaintext beside the data that is sealed under it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::field::Field;
 use super::invalid::{InvalidReason, InvalidValue};
 
-/// The version of a sealing key. Later keys have greater versions, and no version is used twice.
+/// The version of a sealing key. Later keys have greater versions, and a version is never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct KeyVersion(u16);
 
@@ -31,7 +31,7 @@ impl KeyVersion {
         self.0 == 0
     }
 
-    /// Returns the next version, or `None` after the last.
+    /// Returns the next version, or `None` if this is the last version.
     pub const fn next(self) -> Option<Self> {
         match self.0.checked_add(1) {
             Some(value) => Some(Self(value)),

@@ -8,7 +8,7 @@ use super::invalid::{InvalidReason, InvalidValue};
 
 /// The kind of a token.
 ///
-/// The enum is exhaustive on purpose: a service decides for each kind what it is good for.
+/// The enum is exhaustive on purpose: a service decides for each kind what it is used for.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, minicbor::Encode, minicbor::Decode,
 )]

@@ -22,9 +22,9 @@ use super::text::{Audience, AuthenticationMethod, LabelKey, LabelValue, Scope, T
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NameSet<T>(Vec<T>);
 
-/// A name that comes in sets.
+/// A type of name that can be a member of a [`NameSet`].
 pub trait Name: Ord {
-    /// The field that errors about a set of these name.
+    /// The field that errors about a set of these names report.
     const FIELD: Field;
 }
 
@@ -50,7 +50,7 @@ impl<T: Name> NameSet<T> {
         Self(Vec::new())
     }
 
-    /// Adds a name. A name that is a member already changes nothing.
+    /// Adds a name. Adding an existing member changes nothing.
     ///
     /// # Errors
     /// If the set is full.
@@ -76,14 +76,14 @@ impl<T: Name> NameSet<T> {
     /// Collects names into a set.
     ///
     /// # Errors
-    /// If more than [`NameSet::MAX_LEN`] of them differ.
+    /// If there are more than [`NameSet::MAX_LEN`] different names.
     pub fn from_names(names: impl IntoIterator<Item = T>) -> Result<Self, InvalidValue> {
         let mut set = Self::new();
         names.into_iter().try_for_each(|name| set.insert(name))?;
         Ok(set)
     }
 
-    /// Returns whether `name`, as a text or as a value of the type, is a member.
+    /// Returns whether `name` is a member. `name` is a text or a value of the type.
     pub fn contains<Q: Ord + ?Sized>(&self, name: &Q) -> bool
     where
         T: Borrow<Q>,
@@ -208,7 +208,7 @@ impl Labels {
     /// Adds a label.
     ///
     /// # Errors
-    /// If the key has a value already, or there are [`Labels::MAX_LEN`] labels.
+    /// If the key exists, or the collection already has [`Labels::MAX_LEN`] labels.
     pub fn insert(&mut self, key: LabelKey, value: LabelValue) -> Result<(), InvalidValue> {
         if self.0.contains_key(&key) {
             return Err(InvalidValue::new(Field::Label, InvalidReason::Duplicate));
@@ -216,7 +216,7 @@ impl Labels {
         self.set(key, value)
     }
 
-    /// Adds a label, or changes the value of the one with this key.
+    /// Adds a label, or replaces the value of an existing key.
     ///
     /// # Errors
     /// If the key is new and there are [`Labels::MAX_LEN`] labels.
@@ -269,7 +269,7 @@ impl serde::Serialize for Labels {
 
 impl<'de> serde::Deserialize<'de> for Labels {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Reads one pair at a time, so that a key given twice is an error.
+        /// Reads one pair at a time, so that a repeated key is an error.
         struct Pairs;
 
         impl<'de> serde::de::Visitor<'de> for Pairs {
@@ -323,7 +323,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_label_given_twice_is_refused() {
+    fn a_repeated_label_is_refused() {
         let mut labels = Labels::new();
         let key = || LabelKey::new("environment").unwrap();
         labels.insert(key(), LabelValue::new("production").unwrap()).unwrap();

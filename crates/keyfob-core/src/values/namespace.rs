@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn what_older_nodes_must_draw_too_has_no_code_while_they_may_be_there() {
+    fn ids_have_no_code_while_older_nodes_may_be_there() {
         let at = Timestamp::from_millis(1_795_000_000_000);
         let drawn = |namespace: Namespace| {
             namespace.draw_shared_id(at, Lane::new(3), &SeededRandom::new(4)).unwrap()

@@ -145,7 +145,7 @@ pub enum StoreError {
     /// The write is sealed under a key that the store no longer accepts: the node's key ring is out
     /// of date. Nothing was changed.
     #[error(
-        "key {key} is retired (writes are refused below key {floor}): give this node the present key ring"
+        "key {key} is retired (writes are refused below key {floor}): give this node the current key ring"
     )]
     KeyRetired {
         /// The key that the write was sealed under.

@@ -112,7 +112,7 @@ impl LocalPermits {
             // There was room for this key; another key refused.
             return;
         }
-        // Wait a little longer, so that there is a batch to be had, and never so long that the debt is gone,
+        // Wait a little longer, so that a batch is available, and never until the debt is gone,
         // after which permits would be lost.
         let most = most(charge.meter, lease);
         let batch = most.min(charge.meter.burst() / 2).max(charge.least);

@@ -87,8 +87,8 @@ pub enum WhenEmptied {
     /// reached the wrong server.
     #[default]
     Refuse,
-    /// The node creates its namespace again, without the tokens, and goes on. A node that opens the store
-    /// meanwhile may give up lanes that have lost their namespace.
+    /// The node creates its namespace again, without the tokens, and continues. A node that opens
+    /// the store meanwhile may give up lanes that have lost their namespace.
     Recreate,
 }
 
@@ -177,9 +177,9 @@ impl RedisConfig {
         self
     }
 
-    /// Makes revocations wait until so many replicas have them. If fewer replicas have a revocation within
-    /// the response timeout, the answer is [`StoreError::OutcomeUnknown`]. Sent again, the revocation waits
-    /// again.
+    /// Makes revocations wait until this number of replicas have them. If fewer replicas have a
+    /// revocation within the response timeout, the answer is [`StoreError::OutcomeUnknown`]. Sent
+    /// again, the revocation waits again.
     pub fn with_wait(mut self, replicas: u32) -> Self {
         self.wait = replicas;
         self
@@ -221,9 +221,9 @@ impl RedisConfig {
         self
     }
 
-    /// Sets whether the address of a single server is compared with new connections. The default is true. If
-    /// false, a node goes on with its connections when the address comes to lead to another server, and does
-    /// not learn what is revoked there.
+    /// Sets whether the address of a single server is compared with new connections. The default is
+    /// true. If false, a node continues with its connections when the address comes to lead to
+    /// another server, and does not learn what is revoked there.
     pub fn with_address_checks(mut self, checks_address: bool) -> Self {
         self.checks_address = checks_address;
         self

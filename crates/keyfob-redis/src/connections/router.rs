@@ -1,8 +1,9 @@
 //! The primary of each slot.
 //!
-//! A route is used until an error makes it doubtful. Then the next caller asks again, and the others wait
-//! for its answer. Under Sentinel there may be no error: a primary that was replaced while it was cut off
-//! goes on answering. So an answer of the sentinels is used for a limited time only.
+//! A route is used until an error makes it doubtful. Then the next caller asks again, and the
+//! others wait for its answer. Under Sentinel there may be no error: a primary that was replaced
+//! while it was cut off continues to answer. So an answer of the sentinels is used for a limited
+//! time only.
 //!
 //! The address of a single server may come to lead to another one, while connections to the former one stay
 //! open: a name, a virtual address, a service of Kubernetes. So the run id that a new connection finds is
@@ -231,7 +232,7 @@ impl Router {
         self.uses_sentinels() || self.checks_address()
     }
 
-    /// Whether a new connection should be made soon, so that calls need not wait for it.
+    /// Whether a new connection should be made soon, so that calls do not have to wait for it.
     fn is_check_due(&self) -> bool {
         let last = self.last_route();
         let is_recent =

@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(majority(&["old"], 3), None, "the only one that answers may be cut off too");
         assert_eq!(majority(&["old", "new"], 3), None, "one more must answer");
         assert_eq!(majority(&["old", "new", "new"], 3), Some(&"new"));
-        assert_eq!(majority(&["new", "new"], 3), Some(&"new"), "the third need not be waited for");
+        assert_eq!(majority(&["new", "new"], 3), Some(&"new"), "the third answer is not needed");
         assert_eq!(majority(&["a", "b", "c"], 3), None);
         assert_eq!(majority(&["a", "a", "b", "b"], 5), None);
         assert_eq!(majority::<&str>(&[], 3), None);

@@ -42,7 +42,7 @@ local function keep_first()
   end
   candidates = kept
   if #candidates == limit then
-    -- Later scores need not be read at all.
+    -- Later scores do not have to be read.
     max_score, is_cut = string.format('%.0f', candidates[limit][1]), true
   end
 end

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_version_wrote_reads_back() {
+    fn records_of_an_earlier_version_are_readable() {
         let advance = advance(EpochScope::All);
         let at = advance.at.as_millis().to_be_bytes();
         let bytes = [&at[..], &[1], lane::EVERYTHING.as_bytes(), b"why"].concat();

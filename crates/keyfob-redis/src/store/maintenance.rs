@@ -73,8 +73,8 @@ async fn resend_after_failover(shared: Weak<Shared>, connections: Arc<Connection
     }
 }
 
-/// Looks for the namespace regularly, and immediately after it was found to be gone: the settings may allow
-/// to create it again. While the feed sees it, nothing is to be done.
+/// Looks for the namespace regularly, and immediately after it was found to be gone: the settings
+/// may allow to create it again. While the feed sees it, nothing has to be done.
 async fn find_namespace(shared: Weak<Shared>, guard: Arc<NamespaceGuard>) {
     loop {
         let _lost_or_not = timeout(CONFIRM_INTERVAL, guard.lost()).await;

@@ -21,8 +21,8 @@ impl Shared {
         self.guard.tag().into()
     }
 
-    /// The argument `create_lane_until` of a script that writes, when it is sent first: a time long ago. A
-    /// lane is created seldom, and only after the namespace was looked for.
+    /// The argument `create_lane_until` of a script that writes, when it is sent first: a time long
+    /// ago. A lane is created rarely, and only after the namespace was looked for.
     pub(super) fn create_lane_until(&self) -> Arg {
         Arg::Number(0)
     }

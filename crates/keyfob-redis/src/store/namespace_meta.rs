@@ -32,7 +32,7 @@ pub(super) struct NamespaceMeta {
     pub(super) value: Zeroizing<Vec<u8>>,
     /// When the request was sent that read it.
     pub(super) seen: MonotonicInstant,
-    /// Whether the servers hold it. A node that may not create the namespace goes on without it.
+    /// Whether the servers hold it. A node that may not create the namespace continues without it.
     pub(super) is_stored: bool,
 }
 

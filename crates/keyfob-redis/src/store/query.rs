@@ -1,9 +1,9 @@
 //! Pages of the records under a term, merged from its lanes.
 //!
-//! Each lane is asked once for a share of the page, all at the same time. The records of the lanes are
-//! merged in order. If all records of a lane are used up and the lane may have more, it is asked again
-//! before the page goes on. So a page is exact, and no lane is read further than its share. The page names
-//! the lanes that cannot be reached.
+//! Each lane is asked once for a share of the page, all at the same time. The records of the lanes
+//! are merged in order. If all records of a lane are used up and the lane may have more, it is
+//! asked again before the page continues. So a page is exact, and no lane is read further than its
+//! share. The page names the lanes that cannot be reached.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;

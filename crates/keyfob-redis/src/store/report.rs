@@ -157,7 +157,7 @@ impl Shared {
             }
             (_, "0" | "") => {
                 let advice = format!(
-                    "{address} accepts writes that no replica has: a primary that is cut off goes on \
+                    "{address} accepts writes that no replica has: a primary that is cut off continues \
                      accepting them, and loses them when it comes back. Set min-replicas-to-write 1"
                 );
                 report.find(Severity::Warning, "min-replicas-to-write", advice);
@@ -183,7 +183,7 @@ fn place(report: &mut StoreReport, address: &Address, state: AddressState) {
             Severity::Warning,
             format!(
                 "{address} does not tell its run id: if the address comes to lead to another server, \
-                 nodes go on with this one and miss what is revoked there. Allow this user INFO"
+                 nodes continue with this one and miss what is revoked there. Allow this user INFO"
             ),
         ),
         AddressState::Moved => (

@@ -1,9 +1,9 @@
 //! Sending recent revocations again after a failover.
 //!
-//! Replication is asynchronous. A primary that takes over may lack the last writes of the one before, and
-//! a server that was restarted may have lost what was not on disk. So each store sends the revocations of
-//! its last minute again to a primary that is new for a lane, with the same operation and a new deadline.
-//! If a revocation was not lost, nothing happens.
+//! Replication is asynchronous. A primary that takes over may lack the last writes of the previous
+//! primary, and a server that was restarted may have lost what was not on disk. So each store sends
+//! the revocations of its last minute again to a primary that is new for a lane, with the same
+//! operation and a new deadline. If a revocation was not lost, nothing happens.
 //!
 //! This can revoke too much, never too little. If an epoch was lost, or another has followed it since, it
 //! is advanced a second time and covers what was issued in between.

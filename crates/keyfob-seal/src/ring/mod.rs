@@ -124,8 +124,8 @@ impl KeyRing {
     }
 
     /// Returns the ring for a store that is already in use: plaintext records are read until
-    /// [`KeyVersion::PLAINTEXT`] is retired. Until then, anybody who can write to the store can forge a
-    /// record.
+    /// [`KeyVersion::PLAINTEXT`] is retired. Until then, anyone who can write to the store can
+    /// forge a record.
     #[must_use]
     pub fn allowing_plaintext(self) -> Self {
         Self { bare: true, ..self }

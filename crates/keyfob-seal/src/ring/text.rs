@@ -20,7 +20,7 @@ use keyfob_core::KeyVersion;
 use keyfob_core::time::Timestamp;
 
 const HEAD: &str = "\
-# A key ring of keyfob. Whoever has it can read what the store holds, and without it nobody can:
+# A key ring of keyfob. Anyone with this file can read the store. Without it, nobody can:
 # keep it apart from the store, keep a copy, and let nobody else read it.
 ";
 const OF_KEY: &str = "'key NUMBER active|reading|retired TIME terms=NUMBER KEY'";

@@ -82,7 +82,7 @@ impl SealedStore {
         let clear = match clear {
             Some(clear) => clear,
             None => {
-                // Clear fields that were changed must not be bound anew.
+                // Clear fields that were changed must not be bound again.
                 self.open_record(sealer, &mut there)?;
                 there.clear_fields()
             }
@@ -163,7 +163,7 @@ impl SealedStore {
         }
         if sealer.allows_plaintext() {
             let advice = format!(
-                "plaintext records are accepted ({bare} were read so far), so anybody who can write to \
+                "plaintext records are accepted ({bare} were read so far), so anyone who can write to \
                  the store can forge tokens: reseal, then retire key {}",
                 KeyVersion::PLAINTEXT
             );

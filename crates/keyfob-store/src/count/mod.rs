@@ -1,11 +1,13 @@
-//! Counts of tokens, updated with every write, so that the number of tokens is known without a walk.
+//! Counts of tokens, updated with every write, so that the number of tokens is known without a read
+//! of all records.
 //!
-//! Tokens start and end by time alone, without a write. So they are counted by **time bucket**: a range
-//! of time, a power of two seconds long, that contains the token's end. A token that has not started yet
-//! is also counted in the bucket that contains its start. A reader of the counts compares the buckets
-//! with the present time: a bucket lies in the future, in the past, or contains the present. Only for
-//! the tokens in the last of these is it not known whether they have ended. A bucket is at most an
-//! eighth as long as the life that the token had left when it was counted.
+//! Tokens start and end by time alone, without a write. So they are counted by **time bucket**: a
+//! range of time, a power of two seconds long, that contains the token's end. A token that has not
+//! started yet is also counted in the bucket that contains its start. A reader of the counts
+//! compares the buckets with the current time: a bucket is in the future, in the past, or contains
+//! the current time. Only for the tokens in the last of these is it not known whether they have
+//! ended. A bucket is at most an eighth as long as the life that the token had left when it was
+//! counted.
 
 mod span;
 mod tallies;

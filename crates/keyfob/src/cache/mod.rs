@@ -98,7 +98,7 @@ pub(crate) struct Keep<'a> {
     pub(crate) end: Timestamp,
     /// When its next use has to be recorded.
     pub(crate) note_at: Timestamp,
-    /// The present time.
+    /// The current time.
     pub(crate) now: Timestamp,
 }
 

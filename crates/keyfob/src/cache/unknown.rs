@@ -1,8 +1,8 @@
 //! Ids that the store did not know a moment ago: a small table whose entries expire.
 //!
-//! It need not hear of inserts. Ids are random, and a bearer token cannot be presented before its insert
-//! was acknowledged. A load that was sent before the insert, and found nothing, is forgotten within a
-//! second.
+//! It does not have to be notified of inserts. Ids are random, and a bearer token cannot be
+//! presented before its insert was acknowledged. A load that was sent before the insert, and found
+//! nothing, is forgotten within a second.
 
 use super::atomic::{AtomicU64, Ordering, zeroed};
 use keyfob_core::id::TokenId;

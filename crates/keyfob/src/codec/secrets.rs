@@ -20,7 +20,7 @@ pub(crate) struct Secrets {
     pub(crate) older: Option<OlderSecret>,
 }
 
-/// A secret that stays good until its overlap ends.
+/// A secret that stays valid until its overlap ends.
 #[derive(Clone, Debug, Encode, Decode)]
 pub(crate) struct OlderSecret {
     #[cbor(n(0), with = "digest")]
@@ -39,8 +39,8 @@ impl Secrets {
     /// Returns what the record keeps when a new secret has been drawn. `newest` is the digest of the
     /// secret before.
     ///
-    /// At most two secrets are good at a time. A newest secret that was never used is replaced, so that
-    /// a rotation that went wrong does not lock out the clients that use the older one.
+    /// At most two secrets are valid at a time. A newest secret that was never used is replaced, so
+    /// that a rotation that went wrong does not lock out the clients that use the older one.
     pub(crate) fn after(
         secrets: Option<&Self>,
         newest: BearerDigest,
@@ -58,7 +58,7 @@ impl Secrets {
         Self { is_used: false, older }
     }
 
-    /// Returns the older secret, while it is good.
+    /// Returns the older secret, while it is valid.
     pub(crate) fn live_older(&self, now: Timestamp) -> Option<&OlderSecret> {
         self.older.as_ref().filter(|older| now < older.until)
     }

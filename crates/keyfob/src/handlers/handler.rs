@@ -40,7 +40,7 @@ pub trait EventHandler: Send + 'static {
         Ok(())
     }
 
-    /// Whether [`EventHandler::sync`] is to be called when a second has passed without an event.
+    /// Whether [`EventHandler::sync`] must be called when a second has passed without an event.
     fn needs_sync(&self) -> bool {
         false
     }

@@ -25,7 +25,7 @@ use keyfob_metrics::{HotCounters, Metrics};
 use keyfob_seal::KeyRing;
 use keyfob_store::{IntoStore, MeasuredStore, Store};
 
-/// The lifetime of tokens of each kind whose grant does not set one.
+/// The default lifetime for each kind of token. A grant can override it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lifetimes {
     /// Access tokens: an hour.
@@ -44,13 +44,13 @@ pub enum Retention {
     /// A quarter of the token's lifetime, at most a minute. This is the default: records of
     /// short-lived tokens do not accumulate, and lists in order of expiry are exact to a minute.
     QuarterOfLife,
-    /// Always so long. Lists in order of expiry are exact.
+    /// Exactly this long. Lists in order of expiry are exact.
     For(Ttl),
-    /// Not at all: an expired token is answered as an unknown one.
+    /// No retention: an expired token is reported as unknown.
     None,
 }
 
-/// Builds a [`TokenManager`]; [`TokenManager::builder`] makes one.
+/// Builds a [`TokenManager`]. Create it with [`TokenManager::builder`].
 ///
 /// ```
 /// use keyfob::manager::Lifetimes;
@@ -106,7 +106,8 @@ impl Lifetimes {
 }
 
 impl Retention {
-    /// When the store may forget the record of a token that was issued at `start` and ends at `end`.
+    /// Returns the earliest time at which the store may forget the record of a token that lives
+    /// from `start` to `end`.
     pub(super) fn keep_until(self, start: Timestamp, end: Option<Timestamp>) -> Timestamp {
         let Some(end) = end else { return Timestamp::MAX };
         match self {
@@ -158,7 +159,7 @@ impl TokenManagerBuilder {
         Self { prefix, ..self }
     }
 
-    /// Sets the lifetimes of tokens whose grant does not set one. Default: see [`Lifetimes`].
+    /// Sets the default lifetimes. A grant can override them. Default: see [`Lifetimes`].
     pub fn lifetimes(self, lifetimes: Lifetimes) -> Self {
         Self { lifetimes, ..self }
     }
@@ -175,20 +176,20 @@ impl TokenManagerBuilder {
         Self { last_use_precision: precision, ..self }
     }
 
-    /// Sets the maximum number of observations that this process writes in a second; the others are
-    /// counted. 0 writes none. Default: 100.
+    /// Sets the maximum number of observations that this process writes in a second. Further
+    /// observations are only counted. 0 writes none. Default: 100.
     pub fn observations_per_second(self, max: u32) -> Self {
         Self { observations_per_second: max, ..self }
     }
 
-    /// Records one in so many uses of tokens as an observation. 0 records none. Default: 1,000.
+    /// Records one of every `one_in` token uses as an observation. 0 records none. Default: 1,000.
     pub fn sample_uses(self, one_in: u32) -> Self {
         Self { sample_uses: one_in, ..self }
     }
 
-    /// Seals everything in the store under the keys of a ring. Default: the store is **bare**. That
-    /// is the fastest mode. Everyone who can read a bare store can read its records, and everyone who
-    /// can write to it can make tokens.
+    /// Seals everything in the store under the keys of a ring. Default: the store is not sealed.
+    /// That is the fastest mode. Everyone who can read a store that is not sealed can read its
+    /// records, and everyone who can write to it can make tokens.
     #[cfg(feature = "seal")]
     pub fn keys(self, ring: &KeyRing) -> Self {
         Self { keys: Some(ring.clone()), ..self }
@@ -200,13 +201,13 @@ impl TokenManagerBuilder {
         Self { cache, ..self }
     }
 
-    /// Sets the limits: those that [`TokenManager::admit`] applies, and those of failed attempts,
-    /// which [`TokenManager::validate`] applies. Default: none.
+    /// Sets the rate limits. [`TokenManager::admit`] applies the request limits,
+    /// [`TokenManager::validate`] the limits of failed attempts. Default: none.
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits: Some(limits), ..self }
     }
 
-    /// Sets how refresh tokens are rotated whose grant does not set it.
+    /// Sets the default policy for the rotation of refresh tokens. A grant can override it.
     pub fn refresh_policy(self, policy: RefreshPolicy) -> Self {
         Self { refresh_policy: policy, ..self }
     }
@@ -216,17 +217,17 @@ impl TokenManagerBuilder {
         Self { sessions: Some(policy), ..self }
     }
 
-    /// Where the manager counts what happens: itself, its cache, its limits, its sealing, and the
-    /// calls of its store. Default: the metrics that the store was given, such as by
-    /// `RedisConfig::with_metrics`; without those, [`Metrics::global`].
+    /// Sets the metrics recorder of the manager, its cache, limits, sealing and store calls.
+    /// Default: the metrics of the store, if it has any, such as from `RedisConfig::with_metrics`;
+    /// otherwise [`Metrics::global`].
     pub fn metrics(self, metrics: Metrics) -> Self {
         Self { metrics: Some(metrics), ..self }
     }
 
     /// Returns the manager.
     pub fn build(self) -> TokenManager {
-        let given = self.metrics.or_else(|| self.store.metrics());
-        let metrics = given.unwrap_or_else(Metrics::global);
+        let configured = self.metrics.or_else(|| self.store.metrics());
+        let metrics = configured.unwrap_or_else(Metrics::global);
         let store = match metrics.is_kept() {
             true => Arc::new(MeasuredStore::new(self.store, metrics.clone())),
             false => self.store,

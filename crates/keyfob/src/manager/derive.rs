@@ -47,10 +47,10 @@ impl TokenManager {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Refused`] when the bearer token is not good, or belongs to a refresh token, which has to
-    /// be refreshed instead; [`Error::Invalid`] when the grant is wider than the token, the line is
-    /// too long, or the uses of the token are limited; [`Error::Ended`] when it is revoked meanwhile;
-    /// [`Error::Contended`]; [`Error::Store`].
+    /// [`Error::Refused`] when the bearer token is refused, or belongs to a refresh token, which
+    /// has to be refreshed instead; [`Error::Invalid`] when the grant is wider than the token, the
+    /// line is too long, or the uses of the token are limited; [`Error::Ended`] when it is revoked
+    /// meanwhile; [`Error::Contended`]; [`Error::Store`].
     pub async fn derive(
         &self,
         presented: impl Into<Presentation<'_>>,
@@ -115,7 +115,7 @@ impl TokenManager {
             }
             self.record_use(&token, now).await.map_err(proven)?;
             if let SecretUsed::Older { until } = used {
-                // What is derived by a secret that is about to end ends with it.
+                // A token that is derived with a secret that is about to end, ends with that secret.
                 token.expires_at = Some(token.expires_at.map_or(until, |end| end.min(until)));
             }
             return Ok((loaded, token));

@@ -1,9 +1,9 @@
 //! The queue of loads that presented bearer tokens cause, so that no caller waits behind the guesses of
 //! another.
 //!
-//! A load is for an id of this namespace, but it need not be for a good token: a client can present a
-//! token that was purged, or a token id that it saw with a secret that it made up. So the loads have a
-//! budget:
+//! A load is for an id of this namespace, but the token may be invalid: a client can present a
+//! token that was purged, or a token id that it saw with a secret that it made up. So the loads
+//! have a budget:
 //!
 //! - A limited number run at the same time, and a limited number of them for one client address.
 //! - While there is no room, callers wait by address, and the addresses take turns.

@@ -225,7 +225,7 @@ impl TokenManager {
             let has = key.map_or("has no keys".to_owned(), |key| format!("seals under key {key}"));
             let advice = format!(
                 "the store refuses what is not sealed under key {floor} or a newer one, and this \
-                 node {has}: give it the present key ring"
+                 node {has}: give it the current key ring"
             );
             report.find(Severity::Fault, "key ring", advice);
         }
@@ -249,7 +249,7 @@ impl TokenManager {
         Some(CacheReport { hits, misses, ..report })
     }
 
-    /// Returns the present time of the manager's clock.
+    /// Returns the current time of the manager's clock.
     ///
     /// ```
     /// # let manager = keyfob::TokenManager::new(keyfob::MemoryStore::new()?);

@@ -1,9 +1,9 @@
-//! Who asks for a change, as the builders of requests collect it.
+//! The actor of a request, collected by the request builders.
 
 use keyfob_core::invalid::InvalidValue;
 use keyfob_core::text::Actor;
 
-/// The actor of a request, and the first value of the request that is not valid.
+/// The actor of a request, and the first invalid value.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Requester {
     actor: Option<Actor>,
@@ -11,12 +11,12 @@ pub(super) struct Requester {
 }
 
 impl Requester {
-    /// A requester whose request has a value that is not valid already.
+    /// Creates a requester for a request that already has an invalid value.
     pub(super) fn invalid(invalid: InvalidValue) -> Self {
         Self { actor: None, invalid: Some(invalid) }
     }
 
-    /// Returns the requester with this actor.
+    /// Sets the actor.
     pub(super) fn by(mut self, actor: impl TryInto<Actor, Error: Into<InvalidValue>>) -> Self {
         match actor.try_into() {
             Ok(actor) => self.actor = Some(actor),
@@ -29,10 +29,10 @@ impl Requester {
         self.actor.as_ref()
     }
 
-    /// Checks that every value was valid.
+    /// Checks that every value is valid.
     ///
     /// # Errors
-    /// The first that was not.
+    /// The first invalid value.
     pub(super) fn check(&self) -> Result<(), InvalidValue> {
         self.invalid.clone().map_or(Ok(()), Err)
     }

@@ -1,8 +1,9 @@
 //! New secrets for API keys.
 //!
 //! An API key is used from many machines at the same time, so its secret does not ratchet: a fresh
-//! secret is drawn, and the one before stays good until their overlap ends. At most two secrets are
-//! good at a time. One that comes back later than that is unknown, and nothing ends because of it.
+//! secret is drawn, and the previous secret stays valid until their overlap ends. At most two
+//! secrets are good at a time. One that comes back later than that is unknown, and nothing ends
+//! because of it.
 //!
 //! The first use of the newest secret is written before it is answered, so that the record says
 //! whether it was ever used. The next rotation replaces a newest secret that was never used. So a
@@ -25,7 +26,7 @@ use keyfob_core::text::{Actor, Subject};
 use keyfob_core::token::{ChangeKind, Kind, SecretUsed};
 use keyfob_store::{ClearFields, Loaded, RecordVersion, Replace, Replaced};
 
-/// What a new secret is to be like, and who asks for it.
+/// The options of a rotation, and its actor.
 ///
 /// A [`SecretOverlap`] is a request that names no actor.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +41,7 @@ impl RotateRequest {
         Self::default()
     }
 
-    /// Sets for how long the secret before stays good.
+    /// Sets for how long the previous secret stays valid.
     pub fn overlap(self, overlap: SecretOverlap) -> Self {
         Self { overlap, ..self }
     }
@@ -90,11 +91,12 @@ impl FirstUse {
 impl TokenManager {
     /// Gives an API key a new secret.
     ///
-    /// The secret before stays good for the overlap that is asked for; an older one still ends now. A
-    /// secret that was never used is replaced, and the one before it, if there is one, stays.
+    /// The previous secret stays valid for the overlap that is asked for; an older one still ends
+    /// now. A secret that was never used is replaced, and the one before it, if there is one,
+    /// stays.
     ///
-    /// What was derived from the key lives on, whichever secret it was derived by. If a secret was
-    /// stolen, revoke the key instead: that ends all that descends from it.
+    /// Tokens derived from the key stay valid, with either secret. If a secret was stolen, revoke
+    /// the key instead: that ends all that descends from it.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

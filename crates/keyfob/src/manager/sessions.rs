@@ -40,16 +40,16 @@ struct ReadIndex {
     id: TokenId,
     /// `None` if there is no index yet.
     version: Option<RecordVersion>,
-    /// Its fields in clear, if there is one.
+    /// Its plaintext fields, if there is one.
     clear: Option<ClearFields>,
-    /// When it is to be forgotten at the latest: with the first index, if it replaces a revoked one.
+    /// When it must be forgotten at the latest: with the first index, if it replaces a revoked one.
     keep_until: Timestamp,
     index: SessionIndex,
     /// The device of the login.
     device: Option<u64>,
 }
 
-/// What became of a session that was to be stored.
+/// The result of storing a session.
 enum SessionStored {
     Issued(Box<Issued>),
     /// The session or the index was revoked.
@@ -129,7 +129,7 @@ impl TokenManager {
     /// An index that was revoked together with everything cannot be written any more. Its mark says
     /// when everything was revoked the last time, and from that follows the id of the index that
     /// replaces it: the same on every node, however often that has happened. The replacement is
-    /// forgotten with the first index, so that no two are good at a time.
+    /// forgotten with the first index, so that no two are valid at a time.
     async fn read_index(&self, subject: &Subject, device: Option<u64>) -> Result<ReadIndex, Error> {
         let namespace = self.inner.store.namespace();
         let (mut revoked, mut at, mut keep_until) = (0, Timestamp::default(), Timestamp::MAX);

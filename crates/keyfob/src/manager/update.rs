@@ -10,7 +10,7 @@ use keyfob_core::invalid::InvalidValue;
 use keyfob_core::text::Actor;
 use keyfob_core::token::{ChangeKind, Metadata, Token};
 
-/// What is to be noted about a change of metadata.
+/// The reason and the actor of a change of metadata.
 #[derive(Clone, Debug, Default)]
 pub struct UpdateRequest {
     requester: Requester,

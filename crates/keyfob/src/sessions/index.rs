@@ -74,8 +74,8 @@ impl SessionIndex {
 }
 
 impl WhenFull {
-    /// Chooses the live sessions to end, so that there are `max` with one more. Returns no session if
-    /// the login is to be refused instead.
+    /// Chooses the live sessions to end, so that there are `max` with one more. Returns no session
+    /// if the login must be refused instead.
     pub(crate) fn choose_ended(self, mut live: Vec<LiveSession>, max: usize) -> BTreeSet<TokenId> {
         match self {
             Self::Deny => return BTreeSet::new(),

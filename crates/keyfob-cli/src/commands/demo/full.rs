@@ -23,7 +23,7 @@ use crate::{metrics, open};
 
 /// The window in which a retry returns the same pair. Short, so that the demo soon passes its end.
 const RETRY_WINDOW: Ttl = Ttl::from_secs(1);
-/// A pause that is longer than the window.
+/// A pause that is longer than the grace period.
 const PAUSE_PAST_WINDOW: Duration = Duration::from_millis(1_200);
 
 pub(super) async fn run(
@@ -68,7 +68,7 @@ async fn rotate(
     script.line(format_args!("First exchange: {} to generation 1", pair.case))?;
     let again = manager.refresh(&issued.bearer, RefreshRequest::new()).await?;
     if !is_same(&pair, &again) {
-        let message = "a retry within the window returned another pair".to_owned();
+        let message = "a retry within the grace period returned another pair".to_owned();
         return Err(Failure::BrokenPromise { message });
     }
     script.line(format_args!("Retry after a lost response: {}, with the same pair", again.case))?;
@@ -117,7 +117,7 @@ async fn refused(manager: &TokenManager, bearer: &BearerToken) -> Result<Refresh
         Err(Error::Refresh(refused)) => Ok(refused),
         Err(error) => Err(error.into()),
         Ok(_) => {
-            let message = "a used refresh token was exchanged after the window".to_owned();
+            let message = "a used refresh token was exchanged after the grace period".to_owned();
             Err(Failure::BrokenPromise { message })
         }
     }

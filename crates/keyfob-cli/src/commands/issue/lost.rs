@@ -1,4 +1,4 @@
-//! Revokes tokens that are stored although nobody has their bearers, since the output failed.
+//! Revokes stored tokens whose bearers are lost because the output failed.
 
 use std::io;
 

@@ -53,7 +53,8 @@ pub(super) fn write_object(
     output.object(&IssuedView::of(issued, now))
 }
 
-/// The failure to write a bearer, which is then lost. A closed pipe is a failure here too.
+/// Returns the failure for a bearer that could not be written. A closed pipe also
+/// counts: the bearer is lost.
 pub(in crate::commands) fn output_lost(failure: Failure, issued: &Issued) -> Failure {
     let error = match failure {
         Failure::Output(error) => error,

@@ -33,7 +33,7 @@ pub(super) async fn confirm(action: &str, args: &RevokeArgs) -> Result<(), Failu
     if input::is_confirmed().await? { Ok(()) } else { Err(Failure::NotConfirmed) }
 }
 
-/// Whether a terminal is there to ask on.
+/// Returns whether stdin and stderr are terminals.
 pub(super) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }

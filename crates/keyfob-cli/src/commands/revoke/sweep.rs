@@ -12,7 +12,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::shell_quoted;
 use crate::progress::Progress;
 
-/// What is confirmed, where the tokens are not counted first.
+/// The action to confirm, where the tokens are not counted first.
 pub(super) const ACTION: &str = "revoke all tokens that match";
 
 /// Parses the filter. Refuses an empty one, which is likely a mistake.

@@ -11,7 +11,7 @@ use crate::token::TokenState;
 pub struct StoredFamily<'a> {
     /// The state of the token.
     pub state: TokenState,
-    /// The present generation.
+    /// The current generation.
     pub generation: Generation,
     /// The rotations so far.
     pub rotation: &'a Rotation,

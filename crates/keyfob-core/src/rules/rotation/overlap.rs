@@ -1,8 +1,8 @@
-//! How long the older secret of an API key stays good beside the newest.
+//! How long the older secret of an API key stays valid beside the newest.
 
 use crate::time::Ttl;
 
-/// How long a rotated secret of an API key stays good beside its successor.
+/// How long a rotated secret of an API key stays valid beside its successor.
 ///
 /// ```
 /// use keyfob::Ttl;

@@ -6,7 +6,7 @@ use super::GracePeriod;
 use crate::bearer::Generation;
 use crate::time::{Timestamp, Ttl};
 
-/// The retirements that lie within the grace period, the oldest first.
+/// The retirements within the grace period, the oldest first.
 ///
 /// An older retirement needs no entry: the decision asks only whether it is longer ago than a grace
 /// period.
@@ -14,7 +14,7 @@ use crate::time::{Timestamp, Ttl};
 /// The list is bounded. If more than 8 generations are retired within one grace period, those that
 /// follow each other within an eighth of it count as retired with the first of them. So a family
 /// that rotates that fast forgives its older generations for a little less than the grace period,
-/// and never for more. The generation before the present one is not in the list: the record has its
+/// and never for more. The generation before the current one is not in the list: the record has its
 /// exact time.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 #[cbor(transparent)]

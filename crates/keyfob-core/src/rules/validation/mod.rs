@@ -15,8 +15,8 @@
 //! 8. **device** that the token is bound to
 //! 9. **rules** of the application, in the order in which they were added
 //!
-//! The state comes first because nothing else about a dead token matters. Cheap comparisons come
-//! before the rules of an application, which may wait for something.
+//! The state comes first because nothing else matters for a token that is not active. Cheap
+//! comparisons come before the rules of an application, which may wait for something.
 //!
 //! A requirement that was not set is not checked. A requirement that was set refuses a token that
 //! lacks the attribute: empty never means any.

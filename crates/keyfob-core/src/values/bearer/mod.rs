@@ -85,8 +85,8 @@ pub enum ParseBearerError {
     /// The length, prefix, kind or alphabet is wrong, or a number overflows.
     #[error("not a bearer of this service: check that it was copied whole")]
     Malformed,
-    /// The form is right, but the check is wrong: a typo or a guess.
-    #[error("the bearer's check does not hold: a character was changed or lost")]
+    /// The form is right, but the checksum is wrong: a typo or a guess.
+    #[error("the bearer's checksum is wrong: a character was changed or lost")]
     Check,
 }
 

@@ -52,7 +52,7 @@ impl<'a> Presented<'a> {
     /// Parses the form and the check of a bearer token.
     ///
     /// # Errors
-    /// If the form or the check is wrong.
+    /// If the form or the checksum is wrong.
     #[inline]
     pub fn parse(text: &'a str, prefix: &BearerPrefix) -> Result<Self, ParseBearerError> {
         use ParseBearerError::{Check, Empty, Malformed};

@@ -1,8 +1,9 @@
 -- Counts of tokens.
 --
--- A count bucket is a hash. Its key ends in a time bucket: the stretch of time in which its tokens end
--- or, with the highest bit of the first byte, start. The key without a time bucket is the directory: the
--- time buckets of the lane, by the second at which each is over. A bucket expires when its time is over.
+-- A count bucket is a hash. Its key ends in a time bucket: the stretch of time in which its tokens
+-- end or, with the highest bit of the first byte, start. The key without a time bucket is the
+-- directory: the time buckets of the lane, by the second at which each is over. A bucket expires
+-- when it is over.
 --
 -- The fields of a count bucket are a column (stored, revoked or exhausted), a digit for the kind, and the
 -- client's epoch field if there is a client. The key of the directory with the suffix for samples is a

@@ -1,6 +1,6 @@
 -- Counting as revoked what an epoch is about to revoke and an index lists.
 
--- A script creates its functions anew in each call. Few calls need these, so they are created on demand.
+-- A script creates its functions again in each call. Few calls need these, so they are created on demand.
 local function create_count_out_listed()
   -- Returns about `limit` of the newest ids under the head of a narrow term.
   local function newest_ids(head, limit)

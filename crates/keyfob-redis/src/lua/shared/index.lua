@@ -21,7 +21,7 @@ local function remove_expired(leaf)
   return call('ZREMRANGEBYRANK', leaf, 0, math.min(expired, 16) - 1)
 end
 
--- A script creates its functions anew in each call. Few calls need these, so they are created on demand.
+-- A script creates its functions again in each call. Few calls need these, so they are created on demand.
 local rare_functions
 local function rarely()
   if rare_functions then return rare_functions end
@@ -144,8 +144,8 @@ end
 
 -- Lists an id under a head.
 --
--- `may_be_old` says that the tick of the id is not above the lane's highest bound. An id above that is
--- below no head's bound, so the common case need not read the marker.
+-- `may_be_old` says that the tick of the id is not above the lane's highest bound. An id above that
+-- is below no head's bound, so the common case does not have to read the marker.
 --
 -- Nor does each call read the size of the head. One in four does, chosen by the last random byte of the
 -- id. That is often enough to split a head well below the size at which the server changes its form.

@@ -1,5 +1,5 @@
--- Returns the records with these ids, each with what decides whether it is revoked. Their keys are not
--- declared. They follow from what the index holds, and lie in the slot of the lane.
+-- Returns the records with these ids, each with what decides whether it is revoked. Their keys are
+-- not declared. They follow from what the index holds, and are in the slot of the lane.
 local function load_records(ids, record_prefix, last_use_prefix, note_prefix)
   local records = {}
   if #ids == 0 then return records end

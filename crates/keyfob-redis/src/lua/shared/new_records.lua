@@ -2,8 +2,8 @@
 -- In ARGV each is a group; see `NewRecordArgs` in `signatures.rs`. `key_at` and `arg_at` are the positions
 -- of the first.
 
--- A script creates its functions anew in each call. The common case does not need these, so they are
--- created on demand.
+-- A script creates its functions again in each call. The common case does not need these, so they
+-- are created on demand.
 local function create_refusal()
 @include record_header@
 @include verdict@

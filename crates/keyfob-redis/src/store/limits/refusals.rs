@@ -1,8 +1,9 @@
 //! Keys that refused recently.
 //!
-//! If a key has no room, it is known until when. Until then the key need not be asked. Above all, no other
-//! key need hold permits that are then given back. What those keys drain while they hold permits is lost
-//! to them, so a client that is refused ten thousand times a second would use up the limits of others.
+//! If a key has no room, it is known until when. Until then the key does not have to be asked.
+//! Above all, no other key need hold permits that are then given back. What those keys drain while
+//! they hold permits is lost to them, so a client that is refused ten thousand times a second would
+//! use up the limits of others.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -23,7 +24,7 @@ pub(crate) struct Refusals(Mutex<HashMap<LimitKey, Refusal>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Refusal {
-    /// A charge of at least so many permits is refused.
+    /// A charge of this number of permits or more is refused.
     permits: u32,
     /// The debt is in its units, and its burst was used up.
     meter: Meter,

@@ -332,7 +332,7 @@ impl TokenAttributes for ActiveToken<'_> {
     }
 }
 
-/// Iterates over the fields of a list. They are compared as bytes, so they need not be read as text.
+/// Iterates over the fields of a list. They are compared as bytes, so they do not have to be read as text.
 #[inline]
 fn each<'a>(mut fields: Fields<'a>) -> impl Iterator<Item = &'a [u8]> {
     let count = fields.length();

@@ -23,7 +23,7 @@ pub struct AuditLogOptions {
 pub enum Rotation {
     /// Never: leave it to a tool, such as `logrotate` with `copytruncate`.
     Never,
-    /// When the file has reached so many bytes.
+    /// When the file has reached this number of bytes.
     Size(u64),
     /// With the first event of a day in UTC.
     Daily,

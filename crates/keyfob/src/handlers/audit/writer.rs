@@ -245,7 +245,7 @@ fn unused_name(path: &Path, now: Timestamp) -> PathBuf {
     names.find(|name| !name.exists()).unwrap_or_else(|| beside(path, &suffix))
 }
 
-/// Deletes the oldest rotated files until so many are left. One that cannot be deleted is left.
+/// Deletes the oldest rotated files until the given number is left. One that cannot be deleted is left.
 fn delete_oldest(path: &Path, max_files: usize) {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let Ok(entries) = fs::read_dir(directory.unwrap_or(Path::new("."))) else { return };

@@ -34,7 +34,7 @@ pub(in crate::manager) struct LastUses {
     repeating: Repeating,
 }
 
-/// When a use is to be written.
+/// When a use must be written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Due {
     /// Not at all: the stored time is close enough.
@@ -70,7 +70,7 @@ impl LastUses {
         eighth.map_or(self.precision, |eighth| eighth.min(self.precision))
     }
 
-    /// When the next use is to be written, after one at this time.
+    /// When the next use must be written, after one at this time.
     pub(in crate::manager) fn next_use_due(&self, token: &Token, now: Timestamp) -> Timestamp {
         let since = if self.due(token, now) == Due::No { token.idle_since() } else { now };
         since + self.interval(token.idle_timeout)

@@ -14,7 +14,7 @@ use keyfob_metrics::ClockJump;
 use keyfob_store::MonotonicInstant;
 
 const PAUSE: Duration = Duration::from_secs(1);
-/// A clock was set if it moved on by so many milliseconds more, or less, than the time that passed.
+/// A clock was set if it moved on by this number of milliseconds more, or less, than the time that passed.
 const MIN_JUMP_MILLIS: i64 = 1_000;
 
 #[derive(Debug, Default)]

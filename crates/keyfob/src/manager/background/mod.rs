@@ -1,4 +1,4 @@
-//! Background work: rounds that repeat, and the order in which everything ends at shutdown.
+//! Background tasks of the manager: periodic work, and the shutdown order.
 //!
 //! | module | what |
 //! |---|---|
@@ -19,14 +19,14 @@ use tokio::sync::watch;
 
 use crate::manager::Inner;
 
-/// Whether the manager's tasks are to go on.
+/// The phase of the manager's background tasks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(in crate::manager) enum Phase {
-    /// They go on.
+    /// The tasks run.
     Running,
-    /// They finish the work that there is, and then end.
+    /// The tasks finish pending work, then end.
     Draining,
-    /// They end after the step that they are in.
+    /// The tasks end after their current step.
     Stopped,
 }
 
@@ -46,7 +46,7 @@ impl Tasks {
         Self { phase: watch::Sender::new(Phase::Running), running: watch::Sender::new(0) }
     }
 
-    /// The present phase and its changes.
+    /// Returns a receiver of the current phase and of its changes.
     pub(in crate::manager) fn phase(&self) -> watch::Receiver<Phase> {
         self.phase.subscribe()
     }
@@ -58,8 +58,8 @@ impl Tasks {
         TaskGuard(self.running.clone())
     }
 
-    /// Moves on to `phase`, unless a later one was reached, and waits at most `limit` until no task
-    /// is running. Returns whether that is so.
+    /// Sets the phase to `phase`, unless the current phase is later. Waits at most `limit` for all
+    /// tasks to end. Returns whether all tasks have ended.
     pub(in crate::manager) async fn end(&self, phase: Phase, limit: Duration) -> bool {
         self.phase.send_if_modified(|present| {
             let is_later = *present < phase;
@@ -78,12 +78,12 @@ impl Drop for TaskGuard {
     }
 }
 
-/// Work that repeats. The first caller that needs it starts it. It holds the manager weakly, and
-/// ends when the manager is dropped or shut down.
+/// Periodic work. The first caller starts it. It holds a weak reference to the manager, and ends
+/// when the manager is dropped or shut down.
 #[derive(Debug, Default)]
 pub(in crate::manager) struct Repeating(AtomicBool);
 
-/// One round of the work.
+/// The function that runs once per period.
 pub(in crate::manager) type Round =
     for<'a> fn(&'a Inner) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
@@ -92,8 +92,8 @@ impl Repeating {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Starts to run `round` after every `pause`, unless that was done before. Outside a runtime
-    /// nothing is started: the next caller may be within one.
+    /// Starts to run `round` after every `pause`, if it is not started yet. Does nothing outside a
+    /// Tokio runtime; a later caller may be inside one.
     pub(in crate::manager) fn start(&self, manager: &Arc<Inner>, pause: Duration, round: Round) {
         if self.is_started() {
             return;
@@ -109,7 +109,7 @@ impl Repeating {
             let _guard = guard;
             loop {
                 tokio::select! {
-                    // Also when the manager is dropped, and the sender with it.
+                    // This also completes when the manager, and with it the sender, is dropped.
                     _ = phase.wait_for(|phase| *phase != Phase::Running) => break,
                     () = tokio::time::sleep(pause) => {}
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::manager::TokenManager;
 use crate::manager::background::Phase;
 
-/// How long handlers may take to catch up with the events that there are.
+/// How long handlers may take to catch up with the pending events.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// How long tasks may take after that to finish the step that they are in.
 const STOP_LIMIT: Duration = Duration::from_secs(1);
@@ -15,7 +15,7 @@ impl TokenManager {
     /// Ends everything that the manager does, in this order:
     ///
     /// 1. Last uses and observations that wait in memory are written.
-    /// 2. Event handlers and audit logs are given the events that there are. Each commits its
+    /// 2. Event handlers and audit logs are given the pending events. Each commits its
     ///    cursor and ends; so does each [`EventStream`](crate::manager::EventStream). A handler that fails
     ///    is not tried again. What it did not take stays in the feed.
     /// 3. Background tasks end. Metrics are published once more.

@@ -76,9 +76,9 @@ pub(super) const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// # Events and observations
 impl TokenManager {
-    /// Returns the events after `cursor` as a stream that goes on as they happen.
-    /// [`Cursor::start`] is the beginning of what the store keeps;
-    /// [`TokenManager::latest_event`] is from now on.
+    /// Returns the events after `cursor` as a stream that continues as they happen.
+    /// [`Cursor::start`] is the beginning of what the store keeps; [`TokenManager::latest_event`]
+    /// is from now on.
     ///
     /// See [`EventStream`] for an example. To have a task consume it, see
     /// [`TokenManager::for_each_event`] and [`TokenManager::spawn_handler`].

@@ -208,12 +208,12 @@ struct Control {
 }
 
 impl Control {
-    /// Whether nothing more is to be delivered.
+    /// Whether no more events are delivered.
     fn is_stopped(&self) -> bool {
         *self.stopped.borrow() || *self.phase.borrow() == Phase::Stopped
     }
 
-    /// Waits until nothing more is to be delivered.
+    /// Waits until no more events are delivered.
     async fn stopped(&mut self) {
         tokio::select! {
             _ = self.stopped.wait_for(|is_stopped| *is_stopped) => {}
@@ -221,7 +221,7 @@ impl Control {
         }
     }
 
-    /// Waits before the next attempt. Returns `false` if there is to be none.
+    /// Waits before the next attempt. Returns `false` if there is no next attempt.
     async fn wait_to_retry(&mut self, delay: Duration) -> bool {
         tokio::select! {
             _ = self.stopped.wait_for(|is_stopped| *is_stopped) => false,

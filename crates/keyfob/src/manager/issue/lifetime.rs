@@ -35,7 +35,7 @@ impl Lifetime {
     /// otherwise.
     ///
     /// # Errors
-    /// When the token would never be good.
+    /// When the token would never be active.
     pub(super) fn resolve(
         parts: &GrantParts,
         parent: ParentEnds,
@@ -46,7 +46,7 @@ impl Lifetime {
         let absolute_expiry = absolute_expiry
             .map(|end| parent.last_end.map_or(end, |parent_end| end.min(parent_end)));
         let requested = match parts.expiry {
-            // An absolute lifetime alone says how long the token lives.
+            // An absolute lifetime alone sets the lifetime of the token.
             Expiry::Default if absolute_expiry.is_some() => absolute_expiry,
             Expiry::Default => Some(now + default),
             Expiry::After(ttl) => Some(now + ttl),
@@ -55,13 +55,13 @@ impl Lifetime {
         };
         let expires_at = [requested, absolute_expiry, parent.ends_at].into_iter().flatten().min();
         if expires_at.is_some_and(|end| end <= now) {
-            let rule = "it lies in the past: the token would never be good";
+            let rule = "it is in the past: the token would never be active";
             return contradiction(Field::Expiry, rule);
         }
         if let (Some(start), Some(end)) = (parts.not_before, expires_at)
             && start >= end
         {
-            return contradiction(Field::NotBefore, "it must lie before the expiry");
+            return contradiction(Field::NotBefore, "it must be before the expiry");
         }
         // A rotation moves the expiry on where there is a later end that it cannot pass.
         let renewal = match parts.expiry {

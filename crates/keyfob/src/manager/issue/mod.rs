@@ -1,6 +1,6 @@
 //! Issuing tokens: one, many, one from another, or a pair.
 //!
-//! `docs/issuing.md` tells the calls apart, and says what a token takes over from its parent.
+//! `docs/issuing.md` compares these calls and lists what a token inherits from its parent.
 
 mod lifetime;
 mod new_token;
@@ -28,8 +28,8 @@ impl TokenManager {
     /// Issues a token.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the grant is not valid, [`Error::Superseded`] when everything of its
-    /// subject was revoked after the login stamp of the grant was taken, [`Error::TooManySessions`]
+    /// [`Error::Invalid`] when the grant is not valid, [`Error::Superseded`] when all tokens of the
+    /// subject were revoked after `begin_login` took the login stamp, [`Error::TooManySessions`]
     /// when the session policy denies one more, [`Error::Contended`], [`Error::Store`].
     pub async fn issue(&self, grant: Grant) -> Result<Issued, Error> {
         let parts = grant.into_parts()?;
@@ -50,12 +50,13 @@ impl TokenManager {
         stream::iter(grants).map(|grant| self.issue(grant)).buffered(CONCURRENT_ISSUES)
     }
 
-    /// Issues a token from the token `from`: in its lane and its family, for the same subject and
-    /// client, with no more scope, no other audience and no longer life, and revoked with it.
+    /// Issues a token below the token `from`. The new token has the same lane, family, subject and
+    /// client. Its scopes, audiences and lifetime are those of `from` or less. Revoking `from`
+    /// revokes it.
     ///
     /// # Errors
-    /// [`Error::Ended`] when `from` is not active, [`Error::Invalid`] when the grant is wider than
-    /// `from`, and those of [`TokenManager::issue`].
+    /// [`Error::Ended`] when `from` is not active, [`Error::Invalid`] when the grant asks for more
+    /// than `from` allows, and those of [`TokenManager::issue`].
     pub async fn mint(&self, from: TokenId, grant: Grant) -> Result<Issued, Error> {
         let parts = grant.into_parts()?;
         let (loaded, record) = self.load(from).await?;

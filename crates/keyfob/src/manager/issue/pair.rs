@@ -17,10 +17,11 @@ impl TokenManager {
     /// Issues a refresh token together with its first access token, in one step of the store: both
     /// are stored, or neither is.
     ///
-    /// The grant is that of the refresh token. The access token has the same subject, client, scopes,
-    /// audiences, claims and metadata, is of the same family, and ends with the refresh token at the
-    /// latest. `request` narrows the access token, and sets its lifetime and the actor, as in
-    /// [`TokenManager::refresh`]. So the first pair is like every later one.
+    /// The grant is that of the refresh token. The access token has the same subject, client,
+    /// scopes, audiences, claims and metadata, belongs to the same family, and expires no later
+    /// than the refresh token. `request` narrows the access token, and sets its lifetime and the
+    /// actor, as in [`TokenManager::refresh`]. The first pair has the same form as every later
+    /// pair.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -38,8 +39,8 @@ impl TokenManager {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the grant is not that of a refresh token, has a beginning in the
-    /// future, or is not valid, or when the request asks for more than the grant;
+    /// [`Error::Invalid`] when the kind of the grant is not refresh, when the grant starts in the
+    /// future or is not valid, or when the request asks for more than the grant allows;
     /// [`Error::Superseded`] as for [`TokenManager::issue`]; [`Error::Store`].
     pub async fn issue_pair(
         &self,
@@ -49,14 +50,11 @@ impl TokenManager {
         request.check()?;
         let mut parts = grant.into_parts()?;
         if parts.kind != Kind::Refresh {
-            return contradiction(
-                Field::Kind,
-                "a pair is issued from the grant of a refresh token",
-            );
+            return contradiction(Field::Kind, "only a grant of kind refresh can issue a pair");
         }
         if parts.not_before.is_some() {
-            let rule =
-                "the access token of a pair is good from now on: issue the refresh token alone";
+            let rule = "the access token of a pair is valid immediately. To set a later start, \
+                        issue only the refresh token";
             return contradiction(Field::NotBefore, rule);
         }
         parts.by = parts.by.or_else(|| request.parts.by.clone());
@@ -102,7 +100,7 @@ impl TokenManager {
         let (parent, parts, default) = (&refresh.record, &request.parts, inner.lifetimes.access);
         let mut record = access_record(refresh.id, parent, parts, default, at)?;
         record.digest = bearer.digest();
-        // The actor of the pair, wherever it was named.
+        // Both tokens record the same actor. It comes from the grant or from the request.
         record.changes.clone_from(&parent.changes);
         let keep_until = inner.retention.keep_until(at, record.expires_at);
         let keep_until = keep_until.min(refresh.keep_until);

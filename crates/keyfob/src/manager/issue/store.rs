@@ -12,7 +12,7 @@ use keyfob_core::id::FamilyId;
 use keyfob_core::token::Kind;
 use keyfob_store::{ClearFields, Epochs, Insert, Inserted, Operation, Stamp, StoreError};
 
-/// How many ids are drawn before it is clear that clashes are no accident.
+/// The maximum number of ids to try. More collisions mean that the source of randomness is broken.
 pub(in crate::manager) const DRAW_LIMIT: usize = 4;
 
 /// A new token with its id and its secret, and the change of the store that stores it.
@@ -23,10 +23,11 @@ pub(in crate::manager) struct Draft {
 }
 
 impl TokenManager {
-    /// Draws a new token and stores it, again with another id if the id is taken.
+    /// Creates a new token and stores it. Retries with another id if the id is taken.
     ///
     /// # Errors
-    /// [`Error::Superseded`] when what it rests on was revoked; [`Error::Store`].
+    /// [`Error::Superseded`] when the parent token, or everything of the subject, was revoked in
+    /// the meantime; [`Error::Store`].
     pub(super) async fn store_new(&self, prepared: &Prepared) -> Result<Issued, Error> {
         for _ in 0..DRAW_LIMIT {
             let Draft { operation, insert, new } = self.draft(prepared)?;
@@ -77,7 +78,7 @@ impl TokenManager {
         };
         record.digest = bearer.digest();
         if prepared.is_root {
-            // The root answers to the epoch of its own family.
+            // The epoch of the family also revokes its root.
             record.family = Some(FamilyId::from_root(id));
             record.ancestors.push(id);
         }
@@ -85,8 +86,8 @@ impl TokenManager {
         Ok(NewToken { id, bearer, record, keep_until, uses_left, stamp })
     }
 
-    /// Remembers the record of a refresh token that was just stored, so that its first rotation need
-    /// not read it.
+    /// Remembers the record of a refresh token that was just stored, so that the first rotation
+    /// does not have to read it.
     pub(super) fn remember_refresh_record(
         &self,
         new: &NewToken,
@@ -106,8 +107,8 @@ impl TokenManager {
     }
 }
 
-/// The error when every id that was drawn is taken.
+/// Returns the error for the case that every new id is in use.
 pub(in crate::manager) fn no_free_id() -> Error {
-    let detail = "it holds every id that was drawn: check the source of randomness";
+    let detail = "every new id is already in use. Check the source of randomness";
     StoreError::unavailable(detail).into()
 }

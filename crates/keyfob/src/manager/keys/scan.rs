@@ -14,7 +14,7 @@ use keyfob_store::{Order, Position, Query, RecordPage, StoreError, StoreWrapper}
 const PAGE_SIZE: usize = 500;
 
 /// Before the first record, newest first: no id is greater. The scan of tokens needs no position to
-/// begin with; a cursor into the scan of rosters does.
+/// begin with; a cursor into the scan of session indexes does.
 const FIRST_POSITION: Position =
     Position { keep_until_secs: 0, id: TokenId::from_bytes([u8::MAX; 16]) };
 

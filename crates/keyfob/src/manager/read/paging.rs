@@ -53,8 +53,8 @@ pub struct PageCursor {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TokenPage {
-    /// The tokens, in order. A page that is short, or empty, need not be the last: then many records
-    /// were read that did not match.
+    /// The tokens, in order. A page that is short, or empty, is not always the last: then many
+    /// records were read that did not match.
     pub tokens: Vec<Token>,
     /// The end of this page, to read the next one; `None` on the last page.
     pub next: Option<PageCursor>,

@@ -77,7 +77,7 @@ impl TokenManager {
         record.digest = bearer.digest();
         let keep_until = self.inner.retention.keep_until(at, record.expires_at);
         let keep_until = keep_until.min(stored.clear.keep_until);
-        // Whatever ends the refresh token ends its access tokens.
+        // Each end of the refresh token ends its access tokens.
         let stamp = StampRule::Seen(stored.clear.stamp);
         Ok(NewToken { id, bearer, record, keep_until, uses_left: None, stamp })
     }

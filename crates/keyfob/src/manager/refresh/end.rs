@@ -1,4 +1,4 @@
-//! What a rotation ends: a family, or the access token before.
+//! Ends tokens after a rotation: a family, or the previous access token.
 
 use super::exchange::{Exchange, not_active};
 use crate::codec::{self, Change};
@@ -91,7 +91,7 @@ impl TokenManager {
         Ok(self.inner.store.replace(operation, replace).await?)
     }
 
-    /// Ends the access token of the present generation before the next one is stored, so that the two
+    /// Ends the access token of the current generation before the next one is stored, so that the two
     /// never live at the same time, wherever a node stops. A node that does so from an older record
     /// ends what was ended before.
     pub(super) async fn end_previous_access(&self, access: Option<TokenId>) -> Result<(), Error> {

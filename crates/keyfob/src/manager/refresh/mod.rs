@@ -13,7 +13,7 @@
 //! | `access` | the access token that a refresh token gives |
 //! | `pair` | rotation and replay |
 //! | `end` | what a rotation ends |
-//! | `record_cache` | records that a rotation need not read |
+//! | `record_cache` | records that a rotation does not have to read |
 
 mod access;
 mod end;
@@ -145,7 +145,7 @@ impl TokenManager {
             let decision = decide(proof, &family, presenter, now);
             let bound = check_presenter(&token, &presented, request);
             if is_remembered && (bound.is_err() || !matches!(decision, Decision::Rotate(_))) {
-                // A remembered record is good for a rotation only.
+                // A remembered record is used for a rotation only.
                 continue;
             }
             if let Decision::FamilyEnded(state) = decision {

@@ -1,8 +1,8 @@
-//! Refresh tokens that this node has just issued, read or rotated, so that their next rotation need
-//! not read them first.
+//! Refresh tokens that this node has just issued, read or rotated, so that their next rotation does
+//! not have to read them first.
 //!
 //! Nothing but a rotation is decided from a remembered record, and the store makes no rotation that
-//! rests on an older record than it has. So the cache need not be told about changes.
+//! rests on an older record than it has. So the cache does not have to be notified of changes.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};

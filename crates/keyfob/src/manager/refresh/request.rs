@@ -73,7 +73,7 @@ impl RefreshRequest {
         self.with(|parts| parts.audiences.insert(audience.try_into().map_err(Into::into)?))
     }
 
-    /// Sets how long the access token is good, at most as long as the family.
+    /// Sets the lifetime of the access token, at most that of the family.
     pub fn access_ttl(self, ttl: Ttl) -> Self {
         self.with(|parts| {
             parts.access_ttl = Some(ttl);

@@ -229,7 +229,7 @@ impl TokenManager {
             note: request.note(),
             cascade: Some(namespace.ancestor_epoch(id)),
             // A descendant of a token that is not a root is listed under the root of its family,
-            // which is not known here: it is counted until its time is over.
+            // which is not known here: it is counted until it expires.
             listed: vec![namespace.family(id)],
             events: events.collect(),
         };

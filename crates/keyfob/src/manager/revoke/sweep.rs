@@ -81,7 +81,7 @@ impl TokenManager {
 }
 
 impl Sweep {
-    /// Revokes at most so many tokens a second.
+    /// Revokes at most this number of tokens a second.
     pub fn throttle(mut self, per_second: u32) -> Self {
         self.per_second = Some(per_second.max(1));
         self

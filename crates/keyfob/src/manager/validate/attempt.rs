@@ -8,7 +8,7 @@ use keyfob_core::token::Token;
 use keyfob_core::validation::{Presentation, Refusal, ValidationChain};
 use keyfob_store::StoreError;
 
-/// One bearer token that is to be validated.
+/// One bearer token to validate.
 ///
 /// The presentation is borrowed: to move it costs as much as a cached answer's comparison of a digest.
 #[derive(Clone, Copy)]

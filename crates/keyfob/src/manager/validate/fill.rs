@@ -1,4 +1,4 @@
-//! What is put into the cache when a record has been loaded.
+//! The cache entry for a loaded record.
 
 use crate::cache::{self, Cache, Keep, Other};
 use crate::codec::Record;

@@ -33,18 +33,18 @@ use keyfob_metrics::{Tallied, ValidationOutcome};
 pub struct Explanation {
     /// Its token, in whatever state.
     pub token: Token,
-    /// Every demand that the token does not meet, in the order of the chain; empty when it is good.
+    /// Every demand that the token does not meet, in the order of the chain; empty when it is accepted.
     pub refusals: Vec<Refusal>,
 }
 
 impl TokenManager {
-    /// Returns the token of a bearer token, if the bearer token is good and the token meets every
+    /// Returns the token of a bearer token, if the bearer token is valid and the token meets every
     /// demand of `chain`.
     ///
     /// A token with limited uses loses one. Where the manager limits failed attempts and the
     /// presentation names the client address, an address with too many of them is refused before a
-    /// store is asked. A store that fails neither refuses nor accepts a token: the error says so, and
-    /// the caller must not go on.
+    /// store is asked. A store that fails neither refuses nor accepts a token: the error says so,
+    /// and the caller must not continue.
     ///
     /// # The guarantee
     /// Once a revocation has returned, no node decides "active" later than the **maximum staleness**,
@@ -66,7 +66,7 @@ impl TokenManager {
     /// suspended.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the bearer token is not good; [`Error::Store`] when the store cannot
+    /// [`Error::Refused`] when the bearer token is refused; [`Error::Store`] when the store cannot
     /// tell.
     pub async fn validate(
         &self,
@@ -130,7 +130,7 @@ impl TokenManager {
     /// Returns the token of a bearer token in whatever state, and every demand of `chain` that it does
     /// not meet. No use is counted and no observation is recorded.
     ///
-    /// For diagnosis only: a token that is returned here need not be good.
+    /// For diagnosis only: a token that is returned here may be inactive.
     ///
     /// # Errors
     /// [`Error::Refused`] when the bearer token is malformed or unknown; [`Error::Store`].
@@ -160,7 +160,7 @@ impl TokenManager {
             Err(malformed) => return Err(self.reject_malformed(malformed)),
         };
         let attempt = Attempt { bearer, presentation: &presentation, chain };
-        // The futures that wait are boxed: what need not wait does not pay for their memory.
+        // The futures that wait are boxed: calls that do not wait do not pay for their memory.
         let outcome = match self.look_up(&attempt, RulePhase::Pending, read) {
             Lookup::Accepted(answer) => return Ok(answer),
             Lookup::Rejected(rejection) => Err(*rejection),
@@ -200,9 +200,9 @@ impl TokenManager {
         error
     }
 
-    /// Settles text that is no bearer token. It is never looked up and counts against no address. It
-    /// may come in floods, so this does not go through a [`Rejection`], which would be moved several
-    /// times.
+    /// Settles text that is not a bearer token. It is never looked up and counts against no
+    /// address. It may come in floods, so this does not go through a [`Rejection`], which would be
+    /// moved several times.
     fn reject_malformed(&self, malformed: ParseBearerError) -> Error {
         self.inner.tally.count(Tallied::Malformed);
         let code = || Refusal::Malformed(malformed).code().to_owned();

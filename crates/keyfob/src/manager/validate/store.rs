@@ -66,7 +66,7 @@ impl TokenManager {
         {
             return answer;
         }
-        // Only now, so that nobody waits for a caller that itself waits for its turn.
+        // Only now, so that no caller waits for one that itself waits for its turn.
         let flight = cache.filter(|_| may_share).and_then(|cache| cache.begin_load(id));
         // After waiting for another task, the address may have to wait longer.
         if let Some(throttled) = self.throttled(attempt.presentation.ip) {
@@ -109,7 +109,7 @@ impl TokenManager {
         for _ in 0..MAX_LOADS {
             let Proven { mut token, sent, first_use } =
                 self.load_proven(bearer, presentation.ip, permit.take()).await?;
-            // Other tasks need not wait for the rules.
+            // Other tasks do not have to wait for the rules.
             drop(flight.take());
             let now = self.now();
             if left_after_use.is_some() {
@@ -134,7 +134,7 @@ impl TokenManager {
             }
             token.uses_left = token.uses_left.or(left_after_use);
             self.record_use(&token, now).await.map_err(proven)?;
-            // What was read longer ago than the maximum staleness may have ended since.
+            // A record that was read before the maximum staleness may have ended since.
             if MonotonicInstant::now() <= sent.after(self.inner.bound) {
                 return Ok(token);
             }
