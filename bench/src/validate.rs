@@ -1,4 +1,4 @@
-//! Validation from the cache (V1, V2, V3, V6), and what a hit costs while others write.
+//! Validation from the cache (V1, V2, V3, V6), and the cost of a hit during writes.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};

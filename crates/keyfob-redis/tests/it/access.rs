@@ -131,7 +131,7 @@ async fn the_report_distinguishes_good_settings_from_bad() {
     for what in ["maxmemory-policy", "persistence"] {
         assert_eq!(severity_of(&report, what), Some(Severity::Fault), "{what}: {report:?}");
     }
-    assert_eq!(report.findings[0].severity, Severity::Fault, "the gravest comes first");
+    assert_eq!(report.findings[0].severity, Severity::Fault, "the most severe finding comes first");
 
     let careful = RedisServer::builder().append_only().start().unwrap();
     let store = RedisStore::connect(&careful.url()).await.unwrap();

@@ -130,7 +130,7 @@ async fn concurrent_logins_on_two_nodes_keep_the_session_limit() {
     }
     let session = || Grant::new(Kind::Session).subject("user123");
     let live = Filter::new().subject("user123").state(TokenState::Active);
-    // The second time, with a roster that was revoked with everything else.
+    // The second time with a session index that was revoked with everything else.
     for _ in 0..2 {
         let logins = (0..20).map(|n| {
             let (node, live) = (nodes[n % 2].clone(), live.clone());

@@ -1,4 +1,4 @@
-//! What is checked when a store is opened.
+//! The checks of a store at the open.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};

@@ -27,7 +27,8 @@ async fn another_node_finishes_an_advance() {
     for lane in lanes {
         ids.push(insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await);
     }
-    // This node may write only to the first lane. So it behaves as if it stopped after the first step.
+    // This node may write only to the first lane. So it behaves as if it stopped after the first
+    // step.
     store.stamp(ids[0].lane()).await.unwrap();
     let namespace = config.to_string().split_once("namespace=").unwrap().1.to_owned();
     let first = keys(&server, &config, "l*")
@@ -55,11 +56,11 @@ async fn another_node_finishes_an_advance() {
     let mut patience = 0;
     while !through_all(&store, ids[3]).await {
         patience += 1;
-        assert!(patience < 100, "nobody finished the walk");
+        assert!(patience < 100, "no node finished the advance");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     for id in &ids {
-        assert!(through_all(&store, *id).await, "every lane was walked");
+        assert!(through_all(&store, *id).await, "every lane was advanced");
     }
     // A token that is issued now stays valid, even if the operation is sent again.
     let lane = ids[2].lane();
@@ -68,8 +69,8 @@ async fn another_node_finishes_an_advance() {
     assert_eq!(store.load(later).await.unwrap().unwrap().verdict, Verdict::Clear);
     let happened = store.entries(Feed::Events, &Cursor::start(), 100).await.unwrap().entries;
     let said = happened.iter().filter(|entry| entry.body == b"all is revoked").count();
-    assert_eq!(said, 1, "it is one event");
-    assert!(keys(&server, &config, "w*").is_empty(), "nothing is left of the walk");
+    assert_eq!(said, 1, "the advance writes one event");
+    assert!(keys(&server, &config, "w*").is_empty(), "no key of the advance is left");
 }
 
 /// The tag of the first lane of four has the lowest slots.

@@ -98,7 +98,7 @@ async fn the_cookie_of_a_session_with_an_idle_timeout_is_renewed() {
     assert!(set.starts_with(&idle) && set.ends_with("; Max-Age=600"), "{set}");
     let removed = get(address, "/logout", &[("cookie", &idle)]).await;
     let all: Vec<_> = removed.headers.get_all("set-cookie").iter().collect();
-    assert_eq!(all.len(), 1, "what the handler says counts");
+    assert_eq!(all.len(), 1, "the cookie of the handler is used");
     assert!(removed.header("set-cookie").ends_with("Max-Age=0"));
     let (issued, other) = session(&bench, grant()).await;
     assert_eq!(get(address, "/", &[("cookie", &other)]).await.header("set-cookie"), "");

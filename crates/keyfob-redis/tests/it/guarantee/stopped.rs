@@ -1,5 +1,5 @@
-//! The polled node's process is stopped (SIGSTOP) and continues later: its clock has gone on,
-//! the pushes are in its sockets, and its cache is unchanged.
+//! The polled node's process is stopped (SIGSTOP) and continues later: its clock has advanced, the
+//! pushes are in its sockets, and its cache is unchanged.
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -12,7 +12,8 @@ use tokio::time::sleep;
 
 use super::scenario::*;
 
-/// Tells the process that it is the polled node: the URL of the store, the maximum staleness and the bearers.
+/// Tells the process that it is the polled node: the URL of the store, the maximum staleness and
+/// the bearers.
 const NODE: &str = "KEYFOB_TEST_NODE";
 
 /// Another process. It is killed when this is dropped, stopped or not.
@@ -79,7 +80,7 @@ async fn stop(bound: Ttl, before: u64, after: u64) {
     sleep(bound.as_duration() + Duration::from_millis(500)).await;
     let last = process.last_active();
     revoked.assert_kept(&last, bound);
-    assert!(last[VALID] > continued, "what lives is refused");
+    assert!(last[VALID] > continued, "the valid token is refused");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,7 +99,8 @@ async fn with_a_short_max_staleness() {
     stop(millis(50), 20, 300).await;
 }
 
-/// The main function of the other process. Run as a normal test, it is one more node of the shared server.
+/// The main function of the other process. Run as a normal test, it is one more node of the shared
+/// server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node() {
     let Ok(told) = std::env::var(NODE) else {
