@@ -89,7 +89,10 @@ pub(crate) async fn each(
     work: impl AsyncFn(&Issued) -> Result<()>,
 ) -> Result<()> {
     let work = &work;
-    stream::iter(tokens).map(Ok).try_for_each_concurrent(concurrency, move |issued| work(issued)).await
+    stream::iter(tokens)
+        .map(Ok)
+        .try_for_each_concurrent(concurrency, move |issued| work(issued))
+        .await
 }
 
 /// Pseudo-random numbers, the same in every run.

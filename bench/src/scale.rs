@@ -92,7 +92,8 @@ fn on_redis(report: &mut Report, runtime: &Runtime, size: Size, fleet: &mut Flee
     report.grow(Growth { store: "Redis", what: BYTES, unit: "B", points: bytes });
 
     let few = if size == Size::Full { 1 } else { 0 };
-    let (few, many) = lists.get(few).zip(lists.last()).context("the lists have fewer than two sizes")?;
+    let (few, many) =
+        lists.get(few).zip(lists.last()).context("the lists have fewer than two sizes")?;
     let what = "p50 of a subject's newest 10 among all tokens";
     let figure = Figure::plain("R6", what, many.p50, "µs");
     report.add(figure.beside_value("among a hundredth of them", few.p50).judged());

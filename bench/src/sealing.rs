@@ -5,9 +5,9 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use anyhow::Result;
-use keyfob::seal::{KeyRing, SealedStore};
 use keyfob::clock::{Clock, SystemClock};
 use keyfob::random::OsRandom;
+use keyfob::seal::{KeyRing, SealedStore};
 use keyfob::store::LaneCount;
 use keyfob::{Issued, MemoryStore, Store, TokenManager};
 use tokio::runtime::Runtime;

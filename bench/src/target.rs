@@ -116,7 +116,11 @@ mod tests {
         let verdicts = [1.2, 1.3, 1.6].map(|ratio| target.verdict(0.0, Some(ratio)));
         assert_eq!(verdicts, [Verdict::Excellent, Verdict::Pass, Verdict::Short]);
         assert_eq!(Target::ratio_at_least(0.8).verdict(0.0, Some(0.9)), Verdict::Pass);
-        assert_eq!(target.verdict(0.0, None), Verdict::Short, "without a reference no target is met");
+        assert_eq!(
+            target.verdict(0.0, None),
+            Verdict::Short,
+            "without a reference no target is met"
+        );
         assert_eq!(Target::value_at_most(30.0).verdict(f64::NAN, None), Verdict::Short);
     }
 }

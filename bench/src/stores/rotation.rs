@@ -192,7 +192,10 @@ async fn rotate(
 }
 
 /// Exchanges one refresh token with concurrent requests. Returns its successor.
-async fn exchange_concurrently(manager: &TokenManager, bearer: &BearerToken) -> Result<BearerToken> {
+async fn exchange_concurrently(
+    manager: &TokenManager,
+    bearer: &BearerToken,
+) -> Result<BearerToken> {
     let all: Vec<Refreshed> = stream::iter(0..CONCURRENCY)
         .map(|_| manager.refresh(bearer, RefreshRequest::new()))
         .buffer_unordered(CONCURRENCY)

@@ -199,6 +199,11 @@ impl Failure {
             Self::Keyfob(Error::Keys(KeyError::StillHolds { .. })) => {
                 Some("run keyfob keys reseal to move them to the active key".into())
             }
+            Self::Keyfob(Error::Store(StoreError::PartlyApplied { .. })) => Some(
+                "do not repeat it: a node of the service, or the next keyfob command, finishes it when the \
+                 servers are back. keyfob doctor names them"
+                    .into(),
+            ),
             Self::Keyfob(Error::Store(StoreError::Unavailable { .. })) => {
                 Some("check that it runs and is reachable, then try again".into())
             }

@@ -276,7 +276,7 @@ impl Label for Kind {
 }
 
 impl Label for StoreMethod {
-    const NAME: &'static str = "verb";
+    const NAME: &'static str = "method";
     const ALL: &'static [Self] = &StoreMethod::ALL;
 
     fn as_str(self) -> &'static str {
@@ -361,7 +361,10 @@ fn labelled<L: Label>(text: &str) -> Option<L> {
 impl From<&StoreError> for StoreOutcome {
     fn from(error: &StoreError) -> Self {
         match error {
-            StoreError::Unavailable { .. } | StoreError::Full { .. } => Self::Unavailable,
+            StoreError::Unavailable { .. }
+            | StoreError::Full { .. }
+            | StoreError::PartlyApplied { .. }
+            | StoreError::LanesUnreachable { .. } => Self::Unavailable,
             StoreError::OutcomeUnknown { .. } => Self::OutcomeUnknown,
             StoreError::DeadlinePassed { .. } => Self::DeadlinePassed,
             StoreError::Corrupt { .. } | StoreError::Unverifiable { .. } => Self::Damaged,

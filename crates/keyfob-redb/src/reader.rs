@@ -202,7 +202,7 @@ impl<T: ReadByteTable> Reader<'_, T> {
                 Order::NewestFirst => rows.next_back(),
                 Order::NextToExpire => rows.next(),
             };
-            let Some(row) = row else { return Ok(RecordPage { records, next: None }) };
+            let Some(row) = row else { return Ok(RecordPage::new(records, None)) };
             let (key, _) = row?;
             if after.as_ref() == Some(key.value()) {
                 continue;
@@ -222,7 +222,7 @@ impl<T: ReadByteTable> Reader<'_, T> {
             };
             if records.len() == query.limit {
                 let next = records.last().map(keyfob_store::Position::of);
-                return Ok(RecordPage { records, next });
+                return Ok(RecordPage::new(records, next));
             }
             records.push(loaded);
         }

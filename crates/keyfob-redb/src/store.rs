@@ -273,8 +273,8 @@ impl EventLog for RedbStore {
 
 #[async_trait]
 impl Counting for RedbStore {
-    async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
-        self.read_blocking(reader::tallies).await
+    async fn tallies(&self) -> Result<Tallies, StoreError> {
+        self.read_blocking(reader::tallies).await.map(Tallies::from)
     }
 }
 

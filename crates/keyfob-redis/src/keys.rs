@@ -12,7 +12,7 @@
 //!                                    first bytes of an operation follow
 //! <ns>:c{tag}  <ns>:c{tag}s          the directory of the count buckets; a sample token of each client
 //! <ns>:a{tag}<operation>             the answer of an operation, until its deadline
-//! <ns>:w{tag}                        unfinished advances over all lanes, in the first lane
+//! <ns>:w{tag}                        unfinished advances over all lanes that this lane has applied
 //! <ns>:q{tag}<digest>                the debt of a rate limit's key
 //! <ns>:p{tag}                        a key to write before waiting for replicas
 //! <ns>:x{tag}<change>                a signal: deleted in the step that sets it
@@ -132,9 +132,9 @@ impl Keys {
         Lane::new((key.spread() % self.lanes.len() as u64) as u16)
     }
 
-    /// The advances over all lanes that are unfinished.
-    pub(crate) fn unfinished_advances(&self) -> Vec<u8> {
-        self.prefix('w', Lane::default())
+    /// The advances over all lanes that are unfinished, as far as a lane was reached.
+    pub(crate) fn unfinished_advances(&self, lane: Lane) -> Vec<u8> {
+        self.prefix('w', lane)
     }
 
     pub(crate) fn ping(&self, lane: Lane) -> Vec<u8> {

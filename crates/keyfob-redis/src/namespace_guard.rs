@@ -11,6 +11,7 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use keyfob_store::{Metrics, MonotonicInstant, Namespace, StoreError, Ttl};
 use tokio::sync::Notify;
@@ -21,6 +22,9 @@ const TAG_BYTES: usize = 8;
 
 /// For how long after the namespace was seen a script may create a lane.
 pub(crate) const CREATE_LANE_WITHIN: Ttl = Ttl::saturating_from_millis(500);
+
+/// For how long after the namespace was seen this node refuses ids of other namespaces by itself.
+const CERTAIN_FOR: Duration = Duration::from_secs(2);
 
 /// Knows the namespace that this node opened, and whether the servers hold it.
 pub(crate) struct NamespaceGuard {
@@ -162,6 +166,13 @@ impl NamespaceGuard {
                 detail: lost.advice().to_owned(),
             }),
         }
+    }
+
+    /// Returns whether the servers held the namespace the last time, a moment ago. Without a listener, that is
+    /// looked up once a second.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.state() == NamespaceState::Present
+            && MonotonicInstant::now() < self.last_seen().after(CERTAIN_FOR)
     }
 
     /// The last time at which the servers certainly held the namespace.

@@ -23,10 +23,10 @@ use async_trait::async_trait;
 use keyfob_metrics::Metrics;
 
 use crate::{
-    Advance, Advanced, BucketCounts, Consume, Consumed, Cursor, EntryPage, Feed, Insert, Inserted,
+    Advance, Advanced, Consume, Consumed, Cursor, EntryPage, Feed, Insert, Inserted,
     InvalidationListener, KeyVersion, Lane, LastUse, Loaded, Namespace, Operation, Query,
     RecordPage, Replace, Replaced, Reseal, Resealed, Revoke, Revoked, Stamp, StoreError,
-    StoreReport, Term, Timestamp, TokenId,
+    StoreReport, Tallies, Term, Timestamp, TokenId,
 };
 
 /// A store: every capability of the contract. A type that implements the seven traits is one.
@@ -45,6 +45,13 @@ impl<S> Store for S where
 pub trait RecordStore: Send + Sync + Debug + 'static {
     /// Returns the namespace that the data was created with.
     fn namespace(&self) -> &Namespace;
+
+    /// Returns whether the data was seen to be of this namespace a moment ago. Where that is not certain,
+    /// an id of another namespace is not refused before the store is asked. Default: it is certain, as for
+    /// a store that cannot lose its namespace without being opened again.
+    fn is_namespace_certain(&self) -> bool {
+        true
+    }
 
     /// Stores new records of one lane together with their index entries and events: all or nothing.
     ///
@@ -89,11 +96,12 @@ pub trait RecordStore: Send + Sync + Debug + 'static {
     async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError>;
 
     /// Advances an epoch: one write per lane, however many tokens it revokes. An advance over several
-    /// lanes is recorded first, and any node that finds it unfinished finishes it. It is done when every
-    /// lane has answered.
+    /// lanes is recorded in each lane with its step, and any node that finds it unfinished finishes it. It
+    /// is done when every lane has answered.
     ///
     /// # Errors
-    /// As [`RecordStore::insert`].
+    /// As [`RecordStore::insert`]. [`StoreError::PartlyApplied`] if some lanes cannot be reached: it is
+    /// applied in the others, and any node applies it in these as soon as they can be reached.
     async fn advance(&self, operation: Operation, advance: Advance)
     -> Result<Advanced, StoreError>;
 
@@ -118,10 +126,11 @@ pub trait RecordStore: Send + Sync + Debug + 'static {
 /// The index: records by the terms that they are listed under.
 #[async_trait]
 pub trait TermIndex: Send + Sync {
-    /// Reads one page of the records under a term, in order. Never loads everything.
+    /// Reads one page of the records under a term, in order. Never loads everything. If the query names
+    /// no lane and some lanes cannot be reached, the page names them, and their records are missing.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`] if no lane can be reached.
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError>;
 
     /// Returns an upper bound of how many records a term lists. Records that are about to be forgotten
@@ -163,12 +172,12 @@ pub trait EventLog: Send + Sync {
 /// told by a walk.
 #[async_trait]
 pub trait Counting: Send + Sync {
-    /// Returns the counts of all lanes, in no order. It reads the counts alone, however many tokens
-    /// there are. Time buckets that are over may be left out.
+    /// Returns the counts of all lanes. It reads the counts alone, however many tokens there are. Time
+    /// buckets that are over may be left out. If some lanes cannot be reached, the counts name them.
     ///
     /// # Errors
-    /// [`StoreError`].
-    async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
+    /// [`StoreError`] if no lane can be reached.
+    async fn tallies(&self) -> Result<Tallies, StoreError> {
         Err(StoreError::unsupported("counts of tokens"))
     }
 }

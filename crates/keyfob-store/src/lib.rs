@@ -61,7 +61,9 @@ pub use change::{
 pub use contract::{
     Counting, EventLog, Invalidations, Maintenance, RecordStore, Resealing, Store, TermIndex,
 };
-pub use count::{BucketCounts, CountBucket, CountColumn, CountTotals, CountedAs, TimeBucket};
+pub use count::{
+    BucketCounts, CountBucket, CountColumn, CountTotals, CountedAs, Tallies, TimeBucket,
+};
 // What a store author needs of the values, so that this crate is enough.
 pub use event_log::{Cursor, Entry, EntryPage, Feed, LanePosition};
 pub use handover::IntoStore;

@@ -1,6 +1,6 @@
 //! Pages of records under a term.
 
-use super::Loaded;
+use super::{Loaded, StoreError};
 use keyfob_core::id::{Lane, TokenId};
 use keyfob_core::namespace::Term;
 
@@ -64,4 +64,24 @@ pub struct RecordPage {
     pub records: Vec<Loaded>,
     /// Where the next page starts, or `None` if this is the last page.
     pub next: Option<Position>,
+    /// The lanes that could not be reached. Their records are missing.
+    pub missing: Vec<Lane>,
+}
+
+impl RecordPage {
+    /// Creates a page that no lane is missing from.
+    pub const fn new(records: Vec<Loaded>, next: Option<Position>) -> Self {
+        Self { records, next, missing: Vec::new() }
+    }
+
+    /// Returns the page if no lane is missing from it.
+    ///
+    /// # Errors
+    /// [`StoreError::LanesUnreachable`].
+    pub fn complete(self) -> Result<Self, StoreError> {
+        if self.missing.is_empty() {
+            return Ok(self);
+        }
+        Err(StoreError::LanesUnreachable { lanes: self.missing })
+    }
 }

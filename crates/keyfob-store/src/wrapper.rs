@@ -91,6 +91,10 @@ macro_rules! forward_store {
         fn namespace(&self) -> &$crate::Namespace {
             $crate::StoreWrapper::inner(self).namespace()
         }
+
+        fn is_namespace_certain(&self) -> bool {
+            $crate::StoreWrapper::inner(self).is_namespace_certain()
+        }
     };
     (@ watch) => {
         fn watch(&self, watcher: &::std::sync::Arc<$crate::InvalidationListener>) {
@@ -164,7 +168,7 @@ macro_rules! forward_store {
         ) -> u64 }
     };
     (@ tallies) => {
-        $crate::forward_store! { @ Tallies tallies['life0]() -> ::std::vec::Vec<$crate::BucketCounts> }
+        $crate::forward_store! { @ Tallies tallies['life0]() -> $crate::Tallies }
     };
     (@ observe) => {
         $crate::forward_store! { @ Observe observe['life0](

@@ -117,6 +117,10 @@ impl RecordStore for InstrumentedStore {
         &self.namespace
     }
 
+    fn is_namespace_certain(&self) -> bool {
+        self.inner.is_namespace_certain()
+    }
+
     async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {
         self.loads.fetch_add(1, Ordering::SeqCst);
         let load_time = self.load_time.load(Ordering::SeqCst);

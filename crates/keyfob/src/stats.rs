@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use keyfob_core::id::Lane;
 use keyfob_core::namespace::EpochField;
 use keyfob_core::text::ClientId;
 use keyfob_core::time::Timestamp;
@@ -26,6 +27,8 @@ pub struct Stats {
     /// The number of tokens of which it is not known whether their end, or their beginning, has come.
     /// Each number above is wrong by so many at most, and by one for the rounding.
     pub unsure: u64,
+    /// The lanes of the store that could not be reached. Their tokens are missing from each number.
+    pub missing_lanes: Vec<Lane>,
 }
 
 /// The number of tokens in each state. Expired tokens are not counted.
@@ -134,7 +137,7 @@ impl Stats {
             totals.then_with(|| one.client.cmp(&other.client))
         });
         let by_kind = by_kind.into_iter().map(|(kind, sum)| (kind, sum.rounded())).collect();
-        Self { at, by_kind, by_client, unsure }
+        Self { at, by_kind, by_client, unsure, missing_lanes: Vec::new() }
     }
 
     /// The numbers of all kinds together.

@@ -11,9 +11,15 @@ pub(super) async fn run(args: &CountArgs, context: &mut Context) -> Result<(), F
     let filter = context.filter(&args.filter, &args.bind)?;
     note_full_scan(&filter, context);
     let mut count = 0u64;
-    for_each_match(&filter, context, |_| count += 1).await?;
+    let missing = for_each_match(&filter, context, |_| count += 1).await?;
     if context.output.is_json() {
-        return context.output.object(&json!({ "count": count }));
+        let mut report = json!({ "count": count });
+        if !missing.is_empty() {
+            report["missing_lanes"] = json!(missing);
+        }
+        context.output.object(&report)?;
+    } else {
+        context.output.line(count)?;
     }
-    context.output.line(count)
+    missing.check()
 }

@@ -2,7 +2,7 @@
 
 use keyfob::Paging;
 
-use super::pages::{note_full_scan, note_unreadable};
+use super::pages::{MissingLanes, note_full_scan, note_unreadable};
 use crate::args::{ListArgs, Sort};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -23,6 +23,7 @@ pub(super) async fn run(args: &ListArgs, context: &mut Context) -> Result<(), Fa
     };
     let mut left = if args.all_pages { u64::MAX } else { args.limit };
     let mut after = args.cursor.clone();
+    let mut missing = MissingLanes::default();
     loop {
         let paging = Paging::new(left.min(max_page) as usize).after(after);
         let paging = match args.sort {
@@ -33,6 +34,7 @@ pub(super) async fn run(args: &ListArgs, context: &mut Context) -> Result<(), Fa
         context.output.tokens(&page.tokens, context.manager.now())?;
         context.output.flush()?;
         note_unreadable(page.unreadable, context);
+        missing.add(page.missing_lanes);
         left -= page.tokens.len() as u64;
         after = page.next;
         if after.is_none() || left == 0 {
@@ -47,5 +49,5 @@ pub(super) async fn run(args: &ListArgs, context: &mut Context) -> Result<(), Fa
         let message = format!("more tokens follow: keyfob list{sort} --cursor {next}{quoted}");
         context.output.note_cursor("more", message, next);
     }
-    Ok(())
+    missing.check()
 }

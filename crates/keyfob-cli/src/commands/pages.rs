@@ -1,26 +1,31 @@
 //! Reads all tokens that match a filter, page by page, with progress.
 
+use std::collections::BTreeSet;
+
+use keyfob::store::{Lane, StoreError};
 use keyfob::{Filter, Paging, Token};
+use serde::Serialize;
 
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::progress::Progress;
 
-/// Calls `each` with every matching token.
+/// Calls `each` with every matching token. Returns the lanes that could not be reached.
 pub(super) async fn for_each_match(
     filter: &Filter,
     context: &Context,
     mut each: impl FnMut(&Token),
-) -> Result<(), Failure> {
+) -> Result<MissingLanes, Failure> {
     let progress = Progress::counting("records examined");
     let (mut examined, mut unreadable) = (0, 0);
-    let mut after = None;
+    let (mut after, mut missing) = (None, MissingLanes::default());
     loop {
         let paging = Paging::new(Paging::MAX_LIMIT).after(after);
         let page = context.manager.list(filter, paging).await?;
         page.tokens.iter().for_each(&mut each);
         examined += page.examined;
         unreadable += page.unreadable;
+        missing.add(page.missing_lanes);
         progress.set(examined);
         match page.next {
             Some(next) => after = Some(next),
@@ -29,7 +34,31 @@ pub(super) async fn for_each_match(
     }
     drop(progress);
     note_unreadable(unreadable, context);
-    Ok(())
+    Ok(missing)
+}
+
+/// The lanes of the store that could not be reached.
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+pub(super) struct MissingLanes(BTreeSet<u16>);
+
+impl MissingLanes {
+    pub(super) fn add(&mut self, lanes: impl IntoIterator<Item = Lane>) {
+        self.0.extend(lanes.into_iter().map(Lane::number));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Fails if lanes are missing, after the output that lacks what they hold.
+    pub(super) fn check(self) -> Result<(), Failure> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let lanes = self.0.into_iter().map(Lane::new).collect();
+        Err(StoreError::LanesUnreachable { lanes }.into())
+    }
 }
 
 /// Notes that some records cannot be read.

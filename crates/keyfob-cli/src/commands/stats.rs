@@ -6,7 +6,7 @@ use keyfob::stats::{CountedClient, StateCounts};
 use keyfob::{ClientId, Filter, Kind, TokenState};
 use serde::Serialize;
 
-use super::pages::for_each_match;
+use super::pages::{MissingLanes, for_each_match};
 use crate::args::StatsArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -24,6 +24,8 @@ struct Stats {
     by_client: Vec<ClientStats>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unsure: Option<u64>,
+    #[serde(skip_serializing_if = "MissingLanes::is_empty")]
+    missing_lanes: MissingLanes,
 }
 
 #[derive(Serialize)]
@@ -39,7 +41,8 @@ pub(super) async fn run(args: &StatsArgs, context: &mut Context) -> Result<(), F
     let stats =
         if args.exact { count_exactly(context).await? } else { read_counters(context).await? };
     if context.output.is_json() {
-        return context.output.object(&stats);
+        context.output.object(&stats)?;
+        return stats.missing_lanes.check();
     }
     let states: Vec<&str> = stats.by_state.keys().copied().collect();
     let states = TokenState::ALL.map(TokenState::as_str).into_iter().filter(|s| states.contains(s));
@@ -59,7 +62,7 @@ pub(super) async fn run(args: &StatsArgs, context: &mut Context) -> Result<(), F
     let rows: Vec<_> = kinds.chain(clients).chain([total]).collect();
     context.output.rows(&headings, &rows)?;
     note_limits_of_counters(&stats, context);
-    Ok(())
+    stats.missing_lanes.check()
 }
 
 /// Reads the stored counters. The cost does not depend on the number of tokens.
@@ -75,6 +78,8 @@ async fn read_counters(context: &Context) -> Result<Stats, Failure> {
         };
         ClientStats { client, digest, counts: counts_of(&of.counts) }
     });
+    let mut missing_lanes = MissingLanes::default();
+    missing_lanes.add(stats.missing_lanes.iter().copied());
     let kinds = stats.by_kind.iter().map(|(kind, counts)| (kind.as_str(), counts_of(counts)));
     Ok(Stats {
         exact: false,
@@ -83,6 +88,7 @@ async fn read_counters(context: &Context) -> Result<Stats, Failure> {
         by_kind: kinds.collect(),
         by_client: clients.collect(),
         unsure: Some(stats.unsure),
+        missing_lanes,
     })
 }
 
@@ -90,7 +96,7 @@ async fn read_counters(context: &Context) -> Result<Stats, Failure> {
 async fn count_exactly(context: &Context) -> Result<Stats, Failure> {
     let now = context.now();
     let mut tokens = BTreeMap::<(Kind, TokenState, Option<ClientId>), u64>::new();
-    for_each_match(&Filter::new(), context, |token| {
+    let missing_lanes = for_each_match(&Filter::new(), context, |token| {
         *tokens.entry((token.kind, token.state(now), token.client.clone())).or_default() += 1;
     })
     .await?;
@@ -116,7 +122,7 @@ async fn count_exactly(context: &Context) -> Result<Stats, Failure> {
         .collect();
     by_client.sort_by_key(|of| std::cmp::Reverse(of.counts.values().sum::<u64>()));
     let total = by_state.values().sum();
-    Ok(Stats { exact: true, total, by_state, by_kind, by_client, unsure: None })
+    Ok(Stats { exact: true, total, by_state, by_kind, by_client, unsure: None, missing_lanes })
 }
 
 fn counts_of(counts: &StateCounts) -> CountsByState {

@@ -10,9 +10,9 @@ fn metrics_are_written_at_the_end_of_a_command() {
     let has = |line: &str| text.lines().any(|there| there == line);
     assert!(has("# TYPE keyfob_tokens_issued_total counter"), "{text}");
     assert!(has("keyfob_tokens_issued_total{kind=\"access\"} 1"), "{text}");
-    assert!(has("keyfob_store_calls_total{verb=\"insert\",outcome=\"ok\"} 1"), "{text}");
-    assert!(has("keyfob_store_call_seconds_count{verb=\"insert\"} 1"), "{text}");
-    assert!(text.contains("keyfob_store_call_seconds_bucket{verb=\"insert\",le=\"0.005\"}"));
+    assert!(has("keyfob_store_calls_total{method=\"insert\",outcome=\"ok\"} 1"), "{text}");
+    assert!(has("keyfob_store_call_seconds_count{method=\"insert\"} 1"), "{text}");
+    assert!(text.contains("keyfob_store_call_seconds_bucket{method=\"insert\",le=\"0.005\"}"));
     assert!(!text.contains("user123"));
     let files = std::fs::read_dir(keyfob.home()).unwrap().map(|file| file.unwrap().file_name());
     assert!(files.into_iter().all(|file| !file.to_string_lossy().contains("unfinished")));

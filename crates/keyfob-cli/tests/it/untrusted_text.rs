@@ -27,6 +27,8 @@ fn invisible_characters_are_escaped_in_text_and_unchanged_in_json() {
     // C1 control characters are refused in fields, but JSON allows them in claims.
     let claim = format!("note=\"{hidden}\u{9b}31m\"");
     let (id, _) = keyfob.issue(&["--subject", &subject, "--client", &subject, "--tag", &subject]);
+    // Tokens of one tick of an id, 16 ms, are listed in any order.
+    std::thread::sleep(std::time::Duration::from_millis(40));
     let (claimed, _) = keyfob.issue(&["--claim", &claim]);
     let by = ["--by", subject.as_str(), "--reason", subject.as_str()];
     keyfob.run(&["update", &id, "--label", &format!("a={subject}"), "--by", &subject]).exits(0);

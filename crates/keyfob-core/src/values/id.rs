@@ -246,6 +246,20 @@ impl Lane {
     pub const fn number(self) -> u16 {
         self.0
     }
+
+    /// Writes lanes in ascending order, as ranges: `0-3, 7`.
+    pub fn ranges(lanes: &[Self]) -> String {
+        let mut numbers: Vec<u16> = lanes.iter().map(|lane| lane.0).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let runs = numbers.chunk_by(|one, next| one + 1 == *next);
+        let runs = runs.filter_map(|run| Some((run.first()?, run.last()?)));
+        let texts = runs.map(|(first, last)| match first == last {
+            true => first.to_string(),
+            false => format!("{first}-{last}"),
+        });
+        texts.collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl fmt::Debug for Lane {
@@ -341,6 +355,16 @@ as_text_and_bytes! {
 mod tests {
     use super::*;
     use crate::random::SeededRandom;
+
+    #[test]
+    fn lanes_are_written_as_ranges() {
+        let ranges = |numbers: &[u16]| {
+            Lane::ranges(&numbers.iter().map(|number| Lane(*number)).collect::<Vec<_>>())
+        };
+        assert_eq!(ranges(&[]), "");
+        assert_eq!(ranges(&[7, 0, 1, 3, 2]), "0-3, 7");
+        assert_eq!(ranges(&[1023, 5, 5, 1022]), "5, 1022-1023");
+    }
 
     #[test]
     fn an_id_carries_its_lane_and_its_time() {

@@ -5,6 +5,7 @@ use super::key_version::KeyVersion;
 use super::operation::OperationId;
 use super::seal_fault::SealFault;
 use crate::error_class::ErrorClass;
+use crate::id::Lane;
 use crate::random::RandomUnavailable;
 use crate::time::Ttl;
 
@@ -26,6 +27,32 @@ pub enum StoreError {
     OutcomeUnknown {
         /// The write.
         operation: OperationId,
+    },
+    /// A revocation over all lanes was applied in some of them. What it revokes there is revoked. The other
+    /// lanes could not be reached: any node revokes there as soon as they can be, without being asked
+    /// again.
+    #[error(
+        "{operation} is done in {applied} lanes and still to come in {} that cannot be reached (lanes {}): \
+         every node tries again until it is done there",
+        pending.len(),
+        Lane::ranges(pending)
+    )]
+    PartlyApplied {
+        /// The write.
+        operation: OperationId,
+        /// In how many lanes it was applied.
+        applied: u16,
+        /// The lanes in which it is still to come.
+        pending: Vec<Lane>,
+    },
+    /// Some lanes could not be read. What lies in them is missing from the answer.
+    #[error(
+        "lanes {} cannot be reached, so what they hold is missing: check the servers, then repeat it",
+        Lane::ranges(lanes)
+    )]
+    LanesUnreachable {
+        /// The lanes.
+        lanes: Vec<Lane>,
     },
     /// A write arrived after its deadline. This attempt had no effect; an earlier one may have had.
     #[error("{operation} came after its deadline: read whether it was done before, or begin again")]
@@ -161,6 +188,8 @@ impl StoreError {
             Self::Unavailable { .. }
             | Self::Full { .. }
             | Self::OutcomeUnknown { .. }
+            | Self::PartlyApplied { .. }
+            | Self::LanesUnreachable { .. }
             | Self::DeadlinePassed { .. }
             | Self::NamespaceLost { .. }
             | Self::AddressUnconfirmed { .. } => ErrorClass::Unavailable,
@@ -185,6 +214,8 @@ impl StoreError {
         match self {
             Self::Unavailable { .. } => "store_unavailable",
             Self::OutcomeUnknown { .. } => "outcome_unknown",
+            Self::PartlyApplied { .. } => "partly_applied",
+            Self::LanesUnreachable { .. } => "lanes_unreachable",
             Self::DeadlinePassed { .. } => "deadline_passed",
             Self::InUse { .. } => "store_in_use",
             Self::Full { .. } => "store_full",

@@ -20,7 +20,7 @@ fn counted(fixture: &Fixture, store: &RedbStore, subject: &str, life: Ttl) -> Ne
 }
 
 async fn counts(store: &RedbStore) -> Vec<BucketCounts> {
-    let mut counts = store.tallies().await.unwrap();
+    let mut counts = store.tallies().await.unwrap().counts;
     counts.sort_by_key(|counts| counts.span.to());
     counts
 }

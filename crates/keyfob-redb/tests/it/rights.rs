@@ -43,7 +43,7 @@ async fn assert_reads_and_refuses_writes(fixture: &Fixture, store: &RedbStore) {
     assert_eq!(ids.len(), 1);
     assert!(store.load(ids[0]).await.unwrap().unwrap().verdict.is_clear());
     assert_eq!(fixture::events(store).await.len(), 1);
-    assert!(!store.tallies().await.unwrap().iter().any(|counts| counts.sample.is_none()));
+    assert!(!store.tallies().await.unwrap().counts.iter().any(|counts| counts.sample.is_none()));
     store.report().await.unwrap();
     fixture::assert_consistent(store).await;
     let refused = store.revoke(fixture.operation(), fixture.revocation(ids[0])).await;

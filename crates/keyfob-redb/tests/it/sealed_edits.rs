@@ -98,7 +98,7 @@ fn one_use() -> Grant {
     Grant::new(Kind::Access).subject("user123").uses(1)
 }
 
-fn raise_stamp(row: &mut Vec<u8>, sequence: [u8; 8]) {
+fn raise_stamp(row: &mut [u8], sequence: [u8; 8]) {
     row[STAMP..KEEP_UNTIL].copy_from_slice(&sequence);
 }
 
@@ -153,7 +153,7 @@ async fn a_raised_stamp_does_not_open() {
     let update = UpdateRequest::new();
     target.manager().update(target.token.token.id, update, change).await.unwrap();
     target.revoke_subject().await;
-    target.edit(raise_stamp);
+    target.edit(|row, sequence| raise_stamp(row, sequence));
     assert_eq!(target.code().await, "not_opened");
 
     // A new token: its stamp was assigned within the time of its operation.
@@ -161,7 +161,7 @@ async fn a_raised_stamp_does_not_open() {
     target.fixture.clock.advance(Ttl::from_mins(5));
     target.revoke_subject().await;
     assert_eq!(target.code().await, "token_revoked");
-    target.edit(raise_stamp);
+    target.edit(|row, sequence| raise_stamp(row, sequence));
     assert_eq!(target.code().await, "not_opened");
 }
 

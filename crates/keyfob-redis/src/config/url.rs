@@ -14,7 +14,7 @@ const EXAMPLES: &str = "redis://:password@host:6379/0, rediss://user:password@ho
     redis+cluster://a:6379,b:6379, redis+sentinel://s1:26379,s2:26379/name";
 
 const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, budget, sentinel_password, ca, \
-     when_emptied, address";
+    when_emptied, address";
 
 impl FromStr for RedisConfig {
     type Err = StoreError;

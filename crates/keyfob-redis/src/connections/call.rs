@@ -19,6 +19,9 @@ pub(crate) struct Call<'a> {
     pub(crate) args: Vec<Arg>,
     /// Whether it may be sent again if no answer came.
     pub(crate) repeatable: bool,
+    /// Whether the caller has another way when the slot is being moved and the server has only some of the
+    /// keys. Then the call is not repeated.
+    pub(crate) can_be_split: bool,
     /// The number of replicas to wait for. Such calls have a separate connection, because WAIT delays
     /// everything that is sent after it.
     pub(crate) wait: u32,
@@ -41,6 +44,7 @@ impl<'a> Call<'a> {
             keys: keys.into(),
             args: args.into(),
             repeatable: true,
+            can_be_split: false,
             wait: 0,
             ping: Vec::new(),
             sent: AtomicU64::new(0),

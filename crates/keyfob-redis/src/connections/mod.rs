@@ -8,6 +8,7 @@
 mod call;
 mod call_error;
 mod clock_offset;
+mod confirmation;
 mod connection;
 mod connector;
 mod node;
@@ -31,6 +32,8 @@ use crate::protocol::signatures::Scripts;
 
 pub(crate) use call::Call;
 pub(crate) use call_error::CallError;
+pub(crate) use confirmation::{AddressState, Answerer};
+use confirmation::{check_address, check_still_primary};
 pub(crate) use connection::Connection;
 pub(crate) use connector::too_old;
 use connector::{Connector, not_sent};
@@ -54,29 +57,6 @@ pub(crate) struct Connections {
     is_unconfirmed: AtomicBool,
 }
 
-/// Where the configured address of a single server leads.
-#[derive(Debug)]
-pub(crate) enum AddressState {
-    /// There is no such address, or the settings say that it is fixed.
-    Unchecked,
-    /// The server does not tell its run id.
-    Unknown,
-    /// To the server that is used.
-    Confirmed,
-    /// To another server.
-    Moved,
-    /// A new connection cannot be made.
-    Unreachable(StoreError),
-}
-
-/// The server that answered a call.
-#[derive(Debug)]
-pub(crate) struct Answerer {
-    pub(crate) address: Address,
-    /// The last time at which it was certainly the primary.
-    pub(crate) confirmed: MonotonicInstant,
-}
-
 /// A call that got no answer.
 #[derive(Debug)]
 pub(crate) struct CallFailed {
@@ -89,6 +69,18 @@ impl CallFailed {
     /// Returns the error for the caller of a write.
     pub(crate) fn of(self, operation: OperationId) -> StoreError {
         if self.maybe_done { StoreError::OutcomeUnknown { operation } } else { self.error }
+    }
+}
+
+/// Returns whether a server refused a call because its slot is being moved and it has only some of the keys.
+fn is_split(detail: &str) -> bool {
+    detail.starts_with("TRYAGAIN")
+}
+
+impl CallFailed {
+    /// Returns whether the call was refused because its keys are on two servers.
+    pub(crate) fn is_split(&self) -> bool {
+        matches!(&self.error, StoreError::Unavailable { detail } if is_split(detail))
     }
 }
 
@@ -111,7 +103,7 @@ impl Connections {
     }
 
     /// Does the same as [`run`](Self::run), and returns the server that answered too.
-    async fn run_with_address(
+    pub(crate) async fn run_with_address(
         &self,
         slot: u16,
         call: &Call<'_>,
@@ -128,6 +120,9 @@ impl Connections {
             let detail = match self.attempt(slot, call, ask_at.take(), time_left).await {
                 Ok((value, answerer)) => return Ok((Reply(value), answerer)),
                 Err(CallError::Final(error)) => return Err(CallFailed { maybe_done, error }),
+                Err(CallError::Refused(detail)) if call.can_be_split && is_split(&detail) => {
+                    return Err(CallFailed { maybe_done, error: StoreError::unavailable(detail) });
+                }
                 Err(CallError::Refused(detail)) => {
                     is_unconfirmed = false;
                     detail
@@ -213,71 +208,16 @@ impl Connections {
         let value = outcome?;
         let mut confirmed = MonotonicInstant::now();
         if call.repeatable && self.router.checks_address() {
-            confirmed = self.check_address(&node, &connection, time_left).await?;
+            confirmed =
+                check_address(&self.router, &self.connector, &node, &connection, time_left).await?;
         } else if call.repeatable && self.uses_sentinels() {
-            self.check_still_primary(slot, node.address(), time_left).await?;
+            check_still_primary(&self.router, &self.connector, slot, node.address(), time_left)
+                .await?;
             // An answer proves nothing about the time after its server was last confirmed.
             let last = self.router.last_confirmed(node.address(), None);
             confirmed = last.unwrap_or(MonotonicInstant::from_nanos(0));
         }
         Ok((value, Answerer { address: node.address().clone(), confirmed }))
-    }
-
-    /// Checks that the server that answered is still at its address, by a new connection that was begun
-    /// recently enough. Returns when that was. An answer of another server does not count.
-    async fn check_address(
-        &self,
-        node: &Node,
-        connection: &Arc<Connection>,
-        time_left: Duration,
-    ) -> Result<MonotonicInstant, CallError> {
-        let unsure = |detail| CallError::Unconfirmed(format!("{} {detail}", node.address()));
-        let server_run = connection.server_run();
-        self.router.note_server(server_run, connection.begun(), &self.connector);
-        if server_run.is_some() {
-            match timeout(time_left, self.router.route(&self.connector)).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => return Err(unsure(error.into_error().to_string())),
-                Err(_) => return Err(unsure("accepted no new connection in time".to_owned())),
-            }
-        }
-        self.router.last_confirmed(node.address(), server_run).ok_or_else(|| {
-            node.drop_connection(connection);
-            unsure("leads to another server now".to_owned())
-        })
-    }
-
-    /// Makes a new connection by the configured address, and says where it leads.
-    pub(crate) async fn find_server(&self, connection: &Connection) -> AddressState {
-        if !self.router.checks_address() {
-            return AddressState::Unchecked;
-        }
-        if connection.server_run().is_none() {
-            return AddressState::Unknown;
-        }
-        match self.router.recheck(&self.connector).await {
-            Err(error) => AddressState::Unreachable(error.into_error()),
-            Ok(()) if self.leads_elsewhere(connection) => AddressState::Moved,
-            Ok(()) => AddressState::Confirmed,
-        }
-    }
-
-    /// Checks that the sentinels still name the server that answered, and confirmed it recently enough. An
-    /// answer of a primary that they had replaced does not count.
-    async fn check_still_primary(
-        &self,
-        slot: u16,
-        answered: &Address,
-        time_left: Duration,
-    ) -> Result<(), CallError> {
-        let named = timeout(time_left, self.route()).await;
-        let unsure = |detail: String| CallError::Lost(format!("{answered} answered, but {detail}"));
-        match named {
-            Ok(Ok(route)) if route.address(slot)? == *answered => Ok(()),
-            Ok(Ok(_)) => Err(unsure("is not the primary any more".to_owned())),
-            Ok(Err(error)) => Err(unsure(error.into_error().to_string())),
-            Err(_) => Err(unsure("no sentinel confirmed it in time".to_owned())),
-        }
     }
 
     /// Returns the server to ask and a connection to it. An error here means that the call was not sent.
@@ -368,6 +308,11 @@ impl Connections {
         let server_run = connection.server_run();
         self.router.note_server(server_run, connection.begun(), &self.connector);
         self.router.last_confirmed(address, server_run)
+    }
+
+    /// Makes a new connection by the configured address, and says where it leads.
+    pub(crate) async fn find_server(&self, connection: &Connection) -> AddressState {
+        confirmation::find_server(&self.router, &self.connector, connection).await
     }
 
     /// Returns whether the address of a connection leads to another server by now.

@@ -60,6 +60,8 @@ struct LastRoute {
     server_run: Option<String>,
     /// When the connection was begun that found it.
     server_asked: Option<MonotonicInstant>,
+    /// The node that answered last. A node that is away would cost each question a timeout.
+    answered: Option<Address>,
     /// The primaries of the last route.
     primaries: BTreeSet<String>,
 }
@@ -274,7 +276,9 @@ impl Router {
         let route = Arc::new(self.ask(connector).await?);
         let mut last = self.last_route();
         if let Route::Slots(_) = &*route {
-            last.ask_first = route.addresses().into_iter().cloned().collect();
+            let others =
+                route.addresses().into_iter().filter(|node| last.answered.as_ref() != Some(*node));
+            last.ask_first = last.answered.iter().chain(others).cloned().collect();
         }
         let primaries = route.addresses().into_iter().map(Address::to_string).collect();
         let before = std::mem::replace(&mut last.primaries, primaries);
@@ -297,7 +301,10 @@ impl Router {
             RouteSource::Sentinels(sentinels) => Route::Single(sentinels.primary(connector).await?),
             RouteSource::Cluster(seeds) => {
                 let ask_first = self.last_route().ask_first.clone();
-                Route::Slots(ask_cluster(connector, ask_first.iter().chain(seeds)).await?)
+                let (slots, answered) =
+                    ask_cluster(connector, ask_first.iter().chain(seeds)).await?;
+                self.last_route().answered = Some(answered);
+                Route::Slots(slots)
             }
         })
     }
@@ -343,7 +350,7 @@ fn nanos(duration: Duration) -> u64 {
 async fn ask_cluster<'a>(
     connector: &Connector,
     nodes: impl Iterator<Item = &'a Address>,
-) -> Result<Vec<SlotRange>, CallError> {
+) -> Result<(Vec<SlotRange>, Address), CallError> {
     let mut command = redis::cmd("CLUSTER");
     command.arg("SLOTS");
     let mut last_error = "no node is configured".to_owned();
@@ -353,7 +360,7 @@ async fn ask_cluster<'a>(
             Err(error) => Err(error),
         };
         match answer.map(|answer| read_slot_ranges(Reply(answer), node)) {
-            Ok(Ok(ranges)) if !ranges.is_empty() => return Ok(ranges),
+            Ok(Ok(ranges)) if !ranges.is_empty() => return Ok((ranges, node.clone())),
             Ok(_) => last_error = format!("{node} knows no slots"),
             Err(CallError::Final(error)) => return Err(CallError::Final(error)),
             Err(error) => last_error = error.into_error().to_string(),

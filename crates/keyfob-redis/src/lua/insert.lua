@@ -8,6 +8,7 @@
 @include namespace@
 @include lane@
 @include append_entries@
+@include attempt@
 @include index@
 @include count_bucket@
 @include new_records@
@@ -54,13 +55,25 @@ if min_key_version > 0 then
   end
 end
 
-local stamp = store_records(first_key, first_arg, count)
-if not stamp then return create_refusal()(first_key, first_arg, count) end
-if remember_answer then
+local has_answered = false
+local function write()
+  local stamp = store_records(first_key, first_arg, count)
+  if not stamp then return create_refusal()(first_key, first_arg, count) end
   -- The answer of an earlier attempt may have expired. No event is better than two; one second is margin.
-  if now > last_keep_until + @ANSWER_GRACE_MS@ - 1000 then return { @reply.stored@, stamp } end
-  local expires_at = math.min(deadline, math.max(last_keep_until, now) + @ANSWER_GRACE_MS@)
-  call('SET', @key.answer@, string.format('%.0f', stamp), 'PXAT', string.format('%.0f', expires_at))
+  if not remember_answer or now <= last_keep_until + @ANSWER_GRACE_MS@ - 1000 then
+    if remember_answer then
+      local expires_at = math.min(deadline, math.max(last_keep_until, now) + @ANSWER_GRACE_MS@)
+      call('SET', @key.answer@, string.format('%.0f', stamp), 'PXAT', string.format('%.0f', expires_at))
+      has_answered = true
+    end
+    append_entries()
+  end
+  count_records(first_key, first_arg, count)
+  return { @reply.stored@, stamp }
 end
-append_entries()
-return { @reply.stored@, stamp }
+
+return attempt(write, function()
+  remove_stored()
+  if has_answered then call('DEL', @key.answer@) end
+  return true
+end)

@@ -10,6 +10,7 @@
 @include record_header@
 @include verdict@
 @include append_entries@
+@include attempt@
 @include signal@
 @include index@
 @include lifetime_class@
@@ -90,7 +91,6 @@ if is_plain then
   local id = sub(KEYS[minted_key], -@ID_BYTES@)
   local ahead = @local_id[id].tick@ * @TICK_MS@ - now
   if ahead > @MAX_ID_AHEAD_MS@ then return { @reply.id_ahead@, ahead } end
-  if not store_records(minted_key, minted_arg, 1) then return remember({ @reply.id_taken@ }) end
 elseif minted_count > 0 then
   local refusal = create_refusal()(minted_key, minted_arg, minted_count)
   if refusal then
@@ -100,31 +100,50 @@ elseif minted_count > 0 then
   end
 end
 
-if moved_end_bucket ~= '' then
-  local id = sub(@key.record@, -@ID_BYTES@) .. @arg.id_suffix@
-  local _, moved = pcall(move_count, @key.count_directory@, record, moved_end_bucket, id)
-  if moved == true then
-    record = @header[record].format:counted_kind@ .. moved_end_bucket
-      .. sub(record, @header.start_bucket.first@)
+local is_replaced = false
+local function write()
+  if minted_count > 0 and not store_records(minted_key, minted_arg, minted_count) then
+    return remember({ @reply.id_taken@ })
   end
-end
-local before_key_version = @header[record].format:flags@ .. pack('>I4', version + 1)
-  .. @header[record].stamp:keep_until@
-local replaced = before_key_version .. pack('>I2', key_version)
-  .. sub(record, @header.inserted_by.first@, body_at - 1) .. @arg.body@
-call('SET', @key.record@, replaced, 'XX', 'KEEPTTL')
-signal()
+  local moved_record = record
+  if moved_end_bucket ~= '' then
+    local id = sub(@key.record@, -@ID_BYTES@) .. @arg.id_suffix@
+    local _, moved = pcall(move_count, @key.count_directory@, record, moved_end_bucket, id)
+    if moved == true then
+      moved_record = @header[record].format:counted_kind@ .. moved_end_bucket
+        .. sub(record, @header.start_bucket.first@)
+    end
+  end
+  local before_key_version = @header[record].format:flags@ .. pack('>I4', version + 1)
+    .. @header[record].stamp:keep_until@
+  local replaced = before_key_version .. pack('>I2', key_version)
+    .. sub(moved_record, @header.inserted_by.first@, body_at - 1) .. @arg.body@
+  call('SET', @key.record@, replaced, 'XX', 'KEEPTTL')
+  is_replaced = true
+  signal()
 
-if added_count > 0 then
-  local keep_until, id = @header[record].keep_until@, sub(@key.record@, -@ID_BYTES@)
-  local score = string.format('%.0f', math.ceil(keep_until / 1000) - @SCORE_EPOCH_SECS@)
-  for i = 1, added_count do
-    local head = KEYS[first_added + i - 1]
-    if sub(@arg.are_broad@, i, i) == '1' then head = head_with_class(head, keep_until) end
-    list_id(head, id, score, keep_until, true)
+  if added_count > 0 then
+    local keep_until, id = @header[record].keep_until@, sub(@key.record@, -@ID_BYTES@)
+    local score = string.format('%.0f', math.ceil(keep_until / 1000) - @SCORE_EPOCH_SECS@)
+    for i = 1, added_count do
+      local head = KEYS[first_added + i - 1]
+      if sub(@arg.are_broad@, i, i) == '1' then head = head_with_class(head, keep_until) end
+      list_id(head, id, score, keep_until, true)
+    end
   end
+  local answer = { @reply.stored@, version + 1 }
+  if @arg.remember_answer@ == '1' then remember(answer) end
+  append_entries()
+  count_records(minted_key, minted_arg, minted_count)
+  return answer
 end
-if minted_count > 0 and not is_plain then store_records(minted_key, minted_arg, minted_count) end
-append_entries()
-local answer = { @reply.stored@, version + 1 }
-return @arg.remember_answer@ == '1' and remember(answer) or answer
+
+return attempt(write, function()
+  remove_stored()
+  if is_replaced then
+    call('SET', @key.record@, record, 'XX', 'KEEPTTL')
+    signal()
+    call('DEL', @key.answer@)
+  end
+  return true
+end)

@@ -5,6 +5,7 @@
 @include lane@
 @include record_header@
 @include index@
+@include attempt@
 @include lifetime_class@
 local version, key_version = tonumber(@arg.version@), tonumber(@arg.key_version@)
 local added_count = tonumber(@arg.added_count@)
@@ -22,7 +23,6 @@ local before_key_version = @header[record].format:flags@ .. pack('>I4', version 
   .. @header[record].stamp:keep_until@
 local resealed = before_key_version .. pack('>I2', key_version)
   .. sub(record, @header.inserted_by.first@, body_at - 1) .. @arg.body@
-call('SET', @key.record@, resealed, 'XX', 'KEEPTTL')
 
 local keep_until, id = @header[record].keep_until@, sub(@key.record@, -@ID_BYTES@)
 local score = string.format('%.0f', math.ceil(keep_until / 1000) - @SCORE_EPOCH_SECS@)
@@ -34,19 +34,36 @@ local function unlist_id(head)
   return bound and call('ZREM', head .. bound, id) == 1
 end
 
-for i = 1, #KEYS - @first_key.added_heads@ + 1 do
-  local head = KEYS[@first_key.added_heads@ + i - 1]
-  local is_broad = sub(@arg.are_broad@, i, i) == '1'
-  if i <= added_count then
-    if is_broad then head = head_with_class(head, keep_until) end
-    list_id(head, id, score, keep_until, true)
-  elseif not is_broad then
-    unlist_id(head)
-  else
-    -- Its class was chosen when it was listed. How long it had to live then is not stored.
-    for class = 0, @MAX_CLASS@ do
-      if unlist_id(head .. string.char(@FIRST_CLASS_LETTER@ + class)) then break end
+-- The record is listed under the new terms before anything is removed, so it is never in no list.
+local is_replaced = false
+local function write()
+  call('SET', @key.record@, resealed, 'XX', 'KEEPTTL')
+  is_replaced = true
+  for i = 1, #KEYS - @first_key.added_heads@ + 1 do
+    local head = KEYS[@first_key.added_heads@ + i - 1]
+    local is_broad = sub(@arg.are_broad@, i, i) == '1'
+    if i <= added_count then
+      if is_broad then head = head_with_class(head, keep_until) end
+      list_id(head, id, score, keep_until, true)
+    elseif not is_broad then
+      unlist_id(head)
+    else
+      -- Its class was chosen when it was listed. How long it had to live then is not stored.
+      for class = 0, @MAX_CLASS@ do
+        if unlist_id(head .. string.char(@FIRST_CLASS_LETTER@ + class)) then break end
+      end
     end
   end
+  return { @reply.applied@ }
 end
-return { @reply.applied@ }
+
+return attempt(write, function()
+  if not is_replaced then return true end
+  call('SET', @key.record@, record, 'XX', 'KEEPTTL')
+  for i = added_count + 1, #KEYS - @first_key.added_heads@ + 1 do
+    local head = KEYS[@first_key.added_heads@ + i - 1]
+    if sub(@arg.are_broad@, i, i) == '1' then head = head_with_class(head, keep_until) end
+    list_id(head, id, score, keep_until, true)
+  end
+  return true
+end)

@@ -96,8 +96,8 @@ names! {
         APPLIED = "now";
         /// The record was revoked before; what is needed to read its revocation follows.
         REVOKED_BEFORE = "before";
-        /// An advance over all lanes was finished by an earlier attempt.
-        FINISHED = "done";
+        /// Something was written, and then a command failed. The server's error follows.
+        HALF_DONE = "half";
         /// The number of uses left follows.
         USES_LEFT = "left";
         EXHAUSTED = "exhausted";
@@ -144,6 +144,13 @@ names! {
 }
 
 names! {
+    /// What the key of an answer holds while the operation is incomplete.
+    answer {
+        HALF_DONE = "half";
+    }
+}
+
+names! {
     /// Which tokens an advance counts as revoked.
     count_out {
         ALL = "all";
@@ -158,6 +165,7 @@ pub(super) const NAMES: &[(&str, &[(&str, &str)])] = &[
     ("lane", lane::NAMED),
     ("index", index::NAMED),
     ("counts", counts::NAMED),
+    ("answer", answer::NAMED),
     ("count_out", count_out::NAMED),
 ];
 

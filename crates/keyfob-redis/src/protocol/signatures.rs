@@ -116,6 +116,16 @@ scripts! {
         keys: lane, record, last_use, note;
     }
 
+    /// Loads one record without its last use and its note.
+    load_existing {
+        keys: lane, record;
+    }
+
+    /// Returns the string at a key.
+    read_string {
+        keys: key;
+    }
+
     /// Replaces the body of a record if its version is the one that was read, and stores what is
     /// minted from it in the same step.
     replace {

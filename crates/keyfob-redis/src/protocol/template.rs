@@ -35,6 +35,7 @@ macro_rules! shared_files {
 shared_files! {
     "advance_epoch",
     "append_entries",
+    "attempt",
     "clock",
     "count_bucket",
     "count_out_buckets",

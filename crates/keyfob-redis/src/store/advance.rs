@@ -1,35 +1,30 @@
 //! Advancing epochs, in one lane or in all of them.
 //!
-//! An advance over all lanes has several steps. The first step, in the first lane, also records the
-//! advance in a table of unfinished ones. Then come the other lanes, in any order. Then the advance is
-//! removed from the table. If a node stops in between, the advance stays in the table, and any other node
-//! finishes it. Each step has the operation of the advance, so a lane applies it once, however often it is
-//! sent.
+//! An advance over all lanes is one step in each lane, all sent at the same time. Each step also records
+//! the advance in its lane's table of unfinished advances. When all lanes have answered, the advance is
+//! removed from the tables. If lanes cannot be reached, or a node stops in between, the advance stays in
+//! the tables of the lanes that have it, and any other node finishes it. Each step has the operation of the
+//! advance, so a lane applies it once, however often it is sent.
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use keyfob_store::{
-    Advance, Advanced, EpochField, EpochScope, Invalidation, Lane, Operation, OperationId, Revoke,
-    StoreError, Term, Timestamp,
+    Advance, Advanced, EpochScope, Lane, Operation, OperationId, Revoke, StoreError, Term,
+    Timestamp, Ttl,
 };
 
+use super::epoch_advance::EpochAdvance;
 use super::outcome::{Outcome, deadline_from, failure};
 use super::recent_revocations::RecentRevocation;
 use super::shared::Shared;
 use crate::connections::{Call, CallFailed};
 use crate::feed::signal;
 use crate::protocol::arg::Arg;
-use crate::protocol::constants::{count_out, lane, reply};
+use crate::protocol::constants::{count_out, reply};
 use crate::protocol::signatures::{advance, forget_advance, unfinished_advances};
 
-/// What is the same in every lane that an epoch is advanced in. It is also what the table of unfinished
-/// advances holds.
-#[derive(Clone, Debug)]
-pub(super) struct EpochAdvance {
-    operation: OperationId,
-    field: Option<EpochField>,
-    at: Timestamp,
-    note: Vec<u8>,
-}
+/// How long a lane remembers an advance over all lanes after its deadline, so that it is not applied again
+/// where one table was cleared and another was not.
+const MEMORY_OF_FINISHED: Ttl = Ttl::from_days(1);
 
 /// What belongs to the advance of an epoch in one lane only.
 struct Step {
@@ -41,53 +36,15 @@ struct Step {
     listed: Option<Vec<Term>>,
 }
 
-impl EpochAdvance {
-    pub(super) fn new(operation: OperationId, advance: &Advance) -> Self {
-        let field = match advance.scope {
-            EpochScope::Lane(_, field) | EpochScope::EveryLane(field) => Some(field),
-            EpochScope::All => None,
-        };
-        Self { operation, field, at: advance.at, note: advance.note.clone() }
-    }
-
-    /// The field of the lane's hash.
-    fn field(&self) -> Vec<u8> {
-        match self.field {
-            Some(field) => field.as_bytes().to_vec(),
-            None => lane::EVERYTHING.as_bytes().to_vec(),
-        }
-    }
-
-    /// The invalidation to report in each lane.
-    fn change(&self) -> Invalidation {
-        self.field.map_or(Invalidation::All, Invalidation::Field)
-    }
-
-    /// The time, the length of the field, the field, the note.
-    fn to_bytes(&self) -> Vec<u8> {
-        let field = self.field();
-        let at = self.at.as_millis().to_be_bytes();
-        [&at[..], &[field.len() as u8], &field, &self.note].concat()
-    }
-
-    fn from_bytes(operation: &[u8], bytes: &[u8]) -> Option<Self> {
-        let operation = OperationId::from_bytes(operation.try_into().ok()?);
-        let (at, rest) = bytes.split_first_chunk::<8>()?;
-        let (length, rest) = rest.split_first()?;
-        let (field, note) = rest.split_at_checked(usize::from(*length))?;
-        let field = match field {
-            field if field == lane::EVERYTHING.as_bytes() => None,
-            field => Some(EpochField::from_bytes(field.try_into().ok()?)),
-        };
-        let at = Timestamp::from_millis(u64::from_be_bytes(*at));
-        Some(Self { operation, field, at, note: note.to_vec() })
-    }
-}
-
-impl PartialEq for EpochAdvance {
-    fn eq(&self, other: &Self) -> bool {
-        self.operation == other.operation
-    }
+/// What the lanes answered to the steps of one advance.
+#[derive(Default)]
+struct StepOutcomes {
+    applied: u16,
+    /// The lanes that have not applied it, as far as is known.
+    pending: Vec<Lane>,
+    /// Whether a lane may have applied it that did not answer.
+    maybe_applied: bool,
+    first_error: Option<StoreError>,
 }
 
 impl Step {
@@ -97,6 +54,35 @@ impl Step {
             EpochScope::EveryLane(_) | EpochScope::All => None,
         };
         Self { deadline, events: advance.events.clone(), records_advance: false, listed }
+    }
+}
+
+impl StepOutcomes {
+    fn add(&mut self, lane: Lane, outcome: Result<Outcome, CallFailed>, operation: Operation) {
+        let error = match outcome {
+            Ok(outcome) if outcome.code() == reply::APPLIED => {
+                self.applied += 1;
+                return;
+            }
+            Ok(outcome) => failure(outcome, operation, None),
+            Err(failed) => failed.of(operation.id),
+        };
+        self.maybe_applied |= matches!(error, StoreError::OutcomeUnknown { .. });
+        self.pending.push(lane);
+        self.first_error.get_or_insert(error);
+    }
+
+    /// Returns an error unless all lanes have applied it.
+    fn check(self, operation: OperationId) -> Result<(), StoreError> {
+        let Self { applied, pending, maybe_applied, first_error } = self;
+        match first_error {
+            None => Ok(()),
+            Some(_) if applied > 0 => {
+                Err(StoreError::PartlyApplied { operation, applied, pending })
+            }
+            Some(_) if maybe_applied => Err(StoreError::OutcomeUnknown { operation }),
+            Some(error) => Err(error),
+        }
     }
 }
 
@@ -111,11 +97,13 @@ impl Shared {
         let advanced = match advance.scope {
             EpochScope::Lane(lane, _) => self.advance_lane(&epoch, lane, operation, &advance).await,
             EpochScope::EveryLane(_) | EpochScope::All => {
-                self.advance_every_lane(&epoch, operation, &advance).await
+                self.advance_every_lane(&epoch, operation.deadline).await
             }
-        }?;
-        self.recent.remember(RecentRevocation::Advanced(operation.id, advance));
-        Ok(advanced)
+        };
+        if matches!(advanced, Ok(_) | Err(StoreError::PartlyApplied { .. })) {
+            self.recent.remember(RecentRevocation::Advanced(operation.id, advance));
+        }
+        advanced
     }
 
     async fn advance_lane(
@@ -134,25 +122,29 @@ impl Shared {
         }
     }
 
+    /// Sends the step of each lane, and clears the tables when all lanes have applied theirs.
     async fn advance_every_lane(
         &self,
         epoch: &EpochAdvance,
-        operation: Operation,
-        advance: &Advance,
+        deadline: Timestamp,
     ) -> Result<Advanced, StoreError> {
-        let step = Step { records_advance: true, ..Step::new(advance, operation.deadline) };
-        let first = self.send_step(epoch, Lane::default(), step).await;
-        let outcome = first.map_err(|failed| failed.of(operation.id))?;
-        match outcome.code() {
-            // It is recorded. Whatever happens from here on, a node will finish it.
-            reply::APPLIED => self
-                .finish_advance(epoch)
-                .await
-                .map_err(|_| StoreError::OutcomeUnknown { operation: operation.id })?,
-            reply::FINISHED => {}
-            _ => return Err(failure(outcome, operation, None)),
+        let lanes = self.namespace.lanes();
+        let steps = lanes.lanes().map(async |lane| {
+            let events = epoch.events_in(lane);
+            let step = Step { deadline, events, records_advance: true, listed: None };
+            (lane, self.send_step(epoch, lane, step).await)
+        });
+        let (operation, mut outcomes) = (epoch.operation, StepOutcomes::default());
+        for (lane, outcome) in join_all(steps).await {
+            outcomes.add(lane, outcome, Operation { id: operation, deadline });
         }
-        Ok(Advanced { lanes: self.namespace.lanes().get() })
+        outcomes.check(operation)?;
+        // Where this fails, a node will find the advance, see that all lanes have it, and try again.
+        let cleared = lanes.lanes().map(|lane| self.forget_advance(operation, lane));
+        if let Some(error) = join_all(cleared).await.into_iter().find_map(Result::err) {
+            tracing::debug!(%error, %operation, "a finished advance is still recorded in a lane");
+        }
+        Ok(Advanced { lanes: lanes.get() })
     }
 
     /// Sends one step again, to a lane that may have lost it.
@@ -162,42 +154,51 @@ impl Shared {
         lane: Lane,
         advance: &Advance,
     ) -> Result<(), StoreError> {
-        let mut step = Step::new(advance, deadline_from(self.now()));
-        // The events of an advance over all lanes are in the first lane.
-        if step.listed.is_none() && lane != Lane::default() {
-            step.events.clear();
-        }
         let epoch = EpochAdvance::new(operation, advance);
+        let mut step = Step::new(advance, deadline_from(self.now()));
+        if step.listed.is_none() {
+            step.events = epoch.events_in(lane);
+        }
         self.send_step(&epoch, lane, step).await.map(drop).map_err(|failed| failed.error)
     }
 
-    /// Sends what is left of a recorded advance, and removes it from the table.
+    /// Sends what is left of a recorded advance, and removes it from the tables.
     pub(super) async fn finish_advance(&self, epoch: &EpochAdvance) -> Result<(), StoreError> {
-        // Each step has a deadline of its own. One that was delayed must not be applied after others have
-        // finished the advance and new tokens were issued.
-        let deadline = deadline_from(self.now());
-        let step = |lane| {
-            let (events, listed) = (Vec::new(), None);
-            self.send_step(epoch, lane, Step { deadline, events, records_advance: false, listed })
-        };
-        let outcomes = try_join_all(self.namespace.lanes().lanes().skip(1).map(step)).await;
-        let outcomes = outcomes.map_err(|failed| failed.error)?;
-        if outcomes.iter().any(|outcome| outcome.code() != reply::APPLIED) {
-            return Err(StoreError::unavailable(
-                "a step of an advance over all lanes came after its deadline",
-            ));
-        }
-        let keys = forget_advance::Keys { unfinished: self.keys.unfinished_advances() };
-        let args = forget_advance::Args { operation: epoch.operation.as_bytes()[..].into() };
-        let call = Call::new(&self.scripts.forget_advance, keys, args);
-        self.connections.read(self.keys.slot(Lane::default()), &call).await.map(drop)
+        // Each attempt has a deadline of its own. A step that was delayed must not be applied after others
+        // have finished the advance and new tokens were issued.
+        self.advance_every_lane(epoch, deadline_from(self.now())).await.map(drop)
     }
 
-    /// Returns some of the advances that are recorded as unfinished.
-    pub(super) async fn unfinished_advances(&self) -> Result<Vec<EpochAdvance>, StoreError> {
-        let keys = unfinished_advances::Keys { unfinished: self.keys.unfinished_advances() };
+    async fn forget_advance(&self, operation: OperationId, lane: Lane) -> Result<(), StoreError> {
+        let keys = forget_advance::Keys { unfinished: self.keys.unfinished_advances(lane) };
+        let args = forget_advance::Args { operation: operation.as_bytes()[..].into() };
+        let call = Call::new(&self.scripts.forget_advance, keys, args);
+        self.connections.read(self.keys.slot(lane), &call).await.map(drop)
+    }
+
+    /// Returns some of the advances that these lanes have recorded as unfinished. Lanes that cannot be read
+    /// are left out.
+    pub(super) async fn unfinished_advances(&self, lanes: &[Lane]) -> Vec<EpochAdvance> {
+        let mut advances: Vec<EpochAdvance> = Vec::new();
+        for found in join_all(lanes.iter().map(|lane| self.unfinished_in(*lane))).await {
+            match found {
+                Ok(found) => {
+                    for advance in found {
+                        if advances.iter().all(|known| known.operation != advance.operation) {
+                            advances.push(advance);
+                        }
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "unfinished advances cannot be read"),
+            }
+        }
+        advances
+    }
+
+    async fn unfinished_in(&self, lane: Lane) -> Result<Vec<EpochAdvance>, StoreError> {
+        let keys = unfinished_advances::Keys { unfinished: self.keys.unfinished_advances(lane) };
         let call = Call::new(&self.scripts.unfinished_advances, keys, []);
-        let found = self.connections.read(self.keys.slot(Lane::default()), &call).await?.array()?;
+        let found = self.connections.read(self.keys.slot(lane), &call).await?.array()?;
         let mut found = found.into_iter();
         let mut advances = Vec::new();
         while let (Some(operation), Some(bytes)) = (found.next(), found.next()) {
@@ -220,7 +221,7 @@ impl Shared {
             count_directory: self.keys.count_directory(lane),
         });
         if step.records_advance {
-            keys.push(self.keys.unfinished_advances());
+            keys.push(self.keys.unfinished_advances(lane));
         }
         let listed = step.listed.iter().flatten();
         keys.extend(listed.flat_map(|term| self.keys.heads(lane, *term)));
@@ -230,11 +231,15 @@ impl Shared {
             (None, None) => count_out::ALL,
         };
         let unfinished = if step.records_advance { epoch.to_bytes() } else { Vec::new() };
+        let mut answer_expires_at = deadline_from(step.deadline);
+        if step.listed.is_none() {
+            answer_expires_at = answer_expires_at + MEMORY_OF_FINISHED;
+        }
         let mut args = Vec::from(advance::Args {
             namespace: self.lane_tag(),
             create_lane_until: self.create_lane_until(),
             deadline: Arg::Local(step.deadline),
-            answer_expires_at: Arg::Local(deadline_from(step.deadline)),
+            answer_expires_at: Arg::Local(answer_expires_at),
             entry_cap: self.stream_cap().into(),
             stream_expires_at: self.stream_expires_at(),
             entry_count: step.events.len().into(),

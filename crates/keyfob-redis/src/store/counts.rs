@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use keyfob_store::{
-    BucketCounts, CountTotals, EpochField, Kind, Lane, StoreError, TimeBucket, TokenId,
+    BucketCounts, CountTotals, EpochField, Kind, Lane, StoreError, Tallies, TimeBucket, TokenId,
 };
 
+use super::missing_lanes::MissingLanes;
 use super::shared::Shared;
 use crate::connections::{Call, Reply, next};
 use crate::protocol::constants::counts;
@@ -28,12 +29,15 @@ struct Count {
 type Samples = HashMap<EpochField, TokenId>;
 
 impl Shared {
-    pub(super) async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
-        let lanes = self.lanes(None).into_iter().map(|lane| self.counts_of(lane));
-        let lanes = try_join_all(lanes).await?;
-        let mut totals = CountTotals::default();
-        lanes.into_iter().flatten().for_each(|counts| totals.add(counts));
-        Ok(totals.into_all())
+    pub(super) async fn tallies(&self) -> Result<Tallies, StoreError> {
+        let lanes = self.lanes(None);
+        let counts = lanes.iter().map(async |lane| (*lane, self.counts_of(*lane).await));
+        let (mut totals, mut missing) = (CountTotals::default(), MissingLanes::default());
+        for (lane, counts) in join_all(counts).await {
+            let counts = missing.or_missing(lane, counts)?;
+            counts.into_iter().flatten().for_each(|counts| totals.add(counts));
+        }
+        Ok(Tallies { counts: totals.into_all(), missing: missing.unless_all(lanes.len())? })
     }
 
     async fn counts_of(&self, lane: Lane) -> Result<Vec<BucketCounts>, StoreError> {

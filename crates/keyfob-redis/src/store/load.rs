@@ -3,9 +3,11 @@
 use futures_util::future::{join, try_join_all};
 use keyfob_store::{Invalidation, Lane, Loaded, Stamp, StoreError, Term, TokenId};
 
+use redis::Value;
+
 use super::shared::Shared;
-use crate::connections::{Call, Reply, next};
-use crate::protocol::signatures::{count, load, stamp};
+use crate::connections::{Answerer, Call, Reply, next};
+use crate::protocol::signatures::{count, load, load_existing, read_string, stamp};
 use crate::record::StoredRecord;
 
 /// The maximum number of index leaves that one call counts.
@@ -20,20 +22,24 @@ impl Shared {
             last_use: keys.last_use(id),
             note: keys.note(id),
         };
-        let call = Call::new(&self.scripts.load, load_keys, []);
-        let (answer, seen) = join(
-            self.connections.read_with_address(keys.slot(id.lane()), &call),
-            self.namespace_seen(),
-        )
-        .await;
-        let ((reply, answerer), seen) = (answer?, seen?);
+        let mut call = Call::new(&self.scripts.load, load_keys, []);
+        call.can_be_split = true;
+        let slot = keys.slot(id.lane());
+        let (answer, seen) =
+            join(self.connections.run_with_address(slot, &call), self.namespace_seen()).await;
+        let seen = seen?;
+        let first_sent = call.sent();
+        let (reply, answerer) = match answer {
+            Err(failed) if failed.is_split() => self.load_from_moving_slot(id).await?,
+            answer => answer.map_err(|failed| failed.error)?,
+        };
         self.feed.loaded_from(id.lane(), Invalidation::of(id), &answerer.address);
         if reply.is_nil() {
             return Ok(None);
         }
         // An answer proves nothing about the time after its server was last confirmed, nor about the time
         // after the namespace was last seen.
-        let sent = call.sent().min(answerer.confirmed).min(seen);
+        let sent = first_sent.min(answerer.confirmed).min(seen);
         let mut stored = stored_record(reply)?;
         if self.guard.is_foreign(stored.lane_tag()) {
             self.find_namespace().await?;
@@ -42,6 +48,25 @@ impl Shared {
         let loaded = Loaded { sent, ..stored.into_loaded(id.local())? };
         // Another id may begin with the same ten bytes.
         Ok(Some(loaded).filter(|loaded| loaded.id == id))
+    }
+
+    /// Loads a record from a slot that is being moved. The keys that usually do not exist are read one by
+    /// one, because a server that lacks one of several keys refuses the call.
+    async fn load_from_moving_slot(&self, id: TokenId) -> Result<(Reply, Answerer), StoreError> {
+        let keys = &self.keys;
+        let slot = keys.slot(id.lane());
+        let existing = load_existing::Keys { lane: keys.lane(id.lane()), record: keys.record(id) };
+        let call = Call::new(&self.scripts.load_existing, existing, []);
+        let (reply, answerer) = self.connections.read_with_address(slot, &call).await?;
+        let Value::Array(mut parts) = reply.0 else { return Ok((reply, answerer)) };
+        for (position, key) in [(1, keys.last_use(id)), (2, keys.note(id))] {
+            let call = Call::new(&self.scripts.read_string, read_string::Keys { key }, []);
+            let value = self.connections.read(slot, &call).await?;
+            if let Some(part) = parts.get_mut(position) {
+                *part = value.0;
+            }
+        }
+        Ok((Reply(Value::Array(parts)), answerer))
     }
 
     pub(super) async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {

@@ -3,14 +3,15 @@
 //! after a failover, and runs the invalidation feed. It holds the store only while it works, and ends with
 //! the store.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use keyfob_store::{MonotonicInstant, StoreError};
+use keyfob_store::{Lane, MonotonicInstant, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::advance::EpochAdvance;
+use super::epoch_advance::EpochAdvance;
 use super::shared::Shared;
 use crate::config::Topology;
 use crate::connections::Connections;
@@ -22,6 +23,9 @@ const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Short enough that one or two slow sentinels do not make the route expire.
 const CONFIRM_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many lanes of each server are asked for unfinished advances in a round.
+const LANES_PER_ROUND: usize = 16;
 
 /// Starts the task.
 pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
@@ -88,39 +92,60 @@ async fn find_namespace(shared: Weak<Shared>, guard: Arc<NamespaceGuard>) {
 }
 
 async fn maintain(shared: Weak<Shared>) {
-    let mut seen = Vec::new();
-    let mut is_first = true;
-    loop {
+    let mut unfinished = Vec::new();
+    for round in 0.. {
         let Some(store) = shared.upgrade() else { return };
-        seen = finish_advances(&store, &seen, is_first).await;
-        if !is_first {
+        unfinished = finish_advances(&store, unfinished, round).await;
+        if round > 0 {
             store.connections.measure_clocks().await;
         }
-        is_first = false;
         drop(store);
         sleep(MAINTENANCE_INTERVAL).await;
     }
 }
 
-/// Finishes the advances that were unfinished the last time too, because the node that began one needs some
-/// time. A store that was just opened finishes all: the node that began them may have stopped.
+/// Finishes the advances that were found in the last round, because the node that began one needs some
+/// time. A store that was just opened finishes all: the node that began them may have stopped. Returns
+/// those to finish in the next round.
 async fn finish_advances(
     store: &Shared,
-    seen: &[EpochAdvance],
-    finishes_all: bool,
+    mut to_finish: Vec<EpochAdvance>,
+    round: usize,
 ) -> Vec<EpochAdvance> {
-    let found = match store.unfinished_advances().await {
-        Ok(found) => found,
-        Err(error) => {
-            tracing::debug!(%error, "unfinished advances cannot be read");
-            return Vec::new();
-        }
-    };
-    for advance in found.iter().filter(|advance| finishes_all || seen.contains(advance)) {
-        match store.finish_advance(advance).await {
+    let mut next = store.unfinished_advances(&lanes_to_read(store, round).await).await;
+    if round == 0 {
+        to_finish = std::mem::take(&mut next);
+    }
+    next.retain(|found| !to_finish.contains(found));
+    for advance in to_finish {
+        match store.finish_advance(&advance).await {
             Ok(()) => tracing::info!("finished an advance over all lanes that another node began"),
-            Err(error) => tracing::warn!(%error, "an advance over all lanes is still unfinished"),
+            Err(error) => {
+                tracing::debug!(%error, "an advance over all lanes is still unfinished");
+                next.push(advance);
+            }
         }
     }
-    found
+    next
+}
+
+/// Returns the lanes whose tables are read in a round: all in the first, then some on each server in turn.
+/// An advance that was applied wherever possible is in every lane that was reached.
+async fn lanes_to_read(store: &Shared, round: usize) -> Vec<Lane> {
+    let lanes: Vec<_> = store.namespace.lanes().lanes().collect();
+    if round == 0 {
+        return lanes;
+    }
+    let slots: Vec<_> = lanes.iter().map(|lane| store.keys.slot(*lane)).collect();
+    let Ok(primaries) = store.connections.primaries_of(&slots).await else { return Vec::new() };
+    let mut by_primary: HashMap<_, Vec<Lane>> = HashMap::new();
+    for (lane, primary) in lanes.into_iter().zip(primaries) {
+        by_primary.entry(primary).or_default().push(lane);
+    }
+    let chosen = by_primary.into_values().flat_map(|lanes| {
+        let count = lanes.len().min(LANES_PER_ROUND);
+        let first = round.wrapping_mul(LANES_PER_ROUND) % lanes.len();
+        lanes.into_iter().cycle().skip(first).take(count).collect::<Vec<_>>()
+    });
+    chosen.collect()
 }

@@ -2,11 +2,13 @@
 
 mod advance;
 mod counts;
+mod epoch_advance;
 mod event_log;
 mod insert;
 mod limits;
 mod load;
 mod maintenance;
+mod missing_lanes;
 mod namespace;
 mod namespace_meta;
 mod outcome;
@@ -26,10 +28,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use keyfob_limit::{Charge, Charged, LimitStore};
 use keyfob_store::{
-    Advance, Advanced, BucketCounts, Consume, Consumed, Counting, Cursor, EntryPage, EventLog,
-    Feed, Insert, Inserted, InvalidationListener, Invalidations, KeyVersion, Lane, LastUse, Loaded,
-    Maintenance, Namespace, Operation, Query, RecordPage, RecordStore, Replace, Replaced, Reseal,
-    Resealed, Resealing, Revoke, Revoked, Stamp, StoreError, StoreReport, Term, TermIndex,
+    Advance, Advanced, Consume, Consumed, Counting, Cursor, EntryPage, EventLog, Feed, Insert,
+    Inserted, InvalidationListener, Invalidations, KeyVersion, Lane, LastUse, Loaded, Maintenance,
+    Namespace, Operation, Query, RecordPage, RecordStore, Replace, Replaced, Reseal, Resealed,
+    Resealing, Revoke, Revoked, Stamp, StoreError, StoreReport, Tallies, Term, TermIndex,
     Timestamp, TokenId,
 };
 use tokio::task::JoinHandle;
@@ -136,6 +138,10 @@ impl RecordStore for RedisStore {
         &self.shared.namespace
     }
 
+    fn is_namespace_certain(&self) -> bool {
+        self.shared.guard.is_certain()
+    }
+
     async fn insert(&self, operation: Operation, insert: Insert) -> Result<Inserted, StoreError> {
         self.shared.insert(operation, insert).await
     }
@@ -227,7 +233,7 @@ impl EventLog for RedisStore {
 
 #[async_trait]
 impl Counting for RedisStore {
-    async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
+    async fn tallies(&self) -> Result<Tallies, StoreError> {
         self.shared.guard.check()?;
         self.shared.tallies().await
     }

@@ -34,6 +34,11 @@ impl Outcome {
 /// Returns the error that an answer means which is not specific to one method.
 pub(super) fn failure(outcome: Outcome, operation: Operation, id: Option<TokenId>) -> StoreError {
     let Outcome { code, mut rest } = outcome;
+    if code == reply::HALF_DONE {
+        let detail = next(&mut rest).and_then(Reply::text).unwrap_or_default();
+        tracing::error!(operation = %operation.id, detail, "a command failed in the middle of a write");
+        return StoreError::OutcomeUnknown { operation: operation.id };
+    }
     let mut number = || next(&mut rest).ok()?.number().ok();
     match code.as_str() {
         reply::KEY_RETIRED => {

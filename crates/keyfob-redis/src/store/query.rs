@@ -2,15 +2,17 @@
 //!
 //! Each lane is asked once for a share of the page, all at the same time. The records of the lanes are
 //! merged in order. If all records of a lane are used up and the lane may have more, it is asked again
-//! before the page goes on. So a page is exact, and no lane is read further than its share.
+//! before the page goes on. So a page is exact, and no lane is read further than its share. The page names
+//! the lanes that cannot be reached.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use keyfob_store::{Lane, Loaded, Order, Position, Query, RecordPage, StoreError, Term, TokenId};
 
 use super::load::stored_record;
+use super::missing_lanes::MissingLanes;
 use super::shared::Shared;
 use crate::connections::{Call, Reply, next};
 use crate::namespace_guard::NamespaceGuard;
@@ -65,19 +67,29 @@ impl Shared {
             is_finished: false,
         };
         let mut queries: Vec<LaneQuery> = lanes.into_iter().map(begin).collect();
-        let mut records = Vec::new();
+        let (mut records, mut missing) = (Vec::new(), MissingLanes::default());
         loop {
             let used_up =
                 queries.iter_mut().filter(|lane| lane.ready.is_empty() && !lane.is_finished);
             let share = share.min(MAX_SHARE);
-            try_join_all(used_up.map(|lane| self.read_more(query.term, lane, share))).await?;
+            let read = used_up.map(async |lane| {
+                let outcome = self.read_more(query.term, lane, share).await;
+                // A lane that cannot be reached has nothing more for this page.
+                lane.is_finished |= outcome.is_err();
+                (lane.lane, outcome)
+            });
+            for (lane, outcome) in join_all(read).await {
+                missing.or_missing(lane, outcome)?;
+            }
             while queries.iter().all(|lane| lane.is_finished || !lane.ready.is_empty()) {
                 let Some(loaded) = take_first(&mut queries, query.order) else {
-                    return Ok(RecordPage { records, next: None });
+                    let missing = missing.unless_all(queries.len())?;
+                    return Ok(RecordPage { records, next: None, missing });
                 };
                 if records.len() == limit {
                     let next = records.last().map(Position::of);
-                    return Ok(RecordPage { records, next });
+                    let missing = missing.unless_all(queries.len())?;
+                    return Ok(RecordPage { records, next, missing });
                 }
                 records.push(loaded);
             }

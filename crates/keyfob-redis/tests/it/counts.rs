@@ -95,13 +95,13 @@ async fn lost_counts_affect_nothing_else() {
     let life = Ttl::from_hours(1);
     let first = insert(&store, counted(&store, "shop", life)).await;
     for_each_count_key(&server, &config, "redis.call('DEL', k)");
-    assert_eq!(store.tallies().await.unwrap(), []);
+    assert_eq!(store.tallies().await.unwrap().counts, []);
     store.revoke(operation(), Revoke::new(first, now())).await.unwrap();
     let ends_at = Some(now() + Ttl::from_mins(5));
     let second = insert(&store, counted(&store, "shop", life)).await;
     for_each_count_key(&server, &config, "redis.call('DEL', k)");
     store.touch(&[LastUse { ends_at, ..LastUse::new(second, now()) }]).await.unwrap();
-    let tallies = store.tallies().await.unwrap();
+    let tallies = store.tallies().await.unwrap().counts;
     assert_eq!((sum(&tallies, |counts| counts.stored), sum(&tallies, BucketCounts::live)), (1, 1));
     for_each_count_key(&server, &config, "assert(redis.call('PTTL', k) > 0)");
 }
@@ -139,7 +139,7 @@ async fn count_buckets_are_few() {
         (3..=12).contains(&found),
         "600 tokens that end within half an hour use {found} count keys"
     );
-    let tallies = store.tallies().await.unwrap();
+    let tallies = store.tallies().await.unwrap().counts;
     assert_eq!(sum(&tallies, |counts| counts.stored), 600);
     assert!(tallies.iter().all(|counts| counts.sample.is_some()), "each client has a sample");
     let samples = "assert(string.sub(k, -1) ~= 's' or redis.call('HLEN', k) == 20)";

@@ -154,6 +154,43 @@ async fn a_moving_slot_is_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_is_about_to_move_still_answers() {
+    let cluster = tokio::task::block_in_place(|| RedisCluster::start().unwrap());
+    let config = config(&crate::cluster_url(&cluster), 1);
+    let store = open(&config).await;
+    let lane = Lane::new(0);
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await);
+    }
+    let used_at = now();
+    store.touch(&[keyfob::store::LastUse::new(ids[1], used_at)]).await.unwrap();
+    store.revoke(operation(), revocation(ids[2])).await.unwrap();
+    let owner =
+        cluster.primaries().into_iter().find(|node| !keys(node, &config, "l*").is_empty()).unwrap();
+    let lane_key = keys(owner, &config, "l*").pop().unwrap();
+    let slot = owner.call(&["CLUSTER", "KEYSLOT", &lane_key]).unwrap().to_string();
+    let target = cluster.primaries().into_iter().find(|node| node.port() != owner.port()).unwrap();
+    let name = |node: &RedisServer| node.call(&["CLUSTER", "MYID"]).unwrap().to_string();
+    // Nothing moves, as after a reshard that was aborted here.
+    target.call(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &name(owner)]).unwrap();
+    owner.call(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &name(target)]).unwrap();
+    let unused = store.load(ids[0]).await.unwrap().unwrap();
+    assert_eq!((unused.verdict, unused.last_used), (Verdict::Clear, None));
+    assert_eq!(store.load(ids[1]).await.unwrap().unwrap().last_used, Some(used_at));
+    let Verdict::Revoked(mark) = store.load(ids[2]).await.unwrap().unwrap().verdict else {
+        panic!("it is revoked")
+    };
+    assert_eq!(mark.note, b"why");
+    // A revocation waits until the slot has moved or stays. It says that nothing was done.
+    let refused = store.revoke(operation(), revocation(ids[0])).await.unwrap_err();
+    assert_eq!(refused.code(), "store_unavailable", "{refused}");
+    owner.call(&["CLUSTER", "SETSLOT", &slot, "STABLE"]).unwrap();
+    target.call(&["CLUSTER", "SETSLOT", &slot, "STABLE"]).unwrap();
+    assert_eq!(store.revoke(operation(), revocation(ids[0])).await.unwrap(), Revoked::Now);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_for_replicas_says_whether_they_have_it() {
     let group = keyfob_testkit::redis::sentinel();
     let url = crate::sentinel_url(group);

@@ -28,6 +28,16 @@ local function read_lane()
   if sequence and not lane[5] then call('HSET', KEYS[1], 't', ARGV[1]) end
   return sequence
 end
+local function remove_spent_epochs()
+  local sample = call('HRANDFIELD', KEYS[1], 8, 'WITHVALUES')
+  for i = 1, #sample, 2 do
+    local name, epoch = sample[i], sample[i + 1]
+    if (name == '*' or #name == 8)
+      and (unpack_bytes('>I6', epoch, 15)) < now then
+      call('HDEL', KEYS[1], name)
+    end
+  end
+end
 local function advance_epoch(field, revoked_at, note, advanced_by, covers_until)
   local retained_until = now + EPOCH_RETENTION
   if call('EXISTS', KEYS[1]) == 0 then create_lane(retained_until) end
@@ -40,14 +50,7 @@ local function advance_epoch(field, revoked_at, note, advanced_by, covers_until)
   end
   local stamp = call('HINCRBY', KEYS[1], 'n', 1)
   call('HSET', KEYS[1], field, pack('>I8I6I6', stamp, revoked_at, covers_until) .. advanced_by .. note)
-  local sample = call('HRANDFIELD', KEYS[1], 8, 'WITHVALUES')
-  for i = 1, #sample, 2 do
-    local name, epoch = sample[i], sample[i + 1]
-    if (name == '*' or #name == 8)
-      and (unpack_bytes('>I6', epoch, 15)) < now then
-      call('HDEL', KEYS[1], name)
-    end
-  end
+  pcall(remove_spent_epochs)
 end
 local function is_readable(record)
   return #record >= 51 and byte(record, 1) == 1
@@ -92,10 +95,19 @@ local function append_entries()
   for i = #ARGV - count + 1, #ARGV do
     if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i]) then
       call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i])
-      call('PEXPIREAT', KEYS[2], ARGV[6])
+      redis.pcall('PEXPIREAT', KEYS[2], ARGV[6])
     end
   end
-  call('PEXPIREAT', KEYS[2], ARGV[6], 'GT')
+  redis.pcall('PEXPIREAT', KEYS[2], ARGV[6], 'GT')
+end
+local function attempt(write, recover)
+  local is_done, answer = pcall(write)
+  if is_done then return answer end
+  local detail = type(answer) == 'table' and answer.err or tostring(answer)
+  if not string.find(detail, '^%u+ ') then detail = 'ERR ' .. detail end
+  local _, is_undone = pcall(recover)
+  if is_undone == true then return redis.error_reply(detail) end
+  return { 'half', detail }
 end
 local function signal()
   call('SET', KEYS[4], '')
@@ -241,12 +253,12 @@ local first_head = 6
 local advanced_by = sub(operation, 1, 8)
 local records_advance = unfinished_advance ~= ''
 local is_unfinished = records_advance and call('HEXISTS', KEYS[first_head], operation) == 1
-local lane = call('HMGET', KEYS[1], field, 't', 'n')
+local lane, earlier_answer = call('HMGET', KEYS[1], field, 't', 'n'), call('GET', KEYS[3])
 local is_lane_missing = is_foreign(lane[2]) or not lane[3]
 local known = not is_lane_missing and lane[1]
 local is_advanced = known and sub(known, 21, 28) == advanced_by
-if is_unfinished or is_advanced or call('EXISTS', KEYS[3]) == 1 then
-  return { (is_unfinished or not records_advance) and 'now' or 'done' }
+if earlier_answer ~= 'half' and (is_unfinished or is_advanced or earlier_answer) then
+  return { 'now' }
 end
 if now > tonumber(ARGV[3]) then return { 'late' } end
 if is_lane_missing then
@@ -255,16 +267,23 @@ if is_lane_missing then
 elseif not lane[2] then
   call('HSET', KEYS[1], 't', ARGV[1])
 end
-if records_advance then call('HSET', KEYS[first_head], operation, unfinished_advance) end
-if ARGV[14] == 'all' then
-  pcall(count_out_all, KEYS[5], advanced_by)
-elseif ARGV[14] == 'client' then
-  pcall(count_out_client, KEYS[5], field)
-else
-  pcall(count_out_listed, KEYS[5], ARGV[13], first_head, field)
+local function write()
+  if not is_advanced then
+    if ARGV[14] == 'all' then
+      pcall(count_out_all, KEYS[5], advanced_by)
+    elseif ARGV[14] == 'client' then
+      pcall(count_out_client, KEYS[5], field)
+    else
+      pcall(count_out_listed, KEYS[5], ARGV[13], first_head, field)
+    end
+    advance_epoch(field, ARGV[9], ARGV[10], advanced_by)
+  end
+  if records_advance then call('HSET', KEYS[first_head], operation, unfinished_advance) end
+  signal()
+  append_entries()
+  call('SET', KEYS[3], '1', 'PXAT', ARGV[4])
+  return { 'now' }
 end
-advance_epoch(field, ARGV[9], ARGV[10], advanced_by)
-signal()
-append_entries()
-call('SET', KEYS[3], '1', 'PXAT', ARGV[4])
-return { 'now' }
+return attempt(write, function()
+  call('SET', KEYS[3], 'half', 'PXAT', ARGV[4])
+end)

@@ -105,28 +105,46 @@ local function count_out(directory, header)
   add_to_column(directory, header, 'r', 1)
   if is_exhausted(header) then add_to_column(directory, header, 'x', -1) end
 end
+local function attempt(write, recover)
+  local is_done, answer = pcall(write)
+  if is_done then return answer end
+  local detail = type(answer) == 'table' and answer.err or tostring(answer)
+  if not string.find(detail, '^%u+ ') then detail = 'ERR ' .. detail end
+  local _, is_undone = pcall(recover)
+  if is_undone == true then return redis.error_reply(detail) end
+  return { 'half', detail }
+end
 local header = call('GETRANGE', KEYS[3], 0, 134)
 local earlier_answer = call('GET', KEYS[2])
 if earlier_answer then return cmsgpack.unpack(earlier_answer) end
 if now > tonumber(ARGV[3]) then return { 'late' } end
 if header ~= '' and not is_readable(header) then return { 'damaged' } end
-local answer = { 'refused' }
+local answer, uses_left = { 'refused' }, nil
 if header ~= '' and sub(header, 31, 36) == ARGV[4] then
   local flags = byte(header, 2)
   local epochs = flags % 2 == 1 and read_epochs((epoch_fields(header)))
   if epochs and is_foreign(epochs[1]) and not may_create_lane() then return { 'no_lane' } end
   if epochs and is_clear(header, epochs) then
-    local uses_left = (unpack_bytes('>I4', header, 52))
-    if uses_left == 0 then
-      answer = { 'exhausted' }
-    else
-      call('SETRANGE', KEYS[3], 51, pack('>I4', uses_left - 1))
-      answer = { 'left', uses_left - 1 }
-      if uses_left == 1 then
-        pcall(add_to_column, KEYS[4], header, 'x', 1)
-      end
-    end
+    uses_left = (unpack_bytes('>I4', header, 52))
+    answer = uses_left == 0 and { 'exhausted' } or { 'left', uses_left - 1 }
   end
 end
-call('SET', KEYS[2], cmsgpack.pack(answer), 'PXAT', ARGV[3])
-return answer
+local takes_use = answer[1] == 'left'
+local is_taken = false
+local function write()
+  if takes_use then
+    call('SETRANGE', KEYS[3], 51, pack('>I4', uses_left - 1))
+    is_taken = true
+  end
+  call('SET', KEYS[2], cmsgpack.pack(answer), 'PXAT', ARGV[3])
+  if takes_use and uses_left == 1 then
+    pcall(add_to_column, KEYS[4], header, 'x', 1)
+  end
+  return answer
+end
+return attempt(write, function()
+  if is_taken then
+    call('SETRANGE', KEYS[3], 51, pack('>I4', uses_left))
+  end
+  return true
+end)

@@ -33,10 +33,19 @@ local function append_entries()
   for i = #ARGV - count + 1, #ARGV do
     if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i]) then
       call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i])
-      call('PEXPIREAT', KEYS[2], ARGV[6])
+      redis.pcall('PEXPIREAT', KEYS[2], ARGV[6])
     end
   end
-  call('PEXPIREAT', KEYS[2], ARGV[6], 'GT')
+  redis.pcall('PEXPIREAT', KEYS[2], ARGV[6], 'GT')
+end
+local function attempt(write, recover)
+  local is_done, answer = pcall(write)
+  if is_done then return answer end
+  local detail = type(answer) == 'table' and answer.err or tostring(answer)
+  if not string.find(detail, '^%u+ ') then detail = 'ERR ' .. detail end
+  local _, is_undone = pcall(recover)
+  if is_undone == true then return redis.error_reply(detail) end
+  return { 'half', detail }
 end
 local LEAF_CAPACITY = 104
 local function remove_expired(leaf)
@@ -307,6 +316,10 @@ end
     end
   end
 end
+local stored_keys = {}
+local function remove_stored()
+  for _, key in ipairs(stored_keys) do call('DEL', key) end
+end
 local function store_records(key_at, arg_at, count)
   local first_stamp
   for _ = 1, count do
@@ -320,18 +333,11 @@ local function store_records(key_at, arg_at, count)
       local record_key, after_stamp = KEYS[key_at], ARGV[arg_at + 1]
       local record = ARGV[arg_at] .. pack('>I8', stamp) .. after_stamp
       if not call('SET', record_key, record, 'PXAT', keep_until, 'NX') then return nil end
+      stored_keys[#stored_keys + 1] = record_key
       local id, score = sub(record_key, -10), ARGV[arg_at + 3]
       local may_be_old = (unpack_bytes('>I5', id, 1)) <= highest_bound
       for i = key_at + 1, key_at + term_count do
         list_id(KEYS[i], id, score, index_expires_at, may_be_old)
-      end
-      for i = key_at + term_count + 1, key_at + key_count do
-        local bucket_key, field = KEYS[i], ARGV[arg_at + 9]
-        local exhausted_field = ARGV[arg_at + 10]
-        if exhausted_field ~= '' then redis.pcall('HINCRBY', bucket_key, exhausted_field, 1) end
-        if redis.pcall('HINCRBY', bucket_key, field, 1) == 1 then
-          pcall(on_new_field, bucket_key, field, id .. sub(after_stamp, 17, 22))
-        end
       end
       if index_expires_at > kept_until then
         kept_until = index_expires_at
@@ -343,6 +349,25 @@ local function store_records(key_at, arg_at, count)
     arg_at = arg_at + 11
   end
   return first_stamp
+end
+local function count_records(key_at, arg_at, count)
+  for _ = 1, count do
+    local term_count = tonumber(ARGV[arg_at + 7])
+    local key_count = term_count + ARGV[arg_at + 8]
+    if tonumber(ARGV[arg_at + 2]) > now then
+      local id, after_stamp = sub(KEYS[key_at], -10), ARGV[arg_at + 1]
+      for i = key_at + term_count + 1, key_at + key_count do
+        local bucket_key, field = KEYS[i], ARGV[arg_at + 9]
+        local exhausted_field = ARGV[arg_at + 10]
+        if exhausted_field ~= '' then redis.pcall('HINCRBY', bucket_key, exhausted_field, 1) end
+        if redis.pcall('HINCRBY', bucket_key, field, 1) == 1 then
+          pcall(on_new_field, bucket_key, field, id .. sub(after_stamp, 17, 22))
+        end
+      end
+    end
+    key_at = key_at + 1 + key_count
+    arg_at = arg_at + 11
+  end
 end
 local deadline, count = tonumber(ARGV[3]), tonumber(ARGV[8])
 local first_key, first_arg = 4, 9
@@ -381,12 +406,23 @@ if min_key_version > 0 then
     end
   end
 end
-local stamp = store_records(first_key, first_arg, count)
-if not stamp then return create_refusal()(first_key, first_arg, count) end
-if remember_answer then
-  if now > last_keep_until + 8000 - 1000 then return { 'stored', stamp } end
-  local expires_at = math.min(deadline, math.max(last_keep_until, now) + 8000)
-  call('SET', KEYS[3], string.format('%.0f', stamp), 'PXAT', string.format('%.0f', expires_at))
+local has_answered = false
+local function write()
+  local stamp = store_records(first_key, first_arg, count)
+  if not stamp then return create_refusal()(first_key, first_arg, count) end
+  if not remember_answer or now <= last_keep_until + 8000 - 1000 then
+    if remember_answer then
+      local expires_at = math.min(deadline, math.max(last_keep_until, now) + 8000)
+      call('SET', KEYS[3], string.format('%.0f', stamp), 'PXAT', string.format('%.0f', expires_at))
+      has_answered = true
+    end
+    append_entries()
+  end
+  count_records(first_key, first_arg, count)
+  return { 'stored', stamp }
 end
-append_entries()
-return { 'stored', stamp }
+return attempt(write, function()
+  remove_stored()
+  if has_answered then call('DEL', KEYS[3]) end
+  return true
+end)

@@ -7,10 +7,10 @@ local function append_entries()
   for i = #ARGV - count + 1, #ARGV do
     if not call('XADD', KEYS[1], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[1], '*', 'e', ARGV[i]) then
       call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'e', ARGV[i])
-      call('PEXPIREAT', KEYS[1], ARGV[2])
+      redis.pcall('PEXPIREAT', KEYS[1], ARGV[2])
     end
   end
-  call('PEXPIREAT', KEYS[1], ARGV[2], 'GT')
+  redis.pcall('PEXPIREAT', KEYS[1], ARGV[2], 'GT')
 end
 append_entries()
 return 1

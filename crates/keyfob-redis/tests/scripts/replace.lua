@@ -70,10 +70,19 @@ local function append_entries()
   for i = #ARGV - count + 1, #ARGV do
     if not call('XADD', KEYS[2], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i]) then
       call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[i])
-      call('PEXPIREAT', KEYS[2], ARGV[6])
+      redis.pcall('PEXPIREAT', KEYS[2], ARGV[6])
     end
   end
-  call('PEXPIREAT', KEYS[2], ARGV[6], 'GT')
+  redis.pcall('PEXPIREAT', KEYS[2], ARGV[6], 'GT')
+end
+local function attempt(write, recover)
+  local is_done, answer = pcall(write)
+  if is_done then return answer end
+  local detail = type(answer) == 'table' and answer.err or tostring(answer)
+  if not string.find(detail, '^%u+ ') then detail = 'ERR ' .. detail end
+  local _, is_undone = pcall(recover)
+  if is_undone == true then return redis.error_reply(detail) end
+  return { 'half', detail }
 end
 local function signal()
   call('SET', KEYS[5], '')
@@ -393,6 +402,10 @@ end
     end
   end
 end
+local stored_keys = {}
+local function remove_stored()
+  for _, key in ipairs(stored_keys) do call('DEL', key) end
+end
 local function store_records(key_at, arg_at, count)
   local first_stamp
   for _ = 1, count do
@@ -406,18 +419,11 @@ local function store_records(key_at, arg_at, count)
       local record_key, after_stamp = KEYS[key_at], ARGV[arg_at + 1]
       local record = ARGV[arg_at] .. pack('>I8', stamp) .. after_stamp
       if not call('SET', record_key, record, 'PXAT', keep_until, 'NX') then return nil end
+      stored_keys[#stored_keys + 1] = record_key
       local id, score = sub(record_key, -10), ARGV[arg_at + 3]
       local may_be_old = (unpack_bytes('>I5', id, 1)) <= highest_bound
       for i = key_at + 1, key_at + term_count do
         list_id(KEYS[i], id, score, index_expires_at, may_be_old)
-      end
-      for i = key_at + term_count + 1, key_at + key_count do
-        local bucket_key, field = KEYS[i], ARGV[arg_at + 9]
-        local exhausted_field = ARGV[arg_at + 10]
-        if exhausted_field ~= '' then redis.pcall('HINCRBY', bucket_key, exhausted_field, 1) end
-        if redis.pcall('HINCRBY', bucket_key, field, 1) == 1 then
-          pcall(on_new_field, bucket_key, field, id .. sub(after_stamp, 17, 22))
-        end
       end
       if index_expires_at > kept_until then
         kept_until = index_expires_at
@@ -429,6 +435,25 @@ local function store_records(key_at, arg_at, count)
     arg_at = arg_at + 11
   end
   return first_stamp
+end
+local function count_records(key_at, arg_at, count)
+  for _ = 1, count do
+    local term_count = tonumber(ARGV[arg_at + 7])
+    local key_count = term_count + ARGV[arg_at + 8]
+    if tonumber(ARGV[arg_at + 2]) > now then
+      local id, after_stamp = sub(KEYS[key_at], -10), ARGV[arg_at + 1]
+      for i = key_at + term_count + 1, key_at + key_count do
+        local bucket_key, field = KEYS[i], ARGV[arg_at + 9]
+        local exhausted_field = ARGV[arg_at + 10]
+        if exhausted_field ~= '' then redis.pcall('HINCRBY', bucket_key, exhausted_field, 1) end
+        if redis.pcall('HINCRBY', bucket_key, field, 1) == 1 then
+          pcall(on_new_field, bucket_key, field, id .. sub(after_stamp, 17, 22))
+        end
+      end
+    end
+    key_at = key_at + 1 + key_count
+    arg_at = arg_at + 11
+  end
 end
 local version, key_version = tonumber(ARGV[8]), tonumber(ARGV[10])
 local added_count, minted_count = tonumber(ARGV[12]), tonumber(ARGV[14])
@@ -489,7 +514,6 @@ if is_plain then
   local id = sub(KEYS[minted_key], -10)
   local ahead = (unpack_bytes('>I5', id, 1)) * 16 - now
   if ahead > 10000 then return { 'ahead', ahead } end
-  if not store_records(minted_key, minted_arg, 1) then return remember({ 'taken' }) end
 elseif minted_count > 0 then
   local refusal = create_refusal()(minted_key, minted_arg, minted_count)
   if refusal then
@@ -498,30 +522,48 @@ elseif minted_count > 0 then
     return remember({ code == 'superseded' and 'ended' or 'taken' })
   end
 end
-if moved_end_bucket ~= '' then
-  local id = sub(KEYS[4], -10) .. ARGV[4]
-  local _, moved = pcall(move_count, KEYS[6], record, moved_end_bucket, id)
-  if moved == true then
-    record = sub(record, 1, 38) .. moved_end_bucket
-      .. sub(record, 45)
+local is_replaced = false
+local function write()
+  if minted_count > 0 and not store_records(minted_key, minted_arg, minted_count) then
+    return remember({ 'taken' })
   end
-end
-local before_key_version = sub(record, 1, 2) .. pack('>I4', version + 1)
-  .. sub(record, 7, 20)
-local replaced = before_key_version .. pack('>I2', key_version)
-  .. sub(record, 23, body_at - 1) .. ARGV[9]
-call('SET', KEYS[4], replaced, 'XX', 'KEEPTTL')
-signal()
-if added_count > 0 then
-  local keep_until, id = (unpack_bytes('>I6', record, 15)), sub(KEYS[4], -10)
-  local score = string.format('%.0f', math.ceil(keep_until / 1000) - 1735689600)
-  for i = 1, added_count do
-    local head = KEYS[first_added + i - 1]
-    if sub(ARGV[13], i, i) == '1' then head = head_with_class(head, keep_until) end
-    list_id(head, id, score, keep_until, true)
+  local moved_record = record
+  if moved_end_bucket ~= '' then
+    local id = sub(KEYS[4], -10) .. ARGV[4]
+    local _, moved = pcall(move_count, KEYS[6], record, moved_end_bucket, id)
+    if moved == true then
+      moved_record = sub(record, 1, 38) .. moved_end_bucket
+        .. sub(record, 45)
+    end
   end
+  local before_key_version = sub(record, 1, 2) .. pack('>I4', version + 1)
+    .. sub(record, 7, 20)
+  local replaced = before_key_version .. pack('>I2', key_version)
+    .. sub(moved_record, 23, body_at - 1) .. ARGV[9]
+  call('SET', KEYS[4], replaced, 'XX', 'KEEPTTL')
+  is_replaced = true
+  signal()
+  if added_count > 0 then
+    local keep_until, id = (unpack_bytes('>I6', record, 15)), sub(KEYS[4], -10)
+    local score = string.format('%.0f', math.ceil(keep_until / 1000) - 1735689600)
+    for i = 1, added_count do
+      local head = KEYS[first_added + i - 1]
+      if sub(ARGV[13], i, i) == '1' then head = head_with_class(head, keep_until) end
+      list_id(head, id, score, keep_until, true)
+    end
+  end
+  local answer = { 'stored', version + 1 }
+  if ARGV[15] == '1' then remember(answer) end
+  append_entries()
+  count_records(minted_key, minted_arg, minted_count)
+  return answer
 end
-if minted_count > 0 and not is_plain then store_records(minted_key, minted_arg, minted_count) end
-append_entries()
-local answer = { 'stored', version + 1 }
-return ARGV[15] == '1' and remember(answer) or answer
+return attempt(write, function()
+  remove_stored()
+  if is_replaced then
+    call('SET', KEYS[4], record, 'XX', 'KEEPTTL')
+    signal()
+    call('DEL', KEYS[3])
+  end
+  return true
+end)

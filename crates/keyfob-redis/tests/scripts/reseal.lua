@@ -208,6 +208,15 @@ local function list_id(head, id, score, expires_at, may_be_old)
   call('ZADD', head, score, id)
   if head_expires_at < expires_at then call('PEXPIREAT', head, expires_at) end
 end
+local function attempt(write, recover)
+  local is_done, answer = pcall(write)
+  if is_done then return answer end
+  local detail = type(answer) == 'table' and answer.err or tostring(answer)
+  if not string.find(detail, '^%u+ ') then detail = 'ERR ' .. detail end
+  local _, is_undone = pcall(recover)
+  if is_undone == true then return redis.error_reply(detail) end
+  return { 'half', detail }
+end
 local function head_with_class(head, keep_until)
   local life_secs, class = (keep_until - now) / 1000, 0
   while life_secs >= 4 and class < 14 do
@@ -229,7 +238,6 @@ local before_key_version = sub(record, 1, 2) .. pack('>I4', version + 1)
   .. sub(record, 7, 20)
 local resealed = before_key_version .. pack('>I2', key_version)
   .. sub(record, 23, body_at - 1) .. ARGV[6]
-call('SET', KEYS[2], resealed, 'XX', 'KEEPTTL')
 local keep_until, id = (unpack_bytes('>I6', record, 15)), sub(KEYS[2], -10)
 local score = string.format('%.0f', math.ceil(keep_until / 1000) - 1735689600)
 local function unlist_id(head)
@@ -237,18 +245,33 @@ local function unlist_id(head)
   local bound = call('ZREVRANGEBYLEX', head .. 'd', '[' .. id, '-', 'LIMIT', 0, 1)[1]
   return bound and call('ZREM', head .. bound, id) == 1
 end
-for i = 1, #KEYS - 3 + 1 do
-  local head = KEYS[3 + i - 1]
-  local is_broad = sub(ARGV[9], i, i) == '1'
-  if i <= added_count then
-    if is_broad then head = head_with_class(head, keep_until) end
-    list_id(head, id, score, keep_until, true)
-  elseif not is_broad then
-    unlist_id(head)
-  else
-    for class = 0, 14 do
-      if unlist_id(head .. string.char(97 + class)) then break end
+local is_replaced = false
+local function write()
+  call('SET', KEYS[2], resealed, 'XX', 'KEEPTTL')
+  is_replaced = true
+  for i = 1, #KEYS - 3 + 1 do
+    local head = KEYS[3 + i - 1]
+    local is_broad = sub(ARGV[9], i, i) == '1'
+    if i <= added_count then
+      if is_broad then head = head_with_class(head, keep_until) end
+      list_id(head, id, score, keep_until, true)
+    elseif not is_broad then
+      unlist_id(head)
+    else
+      for class = 0, 14 do
+        if unlist_id(head .. string.char(97 + class)) then break end
+      end
     end
   end
+  return { 'now' }
 end
-return { 'now' }
+return attempt(write, function()
+  if not is_replaced then return true end
+  call('SET', KEYS[2], record, 'XX', 'KEEPTTL')
+  for i = added_count + 1, #KEYS - 3 + 1 do
+    local head = KEYS[3 + i - 1]
+    if sub(ARGV[9], i, i) == '1' then head = head_with_class(head, keep_until) end
+    list_id(head, id, score, keep_until, true)
+  end
+  return true
+end)

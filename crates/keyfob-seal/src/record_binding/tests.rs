@@ -99,9 +99,12 @@ fn a_record_opens_beside_the_fields_that_it_was_sealed_with() {
     assert_eq!(open(&inserted(Timestamp::from_millis(1))).unwrap(), PLAIN);
 }
 
+/// An edit of a record in the store.
+type Edit = fn(&mut Loaded);
+
 #[test]
 fn an_edit_of_any_bound_field_does_not_open() {
-    let edits: [(&str, fn(&mut Loaded)); 16] = [
+    let edits: [(&str, Edit); 16] = [
         ("another id", |record| record.id = TokenId::from_bytes([4; 16])),
         ("an older version", |record| record.version.0 -= 1),
         ("a newer version", |record| record.version.0 += 1),

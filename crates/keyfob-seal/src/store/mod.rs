@@ -22,7 +22,6 @@ use keyfob_core::random::{OsRandom, Random};
 use keyfob_core::{KeyVersion, SealFault};
 use keyfob_metrics::{Metrics, SealOperation};
 use keyfob_store::*;
-use open::Stored;
 
 /// A store whose content is sealed under the keys of a ring.
 ///
@@ -246,7 +245,7 @@ impl RecordStore for SealedStore {
             self.salts_of(operation, 1 + replace.minted.len() + replace.events.len())?;
         NewRecord::check_body(&replace.body)?;
         let clear = replace.clear.take();
-        let Stored { form, clear } = self.stored(&sealer, replace.id, clear).await?;
+        let (form, clear) = self.stored(&sealer, replace.id, clear).await?;
         let binding = RecordBinding::replaced(replace.read, &clear);
         replace.body = sealer.seal_record(&replace.body, replace.id, form, &binding, &mut salts)?;
         replace.key = sealer.active();
@@ -360,7 +359,7 @@ impl Resealing for SealedStore {
     ) -> Result<Resealed, StoreError> {
         let (sealer, id) = (self.sealer(), reseal.id);
         NewRecord::check_body(&reseal.body)?;
-        let Stored { form, clear } = self.stored(&sealer, id, None).await?;
+        let (form, clear) = self.stored(&sealer, id, None).await?;
         let binding = RecordBinding::replaced(reseal.read, &clear);
         let mut salts = self.salts_of(operation, 1)?;
         reseal.body = sealer.seal_record(&reseal.body, id, form, &binding, &mut salts)?;

@@ -16,13 +16,6 @@ use keyfob_store::{
     StoreError, StoreReport, Timestamp, Verdict,
 };
 
-/// What a write has to know about the record that it changes.
-pub(super) struct Stored {
-    /// The key of its terms.
-    pub(super) form: KeyVersion,
-    pub(super) clear: ClearFields,
-}
-
 /// Returns the clear fields of a record that is not there.
 fn no_fields() -> ClearFields {
     let (stamp, keep_until) = (Stamp::new(0), Timestamp::default());
@@ -76,14 +69,14 @@ impl SealedStore {
         sealer: &Sealer,
         id: TokenId,
         clear: Option<ClearFields>,
-    ) -> Result<Stored, StoreError> {
+    ) -> Result<(KeyVersion, ClearFields), StoreError> {
         if let Some(clear) = clear.clone().filter(|_| !sealer.is_moving()) {
-            return Ok(Stored { form: sealer.active(), clear });
+            return Ok((sealer.active(), clear));
         }
         let Some(mut there) = self.inner.load(id).await? else {
             // The store refuses the write, or answers as it did before.
             let clear = clear.unwrap_or_else(no_fields);
-            return Ok(Stored { form: sealer.active(), clear });
+            return Ok((sealer.active(), clear));
         };
         let form = sealer.newest_form(Self::form(&there));
         let clear = match clear {
@@ -94,7 +87,7 @@ impl SealedStore {
                 there.clear_fields()
             }
         };
-        Ok(Stored { form, clear })
+        Ok((form, clear))
     }
 
     /// Returns the content of a stored record.

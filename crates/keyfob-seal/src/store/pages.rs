@@ -32,7 +32,13 @@ fn merge(pages: Vec<RecordPage>, order: Order, limit: usize) -> RecordPage {
     // After the earliest end of these pages, one of the lists may have more records.
     let ends = pages.iter().filter_map(|page| page.next);
     let end = ends.min_by(|one, other| one.compare(other, order));
-    let mut records: Vec<_> = pages.into_iter().flat_map(|page| page.records).collect();
+    let (mut records, mut missing) = (Vec::new(), Vec::new());
+    for page in pages {
+        records.extend(page.records);
+        missing.extend(page.missing);
+    }
+    missing.sort_unstable();
+    missing.dedup();
     records.sort_by(|one, other| Position::of(one).compare(&Position::of(other), order));
     // A record that moves to a newer key may be found under both keys.
     records.dedup_by_key(|record| record.id);
@@ -42,9 +48,9 @@ fn merge(pages: Vec<RecordPage>, order: Order, limit: usize) -> RecordPage {
     if records.len() > limit {
         records.truncate(limit);
         let next = records.last().map(Position::of);
-        return RecordPage { records, next };
+        return RecordPage { records, next, missing };
     }
-    RecordPage { records, next: end }
+    RecordPage { records, next: end, missing }
 }
 
 #[cfg(test)]
@@ -75,7 +81,7 @@ mod tests {
     fn page(ids: &[u8], more: bool) -> RecordPage {
         let records: Vec<_> = ids.iter().map(|n| loaded(*n)).collect();
         let next = records.last().filter(|_| more).map(Position::of);
-        RecordPage { records, next }
+        RecordPage::new(records, next)
     }
 
     fn check(pages: Vec<RecordPage>, limit: usize, expected: &[u8], next: Option<u8>) {
@@ -104,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_page_that_ends_early_ends_the_whole_early() {
-        let short = RecordPage { records: vec![], next: Some(Position::of(&loaded(3))) };
+        let short = RecordPage::new(vec![], Some(Position::of(&loaded(3))));
         check(vec![short, page(&[2, 4], false)], 4, &[2], Some(3));
     }
 }

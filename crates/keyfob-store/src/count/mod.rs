@@ -11,7 +11,7 @@ mod span;
 mod tallies;
 
 pub use span::TimeBucket;
-pub use tallies::{BucketCounts, CountTotals};
+pub use tallies::{BucketCounts, CountTotals, Tallies};
 
 use keyfob_core::time::Timestamp;
 use keyfob_core::token::Kind;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{CountColumn, TimeBucket};
-use keyfob_core::id::TokenId;
+use keyfob_core::id::{Lane, TokenId};
 use keyfob_core::namespace::EpochField;
 use keyfob_core::token::Kind;
 
@@ -24,6 +24,15 @@ pub struct BucketCounts {
     pub exhausted: u64,
     /// One of the client's tokens, from which the name of the client can be read. It may be gone.
     pub sample: Option<TokenId>,
+}
+
+/// The counts of all lanes that could be reached.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tallies {
+    /// The counts, in no order.
+    pub counts: Vec<BucketCounts>,
+    /// The lanes that could not be reached. What they count is missing.
+    pub missing: Vec<Lane>,
 }
 
 /// Sums up counts, lane by lane.
@@ -59,6 +68,12 @@ impl BucketCounts {
     pub const fn end(&mut self) {
         self.revoked = self.stored;
         self.exhausted = 0;
+    }
+}
+
+impl From<Vec<BucketCounts>> for Tallies {
+    fn from(counts: Vec<BucketCounts>) -> Self {
+        Self { counts, missing: Vec::new() }
     }
 }
 

@@ -178,8 +178,8 @@ impl EventLog for MemoryStore {
 
 #[async_trait]
 impl Counting for MemoryStore {
-    async fn tallies(&self) -> Result<Vec<BucketCounts>, StoreError> {
-        Ok(self.state().tallies())
+    async fn tallies(&self) -> Result<Tallies, StoreError> {
+        Ok(self.state().tallies().into())
     }
 }
 

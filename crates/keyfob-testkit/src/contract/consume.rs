@@ -82,7 +82,7 @@ async fn race_for(fixture: &Fixture, uses: u32) {
             match answer {
                 Consumed::Left(number) => left.push(number),
                 other => {
-                    assert_eq!(other, Consumed::Exhausted, "the other callers find no use left")
+                    assert_eq!(other, Consumed::Exhausted, "the other callers find no use left");
                 }
             }
         }

@@ -234,7 +234,7 @@ pub(super) async fn one_of_many_concurrent_inserts_gets_the_id(fixture: Fixture)
             match racer.await.expect("the task did not panic") {
                 (racer, Inserted::Stored(_)) => winners.push(racer),
                 (_, other) => {
-                    assert_eq!(other, Inserted::IdTaken, "the other inserts find the id taken")
+                    assert_eq!(other, Inserted::IdTaken, "the other inserts find the id taken");
                 }
             }
         }

@@ -280,7 +280,7 @@ pub(super) async fn one_of_many_concurrent_replacements_wins(fixture: Fixture) {
                     match send(&fixture, fixture.replacement(id, loaded.version, &body)).await {
                         Replaced::Stored(_) => break,
                         other => {
-                            assert_eq!(other, Replaced::Stale, "another replacement was first")
+                            assert_eq!(other, Replaced::Stale, "another replacement was first");
                         }
                     }
                 }

@@ -46,7 +46,8 @@ impl ModelRun {
     pub(super) async fn compare_tallies(&self) -> Result<(), Mismatch> {
         let found = self.store().tallies().await.map_err(store_failed)?;
         let now = self.setup.now();
-        let found = counted(found.into_iter().filter(|counts_row| now < counts_row.span.to()));
+        let found =
+            counted(found.counts.into_iter().filter(|counts_row| now < counts_row.span.to()));
         let expected = counted(self.model.tallies(now));
         ensure!(
             found == expected,

@@ -281,7 +281,7 @@ impl Worker {
         let covered = self.expected.covered(&token);
         match self.nodes[node].touch(token.id).await {
             Ok(()) => {
-                assert_ne!(covered, Coverage::Revoked, "the revoked {} was touched", token.id)
+                assert_ne!(covered, Coverage::Revoked, "the revoked {} was touched", token.id);
             }
             Err(Error::Store(_)) => self.count(|counts| &counts.failed),
             Err(Error::Ended { .. }) => {}

@@ -3,6 +3,7 @@
 //! Within a process, a login waits for the one before it. Between processes, a login whose index was
 //! changed by another one waits for a random time, which gets longer. Both end with a budget.
 
+use std::fmt;
 use std::time::Duration;
 
 use keyfob_core::namespace::Term;
@@ -12,14 +13,14 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 /// How long a login waits for other logins of its subject.
 const BUDGET: Duration = Duration::from_secs(3);
-/// The pause after the first lost race is random, up to this; each further one is up to twice as long.
+/// After the first lost race a login tries again without a pause: the other login is done. The pause after the
+/// second one is random, up to this; each further one is up to twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const MAX_PAUSE: Duration = Duration::from_millis(64);
 /// How many subjects can have their logins stored at the same time.
 const STRIPES: u64 = 256;
 
 /// The turns of this process.
-#[derive(Debug)]
 pub(super) struct LoginTurns(Box<[Mutex<()>]>);
 
 /// The turn of one login. The next login in this process has its turn when this one is dropped.
@@ -27,6 +28,12 @@ pub(super) struct LoginTurn<'a> {
     _turn: MutexGuard<'a, ()>,
     ends: Instant,
     pause: Duration,
+}
+
+impl fmt::Debug for LoginTurns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoginTurns")
+    }
 }
 
 impl LoginTurns {
@@ -39,17 +46,19 @@ impl LoginTurns {
         let ends = Instant::now() + BUDGET;
         let stripe = self.0.get((subject.number() % STRIPES) as usize)?;
         let turn = timeout_at(ends, stripe.lock()).await.ok()?;
-        Some(LoginTurn { _turn: turn, ends, pause: FIRST_PAUSE })
+        Some(LoginTurn { _turn: turn, ends, pause: Duration::ZERO })
     }
 }
 
 impl LoginTurn<'_> {
     /// Waits after a login of another process was faster. Returns whether there is time to try again.
     pub(super) async fn wait(&mut self, random: &dyn Random) -> bool {
-        // Without randomness, the whole pause is as good as any.
-        let part = random::array::<1>(random).map_or(255, |[byte]| byte);
-        sleep(self.pause * u32::from(part) / 255).await;
-        self.pause = (self.pause * 2).min(MAX_PAUSE);
+        if !self.pause.is_zero() {
+            // Without randomness, the pause has its whole length.
+            let part = random::array::<1>(random).map_or(255, |[byte]| byte);
+            sleep(self.pause * u32::from(part) / 255).await;
+        }
+        self.pause = (self.pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
         Instant::now() < self.ends
     }
 }

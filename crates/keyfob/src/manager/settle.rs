@@ -126,13 +126,22 @@ impl TokenManager {
         id: TokenId,
         ip: Option<IpAddr>,
     ) -> Result<LoadPermit, Refusal> {
-        let origin = self.inner.store.namespace().origin_of(id);
+        let origin = self.origin_of(id);
         if origin == IdOrigin::Foreign {
             return Err(Refusal::Unknown);
         }
         let network = ip.map(|ip| self.network_of(ip));
         let source = Source { network, is_proven: origin == IdOrigin::Proven };
         Ok(self.inner.loads.begin(source, self.now()).await)
+    }
+
+    /// Returns what an id proves. While it is not certain that the store holds this node's namespace, no
+    /// id proves to be of another one: the store may hold that.
+    pub(super) fn origin_of(&self, id: TokenId) -> IdOrigin {
+        match self.inner.store.namespace().origin_of(id) {
+            IdOrigin::Foreign if !self.inner.store.is_namespace_certain() => IdOrigin::Unproven,
+            origin => origin,
+        }
     }
 
     /// Counts a presented bearer token that a load did not find.

@@ -55,13 +55,14 @@ async fn count_descendants(id: TokenId, context: &Context) -> Result<u64, Failur
         |token: &Token| matches!(token.state(now), TokenState::Active | TokenState::Pending);
     let mut found = u64::from(root.is_some());
     let mut count = u64::from(root.as_ref().is_some_and(&is_revocable));
-    for_each_match(&Filter::new().family(family), context, |token| {
+    let missing = for_each_match(&Filter::new().family(family), context, |token| {
         if token.id != id && token.ancestors.contains(&id) {
             found += 1;
             count += u64::from(is_revocable(token));
         }
     })
     .await?;
+    missing.check()?;
     // An unknown id is an error, not a count of zero.
     if found == 0 { Err(Error::NotFound { id }.into()) } else { Ok(count) }
 }

@@ -5,10 +5,11 @@ mod count;
 mod report;
 mod sweep;
 
+use keyfob::store::StoreError;
 use keyfob::{Error, Filter, Paging, RevokeOutcome, Timestamp};
 
 use confirm::{check_can_confirm, confirm};
-use report::RevokeReport;
+use report::{Lanes, RevokeReport};
 
 use crate::args::{RevokeArgs, Target};
 use crate::context::Context;
@@ -48,7 +49,7 @@ async fn in_one_step(
     args: &RevokeArgs,
     context: &mut Context,
 ) -> Result<(), Failure> {
-    let manager = &context.manager;
+    let manager = context.manager.clone();
     let request = args.request();
     let line = match target {
         Target::Token(id) => {
@@ -66,14 +67,16 @@ async fn in_one_step(
             return report_listed(target, line, &filter, context).await;
         }
         Target::Client(client) => {
-            manager.revoke_client(client, request).await?;
+            let revoked = manager.revoke_client(client, request).await;
+            check_lanes(revoked, &format!("all tokens of the client {client}"), target, context)?;
             let line = format!("revoked all tokens of the client {client}");
             let filter = Filter::new().client(client.clone());
             return report_listed(target, line, &filter, context).await;
         }
         Target::All | Target::Matching(_) => {
             confirm(REVOKE_ALL, args).await?;
-            manager.revoke_all(request).await?;
+            let revoked = manager.revoke_all(request).await;
+            check_lanes(revoked, "every token", target, context)?;
             "revoked every token of the store".to_owned()
         }
     };
@@ -110,6 +113,23 @@ async fn report_listed(
         context.output.note("not_counted", message);
     }
     Ok(())
+}
+
+/// Reports a revocation that could not reach every lane of the store, before its error.
+fn check_lanes(
+    revoked: Result<(), Error>,
+    what: &str,
+    target: &Target,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    if let Err(Error::Store(StoreError::PartlyApplied { applied, pending, .. })) = &revoked {
+        let all = usize::from(*applied) + pending.len();
+        let line = format!("revoked {what} in {applied} of {all} lanes");
+        let lanes = Some(Lanes::new(Some(*applied), pending));
+        let report = RevokeReport { lanes, ..RevokeReport::new(target, "partly_revoked") };
+        report.write(&line, context)?;
+    }
+    Ok(revoked?)
 }
 
 async fn report_one(

@@ -1,5 +1,6 @@
 //! The report of a revocation, as a line or as JSON.
 
+use keyfob::store::Lane;
 use keyfob::token::Revocation;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -23,9 +24,28 @@ pub(super) struct RevokeReport<'a> {
     pub(super) listed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) examined: Option<u64>,
+    /// The lanes in which it is done, and those that could not be reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lanes: Option<Lanes>,
     /// The cursor to resume an interrupted run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<String>,
+}
+
+/// How many lanes of the store a revocation has reached.
+#[derive(Serialize)]
+pub(super) struct Lanes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) done: Option<u16>,
+    pub(super) pending: usize,
+    pub(super) pending_lanes: Vec<u16>,
+}
+
+impl Lanes {
+    pub(super) fn new(done: Option<u16>, pending: &[Lane]) -> Self {
+        let pending_lanes: Vec<_> = pending.iter().map(|lane| lane.number()).collect();
+        Self { done, pending: pending_lanes.len(), pending_lanes }
+    }
 }
 
 impl RevokeReport<'_> {
@@ -45,6 +65,7 @@ impl RevokeReport<'_> {
             count: None,
             listed: None,
             examined: None,
+            lanes: None,
             next: None,
         }
     }

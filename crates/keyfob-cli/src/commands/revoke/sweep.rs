@@ -1,9 +1,10 @@
 //! `revoke --where`: revokes all tokens that match a filter, with progress. A run can be resumed.
 
-use keyfob::{Filter, Timestamp};
+use keyfob::store::StoreError;
+use keyfob::{Error, Filter, Timestamp};
 
 use super::confirm::{can_ask, confirm};
-use super::report::RevokeReport;
+use super::report::{Lanes, RevokeReport};
 use crate::args::{RevokeArgs, Target};
 use crate::commands::pages::note_unreadable;
 use crate::context::Context;
@@ -61,18 +62,32 @@ pub(super) async fn run(
     let done = sweep.progress();
     let unreadable = done.unreadable;
     let next = done.resume.cursor().filter(|_| outcome.is_err());
+    let missing_lanes = &done.missing_lanes;
+    let is_partial =
+        matches!(outcome, Err(Failure::Keyfob(Error::Store(StoreError::LanesUnreachable { .. }))));
     let line = match outcome {
         Ok(_) => format!("revoked {} of {} examined tokens", done.revoked, done.examined),
+        Err(_) if is_partial => {
+            format!(
+                "revoked {} of {} examined tokens, without those of some lanes",
+                done.revoked, done.examined
+            )
+        }
         Err(_) => format!("stopped after revoking {} tokens or a few more", done.revoked),
     };
-    let code = if outcome.is_ok() { "revoked" } else { "interrupted" };
+    let code = match &outcome {
+        Ok(_) => "revoked",
+        Err(_) if is_partial => "partly_revoked",
+        Err(_) => "interrupted",
+    };
     let report = RevokeReport {
         count: Some(done.revoked),
         examined: Some(done.examined),
+        lanes: (!missing_lanes.is_empty()).then(|| Lanes::new(None, missing_lanes)),
         next: next.as_ref().map(ToString::to_string),
         ..RevokeReport::new(&Target::Matching(text.clone()), code)
     };
-    if outcome.is_err() {
+    if outcome.is_err() && !is_partial {
         let mut resume = next.as_ref().map(|next| format!(" --resume {next}")).unwrap_or_default();
         if args.yes {
             resume.push_str(" --yes");

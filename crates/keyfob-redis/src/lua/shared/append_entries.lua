@@ -2,15 +2,16 @@
 --
 -- The expiry of the stream is raised in coarse steps, so most calls change nothing and replicate
 -- nothing. PEXPIREAT with GT never sets a first expiry. XADD with NOMKSTREAM tells whether there was no
--- stream before, which then needs a first expiry.
+-- stream before, which then needs a first expiry. After the last entry nothing can fail, so an operation
+-- that failed has no entry and can be repeated.
 local function append_entries()
   local count = tonumber(@arg.entry_count@)
   if count == 0 then return end
   for i = #ARGV - count + 1, #ARGV do
     if not call('XADD', @key.stream@, 'NOMKSTREAM', 'MAXLEN', '~', @arg.entry_cap@, '*', 'e', ARGV[i]) then
       call('XADD', @key.stream@, 'MAXLEN', '~', @arg.entry_cap@, '*', 'e', ARGV[i])
-      call('PEXPIREAT', @key.stream@, @arg.stream_expires_at@)
+      redis.pcall('PEXPIREAT', @key.stream@, @arg.stream_expires_at@)
     end
   end
-  call('PEXPIREAT', @key.stream@, @arg.stream_expires_at@, 'GT')
+  redis.pcall('PEXPIREAT', @key.stream@, @arg.stream_expires_at@, 'GT')
 end

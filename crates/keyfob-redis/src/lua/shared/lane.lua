@@ -8,9 +8,9 @@ local EPOCH_RETENTION = @EPOCH_RETENTION_MS@
 -- bound of its index heads, the time up to which it is kept, the lowest key version that it accepts.
 local sequence, highest_bound, kept_until, min_key_version
 
--- Creates the lane, in the place of a lane of another namespace if there is one. Its sequence begins at the time in microseconds. Stamps from before a loss are
--- smaller, so they lie outside the sequence. No bound of an older index lies beyond the present, so
--- the present is the first highest bound.
+-- Creates the lane, in the place of a lane of another namespace if there is one. Its sequence begins at
+-- the time in microseconds. Stamps from before a loss are smaller, so they lie outside the sequence. No
+-- bound of an older index lies beyond the present, so the present is the first highest bound.
 local function create_lane(expires_at)
   local birth = time[1] * 1000000 + time[2]
   local digits = string.format('%.0f', birth)

@@ -47,6 +47,14 @@ local function create_refusal()
   end
 end
 
+-- The keys of the records that this call has stored.
+local stored_keys = {}
+
+-- Removes the records that this call has stored. What lists them is skipped by readers.
+local function remove_stored()
+  for _, key in ipairs(stored_keys) do call('DEL', key) end
+end
+
 -- Stores the records and returns the stamp of the first. A record whose time is over is not stored. Only
 -- a single record may turn out to be there already: then returns nil.
 local function store_records(key_at, arg_at, count)
@@ -62,18 +70,11 @@ local function store_records(key_at, arg_at, count)
       local record_key, after_stamp = KEYS[key_at], @new_record[arg_at].after_stamp@
       local record = @new_record[arg_at].before_stamp@ .. pack('>I8', stamp) .. after_stamp
       if not call('SET', record_key, record, 'PXAT', keep_until, 'NX') then return nil end
+      stored_keys[#stored_keys + 1] = record_key
       local id, score = sub(record_key, -@ID_BYTES@), @new_record[arg_at].score@
       local may_be_old = @local_id[id].tick@ <= highest_bound
       for i = key_at + 1, key_at + term_count do
         list_id(KEYS[i], id, score, index_expires_at, may_be_old)
-      end
-      for i = key_at + term_count + 1, key_at + key_count do
-        local bucket_key, field = KEYS[i], @new_record[arg_at].stored_field@
-        local exhausted_field = @new_record[arg_at].exhausted_field@
-        if exhausted_field ~= '' then redis.pcall('HINCRBY', bucket_key, exhausted_field, 1) end
-        if redis.pcall('HINCRBY', bucket_key, field, 1) == 1 then
-          pcall(on_new_field, bucket_key, field, id .. @after_stamp[after_stamp].id_suffix@)
-        end
       end
       if index_expires_at > kept_until then
         kept_until = index_expires_at
@@ -85,4 +86,25 @@ local function store_records(key_at, arg_at, count)
     arg_at = arg_at + @new_record.stride@
   end
   return first_stamp
+end
+
+-- Counts the records. It is the last step and does not fail, so what is counted is stored.
+local function count_records(key_at, arg_at, count)
+  for _ = 1, count do
+    local term_count = tonumber(@new_record[arg_at].term_count@)
+    local key_count = term_count + @new_record[arg_at].bucket_count@
+    if tonumber(@new_record[arg_at].keep_until@) > now then
+      local id, after_stamp = sub(KEYS[key_at], -@ID_BYTES@), @new_record[arg_at].after_stamp@
+      for i = key_at + term_count + 1, key_at + key_count do
+        local bucket_key, field = KEYS[i], @new_record[arg_at].stored_field@
+        local exhausted_field = @new_record[arg_at].exhausted_field@
+        if exhausted_field ~= '' then redis.pcall('HINCRBY', bucket_key, exhausted_field, 1) end
+        if redis.pcall('HINCRBY', bucket_key, field, 1) == 1 then
+          pcall(on_new_field, bucket_key, field, id .. @after_stamp[after_stamp].id_suffix@)
+        end
+      end
+    end
+    key_at = key_at + 1 + key_count
+    arg_at = arg_at + @new_record.stride@
+  end
 end

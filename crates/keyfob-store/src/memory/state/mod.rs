@@ -320,11 +320,11 @@ impl State {
             let Some(loaded) = self.load(id, now) else { continue };
             if records.len() == query.limit {
                 let next = records.last().map(Position::of);
-                return RecordPage { records, next };
+                return RecordPage::new(records, next);
             }
             records.push(loaded);
         }
-        RecordPage { records, next: None }
+        RecordPage::new(records, None)
     }
 
     pub(super) fn count(&self, term: Term, lane: Option<Lane>) -> u64 {

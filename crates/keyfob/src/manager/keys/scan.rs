@@ -84,6 +84,8 @@ impl ScanPosition {
         let store = sealed.inner();
         let term = self.kind.listed_under(store.namespace());
         let (order, after, limit) = (Order::NewestFirst, self.after, PAGE_SIZE);
-        Ok(store.query(&Query { term, lane: None, order, after, limit }).await?)
+        // A record that is left out would keep its old key.
+        let page = store.query(&Query { term, lane: None, order, after, limit }).await?;
+        Ok(page.complete()?)
     }
 }

@@ -1,3 +1,5 @@
+//! Tests of the queue of loads.
+
 use futures_util::FutureExt;
 use keyfob_core::time::Ttl;
 use keyfob_limit::Ipv6Prefix;

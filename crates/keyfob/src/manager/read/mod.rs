@@ -22,7 +22,7 @@ use keyfob_core::id::{Lane, TokenId};
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::namespace::Term;
 use keyfob_core::token::{ChangeKind, HistoryEntry, Token};
-use keyfob_store::{Order, Position, Query};
+use keyfob_store::{Order, Position, Query, StoreError};
 
 /// The maximum number of records that one page may read.
 const MAX_EXAMINED: u64 = 10_000;
@@ -63,6 +63,9 @@ impl TokenManager {
     /// reads the tokens from there, newest first. A filter that names none of these reads every token
     /// of the store, page by page: see [`Filter::uses_index`].
     ///
+    /// While some servers of the store cannot be reached, the page has the tokens of the others and
+    /// names the lanes that are missing: [`TokenPage::missing_lanes`].
+    ///
     /// # Errors
     /// [`Error::Invalid`] when the filter or the cursor is not valid; [`Error::Store`].
     pub async fn list(&self, filter: &Filter, paging: Paging) -> Result<TokenPage, Error> {
@@ -89,7 +92,13 @@ impl TokenManager {
         let after = after.map(|cursor| cursor.position).or_else(|| start_of(&ids, order));
         let mut query = Query { term, lane, order, after, limit };
         let now = self.now();
-        let mut page = TokenPage { tokens: Vec::new(), next: None, examined: 0, unreadable: 0 };
+        let mut page = TokenPage {
+            tokens: Vec::new(),
+            next: None,
+            examined: 0,
+            unreadable: 0,
+            missing_lanes: Vec::new(),
+        };
         let cursor =
             |position| PageCursor { order, filter: fingerprint, term: term_position, position };
         loop {
@@ -97,6 +106,7 @@ impl TokenManager {
             let step = if page.examined == 0 { limit + 1 } else { MAX_STEP };
             query.limit = step.min(MAX_STEP);
             let found = self.inner.store.query(&query).await?;
+            add_lanes(&mut page.missing_lanes, &found.missing);
             let last = found.records.len();
             for (index, loaded) in found.records.iter().enumerate() {
                 if order == Order::NewestFirst && loaded.id < *ids.start() {
@@ -154,6 +164,7 @@ impl TokenManager {
         let mut count = 0;
         loop {
             let page = self.list(filter, paging.clone()).await?;
+            check_complete(&page.missing_lanes)?;
             count += page.tokens.len() as u64;
             match page.next {
                 Some(next) => paging.after = Some(next),
@@ -203,7 +214,13 @@ impl TokenManager {
         if terms.len() < 2 || terms.first().is_some_and(|first| !first.field().is_broad()) {
             return Ok(0);
         }
-        let counts = terms.iter().map(|term| self.inner.store.count(*term, lane));
+        let counts = terms.iter().map(async |term| {
+            match self.inner.store.count(*term, lane).await {
+                // The choice makes a list faster, not more complete.
+                Err(StoreError::Unavailable { .. }) if lane.is_none() => Ok(u64::MAX),
+                counted => counted,
+            }
+        });
         let counts = try_join_all(counts).await?;
         Ok(counts
             .iter()
@@ -211,6 +228,21 @@ impl TokenManager {
             .min_by_key(|(_, count)| **count)
             .map_or(0, |(position, _)| position))
     }
+}
+
+/// Adds lanes to a list without repeating any.
+pub(in crate::manager) fn add_lanes(all: &mut Vec<Lane>, lanes: &[Lane]) {
+    all.extend_from_slice(lanes);
+    all.sort_unstable();
+    all.dedup();
+}
+
+/// Returns an error if lanes are missing.
+pub(in crate::manager) fn check_complete(missing_lanes: &[Lane]) -> Result<(), StoreError> {
+    if missing_lanes.is_empty() {
+        return Ok(());
+    }
+    Err(StoreError::LanesUnreachable { lanes: missing_lanes.to_vec() })
 }
 
 /// Where a range of ids begins: newest first, above the last id that can match.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use keyfob_core::field::Field;
+use keyfob_core::id::Lane;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::namespace::Term;
 use keyfob_core::token::Token;
@@ -61,6 +62,9 @@ pub struct TokenPage {
     pub examined: u64,
     /// The number of those that could not be read. The log names them.
     pub unreadable: u64,
+    /// The lanes of the store that could not be reached. The tokens in them are missing from this page,
+    /// and may be missing from the list even if the lanes can be reached for the next page.
+    pub missing_lanes: Vec<Lane>,
 }
 
 /// Where a run that was interrupted resumes.

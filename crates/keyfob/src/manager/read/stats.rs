@@ -13,7 +13,7 @@ use keyfob_core::namespace::EpochField;
 use keyfob_core::text::ClientId;
 use keyfob_core::time::Timestamp;
 use keyfob_metrics::CountedState;
-use keyfob_store::BucketCounts;
+use keyfob_store::{BucketCounts, Tallies};
 
 /// The maximum number of clients that are named: those with the most tokens.
 const MAX_NAMED: usize = 1_000;
@@ -35,7 +35,8 @@ impl TokenManager {
     ///
     /// The store knows a client only by a digest. So one token of each client is loaded to name it,
     /// for the thousand clients with the most tokens. This sets the gauge `keyfob_tokens`: call it
-    /// regularly on one node.
+    /// regularly on one node. While some servers of the store cannot be reached, the numbers are those of
+    /// the others, [`Stats::missing_lanes`] says so, and the gauge stays as it is.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -55,12 +56,16 @@ impl TokenManager {
     /// # Errors
     /// [`Error::Store`].
     pub async fn stats(&self) -> Result<Stats, Error> {
-        let mut tallies = self.inner.store.tallies().await?;
+        let Tallies { counts: mut tallies, missing } = self.inner.store.tallies().await?;
         let now = self.now();
         tallies.retain(|tally| now < tally.span.to());
         let names = self.names(&tallies).await;
-        let stats = Stats::of(&tallies, now, |field| names.get(&field).cloned());
-        self.publish_stats(&stats);
+        let mut stats = Stats::of(&tallies, now, |field| names.get(&field).cloned());
+        // A gauge that falls because a server is away would tell of tokens that ended.
+        if missing.is_empty() {
+            self.publish_stats(&stats);
+        }
+        stats.missing_lanes = missing;
         Ok(stats)
     }
 

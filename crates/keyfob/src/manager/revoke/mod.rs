@@ -163,7 +163,9 @@ impl TokenManager {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`Error::Store`].
+    /// [`Error::Invalid`], [`Error::Store`]. While some servers of the store cannot be reached, the error is
+    /// [`StoreError::PartlyApplied`]: the tokens on the others are revoked, and any node revokes the rest
+    /// as soon as the servers are back. Do not call this again for that.
     pub async fn revoke_client(
         &self,
         client: &ClientId,
@@ -187,7 +189,9 @@ impl TokenManager {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`Error::Store`].
+    /// [`Error::Invalid`], [`Error::Store`]. While some servers of the store cannot be reached, the error is
+    /// [`StoreError::PartlyApplied`]: the tokens on the others are revoked, and any node revokes the rest
+    /// as soon as the servers are back. Do not call this again for that.
     pub async fn revoke_all(&self, request: impl Into<RevokeRequest>) -> Result<(), Error> {
         self.advance(EpochScope::All, Vec::new(), EpochOf::All, request.into()).await
     }
@@ -256,9 +260,13 @@ impl TokenManager {
             listed,
             events: vec![codec::encode(&event)],
         };
-        self.inner.store.advance(operation, advance).await?;
-        self.inner.metrics.handles.revocations.of(target).increment(1);
+        let advanced = self.inner.store.advance(operation, advance).await;
+        // One that is applied in part is finished by any node.
+        if matches!(advanced, Ok(_) | Err(StoreError::PartlyApplied { .. })) {
+            self.inner.metrics.handles.revocations.of(target).increment(1);
+        }
         self.notify_event_streams();
+        advanced?;
         Ok(())
     }
 

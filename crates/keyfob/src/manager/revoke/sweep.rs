@@ -8,12 +8,13 @@
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::manager::read::{PageCursor, Paging, ResumeToken};
+use crate::manager::read::{PageCursor, Paging, ResumeToken, add_lanes, check_complete};
 use crate::manager::{RevokeRequest, TokenManager};
 use keyfob_core::filter::Filter;
+use keyfob_core::id::Lane;
 use keyfob_core::token::TokenState;
 use keyfob_metrics::{RevocationTarget, SweepOutcome};
-use keyfob_store::Revoked;
+use keyfob_store::{Revoked, StoreError};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -54,6 +55,8 @@ pub struct SweepProgress {
     /// The number of records that it could not read, so that it does not know whether they match.
     /// They may still be active on a node that can read them. The log names them.
     pub unreadable: u64,
+    /// The lanes of the store that could not be reached. Tokens in them may match and be active.
+    pub missing_lanes: Vec<Lane>,
     /// Where to resume.
     pub resume: ResumeToken,
 }
@@ -101,6 +104,7 @@ impl Sweep {
         loop {
             let paging = Paging::new(Paging::MAX_LIMIT).after(after);
             let page = self.manager.list(&self.filter, paging).await?;
+            check_complete(&page.missing_lanes)?;
             count += page.tokens.iter().filter(|token| self.is_to_revoke(token)).count() as u64;
             match page.next {
                 Some(next) => after = Some(next),
@@ -114,6 +118,9 @@ impl Sweep {
     /// # Errors
     /// As [`TokenManager::revoke`]. Tokens that were revoked stay revoked. [`Sweep::progress`] has
     /// where to resume, and calling this again resumes there.
+    ///
+    /// [`StoreError::LanesUnreachable`] when some servers of the store cannot be reached. Then all matches
+    /// on the others are revoked. Call this again when the servers are back: it begins at the start.
     pub async fn run(
         &mut self,
         on_progress: impl FnMut(&SweepProgress),
@@ -129,6 +136,7 @@ impl Sweep {
         mut on_progress: impl FnMut(&SweepProgress),
     ) -> Result<SweepProgress, Error> {
         self.request.check()?;
+        self.progress.missing_lanes.clear();
         while self.progress.resume != ResumeToken::Done {
             let paging = Paging::new(PAGE_SIZE).after(self.progress.resume.cursor());
             let page = self.manager.list(&self.filter, paging).await?;
@@ -137,13 +145,28 @@ impl Sweep {
             let ids: Vec<_> = ids.collect();
             let started = tokio::time::Instant::now();
             let revoked = stream::iter(&ids)
-                .map(|id| self.manager.revoke_record(*id, &self.request, RevocationTarget::Sweep))
+                .map(async |id| {
+                    let target = RevocationTarget::Sweep;
+                    match self.manager.revoke_record(*id, &self.request, target).await {
+                        Ok(revoked) => Ok(Ok(revoked)),
+                        // The others must not wait for a server that is away.
+                        Err(Error::Store(
+                            StoreError::Unavailable { .. } | StoreError::OutcomeUnknown { .. },
+                        )) => Ok(Err(id.lane())),
+                        Err(error) => Err(error),
+                    }
+                })
                 .buffer_unordered(MAX_CONCURRENT)
-                .try_fold(0, async |count, revoked| {
-                    Ok(count + u64::from(matches!(revoked, Revoked::Now)))
+                .try_fold((0, Vec::new()), async |(count, mut missing), outcome| {
+                    let is_revoked = matches!(outcome, Ok(Revoked::Now));
+                    missing.extend(outcome.err());
+                    Ok::<_, Error>((count + u64::from(is_revoked), missing))
                 })
                 .await?;
+            let (revoked, unreachable) = revoked;
             self.progress.revoked += revoked;
+            add_lanes(&mut self.progress.missing_lanes, &page.missing_lanes);
+            add_lanes(&mut self.progress.missing_lanes, &unreachable);
             self.progress.examined += page.examined;
             self.progress.unreadable += page.unreadable;
             self.progress.resume = page.next.map_or(ResumeToken::Done, ResumeToken::After);
@@ -155,6 +178,10 @@ impl Sweep {
                 tokio::time::sleep_until(started + share).await;
             }
         }
+        if !self.progress.missing_lanes.is_empty() {
+            self.progress.resume = ResumeToken::Start;
+        }
+        check_complete(&self.progress.missing_lanes)?;
         Ok(self.progress.clone())
     }
 

@@ -184,8 +184,7 @@ impl TokenManager {
 
     /// Returns whether the id of a bearer token was certainly not drawn in this namespace.
     fn is_foreign(&self, attempt: &Attempt<'_>) -> bool {
-        let namespace = self.inner.store.namespace();
-        attempt.bearer.id().is_ok_and(|id| namespace.origin_of(id) == IdOrigin::Foreign)
+        attempt.bearer.id().is_ok_and(|id| self.origin_of(id) == IdOrigin::Foreign)
     }
 
     /// Settles the rejection of a validation, and counts its outcome.

@@ -229,7 +229,11 @@ async fn a_tampered_record_is_refused_and_reported() {
         assert_eq!((page.tokens.len(), page.unreadable), (1, 1), "the other records are listed");
     }
     vault.plant(victim.token.id, sealed).await;
-    assert!(is_valid(&manager, &victim).await, "the original record is valid again");
+    assert_eq!(
+        code(&manager, &victim).await,
+        "not_opened",
+        "an older body does not open under a newer version"
+    );
     assert!(is_valid(&manager, &other).await);
 
     manager.shutdown().await;
@@ -238,7 +242,7 @@ async fn a_tampered_record_is_refused_and_reported() {
         matches!(&seen.what, ObservationKind::Unverifiable { token, code }
             if *token == victim.token.id && code == "not_opened")
     });
-    assert_eq!(untrue.count(), 5);
+    assert_eq!(untrue.count(), 6);
     let report = manager.report().await.unwrap();
     let fault = report.findings.iter().find(|finding| finding.what == "sealed records").unwrap();
     assert_eq!(fault.severity, keyfob::store::Severity::Fault);

@@ -142,13 +142,13 @@ fn the_rules_and_the_dashboard_use_only_existing_metrics() {
 
 #[test]
 fn a_wrong_name_or_label_is_found() {
-    let fine = r#"rate(keyfob_store_call_seconds_bucket{verb=~"load|insert", le="1"}[5m])"#;
+    let fine = r#"rate(keyfob_store_call_seconds_bucket{method=~"load|insert", le="1"}[5m])"#;
     assert_eq!(faults(fine), Vec::<String>::new());
     for wrong in [
         "keyfob_nothing_total",
         "keyfob_store_call_seconds",
-        r#"keyfob_store_calls_total{verb="delete"}"#,
-        r#"keyfob_store_calls_total{verb=~\"load|delete\"}"#,
+        r#"keyfob_store_calls_total{method="delete"}"#,
+        r#"keyfob_store_calls_total{method=~\"load|delete\"}"#,
         r#"keyfob_store_calls_total{subject="user123"}"#,
         "sum by (client) (keyfob_cache_entries)",
     ] {

@@ -1,0 +1,3 @@
+-- Returns the string at a key, or nil.
+@include names@
+return call('GET', @key.key@)

@@ -1,0 +1,216 @@
+//! A cluster of which one shard cannot be reached.
+
+use keyfob::store::prelude::*;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyfob::store::{
+    Advance, Cursor, EpochScope, Feed, Lane, Order, Query, StoreError, Term, Verdict,
+};
+use keyfob::{ClientId, Error, Filter, Grant, Kind, Paging, TokenId, TokenManager, Ttl};
+use keyfob_redis::{RedisConfig, RedisStore};
+use keyfob_testkit::redis::{RedisCluster, RedisServer};
+
+use crate::support::*;
+
+/// A cluster with a store of 12 lanes, of which the shard that holds the first lane can be stopped.
+struct Cluster {
+    servers: RedisCluster,
+    config: RedisConfig,
+    stopped: Vec<u16>,
+    /// The lanes on the shard that can be stopped.
+    lanes_there: Vec<Lane>,
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let servers = tokio::task::block_in_place(|| RedisCluster::start().unwrap());
+        for node in servers.nodes() {
+            // Otherwise the other shards refuse all calls while one is away.
+            node.call(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]).unwrap();
+        }
+        let timeouts = [500, 250, 900].map(Duration::from_millis);
+        // No decision is made while the key that describes the namespace cannot be read. So it must not lie
+        // on the shard that is stopped.
+        let config = loop {
+            let config = config(&crate::cluster_url(&servers), 12);
+            let namespace = config.to_string().split_once("namespace=").unwrap().1.to_owned();
+            let meta = format!("{namespace}:meta");
+            let slot = servers.nodes()[0].call(&["CLUSTER", "KEYSLOT", &meta]).unwrap().number();
+            if slot > 6_000 {
+                break config.with_timeouts(timeouts[0], timeouts[1], timeouts[2]);
+            }
+        };
+        let store = open(&config).await;
+        let shard = servers.primaries()[0];
+        let mut lanes_there = Vec::new();
+        for lane in store.namespace().lanes().lanes() {
+            store.stamp(lane).await.unwrap();
+            let known = lanes_there.len();
+            if keys(shard, &config, "l*").len() > known {
+                lanes_there.push(lane);
+            }
+        }
+        assert_eq!(lanes_there[0], Lane::default(), "the first lane is in the lowest slots");
+        assert!((2..12).contains(&lanes_there.len()), "{lanes_there:?}");
+        let replicas = servers.replicas_of(shard);
+        let stopped = [shard].into_iter().chain(replicas).map(RedisServer::port).collect();
+        Self { servers, config, stopped, lanes_there }
+    }
+
+    fn shard(&self) -> impl Iterator<Item = &RedisServer> {
+        self.servers.nodes().iter().filter(|node| self.stopped.contains(&node.port()))
+    }
+
+    fn stop_shard(&self) {
+        self.shard().for_each(|node| node.pause().unwrap());
+    }
+
+    fn resume_shard(&self) {
+        self.shard().for_each(|node| node.resume().unwrap());
+    }
+
+    fn is_there(&self, lane: Lane) -> bool {
+        self.lanes_there.contains(&lane)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.shard().for_each(|node| drop(node.resume()));
+    }
+}
+
+async fn one_in_each_lane(store: &RedisStore, terms: &[Term]) -> Vec<TokenId> {
+    let mut ids = Vec::new();
+    for lane in store.namespace().lanes().lanes() {
+        let new = record(id_at(now(), lane), Ttl::from_hours(1), terms.to_vec());
+        ids.push(insert(store, new).await);
+    }
+    ids
+}
+
+async fn is_revoked(store: &RedisStore, id: TokenId) -> bool {
+    matches!(store.load(id).await.unwrap().unwrap().verdict, Verdict::Revoked(_))
+}
+
+async fn until_revoked(store: &RedisStore, ids: &[TokenId]) {
+    let begun = std::time::Instant::now();
+    for id in ids {
+        loop {
+            match store.load(*id).await {
+                Ok(Some(loaded)) if matches!(loaded.verdict, Verdict::Revoked(_)) => break,
+                _ => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+            assert!(begun.elapsed() < Duration::from_secs(40), "nobody finished it: {id}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_can_be_reached_is_revoked_and_any_node_finishes_the_rest() {
+    let cluster = Cluster::start().await;
+    // This node was running before, and is not the one that revokes.
+    let witness = open(&cluster.config).await;
+    let revoking = open(&cluster.config).await;
+    let ids = one_in_each_lane(&witness, &[]).await;
+    let (there, elsewhere): (Vec<_>, Vec<_>) =
+        ids.iter().copied().partition(|id| cluster.is_there(id.lane()));
+
+    cluster.stop_shard();
+    let operation = operation();
+    let events = vec![b"all is revoked".to_vec()];
+    let advance = Advance { note: b"why".to_vec(), events, ..Advance::new(EpochScope::All, now()) };
+    let error = revoking.advance(operation, advance.clone()).await.unwrap_err();
+    assert_eq!(error.code(), "partly_applied", "{error}");
+    let StoreError::PartlyApplied { operation: id, applied, pending } = error else { panic!() };
+    assert_eq!(id, operation.id);
+    assert_eq!(usize::from(applied), elsewhere.len());
+    assert_eq!(pending, cluster.lanes_there);
+    for id in &elsewhere {
+        assert!(is_revoked(&witness, *id).await, "{id} is on a living shard");
+    }
+    // The node that revoked is gone. Another one finishes it.
+    revoking.close().await;
+    drop(revoking);
+    // What is issued meanwhile, where it is revoked already, stays good.
+    let lane = elsewhere[0].lane();
+    let later = insert(&witness, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
+
+    cluster.resume_shard();
+    until_revoked(&witness, &there).await;
+    assert_eq!(witness.load(later).await.unwrap().unwrap().verdict, Verdict::Clear);
+    // Nothing is left of it, and the event was written once.
+    let begun = std::time::Instant::now();
+    let tables = || {
+        let primaries = cluster.servers.primaries();
+        primaries.into_iter().map(|node| keys(node, &cluster.config, "w*").len()).sum::<usize>()
+    };
+    while tables() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "a table has it still");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let happened = witness.entries(Feed::Events, &Cursor::start(), 100).await.unwrap().entries;
+    let said = happened.iter().filter(|entry| entry.body == b"all is revoked").count();
+    assert_eq!(said, 1, "it is one event");
+    assert_eq!(witness.advance(operation, advance).await.unwrap().lanes, 12, "it is done");
+    assert_eq!(witness.load(later).await.unwrap().unwrap().verdict, Verdict::Clear);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_counts_and_sweeps_say_what_is_missing() {
+    let cluster = Cluster::start().await;
+    let store = Arc::new(open(&cluster.config).await);
+    let manager = TokenManager::new(Arc::clone(&store));
+    let client = ClientId::new("web").unwrap();
+    let mut ids = Vec::new();
+    for number in 0..60 {
+        let grant = Grant::new(Kind::Access).subject(format!("user{number}")).client("web");
+        ids.push(manager.issue(grant.tag("beta")).await.unwrap().token.id);
+    }
+    let elsewhere = ids.iter().filter(|id| !cluster.is_there(id.lane())).count();
+    assert!((1..60).contains(&elsewhere), "both shards have tokens: {elsewhere}");
+    let filter = Filter::new().tag("beta");
+
+    cluster.stop_shard();
+    for order in [Order::NewestFirst, Order::NextToExpire] {
+        let term = tag(&store, "beta");
+        let query = Query { term, lane: None, order, after: None, limit: 100 };
+        let page = store.query(&query).await.unwrap();
+        assert_eq!(page.missing, cluster.lanes_there);
+        assert_eq!(page.records.len(), elsewhere);
+        assert_eq!(page.complete().unwrap_err().code(), "lanes_unreachable");
+        // A list of one lane cannot leave out that lane.
+        let query = Query { lane: Some(cluster.lanes_there[0]), ..query };
+        assert_eq!(store.query(&query).await.unwrap_err().code(), "store_unavailable");
+    }
+    let page = manager.list(&filter, Paging::new(100)).await.unwrap();
+    assert_eq!((page.tokens.len(), page.missing_lanes), (elsewhere, cluster.lanes_there.clone()));
+    assert_eq!(manager.count(&filter).await.unwrap_err().code(), "lanes_unreachable");
+    let stats = manager.stats().await.unwrap();
+    assert_eq!(stats.total().active, elsewhere as u64);
+    assert_eq!(stats.missing_lanes, cluster.lanes_there);
+
+    let mut sweep = manager.sweep(filter.clone(), "end of beta");
+    assert_eq!(sweep.dry_run().await.unwrap_err().code(), "lanes_unreachable");
+    let error = sweep.run(|_| {}).await.unwrap_err();
+    assert_eq!(error.code(), "lanes_unreachable", "{error}");
+    assert_eq!(sweep.progress().revoked, elsewhere as u64);
+    assert_eq!(sweep.progress().missing_lanes, cluster.lanes_there);
+    // A client is revoked where it can be.
+    let error = manager.revoke_client(&client, "leaked").await.unwrap_err();
+    let Error::Store(StoreError::PartlyApplied { applied, pending, .. }) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(
+        (usize::from(applied), pending.len()),
+        (12 - pending.len(), cluster.lanes_there.len())
+    );
+
+    cluster.resume_shard();
+    let there: Vec<_> = ids.into_iter().filter(|id| cluster.is_there(id.lane())).collect();
+    until_revoked(&store, &there).await;
+    // The sweep begins again, and finds nothing that is left.
+    let done = sweep.run(|_| {}).await.unwrap();
+    assert_eq!((done.revoked, done.missing_lanes.len()), (elsewhere as u64, 0));
+}
