@@ -66,7 +66,7 @@ fn in_memory(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
     let mut lines = Lines::new("memory", "µs");
     for tokens in sizes(size) {
         filled.fill_to(runtime, tokens)?;
-        lines.add(tokens, verbs(runtime, size, &mut filled, 1, &own_cpu)?);
+        lines.add(tokens, operation_costs(runtime, size, &mut filled, 1, &own_cpu)?);
     }
     lines.publish(report);
     Ok(())
@@ -84,7 +84,7 @@ fn on_redis(report: &mut Report, runtime: &Runtime, size: Size, fleet: &mut Flee
     for tokens in sizes(size) {
         filled.fill_to(runtime, tokens)?;
         let cpu = |count: usize, work: &mut dyn FnMut() -> Result<()>| server.cpu_each(count, work);
-        lines.add(tokens, verbs(runtime, size, filled, 1, &cpu)?);
+        lines.add(tokens, operation_costs(runtime, size, filled, 1, &cpu)?);
         lists.push(list_of_one(runtime, size, server, &filled.manager)?);
         bytes.push((tokens, (server.data_bytes()? - empty) / filled.tokens as f64));
     }
@@ -110,7 +110,7 @@ fn on_disk(report: &mut Report, runtime: &Runtime, size: Size, fleet: &mut Fleet
     let mut bytes = Vec::new();
     for tokens in sizes(size) {
         on_disk.filled.fill_to(runtime, tokens)?;
-        lines.add(tokens, verbs(runtime, size, &mut on_disk.filled, 64, &own_cpu)?);
+        lines.add(tokens, operation_costs(runtime, size, &mut on_disk.filled, 64, &own_cpu)?);
         bytes.push((tokens, on_disk.bytes_each()?));
     }
     lines.publish(report);
@@ -119,7 +119,7 @@ fn on_disk(report: &mut Report, runtime: &Runtime, size: Size, fleet: &mut Fleet
 }
 
 /// Returns the current cost of each operation, in order.
-fn verbs(
+fn operation_costs(
     runtime: &Runtime,
     size: Size,
     filled: &mut Filled,

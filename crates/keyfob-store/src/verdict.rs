@@ -80,17 +80,17 @@ pub enum Verdict {
 }
 
 impl Epoch {
-    /// The minimum time to keep an epoch, even if it revokes nothing that is stored. A login that read a
-    /// stamp before the epoch must still find it when it inserts its token.
+    /// The minimum time to keep an epoch, even if it revokes nothing that is stored. A login that
+    /// read a stamp before the epoch must still find it when it inserts its token.
     pub const KEPT_AT_LEAST: Ttl = Ttl::from_hours(1);
 }
 
 impl Verdict {
     /// Returns the verdict on a record.
     ///
-    /// `sequence` is the birth and the present value of the lane's sequence. It is `None` if the lane has
-    /// no sequence, which means that it was lost, because a lane with records has one. `epoch` looks up
-    /// one field; `None` asks for the epoch of everything.
+    /// `sequence` is the birth and the present value of the lane's sequence. It is `None` if the
+    /// lane has no sequence, which means that it was lost, because a lane with records has one.
+    /// `epoch` looks up one field; `None` asks for the epoch of everything.
     pub fn of(
         stamp: Stamp,
         tombstone: Option<RevocationMark>,
@@ -176,8 +176,16 @@ mod tests {
 
     #[test]
     fn lost_epochs_damage_and_never_revive() {
-        assert_eq!(verdict(10, None, None), Verdict::Damaged, "the lane's sequence is gone");
-        assert_eq!(verdict(10, None, Some((20, 20))), Verdict::Damaged, "it began anew since");
-        assert_eq!(verdict(10, None, Some((5, 9))), Verdict::Damaged, "it was rolled back");
+        assert_eq!(verdict(10, None, None), Verdict::Damaged, "the lane's sequence is missing");
+        assert_eq!(
+            verdict(10, None, Some((20, 20))),
+            Verdict::Damaged,
+            "the sequence was created again"
+        );
+        assert_eq!(
+            verdict(10, None, Some((5, 9))),
+            Verdict::Damaged,
+            "the sequence was rolled back"
+        );
     }
 }

@@ -39,8 +39,8 @@ enum Source {
 /// The default trusts no proxy: the client address is that of the peer, and headers are ignored. A
 /// client can send any header, so trust only addresses that clients cannot have.
 ///
-/// The header is walked from its right end, where the nearest proxy wrote. The client address is the
-/// first address that is not a trusted proxy.
+/// The header is walked from its right end, where the nearest proxy wrote. The client address is
+/// the first address that is not a trusted proxy.
 ///
 /// ```
 /// use keyfob_tower::TrustedProxies;
@@ -206,7 +206,7 @@ mod tests {
         let headers = [("x-forwarded-for", "192.0.2.7"), ("forwarded", "for=192.0.2.8")];
         assert_eq!(client(&TrustedProxies::none(), "10.0.0.1", &headers), "10.0.0.1");
         let proxies = TrustedProxies::x_forwarded_for(["10.0.0.0/8"]).unwrap();
-        assert_eq!(client(&proxies, "192.0.2.1", &headers), "192.0.2.1", "the peer is no proxy");
+        assert_eq!(client(&proxies, "192.0.2.1", &headers), "192.0.2.1", "the peer is not a proxy");
     }
 
     #[test]

@@ -165,11 +165,11 @@ fn on_a_small_file_system(mib: u64, test: &str) {
         .output();
     let Ok(run) = run else { return eprintln!("not run: there is no unshare") };
     let out = [run.stdout, run.stderr].concat();
-    let said = String::from_utf8_lossy(&out);
-    if run.status.code() == Some(77) || said.contains("unshare failed") {
+    let output = String::from_utf8_lossy(&out);
+    if run.status.code() == Some(77) || output.contains("unshare failed") {
         return eprintln!("not run: this user may not mount a file system");
     }
-    assert!(run.status.success() && said.contains("1 passed"), "{said}");
+    assert!(run.status.success() && output.contains("1 passed"), "{output}");
 }
 
 /// The small file system; `None` outside of it, where the tests below have nothing to do.
@@ -231,8 +231,8 @@ fn a_file_size_limit_refuses_writes_and_reads_continue() {
         .output()
         .unwrap();
     let out = [run.stdout, run.stderr].concat();
-    let said = String::from_utf8_lossy(&out);
-    assert!(run.status.success() && said.contains("1 passed"), "{said}");
+    let output = String::from_utf8_lossy(&out);
+    assert!(run.status.success() && output.contains("1 passed"), "{output}");
 }
 
 #[tokio::test]

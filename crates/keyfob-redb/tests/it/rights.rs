@@ -100,12 +100,12 @@ async fn a_backup_on_a_read_only_file_system_opens() {
         .env(COPY, folder)
         .output();
     let Ok(run) = run else { return eprintln!("not run: there is no unshare") };
-    let said =
+    let output =
         format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    if run.status.code() == Some(77) || said.contains("unshare failed") {
+    if run.status.code() == Some(77) || output.contains("unshare failed") {
         return eprintln!("not run: this user may not mount a file system");
     }
-    assert!(run.status.success() && said.contains("1 passed"), "{said}");
+    assert!(run.status.success() && output.contains("1 passed"), "{output}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What a store method costs: round trips, scripts, commands and keys.
+//! The cost of each store method: round trips, scripts, commands and keys.
 
 use keyfob::store::prelude::*;
 use std::collections::BTreeMap;
@@ -136,8 +136,8 @@ async fn a_list_by_subject_costs_the_same_among_a_hundred_times_as_many_tokens()
         );
         server.call(&["EVAL", &script.replace("math.sum(n,", "(n +"), "0"]).unwrap().number()
     };
-    let most = sizes("max");
-    assert!((2..=130).contains(&most), "a leaf holds {most}");
+    let max_members = sizes("max");
+    assert!((2..=130).contains(&max_members), "a leaf holds {max_members}");
 
     let (mut costs, mut looked_up, mut others) = (Vec::new(), Vec::new(), 0);
     for size in [400, 40_000] {
@@ -150,14 +150,14 @@ async fn a_list_by_subject_costs_the_same_among_a_hundred_times_as_many_tokens()
         // The same members: those of the subject, and the bounds of up to four heads.
         let own = sizes("sum");
         assert!((OWN..OWN + 4).contains(&own), "the subject's sets hold {own}");
-        assert_eq!(sizes("max"), most, "no leaf is larger than before");
+        assert_eq!(sizes("max"), max_members, "no leaf is larger than before");
         let (before, before_lookups) = (counts(&server), lookups(&server));
         let order = Order::NewestFirst;
         let query = Query { term, lane: Some(lane), order, after: None, limit: 50 };
         assert_eq!(store.query(&query).await.unwrap().records.len(), 50);
         looked_up.push(lookups(&server) - before_lookups);
         let mut cost = since(&server, &before);
-        // What the test and the maintenance task send besides.
+        // Other commands that the test and the maintenance task send.
         cost.retain(|name, _| !matches!(name.as_str(), "info" | "time" | "hrandfield"));
         costs.push(cost);
     }
@@ -167,8 +167,8 @@ async fn a_list_by_subject_costs_the_same_among_a_hundred_times_as_many_tokens()
         let (few, many) = (of[0] as f64, of[1] as f64);
         assert!((0.5..=1.5).contains(&(many / few)), "{what}: {of:?}, {costs:?}");
     }
-    // Each read of a leaf reads at most the largest leaf as a whole.
-    let members = costs[1]["zrange"] as i64 * most;
+    // Each read of a leaf reads at most the whole largest leaf.
+    let members = costs[1]["zrange"] as i64 * max_members;
     assert!(members <= 4 * 130, "at most {members} members were read: {costs:?}");
     assert!(looked_up[1] < 300, "of fifty records: {looked_up:?}");
 }

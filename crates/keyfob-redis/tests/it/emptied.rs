@@ -163,7 +163,7 @@ async fn nodes_that_may_recreate_the_namespace_go_on() {
     let old = managers[0].issue(grant()).await.unwrap();
     server.call(&["FLUSHALL"]).unwrap();
     let new = managers[0].issue(grant()).await.unwrap();
-    until("both go on", || !manager_is_lost(&managers[1], &new.bearer)).await;
+    until("both managers continue", || !manager_is_lost(&managers[1], &new.bearer)).await;
     for manager in &managers {
         manager.validate_active(&new.bearer).await.unwrap();
         assert_eq!(code(manager.validate_active(&old.bearer).await), "token_unknown");

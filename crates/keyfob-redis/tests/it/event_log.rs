@@ -29,7 +29,7 @@ async fn entries_trimmed_in_an_unread_lane_are_reported() {
     assert_eq!(begun.entries[0].lane, first, "the older entry");
     assert!(!begun.trimmed && begun.more);
     let next = page(begun.cursor.clone()).await;
-    assert!(!next.trimmed, "nothing gave way since: {:?}", next.cursor);
+    assert!(!next.trimmed, "no further entry was trimmed: {:?}", next.cursor);
 
     observe(second, 1000).await.unwrap();
     let after = page(begun.cursor).await;

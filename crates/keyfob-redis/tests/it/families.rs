@@ -102,8 +102,8 @@ async fn a_server_clock_that_cannot_be_read_is_not_guessed() {
     let clock = Settable::default();
     let store = open(&config(&server.url(), 1).with_clock(Arc::new(clock.clone()))).await;
     clock.0.store(3 * 3_600_000, Ordering::SeqCst);
-    let told = store.time_of(Lane::default(), clock.now()).await.unwrap();
-    let off = told.as_millis().abs_diff(SystemClock.now().as_millis());
+    let store_time = store.time_of(Lane::default(), clock.now()).await.unwrap();
+    let off = store_time.as_millis().abs_diff(SystemClock.now().as_millis());
     assert!(off < 5_000, "by the server's clock: {off} ms");
     server.kill9();
     let begun = Instant::now();

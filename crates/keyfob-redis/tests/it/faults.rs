@@ -239,12 +239,12 @@ async fn a_write_whose_answer_is_lost_is_applied_once() {
     cutter.abort();
     // Each change left one event, however often it was sent.
     let page = direct.events(&start, 10_000).await.unwrap();
-    let mut told: Vec<_> =
+    let mut events: Vec<_> =
         page.events.iter().map(|(event, _)| (event.token(), event.what.as_str())).collect();
-    let all = told.len();
-    told.sort();
-    told.dedup();
-    assert_eq!(told.len(), all);
+    let all = events.len();
+    events.sort();
+    events.dedup();
+    assert_eq!(events.len(), all);
     assert!(all >= 300, "most rounds got through: {all}");
 }
 

@@ -170,7 +170,10 @@ async fn the_own_node_is_notified_before_the_store_method_returns() {
     let probe = ChangeProbe::from_now(&listener);
     let gave_up = store.revoke(operation(), revocation(id, None));
     tokio::time::timeout(Duration::from_millis(20), gave_up).await.unwrap_err();
-    assert!(probe.of(lane, Invalidation::of(id)), "also if the caller stops waiting");
+    assert!(
+        probe.of(lane, Invalidation::of(id)),
+        "the listener is notified even if the caller stops waiting"
+    );
 }
 
 #[tokio::test]
@@ -269,12 +272,12 @@ async fn without_a_majority_of_sentinels_no_lane_is_trusted() {
     assert!(!listener.is_trusted(Lane::new(0)), "though the server answers every heartbeat");
 }
 
-/// Returns the lane whose keys lie in the slots of a primary.
+/// Returns the lane whose keys are in the slots of a primary.
 fn lane_at(config: &keyfob_redis::RedisConfig, primary: &RedisServer) -> Option<Lane> {
     let found = keys(primary, config, "l*");
     let owned = primary.call(&["CLUSTER", "KEYSLOT", found.first()?]).unwrap().number();
     (0..LANES).map(Lane::new).find(|lane| {
-        // Lane L of N lies in the L-th of N stripes of the slots.
+        // Lane L of N is in the L-th of N stripes of the slots.
         owned / (16_384 / i64::from(LANES)) == i64::from(lane.number())
     })
 }

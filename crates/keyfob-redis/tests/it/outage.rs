@@ -228,8 +228,8 @@ async fn too_few_replicas_do_not_break_the_connection() {
     let store = open(&config).await;
     let lane = Lane::new(0);
     let connections = || {
-        let said = server.info("stats").unwrap()["total_connections_received"].clone();
-        said.parse::<u64>().unwrap()
+        let connections = server.info("stats").unwrap()["total_connections_received"].clone();
+        connections.parse::<u64>().unwrap()
     };
     let mut counts = Vec::new();
     for _ in 0..2 {

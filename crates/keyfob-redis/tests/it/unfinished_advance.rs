@@ -67,8 +67,8 @@ async fn another_node_finishes_an_advance() {
     assert_eq!(store.advance(operation, advance).await.unwrap().lanes, 4);
     assert_eq!(store.load(later).await.unwrap().unwrap().verdict, Verdict::Clear);
     let happened = store.entries(Feed::Events, &Cursor::start(), 100).await.unwrap().entries;
-    let said = happened.iter().filter(|entry| entry.body == b"all is revoked").count();
-    assert_eq!(said, 1, "the advance writes one event");
+    let event_count = happened.iter().filter(|entry| entry.body == b"all is revoked").count();
+    assert_eq!(event_count, 1, "the advance writes one event");
     assert!(keys(&server, &config, "w*").is_empty(), "no key of the advance is left");
 }
 

@@ -84,7 +84,7 @@ async fn max_age_is_the_earlier_of_the_end_and_the_idle_end() {
     assert!(text(&issued).ends_with("; Max-Age=600"));
     let (issued, _) =
         session(&bench, Grant::new(Kind::Session).subject("user123").never_expires()).await;
-    assert!(text(&issued).ends_with("; SameSite=Lax"), "it ends with the browser");
+    assert!(text(&issued).ends_with("; SameSite=Lax"), "the cookie ends with the browser session");
 }
 
 #[tokio::test]

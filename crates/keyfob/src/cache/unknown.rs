@@ -1,8 +1,8 @@
 //! Ids that the store did not know a moment ago: a small table whose entries expire.
 //!
-//! It need not hear of inserts. Ids are random, and a bearer token cannot be presented before its insert
-//! was acknowledged. A load that was sent before the insert, and found nothing, is forgotten within a
-//! second.
+//! It need not hear of inserts. Ids are random, and a bearer token cannot be presented before its
+//! insert was acknowledged. A load that was sent before the insert, and found nothing, is forgotten
+//! within a second.
 
 use super::atomic::{AtomicU64, Ordering, zeroed};
 use keyfob_core::id::TokenId;
@@ -66,6 +66,9 @@ mod tests {
         assert!(unknown.has(id, start) && !unknown.has(other, start));
         assert!(unknown.has(id, start + Ttl::from_millis(900).unwrap()));
         assert!(!unknown.has(id, start + Ttl::from_secs(1)));
-        assert!(!unknown.has(id, start.saturating_sub(Ttl::from_secs(1))), "the clock went back");
+        assert!(
+            !unknown.has(id, start.saturating_sub(Ttl::from_secs(1))),
+            "an entry from the future is ignored"
+        );
     }
 }

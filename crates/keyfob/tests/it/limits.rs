@@ -58,7 +58,7 @@ impl LimitStore for CountedLimits {
             std::future::pending::<()>().await;
         }
         match self.down.load(Ordering::Relaxed) {
-            true => Err(StoreError::unavailable("it was told to fail")),
+            true => Err(StoreError::unavailable("the test lets the store fail")),
             false => self.store.charge(charges).await,
         }
     }

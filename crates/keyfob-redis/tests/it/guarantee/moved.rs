@@ -74,7 +74,7 @@ async fn after_a_move(kills_the_feed: bool) {
     }
     scenario.check_guarantee(poll, &revoked).await;
     assert_eq!(recorder.value("keyfob_store_address_moves_total", []), 1.0);
-    // What is written now reaches the new server.
+    // Writes go to the new server from now on.
     let grant = keyfob::Grant::new(keyfob::Kind::Access).subject("bob");
     let issued = scenario.there.manager.issue(grant).await.unwrap();
     scenario.here.validate_active(&issued.bearer).await.unwrap();

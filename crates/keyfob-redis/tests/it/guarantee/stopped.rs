@@ -103,15 +103,15 @@ async fn with_a_short_max_staleness() {
 /// server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node() {
-    let Ok(told) = std::env::var(NODE) else {
+    let Ok(arguments) = std::env::var(NODE) else {
         let config = TestNamespace::new(8).by(&server().url());
         Scenario::start(&config, &config, default_max_staleness()).await;
         return;
     };
-    let mut told = told.split(' ').map(str::to_owned);
-    let config = told.next().unwrap().parse().unwrap();
-    let bound = millis(told.next().unwrap().parse().unwrap());
-    let bearers: Vec<_> = told.collect();
+    let mut arguments = arguments.split(' ').map(str::to_owned);
+    let config = arguments.next().unwrap().parse().unwrap();
+    let bound = millis(arguments.next().unwrap().parse().unwrap());
+    let bearers: Vec<_> = arguments.collect();
     let node = Node::at(&config, bound).await;
     node.until_answered_from_cache(&bearers).await;
     let poll = node.poll(&bearers);

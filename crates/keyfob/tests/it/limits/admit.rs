@@ -263,8 +263,8 @@ async fn a_changed_rate_does_not_hand_out_a_fresh_burst() {
         admitted
     };
     assert_eq!(admitted_of("100/1h", 100).await, 100);
-    assert_eq!(admitted_of("101/1h", 101).await, 1, "a hundred are used");
-    assert_eq!(admitted_of("100/1h", 100).await, 0, "nor does the way back");
+    assert_eq!(admitted_of("101/1h", 101).await, 1, "a hundred permits are used");
+    assert_eq!(admitted_of("100/1h", 100).await, 0, "a change back admits none either");
 }
 
 #[tokio::test]

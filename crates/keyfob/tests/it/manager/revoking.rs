@@ -31,18 +31,18 @@ async fn the_first_revocation_keeps_its_time_reason_and_actor() {
 #[tokio::test]
 async fn revoking_what_is_not_there_or_for_a_bad_reason_is_an_error() {
     let bench = bench();
-    let nobody: TokenId = "tok_00d1h88n000000000000000001".parse().unwrap();
-    let missing = bench.manager.revoke(nobody, RevokeRequest::default()).await.unwrap_err();
+    let unknown: TokenId = "tok_00d1h88n000000000000000001".parse().unwrap();
+    let missing = bench.manager.revoke(unknown, RevokeRequest::default()).await.unwrap_err();
     assert!(matches!(missing, Error::NotFound { .. }));
-    let bad = bench.manager.revoke(nobody, RevokeRequest::reason("a\u{0}b")).await.unwrap_err();
+    let bad = bench.manager.revoke(unknown, RevokeRequest::reason("a\u{0}b")).await.unwrap_err();
     assert!(matches!(bad, Error::Invalid(_)));
 }
 
 #[tokio::test]
 async fn a_family_that_never_was_is_not_found() {
     let bench = bench();
-    let nobody = "tok_00d1h88n000000000000000001".parse().unwrap();
-    let missing = bench.manager.revoke_family(nobody, RevokeRequest::default()).await.unwrap_err();
+    let unknown = "tok_00d1h88n000000000000000001".parse().unwrap();
+    let missing = bench.manager.revoke_family(unknown, RevokeRequest::default()).await.unwrap_err();
     assert!(matches!(missing, Error::NotFound { .. }));
     assert!(
         bench.manager.events(&keyfob::store::Cursor::start(), 9).await.unwrap().events.is_empty()

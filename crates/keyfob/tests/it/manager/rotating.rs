@@ -185,8 +185,8 @@ async fn rotate_refuses_other_kinds_and_ended_keys() {
         let refused = bench.manager.rotate(id, hour()).await.unwrap_err();
         assert_eq!(refused.code(), "token_ended");
     }
-    let nobody = "tok_00d1h88n000000000000000001".parse().unwrap();
-    let refused = bench.manager.rotate(nobody, hour()).await.unwrap_err();
+    let unknown = "tok_00d1h88n000000000000000001".parse().unwrap();
+    let refused = bench.manager.rotate(unknown, hour()).await.unwrap_err();
     assert_eq!(refused.code(), "token_not_found");
 }
 
@@ -251,19 +251,19 @@ async fn an_owner_sees_whether_the_older_secret_is_still_in_use() {
     bench.manager.validate_active(&old.bearer).await.unwrap();
     let overlap = SecretOverlap::default();
     let new = bench.manager.rotate(old.token.id, overlap).await.unwrap();
-    let told = async || {
+    let reported = async || {
         bench.manager.shutdown().await;
         let page = bench.manager.observations(&Cursor::start(), 1_000).await.unwrap();
-        let is_told =
+        let is_use_of_older =
             |what: &ObservationKind| matches!(what, ObservationKind::OlderSecretUsed { .. });
-        page.observations.iter().filter(|(seen, _)| is_told(&seen.what)).count()
+        page.observations.iter().filter(|(seen, _)| is_use_of_older(&seen.what)).count()
     };
     for hour in 1..=5 {
         for _ in 0..100 {
             bench.manager.validate_active(&old.bearer).await.unwrap();
         }
         assert_eq!(
-            told().await,
+            reported().await,
             hour,
             "the remaining time is reported from the cache and from the store"
         );
@@ -272,7 +272,7 @@ async fn an_owner_sees_whether_the_older_secret_is_still_in_use() {
     for _ in 0..100 {
         bench.manager.validate_active(&new.bearer).await.unwrap();
     }
-    assert_eq!(told().await, 5, "the older secret is no longer in use");
+    assert_eq!(reported().await, 5, "the older secret is no longer in use");
 }
 
 #[tokio::test]

@@ -76,10 +76,10 @@ async fn a_lost_rotation_is_reported_once_and_ends_no_family() {
         }
     }
     let page = nodes[1].events(&Cursor::start(), 100).await.unwrap();
-    let told = page.events.iter().filter(|(event, _)| event.what.as_str().ends_with("store"));
-    let told: Vec<_> = told.map(|(event, _)| event.what.clone()).collect();
+    let reported = page.events.iter().filter(|(event, _)| event.what.as_str().ends_with("store"));
+    let reported: Vec<_> = reported.map(|(event, _)| event.what.clone()).collect();
     let ahead = |presented| EventKind::AheadOfStore { token, presented, generation: 1 };
-    assert_eq!(told, [ahead(2), ahead(3)], "once for each generation");
+    assert_eq!(reported, [ahead(2), ahead(3)], "one event for each generation");
     let history = nodes[1].history(token).await.unwrap();
     let whats: Vec<_> = history.iter().map(|entry| entry.what.as_str()).collect();
     assert_eq!(whats, ["issued", "rotated", "ahead_of_store", "ahead_of_store"]);

@@ -146,10 +146,10 @@ async fn events_are_counted_when_a_handler_has_taken_them() {
     let bench = bench();
     bench.issue(Kind::Access).await;
     bench.issue(Kind::Access).await;
-    let (sender, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let task = bench.manager.spawn_handler(Failing { left: 1, told: sender }, Cursor::start());
+    let (sender, mut called) = tokio::sync::mpsc::unbounded_channel();
+    let task = bench.manager.spawn_handler(Failing { left: 1, called: sender }, Cursor::start());
     for _ in 0..2 {
-        told.recv().await.unwrap();
+        called.recv().await.unwrap();
     }
     task.stop().await;
     assert_eq!(bench.value("events_delivered_total", []), 2.0);
@@ -167,7 +167,7 @@ async fn events_are_counted_when_a_handler_has_taken_them() {
 /// A handler that fails a few times before it accepts an event.
 struct Failing {
     left: u32,
-    told: tokio::sync::mpsc::UnboundedSender<()>,
+    called: tokio::sync::mpsc::UnboundedSender<()>,
 }
 
 impl keyfob::handlers::EventHandler for Failing {
@@ -176,7 +176,7 @@ impl keyfob::handlers::EventHandler for Failing {
             self.left -= 1;
             return Err(HandlerError::new("not yet"));
         }
-        self.told.send(()).map_err(std::io::Error::other)?;
+        self.called.send(()).map_err(std::io::Error::other)?;
         Ok(())
     }
 }

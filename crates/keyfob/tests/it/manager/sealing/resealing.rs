@@ -103,8 +103,8 @@ async fn resealing_keeps_what_a_token_is() {
         assert_eq!(manager.get(id).await.unwrap(), before);
         assert_eq!(vault.raw(id).await.key.value(), 2);
     }
-    let told = manager.events(&events, 10).await.unwrap().events;
-    assert!(told.is_empty(), "resealing writes no events");
+    let new_events = manager.events(&events, 10).await.unwrap().events;
+    assert!(new_events.is_empty(), "resealing writes no events");
     manager.revoke(family.token.id, RevokeRequest::default()).await.unwrap();
     assert_eq!(
         code(&manager, &child).await,
@@ -287,8 +287,8 @@ async fn plaintext_notes_from_before_sealing_are_dropped_without_an_integrity_er
     manager.retire_key(&mut ring, KeyVersion::PLAINTEXT).await.unwrap();
     manager.set_keys(&ring).unwrap();
     assert_eq!(reason(&manager).await, None, "the token is revoked without a readable reason");
-    let told = manager.events(&Cursor::start(), 10).await.unwrap().events;
-    assert!(told.is_empty(), "{told:?}");
+    let new_events = manager.events(&Cursor::start(), 10).await.unwrap().events;
+    assert!(new_events.is_empty(), "{new_events:?}");
     let findings = manager.report().await.unwrap().findings;
     let accused = findings.iter().find(|finding| finding.what == "sealed records");
     assert!(accused.is_none(), "{accused:?}");
