@@ -22,7 +22,8 @@ async fn expired_data_is_gone_without_a_running_store() {
         let store = std::sync::Arc::clone(&store);
         writers.spawn(async move {
             for n in 0..625u16 {
-                let (user, lane) = subject(&store, &format!("user-{}", n % 50));
+                // Enough subjects that each of the 8 lanes has some, whatever the namespace's key is.
+                let (user, lane) = subject(&store, &format!("user-{}", n % 200));
                 let terms = vec![store.namespace().all(), user, client];
                 let new = record(id_at(now(), lane), Ttl::from_secs(2), terms);
                 let (kind, ends_at) = (Kind::Access, new.keep_until);
