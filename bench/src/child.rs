@@ -1,4 +1,4 @@
-//! Runs what needs a process of its own: this program starts itself again with a role.
+//! Runs measurements that need their own process: this program starts itself again with a role.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -39,7 +39,7 @@ pub(crate) struct CacheMemory {
     pub(crate) fill_nanos: f64,
 }
 
-/// A process that answers one line with one line.
+/// A child process that answers each line with one line.
 #[derive(Debug)]
 pub(crate) struct Child {
     process: std::process::Child,
@@ -86,7 +86,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to end.
+        // The process may have ended by itself.
         let _ended = self.process.kill();
         let _ended = self.process.wait();
     }
@@ -114,7 +114,7 @@ pub(crate) fn first_answer(path: &Path, bearer: &str) -> Result<FirstAnswer> {
     Ok(FirstAnswer { millis: (answered - began as f64) / 1e6, resident_bytes })
 }
 
-/// Plays a role and ends.
+/// Runs a role and ends.
 pub(crate) fn play(role: &[String]) -> Result<()> {
     match role {
         [role, path] if role == FIRST_ANSWER => answer_once(Path::new(path)),
@@ -155,10 +155,10 @@ fn fill_cache(tokens: u64) -> Result<()> {
     Ok(writeln!(std::io::stdout(), "{resident} {bytes} {kept} {}", filling - loading)?)
 }
 
-/// For each bearer token that it reads: puts it into the cache, confirms that, and then reports when
-/// it was first refused.
+/// For each bearer token that it reads: puts it into the cache, confirms that, and then reports
+/// when it was first refused.
 fn watch(url: &str) -> Result<()> {
-    server::beside_the_server();
+    server::pin_away_from_server();
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let store = Arc::new(RedisStore::connect(url).await?);
@@ -183,7 +183,7 @@ fn watch(url: &str) -> Result<()> {
 
 /// Listens to every key under one prefix by the server's tracking, and reports when.
 fn hear(port: u16) -> Result<()> {
-    server::beside_the_server();
+    server::pin_away_from_server();
     let mut client = server::Client::to(port)?;
     let mut arm = Vec::new();
     server::write_command(&mut arm, &[b"HELLO", b"3"]);

@@ -13,7 +13,7 @@ use crate::population;
 use crate::report::progress;
 use crate::server::Server;
 
-/// One of how many issued tokens is kept for later use.
+/// One of this number of issued tokens is kept for later use.
 const IN_HAND: u64 = 2_000;
 
 /// A store that is filled step by step.
@@ -22,10 +22,10 @@ pub(crate) struct Filled {
     pub(crate) manager: TokenManager,
     /// Tokens of all ages.
     pub(crate) in_hand: Vec<Issued>,
-    /// How many tokens were issued.
+    /// The number of issued tokens.
     pub(crate) tokens: u64,
     name: &'static str,
-    at_once: usize,
+    concurrency: usize,
 }
 
 /// A Redis, and the bytes that it used when it was empty.
@@ -72,9 +72,9 @@ impl Fleet {
 }
 
 impl Filled {
-    pub(crate) fn new(store: Arc<dyn Store>, name: &'static str, at_once: usize) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, name: &'static str, concurrency: usize) -> Self {
         let manager = population::manager(store);
-        Self { manager, in_hand: Vec::new(), tokens: 0, name, at_once }
+        Self { manager, in_hand: Vec::new(), tokens: 0, name, concurrency }
     }
 
     /// Issues tokens until the store has `tokens`.
@@ -98,20 +98,20 @@ impl Filled {
         count: u64,
         keep: u64,
     ) -> Result<Vec<Issued>> {
-        self.issue_at_once(runtime, count, keep, self.at_once)
+        self.issue_concurrently(runtime, count, keep, self.concurrency)
     }
 
-    /// The same, many at a time.
-    pub(crate) fn issue_at_once(
+    /// The same, with this number of concurrent calls.
+    pub(crate) fn issue_concurrently(
         &mut self,
         runtime: &Runtime,
         count: u64,
         keep: u64,
-        at_once: usize,
+        concurrency: usize,
     ) -> Result<Vec<Issued>> {
         let range = self.tokens..self.tokens + count;
         self.tokens += count;
-        let issue = population::issue(&self.manager, range, at_once, keep, population::indexed);
+        let issue = population::issue(&self.manager, range, concurrency, keep, population::indexed);
         runtime.block_on(issue)
     }
 }

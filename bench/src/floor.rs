@@ -11,7 +11,7 @@ use crate::contender::{Bearers, next};
 use crate::measure::{coarse_millis, cpu_each};
 
 const PREFIX: &[u8] = b"fob_";
-/// What comes before the body: the prefix, and the kind between two underscores.
+/// The text before the body: the prefix, and the kind between two underscores.
 const BEFORE: usize = 7;
 const BODY: usize = 55;
 const CHECK: usize = 6;
@@ -26,7 +26,7 @@ struct Slot {
     is_taken: bool,
 }
 
-/// A table with room to spare, its entries in place.
+/// A table with free space, without indirection to its entries.
 #[derive(Debug)]
 pub(crate) struct Floor {
     slots: Vec<Slot>,
@@ -151,7 +151,7 @@ mod tests {
             let mut text = contender.bearers.at(place).as_bytes().to_vec();
             assert!(floor.check(&text).is_some());
             text[20] ^= 1;
-            assert!(floor.check(&text).is_none(), "a wrong check was accepted");
+            assert!(floor.check(&text).is_none(), "a wrong checksum was accepted");
             assert!(floor.probe(&text).is_none(), "an unknown token was found");
         }
         assert!(floor.check(b"fob_at_short").is_none());

@@ -44,7 +44,7 @@ usage: keyfob-bench [validate|stores|sealing|memory|revocation|scale|peers ...] 
 
   without a name every group is run, which takes about ten minutes
   --json    prints the results for machines
-  --quick   a smoke of a minute: smaller, and its figures mean little";
+  --quick   a smoke test of a minute: smaller, its figures are not meaningful";
 
 const GROUPS: [&str; 7] =
     ["peers", "validate", "stores", "sealing", "revocation", "scale", "memory"];
@@ -66,7 +66,7 @@ fn run() -> Result<()> {
     {
         return child::play(rest);
     }
-    let (mut as_json, mut size, mut groups) = (false, Size::Whole, Vec::new());
+    let (mut as_json, mut size, mut groups) = (false, Size::Full, Vec::new());
     for arg in &args {
         match arg.as_str() {
             "--json" => as_json = true,
@@ -136,7 +136,7 @@ fn describe(report: &mut Report, size: Size) -> Result<()> {
     let redis = server::Server::start()?.version()?;
     report.note(format!("{model}, {cores} cores, load {load} at the start; Redis {redis}"));
     if size == Size::Quick {
-        report.note("this was a quick run: smaller than the targets are stated for");
+        report.note("this was a quick run: smaller than the size to which the targets apply");
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! How a figure is taken: rounds that alternate between the contenders, so that other load on the
-//! machine affects all of them, and clocks that count work and not waiting.
+//! The method of measurement: rounds that alternate between the contenders, so that other load on
+//! the machine affects all of them, and clocks that count work and not waiting.
 
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// The values of one contender, one of each round.
+/// The values of one contender, one per round.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Series(Vec<f64>);
 
@@ -26,17 +26,17 @@ impl Series {
         self.quantile(0.5)
     }
 
-    /// Half the distance of the quartiles, as a share of the median.
+    /// Returns half the interquartile range, as a share of the median.
     pub(crate) fn spread(&self) -> f64 {
         (self.quantile(0.75) - self.quantile(0.25)) / 2.0 / self.median().abs()
     }
 
-    /// Round by round, this to another.
+    /// Returns the ratio to another series, round by round.
     pub(crate) fn over(&self, other: &Self) -> Self {
         Self::of(self.0.iter().zip(&other.0).map(|(this, other)| this / other))
     }
 
-    /// Round by round, this less another.
+    /// Returns the difference to another series, round by round.
     pub(crate) fn minus(&self, other: &Self) -> Self {
         Self::of(self.0.iter().zip(&other.0).map(|(this, other)| this - other))
     }
@@ -49,8 +49,8 @@ impl Series {
 /// A contender: does its work once and returns the cost.
 pub(crate) type Contender<'a> = &'a mut dyn FnMut() -> anyhow::Result<f64>;
 
-/// Runs the contenders in turn, each once a round. The first one is the last in the next round. One
-/// warm-up round is not counted.
+/// Runs the contenders in turn, each once per round. The first one is the last in the next round.
+/// One warm-up round is not counted.
 pub(crate) fn rounds<const N: usize>(
     count: usize,
     mut contenders: [Contender<'_>; N],
@@ -76,22 +76,22 @@ fn read(clock: ClockId) -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
-/// The time that this thread has worked.
+/// Returns the processor time of this thread.
 pub(crate) fn thread_cpu() -> Duration {
     read(ClockId::ThreadCPUTime)
 }
 
-/// The time that all threads of this process have worked.
+/// Returns the processor time of all threads of this process.
 pub(crate) fn process_cpu() -> Duration {
     read(ClockId::ProcessCPUTime)
 }
 
-/// A clock that all processes of the machine read alike, in nanoseconds.
+/// Returns the time of a clock that is the same for all processes of the machine, in nanoseconds.
 pub(crate) fn machine_nanos() -> u64 {
     read(ClockId::Monotonic).as_nanos() as u64
 }
 
-/// The kernel's coarse clock in milliseconds: the cheapest clock that needs no thread.
+/// Returns the kernel's coarse clock in milliseconds: the cheapest clock that needs no thread.
 pub(crate) fn coarse_millis() -> u64 {
     #[cfg(target_os = "linux")]
     return read(ClockId::MonotonicCoarse).as_millis() as u64;

@@ -55,8 +55,8 @@ pub(crate) fn measure(
     Ok(())
 }
 
-/// Measures what the cache uses for a token with all that it answers from, as the system counts it, in
-/// a process of its own; and the cost of adding one.
+/// Measures the memory of the cache per token in a separate process, as the system counts it, and
+/// the cost of adding a token.
 fn cache(report: &mut Report, size: Size) -> Result<()> {
     let tokens = size.tokens(1_000_000);
     let cache = child::cache_memory(tokens)?;
@@ -74,7 +74,7 @@ fn cache(report: &mut Report, size: Size) -> Result<()> {
     Ok(())
 }
 
-/// The mean length of some records.
+/// Returns the mean length of some records.
 fn record_length(server: &Server) -> Result<f64> {
     let script = "local sum, n, tries = 0, 0, 0 \
                   while n < 200 and tries < 100000 do \
@@ -83,11 +83,11 @@ fn record_length(server: &Server) -> Result<f64> {
                   sum, n = sum + redis.call('STRLEN', key), n + 1 end end \
                   return tostring(sum / n)";
     let mean = server.call(&["EVAL", script, "0"])?.to_string();
-    mean.parse().context("a mean of lengths")
+    mean.parse().context("the mean length is not a number")
 }
 
-/// Tokens that are listed under all alone. A quarter of a million fill the server's tables to the same
-/// degree as a million.
+/// Tokens that have only the index entry for *all tokens*. A quarter of a million fill the server's
+/// tables to the same degree as a million.
 fn bare(runtime: &Runtime, size: Size) -> Result<f64> {
     let tokens = size.tokens(250_000);
     let server = Server::start()?;

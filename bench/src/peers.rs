@@ -1,5 +1,5 @@
-//! Other libraries that a Rust user might choose, in the same loop: signed tokens that are verified,
-//! and sessions kept in memory (V4).
+//! Comparison with other Rust libraries in the same loop: signed tokens and in-memory sessions
+//! (V4).
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -21,8 +21,8 @@ use crate::report::{Figure, Report};
 use crate::size::Size;
 use crate::target::Target;
 
-/// How many tokens each of them holds: few enough to stay in the processor's cache.
-const HELD: usize = 1_000;
+/// The number of tokens per library. They fit into the processor's cache.
+const TOKENS: usize = 1_000;
 const ISSUER: &str = "https://id.example.com";
 const AUDIENCE: &str = "https://api.example.com";
 
@@ -38,14 +38,14 @@ struct Claims {
     jti: String,
 }
 
-/// Tokens that one key signed, and how they are verified.
-struct Signed {
+/// Signed tokens, their verification key and their validation rules.
+struct SignedTokens {
     key: DecodingKey,
     validation: Validation,
     texts: Vec<String>,
 }
 
-impl Signed {
+impl SignedTokens {
     fn new(algorithm: Algorithm, sign: &EncodingKey, key: DecodingKey) -> Result<Self> {
         let mut validation = Validation::new(algorithm);
         validation.set_issuer(&[ISSUER]);
@@ -61,7 +61,7 @@ impl Signed {
             jti: format!("{number:032x}"),
         };
         let header = Header::new(algorithm);
-        let texts = (0..HELD).map(|number| jsonwebtoken::encode(&header, &claims(number), sign));
+        let texts = (0..TOKENS).map(|number| jsonwebtoken::encode(&header, &claims(number), sign));
         Ok(Self { key, validation, texts: texts.collect::<Result<_, _>>()? })
     }
 
@@ -73,42 +73,42 @@ impl Signed {
                 verified += usize::from(black_box(read).is_ok());
             }
         });
-        all(verified, count)?;
+        ensure_all_accepted(verified, count)?;
         Ok(nanos)
     }
 }
 
-fn all(good: usize, count: usize) -> Result<()> {
-    anyhow::ensure!(good == count, "{good} of {count} were accepted");
+fn ensure_all_accepted(accepted: usize, count: usize) -> Result<()> {
+    anyhow::ensure!(accepted == count, "{accepted} of {count} were accepted");
     Ok(())
 }
 
-fn by_secret() -> Result<Signed> {
+fn hs256() -> Result<SignedTokens> {
     let secret = b"a secret of thirty-two bytes, ok";
     let (sign, key) = (EncodingKey::from_secret(secret), DecodingKey::from_secret(secret));
-    Signed::new(Algorithm::HS256, &sign, key)
+    SignedTokens::new(Algorithm::HS256, &sign, key)
 }
 
-fn by_curve() -> Result<Signed> {
+fn es256() -> Result<SignedTokens> {
     let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
     let sign = EncodingKey::from_ec_der(&pair.serialize_der());
-    Signed::new(Algorithm::ES256, &sign, DecodingKey::from_ec_der(pair.der_bytes()))
+    SignedTokens::new(Algorithm::ES256, &sign, DecodingKey::from_ec_der(pair.der_bytes()))
 }
 
-fn by_edwards() -> Result<Signed> {
+fn eddsa() -> Result<SignedTokens> {
     let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519)?;
     let sign = EncodingKey::from_ed_der(&pair.serialize_der());
-    Signed::new(Algorithm::EdDSA, &sign, DecodingKey::from_ed_der(pair.der_bytes()))
+    SignedTokens::new(Algorithm::EdDSA, &sign, DecodingKey::from_ed_der(pair.der_bytes()))
 }
 
 pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
-    let ours = crate::contender::Contender::new(runtime, HELD as u64)?;
-    let (secret, curve, edwards) = (by_secret()?, by_curve()?, by_edwards()?);
+    let ours = crate::contender::Contender::new(runtime, TOKENS as u64)?;
+    let (secret, curve, edwards) = (hs256()?, es256()?, eddsa()?);
 
     let sa_token = SaTokenManager::new(Arc::new(MemoryStorage::new()), SaTokenConfig::default());
     let logins: Vec<_> = runtime.block_on(async {
         let mut logins = Vec::new();
-        for number in 0..HELD {
+        for number in 0..TOKENS {
             logins.push(sa_token.login(format!("user-{number:07}")).await?);
         }
         anyhow::Ok(logins)
@@ -117,7 +117,7 @@ pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Res
     let sessions = MemoryStore::default();
     let ids: Vec<Id> = runtime.block_on(async {
         let mut ids = Vec::new();
-        for number in 0..HELD {
+        for number in 0..TOKENS {
             let data = HashMap::from([
                 ("subject".to_owned(), format!("user-{number:07}").into()),
                 ("client".to_owned(), format!("client-{:02}", number % 50).into()),
@@ -131,38 +131,38 @@ pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Res
         anyhow::Ok(ids)
     })?;
 
-    let (many, some, few) =
+    let (keyfob_ops, hs256_ops, signature_ops) =
         (size.operations(200_000), size.operations(20_000), size.operations(2_000));
     let [ours_ns, secret, curve, edwards, sa_token, sessions] = rounds(
         size.rounds(9),
         [
-            &mut || ours.check(runtime, many),
-            &mut || secret.verify(some),
-            &mut || curve.verify(few),
-            &mut || edwards.verify(few),
+            &mut || ours.check(runtime, keyfob_ops),
+            &mut || secret.verify(hs256_ops),
+            &mut || curve.verify(signature_ops),
+            &mut || edwards.verify(signature_ops),
             &mut || {
-                let mut good = 0;
-                let nanos = cpu_each(some, || {
+                let mut accepted = 0;
+                let nanos = cpu_each(hs256_ops, || {
                     runtime.block_on(async {
-                        for login in logins.iter().cycle().take(some) {
-                            good += usize::from(sa_token.is_valid(login).await);
+                        for login in logins.iter().cycle().take(hs256_ops) {
+                            accepted += usize::from(sa_token.is_valid(login).await);
                         }
                     });
                 });
-                all(good, some)?;
+                ensure_all_accepted(accepted, hs256_ops)?;
                 Ok(nanos)
             },
             &mut || {
-                let mut good = 0;
-                let nanos = cpu_each(many, || {
+                let mut accepted = 0;
+                let nanos = cpu_each(keyfob_ops, || {
                     runtime.block_on(async {
-                        for id in ids.iter().cycle().take(many) {
+                        for id in ids.iter().cycle().take(keyfob_ops) {
                             let record = sessions.load(black_box(id)).await;
-                            good += usize::from(record.is_ok_and(|record| record.is_some()));
+                            accepted += usize::from(record.is_ok_and(|record| record.is_some()));
                         }
                     });
                 });
-                all(good, many)?;
+                ensure_all_accepted(accepted, keyfob_ops)?;
                 Ok(nanos)
             },
         ],
@@ -180,7 +180,7 @@ pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Res
     add("jsonwebtoken EdDSA", &edwards, Some(250.0));
     add("sa-token-core is_valid", &sa_token, Some(12.0));
     add("tower-sessions memory load", &sessions, Some(2.5));
-    let length = by_secret()?.texts.first().context("no token")?.len();
+    let length = hs256()?.texts.first().context("no token")?.len();
     report.note(format!("the signed tokens have {length} characters or more, and eight claims"));
     Ok(())
 }

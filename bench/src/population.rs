@@ -1,5 +1,5 @@
-//! The tokens that everything is measured with: five to a subject, fifty clients, five tags, three
-//! environments, and lives of 30 to 45 days. A record of one has about 200 bytes.
+//! The tokens of all measurements: five per subject, fifty clients, five tags, three environments,
+//! and lifetimes of 30 to 45 days. A record has about 200 bytes.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use anyhow::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use keyfob::{CacheConfig, Grant, Issued, Kind, Store, TokenManager, Ttl};
 
-/// How many tokens a subject has.
+/// The number of tokens of a subject.
 const PER_SUBJECT: u64 = 5;
 
-/// A token that is listed under subject, client, tag and label.
+/// A token that has index entries for subject, client, tag and label.
 pub(crate) fn indexed(number: u64) -> Grant {
     described(Kind::Access, number)
 }
@@ -37,7 +37,7 @@ fn described(kind: Kind, number: u64) -> Grant {
         .ttl(life(number))
 }
 
-/// A token that is listed under all alone.
+/// A token that has only the index entry for *all tokens*.
 pub(crate) fn bare(number: u64) -> Grant {
     Grant::new(Kind::Access).audience("api.example").scope("read").scope("write").ttl(life(number))
 }
@@ -50,12 +50,12 @@ fn subject(number: u64) -> String {
     format!("user-{:07}", number / PER_SUBJECT)
 }
 
-/// A manager that asks its store every time.
+/// Returns a manager without a cache.
 pub(crate) fn manager(store: Arc<dyn Store>) -> TokenManager {
     caching_manager(store, CacheConfig::OFF)
 }
 
-/// A manager that neither samples nor writes last uses during a measurement.
+/// Returns a manager that neither samples nor writes last uses during a measurement.
 pub(crate) fn caching_manager(store: Arc<dyn Store>, cache: CacheConfig) -> TokenManager {
     TokenManager::builder(store)
         .cache(cache)
@@ -65,34 +65,37 @@ pub(crate) fn caching_manager(store: Arc<dyn Store>, cache: CacheConfig) -> Toke
         .build()
 }
 
-/// Issues the tokens of a range, many at a time; keeps one of every `keep`.
+/// Issues the tokens of a range, with concurrent calls. Returns one of every `keep`.
 pub(crate) async fn issue(
     manager: &TokenManager,
     range: std::ops::Range<u64>,
-    at_once: usize,
+    concurrency: usize,
     keep: u64,
     grant: fn(u64) -> Grant,
 ) -> Result<Vec<Issued>> {
     let issued = stream::iter(range)
         .map(|number| async move { anyhow::Ok((number, manager.issue(grant(number)).await?)) })
-        .buffered(at_once);
+        .buffered(concurrency);
     let kept = issued.try_filter_map(|(number, issued)| async move {
         Ok(number.is_multiple_of(keep).then_some(issued))
     });
     kept.try_collect().await
 }
 
-/// Does something with each token, many at a time.
+/// Runs `work` on each token, with concurrent calls.
 pub(crate) async fn each(
     tokens: &[Issued],
-    at_once: usize,
+    concurrency: usize,
     work: impl AsyncFn(&Issued) -> Result<()>,
 ) -> Result<()> {
     let work = &work;
-    stream::iter(tokens).map(Ok).try_for_each_concurrent(at_once, move |issued| work(issued)).await
+    stream::iter(tokens)
+        .map(Ok)
+        .try_for_each_concurrent(concurrency, move |issued| work(issued))
+        .await
 }
 
-/// Numbers that look random and are the same in every run.
+/// Pseudo-random numbers, the same in every run.
 #[derive(Clone, Debug)]
 pub(crate) struct Dice(u64);
 
@@ -101,7 +104,7 @@ impl Dice {
         Self(seed)
     }
 
-    /// The next number, by SplitMix64.
+    /// Returns the next number, by SplitMix64.
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -110,12 +113,12 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `bound`.
+    /// Returns a number below `bound`.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound.max(1) as u64) as usize
     }
 
-    /// Puts a list in another order.
+    /// Shuffles a list.
     pub(crate) fn shuffle<T>(&mut self, list: &mut [T]) {
         for place in (1..list.len()).rev() {
             list.swap(place, self.below(place + 1));

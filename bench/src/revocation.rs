@@ -1,4 +1,4 @@
-//! How soon a revocation takes effect: from the return of `revoke` to the first refusal by the cache of
+//! The delay of a revocation: from the return of `revoke` to the first refusal by the cache of
 //! another process (P1).
 
 use std::sync::Arc;
@@ -26,9 +26,9 @@ pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Res
         ("revoked here, refused by another process: p50", 0.5, 200.0),
         ("revoked here, refused by another process: p99", 0.99, 1_000.0),
     ];
-    for (what, share, most) in figures {
+    for (what, share, max) in figures {
         let figure = Figure::plain("P1", what, refused.quantile(share), "µs");
-        report.add(figure.against(Target::value_at_most(most)));
+        report.add(figure.against(Target::value_at_most(max)));
     }
     let worst = refused.quantile(1.0);
     report.add(Figure::plain("P1", "the latest of these refusals", worst, "µs"));

@@ -1,5 +1,5 @@
-//! The cost of each operation as the number of tokens grows a thousandfold, on each store (R6, X1 and
-//! the growth lines).
+//! The cost of each operation as the number of tokens grows a thousandfold, on each store (R6, X1
+//! and the growth lines).
 
 use std::sync::Arc;
 
@@ -29,11 +29,11 @@ const VERBS: [&str; 6] = [
     "revoke a subject",
 ];
 const BYTES: &str = "bytes for a token";
-/// The subject whose list is read, and how many tokens it has.
+/// The subject whose list is read, and the number of its tokens.
 const OWNER: &str = "owner-of-many";
 const OWNED: usize = 50;
 
-/// Microseconds of work for each operation, wherever the work is done.
+/// Microseconds of work for each operation, in the client and in the server.
 type Cost<'a> = &'a dyn Fn(usize, &mut dyn FnMut() -> Result<()>) -> Result<f64>;
 
 pub(crate) fn measure(
@@ -49,7 +49,7 @@ pub(crate) fn measure(
 
 fn sizes(size: Size) -> Vec<u64> {
     match size {
-        Size::Whole => vec![1_000, 10_000, 100_000, 1_000_000],
+        Size::Full => vec![1_000, 10_000, 100_000, 1_000_000],
         Size::Quick => vec![1_000, 5_000, 20_000],
     }
 }
@@ -66,14 +66,14 @@ fn in_memory(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
     let mut lines = Lines::new("memory", "µs");
     for tokens in sizes(size) {
         filled.fill_to(runtime, tokens)?;
-        lines.add(tokens, verbs(runtime, size, &mut filled, 1, &own_cpu)?);
+        lines.add(tokens, operation_costs(runtime, size, &mut filled, 1, &own_cpu)?);
     }
     lines.publish(report);
     Ok(())
 }
 
 fn on_redis(report: &mut Report, runtime: &Runtime, size: Size, fleet: &mut Fleet) -> Result<()> {
-    server::beside_the_server();
+    server::pin_away_from_server();
     let on_redis = fleet.redis(runtime)?;
     let (server, filled, empty) = (&on_redis.server, &mut on_redis.filled, on_redis.empty);
     runtime.block_on(own(&filled.manager))?;
@@ -84,22 +84,23 @@ fn on_redis(report: &mut Report, runtime: &Runtime, size: Size, fleet: &mut Flee
     for tokens in sizes(size) {
         filled.fill_to(runtime, tokens)?;
         let cpu = |count: usize, work: &mut dyn FnMut() -> Result<()>| server.cpu_each(count, work);
-        lines.add(tokens, verbs(runtime, size, filled, 1, &cpu)?);
+        lines.add(tokens, operation_costs(runtime, size, filled, 1, &cpu)?);
         lists.push(list_of_one(runtime, size, server, &filled.manager)?);
         bytes.push((tokens, (server.data_bytes()? - empty) / filled.tokens as f64));
     }
     lines.publish(report);
     report.grow(Growth { store: "Redis", what: BYTES, unit: "B", points: bytes });
 
-    let few = if size == Size::Whole { 1 } else { 0 };
-    let (few, many) = lists.get(few).zip(lists.last()).context("lists at two sizes")?;
+    let few = if size == Size::Full { 1 } else { 0 };
+    let (few, many) =
+        lists.get(few).zip(lists.last()).context("the lists have fewer than two sizes")?;
     let what = "p50 of a subject's newest 10 among all tokens";
     let figure = Figure::plain("R6", what, many.p50, "µs");
     report.add(figure.beside_value("among a hundredth of them", few.p50).judged());
     let what = "keys read for a subject's newest 10";
     let figure = Figure::plain("R6", what, many.keys, "");
     report.add(figure.beside_value("among a hundredth of the tokens", few.keys).judged());
-    server::anywhere();
+    server::unpin();
     Ok(())
 }
 
@@ -109,7 +110,7 @@ fn on_disk(report: &mut Report, runtime: &Runtime, size: Size, fleet: &mut Fleet
     let mut bytes = Vec::new();
     for tokens in sizes(size) {
         on_disk.filled.fill_to(runtime, tokens)?;
-        lines.add(tokens, verbs(runtime, size, &mut on_disk.filled, 64, &own_cpu)?);
+        lines.add(tokens, operation_costs(runtime, size, &mut on_disk.filled, 64, &own_cpu)?);
         bytes.push((tokens, on_disk.bytes_each()?));
     }
     lines.publish(report);
@@ -117,18 +118,18 @@ fn on_disk(report: &mut Report, runtime: &Runtime, size: Size, fleet: &mut Fleet
     Ok(())
 }
 
-/// Returns the present cost of each operation, in their order.
-fn verbs(
+/// Returns the current cost of each operation, in order.
+fn operation_costs(
     runtime: &Runtime,
     size: Size,
     filled: &mut Filled,
-    at_once: usize,
+    concurrency: usize,
     cost: Cost<'_>,
 ) -> Result<[f64; VERBS.len()]> {
     let (writes, reads) = (size.operations(2_000), size.operations(2_000));
     let mut issued = Vec::new();
     let issue = cost(writes, &mut || {
-        issued = filled.issue_at_once(runtime, writes as u64, 1, at_once)?;
+        issued = filled.issue_concurrently(runtime, writes as u64, 1, concurrency)?;
         Ok(())
     })?;
     let (manager, in_hand) = (&filled.manager, &filled.in_hand);
@@ -159,7 +160,7 @@ fn verbs(
     let by_subject = cost(lists, &mut || list(&of_subject))?;
     let by_tag = cost(lists, &mut || list(&|_| Filter::new().tag("beta")))?;
     let revoke = cost(writes, &mut || {
-        runtime.block_on(population::each(&issued, at_once, async |issued| {
+        runtime.block_on(population::each(&issued, concurrency, async |issued| {
             manager.revoke(issued.token.id, RevokeRequest::default()).await?;
             Ok(())
         }))
@@ -168,7 +169,7 @@ fn verbs(
     // Use tokens that were revoked just now, so that the others stay active.
     let ended: Vec<_> = issued.into_iter().take(subjects).collect();
     let revoke_subject = cost(subjects, &mut || {
-        runtime.block_on(population::each(&ended, at_once, async |issued| {
+        runtime.block_on(population::each(&ended, concurrency, async |issued| {
             if let Some(subject) = &issued.token.subject {
                 manager.revoke_subject(subject, RevokeRequest::default()).await?;
             }

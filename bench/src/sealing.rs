@@ -1,13 +1,13 @@
-//! What sealing costs: an issue and an uncached load beside the same without it (S1), and the bytes
-//! that it adds to a token (R3).
+//! The cost of sealing: an issue and an uncached load with and without it (S1), and the bytes that
+//! it adds to a token (R3).
 
 use std::cell::Cell;
 use std::sync::Arc;
 
 use anyhow::Result;
-use keyfob::seal::{KeyRing, SealedStore};
 use keyfob::clock::{Clock, SystemClock};
 use keyfob::random::OsRandom;
+use keyfob::seal::{KeyRing, SealedStore};
 use keyfob::store::LaneCount;
 use keyfob::{Issued, MemoryStore, Store, TokenManager};
 use tokio::runtime::Runtime;
@@ -18,7 +18,7 @@ use crate::report::{Figure, Report, progress};
 use crate::server::{self, Server};
 use crate::size::Size;
 
-/// How many tokens are loaded in turn.
+/// The number of tokens that are loaded in turn.
 const LOADED: u64 = 2_000;
 
 pub(crate) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
@@ -101,10 +101,10 @@ fn in_memory(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
 }
 
 fn on_redis(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
-    server::beside_the_server();
+    server::pin_away_from_server();
     let tokens = size.tokens(100_000);
     progress(&format!("  issuing {tokens} tokens on Redis, plaintext and sealed"));
-    // Each has a server of its own, because shared tables would grow for both.
+    // Each store has its own server, because shared tables would grow for both.
     let servers = [Server::start()?, Server::start()?];
     let [of_bare, of_sealed] = &servers;
     let stores: [Arc<dyn Store>; 2] =
@@ -138,6 +138,6 @@ fn on_redis(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
     for side in [bare, sealed] {
         runtime.block_on(side.manager.shutdown());
     }
-    server::anywhere();
+    server::unpin();
     Ok(())
 }

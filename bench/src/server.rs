@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::measure::{Series, micros};
 
-/// A server with a core of its own, if there are two.
+/// A server that is pinned to its own core, if there are several.
 #[derive(Debug)]
 pub(crate) struct Server {
     redis: RedisServer,
@@ -31,8 +31,8 @@ impl Server {
         format!("{}/0?namespace={namespace}", self.redis.url())
     }
 
-    /// Opens a store on the server with long time limits: a shared machine may pause for seconds, and that
-    /// must not end a long run.
+    /// Opens a store on the server with long time limits: a shared machine may pause for seconds,
+    /// and that must not end a long run.
     pub(crate) fn store(&self, runtime: &Runtime, namespace: &str) -> Result<RedisStore> {
         let config: RedisConfig = self.url(namespace).parse()?;
         let [connect, response, whole] = [5, 10, 20].map(Duration::from_secs);
@@ -109,13 +109,13 @@ impl Server {
         Ok(each.join(", "))
     }
 
-    /// How many keys were looked up.
+    /// Returns the number of keys that were looked up.
     pub(crate) fn lookups(&self) -> Result<f64> {
         let hits = self.number("stats", "keyspace_hits")?;
         Ok(hits + self.number("stats", "keyspace_misses")?)
     }
 
-    /// How often the server read from a client.
+    /// Returns the number of reads from clients.
     pub(crate) fn reads(&self) -> Result<f64> {
         self.number("stats", "total_reads_processed")
     }
@@ -124,12 +124,12 @@ impl Server {
         Ok(self.redis.info("server")?.get("redis_version").cloned().unwrap_or_default())
     }
 
-    /// Sends one command on a connection of its own.
+    /// Sends one command on a new connection.
     pub(crate) fn call(&self, command: &[&str]) -> Result<keyfob_testkit::redis::Reply> {
         Ok(self.redis.call(command)?)
     }
 
-    /// The rate and the server's processor time, in microseconds, of a command that
+    /// Returns the rate and the server's processor time, in microseconds, of a command that
     /// `redis-benchmark` sends on fifty connections.
     pub(crate) fn benchmark(&self, command: &[&[u8]], count: usize) -> Result<(f64, f64)> {
         use std::os::unix::ffi::OsStrExt;
@@ -143,7 +143,7 @@ impl Server {
         let text = String::from_utf8_lossy(&output.stdout);
         let rate = text.lines().last().and_then(|line| line.rsplit("\",\"").nth(6));
         let rate = rate.and_then(|rate| rate.trim_matches('"').parse().ok());
-        Ok((rate.with_context(|| format!("redis-benchmark said {text:?}"))?, cpu))
+        Ok((rate.with_context(|| format!("redis-benchmark printed {text:?}"))?, cpu))
     }
 }
 
@@ -157,13 +157,13 @@ fn pin(process: Option<rustix::process::Pid>, core: usize) {
     }
 }
 
-/// Keeps this thread, and threads that it starts, off the server's core.
-pub(crate) fn beside_the_server() {
+/// Pins this thread, and threads that it starts, to other cores than the server's.
+pub(crate) fn pin_away_from_server() {
     pin(None, 1);
 }
 
-/// Lets this thread run on any core again.
-pub(crate) fn anywhere() {
+/// Allows this thread to run on any core again.
+pub(crate) fn unpin() {
     let mut cores = CpuSet::new();
     (0..CpuSet::MAX_CPU).for_each(|core| cores.set(core));
     let _refused = sched_setaffinity(None, &cores);
@@ -186,7 +186,7 @@ pub(crate) fn write_command(buffer: &mut Vec<u8>, parts: &[&[u8]]) {
 }
 
 impl Client {
-    /// A connection to the server on a port of this machine.
+    /// Connects to the server on a port of this machine.
     pub(crate) fn to(port: u16) -> Result<Self> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_nodelay(true)?;
@@ -194,7 +194,7 @@ impl Client {
         Ok(Self { reader: BufReader::with_capacity(64 * 1024, stream) })
     }
 
-    /// Sends commands together and waits for as many replies.
+    /// Sends commands together and waits for their replies.
     pub(crate) fn exchange(&mut self, commands: &[u8], replies: usize) -> Result<()> {
         self.reader.get_mut().write_all(commands)?;
         (0..replies).try_for_each(|_| self.skip())

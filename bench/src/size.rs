@@ -1,35 +1,35 @@
-//! The size of a run: whole, or a smoke test.
+//! The size of a benchmark run: full, or a smoke test.
 
 /// The size of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Size {
-    /// The size that the targets are stated for.
-    Whole,
-    /// A minute to see that everything works. Its figures mean little.
+    /// The size to which the targets apply.
+    Full,
+    /// A smoke test of about one minute. Its figures are not meaningful.
     Quick,
 }
 
 impl Size {
-    /// Returns the number of tokens for one of a whole run.
-    pub(crate) fn tokens(self, whole: u64) -> u64 {
+    /// Scales the token count of a full run to this size.
+    pub(crate) fn tokens(self, full: u64) -> u64 {
         match self {
-            Self::Whole => whole,
-            Self::Quick => (whole / 50).clamp(2_000, 20_000),
+            Self::Full => full,
+            Self::Quick => (full / 50).clamp(2_000, 20_000),
         }
     }
 
-    /// How many operations in a round.
-    pub(crate) fn operations(self, whole: usize) -> usize {
+    /// Scales the number of operations in a round.
+    pub(crate) fn operations(self, full: usize) -> usize {
         match self {
-            Self::Whole => whole,
-            Self::Quick => (whole / 10).max(50),
+            Self::Full => full,
+            Self::Quick => (full / 10).max(50),
         }
     }
 
-    /// How many rounds.
-    pub(crate) fn rounds(self, whole: usize) -> usize {
+    /// Scales the number of rounds.
+    pub(crate) fn rounds(self, full: usize) -> usize {
         match self {
-            Self::Whole => whole,
+            Self::Full => full,
             Self::Quick => 3,
         }
     }

@@ -1,9 +1,9 @@
-//! The targets that a figure is compared with, by the id of its row.
+//! The targets of figures, by the id of the row.
 
 /// A target for a figure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
-    /// Good enough.
+    /// The target to pass.
     pub(crate) pass: f64,
     /// An excellent result, if that is a separate target.
     pub(crate) excellent: Option<f64>,
@@ -18,7 +18,7 @@ pub(crate) enum Side {
     AtLeast,
 }
 
-/// What is compared with the target.
+/// The value that is compared with the target.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Of {
     /// The ratio to the reference.
@@ -27,7 +27,7 @@ pub(crate) enum Of {
     Value,
 }
 
-/// How a figure compares with its targets.
+/// The result of comparing a figure with its targets.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Verdict {
     Short,
@@ -112,11 +112,15 @@ mod tests {
 
     #[test]
     fn a_figure_is_judged_on_its_side_of_the_marks() {
-        let most = Target::ratio_at_most(1.5).excellent(1.2);
-        let verdicts = [1.2, 1.3, 1.6].map(|ratio| most.verdict(0.0, Some(ratio)));
+        let target = Target::ratio_at_most(1.5).excellent(1.2);
+        let verdicts = [1.2, 1.3, 1.6].map(|ratio| target.verdict(0.0, Some(ratio)));
         assert_eq!(verdicts, [Verdict::Excellent, Verdict::Pass, Verdict::Short]);
         assert_eq!(Target::ratio_at_least(0.8).verdict(0.0, Some(0.9)), Verdict::Pass);
-        assert_eq!(most.verdict(0.0, None), Verdict::Short, "without a reference no target is met");
+        assert_eq!(
+            target.verdict(0.0, None),
+            Verdict::Short,
+            "without a reference no target is met"
+        );
         assert_eq!(Target::value_at_most(30.0).verdict(f64::NAN, None), Verdict::Short);
     }
 }

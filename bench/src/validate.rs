@@ -1,4 +1,4 @@
-//! Validation from the cache (V1, V2, V3, V6), and what a hit costs while others write.
+//! Validation from the cache (V1, V2, V3, V6), and the cost of a hit during writes.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -110,7 +110,7 @@ fn churn(report: &mut Report, runtime: &Runtime, size: Size, hot: &Contender) ->
                     let runtime = Builder::new_current_thread().enable_all().build()?;
                     runtime.block_on(async {
                         while !done.load(Ordering::Relaxed) {
-                            let grant = Grant::new(Kind::Access).subject("somebody else");
+                            let grant = Grant::new(Kind::Access).subject("other");
                             let issued = manager.issue(grant).await?;
                             manager.revoke(issued.token.id, RevokeRequest::default()).await?;
                         }

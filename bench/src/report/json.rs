@@ -1,4 +1,4 @@
-//! The report for machines.
+//! The report as JSON.
 
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ struct Row<'a> {
     ratio: Option<f64>,
     pass: Option<f64>,
     excellent: Option<f64>,
-    /// What is compared with the targets, and whether lower or higher is better.
+    /// The value that is compared with the targets, and whether lower or higher is better.
     mark_is: Option<String>,
     verdict: Option<&'a str>,
     spread: Option<f64>,

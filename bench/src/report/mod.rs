@@ -45,7 +45,7 @@ struct Reference {
 /// The cost of an operation as the number of tokens grows.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Growth {
-    /// Which store.
+    /// The store.
     pub(crate) store: &'static str,
     /// The operation, or another value that grows.
     pub(crate) what: &'static str,
@@ -55,7 +55,7 @@ pub(crate) struct Growth {
 }
 
 impl Figure {
-    /// A value alone.
+    /// Creates a figure from one value.
     pub(crate) fn plain(
         id: &'static str,
         what: impl Into<String>,
@@ -65,7 +65,7 @@ impl Figure {
         Self { id, what: what.into(), value, unit, reference: None, target: None, spread: None }
     }
 
-    /// A value from rounds.
+    /// Creates a figure from the values of rounds.
     pub(crate) fn of(
         id: &'static str,
         what: impl Into<String>,
@@ -76,7 +76,8 @@ impl Figure {
         Self { spread, ..Self::plain(id, what, values.median(), unit) }
     }
 
-    /// The reference from the same rounds. The ratio is the median of those of each round.
+    /// Sets the reference from the same rounds. The ratio is the median of the ratios of the
+    /// rounds.
     pub(crate) fn beside(self, what: &'static str, values: &Series, reference: &Series) -> Self {
         let ratios = values.over(reference);
         let ratio = ratios.median();
@@ -84,7 +85,7 @@ impl Figure {
         Self { reference, spread: Some(ratios.spread()), ..self }
     }
 
-    /// The same, as how many times the reference costs more.
+    /// The same, as the factor by which the reference costs more.
     pub(crate) fn ahead_of(self, what: &'static str, values: &Series, peer: &Series) -> Self {
         let ratios = peer.over(values);
         let reference = Some(Reference { what, value: peer.median(), ratio: ratios.median() });
@@ -97,13 +98,13 @@ impl Figure {
         Self { reference: Some(Reference { what, value, ratio }), ..self }
     }
 
-    /// Compares it with the targets of its row.
+    /// Compares the figure with the targets of its row.
     pub(crate) fn judged(self) -> Self {
         let target = target::of(self.id);
         Self { target, ..self }
     }
 
-    /// Compares it with these targets.
+    /// Compares the figure with these targets.
     pub(crate) fn against(self, target: Target) -> Self {
         Self { target: Some(target), ..self }
     }

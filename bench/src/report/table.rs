@@ -78,7 +78,7 @@ fn growth(report: &Report) -> String {
     format!("\n{table}")
 }
 
-/// A figure in a few words.
+/// Returns a short text of a figure.
 pub(super) fn brief(figure: &Figure) -> String {
     let ratio = figure.reference.as_ref().map_or(String::new(), |reference| {
         format!(", {:.2}x of {}", reference.ratio, reference.what)

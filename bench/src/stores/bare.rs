@@ -1,10 +1,9 @@
-//! Minimal scripts that make the same reads and writes on Redis as keyfob: no checks, no verdict, no
-//! retries, no index that keeps itself small. The client decides for the index beforehand: it names a
-//! new chunk of an index whenever one is full.
+//! Minimal scripts that make the same reads and writes on Redis as keyfob: no checks, no verdict,
+//! no retries, no maintenance of the index. The client starts a new index chunk when one is full.
 //!
-//! They are sent in two ways. One at a time, they go through the library that keyfob uses, on the same
-//! runtime: a server that waits longer between two commands works longer on each, so the pace has to
-//! be the same. Many at a time, they go through the simplest client.
+//! They are sent in two ways. Sequential commands use the same library and runtime as keyfob: a
+//! server that waits longer between two commands works longer on each, so the pace must be the
+//! same. Pipelined commands use the simplest client.
 
 mod rotation;
 
@@ -24,8 +23,8 @@ use crate::server::{Client, Server, write_command};
 const LOAD: &str = "local c = redis.call \
     return { c('GET', KEYS[2]), c('HMGET', KEYS[1], 'b', 'n', '*', unpack(ARGV)) }";
 
-/// The same writes as an insert: the record, its entry in each index, its count, the event, and raising
-/// the expiry of each key. `NX` sets the first expiry, `GT` raises it.
+/// The same writes as an insert: the record, its entry in each index, its count, the event, and
+/// raising the expiry of each key. `NX` sets the first expiry, `GT` raises it.
 const INSERT: &str = "local K, A, c = KEYS, ARGV, redis.call \
     c('SET', K[1], A[1], 'PXAT', A[2], 'NX') \
     for i = 4, #K do c('ZADD', K[i], A[3], A[4]) c('PEXPIREAT', K[i], A[2], A[i + 5]) end \
@@ -33,8 +32,8 @@ const INSERT: &str = "local K, A, c = KEYS, ARGV, redis.call \
     c('XADD', K[2], 'MAXLEN', '~', A[5], '*', 'e', A[6]) c('PEXPIREAT', K[2], A[7], 'GT') \
     return 1";
 
-/// The same writes as a revocation: the tombstone in place, the epoch of the token's descendants, its
-/// count, the event, and the signal to the nodes that cache.
+/// The same writes as a revocation: the tombstone in place, the epoch of the token's descendants,
+/// its count, the event, and the signal to the nodes that cache.
 const REVOKE: &str = "local K, A, c = KEYS, ARGV, redis.call \
     c('SETRANGE', K[1], 36, A[1]) c('HINCRBY', K[2], 'n', 1) c('HSET', K[2], A[2], A[3]) \
     c('HINCRBY', K[5], A[7], 1) \
@@ -44,12 +43,12 @@ const REVOKE: &str = "local K, A, c = KEYS, ARGV, redis.call \
 /// Maximum entries of an index chunk: as many as in keyfob's leaves.
 const CHUNK: u64 = 104;
 const LANES: u64 = 64;
-/// How many tokens a subject has.
+/// The number of tokens of a subject.
 const PER_SUBJECT: u64 = 5;
-/// The time bucket for tokens that live 30 to 45 days, as keyfob chooses it: three days, as a power of
-/// two of seconds.
+/// The time bucket for tokens that live 30 to 45 days, as keyfob chooses it: three days, as a power
+/// of two of seconds.
 const SPAN_OF_MONTHS: u8 = 18;
-/// How many events a lane keeps.
+/// The number of events that a lane keeps.
 const CAP: &[u8] = b"1024";
 
 /// Lengths of keyfob's own values, so that the minimal ones are as long.
@@ -89,8 +88,8 @@ struct Count {
 }
 
 impl Count {
-    /// Returns the bucket of a record of a lane that ends at this second, with bucket lengths as a power
-    /// of two of seconds.
+    /// Returns the bucket of a record of a lane that ends at this second, with bucket lengths as a
+    /// power of two of seconds.
     fn new(lane: u64, number: u64, ends: u64, power: u8) -> Self {
         let [_, (_, client, _), ..] = terms(number);
         let mut span = (ends >> power).to_be_bytes();
@@ -151,7 +150,7 @@ impl Bare {
     /// Loads a script and returns its digest.
     fn script(&mut self, text: &str) -> Result<String> {
         let digest = self.client.ask(&[b"SCRIPT", b"LOAD", text.as_bytes()])?;
-        String::from_utf8(digest).context("a digest is text")
+        String::from_utf8(digest).context("the digest is not text")
     }
 
     /// Returns random bytes.
@@ -161,11 +160,11 @@ impl Bare {
         bytes
     }
 
-    /// Sends commands, many at a time.
-    pub(super) fn run(&mut self, commands: &Commands, at_once: usize) -> Result<()> {
+    /// Sends commands, pipelined.
+    pub(super) fn run(&mut self, commands: &Commands, concurrency: usize) -> Result<()> {
         let mut done = 0;
         while done < commands.len() {
-            let next = (done + at_once).min(commands.len());
+            let next = (done + concurrency).min(commands.len());
             self.client.exchange(commands.range(done, next), next - done)?;
             done = next;
         }
@@ -220,7 +219,8 @@ impl Bare {
         commands
     }
 
-    /// Returns inserts of new records, with the same subjects, clients, tags and labels as keyfob's.
+    /// Returns inserts of new records, with the same subjects, clients, tags and labels as
+    /// keyfob's.
     pub(super) fn inserts(&mut self, count: usize) -> (Commands, Vec<Written>) {
         let (mut commands, mut written) = (Commands::default(), Vec::with_capacity(count));
         for _ in 0..count {

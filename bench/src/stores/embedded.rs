@@ -1,4 +1,4 @@
-//! What the embedded store costs, against redb alone with the same rows (E1, E2).
+//! The cost of the embedded store, compared with redb alone with the same rows (E1, E2).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -112,7 +112,7 @@ fn reads(
                         for _ in 0..count {
                             let issued =
                                 issued.get(dice.below(issued.len())).context("no token")?;
-                            store.load(issued.token.id).await?.context("a token is gone")?;
+                            store.load(issued.token.id).await?.context("a token is missing")?;
                         }
                         Ok(())
                     });

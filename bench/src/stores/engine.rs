@@ -120,8 +120,8 @@ impl Engine {
         Token { key, record, rows, forget, position, event, answer }
     }
 
-    /// Reads records with all that a verdict needs, each from a snapshot of its own: the last use, the
-    /// lane, and the epochs of subject, client and all. Returns the number of bytes read.
+    /// Reads records with all data of a verdict, each from a new snapshot: the last use, the lane,
+    /// and the epochs of subject, client and all. Returns the number of bytes read.
     pub(super) fn read(&mut self, count: usize) -> Result<usize> {
         let mut bytes = 0;
         for _ in 0..count {
@@ -130,7 +130,7 @@ impl Engine {
             let records = transaction.open_table(RECORDS)?;
             let last_used = transaction.open_table(LAST_USED)?;
             let lanes = transaction.open_table(LANES)?;
-            let record = records.get(key.as_slice())?.context("a record is gone")?;
+            let record = records.get(key.as_slice())?.context("a record is missing")?;
             bytes += record.value().to_vec().len();
             bytes += last_used.get(key.as_slice())?.map_or(0, |row| row.value().len());
             bytes += lanes.get([0; 2].as_slice())?.map_or(0, |row| row.value().len());

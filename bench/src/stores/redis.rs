@@ -1,5 +1,5 @@
-//! What keyfob costs a Redis, against the minimal scripts that do the same on the same server (R1,
-//! R2, R4). A rotation has a module of its own.
+//! The cost of keyfob on Redis, compared with minimal scripts that do the same on the same server
+//! (R1, R2, R4). The module `rotation` measures rotations.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,7 +18,7 @@ use crate::server::{self, Server};
 use crate::size::Size;
 use crate::target::Target;
 
-pub(super) const AT_ONCE: usize = 64;
+pub(super) const CONCURRENCY: usize = 64;
 const NAMESPACE: &str = "bench";
 
 struct Stage<'a> {
@@ -33,14 +33,14 @@ struct Stage<'a> {
 }
 
 pub(super) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
-    server::beside_the_server();
+    server::pin_away_from_server();
     let stage = Stage::new(runtime, size)?;
     stage.loads(report)?;
     stage.issues(report)?;
     stage.revokes(report)?;
     stage.together(report)?;
     runtime.block_on(stage.manager.shutdown());
-    server::anywhere();
+    server::unpin();
     Ok(())
 }
 
@@ -78,11 +78,11 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// Tokens that were not there before.
-    fn issue(&self, count: usize, at_once: usize) -> Result<Vec<Issued>> {
+    /// Issues new tokens.
+    fn issue(&self, count: usize, concurrency: usize) -> Result<Vec<Issued>> {
         let from = self.next.replace(self.next.get() + count as u64);
         let range = from..from + count as u64;
-        let issued = population::issue(&self.manager, range, at_once, 1, population::indexed);
+        let issued = population::issue(&self.manager, range, concurrency, 1, population::indexed);
         self.runtime.block_on(issued)
     }
 
@@ -147,7 +147,8 @@ impl<'a> Stage<'a> {
         self.limit(report)
     }
 
-    /// Measures the rate of uncached validates beside that of `redis-benchmark` with the same command.
+    /// Measures the rate of uncached validates beside that of `redis-benchmark` with the same
+    /// command.
     fn limit(&self, report: &mut Report) -> Result<()> {
         let command = self.captured_load()?;
         let parts: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
@@ -160,7 +161,7 @@ impl<'a> Stage<'a> {
                     let tokens = self.issued.iter().cycle().take(count);
                     let validated = stream::iter(tokens)
                         .map(|issued| self.manager.validate_active(&issued.bearer))
-                        .buffer_unordered(AT_ONCE)
+                        .buffer_unordered(CONCURRENCY)
                         .try_for_each(|_| async { Ok(()) });
                     self.runtime.block_on(validated)?;
                     Ok(rate(count, begun))
@@ -174,8 +175,8 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Returns the command of a load, as the server saw it, for a record that `redis-benchmark` can send:
-    /// its arguments may contain no zero byte.
+    /// Returns the command of a load, as the server saw it, for a record that `redis-benchmark` can
+    /// send: its arguments may contain no zero byte.
     fn captured_load(&self) -> Result<Vec<Vec<u8>>> {
         self.server.call(&["CONFIG", "SET", "slowlog-log-slower-than", "0"])?;
         for issued in &self.issued {
@@ -229,12 +230,12 @@ impl<'a> Stage<'a> {
 
     fn revokes(&self, report: &mut Report) -> Result<()> {
         let (server, count) = (&self.server, self.size.operations(3_000));
-        let issued = self.issue(count, AT_ONCE)?;
+        let issued = self.issue(count, CONCURRENCY)?;
         let before = server.reads()?;
         self.revoke(&issued)?;
         let trips = (server.reads()? - before) / count as f64;
         report.add(trips_figure("R2", "round trips of a revocation", trips, 1.0));
-        let issued = self.issue(count, AT_ONCE)?;
+        let issued = self.issue(count, CONCURRENCY)?;
         let calls = server.calls_each(count, || self.revoke(&issued))?;
         report.note(format!("a revocation is {calls}"));
 
@@ -242,13 +243,13 @@ impl<'a> Stage<'a> {
             self.size.rounds(9),
             [
                 &mut || {
-                    let issued = self.issue(count, AT_ONCE)?;
+                    let issued = self.issue(count, CONCURRENCY)?;
                     server.cpu_each(count, || self.revoke(&issued))
                 },
                 &mut || {
                     let mut bare = self.bare.borrow_mut();
                     let (inserts, written) = bare.inserts(count);
-                    bare.run(&inserts, AT_ONCE)?;
+                    bare.run(&inserts, CONCURRENCY)?;
                     let revokes = bare.revokes(&written);
                     server.cpu_each(count, || bare.one_by_one(self.runtime, &revokes))
                 },
@@ -266,14 +267,14 @@ impl<'a> Stage<'a> {
             [
                 &mut || {
                     let begun = Instant::now();
-                    self.issue(count, AT_ONCE)?;
+                    self.issue(count, CONCURRENCY)?;
                     Ok(rate(count, begun))
                 },
                 &mut || {
                     let mut bare = self.bare.borrow_mut();
                     let (inserts, _) = bare.inserts(count);
                     let begun = Instant::now();
-                    bare.run(&inserts, AT_ONCE)?;
+                    bare.run(&inserts, CONCURRENCY)?;
                     Ok(rate(count, begun))
                 },
             ],
@@ -286,7 +287,7 @@ impl<'a> Stage<'a> {
 
 /// A figure for round trips, with a maximum.
 pub(super) fn trips_figure(id: &'static str, what: &'static str, trips: f64, max: f64) -> Figure {
-    // The reads of the counter itself, and the store's own task, are a few in thousands.
+    // The reads of the counter and of the store's own task are a few in thousands.
     let rounded = (trips * 20.0).round() / 20.0;
     Figure::plain(id, what, rounded, "").against(Target::value_at_most(max))
 }
@@ -305,7 +306,7 @@ fn sizes(server: &Server) -> Result<Sizes> {
                  return #redis.call('XREVRANGE', k, '+', '-', 'COUNT', 1)[1][2][2]";
     let length = |script: &str| -> Result<usize> {
         let length = server.call(&["EVAL", script, "0"])?.number();
-        usize::try_from(length).context("a length")
+        usize::try_from(length).context("the length is not a number")
     };
     Ok(Sizes { record: length(record)?, event: length(event)? })
 }

@@ -1,5 +1,5 @@
-//! What a rotation costs a Redis, against the minimal scripts that make the same writes (R2), and
-//! what happens when many requests exchange one refresh token at the same time (R5).
+//! The cost of a rotation on Redis, compared with minimal scripts that make the same writes (R2),
+//! and the rate of concurrent exchanges of one refresh token (R5).
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use keyfob::{BearerToken, RefreshRequest, Refreshed, Store, TokenManager};
 use tokio::runtime::Runtime;
 
 use super::bare::{Families, Sizes};
-use super::redis::{AT_ONCE, trips_figure};
+use super::redis::{CONCURRENCY, trips_figure};
 use crate::measure::{rate, rounds};
 use crate::population;
 use crate::report::{Figure, Report, progress};
@@ -21,34 +21,34 @@ use crate::size::Size;
 use crate::target::Target;
 
 const NAMESPACE: &str = "rotation";
-/// How often every family rotates before anything is measured, so that its record has the history of an
-/// older family.
-const AGE: usize = 10;
+/// The number of rotations of each family before the measurement. The records then have the size of
+/// older families.
+const INITIAL_ROTATIONS: usize = 10;
 
-struct Stage<'a> {
+struct RotationBench<'a> {
     server: Server,
     runtime: &'a Runtime,
     store: Arc<dyn Store>,
-    /// The manager that issued or rotated every family, and so has them in memory.
+    /// The manager that last issued or rotated every family. It has their records in memory.
     manager: TokenManager,
-    /// The newest refresh token of each family; the next in turn is in front.
+    /// The newest refresh token of each family. The next family to rotate is first.
     bearers: RefCell<Vec<BearerToken>>,
     bare: RefCell<Families>,
     size: Size,
 }
 
 pub(super) fn measure(report: &mut Report, runtime: &Runtime, size: Size) -> Result<()> {
-    server::beside_the_server();
-    let mut stage = Stage::new(runtime, size)?;
-    stage.trips(report)?;
-    stage.alone(report)?;
-    stage.together(report)?;
-    runtime.block_on(stage.manager.shutdown());
-    server::anywhere();
+    server::pin_away_from_server();
+    let mut bench = RotationBench::new(runtime, size)?;
+    bench.measure_round_trips(report)?;
+    bench.measure_sequential(report)?;
+    bench.measure_concurrent(report)?;
+    runtime.block_on(bench.manager.shutdown());
+    server::unpin();
     Ok(())
 }
 
-impl<'a> Stage<'a> {
+impl<'a> RotationBench<'a> {
     fn new(runtime: &'a Runtime, size: Size) -> Result<Self> {
         let count = size.operations(2_000);
         progress(&format!("  issuing {count} families on Redis"));
@@ -56,45 +56,45 @@ impl<'a> Stage<'a> {
         let store: Arc<dyn Store> = Arc::new(server.store(runtime, NAMESPACE)?);
         let manager = population::manager(Arc::clone(&store));
         let range = 0..count as u64;
-        let issued = population::issue(&manager, range, AT_ONCE, 1, population::rotating);
+        let issued = population::issue(&manager, range, CONCURRENCY, 1, population::rotating);
         let issued = runtime.block_on(issued)?;
         let family_key = family_key(&server)?;
         let mut bearers: Vec<_> = issued.into_iter().map(|issued| issued.bearer).collect();
-        runtime.block_on(rotate(&manager, &mut bearers, count * AGE, AT_ONCE))?;
+        runtime.block_on(rotate(&manager, &mut bearers, count * INITIAL_ROTATIONS, CONCURRENCY))?;
         let (family_size, sizes) = sizes(&server, &family_key)?;
         let mut bare = Families::new(&server, runtime, count, family_size, sizes)?;
-        let rotations = bare.rotations(count * AGE)?;
-        bare.run(&rotations, AT_ONCE)?;
+        let rotations = bare.rotations(count * INITIAL_ROTATIONS)?;
+        bare.run(&rotations, CONCURRENCY)?;
         let (bearers, bare) = (RefCell::new(bearers), RefCell::new(bare));
         Ok(Self { server, runtime, store, manager, bearers, bare, size })
     }
 
-    /// Rotates the next families in turn, many at a time.
-    fn rotate(&self, count: usize, at_once: usize) -> Result<()> {
+    /// Rotates the next families in turn, with concurrent requests.
+    fn rotate(&self, count: usize, concurrency: usize) -> Result<()> {
         let mut bearers = self.bearers.borrow_mut();
-        self.runtime.block_on(rotate(&self.manager, &mut bearers, count, at_once))
+        self.runtime.block_on(rotate(&self.manager, &mut bearers, count, concurrency))
     }
 
-    fn trips(&mut self, report: &mut Report) -> Result<()> {
+    fn measure_round_trips(&mut self, report: &mut Report) -> Result<()> {
         let count = self.bearers.borrow().len();
-        for (what, most) in [
+        for (what, max_trips) in [
             ("round trips of a rotation, warm", 1.0),
             ("round trips of a rotation on a node that has not seen the family", 2.0),
         ] {
-            if most > 1.0 {
+            if max_trips > 1.0 {
                 self.manager = population::manager(Arc::clone(&self.store));
             }
             let before = self.server.reads()?;
             self.rotate(count, 1)?;
             let trips = (self.server.reads()? - before) / count as f64;
-            report.add(trips_figure("R2", what, trips, most));
+            report.add(trips_figure("R2", what, trips, max_trips));
         }
         let calls = self.server.calls_each(count, || self.rotate(count, 1))?;
         report.note(format!("a warm rotation is {calls}"));
         Ok(())
     }
 
-    fn alone(&self, report: &mut Report) -> Result<()> {
+    fn measure_sequential(&self, report: &mut Report) -> Result<()> {
         let (server, count) = (&self.server, self.size.operations(3_000));
         let [ours, minimal] = rounds(
             self.size.rounds(9),
@@ -109,25 +109,26 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// All present the newest refresh token of one family at the same time, and get one successor.
-    fn exchange_hot(&self, steps: usize) -> Result<()> {
+    /// Sends 64 concurrent exchanges of the newest refresh token of one family. All get the same
+    /// successor.
+    fn exchange_one_family(&self, steps: usize) -> Result<()> {
         let mut bearers = self.bearers.borrow_mut();
         let newest = bearers.first_mut().context("no family left")?;
         for _ in 0..steps {
-            *newest = self.runtime.block_on(exchange_at_once(&self.manager, newest))?;
+            *newest = self.runtime.block_on(exchange_concurrently(&self.manager, newest))?;
         }
         Ok(())
     }
 
-    fn together(&self, report: &mut Report) -> Result<()> {
-        let steps = self.size.operations(12_800) / AT_ONCE;
-        let count = steps * AT_ONCE;
+    fn measure_concurrent(&self, report: &mut Report) -> Result<()> {
+        let steps = self.size.operations(12_800) / CONCURRENCY;
+        let count = steps * CONCURRENCY;
         let bare = |is_hot| {
             let mut bare = self.bare.borrow_mut();
             let commands =
-                if is_hot { bare.of_one(steps, AT_ONCE)? } else { bare.exchanges(count, 1)? };
+                if is_hot { bare.of_one(steps, CONCURRENCY)? } else { bare.exchanges(count, 1)? };
             let begun = Instant::now();
-            bare.run(&commands, AT_ONCE)?;
+            bare.run(&commands, CONCURRENCY)?;
             anyhow::Ok(rate(count, begun))
         };
         let [hot, spread, bare_hot, bare_spread] = rounds(
@@ -135,12 +136,12 @@ impl<'a> Stage<'a> {
             [
                 &mut || {
                     let begun = Instant::now();
-                    self.exchange_hot(steps)?;
+                    self.exchange_one_family(steps)?;
                     Ok(rate(count, begun))
                 },
                 &mut || {
                     let begun = Instant::now();
-                    self.rotate(count, AT_ONCE)?;
+                    self.rotate(count, CONCURRENCY)?;
                     Ok(rate(count, begun))
                 },
                 &mut || bare(true),
@@ -158,18 +159,18 @@ impl<'a> Stage<'a> {
         let figure = Figure::of("R5", what, &spread, "1/s");
         report.add(figure.beside(minimal, &spread, &bare_spread).judged());
         report.note(
-            "each 64 requests that exchanged one refresh token together got one successor (R5)",
+            "64 concurrent exchanges of one refresh token always got the same successor (R5)",
         );
         Ok(())
     }
 }
 
-/// Rotates families in turn, many at a time.
+/// Rotates families in turn, with concurrent requests.
 async fn rotate(
     manager: &TokenManager,
     bearers: &mut [BearerToken],
     count: usize,
-    at_once: usize,
+    concurrency: usize,
 ) -> Result<()> {
     let mut left = count;
     while left > 0 {
@@ -177,7 +178,7 @@ async fn rotate(
         let in_turn = bearers.get(..part).unwrap_or_default();
         let next: Vec<BearerToken> = stream::iter(in_turn)
             .map(|bearer| manager.refresh(bearer, RefreshRequest::new()))
-            .buffered(at_once)
+            .buffered(concurrency)
             .map_ok(|refreshed| refreshed.refresh.bearer)
             .try_collect()
             .await?;
@@ -190,11 +191,14 @@ async fn rotate(
     Ok(())
 }
 
-/// Exchanges one refresh token many times at the same time. Returns its successor.
-async fn exchange_at_once(manager: &TokenManager, bearer: &BearerToken) -> Result<BearerToken> {
-    let all: Vec<Refreshed> = stream::iter(0..AT_ONCE)
+/// Exchanges one refresh token with concurrent requests. Returns its successor.
+async fn exchange_concurrently(
+    manager: &TokenManager,
+    bearer: &BearerToken,
+) -> Result<BearerToken> {
+    let all: Vec<Refreshed> = stream::iter(0..CONCURRENCY)
         .map(|_| manager.refresh(bearer, RefreshRequest::new()))
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(CONCURRENCY)
         .try_collect()
         .await?;
     let rotated = all.iter().filter(|refreshed| refreshed.case == RefreshCase::Rotated).count();
@@ -209,7 +213,7 @@ async fn exchange_at_once(manager: &TokenManager, bearer: &BearerToken) -> Resul
     Ok(first.refresh.bearer.clone())
 }
 
-/// Returns the key of one family; valid while the server has nothing else.
+/// Returns the key of one family. Works only while the server has no other keys.
 fn family_key(server: &Server) -> Result<String> {
     let script = "return redis.sha1hex(redis.call('KEYS', 'rotation:r{*')[1])";
     Ok(server.call(&["EVAL", script, "0"])?.to_string())
@@ -219,7 +223,7 @@ fn family_key(server: &Server) -> Result<String> {
 fn sizes(server: &Server, family_key: &str) -> Result<(usize, Sizes)> {
     let length = |script: &str| -> Result<usize> {
         let length = server.call(&["EVAL", script, "0", family_key])?.number();
-        usize::try_from(length).context("a length")
+        usize::try_from(length).context("the length is not a number")
     };
     let family = length(
         "for _, k in ipairs(redis.call('KEYS', 'rotation:r{*')) do \

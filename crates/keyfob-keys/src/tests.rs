@@ -21,12 +21,12 @@ async fn a_file_is_written_and_read_and_read_again_after_a_change() {
     assert_eq!(keys.ring().await.unwrap(), ring());
     let mut changed = ring();
     changed.retire(KeyVersion::PLAINTEXT).unwrap();
-    assert_eq!(keys.create(&changed).unwrap_err().code(), "key_ring_unwritable", "it is there");
+    assert_eq!(keys.create(&changed).unwrap_err().code(), "key_ring_unwritable", "the file exists");
     let mut change = keys.change().unwrap();
     change.ring = changed.clone();
     change.commit().unwrap();
     assert_eq!(keys.ring().await.unwrap(), changed);
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
 }
 
 #[cfg(unix)]
@@ -54,7 +54,7 @@ async fn a_file_that_others_can_access_is_refused() {
 #[tokio::test]
 async fn an_invalid_ring_is_refused_and_not_repeated() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(FileKeys::new(folder.path()).ring().await.is_err(), "a folder");
+    assert!(FileKeys::new(folder.path()).ring().await.is_err(), "a folder is not a key file");
     for bytes in [&b"swordfish"[..], &[0xff, 0xfe], &vec![b'#'; 2 << 20]] {
         let bytes = Zeroizing::new(bytes.to_vec());
         let error = parse("the file", bytes).unwrap_err();
@@ -107,9 +107,9 @@ fn a_second_concurrent_change_is_refused_and_no_change_is_lost() {
     let third = add(&mut next.ring, 3);
     assert_eq!((second.value(), third.value()), (2, 3), "the second change has seen the first");
     drop(next);
-    assert_eq!(keys.read().unwrap().keys().count(), 3, "what was dropped is not written");
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
-    // A file that another process left behind is not deleted.
+    assert_eq!(keys.read().unwrap().keys().count(), 3, "a dropped change is not written");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+    // A file that another process left is not deleted.
     let left = folder.path().join("keys.new");
     fs::write(&left, "").unwrap();
     assert!(keys.change().is_err());

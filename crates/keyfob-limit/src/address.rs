@@ -1,4 +1,5 @@
-//! What an address counts as: one customer, not one of the many addresses that a customer can choose.
+//! What an address counts as: one customer, not one of the many addresses that a customer can
+//! choose.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,8 +15,8 @@ use super::LimitKey;
 /// delegate a /64, a /56 or a /48. With a shorter prefix, a customer with a large network has one
 /// limit; customers with small networks in the same prefix share it.
 ///
-/// An IPv6 address in which a transition mechanism embeds an IPv4 address counts as that IPv4 address,
-/// whatever the prefix:
+/// An IPv6 address in which a transition mechanism embeds an IPv4 address counts as that IPv4
+/// address, whatever the prefix:
 ///
 /// | addresses | mechanism |
 /// |---|---|
@@ -124,7 +125,7 @@ mod tests {
     fn an_address_stands_for_one_customer() {
         assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
         assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
-        assert_eq!(of("192.0.2.1"), of("::ffff:192.0.2.1"), "however it is written");
+        assert_eq!(of("192.0.2.1"), of("::ffff:192.0.2.1"), "both spellings are one address");
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
         assert_ne!(of("::1"), of("0.0.0.1"));
     }
@@ -147,8 +148,16 @@ mod tests {
         }
         assert_ne!(of("64:ff9b::192.0.2.1"), of("64:ff9b::198.51.100.7"));
         assert_ne!(of("2002:c000:201::1"), of("2002:c000:202::1"));
-        assert_ne!(of("64:ff9b:2::192.0.2.1"), of("192.0.2.1"), "no transition prefix");
-        assert_ne!(of("2001:1::3fff:fdfe"), of("192.0.2.1"), "no transition prefix");
+        assert_ne!(
+            of("64:ff9b:2::192.0.2.1"),
+            of("192.0.2.1"),
+            "the prefix is not a transition prefix"
+        );
+        assert_ne!(
+            of("2001:1::3fff:fdfe"),
+            of("192.0.2.1"),
+            "the prefix is not a transition prefix"
+        );
     }
 
     #[test]

@@ -7,7 +7,8 @@ use keyfob_core::id::TokenId;
 use keyfob_core::namespace::Namespace;
 use keyfob_core::text::{ClientId, Subject};
 
-/// A request for permits. A policy does not apply to it if the request lacks what the policy counts by.
+/// A request for permits. A policy does not apply to it if the request lacks what the policy counts
+/// by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct LimitRequest<'a> {
@@ -62,8 +63,8 @@ impl<'a> LimitRequest<'a> {
 
     /// Returns the key under which `policy` counts the request, if the policy applies.
     ///
-    /// Neither the rate nor the burst is part of the key: a policy may change both, and what was used stays
-    /// used.
+    /// Neither the rate nor the burst is part of the key: a policy may change both, and what was
+    /// used stays used.
     pub(super) fn key(
         &self,
         policy: &LimitPolicy,
@@ -110,7 +111,7 @@ mod tests {
         let first = key(&calls, request, 1);
         assert_eq!(first, key(&calls.clone().burst(3).unwrap(), request.cost(5), 1));
         let faster = policy("calls", LimitBy::Subject, "20/s");
-        assert_eq!(first, key(&faster, request, 1), "what was used counts at the new rate too");
+        assert_eq!(first, key(&faster, request, 1), "used permits also count at the new rate");
         let client = ClientId::new("one").unwrap();
         for other in [
             key(&calls, request.subject(&two), 1),

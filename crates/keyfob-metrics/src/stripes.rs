@@ -1,13 +1,13 @@
 //! Sharded counters: no two threads write to the same cache line.
 //!
-//! A word that many cores add to has to travel between their caches for each addition. This costs many
-//! times more than the rest of the cached path. So each thread has a stripe of its own: a cache line that
-//! no other thread writes. The thread adds to it without a locked instruction. A reader adds up all
-//! stripes.
+//! A word that many cores add to has to travel between their caches for each addition. This costs
+//! many times more than the rest of the cached path. So each thread has a stripe of its own: a
+//! cache line that no other thread writes. The thread adds to it without a locked instruction. A
+//! reader adds up all stripes.
 //!
-//! A thread keeps the number of its stripe until it ends; then another thread may get the number. If
-//! there are more threads than stripes, the remaining threads share the last stripe, which is updated
-//! with atomic additions.
+//! A thread keeps the number of its stripe until it ends; then another thread may get the number.
+//! If there are more threads than stripes, the remaining threads share the last stripe, which is
+//! updated with atomic additions.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,7 +53,8 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // Counts that the thread makes while it ends must not go to a stripe that another thread owns.
+        // Counts that the thread makes while it ends must not go to a stripe that another thread
+        // owns.
         NUMBER.set(NONE);
         // The lock also makes the counts visible to the next owner.
         let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,7 +132,7 @@ mod tests {
                     all.wait();
                     let last = (0..each).fold(0, |_, _| stripes.add(1));
                     assert!(last >= each);
-                    // So that no thread gets the number of one that has ended.
+                    // Keeps the threads alive, so that no thread reuses the number of an ended one.
                     all.wait();
                 });
             }

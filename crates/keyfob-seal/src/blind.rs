@@ -21,8 +21,8 @@ pub(super) struct Blind {
     lately: Lately,
 }
 
-/// Recently blinded terms, each at the position that its digest says. The same clients, tags and labels
-/// are blinded again and again.
+/// Recently blinded terms, each at the position that its digest says. The same clients, tags and
+/// labels are blinded again and again.
 struct Lately(Vec<Mutex<Option<(Term, Term)>>>);
 
 impl Blind {
@@ -93,7 +93,7 @@ mod tests {
         term.with_digest(digest)
     }
 
-    /// More than there is room for, and two fields of each digest.
+    /// More than the capacity, and two fields of each digest.
     fn terms() -> impl Iterator<Item = Term> {
         (0..3_000u32).flat_map(|number| {
             let mut digest = [7; 16];
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_hmac_sha256_under_the_key() {
+    fn a_blinded_term_is_hmac_sha256_under_the_key() {
         let secret = Secret::draw(&SeededRandom::new(1)).unwrap();
         let family = term(TermField::Family, [9; 16]);
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());

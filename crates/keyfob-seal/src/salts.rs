@@ -11,11 +11,11 @@ use keyfob_store::OperationId;
 
 /// The source of a store's salts.
 ///
-/// The salts of an operation are a digest of a seed, of a counter of operations, and of the operation's
-/// id. They are as unique as if each were drawn. Under one seed no counter value repeats. Seeds are
-/// random. If a machine is cloned, so that one seed is used in two places, the operation ids still differ,
-/// unless the generator was cloned too. To draw each salt from the operating system takes longer than to
-/// seal with it.
+/// The salts of an operation are a digest of a seed, of a counter of operations, and of the
+/// operation's id. They are as unique as if each were drawn. Under one seed no counter value
+/// repeats. Seeds are random. If a machine is cloned, so that one seed is used in two places, the
+/// operation ids still differ, unless the generator was cloned too. To draw each salt from the
+/// operating system takes longer than to seal with it.
 #[derive(Debug, Default)]
 pub(super) struct SaltSource {
     seed: OnceLock<[u8; SALT]>,
@@ -32,7 +32,8 @@ pub struct Salts {
 const BLOCK: usize = 32;
 
 impl SaltSource {
-    /// Returns this many salts for an operation. A second call for the same operation returns others.
+    /// Returns this many salts for an operation. A second call for the same operation returns
+    /// others.
     ///
     /// # Errors
     /// When there is no randomness.
@@ -119,7 +120,7 @@ mod tests {
                 all(source.of_operation(operation, 2, &SeededRandom::new(7)).unwrap())
             }
         });
-        assert_eq!(one(1), other(1), "they are clones");
+        assert_eq!(one(1), other(1), "clones draw the same random bytes");
         let (ours, theirs) = (one(2), other(3));
         assert!(ours.iter().all(|salt| !theirs.contains(salt)));
     }

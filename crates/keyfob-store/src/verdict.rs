@@ -80,8 +80,8 @@ pub enum Verdict {
 }
 
 impl Epoch {
-    /// The minimum time to keep an epoch, even if it revokes nothing that is stored. A login that read a
-    /// stamp before the epoch must still find it when it inserts its token.
+    /// The minimum time to keep an epoch, even if it revokes nothing that is stored. A login that
+    /// read a stamp before the epoch must still find it when it inserts its token.
     pub const KEPT_AT_LEAST: Ttl = Ttl::from_hours(1);
 }
 

@@ -38,7 +38,7 @@ impl InstrumentedStore {
         Self { inner, loads, writes, writes_left, lost, delay, load_time, notifies, namespace }
     }
 
-    /// Has the namespace of a store that was created by an older version: its ids need not have a code.
+    /// Has the namespace of a store that was created by an older version: its ids may have no code.
     pub fn with_namespace_of_older_version(self) -> Self {
         let key = NamespaceKey::from_bytes(*self.namespace.key().as_bytes());
         Self { namespace: Namespace::new(self.namespace.lanes(), key), ..self }
@@ -59,7 +59,8 @@ impl InstrumentedStore {
         self.loads.load(Ordering::SeqCst)
     }
 
-    /// Returns the number of accepted writes, without those that run in the background (such as touches).
+    /// Returns the number of accepted writes, without those that run in the background (such as
+    /// touches).
     pub fn writes(&self) -> u64 {
         self.writes.load(Ordering::SeqCst)
     }
@@ -82,8 +83,8 @@ impl InstrumentedStore {
         Ok(())
     }
 
-    /// Delays the answers of the next loads; later loads are answered without delay. The record is read
-    /// before the delay.
+    /// Delays the answers of the next loads; later loads are answered without delay. The record is
+    /// read before the delay.
     pub fn answer_late(&self, delay: impl IntoIterator<Item = Duration>) {
         let mut waiting = self.delay.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.extend(delay);

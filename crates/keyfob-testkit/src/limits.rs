@@ -131,8 +131,8 @@ async fn permits_above_the_minimum_are_optional(store: &Arc<dyn LimitStore>) {
 
 async fn too_many_charges_are_refused(store: &Arc<dyn LimitStore>) {
     let keys = || std::iter::repeat_with(|| Charge::exactly(fresh_key(), once(1), 1));
-    let most: Vec<_> = keys().take(Charge::MAX_KEYS).collect();
-    assert!(charge(store, &most).await.admitted);
+    let max_keys: Vec<_> = keys().take(Charge::MAX_KEYS).collect();
+    assert!(charge(store, &max_keys).await.admitted);
     let more: Vec<_> = keys().take(Charge::MAX_KEYS + 1).collect();
     let error = store.charge(&more).await.expect_err("too many charges are refused");
     assert_eq!(error.code(), "store_misconfigured");

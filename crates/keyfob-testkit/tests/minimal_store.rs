@@ -44,7 +44,7 @@ impl Resealing for MinimalStore {}
 impl Invalidations for MinimalStore {}
 
 async fn minimal_store() -> Setup {
-    let clock = ManualClock::new("2026-11-24T08:30:00Z".parse().expect("a time"));
+    let clock = ManualClock::new("2026-11-24T08:30:00Z".parse().expect("the time parses"));
     let lanes = LaneCount::new(8).expect("a number of lanes");
     let memory = MemoryStore::with(lanes, Arc::new(clock.clone()), &OsRandom).expect("randomness");
     Setup::new(Arc::new(MinimalStore(memory)), Time::Manual(clock))

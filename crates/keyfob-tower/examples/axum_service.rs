@@ -1,7 +1,7 @@
 //! An axum service with logins, sessions, API keys, refresh tokens, limits and an audit log:
 //! `cargo run -p keyfob-tower --example axum_service`.
 
-#![expect(clippy::print_stdout, reason = "an example is there to be watched")]
+#![expect(clippy::print_stdout, reason = "the example prints its address")]
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 type Failure = Box<dyn std::error::Error>;
-type Answer = Result<Response, ErrorResponse>;
+type HandlerResult = Result<Response, ErrorResponse>;
 
 #[derive(Clone)]
 struct Shop {
@@ -38,7 +38,7 @@ async fn login(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     Form(login): Form<Login>,
-) -> Answer {
+) -> HandlerResult {
     let verdict = shop.manager.admit(&LimitRequest::new().ip(peer.ip())).await?;
     if !verdict.is_admitted() {
         return Err(ErrorResponse::rate_limited(&verdict));
@@ -62,7 +62,7 @@ async fn login(
     Ok((set, "welcome").into_response())
 }
 
-async fn logout(State(shop): State<Shop>, auth: Authenticated) -> Answer {
+async fn logout(State(shop): State<Shop>, auth: Authenticated) -> HandlerResult {
     shop.manager.revoke(auth.token.id, "logout").await?;
     Ok((shop.cookie.remove(), "bye").into_response())
 }
@@ -72,7 +72,7 @@ struct Refresh {
     refresh_token: String,
 }
 
-async fn refresh(State(shop): State<Shop>, Form(form): Form<Refresh>) -> Answer {
+async fn refresh(State(shop): State<Shop>, Form(form): Form<Refresh>) -> HandlerResult {
     let refreshed = shop.manager.refresh(&form.refresh_token, RefreshRequest::new()).await;
     let refused = |error| ErrorResponse::from(error).at_token_endpoint();
     refreshed.map(|next| pair(&next.access, &next.refresh)).map_err(refused)
@@ -89,7 +89,7 @@ fn pair(access: &Issued, refresh: &Issued) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
-async fn new_key(State(shop): State<Shop>, auth: Authenticated) -> Answer {
+async fn new_key(State(shop): State<Shop>, auth: Authenticated) -> HandlerResult {
     let subject = auth.require_subject()?.clone();
     let grant = Grant::new(Kind::ApiKey).subject(subject).audience("shop").scope("orders");
     let issued = shop.manager.issue(grant).await?;
@@ -97,7 +97,7 @@ async fn new_key(State(shop): State<Shop>, auth: Authenticated) -> Answer {
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 
-async fn end_key(
+async fn revoke_key(
     State(shop): State<Shop>,
     auth: Authenticated,
     Path(id): Path<TokenId>,
@@ -112,7 +112,7 @@ pub fn app(manager: TokenManager) -> Result<Router, Failure> {
     let cookie = SessionCookie::new("session")?;
     let chain = ValidationChain::new().allow_audience("shop");
     let auth = AuthLayer::new(manager.clone(), chain)?.cookie(cookie.clone());
-    let keys = Router::new().route("/keys", post(new_key)).route("/keys/{id}", delete(end_key));
+    let keys = Router::new().route("/keys", post(new_key)).route("/keys/{id}", delete(revoke_key));
     Ok(keys
         .layer(RequireScope::new("keys")?)
         .route("/orders", get(async |_: Authenticated| "[]").layer(RequireScope::new("orders")?))

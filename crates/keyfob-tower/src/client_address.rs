@@ -206,7 +206,7 @@ mod tests {
         let headers = [("x-forwarded-for", "192.0.2.7"), ("forwarded", "for=192.0.2.8")];
         assert_eq!(client(&TrustedProxies::none(), "10.0.0.1", &headers), "10.0.0.1");
         let proxies = TrustedProxies::x_forwarded_for(["10.0.0.0/8"]).unwrap();
-        assert_eq!(client(&proxies, "192.0.2.1", &headers), "192.0.2.1", "the peer is no proxy");
+        assert_eq!(client(&proxies, "192.0.2.1", &headers), "192.0.2.1", "the peer is not a proxy");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A rule of the application's own in a validation chain: `cargo run -p keyfob --example custom_rule`.
+//! A rule of the application's own in a validation chain: `cargo run -p keyfob --example
+//! custom_rule`.
 //!
 //! A rule may wait, such as for a database. Its code and text are for the log: the presenter of a
 //! refused token learns only `access_denied`.
@@ -25,7 +26,7 @@ impl Rule for NotSuspended {
         let Some(subject) = &token.subject else {
             return Ok(());
         };
-        // Where it cannot be decided, refuse.
+        // If a decision is not possible, refuse.
         let Ok(suspended) = self.accounts.read() else {
             return Err(Denied::new("accounts_unavailable", "the accounts cannot be read"));
         };

@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let refused = manager.validate(&issued.bearer, &chain).await;
     assert!(refused.is_err());
 
-    // What is counted on the fastest path is added up once a second, and here.
+    // Counts of the fastest path are published once a second, and here.
     manager.shutdown().await;
     println!("{}", recorder.handle().render());
     Ok(())

@@ -1,8 +1,8 @@
 //! The number of tokens at a time, computed from counts by spans of time.
 //!
-//! A [`BucketCounts`] holds how many tokens end within a span of time, or how many begin within one.
-//! For a span that the present lies in, the ends (or the beginnings) are assumed to be spread evenly.
-//! A number that is not whole is rounded up.
+//! A [`BucketCounts`] holds how many tokens end within a span of time, or how many begin within
+//! one. For a span that the present lies in, the ends (or the beginnings) are assumed to be spread
+//! evenly. A number that is not whole is rounded up.
 
 use std::collections::BTreeMap;
 
@@ -211,7 +211,11 @@ mod tests {
         let all = [tally(span, 10, 3, 2)];
         let counts = StateCounts { pending: 0, active: 5, revoked: 3, exhausted: 2 };
         assert_eq!(sessions(&all, NOW), (counts, 0));
-        assert_eq!(sessions(&all, span.from()), (counts, 10), "in its first moment one may end");
+        assert_eq!(
+            sessions(&all, span.from()),
+            (counts, 10),
+            "a token may end in the first millisecond of the bucket"
+        );
         assert_eq!(sessions(&all, span.to()), (StateCounts::default(), 0));
         assert!(Stats::of(&all, span.to(), |_| None).by_client.is_empty());
     }
@@ -223,7 +227,7 @@ mod tests {
         let (counts, unsure) = sessions(&[tally(span, 11, 0, 0)], half);
         assert_eq!((counts.active, unsure), (6, 11));
         let (counts, _) = sessions(&[tally(span, 1, 0, 0)], half);
-        assert_eq!(counts.active, 1, "one token is not lost from sight before its time");
+        assert_eq!(counts.active, 1, "a token is counted until it ends");
     }
 
     #[test]

@@ -6,8 +6,9 @@ use tokio::runtime::Runtime;
 use super::{Bare, CAP, Commands, Count, Sizes, Value, key, lane_of_subject, terms};
 use crate::server::Server;
 
-/// The writes of a rotation: the family's record, the access token's record with its entry in each index
-/// and its count, both events, raising the expiry of each key, and the signal to the nodes that cache.
+/// The writes of a rotation: the family's record, the access token's record with its entry in each
+/// index and its count, both events, raising the expiry of each key, and the signal to the nodes
+/// that cache.
 const ROTATE: &str = "local K, A, c = KEYS, ARGV, redis.call \
     c('SET', K[1], A[2], 'XX', 'KEEPTTL') c('SET', K[2], A[3], 'PXAT', A[4], 'NX') \
     for i = 6, #K do c('ZADD', K[i], A[5], A[6]) c('PEXPIREAT', K[i], A[4], A[i + 6]) end \
@@ -16,14 +17,14 @@ const ROTATE: &str = "local K, A, c = KEYS, ARGV, redis.call \
     c('XADD', K[3], 'MAXLEN', '~', A[7], '*', 'e', A[9]) c('PEXPIREAT', K[3], A[10], 'GT') \
     c('SET', K[4], '') c('DEL', K[4]) return 1";
 
-/// The time bucket for tokens that live an hour, as keyfob chooses it: four minutes, as a power of two of
-/// seconds.
+/// The time bucket for tokens that live an hour, as keyfob chooses it: four minutes, as a power of
+/// two of seconds.
 const SPAN_OF_AN_HOUR: u8 = 8;
 
-/// An older generation gets what its first presenter got.
+/// An older generation gets the earlier result.
 const OR_REPEAT: &str = "if redis.call('GETRANGE', KEYS[1], 0, 7) ~= ARGV[1] then return redis.call('GET', KEYS[2]) end ";
 
-/// Families, and what rotates them.
+/// Families and the scripts that rotate them.
 #[derive(Debug)]
 pub(in crate::stores) struct Families {
     bare: Bare,
@@ -54,8 +55,8 @@ impl Family {
 }
 
 impl Families {
-    /// Creates families whose records have `family_size` bytes. `sizes` are those of an access token's record
-    /// and of an event.
+    /// Creates families whose records have `family_size` bytes. `sizes` are those of an access
+    /// token's record and of an event.
     pub(in crate::stores) fn new(
         server: &Server,
         runtime: &Runtime,
@@ -97,8 +98,8 @@ impl Families {
         Ok(commands)
     }
 
-    /// Returns the refresh tokens of one family, one generation after the other, each presented several
-    /// times.
+    /// Returns the refresh tokens of one family, one generation after the other, each presented
+    /// several times.
     pub(in crate::stores) fn of_one(&mut self, count: usize, times: usize) -> Result<Commands> {
         let mut commands = Commands::default();
         for _ in 0..count {
@@ -160,9 +161,9 @@ impl Families {
         Ok(())
     }
 
-    /// Sends commands, many at a time.
-    pub(in crate::stores) fn run(&mut self, commands: &Commands, at_once: usize) -> Result<()> {
-        self.bare.run(commands, at_once)
+    /// Sends commands, pipelined.
+    pub(in crate::stores) fn run(&mut self, commands: &Commands, concurrency: usize) -> Result<()> {
+        self.bare.run(commands, concurrency)
     }
 
     /// Sends one command after the other through the library.

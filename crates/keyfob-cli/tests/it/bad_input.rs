@@ -76,7 +76,7 @@ fn a_hint_says_what_is_wrong_with_a_malformed_bearer() {
     }
     check_hint(&keyfob, &utf_16, "stdin cannot be read: it is UTF-16");
     check_hint(&keyfob, &marked, "stdin cannot be read: it is UTF-16");
-    // Nothing is guessed about a text without any of these.
+    // A text without any of these gets no hint.
     let done = keyfob.feed(&["validate"], b"fob_at_guess").exits(1);
     assert!(!done.stderr.contains("hint"), "{}", done.stderr);
     let done =

@@ -1,4 +1,5 @@
-//! A damaged store file: every command ends with an answer or a typed error, and no panic is printed.
+//! A damaged store file: every command ends with an answer or a typed error, and no panic is
+//! printed.
 
 use crate::harness::{Done, Keyfob};
 
@@ -22,7 +23,8 @@ fn flipped_bytes_are_typed_errors() {
     let path = keyfob.home().join("tokens.redb");
     let whole = std::fs::read(&path).unwrap();
     let used: Vec<_> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
-    // The same places in each run, spread over the whole file; the header has most of the ways to fail.
+    // The same positions in each run, spread over the whole file. Most kinds of damage are in the
+    // header.
     let header = used.iter().take_while(|at| **at < 512).step_by(9);
     for at in header.chain(used.iter().step_by(used.len() / 60)) {
         let mut damaged = whole.clone();

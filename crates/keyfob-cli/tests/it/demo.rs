@@ -60,7 +60,7 @@ fn it_prints_the_six_steps() {
 #[test]
 fn it_prints_the_same_on_every_run_on_one_store() {
     let keyfob = Keyfob::new();
-    // A token that a killed run would leave behind.
+    // A token that a killed run leaves in the store.
     keyfob.issue(&[
         "--subject=user123",
         "--tag=mobile",

@@ -90,7 +90,7 @@ fn a_usage_line_has_no_flag_of_the_environment_and_no_dangerous_tip() {
     let done = keyfob.run(&["revoke", "--all-sessions"]).exits(2);
     assert!(!done.stderr.contains("tip"), "{}", done.stderr);
     keyfob.run(&["list", "--limt=5"]).exits(2).says("tip: a similar argument exists: '--limit'");
-    // An error in a variable is still told.
+    // An error in a variable is still reported.
     let mut command = keyfob.command(&["list"]);
     let output = command.env("KEYFOB_PREFIX", "UPPER").output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("--prefix"), "{output:?}");
@@ -116,7 +116,7 @@ fn a_store_that_cannot_be_used_is_3() {
     }
     let kept = std::fs::read_to_string(keyfob.home().join("notes.txt")).unwrap();
     assert!(kept.starts_with("no store at all"));
-    assert!(!keyfob.home().join("missing.redb").exists(), "a list made a store");
+    assert!(!keyfob.home().join("missing.redb").exists(), "a list created a store");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::harness::{Done, Keyfob, interrupt, interrupt_after};
 fn waiting_for_a_bearer_is_interrupted() {
     let keyfob = Keyfob::new();
     keyfob.issue(&[]);
-    // Stdin stays open, so the command waits for ever.
+    // Stdin stays open, so the command waits forever.
     let mut child = keyfob.start(&["validate", "-vv"]);
     let stdin = child.stdin.take();
     interrupt_after(child, "the store is open").exits(130).says("(interrupted)");

@@ -1,4 +1,5 @@
-//! Keys are generated, listed, activated and retired. A sealed store is readable only with its keys.
+//! Keys are generated, listed, activated and retired. A sealed store is readable only with its
+//! keys.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -60,12 +61,12 @@ fn an_exposed_or_malformed_ring_is_refused() {
     keyfob.run(&with(&["keys", "generate"])).exits(0);
     let ring = keyfob.home().join("ring");
     let mode = std::fs::metadata(&ring).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600, "it is made for its owner only");
+    assert_eq!(mode & 0o777, 0o600, "only the owner can read the file");
     std::fs::set_permissions(&ring, std::fs::Permissions::from_mode(0o644)).unwrap();
     for command in [&["issue"][..], &["keys", "list"], &["keys", "generate"]] {
         keyfob.run(&with(command)).exits(2).says("(key_ring_exposed)").says("chmod 600");
     }
-    assert!(!keyfob.home().join("tokens.redb").exists(), "no store was made");
+    assert!(!keyfob.home().join("tokens.redb").exists(), "no store was created");
     std::fs::set_permissions(&ring, std::fs::Permissions::from_mode(0o600)).unwrap();
     let secret = "c3dvcmRmaXNoc3dvcmRmaXNoc3dvcmRmaXNoc3dvcmQ";
     std::fs::write(&ring, format!("key 1 active yesterday terms=1 {secret}")).unwrap();

@@ -181,7 +181,7 @@ fn doctor_creates_no_namespace_and_says_what_a_store_has_lost() {
     let (severity, advice) = finding();
     assert_eq!(severity, "warning");
     assert!(advice.contains("there is no namespace"), "{advice}");
-    assert_eq!(server.call(&["EXISTS", &meta]).unwrap().number(), 0, "it created nothing");
+    assert_eq!(server.call(&["EXISTS", &meta]).unwrap().number(), 0, "a read creates no keys");
     keyfob.issue(&["--subject=a"]);
     assert_eq!(finding().0, "good");
     server.call(&["DEL", &meta]).unwrap();

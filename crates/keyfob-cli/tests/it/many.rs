@@ -104,12 +104,12 @@ fn tokens_with_lost_bearers_are_named_and_revoked() {
             .map(str::to_owned)
             .collect();
         assert!(!lost.is_empty(), "{done:?}");
-        // Every token that is named is revoked, and no other token is.
+        // Every named token is revoked, and no other token is.
         let listed = keyfob.run(&["list", "--all-pages", "--json", "state:revoked"]).exits(0);
         let revoked: HashSet<_> =
             listed.objects().iter().map(|t| t["id"].as_str().unwrap().to_owned()).collect();
         assert!(lost.is_subset(&revoked), "{lost:?}");
-        // The one that was read is still good.
+        // The token whose bearer was read is still valid.
         let id = first.split(['"', '\t']).find(|word| word.starts_with("tok_")).unwrap();
         assert!(!revoked.contains(id));
     }

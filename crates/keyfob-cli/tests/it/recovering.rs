@@ -1,4 +1,5 @@
-//! `recover`, `revoke --issued-before` and the page about recovery, on a store that was rolled back.
+//! `recover`, `revoke --issued-before` and the page about recovery, on a store that was rolled
+//! back.
 
 use std::time::Duration;
 
@@ -91,7 +92,7 @@ fn a_log_with_a_gap_or_torn_lines_is_applied_and_exits_with_1() {
         store.keyfob.file("damaged.jsonl", &text);
         let done = store.keyfob.run(&["recover", "damaged.jsonl", "--dry-run", "--json"]).exits(1);
         assert_eq!(done.stderr_objects()[0]["note"]["code"], note);
-        assert_eq!(done.object()["count"], 4 - left, "the rest is counted: {note}");
+        assert_eq!(done.object()["count"], 4 - left, "the count has the remaining tokens: {note}");
     }
     let done = store.keyfob.feed(&["recover", "-"], log.as_bytes()).exits(0);
     assert!(done.stdout.starts_with("4 tokens revoked"), "{done:?}");

@@ -16,8 +16,8 @@
 //! Expired, revoked and exhausted are final: nothing leads out of them.
 //!
 //! A stored token has no state field. The state follows from its [`StateInputs`] and the time. So a
-//! token cannot be in two states, and no writer has to move it from one to the next. If several final
-//! states apply, the state is the first of revoked, exhausted, expired.
+//! token cannot be in two states, and no writer has to move it from one to the next. If several
+//! final states apply, the state is the first of revoked, exhausted, expired.
 
 use std::fmt;
 use std::str::FromStr;
@@ -137,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    /// An arrow of the picture.
+    /// An arrow of the state diagram.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     enum Transition {
         NotBeforeReached,
@@ -146,7 +146,8 @@ mod tests {
         Revoked,
     }
 
-    /// The state that an arrow of the picture leads to; `None` where the state has no such arrow.
+    /// Returns the state that an arrow of the diagram leads to, or `None` if the state has no such
+    /// arrow.
     fn follow(from: TokenState, transition: Transition) -> Option<TokenState> {
         match (from, transition) {
             (TokenState::Pending, Transition::NotBeforeReached) => Some(TokenState::Active),
@@ -211,8 +212,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens in whatever order, each change of state is a transition of the
-        /// picture, or a pair of them when time passes both ends at once.
+        /// In any order of changes, each change of state is a transition of the diagram, or two
+        /// transitions if both times pass in one step.
         #[test]
         fn inputs_move_only_along_the_picture(
             not_before in proptest::option::of(0u64..50),

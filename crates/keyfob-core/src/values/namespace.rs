@@ -30,14 +30,15 @@ pub struct Namespace {
 pub enum IdOrigin {
     /// It was drawn in this namespace.
     Proven,
-    /// It may have been drawn in this namespace, before its ids had a code. The store has to be asked.
+    /// It may have been drawn in this namespace, before its ids had a code. The store has to be
+    /// asked.
     Unproven,
     /// It was not drawn in this namespace, so the store has no such token.
     Foreign,
 }
 
-/// The key of a namespace's digests. It grants no access. A reader of an index who does not have the
-/// key cannot tell which subject an entry belongs to.
+/// The key of a namespace's digests. It grants no access. A reader of an index who does not have
+/// the key cannot tell which subject an entry belongs to.
 #[derive(Clone, PartialEq, Eq, ZeroizeOnDrop)]
 pub struct NamespaceKey([u8; 32]);
 
@@ -120,11 +121,11 @@ impl Namespace {
         Self { lanes, key, keyed, id_mac, every_id_has_mac: false }
     }
 
-    /// States that every id of the namespace was drawn by [`Namespace::draw_id`]. Then any other id is
-    /// refused without asking the store.
+    /// States that every id of the namespace was drawn by [`Namespace::draw_id`]. Then any other id
+    /// is refused without asking the store.
     ///
-    /// A store states it of a namespace that it creates, and keeps it beside the data in a format that an
-    /// older version does not open: older versions draw ids without a code.
+    /// A store states it of a namespace that it creates, and keeps it beside the data in a format
+    /// that an older version does not open: older versions draw ids without a code.
     #[must_use]
     pub fn require_id_macs(self) -> Self {
         Self { every_id_has_mac: true, ..self }
@@ -276,8 +277,8 @@ impl Namespace {
         fingerprint
     }
 
-    /// Returns the id of a subject's session index, in the subject's lane: of the first index, or of
-    /// the one that replaces `revoked_before` indexes, the last of which was revoked at `at`.
+    /// Returns the id of a subject's session index, in the subject's lane: of the first index, or
+    /// of the one that replaces `revoked_before` indexes, the last of which was revoked at `at`.
     pub fn session_index_of(
         &self,
         subject: &Subject,
@@ -407,7 +408,11 @@ mod tests {
         assert_eq!(old.origin_of(without_code), IdOrigin::Unproven);
         assert_eq!(new.origin_of(without_code), IdOrigin::Foreign);
         let other = draw(&namespace(2));
-        assert_eq!(new.origin_of(other), IdOrigin::Foreign, "of another namespace");
+        assert_eq!(
+            new.origin_of(other),
+            IdOrigin::Foreign,
+            "an id of another namespace is foreign"
+        );
         assert_eq!(old.origin_of(other), IdOrigin::Unproven);
     }
 

@@ -36,7 +36,7 @@ fn a_burst_then_the_rate() {
 
 #[test]
 fn a_rate_that_no_clock_divides_is_kept_to_the_permit() {
-    // 7 per second: a permit is 142.857… ms. After 1,000 seconds exactly 7,000 are there.
+    // 7 per second: a permit is 142.857… ms. After 1,000 seconds there are exactly 7,000.
     let meter = meter("7/s", 1);
     let mut admitted = 0;
     let mut level = Level { debt: 0, at: at(0) };
@@ -47,17 +47,17 @@ fn a_rate_that_no_clock_divides_is_kept_to_the_permit() {
             admitted += 1;
         }
     }
-    // One of the burst, and what a permit loses by waiting for the next millisecond.
+    // One permit of the burst, and the loss of a permit by rounding up to the next millisecond.
     assert!((6_994..=7_000).contains(&admitted), "{admitted}");
 }
 
 #[test]
-fn a_clock_that_was_set_back_forgives_nothing_and_locks_nobody_out() {
+fn a_clock_that_was_set_back_keeps_the_level_and_the_normal_wait() {
     let meter = meter("1/s", 2);
     let full = meter.charged(meter.drained(Level::default(), at(3_600_000)), 2);
     let back = meter.drained(full, at(0));
-    assert_eq!(meter.room(back), 0, "what is owed is owed");
-    assert_eq!(meter.wait(back, 1, at(0)), Ok(ms(1_000)), "and not for an hour");
+    assert_eq!(meter.room(back), 0, "the level is kept");
+    assert_eq!(meter.wait(back, 1, at(0)), Ok(ms(1_000)), "the wait is not an hour");
     assert_eq!(meter.room(meter.drained(back, at(1_000))), 1);
 }
 
@@ -69,7 +69,7 @@ fn readers_who_overtake_each_other_gain_nothing() {
         level = meter.drained(level, at(500 + round % 2));
         assert!(meter.room(level) <= 10);
     }
-    // As if it had been read once, at the later time.
+    // The same as one read at the later time.
     level = meter.charged(level, 10);
     for millis in [501, 499, 501, 0, 501] {
         level = meter.drained(level, at(millis));
@@ -93,8 +93,9 @@ fn the_most_absurd_values_neither_overflow_nor_pass() {
     assert_eq!(meter.room(meter.drained(level, at(0))), 0);
 }
 
-/// The definition that GCRA implements, with no state but what happened: a call fits if, counted
-/// from every earlier call to now, no more is admitted than the burst and what the rate gives.
+/// The definition that GCRA implements, computed from all earlier calls: a call is admitted if,
+/// from each earlier call until now, no more permits are used than the burst and the refill of the
+/// rate.
 fn fits(rate: Rate, burst: u32, past: &[(u64, u32)], now: u64, cost: u32) -> bool {
     let (permits, period) = (u128::from(rate.permits()), u128::from(rate.period().as_millis()));
     let mut taken = u128::from(cost);
@@ -129,7 +130,7 @@ proptest! {
                 level = meter.charged(level, cost);
                 past.push((now, cost));
             } else if let Ok(Some(wait)) = meter.wait(level, cost, at(now)) {
-                // What is told to wait for is the first moment at which it fits.
+                // The reported wait ends at the first time at which the call is admitted.
                 let then = now + wait.as_millis();
                 prop_assert!(fits(rate, burst, &past, then, cost));
                 prop_assert!(!fits(rate, burst, &past, then - 1, cost));
@@ -168,7 +169,7 @@ proptest! {
     }
 }
 
-/// A level of `from` after this many permits and no time, as another meter sees it.
+/// Returns the level of `from` after this number of permits, as another meter reads it.
 fn seen_by(meter: Meter, from: Meter, permits: u32) -> Level {
     let level = from.charged(Level { debt: 0, at: at(0) }, permits);
     meter.from_stored(from.to_stored(level))
@@ -183,7 +184,11 @@ fn permits_that_were_used_stay_used_at_another_rate() {
     let slower = meter("7/366d", 50);
     assert_eq!(slower.room(seen_by(slower, old, 20)), 30);
     let full = seen_by(slower, old, 100);
-    assert_eq!((slower.room(full), full.debt), (0, slower.whole()), "never above the burst");
+    assert_eq!(
+        (slower.room(full), full.debt),
+        (0, slower.whole()),
+        "the level is never above the burst"
+    );
     assert_eq!(old.from_stored(StoredLevel::default()).debt, 0);
 }
 
@@ -220,7 +225,7 @@ proptest! {
             stored = meter.to_stored(meter.from_stored(stored));
             let debt = stored.level.debt as f64 / meter.permit() as f64;
             prop_assert!(debt + 1e-9 >= debt_before.min(2_000.0), "{debt} {debt_before}");
-            prop_assert!(debt <= debt_before + meters.len() as f64, "at most rounded up");
+            prop_assert!(debt <= debt_before + meters.len() as f64, "the debt is at most rounded up");
         }
     }
 }

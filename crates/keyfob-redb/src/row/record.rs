@@ -229,7 +229,7 @@ mod tests {
             assert!(record.terms.add(&[5; TERM_BYTES]));
             assert!(!record.terms.add(&[4; TERM_BYTES]), "a term is listed once");
             assert!(record.terms.add(&[6; TERM_BYTES]) && record.terms.remove(&[6; TERM_BYTES]));
-            assert!(!record.terms.remove(&[6; TERM_BYTES]), "it is gone");
+            assert!(!record.terms.remove(&[6; TERM_BYTES]), "the term was removed");
             let at = Timestamp::from_millis(9);
             record.tombstone =
                 Some(RevocationMark { through: MarkScope::Token, at, note: b"logout".to_vec() });

@@ -58,7 +58,7 @@ async fn a_damaged_record_is_refused_and_the_others_stay_listed() {
         others.sort();
         let mut listed = fixture::ids(&store, store.namespace().all(), Order::NextToExpire).await;
         listed.sort();
-        assert_eq!(listed, others, "the others are listed: {row:?}");
+        assert_eq!(listed, others, "the other records are listed: {row:?}");
         let found = store.check().await.unwrap();
         assert!(!found.is_consistent(), "the check finds it: {row:?}");
         fixture.clock.advance(Ttl::from_hours(2));

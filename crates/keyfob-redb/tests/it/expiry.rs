@@ -63,9 +63,9 @@ async fn an_expired_id_is_used_again_in_the_commit_that_drops_it() {
     fixture.insert(&store, records.clone()).await;
     fixture.clock.advance(Ttl::from_hours(2));
     let keep_until = fixture.now() + Ttl::from_hours(1);
-    let anew = records.into_iter().skip(64).map(|old| NewRecord { keep_until, ..old });
-    let anew: Vec<_> = anew.collect();
-    let inserts = anew.iter().map(|record| {
+    let renewed = records.into_iter().skip(64).map(|old| NewRecord { keep_until, ..old });
+    let renewed: Vec<_> = renewed.collect();
+    let inserts = renewed.iter().map(|record| {
         let insert = Insert { records: vec![record.clone()], events: vec![] };
         store.insert(fixture.operation(), insert)
     });
@@ -73,7 +73,7 @@ async fn an_expired_id_is_used_again_in_the_commit_that_drops_it() {
         assert!(matches!(inserted, Ok(Inserted::Stored(_))), "{inserted:?}");
     }
     assert!(store.commits().commits < 10, "they share commits: {:?}", store.commits());
-    for record in &anew {
+    for record in &renewed {
         assert!(store.load(record.id).await.unwrap().is_some(), "the new record is there");
     }
     fixture::assert_consistent(&store).await;
@@ -101,7 +101,7 @@ async fn a_log_has_a_maximum_length_and_reports_missed_entries() {
     let early = store.entries(feed, &Cursor::start(), 5).await.unwrap();
     store.observe(lane, entries(10, 65_536)).await.unwrap();
     let page = store.entries(feed, &early.cursor, 1).await.unwrap();
-    assert!(!page.trimmed, "all entries are still there");
+    assert!(!page.trimmed, "all entries still exist");
     store.observe(lane, entries(65_536, 65_546)).await.unwrap();
     let page = store.entries(feed, &early.cursor, 1).await.unwrap();
     assert!(page.trimmed && page.more, "the reader of the first five entries missed five");

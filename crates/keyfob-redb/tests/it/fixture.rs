@@ -33,7 +33,7 @@ impl Fixture {
         }
     }
 
-    /// A fixture whose file lies in this folder, and stays there.
+    /// Creates a fixture with a file in this folder. The folder is kept.
     pub(crate) fn in_folder(folder: impl Into<PathBuf>) -> Self {
         let clock = ManualClock::new("2026-11-24T08:30:00Z".parse().unwrap());
         Self { clock, folder: folder.into(), _temporary: None }

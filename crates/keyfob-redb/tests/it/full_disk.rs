@@ -49,7 +49,7 @@ async fn fill(fixture: &Fixture, store: &RedbStore) -> Vec<TokenId> {
             Err(error) => {
                 assert_eq!(error.code(), "store_full", "{error}");
                 assert!(error.to_string().contains("free some space"), "{error}");
-                assert!(store.load(id).await.unwrap().is_none(), "it had no effect");
+                assert!(store.load(id).await.unwrap().is_none(), "the refused write had no effect");
                 return ids;
             }
         }
@@ -59,10 +59,10 @@ async fn fill(fixture: &Fixture, store: &RedbStore) -> Vec<TokenId> {
 
 async fn revoke(fixture: &Fixture, store: &RedbStore, id: TokenId) {
     let revoked = store.revoke(fixture.operation(), fixture.revocation(id)).await;
-    assert_eq!(revoked.unwrap(), Revoked::Now, "a revocation is taken on a full disk");
+    assert_eq!(revoked.unwrap(), Revoked::Now, "a revocation succeeds on a full disk");
 }
 
-/// What must hold on a disk that is full, and on which `make_room` then makes room.
+/// Checks the guarantees on a full disk, on which `make_room` then frees space.
 async fn a_full_disk_takes_revocations(
     fixture: &Fixture,
     options: Options,
@@ -87,12 +87,15 @@ async fn a_full_disk_takes_revocations(
         assert_eq!(advanced, Advanced { lanes: 1 });
     }
     for id in revoked {
-        assert!(!store.load(*id).await.unwrap().unwrap().verdict.is_clear(), "reads go on");
+        assert!(
+            !store.load(*id).await.unwrap().unwrap().verdict.is_clear(),
+            "reads work on a full disk"
+        );
     }
     let refused = store.touch(&[LastUse::new(rest[0], fixture.now())]).await;
     assert!(matches!(refused, Err(StoreError::Full { .. })), "{refused:?}");
     drop(store);
-    // The room is part of the file: another process finds it there.
+    // The reserved space is part of the file, so another process has it too.
     let store = options.clone().open(fixture.path()).unwrap();
     let refused = insert(fixture, &store, record(fixture, &store, 0)).await;
     assert!(matches!(refused, Err(StoreError::Full { .. })), "{refused:?}");
@@ -103,13 +106,13 @@ async fn a_full_disk_takes_revocations(
     }
     let report = store.report().await.unwrap();
     let room = report.findings.iter().find(|finding| finding.what == "room").unwrap();
-    assert_eq!(room.severity, Severity::Good, "the room is set aside again: {room:?}");
+    assert_eq!(room.severity, Severity::Good, "the space is reserved again: {room:?}");
     fixture::assert_consistent(&store).await;
     drop(store);
     fixture::assert_consistent(&options.open(fixture.path()).unwrap()).await;
 }
 
-/// What must hold when many writers find the disk full at the same time.
+/// Checks the guarantees when many writers find the disk full at the same time.
 async fn many_writers_find_a_disk_full(fixture: Arc<Fixture>) {
     let store = Arc::new(fixture.store());
     let small = (0..40).map(|n| fixture.record(&store, &format!("small{n}"))).collect::<Vec<_>>();
@@ -148,7 +151,7 @@ async fn many_writers_find_a_disk_full(fixture: Arc<Fixture>) {
 const MOUNT: &str = "KEYFOB_TEST_MOUNT";
 const LIMIT: &str = "KEYFOB_TEST_LIMIT";
 
-/// Runs an ignored test on a file system of so many MiB, in a namespace of its own.
+/// Runs a test on a file system of this number of MiB, in its own mount namespace.
 fn on_a_small_file_system(mib: u64, test: &str) {
     let mount = tempfile::tempdir().unwrap();
     let script = format!(
@@ -162,11 +165,11 @@ fn on_a_small_file_system(mib: u64, test: &str) {
         .output();
     let Ok(run) = run else { return eprintln!("not run: there is no unshare") };
     let out = [run.stdout, run.stderr].concat();
-    let said = String::from_utf8_lossy(&out);
-    if run.status.code() == Some(77) || said.contains("unshare failed") {
+    let output = String::from_utf8_lossy(&out);
+    if run.status.code() == Some(77) || output.contains("unshare failed") {
         return eprintln!("not run: this user may not mount a file system");
     }
-    assert!(run.status.success() && said.contains("1 passed"), "{said}");
+    assert!(run.status.success() && output.contains("1 passed"), "{output}");
 }
 
 /// The small file system; `None` outside of it, where the tests below have nothing to do.
@@ -215,7 +218,8 @@ fn inside_a_file_system_that_is_too_small() {
     assert!(!fixture.path().exists());
 }
 
-/// Runs the test below with a limit for the size of files, which any user may set. Its signal is ignored.
+/// Runs the test below with a limit for the size of files, which any user may set. Its signal is
+/// ignored.
 #[test]
 fn a_file_size_limit_refuses_writes_and_reads_continue() {
     let script = "trap '' XFSZ; ulimit -S -f 6144; \
@@ -227,8 +231,8 @@ fn a_file_size_limit_refuses_writes_and_reads_continue() {
         .output()
         .unwrap();
     let out = [run.stdout, run.stderr].concat();
-    let said = String::from_utf8_lossy(&out);
-    assert!(run.status.success() && said.contains("1 passed"), "{said}");
+    let output = String::from_utf8_lossy(&out);
+    assert!(run.status.success() && output.contains("1 passed"), "{output}");
 }
 
 #[tokio::test]
@@ -242,7 +246,10 @@ async fn inside_a_limit_of_the_file_size() {
     let ids = fill(&fixture, &store).await;
     assert!(ids.len() > 20, "{}", ids.len());
     for id in &ids {
-        assert!(store.load(*id).await.unwrap().unwrap().verdict.is_clear(), "reads go on");
+        assert!(
+            store.load(*id).await.unwrap().unwrap().verdict.is_clear(),
+            "reads work on a full disk"
+        );
     }
     let Rlimit { maximum, .. } = getrlimit(Resource::Fsize);
     setrlimit(Resource::Fsize, Rlimit { current: maximum, maximum }).unwrap();

@@ -1,8 +1,8 @@
 //! A process that is killed during its writes loses no acknowledged write.
 //!
 //! The test starts itself as a child process. The child writes with several tasks and records each
-//! write twice in a journal: before it is sent and after it is answered. The parent kills the child,
-//! opens the store, and compares it with the journal.
+//! write twice in a journal: before it is sent and after it is answered. The parent kills the
+//! child, opens the store, and compares it with the journal.
 
 use keyfob::store::prelude::*;
 use std::collections::HashMap;
@@ -37,7 +37,7 @@ async fn acknowledged_writes_survive_a_kill() {
         kill_a_writer(&folder, &journal, Duration::from_millis(40 + 67 * round));
         let before = Instant::now();
         let store = RedbStore::open(fixture.path()).unwrap();
-        assert!(before.elapsed() < Duration::from_secs(5), "it opens without a long repair");
+        assert!(before.elapsed() < Duration::from_secs(5), "the store opens without a long repair");
         fixture::assert_consistent(&store).await;
         for earlier in 0..=round {
             let journal = std::fs::read_to_string(folder.join(format!("journal-{earlier}")));

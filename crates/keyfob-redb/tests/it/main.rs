@@ -1,6 +1,6 @@
 //! Tests of the embedded store: the contract suite, and what a file on disk adds to it.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod fixture;
 

@@ -36,7 +36,7 @@ fn a_file_that_others_can_write_is_refused() {
     }
 }
 
-/// Everything that a store which may only be read must do and refuse.
+/// Checks the calls that a read-only store must answer, and those that it must refuse.
 async fn assert_reads_and_refuses_writes(fixture: &Fixture, store: &RedbStore) {
     let all = store.namespace().all();
     let ids = fixture::ids(store, all, Order::NewestFirst).await;
@@ -85,7 +85,7 @@ async fn a_store_that_was_not_closed_is_read_too() {
 
 const COPY: &str = "KEYFOB_TEST_COPY";
 
-/// Runs the test below with a backup on a read-only file system, in a namespace of its own.
+/// Runs the test below with a backup on a read-only file system, in its own mount namespace.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_backup_on_a_read_only_file_system_opens() {
@@ -100,17 +100,17 @@ async fn a_backup_on_a_read_only_file_system_opens() {
         .env(COPY, folder)
         .output();
     let Ok(run) = run else { return eprintln!("not run: there is no unshare") };
-    let said =
+    let output =
         format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    if run.status.code() == Some(77) || said.contains("unshare failed") {
+    if run.status.code() == Some(77) || output.contains("unshare failed") {
         return eprintln!("not run: this user may not mount a file system");
     }
-    assert!(run.status.success() && said.contains("1 passed"), "{said}");
+    assert!(run.status.success() && output.contains("1 passed"), "{output}");
 }
 
 #[tokio::test]
 async fn inside_a_read_only_file_system() {
-    // Outside of that file system there is nothing to do.
+    // The test does nothing outside of that file system.
     let Some(folder) = std::env::var_os(COPY) else { return };
     let fixture = Fixture::in_folder(folder);
     let refused = fixture.options().open(fixture.path());

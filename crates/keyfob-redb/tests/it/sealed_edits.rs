@@ -1,5 +1,5 @@
-//! A party that may write to the file edits what lies beside a sealed body. An edit that would let a token
-//! do more does not open.
+//! An attacker with write access to the file edits the plaintext fields of a sealed record. A
+//! record does not open after an edit that extends the token.
 
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ impl Target {
             let mut row = records.get(key.as_slice()).unwrap().unwrap().value().to_vec();
             let before = row.clone();
             edit(&mut row, lane[8..16].try_into().unwrap());
-            assert_ne!(row, before, "it edits something");
+            assert_ne!(row, before, "the edit changes the row");
             records.insert(key.as_slice(), row.as_slice()).unwrap();
         }
         transaction.commit().unwrap();
@@ -156,7 +156,7 @@ async fn a_raised_stamp_does_not_open() {
     target.edit(|row, sequence| raise_stamp(row, sequence));
     assert_eq!(target.code().await, "not_opened");
 
-    // A new one: its stamp was given within the time of its operation.
+    // A new token: its stamp was assigned within the time of its operation.
     let target = Target::new(session()).await;
     target.fixture.clock.advance(Ttl::from_mins(5));
     target.revoke_subject().await;

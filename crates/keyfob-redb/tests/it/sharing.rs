@@ -9,7 +9,7 @@ use keyfob_redb::{Access, RedbStore};
 
 use crate::fixture::{self, Fixture};
 
-/// A store that gives the file to others in between.
+/// A store that releases the file between calls.
 fn shared(fixture: &Fixture) -> RedbStore {
     let options = fixture.options().shared(true).wait_for_lock(Duration::from_secs(20));
     options.open(fixture.path()).unwrap()
@@ -28,7 +28,7 @@ async fn a_store_that_stays_lets_others_revoke() {
     assert_eq!(revoked, Revoked::Now);
     drop(other);
     let loaded = watching.load(id).await.unwrap().unwrap();
-    assert!(!loaded.verdict.is_clear(), "it reads what the other has written");
+    assert!(!loaded.verdict.is_clear(), "the store reads the writes of the other process");
     assert_eq!(fixture::events(&watching).await.len(), 2);
 }
 

@@ -1,8 +1,8 @@
 //! The sentinels, and the primary that most of them name.
 //!
-//! The answer of one sentinel proves nothing. It may be cut off together with a primary that the others have
-//! replaced. So the primary is the server that more than half of all configured sentinels name, whether
-//! they can be reached or not.
+//! The answer of one sentinel proves nothing. It may be cut off together with a primary that the
+//! others have replaced. So the primary is the server that more than half of all configured
+//! sentinels name, whether they can be reached or not.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -116,7 +116,11 @@ mod tests {
         assert_eq!(majority(&["a"], 1), Some(&"a"), "a single sentinel decides");
         assert_eq!(majority(&["a"], 2), None, "half is not enough");
         assert_eq!(majority(&["a", "a"], 2), Some(&"a"));
-        assert_eq!(majority(&["old"], 3), None, "the only one that answers may be cut off too");
+        assert_eq!(
+            majority(&["old"], 3),
+            None,
+            "the only sentinel that answers may also be cut off"
+        );
         assert_eq!(majority(&["old", "new"], 3), None, "one more must answer");
         assert_eq!(majority(&["old", "new", "new"], 3), Some(&"new"));
         assert_eq!(majority(&["new", "new"], 3), Some(&"new"), "the third answer is not needed");

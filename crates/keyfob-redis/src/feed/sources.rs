@@ -1,4 +1,5 @@
-//! What one primary confirms to all invalidation listeners: a source for each listener and its lanes.
+//! What one primary confirms to all invalidation listeners: a source for each listener and its
+//! lanes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -80,7 +81,10 @@ mod tests {
         let current = |load_version, lane| listener.is_current(lane, load_version, []);
         sources.set_lanes(&listeners, &[one, two]);
         sources.confirm(MonotonicInstant::now(), &[one]);
-        assert!(listener.is_trusted(one) && !listener.is_trusted(two), "only what was confirmed");
+        assert!(
+            listener.is_trusted(one) && !listener.is_trusted(two),
+            "only the confirmed lane is trusted"
+        );
         sources.confirm(MonotonicInstant::now(), &[one, two]);
         let before = listener.load_version();
         sources.set_lanes(&listeners, &[one]);

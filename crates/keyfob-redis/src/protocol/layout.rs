@@ -73,8 +73,8 @@ macro_rules! layout {
 
 layout! {
     /// The header of a record. Its fixed part ends at [`FIXED_BYTES`]. Then come the number of uses
-    /// left, if uses are counted, and eight bytes for each epoch field: the subject's, the client's,
-    /// the ancestors'. Then comes the body, which no script reads.
+    /// left, if uses are counted, and eight bytes for each epoch field: the subject's, the
+    /// client's, the ancestors'. Then comes the body, which no script reads.
     ///
     /// The tombstone has its room from the beginning, so a revocation is one write in place and the
     /// record keeps its size. Until then the same bytes say where the token is counted, which is no
@@ -142,8 +142,8 @@ layout! {
 }
 
 layout! {
-    /// The debt of a rate limit's key, and the units that it is in: those of the rate at which it was
-    /// last charged.
+    /// The debt of a rate limit's key, and the units that it is in: those of the rate at which it
+    /// was last charged.
     debt {
         UNITS: Number, 0, 8;
         MEASURED_AT: Number, 8, 8;
@@ -207,7 +207,7 @@ mod tests {
         for layout in LAYOUTS {
             let mut end = 0;
             for field in layout.fields {
-                // The places of counting share the room of the tombstone.
+                // The fields of counting use the space of the tombstone.
                 if field.offset == header::REVOKED_AT.offset && end > field.offset {
                     end = field.offset;
                 }

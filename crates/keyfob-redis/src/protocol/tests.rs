@@ -1,4 +1,4 @@
-//! The description agrees with the scripts, and the assembled scripts with the snapshots in
+//! Compares the description with the scripts, and the assembled scripts with the snapshots in
 //! `tests/scripts`.
 
 use std::fs;
@@ -10,7 +10,7 @@ use super::template::{SHARED, assemble};
 /// The capacity of an index leaf in the snapshots.
 const LEAF_CAPACITY: u16 = 104;
 
-/// Run the tests with this variable set to write the snapshots anew.
+/// Run the tests with this variable set to write new snapshots.
 const UPDATE: &str = "KEYFOB_UPDATE_SNAPSHOTS";
 
 fn sources() -> Vec<(&'static str, &'static str)> {
@@ -37,7 +37,7 @@ fn each_assembled_script_is_as_its_snapshot() {
             differing.push(signature.name);
         }
     }
-    assert!(differing.is_empty(), "{differing:?} differ: look at them, then set {UPDATE}=1");
+    assert!(differing.is_empty(), "{differing:?} differ: check the changes, then set {UPDATE}=1");
 }
 
 #[test]

@@ -4,12 +4,12 @@ use keyfob_store::{Advance, EpochField, EpochScope, Invalidation, Lane, Operatio
 
 use crate::protocol::constants::lane;
 
-/// What the stored form begins with. The form before it had no events and began with the time, whose first
-/// byte is 0.
+/// What the stored form begins with. The form before it had no events and began with the time,
+/// whose first byte is 0.
 const FORMAT: [u8; 9] = [0xff; 9];
 
-/// What is the same in every lane that an epoch is advanced in. It is also what the tables of unfinished
-/// advances hold.
+/// What is the same in every lane that an epoch is advanced in. It is also what the tables of
+/// unfinished advances hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct EpochAdvance {
     pub(super) operation: OperationId,
@@ -48,7 +48,8 @@ impl EpochAdvance {
         if lane == Lane::default() { self.events.clone() } else { Vec::new() }
     }
 
-    /// The format, the time, the field, the note, the events. Each but the first two begins with its length.
+    /// The format, the time, the field, the note, the events. Each but the first two begins with
+    /// its length.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let field = self.field();
         let mut bytes = FORMAT.to_vec();
@@ -76,8 +77,8 @@ impl EpochAdvance {
         Some(Self { operation, field: read_field(field)?, at: read_time(*at), note, events })
     }
 
-    /// Reads the form before [`FORMAT`]: the time, the length of the field, the field, the note. The first
-    /// lane then has its events already.
+    /// Reads the form before [`FORMAT`]: the time, the length of the field, the field, the note.
+    /// The first lane then has its events already.
     fn from_bytes_without_events(operation: OperationId, bytes: &[u8]) -> Option<Self> {
         let (at, rest) = bytes.split_first_chunk::<8>()?;
         let (length, rest) = rest.split_first()?;
@@ -128,7 +129,7 @@ mod tests {
             let bytes = advance.to_bytes();
             let read = |bytes: &[u8]| EpochAdvance::from_bytes(OPERATION.as_bytes(), bytes);
             assert_eq!(read(&bytes), Some(advance.clone()));
-            // Cut between two events, it is a shorter list of events.
+            // If the bytes are cut between two events, they decode as a shorter list.
             let cut = (0..bytes.len()).filter_map(|end| read(&bytes[..end]));
             assert!(cut.into_iter().all(|cut| cut.events.len() < 3 && cut.note == advance.note));
         }

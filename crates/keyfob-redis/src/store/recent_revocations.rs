@@ -50,8 +50,8 @@ impl RecentRevocations {
         recent.map(|(_, revocation)| Arc::clone(revocation)).collect()
     }
 
-    /// Returns the lanes that have another primary than before. A lane without a known primary gets this
-    /// one and is not returned.
+    /// Returns the lanes that have another primary than before. A lane without a known primary gets
+    /// this one and is not returned.
     pub(super) fn changed(&self, primaries: &[(Lane, String)]) -> Vec<(Lane, String)> {
         let mut known = self.primaries.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = Vec::new();
@@ -113,7 +113,7 @@ mod tests {
         let recent = RecentRevocations::default();
         let lane = Lane::new(1);
         let first = [(lane, "a 1".to_owned())];
-        assert!(recent.changed(&first).is_empty(), "the first is no change");
+        assert!(recent.changed(&first).is_empty(), "the first value is not a change");
         let second = [(lane, "a 2".to_owned())];
         for _ in 0..2 {
             assert_eq!(recent.changed(&second), second);

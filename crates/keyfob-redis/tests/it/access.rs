@@ -31,9 +31,9 @@ async fn a_password_works_and_is_never_shown() {
     }
     let wrong = format!("redis://:hunter3@127.0.0.1:{}", server.port());
     for url in [format!("redis://127.0.0.1:{}", server.port()), wrong] {
-        let said = refusal(&url).await;
-        assert!(said.contains("refused the login"), "{said}");
-        assert!(!said.contains("hunter"), "{said}");
+        let message = refusal(&url).await;
+        assert!(message.contains("refused the login"), "{message}");
+        assert!(!message.contains("hunter"), "{message}");
     }
 }
 
@@ -102,8 +102,8 @@ async fn a_user_with_only_what_is_needed_can_do_everything() {
     // Reading the settings is not allowed. The report says so instead of failing.
     let report = store.report().await.unwrap();
     assert_eq!(severity_of(&report, "settings"), Some(Severity::Warning), "{report:?}");
-    let said = refusal(&format!("{}?namespace=other", server.url_of("shop", "pw"))).await;
-    assert!(said.contains("lacks a permission"), "{said}");
+    let message = refusal(&format!("{}?namespace=other", server.url_of("shop", "pw"))).await;
+    assert!(message.contains("lacks a permission"), "{message}");
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn the_report_distinguishes_good_settings_from_bad() {
     for what in ["maxmemory-policy", "persistence"] {
         assert_eq!(severity_of(&report, what), Some(Severity::Fault), "{what}: {report:?}");
     }
-    assert_eq!(report.findings[0].severity, Severity::Fault, "the gravest comes first");
+    assert_eq!(report.findings[0].severity, Severity::Fault, "the most severe finding comes first");
 
     let careful = RedisServer::builder().append_only().start().unwrap();
     let store = RedisStore::connect(&careful.url()).await.unwrap();

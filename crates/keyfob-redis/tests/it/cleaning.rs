@@ -1,4 +1,4 @@
-//! Expired data goes by itself, with no keyfob running.
+//! The server deletes expired data, without a running keyfob.
 
 use keyfob::store::prelude::*;
 use std::time::Duration;
@@ -147,7 +147,7 @@ async fn a_repeated_insert_after_its_record_is_gone_is_applied_once() {
     let insert = Insert { records: vec![new.clone()], events: vec![b"issued".to_vec()] };
     let stamp = store.insert(operation, insert.clone()).await.unwrap();
     let again = store.insert(operation, insert.clone()).await.unwrap();
-    assert_eq!(again, stamp, "at once");
+    assert_eq!(again, stamp, "the lane works immediately");
     let answers = || keys(&server, &config, "a*").len();
     assert_eq!(answers(), 1, "the answer is remembered");
     while answers() > 0 {
@@ -156,8 +156,8 @@ async fn a_repeated_insert_after_its_record_is_gone_is_applied_once() {
         store.insert(operation, insert.clone()).await.unwrap();
     }
     store.insert(operation, insert).await.unwrap();
-    assert!(store.load(new.id).await.unwrap().is_none(), "it comes not back");
+    assert!(store.load(new.id).await.unwrap().is_none(), "the record does not come back");
     assert_eq!(answers(), 0);
     let page = store.entries(Feed::Events, &Cursor::start(), 10).await.unwrap();
-    assert_eq!(page.entries.len(), 1, "it is one event");
+    assert_eq!(page.entries.len(), 1, "the repetition writes no second event");
 }

@@ -1,4 +1,4 @@
-//! What a store method costs: round trips, scripts, commands and keys.
+//! The cost of each store method: round trips, scripts, commands and keys.
 
 use keyfob::store::prelude::*;
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ async fn each_store_method_is_one_script() {
     let listener = InvalidationListener::new(store.namespace().lanes(), Ttl::from_secs(60));
     store.watch(&listener);
     until("the feed is heard", || listener.is_trusted(lane)).await;
-    // What happens once per connection is over then, and the maintenance task sleeps.
+    // After that, the setup of each connection is done, and the maintenance task sleeps.
     insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), terms())).await;
 
     let before = counts(&server);
@@ -60,7 +60,7 @@ async fn each_store_method_is_one_script() {
     }
     let loads = since(&server, &before);
     assert_eq!(loads["evalsha"], 100, "one script for each load: {loads:?}");
-    assert_eq!((loads["mget"], loads["hmget"]), (100, 100), "and two reads in it: {loads:?}");
+    assert_eq!((loads["mget"], loads["hmget"]), (100, 100), "two reads for each load: {loads:?}");
 
     let before = counts(&server);
     for id in ids {
@@ -136,8 +136,8 @@ async fn a_list_by_subject_costs_the_same_among_a_hundred_times_as_many_tokens()
         );
         server.call(&["EVAL", &script.replace("math.sum(n,", "(n +"), "0"]).unwrap().number()
     };
-    let most = sizes("max");
-    assert!((2..=130).contains(&most), "a leaf holds {most}");
+    let max_members = sizes("max");
+    assert!((2..=130).contains(&max_members), "a leaf holds {max_members}");
 
     let (mut costs, mut looked_up, mut others) = (Vec::new(), Vec::new(), 0);
     for size in [400, 40_000] {
@@ -150,14 +150,14 @@ async fn a_list_by_subject_costs_the_same_among_a_hundred_times_as_many_tokens()
         // The same members: those of the subject, and the bounds of up to four heads.
         let own = sizes("sum");
         assert!((OWN..OWN + 4).contains(&own), "the subject's sets hold {own}");
-        assert_eq!(sizes("max"), most, "and no leaf grew");
+        assert_eq!(sizes("max"), max_members, "no leaf is larger than before");
         let (before, before_lookups) = (counts(&server), lookups(&server));
         let order = Order::NewestFirst;
         let query = Query { term, lane: Some(lane), order, after: None, limit: 50 };
         assert_eq!(store.query(&query).await.unwrap().records.len(), 50);
         looked_up.push(lookups(&server) - before_lookups);
         let mut cost = since(&server, &before);
-        // What the test and the maintenance task send besides.
+        // Other commands that the test and the maintenance task send.
         cost.retain(|name, _| !matches!(name.as_str(), "info" | "time" | "hrandfield"));
         costs.push(cost);
     }
@@ -167,8 +167,8 @@ async fn a_list_by_subject_costs_the_same_among_a_hundred_times_as_many_tokens()
         let (few, many) = (of[0] as f64, of[1] as f64);
         assert!((0.5..=1.5).contains(&(many / few)), "{what}: {of:?}, {costs:?}");
     }
-    // Each read of a leaf reads at most the largest leaf as a whole.
-    let members = costs[1]["zrange"] as i64 * most;
+    // Each read of a leaf reads at most the whole largest leaf.
+    let members = costs[1]["zrange"] as i64 * max_members;
     assert!(members <= 4 * 130, "at most {members} members were read: {costs:?}");
     assert!(looked_up[1] < 300, "of fifty records: {looked_up:?}");
 }
@@ -221,7 +221,7 @@ async fn each_call_of_a_manager_is_one_script() {
     one_each(&revokes, 100);
     assert_eq!(revokes["setrange"], 100, "one write in place: {revokes:?}");
 
-    // A root token is revoked with all that was minted from it, by one script too.
+    // A root token and its descendants are also revoked by one script.
     let (mut roots, mut minted) = (Vec::new(), Vec::new());
     for _ in 0..20 {
         let root = manager.issue(Grant::new(Kind::Session).subject("user123")).await.unwrap();
@@ -237,14 +237,21 @@ async fn each_call_of_a_manager_is_one_script() {
     }
     one_each(&since(&server, &before), 20);
     for bearer in minted {
-        assert!(manager.validate_active(&bearer).await.is_err(), "it fell with its root");
+        assert!(
+            manager.validate_active(&bearer).await.is_err(),
+            "the token is revoked with its root"
+        );
     }
 
     let before = counts(&server);
     let (filter, paging) = (Filter::new().subject("user123"), || Paging::new(50));
     for _ in 0..20 {
         let page = manager.list(&filter, paging()).await.unwrap();
-        assert_eq!((page.tokens.len(), page.examined), (50, 50), "it looks at what it gives");
+        assert_eq!(
+            (page.tokens.len(), page.examined),
+            (50, 50),
+            "a page reads only the tokens that it returns"
+        );
     }
     let lists = since(&server, &before);
     one_each(&lists, 20);

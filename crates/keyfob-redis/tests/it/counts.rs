@@ -1,4 +1,4 @@
-//! How many keys counts need, and what happens when their keys are damaged.
+//! The number of Redis keys for counts, and the effect of damaged count keys.
 
 use keyfob::seal::KeyVersion;
 use keyfob::store::prelude::*;
@@ -52,7 +52,7 @@ async fn nothing_fails_because_it_cannot_be_counted() {
         ids.push(insert(&store, counted(&store, "shop", life)).await);
     }
     for_each_count_key(&server, &config, "redis.call('SET', k, 'not ours')");
-    assert!(store.tallies().await.is_err(), "whoever asks for counts is told");
+    assert!(store.tallies().await.is_err(), "a read of the counts returns an error");
 
     ids.push(insert(&store, counted(&store, "shop", life)).await);
     let spent = store.consume(operation(), Consume { id: ids[0] }).await.unwrap();
@@ -86,7 +86,7 @@ async fn nothing_fails_because_it_cannot_be_counted() {
     }
 }
 
-/// Lost counts start again, and no count is below zero.
+/// Lost counts restart at zero. A count is never negative.
 #[tokio::test]
 async fn lost_counts_affect_nothing_else() {
     let server = RedisServer::start().unwrap();
@@ -102,11 +102,11 @@ async fn lost_counts_affect_nothing_else() {
     for_each_count_key(&server, &config, "redis.call('DEL', k)");
     store.touch(&[LastUse { ends_at, ..LastUse::new(second, now()) }]).await.unwrap();
     let tallies = store.tallies().await.unwrap().counts;
-    assert_eq!((sum(&tallies, |of| of.stored), sum(&tallies, BucketCounts::live)), (1, 1));
+    assert_eq!((sum(&tallies, |counts| counts.stored), sum(&tallies, BucketCounts::live)), (1, 1));
     for_each_count_key(&server, &config, "assert(redis.call('PTTL', k) > 0)");
 }
 
-/// A token whose time is over when it is counted leaves no key that would never expire.
+/// Counting an expired token creates no key. Such a key would never expire.
 #[tokio::test]
 async fn a_token_that_has_ended_leaves_no_count_bucket() {
     let server = RedisServer::start().unwrap();
@@ -124,7 +124,7 @@ async fn a_token_that_has_ended_leaves_no_count_bucket() {
     assert_eq!(keys(&server, &config, "c{*"), Vec::<String>::new());
 }
 
-/// With any number of tokens: a few count buckets for a usual lifetime, one sample for each client.
+/// The number of count buckets does not grow with the number of tokens. Each client has one sample.
 #[tokio::test]
 async fn count_buckets_are_few() {
     let server = RedisServer::start().unwrap();
@@ -135,14 +135,17 @@ async fn count_buckets_are_few() {
         insert(&store, counted(&store, &name, Ttl::from_secs(3600 + n * 3))).await;
     }
     let found = keys(&server, &config, "c{*").len();
-    assert!((3..=12).contains(&found), "600 tokens of half an hour's ends have {found} keys");
+    assert!(
+        (3..=12).contains(&found),
+        "600 tokens that end within half an hour use {found} count keys"
+    );
     let tallies = store.tallies().await.unwrap().counts;
-    assert_eq!(sum(&tallies, |of| of.stored), 600);
-    assert!(tallies.iter().all(|of| of.sample.is_some()), "each client can be named");
+    assert_eq!(sum(&tallies, |counts| counts.stored), 600);
+    assert!(tallies.iter().all(|counts| counts.sample.is_some()), "each client has a sample");
     let samples = "assert(string.sub(k, -1) ~= 's' or redis.call('HLEN', k) == 20)";
     for_each_count_key(&server, &config, samples);
 
-    // Of clients whose tokens are over, only few samples stay.
+    // Samples of clients without live tokens are removed, except for a few.
     for n in 0..300 {
         let name = format!("passing-{n}");
         insert(&store, counted(&store, &name, Ttl::from_millis(1000).unwrap())).await;

@@ -59,10 +59,10 @@ async fn a_primary_that_most_sentinels_replaced_is_left_although_it_answers() {
     // One sentinel alone is not a majority.
     stage.names[0].store(stage.new.port(), Ordering::SeqCst);
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(clients(&stage.new), 1, "only who asks is there");
+    assert_eq!(clients(&stage.new), 1, "only the test is connected");
     stage.names[2].store(stage.new.port(), Ordering::SeqCst);
 
-    // No call is sent, and the store notices all the same.
+    // The store detects the change without any call.
     let begun = Instant::now();
     while clients(&stage.old) > 1 {
         assert!(begun.elapsed() < Duration::from_secs(4), "the deposed primary is still used");
@@ -73,7 +73,7 @@ async fn a_primary_that_most_sentinels_replaced_is_left_although_it_answers() {
     stage.store.revoke(operation(), revoke).await.unwrap();
     let loaded = stage.store.load(id).await.unwrap().unwrap();
     assert!(matches!(loaded.verdict, Verdict::Revoked(_)), "{loaded:?}");
-    assert!(clients(&stage.new) > 1, "it is the new one that was asked");
+    assert!(clients(&stage.new) > 1, "the store uses the new primary");
 }
 
 #[tokio::test]
@@ -86,8 +86,12 @@ async fn without_a_majority_of_sentinels_no_call_is_answered_in_the_end() {
     let begun = Instant::now();
     let refused = loop {
         match stage.store.load(stage.id).await {
-            // A call that began in time may look for a majority as long as any call may last.
-            Ok(_) => assert!(begun.elapsed() < Duration::from_millis(400), "it still answers"),
+            // A call that began in time may search for a majority during the whole time limit of a
+            // call.
+            Ok(_) => assert!(
+                begun.elapsed() < Duration::from_millis(400),
+                "the deposed primary is still used"
+            ),
             Err(error) => break error,
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -109,7 +113,10 @@ async fn a_failover_is_noticed_without_any_call() {
     };
     let begun = Instant::now();
     while !ours() {
-        assert!(begun.elapsed() < Duration::from_secs(6), "nobody came to the new primary");
+        assert!(
+            begun.elapsed() < Duration::from_secs(6),
+            "the store did not connect to the new primary"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     drop(store);

@@ -1,5 +1,5 @@
-//! A server that comes back empty: nodes of the lost namespace decide nothing, and write nothing into what
-//! is another namespace now.
+//! A server that restarts empty: nodes of the lost namespace accept no token, and write nothing
+//! into the new namespace.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ async fn two_nodes_never_decide_by_two_namespaces() {
 
     server.call(&["FLUSHALL"]).unwrap();
     let after = TokenManager::new(open(&config).await);
-    // It may issue only if it is in the namespace of the other node, whatever it knows by now.
+    // The node may issue only if it uses the namespace of the other node.
     let issued = before.issue(grant()).await;
     assert_eq!(code(issued.map(|issued| issued.token.id)), "namespace_lost");
 
@@ -72,7 +72,7 @@ async fn two_nodes_never_decide_by_two_namespaces() {
 async fn a_node_that_writes_first_creates_nothing() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 8);
-    // Without a listener nothing but the writes themselves can notice.
+    // Without a listener, only the writes can detect the loss.
     let store = open(&config).await;
     let lane = Lane::new(3);
     insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
@@ -93,7 +93,7 @@ async fn a_node_that_writes_first_creates_nothing() {
     let meter = keyfob_testkit::limits::once(2);
     let charge = keyfob::limit::Charge::exactly(keyfob_testkit::limits::fresh_key(), meter, 1);
     assert_eq!(store.charge(&[charge]).await.unwrap_err().code(), "namespace_lost");
-    assert_eq!(keys(&server, &config, "*"), Vec::<String>::new(), "it wrote nothing");
+    assert_eq!(keys(&server, &config, "*"), Vec::<String>::new(), "the node wrote nothing");
     // So the next process finds a new store.
     let next = open(&config).await;
     insert(&next, new).await;
@@ -127,7 +127,11 @@ async fn a_restart_without_the_data_is_noticed_and_reported() {
     assert_eq!(found.severity, Severity::Fault);
     assert!(found.advice.contains("another namespace has its name"), "{}", found.advice);
     assert_eq!(code(manager.issue(grant()).await.map(drop)), "namespace_lost");
-    assert_eq!(recorder.value("keyfob_store_namespace_losses_total", []), 1.0, "one loss");
+    assert_eq!(
+        recorder.value("keyfob_store_namespace_losses_total", []),
+        1.0,
+        "one loss is counted"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -159,7 +163,7 @@ async fn nodes_that_may_recreate_the_namespace_go_on() {
     let old = managers[0].issue(grant()).await.unwrap();
     server.call(&["FLUSHALL"]).unwrap();
     let new = managers[0].issue(grant()).await.unwrap();
-    until("both go on", || !manager_is_lost(&managers[1], &new.bearer)).await;
+    until("both managers continue", || !manager_is_lost(&managers[1], &new.bearer)).await;
     for manager in &managers {
         manager.validate_active(&new.bearer).await.unwrap();
         assert_eq!(code(manager.validate_active(&old.bearer).await), "token_unknown");
@@ -184,14 +188,18 @@ async fn lanes_of_an_older_version_are_taken_over_and_foreign_ones_begin_anew() 
     let loaded = store.load(id).await.unwrap().unwrap();
     assert_eq!(loaded.verdict, Verdict::Clear, "a lane without a tag is read");
     insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
-    assert_eq!(lanes(&server, &config), [(key.clone(), tag.clone())], "and written");
+    assert_eq!(
+        lanes(&server, &config),
+        [(key.clone(), tag.clone())],
+        "the lane without a tag is written"
+    );
     assert_eq!(store.load(id).await.unwrap().unwrap().verdict, Verdict::Clear);
 
     server.call(&["HSET", &key, "t", "8 others"]).unwrap();
     let loaded = store.load(id).await.unwrap().unwrap();
     assert_eq!(loaded.verdict, Verdict::Damaged, "a lane of another namespace proves nothing");
     let next = insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
-    assert_eq!(lanes(&server, &config), [(key, tag)], "it was begun anew");
+    assert_eq!(lanes(&server, &config), [(key, tag)], "the lane was created again");
     assert_eq!(store.load(next).await.unwrap().unwrap().verdict, Verdict::Clear);
     assert_eq!(store.load(id).await.unwrap().unwrap().verdict, Verdict::Damaged);
     let revoked = store.revoke(operation(), Revoke::new(next, now())).await.unwrap();

@@ -19,7 +19,7 @@ async fn a_lost_lane_refuses_the_tokens_it_held() {
 
     server().call(&["DEL", &hash]).unwrap();
     let lost = store.load(id).await.unwrap().unwrap();
-    assert_eq!(lost.verdict, Verdict::Damaged, "its epochs are gone");
+    assert_eq!(lost.verdict, Verdict::Damaged, "the epochs of the record are lost");
     // The lane begins again. Later tokens are valid; the earlier ones are not.
     let later = insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
     assert_eq!(store.load(later).await.unwrap().unwrap().verdict, Verdict::Clear);

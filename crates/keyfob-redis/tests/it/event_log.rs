@@ -26,14 +26,14 @@ async fn entries_trimmed_in_an_unread_lane_are_reported() {
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     observe(second, 1000).await.unwrap();
     let begun = page(Cursor::start()).await;
-    assert_eq!(begun.entries[0].lane, first, "the older one");
+    assert_eq!(begun.entries[0].lane, first, "the older entry");
     assert!(!begun.trimmed && begun.more);
     let next = page(begun.cursor.clone()).await;
-    assert!(!next.trimmed, "nothing gave way since: {:?}", next.cursor);
+    assert!(!next.trimmed, "no further entry was trimmed: {:?}", next.cursor);
 
     observe(second, 1000).await.unwrap();
     let after = page(begun.cursor).await;
     assert!(after.trimmed, "a thousand entries of the second lane are gone: {:?}", after.cursor);
     let further = page(after.cursor).await;
-    assert!(!further.trimmed, "it is told once");
+    assert!(!further.trimmed, "the gap is reported once");
 }

@@ -102,8 +102,8 @@ async fn a_server_clock_that_cannot_be_read_is_not_guessed() {
     let clock = Settable::default();
     let store = open(&config(&server.url(), 1).with_clock(Arc::new(clock.clone()))).await;
     clock.0.store(3 * 3_600_000, Ordering::SeqCst);
-    let told = store.time_of(Lane::default(), clock.now()).await.unwrap();
-    let off = told.as_millis().abs_diff(SystemClock.now().as_millis());
+    let store_time = store.time_of(Lane::default(), clock.now()).await.unwrap();
+    let off = store_time.as_millis().abs_diff(SystemClock.now().as_millis());
     assert!(off < 5_000, "by the server's clock: {off} ms");
     server.kill9();
     let begun = Instant::now();
@@ -130,7 +130,7 @@ async fn concurrent_logins_on_two_nodes_keep_the_session_limit() {
     }
     let session = || Grant::new(Kind::Session).subject("user123");
     let live = Filter::new().subject("user123").state(TokenState::Active);
-    // The second time, with a roster that was revoked with everything else.
+    // The second time with a session index that was revoked with everything else.
     for _ in 0..2 {
         let logins = (0..20).map(|n| {
             let (node, live) = (nodes[n % 2].clone(), live.clone());

@@ -31,7 +31,7 @@ async fn node_with(
     }
 }
 
-/// For how long another node may still decide "active".
+/// Returns how long another node may still accept a revoked token.
 fn revocation_delay(cache: CacheConfig) -> Duration {
     if cache.max_tokens() == 0 { Duration::ZERO } else { cache.max_staleness().as_duration() }
 }
@@ -44,7 +44,7 @@ fn happened(report: StressReport) {
     );
 }
 
-/// A manager that waits until the store answers again.
+/// Creates a manager that waits until the store answers again.
 async fn until_it_answers(nodes: &[TokenManager]) {
     for node in nodes {
         for _ in 0..200 {
@@ -144,7 +144,7 @@ async fn stress_with_kills(cache: CacheConfig) {
     happened(run_stress_test(&nodes, config, healed).await);
 }
 
-/// What a writer knows about the revocation of a token that it issued.
+/// The result of the revocation of a token, as its writer knows it.
 enum Revocation {
     Untried,
     Unknown,
@@ -189,7 +189,7 @@ async fn every_acknowledged_write_survives_a_kill() {
         let killed = server.clone();
         tokio::task::spawn_blocking(move || {
             killed.kill9();
-            // The writers give up within their budget before it is back.
+            // The writers reach their time limit before the server is back.
             std::thread::sleep(Duration::from_secs(4));
             killed.restart().unwrap();
         })
@@ -200,14 +200,16 @@ async fn every_acknowledged_write_survives_a_kill() {
             for (id, revocation) in writer.await.unwrap() {
                 let revoked = manager.get(id).await.unwrap().revocation.is_some();
                 match revocation {
-                    Revocation::Untried => assert!(!revoked, "{id} is revoked for nothing"),
+                    Revocation::Untried => {
+                        assert!(!revoked, "{id} is revoked without a revocation")
+                    }
                     Revocation::Acknowledged => assert!(revoked, "the revocation of {id} is lost"),
                     Revocation::Unknown => {}
                 }
                 checked += 1;
             }
         }
-        assert!(checked >= 64, "something was written before the kill: {checked}");
+        assert!(checked >= 64, "tokens were written before the kill: {checked}");
     }
 }
 
@@ -232,17 +234,17 @@ async fn a_write_whose_answer_is_lost_is_applied_once() {
         let _ = behind.validate_active(&issued.bearer).await;
         let _ = behind.revoke(issued.token.id, RevokeRequest::reason("once")).await;
         let token = direct.get(issued.token.id).await.unwrap();
-        assert!(token.uses_left >= Some(4), "one use was spent twice");
+        assert!(token.uses_left >= Some(4), "one use was taken twice");
     }
     cutter.abort();
     // Each change left one event, however often it was sent.
     let page = direct.events(&start, 10_000).await.unwrap();
-    let mut told: Vec<_> =
+    let mut events: Vec<_> =
         page.events.iter().map(|(event, _)| (event.token(), event.what.as_str())).collect();
-    let all = told.len();
-    told.sort();
-    told.dedup();
-    assert_eq!(told.len(), all);
+    let all = events.len();
+    events.sort();
+    events.dedup();
+    assert_eq!(events.len(), all);
     assert!(all >= 300, "most rounds got through: {all}");
 }
 

@@ -1,4 +1,4 @@
-//! Scripts of which a command fails after others have written.
+//! Scripts in which a command fails after earlier commands have written.
 
 use keyfob::Ttl;
 use keyfob::random::OsRandom;
@@ -27,7 +27,7 @@ async fn events(store: &RedisStore) -> Vec<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn a_revocation_stays_and_a_repetition_writes_its_event_once() {
+async fn a_partial_revocation_stays_and_a_repetition_writes_its_event_once() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 1);
     let store = open(&config).await;
@@ -46,7 +46,7 @@ async fn a_revocation_stays_and_a_repetition_writes_its_event_once() {
         };
         assert_eq!(mark.note, b"why");
     }
-    // Another operation finds that it is revoked.
+    // Another operation finds the record revoked.
     let other = store.revoke(self::operation(), revoke.clone()).await.unwrap();
     assert!(matches!(other, Revoked::Before(_)), "{other:?}");
     server.call(&["DEL", &blocked]).unwrap();
@@ -57,7 +57,7 @@ async fn a_revocation_stays_and_a_repetition_writes_its_event_once() {
 }
 
 #[tokio::test]
-async fn an_advance_stays_and_is_not_done_twice() {
+async fn a_partial_advance_stays_and_is_not_repeated() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 1);
     let store = open(&config).await;
@@ -73,7 +73,7 @@ async fn an_advance_stays_and_is_not_done_twice() {
         assert!(matches!(outcome, Err(StoreError::OutcomeUnknown { .. })), "{outcome:?}");
         assert!(matches!(store.load(before).await.unwrap().unwrap().verdict, Verdict::Revoked(_)));
         server.call(&["DEL", &blocked]).unwrap();
-        // What is issued now is not covered by a repetition.
+        // A token issued now is not covered by a repetition.
         let later = insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
         for _ in 0..2 {
             assert_eq!(store.advance(operation, advance.clone()).await.unwrap().lanes, 1);
@@ -99,7 +99,7 @@ async fn a_write_that_cannot_be_completed_changes_nothing() {
     let loaded = store.load(id).await.unwrap().unwrap();
     let blocked = block_events(&server, &config);
 
-    // New records are not there, neither by their id nor in a list, and the ids are free.
+    // New records are not stored or listed, and their ids are free.
     let new = record(id_at(now(), lane), life, vec![term]);
     let begun = operation();
     let insert_of = |record| Insert { records: vec![record], events: vec![b"issued".to_vec()] };
@@ -108,7 +108,7 @@ async fn a_write_that_cannot_be_completed_changes_nothing() {
     assert!(store.load(new.id).await.unwrap().is_none());
     assert_eq!(list(&store, term, Order::NewestFirst, 10).await.len(), 1);
 
-    // A record is as it was, and nothing was minted from it.
+    // The record is unchanged, and nothing was minted from it.
     let minted = record(id_at(now(), lane), life, vec![]);
     let replace = Replace {
         minted: vec![minted.clone()],

@@ -98,7 +98,7 @@ async fn a_burst_of_ids_of_one_tick_splits_leaves_and_stays_exact() {
     let (term, lane) = subject(&store, "busy");
     let (at, mut ids) = (now(), Vec::new());
     for _ in 0..200 {
-        // All ids are of one tick, and so recent that no bound lies behind them.
+        // All ids have the same timestamp, which is later than every bound of the index.
         let new = record(id_at(at, lane), Ttl::from_secs(600), vec![term]);
         ids.push(insert(&store, new).await);
     }
@@ -158,5 +158,5 @@ async fn a_record_of_a_newer_format_does_not_hide_others() {
     for id in ids {
         newer += u8::from(matches!(store.load(id).await, Err(StoreError::NewerFormat { .. })));
     }
-    assert_eq!(newer, 1, "and it is refused when it is asked for by itself");
+    assert_eq!(newer, 1, "a direct read of the record is refused");
 }

@@ -46,8 +46,8 @@ fn advance(scope: EpochScope) -> Advance {
     Advance::new(scope, now())
 }
 
-/// The listener of a node that did nothing itself, and a way to see what it is notified of: what was loaded
-/// before is no longer current, and what was loaded of anything else is.
+/// The listener of a node that did nothing itself, and a way to see what it is notified of: what
+/// was loaded before is no longer current, and what was loaded of anything else is.
 struct ChangeProbe {
     listener: Arc<InvalidationListener>,
     before: keyfob::store::LoadVersion,
@@ -166,11 +166,14 @@ async fn the_own_node_is_notified_before_the_store_method_returns() {
     proxy.stall();
     let probe = ChangeProbe::from_now(&listener);
     store.revoke(operation(), revocation(id, None)).await.unwrap_err();
-    assert!(probe.of(lane, Invalidation::of(id)), "whatever the outcome");
+    assert!(probe.of(lane, Invalidation::of(id)), "the listener is notified for every outcome");
     let probe = ChangeProbe::from_now(&listener);
     let gave_up = store.revoke(operation(), revocation(id, None));
     tokio::time::timeout(Duration::from_millis(20), gave_up).await.unwrap_err();
-    assert!(probe.of(lane, Invalidation::of(id)), "also if the caller stops waiting");
+    assert!(
+        probe.of(lane, Invalidation::of(id)),
+        "the listener is notified even if the caller stops waiting"
+    );
 }
 
 #[tokio::test]
@@ -269,12 +272,12 @@ async fn without_a_majority_of_sentinels_no_lane_is_trusted() {
     assert!(!listener.is_trusted(Lane::new(0)), "though the server answers every heartbeat");
 }
 
-/// Returns the lane whose keys lie in the slots of a primary.
+/// Returns the lane whose keys are in the slots of a primary.
 fn lane_at(config: &keyfob_redis::RedisConfig, primary: &RedisServer) -> Option<Lane> {
     let found = keys(primary, config, "l*");
     let owned = primary.call(&["CLUSTER", "KEYSLOT", found.first()?]).unwrap().number();
     (0..LANES).map(Lane::new).find(|lane| {
-        // Lane L of N lies in the L-th of N stripes of the slots.
+        // Lane L of N is in the L-th of N stripes of the slots.
         owned / (16_384 / i64::from(LANES)) == i64::from(lane.number())
     })
 }
@@ -342,8 +345,8 @@ async fn revocations_that_a_failover_lost_are_sent_again() {
     let ids = [new_token(&here, lanes[0]).await, new_token(&here, lanes[1]).await];
     let (old, replica) = (&group.servers()[0], &group.servers()[1]);
     old.call(&["WAIT", "1", "1000"]).unwrap();
-    // The replica does not receive what follows: its connection is cut, and it is stopped until its primary is
-    // killed. Stopping alone would leave the writes in its socket.
+    // The replica does not receive what follows: its connection is cut, and it is stopped until its
+    // primary is killed. Stopping alone would leave the writes in its socket.
     replica.pause().unwrap();
     old.call(&["CLIENT", "KILL", "TYPE", "replica"]).unwrap();
     let revoked = here.revoke(operation(), revocation(ids[0], None)).await.unwrap();

@@ -132,9 +132,9 @@ async fn a_server_clock_that_was_set_back_neither_forgives_debts_nor_locks_keys(
     let script = "local t = redis.call('TIME') \
         redis.call('SET', KEYS[1], struct.pack('>I8I8I8I8', 300, t[1] * 1000 + 3600000, 100, 1), 'EX', 7200)";
     server.call(&["EVAL", script, "1", &name]).unwrap();
-    assert!(!admits(&*store, key, meter).await, "what is owed is owed");
+    assert!(!admits(&*store, key, meter).await, "the level is kept");
     tokio::time::sleep(Duration::from_millis(150)).await;
-    assert!(admits(&*store, key, meter).await, "and drains from now on");
+    assert!(admits(&*store, key, meter).await, "the level drains from now on");
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn a_limit_key_with_other_data_owes_nothing() {
 #[tokio::test]
 async fn in_a_cluster_repeated_refusals_of_one_key_do_not_cost_other_keys() {
     let store = limits(&config(&crate::cluster_url(cluster()), 8)).await;
-    // A large limit, of which a round trip drains part of a permit.
+    // A large limit: during a round trip, a part of a permit drains.
     let (wide, meter) = (fresh_key(), meter("50/s", 1_000));
     assert!(store.charge(&[Charge::exactly(wide, meter, 500)]).await.unwrap().admitted);
     for _ in 0..8 {
@@ -192,7 +192,7 @@ async fn in_a_cluster_held_permits_are_given_back_when_another_server_fails() {
     let mut elsewhere = 0;
     for _ in 0..24 {
         let good = fresh_key();
-        // The limit has been used before, so a loss can be told from what drains meanwhile.
+        // The limit has been used before, so a loss can be distinguished from draining.
         for _ in 0..2 {
             assert!(admits(&*store, good, once(5)).await);
         }

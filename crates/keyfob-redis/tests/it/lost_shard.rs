@@ -1,4 +1,4 @@
-//! A cluster of which one shard cannot be reached.
+//! A cluster with one unreachable shard.
 
 use keyfob::store::prelude::*;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use keyfob_testkit::redis::{RedisCluster, RedisServer};
 
 use crate::support::*;
 
-/// A cluster with a store of 12 lanes, of which the shard that holds the first lane can be stopped.
+/// A cluster with a store of 12 lanes. The shard of the first lane can be stopped.
 struct Cluster {
     servers: RedisCluster,
     config: RedisConfig,
@@ -26,12 +26,12 @@ impl Cluster {
     async fn start() -> Self {
         let servers = tokio::task::block_in_place(|| RedisCluster::start().unwrap());
         for node in servers.nodes() {
-            // Otherwise the other shards refuse all calls while one is away.
+            // Otherwise the other shards refuse all calls while one is stopped.
             node.call(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]).unwrap();
         }
         let timeouts = [500, 250, 900].map(Duration::from_millis);
-        // No decision is made while the key that describes the namespace cannot be read. So it must not lie
-        // on the shard that is stopped.
+        // No decision is made while the meta key of the namespace cannot be read. So it must not be
+        // on the stopped shard.
         let config = loop {
             let config = config(&crate::cluster_url(&servers), 12);
             let namespace = config.to_string().split_once("namespace=").unwrap().1.to_owned();
@@ -102,15 +102,18 @@ async fn until_revoked(store: &RedisStore, ids: &[TokenId]) {
                 Ok(Some(loaded)) if matches!(loaded.verdict, Verdict::Revoked(_)) => break,
                 _ => tokio::time::sleep(Duration::from_millis(50)).await,
             }
-            assert!(begun.elapsed() < Duration::from_secs(40), "nobody finished it: {id}");
+            assert!(
+                begun.elapsed() < Duration::from_secs(40),
+                "no node finished the advance: {id}"
+            );
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_can_be_reached_is_revoked_and_any_node_finishes_the_rest() {
+async fn reachable_lanes_are_revoked_and_any_node_finishes_the_advance() {
     let cluster = Cluster::start().await;
-    // This node was running before, and is not the one that revokes.
+    // This node was running before and does not revoke.
     let witness = open(&cluster.config).await;
     let revoking = open(&cluster.config).await;
     let ids = one_in_each_lane(&witness, &[]).await;
@@ -130,35 +133,39 @@ async fn what_can_be_reached_is_revoked_and_any_node_finishes_the_rest() {
     for id in &elsewhere {
         assert!(is_revoked(&witness, *id).await, "{id} is on a living shard");
     }
-    // The node that revoked is gone. Another one finishes it.
+    // The revoking node has stopped. Another node finishes the advance.
     revoking.close().await;
     drop(revoking);
-    // What is issued meanwhile, where it is revoked already, stays good.
+    // A token issued in the meantime, in a lane that is already advanced, stays valid.
     let lane = elsewhere[0].lane();
     let later = insert(&witness, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
 
     cluster.resume_shard();
     until_revoked(&witness, &there).await;
     assert_eq!(witness.load(later).await.unwrap().unwrap().verdict, Verdict::Clear);
-    // Nothing is left of it, and the event was written once.
+    // No key of the advance is left, and the event was written once.
     let begun = std::time::Instant::now();
     let tables = || {
         let primaries = cluster.servers.primaries();
         primaries.into_iter().map(|node| keys(node, &cluster.config, "w*").len()).sum::<usize>()
     };
     while tables() > 0 {
-        assert!(begun.elapsed() < Duration::from_secs(20), "a table has it still");
+        assert!(begun.elapsed() < Duration::from_secs(20), "the advance is still stored");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let happened = witness.entries(Feed::Events, &Cursor::start(), 100).await.unwrap().entries;
-    let said = happened.iter().filter(|entry| entry.body == b"all is revoked").count();
-    assert_eq!(said, 1, "it is one event");
-    assert_eq!(witness.advance(operation, advance).await.unwrap().lanes, 12, "it is done");
+    let event_count = happened.iter().filter(|entry| entry.body == b"all is revoked").count();
+    assert_eq!(event_count, 1, "the advance writes one event");
+    assert_eq!(
+        witness.advance(operation, advance).await.unwrap().lanes,
+        12,
+        "the operation is complete"
+    );
     assert_eq!(witness.load(later).await.unwrap().unwrap().verdict, Verdict::Clear);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lists_counts_and_sweeps_say_what_is_missing() {
+async fn lists_counts_and_sweeps_report_missing_lanes() {
     let cluster = Cluster::start().await;
     let store = Arc::new(open(&cluster.config).await);
     let manager = TokenManager::new(Arc::clone(&store));
@@ -180,7 +187,7 @@ async fn lists_counts_and_sweeps_say_what_is_missing() {
         assert_eq!(page.missing, cluster.lanes_there);
         assert_eq!(page.records.len(), elsewhere);
         assert_eq!(page.complete().unwrap_err().code(), "lanes_unreachable");
-        // A list of one lane cannot leave out that lane.
+        // A list of only that lane fails.
         let query = Query { lane: Some(cluster.lanes_there[0]), ..query };
         assert_eq!(store.query(&query).await.unwrap_err().code(), "store_unavailable");
     }
@@ -197,7 +204,7 @@ async fn lists_counts_and_sweeps_say_what_is_missing() {
     assert_eq!(error.code(), "lanes_unreachable", "{error}");
     assert_eq!(sweep.progress().revoked, elsewhere as u64);
     assert_eq!(sweep.progress().missing_lanes, cluster.lanes_there);
-    // A client is revoked where it can be.
+    // A client is revoked in all reachable lanes.
     let error = manager.revoke_client(&client, "leaked").await.unwrap_err();
     let Error::Store(StoreError::PartlyApplied { applied, pending, .. }) = error else {
         panic!("{error:?}")
@@ -210,7 +217,7 @@ async fn lists_counts_and_sweeps_say_what_is_missing() {
     cluster.resume_shard();
     let there: Vec<_> = ids.into_iter().filter(|id| cluster.is_there(id.lane())).collect();
     until_revoked(&store, &there).await;
-    // The sweep begins again, and finds nothing that is left.
+    // The sweep starts again, and finds no remaining token.
     let done = sweep.run(|_| {}).await.unwrap();
     assert_eq!((done.revoked, done.missing_lanes.len()), (elsewhere as u64, 0));
 }

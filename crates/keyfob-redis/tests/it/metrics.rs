@@ -51,7 +51,7 @@ async fn broken_connections_and_repeated_calls_are_counted() {
     let lost = of(&kept, "links_lost", "calls");
     drop(store);
     tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(of(&kept, "links_lost", "calls"), lost, "one that is let go is not lost");
+    assert_eq!(of(&kept, "links_lost", "calls"), lost, "a closed connection is not a lost one");
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn a_server_that_does_not_answer_in_time_is_counted() {
     store.load(id_at(now(), Lane::new(1))).await.unwrap_err();
     server.resume().unwrap();
     assert!(kept.value("keyfob_store_timeouts_total", []) >= 1.0);
-    assert!(of(&kept, "links_lost", "calls") >= 1.0, "it is of no further use");
+    assert!(of(&kept, "links_lost", "calls") >= 1.0, "the connection cannot be used again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

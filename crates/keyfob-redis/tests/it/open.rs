@@ -22,7 +22,7 @@ async fn racing_creators_agree() {
     let stores: Vec<_> = opened.into_iter().map(Result::unwrap).collect();
     for store in &stores {
         assert_eq!(store.namespace().lanes().get(), 16);
-        assert!(store.namespace().key() == stores[0].namespace().key(), "one key");
+        assert!(store.namespace().key() == stores[0].namespace().key(), "all stores have one key");
     }
 }
 
@@ -78,9 +78,16 @@ async fn a_namespace_that_lost_its_key_is_not_replaced() {
         let error = refused(&url).await;
         assert_eq!(error.code(), "namespace_lost", "{error}");
         assert!(error.to_string().contains("Restore"), "{error}");
-        assert_eq!(server().call(&["EXISTS", &meta]).unwrap().number(), 0, "it created nothing");
+        assert_eq!(
+            server().call(&["EXISTS", &meta]).unwrap().number(),
+            0,
+            "a refused open creates no keys"
+        );
         server().call(&["RENAME", &format!("{namespace}:kept"), &meta]).unwrap();
         let again = RedisStore::connect(&url).await.unwrap();
-        assert!(again.namespace().key() == store.namespace().key(), "what is restored is used");
+        assert!(
+            again.namespace().key() == store.namespace().key(),
+            "the restored namespace is used"
+        );
     }
 }

@@ -149,8 +149,8 @@ async fn a_moving_slot_is_followed() {
     };
     tokio::join!(moving, writing);
     assert_eq!(store.load(id).await.unwrap().unwrap().verdict, Verdict::Clear);
-    assert!(keys(owner, &config, "?{*").is_empty(), "all of it is elsewhere");
-    assert!(keys(target, &config, "r*").len() > 30, "and is used there");
+    assert!(keys(owner, &config, "?{*").is_empty(), "all keys have moved");
+    assert!(keys(target, &config, "r*").len() > 30, "the keys are on the new server");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -228,8 +228,8 @@ async fn too_few_replicas_do_not_break_the_connection() {
     let store = open(&config).await;
     let lane = Lane::new(0);
     let connections = || {
-        let said = server.info("stats").unwrap()["total_connections_received"].clone();
-        said.parse::<u64>().unwrap()
+        let connections = server.info("stats").unwrap()["total_connections_received"].clone();
+        connections.parse::<u64>().unwrap()
     };
     let mut counts = Vec::new();
     for _ in 0..2 {
@@ -238,7 +238,7 @@ async fn too_few_replicas_do_not_break_the_connection() {
         assert!(matches!(outcome, Err(StoreError::OutcomeUnknown { .. })), "{outcome:?}");
         counts.push(connections());
     }
-    assert_eq!(counts[1] - counts[0], 1, "no connection but that of who counts");
+    assert_eq!(counts[1] - counts[0], 1, "only the connection of the test is new");
 }
 
 #[tokio::test]

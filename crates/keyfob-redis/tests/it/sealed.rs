@@ -53,13 +53,13 @@ async fn in_clear(ring: Option<&KeyRing>) -> Vec<&'static str> {
     server.call(&["CONFIG", "SET", "appendfsync", "always"]).unwrap();
     server.call(&["SET", "the-end", "of-it"]).unwrap();
     let bytes = bytes_of(server.folder());
-    assert!(bytes.windows(7).any(|window| window == b"the-end"), "all of it is on the disk");
+    assert!(bytes.windows(7).any(|window| window == b"the-end"), "the whole log is on the disk");
     traces::find_plaintext(&bytes)
 }
 
 #[tokio::test]
 async fn nothing_lies_in_clear_on_the_server() {
-    assert_eq!(in_clear(None).await, TRACES, "without keys, all of it does");
+    assert_eq!(in_clear(None).await, TRACES, "without keys, all traces are on the disk");
     assert_eq!(in_clear(Some(&ring())).await, [""; 0]);
 }
 
@@ -108,5 +108,9 @@ async fn a_lane_with_a_min_key_version_does_not_expire() {
         assert_eq!(server().call(&["PTTL", lane]).unwrap().number(), -1, "{lane}");
     }
     let again = open(&config).await;
-    assert_eq!(again.min_key_version().await.unwrap(), KeyVersion::new(2), "another node knows it");
+    assert_eq!(
+        again.min_key_version().await.unwrap(),
+        KeyVersion::new(2),
+        "another node reads the minimum key version"
+    );
 }

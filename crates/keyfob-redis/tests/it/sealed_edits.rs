@@ -1,5 +1,6 @@
-//! A party that may write to the server edits what lies beside a sealed body. An edit that would let a
-//! token do more does not open. `docs/sealing.md` lists these edits, and those that cannot be noticed.
+//! An attacker with write access to the server edits the plaintext fields of a sealed record. A
+//! record does not open after an edit that extends the token. `docs/sealing.md` lists these edits,
+//! and those that cannot be noticed.
 
 use std::sync::Arc;
 
@@ -153,7 +154,7 @@ async fn a_raised_version_or_a_longer_life_of_the_record_does_not_open() {
 /// The rows of the table in the documentation that say "nothing notices it".
 #[tokio::test]
 async fn undetectable_edits_are_those_in_the_documentation() {
-    // A use that is given back: no more than were granted.
+    // A use that is restored, up to the granted number.
     let target = Target::new(Grant::new(Kind::Access).subject("user123").uses(1)).await;
     assert_eq!(target.code().await, "active");
     target.edit("r = sub(r, 1, 51) .. pack('>I4', 1) .. sub(r, 56)");

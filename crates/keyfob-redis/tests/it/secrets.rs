@@ -33,11 +33,11 @@ async fn a_dump_holds_no_bearer_and_no_secret() {
         }
     }
     let holds = |part: &str| dump.windows(part.len()).any(|window| window == part.as_bytes());
-    assert!(holds("user123"), "the dump is a dump");
+    assert!(holds("user123"), "the dump contains the data");
     for bearer in &bearers {
         let secret = &bearer.expose()[32..62];
         for part in [bearer.expose(), secret, &secret[..22], &secret[22..]] {
-            assert!(!holds(part), "a part of a secret lies in the dump");
+            assert!(!holds(part), "a part of a secret is in the dump");
         }
     }
 }

@@ -25,5 +25,5 @@ async fn many_callers_share_one_failed_attempt() {
     assert!(took < Duration::from_secs(6), "none of 200 waits for the others: {took:?}");
     proxy.cut();
     proxy.heal();
-    assert!(store.load(id).await.unwrap().is_some(), "and it is over when it is over");
+    assert!(store.load(id).await.unwrap().is_some(), "calls succeed when the server answers again");
 }

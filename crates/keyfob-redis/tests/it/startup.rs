@@ -1,4 +1,4 @@
-//! What is checked when a store is opened.
+//! The checks of a store at the open.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
@@ -66,23 +66,39 @@ async fn settings_that_endanger_tokens_are_logged_once() {
         .setting("save", "")
         .start()
         .unwrap();
-    let said = warnings(&careless.url()).await;
-    assert_eq!(says(&said, ["maxmemory-policy", "may evict keys (allkeys-lru)"]), 1, "{said:?}");
-    assert_eq!(says(&said, ["persistence", "keeps nothing on disk"]), 1, "{said:?}");
+    let warnings_text = warnings(&careless.url()).await;
+    assert_eq!(
+        says(&warnings_text, ["maxmemory-policy", "may evict keys (allkeys-lru)"]),
+        1,
+        "{warnings_text:?}"
+    );
+    assert_eq!(
+        says(&warnings_text, ["persistence", "keeps nothing on disk"]),
+        1,
+        "{warnings_text:?}"
+    );
 
     let careful = RedisServer::builder().append_only().start().unwrap();
-    let said = warnings(&careful.url()).await;
-    assert_eq!(says(&said, ["maxmemory-policy", ""]), 0, "{said:?}");
-    assert_eq!(says(&said, ["persistence", ""]), 0, "{said:?}");
+    let warnings_text = warnings(&careful.url()).await;
+    assert_eq!(says(&warnings_text, ["maxmemory-policy", ""]), 0, "{warnings_text:?}");
+    assert_eq!(says(&warnings_text, ["persistence", ""]), 0, "{warnings_text:?}");
 }
 
 #[tokio::test]
 async fn a_user_without_permission_to_read_settings_can_open_a_store() {
     const RULES: &str = "~* +@all -info -config";
     let server = RedisServer::builder().user("shop", "pw", RULES).start().unwrap();
-    let said = warnings(&server.url_of("shop", "pw")).await;
-    assert_eq!(says(&said, ["settings", "does not allow reading its settings"]), 1, "{said:?}");
-    assert_eq!(says(&said, ["version", "does not report its version"]), 1, "{said:?}");
+    let warnings_text = warnings(&server.url_of("shop", "pw")).await;
+    assert_eq!(
+        says(&warnings_text, ["settings", "does not allow reading its settings"]),
+        1,
+        "{warnings_text:?}"
+    );
+    assert_eq!(
+        says(&warnings_text, ["version", "does not report its version"]),
+        1,
+        "{warnings_text:?}"
+    );
 }
 
 #[tokio::test]

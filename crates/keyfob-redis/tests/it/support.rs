@@ -1,4 +1,4 @@
-//! What the tests share: a store in a separate namespace, and records to store.
+//! Shared helpers of the tests: a store in a separate namespace, and records to store.
 
 use keyfob::clock::{Clock, SystemClock};
 use keyfob::random::OsRandom;
@@ -25,7 +25,7 @@ pub(crate) async fn until(what: &str, mut is: impl FnMut() -> bool) {
     while !is() {
         assert!(
             begun.elapsed() < std::time::Duration::from_secs(15),
-            "waited in vain until {what}"
+            "timeout: did not happen: {what}"
         );
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }

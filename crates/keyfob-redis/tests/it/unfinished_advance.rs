@@ -55,11 +55,11 @@ async fn another_node_finishes_an_advance() {
     let mut patience = 0;
     while !through_all(&store, ids[3]).await {
         patience += 1;
-        assert!(patience < 100, "nobody finished the walk");
+        assert!(patience < 100, "no node finished the advance");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     for id in &ids {
-        assert!(through_all(&store, *id).await, "every lane was walked");
+        assert!(through_all(&store, *id).await, "every lane was advanced");
     }
     // A token that is issued now stays valid, even if the operation is sent again.
     let lane = ids[2].lane();
@@ -67,9 +67,9 @@ async fn another_node_finishes_an_advance() {
     assert_eq!(store.advance(operation, advance).await.unwrap().lanes, 4);
     assert_eq!(store.load(later).await.unwrap().unwrap().verdict, Verdict::Clear);
     let happened = store.entries(Feed::Events, &Cursor::start(), 100).await.unwrap().entries;
-    let said = happened.iter().filter(|entry| entry.body == b"all is revoked").count();
-    assert_eq!(said, 1, "it is one event");
-    assert!(keys(&server, &config, "w*").is_empty(), "nothing is left of the walk");
+    let event_count = happened.iter().filter(|entry| entry.body == b"all is revoked").count();
+    assert_eq!(event_count, 1, "the advance writes one event");
+    assert!(keys(&server, &config, "w*").is_empty(), "no key of the advance is left");
 }
 
 /// The tag of the first lane of four has the lowest slots.

@@ -1,4 +1,4 @@
-//! A record opens only beside the clear fields that it was sealed with.
+//! A record opens only with the plaintext fields that it was sealed with.
 
 use super::*;
 use crate::associated_data::AssociatedData;
@@ -150,11 +150,11 @@ fn a_stamp_that_the_store_gave_is_below_what_was_revoked_later() {
     assert!(open(&at(deadline + MAX_CLOCK_DIFFERENCE)).is_ok());
     let later = deadline + MAX_CLOCK_DIFFERENCE + Ttl::from_secs(1);
     assert_eq!(open(&at(later)), Err(NOT_OPENED));
-    // A record that is revoked is as it should be.
+    // A revoked record opens.
     let mark = RevocationMark { through: MarkScope::Subject, at: later, note: Vec::new() };
     let revoked = Loaded { verdict: Verdict::Revoked(mark), ..at(later) };
     assert!(open(&revoked).is_ok());
-    // A deadline at the end of time bounds nothing, and does not overflow.
+    // A deadline at the maximum time does not limit the stamp and does not overflow.
     assert!(open(&Loaded { last_advance: Some(later), ..inserted(Timestamp::MAX) }).is_ok());
 }
 
@@ -186,7 +186,7 @@ fn no_record_passes_for_one_of_the_other_format() {
     assert_eq!(sealer.open_record(&before).unwrap_err(), NOT_OPENED);
 }
 
-/// A run that seals again also binds the clear fields of records that were sealed before.
+/// A reseal also binds the plaintext fields of records that were sealed before.
 #[tokio::test]
 async fn records_sealed_before_are_bound_by_a_run_that_seals_again() {
     use keyfob::seal as facade;
@@ -200,7 +200,7 @@ async fn records_sealed_before_are_bound_by_a_run_that_seals_again() {
     let manager = TokenManager::builder(store.clone()).keys(&same).build();
     let issued = manager.issue(Grant::new(Kind::Session).subject("user123")).await.unwrap();
     let id = issued.token.id;
-    // Put it back into the form of before.
+    // Restores the earlier encoding.
     let sealer = Sealer::new(&ring, store.namespace());
     let there = store.load(id).await.unwrap().unwrap();
     let plain = sealer.open_record(&there).unwrap().plain;
@@ -209,7 +209,7 @@ async fn records_sealed_before_are_bound_by_a_run_that_seals_again() {
     let operation = Operation { deadline, ..Operation::begin(deadline, &OsRandom).unwrap() };
     let replace = Replace { key: KeyVersion::FIRST, ..Replace::of(&there, body) };
     store.replace(operation, replace).await.unwrap();
-    assert!(manager.validate_active(&issued.bearer).await.is_ok(), "it stays readable");
+    assert!(manager.validate_active(&issued.bearer).await.is_ok(), "the record stays readable");
 
     for (resealed, is_bound) in [(1, true), (0, true)] {
         let done = manager.reseal().unwrap().run(|_| {}).await.unwrap();

@@ -1,4 +1,4 @@
-//! Sealing and opening, and what does not open.
+//! Sealing and opening, and bytes that do not open.
 
 use super::*;
 use crate::NewKey;
@@ -62,7 +62,7 @@ fn a_changed_bit_anywhere_is_noticed() {
             changed[place] ^= 1 << bit;
             let opened = sealer.open(&changed, token(1));
             match place {
-                // It no longer says that it is sealed; nor is it anything that the codec knows.
+                // The bytes are no longer marked as sealed, and no other format either.
                 0 => {
                     let opened = opened.unwrap();
                     assert!(opened.under.is_plaintext() && opened.plain[0] > 32, "{opened:?}");
@@ -81,7 +81,7 @@ fn truncated_or_extended_bytes_do_not_open() {
     for length in 1..sealed.len() {
         let refused = sealer.open(&sealed[..length], token(1)).map(|opened| opened.under);
         let expected = if length < 3 { SealFault::Damaged } else { NOT_OPENED };
-        assert_eq!(refused, Err(expected), "cut to {length}");
+        assert_eq!(refused, Err(expected), "truncated to {length} bytes");
     }
     let longer = [&sealed[..], &[0]].concat();
     assert!(sealer.open(&longer, token(1)).is_err());
@@ -131,7 +131,7 @@ fn a_key_that_is_missing_is_named() {
     let refused = sealer(&ring()).open(&sealed, token(1)).unwrap_err();
     assert_eq!(refused, SealFault::MissingKey { key: second });
     assert!(refused.to_string().contains("key 2"), "{refused}");
-    // The newer ring reads both.
+    // The newer ring opens both records.
     assert_eq!(sealer(&newer).open(&sealed, token(1)).unwrap().under, second);
     let old = seal(&sealer(&ring()), PLAIN, token(1));
     assert_eq!(sealer(&newer).open(&old, token(1)).unwrap().under, KeyVersion::FIRST);
@@ -161,14 +161,14 @@ fn terms_are_blinded_under_the_ring_and_asked_for_under_every_key_in_use() {
     let at = Timestamp::default();
     let second = ring.add(NewKey::Sealing, at, &SeededRandom::new(2)).unwrap();
     ring.activate(second).unwrap();
-    assert_eq!(sealer(&ring).forms(subject), [first], "the same term key");
+    assert_eq!(sealer(&ring).forms(subject), [first], "the term key is the same");
     let third = ring.add(NewKey::SealingAndTerms, at, &SeededRandom::new(3)).unwrap();
-    assert_eq!(sealer(&ring).term(subject), first, "it is not active yet");
+    assert_eq!(sealer(&ring).term(subject), first, "the new key is not active yet");
     let newest = sealer(&ring).forms(subject)[1];
     assert_ne!(newest, first);
     ring.activate(third).unwrap();
     assert_eq!(sealer(&ring).term(subject), newest);
-    assert_eq!(sealer(&ring).forms(subject), [first, newest], "the oldest first");
+    assert_eq!(sealer(&ring).forms(subject), [first, newest], "the oldest form is first");
     ring.retire(KeyVersion::FIRST).unwrap();
     assert_eq!(sealer(&ring).forms(subject), [first, newest], "the second key has the same terms");
     ring.retire(second).unwrap();
@@ -176,7 +176,7 @@ fn terms_are_blinded_under_the_ring_and_asked_for_under_every_key_in_use() {
 }
 
 #[test]
-fn the_term_that_every_record_has_stays() {
+fn the_term_of_all_records_is_not_blinded() {
     let sealer = sealer(&ring());
     let all = namespace(1).all();
     assert_eq!(sealer.forms(all), [all]);

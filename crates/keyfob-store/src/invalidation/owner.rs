@@ -9,8 +9,8 @@ pub(super) const FOREVER: u64 = u64::MAX;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owner {
     pub(super) source: u64,
-    /// When the last confirmed request was sent. Before the first confirmation: when the listener was
-    /// created.
+    /// When the last confirmed request was sent. Before the first confirmation: when the listener
+    /// was created.
     confirmed: MonotonicInstant,
     until: u64,
     is_trusted: bool,
@@ -65,14 +65,14 @@ mod tests {
     #[test]
     fn a_loss_of_trust_is_counted_once() {
         let mut owner = Owner::new(AT(0));
-        assert!(!owner.grant(0, None, AT(1)), "it was never trusted");
+        assert!(!owner.grant(0, None, AT(1)), "the lane was never trusted");
         assert!(!owner.grant(100, Some(AT(50)), AT(60)));
         assert!(!owner.grant(140, Some(AT(90)), AT(95)) && !owner.has_lapsed(AT(139)));
         assert_eq!(owner.age(AT(139)), 49);
-        // Trust runs out, and a look notices it.
+        // The trust expires, and a read detects it.
         assert!(owner.has_lapsed(AT(140)) && !owner.has_lapsed(AT(150)) && !owner.is_trusted());
         assert!(!owner.grant(300, Some(AT(200)), AT(210)) && owner.is_trusted());
-        // Trust runs out, and the next grant notices it.
+        // The trust expires, and the next grant detects it.
         assert!(owner.grant(500, Some(AT(400)), AT(410)) && owner.is_trusted());
         // Trust is withdrawn.
         assert!(owner.grant(0, None, AT(420)) && !owner.grant(0, None, AT(430)));

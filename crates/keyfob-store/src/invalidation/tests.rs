@@ -20,11 +20,14 @@ fn trust_ends_a_bound_after_what_was_confirmed_was_sent() {
         source.confirm(sent);
         assert!(listener.is_trusted(Lane::new(0)) && listener.is_trusted(Lane::new(1)));
         while listener.is_trusted(Lane::new(1)) {
-            assert!(MonotonicInstant::now() < sent.after(bound.as_duration() * 2), "it must end");
+            assert!(
+                MonotonicInstant::now() < sent.after(bound.as_duration() * 2),
+                "the trust must end"
+            );
             std::thread::yield_now();
         }
         assert!(!listener.is_trusted(Lane::new(0)));
-        // One that comes late is of no use, for it was sent long ago.
+        // A late confirmation has no effect, because it was sent long ago.
         source.confirm(sent);
         assert!(!listener.is_trusted(Lane::new(0)));
     }
@@ -42,11 +45,14 @@ fn a_load_before_a_change_is_outdated_after_it() {
         listener.invalidate(Lane::new(1), change);
         assert!(!listener.is_current(Lane::new(1), before, cells()), "{change:?}");
         assert!(listener.is_current(Lane::new(1), listener.load_version(), cells()), "{change:?}");
-        assert!(listener.is_trusted(Lane::new(1)), "a change is no reason for distrust");
+        assert!(listener.is_trusted(Lane::new(1)), "a change does not end the trust");
     }
     let before = listener.load_version();
     listener.invalidate(Lane::new(0), Invalidation::All);
-    assert!(listener.is_current(Lane::new(1), before, cells()), "another lane's is not ours");
+    assert!(
+        listener.is_current(Lane::new(1), before, cells()),
+        "a change of another lane has no effect"
+    );
 }
 
 #[test]
@@ -57,8 +63,11 @@ fn a_new_source_invalidates_its_lane_and_replaces_the_old_source() {
     let new = listener.add_source([Lane::new(1)]);
     assert!(!listener.is_trusted(Lane::new(1)));
     old.confirm(MonotonicInstant::now());
-    assert!(!listener.is_trusted(Lane::new(1)), "the old one is not heard");
-    assert!(listener.is_current(Lane::new(0), before, []), "but where it still speaks");
+    assert!(!listener.is_trusted(Lane::new(1)), "the old source is ignored");
+    assert!(
+        listener.is_current(Lane::new(0), before, []),
+        "the old source still reports this lane"
+    );
     new.confirm(MonotonicInstant::now());
     assert!(listener.is_trusted(Lane::new(1)));
     assert!(!listener.is_current(Lane::new(1), before, []));
@@ -72,7 +81,7 @@ fn a_watcher_without_its_cache_is_let_go() {
     let listener = InvalidationListener::new(LaneCount::ONE, MINUTE);
     watchers.add_trusted(&listener, LaneCount::ONE);
     assert!(listener.is_trusted(Lane::default()));
-    assert!(!listener.is_trusted(Lane::new(1)), "there is no such lane");
+    assert!(!listener.is_trusted(Lane::new(1)), "the lane does not exist");
     let before = listener.load_version();
     watchers.notify([(Lane::default(), Invalidation::Record(ONE))]);
     assert!(!listener.is_current(Lane::default(), before, [InvalidationSlot::of_record(ONE)]));

@@ -55,7 +55,7 @@ pub(super) async fn revoking_everything_is_counted(fixture: Fixture) {
         one = Some(record.id);
         fixture.insert(record).await;
     }
-    let one = one.expect("an id");
+    let one = one.expect("an id was inserted");
     consume(&fixture, one).await;
     for round in 1..=2 {
         fixture.advance(EpochScope::All).await;

@@ -112,7 +112,7 @@ impl Fixture {
 
     /// Returns a term that can list records of all lanes.
     pub fn tag(&self, name: &str) -> Term {
-        self.store().namespace().tag(&Tag::new(name).expect("a tag"))
+        self.store().namespace().tag(&Tag::new(name).expect("a valid tag"))
     }
 
     /// Returns a term whose records are all in one lane, and that lane.

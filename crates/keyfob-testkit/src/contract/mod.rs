@@ -76,7 +76,7 @@ pub fn run<Creating, Scenario>(
         .worker_threads(2)
         .enable_all()
         .build()
-        .expect("a runtime");
+        .expect("the runtime can be created");
     runtime.block_on(async {
         let setup = setup().await;
         if !setup.supports(group) {

@@ -161,8 +161,8 @@ pub(super) async fn each_term_lists_its_own_records(fixture: Fixture) {
         fixture.tag("one"),
         namespace.family(root),
         namespace.client(&keyfob::ClientId::new("user").expect("a valid client id")),
-        namespace.device(&keyfob::DeviceId::new("user").expect("a device")),
-        namespace.app(&keyfob::values::AppId::new("user").expect("an app")),
+        namespace.device(&keyfob::DeviceId::new("user").expect("a valid device id")),
+        namespace.app(&keyfob::values::AppId::new("user").expect("a valid app id")),
     ];
     let mut expected: Vec<Vec<TokenId>> = vec![Vec::new(); terms.len()];
     for n in 0..20usize {

@@ -56,7 +56,7 @@ fn compare<Making: Future<Output = Setup>>(runs: u32, may_wait: bool, setup: imp
         .worker_threads(2)
         .enable_all()
         .build()
-        .expect("a runtime");
+        .expect("the runtime can be created");
     let mut config = Config { failure_persistence: None, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = runs;

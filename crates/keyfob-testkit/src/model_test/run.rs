@@ -233,7 +233,8 @@ impl ModelRun {
     fn stamp_seen(&self, lane: Lane) -> Option<Stamp> {
         let now = self.setup.now();
         let fresh = |read: Timestamp| now < read + Operation::WINDOW;
-        let mut seen = self.seen.iter().filter(|(of, _, read)| *of == lane && fresh(*read));
+        let mut seen =
+            self.seen.iter().filter(|(seen_lane, _, read)| *seen_lane == lane && fresh(*read));
         seen.next().map(|(_, stamp, _)| *stamp)
     }
 
@@ -246,8 +247,8 @@ impl ModelRun {
                     self.write(Write::Insert(Insert { records, events }), *late).await?;
                 }
             }
-            Step::Replace { of, stale, terms, minted, late } => {
-                let id = self.id(*of);
+            Step::Replace { id: index, stale, terms, minted, late } => {
+                let id = self.id(*index);
                 let present = self.model.load(id, self.setup.now()).map(|found| found.version);
                 let present = present.unwrap_or(RecordVersion(1));
                 let read = if *stale { RecordVersion(present.0 - 1) } else { present };
@@ -255,7 +256,7 @@ impl ModelRun {
                 for term in &added_terms {
                     *self.written.entry(*term).or_default() += 1;
                 }
-                let minted = self.records(of.lane, minted)?;
+                let minted = self.records(index.lane, minted)?;
                 let (body, events) = (vec![*terms; usize::from(*terms)], self.event());
                 let key = KeyVersion::PLAINTEXT;
                 let found = self.model.load(id, self.setup.now());
@@ -267,13 +268,13 @@ impl ModelRun {
                     Replace { id, read, body, key, added_terms, minted, ends_at, clear, events };
                 self.write(Write::Replace(replace), *late).await?;
             }
-            Step::Consume { of, late } => {
-                self.write(Write::Consume(Consume { id: self.id(*of) }), *late).await?;
+            Step::Consume { id: index, late } => {
+                self.write(Write::Consume(Consume { id: self.id(*index) }), *late).await?;
             }
             Step::Touch { uses } => {
                 let now = self.setup.now();
                 let at = |offset: u8| Timestamp::from_millis(now.as_millis() + u64::from(offset));
-                let uses = uses.iter().map(|(of, offset)| (self.id(*of), at(*offset)));
+                let uses = uses.iter().map(|(index, offset)| (self.id(*index), at(*offset)));
                 let uses: Vec<_> = uses
                     .map(|(id, at)| {
                         let found = self.model.load(id, now);
@@ -285,8 +286,8 @@ impl ModelRun {
                 self.store().touch(&uses).await.map_err(store_failed)?;
                 self.model.touch(&uses, now);
             }
-            Step::Revoke { of, cascade, note, late } => {
-                let (id, at) = (self.id(*of), self.setup.now());
+            Step::Revoke { id: index, cascade, note, late } => {
+                let (id, at) = (self.id(*index), self.setup.now());
                 let cascade = cascade.then(|| self.store().namespace().ancestor_epoch(id));
                 let (note, events) = (note.clone(), self.event());
                 let listed = self.listed(id.lane())?;
@@ -298,8 +299,8 @@ impl ModelRun {
                     Scope::Subject(lane, number) => {
                         EpochScope::Lane(self.lane(*lane), self.subject(*number)?)
                     }
-                    Scope::Ancestor(of) => {
-                        let id = self.id(*of);
+                    Scope::Ancestor(index) => {
+                        let id = self.id(*index);
                         if self.model.load(id, self.setup.now()).is_none() {
                             return Ok(());
                         }

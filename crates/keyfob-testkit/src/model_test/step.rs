@@ -71,21 +71,21 @@ pub(super) enum Step {
         late: bool,
     },
     Replace {
-        of: IdIndex,
+        id: IdIndex,
         stale: bool,
         terms: u8,
         minted: Vec<RecordSpec>,
         late: bool,
     },
     Consume {
-        of: IdIndex,
+        id: IdIndex,
         late: bool,
     },
     Touch {
         uses: Vec<(IdIndex, u8)>,
     },
     Revoke {
-        of: IdIndex,
+        id: IdIndex,
         cascade: bool,
         note: Vec<u8>,
         late: bool,
@@ -158,7 +158,7 @@ fn step(may_wait: bool) -> impl Strategy<Value = Step> {
         .prop_map(|(lane, new, late)| Step::Insert { lane, new, late });
     let minted = prop_oneof![3 => Just(Vec::new()), 2 => prop::collection::vec(new(), 1..3)];
     let replace = (pick(), prop::bool::weighted(0.2), any::<u8>(), minted, late()).prop_map(
-        |(of, stale, terms, minted, late)| Step::Replace { of, stale, terms, minted, late },
+        |(id, stale, terms, minted, late)| Step::Replace { id, stale, terms, minted, late },
     );
     let pause = prop_oneof![
         2 => Just(WaitTime::Millisecond),
@@ -170,10 +170,10 @@ fn step(may_wait: bool) -> impl Strategy<Value = Step> {
     prop_oneof![
         10 => insert,
         6 => replace,
-        6 => (pick(), late()).prop_map(|(of, late)| Step::Consume { of, late }),
+        6 => (pick(), late()).prop_map(|(id, late)| Step::Consume { id, late }),
         2 => touch.prop_map(|uses| Step::Touch { uses }),
         4 => (pick(), any::<bool>(), note(), late())
-            .prop_map(|(of, cascade, note, late)| Step::Revoke { of, cascade, note, late }),
+            .prop_map(|(id, cascade, note, late)| Step::Revoke { id, cascade, note, late }),
         3 => (scope(), note(), late())
             .prop_map(|(scope, note, late)| Step::Advance { scope, note, late }),
         2 => (0..MAX_LANES).prop_map(|lane| Step::Stamp { lane }),

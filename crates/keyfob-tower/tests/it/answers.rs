@@ -1,4 +1,4 @@
-//! Every answer of RFC 6750, and what it does not say.
+//! Every response of RFC 6750, and the details that it must not contain.
 
 use axum::Router;
 use axum::routing::get as route;
@@ -95,7 +95,7 @@ async fn a_token_that_is_not_good_is_invalid_and_no_reason_leaks() {
         bodies.push(answer.body);
     }
     bodies.dedup();
-    assert_eq!(bodies.len(), 1, "they cannot be told apart: {bodies:?}");
+    assert_eq!(bodies.len(), 1, "the responses are identical: {bodies:?}");
 }
 
 fn grant_for(audience: &str) -> keyfob::Grant {

@@ -84,7 +84,7 @@ async fn max_age_is_the_earlier_of_the_end_and_the_idle_end() {
     assert!(text(&issued).ends_with("; Max-Age=600"));
     let (issued, _) =
         session(&bench, Grant::new(Kind::Session).subject("user123").never_expires()).await;
-    assert!(text(&issued).ends_with("; SameSite=Lax"), "it ends with the browser");
+    assert!(text(&issued).ends_with("; SameSite=Lax"), "the cookie ends with the browser session");
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn the_cookie_of_a_session_with_an_idle_timeout_is_renewed() {
     assert!(set.starts_with(&idle) && set.ends_with("; Max-Age=600"), "{set}");
     let removed = get(address, "/logout", &[("cookie", &idle)]).await;
     let all: Vec<_> = removed.headers.get_all("set-cookie").iter().collect();
-    assert_eq!(all.len(), 1, "what the handler says counts");
+    assert_eq!(all.len(), 1, "the cookie of the handler is used");
     assert!(removed.header("set-cookie").ends_with("Max-Age=0"));
     let (issued, other) = session(&bench, grant()).await;
     assert_eq!(get(address, "/", &[("cookie", &other)]).await.header("set-cookie"), "");

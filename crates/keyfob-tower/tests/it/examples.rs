@@ -33,7 +33,7 @@ async fn the_service_does_what_it_says() {
     assert!(orders.header("ratelimit").contains("\"calls\";r="));
     assert_eq!(get(address, "/orders", &[]).await.status, 401);
 
-    // API keys: made, narrower than the session, not another's to delete.
+    // API keys: created, narrower than the session, and not deletable by other subjects.
     let key = post("/keys", &cookie, "").await.json();
     let header = format!("Bearer {}", key["key"].as_str().unwrap());
     let by_key = [("authorization", header.as_str())];

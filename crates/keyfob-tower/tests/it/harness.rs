@@ -67,7 +67,7 @@ pub(crate) async fn serve(app: Router) -> SocketAddr {
     address
 }
 
-/// What a server has answered.
+/// The response of a server.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,

@@ -67,7 +67,7 @@ mod tests {
     async fn one_loads_and_the_others_wait_for_it_even_if_it_is_given_up() {
         let (flights, metrics) = (Flights::default(), Metrics::none());
         let (one, other) = (TokenId::from_bytes([1; 16]), TokenId::from_bytes([2; 16]));
-        assert!(!flights.wait(one, &metrics).await, "nothing to wait for");
+        assert!(!flights.wait(one, &metrics).await, "there is no load to wait for");
         let first = flights.begin(one);
         assert!(first.is_some() && flights.begin(one).is_none());
         let mut second = Box::pin(flights.wait(one, &metrics));

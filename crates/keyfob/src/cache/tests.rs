@@ -1,4 +1,4 @@
-//! The cache: what it keeps, evicts and no longer answers.
+//! The cache: entries that it keeps, evicts and no longer returns.
 
 use super::*;
 use keyfob_core::bearer::{BearerPrefix, BearerToken, Generation};
@@ -38,7 +38,7 @@ impl Bench {
     fn keep_under(&self, load_version: LoadVersion, bearer: &BearerToken, epochs: &Epochs) {
         let mut token = sample::token();
         (token.id, token.kind) = (bearer.id(), bearer.kind());
-        // So that it fits into its entry.
+        // The token must fit into its entry.
         (token.metadata, token.claims) = Default::default();
         let (bytes, digest) = (&bytes_of(&token, epochs, Other::None), &bearer.digest());
         let end = NOW + Ttl::from_mins(5);
@@ -111,10 +111,10 @@ fn distrust_hides_what_is_kept_and_a_new_source_ends_it() {
     bench.source.distrust();
     assert_eq!(bench.find(&bearer, NOW), None);
     bench.source.confirm_forever();
-    assert!(bench.find(&bearer, NOW).is_some(), "silence empties nothing");
+    assert!(bench.find(&bearer, NOW).is_some(), "a silent feed removes no entry");
     let next = bench.cache.watcher().add_source([Lane::new(7)]);
     next.confirm_forever();
-    assert_eq!(bench.find(&bearer, NOW), None, "but a new connection does");
+    assert_eq!(bench.find(&bearer, NOW), None, "a new connection invalidates the entry");
 }
 
 #[test]
@@ -127,7 +127,8 @@ fn used_entries_outlive_unused_ones() {
         found += usize::from(bench.find(&used, NOW).is_some());
         bench.keep(&bench.draw(), &Epochs::default());
     }
-    // Where a whole set is in use, somebody has to go; that is seldom the one that is always asked for.
+    // If all entries of a set are in use, one is evicted. It is rarely an entry that is used all
+    // the time.
     assert!(found > 500, "{found}");
 }
 

@@ -59,7 +59,7 @@ fn read(bytes: &[u8]) -> Token {
     decode::<Record>(bytes).unwrap().into_token(&loaded)
 }
 
-/// The bytes of format 1. They lie in stores: a change here is a change of the format.
+/// The bytes of format 1. Stores contain them: a change here is a change of the format.
 const GOLDEN: &str = "0194582007070707070707070707070707070707070707070707070707070707070707070067757365723132336f6578616d706c652d73657276696365816b6578616d706c652d61707081647265616463776562";
 
 #[test]
@@ -74,8 +74,8 @@ fn the_bytes_of_the_format_stay() {
 #[test]
 fn an_old_reader_reads_what_a_newer_writer_added() {
     let mut bytes = encode(&record());
-    // One more field at the end: an array of 23 where the writer knew of 22, of which it left out
-    // the last two because there is nothing in them.
+    // One more field at the end: an array of 23 elements. The writer knew 22 and omitted the last
+    // two because they are empty.
     assert_eq!(bytes[1], 0x94);
     bytes[1] = 0x97;
     bytes.extend_from_slice(&[0xf6, 0xf6, 0x63, b'n', b'e', b'w']);
@@ -106,7 +106,7 @@ fn a_newer_format_is_distinguished_from_damage() {
     assert_eq!(decode::<Record>(&[]).unwrap_err().code(), "record_damaged");
     let whole = encode(&record());
     for length in 1..whole.len() {
-        assert!(decode::<Record>(&whole[..length]).is_err(), "cut to {length}");
+        assert!(decode::<Record>(&whole[..length]).is_err(), "truncated to {length} bytes");
     }
 }
 

@@ -1,5 +1,5 @@
-//! The cached path allocates nothing. This has a binary of its own: what counts allocations counts
-//! those of every test in it.
+//! The cached path allocates nothing. These tests have their own binary, because the counting
+//! allocator counts allocations of all tests in a binary.
 
 #![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
 
@@ -9,8 +9,8 @@ use allocation_counter::measure;
 use keyfob::cache::ActiveToken;
 use keyfob::{Error, Grant, Issued, Kind, MemoryStore, TokenManager, ValidationChain};
 
-/// The answer of a future that need not wait.
-fn at_once<T>(work: impl Future<Output = T>) -> T {
+/// Returns the output of a future that is ready immediately.
+fn ready<T>(work: impl Future<Output = T>) -> T {
     match std::pin::pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
         Poll::Pending => panic!("it waits for something"),
@@ -18,7 +18,7 @@ fn at_once<T>(work: impl Future<Output = T>) -> T {
 }
 
 async fn cached(grant: Grant) -> (TokenManager, Issued) {
-    // No observations: one in a thousand uses would be written down.
+    // Without observations: otherwise one in a thousand uses is recorded.
     let store = std::sync::Arc::new(MemoryStore::new().unwrap());
     let manager = TokenManager::builder(store).observations_per_second(0).build();
     let issued = manager.issue(grant).await.unwrap();
@@ -30,7 +30,7 @@ fn grant() -> Grant {
     Grant::new(Kind::Access).subject("user123").client("web").audience("shop").scopes("read write")
 }
 
-/// All that is read of a token in place.
+/// Reads all fields of a token in place.
 fn read(token: &ActiveToken<'_>) -> usize {
     let texts = [token.subject(), token.client(), token.issuer(), token.device()];
     let texts = texts.into_iter().flatten().chain(token.scopes()).chain(token.audiences());
@@ -46,7 +46,7 @@ async fn a_cached_token_is_checked_and_read_without_an_allocation() {
         let mut lengths = 0;
         let counted = measure(|| {
             for _ in 0..1000 {
-                lengths += at_once(manager.validate_with(&issued.bearer, &chain, read)).unwrap();
+                lengths += ready(manager.validate_with(&issued.bearer, &chain, read)).unwrap();
             }
         });
         assert!(lengths > 10_000);
@@ -62,7 +62,7 @@ async fn junk_is_refused_without_more_than_its_error() {
         ["", "fob_at_", "fob_at_0000000000000000000000000000000000000000000000000000000000000"];
     let counted = measure(|| {
         for text in junk {
-            let refused = at_once(manager.validate_with(text, &chain, |_| ()));
+            let refused = ready(manager.validate_with(text, &chain, |_| ()));
             assert!(matches!(refused, Err(Error::Refused(_))));
         }
     });

@@ -1,4 +1,4 @@
-//! A store that is measured, held to the contract of every store.
+//! Runs the store contract on a store with metrics.
 
 use std::sync::Arc;
 

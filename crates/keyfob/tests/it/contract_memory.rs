@@ -1,4 +1,4 @@
-//! The store in memory, held to the contract of every store.
+//! Runs the store contract on the memory store.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use keyfob::store::LaneCount;
 use keyfob_testkit::contract::{Setup, Time};
 
 pub(crate) async fn memory() -> Setup {
-    with(LaneCount::new(8).expect("a lane count"))
+    with(LaneCount::new(8).expect("8 is a valid lane count"))
 }
 
 pub(crate) async fn memory_of_one_lane() -> Setup {
@@ -17,9 +17,10 @@ pub(crate) async fn memory_of_one_lane() -> Setup {
 }
 
 fn with(lanes: LaneCount) -> Setup {
-    let clock = ManualClock::new("2026-11-24T08:30:00Z".parse().expect("a time"));
+    let clock = ManualClock::new("2026-11-24T08:30:00Z".parse().expect("the time parses"));
     let random = SeededRandom::new(1);
-    let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &random).expect("a store");
+    let store = MemoryStore::with(lanes, Arc::new(clock.clone()), &random)
+        .expect("the memory store can be created");
     Setup::new(Arc::new(store), Time::Manual(clock))
 }
 

@@ -1,4 +1,4 @@
-//! A sealed store, held to the contract of every store: nobody above it knows.
+//! Runs the store contract on a sealed store: sealing is invisible to callers.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use keyfob::store::LaneCount;
 use keyfob::{MemoryStore, Timestamp};
 use keyfob_testkit::contract::{Setup, Time};
 
-/// Every key that a ring may have at once, so that each query asks under three forms of its term.
+/// Returns a ring with the maximum number of keys, so that each query reads three blinded forms of
+/// its term.
 fn ring() -> KeyRing {
     let random = SeededRandom::new(7);
     let mut ring = KeyRing::generate(Timestamp::default(), &random).unwrap().allowing_plaintext();

@@ -1,5 +1,5 @@
-//! A short run of what the fuzz targets run: samples that are good, thousands of mutations of them
-//! and plain noise. The seed is fixed, so a failure comes again.
+//! A short run of the fuzz targets: valid samples, thousands of mutations of them, and random
+//! bytes. The seed is fixed, so a failure is reproducible.
 
 use keyfob::store::prelude::*;
 use std::sync::Arc;
@@ -16,24 +16,24 @@ struct Dice(SeededRandom);
 impl Dice {
     fn number(&self, below: usize) -> usize {
         let mut bytes = [0; 8];
-        self.0.fill(&mut bytes).expect("a seeded source does not run out");
+        self.0.fill(&mut bytes).expect("a seeded source never fails");
         (u64::from_le_bytes(bytes) % below.max(1) as u64) as usize
     }
 
     fn noise(&self) -> Vec<u8> {
         let mut bytes = vec![0; self.number(200)];
-        self.0.fill(&mut bytes).expect("a seeded source does not run out");
+        self.0.fill(&mut bytes).expect("a seeded source never fails");
         bytes
     }
 
-    /// A cut out of `bytes`.
+    /// Returns a random part of `bytes`.
     fn cut<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         let start = self.number(bytes.len() + 1);
         let end = start + self.number(bytes.len() - start + 1);
         &bytes[start..end]
     }
 
-    /// `sample` with one to four changes, some of them taken from `others`.
+    /// Returns `sample` with one to four changes, some of them taken from `others`.
     fn mutate(&self, sample: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = sample.to_vec();
         for _ in 0..=self.number(4) {
@@ -51,7 +51,7 @@ impl Dice {
                     bytes.drain(gone);
                 }
                 _ => {
-                    // Lengths and signs live at the ends of a byte's range.
+                    // Lengths and signs are often at the limits of a byte.
                     let edge = [0, 0x1b, 0x20, 0x22, 0x5c, 0x7f, 0x80, 0x9f, 0xbf, 0xff];
                     bytes.insert(at, edge[self.number(edge.len())]);
                 }
@@ -61,8 +61,8 @@ impl Dice {
     }
 }
 
-/// Runs `body` on the samples, which it has to take, and on what is made of them, of which it has
-/// to refuse some.
+/// Runs `body` on the samples, which it must accept, and on mutations, some of which it must
+/// refuse.
 fn run(seed: u64, samples: &[Vec<u8>], body: fn(&[u8]) -> bool) {
     let dice = Dice(SeededRandom::new(seed));
     for sample in samples {
@@ -76,9 +76,9 @@ fn run(seed: u64, samples: &[Vec<u8>], body: fn(&[u8]) -> bool) {
     }
 }
 
-/// The bearer and the stored body of one token of each kind.
+/// Returns the bearer and the stored body of one token of each kind.
 async fn issued() -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
-    let store = Arc::new(MemoryStore::new().expect("randomness"));
+    let store = Arc::new(MemoryStore::new().expect("the system has randomness"));
     let manager = TokenManager::builder(store.clone()).random(SeededRandom::new(1)).build();
     let (mut bearers, mut bodies) = (Vec::new(), Vec::new());
     for kind in Kind::ALL {
@@ -93,8 +93,9 @@ async fn issued() -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
             .label("environment", "production")
             .tag("mobile")
             .claims(&std::collections::BTreeMap::from([("tier", "team")]));
-        let issued = manager.issue(grant).await.expect("a token");
-        let loaded = store.load(issued.token.id).await.expect("a store").expect("the record");
+        let issued = manager.issue(grant).await.expect("issue succeeds");
+        let loaded =
+            store.load(issued.token.id).await.expect("load succeeds").expect("the record exists");
         bearers.push(issued.bearer.expose().into());
         bodies.push(loaded.body);
     }

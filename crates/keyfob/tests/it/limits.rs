@@ -1,4 +1,4 @@
-//! Limits: stores of what is owed, and the manager over them.
+//! Limits: limit stores and the manager that uses them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,21 +14,21 @@ mod leased;
 mod local;
 mod throttle;
 
-/// A store of tokens whose time is moved by hand.
+/// Returns a token store with a manual clock.
 pub(crate) fn memory(clock: &ManualClock) -> Arc<MemoryStore> {
     Arc::new(MemoryStore::with(LaneCount::ONE, Arc::new(clock.clone()), &OsRandom).unwrap())
 }
 
-/// A store of limits that counts how often it is asked, and fails when it is told to.
+/// A limit store that counts calls, and fails on request.
 #[derive(Debug)]
-pub(crate) struct Watched {
+pub(crate) struct CountedLimits {
     store: Arc<dyn LimitStore>,
     calls: AtomicU64,
     down: AtomicBool,
     silent: AtomicBool,
 }
 
-impl Watched {
+impl CountedLimits {
     pub(crate) fn over(store: impl LimitStore) -> Arc<Self> {
         let (calls, down, silent) = Default::default();
         Arc::new(Self { store: Arc::new(store), calls, down, silent })
@@ -43,22 +43,22 @@ impl Watched {
     }
 
     /// Never answers again.
-    pub(crate) fn fall_silent(&self) {
+    pub(crate) fn stop_answering(&self) {
         self.silent.store(true, Ordering::Relaxed);
     }
 }
 
 #[async_trait::async_trait]
-impl LimitStore for Watched {
+impl LimitStore for CountedLimits {
     async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        // As if it were somewhere else.
+        // Yields, like a remote store.
         tokio::task::yield_now().await;
         if self.silent.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
         match self.down.load(Ordering::Relaxed) {
-            true => Err(StoreError::unavailable("it was told to fail")),
+            true => Err(StoreError::unavailable("the test lets the store fail")),
             false => self.store.charge(charges).await,
         }
     }

@@ -1,4 +1,4 @@
-//! What the manager is set up with in these tests: memory, a clock that stands still, a seed.
+//! The manager of these tests: a memory store, a manual clock and seeded randomness.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ mod thief;
 mod trouble;
 mod validating;
 
-/// A manager whose time is moved by hand.
+/// A manager with a manual clock.
 pub(crate) struct Bench {
     pub(crate) manager: TokenManager,
     pub(crate) clock: ManualClock,
@@ -37,7 +37,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// Another manager on the same store.
+    /// Returns another manager on the same store.
     pub(crate) fn another(&self) -> TokenManager {
         let clock = self.clock.clone();
         TokenManager::builder(self.store.clone()).clock(clock).random(SeededRandom::new(3)).build()

@@ -1,4 +1,4 @@
-//! What is counted, and that it is counted once.
+//! Metrics: each event is counted exactly once.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ mod lives;
 mod sealing;
 mod validations;
 
-/// A manager whose metrics can be looked at.
+/// A manager with a metrics recorder.
 struct Bench {
     manager: TokenManager,
     kept: MemoryRecorder,
@@ -48,13 +48,13 @@ impl Bench {
         self.manager.issue(grant).await.unwrap()
     }
 
-    /// The value of a series, with everything that was counted until now.
+    /// Publishes all counts and returns the value of a series.
     fn value<const LABELS: usize>(&self, name: &str, labels: [&str; LABELS]) -> f64 {
         self.manager.cache_report();
         self.kept.value(&format!("keyfob_{name}"), labels)
     }
 
-    /// The sum of all series of a name.
+    /// Returns the sum of all series of a name.
     fn sum(&self, name: &str) -> f64 {
         self.manager.cache_report();
         self.kept.sum(&format!("keyfob_{name}"))

@@ -1,4 +1,4 @@
-//! The store in memory, compared with the model of every store.
+//! Compares the memory store with the model.
 
 #[test]
 fn the_model_agrees() {

@@ -1,5 +1,5 @@
-//! The lock-free parts, in every order that threads can run in and every order that memory can
-//! show: the same files as in the library, over loom's atomics, with small tables.
+//! The lock-free parts in every thread and memory order: the same files as in the library, over
+//! loom's atomics, with small tables.
 
 #![allow(dead_code, unreachable_pub, reason = "the files say more than is tested here")]
 
@@ -19,9 +19,9 @@ mod atomic {
 }
 
 mod layout {
-    /// Words of content in an entry here.
+    /// The words of content in an entry of these tests.
     pub(crate) const CONTENT: usize = 2;
-    /// Entries in a set here.
+    /// The entries of a set in these tests.
     pub(crate) const WAYS: usize = 1;
 }
 
@@ -59,7 +59,7 @@ fn an_entry_is_read_whole_while_it_is_written_again() {
 #[test]
 fn an_entry_is_never_read_as_that_of_another_key() {
     loom::model(|| {
-        // One place in all: the second takes it from the first.
+        // The table has one entry: the second write replaces the first.
         let slots = Arc::new(Table::new(1));
         write(&slots, A, 1);
         let writer = Arc::clone(&slots);
@@ -92,12 +92,12 @@ fn a_tail_is_read_whole_or_not_at_all() {
     });
 }
 
-/// Before the revocation was acknowledged, and after.
+/// Times before and after the acknowledgement of the revocation.
 const BEFORE: u64 = 1;
 const AFTER: u64 = 2;
 
-/// A load races with a revocation and its invalidation. Whoever trusts a moment that was confirmed
-/// after the revocation must not believe what was loaded before it.
+/// A load races with a revocation and its invalidation. A reader that trusts a time confirmed after
+/// the revocation must not use a record loaded before it.
 #[test]
 fn a_load_before_a_revocation_is_not_trusted_after_it() {
     loom::model(|| {
@@ -122,7 +122,11 @@ fn a_load_before_a_revocation_is_not_trusted_after_it() {
             })
         };
         if let Some(load_version) = entry.load(Ordering::Acquire).checked_sub(1) {
-            assert_ne!(trust.until(0, load_version, [0]), Some(AFTER), "it was revoked by then");
+            assert_ne!(
+                trust.until(0, load_version, [0]),
+                Some(AFTER),
+                "the record was revoked before that time"
+            );
         }
         loading.join().unwrap();
         revoking.join().unwrap();
@@ -132,8 +136,8 @@ fn a_load_before_a_revocation_is_not_trusted_after_it() {
     });
 }
 
-/// The feed is lost and another takes over. What was loaded before the new one heard of changes is
-/// not believed on its word.
+/// The feed is lost and another takes over. A record loaded before the new feed received changes is
+/// not trusted because of the new feed.
 #[test]
 fn a_load_under_a_lost_feed_is_not_trusted_under_the_next() {
     loom::model(|| {
@@ -153,7 +157,7 @@ fn a_load_under_a_lost_feed_is_not_trusted_under_the_next() {
     });
 }
 
-/// Two invalidations of one cell at once: the floor is the later tick's.
+/// Two concurrent invalidations of one slot: the minimum load version is the later one.
 #[test]
 fn the_later_of_two_invalidations_wins() {
     loom::model(|| {
@@ -166,7 +170,7 @@ fn the_later_of_two_invalidations_wins() {
         invalidating.join().unwrap();
         let both = trust.load_version();
         assert_eq!(both, 2);
-        // One that was taken between the two ticks is below the later.
+        // A load version between the two invalidations is below the later one.
         assert_eq!(trust.until(0, load_version, [0]).is_some(), load_version == both);
     });
 }

@@ -1,4 +1,4 @@
-//! A store in memory that lets whoever is ready go first, before each of its verbs.
+//! A memory store that yields to other tasks before each store method.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,12 +23,12 @@ impl Interleaved {
         Self { inner, is_on: AtomicBool::new(false) }
     }
 
-    /// Whether others are let go first.
+    /// Sets whether each store method yields to other tasks.
     pub(crate) fn interleave(&self, is_on: bool) {
         self.is_on.store(is_on, Ordering::Relaxed);
     }
 
-    async fn let_others_go(&self) {
+    async fn yield_to_others(&self) {
         if self.is_on.load(Ordering::Relaxed) {
             shuttle::future::yield_now().await;
         }
@@ -40,10 +40,10 @@ impl StoreWrapper for Interleaved {
         &self.inner
     }
 
-    fn around<'a, T: Send + 'a>(&'a self, verb: StoreMethod, call: Call<'a, T>) -> Call<'a, T> {
-        // What nothing is decided by makes no difference to the order.
+    fn around<'a, T: Send + 'a>(&'a self, method: StoreMethod, call: Call<'a, T>) -> Call<'a, T> {
+        // Methods that do not influence a decision do not yield.
         let is_aside = matches!(
-            verb,
+            method,
             StoreMethod::Observe
                 | StoreMethod::Entries
                 | StoreMethod::Latest
@@ -54,7 +54,7 @@ impl StoreWrapper for Interleaved {
             return call;
         }
         Box::pin(async move {
-            self.let_others_go().await;
+            self.yield_to_others().await;
             call.await
         })
     }

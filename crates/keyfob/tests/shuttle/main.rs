@@ -1,8 +1,8 @@
-//! Rotation in every order in which the steps of concurrent requests can reach a store: the manager
-//! as it is, over a store that lets another request go first before each of its verbs.
+//! Rotation in every order in which the steps of concurrent requests can reach a store: the real
+//! manager over a store that yields to another request before each store method.
 //!
-//! The scenes of two requests are run in all their orders, that of three in some thousands, drawn so
-//! that few changes of turn make the difference. Two managers stand for two nodes.
+//! Scenarios of two requests run in all orders. The scenario of three requests runs in some
+//! thousands of orders, chosen with few switches between requests. Two managers act as two nodes.
 
 #![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
 
@@ -53,7 +53,7 @@ impl World {
         self.nodes[0].issue(grant).await.unwrap()
     }
 
-    /// A request at a node, as a task of its own.
+    /// Starts a request at a node in its own task.
     fn refresh(&self, node: usize, issued: &Issued) -> Answer {
         let (manager, bearer) = (self.nodes[node].clone(), issued.bearer.clone());
         spawn(async move { manager.refresh(&bearer, RefreshRequest::new()).await })
@@ -71,38 +71,38 @@ fn pair(refreshed: &Refreshed) -> [String; 2] {
     [&refreshed.access, &refreshed.refresh].map(|issued| issued.bearer.expose().to_owned())
 }
 
-/// Runs a scene in every order of its steps. Nothing but the steps of concurrent requests is
-/// interleaved: what comes before and after them is done in one go.
+/// Runs a scenario in every order of its steps. Only the steps of concurrent requests are
+/// interleaved; the code before and after them is not.
 fn in_every_order<F: Future<Output = ()> + Send + 'static>(
-    least: usize,
-    scene: impl Fn(World) -> F + Send + Sync + 'static,
+    min_orders: usize,
+    scenario: impl Fn(World) -> F + Send + Sync + 'static,
 ) {
-    let orders = run(DfsScheduler::new(None, false), scene);
-    assert!(orders >= least, "only {orders} orders");
+    let orders = run(DfsScheduler::new(None, false), scenario);
+    assert!(orders >= min_orders, "only {orders} orders");
 }
 
-/// Runs a scene in some thousands of orders, the same in each run.
+/// Runs a scenario in some thousands of orders, the same in each run.
 fn in_many_orders<F: Future<Output = ()> + Send + 'static>(
-    scene: impl Fn(World) -> F + Send + Sync + 'static,
+    scenario: impl Fn(World) -> F + Send + Sync + 'static,
 ) {
-    run(PctScheduler::new_from_seed(7, 4, 3_000), scene);
+    run(PctScheduler::new_from_seed(7, 4, 3_000), scenario);
 }
 
 fn run<F: Future<Output = ()> + Send + 'static>(
     scheduler: impl Scheduler + 'static,
-    scene: impl Fn(World) -> F + Send + Sync + 'static,
+    scenario: impl Fn(World) -> F + Send + Sync + 'static,
 ) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    // What managers do in the background is spawned there, and never run.
+    // Background tasks of managers are spawned there and never run.
     let _entered = runtime.enter();
     let orders = Arc::new(AtomicUsize::new(0));
     let count = orders.clone();
     let mut config = shuttle::Config::new();
-    // A manager's futures take more than the 32 KiB that is usual.
+    // The futures of a manager need more stack than the default of 32 KiB.
     config.stack_size = 256 * 1024;
     shuttle::Runner::new(scheduler, config).run(move || {
         count.fetch_add(1, Ordering::Relaxed);
-        block_on(scene(World::new()));
+        block_on(scenario(World::new()));
     });
     orders.load(Ordering::Relaxed)
 }
@@ -120,7 +120,7 @@ fn two_tabs_get_the_same_pair_on_one_node_and_on_two() {
             }
             world.store.interleave(false);
             assert_eq!(pairs[0], pairs[1]);
-            // One rotation, one access token, and a family that goes on.
+            // One rotation, one access token, and the family is still valid.
             assert_eq!(world.live().await, 2);
             let token = world.nodes[1].get(first.token.id).await.unwrap();
             assert_eq!(token.generation.number(), 1);
@@ -130,7 +130,7 @@ fn two_tabs_get_the_same_pair_on_one_node_and_on_two() {
 
 #[test]
 fn three_that_retry_get_the_same_pair() {
-    // All orders of three take more than a minute.
+    // All orders of three requests take more than a minute.
     in_many_orders(|world| async move {
         let first = world.family().await;
         world.store.interleave(true);

@@ -1,4 +1,5 @@
-//! The plan of a search: the terms of the index, the lane and the range of ids that a filter implies.
+//! The plan of a search: the terms of the index, the lane and the range of ids that a filter
+//! implies.
 //!
 //! A plan covers every token that the filter matches, and may cover others. So each token that a
 //! search finds must still be matched.
@@ -13,8 +14,8 @@ use crate::namespace::{Namespace, Term};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan {
     /// The terms that every match is listed under. Terms of fields that usually list fewer tokens
-    /// come first: family, subject, device, then the broad fields client, app, label and tag. A store
-    /// that can count may find a better order among the broad ones.
+    /// come first: family, subject, device, then the broad fields client, app, label and tag. A
+    /// store that can count may find a better order among the broad ones.
     ///
     /// If it is empty, the search uses the namespace's term for all tokens. Without `ids`, it then
     /// reads every token.
@@ -27,8 +28,8 @@ pub struct Plan {
 }
 
 impl Filter {
-    /// Returns whether the search can use the index. If not, it reads every token of the namespace. A
-    /// filter with an id alone also reads every token if those that expire soonest come first.
+    /// Returns whether the search can use the index. If not, it reads every token of the namespace.
+    /// A filter with an id alone also reads every token if those that expire soonest come first.
     pub fn uses_index(&self) -> bool {
         self.family.is_some()
             || self.subject.is_some()
@@ -49,8 +50,9 @@ impl Filter {
             self.subject.as_ref().map(|subject| namespace.lane_of(subject)),
             ids.as_ref().and_then(one_lane),
         ];
-        // A lane that the namespace does not have comes from an id of another namespace. A search in
-        // every lane then finds nothing, without asking a store for a lane that it does not have.
+        // A lane that the namespace does not have comes from an id of another namespace. A search
+        // in every lane then finds nothing, without asking a store for a lane that it does not
+        // have.
         let exists = |lane: &Lane| lane.number() < namespace.lanes().get();
         let lane = lanes.into_iter().flatten().next().filter(exists);
         Plan { terms: self.terms(namespace), lane, ids }
@@ -58,8 +60,8 @@ impl Filter {
 
     /// Returns a number that distinguishes this filter's cursors from those of other filters.
     ///
-    /// Times are left out: text such as `issued-after:-7d` means another time whenever it is parsed,
-    /// and a position is valid for all of them.
+    /// Times are left out: text such as `issued-after:-7d` means another time whenever it is
+    /// parsed, and a position is valid for all of them.
     pub fn fingerprint(&self) -> u32 {
         let unbounded = Self {
             issued_after: None,
@@ -148,7 +150,7 @@ mod tests {
         let subject = Subject::new("s").unwrap();
         assert_eq!(plan.terms, [namespace.subject(&subject)]);
         assert_eq!(plan.lane, Some(namespace.lane_of(&subject)));
-        // The same tag asked for in both ways is one term.
+        // The same tag in both forms is one term.
         assert_eq!(parse("tag:a any-tag:a").plan(&namespace).terms.len(), 1);
     }
 
@@ -220,7 +222,7 @@ mod tests {
             prop_assert!(last.checked_add(1).is_none_or(|above| !prefix.matches(at(above))));
             let other = TokenId::from_bytes(other);
             prop_assert_eq!(range.contains(&other), prefix.matches(other));
-            // All ids of a long prefix lie in one lane.
+            // All ids with a long prefix are in one lane.
             prop_assert_eq!(one_lane(&range), (length >= 4 + 19).then(|| id.lane()));
         }
 

@@ -75,8 +75,8 @@ mod tests {
     }
 
     proptest! {
-        /// Compared with the list of all retirements: never forgives longer, and at most an eighth
-        /// of a grace period shorter. Exact where rotations are as far apart as those of people.
+        /// Compared with the list of all retirements, the grace period is never longer and at most
+        /// an eighth shorter. It is exact if rotations are as far apart as those of people.
         #[test]
         fn retirements_forgive_as_long_as_the_whole_list_would(
             pauses in proptest::collection::vec(0u64..4_000, 1..80),

@@ -10,7 +10,7 @@ async fn check(chain: &ValidationChain, token: &Token, now: Timestamp) -> Result
     chain.evaluate(token, None, now).await.map_err(|refusal| refusal.code().to_owned())
 }
 
-/// What each of several tokens, made from the sample by a change, meets.
+/// Checks the result for several tokens, each of which is the sample with one change.
 async fn codes(chain: ValidationChain, changes: &[fn(&mut Token)]) -> Vec<String> {
     let mut codes = Vec::new();
     for change in changes {

@@ -1,4 +1,4 @@
-//! Bearer tokens: their text, their check, and what is refused.
+//! Bearer tokens: text form, checksum, and refused text.
 
 use super::ratchet::{Proof, Ratchet};
 use super::*;

@@ -1,5 +1,5 @@
-//! A node is cut off together with a primary that the sentinels then replace. The primary goes on
-//! answering all calls and heartbeats of the node, and does not know what is revoked elsewhere.
+//! A node is cut off together with a primary that the sentinels then replace. The primary still
+//! answers all calls and heartbeats of the node, but does not know later revocations.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn server() -> RedisServer {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_node_in_the_same_part_of_the_network() {
     let (old, new) = block_in_place(|| (server(), server()));
-    // All connections to the primary pass through this proxy, those of the cut-off node too.
+    // All connections to the primary pass through this proxy, also those of the cut-off node.
     let strait = Proxy::to_port(old.port()).await.unwrap();
     let group = block_in_place(|| RedisSentinel::around(old, strait.port(), vec![new])).unwrap();
     let mut bridges = Vec::new();
@@ -44,15 +44,26 @@ async fn with_the_node_in_the_same_part_of_the_network() {
     sleep(default_max_staleness().as_duration() * 2).await;
     block_in_place(|| {
         let old = &group.servers()[0];
-        assert_eq!(old.info("replication").unwrap()["role"], "master", "it does not know");
+        assert_eq!(
+            old.info("replication").unwrap()["role"],
+            "master",
+            "the old primary still reports itself as primary"
+        );
         let clients = old.call(&["CLIENT", "LIST"]).unwrap().to_string();
-        assert!(clients.contains("user=island"), "the node still reaches it");
+        assert!(clients.contains("user=island"), "the node is still connected to the old primary");
         let primary = group.primary().unwrap();
-        assert_eq!(primary.port(), group.servers()[1].port(), "the others have another");
+        assert_eq!(
+            primary.port(),
+            group.servers()[1].port(),
+            "the sentinels report another primary"
+        );
     });
     let last = poll.last_active();
     revoked.assert_kept(&last, default_max_staleness());
-    assert!(last[VALID] < cut.after(Duration::from_secs(1)), "nothing can be known any more");
+    assert!(
+        last[VALID] < cut.after(Duration::from_secs(1)),
+        "the node must not accept a token after the cut"
+    );
     bridges.iter().for_each(Proxy::heal);
     strait.heal();
     scenario.check_guarantee(poll, &revoked).await;

@@ -12,7 +12,7 @@ async fn before_and_after_a_revocation() {
     let namespace = TestNamespace::new(8);
     let config = namespace.by(&crate::sentinel_url(&group));
     let scenario = Scenario::start(&config, &config, default_max_staleness()).await;
-    // What is revoked before must be on the replica; otherwise the store has lost it.
+    // Earlier revocations must be on the replica; otherwise the store has lost them.
     let before = Tokens::issue(&scenario.here).await;
     let safe = revoking_node(&config.clone().with_wait(1)).await;
     scenario.there.until_answered_from_cache(&before.bearers).await;

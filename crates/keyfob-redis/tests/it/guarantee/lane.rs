@@ -57,8 +57,8 @@ async fn moved(cluster: &RedisCluster) {
     scenario.check_guarantee(poll, &revoked).await;
 }
 
-/// Between two heartbeats: the primary that gets the lane back has not heard of the change, and no listener
-/// was on the other server, which had no lane before.
+/// Between two heartbeats: the primary that gets the lane back has not heard of the change, and no
+/// listener was on the other server, which had no lane before.
 async fn moved_away_and_back(cluster: &RedisCluster) {
     let namespace = TestNamespace::new(1);
     let config = namespace.by(&crate::cluster_url(cluster));
@@ -76,7 +76,7 @@ async fn moved_away_and_back(cluster: &RedisCluster) {
     block_in_place(|| move_slot(cluster, slot, home, away));
     let revoked = scenario.revoke().await;
     block_in_place(|| move_slot(cluster, slot, away, home));
-    assert_eq!(beats(), before, "it took too long");
+    assert_eq!(beats(), before, "a heartbeat ran before the lane was back");
     scenario.check_guarantee(poll, &revoked).await;
 }
 

@@ -1,5 +1,5 @@
-//! The address of a single server comes to lead to another one. The former server lives on, accepts
-//! writes, and keeps the connections that it has.
+//! The address of a single server changes to another server. The former server still runs, accepts
+//! writes and keeps its connections.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -74,7 +74,7 @@ async fn after_a_move(kills_the_feed: bool) {
     }
     scenario.check_guarantee(poll, &revoked).await;
     assert_eq!(recorder.value("keyfob_store_address_moves_total", []), 1.0);
-    // What is written now reaches the new server.
+    // Writes go to the new server from now on.
     let grant = keyfob::Grant::new(keyfob::Kind::Access).subject("bob");
     let issued = scenario.there.manager.issue(grant).await.unwrap();
     scenario.here.validate_active(&issued.bearer).await.unwrap();
@@ -110,7 +110,7 @@ async fn to_nothing_that_answers() {
     };
     assert_eq!(finding(manager.report().await.unwrap()).severity, Severity::Good);
 
-    // The open connections go on; new ones are refused.
+    // Open connections stay open; new ones are refused.
     proxy.set(keyfob_testkit::proxy::Faults { refuse: true, ..Default::default() });
     sleep(default_max_staleness().as_duration() * 2).await;
     let refused = manager.validate_active(&issued.bearer).await.unwrap_err();

@@ -59,8 +59,9 @@ async fn one_after_another_on_a_slow_feed() {
     poll.until_the_valid_token_is_active().await;
 }
 
-/// What was pushed before a heartbeat ran may arrive after its reply. It has arrived when the next one is
-/// answered. So trust is based on the heartbeat before the last answered one.
+/// A push from before a heartbeat may arrive after the reply to the heartbeat. It has arrived when
+/// the next heartbeat is answered. So trust is based on the heartbeat that was sent before the last
+/// answered one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_heartbeat_counts_when_the_next_is_answered() {
     let server = RedisServer::start().unwrap();

@@ -1,6 +1,6 @@
-//! Two nodes of one namespace, and five tokens: one that stays valid, and four that are revoked, each in
-//! another way. A **poll** asks one node for all of them, over and over, and remembers when the
-//! last question was asked that was answered with "active".
+//! Two nodes of one namespace, and five tokens: one that stays valid, and four that are revoked,
+//! each in another way. A **poll** asks one node for all of them, over and over, and remembers when
+//! the last question was asked that was answered with "active".
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -119,7 +119,10 @@ impl Node {
     pub(super) async fn until_answered_from_cache(&self, bearers: &[String]) {
         let begun = MonotonicInstant::now();
         while !self.answers_from_cache(bearers).await {
-            assert!(MonotonicInstant::now() < begun.after(RECOVERY), "it still asks the store");
+            assert!(
+                MonotonicInstant::now() < begun.after(RECOVERY),
+                "the node must answer from its cache again"
+            );
             sleep(Duration::from_millis(5)).await;
         }
     }
@@ -181,7 +184,7 @@ impl Poll {
     pub(super) async fn until_the_valid_token_is_active(&self) {
         let (begun, count) = (MonotonicInstant::now(), self.count(VALID));
         while self.count(VALID) < count + 5 {
-            assert!(MonotonicInstant::now() < begun.after(RECOVERY), "what lives is refused");
+            assert!(MonotonicInstant::now() < begun.after(RECOVERY), "the valid token is refused");
             sleep(Duration::from_millis(1)).await;
         }
     }
@@ -237,13 +240,13 @@ async fn until_acknowledged<D: Future<Output = Result<(), Error>>>(mut attempt: 
 }
 
 impl Revoked {
-    /// Fails if an answer was "active" to a question that was asked later than the maximum staleness after
-    /// the revocation had returned.
+    /// Fails if an answer was "active" to a question that was asked later than the maximum
+    /// staleness after the revocation had returned.
     pub(super) fn assert_kept(&self, last_active: &[MonotonicInstant], bound: Ttl) {
         for (number, (at, last)) in self.0.iter().zip(last_active).enumerate().skip(1) {
             let end = at.after(bound.as_duration());
             let late = last.as_nanos() as f64 / 1e6 - end.as_nanos() as f64 / 1e6;
-            assert!(late <= 0.0, "token {number} was active {late} ms after the bound");
+            assert!(late <= 0.0, "token {number} was accepted {late} ms after the max staleness");
         }
     }
 
@@ -251,7 +254,7 @@ impl Revoked {
     /// of the revocation, and the maximum staleness ended it.
     pub(super) fn assert_the_revocation_was_not_heard(&self, last_active: &[MonotonicInstant]) {
         let unheard = self.0.iter().zip(last_active).skip(1).filter(|(at, last)| last > at);
-        assert!(unheard.count() > 0, "the fault kept no news from the node");
+        assert!(unheard.count() > 0, "the fault did not delay any invalidation");
     }
 }
 
@@ -281,7 +284,7 @@ impl Scenario {
         while MonotonicInstant::now() <= end {
             sleep(Duration::from_millis(5)).await;
         }
-        // If a node believed an outdated push, it would be now.
+        // A node that trusts an outdated push would fail here.
         sleep(Duration::from_millis(400)).await;
         poll.until_the_valid_token_is_active().await;
         revoked.assert_kept(&poll.last_active(), self.there.bound);

@@ -56,7 +56,7 @@ async fn that_ends_in_a_cut() {
     proxy.stall();
     let revoked = scenario.revoke().await;
     sleep(Duration::from_millis(50)).await;
-    // What was held back is lost.
+    // The bytes that were held back are lost.
     proxy.cut();
     proxy.heal();
     scenario.check_guarantee(poll, &revoked).await;

@@ -1,5 +1,5 @@
-//! The polled node's process is stopped (SIGSTOP) and continues later: its clock has gone on,
-//! the pushes are in its sockets, and its cache is unchanged.
+//! The polled node's process is stopped (SIGSTOP) and continues later: its clock has advanced, the
+//! pushes are in its sockets, and its cache is unchanged.
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -12,7 +12,8 @@ use tokio::time::sleep;
 
 use super::scenario::*;
 
-/// Tells the process that it is the polled node: the URL of the store, the maximum staleness and the bearers.
+/// Tells the process that it is the polled node: the URL of the store, the maximum staleness and
+/// the bearers.
 const NODE: &str = "KEYFOB_TEST_NODE";
 
 /// Another process. It is killed when this is dropped, stopped or not.
@@ -79,7 +80,7 @@ async fn stop(bound: Ttl, before: u64, after: u64) {
     sleep(bound.as_duration() + Duration::from_millis(500)).await;
     let last = process.last_active();
     revoked.assert_kept(&last, bound);
-    assert!(last[VALID] > continued, "what lives is refused");
+    assert!(last[VALID] > continued, "the valid token is refused");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,18 +99,19 @@ async fn with_a_short_max_staleness() {
     stop(millis(50), 20, 300).await;
 }
 
-/// The main function of the other process. Run as a normal test, it is one more node of the shared server.
+/// The main function of the other process. Run as a normal test, it is one more node of the shared
+/// server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node() {
-    let Ok(told) = std::env::var(NODE) else {
+    let Ok(arguments) = std::env::var(NODE) else {
         let config = TestNamespace::new(8).by(&server().url());
         Scenario::start(&config, &config, default_max_staleness()).await;
         return;
     };
-    let mut told = told.split(' ').map(str::to_owned);
-    let config = told.next().unwrap().parse().unwrap();
-    let bound = millis(told.next().unwrap().parse().unwrap());
-    let bearers: Vec<_> = told.collect();
+    let mut arguments = arguments.split(' ').map(str::to_owned);
+    let config = arguments.next().unwrap().parse().unwrap();
+    let bound = millis(arguments.next().unwrap().parse().unwrap());
+    let bearers: Vec<_> = arguments.collect();
     let node = Node::at(&config, bound).await;
     node.until_answered_from_cache(&bearers).await;
     let poll = node.poll(&bearers);

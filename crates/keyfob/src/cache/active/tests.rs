@@ -30,7 +30,7 @@ fn every_field_of_a_token_reads_back() {
     more.rotated_at = Some(full.issued_at);
     more.secret = SecretUsed::Older { until: Timestamp::MAX };
     assert_eq!(back(&more), more);
-    // Of the family of another.
+    // A token of the family of another token.
     more.ancestors = vec![TokenId::from_bytes([9; 16]), full.id];
     more.family = Some(FamilyId::from_root(TokenId::from_bytes([9; 16])));
     assert_eq!(back(&more), more);

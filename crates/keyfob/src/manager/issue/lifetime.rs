@@ -117,11 +117,15 @@ mod tests {
     #[test]
     fn a_grant_says_when_its_token_ends() {
         let session = || Grant::new(Kind::Session);
-        assert_eq!(ends(session()), (Some(NOW + DAY), None), "the default of its kind");
+        assert_eq!(ends(session()), (Some(NOW + DAY), None), "the default of the kind");
         assert_eq!(ends(session().ttl(HOUR)), (Some(NOW + HOUR), None));
         let absolute = Some(NOW + DAY + DAY);
         let lifetime = || session().absolute_lifetime(Ttl::from_days(2));
-        assert_eq!(ends(lifetime()), (absolute, absolute), "alone it is the expiry too");
+        assert_eq!(
+            ends(lifetime()),
+            (absolute, absolute),
+            "without another expiry, the absolute end is the expiry"
+        );
         assert_eq!(ends(lifetime().ttl(HOUR)), (Some(NOW + HOUR), absolute));
         assert_eq!(ends(lifetime().ttl(Ttl::from_days(3))), (absolute, absolute));
     }

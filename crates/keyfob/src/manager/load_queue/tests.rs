@@ -23,7 +23,7 @@ fn begin_now(queue: &LoadQueue, source: Source) -> Option<LoadPermit> {
     queue.begin(source, NOW).now_or_never()
 }
 
-/// Takes all the room that a source can get without waiting.
+/// Takes all permits that a source gets without waiting.
 fn fill(queue: &LoadQueue, source: Source) -> Vec<LoadPermit> {
     std::iter::from_fn(|| begin_now(queue, source)).collect()
 }
@@ -33,7 +33,7 @@ fn an_address_gets_a_part_of_the_room_and_callers_without_address_all_of_it() {
     let queue = queue();
     let taken = fill(&queue, address(1));
     assert!(taken.len() <= 2 * MAX_LOADS_OF_ADDRESS, "{}", taken.len());
-    assert!(begin_now(&queue, address(2)).is_some(), "another address need not wait");
+    assert!(begin_now(&queue, address(2)).is_some(), "another address does not wait");
     drop(taken);
     assert_eq!(fill(&queue, UNKNOWN_ADDRESS).len(), MAX_LOADS);
 }
@@ -49,7 +49,7 @@ fn addresses_take_turns_however_many_callers_one_of_them_has() {
     };
     let many: Vec<_> = (0..1_000).map(|_| wait(address(1))).collect();
     let honest = wait(address(2));
-    // The first place goes to the address that came first, the second to the other one.
+    // The address that came first gets the first permit, the other address the second.
     room.truncate(room.len() - 2);
     let permit = honest.now_or_never().expect("a turn");
     assert!(permit.has_waited());
@@ -68,7 +68,7 @@ async fn callers_that_give_up_leave_no_room_behind() {
     let mut granted = Box::pin(queue.begin(address(3), NOW));
     assert!((&mut granted).now_or_never().is_none());
     drop(room);
-    // It was granted its permit, and is dropped without having looked.
+    // The task was granted a permit, and is dropped before its load.
     drop(granted);
     assert_eq!(fill(&queue, UNKNOWN_ADDRESS).len(), MAX_LOADS);
 }
@@ -82,7 +82,7 @@ fn an_address_with_many_unknown_tokens_gets_little_room_and_that_ends() {
     }
     let suspects = fill(&queue, address(1));
     assert_eq!(suspects.len(), MAX_SUSPECT_LOADS);
-    assert!(begin_now(&queue, address(2)).is_some(), "it has nothing to do with the other");
+    assert!(begin_now(&queue, address(2)).is_some(), "the addresses are independent");
     let later = NOW + Ttl::from_secs(2);
     assert!(queue.begin(address(1), later).now_or_never().is_some());
 }

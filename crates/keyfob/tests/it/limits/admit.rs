@@ -10,11 +10,11 @@ use keyfob::{
     MemoryStore, Rate, Subject, Timestamp, TokenManager, Ttl,
 };
 
-use super::Watched;
+use super::CountedLimits;
 
 struct Bench {
     manager: TokenManager,
-    limits: Arc<Watched>,
+    limits: Arc<CountedLimits>,
     clock: ManualClock,
 }
 
@@ -24,7 +24,7 @@ fn policy(name: &str, by: LimitBy, rate: &str) -> LimitPolicy {
 
 fn bench(policies: impl IntoIterator<Item = LimitPolicy>) -> Bench {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
-    let limits = Watched::over(LocalLimits::with(1_000, clock.clone()));
+    let limits = CountedLimits::over(LocalLimits::with(1_000, clock.clone()));
     let over = Limits::new(Arc::clone(&limits));
     let all = policies.into_iter().try_fold(over, Limits::policy).unwrap();
     let store = super::memory(&clock);
@@ -56,7 +56,7 @@ async fn a_verdict_has_the_remaining_permits_and_the_retry_time() {
     assert!(!verdict.is_admitted());
     assert_eq!(verdict.retry_after(), Some(Ttl::from_secs(1)));
     let other = bench.manager.admit(&request.ip(ip("192.0.2.2"))).await.unwrap();
-    assert!(other.is_admitted(), "another address has its own");
+    assert!(other.is_admitted(), "another address has its own permits");
     bench.clock.advance(Ttl::from_secs(1));
     assert!(bench.manager.admit(&request).await.unwrap().is_admitted());
 }
@@ -83,7 +83,7 @@ async fn all_limits_admit_or_none_is_charged_and_the_tightest_decides() {
         assert_eq!(verdict.decided_by().unwrap().name().as_str(), "by subject");
         assert_eq!(verdict.retry_after(), Some(Ttl::from_mins(30)));
     }
-    // The refused cost the client nothing.
+    // The refused requests used no permit of the client.
     let verdict = bench.manager.admit(&by(&two)).await.unwrap();
     assert!(verdict.is_admitted());
     let left: Vec<_> = verdict.limit_status().iter().map(|standing| standing.remaining).collect();
@@ -122,7 +122,7 @@ async fn a_cost_is_charged_whole_and_one_above_the_burst_is_an_error() {
     assert_eq!(code(bench.manager.admit(&request.cost(11)).await), "cost_above_burst");
     assert_eq!(code(bench.manager.admit(&request.cost(u32::MAX)).await), "cost_above_burst");
     assert_eq!(code(bench.manager.admit(&request.cost(0)).await), "invalid_value");
-    assert_eq!(bench.limits.calls(), before, "nothing was asked for");
+    assert_eq!(bench.limits.calls(), before, "the limit store was not called");
 }
 
 #[tokio::test]
@@ -155,10 +155,11 @@ async fn each_policy_says_what_happens_when_the_store_fails() {
     assert!(error.to_string().contains("'closed'"), "{error}");
     bench.limits.fail(false);
     let verdict = bench.manager.admit(&request.subject(&subject)).await.unwrap();
-    assert!(verdict.is_admitted() && !verdict.is_uncounted(), "what failed was not charged");
+    assert!(verdict.is_admitted() && !verdict.is_uncounted(), "the failed limit charged nothing");
 }
 
-/// So many a month, all at once if they like, and one comes back each time that one has drained.
+/// A quota of three in a month: all can be used immediately, and each permit is refilled on its
+/// own.
 #[tokio::test]
 async fn a_quota_is_refilled_all_the_time() {
     let month = Ttl::from_days(30);
@@ -179,7 +180,7 @@ async fn a_quota_is_refilled_all_the_time() {
         assert_eq!(refused.decided_by().unwrap().reset_after, Some(month));
         bench.clock.advance(Ttl::from_days(10));
         assert!(admits().await.is_admitted());
-        assert!(!admits().await.is_admitted(), "one comes back in ten days");
+        assert!(!admits().await.is_admitted(), "one permit is refilled in ten days");
     }
     bench.clock.advance(month);
     for admitted in [true, true, true, false] {
@@ -190,7 +191,7 @@ async fn a_quota_is_refilled_all_the_time() {
 #[tokio::test]
 async fn a_lease_leaves_it_to_each_policy_what_happens_when_the_store_fails() {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
-    let shared = Watched::over(LocalLimits::with(1_000, clock.clone()));
+    let shared = CountedLimits::over(LocalLimits::with(1_000, clock.clone()));
     let leased = LeasedLimits::new(Arc::clone(&shared), Ttl::from_secs(1)).unwrap();
     let closed = policy("closed", LimitBy::Subject, "100/s").on_failure(OnFailure::Closed);
     let all = Limits::new(leased).policy(policy("open", LimitBy::Ip, "100/s")).unwrap();
@@ -210,7 +211,7 @@ async fn a_lease_leaves_it_to_each_policy_what_happens_when_the_store_fails() {
 #[tokio::test(start_paused = true)]
 async fn a_store_without_an_answer_counts_as_failed() {
     let bench = bench([policy("open", LimitBy::Ip, "1/1h")]);
-    bench.limits.fall_silent();
+    bench.limits.stop_answering();
     let begun = tokio::time::Instant::now();
     let verdict = bench.manager.admit(&LimitRequest::new().ip(ip("192.0.2.1"))).await.unwrap();
     assert!(verdict.is_uncounted());
@@ -262,8 +263,8 @@ async fn a_changed_rate_does_not_hand_out_a_fresh_burst() {
         admitted
     };
     assert_eq!(admitted_of("100/1h", 100).await, 100);
-    assert_eq!(admitted_of("101/1h", 101).await, 1, "a hundred are used");
-    assert_eq!(admitted_of("100/1h", 100).await, 0, "nor does the way back");
+    assert_eq!(admitted_of("101/1h", 101).await, 1, "a hundred permits are used");
+    assert_eq!(admitted_of("100/1h", 100).await, 0, "a change back admits none either");
 }
 
 #[tokio::test]

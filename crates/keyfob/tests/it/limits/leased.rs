@@ -1,4 +1,4 @@
-//! Limits of which several nodes take permits in batches.
+//! Leased limits: several nodes take permits in batches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use keyfob::{LocalLimits, Timestamp, Ttl};
 use keyfob_testkit::limits::{self, fresh_key, once};
 use tokio::time::Instant;
 
-use super::Watched;
+use super::CountedLimits;
 
 const LEASE: Ttl = Ttl::from_secs(1);
 
-/// A shared store and nodes over it, whose time is that of the paused runtime.
+/// A shared limit store and its nodes, on the clock of the paused runtime.
 struct Stage {
-    shared: Arc<Watched>,
+    shared: Arc<CountedLimits>,
     nodes: Vec<Arc<dyn LimitStore>>,
     clock: ManualClock,
 }
@@ -23,7 +23,7 @@ struct Stage {
 impl Stage {
     fn new(nodes: usize) -> Self {
         let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
-        let shared = Watched::over(LocalLimits::with(1_000, clock.clone()));
+        let shared = CountedLimits::over(LocalLimits::with(1_000, clock.clone()));
         let node = |_| -> Arc<dyn LimitStore> {
             let shared: Arc<dyn LimitStore> = Arc::clone(&shared) as _;
             Arc::new(LeasedLimits::new(shared, LEASE).unwrap())
@@ -49,7 +49,8 @@ async fn the_contract_holds() {
         Arc::new(LeasedLimits::new(Arc::clone(&shared), Ttl::from_mins(1)).unwrap())
     };
     limits::check_limit_store(&node()).await;
-    // The rate gives nothing in a lease, so that there is nothing to take in advance: it is exact.
+    // The rate refills nothing within a lease, so no permit is taken in advance and the limit is
+    // exact.
     limits::racers_get_the_burst_and_no_more(&[node(), node()], once(1_000), 4).await;
 }
 
@@ -89,7 +90,8 @@ async fn two_nodes_exceed_the_limit_by_at_most_the_rate_of_a_lease() {
     let (key, meter) = (fresh_key(), Meter::new("200/s".parse().unwrap(), burst).unwrap());
     let begun = Instant::now();
     let mut moments = Vec::new();
-    // The nodes are greedy by turns, so that each comes with a hand that the other's demand refilled.
+    // The nodes take turns with a high demand, so each has held permits that were taken for the
+    // demand of the other.
     for round in 0..8_000u64 {
         let node = (round / 170) as usize % 2;
         for _ in 0..=(round % 3) {
@@ -99,51 +101,51 @@ async fn two_nodes_exceed_the_limit_by_at_most_the_rate_of_a_lease() {
         }
         stage.pass(Ttl::from_millis(1).unwrap()).await;
     }
-    // Of every window of time, however long.
-    let mut worst = 0;
+    // Checks every interval of any length.
+    let mut max_excess = 0;
     for (first, start) in moments.iter().enumerate() {
         for (last, end) in moments.iter().enumerate().skip(first) {
             let (count, time) = ((last - first + 1) as u64, end - start);
             let limit = u64::from(burst) + time * rate / 1_000;
-            worst = worst.max(count.saturating_sub(limit));
+            max_excess = max_excess.max(count.saturating_sub(limit));
         }
     }
     let bound = rate * LEASE.as_millis() / 1_000;
-    assert!(worst <= bound, "{worst} more than the limit, of at most {bound}");
+    assert!(max_excess <= bound, "{max_excess} more than the limit, of at most {bound}");
     let total = moments.len() as u64;
-    assert!((1_300..=1_650).contains(&total), "the rate is used: {total}");
+    assert!((1_300..=1_650).contains(&total), "the total is near the rate: {total}");
     let calls = stage.shared.calls();
     assert!(calls < 400, "{calls} calls of the store, of 16,000");
 }
 
-/// How far above the burst two nodes come, in permits, that fill their hands by demand, keep them for
-/// some time, and then give out all that they can get.
-async fn beyond_the_burst(kept: Ttl) -> u64 {
+/// Returns how far two nodes exceed the burst, in permits. They take permits by demand, hold them
+/// for some time, and then admit as many requests as possible.
+async fn excess_over_burst(held_for: Ttl) -> u64 {
     let (rate, burst) = (200, 400);
     let (key, meter) = (fresh_key(), Meter::new("200/s".parse().unwrap(), burst).unwrap());
     let stage = Stage::new(2);
-    // What the permits of every window of time come to: they drain at the rate, and the highest
-    // that they stand is the most that any window had beyond what its length gives.
-    let (mut stands, mut highest) = (0u64, 0);
-    // Batches double, so that just beyond a power of two almost as much is kept as was given out.
+    // The level of admitted permits, which drains at the rate. Its maximum is the largest excess of
+    // any interval over the rate.
+    let (mut level, mut highest) = (0u64, 0);
+    // Batches double, so just above a power of two almost as many permits are held as were used.
     for demand in [[64, 32], [130, 70], [200, 200], [33, 65]] {
         for (node, demand) in demand.into_iter().enumerate() {
             for _ in 0..demand {
-                stands += u64::from(stage.admits(node, key, meter).await) * 1_000;
+                level += u64::from(stage.admits(node, key, meter).await) * 1_000;
             }
         }
-        highest = highest.max(stands);
-        stage.pass(kept).await;
-        stands = stands.saturating_sub(rate * kept.as_millis());
+        highest = highest.max(level);
+        stage.pass(held_for).await;
+        level = level.saturating_sub(rate * held_for.as_millis());
         for node in [0, 1] {
             while stage.admits(node, key, meter).await {
-                stands += 1_000;
+                level += 1_000;
             }
         }
-        highest = highest.max(stands);
+        highest = highest.max(level);
         let rest = Ttl::from_secs(3);
         stage.pass(rest).await;
-        stands = stands.saturating_sub(rate * rest.as_millis());
+        level = level.saturating_sub(rate * rest.as_millis());
     }
     highest.div_ceil(1_000).saturating_sub(u64::from(burst))
 }
@@ -151,17 +153,21 @@ async fn beyond_the_burst(kept: Ttl) -> u64 {
 #[tokio::test(start_paused = true)]
 async fn held_permits_exceed_the_burst_by_at_most_the_rate_of_a_lease() {
     let bound = 200;
-    for kept in [100, 500, 900, 999] {
-        let beyond = beyond_the_burst(Ttl::from_millis(kept).unwrap()).await;
-        assert!(beyond <= bound, "{beyond} beyond the burst, kept for {kept} ms");
+    for held_for in [100, 500, 900, 999] {
+        let excess = excess_over_burst(Ttl::from_millis(held_for).unwrap()).await;
+        assert!(excess <= bound, "{excess} above the burst, held for {held_for} ms");
     }
-    // The bound is not idle. Whoever takes in advance has to have had as much demand before, so that
-    // about half of it can be reached.
-    let beyond = beyond_the_burst(Ttl::from_millis(999).unwrap()).await;
-    assert!(beyond >= bound * 2 / 5, "{beyond}");
-    // A moment later they have lapsed.
-    for kept in [1_000, 1_001, 1_500, 3_000] {
-        assert_eq!(beyond_the_burst(Ttl::from_millis(kept).unwrap()).await, 0, "{kept} ms");
+    // The limit is tight. A node that takes permits in advance had the same demand before, so about
+    // half of the limit is reachable.
+    let excess = excess_over_burst(Ttl::from_millis(999).unwrap()).await;
+    assert!(excess >= bound * 2 / 5, "{excess}");
+    // Shortly after, the held permits have expired.
+    for held_for in [1_000, 1_001, 1_500, 3_000] {
+        assert_eq!(
+            excess_over_burst(Ttl::from_millis(held_for).unwrap()).await,
+            0,
+            "{held_for} ms"
+        );
     }
 }
 
@@ -193,14 +199,17 @@ async fn a_refusing_key_is_not_charged_on_every_call_and_reports_the_retry_time(
     let refused = stage.nodes[0].charge(&[Charge::exactly(key, meter, 1)]).await.unwrap();
     let tally = refused.tallies[0];
     let wait = tally.pause.max(meter.wait(tally.level, 1, tally.now).unwrap()).unwrap();
-    assert!(wait <= Ttl::from_millis(125).unwrap(), "an eighth of a lease at most: {wait}");
+    assert!(
+        wait <= Ttl::from_millis(125).unwrap(),
+        "the wait is at most an eighth of a lease: {wait}"
+    );
     stage.pass(wait).await;
-    assert!(stage.admits(0, key, meter).await, "whoever waits for so long is admitted");
+    assert!(stage.admits(0, key, meter).await, "a request after this wait is admitted");
 }
 
 #[tokio::test]
 async fn concurrent_charges_of_a_new_key_ask_the_store_once() {
-    let shared = Watched::over(LocalLimits::new());
+    let shared = CountedLimits::over(LocalLimits::new());
     let over: Arc<dyn LimitStore> = Arc::clone(&shared) as _;
     let node = Arc::new(LeasedLimits::new(over, Ttl::from_mins(1)).unwrap());
     let (key, meter) = (fresh_key(), Meter::new("1000/s".parse().unwrap(), 100_000).unwrap());
@@ -214,13 +223,13 @@ async fn concurrent_charges_of_a_new_key_ask_the_store_once() {
     while let Some(admitted) = tasks.join_next().await {
         assert!(admitted.unwrap());
     }
-    // Batches of 1, 2, 4 and so on.
+    // The batches are 1, 2, 4 and so on.
     assert!(shared.calls() <= 10, "{}", shared.calls());
 }
 
 #[tokio::test]
 async fn held_permits_are_usable_while_the_store_fails() {
-    let shared = Watched::over(LocalLimits::new());
+    let shared = CountedLimits::over(LocalLimits::new());
     let over: Arc<dyn LimitStore> = Arc::clone(&shared) as _;
     let node = LeasedLimits::new(over, Ttl::from_mins(1)).unwrap();
     let (key, meter) = (fresh_key(), Meter::new("1000/s".parse().unwrap(), 1_000).unwrap());
@@ -229,7 +238,7 @@ async fn held_permits_are_usable_while_the_store_fails() {
         assert!(node.charge(&charge).await.unwrap().admitted);
     }
     shared.fail(true);
-    // Of batches of 1, 2 and 4.
+    // The batches were 1, 2 and 4.
     for _ in 0..3 {
         assert!(node.charge(&charge).await.unwrap().admitted);
     }

@@ -28,14 +28,14 @@ async fn debt_drains_over_time_and_ignores_clock_jumps() {
     for admitted in [true, false] {
         assert_eq!(charge().await, admitted);
     }
-    // An hour back: nothing is forgiven, and nobody waits for an hour.
+    // An hour back: the level does not drop, and no request waits for an hour.
     clock.set(Timestamp::from_millis(1_795_000_000_000 - 3_600_000));
     assert!(!charge().await);
     clock.advance(Ttl::from_secs(6));
     for admitted in [true, false] {
         assert_eq!(charge().await, admitted);
     }
-    // And forward again: the burst, and no more.
+    // Forward again: the full burst, and no more.
     clock.set(Timestamp::from_millis(1_795_000_000_000));
     for admitted in [true, true, true, false] {
         assert_eq!(charge().await, admitted);

@@ -15,21 +15,21 @@ use keyfob::{
 use keyfob_testkit::bearers::purged;
 use keyfob_testkit::instrumented_store::InstrumentedStore;
 
-use super::Watched;
+use super::CountedLimits;
 
 struct Bench {
     nodes: [TokenManager; 2],
-    limits: Arc<Watched>,
+    limits: Arc<CountedLimits>,
     store: Arc<InstrumentedStore>,
     clock: ManualClock,
     good: BearerToken,
     strange: BearerToken,
 }
 
-/// Two nodes over one store, with a bearer of theirs and one of nobody's.
+/// Two nodes over one store, with a valid bearer and an unknown one.
 async fn bench(policies: impl IntoIterator<Item = LimitPolicy>) -> Bench {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
-    let limits = Watched::over(LocalLimits::with(1_000, clock.clone()));
+    let limits = CountedLimits::over(LocalLimits::with(1_000, clock.clone()));
     let over = Limits::new(Arc::clone(&limits));
     let all = policies.into_iter().try_fold(over, Limits::policy).unwrap();
     let store = Arc::new(InstrumentedStore::new(super::memory(&clock)));
@@ -69,7 +69,7 @@ async fn an_address_that_failed_too_often_is_refused_before_any_look_up() {
         assert_eq!(bench.fails(0, strange, IP).await, "token_unknown");
     }
     let asked = (bench.limits.calls(), bench.store.loads());
-    assert_eq!(asked, (3, 1), "an id that is unknown is asked for once");
+    assert_eq!(asked, (3, 1), "an unknown id is looked up once");
     for bearer in [strange, bench.good.expose()] {
         let error = bench.try_from(0, bearer, IP).await.unwrap_err();
         let wait = match error.refusal() {
@@ -78,20 +78,27 @@ async fn an_address_that_failed_too_often_is_refused_before_any_look_up() {
         };
         assert_eq!(wait, Ttl::from_secs(20));
     }
-    // Nor ids that nobody asked for before.
+    // The same holds for ids that were never looked up.
     for _ in 0..20 {
         let other = TokenManager::new(MemoryStore::new().unwrap());
         let other = other.issue(Grant::new(Kind::Access)).await.unwrap().bearer;
         assert_eq!(bench.fails(0, other.expose(), IP).await, "throttled");
     }
     let now_asked = (bench.limits.calls(), bench.store.loads());
-    assert_eq!(now_asked, asked, "neither store is asked");
+    assert_eq!(now_asked, asked, "neither store is called");
     assert!(bench.try_from(0, bench.good.expose(), "192.0.2.2").await.is_ok());
-    assert!(bench.nodes[0].validate_active(&bench.good).await.is_ok(), "from nowhere");
+    assert!(
+        bench.nodes[0].validate_active(&bench.good).await.is_ok(),
+        "without an address there is no throttle"
+    );
 
     bench.clock.advance(Ttl::from_secs(20));
     assert!(bench.try_from(0, bench.good.expose(), IP).await.is_ok());
-    assert_eq!(bench.fails(0, strange, IP).await, "token_unknown", "one came back");
+    assert_eq!(
+        bench.fails(0, strange, IP).await,
+        "token_unknown",
+        "one attempt is available again"
+    );
     assert_eq!(bench.fails(0, strange, IP).await, "throttled");
 }
 
@@ -102,16 +109,20 @@ async fn a_cached_token_is_accepted_without_store_or_throttle() {
     for code in ["token_unknown", "token_unknown", "throttled"] {
         assert_eq!(bench.fails(0, bench.strange.expose(), IP).await, code);
     }
-    // The same office, behind one address.
-    assert!(bench.try_from(0, bench.good.expose(), IP).await.is_ok(), "it is in memory");
+    // Several users of one office share one address.
+    assert!(bench.try_from(0, bench.good.expose(), IP).await.is_ok(), "the token is cached");
     assert_eq!(bench.fails(1, bench.strange.expose(), IP).await, "token_unknown");
-    assert_eq!(bench.fails(1, bench.good.expose(), IP).await, "throttled", "there it is not");
+    assert_eq!(
+        bench.fails(1, bench.good.expose(), IP).await,
+        "throttled",
+        "the other node has not cached it"
+    );
 }
 
 #[tokio::test]
 async fn attempts_that_memory_refuses_count_too() {
     let bench = bench([attempts("3/1h")]).await;
-    // A known id with another secret is refused from memory once the id is there.
+    // A known id with a wrong secret is refused from the cache once the id is cached.
     let mut spliced = bench.good.expose()[..32].to_owned();
     spliced.push_str(&bench.strange.expose()[32..62]);
     let check = crc32fast::hash(spliced.as_bytes());
@@ -144,7 +155,7 @@ async fn another_node_lets_one_more_attempt_through() {
 async fn only_an_attempt_with_an_invalid_bearer_counts() {
     let bench = bench([attempts("1/1h")]).await;
     for _ in 0..5 {
-        // Malformed text is not looked up, so that there is nothing to protect.
+        // Malformed text causes no lookup, so it is not throttled.
         assert_eq!(bench.fails(0, "fob_at_junk", IP).await, "token_malformed");
         let chain = ValidationChain::new().require_scope("write");
         let presented = Presentation::new(bench.good.expose()).ip(IP.parse().unwrap());
@@ -171,7 +182,11 @@ async fn an_uncounted_attempt_follows_the_failure_policy() {
     assert_eq!(closed.fails(0, strange, IP).await, "token_unknown");
     assert_eq!(closed.fails(0, strange, IP).await, "throttled");
     closed.clock.advance(Ttl::from_secs(1));
-    assert_eq!(closed.fails(0, strange, IP).await, "token_unknown", "as long as one comes back");
+    assert_eq!(
+        closed.fails(0, strange, IP).await,
+        "token_unknown",
+        "one attempt is available again"
+    );
 }
 
 #[tokio::test]
@@ -193,16 +208,20 @@ async fn attempts_to_refresh_and_to_derive_also_count() {
             codes.push(refused.unwrap_err().code().to_owned());
         }
         assert_eq!(codes[..3], ["token_unknown"; 3]);
-        assert_eq!(codes[3], bench.fails(0, bench.good.expose(), IP).await, "it has to wait");
+        assert_eq!(
+            codes[3],
+            bench.fails(0, bench.good.expose(), IP).await,
+            "the address is throttled"
+        );
     }
 }
 
-/// A token that ends while the application's rules are asked is refused like any other.
+/// A token that ends while the application's rules run is refused like any other.
 #[tokio::test]
 async fn an_attempt_counts_as_well_if_its_token_ends_while_rules_are_asked() {
     let bench = bench([attempts("1/1h")]).await;
     let node = bench.nodes[0].clone();
-    assert!(node.validate_active(&bench.good).await.is_ok(), "it is in memory");
+    assert!(node.validate_active(&bench.good).await.is_ok(), "the token is cached");
     struct Revokes(TokenManager);
     #[async_trait::async_trait]
     impl Rule for Revokes {

@@ -1,4 +1,4 @@
-//! Audit logs: restarts, crashes at every step, rotation, and who writes.
+//! Audit logs: restarts, crashes at every step, rotation, and exclusive writers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use keyfob::store::Cursor;
 
 use super::{Bench, bench, session};
 
-/// A directory of its own, removed at the end.
+/// A directory of one test, removed at the end.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -31,7 +31,7 @@ impl Directory {
         self.0.join("tokens.jsonl.cursor")
     }
 
-    /// The files that were rotated, in order.
+    /// Returns the rotated files, in order.
     fn rotated(&self) -> Vec<PathBuf> {
         let files = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
         let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -48,7 +48,7 @@ impl Drop for Directory {
     }
 }
 
-/// The ids of the events in a file. Each line has to be whole.
+/// Returns the ids of the events in a file. Each line must be complete.
 fn ids(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'), "{text:?}");
@@ -62,13 +62,13 @@ async fn issue(bench: &Bench, number: usize) {
     }
 }
 
-/// The ids of all events of a bench.
+/// Returns the ids of all events of a bench.
 async fn all_events(bench: &Bench) -> Vec<String> {
     let page = bench.manager.events(&Cursor::start(), 10_000).await.unwrap();
     page.events.iter().map(|(event, _)| event.id.to_string()).collect()
 }
 
-/// Waits until the task has taken every event, and stops it.
+/// Waits until the task has handled every event, and stops it.
 async fn caught_up(bench: &Bench, task: HandlerTask) {
     for _ in 0..1_000 {
         if bench.manager.events(&task.cursor(), 1).await.unwrap().events.is_empty() {
@@ -106,12 +106,12 @@ async fn a_crash_between_a_line_and_its_cursor_loses_and_repeats_nothing() {
     let cursor_before = fs::read(directory.cursor()).unwrap();
     issue(&bench, 5).await;
     caught_up(&bench, bench.manager.spawn_audit_log(open())).await;
-    // The lines are there, and the cursor that follows them is not.
+    // The lines are written, but not the cursor after them.
     fs::write(directory.cursor(), cursor_before).unwrap();
     issue(&bench, 5).await;
     caught_up(&bench, bench.manager.spawn_audit_log(open())).await;
     assert_eq!(ids(&directory.log()), all_events(&bench).await);
-    // A crash before there was any cursor.
+    // A crash before the first cursor was written.
     fs::remove_file(directory.cursor()).unwrap();
     caught_up(&bench, bench.manager.spawn_audit_log(open())).await;
     assert_eq!(ids(&directory.log()), all_events(&bench).await);
@@ -128,7 +128,7 @@ async fn a_last_line_that_was_cut_off_is_removed_and_its_event_written_again() {
     caught_up(&bench, bench.manager.spawn_audit_log(open())).await;
     let whole = fs::read(directory.log()).unwrap();
     let start_of_last = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
-    // Cut off at each place within the last line, its line break included.
+    // Cut off at each byte of the last line, including its line break.
     for end in start_of_last + 2..whole.len() {
         fs::write(directory.log(), &whole[..end]).unwrap();
         fs::write(directory.cursor(), &cursor_before).unwrap();
@@ -157,7 +157,7 @@ async fn a_log_rotates_by_size_and_keeps_the_newest_files() {
     assert!(rotated[0].to_str().unwrap().contains(".jsonl.2026-11-18T"), "{rotated:?}");
     let kept: Vec<_> =
         rotated.iter().chain([&directory.log()]).flat_map(|path| ids(path)).collect();
-    assert_eq!(kept, all[all.len() - kept.len()..], "the newest, in order");
+    assert_eq!(kept, all[all.len() - kept.len()..], "the newest events are kept, in order");
     assert_eq!(kept.len(), 20);
 }
 

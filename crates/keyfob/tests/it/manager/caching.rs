@@ -1,4 +1,4 @@
-//! Validation from the cache, and how revocation reaches it.
+//! Validation from the cache, and the invalidation of cached entries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use keyfob_testkit::instrumented_store::InstrumentedStore;
 
 use super::session;
 
-/// Two nodes over one store that is watched.
+/// Two nodes over one instrumented store.
 struct Nodes {
     one: TokenManager,
     other: TokenManager,
@@ -43,19 +43,23 @@ fn nodes_with(
 }
 
 impl Nodes {
-    /// How many loads something takes.
+    /// Returns the number of loads of `work`, and its output.
     async fn loads<T>(&self, work: impl Future<Output = T>) -> (u64, T) {
         let before = self.store.loads();
         let outcome = work.await;
         (self.store.loads() - before, outcome)
     }
 
-    /// A token that both nodes have in their caches.
+    /// Issues a token and caches it on both nodes.
     async fn cached(&self, grant: Grant) -> Issued {
         let issued = self.one.issue(grant).await.unwrap();
         for node in [&self.one, &self.other] {
             node.validate_active(&issued.bearer).await.unwrap();
-            assert_eq!(self.loads(node.validate_active(&issued.bearer)).await.0, 0, "it is cached");
+            assert_eq!(
+                self.loads(node.validate_active(&issued.bearer)).await.0,
+                0,
+                "the token is cached"
+            );
         }
         issued
     }
@@ -129,7 +133,7 @@ async fn one_revocation_leaves_what_others_have_cached() {
     for number in 0..50 {
         kept.push(nodes.cached(session(&format!("user{number}"))).await);
     }
-    let revoked = nodes.cached(session("somebody")).await;
+    let revoked = nodes.cached(session("user1")).await;
     nodes.one.revoke(revoked.token.id, RevokeRequest::default()).await.unwrap();
     nodes
         .one
@@ -141,7 +145,7 @@ async fn one_revocation_leaves_what_others_have_cached() {
             nodes.other.validate_active(&issued.bearer).await.unwrap();
         }
     };
-    // Two that share a cell by chance share their invalidations.
+    // Two records that share an invalidation slot by chance share their invalidations.
     assert!(nodes.loads(all).await.0 <= 1);
 }
 
@@ -161,7 +165,7 @@ async fn the_end_of_a_token_is_its_end_in_the_cache() {
     let issued = nodes.cached(session("user123").ttl(Ttl::from_mins(5))).await;
     nodes.clock.advance(Ttl::from_mins(5));
     assert_eq!(nodes.codes(&issued).await, ["token_expired", "token_expired"]);
-    // And an allowance for clocks is made as without a cache.
+    // The clock tolerance applies as without a cache.
     let chain = ValidationChain::new().clock_skew(Ttl::from_mins(1));
     assert!(nodes.one.validate(&issued.bearer, &chain).await.is_ok());
 }
@@ -174,7 +178,7 @@ async fn a_token_that_another_node_uses_is_not_idle_here() {
         nodes.clock.advance(Ttl::from_mins(6));
         nodes.one.validate_active(&issued.bearer).await.unwrap();
     }
-    // This one has not looked for 24 minutes.
+    // This node has not read the token for 24 minutes.
     assert!(nodes.other.validate_active(&issued.bearer).await.is_ok());
 }
 
@@ -191,7 +195,7 @@ async fn strong_consistency_asks_the_store() {
 async fn a_wrong_secret_of_a_cached_token_costs_no_load() {
     let nodes = nodes();
     let issued = nodes.cached(session("user123")).await;
-    // Another secret, with a check that holds.
+    // Another secret, with a valid checksum.
     let mut text = issued.bearer.expose().to_owned();
     let (checked, last) = (text.len() - 6, text.len() - 7);
     let other = if text.as_bytes()[last] == b'0' { "1" } else { "0" };
@@ -253,7 +257,7 @@ async fn an_answer_later_than_the_max_staleness_is_not_used() {
     let bound = Ttl::from_millis(100).unwrap();
     let nodes = nodes_with(CacheConfig::OFF.with_max_staleness(bound), |spy| spy);
     let issued = nodes.one.issue(session("user123")).await.unwrap();
-    // What was read is revoked by the time it is answered.
+    // The record is revoked before the load returns.
     let late = Duration::from_millis(150);
     nodes.store.answer_late([late]);
     let (validated, revoked) = tokio::join!(nodes.one.validate_active(&issued.bearer), async {
@@ -262,7 +266,7 @@ async fn an_answer_later_than_the_max_staleness_is_not_used() {
     });
     assert!(revoked.is_ok());
     assert_eq!(validated.unwrap_err().code(), "token_revoked");
-    // A store that is always so late is of no use.
+    // A store that is always this late cannot be used.
     let issued = nodes.one.issue(session("user123")).await.unwrap();
     nodes.store.answer_late([late; 3]);
     let refused = nodes.one.validate_active(&issued.bearer).await.unwrap_err();
@@ -308,7 +312,7 @@ async fn the_cache_stays_within_its_limits() {
         let grant = session(&format!("user{number}-{long}"));
         let issued = nodes.one.issue(grant).await.unwrap();
         nodes.one.validate_active(&issued.bearer).await.unwrap();
-        // The newest is there, whatever had to give way.
+        // The newest token is cached, whichever token was evicted.
         assert_eq!(nodes.loads(nodes.one.validate_active(&issued.bearer)).await.0, 0);
     }
     let report = nodes.one.cache_report().unwrap();

@@ -32,7 +32,7 @@ async fn the_newest_actor_comes_first() {
         let act = serde_json::json!({"sub": "helper", "act": {"sub": "service"}});
         assert_eq!(json["claims"]["act"], act);
     }
-    // A service may demand that somebody acts.
+    // A service may require an actor.
     let chain = ValidationChain::new().require_claim("act");
     assert!(bench.manager.validate(&helper.bearer, &chain).await.is_ok());
     let refused = bench.manager.validate(&user.bearer, &chain).await.unwrap_err();
@@ -59,7 +59,7 @@ async fn a_derived_token_is_no_wider_than_its_parent() {
             other => panic!("{what}: {other:?}"),
         }
     }
-    // What is narrow cannot be made wide again.
+    // A narrow token cannot be widened again.
     let wide = agent("b").scope("write");
     let refused = bench.manager.derive(&derived.bearer, wide).await.unwrap_err();
     assert_eq!(refused.code(), "invalid_value");
@@ -86,8 +86,8 @@ async fn a_tree_has_eight_levels_and_revoking_any_node_revokes_its_subtree() {
     }
     bench.manager.revoke(line[4].token.id, RevokeRequest::default()).await.unwrap();
     for (depth, issued) in line.iter().enumerate() {
-        let is_good = bench.manager.validate_active(&issued.bearer).await.is_ok();
-        assert_eq!(is_good, depth < 4, "{depth}");
+        let is_valid = bench.manager.validate_active(&issued.bearer).await.is_ok();
+        assert_eq!(is_valid, depth < 4, "{depth}");
     }
     let live = Filter::new().state(keyfob::TokenState::Active);
     assert_eq!(bench.manager.count(&live).await.unwrap(), 4);
@@ -115,12 +115,12 @@ async fn revoking_a_node_is_one_write_for_any_number_of_descendants() {
         manager.revoke(line[node].token.id, RevokeRequest::default()).await.unwrap();
         assert_eq!(spy.writes() - before, 1);
         for (depth, issued) in line.iter().enumerate() {
-            let is_good = manager.validate_active(&issued.bearer).await.is_ok();
-            assert_eq!(is_good, depth < node, "{depth} below {node}");
+            let is_valid = manager.validate_active(&issued.bearer).await.is_ok();
+            assert_eq!(is_valid, depth < node, "{depth} below {node}");
         }
         for (depth, leaf) in wide {
-            let is_good = manager.validate_active(&leaf.bearer).await.is_ok();
-            assert_eq!(is_good, depth <= node, "a leaf at {depth}, below {node}");
+            let is_valid = manager.validate_active(&leaf.bearer).await.is_ok();
+            assert_eq!(is_valid, depth <= node, "a leaf at {depth}, below {node}");
         }
     }
 }
@@ -158,7 +158,7 @@ async fn a_token_derived_with_an_older_secret_ends_with_that_secret() {
     assert_eq!(derived.token.expires_at, Some(bench.manager.now() + Ttl::from_hours(1)));
 }
 
-/// Not even by renewal, and however long records are kept.
+/// This also holds for renewals and long retentions.
 #[tokio::test]
 async fn renewal_of_a_derived_token_stops_at_its_parents_end() {
     let keep = keyfob::manager::Retention::For(Ttl::from_days(30));
@@ -189,7 +189,7 @@ async fn renewal_of_a_derived_token_stops_at_its_parents_end() {
     }
 }
 
-/// Whoever stole a token that is bound to a key makes none of it that is not.
+/// A thief of a token that is bound to a key cannot derive an unbound token from it.
 #[tokio::test]
 async fn a_token_derived_from_a_bound_token_is_bound_and_needs_the_key() {
     let bench = bench();

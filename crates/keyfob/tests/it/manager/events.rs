@@ -169,7 +169,7 @@ async fn a_slow_handler_delays_no_request_and_catches_up() {
     for n in 0..300 {
         bench.manager.issue(session(&format!("user{n}"))).await.unwrap();
     }
-    assert!(*count.lock().unwrap() < 300, "issuing did not wait for the handler");
+    assert!(*count.lock().unwrap() < 300, "issuing does not wait for the handler");
     until(|| *count.lock().unwrap() == 300).await;
     task.stop().await;
 }
@@ -204,7 +204,7 @@ async fn an_audit_log_is_lines_of_cloud_events() {
     }
 }
 
-/// Takes part of each write, and then fails once.
+/// A writer that accepts a part of each write, and then fails once.
 struct FullDisk {
     written: Arc<Mutex<Vec<u8>>>,
     fails: bool,
@@ -282,12 +282,12 @@ async fn observations_have_a_feed_of_their_own_and_a_bounded_rate() {
     let refused =
         ObservationKind::Refused { token: Some(issued.token.id), code: "token_revoked".into() };
     assert_eq!(seen[0].0.what, refused);
-    // The flood is not among the events.
+    // The flood of observations writes no events.
     let events = bench.manager.events(&Cursor::start(), 1000).await.unwrap();
     assert_eq!(events.events.len(), 2);
 }
 
-/// A store whose feed can be made to fail.
+/// A store whose feed fails on request.
 #[derive(Debug)]
 struct FailingFeed {
     inner: Arc<dyn Store>,
@@ -345,7 +345,7 @@ async fn a_stream_is_a_stream_and_resumes_after_an_error() {
     assert_eq!(events.cursor(), &Cursor::start());
     let begun = tokio::time::Instant::now();
     assert!(StreamExt::next(&mut events).await.unwrap().is_err());
-    assert_eq!(begun.elapsed(), Duration::from_secs(1), "it does not retry in a loop");
+    assert_eq!(begun.elapsed(), Duration::from_secs(1), "the stream waits before a retry");
     store.is_failing.store(false, Ordering::SeqCst);
     let Some(Ok(Delivery::Event(event))) = StreamExt::next(&mut events).await else { panic!() };
     assert_eq!(event.what.as_str(), THREE[0]);
@@ -358,7 +358,7 @@ async fn own_events_are_delivered_without_a_poll() {
     let mut events = bench.manager.events_from(Cursor::start());
     let manager = bench.manager.clone();
     let later = async move {
-        // Long enough that the stream polls at its longest interval.
+        // Waits until the stream polls at its longest interval.
         tokio::time::sleep(Duration::from_millis(20_010)).await;
         manager.issue(session("user123")).await.unwrap();
         tokio::time::Instant::now()

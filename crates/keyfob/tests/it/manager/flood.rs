@@ -1,5 +1,5 @@
-//! Floods of bearer tokens that are not good: what they cost the store, and how long honest callers wait
-//! beside them.
+//! Floods of invalid bearer tokens: their cost for the store, and the waiting time of honest
+//! callers.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ async fn cold_validation(manager: &TokenManager, from: Option<IpAddr>) -> (Durat
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bearers_that_are_made_up_cost_no_load_and_hold_up_no_honest_caller() {
+async fn forged_bearers_cost_no_load_and_do_not_delay_honest_callers() {
     let (store, manager) = node(|store| store);
     store.load_takes(LOAD_TIME);
     let (alone, _) = cold_validation(&manager, None).await;
@@ -62,13 +62,17 @@ async fn bearers_that_are_made_up_cost_no_load_and_hold_up_no_honest_caller() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let loads_before = store.loads();
     let (beside, count) = cold_validation(&manager, None).await;
-    assert_eq!(store.loads() - loads_before, count, "only honest callers have the store asked");
+    assert_eq!(
+        store.loads() - loads_before,
+        count,
+        "only requests of honest callers load from the store"
+    );
     flood.abort_all();
     assert!(beside <= 2 * alone, "{beside:?} beside the flood, {alone:?} alone");
 }
 
 #[tokio::test]
-async fn no_way_to_present_a_bearer_that_is_made_up_has_the_store_asked() {
+async fn a_forged_bearer_never_causes_a_store_call() {
     let (store, manager) = node(|store| store);
     let uncached = TokenManager::builder(store.clone()).cache(CacheConfig::OFF).build();
     let strong = ValidationChain::new().consistency(keyfob::Consistency::Strong);
@@ -93,7 +97,7 @@ async fn no_way_to_present_a_bearer_that_is_made_up_has_the_store_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_address_that_presents_dead_tokens_holds_up_no_other_address() {
+async fn an_address_that_presents_ended_tokens_does_not_delay_other_addresses() {
     let (store, manager) = node(|store| store);
     store.load_takes(LOAD_TIME);
     let revoked = manager.issue(session("attacker")).await.unwrap();
@@ -105,7 +109,7 @@ async fn one_address_that_presents_dead_tokens_holds_up_no_other_address() {
         let (store, manager, revoked) = (store.clone(), manager.clone(), revoked.bearer.clone());
         flood.spawn(async move {
             loop {
-                // A token that was purged, each time another one; or the same revoked token.
+                // Each time a different purged token, or the same revoked token.
                 let bearer = match number % 2 {
                     0 => purged(store.namespace(), Kind::Session, manager.now()),
                     _ => revoked.clone(),
@@ -128,20 +132,20 @@ async fn a_token_whose_id_has_no_code_stays_valid_where_older_versions_drew_ids(
     let (store, manager) = node(InstrumentedStore::with_namespace_of_older_version);
     let pair = manager.issue_pair(Grant::new(Kind::Refresh), RefreshRequest::new()).await.unwrap();
     let refreshed = manager.refresh(&pair.refresh.bearer, RefreshRequest::new()).await.unwrap();
-    // Drawn alike by older nodes, so without a code.
+    // Ids like those of older nodes, without a code.
     let without_code = refreshed.access.bearer;
     let key = NamespaceKey::from_bytes(*store.namespace().key().as_bytes());
     let strict = Namespace::new(store.namespace().lanes(), key).require_id_macs();
     assert_eq!(strict.origin_of(without_code.id()), IdOrigin::Foreign);
     manager.validate_active(&without_code).await.unwrap();
-    // What is made up has to be looked up here, and is refused all the same.
+    // Forged bearers must be looked up here, and are refused too.
     let loads = store.loads();
     let refused = manager.validate_active(&made_up(Kind::Access, manager.now())).await.unwrap_err();
     assert_eq!((refused.code(), store.loads() - loads), ("token_unknown", 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn beside_a_flood_new_tokens_of_an_older_namespace_are_not_held_up() {
+async fn a_flood_does_not_delay_new_tokens_of_an_older_namespace() {
     let (store, manager) = node(InstrumentedStore::with_namespace_of_older_version);
     store.load_takes(LOAD_TIME);
     let (alone, _) = cold_validation(&manager, None).await;
@@ -156,7 +160,7 @@ async fn beside_a_flood_new_tokens_of_an_older_namespace_are_not_held_up() {
             }
         });
     }
-    // The flood is known as one after its first thousand.
+    // The manager detects the flood after its first thousand bearers.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (beside, _) = cold_validation(&manager, None).await;
     flood.abort_all();

@@ -85,7 +85,7 @@ async fn a_minted_token_is_no_wider_and_no_longer_than_its_parent() {
         (Grant::new(Kind::Access).subject("other"), "subject"),
         (Grant::new(Kind::Access).client("other"), "client"),
         (Grant::new(Kind::Access).issuer("other"), "issuer"),
-        // The parent is meant for nobody: empty is not any.
+        // The parent has no audience: empty does not mean any.
         (Grant::new(Kind::Access).audience("billing"), "audience set"),
     ] {
         match mint(grant).await {
@@ -129,7 +129,7 @@ async fn a_login_that_began_before_a_revoke_all_is_refused() {
     bench.manager.revoke_subject(&subject, RevokeRequest::reason("stolen laptop")).await.unwrap();
     let late = bench.manager.issue(session("user123").login(seen)).await;
     assert_eq!(late.unwrap_err().code(), "superseded");
-    // Not even when it takes so long that the epoch might be forgotten.
+    // This also holds if the login takes so long that the epoch may be forgotten.
     bench.clock.advance(Ttl::from_mins(29));
     assert_eq!(
         bench.manager.issue(session("user123").login(seen)).await.unwrap_err().code(),
@@ -139,19 +139,20 @@ async fn a_login_that_began_before_a_revoke_all_is_refused() {
     bench.clock.advance(Ttl::from_mins(31));
     let late = bench.manager.issue(session("user9").login(slow)).await;
     assert_eq!(late.unwrap_err().code(), "superseded");
-    // Nor under the stamp of somebody else, whose lane counts for itself.
+    // The stamp of another subject does not help: its lane has its own sequence.
     let other = (0..).map(|n| Subject::new(format!("other{n}")).unwrap());
     let mut refused = 0;
     for other in other.take(20) {
         let stamp = bench.manager.begin_login(&other).await.unwrap();
-        // In the same lane it says the same.
+        // In the same lane both subjects have the same sequence.
         if let Err(error) = bench.manager.issue(session("user123").login(stamp)).await {
             assert_eq!(error.code(), "invalid_value");
             refused += 1;
         }
     }
-    assert!(refused > 10, "most of them have other lanes: {refused}");
-    // A login that begins after it is good, and so is one of somebody else that began before.
+    assert!(refused > 10, "most subjects have another lane: {refused}");
+    // A login that begins after the revoke-all succeeds, and so does an earlier login of another
+    // subject.
     let seen_after = bench.manager.begin_login(&subject).await.unwrap();
     let issued = bench.manager.issue(session("user123").login(seen_after)).await.unwrap();
     assert!(bench.manager.validate_active(&issued.bearer).await.is_ok());

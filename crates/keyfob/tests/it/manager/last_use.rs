@@ -1,4 +1,4 @@
-//! When a token was last used.
+//! The last use of a token.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ async fn a_use_is_written_in_the_background_and_once_within_the_precision() {
     bench.clock.advance(Ttl::from_secs(5));
     let first = bench.manager.now();
     bench.manager.validate_active(&issued.bearer).await.unwrap();
-    assert_eq!(read().await, None, "not in the request itself");
+    assert_eq!(read().await, None, "the request itself does not write the last use");
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(read().await, Some(first));
-    // Within the precision of what is known, no write.
+    // A use within the precision of the stored last use is not written.
     bench.clock.advance(Ttl::from_secs(30));
     bench.manager.validate_active(&issued.bearer).await.unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -47,7 +47,7 @@ async fn a_token_in_use_does_not_idle_out_and_one_left_alone_does() {
     for _ in 0..5 {
         bench.clock.advance(Ttl::from_mins(6));
         bench.manager.validate_active(&used.bearer).await.unwrap();
-        // Past half of the timeout the use is written before it is answered.
+        // After half of the timeout, the use is written before the request returns.
         let token = bench.manager.get(used.token.id).await.unwrap();
         assert_eq!(token.last_used, Some(bench.manager.now()));
     }
@@ -63,7 +63,7 @@ async fn a_use_does_not_bring_an_expired_token_back() {
     bench.clock.advance(Ttl::from_secs(10 * 60 + 30));
     let touched = bench.manager.touch(issued.token.id).await.unwrap_err();
     assert_eq!(touched.code(), "token_ended");
-    // A reader who allows for clocks that differ lets it pass, and prolongs nothing.
+    // A validation with a clock tolerance accepts the token and does not extend it.
     let chain = ValidationChain::new().clock_skew(Ttl::from_mins(1));
     assert!(bench.manager.validate(&issued.bearer, &chain).await.is_ok());
     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -35,7 +35,11 @@ async fn the_access_token_inherits_the_claims_of_the_refresh_token() {
     let (access, refresh) = (&pair.access.token, &pair.refresh.token);
     assert_eq!((access.kind, refresh.kind), (Kind::Access, Kind::Refresh));
     for token in [access, refresh] {
-        assert_eq!(&bench.manager.get(token.id).await.unwrap(), token, "what is read back");
+        assert_eq!(
+            &bench.manager.get(token.id).await.unwrap(),
+            token,
+            "the stored token equals the issued one"
+        );
     }
     assert_eq!(access.subject, refresh.subject);
     assert_eq!(access.client, refresh.client);
@@ -66,7 +70,10 @@ async fn the_request_narrows_the_first_access_token_as_it_does_in_a_refresh() {
     }
     let short = grant().ttl(Ttl::from_mins(3));
     let pair = bench.manager.issue_pair(short, request()).await.unwrap();
-    assert_eq!(pair.access.token.expires_at, pair.refresh.token.expires_at, "no longer life");
+    assert_eq!(
+        pair.access.token.expires_at, pair.refresh.token.expires_at,
+        "the access token does not outlive the refresh token"
+    );
 }
 
 #[tokio::test]
@@ -144,7 +151,7 @@ async fn a_pair_is_one_write_and_two_events() {
     let expected = [&pair.refresh, &pair.access];
     assert_eq!(issued, expected.map(|issued| (issued.token.id, issued.token.kind)));
     assert_eq!(page.events.len(), 2);
-    // Its first rotation need not read the record that was just stored.
+    // The first rotation does not have to read the record that was just stored.
     manager.refresh(&pair.refresh.bearer, RefreshRequest::new()).await.unwrap();
     assert_eq!(spy.loads(), 0);
 }

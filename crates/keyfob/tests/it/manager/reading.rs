@@ -59,7 +59,11 @@ async fn a_cursor_belongs_to_its_filter_and_its_order() {
     assert_eq!(refused.unwrap_err().code(), "invalid_value");
     let forged = next.clone().unwrap().to_string().replacen("-0-", "-7-", 1).parse().unwrap();
     let refused = bench.manager.list(&filter, Paging::new(1).after(Some(forged))).await;
-    assert_eq!(refused.unwrap_err().code(), "invalid_value", "a term that the filter has not got");
+    assert_eq!(
+        refused.unwrap_err().code(),
+        "invalid_value",
+        "the cursor has a term that is not in the filter"
+    );
     let refused = bench.manager.list(&filter, Paging::new(1).expiring_soonest().after(next)).await;
     assert_eq!(refused.unwrap_err().code(), "invalid_value");
     assert!("n-zz".parse::<PageCursor>().is_err());

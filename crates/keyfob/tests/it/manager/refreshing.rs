@@ -117,7 +117,7 @@ async fn an_older_bearer_is_refused_within_the_grace_period_and_ends_the_family_
     bench.clock.advance(Ttl::from_secs(1));
     let third = bench.refresh(&second.refresh.bearer).await.unwrap();
     assert_eq!(bench.code(&first.bearer).await, "refused_in_window");
-    // Nothing came of it.
+    // The refusal had no effect.
     let again = bench.refresh(&second.refresh.bearer).await.unwrap();
     assert_eq!(pair(&again), pair(&third));
     bench.clock.advance(Ttl::from_secs(9));
@@ -184,7 +184,7 @@ async fn an_access_token_may_be_narrowed_and_never_widened() {
     assert_eq!(next.access.token.scopes.to_string(), "read");
     assert_eq!(next.access.token.audiences.to_string(), "shop");
     assert_eq!(next.access.token.expires_at, Some(bench.manager.now() + millis(5)));
-    // The family keeps what it was granted.
+    // The family keeps its grant.
     assert_eq!(next.refresh.token.scopes.to_string(), "read write");
     bearer = next.refresh.bearer;
     let next = bench.refresh(&bearer).await.unwrap();
@@ -267,10 +267,10 @@ async fn earlier_access_tokens_follow_the_policy() {
         let first = bench.manager.issue(family().refresh_policy(policy)).await.unwrap();
         let one = bench.refresh(&first.bearer).await.unwrap();
         let two = bench.refresh(&one.refresh.bearer).await.unwrap();
-        let is_good = bench.manager.validate_active(&one.access.bearer).await.is_ok();
-        assert_eq!(is_good, is_left);
+        let is_valid = bench.manager.validate_active(&one.access.bearer).await.is_ok();
+        assert_eq!(is_valid, is_left);
         assert!(bench.manager.validate_active(&two.access.bearer).await.is_ok());
-        // Where the previous is revoked, there is one at a time.
+        // If the previous access token is revoked, only one is valid at a time.
         let other = RefreshRequest::new().scope("read");
         let other = bench.manager.refresh(&one.refresh.bearer, other).await;
         assert_eq!(other.is_ok(), is_left, "{other:?}");
@@ -297,7 +297,7 @@ async fn a_strict_policy_accepts_a_bearer_once() {
     let first = bench.family().await;
     bench.refresh(&first.bearer).await.unwrap();
     assert_eq!(bench.code(&first.bearer).await, "reuse_detected");
-    // What the grant says comes first.
+    // The policy of the grant overrides the default.
     let policy = policy.with_grace_period(GracePeriod::new(Ttl::from_mins(1)));
     let first = bench.manager.issue(family().refresh_policy(policy)).await.unwrap();
     bench.refresh(&first.bearer).await.unwrap();
@@ -397,16 +397,16 @@ async fn a_rotation_reads_only_records_that_this_node_does_not_know() {
     for _ in 0..5 {
         bearer = here.refresh(&bearer, RefreshRequest::new()).await.unwrap().refresh.bearer;
     }
-    assert_eq!(spies[0].loads(), 0, "one that was issued or rotated here");
+    assert_eq!(spies[0].loads(), 0, "a family that this node issued or rotated is not read");
     let made_up = with_another_secret(&bearer);
     assert!(here.refresh(&made_up, RefreshRequest::new()).await.is_err());
     bearer = here.refresh(&bearer, RefreshRequest::new()).await.unwrap().refresh.bearer;
-    assert_eq!(spies[0].loads(), 0, "nor does whoever knows its id make it forgotten");
+    assert_eq!(spies[0].loads(), 0, "a request with a wrong secret does not evict the record");
     for (loads, node) in [(1, &there), (1, &there)] {
         bearer = node.refresh(&bearer, RefreshRequest::new()).await.unwrap().refresh.bearer;
-        assert_eq!(spies[1].loads(), loads, "one that was rotated elsewhere is read once");
+        assert_eq!(spies[1].loads(), loads, "a family that another node rotated is read once");
     }
-    // What this node knows is older than what the store has: it notices, and reads.
+    // This node has an older record than the store: it detects that and reads again.
     here.refresh(&bearer, RefreshRequest::new()).await.unwrap();
     assert_eq!(spies[0].loads(), 1);
 }

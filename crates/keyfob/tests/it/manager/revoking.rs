@@ -1,4 +1,4 @@
-//! Revocation in every scope, and sweeps.
+//! Revocations of every scope, and sweeps.
 
 use keyfob::manager::ResumeToken;
 use keyfob::token::RevocationScope;
@@ -31,18 +31,18 @@ async fn the_first_revocation_keeps_its_time_reason_and_actor() {
 #[tokio::test]
 async fn revoking_what_is_not_there_or_for_a_bad_reason_is_an_error() {
     let bench = bench();
-    let nobody: TokenId = "tok_00d1h88n000000000000000001".parse().unwrap();
-    let missing = bench.manager.revoke(nobody, RevokeRequest::default()).await.unwrap_err();
+    let unknown: TokenId = "tok_00d1h88n000000000000000001".parse().unwrap();
+    let missing = bench.manager.revoke(unknown, RevokeRequest::default()).await.unwrap_err();
     assert!(matches!(missing, Error::NotFound { .. }));
-    let bad = bench.manager.revoke(nobody, RevokeRequest::reason("a\u{0}b")).await.unwrap_err();
+    let bad = bench.manager.revoke(unknown, RevokeRequest::reason("a\u{0}b")).await.unwrap_err();
     assert!(matches!(bad, Error::Invalid(_)));
 }
 
 #[tokio::test]
 async fn a_family_that_never_was_is_not_found() {
     let bench = bench();
-    let nobody = "tok_00d1h88n000000000000000001".parse().unwrap();
-    let missing = bench.manager.revoke_family(nobody, RevokeRequest::default()).await.unwrap_err();
+    let unknown = "tok_00d1h88n000000000000000001".parse().unwrap();
+    let missing = bench.manager.revoke_family(unknown, RevokeRequest::default()).await.unwrap_err();
     assert!(matches!(missing, Error::NotFound { .. }));
     assert!(
         bench.manager.events(&keyfob::store::Cursor::start(), 9).await.unwrap().events.is_empty()
@@ -61,7 +61,7 @@ async fn a_clock_that_was_ahead_for_a_while_forgets_no_epoch() {
     bench.manager.revoke_subject(&subject, RevokeRequest::default()).await.unwrap();
     let right = bench.manager.now();
     bench.clock.set(right + Ttl::from_hours(9));
-    // Writes that drop what is past, among them many epochs of the same lane.
+    // Writes that remove expired data, among them many epochs of the same lane.
     for n in 0..3 {
         let token = bench.manager.issue(session("user1").tag(format!("x{n}"))).await.unwrap().token;
         bench.manager.revoke(token.id, RevokeRequest::default()).await.unwrap();
@@ -69,7 +69,7 @@ async fn a_clock_that_was_ahead_for_a_while_forgets_no_epoch() {
     bench.clock.set(right);
     for id in ids {
         if let Ok(token) = bench.manager.get(id).await {
-            assert!(token.revocation.is_some(), "{id} is back");
+            assert!(token.revocation.is_some(), "{id} must stay revoked");
         }
     }
 }
@@ -153,7 +153,7 @@ async fn a_sweep_counts_first_shows_progress_and_resumes() {
         250
     );
 
-    // Another takes up where one that was interrupted after its first page had got to.
+    // A second sweep resumes where the first was interrupted, after its first page.
     let mut sweep = bench.manager.sweep(filter(), RevokeRequest::reason("bad build"));
     let mut pages = Vec::new();
     let interrupted = sweep.run(|progress| pages.push(progress.clone()));
@@ -193,7 +193,7 @@ async fn an_update_never_revives_a_revoked_token() {
     let bench = bench();
     let id = bench.manager.issue(session("user123")).await.unwrap().token.id;
     let manager = bench.manager.clone();
-    // The revocation lands between the read and the write of the update.
+    // The revocation happens between the read and the write of the update.
     let update = bench
         .manager
         .update(id, UpdateRequest::new(), |metadata| {

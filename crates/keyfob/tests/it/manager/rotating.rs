@@ -25,7 +25,7 @@ fn hour() -> SecretOverlap {
 }
 
 impl Bench {
-    /// What a bearer is good for, asked twice: of the store and of the cache, or of either.
+    /// Returns which secret a bearer has. It validates twice, from the store and from the cache.
     async fn used(&self, bearer: &keyfob::BearerToken) -> Option<SecretUsed> {
         let first = self.manager.validate_active(bearer).await.ok().map(|token| token.secret);
         let again = self.manager.validate_active(bearer).await.ok().map(|token| token.secret);
@@ -39,7 +39,7 @@ impl Bench {
         first
     }
 
-    /// An API key that was used.
+    /// Issues an API key and uses it.
     async fn key_in_use(&self) -> Issued {
         let issued = self.manager.issue(key()).await.unwrap();
         self.manager.validate_active(&issued.bearer).await.unwrap();
@@ -66,7 +66,7 @@ async fn both_secrets_are_valid_until_the_overlap_ends_and_validation_reports_wh
     assert_eq!(bench.used(&old.bearer).await, bench.older(Ttl::from_mins(1)));
     bench.clock.advance(Ttl::from_mins(1));
     for _ in 0..2 {
-        // It is unknown, and nothing ends because of it.
+        // The older secret is unknown, and presenting it ends nothing.
         assert_eq!(bench.used(&old.bearer).await, None);
         assert_eq!(bench.used(&new.bearer).await, Some(SecretUsed::Newest));
     }
@@ -138,7 +138,7 @@ async fn deriving_counts_as_a_use_of_a_secret_and_explaining_does_not() {
         bench.manager.rotate(one.token.id, hour()).await.unwrap();
         assert_eq!(bench.used(&one.bearer).await.is_some(), is_used);
     }
-    // Nor does one that is refused.
+    // A refused validation is not a use.
     let one = bench.manager.issue(key()).await.unwrap();
     let admin = ValidationChain::new().require_scope("admin");
     bench.manager.validate(&one.bearer, &admin).await.unwrap_err();
@@ -185,8 +185,8 @@ async fn rotate_refuses_other_kinds_and_ended_keys() {
         let refused = bench.manager.rotate(id, hour()).await.unwrap_err();
         assert_eq!(refused.code(), "token_ended");
     }
-    let nobody = "tok_00d1h88n000000000000000001".parse().unwrap();
-    let refused = bench.manager.rotate(nobody, hour()).await.unwrap_err();
+    let unknown = "tok_00d1h88n000000000000000001".parse().unwrap();
+    let refused = bench.manager.rotate(unknown, hour()).await.unwrap_err();
     assert_eq!(refused.code(), "token_not_found");
 }
 
@@ -251,24 +251,28 @@ async fn an_owner_sees_whether_the_older_secret_is_still_in_use() {
     bench.manager.validate_active(&old.bearer).await.unwrap();
     let overlap = SecretOverlap::default();
     let new = bench.manager.rotate(old.token.id, overlap).await.unwrap();
-    let told = async || {
+    let reported = async || {
         bench.manager.shutdown().await;
         let page = bench.manager.observations(&Cursor::start(), 1_000).await.unwrap();
-        let is_told =
+        let is_use_of_older =
             |what: &ObservationKind| matches!(what, ObservationKind::OlderSecretUsed { .. });
-        page.observations.iter().filter(|(seen, _)| is_told(&seen.what)).count()
+        page.observations.iter().filter(|(seen, _)| is_use_of_older(&seen.what)).count()
     };
     for hour in 1..=5 {
         for _ in 0..100 {
             bench.manager.validate_active(&old.bearer).await.unwrap();
         }
-        assert_eq!(told().await, hour, "now and then, whether the cache answers or the store");
+        assert_eq!(
+            reported().await,
+            hour,
+            "the remaining time is reported from the cache and from the store"
+        );
         bench.clock.advance(Ttl::from_hours(1));
     }
     for _ in 0..100 {
         bench.manager.validate_active(&new.bearer).await.unwrap();
     }
-    assert_eq!(told().await, 5, "it has fallen silent");
+    assert_eq!(reported().await, 5, "the older secret is no longer in use");
 }
 
 #[tokio::test]
@@ -284,7 +288,7 @@ async fn a_key_is_rotated_for_its_owner_only() {
         assert!(matches!(refused, Error::NotFound { id: found } if found == id), "{refused}");
     }
     let session = bench.manager.issue(Grant::new(Kind::Session).subject("user123")).await.unwrap();
-    // To another subject, not even its kind is told.
+    // Another subject does not learn the kind of the token.
     let refused = bench.manager.rotate_owned(&stranger, session.token.id, hour()).await;
     assert_eq!(refused.unwrap_err().code(), "token_not_found");
     let unchanged = bench.manager.get(owned.token.id).await.unwrap();

@@ -25,7 +25,7 @@ use super::session;
 
 mod resealing;
 
-/// One store, and whatever managers come to it.
+/// One store and a way to create managers for it.
 struct Vault {
     store: Arc<MemoryStore>,
     clock: ManualClock,
@@ -56,7 +56,7 @@ impl Vault {
         self.store.load(id).await.unwrap().unwrap()
     }
 
-    /// Puts another body under an id, as somebody who can write to the store would.
+    /// Replaces the body of an id, like an attacker with write access to the store.
     async fn plant(&self, id: TokenId, body: Vec<u8>) {
         let there = self.raw(id).await;
         let replace = Replace {
@@ -76,7 +76,7 @@ impl Vault {
     }
 }
 
-/// Gives no ring.
+/// A key provider that always fails.
 #[derive(Debug)]
 struct Failing;
 
@@ -95,7 +95,7 @@ fn ring(seed: u64) -> KeyRing {
     KeyRing::generate(Timestamp::default(), &SeededRandom::new(seed)).unwrap().allowing_plaintext()
 }
 
-/// The same ring with one more key, which is active.
+/// Returns the same ring with one more key, which is active.
 fn turned(ring: &KeyRing, what: NewKey, seed: u64) -> KeyRing {
     let mut ring = ring.clone();
     let next = ring.add(what, Timestamp::default(), &SeededRandom::new(seed)).unwrap();
@@ -103,7 +103,7 @@ fn turned(ring: &KeyRing, what: NewKey, seed: u64) -> KeyRing {
     ring
 }
 
-async fn is_good(manager: &TokenManager, issued: &Issued) -> bool {
+async fn is_valid(manager: &TokenManager, issued: &Issued) -> bool {
     manager
         .validate(&issued.bearer, &ValidationChain::new().consistency(keyfob::Consistency::Strong))
         .await
@@ -158,10 +158,10 @@ async fn the_store_contains_no_plaintext() {
     for bytes in &seen {
         for secret in SECRETS {
             let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
-            assert!(!found, "{secret} lies in clear");
+            assert!(!found, "{secret} is in plaintext");
         }
     }
-    // And whoever has the keys sees all of it.
+    // A manager with the keys reads everything.
     let token = manager.get(issued.token.id).await.unwrap();
     let revocation = token.revocation.unwrap();
     assert_eq!(revocation.reason.unwrap().as_str(), "the-reason-why");
@@ -197,10 +197,10 @@ async fn a_sealed_store_without_keys_asks_for_them() {
     assert_eq!(bare.get(issued.token.id).await.unwrap_err().code(), "store_sealed");
     let page = bare.list(&Filter::new(), Paging::new(10)).await.unwrap();
     assert_eq!((page.tokens.len(), page.unreadable), (0, 1));
-    assert!(bare.reseal().is_err(), "it has no keys");
-    // What it stores itself it can read.
+    assert!(bare.reseal().is_err(), "a manager without keys cannot reseal");
+    // It can read its own records.
     let own = bare.issue(session("user123")).await.unwrap();
-    assert!(is_good(&bare, &own).await);
+    assert!(is_valid(&bare, &own).await);
 }
 
 #[tokio::test]
@@ -226,11 +226,15 @@ async fn a_tampered_record_is_refused_and_reported() {
         assert_eq!(code(&manager, &victim).await, expected);
         assert!(matches!(manager.get(victim.token.id).await, Err(Error::Store(_))));
         let page = manager.list(&Filter::new(), Paging::new(10)).await.unwrap();
-        assert_eq!((page.tokens.len(), page.unreadable), (1, 1), "it hides none of the others");
+        assert_eq!((page.tokens.len(), page.unreadable), (1, 1), "the other records are listed");
     }
     vault.plant(victim.token.id, sealed).await;
-    assert_eq!(code(&manager, &victim).await, "not_opened", "an older body under a newer version");
-    assert!(is_good(&manager, &other).await);
+    assert_eq!(
+        code(&manager, &victim).await,
+        "not_opened",
+        "an older body does not open under a newer version"
+    );
+    assert!(is_valid(&manager, &other).await);
 
     manager.shutdown().await;
     let observed = manager.observations(&Cursor::start(), 100).await.unwrap().observations;
@@ -270,9 +274,9 @@ async fn a_missing_key_is_named_and_a_wrong_one_opens_nothing() {
     assert_eq!(refused.code(), "key_missing");
     assert!(refused.to_string().contains("key 2"), "{refused}");
     assert_eq!(stale.reload_keys(&Failing).await.unwrap_err().code(), "no_one_active_key");
-    assert_eq!(code(&stale, &issued).await, "key_missing", "it goes on with what it has");
+    assert_eq!(code(&stale, &issued).await, "key_missing", "the manager keeps its ring");
     stale.reload_keys(&StaticKeys::new(new)).await.unwrap();
-    assert!(is_good(&stale, &issued).await, "a ring can be renewed without a restart");
+    assert!(is_valid(&stale, &issued).await, "a ring can be renewed without a restart");
     let mixed_up = vault.sealed(&turned(&ring(8), NewKey::Sealing, 9));
     assert_eq!(code(&mixed_up, &issued).await, "not_opened");
 }
@@ -283,12 +287,12 @@ async fn a_store_is_sealed_while_in_use_and_then_refuses_plaintext() {
     let (bare, mut ring) = (vault.bare(), ring(1));
     let before = bare.issue(session("user123")).await.unwrap();
     let manager = vault.sealed(&ring);
-    assert!(is_good(&manager, &before).await, "what is not sealed yet is read");
+    assert!(is_valid(&manager, &before).await, "plaintext records are readable");
     let after = manager.issue(session("user123")).await.unwrap();
     let filter = Filter::new().subject(keyfob::Subject::new("user123").unwrap());
     let mut both = vec![after.token.id, before.token.id];
     both.sort_by(|one, other| other.cmp(one));
-    assert_eq!(ids_of(&manager, &filter).await, both, "both are found by one question");
+    assert_eq!(ids_of(&manager, &filter).await, both, "one query finds both");
 
     let bare_key = KeyVersion::PLAINTEXT;
     let refused = manager.retire_key(&mut ring, bare_key).await.unwrap_err();
@@ -298,10 +302,10 @@ async fn a_store_is_sealed_while_in_use_and_then_refuses_plaintext() {
     manager.retire_key(&mut ring, bare_key).await.unwrap();
     manager.set_keys(&ring).unwrap();
     assert_eq!(ids_of(&manager, &filter).await, both);
-    assert!(is_good(&manager, &before).await && is_good(&manager, &after).await);
+    assert!(is_valid(&manager, &before).await && is_valid(&manager, &after).await);
 
     assert_eq!(bare.issue(session("user123")).await.unwrap_err().code(), "key_retired");
-    // What is not sealed is not believed even where it was forced in.
+    // A plaintext record is refused, even if it was written directly into the store.
     let elsewhere = Vault::new();
     let forged = elsewhere.bare().issue(session("user123").scope("admin")).await.unwrap();
     vault.plant(before.token.id, elsewhere.raw(forged.token.id).await.body).await;
@@ -322,7 +326,11 @@ async fn sealing_adds_no_store_calls_and_plaintext_is_refused() {
     let next = here.refresh(&first.bearer, RefreshRequest::new()).await.unwrap();
     assert_eq!((spies[0].loads(), spies[0].writes()), (0, 2), "one issue, one warm rotation");
     there.refresh(&next.refresh.bearer, RefreshRequest::new()).await.unwrap();
-    assert_eq!((spies[1].loads(), spies[1].writes()), (1, 1), "a cold one reads first");
+    assert_eq!(
+        (spies[1].loads(), spies[1].writes()),
+        (1, 1),
+        "a rotation of an unknown family reads first"
+    );
 
     let bare = vault.bare().issue(session("user123").scope("admin")).await.unwrap();
     assert_eq!(code(&here, &bare).await, "not_sealed");
@@ -345,7 +353,7 @@ async fn every_read_path_reports_a_tampered_record() {
         body[last] ^= 1;
         vault.plant(token.id, body).await;
     }
-    // A node that remembers the record reads it anew, as the store has another version.
+    // A node that knows the record reads it again, because the store has another version.
     let refused = manager.refresh(&refresh.bearer, RefreshRequest::new()).await.unwrap_err();
     assert_eq!(refused.code(), "not_opened");
     let grant = keyfob::Grant::new(keyfob::Kind::Access);

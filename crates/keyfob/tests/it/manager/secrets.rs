@@ -33,7 +33,7 @@ async fn no_secret_is_shown_anywhere() {
         .with_max_level(tracing::Level::TRACE)
         .with_writer(log.clone())
         .finish();
-    // For every thread: handlers are called on threads of their own.
+    // The subscriber is global, because handlers run on their own threads.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     tracing::trace!("the log is on");
 
@@ -71,6 +71,6 @@ async fn no_secret_is_shown_anywhere() {
     assert!(shown.contains("the log is on") && shown.contains("keyfob.token.issued"));
     let secret = &issued.bearer.expose()[32..62];
     for part in [secret, &secret[..8], &secret[22..], issued.bearer.expose()] {
-        assert!(!shown.contains(part), "a part of the secret is shown");
+        assert!(!shown.contains(part), "a part of the secret is visible");
     }
 }

@@ -23,7 +23,7 @@ impl Bench {
         self.manager.issue(session(subject)).await.unwrap()
     }
 
-    async fn is_good(&self, issued: &Issued) -> bool {
+    async fn is_valid(&self, issued: &Issued) -> bool {
         self.manager.validate_active(&issued.bearer).await.is_ok()
     }
 }
@@ -48,7 +48,7 @@ async fn a_session_above_the_limit_is_denied_until_one_ends() {
     assert_eq!(live(&bench.manager, "user123").await, 2);
     bench.manager.revoke(one.token.id, RevokeRequest::reason("user logout")).await.unwrap();
     bench.login("user123").await;
-    // And when their time is over.
+    // A session also ends when it expires.
     bench.clock.advance(Ttl::from_days(1));
     bench.login("user123").await;
 }
@@ -60,7 +60,7 @@ async fn the_oldest_session_is_ended_with_a_reason() {
     for count in 1..=6 {
         all.push(bench.login("user123").await);
         for (place, issued) in all.iter().enumerate() {
-            assert_eq!(bench.is_good(issued).await, place + 2 >= count, "{place} of {count}");
+            assert_eq!(bench.is_valid(issued).await, place + 2 >= count, "{place} of {count}");
         }
     }
     let revocation = bench.manager.get(all[0].token.id).await.unwrap().revocation.unwrap();
@@ -76,7 +76,7 @@ async fn the_least_recently_used_session_is_ended() {
     bench.manager.touch(one.token.id).await.unwrap();
     bench.manager.shutdown().await;
     bench.login("user123").await;
-    assert!(bench.is_good(&one).await && !bench.is_good(&two).await);
+    assert!(bench.is_valid(&one).await && !bench.is_valid(&two).await);
 }
 
 #[tokio::test]
@@ -91,12 +91,12 @@ async fn a_device_has_its_own_limit() {
     let laptop = on("laptop").await;
     let again = on("phone").await;
     let tablet = on("tablet").await;
-    let good = async |issued: &Issued| bench.is_good(issued).await;
-    assert!(!good(&phone).await && good(&laptop).await && good(&again).await);
-    // A fourth device is one more than there may be.
+    let is_valid = async |issued: &Issued| bench.is_valid(issued).await;
+    assert!(!is_valid(&phone).await && is_valid(&laptop).await && is_valid(&again).await);
+    // A fourth device exceeds the limit.
     let tv = on("tv").await;
-    assert!(!good(&laptop).await && good(&again).await);
-    assert!(good(&tablet).await && good(&tv).await);
+    assert!(!is_valid(&laptop).await && is_valid(&again).await);
+    assert!(is_valid(&tablet).await && is_valid(&tv).await);
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn only_logins_count_as_sessions() {
     bench.manager.issue(Grant::new(Kind::Access).subject("user123")).await.unwrap();
     bench.manager.issue(Grant::new(Kind::Session).client("cron")).await.unwrap();
     assert!(bench.manager.issue(session("user123")).await.is_err());
-    // No list sees the roster.
+    // The session index is not in any list.
     let page = bench.manager.list(&Filter::new(), keyfob::Paging::new(100)).await.unwrap();
     assert_eq!((page.tokens.len(), page.unreadable), (4, 0));
 }
@@ -118,7 +118,7 @@ async fn an_invalid_grant_ends_no_session() {
     let login = bench.login("user123").await;
     let past = session("user123").expires_at(bench.manager.now());
     assert!(matches!(bench.manager.issue(past).await, Err(Error::Invalid(_))));
-    assert!(bench.is_good(&login).await);
+    assert!(bench.is_valid(&login).await);
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn after_everything_was_revoked_there_is_room_again() {
     bench.login("user123").await;
 }
 
-/// However often everything was revoked, and even twice in one moment.
+/// This holds after any number of revocations, even two in one millisecond.
 #[tokio::test]
 async fn earlier_revocations_do_not_add_reads_to_a_login() {
     let clock = ManualClock::new(Timestamp::from_millis(1_795_000_000_000));
@@ -173,7 +173,7 @@ async fn a_login_overtaken_by_a_revocation_is_also_refused() {
         bench.manager.revoke_subject(&subject, RevokeRequest::default()).await.unwrap();
         let late = bench.manager.issue(session("user123").login(seen)).await.unwrap_err();
         assert_eq!(late.code(), "superseded");
-        // With a roster, and before there was one.
+        // Both with and without an existing session index.
         bench.login("user123").await;
     }
 }
@@ -241,7 +241,7 @@ async fn a_lowered_limit_counts_only_live_sessions() {
     clock.advance(Ttl::from_secs(1));
     let loads = spy.loads();
     lowered.issue(session("user123").device_id("a")).await.unwrap();
-    assert_eq!(spy.loads() - loads, 6, "the roster, and each session once");
+    assert_eq!(spy.loads() - loads, 6, "the session index and each session are read once");
     assert_eq!(live(&lowered, "user123").await, 2);
     assert!(
         lowered.validate_active(&all[4].bearer).await.is_ok(),

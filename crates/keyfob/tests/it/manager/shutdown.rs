@@ -1,4 +1,4 @@
-//! The end of a manager: what is written, what ends, and that it may be asked for twice.
+//! The shutdown of a manager: pending writes, ended tasks, and a repeated shutdown.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -55,7 +55,7 @@ impl Maintenance for Closing {
     }
 }
 
-/// Takes events slowly, and notes what it was asked to do.
+/// A handler that is slow and records its calls.
 struct Slow {
     taken: Arc<Mutex<Vec<&'static str>>>,
     pause: Duration,
@@ -88,7 +88,7 @@ async fn a_shutdown_delivers_pending_events_and_ends_streams() {
     assert!(task.is_finished());
     let taken = taken.lock().unwrap().clone();
     assert_eq!(taken.iter().filter(|what| **what == "event").count(), 50);
-    assert_eq!(taken.last(), Some(&"sync"), "it writes what it has put off");
+    assert_eq!(taken.last(), Some(&"sync"), "the handler is synced at the end");
     let mut streamed = 0;
     while let Some(delivery) = events.next().await {
         delivery.unwrap();
@@ -109,7 +109,7 @@ async fn a_shutdown_does_not_wait_for_a_handler_that_fails() {
     bench.manager.shutdown().await;
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     assert!(task.is_finished());
-    assert_eq!(task.cursor(), Cursor::start(), "what it did not take stays in the feed");
+    assert_eq!(task.cursor(), Cursor::start(), "unhandled events stay in the feed");
 }
 
 #[tokio::test]

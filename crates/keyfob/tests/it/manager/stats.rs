@@ -1,4 +1,4 @@
-//! Counts that are kept as tokens are written, held against a walk.
+//! Compares the counts with a read of every token.
 
 use std::collections::BTreeMap;
 
@@ -46,10 +46,14 @@ async fn all_changes_of_tokens_are_counted() {
     assert_eq!(sum(manager).await, [1, 6, 0, 1]);
 
     manager.revoke(root.token.id, RevokeRequest::default()).await.unwrap();
-    assert_eq!(sum(manager).await, [1, 2, 4, 1], "a session with all that was minted from it");
+    assert_eq!(
+        sum(manager).await,
+        [1, 2, 4, 1],
+        "the session and all tokens minted from it are revoked"
+    );
     manager.revoke(pair.access.token.id, RevokeRequest::default()).await.unwrap();
     manager.revoke(pair.access.token.id, RevokeRequest::default()).await.unwrap();
-    assert_eq!(sum(manager).await, [1, 1, 5, 1], "once");
+    assert_eq!(sum(manager).await, [1, 1, 5, 1], "a revoked token is counted once");
     manager.revoke_client(&ClientId::new("acme").unwrap(), RevokeRequest::default()).await.unwrap();
     assert_eq!(sum(manager).await, [0, 1, 7, 0]);
     manager
@@ -75,7 +79,7 @@ async fn a_sliding_session_is_counted_while_it_is_used() {
         assert_eq!((active(&stats, Kind::Session), stats.unsure), (1, 0));
     }
     bench.clock.advance(Ttl::from_mins(35));
-    assert_eq!(sum(&bench.manager).await, [0; 4], "it went unused for too long");
+    assert_eq!(sum(&bench.manager).await, [0; 4], "the session has idled out");
 }
 
 #[tokio::test]
@@ -92,7 +96,7 @@ async fn a_renewed_family_is_counted_while_it_is_renewed() {
         assert_eq!((active(&stats, Kind::Refresh), active(&stats, Kind::Access)), (1, 1));
     }
     bench.clock.advance(Ttl::from_hours(30));
-    assert_eq!(sum(&bench.manager).await, [0; 4], "it was not renewed");
+    assert_eq!(sum(&bench.manager).await, [0; 4], "the family has expired");
 }
 
 #[tokio::test]
@@ -112,8 +116,11 @@ async fn client_names_come_from_sample_tokens_with_and_without_sealing() {
         }
         bench.manager.issue(Grant::new(Kind::Access)).await.unwrap();
         let stats = bench.manager.stats().await.unwrap();
-        let clients: Vec<_> =
-            stats.by_client.iter().map(|of| (of.client.clone(), numbers(&of.counts))).collect();
+        let clients: Vec<_> = stats
+            .by_client
+            .iter()
+            .map(|client| (client.client.clone(), numbers(&client.counts)))
+            .collect();
         let known = |name| CountedClient::Known(ClientId::new(name).unwrap());
         let expected = [
             (known("shop"), [0, 0, 5, 0]),
@@ -124,17 +131,17 @@ async fn client_names_come_from_sample_tokens_with_and_without_sealing() {
         if keys.is_some() {
             let without_keys = bench.another();
             let stats = without_keys.stats().await.unwrap();
-            let unknown = |of: &keyfob::stats::ClientCounts| {
-                matches!(of.client, CountedClient::Unknown(_) | CountedClient::None)
+            let unknown = |counts: &keyfob::stats::ClientCounts| {
+                matches!(counts.client, CountedClient::Unknown(_) | CountedClient::None)
             };
-            assert!(stats.by_client.iter().all(unknown), "who has no keys sees numbers alone");
+            assert!(stats.by_client.iter().all(unknown), "without keys there are only numbers");
             assert_eq!(stats.total().revoked, 8);
         }
     }
 }
 
-/// What descends from a token in the middle of a tree is listed under the root: it is revoked, and
-/// counted until its time is over.
+/// Descendants of an inner node are listed under the root: they are revoked, but counted as active
+/// until they expire.
 #[tokio::test]
 async fn descendants_of_an_inner_node_are_counted_until_they_expire() {
     let bench = bench();
@@ -145,9 +152,9 @@ async fn descendants_of_an_inner_node_are_counted_until_they_expire() {
     let leaf = manager.derive(&middle.bearer, grant()).await.unwrap();
     manager.revoke(middle.token.id, RevokeRequest::default()).await.unwrap();
     assert!(manager.validate_active(&leaf.bearer).await.is_err());
-    assert_eq!(sum(manager).await, [0, 2, 1, 0], "the leaf is not counted out");
+    assert_eq!(sum(manager).await, [0, 2, 1, 0], "the leaf is still counted as active");
     manager.revoke(root.token.id, RevokeRequest::default()).await.unwrap();
-    assert_eq!(sum(manager).await, [0, 1, 2, 0], "nor later");
+    assert_eq!(sum(manager).await, [0, 1, 2, 0], "the leaf is still counted as active later");
     bench.clock.advance(Ttl::from_hours(2));
     let stats = manager.stats().await.unwrap();
     assert_eq!(active(&stats, Kind::Access), 0);
@@ -163,8 +170,8 @@ impl Bench {
 enum Step {
     Issue { kind: usize, owner: u8, life: u64, more: u8 },
     Mint { from: usize, life: u64 },
-    Use { of: usize },
-    Revoke { of: usize },
+    Use { index: usize },
+    Revoke { index: usize },
     RevokeSubject(u8),
     RevokeClient(u8),
     RevokeAll,
@@ -177,8 +184,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0usize..4, 0u8..9, life(), any::<u8>())
             .prop_map(|(kind, owner, life, more)| Step::Issue { kind, owner, life, more }),
         3 => (any::<usize>(), life()).prop_map(|(from, life)| Step::Mint { from, life }),
-        6 => any::<usize>().prop_map(|of| Step::Use { of }),
-        3 => any::<usize>().prop_map(|of| Step::Revoke { of }),
+        6 => any::<usize>().prop_map(|index| Step::Use { index }),
+        3 => any::<usize>().prop_map(|index| Step::Revoke { index }),
         1 => (0u8..3).prop_map(Step::RevokeSubject),
         1 => (0u8..3).prop_map(Step::RevokeClient),
         1 => Just(Step::RevokeAll),
@@ -187,7 +194,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What was issued, and what it can be minted from.
+/// The issued tokens, and the tokens to mint from.
 #[derive(Default)]
 struct World {
     tokens: Vec<(TokenId, BearerToken)>,
@@ -197,7 +204,7 @@ struct World {
 impl World {
     async fn take(&mut self, step: Step, bench: &Bench) {
         let manager = &bench.manager;
-        let pick = |of: usize| Some(&self.tokens[of.checked_rem(self.tokens.len())?]);
+        let pick = |index: usize| Some(&self.tokens[index.checked_rem(self.tokens.len())?]);
         match step {
             Step::Issue { kind, owner, life, more } => {
                 let kind = Kind::ALL[kind];
@@ -231,21 +238,21 @@ impl World {
                     self.tokens.push((issued.token.id, issued.bearer));
                 }
             }
-            Step::Use { of } => {
-                let Some((_, bearer)) = pick(of) else { return };
+            Step::Use { index } => {
+                let Some((_, bearer)) = pick(index) else { return };
                 if bearer.kind() == Kind::Refresh {
                     if let Ok(pair) = manager.refresh(bearer, RefreshRequest::new()).await {
-                        let place = of % self.tokens.len();
-                        self.tokens[place].1 = pair.refresh.bearer;
+                        let position = index % self.tokens.len();
+                        self.tokens[position].1 = pair.refresh.bearer;
                         self.tokens.push((pair.access.token.id, pair.access.bearer));
                     }
                 } else {
-                    let _good_or_not = manager.validate_active(bearer).await;
+                    let _any_result = manager.validate_active(bearer).await;
                 }
             }
-            Step::Revoke { of } => {
-                let Some((id, _)) = pick(of) else { return };
-                let _there_or_not = manager.revoke(*id, RevokeRequest::default()).await;
+            Step::Revoke { index } => {
+                let Some((id, _)) = pick(index) else { return };
+                let _any_result = manager.revoke(*id, RevokeRequest::default()).await;
             }
             Step::RevokeSubject(n) => {
                 let subject = Subject::new(format!("user {n}")).unwrap();
@@ -258,17 +265,17 @@ impl World {
             Step::RevokeAll => manager.revoke_all(RevokeRequest::default()).await.unwrap(),
             Step::Wait(secs) => bench.clock.advance(Ttl::from_secs(secs)),
         }
-        // Last uses are written, so that nothing is under way.
+        // Writes the last uses, so that no write is pending.
         manager.shutdown().await;
     }
 }
 
-type Walked = BTreeMap<(Option<Kind>, Option<Option<ClientId>>), [u64; 4]>;
+type ExactCounts = BTreeMap<(Option<Kind>, Option<Option<ClientId>>), [u64; 4]>;
 
-/// The tokens whose end has not come, by kind and by client.
-async fn walk(manager: &TokenManager) -> Walked {
+/// Reads all tokens that have not ended, by kind and by client.
+async fn read_every_token(manager: &TokenManager) -> ExactCounts {
     let now = manager.now();
-    let mut counts = Walked::new();
+    let mut counts = ExactCounts::new();
     let mut after = None;
     loop {
         let page = manager.list(&Filter::new(), Paging::new(500).after(after)).await.unwrap();
@@ -296,29 +303,29 @@ async fn compare(bench: &Bench) -> Result<(), TestCaseError> {
     let (manager, namespace) = (&bench.manager, bench.store.namespace());
     let clients = (0..3).map(|n| ClientId::new(format!("client {n}")).unwrap());
     let clients: Vec<_> = clients.map(|id| (namespace.client_epoch(&id), id)).collect();
-    let (stats, walked) = (manager.stats().await.unwrap(), walk(manager).await);
+    let (stats, exact) = (manager.stats().await.unwrap(), read_every_token(manager).await);
     let of_kinds = stats.by_kind.iter().map(|(kind, counts)| ((Some(*kind), None), *counts));
-    let of_clients = stats.by_client.iter().map(|of| {
-        let client = match &of.client {
+    let client_counts = stats.by_client.iter().map(|counts| {
+        let client = match &counts.client {
             CountedClient::None => None,
             CountedClient::Known(client) => Some(client.clone()),
-            // The sample may have been forgotten before the last of its span.
+            // The sample may expire before the last token of its bucket.
             CountedClient::Unknown(field) => {
-                clients.iter().find(|(of, _)| of == field).map(|(_, client)| client.clone())
+                clients.iter().find(|(known, _)| known == field).map(|(_, client)| client.clone())
             }
         };
-        ((None, Some(client)), of.counts)
+        ((None, Some(client)), counts.counts)
     });
-    let counted: BTreeMap<_, _> = of_kinds.chain(of_clients).collect();
-    let keys = counted.keys().chain(walked.keys());
+    let counted: BTreeMap<_, _> = of_kinds.chain(client_counts).collect();
+    let keys = counted.keys().chain(exact.keys());
     for key in keys {
         let counts = numbers(&counted.get(key).copied().unwrap_or_default());
-        let expected = walked.get(key).copied().unwrap_or_default();
+        let expected = exact.get(key).copied().unwrap_or_default();
         for (count, expected) in counts.into_iter().zip(expected) {
             let off = count.abs_diff(expected);
             prop_assert!(
                 off <= stats.unsure,
-                "{key:?}: {counts:?} where {walked:?} was walked, and {} are unsure",
+                "{key:?}: {counts:?} where {exact:?} was read, and {} are estimates",
                 stats.unsure
             );
         }

@@ -1,5 +1,5 @@
-//! A family, its owner who loses answers, retries and has two tabs, and a thief with a copy, in
-//! random runs. Whatever they do, what was promised holds.
+//! Random runs of a family with an owner, who loses answers, retries and has two tabs, and a thief
+//! with a copy. In every run, the guarantees of rotation hold.
 
 use std::collections::HashMap;
 
@@ -16,23 +16,23 @@ const WINDOW: u64 = 10_000;
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Wait(u64),
-    /// The owner presents what is newest to the owner, at one of two nodes, and may lose the answer.
+    /// The owner presents the newest bearer it has, at one of two nodes, and may lose the answer.
     Refresh {
         node: usize,
         is_lost: bool,
     },
-    /// A request of the owner that was sent so many requests ago arrives again.
+    /// An earlier request of the owner arrives again. The number counts back from the last request.
     Late {
         node: usize,
         back: usize,
     },
-    /// The thief copies what the owner has.
+    /// The thief copies the newest bearer of the owner.
     Steal,
-    /// The thief presents the copy, and keeps what comes of it.
+    /// The thief presents the copy and keeps the result.
     Use {
         node: usize,
     },
-    /// Somebody who knows the id makes a bearer up.
+    /// An attacker who knows the id presents a forged bearer.
     MakeUp {
         node: usize,
     },
@@ -50,11 +50,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is known of a bearer.
+/// The expected state of a bearer.
 #[derive(Default)]
 struct Past {
     first_shown: Option<Timestamp>,
-    /// When it was exchanged, and for what.
+    /// The time of the exchange, and the pair.
     exchanged: Option<(Timestamp, [String; 2])>,
 }
 
@@ -62,7 +62,7 @@ struct Run {
     bench: Bench,
     nodes: [TokenManager; 2],
     past: HashMap<String, Past>,
-    /// Every access token there ever was, and the bearers that the owner sent, the last at the end.
+    /// All access tokens, and the bearers that the owner sent, the last at the end.
     access: Vec<BearerToken>,
     sent: Vec<BearerToken>,
     owned: BearerToken,
@@ -76,7 +76,7 @@ impl Run {
     fn new() -> Self {
         let bench = bench_with(|builder| builder.observations_per_second(0));
         let first = bench.manager.issue(family()).now_or_never().unwrap().unwrap();
-        // Another node over the same store, which has not seen what this one has.
+        // Another node over the same store, with its own cache.
         let nodes = [bench.manager.clone(), bench.another()];
         Self {
             nodes,
@@ -106,18 +106,18 @@ impl Run {
         let is_newest = bearer.generation().number() == self.generation;
         match outcome {
             Ok(refreshed) => {
-                prop_assert!(!self.is_over, "a dead family goes on");
+                prop_assert!(!self.is_over, "an ended family rotated");
                 let got = [&refreshed.access, &refreshed.refresh]
                     .map(|issued| issued.bearer.expose().to_owned());
                 match &past.exchanged {
                     None => {
-                        prop_assert!(is_newest, "an old bearer moved the family on");
+                        prop_assert!(is_newest, "an old bearer rotated the family");
                         self.generation += 1;
                         self.access.push(refreshed.access.bearer.clone());
                         past.exchanged = Some((now, got));
                     }
                     Some((at, before)) => {
-                        prop_assert!(age(*at) < WINDOW, "replayed after the window");
+                        prop_assert!(age(*at) < WINDOW, "replayed after the grace period");
                         prop_assert_eq!(before, &got, "another pair for the same bearer");
                     }
                 }
@@ -127,28 +127,30 @@ impl Run {
             Err(error) => {
                 let exchanged_at = past.exchanged.as_ref().map(|(at, _)| *at);
                 match error.code() {
-                    "family_ended" => prop_assert!(self.is_over, "a live family is refused"),
+                    "family_ended" => prop_assert!(self.is_over, "a valid family was refused"),
                     "refused_in_window" => prop_assert!(!self.is_over && !is_newest),
                     "reuse_detected" => {
                         let at = exchanged_at.unwrap();
                         let grace = self.grace_of(at);
-                        prop_assert!(age(at) >= grace, "ended within the window");
+                        prop_assert!(age(at) >= grace, "ended within the grace period");
                         self.is_over = true;
                     }
                     other => prop_assert!(false, "{other}"),
                 }
-                // Two who present one generation more than a window apart end the family.
+                // If one generation is presented twice with more than a grace period between, the
+                // family ends.
                 let since_exchanged = exchanged_at.map_or(0, age);
                 if age(first_shown) >= WINDOW && since_exchanged >= WINDOW {
-                    prop_assert!(self.is_over, "a thief lives on");
+                    prop_assert!(self.is_over, "the family survived a thief");
                 }
                 Ok(None)
             }
         }
     }
 
-    /// The shortest grace period of a generation that was retired at `at`, in milliseconds. A family
-    /// that retires more than eight generations within a window may shorten it by an eighth.
+    /// Returns the shortest grace period of a generation that was retired at `at`, in milliseconds.
+    /// If a family retires more than eight generations within a grace period, it may be an eighth
+    /// shorter.
     fn grace_of(&self, at: Timestamp) -> u64 {
         let retired = self.past.values().filter_map(|past| past.exchanged.as_ref());
         let is_near = |other: &Timestamp| at.as_millis().abs_diff(other.as_millis()) < WINDOW;
@@ -175,7 +177,7 @@ impl Run {
                 let now = self.bench.manager.now();
                 let is_in_time = exchanged
                     .is_none_or(|(at, _)| now.since(at).map_or(0, Ttl::as_millis) < WINDOW);
-                // An honest owner who retries in time is logged out by nobody but a thief.
+                // Without a thief, an owner who retries in time is never logged out.
                 if !self.was_stolen && is_in_time && !was_over {
                     prop_assert!(refreshed.is_some(), "the owner was logged out");
                 }
@@ -206,33 +208,33 @@ impl Run {
                 let refused = outcome.now_or_never().unwrap().unwrap_err();
                 prop_assert_eq!(refused.code(), "token_unknown");
                 let after = self.bench.manager.get(made_up.id()).now_or_never().unwrap().unwrap();
-                prop_assert_eq!(before, after, "whoever knows no root changed something");
+                prop_assert_eq!(before, after, "a forged bearer changed the token");
             }
         }
         self.look()
     }
 
-    /// What lives and what does not.
+    /// Checks which tokens are valid.
     fn look(&self) -> Result<(), TestCaseError> {
         let manager = &self.bench.manager;
         let root = manager.get(self.owned.id()).now_or_never().unwrap().unwrap();
         prop_assert_eq!(root.state(manager.now()) == TokenState::Active, !self.is_over);
         prop_assert_eq!(root.generation.number(), self.generation);
         for (age, access) in self.access.iter().rev().enumerate() {
-            let is_good = manager.validate_active(access).now_or_never().unwrap().is_ok();
-            // An hour is longer than any run of so few steps takes to make ten of them.
-            prop_assert!(!(self.is_over && is_good), "access {age} outlives its family");
+            let is_valid = manager.validate_active(access).now_or_never().unwrap().is_ok();
+            // The lifetime of an hour is longer than a run of this few steps.
+            prop_assert!(!(self.is_over && is_valid), "access {age} outlives its family");
         }
         for bearer in &self.sent {
-            let is_good = manager.validate_active(bearer).now_or_never().unwrap().is_ok();
+            let is_valid = manager.validate_active(bearer).now_or_never().unwrap().is_ok();
             let is_newest = bearer.generation().number() == self.generation;
-            prop_assert_eq!(is_good, is_newest && !self.is_over);
+            prop_assert_eq!(is_valid, is_newest && !self.is_over);
         }
         Ok(())
     }
 }
 
-/// The bearer with another root, and a check that holds.
+/// Returns the bearer with another root and a valid checksum.
 pub(super) fn with_another_secret(bearer: &BearerToken) -> BearerToken {
     let text = bearer.expose();
     let mut made_up = text[..text.len() - 6].to_owned();
@@ -252,7 +254,7 @@ pub(super) fn with_another_secret(bearer: &BearerToken) -> BearerToken {
 }
 
 fn run(steps: impl IntoIterator<Item = Step>) -> Result<(), TestCaseError> {
-    // What a manager does in the background is spawned there, and never run.
+    // Background tasks of the manager are spawned there and never run.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _entered = runtime.enter();
     let mut run = Run::new();
@@ -268,8 +270,8 @@ proptest! {
     }
 }
 
-/// More than eight rotations within a window share their times: an older generation is forgiven for
-/// an eighth of the window less, and no longer.
+/// More than eight rotations within a grace period share their times: the grace period of an older
+/// generation is at most an eighth shorter, and never longer.
 #[test]
 fn a_fast_family_has_a_slightly_shorter_grace_period_for_older_generations() {
     let refresh = Step::Refresh { node: 0, is_lost: false };

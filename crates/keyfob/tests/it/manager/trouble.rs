@@ -1,4 +1,4 @@
-//! Refreshing where nodes stop, stores lose writes, and clocks jump.
+//! Refreshing while nodes stop, stores lose writes, and clocks jump.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use keyfob_testkit::instrumented_store::InstrumentedStore;
 use super::bench;
 use super::refreshing::{family, pair};
 
-/// Wherever a node stops, the access token before never lives beside a rotation that was stored.
+/// If a node stops at any step, the previous access token is never valid after a stored rotation.
 #[tokio::test]
 async fn an_earlier_access_token_is_ended_whenever_its_node_stops() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().unwrap());
@@ -30,9 +30,12 @@ async fn an_earlier_access_token_is_ended_whenever_its_node_stops() {
         spy.stop_after(writes);
         let two = refresh(&one.refresh.bearer).await;
         let present = there.get(first.token.id).await.unwrap().generation.number();
-        let is_good = there.validate_active(&one.access.bearer).await.is_ok();
-        assert!(!is_good || present == 1, "it lives on after {writes} writes");
-        // Nothing is lost by it: the client tries again.
+        let is_valid = there.validate_active(&one.access.bearer).await.is_ok();
+        assert!(
+            !is_valid || present == 1,
+            "the previous access token is valid after {writes} writes"
+        );
+        // The client loses nothing: it can retry.
         spy.stop_after(u64::MAX);
         let again = refresh(&one.refresh.bearer).await.unwrap();
         assert!(there.validate_active(&again.access.bearer).await.is_ok());
@@ -43,10 +46,10 @@ async fn an_earlier_access_token_is_ended_whenever_its_node_stops() {
         assert_eq!(two.unwrap_err().code(), "store_unavailable");
         stopped += 1;
     }
-    assert_eq!(stopped, 2, "between each of the writes");
+    assert_eq!(stopped, 2, "the node stopped between all writes");
 }
 
-/// A fail-over may lose the last writes: whoever holds what they gave is no thief.
+/// A fail-over may lose the last writes. A client with the lost bearers is not a thief.
 #[tokio::test]
 async fn a_lost_rotation_is_reported_once_and_ends_no_family() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().unwrap());
@@ -73,14 +76,14 @@ async fn a_lost_rotation_is_reported_once_and_ends_no_family() {
         }
     }
     let page = nodes[1].events(&Cursor::start(), 100).await.unwrap();
-    let told = page.events.iter().filter(|(event, _)| event.what.as_str().ends_with("store"));
-    let told: Vec<_> = told.map(|(event, _)| event.what.clone()).collect();
+    let reported = page.events.iter().filter(|(event, _)| event.what.as_str().ends_with("store"));
+    let reported: Vec<_> = reported.map(|(event, _)| event.what.clone()).collect();
     let ahead = |presented| EventKind::AheadOfStore { token, presented, generation: 1 };
-    assert_eq!(told, [ahead(2), ahead(3)], "once for each generation");
+    assert_eq!(reported, [ahead(2), ahead(3)], "one event for each generation");
     let history = nodes[1].history(token).await.unwrap();
     let whats: Vec<_> = history.iter().map(|entry| entry.what.as_str()).collect();
     assert_eq!(whats, ["issued", "rotated", "ahead_of_store", "ahead_of_store"]);
-    // What the store knows of is good, and leads to the same bearers again.
+    // The generation in the store is valid, and rotates to the same bearers again.
     let again = refresh(1, &kept.refresh.bearer).await.unwrap();
     assert_eq!(again.refresh.bearer.expose(), one.refresh.bearer.expose());
     assert_eq!(refresh(0, &one.refresh.bearer).await.unwrap().case, RefreshCase::Rotated);
@@ -101,7 +104,8 @@ async fn a_clock_that_jumps_loses_nothing() {
     assert!(bench.manager.validate_active(&two.access.bearer).await.is_ok());
 }
 
-/// Forward, windows and lives are over, as if the time had passed: typed, and what lives is kept.
+/// A jump forward ends grace periods and lifetimes, as if the time had passed. Valid tokens stay
+/// valid.
 #[tokio::test]
 async fn a_clock_that_jumps_forward_is_time_that_passed() {
     let bench = bench();
@@ -112,7 +116,7 @@ async fn a_clock_that_jumps_forward_is_time_that_passed() {
     let on = bench.refresh(&going_on.bearer).await.unwrap();
     assert_eq!(bench.code(&retrying.bearer).await, "reuse_detected");
     bench.clock.set(start);
-    // What ended stays ended, and what went on goes on.
+    // Ended families stay ended, and rotated families stay valid.
     assert_eq!(bench.code(&one.refresh.bearer).await, "family_ended");
     assert!(bench.manager.validate_active(&on.access.bearer).await.is_ok());
     assert_eq!(bench.refresh(&going_on.bearer).await.unwrap().case, RefreshCase::Replayed);

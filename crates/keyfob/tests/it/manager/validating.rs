@@ -1,4 +1,4 @@
-//! Validation: states, demands and refusals.
+//! Validation: states, requirements and refusals.
 
 use keyfob::{
     BearerPrefix, BearerToken, Error, Grant, Kind, Refusal, RevokeRequest, Ttl, ValidationChain,
@@ -18,7 +18,7 @@ async fn a_bearer_is_valid_until_it_expires() {
     assert_eq!(code(bench.manager.validate_active(&issued.bearer).await), "");
     bench.clock.advance(Ttl::from_hours(4));
     assert_eq!(code(bench.manager.validate_active(&issued.bearer).await), "token_expired");
-    // The record is kept a little longer, to explain the refusal; then it is unknown.
+    // The record is kept for a short time, to explain the refusal. Then the token is unknown.
     bench.clock.advance(Ttl::from_mins(1));
     assert_eq!(code(bench.manager.validate_active(&issued.bearer).await), "token_unknown");
 }
@@ -49,7 +49,7 @@ async fn a_known_id_with_another_secret_is_unknown() {
     let other = two.manager.issue(session("user123")).await.unwrap();
     // The other manager's bearer is well-formed, and its id is not known to the first.
     assert_eq!(code(one.manager.validate_active(&other.bearer).await), "token_unknown");
-    // The id of the one with the secret of the other, and a check that holds.
+    // The id of one bearer with the secret of the other, and a valid checksum.
     let splice = |secret_of: &BearerToken| {
         let mut text = real.bearer.expose()[..32].to_owned();
         text.push_str(&secret_of.expose()[32..62]);
@@ -87,7 +87,7 @@ async fn uses_are_counted_down_and_then_exhausted() {
     let issued = bench.manager.issue(grant).await.unwrap();
     let first = bench.manager.validate_active(&issued.bearer).await.unwrap();
     assert_eq!(first.uses_left, Some(1));
-    // A refusal by the chain uses nothing up.
+    // A refusal by the chain takes no use.
     let chain = ValidationChain::new().require_scope("read");
     assert_eq!(code(bench.manager.validate(&issued.bearer, &chain).await), "insufficient_scope");
     assert_eq!(code(bench.manager.validate_active(&issued.bearer).await), "");

@@ -1,5 +1,5 @@
-//! What is written down of the metrics, held to the list in the code: the page about them, the
-//! dashboard, and the rules that wake people up.
+//! Compares the documentation of metrics with the list in the code: the page, the dashboard and the
+//! alert rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,7 +12,8 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The first cells of the row that a metric has on the page: name, type, labels with their values.
+/// Returns the first cells of the row of a metric on the page: name, type, labels with their
+/// values.
 fn row(metric: &MetricInfo) -> String {
     let label = |label: &keyfob::metrics::LabelInfo| {
         format!("`{}`: {}", label.name, label.values.join(", "))
@@ -32,7 +33,7 @@ fn the_page_has_every_metric_as_it_is() {
         .filter(|expected| !rows.iter().any(|row| row.starts_with(expected.as_str())))
         .collect();
     assert!(missing.is_empty(), "docs/metrics.md lacks rows that begin with:\n{missing:#?}");
-    assert_eq!(rows.len(), expected.len(), "docs/metrics.md has a row too many");
+    assert_eq!(rows.len(), expected.len(), "docs/metrics.md has a row for an unknown metric");
 }
 
 #[test]
@@ -46,10 +47,10 @@ fn names_follow_the_conventions() {
     }
 }
 
-/// What a query asks of one metric: label, operator, value.
+/// The label selectors of a query for one metric: label, operator, value.
 type Selected = Vec<(String, String, String)>;
 
-/// Every name of a metric in a text, with what is selected of it.
+/// Returns every metric name in a text, with its label selectors.
 fn names(text: &str) -> Vec<(String, Selected)> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     let mut found = Vec::new();
@@ -77,7 +78,7 @@ fn selectors(text: &str) -> Selected {
     text.split(',').filter_map(one).collect()
 }
 
-/// What is wrong with the names and selections in a text.
+/// Returns the errors in the names and selectors of a text.
 fn faults(text: &str) -> Vec<String> {
     let mut known = BTreeMap::new();
     for metric in Metrics::catalog() {
@@ -91,7 +92,7 @@ fn faults(text: &str) -> Vec<String> {
     }
     let mut faults = Vec::new();
     for (name, selected) in names(text) {
-        // What another rule recorded.
+        // The series is recorded by another rule.
         if name.contains(':') {
             continue;
         }
@@ -109,7 +110,7 @@ fn faults(text: &str) -> Vec<String> {
             };
             let values: Vec<_> =
                 if operator.contains('~') { value.split('|').collect() } else { vec![&*value] };
-            // A variable of the dashboard has the values that there are.
+            // A variable of the dashboard has only existing values.
             let values = values.into_iter().filter(|value| !value.starts_with('$'));
             let strange = values.filter(|value| !info.values.contains(value));
             faults.extend(strange.map(|value| format!("{name}: {label} is never {value}")));
@@ -127,14 +128,14 @@ fn faults(text: &str) -> Vec<String> {
     faults
 }
 
-/// Labels that are not ours.
+/// Labels that keyfob does not define.
 const ELSEWHERE: [&str; 4] = ["job", "instance", "le", "alertname"];
 
 #[test]
 fn the_rules_and_the_dashboard_use_only_existing_metrics() {
     for path in ["packaging/prometheus/alerts.yml", "packaging/grafana/keyfob.json"] {
         let text = read(path);
-        assert!(names(&text).len() > 20, "{path} names few metrics: is it read rightly?");
+        assert!(names(&text).len() > 20, "{path} names few metrics: is it parsed correctly?");
         assert_eq!(faults(&text), Vec::<String>::new(), "{path}");
     }
 }

@@ -24,13 +24,13 @@ async fn a_feed_within_the_process_is_trusted_and_its_invalidations_are_counted(
     assert_eq!(bench.value("feed_confirmed_age_seconds", []), 0.0);
     let issued = bench.issue(Kind::Access).await;
     bench.manager.revoke(issued.token.id, RevokeRequest::default()).await.unwrap();
-    let told = |what| bench.value("feed_invalidations_total", [what]);
-    let (records, fields) = (told("record"), told("field"));
-    assert!(records >= 1.0 && fields >= 1.0, "the token, and what descends from it");
+    let invalidations = |what| bench.value("feed_invalidations_total", [what]);
+    let (records, fields) = (invalidations("record"), invalidations("field"));
+    assert!(records >= 1.0 && fields >= 1.0, "the token and its descendants are invalidated");
     bench.manager.revoke_subject(&subject(), RevokeRequest::default()).await.unwrap();
-    assert!(told("field") > fields && told("record") == records);
+    assert!(invalidations("field") > fields && invalidations("record") == records);
     bench.manager.revoke_all(RevokeRequest::default()).await.unwrap();
-    assert!(told("lane") >= 8.0);
+    assert!(invalidations("lane") >= 8.0);
 }
 
 #[tokio::test]
@@ -46,10 +46,14 @@ async fn a_feed_without_confirmation_is_reported_as_untrusted() {
     assert_eq!(kept.value("keyfob_feed_lanes", ["distrusted"]), 4.0);
     assert_eq!(kept.value("keyfob_feed_lanes", ["trusted"]), 0.0);
     assert!(kept.value("keyfob_feed_confirmed_age_seconds", []) >= 0.02);
-    assert_eq!(kept.value("keyfob_feed_trust_lost_total", []), 0.0, "there was none to lose");
+    assert_eq!(
+        kept.value("keyfob_feed_trust_lost_total", []),
+        0.0,
+        "a feed that was never trusted cannot lose trust"
+    );
 }
 
-/// A store whose watcher can be had.
+/// A store that gives access to its listener.
 #[derive(Debug)]
 struct Heard(
     InstrumentedStore,

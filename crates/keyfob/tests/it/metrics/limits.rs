@@ -11,13 +11,13 @@ use keyfob::{
 use keyfob_testkit::recorder::MemoryRecorder;
 
 use super::{Bench, bench_with};
-use crate::limits::Watched;
+use crate::limits::CountedLimits;
 
 fn policy(by: LimitBy, rate: &str) -> LimitPolicy {
     LimitPolicy::new(by.as_str(), by, rate.parse().unwrap()).unwrap()
 }
 
-fn limited(store: &Arc<Watched>, policies: impl IntoIterator<Item = LimitPolicy>) -> Bench {
+fn limited(store: &Arc<CountedLimits>, policies: impl IntoIterator<Item = LimitPolicy>) -> Bench {
     let over = Limits::new(Arc::clone(store));
     let all = policies.into_iter().try_fold(over, Limits::policy).unwrap();
     bench_with(|builder| builder.limits(all))
@@ -33,7 +33,7 @@ impl Bench {
 
 #[tokio::test]
 async fn decisions_are_counted_by_what_the_limit_counts_by() {
-    let store = Watched::over(LocalLimits::new());
+    let store = CountedLimits::over(LocalLimits::new());
     let closed = policy(LimitBy::Subject, "100/1h").on_failure(OnFailure::Closed);
     let bench = limited(&store, [policy(LimitBy::Ip, "2/1h"), closed]);
     let subject = super::subject();
@@ -43,19 +43,19 @@ async fn decisions_are_counted_by_what_the_limit_counts_by() {
     }
     assert_eq!((bench.decided("ip", "admitted"), bench.decided("ip", "refused")), (2.0, 1.0));
     assert_eq!(bench.decided("subject", "admitted"), 2.0);
-    assert_eq!(bench.decided("subject", "refused"), 0.0, "it had room");
+    assert_eq!(bench.decided("subject", "refused"), 0.0, "the subject limit had permits left");
 
     store.fail(true);
     bench.manager.admit(&request).await.unwrap_err();
     assert_eq!(bench.decided("subject", "failed_closed"), 1.0);
-    assert_eq!(bench.decided("ip", "failed_open"), 0.0, "nobody was let in");
+    assert_eq!(bench.decided("ip", "failed_open"), 0.0, "no request was admitted");
     let _uncounted = bench.manager.admit(&LimitRequest::new().ip(IP)).await.unwrap();
     assert_eq!(bench.decided("ip", "failed_open"), 1.0);
 }
 
 #[tokio::test]
 async fn an_address_that_failed_too_often_is_counted() {
-    let store = Watched::over(LocalLimits::new());
+    let store = CountedLimits::over(LocalLimits::new());
     let bench = limited(&store, [policy(LimitBy::FailedAttempts, "2/1h")]);
     let issued = bench.issue(Kind::Access).await;
     bench.manager.revoke(issued.token.id, keyfob::RevokeRequest::default()).await.unwrap();
@@ -88,7 +88,7 @@ async fn leased_and_expired_permits_are_counted() {
     let of = |name: &str| kept.value(name, []);
     let (leased, lapsed) =
         (of("keyfob_limit_leased_permits_total"), of("keyfob_limit_lapsed_permits_total"));
-    assert!(of("keyfob_limit_leases_total") < 21.0, "in batches");
+    assert!(of("keyfob_limit_leases_total") < 21.0, "permits are leased in batches");
     assert!(lapsed > 0.0 && leased >= lapsed + 20.0, "{leased} were leased and {lapsed} lapsed");
     assert_eq!(bench.decided("ip", "admitted"), 21.0);
 }

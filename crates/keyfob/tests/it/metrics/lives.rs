@@ -1,4 +1,4 @@
-//! Metrics of what happens to tokens.
+//! Metrics of the changes of tokens.
 
 use keyfob::handlers::HandlerError;
 use keyfob::rotation::{GracePeriod, PreviousAccessToken, SecretOverlap};
@@ -26,7 +26,7 @@ async fn issues_and_revocations_are_counted_by_kind_and_target() {
     let one = bench.issue(Kind::Session).await;
     manager.revoke(one.token.id, RevokeRequest::default()).await.unwrap();
     manager.revoke(one.token.id, RevokeRequest::default()).await.unwrap();
-    assert_eq!(bench.revocations("token"), 1.0, "the second changes nothing");
+    assert_eq!(bench.revocations("token"), 1.0, "the second revocation changes nothing");
 
     let root = bench.issue(Kind::Refresh).await;
     manager.revoke_family(root.token.family.unwrap(), RevokeRequest::default()).await.unwrap();
@@ -63,7 +63,7 @@ async fn a_refresh_token_is_counted_by_its_case() {
     refresh(first.bearer.expose()).await.unwrap_err();
     assert_eq!((bench.refreshes("rotated"), bench.refreshes("replayed")), (2.0, 1.0));
     assert_eq!(bench.refreshes("refused_in_window"), 1.0);
-    assert_eq!(bench.revocations("rotation"), 1.0, "the first access token");
+    assert_eq!(bench.revocations("rotation"), 1.0, "the rotation revokes the first access token");
     assert_eq!(bench.value("tokens_issued_total", ["access"]), 2.0);
 
     bench.clock.advance(Ttl::from_mins(1));
@@ -81,7 +81,7 @@ async fn a_refresh_token_is_counted_by_its_case() {
     let other = RefreshRequest::new().client("another");
     bench.manager.refresh(&another.bearer, other).await.unwrap_err();
     assert_eq!(bench.refreshes("wrong_presenter"), 1.0);
-    assert_eq!(bench.sum("validations_total"), 0.0, "none of them was a validation");
+    assert_eq!(bench.sum("validations_total"), 0.0, "no call was a validation");
 }
 
 #[tokio::test]
@@ -146,16 +146,16 @@ async fn events_are_counted_when_a_handler_has_taken_them() {
     let bench = bench();
     bench.issue(Kind::Access).await;
     bench.issue(Kind::Access).await;
-    let (sender, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let task = bench.manager.spawn_handler(Failing { left: 1, told: sender }, Cursor::start());
+    let (sender, mut called) = tokio::sync::mpsc::unbounded_channel();
+    let task = bench.manager.spawn_handler(Failing { left: 1, called: sender }, Cursor::start());
     for _ in 0..2 {
-        told.recv().await.unwrap();
+        called.recv().await.unwrap();
     }
     task.stop().await;
     assert_eq!(bench.value("events_delivered_total", []), 2.0);
     assert_eq!(bench.value("event_handler_failures_total", []), 1.0);
     assert_eq!(bench.value("event_delay_seconds", []), 2.0);
-    // One that never fails, for comparison.
+    // A handler that never fails, for comparison.
     let task = bench.manager.spawn_handler(
         |_: &keyfob::handlers::Delivery| Ok(()),
         bench.manager.latest_event().await.unwrap(),
@@ -164,10 +164,10 @@ async fn events_are_counted_when_a_handler_has_taken_them() {
     assert_eq!(bench.value("event_handler_failures_total", []), 1.0);
 }
 
-/// A handler that fails a few times before it takes anything.
+/// A handler that fails a few times before it accepts an event.
 struct Failing {
     left: u32,
-    told: tokio::sync::mpsc::UnboundedSender<()>,
+    called: tokio::sync::mpsc::UnboundedSender<()>,
 }
 
 impl keyfob::handlers::EventHandler for Failing {
@@ -176,7 +176,7 @@ impl keyfob::handlers::EventHandler for Failing {
             self.left -= 1;
             return Err(HandlerError::new("not yet"));
         }
-        self.told.send(()).map_err(std::io::Error::other)?;
+        self.called.send(()).map_err(std::io::Error::other)?;
         Ok(())
     }
 }
@@ -190,7 +190,7 @@ async fn stats_sets_the_token_gauge() {
     let last = bench.issue(Kind::Session).await;
     bench.manager.revoke(last.token.id, RevokeRequest::default()).await.unwrap();
     let sessions = |state| bench.value("tokens", ["session", state]);
-    assert_eq!(sessions("active"), 0.0, "nobody has counted yet");
+    assert_eq!(sessions("active"), 0.0, "stats was not called yet");
     bench.manager.stats().await.unwrap();
     assert_eq!((sessions("active"), sessions("revoked")), (3.0, 1.0));
     bench.manager.revoke_all(RevokeRequest::default()).await.unwrap();

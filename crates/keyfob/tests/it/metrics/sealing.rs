@@ -29,7 +29,7 @@ async fn sealings_and_records_per_key_are_counted() {
     let of = |name: &str, value| kept.value(&format!("keyfob_seal_{name}"), [value]);
     let issued = manager.issue(Grant::new(Kind::Access)).await.unwrap();
     manager.validate_active(&issued.bearer).await.unwrap();
-    assert_eq!(of("operations_total", "sealed"), 2.0, "a record and an event");
+    assert_eq!(of("operations_total", "sealed"), 2.0, "a record and an event were sealed");
     assert_eq!(of("operations_total", "opened"), 1.0);
     manager.count_by_key().await.unwrap();
     assert_eq!((of("records", "active"), of("records", "bare")), (1.0, 1.0));
@@ -43,7 +43,7 @@ async fn sealings_and_records_per_key_are_counted() {
     manager.reseal().unwrap().run(|_| {}).await.unwrap();
     assert_eq!(kept.value("keyfob_seal_resealed_total", []), 2.0);
     assert_eq!((of("records", "active"), of("records", "older")), (2.0, 0.0));
-    assert_eq!(of("operations_total", "read_bare"), 1.0, "the one that was resealed");
+    assert_eq!(of("operations_total", "read_bare"), 1.0, "reseal read one plaintext record");
     assert_eq!(kept.value("keyfob_store_calls_total", ["reseal", "ok"]), 2.0);
 }
 
@@ -61,12 +61,12 @@ async fn failed_opens_are_counted_by_cause() {
     let (manager, kept) = bench.with_ring(&other);
     let of = |value| kept.value("keyfob_seal_refused_total", [value]);
     manager.validate_active(&sealed.bearer).await.unwrap_err();
-    assert_eq!(of("not_opened"), 1.0, "its ring has another key under the number");
+    assert_eq!(of("not_opened"), 1.0, "the ring has a different key with the same version");
     manager.validate_active(&bare.bearer).await.unwrap_err();
     assert_eq!(of("not_sealed"), 1.0);
     assert_eq!(kept.value("keyfob_validations_total", ["undecided", "access"]), 2.0);
     manager.revoke(sealed.token.id, RevokeRequest::default()).await.unwrap();
-    assert_eq!(kept.value("keyfob_revocations_total", ["token"]), 1.0, "no key is needed for it");
+    assert_eq!(kept.value("keyfob_revocations_total", ["token"]), 1.0, "a revocation needs no key");
 }
 
 #[tokio::test]

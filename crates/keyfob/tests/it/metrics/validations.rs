@@ -112,7 +112,7 @@ fn threads_lose_no_count() {
                     for count in 0..each {
                         bench.manager.validate_active(&issued.bearer).await.unwrap();
                         if count % 500 == 0 {
-                            // Publishing meanwhile neither loses nor doubles any.
+                            // Concurrent publishing neither loses nor doubles a count.
                             bench.manager.cache_report();
                         }
                     }
@@ -138,10 +138,14 @@ async fn counts_are_published_by_themselves() {
     bench.manager.validate_active(&issued.bearer).await.unwrap();
     let kept = bench.kept.clone();
     drop(bench);
-    assert_eq!(kept.value("keyfob_validations_total", ["active", "access"]), 4.0, "the last one");
+    assert_eq!(
+        kept.value("keyfob_validations_total", ["active", "access"]),
+        4.0,
+        "the last count is published too"
+    );
 }
 
-/// The list has every refusal but that of a rule, whose code the application chooses.
+/// The list has every refusal except that of a rule, whose code the application chooses.
 #[tokio::test]
 async fn an_outcome_label_equals_the_refusal_code() {
     let catalog = keyfob::Metrics::catalog();

@@ -1,4 +1,4 @@
-//! What filters match.
+//! Tests of filter matching.
 
 mod round_trip;
 mod text;
@@ -12,7 +12,8 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// A token of `user123` with something in every field that a filter looks at, good for a day.
+/// Returns a token of `user123` that is valid for a day, with a value in every field that a filter
+/// can read.
 fn token() -> Token {
     let mut token = sample::token();
     token.id = "tok_00d1h88n000000000000000001".parse().unwrap();

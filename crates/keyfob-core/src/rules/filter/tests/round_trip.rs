@@ -1,4 +1,4 @@
-//! That the two forms of a filter say the same, whatever is in it.
+//! Both forms of a filter are equivalent, for any filter.
 
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -34,7 +34,7 @@ fn a_text_that_would_be_too_long_if_written_again_is_refused() {
     assert!(refused.to_string().contains("too long"), "{refused}");
 }
 
-/// A value that is awkward to write: whatever the text types let through.
+/// Values that are difficult to write: any text that the types accept.
 fn value() -> impl Strategy<Value = String> {
     let awkward = vec![' ', '"', '\\', ':', ',', '=', '$', '\u{a0}', '\u{3000}', 'ü', '名'];
     let character = prop_oneof![

@@ -1,4 +1,4 @@
-//! How the text form is read, and what is said where it cannot be.
+//! Parsing of the text form, and the errors of invalid text.
 
 use super::{NOW, at, parse};
 use crate::filter::{Filter, FilterBindings, FilterError};
@@ -99,7 +99,7 @@ fn a_binding_that_does_not_fit_is_refused_without_its_value() {
     assert!(twice.bind("a", "y").is_err());
 }
 
-/// Text with a caret under the place, and the message, as a terminal would show them.
+/// Returns the text with a caret under the error position, and the message, as on a terminal.
 fn check_refused(text: &str, expected: &str) {
     let refused = Filter::parse(text, NOW).unwrap_err();
     let shown = format!("{}\n{refused}", refused.pointer(text));
@@ -240,7 +240,7 @@ fn a_pointer_is_safe_and_aligned_on_a_terminal() {
     let text = "subject:名前 x";
     let refused = Filter::parse(text, NOW).unwrap_err();
     assert_eq!(refused.pointer(text), "subject:名前 x\n             ^");
-    // Of a text that is not the one that was parsed, something is shown nevertheless.
+    // A different text than the parsed one also gives a result.
     assert_eq!(refused.pointer(""), "\n^");
 }
 

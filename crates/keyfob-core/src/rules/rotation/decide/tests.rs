@@ -1,5 +1,6 @@
-//! The decision, explored exhaustively: every order in which the holders of a family's bearer tokens
-//! can present them within some steps of time. Nothing is random here, and no order is left out.
+//! The decision, explored exhaustively: every order in which the holders of a family's bearer
+//! tokens can present them within some steps of time. Nothing is random here, and no order is left
+//! out.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -8,9 +9,9 @@ use crate::id::TokenId;
 use crate::time::Ttl;
 
 const GRACE_PERIOD: u64 = 3;
-/// How many steps of time pass in all.
+/// The number of time steps.
 const LATEST: u64 = 7;
-/// How many generations there may be.
+/// The maximum number of generations.
 const HIGHEST: u32 = 4;
 
 fn at(step: u64) -> Timestamp {
@@ -29,12 +30,13 @@ fn presenter(who: u8) -> Presenter {
     Presenter([who; 16])
 }
 
-/// The stored family and its past: enough to say what must hold.
+/// The stored family and its past, from which the expected decision follows.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct World {
     now: u64,
     generation: u32,
-    /// When each generation was presented first, and when and by whom it was exchanged.
+    /// For each generation, the time of its first presentation, and the time and the presenter of
+    /// its exchange.
     first_presented: Vec<Option<u64>>,
     exchanged: Vec<Option<(u64, u8)>>,
     has_ended: bool,
@@ -52,7 +54,7 @@ impl World {
         }
     }
 
-    /// The record that the store would hold, computed from the past.
+    /// Computes the stored record from the past.
     fn rotation(&self) -> Rotation {
         let mut rotation = Rotation::default();
         for number in 0..self.generation {

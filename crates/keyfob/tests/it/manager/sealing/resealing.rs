@@ -1,4 +1,4 @@
-//! Changing keys, and sealing again what lies under the former ones.
+//! Key changes, and resealing of records with older keys.
 
 use super::super::refreshing;
 use super::*;
@@ -31,7 +31,7 @@ async fn a_key_is_changed_while_traffic_flows() {
                 let change = |metadata: &mut keyfob::Metadata| {
                     metadata.tags.insert(tag.as_str().try_into()?)
                 };
-                // A token has room for so many tags.
+                // The number of tags of a token is limited.
                 let _full = manager.update(id, keyfob::UpdateRequest::new(), change).await;
                 let mut listed = 0;
                 let mut paging = Paging::new(1000);
@@ -43,7 +43,7 @@ async fn a_key_is_changed_while_traffic_flows() {
                         None => break,
                     }
                 }
-                assert!(listed >= 1200, "a list in between misses none: {listed}");
+                assert!(listed >= 1200, "a list during the change is complete: {listed}");
                 tokio::task::yield_now().await;
             }
             more
@@ -61,7 +61,7 @@ async fn a_key_is_changed_while_traffic_flows() {
     let more = traffic.await.unwrap();
     assert!(pages >= 3 && done.resealed >= 1100, "{pages} pages, {done:?}");
 
-    // From the first page on, there is less to look at and nothing to do.
+    // A second run reads fewer records and reseals none.
     let again = manager.reseal().unwrap().resume(cursor.unwrap()).run(|_| {}).await.unwrap();
     assert_eq!((again.resealed, again.unreadable), (0, 0));
     assert!(again.examined < done.examined);
@@ -74,9 +74,9 @@ async fn a_key_is_changed_while_traffic_flows() {
     manager.set_keys(&ring).unwrap();
     assert_eq!(manager.count(&filter).await.unwrap(), (1200 + more.len()) as u64);
     for issued in issued.iter().chain(&more) {
-        assert!(is_good(&manager, issued).await);
+        assert!(is_valid(&manager, issued).await);
     }
-    // A node that was not told of the new ring reads what it can, and writes nothing.
+    // A node with the old ring reads the records that it can open, and writes nothing.
     let stale = vault.sealed(&old);
     assert_eq!(stale.issue(session("user1")).await.unwrap_err().code(), "key_retired");
 }
@@ -103,8 +103,8 @@ async fn resealing_keeps_what_a_token_is() {
         assert_eq!(manager.get(id).await.unwrap(), before);
         assert_eq!(vault.raw(id).await.key.value(), 2);
     }
-    let told = manager.events(&events, 10).await.unwrap().events;
-    assert!(told.is_empty(), "nothing has happened");
+    let new_events = manager.events(&events, 10).await.unwrap().events;
+    assert!(new_events.is_empty(), "resealing writes no events");
     manager.revoke(family.token.id, RevokeRequest::default()).await.unwrap();
     assert_eq!(
         code(&manager, &child).await,
@@ -142,11 +142,15 @@ async fn a_record_changed_during_a_reseal_is_found_and_resealed() {
     for id in ids {
         let change = |metadata: &mut keyfob::Metadata| metadata.tags.insert("new".try_into()?);
         manager.update(id, keyfob::UpdateRequest::new(), change).await.unwrap();
-        assert_eq!(vault.raw(id).await.key, ring.active(), "what is written is sealed at once");
+        assert_eq!(vault.raw(id).await.key, ring.active(), "a write seals the record immediately");
     }
     let counts = manager.count_by_key().await.unwrap();
     let expected = [(KeyVersion::PLAINTEXT, 1), (KeyVersion::FIRST, 1)];
-    assert_eq!(counts.into_iter().collect::<Vec<_>>(), expected, "their terms are older");
+    assert_eq!(
+        counts.into_iter().collect::<Vec<_>>(),
+        expected,
+        "the terms of these records are older"
+    );
     let found = async |tag: &str| {
         let tag = Filter::new().tag(tag);
         let mut found = ids_of(&manager, &tag).await;
@@ -184,8 +188,12 @@ async fn session_indexes_are_resealed() {
     let mut ring = turned(&old, NewKey::SealingAndTerms, 2);
     manager.set_keys(&ring).unwrap();
     let under = |count| [(KeyVersion::FIRST, count)].into_iter().collect();
-    assert_eq!(manager.count_by_key().await.unwrap(), under(6), "three sessions, three rosters");
-    // It is stopped where the tokens end and the rosters begin, and resumed from there.
+    assert_eq!(
+        manager.count_by_key().await.unwrap(),
+        under(6),
+        "three sessions and three session indexes"
+    );
+    // The reseal is stopped between the tokens and the session indexes, and resumed from there.
     let mut first = None;
     let mut reseal = manager.reseal().unwrap();
     reseal
@@ -210,7 +218,7 @@ async fn session_indexes_are_resealed() {
         manager.issue(session("user0")).await.unwrap();
         assert!(ids_of(&manager, &subject).await.len() <= 2);
     }
-    // Nor is one taken for a token.
+    // A session index is not a token.
     assert_eq!(ids_of(&manager, &Filter::new()).await.len(), 6);
 }
 
@@ -230,7 +238,7 @@ async fn a_retry_gets_the_same_pair_under_every_key() {
         let text = |issued: &Issued| issued.bearer.expose().to_owned();
         assert_eq!(text(&again.access), text(&next.access));
         assert_eq!(text(&again.refresh), text(&next.refresh));
-        assert!(is_good(manager, &again.access).await);
+        assert!(is_valid(manager, &again.access).await);
     }
     let third = vault.sealed(&ring).refresh(&next.refresh.bearer, RefreshRequest::new()).await;
     assert_eq!(third.unwrap().case, RefreshCase::Rotated);
@@ -278,15 +286,15 @@ async fn plaintext_notes_from_before_sealing_are_dropped_without_an_integrity_er
     manager.reseal().unwrap().run(|_| {}).await.unwrap();
     manager.retire_key(&mut ring, KeyVersion::PLAINTEXT).await.unwrap();
     manager.set_keys(&ring).unwrap();
-    assert_eq!(reason(&manager).await, None, "it is revoked all the same");
-    let told = manager.events(&Cursor::start(), 10).await.unwrap().events;
-    assert!(told.is_empty(), "{told:?}");
+    assert_eq!(reason(&manager).await, None, "the token is revoked without a readable reason");
+    let new_events = manager.events(&Cursor::start(), 10).await.unwrap().events;
+    assert!(new_events.is_empty(), "{new_events:?}");
     let findings = manager.report().await.unwrap().findings;
     let accused = findings.iter().find(|finding| finding.what == "sealed records");
     assert!(accused.is_none(), "{accused:?}");
 }
 
-/// A provider whose ring can be changed, and which can be made to fail.
+/// A key provider with a replaceable ring, which can fail on request.
 #[derive(Clone, Debug)]
 struct Changing(Arc<std::sync::Mutex<Option<KeyRing>>>);
 
@@ -319,13 +327,17 @@ async fn a_provider_is_polled_until_the_shutdown_and_the_ring_stays_when_it_fail
     tokio::time::sleep(std::time::Duration::from_secs(61)).await;
     assert_eq!(sealed_under().await, first.active(), "the provider failed");
     provider.change(Some(&second));
-    assert_eq!(sealed_under().await, first.active(), "it was not asked yet");
+    assert_eq!(sealed_under().await, first.active(), "the provider was not polled yet");
     tokio::time::sleep(std::time::Duration::from_secs(60)).await;
     assert_eq!(sealed_under().await, second.active());
     manager.shutdown().await;
     let third = turned(&second, NewKey::Sealing, 3);
     provider.change(Some(&third));
     tokio::time::sleep(std::time::Duration::from_secs(120)).await;
-    assert_eq!(sealed_under().await, second.active(), "it is not asked any more");
+    assert_eq!(
+        sealed_under().await,
+        second.active(),
+        "the provider is not polled after the shutdown"
+    );
     assert!(vault.bare().poll_keys(provider, Ttl::from_secs(60)).is_err());
 }
