@@ -201,7 +201,7 @@ async fn every_acknowledged_write_survives_a_kill() {
                 let revoked = manager.get(id).await.unwrap().revocation.is_some();
                 match revocation {
                     Revocation::Untried => {
-                        assert!(!revoked, "{id} is revoked without a revocation")
+                        assert!(!revoked, "{id} is revoked without a revocation");
                     }
                     Revocation::Acknowledged => assert!(revoked, "the revocation of {id} is lost"),
                     Revocation::Unknown => {}
