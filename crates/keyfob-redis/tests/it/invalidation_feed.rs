@@ -14,6 +14,8 @@ use keyfob_redis::{RedisStore, WhenEmptied};
 use keyfob_testkit::proxy::Proxy;
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
 
+use tokio::task::block_in_place;
+
 use crate::fake::{Fake, list};
 use crate::support::*;
 
@@ -235,9 +237,9 @@ async fn the_feed_follows_the_sentinels_to_the_new_primary() {
     let listener = add_listener(&there, MAX_STALENESS);
     until_trusted(&listener).await;
     let id = new_token(&here, Lane::new(3)).await;
-    group.servers()[0].call(&["WAIT", "1", "1000"]).unwrap();
+    block_in_place(|| group.servers()[0].wait_until_copied_to(&group.servers()[1])).unwrap();
     let before = listener.load_version();
-    tokio::task::block_in_place(|| {
+    block_in_place(|| {
         group.servers()[0].kill9();
         group.wait_for_another_than(Some(group.servers()[0].port())).map(drop).unwrap();
     });
@@ -344,7 +346,7 @@ async fn revocations_that_a_failover_lost_are_sent_again() {
     let lanes = [Lane::new(1), Lane::new(4)];
     let ids = [new_token(&here, lanes[0]).await, new_token(&here, lanes[1]).await];
     let (old, replica) = (&group.servers()[0], &group.servers()[1]);
-    old.call(&["WAIT", "1", "1000"]).unwrap();
+    block_in_place(|| old.wait_until_copied_to(replica)).unwrap();
     // The replica does not receive what follows: its connection is cut, and it is stopped until its
     // primary is killed. Stopping alone would leave the writes in its socket.
     replica.pause().unwrap();
@@ -354,7 +356,7 @@ async fn revocations_that_a_failover_lost_are_sent_again() {
     here.advance(operation(), advance(EpochScope::All)).await.unwrap();
     old.kill9();
     replica.resume().unwrap();
-    tokio::task::block_in_place(|| {
+    block_in_place(|| {
         group.wait_for_another_than(Some(old.port())).map(drop).unwrap();
     });
     for id in ids {

@@ -9,6 +9,8 @@ use keyfob_redis::RedisConfig;
 use keyfob_testkit::recorder::MemoryRecorder;
 use keyfob_testkit::redis::{RedisSentinel, RedisServer};
 
+use tokio::task::block_in_place;
+
 use crate::support::*;
 
 fn kept(config: RedisConfig) -> (RedisConfig, MemoryRecorder) {
@@ -76,8 +78,8 @@ async fn a_change_of_the_primary_is_counted() {
     let store = open(&config).await;
     assert_eq!(kept.value("keyfob_store_route_changes_total", []), 0.0);
     assert!(of(&kept, "links_opened", "topology") >= 1.0);
-    group.servers()[0].call(&["WAIT", "1", "1000"]).unwrap();
-    tokio::task::block_in_place(|| {
+    block_in_place(|| group.servers()[0].wait_until_copied_to(&group.servers()[1])).unwrap();
+    block_in_place(|| {
         group.servers()[0].kill9();
         group.wait_for_another_than(Some(group.servers()[0].port())).map(drop).unwrap();
     });

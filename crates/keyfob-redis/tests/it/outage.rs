@@ -8,6 +8,8 @@ use keyfob::store::{Advance, EpochScope, Lane, Revoke, Revoked, StoreError, Verd
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
 
+use tokio::task::block_in_place;
+
 use crate::support::*;
 
 fn revocation(id: keyfob::TokenId) -> Revoke {
@@ -79,8 +81,8 @@ async fn calls_follow_the_sentinels_to_the_new_primary() {
     let lane = Lane::new(5);
     let id = insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await;
     // Both are stored before the change, so the change loses neither.
-    group.servers()[0].call(&["WAIT", "1", "1000"]).unwrap();
-    tokio::task::block_in_place(|| {
+    block_in_place(|| group.servers()[0].wait_until_copied_to(&group.servers()[1])).unwrap();
+    block_in_place(|| {
         group.servers()[0].kill9();
         group.wait_for_another_than(Some(group.servers()[0].port())).map(drop).unwrap();
     });
@@ -98,7 +100,7 @@ async fn a_cluster_failover_is_followed() {
     for lane in store.namespace().lanes().lanes() {
         ids.push(insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await);
     }
-    tokio::task::block_in_place(|| {
+    block_in_place(|| {
         let primary = cluster.primaries()[0];
         cluster.hand_over(primary).unwrap();
     });
@@ -128,7 +130,7 @@ async fn a_moving_slot_is_followed() {
     // While the keys are on two servers, a script has to wait. Then all are on the new server.
     let moving = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        tokio::task::block_in_place(|| {
+        block_in_place(|| {
             // Key names contain bytes that are not text, so a script on the server passes them on.
             let script = format!(
                 "for _, k in ipairs(redis.call('CLUSTER', 'GETKEYSINSLOT', {slot}, 1000)) do \
@@ -155,7 +157,7 @@ async fn a_moving_slot_is_followed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_is_about_to_move_still_answers() {
-    let cluster = tokio::task::block_in_place(|| RedisCluster::start().unwrap());
+    let cluster = block_in_place(|| RedisCluster::start().unwrap());
     let config = config(&crate::cluster_url(&cluster), 1);
     let store = open(&config).await;
     let lane = Lane::new(0);

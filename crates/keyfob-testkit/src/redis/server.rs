@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -268,6 +270,33 @@ impl RedisServer {
         let text = self.call(&["INFO", section])?.to_string();
         let fields = text.lines().filter_map(|line| line.split_once(':'));
         Ok(fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    /// Waits until a replica of this server has everything that this server has now.
+    ///
+    /// `WAIT` on a connection of its own does not do this: it waits for the writes of that
+    /// connection, and there are none.
+    ///
+    /// # Errors
+    /// The errors of [`RedisServer::call`], and [`io::ErrorKind::TimedOut`] if the replica is not
+    /// there after ten seconds.
+    pub fn wait_until_copied_to(&self, replica: &Self) -> io::Result<()> {
+        let number = |fields: &BTreeMap<String, String>, name: &str| -> Option<u64> {
+            fields.get(name).and_then(|value| value.parse().ok())
+        };
+        let written = number(&self.info("replication")?, "master_repl_offset");
+        let begun = Instant::now();
+        loop {
+            let state = replica.info("replication")?;
+            let linked = state.get("master_link_status").is_some_and(|status| status == "up");
+            if linked && number(&state, "slave_repl_offset") >= written {
+                return Ok(());
+            }
+            if begun.elapsed() > Duration::from_secs(10) {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the replica is behind"));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Returns the statistics of each command since the start or the last `CONFIG RESETSTAT`, by
