@@ -26,7 +26,8 @@ impl Shared {
         call.can_be_split = true;
         let slot = keys.slot(id.lane());
         let (answer, seen) =
-            join(self.connections.run_with_address(slot, &call), self.namespace_seen()).await;
+            join(self.connections.run_with_address(slot, &call), self.namespace_seen(id.lane()))
+                .await;
         let seen = seen?;
         let first_sent = call.sent();
         let (reply, answerer) = match answer {
@@ -42,7 +43,7 @@ impl Shared {
         let sent = first_sent.min(answerer.confirmed).min(seen);
         let mut stored = stored_record(reply)?;
         if self.guard.is_foreign(stored.lane_tag()) {
-            self.find_namespace().await?;
+            self.find_namespace_in(id.lane()).await?;
             stored = stored.without_lane();
         }
         let loaded = Loaded { sent, ..stored.into_loaded(id.local())? };

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::future::join;
 use keyfob_store::{Severity, StoreError, StoreReport, Timestamp};
 use redis::Value;
 
-use super::namespace_meta::{LaneOwner, lost_meta};
 use super::shared::Shared;
 use crate::config::{Address, Topology, misconfigured};
 use crate::connections::{AddressState, Connection, Reply, too_old};
-use crate::namespace_guard::NamespaceState;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -48,8 +47,7 @@ impl Shared {
             if finding.severity == Severity::Fault && finding.what == VERSION {
                 return Err(misconfigured(finding.advice));
             }
-            // A store that is opened for its report shows the finding there.
-            if finding.severity != Severity::Good && self.config.create {
+            if finding.severity != Severity::Good {
                 tracing::warn!(
                     what = finding.what,
                     fault = finding.severity == Severity::Fault,
@@ -62,18 +60,36 @@ impl Shared {
     }
 
     pub(super) async fn report(&self) -> Result<StoreReport, StoreError> {
-        let connections = self.connections.primaries().await?;
+        let mut connections = Vec::new();
+        let mut unreachable = Vec::new();
+        for (address, connection) in self.connections.primaries().await? {
+            match connection {
+                Ok(connection) => connections.push((address, connection)),
+                Err(error) => unreachable.push((address, error)),
+            }
+        }
+        if connections.is_empty()
+            && let Some((_, error)) = unreachable.pop()
+        {
+            return Err(error);
+        }
         let ahead = connections.first().map_or(0, |(_, connection)| connection.clock_ahead());
         let now = self.now().as_millis().saturating_add_signed(ahead);
         let mut report = StoreReport::new(self.config.to_string(), Timestamp::from_millis(now));
-        self.namespace_finding(&mut report).await?;
+        self.namespace_findings(&mut report).await;
         for (address, connection) in connections {
-            let info = ask(&connection, &["INFO"]).await?;
+            let answers = join(ask(&connection, &["INFO"]), ask(&connection, &SETTINGS)).await;
+            let (info, settings) = match answers {
+                (Ok(info), Ok(settings)) => (info, settings),
+                (Err(error), _) | (_, Err(error)) => {
+                    unreachable.push((address, error));
+                    continue;
+                }
+            };
             let info = match info {
                 Some(Value::BulkString(text)) => values_of_info(&String::from_utf8_lossy(&text)),
                 _ => ServerValues::new(),
             };
-            let settings = ask(&connection, &SETTINGS).await?;
             place(&mut report, &address, self.connections.find_server(&connection).await);
             self.add_findings(
                 &mut report,
@@ -83,34 +99,14 @@ impl Shared {
                 connection.clock_ahead(),
             );
         }
+        for (address, error) in unreachable {
+            let advice = format!(
+                "{address} does not answer ({error}): nodes decide nothing about the tokens in its lanes, \
+                 and a revocation of everything is incomplete until it does. Start it, or fail over"
+            );
+            report.find(Severity::Fault, "server", advice);
+        }
         Ok(report)
-    }
-
-    /// Whether the servers hold the namespace that this node opened, and what to do if they do not.
-    async fn namespace_finding(&self, report: &mut StoreReport) -> Result<(), StoreError> {
-        let (state, owners) = match self.inspect_namespace().await {
-            Ok(found) => found,
-            // The finding about the address says so.
-            Err(StoreError::AddressUnconfirmed { .. }) => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let has_lanes = owners.iter().any(|owner| !matches!(owner, LaneOwner::NoLane));
-        let (severity, advice) = match state {
-            NamespaceState::Present => (Severity::Good, state.advice().to_owned()),
-            NamespaceState::Missing if has_lanes => (Severity::Fault, lost_meta(&self.config)),
-            NamespaceState::Missing if !self.config.create => (
-                Severity::Warning,
-                format!(
-                    "there is no namespace '{}' here. If no node has used it yet, the first one creates \
-                     it. Else the store came back empty, or this is another store: nodes that run \
-                     answer namespace_lost. Restore the data from a backup, or start the nodes again",
-                    self.config.namespace
-                ),
-            ),
-            lost => (Severity::Fault, lost.advice().to_owned()),
-        };
-        report.find(severity, "namespace", advice);
-        Ok(())
     }
 
     fn add_findings(

@@ -26,8 +26,8 @@ pub(super) struct Shared {
     pub(super) recent: RecentRevocations,
     pub(super) refusals: Refusals,
     pub(super) guard: Arc<NamespaceGuard>,
-    /// Many callers look for the namespace once.
-    pub(super) looking: tokio::sync::Mutex<()>,
+    /// Many callers look for the namespace in a lane once. Without copies there is one lock for all lanes.
+    pub(super) looking: Vec<tokio::sync::Mutex<()>>,
 }
 
 impl Shared {
