@@ -14,6 +14,7 @@ mod interrupt;
 mod json;
 mod keys;
 mod life;
+mod lost_shard;
 mod limit;
 mod many;
 mod metrics;

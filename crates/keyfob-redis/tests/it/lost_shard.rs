@@ -234,19 +234,13 @@ async fn lists_counts_and_sweeps_report_missing_lanes() {
     assert_eq!((done.revoked, done.missing_lanes.len()), (elsewhere as u64, 0));
 }
 
-/// Does everything that a service does, on the lanes of the living shards.
+/// Validates, issues and revokes in the lanes of the living shards. Returns the tokens that stay active.
 async fn work(cluster: &Cluster, manager: &TokenManager, old: &[Issued]) -> Vec<Issued> {
     let strict = ValidationChain::new().consistency(Consistency::Strong);
-    let mut there = 0;
-    for issued in old {
-        if cluster.is_there(issued.token.id.lane()) {
-            there += 1;
-            continue;
-        }
+    for issued in old.iter().filter(|issued| !cluster.is_there(issued.token.id.lane())) {
         manager.validate(&issued.bearer, &strict).await.unwrap();
         manager.validate_active(&issued.bearer).await.unwrap();
     }
-    assert!(there > 0, "some tokens are on the stopped shard");
     let mut new = Vec::new();
     for number in 0..60 {
         let subject = Subject::new(format!("late{number}")).unwrap();
@@ -259,7 +253,7 @@ async fn work(cluster: &Cluster, manager: &TokenManager, old: &[Issued]) -> Vec<
     manager.revoke(new[0].token.id, "stolen").await.unwrap();
     let refused = manager.validate(&new[0].bearer, &strict).await.unwrap_err();
     assert_eq!(refused.code(), "token_revoked");
-    new
+    new.split_off(1)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -293,7 +287,10 @@ async fn nodes_go_on_while_the_shard_of_the_meta_key_is_away() {
     assert_eq!(error.code(), "store_unavailable");
 
     // A process that starts meanwhile knows the namespace by its copies.
-    let started = TokenManager::new(open(&cluster.config).await);
+    // It first asks the addresses in turn, so it needs more time than the others.
+    let [connect, response, budget] = [500, 250, 3_000].map(Duration::from_millis);
+    let config = cluster.config.clone().with_timeouts(connect, response, budget);
+    let started = TokenManager::new(open(&config).await);
     let strict = ValidationChain::new().consistency(Consistency::Strong);
     started.validate(&alive.bearer, &strict).await.unwrap();
     let report = started.report().await.unwrap();
