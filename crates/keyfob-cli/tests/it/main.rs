@@ -14,8 +14,8 @@ mod interrupt;
 mod json;
 mod keys;
 mod life;
-mod lost_shard;
 mod limit;
+mod lost_shard;
 mod many;
 mod metrics;
 #[cfg(target_os = "linux")]

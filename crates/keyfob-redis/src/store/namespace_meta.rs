@@ -67,7 +67,10 @@ pub(super) async fn open(
     let (value, state) = match (meta, copy) {
         (Ok(Some(found)), _) => (found, NamespaceState::Present),
         // The shard of the meta key is away, or came back empty. The other shards know the namespace.
-        (Err(_), Some(copy)) if is_away => (copy, NamespaceState::Present),
+        (Err(error), Some(copy)) if is_away => {
+            tracing::warn!(store = %config, %error, "the namespace is known by its copies only");
+            (copy, NamespaceState::Present)
+        }
         (Ok(None), Some(copy)) if !config.create => (copy, NamespaceState::Present),
         (Ok(None), Some(copy)) => {
             seen = MonotonicInstant::now();

@@ -36,7 +36,7 @@ type ServerValues = HashMap<String, String>;
 impl Shared {
     /// Logs what is wrong with the servers when the store is opened.
     pub(super) async fn check_servers(&self) -> Result<(), StoreError> {
-        let report = match self.report().await {
+        let report = match self.report_on_servers().await {
             Ok(report) => report,
             Err(error) => {
                 tracing::warn!(%error, "the settings of the servers cannot be read");
@@ -60,6 +60,12 @@ impl Shared {
     }
 
     pub(super) async fn report(&self) -> Result<StoreReport, StoreError> {
+        let mut report = self.report_on_servers().await?;
+        self.namespace_findings(&mut report).await;
+        Ok(report)
+    }
+
+    async fn report_on_servers(&self) -> Result<StoreReport, StoreError> {
         let mut connections = Vec::new();
         let mut unreachable = Vec::new();
         for (address, connection) in self.connections.primaries().await? {
@@ -76,7 +82,6 @@ impl Shared {
         let ahead = connections.first().map_or(0, |(_, connection)| connection.clock_ahead());
         let now = self.now().as_millis().saturating_add_signed(ahead);
         let mut report = StoreReport::new(self.config.to_string(), Timestamp::from_millis(now));
-        self.namespace_findings(&mut report).await;
         for (address, connection) in connections {
             let answers = join(ask(&connection, &["INFO"]), ask(&connection, &SETTINGS)).await;
             let (info, settings) = match answers {
