@@ -21,8 +21,6 @@ pub(crate) enum IfMissing {
     /// Fail. On Redis, a namespace that does not exist fails with the first call, so that `doctor` can make
     /// its report.
     Fail,
-    /// Fail for a file, and create on Redis: the process is a node, which also repairs the namespace.
-    CreateOnRedis,
 }
 
 /// How a command opens its store.
@@ -117,7 +115,7 @@ async fn open(
             Arc::new(options.shared(true).open(path)?)
         }
         StoreUrl::Redis(config) => {
-            let create = if_missing != IfMissing::Fail;
+            let create = if_missing == IfMissing::Create;
             Arc::new(RedisStore::open(config.with_create(create)).await?)
         }
     })

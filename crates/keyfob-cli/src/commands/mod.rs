@@ -67,7 +67,6 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
             IfMissing::Create
         }
         Command::Issue(_) | Command::Init(_) => IfMissing::Create,
-        Command::Serve(_) => IfMissing::CreateOnRedis,
         // A command that only reads must not create an empty store for a mistyped name. While nodes have
         // lost their namespace, a new one would take its place.
         _ => IfMissing::Fail,

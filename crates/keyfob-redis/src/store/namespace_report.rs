@@ -45,7 +45,7 @@ impl Shared {
         let key = String::from_utf8_lossy(&key);
         match copies.agreed() {
             Some(copy) if copy == self.guard.meta() => format!(
-                "the key '{key}' cannot be read ({error}). Nodes go on by its copies, in the lanes that \
+                "the key '{key}' cannot be read ({error}). Nodes continue by its copies, in the lanes that \
                  can be reached"
             ),
             _ => {
