@@ -3,6 +3,7 @@
 /// The crates, and the crates of this workspace that each may depend on.
 pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-core", &[]),
+    ("keyfob-api", &["keyfob-core"]),
     ("keyfob-metrics", &["keyfob-core"]),
     ("keyfob-limit", &["keyfob-core", "keyfob-metrics"]),
     ("keyfob-store", &["keyfob-core", "keyfob-metrics"]),

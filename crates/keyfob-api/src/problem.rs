@@ -1,0 +1,34 @@
+//! Errors of the API.
+
+use serde::{Deserialize, Serialize};
+
+/// An error (RFC 9457), as `application/problem+json`. `code` is stable; the texts are not.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Problem {
+    /// A URI of the kind of error.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind of error in a few words.
+    pub title: String,
+    /// The status of HTTP.
+    pub status: u16,
+    /// What is wrong, and what to do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The stable code: that of the library where the error comes from it.
+    pub code: String,
+    /// The id of the request, also in the server's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+impl Problem {
+    /// Creates an error of the kind `code`.
+    pub fn new(status: u16, code: impl Into<String>, title: impl Into<String>) -> Self {
+        let code = code.into();
+        let kind = format!("urn:keyfob:error:{code}");
+        Self { kind, title: title.into(), status, detail: None, code, request_id: None }
+    }
+}
