@@ -15,7 +15,10 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-tower", &["keyfob"]),
     ("keyfob-server", &["keyfob", "keyfob-tower"]),
     ("keyfob-testkit", &["keyfob"]),
-    ("keyfob-cli", &["keyfob", "keyfob-keys", "keyfob-redb", "keyfob-redis", "keyfob-server"]),
+    (
+        "keyfob-cli",
+        &["keyfob", "keyfob-api", "keyfob-keys", "keyfob-redb", "keyfob-redis", "keyfob-server"],
+    ),
 ];
 
 /// Libraries that one crate alone may use.

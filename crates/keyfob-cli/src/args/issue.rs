@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use keyfob::values::Actor;
 
-use crate::grant_spec::GrantSpec;
+use crate::grant_args::GrantArgs;
 
 const AFTER_HELP: &str = "\
 The bearer is shown once and not stored. Default lifetimes: access 1h, session 1d, refresh 30d,
@@ -33,7 +33,7 @@ Examples:
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct IssueArgs {
     #[command(flatten)]
-    pub(crate) grant: GrantSpec,
+    pub(crate) grant: GrantArgs,
 
     /// Issue one token for each line of JSON in this file. - is stdin
     #[arg(long, value_name = "FILE", conflicts_with = "grant", help_heading = "Batch")]
