@@ -1,3 +1,5 @@
+//! A request for a token is read whole, and its errors contain no value.
+
 use super::*;
 
 const LINE: &str = r#"{"kind":"api-key","subject":"user123","issuer":"i","audience":["a","b"],
@@ -41,7 +43,7 @@ fn every_member_reaches_the_grant() {
 }
 
 #[test]
-fn what_is_written_is_read_again() {
+fn a_written_text_is_read_again() {
     let written = serde_json::to_string(&GrantSpec::from_json(LINE).unwrap()).unwrap();
     let again = serde_json::to_string(&GrantSpec::from_json(&written).unwrap()).unwrap();
     assert_eq!(written, again);

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_written_text_is_read_again() {
         for text in ["never", "15m", "1h 30m"] {
             assert_eq!(text.parse::<Lifetime>().unwrap().to_string(), text);
         }
