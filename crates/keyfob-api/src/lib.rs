@@ -49,11 +49,14 @@ pub use introspect::IntrospectBody;
 pub use json::InvalidJson;
 pub use list::{CountBody, HistoryBody, HistoryEntryBody, TokenPageBody};
 pub use many::{MAX_ITEMS, OneOf, OneOrMany};
-pub use operations::{ClientStats, DoctorBody, FindingBody, StatsBody};
+pub use operations::{
+    ClientStats, DoctorBody, FindingBody, KeyCountBody, KeysBody, LimitPolicyBody, LimitsBody,
+    StatsBody,
+};
 pub use problem::Problem;
 pub use revoke::{RevokeAnswer, RevokeBody, RevokeOutcome, RevokeProgress, RevokeTarget};
 pub use secret::SecretText;
-pub use token::{IssuedBody, RevocationBody, TokenBody};
+pub use token::{IssueOutcome, IssuedBody, RevocationBody, TokenBody};
 pub use validate::{
     ExplainAnswer, ExplainBody, LimitCharge, LimitStatusBody, RefusalBody, ValidateAnswer,
     ValidateBody,

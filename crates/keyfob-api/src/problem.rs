@@ -25,10 +25,21 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Creates an error of the kind `code`.
-    pub fn new(status: u16, code: impl Into<String>, title: impl Into<String>) -> Self {
-        let code = code.into();
-        let kind = format!("urn:keyfob:error:{code}");
-        Self { kind, title: title.into(), status, detail: None, code, request_id: None }
+    /// Creates an error of the type `about:blank`, whose title is that of the status.
+    pub fn new(status: u16, title: impl Into<String>, code: impl Into<String>) -> Self {
+        let (kind, title) = ("about:blank".to_owned(), title.into());
+        Self { kind, title, status, detail: None, code: code.into(), request_id: None }
+    }
+
+    /// Sets what is wrong.
+    #[must_use]
+    pub fn detail(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+
+    /// Sets the id of the request.
+    #[must_use]
+    pub fn request_id(self, id: impl Into<String>) -> Self {
+        Self { request_id: Some(id.into()), ..self }
     }
 }

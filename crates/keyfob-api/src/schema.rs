@@ -53,7 +53,7 @@ impl<T: JsonSchema> JsonSchema for Names<T> {
 
 /// Defines types that stand for values in a schema.
 macro_rules! schemas {
-    ($($(#[$doc:meta])* $name:ident => $schema:tt;)+) => {$(
+    ($generator:ident: $($(#[$doc:meta])* $name:ident => $schema:tt;)+) => {$(
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name;
@@ -67,14 +67,15 @@ macro_rules! schemas {
                 stringify!($name).into()
             }
 
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            #[allow(unused_variables, reason = "most schemas stand alone")]
+            fn json_schema($generator: &mut SchemaGenerator) -> Schema {
                 json_schema!($schema)
             }
         }
     )+};
 }
 
-schemas! {
+schemas! { generator:
     /// One scope (RFC 6749 section 3.3).
     ScopeText => {
         "type": "string",
@@ -114,6 +115,21 @@ schemas! {
     KindSchema => { "type": "string", "enum": (Kind::ALL.map(Kind::as_str)) };
     /// The state of a token.
     StateSchema => { "type": "string", "enum": (TokenState::ALL.map(TokenState::as_str)) };
+    /// What a holder may hand out: all, or the names of an array.
+    MayIssueSchema => {
+        "type": "object",
+        "properties": {
+            "scopes": { "oneOf": [
+                { "type": "string", "const": "all" },
+                { "type": "array", "maxItems": 64, "items": (ScopeText::json_schema(generator)) },
+            ] },
+            "audiences": { "oneOf": [
+                { "type": "string", "const": "all" },
+                { "type": "array", "maxItems": 64, "items": (Text::<256>::json_schema(generator)) },
+            ] },
+        },
+        "additionalProperties": false,
+    };
     /// The key whose possession the presenter must prove.
     ConfirmationSchema => {
         "type": "object",

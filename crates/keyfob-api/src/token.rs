@@ -13,6 +13,7 @@ use crate::schema::{
     Id, KindSchema, MetadataSchema, Names, Object, ScopeText, StateSchema, Text, TimeText, TtlText,
 };
 use crate::secret::SecretText;
+use crate::validate::RefusalBody;
 
 /// A token with its state at the time of the answer: the JSON of `Token::view`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -115,6 +116,38 @@ impl<T> IssuedBody<T> {
     /// Creates the body of a token with its bearer.
     pub fn new(token: T, bearer: &str) -> Self {
         Self { token, bearer: SecretText::new(bearer) }
+    }
+}
+
+/// One member of the answer to many grants: the token that was issued, or why it was not.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum IssueOutcome<T = TokenBody> {
+    /// The token with its bearer.
+    Issued(Box<IssuedBody<T>>),
+    /// Why it was not issued.
+    Failed {
+        /// The error.
+        error: RefusalBody,
+    },
+}
+
+impl<'de> Deserialize<'de> for IssueOutcome {
+    /// An untagged enum would buffer the object, and lose its raw claims.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Failed {
+            error: Option<RefusalBody>,
+        }
+        let object = <&RawValue>::deserialize(deserializer)?.get();
+        let Failed { error } = serde_json::from_str(object).map_err(serde::de::Error::custom)?;
+        match error {
+            Some(error) => Ok(Self::Failed { error }),
+            None => serde_json::from_str(object)
+                .map(|issued| Self::Issued(Box::new(issued)))
+                .map_err(serde::de::Error::custom),
+        }
     }
 }
 

@@ -26,7 +26,8 @@ macro_rules! body_with_demands {
         #[serde(deny_unknown_fields)]
         pub struct $name {
             $($own)*
-            /// Demands of the server's configuration under this name, beside those of this body.
+            /// The demands of the server's configuration under this name, in addition to those of this body.
+        /// Excludes `issuer`, `audience`, `kind`, `any_scopes` and `clock_skew`: these would widen it.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub chain: Option<String>,
             /// The issuers that are accepted.
@@ -78,7 +79,17 @@ macro_rules! body_with_demands {
         }
 
         impl $name {
-            /// Adds the demands of this body to `chain`. Those of `chain` still hold.
+            /// Returns whether a member would widen a chain that it is added to: where a chain accepts
+            /// any one of several values, more values accept more tokens.
+            pub fn would_widen(&self) -> bool {
+                !(self.issuer.is_empty()
+                    && self.audience.is_empty()
+                    && self.kind.is_empty()
+                    && self.any_scopes.is_empty()
+                    && self.clock_skew.is_none())
+            }
+
+            /// Adds the demands of this body to `chain`; see [`Self::would_widen`].
             pub fn add_to(&self, mut chain: ValidationChain) -> ValidationChain {
                 chain = self.kind.iter().fold(chain, |chain, kind| chain.allow_kind(*kind));
                 chain = self.issuer.iter().cloned().fold(chain, ValidationChain::allow_issuer);
@@ -112,7 +123,7 @@ body_with_demands! {
         pub token: SecretText,
         /// The limits to charge if the bearer is valid, each with its cost.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        #[cfg_attr(feature = "schema", schemars(length(max = 16)))]
+        #[cfg_attr(feature = "schema", schemars(length(max = 8)))]
         pub limits: Vec<LimitCharge>,
     }
 }
@@ -171,7 +182,7 @@ pub struct ValidateAnswer<T = TokenBody> {
     /// The token, if `ok`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<T>,
-    /// The stable code of the refusal, if not `ok`: that of the library, or `rate_limited`.
+    /// The stable code of the refusal, if not `ok`: that of the library, or `limited`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The refusal in words, for a log.
@@ -237,7 +248,7 @@ pub struct ExplainAnswer<T = TokenBody> {
     pub refusals: Vec<RefusalBody>,
 }
 
-/// A demand that is not met.
+/// A demand that is not met, or another reason.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RefusalBody {

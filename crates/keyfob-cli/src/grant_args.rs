@@ -172,6 +172,7 @@ impl TryFrom<GrantArgs> for GrantSpec {
             absolute: args.absolute,
             uses: args.uses,
             metadata: Some(metadata),
+            may_issue: None,
             claims,
         })
     }

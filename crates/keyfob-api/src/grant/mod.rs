@@ -11,7 +11,7 @@ use keyfob_core::text::{
     Username,
 };
 use keyfob_core::time::{Timestamp, Ttl};
-use keyfob_core::token::{Confirmation, Grant, Kind, Metadata, PrivateClaims};
+use keyfob_core::token::{Confirmation, Grant, Kind, MayIssue, Metadata, PrivateClaims};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -104,6 +104,10 @@ pub struct GrantSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<MetadataSchema>"))]
     pub metadata: Option<Metadata>,
+    /// What the holder of an API key may hand out to others, in addition to what the key itself has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::MayIssueSchema>"))]
+    pub may_issue: Option<MayIssue>,
     /// The application's own claims: an object.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Object>"))]
@@ -181,6 +185,7 @@ impl GrantSpec {
         grant = self.absolute.into_iter().fold(grant, Grant::absolute_lifetime);
         grant = self.uses.into_iter().fold(grant, Grant::uses);
         grant = self.metadata.into_iter().fold(grant, Grant::metadata);
+        grant = self.may_issue.into_iter().fold(grant, Grant::may_issue);
         grant = by.cloned().into_iter().fold(grant, Grant::by);
         Ok(grant.private_claims(claims))
     }

@@ -6,7 +6,7 @@ const LINE: &str = r#"{"kind":"api-key","subject":"user123","issuer":"i","audien
     "scopes":["read"],"client":"c","username":"u","auth_time":"now","acr":"aal2",
     "amr":["pwd","otp"],"cnf":{"jkt":"t"},"ttl":"never","not_before":"+5m",
     "idle":"1h","absolute":"90d","uses":3,"metadata":{"device":{"id":"d"},
-    "labels":{"k":"v"},"tags":["t"]},"claims":{"plan":"team"}}"#;
+    "labels":{"k":"v"},"tags":["t"]},"may_issue":{"scopes":"all"},"claims":{"plan":"team"}}"#;
 
 fn refused(text: &str) -> String {
     match GrantSpec::from_json(text) {
@@ -38,6 +38,7 @@ fn every_member_reaches_the_grant() {
     assert_eq!(parts.uses, Some(3));
     assert_eq!(parts.metadata.device.id.unwrap(), "d");
     assert!(parts.metadata.tags.contains("t"));
+    assert!(parts.registered.may_issue.unwrap().scopes.permits("anything"));
     assert_eq!(parts.private, PrivateClaims::from_json(r#"{"plan":"team"}"#).unwrap());
     assert_eq!(parts.by.unwrap(), "ops");
 }

@@ -14,7 +14,7 @@ api-key 365d.
 With --from, each line is a JSON object. All fields are optional: kind, subject, issuer,
 audience [], scopes [], client, username, auth_time, acr, amr [], cnf {jkt or x5t#S256}, ttl,
 expires_at, not_before, idle, absolute, uses, metadata {device {id, user_agent, ip, platform,
-version}, app, app_version, labels {}, tags []}, claims {}. Invalid lines are reported on stderr and
+version}, app, app_version, labels {}, tags []}, may_issue {scopes, audiences}, claims {}. Invalid lines are reported on stderr and
 the other lines are issued. The exit code is then 2. Without --json, each output line has id, kind,
 expiry and bearer, separated by tabs.
 
