@@ -163,7 +163,7 @@ impl DeriveBody {
     }
 }
 
-/// The body of `POST /v1/tokens/{id}/rotate`, which may be empty.
+/// The body of `POST /v1/tokens/{id}/rotate`: `{}` for the default.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

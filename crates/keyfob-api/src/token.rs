@@ -4,7 +4,7 @@ use keyfob_core::id::{FamilyId, TokenId};
 use keyfob_core::names::NameSet;
 use keyfob_core::text::{Actor, Audience, ClientId, Issuer, Reason, Scope, Subject};
 use keyfob_core::time::{Timestamp, Ttl};
-use keyfob_core::token::{Kind, Metadata, TokenState};
+use keyfob_core::token::{Kind, Metadata, Revocation, TokenState};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -96,6 +96,17 @@ pub struct RevocationBody {
     pub by: Option<Actor>,
     /// What was revoked: `token`, `ancestor`, `subject`, `client` or `all`.
     pub through: String,
+}
+
+impl From<&Revocation> for RevocationBody {
+    fn from(revocation: &Revocation) -> Self {
+        Self {
+            at: revocation.at,
+            reason: revocation.reason.clone(),
+            by: revocation.by.clone(),
+            through: revocation.through.as_str().to_owned(),
+        }
+    }
 }
 
 /// A token with its bearer: the answer to issuing, deriving and rotating, and the object of

@@ -13,7 +13,7 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-redb", &["keyfob-store"]),
     ("keyfob-redis", &["keyfob-limit", "keyfob-store"]),
     ("keyfob-tower", &["keyfob"]),
-    ("keyfob-server", &["keyfob", "keyfob-tower"]),
+    ("keyfob-server", &["keyfob", "keyfob-api", "keyfob-tower"]),
     ("keyfob-testkit", &["keyfob"]),
     (
         "keyfob-cli",

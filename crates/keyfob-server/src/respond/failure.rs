@@ -86,7 +86,7 @@ impl Failure {
         Self { code: code.into(), public_detail: "the service has failed", ..failure }
     }
 
-    #[expect(dead_code, reason = "the routes of the API charge limits")]
+    #[expect(dead_code, reason = "limits of routes come with the configuration")]
     /// Returns the failure of a request that a limit does not admit.
     pub(crate) fn limited(verdict: LimitVerdict) -> Self {
         let retry_after = verdict.retry_after().unwrap_or(RETRY_UNAVAILABLE);
