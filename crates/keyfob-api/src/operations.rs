@@ -114,7 +114,7 @@ pub struct KeysBody {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyCountBody {
     /// The version of the key. 0: the records are not sealed.
-    pub version: u32,
+    pub version: u16,
     /// How many records there are.
     pub records: u64,
 }

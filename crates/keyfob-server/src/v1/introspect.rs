@@ -1,7 +1,7 @@
 //! Introspection of many tokens in one request, each answered as RFC 7662 section 2.2 says.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use keyfob_api::{IntrospectBody, MAX_ITEMS};
+use keyfob_api::{IntrospectBody, MAX_ITEMS, SecretText};
 
 use super::input::body;
 use crate::call::Call;
@@ -19,7 +19,9 @@ pub(crate) async fn handle(call: Call) -> Answer {
         let detail = format!("there are too many tokens: at most {MAX_ITEMS}");
         return Err(Failure::bad("too_many_items", detail));
     }
-    let answers = stream::iter(&tokens).map(|token| introspect(&call, token.expose()));
+    let call = &call;
+    let answers = stream::iter(tokens)
+        .map(|token: SecretText| async move { introspect(call, token.expose()).await });
     let answers: Vec<Introspected> = answers.buffered(MAX_CONCURRENT).try_collect().await?;
     json::ok(&answers)
 }

@@ -114,7 +114,7 @@ pub(crate) async fn keys(call: Call) -> Answer {
     Query::read(&call, &[])?;
     let counts = call.manager().count_by_key().await?;
     let keys =
-        counts.into_iter().map(|(key, records)| KeyCountBody { version: key.number(), records });
+        counts.into_iter().map(|(key, records)| KeyCountBody { version: key.value(), records });
     json::ok(&KeysBody { keys: keys.collect() })
 }
 

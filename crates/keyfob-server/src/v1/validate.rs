@@ -42,9 +42,11 @@ pub(crate) async fn handle(call: Call) -> Answer {
             json::ok(&answer(&call, &verdict))
         }
         OneOrMany::Many(many) => {
-            let verdicts = stream::iter(&many).map(|one| verdict(&call, one));
+            let call = &call;
+            let verdicts = stream::iter(many)
+                .map(|one: ValidateBody| async move { verdict(call, &one).await });
             let verdicts: Vec<_> = verdicts.buffered(MAX_CONCURRENT).try_collect().await?;
-            let answers: Vec<_> = verdicts.iter().map(|verdict| answer(&call, verdict)).collect();
+            let answers: Vec<_> = verdicts.iter().map(|verdict| answer(call, verdict)).collect();
             json::ok(&answers)
         }
     }
@@ -52,9 +54,8 @@ pub(crate) async fn handle(call: Call) -> Answer {
 
 async fn verdict(call: &Call, wanted: &ValidateBody) -> Result<Verdict, Failure> {
     let caller = call.caller()?;
-    let wanted = match confined(caller, wanted) {
-        Some(wanted) => wanted,
-        None => return Ok(Verdict::Refused(Refusal::Unknown)),
+    let Some(wanted) = confined(caller, wanted) else {
+        return Ok(Verdict::Refused(Refusal::Unknown));
     };
     let chain = chain(call, wanted.chain.as_deref(), wanted.would_widen())?;
     let chain = wanted.add_to(chain);

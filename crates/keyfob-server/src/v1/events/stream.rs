@@ -35,6 +35,12 @@ struct Streaming {
     has_ended: bool,
 }
 
+/// What happens first.
+enum Next {
+    Tick,
+    Delivery(Option<Result<Delivery, keyfob::Error>>),
+}
+
 /// Answers with the events after a cursor.
 pub(super) fn answer(call: Call, selection: Selection, after: Cursor) -> Response<Body> {
     let mut ticks = interval(KEEP_ALIVE);
@@ -59,43 +65,43 @@ impl Streaming {
     /// Waits for the next part of the body; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
         while !self.has_ended {
-            tokio::select! {
+            let delivery = tokio::select! {
                 biased;
                 _ = self.draining.wait_for(|draining| *draining) => return None,
-                _ = self.ticks.tick() => {
-                    if !self.is_caller_valid().await {
-                        return None;
-                    }
+                _ = self.ticks.tick() => Next::Tick,
+                delivery = self.events.next() => Next::Delivery(delivery),
+            };
+            match delivery {
+                Next::Tick if is_caller_valid(&self.call).await => {
                     return Some(Bytes::from_static(b": keep-alive\n\n"));
                 }
-                delivery = self.events.next() => match delivery {
-                    Some(Ok(Delivery::Event(event))) if self.selection.matches(&event) => {
-                        let cursor = self.events.cursor().to_string();
-                        return Some(part(&event, &cursor));
+                Next::Tick => return None,
+                Next::Delivery(Some(Ok(Delivery::Event(event)))) => {
+                    if self.selection.matches(&event) {
+                        return Some(part(&event, &self.events.cursor().to_string()));
                     }
-                    Some(Ok(Delivery::Event(_))) => {}
-                    Some(Ok(Delivery::Trimmed)) => {
-                        return Some(Bytes::from_static(b"event: trimmed\ndata: {}\n\n"));
-                    }
-                    // The client reconnects, and resumes after the last event that it has seen.
-                    Some(Err(error)) => {
-                        tracing::warn!(code = error.code(), %error, "a stream of events ends");
-                        self.has_ended = true;
-                    }
-                    None => self.has_ended = true,
-                },
+                }
+                Next::Delivery(Some(Ok(Delivery::Trimmed))) => {
+                    return Some(Bytes::from_static(b"event: trimmed\ndata: {}\n\n"));
+                }
+                // The client reconnects, and resumes after the last event that it has seen.
+                Next::Delivery(Some(Err(error))) => {
+                    tracing::warn!(code = error.code(), %error, "a stream of events ends");
+                    self.has_ended = true;
+                }
+                Next::Delivery(None) => self.has_ended = true,
             }
         }
         None
     }
+}
 
-    async fn is_caller_valid(&self) -> bool {
-        let Ok(caller) = self.call.caller() else { return false };
-        match self.call.manager().validate_active(caller.bearer()).await {
-            Ok(_) => true,
-            // A store that is away revokes nobody.
-            Err(error) => !matches!(error, keyfob::Error::Refused(_)),
-        }
+async fn is_caller_valid(call: &Call) -> bool {
+    let Ok(caller) = call.caller() else { return false };
+    match call.manager().validate_active(caller.bearer()).await {
+        Ok(_) => true,
+        // A store that is away revokes nobody.
+        Err(error) => !matches!(error, keyfob::Error::Refused(_)),
     }
 }
 
