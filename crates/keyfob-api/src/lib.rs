@@ -14,6 +14,7 @@
 //! | [`list`] | pages of tokens, counts, the history of a token |
 //! | [`event`] | pages of events |
 //! | [`operations`] | statistics, limits, keys, the report of `doctor` |
+//! | [`refusal`] | why a part of a request was refused |
 //! | [`problem`] | errors (RFC 9457) |
 //! | [`many`] | one body or an array of them |
 //!
@@ -35,6 +36,7 @@ pub mod list;
 pub mod many;
 pub mod operations;
 pub mod problem;
+pub mod refusal;
 pub mod revoke;
 #[cfg(feature = "schema")]
 pub mod schema;
@@ -54,10 +56,10 @@ pub use operations::{
     StatsBody,
 };
 pub use problem::Problem;
+pub use refusal::RefusalBody;
 pub use revoke::{RevokeAnswer, RevokeBody, RevokeOutcome, RevokeProgress, RevokeTarget};
 pub use secret::SecretText;
 pub use token::{IssueOutcome, IssuedBody, RevocationBody, TokenBody};
 pub use validate::{
-    ExplainAnswer, ExplainBody, LimitCharge, LimitStatusBody, RefusalBody, ValidateAnswer,
-    ValidateBody,
+    ExplainAnswer, ExplainBody, LimitCharge, LimitStatusBody, ValidateAnswer, ValidateBody,
 };

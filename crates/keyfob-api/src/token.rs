@@ -8,12 +8,12 @@ use keyfob_core::token::{Kind, Metadata, Revocation, TokenState};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use crate::refusal::RefusalBody;
 #[cfg(feature = "schema")]
 use crate::schema::{
     Id, KindSchema, MetadataSchema, Names, Object, ScopeText, StateSchema, Text, TimeText, TtlText,
 };
 use crate::secret::SecretText;
-use crate::validate::RefusalBody;
 
 /// A token with its state at the time of the answer: the JSON of `Token::view`.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -11,6 +11,7 @@ use keyfob_core::validation::{Consistency, DeviceBinding, ValidationChain};
 use serde::{Deserialize, Serialize};
 
 use crate::many::OneOf;
+use crate::refusal::RefusalBody;
 #[cfg(feature = "schema")]
 use crate::schema::{Address, Id, KindSchema, Names, ScopeText, Text, TtlText};
 use crate::secret::SecretText;
@@ -246,14 +247,4 @@ pub struct ExplainAnswer<T = TokenBody> {
     pub token: Option<T>,
     /// Every demand that is not met, in the order in which they are checked.
     pub refusals: Vec<RefusalBody>,
-}
-
-/// A demand that is not met, or another reason.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct RefusalBody {
-    /// The stable code.
-    pub code: String,
-    /// The refusal in words.
-    pub message: String,
 }

@@ -1,14 +1,16 @@
 //! Events: one page after a cursor, or a stream of server-sent events.
 
+mod selection;
 mod stream;
+mod view;
 
 use http::header::ACCEPT;
-use keyfob::Event;
 use keyfob::event::CloudEvent;
 use keyfob::store::Cursor;
-use keyfob::values::TokenId;
 use keyfob_api::EventsPageBody;
-use serde::Serialize;
+
+use selection::Selection;
+use view::EventView;
 
 use super::input::Query;
 use super::view::check_unconfined;
@@ -19,36 +21,6 @@ use crate::respond::json::{self, Answer};
 /// How many events a page has unless the request says, and at most.
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
-
-/// Which events are wanted.
-#[derive(Clone, Debug, Default)]
-struct Selection {
-    /// A type, such as `keyfob.token.revoked`, or the start of some, such as `keyfob.token.`.
-    kind: Option<String>,
-    /// The token that they are about.
-    token: Option<TokenId>,
-}
-
-impl Selection {
-    fn matches(&self, event: &Event) -> bool {
-        let is_kind = |kind: &String| {
-            let name = event.what.as_str();
-            name == kind || (kind.ends_with('.') && name.starts_with(kind.as_str()))
-        };
-        self.kind.as_ref().is_none_or(is_kind)
-            && self.token.is_none_or(|token| event.token() == Some(token))
-    }
-}
-
-/// An event with the cursor after it.
-#[derive(Serialize)]
-struct EventView<'a> {
-    #[serde(flatten)]
-    event: CloudEvent<'a>,
-    /// An extension attribute. CloudEvents requires a name of lower-case letters and digits.
-    #[serde(rename = "keyfobcursor", skip_serializing_if = "Option::is_none")]
-    cursor: Option<String>,
-}
 
 /// Answers `GET /v1/events`.
 ///

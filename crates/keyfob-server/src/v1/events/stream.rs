@@ -19,7 +19,8 @@ use keyfob::store::Cursor;
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::{EventView, Selection};
+use super::selection::Selection;
+use super::view::EventView;
 use crate::call::Call;
 
 /// How often a comment is sent where there are no events, so that proxies keep the connection. The key

@@ -23,9 +23,9 @@ async fn issuer(service: &Service) -> Key {
 async fn a_token_is_issued_with_its_bearer_and_its_place() {
     let service = Service::start().await;
     let admin = service.admin().await;
-    let grant =
-        json!({"subject": "alice", "scopes": ["read"], "ttl": "15m", "claims": {"b": 1, "a": 2}});
-    let reply = service.post(PATH, &admin, grant).await;
+    let grant = r#"{"subject":"alice","scopes":["read"],"ttl":"15m","claims":{"b":1,"a":2}}"#;
+    let auth = admin.bearer();
+    let reply = service.raw(Method::POST, PATH, Some(&auth), "application/json", grant).await;
     assert_eq!(reply.status, 201);
     assert_eq!(reply.headers["cache-control"], "no-store");
     let issued: IssuedBody = serde_json::from_slice(&reply.body).unwrap();

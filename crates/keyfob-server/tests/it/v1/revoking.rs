@@ -117,12 +117,13 @@ async fn a_client_that_goes_away_stops_the_run() {
     for _ in 0..300 {
         service.bearer(Grant::new(Kind::Access).subject("alice")).await;
     }
-    let filter = json!({"filter": "subject:alice", "throttle": 100});
+    let filter = json!({"filter": "subject:alice", "throttle": 200});
     let body = json!({"target": {"filter": filter}}).to_string();
     let mut response = service.open("POST", PATH, &operator, "application/json", body).await;
     let first = response.body_mut().frame().await.unwrap().unwrap();
     assert!(first.is_data());
     drop(response);
+    // The whole run would take a second.
     tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
     assert!(active(&service, Filter::new().subject("alice")).await >= 100);
 }
