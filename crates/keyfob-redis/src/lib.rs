@@ -20,7 +20,7 @@
 //!
 //! Options follow a `?`: `namespace` (`keyfob`), `lanes` (64; only when the namespace is created),
 //! `wait` (0; the number of replicas that a revocation waits for), `response_timeout` (`500ms`),
-//! `connect_timeout` (`1s`), `sentinel_password`, `ca` (a file of certificates to trust), and `when_emptied`
+//! `connect_timeout` (`1s`), `budget` (`3s`; for a call with all its repetitions), `sentinel_password`, `ca` (a file of certificates to trust), and `when_emptied`
 //! (`refuse`; see below), `address` (`checked`; see below).
 //!
 //! # A store that comes back empty
@@ -62,6 +62,15 @@
 //! maximum staleness. A user with an access list needs `+del` for any revocation, `+hgetall` for counts, and
 //! `+client|tracking` to watch. A key that is deleted by hand, without keyfob, is not reported: revoke the
 //! token, or flush everything.
+//!
+//! # A store that is away
+//!
+//! A call that gets no answer is sent again until its budget has passed, so that a restart or a failover
+//! within the budget is not noticed. When a server has not answered for the whole budget, calls to it fail
+//! almost immediately with [`Unavailable`](keyfob_store::StoreError::Unavailable), without being sent; in a
+//! cluster, only those to that server. The node looks for the server up to 40 times a second and continues by
+//! itself when it answers. A rate limit does without the store as soon as the response timeout has passed
+//! without an answer. If failovers take longer than three seconds, set a larger `budget`.
 //!
 //! # Failover
 //!

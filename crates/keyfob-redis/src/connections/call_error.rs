@@ -64,6 +64,11 @@ impl CallError {
         }
     }
 
+    /// Returns whether another server has the slot, or is about to.
+    pub(super) fn is_redirection(&self) -> bool {
+        matches!(self, Self::Moved(_) | Self::Ask(_))
+    }
+
     /// Turns the error of a command after the call into one of the call. The call was executed, so the error
     /// must not say that nothing was changed.
     pub(super) fn after_the_call(self) -> Self {
@@ -74,6 +79,18 @@ impl CallError {
             };
         }
         Self::Unsafe(self.into_error().to_string())
+    }
+
+    /// Returns the cause in words.
+    pub(super) fn detail(&self) -> String {
+        match self {
+            Self::Refused(detail)
+            | Self::Lost(detail)
+            | Self::Unsafe(detail)
+            | Self::Unconfirmed(detail) => detail.clone(),
+            Self::Moved(address) | Self::Ask(address) => format!("the slot is at {address}"),
+            Self::Final(error) => error.to_string(),
+        }
     }
 
     pub(crate) fn into_error(self) -> StoreError {
@@ -87,6 +104,18 @@ impl CallError {
                 StoreError::unavailable(format!("the slot is at {address}"))
             }
         }
+    }
+}
+
+/// What a server answers that can serve no call yet.
+const NOT_SERVING: [&str; 4] = ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY"];
+
+/// Returns whether the error of a call that was sent shows that its server does not serve calls.
+pub(super) fn is_no_answer(error: &CallError) -> bool {
+    match error {
+        CallError::Lost(_) | CallError::Unconfirmed(_) => true,
+        CallError::Refused(detail) => NOT_SERVING.iter().any(|code| detail.starts_with(code)),
+        _ => false,
     }
 }
 

@@ -73,6 +73,14 @@ impl Connector {
         &self.metrics
     }
 
+    pub(super) fn scripts(&self) -> &Scripts {
+        &self.scripts
+    }
+
+    pub(super) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
     pub(super) fn response_timeout(&self) -> Duration {
         self.clock_source.timeout
     }

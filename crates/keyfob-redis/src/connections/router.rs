@@ -55,6 +55,8 @@ enum RouteSource {
 struct LastRoute {
     /// The route, and when the question for it was sent.
     route: Option<(Arc<Route>, MonotonicInstant)>,
+    /// The route that was read last, even if it is invalid.
+    known: Option<Arc<Route>>,
     /// The nodes to ask first: those of the last route, and the target of a redirection.
     ask_first: Vec<Address>,
     /// Which run of a server is at a checked address.
@@ -171,6 +173,15 @@ impl Router {
             tracing::warn!(%address, "the address leads to another server, or it was restarted");
         }
         has_moved
+    }
+
+    /// Returns the primary of a slot in a cluster, as far as is known without asking. `None` stands for any
+    /// other store.
+    pub(super) fn shard_of(&self, slot: u16) -> Option<Address> {
+        if !matches!(self.source, RouteSource::Cluster(_)) {
+            return None;
+        }
+        self.last_route().known.as_ref()?.address(slot).ok()
     }
 
     /// Has the next caller ask for the route again, `ask_first` before the others.
@@ -291,6 +302,7 @@ impl Router {
             return Ok(Arc::clone(later));
         }
         last.route = Some((Arc::clone(&route), asked));
+        last.known = Some(Arc::clone(&route));
         Ok(route)
     }
 

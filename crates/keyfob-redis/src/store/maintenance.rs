@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::epoch_advance::EpochAdvance;
 use super::shared::Shared;
 use crate::config::Topology;
-use crate::connections::Connections;
+use crate::connections::{Connections, in_background};
 use crate::feed::{FeedContext, follow_primaries};
 use crate::namespace_guard::NamespaceGuard;
 use crate::slot::slot_of;
@@ -41,7 +41,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
         response_timeout: shared.config.response_timeout,
         lanes_move: matches!(shared.config.topology, Topology::Cluster(_)),
     };
-    tokio::spawn(async {
+    tokio::spawn(in_background(async {
         tokio::join!(
             maintain(maintained),
             confirm_primary(confirmed),
@@ -49,7 +49,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
             find_namespace(guarded, Arc::clone(&context.guard)),
             follow_primaries(context)
         );
-    })
+    }))
 }
 
 /// Runs beside the rest of the work, which waits for servers that may not answer.

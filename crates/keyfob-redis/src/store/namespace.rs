@@ -15,6 +15,33 @@ use crate::protocol::constants::reply;
 /// The position of `create_lane_until` in the arguments of each script that writes.
 const CREATE_LANE_UNTIL: usize = 1;
 
+/// Why the namespace could not be looked for.
+#[derive(Clone, Debug)]
+pub(super) struct LookupFailure {
+    detail: String,
+    is_unconfirmed: bool,
+}
+
+impl LookupFailure {
+    /// Returns what callers that wait are given, or `None` for an error that each finds by itself.
+    fn of(error: &StoreError) -> Option<Self> {
+        let (detail, is_unconfirmed) = match error {
+            StoreError::Unavailable { detail } => (detail.clone(), false),
+            StoreError::AddressUnconfirmed { detail } => (detail.clone(), true),
+            _ => return None,
+        };
+        Some(Self { detail, is_unconfirmed })
+    }
+
+    fn to_error(&self) -> StoreError {
+        let detail = self.detail.clone();
+        match self.is_unconfirmed {
+            true => StoreError::AddressUnconfirmed { detail },
+            false => StoreError::Unavailable { detail },
+        }
+    }
+}
+
 impl Shared {
     /// The argument `namespace` of a script that writes.
     pub(super) fn lane_tag(&self) -> Arg {
@@ -62,10 +89,17 @@ impl Shared {
         };
         self.guard.check()?;
         if !is_recent() {
-            let _looking = self.looking.lock().await;
-            // The caller before may have seen it.
+            let arrived = MonotonicInstant::now();
+            let mut last_failure = self.looking.lock().await;
+            // The caller before may have seen it, or failed.
             if !is_recent() {
-                self.find_namespace().await?;
+                if let Some((_, failure)) = last_failure.as_ref().filter(|(at, _)| *at >= arrived) {
+                    return Err(failure.to_error());
+                }
+                let found = self.find_namespace().await;
+                let failure = found.as_ref().err().and_then(LookupFailure::of);
+                *last_failure = failure.map(|failure| (MonotonicInstant::now(), failure));
+                found?;
             }
         }
         Ok(self.guard.last_seen())

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use keyfob_store::{Namespace, Timestamp};
+use keyfob_store::{MonotonicInstant, Namespace, Timestamp};
 
 use super::limits::refusals::Refusals;
+use super::namespace::LookupFailure;
 use super::recent_revocations::RecentRevocations;
 use crate::config::RedisConfig;
 use crate::connections::Connections;
@@ -26,8 +27,9 @@ pub(super) struct Shared {
     pub(super) recent: RecentRevocations,
     pub(super) refusals: Refusals,
     pub(super) guard: Arc<NamespaceGuard>,
-    /// Many callers look for the namespace once.
-    pub(super) looking: tokio::sync::Mutex<()>,
+    /// Many callers look for the namespace once. It holds the last failure and its time, which is the answer
+    /// for those that waited.
+    pub(super) looking: tokio::sync::Mutex<Option<(MonotonicInstant, LookupFailure)>>,
 }
 
 impl Shared {

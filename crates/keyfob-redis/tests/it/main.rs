@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
 
 mod access;
+mod away;
 mod cleaning;
 mod contract;
 mod cost;
