@@ -119,7 +119,10 @@ mod record;
 mod slot;
 mod store;
 
-pub use config::{Address, RedisConfig, Tls, Topology, WhenEmptied};
+pub use config::{
+    Address, Password, PasswordCommand, PasswordFile, PasswordSource, RedisConfig, Tls, Topology,
+    WhenEmptied,
+};
 pub use store::RedisStore;
 
 /// The README's example, so that it compiles.

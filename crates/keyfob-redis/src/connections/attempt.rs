@@ -37,7 +37,7 @@ struct AttemptFailed {
 
 impl AttemptFailed {
     fn before_sending(error: CallError) -> Self {
-        let is_silent = !matches!(error, CallError::Final(_));
+        let is_silent = !matches!(error, CallError::Final(_) | CallError::LoginRefused(_));
         Self { error, is_silent }
     }
 

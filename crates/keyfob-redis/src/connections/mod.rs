@@ -13,11 +13,13 @@ mod clock_offset;
 mod confirmation;
 mod connection;
 mod connector;
+mod login;
 mod node;
 mod reply;
 mod router;
 mod sentinels;
 mod shared_attempt;
+mod tls;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +37,7 @@ pub(crate) use attempt::in_background;
 use breaker::Breaker;
 pub(crate) use call::Call;
 pub(crate) use call_error::CallError;
+use call_error::refused_login;
 pub(crate) use confirmation::{AddressState, Answerer};
 pub(crate) use connection::Connection;
 pub(crate) use connector::too_old;
@@ -120,8 +123,9 @@ impl Connections {
     ) -> Result<(Reply, Answerer), CallFailed> {
         let (begun, arrived) = (Instant::now(), MonotonicInstant::now());
         let (mut pause, mut maybe_done, mut ask_at) = (FIRST_RETRY_PAUSE, false, None);
-        let mut is_unconfirmed = false;
         loop {
+            let mut as_error: fn(String) -> StoreError =
+                |detail| StoreError::Unavailable { detail };
             if self.is_closed() {
                 let error = StoreError::unavailable("the store was closed");
                 return Err(CallFailed { maybe_done, error });
@@ -135,16 +139,21 @@ impl Connections {
                 Err(CallError::Refused(detail)) if call.can_be_split && is_split(&detail) => {
                     return Err(CallFailed { maybe_done, error: StoreError::unavailable(detail) });
                 }
-                Err(CallError::Refused(detail)) => {
-                    is_unconfirmed = false;
+                Err(CallError::Refused(detail)) => detail,
+                Err(CallError::LoginRefused(detail)) => {
+                    if !self.connector.may_log_in_later() {
+                        return Err(CallFailed { maybe_done, error: refused_login(&detail) });
+                    }
+                    as_error = |detail| refused_login(&detail);
                     detail
                 }
                 Err(CallError::Unconfirmed(detail)) => {
-                    (maybe_done, is_unconfirmed) = (true, true);
+                    maybe_done = true;
+                    as_error = |detail| StoreError::AddressUnconfirmed { detail };
                     detail
                 }
                 Err(CallError::Lost(detail) | CallError::Unsafe(detail)) => {
-                    (maybe_done, is_unconfirmed) = (true, false);
+                    maybe_done = true;
                     if !call.repeatable {
                         let error = StoreError::unavailable(detail);
                         return Err(CallFailed { maybe_done, error });
@@ -163,11 +172,7 @@ impl Connections {
                 }
             };
             if begun.elapsed() + pause >= self.budget {
-                let error = match is_unconfirmed {
-                    true => StoreError::AddressUnconfirmed { detail },
-                    false => StoreError::unavailable(detail),
-                };
-                return Err(CallFailed { maybe_done, error });
+                return Err(CallFailed { maybe_done, error: as_error(detail) });
             }
             tracing::debug!(script = call.script.name, slot, detail, "sending the call again");
             sleep(pause).await;

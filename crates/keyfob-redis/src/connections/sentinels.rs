@@ -41,7 +41,9 @@ impl Sentinels {
         while let Some(answer) = asked.next().await {
             match answer {
                 Ok(vote) => votes.push(vote),
-                Err(CallError::Final(error)) => final_error = Some(error),
+                Err(error @ (CallError::Final(_) | CallError::LoginRefused(_))) => {
+                    final_error = Some(error.into_error());
+                }
                 Err(error) => last_error = format!(": {}", error.into_error()),
             }
             match majority(&votes, self.each.len()) {

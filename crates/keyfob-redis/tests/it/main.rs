@@ -20,6 +20,7 @@ mod half_done;
 mod index;
 mod invalidation_feed;
 mod limits;
+mod logins;
 mod lost_shard;
 mod metrics;
 mod open;

@@ -14,6 +14,9 @@ const MAX_PAUSE: Duration = Duration::from_millis(250);
 /// The pause grows with the silence: it is this part of it.
 const PAUSE_DIVISOR: u32 = 20;
 
+/// A call waits for this part of its usual wait if the present probe hangs.
+const SLOW_DIVISOR: u32 = 3;
+
 /// A call that no answer has come to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::connections) struct Failure {
@@ -77,12 +80,13 @@ impl Silence {
         if !self.has_lasted(caller.tries_for, now) {
             return Decision::Send;
         }
-        let patience_ends = caller.arrived.after(caller.waits_for);
         let is_answered = self.failed_probe.is_some_and(|(begun, _)| begun >= caller.arrived);
         // A probe that has run for so long will hardly succeed in the next moment.
         let is_slow =
             self.probe_begun.is_some_and(|begun| begun.after(caller.waits_for) <= caller.arrived);
-        if caller.waits_for.is_zero() || is_answered || is_slow || now >= patience_ends {
+        let patience = if is_slow { caller.waits_for / SLOW_DIVISOR } else { caller.waits_for };
+        let patience_ends = caller.arrived.after(patience);
+        if patience.is_zero() || is_answered || now >= patience_ends {
             return Decision::Fail;
         }
         Decision::WaitUntil(patience_ends)
@@ -180,11 +184,15 @@ mod tests {
     }
 
     #[test]
-    fn a_call_does_not_wait_for_a_probe_that_hangs() {
+    fn a_call_hardly_waits_for_a_probe_that_hangs() {
         let mut silence = silence();
         silence.begin_probe(at(5_000));
         assert_eq!(silence.decide(&caller(5_249), at(5_249)), Decision::WaitUntil(at(5_499)));
-        assert_eq!(silence.decide(&caller(5_250), at(5_250)), Decision::Fail);
+        assert_eq!(
+            silence.decide(&caller(6_000), at(6_083)),
+            Decision::WaitUntil(at(6_000).after(WAIT / 3))
+        );
+        assert_eq!(silence.decide(&caller(6_000), at(6_084)), Decision::Fail);
         // It was given up with its runtime.
         silence.end_probe(None, at(9_000));
         assert_eq!(silence.decide(&caller(9_000), at(9_000)), Decision::WaitUntil(at(9_250)));
