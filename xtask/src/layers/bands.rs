@@ -12,6 +12,7 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-redb", &["keyfob-store"]),
     ("keyfob-redis", &["keyfob-limit", "keyfob-store"]),
     ("keyfob-tower", &["keyfob"]),
+    ("keyfob-server", &["keyfob", "keyfob-tower"]),
     ("keyfob-testkit", &["keyfob"]),
     ("keyfob-cli", &["keyfob", "keyfob-keys", "keyfob-redb", "keyfob-redis"]),
 ];
