@@ -18,10 +18,33 @@
 //! | `redis+cluster://[user:password@]a[:port],b…` | a cluster |
 //! | `rediss://`, `rediss+sentinel://`, `rediss+cluster://` | the same over TLS |
 //!
-//! Options follow a `?`: `namespace` (`keyfob`), `lanes` (64; only when the namespace is created),
-//! `wait` (0; the number of replicas that a revocation waits for), `response_timeout` (`500ms`),
-//! `connect_timeout` (`1s`), `budget` (`3s`; for a call with all its repetitions), `sentinel_password`, `ca` (a file of certificates to trust), and `when_emptied`
-//! (`refuse`; see below), `address` (`checked`; see below).
+//! Options follow a `?`. A value is percent-encoded where it has a `%`, `&` or `#`.
+//!
+//! | option | default | what |
+//! |---|---|---|
+//! | `namespace` | `keyfob` | the name of the namespace |
+//! | `lanes` | 64 | the number of lanes, only when the namespace is created |
+//! | `wait` | 0 | the number of replicas that a revocation waits for |
+//! | `connect_timeout` | `1s` | for a connection |
+//! | `response_timeout` | `500ms` | for an answer |
+//! | `budget` | `3s` | for a call with all its repetitions; see below |
+//! | `ca` | those of the system | a file of certificates to trust |
+//! | `cert`, `key` | none | files with the certificate that this node presents, and its key |
+//! | `password_file` | none | a file with the password; the URL then names only the user, `redis://user@host` |
+//! | `password_command` | none | a command that prints the password; its words are separated by spaces |
+//! | `password_lifetime` | none | how long the answer of either is valid |
+//! | `sentinel_user`, `sentinel_password` | none | the login at the sentinels |
+//! | `sentinel_password_file`, `sentinel_password_command` | none | where that password comes from |
+//! | `when_emptied` | `refuse` | or `recreate`; see below |
+//! | `address` | `checked` | or `fixed`; see below |
+//!
+//! # Passwords and certificates that change
+//!
+//! Files of certificates are read again for the next connection when they have changed. A password from a
+//! file, a command or your own [`PasswordSource`] is asked for again when a server refuses it, at most once a
+//! second, and when three quarters of its lifetime have passed: open connections then log in again before
+//! the server closes them. While a password is being changed, calls are repeated as far as their budget
+//! allows. A command runs with the rights of this process, so take the URL only from a place that you trust.
 //!
 //! # A store that comes back empty
 //!

@@ -1,5 +1,6 @@
 //! The settings of a store: where the servers are and how they are used.
 
+mod misconfigured;
 mod password;
 mod secret;
 mod url;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use keyfob_store::{Clock, LaneCount, Metrics, StoreError, SystemClock, Ttl};
 
+pub(crate) use misconfigured::misconfigured;
 pub(crate) use password::{Login, LoginPassword};
 pub use password::{Password, PasswordCommand, PasswordFile, PasswordSource};
 pub(crate) use secret::Secret;
@@ -321,9 +323,4 @@ impl fmt::Display for RedisConfig {
         }
         write!(f, "?namespace={}", self.namespace)
     }
-}
-
-/// Returns a [`StoreError::Misconfigured`] that says what is wrong.
-pub(crate) fn misconfigured(what: impl Into<String>) -> StoreError {
-    StoreError::Misconfigured(what.into())
 }

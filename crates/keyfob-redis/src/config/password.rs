@@ -13,7 +13,8 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use zeroize::Zeroizing;
 
-use super::{Secret, misconfigured};
+use super::misconfigured::misconfigured;
+use super::secret::Secret;
 
 /// The maximum length of a password. Tokens of cloud providers have a few kilobytes.
 const MAX_BYTES: u64 = 64 * 1024;

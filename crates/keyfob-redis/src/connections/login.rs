@@ -145,7 +145,7 @@ impl Login {
 }
 
 impl LastAnswer {
-    /// Returns the last answer if the source need not be asked: it is still valid and was not refused.
+    /// Returns the last answer if the source does not have to be asked: it is still valid and was not refused.
     fn usable(&self, refused: Option<u64>, now: Instant) -> Option<&Credentials> {
         let known = self.credentials.as_ref()?;
         let is_refused = refused == Some(known.generation);

@@ -7,6 +7,7 @@ mod event_log;
 mod insert;
 mod limits;
 mod load;
+mod lookup_failure;
 mod maintenance;
 mod missing_lanes;
 mod namespace;

@@ -3,6 +3,7 @@
 
 use keyfob_store::{Lane, MonotonicInstant, StoreError};
 
+use super::lookup_failure::LookupFailure;
 use super::namespace_meta::{self, LaneOwner};
 use super::outcome::Outcome;
 use super::shared::Shared;
@@ -14,33 +15,6 @@ use crate::protocol::constants::reply;
 
 /// The position of `create_lane_until` in the arguments of each script that writes.
 const CREATE_LANE_UNTIL: usize = 1;
-
-/// Why the namespace could not be looked for.
-#[derive(Clone, Debug)]
-pub(super) struct LookupFailure {
-    detail: String,
-    is_unconfirmed: bool,
-}
-
-impl LookupFailure {
-    /// Returns what callers that wait are given, or `None` for an error that each finds by itself.
-    fn of(error: &StoreError) -> Option<Self> {
-        let (detail, is_unconfirmed) = match error {
-            StoreError::Unavailable { detail } => (detail.clone(), false),
-            StoreError::AddressUnconfirmed { detail } => (detail.clone(), true),
-            _ => return None,
-        };
-        Some(Self { detail, is_unconfirmed })
-    }
-
-    fn to_error(&self) -> StoreError {
-        let detail = self.detail.clone();
-        match self.is_unconfirmed {
-            true => StoreError::AddressUnconfirmed { detail },
-            false => StoreError::Unavailable { detail },
-        }
-    }
-}
 
 impl Shared {
     /// The argument `namespace` of a script that writes.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keyfob_store::{MonotonicInstant, Namespace, Timestamp};
 
 use super::limits::refusals::Refusals;
-use super::namespace::LookupFailure;
+use super::lookup_failure::LookupFailure;
 use super::recent_revocations::RecentRevocations;
 use crate::config::RedisConfig;
 use crate::connections::Connections;

@@ -32,7 +32,7 @@ pub(super) type Shard = Option<Address>;
 #[derive(Debug)]
 pub(super) struct Breaker {
     silent: Mutex<HashMap<Shard, Arc<SilentShard>>>,
-    /// The number of silent shards, so that a call need not lock them.
+    /// The number of silent shards, so that a call does not have to lock them.
     count: AtomicUsize,
     /// After this time a silent shard is away.
     budget: Duration,
