@@ -83,8 +83,12 @@ impl Connections {
             return Ok(());
         }
         let Some(silent) = self.breaker.find(&self.router.shard_of(slot)) else { return Ok(()) };
-        let mut caller =
-            Caller { arrived, tries_for: self.budget, waits_for: self.budget / WAIT_DIVISOR };
+        let mut caller = Caller {
+            arrived,
+            tries_for: self.budget,
+            waits_for: self.budget / WAIT_DIVISOR,
+            probe_limit: self.probe_limit(),
+        };
         if call.is_some_and(|call| call.fails_early) {
             caller.tries_for = self.budget.min(self.response_timeout);
             caller.waits_for = Duration::ZERO;
@@ -188,6 +192,11 @@ impl Connections {
         self.ensure_probed(&silent);
     }
 
+    /// How long a probe takes at most.
+    fn probe_limit(&self) -> Duration {
+        self.connector.connect_timeout() + self.response_timeout
+    }
+
     /// Starts the task that probes a silent shard, unless it runs.
     fn ensure_probed(self: &Arc<Self>, silent: &Arc<SilentShard>) {
         let Ok(runtime) = Handle::try_current() else { return };
@@ -205,7 +214,7 @@ async fn probe(connections: Weak<Connections>, probing: Probing) {
         silent.begin_probe();
         let keys = read_string::Keys { key: silent.key.clone() };
         let call = Call::new(&connections.connector.scripts().read_string, keys, []);
-        let limit = connections.connector.connect_timeout() + connections.response_timeout;
+        let limit = connections.probe_limit();
         match connections.send_once(silent.slot, &call, None, limit).await {
             Err(failed) if failed.is_silent => silent.end_probe(Some(Failure::of(&failed.error))),
             Err(AttemptFailed { error: CallError::Moved(address), .. }) => {

@@ -4,6 +4,7 @@
 //! the store.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -27,6 +28,15 @@ const CONFIRM_INTERVAL: Duration = Duration::from_secs(1);
 /// How many lanes of each server are asked for unfinished advances in a round.
 const LANES_PER_ROUND: usize = 16;
 
+/// Says that the task has ended when it is dropped, also with its runtime.
+struct Running(Arc<AtomicBool>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 /// Starts the task.
 pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
     let [maintained, confirmed, resent, guarded] = [(); 4].map(|()| Arc::downgrade(shared));
@@ -41,7 +51,10 @@ pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
         response_timeout: shared.config.response_timeout,
         lanes_move: matches!(shared.config.topology, Topology::Cluster(_)),
     };
-    tokio::spawn(in_background(async {
+    shared.is_maintained.store(true, Ordering::Relaxed);
+    let running = Running(Arc::clone(&shared.is_maintained));
+    tokio::spawn(in_background(async move {
+        let _running = running;
         tokio::join!(
             maintain(maintained),
             confirm_primary(confirmed),

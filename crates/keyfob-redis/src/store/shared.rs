@@ -1,6 +1,7 @@
 //! What the store methods and the maintenance task share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use keyfob_store::{MonotonicInstant, Namespace, Timestamp};
 
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     pub(super) recent: RecentRevocations,
     pub(super) refusals: Refusals,
     pub(super) guard: Arc<NamespaceGuard>,
+    /// Whether the maintenance task runs.
+    pub(super) is_maintained: Arc<AtomicBool>,
     /// Many callers look for the namespace once. It holds the last failure and its time, which is the answer
     /// for those that waited.
     pub(super) looking: tokio::sync::Mutex<Option<(MonotonicInstant, LookupFailure)>>,

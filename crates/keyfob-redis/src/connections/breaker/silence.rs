@@ -17,6 +17,9 @@ const PAUSE_DIVISOR: u32 = 20;
 /// A call waits for this part of its usual wait if the present probe hangs.
 const SLOW_DIVISOR: u32 = 3;
 
+/// A probe that is not heard of for so much longer than it may take is not counted on.
+const OVERDUE: Duration = Duration::from_secs(5);
+
 /// A call that no answer has come to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::connections) struct Failure {
@@ -52,6 +55,8 @@ pub(in crate::connections) struct Caller {
     pub(in crate::connections) tries_for: Duration,
     /// How long the call waits for a probe of a shard that has been silent for longer.
     pub(in crate::connections) waits_for: Duration,
+    /// How long a probe takes at most.
+    pub(in crate::connections) probe_limit: Duration,
 }
 
 /// What a call does.
@@ -77,7 +82,7 @@ impl Silence {
 
     /// Decides what a call does at `now`.
     pub(super) fn decide(&self, caller: &Caller, now: MonotonicInstant) -> Decision {
-        if !self.has_lasted(caller.tries_for, now) {
+        if !self.has_lasted(caller.tries_for, now) || self.is_probe_overdue(caller, now) {
             return Decision::Send;
         }
         let is_answered = self.failed_probe.is_some_and(|(begun, _)| begun >= caller.arrived);
@@ -90,6 +95,13 @@ impl Silence {
             return Decision::Fail;
         }
         Decision::WaitUntil(patience_ends)
+    }
+
+    /// Whether nothing is heard of the probes: their runtime may not be driven any more.
+    fn is_probe_overdue(&self, caller: &Caller, now: MonotonicInstant) -> bool {
+        let ended = self.failed_probe.map_or(self.since, |(_, ended)| ended);
+        let last = self.probe_begun.map_or(ended, |begun| begun.max(ended));
+        now >= last.after(caller.tries_for.max(caller.probe_limit) + OVERDUE)
     }
 
     /// Notes that a probe begins.
@@ -144,7 +156,7 @@ mod tests {
     }
 
     fn caller(arrived: u64) -> Caller {
-        Caller { arrived: at(arrived), tries_for: BUDGET, waits_for: WAIT }
+        Caller { arrived: at(arrived), tries_for: BUDGET, waits_for: WAIT, probe_limit: WAIT }
     }
 
     fn failure(detail: &str) -> Failure {
@@ -195,7 +207,19 @@ mod tests {
         assert_eq!(silence.decide(&caller(6_000), at(6_084)), Decision::Fail);
         // It was given up with its runtime.
         silence.end_probe(None, at(9_000));
+        silence.begin_probe(at(8_000));
+        silence.end_probe(Some(failure("refused")), at(8_001));
         assert_eq!(silence.decide(&caller(9_000), at(9_000)), Decision::WaitUntil(at(9_250)));
+    }
+
+    #[test]
+    fn a_call_is_sent_when_nothing_is_heard_of_the_probes() {
+        let mut silence = silence();
+        silence.begin_probe(at(5_000));
+        assert_eq!(silence.decide(&caller(12_500), at(12_999)), Decision::Fail);
+        assert_eq!(silence.decide(&caller(12_500), at(13_000)), Decision::Send);
+        silence.end_probe(Some(failure("refused")), at(13_000));
+        assert_eq!(silence.decide(&caller(13_001), at(13_001)), Decision::WaitUntil(at(13_251)));
     }
 
     #[test]
