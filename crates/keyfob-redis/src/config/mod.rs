@@ -5,7 +5,9 @@ mod password;
 mod secret;
 mod url;
 
+use std::collections::HashMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +40,7 @@ pub struct RedisConfig {
     pub(crate) sentinel_login: Login,
     pub(crate) password_lifetime: Option<Duration>,
     pub(crate) database: u32,
+    pub(crate) host_addresses: HashMap<String, Vec<SocketAddr>>,
     pub(crate) namespace: String,
     pub(crate) lanes: Option<LaneCount>,
     pub(crate) wait: u32,
@@ -116,6 +119,7 @@ impl RedisConfig {
             sentinel_login: Login::default(),
             password_lifetime: None,
             database: 0,
+            host_addresses: HashMap::new(),
             namespace: Self::DEFAULT_NAMESPACE.to_owned(),
             lanes: None,
             wait: 0,
@@ -193,6 +197,17 @@ impl RedisConfig {
     /// Uses a database other than 0. A cluster has only database 0.
     pub fn with_database(mut self, database: u32) -> Self {
         self.database = database;
+        self
+    }
+
+    /// Sets the addresses of a host, for which the system's resolver is then not asked. The ports are used
+    /// too, instead of the configured one.
+    pub fn with_host_addresses(
+        mut self,
+        host: impl Into<String>,
+        addresses: impl Into<Vec<SocketAddr>>,
+    ) -> Self {
+        self.host_addresses.insert(host.into(), addresses.into());
         self
     }
 

@@ -112,8 +112,10 @@ impl Connection {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let mut info = redis::cmd("INFO");
         info.arg("server");
-        let answer =
-            self.ask(&info, limit).await.map_err(|error| CallError::Refused(error.to_string()))?;
+        let answer = self.ask(&info, limit).await.map_err(|error| match error {
+            StoreError::Unavailable { detail } => CallError::Refused(detail),
+            error => CallError::Final(error),
+        })?;
         let info = answer.and_then(|answer| Reply(answer).text().ok()).unwrap_or_default();
         let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:")).map(str::to_owned);
         self.run_id.get_or_init(|| {

@@ -1,5 +1,6 @@
 //! Opens connections: TCP, TLS if configured, login, then what a primary needs before it is used.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,18 +11,34 @@ use redis::{AsyncConnectionConfig, Pipeline, ProtocolVersion, RedisConnectionInf
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::call_error::{CallError, refused_login};
 use super::clock_offset::ClockSource;
 use super::connection::{Connection, ConnectionMetrics};
+use super::dial::Dialer;
 use super::login::{Credentials, Login};
 use super::reply::Reply;
 use super::tls::{TlsSource, certificate_advice};
 use crate::config::{Address, RedisConfig, Topology, misconfigured};
 use crate::protocol::signatures::Scripts;
+
+/// Where a connection leads.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    address: &'a Address,
+    /// One of the addresses of the host, or `None` for any.
+    at: Option<SocketAddr>,
+    /// The time that the caller has, or `None` for the usual one.
+    limit: Option<Duration>,
+}
+
+impl<'a> From<&'a Address> for Target<'a> {
+    fn from(address: &'a Address) -> Self {
+        Self { address, at: None, limit: None }
+    }
+}
 
 /// Receives what a server pushes.
 type PushReceiver = Arc<dyn AsyncPushSender>;
@@ -31,6 +48,7 @@ pub(super) struct Connector {
     login: Arc<Login>,
     sentinel_login: Arc<Login>,
     database: u32,
+    dialer: Dialer,
     connect_timeout: Duration,
     clock_source: ClockSource,
     scripts: Arc<Scripts>,
@@ -53,6 +71,7 @@ impl Connector {
             login: Login::new(&config.login, config.password_lifetime),
             sentinel_login: Login::new(&config.sentinel_login, config.password_lifetime),
             database: config.database,
+            dialer: Dialer::new(config.host_addresses.clone()),
             connect_timeout: config.connect_timeout,
             clock_source: ClockSource {
                 clock: Arc::clone(&config.clock),
@@ -78,6 +97,10 @@ impl Connector {
         &self.metrics
     }
 
+    pub(super) fn dialer(&self) -> &Dialer {
+        &self.dialer
+    }
+
     pub(super) fn scripts(&self) -> &Scripts {
         &self.scripts
     }
@@ -96,7 +119,8 @@ impl Connector {
         address: &Address,
         purpose: LinkPurpose,
     ) -> Result<Connection, CallError> {
-        let connection = self.open(address, &self.login, self.database, purpose, None).await?;
+        let connection =
+            self.open(address.into(), &self.login, self.database, purpose, None).await?;
         self.check_role(&connection, address).await?;
         connection.measure_clock(&self.clock_source).await.map_err(not_sent)?;
         connection.read_run_id(self.response_timeout()).await?;
@@ -120,8 +144,9 @@ impl Connector {
         pushed: impl AsyncPushSender,
     ) -> Result<Connection, CallError> {
         let pushed: PushReceiver = Arc::new(pushed);
-        let connection =
-            self.open(address, &self.login, self.database, LinkPurpose::Feed, Some(pushed)).await?;
+        let connection = self
+            .open(address.into(), &self.login, self.database, LinkPurpose::Feed, Some(pushed))
+            .await?;
         self.check_role(&connection, address).await?;
         connection.read_run_id(self.response_timeout()).await?;
         Ok(connection)
@@ -129,9 +154,14 @@ impl Connector {
 
     /// Makes a new connection by an address, and closes it. Returns which run of a server is there, or `None`
     /// if the server does not tell it.
-    pub(super) async fn server_run(&self, address: &Address) -> Result<Option<String>, CallError> {
+    pub(super) async fn server_run(
+        &self,
+        address: &Address,
+        limit: Duration,
+    ) -> Result<Option<String>, CallError> {
         let purpose = LinkPurpose::Topology;
-        let connection = self.open(address, &self.login, self.database, purpose, None).await?;
+        let target = Target { limit: Some(limit), ..address.into() };
+        let connection = self.open(target, &self.login, self.database, purpose, None).await?;
         connection.read_run_id(self.response_timeout()).await?;
         Ok(connection.server_run().map(str::to_owned))
     }
@@ -194,32 +224,40 @@ impl Connector {
         Ok(())
     }
 
-    pub(super) async fn sentinel(&self, address: &Address) -> Result<Connection, CallError> {
-        self.open(address, &self.sentinel_login, 0, LinkPurpose::Topology, None).await
+    /// Connects to the sentinel at one of the addresses of a name, and reads its run id.
+    pub(super) async fn sentinel(
+        &self,
+        name: &Address,
+        at: SocketAddr,
+    ) -> Result<Connection, CallError> {
+        let target = Target { address: name, at: Some(at), limit: None };
+        let purpose = LinkPurpose::Topology;
+        let connection = self.open(target, &self.sentinel_login, 0, purpose, None).await?;
+        connection.read_run_id(self.response_timeout()).await?;
+        Ok(connection)
     }
 
     /// Connects to a node of a cluster to read the route.
     pub(super) async fn cluster_node(&self, address: &Address) -> Result<Connection, CallError> {
-        self.open(address, &self.login, 0, LinkPurpose::Topology, None).await
+        self.open(address.into(), &self.login, 0, LinkPurpose::Topology, None).await
     }
 
     /// Connects and logs in. If the server refuses a password that may have changed, asks for it again.
     async fn open(
         &self,
-        address: &Address,
+        target: Target<'_>,
         login: &Arc<Login>,
         database: u32,
         purpose: LinkPurpose,
         pushed: Option<PushReceiver>,
     ) -> Result<Connection, CallError> {
         let credentials = login.current().await?;
-        let outcome =
-            self.open_with(address, &credentials, database, purpose, pushed.clone()).await;
+        let outcome = self.open_with(target, &credentials, database, purpose, pushed.clone()).await;
         let opened = match outcome {
             Err(CallError::LoginRefused(detail)) => {
                 match login.after_refusal(&credentials).await? {
                     Some(newer) => self
-                        .open_with(address, &newer, database, purpose, pushed)
+                        .open_with(target, &newer, database, purpose, pushed)
                         .await
                         .map(|connection| (connection, newer)),
                     None => Err(CallError::LoginRefused(detail)),
@@ -242,13 +280,14 @@ impl Connector {
 
     async fn open_with(
         &self,
-        address: &Address,
+        target: Target<'_>,
         credentials: &Credentials,
         database: u32,
         purpose: LinkPurpose,
         pushed: Option<PushReceiver>,
     ) -> Result<Connection, CallError> {
-        let connected = self.open_stream(address, credentials, database, purpose, pushed);
+        let address = target.address;
+        let connected = self.open_stream(target, credentials, database, purpose, pushed);
         let outcome = match timeout(self.connect_timeout, connected).await {
             Ok(outcome) => outcome.map_err(not_sent),
             Err(_) => Err(CallError::Refused(format!(
@@ -265,18 +304,26 @@ impl Connector {
 
     async fn open_stream(
         &self,
-        address: &Address,
+        target: Target<'_>,
         credentials: &Credentials,
         database: u32,
         purpose: LinkPurpose,
         pushed: Option<PushReceiver>,
     ) -> Result<Connection, CallError> {
+        let address = target.address;
         let begun = MonotonicInstant::now();
         let refused = |error: std::io::Error| {
             CallError::Refused(format!("{address} cannot be reached: {error}"))
         };
-        let stream =
-            TcpStream::connect((address.host.as_str(), address.port)).await.map_err(refused)?;
+        let found = match target.at {
+            Some(at) => vec![at],
+            None => self.dialer.resolve(address).await.map_err(refused)?,
+        };
+        let stream = self
+            .dialer
+            .connect(&found, target.limit.unwrap_or(self.connect_timeout))
+            .await
+            .map_err(refused)?;
         // Otherwise a small write may wait 40 ms for the acknowledgement of the last one.
         stream.set_nodelay(true).map_err(refused)?;
         let keepalive = TcpKeepalive::new()

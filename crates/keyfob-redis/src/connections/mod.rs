@@ -13,6 +13,7 @@ mod clock_offset;
 mod confirmation;
 mod connection;
 mod connector;
+mod dial;
 mod login;
 mod node;
 mod reply;
@@ -45,6 +46,7 @@ use connector::{Connector, not_sent};
 use node::{Node, Purpose};
 pub(crate) use reply::{Reply, next};
 use router::{Route, Router};
+pub(crate) use sentinels::SentinelView;
 
 /// The pause before the first repetition. Each further pause is twice as long.
 const FIRST_RETRY_PAUSE: Duration = Duration::from_millis(5);
@@ -273,6 +275,13 @@ impl Connections {
     /// Whether sentinels decide which server is the primary.
     pub(crate) fn uses_sentinels(&self) -> bool {
         self.router.uses_sentinels()
+    }
+
+    /// Returns what each sentinel says, and which addresses are listed more than once. `None` if there are
+    /// no sentinels.
+    pub(crate) async fn inspect_sentinels(&self) -> Option<(Vec<SentinelView>, &[Address])> {
+        let sentinels = self.router.sentinels()?;
+        Some((sentinels.inspect(&self.connector).await, sentinels.repeated()))
     }
 
     /// Limits for how long an answer of the sentinels is used; see [`Router::limit_route_age`].

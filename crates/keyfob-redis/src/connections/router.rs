@@ -224,6 +224,13 @@ impl Router {
         }
     }
 
+    pub(super) fn sentinels(&self) -> Option<&Sentinels> {
+        match &self.source {
+            RouteSource::Sentinels(sentinels) => Some(sentinels),
+            _ => None,
+        }
+    }
+
     pub(super) fn uses_sentinels(&self) -> bool {
         matches!(self.source, RouteSource::Sentinels(_))
     }
@@ -277,7 +284,8 @@ impl Router {
         let asked = MonotonicInstant::now();
         if let RouteSource::Checked(address) = &self.source {
             // A lost packet must not keep the next attempt waiting.
-            let found = timeout(self.max_age() * 2, connector.server_run(address)).await;
+            let limit = self.max_age() * 2;
+            let found = timeout(limit, connector.server_run(address, limit)).await;
             let no_answer =
                 || CallError::Refused(format!("no new connection to {address} in time"));
             let found = found.unwrap_or_else(|_| Err(no_answer()));

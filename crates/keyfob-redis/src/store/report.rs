@@ -8,6 +8,7 @@ use keyfob_store::{Severity, StoreError, StoreReport, Timestamp};
 use redis::Value;
 
 use super::namespace_meta::{LaneOwner, lost_meta};
+use super::sentinel_findings::sentinel_findings;
 use super::shared::Shared;
 use crate::config::{Address, Topology, misconfigured};
 use crate::connections::{AddressState, Connection, Reply, too_old};
@@ -86,6 +87,7 @@ impl Shared {
             );
             report.find(Severity::Fault, "away", advice);
         }
+        self.sentinel_findings(&mut report).await;
         self.namespace_finding(&mut report).await?;
         for (address, connection) in connections {
             let info = ask(&connection, &["INFO"]).await?;
@@ -122,6 +124,14 @@ impl Shared {
             return Err(unreachable.remove(0).1);
         }
         Ok((reachable, unreachable))
+    }
+
+    async fn sentinel_findings(&self, report: &mut StoreReport) {
+        let Topology::Sentinel { primary, .. } = &self.config.topology else { return };
+        let Some((views, repeated)) = self.connections.inspect_sentinels().await else { return };
+        for (severity, advice) in sentinel_findings(&views, repeated, primary) {
+            report.find(severity, "sentinels", advice);
+        }
     }
 
     /// Whether the servers hold the namespace that this node opened, and what to do if they do not.

@@ -154,6 +154,22 @@ impl RedisSentinel {
         self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect()
     }
 
+    /// Sends a command to one of the sentinels. The first is 0.
+    ///
+    /// # Errors
+    /// If it does not answer within seconds, or answers with an error.
+    pub fn call_sentinel(&self, number: usize, command: &[&str]) -> io::Result<Reply> {
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "there is no such sentinel");
+        self.sentinels.get(number).ok_or_else(missing)?.call(command)
+    }
+
+    /// Kills one of the sentinels.
+    pub fn kill_sentinel(&self, number: usize) {
+        if let Some(sentinel) = self.sentinels.get(number) {
+            sentinel.process.kill();
+        }
+    }
+
     /// Returns all servers except the sentinels, running or not.
     pub fn servers(&self) -> &[RedisServer] {
         &self.servers
