@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ambiguous_is_refused() {
+    fn an_ambiguous_form_is_refused() {
         assert_eq!(Form::parse(b"token=a&token=a"), Err(BadForm::Repeated));
         assert_eq!(Form::parse(b"token=a&tok%65n="), Err(BadForm::Repeated));
         assert_eq!(Form::parse(b"token=%ff"), Err(BadForm::NotUtf8));

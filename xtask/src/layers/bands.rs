@@ -14,7 +14,7 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-tower", &["keyfob"]),
     ("keyfob-server", &["keyfob", "keyfob-tower"]),
     ("keyfob-testkit", &["keyfob"]),
-    ("keyfob-cli", &["keyfob", "keyfob-keys", "keyfob-redb", "keyfob-redis"]),
+    ("keyfob-cli", &["keyfob", "keyfob-keys", "keyfob-redb", "keyfob-redis", "keyfob-server"]),
 ];
 
 /// Libraries that one crate alone may use.

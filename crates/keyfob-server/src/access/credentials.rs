@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ambiguous_or_malformed_is_refused() {
+    fn ambiguous_or_malformed_credentials_are_refused() {
         use BadCredentials::*;
         let basic = basic_of("a:s");
         assert_eq!(read(&[&basic, &basic], ""), Err(SeveralHeaders));

@@ -25,7 +25,7 @@ fn new() -> String {
     let mut bytes = [0; 16];
     match OsRandom.fill(&mut bytes) {
         Ok(()) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        // An id only helps to find the log: the request goes on.
+        // An id only helps to find the log: the request continues.
         Err(_) => "unknown".to_owned(),
     }
 }

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_something_demands_a_client() {
+    fn a_route_that_changes_something_demands_a_client() {
         for route in routes() {
             let is_public = matches!(route.demand, Demand::Public);
             assert!(route.method == Method::GET || !is_public, "{route:?}");
