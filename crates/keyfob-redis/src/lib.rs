@@ -60,13 +60,29 @@
 //!
 //! # Sentinels
 //!
-//! List all sentinels. The primary is the server that more than half of the configured sentinels
+//! List all sentinels, or a name that leads to all of them. A sentinel counts once, however often it is listed
+//! and by whichever address; a name counts as many sentinels as it ever led to. The primary is the server that more than half of the configured sentinels
 //! name. A primary that was replaced while it was cut off continues to answer the nodes that still
 //! reach it. So no decision rests on a majority older than the maximum staleness: 250 ms, or the
 //! smallest value of the listeners that [`watch`](keyfob_store::Invalidations::watch) the store.
 //! The sentinels are asked again when their last answer is older than half of that, and five times
 //! within it while there are listeners. Without a majority a node answers
 //! [`Unavailable`](keyfob_store::StoreError::Unavailable) until it reaches one again.
+//!
+//! Sentinels may call the primary by its host name or by its address: names that lead to the same address are
+//! the same server. [`report`](keyfob_store::Maintenance::report) says what is not listed, listed twice, or
+//! named differently. A user with an access list needs `+info`, `+sentinel|get-master-addr-by-name` and, for
+//! the report, `+sentinel|sentinels` at the sentinels.
+//!
+//! # Hosts with several addresses
+//!
+//! The next address of a host is tried when one has not answered for a tenth of a second, and the first
+//! connection wins. An address that did not answer delays no later connection.
+//!
+//! # Several runtimes
+//!
+//! A store may be used in another tokio runtime after the first has ended, as a `static` is in test suites. It
+//! connects again and starts its tasks again there. Until then nothing is trusted.
 //!
 //! # An address that moves
 //!
