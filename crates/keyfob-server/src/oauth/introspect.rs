@@ -54,12 +54,6 @@ pub(crate) async fn introspect(call: &Call, bearer: &str) -> Result<Introspected
 }
 
 fn is_visible(caller: &Caller, token: &Token) -> bool {
-    let client = token.client.as_ref().map(|client| client.as_str());
-    match token.kind {
-        Kind::Refresh => caller.is_client_of(client),
-        _ => {
-            caller.may_see(token.audiences.iter().map(|audience| audience.as_str()))
-                || caller.is_client_of(client)
-        }
-    }
+    let is_own = caller.is_client_of(token);
+    is_own || (token.kind != Kind::Refresh && caller.may_see(token))
 }

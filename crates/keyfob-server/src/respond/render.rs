@@ -59,9 +59,6 @@ impl Failure {
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(BASIC));
             }
         }
-        if let Some(verdict) = &self.limits {
-            keyfob_tower::write_rate_limit(verdict, headers);
-        }
         response
     }
 }

@@ -47,22 +47,22 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
 }
 
 async fn no_route(request: Request) -> Response<Body> {
-    let failure = Failure {
-        code: "not_found".into(),
-        ..Failure::new(StatusCode::NOT_FOUND, "invalid_request", "there is nothing at this path")
-    };
-    failure.render(ErrorForm::Problem, &request_id::of(request.headers()))
+    let status = StatusCode::NOT_FOUND;
+    unrouted(&request, status, "not_found", "there is nothing at this path")
 }
 
 async fn wrong_method(request: Request) -> Response<Body> {
-    let failure = Failure {
-        code: "method_not_allowed".into(),
-        ..Failure::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "invalid_request",
-            "this path does not take the method",
-        )
-    };
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    unrouted(&request, status, "method_not_allowed", "this path does not take the method")
+}
+
+fn unrouted(
+    request: &Request,
+    status: StatusCode,
+    code: &'static str,
+    detail: &'static str,
+) -> Response<Body> {
+    let failure = Failure { code: code.into(), ..Failure::new(status, "invalid_request", detail) };
     failure.render(ErrorForm::Problem, &request_id::of(request.headers()))
 }
 

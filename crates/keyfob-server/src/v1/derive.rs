@@ -6,7 +6,7 @@ use keyfob_api::DeriveBody;
 use keyfob_api::validate::ProvenKey;
 
 use super::input::{body, not_found, token_id};
-use super::view::{issued_body, may_read};
+use super::view::issued_body;
 use crate::access::bounds::{self, HandedOut};
 use crate::call::Call;
 use crate::respond::failure::Failure;
@@ -26,7 +26,7 @@ pub(crate) async fn handle(call: Call) -> Answer {
         presented = presented.confirmation(confirmation);
     }
     let parent = call.manager().explain(presented, &ValidationChain::new()).await?.token;
-    if parent.id != id || !may_read(caller, &parent) {
+    if parent.id != id || !caller.may_see(&parent) {
         return Err(not_found(id));
     }
     // Without audiences, the derived token has those of its parent.

@@ -6,7 +6,7 @@ use keyfob_api::{ExplainAnswer, ExplainBody, RefusalBody};
 use super::derive::confirmation;
 use super::input::body;
 use super::validate::chain;
-use super::view::{may_read, readable};
+use super::view::readable;
 use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
@@ -44,7 +44,7 @@ pub(crate) async fn handle(call: Call) -> Answer {
             return Err(Failure::bad("token_or_id", detail));
         }
     };
-    if !may_read(call.caller()?, &token) {
+    if !call.caller()?.may_see(&token) {
         return unknown(&keyfob::Refusal::Unknown);
     }
     json::ok(&ExplainAnswer {

@@ -6,7 +6,6 @@ use keyfob::{Filter, Paging};
 use keyfob_api::{CountBody, TokenPageBody};
 
 use super::input::Query;
-use super::view::may_read;
 use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
@@ -29,7 +28,7 @@ pub(crate) async fn list(call: Call) -> Answer {
     };
     let page = call.manager().list(&filter, paging.after(cursor)).await?;
     let (caller, now) = (call.caller()?, call.manager().now());
-    let tokens = page.tokens.iter().filter(|token| may_read(caller, token));
+    let tokens = page.tokens.iter().filter(|token| caller.may_see(token));
     json::ok(&TokenPageBody {
         tokens: tokens.map(|token| token.view(now)).collect(),
         next: page.next.as_ref().map(ToString::to_string),
@@ -74,7 +73,7 @@ impl Found {
         let caller = call.caller()?;
         let paging = Paging::new(Paging::MAX_LIMIT).after(after);
         let page = call.manager().list(filter, paging).await?;
-        self.count += page.tokens.iter().filter(|token| may_read(caller, token)).count() as u64;
+        self.count += page.tokens.iter().filter(|token| caller.may_see(token)).count() as u64;
         self.missing_lanes.extend(page.missing_lanes);
         Ok(page.next)
     }

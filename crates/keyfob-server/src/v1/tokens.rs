@@ -7,7 +7,7 @@ use keyfob_api::{HistoryBody, RotateBody, UpdateBody};
 
 use super::input::{Query, body, not_found, token_id};
 use super::revoke::one_token;
-use super::view::{issued_body, may_read, readable};
+use super::view::{issued_body, readable};
 use crate::access::bounds::{self, HandedOut};
 use crate::access::caller::Caller;
 use crate::access::scope::ManagementScope;
@@ -53,7 +53,7 @@ pub(crate) async fn rotate(call: Call) -> Answer {
     let caller = call.caller()?;
     let token = call.manager().get(id).await?;
     if token.id != caller.token().id {
-        if !caller.has(ManagementScope::Issue) || !may_read(caller, &token) {
+        if !caller.has(ManagementScope::Issue) || !caller.may_see(&token) {
             return Err(not_found(id));
         }
         bounds::check(
@@ -91,8 +91,7 @@ pub(crate) async fn revoke(call: Call) -> Answer {
 }
 
 fn may_revoke(caller: &Caller, token: &Token) -> bool {
-    let client = token.client.as_ref().map(|client| client.as_str());
     caller.has(ManagementScope::Revoke)
-        || caller.is_client_of(client)
+        || caller.is_client_of(token)
         || token.id == caller.token().id
 }

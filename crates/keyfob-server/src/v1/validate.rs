@@ -14,7 +14,6 @@ use serde::Serialize;
 use super::derive::confirmation;
 use super::input::body;
 use super::operations::limit_status;
-use super::view::may_read;
 use crate::access::caller::Caller;
 use crate::access::scope::ManagementScope;
 use crate::call::Call;
@@ -75,7 +74,7 @@ async fn verdict(call: &Call, wanted: &ValidateBody) -> Result<Verdict, Failure>
         Err(Error::Refused(refusal)) => return Ok(Verdict::Refused(refusal)),
         Err(error) => return Err(error.into()),
     };
-    if !may_read(caller, &token) {
+    if !caller.may_see(&token) {
         return Ok(Verdict::Refused(Refusal::Unknown));
     }
     if token.kind == Kind::Refresh && !may_take_refresh_token(caller, &wanted, &token) {
@@ -91,10 +90,10 @@ fn confined<'a>(
     wanted: &'a ValidateBody,
 ) -> Option<std::borrow::Cow<'a, ValidateBody>> {
     use std::borrow::Cow;
-    if caller.audiences().next().is_none() || wanted.chain.is_some() {
+    if caller.token().audiences.is_empty() || wanted.chain.is_some() {
         return Some(Cow::Borrowed(wanted));
     }
-    let own = || caller.audiences().cloned();
+    let own = || caller.token().audiences.iter().cloned();
     let audience: Vec<Audience> = match wanted.audience.is_empty() {
         true => own().collect(),
         false => own().filter(|own| wanted.audience.iter().any(|named| named == own)).collect(),
@@ -122,9 +121,8 @@ pub(super) fn chain(
 }
 
 fn may_take_refresh_token(caller: &Caller, wanted: &ValidateBody, token: &Token) -> bool {
-    let client = token.client.as_ref().map(|client| client.as_str());
     wanted.kind.iter().any(|kind| *kind == Kind::Refresh)
-        || caller.is_client_of(client)
+        || caller.is_client_of(token)
         || caller.has(ManagementScope::Admin)
 }
 

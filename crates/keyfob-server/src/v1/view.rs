@@ -10,20 +10,15 @@ use crate::access::caller::Caller;
 use crate::call::Call;
 use crate::respond::failure::Failure;
 
-/// Returns whether a caller may read a token.
-pub(super) fn may_read(caller: &Caller, token: &Token) -> bool {
-    caller.may_see(token.audiences.iter().map(|audience| audience.as_str()))
-}
-
 /// Returns a token that the caller may read. Another one is answered as if it did not exist.
 pub(super) async fn readable(call: &Call, id: TokenId) -> Result<Token, Failure> {
     let token = call.manager().get(id).await?;
-    if may_read(call.caller()?, &token) { Ok(token) } else { Err(not_found(id)) }
+    if call.caller()?.may_see(&token) { Ok(token) } else { Err(not_found(id)) }
 }
 
 /// Refuses a caller that is confined to its audiences, where an answer is about all tokens.
 pub(super) fn check_unconfined(caller: &Caller) -> Result<(), Failure> {
-    if caller.audiences().next().is_none() {
+    if caller.token().audiences.is_empty() {
         return Ok(());
     }
     let detail = "this is about all tokens, and the key is confined to its audiences: use a key without audiences";
