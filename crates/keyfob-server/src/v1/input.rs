@@ -40,9 +40,8 @@ impl Query {
         let is_expected = |name: &str| {
             expected.contains(&name) || (name.starts_with(BIND) && expected.contains(&BIND))
         };
-        if let Some(other) = form.names().find(|name| !is_expected(name)) {
+        if !form.names().all(is_expected) {
             // The name is not repeated: it may be a secret in the wrong place.
-            let _ = other;
             let names = expected.join(", ");
             let detail = format!("the query has an unknown parameter. It may have: {names}");
             return Err(Failure::bad("unknown_parameter", detail));
