@@ -63,7 +63,7 @@ fn commands_say_which_lanes_a_lost_shard_takes_away() {
         };
         doctor["findings"].as_array().unwrap().iter().filter(is_fault).count()
     };
-    assert_eq!([faults("server"), faults("namespace"), faults("copies")], [1, 1, 1], "{doctor}");
+    assert_eq!([faults("reachable"), faults("namespace"), faults("copies")], [1, 1, 1], "{doctor}");
 
     let revoked = keyfob.run(&["revoke", "--all", "--yes", "--json"]).exits(3);
     let answer = revoked.object();

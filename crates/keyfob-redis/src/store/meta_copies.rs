@@ -13,6 +13,8 @@
 //!
 //! A store of an older version has no copies. They are written when it is opened.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use keyfob_store::{Lane, LaneCount, MonotonicInstant, StoreError, Ttl};
 
@@ -82,7 +84,7 @@ impl MetaCopies {
 /// found on most shards.
 pub(super) async fn read_copies(
     config: &RedisConfig,
-    connections: &Connections,
+    connections: &Arc<Connections>,
     scripts: &Scripts,
     lanes: LaneCount,
 ) -> MetaCopies {
@@ -97,7 +99,7 @@ pub(super) async fn read_copies(
 }
 
 async fn read_copy(
-    connections: &Connections,
+    connections: &Arc<Connections>,
     scripts: &Scripts,
     keys: &Keys,
     lane: Lane,

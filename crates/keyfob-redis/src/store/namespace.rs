@@ -4,6 +4,7 @@
 use futures_util::future::join;
 use keyfob_store::{Lane, MonotonicInstant, StoreError};
 
+use super::lookup_failure::LookupFailure;
 use super::meta_copies::MetaCopies;
 use super::namespace_meta::{self, LaneOwner};
 use super::outcome::Outcome;
@@ -73,12 +74,19 @@ impl Shared {
         };
         self.guard.check()?;
         if !is_recent() {
+            let arrived = MonotonicInstant::now();
             // A caller for a lane whose shard is away must not hold up the others.
             let of_lane = usize::from(lane.number()) % self.looking.len();
-            let _looking = self.looking[of_lane].lock().await;
-            // The caller before may have seen it.
+            let mut last_failure = self.looking[of_lane].lock().await;
+            // The caller before may have seen it, or failed.
             if !is_recent() {
-                self.find_namespace_in(lane).await?;
+                if let Some((_, failure)) = last_failure.as_ref().filter(|(at, _)| *at >= arrived) {
+                    return Err(failure.to_error());
+                }
+                let found = self.find_namespace_in(lane).await;
+                let failure = found.as_ref().err().and_then(LookupFailure::of);
+                *last_failure = failure.map(|failure| (MonotonicInstant::now(), failure));
+                found?;
             }
         }
         Ok(self.guard.last_seen(lane))

@@ -1,12 +1,14 @@
 //! The store's report: whether the servers keep what they acknowledge. `keyfob doctor` shows it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join;
 use keyfob_store::{Severity, StoreError, StoreReport, Timestamp};
 use redis::Value;
 
+use super::sentinel_findings::sentinel_findings;
 use super::shared::Shared;
 use crate::config::{Address, Topology, misconfigured};
 use crate::connections::{AddressState, Connection, Reply, too_old};
@@ -29,6 +31,10 @@ const SETTINGS: [&str; 8] = [
     "save",
     "min-replicas-to-write",
 ];
+
+type Primaries = Vec<(Address, Arc<Connection>)>;
+
+type Unreachable = Vec<(Address, StoreError)>;
 
 /// Values that a server reports about itself, by name.
 type ServerValues = HashMap<String, String>;
@@ -65,23 +71,21 @@ impl Shared {
         Ok(report)
     }
 
+    /// What there is to say about the servers, without the namespace.
     async fn report_on_servers(&self) -> Result<StoreReport, StoreError> {
-        let mut connections = Vec::new();
-        let mut unreachable = Vec::new();
-        for (address, connection) in self.connections.primaries().await? {
-            match connection {
-                Ok(connection) => connections.push((address, connection)),
-                Err(error) => unreachable.push((address, error)),
-            }
-        }
-        if connections.is_empty()
-            && let Some((_, error)) = unreachable.pop()
-        {
-            return Err(error);
-        }
+        let (connections, mut unreachable) = self.reachable_primaries().await?;
         let ahead = connections.first().map_or(0, |(_, connection)| connection.clock_ahead());
         let now = self.now().as_millis().saturating_add_signed(ahead);
         let mut report = StoreReport::new(self.config.to_string(), Timestamp::from_millis(now));
+        for (shard, silent_for) in self.connections.away() {
+            let advice = format!(
+                "{shard} has not answered for {} s: calls fail without being sent, and a probe looks for \
+                 it. Nothing needs to be restarted when it is back",
+                silent_for.as_secs()
+            );
+            report.find(Severity::Fault, "away", advice);
+        }
+        self.sentinel_findings(&mut report).await;
         for (address, connection) in connections {
             let answers = join(ask(&connection, &["INFO"]), ask(&connection, &SETTINGS)).await;
             let (info, settings) = match answers {
@@ -106,12 +110,38 @@ impl Shared {
         }
         for (address, error) in unreachable {
             let advice = format!(
-                "{address} does not answer ({error}): nodes decide nothing about the tokens in its lanes, \
-                 and a revocation of everything is incomplete until it does. Start it, or fail over"
+                "{address} cannot be reached ({error}): the tokens of its lanes are refused, and a \
+                 revocation of everything is incomplete. Start it, or let a replica take over"
             );
-            report.find(Severity::Fault, "server", advice);
+            report.find(Severity::Fault, "reachable", advice);
         }
         Ok(report)
+    }
+
+    /// Returns the connections to the primaries, and those that cannot be reached.
+    ///
+    /// # Errors
+    /// The first error if none can be reached.
+    async fn reachable_primaries(&self) -> Result<(Primaries, Unreachable), StoreError> {
+        let (mut reachable, mut unreachable) = (Vec::new(), Vec::new());
+        for (address, connection) in self.connections.primaries().await? {
+            match connection {
+                Ok(connection) => reachable.push((address, connection)),
+                Err(error) => unreachable.push((address, error)),
+            }
+        }
+        if reachable.is_empty() && !unreachable.is_empty() {
+            return Err(unreachable.remove(0).1);
+        }
+        Ok((reachable, unreachable))
+    }
+
+    async fn sentinel_findings(&self, report: &mut StoreReport) {
+        let Topology::Sentinel { primary, .. } = &self.config.topology else { return };
+        let Some((views, repeated)) = self.connections.inspect_sentinels().await else { return };
+        for (severity, advice) in sentinel_findings(&views, repeated, primary) {
+            report.find(severity, "sentinels", advice);
+        }
     }
 
     fn add_findings(

@@ -19,24 +19,24 @@ use keyfob_testkit::redis::{RedisCluster, RedisServer};
 use crate::support::*;
 
 /// A cluster with a store of 12 lanes. The shard of the first lane can be stopped.
-struct Cluster {
+pub(crate) struct Cluster {
     servers: RedisCluster,
-    config: RedisConfig,
+    pub(crate) config: RedisConfig,
     namespace: Namespace,
     stopped: Vec<u16>,
     /// The lanes on the shard that can be stopped.
-    lanes_there: Vec<Lane>,
+    pub(crate) lanes_there: Vec<Lane>,
 }
 
 /// Where the meta key of the namespace is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum MetaKey {
+pub(crate) enum MetaKey {
     OnTheStoppedShard,
     Elsewhere,
 }
 
 impl Cluster {
-    async fn start(meta_key: MetaKey) -> Self {
+    pub(crate) async fn start(meta_key: MetaKey) -> Self {
         let servers = tokio::task::block_in_place(|| RedisCluster::start().unwrap());
         for node in servers.nodes() {
             // Otherwise the other shards refuse all calls while one is stopped.
@@ -74,15 +74,15 @@ impl Cluster {
         self.servers.nodes().iter().filter(|node| self.stopped.contains(&node.port()))
     }
 
-    fn stop_shard(&self) {
+    pub(crate) fn stop_shard(&self) {
         self.shard().for_each(|node| node.pause().unwrap());
     }
 
-    fn resume_shard(&self) {
+    pub(crate) fn resume_shard(&self) {
         self.shard().for_each(|node| node.resume().unwrap());
     }
 
-    fn is_there(&self, lane: Lane) -> bool {
+    pub(crate) fn is_there(&self, lane: Lane) -> bool {
         self.lanes_there.contains(&lane)
     }
 }
@@ -299,7 +299,11 @@ async fn nodes_go_on_while_the_shard_of_the_meta_key_is_away() {
             |finding: &&Finding| finding.severity == Severity::Fault && finding.what == what;
         report.findings.iter().filter(is_fault).count()
     };
-    assert_eq!([faults("server"), faults("namespace"), faults("copies")], [1, 1, 1], "{report:?}");
+    assert_eq!(
+        [faults("reachable"), faults("namespace"), faults("copies")],
+        [1, 1, 1],
+        "{report:?}"
+    );
 
     // All lanes that can be reached are revoked, and a node finishes it.
     let error = started.revoke_all("breach").await.unwrap_err();
