@@ -35,7 +35,7 @@ async fn an_error_has_the_code_the_class_and_the_id_of_the_request() {
 }
 
 #[tokio::test]
-async fn no_text_has_the_key() {
+async fn texts_do_not_contain_the_key() {
     let service = Service::start().await;
     let client = builder(service.address).bearer("fob_ak_hunter2").build().unwrap();
     let error = client.stats().await.unwrap_err();

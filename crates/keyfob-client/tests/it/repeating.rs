@@ -17,7 +17,7 @@ const UNSUPPORTED: &str =
     r#"{"type":"about:blank","title":"t","status":400,"code":"idempotency_unsupported"}"#;
 
 #[tokio::test]
-async fn what_only_reads_is_sent_again() {
+async fn a_request_that_only_reads_is_sent_again() {
     let server = Prepared::start(&[Close, Answer(503, "", DOWN), Answer(200, "", STATS)]).await;
     server.client().stats().await.unwrap();
     assert_eq!(server.heads().len(), 3);
@@ -57,7 +57,7 @@ async fn the_wait_that_the_server_asks_for_is_respected() {
 }
 
 #[tokio::test]
-async fn what_may_do_a_thing_twice_is_not_sent_again() {
+async fn a_request_that_may_do_a_thing_twice_is_not_sent_again() {
     async fn validate(client: &Client) -> Error {
         client.validate(&ValidateBody::default()).await.unwrap_err()
     }
@@ -72,7 +72,7 @@ async fn what_may_do_a_thing_twice_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn what_was_not_sent_is_sent_again_whatever_it_does() {
+async fn a_request_that_was_not_sent_is_sent_again_always() {
     let service = Service::start().await;
     let proxy = service.proxy().await;
     proxy.set(Faults { refuse: true, ..Faults::default() });

@@ -93,7 +93,7 @@ async fn a_client_trusts_given_roots_and_shows_its_certificate() {
 }
 
 #[test]
-fn what_is_no_certificate_is_refused_when_the_client_is_built() {
+fn a_text_that_is_no_certificate_is_refused_when_the_client_is_built() {
     let build = |tls| Client::builder("https://localhost").tls(tls).build().unwrap_err();
     let authority = Authority::new();
     let error = build(Tls::new().roots_pem("hunter2")).to_string();
