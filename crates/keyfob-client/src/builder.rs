@@ -77,8 +77,15 @@ impl From<InvalidBaseUrl> for BuildError {
     }
 }
 
+impl Client {
+    /// Starts to build a client of the server at this URL.
+    pub fn builder(url: impl Into<String>) -> ClientBuilder {
+        ClientBuilder::new(url.into())
+    }
+}
+
 impl ClientBuilder {
-    pub(crate) fn new(url: String) -> Self {
+    fn new(url: String) -> Self {
         let timeouts =
             Timeouts { connect: Duration::from_secs(3), attempt: Duration::from_secs(10) };
         Self {

@@ -12,7 +12,6 @@ use keyfob_core::random::{OsRandom, Random as _};
 use serde::de::DeserializeOwned;
 
 use crate::budget::RetryBudget;
-use crate::builder::ClientBuilder;
 use crate::credentials::Credentials;
 use crate::error::{Error, TransportErrorKind};
 use crate::request::Request;
@@ -36,11 +35,6 @@ pub(crate) struct Inner {
 }
 
 impl Client {
-    /// Starts to build a client of the server at this URL.
-    pub fn builder(url: impl Into<String>) -> ClientBuilder {
-        ClientBuilder::new(url.into())
-    }
-
     /// Returns the URL of the server.
     pub fn server(&self) -> &str {
         self.inner.transport.server()

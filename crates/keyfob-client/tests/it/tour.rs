@@ -1,11 +1,13 @@
 //! Each route, against a real server.
 
+use std::str::FromStr;
+
 use futures_util::TryStreamExt as _;
 use keyfob::clock::{Clock as _, SystemClock};
 use keyfob::random::OsRandom;
 use keyfob::seal::KeyRing;
-use keyfob::values::NameSet;
-use keyfob::{Grant, Kind, MemoryStore, TokenManager, TokenState};
+use keyfob::values::{Name, NameSet};
+use keyfob::{Grant, InvalidValue, Kind, MemoryStore, TokenManager, TokenState};
 use keyfob_client::api::{
     DeriveBody, ExplainBody, GrantSpec, IssueOutcome, RevokeOutcome, RevokeTarget, RotateBody,
     SecretText, UpdateBody, ValidateBody,
@@ -18,10 +20,7 @@ fn grant(subject: &str) -> GrantSpec {
     GrantSpec { subject: Some(subject.parse().unwrap()), ..GrantSpec::default() }
 }
 
-fn names<T: keyfob::values::Name>(name: &str) -> NameSet<T>
-where
-    T: std::str::FromStr<Err = keyfob::InvalidValue>,
-{
+fn names<T: Name + FromStr<Err = InvalidValue>>(name: &str) -> NameSet<T> {
     NameSet::from_names([name.parse().unwrap()]).unwrap()
 }
 
