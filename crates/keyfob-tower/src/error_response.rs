@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::body::ResponseBody;
 use crate::grpc;
 use crate::rate_limit_fields::{seconds, write_rate_limit};
+use crate::realm::{InvalidRealm, realm_value};
 
 /// When to try again if a store cannot be reached.
 const RETRY_UNAVAILABLE: Ttl = Ttl::from_secs(1);
@@ -103,6 +104,14 @@ impl ErrorResponse {
     #[must_use]
     pub fn scope(self, scopes: impl Into<String>) -> Self {
         Self { scope: Some(scopes.into()).filter(|scope| !scope.is_empty()), ..self }
+    }
+
+    /// Names the realm in the challenge, as a resource that demands a bearer token does.
+    ///
+    /// # Errors
+    /// If the realm has a quote, a backslash or a character that is not visible ASCII or a space.
+    pub fn in_realm(self, realm: &str) -> Result<Self, InvalidRealm> {
+        Ok(Self { realm: Some(realm_value(realm)?), ..self })
     }
 
     pub(crate) fn realm(self, realm: &HeaderValue) -> Self {
