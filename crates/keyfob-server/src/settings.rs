@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keyfob::values::Issuer;
 use keyfob::{ClientId, ValidationChain};
-use keyfob_tower::TrustedProxies;
+use keyfob_tower::{SessionCookie, TrustedProxies};
 
 /// The settings of a server. All have defaults.
 ///
@@ -27,6 +27,9 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
     /// The chains of demands that gateways may name.
     pub chains: BTreeMap<String, ValidationChain>,
+    /// The cookie in which gateways accept a bearer token, beside the `Authorization` header. A request
+    /// with both is refused. Default: none.
+    pub gateway_cookie: Option<SessionCookie>,
     /// The maximum time that a request may take, its body included. Streams may take longer.
     pub request_timeout: Duration,
 }
@@ -39,6 +42,7 @@ impl Settings {
             public_clients: Vec::new(),
             trusted_proxies: TrustedProxies::none(),
             chains: BTreeMap::new(),
+            gateway_cookie: None,
             request_timeout: Duration::from_secs(10),
         }
     }
@@ -67,6 +71,12 @@ impl Settings {
     pub fn chain(mut self, name: impl Into<String>, chain: ValidationChain) -> Self {
         self.chains.insert(name.into(), chain);
         self
+    }
+
+    /// Sets [`Settings::gateway_cookie`].
+    #[must_use]
+    pub fn gateway_cookie(self, cookie: SessionCookie) -> Self {
+        Self { gateway_cookie: Some(cookie), ..self }
     }
 }
 

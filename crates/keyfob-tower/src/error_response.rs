@@ -145,6 +145,12 @@ impl ErrorResponse {
     /// endpoint](Self::at_token_endpoint), the JSON of RFC 6749. A handler of axum returns the error
     /// itself.
     pub fn into_http_response<B>(self) -> Response<ResponseBody<B>> {
+        self.into_text_response().map(ResponseBody::text)
+    }
+
+    /// Returns the same response with its body as a text, for a service that has to write it in another
+    /// protocol.
+    pub fn into_text_response(self) -> Response<String> {
         let status = self.status();
         if self.is_token_endpoint {
             let body = OAuthError { error: self.code(), error_description: self.detail };
@@ -337,13 +343,9 @@ struct OAuthError {
     error_description: &'static str,
 }
 
-fn json<B>(
-    status: StatusCode,
-    content_type: &'static str,
-    body: &impl Serialize,
-) -> Response<ResponseBody<B>> {
+fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response<String> {
     let text = serde_json::to_string(body).unwrap_or_default();
-    let mut response = Response::new(ResponseBody::text(text));
+    let mut response = Response::new(text);
     *response.status_mut() = status;
     let name: HeaderName = CONTENT_TYPE;
     response.headers_mut().insert(name, HeaderValue::from_static(content_type));
