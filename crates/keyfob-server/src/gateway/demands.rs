@@ -15,6 +15,8 @@ use keyfob::{
     Consistency, Denied, DeviceId, InvalidValue, Kind, Timestamp, Token, Ttl, ValidationChain,
 };
 
+use crate::chains::{Chains, NamedChain};
+
 /// What is demanded of the token of a request.
 #[derive(Debug)]
 pub(crate) struct Demands {
@@ -84,10 +86,7 @@ impl Demands {
     ///
     /// # Errors
     /// If a part of them is not valid.
-    pub(crate) fn of_query(
-        query: &str,
-        chains: &BTreeMap<String, ValidationChain>,
-    ) -> Result<Self, BadDemands> {
+    pub(crate) fn of_query(query: &str, chains: &Chains) -> Result<Self, BadDemands> {
         let pairs = form_urlencoded::parse(query.as_bytes());
         Self::of_pairs(pairs, chains)
     }
@@ -98,23 +97,30 @@ impl Demands {
     /// If a part of them is not valid.
     pub(crate) fn of_pairs<'a>(
         pairs: impl IntoIterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
-        chains: &BTreeMap<String, ValidationChain>,
+        chains: &Chains,
     ) -> Result<Self, BadDemands> {
         let mut values = Values::default();
         for (name, value) in pairs {
             values.insert(&name, value.into_owned())?;
         }
-        let chain = match values.take("chain") {
+        let NamedChain { demands, mut limits } = match values.take("chain") {
             Some(name) => {
                 if let Some(name) = WIDENING.into_iter().find(|name| values.has(name)) {
                     return Err(BadDemands::Widens(name));
                 }
-                chains.get(&name).cloned().ok_or(BadDemands::UnknownChain)?
+                let named = chains.get(&name).ok_or(BadDemands::UnknownChain)?;
+                NamedChain::clone(named)
             }
-            None => kinds(&values)?,
+            None => kinds(&values)?.into(),
         };
-        let (chain, device) = with_device(with_lists(chain, &values)?, &values)?;
-        let limits = values.list("limit").map(charge).collect::<Result<_, _>>()?;
+        let (chain, device) = with_device(with_lists(demands, &values)?, &values)?;
+        for item in values.list("limit") {
+            let (name, cost) = charge(item)?;
+            if limits.iter().any(|(charged, _)| *charged == name) {
+                return Err(BadDemands::Repeated("limit"));
+            }
+            limits.push((name, cost));
+        }
         Ok(Self { chain: chain.rule(is_bearer_token), device, limits })
     }
 }
@@ -216,7 +222,11 @@ fn with_device(
             reason: "it is no name of a header".to_owned(),
         })?),
     };
-    Ok((chain.device(DeviceBinding::Required), Some(device)))
+    let chain = match chain.device_binding() {
+        DeviceBinding::Unchecked => chain.device(DeviceBinding::Required),
+        _ => chain,
+    };
+    Ok((chain, Some(device)))
 }
 
 /// Reads the name of a limit, and its cost if there is one after a colon.
@@ -247,8 +257,12 @@ mod tests {
     use super::*;
 
     fn read(query: &str) -> Result<Demands, BadDemands> {
-        let chain = ValidationChain::new().allow_audience("orders");
-        Demands::of_query(query, &BTreeMap::from([("orders".to_owned(), chain)]))
+        let mut chains = Chains::default();
+        let demands =
+            ValidationChain::new().allow_audience("orders").device(DeviceBinding::IfBound);
+        let limits = vec![("calls".parse().unwrap(), 2)];
+        chains.insert("orders".parse().unwrap(), NamedChain { demands, limits });
+        Demands::of_query(query, &chains)
     }
 
     #[test]
@@ -284,7 +298,11 @@ mod tests {
 
     #[test]
     fn a_chain_is_narrowed_and_never_widened() {
-        assert!(read("chain=orders&scope=read&strong=true").is_ok());
+        let demands =
+            read("chain=orders&scope=read&strong=true&limit=bytes&device_header=x").unwrap();
+        assert_eq!(demands.limits.len(), 2);
+        assert_eq!(demands.chain.device_binding(), DeviceBinding::IfBound);
+        assert_eq!(read("chain=orders&limit=calls").unwrap_err(), BadDemands::Repeated("limit"));
         assert_eq!(read("chain=other").unwrap_err(), BadDemands::UnknownChain);
         for name in WIDENING {
             let bad = read(&format!("chain=orders&{name}=access")).unwrap_err();

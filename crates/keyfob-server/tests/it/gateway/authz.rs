@@ -97,7 +97,7 @@ async fn a_request_without_a_good_token_gets_a_challenge_and_no_reason() {
 
 #[tokio::test]
 async fn tokens_that_authenticate_no_request_are_refused_whatever_a_chain_allows() {
-    let settings = Settings::new().chain("all", ValidationChain::new());
+    let settings = Settings::new().chain("all".parse().unwrap(), ValidationChain::new());
     let service = Service::with(settings).await;
     let refresh = service.bearer(Grant::new(Kind::Refresh).subject("alice")).await;
     let jkt = Confirmation::Jkt("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".parse().unwrap());
@@ -114,7 +114,7 @@ async fn tokens_that_authenticate_no_request_are_refused_whatever_a_chain_allows
 #[tokio::test]
 async fn demands_that_are_not_valid_let_nothing_pass() {
     let chain = ValidationChain::new().allow_audience("shop");
-    let service = Service::with(Settings::new().chain("shop", chain)).await;
+    let service = Service::with(Settings::new().chain("shop".parse().unwrap(), chain)).await;
     let bearer = service.bearer(Grant::new(Kind::Access).audience("shop").scope("read")).await;
     assert_eq!(ask_as(&service, "chain=shop&scope=read", &bearer).await.status, 200);
     assert_eq!(ask_as(&service, "chain=shop&scope=write", &bearer).await.status, 403);
