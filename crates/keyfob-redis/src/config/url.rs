@@ -4,17 +4,22 @@
 //! a password may be anywhere in a malformed URL.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob_store::{LaneCount, StoreError, Ttl};
 
-use super::{Address, Login, RedisConfig, Secret, Tls, Topology, WhenEmptied, misconfigured};
+use super::{
+    Address, Login, LoginPassword, PasswordCommand, PasswordFile, RedisConfig, Secret, Tls,
+    Topology, WhenEmptied, misconfigured,
+};
 
 const EXAMPLES: &str = "redis://:password@host:6379/0, rediss://user:password@host?ca=/etc/ca.pem, \
     redis+cluster://a:6379,b:6379, redis+sentinel://s1:26379,s2:26379/name";
 
-const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, budget, sentinel_password, ca, \
-    when_emptied, address";
+const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, budget, password_file, \
+    password_command, password_lifetime, sentinel_user, sentinel_password, sentinel_password_file, \
+    sentinel_password_command, ca, cert, key, when_emptied, address";
 
 impl FromStr for RedisConfig {
     type Err = StoreError;
@@ -55,7 +60,10 @@ impl FromStr for RedisConfig {
         if tls {
             config.tls = Some(Tls::default());
         }
-        options.split('&').filter(|option| !option.is_empty()).try_fold(config, with_option)
+        let mut options = options.split('&').filter(|option| !option.is_empty());
+        let config = options.try_fold(config, with_option)?;
+        check_logins(&config)?;
+        Ok(config)
     }
 }
 
@@ -74,7 +82,12 @@ fn with_option(mut config: RedisConfig, option: &str) -> Result<RedisConfig, Sto
         "response_timeout" => config.response_timeout = duration(&value, name)?,
         "connect_timeout" => config.connect_timeout = duration(&value, name)?,
         "budget" => config.budget = duration(&value, name)?,
-        "sentinel_password" => config.sentinel_login.password = Some(Secret::new(value)),
+        "password_lifetime" => config.password_lifetime = Some(duration(&value, name)?),
+        "sentinel_user" => config.sentinel_login.user = Some(value),
+        "password_file" | "password_command" => set_password(&mut config.login, name, value)?,
+        "sentinel_password" | "sentinel_password_file" | "sentinel_password_command" => {
+            set_password(&mut config.sentinel_login, name, value)?;
+        }
         "when_emptied" => {
             config.when_emptied = match value.as_str() {
                 "refuse" => WhenEmptied::Refuse,
@@ -89,13 +102,57 @@ fn with_option(mut config: RedisConfig, option: &str) -> Result<RedisConfig, Sto
                 _ => return Err(wrong("address must be checked or fixed")),
             };
         }
-        "ca" => match &mut config.tls {
-            Some(tls) => tls.ca = Some(value.into()),
-            None => return Err(wrong("ca needs a scheme with TLS, such as rediss://")),
+        "ca" | "cert" | "key" => match (&mut config.tls, name) {
+            (Some(tls), "ca") => tls.ca = Some(value.into()),
+            (Some(tls), "cert") => tls.certificate = Some(value.into()),
+            (Some(tls), _) => tls.key = Some(value.into()),
+            (None, _) => {
+                return Err(wrong(&format!("{name} needs a scheme with TLS, such as rediss://")));
+            }
         },
         _ => return Err(wrong(&format!("it has an unknown option; the options are {OPTIONS}"))),
     }
     Ok(config)
+}
+
+/// Sets where the password of a login comes from.
+fn set_password(login: &mut Login, option: &str, value: String) -> Result<(), StoreError> {
+    if !login.password.is_none() {
+        return Err(wrong(&format!("{option} gives a second password: give one")));
+    }
+    login.password = if option.ends_with("_file") {
+        LoginPassword::Source(Arc::new(PasswordFile::new(value)))
+    } else if option.ends_with("_command") {
+        let mut words = value.split_whitespace().map(str::to_owned);
+        let program = words.next().ok_or_else(|| wrong(&format!("{option} names no program")))?;
+        LoginPassword::Source(Arc::new(PasswordCommand::new(program, words)))
+    } else {
+        LoginPassword::Fixed(Secret::new(value))
+    };
+    Ok(())
+}
+
+fn check_logins(config: &RedisConfig) -> Result<(), StoreError> {
+    let has_no_password = |login: &Login| login.user.is_some() && login.password.is_none();
+    if has_no_password(&config.login) {
+        return Err(wrong(
+            "a login must be user:password or :password, or have a password_file or password_command",
+        ));
+    }
+    if has_no_password(&config.sentinel_login) {
+        return Err(wrong("sentinel_user needs a sentinel_password"));
+    }
+    if !matches!(config.topology, Topology::Sentinel { .. })
+        && !config.sentinel_login.password.is_none()
+    {
+        return Err(wrong("a login for sentinels needs redis+sentinel://"));
+    }
+    match &config.tls {
+        Some(tls) if tls.certificate.is_some() != tls.key.is_some() => {
+            Err(wrong("a client certificate is two files: set both cert and key"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn standalone(hosts: &str, path: &str) -> Result<Topology, StoreError> {
@@ -143,14 +200,18 @@ fn address(text: &str, default_port: u16) -> Result<Address, StoreError> {
     Ok(Address::new(host, port))
 }
 
+/// Reads `user:password`, `:password`, or `user` alone. Then another option must give the password.
 fn read_login(text: &str) -> Result<Login, StoreError> {
-    let (user, password) =
-        text.split_once(':').ok_or_else(|| wrong("a login must be user:password or :password"))?;
+    let (user, password) = match text.split_once(':') {
+        Some((user, password)) => (user, Some(password)),
+        None => (text, None),
+    };
     let user = decoded(user)?;
-    Ok(Login {
-        user: (!user.is_empty()).then_some(user),
-        password: Some(Secret::new(decoded(password)?)),
-    })
+    let password = match password {
+        Some(password) => LoginPassword::Fixed(Secret::new(decoded(password)?)),
+        None => LoginPassword::None,
+    };
+    Ok(Login { user: (!user.is_empty()).then_some(user), password })
 }
 
 fn number(text: &str, what: &str) -> Result<u32, StoreError> {
@@ -196,15 +257,41 @@ mod tests {
         url.parse().unwrap()
     }
 
+    fn fixed(login: &Login) -> Option<&str> {
+        match &login.password {
+            LoginPassword::Fixed(password) => Some(password.expose()),
+            LoginPassword::None | LoginPassword::Source(_) => None,
+        }
+    }
+
+    #[test]
+    fn reads_logins_whose_password_changes() {
+        let config = read("rediss://me@h?password_file=/p&password_lifetime=15m&cert=/c&key=/k");
+        assert_eq!(config.login.user.as_deref(), Some("me"));
+        assert!(format!("{:?}", config.login).contains("PasswordFile(\"/p\")"));
+        assert_eq!(config.password_lifetime.map(|time| time.as_secs()), Some(900));
+        let tls = config.tls.unwrap();
+        assert_eq!((tls.certificate, tls.key), (Some("/c".into()), Some("/k".into())));
+        let config = read("redis://h?password_command=aws%20token%20--user%20me");
+        assert!(format!("{:?}", config.login).contains("program: \"aws\""));
+        let config = read(
+            "redis+sentinel://me@s/main?password_file=/p&sentinel_user=watcher&sentinel_password=pw",
+        );
+        assert_eq!(config.sentinel_login.user.as_deref(), Some("watcher"));
+        assert_eq!(fixed(&config.sentinel_login), Some("pw"));
+        let config = read("redis+sentinel://s/main?sentinel_password_command=print");
+        assert!(matches!(config.sentinel_login.password, LoginPassword::Source(_)));
+    }
+
     #[test]
     fn reads_every_kind_of_url() {
         let config = read("redis://h");
         assert_eq!(config.topology, Topology::Standalone(Address::new("h", 6379)));
         let config = read("rediss://us%65r:p%40ss:w@[::1]:7000/3?ca=/a%20b.pem&lanes=16&wait=2");
         assert_eq!(config.topology, Topology::Standalone(Address::new("::1", 7000)));
-        assert_eq!(config.tls, Some(Tls { ca: Some("/a b.pem".into()) }));
+        assert_eq!(config.tls, Some(Tls { ca: Some("/a b.pem".into()), ..Tls::default() }));
         assert_eq!(config.login.user.as_deref(), Some("user"));
-        assert_eq!(config.login.password.as_ref().map(Secret::expose), Some("p@ss:w"));
+        assert_eq!(fixed(&config.login), Some("p@ss:w"));
         assert_eq!((config.database, config.wait), (3, 2));
         assert_eq!(config.lanes, LaneCount::new(16).ok());
         assert_eq!(config.when_emptied, WhenEmptied::Refuse);
@@ -242,6 +329,13 @@ mod tests {
             "redis://h?response_timeout=hunter2",
             "redis://h?namespace=A{b}",
             "redis://:%hunter2@h",
+            "redis://:hunter2@h?password_file=/hunter2",
+            "redis://h?password_file=/hunter2&password_command=hunter2",
+            "redis://h?password_command=%20",
+            "redis://h?sentinel_password=hunter2",
+            "redis+sentinel://s/m?sentinel_user=hunter2",
+            "rediss://h?cert=/hunter2",
+            "redis://h?key=/hunter2",
             "redis+cluster://h/1",
             "redis+sentinel://s1",
         ] {

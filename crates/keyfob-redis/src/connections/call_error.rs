@@ -3,6 +3,7 @@
 use keyfob_store::StoreError;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use super::tls::certificate_advice;
 use crate::config::{Address, misconfigured};
 
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(crate) enum CallError {
     /// The call was executed, and it is not known whether its server is still at its address. It may be
     /// sent again.
     Unconfirmed(String),
+    /// The server refused the login, or asks for one. The call was not executed.
+    LoginRefused(String),
     /// The slot has moved to another server.
     Moved(Address),
     /// The slot is being moved; this call should be sent to the other server.
@@ -41,9 +44,9 @@ impl CallError {
                 ServerErrorKind::ResponseError => Self::Final(StoreError::unavailable(detail)),
                 _ => Self::Refused(detail),
             },
-            ErrorKind::AuthenticationFailed => Self::Final(refused_login(&detail)),
+            ErrorKind::AuthenticationFailed => Self::LoginRefused(detail),
             ErrorKind::Extension => match error.code() {
-                Some("NOAUTH" | "WRONGPASS") => Self::Final(refused_login(&detail)),
+                Some("NOAUTH" | "WRONGPASS") => Self::LoginRefused(detail),
                 Some("WRONGTYPE") => {
                     Self::Final(StoreError::NotAStore { what: "this namespace".to_owned(), detail })
                 }
@@ -51,17 +54,28 @@ impl CallError {
                 _ => Self::Refused(detail),
             },
             ErrorKind::InvalidClientConfig => Self::Final(misconfigured(detail)),
-            _ => Self::Lost(detail),
+            // Under TLS 1.3 the server refuses a certificate after the handshake.
+            _ => match certificate_advice(&detail) {
+                Some(advice) => {
+                    Self::Final(misconfigured(format!("the server {advice} ({detail})")))
+                }
+                None => Self::Lost(detail),
+            },
         }
     }
 
     /// Returns whether the connection cannot be used further, or no longer leads to a primary.
     pub(super) fn ends_connection(&self) -> bool {
         match self {
-            Self::Lost(_) => true,
+            Self::Lost(_) | Self::LoginRefused(_) => true,
             Self::Refused(detail) => detail.starts_with("READONLY"),
             _ => false,
         }
+    }
+
+    /// Returns whether another server has the slot, or is about to.
+    pub(super) fn is_redirection(&self) -> bool {
+        matches!(self, Self::Moved(_) | Self::Ask(_))
     }
 
     /// Turns the error of a command after the call into one of the call. The call was executed, so the error
@@ -76,6 +90,19 @@ impl CallError {
         Self::Unsafe(self.into_error().to_string())
     }
 
+    /// Returns the cause in words.
+    pub(super) fn detail(&self) -> String {
+        match self {
+            Self::Refused(detail)
+            | Self::Lost(detail)
+            | Self::LoginRefused(detail)
+            | Self::Unsafe(detail)
+            | Self::Unconfirmed(detail) => detail.clone(),
+            Self::Moved(address) | Self::Ask(address) => format!("the slot is at {address}"),
+            Self::Final(error) => error.to_string(),
+        }
+    }
+
     pub(crate) fn into_error(self) -> StoreError {
         match self {
             Self::Final(error) => error,
@@ -83,6 +110,7 @@ impl CallError {
                 StoreError::unavailable(detail)
             }
             Self::Unconfirmed(detail) => StoreError::AddressUnconfirmed { detail },
+            Self::LoginRefused(detail) => refused_login(&detail),
             Self::Moved(address) | Self::Ask(address) => {
                 StoreError::unavailable(format!("the slot is at {address}"))
             }
@@ -90,7 +118,19 @@ impl CallError {
     }
 }
 
-fn refused_login(detail: &str) -> StoreError {
+/// What a server answers that can serve no call yet.
+const NOT_SERVING: [&str; 4] = ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY"];
+
+/// Returns whether the error of a call that was sent shows that its server does not serve calls.
+pub(super) fn is_no_answer(error: &CallError) -> bool {
+    match error {
+        CallError::Lost(_) | CallError::Unconfirmed(_) => true,
+        CallError::Refused(detail) => NOT_SERVING.iter().any(|code| detail.starts_with(code)),
+        _ => false,
+    }
+}
+
+pub(super) fn refused_login(detail: &str) -> StoreError {
     misconfigured(format!(
         "Redis refused the login ({detail}): set one, such as redis://user:password@host"
     ))

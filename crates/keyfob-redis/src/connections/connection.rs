@@ -1,7 +1,7 @@
 //! One connection to one server.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keyfob_store::metrics::LinkPurpose;
@@ -9,11 +9,13 @@ use keyfob_store::{Metrics, MonotonicInstant, StoreError, Timestamp};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::call_error::CallError;
 use super::clock_offset::{ClockOffset, ClockSource};
+use super::login::{Credentials, Login};
 use super::reply::Reply;
+use crate::config::Secret;
 use crate::protocol::script::Script;
 
 /// What stands for a run id that the server does not tell, with a number.
@@ -30,6 +32,8 @@ pub(crate) struct Connection {
     metrics: ConnectionMetrics,
     /// When connecting began.
     begun: MonotonicInstant,
+    /// Logs in again before the password ends.
+    renewal: Option<JoinHandle<()>>,
 }
 
 /// Counts what happens to a connection of one purpose.
@@ -59,7 +63,21 @@ impl Connection {
             lost.count_lost();
         });
         let (clock_offset, run_id) = (ClockOffset::default(), OnceLock::new());
-        Self { multiplexed, driver, clock_offset, run_id, metrics, begun }
+        Self { multiplexed, driver, clock_offset, run_id, metrics, begun, renewal: None }
+    }
+
+    /// Logs in again whenever the password is about to end.
+    pub(super) fn keep_logged_in(
+        &mut self,
+        login: &Arc<Login>,
+        credentials: &Credentials,
+        limit: Duration,
+    ) {
+        if let Some(renew_at) = credentials.renew_at {
+            let renewing =
+                renew_login(self.multiplexed.clone(), Arc::clone(login), renew_at, limit);
+            self.renewal = Some(tokio::spawn(renewing));
+        }
     }
 
     /// When connecting began.
@@ -94,8 +112,10 @@ impl Connection {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let mut info = redis::cmd("INFO");
         info.arg("server");
-        let answer =
-            self.ask(&info, limit).await.map_err(|error| CallError::Refused(error.to_string()))?;
+        let answer = self.ask(&info, limit).await.map_err(|error| match error {
+            StoreError::Unavailable { detail } => CallError::Refused(detail),
+            error => CallError::Final(error),
+        })?;
         let info = answer.and_then(|answer| Reply(answer).text().ok()).unwrap_or_default();
         let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:")).map(str::to_owned);
         self.run_id.get_or_init(|| {
@@ -194,5 +214,61 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
+        if let Some(renewal) = &self.renewal {
+            renewal.abort();
+        }
+    }
+}
+
+/// The pause before a login that failed is tried again.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(1);
+
+/// Logs in again before each end of the password, until the connection ends.
+async fn renew_login(
+    mut connection: MultiplexedConnection,
+    login: Arc<Login>,
+    mut renew_at: Instant,
+    limit: Duration,
+) {
+    loop {
+        sleep_until(renew_at).await;
+        let renewed = match login.current().await {
+            Ok(credentials) => match authenticate(&mut connection, &credentials, limit).await {
+                Ok(()) => credentials.renew_at,
+                // The connection is gone. The next one logs in by itself.
+                Err(CallError::Lost(_)) => return,
+                Err(error) => {
+                    tracing::warn!(error = %error.into_error(), "a connection cannot log in again");
+                    let _newer = login.after_refusal(&credentials).await;
+                    Some(renew_at)
+                }
+            },
+            Err(error) => {
+                tracing::warn!(error = %error.into_error(), "the password cannot be renewed");
+                Some(renew_at)
+            }
+        };
+        let Some(next) = renewed else { return };
+        if next <= Instant::now() {
+            sleep(RENEWAL_PAUSE).await;
+        }
+        renew_at = next;
+    }
+}
+
+async fn authenticate(
+    connection: &mut MultiplexedConnection,
+    credentials: &Credentials,
+    limit: Duration,
+) -> Result<(), CallError> {
+    let mut command = redis::cmd("AUTH");
+    if let Some(user) = &credentials.user {
+        command.arg(user);
+    }
+    command.arg(credentials.password.as_ref().map(Secret::expose).unwrap_or_default());
+    match timeout(limit, connection.send_packed_command(&command)).await {
+        Ok(Ok(value)) => Connection::checked(value).map(drop),
+        Ok(Err(error)) => Err(CallError::of(&error)),
+        Err(_) => Err(CallError::Refused("no answer to the login".to_owned())),
     }
 }

@@ -1,5 +1,6 @@
 //! Opens connections: TCP, TLS if configured, login, then what a primary needs before it is used.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,30 +8,47 @@ use keyfob_store::metrics::LinkPurpose;
 use keyfob_store::{Metrics, MonotonicInstant, StoreError};
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Pipeline, ProtocolVersion, RedisConnectionInfo, Value};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
-use super::call_error::CallError;
+use super::call_error::{CallError, refused_login};
 use super::clock_offset::ClockSource;
 use super::connection::{Connection, ConnectionMetrics};
+use super::dial::Dialer;
+use super::login::{Credentials, Login};
 use super::reply::Reply;
-use crate::config::{Address, Login, RedisConfig, Tls, Topology, misconfigured};
+use super::tls::{TlsSource, certificate_advice};
+use crate::config::{Address, RedisConfig, Topology, misconfigured};
 use crate::protocol::signatures::Scripts;
+
+/// Where a connection leads.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    address: &'a Address,
+    /// One of the addresses of the host, or `None` for any.
+    at: Option<SocketAddr>,
+    /// The time that the caller has, or `None` for the usual one.
+    limit: Option<Duration>,
+}
+
+impl<'a> From<&'a Address> for Target<'a> {
+    fn from(address: &'a Address) -> Self {
+        Self { address, at: None, limit: None }
+    }
+}
 
 /// Receives what a server pushes.
 type PushReceiver = Arc<dyn AsyncPushSender>;
 
 pub(super) struct Connector {
-    tls: Option<TlsConnector>,
-    login: Login,
-    sentinel_login: Login,
+    tls: Option<TlsSource>,
+    login: Arc<Login>,
+    sentinel_login: Arc<Login>,
     database: u32,
+    dialer: Dialer,
     connect_timeout: Duration,
     clock_source: ClockSource,
     scripts: Arc<Scripts>,
@@ -49,10 +67,11 @@ impl std::fmt::Debug for Connector {
 impl Connector {
     pub(super) fn new(config: &RedisConfig, scripts: Arc<Scripts>) -> Result<Self, StoreError> {
         Ok(Self {
-            tls: config.tls.as_ref().map(tls_connector).transpose()?,
-            login: config.login.clone(),
-            sentinel_login: config.sentinel_login.clone(),
+            tls: config.tls.as_ref().map(TlsSource::new).transpose()?,
+            login: Login::new(&config.login, config.password_lifetime),
+            sentinel_login: Login::new(&config.sentinel_login, config.password_lifetime),
             database: config.database,
+            dialer: Dialer::new(config.host_addresses.clone()),
             connect_timeout: config.connect_timeout,
             clock_source: ClockSource {
                 clock: Arc::clone(&config.clock),
@@ -65,12 +84,29 @@ impl Connector {
         })
     }
 
+    /// Returns whether a refused login may succeed later without new settings.
+    pub(super) fn may_log_in_later(&self) -> bool {
+        self.login.may_succeed_later()
+    }
+
     pub(super) fn clock_source(&self) -> &ClockSource {
         &self.clock_source
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    pub(super) fn dialer(&self) -> &Dialer {
+        &self.dialer
+    }
+
+    pub(super) fn scripts(&self) -> &Scripts {
+        &self.scripts
+    }
+
+    pub(super) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
     }
 
     pub(super) fn response_timeout(&self) -> Duration {
@@ -83,7 +119,8 @@ impl Connector {
         address: &Address,
         purpose: LinkPurpose,
     ) -> Result<Connection, CallError> {
-        let connection = self.open(address, &self.login, self.database, purpose, None).await?;
+        let connection =
+            self.open(address.into(), &self.login, self.database, purpose, None).await?;
         self.check_role(&connection, address).await?;
         connection.measure_clock(&self.clock_source).await.map_err(not_sent)?;
         connection.read_run_id(self.response_timeout()).await?;
@@ -107,8 +144,9 @@ impl Connector {
         pushed: impl AsyncPushSender,
     ) -> Result<Connection, CallError> {
         let pushed: PushReceiver = Arc::new(pushed);
-        let connection =
-            self.open(address, &self.login, self.database, LinkPurpose::Feed, Some(pushed)).await?;
+        let connection = self
+            .open(address.into(), &self.login, self.database, LinkPurpose::Feed, Some(pushed))
+            .await?;
         self.check_role(&connection, address).await?;
         connection.read_run_id(self.response_timeout()).await?;
         Ok(connection)
@@ -116,9 +154,14 @@ impl Connector {
 
     /// Makes a new connection by an address, and closes it. Returns which run of a server is there, or `None`
     /// if the server does not tell it.
-    pub(super) async fn server_run(&self, address: &Address) -> Result<Option<String>, CallError> {
+    pub(super) async fn server_run(
+        &self,
+        address: &Address,
+        limit: Duration,
+    ) -> Result<Option<String>, CallError> {
         let purpose = LinkPurpose::Topology;
-        let connection = self.open(address, &self.login, self.database, purpose, None).await?;
+        let target = Target { limit: Some(limit), ..address.into() };
+        let connection = self.open(target, &self.login, self.database, purpose, None).await?;
         connection.read_run_id(self.response_timeout()).await?;
         Ok(connection.server_run().map(str::to_owned))
     }
@@ -181,24 +224,70 @@ impl Connector {
         Ok(())
     }
 
-    pub(super) async fn sentinel(&self, address: &Address) -> Result<Connection, CallError> {
-        self.open(address, &self.sentinel_login, 0, LinkPurpose::Topology, None).await
+    /// Connects to the sentinel at one of the addresses of a name, and reads its run id.
+    pub(super) async fn sentinel(
+        &self,
+        name: &Address,
+        at: SocketAddr,
+    ) -> Result<Connection, CallError> {
+        let target = Target { address: name, at: Some(at), limit: None };
+        let purpose = LinkPurpose::Topology;
+        let connection = self.open(target, &self.sentinel_login, 0, purpose, None).await?;
+        connection.read_run_id(self.response_timeout()).await?;
+        Ok(connection)
     }
 
     /// Connects to a node of a cluster to read the route.
     pub(super) async fn cluster_node(&self, address: &Address) -> Result<Connection, CallError> {
-        self.open(address, &self.login, 0, LinkPurpose::Topology, None).await
+        self.open(address.into(), &self.login, 0, LinkPurpose::Topology, None).await
     }
 
+    /// Connects and logs in. If the server refuses a password that may have changed, asks for it again.
     async fn open(
         &self,
-        address: &Address,
-        login: &Login,
+        target: Target<'_>,
+        login: &Arc<Login>,
         database: u32,
         purpose: LinkPurpose,
         pushed: Option<PushReceiver>,
     ) -> Result<Connection, CallError> {
-        let connected = self.open_stream(address, login, database, purpose, pushed);
+        let credentials = login.current().await?;
+        let outcome = self.open_with(target, &credentials, database, purpose, pushed.clone()).await;
+        let opened = match outcome {
+            Err(CallError::LoginRefused(detail)) => {
+                match login.after_refusal(&credentials).await? {
+                    Some(newer) => self
+                        .open_with(target, &newer, database, purpose, pushed)
+                        .await
+                        .map(|connection| (connection, newer)),
+                    None => Err(CallError::LoginRefused(detail)),
+                }
+            }
+            outcome => outcome.map(|connection| (connection, credentials)),
+        };
+        match opened {
+            Ok((mut connection, credentials)) => {
+                login.note_success();
+                connection.keep_logged_in(login, &credentials, self.response_timeout());
+                Ok(connection)
+            }
+            Err(CallError::LoginRefused(detail)) if !login.may_succeed_later() => {
+                Err(CallError::Final(refused_login(&detail)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn open_with(
+        &self,
+        target: Target<'_>,
+        credentials: &Credentials,
+        database: u32,
+        purpose: LinkPurpose,
+        pushed: Option<PushReceiver>,
+    ) -> Result<Connection, CallError> {
+        let address = target.address;
+        let connected = self.open_stream(target, credentials, database, purpose, pushed);
         let outcome = match timeout(self.connect_timeout, connected).await {
             Ok(outcome) => outcome.map_err(not_sent),
             Err(_) => Err(CallError::Refused(format!(
@@ -215,18 +304,26 @@ impl Connector {
 
     async fn open_stream(
         &self,
-        address: &Address,
-        login: &Login,
+        target: Target<'_>,
+        credentials: &Credentials,
         database: u32,
         purpose: LinkPurpose,
         pushed: Option<PushReceiver>,
     ) -> Result<Connection, CallError> {
+        let address = target.address;
         let begun = MonotonicInstant::now();
         let refused = |error: std::io::Error| {
             CallError::Refused(format!("{address} cannot be reached: {error}"))
         };
-        let stream =
-            TcpStream::connect((address.host.as_str(), address.port)).await.map_err(refused)?;
+        let found = match target.at {
+            Some(at) => vec![at],
+            None => self.dialer.resolve(address).await.map_err(refused)?,
+        };
+        let stream = self
+            .dialer
+            .connect(&found, target.limit.unwrap_or(self.connect_timeout))
+            .await
+            .map_err(refused)?;
         // Otherwise a small write may wait 40 ms for the acknowledgement of the last one.
         stream.set_nodelay(true).map_err(refused)?;
         let keepalive = TcpKeepalive::new()
@@ -235,10 +332,10 @@ impl Connector {
         SockRef::from(&stream).set_tcp_keepalive(&keepalive).map_err(refused)?;
         let mut info =
             RedisConnectionInfo::default().set_db(i64::from(database)).set_skip_set_lib_name();
-        if let Some(user) = &login.user {
+        if let Some(user) = &credentials.user {
             info = info.set_username(user);
         }
-        if let Some(password) = &login.password {
+        if let Some(password) = &credentials.password {
             info = info.set_password(password.expose());
         }
         if pushed.is_some() {
@@ -251,7 +348,15 @@ impl Connector {
         let name = ServerName::try_from(address.host.clone()).map_err(|_| {
             CallError::Final(misconfigured(format!("{address} is not a name that TLS can verify")))
         })?;
-        let stream = tls.connect(name, stream).await.map_err(refused)?;
+        let stream =
+            tls.connector().connect(name, stream).await.map_err(
+                |error| match certificate_advice(&error.to_string()) {
+                    Some(advice) => {
+                        CallError::Final(misconfigured(format!("{address} {advice} ({error})")))
+                    }
+                    None => refused(error),
+                },
+            )?;
         log_in(&info, stream, pushed, metrics, begun).await
     }
 }
@@ -292,48 +397,6 @@ pub(super) fn not_sent(error: CallError) -> CallError {
         CallError::Lost(detail) => CallError::Refused(detail),
         other => other,
     }
-}
-
-/// Creates the TLS settings. They name their cryptography provider, because a provider for the whole
-/// process is the application's choice and may not be installed.
-fn tls_connector(tls: &Tls) -> Result<TlsConnector, StoreError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| misconfigured(format!("TLS cannot be set up: {error}")))?
-        .with_root_certificates(roots(tls)?)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-fn roots(tls: &Tls) -> Result<rustls::RootCertStore, StoreError> {
-    let mut roots = rustls::RootCertStore::empty();
-    match &tls.ca {
-        Some(path) => {
-            let wrong = |error: &dyn std::fmt::Display| {
-                misconfigured(format!(
-                    "{} has no certificates in PEM to trust: {error}",
-                    path.display()
-                ))
-            };
-            for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))? {
-                let certificate = certificate.map_err(|error| wrong(&error))?;
-                roots.add(certificate).map_err(|error| wrong(&error))?;
-            }
-            if roots.is_empty() {
-                return Err(wrong(&"the file has none"));
-            }
-        }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                return Err(misconfigured(
-                    "this system has no certificates to trust: set a file, such as ?ca=/etc/ca.pem",
-                ));
-            }
-        }
-    }
-    Ok(roots)
 }
 
 #[cfg(test)]
