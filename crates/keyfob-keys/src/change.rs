@@ -25,8 +25,22 @@ pub struct RingChange<'a> {
 #[derive(Debug)]
 struct TemporaryFile(Option<PathBuf>);
 
+impl FileKeys {
+    /// Begins a change of the ring. No other change can begin before this one is committed or dropped.
+    ///
+    /// A symbolic link is followed: the change replaces the file that it names, in the folder of that file.
+    ///
+    /// # Errors
+    /// [`KeyError::Unwritable`] while another change is in progress, or if the file cannot be replaced: this
+    /// user may not write to its folder, it belongs to another user, or it has several names. Otherwise the
+    /// errors of [`FileKeys::read`].
+    pub fn change(&self) -> Result<RingChange<'_>, KeyError> {
+        RingChange::begin(self)
+    }
+}
+
 impl<'a> RingChange<'a> {
-    pub(crate) fn begin(keys: &'a FileKeys) -> Result<Self, KeyError> {
+    fn begin(keys: &'a FileKeys) -> Result<Self, KeyError> {
         let target = keys.target()?;
         let path = temporary_path(&target);
         let file = create_new(&path).map_err(|error| match error.kind() {

@@ -10,7 +10,6 @@ use zeroize::Zeroizing;
 use keyfob_seal::KeyProvider;
 use keyfob_seal::{KeyError, KeyRing};
 
-use crate::change::RingChange;
 use crate::target::{self, create_new, sync_folder, write};
 use crate::{MAX_RING_BYTES, parse};
 
@@ -59,18 +58,6 @@ impl FileKeys {
         let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
         file.take(MAX_RING_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         parse(&self.what(), bytes)
-    }
-
-    /// Begins a change of the ring. No other change can begin before this one is committed or dropped.
-    ///
-    /// A symbolic link is followed: the change replaces the file that it names, in the folder of that file.
-    ///
-    /// # Errors
-    /// [`KeyError::Unwritable`] while another change is in progress, or if the file cannot be replaced: this
-    /// user may not write to its folder, it belongs to another user, or it has several names. Otherwise the
-    /// errors of [`FileKeys::read`].
-    pub fn change(&self) -> Result<RingChange<'_>, KeyError> {
-        RingChange::begin(self)
     }
 
     /// Creates the file with a ring, readable only by its owner. A symbolic link that names no file yet is
