@@ -98,6 +98,16 @@ pub(crate) struct Login {
     pub(crate) password: Option<Secret>,
 }
 
+impl Login {
+    /// Returns the user and the password to log in with, or `None` if no login is configured. A user without
+    /// a password has an empty one.
+    pub(crate) fn words(&self) -> Option<(Option<&str>, &str)> {
+        let password = self.password.as_ref().map(Secret::expose);
+        let is_configured = self.user.is_some() || password.is_some();
+        is_configured.then(|| (self.user.as_deref(), password.unwrap_or_default()))
+    }
+}
+
 impl RedisConfig {
     /// The default name of a namespace.
     pub const DEFAULT_NAMESPACE: &str = "keyfob";

@@ -1,14 +1,25 @@
 //! The errors of one attempt of a call, by what to do about them.
 
 use keyfob_store::StoreError;
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError};
 
+use super::server_error::{Handling, ServerErrorRule, rule_for, without_position};
 use crate::config::{Address, misconfigured};
 
 #[derive(Debug)]
 pub(crate) enum CallError {
     /// The call was not sent, or certainly not executed. It may be sent again.
     Refused(String),
+    /// The same: the slot is being moved, and the server has only some of the keys.
+    Split(String),
+    /// The same: another server may be the one to ask.
+    WrongServer {
+        /// Whether the server is no primary.
+        is_replica: bool,
+        detail: String,
+    },
+    /// The same: the server does not have the script.
+    NoScript(String),
     /// The call was sent, and no answer came. It may be sent again if it has the same effect twice.
     Lost(String),
     /// The call was executed, but too few replicas confirmed it. It may be sent again.
@@ -17,51 +28,73 @@ pub(crate) enum CallError {
     /// sent again.
     Unconfirmed(String),
     /// The slot has moved to another server.
-    Moved(Address),
+    Moved(Redirect),
     /// The slot is being moved; this call should be sent to the other server.
-    Ask(Address),
+    Ask(Redirect),
     /// Sending the call again would fail again.
     Final(StoreError),
 }
 
+/// Where an error sends a call.
+#[derive(Debug)]
+pub(crate) struct Redirect {
+    /// The server, or `None` if the one that answered does not know its name.
+    pub(crate) to: Option<Address>,
+    /// The whole error, for a store that is not a cluster.
+    pub(super) detail: String,
+}
+
 impl CallError {
-    /// Returns the error for an answer of the server, or for a missing answer.
-    pub(super) fn of(error: &RedisError) -> Self {
+    /// Returns the error for an answer of the server at `address`, or for a missing answer.
+    pub(super) fn of(error: &RedisError, address: &Address) -> Self {
         let detail = describe(error);
         match error.kind() {
-            ErrorKind::Server(kind) => match kind {
-                ServerErrorKind::Moved => {
-                    redirect(error).map_or(Self::Refused(detail), Self::Moved)
-                }
-                ServerErrorKind::Ask => redirect(error).map_or(Self::Refused(detail), Self::Ask),
-                ServerErrorKind::NoPerm => Self::Final(misconfigured(format!(
-                    "the Redis user lacks a permission that keyfob needs: {detail}"
-                ))),
-                // The server cannot run the script or does not accept an argument.
-                ServerErrorKind::ResponseError => Self::Final(StoreError::unavailable(detail)),
-                _ => Self::Refused(detail),
-            },
-            ErrorKind::AuthenticationFailed => Self::Final(refused_login(&detail)),
-            ErrorKind::Extension => match error.code() {
-                Some("NOAUTH" | "WRONGPASS") => Self::Final(refused_login(&detail)),
-                Some("WRONGTYPE") => {
-                    Self::Final(StoreError::NotAStore { what: "this namespace".to_owned(), detail })
-                }
-                // OOM, NOREPLICAS, MISCONF and similar errors pass when the server is repaired.
-                _ => Self::Refused(detail),
-            },
-            ErrorKind::InvalidClientConfig => Self::Final(misconfigured(detail)),
-            _ => Self::Lost(detail),
+            // The library names these itself: the login failed, or a setting is wrong.
+            ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig => {
+                Self::Final(misconfigured(format!("{address} refused the login: {detail}")))
+            }
+            ErrorKind::Server(_) | ErrorKind::Extension => Self::of_answer(&detail, address),
+            _ => Self::Lost(format!("the connection to {address} failed: {detail}")),
+        }
+    }
+
+    /// Returns the error for an answer that is an error, in the words of the server at `address`.
+    pub(super) fn of_answer(words: &str, address: &Address) -> Self {
+        let (code, text) = words.split_once(' ').unwrap_or((words, ""));
+        match rule_for(code, text) {
+            Some(rule) => Self::by_rule(rule, words, address),
+            // The server cannot run the script or does not accept an argument.
+            None if code == "ERR" => Self::Final(StoreError::unavailable(format!(
+                "{address} refused a command ({})",
+                without_position(words)
+            ))),
+            // Nothing is known about it, so it may pass by itself.
+            None => Self::Refused(format!("{address} answers {words}")),
+        }
+    }
+
+    fn by_rule(rule: &ServerErrorRule, words: &str, address: &Address) -> Self {
+        let detail = rule.explain(&address.to_string(), words);
+        let redirect = |detail| Redirect { to: target(words, address), detail };
+        match rule.handling {
+            Handling::Repeat => Self::Refused(detail),
+            Handling::RepeatWhileMoved => Self::Split(detail),
+            Handling::AskOtherNodes => Self::WrongServer { is_replica: false, detail },
+            Handling::FindPrimary => Self::WrongServer { is_replica: true, detail },
+            Handling::LoadScript => Self::NoScript(detail),
+            Handling::FollowMoved => Self::Moved(redirect(detail)),
+            Handling::FollowAsk => Self::Ask(redirect(detail)),
+            Handling::Unavailable => Self::Final(StoreError::unavailable(detail)),
+            Handling::Misconfigured => Self::Final(misconfigured(detail)),
+            Handling::NotAStore => {
+                Self::Final(StoreError::NotAStore { what: "this namespace".to_owned(), detail })
+            }
         }
     }
 
     /// Returns whether the connection cannot be used further, or no longer leads to a primary.
     pub(super) fn ends_connection(&self) -> bool {
-        match self {
-            Self::Lost(_) => true,
-            Self::Refused(detail) => detail.starts_with("READONLY"),
-            _ => false,
-        }
+        matches!(self, Self::Lost(_) | Self::WrongServer { is_replica: true, .. })
     }
 
     /// Turns the error of a command after the call into one of the call. The call was executed, so the error
@@ -79,21 +112,29 @@ impl CallError {
     pub(crate) fn into_error(self) -> StoreError {
         match self {
             Self::Final(error) => error,
-            Self::Refused(detail) | Self::Lost(detail) | Self::Unsafe(detail) => {
-                StoreError::unavailable(detail)
-            }
+            Self::Refused(detail)
+            | Self::Split(detail)
+            | Self::WrongServer { detail, .. }
+            | Self::NoScript(detail)
+            | Self::Lost(detail)
+            | Self::Unsafe(detail)
+            | Self::Moved(Redirect { detail, .. })
+            | Self::Ask(Redirect { detail, .. }) => StoreError::unavailable(detail),
             Self::Unconfirmed(detail) => StoreError::AddressUnconfirmed { detail },
-            Self::Moved(address) | Self::Ask(address) => {
-                StoreError::unavailable(format!("the slot is at {address}"))
-            }
         }
     }
 }
 
-fn refused_login(detail: &str) -> StoreError {
-    misconfigured(format!(
-        "Redis refused the login ({detail}): set one, such as redis://user:password@host"
-    ))
+/// Reads the address in a redirection, such as `MOVED 3999 host:6379`. Without a host, the host of the server
+/// that answered is meant. `?` stands for a host whose name that server does not know.
+fn target(words: &str, answered: &Address) -> Option<Address> {
+    let (host, port) = words.split(' ').nth(2)?.rsplit_once(':')?;
+    let port = port.parse().ok().filter(|port| *port != 0)?;
+    match host {
+        "?" => None,
+        "" => Some(Address::new(answered.host.clone(), port)),
+        host => Some(Address::new(host, port)),
+    }
 }
 
 /// Returns the error in the server's words. They repeat nothing of a call but names of keys.
@@ -105,8 +146,19 @@ fn describe(error: &RedisError) -> String {
     }
 }
 
-fn redirect(error: &RedisError) -> Option<Address> {
-    let (address, _) = error.redirect_node()?;
-    let (host, port) = address.rsplit_once(':')?;
-    Some(Address::new(host, port.parse().ok()?))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirection_without_a_host_leads_to_the_server_that_answered() {
+        let answered = Address::new("10.0.0.1", 6379);
+        let read = |text| target(&format!("MOVED 3999 {text}"), &answered).map(|to| to.to_string());
+        assert_eq!(read("10.0.0.2:7000").as_deref(), Some("10.0.0.2:7000"));
+        assert_eq!(read("::1:7000").as_deref(), Some("[::1]:7000"));
+        assert_eq!(read(":7000").as_deref(), Some("10.0.0.1:7000"));
+        for unknown in ["?:7000", "host:0", "host:port", "host", ""] {
+            assert_eq!(read(unknown), None, "{unknown}");
+        }
+    }
 }

@@ -1,6 +1,5 @@
 //! One connection to one server.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -13,7 +12,8 @@ use tokio::time::timeout;
 
 use super::call_error::CallError;
 use super::clock_offset::{ClockOffset, ClockSource};
-use super::reply::Reply;
+use super::handshake::ServerInfo;
+use crate::config::Address;
 use crate::protocol::script::Script;
 
 /// What stands for a run id that the server does not tell, with a number.
@@ -22,11 +22,13 @@ const WITHOUT_RUN_ID: &str = "connection ";
 /// A connection. The task that drives it ends when the last user drops it.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    address: Address,
     multiplexed: MultiplexedConnection,
     driver: JoinHandle<()>,
     clock_offset: ClockOffset,
     /// Identifies the server and the run of its process.
-    run_id: OnceLock<String>,
+    run_id: String,
+    server: ServerInfo,
     metrics: ConnectionMetrics,
     /// When connecting began.
     begun: MonotonicInstant,
@@ -47,6 +49,8 @@ impl ConnectionMetrics {
 
 impl Connection {
     pub(super) fn new(
+        address: Address,
+        server: ServerInfo,
         multiplexed: MultiplexedConnection,
         driver: impl Future<Output = ()> + Send + 'static,
         metrics: ConnectionMetrics,
@@ -58,8 +62,14 @@ impl Connection {
             // Dropping the connection aborts this task before it gets here.
             lost.count_lost();
         });
-        let (clock_offset, run_id) = (ClockOffset::default(), OnceLock::new());
-        Self { multiplexed, driver, clock_offset, run_id, metrics, begun }
+        // If the server does not tell its run, each connection counts as one to another run.
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let run_id = match server.run_id.as_str() {
+            "" => format!("{WITHOUT_RUN_ID}{}", NUMBER.fetch_add(1, Ordering::Relaxed)),
+            run_id => run_id.to_owned(),
+        };
+        let clock_offset = ClockOffset::default();
+        Self { address, multiplexed, driver, clock_offset, run_id, server, metrics, begun }
     }
 
     /// When connecting began.
@@ -81,29 +91,17 @@ impl Connection {
 
     /// Identifies the server and the run of its process, for comparison.
     pub(crate) fn run_id(&self) -> &str {
-        self.run_id.get().map_or("", String::as_str)
+        &self.run_id
     }
 
     /// The run of the server's process, or `None` if the server does not tell it.
     pub(crate) fn server_run(&self) -> Option<&str> {
-        self.run_id.get().map(String::as_str).filter(|run_id| !run_id.starts_with(WITHOUT_RUN_ID))
+        Some(self.server.run_id.as_str()).filter(|run_id| !run_id.is_empty())
     }
 
-    /// Reads the run id. If the server does not tell it, each connection counts as one to another run.
-    pub(super) async fn read_run_id(&self, limit: Duration) -> Result<(), CallError> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let mut info = redis::cmd("INFO");
-        info.arg("server");
-        let answer =
-            self.ask(&info, limit).await.map_err(|error| CallError::Refused(error.to_string()))?;
-        let info = answer.and_then(|answer| Reply(answer).text().ok()).unwrap_or_default();
-        let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:")).map(str::to_owned);
-        self.run_id.get_or_init(|| {
-            run_id.unwrap_or_else(|| {
-                format!("{WITHOUT_RUN_ID}{}", NUMBER.fetch_add(1, Ordering::Relaxed))
-            })
-        });
-        Ok(())
+    /// What the server said about itself when the connection was made.
+    pub(super) fn server(&self) -> &ServerInfo {
+        &self.server
     }
 
     /// Returns the server's time at a time of this node's clock.
@@ -144,8 +142,8 @@ impl Connection {
     pub(crate) async fn send(&self, command: &Cmd, limit: Duration) -> Result<Value, CallError> {
         let mut connection = self.multiplexed.clone();
         match timeout(limit, connection.send_packed_command(command)).await {
-            Ok(Ok(value)) => Self::checked(value),
-            Ok(Err(error)) => Err(CallError::of(&error)),
+            Ok(Ok(value)) => self.check(value),
+            Ok(Err(error)) => Err(CallError::of(&error, &self.address)),
             Err(_) => self.timed_out(limit),
         }
     }
@@ -163,7 +161,7 @@ impl Connection {
         }
     }
 
-    /// Sends several commands together. An answer may be an error; see [`Connection::checked`].
+    /// Sends several commands together. An answer may be an error; see [`Connection::check`].
     pub(crate) async fn send_all(
         &self,
         pipeline: &Pipeline,
@@ -172,22 +170,22 @@ impl Connection {
         let mut connection = self.multiplexed.clone();
         match timeout(limit, connection.send_packed_commands(pipeline, 0, pipeline.len())).await {
             Ok(Ok(values)) => Ok(values),
-            Ok(Err(error)) => Err(CallError::of(&error)),
+            Ok(Err(error)) => Err(CallError::of(&error, &self.address)),
             Err(_) => self.timed_out(limit),
         }
     }
 
     /// Returns an answer, or the error that it is.
-    pub(crate) fn checked(value: Value) -> Result<Value, CallError> {
+    pub(crate) fn check(&self, value: Value) -> Result<Value, CallError> {
         match value {
-            Value::ServerError(error) => Err(CallError::of(&error.into())),
+            Value::ServerError(error) => Err(CallError::of(&error.into(), &self.address)),
             value => Ok(value),
         }
     }
 
     fn timed_out<T>(&self, limit: Duration) -> Result<T, CallError> {
         self.metrics.metrics.timed_out();
-        Err(CallError::Lost(format!("no answer within {limit:?}")))
+        Err(CallError::Lost(format!("{} gave no answer within {limit:?}", self.address)))
     }
 }
 

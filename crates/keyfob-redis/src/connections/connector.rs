@@ -6,7 +6,7 @@ use std::time::Duration;
 use keyfob_store::metrics::LinkPurpose;
 use keyfob_store::{Metrics, MonotonicInstant, StoreError};
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Pipeline, ProtocolVersion, RedisConnectionInfo, Value};
+use redis::{AsyncConnectionConfig, Pipeline, ProtocolVersion, RedisConnectionInfo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use socket2::{SockRef, TcpKeepalive};
@@ -19,6 +19,7 @@ use tokio_rustls::TlsConnector;
 use super::call_error::CallError;
 use super::clock_offset::ClockSource;
 use super::connection::{Connection, ConnectionMetrics};
+use super::handshake::{HandshakeError, greet};
 use super::reply::Reply;
 use crate::config::{Address, Login, RedisConfig, Tls, Topology, misconfigured};
 use crate::protocol::signatures::Scripts;
@@ -86,10 +87,12 @@ impl Connector {
         let connection = self.open(address, &self.login, self.database, purpose, None).await?;
         self.check_role(&connection, address).await?;
         connection.measure_clock(&self.clock_source).await.map_err(not_sent)?;
-        connection.read_run_id(self.response_timeout()).await?;
         if let Err(error) = self.load_scripts(&connection).await {
-            self.check_version(&connection, address).await?;
-            return Err(not_sent(error));
+            // A server that is too old does not understand the scripts, and its own error does not say why.
+            return Err(match too_old(&connection.server().version) {
+                Some(advice) => CallError::Final(misconfigured(format!("{address} {advice}"))),
+                None => not_sent(error),
+            });
         }
         self.connected.notify_one();
         Ok(connection)
@@ -110,7 +113,6 @@ impl Connector {
         let connection =
             self.open(address, &self.login, self.database, LinkPurpose::Feed, Some(pushed)).await?;
         self.check_role(&connection, address).await?;
-        connection.read_run_id(self.response_timeout()).await?;
         Ok(connection)
     }
 
@@ -119,7 +121,6 @@ impl Connector {
     pub(super) async fn server_run(&self, address: &Address) -> Result<Option<String>, CallError> {
         let purpose = LinkPurpose::Topology;
         let connection = self.open(address, &self.login, self.database, purpose, None).await?;
-        connection.read_run_id(self.response_timeout()).await?;
         Ok(connection.server_run().map(str::to_owned))
     }
 
@@ -138,28 +139,6 @@ impl Connector {
         Ok(())
     }
 
-    /// Checks the version. A server that is too old does not understand the scripts, and its own error does
-    /// not say why.
-    async fn check_version(
-        &self,
-        connection: &Connection,
-        address: &Address,
-    ) -> Result<(), CallError> {
-        let mut info = redis::cmd("INFO");
-        info.arg("server");
-        let Ok(Some(Value::BulkString(info))) =
-            connection.ask(&info, self.response_timeout()).await
-        else {
-            return Ok(());
-        };
-        let info = String::from_utf8_lossy(&info);
-        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
-        match version.and_then(too_old) {
-            Some(advice) => Err(CallError::Final(misconfigured(format!("{address} {advice}")))),
-            None => Ok(()),
-        }
-    }
-
     /// Loads the scripts if the server does not have them. They are many times what a new connection to the
     /// same server sends otherwise. If the server has one script, it has all of them. If it does not, the
     /// first call loads the script that is missing.
@@ -176,7 +155,7 @@ impl Connector {
             load.cmd("SCRIPT").arg("LOAD").arg(&script.text);
         }
         for value in connection.send_all(&load, self.response_timeout()).await? {
-            Connection::checked(value)?;
+            connection.check(value)?;
         }
         Ok(())
     }
@@ -233,50 +212,58 @@ impl Connector {
             .with_time(Duration::from_secs(15))
             .with_interval(Duration::from_secs(5));
         SockRef::from(&stream).set_tcp_keepalive(&keepalive).map_err(refused)?;
-        let mut info =
-            RedisConnectionInfo::default().set_db(i64::from(database)).set_skip_set_lib_name();
-        if let Some(user) = &login.user {
-            info = info.set_username(user);
-        }
-        if let Some(password) = &login.password {
-            info = info.set_password(password.expose());
-        }
-        if pushed.is_some() {
-            info = info.set_protocol(ProtocolVersion::RESP3);
-        }
         let metrics = ConnectionMetrics { metrics: self.metrics.clone(), purpose };
-        let Some(tls) = &self.tls else {
-            return log_in(&info, stream, pushed, metrics, begun).await;
-        };
+        let setup = Setup { address, login, database, pushed, metrics, begun };
+        let Some(tls) = &self.tls else { return set_up(stream, setup).await };
         let name = ServerName::try_from(address.host.clone()).map_err(|_| {
             CallError::Final(misconfigured(format!("{address} is not a name that TLS can verify")))
         })?;
-        let stream = tls.connect(name, stream).await.map_err(refused)?;
-        log_in(&info, stream, pushed, metrics, begun).await
+        set_up(tls.connect(name, stream).await.map_err(refused)?, setup).await
     }
 }
 
-/// Logs in, and starts the task that drives the connection.
-async fn log_in<S>(
-    info: &RedisConnectionInfo,
-    stream: S,
+/// What a new connection needs beside its stream.
+struct Setup<'a> {
+    address: &'a Address,
+    login: &'a Login,
+    database: u32,
     pushed: Option<PushReceiver>,
     metrics: ConnectionMetrics,
     begun: MonotonicInstant,
-) -> Result<Connection, CallError>
+}
+
+/// Logs in, and starts the task that drives the connection.
+async fn set_up<S>(mut stream: S, setup: Setup<'_>) -> Result<Connection, CallError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let Setup { address, login, database, pushed, metrics, begun } = setup;
+    let greeted = greet(&mut stream, login, database).await;
+    let server = greeted.map_err(|error| match error {
+        HandshakeError::Refused(words) => CallError::of_answer(&words, address),
+        HandshakeError::Closed(None) => {
+            CallError::Refused(format!("{address} closed the connection"))
+        }
+        HandshakeError::Closed(Some(error)) => {
+            CallError::Refused(format!("the connection to {address} failed: {error}"))
+        }
+        HandshakeError::NotRedis(program) => CallError::Final(misconfigured(format!(
+            "{address} is no Redis server, but {program}: check the host and the port"
+        ))),
+    })?;
     // `Connection` has its own timeouts, and two would race.
     let mut config =
         AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+    let mut info = RedisConnectionInfo::default().set_skip_set_lib_name();
     if let Some(pushed) = pushed {
+        // The library asks for RESP3 with HELLO. The login is done.
+        info = info.set_protocol(ProtocolVersion::RESP3);
         config = config.set_push_sender(pushed);
     }
-    let (connection, driver) = MultiplexedConnection::new_with_config(info, stream, config)
+    let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
         .await
-        .map_err(|error| CallError::of(&error))?;
-    Ok(Connection::new(connection, driver, metrics, begun))
+        .map_err(|error| CallError::of(&error, address))?;
+    Ok(Connection::new(address.clone(), server, connection, driver, metrics, begun))
 }
 
 /// Returns what to do about a server of this version if it is too old.

@@ -11,10 +11,12 @@ mod clock_offset;
 mod confirmation;
 mod connection;
 mod connector;
+mod handshake;
 mod node;
 mod reply;
 mod router;
 mod sentinels;
+mod server_error;
 mod shared_attempt;
 
 use std::collections::HashMap;
@@ -27,11 +29,12 @@ use redis::Value;
 use redis::aio::AsyncPushSender;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::config::{Address, RedisConfig};
+use crate::config::{Address, RedisConfig, misconfigured};
 use crate::protocol::signatures::Scripts;
 
 pub(crate) use call::Call;
 pub(crate) use call_error::CallError;
+use call_error::Redirect;
 pub(crate) use confirmation::{AddressState, Answerer};
 use confirmation::{check_address, check_still_primary};
 pub(crate) use connection::Connection;
@@ -62,25 +65,19 @@ pub(crate) struct Connections {
 pub(crate) struct CallFailed {
     /// Whether the server may have executed it.
     pub(crate) maybe_done: bool,
+    /// Whether it was refused because its keys are on two servers.
+    pub(crate) is_split: bool,
     pub(crate) error: StoreError,
 }
 
 impl CallFailed {
+    pub(crate) fn new(maybe_done: bool, error: StoreError) -> Self {
+        Self { maybe_done, is_split: false, error }
+    }
+
     /// Returns the error for the caller of a write.
     pub(crate) fn of(self, operation: OperationId) -> StoreError {
         if self.maybe_done { StoreError::OutcomeUnknown { operation } } else { self.error }
-    }
-}
-
-/// Returns whether a server refused a call because its slot is being moved and it has only some of the keys.
-fn is_split(detail: &str) -> bool {
-    detail.starts_with("TRYAGAIN")
-}
-
-impl CallFailed {
-    /// Returns whether the call was refused because its keys are on two servers.
-    pub(crate) fn is_split(&self) -> bool {
-        matches!(&self.error, StoreError::Unavailable { detail } if is_split(detail))
     }
 }
 
@@ -114,16 +111,22 @@ impl Connections {
         loop {
             if self.closed.load(Ordering::Relaxed) {
                 let error = StoreError::unavailable("the store was closed");
-                return Err(CallFailed { maybe_done, error });
+                return Err(CallFailed::new(maybe_done, error));
             }
             let time_left = self.budget.saturating_sub(begun.elapsed());
             let detail = match self.attempt(slot, call, ask_at.take(), time_left).await {
                 Ok((value, answerer)) => return Ok((Reply(value), answerer)),
-                Err(CallError::Final(error)) => return Err(CallFailed { maybe_done, error }),
-                Err(CallError::Refused(detail)) if call.can_be_split && is_split(&detail) => {
-                    return Err(CallFailed { maybe_done, error: StoreError::unavailable(detail) });
+                Err(CallError::Final(error)) => return Err(CallFailed::new(maybe_done, error)),
+                Err(CallError::Split(detail)) if call.can_be_split => {
+                    let failed = CallFailed::new(maybe_done, StoreError::unavailable(detail));
+                    return Err(CallFailed { is_split: true, ..failed });
                 }
-                Err(CallError::Refused(detail)) => {
+                Err(
+                    CallError::Refused(detail)
+                    | CallError::Split(detail)
+                    | CallError::NoScript(detail)
+                    | CallError::WrongServer { detail, .. },
+                ) => {
                     is_unconfirmed = false;
                     detail
                 }
@@ -134,19 +137,19 @@ impl Connections {
                 Err(CallError::Lost(detail) | CallError::Unsafe(detail)) => {
                     (maybe_done, is_unconfirmed) = (true, false);
                     if !call.repeatable {
-                        let error = StoreError::unavailable(detail);
-                        return Err(CallFailed { maybe_done, error });
+                        return Err(CallFailed::new(maybe_done, StoreError::unavailable(detail)));
                     }
                     detail
                 }
-                Err(CallError::Moved(address)) => {
-                    let detail = format!("the slot moved to {address}");
-                    self.router.invalidate(Some(address));
+                Err(CallError::Moved(to) | CallError::Ask(to)) if !self.router.is_cluster() => {
+                    return Err(CallFailed::new(maybe_done, misconfigured(to.detail)));
+                }
+                Err(CallError::Moved(Redirect { to, detail })) => {
+                    self.router.invalidate(to);
                     detail
                 }
-                Err(CallError::Ask(address)) => {
-                    let detail = format!("the slot is moving to {address}");
-                    ask_at = Some(address);
+                Err(CallError::Ask(Redirect { to, detail })) => {
+                    ask_at = to;
                     detail
                 }
             };
@@ -155,7 +158,7 @@ impl Connections {
                     true => StoreError::AddressUnconfirmed { detail },
                     false => StoreError::unavailable(detail),
                 };
-                return Err(CallFailed { maybe_done, error });
+                return Err(CallFailed::new(maybe_done, error));
             }
             tracing::debug!(script = call.script.name, slot, detail, "sending the call again");
             sleep(pause).await;
@@ -204,6 +207,9 @@ impl Connections {
         {
             node.drop_connection(&connection);
             self.router.invalidate(None);
+        }
+        if let Err(CallError::WrongServer { is_replica: false, .. }) = &outcome {
+            self.router.ask_others_than(node.address());
         }
         let value = outcome?;
         let mut confirmed = MonotonicInstant::now();

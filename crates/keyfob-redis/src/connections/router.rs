@@ -63,6 +63,8 @@ struct LastRoute {
     server_asked: Option<MonotonicInstant>,
     /// The node that answered last. A node that is away would cost each question a timeout.
     answered: Option<Address>,
+    /// A node that says that the cluster is down. It may be cut off from the others.
+    ask_last: Option<Address>,
     /// The primaries of the last route.
     primaries: BTreeSet<String>,
 }
@@ -184,6 +186,13 @@ impl Router {
         }
     }
 
+    /// Has the next caller ask for the route again, and other nodes of the cluster than this one first.
+    pub(super) fn ask_others_than(&self, node: &Address) {
+        let mut last = self.last_route();
+        last.route = None;
+        last.ask_last = Some(node.clone());
+    }
+
     /// Returns the present route, and asks for it if necessary.
     pub(super) async fn route(&self, connector: &Connector) -> Result<Arc<Route>, CallError> {
         if let Some(route) = self.current_route() {
@@ -211,6 +220,10 @@ impl Router {
             }
             RouteSource::Checked(_) | RouteSource::Fixed(_) | RouteSource::Cluster(_) => Ok(None),
         }
+    }
+
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.source, RouteSource::Cluster(_))
     }
 
     pub(super) fn uses_sentinels(&self) -> bool {
@@ -301,9 +314,13 @@ impl Router {
             }
             RouteSource::Sentinels(sentinels) => Route::Single(sentinels.primary(connector).await?),
             RouteSource::Cluster(seeds) => {
-                let ask_first = self.last_route().ask_first.clone();
-                let (slots, answered) =
-                    ask_cluster(connector, ask_first.iter().chain(seeds)).await?;
+                let (ask_first, ask_last) = {
+                    let mut last = self.last_route();
+                    (last.ask_first.clone(), last.ask_last.take())
+                };
+                let is_first = |node: &&Address| Some(*node) != ask_last.as_ref();
+                let nodes = ask_first.iter().chain(seeds).filter(is_first).chain(&ask_last);
+                let (slots, answered) = ask_cluster(connector, nodes).await?;
                 self.last_route().answered = Some(answered);
                 Route::Slots(slots)
             }
@@ -370,6 +387,17 @@ async fn ask_cluster<'a>(
     Err(CallError::Refused(last_error))
 }
 
+/// Reads the IP address in what CLUSTER SLOTS says about a node besides its name: names and values.
+fn ip_address(details: Reply) -> Option<String> {
+    let mut details = details.array().ok()?.into_iter().map(Reply::text);
+    while let (Some(name), Some(value)) = (details.next(), details.next()) {
+        if name.is_ok_and(|name| name == "ip") {
+            return value.ok().filter(|ip| !ip.is_empty());
+        }
+    }
+    None
+}
+
 /// Reads the answer to CLUSTER SLOTS: first slot, last slot, primary, replicas.
 fn read_slot_ranges(reply: Reply, asked: &Address) -> Result<Vec<SlotRange>, StoreError> {
     let read = |reply: Reply| {
@@ -380,8 +408,13 @@ fn read_slot_ranges(reply: Reply, asked: &Address) -> Result<Vec<SlotRange>, Sto
         let host = next(&mut primary)?.optional()?.unwrap_or_default();
         let port = next(&mut primary)?.number()?;
         let host = String::from_utf8(host).unwrap_or_default();
-        // A node that does not know its own address leaves it out.
-        let host = if host.is_empty() || host == "?" { asked.host.clone() } else { host };
+        let host = match host.as_str() {
+            // A node that does not know its own address leaves it out.
+            "" => asked.host.clone(),
+            // The nodes are to be named by host names, and this one has none. Its IP address follows.
+            "?" => primary.nth(1).and_then(ip_address).unwrap_or_else(|| asked.host.clone()),
+            _ => host,
+        };
         let address = Address::new(host, u16::try_from(port).unwrap_or_default());
         Ok(SlotRange { first, last, address })
     };

@@ -30,7 +30,7 @@ impl Shared {
         let seen = seen?;
         let first_sent = call.sent();
         let (reply, answerer) = match answer {
-            Err(failed) if failed.is_split() => self.load_from_moving_slot(id).await?,
+            Err(failed) if failed.is_split => self.load_from_moving_slot(id).await?,
             answer => answer.map_err(|failed| failed.error)?,
         };
         self.feed.loaded_from(id.lane(), Invalidation::of(id), &answerer.address);

@@ -26,6 +26,7 @@ mod outage;
 mod sealed;
 mod sealed_edits;
 mod secrets;
+mod server_errors;
 mod silence;
 mod startup;
 mod support;
