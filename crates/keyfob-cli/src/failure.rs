@@ -9,6 +9,7 @@
 //! | 130 | interrupted |
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use keyfob::filter::FilterError;
@@ -71,6 +72,10 @@ pub(crate) enum Failure {
     NoDataDirectory,
     #[error("{message}. This store does not keep a guarantee of keyfob")]
     BrokenPromise { message: String },
+    #[error("the address {address} cannot be listened on: {error}")]
+    Listen { address: SocketAddr, error: io::Error },
+    #[error("the store has an active admin key")]
+    HasAdminKey,
     #[error("not confirmed. Nothing was changed")]
     NotConfirmed,
     #[error("interrupted. The change in progress may have been made")]
@@ -140,6 +145,8 @@ impl Failure {
             Self::Start(_) => "cannot_start",
             Self::NoDataDirectory => "no_data_directory",
             Self::BrokenPromise { .. } => "broken_promise",
+            Self::Listen { .. } => "cannot_listen",
+            Self::HasAdminKey => "has_admin_key",
             Self::NotConfirmed => "not_confirmed",
             Self::Interrupted => "interrupted",
         }
@@ -155,6 +162,7 @@ impl Failure {
             | Self::Filter { .. }
             | Self::Input { .. }
             | Self::Lines { .. }
+            | Self::Listen { .. }
             | Self::NoDataDirectory => Exit::Usage,
             Self::Keyfob(error) => exit_of(error),
             Self::MalformedBearer { error, .. } => exit_of(error),
@@ -165,6 +173,7 @@ impl Failure {
             | Self::BearerLost { .. }
             | Self::BearersLost { .. }
             | Self::BrokenPromise { .. }
+            | Self::HasAdminKey
             | Self::NotConfirmed => Exit::Refused,
             Self::Start(_) => Exit::Unavailable,
             Self::Interrupted => Exit::Interrupted,
@@ -219,6 +228,10 @@ impl Failure {
             Self::BearersLost { unrevoked, .. } if !unrevoked.is_empty() => {
                 Some(format!("run keyfob revoke for each of: {}", listed(unrevoked)))
             }
+            Self::Listen { .. } => Some("choose another address or port with --listen".into()),
+            Self::HasAdminKey => Some(
+                "issue other keys with it, or pass --another to make one more".into(),
+            ),
             Self::NoDataDirectory => {
                 Some("set HOME or XDG_DATA_HOME, or pass a store with --store".into())
             }

@@ -62,6 +62,34 @@ pub(crate) async fn manager(
     })
 }
 
+/// Opens the store for a service, and builds a manager that answers from its cache.
+pub(crate) async fn service(settings: &Settings) -> Result<TokenManager, Failure> {
+    let url = match &settings.store {
+        Some(url) => url.parse()?,
+        None => default_store()?,
+    };
+    let ring = match &settings.keys {
+        Some(keys) => Some(keys.ring().await?),
+        None => None,
+    };
+    let store: Arc<dyn Store> = match url {
+        // The service keeps the file: no other process may change it, so the cache is right.
+        StoreUrl::File(path) => Arc::new(Options::new().open(path)?),
+        other => open(other, IfMissing::Create, Access::Write).await?,
+    };
+    let manager = TokenManager::builder(store).prefix(settings.prefix.clone());
+    Ok(match ring {
+        Some(ring) => manager.keys(&ring).build(),
+        None => manager.build(),
+    })
+}
+
+/// Builds a manager over an empty store in memory.
+pub(crate) fn memory(settings: &Settings) -> Result<TokenManager, Failure> {
+    let store = MemoryStore::new().map_err(keyfob::Error::from)?;
+    Ok(TokenManager::builder(store).prefix(settings.prefix.clone()).build())
+}
+
 /// Makes revocations wait until so many replicas have them.
 fn with_wait(url: StoreUrl, replicas: u32) -> Result<StoreUrl, Failure> {
     match url {

@@ -26,10 +26,10 @@ pub mod bearer {
 /// What is asked for with a token, and what a token says: grant, claims, metadata, history.
 pub mod token {
     pub use keyfob_core::token::{
-        ActorChain, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Grant, HistoryEntry,
-        Kind, LenientMetadata, LoginStamp, Metadata, MetadataLoss, MetadataLossKind, NoClaims,
-        PrivateClaims, RecordIntegrity, RegisteredClaims, Revocation, RevocationScope, SecretUsed,
-        StateInputs, Token, TokenState, TokenView,
+        ActorChain, Allowed, ChangeKind, Claims, ClaimsMismatch, Confirmation, Device, Grant,
+        HistoryEntry, Kind, LenientMetadata, LoginStamp, MayIssue, Metadata, MetadataLoss,
+        MetadataLossKind, NoClaims, PrivateClaims, RecordIntegrity, RegisteredClaims, Revocation,
+        RevocationScope, SecretUsed, StateInputs, Token, TokenState, TokenView,
     };
 }
 

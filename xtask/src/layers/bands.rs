@@ -12,8 +12,9 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-redb", &["keyfob-store"]),
     ("keyfob-redis", &["keyfob-limit", "keyfob-store"]),
     ("keyfob-tower", &["keyfob"]),
+    ("keyfob-server", &["keyfob", "keyfob-tower"]),
     ("keyfob-testkit", &["keyfob"]),
-    ("keyfob-cli", &["keyfob", "keyfob-keys", "keyfob-redb", "keyfob-redis"]),
+    ("keyfob-cli", &["keyfob", "keyfob-keys", "keyfob-redb", "keyfob-redis", "keyfob-server"]),
 ];
 
 /// Libraries that one crate alone may use.

@@ -13,6 +13,7 @@ mod recover;
 mod refresh;
 mod revoke;
 mod rotate;
+mod serve;
 mod update;
 mod validate;
 
@@ -31,6 +32,7 @@ pub(crate) use recover::RecoverArgs;
 pub(crate) use refresh::RefreshArgs;
 pub(crate) use revoke::{RevokeArgs, Target};
 pub(crate) use rotate::RotateArgs;
+pub(crate) use serve::{InitArgs, ServeArgs};
 pub(crate) use update::UpdateArgs;
 pub(crate) use validate::ValidateArgs;
 
@@ -87,6 +89,7 @@ JSON (--json), one object per line on stdout:
   keys      {\"key\",\"outcome\"}; list {\"key\",\"state\",\"created\",\"terms\",\"records\"};
             reseal {\"outcome\",\"resealed\",\"examined\",\"unreadable\",\"under\":{}}
   doctor    {\"ok\",\"store\",\"store_time\",\"node_time\",\"findings\":[{\"severity\",\"what\",\"advice\"}]}
+  serve     {\"url\"}, with --dev also \"admin_key\"; init {\"admin_key\"}
   demo      {\"step\",\"title\",\"lines\":[]}
 Times are RFC 3339 in UTC. On stderr:
   errors    {\"error\":{\"code\",\"message\",\"hint\"}}
@@ -235,6 +238,10 @@ pub(crate) enum Command {
     /// Exits with 1 if there is a fault. With a fault, a guarantee of keyfob does not hold.
     #[command(after_help = "Examples:\n  keyfob doctor\n  keyfob doctor --json")]
     Doctor,
+    /// Serve tokens over HTTP: OAuth endpoints, an API, and checks for gateways
+    Serve(Box<ServeArgs>),
+    /// Make the first admin key of a store
+    Init(InitArgs),
     /// Generate, list, activate and retire the keys that seal a store, and reseal it
     Keys(KeysArgs),
     /// Print a completion script for a shell
@@ -265,6 +272,7 @@ impl Command {
     /// Whether the command may run for long, so that its log is read like that of a service.
     pub(crate) fn is_long_running(&self) -> bool {
         match self {
+            Self::Serve(_) => true,
             Self::Events(args) => args.follow,
             Self::Issue(args) => args.from.is_some(),
             Self::Revoke(args) => matches!(args.target(), Some(Target::Matching(_))),

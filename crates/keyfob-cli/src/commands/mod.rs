@@ -7,6 +7,7 @@ mod derive;
 mod doctor;
 mod events;
 mod history;
+mod init;
 mod issue;
 mod keys;
 mod limit;
@@ -19,6 +20,7 @@ mod reseal;
 mod revoke;
 mod rotate;
 mod scanner_regex;
+mod serve;
 mod show;
 mod stats;
 mod update;
@@ -47,6 +49,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Completions { shell } => return completions::run(*shell, &mut output),
         Command::Man { command } => return man::run(command.as_deref(), &mut output),
         Command::ScannerRegex => return scanner_regex::run(&cli.settings.prefix, &mut output),
+        Command::Serve(args) => return serve::run(args, &cli.settings, &mut output).await,
         Command::Limit(args) => {
             let limit = limit::run(args, &cli.settings, &mut output);
             let outcome = Interrupt::listen().or(limit).await;
@@ -63,7 +66,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
             }
             IfMissing::Create
         }
-        Command::Issue(_) => IfMissing::Create,
+        Command::Issue(_) | Command::Init(_) => IfMissing::Create,
         // While nodes have lost their namespace, a new one would take its place.
         Command::Doctor => IfMissing::Inspect,
         // A command that only reads must not create an empty store for a mistyped name.
@@ -139,12 +142,14 @@ async fn run_simple(command: &Command, context: &mut Context) -> Result<(), Fail
         Command::History(args) => history::run(args, context).await,
         Command::Stats(args) => stats::run(args, context).await,
         Command::Doctor => doctor::run(context).await,
+        Command::Init(args) => init::run(args, context).await,
         Command::Demo(_)
         | Command::Events(_)
         | Command::Issue(_)
         | Command::Keys(_)
         | Command::Revoke(_)
         | Command::Limit(_)
+        | Command::Serve(_)
         | Command::Completions { .. }
         | Command::Man { .. }
         | Command::ScannerRegex => Ok(()),

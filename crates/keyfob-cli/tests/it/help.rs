@@ -2,7 +2,7 @@
 
 use crate::harness::Keyfob;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 23] = [
     "demo",
     "issue",
     "validate",
@@ -20,6 +20,8 @@ const COMMANDS: [&str; 21] = [
     "stats",
     "doctor",
     "keys",
+    "serve",
+    "init",
     "completions",
     "man",
     "recover",

@@ -26,9 +26,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::ActorChain;
 use super::claims_json::{self, Members};
 use super::empty_claims::EmptyClaims;
+use super::{ActorChain, MayIssue};
 use crate::field::Field;
 use crate::invalid::{InvalidReason, InvalidValue};
 use crate::names::NameSet;
@@ -66,6 +66,9 @@ pub struct RegisteredClaims {
     /// The parties that act for the subject (`act`, RFC 8693 section 4.1).
     #[n(5)]
     pub actors: Option<ActorChain>,
+    /// What the holder of an API key may hand out to others (`may_issue`, a claim of keyfob).
+    #[n(6)]
+    pub may_issue: Option<MayIssue>,
 }
 
 /// The key that the presenter of a token has to prove possession of (RFC 7800).
@@ -119,7 +122,7 @@ impl ClaimsMismatch {
 const NO_CLAIMS: &str = "{}";
 
 /// Names with a meaning for every reader of a token (RFC 7519, 7662, 7800, 8693, 8176).
-const REGISTERED: [&str; 18] = [
+const REGISTERED: [&str; 19] = [
     "iss",
     "sub",
     "aud",
@@ -135,6 +138,7 @@ const REGISTERED: [&str; 18] = [
     "cnf",
     "act",
     "may_act",
+    "may_issue",
     "auth_time",
     "acr",
     "amr",
@@ -236,7 +240,8 @@ impl PrivateClaims {
         self.members().any(|(member, value)| member == name.as_str() && value.get() != "null")
     }
 
-    pub(super) fn members(&self) -> impl Iterator<Item = (String, &RawValue)> {
+    /// Returns the claims, each with its JSON.
+    pub fn members(&self) -> impl Iterator<Item = (String, &RawValue)> {
         // `from_json` has parsed the same text before.
         let members: Members<'_> = serde_json::from_str(&self.0).unwrap_or_default();
         members.0.into_iter().map(|(name, value)| (name.into_owned(), value))
@@ -266,6 +271,7 @@ impl RegisteredClaims {
             "amr" => !self.authentication_methods.is_empty(),
             "cnf" => self.confirmation.is_some(),
             "act" => self.actors.is_some(),
+            "may_issue" => self.may_issue.is_some(),
             _ => false,
         }
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::claims::{Confirmation, PrivateClaims, RegisteredClaims};
-use super::{Kind, Metadata};
+use super::{Kind, MayIssue, Metadata};
 use crate::field::Field;
 use crate::id::Lane;
 use crate::invalid::{InvalidReason, InvalidValue};
@@ -381,6 +381,14 @@ impl Grant {
     pub fn confirmation(self, confirmation: Confirmation) -> Self {
         self.with(|parts| {
             parts.registered.confirmation = Some(confirmation);
+            Ok(())
+        })
+    }
+
+    /// Sets what the holder of the API key may hand out to others. Only for API keys.
+    pub fn may_issue(self, allowed: MayIssue) -> Self {
+        self.with(|parts| {
+            parts.registered.may_issue = Some(allowed);
             Ok(())
         })
     }

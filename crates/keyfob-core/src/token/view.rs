@@ -94,6 +94,9 @@ impl Serialize for Claims<PrivateClaims> {
         if let Some(actors) = &registered.actors {
             map.serialize_entry("act", actors)?;
         }
+        if let Some(may_issue) = &registered.may_issue {
+            map.serialize_entry("may_issue", may_issue)?;
+        }
         for (name, value) in self.private.members() {
             map.serialize_entry(&name, value)?;
         }

@@ -53,6 +53,8 @@ pub enum Field {
     Ancestors,
     /// The actors of the `act` claim.
     Actors,
+    /// What the holder of an API key may hand out to others (`may_issue`).
+    MayIssue,
     /// The key that the presenter has to prove possession of (`cnf`).
     Confirmation,
     /// The human-readable name of the subject.
@@ -156,6 +158,7 @@ impl Field {
             Self::Parent => "parent",
             Self::Ancestors => "ancestors",
             Self::Actors => "actors",
+            Self::MayIssue => "may_issue",
             Self::Confirmation => "confirmation",
             Self::Username => "username",
             Self::AuthenticationContext => "authentication_context",
@@ -205,6 +208,7 @@ impl Field {
             Self::RefreshPolicy => "refresh policy",
             Self::Ancestors => "line of ancestors",
             Self::Actors => "chain of actors",
+            Self::MayIssue => "may_issue claim",
             Self::Confirmation => "confirmation key",
             Self::AuthenticationContext => "authentication context",
             Self::AuthenticationMethod => "authentication method",

@@ -84,6 +84,9 @@ pub(super) fn check_consistency(parts: &GrantParts) -> Result<(), InvalidValue> 
     if parts.kind != Kind::Refresh && parts.refresh_policy.is_some() {
         return contradiction(Field::RefreshPolicy, "only a refresh token has one");
     }
+    if parts.kind != Kind::ApiKey && parts.registered.may_issue.is_some() {
+        return contradiction(Field::MayIssue, "only an API key has one");
+    }
     if parts.kind == Kind::Refresh && parts.uses.is_some() {
         let rule = "a refresh token is used once in each generation: leave the number out";
         return contradiction(Field::Uses, rule);

@@ -1,0 +1,67 @@
+//! `init`: makes the first admin key of a store.
+
+use keyfob::token::MayIssue;
+use keyfob::{ClientId, Filter, Grant, Issued, Kind, Paging, TokenManager, TokenState};
+use keyfob_server::access::scope::ManagementScope;
+use serde::Serialize;
+
+use super::issue::{note_once, output_lost};
+use crate::args::InitArgs;
+use crate::context::Context;
+use crate::failure::Failure;
+
+#[derive(Serialize)]
+struct InitView<'a> {
+    admin_key: &'a str,
+}
+
+pub(super) async fn run(args: &InitArgs, context: &mut Context) -> Result<(), Failure> {
+    if !args.another && has_admin_key(&context.manager).await? {
+        return Err(Failure::HasAdminKey);
+    }
+    let issued = issue_admin_key(&context.manager, args.client.clone()).await?;
+    let bearer = issued.bearer.expose();
+    let output = &mut context.output;
+    let written = if output.is_json() {
+        output.object(&InitView { admin_key: bearer })
+    } else {
+        output.fields(&[
+            ("id", issued.token.id.to_string()),
+            ("client_id", args.client.to_string()),
+            ("client_secret", bearer.to_owned()),
+        ])
+    };
+    written.and_then(|()| output.flush()).map_err(|failure| output_lost(failure, &issued))?;
+    note_once(output, "the admin key is shown only this once. Keep it like a root password");
+    Ok(())
+}
+
+/// Issues an API key that may do everything.
+pub(super) async fn issue_admin_key(
+    manager: &TokenManager,
+    client: ClientId,
+) -> Result<Issued, Failure> {
+    let grant = Grant::new(Kind::ApiKey)
+        .client(client)
+        .scope(ManagementScope::Admin.as_str())
+        .may_issue(MayIssue::all())
+        .never_expires();
+    Ok(manager.issue(grant).await?)
+}
+
+/// Returns whether the store has an active admin key.
+pub(super) async fn has_admin_key(manager: &TokenManager) -> Result<bool, Failure> {
+    let filter = Filter::new()
+        .kind(Kind::ApiKey)
+        .state(TokenState::Active)
+        .scope(ManagementScope::Admin.as_str());
+    let mut paging = Paging::new(1);
+    loop {
+        let page = manager.list(&filter, paging.clone()).await?;
+        if !page.tokens.is_empty() {
+            return Ok(true);
+        }
+        let Some(next) = page.next else { return Ok(false) };
+        paging = paging.after(Some(next));
+    }
+}

@@ -1,0 +1,189 @@
+//! From the credentials of a request to its caller.
+
+use std::net::IpAddr;
+
+use keyfob::values::InvalidValue;
+use keyfob::{
+    Audience, ClientId, Error, ErrorClass, Kind, Presentation, Token, TokenManager, ValidationChain,
+};
+
+use super::credentials::{BadCredentials, Credentials};
+use super::demand::Demand;
+use super::scope::ManagementScope;
+
+/// How a caller authenticated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AuthMethod {
+    /// `client_secret_basic` (RFC 6749 section 2.3.1).
+    Basic,
+    /// `client_secret_post` (RFC 6749 section 2.3.1).
+    Form,
+    /// A bearer token in the header (RFC 6750 section 2.1).
+    Bearer,
+}
+
+/// The holder of an API key, or of an access token that was derived from one. `Debug` hides the
+/// secret.
+pub struct Caller {
+    token: Token,
+    bearer: String,
+    method: AuthMethod,
+}
+
+/// Who a request comes from.
+#[derive(Debug)]
+pub enum Identity {
+    /// A caller that has proved who it is.
+    Proven(Box<Caller>),
+    /// A public client, which cannot keep a secret and only names itself.
+    Public(ClientId),
+}
+
+/// Why a request has no caller.
+#[derive(Debug)]
+pub(crate) enum Unauthenticated {
+    /// There are no credentials.
+    Missing,
+    /// They cannot be read.
+    Malformed(BadCredentials),
+    /// They are not those of a client.
+    Refused(AuthMethod),
+    /// They are those of a client, but it lacks a scope.
+    InsufficientScope(ManagementScope),
+    /// It cannot be decided.
+    Failed(Error),
+}
+
+/// Authenticates callers.
+#[derive(Debug)]
+pub(crate) struct Authenticator {
+    chain: ValidationChain,
+    public_clients: Vec<ClientId>,
+}
+
+impl Authenticator {
+    /// Creates an authenticator that knows these public clients.
+    pub(crate) fn new(public_clients: Vec<ClientId>) -> Self {
+        let chain = ValidationChain::new().allow_kind(Kind::ApiKey).allow_kind(Kind::Access);
+        Self { chain, public_clients }
+    }
+
+    /// Returns who a request comes from, as far as a route demands it; `None` where it does not.
+    pub(crate) async fn authenticate(
+        &self,
+        manager: &TokenManager,
+        demand: Demand,
+        credentials: Result<Option<Credentials>, BadCredentials>,
+        address: Option<IpAddr>,
+    ) -> Result<Option<Identity>, Unauthenticated> {
+        if !demand.asks_for_credentials() {
+            return Ok(None);
+        }
+        let credentials = credentials.map_err(Unauthenticated::Malformed)?;
+        let (client_id, bearer, method) = match credentials.ok_or(Unauthenticated::Missing)? {
+            Credentials::Bearer(bearer) => (None, bearer, AuthMethod::Bearer),
+            Credentials::Basic { client_id, secret } => {
+                (Some(client_id), secret, AuthMethod::Basic)
+            }
+            Credentials::Form { client_id, secret } => (Some(client_id), secret, AuthMethod::Form),
+            Credentials::ClientId(named) if demand == Demand::TokenEndpoint => {
+                let known = self.public_clients.iter().find(|client| **client == *named);
+                let client = known.ok_or(Unauthenticated::Refused(AuthMethod::Form))?;
+                return Ok(Some(Identity::Public(client.clone())));
+            }
+            Credentials::ClientId(_) => return Err(Unauthenticated::Missing),
+        };
+        let mut presentation = Presentation::new(&bearer);
+        if let Some(address) = address {
+            presentation = presentation.ip(address);
+        }
+        let token = match manager.validate(presentation, &self.chain).await {
+            Ok(token) => token,
+            Err(error) => return Err(refused(error, method)),
+        };
+        // A client id is the client of the key. A key without one authenticates as a bearer token.
+        let is_theirs = client_id.as_deref().is_none_or(|named| {
+            token.kind == Kind::ApiKey
+                && token.client.as_ref().is_some_and(|client| client == named)
+        });
+        if !is_theirs {
+            return Err(Unauthenticated::Refused(method));
+        }
+        if let Some(scope) = demand.scope().filter(|scope| !scope.is_in(&token.scopes)) {
+            return Err(Unauthenticated::InsufficientScope(scope));
+        }
+        Ok(Some(Identity::Proven(Box::new(Caller { token, bearer, method }))))
+    }
+}
+
+fn refused(error: Error, method: AuthMethod) -> Unauthenticated {
+    match error.class() {
+        ErrorClass::Limited { .. }
+        | ErrorClass::Unavailable
+        | ErrorClass::Contended
+        | ErrorClass::Internal => Unauthenticated::Failed(error),
+        _ => Unauthenticated::Refused(method),
+    }
+}
+
+impl Caller {
+    /// Returns the token that it authenticated with.
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// Returns how it authenticated.
+    pub fn method(&self) -> AuthMethod {
+        self.method
+    }
+
+    /// Returns the bearer token that it authenticated with.
+    pub(crate) fn bearer(&self) -> &str {
+        &self.bearer
+    }
+
+    /// Returns whether it has a scope.
+    pub fn has(&self, scope: ManagementScope) -> bool {
+        scope.is_in(&self.token.scopes)
+    }
+
+    /// Returns whether it may look at tokens that are meant for `audiences`. A caller without
+    /// audiences may look at all; another one, at those that are meant for one of its own.
+    pub fn may_see<'a>(&self, audiences: impl IntoIterator<Item = &'a str>) -> bool {
+        let own = &self.token.audiences;
+        own.is_empty() || audiences.into_iter().any(|audience| own.contains(audience))
+    }
+
+    /// Returns the audiences that it is confined to; empty if it is not.
+    pub fn audiences(&self) -> impl Iterator<Item = &Audience> {
+        self.token.audiences.iter()
+    }
+
+    /// Returns whether a token was issued to the client of this caller.
+    pub fn is_client_of(&self, client: Option<&str>) -> bool {
+        match (&self.token.client, client) {
+            (Some(own), Some(client)) => *own == *client,
+            _ => false,
+        }
+    }
+
+    /// Returns its name for events and the history: the client, or the id of its token.
+    ///
+    /// # Errors
+    /// If the client's name is not the name of an actor.
+    pub fn actor(&self) -> Result<keyfob::values::Actor, InvalidValue> {
+        match &self.token.client {
+            Some(client) => client.as_str().parse(),
+            None => self.token.id.to_string().parse(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Caller")
+            .field("token", &self.token.id)
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}

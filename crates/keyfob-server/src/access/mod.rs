@@ -1,0 +1,15 @@
+//! Who calls, and what they may do.
+//!
+//! | module | content |
+//! |---|---|
+//! | `scope` | the scopes of this service's own interface |
+//! | `demand` | what a route demands of its caller |
+//! | `credentials` | where a request has the credentials of its caller |
+//! | `caller` | from credentials to a caller |
+//! | `bounds` | what a caller may hand out to others |
+
+pub mod bounds;
+pub mod caller;
+pub(crate) mod credentials;
+pub mod demand;
+pub mod scope;

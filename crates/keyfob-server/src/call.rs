@@ -1,0 +1,69 @@
+//! One request, as a handler receives it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use keyfob::TokenManager;
+
+use crate::access::caller::{Caller, Identity};
+use crate::form::Form;
+use crate::respond::failure::Failure;
+use crate::shared::Shared;
+
+/// One request whose demand is met.
+#[derive(Debug)]
+#[expect(dead_code, reason = "the routes of the API read the path and the body")]
+pub(crate) struct Call {
+    /// What all requests share.
+    pub(crate) shared: Arc<Shared>,
+    /// The head of the request.
+    pub(crate) parts: Parts,
+    /// The parameters of the path, by name.
+    pub(crate) path: BTreeMap<String, String>,
+    /// Who it comes from; `None` where the route does not ask.
+    pub(crate) identity: Option<Identity>,
+    /// The body, unless it is a form.
+    pub(crate) body: Bytes,
+    /// The form; empty unless the route takes one.
+    pub(crate) form: Form,
+    /// The address of the client, if it is known.
+    pub(crate) address: Option<IpAddr>,
+    /// The id of the request, for logs and problem documents.
+    pub(crate) request_id: String,
+}
+
+impl Call {
+    /// Returns the manager.
+    pub(crate) fn manager(&self) -> &TokenManager {
+        &self.shared.manager
+    }
+
+    /// Returns the caller.
+    ///
+    /// # Errors
+    /// If the request comes from a public client. Routes that demand more never see one.
+    pub(crate) fn caller(&self) -> Result<&Caller, Failure> {
+        match &self.identity {
+            Some(Identity::Proven(caller)) => Ok(caller),
+            Some(Identity::Public(_)) => Err(Failure::oauth(
+                "unauthorized_client",
+                "a client without credentials may not do this",
+            )),
+            None => Err(Failure::internal("route_without_demand")),
+        }
+    }
+
+    /// Returns a parameter of the form that has to be there.
+    ///
+    /// # Errors
+    /// If it is missing.
+    pub(crate) fn required(&self, name: &'static str) -> Result<&str, Failure> {
+        self.form.get(name).ok_or_else(|| {
+            let detail = format!("the parameter {name} is missing");
+            Failure { detail: detail.into(), ..Failure::invalid_request("a parameter is missing") }
+        })
+    }
+}

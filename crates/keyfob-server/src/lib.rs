@@ -1,0 +1,44 @@
+//! The token service of [`keyfob`] over HTTP, for services in any language and for gateways.
+//!
+//! ```no_run
+//! use keyfob::{MemoryStore, TokenManager};
+//! use keyfob_server::{Server, Settings};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let manager = TokenManager::new(MemoryStore::new()?);
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8700").await?;
+//! let server = Server::new(manager, Settings::new());
+//! server.serve(listener, std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A tour
+//! - **[`routes::table`]** is the list of all routes: what each is for, what it demands of its caller,
+//!   what body it takes. A request goes through `routes::dispatch` to the handler of its route.
+//! - **[`access`]** decides who calls ([`access::caller`]), which scopes allow what
+//!   ([`access::scope`]) and what a caller may hand out to others ([`access::bounds`]). A client is
+//!   the holder of an API key of that client: there is no other registry.
+//! - **`oauth`** has introspection (RFC 7662), revocation (RFC 7009), the token endpoint (RFC 6749,
+//!   RFC 8693) and the metadata (RFC 8414).
+//! - **`operations`** has health, readiness and metrics.
+//! - **`respond`** turns every failure into the form that the caller of a route expects.
+//!
+//! Handlers parse, ask the [`TokenManager`](keyfob::TokenManager), and render. They decide nothing.
+
+pub mod access;
+mod call;
+mod form;
+mod oauth;
+mod operations;
+mod respond;
+pub mod routes;
+mod server;
+mod settings;
+mod shared;
+
+pub use respond::render::ErrorForm;
+pub use server::Server;
+pub use settings::Settings;
+pub use shared::RenderMetrics;

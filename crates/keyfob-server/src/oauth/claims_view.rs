@@ -1,0 +1,103 @@
+//! A token as introspection shows it (RFC 7662 section 2.2).
+
+use keyfob::token::{Claims, PrivateClaims};
+use keyfob::values::NameSet;
+use keyfob::{Audience, Kind, Token};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+/// An active token as introspection shows it. Claims of the application are members of their own.
+#[derive(Debug)]
+pub(crate) struct ClaimsView<'a>(pub(crate) &'a Token);
+
+/// The members that the token's own fields fill. A claim of the application never takes their place.
+const OWN_MEMBERS: [&str; 13] = [
+    "active",
+    "scope",
+    "client_id",
+    "token_type",
+    "exp",
+    "iat",
+    "nbf",
+    "sub",
+    "aud",
+    "iss",
+    "jti",
+    "kind",
+    "device_id",
+];
+
+impl Serialize for ClaimsView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let token = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("active", &true)?;
+        if !token.scopes.is_empty() {
+            map.serialize_entry("scope", &Joined(&token.scopes))?;
+        }
+        optional(&mut map, "client_id", &token.client)?;
+        if token.kind != Kind::Refresh {
+            map.serialize_entry("token_type", "Bearer")?;
+        }
+        optional(&mut map, "exp", &token.expires_at.map(|at| at.as_secs()))?;
+        map.serialize_entry("iat", &token.issued_at.as_secs())?;
+        optional(&mut map, "nbf", &token.not_before.map(|at| at.as_secs()))?;
+        optional(&mut map, "sub", &token.subject)?;
+        if !token.audiences.is_empty() {
+            map.serialize_entry("aud", &OneOrMany(&token.audiences))?;
+        }
+        optional(&mut map, "iss", &token.issuer)?;
+        map.serialize_entry("jti", &token.id)?;
+        map.serialize_entry("kind", &token.kind)?;
+        optional(&mut map, "device_id", &token.metadata.device.id)?;
+        claims(&mut map, &token.claims)?;
+        map.end()
+    }
+}
+
+fn optional<M: SerializeMap, T: Serialize>(
+    map: &mut M,
+    name: &'static str,
+    value: &Option<T>,
+) -> Result<(), M::Error> {
+    value.as_ref().map_or(Ok(()), |value| map.serialize_entry(name, value))
+}
+
+fn claims<M: SerializeMap>(map: &mut M, claims: &Claims<PrivateClaims>) -> Result<(), M::Error> {
+    let registered = &claims.registered;
+    optional(map, "username", &registered.username)?;
+    optional(map, "auth_time", &registered.auth_time.map(|at| at.as_secs()))?;
+    optional(map, "acr", &registered.authentication_context)?;
+    if !registered.authentication_methods.is_empty() {
+        map.serialize_entry("amr", &registered.authentication_methods)?;
+    }
+    optional(map, "cnf", &registered.confirmation)?;
+    optional(map, "act", &registered.actors)?;
+    for (name, value) in claims.private.members() {
+        if !OWN_MEMBERS.contains(&&*name) {
+            map.serialize_entry(&name, value)?;
+        }
+    }
+    Ok(())
+}
+
+/// Names separated by spaces.
+struct Joined<'a, T>(&'a NameSet<T>);
+
+impl<T: std::fmt::Display> Serialize for Joined<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self.0)
+    }
+}
+
+/// One audience as a text, several as an array (RFC 7519 section 4.1.3).
+struct OneOrMany<'a>(&'a NameSet<Audience>);
+
+impl Serialize for OneOrMany<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut names = self.0.iter();
+        match (names.next(), names.len()) {
+            (Some(one), 0) => one.serialize(serializer),
+            _ => self.0.serialize(serializer),
+        }
+    }
+}

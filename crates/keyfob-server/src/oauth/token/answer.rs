@@ -1,0 +1,45 @@
+//! What the grants have in common: the scope that is asked for, and the answer.
+
+use keyfob::{Issued, Scope, Timestamp};
+use serde::Serialize;
+
+use crate::call::Call;
+use crate::respond::failure::Failure;
+
+/// The answer to a grant (RFC 6749 section 5.1).
+#[derive(Serialize)]
+pub(super) struct TokenAnswer<'a> {
+    pub(super) access_token: &'a str,
+    pub(super) token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) issued_token_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) expires_in: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refresh_token: Option<&'a str>,
+    pub(super) scope: String,
+}
+
+impl<'a> TokenAnswer<'a> {
+    pub(super) fn of(issued: &'a Issued, now: Timestamp) -> Self {
+        Self {
+            access_token: issued.bearer.expose(),
+            token_type: "Bearer",
+            issued_token_type: None,
+            expires_in: issued.token.expires_at.map(|end| seconds_between(now, end)),
+            refresh_token: None,
+            scope: issued.token.scopes.to_string(),
+        }
+    }
+}
+
+/// Whole seconds, rounded down: a client must not use a token after its end.
+fn seconds_between(now: Timestamp, end: Timestamp) -> u64 {
+    end.as_millis().saturating_sub(now.as_millis()) / 1_000
+}
+
+/// Reads the parameter `scope` (RFC 6749 section 3.3).
+pub(super) fn scopes(call: &Call) -> Result<Vec<Scope>, Failure> {
+    let text = call.form.get("scope").unwrap_or_default();
+    text.split(' ').filter(|name| !name.is_empty()).map(|name| Ok(Scope::new(name)?)).collect()
+}

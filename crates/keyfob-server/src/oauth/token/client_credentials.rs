@@ -1,0 +1,36 @@
+//! The grant `client_credentials` (RFC 6749 section 4.4).
+//!
+//! The access token is derived from the API key: it has no more scope and no other audience, ends
+//! with the key at the latest, and is revoked with it. Without the parameter `scope` it has the
+//! scopes of the key that are not reserved: a token that manages this service has to be asked for.
+
+use keyfob::{Grant, Kind, Scope};
+
+use super::answer::{TokenAnswer, scopes};
+use crate::access::scope::is_reserved;
+use crate::call::Call;
+use crate::respond::failure::Failure;
+use crate::respond::json::{self, Answer};
+
+pub(super) async fn handle(call: &Call) -> Answer {
+    let caller = call.caller()?;
+    let key = caller.token();
+    if key.kind != Kind::ApiKey {
+        let detail = "this grant needs an API key, not a token that was derived from one";
+        return Err(Failure::oauth("unauthorized_client", detail));
+    }
+    let asked = scopes(call)?;
+    let granted: Vec<Scope> = match asked.is_empty() {
+        true => key.scopes.iter().filter(|scope| !is_reserved(scope.as_str())).cloned().collect(),
+        false => asked,
+    };
+    let mut grant = Grant::new(Kind::Access).by(caller.actor()?);
+    for scope in granted {
+        grant = grant.scope(scope);
+    }
+    for audience in call.form.get_all("audience").chain(call.form.get_all("resource")) {
+        grant = grant.audience(audience);
+    }
+    let issued = call.manager().derive(caller.bearer(), grant).await?;
+    json::ok(&TokenAnswer::of(&issued, call.manager().now()))
+}

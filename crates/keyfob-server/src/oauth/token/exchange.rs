@@ -1,0 +1,104 @@
+//! Token exchange (RFC 8693): a service that was called with a token gets a narrower one, to call
+//! another service for the same subject.
+//!
+//! The new token is derived: no wider, no longer, revoked with the token that was presented. It names
+//! the actor: the subject of the actor token, or else the client. A client may exchange its own
+//! tokens and those that are meant for it; one with the scope `keyfob:issue` may exchange every token
+//! that it may look at.
+
+use keyfob::{Error, Grant, Kind, Presentation, Subject, Token, ValidationChain};
+
+use super::answer::{TokenAnswer, scopes};
+use crate::access::caller::Caller;
+use crate::access::scope::ManagementScope;
+use crate::call::Call;
+use crate::respond::failure::Failure;
+use crate::respond::json::{self, Answer};
+
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+pub(super) async fn handle(call: &Call) -> Answer {
+    let caller = call.caller()?;
+    let presented = call.required("subject_token")?;
+    check_type(call, "subject_token_type", true)?;
+    check_type(call, "requested_token_type", false)?;
+    let subject = inspect(call, presented).await?;
+    if !may_exchange(caller, &subject) {
+        let detail = "the subject token is not meant for this client";
+        return Err(Failure::oauth("unauthorized_client", detail));
+    }
+    let mut grant = Grant::new(Kind::Access).acting(actor(call).await?).by(caller.actor()?);
+    for scope in scopes(call)? {
+        grant = grant.scope(scope);
+    }
+    if call.form.get("scope").is_none() {
+        // Without the parameter: the scopes of the subject token (RFC 8693 section 2.1).
+        grant = subject.scopes.iter().cloned().fold(grant, Grant::scope);
+    }
+    for audience in call.form.get_all("audience").chain(call.form.get_all("resource")) {
+        grant = grant.audience(audience);
+    }
+    let issued = call.manager().derive(presented, grant).await.map_err(invalid_token)?;
+    json::ok(&TokenAnswer {
+        issued_token_type: Some(ACCESS_TOKEN),
+        ..TokenAnswer::of(&issued, call.manager().now())
+    })
+}
+
+/// Returns the token of a bearer token that is active.
+async fn inspect(call: &Call, bearer: &str) -> Result<Token, Failure> {
+    let chain = ValidationChain::new().allow_kind(Kind::Access).allow_kind(Kind::Session);
+    let explained = call.manager().explain(Presentation::new(bearer), &chain).await;
+    let explained = explained.map_err(invalid_token)?;
+    match explained.refusals.into_iter().next() {
+        Some(refusal) => Err(invalid_token(refusal.into())),
+        None => Ok(explained.token),
+    }
+}
+
+/// A token in the request that is not valid is `invalid_request` (RFC 8693 section 2.2.2).
+fn invalid_token(error: Error) -> Failure {
+    let failure = Failure::from(error);
+    match failure.oauth {
+        "invalid_token" | "invalid_grant" => {
+            Failure::invalid_request("a token in the request is not valid")
+        }
+        _ => failure,
+    }
+}
+
+fn may_exchange(caller: &Caller, subject: &Token) -> bool {
+    let audiences = || subject.audiences.iter().map(|audience| audience.as_str());
+    let is_meant = caller.audiences().next().is_some() && caller.may_see(audiences());
+    let is_own = caller.is_client_of(subject.client.as_ref().map(|client| client.as_str()));
+    is_meant || is_own || (caller.has(ManagementScope::Issue) && caller.may_see(audiences()))
+}
+
+/// Returns who acts: the subject of the actor token, or else the client.
+async fn actor(call: &Call) -> Result<Subject, Failure> {
+    let caller = call.caller()?;
+    let Some(presented) = call.form.get("actor_token") else {
+        if call.form.get("actor_token_type").is_some() {
+            return Err(Failure::invalid_request("actor_token_type needs actor_token"));
+        }
+        return Ok(Subject::new(caller.actor()?.as_str())?);
+    };
+    check_type(call, "actor_token_type", true)?;
+    let token = inspect(call, presented).await?;
+    let client = token.client.as_ref().map(|client| client.as_str());
+    if !caller.is_client_of(client) {
+        let detail = "the actor token was not issued to this client";
+        return Err(Failure::oauth("unauthorized_client", detail));
+    }
+    let named = token.subject.as_ref().map(|subject| subject.as_str()).or(client);
+    Ok(Subject::new(named.unwrap_or_default())?)
+}
+
+/// Checks a parameter that names a type of token: access tokens are the only type.
+fn check_type(call: &Call, name: &'static str, is_required: bool) -> Result<(), Failure> {
+    let given = if is_required { Some(call.required(name)?) } else { call.form.get(name) };
+    match given {
+        None | Some(ACCESS_TOKEN) => Ok(()),
+        Some(_) => Err(Failure::invalid_request("only access tokens can be exchanged")),
+    }
+}

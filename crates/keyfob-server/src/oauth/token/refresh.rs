@@ -1,0 +1,39 @@
+//! The grant `refresh_token` (RFC 6749 section 6).
+
+use keyfob::{Presentation, RefreshRequest};
+
+use super::answer::{TokenAnswer, scopes};
+use crate::access::caller::Identity;
+use crate::call::Call;
+use crate::respond::failure::Failure;
+use crate::respond::json::{self, Answer};
+
+pub(super) async fn handle(call: &Call) -> Answer {
+    let bearer = call.required("refresh_token")?;
+    let mut request = RefreshRequest::new();
+    match &call.identity {
+        Some(Identity::Public(client)) => request = request.client(client.clone()),
+        Some(Identity::Proven(caller)) => {
+            let Some(client) = &caller.token().client else {
+                let detail = "the key of this client names no client: refresh tokens belong to one";
+                return Err(Failure::oauth("unauthorized_client", detail));
+            };
+            request = request.client(client.clone()).by(caller.actor()?);
+        }
+        None => return Err(Failure::internal("route_without_demand")),
+    }
+    for scope in scopes(call)? {
+        request = request.scope(scope);
+    }
+    let mut presentation = Presentation::new(bearer);
+    if let Some(address) = call.address {
+        presentation = presentation.ip(address);
+    }
+    let refreshed = call.manager().refresh(presentation, request).await;
+    let pair = refreshed.map_err(|error| Failure::from(error).into_invalid_grant())?;
+    let now = call.manager().now();
+    json::ok(&TokenAnswer {
+        refresh_token: Some(pair.refresh.bearer.expose()),
+        ..TokenAnswer::of(&pair.access, now)
+    })
+}

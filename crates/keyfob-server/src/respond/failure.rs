@@ -1,0 +1,209 @@
+//! Why a request is not done.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+use keyfob::{Error, ErrorClass, InvalidValue, LimitVerdict, Ttl};
+
+use crate::access::bounds::BeyondBounds;
+use crate::access::caller::{AuthMethod, Unauthenticated};
+use crate::access::scope::ManagementScope;
+use crate::form::BadForm;
+
+/// Why a request is not done, before it has a form. Texts contain no secret.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// The stable code, for problem documents.
+    pub(crate) code: Cow<'static, str>,
+    /// The code of OAuth.
+    pub(crate) oauth: &'static str,
+    /// What is wrong, for callers that may know.
+    pub(crate) detail: Cow<'static, str>,
+    /// The same without a reason, for callers that may not.
+    pub(crate) public_detail: &'static str,
+    /// When to come back.
+    pub(crate) retry_after: Option<Ttl>,
+    /// Which challenge to send.
+    pub(crate) challenge: Option<Challenge>,
+    /// How the limits stand.
+    pub(crate) limits: Option<Box<LimitVerdict>>,
+}
+
+/// A challenge of RFC 9110 section 11.6.1.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Challenge {
+    /// For a client that may authenticate by Basic.
+    Basic,
+    /// For a bearer token: nothing was presented.
+    Bearer,
+    /// For a bearer token that is not accepted.
+    InvalidToken,
+    /// For a bearer token without this scope.
+    InsufficientScope(ManagementScope),
+}
+
+/// When to come back if the store cannot be reached.
+const RETRY_UNAVAILABLE: Ttl = Ttl::from_secs(1);
+
+impl Failure {
+    /// Returns a failure that only needs a status, the code of OAuth and a sentence.
+    pub(crate) fn new(
+        status: StatusCode,
+        oauth: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            status,
+            code: oauth.into(),
+            oauth,
+            detail: detail.into(),
+            public_detail: "",
+            retry_after: None,
+            challenge: None,
+            limits: None,
+        }
+    }
+
+    /// Returns the failure of a request that cannot be understood. The sentence is sent.
+    pub(crate) fn invalid_request(detail: &'static str) -> Self {
+        Self {
+            public_detail: detail,
+            ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
+        }
+    }
+
+    /// Returns an error of the token endpoint (RFC 6749 section 5.2). The sentence is sent.
+    pub(crate) fn oauth(error: &'static str, detail: &'static str) -> Self {
+        Self { public_detail: detail, ..Self::new(StatusCode::BAD_REQUEST, error, detail) }
+    }
+
+    /// Returns the failure of the service itself.
+    pub(crate) fn internal(code: &'static str) -> Self {
+        let failure =
+            Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the service has failed");
+        Self { code: code.into(), public_detail: "the service has failed", ..failure }
+    }
+
+    #[expect(dead_code, reason = "the routes of the API charge limits")]
+    /// Returns the failure of a request that a limit does not admit.
+    pub(crate) fn limited(verdict: LimitVerdict) -> Self {
+        let retry_after = verdict.retry_after().unwrap_or(RETRY_UNAVAILABLE);
+        let class = ErrorClass::Limited { retry_after };
+        Self { limits: Some(Box::new(verdict)), code: "limited".into(), ..Self::of_class(class) }
+    }
+
+    fn of_class(class: ErrorClass) -> Self {
+        let status =
+            StatusCode::from_u16(class.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let detail = public_detail(class);
+        let retry_after = match class {
+            ErrorClass::Limited { retry_after } => Some(retry_after),
+            ErrorClass::Contended | ErrorClass::Unavailable => Some(RETRY_UNAVAILABLE),
+            _ => None,
+        };
+        let oauth = class.oauth_error().unwrap_or("invalid_request");
+        let failure = Self::new(status, oauth, detail);
+        Self { code: class.as_str().into(), public_detail: detail, retry_after, ..failure }
+    }
+
+    /// Returns the same failure at a token endpoint, where a token that is presented as a grant is
+    /// answered as `invalid_grant` (RFC 6749 section 5.2).
+    pub(crate) fn into_invalid_grant(self) -> Self {
+        match self.oauth {
+            "invalid_token" => {
+                let detail = public_detail(ErrorClass::InvalidGrant);
+                let status = StatusCode::BAD_REQUEST;
+                Self {
+                    status,
+                    oauth: "invalid_grant",
+                    public_detail: detail,
+                    challenge: None,
+                    ..self
+                }
+            }
+            _ => self,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let class = error.class();
+        match class {
+            ErrorClass::Internal => tracing::error!(code = error.code(), %error, "keyfob failed"),
+            ErrorClass::Unavailable | ErrorClass::Contended => {
+                tracing::warn!(code = error.code(), %error, "keyfob is not available");
+            }
+            _ => tracing::debug!(code = error.code(), "refused"),
+        }
+        let (code, detail) = (error.code().to_owned(), error.to_string());
+        Self { code: code.into(), detail: detail.into(), ..Self::of_class(class) }
+    }
+}
+
+impl From<InvalidValue> for Failure {
+    fn from(invalid: InvalidValue) -> Self {
+        Error::from(invalid).into()
+    }
+}
+
+impl From<BadForm> for Failure {
+    fn from(bad: BadForm) -> Self {
+        Self::invalid_request(bad.message())
+    }
+}
+
+impl From<BeyondBounds> for Failure {
+    fn from(beyond: BeyondBounds) -> Self {
+        let (oauth, public_detail) = match &beyond {
+            BeyondBounds::Scope(_) => ("invalid_scope", "the client may not hand out a scope"),
+            BeyondBounds::Audience(_) | BeyondBounds::EveryAudience => {
+                ("invalid_target", "the client may not hand out this audience")
+            }
+            BeyondBounds::MayIssue => ("invalid_request", "the client may not hand out may_issue"),
+        };
+        let failure = Self::new(StatusCode::FORBIDDEN, oauth, beyond.to_string());
+        Self { code: "beyond_bounds".into(), public_detail, ..failure }
+    }
+}
+
+impl From<Unauthenticated> for Failure {
+    fn from(cause: Unauthenticated) -> Self {
+        let unauthorized = |oauth, detail| Self {
+            public_detail: detail,
+            ..Self::new(StatusCode::UNAUTHORIZED, oauth, detail)
+        };
+        match cause {
+            Unauthenticated::Missing => Self {
+                code: "unauthenticated".into(),
+                challenge: Some(Challenge::Bearer),
+                ..unauthorized("invalid_client", "this needs the credentials of a client")
+            },
+            Unauthenticated::Malformed(bad) => Self::invalid_request(bad.message()),
+            Unauthenticated::Refused(method) => Self {
+                code: "invalid_client".into(),
+                challenge: Some(match method {
+                    AuthMethod::Basic | AuthMethod::Form => Challenge::Basic,
+                    AuthMethod::Bearer => Challenge::InvalidToken,
+                }),
+                ..unauthorized("invalid_client", "the credentials of the client are not accepted")
+            },
+            Unauthenticated::InsufficientScope(scope) => Self {
+                code: "insufficient_scope".into(),
+                detail: format!("this needs the scope {scope}").into(),
+                public_detail: "the client lacks a scope",
+                challenge: Some(Challenge::InsufficientScope(scope)),
+                ..Self::new(StatusCode::FORBIDDEN, "unauthorized_client", "")
+            },
+            Unauthenticated::Failed(error) => error.into(),
+        }
+    }
+}
+
+/// Returns the sentence for a class of errors. It says nothing that only a holder of the token, or
+/// an operator, may know.
+fn public_detail(class: ErrorClass) -> &'static str {
+    keyfob_tower::ErrorResponse::new(class).detail()
+}

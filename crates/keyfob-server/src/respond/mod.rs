@@ -1,0 +1,11 @@
+//! What is answered: JSON, and the failures in the form that the caller of a route expects.
+//!
+//! | module | content |
+//! |---|---|
+//! | `failure` | why a request is not done: one value, made from every error |
+//! | `render` | the failure as an error of OAuth or as a problem document |
+//! | `json` | answers that are not failures |
+
+pub(crate) mod failure;
+pub(crate) mod json;
+pub(crate) mod render;

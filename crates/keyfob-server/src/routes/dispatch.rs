@@ -1,0 +1,142 @@
+//! From a request to the handler of its route: body, credentials, demand, answer.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::FromRequestParts as _;
+use axum::extract::{ConnectInfo, RawPathParams, Request};
+use axum::routing::MethodFilter;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+use super::request_id::{self, REQUEST_ID};
+use super::route::{Route, Takes};
+use super::table::routes;
+use crate::access::credentials::Credentials;
+use crate::call::Call;
+use crate::form::Form;
+use crate::respond::failure::Failure;
+use crate::respond::json::Answer;
+use crate::respond::render::ErrorForm;
+use crate::shared::Shared;
+
+/// Returns a router with all routes.
+pub(crate) fn router(shared: &Arc<Shared>) -> Router {
+    let mut by_path = HashMap::<_, axum::routing::MethodRouter>::new();
+    for route in routes() {
+        let Ok(filter) = MethodFilter::try_from(route.method.clone()) else { continue };
+        let (path, route, shared) = (route.path, Arc::new(route), Arc::clone(shared));
+        let methods = by_path.remove(path).unwrap_or_default();
+        let methods = methods.on(filter, move |request: Request| {
+            let (shared, route) = (Arc::clone(&shared), Arc::clone(&route));
+            async move { answer(shared, &route, request).await }
+        });
+        by_path.insert(path, methods.fallback(wrong_method));
+    }
+    let router = by_path
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+    router.fallback(no_route)
+}
+
+async fn no_route(request: Request) -> Response<Body> {
+    let failure = Failure {
+        code: "not_found".into(),
+        ..Failure::new(StatusCode::NOT_FOUND, "invalid_request", "there is nothing at this path")
+    };
+    failure.render(ErrorForm::Problem, &request_id::of(request.headers()))
+}
+
+async fn wrong_method(request: Request) -> Response<Body> {
+    let failure = Failure {
+        code: "method_not_allowed".into(),
+        ..Failure::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "invalid_request",
+            "this path does not take the method",
+        )
+    };
+    failure.render(ErrorForm::Problem, &request_id::of(request.headers()))
+}
+
+async fn answer(shared: Arc<Shared>, route: &Route, request: Request) -> Response<Body> {
+    let id = request_id::of(request.headers());
+    let limit = shared.settings.request_timeout;
+    let outcome = match tokio::time::timeout(limit, handle(shared, route, request, &id)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Failure {
+            code: "timed_out".into(),
+            ..Failure::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "invalid_request",
+                "the request took too long: send it faster, or try again",
+            )
+        }),
+    };
+    let mut response = outcome.unwrap_or_else(|failure| failure.render(route.errors, &id));
+    if let Ok(id) = HeaderValue::try_from(id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+async fn handle(shared: Arc<Shared>, route: &Route, request: Request, id: &str) -> Answer {
+    let (mut parts, body) = request.into_parts();
+    let body = read(route.takes, &parts.headers, body).await?;
+    let (body, form) = match route.takes {
+        Takes::Form => (Bytes::new(), Some(Form::parse(&body)?)),
+        Takes::Nothing | Takes::Json { .. } => (body, None),
+    };
+    let address = client_address(&shared, &parts);
+    let credentials = Credentials::read(&parts.headers, form.as_ref());
+    let authenticator = &shared.authenticator;
+    let identity =
+        authenticator.authenticate(&shared.manager, route.demand, credentials, address).await?;
+    let path = path_parameters(&mut parts).await;
+    let (form, request_id) = (form.unwrap_or_default(), id.to_owned());
+    (route.handler)(Call { shared, parts, path, identity, body, form, address, request_id }).await
+}
+
+/// Reads the body that a route takes.
+async fn read(takes: Takes, headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
+    let Some(expected) = takes.content_type() else { return Ok(Bytes::new()) };
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = given.map(|text| text.split(';').next().unwrap_or_default().trim());
+    if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case(expected)) {
+        return Err(Failure {
+            status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            code: "unsupported_media_type".into(),
+            detail: format!("send the body as {expected}").into(),
+            ..Failure::invalid_request("the body has the wrong content type")
+        });
+    }
+    match Limited::new(body, takes.max_bytes()).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(Failure {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            code: "too_large".into(),
+            detail: format!("the body is longer than {} bytes", takes.max_bytes()).into(),
+            ..Failure::invalid_request("the body is too long")
+        }),
+        Err(_) => Err(Failure::invalid_request("the body could not be read")),
+    }
+}
+
+fn client_address(shared: &Shared, parts: &Parts) -> Option<IpAddr> {
+    let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    Some(shared.settings.trusted_proxies.client_address(peer.ip(), &parts.headers))
+}
+
+async fn path_parameters(parts: &mut Parts) -> BTreeMap<String, String> {
+    match RawPathParams::from_request_parts(parts, &()).await {
+        Ok(params) => params.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        // The path is not UTF-8 after decoding: then no parameter is there, and none is valid.
+        Err(_) => BTreeMap::new(),
+    }
+}

@@ -1,0 +1,15 @@
+//! The routes.
+//!
+//! | module | content |
+//! |---|---|
+//! | `route` | one route as data |
+//! | `table` | all routes |
+//! | `dispatch` | from a request to the handler of its route |
+//! | `request_id` | the id of a request |
+
+mod dispatch;
+mod request_id;
+pub mod route;
+pub mod table;
+
+pub(crate) use dispatch::router;

@@ -1,0 +1,77 @@
+//! The settings of a server.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use keyfob::values::Issuer;
+use keyfob::{ClientId, ValidationChain};
+use keyfob_tower::TrustedProxies;
+
+/// The settings of a server. All have defaults.
+///
+/// ```
+/// use keyfob_server::Settings;
+///
+/// let settings = Settings::new().issuer("https://tokens.example".parse()?);
+/// # Ok::<(), keyfob::InvalidValue>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The public URL of the service: the `issuer` of its metadata (RFC 8414) and of new tokens.
+    /// Without it, the metadata takes the host of the request, and tokens have no issuer.
+    pub issuer: Option<Issuer>,
+    /// The clients that cannot keep a secret and may refresh with their name alone.
+    pub public_clients: Vec<ClientId>,
+    /// The proxies that may name the address of the client.
+    pub trusted_proxies: TrustedProxies,
+    /// The chains of demands that gateways may name.
+    pub chains: BTreeMap<String, ValidationChain>,
+    /// The maximum time that a request may take, its body included. Streams may take longer.
+    pub request_timeout: Duration,
+}
+
+impl Settings {
+    /// Returns the default settings.
+    pub fn new() -> Self {
+        Self {
+            issuer: None,
+            public_clients: Vec::new(),
+            trusted_proxies: TrustedProxies::none(),
+            chains: BTreeMap::new(),
+            request_timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// Sets [`Settings::issuer`].
+    #[must_use]
+    pub fn issuer(self, issuer: Issuer) -> Self {
+        Self { issuer: Some(issuer), ..self }
+    }
+
+    /// Adds a [public client](Settings::public_clients).
+    #[must_use]
+    pub fn public_client(mut self, client: ClientId) -> Self {
+        self.public_clients.push(client);
+        self
+    }
+
+    /// Sets [`Settings::trusted_proxies`].
+    #[must_use]
+    pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
+        Self { trusted_proxies: proxies, ..self }
+    }
+
+    /// Adds a [chain](Settings::chains) by name.
+    #[must_use]
+    pub fn chain(mut self, name: impl Into<String>, chain: ValidationChain) -> Self {
+        self.chains.insert(name.into(), chain);
+        self
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,29 @@
+//! What all requests share.
+
+use std::fmt;
+use std::sync::Arc;
+
+use keyfob::TokenManager;
+
+use crate::access::caller::Authenticator;
+use crate::settings::Settings;
+
+/// Renders all metrics of the process in the text format of Prometheus.
+pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) manager: TokenManager,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) settings: Settings,
+    pub(crate) render_metrics: Option<RenderMetrics>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("manager", &self.manager)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,10 @@
+//! The server as clients meet it: over sockets.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod authorization;
+mod bad_input;
+mod introspection;
+mod operations;
+mod revocation;
+mod support;
+mod token_endpoint;

@@ -1,0 +1,143 @@
+//! A server on a free port, and a client for it.
+
+use axum::body::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use keyfob::{Grant, Kind, MemoryStore, TokenManager};
+use keyfob_server::{Server, Settings};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+/// A running server over a store in memory.
+pub(crate) struct Service {
+    pub(crate) manager: TokenManager,
+    pub(crate) url: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// The credentials of a client.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) client: String,
+    pub(crate) bearer: String,
+}
+
+impl Key {
+    /// The value of a header with the scheme Basic.
+    pub(crate) fn basic(&self) -> String {
+        use base64ct::Encoding as _;
+        let text = format!("{}:{}", self.client, self.bearer);
+        format!("Basic {}", base64ct::Base64::encode_string(text.as_bytes()))
+    }
+
+    pub(crate) fn bearer(&self) -> String {
+        format!("Bearer {}", self.bearer)
+    }
+}
+
+impl Service {
+    pub(crate) async fn start() -> Self {
+        Self::with(Settings::new()).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
+        let manager = TokenManager::new(MemoryStore::new().unwrap());
+        Self::over(manager, settings).await
+    }
+
+    pub(crate) async fn over(manager: TokenManager, settings: Settings) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = Server::new(manager.clone(), settings);
+        tokio::spawn(async move { server.serve(listener, std::future::pending()).await });
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { manager, url, client }
+    }
+
+    /// Issues an API key of a client.
+    pub(crate) async fn key(&self, client: &str, scopes: &str) -> Key {
+        self.key_of(Grant::new(Kind::ApiKey).client(client).scopes(scopes)).await
+    }
+
+    pub(crate) async fn key_of(&self, grant: Grant) -> Key {
+        let issued = self.manager.issue(grant).await.unwrap();
+        let client = issued.token.client.as_ref().map(ToString::to_string).unwrap_or_default();
+        Key { client, bearer: issued.bearer.expose().to_owned() }
+    }
+
+    /// Issues a token and returns its bearer token.
+    pub(crate) async fn bearer(&self, grant: Grant) -> String {
+        self.manager.issue(grant).await.unwrap().bearer.expose().to_owned()
+    }
+
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Reply {
+        let response = self.client.request(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Reply { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) async fn get(&self, path: &str, authorization: Option<&str>) -> Reply {
+        let mut request = Request::get(format!("{}{path}", self.url));
+        if let Some(value) = authorization {
+            request = request.header("authorization", value);
+        }
+        self.send(request.body(Full::default()).unwrap()).await
+    }
+
+    /// Sends a form.
+    pub(crate) async fn form(
+        &self,
+        path: &str,
+        authorization: Option<&str>,
+        parameters: &[(&str, &str)],
+    ) -> Reply {
+        let body =
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        self.raw(Method::POST, path, authorization, FORM, body).await
+    }
+
+    /// Sends a body as it is.
+    pub(crate) async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        authorization: Option<&str>,
+        content_type: &str,
+        body: impl Into<Bytes>,
+    ) -> Reply {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        request = request.header("content-type", content_type);
+        if let Some(value) = authorization {
+            request = request.header("authorization", value);
+        }
+        self.send(request.body(Full::new(body.into())).unwrap()).await
+    }
+}
+
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// The status and the error of OAuth, or the code of a problem document.
+    pub(crate) fn error(&self) -> (u16, String) {
+        let json = self.json();
+        let code = json.get("error").or(json.get("code")).and_then(Value::as_str);
+        (self.status.as_u16(), code.unwrap_or_default().to_owned())
+    }
+}
