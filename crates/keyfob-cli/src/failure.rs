@@ -214,7 +214,7 @@ impl Failure {
                     .into(),
             ),
             Self::Keyfob(Error::Store(StoreError::Unavailable { .. })) => {
-                Some("check that it runs and is reachable, then try again".into())
+                Some("run keyfob doctor to see the state of the store, then try again".into())
             }
             Self::Filter { error, .. } if error.is_not_bound() => Some(
                 "bind a value with --bind NAME=VALUE, or quote the text for the shell and the filter: \

@@ -29,6 +29,25 @@ pub(crate) enum Handling {
     NotAStore,
 }
 
+impl Handling {
+    /// What keyfob does, for the table in the documentation.
+    #[cfg(test)]
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Repeat | Self::RepeatWhileMoved => "repeats",
+            Self::AskOtherNodes => "repeats, by way of other nodes",
+            Self::FindPrimary => "repeats, where the primary is then",
+            Self::LoadScript => "loads the script, repeats",
+            Self::FollowMoved | Self::FollowAsk => {
+                "follows; `store_misconfigured` without a cluster"
+            }
+            Self::Unavailable => "`store_unavailable`",
+            Self::Misconfigured => "`store_misconfigured`",
+            Self::NotAStore => "`not_a_store`",
+        }
+    }
+}
+
 /// One error of a server.
 #[derive(Debug)]
 pub(crate) struct ServerErrorRule {
@@ -324,6 +343,18 @@ mod tests {
             assert!(!rule.meaning.is_empty() && !rule.advice.is_empty());
             assert!(!rule.advice.ends_with('.') && !rule.meaning.ends_with('.'), "{}", rule.code);
         }
+    }
+
+    #[test]
+    fn the_documentation_has_the_same_table() {
+        let page = include_str!("../../../../docs/redis-incidents.md");
+        let row = |rule: &ServerErrorRule| {
+            let ServerErrorRule { code, text, handling, meaning, advice } = rule;
+            let name = format!("{code} {text}");
+            format!("| `{}` | {meaning} | {} | {advice} |\n", name.trim(), handling.in_words())
+        };
+        let table: String = RULES.iter().map(row).collect();
+        assert!(page.contains(&table), "docs/redis-incidents.md needs these rows:\n{table}");
     }
 
     #[test]

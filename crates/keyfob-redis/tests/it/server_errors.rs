@@ -2,15 +2,17 @@
 
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use keyfob::Ttl;
 use keyfob::store::prelude::*;
 use keyfob::store::{Insert, Inserted, Lane, StoreError};
 use keyfob_redis::{RedisConfig, RedisStore};
-use keyfob_testkit::redis::RedisServer;
+use keyfob_testkit::redis::{RedisCluster, RedisServer};
 use tokio::time::sleep;
 
+use crate::fake::{Fake, list};
 use crate::support::*;
 
 /// A budget that a test does not use up, even on a slow machine.
@@ -214,4 +216,56 @@ async fn a_cluster_without_slots_is_down() {
     let config = config(&node.url(), 1);
     let error = RedisStore::open(with_budget(&config, SHORT)).await.unwrap_err();
     says(&error, "store_unavailable", &["cluster that is down", "CLUSTERDOWN", "CLUSTER INFO"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redirections_without_a_host_are_followed() {
+    let cluster = RedisCluster::start().unwrap();
+    for kind in ["unknown-endpoint", "hostname"] {
+        for node in cluster.nodes() {
+            node.call(&["CONFIG", "SET", "cluster-preferred-endpoint-type", kind]).unwrap();
+        }
+        let config = config(&crate::cluster_url(&cluster), 8);
+        let store = open(&with_budget(&config, LONG)).await;
+        let mut ids = Vec::new();
+        for lane in store.namespace().lanes().lanes() {
+            let new = record(id_at(now(), lane), Ttl::from_hours(1), vec![]);
+            ids.push(insert(&store, new).await);
+        }
+        // The former primary answers MOVED, with an empty host or `?`.
+        tokio::task::block_in_place(|| cluster.hand_over(cluster.primaries()[0]).unwrap());
+        for id in ids {
+            assert!(store.load(id).await.unwrap().is_some(), "{kind}");
+            let new = record(id_at(now(), id.lane()), Ttl::from_hours(1), vec![]);
+            insert(&store, new).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_cut_off_from_its_cluster_is_not_asked_for_the_route_again() {
+    let node = RedisServer::builder().setting("cluster-enabled", "yes").start().unwrap();
+    node.call(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).unwrap();
+    until("the cluster is complete", || {
+        node.call(&["CLUSTER", "INFO"]).unwrap().to_string().contains("cluster_state:ok")
+    })
+    .await;
+    // The first node names itself as the primary of every slot, and answers no call.
+    let own_port = Arc::new(AtomicU16::new(0));
+    let named = Arc::clone(&own_port);
+    let cut_off = Fake::start(move |words| match words[0].as_str() {
+        "TIME" => list(&["1795000000", "0"]),
+        "SCRIPT" => "*1\r\n:1\r\n".to_owned(),
+        "CLUSTER" => {
+            let port = named.load(Ordering::SeqCst);
+            format!("*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$0\r\n\r\n:{port}\r\n$1\r\nn\r\n")
+        }
+        "EVALSHA" => "-CLUSTERDOWN The cluster is down\r\n".to_owned(),
+        _ => "-ERR unknown command\r\n".to_owned(),
+    })
+    .await;
+    own_port.store(cut_off.port, Ordering::SeqCst);
+    let url = format!("redis+cluster://127.0.0.1:{},127.0.0.1:{}", cut_off.port, node.port());
+    let store = open(&with_budget(&config(&url, 4), LONG)).await;
+    try_insert(&store).await.unwrap();
 }
