@@ -18,6 +18,7 @@ mod router;
 mod sentinels;
 mod server_error;
 mod shared_attempt;
+mod slot_ranges;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
