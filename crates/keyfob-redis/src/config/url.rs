@@ -3,6 +3,7 @@
 //! An error says what is wrong and shows an example of a valid URL. It never shows the URL itself, because
 //! a password may be anywhere in a malformed URL.
 
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -21,6 +22,16 @@ impl FromStr for RedisConfig {
 
     fn from_str(url: &str) -> Result<Self, StoreError> {
         let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("it has no scheme"))?;
+        Self::from_parts(scheme, rest).map_err(|error| match unencoded(rest) {
+            Some(advice) => wrong(&advice),
+            None => error,
+        })
+    }
+}
+
+impl RedisConfig {
+    /// Reads what follows the `://` of a scheme.
+    fn from_parts(scheme: &str, rest: &str) -> Result<Self, StoreError> {
         let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
         let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
         // The last @ ends the password: hosts have none, and a password may.
@@ -126,30 +137,91 @@ fn address(text: &str, default_port: u16) -> Result<Address, StoreError> {
         Some(rest) => {
             let (host, after) =
                 rest.split_once(']').ok_or_else(|| wrong("an IPv6 address is not closed by ]"))?;
-            (host, after.strip_prefix(':'))
+            let port = match after.strip_prefix(':') {
+                None if !after.is_empty() => {
+                    return Err(wrong(
+                        "only a colon and a port may follow the ] of an IPv6 address, as in [::1]:6379",
+                    ));
+                }
+                port => port,
+            };
+            (ipv6_address(host)?, port)
         }
-        None => match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
+        None if text.matches(':').count() > 1 => {
+            return Err(wrong("an IPv6 address is written in brackets, as in [::1]:6379"));
+        }
+        None => {
+            let (host, port) = match text.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (text, None),
+            };
+            (host_name(host)?, port)
+        }
     };
-    if host.is_empty() {
-        return Err(wrong("a host is missing"));
+    Ok(Address::new(host, port.map_or(Ok(default_port), read_port)?))
+}
+
+/// Reads an IPv6 address, possibly with a zone, as in `fe80::1%25eth0`.
+fn ipv6_address(text: &str) -> Result<String, StoreError> {
+    let text = decoded(text)?;
+    let ip = text.split_once('%').map_or(text.as_str(), |(ip, _)| ip);
+    match ip.parse::<Ipv6Addr>() {
+        Ok(_) => Ok(text),
+        Err(_) => Err(wrong("what is written in brackets is not an IPv6 address")),
     }
-    let port = match port {
-        None => default_port,
-        Some(port) => port.parse().map_err(|_| wrong("a port is not 1 to 65535"))?,
-    };
-    Ok(Address::new(host, port))
+}
+
+fn host_name(text: &str) -> Result<String, StoreError> {
+    let belongs = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
+    match text.chars().find(|c| !belongs(*c)) {
+        _ if text.is_empty() => Err(wrong("a host is missing")),
+        Some(found) => Err(wrong(&format!("a host name cannot have the character {found:?}"))),
+        None => Ok(text.to_owned()),
+    }
+}
+
+fn read_port(text: &str) -> Result<u16, StoreError> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let port = text.parse().ok().filter(|port| is_number && *port != 0);
+    port.ok_or_else(|| wrong("a port is not 1 to 65535"))
+}
+
+/// Returns what to write if a character of a user or a password probably ended the login early: only there
+/// an `@` would follow it.
+fn unencoded(rest: &str) -> Option<String> {
+    let end = rest.find(['/', '?'])?;
+    let (before, after) = rest.split_at(end);
+    if before.contains('@') || !after.contains('@') {
+        return None;
+    }
+    let (character, encoded) = if after.starts_with('/') { ('/', "%2F") } else { ('?', "%3F") };
+    Some(format!(
+        "a user name or a password has a `{character}`: percent-encode it as {encoded} (also `@` as %40, \
+         `:` in a user name as %3A, `%` as %25)"
+    ))
 }
 
 fn read_login(text: &str) -> Result<Login, StoreError> {
-    let (user, password) =
-        text.split_once(':').ok_or_else(|| wrong("a login must be user:password or :password"))?;
-    let user = decoded(user)?;
+    if text.is_empty() {
+        return Err(wrong("a user or a password is missing before the @"));
+    }
+    let (user, password) = match text.split_once(':') {
+        Some((user, password)) => (user, Some(password)),
+        None => (text, None),
+    };
+    let user = login_word(user)?;
     Ok(Login {
         user: (!user.is_empty()).then_some(user),
-        password: Some(Secret::new(decoded(password)?)),
+        password: password.map(|password| login_word(password).map(Secret::new)).transpose()?,
+    })
+}
+
+fn login_word(text: &str) -> Result<String, StoreError> {
+    decoded(text).map_err(|_| {
+        wrong(
+            "a user name or a password has a `%` that is not followed by two hexadecimal digits of UTF-8: \
+             percent-encode it as %25",
+        )
     })
 }
 
@@ -232,7 +304,6 @@ mod tests {
             "redis://:hunter2@h:99999",
             "redis://h/zero",
             "redis://h/0/1",
-            "redis://hunter2@h",
             "redis://h?lanes=0",
             "redis://h?when_emptied=hunter2",
             "redis://h?address=hunter2",
@@ -251,6 +322,69 @@ mod tests {
             assert!(!text.contains("hunter2"), "{text}");
             assert!(text.contains("such as") || text.contains("Valid URLs are"), "{text}");
         }
+    }
+
+    #[test]
+    fn an_address_is_read_to_its_end() {
+        let address = |url: &str| match read(url).topology {
+            Topology::Standalone(address) => address.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(address("redis://[::1]"), "[::1]:6379");
+        assert_eq!(address("redis://[::1]:6399"), "[::1]:6399");
+        assert_eq!(address("redis://[fe80::1%25eth0]:1"), "[fe80::1%eth0]:1");
+        assert_eq!(address("redis://my_redis.svc-1.local:65535/"), "my_redis.svc-1.local:65535");
+        for (url, says) in [
+            ("redis://[::1]6399", "only a colon and a port"),
+            ("redis://[::1]x:y", "only a colon and a port"),
+            ("redis://[::1", "not closed by ]"),
+            ("redis://[host]", "not an IPv6 address"),
+            ("redis://::1", "in brackets"),
+            ("redis://fe80::1:6379", "in brackets"),
+            ("redis://h:0", "not 1 to 65535"),
+            ("redis://h:", "not 1 to 65535"),
+            ("redis://h:+6379", "not 1 to 65535"),
+            ("redis://[::1]:0", "not 1 to 65535"),
+            ("redis://h h", "the character ' '"),
+            ("redis://h#1", "the character '#'"),
+            ("redis+cluster://a,[::1]1", "only a colon and a port"),
+            ("redis+cluster://a,,b", "a host is missing"),
+            ("redis+sentinel://s1,:1/main", "a host is missing"),
+        ] {
+            let error = url.parse::<RedisConfig>().unwrap_err().to_string();
+            assert!(error.contains(says), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_character_of_a_password_that_has_to_be_encoded_is_named() {
+        for (url, says) in [
+            ("redis://:hunter2/ss@host", "`/`: percent-encode it as %2F"),
+            ("redis://me:1/2hunter2@host", "`/`: percent-encode it as %2F"),
+            ("redis://:hunter2?x@host", "`?`: percent-encode it as %3F"),
+            ("redis://hunter2/x@host", "`/`: percent-encode it as %2F"),
+            ("redis+sentinel://:hunter2/x@s1,s2/main", "`/`: percent-encode it as %2F"),
+            ("redis://:hunter2%@host", "as %25"),
+            ("redis://hunter2%zz:x@host", "as %25"),
+        ] {
+            let error = url.parse::<RedisConfig>().unwrap_err();
+            let text = format!("{error} {error:?}");
+            assert!(text.contains(says), "{url}: {text}");
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+        // A # and a further @ or : need no encoding, and an @ in an option is no login.
+        let login = read("redis://me:a#b@c:d@host").login;
+        assert_eq!(login.words(), Some((Some("me"), "a#b@c:d")));
+        assert_eq!(read("rediss://host/1?ca=/etc/a@b").database, 1);
+    }
+
+    #[test]
+    fn a_user_may_have_no_password() {
+        assert_eq!(read("redis://me@host").login.words(), Some((Some("me"), "")));
+        assert_eq!(read("redis://:pw@host").login.words(), Some((None, "pw")));
+        assert_eq!(read("redis://host").login.words(), None);
+        let error = "redis://@host".parse::<RedisConfig>().unwrap_err().to_string();
+        assert!(error.contains("is missing before the @"), "{error}");
     }
 
     #[test]
