@@ -200,7 +200,7 @@ impl Failure {
                 "check --store or KEYFOB_STORE, or run keyfob issue to create a new store".into(),
             ),
             Self::Keyfob(Error::Store(StoreError::NamespaceLost { .. })) => {
-                Some("run keyfob doctor to see what the store holds; it changes nothing".into())
+                Some("run keyfob doctor to see what the store holds; it creates no namespace".into())
             }
             Self::Keyfob(Error::Store(StoreError::Sealed { .. })) => {
                 Some("pass the key ring with --keys or KEYFOB_KEYS".into())

@@ -19,6 +19,7 @@ mod report;
 mod reseal;
 mod resend;
 mod revoke;
+mod server_state;
 mod shared;
 mod uses;
 

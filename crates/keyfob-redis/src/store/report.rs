@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use keyfob_store::{Severity, StoreError, StoreReport, Timestamp};
+use keyfob_store::{Lane, Severity, StoreError, StoreReport, Timestamp};
 use redis::Value;
 
 use super::namespace_meta::{LaneOwner, lost_meta};
+use super::server_state;
 use super::shared::Shared;
 use crate::config::{Address, Topology, misconfigured};
 use crate::connections::{AddressState, Connection, Reply, too_old};
@@ -32,7 +33,7 @@ const SETTINGS: [&str; 8] = [
 ];
 
 /// Values that a server reports about itself, by name.
-type ServerValues = HashMap<String, String>;
+pub(super) type ServerValues = HashMap<String, String>;
 
 impl Shared {
     /// Logs what is wrong with the servers when the store is opened.
@@ -73,6 +74,12 @@ impl Shared {
                 Some(Value::BulkString(text)) => values_of_info(&String::from_utf8_lossy(&text)),
                 _ => ServerValues::new(),
             };
+            if !server_state::add_findings(&mut report, &address, &info)
+                && let Some(lane) = self.lane_at(&address).await
+            {
+                let key = self.keys.ping(lane);
+                server_state::try_write(&mut report, &address, &connection, &key, TIMEOUT).await;
+            }
             let settings = ask(&connection, &SETTINGS).await?;
             place(&mut report, &address, self.connections.find_server(&connection).await);
             self.add_findings(
@@ -84,6 +91,18 @@ impl Shared {
             );
         }
         Ok(report)
+    }
+
+    /// Returns a lane whose primary is this server.
+    async fn lane_at(&self, address: &Address) -> Option<Lane> {
+        let lanes: Vec<_> = self.namespace.lanes().lanes().collect();
+        let slots: Vec<_> = lanes.iter().map(|lane| self.keys.slot(*lane)).collect();
+        let primaries = self.connections.primaries_of(&slots).await.ok()?;
+        lanes
+            .into_iter()
+            .zip(primaries)
+            .find(|(_, primary)| primary == address)
+            .map(|(lane, _)| lane)
     }
 
     /// Whether the servers hold the namespace that this node opened, and what to do if they do not.

@@ -27,6 +27,7 @@ mod sealed;
 mod sealed_edits;
 mod secrets;
 mod server_errors;
+mod server_state;
 mod silence;
 mod startup;
 mod support;
