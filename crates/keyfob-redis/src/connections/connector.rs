@@ -1,8 +1,12 @@
 //! Opens connections: TCP, TLS if configured, login, then what a primary needs before it is used.
 
+use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use keyfob_store::metrics::LinkPurpose;
 use keyfob_store::{Metrics, MonotonicInstant, StoreError};
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
@@ -20,9 +24,13 @@ use super::call_error::CallError;
 use super::clock_offset::ClockSource;
 use super::connection::{Connection, ConnectionMetrics};
 use super::handshake::{HandshakeError, greet};
+use super::probe;
 use super::reply::Reply;
 use crate::config::{Address, Login, RedisConfig, Tls, Topology, misconfigured};
 use crate::protocol::signatures::Scripts;
+
+/// After this time without a connection, the address is probed meanwhile.
+const SLOW_FIRST_CONNECTION: Duration = Duration::from_millis(200);
 
 /// Receives what a server pushes.
 type PushReceiver = Arc<dyn AsyncPushSender>;
@@ -37,6 +45,10 @@ pub(super) struct Connector {
     scripts: Arc<Scripts>,
     /// Whether a server is used only if it says that it is a primary.
     checks_role: bool,
+    /// Whether there is no other server to ask than the one at the configured address.
+    is_standalone: bool,
+    /// Whether any connection was ever made. Until then, the settings may be wrong.
+    has_connected: AtomicBool,
     connected: Notify,
     metrics: Metrics,
 }
@@ -60,6 +72,8 @@ impl Connector {
                 timeout: config.response_timeout,
             },
             scripts,
+            is_standalone: matches!(config.topology, Topology::Standalone(_)),
+            has_connected: AtomicBool::new(false),
             checks_role: matches!(config.topology, Topology::Sentinel { .. }),
             connected: Notify::new(),
             metrics: config.metrics.clone().unwrap_or_else(Metrics::global),
@@ -85,6 +99,7 @@ impl Connector {
         purpose: LinkPurpose,
     ) -> Result<Connection, CallError> {
         let connection = self.open(address, &self.login, self.database, purpose, None).await?;
+        check_mode(&connection, address)?;
         self.check_role(&connection, address).await?;
         connection.measure_clock(&self.clock_source).await.map_err(not_sent)?;
         if let Err(error) = self.load_scripts(&connection).await {
@@ -177,19 +192,76 @@ impl Connector {
         purpose: LinkPurpose,
         pushed: Option<PushReceiver>,
     ) -> Result<Connection, CallError> {
-        let connected = self.open_stream(address, login, database, purpose, pushed);
-        let outcome = match timeout(self.connect_timeout, connected).await {
-            Ok(outcome) => outcome.map_err(not_sent),
-            Err(_) => Err(CallError::Refused(format!(
-                "no connection to {address} within {:?}",
-                self.connect_timeout
-            ))),
+        let connected = async {
+            let connected = self.open_stream(address, login, database, purpose, pushed);
+            match timeout(self.connect_timeout, connected).await {
+                Ok(outcome) => outcome.map_err(not_sent),
+                Err(_) => Err(CallError::Refused(format!(
+                    "no connection to {address} within {:?}",
+                    self.connect_timeout
+                ))),
+            }
+        };
+        let outcome = match self.has_connected.load(Ordering::Relaxed) {
+            true => connected.await,
+            false => self.connect_first(address, connected).await,
         };
         match &outcome {
-            Ok(_) => self.metrics.link_opened(purpose),
+            Ok(_) => {
+                self.has_connected.store(true, Ordering::Relaxed);
+                self.metrics.link_opened(purpose);
+            }
             Err(_) => self.metrics.link_failed(purpose),
         }
         outcome
+    }
+
+    /// Waits for the first connection. If it fails or takes long, finds out whether the settings are wrong.
+    async fn connect_first(
+        &self,
+        address: &Address,
+        connected: impl Future<Output = Result<Connection, CallError>>,
+    ) -> Result<Connection, CallError> {
+        let find_fault = || probe::find_fault(address, self.tls.is_some());
+        let mut connected = pin!(connected);
+        let fault = match timeout(SLOW_FIRST_CONNECTION, &mut connected).await {
+            Ok(Err(CallError::Refused(detail))) => {
+                return Err(match find_fault().await {
+                    Some(fault) => CallError::Final(misconfigured(fault)),
+                    None => CallError::Refused(detail),
+                });
+            }
+            Ok(outcome) => return outcome,
+            // A plain server waits for the end of a line, which TLS does not send.
+            Err(_) => pin!(find_fault()),
+        };
+        match select(connected, fault).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right((Some(fault), _)) => Err(CallError::Final(misconfigured(fault))),
+            Either::Right((None, connected)) => connected.await,
+        }
+    }
+
+    /// Returns the error for a server that cannot be reached.
+    fn unreachable(&self, address: &Address, error: &io::Error) -> CallError {
+        let is_unknown_host = error.to_string().contains("Name or service not known");
+        let detail = match error.kind() {
+            io::ErrorKind::ConnectionRefused => format!(
+                "nothing accepts connections at {address} ({error}): start the server, or check the host and \
+                 the port"
+            ),
+            _ if is_unknown_host => {
+                format!("the host of {address} is not known ({error}): check its name")
+            }
+            _ => format!("{address} cannot be reached: {error}"),
+        };
+        let is_certain = is_unknown_host || error.kind() == io::ErrorKind::ConnectionRefused;
+        let is_first = self.is_standalone && !self.has_connected.load(Ordering::Relaxed);
+        match is_certain && is_first {
+            // Probably the settings are wrong, or the server does not run: waiting does not help.
+            true => CallError::Final(StoreError::unavailable(detail)),
+            false => CallError::Refused(detail),
+        }
     }
 
     async fn open_stream(
@@ -201,9 +273,7 @@ impl Connector {
         pushed: Option<PushReceiver>,
     ) -> Result<Connection, CallError> {
         let begun = MonotonicInstant::now();
-        let refused = |error: std::io::Error| {
-            CallError::Refused(format!("{address} cannot be reached: {error}"))
-        };
+        let refused = |error: io::Error| self.unreachable(address, &error);
         let stream =
             TcpStream::connect((address.host.as_str(), address.port)).await.map_err(refused)?;
         // Otherwise a small write may wait 40 ms for the acknowledgement of the last one.
@@ -219,6 +289,17 @@ impl Connector {
             CallError::Final(misconfigured(format!("{address} is not a name that TLS can verify")))
         })?;
         set_up(tls.connect(name, stream).await.map_err(refused)?, setup).await
+    }
+}
+
+/// Checks that a server is one that has data.
+fn check_mode(connection: &Connection, address: &Address) -> Result<(), CallError> {
+    match connection.server().mode.as_str() {
+        "sentinel" => Err(CallError::Final(misconfigured(format!(
+            "{address} is a sentinel, which has no data: write redis+sentinel://{address}/NAME, with the name \
+             of the primary in its settings"
+        )))),
+        _ => Ok(()),
     }
 }
 

@@ -169,7 +169,7 @@ fn says_nothing(error: &str) -> bool {
 }
 
 /// Says which program begins its answer so.
-fn program_of(answer: &[u8]) -> String {
+pub(super) fn program_of(answer: &[u8]) -> String {
     let known = match answer {
         [b'H', b'T', b'T', b'P', b'/', ..] | [b'<', ..] => Some("an HTTP server"),
         // A record of TLS: an alert, or a part of the handshake.

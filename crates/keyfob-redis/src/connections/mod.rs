@@ -13,6 +13,7 @@ mod connection;
 mod connector;
 mod handshake;
 mod node;
+mod probe;
 mod reply;
 mod router;
 mod sentinels;

@@ -12,7 +12,7 @@ use super::call_error::CallError;
 use super::connection::Connection;
 use super::connector::Connector;
 use super::reply::{Reply, next};
-use crate::config::Address;
+use crate::config::{Address, misconfigured};
 
 #[derive(Debug)]
 pub(super) struct Sentinels {
@@ -47,8 +47,11 @@ impl Sentinels {
             match majority(&votes, self.each.len()) {
                 Some(Some(address)) => return Ok(address.clone()),
                 Some(None) => {
-                    let detail = format!("the sentinels know no primary '{}'", self.name);
-                    return Err(CallError::Refused(detail));
+                    return Err(CallError::Final(misconfigured(format!(
+                        "the sentinels know no primary '{}': check the name after their addresses, \
+                         SENTINEL MASTERS lists those that they know",
+                        self.name
+                    ))));
                 }
                 None => {}
             }
