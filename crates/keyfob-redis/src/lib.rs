@@ -16,6 +16,7 @@
 //! | `redis://[user[:password]@]host[:port][/database]` | one |
 //! | `redis+sentinel://[user:password@]s1[:port],s2…/name[/database]` | the primary `name` |
 //! | `redis+cluster://[user:password@]a[:port],b…` | a cluster |
+//! | `redis+unix://[user:password@]/path` | one on this machine, by its unix socket; the option `database` selects a database |
 //! | `rediss://`, `rediss+sentinel://`, `rediss+cluster://` | the same over TLS |
 //!
 //! Options follow a `?`: `namespace` (`keyfob`), `lanes` (64; only when the namespace is created),

@@ -12,10 +12,10 @@ use keyfob_store::{LaneCount, StoreError, Ttl};
 use super::{Address, Login, RedisConfig, Secret, Tls, Topology, WhenEmptied, misconfigured};
 
 const EXAMPLES: &str = "redis://:password@host:6379/0, rediss://user:password@host?ca=/etc/ca.pem, \
-    redis+cluster://a:6379,b:6379, redis+sentinel://s1:26379,s2:26379/name";
+    redis+cluster://a:6379,b:6379, redis+sentinel://s1:26379,s2:26379/name, redis+unix:///run/redis.sock";
 
 const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, budget, sentinel_password, ca, \
-    when_emptied, address";
+    when_emptied, address, database";
 
 impl FromStr for RedisConfig {
     type Err = StoreError;
@@ -33,7 +33,11 @@ impl RedisConfig {
     /// Reads what follows the `://` of a scheme.
     fn from_parts(scheme: &str, rest: &str) -> Result<Self, StoreError> {
         let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
-        let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
+        // The path of a socket has slashes.
+        let (hosts, path) = match scheme {
+            "redis+unix" => rest.find('/').map_or((rest, ""), |at| rest.split_at(at)),
+            _ => rest.split_once('/').unwrap_or((rest, "")),
+        };
         // The last @ ends the password: hosts have none, and a password may.
         let (login, hosts) = match hosts.rsplit_once('@') {
             Some((login, hosts)) => (Some(login), hosts),
@@ -41,6 +45,7 @@ impl RedisConfig {
         };
         let (topology, tls) = match scheme {
             "redis" | "rediss" => (standalone(hosts, path)?, scheme == "rediss"),
+            "redis+unix" => (unix_socket(hosts, path)?, false),
             "redis+cluster" | "rediss+cluster" => {
                 if !path.is_empty() && path != "0" {
                     return Err(wrong("a cluster has only database 0"));
@@ -53,6 +58,7 @@ impl RedisConfig {
             _ => return Err(wrong("its scheme is unknown")),
         };
         let database = match &topology {
+            Topology::Standalone(address) if address.unix_path().is_some() => 0,
             Topology::Standalone(_) => number(path, "the database")?,
             Topology::Sentinel { .. } => {
                 number(path.split_once('/').map_or("", |(_, number)| number), "the database")?
@@ -86,6 +92,12 @@ fn with_option(mut config: RedisConfig, option: &str) -> Result<RedisConfig, Sto
         "connect_timeout" => config.connect_timeout = duration(&value, name)?,
         "budget" => config.budget = duration(&value, name)?,
         "sentinel_password" => config.sentinel_login.password = Some(Secret::new(value)),
+        "database" => match &config.topology {
+            Topology::Standalone(address) if address.unix_path().is_some() => {
+                config.database = number(&value, "the database")?;
+            }
+            _ => return Err(wrong("a database is written after the host, as in redis://host/3")),
+        },
         "when_emptied" => {
             config.when_emptied = match value.as_str() {
                 "refuse" => WhenEmptied::Refuse,
@@ -118,6 +130,21 @@ fn standalone(hosts: &str, path: &str) -> Result<Topology, StoreError> {
         (Some(address), true) => Ok(Topology::Standalone(address)),
         _ => Err(wrong("several hosts need redis+cluster:// or redis+sentinel://")),
     }
+}
+
+fn unix_socket(host: &str, path: &str) -> Result<Topology, StoreError> {
+    if !host.is_empty() {
+        return Err(wrong(
+            "a unix socket has no host: write its absolute path, as in redis+unix:///run/redis.sock",
+        ));
+    }
+    let path = decoded(path)?;
+    if !path.starts_with('/') || path.ends_with('/') || path.contains('\0') {
+        return Err(wrong(
+            "the path of a unix socket is missing, as in redis+unix:///run/redis.sock",
+        ));
+    }
+    Ok(Topology::Standalone(Address::unix(path)))
 }
 
 fn sentinel(hosts: &str, path: &str) -> Result<Topology, StoreError> {
@@ -376,6 +403,30 @@ mod tests {
         let login = read("redis://me:a#b@c:d@host").login;
         assert_eq!(login.words(), Some((Some("me"), "a#b@c:d")));
         assert_eq!(read("rediss://host/1?ca=/etc/a@b").database, 1);
+    }
+
+    #[test]
+    fn a_unix_socket_is_a_path() {
+        let config = read("redis+unix:///run/a%3Fb%25.sock?namespace=shop&database=3");
+        assert_eq!(config.topology, Topology::Standalone(Address::unix("/run/a?b%.sock")));
+        assert_eq!(config.database, 3);
+        let shown = "redis+unix:///run/a%3Fb%25.sock?namespace=shop&database=3";
+        assert_eq!(config.to_string(), shown);
+        let config = read("redis+unix://me:hunter2@/run/redis.sock");
+        assert_eq!(config.login.words(), Some((Some("me"), "hunter2")));
+        assert_eq!(config.to_string(), "redis+unix:///run/redis.sock?namespace=keyfob");
+        for (url, says) in [
+            ("redis+unix://run/redis.sock", "has no host"),
+            ("redis+unix://", "is missing"),
+            ("redis+unix:///", "is missing"),
+            ("redis+unix:///a%00b", "is missing"),
+            ("rediss+unix:///a", "scheme is unknown"),
+            ("redis://h?database=3", "after the host"),
+            ("redis+unix:///a?ca=/x", "with TLS"),
+        ] {
+            let error = url.parse::<RedisConfig>().unwrap_err().to_string();
+            assert!(error.contains(says), "{url}: {error}");
+        }
     }
 
     #[test]

@@ -222,6 +222,9 @@ impl Connector {
         address: &Address,
         connected: impl Future<Output = Result<Connection, CallError>>,
     ) -> Result<Connection, CallError> {
+        if address.unix_path().is_some() {
+            return connected.await;
+        }
         let find_fault = || probe::find_fault(address, self.tls.is_some());
         let mut connected = pin!(connected);
         let fault = match timeout(SLOW_FIRST_CONNECTION, &mut connected).await {
@@ -244,6 +247,9 @@ impl Connector {
 
     /// Returns the error for a server that cannot be reached.
     fn unreachable(&self, address: &Address, error: &io::Error) -> CallError {
+        if let Some(path) = address.unix_path() {
+            return self.no_socket(path, error);
+        }
         let is_unknown_host = error.to_string().contains("Name or service not known");
         let detail = match error.kind() {
             io::ErrorKind::ConnectionRefused => format!(
@@ -264,6 +270,29 @@ impl Connector {
         }
     }
 
+    /// Returns the error for a unix socket that cannot be connected to.
+    fn no_socket(&self, path: &str, error: &io::Error) -> CallError {
+        use io::ErrorKind::{
+            ConnectionRefused, InvalidInput, NotFound, PermissionDenied, Unsupported,
+        };
+        match error.kind() {
+            // A server that starts creates its socket.
+            NotFound | ConnectionRefused if self.has_connected.load(Ordering::Relaxed) => {
+                CallError::Refused(format!("no server listens at {path} ({error})"))
+            }
+            NotFound | ConnectionRefused => CallError::Final(StoreError::unavailable(format!(
+                "no server listens at {path} ({error}): start it with `unixsocket {path}`, or check the path"
+            ))),
+            PermissionDenied => CallError::Final(misconfigured(format!(
+                "this user may not connect to {path} ({error}): see `unixsocketperm` of the server"
+            ))),
+            InvalidInput | Unsupported => CallError::Final(misconfigured(format!(
+                "{path} cannot be used as a unix socket: {error}"
+            ))),
+            _ => CallError::Refused(format!("{path} cannot be reached: {error}")),
+        }
+    }
+
     async fn open_stream(
         &self,
         address: &Address,
@@ -274,6 +303,11 @@ impl Connector {
     ) -> Result<Connection, CallError> {
         let begun = MonotonicInstant::now();
         let refused = |error: io::Error| self.unreachable(address, &error);
+        let metrics = ConnectionMetrics { metrics: self.metrics.clone(), purpose };
+        let setup = Setup { address, login, database, pushed, metrics, begun };
+        if let Some(path) = address.unix_path() {
+            return set_up(unix_stream(path).await.map_err(refused)?, setup).await;
+        }
         let stream =
             TcpStream::connect((address.host.as_str(), address.port)).await.map_err(refused)?;
         // Otherwise a small write may wait 40 ms for the acknowledgement of the last one.
@@ -282,14 +316,22 @@ impl Connector {
             .with_time(Duration::from_secs(15))
             .with_interval(Duration::from_secs(5));
         SockRef::from(&stream).set_tcp_keepalive(&keepalive).map_err(refused)?;
-        let metrics = ConnectionMetrics { metrics: self.metrics.clone(), purpose };
-        let setup = Setup { address, login, database, pushed, metrics, begun };
         let Some(tls) = &self.tls else { return set_up(stream, setup).await };
         let name = ServerName::try_from(address.host.clone()).map_err(|_| {
             CallError::Final(misconfigured(format!("{address} is not a name that TLS can verify")))
         })?;
         set_up(tls.connect(name, stream).await.map_err(refused)?, setup).await
     }
+}
+
+#[cfg(unix)]
+async fn unix_stream(path: &str) -> io::Result<tokio::net::UnixStream> {
+    tokio::net::UnixStream::connect(path).await
+}
+
+#[cfg(not(unix))]
+async fn unix_stream(_: &str) -> io::Result<TcpStream> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no unix sockets"))
 }
 
 /// Checks that a server is one that has data.

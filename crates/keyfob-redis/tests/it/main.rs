@@ -32,6 +32,7 @@ mod silence;
 mod startup;
 mod support;
 mod unfinished_advance;
+mod unix_socket;
 mod wrong_server;
 
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel};
