@@ -100,6 +100,12 @@ catalog! {
         "How often a new connection by the configured address reached another server.";
     store_address_checks_failed: Counter = "keyfob_store_address_checks_failed_total",
         "New connections by the configured address that did not show which server is there.";
+    store_shards_away: Gauge = "keyfob_store_shards_away",
+        "Store servers that have not answered for the whole budget, so that calls fail without being sent.";
+    store_outages: Counter = "keyfob_store_outages_total",
+        "How often a store server had not answered for the whole budget.";
+    store_calls_not_sent: Counter = "keyfob_store_calls_not_sent_total",
+        "Calls that failed without being sent, because the store server was known to be away.";
 
     seal_operations: By<Counter, SealOperation> = "keyfob_seal_operations_total",
         "Records, notes and entries that were sealed or opened.";

@@ -54,4 +54,19 @@ impl Metrics {
     pub fn route_changed(&self) {
         self.handles.store_route_changes.increment(1);
     }
+
+    /// Counts a server that has not answered for the whole budget.
+    pub fn shard_lost(&self) {
+        self.handles.store_outages.increment(1);
+    }
+
+    /// Sets how many servers are known to be away.
+    pub fn shards_away(&self, count: usize) {
+        self.handles.store_shards_away.set(count as f64);
+    }
+
+    /// Counts a call that failed without being sent.
+    pub fn call_not_sent(&self) {
+        self.handles.store_calls_not_sent.increment(1);
+    }
 }

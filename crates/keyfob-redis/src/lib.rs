@@ -19,10 +19,33 @@
 //! | `redis+unix://[user:password@]/path` | one on this machine, by its unix socket; the option `database` selects a database |
 //! | `rediss://`, `rediss+sentinel://`, `rediss+cluster://` | the same over TLS |
 //!
-//! Options follow a `?`: `namespace` (`keyfob`), `lanes` (64; only when the namespace is created),
-//! `wait` (0; the number of replicas that a revocation waits for), `response_timeout` (`500ms`),
-//! `connect_timeout` (`1s`), `sentinel_password`, `ca` (a file of certificates to trust), and `when_emptied`
-//! (`refuse`; see below), `address` (`checked`; see below).
+//! Options follow a `?`. A value is percent-encoded where it has a `%`, `&` or `#`.
+//!
+//! | option | default | what |
+//! |---|---|---|
+//! | `namespace` | `keyfob` | the name of the namespace |
+//! | `lanes` | 64 | the number of lanes, only when the namespace is created |
+//! | `wait` | 0 | the number of replicas that a revocation waits for |
+//! | `connect_timeout` | `1s` | for a connection |
+//! | `response_timeout` | `500ms` | for an answer |
+//! | `budget` | `3s` | for a call with all its repetitions; see below |
+//! | `ca` | those of the system | a file of certificates to trust |
+//! | `cert`, `key` | none | files with the certificate that this node presents, and its key |
+//! | `password_file` | none | a file with the password; the URL then names only the user, `redis://user@host` |
+//! | `password_command` | none | a command that prints the password; its words are separated by spaces |
+//! | `password_lifetime` | none | how long the answer of either is valid |
+//! | `sentinel_user`, `sentinel_password` | none | the login at the sentinels |
+//! | `sentinel_password_file`, `sentinel_password_command` | none | where that password comes from |
+//! | `when_emptied` | `refuse` | or `recreate`; see below |
+//! | `address` | `checked` | or `fixed`; see below |
+//!
+//! # Passwords and certificates that change
+//!
+//! Files of certificates are read again for the next connection when they have changed. A password from a
+//! file, a command or your own [`PasswordSource`] is asked for again when a server refuses it, at most once a
+//! second, and when three quarters of its lifetime have passed: open connections then log in again before
+//! the server closes them. While a password is being changed, calls are repeated as far as their budget
+//! allows. A command runs with the rights of this process, so take the URL only from a place that you trust.
 //!
 //! # A store that comes back empty
 //!
@@ -38,13 +61,29 @@
 //!
 //! # Sentinels
 //!
-//! List all sentinels. The primary is the server that more than half of the configured sentinels
+//! List all sentinels, or a name that leads to all of them. A sentinel counts once, however often it is listed
+//! and by whichever address; a name counts as many sentinels as it ever led to. The primary is the server that more than half of the configured sentinels
 //! name. A primary that was replaced while it was cut off continues to answer the nodes that still
 //! reach it. So no decision rests on a majority older than the maximum staleness: 250 ms, or the
 //! smallest value of the listeners that [`watch`](keyfob_store::Invalidations::watch) the store.
 //! The sentinels are asked again when their last answer is older than half of that, and five times
 //! within it while there are listeners. Without a majority a node answers
 //! [`Unavailable`](keyfob_store::StoreError::Unavailable) until it reaches one again.
+//!
+//! Sentinels may call the primary by its host name or by its address: names that lead to the same address are
+//! the same server. [`report`](keyfob_store::Maintenance::report) says what is not listed, listed twice, or
+//! named differently. A user with an access list needs `+info`, `+sentinel|get-master-addr-by-name` and, for
+//! the report, `+sentinel|sentinels` at the sentinels.
+//!
+//! # Hosts with several addresses
+//!
+//! The next address of a host is tried when one has not answered for a tenth of a second, and the first
+//! connection wins. An address that did not answer delays no later connection.
+//!
+//! # Several runtimes
+//!
+//! A store may be used in another tokio runtime after the first has ended, as a `static` is in test suites. It
+//! connects again and starts its tasks again there. Until then nothing is trusted.
 //!
 //! # An address that moves
 //!
@@ -63,6 +102,15 @@
 //! maximum staleness. A user with an access list needs `+del` for any revocation, `+hgetall` for counts, and
 //! `+client|tracking` to watch. A key that is deleted by hand, without keyfob, is not reported: revoke the
 //! token, or flush everything.
+//!
+//! # A store that is away
+//!
+//! A call that gets no answer is sent again until its budget has passed, so that a restart or a failover
+//! within the budget is not noticed. When a server has not answered for the whole budget, calls to it fail
+//! almost immediately with [`Unavailable`](keyfob_store::StoreError::Unavailable), without being sent; in a
+//! cluster, only those to that server. The node looks for the server up to 40 times a second and continues by
+//! itself when it answers. A rate limit does without the store as soon as the response timeout has passed
+//! without an answer. If failovers take longer than three seconds, set a larger `budget`.
 //!
 //! # Failover
 //!
@@ -111,7 +159,10 @@ mod record;
 mod slot;
 mod store;
 
-pub use config::{Address, RedisConfig, Tls, Topology, WhenEmptied};
+pub use config::{
+    Address, Password, PasswordCommand, PasswordFile, PasswordSource, RedisConfig, Tls, Topology,
+    WhenEmptied,
+};
 pub use store::RedisStore;
 
 /// The README's example, so that it compiles.

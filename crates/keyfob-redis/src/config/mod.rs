@@ -1,15 +1,22 @@
 //! The settings of a store: where the servers are and how they are used.
 
+mod misconfigured;
+mod password;
 mod secret;
 mod url;
 
+use std::collections::HashMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob_store::{Clock, LaneCount, Metrics, StoreError, SystemClock, Ttl};
 
+pub(crate) use misconfigured::misconfigured;
+pub(crate) use password::{Login, LoginPassword};
+pub use password::{Password, PasswordCommand, PasswordFile, PasswordSource};
 pub(crate) use secret::Secret;
 
 /// The settings of a store: how to reach the servers, and the namespace in them.
@@ -31,7 +38,9 @@ pub struct RedisConfig {
     pub(crate) tls: Option<Tls>,
     pub(crate) login: Login,
     pub(crate) sentinel_login: Login,
+    pub(crate) password_lifetime: Option<Duration>,
     pub(crate) database: u32,
+    pub(crate) host_addresses: HashMap<String, Vec<SocketAddr>>,
     pub(crate) namespace: String,
     pub(crate) lanes: Option<LaneCount>,
     pub(crate) wait: u32,
@@ -73,11 +82,16 @@ pub struct Address {
     pub port: u16,
 }
 
-/// TLS on the connections to the servers. The certificates of the servers are always verified.
+/// TLS on the connections to the servers. The certificates of the servers are always verified. Files that
+/// change are read again for the next connection.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Tls {
     /// A file of PEM certificates to trust instead of those of the system.
     pub ca: Option<PathBuf>,
+    /// A file of PEM certificates, the first of which is presented to servers that ask for one.
+    pub certificate: Option<PathBuf>,
+    /// A file with the private key of the certificate, in PEM.
+    pub key: Option<PathBuf>,
 }
 
 /// What a node does when the store comes back empty, so that its namespace is gone.
@@ -92,22 +106,6 @@ pub enum WhenEmptied {
     Recreate,
 }
 
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Login {
-    pub(crate) user: Option<String>,
-    pub(crate) password: Option<Secret>,
-}
-
-impl Login {
-    /// Returns the user and the password to log in with, or `None` if no login is configured. A user without
-    /// a password has an empty one.
-    pub(crate) fn words(&self) -> Option<(Option<&str>, &str)> {
-        let password = self.password.as_ref().map(Secret::expose);
-        let is_configured = self.user.is_some() || password.is_some();
-        is_configured.then(|| (self.user.as_deref(), password.unwrap_or_default()))
-    }
-}
-
 impl RedisConfig {
     /// The default name of a namespace.
     pub const DEFAULT_NAMESPACE: &str = "keyfob";
@@ -119,7 +117,9 @@ impl RedisConfig {
             tls: None,
             login: Login::default(),
             sentinel_login: Login::default(),
+            password_lifetime: None,
             database: 0,
+            host_addresses: HashMap::new(),
             namespace: Self::DEFAULT_NAMESPACE.to_owned(),
             lanes: None,
             wait: 0,
@@ -145,7 +145,7 @@ impl RedisConfig {
 
     /// Logs in with a password, as the default user if `user` is `None`.
     pub fn with_login(mut self, user: Option<String>, password: impl Into<String>) -> Self {
-        self.login = Login { user, password: Some(Secret::new(password)) };
+        self.login = Login { user, password: LoginPassword::Fixed(Secret::new(password)) };
         self
     }
 
@@ -155,13 +155,59 @@ impl RedisConfig {
         user: Option<String>,
         password: impl Into<String>,
     ) -> Self {
-        self.sentinel_login = Login { user, password: Some(Secret::new(password)) };
+        self.sentinel_login = Login { user, password: LoginPassword::Fixed(Secret::new(password)) };
+        self
+    }
+
+    /// Logs in with a password that changes while the process runs.
+    ///
+    /// ```
+    /// use keyfob_redis::{PasswordFile, RedisConfig};
+    ///
+    /// let config: RedisConfig = "rediss://cache.example.com".parse()?;
+    /// let config = config
+    ///     .with_password_source(Some("keyfob".to_owned()), PasswordFile::new("/run/secrets/redis"));
+    /// # Ok::<(), keyfob::store::StoreError>(())
+    /// ```
+    pub fn with_password_source(
+        mut self,
+        user: Option<String>,
+        source: impl PasswordSource,
+    ) -> Self {
+        self.login = Login { user, password: LoginPassword::Source(Arc::new(source)) };
+        self
+    }
+
+    /// Logs in to the sentinels with a password that changes while the process runs.
+    pub fn with_sentinel_password_source(
+        mut self,
+        user: Option<String>,
+        source: impl PasswordSource,
+    ) -> Self {
+        self.sentinel_login = Login { user, password: LoginPassword::Source(Arc::new(source)) };
+        self
+    }
+
+    /// Sets for how long the answer of a password source is valid if the source does not say it.
+    pub fn with_password_lifetime(mut self, lifetime: Duration) -> Self {
+        self.password_lifetime = Some(lifetime);
         self
     }
 
     /// Uses a database other than 0. A cluster has only database 0.
     pub fn with_database(mut self, database: u32) -> Self {
         self.database = database;
+        self
+    }
+
+    /// Sets the addresses of a host, for which the system's resolver is then not asked. The ports are used
+    /// too, instead of the configured one.
+    pub fn with_host_addresses(
+        mut self,
+        host: impl Into<String>,
+        addresses: impl Into<Vec<SocketAddr>>,
+    ) -> Self {
+        self.host_addresses.insert(host.into(), addresses.into());
         self
     }
 
@@ -314,9 +360,4 @@ impl fmt::Display for RedisConfig {
         }
         write!(f, "?namespace={}", self.namespace)
     }
-}
-
-/// Returns a [`StoreError::Misconfigured`] that says what is wrong.
-pub(crate) fn misconfigured(what: impl Into<String>) -> StoreError {
-    StoreError::Misconfigured(what.into())
 }

@@ -22,6 +22,9 @@ pub(crate) struct Call<'a> {
     /// Whether the caller has another way when the slot is being moved and the server has only some of the
     /// keys. Then the call is not repeated.
     pub(crate) can_be_split: bool,
+    /// Whether its caller can do without the answer. Then it fails as soon as the server has been silent for
+    /// the response timeout.
+    pub(crate) fails_early: bool,
     /// The number of replicas to wait for. Such calls have a separate connection, because WAIT delays
     /// everything that is sent after it.
     pub(crate) wait: u32,
@@ -45,6 +48,7 @@ impl<'a> Call<'a> {
             args: args.into(),
             repeatable: true,
             can_be_split: false,
+            fails_early: false,
             wait: 0,
             ping: Vec::new(),
             sent: AtomicU64::new(0),

@@ -4,6 +4,7 @@ use keyfob_store::StoreError;
 use redis::{ErrorKind, RedisError};
 
 use super::server_error::{Handling, ServerErrorRule, rule_for, without_position};
+use super::tls::certificate_advice;
 use crate::config::{Address, misconfigured};
 
 #[derive(Debug)]
@@ -12,12 +13,16 @@ pub(crate) enum CallError {
     Refused(String),
     /// The same: the slot is being moved, and the server has only some of the keys.
     Split(String),
-    /// The same: another server may be the one to ask.
-    WrongServer {
-        /// Whether the server is no primary.
-        is_replica: bool,
+    /// The same: the server does not serve calls yet, or not at present.
+    NotServing(String),
+    /// The same: the server is a replica.
+    Replica {
         detail: String,
+        /// Whether it answers other calls.
+        is_serving: bool,
     },
+    /// The same: the server is a node of a cluster that is down, or that it is cut off from.
+    CutOff(String),
     /// The same: the server does not have the script.
     NoScript(String),
     /// The call was sent, and no answer came. It may be sent again if it has the same effect twice.
@@ -27,6 +32,8 @@ pub(crate) enum CallError {
     /// The call was executed, and it is not known whether its server is still at its address. It may be
     /// sent again.
     Unconfirmed(String),
+    /// The server refused the login, or asks for one. The call was not executed.
+    LoginRefused(String),
     /// The slot has moved to another server.
     Moved(Redirect),
     /// The slot is being moved; this call should be sent to the other server.
@@ -49,12 +56,18 @@ impl CallError {
     pub(super) fn of(error: &RedisError, address: &Address) -> Self {
         let detail = describe(error);
         match error.kind() {
-            // The library names these itself: the login failed, or a setting is wrong.
-            ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig => {
-                Self::Final(misconfigured(format!("{address} refused the login: {detail}")))
-            }
             ErrorKind::Server(_) | ErrorKind::Extension => Self::of_answer(&detail, address),
-            _ => Self::Lost(format!("the connection to {address} failed: {detail}")),
+            ErrorKind::InvalidClientConfig => Self::Final(misconfigured(detail)),
+            _ => Self::lost(&detail, address),
+        }
+    }
+
+    /// Returns the error for a connection that failed.
+    pub(super) fn lost(detail: &str, address: &Address) -> Self {
+        // Under TLS 1.3 the server refuses a certificate after the handshake.
+        match certificate_advice(detail) {
+            Some(advice) => Self::Final(misconfigured(format!("{address} {advice} ({detail})"))),
+            None => Self::Lost(format!("the connection to {address} failed: {detail}")),
         }
     }
 
@@ -77,14 +90,17 @@ impl CallError {
         let detail = rule.explain(&address.to_string(), words);
         let redirect = |detail| Redirect { to: target(words, address), detail };
         match rule.handling {
+            Handling::RepeatUntilItServes => Self::NotServing(detail),
             Handling::Repeat => Self::Refused(detail),
             Handling::RepeatWhileMoved => Self::Split(detail),
-            Handling::AskOtherNodes => Self::WrongServer { is_replica: false, detail },
-            Handling::FindPrimary => Self::WrongServer { is_replica: true, detail },
+            Handling::AskOtherNodes => Self::CutOff(detail),
+            Handling::FindPrimary => Self::Replica { detail, is_serving: true },
+            Handling::LeaveReplica => Self::Replica { detail, is_serving: false },
             Handling::LoadScript => Self::NoScript(detail),
             Handling::FollowMoved => Self::Moved(redirect(detail)),
             Handling::FollowAsk => Self::Ask(redirect(detail)),
             Handling::Unavailable => Self::Final(StoreError::unavailable(detail)),
+            Handling::RefusedLogin => Self::LoginRefused(detail),
             Handling::Misconfigured => Self::Final(misconfigured(detail)),
             Handling::NotAStore => {
                 Self::Final(StoreError::NotAStore { what: "this namespace".to_owned(), detail })
@@ -94,7 +110,24 @@ impl CallError {
 
     /// Returns whether the connection cannot be used further, or no longer leads to a primary.
     pub(super) fn ends_connection(&self) -> bool {
-        matches!(self, Self::Lost(_) | Self::WrongServer { is_replica: true, .. })
+        matches!(self, Self::Lost(_) | Self::LoginRefused(_) | Self::Replica { .. })
+    }
+
+    /// Returns whether another server has the slot, or is about to.
+    pub(super) fn is_redirection(&self) -> bool {
+        matches!(self, Self::Moved(_) | Self::Ask(_))
+    }
+
+    /// Returns whether the error of a call that was sent shows that its server does not serve calls.
+    pub(super) fn is_no_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Lost(_)
+                | Self::Unconfirmed(_)
+                | Self::NotServing(_)
+                | Self::CutOff(_)
+                | Self::Replica { is_serving: false, .. }
+        )
     }
 
     /// Turns the error of a command after the call into one of the call. The call was executed, so the error
@@ -109,18 +142,40 @@ impl CallError {
         Self::Unsafe(self.into_error().to_string())
     }
 
+    /// Returns the cause in words.
+    pub(super) fn detail(&self) -> String {
+        match self {
+            Self::Refused(detail)
+            | Self::Split(detail)
+            | Self::NotServing(detail)
+            | Self::Replica { detail, .. }
+            | Self::CutOff(detail)
+            | Self::NoScript(detail)
+            | Self::Lost(detail)
+            | Self::LoginRefused(detail)
+            | Self::Unsafe(detail)
+            | Self::Unconfirmed(detail)
+            | Self::Moved(Redirect { detail, .. })
+            | Self::Ask(Redirect { detail, .. }) => detail.clone(),
+            Self::Final(error) => error.to_string(),
+        }
+    }
+
     pub(crate) fn into_error(self) -> StoreError {
         match self {
             Self::Final(error) => error,
             Self::Refused(detail)
             | Self::Split(detail)
-            | Self::WrongServer { detail, .. }
+            | Self::NotServing(detail)
+            | Self::Replica { detail, .. }
+            | Self::CutOff(detail)
             | Self::NoScript(detail)
             | Self::Lost(detail)
             | Self::Unsafe(detail)
             | Self::Moved(Redirect { detail, .. })
             | Self::Ask(Redirect { detail, .. }) => StoreError::unavailable(detail),
             Self::Unconfirmed(detail) => StoreError::AddressUnconfirmed { detail },
+            Self::LoginRefused(detail) => misconfigured(detail),
         }
     }
 }

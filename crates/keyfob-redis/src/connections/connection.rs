@@ -1,5 +1,6 @@
 //! One connection to one server.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use keyfob_store::{Metrics, MonotonicInstant, StoreError, Timestamp};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::call_error::CallError;
 use super::clock_offset::{ClockOffset, ClockSource};
 use super::handshake::ServerInfo;
-use crate::config::Address;
+use super::login::{Credentials, Login};
+use crate::config::{Address, Secret};
 use crate::protocol::script::Script;
 
 /// What stands for a run id that the server does not tell, with a number.
@@ -32,6 +34,8 @@ pub(crate) struct Connection {
     metrics: ConnectionMetrics,
     /// When connecting began.
     begun: MonotonicInstant,
+    /// Logs in again before the password ends.
+    renewal: Option<JoinHandle<()>>,
 }
 
 /// Counts what happens to a connection of one purpose.
@@ -68,8 +72,22 @@ impl Connection {
             "" => format!("{WITHOUT_RUN_ID}{}", NUMBER.fetch_add(1, Ordering::Relaxed)),
             run_id => run_id.to_owned(),
         };
-        let clock_offset = ClockOffset::default();
-        Self { address, multiplexed, driver, clock_offset, run_id, server, metrics, begun }
+        let (clock_offset, renewal) = (ClockOffset::default(), None);
+        Self { address, multiplexed, driver, clock_offset, run_id, server, metrics, begun, renewal }
+    }
+
+    /// Logs in again whenever the password is about to end.
+    pub(super) fn keep_logged_in(
+        &mut self,
+        login: &Arc<Login>,
+        credentials: &Credentials,
+        limit: Duration,
+    ) {
+        if let Some(renew_at) = credentials.renew_at {
+            let (address, connection) = (self.address.clone(), self.multiplexed.clone());
+            let renewing = renew_login(address, connection, Arc::clone(login), renew_at, limit);
+            self.renewal = Some(tokio::spawn(renewing));
+        }
     }
 
     /// When connecting began.
@@ -192,5 +210,66 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
+        if let Some(renewal) = &self.renewal {
+            renewal.abort();
+        }
+    }
+}
+
+/// The pause before a login that failed is tried again.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(1);
+
+/// Logs in again before each end of the password, until the connection ends.
+async fn renew_login(
+    address: Address,
+    mut connection: MultiplexedConnection,
+    login: Arc<Login>,
+    mut renew_at: Instant,
+    limit: Duration,
+) {
+    loop {
+        sleep_until(renew_at).await;
+        let renewed = match login.current().await {
+            Ok(credentials) => {
+                match authenticate(&address, &mut connection, &credentials, limit).await {
+                    Ok(()) => credentials.renew_at,
+                    // The connection is gone. The next one logs in by itself.
+                    Err(CallError::Lost(_)) => return,
+                    Err(error) => {
+                        tracing::warn!(error = %error.into_error(), "a connection cannot log in again");
+                        let _newer = login.after_refusal(&credentials).await;
+                        Some(renew_at)
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = %error.into_error(), "the password cannot be renewed");
+                Some(renew_at)
+            }
+        };
+        let Some(next) = renewed else { return };
+        if next <= Instant::now() {
+            sleep(RENEWAL_PAUSE).await;
+        }
+        renew_at = next;
+    }
+}
+
+async fn authenticate(
+    address: &Address,
+    connection: &mut MultiplexedConnection,
+    credentials: &Credentials,
+    limit: Duration,
+) -> Result<(), CallError> {
+    let mut command = redis::cmd("AUTH");
+    if let Some(user) = &credentials.user {
+        command.arg(user);
+    }
+    command.arg(credentials.password.as_ref().map(Secret::expose).unwrap_or_default());
+    match timeout(limit, connection.send_packed_command(&command)).await {
+        Ok(Ok(Value::ServerError(error))) => Err(CallError::of(&error.into(), address)),
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(CallError::of(&error, address)),
+        Err(_) => Err(CallError::Refused("no answer to the login".to_owned())),
     }
 }

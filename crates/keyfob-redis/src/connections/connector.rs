@@ -1,54 +1,63 @@
 //! Opens connections: TCP, TLS if configured, login, then what a primary needs before it is used.
 
 use std::io;
-use std::pin::pin;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use keyfob_store::metrics::LinkPurpose;
 use keyfob_store::{Metrics, MonotonicInstant, StoreError};
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Pipeline, ProtocolVersion, RedisConnectionInfo};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 use super::call_error::CallError;
 use super::clock_offset::ClockSource;
 use super::connection::{Connection, ConnectionMetrics};
+use super::dial::{self, Dialer};
+use super::first_connection::FirstConnection;
 use super::handshake::{HandshakeError, greet};
-use super::probe;
+use super::login::{Credentials, Login};
 use super::reply::Reply;
-use crate::config::{Address, Login, RedisConfig, Tls, Topology, misconfigured};
+use super::tls::TlsSource;
+use crate::config::{Address, RedisConfig, Topology, misconfigured};
 use crate::protocol::signatures::Scripts;
 
-/// After this time without a connection, the address is probed meanwhile.
-const SLOW_FIRST_CONNECTION: Duration = Duration::from_millis(200);
+/// Where a connection leads.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    address: &'a Address,
+    /// One of the addresses of the host, or `None` for any.
+    at: Option<SocketAddr>,
+    /// The time that the caller has, or `None` for the usual one.
+    limit: Option<Duration>,
+}
+
+impl<'a> From<&'a Address> for Target<'a> {
+    fn from(address: &'a Address) -> Self {
+        Self { address, at: None, limit: None }
+    }
+}
 
 /// Receives what a server pushes.
 type PushReceiver = Arc<dyn AsyncPushSender>;
 
 pub(super) struct Connector {
-    tls: Option<TlsConnector>,
-    login: Login,
-    sentinel_login: Login,
+    tls: Option<TlsSource>,
+    login: Arc<Login>,
+    sentinel_login: Arc<Login>,
     database: u32,
+    dialer: Dialer,
     connect_timeout: Duration,
     clock_source: ClockSource,
     scripts: Arc<Scripts>,
     /// Whether a server is used only if it says that it is a primary.
     checks_role: bool,
-    /// Whether there is no other server to ask than the one at the configured address.
-    is_standalone: bool,
-    /// Whether any connection was ever made. Until then, the settings may be wrong.
-    has_connected: AtomicBool,
+    first: FirstConnection,
     connected: Notify,
     metrics: Metrics,
 }
@@ -62,22 +71,27 @@ impl std::fmt::Debug for Connector {
 impl Connector {
     pub(super) fn new(config: &RedisConfig, scripts: Arc<Scripts>) -> Result<Self, StoreError> {
         Ok(Self {
-            tls: config.tls.as_ref().map(tls_connector).transpose()?,
-            login: config.login.clone(),
-            sentinel_login: config.sentinel_login.clone(),
+            tls: config.tls.as_ref().map(TlsSource::new).transpose()?,
+            login: Login::new(&config.login, config.password_lifetime),
+            sentinel_login: Login::new(&config.sentinel_login, config.password_lifetime),
             database: config.database,
+            dialer: Dialer::new(config.host_addresses.clone()),
             connect_timeout: config.connect_timeout,
             clock_source: ClockSource {
                 clock: Arc::clone(&config.clock),
                 timeout: config.response_timeout,
             },
             scripts,
-            is_standalone: matches!(config.topology, Topology::Standalone(_)),
-            has_connected: AtomicBool::new(false),
+            first: FirstConnection::new(&config.topology),
             checks_role: matches!(config.topology, Topology::Sentinel { .. }),
             connected: Notify::new(),
             metrics: config.metrics.clone().unwrap_or_else(Metrics::global),
         })
+    }
+
+    /// Returns whether a refused login may succeed later without new settings.
+    pub(super) fn may_log_in_later(&self) -> bool {
+        self.login.may_succeed_later()
     }
 
     pub(super) fn clock_source(&self) -> &ClockSource {
@@ -86,6 +100,18 @@ impl Connector {
 
     pub(super) fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    pub(super) fn dialer(&self) -> &Dialer {
+        &self.dialer
+    }
+
+    pub(super) fn scripts(&self) -> &Scripts {
+        &self.scripts
+    }
+
+    pub(super) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
     }
 
     pub(super) fn response_timeout(&self) -> Duration {
@@ -98,7 +124,8 @@ impl Connector {
         address: &Address,
         purpose: LinkPurpose,
     ) -> Result<Connection, CallError> {
-        let connection = self.open(address, &self.login, self.database, purpose, None).await?;
+        let connection =
+            self.open(address.into(), &self.login, self.database, purpose, None).await?;
         check_mode(&connection, address)?;
         self.check_role(&connection, address).await?;
         connection.measure_clock(&self.clock_source).await.map_err(not_sent)?;
@@ -125,17 +152,23 @@ impl Connector {
         pushed: impl AsyncPushSender,
     ) -> Result<Connection, CallError> {
         let pushed: PushReceiver = Arc::new(pushed);
-        let connection =
-            self.open(address, &self.login, self.database, LinkPurpose::Feed, Some(pushed)).await?;
+        let connection = self
+            .open(address.into(), &self.login, self.database, LinkPurpose::Feed, Some(pushed))
+            .await?;
         self.check_role(&connection, address).await?;
         Ok(connection)
     }
 
     /// Makes a new connection by an address, and closes it. Returns which run of a server is there, or `None`
     /// if the server does not tell it.
-    pub(super) async fn server_run(&self, address: &Address) -> Result<Option<String>, CallError> {
+    pub(super) async fn server_run(
+        &self,
+        address: &Address,
+        limit: Duration,
+    ) -> Result<Option<String>, CallError> {
         let purpose = LinkPurpose::Topology;
-        let connection = self.open(address, &self.login, self.database, purpose, None).await?;
+        let target = Target { limit: Some(limit), ..address.into() };
+        let connection = self.open(target, &self.login, self.database, purpose, None).await?;
         Ok(connection.server_run().map(str::to_owned))
     }
 
@@ -175,25 +208,70 @@ impl Connector {
         Ok(())
     }
 
-    pub(super) async fn sentinel(&self, address: &Address) -> Result<Connection, CallError> {
-        self.open(address, &self.sentinel_login, 0, LinkPurpose::Topology, None).await
+    /// Connects to the sentinel at one of the addresses of a name, and reads its run id.
+    pub(super) async fn sentinel(
+        &self,
+        name: &Address,
+        at: SocketAddr,
+    ) -> Result<Connection, CallError> {
+        let target = Target { address: name, at: Some(at), limit: None };
+        let purpose = LinkPurpose::Topology;
+        let connection = self.open(target, &self.sentinel_login, 0, purpose, None).await?;
+        Ok(connection)
     }
 
     /// Connects to a node of a cluster to read the route.
     pub(super) async fn cluster_node(&self, address: &Address) -> Result<Connection, CallError> {
-        self.open(address, &self.login, 0, LinkPurpose::Topology, None).await
+        self.open(address.into(), &self.login, 0, LinkPurpose::Topology, None).await
     }
 
+    /// Connects and logs in. If the server refuses a password that may have changed, asks for it again.
     async fn open(
         &self,
-        address: &Address,
-        login: &Login,
+        target: Target<'_>,
+        login: &Arc<Login>,
         database: u32,
         purpose: LinkPurpose,
         pushed: Option<PushReceiver>,
     ) -> Result<Connection, CallError> {
+        let credentials = login.current().await?;
+        let outcome = self.open_with(target, &credentials, database, purpose, pushed.clone()).await;
+        let opened = match outcome {
+            Err(CallError::LoginRefused(detail)) => {
+                match login.after_refusal(&credentials).await? {
+                    Some(newer) => self
+                        .open_with(target, &newer, database, purpose, pushed)
+                        .await
+                        .map(|connection| (connection, newer)),
+                    None => Err(CallError::LoginRefused(detail)),
+                }
+            }
+            outcome => outcome.map(|connection| (connection, credentials)),
+        };
+        match opened {
+            Ok((mut connection, credentials)) => {
+                login.note_success();
+                connection.keep_logged_in(login, &credentials, self.response_timeout());
+                Ok(connection)
+            }
+            Err(CallError::LoginRefused(detail)) if !login.may_succeed_later() => {
+                Err(CallError::Final(misconfigured(detail)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn open_with(
+        &self,
+        target: Target<'_>,
+        credentials: &Credentials,
+        database: u32,
+        purpose: LinkPurpose,
+        pushed: Option<PushReceiver>,
+    ) -> Result<Connection, CallError> {
+        let address = target.address;
         let connected = async {
-            let connected = self.open_stream(address, login, database, purpose, pushed);
+            let connected = self.open_stream(target, credentials, database, purpose, pushed);
             match timeout(self.connect_timeout, connected).await {
                 Ok(outcome) => outcome.map_err(not_sent),
                 Err(_) => Err(CallError::Refused(format!(
@@ -202,13 +280,13 @@ impl Connector {
                 ))),
             }
         };
-        let outcome = match self.has_connected.load(Ordering::Relaxed) {
+        let outcome = match self.first.is_made() {
             true => connected.await,
-            false => self.connect_first(address, connected).await,
+            false => self.first.wait(address, self.tls.is_some(), connected).await,
         };
         match &outcome {
             Ok(_) => {
-                self.has_connected.store(true, Ordering::Relaxed);
+                self.first.note_success();
                 self.metrics.link_opened(purpose);
             }
             Err(_) => self.metrics.link_failed(purpose),
@@ -216,100 +294,31 @@ impl Connector {
         outcome
     }
 
-    /// Waits for the first connection. If it fails or takes long, finds out whether the settings are wrong.
-    async fn connect_first(
-        &self,
-        address: &Address,
-        connected: impl Future<Output = Result<Connection, CallError>>,
-    ) -> Result<Connection, CallError> {
-        if address.unix_path().is_some() {
-            return connected.await;
-        }
-        let find_fault = || probe::find_fault(address, self.tls.is_some());
-        let mut connected = pin!(connected);
-        let fault = match timeout(SLOW_FIRST_CONNECTION, &mut connected).await {
-            Ok(Err(CallError::Refused(detail))) => {
-                return Err(match find_fault().await {
-                    Some(fault) => CallError::Final(misconfigured(fault)),
-                    None => CallError::Refused(detail),
-                });
-            }
-            Ok(outcome) => return outcome,
-            // A plain server waits for the end of a line, which TLS does not send.
-            Err(_) => pin!(find_fault()),
-        };
-        match select(connected, fault).await {
-            Either::Left((outcome, _)) => outcome,
-            Either::Right((Some(fault), _)) => Err(CallError::Final(misconfigured(fault))),
-            Either::Right((None, connected)) => connected.await,
-        }
-    }
-
-    /// Returns the error for a server that cannot be reached.
-    fn unreachable(&self, address: &Address, error: &io::Error) -> CallError {
-        if let Some(path) = address.unix_path() {
-            return self.no_socket(path, error);
-        }
-        let is_unknown_host = error.to_string().contains("Name or service not known");
-        let detail = match error.kind() {
-            io::ErrorKind::ConnectionRefused => format!(
-                "nothing accepts connections at {address} ({error}): start the server, or check the host and \
-                 the port"
-            ),
-            _ if is_unknown_host => {
-                format!("the host of {address} is not known ({error}): check its name")
-            }
-            _ => format!("{address} cannot be reached: {error}"),
-        };
-        let is_certain = is_unknown_host || error.kind() == io::ErrorKind::ConnectionRefused;
-        let is_first = self.is_standalone && !self.has_connected.load(Ordering::Relaxed);
-        match is_certain && is_first {
-            // Probably the settings are wrong, or the server does not run: waiting does not help.
-            true => CallError::Final(StoreError::unavailable(detail)),
-            false => CallError::Refused(detail),
-        }
-    }
-
-    /// Returns the error for a unix socket that cannot be connected to.
-    fn no_socket(&self, path: &str, error: &io::Error) -> CallError {
-        use io::ErrorKind::{
-            ConnectionRefused, InvalidInput, NotFound, PermissionDenied, Unsupported,
-        };
-        match error.kind() {
-            // A server that starts creates its socket.
-            NotFound | ConnectionRefused if self.has_connected.load(Ordering::Relaxed) => {
-                CallError::Refused(format!("no server listens at {path} ({error})"))
-            }
-            NotFound | ConnectionRefused => CallError::Final(StoreError::unavailable(format!(
-                "no server listens at {path} ({error}): start it with `unixsocket {path}`, or check the path"
-            ))),
-            PermissionDenied => CallError::Final(misconfigured(format!(
-                "this user may not connect to {path} ({error}): see `unixsocketperm` of the server"
-            ))),
-            InvalidInput | Unsupported => CallError::Final(misconfigured(format!(
-                "{path} cannot be used as a unix socket: {error}"
-            ))),
-            _ => CallError::Refused(format!("{path} cannot be reached: {error}")),
-        }
-    }
-
     async fn open_stream(
         &self,
-        address: &Address,
-        login: &Login,
+        target: Target<'_>,
+        credentials: &Credentials,
         database: u32,
         purpose: LinkPurpose,
         pushed: Option<PushReceiver>,
     ) -> Result<Connection, CallError> {
+        let address = target.address;
         let begun = MonotonicInstant::now();
-        let refused = |error: io::Error| self.unreachable(address, &error);
+        let refused = |error: io::Error| self.first.unreachable(address, &error);
         let metrics = ConnectionMetrics { metrics: self.metrics.clone(), purpose };
-        let setup = Setup { address, login, database, pushed, metrics, begun };
+        let setup = Setup { address, credentials, database, pushed, metrics, begun };
         if let Some(path) = address.unix_path() {
-            return set_up(unix_stream(path).await.map_err(refused)?, setup).await;
+            return set_up(dial::unix_stream(path).await.map_err(refused)?, setup).await;
         }
-        let stream =
-            TcpStream::connect((address.host.as_str(), address.port)).await.map_err(refused)?;
+        let found = match target.at {
+            Some(at) => vec![at],
+            None => self.dialer.resolve(address).await.map_err(refused)?,
+        };
+        let stream = self
+            .dialer
+            .connect(&found, target.limit.unwrap_or(self.connect_timeout))
+            .await
+            .map_err(refused)?;
         // Otherwise a small write may wait 40 ms for the acknowledgement of the last one.
         stream.set_nodelay(true).map_err(refused)?;
         let keepalive = TcpKeepalive::new()
@@ -320,18 +329,9 @@ impl Connector {
         let name = ServerName::try_from(address.host.clone()).map_err(|_| {
             CallError::Final(misconfigured(format!("{address} is not a name that TLS can verify")))
         })?;
-        set_up(tls.connect(name, stream).await.map_err(refused)?, setup).await
+        let stream = tls.connector().connect(name, stream).await;
+        set_up(stream.map_err(|error| CallError::lost(&error.to_string(), address))?, setup).await
     }
-}
-
-#[cfg(unix)]
-async fn unix_stream(path: &str) -> io::Result<tokio::net::UnixStream> {
-    tokio::net::UnixStream::connect(path).await
-}
-
-#[cfg(not(unix))]
-async fn unix_stream(_: &str) -> io::Result<TcpStream> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no unix sockets"))
 }
 
 /// Checks that a server is one that has data.
@@ -348,7 +348,7 @@ fn check_mode(connection: &Connection, address: &Address) -> Result<(), CallErro
 /// What a new connection needs beside its stream.
 struct Setup<'a> {
     address: &'a Address,
-    login: &'a Login,
+    credentials: &'a Credentials,
     database: u32,
     pushed: Option<PushReceiver>,
     metrics: ConnectionMetrics,
@@ -360,16 +360,14 @@ async fn set_up<S>(mut stream: S, setup: Setup<'_>) -> Result<Connection, CallEr
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let Setup { address, login, database, pushed, metrics, begun } = setup;
-    let greeted = greet(&mut stream, login, database).await;
+    let Setup { address, credentials, database, pushed, metrics, begun } = setup;
+    let greeted = greet(&mut stream, credentials, database).await;
     let server = greeted.map_err(|error| match error {
         HandshakeError::Refused(words) => CallError::of_answer(&words, address),
         HandshakeError::Closed(None) => {
             CallError::Refused(format!("{address} closed the connection"))
         }
-        HandshakeError::Closed(Some(error)) => {
-            CallError::Refused(format!("the connection to {address} failed: {error}"))
-        }
+        HandshakeError::Closed(Some(error)) => CallError::lost(&error.to_string(), address),
         HandshakeError::NotRedis(program) => CallError::Final(misconfigured(format!(
             "{address} is no Redis server, but {program}: check the host and the port"
         ))),
@@ -402,48 +400,6 @@ pub(super) fn not_sent(error: CallError) -> CallError {
         CallError::Lost(detail) => CallError::Refused(detail),
         other => other,
     }
-}
-
-/// Creates the TLS settings. They name their cryptography provider, because a provider for the whole
-/// process is the application's choice and may not be installed.
-fn tls_connector(tls: &Tls) -> Result<TlsConnector, StoreError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| misconfigured(format!("TLS cannot be set up: {error}")))?
-        .with_root_certificates(roots(tls)?)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-fn roots(tls: &Tls) -> Result<rustls::RootCertStore, StoreError> {
-    let mut roots = rustls::RootCertStore::empty();
-    match &tls.ca {
-        Some(path) => {
-            let wrong = |error: &dyn std::fmt::Display| {
-                misconfigured(format!(
-                    "{} has no certificates in PEM to trust: {error}",
-                    path.display()
-                ))
-            };
-            for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))? {
-                let certificate = certificate.map_err(|error| wrong(&error))?;
-                roots.add(certificate).map_err(|error| wrong(&error))?;
-            }
-            if roots.is_empty() {
-                return Err(wrong(&"the file has none"));
-            }
-        }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                return Err(misconfigured(
-                    "this system has no certificates to trust: set a file, such as ?ca=/etc/ca.pem",
-                ));
-            }
-        }
-    }
-    Ok(roots)
 }
 
 #[cfg(test)]

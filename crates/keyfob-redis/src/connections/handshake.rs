@@ -8,8 +8,8 @@ use std::io;
 use redis::Pipeline;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::login::Credentials;
 use super::server_error::{Handling, rule_for};
-use crate::config::Login;
 
 /// How much an answer may have. INFO has about 1 KiB.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -40,14 +40,14 @@ pub(super) enum HandshakeError {
 /// Logs in and chooses the database. Returns what the server says about itself.
 pub(super) async fn greet<S>(
     stream: &mut S,
-    login: &Login,
+    credentials: &Credentials,
     database: u32,
 ) -> Result<ServerInfo, HandshakeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut commands = Pipeline::new();
-    if let Some((user, password)) = login.words() {
+    if let Some((user, password)) = credentials.words() {
         commands.cmd("AUTH").arg(user).arg(password);
     }
     if database != 0 {
@@ -199,8 +199,8 @@ mod tests {
         let (mut client, mut server) = duplex(4096);
         server.write_all(answer).await.unwrap();
         server.shutdown().await.unwrap();
-        let login = Login { user: None, password: Some(Secret::new("sesame")) };
-        greet(&mut client, &login, database).await
+        let credentials = Credentials::fixed(None, Some(Secret::new("sesame")));
+        greet(&mut client, &credentials, database).await
     }
 
     #[tokio::test]

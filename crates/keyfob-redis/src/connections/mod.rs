@@ -5,13 +5,18 @@
 //! meanwhile, does not follow a Sentinel failover, and cannot know which writes are repeatable. These
 //! writes are, because each has an operation id.
 
+mod attempt;
+mod breaker;
 mod call;
 mod call_error;
 mod clock_offset;
 mod confirmation;
 mod connection;
 mod connector;
+mod dial;
+mod first_connection;
 mod handshake;
+mod login;
 mod node;
 mod probe;
 mod reply;
@@ -20,6 +25,7 @@ mod sentinels;
 mod server_error;
 mod shared_attempt;
 mod slot_ranges;
+mod tls;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,24 +33,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use keyfob_store::{Metrics, MonotonicInstant, OperationId, StoreError, Timestamp};
-use redis::Value;
 use redis::aio::AsyncPushSender;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::config::{Address, RedisConfig, misconfigured};
 use crate::protocol::signatures::Scripts;
 
+pub(crate) use attempt::in_background;
+use breaker::Breaker;
 pub(crate) use call::Call;
 pub(crate) use call_error::CallError;
 use call_error::Redirect;
 pub(crate) use confirmation::{AddressState, Answerer};
-use confirmation::{check_address, check_still_primary};
 pub(crate) use connection::Connection;
 pub(crate) use connector::too_old;
 use connector::{Connector, not_sent};
 use node::{Node, Purpose};
 pub(crate) use reply::{Reply, next};
 use router::{Route, Router};
+pub(crate) use sentinels::SentinelView;
 
 /// The pause before the first repetition. Each further pause is twice as long.
 const FIRST_RETRY_PAUSE: Duration = Duration::from_millis(5);
@@ -58,6 +65,7 @@ pub(crate) struct Connections {
     budget: Duration,
     response_timeout: Duration,
     closed: AtomicBool,
+    breaker: Breaker,
     /// Whether the primary was not confirmed the last time.
     is_unconfirmed: AtomicBool,
 }
@@ -85,36 +93,46 @@ impl CallFailed {
 
 impl Connections {
     pub(crate) fn new(config: &RedisConfig, scripts: Arc<Scripts>) -> Result<Self, StoreError> {
+        let connector = Connector::new(config, scripts)?;
+        let breaker = Breaker::new(config.budget, connector.metrics().clone());
         Ok(Self {
-            connector: Connector::new(config, scripts)?,
+            connector,
             router: Router::new(config.topology.clone(), config.checks_address),
             nodes: Mutex::default(),
             budget: config.budget,
             response_timeout: config.response_timeout,
             closed: AtomicBool::new(false),
+            breaker,
             is_unconfirmed: AtomicBool::new(false),
         })
     }
 
     /// Sends a call to the primary of a slot, and repeats it while that may help.
-    pub(crate) async fn run(&self, slot: u16, call: &Call<'_>) -> Result<Reply, CallFailed> {
+    pub(crate) async fn run(
+        self: &Arc<Self>,
+        slot: u16,
+        call: &Call<'_>,
+    ) -> Result<Reply, CallFailed> {
         self.run_with_address(slot, call).await.map(|(reply, _)| reply)
     }
 
     /// Does the same as [`run`](Self::run), and returns the server that answered too.
     pub(crate) async fn run_with_address(
-        &self,
+        self: &Arc<Self>,
         slot: u16,
         call: &Call<'_>,
     ) -> Result<(Reply, Answerer), CallFailed> {
-        let begun = Instant::now();
+        let (begun, arrived) = (Instant::now(), MonotonicInstant::now());
         let (mut pause, mut maybe_done, mut ask_at) = (FIRST_RETRY_PAUSE, false, None);
-        let mut is_unconfirmed = false;
         loop {
-            if self.closed.load(Ordering::Relaxed) {
+            let mut as_error: fn(String) -> StoreError =
+                |detail| StoreError::Unavailable { detail };
+            if self.is_closed() {
                 let error = StoreError::unavailable("the store was closed");
                 return Err(CallFailed::new(maybe_done, error));
             }
+            let admitted = self.admit(slot, arrived, Some(call)).await;
+            admitted.map_err(|error| CallFailed::new(maybe_done, error))?;
             let time_left = self.budget.saturating_sub(begun.elapsed());
             let detail = match self.attempt(slot, call, ask_at.take(), time_left).await {
                 Ok((value, answerer)) => return Ok((Reply(value), answerer)),
@@ -126,18 +144,25 @@ impl Connections {
                 Err(
                     CallError::Refused(detail)
                     | CallError::Split(detail)
-                    | CallError::NoScript(detail)
-                    | CallError::WrongServer { detail, .. },
-                ) => {
-                    is_unconfirmed = false;
+                    | CallError::NotServing(detail)
+                    | CallError::Replica { detail, .. }
+                    | CallError::CutOff(detail)
+                    | CallError::NoScript(detail),
+                ) => detail,
+                Err(CallError::LoginRefused(detail)) => {
+                    if !self.connector.may_log_in_later() {
+                        return Err(CallFailed::new(maybe_done, misconfigured(detail)));
+                    }
+                    as_error = |detail| misconfigured(detail);
                     detail
                 }
                 Err(CallError::Unconfirmed(detail)) => {
-                    (maybe_done, is_unconfirmed) = (true, true);
+                    maybe_done = true;
+                    as_error = |detail| StoreError::AddressUnconfirmed { detail };
                     detail
                 }
                 Err(CallError::Lost(detail) | CallError::Unsafe(detail)) => {
-                    (maybe_done, is_unconfirmed) = (true, false);
+                    maybe_done = true;
                     if !call.repeatable {
                         return Err(CallFailed::new(maybe_done, StoreError::unavailable(detail)));
                     }
@@ -156,11 +181,7 @@ impl Connections {
                 }
             };
             if begun.elapsed() + pause >= self.budget {
-                let error = match is_unconfirmed {
-                    true => StoreError::AddressUnconfirmed { detail },
-                    false => StoreError::unavailable(detail),
-                };
-                return Err(CallFailed::new(maybe_done, error));
+                return Err(CallFailed::new(maybe_done, as_error(detail)));
             }
             tracing::debug!(script = call.script.name, slot, detail, "sending the call again");
             sleep(pause).await;
@@ -170,62 +191,21 @@ impl Connections {
     }
 
     /// Sends a call for which it does not matter whether the server executed it.
-    pub(crate) async fn read(&self, slot: u16, call: &Call<'_>) -> Result<Reply, StoreError> {
+    pub(crate) async fn read(
+        self: &Arc<Self>,
+        slot: u16,
+        call: &Call<'_>,
+    ) -> Result<Reply, StoreError> {
         self.run(slot, call).await.map_err(|failed| failed.error)
     }
 
     /// Does the same as [`read`](Self::read), and returns the server that answered too.
     pub(crate) async fn read_with_address(
-        &self,
+        self: &Arc<Self>,
         slot: u16,
         call: &Call<'_>,
     ) -> Result<(Reply, Answerer), StoreError> {
         self.run_with_address(slot, call).await.map_err(|failed| failed.error)
-    }
-
-    async fn attempt(
-        &self,
-        slot: u16,
-        call: &Call<'_>,
-        ask_at: Option<Address>,
-        time_left: Duration,
-    ) -> Result<(Value, Answerer), CallError> {
-        let asking = ask_at.is_some();
-        let purpose = if call.wait > 0 { Purpose::Waits } else { Purpose::Calls };
-        let found = timeout(time_left, self.find_connection(slot, purpose, ask_at)).await;
-        let (node, connection) = match found {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => {
-                self.router.invalidate(None);
-                return Err(error);
-            }
-            Err(_) => {
-                return Err(CallError::Refused("no server could be reached in time".to_owned()));
-            }
-        };
-        let outcome = call.send(&connection, asking, self.response_timeout).await;
-        if let Err(error) = &outcome
-            && error.ends_connection()
-        {
-            node.drop_connection(&connection);
-            self.router.invalidate(None);
-        }
-        if let Err(CallError::WrongServer { is_replica: false, .. }) = &outcome {
-            self.router.ask_others_than(node.address());
-        }
-        let value = outcome?;
-        let mut confirmed = MonotonicInstant::now();
-        if call.repeatable && self.router.checks_address() {
-            confirmed =
-                check_address(&self.router, &self.connector, &node, &connection, time_left).await?;
-        } else if call.repeatable && self.uses_sentinels() {
-            check_still_primary(&self.router, &self.connector, slot, node.address(), time_left)
-                .await?;
-            // An answer proves nothing about the time after its server was last confirmed.
-            let last = self.router.last_confirmed(node.address(), None);
-            confirmed = last.unwrap_or(MonotonicInstant::from_nanos(0));
-        }
-        Ok((value, Answerer { address: node.address().clone(), confirmed }))
     }
 
     /// Returns the server to ask and a connection to it. An error here means that the call was not sent.
@@ -249,7 +229,12 @@ impl Connections {
     }
 
     /// Returns the time of a slot's server when this node's clock says `at`.
-    pub(crate) async fn time_of(&self, slot: u16, at: Timestamp) -> Result<Timestamp, StoreError> {
+    pub(crate) async fn time_of(
+        self: &Arc<Self>,
+        slot: u16,
+        at: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        self.admit(slot, MonotonicInstant::now(), None).await?;
         let found = self.find_connection(slot, Purpose::Calls, None).await;
         let (_, connection) = found.map_err(CallError::into_error)?;
         Ok(connection.to_server_time(at))
@@ -268,14 +253,16 @@ impl Connections {
         Arc::clone(node.or_insert_with(|| Arc::new(Node::new(address, purpose))))
     }
 
-    /// Returns a connection to every primary, for questions about servers instead of data.
-    pub(crate) async fn primaries(&self) -> Result<Vec<(Address, Arc<Connection>)>, StoreError> {
+    /// Returns a connection to every primary, or why there is none, for questions about servers instead of
+    /// data.
+    pub(crate) async fn primaries(
+        &self,
+    ) -> Result<Vec<(Address, Result<Arc<Connection>, StoreError>)>, StoreError> {
         let route = self.route().await.map_err(CallError::into_error)?;
         let mut connections = Vec::new();
         for address in route.addresses() {
             let node = self.node(address.clone(), Purpose::Calls);
-            let connection =
-                node.connection(&self.connector).await.map_err(CallError::into_error)?;
+            let connection = node.connection(&self.connector).await.map_err(CallError::into_error);
             connections.push((address.clone(), connection));
         }
         Ok(connections)
@@ -283,8 +270,8 @@ impl Connections {
 
     /// Measures the clocks of the servers again.
     pub(crate) async fn measure_clocks(&self) {
-        let Ok(connections) = self.primaries().await else { return };
-        for (address, connection) in connections {
+        for (address, connection) in self.primaries().await.unwrap_or_default() {
+            let Ok(connection) = connection else { continue };
             if let Err(error) = connection.measure_clock(self.connector.clock_source()).await {
                 tracing::debug!(%address, ?error, "the server's clock cannot be measured");
                 self.node(address, Purpose::Calls).drop_connection(&connection);
@@ -295,6 +282,13 @@ impl Connections {
     /// Whether sentinels decide which server is the primary.
     pub(crate) fn uses_sentinels(&self) -> bool {
         self.router.uses_sentinels()
+    }
+
+    /// Returns what each sentinel says, and which addresses are listed more than once. `None` if there are
+    /// no sentinels.
+    pub(crate) async fn inspect_sentinels(&self) -> Option<(Vec<SentinelView>, &[Address])> {
+        let sentinels = self.router.sentinels()?;
+        Some((sentinels.inspect(&self.connector).await, sentinels.repeated()))
     }
 
     /// Limits for how long an answer of the sentinels is used; see [`Router::limit_route_age`].
@@ -391,6 +385,15 @@ impl Connections {
             ),
             Err(_) => {}
         }
+    }
+
+    /// Returns the servers that are known to be away, and for how long. Calls to them are not sent.
+    pub(crate) fn away(&self) -> Vec<(String, Duration)> {
+        self.breaker.away()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn close(&self) {

@@ -55,6 +55,8 @@ enum RouteSource {
 struct LastRoute {
     /// The route, and when the question for it was sent.
     route: Option<(Arc<Route>, MonotonicInstant)>,
+    /// The route that was read last, even if it is invalid.
+    known: Option<Arc<Route>>,
     /// The nodes to ask first: those of the last route, and the target of a redirection.
     ask_first: Vec<Address>,
     /// Which run of a server is at a checked address.
@@ -167,6 +169,15 @@ impl Router {
         has_moved
     }
 
+    /// Returns the primary of a slot in a cluster, as far as is known without asking. `None` stands for any
+    /// other store.
+    pub(super) fn shard_of(&self, slot: u16) -> Option<Address> {
+        if !matches!(self.source, RouteSource::Cluster(_)) {
+            return None;
+        }
+        self.last_route().known.as_ref()?.address(slot).ok()
+    }
+
     /// Has the next caller ask for the route again, `ask_first` before the others.
     pub(super) fn invalidate(&self, ask_first: Option<Address>) {
         let mut last = self.last_route();
@@ -216,6 +227,13 @@ impl Router {
 
     pub(super) fn is_cluster(&self) -> bool {
         matches!(self.source, RouteSource::Cluster(_))
+    }
+
+    pub(super) fn sentinels(&self) -> Option<&Sentinels> {
+        match &self.source {
+            RouteSource::Sentinels(sentinels) => Some(sentinels),
+            _ => None,
+        }
     }
 
     pub(super) fn uses_sentinels(&self) -> bool {
@@ -271,7 +289,8 @@ impl Router {
         let asked = MonotonicInstant::now();
         if let RouteSource::Checked(address) = &self.source {
             // A lost packet must not keep the next attempt waiting.
-            let found = timeout(self.max_age() * 2, connector.server_run(address)).await;
+            let limit = self.max_age() * 2;
+            let found = timeout(limit, connector.server_run(address, limit)).await;
             let no_answer =
                 || CallError::Refused(format!("no new connection to {address} in time"));
             let found = found.unwrap_or_else(|_| Err(no_answer()));
@@ -296,6 +315,7 @@ impl Router {
             return Ok(Arc::clone(later));
         }
         last.route = Some((Arc::clone(&route), asked));
+        last.known = Some(Arc::clone(&route));
         Ok(route)
     }
 

@@ -8,12 +8,16 @@
 pub(crate) enum Handling {
     /// It passes by itself within seconds, so the call is repeated until its budget is used up.
     Repeat,
+    /// The same: until then, the server serves no call.
+    RepeatUntilItServes,
     /// The same, for a slot that is being moved. The caller may have another way.
     RepeatWhileMoved,
     /// This server cannot serve the call, and another one may soon: the route is asked for again.
     AskOtherNodes,
     /// The same, and the server is no primary. The connection to it is given up too.
     FindPrimary,
+    /// The same: the server serves no call.
+    LeaveReplica,
     /// The script is loaded, and the call is sent again.
     LoadScript,
     /// The call is sent to the server that the error names, and so are all later calls for the slot.
@@ -23,6 +27,8 @@ pub(crate) enum Handling {
     /// It lasts until an operator acts, and the setting is right: the store is unavailable. To repeat the
     /// call would only make the caller wait.
     Unavailable,
+    /// The login is wrong. A password that may have changed is asked for again.
+    RefusedLogin,
     /// The settings of the store, or the rights of its user, are wrong.
     Misconfigured,
     /// The server holds data of another program.
@@ -34,15 +40,15 @@ impl Handling {
     #[cfg(test)]
     fn in_words(self) -> &'static str {
         match self {
-            Self::Repeat | Self::RepeatWhileMoved => "repeats",
+            Self::Repeat | Self::RepeatUntilItServes | Self::RepeatWhileMoved => "repeats",
             Self::AskOtherNodes => "repeats, by way of other nodes",
-            Self::FindPrimary => "repeats, where the primary is then",
+            Self::FindPrimary | Self::LeaveReplica => "repeats, where the primary is then",
             Self::LoadScript => "loads the script, repeats",
             Self::FollowMoved | Self::FollowAsk => {
                 "follows; `store_misconfigured` without a cluster"
             }
             Self::Unavailable => "`store_unavailable`",
-            Self::Misconfigured => "`store_misconfigured`",
+            Self::RefusedLogin | Self::Misconfigured => "`store_misconfigured`",
             Self::NotAStore => "`not_a_store`",
         }
     }
@@ -77,14 +83,14 @@ pub(crate) static RULES: &[ServerErrorRule] = &[
     rule(
         "LOADING",
         "",
-        Handling::Repeat,
+        Handling::RepeatUntilItServes,
         "still reads its data from disk",
         "wait until it is done, INFO persistence shows how far it is",
     ),
     rule(
         "BUSY",
         "",
-        Handling::Repeat,
+        Handling::RepeatUntilItServes,
         "is busy with a slow script of another client",
         "wait until the script ends, or end it with SCRIPT KILL. If that answers UNKILLABLE, only a restart \
          of the server ends it",
@@ -131,7 +137,7 @@ pub(crate) static RULES: &[ServerErrorRule] = &[
     rule(
         "MASTERDOWN",
         "",
-        Handling::FindPrimary,
+        Handling::LeaveReplica,
         "is a replica that has lost its primary",
         "start the primary, or use the address of the present one",
     ),
@@ -203,21 +209,21 @@ pub(crate) static RULES: &[ServerErrorRule] = &[
     rule(
         "WRONGPASS",
         "",
-        Handling::Misconfigured,
+        Handling::RefusedLogin,
         "refused the login: the user name or the password is wrong, or the user is disabled",
         "write the login as redis://user:password@host, or as redis://:password@host for the default user",
     ),
     rule(
         "NOAUTH",
         "",
-        Handling::Misconfigured,
+        Handling::RefusedLogin,
         "refused the login: it asks for a password, and none was given",
         "write it as redis://:password@host or redis://user:password@host",
     ),
     rule(
         "ERR",
         "without any password configured",
-        Handling::Misconfigured,
+        Handling::RefusedLogin,
         "refused the login: its default user has no password",
         "remove the password from the URL, or set one on the server",
     ),

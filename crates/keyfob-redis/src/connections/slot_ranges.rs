@@ -31,7 +31,7 @@ pub(super) async fn ask_cluster<'a>(
         match answer.map(|answer| read_slot_ranges(Reply(answer), node)) {
             Ok(Ok(ranges)) if !ranges.is_empty() => return Ok((ranges, node.clone())),
             Ok(_) => last_error = format!("{node} knows no slots"),
-            Err(CallError::Final(error)) => return Err(CallError::Final(error)),
+            Err(error @ (CallError::Final(_) | CallError::LoginRefused(_))) => return Err(error),
             Err(error) => last_error = error.into_error().to_string(),
         }
     }

@@ -1,6 +1,6 @@
 //! Reads of one record or one lane.
 
-use futures_util::future::{join, try_join_all};
+use futures_util::future::{try_join, try_join_all};
 use keyfob_store::{Invalidation, Lane, Loaded, Stamp, StoreError, Term, TokenId};
 
 use redis::Value;
@@ -25,13 +25,18 @@ impl Shared {
         let mut call = Call::new(&self.scripts.load, load_keys, []);
         call.can_be_split = true;
         let slot = keys.slot(id.lane());
-        let (answer, seen) =
-            join(self.connections.run_with_address(slot, &call), self.namespace_seen()).await;
-        let seen = seen?;
+        let answer = async {
+            match self.connections.run_with_address(slot, &call).await {
+                Err(failed) if failed.is_split => Ok(None),
+                answer => answer.map(Some).map_err(|failed| failed.error),
+            }
+        };
+        // The first failure is the answer: the other may wait for long.
+        let (answer, seen) = try_join(answer, self.namespace_seen()).await?;
         let first_sent = call.sent();
         let (reply, answerer) = match answer {
-            Err(failed) if failed.is_split => self.load_from_moving_slot(id).await?,
-            answer => answer.map_err(|failed| failed.error)?,
+            None => self.load_from_moving_slot(id).await?,
+            Some(answer) => answer,
         };
         self.feed.loaded_from(id.lane(), Invalidation::of(id), &answerer.address);
         if reply.is_nil() {

@@ -4,6 +4,7 @@
 //! the store.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::epoch_advance::EpochAdvance;
 use super::shared::Shared;
 use crate::config::Topology;
-use crate::connections::Connections;
+use crate::connections::{Connections, in_background};
 use crate::feed::{FeedContext, follow_primaries};
 use crate::namespace_guard::NamespaceGuard;
 use crate::slot::slot_of;
@@ -26,6 +27,15 @@ const CONFIRM_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many lanes of each server are asked for unfinished advances in a round.
 const LANES_PER_ROUND: usize = 16;
+
+/// Says that the task has ended when it is dropped, also with its runtime.
+struct Running(Arc<AtomicBool>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
 
 /// Starts the task.
 pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
@@ -41,7 +51,10 @@ pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
         response_timeout: shared.config.response_timeout,
         lanes_move: matches!(shared.config.topology, Topology::Cluster(_)),
     };
-    tokio::spawn(async {
+    shared.is_maintained.store(true, Ordering::Relaxed);
+    let running = Running(Arc::clone(&shared.is_maintained));
+    tokio::spawn(in_background(async move {
+        let _running = running;
         tokio::join!(
             maintain(maintained),
             confirm_primary(confirmed),
@@ -49,7 +62,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
             find_namespace(guarded, Arc::clone(&context.guard)),
             follow_primaries(context)
         );
-    })
+    }))
 }
 
 /// Runs beside the rest of the work, which waits for servers that may not answer.

@@ -7,6 +7,7 @@ mod event_log;
 mod insert;
 mod limits;
 mod load;
+mod lookup_failure;
 mod maintenance;
 mod missing_lanes;
 mod namespace;
@@ -19,11 +20,13 @@ mod report;
 mod reseal;
 mod resend;
 mod revoke;
+mod sentinel_findings;
 mod server_state;
 mod shared;
 mod uses;
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -35,6 +38,7 @@ use keyfob_store::{
     Resealing, Revoke, Revoked, Stamp, StoreError, StoreReport, Tallies, Term, TermIndex,
     Timestamp, TokenId,
 };
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use self::limits::refusals::Refusals;
@@ -96,6 +100,7 @@ impl RedisStore {
             recent: RecentRevocations::default(),
             refusals: Refusals::default(),
             guard: Arc::new(guard),
+            is_maintained: Arc::default(),
             looking: tokio::sync::Mutex::default(),
         });
         shared.check_servers().await?;
@@ -103,6 +108,19 @@ impl RedisStore {
         shared.resend_where_lost().await;
         let maintenance = maintenance::start(&shared);
         Ok(Self { shared, maintenance: Mutex::new(Some(maintenance)) })
+    }
+
+    /// Returns what the methods of the store use. If the runtime of the maintenance task has ended, starts
+    /// the task again in the present one: applications may use a store in one runtime after the other.
+    fn shared(&self) -> &Arc<Shared> {
+        if !self.shared.is_maintained.load(Ordering::Relaxed) && Handle::try_current().is_ok() {
+            let mut task = self.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+            // There is no task if the store was closed.
+            if let Some(task) = task.as_mut().filter(|task| task.is_finished()) {
+                *task = maintenance::start(&self.shared);
+            }
+        }
+        &self.shared
     }
 
     fn stop_maintenance(&self) {
@@ -116,7 +134,7 @@ impl RedisStore {
 #[async_trait]
 impl LimitStore for RedisStore {
     async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError> {
-        self.shared.guard.check()?;
+        self.shared().guard.check()?;
         limits::charge(&self.shared, charges).await
     }
 }
@@ -140,15 +158,15 @@ impl RecordStore for RedisStore {
     }
 
     fn is_namespace_certain(&self) -> bool {
-        self.shared.guard.is_certain()
+        self.shared().guard.is_certain()
     }
 
     async fn insert(&self, operation: Operation, insert: Insert) -> Result<Inserted, StoreError> {
-        self.shared.insert(operation, insert).await
+        self.shared().insert(operation, insert).await
     }
 
     async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {
-        self.shared.load(id).await
+        self.shared().load(id).await
     }
 
     async fn replace(
@@ -156,8 +174,8 @@ impl RecordStore for RedisStore {
         operation: Operation,
         replace: Replace,
     ) -> Result<Replaced, StoreError> {
-        let _notify = self.shared.feed.notify_on_drop(replace.changes());
-        self.shared.replace(operation, replace).await
+        let _notify = self.shared().feed.notify_on_drop(replace.changes());
+        self.shared().replace(operation, replace).await
     }
 
     async fn consume(
@@ -165,16 +183,16 @@ impl RecordStore for RedisStore {
         operation: Operation,
         consume: Consume,
     ) -> Result<Consumed, StoreError> {
-        self.shared.consume(operation, consume.id).await
+        self.shared().consume(operation, consume.id).await
     }
 
     async fn touch(&self, uses: &[LastUse]) -> Result<(), StoreError> {
-        self.shared.touch(uses).await
+        self.shared().touch(uses).await
     }
 
     async fn revoke(&self, operation: Operation, revoke: Revoke) -> Result<Revoked, StoreError> {
-        let _notify = self.shared.feed.notify_on_drop(revoke.changes());
-        self.shared.revoke(operation, revoke).await
+        let _notify = self.shared().feed.notify_on_drop(revoke.changes());
+        self.shared().revoke(operation, revoke).await
     }
 
     async fn advance(
@@ -182,16 +200,16 @@ impl RecordStore for RedisStore {
         operation: Operation,
         advance: Advance,
     ) -> Result<Advanced, StoreError> {
-        let _notify = self.shared.feed.notify_on_drop(advance.changes(self.namespace().lanes()));
-        self.shared.advance(operation, advance).await
+        let _notify = self.shared().feed.notify_on_drop(advance.changes(self.namespace().lanes()));
+        self.shared().advance(operation, advance).await
     }
 
     async fn stamp(&self, lane: Lane) -> Result<Stamp, StoreError> {
-        self.shared.stamp(lane).await
+        self.shared().stamp(lane).await
     }
 
     async fn time_of(&self, lane: Lane, at: Timestamp) -> Result<Timestamp, StoreError> {
-        self.shared.guard.check()?;
+        self.shared().guard.check()?;
         self.shared.connections.time_of(self.shared.keys.slot(lane), at).await
     }
 }
@@ -199,21 +217,21 @@ impl RecordStore for RedisStore {
 #[async_trait]
 impl TermIndex for RedisStore {
     async fn query(&self, query: &Query) -> Result<RecordPage, StoreError> {
-        self.shared.guard.check()?;
-        self.shared.query(query).await
+        self.shared().guard.check()?;
+        self.shared().query(query).await
     }
 
     async fn count(&self, term: Term, lane: Option<Lane>) -> Result<u64, StoreError> {
-        self.shared.guard.check()?;
-        self.shared.count(term, lane).await
+        self.shared().guard.check()?;
+        self.shared().count(term, lane).await
     }
 }
 
 #[async_trait]
 impl EventLog for RedisStore {
     async fn observe(&self, lane: Lane, entries: Vec<Vec<u8>>) -> Result<(), StoreError> {
-        self.shared.guard.check()?;
-        self.shared.observe(lane, entries).await
+        self.shared().guard.check()?;
+        self.shared().observe(lane, entries).await
     }
 
     async fn entries(
@@ -222,51 +240,51 @@ impl EventLog for RedisStore {
         after: &Cursor,
         limit: usize,
     ) -> Result<EntryPage, StoreError> {
-        self.shared.guard.check()?;
-        self.shared.entries(feed, after, limit).await
+        self.shared().guard.check()?;
+        self.shared().entries(feed, after, limit).await
     }
 
     async fn latest(&self, feed: Feed) -> Result<Cursor, StoreError> {
-        self.shared.guard.check()?;
-        self.shared.latest(feed).await
+        self.shared().guard.check()?;
+        self.shared().latest(feed).await
     }
 }
 
 #[async_trait]
 impl Counting for RedisStore {
     async fn tallies(&self) -> Result<Tallies, StoreError> {
-        self.shared.guard.check()?;
-        self.shared.tallies().await
+        self.shared().guard.check()?;
+        self.shared().tallies().await
     }
 }
 
 #[async_trait]
 impl Resealing for RedisStore {
     async fn reseal(&self, operation: Operation, reseal: Reseal) -> Result<Resealed, StoreError> {
-        self.shared.reseal(operation, reseal).await
+        self.shared().reseal(operation, reseal).await
     }
 
     async fn min_key_version(&self) -> Result<KeyVersion, StoreError> {
-        self.shared.guard.check()?;
-        self.shared.min_key_version().await
+        self.shared().guard.check()?;
+        self.shared().min_key_version().await
     }
 
     async fn raise_min_key_version(&self, floor: KeyVersion) -> Result<(), StoreError> {
-        self.shared.raise_min_key_version(floor).await
+        self.shared().raise_min_key_version(floor).await
     }
 }
 
 #[async_trait]
 impl Invalidations for RedisStore {
     fn watch(&self, listener: &Arc<InvalidationListener>) {
-        self.shared.feed.add(listener);
+        self.shared().feed.add(listener);
     }
 }
 
 #[async_trait]
 impl Maintenance for RedisStore {
     async fn report(&self) -> Result<StoreReport, StoreError> {
-        self.shared.report().await
+        self.shared().report().await
     }
 
     fn metrics(&self) -> Option<keyfob_store::Metrics> {

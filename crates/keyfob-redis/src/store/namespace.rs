@@ -3,6 +3,7 @@
 
 use keyfob_store::{Lane, MonotonicInstant, StoreError};
 
+use super::lookup_failure::LookupFailure;
 use super::namespace_meta::{self, LaneOwner};
 use super::outcome::Outcome;
 use super::shared::Shared;
@@ -61,10 +62,17 @@ impl Shared {
         };
         self.guard.check()?;
         if !is_recent() {
-            let _looking = self.looking.lock().await;
-            // The caller before may have seen it.
+            let arrived = MonotonicInstant::now();
+            let mut last_failure = self.looking.lock().await;
+            // The caller before may have seen it, or failed.
             if !is_recent() {
-                self.find_namespace().await?;
+                if let Some((_, failure)) = last_failure.as_ref().filter(|(at, _)| *at >= arrived) {
+                    return Err(failure.to_error());
+                }
+                let found = self.find_namespace().await;
+                let failure = found.as_ref().err().and_then(LookupFailure::of);
+                *last_failure = failure.map(|failure| (MonotonicInstant::now(), failure));
+                found?;
             }
         }
         Ok(self.guard.last_seen())

@@ -4,6 +4,8 @@
 //! `keyfob` · format (1) · version of the tag table (1) · lanes (2) · namespace key (32) ·
 //! time of creation in milliseconds (8)
 
+use std::sync::Arc;
+
 use futures_util::future::try_join_all;
 use keyfob_store::{
     Clock, LaneCount, MonotonicInstant, Namespace, NamespaceKey, OsRandom, StoreError, Timestamp,
@@ -49,7 +51,7 @@ pub(super) enum LaneOwner {
 
 pub(super) async fn open(
     config: &RedisConfig,
-    connections: &Connections,
+    connections: &Arc<Connections>,
     scripts: &Scripts,
 ) -> Result<NamespaceMeta, StoreError> {
     let mut seen = MonotonicInstant::now();
@@ -81,7 +83,7 @@ pub(super) async fn open(
 /// Returns the value of the meta key. Writes it first if there is none and `created` is not empty.
 pub(super) async fn read_value(
     config: &RedisConfig,
-    connections: &Connections,
+    connections: &Arc<Connections>,
     scripts: &Scripts,
     created: Vec<u8>,
 ) -> Result<Option<Vec<u8>>, StoreError> {
@@ -97,7 +99,7 @@ pub(super) async fn read_value(
 /// could not be mistaken for lanes of the new namespace, so the operator may allow to give them up.
 async fn check_absent(
     config: &RedisConfig,
-    connections: &Connections,
+    connections: &Arc<Connections>,
     scripts: &Scripts,
     lanes: LaneCount,
 ) -> Result<(), StoreError> {
@@ -120,7 +122,7 @@ async fn check_absent(
 /// Returns the owner of each lane.
 pub(super) async fn lane_owners(
     config: &RedisConfig,
-    connections: &Connections,
+    connections: &Arc<Connections>,
     scripts: &Scripts,
     lanes: LaneCount,
 ) -> Result<Vec<LaneOwner>, StoreError> {

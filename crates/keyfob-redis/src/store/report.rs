@@ -1,13 +1,14 @@
 //! The store's report: whether the servers keep what they acknowledge. `keyfob doctor` shows it.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob_store::{Lane, Severity, StoreError, StoreReport, Timestamp};
 use redis::Value;
 
 use super::namespace_meta::{LaneOwner, lost_meta};
-use super::server_state;
+use super::sentinel_findings::sentinel_findings;
+use super::server_state::{self, ServerValues};
 use super::shared::Shared;
 use crate::config::{Address, Topology, misconfigured};
 use crate::connections::{AddressState, Connection, Reply, too_old};
@@ -32,8 +33,9 @@ const SETTINGS: [&str; 8] = [
     "min-replicas-to-write",
 ];
 
-/// Values that a server reports about itself, by name.
-pub(super) type ServerValues = HashMap<String, String>;
+type Primaries = Vec<(Address, Arc<Connection>)>;
+
+type Unreachable = Vec<(Address, StoreError)>;
 
 impl Shared {
     /// Logs what is wrong with the servers when the store is opened.
@@ -63,10 +65,26 @@ impl Shared {
     }
 
     pub(super) async fn report(&self) -> Result<StoreReport, StoreError> {
-        let connections = self.connections.primaries().await?;
+        let (connections, unreachable) = self.reachable_primaries().await?;
         let ahead = connections.first().map_or(0, |(_, connection)| connection.clock_ahead());
         let now = self.now().as_millis().saturating_add_signed(ahead);
         let mut report = StoreReport::new(self.config.to_string(), Timestamp::from_millis(now));
+        for (address, error) in unreachable {
+            let advice = format!(
+                "{address} cannot be reached, so the tokens of its lanes are refused: start it, or let a \
+                 replica take over ({error})"
+            );
+            report.find(Severity::Fault, "reachable", advice);
+        }
+        for (shard, silent_for) in self.connections.away() {
+            let advice = format!(
+                "{shard} has not answered for {} s: calls fail without being sent, and a probe looks for \
+                 it. Nothing needs to be restarted when it is back",
+                silent_for.as_secs()
+            );
+            report.find(Severity::Fault, "away", advice);
+        }
+        self.sentinel_findings(&mut report).await;
         self.namespace_finding(&mut report).await?;
         for (address, connection) in connections {
             let info = ask(&connection, &["INFO"]).await?;
@@ -103,6 +121,32 @@ impl Shared {
             .zip(primaries)
             .find(|(_, primary)| primary == address)
             .map(|(lane, _)| lane)
+    }
+
+    /// Returns the connections to the primaries, and those that cannot be reached.
+    ///
+    /// # Errors
+    /// The first error if none can be reached.
+    async fn reachable_primaries(&self) -> Result<(Primaries, Unreachable), StoreError> {
+        let (mut reachable, mut unreachable) = (Vec::new(), Vec::new());
+        for (address, connection) in self.connections.primaries().await? {
+            match connection {
+                Ok(connection) => reachable.push((address, connection)),
+                Err(error) => unreachable.push((address, error)),
+            }
+        }
+        if reachable.is_empty() && !unreachable.is_empty() {
+            return Err(unreachable.remove(0).1);
+        }
+        Ok((reachable, unreachable))
+    }
+
+    async fn sentinel_findings(&self, report: &mut StoreReport) {
+        let Topology::Sentinel { primary, .. } = &self.config.topology else { return };
+        let Some((views, repeated)) = self.connections.inspect_sentinels().await else { return };
+        for (severity, advice) in sentinel_findings(&views, repeated, primary) {
+            report.find(severity, "sentinels", advice);
+        }
     }
 
     /// Whether the servers hold the namespace that this node opened, and what to do if they do not.

@@ -1,14 +1,17 @@
 //! Findings about the present state of a server: its role, its memory, its disk, and whether it accepts a
 //! write.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use keyfob_store::{Severity, StoreReport};
 use redis::Pipeline;
 
-use super::report::ServerValues;
 use crate::config::Address;
 use crate::connections::{CallError, Connection};
+
+/// Values that a server reports about itself, by name.
+pub(super) type ServerValues = HashMap<String, String>;
 
 /// The part of its memory limit, in percent, from which on a server is reported.
 const MEMORY_WARNING_PERCENT: u64 = 90;

@@ -1,10 +1,12 @@
 //! What the store methods and the maintenance task share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use keyfob_store::{Namespace, Timestamp};
+use keyfob_store::{MonotonicInstant, Namespace, Timestamp};
 
 use super::limits::refusals::Refusals;
+use super::lookup_failure::LookupFailure;
 use super::recent_revocations::RecentRevocations;
 use crate::config::RedisConfig;
 use crate::connections::Connections;
@@ -26,8 +28,11 @@ pub(super) struct Shared {
     pub(super) recent: RecentRevocations,
     pub(super) refusals: Refusals,
     pub(super) guard: Arc<NamespaceGuard>,
-    /// Many callers look for the namespace once.
-    pub(super) looking: tokio::sync::Mutex<()>,
+    /// Whether the maintenance task runs.
+    pub(super) is_maintained: Arc<AtomicBool>,
+    /// Many callers look for the namespace once. It holds the last failure and its time, which is the answer
+    /// for those that waited.
+    pub(super) looking: tokio::sync::Mutex<Option<(MonotonicInstant, LookupFailure)>>,
 }
 
 impl Shared {

@@ -167,15 +167,15 @@ async fn the_own_node_is_notified_before_the_store_method_returns() {
     let id = new_token(&store, lane).await;
     proxy.stall();
     let probe = ChangeProbe::from_now(&listener);
-    store.revoke(operation(), revocation(id, None)).await.unwrap_err();
-    assert!(probe.of(lane, Invalidation::of(id)), "the listener is notified for every outcome");
-    let probe = ChangeProbe::from_now(&listener);
     let gave_up = store.revoke(operation(), revocation(id, None));
     tokio::time::timeout(Duration::from_millis(20), gave_up).await.unwrap_err();
     assert!(
         probe.of(lane, Invalidation::of(id)),
         "the listener is notified even if the caller stops waiting"
     );
+    let probe = ChangeProbe::from_now(&listener);
+    store.revoke(operation(), revocation(id, None)).await.unwrap_err();
+    assert!(probe.of(lane, Invalidation::of(id)), "the listener is notified for every outcome");
 }
 
 #[tokio::test]

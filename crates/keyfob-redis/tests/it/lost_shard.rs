@@ -14,16 +14,16 @@ use keyfob_testkit::redis::{RedisCluster, RedisServer};
 use crate::support::*;
 
 /// A cluster with a store of 12 lanes. The shard of the first lane can be stopped.
-struct Cluster {
+pub(crate) struct Cluster {
     servers: RedisCluster,
-    config: RedisConfig,
+    pub(crate) config: RedisConfig,
     stopped: Vec<u16>,
     /// The lanes on the shard that can be stopped.
-    lanes_there: Vec<Lane>,
+    pub(crate) lanes_there: Vec<Lane>,
 }
 
 impl Cluster {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let servers = tokio::task::block_in_place(|| RedisCluster::start().unwrap());
         for node in servers.nodes() {
             // Otherwise the other shards refuse all calls while one is stopped.
@@ -62,15 +62,15 @@ impl Cluster {
         self.servers.nodes().iter().filter(|node| self.stopped.contains(&node.port()))
     }
 
-    fn stop_shard(&self) {
+    pub(crate) fn stop_shard(&self) {
         self.shard().for_each(|node| node.pause().unwrap());
     }
 
-    fn resume_shard(&self) {
+    pub(crate) fn resume_shard(&self) {
         self.shard().for_each(|node| node.resume().unwrap());
     }
 
-    fn is_there(&self, lane: Lane) -> bool {
+    pub(crate) fn is_there(&self, lane: Lane) -> bool {
         self.lanes_there.contains(&lane)
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
 
 mod access;
+mod away;
 mod cleaning;
 mod contract;
 mod cost;
@@ -19,13 +20,16 @@ mod half_done;
 mod index;
 mod invalidation_feed;
 mod limits;
+mod logins;
 mod lost_shard;
 mod metrics;
 mod open;
 mod outage;
+mod runtimes;
 mod sealed;
 mod sealed_edits;
 mod secrets;
+mod sentinels;
 mod server_errors;
 mod server_state;
 mod silence;

@@ -32,13 +32,17 @@ struct Sentinel {
     process: Process,
     _folder: TempDir,
     port: u16,
+    login: SentinelLogin,
 }
 
+/// The user and the password that the sentinels ask for.
+type SentinelLogin = Option<(String, String)>;
+
 impl Sentinel {
-    fn start(primary: u16) -> Result<Self, LaunchError> {
+    fn start(primary: u16, login: &SentinelLogin) -> Result<Self, LaunchError> {
         let mut last = String::new();
         for _ in 0..ATTEMPTS {
-            match Self::attempt(primary) {
+            match Self::attempt(primary, login) {
                 Err(LaunchError::Ended { log }) if is_port_taken(&log) => last = log,
                 other => return other,
             }
@@ -46,19 +50,29 @@ impl Sentinel {
         Err(LaunchError::Ended { log: last })
     }
 
-    fn attempt(primary: u16) -> Result<Self, LaunchError> {
+    fn attempt(primary: u16, login: &SentinelLogin) -> Result<Self, LaunchError> {
         let folder = new_folder()?;
         let port = process::free_port()?;
         let quorum = SENTINELS / 2 + 1;
+        let access = login.as_ref().map_or(String::new(), |(user, password)| {
+            format!(
+                "user {user} on >{password} ~* &* +@all\n\
+                 user default off\n\
+                 sentinel sentinel-user {user}\n\
+                 sentinel sentinel-pass {password}\n"
+            )
+        });
         let settings = format!(
             "port {port}\n\
              bind 127.0.0.1\n\
              sentinel monitor {SERVICE} 127.0.0.1 {primary} {quorum}\n\
              sentinel down-after-milliseconds {SERVICE} 1000\n\
-             sentinel failover-timeout {SERVICE} 3000\n"
+             sentinel failover-timeout {SERVICE} 3000\n\
+             {access}"
         );
         std::fs::write(folder.path().join("sentinel.conf"), settings)?;
-        let sentinel = Self { process: Process::new(folder.path()), _folder: folder, port };
+        let process = Process::new(folder.path());
+        let sentinel = Self { process, _folder: folder, port, login: login.clone() };
         let pid = sentinel.process.start(&["sentinel.conf", "--sentinel"].map(String::from))?;
         sentinel.process.wait_until("an answer to PING", || {
             let info = sentinel.call(&["INFO", "server"]).map_err(|error| error.to_string())?;
@@ -69,7 +83,9 @@ impl Sentinel {
     }
 
     fn call(&self, command: &[&str]) -> io::Result<Reply> {
-        resp::call(self.port, &[command.to_vec()])
+        let login = self.login.as_ref().map(|(user, password)| vec!["AUTH", user, password]);
+        let commands: Vec<_> = login.into_iter().chain([command.to_vec()]).collect();
+        resp::call(self.port, &commands)
     }
 }
 
@@ -86,6 +102,17 @@ impl RedisSentinel {
         Self::around(primary, announced_port, replicas)
     }
 
+    /// The same, without replicas. The sentinels ask for a user and a password.
+    ///
+    /// # Errors
+    /// [`LaunchError`], with what to do next.
+    pub fn start_with_login(user: &str, password: &str) -> Result<Self, LaunchError> {
+        let primary = RedisServer::start()?;
+        let announced_port = primary.port();
+        let login = Some((user.to_owned(), password.to_owned()));
+        Self::with(primary, announced_port, Vec::new(), &login)
+    }
+
     /// The same with existing servers. The sentinels use the port `announced_port`, which may be
     /// that of a proxy.
     ///
@@ -96,11 +123,20 @@ impl RedisSentinel {
         announced_port: u16,
         replicas: Vec<RedisServer>,
     ) -> Result<Self, LaunchError> {
+        Self::with(primary, announced_port, replicas, &None)
+    }
+
+    fn with(
+        primary: RedisServer,
+        announced_port: u16,
+        replicas: Vec<RedisServer>,
+        login: &SentinelLogin,
+    ) -> Result<Self, LaunchError> {
         for replica in &replicas {
             replica.call(&["REPLICAOF", "127.0.0.1", &announced_port.to_string()])?;
         }
         let sentinels = (0..SENTINELS)
-            .map(|_| Sentinel::start(announced_port))
+            .map(|_| Sentinel::start(announced_port, login))
             .collect::<Result<Vec<_>, _>>()?;
         let servers = std::iter::once(primary).chain(replicas).collect();
         let group = Self { sentinels, servers, announced_port };
@@ -116,6 +152,22 @@ impl RedisSentinel {
     /// Returns the addresses of the sentinels, as `host:port`.
     pub fn sentinels(&self) -> Vec<String> {
         self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect()
+    }
+
+    /// Sends a command to one of the sentinels. The first is 0.
+    ///
+    /// # Errors
+    /// If it does not answer within seconds, or answers with an error.
+    pub fn call_sentinel(&self, number: usize, command: &[&str]) -> io::Result<Reply> {
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "there is no such sentinel");
+        self.sentinels.get(number).ok_or_else(missing)?.call(command)
+    }
+
+    /// Kills one of the sentinels.
+    pub fn kill_sentinel(&self, number: usize) {
+        if let Some(sentinel) = self.sentinels.get(number) {
+            sentinel.process.kill();
+        }
     }
 
     /// Returns all servers except the sentinels, running or not.

@@ -109,6 +109,7 @@ impl Shared {
         // A repeated call would charge twice.
         let mut call = Call::new(&self.scripts.charge, keys, args.collect::<Vec<_>>());
         call.repeatable = false;
+        call.fails_early = true;
         let mut parts = self.connections.read(slot, &call).await?.array()?.into_iter();
         let mut number = || next(&mut parts)?.number();
         let admitted = number()? == 1;

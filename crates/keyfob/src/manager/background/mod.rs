@@ -79,9 +79,20 @@ impl Drop for TaskGuard {
 }
 
 /// Periodic work. The first caller starts it. It holds a weak reference to the manager, and ends
-/// when the manager is dropped or shut down.
+/// when the manager is dropped or shut down. If its runtime ends before, the next caller starts it again.
 #[derive(Debug, Default)]
-pub(in crate::manager) struct Repeating(AtomicBool);
+pub(in crate::manager) struct Repeating(Arc<AtomicBool>);
+
+/// Says that the work has to be started again, if it is dropped before the work has ended.
+struct RestartOnDrop(Option<Arc<AtomicBool>>);
+
+impl Drop for RestartOnDrop {
+    fn drop(&mut self) {
+        if let Some(is_started) = &self.0 {
+            is_started.store(false, Ordering::Relaxed);
+        }
+    }
+}
 
 /// The function that runs once per period.
 pub(in crate::manager) type Round =
@@ -105,8 +116,11 @@ impl Repeating {
         let guard = manager.tasks.enter();
         let mut phase = manager.tasks.phase();
         let manager = Arc::downgrade(manager);
+        let mut restart = RestartOnDrop(Some(Arc::clone(&self.0)));
         runtime.spawn(async move {
             let _guard = guard;
+            // The task has this value also when its runtime drops it.
+            let restart = &mut restart;
             loop {
                 tokio::select! {
                     // This also completes when the manager, and with it the sender, is dropped.
@@ -118,6 +132,7 @@ impl Repeating {
                     None => break,
                 }
             }
+            restart.0 = None;
         });
     }
 }

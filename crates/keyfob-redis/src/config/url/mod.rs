@@ -5,17 +5,22 @@
 
 use std::net::Ipv6Addr;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob_store::{LaneCount, StoreError, Ttl};
 
-use super::{Address, Login, RedisConfig, Secret, Tls, Topology, WhenEmptied, misconfigured};
+use super::{
+    Address, Login, LoginPassword, PasswordCommand, PasswordFile, RedisConfig, Secret, Tls,
+    Topology, WhenEmptied, misconfigured,
+};
 
 const EXAMPLES: &str = "redis://:password@host:6379/0, rediss://user:password@host?ca=/etc/ca.pem, \
     redis+cluster://a:6379,b:6379, redis+sentinel://s1:26379,s2:26379/name, redis+unix:///run/redis.sock";
 
-const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, budget, sentinel_password, ca, \
-    when_emptied, address, database";
+const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, budget, password_file, \
+    password_command, password_lifetime, sentinel_user, sentinel_password, sentinel_password_file, \
+    sentinel_password_command, ca, cert, key, when_emptied, address, database";
 
 impl FromStr for RedisConfig {
     type Err = StoreError;
@@ -72,7 +77,10 @@ impl RedisConfig {
         if tls {
             config.tls = Some(Tls::default());
         }
-        options.split('&').filter(|option| !option.is_empty()).try_fold(config, with_option)
+        let mut options = options.split('&').filter(|option| !option.is_empty());
+        let config = options.try_fold(config, with_option)?;
+        check_logins(&config)?;
+        Ok(config)
     }
 }
 
@@ -91,13 +99,18 @@ fn with_option(mut config: RedisConfig, option: &str) -> Result<RedisConfig, Sto
         "response_timeout" => config.response_timeout = duration(&value, name)?,
         "connect_timeout" => config.connect_timeout = duration(&value, name)?,
         "budget" => config.budget = duration(&value, name)?,
-        "sentinel_password" => config.sentinel_login.password = Some(Secret::new(value)),
         "database" => match &config.topology {
             Topology::Standalone(address) if address.unix_path().is_some() => {
                 config.database = number(&value, "the database")?;
             }
             _ => return Err(wrong("a database is written after the host, as in redis://host/3")),
         },
+        "password_lifetime" => config.password_lifetime = Some(duration(&value, name)?),
+        "sentinel_user" => config.sentinel_login.user = Some(value),
+        "password_file" | "password_command" => set_password(&mut config.login, name, value)?,
+        "sentinel_password" | "sentinel_password_file" | "sentinel_password_command" => {
+            set_password(&mut config.sentinel_login, name, value)?;
+        }
         "when_emptied" => {
             config.when_emptied = match value.as_str() {
                 "refuse" => WhenEmptied::Refuse,
@@ -112,13 +125,48 @@ fn with_option(mut config: RedisConfig, option: &str) -> Result<RedisConfig, Sto
                 _ => return Err(wrong("address must be checked or fixed")),
             };
         }
-        "ca" => match &mut config.tls {
-            Some(tls) => tls.ca = Some(value.into()),
-            None => return Err(wrong("ca needs a scheme with TLS, such as rediss://")),
+        "ca" | "cert" | "key" => match (&mut config.tls, name) {
+            (Some(tls), "ca") => tls.ca = Some(value.into()),
+            (Some(tls), "cert") => tls.certificate = Some(value.into()),
+            (Some(tls), _) => tls.key = Some(value.into()),
+            (None, _) => {
+                return Err(wrong(&format!("{name} needs a scheme with TLS, such as rediss://")));
+            }
         },
         _ => return Err(wrong(&format!("it has an unknown option; the options are {OPTIONS}"))),
     }
     Ok(config)
+}
+
+/// Sets where the password of a login comes from.
+fn set_password(login: &mut Login, option: &str, value: String) -> Result<(), StoreError> {
+    if !login.password.is_none() {
+        return Err(wrong(&format!("{option} gives a second password: give one")));
+    }
+    login.password = if option.ends_with("_file") {
+        LoginPassword::Source(Arc::new(PasswordFile::new(value)))
+    } else if option.ends_with("_command") {
+        let mut words = value.split_whitespace().map(str::to_owned);
+        let program = words.next().ok_or_else(|| wrong(&format!("{option} names no program")))?;
+        LoginPassword::Source(Arc::new(PasswordCommand::new(program, words)))
+    } else {
+        LoginPassword::Fixed(Secret::new(value))
+    };
+    Ok(())
+}
+
+fn check_logins(config: &RedisConfig) -> Result<(), StoreError> {
+    let has_sentinel_login =
+        config.sentinel_login.user.is_some() || !config.sentinel_login.password.is_none();
+    if !matches!(config.topology, Topology::Sentinel { .. }) && has_sentinel_login {
+        return Err(wrong("a login for sentinels needs redis+sentinel://"));
+    }
+    match &config.tls {
+        Some(tls) if tls.certificate.is_some() != tls.key.is_some() => {
+            Err(wrong("a client certificate is two files: set both cert and key"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn standalone(hosts: &str, path: &str) -> Result<Topology, StoreError> {
@@ -228,6 +276,8 @@ fn unencoded(rest: &str) -> Option<String> {
     ))
 }
 
+/// Reads `user:password`, `:password`, or `user` alone. Then another option gives the password, or the user
+/// has none.
 fn read_login(text: &str) -> Result<Login, StoreError> {
     if text.is_empty() {
         return Err(wrong("a user or a password is missing before the @"));
@@ -237,10 +287,11 @@ fn read_login(text: &str) -> Result<Login, StoreError> {
         None => (text, None),
     };
     let user = login_word(user)?;
-    Ok(Login {
-        user: (!user.is_empty()).then_some(user),
-        password: password.map(|password| login_word(password).map(Secret::new)).transpose()?,
-    })
+    let password = match password {
+        Some(password) => LoginPassword::Fixed(Secret::new(login_word(password)?)),
+        None => LoginPassword::None,
+    };
+    Ok(Login { user: (!user.is_empty()).then_some(user), password })
 }
 
 fn login_word(text: &str) -> Result<String, StoreError> {
@@ -295,15 +346,41 @@ mod tests {
         url.parse().unwrap()
     }
 
+    fn fixed(login: &Login) -> Option<&str> {
+        match &login.password {
+            LoginPassword::Fixed(password) => Some(password.expose()),
+            LoginPassword::None | LoginPassword::Source(_) => None,
+        }
+    }
+
+    #[test]
+    fn reads_logins_whose_password_changes() {
+        let config = read("rediss://me@h?password_file=/p&password_lifetime=15m&cert=/c&key=/k");
+        assert_eq!(config.login.user.as_deref(), Some("me"));
+        assert!(format!("{:?}", config.login).contains("PasswordFile(\"/p\")"));
+        assert_eq!(config.password_lifetime.map(|time| time.as_secs()), Some(900));
+        let tls = config.tls.unwrap();
+        assert_eq!((tls.certificate, tls.key), (Some("/c".into()), Some("/k".into())));
+        let config = read("redis://h?password_command=aws%20token%20--user%20me");
+        assert!(format!("{:?}", config.login).contains("program: \"aws\""));
+        let config = read(
+            "redis+sentinel://me@s/main?password_file=/p&sentinel_user=watcher&sentinel_password=pw",
+        );
+        assert_eq!(config.sentinel_login.user.as_deref(), Some("watcher"));
+        assert_eq!(fixed(&config.sentinel_login), Some("pw"));
+        let config = read("redis+sentinel://s/main?sentinel_password_command=print");
+        assert!(matches!(config.sentinel_login.password, LoginPassword::Source(_)));
+    }
+
     #[test]
     fn reads_every_kind_of_url() {
         let config = read("redis://h");
         assert_eq!(config.topology, Topology::Standalone(Address::new("h", 6379)));
         let config = read("rediss://us%65r:p%40ss:w@[::1]:7000/3?ca=/a%20b.pem&lanes=16&wait=2");
         assert_eq!(config.topology, Topology::Standalone(Address::new("::1", 7000)));
-        assert_eq!(config.tls, Some(Tls { ca: Some("/a b.pem".into()) }));
+        assert_eq!(config.tls, Some(Tls { ca: Some("/a b.pem".into()), ..Tls::default() }));
         assert_eq!(config.login.user.as_deref(), Some("user"));
-        assert_eq!(config.login.password.as_ref().map(Secret::expose), Some("p@ss:w"));
+        assert_eq!(fixed(&config.login), Some("p@ss:w"));
         assert_eq!((config.database, config.wait), (3, 2));
         assert_eq!(config.lanes, LaneCount::new(16).ok());
         assert_eq!(config.when_emptied, WhenEmptied::Refuse);
@@ -340,6 +417,13 @@ mod tests {
             "redis://h?response_timeout=hunter2",
             "redis://h?namespace=A{b}",
             "redis://:%hunter2@h",
+            "redis://:hunter2@h?password_file=/hunter2",
+            "redis://h?password_file=/hunter2&password_command=hunter2",
+            "redis://h?password_command=%20",
+            "redis://h?sentinel_password=hunter2",
+            "redis://h?sentinel_user=hunter2",
+            "rediss://h?cert=/hunter2",
+            "redis://h?key=/hunter2",
             "redis+cluster://h/1",
             "redis+sentinel://s1",
         ] {
@@ -401,7 +485,7 @@ mod tests {
         }
         // A # and a further @ or : need no encoding, and an @ in an option is no login.
         let login = read("redis://me:a#b@c:d@host").login;
-        assert_eq!(login.words(), Some((Some("me"), "a#b@c:d")));
+        assert_eq!((login.user.as_deref(), fixed(&login)), (Some("me"), Some("a#b@c:d")));
         assert_eq!(read("rediss://host/1?ca=/etc/a@b").database, 1);
     }
 
@@ -413,7 +497,10 @@ mod tests {
         let shown = "redis+unix:///run/a%3Fb%25.sock?namespace=shop&database=3";
         assert_eq!(config.to_string(), shown);
         let config = read("redis+unix://me:hunter2@/run/redis.sock");
-        assert_eq!(config.login.words(), Some((Some("me"), "hunter2")));
+        assert_eq!(
+            (config.login.user.as_deref(), fixed(&config.login)),
+            (Some("me"), Some("hunter2"))
+        );
         assert_eq!(config.to_string(), "redis+unix:///run/redis.sock?namespace=keyfob");
         for (url, says) in [
             ("redis+unix://run/redis.sock", "has no host"),
@@ -431,9 +518,13 @@ mod tests {
 
     #[test]
     fn a_user_may_have_no_password() {
-        assert_eq!(read("redis://me@host").login.words(), Some((Some("me"), "")));
-        assert_eq!(read("redis://:pw@host").login.words(), Some((None, "pw")));
-        assert_eq!(read("redis://host").login.words(), None);
+        let login = |url: &str| {
+            let login = read(url).login;
+            (login.user.clone(), fixed(&login).map(str::to_owned))
+        };
+        assert_eq!(login("redis://me@host"), (Some("me".to_owned()), None));
+        assert_eq!(login("redis://:pw@host"), (None, Some("pw".to_owned())));
+        assert_eq!(login("redis://host"), (None, None));
         let error = "redis://@host".parse::<RedisConfig>().unwrap_err().to_string();
         assert!(error.contains("is missing before the @"), "{error}");
     }
