@@ -3,20 +3,21 @@
 //! An error says what is wrong and shows an example of a valid URL. It never shows the URL itself, because
 //! a password may be anywhere in a malformed URL.
 
-use std::net::Ipv6Addr;
+mod address;
+mod text;
+
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob_store::{LaneCount, StoreError, Ttl};
 
+use self::address::{addresses, unix_socket};
+use self::text::{decoded, wrong};
 use super::{
-    Address, Login, LoginPassword, PasswordCommand, PasswordFile, RedisConfig, Secret, Tls,
-    Topology, WhenEmptied, misconfigured,
+    Login, LoginPassword, PasswordCommand, PasswordFile, RedisConfig, Secret, Tls, Topology,
+    WhenEmptied,
 };
-
-const EXAMPLES: &str = "redis://:password@host:6379/0, rediss://user:password@host?ca=/etc/ca.pem, \
-    redis+cluster://a:6379,b:6379, redis+sentinel://s1:26379,s2:26379/name, redis+unix:///run/redis.sock";
 
 const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, budget, password_file, \
     password_command, password_lifetime, sentinel_user, sentinel_password, sentinel_password_file, \
@@ -50,7 +51,7 @@ impl RedisConfig {
         };
         let (topology, tls) = match scheme {
             "redis" | "rediss" => (standalone(hosts, path)?, scheme == "rediss"),
-            "redis+unix" => (unix_socket(hosts, path)?, false),
+            "redis+unix" => (Topology::Standalone(unix_socket(hosts, path)?), false),
             "redis+cluster" | "rediss+cluster" => {
                 if !path.is_empty() && path != "0" {
                     return Err(wrong("a cluster has only database 0"));
@@ -180,85 +181,12 @@ fn standalone(hosts: &str, path: &str) -> Result<Topology, StoreError> {
     }
 }
 
-fn unix_socket(host: &str, path: &str) -> Result<Topology, StoreError> {
-    if !host.is_empty() {
-        return Err(wrong(
-            "a unix socket has no host: write its absolute path, as in redis+unix:///run/redis.sock",
-        ));
-    }
-    let path = decoded(path)?;
-    if !path.starts_with('/') || path.ends_with('/') || path.contains('\0') {
-        return Err(wrong(
-            "the path of a unix socket is missing, as in redis+unix:///run/redis.sock",
-        ));
-    }
-    Ok(Topology::Standalone(Address::unix(path)))
-}
-
 fn sentinel(hosts: &str, path: &str) -> Result<Topology, StoreError> {
     let name = decoded(path.split('/').next().unwrap_or_default())?;
     if name.is_empty() {
         return Err(wrong("the name of the primary is missing after the sentinels"));
     }
     Ok(Topology::Sentinel { sentinels: addresses(hosts, 26379)?, primary: name })
-}
-
-fn addresses(hosts: &str, port: u16) -> Result<Vec<Address>, StoreError> {
-    hosts.split(',').map(|host| address(host, port)).collect()
-}
-
-fn address(text: &str, default_port: u16) -> Result<Address, StoreError> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, after) =
-                rest.split_once(']').ok_or_else(|| wrong("an IPv6 address is not closed by ]"))?;
-            let port = match after.strip_prefix(':') {
-                None if !after.is_empty() => {
-                    return Err(wrong(
-                        "only a colon and a port may follow the ] of an IPv6 address, as in [::1]:6379",
-                    ));
-                }
-                port => port,
-            };
-            (ipv6_address(host)?, port)
-        }
-        None if text.matches(':').count() > 1 => {
-            return Err(wrong("an IPv6 address is written in brackets, as in [::1]:6379"));
-        }
-        None => {
-            let (host, port) = match text.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (text, None),
-            };
-            (host_name(host)?, port)
-        }
-    };
-    Ok(Address::new(host, port.map_or(Ok(default_port), read_port)?))
-}
-
-/// Reads an IPv6 address, possibly with a zone, as in `fe80::1%25eth0`.
-fn ipv6_address(text: &str) -> Result<String, StoreError> {
-    let text = decoded(text)?;
-    let ip = text.split_once('%').map_or(text.as_str(), |(ip, _)| ip);
-    match ip.parse::<Ipv6Addr>() {
-        Ok(_) => Ok(text),
-        Err(_) => Err(wrong("what is written in brackets is not an IPv6 address")),
-    }
-}
-
-fn host_name(text: &str) -> Result<String, StoreError> {
-    let belongs = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
-    match text.chars().find(|c| !belongs(*c)) {
-        _ if text.is_empty() => Err(wrong("a host is missing")),
-        Some(found) => Err(wrong(&format!("a host name cannot have the character {found:?}"))),
-        None => Ok(text.to_owned()),
-    }
-}
-
-fn read_port(text: &str) -> Result<u16, StoreError> {
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    let port = text.parse().ok().filter(|port| is_number && *port != 0);
-    port.ok_or_else(|| wrong("a port is not 1 to 65535"))
 }
 
 /// Returns what to write if a character of a user or a password probably ended the login early: only there
@@ -316,31 +244,10 @@ fn duration(value: &str, name: &str) -> Result<Duration, StoreError> {
     Ok(ttl.as_duration())
 }
 
-/// Decodes percent-encoding.
-fn decoded(text: &str) -> Result<String, StoreError> {
-    let broken = || wrong("a % is not followed by two hexadecimal digits of UTF-8");
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
-        let (high, low) = (digit(rest.next()), digit(rest.next()));
-        let (high, low) = high.zip(low).ok_or_else(broken)?;
-        bytes.push((high * 16 + low) as u8);
-    }
-    String::from_utf8(bytes).map_err(|_| broken())
-}
-
-fn wrong(what: &str) -> StoreError {
-    misconfigured(format!("the Redis URL is not valid: {what}. Valid URLs are {EXAMPLES}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Address;
 
     fn read(url: &str) -> RedisConfig {
         url.parse().unwrap()
@@ -432,38 +339,6 @@ mod tests {
             let text = format!("{error} {error:?}");
             assert!(!text.contains("hunter2"), "{text}");
             assert!(text.contains("such as") || text.contains("Valid URLs are"), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_address_is_read_to_its_end() {
-        let address = |url: &str| match read(url).topology {
-            Topology::Standalone(address) => address.to_string(),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(address("redis://[::1]"), "[::1]:6379");
-        assert_eq!(address("redis://[::1]:6399"), "[::1]:6399");
-        assert_eq!(address("redis://[fe80::1%25eth0]:1"), "[fe80::1%eth0]:1");
-        assert_eq!(address("redis://my_redis.svc-1.local:65535/"), "my_redis.svc-1.local:65535");
-        for (url, says) in [
-            ("redis://[::1]6399", "only a colon and a port"),
-            ("redis://[::1]x:y", "only a colon and a port"),
-            ("redis://[::1", "not closed by ]"),
-            ("redis://[host]", "not an IPv6 address"),
-            ("redis://::1", "in brackets"),
-            ("redis://fe80::1:6379", "in brackets"),
-            ("redis://h:0", "not 1 to 65535"),
-            ("redis://h:", "not 1 to 65535"),
-            ("redis://h:+6379", "not 1 to 65535"),
-            ("redis://[::1]:0", "not 1 to 65535"),
-            ("redis://h h", "the character ' '"),
-            ("redis://h#1", "the character '#'"),
-            ("redis+cluster://a,[::1]1", "only a colon and a port"),
-            ("redis+cluster://a,,b", "a host is missing"),
-            ("redis+sentinel://s1,:1/main", "a host is missing"),
-        ] {
-            let error = url.parse::<RedisConfig>().unwrap_err().to_string();
-            assert!(error.contains(says), "{url}: {error}");
         }
     }
 
