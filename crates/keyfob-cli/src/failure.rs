@@ -17,9 +17,9 @@ use keyfob::limit::LimitError;
 use keyfob::seal::KeyError;
 use keyfob::store::StoreError;
 use keyfob::{Error, InvalidValue, TokenId};
+use keyfob_api::InvalidGrantSpec;
 use serde::Serialize;
 
-use crate::grant_spec::InvalidGrantSpec;
 use crate::store_url::InvalidStoreUrl;
 use crate::visible::visible;
 
@@ -110,7 +110,7 @@ impl From<KeyError> for Failure {
 impl From<InvalidGrantSpec> for Failure {
     fn from(invalid: InvalidGrantSpec) -> Self {
         match invalid {
-            InvalidGrantSpec::Keyfob(error) => Self::Keyfob(error),
+            InvalidGrantSpec::Invalid(invalid) => invalid.into(),
             other => Self::Usage {
                 code: "invalid_value",
                 message: other.to_string(),

@@ -16,7 +16,7 @@ mod commands;
 mod context;
 mod encoding;
 mod failure;
-mod grant_spec;
+mod grant_args;
 mod input;
 mod interrupt;
 mod key_source;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use keyfob::limit::LimitStore;
 use keyfob::random::OsRandom;
 use keyfob::store::{LaneCount, Namespace, NamespaceKey};
-use keyfob::{CacheConfig, LocalLimits, MemoryStore, TokenManager};
+use keyfob::{CacheConfig, LocalLimits, MemoryStore, TokenManager, TokenManagerBuilder};
 use keyfob_redb::{Access, Options};
 use keyfob_redis::RedisStore;
 
@@ -46,19 +46,25 @@ pub(crate) async fn manager(
     if let Some(replicas) = wait {
         url = with_wait(url, replicas)?;
     }
+    let manager = builder(settings, open(url, if_missing, access)).await?;
+    // One command reads once. A cache would only open a connection for invalidations.
+    Ok(manager.cache(CacheConfig::OFF).build())
+}
+
+/// Returns a builder over the store that `opening` opens, with the prefix and the keys of the settings.
+async fn builder(
+    settings: &Settings,
+    opening: impl Future<Output = Result<Arc<dyn Store>, Failure>>,
+) -> Result<TokenManagerBuilder, Failure> {
     // Read the key ring first: a failure here must not leave a new store behind.
     let ring = match &settings.keys {
         Some(keys) => Some(keys.ring().await?),
         None => None,
     };
-    let store = open(url, if_missing, access).await?;
-    let manager = TokenManager::builder(store)
-        .prefix(settings.prefix.clone())
-        // One command reads once. A cache would only open a connection for invalidations.
-        .cache(CacheConfig::OFF);
+    let manager = TokenManager::builder(opening.await?).prefix(settings.prefix.clone());
     Ok(match ring {
-        Some(ring) => manager.keys(&ring).build(),
-        None => manager.build(),
+        Some(ring) => manager.keys(&ring),
+        None => manager,
     })
 }
 
@@ -68,20 +74,14 @@ pub(crate) async fn service(settings: &Settings) -> Result<TokenManager, Failure
         Some(url) => url.parse()?,
         None => default_store()?,
     };
-    let ring = match &settings.keys {
-        Some(keys) => Some(keys.ring().await?),
-        None => None,
+    let opening = async {
+        match url {
+            // The service keeps the file: no other process may change it, so the cache is right.
+            StoreUrl::File(path) => Ok(Arc::new(Options::new().open(path)?) as Arc<dyn Store>),
+            other => open(other, IfMissing::Create, Access::Write).await,
+        }
     };
-    let store: Arc<dyn Store> = match url {
-        // The service keeps the file: no other process may change it, so the cache is right.
-        StoreUrl::File(path) => Arc::new(Options::new().open(path)?),
-        other => open(other, IfMissing::Create, Access::Write).await?,
-    };
-    let manager = TokenManager::builder(store).prefix(settings.prefix.clone());
-    Ok(match ring {
-        Some(ring) => manager.keys(&ring).build(),
-        None => manager.build(),
-    })
+    Ok(builder(settings, opening).await?.build())
 }
 
 /// Builds a manager over an empty store in memory.

@@ -1,21 +1,13 @@
-//! Values that have a form of their own on the command line and in lines of JSON.
+//! Values that have a form of their own on the command line.
 
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use keyfob::filter::FilterBindings;
 use keyfob::rotation::SecretOverlap;
-use keyfob::values::{ClaimName, InvalidReason, LabelKey, LabelValue};
-use keyfob::{InvalidValue, Kind, Timestamp, Ttl};
-use serde::Deserialize;
+use keyfob::values::{ClaimName, LabelKey, LabelValue};
+use keyfob::{InvalidValue, Kind};
 use serde_json::value::RawValue;
-
-/// The lifetime of a token.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Lifetime {
-    For(Ttl),
-    Never,
-}
 
 /// How long an older secret stays valid. `0` ends it immediately.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,20 +29,6 @@ impl FromStr for OverlapArg {
             Ok(Self(SecretOverlap::new(text.parse()?)))
         }
     }
-}
-
-/// A time, absolute or as a duration from now.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum TimeArg {
-    At(Timestamp),
-    In(Ttl),
-}
-
-/// The time of an authentication: absolute, or now.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum AuthTime {
-    Now,
-    At(Timestamp),
 }
 
 /// A label: `key=value`.
@@ -89,64 +67,6 @@ pub(crate) enum InvalidArgument {
     Json,
 }
 
-impl FromStr for Lifetime {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        if text == "never" { Ok(Self::Never) } else { text.parse().map(Self::For) }
-    }
-}
-
-impl TimeArg {
-    /// Returns the absolute time. A duration counts from `now`.
-    pub(crate) fn resolve(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::At(at) => at,
-            Self::In(ttl) => now + ttl,
-        }
-    }
-}
-
-impl AuthTime {
-    /// Returns the absolute time.
-    pub(crate) fn resolve(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::Now => now,
-            Self::At(at) => at,
-        }
-    }
-}
-
-impl FromStr for AuthTime {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        if text == "now" { Ok(Self::Now) } else { text.parse().map(Self::At) }
-    }
-}
-
-impl FromStr for TimeArg {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match text.strip_prefix('+') {
-            Some(distance) => distance.parse().map(Self::In),
-            None => text.parse().map(Self::At).map_err(with_both_forms),
-        }
-    }
-}
-
-/// Says that a time can also be given as a distance.
-fn with_both_forms(invalid: InvalidValue) -> InvalidValue {
-    let expected = "RFC 3339 such as 2027-01-01T00:00:00Z, or a time from now such as +15m";
-    match invalid.reason() {
-        InvalidReason::Malformed { .. } => {
-            InvalidValue::new(invalid.field(), InvalidReason::Malformed { expected })
-        }
-        _ => invalid,
-    }
-}
-
 impl FromStr for LabelArg {
     type Err = InvalidArgument;
 
@@ -177,20 +97,6 @@ impl FromStr for ClaimArg {
     }
 }
 
-/// Implements `Deserialize` by parsing a text, as the command line does.
-macro_rules! deserialize_from_str {
-    ($($name:ty),+) => {$(
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    )+};
-}
-
-deserialize_from_str!(Lifetime, TimeArg, AuthTime);
-
 /// A parser of kinds that lists the values in the help and in completions.
 pub(crate) fn kind() -> impl TypedValueParser<Value = Kind> {
     PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)).try_map(|text| text.parse::<Kind>())
@@ -209,14 +115,5 @@ mod tests {
         assert_eq!("a".parse::<LabelArg>(), Err(InvalidArgument::Label));
         assert_eq!("a=team".parse::<ClaimArg>(), Err(InvalidArgument::Json));
         assert_eq!("a=1 2".parse::<ClaimArg>(), Err(InvalidArgument::Json));
-    }
-
-    #[test]
-    fn a_time_is_absolute_or_counts_from_now() {
-        let now = Timestamp::from_millis(1_000);
-        assert_eq!("+5m".parse::<TimeArg>().unwrap().resolve(now).as_millis(), 301_000);
-        let at: TimeArg = "2026-11-24T08:30:00Z".parse().unwrap();
-        assert_eq!(at.resolve(now).to_string(), "2026-11-24T08:30:00Z");
-        assert!("5m".parse::<TimeArg>().is_err());
     }
 }

@@ -16,6 +16,7 @@ use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::monotonic::MonotonicInstant;
 use keyfob_core::namespace::Namespace;
 use keyfob_core::store_error::StoreError;
+use keyfob_core::text::LimitName;
 use keyfob_core::time::{Timestamp, Ttl};
 use keyfob_metrics::{LimitOutcome, Metrics};
 
@@ -124,17 +125,56 @@ impl Limiter {
     /// that counts the request fails closed; [`LimitError::Invalid`] for a cost of zero.
     pub async fn admit(&self, request: &LimitRequest<'_>) -> Result<LimitVerdict, LimitError> {
         let cost = request.permits();
-        if cost == 0 {
-            let allowed = "at least one permit";
-            return Err(
-                InvalidValue::new(Field::Cost, InvalidReason::OutOfRange { allowed }).into()
-            );
+        let wanted: Vec<_> = self.requests.iter().map(|policy| (policy, cost)).collect();
+        check_costs([cost])?;
+        self.admit_at(request, &wanted).await
+    }
+
+    /// Decides as [`Limiter::admit`] does, by the policies that are named alone, each with a cost of its
+    /// own. The cost of the request itself is not used.
+    ///
+    /// # Errors
+    /// As [`Limiter::admit`]; [`LimitError::Invalid`] when there is no policy of a name, or a name is
+    /// given twice.
+    pub async fn admit_named(
+        &self,
+        request: &LimitRequest<'_>,
+        costs: &[(LimitName, u32)],
+    ) -> Result<LimitVerdict, LimitError> {
+        check_costs(costs.iter().map(|(_, cost)| *cost))?;
+        let mut wanted: Vec<(&Arc<LimitPolicy>, u32)> = Vec::with_capacity(costs.len());
+        for (name, cost) in costs {
+            if wanted.iter().any(|(known, _)| known.name() == name) {
+                return Err(InvalidValue::new(Field::LimitName, InvalidReason::Duplicate).into());
+            }
+            let policy = self.requests.iter().find(|policy| policy.name() == name);
+            wanted.push((policy.ok_or_else(unknown_policy)?, *cost));
         }
-        let (policies, charges) = self.charges(&self.requests, request, cost);
-        let above = policies.iter().find(|policy| policy.meter().burst() < cost);
-        if let Some(policy) = above {
+        self.admit_at(request, &wanted).await
+    }
+
+    /// Returns the policies: those of requests, then those of failed attempts.
+    pub fn policies(&self) -> impl Iterator<Item = &LimitPolicy> {
+        self.requests.iter().chain(&self.failures).map(|policy| &**policy)
+    }
+
+    async fn admit_at(
+        &self,
+        request: &LimitRequest<'_>,
+        wanted: &[(&Arc<LimitPolicy>, u32)],
+    ) -> Result<LimitVerdict, LimitError> {
+        let (mut policies, mut charges, mut costs) = (Vec::new(), Vec::new(), Vec::new());
+        for (policy, cost) in wanted {
+            let Some(key) = request.key(policy, self.ipv6, &self.namespace) else { continue };
+            policies.push(*policy);
+            charges.push(Charge::exactly(key, policy.meter(), *cost));
+            costs.push(*cost);
+        }
+        let above =
+            policies.iter().zip(&costs).find(|(policy, cost)| policy.meter().burst() < **cost);
+        if let Some((policy, cost)) = above {
             let (policy, burst) = (policy.name().clone(), policy.meter().burst());
-            return Err(LimitError::CostAboveBurst { policy, cost, burst });
+            return Err(LimitError::CostAboveBurst { policy, cost: *cost, burst });
         }
         if charges.is_empty() {
             return Ok(LimitVerdict::unlimited());
@@ -143,7 +183,7 @@ impl Limiter {
             Ok(charged) => {
                 self.count(&policies, &charges, &charged);
                 let limit_status =
-                    limit_status(&policies, &charged.tallies, cost, charged.admitted);
+                    limit_status(&policies, &charged.tallies, &costs, charged.admitted);
                 Ok(LimitVerdict::new(charged.admitted, limit_status))
             }
             Err(source) => match self.closed(&policies) {
@@ -175,7 +215,8 @@ impl Limiter {
             return Ok(Vec::new());
         }
         let charged = self.charge(&charges).await?;
-        Ok(limit_status(&policies, &charged.tallies, request.permits(), false))
+        let costs = vec![request.permits(); policies.len()];
+        Ok(limit_status(&policies, &charged.tallies, &costs, false))
     }
 
     /// Returns how long an address has to wait after too many failed attempts, or `None`.
@@ -259,14 +300,29 @@ impl Limiter {
     }
 }
 
+fn check_costs(costs: impl IntoIterator<Item = u32>) -> Result<(), InvalidValue> {
+    if costs.into_iter().any(|cost| cost == 0) {
+        let allowed = "at least one permit";
+        return Err(InvalidValue::new(Field::Cost, InvalidReason::OutOfRange { allowed }));
+    }
+    Ok(())
+}
+
+fn unknown_policy() -> InvalidValue {
+    let rule = "there is no limit of this name for requests";
+    InvalidValue::new(Field::LimitName, InvalidReason::Contradiction { rule })
+}
+
 fn limit_status(
     policies: &[&Arc<LimitPolicy>],
     tallies: &[ChargeOutcome],
-    cost: u32,
+    costs: &[u32],
     admitted: bool,
 ) -> Vec<LimitStatus> {
-    let stand = |(policy, tally)| LimitStatus::new(policy, tally, cost, admitted);
-    policies.iter().copied().zip(tallies).map(stand).collect()
+    let counted = policies.iter().copied().zip(tallies).zip(costs);
+    counted
+        .map(|((policy, tally), cost)| LimitStatus::new(policy, tally, *cost, admitted))
+        .collect()
 }
 
 /// Returns the time until every policy has room for one more attempt.

@@ -15,7 +15,6 @@ use crate::shared::Shared;
 
 /// One request whose demand is met.
 #[derive(Debug)]
-#[expect(dead_code, reason = "the routes of the API read the path and the body")]
 pub(crate) struct Call {
     /// What all requests share.
     pub(crate) shared: Arc<Shared>,

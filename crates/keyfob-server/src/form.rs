@@ -52,6 +52,11 @@ impl Form {
         Ok(Self(parameters))
     }
 
+    /// Returns the names of the parameters.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Returns the value of a parameter.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.get_all(name).next()

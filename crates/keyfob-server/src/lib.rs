@@ -22,6 +22,8 @@
 //!   the holder of an API key of that client: there is no other registry.
 //! - **`oauth`** has introspection (RFC 7662), revocation (RFC 7009), the token endpoint (RFC 6749,
 //!   RFC 8693) and the metadata (RFC 8414).
+//! - **`v1`** has the API: issue, read, change, revoke and validate tokens; events; the state of the
+//!   service.
 //! - **`operations`** has health, readiness and metrics.
 //! - **`respond`** turns every failure into the form that the caller of a route expects.
 //!
@@ -37,6 +39,7 @@ pub mod routes;
 mod server;
 mod settings;
 mod shared;
+mod v1;
 
 pub use respond::render::ErrorForm;
 pub use server::Server;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use keyfob::TokenManager;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::access::caller::Authenticator;
 use crate::routes;
@@ -32,7 +33,9 @@ impl Server {
         render_metrics: Option<RenderMetrics>,
     ) -> Self {
         let authenticator = Authenticator::new(settings.public_clients.clone());
-        Self { shared: Arc::new(Shared { manager, authenticator, settings, render_metrics }) }
+        let draining = watch::Sender::new(false);
+        let shared = Shared { manager, authenticator, settings, render_metrics, draining };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Returns the routes as a service of axum, to mount them in a server of your own. Serve it with
@@ -42,7 +45,8 @@ impl Server {
         routes::router(&self.shared)
     }
 
-    /// Serves connections until `shutdown` completes, then lets the requests that run finish.
+    /// Serves connections until `shutdown` completes, then ends streams of events and lets the other
+    /// requests finish.
     ///
     /// # Errors
     /// If the listener fails.
@@ -51,6 +55,11 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let shutdown = async move {
+            shutdown.await;
+            shared.draining.send_replace(true);
+        };
         let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(listener, service).with_graceful_shutdown(shutdown).await
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use keyfob::TokenManager;
+use tokio::sync::watch;
 
 use crate::access::caller::Authenticator;
 use crate::settings::Settings;
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) authenticator: Authenticator,
     pub(crate) settings: Settings,
     pub(crate) render_metrics: Option<RenderMetrics>,
+    /// Whether the server lets its requests finish and takes no more. Streams end then.
+    pub(crate) draining: watch::Sender<bool>,
 }
 
 impl fmt::Debug for Shared {

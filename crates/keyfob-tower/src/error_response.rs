@@ -199,7 +199,8 @@ impl ErrorResponse {
         if grpc::is_grpc(request) { self.into_grpc_response() } else { self.into_http_response() }
     }
 
-    fn retry_after(&self) -> Option<Ttl> {
+    /// Returns when the same request may succeed, if waiting helps: the field `Retry-After`.
+    pub fn retry_after(&self) -> Option<Ttl> {
         match self.class {
             ErrorClass::Limited { retry_after } => Some(retry_after),
             ErrorClass::Contended | ErrorClass::Unavailable => Some(RETRY_UNAVAILABLE),

@@ -3,6 +3,7 @@
 /// The crates, and the crates of this workspace that each may depend on.
 pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-core", &[]),
+    ("keyfob-api", &["keyfob-core"]),
     ("keyfob-metrics", &["keyfob-core"]),
     ("keyfob-limit", &["keyfob-core", "keyfob-metrics"]),
     ("keyfob-store", &["keyfob-core", "keyfob-metrics"]),
@@ -12,9 +13,12 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-redb", &["keyfob-store"]),
     ("keyfob-redis", &["keyfob-limit", "keyfob-store"]),
     ("keyfob-tower", &["keyfob"]),
-    ("keyfob-server", &["keyfob", "keyfob-tower"]),
+    ("keyfob-server", &["keyfob", "keyfob-api", "keyfob-tower"]),
     ("keyfob-testkit", &["keyfob"]),
-    ("keyfob-cli", &["keyfob", "keyfob-keys", "keyfob-redb", "keyfob-redis", "keyfob-server"]),
+    (
+        "keyfob-cli",
+        &["keyfob", "keyfob-api", "keyfob-keys", "keyfob-redb", "keyfob-redis", "keyfob-server"],
+    ),
 ];
 
 /// Libraries that one crate alone may use.

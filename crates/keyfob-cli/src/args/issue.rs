@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use keyfob::values::Actor;
 
-use crate::grant_spec::GrantSpec;
+use crate::grant_args::GrantArgs;
 
 const AFTER_HELP: &str = "\
 The bearer is shown once and not stored. Default lifetimes: access 1h, session 1d, refresh 30d,
@@ -14,7 +14,7 @@ api-key 365d.
 With --from, each line is a JSON object. All fields are optional: kind, subject, issuer,
 audience [], scopes [], client, username, auth_time, acr, amr [], cnf {jkt or x5t#S256}, ttl,
 expires_at, not_before, idle, absolute, uses, metadata {device {id, user_agent, ip, platform,
-version}, app, app_version, labels {}, tags []}, claims {}. Invalid lines are reported on stderr and
+version}, app, app_version, labels {}, tags []}, may_issue {scopes, audiences}, claims {}. Invalid lines are reported on stderr and
 the other lines are issued. The exit code is then 2. Without --json, each output line has id, kind,
 expiry and bearer, separated by tabs.
 
@@ -33,7 +33,7 @@ Examples:
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct IssueArgs {
     #[command(flatten)]
-    pub(crate) grant: GrantSpec,
+    pub(crate) grant: GrantArgs,
 
     /// Issue one token for each line of JSON in this file. - is stdin
     #[arg(long, value_name = "FILE", conflicts_with = "grant", help_heading = "Batch")]

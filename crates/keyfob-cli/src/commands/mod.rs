@@ -108,9 +108,7 @@ fn check_arguments(command: &Command) -> Result<(), Failure> {
         Command::List(args) => filter(&args.filter, &args.bind, now).map(drop),
         Command::Count(args) => filter(&args.filter, &args.bind, now).map(drop),
         Command::Revoke(args) => revoke::check(args, now),
-        Command::Issue(args) if args.from.is_none() => {
-            args.grant.clone().into_grant(args.by.as_ref(), now).map(drop).map_err(Failure::from)
-        }
+        Command::Issue(args) if args.from.is_none() => issue::grant(args, now).map(drop),
         _ => Ok(()),
     }
 }

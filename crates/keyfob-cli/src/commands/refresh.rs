@@ -1,9 +1,11 @@
 //! `refresh`: exchanges a refresh token for a new pair.
 
+use keyfob::token::TokenView;
 use keyfob::{Presentation, RefreshRequest};
+use keyfob_api::IssuedBody;
 use serde::Serialize;
 
-use super::issue::{self, IssuedView};
+use super::issue;
 use crate::args::RefreshArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -13,8 +15,8 @@ use crate::table::or_never;
 #[derive(Serialize)]
 struct PairView<'a> {
     case: &'static str,
-    access: IssuedView<'a>,
-    refresh: IssuedView<'a>,
+    access: IssuedBody<TokenView<'a>>,
+    refresh: IssuedBody<TokenView<'a>>,
 }
 
 pub(super) async fn run(args: &RefreshArgs, context: &mut Context) -> Result<(), Failure> {
@@ -34,8 +36,7 @@ pub(super) async fn run(args: &RefreshArgs, context: &mut Context) -> Result<(),
     let now = context.now();
     let output = &mut context.output;
     let written = if output.is_json() {
-        let view = |issued| IssuedView::of(issued, now);
-        let (access, refresh) = (view(&pair.access), view(&pair.refresh));
+        let (access, refresh) = (issue::body(&pair.access, now), issue::body(&pair.refresh, now));
         output.object(&PairView { case: pair.case.as_str(), access, refresh })
     } else {
         output.fields(&[

@@ -75,28 +75,22 @@ pub fn check(caller: &Token, wanted: HandedOut<'_>) -> Result<(), BeyondBounds> 
         return Err(BeyondBounds::EveryAudience);
     }
     match wanted.may_issue {
-        Some(claim) if !permits_all(claim, permits_scope, permits_audience, own) => {
+        Some(claim)
+            if !permits_all(&own.scopes, &claim.scopes, permits_scope)
+                || !permits_all(&own.audiences, &claim.audiences, permits_audience) =>
+        {
             Err(BeyondBounds::MayIssue)
         }
         _ => Ok(()),
     }
 }
 
-fn permits_all(
-    claim: &MayIssue,
-    permits_scope: impl Fn(&Scope) -> bool,
-    permits_audience: impl Fn(&Audience) -> bool,
-    own: &MayIssue,
-) -> bool {
-    let scopes = match &claim.scopes {
-        Allowed::All => own.scopes == Allowed::All,
-        Allowed::Only(names) => names.iter().all(permits_scope),
-    };
-    let audiences = match &claim.audiences {
-        Allowed::All => own.audiences == Allowed::All,
-        Allowed::Only(names) => names.iter().all(permits_audience),
-    };
-    scopes && audiences
+/// Returns whether the holder of `own` may hand out everything that `wanted` allows.
+fn permits_all<T>(own: &Allowed<T>, wanted: &Allowed<T>, permits: impl Fn(&T) -> bool) -> bool {
+    match wanted {
+        Allowed::All => matches!(own, Allowed::All),
+        Allowed::Only(names) => names.iter().all(permits),
+    }
 }
 
 #[cfg(test)]

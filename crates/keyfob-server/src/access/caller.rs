@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use keyfob::values::InvalidValue;
 use keyfob::{
-    Audience, ClientId, Error, ErrorClass, Kind, Presentation, Token, TokenManager, ValidationChain,
+    ClientId, Error, ErrorClass, Kind, Presentation, Token, TokenManager, ValidationChain,
 };
 
 use super::credentials::{BadCredentials, Credentials};
@@ -147,24 +147,20 @@ impl Caller {
         scope.is_in(&self.token.scopes)
     }
 
-    /// Returns whether it may look at tokens that are meant for `audiences`. A caller without
-    /// audiences may look at all; another one, at those that are meant for one of its own.
-    pub fn may_see<'a>(&self, audiences: impl IntoIterator<Item = &'a str>) -> bool {
-        let own = &self.token.audiences;
-        own.is_empty() || audiences.into_iter().any(|audience| own.contains(audience))
+    /// Returns whether it may look at a token as far as audiences decide. A caller without audiences
+    /// may look at all; another one, at those that are meant for one of its own.
+    pub fn may_see(&self, token: &Token) -> bool {
+        self.token.audiences.is_empty() || self.is_meant_by(token)
     }
 
-    /// Returns the audiences that it is confined to; empty if it is not.
-    pub fn audiences(&self) -> impl Iterator<Item = &Audience> {
-        self.token.audiences.iter()
+    /// Returns whether a token is meant for one of the audiences of this caller.
+    pub fn is_meant_by(&self, token: &Token) -> bool {
+        self.token.audiences.contains_any(&token.audiences)
     }
 
     /// Returns whether a token was issued to the client of this caller.
-    pub fn is_client_of(&self, client: Option<&str>) -> bool {
-        match (&self.token.client, client) {
-            (Some(own), Some(client)) => *own == *client,
-            _ => false,
-        }
+    pub fn is_client_of(&self, token: &Token) -> bool {
+        self.token.client.is_some() && self.token.client == token.client
     }
 
     /// Returns its name for events and the history: the client, or the id of its token.

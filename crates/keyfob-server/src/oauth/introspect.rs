@@ -6,7 +6,7 @@
 //! tell, the answer is an error and never `active`.
 
 use keyfob::{Error, Kind, Presentation, Token, ValidationChain};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::claims_view::ClaimsView;
 use crate::access::caller::Caller;
@@ -14,30 +14,46 @@ use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
 
-#[derive(Serialize)]
-struct Inactive {
-    active: bool,
+/// The answer about one token.
+#[derive(Debug)]
+pub(crate) enum Introspected {
+    Active(Box<Token>),
+    Inactive,
+}
+
+impl Serialize for Introspected {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Inactive {
+            active: bool,
+        }
+        match self {
+            Self::Active(token) => ClaimsView(token).serialize(serializer),
+            Self::Inactive => Inactive { active: false }.serialize(serializer),
+        }
+    }
 }
 
 /// Answers an introspection.
 pub(crate) async fn handle(call: Call) -> Answer {
     // `token_type_hint` only speeds up a search (RFC 7662 section 2.1), and there is none.
-    let presented = Presentation::new(call.required("token")?);
+    json::ok(&introspect(&call, call.required("token")?).await?)
+}
+
+/// Introspects one bearer token.
+///
+/// # Errors
+/// If the store cannot tell.
+pub(crate) async fn introspect(call: &Call, bearer: &str) -> Result<Introspected, Failure> {
     let caller = call.caller()?;
-    match call.manager().validate(presented, &ValidationChain::new()).await {
-        Ok(token) if is_visible(caller, &token) => json::ok(&ClaimsView(&token)),
-        Ok(_) | Err(Error::Refused(_)) => json::ok(&Inactive { active: false }),
-        Err(error) => Err(Failure::from(error)),
+    match call.manager().validate(Presentation::new(bearer), &ValidationChain::new()).await {
+        Ok(token) if is_visible(caller, &token) => Ok(Introspected::Active(Box::new(token))),
+        Ok(_) | Err(Error::Refused(_)) => Ok(Introspected::Inactive),
+        Err(error) => Err(error.into()),
     }
 }
 
 fn is_visible(caller: &Caller, token: &Token) -> bool {
-    let client = token.client.as_ref().map(|client| client.as_str());
-    match token.kind {
-        Kind::Refresh => caller.is_client_of(client),
-        _ => {
-            caller.may_see(token.audiences.iter().map(|audience| audience.as_str()))
-                || caller.is_client_of(client)
-        }
-    }
+    let is_own = caller.is_client_of(token);
+    is_own || (token.kind != Kind::Refresh && caller.may_see(token))
 }

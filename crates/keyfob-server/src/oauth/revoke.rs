@@ -9,7 +9,6 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Response};
 use keyfob::{Error, Kind, Presentation, RevokeRequest, Token, ValidationChain};
 
-use crate::access::caller::Caller;
 use crate::access::scope::ManagementScope;
 use crate::call::Call;
 use crate::respond::failure::Failure;
@@ -26,17 +25,12 @@ pub(crate) async fn handle(call: Call) -> Answer {
         Err(Error::Refused(_)) => return Ok(done()),
         Err(error) => return Err(error.into()),
     };
-    if !may_revoke(caller, &token) {
+    if !caller.has(ManagementScope::Revoke) && !caller.is_client_of(&token) {
         let detail = "the token was not issued to this client";
         return Err(Failure::oauth("unauthorized_client", detail));
     }
     revoke(&call, &token).await?;
     Ok(done())
-}
-
-fn may_revoke(caller: &Caller, token: &Token) -> bool {
-    let client = token.client.as_ref().map(|client| client.as_str());
-    caller.has(ManagementScope::Revoke) || caller.is_client_of(client)
 }
 
 async fn revoke(call: &Call, token: &Token) -> Result<(), Failure> {

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use http::StatusCode;
-use keyfob::{Error, ErrorClass, InvalidValue, LimitVerdict, Ttl};
+use keyfob::{Error, ErrorClass, InvalidValue, Ttl};
+use keyfob_tower::ErrorResponse;
 
 use crate::access::bounds::BeyondBounds;
 use crate::access::caller::{AuthMethod, Unauthenticated};
@@ -27,8 +28,6 @@ pub(crate) struct Failure {
     pub(crate) retry_after: Option<Ttl>,
     /// Which challenge to send.
     pub(crate) challenge: Option<Challenge>,
-    /// How the limits stand.
-    pub(crate) limits: Option<Box<LimitVerdict>>,
 }
 
 /// A challenge of RFC 9110 section 11.6.1.
@@ -43,9 +42,6 @@ pub(crate) enum Challenge {
     /// For a bearer token without this scope.
     InsufficientScope(ManagementScope),
 }
-
-/// When to come back if the store cannot be reached.
-const RETRY_UNAVAILABLE: Ttl = Ttl::from_secs(1);
 
 impl Failure {
     /// Returns a failure that only needs a status, the code of OAuth and a sentence.
@@ -62,7 +58,6 @@ impl Failure {
             public_detail: "",
             retry_after: None,
             challenge: None,
-            limits: None,
         }
     }
 
@@ -86,34 +81,12 @@ impl Failure {
         Self { code: code.into(), public_detail: "the service has failed", ..failure }
     }
 
-    #[expect(dead_code, reason = "the routes of the API charge limits")]
-    /// Returns the failure of a request that a limit does not admit.
-    pub(crate) fn limited(verdict: LimitVerdict) -> Self {
-        let retry_after = verdict.retry_after().unwrap_or(RETRY_UNAVAILABLE);
-        let class = ErrorClass::Limited { retry_after };
-        Self { limits: Some(Box::new(verdict)), code: "limited".into(), ..Self::of_class(class) }
-    }
-
-    fn of_class(class: ErrorClass) -> Self {
-        let status =
-            StatusCode::from_u16(class.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let detail = public_detail(class);
-        let retry_after = match class {
-            ErrorClass::Limited { retry_after } => Some(retry_after),
-            ErrorClass::Contended | ErrorClass::Unavailable => Some(RETRY_UNAVAILABLE),
-            _ => None,
-        };
-        let oauth = class.oauth_error().unwrap_or("invalid_request");
-        let failure = Self::new(status, oauth, detail);
-        Self { code: class.as_str().into(), public_detail: detail, retry_after, ..failure }
-    }
-
     /// Returns the same failure at a token endpoint, where a token that is presented as a grant is
     /// answered as `invalid_grant` (RFC 6749 section 5.2).
     pub(crate) fn into_invalid_grant(self) -> Self {
         match self.oauth {
             "invalid_token" => {
-                let detail = public_detail(ErrorClass::InvalidGrant);
+                let detail = ErrorResponse::new(ErrorClass::InvalidGrant).detail();
                 let status = StatusCode::BAD_REQUEST;
                 Self {
                     status,
@@ -130,16 +103,15 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let class = error.class();
-        match class {
-            ErrorClass::Internal => tracing::error!(code = error.code(), %error, "keyfob failed"),
-            ErrorClass::Unavailable | ErrorClass::Contended => {
-                tracing::warn!(code = error.code(), %error, "keyfob is not available");
-            }
-            _ => tracing::debug!(code = error.code(), "refused"),
+        // It logs the error, and has the one mapping from classes to answers.
+        let answer = ErrorResponse::from(&error);
+        let oauth = error.class().oauth_error().unwrap_or("invalid_request");
+        Self {
+            code: error.code().to_owned().into(),
+            public_detail: answer.detail(),
+            retry_after: answer.retry_after(),
+            ..Self::new(answer.status(), oauth, error.to_string())
         }
-        let (code, detail) = (error.code().to_owned(), error.to_string());
-        Self { code: code.into(), detail: detail.into(), ..Self::of_class(class) }
     }
 }
 
@@ -200,10 +172,4 @@ impl From<Unauthenticated> for Failure {
             Unauthenticated::Failed(error) => error.into(),
         }
     }
-}
-
-/// Returns the sentence for a class of errors. It says nothing that only a holder of the token, or
-/// an operator, may know.
-fn public_detail(class: ErrorClass) -> &'static str {
-    keyfob_tower::ErrorResponse::new(class).detail()
 }

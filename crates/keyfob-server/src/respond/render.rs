@@ -3,6 +3,7 @@
 use axum::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response};
+use keyfob_api::Problem;
 use serde::Serialize;
 
 use super::failure::{Challenge, Failure};
@@ -23,17 +24,14 @@ struct OAuthBody<'a> {
     error_description: &'a str,
 }
 
-#[derive(Serialize)]
-struct ProblemBody<'a> {
-    r#type: &'static str,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    code: &'a str,
-    request_id: &'a str,
-}
-
 impl Failure {
+    /// Returns the problem document (RFC 9457).
+    pub(crate) fn problem(&self, request_id: &str) -> Problem {
+        let title = self.status.canonical_reason().unwrap_or_default();
+        let problem = Problem::new(self.status.as_u16(), title, self.code.clone());
+        problem.detail(self.detail.clone()).request_id(request_id)
+    }
+
     /// Returns the response.
     pub(crate) fn render(&self, form: ErrorForm, request_id: &str) -> Response<Body> {
         let (content_type, body) = match form {
@@ -42,14 +40,7 @@ impl Failure {
                 ("application/json", serde_json::to_vec(&body))
             }
             ErrorForm::Problem => {
-                let body = ProblemBody {
-                    r#type: "about:blank",
-                    title: self.status.canonical_reason().unwrap_or_default(),
-                    status: self.status.as_u16(),
-                    detail: &self.detail,
-                    code: &self.code,
-                    request_id,
-                };
+                let body = self.problem(request_id);
                 ("application/problem+json", serde_json::to_vec(&body))
             }
         };
@@ -67,9 +58,6 @@ impl Failure {
             if challenge == Challenge::Bearer && form == ErrorForm::OAuth {
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(BASIC));
             }
-        }
-        if let Some(verdict) = &self.limits {
-            keyfob_tower::write_rate_limit(verdict, headers);
         }
         response
     }

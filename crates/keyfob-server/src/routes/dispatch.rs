@@ -18,7 +18,8 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use super::request_id::{self, REQUEST_ID};
 use super::route::{Route, Takes};
 use super::table::routes;
-use crate::access::credentials::Credentials;
+use crate::access::caller::Identity;
+use crate::access::credentials::{BadCredentials, Credentials};
 use crate::call::Call;
 use crate::form::Form;
 use crate::respond::failure::Failure;
@@ -46,22 +47,22 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
 }
 
 async fn no_route(request: Request) -> Response<Body> {
-    let failure = Failure {
-        code: "not_found".into(),
-        ..Failure::new(StatusCode::NOT_FOUND, "invalid_request", "there is nothing at this path")
-    };
-    failure.render(ErrorForm::Problem, &request_id::of(request.headers()))
+    let status = StatusCode::NOT_FOUND;
+    unrouted(&request, status, "not_found", "there is nothing at this path")
 }
 
 async fn wrong_method(request: Request) -> Response<Body> {
-    let failure = Failure {
-        code: "method_not_allowed".into(),
-        ..Failure::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "invalid_request",
-            "this path does not take the method",
-        )
-    };
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    unrouted(&request, status, "method_not_allowed", "this path does not take the method")
+}
+
+fn unrouted(
+    request: &Request,
+    status: StatusCode,
+    code: &'static str,
+    detail: &'static str,
+) -> Response<Body> {
+    let failure = Failure { code: code.into(), ..Failure::new(status, "invalid_request", detail) };
     failure.render(ErrorForm::Problem, &request_id::of(request.headers()))
 }
 
@@ -88,19 +89,34 @@ async fn answer(shared: Arc<Shared>, route: &Route, request: Request) -> Respons
 
 async fn handle(shared: Arc<Shared>, route: &Route, request: Request, id: &str) -> Answer {
     let (mut parts, body) = request.into_parts();
-    let body = read(route.takes, &parts.headers, body).await?;
-    let (body, form) = match route.takes {
-        Takes::Form => (Bytes::new(), Some(Form::parse(&body)?)),
-        Takes::Nothing | Takes::Json { .. } => (body, None),
-    };
     let address = client_address(&shared, &parts);
-    let credentials = Credentials::read(&parts.headers, form.as_ref());
-    let authenticator = &shared.authenticator;
-    let identity =
-        authenticator.authenticate(&shared.manager, route.demand, credentials, address).await?;
+    let (identity, body, form) = if route.takes == Takes::Form {
+        // A form may have the credentials.
+        let form = Form::parse(&read(route.takes, &parts.headers, body).await?)?;
+        let credentials = Credentials::read(&parts.headers, Some(&form));
+        let identity = authenticate(&shared, route, credentials, address).await?;
+        (identity, Bytes::new(), Some(form))
+    } else {
+        // Nobody sends a long body before it is known who they are.
+        let credentials = Credentials::read(&parts.headers, None);
+        let identity = authenticate(&shared, route, credentials, address).await?;
+        (identity, read(route.takes, &parts.headers, body).await?, None)
+    };
     let path = path_parameters(&mut parts).await;
     let (form, request_id) = (form.unwrap_or_default(), id.to_owned());
     (route.handler)(Call { shared, parts, path, identity, body, form, address, request_id }).await
+}
+
+async fn authenticate(
+    shared: &Shared,
+    route: &Route,
+    credentials: Result<Option<Credentials>, BadCredentials>,
+    address: Option<IpAddr>,
+) -> Result<Option<Identity>, Failure> {
+    let authenticator = &shared.authenticator;
+    let identity =
+        authenticator.authenticate(&shared.manager, route.demand, credentials, address).await?;
+    Ok(identity)
 }
 
 /// Reads the body that a route takes.

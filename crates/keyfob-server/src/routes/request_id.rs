@@ -24,7 +24,7 @@ pub(super) fn of(headers: &HeaderMap) -> String {
 fn new() -> String {
     let mut bytes = [0; 16];
     match OsRandom.fill(&mut bytes) {
-        Ok(()) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Ok(()) => format!("{:032x}", u128::from_be_bytes(bytes)),
         // An id only helps to find the log: the request continues.
         Err(_) => "unknown".to_owned(),
     }

@@ -6,11 +6,12 @@ use super::route::{Route, Takes};
 use crate::access::demand::Demand;
 use crate::access::scope::ManagementScope;
 use crate::respond::render::ErrorForm;
-use crate::{oauth, operations};
+use crate::{oauth, operations, v1};
 
 /// Returns all routes.
 pub fn routes() -> Vec<Route> {
     let mut routes = oauth_routes();
+    routes.extend(api_routes());
     routes.extend(operation_routes());
     routes
 }
@@ -44,6 +45,99 @@ fn oauth_routes() -> Vec<Route> {
         get("/.well-known/oauth-authorization-server", "metadata", |call| {
             Box::pin(oauth::metadata::handle(call))
         }),
+    ]
+}
+
+/// The maximum length of a body that names one thing, in bytes.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// The maximum length of a body that may name a thousand things, in bytes.
+const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// The routes of `/v1`.
+fn api_routes() -> Vec<Route> {
+    use ManagementScope::{Admin, Events, Introspect, Issue, Keys, Read, Revoke};
+
+    let route = |method, path, operation, demand, takes, handler| Route {
+        method,
+        path,
+        operation,
+        demand,
+        errors: ErrorForm::Problem,
+        takes,
+        handler,
+    };
+    let get = |path, operation, scope, handler| {
+        route(Method::GET, path, operation, Demand::Scope(scope), Takes::Nothing, handler)
+    };
+    let post = |path, operation, demand, max_bytes, handler| {
+        route(Method::POST, path, operation, demand, Takes::Json { max_bytes }, handler)
+    };
+    let body = Takes::Json { max_bytes: MAX_BODY_BYTES };
+    vec![
+        post("/v1/tokens", "issueTokens", Demand::Scope(Issue), MAX_BATCH_BYTES, |call| {
+            Box::pin(v1::issue::handle(call))
+        }),
+        get("/v1/tokens", "listTokens", Read, |call| Box::pin(v1::list::list(call))),
+        get("/v1/tokens/count", "countTokens", Read, |call| Box::pin(v1::list::count(call))),
+        get("/v1/tokens/{id}", "getToken", Read, |call| Box::pin(v1::tokens::get(call))),
+        route(
+            Method::PATCH,
+            "/v1/tokens/{id}",
+            "updateToken",
+            Demand::Scope(Issue),
+            body,
+            |call| Box::pin(v1::tokens::update(call)),
+        ),
+        route(
+            Method::DELETE,
+            "/v1/tokens/{id}",
+            "revokeToken",
+            Demand::Client { others: Revoke },
+            Takes::Nothing,
+            |call| Box::pin(v1::tokens::revoke(call)),
+        ),
+        get("/v1/tokens/{id}/history", "getTokenHistory", Read, |call| {
+            Box::pin(v1::tokens::history(call))
+        }),
+        post(
+            "/v1/tokens/{id}/rotate",
+            "rotateToken",
+            Demand::Client { others: Issue },
+            MAX_BODY_BYTES,
+            |call| Box::pin(v1::tokens::rotate(call)),
+        ),
+        post(
+            "/v1/tokens/{id}/derive",
+            "deriveToken",
+            Demand::Scope(Issue),
+            MAX_BODY_BYTES,
+            |call| Box::pin(v1::derive::handle(call)),
+        ),
+        post(
+            "/v1/validate",
+            "validateTokens",
+            Demand::Scope(Introspect),
+            MAX_BATCH_BYTES,
+            |call| Box::pin(v1::validate::handle(call)),
+        ),
+        post("/v1/explain", "explainToken", Demand::Scope(Read), MAX_BODY_BYTES, |call| {
+            Box::pin(v1::explain::handle(call))
+        }),
+        post(
+            "/v1/introspect",
+            "introspectTokens",
+            Demand::Scope(Introspect),
+            MAX_BATCH_BYTES,
+            |call| Box::pin(v1::introspect::handle(call)),
+        ),
+        post("/v1/revoke", "revokeTokens", Demand::Scope(Revoke), MAX_BODY_BYTES, |call| {
+            Box::pin(v1::revoke::handle(call))
+        }),
+        get("/v1/events", "readEvents", Events, |call| Box::pin(v1::events::handle(call))),
+        get("/v1/stats", "getStats", Read, |call| Box::pin(v1::operations::stats(call))),
+        get("/v1/limits", "getLimits", Read, |call| Box::pin(v1::operations::limits(call))),
+        get("/v1/keys", "getKeys", Keys, |call| Box::pin(v1::operations::keys(call))),
+        get("/v1/doctor", "getReport", Admin, |call| Box::pin(v1::operations::doctor(call))),
     ]
 }
 

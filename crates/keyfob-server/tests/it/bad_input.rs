@@ -48,7 +48,7 @@ async fn credentials_that_are_ambiguous_are_refused() {
 #[tokio::test]
 async fn paths_and_methods_that_are_not_there_have_a_problem_document() {
     let service = Service::start().await;
-    for path in ["/", "/oauth2", "/oauth2/token%00", "/v1/tokens/%ff", "/..%2f..%2fetc/passwd"] {
+    for path in ["/", "/oauth2", "/oauth2/token%00", "/v2/tokens/%ff", "/..%2f..%2fetc/passwd"] {
         let reply = service.get(path, None).await;
         assert_eq!(reply.error(), (404, "not_found".into()), "{path}");
         assert_eq!(reply.headers["content-type"], "application/problem+json");

@@ -8,3 +8,4 @@ mod operations;
 mod revocation;
 mod support;
 mod token_endpoint;
+mod v1;

@@ -1,8 +1,9 @@
 //! A server on a free port, and a client for it.
 
 use axum::body::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -10,6 +11,7 @@ use keyfob::{Grant, Kind, MemoryStore, TokenManager};
 use keyfob_server::{Server, Settings};
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 /// A running server over a store in memory.
 pub(crate) struct Service {
@@ -57,10 +59,26 @@ impl Service {
     }
 
     pub(crate) async fn over(manager: TokenManager, settings: Settings) -> Self {
+        Self::until(manager, settings, std::future::pending()).await
+    }
+
+    /// A server that drains when the sender says so.
+    pub(crate) async fn stoppable() -> (Self, oneshot::Sender<()>) {
+        let (stop, stopped) = oneshot::channel();
+        let manager = TokenManager::new(MemoryStore::new().unwrap());
+        let stopped = async { stopped.await.unwrap_or_default() };
+        (Self::until(manager, Settings::new(), stopped).await, stop)
+    }
+
+    async fn until(
+        manager: TokenManager,
+        settings: Settings,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = Server::new(manager.clone(), settings);
-        tokio::spawn(async move { server.serve(listener, std::future::pending()).await });
+        tokio::spawn(async move { server.serve(listener, shutdown).await });
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { manager, url, client }
     }
@@ -81,8 +99,27 @@ impl Service {
         self.manager.issue(grant).await.unwrap().bearer.expose().to_owned()
     }
 
+    /// Sends a request whose answer is read piece by piece.
+    pub(crate) async fn open_request(&self, request: Request<Full<Bytes>>) -> Response<Incoming> {
+        self.client.request(request).await.unwrap()
+    }
+
+    pub(crate) async fn open(
+        &self,
+        method: &str,
+        path: &str,
+        key: &Key,
+        content_type: &str,
+        body: String,
+    ) -> Response<Incoming> {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        let request = request.header("authorization", key.bearer());
+        let request = request.header("content-type", content_type);
+        self.open_request(request.body(Full::from(body)).unwrap()).await
+    }
+
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Reply {
-        let response = self.client.request(request).await.unwrap();
+        let response = self.open_request(request).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Reply { status: parts.status, headers: parts.headers, body }
@@ -106,6 +143,31 @@ impl Service {
         let body =
             form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
         self.raw(Method::POST, path, authorization, FORM, body).await
+    }
+
+    /// Sends a body of JSON.
+    pub(crate) async fn json(
+        &self,
+        method: Method,
+        path: &str,
+        key: &Key,
+        body: impl serde::Serialize,
+    ) -> Reply {
+        let body = serde_json::to_vec(&body).unwrap();
+        self.raw(method, path, Some(&key.bearer()), "application/json", body).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, key: &Key, body: Value) -> Reply {
+        self.json(Method::POST, path, key, body).await
+    }
+
+    pub(crate) async fn get_as(&self, path: &str, key: &Key) -> Reply {
+        self.get(path, Some(&key.bearer())).await
+    }
+
+    /// The key of an administrator.
+    pub(crate) async fn admin(&self) -> Key {
+        self.key("admin", "keyfob:admin").await
     }
 
     /// Sends a body as it is.

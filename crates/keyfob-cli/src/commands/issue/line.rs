@@ -2,8 +2,7 @@
 
 use keyfob::values::Actor;
 use keyfob::{Error, Grant, Timestamp};
-
-use crate::grant_spec::{GrantSpec, InvalidGrantSpec};
+use keyfob_api::{GrantSpec, InvalidGrantSpec, InvalidJson};
 
 /// A reason to refuse a line. It contains no value of the line.
 #[derive(Debug, thiserror::Error)]
@@ -12,8 +11,8 @@ pub(super) enum LineError {
     TooLong { max: usize },
     #[error("it is not UTF-8")]
     NotText,
-    #[error("{0}")]
-    Json(String),
+    #[error(transparent)]
+    Json(#[from] InvalidJson),
     #[error(transparent)]
     Spec(InvalidGrantSpec),
     #[error(transparent)]
@@ -23,7 +22,7 @@ pub(super) enum LineError {
 impl From<InvalidGrantSpec> for LineError {
     fn from(invalid: InvalidGrantSpec) -> Self {
         match invalid {
-            InvalidGrantSpec::Keyfob(error) => Self::Keyfob(error),
+            InvalidGrantSpec::Invalid(invalid) => Self::Keyfob(invalid.into()),
             other => Self::Spec(other),
         }
     }
@@ -41,21 +40,7 @@ impl LineError {
 
 /// Reads one line.
 pub(super) fn parse(line: &str, by: Option<&Actor>, now: Timestamp) -> Result<Grant, LineError> {
-    let spec: GrantSpec =
-        serde_json::from_str(line.trim()).map_err(|error| LineError::Json(describe(&error)))?;
-    Ok(spec.into_grant(by, now)?)
-}
-
-/// Describes the error in serde's words, without the value that serde quotes and without the line
-/// number, which is always 1.
-fn describe(error: &serde_json::Error) -> String {
-    let text = error.to_string().replace(" at line 1 column ", " at column ");
-    match text.rsplit_once(", expected ") {
-        Some((quoting, expected)) if quoting.starts_with("invalid ") => {
-            format!("expected {expected}")
-        }
-        _ => text,
-    }
+    Ok(GrantSpec::from_json(line.trim())?.into_grant(by, now)?)
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@ mod lost;
 mod many;
 mod show;
 
-pub(super) use show::{IssuedView, note_once, output_lost, show};
+pub(super) use show::{body, note_once, output_lost, show};
+
+use keyfob::{Grant, Timestamp};
+use keyfob_api::GrantSpec;
 
 use crate::args::IssueArgs;
 use crate::context::Context;
@@ -15,9 +18,14 @@ pub(super) async fn run(args: &IssueArgs, context: &mut Context) -> Result<(), F
     if let Some(from) = &args.from {
         return many::run(from, args.by.as_ref(), context).await;
     }
-    let grant = args.grant.clone().into_grant(args.by.as_ref(), context.now())?;
+    let grant = grant(args, context.now())?;
     let interrupt = context.interrupt.clone();
     let manager = &context.manager;
     let issued = interrupt.or(async { Ok(manager.issue(grant).await?) }).await?;
     show(&issued, context)
+}
+
+/// The grant that the flags describe. Relative times count from `now`.
+pub(super) fn grant(args: &IssueArgs, now: Timestamp) -> Result<Grant, Failure> {
+    Ok(GrantSpec::try_from(args.grant.clone())?.into_grant(args.by.as_ref(), now)?)
 }

@@ -4,25 +4,16 @@ use std::io;
 
 use keyfob::token::TokenView;
 use keyfob::{Issued, Timestamp};
-use serde::Serialize;
+use keyfob_api::IssuedBody;
 
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::table::or_never;
 
-/// A token with its bearer, as JSON. No other output contains the bearer.
-#[derive(Serialize)]
-pub(in crate::commands) struct IssuedView<'a> {
-    #[serde(flatten)]
-    token: TokenView<'a>,
-    bearer: &'a str,
-}
-
-impl<'a> IssuedView<'a> {
-    pub(in crate::commands) fn of(issued: &'a Issued, now: Timestamp) -> Self {
-        Self { token: issued.token.view(now), bearer: issued.bearer.expose() }
-    }
+/// Returns a token with its bearer, as JSON shows it.
+pub(in crate::commands) fn body(issued: &Issued, now: Timestamp) -> IssuedBody<TokenView<'_>> {
+    IssuedBody::new(issued.token.view(now), issued.bearer.expose())
 }
 
 /// Shows a token with its bearer, once.
@@ -50,7 +41,7 @@ pub(super) fn write_object(
     now: Timestamp,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    output.object(&IssuedView::of(issued, now))
+    output.object(&body(issued, now))
 }
 
 /// Returns the failure for a bearer that could not be written. A closed pipe also

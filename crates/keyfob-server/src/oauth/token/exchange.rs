@@ -68,10 +68,9 @@ fn invalid_token(error: Error) -> Failure {
 }
 
 fn may_exchange(caller: &Caller, subject: &Token) -> bool {
-    let audiences = || subject.audiences.iter().map(|audience| audience.as_str());
-    let is_meant = caller.audiences().next().is_some() && caller.may_see(audiences());
-    let is_own = caller.is_client_of(subject.client.as_ref().map(|client| client.as_str()));
-    is_meant || is_own || (caller.has(ManagementScope::Issue) && caller.may_see(audiences()))
+    caller.is_meant_by(subject)
+        || caller.is_client_of(subject)
+        || (caller.has(ManagementScope::Issue) && caller.may_see(subject))
 }
 
 /// Returns who acts: the subject of the actor token, or else the client.
@@ -85,11 +84,11 @@ async fn actor(call: &Call) -> Result<Subject, Failure> {
     };
     check_type(call, "actor_token_type", true)?;
     let token = inspect(call, presented).await?;
-    let client = token.client.as_ref().map(|client| client.as_str());
-    if !caller.is_client_of(client) {
+    if !caller.is_client_of(&token) {
         let detail = "the actor token was not issued to this client";
         return Err(Failure::oauth("unauthorized_client", detail));
     }
+    let client = token.client.as_ref().map(|client| client.as_str());
     let named = token.subject.as_ref().map(|subject| subject.as_str()).or(client);
     Ok(Subject::new(named.unwrap_or_default())?)
 }

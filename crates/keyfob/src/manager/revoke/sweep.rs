@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::manager::read::{PageCursor, Paging, ResumeToken, add_lanes, check_complete};
 use crate::manager::{RevokeRequest, TokenManager};
 use keyfob_core::filter::Filter;
-use keyfob_core::id::Lane;
+use keyfob_core::id::{Lane, TokenId};
 use keyfob_core::token::TokenState;
 use keyfob_metrics::{RevocationTarget, SweepOutcome};
 use keyfob_store::{Revoked, StoreError};
@@ -144,10 +144,11 @@ impl Sweep {
                 page.tokens.iter().filter(|token| self.is_to_revoke(token)).map(|token| token.id);
             let ids: Vec<_> = ids.collect();
             let started = tokio::time::Instant::now();
-            let revoked = stream::iter(&ids)
-                .map(async |id| {
+            let (manager, request) = (&self.manager, &self.request);
+            let revoked = stream::iter(ids.iter().copied())
+                .map(|id: TokenId| async move {
                     let target = RevocationTarget::Sweep;
-                    match self.manager.revoke_record(*id, &self.request, target).await {
+                    match manager.revoke_record(id, request, target).await {
                         Ok(revoked) => Ok(Ok(revoked)),
                         // The others must not wait for a server that is away.
                         Err(Error::Store(

@@ -1,0 +1,65 @@
+//! The JSON bodies of keyfob's HTTP API (`/v1`), as types.
+//!
+//! The server, the typed client and the command line use the same types, so they cannot disagree
+//! about a name or a form. This crate does no I/O and knows no HTTP.
+//!
+//! | module | bodies |
+//! |---|---|
+//! | [`grant`] | the request for a token: [`GrantSpec`], also a line of `keyfob issue --from` |
+//! | [`token`] | a token, and a token with its bearer |
+//! | [`validate`] | what is demanded of a bearer, and the verdict |
+//! | [`introspect`] | RFC 7662 answers for many tokens at once |
+//! | [`change`] | update, derive, rotate |
+//! | [`revoke`] | what to revoke, and the progress of it |
+//! | [`list`] | pages of tokens, counts, the history of a token |
+//! | [`event`] | pages of events |
+//! | [`operations`] | statistics, limits, keys, the report of `doctor` |
+//! | [`refusal`] | why a part of a request was refused |
+//! | [`problem`] | errors (RFC 9457) |
+//! | [`many`] | one body or an array of them |
+//!
+//! # Rules
+//! - A request refuses a member that it does not know. An answer may have more members than this
+//!   version knows, so its reader ignores them.
+//! - Times are RFC 3339 texts, durations are texts such as `15m`.
+//! - A secret is a [`SecretText`]: `Debug` does not show it, and it is wiped when dropped.
+//! - An error about a body never contains a value of the body.
+//!
+//! With the feature `schema`, each body implements `schemars::JsonSchema`.
+
+pub mod change;
+pub mod event;
+pub mod grant;
+pub mod introspect;
+pub mod json;
+pub mod list;
+pub mod many;
+pub mod operations;
+pub mod problem;
+pub mod refusal;
+pub mod revoke;
+#[cfg(feature = "schema")]
+pub mod schema;
+pub mod secret;
+pub mod token;
+pub mod validate;
+
+pub use change::{DeriveBody, RotateBody, UpdateBody};
+pub use event::{EventBody, EventsPageBody};
+pub use grant::{AuthTime, GrantSpec, InvalidGrantSpec, Lifetime, TimeSpec};
+pub use introspect::IntrospectBody;
+pub use json::InvalidJson;
+pub use list::{CountBody, HistoryBody, HistoryEntryBody, TokenPageBody};
+pub use many::{MAX_ITEMS, OneOf, OneOrMany};
+pub use operations::{
+    ClientStats, DoctorBody, FindingBody, KeyCountBody, KeysBody, LimitPolicyBody, LimitsBody,
+    StatsBody,
+};
+pub use problem::Problem;
+pub use refusal::RefusalBody;
+pub use revoke::{RevokeAnswer, RevokeBody, RevokeOutcome, RevokeProgress, RevokeTarget};
+pub use secret::SecretText;
+pub use token::{IssueOutcome, IssuedBody, RevocationBody, TokenBody};
+pub use validate::{
+    ExplainAnswer, ExplainBody, LimitCharge, LimitStatusBody, ValidateAnswer, ValidateBody,
+};

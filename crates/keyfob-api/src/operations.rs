@@ -1,0 +1,120 @@
+//! What operators ask: statistics, limits, keys, and the report of `doctor`.
+
+use std::collections::BTreeMap;
+
+use keyfob_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "schema")]
+use crate::schema::TimeText;
+use crate::validate::LimitStatusBody;
+
+/// Numbers of tokens by state.
+pub type CountsByState = BTreeMap<String, u64>;
+
+/// The answer to `GET /v1/stats`, and the object of `keyfob stats --json`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StatsBody {
+    /// Whether every token was read. If not, the numbers come from counters.
+    pub exact: bool,
+    /// How many tokens there are.
+    pub total: u64,
+    /// The tokens by state.
+    pub by_state: CountsByState,
+    /// The tokens by kind and state.
+    pub by_kind: BTreeMap<String, CountsByState>,
+    /// The tokens by client and state: those with the most tokens first.
+    pub by_client: Vec<ClientStats>,
+    /// For how many tokens it is estimated whether they have expired or become valid by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsure: Option<u64>,
+    /// The lanes of the store that could not be reached. Their tokens are not counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_lanes: Vec<u16>,
+}
+
+/// The tokens of one client by state.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ClientStats {
+    /// The client. Null: tokens without a client, or a client whose name is not available.
+    pub client: Option<String>,
+    /// Identifies a client whose name is not available.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The tokens.
+    pub counts: CountsByState,
+}
+
+/// The answer to `GET /v1/doctor`, and the object of `keyfob doctor --json`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DoctorBody {
+    /// Whether no finding is a fault.
+    pub ok: bool,
+    /// The store.
+    pub store: String,
+    /// The time of the store.
+    #[cfg_attr(feature = "schema", schemars(with = "TimeText"))]
+    pub store_time: Timestamp,
+    /// The time of the node that answers.
+    #[cfg_attr(feature = "schema", schemars(with = "TimeText"))]
+    pub node_time: Timestamp,
+    /// What was found: faults first.
+    pub findings: Vec<FindingBody>,
+}
+
+/// One finding of `doctor`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FindingBody {
+    /// `fault`, `warning` or `good`.
+    pub severity: String,
+    /// What was checked.
+    pub what: String,
+    /// What it means, and what to do.
+    pub advice: String,
+}
+
+/// The answer to `GET /v1/limits`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LimitsBody {
+    /// The limits of the server.
+    pub policies: Vec<LimitPolicyBody>,
+    /// The status of the limits that count what the request names. Nothing was charged.
+    pub status: Vec<LimitStatusBody>,
+}
+
+/// A limit of the server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LimitPolicyBody {
+    /// The name.
+    pub name: String,
+    /// What it counts by: `token`, `subject`, `client`, `ip` or `failed-attempts`.
+    pub by: String,
+    /// The rate, such as `100/1m`.
+    pub rate: String,
+    /// The maximum number of permits in one step.
+    pub burst: u32,
+}
+
+/// The answer to `GET /v1/keys`: how many records are sealed under each key.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct KeysBody {
+    /// The keys under which records are stored, the oldest first.
+    pub keys: Vec<KeyCountBody>,
+}
+
+/// A key under which records are stored.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct KeyCountBody {
+    /// The version of the key. 0: the records are not sealed.
+    pub version: u16,
+    /// How many records there are.
+    pub records: u64,
+}

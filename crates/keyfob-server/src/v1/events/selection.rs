@@ -1,0 +1,24 @@
+//! Which events are wanted.
+
+use keyfob::Event;
+use keyfob::values::TokenId;
+
+/// Which events are wanted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Selection {
+    /// A type, such as `keyfob.token.revoked`, or the start of some, such as `keyfob.token.`.
+    pub(super) kind: Option<String>,
+    /// The token that they are about.
+    pub(super) token: Option<TokenId>,
+}
+
+impl Selection {
+    pub(super) fn matches(&self, event: &Event) -> bool {
+        let is_kind = |kind: &String| {
+            let name = event.what.as_str();
+            name == kind || (kind.ends_with('.') && name.starts_with(kind.as_str()))
+        };
+        self.kind.as_ref().is_none_or(is_kind)
+            && self.token.is_none_or(|token| event.token() == Some(token))
+    }
+}

@@ -1,0 +1,27 @@
+//! Introspection of many tokens in one request, each answered as RFC 7662 section 2.2 says.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use keyfob_api::{IntrospectBody, MAX_ITEMS, SecretText};
+
+use super::input::body;
+use crate::call::Call;
+use crate::oauth::introspect::{Introspected, introspect};
+use crate::respond::failure::Failure;
+use crate::respond::json::{self, Answer};
+
+/// How many tokens of one request are looked up at the same time.
+const MAX_CONCURRENT: usize = 64;
+
+/// Answers `POST /v1/introspect`, in the order of the request.
+pub(crate) async fn handle(call: Call) -> Answer {
+    let IntrospectBody { tokens } = body(&call)?;
+    if tokens.len() > MAX_ITEMS {
+        let detail = format!("there are too many tokens: at most {MAX_ITEMS}");
+        return Err(Failure::bad("too_many_items", detail));
+    }
+    let call = &call;
+    let answers = stream::iter(tokens)
+        .map(|token: SecretText| async move { introspect(call, token.expose()).await });
+    let answers: Vec<Introspected> = answers.buffered(MAX_CONCURRENT).try_collect().await?;
+    json::ok(&answers)
+}

@@ -1,0 +1,98 @@
+//! Issuing tokens: one, or up to a thousand in one request.
+//!
+//! Nothing is issued unless every member of an array is valid and within what the caller may hand out.
+
+use futures_util::StreamExt as _;
+use http::header::LOCATION;
+use http::{HeaderName, HeaderValue, StatusCode};
+use keyfob::{Grant, Issued, Timestamp};
+use keyfob_api::{GrantSpec, IssueOutcome, OneOrMany, RefusalBody};
+
+use super::input::body;
+use super::view::issued_body;
+use crate::access::bounds::{self, HandedOut};
+use crate::access::caller::Caller;
+use crate::call::Call;
+use crate::respond::failure::Failure;
+use crate::respond::json::{self, Answer};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Answers `POST /v1/tokens`.
+pub(crate) async fn handle(call: Call) -> Answer {
+    if call.parts.headers.contains_key(&IDEMPOTENCY_KEY) {
+        let detail = "Idempotency-Key is not supported yet: send the request without it";
+        return Err(Failure::bad("idempotency_unsupported", detail));
+    }
+    let (specs, is_array) = body::<OneOrMany<GrantSpec>>(&call)?.into_vec();
+    let now = call.manager().now();
+    let mut grants = Vec::with_capacity(specs.len());
+    for (position, spec) in specs.into_iter().enumerate() {
+        let grant = grant(&call, spec, now);
+        grants.push(grant.map_err(|failure| match is_array {
+            true => at(position, failure),
+            false => failure,
+        })?);
+    }
+    let issued = call.manager().issue_many(grants).collect::<Vec<_>>().await;
+    if is_array { many(issued, call.manager().now()) } else { one(issued, call.manager().now()) }
+}
+
+/// Builds the grant, and checks that the caller may hand it out.
+fn grant(call: &Call, mut spec: GrantSpec, now: Timestamp) -> Result<Grant, Failure> {
+    let caller = call.caller()?;
+    if spec.issuer.is_none() {
+        spec.issuer.clone_from(&call.shared.settings.issuer);
+    }
+    let grant = spec
+        .into_grant(Some(&caller.actor()?), now)
+        .map_err(|invalid| Failure::bad(invalid.code(), invalid.to_string()))?;
+    check_bounds(caller, &grant)?;
+    Ok(grant)
+}
+
+fn check_bounds(caller: &Caller, grant: &Grant) -> Result<(), Failure> {
+    let parts = grant.clone().into_parts()?;
+    bounds::check(
+        caller.token(),
+        HandedOut {
+            scopes: &parts.scopes,
+            audiences: &parts.audiences,
+            may_issue: parts.registered.may_issue.as_ref(),
+        },
+    )?;
+    Ok(())
+}
+
+/// Says which member of an array a failure is about.
+fn at(position: usize, failure: Failure) -> Failure {
+    Failure { detail: format!("item {position}: {}", failure.detail).into(), ..failure }
+}
+
+fn one(issued: Vec<Result<Issued, keyfob::Error>>, now: Timestamp) -> Answer {
+    let issued = issued.into_iter().next().ok_or(Failure::internal("nothing_issued"))??;
+    let mut response = json::with_status(StatusCode::CREATED, &issued_body(&issued, now))?;
+    let location = format!("/v1/tokens/{}", issued.token.id);
+    if let Ok(location) = HeaderValue::try_from(location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Answers for many grants, in order. If none was issued, the first error is the answer.
+fn many(issued: Vec<Result<Issued, keyfob::Error>>, now: Timestamp) -> Answer {
+    if !issued.is_empty() && issued.iter().all(Result::is_err) {
+        let first = issued.into_iter().find_map(Result::err);
+        return Err(first.map_or(Failure::internal("nothing_issued"), Failure::from));
+    }
+    let outcomes: Vec<_> = issued
+        .iter()
+        .map(|issued| match issued {
+            Ok(issued) => IssueOutcome::Issued(Box::new(issued_body(issued, now))),
+            Err(error) => IssueOutcome::Failed {
+                error: RefusalBody { code: error.code().to_owned(), message: error.to_string() },
+            },
+        })
+        .collect();
+    json::with_status(StatusCode::CREATED, &outcomes)
+}

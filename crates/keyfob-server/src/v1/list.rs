@@ -1,0 +1,85 @@
+//! Pages of the tokens that match a filter, and their number.
+
+use keyfob::manager::PageCursor;
+use keyfob::store::Lane;
+use keyfob::{Filter, Paging};
+use keyfob_api::{CountBody, TokenPageBody};
+
+use super::input::Query;
+use crate::call::Call;
+use crate::respond::failure::Failure;
+use crate::respond::json::{self, Answer};
+
+/// How many tokens a page has unless the request says.
+const DEFAULT_LIMIT: usize = 100;
+
+/// Answers `GET /v1/tokens`.
+pub(crate) async fn list(call: Call) -> Answer {
+    let query = Query::read(&call, &["filter", "bind.", "limit", "cursor", "order"])?;
+    let filter = query.filter(call.manager().now())?;
+    let cursor = query.value::<PageCursor>("cursor")?;
+    let paging = Paging::new(query.number("limit", DEFAULT_LIMIT, Paging::MAX_LIMIT)?);
+    let paging = match query.text("order") {
+        None | Some("newest") => paging,
+        Some("expiring") => paging.expiring_soonest(),
+        Some(_) => {
+            return Err(Failure::bad("invalid_parameter", "order has to be newest or expiring"));
+        }
+    };
+    let page = call.manager().list(&filter, paging.after(cursor)).await?;
+    let (caller, now) = (call.caller()?, call.manager().now());
+    let tokens = page.tokens.iter().filter(|token| caller.may_see(token));
+    json::ok(&TokenPageBody {
+        tokens: tokens.map(|token| token.view(now)).collect(),
+        next: page.next.as_ref().map(ToString::to_string),
+        filter: filter.to_string(),
+        examined: page.examined,
+        unreadable: page.unreadable,
+        missing_lanes: numbers(&page.missing_lanes),
+    })
+}
+
+/// Answers `GET /v1/tokens/count`.
+pub(crate) async fn count(call: Call) -> Answer {
+    let query = Query::read(&call, &["filter", "bind."])?;
+    let filter = query.filter(call.manager().now())?;
+    let mut found = Found::default();
+    let mut after = None;
+    loop {
+        after = found.add_page(&call, &filter, after).await?;
+        if after.is_none() {
+            break;
+        }
+    }
+    found.missing_lanes.sort_unstable();
+    found.missing_lanes.dedup();
+    json::ok(&CountBody { count: found.count, missing_lanes: numbers(&found.missing_lanes) })
+}
+
+#[derive(Default)]
+struct Found {
+    count: u64,
+    missing_lanes: Vec<Lane>,
+}
+
+impl Found {
+    /// Counts the tokens of one page that the caller may read. Returns the cursor of the next.
+    async fn add_page(
+        &mut self,
+        call: &Call,
+        filter: &Filter,
+        after: Option<PageCursor>,
+    ) -> Result<Option<PageCursor>, Failure> {
+        let caller = call.caller()?;
+        let paging = Paging::new(Paging::MAX_LIMIT).after(after);
+        let page = call.manager().list(filter, paging).await?;
+        self.count += page.tokens.iter().filter(|token| caller.may_see(token)).count() as u64;
+        self.missing_lanes.extend(page.missing_lanes);
+        Ok(page.next)
+    }
+}
+
+/// Returns the numbers of lanes.
+pub(super) fn numbers(lanes: &[Lane]) -> Vec<u16> {
+    lanes.iter().map(|lane| lane.number()).collect()
+}

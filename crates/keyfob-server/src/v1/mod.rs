@@ -1,0 +1,29 @@
+//! The API of this service (`/v1`), for its operators and for services that issue tokens.
+//!
+//! | module | content |
+//! |---|---|
+//! | `input` | what a request names: the body, the id in the path, the parameters of the query, a filter |
+//! | `view` | what a caller may read |
+//! | `issue` | issuing tokens |
+//! | `tokens` | one token: read, change, revoke |
+//! | `derive` | narrower tokens |
+//! | `list` | pages of tokens, counts |
+//! | `validate` | verdicts on bearer tokens, with limits |
+//! | `explain` | all that is wrong with a token |
+//! | `introspect` | introspection of many tokens |
+//! | `revoke` | revoking by everything that names tokens |
+//! | `events` | events by page, or as a stream |
+//! | `operations` | statistics, limits, keys, the report of `doctor` |
+
+pub(crate) mod derive;
+pub(crate) mod events;
+pub(crate) mod explain;
+mod input;
+pub(crate) mod introspect;
+pub(crate) mod issue;
+pub(crate) mod list;
+pub(crate) mod operations;
+pub(crate) mod revoke;
+pub(crate) mod tokens;
+pub(crate) mod validate;
+mod view;

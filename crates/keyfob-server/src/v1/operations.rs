@@ -1,0 +1,140 @@
+//! What operators ask: statistics, limits, keys, and the report of `doctor`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use keyfob::limit::LimitStatus;
+use keyfob::stats::{CountedClient, StateCounts};
+use keyfob::store::{Finding, Severity};
+use keyfob::{ClientId, LimitRequest, Subject, TokenId, TokenState, Ttl};
+use keyfob_api::{
+    ClientStats, DoctorBody, FindingBody, LimitPolicyBody, LimitStatusBody, LimitsBody, StatsBody,
+};
+
+use super::input::Query;
+use super::list::numbers;
+use super::view::check_unconfined;
+use crate::call::Call;
+use crate::respond::failure::Failure;
+use crate::respond::json::{self, Answer};
+
+/// Answers `GET /v1/stats`, from the counts that the store keeps.
+pub(crate) async fn stats(call: Call) -> Answer {
+    Query::read(&call, &[])?;
+    check_unconfined(call.caller()?)?;
+    let stats = call.manager().stats().await?;
+    let clients = stats.by_client.iter().map(|of| {
+        let (client, digest) = match &of.client {
+            CountedClient::None => (None, None),
+            CountedClient::Known(client) => (Some(client.to_string()), None),
+            CountedClient::Unknown(field) => {
+                (None, Some(format!("{:016x}", u64::from_be_bytes(*field.as_bytes()))))
+            }
+        };
+        ClientStats { client, digest, counts: counts(&of.counts) }
+    });
+    let kinds = stats.by_kind.iter();
+    json::ok(&StatsBody {
+        exact: false,
+        total: stats.total().total(),
+        by_state: counts(&stats.total()),
+        by_kind: kinds.map(|(kind, of)| (kind.as_str().to_owned(), counts(of))).collect(),
+        by_client: clients.collect(),
+        unsure: Some(stats.unsure),
+        missing_lanes: numbers(&stats.missing_lanes),
+    })
+}
+
+fn counts(counts: &StateCounts) -> BTreeMap<String, u64> {
+    let states = TokenState::ALL.into_iter();
+    states.filter_map(|state| Some((state.as_str().to_owned(), counts.of(state)?))).collect()
+}
+
+/// Answers `GET /v1/doctor`.
+pub(crate) async fn doctor(call: Call) -> Answer {
+    Query::read(&call, &[])?;
+    let before = call.manager().now();
+    let mut report = call.manager().report().await?;
+    let after = call.manager().now();
+    report.compare_clocks(before, after);
+    let prefix = call.manager().prefix();
+    let advice = format!("bearers start with {prefix}. Bearers with another prefix are refused");
+    report.find(Severity::Good, "prefix", advice);
+    let ok = report.is_ready();
+    let findings = report.findings.into_iter().map(|Finding { severity, what, advice }| {
+        let severity = match severity {
+            Severity::Fault => "fault",
+            Severity::Warning => "warning",
+            Severity::Good => "good",
+        };
+        FindingBody { severity: severity.to_owned(), what, advice }
+    });
+    let findings = findings.collect();
+    let (store, store_time) = (report.description, report.now);
+    json::ok(&DoctorBody { ok, store, store_time, node_time: after, findings })
+}
+
+/// Answers `GET /v1/limits`: the policies, and the status of those that count what the query names.
+pub(crate) async fn limits(call: Call) -> Answer {
+    let query = Query::read(&call, &["token", "subject", "client", "ip"])?;
+    let token = query.value::<TokenId>("token")?;
+    let subject = query.value::<Subject>("subject")?;
+    let client = query.value::<ClientId>("client")?;
+    let ip = query.text("ip").map(str::parse::<IpAddr>).transpose();
+    let ip = ip.map_err(|_| Failure::bad("invalid_parameter", "ip has to be an address"))?;
+    let mut request = LimitRequest::new();
+    if let Some(token) = token {
+        request = request.token(token);
+    }
+    if let Some(subject) = &subject {
+        request = request.subject(subject);
+    }
+    if let Some(client) = &client {
+        request = request.client(client);
+    }
+    if let Some(ip) = ip {
+        request = request.ip(ip);
+    }
+    let status = call.manager().limit_status(&request).await?;
+    let policies = call.manager().limit_policies().map(|policy| LimitPolicyBody {
+        name: policy.name().to_string(),
+        by: policy.by().as_str().to_owned(),
+        rate: policy.rate().to_string(),
+        burst: policy.meter().burst(),
+    });
+    let policies = policies.collect();
+    json::ok(&LimitsBody { policies, status: status.iter().map(limit_status).collect() })
+}
+
+/// Answers `GET /v1/keys`: how many records are sealed under each key. It reads every record.
+#[cfg(feature = "seal")]
+pub(crate) async fn keys(call: Call) -> Answer {
+    use keyfob_api::{KeyCountBody, KeysBody};
+
+    Query::read(&call, &[])?;
+    let counts = call.manager().count_by_key().await?;
+    let keys =
+        counts.into_iter().map(|(key, records)| KeyCountBody { version: key.value(), records });
+    json::ok(&KeysBody { keys: keys.collect() })
+}
+
+/// Answers `GET /v1/keys`, where the server was built without sealing.
+#[cfg(not(feature = "seal"))]
+pub(crate) async fn keys(_: Call) -> Answer {
+    let detail = "this server was built without sealing";
+    let status = http::StatusCode::NOT_FOUND;
+    Err(Failure { code: "no_keys".into(), ..Failure::new(status, "invalid_request", detail) })
+}
+
+/// Returns the status of a limit. Times are in milliseconds; 0 means no wait.
+pub(super) fn limit_status(status: &LimitStatus) -> LimitStatusBody {
+    let millis = |time: Option<Ttl>| time.map_or(0, Ttl::as_millis);
+    LimitStatusBody {
+        policy: status.name().to_string(),
+        by: status.policy().by().as_str().to_owned(),
+        limit: status.limit,
+        remaining: status.remaining,
+        reset_after_ms: millis(status.reset_after),
+        retry_after_ms: millis(status.retry_after),
+    }
+}

@@ -1,0 +1,170 @@
+//! Verdicts on bearer tokens: demands and limits in one call, for one or up to a thousand.
+//!
+//! A caller with audiences of its own learns nothing about tokens that are meant for others: they are
+//! refused as unknown. A refresh token is accepted only where the request names its kind, or for the
+//! client that it was issued to.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use keyfob::limit::{LimitVerdict, request_of};
+use keyfob::values::LimitName;
+use keyfob::{Audience, Error, Kind, Presentation, Refusal, Token, ValidationChain};
+use keyfob_api::{OneOf, OneOrMany, ValidateAnswer, ValidateBody};
+use serde::Serialize;
+
+use super::derive::confirmation;
+use super::input::body;
+use super::operations::limit_status;
+use crate::access::caller::Caller;
+use crate::access::scope::ManagementScope;
+use crate::call::Call;
+use crate::respond::failure::Failure;
+use crate::respond::json::{self, Answer};
+
+/// How many bearer tokens of one request are validated at the same time.
+const MAX_CONCURRENT: usize = 64;
+
+/// The verdict before it is written.
+enum Verdict {
+    Valid(Box<Token>, Option<LimitVerdict>),
+    Refused(Refusal),
+    Limited(LimitVerdict),
+}
+
+/// Answers `POST /v1/validate`.
+///
+/// If the store cannot tell about one bearer token, the whole answer is an error: a verdict is never
+/// a guess.
+pub(crate) async fn handle(call: Call) -> Answer {
+    match body::<OneOrMany<ValidateBody>>(&call)? {
+        OneOrMany::One(one) => {
+            let verdict = verdict(&call, &one).await?;
+            json::ok(&answer(&call, &verdict))
+        }
+        OneOrMany::Many(many) => {
+            let call = &call;
+            let verdicts = stream::iter(many)
+                .map(|one: ValidateBody| async move { verdict(call, &one).await });
+            let verdicts: Vec<_> = verdicts.buffered(MAX_CONCURRENT).try_collect().await?;
+            let answers: Vec<_> = verdicts.iter().map(|verdict| answer(call, verdict)).collect();
+            json::ok(&answers)
+        }
+    }
+}
+
+async fn verdict(call: &Call, wanted: &ValidateBody) -> Result<Verdict, Failure> {
+    let caller = call.caller()?;
+    let Some(wanted) = confined(caller, wanted) else {
+        return Ok(Verdict::Refused(Refusal::Unknown));
+    };
+    let chain = chain(call, wanted.chain.as_deref(), wanted.would_widen())?;
+    let chain = wanted.add_to(chain);
+    let confirmation = wanted.cnf.as_ref().map(confirmation);
+    let mut presented = Presentation::new(wanted.token.expose());
+    if let Some(device) = &wanted.device_id {
+        presented = presented.device(device);
+    }
+    if let Some(ip) = wanted.ip {
+        presented = presented.ip(ip);
+    }
+    if let Some(confirmation) = &confirmation {
+        presented = presented.confirmation(confirmation);
+    }
+    let token = match call.manager().validate(presented, &chain).await {
+        Ok(token) => token,
+        Err(Error::Refused(refusal)) => return Ok(Verdict::Refused(refusal)),
+        Err(error) => return Err(error.into()),
+    };
+    if !caller.may_see(&token) {
+        return Ok(Verdict::Refused(Refusal::Unknown));
+    }
+    if token.kind == Kind::Refresh && !may_take_refresh_token(caller, &wanted, &token) {
+        return Ok(Verdict::Refused(Refusal::Kind { found: Kind::Refresh }));
+    }
+    charge(call, &wanted, token).await
+}
+
+/// Returns the demands as far as they concern tokens that the caller may see; `None` if none does. So a
+/// token that is meant for others is refused before one of its uses is counted.
+fn confined<'a>(
+    caller: &Caller,
+    wanted: &'a ValidateBody,
+) -> Option<std::borrow::Cow<'a, ValidateBody>> {
+    use std::borrow::Cow;
+    if caller.token().audiences.is_empty() || wanted.chain.is_some() {
+        return Some(Cow::Borrowed(wanted));
+    }
+    let own = || caller.token().audiences.iter().cloned();
+    let audience: Vec<Audience> = match wanted.audience.is_empty() {
+        true => own().collect(),
+        false => own().filter(|own| wanted.audience.iter().any(|named| named == own)).collect(),
+    };
+    if audience.is_empty() {
+        return None;
+    }
+    Some(Cow::Owned(ValidateBody { audience: OneOf::from(audience), ..wanted.clone() }))
+}
+
+/// Returns the chain of this name, or one without demands.
+pub(super) fn chain(
+    call: &Call,
+    name: Option<&str>,
+    would_widen: bool,
+) -> Result<ValidationChain, Failure> {
+    let Some(name) = name else { return Ok(ValidationChain::new()) };
+    if would_widen {
+        let detail = "issuer, audience, kind, any_scopes and clock_skew would widen a chain: leave out \
+                      the chain or these";
+        return Err(Failure::bad("chain_widened", detail));
+    }
+    let known = call.shared.settings.chains.get(name).cloned();
+    known.ok_or_else(|| Failure::bad("unknown_chain", "the server has no chain of this name"))
+}
+
+fn may_take_refresh_token(caller: &Caller, wanted: &ValidateBody, token: &Token) -> bool {
+    wanted.kind.iter().any(|kind| *kind == Kind::Refresh)
+        || caller.is_client_of(token)
+        || caller.has(ManagementScope::Admin)
+}
+
+/// Charges the limits that are named.
+async fn charge(call: &Call, wanted: &ValidateBody, token: Token) -> Result<Verdict, Failure> {
+    if wanted.limits.is_empty() {
+        return Ok(Verdict::Valid(Box::new(token), None));
+    }
+    let costs = wanted.limits.iter().map(|charge| (charge.name.clone(), charge.cost));
+    let costs: Vec<(LimitName, u32)> = costs.collect();
+    let mut request = request_of(&token);
+    if let Some(ip) = wanted.ip {
+        request = request.ip(ip);
+    }
+    let verdict = call.manager().admit_named(&request, &costs).await?;
+    Ok(match verdict.is_admitted() {
+        true => Verdict::Valid(Box::new(token), Some(verdict)),
+        false => Verdict::Limited(verdict),
+    })
+}
+
+fn answer<'a>(call: &Call, verdict: &'a Verdict) -> ValidateAnswer<impl Serialize + use<'a>> {
+    match verdict {
+        Verdict::Valid(token, limits) => {
+            let mut answer = ValidateAnswer::valid(token.view(call.manager().now()));
+            let status = limits.iter().flat_map(LimitVerdict::limit_status);
+            answer.limits = status.map(limit_status).collect();
+            answer
+        }
+        Verdict::Refused(refusal) => {
+            let mut answer = ValidateAnswer::refused(refusal.code(), refusal.to_string());
+            if let Refusal::Throttled { retry_after } = refusal {
+                answer.retry_after_ms = Some(retry_after.as_millis());
+            }
+            answer
+        }
+        Verdict::Limited(verdict) => {
+            let mut answer =
+                ValidateAnswer::refused("limited", "a limit does not admit the request");
+            answer.retry_after_ms = verdict.retry_after().map(|wait| wait.as_millis());
+            answer.limits = verdict.limit_status().iter().map(limit_status).collect();
+            answer
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The API (`/v1`).
+
+mod changing;
+mod events;
+mod issuing;
+mod reading;
+mod revoking;
+mod state;
+mod validating;
