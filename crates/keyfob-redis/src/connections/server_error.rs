@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn the_first_word_and_the_text_decide() {
         let handling = |code, text| rule_for(code, text).map(|rule| rule.handling);
-        assert_eq!(handling("LOADING", "Redis is loading"), Some(Handling::Repeat));
+        assert_eq!(handling("LOADING", "Redis is loading"), Some(Handling::RepeatUntilItServes));
         assert_eq!(
             handling("ERR", "max number of clients + cluster connections reached"),
             Some(Handling::Repeat)
