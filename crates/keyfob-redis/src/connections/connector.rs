@@ -271,7 +271,9 @@ impl Connector {
     ) -> Result<Connection, CallError> {
         let address = target.address;
         let connected = async {
-            let connected = self.open_stream(target, credentials, database, purpose, pushed);
+            // Boxed, because it is large, and the futures of all calls contain it.
+            let connected =
+                Box::pin(self.open_stream(target, credentials, database, purpose, pushed));
             match timeout(self.connect_timeout, connected).await {
                 Ok(outcome) => outcome.map_err(not_sent),
                 Err(_) => Err(CallError::Refused(format!(
@@ -282,7 +284,7 @@ impl Connector {
         };
         let outcome = match self.first.is_made() {
             true => connected.await,
-            false => self.first.wait(address, self.tls.is_some(), connected).await,
+            false => Box::pin(self.first.wait(address, self.tls.is_some(), connected)).await,
         };
         match &outcome {
             Ok(_) => {
@@ -405,6 +407,15 @@ pub(super) fn not_sent(error: CallError) -> CallError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_future_of_a_connection_is_small() {
+        let config: RedisConfig = "redis://127.0.0.1:1".parse().unwrap();
+        let connector = Connector::new(&config, Scripts::new(config.leaf)).unwrap();
+        let address = Address::new("127.0.0.1", 1);
+        let size = size_of_val(&connector.server_run(&address, Duration::ZERO));
+        assert!(size < 4096, "{size} bytes in the future of each call");
+    }
 
     #[test]
     fn a_server_before_7_is_too_old() {

@@ -16,7 +16,8 @@ use crate::support::*;
 /// A sentinel that names the port that the test sets.
 async fn sentinel(names: &Arc<AtomicU16>) -> Fake {
     let names = Arc::clone(names);
-    Fake::start(move |words| sentinel_answer(words, names.load(Ordering::SeqCst))).await
+    Fake::start(move |words| sentinel_answer(words, "127.0.0.1", names.load(Ordering::SeqCst)))
+        .await
 }
 
 struct Stage {

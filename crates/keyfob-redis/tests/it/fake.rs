@@ -69,10 +69,10 @@ async fn number(stream: &mut BufReader<TcpStream>) -> Option<usize> {
     line.get(1..)?.trim().parse().ok()
 }
 
-/// The answer of a sentinel that names a primary on this port, and that does not report about itself.
-pub(crate) fn sentinel_answer(words: &[String], port: u16) -> String {
+/// The answer of a sentinel that names a primary at this address, and that does not report about itself.
+pub(crate) fn sentinel_answer(words: &[String], host: &str, port: u16) -> String {
     match words[0].as_str() {
-        "SENTINEL" => list(&["127.0.0.1", &port.to_string()]),
+        "SENTINEL" => list(&[host, &port.to_string()]),
         _ => "-ERR unknown command\r\n".to_owned(),
     }
 }

@@ -256,7 +256,7 @@ async fn without_a_majority_of_sentinels_no_lane_is_trusted() {
     let mut sentinels = Vec::new();
     for _ in 0..3 {
         let port = server.port();
-        sentinels.push(Fake::start(move |words| sentinel_answer(words, port)).await);
+        sentinels.push(Fake::start(move |words| sentinel_answer(words, "127.0.0.1", port)).await);
     }
     let listed: Vec<_> =
         sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect();
