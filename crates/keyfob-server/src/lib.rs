@@ -20,6 +20,7 @@
 //! - **[`access`]** decides who calls ([`access::caller`]), which scopes allow what
 //!   ([`access::scope`]) and what a caller may hand out to others ([`access::bounds`]). A client is
 //!   the holder of an API key of that client: there is no other registry.
+//! - **[`chains`]** has the demands that the configuration names and that gateways use by name.
 //! - **`oauth`** has introspection (RFC 7662), revocation (RFC 7009), the token endpoint (RFC 6749,
 //!   RFC 8693) and the metadata (RFC 8414).
 //! - **`v1`** has the API: issue, read, change, revoke and validate tokens; events; the state of the
@@ -31,6 +32,7 @@
 
 pub mod access;
 mod call;
+pub mod chains;
 mod form;
 mod oauth;
 mod operations;

@@ -1,11 +1,12 @@
 //! The settings of a server.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use keyfob::ClientId;
 use keyfob::values::Issuer;
-use keyfob::{ClientId, ValidationChain};
 use keyfob_tower::TrustedProxies;
+
+use crate::chains::{ChainName, Chains, NamedChain};
 
 /// The settings of a server. All have defaults.
 ///
@@ -25,8 +26,8 @@ pub struct Settings {
     pub public_clients: Vec<ClientId>,
     /// The proxies that may name the address of the client.
     pub trusted_proxies: TrustedProxies,
-    /// The chains of demands that gateways may name.
-    pub chains: BTreeMap<String, ValidationChain>,
+    /// The chains of demands that gateways and `POST /v1/validate` may name.
+    pub chains: Chains,
     /// The maximum time that a request may take, its body included. Streams may take longer.
     pub request_timeout: Duration,
 }
@@ -38,7 +39,7 @@ impl Settings {
             issuer: None,
             public_clients: Vec::new(),
             trusted_proxies: TrustedProxies::none(),
-            chains: BTreeMap::new(),
+            chains: Chains::default(),
             request_timeout: Duration::from_secs(10),
         }
     }
@@ -64,8 +65,8 @@ impl Settings {
 
     /// Adds a [chain](Settings::chains) by name.
     #[must_use]
-    pub fn chain(mut self, name: impl Into<String>, chain: ValidationChain) -> Self {
-        self.chains.insert(name.into(), chain);
+    pub fn chain(mut self, name: ChainName, chain: impl Into<NamedChain>) -> Self {
+        self.chains.insert(name, chain.into());
         self
     }
 }

@@ -15,7 +15,7 @@ use crate::respond::json::{self, Answer};
 pub(crate) async fn handle(call: Call) -> Answer {
     let wanted: ExplainBody = body(&call)?;
     let chain = chain(&call, wanted.chain.as_deref(), wanted.would_widen())?;
-    let chain = wanted.add_to(chain);
+    let chain = wanted.add_to(chain.demands);
     chain.check()?;
     let (token, refusals) = match (&wanted.token, wanted.id) {
         (Some(bearer), None) => {

@@ -7,7 +7,7 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use keyfob::limit::{LimitVerdict, request_of};
 use keyfob::values::LimitName;
-use keyfob::{Audience, Error, Kind, Presentation, Refusal, Token, ValidationChain};
+use keyfob::{Audience, Error, Kind, Presentation, Refusal, Token};
 use keyfob_api::{OneOf, OneOrMany, ValidateAnswer, ValidateBody};
 use serde::Serialize;
 
@@ -17,6 +17,7 @@ use super::operations::limit_status;
 use crate::access::caller::Caller;
 use crate::access::scope::ManagementScope;
 use crate::call::Call;
+use crate::chains::NamedChain;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
 
@@ -56,8 +57,9 @@ async fn verdict(call: &Call, wanted: &ValidateBody) -> Result<Verdict, Failure>
     let Some(wanted) = confined(caller, wanted) else {
         return Ok(Verdict::Refused(Refusal::Unknown));
     };
-    let chain = chain(call, wanted.chain.as_deref(), wanted.would_widen())?;
-    let chain = wanted.add_to(chain);
+    let NamedChain { demands, limits } =
+        chain(call, wanted.chain.as_deref(), wanted.would_widen())?;
+    let demands = wanted.add_to(demands);
     let confirmation = wanted.cnf.as_ref().map(confirmation);
     let mut presented = Presentation::new(wanted.token.expose());
     if let Some(device) = &wanted.device_id {
@@ -69,7 +71,7 @@ async fn verdict(call: &Call, wanted: &ValidateBody) -> Result<Verdict, Failure>
     if let Some(confirmation) = &confirmation {
         presented = presented.confirmation(confirmation);
     }
-    let token = match call.manager().validate(presented, &chain).await {
+    let token = match call.manager().validate(presented, &demands).await {
         Ok(token) => token,
         Err(Error::Refused(refusal)) => return Ok(Verdict::Refused(refusal)),
         Err(error) => return Err(error.into()),
@@ -80,7 +82,7 @@ async fn verdict(call: &Call, wanted: &ValidateBody) -> Result<Verdict, Failure>
     if token.kind == Kind::Refresh && !may_take_refresh_token(caller, &wanted, &token) {
         return Ok(Verdict::Refused(Refusal::Kind { found: Kind::Refresh }));
     }
-    charge(call, &wanted, token).await
+    charge(call, &wanted, limits, token).await
 }
 
 /// Returns the demands as far as they concern tokens that the caller may see; `None` if none does. So a
@@ -109,15 +111,17 @@ pub(super) fn chain(
     call: &Call,
     name: Option<&str>,
     would_widen: bool,
-) -> Result<ValidationChain, Failure> {
-    let Some(name) = name else { return Ok(ValidationChain::new()) };
+) -> Result<NamedChain, Failure> {
+    let Some(name) = name else { return Ok(NamedChain::default()) };
     if would_widen {
         let detail = "issuer, audience, kind, any_scopes and clock_skew would widen a chain: leave out \
                       the chain or these";
         return Err(Failure::bad("chain_widened", detail));
     }
-    let known = call.shared.settings.chains.get(name).cloned();
-    known.ok_or_else(|| Failure::bad("unknown_chain", "the server has no chain of this name"))
+    let known = call.shared.settings.chains.get(name);
+    known
+        .map(|chain| NamedChain::clone(chain))
+        .ok_or_else(|| Failure::bad("unknown_chain", "the server has no chain of this name"))
 }
 
 fn may_take_refresh_token(caller: &Caller, wanted: &ValidateBody, token: &Token) -> bool {
@@ -126,13 +130,23 @@ fn may_take_refresh_token(caller: &Caller, wanted: &ValidateBody, token: &Token)
         || caller.has(ManagementScope::Admin)
 }
 
-/// Charges the limits that are named.
-async fn charge(call: &Call, wanted: &ValidateBody, token: Token) -> Result<Verdict, Failure> {
-    if wanted.limits.is_empty() {
+/// Charges the limits of the chain, and those that the request names. What both name costs the sum.
+async fn charge(
+    call: &Call,
+    wanted: &ValidateBody,
+    mut costs: Vec<(LimitName, u32)>,
+    token: Token,
+) -> Result<Verdict, Failure> {
+    let of_chain = costs.len();
+    for charge in &wanted.limits {
+        match costs[..of_chain].iter_mut().find(|(name, _)| *name == charge.name) {
+            Some((_, cost)) => *cost = cost.saturating_add(charge.cost),
+            None => costs.push((charge.name.clone(), charge.cost)),
+        }
+    }
+    if costs.is_empty() {
         return Ok(Verdict::Valid(Box::new(token), None));
     }
-    let costs = wanted.limits.iter().map(|charge| (charge.name.clone(), charge.cost));
-    let costs: Vec<(LimitName, u32)> = costs.collect();
     let mut request = request_of(&token);
     if let Some(ip) = wanted.ip {
         request = request.ip(ip);

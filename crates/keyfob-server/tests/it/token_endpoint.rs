@@ -89,7 +89,7 @@ async fn a_public_client_names_itself_if_the_settings_know_it() {
 }
 
 #[tokio::test]
-async fn client_credentials_give_a_token_that_falls_with_its_key() {
+async fn client_credentials_give_a_token_that_is_revoked_with_its_key() {
     let service = Service::start().await;
     let grant = Grant::new(Kind::ApiKey).client("app").scopes("read write keyfob:issue");
     let issued = service.manager.issue(grant.audience("shop")).await.unwrap();

@@ -6,6 +6,7 @@ use keyfob::{
 };
 use keyfob_api::{ExplainAnswer, ValidateAnswer};
 use keyfob_server::Settings;
+use keyfob_server::chains::NamedChain;
 use serde_json::{Value, json};
 
 use crate::support::{Key, Reply, Service};
@@ -103,7 +104,7 @@ async fn a_refresh_token_is_not_taken_for_an_access_token() {
 #[tokio::test]
 async fn a_chain_of_the_settings_is_demanded_by_name_and_never_widened() {
     let chain = ValidationChain::new().allow_audience("shop").require_scope("read");
-    let service = Service::with(Settings::new().chain("shop", chain)).await;
+    let service = Service::with(Settings::new().chain("shop".parse().unwrap(), chain)).await;
     let gateway = gateway(&service).await;
     let bearer = service.bearer(Grant::new(Kind::Access).audience("shop").scopes("read")).await;
     let wanted = |more: Value| {
@@ -201,4 +202,24 @@ async fn many_tokens_are_introspected_in_order() {
     let body = json!({"tokens": vec!["x"; 1_001]});
     let reply = service.post("/v1/introspect", &gateway, body).await;
     assert_eq!(reply.error(), (400, "too_many_items".into()));
+}
+
+#[tokio::test]
+async fn a_chain_charges_its_limits_together_with_those_of_the_request() {
+    let calls = LimitPolicy::new("calls", LimitBy::Subject, "10/1h".parse().unwrap()).unwrap();
+    let limits = Limits::new(LocalLimits::new()).policy(calls).unwrap();
+    let builder = TokenManager::builder(MemoryStore::new().unwrap()).limits(limits);
+    let chain = NamedChain { limits: vec![("calls".parse().unwrap(), 3)], ..Default::default() };
+    let settings = Settings::new().chain("shop".parse().unwrap(), chain);
+    let service = Service::over(builder.build(), settings).await;
+    let gateway = gateway(&service).await;
+    let bearer = service.bearer(Grant::new(Kind::Access).subject("alice")).await;
+    let ask = |limits: Value| {
+        let body = json!({"token": bearer, "chain": "shop", "limits": limits});
+        service.post(PATH, &gateway, body)
+    };
+    assert_eq!(verdict(&ask(json!([])).await).limits[0].remaining, 7);
+    let both = verdict(&ask(json!([{"name": "calls", "cost": 2}])).await);
+    assert_eq!((both.limits.len(), both.limits[0].remaining), (1, 2));
+    assert_eq!(verdict(&ask(json!([])).await).code.as_deref(), Some("limited"));
 }
