@@ -146,6 +146,30 @@ async fn a_service_exchanges_a_token_that_is_meant_for_it() {
 }
 
 #[tokio::test]
+async fn an_exchange_passes_no_reserved_scope_on_that_the_client_lacks() {
+    let service = Service::start().await;
+    let shop = service.key_of(Grant::new(Kind::ApiKey).client("shop").audience("shop")).await;
+    let admin = Grant::new(Kind::Access).subject("alice").scopes("read keyfob:admin");
+    let bearer = service.bearer(admin.audience("shop")).await;
+    let exchange = |scope: Option<&'static str>| {
+        let bearer = bearer.clone();
+        let (service, shop) = (&service, &shop);
+        async move {
+            let mut form = vec![
+                ("grant_type", EXCHANGE),
+                ("subject_token", &*bearer),
+                ("subject_token_type", ACCESS_TOKEN),
+            ];
+            form.extend(scope.map(|scope| ("scope", scope)));
+            ask(service, shop, &form).await
+        }
+    };
+    assert_eq!(text(&exchange(None).await, "scope"), "read");
+    let reply = exchange(Some("keyfob:admin")).await;
+    assert_eq!(reply.error(), (400, "invalid_scope".into()));
+}
+
+#[tokio::test]
 async fn an_exchange_is_refused_for_tokens_of_others_and_for_what_is_not_valid() {
     let service = Service::start().await;
     let bank = service.key_of(Grant::new(Kind::ApiKey).client("bank").audience("bank")).await;
