@@ -149,7 +149,7 @@ async fn a_server_without_room_for_a_client_is_no_wrong_password() {
 }
 
 #[tokio::test]
-async fn what_an_operator_has_to_end_is_reported_without_a_repetition() {
+async fn an_error_that_lasts_until_an_operator_acts_is_not_repeated() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 1);
     // A repetition would not end within the test.

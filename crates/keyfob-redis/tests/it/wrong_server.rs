@@ -61,7 +61,7 @@ async fn another_program_is_named() {
 }
 
 #[tokio::test]
-async fn tls_and_plain_ports_are_told_apart() {
+async fn tls_and_plain_ports_are_distinguished() {
     let server = RedisServer::builder().tls().start().unwrap();
     let plain = server.port();
     for scheme in ["rediss", "rediss+cluster"] {
