@@ -25,6 +25,7 @@
 //!   RFC 8693) and the metadata (RFC 8414).
 //! - **`v1`** has the API: issue, read, change, revoke and validate tokens; events; the state of the
 //!   service.
+//! - **`gateway`** answers gateways: may this request pass, and whose is it?
 //! - **`operations`** has health, readiness and metrics.
 //! - **`respond`** turns every failure into the form that the caller of a route expects.
 //!
@@ -34,6 +35,7 @@ pub mod access;
 mod call;
 pub mod chains;
 mod form;
+mod gateway;
 mod oauth;
 mod operations;
 mod respond;
