@@ -3,6 +3,7 @@
 
 mod authorization;
 mod bad_input;
+mod config;
 mod introspection;
 mod operations;
 mod revocation;

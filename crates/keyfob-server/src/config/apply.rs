@@ -1,0 +1,63 @@
+//! From the configuration to the settings of a server.
+
+use keyfob::InvalidValue;
+use keyfob::limit::{IntoLimitStore, Limits};
+
+use super::check::proxies;
+use super::limits::ALL_ROUTES;
+use super::sections::Config;
+use crate::chains::ChainName;
+use crate::routes::table::routes;
+use crate::settings::{RouteLimit, Settings};
+
+impl Config {
+    /// Returns the settings of a server: what applies to requests.
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings::new();
+        settings.issuer.clone_from(&self.issuer);
+        settings.public_clients.clone_from(&self.public_clients);
+        settings.request_timeout = self.http.request_timeout.as_duration();
+        settings.max_body_bytes = self.http.max_body_size.bytes();
+        settings.log_requests = self.log.requests;
+        // `read` has refused what is not valid.
+        settings.trusted_proxies = proxies(&self.proxies).unwrap_or_default();
+        for (name, chain) in &self.chains {
+            if let (Ok(name), Ok(chain)) = (name.parse::<ChainName>(), chain.build()) {
+                settings.chains.insert(name, chain);
+            }
+        }
+        settings.route_limits = self.route_limits();
+        settings
+    }
+
+    /// Returns which operations charge which limits.
+    fn route_limits(&self) -> Vec<RouteLimit> {
+        let mut all = Vec::new();
+        for (name, limit) in &self.limits {
+            let Ok(name) = name.parse::<keyfob::values::LimitName>() else { continue };
+            let is_charged = |operation: &str| {
+                limit.routes.iter().any(|route| route == ALL_ROUTES || route == operation)
+            };
+            for route in routes().iter().filter(|route| is_charged(route.operation)) {
+                let (name, by) = (name.clone(), limit.by.into());
+                all.push(RouteLimit { operation: route.operation, name, by });
+            }
+        }
+        all
+    }
+
+    /// Returns the limits over a store of them, for the builder of a manager; `None` if there are none.
+    ///
+    /// # Errors
+    /// If there are more limits than one charge may have.
+    pub fn limits(&self, store: impl IntoLimitStore) -> Result<Option<Limits>, InvalidValue> {
+        if self.limits.is_empty() {
+            return Ok(None);
+        }
+        let mut limits = Limits::new(store);
+        for (name, limit) in &self.limits {
+            limits = limits.policy(limit.policy(name)?)?;
+        }
+        Ok(Some(limits))
+    }
+}
