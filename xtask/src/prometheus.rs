@@ -49,7 +49,8 @@ fn queries_as_rules(dashboard: &str) -> Result<String> {
     Ok(rules)
 }
 
-fn run(promtool: &Path, args: &[&str], input: &str) -> Result<()> {
+/// Runs the tool, with a text as its input. Fails if it finds anything.
+pub(crate) fn run(promtool: &Path, args: &[&str], input: &str) -> Result<()> {
     let shown = format!("promtool {}", args.join(" "));
     crate::say(&format!("$ {shown}"));
     let mut child = Command::new(promtool)
@@ -75,7 +76,7 @@ fn run(promtool: &Path, args: &[&str], input: &str) -> Result<()> {
 
 /// Returns the tool: from KEYFOB_PROMTOOL, from PATH, or from Debian's package. The package is unpacked
 /// into the target directory and installs no service.
-fn promtool() -> Result<Option<PathBuf>> {
+pub(crate) fn promtool() -> Result<Option<PathBuf>> {
     if let Some(chosen) = std::env::var_os("KEYFOB_PROMTOOL") {
         return Ok(Some(chosen.into()));
     }

@@ -1,0 +1,46 @@
+//! Other people's programs that use a running `keyfob serve`: `cargo xtask interop [NAME ...]`.
+//!
+//! Each program has a module, and a row in [`PROGRAMS`]. It installs what it needs below `target`, and
+//! starts servers on free ports of the loopback.
+
+mod promtool;
+mod service;
+
+use anyhow::{Context, Result, bail};
+
+/// One program.
+struct Program {
+    /// The name on the command line.
+    name: &'static str,
+    /// What it shows.
+    about: &'static str,
+    /// Runs it. Fails if the program does not accept what the server does.
+    run: fn() -> Result<()>,
+}
+
+const PROGRAMS: &[Program] =
+    &[Program { name: "promtool", about: "reads /metrics as Prometheus does", run: promtool::run }];
+
+/// Runs the programs of these names; without a name, all.
+pub(crate) fn run(names: &[String]) -> Result<()> {
+    let chosen = match names {
+        [] => PROGRAMS.iter().collect(),
+        names => names.iter().map(|name| program(name)).collect::<Result<Vec<_>>>()?,
+    };
+    let mut failed = Vec::new();
+    for program in chosen {
+        crate::say(&format!("interop {}: {}", program.name, program.about));
+        if let Err(error) = (program.run)() {
+            crate::say(&format!("interop {} failed: {error:#}", program.name));
+            failed.push(program.name);
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+}
+
+fn program(name: &str) -> Result<&'static Program> {
+    PROGRAMS.iter().find(|program| program.name == name).with_context(|| {
+        let known: Vec<_> = PROGRAMS.iter().map(|program| program.name).collect();
+        format!("{name} is not one of the programs: {}", known.join(", "))
+    })
+}
