@@ -22,6 +22,7 @@
 //!   the holder of an API key of that client: there is no other registry.
 //! - **[`chains`]** has the demands that the configuration names and that gateways use by name.
 //! - **[`config`]** reads `keyfob.toml`, the environment and flags.
+//! - **[`listen`]** accepts connections, bounds them, and drains them.
 //! - **`oauth`** has introspection (RFC 7662), revocation (RFC 7009), the token endpoint (RFC 6749,
 //!   RFC 8693) and the metadata (RFC 8414).
 //! - **`v1`** has the API: issue, read, change, revoke and validate tokens; events; the state of the
@@ -36,6 +37,7 @@ mod call;
 pub mod chains;
 pub mod config;
 mod form;
+pub mod listen;
 mod oauth;
 mod operations;
 mod respond;

@@ -7,6 +7,7 @@ use keyfob::{ClientId, LimitBy};
 use keyfob_tower::TrustedProxies;
 
 use crate::chains::{ChainName, Chains, NamedChain};
+use crate::listen::ConnectionBounds;
 
 /// The settings of a server. All have defaults.
 ///
@@ -34,6 +35,8 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// The limits that requests charge, by the operation of their route.
     pub route_limits: Vec<RouteLimit>,
+    /// Bounds on connections and on the requests of a connection.
+    pub bounds: ConnectionBounds,
     /// Whether each request has a line in the log.
     pub log_requests: bool,
 }
@@ -60,6 +63,7 @@ impl Settings {
             request_timeout: Duration::from_secs(10),
             max_body_bytes: usize::MAX,
             route_limits: Vec::new(),
+            bounds: ConnectionBounds::default(),
             log_requests: false,
         }
     }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use keyfob::TokenManager;
-use tokio::sync::watch;
 
 use crate::access::caller::Authenticator;
+use crate::listen::phase::Phases;
 use crate::settings::Settings;
 
 /// Renders all metrics of the process in the text format of Prometheus.
@@ -18,8 +18,8 @@ pub(crate) struct Shared {
     pub(crate) authenticator: Authenticator,
     pub(crate) settings: Settings,
     pub(crate) render_metrics: Option<RenderMetrics>,
-    /// Whether the server lets its requests finish and takes no more. Streams end then.
-    pub(crate) draining: watch::Sender<bool>,
+    /// From serving to ended. Streams end when the server drains.
+    pub(crate) phases: Arc<Phases>,
 }
 
 impl fmt::Debug for Shared {

@@ -1,12 +1,13 @@
 //! From the configuration to the settings of a server.
 
-use keyfob::InvalidValue;
 use keyfob::limit::{IntoLimitStore, Limits};
+use keyfob::{InvalidValue, Ttl};
 
 use super::check::proxies;
 use super::limits::ALL_ROUTES;
 use super::sections::Config;
 use crate::chains::ChainName;
+use crate::listen::ConnectionBounds;
 use crate::routes::table::routes;
 use crate::settings::{RouteLimit, Settings};
 
@@ -18,6 +19,7 @@ impl Config {
         settings.public_clients.clone_from(&self.public_clients);
         settings.request_timeout = self.http.request_timeout.as_duration();
         settings.max_body_bytes = self.http.max_body_size.bytes();
+        settings.bounds = self.bounds();
         settings.log_requests = self.log.requests;
         // `read` has refused what is not valid.
         settings.trusted_proxies = proxies(&self.proxies).unwrap_or_default();
@@ -28,6 +30,23 @@ impl Config {
         }
         settings.route_limits = self.route_limits();
         settings
+    }
+
+    fn bounds(&self) -> ConnectionBounds {
+        let http = &self.http;
+        ConnectionBounds {
+            header_timeout: http.header_timeout.as_duration(),
+            idle_timeout: http.idle_timeout.as_duration(),
+            write_timeout: http.write_timeout.as_duration(),
+            drain_timeout: http.drain_timeout.as_duration(),
+            drain_delay: http.drain_delay.map(Ttl::as_duration).unwrap_or_default(),
+            max_connections: http.max_connections.get(),
+            max_requests: http.max_requests.get(),
+            max_streams: http.max_streams.get(),
+            max_resets: http.max_resets.get(),
+            max_header_bytes: http.max_header_size.bytes(),
+            max_headers: http.max_headers.get(),
+        }
     }
 
     /// Returns which operations charge which limits.

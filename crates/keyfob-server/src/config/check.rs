@@ -9,6 +9,7 @@ use super::limits::ALL_ROUTES;
 use super::sections::{Config, ProxiesSection, ProxyHeader};
 use super::unknown::nearest;
 use crate::chains::ChainName;
+use crate::listen::ConnectionBounds;
 use crate::routes::table::routes;
 
 /// A setting that is not valid beside the others.
@@ -28,6 +29,9 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
     let mut all = Vec::new();
     if config.store.is_some() && config.store_file.is_some() {
         all.push(wrong(["store_file"], "and store exclude each other: give one"));
+    }
+    if config.http.max_header_size.bytes() < ConnectionBounds::MIN_HEADER_BYTES {
+        all.push(wrong(["http", "max_header_size"], "is too small: at least 8KiB"));
     }
     check_tls(config, &mut all);
     if config.management.listen == Some(config.listen) && config.listen.port() != 0 {

@@ -8,7 +8,7 @@
 //! | `request_id` | the id of a request |
 
 mod dispatch;
-mod request_id;
+pub(crate) mod request_id;
 pub mod route;
 pub mod table;
 

@@ -4,6 +4,7 @@
 mod authorization;
 mod bad_input;
 mod config;
+mod connections;
 mod introspection;
 mod operations;
 mod revocation;
