@@ -27,6 +27,7 @@
 //!   RFC 8693) and the metadata (RFC 8414).
 //! - **`v1`** has the API: issue, read, change, revoke and validate tokens; events; the state of the
 //!   service.
+//! - **`gateway`** answers gateways: may this request pass, and whose is it?
 //! - **`operations`** has health, readiness and metrics.
 //! - **`respond`** turns every failure into the form that the caller of a route expects.
 //!
@@ -37,6 +38,7 @@ mod call;
 pub mod chains;
 pub mod config;
 mod form;
+mod gateway;
 pub mod listen;
 mod oauth;
 mod operations;

@@ -56,7 +56,7 @@ impl Server {
         self.shares.router(Face::All)
     }
 
-    /// Uses other settings from now on. Requests that run go on with those that they began with.
+    /// Uses other settings from now on. Requests that run continue with those that they began with.
     ///
     /// [`ConnectionBounds::max_connections`](crate::listen::ConnectionBounds::max_connections) and
     /// [`ConnectionBounds::max_requests`](crate::listen::ConnectionBounds::max_requests) stay as they are.

@@ -3,6 +3,8 @@
 use keyfob::limit::{IntoLimitStore, Limits};
 use keyfob::{InvalidValue, Ttl};
 
+use keyfob_tower::SessionCookie;
+
 use super::check::proxies;
 use super::limits::ALL_ROUTES;
 use super::sections::Config;
@@ -21,6 +23,8 @@ impl Config {
         settings.max_body_bytes = self.http.max_body_size.bytes();
         settings.bounds = self.bounds();
         settings.log_requests = self.log.requests;
+        settings.gateway_cookie =
+            self.gateway.cookie.as_deref().and_then(|name| SessionCookie::new(name).ok());
         // `read` has refused what is not valid.
         settings.trusted_proxies = proxies(&self.proxies).unwrap_or_default();
         for (name, chain) in &self.chains {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use keyfob::limit::Charge;
-use keyfob_tower::TrustedProxies;
+use keyfob_tower::{SessionCookie, TrustedProxies};
 
 use super::limits::ALL_ROUTES;
 use super::sections::{Config, ProxiesSection, ProxyHeader};
@@ -39,6 +39,9 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
     }
     if let Err(error) = proxies(&config.proxies) {
         all.push(wrong(["proxies", "trusted"], format!("is not valid: {error}")));
+    }
+    if let Some(Err(error)) = config.gateway.cookie.as_deref().map(SessionCookie::new) {
+        all.push(wrong(["gateway", "cookie"], format!("is not valid: {error}")));
     }
     check_limits(config, &mut all);
     check_chains(config, &mut all);

@@ -43,8 +43,8 @@ mod unknown;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use limits::{LimitSection, LimitSubject};
 pub use sections::{
-    ClientCertificates, Config, HttpSection, LogFormat, LogSection, ManagementSection,
-    ProxiesSection, ProxyHeader, TlsSection,
+    ClientCertificates, Config, GatewaySection, HttpSection, LogFormat, LogSection,
+    ManagementSection, ProxiesSection, ProxyHeader, TlsSection,
 };
 pub use show::schema;
 pub use size::{ByteSize, InvalidSize};

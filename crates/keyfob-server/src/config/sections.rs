@@ -54,6 +54,8 @@ pub struct Config {
     pub tls: TlsSection,
     /// A second address for management, so that the first may be exposed without it.
     pub management: ManagementSection,
+    /// Gateways that ask `/authz`.
+    pub gateway: GatewaySection,
     /// What is logged, and in which form.
     pub log: LogSection,
     /// Rate limits by name.
@@ -107,7 +109,7 @@ pub struct HttpSection {
     /// How long a server that stops waits for its requests.
     #[schemars(with = "TtlText")]
     pub drain_timeout: Ttl,
-    /// How long a server that is asked to stop goes on, with `/readyz` red, so that load balancers
+    /// How long a server that is asked to stop continues, with `/readyz` red, so that load balancers
     /// turn away first. Default: not at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<TtlText>")]
@@ -177,6 +179,16 @@ pub struct ManagementSection {
     pub listen: Option<SocketAddr>,
     /// Whether it uses the certificates of `[tls]`.
     pub tls: bool,
+}
+
+/// Gateways that ask `/authz`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Gateway")]
+pub struct GatewaySection {
+    /// The cookie in which a bearer is accepted, beside the `Authorization` header. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<String>,
 }
 
 /// What is logged, and in which form.
@@ -253,6 +265,7 @@ impl Default for Config {
             http: HttpSection::default(),
             tls: TlsSection::default(),
             management: ManagementSection::default(),
+            gateway: GatewaySection::default(),
             log: LogSection::default(),
             limits: BTreeMap::new(),
             chains: BTreeMap::new(),

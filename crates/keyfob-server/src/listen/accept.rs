@@ -43,7 +43,7 @@ pub(crate) struct Shares {
     max_connections: usize,
 }
 
-/// What a new configuration replaces. A request goes on with what it began with.
+/// What a new configuration replaces. A request continues with what it began with.
 #[derive(Debug)]
 struct Current {
     routers: [Router; 3],

@@ -100,7 +100,7 @@ impl Activity {
         }
     }
 
-    /// Notes that a write went on.
+    /// Notes that a write continued.
     pub(super) fn note_written(&self) {
         if self.blocked_since.load(Ordering::Relaxed) != 0 {
             self.blocked_since.store(0, Ordering::Relaxed);

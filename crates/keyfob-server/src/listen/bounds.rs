@@ -14,7 +14,7 @@ pub struct ConnectionBounds {
     pub write_timeout: Duration,
     /// How long a server that stops waits for its requests.
     pub drain_timeout: Duration,
-    /// How long a server that is asked to stop goes on, with `/readyz` red.
+    /// How long a server that is asked to stop continues, with `/readyz` red.
     pub drain_delay: Duration,
     /// The maximum number of connections of a server.
     pub max_connections: usize,

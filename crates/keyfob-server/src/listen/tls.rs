@@ -1,6 +1,6 @@
 //! Certificates, and their replacement while the server runs.
 //!
-//! New certificates apply to new connections. If the new files are not right, the server goes on with
+//! New certificates apply to new connections. If the new files are not right, the server continues with
 //! the certificates that it has, and the log says what is wrong.
 
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ impl Certificates {
     /// Reads the files again. If they have changed and are right, new connections use them.
     ///
     /// # Errors
-    /// If they are not right: once for each change. The server goes on with those that it has.
+    /// If they are not right: once for each change. The server continues with those that it has.
     pub fn reload(&self) -> Result<Reloaded, CertificateError> {
         let contents = Contents::read(&self.files)?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,12 +6,16 @@ use super::route::{Route, Takes};
 use crate::access::demand::Demand;
 use crate::access::scope::ManagementScope;
 use crate::respond::render::ErrorForm;
-use crate::{oauth, operations, v1};
+use crate::{gateway, oauth, operations, v1};
 
 /// Returns all routes.
 pub fn routes() -> Vec<Route> {
     let mut routes = oauth_routes();
     routes.extend(api_routes());
+    routes.push(Route {
+        demand: Demand::Presented,
+        ..get("/authz", "authorizeRequest", |call| Box::pin(gateway::authz::handle(call)))
+    });
     routes.extend(operation_routes());
     routes
 }

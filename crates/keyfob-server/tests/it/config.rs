@@ -49,7 +49,7 @@ fn a_variable_overrides_the_file_and_a_flag_overrides_both() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_its_place_and_what_is_right() {
+fn each_error_has_its_place_and_the_right_name() {
     let text = r#"
 listen = "127.0.0.1"
 lissuer = "https://a"

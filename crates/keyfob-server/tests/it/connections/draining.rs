@@ -57,7 +57,7 @@ async fn a_request_that_takes_too_long_is_cut() {
 }
 
 #[tokio::test]
-async fn a_server_that_leaves_goes_on_and_is_not_ready() {
+async fn a_server_that_leaves_continues_and_is_not_ready() {
     let settings = tight(|bounds| bounds.drain_delay = Duration::from_secs(2));
     let running = Running::start(settings).await;
     let address = running.address;

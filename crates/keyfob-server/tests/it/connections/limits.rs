@@ -29,7 +29,7 @@ async fn more_connections_wait_until_one_is_closed() {
 }
 
 #[tokio::test]
-async fn more_requests_are_told_to_come_back() {
+async fn more_requests_are_refused_with_a_time_to_retry() {
     let running = Running::start(tight(|bounds| bounds.max_requests = 1)).await;
     let mut waiting = running.connect().await;
     waiting.send(WAITING).await;

@@ -1,5 +1,5 @@
 //! Connections as bytes: clients that are slow, that send what is not HTTP, or that ask for too much.
-//! Each gets the right status or is cut, and the server goes on.
+//! Each gets the right status or is cut, and the server continues.
 
 mod draining;
 mod faces;
