@@ -149,7 +149,9 @@ impl PrimaryListener {
     /// Has the route read again if the server refused a heartbeat.
     fn reroute_if_refused(&self, refused: Option<&CallError>) {
         match refused {
-            Some(CallError::Moved(to)) => self.context.connections.reroute(Some(to.clone())),
+            Some(CallError::Moved(redirect)) => {
+                self.context.connections.reroute(redirect.to.clone());
+            }
             // A lane that is being moved is still here for all other calls.
             None | Some(CallError::Ask(_)) => {}
             Some(_) => self.context.connections.reroute(None),

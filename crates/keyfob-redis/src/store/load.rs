@@ -27,7 +27,7 @@ impl Shared {
         let slot = keys.slot(id.lane());
         let answer = async {
             match self.connections.run_with_address(slot, &call).await {
-                Err(failed) if failed.is_split() => Ok(None),
+                Err(failed) if failed.is_split => Ok(None),
                 answer => answer.map(Some).map_err(|failed| failed.error),
             }
         };

@@ -21,6 +21,7 @@ mod reseal;
 mod resend;
 mod revoke;
 mod sentinel_findings;
+mod server_state;
 mod shared;
 mod uses;
 

@@ -35,12 +35,11 @@ impl Shared {
         lane: Lane,
         call: &mut Call<'_>,
     ) -> Result<Outcome, CallFailed> {
-        let not_done = |error| CallFailed { maybe_done: false, error };
+        let not_done = |error| CallFailed::new(false, error);
         self.guard.check().map_err(not_done)?;
         for _ in 0..2 {
             let answer = self.connections.run(self.keys.slot(lane), call).await?;
-            let outcome =
-                Outcome::read(answer).map_err(|error| CallFailed { maybe_done: true, error })?;
+            let outcome = Outcome::read(answer).map_err(|error| CallFailed::new(true, error))?;
             if outcome.code() != reply::LANE_MISSING {
                 return Ok(outcome);
             }

@@ -1,14 +1,14 @@
 //! The store's report: whether the servers keep what they acknowledge. `keyfob doctor` shows it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob_store::{Severity, StoreError, StoreReport, Timestamp};
+use keyfob_store::{Lane, Severity, StoreError, StoreReport, Timestamp};
 use redis::Value;
 
 use super::namespace_meta::{LaneOwner, lost_meta};
 use super::sentinel_findings::sentinel_findings;
+use super::server_state::{self, ServerValues};
 use super::shared::Shared;
 use crate::config::{Address, Topology, misconfigured};
 use crate::connections::{AddressState, Connection, Reply, too_old};
@@ -36,9 +36,6 @@ const SETTINGS: [&str; 8] = [
 type Primaries = Vec<(Address, Arc<Connection>)>;
 
 type Unreachable = Vec<(Address, StoreError)>;
-
-/// Values that a server reports about itself, by name.
-type ServerValues = HashMap<String, String>;
 
 impl Shared {
     /// Logs what is wrong with the servers when the store is opened.
@@ -95,6 +92,12 @@ impl Shared {
                 Some(Value::BulkString(text)) => values_of_info(&String::from_utf8_lossy(&text)),
                 _ => ServerValues::new(),
             };
+            if !server_state::add_findings(&mut report, &address, &info)
+                && let Some(lane) = self.lane_at(&address).await
+            {
+                let key = self.keys.ping(lane);
+                server_state::try_write(&mut report, &address, &connection, &key, TIMEOUT).await;
+            }
             let settings = ask(&connection, &SETTINGS).await?;
             place(&mut report, &address, self.connections.find_server(&connection).await);
             self.add_findings(
@@ -106,6 +109,18 @@ impl Shared {
             );
         }
         Ok(report)
+    }
+
+    /// Returns a lane whose primary is this server.
+    async fn lane_at(&self, address: &Address) -> Option<Lane> {
+        let lanes: Vec<_> = self.namespace.lanes().lanes().collect();
+        let slots: Vec<_> = lanes.iter().map(|lane| self.keys.slot(*lane)).collect();
+        let primaries = self.connections.primaries_of(&slots).await.ok()?;
+        lanes
+            .into_iter()
+            .zip(primaries)
+            .find(|(_, primary)| primary == address)
+            .map(|(lane, _)| lane)
     }
 
     /// Returns the connections to the primaries, and those that cannot be reached.
