@@ -16,6 +16,7 @@ mod json;
 mod keys;
 mod life;
 mod limit;
+mod lost_shard;
 mod many;
 mod metrics;
 #[cfg(target_os = "linux")]
