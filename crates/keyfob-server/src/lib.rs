@@ -26,6 +26,7 @@
 //! - **`v1`** has the API: issue, read, change, revoke and validate tokens; events; the state of the
 //!   service.
 //! - **`operations`** has health, readiness and metrics.
+//! - **`openapi`** makes the OpenAPI document from the table of routes.
 //! - **`respond`** turns every failure into the form that the caller of a route expects.
 //!
 //! Handlers parse, ask the [`TokenManager`](keyfob::TokenManager), and render. They decide nothing.
@@ -35,7 +36,10 @@ mod call;
 pub mod chains;
 mod form;
 mod oauth;
+mod openapi;
 mod operations;
+mod parameter;
+mod query;
 mod respond;
 pub mod routes;
 mod server;
@@ -44,6 +48,6 @@ mod shared;
 mod v1;
 
 pub use respond::render::ErrorForm;
-pub use server::Server;
+pub use server::{Server, openapi};
 pub use settings::Settings;
 pub use shared::RenderMetrics;

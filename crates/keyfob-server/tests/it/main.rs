@@ -4,6 +4,7 @@
 mod authorization;
 mod bad_input;
 mod introspection;
+mod openapi;
 mod operations;
 mod revocation;
 mod support;
