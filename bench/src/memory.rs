@@ -29,7 +29,7 @@ pub(crate) fn measure(
     on_redis.filled.fill_to(runtime, tokens)?;
     let bytes = on_redis.bytes_each()?;
     let length = record_length(&on_redis.server)?;
-    let what = "bytes of Redis for a token, listed under all, subject, client, tag, label";
+    let what = "bytes of Redis for a token, indexed by all, subject, client, tag, label";
     report.add(Figure::plain("R3", what, bytes, "B").judged());
     let what = "the same without the record's body";
     let target = Target::value_at_most(350.0);

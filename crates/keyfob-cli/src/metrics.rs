@@ -1,6 +1,7 @@
 //! The metrics of this process in the text format of Prometheus, for `--metrics` and for the demo.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -31,15 +32,28 @@ impl MetricsRecorder {
         self.0.as_ref().map(PrometheusHandle::render).unwrap_or_default()
     }
 
-    /// Writes the metrics to a file in one step, so that no reader sees a partial file.
+    /// Writes the metrics to a file in one step, so that no reader sees a partial file. A symbolic link is
+    /// followed. A device or a pipe is written to as it is.
     pub(crate) fn write(&self, file: &Path) -> Result<(), Failure> {
-        let mut unfinished = file.as_os_str().to_owned();
+        self.write_to(file)
+            .map_err(|error| Failure::Metrics { file: file.display().to_string(), error })
+    }
+
+    fn write_to(&self, file: &Path) -> io::Result<()> {
+        let text = self.text();
+        match fs::metadata(file) {
+            Ok(metadata) if !metadata.is_file() => return fs::write(file, text),
+            // Without the file that a link names, there is nothing to replace.
+            Err(_) if file.is_symlink() => return fs::write(file, text),
+            _ => {}
+        }
+        let target = if file.is_symlink() { file.canonicalize()? } else { file.to_owned() };
+        let mut unfinished = target.clone().into_os_string();
         unfinished.push(".unfinished");
-        let written = fs::write(&unfinished, self.text());
-        written.and_then(|()| fs::rename(&unfinished, file)).map_err(|error| {
+        let written = fs::write(&unfinished, text);
+        written.and_then(|()| fs::rename(&unfinished, &target)).inspect_err(|_| {
             // Ignored: the file may not exist.
             let _ = fs::remove_file(&unfinished);
-            Failure::Metrics { file: file.display().to_string(), error }
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Reads and changes a key ring in a file that only its owner can read.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use keyfob_seal::KeyProvider;
 use keyfob_seal::{KeyError, KeyRing};
 
+use crate::target::{self, create_new, sync_folder, write};
 use crate::{MAX_RING_BYTES, parse};
 
 /// Reads a key ring from a file. Refuses a file that its group or others can access.
@@ -17,20 +18,6 @@ use crate::{MAX_RING_BYTES, parse};
 pub struct FileKeys {
     path: PathBuf,
 }
-
-/// A change of the ring in a file. It locks the ring: no other change can start meanwhile.
-#[derive(Debug)]
-pub struct RingChange<'a> {
-    keys: &'a FileKeys,
-    /// The ring to change.
-    pub ring: KeyRing,
-    file: File,
-    temporary: TemporaryFile,
-}
-
-/// A file next to the ring that this process has created. It is the lock of a change.
-#[derive(Debug)]
-struct TemporaryFile(Option<PathBuf>);
 
 /// The permission bits of the group and of others.
 #[cfg(unix)]
@@ -73,54 +60,25 @@ impl FileKeys {
         parse(&self.what(), bytes)
     }
 
-    /// Begins a change of the ring. No other change can begin before this one is committed or dropped.
-    ///
-    /// # Errors
-    /// [`KeyError::Unwritable`] while another change is in progress. Otherwise the errors of
-    /// [`FileKeys::read`].
-    pub fn change(&self) -> Result<RingChange<'_>, KeyError> {
-        let path = self.temporary_path();
-        let file = open_new(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => self.change_in_progress(&path),
-            _ => self.unwritable(&error),
-        })?;
-        let temporary = TemporaryFile(Some(path));
-        // Read after locking: an earlier read could miss a change.
-        let ring = self.read()?;
-        Ok(RingChange { keys: self, ring, file, temporary })
-    }
-
-    fn change_in_progress(&self, temporary: &Path) -> KeyError {
-        let detail = format!(
-            "another change is in progress. If its process has ended, delete {}",
-            temporary.display()
-        );
-        KeyError::Unwritable { what: self.what(), detail }
-    }
-
-    /// Creates the file with a ring, readable only by its owner.
+    /// Creates the file with a ring, readable only by its owner. A symbolic link that names no file yet is
+    /// followed.
     ///
     /// # Errors
     /// [`KeyError::Unwritable`] if the file exists or cannot be written.
     pub fn create(&self, ring: &KeyRing) -> Result<(), KeyError> {
-        let created = open_new(&self.path).and_then(|file| write(file, ring));
-        created.and_then(|()| self.sync_folder()).map_err(|error| self.unwritable(&error))
+        let target = self.target()?;
+        let file = create_new(&target).map_err(|error| self.unwritable(&target, &error))?;
+        let created = write(file, ring).and_then(|()| sync_folder(&target));
+        created.map_err(|error| {
+            // A part of a ring must not stay. The first error is the one to report.
+            let _ = fs::remove_file(&target);
+            self.unwritable(&target, &error)
+        })
     }
 
-    /// Syncs the folder, so that the file survives a crash like the records that its keys seal.
-    fn sync_folder(&self) -> io::Result<()> {
-        #[cfg(unix)]
-        {
-            let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
-        }
-        Ok(())
-    }
-
-    fn temporary_path(&self) -> PathBuf {
-        let mut name = self.path.file_name().unwrap_or_default().to_owned();
-        name.push(".new");
-        self.path.with_file_name(name)
+    /// Returns the file that the path names, through symbolic links.
+    pub(crate) fn target(&self) -> Result<PathBuf, KeyError> {
+        target::follow_links(&self.path).map_err(|error| self.unreadable(&error.to_string()))
     }
 
     fn what(&self) -> String {
@@ -131,55 +89,14 @@ impl FileKeys {
         KeyError::Unreadable { what: self.what(), detail: detail.to_owned() }
     }
 
-    fn unwritable(&self, error: &io::Error) -> KeyError {
-        KeyError::Unwritable { what: self.what(), detail: error.to_string() }
+    pub(crate) fn unwritable(&self, target: &Path, error: &io::Error) -> KeyError {
+        self.refused(target::explain(target, error))
     }
-}
 
-impl RingChange<'_> {
-    /// Writes the ring in one step. After a crash the file has the old ring or the new one, never a mix.
-    ///
-    /// # Errors
-    /// [`KeyError::Unwritable`].
-    pub fn commit(self) -> Result<(), KeyError> {
-        let Self { keys, ring, file, temporary } = self;
-        let written = write(file, &ring).and_then(|()| temporary.rename(&keys.path));
-        written.and_then(|()| keys.sync_folder()).map_err(|error| keys.unwritable(&error))
+    /// Returns the error of a ring that is not written, with this detail.
+    pub(crate) fn refused(&self, detail: String) -> KeyError {
+        KeyError::Unwritable { what: self.what(), detail }
     }
-}
-
-impl TemporaryFile {
-    fn rename(mut self, to: &Path) -> io::Result<()> {
-        match &self.0 {
-            Some(path) => fs::rename(path, to)?,
-            None => return Ok(()),
-        }
-        // A file with this name now belongs to another change.
-        self.0 = None;
-        Ok(())
-    }
-}
-
-impl Drop for TemporaryFile {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // Do not leave keys behind. `drop` cannot report an error.
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
-fn open_new(path: &Path) -> io::Result<File> {
-    let mut file = OpenOptions::new();
-    file.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
-    file.open(path)
-}
-
-fn write(mut file: File, ring: &KeyRing) -> io::Result<()> {
-    file.write_all(ring.to_text().as_bytes())?;
-    file.sync_all()
 }
 
 #[async_trait]

@@ -30,13 +30,16 @@
 //! # }
 //! ```
 
+mod change;
 mod command;
 mod environment;
 mod file;
+mod target;
 
+pub use change::RingChange;
 pub use command::CommandKeys;
 pub use environment::EnvKeys;
-pub use file::{FileKeys, RingChange};
+pub use file::FileKeys;
 
 #[cfg(doc)]
 use keyfob_seal::KeyProvider;
@@ -52,7 +55,11 @@ fn parse(what: &str, bytes: Zeroizing<Vec<u8>>) -> Result<KeyRing, KeyError> {
     if bytes.len() as u64 > MAX_RING_BYTES {
         return Err(unreadable("it is too large: a key ring has at most 1 MiB"));
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| unreadable("it is not UTF-8 text"))?;
+    let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    let text = std::str::from_utf8(&bytes).map_err(|_| match is_utf16 {
+        true => unreadable("it is UTF-16 text. Save it as UTF-8"),
+        false => unreadable("it is not UTF-8 text"),
+    })?;
     KeyRing::parse(text)
 }
 

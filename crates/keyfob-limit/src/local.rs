@@ -54,7 +54,7 @@ impl LocalLimits {
         let admitted = charges.iter().zip(&tallies).all(|(charge, tally)| charge.fits(tally));
         if admitted {
             for (charge, tally) in charges.iter().zip(&mut tallies) {
-                tally.taken = charge.meter.room(tally.level).min(charge.most);
+                tally.taken = charge.meter.room(tally.level).min(charge.max_permits);
                 if tally.taken > 0 {
                     tally.level = charge.meter.charged(tally.level, tally.taken);
                     let stored = charge.meter.to_stored(tally.level);

@@ -27,9 +27,9 @@ pub struct Charge {
     /// stay used; see [`Meter::from_stored`].
     pub meter: Meter,
     /// With room for fewer permits than this, the charge is refused. At most the burst of the meter.
-    pub least: u32,
-    /// Up to this many permits are taken if there is room. At least `least`.
-    pub most: u32,
+    pub min_permits: u32,
+    /// Up to this many permits are taken if there is room. At least `min_permits`.
+    pub max_permits: u32,
 }
 
 /// The result of charges.
@@ -134,7 +134,7 @@ impl Charge {
 
     /// Creates a charge of exactly this many permits.
     pub const fn exactly(key: LimitKey, meter: Meter, permits: u32) -> Self {
-        Self { key, meter, least: permits, most: permits }
+        Self { key, meter, min_permits: permits, max_permits: permits }
     }
 
     /// Creates a charge of nothing, which returns the state of the key.
@@ -150,7 +150,7 @@ impl Charge {
 
     /// Returns whether the debt of a key leaves room for the least of the charge.
     pub const fn fits(&self, tally: &ChargeOutcome) -> bool {
-        self.least <= self.meter.room(tally.level)
+        self.min_permits <= self.meter.room(tally.level)
     }
 
     /// Checks that there are no more than [`Charge::MAX_KEYS`] charges.

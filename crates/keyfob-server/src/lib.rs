@@ -25,6 +25,7 @@
 //!   RFC 8693) and the metadata (RFC 8414).
 //! - **`v1`** has the API: issue, read, change, revoke and validate tokens; events; the state of the
 //!   service.
+//! - **`gateway`** answers gateways: may this request pass, and whose is it?
 //! - **`operations`** has health, readiness and metrics.
 //! - **`openapi`** makes the OpenAPI document from the table of routes.
 //! - **`respond`** turns every failure into the form that the caller of a route expects.
@@ -35,6 +36,7 @@ pub mod access;
 mod call;
 pub mod chains;
 mod form;
+mod gateway;
 mod oauth;
 mod openapi;
 mod operations;

@@ -114,7 +114,7 @@ async fn a_look_takes_no_permits(store: &Arc<dyn LimitStore>) {
 
 async fn permits_above_the_minimum_are_optional(store: &Arc<dyn LimitStore>) {
     let (key, meter) = (fresh_key(), once(10));
-    let wanted = Charge { key, meter, least: 2, most: 7 };
+    let wanted = Charge { key, meter, min_permits: 2, max_permits: 7 };
     let mut taken = Vec::new();
     loop {
         let charged = charge(store, &[wanted]).await;

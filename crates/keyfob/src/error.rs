@@ -54,10 +54,10 @@ pub enum Error {
         kind: Kind,
     },
     /// The subject has as many sessions as its policy allows. End one of them.
-    #[error("the subject has {most} sessions, the maximum: end one of them")]
+    #[error("the subject has {max} sessions, the maximum: end one of them")]
     TooManySessions {
         /// The maximum number of sessions.
-        most: usize,
+        max: usize,
     },
     /// Others kept changing the token at the same time. Try again.
     #[error("token {id} is being changed by others at the same time: try again")]
@@ -171,7 +171,7 @@ mod tests {
             (RefreshRefused::InWindow { token: id }.into(), ErrorClass::InvalidGrant),
             (Error::Superseded, ErrorClass::InvalidGrant),
             (Error::NotFound { id }, ErrorClass::NotFound),
-            (Error::TooManySessions { most: 1 }, ErrorClass::Conflict),
+            (Error::TooManySessions { max: 1 }, ErrorClass::Conflict),
             (Error::Contended { id }, ErrorClass::Contended),
             (StoreError::unavailable("down").into(), ErrorClass::Unavailable),
             (StoreError::Misconfigured(String::new()).into(), ErrorClass::Internal),

@@ -1,9 +1,12 @@
 //! Keys are generated, listed, activated and retired. A sealed store is readable only with its
 //! keys.
 
-use std::os::unix::fs::PermissionsExt;
+#![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
-use crate::harness::Keyfob;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::{Command, Stdio};
+
+use crate::harness::{Done, Keyfob};
 
 const KEYS: [&str; 2] = ["--keys", "ring"];
 
@@ -112,4 +115,125 @@ fn doctor_reports_whether_unsealed_records_are_accepted() {
     keyfob.run(&with(&["keys", "retire", "0"])).exits(0);
     let found = keyfob.run(&with(&["doctor"])).exits(0).stdout;
     assert!(found.contains("sealing") && !found.contains("bare records"), "{found}");
+}
+
+#[test]
+fn a_ring_behind_a_link_is_changed_where_it_lies() {
+    let keyfob = Keyfob::new();
+    let path = |name: &str| keyfob.home().join(name);
+    std::fs::create_dir(path("real")).unwrap();
+    keyfob.run(&["keys", "generate", "--keys", "real/ring"]).exits(0);
+    symlink("real/ring", path("link")).unwrap();
+    keyfob.run(&["keys", "generate", "--keys", "link"]).exits(0);
+    keyfob.run(&["keys", "activate", "2", "--keys", "link"]).exits(0);
+    assert!(path("link").is_symlink());
+    let lists = ["link", "real/ring"]
+        .map(|ring| keyfob.run(&["keys", "list", "--json", "--keys", ring]).exits(0).stdout);
+    assert_eq!(lists[0], lists[1]);
+    assert!(lists[0].contains("\"key\":2,\"state\":\"active\""), "{}", lists[0]);
+}
+
+/// Runs a script in mounts of its own, with the binary as `$K`, in the home of `keyfob`. Returns `None` if
+/// this user may not mount.
+fn with_mounts(keyfob: &Keyfob, mounts: &str, script: &str) -> Option<Done> {
+    let script = format!("cd \"$HOME\"; {{ {mounts}; }} || exit 77; {script}");
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]);
+    command.env("HOME", keyfob.home()).env("K", env!("CARGO_BIN_EXE_keyfob"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let done = Done::of(command.spawn().ok()?);
+    let may_not = done.status.code() == Some(77) || done.stderr.contains("unshare failed");
+    (!may_not).then_some(done)
+}
+
+#[test]
+fn a_ring_that_is_a_mount_or_lies_on_a_read_only_file_system_is_an_error_that_says_so() {
+    let keyfob = Keyfob::new();
+    let path = |name: &str| keyfob.home().join(name);
+    std::fs::create_dir(path("secret")).unwrap();
+    for name in ["ring", "outer", "secret/ring"] {
+        keyfob.run(&["keys", "generate", "--keys", name]).exits(0);
+    }
+    symlink("secret/ring", path("link")).unwrap();
+    let before = std::fs::read(path("ring")).unwrap();
+    for (mounts, ring, advice) in [
+        ("mount --bind outer ring", "ring", "is mounted as a single file"),
+        (
+            "mount --bind secret secret && mount -o remount,bind,ro secret",
+            "link",
+            "secret/ring is on a read-only file system",
+        ),
+    ] {
+        let script = format!("\"$K\" keys generate --keys {ring}");
+        let Some(done) = with_mounts(&keyfob, mounts, &script) else {
+            return eprintln!("not run: this user may not mount a file system");
+        };
+        done.exits(2).says("(key_ring_unwritable)").says(advice);
+    }
+    assert_eq!(std::fs::read(path("ring")).unwrap(), before);
+    assert!(!path("ring.new").exists() && !path("secret/ring.new").exists());
+}
+
+#[test]
+fn a_ring_in_a_folder_that_this_user_may_not_write_to_is_an_error_that_says_so() {
+    let keyfob = Keyfob::new();
+    let folder = keyfob.home().join("etc");
+    std::fs::create_dir(&folder).unwrap();
+    keyfob.run(&["keys", "generate", "--keys", "etc/ring"]).exits(0);
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o555)).unwrap();
+    // Without capabilities, permissions also hold for the superuser.
+    let script = "if [ \"$(id -u)\" = 0 ]; then exec setpriv --bounding-set=-all --inh-caps=-all \"$@\"; \
+                  else exec \"$@\"; fi";
+    for words in [&["generate"][..], &["activate", "1"]] {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_keyfob"), "keys"]);
+        command.args(words).args(["--keys", "etc/ring"]).current_dir(keyfob.home());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let done = Done::of(command.spawn().unwrap()).exits(2);
+        done.says("(key_ring_unwritable)").says("Run the command as a user who may write there");
+    }
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn the_superuser_leaves_a_ring_to_its_owner() {
+    use std::os::unix::fs::{MetadataExt, chown};
+
+    let keyfob = Keyfob::new();
+    let ring = keyfob.home().join("ring");
+    keyfob.run(&with(&["keys", "generate"])).exits(0);
+    if chown(&ring, Some(4711), Some(4711)).is_err() {
+        return eprintln!("not run: this user may not give a file to another one");
+    }
+    keyfob.run(&with(&["keys", "generate"])).exits(0);
+    let metadata = std::fs::metadata(&ring).unwrap();
+    assert_eq!((metadata.uid(), metadata.mode() & 0o777), (4711, 0o600));
+}
+
+#[test]
+fn a_ring_with_crlf_and_a_byte_order_mark_comes_from_a_variable() {
+    let keyfob = Keyfob::new();
+    keyfob.run(&with(&["keys", "generate"])).exits(0);
+    keyfob.issue(&with(&[]));
+    let ring = std::fs::read_to_string(keyfob.home().join("ring")).unwrap();
+    let crlf = ring.replace('\n', "\r\n");
+    for ring in [format!("\u{feff}{crlf}\r\n"), ring.replace('\n', ";"), ring.trim().to_owned()] {
+        let mut command = keyfob.command(&["list", "--keys", "env:RING"]);
+        command.env("RING", &ring).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let done = Done::of(command.spawn().unwrap()).exits(0);
+        assert!(done.stdout.starts_with("ID") || done.stdout.contains("tok_"), "{done:?}");
+    }
+}
+
+#[test]
+fn a_ring_without_the_key_of_a_token_makes_it_unavailable() {
+    let keyfob = Keyfob::new();
+    keyfob.run(&with(&["keys", "generate"])).exits(0);
+    std::fs::copy(keyfob.home().join("ring"), keyfob.home().join("stale")).unwrap();
+    keyfob.run(&with(&["keys", "generate"])).exits(0);
+    keyfob.run(&with(&["keys", "activate", "2"])).exits(0);
+    let (_, bearer) = keyfob.issue(&with(&[]));
+    let done = keyfob.feed(&["validate", "--keys", "stale"], bearer.as_bytes()).exits(3);
+    let done = done.says("(key_missing)").says("key 2").says("cannot be read");
+    assert!(!done.stderr.contains("refused"), "{done:?}");
 }

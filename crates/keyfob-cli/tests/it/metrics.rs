@@ -28,6 +28,37 @@ fn a_failed_command_writes_its_metrics_too() {
     assert!(text.lines().any(|line| line == malformed), "{text}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_is_followed_and_a_device_is_written_to_and_not_replaced() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+
+    let keyfob = Keyfob::new();
+    let path = |name: &str| keyfob.home().join(name);
+    std::fs::create_dir(path("real")).unwrap();
+    symlink("real/keyfob.prom", path("link")).unwrap();
+    for _ in 0..2 {
+        keyfob.run(&["issue", "--metrics", "link"]).exits(0);
+        assert!(path("link").is_symlink());
+        let text = std::fs::read_to_string(path("real/keyfob.prom")).unwrap();
+        assert!(text.contains("keyfob_store_calls_total"), "{text}");
+        std::fs::write(path("real/keyfob.prom"), "").unwrap();
+    }
+    // A link of this name in place of the device itself, which this test must not put at risk.
+    symlink("/dev/null", path("null")).unwrap();
+    keyfob.run(&["issue", "--metrics", "null"]).exits(0);
+    assert!(path("null").is_symlink());
+    let made = std::process::Command::new("mkfifo").arg(path("pipe")).status().unwrap();
+    assert!(made.success());
+    let reader = std::thread::spawn({
+        let pipe = path("pipe");
+        move || std::fs::read_to_string(pipe).unwrap()
+    });
+    keyfob.run(&["issue", "--metrics", "pipe"]).exits(0);
+    assert!(reader.join().unwrap().contains("keyfob_store_calls_total"));
+    assert!(std::fs::symlink_metadata(path("pipe")).unwrap().file_type().is_fifo());
+}
+
 #[test]
 fn an_unwritable_metrics_file_is_an_error_after_the_work_is_done() {
     let keyfob = Keyfob::new();

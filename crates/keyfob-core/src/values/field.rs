@@ -107,6 +107,8 @@ pub enum Field {
     Binding,
     /// The cursor of a page.
     Cursor,
+    /// The maximum number of tokens in a page.
+    PageLimit,
     /// The stamp of a login.
     Login,
     /// The number of sessions of a subject.
@@ -183,6 +185,7 @@ impl Field {
             Self::Filter => "filter",
             Self::Binding => "binding",
             Self::Cursor => "cursor",
+            Self::PageLimit => "page_limit",
             Self::Login => "login",
             Self::Sessions => "sessions",
             Self::BearerPrefix => "bearer_prefix",
@@ -223,6 +226,7 @@ impl Field {
             Self::LaneCount => "lane count",
             Self::TokenManager => "token manager",
             Self::LimitName => "limit name",
+            Self::PageLimit => "page limit",
             Self::Ipv6Prefix => "ipv6 prefix",
             one_word => one_word.as_str(),
         }

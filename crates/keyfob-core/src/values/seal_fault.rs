@@ -7,7 +7,9 @@ use super::key_version::KeyVersion;
 #[non_exhaustive]
 pub enum SealFault {
     /// The bytes are sealed under a key that the ring does not have.
-    #[error("it is sealed under key {key}, which the ring does not have: restore the key's line")]
+    #[error(
+        "it is sealed under key {key}, which the ring of this node does not have: give the node the current ring"
+    )]
     MissingKey {
         /// The version of the key.
         key: KeyVersion,
@@ -28,6 +30,11 @@ pub enum SealFault {
 }
 
 impl SealFault {
+    /// Returns whether only this node cannot read the bytes, because its ring lacks their key.
+    pub const fn is_missing_key(self) -> bool {
+        matches!(self, Self::MissingKey { .. })
+    }
+
     /// Returns the stable code.
     pub const fn code(self) -> &'static str {
         match self {

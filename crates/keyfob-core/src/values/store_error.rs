@@ -134,8 +134,9 @@ pub enum StoreError {
         /// The version of the key.
         key: KeyVersion,
     },
-    /// The data is not trusted: it was damaged, moved or swapped, or its key is missing.
-    #[error("{what} is refused: {integrity}")]
+    /// The data is not trusted: it was damaged, moved or swapped. Or its key is missing: then another node
+    /// may be able to read it.
+    #[error("{what} {}: {integrity}", if integrity.is_missing_key() { "cannot be read" } else { "is refused" })]
     Unverifiable {
         /// The data that is not trusted.
         what: String,
@@ -185,6 +186,10 @@ impl StoreError {
     /// Returns the kind of answer that the error calls for.
     pub fn class(&self) -> ErrorClass {
         match self {
+            // The node lacks the current ring. Nothing is known about the token.
+            Self::Unverifiable { integrity, .. } if integrity.is_missing_key() => {
+                ErrorClass::Unavailable
+            }
             Self::Unavailable { .. }
             | Self::Full { .. }
             | Self::OutcomeUnknown { .. }

@@ -41,7 +41,7 @@ impl LocalPermits {
 
     /// Returns whether there are too few permits, and asking for more does not help yet.
     pub(super) fn refuses(&self, charge: &Charge, now: u64) -> bool {
-        let permits = charge.least;
+        let permits = charge.min_permits;
         // At another rate there may be room.
         let is_same_rate = self.meter == Some(charge.meter);
         self.paused > now && is_same_rate && permits >= self.refused && !self.has(permits, now)
@@ -66,8 +66,8 @@ impl LocalPermits {
         } else {
             0
         };
-        let most = wanted.min(most(charge.meter, lease)).max(charge.least);
-        Charge { most, ..*charge }
+        let max_permits = wanted.min(max_permits(charge.meter, lease)).max(charge.min_permits);
+        Charge { max_permits, ..*charge }
     }
 
     /// Takes in the store's answer to a request that was sent at `sent`. Returns how many of the earlier
@@ -84,12 +84,12 @@ impl LocalPermits {
         let old = self.good(now);
         // The old permits are too few to be of use, or another call has just asked too.
         let (old, lapses) =
-            if old < asked.least { (0, lapses) } else { (old, lapses.min(self.lapses)) };
+            if old < asked.min_permits { (0, lapses) } else { (old, lapses.min(self.lapses)) };
         let lapsed = self.left.saturating_sub(old);
         let came = tally.taken.saturating_add(old);
         *self = Self { left: came, came, lapses, refused: 0, paused: 0, ..*self };
         self.hear(asked, tally, now);
-        if tally.taken < asked.most {
+        if tally.taken < asked.max_permits {
             self.pause(asked, tally, lease, now);
         }
         lapsed
@@ -107,21 +107,21 @@ impl LocalPermits {
             let wait = charge.meter.wait(tally.level, permits, tally.now).ok().flatten();
             wait.map_or(0, Ttl::as_millis) * NANOS
         };
-        let needed = wait(charge.least);
+        let needed = wait(charge.min_permits);
         if needed == 0 {
             // There was room for this key; another key refused.
             return;
         }
         // Wait a little longer, so that a batch is available, and never until the debt is gone,
         // after which permits would be lost.
-        let most = most(charge.meter, lease);
-        let batch = most.min(charge.meter.burst() / 2).max(charge.least);
+        let max_permits = max_permits(charge.meter, lease);
+        let batch = max_permits.min(charge.meter.burst() / 2).max(charge.min_permits);
         let lease = lease.as_millis() * NANOS;
         // Not longer than a lease, so that a limit that is raised or reset is noticed soon.
         let pause = wait(batch).min(lease / PARTS).max(needed).min(lease);
-        (self.refused, self.paused) = (charge.least, now.saturating_add(pause));
+        (self.refused, self.paused) = (charge.min_permits, now.saturating_add(pause));
         // By then, any permits are of use.
-        self.came = self.came.max(most);
+        self.came = self.came.max(max_permits);
     }
 
     fn hear(&mut self, charge: &Charge, tally: &ChargeOutcome, now: u64) {
@@ -140,13 +140,17 @@ impl LocalPermits {
             in_hand: self.good(now),
             level: charge.meter.from_stored(self.level.drained(store_now)),
             now: store_now,
-            pause: if charge.least >= self.refused { Ttl::from_millis(pause).ok() } else { None },
+            pause: if charge.min_permits >= self.refused {
+                Ttl::from_millis(pause).ok()
+            } else {
+                None
+            },
         }
     }
 }
 
 /// The maximum batch: what the rate gives in a lease, within the burst.
-fn most(meter: Meter, lease: Ttl) -> u32 {
+fn max_permits(meter: Meter, lease: Ttl) -> u32 {
     let given = lease.as_millis().saturating_mul(meter.drain()) / meter.permit();
     u32::try_from(given).unwrap_or(u32::MAX).min(meter.burst())
 }

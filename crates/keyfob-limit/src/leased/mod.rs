@@ -108,7 +108,8 @@ impl LeasedLimits {
             let tallies = both().map(|(charge, hand)| hand.tally(charge, 0, now)).collect();
             return Known::Refused(Charged { admitted: false, tallies });
         }
-        let lacking = both().enumerate().filter(|(_, (charge, hand))| !hand.has(charge.least, now));
+        let lacking =
+            both().enumerate().filter(|(_, (charge, hand))| !hand.has(charge.min_permits, now));
         let lacking: Vec<_> = lacking
             .map(|(place, (charge, hand))| (place, hand.batch(charge, self.lease, now)))
             .collect();
@@ -117,8 +118,8 @@ impl LeasedLimits {
         }
         let mut tallies = Vec::with_capacity(charges.len());
         for (charge, hand) in charges.iter().zip(&mut hands) {
-            hand.give(charge.least);
-            tallies.push(hand.tally(charge, charge.least, now));
+            hand.give(charge.min_permits);
+            tallies.push(hand.tally(charge, charge.min_permits, now));
             held.put(&charge.key, *hand, hand.kept_until(self.lease), now);
         }
         Known::Admitted(Charged { admitted: true, tallies })
@@ -151,13 +152,13 @@ impl LeasedLimits {
         }
         let met = charges.iter().zip(&hands).zip(fresh).all(|((charge, hand), fresh)| {
             // A batch that has just arrived counts even if a lease is shorter than the round trip.
-            fresh || hand.has(charge.least, now)
+            fresh || hand.has(charge.min_permits, now)
         });
         let mut given = Vec::with_capacity(charges.len());
         for (charge, hand) in charges.iter().zip(&mut hands) {
             if met {
-                hand.give(charge.least);
-                given.push(hand.tally(charge, charge.least, now));
+                hand.give(charge.min_permits);
+                given.push(hand.tally(charge, charge.min_permits, now));
             }
             held.put(&charge.key, *hand, hand.kept_until(self.lease), now);
         }
@@ -220,7 +221,7 @@ impl LimitStore for LeasedLimits {
 
     async fn charge(&self, charges: &[Charge]) -> Result<Charged, StoreError> {
         Charge::check(charges)?;
-        if charges.iter().all(|charge| charge.most == 0) {
+        if charges.iter().all(|charge| charge.max_permits == 0) {
             return self.look(charges).await;
         }
         for _ in 0..LEASE_ATTEMPTS {
@@ -244,7 +245,7 @@ impl LimitStore for LeasedLimits {
                 return Ok(charged);
             }
         }
-        let exactly = |charge: &Charge| Charge { most: charge.least, ..*charge };
+        let exactly = |charge: &Charge| Charge { max_permits: charge.min_permits, ..*charge };
         self.store.charge(&charges.iter().map(exactly).collect::<Vec<_>>()).await
     }
 }

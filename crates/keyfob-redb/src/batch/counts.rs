@@ -125,7 +125,7 @@ impl Batch<'_> {
                 .index
                 .range::<&tables::IndexKey>(&from..&to)?
                 .rev()
-                .take(BucketCounts::COUNTED_OUT);
+                .take(BucketCounts::MIN_COUNTED_REVOKED);
             for row in rows {
                 ids.extend(tables::id_of(row?.0.value()).filter(|id| Some(*id) != except));
             }

@@ -12,7 +12,7 @@ use keyfob_testkit::traces::{self, TRACES};
 use crate::fixture::Fixture;
 
 /// Returns the traces that are in the file in plaintext.
-async fn in_clear(ring: Option<&KeyRing>) -> Vec<&'static str> {
+async fn traces_in_plaintext(ring: Option<&KeyRing>) -> Vec<&'static str> {
     let fixture = Fixture::new();
     let manager = TokenManager::builder(Arc::new(fixture.store())).clock(fixture.clock.clone());
     let manager = match ring {
@@ -26,8 +26,8 @@ async fn in_clear(ring: Option<&KeyRing>) -> Vec<&'static str> {
 #[tokio::test]
 async fn a_sealed_file_contains_no_plaintext() {
     let ring = KeyRing::generate(Timestamp::default(), &OsRandom).unwrap();
-    assert_eq!(in_clear(None).await, TRACES, "without keys, all traces are in the file");
-    assert_eq!(in_clear(Some(&ring)).await, [""; 0]);
+    assert_eq!(traces_in_plaintext(None).await, TRACES, "without keys, all traces are in the file");
+    assert_eq!(traces_in_plaintext(Some(&ring)).await, [""; 0]);
 }
 
 #[tokio::test]

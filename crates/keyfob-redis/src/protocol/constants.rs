@@ -45,7 +45,7 @@ pub(super) fn numbers() -> Vec<(&'static str, u64)> {
         ("FIRST_CLASS_LETTER", u64::from(FIRST_CLASS_LETTER)),
         ("RECORD_FORMAT", u64::from(RECORD_FORMAT)),
         ("EPOCH_RETENTION_MS", Epoch::KEPT_AT_LEAST.as_millis()),
-        ("MAX_COUNTED_OUT", BucketCounts::COUNTED_OUT as u64),
+        ("MAX_COUNTED_OUT", BucketCounts::MIN_COUNTED_REVOKED as u64),
         ("ID_BYTES", id_bytes),
         ("TIME_BUCKET_BYTES", TimeBucket::BYTES as u64),
         ("MAX_KIND", Kind::ALL.len() as u64 - 1),

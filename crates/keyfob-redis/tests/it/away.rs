@@ -1,4 +1,4 @@
-//! A store that is known to be away: calls fail without waiting for the whole budget, and go on by themselves.
+//! A store that is known to be away: calls fail without waiting for the whole budget, and recover by themselves.
 
 use keyfob::store::prelude::*;
 use std::sync::Arc;

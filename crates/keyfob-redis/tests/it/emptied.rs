@@ -156,7 +156,7 @@ fn manager_is_lost(manager: &TokenManager, bearer: &keyfob::BearerToken) -> bool
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nodes_that_may_recreate_the_namespace_go_on() {
+async fn nodes_that_may_recreate_the_namespace_continue() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 4).when_emptied(WhenEmptied::Recreate);
     let managers = [TokenManager::new(open(&config).await), TokenManager::new(open(&config).await)];
@@ -177,7 +177,7 @@ async fn nodes_that_may_recreate_the_namespace_go_on() {
 }
 
 #[tokio::test]
-async fn lanes_of_an_older_version_are_taken_over_and_foreign_ones_begin_anew() {
+async fn lanes_of_an_older_version_are_taken_over_and_foreign_ones_begin_again() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 1);
     let store = open(&config).await;

@@ -71,7 +71,7 @@ async fn every_number_is_exact_in_the_script_too() {
         let looked = store.charge(&[Charge::look(key, meter)]).await.unwrap().tallies[0];
         assert_eq!(looked.level, meter.drained(level, looked.now), "{rate}");
         if rate != "1000/ms" {
-            let rest = Charge { key, meter, least: 1, most: 5 };
+            let rest = Charge { key, meter, min_permits: 1, max_permits: 5 };
             assert_eq!(store.charge(&[rest]).await.unwrap().tallies[0].taken, 1, "{rate}");
             assert!(!admits(&*store, key, meter).await, "{rate}");
         }

@@ -73,7 +73,7 @@ fn a_store_under_sentinel_is_used_in_one_runtime_after_the_other() {
 }
 
 #[test]
-fn what_is_revoked_between_two_runtimes_is_refused_in_the_second() {
+fn a_token_revoked_between_two_runtimes_is_refused_in_the_second() {
     let server = RedisServer::start().unwrap();
     let config = config(&server.url(), 4);
     let first = runtime();

@@ -41,7 +41,7 @@ fn bytes_of(folder: &Path) -> Vec<u8> {
 
 /// Returns the plaintext traces on the server's disk. Its log of writes has every key and every
 /// value that was ever written; replicas receive the same.
-async fn in_clear(ring: Option<&KeyRing>) -> Vec<&'static str> {
+async fn traces_in_plaintext(ring: Option<&KeyRing>) -> Vec<&'static str> {
     let server = RedisServer::builder().append_only().start().unwrap();
     let store = Arc::new(open(&config(&server.url(), 8)).await);
     let manager = TokenManager::builder(store);
@@ -58,9 +58,9 @@ async fn in_clear(ring: Option<&KeyRing>) -> Vec<&'static str> {
 }
 
 #[tokio::test]
-async fn nothing_lies_in_clear_on_the_server() {
-    assert_eq!(in_clear(None).await, TRACES, "without keys, all traces are on the disk");
-    assert_eq!(in_clear(Some(&ring())).await, [""; 0]);
+async fn the_server_stores_nothing_in_plaintext() {
+    assert_eq!(traces_in_plaintext(None).await, TRACES, "without keys, all traces are on the disk");
+    assert_eq!(traces_in_plaintext(Some(&ring())).await, [""; 0]);
 }
 
 #[tokio::test]

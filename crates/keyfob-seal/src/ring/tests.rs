@@ -30,7 +30,34 @@ fn a_ring_reads_back_as_it_was_written() {
     let one_line: String =
         text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join(";");
     assert_eq!(KeyRing::parse(&one_line).unwrap(), ring, "semicolons stand for line breaks");
-    assert_eq!(KeyRing::parse(&text.replace('\n', "\r\n")).unwrap(), ring);
+}
+
+#[test]
+fn a_ring_may_have_other_line_ends_and_a_byte_order_mark() {
+    let text = ring().to_text();
+    let crlf = text.replace('\n', "\r\n");
+    let one_line = text.replace('\n', ";");
+    for text in [
+        text.trim_end().to_owned(),
+        format!("{}\n\n\n", *text),
+        crlf.clone(),
+        format!("\u{feff}{}", *text),
+        format!("\u{feff}{crlf}\r\n"),
+        // The comment at the start of the file does not swallow the keys.
+        one_line.clone(),
+        one_line.replace(';', "; "),
+        format!("\u{feff}{one_line}\r\n"),
+    ] {
+        assert_eq!(KeyRing::parse(&text).unwrap(), ring(), "{text:?}");
+    }
+    let commented = format!("{}# key 2 reading; key 3 reading\n", *text);
+    assert_eq!(
+        KeyRing::parse(&commented).unwrap(),
+        ring(),
+        "a comment goes to the end of its line"
+    );
+    let inside = text.replace("key 1", "\u{feff}key 1");
+    assert_eq!(KeyRing::parse(&inside).unwrap_err().code(), "key_ring_malformed");
 }
 
 #[test]

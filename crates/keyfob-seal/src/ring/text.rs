@@ -6,8 +6,9 @@
 //! key 1 reading 2026-11-24T08:30:00Z terms=1 <43 characters>
 //! key 2 active 2026-12-24T08:30:00Z terms=1 <43 characters>
 //! ```
-//! Empty lines and lines that begin with `#` are ignored. A semicolon also ends a line, for places where
-//! a line break is hard to write.
+//! Empty lines are ignored, and so is what follows a `#` on a line. A semicolon also ends a line, for places
+//! where a line break is hard to write. In a text without line breaks, it also ends a comment. A byte order
+//! mark at the start does not count.
 
 use std::fmt::Write as _;
 
@@ -36,10 +37,13 @@ impl KeyRing {
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let mut ring = Self { keys: Vec::new(), terms: Vec::new(), bare: false };
         let mut bare_seen = false;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let is_one_line = text.lines().nth(1).is_none();
+        let without_comment = |text| str::split(text, '#').next().unwrap_or_default();
         // Errors count lines as an editor does: only a line break starts a new line.
         let lines = text.lines().enumerate().flat_map(|(number, line)| {
-            let line = line.split('#').next().unwrap_or_default();
-            line.split(';').map(move |part| (number + 1, part))
+            let line = if is_one_line { line } else { without_comment(line) };
+            line.split(';').map(move |part| (number + 1, without_comment(part)))
         });
         for (line, part) in lines {
             let words: Vec<&str> = part.split_whitespace().collect();

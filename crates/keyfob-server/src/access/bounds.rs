@@ -85,6 +85,14 @@ pub fn check(caller: &Token, wanted: HandedOut<'_>) -> Result<(), BeyondBounds> 
     }
 }
 
+/// Returns whether a caller may hand out a scope that another token has, with a token that is derived
+/// from it: a reserved scope only if the caller has it too.
+pub(crate) fn may_pass_on(caller: &Token, scope: &Scope) -> bool {
+    !is_reserved(scope.as_str())
+        || caller.scopes.contains(scope)
+        || ManagementScope::Admin.is_in(&caller.scopes)
+}
+
 /// Returns whether the holder of `own` may hand out everything that `wanted` allows.
 fn permits_all<T>(own: &Allowed<T>, wanted: &Allowed<T>, permits: impl Fn(&T) -> bool) -> bool {
     match wanted {

@@ -31,6 +31,11 @@ const CHALLENGE: (&str, &str, bool) =
 const RETRY_AFTER: (&str, &str, bool) =
     ("Retry-After", "After how many seconds to try again.", true);
 
+const RATE_LIMIT: (&str, &str, bool) =
+    ("RateLimit", "The status of the limits (draft-ietf-httpapi-ratelimit-headers).", false);
+const RATE_LIMIT_POLICY: (&str, &str, bool) =
+    ("RateLimit-Policy", "The limits (draft-ietf-httpapi-ratelimit-headers).", false);
+
 const KINDS: &[FailureKind] = &[
     FailureKind {
         status: 400,
@@ -102,7 +107,7 @@ const KINDS: &[FailureKind] = &[
         about: "A limit, or too many failed attempts of the address.",
         problem: ("throttled", "too many failed attempts: try again later"),
         oauth: ("temporarily_unavailable", "too many requests: try again later"),
-        headers: &[RETRY_AFTER],
+        headers: &[RETRY_AFTER, RATE_LIMIT, RATE_LIMIT_POLICY],
     },
     FailureKind {
         status: 500,
@@ -145,7 +150,7 @@ fn statuses(route: &Route) -> BTreeSet<u16> {
     if matches!(route.demand, Demand::Scope(_) | Demand::TokenEndpoint) {
         statuses.insert(403);
     }
-    if route.query.is_some() {
+    if route.is_query_checked {
         statuses.insert(400);
     }
     if route.path.contains('{') {

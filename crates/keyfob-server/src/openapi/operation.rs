@@ -71,7 +71,7 @@ fn parameters(route: &Route, schemas: &mut Schemas) -> Vec<Value> {
         let known = PATH_PARAMETERS.iter().find(|known| known.name == name)?;
         Some((known, "path"))
     });
-    let in_query = route.query.unwrap_or_default().iter().map(|known| (known, "query"));
+    let in_query = route.query.iter().map(|known| (known, "query"));
     let in_header = route.headers.iter().map(|known| (known, "header"));
     let all = in_path.chain(in_query).chain(in_header);
     all.map(|(parameter, place)| {

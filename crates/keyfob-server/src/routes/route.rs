@@ -41,8 +41,10 @@ pub struct Route {
     pub errors: ErrorForm,
     /// The body that it takes.
     pub takes: Takes,
-    /// The parameters of the query. `None`: the query is not read.
-    pub(crate) query: Option<&'static [Parameter]>,
+    /// The parameters of the query.
+    pub(crate) query: &'static [Parameter],
+    /// Whether a query with another parameter is refused before the handler runs.
+    pub(crate) is_query_checked: bool,
     /// The headers that it reads, besides those of every request.
     pub(crate) headers: &'static [Parameter],
     /// The body of JSON that it takes.
@@ -170,7 +172,8 @@ impl Route {
             demand: Demand::Public,
             errors: ErrorForm::Problem,
             takes: Takes::Nothing,
-            query: None,
+            query: &[],
+            is_query_checked: false,
             headers: &[],
             json: None,
             forms: &[],
@@ -194,7 +197,12 @@ impl Route {
 
     /// The query may have these parameters and no others.
     pub(super) fn query(self, parameters: &'static [Parameter]) -> Self {
-        Self { query: Some(parameters), ..self }
+        Self { query: parameters, is_query_checked: true, ..self }
+    }
+
+    /// The query may have these parameters, and the handler reads it.
+    pub(super) fn describes_query(self, parameters: &'static [Parameter]) -> Self {
+        Self { query: parameters, ..self }
     }
 
     pub(super) fn headers(self, headers: &'static [Parameter]) -> Self {

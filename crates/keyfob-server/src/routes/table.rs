@@ -20,13 +20,14 @@ use crate::oauth::token::answer::TokenAnswer;
 use crate::operations::Status;
 use crate::parameter::{Parameter, schema_of};
 use crate::v1::parameters::{self, BIND, FILTER};
-use crate::{oauth, openapi, operations, v1};
+use crate::{gateway, oauth, openapi, operations, v1};
 
 /// Returns all routes.
 pub fn routes() -> Vec<Route> {
     let mut routes = oauth_routes();
     routes.extend(token_routes());
     routes.extend(api_routes());
+    routes.extend(gateway_routes());
     routes.extend(service_routes());
     routes
 }
@@ -255,6 +256,23 @@ fn api_routes() -> Vec<Route> {
             .scope(Admin)
             .query(&[])
             .answers::<DoctorBody>(200, "The findings."),
+    ]
+}
+
+fn gateway_routes() -> Vec<Route> {
+    let route = get("/authz", "authorizeRequest", |call| Box::pin(gateway::authz::handle(call)));
+    vec![
+        route
+            .about(Tag::Validation, "Answer a gateway: may this request pass, and whose is it?")
+            .demands(Demand::Presented)
+            .describes_query(gateway::parameters::DEMANDS)
+            .may_fail(&[400, 401, 403, 429, 503])
+            .reply(Reply {
+                status: 200,
+                about: "The request may pass.",
+                content: Content::Empty,
+                headers: gateway::parameters::IDENTITY,
+            }),
     ]
 }
 

@@ -3,6 +3,8 @@
 
 mod authorization;
 mod bad_input;
+mod failing_store;
+mod gateway;
 mod introspection;
 mod openapi;
 mod operations;

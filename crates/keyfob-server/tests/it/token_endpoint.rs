@@ -89,7 +89,7 @@ async fn a_public_client_names_itself_if_the_settings_know_it() {
 }
 
 #[tokio::test]
-async fn client_credentials_give_a_token_that_falls_with_its_key() {
+async fn client_credentials_give_a_token_that_is_revoked_with_its_key() {
     let service = Service::start().await;
     let grant = Grant::new(Kind::ApiKey).client("app").scopes("read write keyfob:issue");
     let issued = service.manager.issue(grant.audience("shop")).await.unwrap();
@@ -143,6 +143,30 @@ async fn a_service_exchanges_a_token_that_is_meant_for_it() {
     assert_eq!(actors["sub"], "shop");
     service.manager.revoke(session.token.id, RevokeRequest::reason("logout")).await.unwrap();
     assert!(service.manager.validate_active(&*bearer).await.is_err());
+}
+
+#[tokio::test]
+async fn an_exchange_passes_no_reserved_scope_on_that_the_client_lacks() {
+    let service = Service::start().await;
+    let shop = service.key_of(Grant::new(Kind::ApiKey).client("shop").audience("shop")).await;
+    let admin = Grant::new(Kind::Access).subject("alice").scopes("read keyfob:admin");
+    let bearer = service.bearer(admin.audience("shop")).await;
+    let exchange = |scope: Option<&'static str>| {
+        let bearer = bearer.clone();
+        let (service, shop) = (&service, &shop);
+        async move {
+            let mut form = vec![
+                ("grant_type", EXCHANGE),
+                ("subject_token", &*bearer),
+                ("subject_token_type", ACCESS_TOKEN),
+            ];
+            form.extend(scope.map(|scope| ("scope", scope)));
+            ask(service, shop, &form).await
+        }
+    };
+    assert_eq!(text(&exchange(None).await, "scope"), "read");
+    let reply = exchange(Some("keyfob:admin")).await;
+    assert_eq!(reply.error(), (400, "invalid_scope".into()));
 }
 
 #[tokio::test]

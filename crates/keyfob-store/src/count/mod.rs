@@ -31,7 +31,7 @@ use keyfob_core::token::Kind;
 /// | consume of the last use | one more is exhausted |
 /// | revoke | one more is revoked, if it was not revoked before |
 /// | advance of a client, or of everything | all stored tokens are revoked; each lane does this together with its epoch |
-/// | advance or cascade of a subject or an ancestor | the tokens under the terms in the change are revoked, at least the newest [`BucketCounts::COUNTED_OUT`] of them |
+/// | advance or cascade of a subject or an ancestor | the tokens under the terms in the change are revoked, at least the newest [`BucketCounts::MIN_COUNTED_REVOKED`] of them |
 ///
 /// Tokens that the last row leaves out are counted as active until their end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -42,7 +42,7 @@ pub struct CountTotals(HashMap<(TimeBucket, Kind, Option<EpochField>), BucketCou
 impl BucketCounts {
     /// When the epoch of a subject or an ancestor ends tokens, at least this many of the listed ones are
     /// counted as revoked.
-    pub const COUNTED_OUT: usize = 500;
+    pub const MIN_COUNTED_REVOKED: usize = 500;
 
     /// Creates it with all numbers zero.
     pub const fn new(span: TimeBucket, kind: Kind, client: Option<EpochField>) -> Self {

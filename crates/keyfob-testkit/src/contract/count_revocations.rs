@@ -144,7 +144,7 @@ pub(super) async fn an_unlisted_token_is_counted_as_active_until_it_ends(fixture
 /// Of very many tokens, at least the newest are counted as revoked.
 pub(super) async fn of_many_tokens_the_newest_are_counted_as_revoked(fixture: Fixture) {
     let user = owner(&fixture, "user");
-    let min = BucketCounts::COUNTED_OUT as u64;
+    let min = BucketCounts::MIN_COUNTED_REVOKED as u64;
     for _ in 0..12 {
         fixture.insert_all((0..min / 10).map(|_| owned(&fixture, &user)).collect()).await;
     }

@@ -75,7 +75,7 @@ pub struct CacheReport {
     /// Entries in use: each holds a token that was active at the last lookup.
     pub tokens: u64,
     /// Maximum number of entries.
-    pub most_tokens: u64,
+    pub max_tokens: u64,
     /// Memory in use, in bytes.
     pub bytes: u64,
     /// How often a validation found the token active in the cache.
@@ -85,7 +85,7 @@ pub struct CacheReport {
 }
 
 impl CacheReport {
-    pub(super) fn new(tokens: u64, most_tokens: u64, bytes: u64) -> Self {
-        Self { tokens, most_tokens, bytes, hits: 0, misses: 0 }
+    pub(super) fn new(tokens: u64, max_tokens: u64, bytes: u64) -> Self {
+        Self { tokens, max_tokens, bytes, hits: 0, misses: 0 }
     }
 }

@@ -59,7 +59,7 @@ pub(crate) struct Cache {
     unknown: unknown::Unknown,
     flights: flight::Flights,
     writing: Mutex<()>,
-    most: usize,
+    max_tokens: usize,
     metrics: Metrics,
 }
 
@@ -104,15 +104,15 @@ pub(crate) struct Keep<'a> {
 
 impl Cache {
     pub(crate) fn new(config: CacheConfig, lanes: LaneCount, metrics: &Metrics) -> Option<Self> {
-        let most = config.max_tokens();
-        (most > 0).then(|| Self {
+        let max_tokens = config.max_tokens();
+        (max_tokens > 0).then(|| Self {
             watcher: InvalidationListener::measured(lanes, config.max_staleness(), metrics.clone()),
-            table: Table::new(most),
-            overflow: Overflow::new(most * config::OVERFLOW_WORDS),
+            table: Table::new(max_tokens),
+            overflow: Overflow::new(max_tokens * config::OVERFLOW_WORDS),
             unknown: unknown::Unknown::new(),
             flights: flight::Flights::default(),
             writing: Mutex::default(),
-            most,
+            max_tokens,
             metrics: metrics.clone(),
         })
     }
@@ -284,14 +284,14 @@ impl Cache {
 
     pub(crate) fn report(&self) -> CacheReport {
         let bytes = self.table.bytes() + self.overflow.bytes() + config::FIXED_BYTES;
-        CacheReport::new(self.table.taken(), self.most as u64, bytes)
+        CacheReport::new(self.table.taken(), self.max_tokens as u64, bytes)
     }
 
     /// Updates the gauges: how full the cache is, and how many lanes are trusted.
     pub(crate) fn publish(&self) {
         let (report, handles) = (self.report(), &self.metrics.handles);
         handles.cache_entries.set(report.tokens as f64);
-        handles.cache_most_entries.set(report.most_tokens as f64);
+        handles.cache_most_entries.set(report.max_tokens as f64);
         handles.cache_bytes.set(report.bytes as f64);
         self.watcher.publish();
     }

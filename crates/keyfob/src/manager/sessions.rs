@@ -202,7 +202,7 @@ impl TokenManager {
             let live = sessions.iter().filter_map(|id| known_live.get(id)).copied().collect();
             let to_end = policy.when_full.choose_ended(live, max);
             if to_end.is_empty() {
-                return Err(Error::TooManySessions { most: max });
+                return Err(Error::TooManySessions { max });
             }
             let request = RevokeRequest::reason("session_limit");
             for id in &to_end {

@@ -85,8 +85,9 @@ impl TokenManager {
                 let (token, code) = (Some(refused.token()), refused.code().to_owned());
                 self.record_observation(|| ObservationKind::Refused { token, code });
             }
-            Error::Store(refused @ StoreError::Unverifiable { .. }) => {
-                if let Some(token) = token {
+            Error::Store(refused @ StoreError::Unverifiable { integrity, .. }) => {
+                // A missing key is a fault of this node and says nothing about the token.
+                if let Some(token) = token.filter(|_| !integrity.is_missing_key()) {
                     let code = || refused.code().to_owned();
                     self.record_observation(|| ObservationKind::Unverifiable {
                         token,

@@ -102,8 +102,8 @@ impl Shared {
                 permit: meter.permit().into(),
                 drain: meter.drain().into(),
                 burst: meter.whole().into(),
-                min_permits: u64::from(charge.least).into(),
-                max_permits: u64::from(charge.most).into(),
+                min_permits: u64::from(charge.min_permits).into(),
+                max_permits: u64::from(charge.max_permits).into(),
             })
         });
         // A repeated call would charge twice.

@@ -43,7 +43,7 @@ impl Refusals {
         let now = Instant::now();
         let refusal = |charge: &Charge| {
             let refusal = known.get(&charge.key)?;
-            let is_same = charge.meter == refusal.meter && charge.least >= refusal.permits;
+            let is_same = charge.meter == refusal.meter && charge.min_permits >= refusal.permits;
             (refusal.ends_at > now && is_same).then_some(refusal)
         };
         charges.iter().find_map(refusal)?;
@@ -62,12 +62,12 @@ impl Refusals {
     /// Remembers the refusal of a key, if it refused. The refusal is forgotten a millisecond early, so a
     /// caller that waits for the time it was given is not refused from memory.
     pub(super) fn remember(&self, charge: &Charge, tally: &ChargeOutcome) {
-        let wait = charge.meter.wait(tally.level, charge.least, tally.now).ok().flatten();
+        let wait = charge.meter.wait(tally.level, charge.min_permits, tally.now).ok().flatten();
         let Some(wait) = wait.filter(|wait| wait.as_millis() > 1) else { return };
         let received_at = Instant::now();
         let ends_at =
             received_at + wait.as_duration().min(MAX_RETENTION) - Duration::from_millis(1);
-        let (permits, meter) = (charge.least, charge.meter);
+        let (permits, meter) = (charge.min_permits, charge.meter);
         let refusal = Refusal { permits, meter, tally: *tally, received_at, ends_at };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_KEYS {

@@ -6,9 +6,10 @@
 //! tokens and those that are meant for it; one with the scope `keyfob:issue` may exchange every token
 //! that it may look at.
 
-use keyfob::{Error, Grant, Kind, Presentation, Subject, Token, ValidationChain};
+use keyfob::{Error, Grant, Kind, Presentation, Scope, Subject, Token, ValidationChain};
 
 use super::answer::{TokenAnswer, scopes};
+use crate::access::bounds;
 use crate::access::caller::Caller;
 use crate::access::scope::ManagementScope;
 use crate::call::Call;
@@ -31,12 +32,16 @@ pub(super) async fn handle(call: &Call) -> Answer {
         return Err(Failure::oauth("unauthorized_client", detail));
     }
     let mut grant = Grant::new(Kind::Access).acting(actor(call).await?).by(caller.actor()?);
-    for scope in scopes(call)? {
-        grant = grant.scope(scope);
+    let may_pass_on = |scope: &Scope| bounds::may_pass_on(caller.token(), scope);
+    let asked = scopes(call)?;
+    if !asked.iter().all(may_pass_on) {
+        return Err(Failure::oauth("invalid_scope", "the client may not hand out a scope"));
     }
+    grant = asked.into_iter().fold(grant, Grant::scope);
     if call.optional(&SCOPE).is_none() {
         // Without the parameter: the scopes of the subject token (RFC 8693 section 2.1).
-        grant = subject.scopes.iter().cloned().fold(grant, Grant::scope);
+        let passed_on = subject.scopes.iter().filter(|scope| may_pass_on(scope));
+        grant = passed_on.cloned().fold(grant, Grant::scope);
     }
     for audience in call.form.get_all(AUDIENCE.name).chain(call.form.get_all(RESOURCE.name)) {
         grant = grant.audience(audience);

@@ -67,9 +67,10 @@ impl TokenManager {
     /// names the lanes that are missing: [`TokenPage::missing_lanes`].
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the filter or the cursor is not valid; [`Error::Store`].
+    /// [`Error::Invalid`] when the filter, the limit or the cursor is not valid; [`Error::Store`].
     pub async fn list(&self, filter: &Filter, paging: Paging) -> Result<TokenPage, Error> {
         filter.check()?;
+        paging.check()?;
         let Paging { order, limit, after } = paging;
         let fingerprint = filter.fingerprint();
         let Plan { terms, lane, ids } = filter.plan(self.inner.store.namespace());

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+#[cfg(doc)]
+use crate::TokenManager;
 use keyfob_core::field::Field;
 use keyfob_core::id::Lane;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
@@ -83,10 +85,19 @@ impl Paging {
     /// The maximum number of tokens in a page.
     pub const MAX_LIMIT: usize = 1_000;
 
-    /// Returns pages of at most `limit` tokens, the newest first. The limit is clamped to the range
-    /// from 1 to [`Paging::MAX_LIMIT`].
+    /// Returns pages of at most `limit` tokens, the newest first. [`TokenManager::list`] refuses a limit of
+    /// zero and a limit above [`Paging::MAX_LIMIT`].
     pub fn new(limit: usize) -> Self {
-        Self { order: Order::NewestFirst, limit: limit.clamp(1, Self::MAX_LIMIT), after: None }
+        Self { order: Order::NewestFirst, limit, after: None }
+    }
+
+    /// Checks the limit. Fewer tokens than the caller asked for would look like the last page.
+    pub(super) fn check(&self) -> Result<(), InvalidValue> {
+        if (1..=Self::MAX_LIMIT).contains(&self.limit) {
+            return Ok(());
+        }
+        let allowed = "a limit from 1 to 1000, and the cursor of each page for the next one";
+        Err(InvalidValue::new(Field::PageLimit, InvalidReason::OutOfRange { allowed }))
     }
 
     /// Orders by expiry, the soonest first. The order is exact where records are retained for a

@@ -91,7 +91,7 @@ async fn the_cache_holds_the_whole_token() {
     let (loads, scopes) = nodes.loads(scopes).await;
     assert_eq!((loads, scopes.unwrap()), (0, vec!["read".to_owned(), "write".to_owned()]));
     let report = nodes.one.cache_report().unwrap();
-    assert_eq!((report.tokens, report.most_tokens), (1, 100_000));
+    assert_eq!((report.tokens, report.max_tokens), (1, 100_000));
     let whole = CacheConfig::default().max_bytes();
     assert!(report.bytes > 4096 && report.bytes < whole / 20, "{report:?} of {whole}");
 }

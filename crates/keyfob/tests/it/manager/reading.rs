@@ -46,6 +46,25 @@ async fn pages_hold_each_match_once_and_in_order() {
 }
 
 #[tokio::test]
+async fn a_limit_outside_its_range_is_an_error_and_not_cut() {
+    let bench = bench();
+    bench.manager.issue(session("user123")).await.unwrap();
+    for limit in [0, Paging::MAX_LIMIT + 1, 5_000, usize::MAX] {
+        let refused = bench.manager.list(&Filter::new(), Paging::new(limit)).await.unwrap_err();
+        assert_eq!(refused.code(), "invalid_value");
+        let message = refused.to_string();
+        assert!(
+            message.contains("page limit is out of range: use a limit from 1 to 1000"),
+            "{message}"
+        );
+    }
+    for limit in [1, Paging::MAX_LIMIT] {
+        let page = bench.manager.list(&Filter::new(), Paging::new(limit)).await.unwrap();
+        assert_eq!(page.tokens.len(), 1, "{limit}");
+    }
+}
+
+#[tokio::test]
 async fn a_cursor_belongs_to_its_filter_and_its_order() {
     let bench = bench();
     for _ in 0..3 {

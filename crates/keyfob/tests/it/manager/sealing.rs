@@ -15,8 +15,8 @@ use keyfob::store::{
     Verdict,
 };
 use keyfob::{
-    Error, Filter, Issued, MemoryStore, Paging, RefreshRequest, RevokeRequest, SessionPolicy,
-    Timestamp, TokenId, TokenManager, Ttl, UpdateRequest, ValidationChain, WhenFull,
+    Error, ErrorClass, Filter, Issued, MemoryStore, Paging, RefreshRequest, RevokeRequest,
+    SessionPolicy, Timestamp, TokenId, TokenManager, Ttl, UpdateRequest, ValidationChain, WhenFull,
 };
 
 use keyfob_testkit::instrumented_store::InstrumentedStore;
@@ -273,12 +273,33 @@ async fn a_missing_key_is_named_and_a_wrong_one_opens_nothing() {
     let refused = stale.get(issued.token.id).await.unwrap_err();
     assert_eq!(refused.code(), "key_missing");
     assert!(refused.to_string().contains("key 2"), "{refused}");
+    for error in [
+        refused,
+        stale.validate_active(&issued.bearer).await.unwrap_err(),
+        stale.explain(&issued.bearer, &ValidationChain::new()).await.unwrap_err(),
+        stale.derive(&issued.bearer, session("user123")).await.unwrap_err(),
+    ] {
+        assert_eq!(error.class(), ErrorClass::Unavailable, "{error}");
+        let message = error.to_string();
+        assert!(message.contains("cannot be read") && !message.contains("refused"), "{message}");
+    }
     assert_eq!(stale.reload_keys(&Failing).await.unwrap_err().code(), "no_one_active_key");
     assert_eq!(code(&stale, &issued).await, "key_missing", "the manager keeps its ring");
     stale.reload_keys(&StaticKeys::new(new)).await.unwrap();
     assert!(is_valid(&stale, &issued).await, "a ring can be renewed without a restart");
     let mixed_up = vault.sealed(&turned(&ring(8), NewKey::Sealing, 9));
     assert_eq!(code(&mixed_up, &issued).await, "not_opened");
+
+    stale.shutdown().await;
+    mixed_up.shutdown().await;
+    // Each manager reads what it has written itself.
+    for (manager, reports) in [(stale, 0), (mixed_up, 1)] {
+        let observed = manager.observations(&Cursor::start(), 100).await.unwrap().observations;
+        let is_report =
+            |seen: &ObservationKind| matches!(seen, ObservationKind::Unverifiable { .. });
+        let found = observed.iter().filter(|(seen, _)| is_report(&seen.what)).count();
+        assert_eq!(found, reports, "a missing key says nothing about the token");
+    }
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ async fn a_session_above_the_limit_is_denied_until_one_ends() {
     bench.login("another").await;
     for _ in 0..2 {
         match bench.manager.issue(session("user123")).await {
-            Err(Error::TooManySessions { most }) => assert_eq!(most, 2),
+            Err(Error::TooManySessions { max }) => assert_eq!(max, 2),
             other => panic!("{other:?}"),
         }
     }
