@@ -3,6 +3,6 @@
 
 #[expect(clippy::print_stdout, reason = "this is a command that people run")]
 fn main() -> Result<(), serde_json::Error> {
-    println!("{}", serde_json::to_string_pretty(&keyfob_server::openapi())?);
+    println!("{}", serde_json::to_string_pretty(&keyfob_server::openapi_document())?);
     Ok(())
 }

@@ -50,6 +50,6 @@ mod shared;
 mod v1;
 
 pub use respond::render::ErrorForm;
-pub use server::{Server, openapi};
+pub use server::{Server, openapi_document};
 pub use settings::Settings;
 pub use shared::RenderMetrics;

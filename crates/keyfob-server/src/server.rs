@@ -17,7 +17,7 @@ use crate::settings::Settings;
 use crate::shared::{RenderMetrics, Shared};
 
 /// Returns the OpenAPI document of the service: what `GET /openapi.json` answers.
-pub fn openapi() -> serde_json::Value {
+pub fn openapi_document() -> serde_json::Value {
     document(&routes())
 }
 
@@ -41,7 +41,7 @@ impl Server {
     ) -> Self {
         let authenticator = Authenticator::new(settings.public_clients.clone());
         let draining = watch::Sender::new(false);
-        let openapi = openapi().to_string().into();
+        let openapi = openapi_document().to_string().into();
         let shared = Shared { manager, authenticator, settings, openapi, render_metrics, draining };
         Self { shared: Arc::new(shared) }
     }

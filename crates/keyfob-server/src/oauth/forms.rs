@@ -2,7 +2,7 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::token::GrantType;
+use super::grant_type::GrantType;
 use crate::parameter::{Parameter, Value};
 use crate::routes::reply::FormBody;
 

@@ -4,7 +4,7 @@ use http::header::HOST;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::token::GrantType;
+use super::grant_type::GrantType;
 use crate::access::scope::ManagementScope;
 use crate::call::Call;
 use crate::respond::failure::Failure;

@@ -1,7 +1,7 @@
 //! The OpenAPI document against the table of routes, and against the document in the repository.
 
 use keyfob_server::access::demand::Demand;
-use keyfob_server::openapi;
+use keyfob_server::openapi_document;
 use keyfob_server::routes::route::{Route, Takes};
 use keyfob_server::routes::table::routes;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ fn operation<'a>(document: &'a Value, route: &Route) -> &'a Value {
 #[test]
 fn the_document_in_the_repository_is_that_of_the_service() {
     let kept: Value = serde_json::from_str(KEPT).unwrap();
-    let served = openapi();
+    let served = openapi_document();
     for (name, part) in served.as_object().unwrap() {
         assert_eq!(&kept[name], part, "{name} differs: run cargo xtask openapi --bless");
     }
@@ -32,12 +32,12 @@ async fn everybody_may_read_the_document() {
     let service = Service::start().await;
     let reply = service.get("/openapi.json", None).await;
     assert_eq!(reply.headers["content-type"], "application/json");
-    assert_eq!(reply.json(), openapi());
+    assert_eq!(reply.json(), openapi_document());
 }
 
 #[test]
 fn every_route_is_an_operation_with_its_name_body_and_answers() {
-    let document = openapi();
+    let document = openapi_document();
     for route in routes() {
         let operation = operation(&document, &route);
         assert_eq!(operation["operationId"], route.operation, "{route:?}");
@@ -56,7 +56,7 @@ fn every_route_is_an_operation_with_its_name_body_and_answers() {
 
 #[test]
 fn every_demand_is_stated() {
-    let document = openapi();
+    let document = openapi_document();
     let with = |scopes: &[&str]| json!([{ "bearer": scopes }, { "basic": scopes }]);
     for route in routes() {
         let operation = operation(&document, &route);
@@ -78,7 +78,7 @@ fn every_demand_is_stated() {
 
 #[test]
 fn every_parameter_of_a_path_is_described() {
-    let document = openapi();
+    let document = openapi_document();
     for route in routes() {
         let parameters = operation(&document, &route)["parameters"].as_array();
         let is_in_path = |parameter: &&Value| parameter["in"] == "path";
@@ -105,7 +105,7 @@ fn every_reference_resolves_and_everything_defined_is_used() {
             _ => {}
         }
     }
-    let document = openapi();
+    let document = openapi_document();
     let mut found = Vec::new();
     references(&document, &mut found);
     for reference in &found {
@@ -123,7 +123,7 @@ fn every_reference_resolves_and_everything_defined_is_used() {
 #[tokio::test]
 async fn every_operation_that_demands_something_refuses_a_request_without_credentials() {
     let service = Service::start().await;
-    let document = openapi();
+    let document = openapi_document();
     let mut count = 0;
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
