@@ -24,7 +24,7 @@ pub(crate) const DEMANDS: &[Parameter] = &[
     Parameter::new("strong", Value::Flag, "Asks the store instead of the cache."),
 ];
 
-/// The headers in which a gateway is told whose the request is.
+/// The headers that say whose the request is.
 pub(crate) const IDENTITY: &[Parameter] = &[
     text("X-Token-Subject", "The subject, percent-encoded."),
     text("X-Token-Client", "The client, percent-encoded."),
