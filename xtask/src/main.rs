@@ -7,6 +7,7 @@
 //! | `check` | house rules, plain words, the documentation, `layers`, `surface`, formatting, lints, documentation, and licences if `cargo-deny` is installed |
 //! | `layers` | checks what may import what: see `layers/mod.rs` |
 //! | `surface` | compares the public names of `keyfob` with the list of them |
+//! | `openapi` | compares the OpenAPI document of the service with the one in the repository |
 //! | `interop` | runs other people's programs against a server: see `interop/mod.rs` |
 //! | `bench` | builds the benchmark in release and runs it: see `docs/benchmarks.md` |
 
@@ -14,6 +15,7 @@ mod book;
 mod cargo;
 mod interop;
 mod layers;
+mod openapi;
 mod programs;
 mod prometheus;
 mod surface;
@@ -33,6 +35,7 @@ usage: cargo xtask COMMAND
                      documentation and licences; this is what CI runs first
   layers             check what may import what
   surface [--bless]  compare the public names of keyfob with the list, or write the list
+  openapi [--bless]  compare the OpenAPI document with the kept one, or write it
   interop [NAME ...] run other people's programs against a server; without NAME, all of them
   bench [GROUP ...] [--json] [--quick]
                      measure: validate, stores, sealing, memory, revocation, scale, peers;
@@ -58,6 +61,7 @@ fn run() -> Result<()> {
         Some("check") if rest.is_empty() => check(),
         Some("surface") => surface::run(&rest),
         Some("layers") if rest.is_empty() => layers::check(),
+        Some("openapi") => openapi::run(&rest),
         Some("interop") => interop::run(&rest),
         Some("bench") => bench(&rest),
         Some("help" | "--help" | "-h") => {
