@@ -4,15 +4,23 @@ use std::io;
 use std::sync::Arc;
 
 use axum::Router;
+use bytes::Bytes;
 use keyfob::TokenManager;
 use tokio::net::TcpListener;
 
 use crate::access::caller::Authenticator;
 use crate::listen::phase::Phases;
-use crate::listen::{Drained, Face, Listener, Shares};
+use crate::listen::{self, Drained, Face, Listener, Shares};
+use crate::openapi::document;
 use crate::routes;
+use crate::routes::table::routes;
 use crate::settings::Settings;
 use crate::shared::{RenderMetrics, Shared};
+
+/// Returns the OpenAPI document of the service: what `GET /openapi.json` answers.
+pub fn openapi_document() -> serde_json::Value {
+    document(&routes())
+}
 
 /// A server over a manager. Cloning is cheap, and the clones share everything.
 #[derive(Clone, Debug)]
@@ -25,6 +33,8 @@ pub struct Server {
 #[derive(Clone)]
 struct Parts {
     manager: TokenManager,
+    /// The OpenAPI document.
+    openapi: Bytes,
     render_metrics: Option<RenderMetrics>,
     phases: Arc<Phases>,
 }
@@ -41,7 +51,9 @@ impl Server {
         settings: Settings,
         render_metrics: Option<RenderMetrics>,
     ) -> Self {
-        let parts = Parts { manager, render_metrics, phases: Arc::new(Phases::new()) };
+        let openapi = openapi_document().to_string().into();
+        let phases = Arc::new(Phases::new());
+        let parts = Parts { manager, openapi, render_metrics, phases };
         let (bounds, phases) = (settings.bounds, Arc::clone(&parts.phases));
         let shares = Shares::new(parts.routers(settings), bounds, phases);
         Self { shares: Arc::new(shares), parts }
@@ -87,7 +99,7 @@ impl Server {
         listeners: Vec<Listener>,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Drained {
-        self.shares.serve(listeners, shutdown).await
+        listen::serve(&self.shares, listeners, shutdown).await
     }
 }
 
@@ -98,6 +110,7 @@ impl Parts {
             manager: self.manager.clone(),
             authenticator: Authenticator::new(settings.public_clients.clone()),
             settings,
+            openapi: self.openapi.clone(),
             render_metrics: self.render_metrics.clone(),
             phases: Arc::clone(&self.phases),
         });

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use keyfob::TokenManager;
 
 use crate::access::caller::Authenticator;
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) manager: TokenManager,
     pub(crate) authenticator: Authenticator,
     pub(crate) settings: Settings,
+    /// The OpenAPI document.
+    pub(crate) openapi: Bytes,
     pub(crate) render_metrics: Option<RenderMetrics>,
     /// From serving to ended. Streams end when the server drains.
     pub(crate) phases: Arc<Phases>,

@@ -1,18 +1,17 @@
-//! The loop that accepts connections, and what all connections of a server share.
+//! The loop that accepts connections.
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::bounds::ConnectionBounds;
 use super::connection;
 use super::face::Face;
-use super::phase::{Phase, Phases, reached};
+use super::phase::{Phase, reached};
+use super::shares::{Accepting, Shares};
 #[cfg(feature = "tls")]
 use super::tls::Certificates;
 
@@ -31,32 +30,6 @@ pub struct Listener {
 pub struct Drained {
     /// How many connections were cut, because their requests took longer than the server waits.
     pub cut: usize,
-}
-
-/// What all connections of a server share.
-#[derive(Debug)]
-pub(crate) struct Shares {
-    current: RwLock<Arc<Current>>,
-    pub(super) phases: Arc<Phases>,
-    pub(super) requests: Semaphore,
-    connections: Arc<Semaphore>,
-    max_connections: usize,
-}
-
-/// What a new configuration replaces. A request continues with what it began with.
-#[derive(Debug)]
-struct Current {
-    routers: [Router; 3],
-    bounds: ConnectionBounds,
-}
-
-/// What the connections of one listener share.
-#[derive(Debug)]
-pub(crate) struct Accepting {
-    pub(super) shares: Arc<Shares>,
-    pub(super) face: Face,
-    #[cfg(feature = "tls")]
-    pub(super) tls: Option<Arc<Certificates>>,
 }
 
 impl Listener {
@@ -92,106 +65,53 @@ impl Listener {
     }
 }
 
-impl Shares {
-    pub(crate) fn new(
-        routers: impl Fn(Face) -> Router,
-        bounds: ConnectionBounds,
-        phases: Arc<Phases>,
-    ) -> Self {
-        let max_connections = bounds.max_connections.clamp(1, Semaphore::MAX_PERMITS);
-        Self {
-            requests: Semaphore::new(bounds.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
-            connections: Arc::new(Semaphore::new(max_connections)),
-            max_connections,
-            current: RwLock::new(Arc::new(Current::new(routers, bounds))),
-            phases,
+/// Serves the listeners until `shutdown` completes, and lets the requests finish.
+pub(crate) async fn serve(
+    shares: &Arc<Shares>,
+    listeners: Vec<Listener>,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Drained {
+    let mut tasks = Vec::new();
+    for listener in listeners {
+        let accepting = Arc::new(Accepting {
+            shares: Arc::clone(shares),
+            face: listener.face,
+            #[cfg(feature = "tls")]
+            tls: listener.tls,
+        });
+        tasks.push(tokio::spawn(accept(accepting, listener.tcp)));
+    }
+    shutdown.await;
+    let delay = shares.bounds().drain_delay;
+    shares.phases.enter(Phase::Leaving);
+    if !delay.is_zero() {
+        tracing::info!(?delay, "the server leaves: it is no longer ready");
+        tokio::time::sleep(delay).await;
+    }
+    shares.phases.enter(Phase::Draining);
+    for task in tasks {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "a listener failed");
         }
     }
-
-    /// Uses other routes and other bounds from now on. The maximum numbers of connections and of
-    /// requests stay.
-    pub(crate) fn replace(&self, routers: impl Fn(Face) -> Router, bounds: ConnectionBounds) {
-        let next = Arc::new(Current::new(routers, bounds));
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
-    }
-
-    fn current(&self) -> Arc<Current> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Returns the routes of a side.
-    pub(crate) fn router(&self, face: Face) -> Router {
-        self.current().routers[face as usize].clone()
-    }
-
-    pub(super) fn bounds(&self) -> ConnectionBounds {
-        self.current().bounds
-    }
-
-    fn open_connections(&self) -> usize {
-        self.max_connections - self.connections.available_permits()
-    }
-
-    /// Serves the listeners until `shutdown` completes, and lets the requests finish.
-    pub(crate) async fn serve(
-        self: &Arc<Self>,
-        listeners: Vec<Listener>,
-        shutdown: impl Future<Output = ()> + Send,
-    ) -> Drained {
-        let mut tasks = Vec::new();
-        for listener in listeners {
-            let accepting = Arc::new(Accepting {
-                shares: Arc::clone(self),
-                face: listener.face,
-                #[cfg(feature = "tls")]
-                tls: listener.tls,
-            });
-            tasks.push(tokio::spawn(accept(accepting, listener.tcp)));
-        }
-        shutdown.await;
-        let delay = self.bounds().drain_delay;
-        self.phases.enter(Phase::Leaving);
-        if !delay.is_zero() {
-            tracing::info!(?delay, "the server leaves: it is no longer ready");
-            tokio::time::sleep(delay).await;
-        }
-        self.phases.enter(Phase::Draining);
-        for task in tasks {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a listener failed");
-            }
-        }
-        self.drain().await
-    }
-
-    /// Waits until no connection is left, or until the time for it is over.
-    async fn drain(&self) -> Drained {
-        let (open, timeout) = (self.open_connections(), self.bounds().drain_timeout);
-        tracing::info!(
-            connections = open,
-            ?timeout,
-            "the server drains: it waits for its requests"
-        );
-        let all = u32::try_from(self.max_connections).unwrap_or(u32::MAX);
-        let cut = match tokio::time::timeout(timeout, self.connections.acquire_many(all)).await {
-            Ok(_) => 0,
-            Err(_) => self.open_connections(),
-        };
-        self.phases.enter(Phase::Ended);
-        match cut {
-            0 => tracing::info!("the server has drained"),
-            cut => tracing::warn!(connections = cut, "connections are cut: they took too long"),
-        }
-        Drained { cut }
-    }
+    drain(shares).await
 }
 
-impl Current {
-    fn new(routers: impl Fn(Face) -> Router, bounds: ConnectionBounds) -> Self {
-        // In the order of the variants.
-        let routers = [Face::All, Face::Public, Face::Management].map(routers);
-        Self { routers, bounds }
+/// Waits until no connection is left, or until the time for it is over.
+async fn drain(shares: &Shares) -> Drained {
+    let (open, timeout) = (shares.open_connections(), shares.bounds().drain_timeout);
+    tracing::info!(connections = open, ?timeout, "the server drains: it waits for its requests");
+    let all = u32::try_from(shares.max_connections).unwrap_or(u32::MAX);
+    let cut = match tokio::time::timeout(timeout, shares.connections.acquire_many(all)).await {
+        Ok(_) => 0,
+        Err(_) => shares.open_connections(),
+    };
+    shares.phases.enter(Phase::Ended);
+    match cut {
+        0 => tracing::info!("the server has drained"),
+        cut => tracing::warn!(connections = cut, "connections are cut: they took too long"),
     }
+    Drained { cut }
 }
 
 /// Accepts connections until the server drains.

@@ -12,12 +12,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::accept::{Accepting, Shares};
 use super::activity::{Activity, Cut, fault};
 use super::bounds::ConnectionBounds;
 use super::face::Face;
 use super::phase::{Phase, reached};
 use super::requests::answer;
+use super::shares::{Accepting, Shares};
 use super::watched_io::WatchedIo;
 
 /// How long an idle connection of HTTP/1.1 stays open while the server drains. A request that the client

@@ -18,6 +18,7 @@
 //! | `requests` | one request: bounds, and the guard that counts it |
 //! | `connection` | one connection |
 //! | `accept` | the loop that accepts them |
+//! | `shares` | what all connections of a server share |
 //! | `face` | which listener serves which routes |
 //! | `tls` | certificates, and their replacement |
 
@@ -28,6 +29,7 @@ mod connection;
 mod face;
 pub(crate) mod phase;
 mod requests;
+mod shares;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod watched_io;
@@ -36,4 +38,5 @@ pub use accept::{Drained, Listener};
 pub use bounds::ConnectionBounds;
 pub use face::Face;
 
-pub(crate) use accept::Shares;
+pub(crate) use accept::serve;
+pub(crate) use shares::Shares;

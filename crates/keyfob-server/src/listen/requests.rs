@@ -16,10 +16,10 @@ use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower_service::Service as _;
 
-use super::accept::Shares;
 use super::activity::Activity;
 use super::face::Face;
 use super::phase::Phase;
+use super::shares::Shares;
 use crate::respond::failure::Failure;
 use crate::respond::render::ErrorForm;
 use crate::routes::request_id;

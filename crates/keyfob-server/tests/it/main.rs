@@ -8,6 +8,7 @@ mod connections;
 mod failing_store;
 mod gateway;
 mod introspection;
+mod openapi;
 mod operations;
 mod revocation;
 mod support;
