@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyfob::ClientId;
 use keyfob::values::Issuer;
-use keyfob_tower::TrustedProxies;
+use keyfob_tower::{SessionCookie, TrustedProxies};
 
 use crate::chains::{ChainName, Chains, NamedChain};
 
@@ -28,6 +28,9 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
     /// The chains of demands that gateways and `POST /v1/validate` may name.
     pub chains: Chains,
+    /// The cookie in which gateways accept a bearer token, beside the `Authorization` header. A request
+    /// with both is refused. Default: none.
+    pub gateway_cookie: Option<SessionCookie>,
     /// The maximum time that a request may take, its body included. Streams may take longer.
     pub request_timeout: Duration,
 }
@@ -40,6 +43,7 @@ impl Settings {
             public_clients: Vec::new(),
             trusted_proxies: TrustedProxies::none(),
             chains: Chains::default(),
+            gateway_cookie: None,
             request_timeout: Duration::from_secs(10),
         }
     }
@@ -68,6 +72,12 @@ impl Settings {
     pub fn chain(mut self, name: ChainName, chain: impl Into<NamedChain>) -> Self {
         self.chains.insert(name, chain.into());
         self
+    }
+
+    /// Sets [`Settings::gateway_cookie`].
+    #[must_use]
+    pub fn gateway_cookie(self, cookie: SessionCookie) -> Self {
+        Self { gateway_cookie: Some(cookie), ..self }
     }
 }
 

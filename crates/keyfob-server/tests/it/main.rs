@@ -3,7 +3,10 @@
 
 mod authorization;
 mod bad_input;
+mod failing_store;
+mod gateway;
 mod introspection;
+mod openapi;
 mod operations;
 mod revocation;
 mod support;

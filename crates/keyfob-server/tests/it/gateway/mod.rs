@@ -1,0 +1,3 @@
+//! Verdicts for gateways.
+
+mod authz;
