@@ -1,4 +1,4 @@
-//! A server ends, by request or by force, while others go on.
+//! A server ends, by request or by force, while others continue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -92,7 +92,7 @@ async fn a_server_that_is_asked_to_end_answers_every_request_that_it_took() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_others_go_on_when_a_server_is_killed() {
+async fn the_others_continue_when_a_server_is_killed() {
     let deployment = deployment();
     let others = [deployment.serve(), deployment.serve()];
     let killed = deployment.serve();

@@ -73,6 +73,6 @@ async fn redis_is_killed_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_hangs_and_goes_on() {
+async fn redis_hangs_and_continues() {
     goes_down(|redis| redis.pause().unwrap(), |redis| redis.resume().unwrap()).await;
 }

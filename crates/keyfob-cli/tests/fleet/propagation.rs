@@ -150,7 +150,7 @@ async fn while_the_connections_of_the_other_server_are_half_open() {
     proxy.leave_half_open();
     let returned = revoke(&a.client, &bearer).await;
     poll.refused_after(returned).await;
-    assert_eq!(b.client.introspect(&issue(&a.client).await).await, Verdict::Active, "it goes on");
+    assert_eq!(b.client.introspect(&issue(&a.client).await).await, Verdict::Active, "it continues");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -172,10 +172,10 @@ async fn while_a_replica_of_redis_becomes_the_primary() {
     poll.refused_after(returned).await;
     let is_primary = |server: &RedisServer| server.info("replication").unwrap()["role"] == "master";
     assert!(is_primary(new));
-    assert_eq!(b.client.introspect(&issue(&a.client).await).await, Verdict::Active, "it goes on");
+    assert_eq!(b.client.introspect(&issue(&a.client).await).await, Verdict::Active, "it continues");
 }
 
-/// Revokes as a client does that comes back when it is told to.
+/// Revokes as a client does that comes back as Retry-After says.
 async fn revoke_until_it_is_done(client: &Client, bearer: &str) -> Instant {
     let begun = Instant::now();
     loop {

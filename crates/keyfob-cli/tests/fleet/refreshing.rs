@@ -38,7 +38,7 @@ async fn fifty_exchanges_at_once_get_one_pair_and_a_later_one_ends_the_family() 
     tokio::time::sleep(GRACE + Duration::from_millis(500)).await;
     let late = app_at_b.refresh(&first).await;
     assert_eq!((late.status, late.text("error")), (400, "invalid_grant".to_owned()));
-    // Whoever holds the newest pair loses it too.
+    // The newest pair ends too.
     let newest = app_at_a.refresh(&next).await;
     assert_eq!((newest.status, newest.text("error")), (400, "invalid_grant".to_owned()));
     for replica in [&a, &b] {
