@@ -66,6 +66,9 @@ impl Shared {
         let (mut report, servers) = self.report_on_servers().await?;
         self.permission_findings(&mut report, &servers).await;
         self.namespace_findings(&mut report).await;
+        if self.guard.check().is_ok() {
+            self.rollback_finding(&mut report).await;
+        }
         Ok(report)
     }
 

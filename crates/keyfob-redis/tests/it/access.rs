@@ -152,6 +152,20 @@ async fn the_report_distinguishes_good_settings_from_bad() {
     }
     assert_eq!(report.findings[0].severity, Severity::Fault, "the most severe finding comes first");
 
+    // Both lose writes that were acknowledged: each is a fault, not a warning.
+    let snapshots_only = RedisServer::builder().setting("save", "3600 1").start().unwrap();
+    let unsynced =
+        RedisServer::builder().append_only().setting("appendfsync", "no").start().unwrap();
+    for (server, words) in
+        [(snapshots_only, "only snapshots"), (unsynced, "Set appendfsync everysec")]
+    {
+        let store = RedisStore::connect(&server.url()).await.unwrap();
+        let report = store.report().await.unwrap();
+        let finding = report.findings.iter().find(|finding| finding.what == "persistence").unwrap();
+        assert_eq!(finding.severity, Severity::Fault, "{finding:?}");
+        assert!(finding.advice.contains(words), "{finding:?}");
+    }
+
     let careful = RedisServer::builder().append_only().start().unwrap();
     let store = RedisStore::connect(&careful.url()).await.unwrap();
     let report = store.report().await.unwrap();
