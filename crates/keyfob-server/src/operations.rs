@@ -3,6 +3,7 @@
 use axum::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
+use keyfob::TokenManager;
 use serde::Serialize;
 
 use crate::call::Call;
@@ -21,18 +22,22 @@ pub(crate) async fn health(_: Call) -> Answer {
 
 /// Answers whether this replica can do its work: the store answers and has no fault.
 pub(crate) async fn readiness(call: Call) -> Answer {
-    let is_ready = match call.manager().report().await {
+    let (status, text) = match is_ready(call.manager()).await {
+        true => (StatusCode::OK, "ready"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+    };
+    json::with_status(status, &Status { status: text })
+}
+
+/// Returns whether the store answers and has no fault.
+pub(crate) async fn is_ready(manager: &TokenManager) -> bool {
+    match manager.report().await {
         Ok(report) => report.is_ready(),
         Err(error) => {
             tracing::warn!(code = error.code(), %error, "not ready");
             false
         }
-    };
-    let (status, text) = match is_ready {
-        true => (StatusCode::OK, "ready"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
-    };
-    json::with_status(status, &Status { status: text })
+    }
 }
 
 /// Answers with all metrics in the text format of Prometheus.

@@ -22,12 +22,13 @@ use crate::access::caller::Identity;
 use crate::access::credentials::{BadCredentials, Credentials};
 use crate::call::Call;
 use crate::form::Form;
+use crate::gateway::ext_authz;
 use crate::respond::failure::Failure;
 use crate::respond::json::Answer;
 use crate::respond::render::ErrorForm;
 use crate::shared::Shared;
 
-/// Returns a router with all routes.
+/// Returns a router with all routes, and the gRPC services beside them.
 pub(crate) fn router(shared: &Arc<Shared>) -> Router {
     let mut by_path = HashMap::<_, axum::routing::MethodRouter>::new();
     for route in routes() {
@@ -43,10 +44,14 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
     let router = by_path
         .into_iter()
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods));
-    router.fallback(no_route)
+    ext_authz::add_to(router, shared).fallback(no_route)
 }
 
 async fn no_route(request: Request) -> Response<Body> {
+    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if content_type.is_some_and(|text| text.starts_with(b"application/grpc")) {
+        return tonic::Status::unimplemented("there is no service of this name").into_http();
+    }
     let status = StatusCode::NOT_FOUND;
     unrouted(&request, status, "not_found", "there is nothing at this path")
 }

@@ -1,0 +1,54 @@
+//! The health service of gRPC: whether this replica can do its work, as `/readyz` answers it.
+
+use std::sync::Arc;
+
+use tonic::codegen::BoxStream;
+use tonic::{Request, Response, Status};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_server::Health;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+use crate::operations;
+use crate::shared::Shared;
+
+/// The health service.
+#[derive(Debug)]
+pub(super) struct Readiness {
+    shared: Arc<Shared>,
+}
+
+impl Readiness {
+    /// Creates the service.
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+}
+
+#[tonic::async_trait]
+impl Health for Readiness {
+    async fn check(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
+        // The empty name asks about the server as a whole.
+        if !["", super::AUTHORIZATION].contains(&&*request.get_ref().service) {
+            return Err(Status::not_found("there is no service of this name"));
+        }
+        let status = match operations::is_ready(&self.shared.manager).await {
+            true => ServingStatus::Serving,
+            false => ServingStatus::NotServing,
+        };
+        Ok(Response::new(HealthCheckResponse { status: status.into() }))
+    }
+
+    type WatchStream = BoxStream<HealthCheckResponse>;
+
+    /// Is not offered: each watch would ask the store again and again. A client that watches then
+    /// considers the server healthy, as the protocol says.
+    async fn watch(
+        &self,
+        _: Request<HealthCheckRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        Err(Status::unimplemented("ask by the method Check"))
+    }
+}
