@@ -27,6 +27,7 @@
 //!   service.
 //! - **`gateway`** answers gateways: may this request pass, and whose is it?
 //! - **`operations`** has health, readiness and metrics.
+//! - **`openapi`** makes the OpenAPI document from the table of routes.
 //! - **`respond`** turns every failure into the form that the caller of a route expects.
 //!
 //! Handlers parse, ask the [`TokenManager`](keyfob::TokenManager), and render. They decide nothing.
@@ -37,7 +38,10 @@ pub mod chains;
 mod form;
 mod gateway;
 mod oauth;
+mod openapi;
 mod operations;
+mod parameter;
+mod query;
 mod respond;
 pub mod routes;
 mod server;
@@ -46,6 +50,6 @@ mod shared;
 mod v1;
 
 pub use respond::render::ErrorForm;
-pub use server::Server;
+pub use server::{Server, openapi_document};
 pub use settings::Settings;
 pub use shared::RenderMetrics;

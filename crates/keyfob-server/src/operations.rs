@@ -4,14 +4,18 @@ use axum::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use keyfob::TokenManager;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
 
-#[derive(Serialize)]
-struct Status {
+/// Whether the service works.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ServiceStatus")]
+pub(crate) struct Status {
+    /// `ok`, `ready` or `not_ready`.
     status: &'static str,
 }
 

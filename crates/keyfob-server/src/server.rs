@@ -10,9 +10,16 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::access::caller::Authenticator;
+use crate::openapi::document;
 use crate::routes;
+use crate::routes::table::routes;
 use crate::settings::Settings;
 use crate::shared::{RenderMetrics, Shared};
+
+/// Returns the OpenAPI document of the service: what `GET /openapi.json` answers.
+pub fn openapi_document() -> serde_json::Value {
+    document(&routes())
+}
 
 /// A server over a manager. Cloning is cheap, and the clones share everything.
 #[derive(Clone, Debug)]
@@ -34,7 +41,8 @@ impl Server {
     ) -> Self {
         let authenticator = Authenticator::new(settings.public_clients.clone());
         let draining = watch::Sender::new(false);
-        let shared = Shared { manager, authenticator, settings, render_metrics, draining };
+        let openapi = openapi_document().to_string().into();
+        let shared = Shared { manager, authenticator, settings, openapi, render_metrics, draining };
         Self { shared: Arc::new(shared) }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use keyfob::TokenManager;
 use tokio::sync::watch;
 
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) manager: TokenManager,
     pub(crate) authenticator: Authenticator,
     pub(crate) settings: Settings,
+    /// The OpenAPI document.
+    pub(crate) openapi: Bytes,
     pub(crate) render_metrics: Option<RenderMetrics>,
     /// Whether the server lets its requests finish and takes no more. Streams end then.
     pub(crate) draining: watch::Sender<bool>,

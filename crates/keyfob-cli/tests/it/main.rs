@@ -15,6 +15,7 @@ mod json;
 mod keys;
 mod life;
 mod limit;
+mod lost_shard;
 mod many;
 mod metrics;
 #[cfg(target_os = "linux")]

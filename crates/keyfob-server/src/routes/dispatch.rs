@@ -23,6 +23,7 @@ use crate::access::credentials::{BadCredentials, Credentials};
 use crate::call::Call;
 use crate::form::Form;
 use crate::gateway::ext_authz;
+use crate::query::Query;
 use crate::respond::failure::Failure;
 use crate::respond::json::Answer;
 use crate::respond::render::ErrorForm;
@@ -95,21 +96,30 @@ async fn answer(shared: Arc<Shared>, route: &Route, request: Request) -> Respons
 async fn handle(shared: Arc<Shared>, route: &Route, request: Request, id: &str) -> Answer {
     let (mut parts, body) = request.into_parts();
     let address = client_address(&shared, &parts);
-    let (identity, body, form) = if route.takes == Takes::Form {
+    let (identity, query, body, form) = if route.takes == Takes::Form {
         // A form may have the credentials.
         let form = Form::parse(&read(route.takes, &parts.headers, body).await?)?;
         let credentials = Credentials::read(&parts.headers, Some(&form));
         let identity = authenticate(&shared, route, credentials, address).await?;
-        (identity, Bytes::new(), Some(form))
+        (identity, query_of(route, &parts)?, Bytes::new(), Some(form))
     } else {
         // Nobody sends a long body before it is known who they are.
         let credentials = Credentials::read(&parts.headers, None);
         let identity = authenticate(&shared, route, credentials, address).await?;
-        (identity, read(route.takes, &parts.headers, body).await?, None)
+        (identity, query_of(route, &parts)?, read(route.takes, &parts.headers, body).await?, None)
     };
     let path = path_parameters(&mut parts).await;
     let (form, request_id) = (form.unwrap_or_default(), id.to_owned());
-    (route.handler)(Call { shared, parts, path, identity, body, form, address, request_id }).await
+    (route.handler)(Call { shared, parts, path, query, identity, body, form, address, request_id })
+        .await
+}
+
+/// Reads the query, if its route leaves it to the dispatcher.
+fn query_of(route: &Route, parts: &Parts) -> Result<Query, Failure> {
+    match route.is_query_checked {
+        true => Query::parse(parts.uri.query().unwrap_or_default(), route.query),
+        false => Ok(Query::default()),
+    }
 }
 
 async fn authenticate(

@@ -3,11 +3,13 @@
 //! | module | content |
 //! |---|---|
 //! | `route` | one route as data |
+//! | `reply` | the bodies of a route as data: what it takes, what it answers |
 //! | `table` | all routes |
 //! | `dispatch` | from a request to the handler of its route |
 //! | `request_id` | the id of a request |
 
 mod dispatch;
+pub(crate) mod reply;
 mod request_id;
 pub mod route;
 pub mod table;

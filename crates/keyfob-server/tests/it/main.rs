@@ -6,6 +6,7 @@ mod bad_input;
 mod failing_store;
 mod gateway;
 mod introspection;
+mod openapi;
 mod operations;
 mod revocation;
 mod support;

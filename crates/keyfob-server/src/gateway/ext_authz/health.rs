@@ -15,12 +15,13 @@ use crate::shared::Shared;
 #[derive(Debug)]
 pub(super) struct Readiness {
     shared: Arc<Shared>,
+    service: &'static str,
 }
 
 impl Readiness {
-    /// Creates the service.
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    /// Creates the service, for the service of this full name.
+    pub(super) fn new(shared: Arc<Shared>, service: &'static str) -> Self {
+        Self { shared, service }
     }
 }
 
@@ -31,7 +32,7 @@ impl Health for Readiness {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
         // The empty name asks about the server as a whole.
-        if !["", super::AUTHORIZATION].contains(&&*request.get_ref().service) {
+        if !["", self.service].contains(&&*request.get_ref().service) {
             return Err(Status::not_found("there is no service of this name"));
         }
         let status = match operations::is_ready(&self.shared.manager).await {
