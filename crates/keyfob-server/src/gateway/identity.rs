@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_without_a_subject_has_no_header_for_it() {
+    async fn an_attribute_that_a_token_lacks_has_no_header() {
         let grant = Grant::new(Kind::ApiKey);
         assert_eq!(headers_of(grant).await, expected(&[("x-token-kind", "api-key")]));
     }

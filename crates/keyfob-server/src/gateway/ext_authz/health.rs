@@ -8,17 +8,17 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use crate::operations;
+use crate::operations::{Readiness, readiness_of};
 use crate::shared::Shared;
 
 /// The health service.
 #[derive(Debug)]
-pub(super) struct Readiness {
+pub(super) struct HealthService {
     shared: Arc<Shared>,
     service: &'static str,
 }
 
-impl Readiness {
+impl HealthService {
     /// Creates the service, for the service of this full name.
     pub(super) fn new(shared: Arc<Shared>, service: &'static str) -> Self {
         Self { shared, service }
@@ -26,7 +26,7 @@ impl Readiness {
 }
 
 #[tonic::async_trait]
-impl Health for Readiness {
+impl Health for HealthService {
     async fn check(
         &self,
         request: Request<HealthCheckRequest>,
@@ -35,9 +35,9 @@ impl Health for Readiness {
         if !["", self.service].contains(&&*request.get_ref().service) {
             return Err(Status::not_found("there is no service of this name"));
         }
-        let status = match operations::is_ready(&self.shared.manager).await {
-            true => ServingStatus::Serving,
-            false => ServingStatus::NotServing,
+        let status = match readiness_of(&self.shared).await {
+            Readiness::Ready => ServingStatus::Serving,
+            Readiness::NotReady | Readiness::Stopping => ServingStatus::NotServing,
         };
         Ok(Response::new(HealthCheckResponse { status: status.into() }))
     }

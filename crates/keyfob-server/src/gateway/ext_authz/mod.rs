@@ -34,7 +34,7 @@ pub(crate) fn add_to(router: Router, shared: &Arc<Shared>) -> Router {
     let authorization = check::Authorizer::new(Arc::clone(shared));
     let authorization =
         AuthorizationServer::new(authorization).max_decoding_message_size(MAX_CHECK_BYTES);
-    let health = health::Readiness::new(Arc::clone(shared), AUTHORIZATION);
+    let health = health::HealthService::new(Arc::clone(shared), AUTHORIZATION);
     let health = HealthServer::new(health).max_decoding_message_size(MAX_HEALTH_BYTES);
     router
         .route_service(&format!("/{AUTHORIZATION}/{{method}}"), authorization)
