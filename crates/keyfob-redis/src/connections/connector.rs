@@ -94,6 +94,11 @@ impl Connector {
         self.login.may_succeed_later()
     }
 
+    /// Returns whether a connection was made before, so that the settings were right then.
+    pub(super) fn has_connected(&self) -> bool {
+        self.first.is_made()
+    }
+
     pub(super) fn clock_source(&self) -> &ClockSource {
         &self.clock_source
     }
@@ -127,7 +132,7 @@ impl Connector {
         let connection =
             self.open(address.into(), &self.login, self.database, purpose, None).await?;
         check_mode(&connection, address)?;
-        self.check_role(&connection, address).await?;
+        self.check_role(&connection, address).await.map_err(not_sent)?;
         connection.measure_clock(&self.clock_source).await.map_err(not_sent)?;
         if let Err(error) = self.load_scripts(&connection).await {
             // A server that is too old does not understand the scripts, and its own error does not say why.
@@ -275,7 +280,7 @@ impl Connector {
             let connected =
                 Box::pin(self.open_stream(target, credentials, database, purpose, pushed));
             match timeout(self.connect_timeout, connected).await {
-                Ok(outcome) => outcome.map_err(not_sent),
+                Ok(outcome) => outcome,
                 Err(_) => Err(CallError::Refused(format!(
                     "no connection to {address} within {:?}",
                     self.connect_timeout
@@ -286,6 +291,7 @@ impl Connector {
             true => connected.await,
             false => Box::pin(self.first.wait(address, self.tls.is_some(), connected)).await,
         };
+        let outcome = outcome.map_err(not_sent);
         match &outcome {
             Ok(_) => {
                 self.first.note_success();
@@ -366,9 +372,7 @@ where
     let greeted = greet(&mut stream, credentials, database).await;
     let server = greeted.map_err(|error| match error {
         HandshakeError::Refused(words) => CallError::of_answer(&words, address),
-        HandshakeError::Closed(None) => {
-            CallError::Refused(format!("{address} closed the connection"))
-        }
+        HandshakeError::Closed(None) => CallError::Lost(format!("{address} closed the connection")),
         HandshakeError::Closed(Some(error)) => CallError::lost(&error.to_string(), address),
         HandshakeError::NotRedis(program) => CallError::Final(misconfigured(format!(
             "{address} is no Redis server, but {program}: check the host and the port"

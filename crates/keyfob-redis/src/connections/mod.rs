@@ -57,6 +57,9 @@ pub(crate) use sentinels::SentinelView;
 const FIRST_RETRY_PAUSE: Duration = Duration::from_millis(5);
 const MAX_RETRY_PAUSE: Duration = Duration::from_millis(200);
 
+/// Makes an error of a call from the cause in words.
+type AsError = fn(String) -> StoreError;
+
 #[derive(Debug)]
 pub(crate) struct Connections {
     connector: Connector,
@@ -123,10 +126,11 @@ impl Connections {
         call: &Call<'_>,
     ) -> Result<(Reply, Answerer), CallFailed> {
         let (begun, arrived) = (Instant::now(), MonotonicInstant::now());
-        let (mut pause, mut maybe_done, mut ask_at) = (FIRST_RETRY_PAUSE, false, None);
+        let (mut pause, mut maybe_done) = (FIRST_RETRY_PAUSE, false);
+        let (mut ask_at, mut redirections) = (None, 0);
+        let mut last_failure = None;
         loop {
-            let mut as_error: fn(String) -> StoreError =
-                |detail| StoreError::Unavailable { detail };
+            let mut as_error: AsError = |detail| StoreError::Unavailable { detail };
             if self.is_closed() {
                 let error = StoreError::unavailable("the store was closed");
                 return Err(CallFailed::new(maybe_done, error));
@@ -137,6 +141,13 @@ impl Connections {
             let detail = match self.attempt(slot, call, ask_at.take(), time_left).await {
                 Ok((value, answerer)) => return Ok((Reply(value), answerer)),
                 Err(CallError::Final(error)) => return Err(CallFailed::new(maybe_done, error)),
+                // The failure before says more.
+                Err(late @ CallError::Late) => {
+                    let (before, detail) =
+                        last_failure.take().unwrap_or_else(|| (as_error, late.detail()));
+                    as_error = before;
+                    detail
+                }
                 Err(CallError::Split(detail)) if call.can_be_split => {
                     let failed = CallFailed::new(maybe_done, StoreError::unavailable(detail));
                     return Err(CallFailed { is_split: true, ..failed });
@@ -171,12 +182,14 @@ impl Connections {
                 Err(CallError::Moved(to) | CallError::Ask(to)) if !self.router.is_cluster() => {
                     return Err(CallFailed::new(maybe_done, misconfigured(to.detail)));
                 }
-                Err(CallError::Moved(Redirect { to, detail })) => {
+                Err(CallError::Moved(Redirect { to, detail, .. })) => {
                     self.router.invalidate(to);
                     detail
                 }
-                Err(CallError::Ask(Redirect { to, detail })) => {
-                    ask_at = to;
+                Err(CallError::Ask(Redirect { to, port, detail })) => {
+                    let by_port = || self.router.node_with_port(port?, redirections);
+                    ask_at = to.or_else(by_port);
+                    redirections += 1;
                     detail
                 }
             };
@@ -187,6 +200,7 @@ impl Connections {
             sleep(pause).await;
             self.metrics().call_resent();
             pause = (pause * 2).min(MAX_RETRY_PAUSE);
+            last_failure = Some((as_error, detail));
         }
     }
 

@@ -178,6 +178,16 @@ impl Router {
         self.last_route().known.as_ref()?.address(slot).ok()
     }
 
+    /// Returns a node of the cluster with this port, for a redirection without a host. Each further `attempt`
+    /// gets the next one: a node that is not meant refuses the call.
+    pub(super) fn node_with_port(&self, port: u16, attempt: usize) -> Option<Address> {
+        let last = self.last_route();
+        let addresses = last.known.as_ref()?.addresses();
+        let fitting: Vec<_> = addresses.into_iter().filter(|node| node.port == port).collect();
+        let number = attempt.checked_rem(fitting.len())?;
+        fitting.get(number).map(|node| (*node).clone())
+    }
+
     /// Has the next caller ask for the route again, `ask_first` before the others.
     pub(super) fn invalidate(&self, ask_first: Option<Address>) {
         let mut last = self.last_route();

@@ -33,6 +33,13 @@ const SETTINGS: [&str; 8] = [
     "min-replicas-to-write",
 ];
 
+/// Whether a key is written to see whether the server accepts it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TestWrite {
+    Made,
+    Omitted,
+}
+
 type Primaries = Vec<(Address, Arc<Connection>)>;
 
 type Unreachable = Vec<(Address, StoreError)>;
@@ -40,7 +47,8 @@ type Unreachable = Vec<(Address, StoreError)>;
 impl Shared {
     /// Logs what is wrong with the servers when the store is opened.
     pub(super) async fn check_servers(&self) -> Result<(), StoreError> {
-        let report = match self.report().await {
+        // A store may be opened by a user who only reads, so nothing is written.
+        let report = match self.inspect(TestWrite::Omitted).await {
             Ok(report) => report,
             Err(error) => {
                 tracing::warn!(%error, "the settings of the servers cannot be read");
@@ -65,10 +73,15 @@ impl Shared {
     }
 
     pub(super) async fn report(&self) -> Result<StoreReport, StoreError> {
+        self.inspect(TestWrite::Made).await
+    }
+
+    async fn inspect(&self, test_write: TestWrite) -> Result<StoreReport, StoreError> {
         let (connections, unreachable) = self.reachable_primaries().await?;
         let ahead = connections.first().map_or(0, |(_, connection)| connection.clock_ahead());
         let now = self.now().as_millis().saturating_add_signed(ahead);
         let mut report = StoreReport::new(self.config.to_string(), Timestamp::from_millis(now));
+        let is_only_server = connections.len() + unreachable.len() == 1;
         for (address, error) in unreachable {
             let advice = format!(
                 "{address} cannot be reached, so the tokens of its lanes are refused: start it, or let a \
@@ -85,30 +98,50 @@ impl Shared {
             report.find(Severity::Fault, "away", advice);
         }
         self.sentinel_findings(&mut report).await;
-        self.namespace_finding(&mut report).await?;
+        match self.namespace_finding(&mut report).await {
+            Err(StoreError::Unavailable { detail }) if !is_only_server => report.find(
+                Severity::Fault,
+                "namespace",
+                format!("it cannot be read, so no token is accepted: {detail}"),
+            ),
+            outcome => outcome?,
+        }
         for (address, connection) in connections {
-            let info = ask(&connection, &["INFO"]).await?;
-            let info = match info {
-                Some(Value::BulkString(text)) => values_of_info(&String::from_utf8_lossy(&text)),
-                _ => ServerValues::new(),
-            };
-            if !server_state::add_findings(&mut report, &address, &info)
-                && let Some(lane) = self.lane_at(&address).await
-            {
-                let key = self.keys.ping(lane);
-                server_state::try_write(&mut report, &address, &connection, &key, TIMEOUT).await;
+            match self.server_findings(&mut report, &address, &connection, test_write).await {
+                Err(error) if !is_only_server => report.find(
+                    Severity::Fault,
+                    "reachable",
+                    format!("{address} answers no question about itself: {error}"),
+                ),
+                outcome => outcome?,
             }
-            let settings = ask(&connection, &SETTINGS).await?;
-            place(&mut report, &address, self.connections.find_server(&connection).await);
-            self.add_findings(
-                &mut report,
-                &address,
-                &info,
-                settings.map(values_of_list),
-                connection.clock_ahead(),
-            );
         }
         Ok(report)
+    }
+
+    async fn server_findings(
+        &self,
+        report: &mut StoreReport,
+        address: &Address,
+        connection: &Arc<Connection>,
+        test_write: TestWrite,
+    ) -> Result<(), StoreError> {
+        let info = match ask(connection, &["INFO"]).await? {
+            Some(Value::BulkString(text)) => values_of_info(&String::from_utf8_lossy(&text)),
+            _ => ServerValues::new(),
+        };
+        let is_replica = server_state::add_findings(report, address, &info);
+        if test_write == TestWrite::Made
+            && !is_replica
+            && let Some(lane) = self.lane_at(address).await
+        {
+            let key = self.keys.ping(lane);
+            server_state::try_write(report, address, connection, &key, TIMEOUT).await;
+        }
+        let settings = ask(connection, &SETTINGS).await?.map(values_of_list);
+        place(report, address, self.connections.find_server(connection).await);
+        self.add_findings(report, address, &info, settings, connection.clock_ahead());
+        Ok(())
     }
 
     /// Returns a lane whose primary is this server.

@@ -62,6 +62,11 @@ impl Cluster {
         self.servers.nodes().iter().filter(|node| self.stopped.contains(&node.port()))
     }
 
+    /// The primary of the shard that can be stopped.
+    pub(crate) fn first_of_shard(&self) -> &RedisServer {
+        self.shard().find(|node| self.stopped.first() == Some(&node.port())).unwrap()
+    }
+
     pub(crate) fn stop_shard(&self) {
         self.shard().for_each(|node| node.pause().unwrap());
     }

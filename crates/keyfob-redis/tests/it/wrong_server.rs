@@ -61,6 +61,26 @@ async fn another_program_is_named() {
 }
 
 #[tokio::test]
+async fn a_slow_program_is_named_too() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 1024];
+                let _ = stream.read(&mut request).await;
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            });
+        }
+    });
+    for scheme in ["redis", "rediss"] {
+        let url = format!("{scheme}://127.0.0.1:{port}");
+        says(refused(&url).await, MISCONFIGURED, &["an HTTP server"]);
+    }
+}
+
+#[tokio::test]
 async fn tls_and_plain_ports_are_distinguished() {
     let server = RedisServer::builder().tls().start().unwrap();
     let plain = server.port();

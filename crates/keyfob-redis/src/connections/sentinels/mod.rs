@@ -112,12 +112,15 @@ impl Sentinels {
             .iter()
             .map(|sentinel| async move { (sentinel, sentinel.ask(&self.name, connector).await) })
             .collect();
-        let (mut votes, mut last_error, mut final_error) = (Votes::default(), String::new(), None);
+        let (mut votes, mut last_error) = (Votes::default(), String::new());
+        let (mut final_error, mut final_errors) = (None, 0);
         while let Some((sentinel, answer)) = asked.next().await {
             match answer {
                 Ok(vote) if sentinel.has_vote() => votes.set(sentinel.voter(), vote),
                 Ok(_) => continue,
                 Err(error @ (CallError::Final(_) | CallError::LoginRefused(_))) => {
+                    final_errors += 1;
+                    last_error = format!(": {}", error.detail());
                     final_error = Some(error.into_error());
                 }
                 Err(error) => {
@@ -137,12 +140,16 @@ impl Sentinels {
                 None => {}
             }
         }
+        // Another program may have taken over the address of one sentinel, and the others may answer later.
+        let all = count(&names, &sentinels);
         Err(match final_error {
-            Some(error) => CallError::Final(error),
-            None => CallError::Refused(format!(
+            Some(error) if !connector.has_connected() || final_errors * 2 >= all => {
+                CallError::Final(error)
+            }
+            _ => CallError::Refused(format!(
                 "of {} sentinels {} answer, and no primary is named by more than half of \
                  all{last_error}",
-                count(&names, &sentinels),
+                all,
                 votes.len()
             )),
         })
