@@ -314,7 +314,8 @@ impl Connector {
         let begun = MonotonicInstant::now();
         let refused = |error: io::Error| self.first.unreachable(address, &error);
         let metrics = ConnectionMetrics { metrics: self.metrics.clone(), purpose };
-        let setup = Setup { address, credentials, database, pushed, metrics, begun };
+        let is_first = !self.has_connected();
+        let setup = Setup { address, credentials, database, pushed, metrics, begun, is_first };
         if let Some(path) = address.unix_path() {
             return set_up(dial::unix_stream(path).await.map_err(refused)?, setup).await;
         }
@@ -361,6 +362,8 @@ struct Setup<'a> {
     pushed: Option<PushReceiver>,
     metrics: ConnectionMetrics,
     begun: MonotonicInstant,
+    /// Whether no connection was made before.
+    is_first: bool,
 }
 
 /// Logs in, and starts the task that drives the connection.
@@ -368,15 +371,21 @@ async fn set_up<S>(mut stream: S, setup: Setup<'_>) -> Result<Connection, CallEr
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let Setup { address, credentials, database, pushed, metrics, begun } = setup;
+    let Setup { address, credentials, database, pushed, metrics, begun, is_first } = setup;
     let greeted = greet(&mut stream, credentials, database).await;
     let server = greeted.map_err(|error| match error {
         HandshakeError::Refused(words) => CallError::of_answer(&words, address),
         HandshakeError::Closed(None) => CallError::Lost(format!("{address} closed the connection")),
         HandshakeError::Closed(Some(error)) => CallError::lost(&error.to_string(), address),
-        HandshakeError::NotRedis(program) => CallError::Final(misconfigured(format!(
-            "{address} is no Redis server, but {program}: check the host and the port"
-        ))),
+        HandshakeError::NotRedis(program) => {
+            let what =
+                format!("{address} is no Redis server, but {program}: check the host and the port");
+            match is_first {
+                true => CallError::Final(misconfigured(what)),
+                // The settings were right. A proxy may answer for a server that is away for a moment.
+                false => CallError::Refused(what),
+            }
+        }
     })?;
     // `Connection` has its own timeouts, and two would race.
     let mut config =

@@ -166,3 +166,29 @@ async fn a_store_that_was_open_waits_for_its_server() {
     let (stamp, ()) = tokio::join!(store.stamp(keyfob::store::Lane::new(0)), restarted);
     stamp.unwrap();
 }
+
+#[tokio::test]
+async fn a_store_that_was_open_waits_while_another_program_answers_for_its_server() {
+    use keyfob::store::prelude::*;
+    let server = RedisServer::builder().append_only().start().unwrap();
+    let config = crate::support::config(&server.url(), 1);
+    let limit = Duration::from_secs(30);
+    let store = RedisStore::open(config.with_timeouts(limit, limit, limit)).await.unwrap();
+    server.kill9();
+    let proxy = loop {
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", server.port())).await {
+            break listener;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    let back = async {
+        for _ in 0..3 {
+            let (mut stream, _) = proxy.accept().await.unwrap();
+            stream.write_all(b"HTTP/1.0 503 Service Unavailable\r\n\r\n").await.unwrap();
+        }
+        drop(proxy);
+        server.restart().unwrap();
+    };
+    let (stamp, ()) = tokio::join!(store.stamp(keyfob::store::Lane::new(0)), back);
+    stamp.unwrap();
+}
