@@ -58,7 +58,10 @@
 //! or replaced answers [`NamespaceLost`](keyfob_store::StoreError::NamespaceLost) to everything.
 //! With `when_emptied=recreate` a node creates its namespace again and continues; every token is
 //! gone. That is not the default, because a node that reached the wrong server would do the same
-//! there.
+//! there. A node never overwrites another namespace, and does not change over to one.
+//!
+//! In a cluster each lane has a copy of the namespace's key. A shard that is away takes only its own lanes
+//! along, and one that comes back empty gets the key from the others.
 //!
 //! # Sentinels
 //!

@@ -32,6 +32,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use keyfob_store::{Metrics, MonotonicInstant, OperationId, StoreError, Timestamp};
 use redis::aio::AsyncPushSender;
 use tokio::time::{Instant, sleep};
@@ -72,6 +73,9 @@ pub(crate) struct Connections {
     /// Whether the primary was not confirmed the last time.
     is_unconfirmed: AtomicBool,
 }
+
+/// A primary, and the connection to it.
+pub(crate) type Primary = (Address, Result<Arc<Connection>, StoreError>);
 
 /// A call that got no answer.
 #[derive(Debug)]
@@ -269,17 +273,17 @@ impl Connections {
 
     /// Returns a connection to every primary, or why there is none, for questions about servers instead of
     /// data.
-    pub(crate) async fn primaries(
-        &self,
-    ) -> Result<Vec<(Address, Result<Arc<Connection>, StoreError>)>, StoreError> {
+    ///
+    /// # Errors
+    /// The error of the route. A primary that cannot be reached has its error in the list.
+    pub(crate) async fn primaries(&self) -> Result<Vec<Primary>, StoreError> {
         let route = self.route().await.map_err(CallError::into_error)?;
-        let mut connections = Vec::new();
-        for address in route.addresses() {
+        let connected = route.addresses().into_iter().map(async |address| {
             let node = self.node(address.clone(), Purpose::Calls);
-            let connection = node.connection(&self.connector).await.map_err(CallError::into_error);
-            connections.push((address.clone(), connection));
-        }
-        Ok(connections)
+            let connection = node.connection(&self.connector).await;
+            (address.clone(), connection.map_err(CallError::into_error))
+        });
+        Ok(join_all(connected).await)
     }
 
     /// Measures the clocks of the servers again.

@@ -32,7 +32,7 @@ impl Shared {
             }
         };
         // The first failure is the answer: the other may wait for long.
-        let (answer, seen) = try_join(answer, self.namespace_seen()).await?;
+        let (answer, seen) = try_join(answer, self.namespace_seen(id.lane())).await?;
         let first_sent = call.sent();
         let (reply, answerer) = match answer {
             None => self.load_from_moving_slot(id).await?,
@@ -47,7 +47,7 @@ impl Shared {
         let sent = first_sent.min(answerer.confirmed).min(seen);
         let mut stored = stored_record(reply)?;
         if self.guard.is_foreign(stored.lane_tag()) {
-            self.find_namespace().await?;
+            self.find_namespace_in(id.lane()).await?;
             stored = stored.without_lane();
         }
         let loaded = Loaded { sent, ..stored.into_loaded(id.local())? };

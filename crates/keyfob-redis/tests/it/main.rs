@@ -26,6 +26,7 @@ mod lost_shard;
 mod metrics;
 mod open;
 mod outage;
+mod permissions;
 mod runtimes;
 mod sealed;
 mod sealed_edits;

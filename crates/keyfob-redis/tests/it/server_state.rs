@@ -7,7 +7,7 @@ use keyfob::store::{Severity, StoreReport};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::{RedisCluster, RedisServer};
 
-use crate::lost_shard::Cluster;
+use crate::lost_shard::{Cluster, MetaKey};
 use crate::support::*;
 
 /// Returns the severity and the advice of the findings about `what`.
@@ -100,7 +100,7 @@ async fn each_primary_of_a_cluster_is_written_to() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_busy_shard_does_not_hide_the_state_of_the_others() {
-    let cluster = Cluster::start().await;
+    let cluster = Cluster::start(MetaKey::Elsewhere).await;
     let store = open(&cluster.config).await;
     let busy = cluster.first_of_shard();
     busy.call(&["CONFIG", "SET", "busy-reply-threshold", "50"]).unwrap();
