@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use keyfob_store::metrics::LinkPurpose;
 use keyfob_store::{Metrics, MonotonicInstant, StoreError};
-use redis::aio::{AsyncPushSender, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Pipeline, ProtocolVersion, RedisConnectionInfo};
+use redis::Pipeline;
+use redis::aio::AsyncPushSender;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -20,9 +19,9 @@ use super::clock_offset::ClockSource;
 use super::connection::{Connection, ConnectionMetrics};
 use super::dial::{self, Dialer};
 use super::first_connection::FirstConnection;
-use super::handshake::{HandshakeError, greet};
 use super::login::{Credentials, Login};
 use super::reply::Reply;
+use super::set_up::{PushReceiver, Setup, set_up};
 use super::tls::TlsSource;
 use crate::config::{Address, RedisConfig, Topology, misconfigured};
 use crate::protocol::signatures::Scripts;
@@ -42,9 +41,6 @@ impl<'a> From<&'a Address> for Target<'a> {
         Self { address, at: None, limit: None }
     }
 }
-
-/// Receives what a server pushes.
-type PushReceiver = Arc<dyn AsyncPushSender>;
 
 pub(super) struct Connector {
     tls: Option<TlsSource>,
@@ -352,54 +348,6 @@ fn check_mode(connection: &Connection, address: &Address) -> Result<(), CallErro
         )))),
         _ => Ok(()),
     }
-}
-
-/// What a new connection needs beside its stream.
-struct Setup<'a> {
-    address: &'a Address,
-    credentials: &'a Credentials,
-    database: u32,
-    pushed: Option<PushReceiver>,
-    metrics: ConnectionMetrics,
-    begun: MonotonicInstant,
-    /// Whether no connection was made before.
-    is_first: bool,
-}
-
-/// Logs in, and starts the task that drives the connection.
-async fn set_up<S>(mut stream: S, setup: Setup<'_>) -> Result<Connection, CallError>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let Setup { address, credentials, database, pushed, metrics, begun, is_first } = setup;
-    let greeted = greet(&mut stream, credentials, database).await;
-    let server = greeted.map_err(|error| match error {
-        HandshakeError::Refused(words) => CallError::of_answer(&words, address),
-        HandshakeError::Closed(None) => CallError::Lost(format!("{address} closed the connection")),
-        HandshakeError::Closed(Some(error)) => CallError::lost(&error.to_string(), address),
-        HandshakeError::NotRedis(program) => {
-            let what =
-                format!("{address} is no Redis server, but {program}: check the host and the port");
-            match is_first {
-                true => CallError::Final(misconfigured(what)),
-                // The settings were right. A proxy may answer for a server that is away for a moment.
-                false => CallError::Refused(what),
-            }
-        }
-    })?;
-    // `Connection` has its own timeouts, and two would race.
-    let mut config =
-        AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
-    let mut info = RedisConnectionInfo::default().set_skip_set_lib_name();
-    if let Some(pushed) = pushed {
-        // The library asks for RESP3 with HELLO. The login is done.
-        info = info.set_protocol(ProtocolVersion::RESP3);
-        config = config.set_push_sender(pushed);
-    }
-    let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
-        .await
-        .map_err(|error| CallError::of(&error, address))?;
-    Ok(Connection::new(address.clone(), server, connection, driver, metrics, begun))
 }
 
 /// Returns what to do about a server of this version if it is too old.
