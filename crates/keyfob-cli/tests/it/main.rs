@@ -8,6 +8,7 @@ mod damaged_file;
 mod demo;
 mod events;
 mod exit_codes;
+mod guides;
 mod harness;
 mod help;
 mod interrupt;
