@@ -83,6 +83,6 @@ const { error, response } = await keyfob.GET("/v1/tokens/{id}", {
   params: { path: { id: "tok_00d1h88n000000000000000001" } },
 });
 assert.equal(response.status, 404);
-assert.equal(error?.code, "not_found");
+assert.equal(error?.code, "token_not_found");
 
 console.log(`issued, validated, listed, revoked and refused ${issued.id}`);
