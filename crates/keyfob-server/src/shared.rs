@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use keyfob::TokenManager;
-use tokio::sync::watch;
 
 use crate::access::caller::Authenticator;
+use crate::listen::phase::Phases;
 use crate::settings::Settings;
 
 /// Renders all metrics of the process in the text format of Prometheus.
@@ -21,8 +21,8 @@ pub(crate) struct Shared {
     /// The OpenAPI document.
     pub(crate) openapi: Bytes,
     pub(crate) render_metrics: Option<RenderMetrics>,
-    /// Whether the server lets its requests finish and takes no more. Streams end then.
-    pub(crate) draining: watch::Sender<bool>,
+    /// From serving to ended. Streams end when the server drains.
+    pub(crate) phases: Arc<Phases>,
 }
 
 impl fmt::Debug for Shared {

@@ -10,7 +10,7 @@
 
 mod dispatch;
 pub(crate) mod reply;
-mod request_id;
+pub(crate) mod request_id;
 pub mod route;
 pub mod table;
 

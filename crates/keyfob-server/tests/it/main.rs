@@ -3,6 +3,8 @@
 
 mod authorization;
 mod bad_input;
+mod config;
+mod connections;
 mod failing_store;
 mod gateway;
 mod introspection;
