@@ -14,6 +14,7 @@ mod missing_lanes;
 mod namespace;
 mod namespace_meta;
 mod namespace_report;
+mod open_slots;
 mod outcome;
 mod permissions;
 mod query;
