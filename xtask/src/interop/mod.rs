@@ -3,8 +3,20 @@
 //! Each program has a module, and a row in [`PROGRAMS`]. It installs what it needs below `target`, and
 //! starts servers on free ports of the loopback.
 
+mod apache;
+mod caddy;
+mod envoy;
+mod gateway;
+mod haproxy;
+mod http;
+mod install;
+mod nginx;
+mod oauth_clients;
+mod page;
+mod process;
 mod promtool;
 mod service;
+mod traefik;
 
 use anyhow::{Context, Result, bail};
 
@@ -18,8 +30,30 @@ struct Program {
     run: fn() -> Result<()>,
 }
 
-const PROGRAMS: &[Program] =
-    &[Program { name: "promtool", about: "reads /metrics as Prometheus does", run: promtool::run }];
+const PROGRAMS: &[Program] = &[
+    Program { name: "promtool", about: "reads /metrics as Prometheus does", run: promtool::run },
+    Program { name: "nginx", about: "guards a page by auth_request", run: nginx::run },
+    Program { name: "caddy", about: "guards a page by forward_auth", run: caddy::run },
+    Program { name: "haproxy", about: "guards a page by an action in Lua", run: haproxy::run },
+    Program { name: "traefik", about: "guards a page by ForwardAuth", run: traefik::run },
+    Program { name: "envoy", about: "guards a page by gRPC", run: envoy::run },
+    Program { name: "apache", about: "guards a page by introspection", run: apache::run },
+    Program {
+        name: "oauth4webapi",
+        about: "drives the endpoints of OAuth",
+        run: oauth_clients::oauth4webapi,
+    },
+    Program {
+        name: "openid-client",
+        about: "drives the endpoints of OAuth",
+        run: oauth_clients::openid_client,
+    },
+    Program {
+        name: "authlib",
+        about: "drives the endpoints of OAuth",
+        run: oauth_clients::authlib,
+    },
+];
 
 /// Runs the programs of these names; without a name, all.
 pub(crate) fn run(names: &[String]) -> Result<()> {
