@@ -162,6 +162,13 @@ pub(crate) struct Settings {
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) json: bool,
 
+    /// Do not shorten tables to the width of the terminal
+    ///
+    /// A table on a terminal has its width: names are cut, times have no milliseconds or are relative. With
+    /// this, all of it is shown. COLUMNS sets another width.
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) wide: bool,
+
     /// Write metrics to this file at the end, in the text format of Prometheus
     #[arg(
         long,

@@ -10,7 +10,7 @@ use crate::args::RefreshArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::input::{self, InputSource};
-use crate::table::or_never;
+use crate::token_text::or_never;
 
 #[derive(Serialize)]
 struct PairView<'a> {

@@ -9,7 +9,7 @@ use keyfob_api::IssuedBody;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::table::or_never;
+use crate::token_text::or_never;
 
 /// Returns a token with its bearer, as JSON shows it.
 pub(in crate::commands) fn body(issued: &Issued, now: Timestamp) -> IssuedBody<TokenView<'_>> {
