@@ -76,7 +76,8 @@ JSON (--json), one object per line on stdout:
             from show, list and update; issue, derive and rotate add \"bearer\"
   refresh   {\"case\":\"rotated\"|\"replayed\",\"access\":{…},\"refresh\":{…}}, each with \"bearer\"
   validate  {\"ok\":true,\"token\":{…}} or {\"ok\":false,\"code\",\"message\"}; with --all also
-            \"refusals\":[{\"code\",\"message\"}]
+            \"refusals\":[{\"code\",\"message\"}]; for an API key also
+            \"secret\":{\"used\":\"newest\"|\"older\",\"until\"}
   revoke    {\"target\":{…},\"outcome\":\"revoked\"|\"already_revoked\"|\"counted\"|\"interrupted\",…}
   recover   {\"outcome\":\"recovered\"|\"counted\",\"lines\",\"malformed\",\"gap\",\"tokens\",\"families\",
             \"subjects\",\"clients\",\"all\",\"count\",\"already_revoked\",\"not_found\",\"unreadable\"}

@@ -56,33 +56,77 @@ fn check_widths(table: &str, width: usize) {
 fn a_list_at_80_columns_cuts_names() {
     let table = render(&COLUMNS, &tokens(), Some(80), false);
     check_widths(&table, 80);
-    assert_snapshot!(table, @"");
+    assert_snapshot!(table, @r"
+    ID                              KIND     STATE      SUBJECT   CLIENT    EXPIRES
+    tok_00d1h88n000000000000000001  api-key  exhausted  0f8fad5…  billing…  999d ago
+    tok_00d1h88n000000000000000002  access   active     日本語…   -         in 60m
+    tok_00d1h88n000000000000000003  session  revoked    ann       web       never
+    ");
 }
 
 #[test]
 fn a_list_at_50_columns_has_one_field_on_a_line() {
     let table = render(&COLUMNS, &tokens(), Some(50), false);
     check_widths(&table, 50);
-    assert_snapshot!(table, @"");
+    assert_snapshot!(table, @r"
+    id:      tok_00d1h88n000000000000000001
+    kind:    api-key
+    state:   exhausted
+    subject: 0f8fad5b-d9cb-469f-a165-70867728950e
+    client:  billing-service
+    expires: 999d ago
+
+    id:      tok_00d1h88n000000000000000002
+    kind:    access
+    state:   active
+    subject: 日本語の利用者
+    client:  -
+    expires: in 60m
+
+    id:      tok_00d1h88n000000000000000003
+    kind:    session
+    state:   revoked
+    subject: ann
+    client:  web
+    expires: never
+    ");
 }
 
 #[test]
 fn a_wide_list_is_whole() {
     let wide = render(&COLUMNS, &tokens(), None, false);
     assert_eq!(render(&COLUMNS, &tokens(), Some(300), false), wide);
-    assert_snapshot!(wide, @"");
+    assert_snapshot!(wide, @r"
+    ID                              KIND     STATE      SUBJECT                               CLIENT           EXPIRES
+    tok_00d1h88n000000000000000001  api-key  exhausted  0f8fad5b-d9cb-469f-a165-70867728950e  billing-service  999d ago
+    tok_00d1h88n000000000000000002  access   active     日本語の利用者                        -                in 60m
+    tok_00d1h88n000000000000000003  session  revoked    ann                                   web              never
+    ");
 }
 
 #[test]
-fn findings_at_80_columns_are_broken_into_lines() {
+fn findings_at_60_columns_are_broken_into_lines() {
     let table = render(&FINDINGS, &findings(), Some(60), false);
     check_widths(&table, 60);
-    assert_snapshot!(table, @"");
+    assert_snapshot!(table, @r"
+    SEVERITY  WHAT   ADVICE
+    warning   disk   the disk is nearly full: free some room, or
+                     move the file to a larger disk
+    good      clock  it agrees with the store
+    ");
 }
 
 #[test]
 fn findings_at_30_columns_have_one_field_on_a_line() {
-    assert_snapshot!(render(&FINDINGS, &findings(), Some(30), false), @"");
+    assert_snapshot!(render(&FINDINGS, &findings(), Some(30), false), @r"
+    severity: warning
+    what:     disk
+    advice:   the disk is nearly full: free some room, or move the file to a larger disk
+
+    severity: good
+    what:     clock
+    advice:   it agrees with the store
+    ");
 }
 
 #[test]
