@@ -202,7 +202,8 @@ pub(crate) enum Command {
     /// Show the life of a token, step by step
     ///
     /// Issues a token, validates it, finds it, revokes it and shows that it is refused. Runs on the
-    /// store of --store.
+    /// store of --store. It prints a time as 2025-09-12 10:30:00 +0000 UTC, where other commands
+    /// print 2025-09-12T10:30:00Z.
     Demo(DemoArgs),
     /// Issue a token, or many from a file
     Issue(Box<IssueArgs>),

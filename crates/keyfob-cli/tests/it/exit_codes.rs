@@ -168,11 +168,8 @@ fn a_token_whose_bearer_could_not_be_written_is_named_and_revoked() {
         let token = keyfob.run(&["show", "--json", first_id(&done.stderr)]).exits(0).object();
         assert_eq!(token["state"], "revoked", "{args:?}");
         assert_eq!(token["revocation"]["reason"], "the bearer could not be written");
-        assert_eq!(
-            token["revocation"]["by"],
-            if args.contains(&"--by=ann") { "ann" } else { "null" },
-            "{args:?}"
-        );
+        let by = args.contains(&"--by=ann").then_some("ann");
+        assert_eq!(token["revocation"]["by"].as_str(), by, "{args:?}");
     }
     assert_eq!(keyfob.run(&["show", "--json", &parent]).object()["state"], "active");
 }

@@ -4,7 +4,7 @@ use serde_json::Error;
 use serde_json::value::RawValue;
 
 use super::claims_json::Members;
-use crate::json_place::JsonPlace;
+use crate::values::json_place::JsonPlace;
 
 /// Describes where `json`, one object, did not read as a type.
 pub(super) fn describe(json: &str, error: &Error) -> String {
