@@ -214,6 +214,9 @@ impl Failure {
                  servers are back. keyfob doctor names them"
                     .into(),
             ),
+            Self::Keyfob(Error::Store(StoreError::InUse { .. })) => {
+                Some("if a service keeps the file, ask the service, or stop it first".into())
+            }
             Self::Keyfob(Error::Store(StoreError::Unavailable { .. })) => {
                 Some("check that it runs and is reachable, then try again".into())
             }

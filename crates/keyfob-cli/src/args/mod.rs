@@ -55,8 +55,8 @@ Stores:
                                the user. The first 'issue' or 'demo' creates it, and a file
                                beside it that sets room aside for revocations on a full disk.
                                Commands take turns, also with 'events --follow'. While a service
-                               has the file, they wait for two seconds and fail. Who may only
-                               read the file can list, show and validate
+                               has the file, they fail. Who may only read the file can list,
+                               show and validate
   memory:                      memory; discarded when the command ends
   redis://[[user]:password@]host[:port][/database]
   redis+cluster://host:port,…  redis+sentinel://host:port,…/primary

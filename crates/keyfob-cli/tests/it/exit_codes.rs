@@ -124,7 +124,7 @@ fn a_file_that_a_service_has_open_is_3() {
     let keyfob = Keyfob::new();
     keyfob.issue(&[]);
     let store = keyfob_redb::RedbStore::open(keyfob.home().join("tokens.redb")).unwrap();
-    keyfob.run(&["list"]).exits(3).says("(store_in_use)");
+    keyfob.run(&["list"]).exits(3).says("(store_in_use)").says("ask the service");
     drop(store);
     keyfob.run(&["list"]).exits(0);
 }
@@ -146,7 +146,7 @@ fn with_a_closed_output(keyfob: &Keyfob, args: &[&str], stdin: &str) -> crate::h
     let mut child = keyfob.start(args);
     drop(child.stdout.take());
     child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
-    crate::harness::Done::of(child).exits(1).says("(bearer_lost)")
+    crate::harness::Done::of(child).exits(1).says("bearer_lost")
 }
 
 fn first_id(text: &str) -> &str {
