@@ -13,7 +13,7 @@ pub(super) fn describe(json: &str, error: &Error) -> String {
     let has_it = |value: &RawValue| {
         // The value is a part of the same text.
         let start = (value.get().as_ptr() as usize).checked_sub(json.as_ptr() as usize);
-        start.is_some_and(|start| start < at && at <= start + value.get().len())
+        start.is_some_and(|start| start <= at && at <= start + value.get().len())
     };
     let member = members.0.iter().find(|(_, value)| has_it(value));
     let member = member.map(|(name, _)| JsonPlace::new([&**name]));
