@@ -13,7 +13,7 @@ use keyfob::{
 
 use crate::client_address::{TrustedProxies, peer};
 use crate::cookie::{SessionCookie, SetCookie};
-use crate::credentials::{CredentialSource, Credentials};
+use crate::credentials::{CredentialSource, PresentedBearer};
 use crate::error_response::ErrorResponse;
 
 /// The checks of a request, and the places where its credentials are read. One for each route or
@@ -151,12 +151,12 @@ impl Settings {
         &self,
         parts: &Parts,
     ) -> Result<Option<(VerifiedToken, Additions)>, ErrorResponse> {
-        let cookie = self.cookie.as_ref().map(SessionCookie::name);
-        let credentials = Credentials::read(&parts.headers, &parts.uri, cookie)
-            .map_err(|bad| ErrorResponse::invalid_request(bad.message()))?;
-        let Some(Credentials { bearer, source }) = credentials else {
+        let query = parts.uri.query().unwrap_or_default();
+        let presented = PresentedBearer::read(&parts.headers, query, self.cookie.as_ref())?;
+        let Some(presented) = presented else {
             return Ok(None);
         };
+        let (bearer, source) = (presented.bearer(), presented.source());
         let peer = peer(&parts.extensions);
         let client_address = peer.map(|peer| self.proxies.client_address(peer, &parts.headers));
         let mut presentation = Presentation::new(bearer);
@@ -164,7 +164,7 @@ impl Settings {
             presentation = presentation.ip(address);
         }
         let validated = self.manager.validate(presentation, &self.chain).await;
-        let token = validated.map_err(|error| self.refusal(&error))?;
+        let token = validated.map_err(|error| ErrorResponse::of_validation(&error, &self.chain))?;
         let verdict = self.charge(&token, client_address).await?;
         let renewed = match &self.cookie {
             // The end of an idle session moves with each use.
@@ -207,21 +207,22 @@ impl Settings {
             Err(ErrorResponse::rate_limited(&verdict))
         }
     }
+}
 
-    fn refusal(&self, error: &Error) -> ErrorResponse {
-        let answer = ErrorResponse::from(error);
+impl ErrorResponse {
+    /// Returns the response to an error of a validation by `chain`. Where a scope is missing, it names
+    /// the scopes that the chain requires.
+    pub fn of_validation(error: &Error, chain: &ValidationChain) -> Self {
+        let answer = Self::from(error);
         match error.refusal() {
-            Some(Refusal::Scope { missing }) => answer.scope(scopes_of(&self.chain, missing)),
+            Some(Refusal::Scope { missing }) => answer.scope(scopes_of(chain, missing)),
             _ => answer,
         }
     }
 }
 
 /// Returns the scopes that a chain requires and those that are missing, separated by spaces.
-pub(crate) fn scopes_of(
-    chain: &ValidationChain,
-    missing: &keyfob::values::NameSet<keyfob::Scope>,
-) -> String {
+fn scopes_of(chain: &ValidationChain, missing: &keyfob::values::NameSet<keyfob::Scope>) -> String {
     let mut scopes: Vec<_> =
         chain.required_scopes().chain(missing.iter()).map(|s| s.as_str()).collect();
     scopes.sort_unstable();

@@ -118,41 +118,50 @@ impl TrustedProxies {
     /// An entry that is not an address ends the search: the client address is then that of the last
     /// trusted proxy.
     pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        self.forwarded_address(peer, headers).unwrap_or(peer.to_canonical())
+    }
+
+    /// Returns the client address as trusted proxies name it; `None` if `peer` is not a trusted proxy or
+    /// names no address.
+    ///
+    /// The peer of a service that answers a gateway is the gateway: its own address says nothing about
+    /// the client.
+    pub fn forwarded_address(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         let peer = peer.to_canonical();
-        let Some(source) = self.source else {
-            return peer;
-        };
+        let source = self.source?;
         let name = match source {
             Source::XForwardedFor => &X_FORWARDED_FOR,
             Source::Forwarded => &FORWARDED,
         };
         let values: Vec<_> = headers.get_all(name).iter().collect();
         if values.iter().map(|value| value.len()).sum::<usize>() > MAX_HEADER_BYTES {
-            return peer;
+            return None;
         }
         // The addresses of later lines were written by nearer proxies.
         let entries = values.iter().rev().flat_map(|value| {
             let text = value.to_str().unwrap_or_default();
             text.rsplit(',').map(str::trim)
         });
-        let mut nearest = peer;
+        let mut named = None;
         for entry in entries.take(MAX_HOPS) {
-            if !self.is_trusted(nearest) {
+            if !self.is_trusted(named.unwrap_or(peer)) {
                 break;
             }
             let address = match source {
                 Source::XForwardedFor => address(entry),
                 Source::Forwarded => forwarded_for(entry),
             };
-            let Some(address) = address else {
+            if address.is_none() {
                 break;
-            };
-            nearest = address;
+            }
+            named = address;
         }
-        nearest
+        named
     }
 
-    fn is_trusted(&self, address: IpAddr) -> bool {
+    /// Returns whether an address is that of a trusted proxy.
+    pub fn is_trusted(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
         self.networks.iter().any(|network| network.contains(&address))
     }
 }
@@ -224,6 +233,16 @@ mod tests {
         assert_eq!(from(&["10.0.0.9"]), "10.0.0.9", "all are proxies");
         assert_eq!(from(&[]), "10.0.0.1");
         assert_eq!(from(&[&"x".repeat(MAX_HEADER_BYTES + 1)]), "10.0.0.1");
+    }
+
+    #[test]
+    fn without_a_header_of_a_trusted_proxy_no_address_is_forwarded() {
+        let proxies = TrustedProxies::x_forwarded_for(["10.0.0.0/8"]).unwrap();
+        let named = HeaderMap::from_iter([(X_FORWARDED_FOR, "192.0.2.7".parse().unwrap())]);
+        let from = |peer: &str, headers| proxies.forwarded_address(peer.parse().unwrap(), headers);
+        assert_eq!(from("10.0.0.1", &named), Some("192.0.2.7".parse().unwrap()));
+        assert_eq!(from("192.0.2.1", &named), None);
+        assert_eq!(from("10.0.0.1", &HeaderMap::new()), None);
     }
 
     #[test]

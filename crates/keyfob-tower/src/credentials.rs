@@ -2,15 +2,18 @@
 
 use std::fmt;
 
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
-use http::{HeaderMap, Uri};
+
+use crate::cookie::SessionCookie;
+use crate::error_response::ErrorResponse;
 
 /// The maximum length of a bearer token in bytes. A bearer token of keyfob is shorter.
-pub(crate) const MAX_BEARER_BYTES: usize = 512;
+const MAX_BEARER_BYTES: usize = 512;
 /// The maximum length of all `Cookie` headers of a request in bytes.
-pub(crate) const MAX_COOKIE_BYTES: usize = 16 * 1024;
+const MAX_COOKIE_BYTES: usize = 16 * 1024;
 /// The maximum length of a query in bytes.
-pub(crate) const MAX_QUERY_BYTES: usize = 16 * 1024;
+const MAX_QUERY_BYTES: usize = 16 * 1024;
 /// The parameter that RFC 6750 section 2.3 names. RFC 9700 section 4.3.2 forbids its use.
 const QUERY_PARAMETER: &str = "access_token";
 
@@ -23,16 +26,31 @@ pub enum CredentialSource {
     Cookie,
 }
 
-/// A bearer token as a request presents it. `Debug` does not show it.
+/// The bearer token of a request, for a service that validates it by itself, such as the check of a
+/// gateway. [`AuthLayer`](crate::AuthLayer) reads requests in the same way. `Debug` does not show the
+/// token.
+///
+/// ```
+/// use keyfob_tower::PresentedBearer;
+///
+/// let mut headers = http::HeaderMap::new();
+/// headers.insert("authorization", "Bearer fob_at_example".parse()?);
+/// let presented = PresentedBearer::read(&headers, "page=2", None).ok().flatten();
+/// assert_eq!(presented.map(|presented| presented.bearer()), Some("fob_at_example"));
+///
+/// headers.append("authorization", "Bearer fob_at_other".parse()?);
+/// assert!(PresentedBearer::read(&headers, "", None).is_err(), "which of the two is meant?");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy)]
-pub(crate) struct Credentials<'a> {
-    pub(crate) bearer: &'a str,
-    pub(crate) source: CredentialSource,
+pub struct PresentedBearer<'a> {
+    bearer: &'a str,
+    source: CredentialSource,
 }
 
 /// Why the credentials of a request cannot be read. Each is answered as `invalid_request`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum BadCredentials {
+enum BadCredentials {
     InQuery,
     QueryTooLong,
     SeveralHeaders,
@@ -45,7 +63,7 @@ pub(crate) enum BadCredentials {
 
 impl BadCredentials {
     /// Returns a sentence for the client.
-    pub(crate) fn message(self) -> &'static str {
+    fn message(self) -> &'static str {
         match self {
             Self::InQuery => {
                 "a bearer token in the query is not accepted: use the Authorization header"
@@ -63,17 +81,40 @@ impl BadCredentials {
     }
 }
 
-impl<'a> Credentials<'a> {
+impl<'a> PresentedBearer<'a> {
     /// Reads the one bearer token of a request; `None` if the request has none.
     ///
-    /// The cookie counts only where `cookie` names it. A header of another scheme, such as Basic, is
-    /// no bearer token.
-    pub(crate) fn read(
+    /// The cookie counts only if it is given here. A header of another scheme, such as Basic, is no
+    /// bearer token.
+    ///
+    /// # Errors
+    /// If the request has more than one bearer token, one in the query, or one that is malformed.
+    pub fn read(
         headers: &'a HeaderMap,
-        uri: &Uri,
+        query: &str,
+        cookie: Option<&SessionCookie>,
+    ) -> Result<Option<Self>, ErrorResponse> {
+        let cookie = cookie.map(SessionCookie::name);
+        Self::read_named(headers, query, cookie)
+            .map_err(|bad| ErrorResponse::invalid_request(bad.message()))
+    }
+
+    /// Returns the bearer token.
+    pub fn bearer(&self) -> &'a str {
+        self.bearer
+    }
+
+    /// Returns where it was found.
+    pub fn source(&self) -> CredentialSource {
+        self.source
+    }
+
+    fn read_named(
+        headers: &'a HeaderMap,
+        query: &str,
         cookie: Option<&str>,
     ) -> Result<Option<Self>, BadCredentials> {
-        check_query(uri.query().unwrap_or_default())?;
+        check_query(query)?;
         let header = from_header(headers)?;
         let cookie = match cookie {
             Some(name) => from_cookie(headers, name)?,
@@ -89,9 +130,9 @@ impl<'a> Credentials<'a> {
     }
 }
 
-impl fmt::Debug for Credentials<'_> {
+impl fmt::Debug for PresentedBearer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("PresentedBearer").field("source", &self.source).finish_non_exhaustive()
     }
 }
 
@@ -192,7 +233,8 @@ mod tests {
         for (name, value) in headers {
             map.append(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
         }
-        let found = Credentials::read(&map, &uri.parse().unwrap(), Some("__Host-session"))?;
+        let query = uri.split_once('?').map_or("", |(_, query)| query);
+        let found = PresentedBearer::read_named(&map, query, Some("__Host-session"))?;
         Ok(found.map(|found| found.bearer.to_owned()))
     }
 

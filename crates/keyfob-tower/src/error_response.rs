@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::body::ResponseBody;
 use crate::grpc;
 use crate::rate_limit_fields::{seconds, write_rate_limit};
+use crate::realm::{InvalidRealm, realm_value};
 
 /// When to try again if a store cannot be reached.
 const RETRY_UNAVAILABLE: Ttl = Ttl::from_secs(1);
@@ -105,6 +106,14 @@ impl ErrorResponse {
         Self { scope: Some(scopes.into()).filter(|scope| !scope.is_empty()), ..self }
     }
 
+    /// Names the realm in the challenge, as a resource that demands a bearer token does.
+    ///
+    /// # Errors
+    /// If the realm has a quote, a backslash or a character that is not visible ASCII or a space.
+    pub fn in_realm(self, realm: &str) -> Result<Self, InvalidRealm> {
+        Ok(Self { realm: Some(realm_value(realm)?), ..self })
+    }
+
     pub(crate) fn realm(self, realm: &HeaderValue) -> Self {
         Self { realm: Some(realm.clone()), ..self }
     }
@@ -136,6 +145,12 @@ impl ErrorResponse {
     /// endpoint](Self::at_token_endpoint), the JSON of RFC 6749. A handler of axum returns the error
     /// itself.
     pub fn into_http_response<B>(self) -> Response<ResponseBody<B>> {
+        self.into_text_response().map(ResponseBody::text)
+    }
+
+    /// Returns the same response with its body as a text, for a service that has to write it in another
+    /// protocol.
+    pub fn into_text_response(self) -> Response<String> {
         let status = self.status();
         if self.is_token_endpoint {
             let body = OAuthError { error: self.code(), error_description: self.detail };
@@ -328,13 +343,9 @@ struct OAuthError {
     error_description: &'static str,
 }
 
-fn json<B>(
-    status: StatusCode,
-    content_type: &'static str,
-    body: &impl Serialize,
-) -> Response<ResponseBody<B>> {
+fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response<String> {
     let text = serde_json::to_string(body).unwrap_or_default();
-    let mut response = Response::new(ResponseBody::text(text));
+    let mut response = Response::new(text);
     *response.status_mut() = status;
     let name: HeaderName = CONTENT_TYPE;
     response.headers_mut().insert(name, HeaderValue::from_static(content_type));

@@ -15,6 +15,7 @@ use crate::body::ResponseBody;
 use crate::client_address::TrustedProxies;
 use crate::cookie::SessionCookie;
 use crate::rate_limit_fields::write_rate_limit;
+use crate::realm::{InvalidRealm, realm_value};
 
 /// The future of a service of this crate.
 pub(crate) type ResponseFuture<B, E> =
@@ -78,9 +79,7 @@ impl AuthLayer {
     /// # Errors
     /// If the realm has a quote, a backslash or a character that is not visible ASCII or a space.
     pub fn realm(mut self, realm: &str) -> Result<Self, InvalidRealm> {
-        let is_valid = |byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
-        let value = HeaderValue::from_str(realm).ok().filter(|_| realm.bytes().all(is_valid));
-        self.settings.realm = value.ok_or_else(|| InvalidRealm(realm.to_owned()))?;
+        self.settings.realm = realm_value(realm)?;
         Ok(self)
     }
 
@@ -110,18 +109,6 @@ impl AuthLayer {
         self.cost(0)
     }
 }
-
-/// A realm that cannot be written into a challenge.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct InvalidRealm(String);
-
-impl std::fmt::Display for InvalidRealm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} is no realm: use visible ASCII without quotes and backslashes", self.0)
-    }
-}
-
-impl std::error::Error for InvalidRealm {}
 
 impl<S> Layer<S> for AuthLayer {
     type Service = AuthService<S>;

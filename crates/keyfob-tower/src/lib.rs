@@ -74,18 +74,20 @@ mod extract;
 mod grpc;
 mod layer;
 mod rate_limit_fields;
+mod realm;
 mod scope;
 
 pub use authenticator::VerifiedToken;
 pub use body::ResponseBody;
 pub use client_address::{InvalidNetwork, PeerAddress, TrustedProxies};
 pub use cookie::{InvalidCookieName, SameSite, SessionCookie, SetCookie};
-pub use credentials::CredentialSource;
+pub use credentials::{CredentialSource, PresentedBearer};
 pub use error_response::ErrorResponse;
 #[cfg(feature = "axum")]
 pub use extract::Authenticated;
-pub use layer::{AuthLayer, AuthService, InvalidRealm};
+pub use layer::{AuthLayer, AuthService};
 pub use rate_limit_fields::write_rate_limit;
+pub use realm::InvalidRealm;
 pub use scope::{RequireScope, RequireScopeService};
 
 /// The recipes of the documentation, as tests.

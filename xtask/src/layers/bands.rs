@@ -4,6 +4,7 @@
 pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-core", &[]),
     ("keyfob-api", &["keyfob-core"]),
+    ("keyfob-client", &["keyfob-api", "keyfob-core"]),
     ("keyfob-metrics", &["keyfob-core"]),
     ("keyfob-limit", &["keyfob-core", "keyfob-metrics"]),
     ("keyfob-store", &["keyfob-core", "keyfob-metrics"]),

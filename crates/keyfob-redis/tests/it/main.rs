@@ -25,15 +25,20 @@ mod lost_shard;
 mod metrics;
 mod open;
 mod outage;
+mod permissions;
 mod runtimes;
 mod sealed;
 mod sealed_edits;
 mod secrets;
 mod sentinels;
+mod server_errors;
+mod server_state;
 mod silence;
 mod startup;
 mod support;
 mod unfinished_advance;
+mod unix_socket;
+mod wrong_server;
 
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel};
 

@@ -203,6 +203,11 @@ impl ValidationChain {
         self.any_scopes.iter()
     }
 
+    /// Returns the requirement on the device.
+    pub fn device_binding(&self) -> DeviceBinding {
+        self.device
+    }
+
     /// Returns whether the chain has rules of the application, which need the whole token.
     pub fn has_rules(&self) -> bool {
         !self.rules.is_empty()

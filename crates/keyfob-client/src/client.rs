@@ -1,0 +1,156 @@
+//! The client, and how it sends requests again.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response};
+use hyper::body::Incoming;
+use keyfob_core::random::{OsRandom, Random as _};
+use serde::de::DeserializeOwned;
+
+use crate::budget::RetryBudget;
+use crate::credentials::Credentials;
+use crate::error::{Error, TransportErrorKind};
+use crate::request::Request;
+use crate::retry::{Attempt, RetryPolicy};
+use crate::transport::Transport;
+
+/// A client of one server, or of several behind one address. Cloning is cheap: the clones share
+/// connections.
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) transport: Transport,
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) budget: RetryBudget,
+    /// Whether the server has said that it does not support idempotency keys.
+    pub(crate) lacks_idempotency: AtomicBool,
+}
+
+impl Client {
+    /// Returns the URL of the server.
+    pub fn server(&self) -> &str {
+        self.inner.transport.server()
+    }
+
+    /// Sends a request until it is answered, and reads the answer.
+    pub(crate) async fn call<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
+        let body = self.call_raw(request).await?;
+        serde_json::from_slice(&body).map_err(|error| Error::UnexpectedAnswer(text_of(&error)))
+    }
+
+    async fn call_raw(&self, request: &Request) -> Result<Bytes, Error> {
+        let inner = &self.inner;
+        self.repeat(request, |authorization| async move {
+            inner.transport.call(request, authorization.as_ref()).await
+        })
+        .await
+    }
+
+    /// Sends a request until its answer begins.
+    pub(crate) async fn open(&self, request: &Request) -> Result<Response<Incoming>, Error> {
+        let inner = &self.inner;
+        self.repeat(request, |authorization| async move {
+            inner.transport.open(request, authorization.as_ref()).await
+        })
+        .await
+    }
+
+    /// Makes attempts until one succeeds, or until no other one may be made.
+    async fn repeat<T, F>(
+        &self,
+        request: &Request,
+        attempt: impl Fn(Option<HeaderValue>) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let Inner { credentials, retry, budget, .. } = &*self.inner;
+        let (begun, mut attempts, mut is_renewed) = (Instant::now(), 0, false);
+        loop {
+            let authorization = match credentials {
+                Some(credentials) => Some(credentials.header().await.map_err(Error::Credentials)?),
+                None => None,
+            };
+            attempts += 1;
+            let error = match attempt(authorization.clone()).await {
+                Ok(answer) => {
+                    budget.deposit();
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            // The key in the file may have been replaced.
+            if let (false, Some(credentials), Some(refused)) =
+                (is_renewed, credentials, &authorization)
+                && error.code() == "invalid_client"
+                && credentials.renew(refused).await
+            {
+                is_renewed = true;
+                continue;
+            }
+            let may_repeat = outcome_of(&error).is_some_and(|it| it.may_repeat(request.repeat));
+            let wait = match may_repeat {
+                true => retry.next_wait(attempts, begun.elapsed(), error.retry_after(), random()),
+                false => None,
+            };
+            match wait {
+                Some(wait) if budget.withdraw() => {
+                    tracing::debug!(code = error.code(), ?wait, attempts, "sending it again");
+                    tokio::time::sleep(wait).await;
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    pub(crate) fn lacks_idempotency(&self) -> bool {
+        self.inner.lacks_idempotency.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_lack_of_idempotency(&self) {
+        self.inner.lacks_idempotency.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Returns what is known of an attempt; `None` if another one would be no better.
+fn outcome_of(error: &Error) -> Option<Attempt> {
+    match error {
+        Error::Transport(error) => Some(match error.kind() {
+            TransportErrorKind::Connect => Attempt::NotSent,
+            TransportErrorKind::Timeout | TransportErrorKind::Broken => Attempt::NoAnswer,
+        }),
+        Error::Api(error) => Some(Attempt::Answered(error.status())),
+        _ => None,
+    }
+}
+
+/// Returns a number between 0 and 1. Without randomness, the whole wait is made.
+pub(crate) fn random() -> f64 {
+    let mut bytes = [0; 4];
+    match OsRandom.fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
+        Err(_) => 1.0,
+    }
+}
+
+/// Describes an error of JSON without the value that serde quotes: it may be a secret.
+pub(crate) fn text_of(error: &serde_json::Error) -> String {
+    format!("{:?} at line {} column {}", error.classify(), error.line(), error.column())
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("server", &self.server())
+            .field("credentials", &self.inner.credentials)
+            .finish_non_exhaustive()
+    }
+}

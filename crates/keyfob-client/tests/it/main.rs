@@ -1,0 +1,12 @@
+//! The client against real servers, over sockets.
+
+#![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
+
+mod answers;
+mod events;
+mod keys;
+mod repeating;
+mod revoking;
+mod support;
+mod tls;
+mod tour;

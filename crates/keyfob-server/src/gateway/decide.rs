@@ -1,0 +1,121 @@
+//! From a request and the demands of a gateway to a verdict.
+
+use keyfob::limit::request_of;
+use keyfob::{DeviceId, Error, ErrorClass, LimitBy, LimitVerdict, Presentation, Refusal, Token};
+use keyfob_tower::{ErrorResponse, PresentedBearer};
+
+use super::demands::{BadDemands, Demands, Device, NOT_A_BEARER};
+use super::request::ClientRequest;
+use super::verdict::{Allowed, Denial, Verdict};
+use crate::shared::Shared;
+
+/// The realm of the challenges.
+const REALM: &str = "keyfob";
+
+/// Decides whether a request may pass.
+///
+/// Demands that are not valid deny every request: the gateway would let requests through that its
+/// operator meant to refuse.
+pub(crate) async fn decide(
+    shared: &Shared,
+    request: &ClientRequest<'_>,
+    demands: Result<Demands, BadDemands>,
+) -> Verdict {
+    match allow(shared, request, demands).await {
+        Ok(allowed) => Verdict::Allowed(Box::new(allowed)),
+        Err(Denial::Demands(bad)) => {
+            tracing::warn!(%bad, "a gateway asks with demands that are not valid");
+            Verdict::Denied(Denial::Demands(bad))
+        }
+        Err(Denial::Token(response)) => {
+            let in_realm = response.clone().in_realm(REALM);
+            Verdict::Denied(Denial::Token(in_realm.map_or(response, Box::new)))
+        }
+    }
+}
+
+async fn allow(
+    shared: &Shared,
+    request: &ClientRequest<'_>,
+    demands: Result<Demands, BadDemands>,
+) -> Result<Allowed, Denial> {
+    let demands = demands?;
+    let cookie = shared.settings.gateway_cookie.as_ref();
+    let presented = PresentedBearer::read(request.headers, request.query, cookie)?;
+    let presented = presented.ok_or_else(ErrorResponse::unauthenticated)?;
+    let device = device(request, demands.device.as_ref())?;
+    let mut presentation = Presentation::new(presented.bearer());
+    if let Some(device) = &device {
+        presentation = presentation.device(device);
+    }
+    if let Some(address) = request.address {
+        presentation = presentation.ip(address);
+    }
+    let validated = shared.manager.validate(presentation, &demands.chain).await;
+    let token = validated.map_err(|error| refusal(&error, &demands))?;
+    let limits = charge(shared, request, &demands, &token).await?;
+    Ok(Allowed { token, limits })
+}
+
+/// Returns the device that presents the token. A request that does not name the device presents none.
+fn device(
+    request: &ClientRequest<'_>,
+    demanded: Option<&Device>,
+) -> Result<Option<DeviceId>, ErrorResponse> {
+    let name = match demanded {
+        None => return Ok(None),
+        Some(Device::Id(id)) => return Ok(Some(id.clone())),
+        Some(Device::Header(name)) => name,
+    };
+    let mut values = request.headers.get_all(name).iter();
+    let first = values.next().map(|value| value.to_str().ok().and_then(|text| text.parse().ok()));
+    match (first, values.next()) {
+        (None, _) => Ok(None),
+        (Some(Some(id)), None) => Ok(Some(id)),
+        _ => Err(ErrorResponse::invalid_request("the header that names the device is not valid")),
+    }
+}
+
+fn refusal(error: &Error, demands: &Demands) -> ErrorResponse {
+    match error.refusal() {
+        // A token that authenticates no request is answered like one that is not valid.
+        Some(Refusal::Rule(denied)) if denied.code() == NOT_A_BEARER => {
+            ErrorResponse::new(ErrorClass::InvalidToken)
+        }
+        _ => ErrorResponse::of_validation(error, &demands.chain),
+    }
+}
+
+async fn charge(
+    shared: &Shared,
+    request: &ClientRequest<'_>,
+    demands: &Demands,
+    token: &Token,
+) -> Result<Option<LimitVerdict>, Denial> {
+    if demands.limits.is_empty() {
+        return Ok(None);
+    }
+    let mut charged = request_of(token);
+    match request.address {
+        Some(address) => charged = charged.ip(address),
+        // Such a limit would count nothing, and admit everything.
+        None if counts_by_address(shared, demands) => return Err(BadDemands::NoAddress.into()),
+        None => {}
+    }
+    match shared.manager.admit_named(&charged, &demands.limits).await {
+        Ok(verdict) if verdict.is_admitted() => Ok(Some(verdict)),
+        Ok(verdict) => Err(ErrorResponse::rate_limited(&verdict).into()),
+        Err(error) if error.class() == ErrorClass::InvalidRequest => {
+            Err(BadDemands::Invalid { name: "limit", reason: error.to_string() }.into())
+        }
+        Err(error) => Err(ErrorResponse::from(error).into()),
+    }
+}
+
+fn counts_by_address(shared: &Shared, demands: &Demands) -> bool {
+    let is_named = |name: &_| demands.limits.iter().any(|(named, _)| named == name);
+    shared
+        .manager
+        .limit_policies()
+        .any(|policy| policy.by() == LimitBy::Ip && is_named(policy.name()))
+}

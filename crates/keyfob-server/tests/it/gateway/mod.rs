@@ -1,0 +1,4 @@
+//! Verdicts for gateways.
+
+mod authz;
+mod ext_authz;
