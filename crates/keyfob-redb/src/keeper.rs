@@ -12,7 +12,7 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// Marks a store that this process keeps. The mark ends when the file is dropped. Without the file beside the
-/// store there is none, and others wait for the store in vain.
+/// store, it does nothing: other processes then wait as long as their options say.
 pub(crate) fn mark(store: &Path) -> Option<File> {
     let file = open(store)?;
     for _ in 0..TRIES {
@@ -31,6 +31,8 @@ pub(crate) fn is_marked(store: &Path) -> bool {
 }
 
 fn open(store: &Path) -> Option<File> {
-    // Some file systems lock only files that are open for writing.
-    OpenOptions::new().read(true).write(true).open(reserve_path(store)).ok()
+    let path = reserve_path(store);
+    // Some file systems lock only files that are open for writing. A user who may only read can try.
+    let file = OpenOptions::new().read(true).write(true).open(&path);
+    file.or_else(|_| File::open(&path)).ok()
 }

@@ -2,7 +2,7 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::Column;
+use super::column::{Column, Fit};
 
 /// The number of spaces between two columns.
 pub(super) const GAP: usize = 2;
@@ -12,17 +12,6 @@ const MIN_CUT: usize = 8;
 
 /// The minimum width of a column that is broken into lines.
 const MIN_WRAP: usize = 24;
-
-/// What becomes of a column that has not enough room.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Fit {
-    /// It keeps its width: a part of an id or of a number is of no use.
-    Whole,
-    /// Its cells are cut, with `…` at the end.
-    Cut,
-    /// Its cells are broken into lines.
-    Wrap,
-}
 
 /// Returns the widths that the columns have on a terminal of this width. `None` if they do not fit on it.
 pub(super) fn widths(

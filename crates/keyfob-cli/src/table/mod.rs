@@ -2,43 +2,22 @@
 //!
 //! | module | content |
 //! |---|---|
+//! | `column` | the heading of a column, and what becomes of it where there is not enough room |
 //! | `fit` | the widths of the columns |
 //!
 //! A table that does not fit has one field on a line instead.
 
+mod column;
 mod fit;
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, presets};
 use keyfob::TokenState;
 
 use crate::visible::visible;
+use column::Fit;
 use fit::{GAP, cut};
 
-pub(crate) use fit::Fit;
-
-/// A column of a table.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Column {
-    pub(crate) heading: &'static str,
-    pub(crate) fit: Fit,
-}
-
-impl Column {
-    /// A column whose cells are always shown whole, on one line.
-    pub(crate) const fn whole(heading: &'static str) -> Self {
-        Self { heading, fit: Fit::Whole }
-    }
-
-    /// A column whose cells are cut where the terminal is narrow.
-    pub(crate) const fn cut(heading: &'static str) -> Self {
-        Self { heading, fit: Fit::Cut }
-    }
-
-    /// A column whose cells are broken into lines where the terminal is narrow.
-    pub(crate) const fn wrap(heading: &'static str) -> Self {
-        Self { heading, fit: Fit::Wrap }
-    }
-}
+pub(crate) use column::Column;
 
 /// Renders rows under their headings. Without a width nothing is cut.
 pub(crate) fn render(

@@ -112,7 +112,7 @@ fn a_list_fits_a_terminal_of_80_columns() {
     ID                              KIND     STATE   SUBJECT     CLIENT      EXPIRES
     [id]  session  active  ann         -           never
     [id]  api-key  active  0f8fad5b-…  billing-s…  in 90d
-    ")
+    ");
     });
     // A width that no terminal has counts as 80, and a variable overrides the terminal.
     for (width, environment) in
@@ -141,7 +141,7 @@ fn a_list_on_50_columns_has_one_field_on_a_line() {
     subject: 0f8fad5b-d9cb-469f-a165-70867728950e
     client:  billing-service
     expires: in 90d
-    ")
+    ");
     });
 }
 

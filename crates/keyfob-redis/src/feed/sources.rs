@@ -22,7 +22,7 @@ struct ListenerSources {
 }
 
 impl Sources {
-    /// Sets the lanes of the primary. A lane that is new, or that was assigned anew, is invalidated.
+    /// Sets the lanes of the primary. A lane that is new, or that was assigned again, is invalidated.
     pub(super) fn set_lanes(
         &mut self,
         listeners: &[Arc<InvalidationListener>],
