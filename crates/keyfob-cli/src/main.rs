@@ -28,8 +28,11 @@ mod output;
 mod parse;
 mod process;
 mod progress;
+mod relative_time;
 mod store_url;
 mod table;
+mod terminal;
+mod token_text;
 mod values;
 mod visible;
 
