@@ -19,7 +19,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFi
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::failure::Failure;
-use crate::output;
+use crate::terminal;
 use crate::visible::visible;
 
 const VARIABLE: &str = "KEYFOB_LOG";
@@ -82,7 +82,7 @@ pub(crate) fn start(settings: LogSettings) -> Result<(), Failure> {
     let logger = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| VisibleLog(std::io::stderr()))
-        .with_ansi(std::io::stderr().is_terminal() && output::colours_are_allowed())
+        .with_ansi(std::io::stderr().is_terminal() && terminal::has_colours())
         .with_filter_reloading();
     let handle = logger.reload_handle();
     let _ = CHANGE_FILTER.set(Box::new(move |filter| handle.reload(filter).is_ok()));

@@ -29,9 +29,12 @@ mod output;
 mod parse;
 mod process;
 mod progress;
+mod relative_time;
 mod service;
 mod store_url;
 mod table;
+mod terminal;
+mod token_text;
 mod values;
 mod visible;
 

@@ -44,7 +44,7 @@ pub(crate) type Service = (Source, Configuration);
 
 /// Runs the command. `service` is there for `serve`. Shuts the manager down before it returns, also on a failure.
 pub(crate) async fn run(cli: Cli, service: Option<Service>) -> Result<(), Failure> {
-    let mut output = Output::new(cli.settings.json);
+    let mut output = Output::new(cli.settings.json, cli.settings.wide);
     if cli.settings.password_is_in_argument {
         let message = "other users of this machine can see the password in --store. Put the URL into \
                        KEYFOB_STORE";
