@@ -74,7 +74,7 @@ fn listener(
             if !address.ip().is_loopback() {
                 tracing::warn!(
                     %address,
-                    "the server listens beyond this machine without TLS: whoever is on the way reads \
+                    "the server listens beyond this machine without TLS: a machine on the way reads \
                      every secret. Set tls.certificate and tls.key, or put a proxy with TLS before it"
                 );
             }
