@@ -18,6 +18,7 @@ mod process;
 mod promtool;
 mod schemathesis;
 mod service;
+mod services;
 mod spectral;
 mod tools;
 mod traefik;
@@ -43,8 +44,10 @@ const PROGRAMS: &[Program] = &[
     },
     Program { name: "caddy", about: "guards a page by forward_auth", run: caddy::run },
     Program { name: "envoy", about: "guards a page by gRPC", run: envoy::run },
+    Program { name: "go", about: "guards its page by introspection", run: services::go },
     Program { name: "haproxy", about: "guards a page by an action in Lua", run: haproxy::run },
     Program { name: "nginx", about: "guards a page by auth_request", run: nginx::run },
+    Program { name: "node", about: "guards its page by introspection", run: services::node },
     Program {
         name: "oauth4webapi",
         about: "drives the endpoints of OAuth",
@@ -61,6 +64,7 @@ const PROGRAMS: &[Program] = &[
         run: oauth_clients::openid_client,
     },
     Program { name: "promtool", about: "reads /metrics as Prometheus does", run: promtool::run },
+    Program { name: "python", about: "guards its page by introspection", run: services::python },
     Program {
         name: "schemathesis",
         about: "holds the server to /openapi.json",
