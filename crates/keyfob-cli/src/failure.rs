@@ -18,6 +18,8 @@ use keyfob::seal::KeyError;
 use keyfob::store::StoreError;
 use keyfob::{Error, InvalidValue, TokenId};
 use keyfob_api::InvalidGrantSpec;
+use keyfob_server::config::ConfigErrors;
+use keyfob_server::listen::tls::CertificateError;
 use serde::Serialize;
 
 use crate::store_url::InvalidStoreUrl;
@@ -75,6 +77,12 @@ pub(crate) enum Failure {
     BrokenPromise { message: String },
     #[error("the address {address} cannot be listened on: {error}")]
     Listen { address: SocketAddr, error: io::Error },
+    #[error("{}", in_one_line(.0))]
+    Configuration(ConfigErrors),
+    #[error(transparent)]
+    Certificates(#[from] CertificateError),
+    #[error("{cut} connections were cut: their requests took longer than http.drain_timeout")]
+    CutRequests { cut: usize },
     #[error("the store has an active admin key")]
     HasAdminKey,
     #[error("not confirmed. Nothing was changed")]
@@ -147,6 +155,9 @@ impl Failure {
             Self::NoDataDirectory => "no_data_directory",
             Self::BrokenPromise { .. } => "broken_promise",
             Self::Listen { .. } => "cannot_listen",
+            Self::Configuration(_) => "invalid_configuration",
+            Self::Certificates(_) => "invalid_certificates",
+            Self::CutRequests { .. } => "requests_cut",
             Self::HasAdminKey => "has_admin_key",
             Self::NotConfirmed => "not_confirmed",
             Self::Interrupted => "interrupted",
@@ -164,6 +175,8 @@ impl Failure {
             | Self::Input { .. }
             | Self::Lines { .. }
             | Self::Listen { .. }
+            | Self::Configuration(_)
+            | Self::Certificates(_)
             | Self::NoDataDirectory => Exit::Usage,
             Self::Keyfob(error) => exit_of(error),
             Self::MalformedBearer { error, .. } => exit_of(error),
@@ -174,6 +187,7 @@ impl Failure {
             | Self::BearerLost { .. }
             | Self::BearersLost { .. }
             | Self::BrokenPromise { .. }
+            | Self::CutRequests { .. }
             | Self::HasAdminKey
             | Self::NotConfirmed => Exit::Refused,
             Self::Start(_) => Exit::Unavailable,
@@ -248,6 +262,10 @@ impl Failure {
                 details.lines().map(visible).collect::<Vec<_>>().join("\n")
             }
             Self::InvalidStoreUrl(_) => InvalidStoreUrl::FORMS.into(),
+            Self::Configuration(errors) if errors.iter().len() > 1 => {
+                let lines = errors.iter().map(|error| format!("  {}", visible(&error.to_string())));
+                lines.collect::<Vec<_>>().join("\n")
+            }
             Self::Filter { error, text } => {
                 let pointer = error.pointer(text);
                 pointer.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
@@ -283,7 +301,23 @@ impl Failure {
     }
 
     pub(crate) fn as_json(&self) -> String {
-        error_as_json(self.code(), self.to_string(), self.hint())
+        error_as_json(self.code(), self.in_full(), self.hint())
+    }
+
+    /// The message with all its lines.
+    pub(crate) fn in_full(&self) -> String {
+        match self {
+            Self::Configuration(errors) => errors.to_string(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// What is wrong with a configuration, in one line.
+fn in_one_line(errors: &ConfigErrors) -> String {
+    match errors.iter().as_slice() {
+        [one] => one.to_string(),
+        many => format!("{} settings are not valid", many.len()),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Values are parsed into domain types here. An error never repeats a refused value: it may be a
 //! secret in the wrong argument.
 
+mod config;
 mod demo;
 mod derive;
 mod issue;
@@ -22,6 +23,7 @@ use keyfob::BearerPrefix;
 
 use crate::key_source::KeySource;
 
+pub(crate) use config::{ConfigArgs, ConfigCommand};
 pub(crate) use demo::DemoArgs;
 pub(crate) use derive::DeriveArgs;
 pub(crate) use issue::IssueArgs;
@@ -93,6 +95,7 @@ JSON (--json), one object per line on stdout:
   keys      {\"key\",\"outcome\"}; list {\"key\",\"state\",\"created\",\"terms\",\"records\"};
             reseal {\"outcome\",\"resealed\",\"examined\",\"unreadable\",\"under\":{}}
   doctor    {\"ok\",\"store\",\"store_time\",\"node_time\",\"findings\":[{\"severity\",\"what\",\"advice\"}]}
+  config    check {\"ok\":true}; show: every setting
   serve     {\"url\"}, with --dev also \"admin_key\"; init {\"admin_key\"}
   demo      {\"step\",\"title\",\"lines\":[]}
 Times are RFC 3339 in UTC. On stderr:
@@ -115,6 +118,7 @@ Environment:
   KEYFOB_KEYS     same as --keys: the source of the key ring, never the ring itself
   KEYFOB_METRICS  same as --metrics; the node exporter reads files that end in .prom
   KEYFOB_PREFIX   same as --prefix
+  KEYFOB_CONFIG   same as --config of serve and config
   KEYFOB_LOG      the log filter for stderr: a level, or levels by module (keyfob=debug,warn)
   NO_COLOR        disables colours, also on a terminal";
 
@@ -132,7 +136,7 @@ pub(crate) struct Cli {
 }
 
 /// The settings of every command.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Settings {
     /// The token store: file:PATH, redis://… or memory:
     #[arg(
@@ -148,6 +152,11 @@ pub(crate) struct Settings {
     /// Whether `--store` itself, not the environment, gave a URL with a password.
     #[arg(skip)]
     pub(crate) password_is_in_argument: bool,
+
+    /// The settings that the command line itself gave, not the environment: flag, name in the
+    /// configuration, text.
+    #[arg(skip)]
+    pub(crate) flags: Vec<(&'static str, &'static str, String)>,
 
     /// The key ring that seals the store: FILE, env:VARIABLE or command:COMMAND
     #[arg(
@@ -252,6 +261,8 @@ pub(crate) enum Command {
     Doctor,
     /// Serve tokens over HTTP: OAuth endpoints, an API, and checks for gateways
     Serve(Box<ServeArgs>),
+    /// Check and show the configuration of serve
+    Config(ConfigArgs),
     /// Make the first admin key of a store
     Init(InitArgs),
     /// Generate, list, activate and retire the keys that seal a store, and reseal it
