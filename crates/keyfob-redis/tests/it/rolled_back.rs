@@ -55,7 +55,7 @@ async fn pulses_pass(server: &RedisServer, config: &RedisConfig) {
     until("the pulse is renewed", || pulse().is_some()).await;
     let first = pulse().unwrap();
     let lead = 2 * TOLERANCE.as_millis() as u64;
-    until("the pulse goes on", || pulse().unwrap_or(0) > first + lead).await;
+    until("the pulse continues", || pulse().unwrap_or(0) > first + lead).await;
 }
 
 fn restart(server: &RedisServer) {
@@ -66,7 +66,7 @@ fn restart(server: &RedisServer) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_older_than_a_rollback_is_refused_until_it_is_accepted() {
+async fn tokens_older_than_a_rollback_are_refused_until_it_is_accepted() {
     let server = RedisServer::start().unwrap();
     let recorded = MemoryRecorder::default();
     let config = config(&server.url(), 2).with_rollback_tolerance(TOLERANCE);
