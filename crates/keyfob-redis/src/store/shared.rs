@@ -7,8 +7,8 @@ use keyfob_store::{MonotonicInstant, Namespace, Timestamp};
 
 use super::limits::refusals::Refusals;
 use super::lookup_failure::LookupFailure;
+use super::pulses::Pulses;
 use super::recent_revocations::RecentRevocations;
-use super::rollback::Pulses;
 use crate::config::RedisConfig;
 use crate::connections::Connections;
 use crate::feed::Feed;
