@@ -16,8 +16,8 @@ use keyfob::filter::FilterError;
 use keyfob::limit::LimitError;
 use keyfob::seal::KeyError;
 use keyfob::store::StoreError;
-use keyfob::{Error, InvalidValue, TokenId};
-use keyfob_api::InvalidGrantSpec;
+use keyfob::{Error, ErrorClass, InvalidValue, TokenId};
+use keyfob_api::{InvalidGrantSpec, RefusalBody};
 use serde::Serialize;
 
 use crate::store_url::InvalidStoreUrl;
@@ -49,9 +49,17 @@ pub(crate) enum Failure {
     Filter { error: FilterError, text: String },
     #[error(transparent)]
     Keyfob(#[from] Error),
+    /// A server answered with an error, or not at all.
+    #[error(transparent)]
+    Server(#[from] keyfob_client::Error),
+    /// A bearer is refused.
+    #[error("{}", .0.message)]
+    Refused(RefusalBody),
     /// A bearer that is malformed, with what is likely wrong.
-    #[error("{error}")]
-    MalformedBearer { error: Box<Error>, hint: String },
+    #[error("{failure}")]
+    MalformedBearer { failure: Box<Failure>, hint: String },
+    #[error("this command works on a store, and not through a server")]
+    NeedsStore,
     #[error("{what} cannot be read: {error}")]
     Input { what: String, error: io::Error },
     #[error("{refused} of {total} lines were refused")]
@@ -136,7 +144,10 @@ impl Failure {
             Self::InvalidStoreUrl(_) => "invalid_store_url",
             Self::Filter { error, .. } => error.code(),
             Self::Keyfob(error) => error.code(),
-            Self::MalformedBearer { error, .. } => error.code(),
+            Self::Server(error) => error.code(),
+            Self::Refused(refusal) => &refusal.code,
+            Self::MalformedBearer { failure, .. } => failure.code(),
+            Self::NeedsStore => "needs_store",
             Self::Input { .. } => "input_unreadable",
             Self::Lines { .. } => "lines_refused",
             Self::Output(_) => "output_failed",
@@ -163,9 +174,11 @@ impl Failure {
             | Self::Input { .. }
             | Self::Lines { .. }
             | Self::Listen { .. }
+            | Self::NeedsStore
             | Self::NoDataDirectory => Exit::Usage,
             Self::Keyfob(error) => exit_of(error),
-            Self::MalformedBearer { error, .. } => exit_of(error),
+            Self::Server(error) => exit_of_server(error),
+            Self::MalformedBearer { failure, .. } => failure.exit(),
             // The reader of a pipe closed it: it needs no more output.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_)
@@ -173,6 +186,7 @@ impl Failure {
             | Self::BearerLost { .. }
             | Self::BearersLost { .. }
             | Self::BrokenPromise { .. }
+            | Self::Refused(_)
             | Self::HasAdminKey
             | Self::NotConfirmed => Exit::Refused,
             Self::Start(_) => Exit::Unavailable,
@@ -193,9 +207,11 @@ impl Failure {
                     .into(),
             ),
             Self::MalformedBearer { hint, .. } => Some(hint.clone()),
-            Self::Keyfob(Error::NotFound { .. }) => {
-                Some("run keyfob list to see the tokens of this store".into())
-            }
+            Self::Keyfob(Error::NotFound { .. }) => Some(SEE_TOKENS.into()),
+            Self::Server(error) => hint_of_server(error).map(str::to_owned),
+            Self::NeedsStore => Some(
+                "leave out --server and KEYFOB_SERVER, and name the store with --store".into(),
+            ),
             Self::Keyfob(Error::Store(StoreError::NotAStore { .. })) => Some(
                 "check --store or KEYFOB_STORE, or run keyfob issue to create a new store".into(),
             ),
@@ -315,6 +331,35 @@ fn outcome_of(lost: &[TokenId], unrevoked: &[TokenId]) -> String {
         (false, false) => {
             format!("Revoked: {}. Not revoked: {}", listed(&revoked), listed(unrevoked))
         }
+    }
+}
+
+/// The hint for a token that is not there.
+const SEE_TOKENS: &str = "run keyfob list to see the tokens of this store";
+
+fn hint_of_server(error: &keyfob_client::Error) -> Option<&'static str> {
+    match error.code() {
+        "token_not_found" => Some(SEE_TOKENS),
+        "invalid_client" | "unauthenticated" => Some(
+            "check the key in KEYFOB_TOKEN or in the file of --token-file: is it an active API key of \
+             this server?",
+        ),
+        "insufficient_scope" => Some("use a key that has this scope, or keyfob:admin"),
+        "server_unreachable" => Some("check --server or KEYFOB_SERVER, and that the server runs"),
+        "no_answer" => Some("find out whether it was done before you repeat it"),
+        _ => None,
+    }
+}
+
+/// The same exit status as for the error of a store.
+fn exit_of_server(error: &keyfob_client::Error) -> Exit {
+    match (error, error.class()) {
+        (keyfob_client::Error::Credentials(_), _) => Exit::Usage,
+        (_, ErrorClass::InvalidRequest | ErrorClass::InvalidScope | ErrorClass::InvalidTarget) => {
+            Exit::Usage
+        }
+        (_, ErrorClass::Unavailable | ErrorClass::Internal) => Exit::Unavailable,
+        _ => Exit::Refused,
     }
 }
 

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `args` | the definition of commands and flags |
 //! | `commands` | one file or folder per command |
+//! | `backend` | where the tokens are: in a store, or behind a server |
 //! | `open` | opens the store |
 //! | `output` | everything that goes to stdout |
 //! | `process` | no core dumps, and no panics of libraries |
 //! | `failure` | every error, hint and exit code |
 
 mod args;
+mod backend;
 mod bearer_input;
 mod bearer_scan;
 mod commands;
@@ -28,6 +30,7 @@ mod output;
 mod parse;
 mod process;
 mod progress;
+mod server_url;
 mod store_url;
 mod table;
 mod values;

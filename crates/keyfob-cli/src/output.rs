@@ -11,7 +11,7 @@
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
-use keyfob::{Timestamp, Token};
+use keyfob_api::TokenBody;
 use serde::Serialize;
 
 use crate::failure::{Failure, error_as_json};
@@ -108,23 +108,23 @@ impl Output {
     }
 
     /// Writes tokens as a list.
-    pub(crate) fn tokens(&mut self, tokens: &[Token], now: Timestamp) -> Result<(), Failure> {
+    pub(crate) fn tokens(&mut self, tokens: &[TokenBody]) -> Result<(), Failure> {
         if self.is_json() {
-            return tokens.iter().try_for_each(|token| self.object(&token.view(now)));
+            return tokens.iter().try_for_each(|token| self.object(token));
         }
         if tokens.is_empty() {
             return Ok(());
         }
-        let rows: Vec<_> = tokens.iter().map(|token| table::token_row(token, now)).collect();
+        let rows: Vec<_> = tokens.iter().map(table::token_row).collect();
         self.rows(&table::TOKEN_HEADINGS, &rows)
     }
 
     /// Writes one token in full.
-    pub(crate) fn token(&mut self, token: &Token, now: Timestamp) -> Result<(), Failure> {
+    pub(crate) fn token(&mut self, token: &TokenBody) -> Result<(), Failure> {
         if self.is_json() {
-            return self.object(&token.view(now));
+            return self.object(token);
         }
-        self.fields(&table::token_fields(token, now))
+        self.fields(&table::token_fields(token))
     }
 
     /// Flushes the buffer.

@@ -14,6 +14,7 @@ mod refresh;
 mod revoke;
 mod rotate;
 mod serve;
+mod server;
 mod update;
 mod validate;
 
@@ -33,6 +34,7 @@ pub(crate) use refresh::RefreshArgs;
 pub(crate) use revoke::{RevokeArgs, Target};
 pub(crate) use rotate::RotateArgs;
 pub(crate) use serve::{InitArgs, ServeArgs};
+pub(crate) use server::{Needs, Place, PlaceFlags, ServerSettings};
 pub(crate) use update::UpdateArgs;
 pub(crate) use validate::ValidateArgs;
 
@@ -108,8 +110,15 @@ Exit codes:
   3    the store is unavailable, or is not a store
   130  interrupted (events --follow exits with 0: an interrupt is its normal end)
 
+Servers:
+  With --server URL, a command asks a server ('keyfob serve') instead of opening a store, with the
+  same output and exit codes. Its API key is in KEYFOB_TOKEN, or in a file: --token-file. A server
+  records the client of that key, so there is no --by. These work on a store only: serve, init,
+  refresh, recover, keys, limit, demo, and revoke --wait.
+
 Environment:
   KEYFOB_STORE    same as --store
+  KEYFOB_SERVER   same as --server; KEYFOB_TOKEN has the API key, KEYFOB_TOKEN_FILE names its file
   KEYFOB_KEYS     same as --keys: the source of the key ring, never the ring itself
   KEYFOB_METRICS  same as --metrics; the node exporter reads files that end in .prom
   KEYFOB_PREFIX   same as --prefix
@@ -146,6 +155,13 @@ pub(crate) struct Settings {
     /// Whether `--store` itself, not the environment, gave a URL with a password.
     #[arg(skip)]
     pub(crate) password_is_in_argument: bool,
+
+    /// Which of `--store` and `--server` are flags, not variables of the environment.
+    #[arg(skip)]
+    pub(crate) flags: PlaceFlags,
+
+    #[command(flatten)]
+    pub(crate) server: ServerSettings,
 
     /// The key ring that seals the store: FILE, env:VARIABLE or command:COMMAND
     #[arg(

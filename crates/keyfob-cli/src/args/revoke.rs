@@ -3,8 +3,9 @@
 use clap::{ArgAction, ArgGroup, Args};
 use keyfob::manager::PageCursor;
 use keyfob::values::{Actor, FamilyId, Reason};
-use keyfob::{ClientId, RevokeRequest, Subject, TokenId};
+use keyfob::{ClientId, Subject, TokenId};
 
+use crate::backend::RevokeNote;
 use crate::values::BindArg;
 
 const AFTER_HELP: &str = "\
@@ -158,15 +159,8 @@ impl RevokeArgs {
     }
 
     /// The reason and the actor.
-    pub(crate) fn request(&self) -> RevokeRequest {
-        let request = match self.reason.clone() {
-            Some(reason) => RevokeRequest::reason(reason),
-            None => RevokeRequest::default(),
-        };
-        match self.by.clone() {
-            Some(by) => request.by(by),
-            None => request,
-        }
+    pub(crate) fn note(&self) -> RevokeNote {
+        RevokeNote { reason: self.reason.clone(), by: self.by.clone() }
     }
 }
 

@@ -16,10 +16,11 @@ struct InitView<'a> {
 }
 
 pub(super) async fn run(args: &InitArgs, context: &mut Context) -> Result<(), Failure> {
-    if !args.another && has_admin_key(&context.manager).await? {
+    let manager = context.manager()?;
+    if !args.another && has_admin_key(&manager).await? {
         return Err(Failure::HasAdminKey);
     }
-    let issued = issue_admin_key(&context.manager, args.client.clone()).await?;
+    let issued = issue_admin_key(&manager, args.client.clone()).await?;
     let bearer = issued.bearer.expose();
     let output = &mut context.output;
     let written = if output.is_json() {
@@ -31,7 +32,9 @@ pub(super) async fn run(args: &InitArgs, context: &mut Context) -> Result<(), Fa
             ("client_secret", bearer.to_owned()),
         ])
     };
-    written.and_then(|()| output.flush()).map_err(|failure| output_lost(failure, &issued))?;
+    written
+        .and_then(|()| output.flush())
+        .map_err(|failure| output_lost(failure, issued.token.id))?;
     note_once(output, "the admin key is shown only this once. Keep it like a root password");
     Ok(())
 }

@@ -29,7 +29,7 @@ mod validate;
 use keyfob::clock::{Clock, SystemClock};
 use keyfob_redb::Access;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Needs, Place};
 use crate::context::{Context, filter};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -45,6 +45,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
                        KEYFOB_STORE";
         output.note("password_in_argument", message);
     }
+    check_place(&cli)?;
     let if_missing = match &cli.command {
         Command::Completions { shell } => return completions::run(*shell, &mut output),
         Command::Man { command } => return man::run(command.as_deref(), &mut output),
@@ -80,9 +81,18 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let opening = Opening { if_missing, access: access(&cli.command), wait };
     let mut context = Context::open(&cli.settings, opening, output).await?;
     let outcome = dispatch(&cli, &mut context).await;
-    context.manager.shutdown().await;
+    context.backend.shutdown().await;
     let flushed = context.output.flush();
     outcome.and(flushed)
+}
+
+/// Refuses a server where the command works on a store only.
+fn check_place(cli: &Cli) -> Result<(), Failure> {
+    let needs = cli.command.needs();
+    match (needs, cli.settings.place()?) {
+        (Needs::Store, Place::Server(_)) => Err(Failure::NeedsStore),
+        _ => Ok(()),
+    }
 }
 
 /// The rights that a command needs on a store file.
@@ -108,7 +118,7 @@ fn check_arguments(command: &Command) -> Result<(), Failure> {
         Command::List(args) => filter(&args.filter, &args.bind, now).map(drop),
         Command::Count(args) => filter(&args.filter, &args.bind, now).map(drop),
         Command::Revoke(args) => revoke::check(args, now),
-        Command::Issue(args) if args.from.is_none() => issue::grant(args, now).map(drop),
+        Command::Issue(args) if args.from.is_none() => issue::check(args, now),
         _ => Ok(()),
     }
 }

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use keyfob::token::TokenView;
-use keyfob::{Issued, Timestamp};
+use keyfob::TokenId;
 use keyfob_api::IssuedBody;
 
 use crate::context::Context;
@@ -11,17 +10,11 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::table::or_never;
 
-/// Returns a token with its bearer, as JSON shows it.
-pub(in crate::commands) fn body(issued: &Issued, now: Timestamp) -> IssuedBody<TokenView<'_>> {
-    IssuedBody::new(issued.token.view(now), issued.bearer.expose())
-}
-
 /// Shows a token with its bearer, once.
-pub(in crate::commands) fn show(issued: &Issued, context: &mut Context) -> Result<(), Failure> {
-    let now = context.now();
+pub(in crate::commands) fn show(issued: &IssuedBody, context: &mut Context) -> Result<(), Failure> {
     let output = &mut context.output;
     let written = if output.is_json() {
-        write_object(issued, now, output)
+        output.object(issued)
     } else {
         output.fields(&[
             ("id", issued.token.id.to_string()),
@@ -30,28 +23,21 @@ pub(in crate::commands) fn show(issued: &Issued, context: &mut Context) -> Resul
             ("bearer", issued.bearer.expose().to_owned()),
         ])
     };
-    written.and_then(|()| output.flush()).map_err(|failure| output_lost(failure, issued))?;
+    written
+        .and_then(|()| output.flush())
+        .map_err(|failure| output_lost(failure, issued.token.id))?;
     note_once(output, "the bearer is shown only this once. Give it to its owner");
     Ok(())
 }
 
-/// Writes a token with its bearer as one object.
-pub(super) fn write_object(
-    issued: &Issued,
-    now: Timestamp,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    output.object(&body(issued, now))
-}
-
 /// Returns the failure for a bearer that could not be written. A closed pipe also
 /// counts: the bearer is lost.
-pub(in crate::commands) fn output_lost(failure: Failure, issued: &Issued) -> Failure {
+pub(in crate::commands) fn output_lost(failure: Failure, id: TokenId) -> Failure {
     let error = match failure {
         Failure::Output(error) => error,
         other => io::Error::other(other),
     };
-    Failure::BearerLost { id: issued.token.id, error }
+    Failure::BearerLost { id, error }
 }
 
 pub(in crate::commands) fn note_once(output: &Output, message: &str) {

@@ -132,8 +132,8 @@ async fn revoke_token(
     revoked: &Revoked,
     dry_run: bool,
     context: &Context,
-) -> Result<Outcome, Error> {
-    let manager = &context.manager;
+) -> Result<Outcome, Failure> {
+    let manager = context.manager()?;
     if dry_run {
         return match manager.get(id).await {
             Ok(token) if token.state(manager.now()) == TokenState::Revoked => {
@@ -141,14 +141,14 @@ async fn revoke_token(
             }
             Ok(_) => Ok(Outcome::Revoked),
             Err(Error::NotFound { .. }) => Ok(Outcome::NotFound),
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
     }
     match manager.revoke(id, revoked.request()).await {
         Ok(RevokeOutcome::Revoked) => Ok(Outcome::Revoked),
         Ok(RevokeOutcome::AlreadyRevoked(_)) => Ok(Outcome::AlreadyRevoked),
         Err(Error::NotFound { .. }) => Ok(Outcome::NotFound),
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -162,7 +162,7 @@ async fn sweep(
 ) -> Result<(), Failure> {
     let filter = filter.issued_before(revoked.at + MARGIN);
     let request: RevokeRequest = revoked.request();
-    let mut sweep = context.manager.sweep(filter, request);
+    let mut sweep = context.manager()?.sweep(filter, request);
     if dry_run {
         report.count += sweep.dry_run().await?;
         return Ok(());
