@@ -13,6 +13,9 @@ use crate::output::Output;
 /// The code of the refusal of a bearer that is malformed.
 const MALFORMED: &str = "token_malformed";
 
+/// How much of an input is sent. A bearer is far shorter.
+const MAX_SENT_BYTES: usize = 1024;
+
 /// The text of an input, without the white space around it.
 #[derive(Debug)]
 pub(crate) struct BearerInput {
@@ -44,9 +47,11 @@ impl BearerInput {
         }
     }
 
-    /// The bearer, for a request.
+    /// The bearer, for a request. A text that is longer than every bearer is cut: a part of it that is
+    /// still longer is malformed too.
     pub(crate) fn secret(&self) -> SecretText {
-        SecretText::new(self.as_str())
+        let text = self.as_str();
+        SecretText::new(text.get(..text.floor_char_boundary(MAX_SENT_BYTES)).unwrap_or_default())
     }
 
     /// Notes the hint, for a command that has reported the refusal on stdout.

@@ -1,12 +1,11 @@
 //! Each class of outcome has an exit code. Each error has a code and a hint.
 
-use crate::harness::Keyfob;
+use crate::harness::{Keyfob, both_ways};
 
 const UNKNOWN: &str = "tok_00d1h88n000000000000000001";
 
-#[test]
-fn refused_and_not_found_are_1() {
-    let keyfob = Keyfob::new();
+both_ways! {
+fn refused_and_not_found_are_1(keyfob: &Keyfob) {
     let (id, bearer) = keyfob.issue(&["--scope=read"]);
     for (args, stdin, code) in [
         (vec!["validate", "--scope=write"], bearer.as_str(), "insufficient_scope"),
@@ -28,10 +27,10 @@ fn refused_and_not_found_are_1() {
     keyfob.run(&["revoke", &id]).exits(0);
     keyfob.run(&["update", &id, "--tag=a"]).exits(1).says("(token_ended)");
 }
+}
 
-#[test]
-fn wrong_usage_is_2() {
-    let keyfob = Keyfob::new();
+both_ways! {
+fn wrong_usage_is_2(keyfob: &Keyfob) {
     let (id, _) = keyfob.issue(&[]);
     for args in [
         vec!["frobnicate"],
@@ -61,6 +60,7 @@ fn wrong_usage_is_2() {
         );
     }
     keyfob.run(&[]).exits(2).says("Usage: keyfob");
+}
 }
 
 #[test]
@@ -129,9 +129,8 @@ fn a_file_that_a_service_has_open_is_3() {
     keyfob.run(&["list"]).exits(0);
 }
 
-#[test]
-fn a_reader_that_closes_the_pipe_early_is_not_an_error() {
-    let keyfob = Keyfob::new();
+both_ways! {
+fn a_reader_that_closes_the_pipe_early_is_not_an_error(keyfob: &Keyfob) {
     let grants = "{}\n".repeat(2000);
     keyfob.feed(&["issue", "--from=-"], grants.as_bytes()).exits(0);
     let mut child = keyfob.start(&["list", "--all-pages"]);
@@ -139,13 +138,14 @@ fn a_reader_that_closes_the_pipe_early_is_not_an_error() {
     let done = crate::harness::Done::of(child).exits(0);
     assert!(!done.stderr.contains("error"), "{}", done.stderr);
 }
+}
 
-#[test]
-fn a_bearer_that_could_not_be_written_is_reported_as_lost() {
-    let keyfob = Keyfob::new();
+both_ways! {
+fn a_bearer_that_could_not_be_written_is_reported_as_lost(keyfob: &Keyfob) {
     let mut child = keyfob.start(&["issue", "--subject=a"]);
     drop(child.stdout.take());
     let done = crate::harness::Done::of(child).exits(1).says("(bearer_lost)").says("keyfob revoke");
     let id = done.stderr.split_whitespace().find(|word| word.starts_with("tok_")).unwrap();
     keyfob.run(&["show", id]).exits(0);
+}
 }

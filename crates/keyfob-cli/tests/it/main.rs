@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
 
 mod bad_input;
+mod both_ways;
 mod counting;
 mod damaged_file;
 mod demo;
