@@ -2,19 +2,22 @@
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `test` | installs `redis-server` if it is missing, then runs every test, and `alerts` |
+//! | `test` | installs `redis-server`, `curl` and `jq` if they are missing, then runs every test, and `alerts` |
 //! | `alerts` | checks alert rules, dashboard and rendered metrics with `promtool` |
-//! | `check` | house rules, plain words, `layers`, `surface`, formatting, lints, documentation, and licences if `cargo-deny` is installed |
+//! | `check` | house rules, plain words, the documentation, `layers`, `surface`, formatting, lints, documentation, and licences if `cargo-deny` is installed |
 //! | `layers` | checks what may import what: see `layers/mod.rs` |
 //! | `surface` | compares the public names of `keyfob` with the list of them |
+//! | `openapi` | compares the OpenAPI document of the service with the one in the repository |
 //! | `interop` | runs other people's programs against a server: see `interop/mod.rs` |
 //! | `bench` | builds the benchmark in release and runs it: see `docs/benchmarks.md` |
 
+mod book;
 mod cargo;
 mod interop;
 mod layers;
+mod openapi;
+mod programs;
 mod prometheus;
-mod redis;
 mod surface;
 mod tidy;
 mod words;
@@ -32,6 +35,7 @@ usage: cargo xtask COMMAND
                      documentation and licences; this is what CI runs first
   layers             check what may import what
   surface [--bless]  compare the public names of keyfob with the list, or write the list
+  openapi [--bless]  compare the OpenAPI document with the kept one, or write it
   interop [NAME ...] run other people's programs against a server; without NAME, all of them
   bench [GROUP ...] [--json] [--quick]
                      measure: validate, stores, sealing, memory, revocation, scale, peers;
@@ -57,6 +61,7 @@ fn run() -> Result<()> {
         Some("check") if rest.is_empty() => check(),
         Some("surface") => surface::run(&rest),
         Some("layers") if rest.is_empty() => layers::check(),
+        Some("openapi") => openapi::run(&rest),
         Some("interop") => interop::run(&rest),
         Some("bench") => bench(&rest),
         Some("help" | "--help" | "-h") => {
@@ -69,7 +74,7 @@ fn run() -> Result<()> {
 }
 
 fn test(args: &[String]) -> Result<()> {
-    redis::ensure_installed()?;
+    programs::ensure_installed()?;
     let is_whole = args.is_empty();
     let args = args.iter().map(String::as_str);
     // Most tests wait for servers and for time to pass, so run more of them than there are cores.
@@ -84,6 +89,7 @@ fn test(args: &[String]) -> Result<()> {
 fn check() -> Result<()> {
     tidy::check()?;
     words::check()?;
+    book::check()?;
     layers::check()?;
     surface::run(&[])?;
     cargo::run(["fmt", "--all", "--check"], &[])?;
@@ -124,7 +130,7 @@ fn check() -> Result<()> {
 }
 
 fn bench(args: &[String]) -> Result<()> {
-    redis::ensure_installed()?;
+    programs::ensure_installed()?;
     let run = ["run", "--release", "--quiet", "--manifest-path", "bench/Cargo.toml", "--"];
     cargo::run(run.into_iter().chain(args.iter().map(String::as_str)), &[])
 }

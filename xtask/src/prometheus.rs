@@ -80,7 +80,7 @@ pub(crate) fn promtool() -> Result<Option<PathBuf>> {
     if let Some(chosen) = std::env::var_os("KEYFOB_PROMTOOL") {
         return Ok(Some(chosen.into()));
     }
-    if let Some(found) = crate::redis::in_path("promtool") {
+    if let Some(found) = crate::programs::in_path("promtool") {
         return Ok(Some(found));
     }
     let folder = cargo::target().join("promtool");
@@ -88,7 +88,7 @@ pub(crate) fn promtool() -> Result<Option<PathBuf>> {
     if promtool.is_file() {
         return Ok(Some(promtool));
     }
-    if crate::redis::in_path("apt-get").is_none() || crate::redis::in_path("dpkg").is_none() {
+    if crate::programs::in_path("apt-get").is_none() || crate::programs::in_path("dpkg").is_none() {
         return Ok(None);
     }
     crate::say("promtool is missing; unpacking it from Debian's package of Prometheus");

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 #[cfg(feature = "schema")]
-use crate::schema::{Id, Text};
+use crate::schema::{Text, TokenIdText};
 use crate::token::RevocationBody;
 
 /// The body of `POST /v1/revoke`.
@@ -33,9 +33,9 @@ pub struct RevokeBody {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RevokeTarget {
     /// One token, and all tokens that were minted from it.
-    Token(#[cfg_attr(feature = "schema", schemars(with = "Id"))] TokenId),
+    Token(#[cfg_attr(feature = "schema", schemars(with = "TokenIdText"))] TokenId),
     /// A family: its root token, and all tokens that were minted from it.
-    Family(#[cfg_attr(feature = "schema", schemars(with = "Id"))] FamilyId),
+    Family(#[cfg_attr(feature = "schema", schemars(with = "TokenIdText"))] FamilyId),
     /// All tokens of a subject.
     Subject(#[cfg_attr(feature = "schema", schemars(with = "Text<256>"))] Subject),
     /// All tokens of a client.

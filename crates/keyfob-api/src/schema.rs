@@ -98,9 +98,9 @@ schemas! { generator:
     /// A time.
     TimeText => { "type": "string", "format": "date-time" };
     /// The id of a token or of a family.
-    Id => {
+    TokenIdText => {
         "type": "string",
-        "pattern": r"^[a-z]+_[0-9a-z]{26}$",
+        "pattern": r"^tok_[0-7][0-9a-hjkmnp-tv-z]{25}$",
         "examples": ["tok_00d1h88n000000000000000001"],
     };
     /// An address of IP version 4 or 6.

@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 use crate::refusal::RefusalBody;
 #[cfg(feature = "schema")]
 use crate::schema::{
-    Id, KindSchema, MetadataSchema, Names, Object, ScopeText, StateSchema, Text, TimeText, TtlText,
+    KindSchema, MetadataSchema, Names, Object, ScopeText, StateSchema, Text, TimeText, TokenIdText,
+    TtlText,
 };
 use crate::secret::SecretText;
 
@@ -21,7 +22,7 @@ use crate::secret::SecretText;
 #[non_exhaustive]
 pub struct TokenBody {
     /// The public id.
-    #[cfg_attr(feature = "schema", schemars(with = "Id"))]
+    #[cfg_attr(feature = "schema", schemars(with = "TokenIdText"))]
     pub id: TokenId,
     /// The kind.
     #[cfg_attr(feature = "schema", schemars(with = "KindSchema"))]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::many::OneOf;
 use crate::refusal::RefusalBody;
 #[cfg(feature = "schema")]
-use crate::schema::{Address, Id, KindSchema, Names, ScopeText, Text, TtlText};
+use crate::schema::{Address, KindSchema, Names, ScopeText, Text, TokenIdText, TtlText};
 use crate::secret::SecretText;
 use crate::token::TokenBody;
 
@@ -137,7 +137,7 @@ body_with_demands! {
         pub token: Option<SecretText>,
         /// The id of the token. Excludes `token`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(feature = "schema", schemars(with = "Option<Id>"))]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<TokenIdText>"))]
         pub id: Option<TokenId>,
     }
 }

@@ -216,7 +216,7 @@ impl Failure {
                 "check --store or KEYFOB_STORE, or run keyfob issue to create a new store".into(),
             ),
             Self::Keyfob(Error::Store(StoreError::NamespaceLost { .. })) => {
-                Some("run keyfob doctor to see what the store holds; it changes nothing".into())
+                Some("run keyfob doctor to see what the store holds; it creates no namespace".into())
             }
             Self::Keyfob(Error::Store(StoreError::Sealed { .. })) => {
                 Some("pass the key ring with --keys or KEYFOB_KEYS".into())
@@ -230,7 +230,7 @@ impl Failure {
                     .into(),
             ),
             Self::Keyfob(Error::Store(StoreError::Unavailable { .. })) => {
-                Some("check that it runs and is reachable, then try again".into())
+                Some("run keyfob doctor to see the state of the store, then try again".into())
             }
             Self::Filter { error, .. } if error.is_not_bound() => Some(
                 "bind a value with --bind NAME=VALUE, or quote the text for the shell and the filter: \

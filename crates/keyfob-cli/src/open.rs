@@ -14,13 +14,13 @@ use crate::args::Settings;
 use crate::failure::Failure;
 use crate::store_url::StoreUrl;
 
-/// What to do when the store file does not exist.
+/// What to do when the store file, or the namespace on Redis, does not exist.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum IfMissing {
     Create,
+    /// Fail. On Redis, a namespace that does not exist fails with the first call, so that `doctor` can make
+    /// its report.
     Fail,
-    /// Fail too, but open servers that do not have the namespace, for their report.
-    Inspect,
 }
 
 /// How a command opens its store.
@@ -115,7 +115,7 @@ async fn open(
             Arc::new(options.shared(true).open(path)?)
         }
         StoreUrl::Redis(config) => {
-            let create = if_missing != IfMissing::Inspect;
+            let create = if_missing == IfMissing::Create;
             Arc::new(RedisStore::open(config.with_create(create)).await?)
         }
     })

@@ -28,6 +28,7 @@ Use one of these forms:
   file:/var/lib/keyfob/tokens.redb           a file, absolute path
   memory:                                    memory; discarded when the command ends
   redis://:password@host:6379/0              one Redis or Valkey server; rediss:// uses TLS
+  redis+unix:///run/redis.sock               the same on this machine, by its unix socket
   redis+cluster://a:6379,b:6379              a cluster; rediss+cluster:// uses TLS
   redis+sentinel://s1:26379,s2:26379/primary a primary under Sentinel; rediss+sentinel:// uses TLS";
 
@@ -55,8 +56,8 @@ impl FromStr for StoreUrl {
             "memory" if rest.is_empty() => Ok(Self::Memory),
             "memory" => Err(InvalidStoreUrl::new("memory: takes nothing after the colon")),
             "file" => file(rest),
-            "redis" | "rediss" | "redis+cluster" | "rediss+cluster" | "redis+sentinel"
-            | "rediss+sentinel" => match text.parse() {
+            "redis" | "rediss" | "redis+unix" | "redis+cluster" | "rediss+cluster"
+            | "redis+sentinel" | "rediss+sentinel" => match text.parse() {
                 Ok(config) => Ok(Self::Redis(Box::new(config))),
                 Err(error) => Err(InvalidStoreUrl::new(error.to_string())),
             },
@@ -95,9 +96,13 @@ mod tests {
         assert_eq!(path("file:tokens.redb"), PathBuf::from("tokens.redb"));
         assert_eq!(path("file:/var/tokens.redb"), PathBuf::from("/var/tokens.redb"));
         assert_eq!(path("file:///var/tokens.redb"), PathBuf::from("/var/tokens.redb"));
-        for text in
-            ["redis://h", "rediss://u:p@h:1/2", "redis+cluster://a,b", "redis+sentinel://s/p"]
-        {
+        for text in [
+            "redis://h",
+            "rediss://u:p@h:1/2",
+            "redis+cluster://a,b",
+            "redis+sentinel://s/p",
+            "redis+unix:///s",
+        ] {
             assert!(matches!(text.parse(), Ok(StoreUrl::Redis(_))), "{text}");
         }
     }

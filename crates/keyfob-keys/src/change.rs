@@ -109,7 +109,7 @@ fn temporary_path(target: &Path) -> PathBuf {
 /// Gives the new file the owner of the file that it replaces, so that the same user can read it.
 ///
 /// # Errors
-/// When that is not possible, or when the replaced file would live on under another name.
+/// When that is not possible, or when the replaced file would still exist under another name.
 #[cfg(unix)]
 fn take_over_owner(file: &File, replaced: &Metadata) -> Result<(), String> {
     use std::os::unix::fs::{MetadataExt, fchown};

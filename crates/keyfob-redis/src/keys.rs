@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <ns>:meta                          the description of the namespace
+//! <ns>:m{tag}                        a copy of that description, in a cluster
 //! <ns>:r{tag}<id>                    a record
 //! <ns>:u{tag}<id>                    when its token was last used
 //! <ns>:n{tag}<id>                    the note of its revocation
@@ -51,6 +52,11 @@ impl Keys {
 
     pub(crate) fn meta(namespace: &str) -> Vec<u8> {
         format!("{namespace}:meta").into_bytes()
+    }
+
+    /// The copy of the meta key in a lane's slot. Only a cluster has copies.
+    pub(crate) fn meta_copy(&self, lane: Lane) -> Vec<u8> {
+        self.prefix('m', lane)
     }
 
     fn at(&self, lane: Lane) -> &LaneKeys {

@@ -16,6 +16,7 @@
 //! | `redis://[user[:password]@]host[:port][/database]` | one |
 //! | `redis+sentinel://[user:password@]s1[:port],s2…/name[/database]` | the primary `name` |
 //! | `redis+cluster://[user:password@]a[:port],b…` | a cluster |
+//! | `redis+unix://[user:password@]/path` | one on this machine, by its unix socket; the option `database` selects a database |
 //! | `rediss://`, `rediss+sentinel://`, `rediss+cluster://` | the same over TLS |
 //!
 //! Options follow a `?`. A value is percent-encoded where it has a `%`, `&` or `#`.
@@ -30,13 +31,14 @@
 //! | `budget` | `3s` | for a call with all its repetitions; see below |
 //! | `ca` | those of the system | a file of certificates to trust |
 //! | `cert`, `key` | none | files with the certificate that this node presents, and its key |
-//! | `password_file` | none | a file with the password; the URL then names only the user, `redis://user@host` |
+//! | `password_file` | none | a file with the password; the URL then names only the user, `redis://user@host`. Without this option, that user has no password |
 //! | `password_command` | none | a command that prints the password; its words are separated by spaces |
 //! | `password_lifetime` | none | how long the answer of either is valid |
 //! | `sentinel_user`, `sentinel_password` | none | the login at the sentinels |
 //! | `sentinel_password_file`, `sentinel_password_command` | none | where that password comes from |
 //! | `when_emptied` | `refuse` | or `recreate`; see below |
 //! | `address` | `checked` | or `fixed`; see below |
+//! | `database` | 0 | the number of the database, only with `redis+unix://` |
 //!
 //! # Passwords and certificates that change
 //!
@@ -56,7 +58,10 @@
 //! or replaced answers [`NamespaceLost`](keyfob_store::StoreError::NamespaceLost) to everything.
 //! With `when_emptied=recreate` a node creates its namespace again and continues; every token is
 //! gone. That is not the default, because a node that reached the wrong server would do the same
-//! there.
+//! there. A node never overwrites another namespace, and does not change over to one.
+//!
+//! In a cluster each lane has a copy of the namespace's key. A shard that is away takes only its own lanes
+//! along, and one that comes back empty gets the key from the others.
 //!
 //! # Sentinels
 //!

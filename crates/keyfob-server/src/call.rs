@@ -10,6 +10,8 @@ use keyfob::TokenManager;
 
 use crate::access::caller::{Caller, Identity};
 use crate::form::Form;
+use crate::parameter::Parameter;
+use crate::query::Query;
 use crate::respond::failure::Failure;
 use crate::shared::Shared;
 
@@ -22,6 +24,8 @@ pub(crate) struct Call {
     pub(crate) parts: Parts,
     /// The parameters of the path, by name.
     pub(crate) path: BTreeMap<String, String>,
+    /// The parameters of the query, as far as the route has any.
+    pub(crate) query: Query,
     /// Who it comes from; `None` where the route does not ask.
     pub(crate) identity: Option<Identity>,
     /// The body, unless it is a form.
@@ -55,13 +59,18 @@ impl Call {
         }
     }
 
+    /// Returns a parameter of the form that may be missing.
+    pub(crate) fn optional(&self, parameter: &Parameter) -> Option<&str> {
+        self.form.get(parameter.name)
+    }
+
     /// Returns a parameter of the form that has to be there.
     ///
     /// # Errors
     /// If it is missing.
-    pub(crate) fn required(&self, name: &'static str) -> Result<&str, Failure> {
-        self.form.get(name).ok_or_else(|| {
-            let detail = format!("the parameter {name} is missing");
+    pub(crate) fn required(&self, parameter: &Parameter) -> Result<&str, Failure> {
+        self.optional(parameter).ok_or_else(|| {
+            let detail = format!("the parameter {} is missing", parameter.name);
             Failure { detail: detail.into(), ..Failure::invalid_request("a parameter is missing") }
         })
     }

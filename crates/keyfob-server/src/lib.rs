@@ -21,12 +21,15 @@
 //!   ([`access::scope`]) and what a caller may hand out to others ([`access::bounds`]). A client is
 //!   the holder of an API key of that client: there is no other registry.
 //! - **[`chains`]** has the demands that the configuration names and that gateways use by name.
+//! - **[`config`]** reads `keyfob.toml`, the environment and flags.
+//! - **[`listen`]** accepts connections, bounds them, and drains them.
 //! - **`oauth`** has introspection (RFC 7662), revocation (RFC 7009), the token endpoint (RFC 6749,
 //!   RFC 8693) and the metadata (RFC 8414).
 //! - **`v1`** has the API: issue, read, change, revoke and validate tokens; events; the state of the
 //!   service.
 //! - **`gateway`** answers gateways: may this request pass, and whose is it?
 //! - **`operations`** has health, readiness and metrics.
+//! - **`openapi`** makes the OpenAPI document from the table of routes.
 //! - **`respond`** turns every failure into the form that the caller of a route expects.
 //!
 //! Handlers parse, ask the [`TokenManager`](keyfob::TokenManager), and render. They decide nothing.
@@ -34,10 +37,15 @@
 pub mod access;
 mod call;
 pub mod chains;
+pub mod config;
 mod form;
 mod gateway;
+pub mod listen;
 mod oauth;
+mod openapi;
 mod operations;
+mod parameter;
+mod query;
 mod respond;
 pub mod routes;
 mod server;
@@ -46,6 +54,6 @@ mod shared;
 mod v1;
 
 pub use respond::render::ErrorForm;
-pub use server::Server;
-pub use settings::Settings;
+pub use server::{Server, openapi_document};
+pub use settings::{RouteLimit, Settings};
 pub use shared::RenderMetrics;

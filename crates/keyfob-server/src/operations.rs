@@ -3,14 +3,19 @@
 use axum::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::call::Call;
+use crate::listen::phase::Phase;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
 
-#[derive(Serialize)]
-struct Status {
+/// Whether the service works.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ServiceStatus")]
+pub(crate) struct Status {
+    /// `ok`, `ready` or `not_ready`.
     status: &'static str,
 }
 
@@ -19,8 +24,13 @@ pub(crate) async fn health(_: Call) -> Answer {
     json::ok(&Status { status: "ok" })
 }
 
-/// Answers whether this replica can do its work: the store answers and has no fault.
+/// Answers whether this replica can do its work: the store answers and has no fault, and the server is
+/// not about to stop.
 pub(crate) async fn readiness(call: Call) -> Answer {
+    if call.shared.phases.current() > Phase::Serving {
+        let status = Status { status: "stopping" };
+        return json::with_status(StatusCode::SERVICE_UNAVAILABLE, &status);
+    }
     let is_ready = match call.manager().report().await {
         Ok(report) => report.is_ready(),
         Err(error) => {

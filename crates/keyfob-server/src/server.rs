@@ -1,23 +1,42 @@
 //! The server: a manager, its settings, and the connections.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use bytes::Bytes;
 use keyfob::TokenManager;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use crate::access::caller::Authenticator;
+use crate::listen::phase::Phases;
+use crate::listen::{self, Drained, Face, Listener, Shares};
+use crate::openapi::document;
 use crate::routes;
+use crate::routes::table::routes;
 use crate::settings::Settings;
 use crate::shared::{RenderMetrics, Shared};
+
+/// Returns the OpenAPI document of the service: what `GET /openapi.json` answers.
+pub fn openapi_document() -> serde_json::Value {
+    document(&routes())
+}
 
 /// A server over a manager. Cloning is cheap, and the clones share everything.
 #[derive(Clone, Debug)]
 pub struct Server {
-    shared: Arc<Shared>,
+    shares: Arc<Shares>,
+    parts: Parts,
+}
+
+/// What a server keeps when its settings are replaced.
+#[derive(Clone)]
+struct Parts {
+    manager: TokenManager,
+    /// The OpenAPI document.
+    openapi: Bytes,
+    render_metrics: Option<RenderMetrics>,
+    phases: Arc<Phases>,
 }
 
 impl Server {
@@ -32,35 +51,75 @@ impl Server {
         settings: Settings,
         render_metrics: Option<RenderMetrics>,
     ) -> Self {
-        let authenticator = Authenticator::new(settings.public_clients.clone());
-        let draining = watch::Sender::new(false);
-        let shared = Shared { manager, authenticator, settings, render_metrics, draining };
-        Self { shared: Arc::new(shared) }
+        let openapi = openapi_document().to_string().into();
+        let phases = Arc::new(Phases::new());
+        let parts = Parts { manager, openapi, render_metrics, phases };
+        let (bounds, phases) = (settings.bounds, Arc::clone(&parts.phases));
+        let shares = Shares::new(parts.routers(settings), bounds, phases);
+        Self { shares: Arc::new(shares), parts }
     }
 
     /// Returns the routes as a service of axum, to mount them in a server of your own. Serve it with
     /// `into_make_service_with_connect_info::<SocketAddr>()`: without the address of the peer, failed
     /// attempts cannot be counted by address.
+    ///
+    /// The bounds on connections are then those of that server.
     pub fn router(&self) -> Router {
-        routes::router(&self.shared)
+        self.shares.router(Face::All)
     }
 
-    /// Serves connections until `shutdown` completes, then ends streams of events and lets the other
-    /// requests finish.
+    /// Uses other settings from now on. Requests that run continue with those that they began with.
+    ///
+    /// [`ConnectionBounds::max_connections`](crate::listen::ConnectionBounds::max_connections) and
+    /// [`ConnectionBounds::max_requests`](crate::listen::ConnectionBounds::max_requests) stay as they are.
+    pub fn reload(&self, settings: Settings) {
+        let bounds = settings.bounds;
+        self.shares.replace(self.parts.routers(settings), bounds);
+    }
+
+    /// Serves every route at one address, without TLS. See [`Server::serve_all`].
     ///
     /// # Errors
-    /// If the listener fails.
+    /// None at present.
     pub async fn serve(
         &self,
         listener: TcpListener,
-        shutdown: impl Future<Output = ()> + Send + 'static,
+        shutdown: impl Future<Output = ()> + Send,
     ) -> io::Result<()> {
-        let shared = Arc::clone(&self.shared);
-        let shutdown = async move {
-            shutdown.await;
-            shared.draining.send_replace(true);
-        };
-        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+        let Drained { cut: _ } = self.serve_all(vec![Listener::new(listener)], shutdown).await;
+        Ok(())
+    }
+
+    /// Serves connections until `shutdown` completes, then ends streams of events and lets the other
+    /// requests finish, for as long as the settings allow.
+    ///
+    /// A server serves once. Connections that the system accepted before the end are served too.
+    pub async fn serve_all(
+        &self,
+        listeners: Vec<Listener>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Drained {
+        listen::serve(&self.shares, listeners, shutdown).await
+    }
+}
+
+impl Parts {
+    /// Returns the routes of each side under these settings.
+    fn routers(&self, settings: Settings) -> impl Fn(Face) -> Router + use<> {
+        let shared = Arc::new(Shared {
+            manager: self.manager.clone(),
+            authenticator: Authenticator::new(settings.public_clients.clone()),
+            settings,
+            openapi: self.openapi.clone(),
+            render_metrics: self.render_metrics.clone(),
+            phases: Arc::clone(&self.phases),
+        });
+        move |face| routes::router(&shared, face)
+    }
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("manager", &self.manager).finish_non_exhaustive()
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use keyfob::ClientId;
-use keyfob::values::Issuer;
+use keyfob::values::{Issuer, LimitName};
+use keyfob::{ClientId, LimitBy};
 use keyfob_tower::{SessionCookie, TrustedProxies};
 
 use crate::chains::{ChainName, Chains, NamedChain};
+use crate::listen::ConnectionBounds;
 
 /// The settings of a server. All have defaults.
 ///
@@ -33,6 +34,25 @@ pub struct Settings {
     pub gateway_cookie: Option<SessionCookie>,
     /// The maximum time that a request may take, its body included. Streams may take longer.
     pub request_timeout: Duration,
+    /// The maximum length of a body in bytes. Routes that expect less allow less.
+    pub max_body_bytes: usize,
+    /// The limits that requests charge, by the operation of their route.
+    pub route_limits: Vec<RouteLimit>,
+    /// Bounds on connections and on the requests of a connection.
+    pub bounds: ConnectionBounds,
+    /// Whether each request has a line in the log.
+    pub log_requests: bool,
+}
+
+/// A limit that the requests of a route charge, with one permit each.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RouteLimit {
+    /// The operation of the route.
+    pub operation: &'static str,
+    /// The name of the limit, which the manager of the server knows.
+    pub name: LimitName,
+    /// What it counts by.
+    pub by: LimitBy,
 }
 
 impl Settings {
@@ -45,6 +65,10 @@ impl Settings {
             chains: Chains::default(),
             gateway_cookie: None,
             request_timeout: Duration::from_secs(10),
+            max_body_bytes: usize::MAX,
+            route_limits: Vec::new(),
+            bounds: ConnectionBounds::default(),
+            log_requests: false,
         }
     }
 

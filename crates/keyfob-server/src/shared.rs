@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use keyfob::TokenManager;
-use tokio::sync::watch;
 
 use crate::access::caller::Authenticator;
+use crate::listen::phase::Phases;
 use crate::settings::Settings;
 
 /// Renders all metrics of the process in the text format of Prometheus.
@@ -17,9 +18,11 @@ pub(crate) struct Shared {
     pub(crate) manager: TokenManager,
     pub(crate) authenticator: Authenticator,
     pub(crate) settings: Settings,
+    /// The OpenAPI document.
+    pub(crate) openapi: Bytes,
     pub(crate) render_metrics: Option<RenderMetrics>,
-    /// Whether the server lets its requests finish and takes no more. Streams end then.
-    pub(crate) draining: watch::Sender<bool>,
+    /// From serving to ended. Streams end when the server drains.
+    pub(crate) phases: Arc<Phases>,
 }
 
 impl fmt::Debug for Shared {

@@ -60,7 +60,8 @@ Stores:
                                has the file, they wait for two seconds and fail. Who may only
                                read the file can list, show and validate
   memory:                      memory; discarded when the command ends
-  redis://[[user]:password@]host[:port][/database]
+  redis://[user[:password]@]host[:port][/database]
+  redis+unix://[user[:password]@]/path/of/the/socket
   redis+cluster://host:port,…  redis+sentinel://host:port,…/primary
                                Redis 7 or Valkey. For TLS use rediss://, rediss+cluster:// or
                                rediss+sentinel://. Options after ?: namespace, lanes, wait,

@@ -68,9 +68,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
             IfMissing::Create
         }
         Command::Issue(_) | Command::Init(_) => IfMissing::Create,
-        // While nodes have lost their namespace, a new one would take its place.
-        Command::Doctor => IfMissing::Inspect,
-        // A command that only reads must not create an empty store for a mistyped name.
+        // A command that only reads must not create an empty store for a mistyped name. While nodes have
+        // lost their namespace, a new one would take its place.
         _ => IfMissing::Fail,
     };
     check_arguments(&cli.command)?;

@@ -120,6 +120,50 @@ fn a_store_that_cannot_be_used_is_3() {
 }
 
 #[test]
+fn a_url_that_leads_to_the_wrong_kind_of_server_is_2() {
+    let server = keyfob_testkit::redis::server().url();
+    let cluster = server.replace("redis://", "redis+cluster://");
+    let sentinel = format!("{}/main", server.replace("redis://", "redis+sentinel://"));
+    let tls = server.replace("redis://", "rediss://");
+    for (store, says) in [
+        (format!("{server}/99"), "no database of that number"),
+        (cluster, "write redis:// instead of redis+cluster://"),
+        (sentinel, "is not a sentinel"),
+        (tls, "write redis instead of rediss"),
+    ] {
+        // The budget would hold the command for an hour.
+        let store = format!("{store}?budget=1h");
+        for command in ["list", "doctor"] {
+            let done = keyfob_at(&store, command).exits(2).says("(store_misconfigured)").says(says);
+            assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
+        }
+    }
+    let closed = "redis://127.0.0.1:1?budget=1h";
+    keyfob_at(closed, "doctor").exits(3).says("nothing accepts connections at 127.0.0.1:1");
+}
+
+fn keyfob_at(store: &str, command: &str) -> crate::harness::Done {
+    Keyfob::on(store).run(&[command])
+}
+
+#[test]
+fn doctor_says_that_a_server_is_a_replica_or_full() {
+    use keyfob_testkit::redis::RedisServer;
+    let replica = RedisServer::builder().setting("replicaof", "127.0.0.1 1").start().unwrap();
+    let full = RedisServer::builder().setting("maxmemory", "1mb").start().unwrap();
+    for (server, what, advice) in [
+        (&replica, "role", "is a replica of 127.0.0.1:1 and has had no link"),
+        (&full, "write", "no memory left"),
+    ] {
+        let doctor = Keyfob::on(&server.url()).run(&["doctor", "--json"]).exits(1).object();
+        let findings = doctor["findings"].as_array().unwrap();
+        let found = findings.iter().find(|finding| finding["what"] == what).unwrap();
+        assert_eq!(found["severity"], "fault", "{doctor}");
+        assert!(found["advice"].as_str().unwrap().contains(advice), "{doctor}");
+    }
+}
+
+#[test]
 fn a_file_that_a_service_has_open_is_3() {
     let keyfob = Keyfob::new();
     keyfob.issue(&[]);

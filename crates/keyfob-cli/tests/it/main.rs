@@ -9,6 +9,7 @@ mod damaged_file;
 mod demo;
 mod events;
 mod exit_codes;
+mod guides;
 mod harness;
 mod help;
 mod interrupt;
@@ -16,6 +17,7 @@ mod json;
 mod keys;
 mod life;
 mod limit;
+mod lost_shard;
 mod many;
 mod metrics;
 #[cfg(target_os = "linux")]

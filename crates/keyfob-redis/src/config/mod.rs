@@ -76,9 +76,9 @@ pub enum Topology {
 /// The address of a server.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Address {
-    /// A host name or an IP address.
+    /// A host name, an IP address, or the absolute path of a unix socket.
     pub host: String,
-    /// The port.
+    /// The port. 0 for a unix socket.
     pub port: u16,
 }
 
@@ -305,11 +305,23 @@ impl Address {
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self { host: host.into(), port }
     }
+
+    /// Creates the address of a unix socket. The path is absolute.
+    pub fn unix(path: impl Into<String>) -> Self {
+        Self::new(path, 0)
+    }
+
+    /// Returns the path of a unix socket, or `None` if the address is a host and a port.
+    pub fn unix_path(&self) -> Option<&str> {
+        Some(self.host.as_str()).filter(|host| host.starts_with('/'))
+    }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
+        if let Some(path) = self.unix_path() {
+            f.write_str(path)
+        } else if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)
         } else {
             write!(f, "{}:{}", self.host, self.port)
@@ -320,6 +332,16 @@ impl fmt::Display for Address {
 /// Shows the URL without its secrets.
 impl fmt::Display for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Topology::Standalone(address) = &self.topology
+            && let Some(path) = address.unix_path()
+        {
+            let path = path.replace('%', "%25").replace('?', "%3F");
+            write!(f, "redis+unix://{path}?namespace={}", self.namespace)?;
+            return match self.database {
+                0 => Ok(()),
+                database => write!(f, "&database={database}"),
+            };
+        }
         let (kind, addresses) = match &self.topology {
             Topology::Standalone(address) => ("", std::slice::from_ref(address)),
             Topology::Sentinel { sentinels, .. } => ("+sentinel", sentinels.as_slice()),

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::breaker::{Caller, Failure, Probing, SilentShard};
-use super::call_error::{CallError, is_no_answer};
+use super::call_error::CallError;
 use super::confirmation::{check_address, check_still_primary};
 use super::node::Purpose;
 use super::{Answerer, Call, Connections};
@@ -42,7 +42,7 @@ impl AttemptFailed {
     }
 
     fn after_sending(error: CallError) -> Self {
-        let is_silent = is_no_answer(&error);
+        let is_silent = error.is_no_answer();
         Self { error, is_silent }
     }
 }
@@ -160,6 +160,9 @@ impl Connections {
             node.drop_connection(&connection);
             self.router.invalidate(None);
         }
+        if let Err(CallError::CutOff(_)) = &outcome {
+            self.router.ask_others_than(node.address());
+        }
         let value = outcome.map_err(AttemptFailed::after_sending)?;
         let mut confirmed = MonotonicInstant::now();
         if call.repeatable && self.router.checks_address() {
@@ -217,8 +220,8 @@ async fn probe(connections: Weak<Connections>, probing: Probing) {
         let limit = connections.probe_limit();
         match connections.send_once(silent.slot, &call, None, limit).await {
             Err(failed) if failed.is_silent => silent.end_probe(Some(Failure::of(&failed.error))),
-            Err(AttemptFailed { error: CallError::Moved(address), .. }) => {
-                connections.router.invalidate(Some(address));
+            Err(AttemptFailed { error: CallError::Moved(redirect), .. }) => {
+                connections.router.invalidate(redirect.to);
                 silent.end_probe(None);
             }
             // Whatever the server says, it answers.

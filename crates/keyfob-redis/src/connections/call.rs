@@ -85,7 +85,7 @@ impl<'a> Call<'a> {
         timeout: Duration,
     ) -> Result<Value, CallError> {
         match self.send_once(connection, asking, timeout).await {
-            Err(CallError::Refused(detail)) if detail.starts_with("NOSCRIPT") => {
+            Err(CallError::NoScript(_)) => {
                 connection.load_script(self.script, timeout).await?;
                 self.send_once(connection, asking, timeout).await
             }
@@ -118,9 +118,9 @@ impl<'a> Call<'a> {
         if asking {
             next();
         }
-        let answer = Connection::checked(next())?;
+        let answer = connection.check(next())?;
         if self.wait > 0 {
-            let waited = Connection::checked(next()).and_then(|_| Connection::checked(next()));
+            let waited = connection.check(next()).and_then(|_| connection.check(next()));
             match waited.map_err(CallError::after_the_call)? {
                 Value::Int(reached) if reached >= i64::from(self.wait) => {}
                 // The caller must not believe that enough replicas have it.

@@ -1,8 +1,9 @@
 //! The errors of one attempt of a call, by what to do about them.
 
 use keyfob_store::StoreError;
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError};
 
+use super::server_error::{Handling, ServerErrorRule, rule_for, without_position};
 use super::tls::certificate_advice;
 use crate::config::{Address, misconfigured};
 
@@ -10,6 +11,20 @@ use crate::config::{Address, misconfigured};
 pub(crate) enum CallError {
     /// The call was not sent, or certainly not executed. It may be sent again.
     Refused(String),
+    /// The same: the slot is being moved, and the server has only some of the keys.
+    Split(String),
+    /// The same: the server does not serve calls yet, or not at present.
+    NotServing(String),
+    /// The same: the server is a replica.
+    Replica {
+        detail: String,
+        /// Whether it answers other calls.
+        is_serving: bool,
+    },
+    /// The same: the server is a node of a cluster that is down, or that it is cut off from.
+    CutOff(String),
+    /// The same: the server does not have the script.
+    NoScript(String),
     /// The call was sent, and no answer came. It may be sent again if it has the same effect twice.
     Lost(String),
     /// The call was executed, but too few replicas confirmed it. It may be sent again.
@@ -20,62 +35,99 @@ pub(crate) enum CallError {
     /// The server refused the login, or asks for one. The call was not executed.
     LoginRefused(String),
     /// The slot has moved to another server.
-    Moved(Address),
+    Moved(Redirect),
     /// The slot is being moved; this call should be sent to the other server.
-    Ask(Address),
+    Ask(Redirect),
     /// Sending the call again would fail again.
     Final(StoreError),
 }
 
+/// Where an error sends a call.
+#[derive(Debug)]
+pub(crate) struct Redirect {
+    /// The server, or `None` if the one that answered does not know its name.
+    pub(crate) to: Option<Address>,
+    /// The whole error, for a store that is not a cluster.
+    pub(super) detail: String,
+}
+
 impl CallError {
-    /// Returns the error for an answer of the server, or for a missing answer.
-    pub(super) fn of(error: &RedisError) -> Self {
+    /// Returns the error for an answer of the server at `address`, or for a missing answer.
+    pub(super) fn of(error: &RedisError, address: &Address) -> Self {
         let detail = describe(error);
         match error.kind() {
-            ErrorKind::Server(kind) => match kind {
-                ServerErrorKind::Moved => {
-                    redirect(error).map_or(Self::Refused(detail), Self::Moved)
-                }
-                ServerErrorKind::Ask => redirect(error).map_or(Self::Refused(detail), Self::Ask),
-                ServerErrorKind::NoPerm => Self::Final(misconfigured(format!(
-                    "the Redis user lacks a permission that keyfob needs: {detail}"
-                ))),
-                // The server cannot run the script or does not accept an argument.
-                ServerErrorKind::ResponseError => Self::Final(StoreError::unavailable(detail)),
-                _ => Self::Refused(detail),
-            },
-            ErrorKind::AuthenticationFailed => Self::LoginRefused(detail),
-            ErrorKind::Extension => match error.code() {
-                Some("NOAUTH" | "WRONGPASS") => Self::LoginRefused(detail),
-                Some("WRONGTYPE") => {
-                    Self::Final(StoreError::NotAStore { what: "this namespace".to_owned(), detail })
-                }
-                // OOM, NOREPLICAS, MISCONF and similar errors pass when the server is repaired.
-                _ => Self::Refused(detail),
-            },
+            ErrorKind::Server(_) | ErrorKind::Extension => Self::of_answer(&detail, address),
             ErrorKind::InvalidClientConfig => Self::Final(misconfigured(detail)),
-            // Under TLS 1.3 the server refuses a certificate after the handshake.
-            _ => match certificate_advice(&detail) {
-                Some(advice) => {
-                    Self::Final(misconfigured(format!("the server {advice} ({detail})")))
-                }
-                None => Self::Lost(detail),
-            },
+            _ => Self::lost(&detail, address),
+        }
+    }
+
+    /// Returns the error for a connection that failed.
+    pub(super) fn lost(detail: &str, address: &Address) -> Self {
+        // Under TLS 1.3 the server refuses a certificate after the handshake.
+        match certificate_advice(detail) {
+            Some(advice) => Self::Final(misconfigured(format!("{address} {advice} ({detail})"))),
+            None => Self::Lost(format!("the connection to {address} failed: {detail}")),
+        }
+    }
+
+    /// Returns the error for an answer that is an error, in the words of the server at `address`.
+    pub(super) fn of_answer(words: &str, address: &Address) -> Self {
+        let (code, text) = words.split_once(' ').unwrap_or((words, ""));
+        match rule_for(code, text) {
+            Some(rule) => Self::by_rule(rule, words, address),
+            // The server cannot run the script or does not accept an argument.
+            None if code == "ERR" => Self::Final(StoreError::unavailable(format!(
+                "{address} refused a command ({})",
+                without_position(words)
+            ))),
+            // Nothing is known about it, so it may pass by itself.
+            None => Self::Refused(format!("{address} answers {words}")),
+        }
+    }
+
+    fn by_rule(rule: &ServerErrorRule, words: &str, address: &Address) -> Self {
+        let detail = rule.explain(&address.to_string(), words);
+        let redirect = |detail| Redirect { to: target(words, address), detail };
+        match rule.handling {
+            Handling::RepeatUntilItServes => Self::NotServing(detail),
+            Handling::Repeat => Self::Refused(detail),
+            Handling::RepeatWhileMoved => Self::Split(detail),
+            Handling::AskOtherNodes => Self::CutOff(detail),
+            Handling::FindPrimary => Self::Replica { detail, is_serving: true },
+            Handling::LeaveReplica => Self::Replica { detail, is_serving: false },
+            Handling::LoadScript => Self::NoScript(detail),
+            Handling::FollowMoved => Self::Moved(redirect(detail)),
+            Handling::FollowAsk => Self::Ask(redirect(detail)),
+            Handling::Unavailable => Self::Final(StoreError::unavailable(detail)),
+            Handling::RefusedLogin => Self::LoginRefused(detail),
+            Handling::Misconfigured => Self::Final(misconfigured(detail)),
+            Handling::NotAStore => {
+                Self::Final(StoreError::NotAStore { what: "this namespace".to_owned(), detail })
+            }
         }
     }
 
     /// Returns whether the connection cannot be used further, or no longer leads to a primary.
     pub(super) fn ends_connection(&self) -> bool {
-        match self {
-            Self::Lost(_) | Self::LoginRefused(_) => true,
-            Self::Refused(detail) => detail.starts_with("READONLY"),
-            _ => false,
-        }
+        matches!(self, Self::Lost(_) | Self::LoginRefused(_) | Self::Replica { .. })
     }
 
     /// Returns whether another server has the slot, or is about to.
     pub(super) fn is_redirection(&self) -> bool {
         matches!(self, Self::Moved(_) | Self::Ask(_))
+    }
+
+    /// Returns whether the error of a call that was sent shows that its server does not serve calls.
+    pub(super) fn is_no_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Lost(_)
+                | Self::Unconfirmed(_)
+                | Self::NotServing(_)
+                | Self::CutOff(_)
+                | Self::Replica { is_serving: false, .. }
+        )
     }
 
     /// Turns the error of a command after the call into one of the call. The call was executed, so the error
@@ -94,11 +146,17 @@ impl CallError {
     pub(super) fn detail(&self) -> String {
         match self {
             Self::Refused(detail)
+            | Self::Split(detail)
+            | Self::NotServing(detail)
+            | Self::Replica { detail, .. }
+            | Self::CutOff(detail)
+            | Self::NoScript(detail)
             | Self::Lost(detail)
             | Self::LoginRefused(detail)
             | Self::Unsafe(detail)
-            | Self::Unconfirmed(detail) => detail.clone(),
-            Self::Moved(address) | Self::Ask(address) => format!("the slot is at {address}"),
+            | Self::Unconfirmed(detail)
+            | Self::Moved(Redirect { detail, .. })
+            | Self::Ask(Redirect { detail, .. }) => detail.clone(),
             Self::Final(error) => error.to_string(),
         }
     }
@@ -106,34 +164,32 @@ impl CallError {
     pub(crate) fn into_error(self) -> StoreError {
         match self {
             Self::Final(error) => error,
-            Self::Refused(detail) | Self::Lost(detail) | Self::Unsafe(detail) => {
-                StoreError::unavailable(detail)
-            }
+            Self::Refused(detail)
+            | Self::Split(detail)
+            | Self::NotServing(detail)
+            | Self::Replica { detail, .. }
+            | Self::CutOff(detail)
+            | Self::NoScript(detail)
+            | Self::Lost(detail)
+            | Self::Unsafe(detail)
+            | Self::Moved(Redirect { detail, .. })
+            | Self::Ask(Redirect { detail, .. }) => StoreError::unavailable(detail),
             Self::Unconfirmed(detail) => StoreError::AddressUnconfirmed { detail },
-            Self::LoginRefused(detail) => refused_login(&detail),
-            Self::Moved(address) | Self::Ask(address) => {
-                StoreError::unavailable(format!("the slot is at {address}"))
-            }
+            Self::LoginRefused(detail) => misconfigured(detail),
         }
     }
 }
 
-/// What a server answers that can serve no call yet.
-const NOT_SERVING: [&str; 4] = ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY"];
-
-/// Returns whether the error of a call that was sent shows that its server does not serve calls.
-pub(super) fn is_no_answer(error: &CallError) -> bool {
-    match error {
-        CallError::Lost(_) | CallError::Unconfirmed(_) => true,
-        CallError::Refused(detail) => NOT_SERVING.iter().any(|code| detail.starts_with(code)),
-        _ => false,
+/// Reads the address in a redirection, such as `MOVED 3999 host:6379`. Without a host, the host of the server
+/// that answered is meant. `?` stands for a host whose name that server does not know.
+fn target(words: &str, answered: &Address) -> Option<Address> {
+    let (host, port) = words.split(' ').nth(2)?.rsplit_once(':')?;
+    let port = port.parse().ok().filter(|port| *port != 0)?;
+    match host {
+        "?" => None,
+        "" => Some(Address::new(answered.host.clone(), port)),
+        host => Some(Address::new(host, port)),
     }
-}
-
-pub(super) fn refused_login(detail: &str) -> StoreError {
-    misconfigured(format!(
-        "Redis refused the login ({detail}): set one, such as redis://user:password@host"
-    ))
 }
 
 /// Returns the error in the server's words. They repeat nothing of a call but names of keys.
@@ -145,8 +201,19 @@ fn describe(error: &RedisError) -> String {
     }
 }
 
-fn redirect(error: &RedisError) -> Option<Address> {
-    let (address, _) = error.redirect_node()?;
-    let (host, port) = address.rsplit_once(':')?;
-    Some(Address::new(host, port.parse().ok()?))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirection_without_a_host_leads_to_the_server_that_answered() {
+        let answered = Address::new("10.0.0.1", 6379);
+        let read = |text| target(&format!("MOVED 3999 {text}"), &answered).map(|to| to.to_string());
+        assert_eq!(read("10.0.0.2:7000").as_deref(), Some("10.0.0.2:7000"));
+        assert_eq!(read("::1:7000").as_deref(), Some("[::1]:7000"));
+        assert_eq!(read(":7000").as_deref(), Some("10.0.0.1:7000"));
+        for unknown in ["?:7000", "host:0", "host:port", "host", ""] {
+            assert_eq!(read(unknown), None, "{unknown}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! One connection to one server.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keyfob_store::metrics::LinkPurpose;
@@ -13,9 +13,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::call_error::CallError;
 use super::clock_offset::{ClockOffset, ClockSource};
+use super::handshake::ServerInfo;
 use super::login::{Credentials, Login};
-use super::reply::Reply;
-use crate::config::Secret;
+use crate::config::{Address, Secret};
 use crate::protocol::script::Script;
 
 /// What stands for a run id that the server does not tell, with a number.
@@ -24,11 +24,13 @@ const WITHOUT_RUN_ID: &str = "connection ";
 /// A connection. The task that drives it ends when the last user drops it.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    address: Address,
     multiplexed: MultiplexedConnection,
     driver: JoinHandle<()>,
     clock_offset: ClockOffset,
     /// Identifies the server and the run of its process.
-    run_id: OnceLock<String>,
+    run_id: String,
+    server: ServerInfo,
     metrics: ConnectionMetrics,
     /// When connecting began.
     begun: MonotonicInstant,
@@ -51,6 +53,8 @@ impl ConnectionMetrics {
 
 impl Connection {
     pub(super) fn new(
+        address: Address,
+        server: ServerInfo,
         multiplexed: MultiplexedConnection,
         driver: impl Future<Output = ()> + Send + 'static,
         metrics: ConnectionMetrics,
@@ -62,8 +66,14 @@ impl Connection {
             // Dropping the connection aborts this task before it gets here.
             lost.count_lost();
         });
-        let (clock_offset, run_id) = (ClockOffset::default(), OnceLock::new());
-        Self { multiplexed, driver, clock_offset, run_id, metrics, begun, renewal: None }
+        // If the server does not tell its run, each connection counts as one to another run.
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let run_id = match server.run_id.as_str() {
+            "" => format!("{WITHOUT_RUN_ID}{}", NUMBER.fetch_add(1, Ordering::Relaxed)),
+            run_id => run_id.to_owned(),
+        };
+        let (clock_offset, renewal) = (ClockOffset::default(), None);
+        Self { address, multiplexed, driver, clock_offset, run_id, server, metrics, begun, renewal }
     }
 
     /// Logs in again whenever the password is about to end.
@@ -74,8 +84,8 @@ impl Connection {
         limit: Duration,
     ) {
         if let Some(renew_at) = credentials.renew_at {
-            let renewing =
-                renew_login(self.multiplexed.clone(), Arc::clone(login), renew_at, limit);
+            let (address, connection) = (self.address.clone(), self.multiplexed.clone());
+            let renewing = renew_login(address, connection, Arc::clone(login), renew_at, limit);
             self.renewal = Some(tokio::spawn(renewing));
         }
     }
@@ -99,31 +109,17 @@ impl Connection {
 
     /// Identifies the server and the run of its process, for comparison.
     pub(crate) fn run_id(&self) -> &str {
-        self.run_id.get().map_or("", String::as_str)
+        &self.run_id
     }
 
     /// The run of the server's process, or `None` if the server does not tell it.
     pub(crate) fn server_run(&self) -> Option<&str> {
-        self.run_id.get().map(String::as_str).filter(|run_id| !run_id.starts_with(WITHOUT_RUN_ID))
+        Some(self.server.run_id.as_str()).filter(|run_id| !run_id.is_empty())
     }
 
-    /// Reads the run id. If the server does not tell it, each connection counts as one to another run.
-    pub(super) async fn read_run_id(&self, limit: Duration) -> Result<(), CallError> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let mut info = redis::cmd("INFO");
-        info.arg("server");
-        let answer = self.ask(&info, limit).await.map_err(|error| match error {
-            StoreError::Unavailable { detail } => CallError::Refused(detail),
-            error => CallError::Final(error),
-        })?;
-        let info = answer.and_then(|answer| Reply(answer).text().ok()).unwrap_or_default();
-        let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:")).map(str::to_owned);
-        self.run_id.get_or_init(|| {
-            run_id.unwrap_or_else(|| {
-                format!("{WITHOUT_RUN_ID}{}", NUMBER.fetch_add(1, Ordering::Relaxed))
-            })
-        });
-        Ok(())
+    /// What the server said about itself when the connection was made.
+    pub(super) fn server(&self) -> &ServerInfo {
+        &self.server
     }
 
     /// Returns the server's time at a time of this node's clock.
@@ -164,8 +160,8 @@ impl Connection {
     pub(crate) async fn send(&self, command: &Cmd, limit: Duration) -> Result<Value, CallError> {
         let mut connection = self.multiplexed.clone();
         match timeout(limit, connection.send_packed_command(command)).await {
-            Ok(Ok(value)) => Self::checked(value),
-            Ok(Err(error)) => Err(CallError::of(&error)),
+            Ok(Ok(value)) => self.check(value),
+            Ok(Err(error)) => Err(CallError::of(&error, &self.address)),
             Err(_) => self.timed_out(limit),
         }
     }
@@ -183,7 +179,7 @@ impl Connection {
         }
     }
 
-    /// Sends several commands together. An answer may be an error; see [`Connection::checked`].
+    /// Sends several commands together. An answer may be an error; see [`Connection::check`].
     pub(crate) async fn send_all(
         &self,
         pipeline: &Pipeline,
@@ -192,22 +188,22 @@ impl Connection {
         let mut connection = self.multiplexed.clone();
         match timeout(limit, connection.send_packed_commands(pipeline, 0, pipeline.len())).await {
             Ok(Ok(values)) => Ok(values),
-            Ok(Err(error)) => Err(CallError::of(&error)),
+            Ok(Err(error)) => Err(CallError::of(&error, &self.address)),
             Err(_) => self.timed_out(limit),
         }
     }
 
     /// Returns an answer, or the error that it is.
-    pub(crate) fn checked(value: Value) -> Result<Value, CallError> {
+    pub(crate) fn check(&self, value: Value) -> Result<Value, CallError> {
         match value {
-            Value::ServerError(error) => Err(CallError::of(&error.into())),
+            Value::ServerError(error) => Err(CallError::of(&error.into(), &self.address)),
             value => Ok(value),
         }
     }
 
     fn timed_out<T>(&self, limit: Duration) -> Result<T, CallError> {
         self.metrics.metrics.timed_out();
-        Err(CallError::Lost(format!("no answer within {limit:?}")))
+        Err(CallError::Lost(format!("{} gave no answer within {limit:?}", self.address)))
     }
 }
 
@@ -225,6 +221,7 @@ const RENEWAL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Logs in again before each end of the password, until the connection ends.
 async fn renew_login(
+    address: Address,
     mut connection: MultiplexedConnection,
     login: Arc<Login>,
     mut renew_at: Instant,
@@ -233,16 +230,18 @@ async fn renew_login(
     loop {
         sleep_until(renew_at).await;
         let renewed = match login.current().await {
-            Ok(credentials) => match authenticate(&mut connection, &credentials, limit).await {
-                Ok(()) => credentials.renew_at,
-                // The connection is gone. The next one logs in by itself.
-                Err(CallError::Lost(_)) => return,
-                Err(error) => {
-                    tracing::warn!(error = %error.into_error(), "a connection cannot log in again");
-                    let _newer = login.after_refusal(&credentials).await;
-                    Some(renew_at)
+            Ok(credentials) => {
+                match authenticate(&address, &mut connection, &credentials, limit).await {
+                    Ok(()) => credentials.renew_at,
+                    // The connection is gone. The next one logs in by itself.
+                    Err(CallError::Lost(_)) => return,
+                    Err(error) => {
+                        tracing::warn!(error = %error.into_error(), "a connection cannot log in again");
+                        let _newer = login.after_refusal(&credentials).await;
+                        Some(renew_at)
+                    }
                 }
-            },
+            }
             Err(error) => {
                 tracing::warn!(error = %error.into_error(), "the password cannot be renewed");
                 Some(renew_at)
@@ -257,6 +256,7 @@ async fn renew_login(
 }
 
 async fn authenticate(
+    address: &Address,
     connection: &mut MultiplexedConnection,
     credentials: &Credentials,
     limit: Duration,
@@ -267,8 +267,9 @@ async fn authenticate(
     }
     command.arg(credentials.password.as_ref().map(Secret::expose).unwrap_or_default());
     match timeout(limit, connection.send_packed_command(&command)).await {
-        Ok(Ok(value)) => Connection::checked(value).map(drop),
-        Ok(Err(error)) => Err(CallError::of(&error)),
+        Ok(Ok(Value::ServerError(error))) => Err(CallError::of(&error.into(), address)),
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(CallError::of(&error, address)),
         Err(_) => Err(CallError::Refused("no answer to the login".to_owned())),
     }
 }

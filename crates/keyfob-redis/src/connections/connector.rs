@@ -1,5 +1,6 @@
 //! Opens connections: TCP, TLS if configured, login, then what a primary needs before it is used.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,20 +8,22 @@ use std::time::Duration;
 use keyfob_store::metrics::LinkPurpose;
 use keyfob_store::{Metrics, MonotonicInstant, StoreError};
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Pipeline, ProtocolVersion, RedisConnectionInfo, Value};
+use redis::{AsyncConnectionConfig, Pipeline, ProtocolVersion, RedisConnectionInfo};
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::call_error::{CallError, refused_login};
+use super::call_error::CallError;
 use super::clock_offset::ClockSource;
 use super::connection::{Connection, ConnectionMetrics};
-use super::dial::Dialer;
+use super::dial::{self, Dialer};
+use super::first_connection::FirstConnection;
+use super::handshake::{HandshakeError, greet};
 use super::login::{Credentials, Login};
 use super::reply::Reply;
-use super::tls::{TlsSource, certificate_advice};
+use super::tls::TlsSource;
 use crate::config::{Address, RedisConfig, Topology, misconfigured};
 use crate::protocol::signatures::Scripts;
 
@@ -54,6 +57,7 @@ pub(super) struct Connector {
     scripts: Arc<Scripts>,
     /// Whether a server is used only if it says that it is a primary.
     checks_role: bool,
+    first: FirstConnection,
     connected: Notify,
     metrics: Metrics,
 }
@@ -78,6 +82,7 @@ impl Connector {
                 timeout: config.response_timeout,
             },
             scripts,
+            first: FirstConnection::new(&config.topology),
             checks_role: matches!(config.topology, Topology::Sentinel { .. }),
             connected: Notify::new(),
             metrics: config.metrics.clone().unwrap_or_else(Metrics::global),
@@ -121,12 +126,15 @@ impl Connector {
     ) -> Result<Connection, CallError> {
         let connection =
             self.open(address.into(), &self.login, self.database, purpose, None).await?;
+        check_mode(&connection, address)?;
         self.check_role(&connection, address).await?;
         connection.measure_clock(&self.clock_source).await.map_err(not_sent)?;
-        connection.read_run_id(self.response_timeout()).await?;
         if let Err(error) = self.load_scripts(&connection).await {
-            self.check_version(&connection, address).await?;
-            return Err(not_sent(error));
+            // A server that is too old does not understand the scripts, and its own error does not say why.
+            return Err(match too_old(&connection.server().version) {
+                Some(advice) => CallError::Final(misconfigured(format!("{address} {advice}"))),
+                None => not_sent(error),
+            });
         }
         self.connected.notify_one();
         Ok(connection)
@@ -148,7 +156,6 @@ impl Connector {
             .open(address.into(), &self.login, self.database, LinkPurpose::Feed, Some(pushed))
             .await?;
         self.check_role(&connection, address).await?;
-        connection.read_run_id(self.response_timeout()).await?;
         Ok(connection)
     }
 
@@ -162,7 +169,6 @@ impl Connector {
         let purpose = LinkPurpose::Topology;
         let target = Target { limit: Some(limit), ..address.into() };
         let connection = self.open(target, &self.login, self.database, purpose, None).await?;
-        connection.read_run_id(self.response_timeout()).await?;
         Ok(connection.server_run().map(str::to_owned))
     }
 
@@ -181,28 +187,6 @@ impl Connector {
         Ok(())
     }
 
-    /// Checks the version. A server that is too old does not understand the scripts, and its own error does
-    /// not say why.
-    async fn check_version(
-        &self,
-        connection: &Connection,
-        address: &Address,
-    ) -> Result<(), CallError> {
-        let mut info = redis::cmd("INFO");
-        info.arg("server");
-        let Ok(Some(Value::BulkString(info))) =
-            connection.ask(&info, self.response_timeout()).await
-        else {
-            return Ok(());
-        };
-        let info = String::from_utf8_lossy(&info);
-        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
-        match version.and_then(too_old) {
-            Some(advice) => Err(CallError::Final(misconfigured(format!("{address} {advice}")))),
-            None => Ok(()),
-        }
-    }
-
     /// Loads the scripts if the server does not have them. They are many times what a new connection to the
     /// same server sends otherwise. If the server has one script, it has all of them. If it does not, the
     /// first call loads the script that is missing.
@@ -219,7 +203,7 @@ impl Connector {
             load.cmd("SCRIPT").arg("LOAD").arg(&script.text);
         }
         for value in connection.send_all(&load, self.response_timeout()).await? {
-            Connection::checked(value)?;
+            connection.check(value)?;
         }
         Ok(())
     }
@@ -233,7 +217,6 @@ impl Connector {
         let target = Target { address: name, at: Some(at), limit: None };
         let purpose = LinkPurpose::Topology;
         let connection = self.open(target, &self.sentinel_login, 0, purpose, None).await?;
-        connection.read_run_id(self.response_timeout()).await?;
         Ok(connection)
     }
 
@@ -272,7 +255,7 @@ impl Connector {
                 Ok(connection)
             }
             Err(CallError::LoginRefused(detail)) if !login.may_succeed_later() => {
-                Err(CallError::Final(refused_login(&detail)))
+                Err(CallError::Final(misconfigured(detail)))
             }
             Err(error) => Err(error),
         }
@@ -287,16 +270,27 @@ impl Connector {
         pushed: Option<PushReceiver>,
     ) -> Result<Connection, CallError> {
         let address = target.address;
-        let connected = self.open_stream(target, credentials, database, purpose, pushed);
-        let outcome = match timeout(self.connect_timeout, connected).await {
-            Ok(outcome) => outcome.map_err(not_sent),
-            Err(_) => Err(CallError::Refused(format!(
-                "no connection to {address} within {:?}",
-                self.connect_timeout
-            ))),
+        let connected = async {
+            // Boxed, because it is large, and the futures of all calls contain it.
+            let connected =
+                Box::pin(self.open_stream(target, credentials, database, purpose, pushed));
+            match timeout(self.connect_timeout, connected).await {
+                Ok(outcome) => outcome.map_err(not_sent),
+                Err(_) => Err(CallError::Refused(format!(
+                    "no connection to {address} within {:?}",
+                    self.connect_timeout
+                ))),
+            }
+        };
+        let outcome = match self.first.is_made() {
+            true => connected.await,
+            false => Box::pin(self.first.wait(address, self.tls.is_some(), connected)).await,
         };
         match &outcome {
-            Ok(_) => self.metrics.link_opened(purpose),
+            Ok(_) => {
+                self.first.note_success();
+                self.metrics.link_opened(purpose);
+            }
             Err(_) => self.metrics.link_failed(purpose),
         }
         outcome
@@ -312,9 +306,12 @@ impl Connector {
     ) -> Result<Connection, CallError> {
         let address = target.address;
         let begun = MonotonicInstant::now();
-        let refused = |error: std::io::Error| {
-            CallError::Refused(format!("{address} cannot be reached: {error}"))
-        };
+        let refused = |error: io::Error| self.first.unreachable(address, &error);
+        let metrics = ConnectionMetrics { metrics: self.metrics.clone(), purpose };
+        let setup = Setup { address, credentials, database, pushed, metrics, begun };
+        if let Some(path) = address.unix_path() {
+            return set_up(dial::unix_stream(path).await.map_err(refused)?, setup).await;
+        }
         let found = match target.at {
             Some(at) => vec![at],
             None => self.dialer.resolve(address).await.map_err(refused)?,
@@ -330,58 +327,66 @@ impl Connector {
             .with_time(Duration::from_secs(15))
             .with_interval(Duration::from_secs(5));
         SockRef::from(&stream).set_tcp_keepalive(&keepalive).map_err(refused)?;
-        let mut info =
-            RedisConnectionInfo::default().set_db(i64::from(database)).set_skip_set_lib_name();
-        if let Some(user) = &credentials.user {
-            info = info.set_username(user);
-        }
-        if let Some(password) = &credentials.password {
-            info = info.set_password(password.expose());
-        }
-        if pushed.is_some() {
-            info = info.set_protocol(ProtocolVersion::RESP3);
-        }
-        let metrics = ConnectionMetrics { metrics: self.metrics.clone(), purpose };
-        let Some(tls) = &self.tls else {
-            return log_in(&info, stream, pushed, metrics, begun).await;
-        };
+        let Some(tls) = &self.tls else { return set_up(stream, setup).await };
         let name = ServerName::try_from(address.host.clone()).map_err(|_| {
             CallError::Final(misconfigured(format!("{address} is not a name that TLS can verify")))
         })?;
-        let stream =
-            tls.connector().connect(name, stream).await.map_err(
-                |error| match certificate_advice(&error.to_string()) {
-                    Some(advice) => {
-                        CallError::Final(misconfigured(format!("{address} {advice} ({error})")))
-                    }
-                    None => refused(error),
-                },
-            )?;
-        log_in(&info, stream, pushed, metrics, begun).await
+        let stream = tls.connector().connect(name, stream).await;
+        set_up(stream.map_err(|error| CallError::lost(&error.to_string(), address))?, setup).await
     }
 }
 
-/// Logs in, and starts the task that drives the connection.
-async fn log_in<S>(
-    info: &RedisConnectionInfo,
-    stream: S,
+/// Checks that a server is one that has data.
+fn check_mode(connection: &Connection, address: &Address) -> Result<(), CallError> {
+    match connection.server().mode.as_str() {
+        "sentinel" => Err(CallError::Final(misconfigured(format!(
+            "{address} is a sentinel, which has no data: write redis+sentinel://{address}/NAME, with the name \
+             of the primary in its settings"
+        )))),
+        _ => Ok(()),
+    }
+}
+
+/// What a new connection needs beside its stream.
+struct Setup<'a> {
+    address: &'a Address,
+    credentials: &'a Credentials,
+    database: u32,
     pushed: Option<PushReceiver>,
     metrics: ConnectionMetrics,
     begun: MonotonicInstant,
-) -> Result<Connection, CallError>
+}
+
+/// Logs in, and starts the task that drives the connection.
+async fn set_up<S>(mut stream: S, setup: Setup<'_>) -> Result<Connection, CallError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let Setup { address, credentials, database, pushed, metrics, begun } = setup;
+    let greeted = greet(&mut stream, credentials, database).await;
+    let server = greeted.map_err(|error| match error {
+        HandshakeError::Refused(words) => CallError::of_answer(&words, address),
+        HandshakeError::Closed(None) => {
+            CallError::Refused(format!("{address} closed the connection"))
+        }
+        HandshakeError::Closed(Some(error)) => CallError::lost(&error.to_string(), address),
+        HandshakeError::NotRedis(program) => CallError::Final(misconfigured(format!(
+            "{address} is no Redis server, but {program}: check the host and the port"
+        ))),
+    })?;
     // `Connection` has its own timeouts, and two would race.
     let mut config =
         AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+    let mut info = RedisConnectionInfo::default().set_skip_set_lib_name();
     if let Some(pushed) = pushed {
+        // The library asks for RESP3 with HELLO. The login is done.
+        info = info.set_protocol(ProtocolVersion::RESP3);
         config = config.set_push_sender(pushed);
     }
-    let (connection, driver) = MultiplexedConnection::new_with_config(info, stream, config)
+    let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
         .await
-        .map_err(|error| CallError::of(&error))?;
-    Ok(Connection::new(connection, driver, metrics, begun))
+        .map_err(|error| CallError::of(&error, address))?;
+    Ok(Connection::new(address.clone(), server, connection, driver, metrics, begun))
 }
 
 /// Returns what to do about a server of this version if it is too old.
@@ -402,6 +407,15 @@ pub(super) fn not_sent(error: CallError) -> CallError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_future_of_a_connection_is_small() {
+        let config: RedisConfig = "redis://127.0.0.1:1".parse().unwrap();
+        let connector = Connector::new(&config, Scripts::new(config.leaf)).unwrap();
+        let address = Address::new("127.0.0.1", 1);
+        let size = size_of_val(&connector.server_run(&address, Duration::ZERO));
+        assert!(size < 4096, "{size} bytes in the future of each call");
+    }
 
     #[test]
     fn a_server_before_7_is_too_old() {

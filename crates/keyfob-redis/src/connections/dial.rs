@@ -100,6 +100,17 @@ impl Dialer {
     }
 }
 
+/// Connects to a unix socket.
+#[cfg(unix)]
+pub(super) async fn unix_stream(path: &str) -> io::Result<tokio::net::UnixStream> {
+    tokio::net::UnixStream::connect(path).await
+}
+
+#[cfg(not(unix))]
+pub(super) async fn unix_stream(_: &str) -> io::Result<TcpStream> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no unix sockets"))
+}
+
 /// Orders addresses so that the families alternate, beginning with the first.
 fn alternating(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let is_first =

@@ -27,6 +27,21 @@ pub(super) struct Credentials {
     generation: u64,
 }
 
+impl Credentials {
+    /// Creates credentials that do not change.
+    pub(super) fn fixed(user: Option<String>, password: Option<Secret>) -> Self {
+        Self { user, password, renew_at: None, generation: 0 }
+    }
+
+    /// Returns the user and the password to log in with, or `None` if no login is configured. A user without
+    /// a password has an empty one.
+    pub(super) fn words(&self) -> Option<(Option<&str>, &str)> {
+        let password = self.password.as_ref().map(Secret::expose);
+        let is_configured = self.user.is_some() || password.is_some();
+        is_configured.then(|| (self.user.as_deref(), password.unwrap_or_default()))
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Login {
     user: Option<String>,
@@ -90,7 +105,7 @@ impl Login {
     }
 
     fn fixed(&self, password: Option<Secret>) -> Credentials {
-        Credentials { user: self.user.clone(), password, renew_at: None, generation: 0 }
+        Credentials::fixed(self.user.clone(), password)
     }
 
     /// Asks the source, unless its last answer is good enough. A task of its own asks, because a caller may

@@ -14,12 +14,17 @@ mod confirmation;
 mod connection;
 mod connector;
 mod dial;
+mod first_connection;
+mod handshake;
 mod login;
 mod node;
+mod probe;
 mod reply;
 mod router;
 mod sentinels;
+mod server_error;
 mod shared_attempt;
+mod slot_ranges;
 mod tls;
 
 use std::collections::HashMap;
@@ -27,18 +32,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use keyfob_store::{Metrics, MonotonicInstant, OperationId, StoreError, Timestamp};
 use redis::aio::AsyncPushSender;
 use tokio::time::{Instant, sleep};
 
-use crate::config::{Address, RedisConfig};
+use crate::config::{Address, RedisConfig, misconfigured};
 use crate::protocol::signatures::Scripts;
 
 pub(crate) use attempt::in_background;
 use breaker::Breaker;
 pub(crate) use call::Call;
 pub(crate) use call_error::CallError;
-use call_error::refused_login;
+use call_error::Redirect;
 pub(crate) use confirmation::{AddressState, Answerer};
 pub(crate) use connection::Connection;
 pub(crate) use connector::too_old;
@@ -65,30 +71,27 @@ pub(crate) struct Connections {
     is_unconfirmed: AtomicBool,
 }
 
+/// A primary, and the connection to it.
+pub(crate) type Primary = (Address, Result<Arc<Connection>, StoreError>);
+
 /// A call that got no answer.
 #[derive(Debug)]
 pub(crate) struct CallFailed {
     /// Whether the server may have executed it.
     pub(crate) maybe_done: bool,
+    /// Whether it was refused because its keys are on two servers.
+    pub(crate) is_split: bool,
     pub(crate) error: StoreError,
 }
 
 impl CallFailed {
+    pub(crate) fn new(maybe_done: bool, error: StoreError) -> Self {
+        Self { maybe_done, is_split: false, error }
+    }
+
     /// Returns the error for the caller of a write.
     pub(crate) fn of(self, operation: OperationId) -> StoreError {
         if self.maybe_done { StoreError::OutcomeUnknown { operation } } else { self.error }
-    }
-}
-
-/// Returns whether a server refused a call because its slot is being moved and it has only some of the keys.
-fn is_split(detail: &str) -> bool {
-    detail.starts_with("TRYAGAIN")
-}
-
-impl CallFailed {
-    /// Returns whether the call was refused because its keys are on two servers.
-    pub(crate) fn is_split(&self) -> bool {
-        matches!(&self.error, StoreError::Unavailable { detail } if is_split(detail))
     }
 }
 
@@ -130,23 +133,31 @@ impl Connections {
                 |detail| StoreError::Unavailable { detail };
             if self.is_closed() {
                 let error = StoreError::unavailable("the store was closed");
-                return Err(CallFailed { maybe_done, error });
+                return Err(CallFailed::new(maybe_done, error));
             }
             let admitted = self.admit(slot, arrived, Some(call)).await;
-            admitted.map_err(|error| CallFailed { maybe_done, error })?;
+            admitted.map_err(|error| CallFailed::new(maybe_done, error))?;
             let time_left = self.budget.saturating_sub(begun.elapsed());
             let detail = match self.attempt(slot, call, ask_at.take(), time_left).await {
                 Ok((value, answerer)) => return Ok((Reply(value), answerer)),
-                Err(CallError::Final(error)) => return Err(CallFailed { maybe_done, error }),
-                Err(CallError::Refused(detail)) if call.can_be_split && is_split(&detail) => {
-                    return Err(CallFailed { maybe_done, error: StoreError::unavailable(detail) });
+                Err(CallError::Final(error)) => return Err(CallFailed::new(maybe_done, error)),
+                Err(CallError::Split(detail)) if call.can_be_split => {
+                    let failed = CallFailed::new(maybe_done, StoreError::unavailable(detail));
+                    return Err(CallFailed { is_split: true, ..failed });
                 }
-                Err(CallError::Refused(detail)) => detail,
+                Err(
+                    CallError::Refused(detail)
+                    | CallError::Split(detail)
+                    | CallError::NotServing(detail)
+                    | CallError::Replica { detail, .. }
+                    | CallError::CutOff(detail)
+                    | CallError::NoScript(detail),
+                ) => detail,
                 Err(CallError::LoginRefused(detail)) => {
                     if !self.connector.may_log_in_later() {
-                        return Err(CallFailed { maybe_done, error: refused_login(&detail) });
+                        return Err(CallFailed::new(maybe_done, misconfigured(detail)));
                     }
-                    as_error = |detail| refused_login(&detail);
+                    as_error = |detail| misconfigured(detail);
                     detail
                 }
                 Err(CallError::Unconfirmed(detail)) => {
@@ -157,24 +168,24 @@ impl Connections {
                 Err(CallError::Lost(detail) | CallError::Unsafe(detail)) => {
                     maybe_done = true;
                     if !call.repeatable {
-                        let error = StoreError::unavailable(detail);
-                        return Err(CallFailed { maybe_done, error });
+                        return Err(CallFailed::new(maybe_done, StoreError::unavailable(detail)));
                     }
                     detail
                 }
-                Err(CallError::Moved(address)) => {
-                    let detail = format!("the slot moved to {address}");
-                    self.router.invalidate(Some(address));
+                Err(CallError::Moved(to) | CallError::Ask(to)) if !self.router.is_cluster() => {
+                    return Err(CallFailed::new(maybe_done, misconfigured(to.detail)));
+                }
+                Err(CallError::Moved(Redirect { to, detail })) => {
+                    self.router.invalidate(to);
                     detail
                 }
-                Err(CallError::Ask(address)) => {
-                    let detail = format!("the slot is moving to {address}");
-                    ask_at = Some(address);
+                Err(CallError::Ask(Redirect { to, detail })) => {
+                    ask_at = to;
                     detail
                 }
             };
             if begun.elapsed() + pause >= self.budget {
-                return Err(CallFailed { maybe_done, error: as_error(detail) });
+                return Err(CallFailed::new(maybe_done, as_error(detail)));
             }
             tracing::debug!(script = call.script.name, slot, detail, "sending the call again");
             sleep(pause).await;
@@ -248,17 +259,17 @@ impl Connections {
 
     /// Returns a connection to every primary, or why there is none, for questions about servers instead of
     /// data.
-    pub(crate) async fn primaries(
-        &self,
-    ) -> Result<Vec<(Address, Result<Arc<Connection>, StoreError>)>, StoreError> {
+    ///
+    /// # Errors
+    /// The error of the route. A primary that cannot be reached has its error in the list.
+    pub(crate) async fn primaries(&self) -> Result<Vec<Primary>, StoreError> {
         let route = self.route().await.map_err(CallError::into_error)?;
-        let mut connections = Vec::new();
-        for address in route.addresses() {
+        let connected = route.addresses().into_iter().map(async |address| {
             let node = self.node(address.clone(), Purpose::Calls);
-            let connection = node.connection(&self.connector).await.map_err(CallError::into_error);
-            connections.push((address.clone(), connection));
-        }
-        Ok(connections)
+            let connection = node.connection(&self.connector).await;
+            (address.clone(), connection.map_err(CallError::into_error))
+        });
+        Ok(join_all(connected).await)
     }
 
     /// Measures the clocks of the servers again.

@@ -14,14 +14,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyfob_store::{MonotonicInstant, StoreError};
+use keyfob_store::MonotonicInstant;
 use tokio::time::timeout;
 
 use super::call_error::CallError;
 use super::connector::Connector;
-use super::reply::{Reply, next};
 use super::sentinels::Sentinels;
 use super::shared_attempt::SharedAttempt;
+use super::slot_ranges::{SlotRange, ask_cluster};
 use crate::config::{Address, Topology};
 
 /// The maximum staleness of a decision if no invalidation listener sets another one.
@@ -65,6 +65,8 @@ struct LastRoute {
     server_asked: Option<MonotonicInstant>,
     /// The node that answered last. A node that is away would cost each question a timeout.
     answered: Option<Address>,
+    /// A node that says that the cluster is down. It may be cut off from the others.
+    ask_last: Option<Address>,
     /// The primaries of the last route.
     primaries: BTreeSet<String>,
 }
@@ -75,14 +77,6 @@ pub(super) enum Route {
     /// One primary has all slots.
     Single(Address),
     Slots(Vec<SlotRange>),
-}
-
-/// Consecutive slots of one primary.
-#[derive(Debug)]
-pub(super) struct SlotRange {
-    first: u16,
-    last: u16,
-    address: Address,
 }
 
 impl Router {
@@ -195,6 +189,13 @@ impl Router {
         }
     }
 
+    /// Has the next caller ask for the route again, and other nodes of the cluster than this one first.
+    pub(super) fn ask_others_than(&self, node: &Address) {
+        let mut last = self.last_route();
+        last.route = None;
+        last.ask_last = Some(node.clone());
+    }
+
     /// Returns the present route, and asks for it if necessary.
     pub(super) async fn route(&self, connector: &Connector) -> Result<Arc<Route>, CallError> {
         if let Some(route) = self.current_route() {
@@ -222,6 +223,10 @@ impl Router {
             }
             RouteSource::Checked(_) | RouteSource::Fixed(_) | RouteSource::Cluster(_) => Ok(None),
         }
+    }
+
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.source, RouteSource::Cluster(_))
     }
 
     pub(super) fn sentinels(&self) -> Option<&Sentinels> {
@@ -321,9 +326,13 @@ impl Router {
             }
             RouteSource::Sentinels(sentinels) => Route::Single(sentinels.primary(connector).await?),
             RouteSource::Cluster(seeds) => {
-                let ask_first = self.last_route().ask_first.clone();
-                let (slots, answered) =
-                    ask_cluster(connector, ask_first.iter().chain(seeds)).await?;
+                let (ask_first, ask_last) = {
+                    let mut last = self.last_route();
+                    (last.ask_first.clone(), last.ask_last.take())
+                };
+                let is_first = |node: &&Address| Some(*node) != ask_last.as_ref();
+                let nodes = ask_first.iter().chain(seeds).filter(is_first).chain(&ask_last);
+                let (slots, answered) = ask_cluster(connector, nodes).await?;
                 self.last_route().answered = Some(answered);
                 Route::Slots(slots)
             }
@@ -366,44 +375,4 @@ impl Route {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-async fn ask_cluster<'a>(
-    connector: &Connector,
-    nodes: impl Iterator<Item = &'a Address>,
-) -> Result<(Vec<SlotRange>, Address), CallError> {
-    let mut command = redis::cmd("CLUSTER");
-    command.arg("SLOTS");
-    let mut last_error = "no node is configured".to_owned();
-    for node in nodes {
-        let answer = match connector.cluster_node(node).await {
-            Ok(connection) => connection.send(&command, connector.response_timeout()).await,
-            Err(error) => Err(error),
-        };
-        match answer.map(|answer| read_slot_ranges(Reply(answer), node)) {
-            Ok(Ok(ranges)) if !ranges.is_empty() => return Ok((ranges, node.clone())),
-            Ok(_) => last_error = format!("{node} knows no slots"),
-            Err(error @ (CallError::Final(_) | CallError::LoginRefused(_))) => return Err(error),
-            Err(error) => last_error = error.into_error().to_string(),
-        }
-    }
-    Err(CallError::Refused(last_error))
-}
-
-/// Reads the answer to CLUSTER SLOTS: first slot, last slot, primary, replicas.
-fn read_slot_ranges(reply: Reply, asked: &Address) -> Result<Vec<SlotRange>, StoreError> {
-    let read = |reply: Reply| {
-        let mut parts = reply.array()?.into_iter();
-        let first = next(&mut parts)?.number()? as u16;
-        let last = next(&mut parts)?.number()? as u16;
-        let mut primary = next(&mut parts)?.array()?.into_iter();
-        let host = next(&mut primary)?.optional()?.unwrap_or_default();
-        let port = next(&mut primary)?.number()?;
-        let host = String::from_utf8(host).unwrap_or_default();
-        // A node that does not know its own address leaves it out.
-        let host = if host.is_empty() || host == "?" { asked.host.clone() } else { host };
-        let address = Address::new(host, u16::try_from(port).unwrap_or_default());
-        Ok(SlotRange { first, last, address })
-    };
-    reply.array()?.into_iter().map(read).collect()
 }

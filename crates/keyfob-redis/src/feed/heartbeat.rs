@@ -60,7 +60,7 @@ pub(super) async fn send_heartbeat(
     let mut answers = connection.send_all(&pipeline, limit).await?;
     let mut heartbeat = Heartbeat { sent, lanes: Vec::new(), meta: None, refused: None };
     if meta_key.is_some() {
-        match answers.pop().map(Connection::checked) {
+        match answers.pop().map(|answer| connection.check(answer)) {
             Some(Ok(value)) => heartbeat.meta = Reply(value).optional().ok(),
             Some(Err(error)) => heartbeat.refused = Some(error),
             None => {}
@@ -72,7 +72,7 @@ pub(super) async fn send_heartbeat(
             unmarked.push(*lane);
             continue;
         }
-        match Connection::checked(answer) {
+        match connection.check(answer) {
             Ok(_) if each_lane => heartbeat.lanes.push(*lane),
             Ok(_) => heartbeat.lanes.extend(lanes),
             Err(error) => heartbeat.refused = heartbeat.refused.or(Some(error)),

@@ -94,15 +94,21 @@ impl PrimaryListener {
                 set_marks(&connection, keys, &lanes, limit).await.map_err(CallError::into_error)?;
                 marked.clone_from(&lanes);
             }
-            let meta_key = has_meta.then(|| guard.meta_key());
+            // A server without the meta key has the copies of its lanes.
+            let copy = lanes.first().filter(|_| *lanes_move).map(|lane| keys.meta_copy(*lane));
+            let meta_key = if has_meta { Some(guard.meta_key()) } else { copy.as_deref() };
             let sent =
                 send_heartbeat(&connection, keys, &lanes, *lanes_move, meta_key, limit).await;
             let now = sent.map_err(|error| {
                 connections.reroute(None);
                 error.into_error()
             })?;
-            if let Some(found) = &now.meta {
-                guard.note(found.as_deref(), now.sent);
+            match now.meta.as_ref().map(Option::as_deref) {
+                // The copies may still be there. Until that is known, nothing is confirmed by this answer.
+                Some(None) if *lanes_move => guard.request_copies(),
+                Some(found) if has_meta => drop(guard.note(found, now.sent)),
+                Some(found) => drop(guard.note_copy(&lanes, found, now.sent)),
+                None => {}
             }
             let confirmed = connections.last_confirmed(&self.address, &connection);
             if connections.leads_elsewhere(&connection) {
@@ -111,8 +117,9 @@ impl PrimaryListener {
             if let (Some(before), Some(confirmed)) = (&before, confirmed) {
                 let both: Vec<_> =
                     before.lanes.iter().filter(|lane| now.lanes.contains(lane)).copied().collect();
-                if guard.check().is_ok() {
-                    sources.confirm(before.sent.min(confirmed).min(guard.last_seen()), &both);
+                let seen = both.iter().map(|lane| guard.last_seen(*lane)).min();
+                if let (Ok(()), Some(seen)) = (guard.check(), seen) {
+                    sources.confirm(before.sent.min(confirmed).min(seen), &both);
                 }
             }
             self.reroute_if_refused(now.refused.as_ref());
@@ -149,7 +156,9 @@ impl PrimaryListener {
     /// Has the route read again if the server refused a heartbeat.
     fn reroute_if_refused(&self, refused: Option<&CallError>) {
         match refused {
-            Some(CallError::Moved(to)) => self.context.connections.reroute(Some(to.clone())),
+            Some(CallError::Moved(redirect)) => {
+                self.context.connections.reroute(redirect.to.clone());
+            }
             // A lane that is being moved is still here for all other calls.
             None | Some(CallError::Ask(_)) => {}
             Some(_) => self.context.connections.reroute(None),

@@ -247,6 +247,12 @@ scripts! {
         args: created;
     }
 
+    /// Writes the copy of the description in a lane's slot where it is missing or different.
+    write_meta_copy {
+        keys: copy;
+        args: meta, write_until;
+    }
+
     /// Returns whether a lane exists, and the tag of its namespace.
     lane_owner {
         keys: lane;

@@ -27,12 +27,12 @@ impl Shared {
         let slot = keys.slot(id.lane());
         let answer = async {
             match self.connections.run_with_address(slot, &call).await {
-                Err(failed) if failed.is_split() => Ok(None),
+                Err(failed) if failed.is_split => Ok(None),
                 answer => answer.map(Some).map_err(|failed| failed.error),
             }
         };
         // The first failure is the answer: the other may wait for long.
-        let (answer, seen) = try_join(answer, self.namespace_seen()).await?;
+        let (answer, seen) = try_join(answer, self.namespace_seen(id.lane())).await?;
         let first_sent = call.sent();
         let (reply, answerer) = match answer {
             None => self.load_from_moving_slot(id).await?,
@@ -47,7 +47,7 @@ impl Shared {
         let sent = first_sent.min(answerer.confirmed).min(seen);
         let mut stored = stored_record(reply)?;
         if self.guard.is_foreign(stored.lane_tag()) {
-            self.find_namespace().await?;
+            self.find_namespace_in(id.lane()).await?;
             stored = stored.without_lane();
         }
         let loaded = Loaded { sent, ..stored.into_loaded(id.local())? };

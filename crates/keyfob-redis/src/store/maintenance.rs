@@ -92,11 +92,13 @@ async fn find_namespace(shared: Weak<Shared>, guard: Arc<NamespaceGuard>) {
     loop {
         let _lost_or_not = timeout(CONFIRM_INTERVAL, guard.lost()).await;
         let Some(store) = shared.upgrade() else { return };
-        let is_recent = MonotonicInstant::now() < guard.last_seen().after(CONFIRM_INTERVAL);
-        if guard.check().is_ok() && is_recent {
+        let lacks_copies = guard.take_copies_request();
+        let is_recent = MonotonicInstant::now() < guard.meta_seen().after(CONFIRM_INTERVAL);
+        if guard.check().is_ok() && is_recent && !lacks_copies {
             continue;
         }
         match store.find_namespace().await {
+            Ok(()) if lacks_copies => store.write_copies().await,
             // The guard has logged it.
             Ok(()) | Err(StoreError::NamespaceLost { .. }) => {}
             Err(error) => tracing::debug!(%error, "the namespace cannot be looked for"),

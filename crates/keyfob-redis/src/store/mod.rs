@@ -9,9 +9,11 @@ mod limits;
 mod load;
 mod lookup_failure;
 mod maintenance;
+mod meta_copies;
 mod missing_lanes;
 mod namespace;
 mod namespace_meta;
+mod namespace_report;
 mod outcome;
 mod query;
 mod recent_revocations;
@@ -21,6 +23,7 @@ mod reseal;
 mod resend;
 mod revoke;
 mod sentinel_findings;
+mod server_state;
 mod shared;
 mod uses;
 
@@ -41,6 +44,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use self::limits::refusals::Refusals;
+use self::meta_copies::has_copies;
 use self::namespace_meta::NamespaceMeta;
 use self::recent_revocations::RecentRevocations;
 use self::shared::Shared;
@@ -76,7 +80,7 @@ impl RedisStore {
     pub async fn open(config: RedisConfig) -> Result<Self, StoreError> {
         let scripts = Scripts::new(config.leaf);
         let connections = Arc::new(Connections::new(&config, Arc::clone(&scripts))?);
-        let NamespaceMeta { namespace, created, value, seen, is_stored } =
+        let NamespaceMeta { namespace, created, value, seen, state, lacks_copies } =
             namespace_meta::open(&config, &connections, &scripts).await?;
         let guard = NamespaceGuard::new(
             config.to_string(),
@@ -86,7 +90,8 @@ impl RedisStore {
             seen,
             connections.metrics().clone(),
         );
-        let guard = if is_stored { guard } else { guard.without_namespace() };
+        let guard = guard.in_state(state);
+        let locks = if has_copies(&config) { usize::from(namespace.lanes().get()) } else { 1 };
         let keys = Arc::new(Keys::new(&config.namespace, namespace.lanes()));
         let shared = Arc::new(Shared {
             config,
@@ -100,8 +105,11 @@ impl RedisStore {
             refusals: Refusals::default(),
             guard: Arc::new(guard),
             is_maintained: Arc::default(),
-            looking: tokio::sync::Mutex::default(),
+            looking: (0..locks).map(|_| tokio::sync::Mutex::default()).collect(),
         });
+        if lacks_copies {
+            shared.write_copies().await;
+        }
         shared.check_servers().await?;
         // This notes which server is the primary of each lane, so that a new one is noticed.
         shared.resend_where_lost().await;

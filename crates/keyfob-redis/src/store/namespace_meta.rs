@@ -6,15 +6,17 @@
 
 use std::sync::Arc;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join, try_join_all};
 use keyfob_store::{
     Clock, LaneCount, MonotonicInstant, Namespace, NamespaceKey, OsRandom, StoreError, Timestamp,
 };
 use zeroize::Zeroizing;
 
+use super::meta_copies;
 use crate::config::{RedisConfig, WhenEmptied, misconfigured};
 use crate::connections::{Call, Connections, next};
 use crate::keys::Keys;
+use crate::namespace_guard::NamespaceState;
 use crate::protocol::signatures::Scripts;
 use crate::protocol::signatures::{lane_owner, namespace_meta};
 use crate::slot::{self, TAG_TABLE};
@@ -35,7 +37,9 @@ pub(super) struct NamespaceMeta {
     /// When the request was sent that read it.
     pub(super) seen: MonotonicInstant,
     /// Whether the servers hold it. A node that may not create the namespace continues without it.
-    pub(super) is_stored: bool,
+    pub(super) state: NamespaceState,
+    /// Whether a lane may lack its copy.
+    pub(super) lacks_copies: bool,
 }
 
 /// The namespace that a lane belongs to.
@@ -56,15 +60,41 @@ pub(super) async fn open(
 ) -> Result<NamespaceMeta, StoreError> {
     let mut seen = MonotonicInstant::now();
     let lanes = config.lanes.unwrap_or(LaneCount::DEFAULT);
-    let (value, is_stored) = match read_value(config, connections, scripts, Vec::new()).await? {
-        Some(found) => (found, true),
-        None if !config.create => (created(lanes, config.clock.now())?.to_vec(), false),
-        None => {
+    let meta = read_value(config, connections, scripts, Vec::new());
+    let (meta, copies) =
+        join(meta, meta_copies::read_copies(config, connections, scripts, lanes)).await;
+    let copy = copies.agreed().map(<[u8]>::to_vec);
+    let is_away = matches!(meta, Err(StoreError::Unavailable { .. }));
+    let lacks_copies = meta_copies::has_copies(config) && !is_away;
+    let (value, state) = match (meta, copy) {
+        (Ok(Some(found)), _) => (found, NamespaceState::Present),
+        // The shard of the meta key is away, or came back empty. The other shards know the namespace.
+        (Err(error), Some(copy)) if is_away => {
+            tracing::warn!(store = %config, %error, "the namespace is known by its copies only");
+            (copy, NamespaceState::Present)
+        }
+        (Ok(None), Some(copy)) if !config.create => (copy, NamespaceState::Present),
+        (Ok(None), Some(copy)) => {
+            seen = MonotonicInstant::now();
+            let found = read_value(config, connections, scripts, copy).await?;
+            (found.unwrap_or_default(), NamespaceState::Present)
+        }
+        (Err(error), _) => return Err(error),
+        (Ok(None), None) if copies.disagree() => return Err(lost(config)),
+        (Ok(None), None) if !config.create => {
+            let owners = lane_owners(config, connections, scripts, lanes).await.unwrap_or_default();
+            let is_absent = owners.iter().all(|owner| matches!(owner, LaneOwner::NoLane));
+            let state = if is_absent { NamespaceState::Absent } else { NamespaceState::Missing };
+            (created(lanes, config.clock.now())?.to_vec(), state)
+        }
+        (Ok(None), None) => {
+            // A shard that cannot be read may know the namespace.
+            copies.complete()?;
             check_absent(config, connections, scripts, lanes).await?;
             let value = created(lanes, config.clock.now())?;
             seen = MonotonicInstant::now();
             let found = read_value(config, connections, scripts, value.to_vec()).await?;
-            (found.unwrap_or_default(), true)
+            (found.unwrap_or_default(), NamespaceState::Present)
         }
     };
     let value = Zeroizing::new(value);
@@ -76,7 +106,7 @@ pub(super) async fn open(
             namespace.lanes().get(),
             lanes.get()
         ))),
-        _ => Ok(NamespaceMeta { namespace, created, value, seen, is_stored }),
+        _ => Ok(NamespaceMeta { namespace, created, value, seen, state, lacks_copies }),
     }
 }
 

@@ -1,18 +1,17 @@
 //! The store's report: whether the servers keep what they acknowledge. `keyfob doctor` shows it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob_store::{Severity, StoreError, StoreReport, Timestamp};
+use futures_util::future::join;
+use keyfob_store::{Lane, Severity, StoreError, StoreReport, Timestamp};
 use redis::Value;
 
-use super::namespace_meta::{LaneOwner, lost_meta};
 use super::sentinel_findings::sentinel_findings;
+use super::server_state::{self, ServerValues};
 use super::shared::Shared;
 use crate::config::{Address, Topology, misconfigured};
 use crate::connections::{AddressState, Connection, Reply, too_old};
-use crate::namespace_guard::NamespaceState;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -37,13 +36,10 @@ type Primaries = Vec<(Address, Arc<Connection>)>;
 
 type Unreachable = Vec<(Address, StoreError)>;
 
-/// Values that a server reports about itself, by name.
-type ServerValues = HashMap<String, String>;
-
 impl Shared {
     /// Logs what is wrong with the servers when the store is opened.
     pub(super) async fn check_servers(&self) -> Result<(), StoreError> {
-        let report = match self.report().await {
+        let report = match self.report_on_servers().await {
             Ok(report) => report,
             Err(error) => {
                 tracing::warn!(%error, "the settings of the servers cannot be read");
@@ -54,8 +50,7 @@ impl Shared {
             if finding.severity == Severity::Fault && finding.what == VERSION {
                 return Err(misconfigured(finding.advice));
             }
-            // A store that is opened for its report shows the finding there.
-            if finding.severity != Severity::Good && self.config.create {
+            if finding.severity != Severity::Good {
                 tracing::warn!(
                     what = finding.what,
                     fault = finding.severity == Severity::Fault,
@@ -68,17 +63,17 @@ impl Shared {
     }
 
     pub(super) async fn report(&self) -> Result<StoreReport, StoreError> {
-        let (connections, unreachable) = self.reachable_primaries().await?;
+        let mut report = self.report_on_servers().await?;
+        self.namespace_findings(&mut report).await;
+        Ok(report)
+    }
+
+    /// What there is to say about the servers, without the namespace.
+    async fn report_on_servers(&self) -> Result<StoreReport, StoreError> {
+        let (connections, mut unreachable) = self.reachable_primaries().await?;
         let ahead = connections.first().map_or(0, |(_, connection)| connection.clock_ahead());
         let now = self.now().as_millis().saturating_add_signed(ahead);
         let mut report = StoreReport::new(self.config.to_string(), Timestamp::from_millis(now));
-        for (address, error) in unreachable {
-            let advice = format!(
-                "{address} cannot be reached, so the tokens of its lanes are refused: start it, or let a \
-                 replica take over ({error})"
-            );
-            report.find(Severity::Fault, "reachable", advice);
-        }
         for (shard, silent_for) in self.connections.away() {
             let advice = format!(
                 "{shard} has not answered for {} s: calls fail without being sent, and a probe looks for \
@@ -88,14 +83,25 @@ impl Shared {
             report.find(Severity::Fault, "away", advice);
         }
         self.sentinel_findings(&mut report).await;
-        self.namespace_finding(&mut report).await?;
         for (address, connection) in connections {
-            let info = ask(&connection, &["INFO"]).await?;
+            let answers = join(ask(&connection, &["INFO"]), ask(&connection, &SETTINGS)).await;
+            let (info, settings) = match answers {
+                (Ok(info), Ok(settings)) => (info, settings),
+                (Err(error), _) | (_, Err(error)) => {
+                    unreachable.push((address, error));
+                    continue;
+                }
+            };
             let info = match info {
                 Some(Value::BulkString(text)) => values_of_info(&String::from_utf8_lossy(&text)),
                 _ => ServerValues::new(),
             };
-            let settings = ask(&connection, &SETTINGS).await?;
+            if !server_state::add_findings(&mut report, &address, &info)
+                && let Some(lane) = self.lane_at(&address).await
+            {
+                let key = self.keys.ping(lane);
+                server_state::try_write(&mut report, &address, &connection, &key, TIMEOUT).await;
+            }
             place(&mut report, &address, self.connections.find_server(&connection).await);
             self.add_findings(
                 &mut report,
@@ -105,7 +111,26 @@ impl Shared {
                 connection.clock_ahead(),
             );
         }
+        for (address, error) in unreachable {
+            let advice = format!(
+                "{address} cannot be reached ({error}): the tokens of its lanes are refused, and a \
+                 revocation of everything is incomplete. Start it, or let a replica take over"
+            );
+            report.find(Severity::Fault, "reachable", advice);
+        }
         Ok(report)
+    }
+
+    /// Returns a lane whose primary is this server.
+    async fn lane_at(&self, address: &Address) -> Option<Lane> {
+        let lanes: Vec<_> = self.namespace.lanes().lanes().collect();
+        let slots: Vec<_> = lanes.iter().map(|lane| self.keys.slot(*lane)).collect();
+        let primaries = self.connections.primaries_of(&slots).await.ok()?;
+        lanes
+            .into_iter()
+            .zip(primaries)
+            .find(|(_, primary)| primary == address)
+            .map(|(lane, _)| lane)
     }
 
     /// Returns the connections to the primaries, and those that cannot be reached.
@@ -132,33 +157,6 @@ impl Shared {
         for (severity, advice) in sentinel_findings(&views, repeated, primary) {
             report.find(severity, "sentinels", advice);
         }
-    }
-
-    /// Whether the servers hold the namespace that this node opened, and what to do if they do not.
-    async fn namespace_finding(&self, report: &mut StoreReport) -> Result<(), StoreError> {
-        let (state, owners) = match self.inspect_namespace().await {
-            Ok(found) => found,
-            // The finding about the address says so.
-            Err(StoreError::AddressUnconfirmed { .. }) => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let has_lanes = owners.iter().any(|owner| !matches!(owner, LaneOwner::NoLane));
-        let (severity, advice) = match state {
-            NamespaceState::Present => (Severity::Good, state.advice().to_owned()),
-            NamespaceState::Missing if has_lanes => (Severity::Fault, lost_meta(&self.config)),
-            NamespaceState::Missing if !self.config.create => (
-                Severity::Warning,
-                format!(
-                    "there is no namespace '{}' here. If no node has used it yet, the first one creates \
-                     it. Else the store came back empty, or this is another store: nodes that run \
-                     answer namespace_lost. Restore the data from a backup, or start the nodes again",
-                    self.config.namespace
-                ),
-            ),
-            lost => (Severity::Fault, lost.advice().to_owned()),
-        };
-        report.find(severity, "namespace", advice);
-        Ok(())
     }
 
     fn add_findings(

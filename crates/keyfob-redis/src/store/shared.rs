@@ -30,9 +30,9 @@ pub(super) struct Shared {
     pub(super) guard: Arc<NamespaceGuard>,
     /// Whether the maintenance task runs.
     pub(super) is_maintained: Arc<AtomicBool>,
-    /// Many callers look for the namespace once. It holds the last failure and its time, which is the answer
-    /// for those that waited.
-    pub(super) looking: tokio::sync::Mutex<Option<(MonotonicInstant, LookupFailure)>>,
+    /// Many callers look for the namespace in a lane once. Each lock holds the last failure and its time, which
+    /// is the answer for those that waited. Without copies there is one lock for all lanes.
+    pub(super) looking: Vec<tokio::sync::Mutex<Option<(MonotonicInstant, LookupFailure)>>>,
 }
 
 impl Shared {

@@ -37,6 +37,17 @@ async fn a_password_works_and_is_never_shown() {
     }
 }
 
+#[tokio::test]
+async fn a_user_without_a_password_logs_in() {
+    let rules = "nopass ~* &* +@all";
+    let server =
+        RedisServer::builder().password("sesame").user("guest", "x", rules).start().unwrap();
+    let url = format!("redis://guest@127.0.0.1:{}", server.port());
+    RedisStore::connect(&url).await.unwrap();
+    let message = refusal(&url.replace("guest", "nobody")).await;
+    assert!(message.contains("refused the login"), "{message}");
+}
+
 /// The permissions that a user of one namespace needs, and no others.
 const RULES: &str = "~shop:* -@all +evalsha +script|load +script|exists +time +hget +hgetall +hmget +hset \
     +hincrby +hdel +hrandfield +hexists +exists +get +mget +set +getrange +setrange +pexpireat \

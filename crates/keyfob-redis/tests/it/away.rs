@@ -14,7 +14,7 @@ use keyfob_testkit::recorder::MemoryRecorder;
 use keyfob_testkit::redis::{RedisSentinel, RedisServer};
 use tokio::task::block_in_place;
 
-use crate::lost_shard::Cluster;
+use crate::lost_shard::{Cluster, MetaKey};
 use crate::support::*;
 
 /// Loads a token that cannot be loaded. Returns how long that took.
@@ -164,7 +164,7 @@ async fn a_limit_that_fails_open_adds_nothing_to_a_cached_answer() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_calls_to_the_lost_shard_fail_fast() {
-    let cluster = Cluster::start().await;
+    let cluster = Cluster::start(MetaKey::Elsewhere).await;
     let store = Arc::new(open(&cluster.config).await);
     let there = one_token(&store, cluster.lanes_there[0]).await;
     let lanes: Vec<_> = store.namespace().lanes().lanes().collect();

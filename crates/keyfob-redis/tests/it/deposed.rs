@@ -10,13 +10,14 @@ use keyfob::{TokenId, Ttl};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::{RedisSentinel, RedisServer, fresh_namespace};
 
-use crate::fake::{Fake, list};
+use crate::fake::{Fake, sentinel_answer};
 use crate::support::*;
 
 /// A sentinel that names the port that the test sets.
 async fn sentinel(names: &Arc<AtomicU16>) -> Fake {
     let names = Arc::clone(names);
-    Fake::start(move |_| list(&["127.0.0.1", &names.load(Ordering::SeqCst).to_string()])).await
+    Fake::start(move |words| sentinel_answer(words, "127.0.0.1", names.load(Ordering::SeqCst)))
+        .await
 }
 
 struct Stage {

@@ -207,12 +207,14 @@ async fn lanes_of_an_older_version_are_taken_over_and_foreign_ones_begin_again()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_shard_that_comes_back_empty_takes_the_namespace_along() {
+async fn a_shard_that_comes_back_empty_gets_the_namespace_from_the_others() {
     let cluster = RedisCluster::start().unwrap();
     let config = config(&crate::cluster_url(&cluster), 8);
     let store = open(&config).await;
+    let mut ids = Vec::new();
     for lane in 0..8 {
-        insert(&store, record(id_at(now(), Lane::new(lane)), Ttl::from_hours(1), vec![])).await;
+        let new = record(id_at(now(), Lane::new(lane)), Ttl::from_hours(1), vec![]);
+        ids.push(insert(&store, new).await);
     }
     let text = config.to_string();
     let meta = format!("{}:meta", text.split_once("namespace=").unwrap().1);
@@ -221,14 +223,77 @@ async fn a_shard_that_comes_back_empty_takes_the_namespace_along() {
             server.call(&["FLUSHALL"]).unwrap();
         }
     }
+    // A command that only reads finds the namespace by the copies, and writes nothing.
+    let reading = RedisStore::open(config.clone().with_create(false)).await.unwrap();
+    assert!(reading.namespace().key() == store.namespace().key());
+    let exists = || {
+        let has_meta = |server: &&RedisServer| {
+            server.call(&["EXISTS", &meta]).is_ok_and(|reply| reply.to_string() == "1")
+        };
+        cluster.primaries().iter().filter(|server| has_meta(server)).count()
+    };
+    assert_eq!(exists(), 0);
+    // The running node and a new one continue with the same namespace.
+    let opened = open(&config).await;
+    assert!(opened.namespace().key() == store.namespace().key(), "the namespace is the same");
+    assert_eq!(exists(), 1, "the meta key was written again");
+    let mut found = 0;
+    for id in &ids {
+        let loads = [store.load(*id).await.unwrap(), opened.load(*id).await.unwrap()];
+        let verdicts = loads.map(|loaded| loaded.map(|loaded| loaded.verdict));
+        assert_eq!(verdicts[0], verdicts[1]);
+        found += usize::from(verdicts[0] == Some(Verdict::Clear));
+    }
+    assert!((1..8).contains(&found), "the tokens of the other shards are there: {found}");
+    for lane in 0..8 {
+        let new = record(id_at(now(), Lane::new(lane)), Ttl::from_hours(1), vec![]);
+        let id = insert(&store, new).await;
+        assert_eq!(opened.load(id).await.unwrap().unwrap().verdict, Verdict::Clear);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_comes_back_empty_loses_its_namespace() {
+    let cluster = RedisCluster::start().unwrap();
+    let config = config(&crate::cluster_url(&cluster), 8);
+    let store = open(&config).await;
+    for lane in 0..8 {
+        insert(&store, record(id_at(now(), Lane::new(lane)), Ttl::from_hours(1), vec![])).await;
+    }
+    for server in cluster.primaries() {
+        server.call(&["FLUSHALL"]).unwrap();
+    }
     lost(&store).await;
-    let refused = RedisStore::open(config.clone()).await.unwrap_err();
-    assert_eq!(refused.code(), "namespace_lost");
-    assert!(refused.to_string().contains("a part of the data was lost"), "{refused}");
-    // A node that knows the namespace and may write it again heals the store for all.
-    let report = RedisStore::open(config.clone().with_create(false)).await.unwrap();
-    let report = report.report().await.unwrap();
-    assert!(!report.is_ready(), "{report:?}");
+    let next = open(&config).await;
+    assert!(next.namespace().key() != store.namespace().key());
+    let new = record(id_at(now(), Lane::new(1)), Ttl::from_hours(1), vec![]);
+    let id = insert(&next, new).await;
+    assert_eq!(store.load(id).await.unwrap_err().code(), "namespace_lost");
+    assert_eq!(next.load(id).await.unwrap().unwrap().verdict, Verdict::Clear);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_may_recreate_does_not_overwrite_another_namespace() {
+    let server = RedisServer::start().unwrap();
+    let config = config(&server.url(), 4).when_emptied(WhenEmptied::Recreate);
+    let before = TokenManager::new(open(&config).await);
+    let old = before.issue(grant()).await.unwrap();
+    // The store is emptied and another process creates the namespace before the node looks.
+    server.call(&["FLUSHALL"]).unwrap();
+    let meta = format!("{}:meta", config.to_string().split_once("namespace=").unwrap().1);
+    let other = format!("keyfob\u{2}\u{1}\0\u{4}{}\0\0\u{1}\0\0\0\0\0", "k".repeat(32));
+    server.call(&["SET", &meta, &other]).unwrap();
+    until("the other namespace is noticed", || manager_is_lost(&before, &old.bearer)).await;
+    // It stays so: the node neither overwrites the namespace nor changes over to it.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(manager_is_lost(&before, &old.bearer));
+    let error = before.issue(grant()).await.unwrap_err();
+    assert_eq!(error.code(), "namespace_lost");
+    assert!(error.to_string().contains("start this node again"), "{error}");
+    let after = TokenManager::new(open(&config).await);
+    let new = after.issue(grant()).await.unwrap();
+    after.validate_active(&new.bearer).await.unwrap();
+    assert_eq!(code(after.validate_active(&old.bearer).await), "token_unknown");
 }
 
 #[tokio::test]

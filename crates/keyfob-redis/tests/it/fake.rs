@@ -69,6 +69,14 @@ async fn number(stream: &mut BufReader<TcpStream>) -> Option<usize> {
     line.get(1..)?.trim().parse().ok()
 }
 
+/// The answer of a sentinel that names a primary at this address, and that does not report about itself.
+pub(crate) fn sentinel_answer(words: &[String], host: &str, port: u16) -> String {
+    match words[0].as_str() {
+        "SENTINEL" => list(&[host, &port.to_string()]),
+        _ => "-ERR unknown command\r\n".to_owned(),
+    }
+}
+
 /// Encodes words as a list.
 pub(crate) fn list(words: &[&str]) -> String {
     let words: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();

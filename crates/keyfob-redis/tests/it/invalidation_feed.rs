@@ -16,7 +16,7 @@ use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
 
 use tokio::task::block_in_place;
 
-use crate::fake::{Fake, list};
+use crate::fake::{Fake, sentinel_answer};
 use crate::support::*;
 
 const LANES: u16 = 8;
@@ -255,8 +255,8 @@ async fn without_a_majority_of_sentinels_no_lane_is_trusted() {
     let server = RedisServer::start().unwrap();
     let mut sentinels = Vec::new();
     for _ in 0..3 {
-        let port = server.port().to_string();
-        sentinels.push(Fake::start(move |_| list(&["127.0.0.1", &port])).await);
+        let port = server.port();
+        sentinels.push(Fake::start(move |words| sentinel_answer(words, "127.0.0.1", port)).await);
     }
     let listed: Vec<_> =
         sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect();

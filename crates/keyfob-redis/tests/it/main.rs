@@ -30,10 +30,14 @@ mod sealed;
 mod sealed_edits;
 mod secrets;
 mod sentinels;
+mod server_errors;
+mod server_state;
 mod silence;
 mod startup;
 mod support;
 mod unfinished_advance;
+mod unix_socket;
+mod wrong_server;
 
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel};
 

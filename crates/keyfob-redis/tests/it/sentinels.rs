@@ -12,7 +12,7 @@ use keyfob_testkit::recorder::MemoryRecorder;
 use keyfob_testkit::redis::{RedisSentinel, RedisServer, fresh_namespace};
 use tokio::task::block_in_place;
 
-use crate::fake::{Fake, list};
+use crate::fake::{Fake, sentinel_answer};
 use crate::support::*;
 
 async fn one_token(store: &RedisStore) -> TokenId {
@@ -133,8 +133,8 @@ async fn names_of_different_servers_are_different_votes() {
     let [here, there] = [RedisServer::start().unwrap(), RedisServer::start().unwrap()];
     let mut sentinels = Vec::new();
     for (host, server) in [("localhost", &here), ("127.0.0.1", &there)] {
-        let port = server.port().to_string();
-        sentinels.push(Fake::start(move |_| list(&[host, &port])).await);
+        let port = server.port();
+        sentinels.push(Fake::start(move |words| sentinel_answer(words, host, port)).await);
     }
     let listed: Vec<_> = sentinels.iter().map(|it| format!("127.0.0.1:{}", it.port)).collect();
     // A third sentinel that is down.

@@ -15,6 +15,7 @@ use keyfob::{
     Consistency, Denied, DeviceId, InvalidValue, Kind, Timestamp, Token, Ttl, ValidationChain,
 };
 
+use super::parameters::DEMANDS;
 use crate::chains::{Chains, NamedChain};
 
 /// What is demanded of the token of a request.
@@ -40,7 +41,7 @@ pub(crate) enum Device {
 /// Why demands are refused. It repeats no value.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum BadDemands {
-    #[error("a demand is not known. The demands are: {}", NAMES.join(", "))]
+    #[error("a demand is not known. The demands are: {}", names().join(", "))]
     Unknown,
     #[error("the demand {0} is given more than once: separate several values by spaces")]
     Repeated(&'static str),
@@ -60,20 +61,9 @@ pub(crate) enum BadDemands {
     NoAddress,
 }
 
-const NAMES: [&str; 12] = [
-    "any_scope",
-    "audience",
-    "chain",
-    "claim",
-    "device",
-    "device_header",
-    "issuer",
-    "kind",
-    "limit",
-    "max_age",
-    "scope",
-    "strong",
-];
+fn names() -> [&'static str; DEMANDS.len()] {
+    std::array::from_fn(|place| DEMANDS[place].name)
+}
 
 /// The demands that accept any one of several values: more values accept more tokens.
 const WIDENING: [&str; 4] = ["any_scope", "audience", "issuer", "kind"];
@@ -135,7 +125,7 @@ impl Values {
         if value.contains('\u{fffd}') {
             return Err(BadDemands::NotUtf8);
         }
-        let known = NAMES.into_iter().find(|known| *known == name);
+        let known = names().into_iter().find(|known| *known == name);
         let name = known.ok_or(BadDemands::Unknown)?;
         if value.trim().is_empty() {
             return Err(BadDemands::Empty(name));

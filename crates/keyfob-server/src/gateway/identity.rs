@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_token_does_not_have_has_no_header() {
+    async fn an_attribute_that_a_token_lacks_has_no_header() {
         let grant = Grant::new(Kind::ApiKey);
         assert_eq!(headers_of(grant).await, expected(&[("x-token-kind", "api-key")]));
     }

@@ -5,6 +5,7 @@
 //! | module | content |
 //! |---|---|
 //! | `demands` | what a gateway demands of a token, as pairs of a name and a value |
+//! | `parameters` | the demands, and the headers of the answer, as data |
 //! | `request` | the request of the client, as a gateway describes it |
 //! | `verdict` | the verdict as a value: allowed with an identity, or denied with a response |
 //! | `decide` | from a request and demands to a verdict. All gateways share it |
@@ -15,5 +16,6 @@ pub(crate) mod authz;
 mod decide;
 mod demands;
 mod identity;
+pub(crate) mod parameters;
 mod request;
 mod verdict;

@@ -3,6 +3,9 @@
 use keyfob::token::{Claims, PrivateClaims};
 use keyfob::values::NameSet;
 use keyfob::{Audience, Kind, Token};
+use keyfob_api::OneOf;
+use keyfob_api::schema::{ConfirmationSchema, KindSchema, Object, TokenIdText};
+use schemars::JsonSchema;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// An active token as introspection shows it. Claims of the application are members of their own.
@@ -25,6 +28,66 @@ const OWN_MEMBERS: [&str; 13] = [
     "kind",
     "device_id",
 ];
+
+/// An answer of introspection (RFC 7662 section 2.2). A token that is not active has `active` alone. An
+/// active token also has the claims of its application, as members of their own.
+#[derive(JsonSchema)]
+#[schemars(rename = "IntrospectionResponse")]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct IntrospectionSchema {
+    /// Whether the token is active.
+    active: bool,
+    /// The scopes, separated by spaces.
+    #[serde(default)]
+    scope: String,
+    /// The client that the token was issued to.
+    #[serde(default)]
+    client_id: String,
+    /// `Bearer`, unless it is a refresh token.
+    #[serde(default)]
+    token_type: String,
+    /// When the token expires, in seconds since 1970. Missing: it does not expire.
+    #[serde(default)]
+    exp: u64,
+    /// When the token was issued, in seconds since 1970.
+    #[serde(default)]
+    iat: u64,
+    /// When the token becomes valid, in seconds since 1970.
+    #[serde(default)]
+    nbf: u64,
+    /// The subject.
+    #[serde(default)]
+    sub: String,
+    /// The services that the token is meant for.
+    #[serde(default)]
+    #[schemars(with = "OneOf<String>")]
+    aud: (),
+    /// The issuer.
+    #[serde(default)]
+    iss: String,
+    /// The id of the token.
+    #[serde(default)]
+    #[schemars(with = "TokenIdText")]
+    jti: (),
+    /// The kind of the token.
+    #[serde(default)]
+    #[schemars(with = "KindSchema")]
+    kind: (),
+    /// The device that the token is bound to.
+    #[serde(default)]
+    device_id: String,
+    /// A readable name of the subject.
+    #[serde(default)]
+    username: String,
+    /// The key whose possession the presenter must prove (RFC 7800).
+    #[serde(default)]
+    #[schemars(with = "ConfirmationSchema")]
+    cnf: (),
+    /// The parties that act for the subject (RFC 8693 section 4.1).
+    #[serde(default)]
+    #[schemars(with = "Object")]
+    act: (),
+}
 
 impl Serialize for ClaimsView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

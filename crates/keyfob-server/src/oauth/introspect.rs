@@ -9,6 +9,7 @@ use keyfob::{Error, Kind, Presentation, Token, ValidationChain};
 use serde::{Serialize, Serializer};
 
 use super::claims_view::ClaimsView;
+use super::forms::TOKEN;
 use crate::access::caller::Caller;
 use crate::call::Call;
 use crate::respond::failure::Failure;
@@ -37,7 +38,7 @@ impl Serialize for Introspected {
 /// Answers an introspection.
 pub(crate) async fn handle(call: Call) -> Answer {
     // `token_type_hint` only speeds up a search (RFC 7662 section 2.1), and there is none.
-    json::ok(&introspect(&call, call.required("token")?).await?)
+    json::ok(&introspect(&call, call.required(&TOKEN)?).await?)
 }
 
 /// Introspects one bearer token.

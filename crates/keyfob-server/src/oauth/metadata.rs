@@ -1,9 +1,10 @@
 //! The metadata of the authorization server (RFC 8414).
 
 use http::header::HOST;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::token::GrantType;
+use super::grant_type::GrantType;
 use crate::access::scope::ManagementScope;
 use crate::call::Call;
 use crate::respond::failure::Failure;
@@ -12,8 +13,10 @@ use crate::respond::json::{self, Answer};
 /// The ways in which a client may authenticate (RFC 8414 section 2).
 const AUTH_METHODS: &[&str] = &["client_secret_basic", "client_secret_post"];
 
-#[derive(Serialize)]
-struct Metadata {
+/// The metadata (RFC 8414 section 2).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ServerMetadata")]
+pub(crate) struct Metadata {
     issuer: String,
     token_endpoint: String,
     introspection_endpoint: String,

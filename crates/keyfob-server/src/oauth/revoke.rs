@@ -9,6 +9,7 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Response};
 use keyfob::{Error, Kind, Presentation, RevokeRequest, Token, ValidationChain};
 
+use super::forms::TOKEN;
 use crate::access::scope::ManagementScope;
 use crate::call::Call;
 use crate::respond::failure::Failure;
@@ -16,7 +17,7 @@ use crate::respond::json::Answer;
 
 /// Answers a revocation.
 pub(crate) async fn handle(call: Call) -> Answer {
-    let presented = Presentation::new(call.required("token")?);
+    let presented = Presentation::new(call.required(&TOKEN)?);
     let caller = call.caller()?;
     // Explaining finds the token in whatever state, and counts no use.
     let token = match call.manager().explain(presented, &ValidationChain::new()).await {

@@ -74,6 +74,14 @@ impl Failure {
         Self { public_detail: detail, ..Self::new(StatusCode::BAD_REQUEST, error, detail) }
     }
 
+    /// Returns the failure of a request that is not valid, with a code of its own.
+    pub(crate) fn bad(code: &str, detail: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned().into(),
+            ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail.into())
+        }
+    }
+
     /// Returns the failure of the service itself.
     pub(crate) fn internal(code: &'static str) -> Self {
         let failure =

@@ -4,6 +4,7 @@ use axum::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response};
 use keyfob_api::Problem;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::failure::{Challenge, Failure};
@@ -17,9 +18,13 @@ pub enum ErrorForm {
     Problem,
 }
 
-#[derive(Serialize)]
-struct OAuthBody<'a> {
+/// An error of OAuth (RFC 6749 section 5.2).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OAuthError")]
+pub(crate) struct OAuthBody<'a> {
+    /// The code.
     error: &'a str,
+    /// What is wrong, as far as anybody may know.
     #[serde(skip_serializing_if = "str::is_empty")]
     error_description: &'a str,
 }

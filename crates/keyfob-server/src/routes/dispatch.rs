@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use super::request_id::{self, REQUEST_ID};
@@ -22,15 +23,17 @@ use crate::access::caller::Identity;
 use crate::access::credentials::{BadCredentials, Credentials};
 use crate::call::Call;
 use crate::form::Form;
+use crate::listen::Face;
+use crate::query::Query;
 use crate::respond::failure::Failure;
 use crate::respond::json::Answer;
 use crate::respond::render::ErrorForm;
 use crate::shared::Shared;
 
-/// Returns a router with all routes.
-pub(crate) fn router(shared: &Arc<Shared>) -> Router {
+/// Returns a router with the routes of a side.
+pub(crate) fn router(shared: &Arc<Shared>, face: Face) -> Router {
     let mut by_path = HashMap::<_, axum::routing::MethodRouter>::new();
-    for route in routes() {
+    for route in routes().into_iter().filter(|route| face.has(route.path)) {
         let Ok(filter) = MethodFilter::try_from(route.method.clone()) else { continue };
         let (path, route, shared) = (route.path, Arc::new(route), Arc::clone(shared));
         let methods = by_path.remove(path).unwrap_or_default();
@@ -90,21 +93,31 @@ async fn answer(shared: Arc<Shared>, route: &Route, request: Request) -> Respons
 async fn handle(shared: Arc<Shared>, route: &Route, request: Request, id: &str) -> Answer {
     let (mut parts, body) = request.into_parts();
     let address = client_address(&shared, &parts);
-    let (identity, body, form) = if route.takes == Takes::Form {
+    let (identity, query, body, form) = if route.takes == Takes::Form {
         // A form may have the credentials.
-        let form = Form::parse(&read(route.takes, &parts.headers, body).await?)?;
+        let form = Form::parse(&read(&shared, route.takes, &parts.headers, body).await?)?;
         let credentials = Credentials::read(&parts.headers, Some(&form));
         let identity = authenticate(&shared, route, credentials, address).await?;
-        (identity, Bytes::new(), Some(form))
+        (identity, query_of(route, &parts)?, Bytes::new(), Some(form))
     } else {
         // Nobody sends a long body before it is known who they are.
         let credentials = Credentials::read(&parts.headers, None);
         let identity = authenticate(&shared, route, credentials, address).await?;
-        (identity, read(route.takes, &parts.headers, body).await?, None)
+        let body = read(&shared, route.takes, &parts.headers, body);
+        (identity, query_of(route, &parts)?, body.await?, None)
     };
     let path = path_parameters(&mut parts).await;
     let (form, request_id) = (form.unwrap_or_default(), id.to_owned());
-    (route.handler)(Call { shared, parts, path, identity, body, form, address, request_id }).await
+    (route.handler)(Call { shared, parts, path, query, identity, body, form, address, request_id })
+        .await
+}
+
+/// Reads the query, if its route leaves it to the dispatcher.
+fn query_of(route: &Route, parts: &Parts) -> Result<Query, Failure> {
+    match route.is_query_checked {
+        true => Query::parse(parts.uri.query().unwrap_or_default(), route.query),
+        false => Ok(Query::default()),
+    }
 }
 
 async fn authenticate(
@@ -120,7 +133,12 @@ async fn authenticate(
 }
 
 /// Reads the body that a route takes.
-async fn read(takes: Takes, headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
+async fn read(
+    shared: &Shared,
+    takes: Takes,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Bytes, Failure> {
     let Some(expected) = takes.content_type() else { return Ok(Bytes::new()) };
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = given.map(|text| text.split(';').next().unwrap_or_default().trim());
@@ -132,15 +150,25 @@ async fn read(takes: Takes, headers: &HeaderMap, body: Body) -> Result<Bytes, Fa
             ..Failure::invalid_request("the body has the wrong content type")
         });
     }
-    match Limited::new(body, takes.max_bytes()).collect().await {
+    let max_bytes = takes.max_bytes().min(shared.settings.max_body_bytes);
+    if body.size_hint().lower() > u64::try_from(max_bytes).unwrap_or(u64::MAX) {
+        return Err(too_large(max_bytes));
+    }
+    match Limited::new(body, max_bytes).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(Failure {
-            status: StatusCode::PAYLOAD_TOO_LARGE,
-            code: "too_large".into(),
-            detail: format!("the body is longer than {} bytes", takes.max_bytes()).into(),
-            ..Failure::invalid_request("the body is too long")
-        }),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
+            Err(too_large(max_bytes))
+        }
         Err(_) => Err(Failure::invalid_request("the body could not be read")),
+    }
+}
+
+fn too_large(max_bytes: usize) -> Failure {
+    Failure {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        code: "too_large".into(),
+        detail: format!("the body is longer than {max_bytes} bytes").into(),
+        ..Failure::invalid_request("the body is too long")
     }
 }
 

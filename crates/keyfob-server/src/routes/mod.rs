@@ -3,12 +3,14 @@
 //! | module | content |
 //! |---|---|
 //! | `route` | one route as data |
+//! | `reply` | the bodies of a route as data: what it takes, what it answers |
 //! | `table` | all routes |
 //! | `dispatch` | from a request to the handler of its route |
 //! | `request_id` | the id of a request |
 
 mod dispatch;
-mod request_id;
+pub(crate) mod reply;
+pub(crate) mod request_id;
 pub mod route;
 pub mod table;
 

@@ -5,16 +5,24 @@ use std::future::Future;
 use std::pin::Pin;
 
 use http::Method;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 
+use super::reply::{Content, FormBody, JsonBody, Reply};
 use crate::access::demand::Demand;
+use crate::access::scope::ManagementScope;
 use crate::call::Call;
+use crate::parameter::{Parameter, schema_of};
 use crate::respond::json::Answer;
 use crate::respond::render::ErrorForm;
 
 /// The future of a handler.
 pub(crate) type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-/// One route: what it is for, what it demands, and what it takes.
+/// The function that answers the requests of a route.
+pub(crate) type Handler = fn(Call) -> Answering;
+
+/// One route: what it is for, what it demands, what it takes and what it answers.
 #[derive(Clone)]
 pub struct Route {
     /// The method.
@@ -23,13 +31,50 @@ pub struct Route {
     pub path: &'static str,
     /// The name of the operation: the label of metrics, and `operationId` of the OpenAPI document.
     pub operation: &'static str,
+    /// What it does, in a few words.
+    pub summary: &'static str,
+    /// The group that it belongs to.
+    pub tag: Tag,
     /// What it demands of the caller.
     pub demand: Demand,
     /// The form of its failures.
     pub errors: ErrorForm,
     /// The body that it takes.
     pub takes: Takes,
-    pub(crate) handler: fn(Call) -> Answering,
+    /// The parameters of the query.
+    pub(crate) query: &'static [Parameter],
+    /// Whether a query with another parameter is refused before the handler runs.
+    pub(crate) is_query_checked: bool,
+    /// The headers that it reads, besides those of every request.
+    pub(crate) headers: &'static [Parameter],
+    /// The body of JSON that it takes.
+    pub(crate) json: Option<JsonBody>,
+    /// The forms that it takes: a request sends one of them.
+    pub(crate) forms: &'static [FormBody],
+    /// What it answers.
+    pub(crate) replies: Vec<Reply>,
+    /// The statuses of its failures, besides those that follow from the rest of the row.
+    pub(crate) failures: &'static [u16],
+    pub(crate) handler: Handler,
+}
+
+/// A group of routes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tag {
+    /// The endpoints of OAuth.
+    OAuth,
+    /// The life of tokens.
+    Tokens,
+    /// Verdicts on bearer tokens.
+    Validation,
+    /// Revocation of many tokens.
+    Revocation,
+    /// What happened.
+    Events,
+    /// What operators read.
+    Operations,
+    /// Health, metrics, and the description of the service.
+    Service,
 }
 
 /// The body that a route takes.
@@ -66,6 +111,130 @@ impl Takes {
             Self::Form => Some("application/x-www-form-urlencoded"),
             Self::Json { .. } => Some("application/json"),
         }
+    }
+}
+
+impl Tag {
+    /// All of them, in the order of the document.
+    pub const ALL: [Self; 7] = [
+        Self::OAuth,
+        Self::Tokens,
+        Self::Validation,
+        Self::Revocation,
+        Self::Events,
+        Self::Operations,
+        Self::Service,
+    ];
+
+    /// Returns the name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OAuth => "oauth",
+            Self::Tokens => "tokens",
+            Self::Validation => "validation",
+            Self::Revocation => "revocation",
+            Self::Events => "events",
+            Self::Operations => "operations",
+            Self::Service => "service",
+        }
+    }
+
+    /// Returns what the routes of the group are for.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::OAuth => "The endpoints of OAuth, for clients and resource servers.",
+            Self::Tokens => "The life of tokens: issue, read, change, rotate, derive, revoke.",
+            Self::Validation => "Verdicts on bearer tokens, for gateways and services.",
+            Self::Revocation => "Revocation by everything that names tokens.",
+            Self::Events => "What happened, by page or as a stream.",
+            Self::Operations => "What operators read: statistics, limits, keys, findings.",
+            Self::Service => "Health, readiness, metrics, and this description.",
+        }
+    }
+}
+
+/// Building a row of the table.
+impl Route {
+    /// Returns a route that everybody may ask, that takes nothing and whose failures are problem
+    /// documents.
+    pub(super) fn new(
+        method: Method,
+        path: &'static str,
+        operation: &'static str,
+        handler: Handler,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            operation,
+            summary: "",
+            tag: Tag::Service,
+            demand: Demand::Public,
+            errors: ErrorForm::Problem,
+            takes: Takes::Nothing,
+            query: &[],
+            is_query_checked: false,
+            headers: &[],
+            json: None,
+            forms: &[],
+            replies: Vec::new(),
+            failures: &[],
+            handler,
+        }
+    }
+
+    pub(super) fn about(self, tag: Tag, summary: &'static str) -> Self {
+        Self { tag, summary, ..self }
+    }
+
+    pub(super) fn demands(self, demand: Demand) -> Self {
+        Self { demand, ..self }
+    }
+
+    pub(super) fn scope(self, scope: ManagementScope) -> Self {
+        self.demands(Demand::Scope(scope))
+    }
+
+    /// The query may have these parameters and no others.
+    pub(super) fn query(self, parameters: &'static [Parameter]) -> Self {
+        Self { query: parameters, is_query_checked: true, ..self }
+    }
+
+    /// The query may have these parameters, and the handler reads it.
+    pub(super) fn describes_query(self, parameters: &'static [Parameter]) -> Self {
+        Self { query: parameters, ..self }
+    }
+
+    pub(super) fn headers(self, headers: &'static [Parameter]) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// The failures have the form of OAuth.
+    pub(super) fn takes_forms(self, forms: &'static [FormBody]) -> Self {
+        Self { forms, takes: Takes::Form, errors: ErrorForm::OAuth, ..self }
+    }
+
+    pub(super) fn takes_json<T: JsonSchema + DeserializeOwned>(
+        self,
+        max_bytes: usize,
+        example: &'static str,
+    ) -> Self {
+        let json = Some(JsonBody::of::<T>(example));
+        Self { takes: Takes::Json { max_bytes }, json, ..self }
+    }
+
+    /// Answers with JSON of the type `T`.
+    pub(super) fn answers<T: JsonSchema>(self, status: u16, about: &'static str) -> Self {
+        self.reply(Reply { status, about, content: Content::Json(schema_of::<T>), headers: &[] })
+    }
+
+    pub(super) fn reply(mut self, reply: Reply) -> Self {
+        self.replies.push(reply);
+        self
+    }
+
+    pub(super) fn may_fail(self, failures: &'static [u16]) -> Self {
+        Self { failures, ..self }
     }
 }
 

@@ -1,54 +1,64 @@
-//! All routes. This table is the one place that says what each demands of its caller.
+//! All routes. This table is the one place that says what each demands of its caller, what it takes and
+//! what it answers. The OpenAPI document is made from it.
 
 use http::Method;
+use keyfob_api::{
+    CountBody, DeriveBody, DoctorBody, EventsPageBody, ExplainAnswer, ExplainBody, GrantSpec,
+    HistoryBody, IntrospectBody, IssueOutcome, IssuedBody, KeysBody, LimitsBody, OneOrMany,
+    RevokeAnswer, RevokeBody, RevokeProgress, RotateBody, StatsBody, TokenBody, TokenPageBody,
+    UpdateBody, ValidateAnswer, ValidateBody,
+};
 
-use super::route::{Route, Takes};
+use super::reply::{Content, Reply};
+use super::route::{Handler, Route, Tag};
 use crate::access::demand::Demand;
-use crate::access::scope::ManagementScope;
-use crate::respond::render::ErrorForm;
-use crate::{gateway, oauth, operations, v1};
+use crate::access::scope::ManagementScope::{Admin, Events, Introspect, Issue, Keys, Read, Revoke};
+use crate::oauth::claims_view::IntrospectionSchema;
+use crate::oauth::forms;
+use crate::oauth::metadata::Metadata;
+use crate::oauth::token::answer::TokenAnswer;
+use crate::operations::Status;
+use crate::parameter::{Parameter, schema_of};
+use crate::v1::parameters::{self, BIND, FILTER};
+use crate::{gateway, oauth, openapi, operations, v1};
 
 /// Returns all routes.
 pub fn routes() -> Vec<Route> {
     let mut routes = oauth_routes();
+    routes.extend(token_routes());
     routes.extend(api_routes());
-    routes.push(Route {
-        demand: Demand::Presented,
-        ..get("/authz", "authorizeRequest", |call| Box::pin(gateway::authz::handle(call)))
-    });
-    routes.extend(operation_routes());
+    routes.extend(gateway_routes());
+    routes.extend(service_routes());
     routes
 }
 
 fn oauth_routes() -> Vec<Route> {
-    let post = |path, operation, demand, handler| Route {
-        method: Method::POST,
-        path,
-        operation,
-        demand,
-        errors: ErrorForm::OAuth,
-        takes: Takes::Form,
-        handler,
-    };
     vec![
-        post(
-            "/oauth2/introspect",
-            "introspect",
-            Demand::Scope(ManagementScope::Introspect),
-            |call| Box::pin(oauth::introspect::handle(call)),
-        ),
-        post(
-            "/oauth2/revoke",
-            "revoke",
-            Demand::Client { others: ManagementScope::Revoke },
-            |call| Box::pin(oauth::revoke::handle(call)),
-        ),
-        post("/oauth2/token", "token", Demand::TokenEndpoint, |call| {
-            Box::pin(oauth::token::handle(call))
-        }),
+        post("/oauth2/introspect", "introspect", |call| Box::pin(oauth::introspect::handle(call)))
+            .about(Tag::OAuth, "Introspect a token (RFC 7662)")
+            .scope(Introspect)
+            .takes_forms(forms::INTROSPECTION)
+            .answers::<IntrospectionSchema>(200, "Whether the token is active, and its claims."),
+        post("/oauth2/revoke", "revoke", |call| Box::pin(oauth::revoke::handle(call)))
+            .about(Tag::OAuth, "Revoke a token (RFC 7009)")
+            .demands(Demand::Client { others: Revoke })
+            .takes_forms(forms::REVOCATION)
+            .reply(Reply {
+                status: 200,
+                about: "The token is revoked, or was not valid before.",
+                content: Content::Empty,
+                headers: &[],
+            }),
+        post("/oauth2/token", "token", |call| Box::pin(oauth::token::handle(call)))
+            .about(Tag::OAuth, "Get a token for a grant (RFC 6749, RFC 8693)")
+            .demands(Demand::TokenEndpoint)
+            .takes_forms(forms::TOKEN_REQUESTS)
+            .answers::<TokenAnswer<'_>>(200, "The token."),
         get("/.well-known/oauth-authorization-server", "metadata", |call| {
             Box::pin(oauth::metadata::handle(call))
-        }),
+        })
+        .about(Tag::OAuth, "Read the metadata of the server (RFC 8414)")
+        .answers::<Metadata>(200, "The endpoints, and what they support."),
     ]
 }
 
@@ -57,117 +67,250 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// The maximum length of a body that may name a thousand things, in bytes.
 const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// The routes of `/v1`.
-fn api_routes() -> Vec<Route> {
-    use ManagementScope::{Admin, Events, Introspect, Issue, Keys, Read, Revoke};
+/// Where a token that was issued can be read.
+const LOCATION: &[Parameter] =
+    &[Parameter::text::<String>("Location", "The path of the token, if one was issued.")];
 
-    let route = |method, path, operation, demand, takes, handler| Route {
-        method,
-        path,
-        operation,
-        demand,
-        errors: ErrorForm::Problem,
-        takes,
-        handler,
-    };
-    let get = |path, operation, scope, handler| {
-        route(Method::GET, path, operation, Demand::Scope(scope), Takes::Nothing, handler)
-    };
-    let post = |path, operation, demand, max_bytes, handler| {
-        route(Method::POST, path, operation, demand, Takes::Json { max_bytes }, handler)
-    };
-    let body = Takes::Json { max_bytes: MAX_BODY_BYTES };
+/// The routes of one token, and of pages of them.
+fn token_routes() -> Vec<Route> {
+    let issue = || post("/v1/tokens", "issueTokens", |call| Box::pin(v1::issue::handle(call)));
     vec![
-        post("/v1/tokens", "issueTokens", Demand::Scope(Issue), MAX_BATCH_BYTES, |call| {
-            Box::pin(v1::issue::handle(call))
-        }),
-        get("/v1/tokens", "listTokens", Read, |call| Box::pin(v1::list::list(call))),
-        get("/v1/tokens/count", "countTokens", Read, |call| Box::pin(v1::list::count(call))),
-        get("/v1/tokens/{id}", "getToken", Read, |call| Box::pin(v1::tokens::get(call))),
-        route(
-            Method::PATCH,
-            "/v1/tokens/{id}",
-            "updateToken",
-            Demand::Scope(Issue),
-            body,
-            |call| Box::pin(v1::tokens::update(call)),
-        ),
-        route(
-            Method::DELETE,
-            "/v1/tokens/{id}",
-            "revokeToken",
-            Demand::Client { others: Revoke },
-            Takes::Nothing,
-            |call| Box::pin(v1::tokens::revoke(call)),
-        ),
-        get("/v1/tokens/{id}/history", "getTokenHistory", Read, |call| {
+        issue()
+            .about(Tag::Tokens, "Issue a token, or up to a thousand")
+            .scope(Issue)
+            .query(&[])
+            .takes_json::<OneOrMany<GrantSpec>>(
+                MAX_BATCH_BYTES,
+                r#"{"subject":"alice","scopes":["read"],"ttl":"15m"}"#,
+            )
+            .reply(Reply {
+                status: 201,
+                about: "The token with its bearer, or an outcome for each of an array. The bearer is shown \
+                        once.",
+                content: Content::Json(|generator| {
+                    let one = generator.subschema_for::<IssuedBody>();
+                    let many = generator.subschema_for::<Vec<IssueOutcome>>();
+                    schemars::json_schema!({ "oneOf": [one, many] })
+                }),
+                headers: LOCATION,
+            }),
+        get("/v1/tokens", "listTokens", |call| Box::pin(v1::list::list(call)))
+            .about(Tag::Tokens, "List the tokens that match a filter")
+            .scope(Read)
+            .query(&[
+                FILTER,
+                BIND,
+                parameters::PAGE_LIMIT,
+                parameters::CURSOR,
+                parameters::ORDER,
+            ])
+            .answers::<TokenPageBody>(200, "One page."),
+        get("/v1/tokens/count", "countTokens", |call| Box::pin(v1::list::count(call)))
+            .about(Tag::Tokens, "Count the tokens that match a filter")
+            .scope(Read)
+            .query(&[FILTER, BIND])
+            .answers::<CountBody>(200, "How many match."),
+        get("/v1/tokens/{id}", "getToken", |call| Box::pin(v1::tokens::get(call)))
+            .about(Tag::Tokens, "Read a token")
+            .scope(Read)
+            .query(&[])
+            .answers::<TokenBody>(200, "The token, in whatever state."),
+        Route::new(Method::PATCH, "/v1/tokens/{id}", "updateToken", |call| {
+            Box::pin(v1::tokens::update(call))
+        })
+        .about(Tag::Tokens, "Change the metadata of a token")
+        .scope(Issue)
+        .query(&[])
+        .takes_json::<UpdateBody>(MAX_BODY_BYTES, r#"{"labels":{"team":"shop"},"tags":["beta"]}"#)
+        .answers::<TokenBody>(200, "The token after the change."),
+        Route::new(Method::DELETE, "/v1/tokens/{id}", "revokeToken", |call| {
+            Box::pin(v1::tokens::revoke(call))
+        })
+        .about(Tag::Tokens, "Revoke a token, and all that was minted from it")
+        .demands(Demand::Client { others: Revoke })
+        .query(&[parameters::REASON])
+        .answers::<RevokeAnswer>(200, "The revocation. If the token was revoked already, the first one."),
+        get("/v1/tokens/{id}/history", "getTokenHistory", |call| {
             Box::pin(v1::tokens::history(call))
-        }),
-        post(
-            "/v1/tokens/{id}/rotate",
-            "rotateToken",
-            Demand::Client { others: Issue },
-            MAX_BODY_BYTES,
-            |call| Box::pin(v1::tokens::rotate(call)),
-        ),
-        post(
-            "/v1/tokens/{id}/derive",
-            "deriveToken",
-            Demand::Scope(Issue),
-            MAX_BODY_BYTES,
-            |call| Box::pin(v1::derive::handle(call)),
-        ),
-        post(
-            "/v1/validate",
-            "validateTokens",
-            Demand::Scope(Introspect),
-            MAX_BATCH_BYTES,
-            |call| Box::pin(v1::validate::handle(call)),
-        ),
-        post("/v1/explain", "explainToken", Demand::Scope(Read), MAX_BODY_BYTES, |call| {
-            Box::pin(v1::explain::handle(call))
-        }),
-        post(
-            "/v1/introspect",
-            "introspectTokens",
-            Demand::Scope(Introspect),
-            MAX_BATCH_BYTES,
-            |call| Box::pin(v1::introspect::handle(call)),
-        ),
-        post("/v1/revoke", "revokeTokens", Demand::Scope(Revoke), MAX_BODY_BYTES, |call| {
-            Box::pin(v1::revoke::handle(call))
-        }),
-        get("/v1/events", "readEvents", Events, |call| Box::pin(v1::events::handle(call))),
-        get("/v1/stats", "getStats", Read, |call| Box::pin(v1::operations::stats(call))),
-        get("/v1/limits", "getLimits", Read, |call| Box::pin(v1::operations::limits(call))),
-        get("/v1/keys", "getKeys", Keys, |call| Box::pin(v1::operations::keys(call))),
-        get("/v1/doctor", "getReport", Admin, |call| Box::pin(v1::operations::doctor(call))),
+        })
+        .about(Tag::Tokens, "Read the last changes of a token")
+        .scope(Read)
+        .query(&[])
+        .answers::<HistoryBody>(200, "The changes, the oldest first."),
+        post("/v1/tokens/{id}/rotate", "rotateToken", |call| Box::pin(v1::tokens::rotate(call)))
+            .about(Tag::Tokens, "Give an API key a new secret")
+            .demands(Demand::Client { others: Issue })
+            .query(&[])
+            .takes_json::<RotateBody>(MAX_BODY_BYTES, r#"{"overlap":"24h"}"#)
+            .may_fail(&[403, 409])
+            .answers::<IssuedBody>(200, "The key with its new bearer, which is shown once."),
+        post("/v1/tokens/{id}/derive", "deriveToken", |call| Box::pin(v1::derive::handle(call)))
+            .about(Tag::Tokens, "Derive a narrower token")
+            .scope(Issue)
+            .query(&[])
+            .takes_json::<DeriveBody>(
+                MAX_BODY_BYTES,
+                r#"{"token":"PASTE_THE_BEARER","acting":"billing","scopes":["read"]}"#,
+            )
+            .answers::<IssuedBody>(200, "The derived token with its bearer, which is shown once."),
     ]
 }
 
-fn operation_routes() -> Vec<Route> {
+/// The other routes of `/v1`.
+fn api_routes() -> Vec<Route> {
     vec![
-        get("/healthz", "health", |call| Box::pin(operations::health(call))),
-        get("/readyz", "readiness", |call| Box::pin(operations::readiness(call))),
-        get("/metrics", "metrics", |call| Box::pin(operations::metrics(call))),
+        post("/v1/validate", "validateTokens", |call| Box::pin(v1::validate::handle(call)))
+            .about(
+                Tag::Validation,
+                "Validate a bearer token, or up to a thousand, and charge limits",
+            )
+            .scope(Introspect)
+            .query(&[])
+            .takes_json::<OneOrMany<ValidateBody>>(
+                MAX_BATCH_BYTES,
+                r#"{"token":"PASTE_THE_BEARER","scopes":["read"]}"#,
+            )
+            .answers::<OneOrMany<ValidateAnswer>>(200, "The verdict, or one for each of an array."),
+        post("/v1/explain", "explainToken", |call| Box::pin(v1::explain::handle(call)))
+            .about(Tag::Validation, "Find every demand that a token does not meet")
+            .scope(Read)
+            .query(&[])
+            .takes_json::<ExplainBody>(
+                MAX_BODY_BYTES,
+                r#"{"token":"PASTE_THE_BEARER","audience":"shop"}"#,
+            )
+            .may_fail(&[404])
+            .answers::<ExplainAnswer>(200, "The token, and the refusals. No use is counted."),
+        post("/v1/introspect", "introspectTokens", |call| Box::pin(v1::introspect::handle(call)))
+            .about(Tag::Validation, "Introspect up to a thousand tokens")
+            .scope(Introspect)
+            .query(&[])
+            .takes_json::<IntrospectBody>(MAX_BATCH_BYTES, r#"{"tokens":["PASTE_THE_BEARER"]}"#)
+            .answers::<Vec<IntrospectionSchema>>(200, "An answer for each token, in order."),
+        post("/v1/revoke", "revokeTokens", |call| Box::pin(v1::revoke::handle(call)))
+            .about(
+                Tag::Revocation,
+                "Revoke by token, family, subject, client or filter, or everything",
+            )
+            .scope(Revoke)
+            .query(&[])
+            .takes_json::<RevokeBody>(
+                MAX_BODY_BYTES,
+                r#"{"target":{"subject":"alice"},"reason":"left the company"}"#,
+            )
+            .may_fail(&[404])
+            .answers::<RevokeAnswer>(200, "What was done. For a filter: a line after each page.")
+            .reply(Reply {
+                status: 200,
+                about: "",
+                content: Content::JsonLines(schema_of::<RevokeProgress>),
+                headers: &[],
+            }),
+        get("/v1/events", "readEvents", |call| Box::pin(v1::events::handle(call)))
+            .about(Tag::Events, "Read events, by page or as a stream")
+            .scope(Events)
+            .query(&[
+                parameters::AFTER,
+                parameters::EVENT_LIMIT,
+                parameters::EVENT_TYPE,
+                parameters::EVENT_TOKEN,
+                parameters::OBSERVATIONS,
+            ])
+            .headers(&[parameters::LAST_EVENT_ID])
+            .answers::<EventsPageBody>(
+                200,
+                "One page. With `Accept: text/event-stream`: the events as they happen.",
+            )
+            .reply(Reply {
+                status: 200,
+                about: "",
+                content: Content::Text("text/event-stream"),
+                headers: &[],
+            }),
+        get("/v1/stats", "getStats", |call| Box::pin(v1::operations::stats(call)))
+            .about(Tag::Operations, "Count the tokens by state, kind and client")
+            .scope(Read)
+            .query(&[])
+            .answers::<StatsBody>(200, "The numbers."),
+        get("/v1/limits", "getLimits", |call| Box::pin(v1::operations::limits(call)))
+            .about(Tag::Operations, "Read the limits, and their status")
+            .scope(Read)
+            .query(&[
+                parameters::LIMITED_TOKEN,
+                parameters::LIMITED_SUBJECT,
+                parameters::LIMITED_CLIENT,
+                parameters::LIMITED_IP,
+            ])
+            .answers::<LimitsBody>(
+                200,
+                "The policies, and the status of those that count what is named.",
+            ),
+        get("/v1/keys", "getKeys", |call| Box::pin(v1::operations::keys(call)))
+            .about(Tag::Operations, "Count the records that are sealed under each key")
+            .scope(Keys)
+            .query(&[])
+            .may_fail(&[404])
+            .answers::<KeysBody>(200, "The keys."),
+        get("/v1/doctor", "getReport", |call| Box::pin(v1::operations::doctor(call)))
+            .about(Tag::Operations, "Check the settings of the store")
+            .scope(Admin)
+            .query(&[])
+            .answers::<DoctorBody>(200, "The findings."),
     ]
 }
 
-/// Returns a route that everybody may read.
-fn get(
-    path: &'static str,
-    operation: &'static str,
-    handler: fn(crate::call::Call) -> super::route::Answering,
-) -> Route {
-    Route {
-        method: Method::GET,
-        path,
-        operation,
-        demand: Demand::Public,
-        errors: ErrorForm::Problem,
-        takes: Takes::Nothing,
-        handler,
-    }
+fn gateway_routes() -> Vec<Route> {
+    let route = get("/authz", "authorizeRequest", |call| Box::pin(gateway::authz::handle(call)));
+    vec![
+        route
+            .about(Tag::Validation, "Answer a gateway: may this request pass, and whose is it?")
+            .demands(Demand::Presented)
+            .describes_query(gateway::parameters::DEMANDS)
+            .may_fail(&[400, 401, 403, 429, 503])
+            .reply(Reply {
+                status: 200,
+                about: "The request may pass.",
+                content: Content::Empty,
+                headers: gateway::parameters::IDENTITY,
+            }),
+    ]
+}
+
+fn service_routes() -> Vec<Route> {
+    vec![
+        get("/healthz", "health", |call| Box::pin(operations::health(call)))
+            .about(Tag::Service, "Ask whether the process lives")
+            .answers::<Status>(200, "It lives."),
+        get("/readyz", "readiness", |call| Box::pin(operations::readiness(call)))
+            .about(Tag::Service, "Ask whether this replica can do its work")
+            .answers::<Status>(200, "The store answers and has no fault.")
+            .answers::<Status>(503, "The store does not answer, or has a fault."),
+        get("/metrics", "metrics", |call| Box::pin(operations::metrics(call)))
+            .about(Tag::Service, "Read all metrics in the text format of Prometheus")
+            .may_fail(&[404])
+            .reply(Reply {
+                status: 200,
+                about: "The metrics.",
+                content: Content::Text("text/plain"),
+                headers: &[],
+            }),
+        get("/openapi.json", "openapi", |call| Box::pin(openapi::handle(call)))
+            .about(Tag::Service, "Read this document")
+            .reply(Reply {
+                status: 200,
+                about: "The OpenAPI document.",
+                content: Content::Json(schema_of::<serde_json::Map<String, serde_json::Value>>),
+                headers: &[],
+            }),
+    ]
+}
+
+fn get(path: &'static str, operation: &'static str, handler: Handler) -> Route {
+    Route::new(Method::GET, path, operation, handler)
+}
+
+fn post(path: &'static str, operation: &'static str, handler: Handler) -> Route {
+    Route::new(Method::POST, path, operation, handler)
 }
 
 #[cfg(test)]
@@ -189,6 +332,14 @@ mod tests {
         for route in routes() {
             let is_public = matches!(route.demand, Demand::Public);
             assert!(route.method == Method::GET || !is_public, "{route:?}");
+        }
+    }
+
+    #[test]
+    fn each_example_is_a_body_that_the_route_takes() {
+        for route in routes() {
+            let Some(json) = &route.json else { continue };
+            assert!((json.is_body)(json.example), "{route:?}: {}", json.example);
         }
     }
 }

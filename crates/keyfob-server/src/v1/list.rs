@@ -5,26 +5,20 @@ use keyfob::store::Lane;
 use keyfob::{Filter, Paging};
 use keyfob_api::{CountBody, TokenPageBody};
 
-use super::input::Query;
+use super::input::query_filter;
+use super::parameters::{CURSOR, EXPIRING, ORDER, PAGE_LIMIT};
 use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
 
-/// How many tokens a page has unless the request says.
-const DEFAULT_LIMIT: usize = 100;
-
 /// Answers `GET /v1/tokens`.
 pub(crate) async fn list(call: Call) -> Answer {
-    let query = Query::read(&call, &["filter", "bind.", "limit", "cursor", "order"])?;
-    let filter = query.filter(call.manager().now())?;
-    let cursor = query.value::<PageCursor>("cursor")?;
-    let paging = Paging::new(query.number("limit", DEFAULT_LIMIT, Paging::MAX_LIMIT)?);
-    let paging = match query.text("order") {
-        None | Some("newest") => paging,
-        Some("expiring") => paging.expiring_soonest(),
-        Some(_) => {
-            return Err(Failure::bad("invalid_parameter", "order has to be newest or expiring"));
-        }
+    let filter = query_filter(&call)?;
+    let cursor = call.query.value::<PageCursor>(&CURSOR)?;
+    let paging = Paging::new(call.query.number(&PAGE_LIMIT)?);
+    let paging = match call.query.word(&ORDER)? {
+        EXPIRING => paging.expiring_soonest(),
+        _ => paging,
     };
     let page = call.manager().list(&filter, paging.after(cursor)).await?;
     let (caller, now) = (call.caller()?, call.manager().now());
@@ -41,8 +35,7 @@ pub(crate) async fn list(call: Call) -> Answer {
 
 /// Answers `GET /v1/tokens/count`.
 pub(crate) async fn count(call: Call) -> Answer {
-    let query = Query::read(&call, &["filter", "bind."])?;
-    let filter = query.filter(call.manager().now())?;
+    let filter = query_filter(&call)?;
     let mut found = Found::default();
     let mut after = None;
     loop {

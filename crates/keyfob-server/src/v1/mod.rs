@@ -2,7 +2,8 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | `input` | what a request names: the body, the id in the path, the parameters of the query, a filter |
+//! | `parameters` | the parameters of path, query and headers |
+//! | `input` | what a request names: the body, the id in the path, a filter |
 //! | `view` | what a caller may read |
 //! | `issue` | issuing tokens |
 //! | `tokens` | one token: read, change, revoke |
@@ -23,6 +24,7 @@ pub(crate) mod introspect;
 pub(crate) mod issue;
 pub(crate) mod list;
 pub(crate) mod operations;
+pub(crate) mod parameters;
 pub(crate) mod revoke;
 pub(crate) mod tokens;
 pub(crate) mod validate;

@@ -11,8 +11,8 @@ use keyfob_api::{
     ClientStats, DoctorBody, FindingBody, LimitPolicyBody, LimitStatusBody, LimitsBody, StatsBody,
 };
 
-use super::input::Query;
 use super::list::numbers;
+use super::parameters::{LIMITED_CLIENT, LIMITED_IP, LIMITED_SUBJECT, LIMITED_TOKEN};
 use super::view::check_unconfined;
 use crate::call::Call;
 use crate::respond::failure::Failure;
@@ -20,7 +20,6 @@ use crate::respond::json::{self, Answer};
 
 /// Answers `GET /v1/stats`, from the counts that the store keeps.
 pub(crate) async fn stats(call: Call) -> Answer {
-    Query::read(&call, &[])?;
     check_unconfined(call.caller()?)?;
     let stats = call.manager().stats().await?;
     let clients = stats.by_client.iter().map(|of| {
@@ -52,7 +51,6 @@ fn counts(counts: &StateCounts) -> BTreeMap<String, u64> {
 
 /// Answers `GET /v1/doctor`.
 pub(crate) async fn doctor(call: Call) -> Answer {
-    Query::read(&call, &[])?;
     let before = call.manager().now();
     let mut report = call.manager().report().await?;
     let after = call.manager().now();
@@ -76,11 +74,11 @@ pub(crate) async fn doctor(call: Call) -> Answer {
 
 /// Answers `GET /v1/limits`: the policies, and the status of those that count what the query names.
 pub(crate) async fn limits(call: Call) -> Answer {
-    let query = Query::read(&call, &["token", "subject", "client", "ip"])?;
-    let token = query.value::<TokenId>("token")?;
-    let subject = query.value::<Subject>("subject")?;
-    let client = query.value::<ClientId>("client")?;
-    let ip = query.text("ip").map(str::parse::<IpAddr>).transpose();
+    let query = &call.query;
+    let token = query.value::<TokenId>(&LIMITED_TOKEN)?;
+    let subject = query.value::<Subject>(&LIMITED_SUBJECT)?;
+    let client = query.value::<ClientId>(&LIMITED_CLIENT)?;
+    let ip = query.text(&LIMITED_IP).map(str::parse::<IpAddr>).transpose();
     let ip = ip.map_err(|_| Failure::bad("invalid_parameter", "ip has to be an address"))?;
     let mut request = LimitRequest::new();
     if let Some(token) = token {
@@ -111,7 +109,6 @@ pub(crate) async fn limits(call: Call) -> Answer {
 pub(crate) async fn keys(call: Call) -> Answer {
     use keyfob_api::{KeyCountBody, KeysBody};
 
-    Query::read(&call, &[])?;
     let counts = call.manager().count_by_key().await?;
     let keys =
         counts.into_iter().map(|(key, records)| KeyCountBody { version: key.value(), records });

@@ -5,7 +5,8 @@ use keyfob::values::Reason;
 use keyfob::{RevokeRequest, RotateRequest, Token, UpdateRequest};
 use keyfob_api::{HistoryBody, RotateBody, UpdateBody};
 
-use super::input::{Query, body, not_found, token_id};
+use super::input::{body, not_found, token_id};
+use super::parameters::REASON;
 use super::revoke::one_token;
 use super::view::{issued_body, readable};
 use crate::access::bounds::{self, HandedOut};
@@ -17,14 +18,12 @@ use crate::respond::json::{self, Answer};
 
 /// Answers `GET /v1/tokens/{id}`.
 pub(crate) async fn get(call: Call) -> Answer {
-    Query::read(&call, &[])?;
     let token = readable(&call, token_id(&call)?).await?;
     json::ok(&token.view(call.manager().now()))
 }
 
 /// Answers `GET /v1/tokens/{id}/history`.
 pub(crate) async fn history(call: Call) -> Answer {
-    Query::read(&call, &[])?;
     let id = token_id(&call)?;
     readable(&call, id).await?;
     json::ok(&HistoryBody { changes: call.manager().history(id).await? })
@@ -78,9 +77,8 @@ pub(crate) async fn rotate(call: Call) -> Answer {
 /// Answers `DELETE /v1/tokens/{id}`: revokes the token, and all that was minted from it. A client
 /// revokes its own tokens; with the scope, all.
 pub(crate) async fn revoke(call: Call) -> Answer {
-    let query = Query::read(&call, &["reason"])?;
     let id = token_id(&call)?;
-    let reason = query.value::<Reason>("reason")?;
+    let reason = call.query.value::<Reason>(&REASON)?;
     let caller = call.caller()?;
     let token = call.manager().get(id).await?;
     if !may_revoke(caller, &token) {

@@ -3,9 +3,12 @@
 
 mod authorization;
 mod bad_input;
+mod config;
+mod connections;
 mod failing_store;
 mod gateway;
 mod introspection;
+mod openapi;
 mod operations;
 mod revocation;
 mod support;

@@ -219,6 +219,13 @@ impl TokenManager {
             Err(StoreError::NamespaceLost { .. } | StoreError::AddressUnconfirmed { .. }) => {
                 return Ok(report);
             }
+            // A part of the store is away.
+            Err(error @ StoreError::Unavailable { .. }) => {
+                let advice =
+                    format!("the oldest key that the store accepts cannot be read: {error}");
+                report.find(Severity::Warning, "key ring", advice);
+                return Ok(report);
+            }
             Err(error) => return Err(error.into()),
         };
         if key.unwrap_or_default() < floor {

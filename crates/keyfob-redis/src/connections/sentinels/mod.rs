@@ -25,7 +25,7 @@ use super::connection::Connection;
 use super::connector::Connector;
 use super::dial::Dialer;
 use super::reply::{Reply, next};
-use crate::config::Address;
+use crate::config::{Address, misconfigured};
 
 /// How often a listed name is resolved again, and how often while one of its sentinels cannot be reached.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(10);
@@ -128,8 +128,11 @@ impl Sentinels {
             match self.elected(&votes, count(&names, &sentinels), connector).await {
                 Some(Some(address)) => return Ok(self.usual_name(address, connector).await),
                 Some(None) => {
-                    let detail = format!("the sentinels know no primary '{}'", self.name);
-                    return Err(CallError::Refused(detail));
+                    return Err(CallError::Final(misconfigured(format!(
+                        "the sentinels know no primary '{}': check the name after their addresses, \
+                         SENTINEL MASTERS lists those that they know",
+                        self.name
+                    ))));
                 }
                 None => {}
             }

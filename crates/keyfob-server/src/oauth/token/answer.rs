@@ -1,22 +1,31 @@
 //! What the grants have in common: the scope that is asked for, and the answer.
 
 use keyfob::{Issued, Scope, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::call::Call;
+use crate::oauth::forms::SCOPE;
 use crate::respond::failure::Failure;
 
 /// The answer to a grant (RFC 6749 section 5.1).
-#[derive(Serialize)]
-pub(super) struct TokenAnswer<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TokenResponse")]
+pub(crate) struct TokenAnswer<'a> {
+    /// The bearer token.
     pub(super) access_token: &'a str,
+    /// `Bearer`.
     pub(super) token_type: &'static str,
+    /// The type of the token, for a token exchange.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) issued_token_type: Option<&'static str>,
+    /// For how many seconds the token is valid. Missing: it does not expire.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires_in: Option<u64>,
+    /// The next refresh token, for the grant `refresh_token`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) refresh_token: Option<&'a str>,
+    /// The scopes of the token, separated by spaces.
     pub(super) scope: String,
 }
 
@@ -40,6 +49,6 @@ fn seconds_between(now: Timestamp, end: Timestamp) -> u64 {
 
 /// Reads the parameter `scope` (RFC 6749 section 3.3).
 pub(super) fn scopes(call: &Call) -> Result<Vec<Scope>, Failure> {
-    let text = call.form.get("scope").unwrap_or_default();
+    let text = call.optional(&SCOPE).unwrap_or_default();
     text.split(' ').filter(|name| !name.is_empty()).map(|name| Ok(Scope::new(name)?)).collect()
 }

@@ -9,6 +9,7 @@ use keyfob::{Grant, Kind, Scope};
 use super::answer::{TokenAnswer, scopes};
 use crate::access::scope::is_reserved;
 use crate::call::Call;
+use crate::oauth::forms::{AUDIENCE, RESOURCE};
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
 
@@ -28,7 +29,7 @@ pub(super) async fn handle(call: &Call) -> Answer {
     for scope in granted {
         grant = grant.scope(scope);
     }
-    for audience in call.form.get_all("audience").chain(call.form.get_all("resource")) {
+    for audience in call.form.get_all(AUDIENCE.name).chain(call.form.get_all(RESOURCE.name)) {
         grant = grant.audience(audience);
     }
     let issued = call.manager().derive(caller.bearer(), grant).await?;

@@ -13,16 +13,19 @@ use crate::access::bounds;
 use crate::access::caller::Caller;
 use crate::access::scope::ManagementScope;
 use crate::call::Call;
+use crate::oauth::forms::{
+    ACCESS_TOKEN_TYPE, ACTOR_TOKEN, ACTOR_TOKEN_TYPE, AUDIENCE, REQUESTED_TOKEN_TYPE, RESOURCE,
+    SCOPE, SUBJECT_TOKEN, SUBJECT_TOKEN_TYPE,
+};
+use crate::parameter::Parameter;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
 
-const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
-
 pub(super) async fn handle(call: &Call) -> Answer {
     let caller = call.caller()?;
-    let presented = call.required("subject_token")?;
-    check_type(call, "subject_token_type", true)?;
-    check_type(call, "requested_token_type", false)?;
+    let presented = call.required(&SUBJECT_TOKEN)?;
+    check_type(call, &SUBJECT_TOKEN_TYPE)?;
+    check_type(call, &REQUESTED_TOKEN_TYPE)?;
     let subject = inspect(call, presented).await?;
     if !may_exchange(caller, &subject) {
         let detail = "the subject token is not meant for this client";
@@ -35,17 +38,17 @@ pub(super) async fn handle(call: &Call) -> Answer {
         return Err(Failure::oauth("invalid_scope", "the client may not hand out a scope"));
     }
     grant = asked.into_iter().fold(grant, Grant::scope);
-    if call.form.get("scope").is_none() {
+    if call.optional(&SCOPE).is_none() {
         // Without the parameter: the scopes of the subject token (RFC 8693 section 2.1).
         let passed_on = subject.scopes.iter().filter(|scope| may_pass_on(scope));
         grant = passed_on.cloned().fold(grant, Grant::scope);
     }
-    for audience in call.form.get_all("audience").chain(call.form.get_all("resource")) {
+    for audience in call.form.get_all(AUDIENCE.name).chain(call.form.get_all(RESOURCE.name)) {
         grant = grant.audience(audience);
     }
     let issued = call.manager().derive(presented, grant).await.map_err(invalid_token)?;
     json::ok(&TokenAnswer {
-        issued_token_type: Some(ACCESS_TOKEN),
+        issued_token_type: Some(ACCESS_TOKEN_TYPE),
         ..TokenAnswer::of(&issued, call.manager().now())
     })
 }
@@ -81,13 +84,16 @@ fn may_exchange(caller: &Caller, subject: &Token) -> bool {
 /// Returns who acts: the subject of the actor token, or else the client.
 async fn actor(call: &Call) -> Result<Subject, Failure> {
     let caller = call.caller()?;
-    let Some(presented) = call.form.get("actor_token") else {
-        if call.form.get("actor_token_type").is_some() {
+    let Some(presented) = call.optional(&ACTOR_TOKEN) else {
+        if call.optional(&ACTOR_TOKEN_TYPE).is_some() {
             return Err(Failure::invalid_request("actor_token_type needs actor_token"));
         }
         return Ok(Subject::new(caller.actor()?.as_str())?);
     };
-    check_type(call, "actor_token_type", true)?;
+    if call.optional(&ACTOR_TOKEN_TYPE).is_none() {
+        return Err(Failure::invalid_request("actor_token needs actor_token_type"));
+    }
+    check_type(call, &ACTOR_TOKEN_TYPE)?;
     let token = inspect(call, presented).await?;
     if !caller.is_client_of(&token) {
         let detail = "the actor token was not issued to this client";
@@ -99,10 +105,13 @@ async fn actor(call: &Call) -> Result<Subject, Failure> {
 }
 
 /// Checks a parameter that names a type of token: access tokens are the only type.
-fn check_type(call: &Call, name: &'static str, is_required: bool) -> Result<(), Failure> {
-    let given = if is_required { Some(call.required(name)?) } else { call.form.get(name) };
+fn check_type(call: &Call, parameter: &Parameter) -> Result<(), Failure> {
+    let given = match parameter.is_required {
+        true => Some(call.required(parameter)?),
+        false => call.optional(parameter),
+    };
     match given {
-        None | Some(ACCESS_TOKEN) => Ok(()),
+        None | Some(ACCESS_TOKEN_TYPE) => Ok(()),
         Some(_) => Err(Failure::invalid_request("only access tokens can be exchanged")),
     }
 }

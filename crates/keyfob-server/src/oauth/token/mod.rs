@@ -6,39 +6,20 @@
 //! | `client_credentials` | `client_credentials` | derives an access token from the API key of the client |
 //! | token exchange (RFC 8693) | `exchange` | derives a narrower token from a token of somebody else |
 
-mod answer;
+pub(crate) mod answer;
 mod client_credentials;
 mod exchange;
 mod refresh;
 
+use super::forms::GRANT_TYPE;
+use super::grant_type::GrantType;
 use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::Answer;
 
-/// A grant type that this service knows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum GrantType {
-    RefreshToken,
-    ClientCredentials,
-    TokenExchange,
-}
-
-impl GrantType {
-    pub(crate) const ALL: [Self; 3] =
-        [Self::RefreshToken, Self::ClientCredentials, Self::TokenExchange];
-
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::RefreshToken => "refresh_token",
-            Self::ClientCredentials => "client_credentials",
-            Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
-        }
-    }
-}
-
 /// Answers a request for tokens.
 pub(crate) async fn handle(call: Call) -> Answer {
-    let named = call.required("grant_type")?;
+    let named = call.required(&GRANT_TYPE)?;
     match GrantType::ALL.into_iter().find(|grant| grant.as_str() == named) {
         Some(GrantType::RefreshToken) => refresh::handle(&call).await,
         Some(GrantType::ClientCredentials) => client_credentials::handle(&call).await,

@@ -5,11 +5,12 @@ use keyfob::{Presentation, RefreshRequest};
 use super::answer::{TokenAnswer, scopes};
 use crate::access::caller::Identity;
 use crate::call::Call;
+use crate::oauth::forms::REFRESH_TOKEN;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
 
 pub(super) async fn handle(call: &Call) -> Answer {
-    let bearer = call.required("refresh_token")?;
+    let bearer = call.required(&REFRESH_TOKEN)?;
     let mut request = RefreshRequest::new();
     match &call.identity {
         Some(Identity::Public(client)) => request = request.client(client.clone()),

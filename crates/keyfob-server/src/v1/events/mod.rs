@@ -12,42 +12,40 @@ use keyfob_api::EventsPageBody;
 use selection::Selection;
 use view::EventView;
 
-use super::input::Query;
+use super::parameters::{AFTER, EVENT_LIMIT, EVENT_TOKEN, EVENT_TYPE, LAST_EVENT_ID, OBSERVATIONS};
 use super::view::check_unconfined;
 use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
 
-/// How many events a page has unless the request says, and at most.
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1_000;
-
 /// Answers `GET /v1/events`.
 ///
 /// Events are about all tokens, so a caller that is confined to its audiences reads none.
 pub(crate) async fn handle(call: Call) -> Answer {
-    let query = Query::read(&call, &["after", "limit", "type", "token", "observations"])?;
     check_unconfined(call.caller()?)?;
-    let selection =
-        Selection { kind: query.text("type").map(str::to_owned), token: query.value("token")? };
-    let observations = query.flag("observations")?;
+    let query = &call.query;
+    let selection = Selection {
+        kind: query.text(&EVENT_TYPE).map(str::to_owned),
+        token: query.value(&EVENT_TOKEN)?,
+    };
+    let observations = query.flag(&OBSERVATIONS)?;
     if wants_stream(&call) {
         if observations {
             let detail = "observations are read by page, not as a stream";
             return Err(Failure::bad("invalid_parameter", detail));
         }
-        let after = start(&call, query.text("after"), "latest").await?;
+        let after = start(&call, query.text(&AFTER), "latest").await?;
         return Ok(stream::answer(call, selection, after));
     }
-    let limit = query.number("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
+    let limit = query.number(&EVENT_LIMIT)?;
     if observations {
-        let after = match query.text("after") {
+        let after = match query.text(&AFTER) {
             Some("latest") => call.manager().latest_observation().await?,
             after => after.unwrap_or("start").parse()?,
         };
         return observations_page(&call, &after, limit).await;
     }
-    let after = start(&call, query.text("after"), "start").await?;
+    let after = start(&call, query.text(&AFTER), "start").await?;
     let page = call.manager().events(&after, limit).await?;
     let wanted = page.events.iter().filter(|(event, _)| selection.matches(event));
     let events = wanted.map(|(event, after)| EventView {
@@ -84,7 +82,7 @@ fn wants_stream(call: &Call) -> bool {
 /// Returns the cursor to start after: that of the last event that a client of a stream has seen, that
 /// of the query, or the default.
 async fn start(call: &Call, named: Option<&str>, default: &str) -> Result<Cursor, Failure> {
-    let last = call.parts.headers.get("last-event-id");
+    let last = call.parts.headers.get(LAST_EVENT_ID.name);
     let last = last.map(|id| id.to_str().unwrap_or_default());
     match last.or(named).unwrap_or(default) {
         "latest" => Ok(call.manager().latest_event().await?),

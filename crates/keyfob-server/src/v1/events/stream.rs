@@ -22,6 +22,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::selection::Selection;
 use super::view::EventView;
 use crate::call::Call;
+use crate::listen::phase::{Phase, reached};
 
 /// How often a comment is sent where there are no events, so that proxies keep the connection. The key
 /// of the caller is validated again each time.
@@ -32,7 +33,7 @@ struct Streaming {
     selection: Selection,
     events: EventStream,
     ticks: Interval,
-    draining: watch::Receiver<bool>,
+    phases: watch::Receiver<Phase>,
     has_ended: bool,
 }
 
@@ -47,8 +48,8 @@ pub(super) fn answer(call: Call, selection: Selection, after: Cursor) -> Respons
     let mut ticks = interval(KEEP_ALIVE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let events = call.manager().events_from(after);
-    let draining = call.shared.draining.subscribe();
-    let streaming = Streaming { call, selection, events, ticks, draining, has_ended: false };
+    let phases = call.shared.phases.subscribe();
+    let streaming = Streaming { call, selection, events, ticks, phases, has_ended: false };
     let body = stream::unfold(streaming, |mut streaming| async move {
         let part = streaming.next().await?;
         Some((Ok::<_, Infallible>(part), streaming))
@@ -68,7 +69,7 @@ impl Streaming {
         while !self.has_ended {
             let delivery = tokio::select! {
                 biased;
-                _ = self.draining.wait_for(|draining| *draining) => return None,
+                () = reached(&mut self.phases, Phase::Draining) => return None,
                 _ = self.ticks.tick() => Next::Tick,
                 delivery = self.events.next() => Next::Delivery(delivery),
             };

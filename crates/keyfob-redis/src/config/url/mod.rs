@@ -3,31 +3,47 @@
 //! An error says what is wrong and shows an example of a valid URL. It never shows the URL itself, because
 //! a password may be anywhere in a malformed URL.
 
+mod address;
+mod text;
+
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob_store::{LaneCount, StoreError, Ttl};
 
+use self::address::{addresses, unix_socket};
+use self::text::{decoded, wrong};
 use super::{
-    Address, Login, LoginPassword, PasswordCommand, PasswordFile, RedisConfig, Secret, Tls,
-    Topology, WhenEmptied, misconfigured,
+    Login, LoginPassword, PasswordCommand, PasswordFile, RedisConfig, Secret, Tls, Topology,
+    WhenEmptied,
 };
-
-const EXAMPLES: &str = "redis://:password@host:6379/0, rediss://user:password@host?ca=/etc/ca.pem, \
-    redis+cluster://a:6379,b:6379, redis+sentinel://s1:26379,s2:26379/name";
 
 const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, budget, password_file, \
     password_command, password_lifetime, sentinel_user, sentinel_password, sentinel_password_file, \
-    sentinel_password_command, ca, cert, key, when_emptied, address";
+    sentinel_password_command, ca, cert, key, when_emptied, address, database";
 
 impl FromStr for RedisConfig {
     type Err = StoreError;
 
     fn from_str(url: &str) -> Result<Self, StoreError> {
         let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("it has no scheme"))?;
+        Self::from_parts(scheme, rest).map_err(|error| match unencoded(rest) {
+            Some(advice) => wrong(&advice),
+            None => error,
+        })
+    }
+}
+
+impl RedisConfig {
+    /// Reads what follows the `://` of a scheme.
+    fn from_parts(scheme: &str, rest: &str) -> Result<Self, StoreError> {
         let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
-        let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
+        // The path of a socket has slashes.
+        let (hosts, path) = match scheme {
+            "redis+unix" => rest.find('/').map_or((rest, ""), |at| rest.split_at(at)),
+            _ => rest.split_once('/').unwrap_or((rest, "")),
+        };
         // The last @ ends the password: hosts have none, and a password may.
         let (login, hosts) = match hosts.rsplit_once('@') {
             Some((login, hosts)) => (Some(login), hosts),
@@ -35,6 +51,7 @@ impl FromStr for RedisConfig {
         };
         let (topology, tls) = match scheme {
             "redis" | "rediss" => (standalone(hosts, path)?, scheme == "rediss"),
+            "redis+unix" => (Topology::Standalone(unix_socket(hosts, path)?), false),
             "redis+cluster" | "rediss+cluster" => {
                 if !path.is_empty() && path != "0" {
                     return Err(wrong("a cluster has only database 0"));
@@ -47,6 +64,7 @@ impl FromStr for RedisConfig {
             _ => return Err(wrong("its scheme is unknown")),
         };
         let database = match &topology {
+            Topology::Standalone(address) if address.unix_path().is_some() => 0,
             Topology::Standalone(_) => number(path, "the database")?,
             Topology::Sentinel { .. } => {
                 number(path.split_once('/').map_or("", |(_, number)| number), "the database")?
@@ -82,6 +100,12 @@ fn with_option(mut config: RedisConfig, option: &str) -> Result<RedisConfig, Sto
         "response_timeout" => config.response_timeout = duration(&value, name)?,
         "connect_timeout" => config.connect_timeout = duration(&value, name)?,
         "budget" => config.budget = duration(&value, name)?,
+        "database" => match &config.topology {
+            Topology::Standalone(address) if address.unix_path().is_some() => {
+                config.database = number(&value, "the database")?;
+            }
+            _ => return Err(wrong("a database is written after the host, as in redis://host/3")),
+        },
         "password_lifetime" => config.password_lifetime = Some(duration(&value, name)?),
         "sentinel_user" => config.sentinel_login.user = Some(value),
         "password_file" | "password_command" => set_password(&mut config.login, name, value)?,
@@ -133,18 +157,9 @@ fn set_password(login: &mut Login, option: &str, value: String) -> Result<(), St
 }
 
 fn check_logins(config: &RedisConfig) -> Result<(), StoreError> {
-    let has_no_password = |login: &Login| login.user.is_some() && login.password.is_none();
-    if has_no_password(&config.login) {
-        return Err(wrong(
-            "a login must be user:password or :password, or have a password_file or password_command",
-        ));
-    }
-    if has_no_password(&config.sentinel_login) {
-        return Err(wrong("sentinel_user needs a sentinel_password"));
-    }
-    if !matches!(config.topology, Topology::Sentinel { .. })
-        && !config.sentinel_login.password.is_none()
-    {
+    let has_sentinel_login =
+        config.sentinel_login.user.is_some() || !config.sentinel_login.password.is_none();
+    if !matches!(config.topology, Topology::Sentinel { .. }) && has_sentinel_login {
         return Err(wrong("a login for sentinels needs redis+sentinel://"));
     }
     match &config.tls {
@@ -174,44 +189,46 @@ fn sentinel(hosts: &str, path: &str) -> Result<Topology, StoreError> {
     Ok(Topology::Sentinel { sentinels: addresses(hosts, 26379)?, primary: name })
 }
 
-fn addresses(hosts: &str, port: u16) -> Result<Vec<Address>, StoreError> {
-    hosts.split(',').map(|host| address(host, port)).collect()
-}
-
-fn address(text: &str, default_port: u16) -> Result<Address, StoreError> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, after) =
-                rest.split_once(']').ok_or_else(|| wrong("an IPv6 address is not closed by ]"))?;
-            (host, after.strip_prefix(':'))
-        }
-        None => match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    if host.is_empty() {
-        return Err(wrong("a host is missing"));
+/// Returns what to write if a character of a user or a password probably ended the login early: only there
+/// an `@` would follow it.
+fn unencoded(rest: &str) -> Option<String> {
+    let end = rest.find(['/', '?'])?;
+    let (before, after) = rest.split_at(end);
+    if before.contains('@') || !after.contains('@') {
+        return None;
     }
-    let port = match port {
-        None => default_port,
-        Some(port) => port.parse().map_err(|_| wrong("a port is not 1 to 65535"))?,
-    };
-    Ok(Address::new(host, port))
+    let (character, encoded) = if after.starts_with('/') { ('/', "%2F") } else { ('?', "%3F") };
+    Some(format!(
+        "a user name or a password has a `{character}`: percent-encode it as {encoded} (also `@` as %40, \
+         `:` in a user name as %3A, `%` as %25)"
+    ))
 }
 
-/// Reads `user:password`, `:password`, or `user` alone. Then another option must give the password.
+/// Reads `user:password`, `:password`, or `user` alone. Then another option gives the password, or the user
+/// has none.
 fn read_login(text: &str) -> Result<Login, StoreError> {
+    if text.is_empty() {
+        return Err(wrong("a user or a password is missing before the @"));
+    }
     let (user, password) = match text.split_once(':') {
         Some((user, password)) => (user, Some(password)),
         None => (text, None),
     };
-    let user = decoded(user)?;
+    let user = login_word(user)?;
     let password = match password {
-        Some(password) => LoginPassword::Fixed(Secret::new(decoded(password)?)),
+        Some(password) => LoginPassword::Fixed(Secret::new(login_word(password)?)),
         None => LoginPassword::None,
     };
     Ok(Login { user: (!user.is_empty()).then_some(user), password })
+}
+
+fn login_word(text: &str) -> Result<String, StoreError> {
+    decoded(text).map_err(|_| {
+        wrong(
+            "a user name or a password has a `%` that is not followed by two hexadecimal digits of UTF-8: \
+             percent-encode it as %25",
+        )
+    })
 }
 
 fn number(text: &str, what: &str) -> Result<u32, StoreError> {
@@ -227,31 +244,10 @@ fn duration(value: &str, name: &str) -> Result<Duration, StoreError> {
     Ok(ttl.as_duration())
 }
 
-/// Decodes percent-encoding.
-fn decoded(text: &str) -> Result<String, StoreError> {
-    let broken = || wrong("a % is not followed by two hexadecimal digits of UTF-8");
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
-        let (high, low) = (digit(rest.next()), digit(rest.next()));
-        let (high, low) = high.zip(low).ok_or_else(broken)?;
-        bytes.push((high * 16 + low) as u8);
-    }
-    String::from_utf8(bytes).map_err(|_| broken())
-}
-
-fn wrong(what: &str) -> StoreError {
-    misconfigured(format!("the Redis URL is not valid: {what}. Valid URLs are {EXAMPLES}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Address;
 
     fn read(url: &str) -> RedisConfig {
         url.parse().unwrap()
@@ -319,7 +315,6 @@ mod tests {
             "redis://:hunter2@h:99999",
             "redis://h/zero",
             "redis://h/0/1",
-            "redis://hunter2@h",
             "redis://h?lanes=0",
             "redis://h?when_emptied=hunter2",
             "redis://h?address=hunter2",
@@ -333,7 +328,7 @@ mod tests {
             "redis://h?password_file=/hunter2&password_command=hunter2",
             "redis://h?password_command=%20",
             "redis://h?sentinel_password=hunter2",
-            "redis+sentinel://s/m?sentinel_user=hunter2",
+            "redis://h?sentinel_user=hunter2",
             "rediss://h?cert=/hunter2",
             "redis://h?key=/hunter2",
             "redis+cluster://h/1",
@@ -345,6 +340,68 @@ mod tests {
             assert!(!text.contains("hunter2"), "{text}");
             assert!(text.contains("such as") || text.contains("Valid URLs are"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_character_of_a_password_that_has_to_be_encoded_is_named() {
+        for (url, says) in [
+            ("redis://:hunter2/ss@host", "`/`: percent-encode it as %2F"),
+            ("redis://me:1/2hunter2@host", "`/`: percent-encode it as %2F"),
+            ("redis://:hunter2?x@host", "`?`: percent-encode it as %3F"),
+            ("redis://hunter2/x@host", "`/`: percent-encode it as %2F"),
+            ("redis+sentinel://:hunter2/x@s1,s2/main", "`/`: percent-encode it as %2F"),
+            ("redis://:hunter2%@host", "as %25"),
+            ("redis://hunter2%zz:x@host", "as %25"),
+        ] {
+            let error = url.parse::<RedisConfig>().unwrap_err();
+            let text = format!("{error} {error:?}");
+            assert!(text.contains(says), "{url}: {text}");
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+        // A # and a further @ or : need no encoding, and an @ in an option is no login.
+        let login = read("redis://me:a#b@c:d@host").login;
+        assert_eq!((login.user.as_deref(), fixed(&login)), (Some("me"), Some("a#b@c:d")));
+        assert_eq!(read("rediss://host/1?ca=/etc/a@b").database, 1);
+    }
+
+    #[test]
+    fn a_unix_socket_is_a_path() {
+        let config = read("redis+unix:///run/a%3Fb%25.sock?namespace=shop&database=3");
+        assert_eq!(config.topology, Topology::Standalone(Address::unix("/run/a?b%.sock")));
+        assert_eq!(config.database, 3);
+        let shown = "redis+unix:///run/a%3Fb%25.sock?namespace=shop&database=3";
+        assert_eq!(config.to_string(), shown);
+        let config = read("redis+unix://me:hunter2@/run/redis.sock");
+        assert_eq!(
+            (config.login.user.as_deref(), fixed(&config.login)),
+            (Some("me"), Some("hunter2"))
+        );
+        assert_eq!(config.to_string(), "redis+unix:///run/redis.sock?namespace=keyfob");
+        for (url, says) in [
+            ("redis+unix://run/redis.sock", "has no host"),
+            ("redis+unix://", "is missing"),
+            ("redis+unix:///", "is missing"),
+            ("redis+unix:///a%00b", "is missing"),
+            ("rediss+unix:///a", "scheme is unknown"),
+            ("redis://h?database=3", "after the host"),
+            ("redis+unix:///a?ca=/x", "with TLS"),
+        ] {
+            let error = url.parse::<RedisConfig>().unwrap_err().to_string();
+            assert!(error.contains(says), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_user_may_have_no_password() {
+        let login = |url: &str| {
+            let login = read(url).login;
+            (login.user.clone(), fixed(&login).map(str::to_owned))
+        };
+        assert_eq!(login("redis://me@host"), (Some("me".to_owned()), None));
+        assert_eq!(login("redis://:pw@host"), (None, Some("pw".to_owned())));
+        assert_eq!(login("redis://host"), (None, None));
+        let error = "redis://@host".parse::<RedisConfig>().unwrap_err().to_string();
+        assert!(error.contains("is missing before the @"), "{error}");
     }
 
     #[test]

@@ -1,0 +1,12 @@
+//! Several servers, each a process of its own, on one Redis: what they must hold to together, and when
+//! one of them or Redis fails.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
+
+mod client;
+mod lifecycle;
+mod outage;
+mod propagation;
+mod refreshing;
+mod replica;

@@ -1,0 +1,118 @@
+//! A server as a process, and the store that several share.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::client::Client;
+
+/// A store with an admin key.
+#[derive(Debug)]
+pub(crate) struct Deployment {
+    home: TempDir,
+    store: String,
+    pub(crate) admin_key: String,
+}
+
+/// A `keyfob serve`. It is killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Replica {
+    process: Child,
+    pub(crate) client: Client,
+}
+
+/// How long a process may take to start or to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Deployment {
+    /// Makes the first admin key of a store.
+    pub(crate) fn init(store: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut deployment = Self { home, store: store.to_owned(), admin_key: String::new() };
+        let output = deployment.command(store, &["init", "--json"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+        deployment.admin_key = made["admin_key"].as_str().unwrap().to_owned();
+        deployment
+    }
+
+    /// Starts a server.
+    pub(crate) fn serve(&self) -> Replica {
+        self.serve_through(&self.store)
+    }
+
+    /// Starts a server that reaches the store at another address.
+    pub(crate) fn serve_through(&self, store: &str) -> Replica {
+        let mut command = self.command(store, &["serve", "--json", "--listen", "127.0.0.1:0"]);
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let started: Value = serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("{error}: {line:?}: {}", self.log()));
+        let url = started["url"].as_str().unwrap();
+        Replica { process, client: Client::new(url, &self.admin_key) }
+    }
+
+    fn command(&self, store: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keyfob"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("KEYFOB_") {
+                command.env_remove(name);
+            }
+        }
+        let log = std::fs::File::options().create(true).append(true).open(self.log_path());
+        command.args(args).current_dir(self.home.path()).env("KEYFOB_STORE", store);
+        command.stdin(Stdio::null()).stderr(log.unwrap());
+        command
+    }
+
+    fn log_path(&self) -> std::path::PathBuf {
+        self.home.path().join("log")
+    }
+
+    /// What the processes have logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+}
+
+impl Replica {
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &id]).status().unwrap();
+        assert!(status.success(), "{name}");
+    }
+
+    /// Waits until the process has ended.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the server does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until `/readyz` answers with this status.
+    pub(crate) async fn wait_until_ready_is(&self, status: u16) {
+        let begun = Instant::now();
+        while self.client.get("/readyz").await.status != status {
+            assert!(begun.elapsed() < PATIENCE, "/readyz does not answer {status}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ended = self.process.kill();
+        let _ended = self.process.wait();
+    }
+}

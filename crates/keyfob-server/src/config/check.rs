@@ -1,0 +1,117 @@
+//! Settings that are valid one by one and contradict each other.
+
+use std::collections::BTreeSet;
+
+use keyfob::limit::Charge;
+use keyfob_tower::{SessionCookie, TrustedProxies};
+
+use super::limits::ALL_ROUTES;
+use super::sections::{Config, ProxiesSection, ProxyHeader};
+use super::unknown::nearest;
+use crate::chains::ChainName;
+use crate::listen::ConnectionBounds;
+use crate::routes::table::routes;
+
+/// A setting that is not valid beside the others.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) path: Vec<String>,
+    /// What is wrong, after the name of the setting.
+    pub(super) problem: String,
+}
+
+fn wrong<const N: usize>(path: [&str; N], problem: impl Into<String>) -> Wrong {
+    Wrong { path: path.map(ToOwned::to_owned).to_vec(), problem: problem.into() }
+}
+
+/// Returns everything that is wrong.
+pub(super) fn check(config: &Config) -> Vec<Wrong> {
+    let mut all = Vec::new();
+    if config.store.is_some() && config.store_file.is_some() {
+        all.push(wrong(["store_file"], "and store exclude each other: give one"));
+    }
+    if config.http.max_header_size.bytes() < ConnectionBounds::MIN_HEADER_BYTES {
+        all.push(wrong(["http", "max_header_size"], "is too small: at least 8KiB"));
+    }
+    check_tls(config, &mut all);
+    if config.management.listen == Some(config.listen) && config.listen.port() != 0 {
+        all.push(wrong(["management", "listen"], "is the address of listen: give another"));
+    }
+    if let Err(error) = proxies(&config.proxies) {
+        all.push(wrong(["proxies", "trusted"], format!("is not valid: {error}")));
+    }
+    if let Some(Err(error)) = config.gateway.cookie.as_deref().map(SessionCookie::new) {
+        all.push(wrong(["gateway", "cookie"], format!("is not valid: {error}")));
+    }
+    check_limits(config, &mut all);
+    check_chains(config, &mut all);
+    all
+}
+
+fn check_tls(config: &Config, all: &mut Vec<Wrong>) {
+    let tls = &config.tls;
+    match (&tls.certificate, &tls.key) {
+        (Some(_), None) => all.push(wrong(["tls", "certificate"], "needs tls.key")),
+        (None, Some(_)) => all.push(wrong(["tls", "key"], "needs tls.certificate")),
+        (Some(_), Some(_)) => {}
+        (None, None) if tls.client_ca.is_some() => {
+            all.push(wrong(["tls", "client_ca"], "needs tls.certificate and tls.key"));
+        }
+        (None, None) if config.management.tls => {
+            all.push(wrong(["management", "tls"], "needs tls.certificate and tls.key"));
+        }
+        (None, None) => {}
+    }
+}
+
+/// Returns the proxies that are trusted.
+pub(super) fn proxies(
+    section: &ProxiesSection,
+) -> Result<TrustedProxies, keyfob_tower::InvalidNetwork> {
+    let trusted = section.trusted.iter().map(String::as_str);
+    match section.header {
+        _ if section.trusted.is_empty() => Ok(TrustedProxies::none()),
+        ProxyHeader::XForwardedFor => TrustedProxies::x_forwarded_for(trusted),
+        ProxyHeader::Forwarded => TrustedProxies::forwarded(trusted),
+    }
+}
+
+fn check_limits(config: &Config, all: &mut Vec<Wrong>) {
+    if config.limits.len() > Charge::MAX_KEYS {
+        all.push(wrong(["limits"], format!("has more than {} limits", Charge::MAX_KEYS)));
+    }
+    let operations: BTreeSet<_> = routes().iter().map(|route| route.operation).collect();
+    for (name, limit) in &config.limits {
+        if let Err(error) = limit.policy(name) {
+            all.push(wrong(["limits", name], format!("is not valid: {error}")));
+        }
+        for route in limit.routes.iter().filter(|route| *route != ALL_ROUTES) {
+            if !operations.contains(&**route) {
+                let near = nearest(route, operations.iter().copied());
+                let near = near.map(|near| format!(". Did you mean {near}?")).unwrap_or_default();
+                let problem = format!("has {route:?}, which is no operation{near}");
+                all.push(wrong(["limits", name, "routes"], problem));
+            }
+        }
+    }
+}
+
+fn check_chains(config: &Config, all: &mut Vec<Wrong>) {
+    for (name, chain) in &config.chains {
+        if let Err(error) = name.parse::<ChainName>() {
+            all.push(wrong(["chains", name], format!("is not valid: {error}")));
+        }
+        if let Err(error) = chain.build() {
+            all.push(wrong(["chains", name], format!("is not valid: {error}")));
+        }
+        for charge in &chain.limits {
+            let limit = charge.name.as_str();
+            if !config.limits.contains_key(limit) {
+                let near = nearest(limit, config.limits.keys().map(String::as_str));
+                let near = near.map(|near| format!(". Did you mean {near}?")).unwrap_or_default();
+                let problem = format!("has {limit:?}, which is not below [limits]{near}");
+                all.push(wrong(["chains", name, "limits"], problem));
+            }
+        }
+    }
+}

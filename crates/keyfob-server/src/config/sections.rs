@@ -1,0 +1,306 @@
+//! Every setting, with its default.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+
+use keyfob::values::Issuer;
+use keyfob::{BearerPrefix, ClientId, Ttl};
+use keyfob_api::SecretText;
+use keyfob_api::schema::{Text, TtlText};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::limits::LimitSection;
+use super::size::ByteSize;
+use super::text;
+use crate::chains::ChainSpec;
+
+/// The configuration of `keyfob serve`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "keyfob.toml")]
+pub struct Config {
+    /// The address to listen on. Port 0 picks a free one.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// The token store: `file:PATH`, `redis://…`, or `memory:`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<SecretText>,
+    /// The file that has the URL of the store, so that a password is not in this file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store_file: Option<PathBuf>,
+    /// The key ring that seals the store: `FILE`, `env:VARIABLE` or `command:COMMAND`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<String>,
+    /// The prefix of bearers: 3 to 16 characters of a-z and 0-9.
+    #[serde(with = "text")]
+    #[schemars(with = "String", regex(pattern = r"^[a-z0-9]{3,16}$"))]
+    pub prefix: BearerPrefix,
+    /// The public URL of the service: the issuer in its metadata and in new tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Text<256>>")]
+    pub issuer: Option<Issuer>,
+    /// The clients that cannot keep a secret and may refresh with their name alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<Text<128>>")]
+    pub public_clients: Vec<ClientId>,
+    /// The proxies in front of the server.
+    pub proxies: ProxiesSection,
+    /// Bounds on connections and requests.
+    pub http: HttpSection,
+    /// Certificates. Without them the server speaks plain HTTP.
+    pub tls: TlsSection,
+    /// A second address for management, so that the first may be exposed without it.
+    pub management: ManagementSection,
+    /// Gateways that ask `/authz`.
+    pub gateway: GatewaySection,
+    /// What is logged, and in which form.
+    pub log: LogSection,
+    /// Rate limits by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, LimitSection>,
+    /// Chains of demands by name, for gateways and for `POST /v1/validate`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub chains: BTreeMap<String, ChainSpec>,
+}
+
+/// The proxies in front of the server.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Proxies")]
+pub struct ProxiesSection {
+    /// The addresses or networks whose statements about the client address are believed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trusted: Vec<String>,
+    /// The header that they write.
+    pub header: ProxyHeader,
+}
+
+/// The header in which a proxy names the client address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyHeader {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// Bounds on connections and requests.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Http")]
+pub struct HttpSection {
+    /// How long a request may take, its body included. Streams may take longer.
+    #[schemars(with = "TtlText")]
+    pub request_timeout: Ttl,
+    /// How long a client may take to send the head of a request, or for the handshake of TLS.
+    #[schemars(with = "TtlText")]
+    pub header_timeout: Ttl,
+    /// How long a connection may be open without a request.
+    #[schemars(with = "TtlText")]
+    pub idle_timeout: Ttl,
+    /// How long a client may leave an answer unread.
+    #[schemars(with = "TtlText")]
+    pub write_timeout: Ttl,
+    /// How long a server that stops waits for its requests.
+    #[schemars(with = "TtlText")]
+    pub drain_timeout: Ttl,
+    /// How long a server that is asked to stop continues, with `/readyz` red, so that load balancers
+    /// turn away first. Default: not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<TtlText>")]
+    pub drain_delay: Option<Ttl>,
+    /// The maximum number of connections. More wait until one is closed.
+    pub max_connections: NonZeroUsize,
+    /// The maximum number of requests at the same time. More are answered with 503.
+    pub max_requests: NonZeroUsize,
+    /// The maximum number of requests at the same time on one connection of HTTP/2.
+    pub max_streams: NonZeroU32,
+    /// How many requests a connection of HTTP/2 may cancel before it is closed. A client that needs the
+    /// answers of half of its requests is not closed.
+    pub max_resets: NonZeroU32,
+    /// The maximum size of the head of a request.
+    #[serde(with = "text")]
+    #[schemars(with = "SizeText")]
+    pub max_header_size: ByteSize,
+    /// The maximum number of header fields.
+    pub max_headers: NonZeroUsize,
+    /// The maximum size of a body. Routes that expect less allow less.
+    #[serde(with = "text")]
+    #[schemars(with = "SizeText")]
+    pub max_body_size: ByteSize,
+}
+
+/// Certificates.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Tls")]
+pub struct TlsSection {
+    /// The file of the certificate and its chain, as PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// The file of the private key, as PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+    /// The file of the certificates that sign those of clients, as PEM. Without it, clients show none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_ca: Option<PathBuf>,
+    /// Whether a client has to show a certificate, where `client_ca` is set.
+    pub client_certificates: ClientCertificates,
+    /// How often the files are compared with what is in use.
+    #[schemars(with = "TtlText")]
+    pub check_interval: Ttl,
+}
+
+/// Whether a client has to show a certificate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientCertificates {
+    /// A client without a certificate is not let in.
+    #[default]
+    Required,
+    /// A client may show a certificate, and then it has to be right.
+    Optional,
+}
+
+/// A second address for management.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Management")]
+pub struct ManagementSection {
+    /// The address. Where it is set, metrics, documentation and `/v1` are served here alone; only
+    /// `/v1/validate` and `/v1/introspect` are served at the first address too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub listen: Option<SocketAddr>,
+    /// Whether it uses the certificates of `[tls]`.
+    pub tls: bool,
+}
+
+/// Gateways that ask `/authz`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Gateway")]
+pub struct GatewaySection {
+    /// The cookie in which a bearer is accepted, beside the `Authorization` header. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<String>,
+}
+
+/// What is logged, and in which form.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Log")]
+pub struct LogSection {
+    /// The form of a line on stderr.
+    pub format: LogFormat,
+    /// A level, or levels by module, such as `keyfob=debug,warn`. Default: `info`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// Whether each request has a line.
+    pub requests: bool,
+}
+
+/// The form of a line of the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object on each line.
+    Json,
+}
+
+/// The schema of a [`ByteSize`].
+struct SizeText;
+
+impl JsonSchema for SizeText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SizeText".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^[0-9]+ *(B|KiB|MiB|GiB)$",
+            "examples": ["64KiB", "4MiB"],
+        })
+    }
+}
+
+const fn count(number: usize) -> NonZeroUsize {
+    match NonZeroUsize::new(number) {
+        Some(number) => number,
+        None => NonZeroUsize::MIN,
+    }
+}
+
+const fn count32(number: u32) -> NonZeroU32 {
+    match NonZeroU32::new(number) {
+        Some(number) => number,
+        None => NonZeroU32::MIN,
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8700)),
+            store: None,
+            store_file: None,
+            keys: None,
+            prefix: BearerPrefix::default(),
+            issuer: None,
+            public_clients: Vec::new(),
+            proxies: ProxiesSection::default(),
+            http: HttpSection::default(),
+            tls: TlsSection::default(),
+            management: ManagementSection::default(),
+            gateway: GatewaySection::default(),
+            log: LogSection::default(),
+            limits: BTreeMap::new(),
+            chains: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for HttpSection {
+    fn default() -> Self {
+        Self {
+            request_timeout: Ttl::from_secs(10),
+            header_timeout: Ttl::from_secs(10),
+            idle_timeout: Ttl::from_mins(2),
+            write_timeout: Ttl::from_secs(30),
+            drain_timeout: Ttl::from_secs(30),
+            drain_delay: None,
+            max_connections: count(20_000),
+            max_requests: count(2_048),
+            max_streams: count32(256),
+            max_resets: count32(200),
+            max_header_size: ByteSize::from_kib(32),
+            max_headers: count(100),
+            max_body_size: ByteSize::from_kib(4 * 1024),
+        }
+    }
+}
+
+impl Default for TlsSection {
+    fn default() -> Self {
+        Self {
+            certificate: None,
+            key: None,
+            client_ca: None,
+            client_certificates: ClientCertificates::default(),
+            check_interval: Ttl::from_secs(30),
+        }
+    }
+}

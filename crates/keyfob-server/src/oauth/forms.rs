@@ -1,0 +1,168 @@
+//! The forms of the OAuth endpoints, and their parameters.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+use super::grant_type::GrantType;
+use crate::parameter::{Parameter, Value};
+use crate::routes::reply::FormBody;
+
+pub(crate) const TOKEN: Parameter =
+    Parameter::new("token", Value::Text(filled), "The bearer token.").required();
+
+const TOKEN_TYPE_HINT: Parameter = Parameter::new(
+    "token_type_hint",
+    Value::Text(text),
+    "The kind of the token. It makes no difference (RFC 7662 section 2.1).",
+);
+
+pub(crate) const GRANT_TYPE: Parameter =
+    Parameter::new("grant_type", Value::Text(text), "The grant.").required();
+
+pub(crate) const REFRESH_TOKEN: Parameter =
+    Parameter::new("refresh_token", Value::Text(filled), "The refresh token.").required();
+
+pub(crate) const SCOPE: Parameter = Parameter::new(
+    "scope",
+    Value::Text(scopes),
+    "Scopes, separated by spaces. They may be narrower than what the grant allows, and never wider.",
+);
+
+pub(crate) const AUDIENCE: Parameter =
+    Parameter::new("audience", Value::Texts(audience), "A service that the token is meant for.");
+
+pub(crate) const RESOURCE: Parameter = Parameter::new(
+    "resource",
+    Value::Texts(audience),
+    "The same as `audience`, under the name of RFC 8707.",
+);
+
+pub(crate) const SUBJECT_TOKEN: Parameter = Parameter::new(
+    "subject_token",
+    Value::Text(filled),
+    "The bearer token to derive a narrower one from.",
+)
+.required();
+
+pub(crate) const SUBJECT_TOKEN_TYPE: Parameter = Parameter::new(
+    "subject_token_type",
+    Value::Text(access_token_type),
+    "The type of the subject token.",
+)
+.required();
+
+pub(crate) const ACTOR_TOKEN: Parameter = Parameter::new(
+    "actor_token",
+    Value::Text(filled),
+    "The bearer token of the party that acts. Without it, the client acts.",
+);
+
+pub(crate) const ACTOR_TOKEN_TYPE: Parameter = Parameter::new(
+    "actor_token_type",
+    Value::Text(access_token_type),
+    "The type of the actor token. It is there if `actor_token` is.",
+);
+
+pub(crate) const REQUESTED_TOKEN_TYPE: Parameter = Parameter::new(
+    "requested_token_type",
+    Value::Text(access_token_type),
+    "The type of the token to issue.",
+);
+
+const CLIENT_ID: Parameter = Parameter::new(
+    "client_id",
+    Value::Text(text),
+    "The client, if it does not authenticate by a header (RFC 6749 section 2.3.1).",
+);
+
+const CLIENT_SECRET: Parameter =
+    Parameter::new("client_secret", Value::Text(secret), "The API key of the client.");
+
+/// The type of access tokens, the only one that can be exchanged (RFC 8693 section 3).
+pub(crate) const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+pub(crate) const INTROSPECTION: &[FormBody] = &[FormBody {
+    name: "IntrospectionForm",
+    about: "A token to introspect (RFC 7662 section 2.1).",
+    parameters: &[TOKEN, TOKEN_TYPE_HINT, CLIENT_ID, CLIENT_SECRET],
+}];
+
+pub(crate) const REVOCATION: &[FormBody] = &[FormBody {
+    name: "RevocationForm",
+    about: "A token to revoke (RFC 7009 section 2.1).",
+    parameters: &[TOKEN, TOKEN_TYPE_HINT, CLIENT_ID, CLIENT_SECRET],
+}];
+
+pub(crate) const TOKEN_REQUESTS: &[FormBody] = &[
+    FormBody {
+        name: "RefreshForm",
+        about: "The exchange of a refresh token for the next pair (RFC 6749 section 6).",
+        parameters: &[
+            granting(|_| one_word(GrantType::RefreshToken.as_str())),
+            REFRESH_TOKEN,
+            SCOPE,
+            CLIENT_ID,
+            CLIENT_SECRET,
+        ],
+    },
+    FormBody {
+        name: "ClientCredentialsForm",
+        about: "An access token for the client itself (RFC 6749 section 4.4).",
+        parameters: &[
+            granting(|_| one_word(GrantType::ClientCredentials.as_str())),
+            SCOPE,
+            AUDIENCE,
+            RESOURCE,
+            CLIENT_ID,
+            CLIENT_SECRET,
+        ],
+    },
+    FormBody {
+        name: "TokenExchangeForm",
+        about: "A narrower token for a party that acts for a subject (RFC 8693 section 2.1).",
+        parameters: &[
+            granting(|_| one_word(GrantType::TokenExchange.as_str())),
+            SUBJECT_TOKEN,
+            SUBJECT_TOKEN_TYPE,
+            ACTOR_TOKEN,
+            ACTOR_TOKEN_TYPE,
+            REQUESTED_TOKEN_TYPE,
+            SCOPE,
+            AUDIENCE,
+            RESOURCE,
+            CLIENT_ID,
+            CLIENT_SECRET,
+        ],
+    },
+];
+
+const fn granting(schema: fn(&mut SchemaGenerator) -> Schema) -> Parameter {
+    Parameter { value: Value::Text(schema), ..GRANT_TYPE }
+}
+
+fn text(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string" })
+}
+
+fn filled(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "minLength": 1 })
+}
+
+fn secret(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "password" })
+}
+
+fn audience(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "maxLength": 256 })
+}
+
+fn scopes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": r"^[\x20\x21\x23-\x5b\x5d-\x7e]*$" })
+}
+
+fn access_token_type(_: &mut SchemaGenerator) -> Schema {
+    one_word(ACCESS_TOKEN_TYPE)
+}
+
+fn one_word(word: &str) -> Schema {
+    json_schema!({ "type": "string", "const": word })
+}
