@@ -21,6 +21,7 @@ mod validate;
 use clap::{ArgAction, Parser, Subcommand};
 use keyfob::BearerPrefix;
 
+use crate::failure::Failure;
 use crate::key_source::KeySource;
 
 pub(crate) use demo::DemoArgs;
@@ -296,6 +297,46 @@ impl Command {
             Self::Issue(args) => args.from.is_some(),
             Self::Revoke(args) => matches!(args.target(), Some(Target::Matching(_))),
             _ => false,
+        }
+    }
+}
+
+impl Settings {
+    /// Where the tokens are.
+    pub(crate) fn place(&self) -> Result<Place<'_>, Failure> {
+        self.server.place(self.store.as_deref(), self.flags)
+    }
+}
+
+impl Command {
+    /// What the command needs.
+    pub(crate) fn needs(&self) -> Needs {
+        match self {
+            Self::Issue(_)
+            | Self::Validate(_)
+            | Self::Derive(_)
+            | Self::Rotate(_)
+            | Self::Show(_)
+            | Self::List(_)
+            | Self::Count(_)
+            | Self::Update(_)
+            | Self::History(_)
+            | Self::Events(_)
+            | Self::Stats(_)
+            | Self::Doctor => Needs::Tokens,
+            // A server does not wait for replicas on request.
+            Self::Revoke(args) if args.wait.is_some() => Needs::Store,
+            Self::Revoke(_) => Needs::Tokens,
+            Self::Demo(_)
+            | Self::Refresh(_)
+            | Self::Recover(_)
+            | Self::Limit(_)
+            | Self::Serve(_)
+            | Self::Init(_) => Needs::Store,
+            Self::Keys(KeysArgs { command }) if command.needs_store() => Needs::Store,
+            Self::Keys(_) | Self::Completions { .. } | Self::Man { .. } | Self::ScannerRegex => {
+                Needs::Nothing
+            }
         }
     }
 }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Command, KeysArgs, Settings};
 use crate::failure::Failure;
 
 /// The settings of every command about a server.
@@ -84,12 +83,15 @@ pub(crate) enum Needs {
     Nothing,
 }
 
-impl Settings {
+impl ServerSettings {
     /// Where the tokens are. A flag is stronger than a variable of the environment.
-    pub(crate) fn place(&self) -> Result<Place<'_>, Failure> {
-        let Some(server) = &self.server.server else { return Ok(Place::Store) };
-        let PlaceFlags { store: store_is_flag, server: server_is_flag } = self.flags;
-        match (&self.store, store_is_flag, server_is_flag) {
+    pub(super) fn place(
+        &self,
+        store: Option<&str>,
+        flags: PlaceFlags,
+    ) -> Result<Place<'_>, Failure> {
+        let Some(server) = &self.server else { return Ok(Place::Store) };
+        match (store, flags.store, flags.server) {
             (Some(_), true, true) => Err(both("--store and --server exclude each other")),
             (Some(_), true, false) => Ok(Place::Store),
             // Which one is meant cannot be known, and the wrong tokens could be revoked.
@@ -103,37 +105,4 @@ impl Settings {
 
 fn both(message: &str) -> Failure {
     Failure::Usage { code: "usage", message: message.to_owned(), details: String::new() }
-}
-
-impl Command {
-    /// What the command needs.
-    pub(crate) fn needs(&self) -> Needs {
-        match self {
-            Self::Issue(_)
-            | Self::Validate(_)
-            | Self::Derive(_)
-            | Self::Rotate(_)
-            | Self::Show(_)
-            | Self::List(_)
-            | Self::Count(_)
-            | Self::Update(_)
-            | Self::History(_)
-            | Self::Events(_)
-            | Self::Stats(_)
-            | Self::Doctor => Needs::Tokens,
-            // A server does not wait for replicas on request.
-            Self::Revoke(args) if args.wait.is_some() => Needs::Store,
-            Self::Revoke(_) => Needs::Tokens,
-            Self::Demo(_)
-            | Self::Refresh(_)
-            | Self::Recover(_)
-            | Self::Limit(_)
-            | Self::Serve(_)
-            | Self::Init(_) => Needs::Store,
-            Self::Keys(KeysArgs { command }) if command.needs_store() => Needs::Store,
-            Self::Keys(_) | Self::Completions { .. } | Self::Man { .. } | Self::ScannerRegex => {
-                Needs::Nothing
-            }
-        }
-    }
 }

@@ -8,7 +8,7 @@ use keyfob_api::EventBody;
 use keyfob_client::{EventStream as ServerStream, EventsQuery, StreamedEvent};
 use serde::Serialize;
 
-use super::Backend;
+use super::either::Backend;
 use crate::failure::Failure;
 
 /// What is read.

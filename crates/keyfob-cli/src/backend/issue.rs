@@ -14,7 +14,7 @@ use keyfob::{Error, Grant, Issued, Timestamp};
 use keyfob_api::{GrantSpec, IssueOutcome, IssuedBody, RefusalBody};
 use keyfob_client::{Client, ErrorClass};
 
-use super::Backend;
+use super::either::Backend;
 use super::server::check_actor;
 use super::store::issued_body;
 use crate::failure::Failure;

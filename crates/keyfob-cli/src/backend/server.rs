@@ -10,7 +10,7 @@ use keyfob_api::{
 };
 use keyfob_client::{Client, ListOrder, ListQuery};
 
-use super::{Listed, Page, PageRequest, RevokeNote, Revoked};
+use super::values::{Listed, Page, PageRequest, RevokeNote, Revoked};
 use crate::failure::Failure;
 use crate::values::OverlapArg;
 

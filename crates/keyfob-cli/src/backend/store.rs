@@ -18,7 +18,7 @@ use keyfob_api::{
     StatsBody, TokenBody, UpdateBody, ValidateAnswer, ValidateBody,
 };
 
-use super::{Listed, Page, PageRequest, RevokeNote, Revoked, not_a_step};
+use super::values::{Listed, Page, PageRequest, RevokeNote, Revoked, not_a_step};
 use crate::failure::Failure;
 use crate::values::OverlapArg;
 

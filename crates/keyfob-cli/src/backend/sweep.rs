@@ -6,8 +6,9 @@ use keyfob_api::revoke::RevokeFilter;
 use keyfob_api::{RevokeProgress, RevokeTarget};
 use keyfob_client::{Client, RevokeRun};
 
+use super::either::Backend;
 use super::server::check_actor;
-use super::{Backend, RevokeNote};
+use super::values::RevokeNote;
 use crate::failure::Failure;
 
 /// A run that revokes all tokens that match a filter.

@@ -64,7 +64,9 @@ impl Way {
 /// a token a little later.
 fn normalized(text: &str) -> String {
     let line = |line: &str| match serde_json::from_str::<Value>(line) {
-        Ok(value) => value.to_string().replace(r#""last_used":null"#, r#""last_used":"2026-01-01T00:00:00Z""#),
+        Ok(value) => value
+            .to_string()
+            .replace(r#""last_used":null"#, r#""last_used":"2026-01-01T00:00:00Z""#),
         Err(_) if line.starts_with("last used:") => String::new(),
         Err(_) => line.to_owned(),
     };

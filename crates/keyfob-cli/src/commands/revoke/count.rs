@@ -1,7 +1,7 @@
 //! `revoke --dry-run`: counts the tokens that would be revoked.
 
 use super::report::RevokeReport;
-use super::{sweep, target_of};
+use super::sweep;
 use crate::args::{RevokeArgs, Target};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -17,7 +17,7 @@ pub(super) async fn run(
             let sweep = context.backend.sweep(filter, &args.note(), None, None)?;
             sweep.dry_run().await?
         }
-        target => context.backend.count_revocable(&target_of(target)?, &args.note()).await?,
+        target => context.backend.count_revocable(&target.in_one_step()?, &args.note()).await?,
     };
     let line = format!("{count} pending or active tokens would be revoked");
     let report = RevokeReport { count: Some(count), ..RevokeReport::new(target, "counted") };

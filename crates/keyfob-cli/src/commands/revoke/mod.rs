@@ -6,8 +6,8 @@ mod report;
 mod sweep;
 
 use keyfob::{Error, Timestamp};
-use keyfob_api::revoke::{Everything, LanesBody};
-use keyfob_api::{RevokeOutcome, RevokeTarget};
+use keyfob_api::RevokeOutcome;
+use keyfob_api::revoke::LanesBody;
 
 use confirm::{check_can_confirm, confirm};
 use report::{Lanes, RevokeReport};
@@ -46,21 +46,6 @@ pub(super) async fn run(args: &RevokeArgs, context: &mut Context) -> Result<(), 
     }
 }
 
-/// Returns the target of a request. A filter is revoked page by page: see `sweep`.
-fn target_of(target: &Target) -> Result<RevokeTarget, Failure> {
-    Ok(match target {
-        Target::Token(id) => RevokeTarget::Token(*id),
-        Target::Family(family) => RevokeTarget::Family(*family),
-        Target::Subject(subject) => RevokeTarget::Subject(subject.clone()),
-        Target::Client(client) => RevokeTarget::Client(client.clone()),
-        Target::All => RevokeTarget::All(Everything),
-        Target::Matching(_) => {
-            let message = "a filter is revoked page by page".into();
-            return Err(Failure::Usage { code: "usage", message, details: String::new() });
-        }
-    })
-}
-
 async fn in_one_step(
     target: &Target,
     args: &RevokeArgs,
@@ -69,7 +54,7 @@ async fn in_one_step(
     if *target == Target::All {
         confirm(REVOKE_ALL, args).await?;
     }
-    let revoked = context.backend.revoke(&target_of(target)?, &args.note()).await?;
+    let revoked = context.backend.revoke(&target.in_one_step()?, &args.note()).await?;
     let what = match target {
         Target::Token(_) | Target::Matching(_) => return report_one(target, &revoked, context),
         Target::Family(family) => format!("the family {family}"),
