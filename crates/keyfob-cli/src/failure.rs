@@ -16,7 +16,7 @@ use keyfob::filter::FilterError;
 use keyfob::limit::LimitError;
 use keyfob::seal::KeyError;
 use keyfob::store::StoreError;
-use keyfob::{Error, ErrorClass, InvalidValue, TokenId};
+use keyfob::{ClientId, Error, ErrorClass, InvalidValue, TokenId};
 use keyfob_api::{InvalidGrantSpec, RefusalBody};
 use serde::Serialize;
 
@@ -84,6 +84,8 @@ pub(crate) enum Failure {
     Listen { address: SocketAddr, error: io::Error },
     #[error("the store has an active admin key")]
     HasAdminKey,
+    #[error("the client {client} has no active key")]
+    NoClientKey { client: ClientId },
     #[error("not confirmed. Nothing was changed")]
     NotConfirmed,
     #[error("interrupted. The change in progress may have been made")]
@@ -158,6 +160,7 @@ impl Failure {
             Self::BrokenPromise { .. } => "broken_promise",
             Self::Listen { .. } => "cannot_listen",
             Self::HasAdminKey => "has_admin_key",
+            Self::NoClientKey { .. } => "client_not_found",
             Self::NotConfirmed => "not_confirmed",
             Self::Interrupted => "interrupted",
         }
@@ -188,6 +191,7 @@ impl Failure {
             | Self::BrokenPromise { .. }
             | Self::Refused(_)
             | Self::HasAdminKey
+            | Self::NoClientKey { .. }
             | Self::NotConfirmed => Exit::Refused,
             Self::Start(_) => Exit::Unavailable,
             Self::Interrupted => Exit::Interrupted,
@@ -245,6 +249,7 @@ impl Failure {
                 Some(format!("run keyfob revoke for each of: {}", listed(unrevoked)))
             }
             Self::Listen { .. } => Some("choose another address or port with --listen".into()),
+            Self::NoClientKey { .. } => Some("run keyfob client list --all to see all clients".into()),
             Self::HasAdminKey => Some(
                 "issue other keys with it, or pass --another to make one more".into(),
             ),

@@ -3,6 +3,7 @@
 //! Values are parsed into domain types here. An error never repeats a refused value: it may be a
 //! secret in the wrong argument.
 
+mod client;
 mod demo;
 mod derive;
 mod issue;
@@ -24,6 +25,7 @@ use keyfob::BearerPrefix;
 use crate::failure::Failure;
 use crate::key_source::KeySource;
 
+pub(crate) use client::{ClientAddArgs, ClientArgs, ClientCommand};
 pub(crate) use demo::DemoArgs;
 pub(crate) use derive::DeriveArgs;
 pub(crate) use issue::IssueArgs;
@@ -77,7 +79,7 @@ JSON (--json), one object per line on stdout:
             \"family\",\"uses_left\",\"metadata\":{\"device\":{\"id\",\"user_agent\",\"ip\",\"platform\",
             \"version\"},\"app\",\"app_version\",\"labels\":{},\"tags\":[]},\"claims\":{},
             \"revocation\":{\"at\",\"reason\",\"by\",\"through\"}|null}
-            from show, list and update; issue, derive and rotate add \"bearer\"
+            from show, list, update and client; issue, derive, rotate and client add add \"bearer\"
   refresh   {\"case\":\"rotated\"|\"replayed\",\"access\":{…},\"refresh\":{…}}, each with \"bearer\"
   validate  {\"ok\":true,\"token\":{…}} or {\"ok\":false,\"code\",\"message\"}; with --all also
             \"refusals\":[{\"code\",\"message\"}]
@@ -262,6 +264,8 @@ pub(crate) enum Command {
     Serve(Box<ServeArgs>),
     /// Make the first admin key of a store
     Init(InitArgs),
+    /// Add, list, rotate and disable the clients of a server
+    Client(ClientArgs),
     /// Generate, list, activate and retire the keys that seal a store, and reseal it
     Keys(KeysArgs),
     /// Print a completion script for a shell
@@ -323,6 +327,7 @@ impl Command {
             | Self::History(_)
             | Self::Events(_)
             | Self::Stats(_)
+            | Self::Client(_)
             | Self::Doctor => Needs::Tokens,
             // A server does not wait for replicas on request.
             Self::Revoke(args) if args.wait.is_some() => Needs::Store,

@@ -85,7 +85,7 @@ impl Backend {
             (Self::Store(store), Feed::Observations) => {
                 let page = store.manager().observations(after, limit).await?;
                 let lines = page.observations.into_iter().map(|(seen, id)| EventLine {
-                    event: Written::Observation(Box::new(seen), id.to_string()),
+                    event: Written::Observation(Box::new(seen), id),
                     after: None,
                 });
                 let lines = lines.collect();
@@ -128,7 +128,7 @@ impl EventFeed {
             Self::Store(events) => Some(match events.next().await? {
                 Ok(Delivery::Event(event)) => {
                     let after = Some(events.cursor().clone());
-                    Ok(Some(EventLine { event: Written::Store(event.into()), after }))
+                    Ok(Some(EventLine { event: Written::Store(event), after }))
                 }
                 Ok(Delivery::Trimmed) => Ok(None),
                 Err(error) => Err(error.into()),

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 /// A run that revokes all tokens that match a filter.
 #[derive(Debug)]
 pub(crate) enum Sweep {
-    Store(manager::Sweep),
+    Store(Box<manager::Sweep>),
     Server(Box<ServerSweep>),
 }
 
@@ -55,7 +55,7 @@ impl Backend {
                 if let Some(per_second) = throttle {
                     sweep = sweep.throttle(per_second);
                 }
-                Ok(Sweep::Store(sweep))
+                Ok(Sweep::Store(Box::new(sweep)))
             }
             Self::Server(server) => {
                 check_actor(note.by.as_ref())?;

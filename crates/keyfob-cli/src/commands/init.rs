@@ -5,6 +5,7 @@ use keyfob::{ClientId, Filter, Grant, Issued, Kind, Paging, TokenManager, TokenS
 use keyfob_server::access::scope::ManagementScope;
 use serde::Serialize;
 
+use super::client;
 use super::issue::{note_once, output_lost};
 use crate::args::InitArgs;
 use crate::context::Context;
@@ -48,6 +49,7 @@ pub(super) async fn issue_admin_key(
         .client(client)
         .scope(ManagementScope::Admin.as_str())
         .may_issue(MayIssue::all())
+        .label(client::LABEL.0, client::LABEL.1)
         .never_expires();
     Ok(manager.issue(grant).await?)
 }

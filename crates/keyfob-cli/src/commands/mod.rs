@@ -1,5 +1,6 @@
 //! Runs the commands. Each has a file or a folder.
 
+mod client;
 mod completions;
 mod count;
 mod demo;
@@ -29,7 +30,7 @@ mod validate;
 use keyfob::clock::{Clock, SystemClock};
 use keyfob_redb::Access;
 
-use crate::args::{Cli, Command, Needs, Place};
+use crate::args::{Cli, ClientArgs, ClientCommand, Command, Needs, Place};
 use crate::context::{Context, filter};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -67,7 +68,9 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
             }
             IfMissing::Create
         }
-        Command::Issue(_) | Command::Init(_) => IfMissing::Create,
+        Command::Issue(_)
+        | Command::Init(_)
+        | Command::Client(ClientArgs { command: ClientCommand::Add(_) }) => IfMissing::Create,
         // A command that only reads must not create an empty store for a mistyped name. While nodes have
         // lost their namespace, a new one would take its place.
         _ => IfMissing::Fail,
@@ -102,6 +105,7 @@ fn access(command: &Command) -> Access {
         | Command::Count(_)
         | Command::History(_)
         | Command::Stats(_)
+        | Command::Client(ClientArgs { command: ClientCommand::List { .. } })
         | Command::Events(_) => Access::Read,
         // These write little, and their answer does not depend on it.
         Command::Validate(_) | Command::Doctor => Access::WriteIfAllowed,
@@ -148,6 +152,7 @@ async fn run_simple(command: &Command, context: &mut Context) -> Result<(), Fail
         Command::Update(args) => update::run(args, context).await,
         Command::History(args) => history::run(args, context).await,
         Command::Stats(args) => stats::run(args, context).await,
+        Command::Client(args) => client::run(&args.command, context).await,
         Command::Doctor => doctor::run(context).await,
         Command::Init(args) => init::run(args, context).await,
         Command::Demo(_)

@@ -212,10 +212,6 @@ impl Served {
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         self.child.wait().unwrap()
     }
-
-    pub(crate) fn child(&mut self) -> &mut Child {
-        &mut self.child
-    }
 }
 
 impl Drop for Served {

@@ -2,7 +2,7 @@
 
 use crate::harness::Keyfob;
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 24] = [
     "demo",
     "issue",
     "validate",
@@ -22,6 +22,7 @@ const COMMANDS: [&str; 23] = [
     "keys",
     "serve",
     "init",
+    "client",
     "completions",
     "man",
     "recover",

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod both_ways;
+mod clients;
 mod counting;
 mod damaged_file;
 mod demo;
@@ -26,6 +27,7 @@ mod recovering;
 mod refreshing;
 mod revoking;
 mod secrets;
+mod serving;
 #[cfg(unix)]
 mod terminal;
 mod untrusted_text;
