@@ -68,11 +68,12 @@ pub(crate) enum Failure {
     Output(#[source] io::Error),
     #[error("the metrics cannot be written to {file}: {error}")]
     Metrics { file: String, error: io::Error },
+    /// A bearer that could not be written. Its token is not revoked.
     #[error("the bearer of {id} could not be written ({error}) and is lost")]
-    BearerLost { id: TokenId, error: io::Error },
+    BearerLost { id: TokenId, error: io::Error, hint: String },
     /// Tokens that were stored without their bearers being written, and those of them that are not
     /// revoked.
-    #[error("the bearers of {} tokens could not be written ({error}). {}", lost.len(), outcome_of(lost, unrevoked))]
+    #[error("{} could not be written ({error}). {}", bearers_of(lost), outcome_of(lost, unrevoked))]
     BearersLost { lost: Vec<TokenId>, unrevoked: Vec<TokenId>, error: io::Error },
     #[error("the runtime cannot be started: {0}")]
     Start(#[source] io::Error),
@@ -233,6 +234,9 @@ impl Failure {
                  servers are back. keyfob doctor names them"
                     .into(),
             ),
+            Self::Keyfob(Error::Store(StoreError::InUse { .. })) => {
+                Some("if a service keeps the file, ask the service, or stop it first".into())
+            }
             Self::Keyfob(Error::Store(StoreError::Unavailable { .. })) => {
                 Some("run keyfob doctor to see the state of the store, then try again".into())
             }
@@ -242,9 +246,7 @@ impl Failure {
                     .into(),
             ),
             Self::Lines { .. } => Some("fix those lines and run again with only them".into()),
-            Self::BearerLost { id, .. } => {
-                Some(format!("run keyfob revoke {id}, then issue another token"))
-            }
+            Self::BearerLost { hint, .. } => Some(hint.clone()),
             Self::BearersLost { unrevoked, .. } if !unrevoked.is_empty() => {
                 Some(format!("run keyfob revoke for each of: {}", listed(unrevoked)))
             }
@@ -327,8 +329,21 @@ fn listed(ids: &[TokenId]) -> String {
     ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
+/// The bearers that are lost.
+fn bearers_of(lost: &[TokenId]) -> String {
+    match lost {
+        [one] => format!("the bearer of {one}"),
+        many => format!("the bearers of {} tokens", many.len()),
+    }
+}
+
 /// What became of tokens whose bearers are lost.
 fn outcome_of(lost: &[TokenId], unrevoked: &[TokenId]) -> String {
+    match (lost, unrevoked) {
+        ([_], []) => return "The token was revoked".to_owned(),
+        ([_], [_]) => return "The token could not be revoked".to_owned(),
+        _ => {}
+    }
     let revoked: Vec<_> = lost.iter().filter(|id| !unrevoked.contains(id)).copied().collect();
     match (revoked.is_empty(), unrevoked.is_empty()) {
         (false, true) => format!("They were revoked: {}", listed(&revoked)),

@@ -16,7 +16,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::failure::Failure;
-use crate::output;
+use crate::terminal;
 use crate::visible::visible;
 
 const VARIABLE: &str = "KEYFOB_LOG";
@@ -58,7 +58,7 @@ pub(crate) fn start(settings: LogSettings) -> Result<(), Failure> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| VisibleLog(std::io::stderr()))
-        .with_ansi(std::io::stderr().is_terminal() && output::colours_are_allowed())
+        .with_ansi(std::io::stderr().is_terminal() && terminal::has_colours())
         .init();
     Ok(())
 }

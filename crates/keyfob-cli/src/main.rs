@@ -30,9 +30,12 @@ mod output;
 mod parse;
 mod process;
 mod progress;
+mod relative_time;
 mod server_url;
 mod store_url;
 mod table;
+mod terminal;
+mod token_text;
 mod values;
 mod visible;
 

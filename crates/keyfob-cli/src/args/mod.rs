@@ -60,8 +60,8 @@ Stores:
                                the user. The first 'issue' or 'demo' creates it, and a file
                                beside it that sets room aside for revocations on a full disk.
                                Commands take turns, also with 'events --follow'. While a service
-                               has the file, they wait for two seconds and fail. Who may only
-                               read the file can list, show and validate
+                               has the file, they fail. Who may only read the file can list,
+                               show and validate
   memory:                      memory; discarded when the command ends
   redis://[user[:password]@]host[:port][/database]
   redis+unix://[user[:password]@]/path/of/the/socket
@@ -82,7 +82,8 @@ JSON (--json), one object per line on stdout:
             from show, list, update and client; issue, derive, rotate and client add add \"bearer\"
   refresh   {\"case\":\"rotated\"|\"replayed\",\"access\":{…},\"refresh\":{…}}, each with \"bearer\"
   validate  {\"ok\":true,\"token\":{…}} or {\"ok\":false,\"code\",\"message\"}; with --all also
-            \"refusals\":[{\"code\",\"message\"}]
+            \"refusals\":[{\"code\",\"message\"}]; for an API key also
+            \"secret\":{\"used\":\"newest\"|\"older\",\"until\"}
   revoke    {\"target\":{…},\"outcome\":\"revoked\"|\"already_revoked\"|\"counted\"|\"interrupted\",…}
   recover   {\"outcome\":\"recovered\"|\"counted\",\"lines\",\"malformed\",\"gap\",\"tokens\",\"families\",
             \"subjects\",\"clients\",\"all\",\"count\",\"already_revoked\",\"not_found\",\"unreadable\"}
@@ -182,6 +183,13 @@ pub(crate) struct Settings {
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) json: bool,
 
+    /// Do not shorten tables to the width of the terminal
+    ///
+    /// A table on a terminal has its width: names are cut, times have no milliseconds or are relative. With
+    /// this, all of it is shown. COLUMNS sets another width.
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) wide: bool,
+
     /// Write metrics to this file at the end, in the text format of Prometheus
     #[arg(
         long,
@@ -214,7 +222,8 @@ pub(crate) enum Command {
     /// Show the life of a token, step by step
     ///
     /// Issues a token, validates it, finds it, revokes it and shows that it is refused. Runs on the
-    /// store of --store.
+    /// store of --store. It prints a time as 2025-09-12 10:30:00 +0000 UTC, where other commands
+    /// print 2025-09-12T10:30:00Z.
     Demo(DemoArgs),
     /// Issue a token, or many from a file
     Issue(Box<IssueArgs>),

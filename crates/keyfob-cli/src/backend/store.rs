@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use keyfob::stats::{CountedClient, StateCounts};
 use keyfob::store::{Finding, Severity, StoreError};
-use keyfob::token::Confirmation;
+use keyfob::token::{Confirmation, SecretUsed};
 use keyfob::values::{Actor, FamilyId};
 use keyfob::{
-    Error, Filter, Issued, Paging, Presentation, RevokeOutcome as Outcome, RotateRequest, Token,
-    TokenId, TokenManager, TokenState, UpdateRequest, ValidationChain,
+    Error, Filter, Issued, Kind, Paging, Presentation, RevokeOutcome as Outcome, RotateRequest,
+    Token, TokenId, TokenManager, TokenState, UpdateRequest, ValidationChain,
 };
 use keyfob_api::revoke::{LanesBody, RevokeFilter};
 use keyfob_api::validate::ProvenKey;
@@ -54,7 +54,10 @@ impl StoreBackend {
         Ok(self.issued(&self.manager.issue(grant).await?))
     }
 
-    pub(super) async fn validate(&self, wanted: &ValidateBody) -> Result<ValidateAnswer, Failure> {
+    pub(super) async fn validate(
+        &self,
+        wanted: &ValidateBody,
+    ) -> Result<(ValidateAnswer, Option<SecretUsed>), Failure> {
         let confirmation = wanted.cnf.as_ref().map(confirmation);
         let mut presented = Presentation::new(wanted.token.expose());
         if let Some(device) = &wanted.device_id {
@@ -65,23 +68,30 @@ impl StoreBackend {
         }
         let chain = wanted.add_to(ValidationChain::new());
         match self.manager.validate(presented, &chain).await {
-            Ok(token) => Ok(ValidateAnswer::valid(self.body(&token))),
+            Ok(token) => Ok((ValidateAnswer::valid(self.body(&token)), secret_of(&token))),
             Err(Error::Refused(refusal)) => {
-                Ok(ValidateAnswer::refused(refusal.code(), refusal.to_string()))
+                Ok((ValidateAnswer::refused(refusal.code(), refusal.to_string()), None))
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    pub(super) async fn explain(&self, wanted: &ExplainBody) -> Result<ExplainAnswer, Failure> {
+    pub(super) async fn explain(
+        &self,
+        wanted: &ExplainBody,
+    ) -> Result<(ExplainAnswer, Option<SecretUsed>), Failure> {
         let bearer = wanted.token.as_ref().map(|token| token.expose()).unwrap_or_default();
         let mut presented = Presentation::new(bearer);
         if let Some(device) = &wanted.device_id {
             presented = presented.device(device);
         }
         let chain = wanted.add_to(ValidationChain::new());
+        let mut secret = None;
         let (token, refusals) = match self.manager.explain(presented, &chain).await {
-            Ok(explained) => (Some(self.body(&explained.token)), explained.refusals),
+            Ok(explained) => {
+                secret = secret_of(&explained.token);
+                (Some(self.body(&explained.token)), explained.refusals)
+            }
             Err(Error::Refused(refusal)) => (None, vec![refusal]),
             Err(error) => return Err(error.into()),
         };
@@ -90,7 +100,7 @@ impl StoreBackend {
             message: refusal.to_string(),
         };
         let refusals: Vec<_> = refusals.iter().map(body).collect();
-        Ok(ExplainAnswer { ok: refusals.is_empty(), token, refusals })
+        Ok((ExplainAnswer { ok: refusals.is_empty(), token, refusals }, secret))
     }
 
     pub(super) async fn derive(
@@ -298,6 +308,11 @@ impl StoreBackend {
         // An unknown id is an error, not a count of zero.
         if found == 0 { Err(Error::NotFound { id }.into()) } else { Ok(count) }
     }
+}
+
+/// Returns which secret was presented. Only an API key has more than one.
+fn secret_of(token: &Token) -> Option<SecretUsed> {
+    (token.kind == Kind::ApiKey).then_some(token.secret)
 }
 
 /// Returns a token with its bearer.

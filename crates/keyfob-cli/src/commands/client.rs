@@ -11,12 +11,20 @@ use crate::args::{ClientAddArgs, ClientCommand};
 use crate::backend::{PageRequest, RevokeNote};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::table::or_never;
+use crate::table::Column;
+use crate::token_text::or_never;
 
 /// The label of the keys of clients, by which they are listed.
 pub(super) const LABEL: (&str, &str) = ("keyfob", "client");
 
-const HEADINGS: [&str; 6] = ["CLIENT", "ID", "STATE", "SCOPES", "AUDIENCE", "EXPIRES"];
+const COLUMNS: [Column; 6] = [
+    Column::cut("CLIENT"),
+    Column::whole("ID"),
+    Column::whole("STATE"),
+    Column::cut("SCOPES"),
+    Column::cut("AUDIENCE"),
+    Column::whole("EXPIRES"),
+];
 
 pub(super) async fn run(command: &ClientCommand, context: &mut Context) -> Result<(), Failure> {
     match command {
@@ -82,7 +90,10 @@ fn show(issued: &IssuedBody, context: &mut Context) -> Result<(), Failure> {
             ("client_secret", issued.bearer.expose().to_owned()),
         ])
     };
-    written.and_then(|()| output.flush()).map_err(|failure| output_lost(failure, token.id))?;
+    written.and_then(|()| output.flush()).map_err(|failure| {
+        let hint = format!("run keyfob rotate {}: the lost secret then ends", token.id);
+        output_lost(failure, token.id, hint)
+    })?;
     note_once(output, "the secret is shown only this once. Give it to the client");
     Ok(())
 }
@@ -114,7 +125,7 @@ async fn list(all: bool, context: &mut Context) -> Result<(), Failure> {
         context.output.note("no_clients", "there are no clients. Add one with keyfob client add");
         return Ok(());
     }
-    context.output.rows(&HEADINGS, &rows)
+    context.output.rows(&COLUMNS, &rows)
 }
 
 /// Revokes the keys of a client one by one: what else was issued to the client stays valid.

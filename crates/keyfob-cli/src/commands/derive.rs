@@ -21,5 +21,5 @@ pub(super) async fn run(args: &DeriveArgs, context: &mut Context) -> Result<(), 
     };
     let issued = context.backend.derive(&wanted, args.by.as_ref()).await;
     let issued = issued.map_err(|failure| bearer.failure(failure, context.backend.prefix()))?;
-    super::issue::show(&issued, context)
+    super::issue::show_new(&issued, args.by.as_ref(), context).await
 }

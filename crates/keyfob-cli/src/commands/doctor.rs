@@ -4,6 +4,10 @@ use keyfob_api::FindingBody;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::table::Column;
+
+const COLUMNS: [Column; 3] =
+    [Column::whole("SEVERITY"), Column::wrap("WHAT"), Column::wrap("ADVICE")];
 
 pub(super) async fn run(context: &mut Context) -> Result<(), Failure> {
     let report = context.backend.doctor().await?;
@@ -15,7 +19,7 @@ pub(super) async fn run(context: &mut Context) -> Result<(), Failure> {
         let rows = report.findings.iter().map(|FindingBody { severity, what, advice }| {
             vec![severity.clone(), what.clone(), advice.clone()]
         });
-        output.rows(&["SEVERITY", "WHAT", "ADVICE"], &rows.collect::<Vec<_>>())?;
+        output.rows(&COLUMNS, &rows.collect::<Vec<_>>())?;
     }
     if report.ok { Ok(()) } else { Err(Failure::AlreadyReported(Exit::Refused)) }
 }

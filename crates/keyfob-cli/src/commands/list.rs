@@ -32,7 +32,7 @@ pub(super) async fn run(args: &ListArgs, context: &mut Context) -> Result<(), Fa
             expiring_soonest: args.sort == Sort::Expiring,
         };
         let page = context.backend.list(&filter, page).await?;
-        context.output.tokens(&page.tokens)?;
+        context.output.tokens(&page.tokens, context.backend.now())?;
         context.output.flush()?;
         note_unreadable(page.unreadable, context);
         missing.add(page.missing_lanes);

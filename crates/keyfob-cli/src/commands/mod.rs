@@ -40,7 +40,7 @@ use crate::output::Output;
 
 /// Runs the command. Shuts the manager down before it returns, also on a failure.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
-    let mut output = Output::new(cli.settings.json);
+    let mut output = Output::new(cli.settings.json, cli.settings.wide);
     if cli.settings.password_is_in_argument {
         let message = "other users of this machine can see the password in --store. Put the URL into \
                        KEYFOB_STORE";

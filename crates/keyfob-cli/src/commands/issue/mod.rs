@@ -5,7 +5,7 @@ mod lost;
 mod many;
 mod show;
 
-pub(super) use show::{note_once, output_lost, show};
+pub(super) use show::{note_once, output_lost, revoke_lost, show, show_new};
 
 use keyfob::{Error, Timestamp};
 use keyfob_api::GrantSpec;
@@ -19,9 +19,9 @@ pub(super) async fn run(args: &IssueArgs, context: &mut Context) -> Result<(), F
         return many::run(from, args.by.as_ref(), context).await;
     }
     let grant = GrantSpec::try_from(args.grant.clone())?;
-    let interrupt = context.interrupt.clone();
-    let issued = interrupt.or(context.backend.issue(grant, args.by.as_ref())).await?;
-    show(&issued, context)
+    // An interrupt does not drop it: the token may be stored by then, and nobody would have its bearer.
+    let issued = context.backend.issue(grant, args.by.as_ref()).await?;
+    show_new(&issued, args.by.as_ref(), context).await
 }
 
 /// Checks the grant that the flags describe. Relative times count from `now`.

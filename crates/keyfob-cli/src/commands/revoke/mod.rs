@@ -16,7 +16,7 @@ use crate::args::{RevokeArgs, Target};
 use crate::backend::Revoked;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::table::or_never;
+use crate::token_text::or_never;
 
 const REVOKE_ALL: &str = "revoke every token of the store";
 
