@@ -18,6 +18,8 @@ use keyfob::seal::KeyError;
 use keyfob::store::StoreError;
 use keyfob::{ClientId, Error, ErrorClass, InvalidValue, TokenId};
 use keyfob_api::{InvalidGrantSpec, RefusalBody};
+use keyfob_server::config::ConfigErrors;
+use keyfob_server::listen::tls::CertificateError;
 use serde::Serialize;
 
 use crate::store_url::InvalidStoreUrl;
@@ -83,6 +85,12 @@ pub(crate) enum Failure {
     BrokenPromise { message: String },
     #[error("the address {address} cannot be listened on: {error}")]
     Listen { address: SocketAddr, error: io::Error },
+    #[error("{}", in_one_line(.0))]
+    Configuration(ConfigErrors),
+    #[error(transparent)]
+    Certificates(#[from] CertificateError),
+    #[error("{cut} connections were cut: their requests took longer than http.drain_timeout")]
+    CutRequests { cut: usize },
     #[error("the store has an active admin key")]
     HasAdminKey,
     #[error("the client {client} has no active key")]
@@ -160,6 +168,9 @@ impl Failure {
             Self::NoDataDirectory => "no_data_directory",
             Self::BrokenPromise { .. } => "broken_promise",
             Self::Listen { .. } => "cannot_listen",
+            Self::Configuration(_) => "invalid_configuration",
+            Self::Certificates(_) => "invalid_certificates",
+            Self::CutRequests { .. } => "requests_cut",
             Self::HasAdminKey => "has_admin_key",
             Self::NoClientKey { .. } => "client_not_found",
             Self::NotConfirmed => "not_confirmed",
@@ -179,6 +190,8 @@ impl Failure {
             | Self::Lines { .. }
             | Self::Listen { .. }
             | Self::NeedsStore
+            | Self::Configuration(_)
+            | Self::Certificates(_)
             | Self::NoDataDirectory => Exit::Usage,
             Self::Keyfob(error) => exit_of(error),
             Self::Server(error) => exit_of_server(error),
@@ -191,6 +204,7 @@ impl Failure {
             | Self::BearersLost { .. }
             | Self::BrokenPromise { .. }
             | Self::Refused(_)
+            | Self::CutRequests { .. }
             | Self::HasAdminKey
             | Self::NoClientKey { .. }
             | Self::NotConfirmed => Exit::Refused,
@@ -269,6 +283,10 @@ impl Failure {
                 details.lines().map(visible).collect::<Vec<_>>().join("\n")
             }
             Self::InvalidStoreUrl(_) => InvalidStoreUrl::FORMS.into(),
+            Self::Configuration(errors) if errors.iter().len() > 1 => {
+                let lines = errors.iter().map(|error| format!("  {}", visible(&error.to_string())));
+                lines.collect::<Vec<_>>().join("\n")
+            }
             Self::Filter { error, text } => {
                 let pointer = error.pointer(text);
                 pointer.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
@@ -304,7 +322,23 @@ impl Failure {
     }
 
     pub(crate) fn as_json(&self) -> String {
-        error_as_json(self.code(), self.to_string(), self.hint())
+        error_as_json(self.code(), self.in_full(), self.hint())
+    }
+
+    /// The message with all its lines.
+    pub(crate) fn in_full(&self) -> String {
+        match self {
+            Self::Configuration(errors) => errors.to_string(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// What is wrong with a configuration, in one line.
+fn in_one_line(errors: &ConfigErrors) -> String {
+    match errors.iter().as_slice() {
+        [one] => one.to_string(),
+        many => format!("{} settings are not valid", many.len()),
     }
 }
 

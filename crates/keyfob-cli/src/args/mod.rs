@@ -4,6 +4,7 @@
 //! secret in the wrong argument.
 
 mod client;
+mod config;
 mod demo;
 mod derive;
 mod issue;
@@ -26,6 +27,7 @@ use crate::failure::Failure;
 use crate::key_source::KeySource;
 
 pub(crate) use client::{ClientAddArgs, ClientArgs, ClientCommand};
+pub(crate) use config::{ConfigArgs, ConfigCommand};
 pub(crate) use demo::DemoArgs;
 pub(crate) use derive::DeriveArgs;
 pub(crate) use issue::IssueArgs;
@@ -98,6 +100,7 @@ JSON (--json), one object per line on stdout:
   keys      {\"key\",\"outcome\"}; list {\"key\",\"state\",\"created\",\"terms\",\"records\"};
             reseal {\"outcome\",\"resealed\",\"examined\",\"unreadable\",\"under\":{}}
   doctor    {\"ok\",\"store\",\"store_time\",\"node_time\",\"findings\":[{\"severity\",\"what\",\"advice\"}]}
+  config    check {\"ok\":true}; show: every setting
   serve     {\"url\"}, with --dev also \"admin_key\"; init {\"admin_key\"}
   demo      {\"step\",\"title\",\"lines\":[]}
 Times are RFC 3339 in UTC. On stderr:
@@ -127,6 +130,7 @@ Environment:
   KEYFOB_KEYS     same as --keys: the source of the key ring, never the ring itself
   KEYFOB_METRICS  same as --metrics; the node exporter reads files that end in .prom
   KEYFOB_PREFIX   same as --prefix
+  KEYFOB_CONFIG   same as --config of serve and config
   KEYFOB_LOG      the log filter for stderr: a level, or levels by module (keyfob=debug,warn)
   NO_COLOR        disables colours, also on a terminal";
 
@@ -144,7 +148,7 @@ pub(crate) struct Cli {
 }
 
 /// The settings of every command.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Settings {
     /// The token store: file:PATH, redis://… or memory:
     #[arg(
@@ -163,10 +167,15 @@ pub(crate) struct Settings {
 
     /// Which of `--store` and `--server` are flags, not variables of the environment.
     #[arg(skip)]
-    pub(crate) flags: PlaceFlags,
+    pub(crate) place_flags: PlaceFlags,
 
     #[command(flatten)]
     pub(crate) server: ServerSettings,
+
+    /// The settings that the command line itself gave, not the environment: flag, name in the
+    /// configuration, text.
+    #[arg(skip)]
+    pub(crate) flags: Vec<(&'static str, &'static str, String)>,
 
     /// The key ring that seals the store: FILE, env:VARIABLE or command:COMMAND
     #[arg(
@@ -271,6 +280,8 @@ pub(crate) enum Command {
     Doctor,
     /// Serve tokens over HTTP: OAuth endpoints, an API, and checks for gateways
     Serve(Box<ServeArgs>),
+    /// Check and show the configuration of serve
+    Config(ConfigArgs),
     /// Make the first admin key of a store
     Init(InitArgs),
     /// Add, list, rotate and disable the clients of a server
@@ -317,7 +328,7 @@ impl Command {
 impl Settings {
     /// Where the tokens are.
     pub(crate) fn place(&self) -> Result<Place<'_>, Failure> {
-        self.server.place(self.store.as_deref(), self.flags)
+        self.server.place(self.store.as_deref(), self.place_flags)
     }
 }
 
@@ -348,9 +359,11 @@ impl Command {
             | Self::Serve(_)
             | Self::Init(_) => Needs::Store,
             Self::Keys(KeysArgs { command }) if command.needs_store() => Needs::Store,
-            Self::Keys(_) | Self::Completions { .. } | Self::Man { .. } | Self::ScannerRegex => {
-                Needs::Nothing
-            }
+            Self::Keys(_)
+            | Self::Config(_)
+            | Self::Completions { .. }
+            | Self::Man { .. }
+            | Self::ScannerRegex => Needs::Nothing,
         }
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::failure::Failure;
 
 /// The settings of every command about a server.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct ServerSettings {
     /// Ask this server instead of opening a store: http://… or https://…

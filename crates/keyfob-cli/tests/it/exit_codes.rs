@@ -175,6 +175,10 @@ fn doctor_says_that_a_server_is_a_replica_or_full() {
         assert_eq!(found["severity"], "fault", "{doctor}");
         assert!(found["advice"].as_str().unwrap().contains(advice), "{doctor}");
     }
+    // A replica that lost its primary may also be set to answer no question about data.
+    replica.call(&["CONFIG", "SET", "replica-serve-stale-data", "no"]).unwrap();
+    let url = format!("{}?budget=500ms", replica.url());
+    Keyfob::on(&url).run(&["doctor"]).exits(3).says("is a replica that has lost its primary");
 }
 
 #[test]

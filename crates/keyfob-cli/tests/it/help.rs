@@ -2,7 +2,8 @@
 
 use crate::harness::Keyfob;
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
+    "config",
     "demo",
     "issue",
     "validate",

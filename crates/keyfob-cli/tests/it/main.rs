@@ -5,6 +5,7 @@
 mod bad_input;
 mod both_ways;
 mod clients;
+mod configuring;
 mod counting;
 mod damaged_file;
 mod demo;
@@ -27,6 +28,7 @@ mod recovering;
 mod refreshing;
 mod revoking;
 mod secrets;
+mod serve_and_init;
 mod serving;
 #[cfg(unix)]
 mod terminal;

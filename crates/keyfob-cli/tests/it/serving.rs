@@ -1,121 +1,190 @@
-//! `serve` and `init` as commands.
+//! `serve` as a process: its configuration, its signals, its addresses.
 
-use std::io::{BufRead, BufReader, Read as _};
-use std::process::{Command, Stdio};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::harness::{Done, Keyfob};
+use serde_json::Value;
 
-/// Runs a command with a key at a server.
-fn ask(keyfob: &Keyfob, url: &str, key: &str, args: &[&str]) -> Done {
-    let mut command = keyfob.command(args);
-    command.env_remove("KEYFOB_STORE").env("KEYFOB_SERVER", url).env("KEYFOB_TOKEN", key);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Done::of(command.spawn().unwrap())
+use crate::harness::Keyfob;
+
+/// How long a process may take for anything.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server. It is killed when it is dropped.
+struct Serving<'a> {
+    keyfob: &'a Keyfob,
+    process: Child,
+    started: Value,
 }
 
-#[test]
-fn dev_says_where_it_is_and_has_a_key() {
-    let keyfob = Keyfob::new();
-    let served = keyfob.serve(&["--dev"]);
-    assert!(served.url.starts_with("http://127.0.0.1:") && !served.url.ends_with(":0"));
-    let stats = ask(&keyfob, &served.url, &served.admin_key, &["stats", "--json"]).exits(0);
-    assert_eq!(stats.object()["total"], 1);
-    assert!(!keyfob.home().join("tokens.redb").exists(), "the store is in memory");
-    assert_eq!(served.terminate().code(), Some(0));
-}
+impl<'a> Serving<'a> {
+    fn start(keyfob: &'a Keyfob, args: &[&str]) -> Self {
+        let words: Vec<_> = ["serve", "--json"].iter().chain(args).copied().collect();
+        Self::of(keyfob, keyfob.command(&words))
+    }
 
-#[test]
-fn without_dev_the_key_is_that_of_init() {
-    let (keyfob, key) = Keyfob::with_admin_key();
-    assert!(key.starts_with("fob_ak_"), "{key}");
-    assert_eq!(keyfob.run(&["init", "--json"]).exits(1).error_code(), "has_admin_key");
-    let another = keyfob.run(&["init", "--another"]).exits(0);
-    assert!(another.stdout.contains("client_secret:"), "{another:?}");
-    let served = keyfob.serve(&[]);
-    assert_eq!(served.admin_key, "", "only --dev shows one");
-    ask(&keyfob, &served.url, &key, &["stats"]).exits(0);
-    assert_eq!(served.terminate().code(), Some(0));
-    keyfob.run(&["list"]).exits(0);
-}
-
-#[test]
-fn the_lines_of_curl_work_as_pasted() {
-    let keyfob = Keyfob::new();
-    let mut command = keyfob.command(&["serve", "--dev", "--listen=127.0.0.1:0"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let mut lines = Vec::new();
-    while lines.iter().filter(|line: &&String| line.contains("curl")).count() < 3 {
+    fn of(keyfob: &'a Keyfob, mut command: Command) -> Self {
+        let log = File::create(keyfob.home().join("log")).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let mut process = command.spawn().unwrap();
         let mut line = String::new();
-        assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended early: {lines:?}");
-        lines.push(line);
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let started = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{}", log_of(keyfob)));
+        Self { keyfob, process, started }
     }
-    let start = lines.iter().position(|line| line.trim().starts_with("key=")).unwrap();
-    let end = lines.iter().rposition(|line| line.contains("introspect")).unwrap();
-    let bash = |script: &str| {
-        let output = Command::new("bash").args(["-c", script]).output().unwrap();
-        assert!(output.status.success(), "{script}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let issued: serde_json::Value =
-        serde_json::from_str(&bash(&lines[start..end].concat())).unwrap();
-    assert_eq!(issued["subject"], "alice");
-    let bearer = issued["bearer"].as_str().unwrap();
-    let paste = |from: usize| {
-        let script = format!("{}{}", lines[start], lines[from]);
-        bash(&script.replace("PASTE_THE_BEARER", bearer))
-    };
-    let active: serde_json::Value = serde_json::from_str(&paste(end)).unwrap();
-    assert_eq!((&active["active"], &active["sub"]), (&true.into(), &"alice".into()));
-    paste(end + 1);
-    assert_eq!(paste(end), r#"{"active":false}"#);
-    child.kill().unwrap();
-    child.wait().unwrap();
+
+    fn address(&self, name: &str) -> &str {
+        self.started[name].as_str().unwrap().strip_prefix("http://").unwrap()
+    }
+
+    fn get(&self, path: &str) -> String {
+        get(self.address("url"), path)
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// Waits until the log has this text.
+    fn wait_for_log(&self, text: &str) {
+        let begun = Instant::now();
+        while !log_of(self.keyfob).contains(text) {
+            assert!(begun.elapsed() < PATIENCE, "{text}: {}", log_of(self.keyfob));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Asks the server to end, and returns the exit code.
+    fn end(mut self) -> Option<i32> {
+        self.signal("TERM");
+        self.process.wait().unwrap().code()
+    }
 }
 
-/// The run takes several seconds at its rate, and the server is asked to stop at its first page.
-#[test]
-fn a_request_that_runs_is_finished_after_sigterm() {
-    let (keyfob, key) = Keyfob::with_admin_key();
-    let grants = "{\"metadata\":{\"tags\":[\"beta\"]}}\n".repeat(300);
-    keyfob.feed(&["issue", "--from=-"], grants.as_bytes()).exits(0);
-    let served = keyfob.serve(&[]);
-    let mut command =
-        keyfob.command(&["revoke", "--where=tag:beta", "--throttle=100", "--yes", "--json", "-vv"]);
-    command.env_remove("KEYFOB_STORE").env("KEYFOB_SERVER", &served.url).env("KEYFOB_TOKEN", key);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut reader = BufReader::new(child.stderr.take().unwrap());
-    let mut stderr = String::new();
-    while !stderr.contains("a page is done") {
-        assert_ne!(reader.read_line(&mut stderr).unwrap(), 0, "it ended early: {stderr}");
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
-    let ended = served.terminate();
-    reader.read_to_string(&mut stderr).unwrap();
-    let done = Done::of(child).exits(0);
-    assert_eq!(done.object()["count"], 300, "{stderr}");
-    assert_eq!(ended.code(), Some(0));
-    assert_eq!(keyfob.run(&["count", "tag:beta state:active"]).exits(0).stdout, "0\n");
+}
+
+fn log_of(keyfob: &Keyfob) -> String {
+    std::fs::read_to_string(keyfob.home().join("log")).unwrap_or_default()
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+const METADATA: &str = "/.well-known/oauth-authorization-server";
+
+#[test]
+fn a_hangup_reads_the_configuration_again() {
+    let keyfob = Keyfob::new();
+    let write = |issuer: &str| {
+        let text = format!("listen = \"127.0.0.1:0\"\nissuer = \"{issuer}\"\n");
+        keyfob.file("keyfob.toml", text)
+    };
+    write("https://one.example");
+    let serving = Serving::start(&keyfob, &["--config", "keyfob.toml"]);
+    assert!(serving.get(METADATA).contains("https://one.example"));
+    write("https://two.example");
+    serving.signal("HUP");
+    serving.wait_for_log("the configuration has been read again");
+    assert!(serving.get(METADATA).contains("https://two.example"));
+
+    keyfob.file("keyfob.toml", "lissen = \"127.0.0.1:0\"\n");
+    serving.signal("HUP");
+    serving.wait_for_log("Did you mean listen?");
+    assert!(serving.get(METADATA).contains("https://two.example"));
+
+    keyfob.file("keyfob.toml", "listen = \"127.0.0.1:1\"\n");
+    serving.signal("HUP");
+    serving.wait_for_log("the new value applies after a restart");
+    assert_eq!(serving.end(), Some(0));
+    for line in log_of(&keyfob).lines().filter(|line| line.starts_with("{\"log\"")) {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["log"]["time"].is_string(), "{line}");
+    }
+    assert!(log_of(&keyfob).contains("the server has drained"));
 }
 
 #[test]
-fn a_token_that_is_revoked_at_one_server_is_refused_by_the_other() {
-    let server = keyfob_testkit::redis::server();
-    let namespace = keyfob_testkit::redis::fresh_namespace();
-    let keyfob = Keyfob::on(&format!("{}/?namespace={namespace}", server.url()));
-    let key = keyfob.run(&["init", "--json"]).exits(0).object();
-    let key = key["admin_key"].as_str().unwrap();
-    let (a, b) = (keyfob.serve(&[]), keyfob.serve(&[]));
-    let issued = ask(&keyfob, &a.url, key, &["issue", "--subject=alice", "--json"]).exits(0);
-    let (id, bearer) = (issued.object()["id"].clone(), issued.object()["bearer"].clone());
-    let path = keyfob.file("bearer.txt", bearer.as_str().unwrap());
-    let validate = ["validate", "--json", "--bearer-file", path.to_str().unwrap()];
-    for url in [&a.url, &b.url] {
-        ask(&keyfob, url, key, &validate).exits(0);
+fn management_has_an_address_of_its_own() {
+    let keyfob = Keyfob::new();
+    let text = "listen = \"127.0.0.1:0\"\n[management]\nlisten = \"127.0.0.1:0\"\n";
+    keyfob.file("keyfob.toml", text);
+    let serving = Serving::start(&keyfob, &["--config", "keyfob.toml", "--dev"]);
+    assert!(serving.get("/metrics").starts_with("HTTP/1.1 404"));
+    let metrics = get(serving.address("management_url"), "/metrics");
+    assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
+}
+
+#[test]
+fn an_address_beyond_the_machine_without_tls_is_warned_about() {
+    let keyfob = Keyfob::new();
+    let serving = Serving::start(&keyfob, &["--dev", "--listen", "0.0.0.0:0"]);
+    serving.wait_for_log("without TLS");
+    let quiet = Keyfob::new();
+    let local = Serving::start(&quiet, &["--dev", "--listen", "127.0.0.1:0"]);
+    local.signal("HUP");
+    local.wait_for_log("read again");
+    assert!(!log_of(&quiet).contains("without TLS"));
+}
+
+#[test]
+fn limits_of_the_configuration_are_there() {
+    let keyfob = Keyfob::new();
+    let limit = "[limits.asks]\nby = \"ip\"\nrate = \"2/1h\"\nroutes = [\"metadata\"]\n";
+    keyfob.file("keyfob.toml", format!("listen = \"127.0.0.1:0\"\n{limit}"));
+    let serving = Serving::start(&keyfob, &["--config", "keyfob.toml", "--dev"]);
+    let first = serving.get(METADATA).to_ascii_lowercase();
+    assert!(first.contains("ratelimit: \"asks\";r=1;"), "{first}");
+    assert!(first.contains("ratelimit-policy: \"asks\";q=2;w=3600\r\n"), "{first}");
+    assert!(serving.get(METADATA).starts_with("HTTP/1.1 200"));
+    let third = serving.get(METADATA).to_ascii_lowercase();
+    assert!(third.starts_with("http/1.1 429"), "{third}");
+    assert!(third.contains("retry-after: "), "{third}");
+    assert!(serving.get("/healthz").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn systemd_may_hold_the_address() {
+    let has = Command::new("systemd-socket-activate").arg("--version").output();
+    if has.is_err() {
+        return;
     }
-    ask(&keyfob, &a.url, key, &["revoke", id.as_str().unwrap()]).exits(0);
-    assert_eq!(ask(&keyfob, &a.url, key, &validate).exits(1).object()["code"], "token_revoked");
-    // Within the max staleness, B may still have it as active.
-    let refused = (0..100).any(|_| ask(&keyfob, &b.url, key, &validate).status.code() == Some(1));
-    assert!(refused, "B never refused it");
+    let keyfob = Keyfob::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let address = format!("127.0.0.1:{port}");
+    let plain = keyfob.command(&["serve", "--json", "--dev", "--listen", "127.0.0.1:1"]);
+    let mut command = Command::new("systemd-socket-activate");
+    command.args(["-l", &address, "-E", "HOME"]).arg(plain.get_program()).args(plain.get_args());
+    command.env("HOME", keyfob.home());
+    // The server starts with the first connection, and answers it.
+    let asking = std::thread::spawn({
+        let address = address.clone();
+        move || {
+            let begun = Instant::now();
+            while TcpStream::connect(&address).is_err() {
+                assert!(begun.elapsed() < PATIENCE);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            get(&address, "/healthz")
+        }
+    });
+    let serving = Serving::of(&keyfob, command);
+    assert_eq!(serving.started["url"], format!("http://{address}"));
+    assert!(asking.join().unwrap().starts_with("HTTP/1.1 200"));
 }
