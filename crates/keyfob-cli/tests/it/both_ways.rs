@@ -35,6 +35,7 @@ impl Way {
 
     fn issue(&self, args: &[&str]) -> (String, String) {
         let args: Vec<_> = args.iter().copied().chain(self.by.as_deref()).collect();
+        wait_for_a_tick();
         self.keyfob.issue(&args)
     }
 
@@ -55,9 +56,17 @@ impl Way {
         if json {
             words.push("--json".to_owned());
         }
+        if args[0] == "issue" {
+            wait_for_a_tick();
+        }
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         self.keyfob.feed(&words, self.bearer.as_bytes())
     }
+}
+
+/// Tokens of one tick of an id, 16 ms, are listed in any order.
+fn wait_for_a_tick() {
+    std::thread::sleep(std::time::Duration::from_millis(40));
 }
 
 /// The objects of a text, with their members in order, or its lines. A server writes the last use of
