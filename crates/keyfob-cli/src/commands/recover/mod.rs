@@ -63,7 +63,7 @@ pub(super) async fn run(args: &RecoverArgs, context: &mut Context) -> Result<(),
     apply(&plan, args.dry_run, context, &mut report).await?;
     let is_complete = report.malformed == 0 && report.unreadable == 0 && !report.gap;
     if args.accept && is_complete {
-        report.accepted_lanes = Some(context.manager.accept_rollback().await?);
+        report.accepted_lanes = Some(context.manager()?.accept_rollback().await?);
     }
     write(&report, context)?;
     if is_complete { Ok(()) } else { Err(Failure::AlreadyReported(Exit::Refused)) }
@@ -139,8 +139,8 @@ async fn revoke_token(
     revoked: &Revoked,
     dry_run: bool,
     context: &Context,
-) -> Result<Outcome, Error> {
-    let manager = &context.manager;
+) -> Result<Outcome, Failure> {
+    let manager = context.manager()?;
     if dry_run {
         return match manager.get(id).await {
             Ok(token) if token.state(manager.now()) == TokenState::Revoked => {
@@ -148,14 +148,14 @@ async fn revoke_token(
             }
             Ok(_) => Ok(Outcome::Revoked),
             Err(Error::NotFound { .. }) => Ok(Outcome::NotFound),
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
     }
     match manager.revoke(id, revoked.request()).await {
         Ok(RevokeOutcome::Revoked) => Ok(Outcome::Revoked),
         Ok(RevokeOutcome::AlreadyRevoked(_)) => Ok(Outcome::AlreadyRevoked),
         Err(Error::NotFound { .. }) => Ok(Outcome::NotFound),
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -169,7 +169,7 @@ async fn sweep(
 ) -> Result<(), Failure> {
     let filter = filter.issued_before(revoked.at + MARGIN);
     let request: RevokeRequest = revoked.request();
-    let mut sweep = context.manager.sweep(filter, request);
+    let mut sweep = context.manager()?.sweep(filter, request);
     if dry_run {
         report.count += sweep.dry_run().await?;
         return Ok(());
