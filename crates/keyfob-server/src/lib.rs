@@ -30,6 +30,7 @@
 //! - **`gateway`** answers gateways: may this request pass, and whose is it?
 //! - **`operations`** has health, readiness and metrics.
 //! - **`openapi`** makes the OpenAPI document from the table of routes.
+//! - **`page`** shows that document to people.
 //! - **`respond`** turns every failure into the form that the caller of a route expects.
 //!
 //! Handlers parse, ask the [`TokenManager`](keyfob::TokenManager), and render. They decide nothing.
@@ -39,11 +40,14 @@ mod call;
 pub mod chains;
 pub mod config;
 mod form;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 pub mod listen;
 mod oauth;
 mod openapi;
 mod operations;
+mod page;
 mod parameter;
 mod query;
 mod respond;

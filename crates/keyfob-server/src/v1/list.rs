@@ -13,7 +13,7 @@ use crate::respond::json::{self, Answer};
 
 /// Answers `GET /v1/tokens`.
 pub(crate) async fn list(call: Call) -> Answer {
-    let filter = query_filter(&call)?;
+    let filter = query_filter(&call.query, call.manager().now())?;
     let cursor = call.query.value::<PageCursor>(&CURSOR)?;
     let paging = Paging::new(call.query.number(&PAGE_LIMIT)?);
     let paging = match call.query.word(&ORDER)? {
@@ -35,7 +35,7 @@ pub(crate) async fn list(call: Call) -> Answer {
 
 /// Answers `GET /v1/tokens/count`.
 pub(crate) async fn count(call: Call) -> Answer {
-    let filter = query_filter(&call)?;
+    let filter = query_filter(&call.query, call.manager().now())?;
     let mut found = Found::default();
     let mut after = None;
     loop {
