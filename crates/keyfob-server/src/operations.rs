@@ -10,6 +10,7 @@ use crate::call::Call;
 use crate::listen::phase::Phase;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
+use crate::shared::Shared;
 
 /// Whether the service works.
 #[derive(Serialize, JsonSchema)]
@@ -27,22 +28,38 @@ pub(crate) async fn health(_: Call) -> Answer {
 /// Answers whether this replica can do its work: the store answers and has no fault, and the server is
 /// not about to stop.
 pub(crate) async fn readiness(call: Call) -> Answer {
-    if call.shared.phases.current() > Phase::Serving {
-        let status = Status { status: "stopping" };
-        return json::with_status(StatusCode::SERVICE_UNAVAILABLE, &status);
-    }
-    let is_ready = match call.manager().report().await {
-        Ok(report) => report.is_ready(),
-        Err(error) => {
-            tracing::warn!(code = error.code(), %error, "not ready");
-            false
-        }
-    };
-    let (status, text) = match is_ready {
-        true => (StatusCode::OK, "ready"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+    let (status, text) = match readiness_of(&call.shared).await {
+        Readiness::Ready => (StatusCode::OK, "ready"),
+        Readiness::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+        Readiness::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
     };
     json::with_status(status, &Status { status: text })
+}
+
+/// Whether this replica can do its work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Readiness {
+    /// The store answers and has no fault.
+    Ready,
+    /// It does not answer, or has a fault.
+    NotReady,
+    /// The server is about to stop.
+    Stopping,
+}
+
+/// Returns whether this replica can do its work. It asks the store.
+pub(crate) async fn readiness_of(shared: &Shared) -> Readiness {
+    if shared.phases.current() > Phase::Serving {
+        return Readiness::Stopping;
+    }
+    match shared.manager.report().await {
+        Ok(report) if report.is_ready() => Readiness::Ready,
+        Ok(_) => Readiness::NotReady,
+        Err(error) => {
+            tracing::warn!(code = error.code(), %error, "not ready");
+            Readiness::NotReady
+        }
+    }
 }
 
 /// Answers with all metrics in the text format of Prometheus.

@@ -21,6 +21,7 @@
 @include count_record@
 @include count_out_listed@
 @include count_out_buckets@
+@include permissions@
 local operation, field, unfinished_advance = @arg.operation@, @arg.field@, @arg.unfinished_advance@
 local first_head = @first_key.unfinished_or_heads@
 local advanced_by = sub(operation, 1, @epoch.advanced_by.size@)

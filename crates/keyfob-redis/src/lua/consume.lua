@@ -7,6 +7,7 @@
 @include count_bucket@
 @include count_record@
 @include attempt@
+@include permissions@
 local header = call('GETRANGE', @key.record@, 0, @LAST_HEADER_OFFSET@)
 local earlier_answer = call('GET', @key.answer@)
 if earlier_answer then return cmsgpack.unpack(earlier_answer) end

@@ -12,6 +12,7 @@
 @include index@
 @include count_bucket@
 @include new_records@
+@include permissions@
 local deadline, count = tonumber(@arg.deadline@), tonumber(@arg.record_count@)
 local first_key, first_arg = @first_key.records@, @first_arg.records@
 local remember_answer, last_keep_until = @arg.remember_answer@ == '1', 0

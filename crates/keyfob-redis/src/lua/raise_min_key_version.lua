@@ -4,6 +4,7 @@
 @include clock@
 @include namespace@
 @include lane@
+@include permissions@
 if not read_lane() then
   if not may_create_lane() then return { @reply.lane_missing@ } end
   create_lane(now + EPOCH_RETENTION)

@@ -18,6 +18,7 @@
 @include count_record@
 @include move_count@
 @include new_records@
+@include permissions@
 local version, key_version = tonumber(@arg.version@), tonumber(@arg.key_version@)
 local added_count, minted_count = tonumber(@arg.added_count@), tonumber(@arg.minted_count@)
 local first_added, moved_end_bucket = @first_key.added_heads@, @arg.moved_end_bucket@

@@ -7,6 +7,7 @@
 @include index@
 @include attempt@
 @include lifetime_class@
+@include permissions@
 local version, key_version = tonumber(@arg.version@), tonumber(@arg.key_version@)
 local added_count = tonumber(@arg.added_count@)
 

@@ -13,6 +13,7 @@
 @include count_bucket@
 @include count_record@
 @include count_out_listed@
+@include permissions@
 local operation, cascade_field = @arg.operation@, @arg.cascade_field@
 
 local header = call('GETRANGE', @key.record@, 0, @LAST_HEADER_OFFSET@)

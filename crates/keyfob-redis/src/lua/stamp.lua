@@ -3,6 +3,7 @@
 @include clock@
 @include namespace@
 @include lane@
+@include permissions@
 local stamp, retained_until = read_lane(), now + EPOCH_RETENTION
 if not stamp then
   if not may_create_lane() then return { @reply.lane_missing@ } end

@@ -8,6 +8,7 @@
 @include count_bucket@
 @include count_record@
 @include move_count@
+@include permissions@
 if is_foreign(call('HGET', @key.lane@, @lane.namespace@)) then
   return { may_create_lane() and @reply.stored@ or @reply.lane_missing@ }
 end

@@ -5,6 +5,7 @@
 //! | [`signatures`] | the keys and the arguments of each script, in order |
 //! | [`layout`] | the bytes of a record's header, an epoch, a debt |
 //! | [`constants`] | numbers and short strings that both sides use |
+//! | [`commands`] | which commands a script runs |
 //!
 //! Rust builds a call from a struct that has a field for each key and each argument. The scripts in
 //! `src/lua` name them in placeholders such as `@arg.deadline@` and `@header[record].stamp@`, which
@@ -12,6 +13,7 @@
 //! name that does not exist fails a test.
 
 pub(crate) mod arg;
+pub(crate) mod commands;
 pub(crate) mod constants;
 pub(crate) mod layout;
 pub(crate) mod script;

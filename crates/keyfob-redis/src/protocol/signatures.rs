@@ -275,6 +275,12 @@ scripts! {
         more_args: charges;
     }
 
+    /// Returns which commands the user may not run.
+    missing_permissions {
+        keys: any;
+        more_args: commands;
+    }
+
     /// Gives back permits that were just taken.
     refund {
         more_keys: limits;

@@ -15,10 +15,12 @@
 //! | `@flags[flags].has_client@`, `@flags[flags].ancestors@` | 0 or 1, the number of ancestors |
 //! | `@reply.stale@`, `@lane.birth@` | a short string of [`constants`] |
 //! | `@TICK_MS@` | a number of [`constants`] |
+//! | `@NEEDED_COMMANDS@` | the commands without which the script fails, as strings |
 //!
 //! Lines that hold only a comment are left out. A placeholder that stands for nothing is left as it is:
 //! the server would not compile such a script, and the tests find it before.
 
+use super::commands::ScriptCommands;
 use super::constants;
 use super::constants::flags;
 use super::layout::{Content, Field, LAYOUTS, Layout};
@@ -52,6 +54,7 @@ shared_files! {
     "names",
     "namespace",
     "new_records",
+    "permissions",
     "record_header",
     "signal",
     "verdict",
@@ -61,7 +64,14 @@ shared_files! {
 pub(super) fn assemble(signature: &Signature, leaf_capacity: u16) -> String {
     let mut text = String::new();
     include(signature.source, &mut text);
-    replace_placeholders(&text, |name| resolve(name, signature, leaf_capacity))
+    let text = replace_placeholders(&text, |name| resolve(name, signature, leaf_capacity));
+    let needed = ScriptCommands::of(&text).needed;
+    replace_placeholders(&text, |name| (name == "NEEDED_COMMANDS").then(|| quoted(&needed)))
+}
+
+fn quoted(words: &[String]) -> String {
+    let words: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
+    words.join(", ")
 }
 
 /// Adds a file without its comments, and the files that it includes.

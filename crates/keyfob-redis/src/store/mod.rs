@@ -15,6 +15,7 @@ mod namespace;
 mod namespace_meta;
 mod namespace_report;
 mod outcome;
+mod permissions;
 mod query;
 mod recent_revocations;
 mod replace;

@@ -40,7 +40,7 @@ impl Shared {
     /// Logs what is wrong with the servers when the store is opened.
     pub(super) async fn check_servers(&self) -> Result<(), StoreError> {
         let report = match self.report_on_servers().await {
-            Ok(report) => report,
+            Ok((report, _)) => report,
             Err(error) => {
                 tracing::warn!(%error, "the settings of the servers cannot be read");
                 return Ok(());
@@ -63,13 +63,14 @@ impl Shared {
     }
 
     pub(super) async fn report(&self) -> Result<StoreReport, StoreError> {
-        let mut report = self.report_on_servers().await?;
+        let (mut report, servers) = self.report_on_servers().await?;
+        self.permission_findings(&mut report, &servers).await;
         self.namespace_findings(&mut report).await;
         Ok(report)
     }
 
-    /// What there is to say about the servers, without the namespace.
-    async fn report_on_servers(&self) -> Result<StoreReport, StoreError> {
+    /// Returns what there is to say about the servers without the namespace, and those that answered.
+    async fn report_on_servers(&self) -> Result<(StoreReport, Vec<Address>), StoreError> {
         let (connections, mut unreachable) = self.reachable_primaries().await?;
         let ahead = connections.first().map_or(0, |(_, connection)| connection.clock_ahead());
         let now = self.now().as_millis().saturating_add_signed(ahead);
@@ -83,6 +84,7 @@ impl Shared {
             report.find(Severity::Fault, "away", advice);
         }
         self.sentinel_findings(&mut report).await;
+        let mut answered = Vec::new();
         for (address, connection) in connections {
             let answers = join(ask(&connection, &["INFO"]), ask(&connection, &SETTINGS)).await;
             let (info, settings) = match answers {
@@ -110,6 +112,7 @@ impl Shared {
                 settings.map(values_of_list),
                 connection.clock_ahead(),
             );
+            answered.push(address);
         }
         for (address, error) in unreachable {
             let advice = format!(
@@ -118,11 +121,11 @@ impl Shared {
             );
             report.find(Severity::Fault, "reachable", advice);
         }
-        Ok(report)
+        Ok((report, answered))
     }
 
     /// Returns a lane whose primary is this server.
-    async fn lane_at(&self, address: &Address) -> Option<Lane> {
+    pub(super) async fn lane_at(&self, address: &Address) -> Option<Lane> {
         let lanes: Vec<_> = self.namespace.lanes().lanes().collect();
         let slots: Vec<_> = lanes.iter().map(|lane| self.keys.slot(*lane)).collect();
         let primaries = self.connections.primaries_of(&slots).await.ok()?;

@@ -49,11 +49,11 @@ async fn a_user_without_a_password_logs_in() {
 }
 
 /// The permissions that a user of one namespace needs, and no others.
-const RULES: &str = "~shop:* -@all +evalsha +script|load +script|exists +time +hget +hgetall +hmget +hset \
+pub(crate) const RULES: &str = "~shop:* -@all +evalsha +script|load +script|exists +time +hget +hgetall +hmget +hset \
     +hincrby +hdel +hrandfield +hexists +exists +get +mget +set +getrange +setrange +pexpireat \
     +pexpiretime +pttl +zadd +zcard +zcount +zrange +zrangebylex +zrevrangebylex +zrangebyscore \
     +zrem +zremrangebyrank +zmscore +zrandmember +rename +xadd +xrange +xrevrange +xinfo|stream \
-    +del +client|tracking +info +persist +wait +role +cluster|slots";
+    +del +client|tracking +info +persist +wait +role +cluster|slots +asking +select";
 
 #[test]
 fn the_recipes_show_the_same_rules() {
@@ -106,7 +106,9 @@ async fn a_user_with_only_what_is_needed_can_do_everything() {
     assert_eq!(page.entries.len(), 100);
     store.raise_min_key_version(keyfob::seal::KeyVersion::new(1)).await.unwrap();
     // Waiting for replicas, Sentinel and clusters need these beside the scripts.
-    for command in [&["WAIT", "1", "10"][..], &["ROLE"], &["CLUSTER", "SLOTS"]] {
+    for command in
+        [&["WAIT", "1", "10"][..], &["ROLE"], &["CLUSTER", "SLOTS"], &["ASKING"], &["SELECT", "1"]]
+    {
         let answer = server.call(&[&["ACL", "DRYRUN", "shop"], command].concat()).unwrap();
         assert_eq!(answer.to_string(), "OK", "{command:?}");
     }

@@ -25,6 +25,7 @@ mod lost_shard;
 mod metrics;
 mod open;
 mod outage;
+mod permissions;
 mod runtimes;
 mod sealed;
 mod sealed_edits;

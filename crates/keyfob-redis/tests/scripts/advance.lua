@@ -248,6 +248,11 @@ local function count_out_all(directory, advanced_by)
     call('ZREM', directory, bucket)
   end
 end
+for _, command in ipairs({ 'del', 'exists', 'get', 'hexists', 'hget', 'hincrby', 'hmget', 'hset', 'pexpireat', 'pexpiretime', 'set', 'time', 'xadd' }) do
+  if not redis.acl_check_cmd(command, KEYS[1]) then
+    return redis.error_reply("NOPERM this user has no permissions to run the '" .. command .. "' command")
+  end
+end
 local operation, field, unfinished_advance = ARGV[8], ARGV[11], ARGV[12]
 local first_head = 6
 local advanced_by = sub(operation, 1, 8)

@@ -114,6 +114,11 @@ local function attempt(write, recover)
   if is_undone == true then return redis.error_reply(detail) end
   return { 'half', detail }
 end
+for _, command in ipairs({ 'get', 'getrange', 'hmget', 'set', 'setrange', 'time' }) do
+  if not redis.acl_check_cmd(command, KEYS[1]) then
+    return redis.error_reply("NOPERM this user has no permissions to run the '" .. command .. "' command")
+  end
+end
 local header = call('GETRANGE', KEYS[3], 0, 134)
 local earlier_answer = call('GET', KEYS[2])
 if earlier_answer then return cmsgpack.unpack(earlier_answer) end

@@ -369,6 +369,11 @@ local function count_records(key_at, arg_at, count)
     arg_at = arg_at + 11
   end
 end
+for _, command in ipairs({ 'del', 'exists', 'get', 'getrange', 'hmget', 'hset', 'pexpireat', 'pexpiretime', 'pttl', 'rename', 'set', 'time', 'xadd', 'zadd', 'zcard', 'zcount', 'zmscore', 'zrandmember', 'zrange', 'zrem', 'zremrangebyrank', 'zrevrangebylex' }) do
+  if not redis.acl_check_cmd(command, KEYS[1]) then
+    return redis.error_reply("NOPERM this user has no permissions to run the '" .. command .. "' command")
+  end
+end
 local deadline, count = tonumber(ARGV[3]), tonumber(ARGV[8])
 local first_key, first_arg = 4, 9
 local remember_answer, last_keep_until = ARGV[4] == '1', 0

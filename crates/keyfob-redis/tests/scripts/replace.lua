@@ -455,6 +455,11 @@ local function count_records(key_at, arg_at, count)
     arg_at = arg_at + 11
   end
 end
+for _, command in ipairs({ 'del', 'exists', 'getrange', 'hmget', 'hset', 'mget', 'pexpireat', 'pexpiretime', 'pttl', 'rename', 'set', 'time', 'xadd', 'zadd', 'zcard', 'zcount', 'zmscore', 'zrandmember', 'zrange', 'zrem', 'zremrangebyrank', 'zrevrangebylex' }) do
+  if not redis.acl_check_cmd(command, KEYS[1]) then
+    return redis.error_reply("NOPERM this user has no permissions to run the '" .. command .. "' command")
+  end
+end
 local version, key_version = tonumber(ARGV[8]), tonumber(ARGV[10])
 local added_count, minted_count = tonumber(ARGV[12]), tonumber(ARGV[14])
 local first_added, moved_end_bucket = 7, ARGV[11]

@@ -224,6 +224,11 @@ local function head_with_class(head, keep_until)
   end
   return head .. string.char(97 + class)
 end
+for _, command in ipairs({ 'exists', 'get', 'hmget', 'hset', 'pexpireat', 'pexpiretime', 'pttl', 'rename', 'set', 'time', 'zadd', 'zcard', 'zcount', 'zmscore', 'zrandmember', 'zrange', 'zrem', 'zremrangebyrank', 'zrevrangebylex' }) do
+  if not redis.acl_check_cmd(command, KEYS[1]) then
+    return redis.error_reply("NOPERM this user has no permissions to run the '" .. command .. "' command")
+  end
+end
 local version, key_version = tonumber(ARGV[5]), tonumber(ARGV[7])
 local added_count = tonumber(ARGV[8])
 local record = call('GET', KEYS[2])

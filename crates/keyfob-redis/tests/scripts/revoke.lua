@@ -216,6 +216,11 @@ local function count_out_listed(directory, record_prefix, first_head, field, exc
     end
   end
 end
+for _, command in ipairs({ 'del', 'exists', 'get', 'getrange', 'hget', 'hincrby', 'hmget', 'hset', 'pexpireat', 'pexpiretime', 'set', 'setrange', 'time', 'xadd' }) do
+  if not redis.acl_check_cmd(command, KEYS[1]) then
+    return redis.error_reply("NOPERM this user has no permissions to run the '" .. command .. "' command")
+  end
+end
 local operation, cascade_field = ARGV[8], ARGV[12]
 local header = call('GETRANGE', KEYS[3], 0, 134)
 if header ~= '' and not is_readable(header) then return { 'damaged' } end

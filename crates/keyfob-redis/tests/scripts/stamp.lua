@@ -27,6 +27,11 @@ local function read_lane()
   if sequence and not lane[5] then call('HSET', KEYS[1], 't', ARGV[1]) end
   return sequence
 end
+for _, command in ipairs({ 'del', 'hmget', 'hset', 'pexpireat', 'pttl', 'time' }) do
+  if not redis.acl_check_cmd(command, KEYS[1]) then
+    return redis.error_reply("NOPERM this user has no permissions to run the '" .. command .. "' command")
+  end
+end
 local stamp, retained_until = read_lane(), now + EPOCH_RETENTION
 if not stamp then
   if not may_create_lane() then return { 'no_lane' } end

@@ -113,6 +113,11 @@ local function move_count(directory, header, bucket, id)
   add_to_field(directory .. bucket, 'i' .. kind_and_client, 1, id)
   return true
 end
+for _, command in ipairs({ 'get', 'getrange', 'hget', 'hmget', 'pexpiretime', 'set', 'setrange', 'time' }) do
+  if not redis.acl_check_cmd(command, KEYS[1]) then
+    return redis.error_reply("NOPERM this user has no permissions to run the '" .. command .. "' command")
+  end
+end
 if is_foreign(call('HGET', KEYS[1], 't')) then
   return { may_create_lane() and 'stored' or 'no_lane' }
 end

@@ -23,6 +23,7 @@ use crate::access::caller::Identity;
 use crate::access::credentials::{BadCredentials, Credentials};
 use crate::call::Call;
 use crate::form::Form;
+use crate::gateway::ext_authz;
 use crate::listen::Face;
 use crate::query::Query;
 use crate::respond::failure::Failure;
@@ -30,7 +31,7 @@ use crate::respond::json::Answer;
 use crate::respond::render::ErrorForm;
 use crate::shared::Shared;
 
-/// Returns a router with the routes of a side.
+/// Returns a router with the routes of a side, and the gRPC services beside them.
 pub(crate) fn router(shared: &Arc<Shared>, face: Face) -> Router {
     let mut by_path = HashMap::<_, axum::routing::MethodRouter>::new();
     for route in routes().into_iter().filter(|route| face.has(route.path)) {
@@ -46,10 +47,18 @@ pub(crate) fn router(shared: &Arc<Shared>, face: Face) -> Router {
     let router = by_path
         .into_iter()
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+    let router = match face {
+        Face::All | Face::Public => ext_authz::add_to(router, shared),
+        Face::Management => router,
+    };
     router.fallback(no_route)
 }
 
 async fn no_route(request: Request) -> Response<Body> {
+    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if content_type.is_some_and(|text| text.starts_with(b"application/grpc")) {
+        return tonic::Status::unimplemented("there is no service of this name").into_http();
+    }
     let status = StatusCode::NOT_FOUND;
     unrouted(&request, status, "not_found", "there is nothing at this path")
 }

@@ -1,3 +1,4 @@
 //! Verdicts for gateways.
 
 mod authz;
+mod ext_authz;

@@ -1,0 +1,146 @@
+//! From a check request of Envoy to a verdict.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::ConnectInfo;
+use envoy_types::ext_authz::v3::CheckRequestExt as _;
+use envoy_types::ext_authz::v3::pb::{Authorization, CheckRequest, CheckResponse};
+use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
+use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use keyfob::ErrorClass;
+use keyfob_tower::{ErrorResponse, TrustedProxies};
+use tonic::{Request, Response, Status};
+
+use super::render::render;
+use crate::gateway::decide::decide;
+use crate::gateway::demands::{BadDemands, Demands, Device};
+use crate::gateway::request::{ClientRequest, query_of};
+use crate::gateway::verdict::Verdict;
+use crate::shared::Shared;
+
+/// The headers in which proxies name the client address.
+static FORWARDED: [HeaderName; 2] =
+    [HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("forwarded")];
+
+/// The authorization service.
+#[derive(Debug)]
+pub(super) struct Authorizer {
+    shared: Arc<Shared>,
+}
+
+impl Authorizer {
+    /// Creates the service.
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    async fn verdict(&self, check: &CheckRequest, peer: Option<IpAddr>) -> Verdict {
+        let settings = &self.shared.settings;
+        let attributes = check.attributes.as_ref();
+        let demands = Demands::of_pairs(
+            attributes
+                .into_iter()
+                .flat_map(|attributes| extensions(&attributes.context_extensions)),
+            &settings.chains,
+        );
+        let http = attributes.and_then(|attributes| attributes.request.as_ref()?.http.as_ref());
+        let Some(headers) = headers(http, &demands) else {
+            let response = ErrorResponse::invalid_request("a header of the request is malformed");
+            return Verdict::Denied(response.into());
+        };
+        let source = check.get_client_address().and_then(|address| address.parse().ok());
+        let address = client_address(peer, source, &headers, &settings.trusted_proxies);
+        let query = http.map_or("", |http| query_of(&http.path));
+        let request = ClientRequest { headers: &headers, query, address };
+        let limit = settings.request_timeout;
+        let decided = tokio::time::timeout(limit, decide(&self.shared, &request, demands)).await;
+        decided
+            .unwrap_or_else(|_| Verdict::Denied(ErrorResponse::new(ErrorClass::Unavailable).into()))
+    }
+}
+
+#[tonic::async_trait]
+impl Authorization for Authorizer {
+    async fn check(
+        &self,
+        request: Request<CheckRequest>,
+    ) -> Result<Response<CheckResponse>, Status> {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        let verdict = self.verdict(request.get_ref(), peer).await;
+        Ok(Response::new(render(verdict)))
+    }
+}
+
+fn extensions(
+    extensions: &HashMap<String, String>,
+) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    extensions.iter().map(|(name, value)| (Cow::from(name), Cow::from(value)))
+}
+
+/// Returns the headers that a verdict depends on; `None` if one is malformed.
+///
+/// Envoy joins the values of a header by commas, unless `encode_raw_headers` is set. No bearer token has
+/// a comma, so a request with two of them is refused.
+fn headers(http: Option<&HttpRequest>, demands: &Result<Demands, BadDemands>) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    let Some(http) = http else { return Some(headers) };
+    let device = match demands {
+        Ok(Demands { device: Some(Device::Header(name)), .. }) => Some(name),
+        _ => None,
+    };
+    let is_read = |name: &str| {
+        let read = [&AUTHORIZATION, &COOKIE].into_iter().chain(&FORWARDED).chain(device);
+        read.into_iter().find(|read| name.eq_ignore_ascii_case(read.as_str()))
+    };
+    for (name, value) in &http.headers {
+        if let Some(name) = is_read(name) {
+            headers.append(name, HeaderValue::from_bytes(value.as_bytes()).ok()?);
+        }
+    }
+    for raw in http.header_map.iter().flat_map(|map| &map.headers) {
+        if let Some(name) = is_read(&raw.key) {
+            let value =
+                if raw.raw_value.is_empty() { raw.value.as_bytes() } else { &raw.raw_value };
+            headers.append(name, HeaderValue::from_bytes(value).ok()?);
+        }
+    }
+    Some(headers)
+}
+
+/// Returns the address of the client. Envoy tells the one that it has found, but anyone may send a check
+/// request: only a trusted proxy is believed.
+fn client_address(
+    peer: Option<IpAddr>,
+    source: Option<IpAddr>,
+    headers: &HeaderMap,
+    proxies: &TrustedProxies,
+) -> Option<IpAddr> {
+    let source = source.filter(|_| peer.is_some_and(|peer| proxies.is_trusted(peer)))?;
+    Some(proxies.client_address(source, headers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_that_envoy_tells_counts_only_from_a_trusted_proxy() {
+        let proxies = TrustedProxies::x_forwarded_for(["10.0.0.0/8"]).unwrap();
+        let forwarded =
+            HeaderMap::from_iter([(FORWARDED[0].clone(), "192.0.2.7".parse().unwrap())]);
+        let from = |peer: &str, source: &str, headers: &HeaderMap| {
+            client_address(peer.parse().ok(), source.parse().ok(), headers, &proxies)
+                .map(|address| address.to_string())
+        };
+        let none = HeaderMap::new();
+        assert_eq!(from("10.0.0.1", "192.0.2.9", &forwarded).as_deref(), Some("192.0.2.9"));
+        assert_eq!(from("10.0.0.1", "10.0.0.2", &forwarded).as_deref(), Some("192.0.2.7"));
+        assert_eq!(from("10.0.0.1", "10.0.0.2", &none).as_deref(), Some("10.0.0.2"));
+        assert_eq!(from("192.0.2.1", "192.0.2.9", &forwarded), None);
+        assert_eq!(from("10.0.0.1", "pipe", &none), None);
+    }
+}

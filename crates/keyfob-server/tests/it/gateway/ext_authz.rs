@@ -1,0 +1,234 @@
+//! Envoy's external authorization over gRPC, by a client of gRPC over a socket.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use envoy_types::ext_authz::v3::pb::{
+    CheckRequest, CheckResponse, HeaderValueOption, HttpResponse, OkHttpResponse,
+};
+use envoy_types::pb::envoy::config::core::v3::address::Address as AddressKind;
+use envoy_types::pb::envoy::config::core::v3::{Address, HeaderMap, HeaderValue, SocketAddress};
+use envoy_types::pb::envoy::service::auth::v3::AttributeContext;
+use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request};
+use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
+use envoy_types::pb::google::protobuf::value::Kind as ValueKind;
+use keyfob::{Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits, MemoryStore, TokenManager};
+use keyfob_server::Settings;
+use keyfob_tower::{SessionCookie, TrustedProxies};
+use tonic::Code;
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::failing_store::FailingStore;
+use crate::support::Service;
+
+fn check(headers: &[(&str, &str)], extensions: &[(&str, &str)]) -> CheckRequest {
+    let map = |pairs: &[(&str, &str)]| -> HashMap<_, _> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    let mut headers = map(headers);
+    headers.insert(":authority".into(), "shop.example".into());
+    let http = HttpRequest { headers, path: "/page?a=1".into(), ..HttpRequest::default() };
+    let attributes = AttributeContext {
+        request: Some(Request { http: Some(http), ..Request::default() }),
+        context_extensions: map(extensions),
+        ..AttributeContext::default()
+    };
+    CheckRequest { attributes: Some(attributes) }
+}
+
+fn http(check: &mut CheckRequest) -> &mut HttpRequest {
+    let request = check.attributes.as_mut().unwrap().request.as_mut().unwrap();
+    request.http.as_mut().unwrap()
+}
+
+async fn ask(service: &Service, check: CheckRequest) -> CheckResponse {
+    let mut client = AuthorizationClient::connect(service.url.clone()).await.unwrap();
+    client.check(check).await.unwrap().into_inner()
+}
+
+async fn ask_as(service: &Service, bearer: &str, extensions: &[(&str, &str)]) -> CheckResponse {
+    let authorization = format!("Bearer {bearer}");
+    ask(service, check(&[("authorization", &authorization)], extensions)).await
+}
+
+fn values(options: &[HeaderValueOption]) -> HashMap<&str, &str> {
+    let pair = |option: &&HeaderValueOption| option.header.is_some();
+    let headers = options.iter().filter(pair).map(|option| option.header.as_ref().unwrap());
+    headers.map(|header| (header.key.as_str(), header.value.as_str())).collect()
+}
+
+fn allowed(response: &CheckResponse) -> &OkHttpResponse {
+    assert_eq!(response.status.as_ref().unwrap().code, 0);
+    match &response.http_response {
+        Some(HttpResponse::OkResponse(ok)) => ok,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The code of gRPC, the status of HTTP, and the headers and the body for the client.
+fn denied(response: &CheckResponse) -> (Code, i32, HashMap<&str, &str>, &str) {
+    match &response.http_response {
+        Some(HttpResponse::DeniedResponse(denied)) => {
+            let status = denied.status.as_ref().unwrap().code;
+            let code = Code::from(response.status.as_ref().unwrap().code);
+            (code, status, values(&denied.headers), &denied.body)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_may_pass_has_its_identity_in_headers_and_in_metadata() {
+    let service = Service::start().await;
+    let grant = Grant::new(Kind::Access).subject("zoë").scopes("write read").audience("shop");
+    let issued = service.manager.issue(grant.issuer("i")).await.unwrap();
+    let extensions = [("scope", "read write"), ("audience", "shop")];
+    let response = ask_as(&service, issued.bearer.expose(), &extensions).await;
+    let ok = allowed(&response);
+    let headers = values(&ok.headers);
+    assert_eq!((headers["x-token-subject"], headers["x-token-scope"]), ("zo%C3%AB", "read write"));
+    assert_eq!(headers["x-token-id"], issued.token.id.to_string());
+    // The token has no client. What the client of Envoy sends in that header is removed.
+    assert_eq!(ok.headers_to_remove, ["x-token-client"]);
+    let metadata = &response.dynamic_metadata.as_ref().unwrap().fields;
+    let text = |name: &str| match metadata[name].kind.as_ref().unwrap() {
+        ValueKind::StringValue(text) => text.clone(),
+        ValueKind::NumberValue(number) => number.to_string(),
+        ValueKind::ListValue(list) => format!("{} values", list.values.len()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        (text("subject"), text("issuer"), text("kind")),
+        ("zoë".into(), "i".into(), "access".into())
+    );
+    assert_eq!((text("scopes"), text("audiences")), ("2 values".into(), "1 values".into()));
+    assert_eq!(text("expires_at"), issued.token.expires_at.unwrap().as_secs().to_string());
+    assert!(!metadata.contains_key("client"));
+}
+
+#[tokio::test]
+async fn a_request_that_may_not_pass_is_answered_like_one_over_http() {
+    let cookie = SessionCookie::new("session").unwrap();
+    let service = Service::with(Settings::new().gateway_cookie(cookie)).await;
+    let bearer = service.bearer(Grant::new(Kind::Session).scope("read")).await;
+    let response = ask(&service, check(&[], &[])).await;
+    let (code, status, headers, _) = denied(&response);
+    assert_eq!((code, status), (Code::Unauthenticated, 401));
+    assert_eq!(headers["www-authenticate"], "Bearer realm=\"keyfob\"");
+    let response = ask_as(&service, &bearer, &[("scope", "write")]).await;
+    let (code, status, headers, body) = denied(&response);
+    assert_eq!((code, status), (Code::PermissionDenied, 403));
+    assert!(headers["www-authenticate"].ends_with("scope=\"write\""));
+    assert!(body.contains("\"insufficient_scope\"") && headers["cache-control"] == "no-store");
+    for extensions in [[("scopes", "read")], [("chain", "shop")], [("scope", "")], [("limit", "x")]]
+    {
+        let response = ask_as(&service, &bearer, &extensions).await;
+        let (code, status, _, body) = denied(&response);
+        assert_eq!((code, status), (Code::InvalidArgument, 400), "{extensions:?}");
+        assert!(body.contains("invalid_demands"), "{body}");
+    }
+    let (header, cookie) = (format!("Bearer {bearer}"), format!("a=1; __Host-session={bearer}"));
+    allowed(&ask(&service, check(&[("cookie", &cookie)], &[])).await);
+    let twice = format!("{header},{header}");
+    for headers in [
+        vec![("authorization", &*header), ("cookie", &*cookie)],
+        vec![("authorization", &*twice)],
+        vec![("authorization", "Bearer \n")],
+    ] {
+        let response = ask(&service, check(&headers, &[])).await;
+        assert_eq!(denied(&response).1, 400, "{headers:?}");
+    }
+    let mut in_query = check(&[("authorization", &header)], &[]);
+    http(&mut in_query).path = format!("/page?access_token={bearer}");
+    assert_eq!(denied(&ask(&service, in_query).await).1, 400);
+    assert_eq!(denied(&ask(&service, CheckRequest::default()).await).1, 401);
+}
+
+#[tokio::test]
+async fn raw_headers_are_read_one_by_one() {
+    let service = Service::start().await;
+    let bearer = service.bearer(Grant::new(Kind::Access).device_id("phone-1")).await;
+    let ask = async |values: &[(&str, &str)]| {
+        let mut check = check(&[], &[("device_header", "x-device")]);
+        let raw = |(key, value): &(&str, &str)| HeaderValue {
+            key: (*key).to_owned(),
+            value: String::new(),
+            raw_value: value.as_bytes().to_vec(),
+        };
+        http(&mut check).header_map = Some(HeaderMap { headers: values.iter().map(raw).collect() });
+        ask(&service, check).await
+    };
+    let authorization = format!("Bearer {bearer}");
+    let (token, device) = (("authorization", &*authorization), ("x-device", "phone-1"));
+    allowed(&ask(&[token, device]).await);
+    assert_eq!(denied(&ask(&[token]).await).1, 401);
+    assert_eq!(denied(&ask(&[token, token, device]).await).1, 400);
+}
+
+#[tokio::test]
+async fn limits_are_charged_to_the_address_that_a_trusted_envoy_names() {
+    let policy = LimitPolicy::new("per-address", LimitBy::Ip, "1/1h".parse().unwrap()).unwrap();
+    let limits = Limits::new(LocalLimits::new()).policy(policy).unwrap();
+    let manager = TokenManager::builder(MemoryStore::new().unwrap()).limits(limits).build();
+    let proxies = TrustedProxies::x_forwarded_for(["127.0.0.1"]).unwrap();
+    let service = Service::over(manager, Settings::new().trusted_proxies(proxies)).await;
+    let authorization = format!("Bearer {}", service.bearer(Grant::new(Kind::Access)).await);
+    let from = async |address: &str| {
+        let mut check = check(&[("authorization", &authorization)], &[("limit", "per-address")]);
+        let address = SocketAddress { address: address.to_owned(), ..SocketAddress::default() };
+        let address = Address { address: Some(AddressKind::SocketAddress(address)) };
+        let peer = Peer { address: Some(address), ..Peer::default() };
+        check.attributes.as_mut().unwrap().source = Some(peer);
+        ask(&service, check).await
+    };
+    let response = from("192.0.2.1").await;
+    assert_eq!(
+        values(&allowed(&response).response_headers_to_add)["ratelimit"],
+        "\"per-address\";r=0;t=3600"
+    );
+    let response = from("192.0.2.1").await;
+    let (code, status, headers, _) = denied(&response);
+    assert_eq!((code, status, headers["retry-after"]), (Code::ResourceExhausted, 429, "3600"));
+    allowed(&from("192.0.2.2").await);
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_answers_503_and_the_replica_is_not_serving() {
+    let store = Arc::new(FailingStore::new());
+    let manager = TokenManager::builder(Arc::clone(&store)).build();
+    let service = Service::over(manager, Settings::new()).await;
+    let bearer = service.bearer(Grant::new(Kind::Access)).await;
+    let channel = Endpoint::from_shared(service.url.clone()).unwrap().connect().await.unwrap();
+    let mut client = HealthClient::new(channel);
+    let mut serving = async |name: &str| {
+        let request = HealthCheckRequest { service: name.to_owned() };
+        client.check(request).await.map(|response| response.into_inner().status())
+    };
+    assert_eq!(serving("").await.unwrap(), ServingStatus::Serving);
+    store.set_down(true);
+    assert_eq!(
+        serving("envoy.service.auth.v3.Authorization").await.unwrap(),
+        ServingStatus::NotServing
+    );
+    assert_eq!(serving("other").await.unwrap_err().code(), Code::NotFound);
+    let response = ask_as(&service, &bearer, &[("strong", "true")]).await;
+    let (code, status, headers, _) = denied(&response);
+    assert_eq!((code, status, headers["retry-after"]), (Code::Unavailable, 503, "1"));
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_long_and_a_service_that_is_unknown_are_refused() {
+    let service = Service::start().await;
+    let long = "x".repeat(300 * 1024);
+    let mut client = AuthorizationClient::connect(service.url.clone()).await.unwrap();
+    let refused = client.check(check(&[("x", &long)], &[])).await.unwrap_err();
+    assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
+    let reply = service.raw(http::Method::POST, "/a.B/C", None, "application/grpc", "").await;
+    assert_eq!(
+        (reply.status.as_u16(), &reply.headers["grpc-status"]),
+        (200, &"12".parse().unwrap())
+    );
+}
