@@ -13,8 +13,11 @@ use keyfob_core::time::Ttl;
 use keyfob_core::token::{Grant, Kind, Metadata};
 use serde::{Deserialize, Serialize};
 
+use crate::many::at_most;
 #[cfg(feature = "schema")]
-use crate::schema::{Address, KindSchema, Names, OverlapText, ScopeText, Text, TtlText};
+use crate::schema::{
+    Address, KindSchema, LabelKeyText, Labels, Names, OverlapText, ScopeText, Text, TtlText,
+};
 use crate::secret::SecretText;
 use crate::validate::ProvenKey;
 
@@ -27,14 +30,11 @@ use crate::validate::ProvenKey;
 pub struct UpdateBody {
     /// The labels to set.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[cfg_attr(
-        feature = "schema",
-        schemars(with = "BTreeMap<String, Text<256>>", length(max = 64))
-    )]
+    #[cfg_attr(feature = "schema", schemars(with = "Labels"))]
     pub labels: BTreeMap<LabelKey, LabelValue>,
     /// The keys of labels to remove.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "schema", schemars(with = "Vec<Text<64>>", length(max = 64)))]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "at_most::<64, _, _>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<LabelKeyText>", length(max = 64)))]
     pub remove_labels: Vec<LabelKey>,
     /// The tags to add.
     #[serde(skip_serializing_if = "NameSet::is_empty")]

@@ -56,6 +56,27 @@ fn bounded<'de, A: SeqAccess<'de>, T: Deserialize<'de>>(
     Ok(read)
 }
 
+/// Reads an array of at most `MAX` items.
+pub(crate) fn at_most<'de, const MAX: usize, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    struct Items<const MAX: usize, T>(PhantomData<T>);
+
+    impl<'de, const MAX: usize, T: Deserialize<'de>> Visitor<'de> for Items<MAX, T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "an array of at most {MAX} items")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
+            bounded(items, MAX)
+        }
+    }
+
+    deserializer.deserialize_seq(Items::<MAX, T>(PhantomData))
+}
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     /// An untagged enum would buffer the body, and lose its raw claims.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -213,6 +234,20 @@ mod tests {
         let read = |count| parse::<OneOrMany<GrantSpec>>(body(count).as_bytes());
         assert!(read(MAX_ITEMS).is_ok());
         assert!(read(MAX_ITEMS + 1).unwrap_err().to_string().contains("at most 1000"));
+    }
+
+    #[test]
+    fn limits_and_claims_are_bounded() {
+        use crate::ValidateBody;
+        let read = |name: &str, item: &str, count: usize| {
+            let items = vec![item; count].join(",");
+            parse::<ValidateBody>(format!(r#"{{"token":"t","{name}":[{items}]}}"#).as_bytes())
+        };
+        for (name, item, max) in [("limits", r#"{"name":"n"}"#, 8), ("claims", r#""c""#, 64)] {
+            assert!(read(name, item, max).is_ok(), "{name}");
+            let refused = read(name, item, max + 1).unwrap_err().to_string();
+            assert!(refused.contains(&format!("at most {max}")), "{refused}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 #[cfg(feature = "schema")]
-use crate::schema::{Text, TokenIdText};
+use crate::schema::{Bindings, Text, TokenIdText};
 use crate::token::RevocationBody;
 
 /// The body of `POST /v1/revoke`.
@@ -74,13 +74,14 @@ pub struct RevokeFilter {
     pub filter: String,
     /// Values for the names `$NAME` in the filter. They are never parsed as a filter.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Bindings"))]
     pub bind: BTreeMap<String, String>,
     /// Where to resume: the `resume` of the last line that was read. Pass that line's `filter` too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,
     /// The maximum number of tokens to revoke per second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 4_294_967_295u32)))]
     pub throttle: Option<u32>,
 }
 

@@ -103,6 +103,21 @@ schemas! { generator:
         "pattern": r"^tok_[0-7][0-9a-hjkmnp-tv-z]{25}$",
         "examples": ["tok_00d1h88n000000000000000001"],
     };
+    /// The key of a label.
+    LabelKeyText => { "type": "string", "pattern": "^[A-Za-z0-9._/-]{1,64}$" };
+    /// Labels: keys and values.
+    Labels => {
+        "type": "object",
+        "propertyNames": (LabelKeyText::json_schema(generator)),
+        "additionalProperties": (Text::<256>::json_schema(generator)),
+        "maxProperties": 64,
+    };
+    /// Values for the names `$NAME` in a filter.
+    Bindings => {
+        "type": "object",
+        "propertyNames": { "type": "string", "pattern": "^[A-Za-z0-9_-]{1,32}$" },
+        "additionalProperties": { "type": "string" },
+    };
     /// An address of IP version 4 or 6.
     Address => {
         "anyOf": [{ "type": "string", "format": "ipv4" }, { "type": "string", "format": "ipv6" }],
@@ -134,8 +149,8 @@ schemas! { generator:
     ConfirmationSchema => {
         "type": "object",
         "properties": {
-            "jkt": { "type": "string", "minLength": 1, "maxLength": 256 },
-            "x5t#S256": { "type": "string", "minLength": 1, "maxLength": 256 },
+            "jkt": (Text::<256>::json_schema(generator)),
+            "x5t#S256": (Text::<256>::json_schema(generator)),
         },
         "minProperties": 1,
         "maxProperties": 1,
@@ -150,7 +165,8 @@ schemas! { generator:
 pub struct MetadataSchema {
     /// The device that holds the bearer.
     #[serde(default)]
-    device: Option<DeviceSchema>,
+    #[schemars(with = "DeviceSchema")]
+    device: (),
     /// The application that holds the bearer.
     #[serde(default)]
     #[schemars(with = "Option<Text<128>>")]
@@ -161,7 +177,7 @@ pub struct MetadataSchema {
     app_version: (),
     /// Keys and values to find the token by.
     #[serde(default)]
-    #[schemars(with = "std::collections::BTreeMap<String, Text<256>>", length(max = 64))]
+    #[schemars(with = "Labels")]
     labels: (),
     /// Words to find the token by.
     #[serde(default)]

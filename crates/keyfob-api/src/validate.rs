@@ -10,7 +10,7 @@ use keyfob_core::token::Kind;
 use keyfob_core::validation::{Consistency, DeviceBinding, ValidationChain};
 use serde::{Deserialize, Serialize};
 
-use crate::many::OneOf;
+use crate::many::{OneOf, at_most};
 use crate::refusal::RefusalBody;
 #[cfg(feature = "schema")]
 use crate::schema::{Address, KindSchema, Names, ScopeText, Text, TokenIdText, TtlText};
@@ -71,7 +71,11 @@ macro_rules! body_with_demands {
             #[cfg_attr(feature = "schema", schemars(with = "Option<TtlText>"))]
             pub max_age: Option<Ttl>,
             /// The claims that the token must have.
-            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            #[serde(
+                default,
+                skip_serializing_if = "Vec::is_empty",
+                deserialize_with = "at_most::<64, _, _>"
+            )]
             #[cfg_attr(feature = "schema", schemars(with = "Vec<Text<128>>", length(max = 64)))]
             pub claims: Vec<ClaimName>,
             /// Asks the store, so that every revocation that returned before this request is seen.
@@ -123,7 +127,11 @@ body_with_demands! {
         /// The bearer.
         pub token: SecretText,
         /// The limits to charge if the bearer is valid, each with its cost.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            skip_serializing_if = "Vec::is_empty",
+            deserialize_with = "at_most::<8, _, _>"
+        )]
         #[cfg_attr(feature = "schema", schemars(length(max = 8)))]
         pub limits: Vec<LimitCharge>,
     }
@@ -164,7 +172,7 @@ pub struct LimitCharge {
     pub name: LimitName,
     /// The cost in permits. Default: 1.
     #[serde(default = "one")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 4_294_967_295u32)))]
     pub cost: u32,
 }
 

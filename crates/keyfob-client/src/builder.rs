@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -158,7 +157,6 @@ impl ClientBuilder {
             credentials,
             retry: self.retry,
             budget: RetryBudget::new(),
-            lacks_idempotency: AtomicBool::new(false),
         };
         Ok(Client { inner: Arc::new(inner) })
     }

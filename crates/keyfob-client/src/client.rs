@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -30,8 +29,6 @@ pub(crate) struct Inner {
     pub(crate) credentials: Option<Credentials>,
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: RetryBudget,
-    /// Whether the server has said that it does not support idempotency keys.
-    pub(crate) lacks_idempotency: AtomicBool,
 }
 
 impl Client {
@@ -109,14 +106,6 @@ impl Client {
                 _ => return Err(error),
             }
         }
-    }
-
-    pub(crate) fn lacks_idempotency(&self) -> bool {
-        self.inner.lacks_idempotency.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn note_lack_of_idempotency(&self) {
-        self.inner.lacks_idempotency.store(true, Ordering::Relaxed);
     }
 }
 

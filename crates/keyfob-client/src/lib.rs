@@ -41,12 +41,11 @@
 //! |---|---|
 //! | any | a connection that could not be made; 429 |
 //! | `GET`, `DELETE`, a dry run, explain, introspect | also a broken connection, a timeout, 408, 502, 503, 504 |
-//! | issue | the same, with an idempotency key that the client makes |
-//! | validate, update, rotate, derive, revoke by name | nothing more: the outcome is not known |
+//! | issue, derive | the same, with an idempotency key that the client makes: a repeat gets the same token |
+//! | rotate | the same: a repeat replaces the secret that no client has used |
+//! | validate, update, revoke by name | nothing more: the outcome is not known |
 //!
-//! A server that does not support idempotency keys says so. The client then issues without one, and
-//! does not send such a request again. Validation may count a use or charge a limit, so it is not
-//! sent again either.
+//! Validation may count a use or charge a limit, so it is not sent again.
 //!
 //! Waits between attempts are random, and grow. `Retry-After` is respected. A client sends at most
 //! one request again for ten that succeed, after a reserve of ten, so a server that is down does not

@@ -59,6 +59,9 @@ pub enum Error {
         /// The maximum number of sessions.
         max: usize,
     },
+    /// The idempotency key belongs to another request of the same requester. Use another key.
+    #[error("the idempotency key was used for another request: use another key")]
+    IdempotencyKeyReused,
     /// Others kept changing the token at the same time. Try again.
     #[error("token {id} is being changed by others at the same time: try again")]
     Contended {
@@ -99,6 +102,7 @@ impl Error {
             Self::Refresh(refused) => refused.code(),
             Self::NotRotatable { .. } => "not_rotatable",
             Self::TooManySessions { .. } => "too_many_sessions",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::Contended { .. } => "contended",
             Self::Limit(error) => error.code(),
             #[cfg(feature = "seal")]
@@ -117,9 +121,10 @@ impl Error {
             Self::NotFound { .. } => ErrorClass::NotFound,
             Self::Superseded => ErrorClass::InvalidGrant,
             Self::Refresh(refused) => refused.class(),
-            Self::Ended { .. } | Self::NotRotatable { .. } | Self::TooManySessions { .. } => {
-                ErrorClass::Conflict
-            }
+            Self::Ended { .. }
+            | Self::NotRotatable { .. }
+            | Self::TooManySessions { .. }
+            | Self::IdempotencyKeyReused => ErrorClass::Conflict,
             Self::Contended { .. } => ErrorClass::Contended,
             Self::Limit(error) => error.class(),
             #[cfg(feature = "seal")]

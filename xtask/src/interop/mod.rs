@@ -3,8 +3,12 @@
 //! Each program has a module, and a row in [`PROGRAMS`]. It installs what it needs below `target`, and
 //! starts servers on free ports of the loopback.
 
+mod openapi_typescript;
 mod promtool;
+mod schemathesis;
 mod service;
+mod spectral;
+mod tools;
 
 use anyhow::{Context, Result, bail};
 
@@ -18,8 +22,24 @@ struct Program {
     run: fn() -> Result<()>,
 }
 
-const PROGRAMS: &[Program] =
-    &[Program { name: "promtool", about: "reads /metrics as Prometheus does", run: promtool::run }];
+const PROGRAMS: &[Program] = &[
+    Program {
+        name: "openapi-typescript",
+        about: "makes a client from /openapi.json that compiles and takes the tour",
+        run: openapi_typescript::run,
+    },
+    Program { name: "promtool", about: "reads /metrics as Prometheus does", run: promtool::run },
+    Program {
+        name: "schemathesis",
+        about: "holds the server to /openapi.json",
+        run: schemathesis::run,
+    },
+    Program {
+        name: "spectral",
+        about: "holds /openapi.json to the rules of spectral:oas",
+        run: spectral::run,
+    },
+];
 
 /// Runs the programs of these names; without a name, all.
 pub(crate) fn run(names: &[String]) -> Result<()> {

@@ -98,7 +98,7 @@ pub struct GrantSpec {
     pub absolute: Option<Ttl>,
     /// How often the token may be used: at least once.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 4_294_967_295u32)))]
     pub uses: Option<u32>,
     /// The device, the application, labels and tags.
     #[serde(skip_serializing_if = "Option::is_none")]

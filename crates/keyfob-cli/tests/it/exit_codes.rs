@@ -1,5 +1,8 @@
 //! Each class of outcome has an exit code. Each error has a code and a hint.
 
+use std::io::Write;
+use std::net::TcpListener;
+
 use crate::harness::Keyfob;
 
 const UNKNOWN: &str = "tok_00d1h88n000000000000000001";
@@ -125,7 +128,17 @@ fn a_url_that_leads_to_the_wrong_kind_of_server_is_2() {
     let cluster = server.replace("redis://", "redis+cluster://");
     let sentinel = format!("{}/main", server.replace("redis://", "redis+sentinel://"));
     let tls = server.replace("redis://", "rediss://");
+    let login = server.replace("redis://", "redis://nobody:hunter2@");
+    let http = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = format!("redis://{}", http.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in http.incoming() {
+            let _ = stream.unwrap().write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
     for (store, says) in [
+        (login, "the user name or the password is wrong"),
+        (other, "is no Redis server, but an HTTP server: check the host and the port"),
         (format!("{server}/99"), "no database of that number"),
         (cluster, "write redis:// instead of redis+cluster://"),
         (sentinel, "is not a sentinel"),
@@ -136,6 +149,7 @@ fn a_url_that_leads_to_the_wrong_kind_of_server_is_2() {
         for command in ["list", "doctor"] {
             let done = keyfob_at(&store, command).exits(2).says("(store_misconfigured)").says(says);
             assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
+            assert!(!done.stderr.contains("hunter2"), "{}", done.stderr);
         }
     }
     let closed = "redis://127.0.0.1:1?budget=1h";

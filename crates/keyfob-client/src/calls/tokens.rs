@@ -45,18 +45,8 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, Error> {
-        if !self.lacks_idempotency() {
-            let request = Request::post(path, body, Repeat::Safe)?;
-            let request = request.header(IDEMPOTENCY_KEY, idempotency_key()?);
-            match self.call(&request).await {
-                // The server has refused the key and has done nothing.
-                Err(Error::Api(error)) if error.code() == "idempotency_unsupported" => {
-                    self.note_lack_of_idempotency();
-                }
-                outcome => return outcome,
-            }
-        }
-        self.call(&Request::post(path, body, Repeat::Unsafe)?).await
+        let request = Request::post(path, body, Repeat::Safe)?;
+        self.call(&request.header(IDEMPOTENCY_KEY, idempotency_key()?)).await
     }
 
     /// Returns a token in any state (`GET /v1/tokens/{id}`).
@@ -120,7 +110,8 @@ impl Client {
     /// See [`Error`].
     pub async fn rotate(&self, id: TokenId, request: &RotateBody) -> Result<IssuedBody, Error> {
         let path = format!("/v1/tokens/{id}/rotate");
-        self.call(&Request::post(path, request, Repeat::Unsafe)?).await
+        // A repeat replaces the secret that no client has used.
+        self.call(&Request::post(path, request, Repeat::Safe)?).await
     }
 
     /// Derives a narrower token from a presented one (`POST /v1/tokens/{id}/derive`).
@@ -128,8 +119,7 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn derive(&self, parent: TokenId, request: &DeriveBody) -> Result<IssuedBody, Error> {
-        let path = format!("/v1/tokens/{parent}/derive");
-        self.call(&Request::post(path, request, Repeat::Unsafe)?).await
+        self.create(&format!("/v1/tokens/{parent}/derive"), request).await
     }
 }
 

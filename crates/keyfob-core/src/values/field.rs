@@ -107,6 +107,8 @@ pub enum Field {
     Binding,
     /// The cursor of a page.
     Cursor,
+    /// An idempotency key.
+    IdempotencyKey,
     /// The maximum number of tokens in a page.
     PageLimit,
     /// The stamp of a login.
@@ -185,6 +187,7 @@ impl Field {
             Self::Filter => "filter",
             Self::Binding => "binding",
             Self::Cursor => "cursor",
+            Self::IdempotencyKey => "idempotency key",
             Self::PageLimit => "page_limit",
             Self::Login => "login",
             Self::Sessions => "sessions",

@@ -208,8 +208,9 @@ impl Namespace {
         Term { field: TermField::All, digest: [0; 16] }
     }
 
-    /// Returns the term that every session index has.
-    pub fn session_indexes(&self) -> Term {
+    /// Returns the term of every record that is not a token: session indexes, and claims of idempotency
+    /// keys.
+    pub fn other_records(&self) -> Term {
         Term { field: TermField::SessionIndex, digest: [0; 16] }
     }
 
@@ -290,6 +291,16 @@ impl Namespace {
         let mut digest = [0; 16];
         digest.copy_from_slice(&self.digest(b"roster", &parts)[..16]);
         TokenId::from_digest(digest, self.lane_of(subject))
+    }
+
+    /// Returns the id of the claim of an idempotency key, from a digest that only its requester can
+    /// compute.
+    pub fn claim_of(&self, key: &[u8; 32]) -> TokenId {
+        let (mut digest, mut lane) = ([0; 16], [0; 8]);
+        let bytes = self.digest(b"claim", &[key]);
+        digest.copy_from_slice(&bytes[..16]);
+        lane.copy_from_slice(&bytes[16..24]);
+        TokenId::from_digest(digest, self.lanes.pick(u64::from_be_bytes(lane)))
     }
 
     fn term(&self, field: TermField, parts: &[&[u8]]) -> Term {

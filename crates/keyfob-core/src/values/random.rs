@@ -3,8 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
+
+use super::digest;
 
 /// A source of random bytes.
 pub trait Random: Send + Sync + fmt::Debug {
@@ -27,6 +31,37 @@ pub struct OsRandom;
 impl Random for OsRandom {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable> {
         getrandom::fill(bytes).map_err(|_| RandomUnavailable)
+    }
+}
+
+/// A pseudorandom source that gives the same bytes for the same inputs, so that a retry draws the
+/// same id and the same secret.
+pub struct DerivedRandom {
+    keyed: Hmac<Sha256>,
+    block: AtomicU64,
+}
+
+impl DerivedRandom {
+    /// Creates the source that `key` determines.
+    pub fn new(key: &[u8; 32]) -> Self {
+        Self { keyed: digest::keyed(key), block: AtomicU64::new(0) }
+    }
+}
+
+impl Random for DerivedRandom {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable> {
+        for chunk in bytes.chunks_mut(32) {
+            let mut mac = self.keyed.clone();
+            mac.update(&self.block.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+            chunk.copy_from_slice(&mac.finalize().into_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for DerivedRandom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DerivedRandom([redacted])")
     }
 }
 

@@ -22,7 +22,8 @@ const MAX_BYTES: u64 = 64 * 1024;
 /// A source of a password that changes while the process runs.
 ///
 /// The store asks it for the first connection, before the password ends, and when a server refuses the
-/// password. In between it uses the last answer. A caller waits for the answer, at most ten seconds.
+/// password. In between it uses the last answer. A caller waits for the answer, at most ten seconds, unless
+/// the last password is still valid.
 ///
 /// ```
 /// use keyfob_redis::{Password, PasswordSource};

@@ -148,10 +148,7 @@ impl Connections {
                 self.router.invalidate(None);
                 return Err(AttemptFailed::before_sending(error));
             }
-            Err(_) => {
-                let error = CallError::Refused("no server could be reached in time".to_owned());
-                return Err(AttemptFailed::before_sending(error));
-            }
+            Err(_) => return Err(AttemptFailed::before_sending(CallError::Late)),
         };
         let outcome = call.send(&connection, asking, self.response_timeout).await;
         if let Err(error) = &outcome

@@ -7,10 +7,14 @@ use super::server_error::{Handling, ServerErrorRule, rule_for, without_position}
 use super::tls::certificate_advice;
 use crate::config::{Address, misconfigured};
 
+const LATE: &str = "no server could be reached in time";
+
 #[derive(Debug)]
 pub(crate) enum CallError {
     /// The call was not sent, or certainly not executed. It may be sent again.
     Refused(String),
+    /// The same: there was no connection in the time that was left.
+    Late,
     /// The same: the slot is being moved, and the server has only some of the keys.
     Split(String),
     /// The same: the server does not serve calls yet, or not at present.
@@ -47,6 +51,8 @@ pub(crate) enum CallError {
 pub(crate) struct Redirect {
     /// The server, or `None` if the one that answered does not know its name.
     pub(crate) to: Option<Address>,
+    /// The port of the server.
+    pub(super) port: Option<u16>,
     /// The whole error, for a store that is not a cluster.
     pub(super) detail: String,
 }
@@ -88,7 +94,11 @@ impl CallError {
 
     fn by_rule(rule: &ServerErrorRule, words: &str, address: &Address) -> Self {
         let detail = rule.explain(&address.to_string(), words);
-        let redirect = |detail| Redirect { to: target(words, address), detail };
+        let redirect = |detail| {
+            let (host, port) = target(words).unzip();
+            let to = host.zip(port).and_then(|(host, port)| named(host, port, address));
+            Redirect { to, port, detail }
+        };
         match rule.handling {
             Handling::RepeatUntilItServes => Self::NotServing(detail),
             Handling::Repeat => Self::Refused(detail),
@@ -158,12 +168,14 @@ impl CallError {
             | Self::Moved(Redirect { detail, .. })
             | Self::Ask(Redirect { detail, .. }) => detail.clone(),
             Self::Final(error) => error.to_string(),
+            Self::Late => LATE.to_owned(),
         }
     }
 
     pub(crate) fn into_error(self) -> StoreError {
         match self {
             Self::Final(error) => error,
+            Self::Late => StoreError::unavailable(LATE),
             Self::Refused(detail)
             | Self::Split(detail)
             | Self::NotServing(detail)
@@ -180,11 +192,16 @@ impl CallError {
     }
 }
 
-/// Reads the address in a redirection, such as `MOVED 3999 host:6379`. Without a host, the host of the server
-/// that answered is meant. `?` stands for a host whose name that server does not know.
-fn target(words: &str, answered: &Address) -> Option<Address> {
+/// Reads the host and the port in a redirection, such as `MOVED 3999 host:6379`.
+fn target(words: &str) -> Option<(&str, u16)> {
     let (host, port) = words.split(' ').nth(2)?.rsplit_once(':')?;
     let port = port.parse().ok().filter(|port| *port != 0)?;
+    Some((host, port))
+}
+
+/// Returns the address that a redirection of the server at `answered` names. Without a host, its own host is
+/// meant. `?` stands for a host whose name it does not know.
+fn named(host: &str, port: u16, answered: &Address) -> Option<Address> {
     match host {
         "?" => None,
         "" => Some(Address::new(answered.host.clone(), port)),
@@ -208,7 +225,13 @@ mod tests {
     #[test]
     fn a_redirection_without_a_host_leads_to_the_server_that_answered() {
         let answered = Address::new("10.0.0.1", 6379);
-        let read = |text| target(&format!("MOVED 3999 {text}"), &answered).map(|to| to.to_string());
+        let read = |text| {
+            let words = format!("MOVED 3999 {text}");
+            let CallError::Moved(redirect) = CallError::of_answer(&words, &answered) else {
+                panic!("it is a redirection")
+            };
+            redirect.to.map(|to| to.to_string())
+        };
         assert_eq!(read("10.0.0.2:7000").as_deref(), Some("10.0.0.2:7000"));
         assert_eq!(read("::1:7000").as_deref(), Some("[::1]:7000"));
         assert_eq!(read(":7000").as_deref(), Some("10.0.0.1:7000"));

@@ -229,7 +229,7 @@ async fn renew_login(
 ) {
     loop {
         sleep_until(renew_at).await;
-        let renewed = match login.current().await {
+        let renewed = match login.renewed().await {
             Ok(credentials) => {
                 match authenticate(&address, &mut connection, &credentials, limit).await {
                     Ok(()) => credentials.renew_at,

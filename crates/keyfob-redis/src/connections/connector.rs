@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use keyfob_store::metrics::LinkPurpose;
 use keyfob_store::{Metrics, MonotonicInstant, StoreError};
-use redis::aio::{AsyncPushSender, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Pipeline, ProtocolVersion, RedisConnectionInfo};
+use redis::Pipeline;
+use redis::aio::AsyncPushSender;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -20,9 +19,9 @@ use super::clock_offset::ClockSource;
 use super::connection::{Connection, ConnectionMetrics};
 use super::dial::{self, Dialer};
 use super::first_connection::FirstConnection;
-use super::handshake::{HandshakeError, greet};
 use super::login::{Credentials, Login};
 use super::reply::Reply;
+use super::set_up::{PushReceiver, Setup, set_up};
 use super::tls::TlsSource;
 use crate::config::{Address, RedisConfig, Topology, misconfigured};
 use crate::protocol::signatures::Scripts;
@@ -42,9 +41,6 @@ impl<'a> From<&'a Address> for Target<'a> {
         Self { address, at: None, limit: None }
     }
 }
-
-/// Receives what a server pushes.
-type PushReceiver = Arc<dyn AsyncPushSender>;
 
 pub(super) struct Connector {
     tls: Option<TlsSource>,
@@ -94,6 +90,11 @@ impl Connector {
         self.login.may_succeed_later()
     }
 
+    /// Returns whether a connection was made before, so that the settings were right then.
+    pub(super) fn has_connected(&self) -> bool {
+        self.first.is_made()
+    }
+
     pub(super) fn clock_source(&self) -> &ClockSource {
         &self.clock_source
     }
@@ -127,7 +128,7 @@ impl Connector {
         let connection =
             self.open(address.into(), &self.login, self.database, purpose, None).await?;
         check_mode(&connection, address)?;
-        self.check_role(&connection, address).await?;
+        self.check_role(&connection, address).await.map_err(not_sent)?;
         connection.measure_clock(&self.clock_source).await.map_err(not_sent)?;
         if let Err(error) = self.load_scripts(&connection).await {
             // A server that is too old does not understand the scripts, and its own error does not say why.
@@ -275,7 +276,7 @@ impl Connector {
             let connected =
                 Box::pin(self.open_stream(target, credentials, database, purpose, pushed));
             match timeout(self.connect_timeout, connected).await {
-                Ok(outcome) => outcome.map_err(not_sent),
+                Ok(outcome) => outcome,
                 Err(_) => Err(CallError::Refused(format!(
                     "no connection to {address} within {:?}",
                     self.connect_timeout
@@ -286,6 +287,7 @@ impl Connector {
             true => connected.await,
             false => Box::pin(self.first.wait(address, self.tls.is_some(), connected)).await,
         };
+        let outcome = outcome.map_err(not_sent);
         match &outcome {
             Ok(_) => {
                 self.first.note_success();
@@ -308,7 +310,8 @@ impl Connector {
         let begun = MonotonicInstant::now();
         let refused = |error: io::Error| self.first.unreachable(address, &error);
         let metrics = ConnectionMetrics { metrics: self.metrics.clone(), purpose };
-        let setup = Setup { address, credentials, database, pushed, metrics, begun };
+        let is_first = !self.has_connected();
+        let setup = Setup { address, credentials, database, pushed, metrics, begun, is_first };
         if let Some(path) = address.unix_path() {
             return set_up(dial::unix_stream(path).await.map_err(refused)?, setup).await;
         }
@@ -345,48 +348,6 @@ fn check_mode(connection: &Connection, address: &Address) -> Result<(), CallErro
         )))),
         _ => Ok(()),
     }
-}
-
-/// What a new connection needs beside its stream.
-struct Setup<'a> {
-    address: &'a Address,
-    credentials: &'a Credentials,
-    database: u32,
-    pushed: Option<PushReceiver>,
-    metrics: ConnectionMetrics,
-    begun: MonotonicInstant,
-}
-
-/// Logs in, and starts the task that drives the connection.
-async fn set_up<S>(mut stream: S, setup: Setup<'_>) -> Result<Connection, CallError>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let Setup { address, credentials, database, pushed, metrics, begun } = setup;
-    let greeted = greet(&mut stream, credentials, database).await;
-    let server = greeted.map_err(|error| match error {
-        HandshakeError::Refused(words) => CallError::of_answer(&words, address),
-        HandshakeError::Closed(None) => {
-            CallError::Refused(format!("{address} closed the connection"))
-        }
-        HandshakeError::Closed(Some(error)) => CallError::lost(&error.to_string(), address),
-        HandshakeError::NotRedis(program) => CallError::Final(misconfigured(format!(
-            "{address} is no Redis server, but {program}: check the host and the port"
-        ))),
-    })?;
-    // `Connection` has its own timeouts, and two would race.
-    let mut config =
-        AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
-    let mut info = RedisConnectionInfo::default().set_skip_set_lib_name();
-    if let Some(pushed) = pushed {
-        // The library asks for RESP3 with HELLO. The login is done.
-        info = info.set_protocol(ProtocolVersion::RESP3);
-        config = config.set_push_sender(pushed);
-    }
-    let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
-        .await
-        .map_err(|error| CallError::of(&error, address))?;
-    Ok(Connection::new(address.clone(), server, connection, driver, metrics, begun))
 }
 
 /// Returns what to do about a server of this version if it is too old.

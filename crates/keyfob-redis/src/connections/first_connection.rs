@@ -52,17 +52,17 @@ impl FirstConnection {
         let find_fault = || probe::find_fault(address, uses_tls);
         let mut connected = pin!(connected);
         let fault = match timeout(SLOW_FIRST_CONNECTION, &mut connected).await {
-            Ok(Err(CallError::Refused(detail))) => {
-                return Err(match find_fault().await {
-                    Some(fault) => CallError::Final(misconfigured(fault)),
-                    None => CallError::Refused(detail),
-                });
+            Ok(Err(CallError::Lost(detail))) => {
+                return Err(fault_or_lost(find_fault().await, detail));
             }
             Ok(outcome) => return outcome,
             // A plain server waits for the end of a line, which TLS does not send.
             Err(_) => pin!(find_fault()),
         };
         match select(connected, fault).await {
+            Either::Left((Err(CallError::Lost(detail)), fault)) => {
+                Err(fault_or_lost(fault.await, detail))
+            }
             Either::Left((outcome, _)) => outcome,
             Either::Right((Some(fault), _)) => Err(CallError::Final(misconfigured(fault))),
             Either::Right((None, connected)) => connected.await,
@@ -119,5 +119,12 @@ impl FirstConnection {
             true => CallError::Final(StoreError::unavailable(detail)),
             false => CallError::Refused(detail),
         }
+    }
+}
+
+fn fault_or_lost(fault: Option<String>, lost: String) -> CallError {
+    match fault {
+        Some(fault) => CallError::Final(misconfigured(fault)),
+        None => CallError::Lost(lost),
     }
 }

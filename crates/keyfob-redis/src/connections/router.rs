@@ -19,9 +19,10 @@ use tokio::time::timeout;
 
 use super::call_error::CallError;
 use super::connector::Connector;
+use super::route::Route;
 use super::sentinels::Sentinels;
 use super::shared_attempt::SharedAttempt;
-use super::slot_ranges::{SlotRange, ask_cluster};
+use super::slot_ranges::ask_cluster;
 use crate::config::{Address, Topology};
 
 /// The maximum staleness of a decision if no invalidation listener sets another one.
@@ -69,14 +70,6 @@ struct LastRoute {
     ask_last: Option<Address>,
     /// The primaries of the last route.
     primaries: BTreeSet<String>,
-}
-
-/// The primaries and their slots.
-#[derive(Debug)]
-pub(super) enum Route {
-    /// One primary has all slots.
-    Single(Address),
-    Slots(Vec<SlotRange>),
 }
 
 impl Router {
@@ -176,6 +169,16 @@ impl Router {
             return None;
         }
         self.last_route().known.as_ref()?.address(slot).ok()
+    }
+
+    /// Returns a node of the cluster with this port, for a redirection without a host. Each further `attempt`
+    /// gets the next one: a node that is not meant refuses the call.
+    pub(super) fn node_with_port(&self, port: u16, attempt: usize) -> Option<Address> {
+        let last = self.last_route();
+        let addresses = last.known.as_ref()?.addresses();
+        let fitting: Vec<_> = addresses.into_iter().filter(|node| node.port == port).collect();
+        let number = attempt.checked_rem(fitting.len())?;
+        fitting.get(number).map(|node| (*node).clone())
     }
 
     /// Has the next caller ask for the route again, `ask_first` before the others.
@@ -341,35 +344,6 @@ impl Router {
 
     fn last_route(&self) -> std::sync::MutexGuard<'_, LastRoute> {
         self.last_route.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Route {
-    pub(super) fn address(&self, slot: u16) -> Result<Address, CallError> {
-        let owner = match self {
-            Self::Single(address) => Some(address),
-            Self::Slots(ranges) => ranges
-                .iter()
-                .find(|range| (range.first..=range.last).contains(&slot))
-                .map(|range| &range.address),
-        };
-        let no_owner = || CallError::Refused(format!("no server of the cluster has slot {slot}"));
-        owner.cloned().ok_or_else(no_owner)
-    }
-
-    pub(super) fn addresses(&self) -> Vec<&Address> {
-        match self {
-            Self::Single(address) => vec![address],
-            Self::Slots(ranges) => {
-                let mut addresses: Vec<&Address> = Vec::new();
-                for range in ranges {
-                    if !addresses.contains(&&range.address) {
-                        addresses.push(&range.address);
-                    }
-                }
-                addresses
-            }
-        }
     }
 }
 

@@ -16,13 +16,17 @@ pub(super) struct SlotRange {
 }
 
 /// Asks these nodes in turn, until one knows the primaries. Returns which one did too.
+///
+/// Another program may have taken over the address of a former node. So an error that does not end by itself
+/// is the answer only if no node may answer later.
 pub(super) async fn ask_cluster<'a>(
     connector: &Connector,
     nodes: impl Iterator<Item = &'a Address>,
 ) -> Result<(Vec<SlotRange>, Address), CallError> {
     let mut command = redis::cmd("CLUSTER");
     command.arg("SLOTS");
-    let mut last_error = "no node is configured".to_owned();
+    let (mut last_error, mut may_end) = ("no node is configured".to_owned(), false);
+    let mut final_error = None;
     for node in nodes {
         let answer = match connector.cluster_node(node).await {
             Ok(connection) => connection.send(&command, connector.response_timeout()).await,
@@ -30,12 +34,17 @@ pub(super) async fn ask_cluster<'a>(
         };
         match answer.map(|answer| read_slot_ranges(Reply(answer), node)) {
             Ok(Ok(ranges)) if !ranges.is_empty() => return Ok((ranges, node.clone())),
-            Ok(_) => last_error = format!("{node} knows no slots"),
-            Err(error @ (CallError::Final(_) | CallError::LoginRefused(_))) => return Err(error),
-            Err(error) => last_error = error.into_error().to_string(),
+            Ok(_) => (last_error, may_end) = (format!("{node} knows no slots"), true),
+            Err(error @ (CallError::Final(_) | CallError::LoginRefused(_))) => {
+                final_error = final_error.or(Some(error));
+            }
+            Err(error) => (last_error, may_end) = (error.into_error().to_string(), true),
         }
     }
-    Err(CallError::Refused(last_error))
+    match final_error {
+        Some(error) if !(may_end && connector.has_connected()) => Err(error),
+        _ => Err(CallError::Refused(last_error)),
+    }
 }
 
 /// Reads the IP address in what CLUSTER SLOTS says about a node besides its name: names and values.

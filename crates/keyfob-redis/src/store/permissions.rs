@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_writes_in_several_steps_checks_first_what_it_needs() {
+    fn a_script_that_writes_in_several_steps_first_checks_its_permissions() {
         let scripts = Scripts::new(104);
         for script in scripts.all() {
             let writes_in_steps = script.text.contains("attempt(write");

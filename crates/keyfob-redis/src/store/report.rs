@@ -32,6 +32,13 @@ const SETTINGS: [&str; 8] = [
     "min-replicas-to-write",
 ];
 
+/// Whether a key is written to see whether the server accepts it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TestWrite {
+    Made,
+    Omitted,
+}
+
 type Primaries = Vec<(Address, Arc<Connection>)>;
 
 type Unreachable = Vec<(Address, StoreError)>;
@@ -39,7 +46,8 @@ type Unreachable = Vec<(Address, StoreError)>;
 impl Shared {
     /// Logs what is wrong with the servers when the store is opened.
     pub(super) async fn check_servers(&self) -> Result<(), StoreError> {
-        let report = match self.report_on_servers().await {
+        // A store may be opened by a user who only reads, so nothing is written.
+        let report = match self.report_on_servers(TestWrite::Omitted).await {
             Ok((report, _)) => report,
             Err(error) => {
                 tracing::warn!(%error, "the settings of the servers cannot be read");
@@ -63,14 +71,17 @@ impl Shared {
     }
 
     pub(super) async fn report(&self) -> Result<StoreReport, StoreError> {
-        let (mut report, servers) = self.report_on_servers().await?;
+        let (mut report, servers) = self.report_on_servers(TestWrite::Made).await?;
         self.permission_findings(&mut report, &servers).await;
         self.namespace_findings(&mut report).await;
         Ok(report)
     }
 
     /// Returns what there is to say about the servers without the namespace, and those that answered.
-    async fn report_on_servers(&self) -> Result<(StoreReport, Vec<Address>), StoreError> {
+    async fn report_on_servers(
+        &self,
+        test_write: TestWrite,
+    ) -> Result<(StoreReport, Vec<Address>), StoreError> {
         let (connections, mut unreachable) = self.reachable_primaries().await?;
         let ahead = connections.first().map_or(0, |(_, connection)| connection.clock_ahead());
         let now = self.now().as_millis().saturating_add_signed(ahead);
@@ -98,7 +109,9 @@ impl Shared {
                 Some(Value::BulkString(text)) => values_of_info(&String::from_utf8_lossy(&text)),
                 _ => ServerValues::new(),
             };
-            if !server_state::add_findings(&mut report, &address, &info)
+            let is_replica = server_state::add_findings(&mut report, &address, &info);
+            if test_write == TestWrite::Made
+                && !is_replica
                 && let Some(lane) = self.lane_at(&address).await
             {
                 let key = self.keys.ping(lane);

@@ -64,8 +64,16 @@ fn memory<'a>(report: &mut StoreReport, address: &Address, value: &impl Fn(&str)
     let (Some(used), Some(limit @ 1..)) = (bytes("used_memory"), bytes("maxmemory")) else {
         return;
     };
+    // The limit is not for the buffers of replicas and of the log.
+    let used = used.saturating_sub(bytes("mem_not_counted_for_evict").unwrap_or_default());
+    let evicts = !matches!(value("maxmemory_policy"), "noeviction" | "");
     let percent = u64::try_from(u128::from(used) * 100 / u128::from(limit)).unwrap_or(u64::MAX);
     let (severity, advice) = match percent {
+        // What it evicts is a finding of its own.
+        MEMORY_WARNING_PERCENT.. if evicts => (
+            Severity::Warning,
+            ", so it evicts keys. Raise maxmemory, and set maxmemory-policy noeviction",
+        ),
         100.. => (
             Severity::Fault,
             ". It stores nothing new. Raise maxmemory, or remove data of other programs",
@@ -145,6 +153,16 @@ mod tests {
         assert_eq!(severity("90", "100"), Some(Severity::Warning));
         assert_eq!(severity("100", "100"), Some(Severity::Fault));
         assert_eq!(severity("18446744073709551615", "1"), Some(Severity::Fault));
+        let with = |more| {
+            let full = [("used_memory", "120"), ("maxmemory", "100"), more];
+            found(&full, "memory").unwrap()
+        };
+        assert_eq!(with(("mem_not_counted_for_evict", "40")).0, Severity::Good);
+        assert_eq!(with(("mem_not_counted_for_evict", "20")).0, Severity::Fault);
+        assert_eq!(with(("maxmemory_policy", "noeviction")).0, Severity::Fault);
+        let (severity, advice) = with(("maxmemory_policy", "allkeys-lru"));
+        assert_eq!(severity, Severity::Warning);
+        assert!(advice.contains("so it evicts keys"), "{advice}");
     }
 
     #[test]

@@ -115,6 +115,7 @@ async fn a_user_with_only_what_is_needed_can_do_everything() {
     // Reading the settings is not allowed. The report says so instead of failing.
     let report = store.report().await.unwrap();
     assert_eq!(severity_of(&report, "settings"), Some(Severity::Warning), "{report:?}");
+    assert_eq!(severity_of(&report, "write"), Some(Severity::Good), "{report:?}");
     let message = refusal(&format!("{}?namespace=other", server.url_of("shop", "pw"))).await;
     assert!(message.contains("lacks a permission"), "{message}");
 }

@@ -74,6 +74,11 @@ impl Cluster {
         self.servers.nodes().iter().filter(|node| self.stopped.contains(&node.port()))
     }
 
+    /// The primary of the shard that can be stopped.
+    pub(crate) fn first_of_shard(&self) -> &RedisServer {
+        self.shard().find(|node| self.stopped.first() == Some(&node.port())).unwrap()
+    }
+
     pub(crate) fn stop_shard(&self) {
         self.shard().for_each(|node| node.pause().unwrap());
     }
@@ -257,7 +262,7 @@ async fn work(cluster: &Cluster, manager: &TokenManager, old: &[Issued]) -> Vec<
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nodes_go_on_while_the_shard_of_the_meta_key_is_away() {
+async fn nodes_continue_while_the_shard_of_the_meta_key_is_away() {
     let cluster = Cluster::start(MetaKey::OnTheStoppedShard).await;
     let [before, feedless] = [(); 2].map(|()| cluster.config.clone());
     // One node has a feed, the other one loads each token.

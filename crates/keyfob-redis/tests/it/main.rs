@@ -11,6 +11,7 @@ mod counts;
 mod deposed;
 mod emptied;
 mod epochs;
+mod error_table;
 mod event_log;
 mod fake;
 mod families;

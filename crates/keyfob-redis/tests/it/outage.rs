@@ -187,6 +187,9 @@ async fn a_slot_that_is_about_to_move_still_answers() {
     // A revocation waits until the slot has moved or stays. It says that nothing was done.
     let refused = store.revoke(operation(), revocation(ids[0])).await.unwrap_err();
     assert_eq!(refused.code(), "store_unavailable", "{refused}");
+    for words in ["their slot is being moved", "TRYAGAIN", "CLUSTER SETSLOT"] {
+        assert!(refused.to_string().contains(words), "{words}: {refused}");
+    }
     owner.call(&["CLUSTER", "SETSLOT", &slot, "STABLE"]).unwrap();
     target.call(&["CLUSTER", "SETSLOT", &slot, "STABLE"]).unwrap();
     assert_eq!(store.revoke(operation(), revocation(ids[0])).await.unwrap(), Revoked::Now);

@@ -10,9 +10,11 @@ use keyfob::store::prelude::*;
 use keyfob::store::{Insert, Inserted, Lane, StoreError};
 use keyfob_redis::{RedisConfig, RedisStore};
 use keyfob_testkit::redis::{RedisCluster, RedisServer};
+use tokio::io::AsyncWriteExt;
+use tokio::task::block_in_place;
 use tokio::time::sleep;
 
-use crate::fake::{Fake, list};
+use crate::fake::{Fake, list, sentinel_answer};
 use crate::support::*;
 
 /// A budget that a test does not use up, even on a slow machine.
@@ -218,6 +220,96 @@ async fn a_cluster_without_slots_is_down() {
     says(&error, "store_unavailable", &["cluster that is down", "CLUSTERDOWN", "CLUSTER INFO"]);
 }
 
+#[tokio::test]
+async fn a_refused_login_is_not_repeated() {
+    let server = RedisServer::builder()
+        .password("sesame")
+        .user("disabled", "pw", "off ~* &* +@all")
+        .start()
+        .unwrap();
+    let open = |login: &str, port: u16| {
+        let config: RedisConfig = format!("redis://{login}127.0.0.1:{port}").parse().unwrap();
+        RedisStore::open(with_budget(&config, Duration::from_secs(3600)))
+    };
+    let misconfigured = "store_misconfigured";
+    for login in [":wrong@", "nobody:pw@", "disabled:pw@"] {
+        let error = open(login, server.port()).await.unwrap_err();
+        says(&error, misconfigured, &["refused the login", "WRONGPASS", "redis://user:password@"]);
+    }
+    let error = open("", server.port()).await.unwrap_err();
+    says(&error, misconfigured, &["asks for a password", "NOAUTH", "redis://:password@host"]);
+    let without = RedisServer::start().unwrap();
+    let error = open(":sesame@", without.port()).await.unwrap_err();
+    says(&error, misconfigured, &["has no password", "remove the password"]);
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_not_repeated() {
+    let server = RedisServer::builder()
+        .user("no-scripts", "pw", "~* &* +@all -evalsha")
+        .user("no-reads", "pw", "~* &* +@all -get")
+        .user("other-keys", "pw", "~other:* &* +@all")
+        .start()
+        .unwrap();
+    for (user, words) in [
+        ("no-scripts", ["NOPERM", "evalsha"]),
+        ("no-reads", ["user executing the script", "can't run"]),
+        ("other-keys", ["NOPERM", "key"]),
+    ] {
+        let config = config(&server.url_of(user, "pw"), 1);
+        let config = with_budget(&config, Duration::from_secs(3600));
+        let error = RedisStore::open(config).await.unwrap_err();
+        says(&error, "store_misconfigured", &["lacks a permission", "docs/recipes.md"]);
+        says(&error, "store_misconfigured", &words);
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_another_type_is_no_store() {
+    let server = RedisServer::start().unwrap();
+    let namespace = keyfob_testkit::redis::fresh_namespace();
+    server.call(&["HSET", &format!("{namespace}:meta"), "a", "b"]).unwrap();
+    let config: RedisConfig = format!("{}?namespace={namespace}", server.url()).parse().unwrap();
+    let config = with_budget(&config, Duration::from_secs(3600));
+    let error = RedisStore::open(config).await.unwrap_err();
+    says(&error, "not_a_store", &["key of another type", "WRONGTYPE", "?namespace=other"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_follows_its_keys_to_a_server_without_a_name() {
+    let cluster = block_in_place(|| RedisCluster::start().unwrap());
+    let config = config(&crate::cluster_url(&cluster), 1);
+    let store = open(&with_budget(&config, LONG)).await;
+    let lane = Lane::new(0);
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(insert(&store, record(id_at(now(), lane), Ttl::from_hours(1), vec![])).await);
+    }
+    let primaries = cluster.primaries();
+    let owner = *primaries.iter().find(|node| !keys(node, &config, "l*").is_empty()).unwrap();
+    let target = *primaries.iter().find(|node| node.port() != owner.port()).unwrap();
+    let lane_key = keys(owner, &config, "l*").pop().unwrap();
+    let slot = owner.call(&["CLUSTER", "KEYSLOT", &lane_key]).unwrap().to_string();
+    let name = |node: &RedisServer| node.call(&["CLUSTER", "MYID"]).unwrap().to_string();
+    target.call(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &name(owner)]).unwrap();
+    owner.call(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &name(target)]).unwrap();
+    // All keys have moved, and the slot stays marked: the owner answers each call with ASK.
+    let script = format!(
+        "for _, k in ipairs(redis.call('CLUSTER', 'GETKEYSINSLOT', {slot}, 1000)) do \
+         redis.call('MIGRATE', '127.0.0.1', {}, k, 0, 5000) end",
+        target.port()
+    );
+    owner.call(&["EVAL", &script, "0"]).unwrap();
+    for (kind, host) in [("unknown-endpoint", ""), ("hostname", "?")] {
+        owner.call(&["CONFIG", "SET", "cluster-preferred-endpoint-type", kind]).unwrap();
+        let asked = owner.call(&["GET", &lane_key]).unwrap_err().to_string();
+        assert!(asked.contains(&format!("ASK {slot} {host}:{}", target.port())), "{asked}");
+        for id in &ids {
+            assert!(store.load(*id).await.unwrap().is_some(), "{kind}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redirections_without_a_host_are_followed() {
     let cluster = RedisCluster::start().unwrap();
@@ -233,7 +325,7 @@ async fn redirections_without_a_host_are_followed() {
             ids.push(insert(&store, new).await);
         }
         // The former primary answers MOVED, with an empty host or `?`.
-        tokio::task::block_in_place(|| cluster.hand_over(cluster.primaries()[0]).unwrap());
+        block_in_place(|| cluster.hand_over(cluster.primaries()[0]).unwrap());
         for id in ids {
             assert!(store.load(id).await.unwrap().is_some(), "{kind}");
             let new = record(id_at(now(), id.lane()), Ttl::from_hours(1), vec![]);
@@ -268,4 +360,58 @@ async fn a_node_that_is_cut_off_from_its_cluster_is_not_asked_for_the_route_agai
     let url = format!("redis+cluster://127.0.0.1:{},127.0.0.1:{}", cut_off.port, node.port());
     let store = open(&with_budget(&config(&url, 4), LONG)).await;
     try_insert(&store).await.unwrap();
+}
+
+/// Starts a program that is no Redis server, and returns its port.
+async fn another_program() -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_node_whose_address_another_program_has_now_does_not_hide_the_others() {
+    let node = RedisServer::builder().setting("cluster-enabled", "yes").start().unwrap();
+    node.call(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).unwrap();
+    until("the cluster is complete", || {
+        node.call(&["CLUSTER", "INFO"]).unwrap().to_string().contains("cluster_state:ok")
+    })
+    .await;
+    let taken = another_program().await;
+    let url = format!("redis+cluster://127.0.0.1:{taken},127.0.0.1:{}", node.port());
+    let store = open(&with_budget(&config(&url, 4), LONG)).await;
+    try_insert(&store).await.unwrap();
+    // If the last one is away for a moment, the error is not that the settings are wrong.
+    let hasty = open(&with_budget(&config(&url, 4), SHORT)).await;
+    node.kill9();
+    says(&hasty.stamp(Lane::new(0)).await.unwrap_err(), "store_unavailable", &[]);
+}
+
+#[tokio::test]
+async fn a_sentinel_whose_address_another_program_has_now_is_one_that_is_away() {
+    let server = RedisServer::start().unwrap();
+    let taken = another_program().await;
+    let port = server.port();
+    let sentinel = || Fake::start(move |words| sentinel_answer(words, "127.0.0.1", port));
+    let (first, second) = (sentinel().await, sentinel().await);
+    let url = format!(
+        "redis+sentinel://127.0.0.1:{taken},127.0.0.1:{},127.0.0.1:{}/main",
+        first.port, second.port
+    );
+    let store = open(&with_budget(&config(&url, 1), SHORT)).await;
+    try_insert(&store).await.unwrap();
+    first.stop();
+    let begun = std::time::Instant::now();
+    let error = loop {
+        if let Err(error) = try_insert(&store).await {
+            break error;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "one of three is no majority");
+    };
+    assert_ne!(error.code(), "store_misconfigured", "{error}");
 }

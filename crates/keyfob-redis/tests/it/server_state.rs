@@ -1,10 +1,13 @@
 //! What the report says about a server that does not accept writes.
 
+use std::io::Write;
+
 use keyfob::store::prelude::*;
 use keyfob::store::{Severity, StoreReport};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::{RedisCluster, RedisServer};
 
+use crate::lost_shard::{Cluster, MetaKey};
 use crate::support::*;
 
 /// Returns the severity and the advice of the findings about `what`.
@@ -93,4 +96,38 @@ async fn each_primary_of_a_cluster_is_written_to() {
     is_fault(&report, "write", &[&poor.port().to_string(), "OOM"]);
     let writes = found(&report, "write");
     assert_eq!(writes.iter().filter(|(severity, _)| *severity == Severity::Good).count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_shard_does_not_hide_the_state_of_the_others() {
+    let cluster = Cluster::start(MetaKey::Elsewhere).await;
+    let store = open(&cluster.config).await;
+    let busy = cluster.first_of_shard();
+    busy.call(&["CONFIG", "SET", "busy-reply-threshold", "50"]).unwrap();
+    let mut client = std::net::TcpStream::connect(("127.0.0.1", busy.port())).unwrap();
+    client.write_all(b"EVAL \"while true do end\" 0\r\n").unwrap();
+    until("it is busy", || {
+        busy.call(&["PING"]).is_err_and(|error| error.to_string().starts_with("BUSY"))
+    })
+    .await;
+    let report = store.report().await.unwrap();
+    is_fault(&report, "reachable", &[&busy.port().to_string(), "BUSY"]);
+    assert_eq!(found(&report, "write").len(), 2, "{report:?}");
+    busy.call(&["SCRIPT", "KILL"]).unwrap();
+    until("the script has ended", || busy.call(&["PING"]).is_ok()).await;
+    assert_eq!(found(&store.report().await.unwrap(), "write").len(), 3);
+}
+
+#[tokio::test]
+async fn opening_a_store_writes_no_test_key() {
+    let server = RedisServer::start().unwrap();
+    let config = config(&server.url(), 1);
+    open(&config).await;
+    let writes = || {
+        let stats = server.info("commandstats").unwrap();
+        stats.keys().filter(|name| *name == "cmdstat_del").count()
+    };
+    assert_eq!(writes(), 0);
+    open(&config).await.report().await.unwrap();
+    assert_eq!(writes(), 1, "the report writes one");
 }

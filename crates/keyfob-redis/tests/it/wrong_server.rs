@@ -61,6 +61,26 @@ async fn another_program_is_named() {
 }
 
 #[tokio::test]
+async fn a_slow_program_is_named_too() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 1024];
+                let _ = stream.read(&mut request).await;
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            });
+        }
+    });
+    for scheme in ["redis", "rediss"] {
+        let url = format!("{scheme}://127.0.0.1:{port}");
+        says(refused(&url).await, MISCONFIGURED, &["an HTTP server"]);
+    }
+}
+
+#[tokio::test]
 async fn tls_and_plain_ports_are_distinguished() {
     let server = RedisServer::builder().tls().start().unwrap();
     let plain = server.port();
@@ -144,5 +164,31 @@ async fn a_store_that_was_open_waits_for_its_server() {
         server.restart().unwrap();
     };
     let (stamp, ()) = tokio::join!(store.stamp(keyfob::store::Lane::new(0)), restarted);
+    stamp.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_was_open_waits_while_another_program_answers_for_its_server() {
+    use keyfob::store::prelude::*;
+    let server = RedisServer::builder().append_only().start().unwrap();
+    let config = crate::support::config(&server.url(), 1);
+    let limit = Duration::from_secs(30);
+    let store = RedisStore::open(config.with_timeouts(limit, limit, limit)).await.unwrap();
+    server.kill9();
+    let proxy = loop {
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", server.port())).await {
+            break listener;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    let back = async {
+        for _ in 0..3 {
+            let (mut stream, _) = proxy.accept().await.unwrap();
+            stream.write_all(b"HTTP/1.0 503 Service Unavailable\r\n\r\n").await.unwrap();
+        }
+        drop(proxy);
+        server.restart().unwrap();
+    };
+    let (stamp, ()) = tokio::join!(store.stamp(keyfob::store::Lane::new(0)), back);
     stamp.unwrap();
 }

@@ -61,6 +61,19 @@ impl ManagementScope {
         }
     }
 
+    /// Returns what the scope allows.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Issue => "Issue tokens, derive them, give API keys new secrets, change metadata.",
+            Self::Read => "Read tokens, their history and statistics.",
+            Self::Revoke => "Revoke any token.",
+            Self::Introspect => "Ask whether a bearer token is valid.",
+            Self::Events => "Read events and observations.",
+            Self::Keys => "Read and change the keys that seal the store.",
+            Self::Admin => "All of these, and the state of the service.",
+        }
+    }
+
     /// Returns whether a holder of `scopes` has this one.
     pub fn is_in(self, scopes: &NameSet<Scope>) -> bool {
         scopes.contains(self.as_str()) || scopes.contains(Self::Admin.as_str())

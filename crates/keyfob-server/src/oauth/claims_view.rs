@@ -47,53 +47,53 @@ pub(crate) struct IntrospectionSchema {
     /// Whether the token is active.
     active: bool,
     /// The scopes, separated by spaces.
-    #[serde(default)]
+    #[schemars(skip_serializing_if = "is_missing")]
     scope: String,
     /// The client that the token was issued to.
-    #[serde(default)]
+    #[schemars(skip_serializing_if = "is_missing")]
     client_id: String,
     /// `Bearer`, unless it is a refresh token.
-    #[serde(default)]
+    #[schemars(skip_serializing_if = "is_missing")]
     token_type: String,
     /// When the token expires, in seconds since 1970. Missing: it does not expire.
-    #[serde(default)]
+    #[schemars(skip_serializing_if = "is_missing")]
     exp: u64,
     /// When the token was issued, in seconds since 1970.
-    #[serde(default)]
+    #[schemars(skip_serializing_if = "is_missing")]
     iat: u64,
     /// When the token becomes valid, in seconds since 1970.
-    #[serde(default)]
+    #[schemars(skip_serializing_if = "is_missing")]
     nbf: u64,
     /// The subject.
-    #[serde(default)]
+    #[schemars(skip_serializing_if = "is_missing")]
     sub: String,
     /// The services that the token is meant for.
-    #[serde(default)]
+    #[schemars(skip_serializing_if = "is_missing")]
     #[schemars(with = "OneOf<String>")]
     aud: (),
     /// The issuer.
-    #[serde(default)]
+    #[schemars(skip_serializing_if = "is_missing")]
     iss: String,
     /// The id of the token.
-    #[serde(default)]
+    #[schemars(skip_serializing_if = "is_missing")]
     #[schemars(with = "TokenIdText")]
     jti: (),
     /// The kind of the token.
-    #[serde(default)]
+    #[schemars(skip_serializing_if = "is_missing")]
     #[schemars(with = "KindSchema")]
     kind: (),
     /// The device that the token is bound to.
-    #[serde(default)]
+    #[schemars(skip_serializing_if = "is_missing")]
     device_id: String,
     /// A readable name of the subject.
-    #[serde(default)]
+    #[schemars(skip_serializing_if = "is_missing")]
     username: String,
     /// The key whose possession the presenter must prove (RFC 7800).
-    #[serde(default)]
+    #[schemars(skip_serializing_if = "is_missing")]
     #[schemars(with = "ConfirmationSchema")]
     cnf: (),
     /// The parties that act for the subject (RFC 8693 section 4.1).
-    #[serde(default)]
+    #[schemars(skip_serializing_if = "is_missing")]
     #[schemars(with = "Object")]
     act: (),
 }

@@ -23,6 +23,7 @@ pub(crate) struct Metadata {
     revocation_endpoint: String,
     grant_types_supported: Vec<&'static str>,
     /// There is no authorization endpoint, so there is no response type.
+    #[schemars(with = "Vec<String>")]
     response_types_supported: [&'static str; 0],
     scopes_supported: Vec<&'static str>,
     token_endpoint_auth_methods_supported: Vec<&'static str>,

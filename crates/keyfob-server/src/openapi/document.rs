@@ -1,5 +1,7 @@
 //! The whole document.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::schemas::Schemas;
@@ -49,15 +51,18 @@ pub(crate) fn document(routes: &[Route]) -> Value {
 }
 
 fn security_schemes() -> Value {
-    let scopes = ManagementScope::ALL.map(|scope| format!("`{scope}`")).join(", ");
+    let scopes = ManagementScope::ALL.map(|scope| (scope.as_str(), scope.about()));
+    let scopes: BTreeMap<_, _> = scopes.into_iter().collect();
     json!({
-        "bearer": {
+        "accessToken": {
+            "type": "oauth2",
+            "description": "An access token of an API key. It has the scopes that were asked for.",
+            "flows": { "clientCredentials": { "tokenUrl": "/oauth2/token", "scopes": scopes } },
+        },
+        "apiKey": {
             "type": "http",
             "scheme": "bearer",
-            "description": format!(
-                "An API key, or an access token that was derived from one (RFC 6750 section 2.1). \
-                 The scopes of this service: {scopes}."
-            ),
+            "description": "An API key with the scope that the operation demands (RFC 6750 section 2.1).",
         },
         "basic": {
             "type": "http",

@@ -65,7 +65,11 @@ const KINDS: &[FailureKind] = &[
         status: 404,
         name: "NotFound",
         about: "It does not exist, or the caller may not see it.",
-        problem: ("not_found", "there is no token tok_00d1h88n000000000000000001"),
+        problem: (
+            "token_not_found",
+            "token tok_00d1h88n000000000000000001 not found: it never existed, or its record is no \
+             longer kept",
+        ),
         oauth: ("invalid_request", "it does not exist"),
         headers: &[],
     },

@@ -57,12 +57,14 @@ fn security(demand: Demand) -> Value {
     let scopes: Vec<_> = demand.scope().iter().map(|scope| scope.as_str()).collect();
     match demand {
         Demand::Public => json!([]),
-        Demand::Presented => json!([{ "bearer": [] }]),
+        Demand::Presented => json!([{ "apiKey": [] }, { "accessToken": [] }]),
         Demand::Client { .. } | Demand::Scope(_) => {
-            json!([{ "bearer": scopes }, { "basic": scopes }])
+            json!([{ "apiKey": [] }, { "basic": [] }, { "accessToken": scopes }])
         }
         // The form may have the credentials.
-        Demand::TokenEndpoint => json!([{ "bearer": [] }, { "basic": [] }, {}]),
+        Demand::TokenEndpoint => {
+            json!([{ "apiKey": [] }, { "basic": [] }, { "accessToken": [] }, {}])
+        }
     }
 }
 

@@ -95,10 +95,14 @@ fn value(schema: Schema) -> Value {
     value
 }
 
-/// Removes the brackets of Rust's links from descriptions.
+/// Removes the brackets of Rust's links from descriptions, and defaults that say nothing.
 fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
+            // The default of a value that has no schema of its own.
+            if members.get("default").is_some_and(Value::is_null) {
+                members.remove("default");
+            }
             for (name, member) in members {
                 match member {
                     Value::String(text) if name == "description" => {

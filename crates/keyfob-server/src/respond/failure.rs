@@ -114,7 +114,10 @@ impl From<Error> for Failure {
         // It logs the error, and has the one mapping from classes to answers.
         let answer = ErrorResponse::from(&error);
         let oauth = error.class().oauth_error().unwrap_or("invalid_request");
+        // A token that the request names is not accepted. RFC 9110 section 15.5.2 wants a challenge.
+        let is_unauthorized = answer.status() == StatusCode::UNAUTHORIZED;
         Self {
+            challenge: is_unauthorized.then_some(Challenge::InvalidToken),
             code: error.code().to_owned().into(),
             public_detail: answer.detail(),
             retry_after: answer.retry_after(),

@@ -79,6 +79,7 @@ fn token_routes() -> Vec<Route> {
             .about(Tag::Tokens, "Issue a token, or up to a thousand")
             .scope(Issue)
             .query(&[])
+            .headers(&[parameters::IDEMPOTENCY_KEY])
             .takes_json::<OneOrMany<GrantSpec>>(
                 MAX_BATCH_BYTES,
                 r#"{"subject":"alice","scopes":["read"],"ttl":"15m"}"#,
@@ -148,6 +149,7 @@ fn token_routes() -> Vec<Route> {
             .about(Tag::Tokens, "Derive a narrower token")
             .scope(Issue)
             .query(&[])
+            .headers(&[parameters::IDEMPOTENCY_KEY])
             .takes_json::<DeriveBody>(
                 MAX_BODY_BYTES,
                 r#"{"token":"PASTE_THE_BEARER","acting":"billing","scopes":["read"]}"#,

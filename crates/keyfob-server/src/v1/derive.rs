@@ -5,6 +5,7 @@ use keyfob::{Presentation, ValidationChain};
 use keyfob_api::DeriveBody;
 use keyfob_api::validate::ProvenKey;
 
+use super::idempotency;
 use super::input::{body, not_found, token_id};
 use super::view::issued_body;
 use crate::access::bounds::{self, HandedOut};
@@ -36,7 +37,11 @@ pub(crate) async fn handle(call: Call) -> Answer {
     };
     let handed_out = HandedOut { scopes: &wanted.scopes, audiences, may_issue: None };
     bounds::check(caller.token(), handed_out).map_err(Failure::from)?;
-    let issued = call.manager().derive(presented, wanted.grant().by(caller.actor()?)).await?;
+    let grant = wanted.grant().by(caller.actor()?);
+    let issued = match idempotency::key(&call)? {
+        Some(key) => call.manager().derive_once(&key, presented, grant).await?,
+        None => call.manager().derive(presented, grant).await?,
+    };
     json::ok(&issued_body(&issued, call.manager().now()))
 }
 

@@ -4,10 +4,11 @@
 
 use futures_util::StreamExt as _;
 use http::header::LOCATION;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use keyfob::{Grant, Issued, Timestamp};
 use keyfob_api::{GrantSpec, IssueOutcome, OneOrMany, RefusalBody};
 
+use super::idempotency;
 use super::input::body;
 use super::view::issued_body;
 use crate::access::bounds::{self, HandedOut};
@@ -16,14 +17,9 @@ use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
 /// Answers `POST /v1/tokens`.
 pub(crate) async fn handle(call: Call) -> Answer {
-    if call.parts.headers.contains_key(&IDEMPOTENCY_KEY) {
-        let detail = "Idempotency-Key is not supported yet: send the request without it";
-        return Err(Failure::bad("idempotency_unsupported", detail));
-    }
+    let key = idempotency::key(&call)?;
     let (specs, is_array) = body::<OneOrMany<GrantSpec>>(&call)?.into_vec();
     let now = call.manager().now();
     let mut grants = Vec::with_capacity(specs.len());
@@ -34,7 +30,10 @@ pub(crate) async fn handle(call: Call) -> Answer {
             false => failure,
         })?);
     }
-    let issued = call.manager().issue_many(grants).collect::<Vec<_>>().await;
+    let issued = match key {
+        Some(key) => call.manager().issue_many_once(&key, grants).await?,
+        None => call.manager().issue_many(grants).collect().await,
+    };
     if is_array { many(issued, call.manager().now()) } else { one(issued, call.manager().now()) }
 }
 

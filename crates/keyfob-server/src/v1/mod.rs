@@ -19,6 +19,7 @@
 pub(crate) mod derive;
 pub(crate) mod events;
 pub(crate) mod explain;
+mod idempotency;
 mod input;
 pub(crate) mod introspect;
 pub(crate) mod issue;

@@ -75,6 +75,12 @@ pub(crate) const OBSERVATIONS: Parameter = Parameter::new(
     "Reads observations, such as refusals, instead of events. They have no stream.",
 );
 
+pub(crate) const IDEMPOTENCY_KEY: Parameter = Parameter::text::<Text<255>>(
+    "Idempotency-Key",
+    "Names the request, so that it may be sent again: a repeat within 24 hours gets the same answer. \
+     Visible ASCII. It belongs to the credentials of the request.",
+);
+
 pub(crate) const LAST_EVENT_ID: Parameter = Parameter::text::<String>(
     "Last-Event-ID",
     "The id of the last event that the client has seen. It precedes `after`.",

@@ -57,17 +57,20 @@ fn every_route_is_an_operation_with_its_name_body_and_answers() {
 #[test]
 fn every_demand_is_stated() {
     let document = openapi_document();
-    let with = |scopes: &[&str]| json!([{ "bearer": scopes }, { "basic": scopes }]);
+    let with =
+        |scopes: &[&str]| json!([{ "apiKey": [] }, { "basic": [] }, { "accessToken": scopes }]);
     for route in routes() {
         let operation = operation(&document, &route);
         let security = match route.demand {
             Demand::Public => json!([]),
-            Demand::Presented => json!([{ "bearer": [] }]),
+            Demand::Presented => json!([{ "apiKey": [] }, { "accessToken": [] }]),
             Demand::Client { others } => {
                 assert_eq!(operation["x-keyfob-scope-for-others"], others.as_str());
                 with(&[])
             }
-            Demand::TokenEndpoint => json!([{ "bearer": [] }, { "basic": [] }, {}]),
+            Demand::TokenEndpoint => {
+                json!([{ "apiKey": [] }, { "basic": [] }, { "accessToken": [] }, {}])
+            }
             Demand::Scope(scope) => with(&[scope.as_str()]),
         };
         assert_eq!(operation["security"], security, "{route:?}");

@@ -4,17 +4,20 @@
 //! | module | what |
 //! |---|---|
 //! | `format` | the format byte, encoding and decoding |
+//! | `claim` | the claim of an idempotency key |
 //! | `fields` | the encoding of single fields |
 //! | `record` | the body of a token's record |
 //! | `secrets` | the secrets of an API key, as its record keeps them |
 //! | `note` | the note beside a revocation |
 
+mod claim;
 mod fields;
 mod format;
 mod note;
 mod record;
 mod secrets;
 
+pub(crate) use claim::Claim;
 pub(crate) use format::{decode, encode};
 pub(crate) use note::{Note, encode_note};
 pub(crate) use record::{Change, Record};
@@ -30,6 +33,10 @@ impl Stored for Record {
 
 impl Stored for SessionIndex {
     const WHAT: &'static str = "a session index";
+}
+
+impl Stored for Claim {
+    const WHAT: &'static str = "the claim of an idempotency key";
 }
 
 impl Stored for Event {

@@ -2,7 +2,7 @@
 
 use super::TokenManager;
 use super::descent::narrow;
-use super::issue::{Issued, Parent};
+use super::issue::{IdempotencyKey, Issued, Parent};
 use super::modify::RETRY_LIMIT;
 use super::rotate::FirstUse;
 use super::settle::Rejection;
@@ -56,7 +56,23 @@ impl TokenManager {
         presented: impl Into<Presentation<'_>>,
         grant: Grant,
     ) -> Result<Issued, Error> {
-        let outcome = self.derive_from(presented.into(), grant).await;
+        let outcome = self.derive_from(presented.into(), grant, None).await;
+        self.inner.metrics.handles.derivations.of(derivation(&outcome)).increment(1);
+        outcome
+    }
+
+    /// Derives a token once; see [`TokenManager::issue_once`].
+    ///
+    /// # Errors
+    /// [`Error::IdempotencyKeyReused`] when the key belongs to another request, and those of
+    /// [`TokenManager::derive`].
+    pub async fn derive_once(
+        &self,
+        key: &IdempotencyKey,
+        presented: impl Into<Presentation<'_>>,
+        grant: Grant,
+    ) -> Result<Issued, Error> {
+        let outcome = self.derive_from(presented.into(), grant, Some(key)).await;
         self.inner.metrics.handles.derivations.of(derivation(&outcome)).increment(1);
         outcome
     }
@@ -65,6 +81,7 @@ impl TokenManager {
         &self,
         presented: Presentation<'_>,
         grant: Grant,
+        key: Option<&IdempotencyKey>,
     ) -> Result<Issued, Error> {
         let parts = grant.into_parts()?;
         let (loaded, token) = match self.parent(&presented).await {
@@ -80,7 +97,12 @@ impl TokenManager {
         }
         let parts = narrow(parts, &token)?;
         let parent = Parent { token: &token, stamp: loaded.stamp, keep_until: loaded.keep_until };
-        match self.issue_from(parts, Some(parent)).await {
+        // Only a holder of the parent may claim a key.
+        let repeatable = match key {
+            Some(key) => Some(self.repeatable(key).await?),
+            None => None,
+        };
+        match self.issue_from(parts, Some(parent), repeatable.as_ref()).await {
             Err(Error::Superseded) => {
                 Err(Error::Ended { id: token.id, state: TokenState::Revoked })
             }

@@ -52,7 +52,7 @@ use std::time::Duration;
 
 pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
 pub use events::{EventPage, EventStream, HandlerTask, ObservationPage};
-pub use issue::{Issued, IssuedPair};
+pub use issue::{IdempotencyKey, Issued, IssuedPair};
 #[cfg(feature = "seal")]
 pub use keys::{ResealProgress, ResealRun};
 pub use read::{PageCursor, Paging, ResumeToken, TokenPage};

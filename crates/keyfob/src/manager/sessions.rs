@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::try_join_all;
 
 use super::TokenManager;
-use super::issue::{DRAW_LIMIT, Draft, Issued, Prepared, no_free_id};
+use super::issue::{DRAW_LIMIT, Draft, Issued, Prepared, Repeatable, no_free_id};
 use super::read::Paging;
 use super::revoke::RevokeRequest;
 use crate::codec;
@@ -74,8 +74,9 @@ impl TokenManager {
         policy: &SessionPolicy,
         subject: Subject,
         parts: GrantParts,
+        repeatable: Option<&Repeatable>,
     ) -> Result<Issued, Error> {
-        let outcome = self.admit_session(policy, subject, parts).await;
+        let outcome = self.admit_session(policy, subject, parts, repeatable).await;
         let counts = &self.inner.metrics.handles.sessions;
         match &outcome {
             Ok(_) => counts.of(SessionOutcome::Admitted).increment(1),
@@ -90,6 +91,7 @@ impl TokenManager {
         policy: &SessionPolicy,
         subject: Subject,
         parts: GrantParts,
+        repeatable: Option<&Repeatable>,
     ) -> Result<Issued, Error> {
         let namespace = self.inner.store.namespace();
         let device = parts.metadata.device.id.as_ref();
@@ -102,7 +104,10 @@ impl TokenManager {
         let mut turn = turn.ok_or_else(contended)?;
         loop {
             // Before any session has to end: a grant that is not valid makes no room.
-            let prepared = self.prepare(parts.clone(), None)?;
+            let prepared = self.prepare(parts.clone(), None, repeatable)?;
+            if let Some(issued) = self.issued_before(&prepared).await? {
+                return Ok(issued);
+            }
             let mut read = self.read_index(&subject, device).await?;
             if superseded_at == Some((read.id, read.version)) {
                 // The index has not changed, so it was the session that was refused.
@@ -258,7 +263,11 @@ impl TokenManager {
                 }
                 IndexWritten::Superseded => return Ok(SessionStored::Superseded),
                 IndexWritten::IndexChanged => return Ok(SessionStored::IndexChanged),
-                IndexWritten::IdTaken => {}
+                IndexWritten::IdTaken => {
+                    if let Some(issued) = self.issued_before(prepared).await? {
+                        return Ok(SessionStored::Issued(Box::new(issued)));
+                    }
+                }
             }
         }
         Err(no_free_id())
@@ -281,7 +290,7 @@ impl TokenManager {
             keep_until: keep_until.map_or(read.keep_until, |kept| kept.min(read.keep_until)),
             uses_left: None,
             epochs: Epochs::default(),
-            terms: vec![self.inner.store.namespace().session_indexes()],
+            terms: vec![self.inner.store.namespace().other_records()],
             stamp: StampRule::Present,
             counted: None,
         });

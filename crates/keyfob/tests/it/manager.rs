@@ -14,6 +14,7 @@ mod events;
 mod flood;
 mod issue;
 mod last_use;
+mod once;
 mod owning;
 mod pairs;
 mod reading;

@@ -9,9 +9,7 @@
 //! - The root is right and the tag is wrong: a holder of another generation forged the token.
 //! - Both are right: the token was issued, and its generation says when.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use hmac::{Hmac, Mac};
+use hmac::Mac;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
@@ -20,7 +18,7 @@ use super::{BearerDigest, BearerPrefix, BearerToken, Generation, SECRET_DIGITS, 
 use crate::digest;
 use crate::id::TokenId;
 use crate::kind::Kind;
-use crate::random::{self, Random, RandomUnavailable};
+use crate::random::{self, DerivedRandom, Random, RandomUnavailable};
 
 const ROOT_DIGITS: usize = 22;
 const TAG_DIGITS: usize = SECRET_DIGITS - ROOT_DIGITS;
@@ -121,7 +119,7 @@ impl Ratchet {
         mac.update(b"drawn");
         mac.update(about);
         let key = Zeroizing::new(mac.finalize().into_bytes().into());
-        DerivedRandom { keyed: digest::keyed(&key), block: AtomicU64::new(0) }
+        DerivedRandom::new(&key)
     }
 
     /// Returns a digest of `parts` that reveals nothing without the seed.
@@ -161,30 +159,6 @@ impl Ratchet {
         let mut tag = [0; TAG_DIGITS];
         base62::write(u128::from_be_bytes(number) % 62u128.pow(TAG_DIGITS as u32), &mut tag);
         tag
-    }
-}
-
-/// A pseudorandom source that gives the same bytes for the same inputs, so that a retry draws the
-/// same id and the same secret.
-pub struct DerivedRandom {
-    keyed: Hmac<Sha256>,
-    block: AtomicU64,
-}
-
-impl Random for DerivedRandom {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable> {
-        for chunk in bytes.chunks_mut(32) {
-            let mut mac = self.keyed.clone();
-            mac.update(&self.block.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-            chunk.copy_from_slice(&mac.finalize().into_bytes()[..chunk.len()]);
-        }
-        Ok(())
-    }
-}
-
-impl std::fmt::Debug for DerivedRandom {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("DerivedRandom([redacted])")
     }
 }
 

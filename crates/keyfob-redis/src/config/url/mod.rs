@@ -189,15 +189,21 @@ fn sentinel(hosts: &str, path: &str) -> Result<Topology, StoreError> {
     Ok(Topology::Sentinel { sentinels: addresses(hosts, 26379)?, primary: name })
 }
 
-/// Returns what to write if a character of a user or a password probably ended the login early: only there
-/// an `@` would follow it.
+/// Returns what to write if a character of a user or a password probably ended the login early: an `@` follows
+/// it, which the rest of a URL rarely has.
 fn unencoded(rest: &str) -> Option<String> {
-    let end = rest.find(['/', '?'])?;
-    let (before, after) = rest.split_at(end);
-    if before.contains('@') || !after.contains('@') {
+    if rest.starts_with('/') {
         return None;
     }
-    let (character, encoded) = if after.starts_with('/') { ('/', "%2F") } else { ('?', "%3F") };
+    let (before_options, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let path = before_options.split_once('/').map_or("", |(_, path)| path);
+    let (character, encoded) = if path.contains('@') {
+        ('/', "%2F")
+    } else if options.contains('@') && !before_options.contains('@') {
+        ('?', "%3F")
+    } else {
+        return None;
+    };
     Some(format!(
         "a user name or a password has a `{character}`: percent-encode it as {encoded} (also `@` as %40, \
          `:` in a user name as %3A, `%` as %25)"
@@ -349,6 +355,9 @@ mod tests {
             ("redis://me:1/2hunter2@host", "`/`: percent-encode it as %2F"),
             ("redis://:hunter2?x@host", "`?`: percent-encode it as %3F"),
             ("redis://hunter2/x@host", "`/`: percent-encode it as %2F"),
+            ("redis://:a@b/hunter2@host", "`/`: percent-encode it as %2F"),
+            ("redis://:hunter2/a?b@host", "`?`: percent-encode it as %3F"),
+            ("redis+unix://:hunter2/a@/run/redis.sock", "`/`: percent-encode it as %2F"),
             ("redis+sentinel://:hunter2/x@s1,s2/main", "`/`: percent-encode it as %2F"),
             ("redis://:hunter2%@host", "as %25"),
             ("redis://hunter2%zz:x@host", "as %25"),

@@ -1,13 +1,15 @@
 //! `POST /v1/tokens`.
 
-use http::Method;
+use http::{Method, Request};
+use http_body_util::Full;
 use keyfob::token::{Allowed, MayIssue};
 use keyfob::values::NameSet;
 use keyfob::{Audience, Grant, Kind, Scope};
 use keyfob_api::{IssueOutcome, IssuedBody};
+use keyfob_server::Settings;
 use serde_json::json;
 
-use crate::support::{Key, Service};
+use crate::support::{Key, Reply, Service};
 
 const PATH: &str = "/v1/tokens";
 
@@ -117,4 +119,57 @@ async fn a_body_is_json_and_bounded() {
     // Without credentials, the body is not looked at.
     let reply = service.raw(Method::POST, PATH, None, "text/plain", "x").await;
     assert_eq!(reply.error(), (401, "unauthenticated".into()));
+}
+
+/// Sends a request with an idempotency key.
+async fn keyed(service: &Service, path: &str, key: &Key, name: &str, body: &str) -> Reply {
+    let request = Request::post(format!("{}{path}", service.url))
+        .header("authorization", key.bearer())
+        .header("content-type", "application/json")
+        .header("idempotency-key", name);
+    service.send(request.body(Full::from(body.to_owned())).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_repeat_to_another_server_gets_the_same_answer() {
+    let service = Service::start().await;
+    let other = Service::over(service.manager.clone(), Settings::new()).await;
+    let admin = service.admin().await;
+    let bodies = [r#"{"subject":"alice"}"#, r#"[{"subject":"alice"},{"client":"app"}]"#];
+    for (name, body) in ["one", "many"].into_iter().zip(bodies) {
+        let first = keyed(&service, PATH, &admin, name, body).await;
+        assert_eq!(first.status, 201);
+        let again = keyed(&other, PATH, &admin, name, body).await;
+        assert_eq!((again.status, &again.body), (first.status, &first.body));
+        let changed = body.replace("alice", "bob");
+        let changed = keyed(&other, PATH, &admin, name, &changed).await;
+        assert_eq!(changed.error(), (409, "idempotency_key_reused".into()));
+        let client = service.key("other", "keyfob:admin").await;
+        let theirs = keyed(&service, PATH, &client, name, body).await;
+        assert_eq!(theirs.status, 201);
+        assert_ne!(theirs.body, first.body);
+    }
+}
+
+#[tokio::test]
+async fn a_repeat_to_derive_gets_the_same_token() {
+    let service = Service::start().await;
+    let admin = service.admin().await;
+    let parent = service.manager.issue(Grant::new(Kind::Session).subject("alice")).await.unwrap();
+    let path = format!("{PATH}/{}/derive", parent.token.id);
+    let body = json!({"token": parent.bearer.expose()}).to_string();
+    let first = keyed(&service, &path, &admin, "k1", &body).await;
+    assert_eq!(first.status, 200);
+    let again = keyed(&service, &path, &admin, "k1", &body).await;
+    assert_eq!(again.body, first.body);
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_a_name_is_refused() {
+    let service = Service::start().await;
+    let admin = service.admin().await;
+    for name in ["", "two words", &"x".repeat(256)] {
+        let reply = keyed(&service, PATH, &admin, name, r#"{"subject":"alice"}"#).await;
+        assert_eq!(reply.error(), (400, "invalid_value".into()), "{name}");
+    }
 }

@@ -2,10 +2,13 @@
 //!
 //! `docs/issuing.md` compares these calls and lists what a token inherits from its parent.
 
+mod idempotency_key;
 mod lifetime;
 mod new_token;
+mod once;
 mod pair;
 mod prepare;
+mod repeatable;
 mod store;
 
 use futures_util::{Stream, StreamExt, stream};
@@ -13,12 +16,14 @@ use futures_util::{Stream, StreamExt, stream};
 use super::TokenManager;
 use super::descent::narrow;
 use crate::error::Error;
+pub use idempotency_key::IdempotencyKey;
 use keyfob_core::id::TokenId;
 use keyfob_core::token::{Grant, GrantParts, Kind, TokenState};
 use keyfob_store::Loaded;
 pub use new_token::{Issued, IssuedPair};
 pub(super) use new_token::{NewToken, terms_of};
 pub(super) use prepare::{Parent, Prepared};
+pub(super) use repeatable::Repeatable;
 pub(super) use store::{DRAW_LIMIT, Draft, no_free_id};
 
 /// How many tokens `issue_many` issues at the same time.
@@ -32,13 +37,7 @@ impl TokenManager {
     /// subject were revoked after `begin_login` took the login stamp, [`Error::TooManySessions`]
     /// when the session policy denies one more, [`Error::Contended`], [`Error::Store`].
     pub async fn issue(&self, grant: Grant) -> Result<Issued, Error> {
-        let parts = grant.into_parts()?;
-        match (&self.inner.sessions, parts.kind, parts.subject.clone()) {
-            (Some(policy), Kind::Session, Some(subject)) => {
-                Box::pin(self.issue_session(policy, subject, parts)).await
-            }
-            _ => self.issue_from(parts, None).await,
-        }
+        self.issue_with(grant.into_parts()?, None).await
     }
 
     /// Issues many tokens, several of them at the same time. The results come in the order of the
@@ -68,9 +67,22 @@ impl TokenManager {
         let parts = narrow(parts, &token)?;
         let Loaded { stamp, keep_until, .. } = loaded;
         let parent = Parent { token: &token, stamp, keep_until };
-        match self.issue_from(parts, Some(parent)).await {
+        match self.issue_from(parts, Some(parent), None).await {
             Err(Error::Superseded) => Err(Error::Ended { id: from, state: TokenState::Revoked }),
             outcome => outcome,
+        }
+    }
+
+    async fn issue_with(
+        &self,
+        parts: GrantParts,
+        repeatable: Option<&Repeatable>,
+    ) -> Result<Issued, Error> {
+        match (&self.inner.sessions, parts.kind, parts.subject.clone()) {
+            (Some(policy), Kind::Session, Some(subject)) => {
+                Box::pin(self.issue_session(policy, subject, parts, repeatable)).await
+            }
+            _ => self.issue_from(parts, None, repeatable).await,
         }
     }
 
@@ -78,8 +90,9 @@ impl TokenManager {
         &self,
         parts: GrantParts,
         parent: Option<Parent<'_>>,
+        repeatable: Option<&Repeatable>,
     ) -> Result<Issued, Error> {
-        let prepared = self.prepare(parts, parent)?;
+        let prepared = self.prepare(parts, parent, repeatable)?;
         self.store_new(&prepared).await
     }
 }

@@ -58,7 +58,7 @@ impl TokenManager {
             return contradiction(Field::NotBefore, rule);
         }
         parts.by = parts.by.or_else(|| request.parts.by.clone());
-        let prepared = self.prepare(parts, None)?;
+        let prepared = self.prepare(parts, None, None)?;
         let (namespace, now) = (self.inner.store.namespace(), prepared.now);
         let by = prepared.by.as_ref();
         for _ in 0..DRAW_LIMIT {

@@ -1,6 +1,7 @@
 //! Everything of a new token that does not depend on its id and its secret.
 
 use super::lifetime::{Lifetime, ParentEnds, check_consistency};
+use super::repeatable::Repeatable;
 use crate::codec::{Change, Record, Secrets};
 use crate::error::Error;
 use crate::manager::TokenManager;
@@ -33,6 +34,7 @@ pub(in crate::manager) struct Prepared {
     pub(super) stamp: StampRule,
     pub(super) by: Option<Actor>,
     pub(super) now: Timestamp,
+    pub(super) repeatable: Option<Repeatable>,
 }
 
 impl TokenManager {
@@ -41,10 +43,11 @@ impl TokenManager {
         &self,
         parts: GrantParts,
         parent: Option<Parent<'_>>,
+        repeatable: Option<&Repeatable>,
     ) -> Result<Prepared, Error> {
         let inner = &*self.inner;
-        let now = self.now();
-        let lane = self.lane_for(&parts, parent.as_ref())?;
+        let now = repeatable.map_or_else(|| self.now(), |repeatable| repeatable.at);
+        let lane = self.lane_for(&parts, parent.as_ref(), repeatable)?;
         if parts.login.is_some_and(|login| login.lane != lane) {
             let rule = "it was begun for another subject: begin it for the one that is issued to";
             let reason = InvalidReason::Contradiction { rule };
@@ -68,15 +71,22 @@ impl TokenManager {
         let is_root = matches!(parts.kind, Kind::Refresh | Kind::Session) && parent.is_none();
         let record = record_of(parts, parent.as_ref(), lifetime, now)?;
         let stamp = seen.map_or(StampRule::Present, StampRule::Seen);
-        Ok(Prepared { record, is_root, lane, keep_until, uses_left, stamp, by, now })
+        let repeatable = repeatable.cloned();
+        Ok(Prepared { record, is_root, lane, keep_until, uses_left, stamp, by, now, repeatable })
     }
 
-    fn lane_for(&self, parts: &GrantParts, parent: Option<&Parent<'_>>) -> Result<Lane, Error> {
+    fn lane_for(
+        &self,
+        parts: &GrantParts,
+        parent: Option<&Parent<'_>>,
+        repeatable: Option<&Repeatable>,
+    ) -> Result<Lane, Error> {
         let namespace = self.inner.store.namespace();
-        match (parent, &parts.subject) {
-            (Some(parent), _) => Ok(parent.token.id.lane()),
-            (None, Some(subject)) => Ok(namespace.lane_of(subject)),
-            (None, None) => Ok(namespace.any_lane(&*self.inner.random)?),
+        match (parent, &parts.subject, repeatable) {
+            (Some(parent), ..) => Ok(parent.token.id.lane()),
+            (None, Some(subject), _) => Ok(namespace.lane_of(subject)),
+            (None, None, Some(repeatable)) => Ok(namespace.any_lane(&repeatable.lane_random())?),
+            (None, None, None) => Ok(namespace.any_lane(&*self.inner.random)?),
         }
     }
 }

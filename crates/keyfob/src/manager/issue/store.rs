@@ -2,6 +2,7 @@
 
 use super::new_token::{Issued, NewToken};
 use super::prepare::Prepared;
+use super::repeatable::Repeatable;
 use crate::error::Error;
 use crate::manager::TokenManager;
 use crate::manager::modify::encode_event;
@@ -9,6 +10,7 @@ use crate::manager::refresh::RefreshRecord;
 use keyfob_core::bearer::ratchet::Ratchet;
 use keyfob_core::bearer::{BearerToken, Generation};
 use keyfob_core::id::FamilyId;
+use keyfob_core::random::Random;
 use keyfob_core::token::Kind;
 use keyfob_store::{ClearFields, Epochs, Insert, Inserted, Operation, Stamp, StoreError};
 
@@ -29,6 +31,9 @@ impl TokenManager {
     /// [`Error::Superseded`] when the parent token, or everything of the subject, was revoked in
     /// the meantime; [`Error::Store`].
     pub(super) async fn store_new(&self, prepared: &Prepared) -> Result<Issued, Error> {
+        if let Some(issued) = self.issued_before(prepared).await? {
+            return Ok(issued);
+        }
         for _ in 0..DRAW_LIMIT {
             let Draft { operation, insert, new } = self.draft(prepared)?;
             let epochs = new.epochs_to_remember(&insert);
@@ -38,7 +43,11 @@ impl TokenManager {
                     return Ok(self.finish(new));
                 }
                 Inserted::Superseded => return Err(Error::Superseded),
-                Inserted::IdTaken => {}
+                Inserted::IdTaken => {
+                    if let Some(issued) = self.issued_before(prepared).await? {
+                        return Ok(issued);
+                    }
+                }
             }
         }
         Err(no_free_id())
@@ -68,13 +77,18 @@ impl TokenManager {
         let inner = &*self.inner;
         let mut record = prepared.record.clone();
         let namespace = inner.store.namespace();
-        let id = namespace.draw_id(prepared.now, prepared.lane, &*inner.random)?;
+        let (at, lane) = (prepared.now, prepared.lane);
+        let repeated = prepared.repeatable.as_ref().map(Repeatable::token_random);
+        let (id, random): (_, &dyn Random) = match &repeated {
+            Some(random) => (namespace.draw_shared_id(at, lane, random)?, random),
+            None => (namespace.draw_id(at, lane, &*inner.random)?, &*inner.random),
+        };
         let bearer = if record.kind == Kind::Refresh {
-            let (ratchet, bearer) = Ratchet::draw(&inner.prefix, id, &*inner.random)?;
+            let (ratchet, bearer) = Ratchet::draw(&inner.prefix, id, random)?;
             record.ratchet = Some(ratchet);
             bearer
         } else {
-            BearerToken::draw(&inner.prefix, record.kind, id, Generation::FIRST, &*inner.random)?
+            BearerToken::draw(&inner.prefix, record.kind, id, Generation::FIRST, random)?
         };
         record.digest = bearer.digest();
         if prepared.is_root {
@@ -82,7 +96,7 @@ impl TokenManager {
             record.family = Some(FamilyId::from_root(id));
             record.ancestors.push(id);
         }
-        let Prepared { keep_until, uses_left, stamp, .. } = *prepared;
+        let &Prepared { keep_until, uses_left, stamp, .. } = prepared;
         Ok(NewToken { id, bearer, record, keep_until, uses_left, stamp })
     }
 

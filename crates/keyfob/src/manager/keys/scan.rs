@@ -14,7 +14,7 @@ use keyfob_store::{Order, Position, Query, RecordPage, StoreError, StoreWrapper}
 const PAGE_SIZE: usize = 500;
 
 /// Before the first record, newest first: no id is greater. The scan of tokens needs no position to
-/// begin with; a cursor into the scan of session indexes does.
+/// begin with; a cursor into the scan of other records does.
 const FIRST_POSITION: Position =
     Position { keep_until_secs: 0, id: TokenId::from_bytes([u8::MAX; 16]) };
 
@@ -23,7 +23,7 @@ const FIRST_POSITION: Position =
 pub(super) enum RecordKind {
     #[default]
     Token,
-    SessionRoster,
+    Other,
 }
 
 /// How far a scan has got.
@@ -34,13 +34,13 @@ pub(super) struct ScanPosition {
 }
 
 impl RecordKind {
-    const ALL: [Self; 2] = [Self::Token, Self::SessionRoster];
+    const ALL: [Self; 2] = [Self::Token, Self::Other];
 
     /// The term under which every record of the kind is listed.
     fn listed_under(self, namespace: &Namespace) -> Term {
         match self {
             Self::Token => namespace.all(),
-            Self::SessionRoster => namespace.session_indexes(),
+            Self::Other => namespace.other_records(),
         }
     }
 
@@ -48,7 +48,7 @@ impl RecordKind {
     pub(super) fn terms(self, namespace: &Namespace, body: &[u8]) -> Result<Vec<Term>, StoreError> {
         match self {
             Self::Token => Ok(terms_of(namespace, &codec::decode::<Record>(body)?)),
-            Self::SessionRoster => Ok(vec![namespace.session_indexes()]),
+            Self::Other => Ok(vec![namespace.other_records()]),
         }
     }
 }
@@ -73,9 +73,9 @@ impl ScanPosition {
         match (self.kind, after) {
             (kind, Some(_)) => Some(Self { kind, after }),
             (RecordKind::Token, None) => {
-                Some(Self { kind: RecordKind::SessionRoster, after: Some(FIRST_POSITION) })
+                Some(Self { kind: RecordKind::Other, after: Some(FIRST_POSITION) })
             }
-            (RecordKind::SessionRoster, None) => None,
+            (RecordKind::Other, None) => None,
         }
     }
 
