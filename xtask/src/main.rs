@@ -18,6 +18,7 @@ mod layers;
 mod openapi;
 mod programs;
 mod prometheus;
+mod shown;
 mod surface;
 mod tidy;
 mod words;
@@ -90,6 +91,7 @@ fn check() -> Result<()> {
     tidy::check()?;
     words::check()?;
     book::check()?;
+    shown::check()?;
     layers::check()?;
     surface::run(&[])?;
     cargo::run(["fmt", "--all", "--check"], &[])?;

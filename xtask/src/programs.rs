@@ -79,7 +79,7 @@ fn missing() -> Vec<&'static str> {
 }
 
 /// Returns the command with root rights: through `sudo -n`, unless the user is root already.
-fn elevated<'a>(manager: &'a str, step: &[&'a str]) -> Vec<&'a str> {
+pub(crate) fn elevated<'a>(manager: &'a str, step: &[&'a str]) -> Vec<&'a str> {
     let mut words = Vec::new();
     let user = Command::new("id").arg("-u").output();
     let is_root = user.is_ok_and(|user| user.stdout.starts_with(b"0\n"));

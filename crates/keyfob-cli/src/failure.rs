@@ -18,6 +18,8 @@ use keyfob::seal::KeyError;
 use keyfob::store::StoreError;
 use keyfob::{Error, InvalidValue, TokenId};
 use keyfob_api::InvalidGrantSpec;
+use keyfob_server::config::ConfigErrors;
+use keyfob_server::listen::tls::CertificateError;
 use serde::Serialize;
 
 use crate::store_url::InvalidStoreUrl;
@@ -60,11 +62,12 @@ pub(crate) enum Failure {
     Output(#[source] io::Error),
     #[error("the metrics cannot be written to {file}: {error}")]
     Metrics { file: String, error: io::Error },
+    /// A bearer that could not be written. Its token is not revoked.
     #[error("the bearer of {id} could not be written ({error}) and is lost")]
-    BearerLost { id: TokenId, error: io::Error },
+    BearerLost { id: TokenId, error: io::Error, hint: String },
     /// Tokens that were stored without their bearers being written, and those of them that are not
     /// revoked.
-    #[error("the bearers of {} tokens could not be written ({error}). {}", lost.len(), outcome_of(lost, unrevoked))]
+    #[error("{} could not be written ({error}). {}", bearers_of(lost), outcome_of(lost, unrevoked))]
     BearersLost { lost: Vec<TokenId>, unrevoked: Vec<TokenId>, error: io::Error },
     #[error("the runtime cannot be started: {0}")]
     Start(#[source] io::Error),
@@ -74,6 +77,12 @@ pub(crate) enum Failure {
     BrokenPromise { message: String },
     #[error("the address {address} cannot be listened on: {error}")]
     Listen { address: SocketAddr, error: io::Error },
+    #[error("{}", in_one_line(.0))]
+    Configuration(ConfigErrors),
+    #[error(transparent)]
+    Certificates(#[from] CertificateError),
+    #[error("{cut} connections were cut: their requests took longer than http.drain_timeout")]
+    CutRequests { cut: usize },
     #[error("the store has an active admin key")]
     HasAdminKey,
     #[error("not confirmed. Nothing was changed")]
@@ -146,6 +155,9 @@ impl Failure {
             Self::NoDataDirectory => "no_data_directory",
             Self::BrokenPromise { .. } => "broken_promise",
             Self::Listen { .. } => "cannot_listen",
+            Self::Configuration(_) => "invalid_configuration",
+            Self::Certificates(_) => "invalid_certificates",
+            Self::CutRequests { .. } => "requests_cut",
             Self::HasAdminKey => "has_admin_key",
             Self::NotConfirmed => "not_confirmed",
             Self::Interrupted => "interrupted",
@@ -163,6 +175,8 @@ impl Failure {
             | Self::Input { .. }
             | Self::Lines { .. }
             | Self::Listen { .. }
+            | Self::Configuration(_)
+            | Self::Certificates(_)
             | Self::NoDataDirectory => Exit::Usage,
             Self::Keyfob(error) => exit_of(error),
             Self::MalformedBearer { error, .. } => exit_of(error),
@@ -173,6 +187,7 @@ impl Failure {
             | Self::BearerLost { .. }
             | Self::BearersLost { .. }
             | Self::BrokenPromise { .. }
+            | Self::CutRequests { .. }
             | Self::HasAdminKey
             | Self::NotConfirmed => Exit::Refused,
             Self::Start(_) => Exit::Unavailable,
@@ -213,6 +228,9 @@ impl Failure {
                  servers are back. keyfob doctor names them"
                     .into(),
             ),
+            Self::Keyfob(Error::Store(StoreError::InUse { .. })) => {
+                Some("if a service keeps the file, ask the service, or stop it first".into())
+            }
             Self::Keyfob(Error::Store(StoreError::Unavailable { .. })) => {
                 Some("run keyfob doctor to see the state of the store, then try again".into())
             }
@@ -222,9 +240,7 @@ impl Failure {
                     .into(),
             ),
             Self::Lines { .. } => Some("fix those lines and run again with only them".into()),
-            Self::BearerLost { id, .. } => {
-                Some(format!("run keyfob revoke {id}, then issue another token"))
-            }
+            Self::BearerLost { hint, .. } => Some(hint.clone()),
             Self::BearersLost { unrevoked, .. } if !unrevoked.is_empty() => {
                 Some(format!("run keyfob revoke for each of: {}", listed(unrevoked)))
             }
@@ -246,6 +262,10 @@ impl Failure {
                 details.lines().map(visible).collect::<Vec<_>>().join("\n")
             }
             Self::InvalidStoreUrl(_) => InvalidStoreUrl::FORMS.into(),
+            Self::Configuration(errors) if errors.iter().len() > 1 => {
+                let lines = errors.iter().map(|error| format!("  {}", visible(&error.to_string())));
+                lines.collect::<Vec<_>>().join("\n")
+            }
             Self::Filter { error, text } => {
                 let pointer = error.pointer(text);
                 pointer.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
@@ -281,7 +301,23 @@ impl Failure {
     }
 
     pub(crate) fn as_json(&self) -> String {
-        error_as_json(self.code(), self.to_string(), self.hint())
+        error_as_json(self.code(), self.in_full(), self.hint())
+    }
+
+    /// The message with all its lines.
+    pub(crate) fn in_full(&self) -> String {
+        match self {
+            Self::Configuration(errors) => errors.to_string(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// What is wrong with a configuration, in one line.
+fn in_one_line(errors: &ConfigErrors) -> String {
+    match errors.iter().as_slice() {
+        [one] => one.to_string(),
+        many => format!("{} settings are not valid", many.len()),
     }
 }
 
@@ -306,8 +342,21 @@ fn listed(ids: &[TokenId]) -> String {
     ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
+/// The bearers that are lost.
+fn bearers_of(lost: &[TokenId]) -> String {
+    match lost {
+        [one] => format!("the bearer of {one}"),
+        many => format!("the bearers of {} tokens", many.len()),
+    }
+}
+
 /// What became of tokens whose bearers are lost.
 fn outcome_of(lost: &[TokenId], unrevoked: &[TokenId]) -> String {
+    match (lost, unrevoked) {
+        ([_], []) => return "The token was revoked".to_owned(),
+        ([_], [_]) => return "The token could not be revoked".to_owned(),
+        _ => {}
+    }
     let revoked: Vec<_> = lost.iter().filter(|id| !unrevoked.contains(id)).copied().collect();
     match (revoked.is_empty(), unrevoked.is_empty()) {
         (false, true) => format!("They were revoked: {}", listed(&revoked)),

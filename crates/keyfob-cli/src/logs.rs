@@ -6,17 +6,20 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
+use keyfob::clock::{Clock as _, SystemClock};
 use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::failure::Failure;
-use crate::output;
+use crate::terminal;
 use crate::visible::visible;
 
 const VARIABLE: &str = "KEYFOB_LOG";
@@ -25,20 +28,33 @@ const VARIABLE: &str = "KEYFOB_LOG";
 const WITHOUT_FINDINGS: &str = "warn,keyfob_redis::store::report=error";
 
 /// How to log.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LogSettings {
     pub(crate) verbose: u8,
     pub(crate) json: bool,
     /// Whether the command runs for long.
     pub(crate) is_long_running: bool,
+    /// The filter of the configuration, which has the one of the variable.
+    pub(crate) filter: Option<String>,
+    /// Whether the command is a service, whose log has times and what it does.
+    pub(crate) is_service: bool,
 }
+
+/// Replaces the filter of the log.
+type ChangeFilter = Box<dyn Fn(EnvFilter) -> bool + Send + Sync>;
+
+static CHANGE_FILTER: OnceLock<ChangeFilter> = OnceLock::new();
+
+/// The default levels of a service: what it does, and what goes wrong elsewhere.
+const OF_SERVICE: &str = "warn,keyfob=info";
 
 /// Starts logging. `-v` overrides the variable.
 pub(crate) fn start(settings: LogSettings) -> Result<(), Failure> {
-    let LogSettings { verbose, json, is_long_running } = settings;
-    let configured = std::env::var(VARIABLE).ok().filter(|value| !value.is_empty());
-    let directives = match (verbose, configured) {
+    let LogSettings { verbose, json, is_long_running, filter, is_service } = settings;
+    let variable = || std::env::var(VARIABLE).ok().filter(|value| !value.is_empty());
+    let directives = match (verbose, filter.or_else(variable)) {
         (0, Some(configured)) => configured,
+        (0, None) if is_service => OF_SERVICE.to_owned(),
         (0, None) if is_long_running => "warn".to_owned(),
         (0, None) => WITHOUT_FINDINGS.to_owned(),
         (1, _) => "info".to_owned(),
@@ -47,24 +63,62 @@ pub(crate) fn start(settings: LogSettings) -> Result<(), Failure> {
     };
     let filter = EnvFilter::try_new(directives).map_err(|_| Failure::Usage {
         code: "invalid_value",
-        message: format!("{VARIABLE} is not a log filter"),
+        message: format!("log.filter or {VARIABLE} is not a log filter"),
         details: "Write a level, or levels by module: warn, or keyfob=debug,warn.".into(),
     })?;
     if json {
-        let logger = tracing_subscriber::fmt().with_env_filter(filter).event_format(JsonLine);
-        logger.with_writer(io::stderr).init();
+        let logger = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .fmt_fields(JsonFieldsOfSpan)
+            .event_format(JsonLine { has_time: is_service })
+            .with_writer(io::stderr)
+            .with_filter_reloading();
+        let handle = logger.reload_handle();
+        // Only the first start counts.
+        let _ = CHANGE_FILTER.set(Box::new(move |filter| handle.reload(filter).is_ok()));
+        logger.init();
         return Ok(());
     }
-    tracing_subscriber::fmt()
+    let logger = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| VisibleLog(std::io::stderr()))
-        .with_ansi(std::io::stderr().is_terminal() && output::colours_are_allowed())
-        .init();
+        .with_ansi(std::io::stderr().is_terminal() && terminal::has_colours())
+        .with_filter_reloading();
+    let handle = logger.reload_handle();
+    let _ = CHANGE_FILTER.set(Box::new(move |filter| handle.reload(filter).is_ok()));
+    logger.init();
     Ok(())
 }
 
-/// Formats an event as an object on a line, as errors and notes are.
-struct JsonLine;
+/// Uses another filter from now on; without one, that of a service.
+pub(crate) fn change_filter(directives: Option<&str>) {
+    let filter = EnvFilter::try_new(directives.unwrap_or(OF_SERVICE)).ok();
+    let change = CHANGE_FILTER.get().zip(filter);
+    if !change.is_some_and(|(change, filter)| change(filter)) {
+        tracing::error!("the filter of the log before stays in use");
+    }
+}
+
+/// Formats an event as an object on a line, as errors and notes are. The fields of the spans around it are
+/// members too.
+struct JsonLine {
+    has_time: bool,
+}
+
+/// Formats the fields of a span as JSON, for [`JsonLine`].
+struct JsonFieldsOfSpan;
+
+impl<'writer> FormatFields<'writer> for JsonFieldsOfSpan {
+    fn format_fields<R: RecordFields>(
+        &self,
+        mut writer: Writer<'writer>,
+        fields: R,
+    ) -> fmt::Result {
+        let mut json = JsonFields(Map::new());
+        fields.record(&mut json);
+        write!(writer, "{}", Value::Object(json.0))
+    }
+}
 
 impl<S, N> FormatEvent<S, N> for JsonLine
 where
@@ -73,15 +127,24 @@ where
 {
     fn format_event(
         &self,
-        _: &FmtContext<'_, S, N>,
+        context: &FmtContext<'_, S, N>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
         let mut fields = JsonFields(Map::new());
+        for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+            let extensions = span.extensions();
+            let of_span = extensions.get::<FormattedFields<N>>();
+            let parsed = of_span.and_then(|fields| serde_json::from_str::<Map<_, _>>(fields).ok());
+            fields.0.extend(parsed.into_iter().flatten());
+        }
         event.record(&mut fields);
         let metadata = event.metadata();
         fields.0.insert("level".into(), metadata.level().as_str().to_lowercase().into());
         fields.0.insert("target".into(), metadata.target().into());
+        if self.has_time {
+            fields.0.insert("time".into(), SystemClock.now().to_string().into());
+        }
         writeln!(writer, "{}", json!({ "log": fields.0 }))
     }
 }

@@ -5,6 +5,7 @@
 //! | `args` | the definition of commands and flags |
 //! | `commands` | one file or folder per command |
 //! | `open` | opens the store |
+//! | `service` | what `serve` is made of, beside the server |
 //! | `output` | everything that goes to stdout |
 //! | `process` | no core dumps, and no panics of libraries |
 //! | `failure` | every error, hint and exit code |
@@ -28,15 +29,22 @@ mod output;
 mod parse;
 mod process;
 mod progress;
+mod relative_time;
+mod service;
 mod store_url;
 mod table;
+mod terminal;
+mod token_text;
 mod values;
 mod visible;
 
 use std::process::ExitCode;
 
+use keyfob_server::config::LogFormat;
+
 use crate::failure::Failure;
 use crate::logs::LogSettings;
+use crate::service::configuration::Source;
 
 fn main() -> ExitCode {
     process::forbid_dumps();
@@ -51,15 +59,27 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: args::Cli) -> Result<(), Failure> {
+    // The configuration of a service says how to log.
+    let service = match &cli.command {
+        args::Command::Serve(args) => {
+            let source = Source::of_service(args, &cli.settings);
+            let configuration = source.read()?;
+            Some((source, configuration))
+        }
+        _ => None,
+    };
+    let log = service.as_ref().map(|(_, configuration)| &configuration.loaded.config.log);
     logs::start(LogSettings {
         verbose: cli.settings.verbose,
-        json: cli.settings.json,
+        json: cli.settings.json || log.is_some_and(|log| log.format == LogFormat::Json),
         is_long_running: cli.command.is_long_running(),
+        filter: log.and_then(|log| log.filter.clone()),
+        is_service: service.is_some(),
     })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::Start)?;
     let recorder = cli.settings.metrics.clone().map(|file| (metrics::start(), file));
-    let outcome = runtime.block_on(commands::run(cli));
+    let outcome = runtime.block_on(commands::run(cli, service));
     // Do not wait for a thread that still reads input.
     runtime.shutdown_background();
     // Write the metrics of a failed command too.

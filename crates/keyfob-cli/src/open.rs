@@ -9,6 +9,7 @@ use keyfob::store::{LaneCount, Namespace, NamespaceKey};
 use keyfob::{CacheConfig, LocalLimits, MemoryStore, TokenManager, TokenManagerBuilder};
 use keyfob_redb::{Access, Options};
 use keyfob_redis::RedisStore;
+use keyfob_server::config::Config;
 
 use crate::args::Settings;
 use crate::failure::Failure;
@@ -68,26 +69,47 @@ async fn builder(
     })
 }
 
-/// Opens the store for a service, and builds a manager that answers from its cache.
-pub(crate) async fn service(settings: &Settings) -> Result<TokenManager, Failure> {
+/// Opens the store for a service, and builds a manager that answers from its cache and has the limits of
+/// the configuration.
+pub(crate) async fn service(settings: &Settings, config: &Config) -> Result<TokenManager, Failure> {
     let url = match &settings.store {
         Some(url) => url.parse()?,
         None => default_store()?,
     };
+    // Servers on one Redis count together. Others count for themselves.
+    let mut limits: Arc<dyn LimitStore> = Arc::new(LocalLimits::new());
     let opening = async {
         match url {
             // The service keeps the file: no other process may change it, so the cache is right.
             StoreUrl::File(path) => Ok(Arc::new(Options::new().open(path)?) as Arc<dyn Store>),
-            other => open(other, IfMissing::Create, Access::Write).await,
+            StoreUrl::Redis(redis) => {
+                let store = Arc::new(RedisStore::open(redis.with_create(true)).await?);
+                limits = Arc::clone(&store) as Arc<dyn LimitStore>;
+                Ok(store as Arc<dyn Store>)
+            }
+            StoreUrl::Memory => open(url, IfMissing::Create, Access::Write).await,
         }
     };
-    Ok(builder(settings, opening).await?.build())
+    let builder = builder(settings, opening).await?;
+    Ok(with_limits(builder, config, limits)?.build())
 }
 
 /// Builds a manager over an empty store in memory.
-pub(crate) fn memory(settings: &Settings) -> Result<TokenManager, Failure> {
+pub(crate) fn memory(settings: &Settings, config: &Config) -> Result<TokenManager, Failure> {
     let store = MemoryStore::new().map_err(keyfob::Error::from)?;
-    Ok(TokenManager::builder(store).prefix(settings.prefix.clone()).build())
+    let builder = TokenManager::builder(store).prefix(settings.prefix.clone());
+    Ok(with_limits(builder, config, Arc::new(LocalLimits::new()))?.build())
+}
+
+fn with_limits(
+    builder: TokenManagerBuilder,
+    config: &Config,
+    store: Arc<dyn LimitStore>,
+) -> Result<TokenManagerBuilder, Failure> {
+    Ok(match config.limits(store)? {
+        Some(limits) => builder.limits(limits),
+        None => builder,
+    })
 }
 
 /// Makes revocations wait until so many replicas have them.

@@ -3,7 +3,7 @@
 //! | form | when | content |
 //! |---|---|---|
 //! | JSON | `--json` | one object per line |
-//! | table | stdout is a terminal | columns with headings |
+//! | table | stdout is a terminal | columns with headings, in the width of the terminal |
 //! | plain | otherwise | fields separated by tabs, without headings |
 //!
 //! Notes go to stderr, so that a pipe receives only the output.
@@ -15,14 +15,21 @@ use keyfob::{Timestamp, Token};
 use serde::Serialize;
 
 use crate::failure::{Failure, error_as_json};
-use crate::table;
+use crate::relative_time::relative;
+use crate::table::{self, Column};
+use crate::terminal;
+use crate::token_text::{TOKEN_COLUMNS, or_never, token_fields, token_row};
 use crate::visible::visible;
 
 /// The form of the output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Form {
     Json,
-    Table { colour: bool },
+    Table {
+        colour: bool,
+        /// The width of the terminal. `None` if nothing may be cut.
+        width: Option<usize>,
+    },
     Plain,
 }
 
@@ -42,18 +49,15 @@ pub(crate) struct Note {
     pub(crate) cursor: Option<String>,
 }
 
-/// Whether colours may be used: neither `NO_COLOR` (<https://no-color.org>) nor `TERM=dumb` is set.
-pub(crate) fn colours_are_allowed() -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
-}
-
 impl Output {
-    /// Creates the output of this process.
-    pub(crate) fn new(json: bool) -> Self {
+    /// Creates the output of this process. With `wide`, tables may be wider than the terminal.
+    pub(crate) fn new(json: bool, wide: bool) -> Self {
         let form = match (json, io::stdout().is_terminal()) {
             (true, _) => Form::Json,
-            (false, true) => Form::Table { colour: colours_are_allowed() },
+            (false, true) => {
+                let width = (!wide).then(terminal::width);
+                Form::Table { colour: terminal::has_colours(), width }
+            }
             (false, false) => Form::Plain,
         };
         Self { form, out: BufWriter::new(io::stdout()) }
@@ -97,13 +101,31 @@ impl Output {
     }
 
     /// Writes rows: as a table with headings, or separated by tabs.
-    pub(crate) fn rows(&mut self, headings: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
+    pub(crate) fn rows(&mut self, columns: &[Column], rows: &[Vec<String>]) -> Result<(), Failure> {
         match self.form {
-            Form::Table { colour } => self.line(table::build(headings, rows, colour)),
+            Form::Table { colour, width } => self.line(table::render(columns, rows, width, colour)),
             Form::Plain | Form::Json => rows.iter().try_for_each(|row| {
                 let cells: Vec<_> = row.iter().map(|cell| visible(cell)).collect();
                 self.line(cells.join("\t"))
             }),
+        }
+    }
+
+    /// The text of a time in a row: without milliseconds in a table that may be cut.
+    pub(crate) fn time(&self, at: Timestamp) -> String {
+        match self.form {
+            Form::Table { width: Some(_), .. } => {
+                Timestamp::from_millis(at.as_secs() * 1_000).to_string()
+            }
+            _ => at.to_string(),
+        }
+    }
+
+    /// The text of an expiry in a row: relative to now in a table that may be cut.
+    fn expiry(&self, at: Option<Timestamp>, now: Timestamp) -> String {
+        match (self.form, at) {
+            (Form::Table { width: Some(_), .. }, Some(at)) => relative(at, now),
+            _ => or_never(at),
         }
     }
 
@@ -115,8 +137,9 @@ impl Output {
         if tokens.is_empty() {
             return Ok(());
         }
-        let rows: Vec<_> = tokens.iter().map(|token| table::token_row(token, now)).collect();
-        self.rows(&table::TOKEN_HEADINGS, &rows)
+        let row = |token: &Token| token_row(token, now, self.expiry(token.expires_at, now));
+        let rows: Vec<_> = tokens.iter().map(row).collect();
+        self.rows(&TOKEN_COLUMNS, &rows)
     }
 
     /// Writes one token in full.
@@ -124,7 +147,7 @@ impl Output {
         if self.is_json() {
             return self.object(&token.view(now));
         }
-        self.fields(&table::token_fields(token, now))
+        self.fields(&token_fields(token, now))
     }
 
     /// Flushes the buffer.

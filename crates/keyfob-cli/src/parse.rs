@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use clap::builder::{OsStr, Resettable};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use keyfob::InvalidValue;
 use keyfob::values::{Field, InvalidReason};
 
@@ -32,11 +32,25 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Cli, Failure> {
     cli.settings.password_is_in_argument = matches.value_source("store")
         == Some(ValueSource::CommandLine)
         && cli.settings.store.as_deref().is_some_and(has_password);
+    cli.settings.flags = flags(&matches);
     match &cli.command {
         // The word may be a bearer, so the error must not repeat it.
         command if has_extra_words(command) => Err(Failure::BearerInArgument { id: None }),
         _ => Ok(cli),
     }
+}
+
+/// The global settings that the command line itself gave, which override the environment and a file.
+fn flags(matches: &ArgMatches) -> Vec<(&'static str, &'static str, String)> {
+    let given = |(flag, name)| {
+        let is_given = matches.value_source(name) == Some(ValueSource::CommandLine);
+        let raw = matches.get_raw(name).and_then(|mut all| all.next()).filter(|_| is_given)?;
+        Some((flag, name, raw.to_str()?.to_owned()))
+    };
+    [("--store", "store"), ("--keys", "keys"), ("--prefix", "prefix")]
+        .into_iter()
+        .filter_map(given)
+        .collect()
 }
 
 /// The same error without the variables of the environment, so that its usage line does not show

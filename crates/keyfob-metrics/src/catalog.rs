@@ -9,14 +9,14 @@ use keyfob_core::limit_by::LimitBy;
 use keyfob_core::token::Kind;
 
 macro_rules! catalog {
-    ($($field:ident: $measure:ty = $name:literal, $help:literal;)+) => {
-        /// A handle for each metric.
+    ($(#[$doc:meta])* $handles:ident: $($field:ident: $measure:ty = $name:literal, $help:literal;)+) => {
+        $(#[$doc])*
         #[derive(Debug)]
-        pub struct Handles {
+        pub struct $handles {
             $(#[doc = $help] pub $field: $measure,)+
         }
 
-        impl Handles {
+        impl $handles {
             /// Describes and registers all of them.
             pub(super) fn register(recorder: &dyn Recorder) -> Self {
                 Self { $($field: register(recorder, $name, $help),)+ }
@@ -31,6 +31,9 @@ macro_rules! catalog {
 }
 
 catalog! {
+    /// A handle for each metric of a manager.
+    Handles:
+
     tokens_issued: By<Counter, Kind> = "keyfob_tokens_issued_total", "Tokens that were issued.";
     tokens: By<By<Gauge, CountedState>, Kind> = "keyfob_tokens",
         "Stored tokens that have not reached their end, at the last count.";
@@ -142,4 +145,25 @@ catalog! {
         "Last uses of tokens, by how they were written.";
     clock_jumps: By<Counter, ClockJump> = "keyfob_clock_jumps_total",
         "Jumps of this node's clock by more than a second.";
+}
+
+catalog! {
+    /// A handle for each metric of a server.
+    HttpHandles:
+
+    requests: By<By<Counter, HttpStatus>, HttpRoute> = "keyfob_http_requests_total",
+        "Requests of the HTTP server that ended, by route and status.";
+    request_seconds: By<Histogram, HttpRoute> = "keyfob_http_request_seconds",
+        "Duration of requests, from their head to the head of their answer.";
+    requests_in_flight: Gauge = "keyfob_http_requests_in_flight",
+        "Requests whose answer has not begun.";
+    requests_shed: Counter = "keyfob_http_requests_shed_total",
+        "Requests that were answered with 503, because there were too many at the same time.";
+    connections: Gauge = "keyfob_http_connections", "Open connections.";
+    connections_cut: By<Counter, ConnectionCut> = "keyfob_http_connections_cut_total",
+        "Connections that the server closed, by reason.";
+    tls_handshakes_failed: Counter = "keyfob_http_tls_handshakes_failed_total",
+        "Handshakes of TLS that failed or took too long.";
+    reloads: By<Counter, ReloadOutcome> = "keyfob_http_reloads_total",
+        "Replacements of certificates, by outcome.";
 }

@@ -219,6 +219,69 @@ labels! {
         Deferred "deferred",
     }
 
+    /// The operation of a route of the HTTP server.
+    pub HttpRoute "route" {
+        Introspect "introspect",
+        Revoke "revoke",
+        Token "token",
+        Metadata "metadata",
+        IssueTokens "issueTokens",
+        ListTokens "listTokens",
+        CountTokens "countTokens",
+        GetToken "getToken",
+        UpdateToken "updateToken",
+        RevokeToken "revokeToken",
+        GetTokenHistory "getTokenHistory",
+        RotateToken "rotateToken",
+        DeriveToken "deriveToken",
+        ValidateTokens "validateTokens",
+        ExplainToken "explainToken",
+        IntrospectTokens "introspectTokens",
+        RevokeTokens "revokeTokens",
+        ReadEvents "readEvents",
+        GetStats "getStats",
+        GetLimits "getLimits",
+        GetKeys "getKeys",
+        GetReport "getReport",
+        AuthorizeRequest "authorizeRequest",
+        Health "health",
+        Readiness "readiness",
+        Metrics "metrics",
+        Openapi "openapi",
+        /// No route takes the path or the method.
+        Unrouted "unrouted",
+    }
+
+    /// How a request of the HTTP server ended.
+    pub HttpStatus "status" {
+        Success "2xx",
+        Redirection "3xx",
+        ClientError "4xx",
+        ServerError "5xx",
+        /// The client went away before there was an answer.
+        Cancelled "cancelled",
+    }
+
+    /// Why the HTTP server closed a connection.
+    pub ConnectionCut "reason" {
+        /// The head of a request did not come in time.
+        SlowHead "slow_head",
+        Idle "idle",
+        /// The client did not read an answer.
+        SlowReader "slow_reader",
+        /// The client cancelled most of its requests.
+        Resets "resets",
+        /// The server stopped, and a request took too long.
+        Drain "drain",
+    }
+
+    /// What became of new certificates.
+    pub ReloadOutcome "outcome" {
+        Replaced "replaced",
+        /// They were not right, and those before stay in use.
+        Refused "refused",
+    }
+
     /// What was done with sealed bytes.
     pub SealOperation "operation" {
         Sealed "sealed",

@@ -4,6 +4,7 @@
 //! | module | what |
 //! |---|---|
 //! | `catalog` | the list of all metrics |
+//! | `http` | the metrics of the HTTP server |
 //! | `labels` | every label and every value of it |
 //! | `measure` | from the list to handles |
 //! | `stripes` | sharded counters |
@@ -16,6 +17,7 @@
 //! what each metric means and when to alert.
 
 mod catalog;
+mod http;
 mod labels;
 mod measure;
 mod network;
@@ -30,11 +32,13 @@ pub use labels::{LabelInfo, LinkPurpose};
 pub use measure::{MetricInfo, MetricType};
 pub use store_method::StoreMethod;
 
-pub use catalog::Handles;
+pub use catalog::{Handles, HttpHandles};
+pub use http::HttpMetrics;
 pub use labels::{
-    CacheLookup, ClockJump, CountedState, Derivation, InvalidationOf, LaneTrust, LastUseOutcome,
-    LimitOutcome, MaybeKind, ObservationOutcome, RefreshOutcome, RevocationTarget, SealOperation,
-    SessionOutcome, StoreOutcome, SweepOutcome, Under, ValidationOutcome,
+    CacheLookup, ClockJump, ConnectionCut, CountedState, Derivation, HttpRoute, HttpStatus,
+    InvalidationOf, LaneTrust, LastUseOutcome, LimitOutcome, MaybeKind, ObservationOutcome,
+    RefreshOutcome, ReloadOutcome, RevocationTarget, SealOperation, SessionOutcome, StoreOutcome,
+    SweepOutcome, Under, ValidationOutcome,
 };
 pub use tally::{HotCounters, Tallied};
 

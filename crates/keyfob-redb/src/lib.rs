@@ -44,6 +44,7 @@ mod error;
 mod event_log;
 mod format;
 mod integrity;
+mod keeper;
 mod open;
 mod opened;
 mod options;

@@ -14,11 +14,15 @@ use redb::DatabaseError;
 use crate::engine;
 use crate::error::{cannot_open, damaged, engine_cannot_open, not_a_store};
 use crate::format::{self, FORMAT, FileContents};
+use crate::keeper;
 use crate::opened::OpenFile;
 use crate::options::Options;
 
 /// How long to wait before the lock is tried again.
 const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How long to wait for a process that keeps the file. It may also be one that ends in a moment.
+const MAX_WAIT_FOR_KEEPER: Duration = Duration::from_millis(250);
 
 const ENGINE_PANICKED: &str = "the engine stopped with an internal error";
 
@@ -80,11 +84,16 @@ fn lock(path: &Path, options: &Options) -> Result<OpenFile, StoreError> {
                 if let Some((_, disk)) = file.writable() {
                     // On a full disk the file opens all the same, and takes revocations.
                     disk.prepare();
+                    if !options.is_shared {
+                        return Ok(file.kept(keeper::mark(path)));
+                    }
                 }
                 return Ok(file);
             }
             Ok(Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch)) => {
-                let left = options.wait_for_lock.saturating_sub(start.elapsed());
+                let is_kept = options.is_shared && keeper::is_marked(path);
+                let wait = if is_kept { MAX_WAIT_FOR_KEEPER } else { Duration::MAX };
+                let left = options.wait_for_lock.min(wait).saturating_sub(start.elapsed());
                 if left.is_zero() {
                     return Err(StoreError::InUse { what: path.display().to_string() });
                 }

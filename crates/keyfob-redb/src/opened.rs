@@ -1,5 +1,6 @@
 //! An open file: the engine over it, and its room on the disk.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,6 +13,8 @@ use crate::error::TxError;
 pub(crate) struct OpenFile {
     engine: Engine,
     pub(crate) opened: Instant,
+    /// Dropped after the engine, so that a store that is marked as kept is also locked.
+    _keeper_mark: Option<File>,
 }
 
 /// The engine, with the rights that the file was opened with.
@@ -24,7 +27,12 @@ pub(crate) enum Engine {
 
 impl OpenFile {
     pub(crate) fn new(engine: Engine) -> Self {
-        Self { engine, opened: Instant::now() }
+        Self { engine, opened: Instant::now(), _keeper_mark: None }
+    }
+
+    /// Adds the mark that this process keeps the file.
+    pub(crate) fn kept(self, mark: Option<File>) -> Self {
+        Self { _keeper_mark: mark, ..self }
     }
 
     pub(crate) fn begin_read(&self) -> Result<ReadTransaction, TxError> {

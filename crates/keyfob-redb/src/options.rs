@@ -107,7 +107,9 @@ impl Options {
         self
     }
 
-    /// Sets how long an open waits for another process to close the file.
+    /// Sets how long an open waits for another process to close the file. A [shared](Options::shared) store
+    /// waits for at most a quarter of a second if the file belongs to a store that is not shared, such as
+    /// that of a service: it is not likely to be closed.
     ///
     /// Default: [`Options::WAIT_FOR_LOCK`].
     pub fn wait_for_lock(mut self, wait: Duration) -> Self {
@@ -134,7 +136,8 @@ impl Options {
     /// process that stays and must not keep others from revoking.
     ///
     /// Another process may revoke at any time, so no cache trusts such a store: each validation reads
-    /// the file. A command waits up to [`Options::wait_for_lock`] while another process has the file.
+    /// the file. A command waits up to [`Options::wait_for_lock`] while another process has the file, and
+    /// for a moment if that process keeps it.
     ///
     /// Default: `false`. The file stays open, and caches do not have to ask the store.
     pub fn shared(mut self, shared: bool) -> Self {

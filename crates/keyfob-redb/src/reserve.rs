@@ -31,10 +31,8 @@ pub(crate) enum State {
 impl Reserve {
     /// Returns the room for the store at `path`. It is not there before [`Reserve::fill`].
     pub(crate) fn of(path: &Path, size: u64) -> Self {
-        let mut name = OsString::from(path);
-        name.push(".reserve");
         let state = if size == 0 { State::Whole } else { State::Partial(0) };
-        Self { path: name.into(), size, state: Mutex::new(state) }
+        Self { path: reserve_path(path), size, state: Mutex::new(state) }
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -116,6 +114,13 @@ impl Reserve {
     fn has_blocks(&self) -> bool {
         self.size <= self.len()
     }
+}
+
+/// Returns the path of the file that sets room aside beside the store at `path`.
+pub(crate) fn reserve_path(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".reserve");
+    name.into()
 }
 
 /// Returns whether an error says that there is no room, on the disk or in the quota.

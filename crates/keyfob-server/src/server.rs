@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use bytes::Bytes;
 use keyfob::TokenManager;
+use keyfob::metrics::HttpMetrics;
 use tokio::net::TcpListener;
 
 use crate::access::caller::Authenticator;
@@ -35,6 +36,7 @@ struct Parts {
     manager: TokenManager,
     /// The OpenAPI document.
     openapi: Bytes,
+    metrics: HttpMetrics,
     render_metrics: Option<RenderMetrics>,
     phases: Arc<Phases>,
 }
@@ -45,7 +47,8 @@ impl Server {
         Self::with_metrics(manager, settings, None)
     }
 
-    /// Creates a server whose route `/metrics` answers with what `render` returns.
+    /// Creates a server whose route `/metrics` answers with what `render_metrics` returns. Its own metrics are
+    /// at the recorder that is installed now.
     pub fn with_metrics(
         manager: TokenManager,
         settings: Settings,
@@ -53,9 +56,11 @@ impl Server {
     ) -> Self {
         let openapi = openapi_document().to_string().into();
         let phases = Arc::new(Phases::new());
-        let parts = Parts { manager, openapi, render_metrics, phases };
+        let metrics = HttpMetrics::global();
+        let parts = Parts { manager, openapi, metrics, render_metrics, phases };
         let (bounds, phases) = (settings.bounds, Arc::clone(&parts.phases));
-        let shares = Shares::new(parts.routers(settings), bounds, phases);
+        let metrics = parts.metrics.clone();
+        let shares = Shares::new(parts.routers(settings), bounds, phases, metrics);
         Self { shares: Arc::new(shares), parts }
     }
 
@@ -109,7 +114,9 @@ impl Parts {
         let shared = Arc::new(Shared {
             manager: self.manager.clone(),
             authenticator: Authenticator::new(settings.public_clients.clone()),
+            limits: Shared::limits_of(&settings, &self.manager),
             settings,
+            metrics: self.metrics.clone(),
             openapi: self.openapi.clone(),
             render_metrics: self.render_metrics.clone(),
             phases: Arc::clone(&self.phases),

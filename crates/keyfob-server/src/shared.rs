@@ -1,14 +1,16 @@
 //! What all requests share.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use keyfob::TokenManager;
+use keyfob::metrics::HttpMetrics;
 
 use crate::access::caller::Authenticator;
 use crate::listen::phase::Phases;
-use crate::settings::Settings;
+use crate::settings::{RouteLimit, Settings};
 
 /// Renders all metrics of the process in the text format of Prometheus.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -20,6 +22,9 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     /// The OpenAPI document.
     pub(crate) openapi: Bytes,
+    /// The limits that requests charge, by operation.
+    pub(crate) limits: HashMap<&'static str, Vec<RouteLimit>>,
+    pub(crate) metrics: HttpMetrics,
     pub(crate) render_metrics: Option<RenderMetrics>,
     /// From serving to ended. Streams end when the server drains.
     pub(crate) phases: Arc<Phases>,
@@ -31,5 +36,28 @@ impl fmt::Debug for Shared {
             .field("manager", &self.manager)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Returns the limits that requests charge, by operation. A limit that the manager does not have is
+    /// left out: it applies after a restart.
+    pub(crate) fn limits_of(
+        settings: &Settings,
+        manager: &TokenManager,
+    ) -> HashMap<&'static str, Vec<RouteLimit>> {
+        let mut limits: HashMap<_, Vec<_>> = HashMap::new();
+        for limit in &settings.route_limits {
+            let is_known = |limit: &RouteLimit| {
+                manager.limit_policies().any(|policy| *policy.name() == limit.name)
+            };
+            match is_known(limit) {
+                true => limits.entry(limit.operation).or_default().push(limit.clone()),
+                false => {
+                    tracing::warn!(limit = %limit.name, "the manager does not have this limit")
+                }
+            }
+        }
+        limits
     }
 }

@@ -3,12 +3,25 @@
 //! Each program has a module, and a row in [`PROGRAMS`]. It installs what it needs below `target`, and
 //! starts servers on free ports of the loopback.
 
+mod apache;
+mod caddy;
+mod envoy;
+mod gateway;
+mod haproxy;
+mod http;
+mod install;
+mod nginx;
+mod oauth_clients;
 mod openapi_typescript;
+mod page;
+mod process;
 mod promtool;
 mod schemathesis;
 mod service;
+mod services;
 mod spectral;
 mod tools;
+mod traefik;
 
 use anyhow::{Context, Result, bail};
 
@@ -23,12 +36,35 @@ struct Program {
 }
 
 const PROGRAMS: &[Program] = &[
+    Program { name: "apache", about: "guards a page by introspection", run: apache::run },
+    Program {
+        name: "authlib",
+        about: "drives the endpoints of OAuth",
+        run: oauth_clients::authlib,
+    },
+    Program { name: "caddy", about: "guards a page by forward_auth", run: caddy::run },
+    Program { name: "envoy", about: "guards a page by gRPC", run: envoy::run },
+    Program { name: "go", about: "guards its page by introspection", run: services::go },
+    Program { name: "haproxy", about: "guards a page by an action in Lua", run: haproxy::run },
+    Program { name: "nginx", about: "guards a page by auth_request", run: nginx::run },
+    Program { name: "node", about: "guards its page by introspection", run: services::node },
+    Program {
+        name: "oauth4webapi",
+        about: "drives the endpoints of OAuth",
+        run: oauth_clients::oauth4webapi,
+    },
     Program {
         name: "openapi-typescript",
         about: "makes a client from /openapi.json that compiles and takes the tour",
         run: openapi_typescript::run,
     },
+    Program {
+        name: "openid-client",
+        about: "drives the endpoints of OAuth",
+        run: oauth_clients::openid_client,
+    },
     Program { name: "promtool", about: "reads /metrics as Prometheus does", run: promtool::run },
+    Program { name: "python", about: "guards its page by introspection", run: services::python },
     Program {
         name: "schemathesis",
         about: "holds the server to /openapi.json",
@@ -39,6 +75,7 @@ const PROGRAMS: &[Program] = &[
         about: "holds /openapi.json to the rules of spectral:oas",
         run: spectral::run,
     },
+    Program { name: "traefik", about: "guards a page by ForwardAuth", run: traefik::run },
 ];
 
 /// Runs the programs of these names; without a name, all.

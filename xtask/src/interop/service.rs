@@ -1,16 +1,15 @@
 //! A running `keyfob serve --dev` on a free port.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
+use super::http::{self, Answer};
 use crate::cargo;
-
-/// How long a request may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server over a store in memory. It stops when this is dropped.
 pub(super) struct Service {
@@ -27,10 +26,16 @@ impl Service {
         Self::start_with(&[])
     }
 
-    /// Builds `keyfob`, and starts a server with further arguments.
+    /// Builds `keyfob`, and starts a server with further arguments. `KEYFOB_BINARY` names another binary to
+    /// start.
     pub(super) fn start_with(args: &[&str]) -> Result<Self> {
-        cargo::run(["build", "--quiet", "-p", "keyfob-cli"], &[])?;
-        let program = cargo::target().join("debug/keyfob");
+        let program = match std::env::var_os("KEYFOB_BINARY") {
+            Some(binary) => PathBuf::from(binary),
+            None => {
+                cargo::run(["build", "--quiet", "-p", "keyfob-cli"], &[])?;
+                cargo::target().join("debug/keyfob")
+            }
+        };
         let mut process = Command::new(&program)
             .args(["serve", "--dev", "--json", "--listen", "127.0.0.1:0"])
             .args(args)
@@ -50,28 +55,46 @@ impl Service {
         Ok(service)
     }
 
+    /// Returns the address that it listens on.
+    pub(super) fn address(&self) -> Result<SocketAddr> {
+        Ok(self.url.trim_start_matches("http://").parse()?)
+    }
+
     /// Reads a path as the administrator. Returns the status and the body.
     pub(super) fn get(&self, path: &str) -> Result<(u16, String)> {
-        let address = self.url.trim_start_matches("http://");
-        let mut connection = TcpStream::connect(address)?;
-        connection.set_read_timeout(Some(TIMEOUT))?;
-        // HTTP/1.0: the body is not chunked, and the connection ends with it.
-        write!(
-            connection,
-            "GET {path} HTTP/1.0\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\r\n",
-            self.admin_key
-        )?;
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("the answer has no body")?;
-        let status = head.split(' ').nth(1).context("the answer has no status")?;
-        Ok((status.parse()?, body.to_owned()))
+        let answer = self.send("GET", path, "application/json", "")?;
+        Ok((answer.status, answer.body))
+    }
+
+    /// Issues a token as the administrator. Returns its bearer token.
+    pub(super) fn issue(&self, grant: &Value) -> Result<String> {
+        let answer = self.send("POST", "/v1/tokens", "application/json", &grant.to_string())?;
+        let issued = answer.json()?;
+        let bearer = issued.get("bearer").and_then(Value::as_str);
+        Ok(bearer.with_context(|| format!("no token was issued: {answer:?}"))?.to_owned())
+    }
+
+    /// Sends a form as the administrator. Its values need no encoding.
+    pub(super) fn form(&self, path: &str, pairs: &[(&str, &str)]) -> Result<Answer> {
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        self.send("POST", path, "application/x-www-form-urlencoded", &pairs.join("&"))
+    }
+
+    /// Stops the server, as if its machine were lost.
+    pub(super) fn stop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    fn send(&self, method: &str, path: &str, content_type: &str, body: &str) -> Result<Answer> {
+        let authorization = format!("Bearer {}", self.admin_key);
+        let headers = [("Authorization", &*authorization), ("Content-Type", content_type)];
+        http::send(self.address()?, method, path, &headers, body)
     }
 }
 
 impl Drop for Service {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.stop();
     }
 }

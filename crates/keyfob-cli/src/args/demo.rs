@@ -1,6 +1,7 @@
 //! The arguments of `demo`.
 
-/// The arguments of `demo`.
+/// The arguments of `demo`. The first six steps print what the specification of the example prints, and so
+/// the time in its form.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  keyfob demo\n  keyfob demo --store memory:\n  keyfob demo --full"

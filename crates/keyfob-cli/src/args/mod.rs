@@ -3,6 +3,7 @@
 //! Values are parsed into domain types here. An error never repeats a refused value: it may be a
 //! secret in the wrong argument.
 
+mod config;
 mod demo;
 mod derive;
 mod issue;
@@ -22,6 +23,7 @@ use keyfob::BearerPrefix;
 
 use crate::key_source::KeySource;
 
+pub(crate) use config::{ConfigArgs, ConfigCommand};
 pub(crate) use demo::DemoArgs;
 pub(crate) use derive::DeriveArgs;
 pub(crate) use issue::IssueArgs;
@@ -55,8 +57,8 @@ Stores:
                                the user. The first 'issue' or 'demo' creates it, and a file
                                beside it that sets room aside for revocations on a full disk.
                                Commands take turns, also with 'events --follow'. While a service
-                               has the file, they wait for two seconds and fail. Who may only
-                               read the file can list, show and validate
+                               has the file, they fail. Who may only read the file can list,
+                               show and validate
   memory:                      memory; discarded when the command ends
   redis://[user[:password]@]host[:port][/database]
   redis+unix://[user[:password]@]/path/of/the/socket
@@ -77,7 +79,8 @@ JSON (--json), one object per line on stdout:
             from show, list and update; issue, derive and rotate add \"bearer\"
   refresh   {\"case\":\"rotated\"|\"replayed\",\"access\":{…},\"refresh\":{…}}, each with \"bearer\"
   validate  {\"ok\":true,\"token\":{…}} or {\"ok\":false,\"code\",\"message\"}; with --all also
-            \"refusals\":[{\"code\",\"message\"}]
+            \"refusals\":[{\"code\",\"message\"}]; for an API key also
+            \"secret\":{\"used\":\"newest\"|\"older\",\"until\"}
   revoke    {\"target\":{…},\"outcome\":\"revoked\"|\"already_revoked\"|\"counted\"|\"interrupted\",…}
   recover   {\"outcome\":\"recovered\"|\"counted\",\"lines\",\"malformed\",\"gap\",\"tokens\",\"families\",
             \"subjects\",\"clients\",\"all\",\"count\",\"already_revoked\",\"not_found\",\"unreadable\"}
@@ -92,6 +95,7 @@ JSON (--json), one object per line on stdout:
   keys      {\"key\",\"outcome\"}; list {\"key\",\"state\",\"created\",\"terms\",\"records\"};
             reseal {\"outcome\",\"resealed\",\"examined\",\"unreadable\",\"under\":{}}
   doctor    {\"ok\",\"store\",\"store_time\",\"node_time\",\"findings\":[{\"severity\",\"what\",\"advice\"}]}
+  config    check {\"ok\":true}; show: every setting
   serve     {\"url\"}, with --dev also \"admin_key\"; init {\"admin_key\"}
   demo      {\"step\",\"title\",\"lines\":[]}
 Times are RFC 3339 in UTC. On stderr:
@@ -114,6 +118,7 @@ Environment:
   KEYFOB_KEYS     same as --keys: the source of the key ring, never the ring itself
   KEYFOB_METRICS  same as --metrics; the node exporter reads files that end in .prom
   KEYFOB_PREFIX   same as --prefix
+  KEYFOB_CONFIG   same as --config of serve and config
   KEYFOB_LOG      the log filter for stderr: a level, or levels by module (keyfob=debug,warn)
   NO_COLOR        disables colours, also on a terminal";
 
@@ -131,7 +136,7 @@ pub(crate) struct Cli {
 }
 
 /// The settings of every command.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Settings {
     /// The token store: file:PATH, redis://… or memory:
     #[arg(
@@ -148,6 +153,11 @@ pub(crate) struct Settings {
     #[arg(skip)]
     pub(crate) password_is_in_argument: bool,
 
+    /// The settings that the command line itself gave, not the environment: flag, name in the
+    /// configuration, text.
+    #[arg(skip)]
+    pub(crate) flags: Vec<(&'static str, &'static str, String)>,
+
     /// The key ring that seals the store: FILE, env:VARIABLE or command:COMMAND
     #[arg(
         long,
@@ -162,6 +172,13 @@ pub(crate) struct Settings {
     /// Write JSON, one object per line
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) json: bool,
+
+    /// Do not shorten tables to the width of the terminal
+    ///
+    /// A table on a terminal has its width: names are cut, times have no milliseconds or are relative. With
+    /// this, all of it is shown. COLUMNS sets another width.
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) wide: bool,
 
     /// Write metrics to this file at the end, in the text format of Prometheus
     #[arg(
@@ -195,7 +212,8 @@ pub(crate) enum Command {
     /// Show the life of a token, step by step
     ///
     /// Issues a token, validates it, finds it, revokes it and shows that it is refused. Runs on the
-    /// store of --store.
+    /// store of --store. It prints a time as 2025-09-12 10:30:00 +0000 UTC, where other commands
+    /// print 2025-09-12T10:30:00Z.
     Demo(DemoArgs),
     /// Issue a token, or many from a file
     Issue(Box<IssueArgs>),
@@ -243,6 +261,8 @@ pub(crate) enum Command {
     Doctor,
     /// Serve tokens over HTTP: OAuth endpoints, an API, and checks for gateways
     Serve(Box<ServeArgs>),
+    /// Check and show the configuration of serve
+    Config(ConfigArgs),
     /// Make the first admin key of a store
     Init(InitArgs),
     /// Generate, list, activate and retire the keys that seal a store, and reseal it

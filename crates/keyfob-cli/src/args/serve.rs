@@ -1,6 +1,7 @@
 //! The arguments of `serve` and `init`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::Args;
 use keyfob::ClientId;
@@ -12,24 +13,33 @@ client_secret is its bearer. 'keyfob init' makes the first key. The routes need 
 caller: keyfob:issue, keyfob:read, keyfob:revoke, keyfob:introspect, keyfob:events, keyfob:keys, or
 keyfob:admin for all.
 
+A file with settings is given by --config; 'keyfob config --help' says more. The environment
+overrides the file, and flags override both. SIGHUP reads the file, the key ring and the certificates
+again, without a lost request.
+
 With --json the first line on stdout is {\"url\"}, with --dev also \"admin_key\". A SIGTERM or Ctrl-C
 stops the server after the requests that run.
 
 Examples:
   keyfob serve --dev
   keyfob serve --store file:/var/lib/keyfob/tokens.redb --issuer https://tokens.example.com
+  keyfob serve --config /etc/keyfob/keyfob.toml
   KEYFOB_STORE=redis://:password@redis:6379 keyfob serve --listen 10.0.0.5:8700";
 
 /// Serve tokens over HTTP: OAuth endpoints, an API, and checks for gateways
 ///
 /// Serves the tokens of the store to services in any language. Any number of servers may run on one
 /// Redis.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(after_help = SERVE_HELP)]
 pub(crate) struct ServeArgs {
-    /// The address to listen on. Port 0 picks a free one
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8700")]
-    pub(crate) listen: SocketAddr,
+    /// The file with the settings
+    #[arg(long, value_name = "FILE", env = "KEYFOB_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// The address to listen on. Port 0 picks a free one. Default: 127.0.0.1:8700
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
 
     /// Start with an empty store in memory and show an admin key. For development
     #[arg(long)]

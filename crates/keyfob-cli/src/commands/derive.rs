@@ -17,5 +17,5 @@ pub(super) async fn run(args: &DeriveArgs, context: &mut Context) -> Result<(), 
     grant = args.by.iter().cloned().fold(grant, Grant::by);
     let issued = context.manager.derive(bearer.as_str(), grant).await;
     let issued = issued.map_err(|error| bearer.failure(error, context.manager.prefix()))?;
-    super::issue::show(&issued, context)
+    super::issue::show_new(&issued, args.by.as_ref(), context).await
 }

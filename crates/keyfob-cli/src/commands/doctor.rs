@@ -5,6 +5,10 @@ use keyfob_api::{DoctorBody, FindingBody};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::table::Column;
+
+const COLUMNS: [Column; 3] =
+    [Column::whole("SEVERITY"), Column::wrap("WHAT"), Column::wrap("ADVICE")];
 
 pub(super) async fn run(context: &mut Context) -> Result<(), Failure> {
     let before = context.now();
@@ -34,7 +38,7 @@ pub(super) async fn run(context: &mut Context) -> Result<(), Failure> {
         let rows = findings.iter().map(|Finding { severity, what, advice }| {
             vec![name(*severity).to_owned(), what.clone(), advice.clone()]
         });
-        output.rows(&["SEVERITY", "WHAT", "ADVICE"], &rows.collect::<Vec<_>>())?;
+        output.rows(&COLUMNS, &rows.collect::<Vec<_>>())?;
     }
     if faults == 0 { Ok(()) } else { Err(Failure::AlreadyReported(Exit::Refused)) }
 }

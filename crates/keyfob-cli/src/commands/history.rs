@@ -3,6 +3,10 @@
 use crate::args::HistoryArgs;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::table::Column;
+
+const COLUMNS: [Column; 4] =
+    [Column::whole("AT"), Column::whole("WHAT"), Column::cut("BY"), Column::wrap("REASON")];
 
 pub(super) async fn run(args: &HistoryArgs, context: &mut Context) -> Result<(), Failure> {
     let history = context.manager.history(args.id).await?;
@@ -15,12 +19,12 @@ pub(super) async fn run(args: &HistoryArgs, context: &mut Context) -> Result<(),
         .iter()
         .map(|entry| {
             vec![
-                entry.at.to_string(),
+                output.time(entry.at),
                 entry.what.as_str().to_owned(),
                 entry.by.as_ref().map_or_else(dash, ToString::to_string),
                 entry.reason.as_ref().map_or_else(dash, ToString::to_string),
             ]
         })
         .collect();
-    output.rows(&["AT", "WHAT", "BY", "REASON"], &rows)
+    output.rows(&COLUMNS, &rows)
 }

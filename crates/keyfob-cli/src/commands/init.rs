@@ -5,7 +5,7 @@ use keyfob::{ClientId, Filter, Grant, Issued, Kind, Paging, TokenManager, TokenS
 use keyfob_server::access::scope::ManagementScope;
 use serde::Serialize;
 
-use super::issue::{note_once, output_lost};
+use super::issue::{note_once, revoke_lost};
 use crate::args::InitArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -31,8 +31,13 @@ pub(super) async fn run(args: &InitArgs, context: &mut Context) -> Result<(), Fa
             ("client_secret", bearer.to_owned()),
         ])
     };
-    written.and_then(|()| output.flush()).map_err(|failure| output_lost(failure, &issued))?;
-    note_once(output, "the admin key is shown only this once. Keep it like a root password");
+    if let Err(failure) = written.and_then(|()| output.flush()) {
+        return Err(revoke_lost(&issued, failure, None, context).await);
+    }
+    note_once(
+        &context.output,
+        "the admin key is shown only this once. Keep it like a root password",
+    );
     Ok(())
 }
 

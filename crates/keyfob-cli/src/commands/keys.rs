@@ -14,8 +14,15 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::key_source::KeySource;
 use crate::output::Output;
+use crate::table::Column;
 
-const HEADINGS: [&str; 5] = ["KEY", "STATE", "CREATED", "TERMS", "RECORDS"];
+const COLUMNS: [Column; 5] = [
+    Column::whole("KEY"),
+    Column::whole("STATE"),
+    Column::whole("CREATED"),
+    Column::whole("TERMS"),
+    Column::whole("RECORDS"),
+];
 
 const PLAINTEXT_REMNANTS: &str = "data that was written before sealing may remain in free pages of the store's \
     file, in append-only files, on replicas and in backups. See docs/sealing.md";
@@ -177,7 +184,7 @@ fn list(
             ]
         })
         .collect();
-    output.rows(&HEADINGS, &rows)?;
+    output.rows(&COLUMNS, &rows)?;
     let unknown = |(key, _): &(&KeyVersion, &u64)| !ring.keys().any(|info| info.number == **key);
     for (key, count) in counts.into_iter().flatten().filter(unknown) {
         let message =

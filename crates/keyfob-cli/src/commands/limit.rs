@@ -11,9 +11,17 @@ use crate::args::{CountedArgs, LimitAction, LimitArgs, LimitTestArgs, PolicyArgs
 use crate::failure::{Exit, Failure};
 use crate::open;
 use crate::output::Output;
+use crate::table::Column;
 
-const HEADINGS: [&str; 7] =
-    ["CALL", "VERDICT", "POLICY", "REMAINING", "LIMIT", "RESET AFTER", "RETRY AFTER"];
+const COLUMNS: [Column; 7] = [
+    Column::whole("CALL"),
+    Column::whole("VERDICT"),
+    Column::cut("POLICY"),
+    Column::whole("REMAINING"),
+    Column::whole("LIMIT"),
+    Column::whole("RESET AFTER"),
+    Column::whole("RETRY AFTER"),
+];
 
 #[derive(Serialize)]
 struct VerdictView<'a> {
@@ -91,7 +99,7 @@ async fn test(
         }
     }
     if !output.is_json() {
-        output.rows(&HEADINGS, &rows)?;
+        output.rows(&COLUMNS, &rows)?;
     }
     if refused == 0 { Ok(()) } else { Err(Failure::AlreadyReported(Exit::Refused)) }
 }
@@ -163,7 +171,7 @@ fn row(call: u32, verdict: &LimitVerdict) -> Vec<String> {
             time(verdict.retry_after()),
         ]);
     }
-    row.resize(HEADINGS.len(), "-".to_owned());
+    row.resize(COLUMNS.len(), "-".to_owned());
     row
 }
 

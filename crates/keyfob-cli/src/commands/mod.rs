@@ -1,6 +1,7 @@
 //! Runs the commands. Each has a file or a folder.
 
 mod completions;
+mod config;
 mod count;
 mod demo;
 mod derive;
@@ -36,10 +37,14 @@ use crate::interrupt::Interrupt;
 use crate::metrics;
 use crate::open::{IfMissing, Opening};
 use crate::output::Output;
+use crate::service::configuration::{Configuration, Source};
 
-/// Runs the command. Shuts the manager down before it returns, also on a failure.
-pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
-    let mut output = Output::new(cli.settings.json);
+/// The configuration of a service, and where it can be read again.
+pub(crate) type Service = (Source, Configuration);
+
+/// Runs the command. `service` is there for `serve`. Shuts the manager down before it returns, also on a failure.
+pub(crate) async fn run(cli: Cli, service: Option<Service>) -> Result<(), Failure> {
+    let mut output = Output::new(cli.settings.json, cli.settings.wide);
     if cli.settings.password_is_in_argument {
         let message = "other users of this machine can see the password in --store. Put the URL into \
                        KEYFOB_STORE";
@@ -49,7 +54,15 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Completions { shell } => return completions::run(*shell, &mut output),
         Command::Man { command } => return man::run(command.as_deref(), &mut output),
         Command::ScannerRegex => return scanner_regex::run(&cli.settings.prefix, &mut output),
-        Command::Serve(args) => return serve::run(args, &cli.settings, &mut output).await,
+        Command::Serve(args) => {
+            return match service {
+                Some((source, configuration)) => {
+                    serve::run(args, source, configuration, &mut output).await
+                }
+                None => Ok(()),
+            };
+        }
+        Command::Config(args) => return config::run(args, &cli.settings, &mut output).await,
         Command::Limit(args) => {
             let limit = limit::run(args, &cli.settings, &mut output);
             let outcome = Interrupt::listen().or(limit).await;
@@ -147,6 +160,7 @@ async fn run_simple(command: &Command, context: &mut Context) -> Result<(), Fail
         | Command::Revoke(_)
         | Command::Limit(_)
         | Command::Serve(_)
+        | Command::Config(_)
         | Command::Completions { .. }
         | Command::Man { .. }
         | Command::ScannerRegex => Ok(()),

@@ -10,7 +10,7 @@ use crate::args::RefreshArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::input::{self, InputSource};
-use crate::table::or_never;
+use crate::token_text::or_never;
 
 #[derive(Serialize)]
 struct PairView<'a> {
@@ -48,9 +48,14 @@ pub(super) async fn run(args: &RefreshArgs, context: &mut Context) -> Result<(),
             ("refresh bearer", pair.refresh.bearer.expose().to_owned()),
         ])
     };
-    written
-        .and_then(|()| output.flush())
-        .map_err(|failure| issue::output_lost(failure, &pair.refresh))?;
+    written.and_then(|()| output.flush()).map_err(|failure| {
+        let hint = format!(
+            "run it again with the same refresh token: within its grace period it gives the same \
+                 bearers. Later, run keyfob revoke {}",
+            pair.refresh.token.id
+        );
+        issue::output_lost(failure, &pair.refresh, hint)
+    })?;
     issue::note_once(output, "both bearers are shown only this once. Give them to their owner");
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use keyfob::RotateRequest;
 
+use super::issue;
 use crate::args::RotateArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -12,5 +13,10 @@ pub(super) async fn run(args: &RotateArgs, context: &mut Context) -> Result<(), 
         request = request.by(actor.clone());
     }
     let issued = context.manager.rotate(args.id, request).await?;
-    super::issue::show(&issued, context)
+    let now = context.now();
+    // The key is not revoked: its previous secret may be in use.
+    issue::show(&issued, &mut context.output, now).map_err(|failure| {
+        let hint = format!("run keyfob rotate {} again: the lost secret then ends", args.id);
+        issue::output_lost(failure, &issued, hint)
+    })
 }

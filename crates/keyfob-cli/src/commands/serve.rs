@@ -3,17 +3,22 @@
 use std::sync::Arc;
 
 use keyfob::TokenManager;
-use keyfob_server::{RenderMetrics, Server, Settings as ServerSettings};
+use keyfob_server::config::Config;
+use keyfob_server::listen::tls::Certificates;
+use keyfob_server::{RenderMetrics, Server};
 use serde::Serialize;
-use tokio::net::TcpListener;
 
 use super::init;
-use crate::args::{ServeArgs, Settings};
+use crate::args::ServeArgs;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::metrics;
 use crate::open;
 use crate::output::Output;
+use crate::service::configuration::{Configuration, Source, certificate_files};
+use crate::service::reload::{Hangups, Reloading};
+use crate::service::sockets::{self, Sockets};
+use crate::service::supervisor;
 
 /// The client of the key that `--dev` makes.
 const DEV_CLIENT: &str = "admin";
@@ -23,28 +28,36 @@ const DEV_CLIENT: &str = "admin";
 struct ServeView<'a> {
     url: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    management_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     admin_key: Option<&'a str>,
 }
 
 pub(super) async fn run(
     args: &ServeArgs,
-    settings: &Settings,
+    source: Source,
+    configuration: Configuration,
     output: &mut Output,
 ) -> Result<(), Failure> {
+    // Before anybody knows that the server is there.
+    let hangups = Hangups::catch();
     // Before the manager is created: it records metrics from then on.
     let recorder = metrics::start();
     let render: RenderMetrics = Arc::new(move || recorder.text());
+    let Configuration { loaded, settings } = configuration;
     let manager = match args.dev {
-        true => open::memory(settings)?,
-        false => open::service(settings).await?,
+        true => open::memory(&settings, &loaded.config)?,
+        false => open::service(&settings, &loaded.config).await?,
     };
-    let served = serve(args, &manager, render, output).await;
+    let served = serve(args, (source, hangups), loaded.config, &manager, render, output).await;
     manager.shutdown().await;
     served
 }
 
 async fn serve(
     args: &ServeArgs,
+    (source, hangups): (Source, Hangups),
+    config: Config,
     manager: &TokenManager,
     render: RenderMetrics,
     output: &mut Output,
@@ -56,36 +69,51 @@ async fn serve(
     if !args.dev && init::surely_lacks_admin_key(manager).await? {
         output.note("no_admin_key", "the store has no admin key: run keyfob init to make one");
     }
-    if !args.listen.ip().is_loopback() {
-        tracing::warn!(
-            address = %args.listen,
-            "the server listens beyond this machine without TLS: put a proxy with TLS before it"
-        );
-    }
-    let listening = |error| Failure::Listen { address: args.listen, error };
-    let listener = TcpListener::bind(args.listen).await.map_err(listening)?;
-    let url = format!("http://{}", listener.local_addr().map_err(listening)?);
-    let server = Server::with_metrics(manager.clone(), server_settings(args), Some(render));
+    let certificates = match certificate_files(&config.tls) {
+        Some(files) => Some(Arc::new(Certificates::load(files)?)),
+        None => None,
+    };
+    let sockets = sockets::open(&config, certificates.as_ref()).await?;
+    let server = Server::with_metrics(manager.clone(), config.settings(), Some(render));
     let interrupt = Interrupt::listen();
-    let bearer = admin_key.as_ref().map(|issued| issued.bearer.expose());
-    announce(&url, bearer, output)?;
-    let shutdown = async move { interrupt.requested().await };
-    server.serve(listener, shutdown).await.map_err(listening)
-}
-
-fn server_settings(args: &ServeArgs) -> ServerSettings {
-    let mut settings = ServerSettings::new();
-    settings.issuer.clone_from(&args.issuer);
-    args.public_client.iter().cloned().fold(settings, ServerSettings::public_client)
+    announce(&sockets, admin_key.as_ref().map(|issued| issued.bearer.expose()), output)?;
+    let watching = certificates.clone().map(|certificates| {
+        tokio::spawn(certificates.watch(config.tls.check_interval.as_duration()))
+    });
+    let (manager, reloaded) = (manager.clone(), server.clone());
+    let reloading = Reloading { source, config, manager, server: reloaded, certificates };
+    let reloading = tokio::spawn(reloading.run(hangups));
+    supervisor::ready();
+    let shutdown = async move {
+        interrupt.requested().await;
+        supervisor::stopping();
+    };
+    let drained = server.serve_all(sockets.listeners, shutdown).await;
+    reloading.abort();
+    if let Some(watching) = watching {
+        watching.abort();
+    }
+    match drained.cut {
+        0 => Ok(()),
+        cut => Err(Failure::CutRequests { cut }),
+    }
 }
 
 /// Says where the server is, and with `--dev` how to try it.
-fn announce(url: &str, admin_key: Option<&str>, output: &mut Output) -> Result<(), Failure> {
+fn announce(
+    sockets: &Sockets,
+    admin_key: Option<&str>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let (url, management_url) = (&*sockets.url, sockets.management_url.as_deref());
     if output.is_json() {
-        output.object(&ServeView { url, admin_key })?;
+        output.object(&ServeView { url, management_url, admin_key })?;
         return output.flush();
     }
     output.line(format_args!("keyfob serves {url}"))?;
+    if let Some(url) = management_url {
+        output.line(format_args!("management: {url}"))?;
+    }
     if let Some(key) = admin_key {
         output.line(format_args!(
             "\nThe store is in memory and ends with this process. The admin key is {key}\n\n  \

@@ -10,6 +10,7 @@ use super::pages::{MissingLanes, for_each_match};
 use crate::args::StatsArgs;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::table::Column;
 
 /// Numbers of tokens by state.
 type CountsByState = BTreeMap<&'static str, u64>;
@@ -46,9 +47,10 @@ pub(super) async fn run(args: &StatsArgs, context: &mut Context) -> Result<(), F
     }
     let states: Vec<&str> = stats.by_state.keys().copied().collect();
     let states = TokenState::ALL.map(TokenState::as_str).into_iter().filter(|s| states.contains(s));
-    let states: Vec<&str> = states.collect();
-    let headings: Vec<&str> =
-        ["BY", "NAME"].into_iter().chain(states.iter().copied()).chain(["total"]).collect();
+    let states: Vec<&'static str> = states.collect();
+    let numbers = states.iter().copied().chain(["total"]).map(Column::whole);
+    let columns: Vec<_> =
+        [Column::whole("BY"), Column::cut("NAME")].into_iter().chain(numbers).collect();
     let row = |by: &str, name: &str, counts: &CountsByState| -> Vec<String> {
         let numbers = states.iter().map(|state| counts.get(state).copied().unwrap_or_default());
         let numbers = numbers.chain([counts.values().sum()]).map(|number| number.to_string());
@@ -60,7 +62,7 @@ pub(super) async fn run(args: &StatsArgs, context: &mut Context) -> Result<(), F
     let clients = stats.by_client.iter().map(|of| row("client", &of.name(), &of.counts));
     let total = row("all", "", &stats.by_state);
     let rows: Vec<_> = kinds.chain(clients).chain([total]).collect();
-    context.output.rows(&headings, &rows)?;
+    context.output.rows(&columns, &rows)?;
     note_limits_of_counters(&stats, context);
     stats.missing_lanes.check()
 }

@@ -1,8 +1,9 @@
 //! `validate`: shows the token of a valid bearer, or why the bearer is refused.
 
 use keyfob::manager::Explanation;
+use keyfob::token::SecretUsed;
 use keyfob::validation::DeviceBinding;
-use keyfob::{Error, Presentation, Refusal, Token, ValidationChain};
+use keyfob::{Error, Kind, Presentation, Refusal, Timestamp, Token, ValidationChain};
 use serde::Serialize;
 
 use crate::args::ValidateArgs;
@@ -15,6 +16,35 @@ use crate::input::{self, InputSource};
 struct ValidView<T> {
     ok: bool,
     token: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<SecretView>,
+}
+
+/// Which of the secrets of an API key the bearer has.
+#[derive(Serialize)]
+struct SecretView {
+    used: &'static str,
+    /// When it ends, if it is the older one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
+}
+
+impl SecretView {
+    /// Only an API key has more than one secret.
+    fn of(token: &Token) -> Option<Self> {
+        let (used, until) = match token.secret {
+            SecretUsed::Newest => ("newest", None),
+            SecretUsed::Older { until } => ("older", Some(until)),
+        };
+        (token.kind == Kind::ApiKey).then_some(Self { used, until })
+    }
+
+    fn text(&self) -> String {
+        match self.until {
+            Some(until) => format!("{}, ends at {until}", self.used),
+            None => self.used.to_owned(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -52,11 +82,15 @@ pub(super) async fn run(args: &ValidateArgs, context: &mut Context) -> Result<()
     };
     match outcome {
         Ok(Ok(token)) if context.output.is_json() => {
+            let secret = SecretView::of(&token);
             let token = token.view(context.manager.now());
-            context.output.object(&ValidView { ok: true, token })
+            context.output.object(&ValidView { ok: true, token, secret })
         }
         Ok(Ok(token)) => {
             context.output.line("the bearer is valid")?;
+            if let Some(secret) = SecretView::of(&token) {
+                context.output.line(format_args!("secret: {}", secret.text()))?;
+            }
             context.output.token(&token, context.manager.now())
         }
         Ok(Err(refusals)) => refuse(&refusals, &bearer, args.all, context),

@@ -182,7 +182,7 @@ fn a_file_that_a_service_has_open_is_3() {
     let keyfob = Keyfob::new();
     keyfob.issue(&[]);
     let store = keyfob_redb::RedbStore::open(keyfob.home().join("tokens.redb")).unwrap();
-    keyfob.run(&["list"]).exits(3).says("(store_in_use)");
+    keyfob.run(&["list"]).exits(3).says("(store_in_use)").says("ask the service");
     drop(store);
     keyfob.run(&["list"]).exits(0);
 }
@@ -198,12 +198,51 @@ fn a_reader_that_closes_the_pipe_early_is_not_an_error() {
     assert!(!done.stderr.contains("error"), "{}", done.stderr);
 }
 
-#[test]
-fn a_bearer_that_could_not_be_written_is_reported_as_lost() {
-    let keyfob = Keyfob::new();
-    let mut child = keyfob.start(&["issue", "--subject=a"]);
+/// Runs a command whose output nobody reads.
+fn with_a_closed_output(keyfob: &Keyfob, args: &[&str], stdin: &str) -> crate::harness::Done {
+    use std::io::Write;
+    let mut child = keyfob.start(args);
     drop(child.stdout.take());
-    let done = crate::harness::Done::of(child).exits(1).says("(bearer_lost)").says("keyfob revoke");
-    let id = done.stderr.split_whitespace().find(|word| word.starts_with("tok_")).unwrap();
-    keyfob.run(&["show", id]).exits(0);
+    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+    crate::harness::Done::of(child).exits(1).says("bearer_lost")
+}
+
+fn first_id(text: &str) -> &str {
+    let id = text.split_whitespace().find(|word| word.starts_with("tok_")).unwrap();
+    &id[..30]
+}
+
+#[test]
+fn a_token_whose_bearer_could_not_be_written_is_named_and_revoked() {
+    let keyfob = Keyfob::new();
+    let (parent, bearer) = keyfob.issue(&["--kind=session", "--subject=a"]);
+    for (args, stdin) in [
+        (&["issue", "--subject=a", "--by=ann"][..], ""),
+        (&["issue", "--json"], ""),
+        (&["derive"], &bearer),
+        (&["init"], ""),
+    ] {
+        let done = with_a_closed_output(&keyfob, args, stdin).says("The token was revoked");
+        let token = keyfob.run(&["show", "--json", first_id(&done.stderr)]).exits(0).object();
+        assert_eq!(token["state"], "revoked", "{args:?}");
+        assert_eq!(token["revocation"]["reason"], "the bearer could not be written");
+        let by = args.contains(&"--by=ann").then_some("ann");
+        assert_eq!(token["revocation"]["by"].as_str(), by, "{args:?}");
+    }
+    assert_eq!(keyfob.run(&["show", "--json", &parent]).object()["state"], "active");
+}
+
+#[test]
+fn a_lost_secret_ends_no_key_and_no_family_and_the_hint_says_how_to_get_another() {
+    let keyfob = Keyfob::new();
+    let (key, bearer) = keyfob.issue(&["--kind=api-key"]);
+    keyfob.feed(&["validate"], bearer.as_bytes()).exits(0);
+    with_a_closed_output(&keyfob, &["rotate", &key], "").says("run keyfob rotate tok_");
+    keyfob.feed(&["validate"], bearer.as_bytes()).exits(0);
+    let again = keyfob.run(&["rotate", &key, "--json"]).exits(0).object();
+    keyfob.feed(&["validate"], again["bearer"].as_str().unwrap().as_bytes()).exits(0);
+    let (_, refresh) = keyfob.issue(&["--kind=refresh"]);
+    with_a_closed_output(&keyfob, &["refresh"], &refresh).says("within its grace period");
+    let pair = keyfob.feed(&["refresh", "--json"], refresh.as_bytes()).exits(0).object();
+    assert_eq!(pair["case"], "replayed");
 }

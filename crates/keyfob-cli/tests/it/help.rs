@@ -2,7 +2,8 @@
 
 use crate::harness::Keyfob;
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 24] = [
+    "config",
     "demo",
     "issue",
     "validate",

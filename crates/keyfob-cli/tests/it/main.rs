@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
 
 mod bad_input;
+mod configuring;
 mod counting;
 mod damaged_file;
 mod demo;
@@ -25,6 +26,7 @@ mod recovering;
 mod refreshing;
 mod revoking;
 mod secrets;
+mod serving;
 #[cfg(unix)]
 mod terminal;
 mod untrusted_text;

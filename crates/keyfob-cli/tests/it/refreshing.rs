@@ -80,9 +80,18 @@ fn an_api_key_has_two_secrets_during_the_overlap() {
     keyfob.with_bearer("validate", &old).exits(0);
     let rotated = keyfob.run(&["rotate", &id, "--overlap", "1h", "--json"]).exits(0).object();
     let new = rotated["bearer"].as_str().unwrap();
-    for bearer in [&old, new] {
-        keyfob.with_bearer("validate", bearer).exits(0);
+    for (bearer, used) in [(&*old, "older"), (new, "newest")] {
+        let done = keyfob.with_bearer("validate", bearer).exits(0);
+        assert!(done.stdout.contains(&format!("secret: {used}")), "{done:?}");
+        for args in [&["validate", "--json"][..], &["validate", "--json", "--all"]] {
+            let secret = &keyfob.feed(args, bearer.as_bytes()).exits(0).object()["secret"];
+            assert_eq!(secret["used"], used, "{args:?}");
+            assert_eq!(secret["until"].is_string(), used == "older", "{args:?}");
+        }
     }
+    let (_, access) = keyfob.issue(&[]);
+    let valid = keyfob.feed(&["validate", "--json"], access.as_bytes()).exits(0).object();
+    assert!(valid.get("secret").is_none(), "only a key has more than one");
     let rotated = keyfob.run(&["rotate", &id, "--overlap", "0", "--json"]).exits(0).object();
     let newest = rotated["bearer"].as_str().unwrap();
     for (bearer, exit) in [(&*old, 1), (new, 1), (newest, 0)] {

@@ -16,8 +16,13 @@
 //!
 //! let stored = PrivateClaims::write(&Plan { tier: "team".into(), seats: 12 })?;
 //! assert_eq!(stored.read::<Plan>()?, Plan { tier: "team".into(), seats: 12 });
-//! // Another type is an error that names the member, not a panic.
-//! assert!(stored.read::<Vec<u8>>().is_err());
+//! // A type that does not fit is an error that names the claim, not a panic.
+//! #[derive(Deserialize, Debug)]
+//! struct Tier {
+//!     tier: u32,
+//! }
+//! let mismatch = stored.read::<Tier>().unwrap_err();
+//! assert!(mismatch.to_string().contains("/tier does not fit"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -27,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::claims_json::{self, Members};
+use super::claims_place;
 use super::empty_claims::EmptyClaims;
 use super::{ActorChain, MayIssue};
 use crate::field::Field;
@@ -103,7 +109,8 @@ pub struct NoClaims {}
 #[derive(Clone, PartialEq, Eq)]
 pub struct PrivateClaims(Box<str>);
 
-/// The error for claims that do not read as the type that the caller asked for.
+/// The error for claims that do not read as the type that the caller asked for. It names the claim that does
+/// not fit or is missing, and quotes no value.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the token's claims do not read as {expected}: {problem}")]
 pub struct ClaimsMismatch {
@@ -223,10 +230,9 @@ impl PrivateClaims {
             let mismatch = |_| ClaimsMismatch { expected, problem: "there are none".into() };
             return T::deserialize(EmptyClaims).map_err(mismatch);
         }
-        serde_json::from_str(json).map_err(|error| ClaimsMismatch {
-            expected,
-            // The position, not serde's text, which quotes values.
-            problem: format!("line {} column {}", error.line(), error.column()),
+        serde_json::from_str(json).map_err(|error| {
+            let problem = claims_place::describe(json, &error);
+            ClaimsMismatch { expected, problem }
         })
     }
 
@@ -311,6 +317,41 @@ mod tests {
         }
         let refused = claims.read::<Number>().unwrap_err();
         assert!(!refused.to_string().contains("hunter2"), "{refused}");
+    }
+
+    #[test]
+    fn a_mismatch_names_the_claim() {
+        #[derive(Deserialize, Debug)]
+        #[expect(dead_code, reason = "only the types matter")]
+        struct Plan {
+            tier: String,
+            seats: u8,
+            limits: Option<Limits>,
+        }
+        #[derive(Deserialize, Debug)]
+        #[expect(dead_code, reason = "only the types matter")]
+        struct Limits {
+            rate: u8,
+        }
+        for (json, place) in [
+            (r#"{"tier":7,"seats":1}"#, "/tier does not fit, at line 1 column"),
+            (r#"{"seats":1,"tier":7}"#, "/tier does not fit"),
+            (r#"{"tier":"team","seats":-1}"#, "/seats does not fit"),
+            (r#"{"tier":"team","seats":256,"other":1}"#, "/seats does not fit"),
+            (
+                "{\n  \"tier\": \"team\",\n  \"seats\": \"many\"\n}",
+                "/seats does not fit, at line 3",
+            ),
+            (r#"{"tier":"team","seats":[1,2],"other":1}"#, "/seats does not fit"),
+            (r#"{"tier":"team"}"#, "/seats is missing"),
+            (r#"{"seats":1}"#, "/tier is missing"),
+            (r#"{"tier":"team","seats":1,"limits":{"rate":"x"}}"#, "/limits does not fit"),
+            (r#"{"tier":"team","seats":1,"limits":{"a":1}}"#, "/rate is missing in /limits"),
+            (r#"{"tier":"team","seats":1,"limits":5,"b":1}"#, "/limits does not fit"),
+        ] {
+            let mismatch = PrivateClaims::from_json(json).unwrap().read::<Plan>().unwrap_err();
+            assert!(mismatch.to_string().contains(place), "{json}: {mismatch}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod actors;
 mod claims;
 mod claims_json;
+mod claims_place;
 mod empty_claims;
 mod grant;
 mod history;

@@ -14,6 +14,13 @@ pub enum LimitBy {
     Ip,
     /// The failed validations of a client address, which is counted as for [`LimitBy::Ip`]. A
     /// manager charges these itself.
+    ///
+    /// # Warning
+    /// Clients behind one address share one budget: an office, a mobile network (NAT), or every client
+    /// of a proxy whose own address is taken for theirs. While the budget is used up, a validation from
+    /// the address that has to ask the store is refused as throttled, also one of a good bearer token.
+    /// So one client with a wrong bearer token can hold up all others. Choose a rate for the largest
+    /// group behind one address, and take the address of a client only from a proxy that you trust.
     FailedAttempts,
 }
 

@@ -49,7 +49,7 @@ async fn a_store_without_a_pause_lets_others_revoke_too() {
     };
     let revoking = async {
         for id in ids {
-            let options = fixture.options().wait_for_lock(Duration::from_secs(20));
+            let options = fixture.options().shared(true).wait_for_lock(Duration::from_secs(20));
             let path = fixture.path();
             let opened = tokio::task::spawn_blocking(move || options.open(path));
             let other = opened.await.unwrap().expect("the file is free in between");
@@ -81,6 +81,42 @@ async fn several_readers_share_a_file_and_a_writer_waits_for_them() {
     assert!(matches!(refused, Err(StoreError::InUse { .. })), "{refused:?}");
     drop((one, two));
     fixture.store();
+}
+
+#[tokio::test]
+async fn a_shared_store_does_not_wait_for_one_that_keeps_the_file() {
+    let fixture = Fixture::new();
+    let shared = || {
+        // The test would not end if it waited for that long.
+        let options = fixture.options().shared(true).wait_for_lock(Duration::from_secs(3_600));
+        options.open(fixture.path())
+    };
+    let keeper = fixture.store();
+    for _ in 0..2 {
+        let refused = shared();
+        assert!(matches!(refused, Err(StoreError::InUse { .. })), "{refused:?}");
+    }
+    drop(keeper);
+    // Without the keeper, shared stores wait for each other.
+    let (one, two) = (
+        shared().unwrap(),
+        tokio::task::spawn_blocking({
+            let options = fixture.options().shared(true).wait_for_lock(Duration::from_secs(3_600));
+            let path = fixture.path();
+            move || options.open(path)
+        }),
+    );
+    two.await.unwrap().unwrap();
+    drop(one);
+    // A store that keeps the file waits for another one: a service is started again.
+    let keeper = fixture.store();
+    let options = fixture.options().wait_for_lock(Duration::from_secs(20));
+    let path = fixture.path();
+    let next = tokio::task::spawn_blocking(move || options.open(path));
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert!(!next.is_finished());
+    drop(keeper);
+    next.await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::assignments::Assignments;
 use super::context::FeedContext;
 use super::heartbeat_interval;
 use super::primary_listener::{Followed, PrimaryListener};
@@ -25,6 +26,7 @@ struct PrimaryListeners {
 /// Follows the primaries until it is dropped.
 pub(crate) async fn follow_primaries(context: FeedContext) {
     let mut listeners = PrimaryListeners::default();
+    let mut assignments = Assignments::default();
     loop {
         let Some(max_staleness) = context.feed.max_staleness() else {
             listeners = PrimaryListeners::default();
@@ -46,9 +48,10 @@ pub(crate) async fn follow_primaries(context: FeedContext) {
             let mut by_address: BTreeMap<_, (Address, Followed)> = BTreeMap::new();
             let lanes = lanes.into_iter().map(Some).chain([None]);
             for (lane, primary) in lanes.zip(primaries) {
+                let assigned = lane.map(|lane| assignments.assign(lane, &primary));
                 let entry = by_address.entry(primary.to_string());
                 let (_, followed) = entry.or_insert((primary, Followed::default()));
-                match lane {
+                match assigned {
                     Some(lane) => followed.lanes.push(lane),
                     None => followed.has_meta = true,
                 }

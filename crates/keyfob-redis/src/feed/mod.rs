@@ -16,6 +16,7 @@
 //!
 //! Within the process, listeners are notified before the store method returns.
 
+mod assignments;
 mod context;
 mod follow_primaries;
 mod heartbeat;

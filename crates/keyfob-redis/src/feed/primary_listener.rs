@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob_store::{Lane, StoreError};
+use keyfob_store::StoreError;
 use redis::{Cmd, PushInfo};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::assignments::AssignedLane;
 use super::context::FeedContext;
 use super::heartbeat::{Heartbeat, send_heartbeat, set_marks};
 use super::sources::Sources;
@@ -28,7 +29,7 @@ pub(super) struct PrimaryListener {
 /// What a server is the primary of, as far as is known.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Followed {
-    pub(super) lanes: Vec<Lane>,
+    pub(super) lanes: Vec<AssignedLane>,
     /// Whether it has the namespace's meta key.
     pub(super) has_meta: bool,
 }
@@ -81,11 +82,12 @@ impl PrimaryListener {
         let mut marked = Vec::new();
         while let Some(max_staleness) = feed.max_staleness() {
             let due = Instant::now() + heartbeat_interval(max_staleness);
-            let Followed { lanes, has_meta } = self.followed.borrow().clone();
+            let Followed { lanes: assigned, has_meta } = self.followed.borrow().clone();
+            let lanes: Vec<_> = assigned.iter().map(|assigned| assigned.lane).collect();
             // The order matters. What is loaded from another server from now on is invalidated. What was
             // loaded before is no longer current.
             feed.set_server(&lanes, &self.address);
-            let trusted = if guard.check().is_ok() { &lanes[..] } else { &[] };
+            let trusted = if guard.check().is_ok() { &assigned[..] } else { &[] };
             sources.set_lanes(&feed.listeners.listening(), trusted);
             // If the server only pauses, waiting for it is cheaper than emptying the cache.
             let limit = (*response_timeout).max(max_staleness * 4);

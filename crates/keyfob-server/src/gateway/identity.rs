@@ -9,7 +9,8 @@
 //! | `X-Token-Kind` | `access`, `api-key` or `session` |
 //! | `X-Token-Expires` | when the token expires, in seconds since 1970 |
 //!
-//! What a token does not have has no header. A value is percent-encoded (RFC 3986 section 2.1) where it
+//! What a token does not have is an empty header, so that a gateway that copies it overwrites what a client
+//! sends. A value is percent-encoded (RFC 3986 section 2.1) where it
 //! has a space, a `%`, or a character that is not visible ASCII. So a value cannot end its header,
 //! and two values that differ stay different.
 
@@ -18,7 +19,7 @@ use keyfob::Token;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// All headers of an identity. A client must not get through with one of them.
-pub(super) const HEADERS: [HeaderName; 6] = [
+const HEADERS: [HeaderName; 6] = [
     HeaderName::from_static("x-token-subject"),
     HeaderName::from_static("x-token-client"),
     HeaderName::from_static("x-token-scope"),
@@ -30,20 +31,21 @@ pub(super) const HEADERS: [HeaderName; 6] = [
 /// What is encoded in a value, beside what is not ASCII.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
-/// Returns the identity of a token as headers.
-pub(super) fn headers(token: &Token) -> Vec<(HeaderName, HeaderValue)> {
-    let text = |text: &str| Some(utf8_percent_encode(text, ENCODED).to_string());
-    let scopes: Vec<_> = token.scopes.iter().filter_map(|scope| text(scope.as_str())).collect();
+/// Returns the identity of a token as headers. What it does not have is empty.
+pub(super) fn headers(token: &Token) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let text = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
+    let scopes: Vec<_> = token.scopes.iter().map(|scope| text(scope.as_str())).collect();
     let values = [
-        token.subject.as_ref().and_then(|subject| text(subject.as_str())),
-        token.client.as_ref().and_then(|client| text(client.as_str())),
-        Some(scopes.join(" ")).filter(|scopes| !scopes.is_empty()),
+        token.subject.as_ref().map(|subject| text(subject.as_str())),
+        token.client.as_ref().map(|client| text(client.as_str())),
+        Some(scopes.join(" ")),
         Some(token.id.to_string()),
         Some(token.kind.to_string()),
         token.expires_at.map(|at| at.as_secs().to_string()),
     ];
+    let value = |value: Option<String>| HeaderValue::try_from(value.unwrap_or_default()).ok();
     let headers = HEADERS.into_iter().zip(values);
-    headers.filter_map(|(name, value)| Some((name, HeaderValue::try_from(value?).ok()?))).collect()
+    headers.map(move |(name, text)| (name, value(text).unwrap_or(HeaderValue::from_static(""))))
 }
 
 #[cfg(test)]
@@ -58,7 +60,7 @@ mod tests {
             (name.to_string(), value.to_str().unwrap().to_owned())
         };
         let changes = ["x-token-id", "x-token-expires"];
-        let shown = headers(&token).into_iter().map(shown);
+        let shown = headers(&token).map(shown);
         shown.filter(|(name, _)| !changes.contains(&name.as_str())).collect()
     }
 
@@ -79,8 +81,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_attribute_that_a_token_lacks_has_no_header() {
-        let grant = Grant::new(Kind::ApiKey);
-        assert_eq!(headers_of(grant).await, expected(&[("x-token-kind", "api-key")]));
+    async fn an_attribute_that_a_token_lacks_is_an_empty_header() {
+        let wanted = [
+            ("x-token-subject", ""),
+            ("x-token-client", ""),
+            ("x-token-scope", ""),
+            ("x-token-kind", "api-key"),
+        ];
+        assert_eq!(headers_of(Grant::new(Kind::ApiKey)).await, expected(&wanted));
     }
 }

@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use keyfob::metrics::ConnectionCut;
 use tokio::time::Instant;
 
 use super::bounds::ConnectionBounds;
@@ -69,6 +70,17 @@ pub(crate) fn fault(seen: &Snapshot, bounds: &ConnectionBounds) -> Option<Cut> {
         return Some(Cut::SlowHead);
     }
     (since(seen.quiet_since) > bounds.idle_timeout).then_some(Cut::Idle)
+}
+
+impl From<Cut> for ConnectionCut {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::SlowHead => Self::SlowHead,
+            Cut::Idle => Self::Idle,
+            Cut::SlowReader => Self::SlowReader,
+            Cut::Resets => Self::Resets,
+        }
+    }
 }
 
 impl Activity {

@@ -8,6 +8,8 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use keyfob::metrics::ConnectionCut;
+use metrics::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -32,16 +34,40 @@ pub(super) async fn serve(accepting: Arc<Accepting>, stream: TcpStream, peer: So
     // Answers are small, and are written at once.
     let _ = stream.set_nodelay(true);
     let bounds = accepting.shares.bounds();
+    let handles = &accepting.shares.metrics.handles;
+    let _open = OpenConnection::new(&handles.connections);
     #[cfg(feature = "tls")]
     if let Some(tls) = &accepting.tls {
         match tokio::time::timeout(bounds.header_timeout, tls.acceptor().accept(stream)).await {
             Ok(Ok(stream)) => drive(&accepting, bounds, stream, peer).await,
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "the handshake of TLS failed"),
-            Err(_) => tracing::debug!(%peer, "the handshake of TLS took too long"),
+            Ok(Err(error)) => {
+                handles.tls_handshakes_failed.increment(1);
+                tracing::debug!(%peer, %error, "the handshake of TLS failed");
+            }
+            Err(_) => {
+                handles.tls_handshakes_failed.increment(1);
+                tracing::debug!(%peer, "the handshake of TLS took too long");
+            }
         }
         return;
     }
     drive(&accepting, bounds, stream, peer).await;
+}
+
+/// Counts an open connection.
+struct OpenConnection<'a>(&'a Gauge);
+
+impl<'a> OpenConnection<'a> {
+    fn new(open: &'a Gauge) -> Self {
+        open.increment(1.0);
+        Self(open)
+    }
+}
+
+impl Drop for OpenConnection<'_> {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
 }
 
 async fn drive<I>(accepting: &Accepting, bounds: ConnectionBounds, io: I, peer: SocketAddr)
@@ -56,6 +82,7 @@ where
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut phases = shares.phases.subscribe();
     let mut ticks = ticks(period(&bounds));
+    let cuts = &shares.metrics.handles.connections_cut;
     let (mut draining, mut is_closing) = (None, false);
     loop {
         let next = if draining.is_some() { Phase::Ended } else { Phase::Draining };
@@ -68,6 +95,7 @@ where
             }
             () = reached(&mut phases, next) => {
                 if next == Phase::Ended {
+                    cuts.of(ConnectionCut::Drain).increment(1);
                     return;
                 }
                 draining = Some(tokio::time::Instant::now());
@@ -79,9 +107,11 @@ where
                     None => {}
                     Some(Cut::Idle) if !is_closing => {
                         is_closing = true;
+                        cuts.of(Cut::Idle.into()).increment(1);
                         connection.as_mut().graceful_shutdown();
                     }
                     Some(cut) => {
+                        cuts.of(cut.into()).increment(1);
                         tracing::debug!(%peer, ?cut, "a connection is cut");
                         return;
                     }

@@ -44,7 +44,10 @@ pub(super) async fn answer(
                 Err(never) => match never {},
             }
         }
-        Err(_) => overloaded(&request),
+        Err(_) => {
+            shares.metrics.handles.requests_shed.increment(1);
+            overloaded(&request)
+        }
     };
     guard.is_answered = true;
     if version < Version::HTTP_2 && shares.phases.current() > Phase::Serving {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
+use keyfob::metrics::HttpMetrics;
 use tokio::sync::Semaphore;
 
 use super::bounds::ConnectionBounds;
@@ -19,6 +20,7 @@ pub(crate) struct Shares {
     pub(super) requests: Semaphore,
     pub(super) connections: Arc<Semaphore>,
     pub(super) max_connections: usize,
+    pub(super) metrics: HttpMetrics,
 }
 
 /// What a new configuration replaces. A request continues with what it began with.
@@ -42,12 +44,14 @@ impl Shares {
         routers: impl Fn(Face) -> Router,
         bounds: ConnectionBounds,
         phases: Arc<Phases>,
+        metrics: HttpMetrics,
     ) -> Self {
         let max_connections = bounds.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             requests: Semaphore::new(bounds.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
             connections: Arc::new(Semaphore::new(max_connections)),
             max_connections,
+            metrics,
             current: RwLock::new(Arc::new(Current::new(routers, bounds))),
             phases,
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use keyfob::metrics::{HttpMetrics, ReloadOutcome};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -94,10 +95,17 @@ impl Certificates {
 
     /// Reads the files again and logs the outcome.
     pub fn reload_and_log(&self) {
+        let reloads = |outcome| HttpMetrics::global().handles.reloads.of(outcome).increment(1);
         match self.reload() {
-            Ok(Reloaded::Replaced) => tracing::info!("new connections use the new certificates"),
+            Ok(Reloaded::Replaced) => {
+                reloads(ReloadOutcome::Replaced);
+                tracing::info!("new connections use the new certificates");
+            }
             Ok(Reloaded::Unchanged) => tracing::debug!("the certificates have not changed"),
-            Err(error) => tracing::error!(%error, "the certificates before stay in use"),
+            Err(error) => {
+                reloads(ReloadOutcome::Refused);
+                tracing::error!(%error, "the certificates before stay in use");
+            }
         }
     }
 

@@ -15,7 +15,11 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use keyfob::metrics::HttpRoute;
+use tracing::Instrument as _;
 
+use super::charge;
+use super::observe::{self, Observed};
 use super::request_id::{self, REQUEST_ID};
 use super::route::{Route, Takes};
 use super::table::routes;
@@ -37,11 +41,14 @@ pub(crate) fn router(shared: &Arc<Shared>, face: Face) -> Router {
     for route in routes().into_iter().filter(|route| face.has(route.path)) {
         let Ok(filter) = MethodFilter::try_from(route.method.clone()) else { continue };
         let (path, route, shared) = (route.path, Arc::new(route), Arc::clone(shared));
+        let label = HttpRoute::of_operation(route.operation).unwrap_or(HttpRoute::Unrouted);
         let methods = by_path.remove(path).unwrap_or_default();
+        let without = Arc::clone(&shared);
         let methods = methods.on(filter, move |request: Request| {
             let (shared, route) = (Arc::clone(&shared), Arc::clone(&route));
-            async move { answer(shared, &route, request).await }
+            async move { observed(shared, &route, label, request).await }
         });
+        let wrong_method = move |request: Request| async move { wrong_method(&without, &request) };
         by_path.insert(path, methods.fallback(wrong_method));
     }
     let router = by_path
@@ -51,37 +58,65 @@ pub(crate) fn router(shared: &Arc<Shared>, face: Face) -> Router {
         Face::All | Face::Public => ext_authz::add_to(router, shared),
         Face::Management => router,
     };
-    router.fallback(no_route)
+    let shared = Arc::clone(shared);
+    router.fallback(move |request: Request| async move { no_route(&shared, &request) })
 }
 
-async fn no_route(request: Request) -> Response<Body> {
+fn no_route(shared: &Shared, request: &Request) -> Response<Body> {
     let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     if content_type.is_some_and(|text| text.starts_with(b"application/grpc")) {
         return tonic::Status::unimplemented("there is no service of this name").into_http();
     }
     let status = StatusCode::NOT_FOUND;
-    unrouted(&request, status, "not_found", "there is nothing at this path")
+    unrouted(shared, request, status, "not_found", "there is nothing at this path")
 }
 
-async fn wrong_method(request: Request) -> Response<Body> {
+fn wrong_method(shared: &Shared, request: &Request) -> Response<Body> {
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    unrouted(&request, status, "method_not_allowed", "this path does not take the method")
+    unrouted(shared, request, status, "method_not_allowed", "this path does not take the method")
 }
 
 fn unrouted(
+    shared: &Shared,
     request: &Request,
     status: StatusCode,
     code: &'static str,
     detail: &'static str,
 ) -> Response<Body> {
+    Observed::begin(&shared.metrics, HttpRoute::Unrouted).end(status, shared.settings.log_requests);
     let failure = Failure { code: code.into(), ..Failure::new(status, "invalid_request", detail) };
     failure.render(ErrorForm::Problem, &request_id::of(request.headers()))
 }
 
-async fn answer(shared: Arc<Shared>, route: &Route, request: Request) -> Response<Body> {
+/// Answers a request, counts it, and gives what is logged meanwhile its id.
+async fn observed(
+    shared: Arc<Shared>,
+    route: &Route,
+    label: HttpRoute,
+    request: Request,
+) -> Response<Body> {
     let id = request_id::of(request.headers());
+    let span = observe::span(route.operation, &id, request.headers());
+    async {
+        let observed = Observed::begin(&shared.metrics, label);
+        let response = answer(Arc::clone(&shared), route, request, id).await;
+        observed.end(response.status(), shared.settings.log_requests);
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+async fn answer(
+    shared: Arc<Shared>,
+    route: &Route,
+    request: Request,
+    id: String,
+) -> Response<Body> {
     let limit = shared.settings.request_timeout;
-    let outcome = match tokio::time::timeout(limit, handle(shared, route, request, &id)).await {
+    let mut fields = HeaderMap::new();
+    let handling = handle(shared, route, request, &id, &mut fields);
+    let outcome = match tokio::time::timeout(limit, handling).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Failure {
             code: "timed_out".into(),
@@ -96,22 +131,35 @@ async fn answer(shared: Arc<Shared>, route: &Route, request: Request) -> Respons
     if let Ok(id) = HeaderValue::try_from(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
+    for (name, value) in &fields {
+        response.headers_mut().append(name, value.clone());
+    }
     response
 }
 
-async fn handle(shared: Arc<Shared>, route: &Route, request: Request, id: &str) -> Answer {
+/// Handles a request. `fields` takes what the answer says about limits, whatever it is.
+async fn handle(
+    shared: Arc<Shared>,
+    route: &Route,
+    request: Request,
+    id: &str,
+    fields: &mut HeaderMap,
+) -> Answer {
     let (mut parts, body) = request.into_parts();
     let address = client_address(&shared, &parts);
+    charge::by_address(&shared, route, address, fields).await?;
     let (identity, query, body, form) = if route.takes == Takes::Form {
         // A form may have the credentials.
         let form = Form::parse(&read(&shared, route.takes, &parts.headers, body).await?)?;
         let credentials = Credentials::read(&parts.headers, Some(&form));
         let identity = authenticate(&shared, route, credentials, address).await?;
+        charge::by_caller(&shared, route, identity.as_ref(), fields).await?;
         (identity, query_of(route, &parts)?, Bytes::new(), Some(form))
     } else {
         // Nobody sends a long body before it is known who they are.
         let credentials = Credentials::read(&parts.headers, None);
         let identity = authenticate(&shared, route, credentials, address).await?;
+        charge::by_caller(&shared, route, identity.as_ref(), fields).await?;
         let body = read(&shared, route.takes, &parts.headers, body);
         (identity, query_of(route, &parts)?, body.await?, None)
     };

@@ -7,11 +7,17 @@
 //! | `table` | all routes |
 //! | `dispatch` | from a request to the handler of its route |
 //! | `request_id` | the id of a request |
+//! | `charge` | the limits that a route charges |
+//! | `observe` | what is counted and logged of a request |
+//! | `trace` | the trace that a request belongs to |
 
+mod charge;
 mod dispatch;
+mod observe;
 pub(crate) mod reply;
 pub(crate) mod request_id;
 pub mod route;
 pub mod table;
+mod trace;
 
 pub(crate) use dispatch::router;

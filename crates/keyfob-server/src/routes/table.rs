@@ -330,6 +330,14 @@ mod tests {
     }
 
     #[test]
+    fn each_operation_is_a_label_of_the_metrics() {
+        for route in routes() {
+            let label = keyfob::metrics::HttpRoute::of_operation(route.operation);
+            assert!(label.is_some(), "add {} to HttpRoute in keyfob-metrics", route.operation);
+        }
+    }
+
+    #[test]
     fn a_route_that_changes_something_demands_a_client() {
         for route in routes() {
             let is_public = matches!(route.demand, Demand::Public);

@@ -85,3 +85,19 @@ async fn a_refresh_token_is_active_only_for_its_own_client() {
         assert_eq!(reply.json().get("token_type"), None);
     }
 }
+
+/// The request as Spring Security's introspector sends it.
+#[tokio::test]
+async fn the_introspector_of_spring_security_gets_its_answer() {
+    let service = Service::start().await;
+    let key = service.key("shop", "keyfob:introspect").await;
+    let issued = service.manager.issue(access()).await.unwrap();
+    let request = http::Request::post(format!("{}{PATH}", service.url))
+        .header("accept", "application/json, application/*+json")
+        .header("content-type", "application/x-www-form-urlencoded;charset=UTF-8")
+        .header("authorization", key.basic());
+    let form = format!("token={}", issued.bearer.expose());
+    let reply = service.send(request.body(form.into_bytes().into()).unwrap()).await;
+    assert_eq!(reply.headers["content-type"], "application/json");
+    assert_eq!((reply.status.as_u16(), &reply.json()["scope"]), (200, &json!("read write")));
+}

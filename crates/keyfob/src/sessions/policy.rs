@@ -49,7 +49,13 @@ impl SessionPolicy {
     }
 
     /// Also limits the sessions on one device. Sessions that name no device count as if they were
-    /// all on one device.
+    /// all on one device: with a limit of 1, each login without a device ends or denies the other.
+    ///
+    /// # Warning
+    /// The id of a device is what the application says it is. If it comes from the client, the client can
+    /// name another device with each login, and only the limit of the subject holds. Under
+    /// [`WhenFull::Deny`], a user who loses a session without logging out, by clearing cookies for
+    /// example, cannot log in on that device before the session ends.
     ///
     /// # Errors
     /// When `max_sessions` is zero or more than [`SessionPolicy::MAX_SESSIONS`].

@@ -100,7 +100,7 @@ async fn six_steps(
     Ok(())
 }
 
-/// Formats a time as `2025-09-12 10:30:00 +0000 UTC`.
+/// Formats a time as `2025-09-12 10:30:00 +0000 UTC`, the form in which this example has always printed it.
 fn utc_text(at: Timestamp) -> String {
     let whole = Timestamp::from_millis(at.as_secs() * 1000).to_string();
     whole.replace('T', " ").replace('Z', " +0000 UTC")

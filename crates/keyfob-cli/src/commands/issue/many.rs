@@ -25,7 +25,7 @@ use crate::failure::Failure;
 use crate::input::InputSource;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::table::or_never;
+use crate::token_text::or_never;
 
 /// The maximum length of a line in bytes.
 const MAX_LINE_BYTES: usize = 64 * 1024;

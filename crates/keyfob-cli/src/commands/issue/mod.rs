@@ -5,7 +5,7 @@ mod lost;
 mod many;
 mod show;
 
-pub(super) use show::{body, note_once, output_lost, show};
+pub(super) use show::{body, note_once, output_lost, revoke_lost, show, show_new};
 
 use keyfob::{Grant, Timestamp};
 use keyfob_api::GrantSpec;
@@ -19,10 +19,9 @@ pub(super) async fn run(args: &IssueArgs, context: &mut Context) -> Result<(), F
         return many::run(from, args.by.as_ref(), context).await;
     }
     let grant = grant(args, context.now())?;
-    let interrupt = context.interrupt.clone();
-    let manager = &context.manager;
-    let issued = interrupt.or(async { Ok(manager.issue(grant).await?) }).await?;
-    show(&issued, context)
+    // An interrupt does not drop it: the token may be stored by then, and nobody would have its bearer.
+    let issued = context.manager.issue(grant).await?;
+    show_new(&issued, args.by.as_ref(), context).await
 }
 
 /// The grant that the flags describe. Relative times count from `now`.

@@ -14,7 +14,7 @@ use report::{Lanes, RevokeReport};
 use crate::args::{RevokeArgs, Target};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::table::or_never;
+use crate::token_text::or_never;
 
 const REVOKE_ALL: &str = "revoke every token of the store";
 

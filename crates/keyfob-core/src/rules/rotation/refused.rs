@@ -31,12 +31,12 @@ pub enum RefreshCase {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RefreshRefused {
-    /// The token was exchanged within the grace period by another presenter or for another request,
-    /// or its successor has been exchanged since. Nothing changed. The newest bearer token of the
-    /// family is good.
+    /// The token was exchanged within the grace period, and this is not a retry of that exchange: it has
+    /// another presenter (client, device or confirmation key), or the successor of the token has been
+    /// exchanged since. Nothing changed. The newest bearer token of the family is good.
     #[error(
-        "refresh token of {token} was exchanged moments ago: use the bearer that it was exchanged \
-         for, or repeat the same request from the same client"
+        "refresh token of {token} was exchanged moments ago: use the newest refresh token that its \
+         client received. A retry has to come from the same client and device, before the next exchange"
     )]
     InWindow {
         /// The id of the token.

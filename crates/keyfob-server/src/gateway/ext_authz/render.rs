@@ -30,16 +30,16 @@ pub(super) fn render(verdict: Verdict) -> CheckResponse {
 }
 
 fn ok(allowed: &Allowed) -> CheckResponse {
-    let headers: HeaderMap = identity::headers(&allowed.token).into_iter().collect();
     // Envoy removes after it has set: only what is not set may be removed.
-    let unset = identity::HEADERS.into_iter().filter(|name| !headers.contains_key(name));
+    let (unset, headers): (HeaderMap, HeaderMap) =
+        identity::headers(&allowed.token).partition(|(_, value)| value.is_empty());
     let mut limits = HeaderMap::new();
     if let Some(verdict) = &allowed.limits {
         write_rate_limit(verdict, &mut limits);
     }
     let response = OkHttpResponse {
         headers: options(&headers),
-        headers_to_remove: unset.map(|name| name.to_string()).collect(),
+        headers_to_remove: unset.keys().map(ToString::to_string).collect(),
         response_headers_to_add: options(&limits),
         ..OkHttpResponse::default()
     };

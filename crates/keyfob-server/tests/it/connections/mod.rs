@@ -8,3 +8,5 @@ mod limits;
 mod malformed;
 mod raw;
 mod slow;
+#[cfg(feature = "tls")]
+mod tls;

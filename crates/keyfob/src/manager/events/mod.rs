@@ -12,6 +12,7 @@
 //! back that far.
 
 pub(in crate::manager) mod observations;
+mod older_secrets;
 mod pages;
 mod stream;
 mod task;

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::older_secrets::OlderSecretPace;
 use crate::codec;
 use crate::manager::background::Repeating;
 use crate::manager::{Inner, TokenManager};
 use keyfob_core::event::{Observation, ObservationKind};
 use keyfob_core::id::{Lane, TokenId};
-use keyfob_core::time::Timestamp;
+use keyfob_core::time::{Timestamp, Ttl};
 use keyfob_metrics::ObservationOutcome;
 
 /// How long observations wait to be written together.
@@ -27,6 +28,7 @@ pub(in crate::manager) struct Observer {
     full_in: AtomicU64,
     left_out: AtomicU64,
     waiting: Mutex<Waiting>,
+    older_secrets: OlderSecretPace,
     repeating: Repeating,
 }
 
@@ -45,6 +47,7 @@ impl Observer {
             full_in: AtomicU64::new(0),
             left_out: AtomicU64::new(0),
             waiting: Mutex::default(),
+            older_secrets: OlderSecretPace::new(),
             repeating: Repeating::default(),
         }
     }
@@ -111,9 +114,17 @@ impl TokenManager {
     }
 
     /// Records that a key was used by its older secret, so that its owner sees when that secret is no
-    /// longer used.
-    pub(in crate::manager) fn record_older_secret_use(&self, token: TokenId) {
-        self.record_observation(|| ObservationKind::OlderSecretUsed { token });
+    /// longer used. One use of each key is recorded in the interval in which last uses are written. The
+    /// uses of its newest secret do not matter.
+    pub(in crate::manager) fn record_older_secret_use(
+        &self,
+        token: TokenId,
+        idle_timeout: Option<Ttl>,
+    ) {
+        let interval = self.inner.last_use.interval(idle_timeout);
+        if self.inner.observer.older_secrets.is_due(token, self.now(), interval) {
+            self.record_observation(|| ObservationKind::OlderSecretUsed { token });
+        }
     }
 
     /// Records the use with this number, if it is one that is recorded.

@@ -37,7 +37,7 @@ impl IdempotencyKey {
     /// Creates the key of a request.
     ///
     /// `requester` is a secret that the requester sends with each attempt, such as the bearer token that
-    /// it authenticates with: whoever repeats a request has to know it. `request` is the content of the
+    /// it authenticates with: a repeat has to send it too. `request` is the content of the
     /// request. The same text with another content is refused.
     ///
     /// # Errors

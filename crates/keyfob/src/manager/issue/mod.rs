@@ -49,9 +49,19 @@ impl TokenManager {
         stream::iter(grants).map(|grant| self.issue(grant)).buffered(CONCURRENT_ISSUES)
     }
 
-    /// Issues a token below the token `from`. The new token has the same lane, family, subject and
-    /// client. Its scopes, audiences and lifetime are those of `from` or less. Revoking `from`
-    /// revokes it.
+    /// Issues a token below the token `from`. Revoking `from` revokes it.
+    ///
+    /// | part of the new token | where it comes from |
+    /// |---|---|
+    /// | lane, family, subject, client, issuer | `from`; a grant that names another one is refused |
+    /// | scopes | the grant, among those of `from`; a grant without scopes gives none |
+    /// | audiences | the grant, among those of `from`; a grant without audiences gives all of them |
+    /// | lifetime | the grant or the default of its kind, cut to the end of `from` |
+    /// | confirmation key | the grant, or else `from` |
+    /// | actors | those of `from`, and before them the one that the grant names |
+    /// | everything else | the grant: metadata, claims and the number of uses are not taken over |
+    ///
+    /// Unlike [`derive`](TokenManager::derive), it needs no bearer token and counts as no use of `from`.
     ///
     /// # Errors
     /// [`Error::Ended`] when `from` is not active, [`Error::Invalid`] when the grant asks for more

@@ -62,9 +62,9 @@ impl TokenManager {
             let ends_at = token.idle_timeout().and(ends_at);
             // Without room in the queue, the next use is written instead.
             self.queue_use(LastUse { id: token.id(), at: now, ends_at });
-            if token.is_by_older_secret() {
-                self.record_older_secret_use(token.id());
-            }
+        }
+        if token.is_by_older_secret() {
+            self.record_older_secret_use(token.id(), token.idle_timeout());
         }
     }
 }

@@ -78,7 +78,7 @@ impl TokenManager {
         let number = self.inner.tally.count(Tallied::Loaded(token.kind));
         self.record_sampled_use(number, || token.id);
         if token.secret != SecretUsed::Newest {
-            self.record_older_secret_use(token.id);
+            self.record_older_secret_use(token.id, token.idle_timeout);
         }
         Ok(token)
     }

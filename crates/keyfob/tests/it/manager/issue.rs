@@ -96,6 +96,34 @@ async fn a_minted_token_is_no_wider_and_no_longer_than_its_parent() {
 }
 
 #[tokio::test]
+async fn a_minted_token_takes_over_what_the_documentation_says() {
+    let bench = bench();
+    let grant = Grant::new(Kind::Session)
+        .subject("user123")
+        .client("web")
+        .issuer("login")
+        .scopes("read write")
+        .audience("mail")
+        .audience("calendar")
+        .device_id("phone")
+        .tag("beta");
+    let grant = grant.claims(&serde_json::json!({"plan": "team"}));
+    let parent = bench.manager.issue(grant).await.unwrap().token;
+    let mint = async |grant| bench.manager.mint(parent.id, grant).await.unwrap().token;
+    let child = mint(Grant::new(Kind::Access)).await;
+    assert_eq!(
+        (child.id.lane(), &child.family, &child.subject, &child.client, &child.issuer),
+        (parent.id.lane(), &parent.family, &parent.subject, &parent.client, &parent.issuer)
+    );
+    assert_eq!(child.audiences, parent.audiences);
+    assert!(child.scopes.is_empty(), "{:?}", child.scopes);
+    assert_eq!(child.metadata, keyfob::Metadata::default());
+    assert_eq!(child.claims.private.as_json(), "{}");
+    let narrower = mint(Grant::new(Kind::Access).audience("mail").scope("read")).await;
+    assert_eq!((narrower.audiences.len(), narrower.scopes.len()), (1, 1));
+}
+
+#[tokio::test]
 async fn a_line_of_descent_ends_after_eight() {
     let bench = bench();
     let mut id = bench.manager.issue(session("user123")).await.unwrap().token.id;

@@ -276,6 +276,30 @@ async fn an_owner_sees_whether_the_older_secret_is_still_in_use() {
 }
 
 #[tokio::test]
+async fn a_use_of_the_older_secret_is_seen_among_a_thousand_of_the_newest() {
+    let bench = bench();
+    let old = bench.manager.issue(Grant::new(Kind::ApiKey).client("acme")).await.unwrap();
+    bench.manager.validate_active(&old.bearer).await.unwrap();
+    let new = bench.manager.rotate(old.token.id, SecretOverlap::default()).await.unwrap();
+    bench.manager.validate_active(&new.bearer).await.unwrap();
+    for hour in 1..=5 {
+        for _ in 0..1_000 {
+            bench.manager.validate_active(&new.bearer).await.unwrap();
+        }
+        for _ in 0..3 {
+            bench.manager.validate_active(&old.bearer).await.unwrap();
+        }
+        bench.manager.shutdown().await;
+        let page = bench.manager.observations(&Cursor::start(), 1_000).await.unwrap();
+        let of_older = page.observations.iter().filter(|(seen, _)| {
+            matches!(seen.what, ObservationKind::OlderSecretUsed { token } if token == old.token.id)
+        });
+        assert_eq!(of_older.count(), hour);
+        bench.clock.advance(Ttl::from_hours(1));
+    }
+}
+
+#[tokio::test]
 async fn a_key_is_rotated_for_its_owner_only() {
     let bench = bench();
     let owner: keyfob::Subject = "user123".try_into().unwrap();

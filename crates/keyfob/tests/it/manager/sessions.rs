@@ -100,6 +100,38 @@ async fn a_device_has_its_own_limit() {
 }
 
 #[tokio::test]
+async fn ended_sessions_on_other_devices_keep_no_login_out() {
+    let policy = SessionPolicy::new(3, WhenFull::Deny).unwrap().max_per_device(1).unwrap();
+    let bench = limited(policy);
+    let on = async |device: &str| {
+        bench.clock.advance(Ttl::from_secs(1));
+        bench.manager.issue(session("user123").device_id(device)).await
+    };
+    let is_full = |login: Result<Issued, Error>, limit: usize| matches!(login, Err(Error::TooManySessions { max }) if max == limit);
+    let phone = on("phone").await.unwrap();
+    let mut others = [on("laptop").await.unwrap(), on("tablet").await.unwrap()];
+    assert!(is_full(on("tv").await, 3));
+    for round in 0..3 {
+        // The session index still names both.
+        for ended in &others {
+            bench.manager.revoke(ended.token.id, RevokeRequest::default()).await.unwrap();
+        }
+        assert!(is_full(on("phone").await, 1), "the device has its session, in round {round}");
+        others = [on("laptop").await.unwrap(), on("tv").await.unwrap()];
+        assert!(is_full(on("laptop").await, 1) && is_full(on("tablet").await, 3));
+        assert_eq!(live(&bench.manager, "user123").await, 3);
+        assert!(bench.is_valid(&phone).await);
+    }
+    // Now the session of the device itself ends, and one of another device lives.
+    bench.manager.revoke(phone.token.id, RevokeRequest::default()).await.unwrap();
+    bench.manager.revoke(others[0].token.id, RevokeRequest::default()).await.unwrap();
+    on("phone").await.unwrap();
+    assert!(is_full(on("tv").await, 1));
+    on("laptop").await.unwrap();
+    assert_eq!(live(&bench.manager, "user123").await, 3);
+}
+
+#[tokio::test]
 async fn only_logins_count_as_sessions() {
     let bench = limited(SessionPolicy::new(1, WhenFull::Deny).unwrap());
     let login = bench.login("user123").await;

@@ -5,11 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use keyfob::Metrics;
-use keyfob::metrics::{MetricInfo, MetricType};
+use keyfob::metrics::{HttpMetrics, MetricInfo, MetricType};
 
 fn read(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Returns the facts about the metrics of managers and of servers.
+fn catalog() -> Vec<MetricInfo> {
+    let mut all = Metrics::catalog();
+    all.extend(HttpMetrics::catalog());
+    all
 }
 
 /// Returns the first cells of the row of a metric on the page: name, type, labels with their
@@ -27,7 +34,7 @@ fn row(metric: &MetricInfo) -> String {
 fn the_page_has_every_metric_as_it_is() {
     let page = read("docs/metrics.md");
     let rows: BTreeSet<_> = page.lines().filter(|line| line.starts_with("| `keyfob_")).collect();
-    let expected: Vec<_> = Metrics::catalog().iter().map(row).collect();
+    let expected: Vec<_> = catalog().iter().map(row).collect();
     let missing: Vec<_> = expected
         .iter()
         .filter(|expected| !rows.iter().any(|row| row.starts_with(expected.as_str())))
@@ -38,7 +45,7 @@ fn the_page_has_every_metric_as_it_is() {
 
 #[test]
 fn names_follow_the_conventions() {
-    for metric in Metrics::catalog() {
+    for metric in catalog() {
         let is_counter = metric.kind == MetricType::Counter;
         assert!(metric.name.starts_with("keyfob_"), "{}", metric.name);
         assert_eq!(metric.name.ends_with("_total"), is_counter, "{}", metric.name);
@@ -81,7 +88,7 @@ fn selectors(text: &str) -> Selected {
 /// Returns the errors in the names and selectors of a text.
 fn faults(text: &str) -> Vec<String> {
     let mut known = BTreeMap::new();
-    for metric in Metrics::catalog() {
+    for metric in catalog() {
         let suffixes: &[&str] = match metric.kind {
             MetricType::Histogram => &["_bucket", "_sum", "_count"],
             MetricType::Counter | MetricType::Gauge => &[""],

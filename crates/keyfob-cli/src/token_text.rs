@@ -1,23 +1,28 @@
 //! Formats tokens for people: as a row of a table, or in full.
 
-use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
-use keyfob::{Timestamp, Token, TokenState};
+use keyfob::{Timestamp, Token};
 
-use crate::visible::visible;
+use crate::table::Column;
 
 /// The columns of a list of tokens.
-pub(crate) const TOKEN_HEADINGS: [&str; 6] =
-    ["ID", "KIND", "STATE", "SUBJECT", "CLIENT", "EXPIRES"];
+pub(crate) const TOKEN_COLUMNS: [Column; 6] = [
+    Column::whole("ID"),
+    Column::whole("KIND"),
+    Column::whole("STATE"),
+    Column::cut("SUBJECT"),
+    Column::cut("CLIENT"),
+    Column::whole("EXPIRES"),
+];
 
-/// A token as one row of a list.
-pub(crate) fn token_row(token: &Token, now: Timestamp) -> Vec<String> {
+/// A token as one row of a list, with this text for its expiry.
+pub(crate) fn token_row(token: &Token, now: Timestamp, expiry: String) -> Vec<String> {
     vec![
         token.id.to_string(),
         token.kind.to_string(),
         token.state(now).to_string(),
         or_dash(token.subject.as_ref()),
         or_dash(token.client.as_ref()),
-        or_never(token.expires_at),
+        expiry,
     ]
 }
 
@@ -72,48 +77,6 @@ pub(crate) fn token_fields(token: &Token, now: Timestamp) -> Vec<(&'static str, 
     fields
 }
 
-/// Builds a table of rows under headings.
-pub(crate) fn build(headings: &[&str], rows: &[Vec<String>], colour: bool) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    if colour {
-        table.enforce_styling();
-    }
-    table.set_header(headings.iter().map(|heading| {
-        let cell = Cell::new(heading);
-        if colour { cell.add_attribute(Attribute::Bold) } else { cell }
-    }));
-    for row in rows {
-        table.add_row(row.iter().map(|text| {
-            let cell = Cell::new(visible(text));
-            match colour_of(text).filter(|_| colour) {
-                Some(colour) => cell.fg(colour),
-                None => cell,
-            }
-        }));
-    }
-    // Keep ids on one line, so that they can be copied.
-    if let Some(first) = table.column_mut(0) {
-        first.set_constraint(ColumnConstraint::ContentWidth);
-    }
-    table
-}
-
-fn colour_of(text: &str) -> Option<Color> {
-    match text {
-        "fault" => return Some(Color::Red),
-        "warning" => return Some(Color::Yellow),
-        "good" => return Some(Color::Green),
-        _ => {}
-    }
-    text.parse().ok().map(|state| match state {
-        TokenState::Active => Color::Green,
-        TokenState::Pending => Color::Yellow,
-        TokenState::Revoked => Color::Red,
-        TokenState::Expired | TokenState::Exhausted => Color::DarkGrey,
-    })
-}
-
 fn text(value: Option<impl ToString>) -> Option<String> {
     value.map(|value| value.to_string())
 }
@@ -125,18 +88,4 @@ fn or_dash(value: Option<impl ToString>) -> String {
 /// The expiry of a token, or `never`.
 pub(crate) fn or_never(at: Option<Timestamp>) -> String {
     text(at).unwrap_or_else(|| "never".into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_has_colours_only_on_request() {
-        let rows = vec![vec!["tok_1".to_owned(), "revoked".to_owned()]];
-        let plain = build(&["ID", "STATE"], &rows, false).to_string();
-        assert!(!plain.contains('\u{1b}'), "{plain:?}");
-        let coloured = build(&["ID", "STATE"], &rows, true).to_string();
-        assert!(coloured.contains('\u{1b}'), "{coloured:?}");
-    }
 }

@@ -1,0 +1,82 @@
+// oauth4webapi drives every endpoint of OAuth: discovery, client credentials, refresh, token exchange,
+// introspection and revocation. KEYFOB_CLIENT_SECRET is an API key of the client "shop".
+import assert from "node:assert/strict";
+import * as oauth from "oauth4webapi";
+
+const { KEYFOB_URL, KEYFOB_CLIENT_SECRET, KEYFOB_REFRESH_TOKEN, KEYFOB_SUBJECT_TOKEN } = process.env;
+// The server under test speaks plain HTTP on the loopback.
+const options = { [oauth.allowInsecureRequests]: true };
+const client = { client_id: "shop" };
+
+const issuer = new URL(KEYFOB_URL);
+const found = await oauth.discoveryRequest(issuer, { ...options, algorithm: "oauth2" });
+const server = await oauth.processDiscoveryResponse(issuer, found);
+
+async function run(name, authentication) {
+  const call = async (request, process, ...args) => {
+    const response = await request(server, client, authentication, ...args, options);
+    return process(server, client, response);
+  };
+
+  const own = await call(
+    oauth.clientCredentialsGrantRequest,
+    oauth.processClientCredentialsResponse,
+    new URLSearchParams({ scope: "read" }),
+  );
+  assert.equal(own.token_type, "bearer");
+  assert.equal(own.scope, "read");
+
+  const exchanged = await call(
+    oauth.genericTokenEndpointRequest,
+    oauth.processGenericTokenEndpointResponse,
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+    new URLSearchParams({
+      subject_token: KEYFOB_SUBJECT_TOKEN,
+      subject_token_type: "urn:ietf:params:oauth:token-type:access_token",
+      scope: "read",
+    }),
+  );
+  assert.equal(exchanged.issued_token_type, "urn:ietf:params:oauth:token-type:access_token");
+
+  const introspect = (token) =>
+    call(oauth.introspectionRequest, oauth.processIntrospectionResponse, token);
+  const active = await introspect(exchanged.access_token);
+  assert.equal(active.active, true);
+  assert.equal(active.sub, "alice");
+  assert.equal(active.act.sub, "shop");
+
+  assert.equal((await introspect(own.access_token)).active, true);
+  await call(oauth.revocationRequest, (_, __, response) => oauth.processRevocationResponse(response), own.access_token);
+  assert.deepEqual({ ...(await introspect(own.access_token)) }, { active: false });
+  console.log(`oauth4webapi: ${name}`);
+  return call;
+}
+
+await run("client_secret_basic", oauth.ClientSecretBasic(KEYFOB_CLIENT_SECRET));
+const call = await run("client_secret_post", oauth.ClientSecretPost(KEYFOB_CLIENT_SECRET));
+
+const refreshed = await call(
+  oauth.refreshTokenGrantRequest,
+  oauth.processRefreshTokenResponse,
+  KEYFOB_REFRESH_TOKEN,
+);
+assert.ok(refreshed.access_token && refreshed.refresh_token);
+assert.notEqual(refreshed.refresh_token, KEYFOB_REFRESH_TOKEN);
+
+// Errors are those of the standard, which the library reads.
+await assert.rejects(
+  call(oauth.refreshTokenGrantRequest, oauth.processRefreshTokenResponse, "nonsense"),
+  (error) => error instanceof oauth.ResponseBodyError && error.error === "invalid_grant",
+);
+const wrong = await oauth.clientCredentialsGrantRequest(
+  server,
+  client,
+  oauth.ClientSecretBasic("wrong"),
+  new URLSearchParams(),
+  options,
+);
+await assert.rejects(
+  oauth.processClientCredentialsResponse(server, client, wrong),
+  (error) => error instanceof oauth.WWWAuthenticateChallengeError && error.status === 401,
+);
+console.log("oauth4webapi: refresh, errors");

@@ -1,0 +1,21 @@
+//! nginx with `auth_request`.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::gateway::{Answers, Guarded};
+use super::install;
+
+/// Guards a page by nginx.
+pub(super) fn run() -> Result<()> {
+    install::debian(&["nginx-light"], "/usr/sbin/nginx")?;
+    let guarded = Guarded::start("nginx", |_, folder| {
+        let mut nginx = Command::new("/usr/sbin/nginx");
+        // One process, so that it ends when it is killed.
+        let settings = "daemon off; master_process off; pid nginx.pid; error_log stderr;";
+        nginx.arg("-p").arg(folder).args(["-c", "nginx.conf", "-g", settings]);
+        Ok(nginx)
+    })?;
+    guarded.walk(&Answers::ALL).map(drop)
+}
