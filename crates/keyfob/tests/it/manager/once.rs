@@ -30,7 +30,7 @@ fn nodes(sessions: Option<SessionPolicy>) -> Nodes {
     let node = |seed| {
         let random = SeededRandom::new(seed);
         let builder = TokenManager::builder(store.clone()).clock(clock.clone()).random(random);
-        match sessions.clone() {
+        match sessions {
             Some(policy) => builder.sessions(policy).build(),
             None => builder.build(),
         }
