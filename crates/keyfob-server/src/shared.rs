@@ -54,7 +54,7 @@ impl Shared {
             match is_known(limit) {
                 true => limits.entry(limit.operation).or_default().push(limit.clone()),
                 false => {
-                    tracing::warn!(limit = %limit.name, "the manager does not have this limit")
+                    tracing::warn!(limit = %limit.name, "the manager does not have this limit");
                 }
             }
         }
