@@ -1,11 +1,9 @@
 //! Forms: bodies of the type `application/x-www-form-urlencoded`.
 
-use std::collections::BTreeMap;
-
 /// The parameters of a form. Each has one value (RFC 6749 section 3.1), except for those of
 /// [`REPEATABLE`]. One without a value counts as left out. `Debug` shows names only.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub(crate) struct Form(BTreeMap<String, Vec<String>>);
+pub(crate) struct Form(Vec<(String, String)>);
 
 /// The parameters that may be given more than once (RFC 8693 section 2.1, RFC 8707 section 2).
 const REPEATABLE: [&str; 2] = ["audience", "resource"];
@@ -34,27 +32,25 @@ impl BadForm {
 impl Form {
     /// Parses a body.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, BadForm> {
-        let mut parameters = BTreeMap::<String, Vec<String>>::new();
+        let mut parameters = Vec::<(String, String)>::new();
         let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
         for (count, pair) in pairs.enumerate() {
             if count == MAX_PARAMETERS {
                 return Err(BadForm::TooMany);
             }
             let (name, value) = pair_of(pair)?;
-            let is_repeatable = REPEATABLE.contains(&&*name);
-            let values = parameters.entry(name).or_default();
-            if !values.is_empty() && !is_repeatable {
+            let is_repeated = || parameters.iter().any(|(known, _)| *known == name);
+            if !REPEATABLE.contains(&&*name) && is_repeated() {
                 return Err(BadForm::Repeated);
             }
-            values.push(value);
+            parameters.push((name, value));
         }
-        parameters.values_mut().for_each(|values| values.retain(|value| !value.is_empty()));
         Ok(Self(parameters))
     }
 
     /// Returns the names of the parameters.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.0.iter().map(|(name, _)| name.as_str())
     }
 
     /// Returns the value of a parameter.
@@ -64,7 +60,8 @@ impl Form {
 
     /// Returns the values of a parameter that may be given more than once.
     pub(crate) fn get_all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.get(name).into_iter().flatten().map(String::as_str)
+        let is_given = move |(known, value): &&(String, String)| known == name && !value.is_empty();
+        self.0.iter().filter(is_given).map(|(_, value)| value.as_str())
     }
 }
 
@@ -81,7 +78,7 @@ fn pair_of(pair: &[u8]) -> Result<(String, String), BadForm> {
 
 impl std::fmt::Debug for Form {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.names()).finish()
     }
 }
 

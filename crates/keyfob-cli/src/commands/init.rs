@@ -57,12 +57,28 @@ pub(super) async fn issue_admin_key(
     Ok(manager.issue(grant).await?)
 }
 
-/// Returns whether the store has an active admin key.
-pub(super) async fn has_admin_key(manager: &TokenManager) -> Result<bool, Failure> {
-    let filter = Filter::new()
+/// Returns a filter of active admin keys.
+fn admin_keys() -> Filter {
+    Filter::new()
         .kind(Kind::ApiKey)
         .state(TokenState::Active)
-        .scope(ManagementScope::Admin.as_str());
+        .scope(ManagementScope::Admin.as_str())
+}
+
+/// How many tokens a server looks at when it starts.
+const MAX_LOOKED_AT: usize = 100;
+
+/// Returns whether a store with few tokens has no admin key. A store with many tokens is in use, and to read
+/// all of them would keep a server from starting.
+pub(super) async fn surely_lacks_admin_key(manager: &TokenManager) -> Result<bool, Failure> {
+    let page = manager.list(&Filter::new(), Paging::new(MAX_LOOKED_AT)).await?;
+    let (filter, now) = (admin_keys(), manager.now());
+    Ok(page.next.is_none() && !page.tokens.iter().any(|token| filter.matches(token, now)))
+}
+
+/// Returns whether the store has an active admin key.
+async fn has_admin_key(manager: &TokenManager) -> Result<bool, Failure> {
+    let filter = admin_keys();
     let mut paging = Paging::new(1);
     loop {
         let page = manager.list(&filter, paging.clone()).await?;

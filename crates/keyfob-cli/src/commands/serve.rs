@@ -66,7 +66,7 @@ async fn serve(
         true => Some(init::issue_admin_key(manager, DEV_CLIENT.parse()?).await?),
         false => None,
     };
-    if !args.dev && !init::has_admin_key(manager).await? {
+    if !args.dev && init::surely_lacks_admin_key(manager).await? {
         output.note("no_admin_key", "the store has no admin key: run keyfob init to make one");
     }
     let certificates = match certificate_files(&config.tls) {

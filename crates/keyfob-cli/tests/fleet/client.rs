@@ -44,6 +44,11 @@ impl Client {
         Self { url: url.to_owned(), key: key.to_owned(), pool }
     }
 
+    /// Returns the key.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// The same server, asked with another key.
     pub(crate) fn with_key(&self, key: &str) -> Self {
         Self { key: key.to_owned(), ..self.clone() }
@@ -57,9 +62,22 @@ impl Client {
         content_type: &str,
         body: impl Into<Bytes>,
     ) -> Result<Reply, String> {
-        let request = Request::builder().method(method).uri(format!("{}{path}", self.url));
-        let request = request.header("authorization", format!("Bearer {}", self.key));
-        let request = request.header("content-type", content_type);
+        self.send_with(method, path, &[("content-type", content_type)], body).await
+    }
+
+    /// The same with other headers.
+    pub(crate) async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Result<Reply, String> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        request = request.header("authorization", format!("Bearer {}", self.key));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let request = request.body(Full::new(body.into())).unwrap();
         let response =
             self.pool.request(request).await.map_err(|error: Error| format!("{error:?}"))?;

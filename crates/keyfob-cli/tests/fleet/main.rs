@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
 
 mod client;
+mod idempotency;
 mod lifecycle;
 mod outage;
 mod propagation;

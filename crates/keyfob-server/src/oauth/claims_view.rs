@@ -1,16 +1,25 @@
 //! A token as introspection shows it (RFC 7662 section 2.2).
 
-use keyfob::token::{Claims, PrivateClaims};
-use keyfob::values::NameSet;
-use keyfob::{Audience, Kind, Token};
+use std::fmt;
+
+use keyfob::Kind;
+use keyfob::cache::ActiveToken;
+use keyfob::store::StoreError;
+use keyfob::token::{PrivateClaims, RegisteredClaims};
 use keyfob_api::OneOf;
 use keyfob_api::schema::{ConfirmationSchema, KindSchema, Object, TokenIdText};
 use schemars::JsonSchema;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// An active token as introspection shows it. Claims of the application are members of their own.
+/// An active token as introspection shows it. Claims of the application are members of their own. It reads the
+/// token where it is: most tokens are written without a copy.
 #[derive(Debug)]
-pub(crate) struct ClaimsView<'a>(pub(crate) &'a Token);
+pub(crate) struct ClaimsView<'a> {
+    token: &'a ActiveToken<'a>,
+    registered: RegisteredClaims,
+    /// The claims of the application, if there are any.
+    private: Option<PrivateClaims>,
+}
 
 /// The members that the token's own fields fill. A claim of the application never takes their place.
 const OWN_MEMBERS: [&str; 13] = [
@@ -89,31 +98,68 @@ pub(crate) struct IntrospectionSchema {
     act: (),
 }
 
+/// The JSON of an object without members.
+const NO_CLAIMS: &str = "{}";
+
+impl<'a> ClaimsView<'a> {
+    /// Reads what has to be decoded.
+    ///
+    /// # Errors
+    /// If the token cannot be read.
+    pub(crate) fn of(token: &'a ActiveToken<'a>) -> Result<Self, StoreError> {
+        let private = match token.claims_json() {
+            NO_CLAIMS => None,
+            _ => Some(token.to_token()?.claims.private),
+        };
+        Ok(Self { token, registered: token.registered_claims()?, private })
+    }
+}
+
 impl Serialize for ClaimsView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let token = self.0;
+        let token = self.token;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("active", &true)?;
-        if !token.scopes.is_empty() {
-            map.serialize_entry("scope", &Joined(&token.scopes))?;
+        if token.scopes().next().is_some() {
+            map.serialize_entry("scope", &Scopes(token))?;
         }
-        optional(&mut map, "client_id", &token.client)?;
-        if token.kind != Kind::Refresh {
+        optional(&mut map, "client_id", &token.client())?;
+        if token.kind() != Kind::Refresh {
             map.serialize_entry("token_type", "Bearer")?;
         }
-        optional(&mut map, "exp", &token.expires_at.map(|at| at.as_secs()))?;
-        map.serialize_entry("iat", &token.issued_at.as_secs())?;
-        optional(&mut map, "nbf", &token.not_before.map(|at| at.as_secs()))?;
-        optional(&mut map, "sub", &token.subject)?;
-        if !token.audiences.is_empty() {
-            map.serialize_entry("aud", &OneOrMany(&token.audiences))?;
+        optional(&mut map, "exp", &token.expires_at().map(|at| at.as_secs()))?;
+        map.serialize_entry("iat", &token.issued_at().as_secs())?;
+        optional(&mut map, "nbf", &token.not_before().map(|at| at.as_secs()))?;
+        optional(&mut map, "sub", &token.subject())?;
+        if token.audiences().next().is_some() {
+            map.serialize_entry("aud", &OneOrMany(token))?;
         }
-        optional(&mut map, "iss", &token.issuer)?;
-        map.serialize_entry("jti", &token.id)?;
-        map.serialize_entry("kind", &token.kind)?;
-        optional(&mut map, "device_id", &token.metadata.device.id)?;
-        claims(&mut map, &token.claims)?;
+        optional(&mut map, "iss", &token.issuer())?;
+        map.serialize_entry("jti", &token.id())?;
+        map.serialize_entry("kind", &token.kind())?;
+        optional(&mut map, "device_id", &token.device())?;
+        self.claims(&mut map)?;
         map.end()
+    }
+}
+
+impl ClaimsView<'_> {
+    fn claims<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let registered = &self.registered;
+        optional(map, "username", &registered.username)?;
+        optional(map, "auth_time", &registered.auth_time.map(|at| at.as_secs()))?;
+        optional(map, "acr", &registered.authentication_context)?;
+        if !registered.authentication_methods.is_empty() {
+            map.serialize_entry("amr", &registered.authentication_methods)?;
+        }
+        optional(map, "cnf", &registered.confirmation)?;
+        optional(map, "act", &registered.actors)?;
+        for (name, value) in self.private.iter().flat_map(PrivateClaims::members) {
+            if !OWN_MEMBERS.contains(&&*name) {
+                map.serialize_entry(&name, value)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -125,42 +171,33 @@ fn optional<M: SerializeMap, T: Serialize>(
     value.as_ref().map_or(Ok(()), |value| map.serialize_entry(name, value))
 }
 
-fn claims<M: SerializeMap>(map: &mut M, claims: &Claims<PrivateClaims>) -> Result<(), M::Error> {
-    let registered = &claims.registered;
-    optional(map, "username", &registered.username)?;
-    optional(map, "auth_time", &registered.auth_time.map(|at| at.as_secs()))?;
-    optional(map, "acr", &registered.authentication_context)?;
-    if !registered.authentication_methods.is_empty() {
-        map.serialize_entry("amr", &registered.authentication_methods)?;
+/// The scopes, separated by spaces.
+struct Scopes<'a>(&'a ActiveToken<'a>);
+
+impl fmt::Display for Scopes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.scopes().enumerate().try_for_each(|(place, scope)| {
+            f.write_str(if place == 0 { "" } else { " " })?;
+            f.write_str(scope)
+        })
     }
-    optional(map, "cnf", &registered.confirmation)?;
-    optional(map, "act", &registered.actors)?;
-    for (name, value) in claims.private.members() {
-        if !OWN_MEMBERS.contains(&&*name) {
-            map.serialize_entry(&name, value)?;
-        }
-    }
-    Ok(())
 }
 
-/// Names separated by spaces.
-struct Joined<'a, T>(&'a NameSet<T>);
-
-impl<T: std::fmt::Display> Serialize for Joined<'_, T> {
+impl Serialize for Scopes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self.0)
+        serializer.collect_str(self)
     }
 }
 
 /// One audience as a text, several as an array (RFC 7519 section 4.1.3).
-struct OneOrMany<'a>(&'a NameSet<Audience>);
+struct OneOrMany<'a>(&'a ActiveToken<'a>);
 
 impl Serialize for OneOrMany<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut names = self.0.iter();
-        match (names.next(), names.len()) {
-            (Some(one), 0) => one.serialize(serializer),
-            _ => self.0.serialize(serializer),
+        let mut names = self.0.audiences();
+        match (names.next(), names.next()) {
+            (Some(one), None) => one.serialize(serializer),
+            _ => serializer.collect_seq(self.0.audiences()),
         }
     }
 }

@@ -5,8 +5,9 @@
 //! that it was issued to: a resource server never takes one for an access token. If the store cannot
 //! tell, the answer is an error and never `active`.
 
-use keyfob::{Error, Kind, Presentation, Token, ValidationChain};
-use serde::{Serialize, Serializer};
+use http::StatusCode;
+use keyfob::cache::ActiveToken;
+use keyfob::{Error, Kind, Presentation, ValidationChain};
 
 use super::claims_view::ClaimsView;
 use super::forms::TOKEN;
@@ -15,46 +16,43 @@ use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
 
-/// The answer about one token.
-#[derive(Debug)]
-pub(crate) enum Introspected {
-    Active(Box<Token>),
-    Inactive,
-}
-
-impl Serialize for Introspected {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Inactive {
-            active: bool,
-        }
-        match self {
-            Self::Active(token) => ClaimsView(token).serialize(serializer),
-            Self::Inactive => Inactive { active: false }.serialize(serializer),
-        }
-    }
-}
+/// The answer about a token that is not active, or that the caller may not see.
+const INACTIVE: &[u8] = br#"{"active":false}"#;
 
 /// Answers an introspection.
 pub(crate) async fn handle(call: Call) -> Answer {
     // `token_type_hint` only speeds up a search (RFC 7662 section 2.1), and there is none.
-    json::ok(&introspect(&call, call.required(&TOKEN)?).await?)
+    let answer = introspect(&call, call.required(&TOKEN)?).await?;
+    Ok(json::of_bytes(StatusCode::OK, answer))
 }
 
-/// Introspects one bearer token.
+/// Introspects one bearer token. Returns the answer as JSON.
 ///
 /// # Errors
 /// If the store cannot tell.
-pub(crate) async fn introspect(call: &Call, bearer: &str) -> Result<Introspected, Failure> {
-    let caller = call.caller()?;
-    match call.manager().validate(Presentation::new(bearer), &ValidationChain::new()).await {
-        Ok(token) if is_visible(caller, &token) => Ok(Introspected::Active(Box::new(token))),
-        Ok(_) | Err(Error::Refused(_)) => Ok(Introspected::Inactive),
+pub(crate) async fn introspect(call: &Call, bearer: &str) -> Result<Vec<u8>, Failure> {
+    let (caller, chain) = (call.caller()?, ValidationChain::new());
+    let shown = call.manager().validate_with(Presentation::new(bearer), &chain, |token| {
+        if is_visible(caller, token) { shown(token) } else { Ok(INACTIVE.to_vec()) }
+    });
+    match shown.await {
+        Ok(shown) => shown,
+        Err(Error::Refused(_)) => Ok(INACTIVE.to_vec()),
         Err(error) => Err(error.into()),
     }
 }
 
-fn is_visible(caller: &Caller, token: &Token) -> bool {
-    let is_own = caller.is_client_of(token);
-    is_own || (token.kind != Kind::Refresh && caller.may_see(token))
+fn shown(token: &ActiveToken<'_>) -> Result<Vec<u8>, Failure> {
+    let view = ClaimsView::of(token).map_err(Error::from)?;
+    json::bytes(&view)
+}
+
+fn is_visible(caller: &Caller, token: &ActiveToken<'_>) -> bool {
+    let own = caller.token();
+    let is_own = own.client.as_ref().is_some_and(|client| token.client() == Some(client.as_str()));
+    let is_meant = || {
+        own.audiences.is_empty()
+            || token.audiences().any(|audience| own.audiences.contains(audience))
+    };
+    is_own || (token.kind() != Kind::Refresh && is_meant())
 }

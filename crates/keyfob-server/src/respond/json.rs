@@ -17,8 +17,18 @@ pub(crate) fn ok(body: &impl Serialize) -> Answer {
 
 /// Answers with a body of JSON that nobody may store.
 pub(crate) fn with_status(status: StatusCode, body: &impl Serialize) -> Answer {
-    let bytes = serde_json::to_vec(body).map_err(|_| Failure::internal("unserializable_answer"))?;
-    Ok(of_bytes(status, bytes))
+    Ok(of_bytes(status, bytes(body)?))
+}
+
+/// How long most answers are at most.
+const USUAL_BYTES: usize = 512;
+
+/// Writes a body of JSON.
+pub(crate) fn bytes(body: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut bytes, body)
+        .map_err(|_| Failure::internal("unserializable_answer"))?;
+    Ok(bytes)
 }
 
 /// Answers with a body that is JSON already.

@@ -1,5 +1,8 @@
 //! The id of a request, in logs, answers and problem documents.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use http::{HeaderMap, HeaderName};
 use keyfob::random::{OsRandom, Random};
 
@@ -21,13 +24,27 @@ pub(crate) fn of(headers: &HeaderMap) -> String {
     }
 }
 
+/// Returns an id that no other request has: the system's random numbers are drawn once for the process.
 fn new() -> String {
-    let mut bytes = [0; 16];
-    match OsRandom.fill(&mut bytes) {
-        Ok(()) => format!("{:032x}", u128::from_be_bytes(bytes)),
-        // An id only helps to find the log: the request continues.
-        Err(_) => "unknown".to_owned(),
-    }
+    static SEED: OnceLock<[u64; 2]> = OnceLock::new();
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let [process, start] = SEED.get_or_init(|| {
+        let mut bytes = [0; 16];
+        // An id only helps to find the log: without random numbers the request continues.
+        let _without_seed = OsRandom.fill(&mut bytes);
+        let both = u128::from_be_bytes(bytes);
+        [(both >> 64) as u64, both as u64]
+    });
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{process:016x}{:016x}", scattered(start.wrapping_add(count)))
+}
+
+/// Maps each number to another one, so that ids do not show how many requests there are (SplitMix64).
+fn scattered(number: u64) -> u64 {
+    let number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
 }
 
 #[cfg(test)]

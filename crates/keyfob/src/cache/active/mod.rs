@@ -19,7 +19,9 @@ use keyfob_core::invalid::InvalidValue;
 use keyfob_core::names::{Name, NameSet};
 use keyfob_core::text::{Audience, ClaimName, Issuer, Scope};
 use keyfob_core::time::{Timestamp, Ttl};
-use keyfob_core::token::{Claims, ClaimsMismatch, Kind, PrivateClaims, SecretUsed, Token};
+use keyfob_core::token::{
+    Claims, ClaimsMismatch, Kind, PrivateClaims, RegisteredClaims, SecretUsed, Token,
+};
 use keyfob_core::validation::TokenAttributes;
 use keyfob_store::{InvalidationSlot, StoreError};
 use rest::{Older, Rest};
@@ -245,6 +247,19 @@ impl<'a> ActiveToken<'a> {
     /// Returns how long it may go unused. Decodes the rarely used fields.
     pub fn idle_timeout(&self) -> Option<Ttl> {
         self.rest().ok()?.idle_timeout
+    }
+
+    /// Returns when it begins, if it did not begin when it was issued. Decodes the rarely used fields.
+    pub fn not_before(&self) -> Option<Timestamp> {
+        self.rest().ok()?.not_before
+    }
+
+    /// Returns the registered claims that have no method of their own. Decodes the rarely used fields.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn registered_claims(&self) -> Result<RegisteredClaims, StoreError> {
+        Ok(self.rest()?.registered.unwrap_or_default())
     }
 
     /// Returns the whole token, as [`TokenManager::validate`](crate::TokenManager::validate) does.
