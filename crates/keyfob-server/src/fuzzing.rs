@@ -108,7 +108,7 @@ pub fn cursor(bytes: &[u8]) -> bool {
 fn is_same<T: FromStr<Err = InvalidValue> + Display>(text: &str) -> bool {
     let Ok(cursor) = text.parse::<T>() else { return false };
     let written = cursor.to_string();
-    let again: T = written.parse().ok().expect("a written cursor is valid");
-    assert_eq!(again.to_string(), written);
+    let again = written.parse::<T>().map(|again| again.to_string());
+    assert_eq!(again, Ok(written), "a written cursor is valid");
     true
 }
