@@ -1,22 +1,20 @@
 //! A store, by the manager of this process.
 
-use std::collections::BTreeMap;
-
-use keyfob::stats::{CountedClient, StateCounts};
-use keyfob::store::{Finding, Severity, StoreError};
+use keyfob::store::StoreError;
 use keyfob::token::{Confirmation, SecretUsed};
-use keyfob::values::{Actor, FamilyId};
+use keyfob::values::Actor;
 use keyfob::{
     Error, Filter, Issued, Kind, Paging, Presentation, RevokeOutcome as Outcome, RotateRequest,
-    Token, TokenId, TokenManager, TokenState, UpdateRequest, ValidationChain,
+    Token, TokenId, TokenManager, UpdateRequest, ValidationChain,
 };
 use keyfob_api::revoke::{LanesBody, RevokeFilter};
 use keyfob_api::validate::ProvenKey;
 use keyfob_api::{
-    ClientStats, DeriveBody, DoctorBody, ExplainAnswer, ExplainBody, FindingBody, GrantSpec,
-    HistoryEntryBody, IssuedBody, RefusalBody, RevocationBody, RevokeOutcome, RevokeTarget,
-    StatsBody, TokenBody, UpdateBody, ValidateAnswer, ValidateBody,
+    DeriveBody, DoctorBody, ExplainAnswer, ExplainBody, GrantSpec, HistoryEntryBody, IssuedBody,
+    RefusalBody, RevocationBody, RevokeOutcome, RevokeTarget, StatsBody, TokenBody, UpdateBody,
+    ValidateAnswer, ValidateBody,
 };
+use keyfob_server::bodies;
 
 use super::values::{Listed, Page, PageRequest, RevokeNote, Revoked, not_a_step};
 use crate::failure::Failure;
@@ -151,56 +149,18 @@ impl StoreBackend {
             next: page.next,
             examined: page.examined,
             unreadable: page.unreadable,
-            missing_lanes: page.missing_lanes.iter().map(|lane| lane.number()).collect(),
+            missing_lanes: bodies::lanes(&page.missing_lanes),
         })
     }
 
     pub(super) async fn stats(&self) -> Result<StatsBody, Failure> {
-        let stats = self.manager.stats().await?;
-        let clients = stats.by_client.iter().map(|of| {
-            let (client, digest) = match &of.client {
-                CountedClient::None => (None, None),
-                CountedClient::Known(client) => (Some(client.to_string()), None),
-                CountedClient::Unknown(field) => {
-                    (None, Some(format!("{:016x}", u64::from_be_bytes(*field.as_bytes()))))
-                }
-            };
-            ClientStats { client, digest, counts: counts(&of.counts) }
-        });
-        let kinds = stats.by_kind.iter().map(|(kind, of)| (kind.as_str().to_owned(), counts(of)));
-        Ok(StatsBody {
-            exact: false,
-            total: stats.total().total(),
-            by_state: counts(&stats.total()),
-            by_kind: kinds.collect(),
-            by_client: clients.collect(),
-            unsure: Some(stats.unsure),
-            missing_lanes: stats.missing_lanes.iter().map(|lane| lane.number()).collect(),
-        })
+        Ok(bodies::stats(&self.manager.stats().await?))
     }
 
     pub(super) async fn doctor(&self) -> Result<DoctorBody, Failure> {
-        let before = self.manager.now();
-        let mut report = self.manager.report().await?;
-        let after = self.manager.now();
-        report.compare_clocks(before, after);
-        let prefix = self.manager.prefix();
-        let advice =
-            format!("bearers start with {prefix}. Bearers with another prefix are refused");
-        report.find(Severity::Good, "prefix", advice);
+        let (mut report, node_time) = bodies::report(&self.manager).await?;
         report.findings.sort_by_key(|finding| finding.severity);
-        let ok = report.is_ready();
-        let findings = report.findings.into_iter().map(|Finding { severity, what, advice }| {
-            let severity = match severity {
-                Severity::Fault => "fault",
-                Severity::Warning => "warning",
-                Severity::Good => "good",
-            };
-            FindingBody { severity: severity.to_owned(), what, advice }
-        });
-        let findings = findings.collect();
-        let (store, store_time) = (report.description, report.now);
-        Ok(DoctorBody { ok, store, store_time, node_time: after, findings })
+        Ok(bodies::doctor(report, node_time))
     }
 
     pub(super) async fn revoke(
@@ -259,8 +219,10 @@ impl StoreBackend {
         let request = note.request();
         request.check()?;
         let filter = match target {
-            RevokeTarget::Token(id) => return self.count_descendants(*id).await,
-            RevokeTarget::Family(family) => return self.count_descendants(family.root()).await,
+            RevokeTarget::Token(id) => return Ok(self.manager.count_revocable(*id).await?),
+            RevokeTarget::Family(family) => {
+                return Ok(self.manager.count_revocable(family.root()).await?);
+            }
             RevokeTarget::Subject(subject) => Filter::new().subject(subject.clone()),
             RevokeTarget::Client(client) => Filter::new().client(client.clone()),
             RevokeTarget::All(_) => Filter::new(),
@@ -270,43 +232,6 @@ impl StoreBackend {
             }
         };
         Ok(self.manager.sweep(filter, request).dry_run().await?)
-    }
-
-    /// Counts the pending and active tokens that a revocation of `id` would end: the token itself and
-    /// its descendants.
-    async fn count_descendants(&self, id: TokenId) -> Result<u64, Failure> {
-        let manager = &self.manager;
-        let root = match manager.get(id).await {
-            Ok(token) => Some(token),
-            Err(Error::NotFound { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
-        let family =
-            root.as_ref().and_then(|token| token.family).unwrap_or(FamilyId::from_root(id));
-        let now = manager.now();
-        let is_revocable =
-            |token: &Token| matches!(token.state(now), TokenState::Active | TokenState::Pending);
-        let mut found = u64::from(root.is_some());
-        let mut count = u64::from(root.as_ref().is_some_and(is_revocable));
-        let (filter, mut after) = (Filter::new().family(family), None);
-        loop {
-            let page = manager.list(&filter, Paging::new(Paging::MAX_LIMIT).after(after)).await?;
-            if !page.missing_lanes.is_empty() {
-                return Err(StoreError::LanesUnreachable { lanes: page.missing_lanes }.into());
-            }
-            for token in &page.tokens {
-                if token.id != id && token.ancestors.contains(&id) {
-                    found += 1;
-                    count += u64::from(is_revocable(token));
-                }
-            }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
-        }
-        // An unknown id is an error, not a count of zero.
-        if found == 0 { Err(Error::NotFound { id }.into()) } else { Ok(count) }
     }
 }
 
@@ -327,18 +252,13 @@ fn partly(revoked: Result<(), Error>) -> Result<Option<Revoked>, Failure> {
         Err(Error::Store(StoreError::PartlyApplied { applied, pending, .. })) => LanesBody {
             done: Some(*applied),
             pending: pending.len(),
-            pending_lanes: pending.iter().map(|lane| lane.number()).collect(),
+            pending_lanes: bodies::lanes(pending),
         },
         Err(_) => return Err(revoked.err().map_or_else(not_a_step, Failure::from)),
     };
     let partly = revoked.err().map(Failure::from);
     let answer = Revoked::new(RevokeOutcome::PartlyRevoked);
     Ok(Some(Revoked { lanes: Some(lanes), partly, ..answer }))
-}
-
-fn counts(counts: &StateCounts) -> BTreeMap<String, u64> {
-    let states = TokenState::ALL.into_iter();
-    states.filter_map(|state| Some((state.as_str().to_owned(), counts.of(state)?))).collect()
 }
 
 /// Returns the key whose possession was checked.

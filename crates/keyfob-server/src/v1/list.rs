@@ -7,6 +7,7 @@ use keyfob_api::{CountBody, TokenPageBody};
 
 use super::input::query_filter;
 use super::parameters::{CURSOR, EXPIRING, ORDER, PAGE_LIMIT};
+use crate::bodies;
 use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
@@ -29,7 +30,7 @@ pub(crate) async fn list(call: Call) -> Answer {
         filter: filter.to_string(),
         examined: page.examined,
         unreadable: page.unreadable,
-        missing_lanes: numbers(&page.missing_lanes),
+        missing_lanes: bodies::lanes(&page.missing_lanes),
     })
 }
 
@@ -46,7 +47,7 @@ pub(crate) async fn count(call: Call) -> Answer {
     }
     found.missing_lanes.sort_unstable();
     found.missing_lanes.dedup();
-    json::ok(&CountBody { count: found.count, missing_lanes: numbers(&found.missing_lanes) })
+    json::ok(&CountBody { count: found.count, missing_lanes: bodies::lanes(&found.missing_lanes) })
 }
 
 #[derive(Default)]
@@ -70,9 +71,4 @@ impl Found {
         self.missing_lanes.extend(page.missing_lanes);
         Ok(page.next)
     }
-}
-
-/// Returns the numbers of lanes.
-pub(super) fn numbers(lanes: &[Lane]) -> Vec<u16> {
-    lanes.iter().map(|lane| lane.number()).collect()
 }
