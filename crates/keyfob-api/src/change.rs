@@ -1,4 +1,4 @@
-//! Changes of one token: update, derive, rotate.
+//! Changes of one token: update, refresh, derive, rotate.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use keyfob_core::invalid::InvalidValue;
 use keyfob_core::names::NameSet;
 use keyfob_core::text::{
-    AppId, Audience, DeviceId, LabelKey, LabelValue, Platform, Scope, Subject, Tag, UserAgent,
+    AppId, Audience, ClientId, DeviceId, LabelKey, LabelValue, Platform, Scope, Subject, Tag, UserAgent,
     Version,
 };
 use keyfob_core::time::Ttl;
@@ -19,6 +19,7 @@ use crate::schema::{
     Address, KindSchema, LabelKeyText, Labels, Names, OverlapText, ScopeText, Text, TtlText,
 };
 use crate::secret::SecretText;
+use crate::token::{IssuedBody, TokenBody};
 use crate::validate::ProvenKey;
 
 /// The body of `PATCH /v1/tokens/{id}`: changes of the metadata. What it does not name stays.
@@ -161,6 +162,54 @@ impl DeriveBody {
         grant = self.audience.iter().cloned().fold(grant, Grant::audience);
         self.ttl.into_iter().fold(grant, Grant::ttl)
     }
+}
+
+/// The body of `POST /v1/refresh`: the bearer of a refresh token, and how narrow the access token is to
+/// be.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RefreshBody {
+    /// The bearer of the refresh token.
+    pub token: SecretText,
+    /// The scopes of the access token. The refresh token must have them. Default: all that it has.
+    #[serde(default, skip_serializing_if = "NameSet::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Names<ScopeText>"))]
+    pub scopes: NameSet<Scope>,
+    /// The audiences of the access token. If the refresh token has audiences, it must have these.
+    #[serde(default, skip_serializing_if = "NameSet::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Names<Text<256>>"))]
+    pub audience: NameSet<Audience>,
+    /// How long the access token is valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<TtlText>"))]
+    pub access_ttl: Option<Ttl>,
+    /// The client that presents the bearer, as the caller has checked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Text<256>>"))]
+    pub client: Option<ClientId>,
+    /// The device that presents the bearer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Text<128>>"))]
+    pub device_id: Option<DeviceId>,
+    /// The key whose possession the caller has checked, if the refresh token is bound to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<ProvenKey>,
+}
+
+/// The answer to `POST /v1/refresh`, and the object of `keyfob refresh --json`.
+///
+/// `T` is a token as it is written: a [`TokenBody`], or a view of a token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(bound(deserialize = "IssuedBody<T>: Deserialize<'de>"))]
+pub struct RefreshedBody<T = TokenBody> {
+    /// `rotated`, or `replayed` for a pair that was given before.
+    pub case: String,
+    /// The access token, with its bearer.
+    pub access: IssuedBody<T>,
+    /// The refresh token, with its next bearer. The one that was presented is no longer valid.
+    pub refresh: IssuedBody<T>,
 }
 
 /// The body of `POST /v1/tokens/{id}/rotate`: `{}` for the default.

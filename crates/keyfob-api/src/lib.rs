@@ -9,11 +9,14 @@
 //! | [`token`] | a token, and a token with its bearer |
 //! | [`validate`] | what is demanded of a bearer, and the verdict |
 //! | [`introspect`] | RFC 7662 answers for many tokens at once |
-//! | [`change`] | update, derive, rotate |
+//! | [`change`] | update, refresh, derive, rotate |
 //! | [`revoke`] | what to revoke, and the progress of it |
 //! | [`list`] | pages of tokens, counts, the history of a token |
 //! | [`event`] | pages of events |
-//! | [`operations`] | statistics, limits, keys, the report of `doctor` |
+//! | [`recover`] | revoking again what a restored store has forgotten |
+//! | [`limit`] | rate limits |
+//! | [`keys`] | the keys that seal a store |
+//! | [`operations`] | statistics, the report of `doctor` |
 //! | [`refusal`] | why a part of a request was refused |
 //! | [`problem`] | errors (RFC 9457) |
 //! | [`many`] | one body or an array of them |
@@ -32,10 +35,13 @@ pub mod event;
 pub mod grant;
 pub mod introspect;
 pub mod json;
+pub mod keys;
+pub mod limit;
 pub mod list;
 pub mod many;
 pub mod operations;
 pub mod problem;
+pub mod recover;
 pub mod refusal;
 pub mod revoke;
 #[cfg(feature = "schema")]
@@ -44,18 +50,21 @@ pub mod secret;
 pub mod token;
 pub mod validate;
 
-pub use change::{DeriveBody, RotateBody, UpdateBody};
+pub use change::{DeriveBody, RefreshBody, RefreshedBody, RotateBody, UpdateBody};
 pub use event::{EventBody, EventsPageBody};
 pub use grant::{AuthTime, GrantSpec, InvalidGrantSpec, Lifetime, TimeSpec};
 pub use introspect::IntrospectBody;
 pub use json::InvalidJson;
 pub use list::{CountBody, HistoryBody, HistoryEntryBody, TokenPageBody};
 pub use many::{MAX_ITEMS, OneOf, OneOrMany};
-pub use operations::{
-    ClientStats, DoctorBody, FindingBody, KeyCountBody, KeysBody, LimitPolicyBody, LimitsBody,
-    StatsBody,
+pub use keys::{KeyBody, KeysBody, ResealBody, ResealProgress, RetiredKeyBody};
+pub use limit::{
+    CountedBody, LimitPolicyBody, LimitVerdictBody, LimitVerdictsBody, LimitsBody, NamedLimit,
+    TestLimitBody,
 };
+pub use operations::{ClientStats, DoctorBody, FindingBody, StatsBody};
 pub use problem::Problem;
+pub use recover::{AcceptedBody, LoggedRevocation, LoggedTarget, RecoverBody, RecoverProgress};
 pub use refusal::RefusalBody;
 pub use revoke::{RevokeAnswer, RevokeBody, RevokeOutcome, RevokeProgress, RevokeTarget};
 pub use secret::SecretText;

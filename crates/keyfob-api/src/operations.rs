@@ -1,4 +1,4 @@
-//! What operators ask: statistics, limits, keys, and the report of `doctor`.
+//! What operators ask: statistics, and the report of `doctor`.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "schema")]
 use crate::schema::TimeText;
-use crate::validate::LimitStatusBody;
 
 /// Numbers of tokens by state.
 pub type CountsByState = BTreeMap<String, u64>;
@@ -75,46 +74,4 @@ pub struct FindingBody {
     pub what: String,
     /// What it means, and what to do.
     pub advice: String,
-}
-
-/// The answer to `GET /v1/limits`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct LimitsBody {
-    /// The limits of the server.
-    pub policies: Vec<LimitPolicyBody>,
-    /// The status of the limits that count what the request names. Nothing was charged.
-    pub status: Vec<LimitStatusBody>,
-}
-
-/// A limit of the server.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct LimitPolicyBody {
-    /// The name.
-    pub name: String,
-    /// What it counts by: `token`, `subject`, `client`, `ip` or `failed-attempts`.
-    pub by: String,
-    /// The rate, such as `100/1m`.
-    pub rate: String,
-    /// The maximum number of permits in one step.
-    pub burst: u32,
-}
-
-/// The answer to `GET /v1/keys`: how many records are sealed under each key.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct KeysBody {
-    /// The keys under which records are stored, the oldest first.
-    pub keys: Vec<KeyCountBody>,
-}
-
-/// A key under which records are stored.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct KeyCountBody {
-    /// The version of the key. 0: the records are not sealed.
-    pub version: u16,
-    /// How many records there are.
-    pub records: u64,
 }

@@ -89,6 +89,12 @@ schemas! { generator:
         "pattern": r"^[0-9]{1,9}(ms|s|m|h|d|w)( ?[0-9]{1,9}(ms|s|m|h|d|w))*$",
         "examples": ["15m", "1h 30m", "90d"],
     };
+    /// Permits per period.
+    RateText => {
+        "type": "string",
+        "pattern": r"^[1-9][0-9]{0,6}/([1-9][0-9]{0,2})?(s|m|h|d)$",
+        "examples": ["100/1m", "10000/30d"],
+    };
     /// How long an older secret stays valid.
     OverlapText => {
         "type": "string",

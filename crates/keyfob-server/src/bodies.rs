@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use keyfob::stats::{CountedClient, StateCounts, Stats};
 use keyfob::store::{Finding, Lane, Severity, StoreReport};
-
-use keyfob::{Error, Timestamp, TokenManager, TokenState};
-use keyfob_api::{ClientStats, DoctorBody, FindingBody, StatsBody};
+use keyfob::limit::LimitStatus;
+use keyfob::{Error, RefreshRequest, Timestamp, TokenManager, TokenState, Ttl};
+use keyfob_api::{
+    ClientStats, DoctorBody, FindingBody, LimitStatusBody, RefreshBody, StatsBody,
+};
 
 /// Returns the body of statistics from the counts that the store keeps.
 pub fn stats(stats: &Stats) -> StatsBody {
@@ -66,6 +68,28 @@ pub fn doctor(report: StoreReport, node_time: Timestamp) -> DoctorBody {
     let findings = findings.collect();
     let (store, store_time) = (report.description, report.now);
     DoctorBody { ok, store, store_time, node_time, findings }
+}
+
+/// Returns the request for a refresh from its body.
+pub fn refresh_request(wanted: &RefreshBody) -> RefreshRequest {
+    let mut request = RefreshRequest::new();
+    request = wanted.scopes.iter().cloned().fold(request, RefreshRequest::scope);
+    request = wanted.audience.iter().cloned().fold(request, RefreshRequest::audience);
+    request = wanted.access_ttl.into_iter().fold(request, RefreshRequest::access_ttl);
+    wanted.client.iter().cloned().fold(request, RefreshRequest::client)
+}
+
+/// Returns the status of a limit. Times are in milliseconds; 0 means no wait.
+pub fn limit_status(status: &LimitStatus) -> LimitStatusBody {
+    let millis = |time: Option<Ttl>| time.map_or(0, Ttl::as_millis);
+    LimitStatusBody {
+        policy: status.name().to_string(),
+        by: status.policy().by().as_str().to_owned(),
+        limit: status.limit,
+        remaining: status.remaining,
+        reset_after_ms: millis(status.reset_after),
+        retry_after_ms: millis(status.retry_after),
+    }
 }
 
 /// Returns the numbers of lanes.

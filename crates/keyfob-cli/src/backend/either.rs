@@ -6,7 +6,7 @@ use keyfob::values::Actor;
 use keyfob::{BearerPrefix, Filter, Timestamp, TokenId, TokenManager};
 use keyfob_api::{
     DeriveBody, DoctorBody, ExplainAnswer, ExplainBody, GrantSpec, HistoryEntryBody, IssuedBody,
-    RevokeTarget, StatsBody, TokenBody, UpdateBody, ValidateAnswer, ValidateBody,
+    RefreshBody, RefreshedBody, RevokeTarget, StatsBody, TokenBody, UpdateBody, ValidateAnswer, ValidateBody,
 };
 use keyfob_client::Client;
 
@@ -95,6 +95,14 @@ impl Backend {
         wanted: &ExplainBody,
     ) -> Result<(ExplainAnswer, Option<SecretUsed>), Failure> {
         either!(self, place => place.explain(wanted).await)
+    }
+
+    pub(crate) async fn refresh(
+        &self,
+        wanted: &RefreshBody,
+        by: Option<&Actor>,
+    ) -> Result<RefreshedBody, Failure> {
+        either!(self, place => place.refresh(wanted, by).await)
     }
 
     pub(crate) async fn derive(

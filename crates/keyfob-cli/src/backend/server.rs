@@ -6,7 +6,7 @@ use keyfob::values::Actor;
 use keyfob::{BearerPrefix, BearerToken, Error, Filter, Paging, TokenId};
 use keyfob_api::{
     DeriveBody, DoctorBody, ExplainAnswer, ExplainBody, GrantSpec, HistoryEntryBody, IssuedBody,
-    RevokeOutcome, RevokeTarget, RotateBody, StatsBody, TokenBody, UpdateBody, ValidateAnswer,
+    RefreshBody, RefreshedBody, RevokeOutcome, RevokeTarget, RotateBody, StatsBody, TokenBody, UpdateBody, ValidateAnswer,
     ValidateBody,
 };
 use keyfob_client::{Client, ListOrder, ListQuery};
@@ -56,6 +56,15 @@ impl ServerBackend {
         wanted: &ExplainBody,
     ) -> Result<(ExplainAnswer, Option<SecretUsed>), Failure> {
         Ok((self.client.explain(wanted).await?, None))
+    }
+
+    pub(super) async fn refresh(
+        &self,
+        wanted: &RefreshBody,
+        by: Option<&Actor>,
+    ) -> Result<RefreshedBody, Failure> {
+        check_actor(by)?;
+        Ok(self.client.refresh(wanted).await?)
     }
 
     pub(super) async fn derive(

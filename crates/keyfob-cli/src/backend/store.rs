@@ -4,14 +4,14 @@ use keyfob::store::StoreError;
 use keyfob::token::{Confirmation, SecretUsed};
 use keyfob::values::Actor;
 use keyfob::{
-    Error, Filter, Issued, Kind, Paging, Presentation, RevokeOutcome as Outcome, RotateRequest,
+    Error, Filter, Issued, Kind, Paging, Presentation, RefreshRequest, RevokeOutcome as Outcome, RotateRequest,
     Token, TokenId, TokenManager, UpdateRequest, ValidationChain,
 };
 use keyfob_api::revoke::{LanesBody, RevokeFilter};
 use keyfob_api::validate::ProvenKey;
 use keyfob_api::{
     DeriveBody, DoctorBody, ExplainAnswer, ExplainBody, GrantSpec, HistoryEntryBody, IssuedBody,
-    RefusalBody, RevocationBody, RevokeOutcome, RevokeTarget, StatsBody, TokenBody, UpdateBody,
+    RefreshBody, RefreshedBody, RefusalBody, RevocationBody, RevokeOutcome, RevokeTarget, StatsBody, TokenBody, UpdateBody,
     ValidateAnswer, ValidateBody,
 };
 use keyfob_server::bodies;
@@ -99,6 +99,29 @@ impl StoreBackend {
         };
         let refusals: Vec<_> = refusals.iter().map(body).collect();
         Ok((ExplainAnswer { ok: refusals.is_empty(), token, refusals }, secret))
+    }
+
+    pub(super) async fn refresh(
+        &self,
+        wanted: &RefreshBody,
+        by: Option<&Actor>,
+    ) -> Result<RefreshedBody, Failure> {
+        let confirmation = wanted.cnf.as_ref().map(confirmation);
+        let mut presented = Presentation::new(wanted.token.expose());
+        if let Some(device) = &wanted.device_id {
+            presented = presented.device(device);
+        }
+        if let Some(confirmation) = &confirmation {
+            presented = presented.confirmation(confirmation);
+        }
+        let request = bodies::refresh_request(wanted);
+        let request = by.cloned().into_iter().fold(request, RefreshRequest::by);
+        let pair = self.manager.refresh(presented, request).await?;
+        Ok(RefreshedBody {
+            case: pair.case.as_str().to_owned(),
+            access: self.issued(&pair.access),
+            refresh: self.issued(&pair.refresh),
+        })
     }
 
     pub(super) async fn derive(

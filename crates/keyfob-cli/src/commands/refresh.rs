@@ -1,48 +1,35 @@
 //! `refresh`: exchanges a refresh token for a new pair.
 
-use keyfob::{Presentation, RefreshRequest};
-use keyfob_api::IssuedBody;
-use serde::Serialize;
+use keyfob::values::NameSet;
+use keyfob_api::RefreshBody;
 
 use super::issue;
 use crate::args::RefreshArgs;
-use crate::backend::issued_body;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::input::{self, InputSource};
 use crate::token_text::or_never;
 
-#[derive(Serialize)]
-struct PairView {
-    case: &'static str,
-    access: IssuedBody,
-    refresh: IssuedBody,
-}
-
 pub(super) async fn run(args: &RefreshArgs, context: &mut Context) -> Result<(), Failure> {
     let bearer = input::bearer(InputSource::from_flag(args.bearer_file.as_ref())).await?;
-    let mut presented = Presentation::new(bearer.as_str());
-    if let Some(device) = &args.device_id {
-        presented = presented.device(device);
-    }
-    let mut request = RefreshRequest::new();
-    request = args.scope.iter().cloned().fold(request, RefreshRequest::scope);
-    request = args.audience.iter().cloned().fold(request, RefreshRequest::audience);
-    request = args.access_ttl.into_iter().fold(request, RefreshRequest::access_ttl);
-    request = args.client.iter().cloned().fold(request, RefreshRequest::client);
-    request = args.by.iter().cloned().fold(request, RefreshRequest::by);
-    let manager = context.manager()?;
-    let pair = manager.refresh(presented, request).await;
-    let pair = pair.map_err(|error| bearer.failure(error.into(), manager.prefix()))?;
-    let now = context.now();
+    let wanted = RefreshBody {
+        token: bearer.secret(),
+        scopes: NameSet::from_names(args.scope.iter().cloned())?,
+        audience: NameSet::from_names(args.audience.iter().cloned())?,
+        access_ttl: args.access_ttl,
+        client: args.client.clone(),
+        device_id: args.device_id.clone(),
+        cnf: None,
+    };
+    let backend = &context.backend;
+    let pair = backend.refresh(&wanted, args.by.as_ref()).await;
+    let pair = pair.map_err(|failure| bearer.failure(failure, backend.prefix()))?;
     let output = &mut context.output;
     let written = if output.is_json() {
-        let access = issued_body(&pair.access, now);
-        let refresh = issued_body(&pair.refresh, now);
-        output.object(&PairView { case: pair.case.as_str(), access, refresh })
+        output.object(&pair)
     } else {
         output.fields(&[
-            ("case", pair.case.to_string()),
+            ("case", pair.case.clone()),
             ("access", pair.access.token.id.to_string()),
             ("expires", or_never(pair.access.token.expires_at)),
             ("access bearer", pair.access.bearer.expose().to_owned()),

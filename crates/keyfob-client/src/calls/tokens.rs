@@ -4,7 +4,7 @@ use futures_util::{Stream, TryStreamExt as _, stream};
 use http::{HeaderValue, Method};
 use keyfob_api::{
     CountBody, DeriveBody, GrantSpec, HistoryBody, HistoryEntryBody, IssueOutcome, IssuedBody,
-    RotateBody, TokenBody, TokenPageBody, UpdateBody,
+    RefreshBody, RefreshedBody, RotateBody, TokenBody, TokenPageBody, UpdateBody,
 };
 use keyfob_core::id::TokenId;
 use keyfob_core::random::{OsRandom, Random as _};
@@ -112,6 +112,17 @@ impl Client {
         let path = format!("/v1/tokens/{id}/rotate");
         // A repeat replaces the secret that no client has used.
         self.call(&Request::post(path, request, Repeat::Safe)?).await
+    }
+
+    /// Exchanges a refresh token for an access token and the next refresh token (`POST /v1/refresh`).
+    ///
+    /// # Errors
+    /// See [`Error`]. If [`Error::is_outcome_unknown`], do it again with the same bearer at once: within the
+    /// retry window of the family, that gets the same pair.
+    pub async fn refresh(&self, request: &RefreshBody) -> Result<RefreshedBody, Error> {
+        // A repeat gets the same pair. After the retry window it ends the family, whose bearer is lost by
+        // then.
+        self.call(&Request::post("/v1/refresh", request, Repeat::Safe)?).await
     }
 
     /// Derives a narrower token from a presented one (`POST /v1/tokens/{id}/derive`).

@@ -5,7 +5,7 @@ use http::Method;
 use keyfob_api::{
     CountBody, DeriveBody, DoctorBody, EventsPageBody, ExplainAnswer, ExplainBody, GrantSpec,
     HistoryBody, IntrospectBody, IssueOutcome, IssuedBody, KeysBody, LimitsBody, OneOrMany,
-    RevokeAnswer, RevokeBody, RevokeProgress, RotateBody, StatsBody, TokenBody, TokenPageBody,
+    RefreshBody, RefreshedBody, RevokeAnswer, RevokeBody, RevokeProgress, RotateBody, StatsBody, TokenBody, TokenPageBody,
     UpdateBody, ValidateAnswer, ValidateBody,
 };
 
@@ -184,6 +184,16 @@ fn api_routes() -> Vec<Route> {
             )
             .may_fail(&[404])
             .answers::<ExplainAnswer>(200, "The token, and the refusals. No use is counted."),
+        post("/v1/refresh", "refreshToken", |call| Box::pin(v1::refresh::handle(call)))
+            .about(Tag::Tokens, "Exchange a refresh token for an access token and the next refresh token")
+            .scope(Issue)
+            .query(&[])
+            .takes_json::<RefreshBody>(
+                MAX_BODY_BYTES,
+                r#"{"token":"PASTE_THE_BEARER","scopes":["read"]}"#,
+            )
+            .may_fail(&[404])
+            .answers::<RefreshedBody>(200, "Both tokens with their bearers, which are shown once."),
         post("/v1/introspect", "introspectTokens", |call| Box::pin(v1::introspect::handle(call)))
             .about(Tag::Validation, "Introspect up to a thousand tokens")
             .scope(Introspect)

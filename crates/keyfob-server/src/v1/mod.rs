@@ -8,6 +8,7 @@
 //! | `issue` | issuing tokens |
 //! | `tokens` | one token: read, change, revoke |
 //! | `derive` | narrower tokens |
+//! | `refresh` | the exchange of a refresh token |
 //! | `list` | pages of tokens, counts |
 //! | `validate` | verdicts on bearer tokens, with limits |
 //! | `explain` | all that is wrong with a token |
@@ -26,6 +27,7 @@ pub(crate) mod issue;
 pub(crate) mod list;
 pub(crate) mod operations;
 pub(crate) mod parameters;
+pub(crate) mod refresh;
 pub(crate) mod revoke;
 pub(crate) mod tokens;
 pub(crate) mod validate;

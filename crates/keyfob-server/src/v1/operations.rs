@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use keyfob::limit::LimitStatus;
-use keyfob::{ClientId, LimitRequest, Subject, TokenId, Ttl};
-use keyfob_api::{LimitPolicyBody, LimitStatusBody, LimitsBody};
+use keyfob::{ClientId, LimitRequest, Subject, TokenId};
+use keyfob_api::{LimitPolicyBody, LimitsBody};
 
 use super::parameters::{LIMITED_CLIENT, LIMITED_IP, LIMITED_SUBJECT, LIMITED_TOKEN};
 use super::view::check_unconfined;
@@ -54,7 +53,7 @@ pub(crate) async fn limits(call: Call) -> Answer {
         burst: policy.meter().burst(),
     });
     let policies = policies.collect();
-    json::ok(&LimitsBody { policies, status: status.iter().map(limit_status).collect() })
+    json::ok(&LimitsBody { policies, status: status.iter().map(bodies::limit_status).collect() })
 }
 
 /// Answers `GET /v1/keys`: how many records are sealed under each key. It reads every record.
@@ -74,17 +73,4 @@ pub(crate) async fn keys(_: Call) -> Answer {
     let detail = "this server was built without sealing";
     let status = http::StatusCode::NOT_FOUND;
     Err(Failure { code: "no_keys".into(), ..Failure::new(status, "invalid_request", detail) })
-}
-
-/// Returns the status of a limit. Times are in milliseconds; 0 means no wait.
-pub(super) fn limit_status(status: &LimitStatus) -> LimitStatusBody {
-    let millis = |time: Option<Ttl>| time.map_or(0, Ttl::as_millis);
-    LimitStatusBody {
-        policy: status.name().to_string(),
-        by: status.policy().by().as_str().to_owned(),
-        limit: status.limit,
-        remaining: status.remaining,
-        reset_after_ms: millis(status.reset_after),
-        retry_after_ms: millis(status.retry_after),
-    }
 }

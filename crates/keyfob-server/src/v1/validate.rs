@@ -13,9 +13,9 @@ use serde::Serialize;
 
 use super::derive::confirmation;
 use super::input::body;
-use super::operations::limit_status;
 use crate::access::caller::Caller;
 use crate::access::scope::ManagementScope;
+use crate::bodies::limit_status;
 use crate::call::Call;
 use crate::chains::NamedChain;
 use crate::respond::failure::Failure;
