@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use keyfob_core::invalid::InvalidValue;
 use keyfob_core::names::NameSet;
 use keyfob_core::text::{
-    AppId, Audience, ClientId, DeviceId, LabelKey, LabelValue, Platform, Scope, Subject, Tag, UserAgent,
-    Version,
+    AppId, Audience, ClientId, DeviceId, LabelKey, LabelValue, Platform, Scope, Subject, Tag,
+    UserAgent, Version,
 };
 use keyfob_core::time::Ttl;
 use keyfob_core::token::{Grant, Kind, Metadata};

@@ -55,13 +55,13 @@ pub use event::{EventBody, EventsPageBody};
 pub use grant::{AuthTime, GrantSpec, InvalidGrantSpec, Lifetime, TimeSpec};
 pub use introspect::IntrospectBody;
 pub use json::InvalidJson;
-pub use list::{CountBody, HistoryBody, HistoryEntryBody, TokenPageBody};
-pub use many::{MAX_ITEMS, OneOf, OneOrMany};
 pub use keys::{KeyBody, KeysBody, ResealBody, ResealProgress, RetiredKeyBody};
 pub use limit::{
     CountedBody, LimitPolicyBody, LimitVerdictBody, LimitVerdictsBody, LimitsBody, NamedLimit,
     TestLimitBody,
 };
+pub use list::{CountBody, HistoryBody, HistoryEntryBody, TokenPageBody};
+pub use many::{MAX_ITEMS, OneOf, OneOrMany};
 pub use operations::{ClientStats, DoctorBody, FindingBody, StatsBody};
 pub use problem::Problem;
 pub use recover::{AcceptedBody, LoggedRevocation, LoggedTarget, RecoverBody, RecoverProgress};

@@ -41,7 +41,7 @@ pub struct LoggedRevocation {
     pub reason: Option<Reason>,
     /// The actor that was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<Text<128>>"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Text<256>>"))]
     pub by: Option<Actor>,
 }
 

@@ -60,8 +60,8 @@ pub(crate) enum Failure {
     /// A bearer that is malformed, with what is likely wrong.
     #[error("{failure}")]
     MalformedBearer { failure: Box<Failure>, hint: String },
-    #[error("this command works on a store, and not through a server")]
-    NeedsStore,
+    #[error("this command works on a store, and not through a server: {why}")]
+    NeedsStore { why: &'static str },
     #[error("{what} cannot be read: {error}")]
     Input { what: String, error: io::Error },
     #[error("{refused} of {total} lines were refused")]
@@ -158,7 +158,7 @@ impl Failure {
             Self::Server(error) => error.code(),
             Self::Refused(refusal) => &refusal.code,
             Self::MalformedBearer { failure, .. } => failure.code(),
-            Self::NeedsStore => "needs_store",
+            Self::NeedsStore { .. } => "needs_store",
             Self::Input { .. } => "input_unreadable",
             Self::Lines { .. } => "lines_refused",
             Self::Output(_) => "output_failed",
@@ -189,7 +189,7 @@ impl Failure {
             | Self::Input { .. }
             | Self::Lines { .. }
             | Self::Listen { .. }
-            | Self::NeedsStore
+            | Self::NeedsStore { .. }
             | Self::Configuration(_)
             | Self::Certificates(_)
             | Self::NoDataDirectory => Exit::Usage,
@@ -228,7 +228,7 @@ impl Failure {
             Self::MalformedBearer { hint, .. } => Some(hint.clone()),
             Self::Keyfob(Error::NotFound { .. }) => Some(SEE_TOKENS.into()),
             Self::Server(error) => hint_of_server(error).map(str::to_owned),
-            Self::NeedsStore => Some(
+            Self::NeedsStore { .. } => Some(
                 "leave out --server and KEYFOB_SERVER, and name the store with --store".into(),
             ),
             Self::Keyfob(Error::Store(StoreError::NotAStore { .. })) => Some(

@@ -106,10 +106,7 @@ fn with_limits(
     config: &Config,
     store: Arc<dyn LimitStore>,
 ) -> Result<TokenManagerBuilder, Failure> {
-    Ok(match config.limits(store)? {
-        Some(limits) => builder.limits(limits),
-        None => builder,
-    })
+    Ok(builder.limits(config.limits(store)?))
 }
 
 /// Makes revocations wait until so many replicas have them.

@@ -31,6 +31,7 @@
 //!   [`Error::class`] the kind of answer, [`Error::request_id`] the id in the server's log. No error
 //!   contains a secret.
 //! - **[`RevokeRun`]** revokes by a filter and resumes where a connection broke.
+//! - **[`ResealRun`]** and **[`RecoverRun`]** do the same for sealing again and for recovery.
 //! - **[`EventStream`]** follows events, and reconnects without a gap.
 //! - **[`Client::list_all`]** reads all pages of a list as a stream.
 //!
@@ -40,10 +41,12 @@
 //! | request | sent again after |
 //! |---|---|
 //! | any | a connection that could not be made; 429 |
-//! | `GET`, `DELETE`, a dry run, explain, introspect | also a broken connection, a timeout, 408, 502, 503, 504 |
+//! | `GET`, `DELETE`, a dry run, explain, introspect, the status of a limit | also a broken connection, a timeout, 408, 502, 503, 504 |
 //! | issue, derive | the same, with an idempotency key that the client makes: a repeat gets the same token |
+//! | refresh | the same: within the retry window a repeat gets the same pair |
+//! | reseal, recover, retire a key | the same: what is done stays done |
 //! | rotate | the same: a repeat replaces the secret that no client has used |
-//! | validate, update, revoke by name | nothing more: the outcome is not known |
+//! | validate, update, revoke by name, test a limit, accept a rollback | nothing more: the outcome is not known |
 //!
 //! Validation may count a use or charge a limit, so it is not sent again.
 //!
@@ -65,8 +68,11 @@ mod credentials;
 mod error;
 mod events;
 mod lines;
+mod progress;
 mod query;
+mod recover_run;
 mod request;
+mod reseal_run;
 mod retry;
 mod revoke_run;
 mod sse;
@@ -79,6 +85,8 @@ pub use client::Client;
 pub use error::{ApiError, Error, TransportError, TransportErrorKind};
 pub use events::{EventStream, StreamedEvent};
 pub use query::{EventsQuery, LimitsQuery, ListOrder, ListQuery};
+pub use recover_run::RecoverRun;
+pub use reseal_run::ResealRun;
 pub use retry::RetryPolicy;
 pub use revoke_run::RevokeRun;
 #[cfg(feature = "tls")]

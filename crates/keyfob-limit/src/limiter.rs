@@ -111,6 +111,16 @@ impl Limiter {
         Self { store, patience, ipv6, namespace, requests, failures, throttle, metrics, warned }
     }
 
+    /// Returns the store of the limits, such as for another limiter that counts in it.
+    pub fn store(&self) -> &Arc<dyn LimitStore> {
+        &self.store
+    }
+
+    /// Returns the namespace whose key blinds the keys of the limits.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
     /// Counts its decisions. A manager sets its own metrics here.
     #[must_use]
     pub fn metrics(self, metrics: &Metrics) -> Self {

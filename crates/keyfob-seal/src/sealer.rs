@@ -7,7 +7,7 @@ use super::associated_data::{AssociatedData, Context, Mark};
 use super::blind::Blind;
 use super::cipher::{self, Cipher};
 use super::record_binding::{BoundFields, RecordBinding, without_trailer};
-use super::ring::{KeyRing, KeyState, SealingKey, TermKey};
+use super::ring::{KeyInfo, KeyRing, KeyState, SealingKey, TermKey};
 use super::salts::Salts;
 use keyfob_core::envelope::binds_clear_fields;
 use keyfob_core::id::TokenId;
@@ -24,6 +24,8 @@ pub struct Sealer {
     keys: Vec<Ready>,
     /// In order of their versions.
     terms: Vec<ReadyTerms>,
+    /// What the ring says of its keys.
+    infos: Vec<KeyInfo>,
 }
 
 struct Ready {
@@ -77,11 +79,17 @@ impl Sealer {
             allows_plaintext: ring.allows_plaintext(),
             keys: keys.iter().map(ready).collect(),
             terms: ring.term_keys().iter().map(ready_terms).collect(),
+            infos: ring.keys().collect(),
         }
     }
 
     pub fn active(&self) -> KeyVersion {
         self.active
+    }
+
+    /// Returns what the ring says of its keys, the oldest first.
+    pub fn infos(&self) -> &[KeyInfo] {
+        &self.infos
     }
 
     /// Returns whether plaintext is read.

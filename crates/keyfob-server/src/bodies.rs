@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use keyfob::limit::LimitStatus;
+#[cfg(feature = "seal")]
+use keyfob::seal::{KeyInfo, KeyVersion};
 use keyfob::stats::{CountedClient, StateCounts, Stats};
 use keyfob::store::{Finding, Lane, Severity, StoreReport};
-use keyfob::limit::LimitStatus;
 use keyfob::{Error, RefreshRequest, Timestamp, TokenManager, TokenState, Ttl};
-use keyfob_api::{
-    ClientStats, DoctorBody, FindingBody, LimitStatusBody, RefreshBody, StatsBody,
-};
+use keyfob_api::{ClientStats, DoctorBody, FindingBody, LimitStatusBody, RefreshBody, StatsBody};
+#[cfg(feature = "seal")]
+use keyfob_api::{KeyBody, KeysBody};
 
 /// Returns the body of statistics from the counts that the store keeps.
 pub fn stats(stats: &Stats) -> StatsBody {
@@ -90,6 +92,32 @@ pub fn limit_status(status: &LimitStatus) -> LimitStatusBody {
         reset_after_ms: millis(status.reset_after),
         retry_after_ms: millis(status.retry_after),
     }
+}
+
+/// Returns the body of keys: those of a ring, with the number of records under each if they were counted.
+#[cfg(feature = "seal")]
+pub fn keys(
+    infos: impl IntoIterator<Item = KeyInfo>,
+    counts: Option<&BTreeMap<KeyVersion, u64>>,
+) -> KeysBody {
+    let records = |key: KeyVersion| counts.map(|counts| counts.get(&key).copied().unwrap_or(0));
+    let of_ring = infos.into_iter().map(|info| KeyBody {
+        version: info.number.value(),
+        state: info.state.as_str().to_owned(),
+        created: info.created,
+        terms: info.terms,
+        records: records(info.number),
+    });
+    let mut keys: Vec<_> = of_ring.collect();
+    for (key, records) in counts.into_iter().flatten() {
+        let version = key.value();
+        if keys.iter().any(|known| known.version == version) {
+            continue;
+        }
+        let (state, created, terms) = (KeyBody::MISSING.to_owned(), None, None);
+        keys.push(KeyBody { version, state, created, terms, records: Some(*records) });
+    }
+    KeysBody { keys }
 }
 
 /// Returns the numbers of lanes.

@@ -29,6 +29,7 @@
 //!   service.
 //! - **`gateway`** answers gateways: may this request pass, and whose is it?
 //! - **[`bodies`]** makes bodies of the API from values of keyfob.
+//! - **[`limit_trial`]** and **[`recovery`]** do what `/v1` and the command line do alike.
 //! - **`operations`** has health, readiness and metrics.
 //! - **`openapi`** makes the OpenAPI document from the table of routes.
 //! - **`page`** shows that document to people.
@@ -45,6 +46,7 @@ mod form;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateway;
+pub mod limit_trial;
 pub mod listen;
 mod oauth;
 mod openapi;
@@ -52,6 +54,7 @@ mod operations;
 mod page;
 mod parameter;
 mod query;
+pub mod recovery;
 mod respond;
 pub mod routes;
 mod server;

@@ -122,7 +122,9 @@ Servers:
   With --server URL, a command asks a server ('keyfob serve') instead of opening a store, with the
   same output and exit codes. Its API key is in KEYFOB_TOKEN, or in a file: --token-file. A server
   records the client of that key, so there is no --by. These work on a store only: serve, init,
-  refresh, recover, keys, limit, demo, and revoke --wait.
+  demo, and revoke --wait. 'keys list' shows the ring of the server, unless --keys names another one;
+  'keys generate' and 'keys activate' change the ring of --keys, and 'keys retire' that and the store
+  of the server.
 
 Environment:
   KEYFOB_STORE    same as --store
@@ -348,17 +350,20 @@ impl Command {
             | Self::Events(_)
             | Self::Stats(_)
             | Self::Client(_)
-            | Self::Doctor => Needs::Tokens,
-            // A server does not wait for replicas on request.
-            Self::Revoke(args) if args.wait.is_some() => Needs::Store,
-            Self::Revoke(_) => Needs::Tokens,
-            Self::Demo(_)
             | Self::Refresh(_)
             | Self::Recover(_)
             | Self::Limit(_)
-            | Self::Serve(_)
-            | Self::Init(_) => Needs::Store,
-            Self::Keys(KeysArgs { command }) if command.needs_store() => Needs::Store,
+            | Self::Doctor => Needs::Tokens,
+            Self::Revoke(args) if args.wait.is_some() => {
+                Needs::Store("a server waits for as many replicas as its own --store says")
+            }
+            Self::Revoke(_) => Needs::Tokens,
+            Self::Demo(_) => {
+                Needs::Store("the demo issues and revokes tokens of a store of its own")
+            }
+            Self::Serve(_) => Needs::Store("this is the server"),
+            Self::Init(_) => Needs::Store("a server takes no request before there is a first key"),
+            Self::Keys(KeysArgs { command }) if command.needs_store() => Needs::Tokens,
             Self::Keys(_)
             | Self::Config(_)
             | Self::Completions { .. }

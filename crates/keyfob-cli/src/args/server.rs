@@ -77,8 +77,8 @@ pub(crate) enum Place<'a> {
 pub(crate) enum Needs {
     /// Tokens, in a store or behind a server.
     Tokens,
-    /// A store.
-    Store,
+    /// A store. The sentence says why a server is of no use.
+    Store(&'static str),
     /// Neither.
     Nothing,
 }

@@ -6,7 +6,8 @@ use keyfob::values::Actor;
 use keyfob::{BearerPrefix, Filter, Timestamp, TokenId, TokenManager};
 use keyfob_api::{
     DeriveBody, DoctorBody, ExplainAnswer, ExplainBody, GrantSpec, HistoryEntryBody, IssuedBody,
-    RefreshBody, RefreshedBody, RevokeTarget, StatsBody, TokenBody, UpdateBody, ValidateAnswer, ValidateBody,
+    RefreshBody, RefreshedBody, RevokeTarget, StatsBody, TokenBody, UpdateBody, ValidateAnswer,
+    ValidateBody,
 };
 use keyfob_client::Client;
 
@@ -46,8 +47,13 @@ impl Backend {
     pub(crate) fn manager(&self) -> Result<&TokenManager, Failure> {
         match self {
             Self::Store(store) => Ok(store.manager()),
-            Self::Server(_) => Err(Failure::NeedsStore),
+            Self::Server(_) => Err(Failure::NeedsStore { why: "it works with the store itself" }),
         }
+    }
+
+    /// Whether the tokens are behind a server.
+    pub(crate) fn is_server(&self) -> bool {
+        matches!(self, Self::Server(_))
     }
 
     /// The current time.

@@ -8,6 +8,9 @@
 //! | `issue` | issuing many tokens at either |
 //! | `sweep` | revoking by a filter at either |
 //! | `events` | reading events at either |
+//! | `keys` | the keys that seal the store, at either |
+//! | `recover` | recovery at either |
+//! | `limits` | rate limits at either |
 //! | `values` | what both give and take |
 //!
 //! Both give the same values, the bodies of the API, so that a command writes the same for both.
@@ -15,6 +18,9 @@
 mod either;
 mod events;
 mod issue;
+mod keys;
+mod limits;
+mod recover;
 mod server;
 mod store;
 mod sweep;
@@ -23,5 +29,5 @@ mod values;
 pub(crate) use either::Backend;
 pub(crate) use events::{EventLine, Feed};
 pub(crate) use issue::{CheckedGrant, NotIssued};
-pub(crate) use store::issued_body;
+pub(crate) use limits::LimitBackend;
 pub(crate) use values::{PageRequest, RevokeNote, Revoked};

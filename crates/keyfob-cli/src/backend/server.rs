@@ -6,8 +6,8 @@ use keyfob::values::Actor;
 use keyfob::{BearerPrefix, BearerToken, Error, Filter, Paging, TokenId};
 use keyfob_api::{
     DeriveBody, DoctorBody, ExplainAnswer, ExplainBody, GrantSpec, HistoryEntryBody, IssuedBody,
-    RefreshBody, RefreshedBody, RevokeOutcome, RevokeTarget, RotateBody, StatsBody, TokenBody, UpdateBody, ValidateAnswer,
-    ValidateBody,
+    RefreshBody, RefreshedBody, RevokeOutcome, RevokeTarget, RotateBody, StatsBody, TokenBody,
+    UpdateBody, ValidateAnswer, ValidateBody,
 };
 use keyfob_client::{Client, ListOrder, ListQuery};
 

@@ -4,15 +4,15 @@ use keyfob::store::StoreError;
 use keyfob::token::{Confirmation, SecretUsed};
 use keyfob::values::Actor;
 use keyfob::{
-    Error, Filter, Issued, Kind, Paging, Presentation, RefreshRequest, RevokeOutcome as Outcome, RotateRequest,
-    Token, TokenId, TokenManager, UpdateRequest, ValidationChain,
+    Error, Filter, Issued, Kind, Paging, Presentation, RefreshRequest, RevokeOutcome as Outcome,
+    RotateRequest, Token, TokenId, TokenManager, UpdateRequest, ValidationChain,
 };
 use keyfob_api::revoke::{LanesBody, RevokeFilter};
 use keyfob_api::validate::ProvenKey;
 use keyfob_api::{
     DeriveBody, DoctorBody, ExplainAnswer, ExplainBody, GrantSpec, HistoryEntryBody, IssuedBody,
-    RefreshBody, RefreshedBody, RefusalBody, RevocationBody, RevokeOutcome, RevokeTarget, StatsBody, TokenBody, UpdateBody,
-    ValidateAnswer, ValidateBody,
+    RefreshBody, RefreshedBody, RefusalBody, RevocationBody, RevokeOutcome, RevokeTarget,
+    StatsBody, TokenBody, UpdateBody, ValidateAnswer, ValidateBody,
 };
 use keyfob_server::bodies;
 
@@ -264,7 +264,7 @@ fn secret_of(token: &Token) -> Option<SecretUsed> {
 }
 
 /// Returns a token with its bearer.
-pub(crate) fn issued_body(issued: &Issued, now: keyfob::Timestamp) -> IssuedBody {
+fn issued_body(issued: &Issued, now: keyfob::Timestamp) -> IssuedBody {
     IssuedBody::new(TokenBody::of(&issued.token, now), issued.bearer.expose())
 }
 

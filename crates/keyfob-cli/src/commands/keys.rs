@@ -1,11 +1,11 @@
 //! `keys`: manages the key ring in its file. `reseal` has a file of its own.
 
-use std::collections::BTreeMap;
-
 use keyfob::clock::{Clock, SystemClock};
 use keyfob::random::OsRandom;
-use keyfob::seal::{KeyInfo, KeyRing, KeyVersion, NewKey};
+use keyfob::seal::{KeyRing, KeyVersion, NewKey};
+use keyfob_api::{KeyBody, KeysBody};
 use keyfob_keys::FileKeys;
+use keyfob_server::bodies;
 use serde::Serialize;
 
 use super::reseal;
@@ -38,7 +38,7 @@ struct KeyChange {
 #[derive(Serialize)]
 struct KeyView {
     key: u16,
-    state: &'static str,
+    state: String,
     created: Option<String>,
     terms: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,7 +62,7 @@ pub(super) async fn without_store(
             let line = format!("key {key} is active. Distribute the ring to every node");
             report(line, *key, "activated", output)?;
         }
-        _ => list(&source.ring().await?, None, output)?,
+        _ => list(bodies::keys(source.ring().await?.keys(), None), output)?,
     }
     output.flush()
 }
@@ -73,15 +73,19 @@ pub(super) async fn with_store(
     settings: &Settings,
     context: &mut Context,
 ) -> Result<(), Failure> {
-    let source = source(settings)?;
-    let (interrupt, manager) = (context.interrupt.clone(), context.manager()?);
+    let interrupt = context.interrupt.clone();
     match command {
-        KeysCommand::Reseal { resume } => reseal::run(resume.clone(), context).await,
+        KeysCommand::Reseal { resume } => {
+            // A server has the ring, and a store is opened with it.
+            if !context.backend.is_server() {
+                source(settings)?;
+            }
+            reseal::run(resume.clone(), context).await
+        }
         KeysCommand::Retire { key } => {
-            let file = ring_file(source)?;
+            let file = ring_file(source(settings)?)?;
             let mut change = file.change()?;
-            let retire = async { Ok(manager.retire_key(&mut change.ring, *key).await?) };
-            interrupt.or(retire).await?;
+            interrupt.or(context.backend.retire(&mut change.ring, *key)).await?;
             change.commit()?;
             let line = format!("key {key} is retired. Distribute the ring to every node");
             report(line, *key, "retired", &mut context.output)?;
@@ -90,12 +94,20 @@ pub(super) async fn with_store(
             }
             Ok(())
         }
-        _ => {
-            let ring = source.ring().await?;
-            let count = async { Ok(manager.count_by_key().await?) };
-            let counts = interrupt.or(count).await?;
-            list(&ring, Some(&counts), &mut context.output)
+        KeysCommand::List { count } => {
+            let mut keys = interrupt.or(context.backend.keys(*count)).await?;
+            if let Some(source) = &settings.keys {
+                // The ring that is named, with what the store has.
+                let counts = keys
+                    .keys
+                    .iter()
+                    .map(|key| (KeyVersion::new(key.version), key.records.unwrap_or_default()));
+                let counts = counts.filter(|(_, records)| *records > 0).collect();
+                keys = bodies::keys(source.ring().await?.keys(), count.then_some(&counts));
+            }
+            list(keys, &mut context.output)
         }
+        KeysCommand::Generate { .. } | KeysCommand::Activate { .. } => Ok(()),
     }
 }
 
@@ -159,47 +171,38 @@ fn report(
     output.line(line)
 }
 
-fn list(
-    ring: &KeyRing,
-    counts: Option<&BTreeMap<KeyVersion, u64>>,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    let records = |key: KeyVersion| counts.map(|counts| counts.get(&key).copied().unwrap_or(0));
+fn list(KeysBody { keys }: KeysBody, output: &mut Output) -> Result<(), Failure> {
+    let (missing, keys): (Vec<_>, Vec<_>) =
+        keys.into_iter().partition(|key| key.state == KeyBody::MISSING);
     if output.is_json() {
-        return ring.keys().try_for_each(|key| output.object(&listed(key, records(key.number))));
+        return keys.into_iter().try_for_each(|key| output.object(&KeyView::from(key)));
     }
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let rows: Vec<Vec<String>> = ring
-        .keys()
+    let rows: Vec<Vec<String>> = keys
+        .into_iter()
         .map(|key| {
-            let KeyView { key, state, created, terms, records } = listed(key, records(key.number));
-            let terms = terms.map(|terms| terms.to_string());
-            let records = records.map(|records| records.to_string());
             vec![
-                key.to_string(),
-                state.to_owned(),
-                or_dash(created),
-                or_dash(terms),
-                or_dash(records),
+                key.version.to_string(),
+                key.state,
+                or_dash(key.created.map(|at| at.to_string())),
+                or_dash(key.terms.map(|terms| terms.to_string())),
+                or_dash(key.records.map(|records| records.to_string())),
             ]
         })
         .collect();
     output.rows(&COLUMNS, &rows)?;
-    let unknown = |(key, _): &(&KeyVersion, &u64)| !ring.keys().any(|info| info.number == **key);
-    for (key, count) in counts.into_iter().flatten().filter(unknown) {
+    for KeyBody { version, records, .. } in missing {
+        let count = records.unwrap_or_default();
         let message =
-            format!("{count} records are sealed with key {key}, which is not in the ring");
+            format!("{count} records are sealed with key {version}, which is not in the ring");
         output.note("key_missing", message);
     }
     Ok(())
 }
 
-fn listed(key: KeyInfo, records: Option<u64>) -> KeyView {
-    KeyView {
-        key: key.number.value(),
-        state: key.state.as_str(),
-        created: key.created.map(|at| at.to_string()),
-        terms: key.terms,
-        records,
+impl From<KeyBody> for KeyView {
+    fn from(KeyBody { version, state, created, terms, records }: KeyBody) -> Self {
+        let created = created.map(|at| at.to_string());
+        Self { key: version, state, created, terms, records }
     }
 }

@@ -1,16 +1,18 @@
 //! `limit`: charges a rate limit and shows each verdict, or shows its status.
 
-use std::sync::Arc;
-
-use keyfob::limit::{Ipv6Prefix, LeasedLimits, LimitStatus, LimitStore, Limiter};
-use keyfob::store::Namespace;
-use keyfob::{LimitBy, LimitPolicy, LimitRequest, LimitVerdict, Limits, Metrics, Ttl};
+use keyfob::Ttl;
+use keyfob_api::{CountedBody, LimitStatusBody, LimitVerdictBody, NamedLimit, TestLimitBody};
+use keyfob_server::limit_trial::LimitTrial;
 use serde::Serialize;
 
-use crate::args::{CountedArgs, LimitAction, LimitArgs, LimitTestArgs, PolicyArgs, Settings};
+use crate::args::{
+    CountedArgs, LimitAction, LimitArgs, LimitTestArgs, Place, PolicyArgs, Settings,
+};
+use crate::backend::LimitBackend;
 use crate::failure::{Exit, Failure};
 use crate::open;
 use crate::output::Output;
+use crate::server_url;
 use crate::table::Column;
 
 const COLUMNS: [Column; 7] = [
@@ -29,18 +31,7 @@ struct VerdictView<'a> {
     admitted: bool,
     uncounted: bool,
     #[serde(flatten)]
-    status: Option<LimitStatusView<'a>>,
-}
-
-/// The status of a limit. Times are in milliseconds; 0 means no wait.
-#[derive(Serialize)]
-struct LimitStatusView<'a> {
-    policy: &'a str,
-    by: &'static str,
-    limit: u32,
-    remaining: u32,
-    reset_after_ms: u64,
-    retry_after_ms: u64,
+    status: Option<&'a LimitStatusBody>,
 }
 
 pub(super) async fn run(
@@ -48,147 +39,119 @@ pub(super) async fn run(
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let policy = match &args.action {
-        LimitAction::Test(args) => policy(&args.policy, false),
-        LimitAction::Show(args) => policy(&args.policy, args.failed_attempts),
-    }?;
-    let open::OpenLimitStore { store, namespace, is_shared } = open::limits(settings).await?;
-    if !is_shared {
-        output.note(
-            "limits_not_shared",
-            "this store does not store limits. Each process counts for itself, from zero",
-        );
-    }
+    let backend = match settings.place()? {
+        Place::Server(url) => LimitBackend::Server(server_url::client(url, &settings.server)?),
+        Place::Store => {
+            let open::OpenLimitStore { store, namespace, is_shared } =
+                open::limits(settings).await?;
+            if !is_shared {
+                output.note(
+                    "limits_not_shared",
+                    "this store does not store limits. Each process counts for itself, from zero",
+                );
+            }
+            LimitBackend::Store(LimitTrial::new(store, namespace))
+        }
+    };
     match &args.action {
-        LimitAction::Test(args) => test(args, policy, store, namespace, output).await,
+        LimitAction::Test(args) => test(args, &backend, output).await,
         LimitAction::Show(args) => {
-            let limiter = Limiter::new(limits(store, &args.policy)?.policy(policy)?, namespace);
-            let limit_status = limiter
-                .limit_status(&request(&args.policy.counted))
-                .await
-                .map_err(keyfob::Error::from)?;
-            limit_status.iter().try_for_each(|status| show(status, output))
+            let limit = limit(&args.policy, args.failed_attempts)?;
+            let status = backend.status(&limit).await?;
+            status.iter().try_for_each(|status| show(status, &args.policy, output))
         }
     }
 }
 
 async fn test(
     args: &LimitTestArgs,
-    policy: LimitPolicy,
-    store: Arc<dyn LimitStore>,
-    namespace: Namespace,
+    backend: &LimitBackend,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let store = match args.lease {
-        Some(lease) => Arc::new(LeasedLimits::new(store, lease)?.metrics(Metrics::global())),
-        None => store,
-    };
-    let limiter = Limiter::new(limits(store, &args.policy)?.policy(policy)?, namespace);
-    let limiter = limiter.metrics(&Metrics::global());
-    let request = request(&args.policy.counted).cost(args.cost);
-    let (mut refused, mut rows) = (0, Vec::new());
-    for call in 1..=args.times {
-        let verdict = limiter.admit(&request).await.map_err(keyfob::Error::from)?;
-        refused += u32::from(!verdict.is_admitted());
-        if output.is_json() {
-            let (admitted, uncounted) = (verdict.is_admitted(), verdict.is_uncounted());
-            let status = verdict.decided_by().map(LimitStatusView::of);
-            output.object(&VerdictView { call, admitted, uncounted, status })?;
-        } else {
-            rows.push(row(call, &verdict));
+    let limit = limit(&args.policy, false)?;
+    let (cost, times, lease) = (args.cost, args.times, args.lease);
+    let wanted = TestLimitBody { limit, cost, times, lease };
+    let (mut call, mut refused, mut rows) = (0, 0, Vec::new());
+    let each = |verdicts: Vec<LimitVerdictBody>| {
+        for verdict in verdicts {
+            call += 1;
+            refused += u32::from(!verdict.admitted);
+            if output.is_json() {
+                let LimitVerdictBody { admitted, uncounted, status } = &verdict;
+                let (admitted, uncounted) = (*admitted, *uncounted);
+                let status = status.as_ref();
+                output.object(&VerdictView { call, admitted, uncounted, status })?;
+            } else {
+                rows.push(row(call, &verdict));
+            }
         }
-    }
+        Ok(())
+    };
+    backend.charge(&wanted, each).await?;
     if !output.is_json() {
         output.rows(&COLUMNS, &rows)?;
     }
     if refused == 0 { Ok(()) } else { Err(Failure::AlreadyReported(Exit::Refused)) }
 }
 
-fn limits(store: Arc<dyn LimitStore>, args: &PolicyArgs) -> Result<Limits, Failure> {
-    Ok(Limits::new(store).ipv6_prefix(Ipv6Prefix::new(args.ipv6_prefix)?))
-}
-
-fn policy(args: &PolicyArgs, failed_attempts: bool) -> Result<LimitPolicy, Failure> {
-    let by = match args.counted {
-        _ if failed_attempts => LimitBy::FailedAttempts,
-        CountedArgs { token: Some(_), .. } => LimitBy::Token,
-        CountedArgs { subject: Some(_), .. } => LimitBy::Subject,
-        CountedArgs { client: Some(_), .. } => LimitBy::Client,
-        _ => LimitBy::Ip,
+fn limit(args: &PolicyArgs, failed_attempts: bool) -> Result<NamedLimit, Failure> {
+    let counted = match &args.counted {
+        CountedArgs { ip: Some(ip), .. } if failed_attempts => CountedBody::FailedAttempts(*ip),
+        CountedArgs { token: Some(token), .. } => CountedBody::Token(*token),
+        CountedArgs { subject: Some(subject), .. } => CountedBody::Subject(subject.clone()),
+        CountedArgs { client: Some(client), .. } => CountedBody::Client(client.clone()),
+        CountedArgs { ip: Some(ip), .. } => CountedBody::Ip(*ip),
+        _ => {
+            let message = "name what is counted".to_owned();
+            return Err(Failure::Usage { code: "usage", message, details: String::new() });
+        }
     };
-    let policy = LimitPolicy::new(args.name.clone(), by, args.rate)?;
-    Ok(match args.burst {
-        Some(burst) => policy.burst(burst)?,
-        None => policy,
+    Ok(NamedLimit {
+        name: args.name.clone(),
+        rate: args.rate.to_string(),
+        burst: args.burst,
+        ipv6_prefix: Some(args.ipv6_prefix),
+        counted,
     })
 }
 
-fn request(args: &CountedArgs) -> LimitRequest<'_> {
-    let mut request = LimitRequest::new();
-    if let Some(token) = args.token {
-        request = request.token(token);
-    }
-    if let Some(subject) = &args.subject {
-        request = request.subject(subject);
-    }
-    if let Some(client) = &args.client {
-        request = request.client(client);
-    }
-    if let Some(ip) = args.ip {
-        request = request.ip(ip);
-    }
-    request
-}
-
-fn show(status: &LimitStatus, output: &mut Output) -> Result<(), Failure> {
+fn show(status: &LimitStatusBody, policy: &PolicyArgs, output: &mut Output) -> Result<(), Failure> {
     if output.is_json() {
-        return output.object(&LimitStatusView::of(status));
+        return output.object(status);
     }
     output.fields(&[
-        ("policy", status.name().to_string()),
-        ("by", status.policy().by().as_str().to_owned()),
-        ("rate", status.policy().rate().to_string()),
+        ("policy", status.policy.clone()),
+        ("by", status.by.clone()),
+        ("rate", policy.rate.to_string()),
         ("limit", status.limit.to_string()),
         ("remaining", status.remaining.to_string()),
-        ("reset after", time(status.reset_after)),
-        ("retry after", time(status.retry_after)),
+        ("reset after", time(status.reset_after_ms)),
+        ("retry after", time(status.retry_after_ms)),
     ])
 }
 
-fn row(call: u32, verdict: &LimitVerdict) -> Vec<String> {
-    let outcome = match (verdict.is_admitted(), verdict.is_uncounted()) {
+fn row(call: u32, verdict: &LimitVerdictBody) -> Vec<String> {
+    let outcome = match (verdict.admitted, verdict.uncounted) {
         (true, true) => "uncounted",
         (true, false) => "admitted",
         (false, _) => "refused",
     };
     let mut row = vec![call.to_string(), outcome.to_owned()];
-    if let Some(status) = verdict.decided_by() {
+    if let Some(status) = &verdict.status {
         row.extend([
-            status.name().to_string(),
+            status.policy.clone(),
             status.remaining.to_string(),
             status.limit.to_string(),
-            time(status.reset_after),
-            time(verdict.retry_after()),
+            time(status.reset_after_ms),
+            time(status.retry_after_ms),
         ]);
     }
     row.resize(COLUMNS.len(), "-".to_owned());
     row
 }
 
-fn time(time: Option<Ttl>) -> String {
+/// A time in milliseconds as text. 0 means none.
+fn time(millis: u64) -> String {
+    let time = Ttl::from_millis(millis).ok().filter(|_| millis > 0);
     time.map_or_else(|| "-".to_owned(), |time| time.to_string())
-}
-
-impl<'a> LimitStatusView<'a> {
-    fn of(status: &'a LimitStatus) -> Self {
-        let millis = |time: Option<Ttl>| time.map_or(0, Ttl::as_millis);
-        Self {
-            policy: status.name().as_str(),
-            by: status.policy().by().as_str(),
-            limit: status.limit,
-            remaining: status.remaining,
-            reset_after_ms: millis(status.reset_after),
-            retry_after_ms: millis(status.retry_after),
-        }
-    }
 }

@@ -31,7 +31,7 @@ mod validate;
 use keyfob::clock::{Clock, SystemClock};
 use keyfob_redb::Access;
 
-use crate::args::{Cli, ClientArgs, ClientCommand, Command, Needs, Place};
+use crate::args::{Cli, ClientArgs, ClientCommand, Command, KeysCommand, Needs, Place, Settings};
 use crate::context::{Context, filter};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -71,7 +71,7 @@ pub(crate) async fn run(cli: Cli, service: Option<Service>) -> Result<(), Failur
             let flushed = output.flush();
             return outcome.and(flushed);
         }
-        Command::Keys(args) if !args.command.needs_store() => {
+        Command::Keys(args) if !asks_for_keys(&args.command, &cli.settings)? => {
             return keys::without_store(&args.command, &cli.settings, &mut output).await;
         }
         Command::Demo(args) => {
@@ -101,11 +101,18 @@ pub(crate) async fn run(cli: Cli, service: Option<Service>) -> Result<(), Failur
     outcome.and(flushed)
 }
 
+/// Whether a command about keys asks the store or the server. A list asks the server for its ring, unless
+/// another one is named.
+fn asks_for_keys(command: &KeysCommand, settings: &Settings) -> Result<bool, Failure> {
+    let is_list = matches!(command, KeysCommand::List { .. }) && settings.keys.is_none();
+    Ok(command.needs_store() || (is_list && matches!(settings.place()?, Place::Server(_))))
+}
+
 /// Refuses a server where the command works on a store only.
 fn check_place(cli: &Cli) -> Result<(), Failure> {
     let needs = cli.command.needs();
     match (needs, cli.settings.place()?) {
-        (Needs::Store, Place::Server(_)) => Err(Failure::NeedsStore),
+        (Needs::Store(why), Place::Server(_)) => Err(Failure::NeedsStore { why }),
         _ => Ok(()),
     }
 }

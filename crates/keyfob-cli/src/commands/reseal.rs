@@ -22,12 +22,8 @@ struct ResealReport {
 }
 
 pub(super) async fn run(resume: Option<PageCursor>, context: &mut Context) -> Result<(), Failure> {
-    let manager = context.manager()?;
-    let mut reseal = manager.reseal()?;
     let is_resumed = resume.is_some();
-    if let Some(cursor) = resume {
-        reseal = reseal.resume(cursor);
-    }
+    let mut reseal = context.backend.reseal(resume)?;
     let progress = Progress::counting("records examined");
     let outcome = tokio::select! {
         biased;
@@ -35,23 +31,27 @@ pub(super) async fn run(resume: Option<PageCursor>, context: &mut Context) -> Re
         done = reseal.run(|done| {
             tracing::debug!(resealed = done.resealed, "a page is done");
             progress.set(done.examined);
-        }) => done.map_err(Failure::from),
+        }) => done,
     };
     drop(progress);
-    let done = reseal.progress();
-    let next = done.resume.cursor().filter(|_| outcome.is_err());
+    let done = reseal.done();
+    let next = done.next.filter(|_| outcome.is_err());
     let under = match &outcome {
         // A resumed run has examined only a part of the records.
-        Ok(_) if is_resumed => manager.count_by_key().await?,
-        _ => done.by_key.clone(),
+        Ok(()) if is_resumed => {
+            let keys = context.backend.keys(true).await?.keys;
+            let counts = keys.iter().map(|key| (key.version, key.records.unwrap_or_default()));
+            counts.filter(|(_, records)| *records > 0).collect()
+        }
+        _ => done.under,
     };
     let report = ResealReport {
         outcome: if outcome.is_ok() { "resealed" } else { "interrupted" },
         resealed: done.resealed,
         examined: done.examined,
         unreadable: done.unreadable,
-        under: under.iter().map(|(key, count)| (key.value(), *count)).collect(),
-        next: next.as_ref().map(ToString::to_string),
+        under,
+        next: next.clone(),
     };
     let unreadable = done.unreadable;
     if outcome.is_err() {

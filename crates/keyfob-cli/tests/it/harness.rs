@@ -71,11 +71,17 @@ impl Keyfob {
 
     /// Uses a server over such a store.
     pub(crate) fn served() -> Self {
-        let (mut keyfob, admin_key) = Self::with_admin_key();
-        let mut served = keyfob.serve(&[]);
-        served.admin_key = admin_key;
-        keyfob.server = Some(served);
-        keyfob
+        Self::new().behind_a_server(&[])
+    }
+
+    /// Makes an admin key, and uses a server over the store.
+    pub(crate) fn behind_a_server(mut self, args: &[&str]) -> Self {
+        let words: Vec<_> = ["init", "--json"].iter().chain(args).copied().collect();
+        let key = self.run(&words).exits(0).object();
+        let mut served = self.serve(args);
+        served.admin_key = key["admin_key"].as_str().unwrap().to_owned();
+        self.server = Some(served);
+        self
     }
 
     /// Starts a server on a free port.

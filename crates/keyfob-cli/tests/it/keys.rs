@@ -59,6 +59,36 @@ fn a_store_is_sealed_and_its_key_changed() {
 }
 
 #[test]
+fn a_server_shows_its_keys_and_seals_its_store_again() {
+    let keyfob = Keyfob::new();
+    keyfob.issue(&["--subject=user123"]);
+    keyfob.run(&with(&["keys", "generate", "--bare"])).exits(0);
+    let keyfob = keyfob.behind_a_server(&KEYS);
+    let states = |args: &[&str]| {
+        let keys = keyfob.run(args).exits(0).objects();
+        let state = |key: &serde_json::Value| (key["state"].clone(), key["records"].as_u64());
+        keys.iter().map(state).collect::<Vec<_>>()
+    };
+    let (reading, active) = ("reading".into(), "active".into());
+    let shown = states(&["keys", "list", "--json"]);
+    assert_eq!(shown, [(reading, None), (active, None)], "the ring of the server");
+    // The token is not sealed, the admin key is.
+    assert_eq!(listed(&keyfob), [row(0, "reading", 1), row(1, "active", 1)]);
+    keyfob.run(&with(&["keys", "retire", "0"])).exits(1).says("(key_in_use)");
+    keyfob.run(&with(&["keys", "retire", "1"])).exits(1).says("(key_in_use)");
+    let sealed = keyfob.run(&["keys", "reseal", "--json"]).exits(0).object();
+    assert_eq!((&sealed["resealed"], &sealed["under"]["1"]), (&1.into(), &2.into()));
+    keyfob.run(&["keys", "reseal", "--resume=nonsense"]).exits(2);
+    keyfob.run(&["keys", "retire", "0"]).exits(2).says("no key ring is given");
+    keyfob.run(&with(&["keys", "retire", "0"])).exits(0);
+    assert_eq!(listed(&keyfob), [row(0, "retired", 0), row(1, "active", 2)]);
+    let (_, bearer) = keyfob.issue(&[]);
+    keyfob.feed(&["validate"], bearer.as_bytes()).exits(0);
+    // A server without keys has none to show.
+    Keyfob::served().run(&["keys", "list"]).exits(2);
+}
+
+#[test]
 fn an_exposed_or_malformed_ring_is_refused() {
     let keyfob = Keyfob::new();
     keyfob.run(&with(&["keys", "generate"])).exits(0);

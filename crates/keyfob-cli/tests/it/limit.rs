@@ -8,6 +8,11 @@ fn on_redis() -> Keyfob {
     Keyfob::on(&format!("{}?namespace={}", server().url(), fresh_namespace()))
 }
 
+/// A store on Redis, and a server in front of one.
+fn both_on_redis() -> [Keyfob; 2] {
+    [on_redis(), on_redis().behind_a_server(&[])]
+}
+
 const TEST: [&str; 6] = ["limit", "test", "--rate", "3/1h", "--ip", "192.0.2.1"];
 
 fn with<'a>(words: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
@@ -16,45 +21,49 @@ fn with<'a>(words: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn processes_share_a_limit_on_redis() {
-    let keyfob = on_redis();
-    keyfob.run(&with(&TEST, &["--times", "2"])).exits(0);
-    let verdicts = keyfob.run(&with(&TEST, &["--times", "3", "--json"])).exits(1).objects();
-    let admitted: Vec<_> = verdicts.iter().map(|verdict| verdict["admitted"] == true).collect();
-    assert_eq!(admitted, [true, false, false]);
-    assert_eq!(verdicts[0]["remaining"], 0);
-    assert_eq!((&verdicts[1]["policy"], &verdicts[1]["by"]), (&"test".into(), &"ip".into()));
-    let wait = verdicts[1]["retry_after_ms"].as_u64().unwrap();
-    assert!((1_100_000..=1_200_000).contains(&wait), "{wait}");
-    let other = keyfob.run(&["limit", "test", "--rate", "3/1h", "--subject", "user123"]).exits(0);
-    assert!(other.stdout.contains("admitted"), "{other:?}");
+    for keyfob in both_on_redis() {
+        keyfob.run(&with(&TEST, &["--times", "2"])).exits(0);
+        let verdicts = keyfob.run(&with(&TEST, &["--times", "3", "--json"])).exits(1).objects();
+        let admitted: Vec<_> = verdicts.iter().map(|verdict| verdict["admitted"] == true).collect();
+        assert_eq!(admitted, [true, false, false]);
+        assert_eq!(verdicts[0]["remaining"], 0);
+        assert_eq!((&verdicts[1]["policy"], &verdicts[1]["by"]), (&"test".into(), &"ip".into()));
+        let wait = verdicts[1]["retry_after_ms"].as_u64().unwrap();
+        assert!((1_100_000..=1_200_000).contains(&wait), "{wait}");
+        let other =
+            keyfob.run(&["limit", "test", "--rate", "3/1h", "--subject", "user123"]).exits(0);
+        assert!(other.stdout.contains("admitted"), "{other:?}");
+    }
 }
 
 #[test]
 fn showing_charges_nothing() {
-    let keyfob = on_redis();
-    keyfob.run(&TEST).exits(0);
-    let show = ["limit", "show", "--rate", "3/1h", "--ip", "192.0.2.1"];
-    for _ in 0..3 {
-        let shown = keyfob.run(&with(&show, &["--json"])).exits(0).object();
-        assert_eq!((&shown["limit"], &shown["remaining"]), (&3.into(), &2.into()));
-        assert_eq!(shown["retry_after_ms"], 0);
+    for keyfob in both_on_redis() {
+        keyfob.run(&TEST).exits(0);
+        let show = ["limit", "show", "--rate", "3/1h", "--ip", "192.0.2.1"];
+        for _ in 0..3 {
+            let shown = keyfob.run(&with(&show, &["--json"])).exits(0).object();
+            assert_eq!((&shown["limit"], &shown["remaining"]), (&3.into(), &2.into()));
+            assert_eq!(shown["retry_after_ms"], 0);
+        }
+        let attempts = keyfob.run(&with(&show, &["--failed-attempts", "--json"])).exits(0).object();
+        let expected = (&"failed-attempts".into(), &3.into());
+        assert_eq!((&attempts["by"], &attempts["remaining"]), expected, "counted apart");
+        let text = keyfob.run(&show).exits(0).stdout;
+        assert!(text.contains("remaining:") && text.contains("reset after:"), "{text}");
     }
-    let attempts = keyfob.run(&with(&show, &["--failed-attempts", "--json"])).exits(0).object();
-    let expected = (&"failed-attempts".into(), &3.into());
-    assert_eq!((&attempts["by"], &attempts["remaining"]), expected, "counted apart");
-    let text = keyfob.run(&show).exits(0).stdout;
-    assert!(text.contains("remaining:") && text.contains("reset after:"), "{text}");
 }
 
 #[test]
 fn a_cost_and_a_lease_are_obeyed() {
-    let keyfob = on_redis();
-    let words = ["limit", "test", "--rate", "10/1h", "--client", "shop"];
-    let costly = with(&words, &["--cost", "4", "--times", "3", "--lease", "1s"]);
-    let done = keyfob.run(&costly).exits(1);
-    let verdicts: Vec<_> =
-        done.lines().iter().map(|line| line.split('\t').nth(1).unwrap().to_owned()).collect();
-    assert_eq!(verdicts, ["admitted", "admitted", "refused"]);
+    for keyfob in both_on_redis() {
+        let words = ["limit", "test", "--rate", "10/1h", "--client", "shop"];
+        let costly = with(&words, &["--cost", "4", "--times", "3", "--lease", "1s"]);
+        let done = keyfob.run(&costly).exits(1);
+        let verdicts: Vec<_> =
+            done.lines().iter().map(|line| line.split('\t').nth(1).unwrap().to_owned()).collect();
+        assert_eq!(verdicts, ["admitted", "admitted", "refused"]);
+    }
 }
 
 #[test]
@@ -82,6 +91,16 @@ fn zero_and_extreme_policies_are_refused() {
     // Exactly one key is counted.
     keyfob.run(&["limit", "test", "--rate", "5/s"]).exits(2);
     keyfob.run(&["limit", "test", "--rate", "5/s", "--ip=::1", "--client=shop"]).exits(2);
+}
+
+#[test]
+fn the_calls_of_a_file_are_counted_by_its_server() {
+    let keyfob = Keyfob::served();
+    keyfob.run(&with(&TEST, &["--times", "2"])).exits(0);
+    let done = keyfob.run(&with(&TEST, &["--times", "2"])).exits(1);
+    assert!(!done.stderr.contains("counts for itself"), "{done:?}");
+    let many = ["limit", "test", "--rate", "10000/1h", "--subject=alice", "--times", "2500"];
+    assert_eq!(keyfob.run(&many).exits(0).lines().len(), 2_500);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::harness::{Done, Keyfob};
+use crate::both_ways::log_of;
+use crate::harness::{Done, Keyfob, both_ways};
 
 /// A store that was restored from a backup, with the log of all its events.
 struct RolledBack {
@@ -78,6 +79,31 @@ fn recover_revokes_what_the_log_has_and_nothing_else() {
     assert_eq!((&again["count"], &again["already_revoked"]), (&0.into(), &1.into()));
     let later = run(&["recover", "audit.jsonl", "--since=2999-01-01T00:00:00Z", "--json"]);
     assert_eq!((&later["tokens"], &later["subjects"]), (&0.into(), &0.into()));
+}
+
+both_ways! {
+    fn a_log_of_more_than_a_thousand_revocations_is_applied(keyfob: &Keyfob) {
+        let issued = |subject: &str| keyfob.issue(&[&format!("--subject={subject}")]);
+        let (alice, bob, carol) = (issued("alice"), issued("bob"), issued("carol"));
+        let unknown: Vec<_> =
+            (0..1_500).map(|n| format!("tok_00d1h88n0000000000000{n:05}")).collect();
+        let mut revoked: Vec<_> = unknown.iter().map(|id| ("subject", &**id)).collect();
+        revoked.extend([("subject", &*alice.0), ("token_subject", "bob"), ("client", "nobody")]);
+        keyfob.file("audit.jsonl", log_of(&revoked));
+        let is_active = |bearer: &str| keyfob.feed(&["validate"], bearer.as_bytes()).status.success();
+        let run = |args: &[&str]| keyfob.run(args).exits(0).object();
+        let counted = run(&["recover", "audit.jsonl", "--dry-run", "--json"]);
+        assert_eq!((&counted["count"], &counted["not_found"]), (&2.into(), &1_500.into()));
+        assert!(is_active(&alice.1) && is_active(&bob.1));
+        let done = run(&["recover", "audit.jsonl", "--json"]);
+        assert_eq!((&done["outcome"], &done["count"]), (&"recovered".into(), &2.into()));
+        assert!(!is_active(&alice.1) && !is_active(&bob.1) && is_active(&carol.1));
+        let shown = run(&["show", &alice.0, "--json"]);
+        assert_eq!((&shown["revocation"]["reason"], &shown["revocation"]["by"]), (&"stolen".into(), &"ops".into()));
+        let again = run(&["recover", "audit.jsonl", "--json"]);
+        assert_eq!((&again["count"], &again["already_revoked"]), (&0.into(), &1.into()));
+        assert_eq!(run(&["recover", "--accept", "--json"])["accepted_lanes"], 0);
+    }
 }
 
 #[test]

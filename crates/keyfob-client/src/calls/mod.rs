@@ -2,12 +2,14 @@
 //!
 //! | module | routes |
 //! |---|---|
-//! | `tokens` | issue, read, change |
+//! | `tokens` | issue, read, change, refresh |
 //! | `check` | validate, explain, introspect |
 //! | `revoke` | revoke |
-//! | `state` | events, statistics, limits, keys, the report of `doctor` |
+//! | `state` | events, statistics, the report of `doctor` |
+//! | `upkeep` | limits, keys, recovery |
 
 mod check;
 mod revoke;
 mod state;
 mod tokens;
+mod upkeep;

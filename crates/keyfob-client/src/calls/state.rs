@@ -1,11 +1,11 @@
-//! What operators ask: events, statistics, limits, keys, the report of `doctor`.
+//! What operators ask: events, statistics, the report of `doctor`.
 
-use keyfob_api::{DoctorBody, EventsPageBody, KeysBody, LimitsBody, StatsBody};
+use keyfob_api::{DoctorBody, EventsPageBody, StatsBody};
 
 use crate::client::Client;
 use crate::error::Error;
 use crate::events::EventStream;
-use crate::query::{EventsQuery, LimitsQuery};
+use crate::query::EventsQuery;
 use crate::request::Request;
 
 /// Events and the state of the service.
@@ -39,23 +39,6 @@ impl Client {
     /// See [`Error`].
     pub async fn stats(&self) -> Result<StatsBody, Error> {
         self.call(&Request::get("/v1/stats")).await
-    }
-
-    /// Returns the limits of the server, and the status of those that count what the query names
-    /// (`GET /v1/limits`). Nothing is charged.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn limits(&self, query: &LimitsQuery) -> Result<LimitsBody, Error> {
-        self.call(&Request::get(query.path())).await
-    }
-
-    /// Returns how many records are sealed under each key (`GET /v1/keys`).
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn keys(&self) -> Result<KeysBody, Error> {
-        self.call(&Request::get("/v1/keys")).await
     }
 
     /// Returns the report on the store, the clock and the settings (`GET /v1/doctor`).

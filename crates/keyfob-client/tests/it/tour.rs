@@ -152,7 +152,10 @@ async fn everything_wrong_is_explained_and_the_state_is_read() {
 
     assert_eq!(client.stats().await.unwrap().total, 2);
     assert!(client.doctor().await.unwrap().ok);
-    assert_eq!(client.keys().await.unwrap().keys[0].records, 2);
+    let keys = client.keys(true).await.unwrap().keys;
+    let states: Vec<_> = keys.iter().map(|key| (key.state.as_str(), key.records)).collect();
+    assert_eq!(states, [("retired", Some(0)), ("active", Some(2))]);
+    assert_eq!(client.keys(false).await.unwrap().keys[1].records, None);
     let ip = "192.0.2.1".parse().unwrap();
     assert!(client.limits(&LimitsQuery::new().ip(ip)).await.unwrap().policies.is_empty());
     let events = client.events(&EventsQuery::new().token(issued.token.id)).await.unwrap();

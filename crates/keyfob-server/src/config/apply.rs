@@ -69,18 +69,16 @@ impl Config {
         all
     }
 
-    /// Returns the limits over a store of them, for the builder of a manager; `None` if there are none.
+    /// Returns the limits over a store of them, for the builder of a manager. Without any, it has the store
+    /// for limits that a request names.
     ///
     /// # Errors
     /// If there are more limits than one charge may have.
-    pub fn limits(&self, store: impl IntoLimitStore) -> Result<Option<Limits>, InvalidValue> {
-        if self.limits.is_empty() {
-            return Ok(None);
-        }
+    pub fn limits(&self, store: impl IntoLimitStore) -> Result<Limits, InvalidValue> {
         let mut limits = Limits::new(store);
         for (name, limit) in &self.limits {
             limits = limits.policy(limit.policy(name)?)?;
         }
-        Ok(Some(limits))
+        Ok(limits)
     }
 }

@@ -3,11 +3,15 @@
 
 use http::Method;
 use keyfob_api::{
-    CountBody, DeriveBody, DoctorBody, EventsPageBody, ExplainAnswer, ExplainBody, GrantSpec,
-    HistoryBody, IntrospectBody, IssueOutcome, IssuedBody, KeysBody, LimitsBody, OneOrMany,
-    RefreshBody, RefreshedBody, RevokeAnswer, RevokeBody, RevokeProgress, RotateBody, StatsBody, TokenBody, TokenPageBody,
-    UpdateBody, ValidateAnswer, ValidateBody,
+    AcceptedBody, CountBody, DeriveBody, DoctorBody, EventsPageBody, ExplainAnswer, ExplainBody,
+    GrantSpec, HistoryBody, IntrospectBody, IssueOutcome, IssuedBody, KeysBody, LimitVerdictsBody,
+    LimitsBody, NamedLimit, OneOrMany, RecoverBody, RecoverProgress, RefreshBody, RefreshedBody,
+    ResealBody, ResealProgress, RetiredKeyBody, RevokeAnswer, RevokeBody, RevokeProgress,
+    RotateBody, StatsBody, TestLimitBody, TokenBody, TokenPageBody, UpdateBody, ValidateAnswer,
+    ValidateBody,
 };
+
+use schemars::JsonSchema;
 
 use super::reply::{Content, Reply};
 use super::route::{Handler, Route, Tag};
@@ -27,6 +31,7 @@ pub fn routes() -> Vec<Route> {
     let mut routes = oauth_routes();
     routes.extend(token_routes());
     routes.extend(api_routes());
+    routes.extend(upkeep_routes());
     routes.extend(gateway_routes());
     routes.extend(service_routes());
     routes.extend(page_routes());
@@ -185,7 +190,10 @@ fn api_routes() -> Vec<Route> {
             .may_fail(&[404])
             .answers::<ExplainAnswer>(200, "The token, and the refusals. No use is counted."),
         post("/v1/refresh", "refreshToken", |call| Box::pin(v1::refresh::handle(call)))
-            .about(Tag::Tokens, "Exchange a refresh token for an access token and the next refresh token")
+            .about(
+                Tag::Tokens,
+                "Exchange a refresh token for an access token and the next refresh token",
+            )
             .scope(Issue)
             .query(&[])
             .takes_json::<RefreshBody>(
@@ -245,7 +253,18 @@ fn api_routes() -> Vec<Route> {
             .scope(Read)
             .query(&[])
             .answers::<StatsBody>(200, "The numbers."),
-        get("/v1/limits", "getLimits", |call| Box::pin(v1::operations::limits(call)))
+        get("/v1/doctor", "getReport", |call| Box::pin(v1::operations::doctor(call)))
+            .about(Tag::Operations, "Check the settings of the store")
+            .scope(Admin)
+            .query(&[])
+            .answers::<DoctorBody>(200, "The findings."),
+    ]
+}
+
+/// The routes of limits, of keys, and of recovery.
+fn upkeep_routes() -> Vec<Route> {
+    vec![
+        get("/v1/limits", "getLimits", |call| Box::pin(v1::limits::limits(call)))
             .about(Tag::Operations, "Read the limits, and their status")
             .scope(Read)
             .query(&[
@@ -258,18 +277,69 @@ fn api_routes() -> Vec<Route> {
                 200,
                 "The policies, and the status of those that count what is named.",
             ),
-        get("/v1/keys", "getKeys", |call| Box::pin(v1::operations::keys(call)))
-            .about(Tag::Operations, "Count the records that are sealed under each key")
-            .scope(Keys)
-            .query(&[])
-            .may_fail(&[404])
-            .answers::<KeysBody>(200, "The keys."),
-        get("/v1/doctor", "getReport", |call| Box::pin(v1::operations::doctor(call)))
-            .about(Tag::Operations, "Check the settings of the store")
+        post("/v1/limits/test", "testLimit", |call| Box::pin(v1::limits::test(call)))
+            .about(Tag::Operations, "Charge a limit that the request names by its rate")
             .scope(Admin)
             .query(&[])
-            .answers::<DoctorBody>(200, "The findings."),
+            .takes_json::<TestLimitBody>(
+                MAX_BODY_BYTES,
+                r#"{"limit":{"name":"test","rate":"10/1m","counted":{"ip":"192.0.2.1"}},"times":12}"#,
+            )
+            .may_fail(&[404])
+            .answers::<LimitVerdictsBody>(200, "The verdict on each call."),
+        post("/v1/limits/status", "getLimitStatus", |call| Box::pin(v1::limits::status(call)))
+            .about(Tag::Operations, "Read the status of a limit that the request names by its rate")
+            .scope(Read)
+            .query(&[])
+            .takes_json::<NamedLimit>(
+                MAX_BODY_BYTES,
+                r#"{"name":"test","rate":"10/1m","counted":{"ip":"192.0.2.1"}}"#,
+            )
+            .may_fail(&[404])
+            .answers::<LimitsBody>(200, "The status. Nothing is charged."),
+        get("/v1/keys", "getKeys", |call| Box::pin(v1::keys::list(call)))
+            .about(Tag::Operations, "Read the keys that seal the store")
+            .scope(Keys)
+            .query(&[parameters::COUNT])
+            .may_fail(&[404])
+            .answers::<KeysBody>(200, "The keys, without their secrets."),
+        post("/v1/keys/reseal", "resealStore", |call| Box::pin(v1::keys::reseal(call)))
+            .about(Tag::Operations, "Seal all records with the active key")
+            .scope(Keys)
+            .query(&[])
+            .takes_json::<ResealBody>(MAX_BODY_BYTES, "{}")
+            .may_fail(&[404])
+            .reply(lines::<ResealProgress>("A line after each page.")),
+        post("/v1/keys/retire", "retireKey", |call| Box::pin(v1::keys::retire(call)))
+            .about(Tag::Operations, "Refuse records that are sealed under an old key")
+            .scope(Keys)
+            .query(&[])
+            .takes_json::<RetiredKeyBody>(MAX_BODY_BYTES, r#"{"version":1}"#)
+            .may_fail(&[404, 409])
+            .answers::<RetiredKeyBody>(200, "The store refuses it. Retire it in the ring too."),
+        post("/v1/recover", "recoverRevocations", |call| Box::pin(v1::recover::handle(call)))
+            .about(Tag::Revocation, "Revoke again what a restored store has forgotten")
+            .scope(Admin)
+            .query(&[])
+            .takes_json::<RecoverBody>(
+                MAX_BATCH_BYTES,
+                r#"{"revocations":[{"target":{"subject":"alice"},"at":"2026-11-28T09:00:00Z"}]}"#,
+            )
+            .reply(lines::<RecoverProgress>("Lines while it runs, and a last one.")),
+        post("/v1/recover/accept", "acceptRollback", |call| Box::pin(v1::recover::accept(call)))
+            .about(
+                Tag::Revocation,
+                "Accept the tokens again that a store refuses since it lost its last writes",
+            )
+            .scope(Admin)
+            .query(&[])
+            .answers::<AcceptedBody>(200, "In how many lanes tokens are accepted again."),
     ]
+}
+
+/// A stream of lines of JSON.
+fn lines<T: JsonSchema>(about: &'static str) -> Reply {
+    Reply { status: 200, about, content: Content::JsonLines(schema_of::<T>), headers: &[] }
 }
 
 fn gateway_routes() -> Vec<Route> {

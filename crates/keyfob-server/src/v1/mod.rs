@@ -15,7 +15,11 @@
 //! | `introspect` | introspection of many tokens |
 //! | `revoke` | revoking by everything that names tokens |
 //! | `events` | events by page, or as a stream |
-//! | `operations` | statistics, limits, keys, the report of `doctor` |
+//! | `limits` | rate limits: those of the server, and one that a request names |
+//! | `keys` | the keys that seal the store |
+//! | `recover` | revoking again what a restored store has forgotten |
+//! | `progress` | streams of progress |
+//! | `operations` | statistics, the report of `doctor` |
 
 pub(crate) mod derive;
 pub(crate) mod events;
@@ -24,9 +28,13 @@ mod idempotency;
 pub(crate) mod input;
 pub(crate) mod introspect;
 pub(crate) mod issue;
+pub(crate) mod keys;
+pub(crate) mod limits;
 pub(crate) mod list;
 pub(crate) mod operations;
 pub(crate) mod parameters;
+mod progress;
+pub(crate) mod recover;
 pub(crate) mod refresh;
 pub(crate) mod revoke;
 pub(crate) mod tokens;

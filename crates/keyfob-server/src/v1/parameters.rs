@@ -98,6 +98,12 @@ pub(crate) const LIMITED_CLIENT: Parameter =
 pub(crate) const LIMITED_IP: Parameter =
     Parameter::text::<Address>("ip", "An address that limits count.");
 
+pub(crate) const COUNT: Parameter = Parameter::new(
+    "count",
+    Value::Flag,
+    "Also counts the records that each key seals. This reads every record of the store.",
+);
+
 fn bound_value(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string" })
 }

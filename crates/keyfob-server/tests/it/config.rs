@@ -157,7 +157,7 @@ limits = [{ name = "asks", cost = 2 }]
     assert_eq!(limited, ["introspect", "validateTokens"]);
     assert_eq!(settings.route_limits[0].by, LimitBy::Client);
     assert_eq!(settings.chains.get("orders").unwrap().limits[0].1, 2);
-    assert!(config.limits(keyfob::LocalLimits::new()).unwrap().is_some());
+    assert!(config.limits(keyfob::LocalLimits::new()).is_ok());
     let again = Sources::new().file("f", config.to_toml().unwrap()).read().unwrap().config;
     assert_eq!(again.to_toml().unwrap(), config.to_toml().unwrap());
 }

@@ -5,7 +5,7 @@ use crate::error::Error;
 use keyfob_core::field::Field;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::text::LimitName;
-use keyfob_limit::{LimitPolicy, LimitRequest, LimitStatus, LimitVerdict};
+use keyfob_limit::{LimitPolicy, LimitRequest, LimitStatus, LimitVerdict, Limiter};
 
 impl TokenManager {
     /// Returns whether every limit that counts a request admits it. If so, each limit is charged; if
@@ -41,6 +41,11 @@ impl TokenManager {
                 Err(InvalidValue::new(Field::LimitName, reason).into())
             }
         }
+    }
+
+    /// Returns the limiter of the manager, if it was given limits.
+    pub fn limiter(&self) -> Option<&Limiter> {
+        self.inner.limiter.as_ref()
     }
 
     /// Returns the policies of the manager's limits.

@@ -2,23 +2,16 @@
 
 mod plan;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-use keyfob::{Error, Filter, RevokeOutcome, RevokeRequest, TokenState, Ttl};
+use keyfob_api::RecoverProgress;
 use serde::Serialize;
 
-use plan::{Plan, Revoked};
+use plan::Plan;
 
 use crate::args::RecoverArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::input::InputSource;
 use crate::progress::Progress;
-
-/// How many tokens are revoked at the same time.
-const MAX_CONCURRENT: usize = 32;
-
-/// The clocks of nodes differ, and events have whole milliseconds. Revoking too much is safe.
-const MARGIN: Ttl = Ttl::from_secs(1);
 
 /// What came of the revocations, as JSON.
 #[derive(Default, Serialize)]
@@ -60,10 +53,10 @@ pub(super) async fn run(args: &RecoverArgs, context: &mut Context) -> Result<(),
         all: plan.all.is_some(),
         ..RecoverReport::default()
     };
-    apply(&plan, args.dry_run, context, &mut report).await?;
+    apply(plan, args.dry_run, context, &mut report).await?;
     let is_complete = report.malformed == 0 && report.unreadable == 0 && !report.gap;
     if args.accept && is_complete {
-        report.accepted_lanes = Some(context.manager()?.accept_rollback().await?);
+        report.accepted_lanes = Some(context.backend.accept_rollback().await?);
     }
     write(&report, context)?;
     if is_complete { Ok(()) } else { Err(Failure::AlreadyReported(Exit::Refused)) }
@@ -89,96 +82,19 @@ async fn read(args: &RecoverArgs) -> Result<Plan, Failure> {
 
 /// Applies the revocations, those of single tokens first: they have reasons of their own.
 async fn apply(
-    plan: &Plan,
+    plan: Plan,
     dry_run: bool,
     context: &Context,
     report: &mut RecoverReport,
 ) -> Result<(), Failure> {
-    let progress = Progress::towards(plan.tokens.len() as u64, "tokens");
-    let outcomes = stream::iter(&plan.tokens)
-        .map(|(id, revoked)| revoke_token(*id, revoked, dry_run, context))
-        .buffer_unordered(MAX_CONCURRENT);
-    let mut outcomes = std::pin::pin!(outcomes);
-    let mut done = 0;
-    while let Some(outcome) = outcomes.try_next().await? {
-        match outcome {
-            Outcome::Revoked => report.count += 1,
-            Outcome::AlreadyRevoked => report.already_revoked += 1,
-            Outcome::NotFound => report.not_found += 1,
-        }
-        done += 1;
-        progress.set(done);
-    }
-    drop(progress);
-    for (family, revoked) in &plan.families {
-        let filter = Filter::new().family(*family);
-        sweep(filter, revoked, dry_run, context, report).await?;
-    }
-    for (subject, revoked) in &plan.subjects {
-        let filter = Filter::new().subject(subject.clone());
-        sweep(filter, revoked, dry_run, context, report).await?;
-    }
-    for (client, revoked) in &plan.clients {
-        let filter = Filter::new().client(client.clone());
-        sweep(filter, revoked, dry_run, context, report).await?;
-    }
-    if let Some(revoked) = &plan.all {
-        sweep(Filter::new(), revoked, dry_run, context, report).await?;
-    }
-    Ok(())
-}
-
-enum Outcome {
-    Revoked,
-    AlreadyRevoked,
-    NotFound,
-}
-
-async fn revoke_token(
-    id: keyfob::TokenId,
-    revoked: &Revoked,
-    dry_run: bool,
-    context: &Context,
-) -> Result<Outcome, Failure> {
-    let manager = context.manager()?;
-    if dry_run {
-        return match manager.get(id).await {
-            Ok(token) if token.state(manager.now()) == TokenState::Revoked => {
-                Ok(Outcome::AlreadyRevoked)
-            }
-            Ok(_) => Ok(Outcome::Revoked),
-            Err(Error::NotFound { .. }) => Ok(Outcome::NotFound),
-            Err(error) => Err(error.into()),
-        };
-    }
-    match manager.revoke(id, revoked.request()).await {
-        Ok(RevokeOutcome::Revoked) => Ok(Outcome::Revoked),
-        Ok(RevokeOutcome::AlreadyRevoked(_)) => Ok(Outcome::AlreadyRevoked),
-        Err(Error::NotFound { .. }) => Ok(Outcome::NotFound),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Revokes the tokens that a revocation of many covered: those that were issued before it.
-async fn sweep(
-    filter: Filter,
-    revoked: &Revoked,
-    dry_run: bool,
-    context: &Context,
-    report: &mut RecoverReport,
-) -> Result<(), Failure> {
-    let filter = filter.issued_before(revoked.at + MARGIN);
-    let request: RevokeRequest = revoked.request();
-    let mut sweep = context.manager()?.sweep(filter, request);
-    if dry_run {
-        report.count += sweep.dry_run().await?;
-        return Ok(());
-    }
-    let progress = Progress::counting("tokens revoked");
-    let before = report.count;
-    let done = sweep.run(|done| progress.set(before + done.revoked)).await?;
-    report.count += done.revoked;
-    report.unreadable += done.unreadable;
+    let revocations = plan.revocations();
+    let progress = Progress::towards(revocations.len() as u64, "revocations");
+    let each = |done: &RecoverProgress| progress.set(done.applied);
+    let done = context.backend.recover(revocations, dry_run, each).await?;
+    report.count = done.count;
+    report.already_revoked = done.already_revoked;
+    report.not_found = done.not_found;
+    report.unreadable = done.unreadable;
     Ok(())
 }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};
 
 use keyfob::values::{Actor, FamilyId, Reason};
-use keyfob::{ClientId, RevokeRequest, Subject, Timestamp, TokenId};
+use keyfob::{ClientId, Subject, Timestamp, TokenId};
+use keyfob_api::revoke::Everything;
+use keyfob_api::{LoggedRevocation, LoggedTarget};
 use serde::Deserialize;
 
 /// The maximum length of a line in bytes. An event is far shorter.
@@ -67,19 +69,24 @@ struct Kind {
 }
 
 impl Revoked {
-    pub(super) fn request(&self) -> RevokeRequest {
-        let request = match self.reason.clone() {
-            Some(reason) => RevokeRequest::reason(reason),
-            None => RevokeRequest::default(),
-        };
-        match self.by.clone() {
-            Some(by) => request.by(by),
-            None => request,
-        }
+    fn of(self, target: LoggedTarget) -> LoggedRevocation {
+        let Self { at, reason, by } = self;
+        LoggedRevocation { target, at, reason, by }
     }
 }
 
 impl Plan {
+    /// Returns the revocations, those of single tokens first.
+    pub(super) fn revocations(self) -> Vec<LoggedRevocation> {
+        let tokens = self.tokens.into_iter().map(|(id, it)| it.of(LoggedTarget::Token(id)));
+        let families = self.families.into_iter().map(|(id, it)| it.of(LoggedTarget::Family(id)));
+        let subjects =
+            self.subjects.into_iter().map(|(name, it)| it.of(LoggedTarget::Subject(name)));
+        let clients = self.clients.into_iter().map(|(name, it)| it.of(LoggedTarget::Client(name)));
+        let all = self.all.into_iter().map(|it| it.of(LoggedTarget::All(Everything)));
+        tokens.chain(families).chain(subjects).chain(clients).chain(all).collect()
+    }
+
     /// Adds the revocations of a log. `on_progress` gets the number of bytes that were read.
     pub(super) fn read(
         &mut self,

@@ -12,7 +12,7 @@ use keyfob_core::field::Field;
 use keyfob_core::invalid::{InvalidReason, InvalidValue};
 use keyfob_core::time::Ttl;
 use keyfob_metrics::Under;
-use keyfob_seal::{KeyError, KeyProvider, KeyRing, SealedStore};
+use keyfob_seal::{KeyError, KeyInfo, KeyProvider, KeyRing, KeyState, SealedStore};
 use keyfob_store::StoreWrapper;
 
 /// # Keys of a sealed store
@@ -167,6 +167,14 @@ impl TokenManager {
         Ok(counts)
     }
 
+    /// Returns the keys of the ring that this manager uses, without their bytes, the oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the manager was built without keys.
+    pub fn keys(&self) -> Result<Vec<KeyInfo>, Error> {
+        Ok(self.sealed()?.sealer().infos().to_vec())
+    }
+
     /// Retires a key. From now on the store refuses records under it and under older ones, from
     /// every node. A revocation is accepted all the same, whatever key its note is sealed under.
     ///
@@ -200,12 +208,32 @@ impl TokenManager {
     /// [`Error::Store`].
     pub async fn retire_key(&self, ring: &mut KeyRing, key: KeyVersion) -> Result<(), Error> {
         ring.can_retire(key)?;
+        self.refuse_key(key).await?;
+        Ok(ring.retire(key)?)
+    }
+
+    /// Makes the store refuse records under a key and under older ones, as
+    /// [`TokenManager::retire_key`] does, for a ring that is kept elsewhere. Retire the key in that ring
+    /// afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Keys`] when new records are sealed under the key or an older one is in use, as the ring of this
+    /// manager says, or when records are stored under it; [`Error::Invalid`] when the manager was
+    /// built without keys; [`Error::Store`].
+    pub async fn refuse_key(&self, key: KeyVersion) -> Result<(), Error> {
+        let sealed = self.sealed()?;
+        if key >= sealed.sealer().active() {
+            return Err(KeyError::InUse { key }.into());
+        }
+        let is_older = |info: &&KeyInfo| info.number < key && info.state != KeyState::Retired;
+        if let Some(older) = sealed.sealer().infos().iter().find(is_older) {
+            return Err(KeyError::OlderInUse { key, older: older.number }.into());
+        }
         self.check_unused(key).await?;
         // After this, no record can be stored under it. What was stored in between is counted.
         let floor = key.next().unwrap_or(key);
-        self.sealed()?.inner().raise_min_key_version(floor).await?;
-        self.check_unused(key).await?;
-        Ok(ring.retire(key)?)
+        sealed.inner().raise_min_key_version(floor).await?;
+        self.check_unused(key).await
     }
 
     /// Sets the gauges of sealed records to these counts of all records.

@@ -1,0 +1,89 @@
+//! A stream of progress, line by line, over connections that may break.
+
+use http::HeaderValue;
+use http::header::ACCEPT;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use keyfob_api::Problem;
+use serde::de::DeserializeOwned;
+
+use crate::client::{Client, random, text_of};
+use crate::error::{ApiError, Error, TransportErrorKind};
+use crate::lines::Lines;
+use crate::request::Request;
+
+/// The lines of one run.
+pub(crate) struct ProgressLines {
+    pub(crate) client: Client,
+    connection: Option<(Incoming, Lines)>,
+    failures: u32,
+}
+
+impl ProgressLines {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, connection: None, failures: 0 }
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Sends the request of which the lines are the answer.
+    pub(crate) async fn connect(&mut self, request: Request) -> Result<(), Error> {
+        let accept = HeaderValue::from_static("application/x-ndjson, application/problem+json");
+        let response = self.client.open(&request.header(ACCEPT, accept)).await?;
+        self.connection = Some((response.into_body(), Lines::default()));
+        Ok(())
+    }
+
+    /// Waits for the next line. Dropping the future loses nothing.
+    pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> Result<T, Error> {
+        let transport = &self.client.inner.transport;
+        let broken = |source| transport.failed(TransportErrorKind::Broken, source);
+        let Some((body, lines)) = &mut self.connection else { return Err(broken(None)) };
+        let too_long = |_| Error::UnexpectedAnswer("a line of the stream is too long".to_owned());
+        loop {
+            if let Some(line) = lines.next().map_err(too_long)? {
+                self.failures = 0;
+                return serde_json::from_slice(&line)
+                    .map_err(|error| Error::UnexpectedAnswer(text_of(&error)));
+            }
+            match body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Some(data) = frame.data_ref() {
+                        lines.push(data);
+                    }
+                }
+                Some(Err(error)) => return Err(broken(Some(Box::new(error)))),
+                // Without a last line the run is not complete.
+                None => return Err(broken(None)),
+            }
+        }
+    }
+
+    /// Ends the lines of one request: another one may follow.
+    pub(crate) fn end(&mut self) {
+        self.connection = None;
+    }
+
+    /// Ends the connection, and waits before the next one. Returns the error instead, if connections break
+    /// too often.
+    pub(crate) async fn disconnect(&mut self, error: Error) -> Result<(), Error> {
+        self.connection = None;
+        self.failures += 1;
+        let retry = &self.client.inner.retry;
+        if self.failures >= retry.max_attempts {
+            self.failures = 0;
+            return Err(error);
+        }
+        tracing::debug!(code = error.code(), "a run resumes");
+        let wait = retry.first_wait.saturating_mul(1 << self.failures.min(16)).min(retry.max_wait);
+        tokio::time::sleep(wait.mul_f64(random())).await;
+        Ok(())
+    }
+}
+
+/// Returns the error of a last line.
+pub(crate) fn failed(problem: Problem) -> Error {
+    ApiError::new(problem, None).into()
+}

@@ -1,0 +1,108 @@
+//! Revoking again what a restored store has forgotten: in batches, with progress.
+
+use std::fmt;
+
+use keyfob_api::revoke::ProgressState;
+use keyfob_api::{LoggedRevocation, MAX_ITEMS, RecoverBody, RecoverProgress};
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::progress::{ProgressLines, failed};
+use crate::request::Request;
+use crate::retry::Repeat;
+
+/// A run that applies the revocations of a log again, in their order.
+///
+/// It sends up to a thousand at once. If the connection breaks, it sends those again that are not known to
+/// be done. The numbers of [`RecoverProgress`] count from the start of the run.
+pub struct RecoverRun {
+    lines: ProgressLines,
+    revocations: Vec<LoggedRevocation>,
+    dry_run: bool,
+    /// The numbers of all batches before the one that runs.
+    before: RecoverProgress,
+    /// The last line, with the numbers of the whole run.
+    last: RecoverProgress,
+    is_over: bool,
+}
+
+impl RecoverRun {
+    pub(crate) fn new(client: Client, revocations: Vec<LoggedRevocation>, dry_run: bool) -> Self {
+        let (lines, start) = (ProgressLines::new(client), RecoverProgress::start());
+        let is_over = revocations.is_empty();
+        Self { lines, revocations, dry_run, before: start.clone(), last: start, is_over }
+    }
+
+    /// Returns the last progress that has arrived.
+    pub fn progress(&self) -> &RecoverProgress {
+        &self.last
+    }
+
+    /// Waits for the next line of progress; `None` after the last one, whose `state` is `done`.
+    /// Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// If the server refuses or the run fails there, or if the connection breaks more often than the
+    /// [`RetryPolicy`](crate::RetryPolicy) allows. Another run over the same revocations changes
+    /// nothing that is done.
+    pub async fn next(&mut self) -> Result<Option<RecoverProgress>, Error> {
+        while !self.is_over {
+            if !self.lines.is_connected() {
+                let request = self.request()?;
+                self.lines.connect(request).await?;
+            }
+            match self.lines.next().await {
+                Ok(line) => return self.read(line).map(Some),
+                Err(error @ Error::Transport(_)) => {
+                    self.before.clone_from(&self.last);
+                    self.lines.disconnect(error).await?;
+                }
+                Err(error) => {
+                    self.is_over = true;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn request(&self) -> Result<Request, Error> {
+        let rest = self.revocations.iter().skip(self.applied());
+        let body = RecoverBody {
+            revocations: rest.take(MAX_ITEMS).cloned().collect(),
+            dry_run: self.dry_run,
+        };
+        Request::post("/v1/recover", &body, Repeat::Safe)
+    }
+
+    /// How many revocations are done by the batches before.
+    fn applied(&self) -> usize {
+        usize::try_from(self.before.applied).unwrap_or(usize::MAX)
+    }
+
+    fn read(&mut self, mut line: RecoverProgress) -> Result<RecoverProgress, Error> {
+        line.add(&self.before);
+        if line.state == ProgressState::Done {
+            self.lines.end();
+            self.before.clone_from(&line);
+            if self.applied() < self.revocations.len() {
+                line.state = ProgressState::Running;
+            }
+        }
+        self.is_over = line.state != ProgressState::Running;
+        self.last.clone_from(&line);
+        match line.error.take() {
+            Some(problem) => Err(failed(*problem)),
+            None => Ok(line),
+        }
+    }
+}
+
+impl fmt::Debug for RecoverRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecoverRun")
+            .field("client", &self.lines.client)
+            .field("last", &self.last)
+            .finish_non_exhaustive()
+    }
+}
