@@ -70,5 +70,6 @@ pub use revoke::{RevokeAnswer, RevokeBody, RevokeOutcome, RevokeProgress, Revoke
 pub use secret::SecretText;
 pub use token::{IssueOutcome, IssuedBody, RevocationBody, TokenBody};
 pub use validate::{
-    ExplainAnswer, ExplainBody, LimitCharge, LimitStatusBody, ValidateAnswer, ValidateBody,
+    ExplainAnswer, ExplainBody, LimitCharge, LimitStatusBody, SecretBody, ValidateAnswer,
+    ValidateBody, WhichSecret,
 };

@@ -5,15 +5,15 @@ use std::net::IpAddr;
 use keyfob_core::id::TokenId;
 use keyfob_core::names::NameSet;
 use keyfob_core::text::{Audience, ClaimName, ClaimText, DeviceId, Issuer, LimitName, Scope};
-use keyfob_core::time::Ttl;
-use keyfob_core::token::Kind;
+use keyfob_core::time::{Timestamp, Ttl};
+use keyfob_core::token::{Kind, SecretUsed, Token};
 use keyfob_core::validation::{Consistency, DeviceBinding, ValidationChain};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::many::{OneOf, at_most};
 use crate::refusal::RefusalBody;
 #[cfg(feature = "schema")]
-use crate::schema::{Address, KindSchema, Names, ScopeText, Text, TokenIdText, TtlText};
+use crate::schema::{Address, KindSchema, Names, ScopeText, Text, TimeText, TokenIdText, TtlText};
 use crate::secret::SecretText;
 use crate::token::TokenBody;
 
@@ -199,6 +199,9 @@ pub struct ValidateAnswer<T = TokenBody> {
     /// The token, if `ok`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<T>,
+    /// Which secret of an API key the bearer has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretBody>,
     /// The stable code of the refusal, if not `ok`: that of the library, or `limited`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -216,8 +219,21 @@ pub struct ValidateAnswer<T = TokenBody> {
 impl<T> ValidateAnswer<T> {
     /// Creates the verdict "valid".
     pub fn valid(token: T) -> Self {
-        let (code, message, retry_after_ms) = (None, None, None);
-        Self { ok: true, token: Some(token), code, message, retry_after_ms, limits: Vec::new() }
+        Self {
+            ok: true,
+            token: Some(token),
+            secret: None,
+            code: None,
+            message: None,
+            retry_after_ms: None,
+            limits: Vec::new(),
+        }
+    }
+
+    /// Sets which secret the bearer has. Only an API key has more than one.
+    #[must_use]
+    pub fn by_secret(self, secret: Option<SecretBody>) -> Self {
+        Self { secret, ..self }
     }
 
     /// Creates a refusal.
@@ -225,11 +241,46 @@ impl<T> ValidateAnswer<T> {
         Self {
             ok: false,
             token: None,
+            secret: None,
             code: Some(code.into()),
             message: Some(message.into()),
             retry_after_ms: None,
             limits: Vec::new(),
         }
+    }
+}
+
+/// Which of the secrets of an API key a bearer has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SecretBody {
+    /// Whether it is the newest one, or the one before.
+    pub used: WhichSecret,
+    /// When it ends, if it is the older one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<TimeText>"))]
+    pub until: Option<Timestamp>,
+}
+
+/// One of the two secrets that an API key has during an overlap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum WhichSecret {
+    /// The newest secret.
+    Newest,
+    /// The secret before the newest.
+    Older,
+}
+
+impl SecretBody {
+    /// Returns the secret by which a token was found; `None` unless it is an API key.
+    pub fn of(token: &Token) -> Option<Self> {
+        let (used, until) = match token.secret {
+            SecretUsed::Newest => (WhichSecret::Newest, None),
+            SecretUsed::Older { until } => (WhichSecret::Older, Some(until)),
+        };
+        (token.kind == Kind::ApiKey).then_some(Self { used, until })
     }
 }
 
@@ -261,6 +312,9 @@ pub struct ExplainAnswer<T = TokenBody> {
     /// The token, unless the bearer is malformed or unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<T>,
+    /// Which secret of an API key the bearer has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretBody>,
     /// Every demand that is not met, in the order in which they are checked.
     pub refusals: Vec<RefusalBody>,
 }

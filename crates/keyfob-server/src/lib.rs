@@ -30,7 +30,7 @@
 //! - **`gateway`** answers gateways: may this request pass, and whose is it?
 //! - **[`bodies`]** makes bodies of the API from values of keyfob.
 //! - **[`limit_trial`]** and **[`recovery`]** do what `/v1` and the command line do alike.
-//! - **`operations`** has health, readiness and metrics.
+//! - **`operations`** has health, readiness and metrics; `readiness` keeps what the store said.
 //! - **`openapi`** makes the OpenAPI document from the table of routes.
 //! - **`page`** shows that document to people.
 //! - **`respond`** turns every failure into the form that the caller of a route expects.
@@ -54,6 +54,7 @@ mod operations;
 mod page;
 mod parameter;
 mod query;
+mod readiness;
 pub mod recovery;
 mod respond;
 pub mod routes;

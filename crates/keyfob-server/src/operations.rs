@@ -47,18 +47,14 @@ pub(crate) enum Readiness {
     Stopping,
 }
 
-/// Returns whether this replica can do its work. It asks the store.
+/// Returns whether this replica can do its work. What the store said is at most a second old.
 pub(crate) async fn readiness_of(shared: &Shared) -> Readiness {
     if shared.phases.current() > Phase::Serving {
         return Readiness::Stopping;
     }
-    match shared.manager.report().await {
-        Ok(report) if report.is_ready() => Readiness::Ready,
-        Ok(_) => Readiness::NotReady,
-        Err(error) => {
-            tracing::warn!(code = error.code(), %error, "not ready");
-            Readiness::NotReady
-        }
+    match shared.readiness.of(&shared.manager).await {
+        true => Readiness::Ready,
+        false => Readiness::NotReady,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::access::caller::Authenticator;
 use crate::listen::phase::Phases;
 use crate::listen::{self, Drained, Face, Listener, Shares};
 use crate::openapi::document;
+use crate::readiness::StoreReadiness;
 use crate::routes;
 use crate::routes::table::routes;
 use crate::settings::Settings;
@@ -38,6 +39,7 @@ struct Parts {
     openapi: Bytes,
     metrics: HttpMetrics,
     render_metrics: Option<RenderMetrics>,
+    readiness: Arc<StoreReadiness>,
     phases: Arc<Phases>,
 }
 
@@ -57,7 +59,8 @@ impl Server {
         let openapi = openapi_document().to_string().into();
         let phases = Arc::new(Phases::new());
         let metrics = HttpMetrics::global();
-        let parts = Parts { manager, openapi, metrics, render_metrics, phases };
+        let readiness = Arc::default();
+        let parts = Parts { manager, openapi, metrics, render_metrics, readiness, phases };
         let (bounds, phases) = (settings.bounds, Arc::clone(&parts.phases));
         let metrics = parts.metrics.clone();
         let shares = Shares::new(parts.routers(settings), bounds, phases, metrics);
@@ -119,6 +122,7 @@ impl Parts {
             metrics: self.metrics.clone(),
             openapi: self.openapi.clone(),
             render_metrics: self.render_metrics.clone(),
+            readiness: Arc::clone(&self.readiness),
             phases: Arc::clone(&self.phases),
         });
         move |face| routes::router(&shared, face)

@@ -10,6 +10,7 @@ use keyfob::metrics::HttpMetrics;
 
 use crate::access::caller::Authenticator;
 use crate::listen::phase::Phases;
+use crate::readiness::StoreReadiness;
 use crate::settings::{RouteLimit, Settings};
 
 /// Renders all metrics of the process in the text format of Prometheus.
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) limits: HashMap<&'static str, Vec<RouteLimit>>,
     pub(crate) metrics: HttpMetrics,
     pub(crate) render_metrics: Option<RenderMetrics>,
+    /// What is known of the store.
+    pub(crate) readiness: Arc<StoreReadiness>,
     /// From serving to ended. Streams end when the server drains.
     pub(crate) phases: Arc<Phases>,
 }

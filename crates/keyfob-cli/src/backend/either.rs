@@ -1,7 +1,6 @@
 //! The one or the other: each method asks the store or the server.
 
 use keyfob::clock::{Clock as _, SystemClock};
-use keyfob::token::SecretUsed;
 use keyfob::values::Actor;
 use keyfob::{BearerPrefix, Filter, Timestamp, TokenId, TokenManager};
 use keyfob_api::{
@@ -87,19 +86,13 @@ impl Backend {
         either!(self, place => place.issue(grant, by).await)
     }
 
-    /// Returns the verdict on a bearer, and which secret of an API key it has, if that is known.
-    pub(crate) async fn validate(
-        &self,
-        wanted: &ValidateBody,
-    ) -> Result<(ValidateAnswer, Option<SecretUsed>), Failure> {
+    /// Returns the verdict on a bearer.
+    pub(crate) async fn validate(&self, wanted: &ValidateBody) -> Result<ValidateAnswer, Failure> {
         either!(self, place => place.validate(wanted).await)
     }
 
     /// Returns everything that is wrong with a bearer.
-    pub(crate) async fn explain(
-        &self,
-        wanted: &ExplainBody,
-    ) -> Result<(ExplainAnswer, Option<SecretUsed>), Failure> {
+    pub(crate) async fn explain(&self, wanted: &ExplainBody) -> Result<ExplainAnswer, Failure> {
         either!(self, place => place.explain(wanted).await)
     }
 

@@ -1,7 +1,6 @@
 //! A server, by its HTTP API.
 
 use keyfob::store::{Lane, StoreError};
-use keyfob::token::SecretUsed;
 use keyfob::values::Actor;
 use keyfob::{BearerPrefix, BearerToken, Error, Filter, Paging, TokenId};
 use keyfob_api::{
@@ -44,18 +43,12 @@ impl ServerBackend {
         Ok(self.client.issue(&grant).await?)
     }
 
-    pub(super) async fn validate(
-        &self,
-        wanted: &ValidateBody,
-    ) -> Result<(ValidateAnswer, Option<SecretUsed>), Failure> {
-        Ok((self.client.validate(wanted).await?, None))
+    pub(super) async fn validate(&self, wanted: &ValidateBody) -> Result<ValidateAnswer, Failure> {
+        Ok(self.client.validate(wanted).await?)
     }
 
-    pub(super) async fn explain(
-        &self,
-        wanted: &ExplainBody,
-    ) -> Result<(ExplainAnswer, Option<SecretUsed>), Failure> {
-        Ok((self.client.explain(wanted).await?, None))
+    pub(super) async fn explain(&self, wanted: &ExplainBody) -> Result<ExplainAnswer, Failure> {
+        Ok(self.client.explain(wanted).await?)
     }
 
     pub(super) async fn refresh(

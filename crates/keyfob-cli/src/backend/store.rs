@@ -1,10 +1,10 @@
 //! A store, by the manager of this process.
 
 use keyfob::store::StoreError;
-use keyfob::token::{Confirmation, SecretUsed};
+use keyfob::token::Confirmation;
 use keyfob::values::Actor;
 use keyfob::{
-    Error, Filter, Issued, Kind, Paging, Presentation, RefreshRequest, RevokeOutcome as Outcome,
+    Error, Filter, Issued, Paging, Presentation, RefreshRequest, RevokeOutcome as Outcome,
     RotateRequest, Token, TokenId, TokenManager, UpdateRequest, ValidationChain,
 };
 use keyfob_api::revoke::{LanesBody, RevokeFilter};
@@ -12,7 +12,7 @@ use keyfob_api::validate::ProvenKey;
 use keyfob_api::{
     DeriveBody, DoctorBody, ExplainAnswer, ExplainBody, GrantSpec, HistoryEntryBody, IssuedBody,
     RefreshBody, RefreshedBody, RefusalBody, RevocationBody, RevokeOutcome, RevokeTarget,
-    StatsBody, TokenBody, UpdateBody, ValidateAnswer, ValidateBody,
+    SecretBody, StatsBody, TokenBody, UpdateBody, ValidateAnswer, ValidateBody,
 };
 use keyfob_server::bodies;
 
@@ -52,10 +52,7 @@ impl StoreBackend {
         Ok(self.issued(&self.manager.issue(grant).await?))
     }
 
-    pub(super) async fn validate(
-        &self,
-        wanted: &ValidateBody,
-    ) -> Result<(ValidateAnswer, Option<SecretUsed>), Failure> {
+    pub(super) async fn validate(&self, wanted: &ValidateBody) -> Result<ValidateAnswer, Failure> {
         let confirmation = wanted.cnf.as_ref().map(confirmation);
         let mut presented = Presentation::new(wanted.token.expose());
         if let Some(device) = &wanted.device_id {
@@ -66,18 +63,18 @@ impl StoreBackend {
         }
         let chain = wanted.add_to(ValidationChain::new());
         match self.manager.validate(presented, &chain).await {
-            Ok(token) => Ok((ValidateAnswer::valid(self.body(&token)), secret_of(&token))),
+            Ok(token) => {
+                let answer = ValidateAnswer::valid(self.body(&token));
+                Ok(answer.by_secret(SecretBody::of(&token)))
+            }
             Err(Error::Refused(refusal)) => {
-                Ok((ValidateAnswer::refused(refusal.code(), refusal.to_string()), None))
+                Ok(ValidateAnswer::refused(refusal.code(), refusal.to_string()))
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    pub(super) async fn explain(
-        &self,
-        wanted: &ExplainBody,
-    ) -> Result<(ExplainAnswer, Option<SecretUsed>), Failure> {
+    pub(super) async fn explain(&self, wanted: &ExplainBody) -> Result<ExplainAnswer, Failure> {
         let bearer = wanted.token.as_ref().map(|token| token.expose()).unwrap_or_default();
         let mut presented = Presentation::new(bearer);
         if let Some(device) = &wanted.device_id {
@@ -87,7 +84,7 @@ impl StoreBackend {
         let mut secret = None;
         let (token, refusals) = match self.manager.explain(presented, &chain).await {
             Ok(explained) => {
-                secret = secret_of(&explained.token);
+                secret = SecretBody::of(&explained.token);
                 (Some(self.body(&explained.token)), explained.refusals)
             }
             Err(Error::Refused(refusal)) => (None, vec![refusal]),
@@ -98,7 +95,7 @@ impl StoreBackend {
             message: refusal.to_string(),
         };
         let refusals: Vec<_> = refusals.iter().map(body).collect();
-        Ok((ExplainAnswer { ok: refusals.is_empty(), token, refusals }, secret))
+        Ok(ExplainAnswer { ok: refusals.is_empty(), token, secret, refusals })
     }
 
     pub(super) async fn refresh(
@@ -258,13 +255,8 @@ impl StoreBackend {
     }
 }
 
-/// Returns which secret was presented. Only an API key has more than one.
-fn secret_of(token: &Token) -> Option<SecretUsed> {
-    (token.kind == Kind::ApiKey).then_some(token.secret)
-}
-
 /// Returns a token with its bearer.
-fn issued_body(issued: &Issued, now: keyfob::Timestamp) -> IssuedBody {
+pub(super) fn issued_body(issued: &Issued, now: keyfob::Timestamp) -> IssuedBody {
     IssuedBody::new(TokenBody::of(&issued.token, now), issued.bearer.expose())
 }
 

@@ -1,9 +1,9 @@
 //! `validate`: shows the token of a valid bearer, or why the bearer is refused.
 
-use keyfob::Timestamp;
-use keyfob::token::SecretUsed;
 use keyfob::values::NameSet;
-use keyfob_api::{ExplainBody, OneOf, RefusalBody, TokenBody, ValidateBody};
+use keyfob_api::{
+    ExplainBody, OneOf, RefusalBody, SecretBody, TokenBody, ValidateBody, WhichSecret,
+};
 use serde::Serialize;
 
 use crate::args::ValidateArgs;
@@ -17,31 +17,18 @@ struct ValidView<'a> {
     ok: bool,
     token: &'a TokenBody,
     #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<SecretView>,
+    secret: Option<SecretBody>,
 }
 
-/// Which of the secrets of an API key the bearer has. A server does not say it.
-#[derive(Serialize)]
-struct SecretView {
-    used: &'static str,
-    /// When it ends, if it is the older one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<Timestamp>,
-}
-
-impl SecretView {
-    fn of(secret: SecretUsed) -> Self {
-        match secret {
-            SecretUsed::Newest => Self { used: "newest", until: None },
-            SecretUsed::Older { until } => Self { used: "older", until: Some(until) },
-        }
-    }
-
-    fn text(&self) -> String {
-        match self.until {
-            Some(until) => format!("{}, ends at {until}", self.used),
-            None => self.used.to_owned(),
-        }
+/// Says which of the secrets of an API key the bearer has.
+fn text_of(secret: SecretBody) -> String {
+    let used = match secret.used {
+        WhichSecret::Newest => "newest",
+        WhichSecret::Older => "older",
+    };
+    match secret.until {
+        Some(until) => format!("{used}, ends at {until}"),
+        None => used.to_owned(),
     }
 }
 
@@ -57,17 +44,16 @@ struct RefusedView<'a> {
 pub(super) async fn run(args: &ValidateArgs, context: &mut Context) -> Result<(), Failure> {
     let bearer = input::bearer(InputSource::from_flag(args.bearer_file.as_ref())).await?;
     let (token, refusals, secret) = if args.all {
-        let (answer, secret) = context.backend.explain(&explain_body(args, &bearer)?).await?;
-        (answer.token.filter(|_| answer.ok), answer.refusals, secret)
+        let answer = context.backend.explain(&explain_body(args, &bearer)?).await?;
+        (answer.token.filter(|_| answer.ok), answer.refusals, answer.secret)
     } else {
-        let (answer, secret) = context.backend.validate(&body(args, &bearer)?).await?;
+        let answer = context.backend.validate(&body(args, &bearer)?).await?;
         let refusal = RefusalBody {
             code: answer.code.unwrap_or_default(),
             message: answer.message.unwrap_or_default(),
         };
-        (answer.token.filter(|_| answer.ok), vec![refusal], secret)
+        (answer.token.filter(|_| answer.ok), vec![refusal], answer.secret)
     };
-    let secret = secret.map(SecretView::of);
     match token {
         Some(token) if context.output.is_json() => {
             context.output.object(&ValidView { ok: true, token: &token, secret })
@@ -75,7 +61,7 @@ pub(super) async fn run(args: &ValidateArgs, context: &mut Context) -> Result<()
         Some(token) => {
             context.output.line("the bearer is valid")?;
             if let Some(secret) = secret {
-                context.output.line(format_args!("secret: {}", secret.text()))?;
+                context.output.line(format_args!("secret: {}", text_of(secret)))?;
             }
             context.output.token(&token)
         }

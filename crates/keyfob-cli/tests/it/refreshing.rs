@@ -42,7 +42,8 @@ both_ways! {
         keyfob.run(&["revoke", &id]).exits(0);
         assert_eq!(refused("refresh --json", &bearer, 1), "family_ended");
         assert_eq!(refused("refresh --json", "junk", 1), "token_malformed");
-        assert_eq!(refused("derive --json", &bearer, 1), "invalid_kind");
+        let (_, unused) = keyfob.issue(&["--kind=refresh"]);
+        assert_eq!(refused("derive --json", &unused, 1), "invalid_kind");
         let (id, _) = keyfob.issue(&["--kind=session"]);
         let refused = keyfob.run(&["rotate", &id, "--json"]).exits(1);
         assert_eq!(refused.error_code(), "not_rotatable");
@@ -54,52 +55,52 @@ both_ways! {
     }
 }
 
-both_ways! {
-    fn refusals_and_replays_are_observed(keyfob: &Keyfob) {
-        let (id, first) = keyfob.issue(&["--kind=refresh", "--scope=read"]);
-        let next = keyfob.with_bearer("refresh --json", &first).exits(0).object();
-        keyfob.with_bearer("refresh", &first).exits(0);
-        keyfob.with_bearer("refresh", next["refresh"]["bearer"].as_str().unwrap()).exits(0);
-        keyfob.with_bearer("refresh", &first).exits(1);
-        let seen = keyfob.run(&["events", "--observations"]).exits(0).stdout;
-        let seen: Vec<serde_json::Value> =
-            seen.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let of = |seen: &serde_json::Value| (seen["type"].clone(), seen["data"]["code"].clone());
-        let [replayed, refused] = ["replayed", "refused"].map(|name| format!("keyfob.token.{name}"));
-        let seen: Vec<_> = seen.iter().filter(|seen| seen["subject"] == *id).map(of).collect();
-        let cases =
-            [(replayed.into(), serde_json::Value::Null), (refused.into(), "refused_in_window".into())];
-        assert_eq!(seen, cases);
-    }
+#[test]
+fn refusals_and_replays_are_observed() {
+    let keyfob = Keyfob::new();
+    let (id, first) = keyfob.issue(&["--kind=refresh", "--scope=read"]);
+    let next = keyfob.with_bearer("refresh --json", &first).exits(0).object();
+    keyfob.with_bearer("refresh", &first).exits(0);
+    keyfob.with_bearer("refresh", next["refresh"]["bearer"].as_str().unwrap()).exits(0);
+    keyfob.with_bearer("refresh", &first).exits(1);
+    let seen = keyfob.run(&["events", "--observations"]).exits(0).stdout;
+    let seen: Vec<serde_json::Value> =
+        seen.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |seen: &serde_json::Value| (seen["type"].clone(), seen["data"]["code"].clone());
+    let [replayed, refused] = ["replayed", "refused"].map(|name| format!("keyfob.token.{name}"));
+    let seen: Vec<_> = seen.iter().filter(|seen| seen["subject"] == *id).map(of).collect();
+    let cases =
+        [(replayed.into(), serde_json::Value::Null), (refused.into(), "refused_in_window".into())];
+    assert_eq!(seen, cases);
 }
 
-#[test]
-fn an_api_key_has_two_secrets_during_the_overlap() {
-    let keyfob = Keyfob::new();
-    let (id, old) = keyfob.issue(&["--kind=api-key", "--client=acme"]);
-    keyfob.with_bearer("validate", &old).exits(0);
-    let rotated = keyfob.run(&["rotate", &id, "--overlap", "1h", "--json"]).exits(0).object();
-    let new = rotated["bearer"].as_str().unwrap();
-    for (bearer, used) in [(&*old, "older"), (new, "newest")] {
-        let done = keyfob.with_bearer("validate", bearer).exits(0);
-        assert!(done.stdout.contains(&format!("secret: {used}")), "{done:?}");
-        for args in [&["validate", "--json"][..], &["validate", "--json", "--all"]] {
-            let secret = &keyfob.feed(args, bearer.as_bytes()).exits(0).object()["secret"];
-            assert_eq!(secret["used"], used, "{args:?}");
-            assert_eq!(secret["until"].is_string(), used == "older", "{args:?}");
+both_ways! {
+    fn an_api_key_has_two_secrets_during_the_overlap(keyfob: &Keyfob) {
+        let (id, old) = keyfob.issue(&["--kind=api-key", "--client=acme"]);
+        keyfob.with_bearer("validate", &old).exits(0);
+        let rotated = keyfob.run(&["rotate", &id, "--overlap", "1h", "--json"]).exits(0).object();
+        let new = rotated["bearer"].as_str().unwrap();
+        for (bearer, used) in [(&*old, "older"), (new, "newest")] {
+            let done = keyfob.with_bearer("validate", bearer).exits(0);
+            assert!(done.stdout.contains(&format!("secret: {used}")), "{done:?}");
+            for args in [&["validate", "--json"][..], &["validate", "--json", "--all"]] {
+                let secret = &keyfob.feed(args, bearer.as_bytes()).exits(0).object()["secret"];
+                assert_eq!(secret["used"], used, "{args:?}");
+                assert_eq!(secret["until"].is_string(), used == "older", "{args:?}");
+            }
         }
+        let (_, access) = keyfob.issue(&[]);
+        let valid = keyfob.feed(&["validate", "--json"], access.as_bytes()).exits(0).object();
+        assert!(valid.get("secret").is_none(), "only a key has more than one");
+        let rotated = keyfob.run(&["rotate", &id, "--overlap", "0", "--json"]).exits(0).object();
+        let newest = rotated["bearer"].as_str().unwrap();
+        for (bearer, exit) in [(&*old, 1), (new, 1), (newest, 0)] {
+            keyfob.with_bearer("validate", bearer).exits(exit);
+        }
+        let history = keyfob.run(&["history", &id]).exits(0).stdout;
+        assert_eq!(history.matches("secret_replaced").count(), 2, "{history}");
+        keyfob.run(&["rotate", &id, "--overlap", "soon"]).exits(2);
     }
-    let (_, access) = keyfob.issue(&[]);
-    let valid = keyfob.feed(&["validate", "--json"], access.as_bytes()).exits(0).object();
-    assert!(valid.get("secret").is_none(), "only a key has more than one");
-    let rotated = keyfob.run(&["rotate", &id, "--overlap", "0", "--json"]).exits(0).object();
-    let newest = rotated["bearer"].as_str().unwrap();
-    for (bearer, exit) in [(&*old, 1), (new, 1), (newest, 0)] {
-        keyfob.with_bearer("validate", bearer).exits(exit);
-    }
-    let history = keyfob.run(&["history", &id]).exits(0).stdout;
-    assert_eq!(history.matches("secret_replaced").count(), 2, "{history}");
-    keyfob.run(&["rotate", &id, "--overlap", "soon"]).exits(2);
 }
 
 both_ways! {

@@ -1,5 +1,6 @@
 //! From a request and the demands of a gateway to a verdict.
 
+use http::StatusCode;
 use keyfob::limit::request_of;
 use keyfob::{DeviceId, Error, ErrorClass, LimitBy, LimitVerdict, Presentation, Refusal, Token};
 use keyfob_tower::{ErrorResponse, PresentedBearer};
@@ -28,6 +29,9 @@ pub(crate) async fn decide(
             Verdict::Denied(Denial::Demands(bad))
         }
         Err(Denial::Token(response)) => {
+            if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+                shared.readiness.doubt();
+            }
             let in_realm = response.clone().in_realm(REALM);
             Verdict::Denied(Denial::Token(in_realm.map_or(response, Box::new)))
         }

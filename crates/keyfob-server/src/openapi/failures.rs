@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::schemas::Schemas;
 use crate::access::demand::Demand;
 use crate::parameter::schema_of;
+use crate::respond::codes;
 use crate::respond::render::{ErrorForm, OAuthBody};
 use crate::routes::route::{Route, Takes};
 
@@ -85,7 +86,7 @@ const KINDS: &[FailureKind] = &[
         status: 409,
         name: "Conflict",
         about: "The state of the token, or another change of it, does not allow this.",
-        problem: ("conflict", "the token was changed at the same time"),
+        problem: ("token_ended", "the token has ended"),
         oauth: ("invalid_request", "the request conflicts with another"),
         headers: &[],
     },
@@ -117,7 +118,7 @@ const KINDS: &[FailureKind] = &[
         status: 500,
         name: "ServiceFailed",
         about: "The service has failed. Its log has the reason, under the id of the request.",
-        problem: ("internal", "the service has failed"),
+        problem: ("store_misconfigured", "the store is not set up for this"),
         oauth: ("server_error", "the service has failed"),
         headers: &[],
     },
@@ -198,6 +199,10 @@ fn response(kind: &FailureKind, form: ErrorForm, schemas: &mut Schemas) -> Value
                 .detail(kind.problem.1)
                 .request_id("4d1f0c7be2a95f80b3c6d9e8a1f27360");
             let schema = schemas.answer(schema_of::<Problem>);
+            // The codes that this status can have.
+            let codes =
+                json!({ "properties": { "code": { "enum": codes::of_status(kind.status) } } });
+            let schema = json!({ "allOf": [schema, codes] });
             json!({ "application/problem+json": { "schema": schema, "example": example } })
         }
         ErrorForm::OAuth => {

@@ -5,6 +5,7 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::parameter::SchemaOf;
+use crate::respond::codes;
 use crate::routes::reply::FormBody;
 
 /// Collects schemas. A body that is read may leave out what has a default; one that is written has it.
@@ -75,6 +76,11 @@ impl Schemas {
                 written.is_none_or(|written| are_alike(written, schema)),
                 "two schemas have the name {name}"
             );
+        }
+        if let Some(code) =
+            components.get_mut("Problem").and_then(|it| it.pointer_mut("/properties/code"))
+        {
+            code["enum"] = codes::all().into();
         }
         components.extend(self.forms);
         components

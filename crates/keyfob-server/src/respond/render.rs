@@ -7,6 +7,7 @@ use keyfob_api::Problem;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::codes;
 use super::failure::{Challenge, Failure};
 
 /// The form of the failures of a route.
@@ -32,8 +33,14 @@ pub(crate) struct OAuthBody<'a> {
 impl Failure {
     /// Returns the problem document (RFC 9457).
     pub(crate) fn problem(&self, request_id: &str) -> Problem {
+        let status = self.status.as_u16();
+        debug_assert!(
+            codes::of_status(status).contains(&&*self.code),
+            "respond/codes.rs does not list the code {} of {status}",
+            self.code
+        );
         let title = self.status.canonical_reason().unwrap_or_default();
-        let problem = Problem::new(self.status.as_u16(), title, self.code.clone());
+        let problem = Problem::new(status, title, self.code.clone());
         problem.detail(self.detail.clone()).request_id(request_id)
     }
 

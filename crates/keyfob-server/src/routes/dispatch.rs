@@ -101,6 +101,9 @@ async fn observed(
         let observed = Observed::begin(&shared.metrics, label);
         let response = answer(Arc::clone(&shared), route, request, id).await;
         observed.end(response.status(), shared.settings.log_requests);
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            shared.readiness.doubt();
+        }
         response
     }
     .instrument(span)

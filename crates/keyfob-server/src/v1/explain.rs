@@ -1,7 +1,7 @@
 //! Everything that is wrong with a token: what an operator asks when a user cannot get in.
 
 use keyfob::{Error, Presentation};
-use keyfob_api::{ExplainAnswer, ExplainBody, RefusalBody};
+use keyfob_api::{ExplainAnswer, ExplainBody, RefusalBody, SecretBody};
 
 use super::derive::confirmation;
 use super::input::body;
@@ -17,6 +17,7 @@ pub(crate) async fn handle(call: Call) -> Answer {
     let chain = chain(&call, wanted.chain.as_deref(), wanted.would_widen())?;
     let chain = wanted.add_to(chain.demands);
     chain.check()?;
+    let mut secret = None;
     let (token, refusals) = match (&wanted.token, wanted.id) {
         (Some(bearer), None) => {
             let confirmation = wanted.cnf.as_ref().map(confirmation);
@@ -28,7 +29,10 @@ pub(crate) async fn handle(call: Call) -> Answer {
                 presented = presented.confirmation(confirmation);
             }
             match call.manager().explain(presented, &chain).await {
-                Ok(explained) => (explained.token, explained.refusals),
+                Ok(explained) => {
+                    secret = SecretBody::of(&explained.token);
+                    (explained.token, explained.refusals)
+                }
                 Err(Error::Refused(refusal)) => return unknown(&refusal),
                 Err(error) => return Err(error.into()),
             }
@@ -50,6 +54,7 @@ pub(crate) async fn handle(call: Call) -> Answer {
     json::ok(&ExplainAnswer {
         ok: refusals.is_empty(),
         token: Some(token.view(call.manager().now())),
+        secret,
         refusals: refusals.iter().map(refusal_body).collect(),
     })
 }
@@ -57,7 +62,7 @@ pub(crate) async fn handle(call: Call) -> Answer {
 /// Answers for a bearer token that is malformed or unknown.
 fn unknown(refusal: &keyfob::Refusal) -> Answer {
     let refusals = vec![refusal_body(refusal)];
-    json::ok(&ExplainAnswer::<()> { ok: false, token: None, refusals })
+    json::ok(&ExplainAnswer::<()> { ok: false, token: None, secret: None, refusals })
 }
 
 fn refusal_body(refusal: &keyfob::Refusal) -> RefusalBody {

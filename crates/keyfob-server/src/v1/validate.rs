@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use keyfob::limit::{LimitVerdict, request_of};
 use keyfob::values::LimitName;
 use keyfob::{Audience, Error, Kind, Presentation, Refusal, Token};
-use keyfob_api::{OneOf, OneOrMany, ValidateAnswer, ValidateBody};
+use keyfob_api::{OneOf, OneOrMany, SecretBody, ValidateAnswer, ValidateBody};
 use serde::Serialize;
 
 use super::derive::confirmation;
@@ -161,7 +161,8 @@ async fn charge(
 fn answer<'a>(call: &Call, verdict: &'a Verdict) -> ValidateAnswer<impl Serialize + use<'a>> {
     match verdict {
         Verdict::Valid(token, limits) => {
-            let mut answer = ValidateAnswer::valid(token.view(call.manager().now()));
+            let answer = ValidateAnswer::valid(token.view(call.manager().now()));
+            let mut answer = answer.by_secret(SecretBody::of(token));
             let status = limits.iter().flat_map(LimitVerdict::limit_status);
             answer.limits = status.map(limit_status).collect();
             answer

@@ -1,21 +1,30 @@
 //! A store that can be taken away.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use keyfob::store::*;
 use keyfob::{MemoryStore, Store};
 
-/// A store in memory that fails while it is down.
+/// A store in memory that fails while it is down, and counts its reports.
 #[derive(Debug)]
 pub(crate) struct FailingStore {
     inner: MemoryStore,
     is_down: AtomicBool,
+    reports: AtomicU64,
 }
 
 impl FailingStore {
     pub(crate) fn new() -> Self {
-        Self { inner: MemoryStore::new().unwrap(), is_down: AtomicBool::new(false) }
+        Self {
+            inner: MemoryStore::new().unwrap(),
+            is_down: AtomicBool::new(false),
+            reports: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn reports(&self) -> u64 {
+        self.reports.load(Ordering::SeqCst)
     }
 
     pub(crate) fn set_down(&self, is_down: bool) {
@@ -28,7 +37,10 @@ impl StoreWrapper for FailingStore {
         &self.inner
     }
 
-    fn around<'a, T: Send + 'a>(&'a self, _: StoreMethod, call: Call<'a, T>) -> Call<'a, T> {
+    fn around<'a, T: Send + 'a>(&'a self, method: StoreMethod, call: Call<'a, T>) -> Call<'a, T> {
+        if method == StoreMethod::Report {
+            self.reports.fetch_add(1, Ordering::SeqCst);
+        }
         if self.is_down.load(Ordering::SeqCst) {
             let refused = StoreError::unavailable("connection refused by 10.9.8.7");
             return Box::pin(std::future::ready(Err(refused)));

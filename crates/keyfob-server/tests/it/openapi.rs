@@ -55,6 +55,26 @@ fn every_route_is_an_operation_with_its_name_body_and_answers() {
 }
 
 #[test]
+fn every_problem_lists_its_codes() {
+    let document = openapi_document();
+    let all = &document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"];
+    let all = all.as_array().unwrap();
+    let responses = document["components"]["responses"].as_object().unwrap();
+    let problems = responses.iter().filter_map(|(name, response)| {
+        Some((name, response["content"].get("application/problem+json")?))
+    });
+    let mut count = 0;
+    for (name, problem) in problems {
+        let codes = problem.pointer("/schema/allOf/1/properties/code/enum").unwrap();
+        let codes = codes.as_array().unwrap();
+        assert!(codes.contains(&problem["example"]["code"]), "{name}");
+        assert!(codes.iter().all(|code| all.contains(code)), "{name}");
+        count += 1;
+    }
+    assert!(count > 8 && all.len() > 50, "{count} {}", all.len());
+}
+
+#[test]
 fn every_demand_is_stated() {
     let document = openapi_document();
     let with =

@@ -1,7 +1,11 @@
 //! Health, readiness, metadata.
 
+use std::sync::Arc;
+
+use keyfob::{Grant, Kind, TokenManager};
 use keyfob_server::Settings;
 
+use crate::failing_store::FailingStore;
 use crate::support::Service;
 
 #[tokio::test]
@@ -10,6 +14,25 @@ async fn a_server_is_healthy_and_ready() {
     for (path, status) in [("/healthz", "ok"), ("/readyz", "ready")] {
         let reply = service.get(path, None).await;
         assert_eq!((reply.status.as_u16(), &reply.json()["status"]), (200, &status.into()));
+    }
+}
+
+#[tokio::test]
+async fn probes_ask_the_store_rarely_and_see_at_once_that_a_request_found_it_away() {
+    let store = Arc::new(FailingStore::new());
+    let manager = TokenManager::builder(Arc::clone(&store)).build();
+    let service = Service::over(manager, Settings::new()).await;
+    let admin = service.key_of(Grant::new(Kind::ApiKey).scope("keyfob:admin")).await;
+    let probes = (0..100).map(|_| service.get("/readyz", None));
+    let answers = futures_util::future::join_all(probes).await;
+    assert!(answers.iter().all(|reply| reply.status == 200));
+    assert!(store.reports() < 50, "{} reports for 100 probes", store.reports());
+    store.set_down(true);
+    assert_eq!(service.get_as("/v1/tokens", &admin).await.status, 503);
+    assert_eq!(service.get("/readyz", None).await.status, 503);
+    store.set_down(false);
+    while service.get("/readyz", None).await.status != 200 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
 

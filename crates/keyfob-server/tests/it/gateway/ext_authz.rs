@@ -209,14 +209,14 @@ async fn a_store_that_is_down_answers_503_and_the_replica_is_not_serving() {
     };
     assert_eq!(serving("").await.unwrap(), ServingStatus::Serving);
     store.set_down(true);
+    let response = ask_as(&service, &bearer, &[("strong", "true")]).await;
+    let (code, status, headers, _) = denied(&response);
+    assert_eq!((code, status, headers["retry-after"]), (Code::Unavailable, 503, "1"));
     assert_eq!(
         serving("envoy.service.auth.v3.Authorization").await.unwrap(),
         ServingStatus::NotServing
     );
     assert_eq!(serving("other").await.unwrap_err().code(), Code::NotFound);
-    let response = ask_as(&service, &bearer, &[("strong", "true")]).await;
-    let (code, status, headers, _) = denied(&response);
-    assert_eq!((code, status, headers["retry-after"]), (Code::Unavailable, 503, "1"));
 }
 
 #[tokio::test]

@@ -1,0 +1,166 @@
+//! The codes of problem documents, by status. The OpenAPI document lists them.
+//!
+//! Most are those of `keyfob`'s errors, with the status of their class. A build with debug assertions
+//! checks each problem document that it writes against this list.
+
+/// The codes of each status. A code may have several.
+const BY_STATUS: &[(u16, &[&str])] = &[
+    (
+        400,
+        &[
+            "chain_widened",
+            "cost_above_burst",
+            "empty_filter",
+            "invalid_demands",
+            "invalid_filter",
+            "invalid_json",
+            "invalid_parameter",
+            "invalid_query",
+            "invalid_request",
+            "invalid_value",
+            "nothing_to_change",
+            "superseded",
+            "token_or_id",
+            "too_large",
+            "too_many_items",
+            "unknown_chain",
+            "unknown_parameter",
+        ],
+    ),
+    (
+        401,
+        &[
+            "ahead_of_store",
+            "confirmation_mismatch",
+            "device_mismatch",
+            "family_ended",
+            "invalid_audience",
+            "invalid_client",
+            "invalid_issuer",
+            "invalid_kind",
+            "missing_claim",
+            "refused_in_window",
+            "reuse_detected",
+            "superseded",
+            "token_damaged",
+            "token_exhausted",
+            "token_expired",
+            "token_malformed",
+            "token_not_yet_valid",
+            "token_revoked",
+            "token_too_old",
+            "token_unknown",
+            "unauthenticated",
+            "wrong_presenter",
+        ],
+    ),
+    (403, &["beyond_bounds", "confined_to_audiences", "insufficient_scope"]),
+    (404, &["no_keys", "no_limits", "no_metrics", "not_found", "token_not_found"]),
+    (405, &["method_not_allowed"]),
+    (408, &["timed_out"]),
+    (
+        409,
+        &[
+            "idempotency_key_reused",
+            "key_in_use",
+            "key_retired",
+            "key_unknown",
+            "not_rotatable",
+            "token_ended",
+            "too_many_sessions",
+        ],
+    ),
+    (413, &["too_large"]),
+    (415, &["unsupported_media_type"]),
+    (429, &["limited", "throttled"]),
+    (
+        500,
+        &[
+            "clock_skew",
+            "key_retired",
+            "newer_format",
+            "not_a_store",
+            "not_opened",
+            "not_sealed",
+            "nothing_issued",
+            "parameter_is_no_number",
+            "parameter_is_no_word",
+            "random_unavailable",
+            "record_damaged",
+            "route_without_demand",
+            "store_in_use",
+            "store_misconfigured",
+            "store_read_only",
+            "store_sealed",
+            "unserializable_answer",
+            "unsupported",
+        ],
+    ),
+    (
+        503,
+        &[
+            "address_unconfirmed",
+            "contended",
+            "deadline_passed",
+            "key_missing",
+            "lanes_unreachable",
+            "limits_unavailable",
+            "namespace_lost",
+            "outcome_unknown",
+            "overloaded",
+            "partly_applied",
+            "store_full",
+            "store_unavailable",
+        ],
+    ),
+];
+
+/// Returns the codes of a status, in order.
+pub(crate) fn of_status(status: u16) -> &'static [&'static str] {
+    let found = BY_STATUS.iter().find(|(of, _)| *of == status);
+    found.map(|(_, codes)| *codes).unwrap_or_default()
+}
+
+/// Returns all codes, in order.
+pub(crate) fn all() -> Vec<&'static str> {
+    let mut all: Vec<_> = BY_STATUS.iter().flat_map(|(_, codes)| codes.iter().copied()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use keyfob::limit::LimitError;
+    use keyfob::store::StoreError;
+    use keyfob::{Error, Refusal};
+
+    use super::*;
+    use crate::respond::failure::Failure;
+
+    #[test]
+    fn the_codes_are_in_order_and_none_is_there_twice() {
+        for (status, codes) in BY_STATUS {
+            assert!(codes.is_sorted_by(|a, b| a < b), "{status}");
+        }
+        assert!(BY_STATUS.is_sorted_by(|a, b| a.0 < b.0));
+    }
+
+    #[test]
+    fn errors_of_the_library_are_listed_under_the_status_of_their_class() {
+        let name = || "calls".parse().unwrap();
+        for error in [
+            Error::Superseded,
+            Error::IdempotencyKeyReused,
+            Error::Refused(Refusal::Unknown),
+            Error::Refused(Refusal::Audience),
+            Error::Store(StoreError::unavailable("away")),
+            Error::Store(StoreError::Misconfigured("x".into())),
+            Error::Limit(LimitError::CostAboveBurst { policy: name(), cost: 2, burst: 1 }),
+        ] {
+            let failure = Failure::from(error);
+            let codes = of_status(failure.status.as_u16());
+            assert!(codes.contains(&&*failure.code), "{failure:?}");
+        }
+    }
+}
