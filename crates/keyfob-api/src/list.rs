@@ -2,6 +2,7 @@
 
 use keyfob_core::text::{Actor, Reason};
 use keyfob_core::time::Timestamp;
+use keyfob_core::token::{ChangeKind, HistoryEntry};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "schema")]
@@ -66,4 +67,20 @@ pub struct HistoryEntryBody {
     pub reason: Option<Reason>,
     /// For a revocation: what was revoked. Otherwise null.
     pub through: Option<String>,
+}
+
+impl From<&HistoryEntry> for HistoryEntryBody {
+    fn from(entry: &HistoryEntry) -> Self {
+        let through = match entry.what {
+            ChangeKind::Revoked(through) => Some(through.as_str().to_owned()),
+            _ => None,
+        };
+        Self {
+            at: entry.at,
+            what: entry.what.as_str().to_owned(),
+            by: entry.by.clone(),
+            reason: entry.reason.clone(),
+            through,
+        }
+    }
 }

@@ -251,6 +251,12 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_costs_at_least_one() {
+        let body = br#"{"token":"t","limits":[{"name":"n","cost":0}]}"#;
+        assert!(parse::<crate::ValidateBody>(body).unwrap_err().to_string().contains("at least 1"));
+    }
+
+    #[test]
     fn one_text_or_an_array_of_them_is_read() {
         type Values = OneOf<keyfob_core::text::Audience>;
         assert_eq!(parse::<Values>(br#""a""#).unwrap(), parse::<Values>(br#"["a"]"#).unwrap());

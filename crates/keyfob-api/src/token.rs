@@ -4,7 +4,7 @@ use keyfob_core::id::{FamilyId, TokenId};
 use keyfob_core::names::NameSet;
 use keyfob_core::text::{Actor, Audience, ClientId, Issuer, Reason, Scope, Subject};
 use keyfob_core::time::{Timestamp, Ttl};
-use keyfob_core::token::{Kind, Metadata, Revocation, TokenState};
+use keyfob_core::token::{Kind, Metadata, RecordIntegrity, Revocation, Token, TokenState};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -79,6 +79,37 @@ pub struct TokenBody {
     /// `epochs_lost` if the store lost data that may have revoked the token. Such a token is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrity: Option<String>,
+}
+
+impl TokenBody {
+    /// Returns a token with its state at `now`. It is written as `Token::view` writes it.
+    pub fn of(token: &Token, now: Timestamp) -> Self {
+        let claims = serde_json::value::to_raw_value(&token.claims);
+        Self {
+            id: token.id,
+            kind: token.kind,
+            state: token.state(now),
+            subject: token.subject.clone(),
+            issuer: token.issuer.clone(),
+            audience: token.audiences.clone(),
+            scopes: token.scopes.clone(),
+            client: token.client.clone(),
+            issued_at: token.issued_at,
+            not_before: token.not_before,
+            expires_at: token.expires_at,
+            idle_timeout: token.idle_timeout,
+            absolute_expiry: token.absolute_expiry,
+            last_used: token.last_used,
+            family: token.family,
+            uses_left: token.uses_left,
+            metadata: token.metadata.clone(),
+            // Claims are an object of texts and JSON, which can be written in any case.
+            claims: claims.unwrap_or_else(|_| RawValue::NULL.to_owned()),
+            revocation: token.revocation.as_ref().map(RevocationBody::from),
+            integrity: (token.integrity == RecordIntegrity::EpochsLost)
+                .then(|| "epochs_lost".to_owned()),
+        }
+    }
 }
 
 /// The revocation of a token.
@@ -187,6 +218,8 @@ mod tests {
         let token = sample::token();
         let view = serde_json::to_string(&token.view(token.issued_at)).unwrap();
         let body: TokenBody = serde_json::from_str(&view).unwrap();
+        assert_eq!(serde_json::to_string(&body).unwrap(), view);
+        let body = TokenBody::of(&token, token.issued_at);
         assert_eq!(serde_json::to_string(&body).unwrap(), view);
     }
 

@@ -8,7 +8,7 @@ use keyfob_core::text::{Audience, ClaimName, ClaimText, DeviceId, Issuer, LimitN
 use keyfob_core::time::Ttl;
 use keyfob_core::token::Kind;
 use keyfob_core::validation::{Consistency, DeviceBinding, ValidationChain};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::many::{OneOf, at_most};
 use crate::refusal::RefusalBody;
@@ -171,13 +171,21 @@ pub struct LimitCharge {
     #[cfg_attr(feature = "schema", schemars(with = "Text<64>"))]
     pub name: LimitName,
     /// The cost in permits. Default: 1.
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "at_least_one")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 4_294_967_295u32)))]
     pub cost: u32,
 }
 
 fn one() -> u32 {
     1
+}
+
+/// Reads a cost. A limit that is charged nothing would admit every request.
+fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        0 => Err(serde::de::Error::custom("the cost is 0: charge at least 1")),
+        cost => Ok(cost),
+    }
 }
 
 /// The verdict on a bearer. `ok` says which members are there.

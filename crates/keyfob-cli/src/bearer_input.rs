@@ -1,13 +1,20 @@
 //! A bearer as it was read from a file or stdin, and what is likely wrong with one that is refused.
 
 use keyfob::bearer::ParseBearerError;
-use keyfob::{BearerPrefix, BearerToken, Error, Refusal};
+use keyfob::{BearerPrefix, BearerToken};
+use keyfob_api::{RefusalBody, SecretText};
 use zeroize::Zeroizing;
 
 use crate::bearer_scan::find_bearer;
 use crate::encoding::{self, BYTE_ORDER_MARK};
 use crate::failure::Failure;
 use crate::output::Output;
+
+/// The code of the refusal of a bearer that is malformed.
+const MALFORMED: &str = "token_malformed";
+
+/// How much of an input is sent. A bearer is far shorter.
+const MAX_SENT_BYTES: usize = 1024;
 
 /// The text of an input, without the white space around it.
 #[derive(Debug)]
@@ -31,18 +38,25 @@ impl BearerInput {
     }
 
     /// Adds a hint to the failure of a bearer that is malformed.
-    pub(crate) fn failure(&self, error: Error, prefix: &BearerPrefix) -> Failure {
-        match (&error, self.hint(prefix)) {
-            (Error::Refused(Refusal::Malformed(_)), Some(hint)) => {
-                Failure::MalformedBearer { error: Box::new(error), hint }
+    pub(crate) fn failure(&self, failure: Failure, prefix: &BearerPrefix) -> Failure {
+        match self.hint(prefix) {
+            Some(hint) if failure.code() == MALFORMED => {
+                Failure::MalformedBearer { failure: Box::new(failure), hint }
             }
-            _ => error.into(),
+            _ => failure,
         }
     }
 
+    /// The bearer, for a request. A text that is longer than every bearer is cut: a part of it that is
+    /// still longer is malformed too.
+    pub(crate) fn secret(&self) -> SecretText {
+        let text = self.as_str();
+        SecretText::new(text.get(..text.floor_char_boundary(MAX_SENT_BYTES)).unwrap_or_default())
+    }
+
     /// Notes the hint, for a command that has reported the refusal on stdout.
-    pub(crate) fn note(&self, refusal: &Refusal, prefix: &BearerPrefix, output: &Output) {
-        if let (Refusal::Malformed(_), Some(hint)) = (refusal, self.hint(prefix)) {
+    pub(crate) fn note(&self, refusal: &RefusalBody, prefix: &BearerPrefix, output: &Output) {
+        if let Some(hint) = self.hint(prefix).filter(|_| refusal.code == MALFORMED) {
             output.note("bearer_form", hint);
         }
     }

@@ -1,39 +1,52 @@
-//! The context of a command: its manager, output and interrupt.
+//! The context of a command: where its tokens are, output and interrupt.
 
 use keyfob::filter::FilterBindings;
 use keyfob::{Filter, Timestamp, TokenManager};
 
-use crate::args::Settings;
+use crate::args::{Place, Settings};
+use crate::backend::Backend;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::open::{self, Opening};
 use crate::output::Output;
+use crate::server_url;
 use crate::values::BindArg;
 
 /// The context of a command.
 #[derive(Debug)]
 pub(crate) struct Context {
-    pub(crate) manager: TokenManager,
+    pub(crate) backend: Backend,
     pub(crate) output: Output,
     pub(crate) interrupt: Interrupt,
 }
 
 impl Context {
-    /// Opens the store that the settings name.
+    /// Opens the store that the settings name, or prepares to ask the server.
     pub(crate) async fn open(
         settings: &Settings,
         opening: Opening,
         output: Output,
     ) -> Result<Self, Failure> {
-        let manager = open::manager(settings, opening).await?;
+        let backend = match settings.place()? {
+            Place::Store => Backend::store(open::manager(settings, opening).await?),
+            Place::Server(url) => {
+                let client = server_url::client(url, &settings.server)?;
+                Backend::server(client, settings.prefix.clone())
+            }
+        };
         let interrupt = Interrupt::listen();
         tracing::debug!("the store is open");
-        Ok(Self { manager, output, interrupt })
+        Ok(Self { backend, output, interrupt })
     }
 
-    /// The current time of the manager.
+    /// The manager of the store, for a command that works on a store only.
+    pub(crate) fn manager(&self) -> Result<TokenManager, Failure> {
+        self.backend.manager().cloned()
+    }
+
+    /// The current time.
     pub(crate) fn now(&self) -> Timestamp {
-        self.manager.now()
+        self.backend.now()
     }
 
     /// Parses a filter from the words of the command line, with values for its names.

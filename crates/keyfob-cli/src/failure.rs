@@ -16,8 +16,8 @@ use keyfob::filter::FilterError;
 use keyfob::limit::LimitError;
 use keyfob::seal::KeyError;
 use keyfob::store::StoreError;
-use keyfob::{Error, InvalidValue, TokenId};
-use keyfob_api::InvalidGrantSpec;
+use keyfob::{ClientId, Error, ErrorClass, InvalidValue, TokenId};
+use keyfob_api::{InvalidGrantSpec, RefusalBody};
 use keyfob_server::config::ConfigErrors;
 use keyfob_server::listen::tls::CertificateError;
 use serde::Serialize;
@@ -51,9 +51,17 @@ pub(crate) enum Failure {
     Filter { error: FilterError, text: String },
     #[error(transparent)]
     Keyfob(#[from] Error),
+    /// A server answered with an error, or not at all.
+    #[error(transparent)]
+    Server(#[from] keyfob_client::Error),
+    /// A bearer is refused.
+    #[error("{}", .0.message)]
+    Refused(RefusalBody),
     /// A bearer that is malformed, with what is likely wrong.
-    #[error("{error}")]
-    MalformedBearer { error: Box<Error>, hint: String },
+    #[error("{failure}")]
+    MalformedBearer { failure: Box<Failure>, hint: String },
+    #[error("this command works on a store, and not through a server")]
+    NeedsStore,
     #[error("{what} cannot be read: {error}")]
     Input { what: String, error: io::Error },
     #[error("{refused} of {total} lines were refused")]
@@ -85,6 +93,8 @@ pub(crate) enum Failure {
     CutRequests { cut: usize },
     #[error("the store has an active admin key")]
     HasAdminKey,
+    #[error("the client {client} has no active key")]
+    NoClientKey { client: ClientId },
     #[error("not confirmed. Nothing was changed")]
     NotConfirmed,
     #[error("interrupted. The change in progress may have been made")]
@@ -145,7 +155,10 @@ impl Failure {
             Self::InvalidStoreUrl(_) => "invalid_store_url",
             Self::Filter { error, .. } => error.code(),
             Self::Keyfob(error) => error.code(),
-            Self::MalformedBearer { error, .. } => error.code(),
+            Self::Server(error) => error.code(),
+            Self::Refused(refusal) => &refusal.code,
+            Self::MalformedBearer { failure, .. } => failure.code(),
+            Self::NeedsStore => "needs_store",
             Self::Input { .. } => "input_unreadable",
             Self::Lines { .. } => "lines_refused",
             Self::Output(_) => "output_failed",
@@ -159,6 +172,7 @@ impl Failure {
             Self::Certificates(_) => "invalid_certificates",
             Self::CutRequests { .. } => "requests_cut",
             Self::HasAdminKey => "has_admin_key",
+            Self::NoClientKey { .. } => "client_not_found",
             Self::NotConfirmed => "not_confirmed",
             Self::Interrupted => "interrupted",
         }
@@ -175,11 +189,13 @@ impl Failure {
             | Self::Input { .. }
             | Self::Lines { .. }
             | Self::Listen { .. }
+            | Self::NeedsStore
             | Self::Configuration(_)
             | Self::Certificates(_)
             | Self::NoDataDirectory => Exit::Usage,
             Self::Keyfob(error) => exit_of(error),
-            Self::MalformedBearer { error, .. } => exit_of(error),
+            Self::Server(error) => exit_of_server(error),
+            Self::MalformedBearer { failure, .. } => failure.exit(),
             // The reader of a pipe closed it: it needs no more output.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_)
@@ -187,8 +203,10 @@ impl Failure {
             | Self::BearerLost { .. }
             | Self::BearersLost { .. }
             | Self::BrokenPromise { .. }
+            | Self::Refused(_)
             | Self::CutRequests { .. }
             | Self::HasAdminKey
+            | Self::NoClientKey { .. }
             | Self::NotConfirmed => Exit::Refused,
             Self::Start(_) => Exit::Unavailable,
             Self::Interrupted => Exit::Interrupted,
@@ -208,9 +226,11 @@ impl Failure {
                     .into(),
             ),
             Self::MalformedBearer { hint, .. } => Some(hint.clone()),
-            Self::Keyfob(Error::NotFound { .. }) => {
-                Some("run keyfob list to see the tokens of this store".into())
-            }
+            Self::Keyfob(Error::NotFound { .. }) => Some(SEE_TOKENS.into()),
+            Self::Server(error) => hint_of_server(error).map(str::to_owned),
+            Self::NeedsStore => Some(
+                "leave out --server and KEYFOB_SERVER, and name the store with --store".into(),
+            ),
             Self::Keyfob(Error::Store(StoreError::NotAStore { .. })) => Some(
                 "check --store or KEYFOB_STORE, or run keyfob issue to create a new store".into(),
             ),
@@ -245,6 +265,7 @@ impl Failure {
                 Some(format!("run keyfob revoke for each of: {}", listed(unrevoked)))
             }
             Self::Listen { .. } => Some("choose another address or port with --listen".into()),
+            Self::NoClientKey { .. } => Some("run keyfob client list --all to see all clients".into()),
             Self::HasAdminKey => Some(
                 "issue other keys with it, or pass --another to make one more".into(),
             ),
@@ -364,6 +385,35 @@ fn outcome_of(lost: &[TokenId], unrevoked: &[TokenId]) -> String {
         (false, false) => {
             format!("Revoked: {}. Not revoked: {}", listed(&revoked), listed(unrevoked))
         }
+    }
+}
+
+/// The hint for a token that is not there.
+const SEE_TOKENS: &str = "run keyfob list to see the tokens of this store";
+
+fn hint_of_server(error: &keyfob_client::Error) -> Option<&'static str> {
+    match error.code() {
+        "token_not_found" => Some(SEE_TOKENS),
+        "invalid_client" | "unauthenticated" => Some(
+            "check the key in KEYFOB_TOKEN or in the file of --token-file: is it an active API key of \
+             this server?",
+        ),
+        "insufficient_scope" => Some("use a key that has this scope, or keyfob:admin"),
+        "server_unreachable" => Some("check --server or KEYFOB_SERVER, and that the server runs"),
+        "no_answer" => Some("find out whether it was done before you repeat it"),
+        _ => None,
+    }
+}
+
+/// The same exit status as for the error of a store.
+fn exit_of_server(error: &keyfob_client::Error) -> Exit {
+    match (error, error.class()) {
+        (keyfob_client::Error::Credentials(_), _) => Exit::Usage,
+        (_, ErrorClass::InvalidRequest | ErrorClass::InvalidScope | ErrorClass::InvalidTarget) => {
+            Exit::Usage
+        }
+        (_, ErrorClass::Unavailable | ErrorClass::Internal) => Exit::Unavailable,
+        _ => Exit::Refused,
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | the definition of commands and flags |
 //! | `commands` | one file or folder per command |
+//! | `backend` | where the tokens are: in a store, or behind a server |
 //! | `open` | opens the store |
 //! | `service` | what `serve` is made of, beside the server |
 //! | `output` | everything that goes to stdout |
@@ -11,6 +12,7 @@
 //! | `failure` | every error, hint and exit code |
 
 mod args;
+mod backend;
 mod bearer_input;
 mod bearer_scan;
 mod commands;
@@ -30,6 +32,7 @@ mod parse;
 mod process;
 mod progress;
 mod relative_time;
+mod server_url;
 mod service;
 mod store_url;
 mod table;

@@ -11,7 +11,8 @@
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
-use keyfob::{Timestamp, Token};
+use keyfob::Timestamp;
+use keyfob_api::TokenBody;
 use serde::Serialize;
 
 use crate::failure::{Failure, error_as_json};
@@ -130,24 +131,24 @@ impl Output {
     }
 
     /// Writes tokens as a list.
-    pub(crate) fn tokens(&mut self, tokens: &[Token], now: Timestamp) -> Result<(), Failure> {
+    pub(crate) fn tokens(&mut self, tokens: &[TokenBody], now: Timestamp) -> Result<(), Failure> {
         if self.is_json() {
-            return tokens.iter().try_for_each(|token| self.object(&token.view(now)));
+            return tokens.iter().try_for_each(|token| self.object(token));
         }
         if tokens.is_empty() {
             return Ok(());
         }
-        let row = |token: &Token| token_row(token, now, self.expiry(token.expires_at, now));
+        let row = |token: &TokenBody| token_row(token, self.expiry(token.expires_at, now));
         let rows: Vec<_> = tokens.iter().map(row).collect();
         self.rows(&TOKEN_COLUMNS, &rows)
     }
 
     /// Writes one token in full.
-    pub(crate) fn token(&mut self, token: &Token, now: Timestamp) -> Result<(), Failure> {
+    pub(crate) fn token(&mut self, token: &TokenBody) -> Result<(), Failure> {
         if self.is_json() {
-            return self.object(&token.view(now));
+            return self.object(token);
         }
-        self.fields(&token_fields(token, now))
+        self.fields(&token_fields(token))
     }
 
     /// Flushes the buffer.

@@ -10,7 +10,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use keyfob::InvalidValue;
 use keyfob::values::{Field, InvalidReason};
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, PlaceFlags};
 use crate::bearer_scan;
 use crate::failure::{Exit, Failure};
 
@@ -32,6 +32,8 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Cli, Failure> {
     cli.settings.password_is_in_argument = matches.value_source("store")
         == Some(ValueSource::CommandLine)
         && cli.settings.store.as_deref().is_some_and(has_password);
+    let is_flag = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+    cli.settings.place_flags = PlaceFlags { store: is_flag("store"), server: is_flag("server") };
     cli.settings.flags = flags(&matches);
     match &cli.command {
         // The word may be a bearer, so the error must not repeat it.

@@ -1,6 +1,7 @@
 //! Formats tokens for people: as a row of a table, or in full.
 
-use keyfob::{Timestamp, Token};
+use keyfob::Timestamp;
+use keyfob_api::TokenBody;
 
 use crate::table::Column;
 
@@ -15,11 +16,11 @@ pub(crate) const TOKEN_COLUMNS: [Column; 6] = [
 ];
 
 /// A token as one row of a list, with this text for its expiry.
-pub(crate) fn token_row(token: &Token, now: Timestamp, expiry: String) -> Vec<String> {
+pub(crate) fn token_row(token: &TokenBody, expiry: String) -> Vec<String> {
     vec![
         token.id.to_string(),
         token.kind.to_string(),
-        token.state(now).to_string(),
+        token.state.to_string(),
         or_dash(token.subject.as_ref()),
         or_dash(token.client.as_ref()),
         expiry,
@@ -27,21 +28,21 @@ pub(crate) fn token_row(token: &Token, now: Timestamp, expiry: String) -> Vec<St
 }
 
 /// A token in full, without the fields that it does not have.
-pub(crate) fn token_fields(token: &Token, now: Timestamp) -> Vec<(&'static str, String)> {
+pub(crate) fn token_fields(token: &TokenBody) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("id", token.id.to_string()),
         ("kind", token.kind.to_string()),
-        ("state", token.state(now).to_string()),
+        ("state", token.state.to_string()),
     ];
     let device = &token.metadata.device;
-    let claims = serde_json::to_string(&token.claims).unwrap_or_default();
+    let claims = token.claims.get().to_owned();
     let labels = token.metadata.labels.iter().map(|(key, value)| format!("{key}={value}"));
     let labels = labels.collect::<Vec<_>>().join(", ");
     let full = |text: String| Some(text).filter(|text| !text.is_empty());
     let optional = [
         ("subject", text(token.subject.as_ref())),
         ("issuer", text(token.issuer.as_ref())),
-        ("audience", full(token.audiences.to_string())),
+        ("audience", full(token.audience.to_string())),
         ("scopes", full(token.scopes.to_string())),
         ("client", text(token.client.as_ref())),
         ("issued", Some(token.issued_at.to_string())),
@@ -66,7 +67,7 @@ pub(crate) fn token_fields(token: &Token, now: Timestamp) -> Vec<(&'static str, 
     fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
     if let Some(revocation) = &token.revocation {
         fields.push(("revoked at", revocation.at.to_string()));
-        let through = revocation.through.as_str().to_owned();
+        let through = revocation.through.clone();
         let optional = [
             ("revoked by", text(revocation.by.as_ref())),
             ("reason", text(revocation.reason.as_ref())),

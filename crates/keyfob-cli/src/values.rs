@@ -10,12 +10,21 @@ use keyfob::{InvalidValue, Kind};
 use serde_json::value::RawValue;
 
 /// How long an older secret stays valid. `0` ends it immediately.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct OverlapArg(SecretOverlap);
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct OverlapArg {
+    overlap: SecretOverlap,
+    text: String,
+}
 
-impl From<OverlapArg> for SecretOverlap {
-    fn from(overlap: OverlapArg) -> Self {
-        overlap.0
+impl From<&OverlapArg> for SecretOverlap {
+    fn from(overlap: &OverlapArg) -> Self {
+        overlap.overlap
+    }
+}
+
+impl OverlapArg {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
     }
 }
 
@@ -23,11 +32,9 @@ impl FromStr for OverlapArg {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        if text == "0" {
-            Ok(Self(SecretOverlap::NONE))
-        } else {
-            Ok(Self(SecretOverlap::new(text.parse()?)))
-        }
+        let overlap =
+            if text == "0" { SecretOverlap::NONE } else { SecretOverlap::new(text.parse()?) };
+        Ok(Self { overlap, text: text.to_owned() })
     }
 }
 

@@ -105,6 +105,8 @@ catalog! {
         "New connections by the configured address that did not show which server is there.";
     store_shards_away: Gauge = "keyfob_store_shards_away",
         "Store servers that have not answered for the whole budget, so that calls fail without being sent.";
+    store_lanes_rolled_back: Gauge = "keyfob_store_lanes_rolled_back",
+        "Lanes whose older tokens are refused, because the store lost its last writes.";
     store_outages: Counter = "keyfob_store_outages_total",
         "How often a store server had not answered for the whole budget.";
     store_calls_not_sent: Counter = "keyfob_store_calls_not_sent_total",

@@ -248,6 +248,9 @@ labels! {
         Readiness "readiness",
         Metrics "metrics",
         Openapi "openapi",
+        Docs "docs",
+        DocsScript "docsScript",
+        DocsStyle "docsStyle",
         /// No route takes the path or the method.
         Unrouted "unrouted",
     }

@@ -40,6 +40,11 @@ impl Metrics {
         self.handles.store_namespace_lost.set(f64::from(u8::from(is_lost)));
     }
 
+    /// Says in how many lanes older tokens are refused, because the store lost its last writes.
+    pub fn lanes_rolled_back(&self, count: usize) {
+        self.handles.store_lanes_rolled_back.set(count as f64);
+    }
+
     /// Counts a new connection by the configured address that reached another server than before.
     pub fn address_moved(&self) {
         self.handles.store_address_moves.increment(1);

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use crate::reserve::reserve_path;
 
-/// How often a lock is tried that another process holds for a moment, to see whether there is a mark.
-const TRIES: u32 = 5;
+/// The maximum number of attempts to lock. Another process holds the lock for a moment to see whether there is
+/// a mark.
+const MAX_ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// Marks a store that this process keeps. The mark ends when the file is dropped. Without the file beside the
 /// store, it does nothing: other processes then wait as long as their options say.
 pub(crate) fn mark(store: &Path) -> Option<File> {
     let file = open(store)?;
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         match file.try_lock() {
             Ok(()) => return Some(file),
             Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),

@@ -283,19 +283,18 @@ mod tests {
 
     use super::*;
 
+    /// A guard that saw the meta key at 5 ns.
+    fn guard_of(namespace: &Namespace) -> NamespaceGuard {
+        let meta = Zeroizing::new(b"meta".to_vec());
+        let seen = MonotonicInstant::from_nanos(5);
+        NamespaceGuard::new("store".into(), b"k".to_vec(), meta, namespace, seen, Metrics::none())
+    }
+
     #[test]
     fn only_the_same_meta_key_counts() {
         let namespace = Namespace::new(LaneCount::ONE, NamespaceKey::from_bytes([1; 32]));
         let at = MonotonicInstant::from_nanos;
-        let meta = Zeroizing::new(b"meta".to_vec());
-        let guard = NamespaceGuard::new(
-            "store".into(),
-            b"k".to_vec(),
-            meta,
-            &namespace,
-            at(5),
-            Metrics::none(),
-        );
+        let guard = guard_of(&namespace);
         assert!(guard.check().is_ok());
         assert_eq!(guard.note(Some(b"meta"), at(9)), NamespaceState::Present);
         assert_eq!(
@@ -323,15 +322,7 @@ mod tests {
         let lanes = LaneCount::new(3).unwrap();
         let namespace = Namespace::new(lanes, NamespaceKey::from_bytes([1; 32]));
         let at = MonotonicInstant::from_nanos;
-        let meta = Zeroizing::new(b"meta".to_vec());
-        let guard = NamespaceGuard::new(
-            "store".into(),
-            b"k".to_vec(),
-            meta,
-            &namespace,
-            at(5),
-            Metrics::none(),
-        );
+        let guard = guard_of(&namespace);
         let [one, two, three] = [0, 1, 2].map(Lane::new);
         assert!(guard.note_copy(&[one, two], Some(b"meta"), at(9)));
         assert!(guard.note_copy(&[one], Some(b"meta"), at(7)), "an earlier question counts too");

@@ -28,22 +28,28 @@
 //! - **`v1`** has the API: issue, read, change, revoke and validate tokens; events; the state of the
 //!   service.
 //! - **`gateway`** answers gateways: may this request pass, and whose is it?
+//! - **[`bodies`]** makes bodies of the API from values of keyfob.
 //! - **`operations`** has health, readiness and metrics.
 //! - **`openapi`** makes the OpenAPI document from the table of routes.
+//! - **`page`** shows that document to people.
 //! - **`respond`** turns every failure into the form that the caller of a route expects.
 //!
 //! Handlers parse, ask the [`TokenManager`](keyfob::TokenManager), and render. They decide nothing.
 
 pub mod access;
+pub mod bodies;
 mod call;
 pub mod chains;
 pub mod config;
 mod form;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 pub mod listen;
 mod oauth;
 mod openapi;
 mod operations;
+mod page;
 mod parameter;
 mod query;
 mod respond;

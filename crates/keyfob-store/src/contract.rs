@@ -247,6 +247,15 @@ pub trait Maintenance: Send + Sync {
         None
     }
 
+    /// Accepts the tokens again that the store refuses since it was rolled back. Returns the number of lanes
+    /// where it did.
+    ///
+    /// # Errors
+    /// [`StoreError`] if a lane does not answer.
+    async fn accept_rollback(&self) -> Result<u16, StoreError> {
+        Ok(0)
+    }
+
     /// Finishes the work in progress and closes the store.
     async fn close(&self) {}
 }

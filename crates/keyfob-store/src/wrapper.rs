@@ -188,6 +188,24 @@ macro_rules! forward_store {
     (@ report) => {
         $crate::forward_store! { @ Report report['life0]() -> $crate::StoreReport }
     };
+    (@ accept_rollback) => {
+        fn accept_rollback<'life0, 'async_trait>(
+            &'life0 self,
+        ) -> ::core::pin::Pin<
+            ::std::boxed::Box<
+                dyn ::core::future::Future<
+                        Output = ::core::result::Result<u16, $crate::StoreError>,
+                    > + ::core::marker::Send
+                    + 'async_trait,
+            >,
+        >
+        where
+            'life0: 'async_trait,
+            Self: 'async_trait,
+        {
+            $crate::StoreWrapper::inner(self).accept_rollback()
+        }
+    };
     (@ time_of) => {
         $crate::forward_store! { @ TimeOf time_of['life0](
             lane: $crate::Lane, at: $crate::Timestamp

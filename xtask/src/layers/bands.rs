@@ -18,7 +18,15 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
     ("keyfob-testkit", &["keyfob"]),
     (
         "keyfob-cli",
-        &["keyfob", "keyfob-api", "keyfob-keys", "keyfob-redb", "keyfob-redis", "keyfob-server"],
+        &[
+            "keyfob",
+            "keyfob-api",
+            "keyfob-client",
+            "keyfob-keys",
+            "keyfob-redb",
+            "keyfob-redis",
+            "keyfob-server",
+        ],
     ),
 ];
 

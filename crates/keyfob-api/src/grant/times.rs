@@ -118,25 +118,7 @@ fn with_both_forms(invalid: InvalidValue) -> InvalidValue {
     }
 }
 
-/// Implements serde by the text form.
-macro_rules! serde_as_text {
-    ($($name:ty),+) => {$(
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    )+};
-}
-
-serde_as_text!(Lifetime, TimeSpec, AuthTime);
+keyfob_core::serde_as_text!(Lifetime, TimeSpec, AuthTime);
 
 #[cfg(feature = "schema")]
 mod schema {

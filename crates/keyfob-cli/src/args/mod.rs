@@ -3,6 +3,7 @@
 //! Values are parsed into domain types here. An error never repeats a refused value: it may be a
 //! secret in the wrong argument.
 
+mod client;
 mod config;
 mod demo;
 mod derive;
@@ -15,14 +16,17 @@ mod refresh;
 mod revoke;
 mod rotate;
 mod serve;
+mod server;
 mod update;
 mod validate;
 
 use clap::{ArgAction, Parser, Subcommand};
 use keyfob::BearerPrefix;
 
+use crate::failure::Failure;
 use crate::key_source::KeySource;
 
+pub(crate) use client::{ClientAddArgs, ClientArgs, ClientCommand};
 pub(crate) use config::{ConfigArgs, ConfigCommand};
 pub(crate) use demo::DemoArgs;
 pub(crate) use derive::DeriveArgs;
@@ -35,6 +39,7 @@ pub(crate) use refresh::RefreshArgs;
 pub(crate) use revoke::{RevokeArgs, Target};
 pub(crate) use rotate::RotateArgs;
 pub(crate) use serve::{InitArgs, ServeArgs};
+pub(crate) use server::{Needs, Place, PlaceFlags, ServerSettings};
 pub(crate) use update::UpdateArgs;
 pub(crate) use validate::ValidateArgs;
 
@@ -76,7 +81,7 @@ JSON (--json), one object per line on stdout:
             \"family\",\"uses_left\",\"metadata\":{\"device\":{\"id\",\"user_agent\",\"ip\",\"platform\",
             \"version\"},\"app\",\"app_version\",\"labels\":{},\"tags\":[]},\"claims\":{},
             \"revocation\":{\"at\",\"reason\",\"by\",\"through\"}|null}
-            from show, list and update; issue, derive and rotate add \"bearer\"
+            from show, list, update and client; issue, derive, rotate and client add add \"bearer\"
   refresh   {\"case\":\"rotated\"|\"replayed\",\"access\":{…},\"refresh\":{…}}, each with \"bearer\"
   validate  {\"ok\":true,\"token\":{…}} or {\"ok\":false,\"code\",\"message\"}; with --all also
             \"refusals\":[{\"code\",\"message\"}]; for an API key also
@@ -113,8 +118,15 @@ Exit codes:
   3    the store is unavailable, or is not a store
   130  interrupted (events --follow exits with 0: an interrupt is its normal end)
 
+Servers:
+  With --server URL, a command asks a server ('keyfob serve') instead of opening a store, with the
+  same output and exit codes. Its API key is in KEYFOB_TOKEN, or in a file: --token-file. A server
+  records the client of that key, so there is no --by. These work on a store only: serve, init,
+  refresh, recover, keys, limit, demo, and revoke --wait.
+
 Environment:
   KEYFOB_STORE    same as --store
+  KEYFOB_SERVER   same as --server; KEYFOB_TOKEN has the API key, KEYFOB_TOKEN_FILE names its file
   KEYFOB_KEYS     same as --keys: the source of the key ring, never the ring itself
   KEYFOB_METRICS  same as --metrics; the node exporter reads files that end in .prom
   KEYFOB_PREFIX   same as --prefix
@@ -152,6 +164,13 @@ pub(crate) struct Settings {
     /// Whether `--store` itself, not the environment, gave a URL with a password.
     #[arg(skip)]
     pub(crate) password_is_in_argument: bool,
+
+    /// Which of `--store` and `--server` are flags, not variables of the environment.
+    #[arg(skip)]
+    pub(crate) place_flags: PlaceFlags,
+
+    #[command(flatten)]
+    pub(crate) server: ServerSettings,
 
     /// The settings that the command line itself gave, not the environment: flag, name in the
     /// configuration, text.
@@ -265,6 +284,8 @@ pub(crate) enum Command {
     Config(ConfigArgs),
     /// Make the first admin key of a store
     Init(InitArgs),
+    /// Add, list, rotate and disable the clients of a server
+    Client(ClientArgs),
     /// Generate, list, activate and retire the keys that seal a store, and reseal it
     Keys(KeysArgs),
     /// Print a completion script for a shell
@@ -300,6 +321,49 @@ impl Command {
             Self::Issue(args) => args.from.is_some(),
             Self::Revoke(args) => matches!(args.target(), Some(Target::Matching(_))),
             _ => false,
+        }
+    }
+}
+
+impl Settings {
+    /// Where the tokens are.
+    pub(crate) fn place(&self) -> Result<Place<'_>, Failure> {
+        self.server.place(self.store.as_deref(), self.place_flags)
+    }
+}
+
+impl Command {
+    /// What the command needs.
+    pub(crate) fn needs(&self) -> Needs {
+        match self {
+            Self::Issue(_)
+            | Self::Validate(_)
+            | Self::Derive(_)
+            | Self::Rotate(_)
+            | Self::Show(_)
+            | Self::List(_)
+            | Self::Count(_)
+            | Self::Update(_)
+            | Self::History(_)
+            | Self::Events(_)
+            | Self::Stats(_)
+            | Self::Client(_)
+            | Self::Doctor => Needs::Tokens,
+            // A server does not wait for replicas on request.
+            Self::Revoke(args) if args.wait.is_some() => Needs::Store,
+            Self::Revoke(_) => Needs::Tokens,
+            Self::Demo(_)
+            | Self::Refresh(_)
+            | Self::Recover(_)
+            | Self::Limit(_)
+            | Self::Serve(_)
+            | Self::Init(_) => Needs::Store,
+            Self::Keys(KeysArgs { command }) if command.needs_store() => Needs::Store,
+            Self::Keys(_)
+            | Self::Config(_)
+            | Self::Completions { .. }
+            | Self::Man { .. }
+            | Self::ScannerRegex => Needs::Nothing,
         }
     }
 }

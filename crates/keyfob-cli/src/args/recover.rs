@@ -14,11 +14,15 @@ A token is revoked as before, with the tokens that were minted from it. For a su
 whole store, the tokens are revoked that were issued before that revocation. Each keeps its reason
 and its actor. Running it again changes nothing more.
 
+While 'keyfob doctor' has a fault 'rollback', all tokens that are older than the rollback are refused.
+'--accept' ends that.
+
 Exits with 1 if the input had lines that cannot be read, or has a gap where events were trimmed.
 
 Examples:
   keyfob recover audit.jsonl --dry-run
   keyfob recover audit.jsonl audit.jsonl.2026-11-27T000000Z --since 2026-11-27T22:00:00Z
+  keyfob recover audit.jsonl --accept
   keyfob revoke --issued-before 2026-11-28T09:00:00Z      where there is no log";
 
 /// Revoke again what a restored store has forgotten, from an audit log
@@ -26,7 +30,7 @@ Examples:
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct RecoverArgs {
     /// Files with events as lines of JSON; - is stdin
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "accept", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
     /// Skip events before this time (RFC 3339). Name a time well before the backup was taken
@@ -36,4 +40,9 @@ pub(crate) struct RecoverArgs {
     /// Only count the tokens that would be revoked
     #[arg(long)]
     pub(crate) dry_run: bool,
+
+    /// Accept the tokens again that the store refuses since it lost its last writes. After all FILEs were
+    /// applied without a gap
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) accept: bool,
 }

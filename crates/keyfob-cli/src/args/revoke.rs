@@ -3,8 +3,12 @@
 use clap::{ArgAction, ArgGroup, Args};
 use keyfob::manager::PageCursor;
 use keyfob::values::{Actor, FamilyId, Reason};
-use keyfob::{ClientId, RevokeRequest, Subject, TokenId};
+use keyfob::{ClientId, Subject, TokenId};
+use keyfob_api::RevokeTarget;
+use keyfob_api::revoke::Everything;
 
+use crate::backend::RevokeNote;
+use crate::failure::Failure;
 use crate::values::BindArg;
 
 const AFTER_HELP: &str = "\
@@ -140,6 +144,23 @@ pub(crate) enum Target {
     Matching(String),
 }
 
+impl Target {
+    /// The target of a request that is done in one step.
+    pub(crate) fn in_one_step(&self) -> Result<RevokeTarget, Failure> {
+        Ok(match self {
+            Self::Token(id) => RevokeTarget::Token(*id),
+            Self::Family(family) => RevokeTarget::Family(*family),
+            Self::Subject(subject) => RevokeTarget::Subject(subject.clone()),
+            Self::Client(client) => RevokeTarget::Client(client.clone()),
+            Self::All => RevokeTarget::All(Everything),
+            Self::Matching(_) => {
+                let message = "a filter is revoked page by page".into();
+                return Err(Failure::Usage { code: "usage", message, details: String::new() });
+            }
+        })
+    }
+}
+
 impl RevokeArgs {
     /// The target. The argument group requires exactly one.
     pub(crate) fn target(&self) -> Option<Target> {
@@ -158,15 +179,8 @@ impl RevokeArgs {
     }
 
     /// The reason and the actor.
-    pub(crate) fn request(&self) -> RevokeRequest {
-        let request = match self.reason.clone() {
-            Some(reason) => RevokeRequest::reason(reason),
-            None => RevokeRequest::default(),
-        };
-        match self.by.clone() {
-            Some(by) => request.by(by),
-            None => request,
-        }
+    pub(crate) fn note(&self) -> RevokeNote {
+        RevokeNote { reason: self.reason.clone(), by: self.by.clone() }
     }
 }
 

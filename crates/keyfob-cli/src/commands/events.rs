@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use keyfob::Event;
-use keyfob::event::CloudEvent;
-use keyfob::handlers::Delivery;
 use keyfob::store::Cursor;
-use serde::Serialize;
 
 use crate::args::{EventsArgs, EventsStart};
+use crate::backend::{EventLine, Feed};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -18,29 +15,19 @@ const PAGE_SIZE: usize = 256;
 /// The interval between reads of observations. The store does not notify about them.
 const OBSERVATION_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-#[derive(Serialize)]
-struct EventLine<'a> {
-    #[serde(flatten)]
-    event: CloudEvent<'a>,
-    /// An extension attribute. CloudEvents requires a name of lower-case letters and digits.
-    #[serde(rename = "keyfobcursor", skip_serializing_if = "Option::is_none")]
-    cursor: Option<String>,
-}
-
 pub(super) async fn run(args: &EventsArgs, context: &mut Context) -> Result<(), Failure> {
     let interrupt = context.interrupt.clone();
+    let feed = if args.observations { Feed::Observations } else { Feed::Events };
     let mut cursor = match &args.after {
         EventsStart::After(cursor) => cursor.clone(),
-        EventsStart::Latest if args.observations => context.manager.latest_observation().await?,
-        EventsStart::Latest => context.manager.latest_event().await?,
+        EventsStart::Latest => context.backend.latest(feed).await?,
     };
-    let mut reader =
-        EventReader { args, left: args.limit.unwrap_or(u64::MAX), cursor: &mut cursor };
+    let left = args.limit.unwrap_or(u64::MAX);
+    let mut reader = EventReader { args, feed, left, cursor: &mut cursor };
     let read = async {
-        match (args.observations, args.follow) {
-            (true, _) => reader.observations(context).await,
-            (false, true) => reader.follow(context).await,
-            (false, false) => reader.events(context).await,
+        match (feed, args.follow) {
+            (Feed::Events, true) => reader.follow(context).await,
+            _ => reader.pages(context).await,
         }
     };
     let outcome = match interrupt.or(read).await {
@@ -58,56 +45,23 @@ pub(super) async fn run(args: &EventsArgs, context: &mut Context) -> Result<(), 
 
 struct EventReader<'a> {
     args: &'a EventsArgs,
+    feed: Feed,
     left: u64,
     /// The position after the last written event.
     cursor: &'a mut Cursor,
 }
 
 impl EventReader<'_> {
-    /// Writes the stored events.
-    async fn events(&mut self, context: &mut Context) -> Result<(), Failure> {
+    /// Writes what is stored, and for observations with `--follow`, new ones.
+    async fn pages(&mut self, context: &mut Context) -> Result<(), Failure> {
         while self.left > 0 {
             let limit = self.left.min(PAGE_SIZE as u64) as usize;
-            let page = context.manager.events(self.cursor, limit).await?;
+            let page = context.backend.event_lines(self.feed, self.cursor, limit).await?;
             if page.trimmed {
                 note_trimmed(&context.output);
             }
-            for (event, after) in page.events {
-                self.write(&event, after, &mut context.output)?;
-            }
-            context.output.flush()?;
-            *self.cursor = page.cursor;
-            if !page.more {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the stored events, then new ones as they are published.
-    async fn follow(&mut self, context: &mut Context) -> Result<(), Failure> {
-        let mut events = context.manager.events_from(self.cursor.clone());
-        while self.left > 0 {
-            let Some(delivery) = events.next().await else { break };
-            match delivery? {
-                Delivery::Event(event) => {
-                    self.write(&event, events.cursor().clone(), &mut context.output)?;
-                    context.output.flush()?;
-                }
-                Delivery::Trimmed => note_trimmed(&context.output),
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the stored observations, then new ones with `--follow`.
-    async fn observations(&mut self, context: &mut Context) -> Result<(), Failure> {
-        while self.left > 0 {
-            let limit = self.left.min(PAGE_SIZE as u64) as usize;
-            let page = context.manager.observations(self.cursor, limit).await?;
-            for (seen, id) in page.observations {
-                context.output.object(&CloudEvent::for_observation(&seen, id))?;
-                self.left -= 1;
+            for line in page.lines {
+                self.write(line, &mut context.output)?;
             }
             context.output.flush()?;
             *self.cursor = page.cursor;
@@ -122,11 +76,28 @@ impl EventReader<'_> {
         Ok(())
     }
 
-    fn write(&mut self, event: &Event, after: Cursor, output: &mut Output) -> Result<(), Failure> {
-        let cursor = self.args.with_cursor.then(|| after.to_string());
-        output.object(&EventLine { event: CloudEvent::new(event), cursor })?;
+    /// Writes the stored events, then new ones as they are published.
+    async fn follow(&mut self, context: &mut Context) -> Result<(), Failure> {
+        let mut events = context.backend.follow(self.cursor.clone()).await?;
+        while self.left > 0 {
+            let Some(delivery) = events.next().await else { break };
+            match delivery? {
+                Some(line) => {
+                    self.write(line, &mut context.output)?;
+                    context.output.flush()?;
+                }
+                None => note_trimmed(&context.output),
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, line: EventLine, output: &mut Output) -> Result<(), Failure> {
+        output.object(&line.view(self.args.with_cursor))?;
         self.left -= 1;
-        *self.cursor = after;
+        if let Some(after) = line.after {
+            *self.cursor = after;
+        }
         Ok(())
     }
 }

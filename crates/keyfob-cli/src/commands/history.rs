@@ -9,7 +9,7 @@ const COLUMNS: [Column; 4] =
     [Column::whole("AT"), Column::whole("WHAT"), Column::cut("BY"), Column::wrap("REASON")];
 
 pub(super) async fn run(args: &HistoryArgs, context: &mut Context) -> Result<(), Failure> {
-    let history = context.manager.history(args.id).await?;
+    let history = context.backend.history(args.id).await?;
     let output = &mut context.output;
     if output.is_json() {
         return history.iter().try_for_each(|entry| output.object(entry));
@@ -20,7 +20,7 @@ pub(super) async fn run(args: &HistoryArgs, context: &mut Context) -> Result<(),
         .map(|entry| {
             vec![
                 output.time(entry.at),
-                entry.what.as_str().to_owned(),
+                entry.what.clone(),
                 entry.by.as_ref().map_or_else(dash, ToString::to_string),
                 entry.reason.as_ref().map_or_else(dash, ToString::to_string),
             ]

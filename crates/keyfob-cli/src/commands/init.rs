@@ -5,6 +5,7 @@ use keyfob::{ClientId, Filter, Grant, Issued, Kind, Paging, TokenManager, TokenS
 use keyfob_server::access::scope::ManagementScope;
 use serde::Serialize;
 
+use super::client;
 use super::issue::{note_once, revoke_lost};
 use crate::args::InitArgs;
 use crate::context::Context;
@@ -16,10 +17,11 @@ struct InitView<'a> {
 }
 
 pub(super) async fn run(args: &InitArgs, context: &mut Context) -> Result<(), Failure> {
-    if !args.another && has_admin_key(&context.manager).await? {
+    let manager = context.manager()?;
+    if !args.another && has_admin_key(&manager).await? {
         return Err(Failure::HasAdminKey);
     }
-    let issued = issue_admin_key(&context.manager, args.client.clone()).await?;
+    let issued = issue_admin_key(&manager, args.client.clone()).await?;
     let bearer = issued.bearer.expose();
     let output = &mut context.output;
     let written = if output.is_json() {
@@ -32,7 +34,7 @@ pub(super) async fn run(args: &InitArgs, context: &mut Context) -> Result<(), Fa
         ])
     };
     if let Err(failure) = written.and_then(|()| output.flush()) {
-        return Err(revoke_lost(&issued, failure, None, context).await);
+        return Err(revoke_lost(issued.token.id, failure, None, context).await);
     }
     note_once(
         &context.output,
@@ -50,6 +52,7 @@ pub(super) async fn issue_admin_key(
         .client(client)
         .scope(ManagementScope::Admin.as_str())
         .may_issue(MayIssue::all())
+        .label(client::LABEL.0, client::LABEL.1)
         .never_expires();
     Ok(manager.issue(grant).await?)
 }

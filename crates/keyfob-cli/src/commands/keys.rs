@@ -74,13 +74,13 @@ pub(super) async fn with_store(
     context: &mut Context,
 ) -> Result<(), Failure> {
     let source = source(settings)?;
-    let interrupt = context.interrupt.clone();
+    let (interrupt, manager) = (context.interrupt.clone(), context.manager()?);
     match command {
         KeysCommand::Reseal { resume } => reseal::run(resume.clone(), context).await,
         KeysCommand::Retire { key } => {
             let file = ring_file(source)?;
             let mut change = file.change()?;
-            let retire = async { Ok(context.manager.retire_key(&mut change.ring, *key).await?) };
+            let retire = async { Ok(manager.retire_key(&mut change.ring, *key).await?) };
             interrupt.or(retire).await?;
             change.commit()?;
             let line = format!("key {key} is retired. Distribute the ring to every node");
@@ -92,7 +92,7 @@ pub(super) async fn with_store(
         }
         _ => {
             let ring = source.ring().await?;
-            let count = async { Ok(context.manager.count_by_key().await?) };
+            let count = async { Ok(manager.count_by_key().await?) };
             let counts = interrupt.or(count).await?;
             list(&ring, Some(&counts), &mut context.output)
         }

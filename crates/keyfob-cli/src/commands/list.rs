@@ -4,6 +4,7 @@ use keyfob::Paging;
 
 use super::pages::{MissingLanes, note_full_scan, note_unreadable};
 use crate::args::{ListArgs, Sort};
+use crate::backend::PageRequest;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Form, shell_quoted};
@@ -25,13 +26,13 @@ pub(super) async fn run(args: &ListArgs, context: &mut Context) -> Result<(), Fa
     let mut after = args.cursor.clone();
     let mut missing = MissingLanes::default();
     loop {
-        let paging = Paging::new(left.min(max_page) as usize).after(after);
-        let paging = match args.sort {
-            Sort::Newest => paging,
-            Sort::Expiring => paging.expiring_soonest(),
+        let page = PageRequest {
+            limit: left.min(max_page) as usize,
+            after,
+            expiring_soonest: args.sort == Sort::Expiring,
         };
-        let page = context.manager.list(&filter, paging).await?;
-        context.output.tokens(&page.tokens, context.manager.now())?;
+        let page = context.backend.list(&filter, page).await?;
+        context.output.tokens(&page.tokens, context.backend.now())?;
         context.output.flush()?;
         note_unreadable(page.unreadable, context);
         missing.add(page.missing_lanes);

@@ -1,5 +1,6 @@
 //! Runs the commands. Each has a file or a folder.
 
+mod client;
 mod completions;
 mod config;
 mod count;
@@ -30,7 +31,7 @@ mod validate;
 use keyfob::clock::{Clock, SystemClock};
 use keyfob_redb::Access;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, ClientArgs, ClientCommand, Command, Needs, Place};
 use crate::context::{Context, filter};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -50,6 +51,7 @@ pub(crate) async fn run(cli: Cli, service: Option<Service>) -> Result<(), Failur
                        KEYFOB_STORE";
         output.note("password_in_argument", message);
     }
+    check_place(&cli)?;
     let if_missing = match &cli.command {
         Command::Completions { shell } => return completions::run(*shell, &mut output),
         Command::Man { command } => return man::run(command.as_deref(), &mut output),
@@ -79,7 +81,9 @@ pub(crate) async fn run(cli: Cli, service: Option<Service>) -> Result<(), Failur
             }
             IfMissing::Create
         }
-        Command::Issue(_) | Command::Init(_) => IfMissing::Create,
+        Command::Issue(_)
+        | Command::Init(_)
+        | Command::Client(ClientArgs { command: ClientCommand::Add(_) }) => IfMissing::Create,
         // A command that only reads must not create an empty store for a mistyped name. While nodes have
         // lost their namespace, a new one would take its place.
         _ => IfMissing::Fail,
@@ -92,9 +96,18 @@ pub(crate) async fn run(cli: Cli, service: Option<Service>) -> Result<(), Failur
     let opening = Opening { if_missing, access: access(&cli.command), wait };
     let mut context = Context::open(&cli.settings, opening, output).await?;
     let outcome = dispatch(&cli, &mut context).await;
-    context.manager.shutdown().await;
+    context.backend.shutdown().await;
     let flushed = context.output.flush();
     outcome.and(flushed)
+}
+
+/// Refuses a server where the command works on a store only.
+fn check_place(cli: &Cli) -> Result<(), Failure> {
+    let needs = cli.command.needs();
+    match (needs, cli.settings.place()?) {
+        (Needs::Store, Place::Server(_)) => Err(Failure::NeedsStore),
+        _ => Ok(()),
+    }
 }
 
 /// The rights that a command needs on a store file.
@@ -105,6 +118,7 @@ fn access(command: &Command) -> Access {
         | Command::Count(_)
         | Command::History(_)
         | Command::Stats(_)
+        | Command::Client(ClientArgs { command: ClientCommand::List { .. } })
         | Command::Events(_) => Access::Read,
         // These write little, and their answer does not depend on it.
         Command::Validate(_) | Command::Doctor => Access::WriteIfAllowed,
@@ -120,7 +134,7 @@ fn check_arguments(command: &Command) -> Result<(), Failure> {
         Command::List(args) => filter(&args.filter, &args.bind, now).map(drop),
         Command::Count(args) => filter(&args.filter, &args.bind, now).map(drop),
         Command::Revoke(args) => revoke::check(args, now),
-        Command::Issue(args) if args.from.is_none() => issue::grant(args, now).map(drop),
+        Command::Issue(args) if args.from.is_none() => issue::check(args, now),
         _ => Ok(()),
     }
 }
@@ -151,6 +165,7 @@ async fn run_simple(command: &Command, context: &mut Context) -> Result<(), Fail
         Command::Update(args) => update::run(args, context).await,
         Command::History(args) => history::run(args, context).await,
         Command::Stats(args) => stats::run(args, context).await,
+        Command::Client(args) => client::run(&args.command, context).await,
         Command::Doctor => doctor::run(context).await,
         Command::Init(args) => init::run(args, context).await,
         Command::Demo(_)

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use keyfob::store::{Lane, StoreError};
-use keyfob::{Filter, Paging, Token};
+use keyfob::{Filter, Paging};
+use keyfob_api::TokenBody;
 use serde::Serialize;
 
+use crate::backend::PageRequest;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -14,14 +16,14 @@ use crate::progress::Progress;
 pub(super) async fn for_each_match(
     filter: &Filter,
     context: &Context,
-    mut each: impl FnMut(&Token),
+    mut each: impl FnMut(&TokenBody),
 ) -> Result<MissingLanes, Failure> {
     let progress = Progress::counting("records examined");
     let (mut examined, mut unreadable) = (0, 0);
     let (mut after, mut missing) = (None, MissingLanes::default());
     loop {
-        let paging = Paging::new(Paging::MAX_LIMIT).after(after);
-        let page = context.manager.list(filter, paging).await?;
+        let request = PageRequest { limit: Paging::MAX_LIMIT, after, expiring_soonest: false };
+        let page = context.backend.list(filter, request).await?;
         page.tokens.iter().for_each(&mut each);
         examined += page.examined;
         unreadable += page.unreadable;
@@ -43,8 +45,12 @@ pub(super) async fn for_each_match(
 pub(super) struct MissingLanes(BTreeSet<u16>);
 
 impl MissingLanes {
-    pub(super) fn add(&mut self, lanes: impl IntoIterator<Item = Lane>) {
-        self.0.extend(lanes.into_iter().map(Lane::number));
+    pub(super) fn add(&mut self, lanes: impl IntoIterator<Item = u16>) {
+        self.0.extend(lanes);
+    }
+
+    pub(super) fn numbers(self) -> Vec<u16> {
+        self.0.into_iter().collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {

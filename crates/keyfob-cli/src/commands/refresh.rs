@@ -1,22 +1,22 @@
 //! `refresh`: exchanges a refresh token for a new pair.
 
-use keyfob::token::TokenView;
 use keyfob::{Presentation, RefreshRequest};
 use keyfob_api::IssuedBody;
 use serde::Serialize;
 
 use super::issue;
 use crate::args::RefreshArgs;
+use crate::backend::issued_body;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::input::{self, InputSource};
 use crate::token_text::or_never;
 
 #[derive(Serialize)]
-struct PairView<'a> {
+struct PairView {
     case: &'static str,
-    access: IssuedBody<TokenView<'a>>,
-    refresh: IssuedBody<TokenView<'a>>,
+    access: IssuedBody,
+    refresh: IssuedBody,
 }
 
 pub(super) async fn run(args: &RefreshArgs, context: &mut Context) -> Result<(), Failure> {
@@ -31,12 +31,14 @@ pub(super) async fn run(args: &RefreshArgs, context: &mut Context) -> Result<(),
     request = args.access_ttl.into_iter().fold(request, RefreshRequest::access_ttl);
     request = args.client.iter().cloned().fold(request, RefreshRequest::client);
     request = args.by.iter().cloned().fold(request, RefreshRequest::by);
-    let pair = context.manager.refresh(presented, request).await;
-    let pair = pair.map_err(|error| bearer.failure(error, context.manager.prefix()))?;
+    let manager = context.manager()?;
+    let pair = manager.refresh(presented, request).await;
+    let pair = pair.map_err(|error| bearer.failure(error.into(), manager.prefix()))?;
     let now = context.now();
     let output = &mut context.output;
     let written = if output.is_json() {
-        let (access, refresh) = (issue::body(&pair.access, now), issue::body(&pair.refresh, now));
+        let access = issued_body(&pair.access, now);
+        let refresh = issued_body(&pair.refresh, now);
         output.object(&PairView { case: pair.case.as_str(), access, refresh })
     } else {
         output.fields(&[
@@ -49,12 +51,12 @@ pub(super) async fn run(args: &RefreshArgs, context: &mut Context) -> Result<(),
         ])
     };
     written.and_then(|()| output.flush()).map_err(|failure| {
+        let id = pair.refresh.token.id;
         let hint = format!(
             "run it again with the same refresh token: within its grace period it gives the same \
-                 bearers. Later, run keyfob revoke {}",
-            pair.refresh.token.id
+                 bearers. Later, run keyfob revoke {id}"
         );
-        issue::output_lost(failure, &pair.refresh, hint)
+        issue::output_lost(failure, id, hint)
     })?;
     issue::note_once(output, "both bearers are shown only this once. Give them to their owner");
     Ok(())

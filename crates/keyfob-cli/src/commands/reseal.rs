@@ -22,7 +22,8 @@ struct ResealReport {
 }
 
 pub(super) async fn run(resume: Option<PageCursor>, context: &mut Context) -> Result<(), Failure> {
-    let mut reseal = context.manager.reseal()?;
+    let manager = context.manager()?;
+    let mut reseal = manager.reseal()?;
     let is_resumed = resume.is_some();
     if let Some(cursor) = resume {
         reseal = reseal.resume(cursor);
@@ -41,7 +42,7 @@ pub(super) async fn run(resume: Option<PageCursor>, context: &mut Context) -> Re
     let next = done.resume.cursor().filter(|_| outcome.is_err());
     let under = match &outcome {
         // A resumed run has examined only a part of the records.
-        Ok(_) if is_resumed => context.manager.count_by_key().await?,
+        Ok(_) if is_resumed => manager.count_by_key().await?,
         _ => done.by_key.clone(),
     };
     let report = ResealReport {

@@ -5,6 +5,6 @@ use crate::context::Context;
 use crate::failure::Failure;
 
 pub(super) async fn run(args: &ShowArgs, context: &mut Context) -> Result<(), Failure> {
-    let token = context.manager.get(args.id).await?;
-    context.output.token(&token, context.manager.now())
+    let token = context.backend.get(args.id).await?;
+    context.output.token(&token)
 }

@@ -1,9 +1,9 @@
 //! `validate`: shows the token of a valid bearer, or why the bearer is refused.
 
-use keyfob::manager::Explanation;
+use keyfob::Timestamp;
 use keyfob::token::SecretUsed;
-use keyfob::validation::DeviceBinding;
-use keyfob::{Error, Kind, Presentation, Refusal, Timestamp, Token, ValidationChain};
+use keyfob::values::NameSet;
+use keyfob_api::{ExplainBody, OneOf, RefusalBody, TokenBody, ValidateBody};
 use serde::Serialize;
 
 use crate::args::ValidateArgs;
@@ -13,14 +13,14 @@ use crate::failure::{Exit, Failure};
 use crate::input::{self, InputSource};
 
 #[derive(Serialize)]
-struct ValidView<T> {
+struct ValidView<'a> {
     ok: bool,
-    token: T,
+    token: &'a TokenBody,
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<SecretView>,
 }
 
-/// Which of the secrets of an API key the bearer has.
+/// Which of the secrets of an API key the bearer has. A server does not say it.
 #[derive(Serialize)]
 struct SecretView {
     used: &'static str,
@@ -30,13 +30,11 @@ struct SecretView {
 }
 
 impl SecretView {
-    /// Only an API key has more than one secret.
-    fn of(token: &Token) -> Option<Self> {
-        let (used, until) = match token.secret {
-            SecretUsed::Newest => ("newest", None),
-            SecretUsed::Older { until } => ("older", Some(until)),
-        };
-        (token.kind == Kind::ApiKey).then_some(Self { used, until })
+    fn of(secret: SecretUsed) -> Self {
+        match secret {
+            SecretUsed::Newest => Self { used: "newest", until: None },
+            SecretUsed::Older { until } => Self { used: "older", until: Some(until) },
+        }
     }
 
     fn text(&self) -> String {
@@ -51,102 +49,106 @@ impl SecretView {
 struct RefusedView<'a> {
     ok: bool,
     #[serde(flatten)]
-    first: RefusalView<'a>,
+    first: &'a RefusalBody,
     #[serde(skip_serializing_if = "Option::is_none")]
-    refusals: Option<Vec<RefusalView<'a>>>,
-}
-
-#[derive(Serialize)]
-struct RefusalView<'a> {
-    code: &'a str,
-    message: String,
-}
-
-impl<'a> RefusalView<'a> {
-    fn of(refusal: &'a Refusal) -> Self {
-        Self { code: refusal.code(), message: refusal.to_string() }
-    }
+    refusals: Option<&'a [RefusalBody]>,
 }
 
 pub(super) async fn run(args: &ValidateArgs, context: &mut Context) -> Result<(), Failure> {
-    let chain = chain_of(args);
     let bearer = input::bearer(InputSource::from_flag(args.bearer_file.as_ref())).await?;
-    let mut presented = Presentation::new(bearer.as_str());
-    if let Some(device) = &args.device_id {
-        presented = presented.device(device);
-    }
-    let outcome = if args.all {
-        explain(presented, &chain, context).await
+    let (token, refusals, secret) = if args.all {
+        let (answer, secret) = context.backend.explain(&explain_body(args, &bearer)?).await?;
+        (answer.token.filter(|_| answer.ok), answer.refusals, secret)
     } else {
-        context.manager.validate(presented, &chain).await.map(Ok)
+        let (answer, secret) = context.backend.validate(&body(args, &bearer)?).await?;
+        let refusal = RefusalBody {
+            code: answer.code.unwrap_or_default(),
+            message: answer.message.unwrap_or_default(),
+        };
+        (answer.token.filter(|_| answer.ok), vec![refusal], secret)
     };
-    match outcome {
-        Ok(Ok(token)) if context.output.is_json() => {
-            let secret = SecretView::of(&token);
-            let token = token.view(context.manager.now());
-            context.output.object(&ValidView { ok: true, token, secret })
+    let secret = secret.map(SecretView::of);
+    match token {
+        Some(token) if context.output.is_json() => {
+            context.output.object(&ValidView { ok: true, token: &token, secret })
         }
-        Ok(Ok(token)) => {
+        Some(token) => {
             context.output.line("the bearer is valid")?;
-            if let Some(secret) = SecretView::of(&token) {
+            if let Some(secret) = secret {
                 context.output.line(format_args!("secret: {}", secret.text()))?;
             }
-            context.output.token(&token, context.manager.now())
+            context.output.token(&token)
         }
-        Ok(Err(refusals)) => refuse(&refusals, &bearer, args.all, context),
-        Err(Error::Refused(refusal)) => refuse(&[refusal], &bearer, args.all, context),
-        Err(error) => Err(error.into()),
+        None => refuse(&refusals, &bearer, args.all, context),
     }
-}
-
-/// Returns the token, or all reasons for the refusal.
-async fn explain(
-    presented: Presentation<'_>,
-    chain: &ValidationChain,
-    context: &Context,
-) -> Result<Result<Token, Vec<Refusal>>, Error> {
-    let Explanation { token, refusals, .. } = context.manager.explain(presented, chain).await?;
-    Ok(if refusals.is_empty() { Ok(token) } else { Err(refusals) })
 }
 
 fn refuse(
-    refusals: &[Refusal],
+    refusals: &[RefusalBody],
     bearer: &BearerInput,
     all: bool,
     context: &mut Context,
 ) -> Result<(), Failure> {
     let Some(first) = refusals.first() else { return Ok(()) };
-    let prefix = context.manager.prefix();
+    let prefix = context.backend.prefix();
     if context.output.is_json() {
-        let refusals = all.then(|| refusals.iter().map(RefusalView::of).collect());
-        let view = RefusedView { ok: false, first: RefusalView::of(first), refusals };
-        context.output.object(&view)?;
+        let refusals = all.then_some(refusals);
+        context.output.object(&RefusedView { ok: false, first, refusals })?;
         bearer.note(first, prefix, &context.output);
         return Err(Failure::AlreadyReported(Exit::Refused));
     }
     if !all {
-        return Err(bearer.failure(Error::from(first.clone()), prefix));
+        return Err(bearer.failure(Failure::Refused(first.clone()), prefix));
     }
-    for refusal in refusals {
-        context.output.line(format_args!("refused: {refusal} ({})", refusal.code()))?;
+    for RefusalBody { code, message } in refusals {
+        context.output.line(format_args!("refused: {message} ({code})"))?;
     }
     bearer.note(first, prefix, &context.output);
     Err(Failure::AlreadyReported(Exit::Refused))
 }
 
-fn chain_of(args: &ValidateArgs) -> ValidationChain {
-    let mut chain = ValidationChain::new();
-    chain = args.kind.iter().fold(chain, |chain, kind| chain.allow_kind(*kind));
-    chain = args.issuer.iter().cloned().fold(chain, ValidationChain::allow_issuer);
-    chain = args.audience.iter().cloned().fold(chain, ValidationChain::allow_audience);
-    chain = args.scope.iter().cloned().fold(chain, ValidationChain::require_scope);
-    chain = args.any_scope.iter().cloned().fold(chain, ValidationChain::require_any_scope);
-    chain = args.require_claim.iter().cloned().fold(chain, ValidationChain::require_claim);
-    chain = args.clock_skew.into_iter().fold(chain, ValidationChain::clock_skew);
-    chain = args.max_age.into_iter().fold(chain, ValidationChain::max_age);
-    let binding = match args.device_id {
-        Some(_) => DeviceBinding::Required,
-        None => DeviceBinding::Unchecked,
-    };
-    chain.device(binding)
+fn body(args: &ValidateArgs, bearer: &BearerInput) -> Result<ValidateBody, Failure> {
+    Ok(ValidateBody {
+        token: bearer.secret(),
+        kind: OneOf::from(args.kind.clone()),
+        issuer: OneOf::from(args.issuer.clone()),
+        audience: OneOf::from(args.audience.clone()),
+        scopes: NameSet::from_names(args.scope.iter().cloned())?,
+        any_scopes: NameSet::from_names(args.any_scope.iter().cloned())?,
+        claims: args.require_claim.clone(),
+        clock_skew: args.clock_skew,
+        max_age: args.max_age,
+        device_id: args.device_id.clone(),
+        ..ValidateBody::default()
+    })
+}
+
+/// The same demands, where all that is wrong is asked for.
+fn explain_body(args: &ValidateArgs, bearer: &BearerInput) -> Result<ExplainBody, Failure> {
+    let ValidateBody {
+        token,
+        kind,
+        issuer,
+        audience,
+        scopes,
+        any_scopes,
+        claims,
+        clock_skew,
+        max_age,
+        device_id,
+        ..
+    } = body(args, bearer)?;
+    Ok(ExplainBody {
+        token: Some(token),
+        kind,
+        issuer,
+        audience,
+        scopes,
+        any_scopes,
+        claims,
+        clock_skew,
+        max_age,
+        device_id,
+        ..ExplainBody::default()
+    })
 }

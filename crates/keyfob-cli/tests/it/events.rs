@@ -2,14 +2,15 @@
 
 use std::io::{BufRead, BufReader};
 
-use crate::harness::{Done, Keyfob, interrupt};
+use crate::harness::{Done, Keyfob, both_ways, interrupt};
 
-#[test]
-fn a_cursor_resumes_after_the_last_event() {
-    let keyfob = Keyfob::new();
+both_ways! {
+fn a_cursor_resumes_after_the_last_event(keyfob: &Keyfob) {
+    let start = keyfob.latest_event();
     let (first, _) = keyfob.issue(&[]);
     let (second, _) = keyfob.issue(&[]);
-    let page = keyfob.run(&["events", "--json", "--limit=1", "--with-cursor"]).exits(0);
+    let args = ["events", "--json", "--limit=1", "--with-cursor", "--after", &start];
+    let page = keyfob.run(&args).exits(0);
     let event = page.object();
     assert_eq!(event["subject"], first.as_str());
     let cursor = event["keyfobcursor"].as_str().unwrap();
@@ -18,14 +19,24 @@ fn a_cursor_resumes_after_the_last_event() {
     assert_eq!(rest.object()["subject"], second.as_str());
     assert_eq!(keyfob.run(&["events", "--after=latest"]).exits(0).stdout, "");
 }
+}
 
 #[test]
 fn follow_prints_events_of_other_processes_and_a_cursor_at_the_end() {
     let server = keyfob_testkit::redis::server();
     let namespace = keyfob_testkit::redis::fresh_namespace();
-    let keyfob = Keyfob::on(&format!("{}/?namespace={namespace}", server.url()));
+    follow(&Keyfob::on(&format!("{}/?namespace={namespace}", server.url())));
+}
+
+#[test]
+fn follow_prints_events_of_other_processes_through_a_server() {
+    follow(&Keyfob::served());
+}
+
+fn follow(keyfob: &Keyfob) {
+    let start = keyfob.latest_event();
     let (old, _) = keyfob.issue(&[]);
-    let mut child = keyfob.start(&["events", "--follow", "--json"]);
+    let mut child = keyfob.start(&["events", "--follow", "--json", "--after", &start]);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut next =
         || -> serde_json::Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
@@ -44,13 +55,18 @@ fn follow_prints_events_of_other_processes_and_a_cursor_at_the_end() {
     assert_eq!(keyfob.run(&["events", "--after", &cursor]).exits(0).stdout, "");
 }
 
-#[test]
-fn observations_are_separate_from_events() {
-    let keyfob = Keyfob::new();
+both_ways! {
+fn observations_are_separate_from_events(keyfob: &Keyfob) {
     let (id, bearer) = keyfob.issue(&[]);
     keyfob.feed(&["validate", "--scope=x"], bearer.as_bytes()).exits(1);
     keyfob.feed(&["validate"], b"nonsense").exits(1);
-    let seen = keyfob.run(&["events", "--observations"]).exits(0).objects();
+    // A server writes observations a little later.
+    let seen = (0..100).find_map(|_| {
+        let seen = keyfob.run(&["events", "--observations"]).exits(0).objects();
+        std::thread::sleep(std::time::Duration::from_millis(if seen.len() < 2 { 50 } else { 0 }));
+        (seen.len() == 2).then_some(seen)
+    });
+    let seen = seen.expect("two observations");
     let codes: Vec<_> = seen.iter().map(|seen| seen["data"]["code"].as_str().unwrap()).collect();
     assert_eq!(codes, ["insufficient_scope", "token_malformed"]);
     assert_eq!(seen[0]["subject"], id.as_str());
@@ -59,4 +75,5 @@ fn observations_are_separate_from_events() {
     let rest = keyfob.run(&["events", "--observations", "--after", &cursor]).exits(0);
     assert_eq!(rest.objects().len(), 1);
     assert_eq!(keyfob.run(&["events", "--observations", "--after=latest"]).exits(0).stdout, "");
+}
 }

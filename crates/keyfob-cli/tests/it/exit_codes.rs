@@ -3,13 +3,12 @@
 use std::io::Write;
 use std::net::TcpListener;
 
-use crate::harness::Keyfob;
+use crate::harness::{Keyfob, both_ways};
 
 const UNKNOWN: &str = "tok_00d1h88n000000000000000001";
 
-#[test]
-fn refused_and_not_found_are_1() {
-    let keyfob = Keyfob::new();
+both_ways! {
+fn refused_and_not_found_are_1(keyfob: &Keyfob) {
     let (id, bearer) = keyfob.issue(&["--scope=read"]);
     for (args, stdin, code) in [
         (vec!["validate", "--scope=write"], bearer.as_str(), "insufficient_scope"),
@@ -31,10 +30,10 @@ fn refused_and_not_found_are_1() {
     keyfob.run(&["revoke", &id]).exits(0);
     keyfob.run(&["update", &id, "--tag=a"]).exits(1).says("(token_ended)");
 }
+}
 
-#[test]
-fn wrong_usage_is_2() {
-    let keyfob = Keyfob::new();
+both_ways! {
+fn wrong_usage_is_2(keyfob: &Keyfob) {
     let (id, _) = keyfob.issue(&[]);
     for args in [
         vec!["frobnicate"],
@@ -64,6 +63,7 @@ fn wrong_usage_is_2() {
         );
     }
     keyfob.run(&[]).exits(2).says("Usage: keyfob");
+}
 }
 
 #[test]
@@ -175,6 +175,10 @@ fn doctor_says_that_a_server_is_a_replica_or_full() {
         assert_eq!(found["severity"], "fault", "{doctor}");
         assert!(found["advice"].as_str().unwrap().contains(advice), "{doctor}");
     }
+    // A replica that lost its primary may also be set to answer no question about data.
+    replica.call(&["CONFIG", "SET", "replica-serve-stale-data", "no"]).unwrap();
+    let url = format!("{}?budget=500ms", replica.url());
+    Keyfob::on(&url).run(&["doctor"]).exits(3).says("is a replica that has lost its primary");
 }
 
 #[test]
@@ -187,15 +191,15 @@ fn a_file_that_a_service_has_open_is_3() {
     keyfob.run(&["list"]).exits(0);
 }
 
-#[test]
-fn a_reader_that_closes_the_pipe_early_is_not_an_error() {
-    let keyfob = Keyfob::new();
+both_ways! {
+fn a_reader_that_closes_the_pipe_early_is_not_an_error(keyfob: &Keyfob) {
     let grants = "{}\n".repeat(2000);
     keyfob.feed(&["issue", "--from=-"], grants.as_bytes()).exits(0);
     let mut child = keyfob.start(&["list", "--all-pages"]);
     drop(child.stdout.take());
     let done = crate::harness::Done::of(child).exits(0);
     assert!(!done.stderr.contains("error"), "{}", done.stderr);
+}
 }
 
 /// Runs a command whose output nobody reads.

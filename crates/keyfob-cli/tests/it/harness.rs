@@ -7,11 +7,43 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A home directory and a store for one test.
+/// A home directory and a store for one test, with a server in front of it if the commands ask one.
 pub(crate) struct Keyfob {
+    // Stopped before the home is deleted.
+    server: Option<Served>,
     home: TempDir,
     store: Option<String>,
 }
+
+/// A running `keyfob serve`. Dropping it kills the process.
+pub(crate) struct Served {
+    child: Child,
+    pub(crate) url: String,
+    pub(crate) admin_key: String,
+}
+
+/// Defines a test that runs on a store, and through a server in front of such a store.
+macro_rules! both_ways {
+    ($(#[$attribute:meta])* fn $name:ident($keyfob:ident: &Keyfob) $body:block) => {
+        $(#[$attribute])*
+        mod $name {
+            use super::*;
+
+            fn run($keyfob: &Keyfob) $body
+
+            #[test]
+            fn on_a_store() {
+                run(&Keyfob::new());
+            }
+
+            #[test]
+            fn through_a_server() {
+                run(&Keyfob::served());
+            }
+        }
+    };
+}
+pub(crate) use both_ways;
 
 /// The result of a run.
 #[derive(Debug)]
@@ -26,7 +58,77 @@ impl Keyfob {
     pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let store = Some(format!("file:{}", home.path().join("tokens.redb").display()));
-        Self { home, store }
+        Self { server: None, home, store }
+    }
+
+    /// Uses a store file with an admin key.
+    pub(crate) fn with_admin_key() -> (Self, String) {
+        let keyfob = Self::new();
+        let key = keyfob.run(&["init", "--json"]).exits(0).object();
+        let key = key["admin_key"].as_str().unwrap().to_owned();
+        (keyfob, key)
+    }
+
+    /// Uses a server over such a store.
+    pub(crate) fn served() -> Self {
+        let (mut keyfob, admin_key) = Self::with_admin_key();
+        let mut served = keyfob.serve(&[]);
+        served.admin_key = admin_key;
+        keyfob.server = Some(served);
+        keyfob
+    }
+
+    /// Starts a server on a free port.
+    pub(crate) fn serve(&self, args: &[&str]) -> Served {
+        let words: Vec<_> =
+            ["serve", "--json", "--listen=127.0.0.1:0"].iter().chain(args).copied().collect();
+        let mut command = self.command(&words);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut first = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
+        let object: Value = serde_json::from_str(&first).unwrap_or_else(|_| panic!("{first:?}"));
+        let text = |name: &str| object[name].as_str().unwrap_or_default().to_owned();
+        Served { child, url: text("url"), admin_key: text("admin_key") }
+    }
+
+    /// The URL of the server.
+    pub(crate) fn server_url(&self) -> String {
+        self.server.as_ref().unwrap().url.clone()
+    }
+
+    /// The key of the commands.
+    pub(crate) fn admin_key(&self) -> &str {
+        &self.server.as_ref().unwrap().admin_key
+    }
+
+    /// Whether the commands ask a server.
+    pub(crate) fn is_served(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// How many tokens there are before the test issues any: the key of the commands themselves.
+    pub(crate) fn keys(&self) -> u64 {
+        u64::from(self.server.is_some())
+    }
+
+    /// The flag that records an actor. A server takes none, and records the client of the key.
+    pub(crate) fn by(&self, actor: &str) -> Option<String> {
+        self.server.is_none().then(|| format!("--by={actor}"))
+    }
+
+    /// The actor that is recorded.
+    pub(crate) fn actor<'a>(&self, actor: &'a str) -> &'a str {
+        if self.server.is_some() { "admin" } else { actor }
+    }
+
+    /// The position after the last event.
+    pub(crate) fn latest_event(&self) -> String {
+        let done = self.run(&["events", "--after=latest", "--json"]);
+        if done.status.code() == Some(3) {
+            // There is no store yet.
+            return "start".to_owned();
+        }
+        done.stderr_objects()[0]["note"]["cursor"].as_str().unwrap().to_owned()
     }
 
     /// Uses this store.
@@ -59,8 +161,14 @@ impl Keyfob {
         }
         command.args(args).current_dir(self.home.path()).env_remove("XDG_DATA_HOME");
         command.env("HOME", self.home.path());
-        if let Some(store) = &self.store {
-            command.env("KEYFOB_STORE", store);
+        match (&self.server, &self.store) {
+            (Some(server), _) => {
+                command.env("KEYFOB_SERVER", &server.url).env("KEYFOB_TOKEN", &server.admin_key);
+            }
+            (None, Some(store)) => {
+                command.env("KEYFOB_STORE", store);
+            }
+            (None, None) => {}
         }
         command
     }
@@ -94,6 +202,23 @@ impl Keyfob {
         let token = self.run(&words).exits(0).object();
         let text = |name: &str| token[name].as_str().unwrap().to_owned();
         (text("id"), text("bearer"))
+    }
+}
+
+impl Served {
+    /// Sends SIGTERM and waits for the end.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // Ignored: it may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::harness::Keyfob;
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
     "config",
     "demo",
     "issue",
@@ -23,6 +23,7 @@ const COMMANDS: [&str; 24] = [
     "keys",
     "serve",
     "init",
+    "client",
     "completions",
     "man",
     "recover",

@@ -65,8 +65,17 @@ fn a_whole_life_in_the_default_store() {
     }
 }
 
+#[test]
+fn a_whole_life_through_a_server() {
+    let keyfob = Keyfob::served();
+    whole_life(&keyfob);
+    let doctor = keyfob.run(&["doctor", "--json"]).exits(0).object();
+    assert_eq!(doctor["ok"], true);
+}
+
 fn whole_life(keyfob: &Keyfob) {
-    let (id, bearer) = keyfob.issue(&[
+    let start = keyfob.latest_event();
+    let mut grant = vec![
         "--subject=user123",
         "--kind=session",
         "--issuer=example-service",
@@ -94,8 +103,10 @@ fn whole_life(keyfob: &Keyfob) {
         "--amr=pwd",
         "--amr=otp",
         "--jkt=0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
-        "--by=signup",
-    ]);
+    ];
+    let by = keyfob.by("signup");
+    grant.extend(by.as_deref());
+    let (id, bearer) = keyfob.issue(&grant);
 
     let demands =
         ["validate", "--json", "--scope=read", "--audience=example-app", "--kind=session"];
@@ -114,15 +125,16 @@ fn whole_life(keyfob: &Keyfob) {
     assert_eq!(keyfob.run(&["count", "device:device123"]).exits(0).stdout, "1\n");
     assert_eq!(keyfob.run(&["count", "device:device456"]).exits(0).stdout, "0\n");
 
-    let change = ["update", &id, "--json", "--label=environment=staging", "--tag=vip", "--by=ops"];
+    let by = keyfob.by("ops");
+    let mut change = vec!["update", &id, "--json", "--label=environment=staging", "--tag=vip"];
+    change.extend(by.as_deref());
     let token = keyfob.run(&change).exits(0).object();
     assert_eq!(token["metadata"]["labels"]["environment"], "staging");
     assert_eq!(token["metadata"]["tags"], serde_json::json!(["mobile", "vip"]));
 
-    let done = keyfob
-        .run(&["revoke", &id, "--json", "--reason=user logout", "--by=ops"])
-        .exits(0)
-        .object();
+    let mut revoke = vec!["revoke", &id, "--json", "--reason=user logout"];
+    revoke.extend(by.as_deref());
+    let done = keyfob.run(&revoke).exits(0).object();
     assert_eq!(done["outcome"], "revoked");
     let again = keyfob.run(&["revoke", &id, "--json", "--reason=other"]).exits(0).object();
     assert_eq!(again["outcome"], "already_revoked");
@@ -135,7 +147,7 @@ fn whole_life(keyfob: &Keyfob) {
 
     let token = keyfob.run(&["show", &id, "--json"]).exits(0).object();
     assert_eq!(token["state"], "revoked");
-    assert_eq!(token["revocation"]["by"], "ops");
+    assert_eq!(token["revocation"]["by"], keyfob.actor("ops"));
     assert_eq!(token["revocation"]["through"], "token");
     assert_eq!(token.get("bearer"), None);
 
@@ -143,13 +155,14 @@ fn whole_life(keyfob: &Keyfob) {
     let steps = history.objects();
     let what = |entry: &Value, name: &str| entry[name].as_str().map(str::to_owned);
     let changes: Vec<_> = steps.iter().map(|step| (what(step, "what"), what(step, "by"))).collect();
-    let step = |what: &str, by: &str| (Some(what.to_owned()), Some(by.to_owned()));
+    let step = |what: &str, by: &str| (Some(what.to_owned()), Some(keyfob.actor(by).to_owned()));
     assert_eq!(
         changes,
         [step("issued", "signup"), step("metadata_updated", "ops"), step("revoked", "ops")]
     );
 
-    let events = keyfob.run(&["events"]).exits(0).says("note: resume with: keyfob events --after");
+    let events = keyfob.run(&["events", "--after", &start]).exits(0);
+    let events = events.says("note: resume with: keyfob events --after");
     let types: Vec<_> = events.objects().iter().map(|event| event["type"].to_string()).collect();
     assert_eq!(
         types,
@@ -162,7 +175,7 @@ fn whole_life(keyfob: &Keyfob) {
     assert!(events.objects().iter().all(|event| event["subject"] == id.as_str()));
 
     let stats = keyfob.run(&["stats", "--json"]).exits(0).object();
-    assert_eq!(stats["total"], 1);
+    assert_eq!(stats["total"], 1 + keyfob.keys());
     assert_eq!(stats["by_kind"]["session"]["revoked"], 1);
 }
 

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "in a test, that is an assertion")]
 
 mod bad_input;
+mod both_ways;
+mod clients;
 mod configuring;
 mod counting;
 mod damaged_file;
@@ -26,6 +28,7 @@ mod recovering;
 mod refreshing;
 mod revoking;
 mod secrets;
+mod serve_and_init;
 mod serving;
 #[cfg(unix)]
 mod terminal;

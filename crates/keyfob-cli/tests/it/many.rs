@@ -3,13 +3,12 @@
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
 
-use crate::harness::{Done, Keyfob};
+use crate::harness::{Done, Keyfob, both_ways};
 
-#[test]
-fn ten_thousand_lines_are_ten_thousand_tokens_in_order() {
-    let keyfob = Keyfob::new();
+both_ways! {
+fn ten_thousand_lines_are_ten_thousand_tokens_in_order(keyfob: &Keyfob) {
     let grants: String = (0..10_000)
-        .map(|n| format!("{{\"subject\":\"user{n}\",\"kind\":\"api-key\",\"ttl\":\"90d\"}}\n"))
+        .map(|n| format!("{{\"subject\":\"user{n}\",\"kind\":\"api-key\",\"ttl\":\"90d\",\"metadata\":{{\"tags\":[\"many\"]}}}}\n"))
         .collect();
     let done = keyfob.feed(&["issue", "--from", "-", "--json"], grants.as_bytes()).exits(0);
     let tokens = done.objects();
@@ -21,16 +20,18 @@ fn ten_thousand_lines_are_ten_thousand_tokens_in_order() {
     assert_eq!(bearers.len(), 10_000);
     let last = tokens[9_999]["bearer"].as_str().unwrap();
     keyfob.feed(&["validate"], last.as_bytes()).exits(0);
-    assert_eq!(keyfob.run(&["count"]).exits(0).stdout, "10000\n");
+    assert_eq!(keyfob.run(&["count", "tag:many"]).exits(0).stdout, "10000\n");
 
-    let listed = keyfob.run(&["list", "--all-pages"]).exits(0).says("note: this reads every");
+    let listed = keyfob.run(&["list", "--all-pages", "kind:api-key", "scope:none"]).exits(0);
+    listed.says("note: this reads every");
+    let listed = keyfob.run(&["list", "--all-pages", "tag:many"]).exits(0);
     let ids: HashSet<_> = listed.lines().into_iter().filter_map(|l| l.split('\t').next()).collect();
     assert_eq!(ids.len(), 10_000);
 }
+}
 
-#[test]
-fn pages_follow_each_other_without_gap_or_overlap() {
-    let keyfob = Keyfob::new();
+both_ways! {
+fn pages_follow_each_other_without_gap_or_overlap(keyfob: &Keyfob) {
     let grants: String =
         (1..=25).map(|n| format!("{{\"ttl\":\"{n}h\",\"client\":\"a\"}}\n")).collect();
     keyfob.feed(&["issue", "--from=-"], grants.as_bytes()).exits(0);
@@ -56,10 +57,10 @@ fn pages_follow_each_other_without_gap_or_overlap() {
         }
     }
 }
+}
 
-#[test]
-fn an_invalid_line_is_reported_and_the_others_are_issued() {
-    let keyfob = Keyfob::new();
+both_ways! {
+fn an_invalid_line_is_reported_and_the_others_are_issued(keyfob: &Keyfob) {
     let grants = concat!(
         "{\"subject\":\"a\"}\n",
         "\n",
@@ -69,7 +70,7 @@ fn an_invalid_line_is_reported_and_the_others_are_issued() {
         "{\"subject\":\"d\",\"metadata\":{\"device\":{\"id\":\"x\"},\"tags\":[\"t\"]}}",
     );
     keyfob.file("grants.jsonl", grants);
-    let done = keyfob.run(&["issue", "--from=grants.jsonl", "--json", "--by=import"]).exits(2);
+    let done = keyfob.run(&["issue", "--from=grants.jsonl", "--json"]).exits(2);
     let subjects: Vec<_> = done.objects().iter().map(|t| t["subject"].to_string()).collect();
     assert_eq!(subjects, ["\"a\"", "\"d\""]);
     let messages: Vec<_> = done
@@ -83,10 +84,10 @@ fn an_invalid_line_is_reported_and_the_others_are_issued() {
     assert!(messages[2].starts_with("line 5: ") && messages[2].contains("past"), "{messages:?}");
     assert_eq!(messages[3], "3 of 5 lines were refused");
 }
+}
 
-#[test]
-fn tokens_with_lost_bearers_are_named_and_revoked() {
-    let keyfob = Keyfob::new();
+both_ways! {
+fn tokens_with_lost_bearers_are_named_and_revoked(keyfob: &Keyfob) {
     keyfob.file("grants.jsonl", "{\"subject\":\"a\"}\n".repeat(3_000));
     for form in [["--json"].as_slice(), &[]] {
         let args: Vec<_> = ["issue", "--from=grants.jsonl"].iter().chain(form).copied().collect();
@@ -114,6 +115,7 @@ fn tokens_with_lost_bearers_are_named_and_revoked() {
         assert!(!revoked.contains(id));
     }
 }
+}
 
 #[test]
 #[cfg(target_os = "linux")]
@@ -136,9 +138,8 @@ fn no_token_stays_active_if_nothing_could_be_written() {
     }
 }
 
-#[test]
-fn lines_that_are_too_long_or_not_utf_8_are_refused() {
-    let keyfob = Keyfob::new();
+both_ways! {
+fn lines_that_are_too_long_or_not_utf_8_are_refused(keyfob: &Keyfob) {
     let mut grants = vec![b'x'; 1024 * 1024];
     grants.extend(b"\n\xff\xff\n{}\n");
     let done = keyfob.feed(&["issue", "--from=-"], &grants).exits(2);
@@ -147,10 +148,10 @@ fn lines_that_are_too_long_or_not_utf_8_are_refused() {
     let missing = keyfob.run(&["issue", "--from=missing.jsonl", "--json"]).exits(2);
     assert_eq!(missing.error_code(), "input_unreadable");
 }
+}
 
-#[test]
-fn a_program_that_writes_a_line_and_waits_gets_its_token() {
-    let keyfob = Keyfob::new();
+both_ways! {
+fn a_program_that_writes_a_line_and_waits_gets_its_token(keyfob: &Keyfob) {
     let mut child = keyfob.start(&["issue", "--from=-"]);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut stdin = child.stdin.take().unwrap();
@@ -161,4 +162,5 @@ fn a_program_that_writes_a_line_and_waits_gets_its_token() {
     }
     drop(stdin);
     Done::of(child).exits(0).says("3 issued");
+}
 }

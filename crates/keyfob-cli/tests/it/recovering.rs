@@ -136,6 +136,41 @@ fn the_page_about_recovery_is_followed() {
 }
 
 #[test]
+fn tokens_that_are_refused_after_a_rollback_are_accepted_after_the_log_was_applied() {
+    let server = keyfob_testkit::redis::server();
+    let namespace = keyfob_testkit::redis::fresh_namespace();
+    let keyfob = Keyfob::on(&format!("{}/?namespace={namespace}&lanes=1", server.url()));
+    let (stolen, kept) = (keyfob.issue(&["--subject=alice"]), keyfob.issue(&["--subject=bob"]));
+    let log = keyfob.run(&["events", "--json"]).exits(0).stdout;
+    keyfob.run(&["revoke", &stolen.0]).exits(0);
+    let events = keyfob.run(&["events", "--json"]).exits(0).stdout;
+    assert!(events.len() > log.len(), "the revocation is in the log");
+    keyfob.file("audit.jsonl", &events);
+    keyfob.file("gap.jsonl", &events[..events.len() - 20]);
+    let is_active = |bearer: &str| keyfob.feed(&["validate"], bearer.as_bytes()).status.success();
+    // What a node writes that finds the lane rolled back.
+    let lane = format!("{namespace}:l{{0}}");
+    let birth = server.call(&["HGET", &lane, "b"]).unwrap().to_string();
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros();
+    let (later, millis) = (now.to_string(), (now / 1000).to_string());
+    let fields = ["b", &later, "n", &later, "f", &birth, "s", &millis, "o", &millis];
+    server.call(&[&["HSET", &lane][..], &fields].concat()).unwrap();
+    assert!(!is_active(&kept.1));
+    let doctor = keyfob.run(&["doctor"]).exits(1);
+    assert!(doctor.stdout.contains("keyfob recover --accept"), "{doctor:?}");
+    // A log with a gap accepts nothing, and counting neither.
+    keyfob.run(&["recover", "gap.jsonl", "--accept"]).exits(1);
+    keyfob.run(&["recover", "audit.jsonl", "--dry-run", "--accept"]).exits(2);
+    keyfob.run(&["recover"]).exits(2);
+    assert!(!is_active(&kept.1));
+    let done = keyfob.run(&["recover", "audit.jsonl", "--accept", "--json"]).exits(0).object();
+    assert_eq!(done["accepted_lanes"], 1, "{done}");
+    assert!(is_active(&kept.1) && !is_active(&stolen.1));
+    let again = keyfob.run(&["recover", "--accept", "--json"]).exits(0).object();
+    assert_eq!(again["accepted_lanes"], 0, "{again}");
+}
+
+#[test]
 fn waiting_for_replicas_is_for_redis() {
     let keyfob = Keyfob::new();
     let (id, bearer) = keyfob.issue(&[]);

@@ -1,6 +1,6 @@
 //! A bearer appears once, in the output of the command that issues it.
 
-use crate::harness::Keyfob;
+use crate::harness::{Keyfob, both_ways};
 
 #[test]
 fn a_bearer_as_an_argument_is_refused_without_being_repeated() {
@@ -24,15 +24,15 @@ fn a_bearer_as_an_argument_is_refused_without_being_repeated() {
     keyfob.run(&["validate", &bearer]).exits(2).says(&format!("keyfob revoke {id}"));
 }
 
-#[test]
-fn a_name_that_only_looks_like_a_bearer_is_a_name() {
-    let keyfob = Keyfob::new();
+both_ways! {
+fn a_name_that_only_looks_like_a_bearer_is_a_name(keyfob: &Keyfob) {
     let name = "deploy_at_0123456789abcdef0123456789abcdef01234567";
     let (id, _) = keyfob.issue(&["--subject", name]);
     let listed = keyfob.run(&["list", "--json", &format!("subject:{name}")]).exits(0).object();
     assert_eq!((&listed["id"], &listed["subject"]), (&id.into(), &name.into()));
     keyfob.run(&["revoke", "--subject", name]).exits(0);
     assert_eq!(keyfob.run(&["count", "state:revoked", &format!("subject:{name}")]).stdout, "1\n");
+}
 }
 
 #[test]

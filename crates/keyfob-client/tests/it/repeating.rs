@@ -113,7 +113,7 @@ async fn a_client_behind_broken_connections_gets_each_token_once() {
     let policy = policy.waits(Duration::from_millis(1), Duration::from_millis(1));
     let client = |policy: &RetryPolicy| {
         let client = builder(proxy.address()).bearer(&service.admin_key);
-        client.retry(policy.clone()).build().unwrap()
+        client.retry(*policy).build().unwrap()
     };
     let mut failed_at_once = 0;
     for n in 0..60 {

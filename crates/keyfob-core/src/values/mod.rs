@@ -19,6 +19,7 @@ pub mod namespace;
 pub mod operation;
 pub mod random;
 pub mod seal_fault;
+mod serde_text;
 pub mod stamp;
 pub mod store_error;
 pub mod text;

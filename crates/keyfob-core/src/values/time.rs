@@ -305,24 +305,7 @@ impl FromStr for Ttl {
     }
 }
 
-macro_rules! serde_as_text {
-    ($($name:ty),+) => {$(
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    )+};
-}
-
-serde_as_text!(Timestamp, Ttl);
+crate::serde_as_text!(Timestamp, Ttl);
 
 macro_rules! cbor_as_millis {
     ($($name:ident, $from:expr;)+) => {$(

@@ -53,6 +53,7 @@ pub struct RedisConfig {
     pub(crate) create: bool,
     pub(crate) checks_address: bool,
     pub(crate) when_emptied: WhenEmptied,
+    pub(crate) rollback_tolerance: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Option<Metrics>,
 }
@@ -132,6 +133,7 @@ impl RedisConfig {
             create: true,
             checks_address: true,
             when_emptied: WhenEmptied::Refuse,
+            rollback_tolerance: Duration::from_secs(60),
             clock: Arc::new(SystemClock),
             metrics: None,
         }
@@ -288,6 +290,13 @@ impl RedisConfig {
     /// Sets what this node does when the store comes back empty. The default is [`WhenEmptied::Refuse`].
     pub fn when_emptied(mut self, when_emptied: WhenEmptied) -> Self {
         self.when_emptied = when_emptied;
+        self
+    }
+
+    /// Sets from which duration of lost writes on a node refuses the older tokens. A shorter loss is repaired:
+    /// nodes send the revocations of the last minute again. At most one minute, which is the default.
+    pub fn with_rollback_tolerance(mut self, tolerance: Duration) -> Self {
+        self.rollback_tolerance = tolerance.min(Duration::from_secs(60));
         self
     }
 

@@ -63,6 +63,11 @@ impl Feed {
         self.listener_added.notify_one();
     }
 
+    /// Notifies the listeners of this process of a change.
+    pub(crate) fn notify(&self, lane: Lane, change: Invalidation) {
+        self.listeners.notify([(lane, change)]);
+    }
+
     pub(crate) fn notify_on_drop<I>(&self, changes: I) -> NotifyOnDrop<'_, I>
     where
         I: Iterator<Item = (Lane, Invalidation)>,

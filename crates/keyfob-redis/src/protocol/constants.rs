@@ -119,6 +119,14 @@ names! {
         MIN_KEY_VERSION = "k";
         /// The tag of the namespace that the lane belongs to.
         NAMESPACE = "t";
+        /// When nodes last renewed the lane, by the server's clock in milliseconds.
+        PULSE = "p";
+        /// The birth before the lane was found to be rolled back.
+        FORMER_BIRTH = "f";
+        /// The pulse that a rolled back lane was found with: what was written since then is lost.
+        LOST_SINCE = "s";
+        /// When the lane was found to be rolled back.
+        NOTICED_AT = "o";
         /// The epoch of everything.
         EVERYTHING = "*";
     }

@@ -275,6 +275,22 @@ scripts! {
         more_args: charges;
     }
 
+    /// Renews the pulse of a lane, and refuses its older tokens if the store was rolled back.
+    renew_pulse {
+        keys: lane, signal;
+        args: namespace, known_pulse, interval, tolerance;
+    }
+
+    /// Returns from when to when a lane has lost its writes.
+    rollback {
+        keys: lane;
+    }
+
+    /// Accepts the tokens again that are refused since the lane was rolled back.
+    accept_rollback {
+        keys: lane;
+    }
+
     /// Returns which commands the user may not run.
     missing_permissions {
         keys: any;

@@ -83,6 +83,7 @@ async fn resend_after_failover(shared: Weak<Shared>, connections: Arc<Connection
         let _connected_or_not = timeout(CONFIRM_INTERVAL, connections.connected()).await;
         let Some(store) = shared.upgrade() else { return };
         store.resend_where_lost().await;
+        store.renew_pulses_if_due().await;
     }
 }
 

@@ -14,8 +14,10 @@ mod missing_lanes;
 mod namespace;
 mod namespace_meta;
 mod namespace_report;
+mod open_slots;
 mod outcome;
 mod permissions;
+mod pulses;
 mod query;
 mod recent_revocations;
 mod replace;
@@ -23,6 +25,7 @@ mod report;
 mod reseal;
 mod resend;
 mod revoke;
+mod rollback;
 mod sentinel_findings;
 mod server_state;
 mod shared;
@@ -47,6 +50,7 @@ use tokio::task::JoinHandle;
 use self::limits::refusals::Refusals;
 use self::meta_copies::has_copies;
 use self::namespace_meta::NamespaceMeta;
+use self::pulses::Pulses;
 use self::recent_revocations::RecentRevocations;
 use self::shared::Shared;
 use crate::config::RedisConfig;
@@ -93,6 +97,7 @@ impl RedisStore {
         );
         let guard = guard.in_state(state);
         let locks = if has_copies(&config) { usize::from(namespace.lanes().get()) } else { 1 };
+        let pulses = Pulses::new(namespace.lanes());
         let keys = Arc::new(Keys::new(&config.namespace, namespace.lanes()));
         let shared = Arc::new(Shared {
             config,
@@ -103,6 +108,7 @@ impl RedisStore {
             connections,
             feed: Arc::default(),
             recent: RecentRevocations::default(),
+            pulses,
             refusals: Refusals::default(),
             guard: Arc::new(guard),
             is_maintained: Arc::default(),
@@ -293,6 +299,10 @@ impl Invalidations for RedisStore {
 impl Maintenance for RedisStore {
     async fn report(&self) -> Result<StoreReport, StoreError> {
         self.shared().report().await
+    }
+
+    async fn accept_rollback(&self) -> Result<u16, StoreError> {
+        self.shared().accept_rollback().await
     }
 
     fn metrics(&self) -> Option<keyfob_store::Metrics> {

@@ -45,6 +45,7 @@ fn commands(config: &RedisConfig, scripts: &Scripts) -> BTreeMap<String, Vec<Pur
         Topology::Sentinel { .. } => add("role", Purpose::Needed("fail-overs by Sentinel")),
         Topology::Cluster(_) => {
             add("cluster|slots", Purpose::Needed("everything"));
+            add("cluster|nodes", Purpose::Useful("finding slots whose move was aborted"));
             add("asking", Purpose::Needed("slots that are being moved"));
             add("rename", Purpose::Useful("the cache: without it, every token is loaded"));
         }

@@ -73,7 +73,11 @@ impl Shared {
     pub(super) async fn report(&self) -> Result<StoreReport, StoreError> {
         let (mut report, servers) = self.report_on_servers(TestWrite::Made).await?;
         self.permission_findings(&mut report, &servers).await;
+        self.open_slot_findings(&mut report, &servers).await;
         self.namespace_findings(&mut report).await;
+        if self.guard.check().is_ok() {
+            self.rollback_finding(&mut report).await;
+        }
         Ok(report)
     }
 

@@ -41,6 +41,7 @@ impl Shared {
             primaries.extend(run.map(|run| (lane, run)));
         }
         for (lane, primary) in self.recent.changed(&primaries) {
+            self.renew_pulse(lane).await;
             let lost = self.recent.of_lane(lane);
             let count = lost.len();
             let outcomes = stream::iter(lost.into_iter().map(|it| self.resend(lane, it)));

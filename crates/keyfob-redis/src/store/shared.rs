@@ -7,6 +7,7 @@ use keyfob_store::{MonotonicInstant, Namespace, Timestamp};
 
 use super::limits::refusals::Refusals;
 use super::lookup_failure::LookupFailure;
+use super::pulses::Pulses;
 use super::recent_revocations::RecentRevocations;
 use crate::config::RedisConfig;
 use crate::connections::Connections;
@@ -26,6 +27,7 @@ pub(super) struct Shared {
     pub(super) connections: Arc<Connections>,
     pub(super) feed: Arc<Feed>,
     pub(super) recent: RecentRevocations,
+    pub(super) pulses: Pulses,
     pub(super) refusals: Refusals,
     pub(super) guard: Arc<NamespaceGuard>,
     /// Whether the maintenance task runs.

@@ -53,7 +53,7 @@ pub(crate) const RULES: &str = "~shop:* -@all +evalsha +script|load +script|exis
     +hincrby +hdel +hrandfield +hexists +exists +get +mget +set +getrange +setrange +pexpireat \
     +pexpiretime +pttl +zadd +zcard +zcount +zrange +zrangebylex +zrevrangebylex +zrangebyscore \
     +zrem +zremrangebyrank +zmscore +zrandmember +rename +xadd +xrange +xrevrange +xinfo|stream \
-    +del +client|tracking +info +persist +wait +role +cluster|slots +asking +select";
+    +del +client|tracking +info +persist +wait +role +cluster|slots +cluster|nodes +asking +select";
 
 #[test]
 fn the_recipes_show_the_same_rules() {
@@ -106,9 +106,14 @@ async fn a_user_with_only_what_is_needed_can_do_everything() {
     assert_eq!(page.entries.len(), 100);
     store.raise_min_key_version(keyfob::seal::KeyVersion::new(1)).await.unwrap();
     // Waiting for replicas, Sentinel and clusters need these beside the scripts.
-    for command in
-        [&["WAIT", "1", "10"][..], &["ROLE"], &["CLUSTER", "SLOTS"], &["ASKING"], &["SELECT", "1"]]
-    {
+    for command in [
+        &["WAIT", "1", "10"][..],
+        &["ROLE"],
+        &["CLUSTER", "SLOTS"],
+        &["CLUSTER", "NODES"],
+        &["ASKING"],
+        &["SELECT", "1"],
+    ] {
         let answer = server.call(&[&["ACL", "DRYRUN", "shop"], command].concat()).unwrap();
         assert_eq!(answer.to_string(), "OK", "{command:?}");
     }
@@ -152,6 +157,20 @@ async fn the_report_distinguishes_good_settings_from_bad() {
         assert_eq!(severity_of(&report, what), Some(Severity::Fault), "{what}: {report:?}");
     }
     assert_eq!(report.findings[0].severity, Severity::Fault, "the most severe finding comes first");
+
+    // Both lose writes that were acknowledged: each is a fault, not a warning.
+    let snapshots_only = RedisServer::builder().setting("save", "3600 1").start().unwrap();
+    let unsynced =
+        RedisServer::builder().append_only().setting("appendfsync", "no").start().unwrap();
+    for (server, words) in
+        [(snapshots_only, "only snapshots"), (unsynced, "Set appendfsync everysec")]
+    {
+        let store = RedisStore::connect(&server.url()).await.unwrap();
+        let report = store.report().await.unwrap();
+        let finding = report.findings.iter().find(|finding| finding.what == "persistence").unwrap();
+        assert_eq!(finding.severity, Severity::Fault, "{finding:?}");
+        assert!(finding.advice.contains(words), "{finding:?}");
+    }
 
     let careful = RedisServer::builder().append_only().start().unwrap();
     let store = RedisStore::connect(&careful.url()).await.unwrap();

@@ -27,6 +27,7 @@ mod metrics;
 mod open;
 mod outage;
 mod permissions;
+mod rolled_back;
 mod runtimes;
 mod sealed;
 mod sealed_edits;

@@ -4,7 +4,7 @@ use keyfob::store::prelude::*;
 use std::time::{Duration, Instant};
 
 use keyfob::Ttl;
-use keyfob::store::{Advance, EpochScope, Lane, Revoke, Revoked, StoreError, Verdict};
+use keyfob::store::{Advance, EpochScope, Lane, Revoke, Revoked, Severity, StoreError, Verdict};
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
 
@@ -177,6 +177,23 @@ async fn a_slot_that_is_about_to_move_still_answers() {
     // Nothing moves, as after a reshard that was aborted here.
     target.call(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &name(owner)]).unwrap();
     owner.call(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &name(target)]).unwrap();
+    // Both servers have the mark, and the report names the slot on each.
+    let marked = async || {
+        let findings = store.report().await.unwrap().findings.into_iter();
+        let faults =
+            findings.filter(|found| found.what == "slots" && found.severity == Severity::Fault);
+        faults.map(|found| found.advice).collect::<Vec<_>>()
+    };
+    let found = marked().await;
+    assert_eq!(found.len(), 2, "{found:?}");
+    for (server, state) in [(owner, "MIGRATING"), (target, "IMPORTING")] {
+        let words = [
+            format!("slot {slot} is {state}"),
+            format!("--cluster fix 127.0.0.1:{}", server.port()),
+        ];
+        let is_named = |advice: &String| words.iter().all(|words| advice.contains(words.as_str()));
+        assert!(found.iter().any(is_named), "{found:?}");
+    }
     let unused = store.load(ids[0]).await.unwrap().unwrap();
     assert_eq!((unused.verdict, unused.last_used), (Verdict::Clear, None));
     assert_eq!(store.load(ids[1]).await.unwrap().unwrap().last_used, Some(used_at));
@@ -193,6 +210,7 @@ async fn a_slot_that_is_about_to_move_still_answers() {
     owner.call(&["CLUSTER", "SETSLOT", &slot, "STABLE"]).unwrap();
     target.call(&["CLUSTER", "SETSLOT", &slot, "STABLE"]).unwrap();
     assert_eq!(store.revoke(operation(), revocation(ids[0])).await.unwrap(), Revoked::Now);
+    assert!(marked().await.is_empty(), "the slot stays where it is");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -148,7 +148,7 @@ async fn without_any_one_command_no_error_is_untrue_and_a_repetition_completes()
         assert_eq!(verdict(&full, later).await, Some(Verdict::Clear), "{command}");
     }
     // These are for other topologies, so nothing names them here.
-    let unused = ["rename", "role", "cluster|slots", "asking", "select"];
+    let unused = ["rename", "role", "cluster|slots", "cluster|nodes", "asking", "select"];
     for command in commands() {
         let is_known = refused_at_start.contains(&command) || named.contains(&command);
         assert!(is_known || unused.contains(&command), "doctor does not name {command}");

@@ -1,7 +1,8 @@
 //! The checks of a store at the open.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use keyfob_redis::RedisStore;
 use keyfob_testkit::redis::RedisServer;
@@ -10,9 +11,14 @@ use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use crate::fake::{Fake, list};
 
-/// Records the warnings of its thread.
-#[derive(Clone, Default)]
-struct Warnings(Arc<Mutex<Vec<String>>>);
+thread_local! {
+    static TAKEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Records the warnings of each thread by itself. It is the only subscriber of the process: one
+/// for each test would lose what another test's thread meets first, since `tracing` keeps with
+/// each call site whether anybody listens.
+struct Warnings;
 
 struct Text(String);
 
@@ -30,7 +36,7 @@ impl Subscriber for Warnings {
     fn event(&self, event: &Event<'_>) {
         let mut text = Text(String::new());
         event.record(&mut text);
-        self.0.lock().unwrap().push(text.0);
+        TAKEN.with_borrow_mut(|taken| taken.push(text.0));
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
@@ -45,12 +51,11 @@ impl Subscriber for Warnings {
 
 /// Returns the warnings while a store is opened.
 async fn warnings(url: &str) -> Vec<String> {
-    let taken = Warnings::default();
-    let guard = tracing::subscriber::set_default(taken.clone());
+    static LISTENING: Once = Once::new();
+    LISTENING.call_once(|| tracing::subscriber::set_global_default(Warnings).unwrap());
+    TAKEN.take();
     RedisStore::connect(url).await.unwrap();
-    drop(guard);
-    let warnings = taken.0.lock().unwrap();
-    warnings.clone()
+    TAKEN.take()
 }
 
 fn says(warnings: &[String], words: [&str; 2]) -> usize {

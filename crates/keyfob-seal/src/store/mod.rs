@@ -377,7 +377,7 @@ impl Invalidations for SealedStore {
 
 #[async_trait]
 impl Maintenance for SealedStore {
-    keyfob_store::forward_store! { close }
+    keyfob_store::forward_store! { accept_rollback close }
 
     async fn report(&self) -> Result<StoreReport, StoreError> {
         let mut report = self.inner.report().await?;

@@ -6,7 +6,7 @@
 //!        max connections      timeouts, heads, streams   max requests
 //! ```
 //!
-//! One task serves one connection. It notices by [`activity`] that a client is slow, and ends. Nothing
+//! One task serves one connection. It notices by `activity` that a client is slow, and ends. Nothing
 //! that a client does ends the process or another connection.
 //!
 //! | module | content |

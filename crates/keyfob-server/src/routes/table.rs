@@ -20,7 +20,7 @@ use crate::oauth::token::answer::TokenAnswer;
 use crate::operations::Status;
 use crate::parameter::{Parameter, schema_of};
 use crate::v1::parameters::{self, BIND, FILTER};
-use crate::{gateway, oauth, openapi, operations, v1};
+use crate::{gateway, oauth, openapi, operations, page, v1};
 
 /// Returns all routes.
 pub fn routes() -> Vec<Route> {
@@ -29,6 +29,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(api_routes());
     routes.extend(gateway_routes());
     routes.extend(service_routes());
+    routes.extend(page_routes());
     routes
 }
 
@@ -304,6 +305,27 @@ fn service_routes() -> Vec<Route> {
                 content: Content::Json(schema_of::<serde_json::Map<String, serde_json::Value>>),
                 headers: &[],
             }),
+    ]
+}
+
+/// The page that shows the document to people.
+fn page_routes() -> Vec<Route> {
+    let text = |media_type, about| Reply {
+        status: 200,
+        about,
+        content: Content::Text(media_type),
+        headers: &[],
+    };
+    vec![
+        get("/docs", "docs", |call| Box::pin(page::docs(call)))
+            .about(Tag::Service, "Read this document as a page")
+            .reply(text("text/html", "The page.")),
+        get("/docs/page.js", "docsScript", |call| Box::pin(page::script(call)))
+            .about(Tag::Service, "Read the script of the page")
+            .reply(text("text/javascript", "The script.")),
+        get("/docs/page.css", "docsStyle", |call| Box::pin(page::style(call)))
+            .about(Tag::Service, "Read the style of the page")
+            .reply(text("text/css", "The style.")),
     ]
 }
 

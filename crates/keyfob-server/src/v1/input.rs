@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::parameters::{BIND, FILTER, TOKEN_ID};
 use crate::call::Call;
+use crate::query::Query;
 use crate::respond::failure::Failure;
 
 /// Reads the body.
@@ -21,9 +22,8 @@ pub(super) fn token_id(call: &Call) -> Result<TokenId, Failure> {
 }
 
 /// Returns the filter of the query, with the values that `bind.NAME` gives.
-pub(super) fn query_filter(call: &Call) -> Result<Filter, Failure> {
-    let text = call.query.text(&FILTER).unwrap_or_default();
-    filter(text, call.query.named(&BIND), call.manager().now())
+pub(crate) fn query_filter(query: &Query, now: Timestamp) -> Result<Filter, Failure> {
+    filter(query.text(&FILTER).unwrap_or_default(), query.named(&BIND), now)
 }
 
 /// Parses a filter, with values for its names.

@@ -7,13 +7,14 @@ use keyfob_api::{CountBody, TokenPageBody};
 
 use super::input::query_filter;
 use super::parameters::{CURSOR, EXPIRING, ORDER, PAGE_LIMIT};
+use crate::bodies;
 use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
 
 /// Answers `GET /v1/tokens`.
 pub(crate) async fn list(call: Call) -> Answer {
-    let filter = query_filter(&call)?;
+    let filter = query_filter(&call.query, call.manager().now())?;
     let cursor = call.query.value::<PageCursor>(&CURSOR)?;
     let paging = Paging::new(call.query.number(&PAGE_LIMIT)?);
     let paging = match call.query.word(&ORDER)? {
@@ -29,13 +30,13 @@ pub(crate) async fn list(call: Call) -> Answer {
         filter: filter.to_string(),
         examined: page.examined,
         unreadable: page.unreadable,
-        missing_lanes: numbers(&page.missing_lanes),
+        missing_lanes: bodies::lanes(&page.missing_lanes),
     })
 }
 
 /// Answers `GET /v1/tokens/count`.
 pub(crate) async fn count(call: Call) -> Answer {
-    let filter = query_filter(&call)?;
+    let filter = query_filter(&call.query, call.manager().now())?;
     let mut found = Found::default();
     let mut after = None;
     loop {
@@ -46,7 +47,7 @@ pub(crate) async fn count(call: Call) -> Answer {
     }
     found.missing_lanes.sort_unstable();
     found.missing_lanes.dedup();
-    json::ok(&CountBody { count: found.count, missing_lanes: numbers(&found.missing_lanes) })
+    json::ok(&CountBody { count: found.count, missing_lanes: bodies::lanes(&found.missing_lanes) })
 }
 
 #[derive(Default)]
@@ -70,9 +71,4 @@ impl Found {
         self.missing_lanes.extend(page.missing_lanes);
         Ok(page.next)
     }
-}
-
-/// Returns the numbers of lanes.
-pub(super) fn numbers(lanes: &[Lane]) -> Vec<u16> {
-    lanes.iter().map(|lane| lane.number()).collect()
 }

@@ -20,7 +20,7 @@ pub(crate) mod derive;
 pub(crate) mod events;
 pub(crate) mod explain;
 mod idempotency;
-mod input;
+pub(crate) mod input;
 pub(crate) mod introspect;
 pub(crate) mod issue;
 pub(crate) mod list;

@@ -1,19 +1,14 @@
 //! What operators ask: statistics, limits, keys, and the report of `doctor`.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use keyfob::limit::LimitStatus;
-use keyfob::stats::{CountedClient, StateCounts};
-use keyfob::store::{Finding, Severity};
-use keyfob::{ClientId, LimitRequest, Subject, TokenId, TokenState, Ttl};
-use keyfob_api::{
-    ClientStats, DoctorBody, FindingBody, LimitPolicyBody, LimitStatusBody, LimitsBody, StatsBody,
-};
+use keyfob::{ClientId, LimitRequest, Subject, TokenId, Ttl};
+use keyfob_api::{LimitPolicyBody, LimitStatusBody, LimitsBody};
 
-use super::list::numbers;
 use super::parameters::{LIMITED_CLIENT, LIMITED_IP, LIMITED_SUBJECT, LIMITED_TOKEN};
 use super::view::check_unconfined;
+use crate::bodies;
 use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
@@ -21,55 +16,13 @@ use crate::respond::json::{self, Answer};
 /// Answers `GET /v1/stats`, from the counts that the store keeps.
 pub(crate) async fn stats(call: Call) -> Answer {
     check_unconfined(call.caller()?)?;
-    let stats = call.manager().stats().await?;
-    let clients = stats.by_client.iter().map(|of| {
-        let (client, digest) = match &of.client {
-            CountedClient::None => (None, None),
-            CountedClient::Known(client) => (Some(client.to_string()), None),
-            CountedClient::Unknown(field) => {
-                (None, Some(format!("{:016x}", u64::from_be_bytes(*field.as_bytes()))))
-            }
-        };
-        ClientStats { client, digest, counts: counts(&of.counts) }
-    });
-    let kinds = stats.by_kind.iter();
-    json::ok(&StatsBody {
-        exact: false,
-        total: stats.total().total(),
-        by_state: counts(&stats.total()),
-        by_kind: kinds.map(|(kind, of)| (kind.as_str().to_owned(), counts(of))).collect(),
-        by_client: clients.collect(),
-        unsure: Some(stats.unsure),
-        missing_lanes: numbers(&stats.missing_lanes),
-    })
-}
-
-fn counts(counts: &StateCounts) -> BTreeMap<String, u64> {
-    let states = TokenState::ALL.into_iter();
-    states.filter_map(|state| Some((state.as_str().to_owned(), counts.of(state)?))).collect()
+    json::ok(&bodies::stats(&call.manager().stats().await?))
 }
 
 /// Answers `GET /v1/doctor`.
 pub(crate) async fn doctor(call: Call) -> Answer {
-    let before = call.manager().now();
-    let mut report = call.manager().report().await?;
-    let after = call.manager().now();
-    report.compare_clocks(before, after);
-    let prefix = call.manager().prefix();
-    let advice = format!("bearers start with {prefix}. Bearers with another prefix are refused");
-    report.find(Severity::Good, "prefix", advice);
-    let ok = report.is_ready();
-    let findings = report.findings.into_iter().map(|Finding { severity, what, advice }| {
-        let severity = match severity {
-            Severity::Fault => "fault",
-            Severity::Warning => "warning",
-            Severity::Good => "good",
-        };
-        FindingBody { severity: severity.to_owned(), what, advice }
-    });
-    let findings = findings.collect();
-    let (store, store_time) = (report.description, report.now);
-    json::ok(&DoctorBody { ok, store, store_time, node_time: after, findings })
+    let (report, node_time) = bodies::report(call.manager()).await?;
+    json::ok(&bodies::doctor(report, node_time))
 }
 
 /// Answers `GET /v1/limits`: the policies, and the status of those that count what the query names.

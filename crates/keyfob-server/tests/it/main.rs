@@ -6,10 +6,14 @@ mod bad_input;
 mod config;
 mod connections;
 mod failing_store;
+mod fuzz;
 mod gateway;
 mod introspection;
+#[path = "../../../keyfob/tests/it/mutations.rs"]
+mod mutations;
 mod openapi;
 mod operations;
+mod page;
 mod revocation;
 mod support;
 mod token_endpoint;

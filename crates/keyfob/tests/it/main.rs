@@ -10,4 +10,5 @@ mod limits;
 mod manager;
 mod metrics;
 mod model_memory;
+mod mutations;
 mod stress;

@@ -21,8 +21,8 @@ pub(super) async fn run(
     settings: &Settings,
     context: &mut Context,
 ) -> Result<(), Failure> {
+    let manager = &context.manager()?;
     let mut script = DemoScript::begin(&mut context.output)?;
-    let manager = &context.manager;
     // A label that separates this run from other runs on the same store.
     let run = format!("{}-{}", manager.now().as_millis(), std::process::id());
     six_steps(&run, manager, &mut script).await?;

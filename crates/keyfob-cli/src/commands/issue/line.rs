@@ -1,8 +1,11 @@
 //! One line of `issue --from`: a grant as JSON, with the field names of a token.
 
 use keyfob::values::Actor;
-use keyfob::{Error, Grant, Timestamp};
-use keyfob_api::{GrantSpec, InvalidGrantSpec, InvalidJson};
+use keyfob::{Error, Timestamp};
+use keyfob_api::{GrantSpec, InvalidGrantSpec, InvalidJson, RefusalBody};
+
+use crate::backend::{Backend, CheckedGrant, NotIssued};
+use crate::failure::Failure;
 
 /// A reason to refuse a line. It contains no value of the line.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +20,22 @@ pub(super) enum LineError {
     Spec(InvalidGrantSpec),
     #[error(transparent)]
     Keyfob(#[from] Error),
+    /// The server refuses the grant.
+    #[error("{}", .0.message)]
+    Refused(RefusalBody),
+    /// The server cannot be asked.
+    #[error(transparent)]
+    Failed(Box<Failure>),
+}
+
+impl From<NotIssued> for LineError {
+    fn from(not_issued: NotIssued) -> Self {
+        match not_issued {
+            NotIssued::Store(error) => Self::Keyfob(error),
+            NotIssued::Server(refusal) => Self::Refused(refusal),
+            NotIssued::Failed(failure) => Self::Failed(failure),
+        }
+    }
 }
 
 impl From<InvalidGrantSpec> for LineError {
@@ -34,21 +53,45 @@ impl LineError {
             Self::TooLong { .. } | Self::NotText | Self::Json(_) => "invalid_line",
             Self::Spec(_) => "invalid_value",
             Self::Keyfob(error) => error.code(),
+            Self::Refused(refusal) => &refusal.code,
+            Self::Failed(failure) => failure.code(),
+        }
+    }
+}
+
+impl LineError {
+    /// The failure that ends the command: later lines would fail too.
+    pub(super) fn fatal(self) -> Option<Failure> {
+        match self {
+            Self::Keyfob(error @ Error::Store(_)) => Some(error.into()),
+            Self::Failed(failure) => Some(*failure),
+            _ => None,
         }
     }
 }
 
 /// Reads one line.
-pub(super) fn parse(line: &str, by: Option<&Actor>, now: Timestamp) -> Result<Grant, LineError> {
-    Ok(GrantSpec::from_json(line.trim())?.into_grant(by, now)?)
+pub(super) fn parse(
+    line: &str,
+    by: Option<&Actor>,
+    now: Timestamp,
+    backend: &Backend,
+) -> Result<CheckedGrant, LineError> {
+    Ok(backend.check_grant(GrantSpec::from_json(line.trim())?, by, now)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(line: &str) -> Result<CheckedGrant, LineError> {
+        let store = keyfob::MemoryStore::new().unwrap();
+        let backend = Backend::store(keyfob::TokenManager::new(store));
+        parse(line, None, Timestamp::from_millis(1_000), &backend)
+    }
+
     fn refused(line: &str) -> String {
-        parse(line, None, Timestamp::from_millis(1_000)).unwrap_err().to_string()
+        read(line).unwrap_err().to_string()
     }
 
     #[test]
@@ -58,8 +101,8 @@ mod tests {
             "amr":["pwd","otp"],"cnf":{"jkt":"t"},"ttl":"never","not_before":"+5m",
             "idle":"1h","absolute":"90d","uses":3,"metadata":{"device":{"id":"d"},
             "labels":{"k":"v"},"tags":["t"]},"claims":{"plan":"team"}}"#;
-        assert!(parse(line, None, Timestamp::default()).unwrap().check().is_ok());
-        assert!(parse("{}", None, Timestamp::default()).is_ok());
+        assert!(read(line).is_ok());
+        assert!(read("{}").is_ok());
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use std::io;
 
 use futures_util::{StreamExt, stream};
-use keyfob::values::Actor;
-use keyfob::{RevokeRequest, TokenId, TokenManager};
+use keyfob::TokenId;
+use keyfob::values::{Actor, Reason};
+use keyfob_api::RevokeTarget;
 
+use crate::backend::{Backend, RevokeNote};
 use crate::failure::Failure;
 
 /// How many tokens are revoked at the same time.
@@ -16,19 +18,16 @@ pub(super) async fn revoke(
     lost: Vec<TokenId>,
     failure: Failure,
     by: Option<&Actor>,
-    manager: &TokenManager,
+    backend: &Backend,
 ) -> Failure {
     let error = match failure {
         Failure::Output(error) => error,
         other => io::Error::other(other),
     };
-    let mut request = RevokeRequest::from("the bearer could not be written");
-    if let Some(by) = by {
-        request = request.by(by.clone());
-    }
-    let request = &request;
+    let reason = Reason::new("the bearer could not be written").ok();
+    let note = &RevokeNote { reason, by: by.cloned() };
     let revocations = lost.iter().map(|id| async move {
-        let revoked = manager.revoke(*id, request.clone()).await;
+        let revoked = backend.revoke(&RevokeTarget::Token(*id), note).await;
         revoked.is_err().then_some(*id)
     });
     let unrevoked = stream::iter(revocations).buffered(CONCURRENT_REVOCATIONS);

@@ -6,19 +6,16 @@
 //! whose bearer was not written would be lost. If the output cannot be written, the tokens that are
 //! stored without an owner are revoked and named.
 
-use std::cell::Cell;
 use std::io::{self, BufRead};
 use std::path::Path;
-use std::pin::pin;
 
-use futures_util::StreamExt;
 use keyfob::values::Actor;
-use keyfob::{Error, Issued};
+use keyfob_api::IssuedBody;
 use tokio::sync::mpsc;
 
 use super::line::{self, LineError};
 use super::lost;
-use super::show::{note_once, write_object};
+use super::show::note_once;
 use crate::context::Context;
 use crate::encoding::{self, BYTE_ORDER_MARK};
 use crate::failure::Failure;
@@ -108,13 +105,10 @@ async fn issue_batch(
             }
         };
         end = line.end;
-        let grant = line.text.and_then(|text| line::parse(&text, by, now));
+        let grant = line.text.and_then(|text| line::parse(&text, by, now, &context.backend));
         parsed.push((line.number, grant.map(|grant| grants.push(grant))));
     }
-    // After a failed write, no further token is begun.
-    let is_stopped = Cell::new(false);
-    let grants = grants.into_iter().take_while(|_| !is_stopped.get());
-    let mut issued = pin!(context.manager.issue_many(grants));
+    let mut issued = context.backend.issue_many(grants, by)?;
     for (number, grant) in parsed {
         let outcome = match grant {
             Err(refused) => Err(refused),
@@ -126,13 +120,14 @@ async fn issue_batch(
         match outcome {
             Ok(token) => {
                 if let Err(failure) = write(&token, &mut context.output) {
-                    is_stopped.set(true);
+                    // No further token is begun.
+                    issued.stop();
                     let mut lost = vec![token.token.id];
                     // These were begun already, so they are stored too.
                     while let Some(outcome) = issued.next().await {
                         lost.extend(outcome.map(|token| token.token.id));
                     }
-                    return Err(lost::revoke(lost, failure, by, &context.manager).await);
+                    return Err(lost::revoke(lost, failure, by, &context.backend).await);
                 }
                 counts.issued += 1;
             }
@@ -141,19 +136,17 @@ async fn issue_batch(
                 context.output.error_line(&position, refused.code(), &refused.to_string());
                 counts.refused += 1;
                 // Later lines would fail too, but the tokens of this batch must be shown.
-                if let LineError::Keyfob(error @ Error::Store(_)) = refused {
-                    fatal = fatal.or(Some(error.into()));
-                }
+                fatal = fatal.or(refused.fatal());
             }
         }
     }
     fatal.map_or(Ok(end), Err)
 }
 
-fn write(issued: &Issued, output: &mut Output) -> Result<(), Failure> {
+fn write(issued: &IssuedBody, output: &mut Output) -> Result<(), Failure> {
     let token = &issued.token;
     if output.is_json() {
-        write_object(issued, token.issued_at, output)?;
+        output.object(issued)?;
     } else {
         let expires = or_never(token.expires_at);
         let (id, kind, bearer) = (token.id, token.kind, issued.bearer.expose());

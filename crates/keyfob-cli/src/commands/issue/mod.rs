@@ -5,9 +5,9 @@ mod lost;
 mod many;
 mod show;
 
-pub(super) use show::{body, note_once, output_lost, revoke_lost, show, show_new};
+pub(super) use show::{note_once, output_lost, revoke_lost, show, show_new};
 
-use keyfob::{Grant, Timestamp};
+use keyfob::{Error, Timestamp};
 use keyfob_api::GrantSpec;
 
 use crate::args::IssueArgs;
@@ -18,13 +18,14 @@ pub(super) async fn run(args: &IssueArgs, context: &mut Context) -> Result<(), F
     if let Some(from) = &args.from {
         return many::run(from, args.by.as_ref(), context).await;
     }
-    let grant = grant(args, context.now())?;
+    let grant = GrantSpec::try_from(args.grant.clone())?;
     // An interrupt does not drop it: the token may be stored by then, and nobody would have its bearer.
-    let issued = context.manager.issue(grant).await?;
+    let issued = context.backend.issue(grant, args.by.as_ref()).await?;
     show_new(&issued, args.by.as_ref(), context).await
 }
 
-/// The grant that the flags describe. Relative times count from `now`.
-pub(super) fn grant(args: &IssueArgs, now: Timestamp) -> Result<Grant, Failure> {
-    Ok(GrantSpec::try_from(args.grant.clone())?.into_grant(args.by.as_ref(), now)?)
+/// Checks the grant that the flags describe. Relative times count from `now`.
+pub(super) fn check(args: &IssueArgs, now: Timestamp) -> Result<(), Failure> {
+    let grant = GrantSpec::try_from(args.grant.clone())?.into_grant(args.by.as_ref(), now)?;
+    Ok(grant.check().map_err(Error::from)?)
 }

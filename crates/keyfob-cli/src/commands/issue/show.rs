@@ -3,9 +3,8 @@
 
 use std::io;
 
-use keyfob::token::TokenView;
+use keyfob::TokenId;
 use keyfob::values::Actor;
-use keyfob::{Issued, Timestamp};
 use keyfob_api::IssuedBody;
 
 use super::lost;
@@ -14,41 +13,32 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::token_text::or_never;
 
-/// Returns a token with its bearer, as JSON shows it.
-pub(in crate::commands) fn body(issued: &Issued, now: Timestamp) -> IssuedBody<TokenView<'_>> {
-    IssuedBody::new(issued.token.view(now), issued.bearer.expose())
-}
-
 /// Shows a new token with its bearer, once. Revokes the token if its bearer cannot be written.
 pub(in crate::commands) async fn show_new(
-    issued: &Issued,
+    issued: &IssuedBody,
     by: Option<&Actor>,
     context: &mut Context,
 ) -> Result<(), Failure> {
-    match show(issued, &mut context.output, context.manager.now()) {
+    match show(issued, &mut context.output) {
         Ok(()) => Ok(()),
-        Err(failure) => Err(revoke_lost(issued, failure, by, context).await),
+        Err(failure) => Err(revoke_lost(issued.token.id, failure, by, context).await),
     }
 }
 
 /// Revokes a token whose bearer could not be written. Returns the failure that names it.
 pub(in crate::commands) async fn revoke_lost(
-    issued: &Issued,
+    id: TokenId,
     failure: Failure,
     by: Option<&Actor>,
     context: &Context,
 ) -> Failure {
-    lost::revoke(vec![issued.token.id], failure, by, &context.manager).await
+    lost::revoke(vec![id], failure, by, &context.backend).await
 }
 
 /// Shows a token with its bearer, once.
-pub(in crate::commands) fn show(
-    issued: &Issued,
-    output: &mut Output,
-    now: Timestamp,
-) -> Result<(), Failure> {
+pub(in crate::commands) fn show(issued: &IssuedBody, output: &mut Output) -> Result<(), Failure> {
     let written = if output.is_json() {
-        write_object(issued, now, output)
+        output.object(issued)
     } else {
         output.fields(&[
             ("id", issued.token.id.to_string()),
@@ -62,23 +52,14 @@ pub(in crate::commands) fn show(
     Ok(())
 }
 
-/// Writes a token with its bearer as one object.
-pub(super) fn write_object(
-    issued: &Issued,
-    now: Timestamp,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    output.object(&body(issued, now))
-}
-
 /// Returns the failure for a bearer that could not be written, of a token that stays. A closed pipe also
 /// counts: the bearer is lost.
-pub(in crate::commands) fn output_lost(failure: Failure, issued: &Issued, hint: String) -> Failure {
+pub(in crate::commands) fn output_lost(failure: Failure, id: TokenId, hint: String) -> Failure {
     let error = match failure {
         Failure::Output(error) => error,
         other => io::Error::other(other),
     };
-    Failure::BearerLost { id: issued.token.id, error, hint }
+    Failure::BearerLost { id, error, hint }
 }
 
 pub(in crate::commands) fn note_once(output: &Output, message: &str) {

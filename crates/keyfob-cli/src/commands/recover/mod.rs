@@ -40,6 +40,10 @@ struct RecoverReport {
     not_found: u64,
     /// Records that could not be read. They may still be active.
     unreadable: u64,
+    /// With `--accept`: in how many lanes tokens are accepted again that were refused since the store lost its
+    /// last writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted_lanes: Option<u16>,
 }
 
 pub(super) async fn run(args: &RecoverArgs, context: &mut Context) -> Result<(), Failure> {
@@ -57,8 +61,11 @@ pub(super) async fn run(args: &RecoverArgs, context: &mut Context) -> Result<(),
         ..RecoverReport::default()
     };
     apply(&plan, args.dry_run, context, &mut report).await?;
-    write(&report, context)?;
     let is_complete = report.malformed == 0 && report.unreadable == 0 && !report.gap;
+    if args.accept && is_complete {
+        report.accepted_lanes = Some(context.manager()?.accept_rollback().await?);
+    }
+    write(&report, context)?;
     if is_complete { Ok(()) } else { Err(Failure::AlreadyReported(Exit::Refused)) }
 }
 
@@ -132,8 +139,8 @@ async fn revoke_token(
     revoked: &Revoked,
     dry_run: bool,
     context: &Context,
-) -> Result<Outcome, Error> {
-    let manager = &context.manager;
+) -> Result<Outcome, Failure> {
+    let manager = context.manager()?;
     if dry_run {
         return match manager.get(id).await {
             Ok(token) if token.state(manager.now()) == TokenState::Revoked => {
@@ -141,14 +148,14 @@ async fn revoke_token(
             }
             Ok(_) => Ok(Outcome::Revoked),
             Err(Error::NotFound { .. }) => Ok(Outcome::NotFound),
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
     }
     match manager.revoke(id, revoked.request()).await {
         Ok(RevokeOutcome::Revoked) => Ok(Outcome::Revoked),
         Ok(RevokeOutcome::AlreadyRevoked(_)) => Ok(Outcome::AlreadyRevoked),
         Err(Error::NotFound { .. }) => Ok(Outcome::NotFound),
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -162,7 +169,7 @@ async fn sweep(
 ) -> Result<(), Failure> {
     let filter = filter.issued_before(revoked.at + MARGIN);
     let request: RevokeRequest = revoked.request();
-    let mut sweep = context.manager.sweep(filter, request);
+    let mut sweep = context.manager()?.sweep(filter, request);
     if dry_run {
         report.count += sweep.dry_run().await?;
         return Ok(());
@@ -195,6 +202,11 @@ fn write(report: &RecoverReport, context: &mut Context) -> Result<(), Failure> {
     }
     if output.is_json() {
         return output.object(report);
+    }
+    if let Some(lanes) = report.accepted_lanes {
+        output.line(format_args!(
+            "tokens are accepted again in {lanes} lanes that were rolled back"
+        ))?;
     }
     let verb = if report.outcome == "counted" { "would be revoked" } else { "revoked" };
     output.line(format_args!(

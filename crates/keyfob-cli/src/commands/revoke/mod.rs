@@ -5,13 +5,15 @@ mod count;
 mod report;
 mod sweep;
 
-use keyfob::store::StoreError;
-use keyfob::{Error, Filter, Paging, RevokeOutcome, Timestamp};
+use keyfob::{Error, Timestamp};
+use keyfob_api::RevokeOutcome;
+use keyfob_api::revoke::LanesBody;
 
 use confirm::{check_can_confirm, confirm};
 use report::{Lanes, RevokeReport};
 
 use crate::args::{RevokeArgs, Target};
+use crate::backend::Revoked;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::token_text::or_never;
@@ -20,7 +22,7 @@ const REVOKE_ALL: &str = "revoke every token of the store";
 
 /// Checks the arguments before the store is asked.
 pub(super) fn check(args: &RevokeArgs, now: Timestamp) -> Result<(), Failure> {
-    args.request().check().map_err(Error::from)?;
+    args.note().request().check().map_err(Error::from)?;
     match args.target() {
         Some(Target::Matching(text)) => {
             drop(sweep::filter(&text, args, now)?);
@@ -49,57 +51,46 @@ async fn in_one_step(
     args: &RevokeArgs,
     context: &mut Context,
 ) -> Result<(), Failure> {
-    let manager = context.manager.clone();
-    let request = args.request();
-    let line = match target {
-        Target::Token(id) => {
-            let outcome = manager.revoke(*id, request).await?;
-            return report_one(target, outcome, context).await;
-        }
-        Target::Family(family) => {
-            manager.revoke_family(*family, request).await?;
-            format!("revoked the family {family}")
-        }
-        Target::Subject(subject) => {
-            manager.revoke_subject(subject, request).await?;
-            let line = format!("revoked all tokens of the subject {subject}");
-            let filter = Filter::new().subject(subject.clone());
-            return report_listed(target, line, &filter, context).await;
-        }
-        Target::Client(client) => {
-            let revoked = manager.revoke_client(client, request).await;
-            check_lanes(revoked, &format!("all tokens of the client {client}"), target, context)?;
-            let line = format!("revoked all tokens of the client {client}");
-            let filter = Filter::new().client(client.clone());
-            return report_listed(target, line, &filter, context).await;
-        }
-        Target::All | Target::Matching(_) => {
-            confirm(REVOKE_ALL, args).await?;
-            let revoked = manager.revoke_all(request).await;
-            check_lanes(revoked, "every token", target, context)?;
-            "revoked every token of the store".to_owned()
-        }
+    if *target == Target::All {
+        confirm(REVOKE_ALL, args).await?;
+    }
+    let revoked = context.backend.revoke(&target.in_one_step()?, &args.note()).await?;
+    let what = match target {
+        Target::Token(_) | Target::Matching(_) => return report_one(target, &revoked, context),
+        Target::Family(family) => format!("the family {family}"),
+        Target::Subject(subject) => format!("all tokens of the subject {subject}"),
+        Target::Client(client) => format!("all tokens of the client {client}"),
+        Target::All => "every token".to_owned(),
     };
+    if let Some(lanes) = &revoked.lanes {
+        return report_partly(target, &what, lanes, revoked.partly, context);
+    }
+    let line = match target {
+        Target::All => "revoked every token of the store".to_owned(),
+        _ => format!("revoked {what}"),
+    };
+    if revoked.listed.is_some() {
+        return report_listed(target, line, &revoked, context);
+    }
     RevokeReport::new(target, "revoked").write(&line, context)
 }
 
 /// Reports a revocation of everything of a subject or a client, with the number of tokens that are
 /// listed under the name. A name without tokens is likely a typing error.
-async fn report_listed(
+fn report_listed(
     target: &Target,
     line: String,
-    filter: &Filter,
+    revoked: &Revoked,
     context: &mut Context,
 ) -> Result<(), Failure> {
-    let page = context.manager.list(filter, Paging::new(Paging::MAX_LIMIT)).await;
-    let (line, listed) = match &page {
-        Ok(page) => {
-            let count = page.tokens.len() as u64 + page.unreadable;
-            let more = if page.next.is_some() { "at least " } else { "" };
+    let (line, listed) = match &revoked.listed {
+        Some(Ok(listed)) => {
+            let more = if listed.is_minimum { "at least " } else { "" };
+            let count = listed.count;
             (format!("{line} ({more}{count} listed, in any state)"), Some(count))
         }
         // The revocation is done. Only its size is not known.
-        Err(_) => (line, None),
+        _ => (line, None),
     };
     let report = RevokeReport { listed, ..RevokeReport::new(target, "revoked") };
     report.write(&line, context)?;
@@ -108,7 +99,7 @@ async fn report_listed(
                        Tokens that are being issued under it right now were revoked too";
         context.output.note("none_listed", message);
     }
-    if let Err(error) = page {
+    if let Some(Err(error)) = &revoked.listed {
         let message = format!("the tokens under this name cannot be counted: {error}");
         context.output.note("not_counted", message);
     }
@@ -116,41 +107,35 @@ async fn report_listed(
 }
 
 /// Reports a revocation that could not reach every lane of the store, before its error.
-fn check_lanes(
-    revoked: Result<(), Error>,
-    what: &str,
+fn report_partly(
     target: &Target,
+    what: &str,
+    lanes: &LanesBody,
+    failure: Option<Failure>,
     context: &mut Context,
 ) -> Result<(), Failure> {
-    if let Err(Error::Store(StoreError::PartlyApplied { applied, pending, .. })) = &revoked {
-        let all = usize::from(*applied) + pending.len();
-        let line = format!("revoked {what} in {applied} of {all} lanes");
-        let lanes = Some(Lanes::new(Some(*applied), pending));
-        let report = RevokeReport { lanes, ..RevokeReport::new(target, "partly_revoked") };
-        report.write(&line, context)?;
-    }
-    Ok(revoked?)
+    let done = lanes.done.unwrap_or_default();
+    let all = usize::from(done) + lanes.pending;
+    let line = format!("revoked {what} in {done} of {all} lanes");
+    let lanes = Some(Lanes::new(lanes.done, &lanes.pending_lanes));
+    let report = RevokeReport { lanes, ..RevokeReport::new(target, "partly_revoked") };
+    report.write(&line, context)?;
+    failure.map_or(Ok(()), Err)
 }
 
-async fn report_one(
-    target: &Target,
-    outcome: RevokeOutcome,
-    context: &mut Context,
-) -> Result<(), Failure> {
+fn report_one(target: &Target, revoked: &Revoked, context: &mut Context) -> Result<(), Failure> {
     let Target::Token(id) = target else { return Ok(()) };
-    let (outcome, revocation) = match outcome {
-        RevokeOutcome::Revoked => ("revoked", context.manager.get(*id).await?.revocation),
-        RevokeOutcome::AlreadyRevoked(revocation) => ("already_revoked", Some(*revocation)),
-    };
-    let line = match &revocation {
-        Some(revocation) if outcome == "already_revoked" => {
+    let is_first = revoked.outcome == RevokeOutcome::Revoked;
+    let outcome = if is_first { "revoked" } else { "already_revoked" };
+    let line = match &revoked.revocation {
+        Some(revocation) if !is_first => {
             let reason = revocation.reason.as_ref().map_or("no reason", |reason| reason.as_str());
             let at = or_never(Some(revocation.at));
             format!("{id} was already revoked at {at} ({reason}). Nothing was changed")
         }
         _ => format!("revoked {id}"),
     };
-    let report =
-        RevokeReport { revocation: revocation.as_ref(), ..RevokeReport::new(target, outcome) };
+    let revocation = revoked.revocation.as_ref();
+    let report = RevokeReport { revocation, ..RevokeReport::new(target, outcome) };
     report.write(&line, context)
 }

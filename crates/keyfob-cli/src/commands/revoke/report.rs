@@ -1,7 +1,6 @@
 //! The report of a revocation, as a line or as JSON.
 
-use keyfob::store::Lane;
-use keyfob::token::Revocation;
+use keyfob_api::RevocationBody;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -16,7 +15,7 @@ pub(super) struct RevokeReport<'a> {
     pub(super) target: Value,
     pub(super) outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) revocation: Option<&'a Revocation>,
+    pub(super) revocation: Option<&'a RevocationBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) count: Option<u64>,
     /// The tokens listed under the subject or the client, up to the maximum of one page.
@@ -42,9 +41,8 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    pub(super) fn new(done: Option<u16>, pending: &[Lane]) -> Self {
-        let pending_lanes: Vec<_> = pending.iter().map(|lane| lane.number()).collect();
-        Self { done, pending: pending_lanes.len(), pending_lanes }
+    pub(super) fn new(done: Option<u16>, pending: &[u16]) -> Self {
+        Self { done, pending: pending.len(), pending_lanes: pending.to_vec() }
     }
 }
 

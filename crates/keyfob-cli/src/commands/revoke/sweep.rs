@@ -1,7 +1,6 @@
 //! `revoke --where`: revokes all tokens that match a filter, with progress. A run can be resumed.
 
-use keyfob::store::StoreError;
-use keyfob::{Error, Filter, Timestamp};
+use keyfob::{Filter, Timestamp};
 
 use super::confirm::{can_ask, confirm};
 use super::report::{Lanes, RevokeReport};
@@ -34,12 +33,10 @@ pub(super) async fn run(
     let filter = filter(text, args, context.now())?;
     // The text of the filter has absolute times, so a resumed run matches the same tokens.
     let text = filter.to_string();
-    let mut sweep = context.manager.sweep(filter, args.request());
-    if let Some(cursor) = args.resume.clone() {
-        sweep = sweep.resume(cursor);
-    }
+    let (resume, throttle) = (args.resume.clone(), args.throttle);
+    let mut sweep = context.backend.sweep(filter, &args.note(), resume, throttle)?;
     let progress = if can_ask() && !args.yes {
-        let count = context.interrupt.or(async { Ok(sweep.dry_run().await?) }).await?;
+        let count = context.interrupt.or(sweep.dry_run()).await?;
         let action = format!("revoke all tokens that match {text} (now {count})");
         context.interrupt.or(confirm(&action, args)).await?;
         Progress::towards(count, "tokens revoked")
@@ -47,24 +44,20 @@ pub(super) async fn run(
         confirm(ACTION, args).await?;
         Progress::counting("tokens revoked")
     };
-    if let Some(per_second) = args.throttle {
-        sweep = sweep.throttle(per_second);
-    }
     let outcome = tokio::select! {
         biased;
         () = context.interrupt.requested() => Err(Failure::Interrupted),
         done = sweep.run(|done| {
             tracing::debug!(revoked = done.revoked, "a page is done");
             progress.set(done.revoked);
-        }) => done.map_err(Failure::from),
+        }) => done,
     };
     drop(progress);
-    let done = sweep.progress();
+    let done = sweep.done();
     let unreadable = done.unreadable;
-    let next = done.resume.cursor().filter(|_| outcome.is_err());
+    let next = done.next.filter(|_| outcome.is_err());
     let missing_lanes = &done.missing_lanes;
-    let is_partial =
-        matches!(outcome, Err(Failure::Keyfob(Error::Store(StoreError::LanesUnreachable { .. }))));
+    let is_partial = outcome.as_ref().is_err_and(|failure| failure.code() == "lanes_unreachable");
     let line = match outcome {
         Ok(_) => format!("revoked {} of {} examined tokens", done.revoked, done.examined),
         Err(_) if is_partial => {
@@ -84,7 +77,7 @@ pub(super) async fn run(
         count: Some(done.revoked),
         examined: Some(done.examined),
         lanes: (!missing_lanes.is_empty()).then(|| Lanes::new(None, missing_lanes)),
-        next: next.as_ref().map(ToString::to_string),
+        next: next.clone(),
         ..RevokeReport::new(&Target::Matching(text.clone()), code)
     };
     if outcome.is_err() && !is_partial {

@@ -12,7 +12,7 @@ use keyfob_api::revoke::LanesBody;
 use keyfob_api::{RevocationBody, RevokeAnswer, RevokeBody, RevokeOutcome, RevokeTarget};
 
 use super::input::body;
-use super::list::numbers;
+use crate::bodies;
 use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::{self, Answer};
@@ -69,7 +69,7 @@ fn in_every_lane(revoked: Result<(), Error>) -> Result<Option<RevokeAnswer>, Fai
     match revoked {
         Ok(()) => Ok(None),
         Err(Error::Store(StoreError::PartlyApplied { applied, pending, .. })) => {
-            let pending_lanes = numbers(&pending);
+            let pending_lanes = bodies::lanes(&pending);
             let lanes = LanesBody { done: Some(applied), pending: pending.len(), pending_lanes };
             let answer = RevokeAnswer::new(RevokeOutcome::PartlyRevoked);
             Ok(Some(RevokeAnswer { lanes: Some(lanes), ..answer }))

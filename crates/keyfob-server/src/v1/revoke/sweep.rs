@@ -15,11 +15,11 @@ use keyfob_api::RevokeProgress;
 use keyfob_api::revoke::{ProgressState, RevokeFilter};
 use tokio::sync::mpsc;
 
+use crate::bodies;
 use crate::call::Call;
 use crate::respond::failure::Failure;
 use crate::respond::json::Answer;
 use crate::v1::input;
-use crate::v1::list::numbers;
 
 /// How many lines wait for a slow client. After that, the run continues and a line is left out: the
 /// next one has later numbers.
@@ -92,7 +92,7 @@ fn line(
         revoked: done.revoked,
         examined: done.examined,
         unreadable: done.unreadable,
-        missing_lanes: numbers(&done.missing_lanes),
+        missing_lanes: bodies::lanes(&done.missing_lanes),
         filter: filter.to_owned(),
         resume: done.resume.cursor().as_ref().map(ToString::to_string),
         error,

@@ -150,7 +150,7 @@ async fn limits_are_charged_by_name_in_the_same_call() {
     for (limits, code) in [
         (json!([{"name": "other"}]), "invalid_value"),
         (json!([{"name": "calls"}, {"name": "calls"}]), "invalid_value"),
-        (json!([{"name": "calls", "cost": 0}]), "invalid_value"),
+        (json!([{"name": "calls", "cost": 0}]), "invalid_json"),
         (json!([{"name": "calls", "cost": 11}]), "cost_above_burst"),
     ] {
         assert_eq!(ask(limits.clone()).await.error(), (400, code.into()), "{limits}");

@@ -130,6 +130,15 @@ impl TokenManager {
         Err(Error::Contended { id })
     }
 
+    /// Checks that the record of a token that an earlier attempt has issued would still be there.
+    pub(super) fn check_still_kept(&self, prepared: &Prepared) -> Result<(), Error> {
+        if prepared.repeatable.is_some() && prepared.keep_until <= self.now() {
+            let id = self.draw(prepared)?.id;
+            return Err(Error::Ended { id, state: TokenState::Expired });
+        }
+        Ok(())
+    }
+
     /// Returns the token that an earlier attempt has stored; `None` if there is none, or if the request is
     /// not repeatable.
     pub(in crate::manager) async fn issued_before(
@@ -139,10 +148,8 @@ impl TokenManager {
         if prepared.repeatable.is_none() {
             return Ok(None);
         }
+        self.check_still_kept(prepared)?;
         let new = self.draw(prepared)?;
-        if prepared.keep_until <= self.now() {
-            return Err(Error::Ended { id: new.id, state: TokenState::Expired });
-        }
         let Some(loaded) = self.inner.store.load(new.id).await? else { return Ok(None) };
         Ok(Some(Issued { token: token_of(&loaded)?, bearer: new.bearer }))
     }

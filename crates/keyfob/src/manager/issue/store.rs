@@ -31,23 +31,20 @@ impl TokenManager {
     /// [`Error::Superseded`] when the parent token, or everything of the subject, was revoked in
     /// the meantime; [`Error::Store`].
     pub(super) async fn store_new(&self, prepared: &Prepared) -> Result<Issued, Error> {
-        if let Some(issued) = self.issued_before(prepared).await? {
-            return Ok(issued);
-        }
+        self.check_still_kept(prepared)?;
         for _ in 0..DRAW_LIMIT {
             let Draft { operation, insert, new } = self.draft(prepared)?;
             let epochs = new.epochs_to_remember(&insert);
-            match self.inner.store.insert(operation, insert).await? {
-                Inserted::Stored(stamp) => {
-                    self.remember_refresh_record(&new, epochs, stamp);
-                    return Ok(self.finish(new));
-                }
-                Inserted::Superseded => return Err(Error::Superseded),
-                Inserted::IdTaken => {
-                    if let Some(issued) = self.issued_before(prepared).await? {
-                        return Ok(issued);
-                    }
-                }
+            let inserted = self.inner.store.insert(operation, insert).await?;
+            if let Inserted::Stored(stamp) = inserted {
+                self.remember_refresh_record(&new, epochs, stamp);
+                return Ok(self.finish(new));
+            }
+            if let Some(issued) = self.issued_before(prepared).await? {
+                return Ok(issued);
+            }
+            if inserted == Inserted::Superseded {
+                return Err(Error::Superseded);
             }
         }
         Err(no_free_id())

@@ -2,10 +2,12 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `count` | how many tokens it would end |
 //! | `request` | why, and by whom |
 //! | `owned` | tokens of one subject |
 //! | `sweep` | all that a filter matches, page by page |
 
+mod count;
 mod owned;
 mod request;
 mod sweep;

@@ -19,6 +19,7 @@ const REQUESTER: &str = "the secret of the requester";
 struct Nodes {
     one: TokenManager,
     other: TokenManager,
+    store: Arc<InstrumentedStore>,
     clock: ManualClock,
 }
 
@@ -35,7 +36,7 @@ fn nodes(sessions: Option<SessionPolicy>) -> Nodes {
             None => builder.build(),
         }
     };
-    Nodes { one: node(2), other: node(3), clock }
+    Nodes { one: node(2), other: node(3), store, clock }
 }
 
 fn key(text: &str) -> IdempotencyKey {
@@ -65,6 +66,13 @@ async fn a_repeat_on_another_node_gets_the_same_token_of_each_kind() {
     }
     assert_eq!(stored(&nodes.one).await, 2 * Kind::ALL.len());
     assert_eq!(nodes.one.events(&"start".parse().unwrap(), 100).await.unwrap().events.len(), 8);
+}
+
+#[tokio::test]
+async fn a_first_attempt_reads_nothing() {
+    let nodes = nodes(None);
+    nodes.one.issue_once(&key("k"), Grant::new(Kind::Access).subject("alice")).await.unwrap();
+    assert_eq!(nodes.store.loads(), 0);
 }
 
 #[tokio::test]

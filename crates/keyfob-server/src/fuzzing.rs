@@ -1,0 +1,117 @@
+//! The properties of the parsers of requests for any input. Fuzz targets and tests run them. Each
+//! panics if a property is violated, and returns whether the parser accepted the input.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
+use keyfob::manager::PageCursor;
+use keyfob::store::Cursor;
+use keyfob::{InvalidValue, Timestamp};
+use keyfob_api::{
+    DeriveBody, ExplainBody, GrantSpec, IntrospectBody, OneOrMany, RevokeBody, RotateBody,
+    UpdateBody, ValidateBody, json,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::access::credentials::Credentials;
+use crate::form::Form;
+use crate::query::Query;
+use crate::v1::input::query_filter;
+use crate::v1::parameters::{BIND, CURSOR, FILTER, ORDER, PAGE_LIMIT};
+
+/// A form that is written again is read as the same form.
+pub fn form(bytes: &[u8]) -> bool {
+    let Ok(form) = Form::parse(bytes) else { return false };
+    let mut written = form_urlencoded::Serializer::new(String::new());
+    // A parameter that may be repeated has its name there once for each value.
+    let names: BTreeSet<_> = form.names().collect();
+    for name in &names {
+        for value in form.get_all(name) {
+            written.append_pair(name, value);
+        }
+    }
+    let again = Form::parse(written.finish().as_bytes()).expect("a written form is valid");
+    for name in names {
+        assert!(form.get_all(name).eq(again.get_all(name)), "a value has changed");
+    }
+    true
+}
+
+/// Credentials are read from one or more headers and a form, which lines separate: the last line is
+/// the form. Their debug text has no secret.
+pub fn credentials(bytes: &[u8]) -> bool {
+    let mut lines: Vec<_> = bytes.split(|byte| *byte == b'\n').collect();
+    let Some(Ok(form)) = lines.pop().map(Form::parse) else { return false };
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let Ok(value) = HeaderValue::from_bytes(line) else { return false };
+        headers.append(AUTHORIZATION, value);
+    }
+    // Where there is no form, the header alone counts.
+    let by_header = Credentials::read(&headers, None);
+    let Ok(Some(credentials)) = Credentials::read(&headers, Some(&form)) else { return false };
+    match &credentials {
+        Credentials::Form { .. } | Credentials::ClientId(_) => {
+            assert!(matches!(by_header, Ok(None)), "a header was ignored");
+        }
+        Credentials::Basic { .. } | Credentials::Bearer(_) => {
+            assert!(by_header == Ok(Some(credentials.clone())), "the form has changed the header");
+            assert_eq!(form.get("client_secret"), None, "two ways to authenticate were accepted");
+        }
+    }
+    assert!(format!("{credentials:?}").len() <= "ClientId".len(), "the debug text has a value");
+    true
+}
+
+/// The parameters of a query are in their bounds, and no other parameter is accepted.
+pub fn query(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let known = &[FILTER, BIND, PAGE_LIMIT, CURSOR, ORDER];
+    let Ok(query) = Query::parse(text, known) else { return false };
+    let limit = query.number(&PAGE_LIMIT);
+    assert!(limit.as_ref().is_ok_and(|limit| (1..=1_000).contains(limit)) || limit.is_err());
+    let cursor = query.value::<PageCursor>(&CURSOR);
+    let filter = query_filter(&query, Timestamp::from_millis(1_800_000_000_000));
+    limit.is_ok() && query.word(&ORDER).is_ok() && cursor.is_ok() && filter.is_ok()
+}
+
+/// A body of any route that is written again is read as the same body.
+pub fn body(bytes: &[u8]) -> bool {
+    let accepted = [
+        is_kept::<OneOrMany<GrantSpec>>(bytes),
+        is_kept::<OneOrMany<ValidateBody>>(bytes),
+        is_kept::<UpdateBody>(bytes),
+        is_kept::<DeriveBody>(bytes),
+        is_kept::<RotateBody>(bytes),
+        is_kept::<ExplainBody>(bytes),
+        is_kept::<IntrospectBody>(bytes),
+        is_kept::<RevokeBody>(bytes),
+    ];
+    accepted.contains(&true)
+}
+
+fn is_kept<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> bool {
+    let Ok(body) = json::parse::<T>(bytes) else { return false };
+    let written = serde_json::to_vec(&body).expect("a body can be written");
+    let again: T = json::parse(&written).expect("a written body is valid");
+    assert_eq!(serde_json::to_vec(&again).expect("a body can be written"), written);
+    true
+}
+
+/// A cursor or a resume token that is written again is the same.
+pub fn cursor(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    is_same::<PageCursor>(text) | is_same::<Cursor>(text)
+}
+
+fn is_same<T: FromStr<Err = InvalidValue> + Display>(text: &str) -> bool {
+    let Ok(cursor) = text.parse::<T>() else { return false };
+    let written = cursor.to_string();
+    let again = written.parse::<T>().map(|again| again.to_string());
+    assert_eq!(again, Ok(written), "a written cursor is valid");
+    true
+}

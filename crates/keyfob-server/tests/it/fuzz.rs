@@ -1,0 +1,68 @@
+//! A short run of the fuzz targets of the server.
+
+use keyfob_server::fuzzing;
+
+use crate::mutations::run;
+
+const ID: &str = "tok_00d1h88n000000000000000001";
+
+fn samples(texts: &[&str]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.replace("ID", ID).into_bytes()).collect()
+}
+
+#[test]
+fn no_bytes_break_the_form_parser() {
+    let texts = [
+        "token=abc&token_type_hint=access_token",
+        "grant_type=refresh_token&refresh_token=a%20b+c&scope=read+write",
+        "audience=a&audience=b&resource=https%3A%2F%2Fshop.example%2F&client_id=%F0%9F%94%91",
+        "&&empty=&no",
+    ];
+    run(1, &samples(&texts), fuzzing::form);
+}
+
+#[test]
+fn no_bytes_break_the_parser_of_credentials() {
+    let texts = [
+        "basic YXBwOnNlY3JldA==\nclient_id=app",
+        "Basic YSUyMGI6cyUyNQ==\ntoken=x",
+        "Bearer fob_at_0nJVxVgS9j0W5OZi96yPwG000AvpLzJCebS78rMTXd3K5J\ntoken=x",
+        "client_id=app&client_secret=secret&token=x",
+        "client_id=app&grant_type=refresh_token",
+    ];
+    run(2, &samples(&texts), fuzzing::credentials);
+}
+
+#[test]
+fn no_bytes_break_the_query_parser() {
+    let texts = [
+        "filter=subject:$who+kind:access&bind.who=alice,+bob&limit=2",
+        "filter=&order=expiring&limit=1000",
+        "filter=state:active%20tag:beta&cursor=n-0000002a-1-6754c8f0-ID",
+        "",
+    ];
+    run(3, &samples(&texts), fuzzing::query);
+}
+
+#[test]
+fn no_bytes_break_the_readers_of_bodies() {
+    let texts = [
+        r#"{"subject":"alice","scopes":["read"],"ttl":"15m","claims":{"plan":{"seats":[1,2]}}}"#,
+        r#"[{"kind":"api-key","client":"web","may_issue":{"scopes":"all"}},{}]"#,
+        r#"{"token":"t","audience":["a","b"],"limits":[{"name":"calls","cost":2}],"strong":true}"#,
+        r#"{"labels":{"team":"shop"},"remove_tags":["beta"],"ip":"192.0.2.1"}"#,
+        r#"{"token":"t","acting":"billing","scopes":["read"],"cnf":{"jkt":"x"}}"#,
+        r#"{"overlap":"24h"}"#,
+        r#"{"id":"ID","max_age":"1h 30m"}"#,
+        r#"{"tokens":["a","b"]}"#,
+        r#"{"target":{"filter":{"filter":"subject:$who","bind":{"who":"a"},"throttle":9}}}"#,
+        r#"{"target":{"all":true},"dry_run":true,"reason":"left"}"#,
+    ];
+    run(4, &samples(&texts), fuzzing::body);
+}
+
+#[test]
+fn no_bytes_break_the_parsers_of_cursors() {
+    let texts = ["n-0000002a-1-6754c8f0-ID", "x-ffffffff-0-0-ID", "start"];
+    run(5, &samples(&texts), fuzzing::cursor);
+}
