@@ -5,6 +5,7 @@
 //! | `introspection` | introspection: warm, against a bare echo and `oidc-provider`; uncached, on Redis |
 //! | `lookups` | look-up and creation, against OpenBao |
 //! | `gateway` | the checks for gateways, over HTTP and gRPC, against bare servers |
+//! | `nginx` | what the check adds to a page behind nginx |
 //! | `propagation` | the delay of a revocation from one server to another |
 //! | `start` | from the start of a server to its first answer, on a large store |
 //! | `resident` | memory of idle connections and of cached tokens |
@@ -20,6 +21,7 @@ mod introspection;
 mod keyfob;
 mod load;
 mod lookups;
+mod nginx;
 mod oidc_provider;
 mod openbao;
 mod process;
@@ -49,10 +51,11 @@ pub(crate) fn measure(
     let program = keyfob::build()?;
     report.note(format!("the servers of the rows H are {}, built in release", program.display()));
     server::pin_away_from_server();
-    let parts: [(&str, Part); 5] = [
+    let parts: [(&str, Part); 6] = [
         ("introspection", introspection::measure),
         ("look-ups", lookups::measure),
         ("the check for gateways", gateway::measure),
+        ("a page behind nginx", nginx::measure),
         ("the delay of a revocation", propagation::measure),
         ("memory", resident::measure),
     ];
