@@ -136,7 +136,6 @@ fn the_output_is_the_same_on_a_store_and_through_a_server() {
         &["update", unknown, "--tag=vip"],
         &["stats"],
         &["stats", "--exact"],
-        &["limit", "test", "--rate=3/1h", "--ip=192.0.2.1", "--times=4"],
         &["limit", "show", "--rate=3/1h", "--subject=alice"],
         &["limit", "show", "--rate=3/1h", "--failed-attempts", "--ip=192.0.2.1"],
         &["limit", "test", "--rate=3/1h", "--cost=4", "--client=web"],
