@@ -35,7 +35,7 @@ pub async fn apply(
         if tokens == 0 {
             let before = progress.clone();
             let step = |revoked: u64| {
-                on_progress(&RecoverProgress { count: before.count + revoked, ..before.clone() })
+                on_progress(&RecoverProgress { count: before.count + revoked, ..before.clone() });
             };
             sweep(manager, first, dry_run, &mut progress, step).await?;
             progress.applied += 1;

@@ -12,7 +12,7 @@ const MAX_CALLS: u32 = 1_000;
 /// Where limits are counted.
 #[derive(Debug)]
 pub(crate) enum LimitBackend {
-    Store(LimitTrial),
+    Store(Box<LimitTrial>),
     Server(Client),
 }
 

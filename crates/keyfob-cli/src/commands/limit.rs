@@ -50,7 +50,7 @@ pub(super) async fn run(
                     "this store does not store limits. Each process counts for itself, from zero",
                 );
             }
-            LimitBackend::Store(LimitTrial::new(store, namespace))
+            LimitBackend::Store(Box::new(LimitTrial::new(store, namespace)))
         }
     };
     match &args.action {
