@@ -81,20 +81,3 @@ pub(super) const BANDS: &[(&str, &[&[&str]])] = &[
         ],
     ),
 ];
-
-/// Circles of files that are there still, by crate and files within `src`. To be ended, not to grow:
-/// a circle may shrink; when it is gone, its row has to go too.
-pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
-    ("keyfob", &["cache/active/mod.rs", "cache/active/write.rs"]),
-    (
-        "keyfob",
-        &[
-            "manager/background/last_use.rs",
-            "manager/background/metrics.rs",
-            "manager/background/mod.rs",
-            "manager/builder.rs",
-            "manager/events/observations.rs",
-            "manager/mod.rs",
-        ],
-    ),
-];

@@ -12,11 +12,11 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use bands::{BANDS, KNOWN_CIRCLES};
+use bands::BANDS;
 use graph::Edge;
 pub(crate) use source::{Crate, Import, Module, Reach};
 
@@ -49,18 +49,9 @@ pub(crate) fn read_crate(name: &str) -> Result<Crate> {
 fn crate_faults(name: &str, source: &Crate) -> Vec<String> {
     let edges = source.edges();
     let bands = BANDS.iter().find(|(of, _)| *of == name).map_or(&[][..], |(_, bands)| bands);
-    let known: Vec<BTreeSet<PathBuf>> = KNOWN_CIRCLES
-        .iter()
-        .filter(|(of, _)| *of == name)
-        .map(|(_, files)| files.iter().map(|file| path_in(name, file)).collect())
-        .collect();
     let mut faults = upward_imports(name, source, &edges, bands);
-    faults.extend(new_circles(&edges, &known));
+    faults.extend(circle_faults(&edges));
     faults
-}
-
-fn path_in(name: &str, file: &str) -> PathBuf {
-    Path::new("crates").join(name).join("src").join(file)
 }
 
 /// The imports of a higher band by a lower one, and the modules that are in no band.
@@ -101,21 +92,12 @@ fn upward_imports(
     faults
 }
 
-/// The circles that are not known, and the known ones that have ended. A circle within a known one
-/// is known.
-fn new_circles(edges: &BTreeSet<Edge>, known: &[BTreeSet<PathBuf>]) -> Vec<String> {
-    let found = graph::circles(edges);
-    let is_known = |circle: &BTreeSet<PathBuf>| known.iter().any(|known| circle.is_subset(known));
+fn circle_faults(edges: &BTreeSet<Edge>) -> Vec<String> {
     let mut faults = Vec::new();
-    for circle in found.iter().filter(|circle| !is_known(circle)) {
+    for circle in graph::circles(edges) {
         faults.push(format!("  a circle of {} files:", circle.len()));
         let within = |edge: &&Edge| circle.contains(&edge.from) && circle.contains(&edge.to);
         faults.extend(edges.iter().filter(within).map(|edge| format!("    {}", edge.describe())));
-    }
-    for circle in known.iter().filter(|known| !found.iter().any(|it| it.is_subset(known))) {
-        let files: Vec<_> = circle.iter().map(|file| file.display().to_string()).collect();
-        let files = files.join(", ");
-        faults.push(format!("  this circle has ended; remove it from KNOWN_CIRCLES: {files}"));
     }
     faults
 }

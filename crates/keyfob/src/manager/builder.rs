@@ -1,11 +1,10 @@
-//! The builder of a manager, and its settings.
+//! The builder of a manager.
 
 use std::sync::Arc;
 
-use super::background::Tasks;
-use super::background::last_use::LastUses;
-use super::background::metrics::MetricsPublisher;
-use super::events::observations::Observer;
+use super::background::{LastUses, MetricsPublisher, Tasks};
+use super::events::Observer;
+use super::lifetimes::{Lifetimes, Retention};
 use super::load_queue::LoadQueue;
 use super::login_turns::LoginTurns;
 use super::refresh::RefreshRecordCache;
@@ -17,38 +16,12 @@ use keyfob_core::bearer::BearerPrefix;
 use keyfob_core::clock::{Clock, SystemClock};
 use keyfob_core::random::{OsRandom, Random};
 use keyfob_core::rotation::RefreshPolicy;
-use keyfob_core::time::{Timestamp, Ttl};
-use keyfob_core::token::Kind;
+use keyfob_core::time::Ttl;
 use keyfob_limit::{Limiter, Limits};
 use keyfob_metrics::{HotCounters, Metrics};
 #[cfg(feature = "seal")]
 use keyfob_seal::KeyRing;
 use keyfob_store::{IntoStore, MeasuredStore, Store};
-
-/// The default lifetime for each kind of token. A grant can override it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Lifetimes {
-    /// Access tokens: an hour.
-    pub access: Ttl,
-    /// Refresh tokens: 30 days.
-    pub refresh: Ttl,
-    /// API keys: 365 days.
-    pub api_key: Ttl,
-    /// Sessions: a day.
-    pub session: Ttl,
-}
-
-/// How long a record is kept after the end of its token, so that a refusal can be explained.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Retention {
-    /// A quarter of the token's lifetime, at most a minute. This is the default: records of
-    /// short-lived tokens do not accumulate, and lists in order of expiry are exact to a minute.
-    QuarterOfLife,
-    /// Exactly this long. Lists in order of expiry are exact.
-    For(Ttl),
-    /// No retention: an expired token is reported as unknown.
-    None,
-}
 
 /// Builds a [`TokenManager`]. Create it with [`TokenManager::builder`].
 ///
@@ -81,45 +54,6 @@ pub struct TokenManagerBuilder {
     refresh_policy: RefreshPolicy,
     sessions: Option<SessionPolicy>,
     metrics: Option<Metrics>,
-}
-
-impl Default for Lifetimes {
-    fn default() -> Self {
-        Self {
-            access: Ttl::from_hours(1),
-            refresh: Ttl::from_days(30),
-            api_key: Ttl::from_days(365),
-            session: Ttl::from_days(1),
-        }
-    }
-}
-
-impl Lifetimes {
-    pub(super) fn of(&self, kind: Kind) -> Ttl {
-        match kind {
-            Kind::Access => self.access,
-            Kind::Refresh => self.refresh,
-            Kind::ApiKey => self.api_key,
-            Kind::Session => self.session,
-        }
-    }
-}
-
-impl Retention {
-    /// Returns the earliest time at which the store may forget the record of a token that lives
-    /// from `start` to `end`.
-    pub(super) fn keep_until(self, start: Timestamp, end: Option<Timestamp>) -> Timestamp {
-        let Some(end) = end else { return Timestamp::MAX };
-        match self {
-            Self::None => end,
-            Self::For(ttl) => end + ttl,
-            Self::QuarterOfLife => {
-                let life = end.since(start).map_or(0, Ttl::as_millis);
-                let quarter = Ttl::from_millis(life / 4).ok();
-                quarter.map_or(end, |quarter| end + quarter.min(Ttl::from_mins(1)))
-            }
-        }
-    }
 }
 
 impl TokenManagerBuilder {
@@ -270,5 +204,37 @@ impl TokenManagerBuilder {
             shutdown: tokio::sync::Mutex::default(),
         };
         TokenManager { inner: Arc::new(inner) }
+    }
+}
+
+/// # Set-up
+impl TokenManager {
+    /// Returns a manager over `store` with the default settings. The store is given by value, or
+    /// shared in an `Arc`.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use keyfob::{MemoryStore, TokenManager};
+    ///
+    /// let manager = TokenManager::new(MemoryStore::new()?);
+    /// let shared = Arc::new(MemoryStore::new()?);
+    /// let nodes = [TokenManager::new(shared.clone()), TokenManager::new(shared)];
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(store: impl IntoStore) -> Self {
+        Self::builder(store).build()
+    }
+
+    /// Returns a builder, to set up a manager over `store`.
+    ///
+    /// ```
+    /// use keyfob::{CacheConfig, MemoryStore, TokenManager};
+    ///
+    /// let manager = TokenManager::builder(MemoryStore::new()?).cache(CacheConfig::OFF).build();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn builder(store: impl IntoStore) -> TokenManagerBuilder {
+        TokenManagerBuilder::new(store)
     }
 }

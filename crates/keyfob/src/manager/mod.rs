@@ -4,6 +4,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `builder`, `lifetimes` | the settings of a manager |
 //! | `issue` | issue one token, a pair, many, mint from another |
 //! | `modify` | edit a stored record, again if it has changed |
 //! | `validate` | a presented bearer token to its token, or a typed refusal |
@@ -33,6 +34,7 @@ mod events;
 mod issue;
 #[cfg(feature = "seal")]
 mod keys;
+mod lifetimes;
 mod load_queue;
 mod login_turns;
 mod modify;
@@ -50,11 +52,12 @@ mod validate;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use builder::{Lifetimes, Retention, TokenManagerBuilder};
+pub use builder::TokenManagerBuilder;
 pub use events::{EventPage, EventStream, HandlerTask, ObservationPage};
 pub use issue::{IdempotencyKey, Issued, IssuedPair};
 #[cfg(feature = "seal")]
 pub use keys::{ResealProgress, ResealRun};
+pub use lifetimes::{Lifetimes, Retention};
 pub use read::{PageCursor, Paging, ResumeToken, TokenPage};
 pub use refresh::{RefreshRequest, Refreshed};
 pub use revoke::{RevokeOutcome, RevokeRequest, Sweep, SweepProgress};
@@ -76,7 +79,7 @@ use keyfob_core::time::Timestamp;
 use keyfob_core::token::{LoginStamp, Token};
 use keyfob_limit::Limiter;
 use keyfob_metrics::{HotCounters, Metrics};
-use keyfob_store::{IntoStore, Loaded, Operation, Severity, Store, StoreError, StoreReport};
+use keyfob_store::{Loaded, Operation, Severity, Store, StoreError, StoreReport};
 
 /// Issues, validates, refreshes, lists and revokes tokens over a store.
 ///
@@ -124,13 +127,13 @@ struct Inner {
     sessions: Option<SessionPolicy>,
     login_turns: login_turns::LoginTurns,
     refresh_records: refresh::RefreshRecordCache,
-    last_use: background::last_use::LastUses,
-    observer: events::observations::Observer,
+    last_use: background::LastUses,
+    observer: events::Observer,
     limiter: Option<Limiter>,
     loads: load_queue::LoadQueue,
     metrics: Metrics,
     tally: HotCounters,
-    publisher: background::metrics::MetricsPublisher,
+    publisher: background::MetricsPublisher,
     /// Notified of events that this process writes.
     new_events: tokio::sync::Notify,
     tasks: background::Tasks,
@@ -138,37 +141,8 @@ struct Inner {
     shutdown: tokio::sync::Mutex<()>,
 }
 
-/// # Set-up and state
+/// # State
 impl TokenManager {
-    /// Returns a manager over `store` with the default settings. The store is given by value, or
-    /// shared in an `Arc`.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    ///
-    /// use keyfob::{MemoryStore, TokenManager};
-    ///
-    /// let manager = TokenManager::new(MemoryStore::new()?);
-    /// let shared = Arc::new(MemoryStore::new()?);
-    /// let nodes = [TokenManager::new(shared.clone()), TokenManager::new(shared)];
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn new(store: impl IntoStore) -> Self {
-        Self::builder(store).build()
-    }
-
-    /// Returns a builder, to set up a manager over `store`.
-    ///
-    /// ```
-    /// use keyfob::{CacheConfig, MemoryStore, TokenManager};
-    ///
-    /// let manager = TokenManager::builder(MemoryStore::new()?).cache(CacheConfig::OFF).build();
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn builder(store: impl IntoStore) -> TokenManagerBuilder {
-        TokenManagerBuilder::new(store)
-    }
-
     /// Begins the login of a subject. Call it before you authenticate the subject, and give the
     /// stamp to [`Grant::login`](crate::Grant::login). Then the login is refused if everything of the
     /// subject is revoked in between.

@@ -8,6 +8,7 @@
 //!      1        2      1+2n B    6        6       6     length and text each            count, then each  JSON     CBOR
 //! ```
 
+mod layout;
 mod rest;
 mod write;
 
@@ -24,17 +25,9 @@ use keyfob_core::token::{
 };
 use keyfob_core::validation::TokenAttributes;
 use keyfob_store::{InvalidationSlot, StoreError};
+use layout::{BY_OLDER, FIXED, KIND, LONG, ROOT, TWO_SECRETS};
 use rest::{Older, Rest};
 pub(crate) use write::{Other, write};
-
-const KIND: u8 = 0b11;
-/// The token is the root of its family and descends from no other.
-const ROOT: u8 = 0b100;
-/// The token has an older secret in addition to its newest.
-const TWO_SECRETS: u8 = 0b1000;
-/// The token was found by the older secret.
-const BY_OLDER: u8 = 0b1_0000;
-const FIXED: usize = 18;
 
 /// A token that was just found active, borrowed from the cache or from a load. Reading it does not allocate,
 /// except where a method says so.
@@ -71,9 +64,7 @@ impl<'a> Fields<'a> {
 
     fn length(&mut self) -> usize {
         match self.take(1) {
-            [write::LONG] => {
-                self.take(2).try_into().map_or(0, |two| usize::from(u16::from_le_bytes(two)))
-            }
+            [LONG] => self.take(2).try_into().map_or(0, |two| usize::from(u16::from_le_bytes(two))),
             [short] => usize::from(*short),
             _ => 0,
         }

@@ -1,14 +1,11 @@
 //! Writes the bytes that an [`ActiveToken`](super::ActiveToken) reads.
 
+use super::layout::{BY_OLDER, KIND, LONG, ROOT, TWO_SECRETS};
 use super::rest::{Older, Rest};
-use super::{BY_OLDER, KIND, ROOT, TWO_SECRETS};
 use keyfob_core::id::FamilyId;
 use keyfob_core::time::Timestamp;
 use keyfob_core::token::{Kind, SecretUsed, Token};
 use keyfob_store::InvalidationSlot;
-
-/// The length byte of a field whose length follows in two bytes.
-pub(super) const LONG: u8 = 255;
 
 /// What is known of a secret other than the cached one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

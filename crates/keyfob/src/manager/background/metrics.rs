@@ -4,36 +4,15 @@
 //! themselves are set again and again: how full the cache is, and whether its feed is trusted. The
 //! counters of the cached path are published along with them.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::Repeating;
 use crate::manager::{Inner, TokenManager};
-use keyfob_core::time::Timestamp;
 use keyfob_metrics::ClockJump;
 use keyfob_store::MonotonicInstant;
 
 const PAUSE: Duration = Duration::from_secs(1);
 /// A clock was set if it moved on by this number of milliseconds more, or less, than the time that passed.
 const MIN_JUMP_MILLIS: i64 = 1_000;
-
-#[derive(Debug, Default)]
-pub(in crate::manager) struct MetricsPublisher {
-    repeating: Repeating,
-    /// What both clocks showed at the last round.
-    clocks: Mutex<Option<(Timestamp, MonotonicInstant)>>,
-}
-
-impl MetricsPublisher {
-    /// By how many milliseconds the clock moved on more than the time that has passed.
-    fn clock_jump(&self, time: Timestamp, instant: MonotonicInstant) -> i64 {
-        let mut clocks = self.clocks.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((last_time, last_instant)) = clocks.replace((time, instant)) else { return 0 };
-        let passed = instant.as_nanos().saturating_sub(last_instant.as_nanos()) / 1_000_000;
-        let moved = time.as_millis() as i64 - last_time.as_millis() as i64;
-        moved.saturating_sub_unsigned(passed)
-    }
-}
 
 impl TokenManager {
     /// Publishes once a second from now on, as long as the manager lives.
@@ -42,7 +21,7 @@ impl TokenManager {
         if repeating.is_started() || !self.inner.metrics.is_kept() {
             return;
         }
-        repeating.start(&self.inner, PAUSE, |inner| {
+        repeating.start(&self.inner.tasks, &self.inner, PAUSE, |inner| {
             inner.publish();
             Box::pin(std::future::ready(()))
         });
