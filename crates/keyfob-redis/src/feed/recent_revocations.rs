@@ -133,7 +133,7 @@ mod tests {
             }
             recent.remember(large);
         }
-        assert_eq!(recent.of_lane(Lane::new(1)).len(), 9);
+        assert_eq!(recent.of_lane(Lane::new(1)).len(), 10);
     }
 
     #[test]
