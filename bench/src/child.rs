@@ -12,6 +12,7 @@ use keyfob_redb::RedbStore;
 use keyfob_redis::RedisStore;
 use tokio::runtime::Builder;
 
+use crate::http::{echo, grpc};
 use crate::measure::{cpu_each, machine_nanos};
 use crate::{population, server};
 
@@ -121,6 +122,8 @@ pub(crate) fn play(role: &[String]) -> Result<()> {
         [role, tokens] if role == CACHE_MEMORY => fill_cache(tokens.parse()?),
         [role, url] if role == WATCH => watch(url),
         [role, port] if role == HEAR => hear(port.parse()?),
+        [role] if role == echo::ROLE => echo::serve(),
+        [role] if role == grpc::ROLE => grpc::serve(),
         other => bail!("{other:?} is not a role"),
     }
 }
@@ -209,7 +212,12 @@ fn answer_once(path: &Path) -> Result<()> {
 
 /// Returns the resident memory of this process.
 pub(crate) fn resident_bytes() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")
+    resident_bytes_of("self")
+}
+
+/// Returns the resident memory of a process.
+pub(crate) fn resident_bytes_of(process: &str) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))
         .context("this system does not report the memory of a process")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|line| line.split_whitespace().next()).context("no VmRSS")?;

@@ -138,6 +138,12 @@ impl OnDisk {
         Ok(Self { filled: Filled::new(store, "a file", 64), path, _folder: folder })
     }
 
+    /// Closes the file. Returns the folder, which is removed when it is dropped.
+    pub(crate) fn close(self) -> TempDir {
+        let Self { _folder: folder, .. } = self;
+        folder
+    }
+
     /// Returns the bytes of the file per token.
     pub(crate) fn bytes_each(&self) -> Result<f64> {
         Ok(std::fs::metadata(&self.path)?.len() as f64 / self.filled.tokens as f64)

@@ -18,7 +18,8 @@ pub(crate) fn of_results() -> PathBuf {
     target().join("bench")
 }
 
-fn target() -> PathBuf {
+/// Returns the folder for build output.
+pub(crate) fn target() -> PathBuf {
     let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
     bench.parent().unwrap_or(bench).join("target")
 }

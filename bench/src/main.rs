@@ -9,6 +9,7 @@
 //! | `revocation` | how soon another process refuses a revoked token |
 //! | `scale` | the cost of each operation as tokens grow |
 //! | `peers` | other libraries that a user might choose |
+//! | `http` | the server, against a bare one and against other token services |
 //!
 //! `measure` takes figures, `target` has their targets, `report` shows them.
 
@@ -17,6 +18,7 @@ mod contender;
 mod fleet;
 mod floor;
 mod folder;
+mod http;
 mod measure;
 mod memory;
 mod peers;
@@ -40,14 +42,18 @@ use report::{Report, progress};
 use size::Size;
 
 const USAGE: &str = "\
-usage: keyfob-bench [validate|stores|sealing|memory|revocation|scale|peers ...] [--json] [--quick]
+usage: keyfob-bench [validate|stores|sealing|memory|revocation|scale|peers|http ...] [--json] [--quick]
 
-  without a name every group is run, which takes about ten minutes
+  without a name every group but http is run, which takes about ten minutes
+  http      measures keyfob serve, and installs oidc-provider and OpenBao below target
   --json    prints the results for machines
   --quick   a smoke test of a minute: smaller, its figures are not meaningful";
 
-const GROUPS: [&str; 7] =
-    ["peers", "validate", "stores", "sealing", "revocation", "scale", "memory"];
+const GROUPS: [&str; 8] =
+    ["peers", "validate", "stores", "sealing", "revocation", "scale", "memory", HTTP];
+
+/// The group that is run only if it is named: it installs other services.
+const HTTP: &str = "http";
 
 fn main() -> ExitCode {
     match run() {
@@ -85,7 +91,7 @@ fn run() -> Result<()> {
     let mut fleet = fleet::Fleet::default();
     let mut failed = Vec::new();
     for name in GROUPS {
-        if groups.is_empty() || groups.contains(&name) {
+        if groups.contains(&name) || (groups.is_empty() && name != HTTP) {
             progress(name);
             // Keep the results of the other groups, which took minutes.
             if let Err(error) = group(name, &mut report, &runtime, size, &mut fleet) {
@@ -120,6 +126,7 @@ fn group(
         "revocation" => revocation::measure(report, runtime, size),
         "scale" => scale::measure(report, runtime, size, fleet),
         "memory" => memory::measure(report, runtime, size, fleet),
+        HTTP => http::measure(report, runtime, size, fleet),
         other => bail!("the group {other} does nothing"),
     }
 }

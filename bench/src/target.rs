@@ -102,6 +102,11 @@ pub(crate) fn of(id: &str) -> Option<Target> {
         // Nanoseconds.
         "S1" => Target::value_at_most(1_000.0),
         "X1" => Target::value_at_most(200.0),
+        "H1" => Target::ratio_at_least(0.85).excellent(0.9),
+        "H2" => Target::ratio_at_least(12.0).excellent(15.0),
+        "H3" => Target::ratio_at_least(5.0),
+        "H4" => Target::ratio_at_least(20.0).excellent(25.0),
+        "H5" => Target::ratio_at_most(1.3),
         _ => return None,
     })
 }

@@ -39,8 +39,8 @@ usage: cargo xtask COMMAND
   openapi [--bless]  compare the OpenAPI document with the kept one, or write it
   interop [NAME ...] run other people's programs against a server; without NAME, all of them
   bench [GROUP ...] [--json] [--quick]
-                     measure: validate, stores, sealing, memory, revocation, scale, peers;
-                     without GROUP, all of them";
+                     measure: validate, stores, sealing, memory, revocation, scale, peers, http;
+                     without GROUP, all of them except http";
 
 fn main() -> ExitCode {
     match run() {

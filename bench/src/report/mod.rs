@@ -157,7 +157,7 @@ impl Report {
 }
 
 fn row_order(id: &str) -> (usize, &str) {
-    ("VRPEXS".find(|letter| id.starts_with(letter)).unwrap_or(usize::MAX), id)
+    ("VRPEXSH".find(|letter| id.starts_with(letter)).unwrap_or(usize::MAX), id)
 }
 
 /// Prints progress.
