@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use keyfob::{Actor, Reason, RevokeRequest, Timestamp};
+use keyfob::values::{Actor, Reason};
+use keyfob::{RevokeRequest, Timestamp};
 
 const AFTER_HELP: &str = "\
 Use it after a store was restored from a backup or a snapshot, or lost its last writes: what was revoked
