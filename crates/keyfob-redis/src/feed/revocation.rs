@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_reads_back_without_events_or_not_at_all() {
+    fn cut_bytes_read_back_without_events_or_not_at_all() {
         for bytes in all() {
             for end in 0..bytes.len() {
                 match Revocation::from_bytes(&bytes[..end]) {

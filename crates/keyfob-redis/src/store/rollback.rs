@@ -137,7 +137,7 @@ impl Shared {
         // A lane that cannot be reached has a finding of its own.
         let lost = self.lost_writes_by_lane().await.into_iter().filter_map(Result::ok);
         let Some(Rollback { since, noticed, lanes }) = in_all(lost) else {
-            report.find(Severity::Good, "rollback", self.what_is_noticed());
+            report.find(Severity::Good, "rollback", self.condition_of_notice());
             return;
         };
         let advice = format!(
@@ -153,7 +153,7 @@ impl Shared {
     }
 
     /// Says on which condition a rollback is noticed.
-    fn what_is_noticed(&self) -> String {
+    fn condition_of_notice(&self) -> String {
         let seconds = self.config.rollback_tolerance.as_secs();
         let by_nodes = format!(
             "nodes that run notice that the store lost more than {seconds} s of its writes"
