@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::gateway::{Answers, Guarded};
 use super::install;
@@ -19,6 +19,7 @@ pub(super) fn run() -> Result<()> {
     })?;
     let open = guarded.get("/public", "nonsense", &[])?;
     ensure!(open.status == 200, "a route without a check: {open:?}");
+    guarded.walk_chain().context("a chain")?;
     let answers = Answers { refuses_underscores: true, ..Answers::ALL };
     let envoy = guarded.walk(&answers)?;
     // The access log has the identity from the dynamic metadata. It is written a moment later.

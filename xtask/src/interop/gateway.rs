@@ -11,6 +11,7 @@ use super::http::{self, Answer};
 use super::page::Page;
 use super::process::{self, Running};
 use super::service::Service;
+use crate::cargo;
 
 /// How long a gateway that listens may take to know its routes.
 const ROUTES: Duration = Duration::from_secs(20);
@@ -58,7 +59,9 @@ impl Guarded {
         name: &str,
         command: impl FnOnce(&Service, &std::path::Path) -> Result<Command>,
     ) -> Result<Self> {
-        let service = Service::start()?;
+        let settings = cargo::root().join("interop/keyfob.toml");
+        let settings = settings.to_str().context("the path is not UTF-8")?;
+        let service = Service::start_with(&["--config", settings])?;
         let page = Page::start()?;
         let address = process::free_address()?;
         let folder = process::folder(name)?;
@@ -92,6 +95,40 @@ impl Guarded {
         let headers: Vec<_> =
             [("Authorization", &*authorization)].into_iter().chain(more.iter().copied()).collect();
         http::send(self.address, "GET", path, &headers, "")
+    }
+
+    /// Walks through a route whose demands and limits are a chain of the server's configuration.
+    pub(super) fn walk_chain(&self) -> Result<()> {
+        let grant = |kind: &str, audience: &str| {
+            let scopes = ["orders:read"];
+            json!({"kind": kind, "subject": "zoë", "audience": [audience], "scopes": scopes})
+        };
+        let path = "/orders/1";
+        let before = self.page.requests();
+        for (bearer, about) in [
+            (&*self.good, "that lacks the audience"),
+            (&self.service.issue(&grant("access", "other"))?, "for another audience"),
+        ] {
+            let answer = self.get(path, bearer, &[])?;
+            ensure!(answer.status == 401, "a token {about}: {answer:?}\n{}", self.gateway.log());
+        }
+        ensure!(self.page.requests() == before, "a refused request has reached the page");
+        let cookie = format!("__Host-session={}", self.service.issue(&grant("session", "orders"))?);
+        let by_cookie = [("Cookie", &*cookie)];
+        let both = self.get(path, &self.good, &by_cookie)?;
+        ensure!(both.status == 400, "a token in a header and one in a cookie: {both:?}");
+        for permit in 1..=3 {
+            let answer = http::send(self.address, "GET", path, &by_cookie, "")?;
+            ensure!(answer.status == 200, "permit {permit}: {answer:?}\n{}", self.gateway.log());
+            ensure!(answer.json()?["x-token-kind"] == "session", "{answer:?}");
+        }
+        let before = self.page.requests();
+        let answer = http::send(self.address, "GET", path, &by_cookie, "")?;
+        ensure!(answer.status == 429, "beyond the limit: {answer:?}\n{}", self.gateway.log());
+        let after: u64 = answer.header("retry-after").parse().context("no Retry-After")?;
+        ensure!((1..=3600).contains(&after), "it may come back after {after} seconds");
+        ensure!(self.page.requests() == before, "a refused request has reached the page");
+        Ok(())
     }
 
     /// Walks through everything that a gateway has to do. The server is gone at the end.

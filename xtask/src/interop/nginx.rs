@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use super::gateway::{Answers, Guarded};
 use super::install;
@@ -17,5 +17,8 @@ pub(super) fn run() -> Result<()> {
         nginx.arg("-p").arg(folder).args(["-c", "nginx.conf", "-g", settings]);
         Ok(nginx)
     })?;
+    guarded.walk_chain().context("a chain")?;
+    let inner = guarded.get("/_authz/read", "nonsense", &[])?;
+    ensure!(inner.status == 404, "a location for nginx alone: {inner:?}");
     guarded.walk(&Answers::ALL).map(drop)
 }

@@ -2,20 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::IpAddr;
 
-use axum::extract::ConnectInfo;
-use envoy_types::ext_authz::v3::CheckRequestExt as _;
-use envoy_types::ext_authz::v3::pb::{Authorization, CheckRequest, CheckResponse};
-use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keyfob::ErrorClass;
 use keyfob_tower::{ErrorResponse, TrustedProxies};
-use tonic::{Request, Response, Status};
 
-use super::render::render;
+use super::messages::{AttributeContext, CheckRequest, HttpRequest};
 use crate::gateway::decide::decide;
 use crate::gateway::demands::{BadDemands, Demands, Device};
 use crate::gateway::request::{ClientRequest, query_of};
@@ -26,53 +20,36 @@ use crate::shared::Shared;
 static FORWARDED: [HeaderName; 2] =
     [HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("forwarded")];
 
-/// The authorization service.
-#[derive(Debug)]
-pub(super) struct Authorizer {
-    shared: Arc<Shared>,
+/// Returns the verdict on the request that Envoy describes. `peer` is who asks.
+pub(super) async fn verdict(
+    shared: &Shared,
+    check: &CheckRequest,
+    peer: Option<IpAddr>,
+) -> Verdict {
+    let settings = &shared.settings;
+    let attributes = check.attributes.as_ref();
+    let demands = Demands::of_pairs(
+        attributes.into_iter().flat_map(|attributes| extensions(&attributes.context_extensions)),
+        &settings.chains,
+    );
+    let http = attributes.and_then(|attributes| attributes.request.as_ref()?.http.as_ref());
+    let Some(headers) = headers(http, &demands) else {
+        let response = ErrorResponse::invalid_request("a header of the request is malformed");
+        return Verdict::Denied(response.into());
+    };
+    let source = attributes.and_then(source);
+    let address = client_address(peer, source, &headers, &settings.trusted_proxies);
+    let query = http.map_or("", |http| query_of(&http.path));
+    let request = ClientRequest { headers: &headers, query, address };
+    let limit = settings.request_timeout;
+    let decided = tokio::time::timeout(limit, decide(shared, &request, demands)).await;
+    decided.unwrap_or_else(|_| Verdict::Denied(ErrorResponse::new(ErrorClass::Unavailable).into()))
 }
 
-impl Authorizer {
-    /// Creates the service.
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
-    }
-
-    async fn verdict(&self, check: &CheckRequest, peer: Option<IpAddr>) -> Verdict {
-        let settings = &self.shared.settings;
-        let attributes = check.attributes.as_ref();
-        let demands = Demands::of_pairs(
-            attributes
-                .into_iter()
-                .flat_map(|attributes| extensions(&attributes.context_extensions)),
-            &settings.chains,
-        );
-        let http = attributes.and_then(|attributes| attributes.request.as_ref()?.http.as_ref());
-        let Some(headers) = headers(http, &demands) else {
-            let response = ErrorResponse::invalid_request("a header of the request is malformed");
-            return Verdict::Denied(response.into());
-        };
-        let source = check.get_client_address().and_then(|address| address.parse().ok());
-        let address = client_address(peer, source, &headers, &settings.trusted_proxies);
-        let query = http.map_or("", |http| query_of(&http.path));
-        let request = ClientRequest { headers: &headers, query, address };
-        let limit = settings.request_timeout;
-        let decided = tokio::time::timeout(limit, decide(&self.shared, &request, demands)).await;
-        decided
-            .unwrap_or_else(|_| Verdict::Denied(ErrorResponse::new(ErrorClass::Unavailable).into()))
-    }
-}
-
-#[tonic::async_trait]
-impl Authorization for Authorizer {
-    async fn check(
-        &self,
-        request: Request<CheckRequest>,
-    ) -> Result<Response<CheckResponse>, Status> {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-        let verdict = self.verdict(request.get_ref(), peer).await;
-        Ok(Response::new(render(verdict)))
-    }
+/// Returns the address from which the client has connected to Envoy.
+fn source(attributes: &AttributeContext) -> Option<IpAddr> {
+    let address = attributes.source.as_ref()?.address.as_ref()?;
+    address.socket_address.as_ref()?.address.parse().ok()
 }
 
 fn extensions(

@@ -9,13 +9,18 @@
 
 mod check;
 mod health;
+mod messages;
 mod render;
+mod unary;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use envoy_types::ext_authz::v3::pb::AuthorizationServer;
-use tonic_health::pb::health_server::HealthServer;
+use axum::extract::{ConnectInfo, Request};
+use axum::routing::any;
+use http::Response;
+use tonic::body::Body;
 
 use crate::shared::Shared;
 
@@ -26,17 +31,37 @@ const MAX_CHECK_BYTES: usize = 256 * 1024;
 /// The maximum size of a request to the health service in bytes.
 const MAX_HEALTH_BYTES: usize = 1024;
 
-/// The full name of the service.
+/// The full name of the service that Envoy asks.
 const AUTHORIZATION: &str = "envoy.service.auth.v3.Authorization";
 
-/// Adds both services to a router.
+/// Adds the methods of both services to a router.
 pub(crate) fn add_to(router: Router, shared: &Arc<Shared>) -> Router {
-    let authorization = check::Authorizer::new(Arc::clone(shared));
-    let authorization =
-        AuthorizationServer::new(authorization).max_decoding_message_size(MAX_CHECK_BYTES);
-    let health = health::HealthService::new(Arc::clone(shared), AUTHORIZATION);
-    let health = HealthServer::new(health).max_decoding_message_size(MAX_HEALTH_BYTES);
+    let check = {
+        let shared = Arc::clone(shared);
+        move |request: Request| check(Arc::clone(&shared), request)
+    };
+    let health = {
+        let shared = Arc::clone(shared);
+        move |request: Request| health(Arc::clone(&shared), request)
+    };
     router
-        .route_service(&format!("/{AUTHORIZATION}/{{method}}"), authorization)
-        .route_service("/grpc.health.v1.Health/{method}", health)
+        .route(&format!("/{AUTHORIZATION}/Check"), any(check))
+        .route("/grpc.health.v1.Health/Check", any(health))
+}
+
+async fn check(shared: Arc<Shared>, request: Request) -> Response<Body> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let handler = |check| {
+        let shared = Arc::clone(&shared);
+        async move { Ok(render::render(check::verdict(&shared, &check, peer).await)) }
+    };
+    unary::answer(request, MAX_CHECK_BYTES, handler).await
+}
+
+async fn health(shared: Arc<Shared>, request: Request) -> Response<Body> {
+    let handler = |asked| {
+        let shared = Arc::clone(&shared);
+        async move { health::check(&shared, &asked, AUTHORIZATION).await }
+    };
+    unary::answer(request, MAX_HEALTH_BYTES, handler).await
 }

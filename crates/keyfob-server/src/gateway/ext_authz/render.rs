@@ -4,20 +4,15 @@
 //! `envoy.filters.http.ext_authz`) for other filters, routes and access logs. Envoy removes what a
 //! client sends in the headers of an identity.
 
-use std::collections::HashMap;
-
-use envoy_types::ext_authz::v3::pb::{
-    CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue, HeaderValueOption,
-    HttpResponse, HttpStatus, OkHttpResponse,
-};
-use envoy_types::pb::google::protobuf::value::Kind;
-use envoy_types::pb::google::protobuf::{ListValue, Struct, Value};
-use envoy_types::pb::google::rpc;
 use http::HeaderMap;
 use keyfob::Token;
 use keyfob_tower::write_rate_limit;
 use tonic::Code;
 
+use super::messages::{
+    CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue, HeaderValueOption,
+    HttpResponse, HttpStatus, Kind, ListValue, OkHttpResponse, Status, Struct, Value,
+};
 use crate::gateway::identity;
 use crate::gateway::verdict::{Allowed, Denial, Verdict};
 
@@ -41,12 +36,11 @@ fn ok(allowed: &Allowed) -> CheckResponse {
         headers: options(&headers),
         headers_to_remove: unset.keys().map(ToString::to_string).collect(),
         response_headers_to_add: options(&limits),
-        ..OkHttpResponse::default()
     };
     CheckResponse {
         status: Some(status(Code::Ok)),
         dynamic_metadata: Some(metadata(&allowed.token)),
-        http_response: Some(HttpResponse::OkResponse(response)),
+        http_response: Some(HttpResponse::Ok(response)),
     }
 }
 
@@ -68,12 +62,12 @@ fn denied(denial: Denial) -> CheckResponse {
     CheckResponse {
         status: Some(status(code)),
         dynamic_metadata: None,
-        http_response: Some(HttpResponse::DeniedResponse(response)),
+        http_response: Some(HttpResponse::Denied(response)),
     }
 }
 
-fn status(code: Code) -> rpc::Status {
-    rpc::Status { code: code.into(), ..rpc::Status::default() }
+fn status(code: Code) -> Status {
+    Status { code: code.into() }
 }
 
 /// Returns headers that replace those of the same name.
@@ -83,7 +77,6 @@ fn options(headers: &HeaderMap) -> Vec<HeaderValueOption> {
         Some(HeaderValueOption {
             header: Some(HeaderValue { key: name.to_string(), value, ..HeaderValue::default() }),
             append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
-            ..HeaderValueOption::default()
         })
     };
     headers.iter().filter_map(option).collect()
@@ -91,10 +84,10 @@ fn options(headers: &HeaderMap) -> Vec<HeaderValueOption> {
 
 /// Returns the identity as a struct. Its values are not encoded.
 fn metadata(token: &Token) -> Struct {
-    let text = |text: &str| Kind::StringValue(text.to_owned());
+    let text = |text: &str| Kind::String(text.to_owned());
     let list = |names: Vec<&str>| {
         let values = names.into_iter().map(|name| Value { kind: Some(text(name)) }).collect();
-        Kind::ListValue(ListValue { values })
+        Kind::List(ListValue { values })
     };
     let fields = [
         ("token_id", Some(text(&token.id.to_string()))),
@@ -105,10 +98,8 @@ fn metadata(token: &Token) -> Struct {
         ("scopes", Some(list(token.scopes.iter().map(|scope| scope.as_str()).collect()))),
         ("audiences", Some(list(token.audiences.iter().map(|name| name.as_str()).collect()))),
         // A number of a struct is a double: exact for these seconds.
-        ("expires_at", token.expires_at.map(|at| Kind::NumberValue(at.as_secs() as f64))),
+        ("expires_at", token.expires_at.map(|at| Kind::Number(at.as_secs() as f64))),
     ];
     let present = fields.into_iter().filter_map(|(name, kind)| Some((name.to_owned(), kind?)));
-    let fields: HashMap<_, _> =
-        present.map(|(name, kind)| (name, Value { kind: Some(kind) })).collect();
-    Struct { fields }
+    Struct { fields: present.map(|(name, kind)| (name, Value { kind: Some(kind) })).collect() }
 }

@@ -3,24 +3,25 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use envoy_types::ext_authz::v3::pb::{
-    CheckRequest, CheckResponse, HeaderValueOption, HttpResponse, OkHttpResponse,
-};
-use envoy_types::pb::envoy::config::core::v3::address::Address as AddressKind;
-use envoy_types::pb::envoy::config::core::v3::{Address, HeaderMap, HeaderValue, SocketAddress};
-use envoy_types::pb::envoy::service::auth::v3::AttributeContext;
-use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request};
-use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
-use envoy_types::pb::google::protobuf::value::Kind as ValueKind;
+use http::uri::PathAndQuery;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use keyfob::{Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits, MemoryStore, TokenManager};
 use keyfob_server::Settings;
 use keyfob_tower::{SessionCookie, TrustedProxies};
-use tonic::Code;
-use tonic::transport::Endpoint;
+use tonic::body::Body;
+use tonic::client::Grpc;
+use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use super::envoy::{
+    Address, AttributeContext, CheckRequest, CheckResponse, HeaderMap, HeaderValue,
+    HeaderValueOption, HttpRequest, HttpResponse, Kind as ValueKind, OkHttpResponse, Peer, Request,
+    SocketAddress,
+};
 use crate::failing_store::FailingStore;
 use crate::support::Service;
 
@@ -32,7 +33,7 @@ fn check(headers: &[(&str, &str)], extensions: &[(&str, &str)]) -> CheckRequest 
     headers.insert(":authority".into(), "shop.example".into());
     let http = HttpRequest { headers, path: "/page?a=1".into(), ..HttpRequest::default() };
     let attributes = AttributeContext {
-        request: Some(Request { http: Some(http), ..Request::default() }),
+        request: Some(Request { http: Some(http) }),
         context_extensions: map(extensions),
         ..AttributeContext::default()
     };
@@ -44,9 +45,21 @@ fn http(check: &mut CheckRequest) -> &mut HttpRequest {
     request.http.as_mut().unwrap()
 }
 
+/// A client of gRPC: HTTP/2 without TLS.
+fn client() -> Client<HttpConnector, Body> {
+    Client::builder(TokioExecutor::new()).http2_only(true).build_http()
+}
+
+async fn try_ask(service: &Service, check: CheckRequest) -> Result<CheckResponse, Status> {
+    let mut grpc = Grpc::with_origin(client(), service.url.parse().unwrap());
+    grpc.ready().await.unwrap();
+    let path = PathAndQuery::from_static("/envoy.service.auth.v3.Authorization/Check");
+    let codec = tonic_prost::ProstCodec::<CheckRequest, CheckResponse>::new();
+    grpc.unary(tonic::Request::new(check), path, codec).await.map(tonic::Response::into_inner)
+}
+
 async fn ask(service: &Service, check: CheckRequest) -> CheckResponse {
-    let mut client = AuthorizationClient::connect(service.url.clone()).await.unwrap();
-    client.check(check).await.unwrap().into_inner()
+    try_ask(service, check).await.unwrap()
 }
 
 async fn ask_as(service: &Service, bearer: &str, extensions: &[(&str, &str)]) -> CheckResponse {
@@ -63,7 +76,7 @@ fn values(options: &[HeaderValueOption]) -> HashMap<&str, &str> {
 fn allowed(response: &CheckResponse) -> &OkHttpResponse {
     assert_eq!(response.status.as_ref().unwrap().code, 0);
     match &response.http_response {
-        Some(HttpResponse::OkResponse(ok)) => ok,
+        Some(HttpResponse::Ok(ok)) => ok,
         other => panic!("{other:?}"),
     }
 }
@@ -71,7 +84,7 @@ fn allowed(response: &CheckResponse) -> &OkHttpResponse {
 /// The code of gRPC, the status of HTTP, and the headers and the body for the client.
 fn denied(response: &CheckResponse) -> (Code, i32, HashMap<&str, &str>, &str) {
     match &response.http_response {
-        Some(HttpResponse::DeniedResponse(denied)) => {
+        Some(HttpResponse::Denied(denied)) => {
             let status = denied.status.as_ref().unwrap().code;
             let code = Code::from(response.status.as_ref().unwrap().code);
             (code, status, values(&denied.headers), &denied.body)
@@ -95,10 +108,9 @@ async fn a_request_that_may_pass_has_its_identity_in_headers_and_in_metadata() {
     assert_eq!(ok.headers_to_remove, ["x-token-client"]);
     let metadata = &response.dynamic_metadata.as_ref().unwrap().fields;
     let text = |name: &str| match metadata[name].kind.as_ref().unwrap() {
-        ValueKind::StringValue(text) => text.clone(),
-        ValueKind::NumberValue(number) => number.to_string(),
-        ValueKind::ListValue(list) => format!("{} values", list.values.len()),
-        other => panic!("{other:?}"),
+        ValueKind::String(text) => text.clone(),
+        ValueKind::Number(number) => number.to_string(),
+        ValueKind::List(list) => format!("{} values", list.values.len()),
     };
     assert_eq!(
         (text("subject"), text("issuer"), text("kind")),
@@ -178,9 +190,9 @@ async fn limits_are_charged_to_the_address_that_a_trusted_envoy_names() {
     let authorization = format!("Bearer {}", service.bearer(Grant::new(Kind::Access)).await);
     let from = async |address: &str| {
         let mut check = check(&[("authorization", &authorization)], &[("limit", "per-address")]);
-        let address = SocketAddress { address: address.to_owned(), ..SocketAddress::default() };
-        let address = Address { address: Some(AddressKind::SocketAddress(address)) };
-        let peer = Peer { address: Some(address), ..Peer::default() };
+        let address = SocketAddress { address: address.to_owned() };
+        let address = Address { socket_address: Some(address) };
+        let peer = Peer { address: Some(address) };
         check.attributes.as_mut().unwrap().source = Some(peer);
         ask(&service, check).await
     };
@@ -201,8 +213,7 @@ async fn a_store_that_is_down_answers_503_and_the_replica_is_not_serving() {
     let manager = TokenManager::builder(Arc::clone(&store)).build();
     let service = Service::over(manager, Settings::new()).await;
     let bearer = service.bearer(Grant::new(Kind::Access)).await;
-    let channel = Endpoint::from_shared(service.url.clone()).unwrap().connect().await.unwrap();
-    let mut client = HealthClient::new(channel);
+    let mut client = HealthClient::with_origin(client(), service.url.parse().unwrap());
     let mut serving = async |name: &str| {
         let request = HealthCheckRequest { service: name.to_owned() };
         client.check(request).await.map(|response| response.into_inner().status())
@@ -223,8 +234,7 @@ async fn a_store_that_is_down_answers_503_and_the_replica_is_not_serving() {
 async fn a_message_that_is_too_long_and_a_service_that_is_unknown_are_refused() {
     let service = Service::start().await;
     let long = "x".repeat(300 * 1024);
-    let mut client = AuthorizationClient::connect(service.url.clone()).await.unwrap();
-    let refused = client.check(check(&[("x", &long)], &[])).await.unwrap_err();
+    let refused = try_ask(&service, check(&[("x", &long)], &[])).await.unwrap_err();
     assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
     let reply = service.raw(http::Method::POST, "/a.B/C", None, "application/grpc", "").await;
     assert_eq!(
