@@ -64,7 +64,9 @@ pub use list::{CountBody, HistoryBody, HistoryEntryBody, TokenPageBody};
 pub use many::{MAX_ITEMS, OneOf, OneOrMany};
 pub use operations::{ClientStats, DoctorBody, FindingBody, StatsBody};
 pub use problem::Problem;
-pub use recover::{AcceptedBody, LoggedRevocation, LoggedTarget, RecoverBody, RecoverProgress};
+pub use recover::{
+    AcceptBody, AcceptedBody, LoggedRevocation, LoggedTarget, RecoverBody, RecoverProgress,
+};
 pub use refusal::RefusalBody;
 pub use revoke::{RevokeAnswer, RevokeBody, RevokeOutcome, RevokeProgress, RevokeTarget};
 pub use secret::SecretText;

@@ -110,6 +110,17 @@ impl RecoverProgress {
     }
 }
 
+/// The body of `POST /v1/recover/accept`: `{}` without a reason.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AcceptBody {
+    /// The reason to record in the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Text<256>>"))]
+    pub reason: Option<Reason>,
+}
+
 /// The answer to `POST /v1/recover/accept`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -4,6 +4,8 @@ use keyfob_api::{LoggedRevocation, RecoverProgress};
 use keyfob_server::recovery;
 
 use super::either::Backend;
+use super::server::check_actor;
+use super::values::RevokeNote;
 use crate::failure::Failure;
 
 impl Backend {
@@ -30,10 +32,14 @@ impl Backend {
 
     /// Accepts the tokens again that the store refuses since it lost its last writes. Returns the number of
     /// lanes where it did.
-    pub(crate) async fn accept_rollback(&self) -> Result<u16, Failure> {
+    pub(crate) async fn accept_rollback(&self, note: &RevokeNote) -> Result<u16, Failure> {
         match self {
-            Self::Store(store) => Ok(store.manager().accept_rollback().await?),
-            Self::Server(server) => Ok(server.client().accept_rollback().await?.accepted_lanes),
+            Self::Store(store) => Ok(store.manager().accept_rollback(note.request()).await?),
+            Self::Server(server) => {
+                check_actor(note.by.as_ref())?;
+                let reason = note.reason.clone();
+                Ok(server.client().accept_rollback(reason).await?.accepted_lanes)
+            }
         }
     }
 }

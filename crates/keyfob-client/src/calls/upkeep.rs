@@ -1,10 +1,10 @@
 //! Limits, the keys that seal the store, and recovery.
 
-use http::Method;
 use keyfob_api::{
-    AcceptedBody, KeysBody, LimitStatusBody, LimitVerdictBody, LimitVerdictsBody, LimitsBody,
-    LoggedRevocation, NamedLimit, ResealBody, RetiredKeyBody, TestLimitBody,
+    AcceptBody, AcceptedBody, KeysBody, LimitStatusBody, LimitVerdictBody, LimitVerdictsBody,
+    LimitsBody, LoggedRevocation, NamedLimit, ResealBody, RetiredKeyBody, TestLimitBody,
 };
+use keyfob_core::text::Reason;
 
 use crate::client::Client;
 use crate::error::Error;
@@ -84,7 +84,8 @@ impl Client {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn accept_rollback(&self) -> Result<AcceptedBody, Error> {
-        self.call(&Request::new(Method::POST, "/v1/recover/accept", Repeat::Unsafe)).await
+    pub async fn accept_rollback(&self, reason: Option<Reason>) -> Result<AcceptedBody, Error> {
+        let body = AcceptBody { reason };
+        self.call(&Request::post("/v1/recover/accept", &body, Repeat::Unsafe)?).await
     }
 }

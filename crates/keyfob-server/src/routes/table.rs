@@ -3,12 +3,12 @@
 
 use http::Method;
 use keyfob_api::{
-    AcceptedBody, CountBody, DeriveBody, DoctorBody, EventsPageBody, ExplainAnswer, ExplainBody,
-    GrantSpec, HistoryBody, IntrospectBody, IssueOutcome, IssuedBody, KeysBody, LimitVerdictsBody,
-    LimitsBody, NamedLimit, OneOrMany, RecoverBody, RecoverProgress, RefreshBody, RefreshedBody,
-    ResealBody, ResealProgress, RetiredKeyBody, RevokeAnswer, RevokeBody, RevokeProgress,
-    RotateBody, StatsBody, TestLimitBody, TokenBody, TokenPageBody, UpdateBody, ValidateAnswer,
-    ValidateBody,
+    AcceptBody, AcceptedBody, CountBody, DeriveBody, DoctorBody, EventsPageBody, ExplainAnswer,
+    ExplainBody, GrantSpec, HistoryBody, IntrospectBody, IssueOutcome, IssuedBody, KeysBody,
+    LimitVerdictsBody, LimitsBody, NamedLimit, OneOrMany, RecoverBody, RecoverProgress,
+    RefreshBody, RefreshedBody, ResealBody, ResealProgress, RetiredKeyBody, RevokeAnswer,
+    RevokeBody, RevokeProgress, RotateBody, StatsBody, TestLimitBody, TokenBody, TokenPageBody,
+    UpdateBody, ValidateAnswer, ValidateBody,
 };
 
 use schemars::JsonSchema;
@@ -333,6 +333,7 @@ fn upkeep_routes() -> Vec<Route> {
             )
             .scope(Admin)
             .query(&[])
+            .takes_json::<AcceptBody>(MAX_BODY_BYTES, r#"{"reason":"all logs were applied"}"#)
             .answers::<AcceptedBody>(200, "In how many lanes tokens are accepted again."),
     ]
 }

@@ -1,7 +1,8 @@
 //! Revoking again what a restored store has forgotten, and accepting the rest again.
 
+use keyfob::RevokeRequest;
 use keyfob_api::revoke::ProgressState;
-use keyfob_api::{AcceptedBody, RecoverBody, RecoverProgress};
+use keyfob_api::{AcceptBody, AcceptedBody, RecoverBody, RecoverProgress};
 
 use super::input::body;
 use super::progress;
@@ -35,6 +36,9 @@ pub(crate) async fn handle(call: Call) -> Answer {
 
 /// Answers `POST /v1/recover/accept`.
 pub(crate) async fn accept(call: Call) -> Answer {
-    let accepted_lanes = call.manager().accept_rollback().await?;
+    let AcceptBody { reason } = body(&call)?;
+    let request = reason.map_or_else(RevokeRequest::default, RevokeRequest::from);
+    let request = request.by(call.caller()?.actor()?);
+    let accepted_lanes = call.manager().accept_rollback(request).await?;
     json::ok(&AcceptedBody { accepted_lanes })
 }
