@@ -244,8 +244,12 @@ labels! {
         GetKeys "getKeys",
         GetReport "getReport",
         AuthorizeRequest "authorizeRequest",
+        /// What Envoy asks, over gRPC.
+        ExtAuthz "extAuthz",
         Health "health",
         Readiness "readiness",
+        /// What Envoy asks about the server itself, over gRPC.
+        GrpcHealth "grpcHealth",
         Metrics "metrics",
         Openapi "openapi",
         Docs "docs",
