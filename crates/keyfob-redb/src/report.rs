@@ -18,6 +18,9 @@ pub(crate) fn of(shared: &Shared) -> Result<StoreReport, StoreError> {
         shared.read(|transaction| Ok(transaction.open_table(tables::RECORDS)?.len()?))?;
     let advice = "each write is synced to disk, in two phases, before it is acknowledged";
     report.find(Severity::Good, "durability", advice);
+    let advice = "an older copy that is put in the place of this file is not noticed: revoke again what was \
+                  revoked since the copy was made ('keyfob recover audit.jsonl'). See docs/recovery.md";
+    report.find(Severity::Good, "rollback", advice);
     let version = format::version_of(&shared.namespace);
     report.find(Severity::Good, "format", format!("version {version}"));
     report.find(Severity::Good, "records", records.to_string());

@@ -37,6 +37,7 @@
 //! | `sentinel_user`, `sentinel_password` | none | the login at the sentinels |
 //! | `sentinel_password_file`, `sentinel_password_command` | none | where that password comes from |
 //! | `when_emptied` | `refuse` | or `recreate`; see below |
+//! | `witness` | none | a file with which a process notices that the store was rolled back while none ran; see `docs/recovery.md` |
 //! | `address` | `checked` | or `fixed`; see below |
 //! | `database` | 0 | the number of the database, only with `redis+unix://` |
 //!
@@ -119,8 +120,9 @@
 //! # Failover
 //!
 //! Replication is asynchronous, so a primary that takes over may lack what the last one acknowledged. Each
-//! store therefore sends the revocations of its last minute (at most 10,000) again to a primary that is
-//! new for its lane, or that was restarted. That can revoke too much, never too little: an epoch that is
+//! store therefore sends the revocations of the last minute (at most 10,000) again to a primary that is
+//! new for its lane, or that was restarted: its own, and those of other nodes, which it knows if it has an
+//! invalidation listener. A load that such a primary answers waits for that. It can revoke too much, never too little: an epoch that is
 //! advanced again covers what was issued since. With a user who may not run `INFO`, each new connection
 //! counts as one to a new primary.
 //!

@@ -25,7 +25,7 @@ use keyfob_metrics::Metrics;
 use crate::{
     Advance, Advanced, Consume, Consumed, Cursor, EntryPage, Feed, Insert, Inserted,
     InvalidationListener, KeyVersion, Lane, LastUse, Loaded, Namespace, Operation, Query,
-    RecordPage, Replace, Replaced, Reseal, Resealed, Revoke, Revoked, Stamp, StoreError,
+    RecordPage, Replace, Replaced, Reseal, Resealed, Revoke, Revoked, Rollback, Stamp, StoreError,
     StoreReport, Tallies, Term, Timestamp, TokenId,
 };
 
@@ -247,12 +247,22 @@ pub trait Maintenance: Send + Sync {
         None
     }
 
-    /// Accepts the tokens again that the store refuses since it was rolled back. Returns the number of lanes
-    /// where it did.
+    /// Says what was lost, if the store refuses tokens since it was rolled back.
     ///
     /// # Errors
     /// [`StoreError`] if a lane does not answer.
-    async fn accept_rollback(&self) -> Result<u16, StoreError> {
+    async fn rollback(&self) -> Result<Option<Rollback>, StoreError> {
+        Ok(None)
+    }
+
+    /// Accepts the tokens again that the store refuses since it was rolled back. Returns the number of lanes
+    /// where it did. If it refuses any, it appends the events to the log of the first lane, not later than it
+    /// accepts the first token.
+    ///
+    /// # Errors
+    /// [`StoreError`] if a lane does not answer.
+    async fn accept_rollback(&self, events: Vec<Vec<u8>>) -> Result<u16, StoreError> {
+        let _unused = events;
         Ok(0)
     }
 

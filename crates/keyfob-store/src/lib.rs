@@ -88,7 +88,7 @@ pub use loaded::{ClearFields, Loaded, RecordVersion};
 pub use measured::MeasuredStore;
 pub use memory::MemoryStore;
 pub use query::{Order, Position, Query, RecordPage};
-pub use report::{Finding, Severity, StoreReport};
+pub use report::{Finding, Rollback, Severity, StoreReport};
 pub use verdict::{Epoch, Epochs, MarkScope, RevocationMark, Verdict};
 pub use wrapper::{Call, StoreWrapper};
 

@@ -74,5 +74,5 @@ impl Invalidations for MeasuredStore {
 
 #[async_trait]
 impl Maintenance for MeasuredStore {
-    crate::forward_store! { report accept_rollback metrics close }
+    crate::forward_store! { report rollback accept_rollback metrics close }
 }

@@ -42,6 +42,17 @@ pub enum Severity {
     Good,
 }
 
+/// What a store has lost that refuses tokens since it was rolled back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rollback {
+    /// What was written from then on was lost.
+    pub since: Timestamp,
+    /// When the loss was found. Tokens that are older are refused.
+    pub noticed: Timestamp,
+    /// In how many lanes.
+    pub lanes: u16,
+}
+
 impl StoreReport {
     /// Creates a report without findings.
     pub fn new(description: impl Into<String>, now: Timestamp) -> Self {

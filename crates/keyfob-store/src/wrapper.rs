@@ -188,22 +188,27 @@ macro_rules! forward_store {
     (@ report) => {
         $crate::forward_store! { @ Report report['life0]() -> $crate::StoreReport }
     };
-    (@ accept_rollback) => {
-        fn accept_rollback<'life0, 'async_trait>(
+    (@ rollback) => {
+        fn rollback<'life0, 'async_trait>(
             &'life0 self,
-        ) -> ::core::pin::Pin<
-            ::std::boxed::Box<
-                dyn ::core::future::Future<
-                        Output = ::core::result::Result<u16, $crate::StoreError>,
-                    > + ::core::marker::Send
-                    + 'async_trait,
-            >,
-        >
+        ) -> $crate::Call<'async_trait, ::core::option::Option<$crate::Rollback>>
         where
             'life0: 'async_trait,
             Self: 'async_trait,
         {
-            $crate::StoreWrapper::inner(self).accept_rollback()
+            $crate::StoreWrapper::inner(self).rollback()
+        }
+    };
+    (@ accept_rollback) => {
+        fn accept_rollback<'life0, 'async_trait>(
+            &'life0 self,
+            events: ::std::vec::Vec<::std::vec::Vec<u8>>,
+        ) -> $crate::Call<'async_trait, u16>
+        where
+            'life0: 'async_trait,
+            Self: 'async_trait,
+        {
+            $crate::StoreWrapper::inner(self).accept_rollback(events)
         }
     };
     (@ time_of) => {

@@ -184,5 +184,5 @@ impl Invalidations for InstrumentedStore {
 
 #[async_trait]
 impl Maintenance for InstrumentedStore {
-    keyfob::store::forward_store! { report accept_rollback metrics close }
+    keyfob::store::forward_store! { report rollback accept_rollback metrics close }
 }

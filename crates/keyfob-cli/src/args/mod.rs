@@ -70,7 +70,7 @@ Stores:
   redis+cluster://host:port,…  redis+sentinel://host:port,…/primary
                                Redis 7 or Valkey. For TLS use rediss://, rediss+cluster:// or
                                rediss+sentinel://. Options after ?: namespace, lanes, wait,
-                               response_timeout, connect_timeout, budget; ca, cert, key;
+                               response_timeout, connect_timeout, budget, witness; ca, cert, key;
                                password_file, password_command, password_lifetime; sentinel_user,
                                sentinel_password, sentinel_password_file
 Other users of this machine can see a password in --store. Put such a URL into KEYFOB_STORE.

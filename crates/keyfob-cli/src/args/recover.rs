@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use keyfob::Timestamp;
+use keyfob::values::{Actor, Reason};
+use keyfob::{RevokeRequest, Timestamp};
 
 const AFTER_HELP: &str = "\
 Use it after a store was restored from a backup or a snapshot, or lost its last writes: what was revoked
@@ -15,7 +16,7 @@ whole store, the tokens are revoked that were issued before that revocation. Eac
 and its actor. Running it again changes nothing more.
 
 While 'keyfob doctor' has a fault 'rollback', all tokens that are older than the rollback are refused.
-'--accept' ends that.
+'--accept' ends that, and writes the event keyfob.store.rollback_accepted.
 
 Exits with 1 if the input had lines that cannot be read, or has a gap where events were trimmed.
 
@@ -45,4 +46,23 @@ pub(crate) struct RecoverArgs {
     /// applied without a gap
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) accept: bool,
+
+    /// The reason to record with --accept
+    #[arg(long, value_name = "TEXT", requires = "accept")]
+    reason: Option<Reason>,
+
+    /// The actor to record in the event of --accept
+    #[arg(long, value_name = "ACTOR", requires = "accept")]
+    by: Option<Actor>,
+}
+
+impl RecoverArgs {
+    /// Who accepts, and why.
+    pub(crate) fn acceptance(&self) -> RevokeRequest {
+        let request = self.reason.clone().map_or_else(RevokeRequest::default, RevokeRequest::from);
+        match self.by.clone() {
+            Some(by) => request.by(by),
+            None => request,
+        }
+    }
 }

@@ -16,9 +16,9 @@ A family, a subject, a client or the whole store is revoked in one step, for any
 With --where, the matching tokens are revoked page by page. Tokens that are issued meanwhile may be
 missed. Run the command again until --dry-run counts 0.
 
-A service sends the revocations of its last minute again to a new primary after a fail-over. This
-command ends, so what it revoked is not sent again. On Redis with replicas, --wait 1 makes it return
-only when one replica has the revocation too.
+Services that run send the revocations of the last minute again to a new primary after a fail-over,
+also those of this command. Where none runs, nobody does. On Redis with replicas, --wait 1 makes it
+return only when one replica has the revocation too.
 
 Bind a value that comes from elsewhere, so that nothing in it is parsed as a filter. Put the filter in
 single quotes, so that the shell leaves $who alone.

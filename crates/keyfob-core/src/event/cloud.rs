@@ -125,6 +125,11 @@ impl Serialize for EventData<'_> {
                 map.serialize_entry("presented", presented)?;
                 map.serialize_entry("generation", generation)?;
             }
+            EventKind::RollbackAccepted { since, noticed, lanes } => {
+                map.serialize_entry("since", since)?;
+                map.serialize_entry("noticed", noticed)?;
+                map.serialize_entry("lanes", lanes)?;
+            }
             EventKind::MetadataUpdated { .. } | EventKind::Revoked { .. } => {}
         }
         map.end()

@@ -155,6 +155,20 @@ pub enum EventKind {
         #[n(2)]
         generation: u32,
     },
+    /// An operator accepted the tokens again that were refused since the store was found to have lost its
+    /// last writes.
+    #[n(8)]
+    RollbackAccepted {
+        /// What was written from then on was lost.
+        #[n(0)]
+        since: Timestamp,
+        /// When the loss was found. Tokens that are older were refused.
+        #[n(1)]
+        noticed: Timestamp,
+        /// In how many lanes.
+        #[n(2)]
+        lanes: u16,
+    },
 }
 
 /// The tokens that an epoch covers.
@@ -284,7 +298,7 @@ impl Event {
             | EventKind::ReuseDetected { token, .. }
             | EventKind::SecretReplaced { token, .. }
             | EventKind::AheadOfStore { token, .. } => Some(*token),
-            EventKind::EpochAdvanced { .. } => None,
+            EventKind::EpochAdvanced { .. } | EventKind::RollbackAccepted { .. } => None,
         }
     }
 }
@@ -301,6 +315,7 @@ impl EventKind {
             Self::ReuseDetected { .. } => "keyfob.token.reuse_detected",
             Self::SecretReplaced { .. } => "keyfob.token.secret_replaced",
             Self::AheadOfStore { .. } => "keyfob.token.ahead_of_store",
+            Self::RollbackAccepted { .. } => "keyfob.store.rollback_accepted",
         }
     }
 }

@@ -331,6 +331,11 @@ fn digest(keyed: &Hmac<Sha256>, purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 }
 
 impl Term {
+    /// Creates a term from its parts, as a store read them.
+    pub const fn from_parts(field: TermField, digest: [u8; 16]) -> Self {
+        Self { field, digest }
+    }
+
     /// Returns the field.
     pub const fn field(self) -> TermField {
         self.field
@@ -355,6 +360,22 @@ impl Term {
 }
 
 impl TermField {
+    /// Returns the field with this number, if there is one.
+    pub fn from_number(number: u8) -> Option<Self> {
+        let all = [
+            Self::All,
+            Self::Subject,
+            Self::Client,
+            Self::Device,
+            Self::Tag,
+            Self::Label,
+            Self::Family,
+            Self::App,
+            Self::SessionIndex,
+        ];
+        all.into_iter().find(|field| *field as u8 == number)
+    }
+
     /// Returns whether a large part of all tokens may share a value of this field.
     pub const fn is_broad(self) -> bool {
         matches!(self, Self::All | Self::Client | Self::Tag | Self::Label | Self::App)

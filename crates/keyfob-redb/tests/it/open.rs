@@ -57,6 +57,8 @@ async fn only_the_owner_may_open_a_new_file() {
     assert_eq!(mode(), 0o600);
     let report = store.report().await.unwrap();
     assert!(report.findings.iter().all(|finding| finding.severity == Severity::Good));
+    let rollback = report.findings.iter().find(|finding| finding.what == "rollback").unwrap();
+    assert!(rollback.advice.contains("is not noticed"), "{}", rollback.advice);
     fs::set_permissions(fixture.path(), fs::Permissions::from_mode(0o644)).unwrap();
     let report = store.report().await.unwrap();
     let worst = report.findings.first().unwrap();

@@ -54,6 +54,7 @@ pub struct RedisConfig {
     pub(crate) checks_address: bool,
     pub(crate) when_emptied: WhenEmptied,
     pub(crate) rollback_tolerance: Duration,
+    pub(crate) witness: Option<PathBuf>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Option<Metrics>,
 }
@@ -134,6 +135,7 @@ impl RedisConfig {
             checks_address: true,
             when_emptied: WhenEmptied::Refuse,
             rollback_tolerance: Duration::from_secs(60),
+            witness: None,
             clock: Arc::new(SystemClock),
             metrics: None,
         }
@@ -297,6 +299,15 @@ impl RedisConfig {
     /// nodes send the revocations of the last minute again. At most one minute, which is the default.
     pub fn with_rollback_tolerance(mut self, tolerance: Duration) -> Self {
         self.rollback_tolerance = tolerance.min(Duration::from_secs(60));
+        self
+    }
+
+    /// Sets a file of this machine in which the store keeps the times up to which it knows what was written. A
+    /// process that opens the store with this file notices that the store lost its last writes while no node was
+    /// running. Without a file, only nodes that run notice that. The file must not be on a disk that is restored
+    /// together with the server's.
+    pub fn with_witness(mut self, path: impl Into<PathBuf>) -> Self {
+        self.witness = Some(path.into());
         self
     }
 

@@ -174,7 +174,8 @@ impl Connections {
             let last = self.router.last_confirmed(node.address(), None);
             confirmed = last.unwrap_or(MonotonicInstant::from_nanos(0));
         }
-        Ok((value, Answerer { address: node.address().clone(), confirmed }))
+        let primary = (!asking).then(|| Arc::clone(connection.primary()));
+        Ok((value, Answerer { address: node.address().clone(), confirmed, primary }))
     }
 
     fn note_failure(

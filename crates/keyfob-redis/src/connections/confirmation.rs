@@ -34,6 +34,8 @@ pub(crate) struct Answerer {
     pub(crate) address: Address,
     /// The last time at which it was certainly the primary.
     pub(crate) confirmed: MonotonicInstant,
+    /// The primary and the run of its process. `None` if it answered for a slot that it is about to take over.
+    pub(crate) primary: Option<Arc<str>>,
 }
 
 /// Checks that the server that answered is still at its address, by a new connection that was begun

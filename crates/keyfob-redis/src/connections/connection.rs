@@ -28,8 +28,8 @@ pub(crate) struct Connection {
     multiplexed: MultiplexedConnection,
     driver: JoinHandle<()>,
     clock_offset: ClockOffset,
-    /// Identifies the server and the run of its process.
-    run_id: String,
+    /// Identifies the address and the run of the server's process.
+    primary: Arc<str>,
     server: ServerInfo,
     metrics: ConnectionMetrics,
     /// When connecting began.
@@ -68,12 +68,22 @@ impl Connection {
         });
         // If the server does not tell its run, each connection counts as one to another run.
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let run_id = match server.run_id.as_str() {
-            "" => format!("{WITHOUT_RUN_ID}{}", NUMBER.fetch_add(1, Ordering::Relaxed)),
-            run_id => run_id.to_owned(),
+        let primary = match server.run_id.as_str() {
+            "" => format!("{address} {WITHOUT_RUN_ID}{}", NUMBER.fetch_add(1, Ordering::Relaxed)),
+            run_id => format!("{address} {run_id}"),
         };
-        let (clock_offset, renewal) = (ClockOffset::default(), None);
-        Self { address, multiplexed, driver, clock_offset, run_id, server, metrics, begun, renewal }
+        let (primary, clock_offset, renewal) = (primary.into(), ClockOffset::default(), None);
+        Self {
+            address,
+            multiplexed,
+            driver,
+            clock_offset,
+            primary,
+            server,
+            metrics,
+            begun,
+            renewal,
+        }
     }
 
     /// Logs in again whenever the password is about to end.
@@ -107,9 +117,9 @@ impl Connection {
         }
     }
 
-    /// Identifies the server and the run of its process, for comparison.
-    pub(crate) fn run_id(&self) -> &str {
-        &self.run_id
+    /// Identifies the address and the run of the server's process, for comparison.
+    pub(crate) fn primary(&self) -> &Arc<str> {
+        &self.primary
     }
 
     /// The run of the server's process, or `None` if the server does not tell it.

@@ -225,10 +225,10 @@ impl Connections {
     }
 
     /// Identifies a primary and the run of its process, for comparison.
-    pub(crate) async fn run_id_of(&self, address: &Address) -> Result<String, StoreError> {
+    pub(crate) async fn primary_at(&self, address: &Address) -> Result<Arc<str>, StoreError> {
         let node = self.node(address.clone(), Purpose::Calls);
         let connection = node.connection(&self.connector).await.map_err(CallError::into_error)?;
-        Ok(connection.run_id().to_owned())
+        Ok(Arc::clone(connection.primary()))
     }
 
     /// The metrics that connections and calls are counted in.

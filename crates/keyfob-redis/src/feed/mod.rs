@@ -21,6 +21,8 @@ mod context;
 mod follow_primaries;
 mod heartbeat;
 mod primary_listener;
+pub(crate) mod recent_revocations;
+pub(crate) mod revocation;
 pub(crate) mod signal;
 mod sources;
 
@@ -30,6 +32,8 @@ use std::time::Duration;
 use keyfob_store::{Invalidation, InvalidationListener, InvalidationListeners, Lane};
 use tokio::sync::Notify;
 
+use self::recent_revocations::RecentRevocations;
+use self::signal::Pushed;
 use crate::config::Address;
 
 pub(crate) use context::FeedContext;
@@ -47,6 +51,8 @@ pub(crate) struct Feed {
     /// The server that pushes the changes of each lane.
     server_of_lane: RwLock<Vec<Option<Address>>>,
     listener_added: Notify,
+    /// What this node and the others revoked.
+    pub(crate) recent: RecentRevocations,
 }
 
 /// Notifies the listeners of changes when it is dropped: before the store method that makes the changes
@@ -61,6 +67,12 @@ impl Feed {
     pub(crate) fn add(&self, listener: &Arc<InvalidationListener>) {
         self.listeners.add(listener);
         self.listener_added.notify_one();
+    }
+
+    /// Takes what a server pushed.
+    fn hear(&self, pushed: Pushed) {
+        pushed.revocations.into_iter().for_each(|revocation| self.recent.remember(revocation));
+        self.listeners.notify(pushed.changes);
     }
 
     /// Notifies the listeners of this process of a change.

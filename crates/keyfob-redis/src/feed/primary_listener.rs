@@ -139,7 +139,7 @@ impl PrimaryListener {
         let (feed, keys, lane_count) = (Arc::clone(feed), Arc::clone(keys), *lane_count);
         // The changes are applied where they are read, so there is no channel that could overflow.
         let pushed = move |push: PushInfo| {
-            feed.listeners.notify(signal::changes_of_push(&push, &keys, lane_count));
+            feed.hear(signal::read_push(&push, &keys, lane_count));
             Ok::<_, ()>(())
         };
         let connection = self.context.connections.listen(&self.address, pushed).await?;

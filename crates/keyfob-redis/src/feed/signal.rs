@@ -1,18 +1,30 @@
 //! The names of signals: how changes are written into them and read from a push.
 //!
 //! After the lane's prefix come the ten bytes of a record, the eight bytes of an epoch field, both, or a
-//! `*` for the epoch of everything. A name that cannot be read invalidates everything, because it may
-//! have been any of these.
+//! `*` for the epoch of everything. A revocation is longer: the length of these bytes, these bytes, and the
+//! whole [`Revocation`], so that every node can send it again. A name that cannot be read invalidates
+//! everything, because it may have been any of these.
 
 use keyfob_store::{EpochField, Invalidation, Lane, LaneCount, TokenId};
 use redis::{PushInfo, PushKind, Value};
 
+use super::revocation::Revocation;
 use crate::keys::Keys;
 use crate::protocol::constants::lane;
 
+/// The most bytes that changes take.
+const MAX_CHANGES: usize = TokenId::LOCAL_BYTES + 8;
+
+/// What a push reports.
+#[derive(Debug, Default)]
+pub(super) struct Pushed {
+    pub(super) changes: Vec<(Lane, Invalidation)>,
+    pub(super) revocations: Vec<Revocation>,
+}
+
 /// Writes the changes that one script makes: a record, an epoch, or a record and then an epoch.
 pub(crate) fn write(changes: impl IntoIterator<Item = Invalidation>) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(TokenId::LOCAL_BYTES + 8);
+    let mut bytes = Vec::with_capacity(MAX_CHANGES);
     for change in changes {
         match change {
             Invalidation::Record(local) => bytes.extend_from_slice(&local),
@@ -21,6 +33,31 @@ pub(crate) fn write(changes: impl IntoIterator<Item = Invalidation>) -> Vec<u8> 
         }
     }
     bytes
+}
+
+/// Writes the changes of a revocation, and the revocation itself.
+pub(crate) fn write_revocation(
+    changes: impl IntoIterator<Item = Invalidation>,
+    revocation: &[u8],
+) -> Vec<u8> {
+    let changes = write(changes);
+    let mut bytes = Vec::with_capacity(1 + changes.len() + revocation.len());
+    bytes.push(changes.len() as u8);
+    bytes.extend_from_slice(&changes);
+    bytes.extend_from_slice(revocation);
+    bytes
+}
+
+/// Returns the changes that a name has, and its revocation.
+fn split(bytes: &[u8]) -> (&[u8], Option<Revocation>) {
+    if bytes.len() <= MAX_CHANGES {
+        return (bytes, None);
+    }
+    let parts = bytes.split_first().and_then(|(length, rest)| {
+        let (changes, revocation) = rest.split_at_checked(usize::from(*length))?;
+        Some((changes, Revocation::from_bytes(revocation)))
+    });
+    parts.unwrap_or((bytes, None))
 }
 
 /// Reads what [`write`] wrote.
@@ -37,25 +74,23 @@ fn read(bytes: &[u8]) -> Vec<Invalidation> {
     one.or_else(|| both(bytes)).unwrap_or_else(|| vec![Invalidation::All])
 }
 
-/// Returns the changes that a push reports.
-pub(super) fn changes_of_push(
-    push: &PushInfo,
-    keys: &Keys,
-    lanes: LaneCount,
-) -> Vec<(Lane, Invalidation)> {
+/// Reads a push.
+pub(super) fn read_push(push: &PushInfo, keys: &Keys, lanes: LaneCount) -> Pushed {
+    let mut pushed = Pushed::default();
     if push.kind != PushKind::Invalidate {
-        return Vec::new();
+        return pushed;
     }
     match push.data.as_slice() {
         [Value::Array(names)] => {
-            names.iter().flat_map(|name| changes_of_key(name, keys, lanes)).collect()
+            names.iter().for_each(|name| read_key(name, keys, lanes, &mut pushed));
         }
         // All data was deleted.
-        _ => everything(lanes),
+        _ => pushed.changes = everything(lanes),
     }
+    pushed
 }
 
-fn changes_of_key(name: &Value, keys: &Keys, lanes: LaneCount) -> Vec<(Lane, Invalidation)> {
+fn read_key(name: &Value, keys: &Keys, lanes: LaneCount, pushed: &mut Pushed) {
     let parts = || {
         let Value::BulkString(name) = name else { return None };
         let rest = name.strip_prefix(keys.signals().as_slice())?;
@@ -63,8 +98,12 @@ fn changes_of_key(name: &Value, keys: &Keys, lanes: LaneCount) -> Vec<(Lane, Inv
         Some((keys.lane_of_tag(rest.get(..end)?)?, rest.get(end + 1..)?))
     };
     match parts() {
-        Some((lane, changes)) => read(changes).into_iter().map(|change| (lane, change)).collect(),
-        None => everything(lanes),
+        Some((lane, bytes)) => {
+            let (changes, revocation) = split(bytes);
+            pushed.changes.extend(read(changes).into_iter().map(|change| (lane, change)));
+            pushed.revocations.extend(revocation);
+        }
+        None => pushed.changes.extend(everything(lanes)),
     }
 }
 
@@ -74,12 +113,13 @@ fn everything(lanes: LaneCount) -> Vec<(Lane, Invalidation)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::revocation;
     use super::*;
 
     fn push_of(names: Value) -> Vec<(Lane, Invalidation)> {
         let lanes = LaneCount::new(4).unwrap();
         let push = PushInfo { kind: PushKind::Invalidate, data: vec![names] };
-        changes_of_push(&push, &Keys::new("shop", lanes), lanes)
+        read_push(&push, &Keys::new("shop", lanes), lanes).changes
     }
 
     fn signal(lane: u16, change: &[u8]) -> Value {
@@ -115,6 +155,23 @@ mod tests {
         for changes in [vec![record], vec![field], vec![record, field], vec![Invalidation::All]] {
             assert_eq!(read(&write(changes.clone())), changes);
         }
+    }
+
+    #[test]
+    fn a_revocation_comes_with_its_changes() {
+        let operation = keyfob_store::OperationId::from_bytes([4; 16]);
+        let field = EpochField::from_bytes([9; 8]);
+        let scope = keyfob_store::EpochScope::Lane(Lane::new(2), field);
+        let advance = keyfob_store::Advance::new(scope, keyfob_store::Timestamp::from_millis(1));
+        let change = Invalidation::Field(field);
+        let bytes = write_revocation([change], &revocation::of_advance(operation, &advance));
+        let (changes, found) = split(&bytes);
+        assert_eq!(read(changes), [change]);
+        assert_eq!(found.unwrap().operation(), operation);
+        assert_eq!(push_of(Value::Array(vec![signal(2, &bytes)])), [(Lane::new(2), change)]);
+        // One that cannot be read still has its changes.
+        let bytes = write_revocation([change], &[0xff; 40]);
+        assert_eq!(push_of(Value::Array(vec![signal(2, &bytes)])), [(Lane::new(2), change)]);
     }
 
     #[test]

@@ -288,7 +288,9 @@ scripts! {
 
     /// Accepts the tokens again that are refused since the lane was rolled back.
     accept_rollback {
-        keys: lane;
+        keys: lane, stream;
+        args: entry_cap, stream_expires_at, entry_count;
+        more_args: entries;
     }
 
     /// Returns which commands the user may not run.

@@ -14,9 +14,10 @@ use keyfob_store::{
 
 use super::epoch_advance::EpochAdvance;
 use super::outcome::{Outcome, deadline_from, failure};
-use super::recent_revocations::RecentRevocation;
 use super::shared::Shared;
 use crate::connections::{Call, CallFailed};
+use crate::feed::recent_revocations::RETENTION;
+use crate::feed::revocation::{self, Revocation};
 use crate::feed::signal;
 use crate::protocol::arg::Arg;
 use crate::protocol::constants::{count_out, reply};
@@ -26,6 +27,10 @@ use crate::protocol::signatures::{advance, forget_advance, unfinished_advances};
 /// where one table was cleared and another was not.
 const MEMORY_OF_FINISHED: Ttl = Ttl::from_days(1);
 
+/// How long a lane remembers an advance of its own after its deadline. Nodes send it again for so long after a
+/// failover, and it must not be applied a second time if another one of the same epoch has followed it.
+const MEMORY_OF_ADVANCE: Ttl = Ttl::from_secs(2 * RETENTION.as_secs());
+
 /// What belongs to the advance of an epoch in one lane only.
 struct Step {
     deadline: Timestamp,
@@ -34,6 +39,10 @@ struct Step {
     records_advance: bool,
     /// The terms that list what is counted as revoked. `None`: all tokens of the client, or all tokens.
     listed: Option<Vec<Term>>,
+    /// The whole advance, for the other nodes.
+    revocation: Vec<u8>,
+    /// The number of replicas to wait for.
+    wait: u32,
 }
 
 /// What the lanes answered to the steps of one advance.
@@ -48,12 +57,14 @@ struct StepOutcomes {
 }
 
 impl Step {
-    fn new(advance: &Advance, deadline: Timestamp) -> Self {
+    fn new(operation: OperationId, advance: &Advance, deadline: Timestamp, wait: u32) -> Self {
+        let revocation = revocation::of_advance(operation, advance);
         let listed = match advance.scope {
             EpochScope::Lane(..) => Some(advance.listed.clone()),
             EpochScope::EveryLane(_) | EpochScope::All => None,
         };
-        Self { deadline, events: advance.events.clone(), records_advance: false, listed }
+        let events = advance.events.clone();
+        Self { deadline, events, records_advance: false, listed, revocation, wait }
     }
 }
 
@@ -101,7 +112,7 @@ impl Shared {
             }
         };
         if matches!(advanced, Ok(_) | Err(StoreError::PartlyApplied { .. })) {
-            self.recent.remember(RecentRevocation::Advanced(operation.id, advance));
+            self.feed.recent.remember(Revocation::Advanced(operation.id, advance));
         }
         advanced
     }
@@ -113,7 +124,7 @@ impl Shared {
         operation: Operation,
         advance: &Advance,
     ) -> Result<Advanced, StoreError> {
-        let step = Step::new(advance, operation.deadline);
+        let step = Step::new(operation.id, advance, operation.deadline, self.config.wait);
         let sent = self.send_step(epoch, lane, step).await;
         let outcome = sent.map_err(|failed| failed.of(operation.id))?;
         match outcome.code() {
@@ -129,9 +140,10 @@ impl Shared {
         deadline: Timestamp,
     ) -> Result<Advanced, StoreError> {
         let lanes = self.namespace.lanes();
+        let whole = epoch.as_advance();
         let steps = lanes.lanes().map(async |lane| {
-            let events = epoch.events_in(lane);
-            let step = Step { deadline, events, records_advance: true, listed: None };
+            let mut step = Step::new(epoch.operation, &whole, deadline, self.config.wait);
+            (step.events, step.records_advance) = (epoch.events_in(lane), true);
             (lane, self.send_step(epoch, lane, step).await)
         });
         let (operation, mut outcomes) = (epoch.operation, StepOutcomes::default());
@@ -147,7 +159,7 @@ impl Shared {
         Ok(Advanced { lanes: lanes.get() })
     }
 
-    /// Sends one step again, to a lane that may have lost it.
+    /// Sends one step again, to a lane that may have lost it. Waits for no replica.
     pub(super) async fn resend_advance(
         &self,
         operation: OperationId,
@@ -155,7 +167,7 @@ impl Shared {
         advance: &Advance,
     ) -> Result<(), StoreError> {
         let epoch = EpochAdvance::new(operation, advance);
-        let mut step = Step::new(advance, deadline_from(self.now()));
+        let mut step = Step::new(operation, advance, deadline_from(self.now()), 0);
         if step.listed.is_none() {
             step.events = epoch.events_in(lane);
         }
@@ -217,7 +229,9 @@ impl Shared {
             lane: self.keys.lane(lane),
             stream: self.keys.events(lane),
             answer: self.keys.answer(lane, epoch.operation),
-            signal: self.keys.signal(lane, &signal::write([epoch.change()])),
+            signal: self
+                .keys
+                .signal(lane, &signal::write_revocation([epoch.change()], &step.revocation)),
             count_directory: self.keys.count_directory(lane),
         });
         if step.records_advance {
@@ -231,10 +245,8 @@ impl Shared {
             (None, None) => count_out::ALL,
         };
         let unfinished = if step.records_advance { epoch.to_bytes() } else { Vec::new() };
-        let mut answer_expires_at = deadline_from(step.deadline);
-        if step.listed.is_none() {
-            answer_expires_at = answer_expires_at + MEMORY_OF_FINISHED;
-        }
+        let memory = if step.listed.is_none() { MEMORY_OF_FINISHED } else { MEMORY_OF_ADVANCE };
+        let answer_expires_at = deadline_from(step.deadline) + memory;
         let mut args = Vec::from(advance::Args {
             namespace: self.lane_tag(),
             create_lane_until: self.create_lane_until(),
@@ -253,7 +265,7 @@ impl Shared {
         });
         args.extend(step.events.into_iter().map(Arg::from));
         let mut call = Call::new(&self.scripts.advance, keys, args);
-        self.wait_for_replicas(&mut call, lane);
+        self.wait_for_replicas(&mut call, lane, step.wait);
         self.write(lane, &mut call).await
     }
 }

@@ -3,6 +3,7 @@
 use keyfob_store::{Advance, EpochField, EpochScope, Invalidation, Lane, OperationId, Timestamp};
 
 use crate::protocol::constants::lane;
+use crate::protocol::parts::{push_part, take_part};
 
 /// What the stored form begins with. The form before it had no events and began with the time,
 /// whose first byte is 0.
@@ -38,6 +39,13 @@ impl EpochAdvance {
         }
     }
 
+    /// The advance over all lanes that this is, without the terms that only a lane's own has.
+    pub(super) fn as_advance(&self) -> Advance {
+        let scope = self.field.map_or(EpochScope::All, EpochScope::EveryLane);
+        let (note, events) = (self.note.clone(), self.events.clone());
+        Advance { note, events, ..Advance::new(scope, self.at) }
+    }
+
     /// The invalidation to report in each lane.
     pub(super) fn change(&self) -> Invalidation {
         self.field.map_or(Invalidation::All, Invalidation::Field)
@@ -55,8 +63,7 @@ impl EpochAdvance {
         let mut bytes = FORMAT.to_vec();
         bytes.extend_from_slice(&self.at.as_millis().to_be_bytes());
         for part in [&field, &self.note].into_iter().chain(&self.events) {
-            bytes.extend_from_slice(&(part.len() as u32).to_be_bytes());
-            bytes.extend_from_slice(part);
+            push_part(&mut bytes, part);
         }
         bytes
     }
@@ -86,14 +93,6 @@ impl EpochAdvance {
         let (field, note, events) = (read_field(field)?, note.to_vec(), Vec::new());
         Some(Self { operation, field, at: read_time(*at), note, events })
     }
-}
-
-/// Removes and returns the next part with its length in front.
-fn take_part<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let (length, after) = rest.split_first_chunk::<4>()?;
-    let (part, after) = after.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-    *rest = after;
-    Some(part)
 }
 
 fn read_field(field: &[u8]) -> Option<Option<EpochField>> {

@@ -1,5 +1,7 @@
 //! Reads of one record or one lane.
 
+use std::sync::Arc;
+
 use futures_util::future::{try_join, try_join_all};
 use keyfob_store::{Invalidation, Lane, Loaded, Stamp, StoreError, Term, TokenId};
 
@@ -10,11 +12,31 @@ use crate::connections::{Answerer, Call, Reply, next};
 use crate::protocol::signatures::{count, load, load_existing, read_string, stamp};
 use crate::record::StoredRecord;
 
+/// How often a load is repeated because another primary answers each time.
+const MAX_NEW_PRIMARIES: usize = 8;
+
 /// The maximum number of index leaves that one call counts.
 const LEAF_BUDGET: u64 = 2_000;
 
 impl Shared {
     pub(super) async fn load(&self, id: TokenId) -> Result<Option<Loaded>, StoreError> {
+        for _ in 0..MAX_NEW_PRIMARIES {
+            let (loaded, primary) = self.load_once(id).await?;
+            let Some(primary) = primary else { return Ok(loaded) };
+            if self.feed.recent.is_settled(id.lane(), &primary) {
+                return Ok(loaded);
+            }
+            // This primary may lack what this node knows to be revoked.
+            self.catch_up_in_time(id.lane(), primary).await?;
+        }
+        Err(StoreError::unavailable("the primary has changed several times"))
+    }
+
+    /// Returns the record and the primary that answered, if one did.
+    async fn load_once(
+        &self,
+        id: TokenId,
+    ) -> Result<(Option<Loaded>, Option<Arc<str>>), StoreError> {
         let keys = &self.keys;
         let load_keys = load::Keys {
             lane: keys.lane(id.lane()),
@@ -40,7 +62,7 @@ impl Shared {
         };
         self.feed.loaded_from(id.lane(), Invalidation::of(id), &answerer.address);
         if reply.is_nil() {
-            return Ok(None);
+            return Ok((None, answerer.primary));
         }
         // An answer proves nothing about the time after its server was last confirmed, nor about the time
         // after the namespace was last seen.
@@ -52,7 +74,7 @@ impl Shared {
         }
         let loaded = Loaded { sent, ..stored.into_loaded(id.local())? };
         // Another id may begin with the same ten bytes.
-        Ok(Some(loaded).filter(|loaded| loaded.id == id))
+        Ok((Some(loaded).filter(|loaded| loaded.id == id), answerer.primary))
     }
 
     /// Loads a record from a slot that is being moved. The keys that usually do not exist are read one by

@@ -19,7 +19,6 @@ mod outcome;
 mod permissions;
 mod pulses;
 mod query;
-mod recent_revocations;
 mod replace;
 mod report;
 mod reseal;
@@ -30,6 +29,7 @@ mod sentinel_findings;
 mod server_state;
 mod shared;
 mod uses;
+mod witness;
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -41,7 +41,7 @@ use keyfob_store::{
     Advance, Advanced, Consume, Consumed, Counting, Cursor, EntryPage, EventLog, Feed, Insert,
     Inserted, InvalidationListener, Invalidations, KeyVersion, Lane, LastUse, Loaded, Maintenance,
     Namespace, Operation, Query, RecordPage, RecordStore, Replace, Replaced, Reseal, Resealed,
-    Resealing, Revoke, Revoked, Stamp, StoreError, StoreReport, Tallies, Term, TermIndex,
+    Resealing, Revoke, Revoked, Rollback, Stamp, StoreError, StoreReport, Tallies, Term, TermIndex,
     Timestamp, TokenId,
 };
 use tokio::runtime::Handle;
@@ -51,7 +51,6 @@ use self::limits::refusals::Refusals;
 use self::meta_copies::has_copies;
 use self::namespace_meta::NamespaceMeta;
 use self::pulses::Pulses;
-use self::recent_revocations::RecentRevocations;
 use self::shared::Shared;
 use crate::config::RedisConfig;
 use crate::connections::Connections;
@@ -98,6 +97,8 @@ impl RedisStore {
         let guard = guard.in_state(state);
         let locks = if has_copies(&config) { usize::from(namespace.lanes().get()) } else { 1 };
         let pulses = Pulses::new(namespace.lanes());
+        let catching_up =
+            namespace.lanes().lanes().map(|_| tokio::sync::Mutex::default()).collect();
         let keys = Arc::new(Keys::new(&config.namespace, namespace.lanes()));
         let shared = Arc::new(Shared {
             config,
@@ -107,7 +108,7 @@ impl RedisStore {
             scripts,
             connections,
             feed: Arc::default(),
-            recent: RecentRevocations::default(),
+            catching_up,
             pulses,
             refusals: Refusals::default(),
             guard: Arc::new(guard),
@@ -120,6 +121,7 @@ impl RedisStore {
         shared.check_servers().await?;
         // This notes which server is the primary of each lane, so that a new one is noticed.
         shared.resend_where_lost().await;
+        shared.compare_with_witness().await;
         let maintenance = maintenance::start(&shared);
         Ok(Self { shared, maintenance: Mutex::new(Some(maintenance)) })
     }
@@ -301,8 +303,12 @@ impl Maintenance for RedisStore {
         self.shared().report().await
     }
 
-    async fn accept_rollback(&self) -> Result<u16, StoreError> {
-        self.shared().accept_rollback().await
+    async fn rollback(&self) -> Result<Option<Rollback>, StoreError> {
+        self.shared().rollback().await
+    }
+
+    async fn accept_rollback(&self, events: Vec<Vec<u8>>) -> Result<u16, StoreError> {
+        self.shared().accept_rollback(events).await
     }
 
     fn metrics(&self) -> Option<keyfob_store::Metrics> {

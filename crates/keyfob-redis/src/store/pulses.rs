@@ -30,11 +30,21 @@ impl Pulses {
         known.map_or(0, |known| known.load(Ordering::Relaxed))
     }
 
-    /// Notes a pulse. Returns how many lanes are rolled back.
-    pub(super) fn note(&self, lane: Lane, pulse: u64, is_rolled_back: bool) -> usize {
+    /// The last pulse of each lane.
+    pub(super) fn all(&self) -> Vec<u64> {
+        self.known.iter().map(|known| known.load(Ordering::Relaxed)).collect()
+    }
+
+    /// Notes a pulse that was known before this node started.
+    pub(super) fn note_earlier(&self, lane: Lane, pulse: u64) {
         if let Some(known) = self.known.get(usize::from(lane.number())) {
             known.fetch_max(pulse, Ordering::Relaxed);
         }
+    }
+
+    /// Notes a pulse. Returns how many lanes are rolled back.
+    pub(super) fn note(&self, lane: Lane, pulse: u64, is_rolled_back: bool) -> usize {
+        self.note_earlier(lane, pulse);
         let mut lanes = self.rolled_back.lock().unwrap_or_else(PoisonError::into_inner);
         lanes.retain(|known| *known != lane);
         if is_rolled_back {

@@ -1,11 +1,13 @@
 //! Revoking one record.
 
-use keyfob_store::{Operation, RevocationMark, Revoke, Revoked, StoreError, TokenId, Verdict};
+use keyfob_store::{
+    Lane, Operation, RevocationMark, Revoke, Revoked, StoreError, TokenId, Verdict,
+};
 
 use super::outcome::{Outcome, failure};
-use super::recent_revocations::RecentRevocation;
 use super::shared::Shared;
 use crate::connections::{Call, Reply};
+use crate::feed::revocation::{self, Revocation};
 use crate::feed::signal;
 use crate::keys;
 use crate::protocol::arg::Arg;
@@ -19,19 +21,20 @@ impl Shared {
         operation: Operation,
         revoke: Revoke,
     ) -> Result<Revoked, StoreError> {
-        let recent = RecentRevocation::Revoked(operation.id, revoke.clone());
-        let revoked = self.send_revocation(operation, revoke).await?;
+        let recent = Revocation::Revoked(operation.id, revoke.clone());
+        let revoked = self.send_revocation(operation, revoke, self.config.wait).await?;
         if revoked != Revoked::Missing {
-            self.recent.remember(recent);
+            self.feed.recent.remember(recent);
         }
         Ok(revoked)
     }
 
-    /// Revokes a record without remembering it among the recent revocations.
+    /// Revokes a record without remembering it among the recent revocations, and waits for so many replicas.
     pub(super) async fn send_revocation(
         &self,
         operation: Operation,
         revoke: Revoke,
+        wait: u32,
     ) -> Result<Revoked, StoreError> {
         Revoke::check_note(&revoke.note)?;
         let (id, lane) = (revoke.id, revoke.id.lane());
@@ -41,9 +44,13 @@ impl Shared {
             record: self.keys.record(id),
             note: self.keys.note(id),
             answer: self.keys.answer(lane, operation.id),
-            signal: self
-                .keys
-                .signal(lane, &signal::write(revoke.changes().map(|(_, change)| change))),
+            signal: self.keys.signal(
+                lane,
+                &signal::write_revocation(
+                    revoke.changes().map(|(_, change)| change),
+                    &revocation::of_record(operation.id, &revoke),
+                ),
+            ),
             count_directory: self.keys.count_directory(lane),
         });
         keys.extend(revoke.listed.iter().flat_map(|term| self.keys.heads(lane, *term)));
@@ -65,7 +72,7 @@ impl Shared {
         });
         args.extend(revoke.events.into_iter().map(Arg::from));
         let mut call = Call::new(&self.scripts.revoke, keys, args);
-        self.wait_for_replicas(&mut call, lane);
+        self.wait_for_replicas(&mut call, lane, wait);
         let sent = self.write(lane, &mut call).await;
         let outcome = sent.map_err(|failed| failed.of(operation.id))?;
         match outcome.code() {
@@ -76,9 +83,9 @@ impl Shared {
         }
     }
 
-    /// Has a call wait for as many replicas as the configuration says.
-    pub(super) fn wait_for_replicas(&self, call: &mut Call<'_>, lane: keyfob_store::Lane) {
-        call.wait = self.config.wait;
+    /// Has a call wait for so many replicas.
+    pub(super) fn wait_for_replicas(&self, call: &mut Call<'_>, lane: Lane, wait: u32) {
+        call.wait = wait;
         call.ping = self.keys.ping(lane);
     }
 }

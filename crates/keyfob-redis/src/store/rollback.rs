@@ -5,6 +5,8 @@
 //! pulse than it has seen begins the lane's sequence again, so that all older tokens are refused: which of them
 //! were revoked in between is not known. An operator revokes again what was lost, and then accepts the rest.
 //!
+//! A node that starts knows no pulse, unless it has a [`witness`]: a file with the pulses that were known before.
+//!
 //! A loss that is shorter than the tolerance is repaired instead: nodes send recent revocations again, see
 //! [`resend`](super::resend).
 
@@ -13,10 +15,11 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use keyfob_store::{
-    Invalidation, Lane, MonotonicInstant, Severity, StoreError, StoreReport, Timestamp,
+    Invalidation, Lane, MonotonicInstant, Rollback, Severity, StoreError, StoreReport, Timestamp,
 };
 
 use super::shared::Shared;
+use super::witness;
 use crate::connections::Call;
 use crate::feed::signal;
 use crate::protocol::arg::Arg;
@@ -47,8 +50,42 @@ impl Shared {
             return;
         }
         self.pulses.renewed.store(now.as_nanos(), Ordering::Relaxed);
+        self.renew_pulses().await;
+    }
+
+    async fn renew_pulses(&self) {
         let lanes = self.namespace.lanes().lanes().map(|lane| self.renew_pulse(lane));
         stream::iter(lanes).buffer_unordered(MAX_CONCURRENT).for_each(async |()| {}).await;
+        let Some(path) = self.config.witness.clone() else { return };
+        let (tag, lanes) = (self.guard.tag().to_vec(), self.namespace.lanes());
+        let pulses = self.pulses.all();
+        let write = move || {
+            let written = witness::write(&path, &tag, lanes, &pulses);
+            written.map_err(|error| format!("{}: {error}", path.display()))
+        };
+        match tokio::task::spawn_blocking(write).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error, "the witness of the store cannot be written"),
+            Err(error) => tracing::debug!(%error, "the witness was not written"),
+        }
+    }
+
+    /// Notices whether the store was rolled back since a process of this machine last wrote the witness.
+    pub(super) async fn compare_with_witness(&self) {
+        let Some(path) = self.config.witness.as_deref() else { return };
+        if self.guard.check().is_err() {
+            return;
+        }
+        match witness::read(path, self.guard.tag(), self.namespace.lanes()) {
+            Ok(known) => {
+                known.into_iter().for_each(|(lane, pulse)| self.pulses.note_earlier(lane, pulse));
+            }
+            Err(error) => {
+                let path = path.display();
+                tracing::warn!(%path, %error, "the witness of the store cannot be read");
+            }
+        }
+        self.renew_pulses().await;
     }
 
     /// Renews the pulse of a lane, and refuses its older tokens if it was rolled back.
@@ -58,6 +95,8 @@ impl Shared {
                 let count = self.pulses.note(lane, pulse, is_rolled_back);
                 self.connections.metrics().lanes_rolled_back(count);
                 if is_new {
+                    // What was revoked since is gone, and nodes remember the last of it.
+                    self.feed.recent.unsettle(lane);
                     self.feed.notify(lane, Invalidation::All);
                     tracing::error!(
                         store = %self.config,
@@ -95,23 +134,53 @@ impl Shared {
 
     /// Says whether tokens are refused because the store was rolled back.
     pub(super) async fn rollback_finding(&self, report: &mut StoreReport) {
-        let lanes = self.namespace.lanes().lanes().map(|lane| self.lost_writes(lane));
-        let lost: Vec<_> = stream::iter(lanes).buffer_unordered(MAX_CONCURRENT).collect().await;
         // A lane that cannot be reached has a finding of its own.
-        let lost: Vec<_> = lost.into_iter().filter_map(Result::ok).flatten().collect();
-        let since = lost.iter().map(|lost| lost.since).min();
-        let noticed = lost.iter().map(|lost| lost.noticed).max();
-        let Some((since, noticed)) = since.zip(noticed) else { return };
+        let lost = self.lost_writes_by_lane().await.into_iter().filter_map(Result::ok);
+        let Some(Rollback { since, noticed, lanes }) = in_all(lost) else {
+            report.find(Severity::Good, "rollback", self.condition_of_notice());
+            return;
+        };
         let advice = format!(
             "the store lost what was written between {since} and {noticed}, in {} of {} lanes: it was \
              restored from a snapshot or a backup, or a replica took over that was behind. Tokens of these \
              lanes that are older than {noticed} are refused (token_damaged). Revoke again what was revoked \
              in that time, then accept the others: 'keyfob recover audit.jsonl', then \
              'keyfob recover --accept'. See docs/recovery.md",
-            lost.len(),
+            lanes,
             self.namespace.lanes().get()
         );
         report.find(Severity::Fault, "rollback", advice);
+    }
+
+    /// Says on which condition a rollback is noticed.
+    fn condition_of_notice(&self) -> String {
+        let seconds = self.config.rollback_tolerance.as_secs();
+        let by_nodes = format!(
+            "nodes that run notice that the store lost more than {seconds} s of its writes"
+        );
+        match &self.config.witness {
+            Some(path) => format!(
+                "{by_nodes}. If none runs then, a process that starts with {} notices it, unless that file was \
+                 restored too",
+                path.display()
+            ),
+            None => format!(
+                "{by_nodes}. If none runs then, nothing notices it: add witness=FILE to the URL of a service, \
+                 with a file on a disk of its own"
+            ),
+        }
+    }
+
+    /// Says what was lost.
+    pub(super) async fn rollback(&self) -> Result<Option<Rollback>, StoreError> {
+        self.guard.check()?;
+        let lost: Result<Vec<_>, _> = self.lost_writes_by_lane().await.into_iter().collect();
+        Ok(in_all(lost?.into_iter()))
+    }
+
+    async fn lost_writes_by_lane(&self) -> Vec<Result<Option<LostWrites>, StoreError>> {
+        let lanes = self.namespace.lanes().lanes().map(|lane| self.lost_writes(lane));
+        stream::iter(lanes).buffer_unordered(MAX_CONCURRENT).collect().await
     }
 
     async fn lost_writes(&self, lane: Lane) -> Result<Option<LostWrites>, StoreError> {
@@ -126,16 +195,39 @@ impl Shared {
     }
 
     /// Accepts the tokens again that are refused since the store was rolled back. Returns the number of lanes.
-    pub(super) async fn accept_rollback(&self) -> Result<u16, StoreError> {
-        self.guard.check()?;
-        let mut accepted = 0;
+    /// The first lane gets the events before any other lane is accepted, so no acceptance is without them.
+    pub(super) async fn accept_rollback(&self, events: Vec<Vec<u8>>) -> Result<u16, StoreError> {
+        if self.rollback().await?.is_none() {
+            return Ok(0);
+        }
+        let (mut accepted, mut events) = (0, events);
         for lane in self.namespace.lanes().lanes() {
-            let keys = accept_rollback::Keys { lane: self.keys.lane(lane) };
-            let call = Call::new(&self.scripts.accept_rollback, keys, []);
+            let keys = accept_rollback::Keys {
+                lane: self.keys.lane(lane),
+                stream: self.keys.events(lane),
+            };
+            let mut args = Vec::from(accept_rollback::Args {
+                entry_cap: self.stream_cap().into(),
+                stream_expires_at: self.stream_expires_at(),
+                entry_count: events.len().into(),
+            });
+            args.extend(std::mem::take(&mut events).into_iter().map(Arg::from));
+            let call = Call::new(&self.scripts.accept_rollback, keys, args);
             accepted += self.connections.read(self.keys.slot(lane), &call).await?.number()? as u16;
         }
         Ok(accepted)
     }
+}
+
+/// Returns what was lost in all lanes together, if any lost something.
+fn in_all(lost: impl Iterator<Item = Option<LostWrites>>) -> Option<Rollback> {
+    lost.flatten().fold(None, |whole: Option<Rollback>, LostWrites { since, noticed }| {
+        Some(whole.map_or(Rollback { since, noticed, lanes: 1 }, |whole| Rollback {
+            since: whole.since.min(since),
+            noticed: whole.noticed.max(noticed),
+            lanes: whole.lanes + 1,
+        }))
+    })
 }
 
 fn millis(digits: Vec<u8>) -> Option<Timestamp> {

@@ -8,7 +8,6 @@ use keyfob_store::{MonotonicInstant, Namespace, Timestamp};
 use super::limits::refusals::Refusals;
 use super::lookup_failure::LookupFailure;
 use super::pulses::Pulses;
-use super::recent_revocations::RecentRevocations;
 use crate::config::RedisConfig;
 use crate::connections::Connections;
 use crate::feed::Feed;
@@ -26,7 +25,8 @@ pub(super) struct Shared {
     pub(super) scripts: Arc<Scripts>,
     pub(super) connections: Arc<Connections>,
     pub(super) feed: Arc<Feed>,
-    pub(super) recent: RecentRevocations,
+    /// Many callers send the recent revocations of a lane to a new primary once.
+    pub(super) catching_up: Vec<tokio::sync::Mutex<()>>,
     pub(super) pulses: Pulses,
     pub(super) refusals: Refusals,
     pub(super) guard: Arc<NamespaceGuard>,

@@ -22,6 +22,7 @@ mod index;
 mod invalidation_feed;
 mod limits;
 mod logins;
+mod lost_revocation;
 mod lost_shard;
 mod metrics;
 mod open;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keyfob::store::prelude::*;
-use keyfob::store::{Lane, Severity, Verdict};
-use keyfob::{Grant, Issued, Kind, Metrics, TokenManager, Ttl};
+use keyfob::store::{Cursor, Lane, Severity, Verdict};
+use keyfob::{EventKind, Grant, Issued, Kind, Metrics, RevokeRequest, TokenManager, Ttl};
 use keyfob_redis::{RedisConfig, WhenEmptied};
 use keyfob_testkit::recorder::MemoryRecorder;
 use keyfob_testkit::redis::RedisServer;
@@ -76,7 +76,7 @@ async fn tokens_older_than_a_rollback_are_refused_until_it_is_accepted() {
     server.call(&["SAVE"]).unwrap();
     pulses_pass(&server, &config).await;
 
-    // A command revokes, and its process ends: no node sends that again.
+    // A command revokes, and its process ends. The running node has heard of it.
     let command = TokenManager::new(Arc::new(open(&config).await));
     command.revoke(stolen.token.id, "stolen").await.unwrap();
     command.shutdown().await;
@@ -84,13 +84,14 @@ async fn tokens_older_than_a_rollback_are_refused_until_it_is_accepted() {
     until_code(&running, &stolen, "token_revoked").await;
     restart(&server);
 
-    until_code(&running, &stolen, "token_damaged").await;
+    until_code(&running, &stolen, "token_revoked").await;
     until_code(&running, &kept, "token_damaged").await;
     assert!(is_reported(&running).await);
     assert!(recorded.value("keyfob_store_lanes_rolled_back", []) >= 1.0);
     // A node that starts later refuses them too, and says why.
     let started = TokenManager::new(Arc::new(open(&config).await));
-    assert_eq!(code(&started, &stolen).await, "token_damaged");
+    assert_eq!(code(&started, &stolen).await, "token_revoked");
+    assert_eq!(code(&started, &kept).await, "token_damaged");
     assert!(is_reported(&started).await);
     // What is issued from now on is valid, everywhere.
     let new = issue(&started, "alice").await;
@@ -98,11 +99,23 @@ async fn tokens_older_than_a_rollback_are_refused_until_it_is_accepted() {
         assert_eq!(code(manager, &new).await, "active");
     }
 
-    // The operator revokes again what was lost, and accepts the rest.
-    started.revoke(stolen.token.id, "stolen").await.unwrap();
-    let lanes = started.accept_rollback().await.unwrap();
+    // The operator revokes again what else was lost, and accepts the rest.
+    let lanes = started.accept_rollback(RevokeRequest::reason("done").by("ops")).await.unwrap();
     assert!((1..=2).contains(&lanes), "both tokens may be in one lane: {lanes}");
-    assert_eq!(started.accept_rollback().await.unwrap(), 0, "there is nothing more to accept");
+    assert_eq!(started.accept_rollback(()).await.unwrap(), 0, "there is nothing more to accept");
+    // The acceptance is in the event feed, once.
+    let page = running.events(&Cursor::start(), 1_000).await.unwrap();
+    let accepted: Vec<_> = page
+        .events
+        .iter()
+        .filter(|event| matches!(event.0.what, EventKind::RollbackAccepted { .. }))
+        .collect();
+    assert_eq!(accepted.len(), 1);
+    let EventKind::RollbackAccepted { since, noticed, lanes: of } = accepted[0].0.what else {
+        panic!()
+    };
+    assert!(since < noticed && of == lanes);
+    assert_eq!(accepted[0].0.by.as_ref().unwrap().as_str(), "ops");
     for manager in [&running, &started] {
         assert_eq!(code(manager, &stolen).await, "token_revoked");
         assert_eq!(code(manager, &kept).await, "active");
@@ -136,7 +149,7 @@ async fn a_second_rollback_keeps_the_first_birth() {
     pulses_pass(&server, &config).await;
     restart(&server);
     until_code(&running, &second, "token_damaged").await;
-    assert_eq!(running.accept_rollback().await.unwrap(), 1);
+    assert_eq!(running.accept_rollback(()).await.unwrap(), 1);
     for issued in [&first, &second] {
         until_code(&running, issued, "active").await;
     }
@@ -195,4 +208,79 @@ async fn a_store_that_came_back_empty_was_not_rolled_back() {
     pulses_pass(&server, &config).await;
     assert_eq!(code(&running, &new).await, "active");
     assert!(!is_reported(&running).await);
+}
+
+/// What a store says about rollbacks.
+async fn finding(manager: &TokenManager) -> (Severity, String) {
+    let findings = manager.report().await.unwrap().findings;
+    let found = findings.into_iter().find(|found| found.what == "rollback").unwrap();
+    (found.severity, found.advice)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollback_while_no_node_ran_is_noticed_by_a_witness() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = RedisServer::start().unwrap();
+    let config = config(&server.url(), 2).with_rollback_tolerance(TOLERANCE);
+    let config = config.with_witness(folder.path().join("witness"));
+    let running = TokenManager::new(Arc::new(open(&config).await));
+    let stolen = issue(&running, "alice").await;
+    server.call(&["SAVE"]).unwrap();
+    pulses_pass(&server, &config).await;
+    running.revoke(stolen.token.id, "stolen").await.unwrap();
+    running.shutdown().await;
+    drop(running);
+    restart(&server);
+
+    // The first answer refuses it already.
+    let started = TokenManager::new(Arc::new(open(&config).await));
+    assert_eq!(code(&started, &stolen).await, "token_damaged");
+    assert!(is_reported(&started).await);
+    started.revoke(stolen.token.id, "stolen").await.unwrap();
+    assert_eq!(started.accept_rollback(()).await.unwrap(), 1);
+    let (severity, advice) = finding(&started).await;
+    assert_eq!(severity, Severity::Good);
+    assert!(advice.contains("a process that starts with"), "{advice}");
+}
+
+/// A process that ends soon renews the pulses when it opens the store.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_witness_knows_of_commands_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = RedisServer::start().unwrap();
+    let config = config(&server.url(), 1).with_rollback_tolerance(TOLERANCE);
+    let with_witness = config.clone().with_witness(folder.path().join("witness"));
+    let command = async || TokenManager::new(Arc::new(open(&with_witness).await));
+    let issuing = command().await;
+    let stolen = issue(&issuing, "alice").await;
+    issuing.shutdown().await;
+    drop(issuing);
+    server.call(&["SAVE"]).unwrap();
+    sleep(2 * TOLERANCE).await;
+    let revoking = command().await;
+    revoking.revoke(stolen.token.id, "stolen").await.unwrap();
+    revoking.shutdown().await;
+    drop(revoking);
+    restart(&server);
+    assert_eq!(code(&command().await, &stolen).await, "token_damaged");
+}
+
+/// What cannot be noticed is said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_witness_the_report_says_what_is_not_noticed() {
+    let server = RedisServer::start().unwrap();
+    let config = config(&server.url(), 1).with_rollback_tolerance(TOLERANCE);
+    let running = TokenManager::new(Arc::new(open(&config).await));
+    let stolen = issue(&running, "alice").await;
+    server.call(&["SAVE"]).unwrap();
+    pulses_pass(&server, &config).await;
+    running.revoke(stolen.token.id, "stolen").await.unwrap();
+    running.shutdown().await;
+    drop(running);
+    restart(&server);
+    let started = TokenManager::new(Arc::new(open(&config).await));
+    assert_eq!(code(&started, &stolen).await, "active", "nothing knows of the loss");
+    let (severity, advice) = finding(&started).await;
+    assert_eq!(severity, Severity::Good);
+    assert!(advice.contains("nothing notices it: add witness=FILE"), "{advice}");
 }

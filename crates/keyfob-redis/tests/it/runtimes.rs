@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use keyfob::{Grant, Issued, Kind, RevokeRequest, TokenManager};
 use keyfob_redis::{RedisConfig, RedisStore};
-use keyfob_testkit::redis::{RedisSentinel, RedisServer};
+use keyfob_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::support::*;
@@ -116,6 +116,72 @@ fn a_probe_that_ended_with_its_runtime_is_begun_again() {
         let begun = Instant::now();
         while store.load(id).await.is_err() {
             assert!(begun.elapsed() < Duration::from_secs(5), "the store is not found again");
+        }
+    });
+}
+
+/// The slots of a silent primary move to its replica, and no call asks for the former primary any more.
+#[test]
+fn a_silent_primary_whose_slots_moved_is_forgotten_in_the_next_runtime() {
+    let servers = RedisCluster::start().unwrap();
+    let timeouts = [500, 250, 600].map(Duration::from_millis);
+    let primary_of = |key: String| {
+        let slot = servers.nodes()[0].call(&["CLUSTER", "KEYSLOT", &key]).unwrap().number();
+        servers.primary_of_slot(slot as u16).unwrap()
+    };
+    let first = runtime();
+    let lane = keyfob::store::Lane::new(0);
+    // The meta key is on a server that has no lane.
+    let (store, id, primary) = first.block_on(async {
+        loop {
+            let config = config(&crate::cluster_url(&servers), 1).with_timeouts(
+                timeouts[0],
+                timeouts[1],
+                timeouts[2],
+            );
+            let store = open(&config).await;
+            let new = record(id_at(now(), lane), keyfob::Ttl::from_hours(1), vec![]);
+            let id = insert(&store, new).await;
+            let namespace = config.to_string().split_once("namespace=").unwrap().1.to_owned();
+            let primary = primary_of(format!("{namespace}:meta"));
+            if keys(primary, &config, "l*").is_empty() {
+                break (store, id, primary);
+            }
+        }
+    });
+    let slot = first.block_on(async {
+        let slot = (0..16_384).step_by(100).find(|slot| {
+            servers.primary_of_slot(*slot).is_some_and(|server| server.port() == primary.port())
+        });
+        primary.kill9();
+        let is_away = async || {
+            let findings = store.report().await.unwrap().findings;
+            findings.iter().any(|finding| finding.what == "away")
+        };
+        let begun = Instant::now();
+        while !is_away().await {
+            assert!(begun.elapsed() < Duration::from_secs(1), "it is noticed before the failover");
+        }
+        slot.unwrap()
+    });
+    drop(first);
+    let begun = Instant::now();
+    while servers.primary_of_slot(slot).is_none_or(|now| now.port() == primary.port()) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "no replica takes over");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    runtime().block_on(async {
+        let begun = Instant::now();
+        while store.load(id).await.is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(15), "the token is not found again");
+        }
+        let is_away = async || {
+            let findings = store.report().await.unwrap().findings;
+            findings.iter().any(|finding| finding.what == "away")
+        };
+        while is_away().await {
+            assert!(begun.elapsed() < Duration::from_secs(15), "the former primary stays listed");
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     });
 }

@@ -377,7 +377,14 @@ impl Invalidations for SealedStore {
 
 #[async_trait]
 impl Maintenance for SealedStore {
-    keyfob_store::forward_store! { accept_rollback close }
+    keyfob_store::forward_store! { rollback close }
+
+    async fn accept_rollback(&self, mut events: Vec<Vec<u8>>) -> Result<u16, StoreError> {
+        let mut salts = self.salts(events.len())?;
+        let about = AssociatedData::Event(Lane::default());
+        Self::seal_entries(&self.sealer(), &mut events, about, &mut salts)?;
+        self.inner.accept_rollback(events).await
+    }
 
     async fn report(&self) -> Result<StoreReport, StoreError> {
         let mut report = self.inner.report().await?;

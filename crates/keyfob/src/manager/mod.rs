@@ -213,15 +213,6 @@ impl TokenManager {
         Ok(report)
     }
 
-    /// Accepts the tokens again that the store refuses since it was rolled back: since it lost its last writes.
-    /// Returns the number of lanes where it did. Call it after all that was lost has been revoked again.
-    ///
-    /// # Errors
-    /// [`Error::Store`] when the store does not answer.
-    pub async fn accept_rollback(&self) -> Result<u16, Error> {
-        Ok(self.inner.store.accept_rollback().await?)
-    }
-
     /// Returns the size of the cache and the number of its hits and misses; `None` without a cache.
     /// It also publishes the metrics, which otherwise happens once a second.
     ///

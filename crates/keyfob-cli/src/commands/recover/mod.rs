@@ -63,7 +63,7 @@ pub(super) async fn run(args: &RecoverArgs, context: &mut Context) -> Result<(),
     apply(&plan, args.dry_run, context, &mut report).await?;
     let is_complete = report.malformed == 0 && report.unreadable == 0 && !report.gap;
     if args.accept && is_complete {
-        report.accepted_lanes = Some(context.manager()?.accept_rollback().await?);
+        report.accepted_lanes = Some(context.manager()?.accept_rollback(args.acceptance()).await?);
     }
     write(&report, context)?;
     if is_complete { Ok(()) } else { Err(Failure::AlreadyReported(Exit::Refused)) }

@@ -21,7 +21,7 @@ use super::{
 
 const OPTIONS: &str = "namespace, lanes, wait, response_timeout, connect_timeout, budget, password_file, \
     password_command, password_lifetime, sentinel_user, sentinel_password, sentinel_password_file, \
-    sentinel_password_command, ca, cert, key, when_emptied, address, database";
+    sentinel_password_command, ca, cert, key, when_emptied, address, database, witness";
 
 impl FromStr for RedisConfig {
     type Err = StoreError;
@@ -119,6 +119,8 @@ fn with_option(mut config: RedisConfig, option: &str) -> Result<RedisConfig, Sto
                 _ => return Err(wrong("when_emptied must be refuse or recreate")),
             };
         }
+        "witness" if value.is_empty() => return Err(wrong("witness must name a file")),
+        "witness" => config.witness = Some(value.into()),
         "address" => {
             config.checks_address = match value.as_str() {
                 "checked" => true,

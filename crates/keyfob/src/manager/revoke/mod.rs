@@ -5,11 +5,13 @@
 //! | `count` | how many tokens it would end |
 //! | `request` | why, and by whom |
 //! | `owned` | tokens of one subject |
+//! | `rollback` | accepting what is refused since the store lost its last writes |
 //! | `sweep` | all that a filter matches, page by page |
 
 mod count;
 mod owned;
 mod request;
+mod rollback;
 mod sweep;
 
 pub use request::RevokeRequest;
