@@ -251,8 +251,12 @@ labels! {
         AcceptRollback "acceptRollback",
         GetReport "getReport",
         AuthorizeRequest "authorizeRequest",
+        /// What Envoy asks, over gRPC.
+        ExtAuthz "extAuthz",
         Health "health",
         Readiness "readiness",
+        /// What Envoy asks about the server itself, over gRPC.
+        GrpcHealth "grpcHealth",
         Metrics "metrics",
         Openapi "openapi",
         Docs "docs",

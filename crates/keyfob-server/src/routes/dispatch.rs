@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::FromRequestParts as _;
 use axum::extract::{ConnectInfo, RawPathParams, Request};
-use axum::routing::MethodFilter;
+use axum::routing::{MethodFilter, any};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -27,7 +27,7 @@ use crate::access::caller::Identity;
 use crate::access::credentials::{BadCredentials, Credentials};
 use crate::call::Call;
 use crate::form::Form;
-use crate::gateway::ext_authz;
+use crate::gateway::ext_authz::{self, Method};
 use crate::listen::Face;
 use crate::query::Query;
 use crate::respond::failure::Failure;
@@ -55,16 +55,25 @@ pub(crate) fn router(shared: &Arc<Shared>, face: Face) -> Router {
         .into_iter()
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods));
     let router = match face {
-        Face::All | Face::Public => ext_authz::add_to(router, shared),
+        Face::All | Face::Public => add_grpc(router, shared),
         Face::Management => router,
     };
     let shared = Arc::clone(shared);
     router.fallback(move |request: Request| async move { no_route(&shared, &request) })
 }
 
+fn add_grpc(router: Router, shared: &Arc<Shared>) -> Router {
+    ext_authz::METHODS.iter().fold(router, |router, method| {
+        let shared = Arc::clone(shared);
+        let answer = move |request: Request| observed_grpc(Arc::clone(&shared), method, request);
+        router.route(method.path, any(answer))
+    })
+}
+
 fn no_route(shared: &Shared, request: &Request) -> Response<Body> {
     let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     if content_type.is_some_and(|text| text.starts_with(b"application/grpc")) {
+        observe_unrouted(shared, StatusCode::NOT_FOUND);
         return tonic::Status::unimplemented("there is no service of this name").into_http();
     }
     let status = StatusCode::NOT_FOUND;
@@ -83,9 +92,30 @@ fn unrouted(
     code: &'static str,
     detail: &'static str,
 ) -> Response<Body> {
-    Observed::begin(&shared.metrics, HttpRoute::Unrouted).end(status, shared.settings.log_requests);
+    observe_unrouted(shared, status);
     let failure = Failure { code: code.into(), ..Failure::new(status, "invalid_request", detail) };
     failure.render(ErrorForm::Problem, &request_id::of(request.headers()))
+}
+
+fn observe_unrouted(shared: &Shared, status: StatusCode) {
+    Observed::begin(&shared.metrics, HttpRoute::Unrouted).end(status, shared.settings.log_requests);
+}
+
+/// Answers a request of gRPC, and counts it. The method gives its id to what is logged meanwhile.
+async fn observed_grpc(
+    shared: Arc<Shared>,
+    method: &'static Method,
+    request: Request,
+) -> Response<tonic::body::Body> {
+    async {
+        let route = HttpRoute::of_operation(method.operation).unwrap_or(HttpRoute::Unrouted);
+        let observed = Observed::begin(&shared.metrics, route);
+        let response = (method.answer)(Arc::clone(&shared), request).await;
+        observed.end(ext_authz::status_of(&response), shared.settings.log_requests);
+        response
+    }
+    .instrument(observe::span(method.operation))
+    .await
 }
 
 /// Answers a request, counts it, and gives what is logged meanwhile its id.
@@ -96,7 +126,8 @@ async fn observed(
     request: Request,
 ) -> Response<Body> {
     let id = request_id::of(request.headers());
-    let span = observe::span(route.operation, &id, request.headers());
+    let span = observe::span(route.operation);
+    observe::identify(&span, &id, request.headers());
     async {
         let observed = Observed::begin(&shared.metrics, label);
         let response = answer(Arc::clone(&shared), route, request, id).await;

@@ -13,11 +13,11 @@
 
 mod charge;
 mod dispatch;
-mod observe;
+pub(crate) mod observe;
 pub(crate) mod reply;
 pub(crate) mod request_id;
 pub mod route;
 pub mod table;
-mod trace;
+pub(crate) mod trace;
 
 pub(crate) use dispatch::router;

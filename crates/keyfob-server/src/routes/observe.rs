@@ -1,10 +1,11 @@
-//! What is counted and logged of a request.
+//! What is counted and logged of a request, over HTTP and over gRPC.
 
 use std::time::Instant;
 
 use http::{HeaderMap, StatusCode};
 use keyfob::metrics::{HttpMetrics, HttpRoute, HttpStatus};
 use tracing::Span;
+use tracing::field::Empty;
 
 use super::trace::TraceParent;
 
@@ -41,12 +42,15 @@ impl Drop for Observed<'_> {
     }
 }
 
-/// Returns the span of a request. What is logged within has its id, and that of the trace.
-pub(super) fn span(route: &'static str, id: &str, headers: &HeaderMap) -> Span {
-    match TraceParent::of(headers) {
-        Some(TraceParent { trace_id, parent_id }) => {
-            tracing::info_span!("request", route, request_id = id, trace_id, parent_id)
-        }
-        None => tracing::info_span!("request", route, request_id = id),
+/// Returns the span of a request. What is logged within has the ids that [`identify`] gives it.
+pub(super) fn span(route: &'static str) -> Span {
+    tracing::info_span!("request", route, request_id = Empty, trace_id = Empty, parent_id = Empty)
+}
+
+/// Gives a span the id of its request, and those of the trace that its headers name. Once for each span.
+pub(crate) fn identify(span: &Span, id: &str, headers: &HeaderMap) {
+    span.record("request_id", id);
+    if let Some(TraceParent { trace_id, parent_id }) = TraceParent::of(headers) {
+        span.record("trace_id", trace_id).record("parent_id", parent_id);
     }
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName};
 use keyfob::random::{OsRandom, Random};
 
 /// The header that carries the id.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The maximum length of an id that is taken from the request.
 const MAX_BYTES: usize = 64;

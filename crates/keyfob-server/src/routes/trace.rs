@@ -2,7 +2,8 @@
 
 use http::{HeaderMap, HeaderName};
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// The header that carries the ids.
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The ids in a `traceparent` field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -14,6 +14,8 @@ use crate::gateway::decide::decide;
 use crate::gateway::demands::{BadDemands, Demands, Device};
 use crate::gateway::request::{ClientRequest, query_of};
 use crate::gateway::verdict::Verdict;
+use crate::routes::request_id::REQUEST_ID;
+use crate::routes::trace::TRACEPARENT;
 use crate::shared::Shared;
 
 /// The headers in which proxies name the client address.
@@ -46,6 +48,20 @@ pub(super) async fn verdict(
     decided.unwrap_or_else(|_| Verdict::Denied(ErrorResponse::new(ErrorClass::Unavailable).into()))
 }
 
+/// Returns the headers that have the ids of the client's request: those of Envoy's own request, else those
+/// of the request that it describes.
+pub(super) fn ids(check: &CheckRequest, mut of_envoy: HeaderMap) -> HeaderMap {
+    let http = check.attributes.as_ref().and_then(|it| it.request.as_ref()?.http.as_ref());
+    for name in [REQUEST_ID, TRACEPARENT] {
+        let Some(http) = http.filter(|_| !of_envoy.contains_key(&name)) else { continue };
+        let named = pairs(http).filter(|(key, _)| key.eq_ignore_ascii_case(name.as_str()));
+        for value in named.filter_map(|(_, value)| HeaderValue::from_bytes(value).ok()) {
+            of_envoy.append(name.clone(), value);
+        }
+    }
+    of_envoy
+}
+
 /// Returns the address from which the client has connected to Envoy.
 fn source(attributes: &AttributeContext) -> Option<IpAddr> {
     let address = attributes.source.as_ref()?.address.as_ref()?;
@@ -73,19 +89,22 @@ fn headers(http: Option<&HttpRequest>, demands: &Result<Demands, BadDemands>) ->
         let read = [&AUTHORIZATION, &COOKIE].into_iter().chain(&FORWARDED).chain(device);
         read.into_iter().find(|read| name.eq_ignore_ascii_case(read.as_str()))
     };
-    for (name, value) in &http.headers {
+    for (name, value) in pairs(http) {
         if let Some(name) = is_read(name) {
-            headers.append(name, HeaderValue::from_bytes(value.as_bytes()).ok()?);
-        }
-    }
-    for raw in http.header_map.iter().flat_map(|map| &map.headers) {
-        if let Some(name) = is_read(&raw.key) {
-            let value =
-                if raw.raw_value.is_empty() { raw.value.as_bytes() } else { &raw.raw_value };
             headers.append(name, HeaderValue::from_bytes(value).ok()?);
         }
     }
     Some(headers)
+}
+
+/// Returns the headers of the client's request, whichever way Envoy sends them.
+fn pairs(http: &HttpRequest) -> impl Iterator<Item = (&str, &[u8])> {
+    let joined = http.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let raw = http.header_map.iter().flat_map(|map| &map.headers).map(|raw| {
+        let value = if raw.raw_value.is_empty() { raw.value.as_bytes() } else { &raw.raw_value };
+        (raw.key.as_str(), value)
+    });
+    joined.chain(raw)
 }
 
 /// Returns the address of the client. Envoy tells the one that it has found, but anyone may send a check
@@ -119,5 +138,20 @@ mod tests {
         assert_eq!(from("10.0.0.1", "10.0.0.2", &none).as_deref(), Some("10.0.0.2"));
         assert_eq!(from("192.0.2.1", "192.0.2.9", &forwarded), None);
         assert_eq!(from("10.0.0.1", "pipe", &none), None);
+    }
+
+    #[test]
+    fn the_ids_are_those_of_the_request_of_envoy_else_of_the_request_that_it_describes() {
+        let described = [("x-request-id", "inner"), ("traceparent", "inner"), ("x", "inner")];
+        let headers = described.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let http = HttpRequest { headers, ..HttpRequest::default() };
+        let request = Some(crate::gateway::ext_authz::messages::Request { http: Some(http) });
+        let attributes = AttributeContext { request, ..AttributeContext::default() };
+        let check = CheckRequest { attributes: Some(attributes) };
+        let outer = HeaderMap::from_iter([(TRACEPARENT, "outer".parse().unwrap())]);
+        let ids = ids(&check, outer);
+        let shown = (ids[&REQUEST_ID].to_str(), ids[&TRACEPARENT].to_str());
+        assert_eq!((shown.0.unwrap(), shown.1.unwrap()), ("inner", "outer"));
+        assert_eq!(ids.len(), 2);
     }
 }

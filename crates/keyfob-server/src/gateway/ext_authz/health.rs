@@ -3,9 +3,11 @@
 //! The method `Watch` is not offered: each watch would ask the store again and again. A client that
 //! watches then considers the server healthy, as the protocol says.
 
+use http::StatusCode;
 use tonic::Status;
 
 use super::messages::{HealthCheckRequest, HealthCheckResponse, ServingStatus};
+use super::unary::Answered;
 use crate::operations::{Readiness, readiness_of};
 use crate::shared::Shared;
 
@@ -14,14 +16,16 @@ pub(super) async fn check(
     shared: &Shared,
     asked: &HealthCheckRequest,
     service: &str,
-) -> Result<HealthCheckResponse, Status> {
+) -> Result<(Answered, HealthCheckResponse), Status> {
     // The empty name asks about the server as a whole.
     if !["", service].contains(&&*asked.service) {
         return Err(Status::not_found("there is no service of this name"));
     }
-    let status = match readiness_of(shared).await {
-        Readiness::Ready => ServingStatus::Serving,
-        Readiness::NotReady | Readiness::Stopping => ServingStatus::NotServing,
+    let (answered, status) = match readiness_of(shared).await {
+        Readiness::Ready => (StatusCode::OK, ServingStatus::Serving),
+        Readiness::NotReady | Readiness::Stopping => {
+            (StatusCode::SERVICE_UNAVAILABLE, ServingStatus::NotServing)
+        }
     };
-    Ok(HealthCheckResponse { status: status.into() })
+    Ok((Answered(answered), HealthCheckResponse { status: status.into() }))
 }

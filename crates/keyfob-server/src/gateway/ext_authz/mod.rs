@@ -16,12 +16,16 @@ mod unary;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{ConnectInfo, Request};
-use axum::routing::any;
-use http::Response;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use http::{Response, StatusCode};
 use tonic::body::Body;
+use tracing::Span;
 
+use self::unary::Answered;
+use crate::routes::observe;
+use crate::routes::request_id;
 use crate::shared::Shared;
 
 /// The maximum size of a check request in bytes. Envoy sends the headers of the client, of which it
@@ -34,31 +38,54 @@ const MAX_HEALTH_BYTES: usize = 1024;
 /// The full name of the service that Envoy asks.
 const AUTHORIZATION: &str = "envoy.service.auth.v3.Authorization";
 
-/// Adds the methods of both services to a router.
-pub(crate) fn add_to(router: Router, shared: &Arc<Shared>) -> Router {
-    let check = {
-        let shared = Arc::clone(shared);
-        move |request: Request| check(Arc::clone(&shared), request)
-    };
-    let health = {
-        let shared = Arc::clone(shared);
-        move |request: Request| health(Arc::clone(&shared), request)
-    };
-    router
-        .route(&format!("/{AUTHORIZATION}/Check"), any(check))
-        .route("/grpc.health.v1.Health/Check", any(health))
+/// A method of gRPC.
+#[derive(Debug)]
+pub(crate) struct Method {
+    /// The path: the full name of the service, and the name of the method.
+    pub(crate) path: &'static str,
+    /// What it is counted and logged as.
+    pub(crate) operation: &'static str,
+    /// Answers a request, within its span.
+    pub(crate) answer: fn(Arc<Shared>, Request) -> BoxFuture<'static, Response<Body>>,
+}
+
+/// The methods of both services.
+pub(crate) const METHODS: &[Method] = &[
+    Method {
+        path: "/envoy.service.auth.v3.Authorization/Check",
+        operation: "extAuthz",
+        answer: |shared, request| check(shared, request).boxed(),
+    },
+    Method {
+        path: "/grpc.health.v1.Health/Check",
+        operation: "grpcHealth",
+        answer: |shared, request| health(shared, request).boxed(),
+    },
+];
+
+/// Returns the status that a response would have over HTTP.
+pub(crate) fn status_of(response: &Response<Body>) -> StatusCode {
+    // Without one the request had no message that can be read, or asked about what is not there.
+    response.extensions().get().map_or(StatusCode::BAD_REQUEST, |Answered(status)| *status)
 }
 
 async fn check(shared: Arc<Shared>, request: Request) -> Response<Body> {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let of_envoy = request.headers().clone();
     let handler = |check| {
-        let shared = Arc::clone(&shared);
-        async move { Ok(render::render(check::verdict(&shared, &check, peer).await)) }
+        let (shared, of_envoy) = (Arc::clone(&shared), of_envoy.clone());
+        async move {
+            let headers = check::ids(&check, of_envoy);
+            observe::identify(&Span::current(), &request_id::of(&headers), &headers);
+            let verdict = check::verdict(&shared, &check, peer).await;
+            Ok(render::render(verdict))
+        }
     };
     unary::answer(request, MAX_CHECK_BYTES, handler).await
 }
 
 async fn health(shared: Arc<Shared>, request: Request) -> Response<Body> {
+    observe::identify(&Span::current(), &request_id::of(request.headers()), request.headers());
     let handler = |asked| {
         let shared = Arc::clone(&shared);
         async move { health::check(&shared, &asked, AUTHORIZATION).await }

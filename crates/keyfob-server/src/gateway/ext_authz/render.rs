@@ -4,7 +4,7 @@
 //! `envoy.filters.http.ext_authz`) for other filters, routes and access logs. Envoy removes what a
 //! client sends in the headers of an identity.
 
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use keyfob::Token;
 use keyfob_tower::write_rate_limit;
 use tonic::Code;
@@ -13,13 +13,14 @@ use super::messages::{
     CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue, HeaderValueOption,
     HttpResponse, HttpStatus, Kind, ListValue, OkHttpResponse, Status, Struct, Value,
 };
+use super::unary::Answered;
 use crate::gateway::identity;
 use crate::gateway::verdict::{Allowed, Denial, Verdict};
 
-/// Returns the check response of a verdict.
-pub(super) fn render(verdict: Verdict) -> CheckResponse {
+/// Returns the check response of a verdict, with the status that the client gets.
+pub(super) fn render(verdict: Verdict) -> (Answered, CheckResponse) {
     match verdict {
-        Verdict::Allowed(allowed) => ok(&allowed),
+        Verdict::Allowed(allowed) => (Answered(StatusCode::OK), ok(&allowed)),
         Verdict::Denied(denial) => denied(denial),
     }
 }
@@ -44,7 +45,7 @@ fn ok(allowed: &Allowed) -> CheckResponse {
     }
 }
 
-fn denied(denial: Denial) -> CheckResponse {
+fn denied(denial: Denial) -> (Answered, CheckResponse) {
     let (parts, body) = denial.response().into_parts();
     let code = match parts.status.as_u16() {
         400 => Code::InvalidArgument,
@@ -59,11 +60,12 @@ fn denied(denial: Denial) -> CheckResponse {
         headers: options(&parts.headers),
         body,
     };
-    CheckResponse {
+    let response = CheckResponse {
         status: Some(status(code)),
         dynamic_metadata: None,
         http_response: Some(HttpResponse::Denied(response)),
-    }
+    };
+    (Answered(parts.status), response)
 }
 
 fn status(code: Code) -> Status {

@@ -10,6 +10,7 @@ use hyper_util::rt::TokioExecutor;
 use keyfob::{Grant, Kind, LimitBy, LimitPolicy, Limits, LocalLimits, MemoryStore, TokenManager};
 use keyfob_server::Settings;
 use keyfob_tower::{SessionCookie, TrustedProxies};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use tonic::body::Body;
 use tonic::client::Grpc;
 use tonic::{Code, Status};
@@ -241,4 +242,33 @@ async fn a_message_that_is_too_long_and_a_service_that_is_unknown_are_refused() 
         (reply.status.as_u16(), &reply.headers["grpc-status"]),
         (200, &"12".parse().unwrap())
     );
+}
+
+#[tokio::test]
+async fn a_check_is_counted_by_the_status_that_the_client_gets() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let service = {
+        let _here = metrics::set_default_local_recorder(&recorder);
+        Service::start().await
+    };
+    let bearer = service.bearer(Grant::new(Kind::Access)).await;
+    allowed(&ask_as(&service, &bearer, &[]).await);
+    denied(&ask(&service, check(&[], &[])).await);
+    let long = "x".repeat(300 * 1024);
+    try_ask(&service, check(&[("x", &long)], &[])).await.unwrap_err();
+    let mut client = HealthClient::with_origin(client(), service.url.parse().unwrap());
+    client.check(HealthCheckRequest::default()).await.unwrap();
+    service.raw(http::Method::POST, "/a.B/C", None, "application/grpc", "").await;
+    let rendered = recorder.handle().render();
+    for (route, status, count) in [
+        ("extAuthz", "2xx", 1),
+        ("extAuthz", "4xx", 2),
+        ("grpcHealth", "2xx", 1),
+        ("unrouted", "4xx", 1),
+    ] {
+        let series = format!(
+            "keyfob_http_requests_total{{route=\"{route}\",status=\"{status}\"}} {count}\n"
+        );
+        assert!(rendered.contains(&series), "no {series}");
+    }
 }
