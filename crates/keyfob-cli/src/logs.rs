@@ -11,12 +11,15 @@ use std::sync::OnceLock;
 use keyfob::clock::{Clock as _, SystemClock};
 use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
+use tracing::span::Record;
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use crate::failure::Failure;
 use crate::terminal;
@@ -27,8 +30,10 @@ const VARIABLE: &str = "KEYFOB_LOG";
 /// The default levels, without the findings of a report.
 const WITHOUT_FINDINGS: &str = "warn,keyfob_redis::store::report=error";
 
+/// What takes the spans of requests, to send them to a collector.
+pub(crate) type TraceLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
 /// How to log.
-#[derive(Clone, Debug)]
 pub(crate) struct LogSettings {
     pub(crate) verbose: u8,
     pub(crate) json: bool,
@@ -38,6 +43,7 @@ pub(crate) struct LogSettings {
     pub(crate) filter: Option<String>,
     /// Whether the command is a service, whose log has times and what it does.
     pub(crate) is_service: bool,
+    pub(crate) traces: Option<TraceLayer>,
 }
 
 /// Replaces the filter of the log.
@@ -50,7 +56,7 @@ const OF_SERVICE: &str = "warn,keyfob=info";
 
 /// Starts logging. `-v` overrides the variable.
 pub(crate) fn start(settings: LogSettings) -> Result<(), Failure> {
-    let LogSettings { verbose, json, is_long_running, filter, is_service } = settings;
+    let LogSettings { verbose, json, is_long_running, filter, is_service, traces } = settings;
     let variable = || std::env::var(VARIABLE).ok().filter(|value| !value.is_empty());
     let directives = match (verbose, filter.or_else(variable)) {
         (0, Some(configured)) => configured,
@@ -66,28 +72,38 @@ pub(crate) fn start(settings: LogSettings) -> Result<(), Failure> {
         message: format!("log.filter or {VARIABLE} is not a log filter"),
         details: "Write a level, or levels by module: warn, or keyfob=debug,warn.".into(),
     })?;
-    if json {
-        let logger = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .fmt_fields(JsonFieldsOfSpan)
-            .event_format(JsonLine { has_time: is_service })
-            .with_writer(io::stderr)
-            .with_filter_reloading();
-        let handle = logger.reload_handle();
-        // Only the first start counts.
-        let _ = CHANGE_FILTER.set(Box::new(move |filter| handle.reload(filter).is_ok()));
-        logger.init();
-        return Ok(());
+    match traces {
+        None => {
+            let (filter, handle) = reload::Layer::new(filter);
+            let change = move |filter| handle.reload(filter).is_ok();
+            // Only the first start counts.
+            let _ = CHANGE_FILTER.set(Box::new(change));
+            tracing_subscriber::registry().with(filter).with(lines(json, is_service)).init();
+        }
+        Some(traces) => {
+            // The filter is that of the log alone.
+            let (filter, handle) = reload::Layer::new(filter);
+            let change = move |filter| handle.reload(filter).is_ok();
+            let _ = CHANGE_FILTER.set(Box::new(change));
+            let lines = lines(json, is_service).with_filter(filter);
+            tracing_subscriber::registry().with(traces).with(lines).init();
+        }
     }
-    let logger = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(|| VisibleLog(std::io::stderr()))
-        .with_ansi(std::io::stderr().is_terminal() && terminal::has_colours())
-        .with_filter_reloading();
-    let handle = logger.reload_handle();
-    let _ = CHANGE_FILTER.set(Box::new(move |filter| handle.reload(filter).is_ok()));
-    logger.init();
     Ok(())
+}
+
+/// Returns what writes the lines of the log.
+fn lines<S>(json: bool, has_time: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
+    let layer = tracing_subscriber::fmt::layer();
+    if json {
+        let layer = layer.fmt_fields(JsonFieldsOfSpan).event_format(JsonLine { has_time });
+        return layer.with_writer(io::stderr).boxed();
+    }
+    let has_colours = io::stderr().is_terminal() && terminal::has_colours();
+    layer.with_writer(|| VisibleLog(io::stderr())).with_ansi(has_colours).boxed()
 }
 
 /// Uses another filter from now on; without one, that of a service.
@@ -117,6 +133,18 @@ impl<'writer> FormatFields<'writer> for JsonFieldsOfSpan {
         let mut json = JsonFields(Map::new());
         fields.record(&mut json);
         write!(writer, "{}", Value::Object(json.0))
+    }
+
+    /// Adds what is recorded later, so that the fields stay one object.
+    fn add_fields(
+        &self,
+        current: &'writer mut FormattedFields<Self>,
+        fields: &Record<'_>,
+    ) -> fmt::Result {
+        let mut json = JsonFields(serde_json::from_str(current).unwrap_or_default());
+        fields.record(&mut json);
+        current.fields = Value::Object(json.0).to_string();
+        Ok(())
     }
 }
 

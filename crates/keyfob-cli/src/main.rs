@@ -48,6 +48,7 @@ use keyfob_server::config::LogFormat;
 use crate::failure::Failure;
 use crate::logs::LogSettings;
 use crate::service::configuration::Source;
+use crate::service::traces;
 
 fn main() -> ExitCode {
     process::forbid_dumps();
@@ -71,6 +72,17 @@ fn run(cli: args::Cli) -> Result<(), Failure> {
         }
         _ => None,
     };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(Failure::Start)?;
+    let traces = match &service {
+        Some((_, configuration)) => {
+            // The connection to the collector lives in the runtime.
+            let _entered = runtime.enter();
+            traces::start(&configuration.loaded.config.traces)?
+        }
+        None => None,
+    };
+    let (traces, trace_layer) = traces.unzip();
     let log = service.as_ref().map(|(_, configuration)| &configuration.loaded.config.log);
     logs::start(LogSettings {
         verbose: cli.settings.verbose,
@@ -78,11 +90,13 @@ fn run(cli: args::Cli) -> Result<(), Failure> {
         is_long_running: cli.command.is_long_running(),
         filter: log.and_then(|log| log.filter.clone()),
         is_service: service.is_some(),
+        traces: trace_layer,
     })?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(Failure::Start)?;
     let recorder = cli.settings.metrics.clone().map(|file| (metrics::start(), file));
     let outcome = runtime.block_on(commands::run(cli, service));
+    if let Some(traces) = traces {
+        traces.flush();
+    }
     // Do not wait for a thread that still reads input.
     runtime.shutdown_background();
     // Write the metrics of a failed command too.

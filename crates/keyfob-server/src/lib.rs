@@ -64,6 +64,7 @@ mod shared;
 mod v1;
 
 pub use respond::render::ErrorForm;
+pub use routes::trace::{ContinueTrace, TRACE_TARGET, TraceParent};
 pub use server::{Server, openapi_document};
 pub use settings::{RouteLimit, Settings};
 pub use shared::RenderMetrics;

@@ -1,7 +1,7 @@
 //! The server: a manager, its settings, and the connections.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use crate::openapi::document;
 use crate::readiness::StoreReadiness;
 use crate::routes;
 use crate::routes::table::routes;
+use crate::routes::trace::ContinueTrace;
 use crate::settings::Settings;
 use crate::shared::{RenderMetrics, Shared};
 
@@ -39,6 +40,7 @@ struct Parts {
     openapi: Bytes,
     metrics: HttpMetrics,
     render_metrics: Option<RenderMetrics>,
+    continue_trace: Arc<OnceLock<ContinueTrace>>,
     readiness: Arc<StoreReadiness>,
     phases: Arc<Phases>,
 }
@@ -59,12 +61,22 @@ impl Server {
         let openapi = openapi_document().to_string().into();
         let phases = Arc::new(Phases::new());
         let metrics = HttpMetrics::global();
-        let readiness = Arc::default();
-        let parts = Parts { manager, openapi, metrics, render_metrics, readiness, phases };
+        let (continue_trace, readiness) = (Arc::default(), Arc::default());
+        let parts =
+            Parts { manager, openapi, metrics, render_metrics, continue_trace, readiness, phases };
         let (bounds, phases) = (settings.bounds, Arc::clone(&parts.phases));
         let metrics = parts.metrics.clone();
         let shares = Shares::new(parts.routers(settings), bounds, phases, metrics);
         Self { shares: Arc::new(shares), parts }
+    }
+
+    /// Continues the traces of callers: `continue_trace` gets the span of each request that has a valid
+    /// `traceparent`, before the span starts. Only the first call counts.
+    ///
+    /// The spans are those of [`TRACE_TARGET`](crate::TRACE_TARGET). With `tracing-opentelemetry`,
+    /// `continue_trace` sets the parent of the span.
+    pub fn continue_traces(&self, continue_trace: ContinueTrace) {
+        let _first_counts = self.parts.continue_trace.set(continue_trace);
     }
 
     /// Returns the routes as a service of axum, to mount them in a server of your own. Serve it with
@@ -122,6 +134,7 @@ impl Parts {
             metrics: self.metrics.clone(),
             openapi: self.openapi.clone(),
             render_metrics: self.render_metrics.clone(),
+            continue_trace: Arc::clone(&self.continue_trace),
             readiness: Arc::clone(&self.readiness),
             phases: Arc::clone(&self.phases),
         });

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use keyfob::TokenManager;
@@ -11,6 +11,7 @@ use keyfob::metrics::HttpMetrics;
 use crate::access::caller::Authenticator;
 use crate::listen::phase::Phases;
 use crate::readiness::StoreReadiness;
+use crate::routes::trace::ContinueTrace;
 use crate::settings::{RouteLimit, Settings};
 
 /// Renders all metrics of the process in the text format of Prometheus.
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) limits: HashMap<&'static str, Vec<RouteLimit>>,
     pub(crate) metrics: HttpMetrics,
     pub(crate) render_metrics: Option<RenderMetrics>,
+    pub(crate) continue_trace: Arc<OnceLock<ContinueTrace>>,
     /// What is known of the store.
     pub(crate) readiness: Arc<StoreReadiness>,
     /// From serving to ended. Streams end when the server drains.

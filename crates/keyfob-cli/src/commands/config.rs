@@ -8,6 +8,7 @@ use crate::args::{ConfigArgs, ConfigCommand, Settings};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::service::configuration::{Configuration, Source, certificate_files};
+use crate::service::traces;
 use crate::store_url::StoreUrl;
 
 #[derive(Serialize)]
@@ -41,7 +42,8 @@ pub(super) async fn run(
     output.flush()
 }
 
-/// Checks what can be checked without the store: its URL, the key ring, the certificates.
+/// Checks what can be checked without the store: its URL, the key ring, the certificates, the URL of
+/// the collector.
 async fn check(read: &Configuration) -> Result<(), Failure> {
     if let Some(store) = &read.settings.store {
         store.parse::<StoreUrl>()?;
@@ -49,6 +51,7 @@ async fn check(read: &Configuration) -> Result<(), Failure> {
     if let Some(keys) = &read.settings.keys {
         keys.ring().await?;
     }
+    traces::start(&read.loaded.config.traces)?;
     if let Some(files) = certificate_files(&read.loaded.config.tls) {
         Certificates::load(files)?;
     }

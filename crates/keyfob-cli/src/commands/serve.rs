@@ -18,7 +18,7 @@ use crate::output::Output;
 use crate::service::configuration::{Configuration, Source, certificate_files};
 use crate::service::reload::{Hangups, Reloading};
 use crate::service::sockets::{self, Sockets};
-use crate::service::supervisor;
+use crate::service::{supervisor, traces};
 
 /// The client of the key that `--dev` makes.
 const DEV_CLIENT: &str = "admin";
@@ -75,6 +75,9 @@ async fn serve(
     };
     let sockets = sockets::open(&config, certificates.as_ref()).await?;
     let server = Server::with_metrics(manager.clone(), config.settings(), Some(render));
+    if config.traces.endpoint.is_some() {
+        server.continue_traces(traces::continue_trace());
+    }
     let interrupt = Interrupt::listen();
     announce(&sockets, admin_key.as_ref().map(|issued| issued.bearer.expose()), output)?;
     let watching = certificates.clone().map(|certificates| {

@@ -42,6 +42,9 @@ impl Source {
     /// Reads the configuration.
     pub(crate) fn read(&self) -> Result<Configuration, Failure> {
         let mut sources = Sources::new().variables(variables());
+        if cfg!(feature = "otlp") {
+            sources = sources.open_telemetry(variables());
+        }
         if let Some(path) = &self.file {
             sources = sources.file(path.display().to_string(), read(path, u64::MAX)?);
         }

@@ -133,6 +133,7 @@ fn fixed(before: &Config, after: &Config) -> Vec<&'static str> {
         ("tls", certificate_files(&before.tls) != certificate_files(&after.tls)),
         ("http.max_connections", http.max_connections != http_after.max_connections),
         ("http.max_requests", http.max_requests != http_after.max_requests),
+        ("traces", before.traces != after.traces),
         ("log.format", before.log.format != after.log.format),
     ]
     .into_iter()

@@ -161,7 +161,8 @@ impl Keyfob {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keyfob"));
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("KEYFOB_") {
+            let name_text = name.to_string_lossy();
+            if ["KEYFOB_", "OTEL_"].iter().any(|prefix| name_text.starts_with(prefix)) {
                 command.env_remove(name);
             }
         }

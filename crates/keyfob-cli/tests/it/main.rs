@@ -32,4 +32,6 @@ mod serve_and_init;
 mod serving;
 #[cfg(unix)]
 mod terminal;
+#[cfg(feature = "otlp")]
+mod traces;
 mod untrusted_text;

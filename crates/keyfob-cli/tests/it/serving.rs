@@ -11,17 +11,17 @@ use serde_json::Value;
 use crate::harness::Keyfob;
 
 /// How long a process may take for anything.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server. It is killed when it is dropped.
-struct Serving<'a> {
+pub(crate) struct Serving<'a> {
     keyfob: &'a Keyfob,
     process: Child,
-    started: Value,
+    pub(crate) started: Value,
 }
 
 impl<'a> Serving<'a> {
-    fn start(keyfob: &'a Keyfob, args: &[&str]) -> Self {
+    pub(crate) fn start(keyfob: &'a Keyfob, args: &[&str]) -> Self {
         let words: Vec<_> = ["serve", "--json"].iter().chain(args).copied().collect();
         Self::of(keyfob, keyfob.command(&words))
     }
@@ -36,7 +36,7 @@ impl<'a> Serving<'a> {
         Self { keyfob, process, started }
     }
 
-    fn address(&self, name: &str) -> &str {
+    pub(crate) fn address(&self, name: &str) -> &str {
         self.started[name].as_str().unwrap().strip_prefix("http://").unwrap()
     }
 
@@ -44,13 +44,13 @@ impl<'a> Serving<'a> {
         get(self.address("url"), path)
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
     /// Waits until the log has this text.
-    fn wait_for_log(&self, text: &str) {
+    pub(crate) fn wait_for_log(&self, text: &str) {
         let begun = Instant::now();
         while !log_of(self.keyfob).contains(text) {
             assert!(begun.elapsed() < PATIENCE, "{text}: {}", log_of(self.keyfob));
@@ -59,7 +59,7 @@ impl<'a> Serving<'a> {
     }
 
     /// Asks the server to end, and returns the exit code.
-    fn end(mut self) -> Option<i32> {
+    pub(crate) fn end(mut self) -> Option<i32> {
         self.signal("TERM");
         self.process.wait().unwrap().code()
     }
@@ -72,7 +72,7 @@ impl Drop for Serving<'_> {
     }
 }
 
-fn log_of(keyfob: &Keyfob) -> String {
+pub(crate) fn log_of(keyfob: &Keyfob) -> String {
     std::fs::read_to_string(keyfob.home().join("log")).unwrap_or_default()
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use http::Uri;
 use keyfob::limit::Charge;
 use keyfob_tower::{SessionCookie, TrustedProxies};
 
 use super::limits::ALL_ROUTES;
-use super::sections::{Config, ProxiesSection, ProxyHeader};
+use super::sections::{Config, ProxiesSection, ProxyHeader, TracesSection};
 use super::unknown::nearest;
 use crate::chains::ChainName;
 use crate::listen::ConnectionBounds;
@@ -43,6 +44,7 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
     if let Some(Err(error)) = config.gateway.cookie.as_deref().map(SessionCookie::new) {
         all.push(wrong(["gateway", "cookie"], format!("is not valid: {error}")));
     }
+    check_traces(&config.traces, &mut all);
     check_limits(config, &mut all);
     check_chains(config, &mut all);
     all
@@ -61,6 +63,28 @@ fn check_tls(config: &Config, all: &mut Vec<Wrong>) {
             all.push(wrong(["management", "tls"], "needs tls.certificate and tls.key"));
         }
         (None, None) => {}
+    }
+}
+
+fn check_traces(traces: &TracesSection, all: &mut Vec<Wrong>) {
+    // A user or a query might be a secret, which `config show` would show.
+    let is_collector = |url: &str| {
+        let Ok(uri) = url.parse::<Uri>() else { return false };
+        let is_known = matches!(uri.scheme_str(), Some("http" | "https"));
+        let has_host = uri.authority().is_some_and(|host| !host.as_str().contains('@'));
+        is_known && has_host && uri.path() == "/" && uri.query().is_none()
+    };
+    if traces.endpoint.as_deref().is_some_and(|url| !is_collector(url)) {
+        let problem = "is not valid: write http:// or https://, the host and the port of the \
+                       collector, such as http://127.0.0.1:4317";
+        all.push(wrong(["traces", "endpoint"], problem));
+    }
+    if !(0.0..=1.0).contains(&traces.sample_ratio) {
+        all.push(wrong(["traces", "sample_ratio"], "is not valid: write a number from 0 to 1"));
+    }
+    let name = &traces.service_name;
+    if name.trim().is_empty() || name.len() > 255 || name.contains(char::is_control) {
+        all.push(wrong(["traces", "service_name"], "is not valid: write 1 to 255 characters"));
     }
 }
 

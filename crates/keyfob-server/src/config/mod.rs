@@ -20,6 +20,8 @@
 //! | `sections` | every setting, as types that serde reads |
 //! | `limits` | rate limits, and the routes that charge them |
 //! | `size`, `text` | values with units, and values that are written as text |
+//! | `given` | a setting that the environment or the command line gives |
+//! | `standard` | variables that OpenTelemetry defines for every program |
 //! | `sources` | merges the sources, and reads the result |
 //! | `places` | where in a file a setting is |
 //! | `unknown` | settings that do not exist |
@@ -31,12 +33,14 @@
 mod apply;
 mod check;
 mod error;
+mod given;
 mod limits;
 mod places;
 mod sections;
 mod show;
 mod size;
 mod sources;
+mod standard;
 mod text;
 mod unknown;
 
@@ -44,7 +48,7 @@ pub use error::{ConfigError, ConfigErrors, Place};
 pub use limits::{LimitSection, LimitSubject};
 pub use sections::{
     ClientCertificates, Config, GatewaySection, HttpSection, LogFormat, LogSection,
-    ManagementSection, ProxiesSection, ProxyHeader, TlsSection,
+    ManagementSection, ProxiesSection, ProxyHeader, TlsSection, TracesSection,
 };
 pub use show::schema;
 pub use size::{ByteSize, InvalidSize};

@@ -58,6 +58,8 @@ pub struct Config {
     pub gateway: GatewaySection,
     /// What is logged, and in which form.
     pub log: LogSection,
+    /// Traces of requests, sent to a collector.
+    pub traces: TracesSection,
     /// Rate limits by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<String, LimitSection>,
@@ -216,6 +218,22 @@ pub enum LogFormat {
     Json,
 }
 
+/// Traces of requests, sent to a collector of OpenTelemetry by OTLP over gRPC.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Traces")]
+pub struct TracesSection {
+    /// The URL of the collector, such as `http://127.0.0.1:4317`. Without it nothing is traced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// The share of the requests without a `traceparent` that begin a trace: 0 to 1. With one, the
+    /// caller has decided.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub sample_ratio: f64,
+    /// The name of this service in traces.
+    pub service_name: String,
+}
+
 /// The schema of a [`ByteSize`].
 struct SizeText;
 
@@ -267,6 +285,7 @@ impl Default for Config {
             management: ManagementSection::default(),
             gateway: GatewaySection::default(),
             log: LogSection::default(),
+            traces: TracesSection::default(),
             limits: BTreeMap::new(),
             chains: BTreeMap::new(),
         }
@@ -302,5 +321,11 @@ impl Default for TlsSection {
             client_certificates: ClientCertificates::default(),
             check_interval: Ttl::from_secs(30),
         }
+    }
+}
+
+impl Default for TracesSection {
+    fn default() -> Self {
+        Self { endpoint: None, sample_ratio: 0.05, service_name: "keyfob".to_owned() }
     }
 }

@@ -5,8 +5,10 @@ use toml::{Table, Value};
 
 use super::check::check;
 use super::error::{ConfigError, ConfigErrors, Place};
+use super::given::Given;
 use super::places::ParsedFile;
 use super::sections::Config;
+use super::standard::Standard;
 use super::unknown::{self, Leaf, LeafKind};
 
 /// The filter of the log has a short name too.
@@ -18,6 +20,7 @@ const LOG_VARIABLE: &str = "KEYFOB_LOG";
 pub struct Sources {
     file: Option<(String, String)>,
     variables: Vec<(String, String)>,
+    standard: Standard,
     flags: Vec<Given>,
 }
 
@@ -27,14 +30,6 @@ pub struct Loaded {
     /// The configuration.
     pub config: Config,
     given: Vec<Given>,
-}
-
-/// A setting that the environment or the command line gives.
-#[derive(Clone, Debug)]
-struct Given {
-    place: Place,
-    path: Vec<String>,
-    value: Value,
 }
 
 impl Sources {
@@ -55,6 +50,13 @@ impl Sources {
         let is_ours = |name: &str| name.starts_with(unknown::PREFIX);
         self.variables
             .extend(all.into_iter().filter(|(name, value)| is_ours(name) && !value.is_empty()));
+        self
+    }
+
+    /// Takes the endpoint and the name of the service in traces from the variables that OpenTelemetry
+    /// defines for every program, where neither the file nor a variable of ours gives them.
+    pub fn open_telemetry(mut self, all: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.standard = Standard::of(all);
         self
     }
 
@@ -79,7 +81,13 @@ impl Sources {
         if let Some(file) = &file {
             unknown::check(file, &mut errors);
         }
-        let mut given = given_by_variables(&self.variables, &mut errors);
+        let by_variables = given_by_variables(&self.variables, &mut errors);
+        let is_given = |path: &[String]| {
+            file.as_ref().is_some_and(|file| file.has(path))
+                || by_variables.iter().any(|given| given.path == path)
+        };
+        let mut given: Vec<_> = self.standard.given(is_given).collect();
+        given.extend(by_variables);
         given.extend(self.flags);
         if !errors.is_empty() {
             return Err(ConfigErrors::new(errors));
@@ -147,6 +155,7 @@ fn value_of(leaf: &Leaf, text: &str) -> Result<Value, &'static str> {
     match leaf.kind {
         LeafKind::Text => Ok(Value::String(text.to_owned())),
         LeafKind::Number => text.parse().map(Value::Integer).map_err(|_| "a whole number"),
+        LeafKind::Decimal => text.parse().map(Value::Float).map_err(|_| "a number"),
         LeafKind::Boolean => text.parse().map(Value::Boolean).map_err(|_| "true or false"),
         LeafKind::List => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
@@ -201,10 +210,11 @@ fn invalid(
 
 /// Replaces words of Rust by words of a configuration.
 fn in_plain_words(message: &str) -> String {
-    const WORDS: [(&str, &str); 6] = [
+    const WORDS: [(&str, &str); 7] = [
         ("invalid socket address syntax", "write an address and a port, such as 127.0.0.1:8700"),
         ("a nonzero usize", "a whole number from 1"),
         ("a nonzero u32", "a whole number from 1"),
+        ("expected f64", "expected a number"),
         ("unknown variant", "unknown value"),
         ("missing field", "it lacks"),
         ("invalid type: ", ""),

@@ -22,6 +22,7 @@ pub(super) struct Leaf {
 pub(super) enum LeafKind {
     Text,
     Number,
+    Decimal,
     Boolean,
     /// Texts with commas between them.
     List,
@@ -73,6 +74,7 @@ fn kind(schema: &Value) -> Option<LeafKind> {
     [
         ("string", LeafKind::Text),
         ("integer", LeafKind::Number),
+        ("number", LeafKind::Decimal),
         ("boolean", LeafKind::Boolean),
         ("array", LeafKind::List),
     ]
@@ -215,6 +217,7 @@ mod tests {
         assert_eq!(kind("KEYFOB_HTTP_DRAIN_DELAY"), Some(LeafKind::Text));
         assert_eq!(kind("KEYFOB_LOG_FORMAT"), Some(LeafKind::Text));
         assert_eq!(kind("KEYFOB_MANAGEMENT_TLS"), Some(LeafKind::Boolean));
+        assert_eq!(kind("KEYFOB_TRACES_SAMPLE_RATIO"), Some(LeafKind::Decimal));
         assert_eq!(kind("KEYFOB_CHAINS"), None);
     }
 }

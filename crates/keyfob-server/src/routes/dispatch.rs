@@ -16,13 +16,14 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use keyfob::metrics::HttpRoute;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use super::charge;
 use super::observe::{self, Observed};
 use super::request_id::{self, REQUEST_ID};
 use super::route::{Route, Takes};
 use super::table::routes;
+use super::trace;
 use crate::access::caller::Identity;
 use crate::access::credentials::{BadCredentials, Credentials};
 use crate::call::Call;
@@ -98,7 +99,8 @@ fn unrouted(
 }
 
 fn observe_unrouted(shared: &Shared, status: StatusCode) {
-    Observed::begin(&shared.metrics, HttpRoute::Unrouted).end(status, shared.settings.log_requests);
+    let observed = Observed::begin(&shared.metrics, HttpRoute::Unrouted, Span::none());
+    observed.end(status, shared.settings.log_requests);
 }
 
 /// Answers a request of gRPC, and counts it. The method gives its id to what is logged meanwhile.
@@ -107,9 +109,11 @@ async fn observed_grpc(
     method: &'static Method,
     request: Request,
 ) -> Response<tonic::body::Body> {
+    let continue_trace = shared.continue_trace.get();
+    let traced = trace::of_call(method.path, request.headers(), continue_trace);
     async {
         let route = HttpRoute::of_operation(method.operation).unwrap_or(HttpRoute::Unrouted);
-        let observed = Observed::begin(&shared.metrics, route);
+        let observed = Observed::begin(&shared.metrics, route, traced);
         let response = (method.answer)(Arc::clone(&shared), request).await;
         observed.end(ext_authz::status_of(&response), shared.settings.log_requests);
         response
@@ -118,7 +122,7 @@ async fn observed_grpc(
     .await
 }
 
-/// Answers a request, counts it, and gives what is logged meanwhile its id.
+/// Answers a request, counts it, traces it, and gives what is logged meanwhile its id.
 async fn observed(
     shared: Arc<Shared>,
     route: &Route,
@@ -128,8 +132,10 @@ async fn observed(
     let id = request_id::of(request.headers());
     let span = observe::span(route.operation);
     observe::identify(&span, &id, request.headers());
+    let (headers, continue_trace) = (request.headers(), shared.continue_trace.get());
+    let traced = trace::of_request(&route.method, route.path, &id, headers, continue_trace);
     async {
-        let observed = Observed::begin(&shared.metrics, label);
+        let observed = Observed::begin(&shared.metrics, label, traced);
         let response = answer(Arc::clone(&shared), route, request, id).await;
         observed.end(response.status(), shared.settings.log_requests);
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {

@@ -9,7 +9,7 @@
 //! | `request_id` | the id of a request |
 //! | `charge` | the limits that a route charges |
 //! | `observe` | what is counted and logged of a request |
-//! | `trace` | the trace that a request belongs to |
+//! | `trace` | the trace that a request belongs to, and its span there |
 
 mod charge;
 mod dispatch;

@@ -7,25 +7,28 @@ use keyfob::metrics::{HttpMetrics, HttpRoute, HttpStatus};
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::trace::TraceParent;
+use super::trace::{self, TraceParent};
 
 /// Counts a request from its head to the head of its answer. If it is dropped before, the client went away.
 pub(super) struct Observed<'a> {
     metrics: &'a HttpMetrics,
+    /// The span in traces, which ends with this.
+    traced: Span,
     route: HttpRoute,
     begun: Instant,
     status: HttpStatus,
 }
 
 impl<'a> Observed<'a> {
-    pub(super) fn begin(metrics: &'a HttpMetrics, route: HttpRoute) -> Self {
+    pub(super) fn begin(metrics: &'a HttpMetrics, route: HttpRoute, traced: Span) -> Self {
         metrics.handles.requests_in_flight.increment(1.0);
-        Self { metrics, route, begun: Instant::now(), status: HttpStatus::Cancelled }
+        Self { metrics, traced, route, begun: Instant::now(), status: HttpStatus::Cancelled }
     }
 
     /// Notes the answer, with a line in the log if there is to be one.
     pub(super) fn end(mut self, status: StatusCode, is_logged: bool) {
         self.status = HttpStatus::of_code(status.as_u16());
+        trace::answered(&self.traced, status);
         if is_logged {
             let milliseconds = self.begun.elapsed().as_secs_f64() * 1e3;
             tracing::info!(status = status.as_u16(), milliseconds, "answered");
@@ -50,7 +53,7 @@ pub(super) fn span(route: &'static str) -> Span {
 /// Gives a span the id of its request, and those of the trace that its headers name. Once for each span.
 pub(crate) fn identify(span: &Span, id: &str, headers: &HeaderMap) {
     span.record("request_id", id);
-    if let Some(TraceParent { trace_id, parent_id }) = TraceParent::of(headers) {
+    if let Some(TraceParent { trace_id, parent_id, .. }) = TraceParent::of(headers) {
         span.record("trace_id", trace_id).record("parent_id", parent_id);
     }
 }

@@ -90,6 +90,15 @@ fn a_value_that_is_not_valid_has_its_place() {
         "[log]\nformat = \"xml\"",
         "[proxies]\ntrusted = [\"everybody\"]",
         "http = 5",
+        "[traces]\nsample_ratio = \"all\"",
+        "[traces]\nsample_ratio = 1.5",
+        "[traces]\nsample_ratio = nan",
+        "[traces]\nservice_name = \"\"",
+        "[traces]\nendpoint = \"127.0.0.1:4317\"",
+        "[traces]\nendpoint = \"ftp://h:1\"",
+        "[traces]\nendpoint = \"http://user:hunter2@h:4317\"",
+        "[traces]\nendpoint = \"https://h:4317/?token=hunter2\"",
+        "[traces]\nendpoint = \"http://h:4318/v1/traces\"",
     ];
     let all: Vec<_> = cases.iter().map(|text| refused(text)).collect();
     insta::assert_snapshot!(all.join("\n"));
@@ -130,6 +139,7 @@ fn a_variable_that_is_not_valid_is_named() {
             refused("KEYFOB_MANAGEMENT_TLS", "yes"),
             refused("KEYFOB_HTTP_MAX_CONECTIONS", "5"),
             refused("KEYFOB_TLS_CERT", "a"),
+            refused("KEYFOB_TRACES_SAMPLE_RATIO", "half"),
         ]
         .join("\n")
     );
@@ -160,6 +170,51 @@ limits = [{ name = "asks", cost = 2 }]
     assert!(config.limits(keyfob::LocalLimits::new()).is_ok());
     let again = Sources::new().file("f", config.to_toml().unwrap()).read().unwrap().config;
     assert_eq!(again.to_toml().unwrap(), config.to_toml().unwrap());
+}
+
+#[test]
+fn variables_of_open_telemetry_apply_where_nothing_else_does() {
+    let standard = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://all:4317"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces:4317"),
+        ("OTEL_SERVICE_NAME", "tokens"),
+    ];
+    let read = |more: &[(&str, &str)], file: &str| {
+        let all = variables(&[&standard[..], more].concat());
+        let sources = Sources::new().variables(all.clone()).open_telemetry(all).file("f", file);
+        sources.read().unwrap()
+    };
+    let traces = |more: &[(&str, &str)], file: &str| {
+        let traces = read(more, file).config.traces;
+        (traces.endpoint.unwrap_or_default(), traces.service_name)
+    };
+    let pair = |endpoint: &str, name: &str| (endpoint.to_owned(), name.to_owned());
+    assert_eq!(traces(&[], ""), pair("http://traces:4317", "tokens"));
+    let file = "[traces]\nendpoint = \"http://file:4317\"\nservice_name = \"of file\"";
+    assert_eq!(traces(&[], file), pair("http://file:4317", "of file"));
+    let ours = [("KEYFOB_TRACES_ENDPOINT", "http://ours:4317")];
+    assert_eq!(traces(&ours, ""), pair("http://ours:4317", "tokens"));
+    for off in [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_SDK_DISABLED", "true"),
+    ] {
+        assert_eq!(traces(&[off], "").0, "", "{off:?}");
+        assert_eq!(traces(&[off], file).0, "http://file:4317", "{off:?}");
+    }
+    let loaded = read(&[], "");
+    let given: Vec<_> =
+        loaded.given().map(|(place, setting)| format!("{place}: {setting}")).collect();
+    assert_eq!(
+        given,
+        [
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: traces.endpoint",
+            "OTEL_SERVICE_NAME: traces.service_name"
+        ]
+    );
+    let wrong = variables(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector")]);
+    let refused = Sources::new().open_telemetry(wrong).read().unwrap_err().to_string();
+    assert!(refused.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT: traces.endpoint"), "{refused}");
 }
 
 #[test]
