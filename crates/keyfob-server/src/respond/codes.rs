@@ -1,6 +1,7 @@
 //! The codes of problem documents, by status. The OpenAPI document lists them.
 //!
-//! Most are those of `keyfob`'s errors, with the status of their class. A build with debug assertions
+//! Most are those of `keyfob`'s errors, with the status of their class. To a client of a gateway the code
+//! gives no reason: it is that of the class, by [`ErrorResponse`](keyfob_tower::ErrorResponse). A build with debug assertions
 //! checks each problem document that it writes against this list.
 
 /// The codes of each status. A code may have several.
@@ -38,6 +39,7 @@ const BY_STATUS: &[(u16, &[&str])] = &[
             "invalid_client",
             "invalid_issuer",
             "invalid_kind",
+            "invalid_token",
             "missing_claim",
             "refused_in_window",
             "reuse_detected",
@@ -54,7 +56,7 @@ const BY_STATUS: &[(u16, &[&str])] = &[
             "wrong_presenter",
         ],
     ),
-    (403, &["beyond_bounds", "confined_to_audiences", "insufficient_scope"]),
+    (403, &["access_denied", "beyond_bounds", "confined_to_audiences", "insufficient_scope"]),
     (404, &["no_keys", "no_limits", "no_metrics", "not_found", "token_not_found"]),
     (405, &["method_not_allowed"]),
     (408, &["timed_out"]),
@@ -72,7 +74,7 @@ const BY_STATUS: &[(u16, &[&str])] = &[
     ),
     (413, &["too_large"]),
     (415, &["unsupported_media_type"]),
-    (429, &["limited", "throttled"]),
+    (429, &["limited", "temporarily_unavailable", "throttled"]),
     (
         500,
         &[
@@ -88,6 +90,7 @@ const BY_STATUS: &[(u16, &[&str])] = &[
             "random_unavailable",
             "record_damaged",
             "route_without_demand",
+            "server_error",
             "store_in_use",
             "store_misconfigured",
             "store_read_only",
@@ -111,6 +114,7 @@ const BY_STATUS: &[(u16, &[&str])] = &[
             "partly_applied",
             "store_full",
             "store_unavailable",
+            "temporarily_unavailable",
         ],
     ),
 ];
@@ -133,7 +137,8 @@ pub(crate) fn all() -> Vec<&'static str> {
 mod tests {
     use keyfob::limit::LimitError;
     use keyfob::store::StoreError;
-    use keyfob::{Error, Refusal};
+    use keyfob::{Error, ErrorClass, Refusal, Ttl};
+    use keyfob_tower::ErrorResponse;
 
     use super::*;
     use crate::respond::failure::Failure;
@@ -161,6 +166,24 @@ mod tests {
             let failure = Failure::from(error);
             let codes = of_status(failure.status.as_u16());
             assert!(codes.contains(&&*failure.code), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_of_a_gateway_is_told_is_listed() {
+        let classes = [
+            ErrorClass::InvalidToken,
+            ErrorClass::InsufficientScope,
+            ErrorClass::AccessDenied,
+            ErrorClass::Limited { retry_after: Ttl::from_secs(1) },
+            ErrorClass::Contended,
+            ErrorClass::Unavailable,
+            ErrorClass::Internal,
+        ];
+        let responses = classes.map(ErrorResponse::new);
+        for response in responses.into_iter().chain([ErrorResponse::unauthenticated()]) {
+            let codes = of_status(response.status().as_u16());
+            assert!(codes.contains(&response.code()), "{response:?}");
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Changing one token: metadata, secrets, derived tokens, the end.
 
 use http::Method;
-use keyfob::token::MayIssue;
-use keyfob::{Grant, Kind};
+use keyfob::token::{Allowed, MayIssue};
+use keyfob::values::NameSet;
+use keyfob::{Grant, Kind, Scope};
 use keyfob_api::{IssuedBody, RevokeAnswer, RevokeOutcome, TokenBody};
 use serde_json::json;
 
@@ -93,6 +94,35 @@ async fn a_narrower_token_is_derived_within_the_bounds_of_the_caller() {
     assert_eq!(reply.error(), (404, "token_not_found".into()));
     let reply = service.post(&path, &admin, json!({"token": "nonsense"})).await;
     assert_eq!(reply.error(), (401, "token_malformed".into()));
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_exchanged_within_the_bounds_of_the_caller() {
+    let service = Service::start().await;
+    let refresh = async |scopes: &str, audience: &str| {
+        let grant = Grant::new(Kind::Refresh).subject("alice").scopes(scopes).audience(audience);
+        service.manager.issue(grant).await.unwrap().bearer.expose().to_owned()
+    };
+    let issuer = Grant::new(Kind::ApiKey).client("issuer").scope("keyfob:issue");
+    let scopes = NameSet::from_names([Scope::new("read").unwrap()]).unwrap();
+    let reading = MayIssue::new(Allowed::Only(scopes), Allowed::All);
+    let issuer = service.key_of(issuer.may_issue(reading)).await;
+    let bearer = refresh("read write", "shop").await;
+    let beyond = (403, "beyond_bounds".into());
+    let all = service.post("/v1/refresh", &issuer, json!({"token": bearer})).await;
+    assert_eq!(all.error(), beyond);
+    let narrower = json!({"token": bearer, "scopes": ["read"]});
+    assert_eq!(service.post("/v1/refresh", &issuer, narrower.clone()).await.status, 200);
+    // Scopes of management, that the caller does not have itself.
+    let admin = refresh("keyfob:admin", "shop").await;
+    let reply = service.post("/v1/refresh", &issuer, json!({"token": admin})).await;
+    assert_eq!(reply.error(), beyond);
+    // Without the scope, nobody has a token refreshed.
+    let reader = service.key("reader", "keyfob:read").await;
+    let reply = service.post("/v1/refresh", &reader, narrower).await;
+    assert_eq!(reply.error(), (403, "insufficient_scope".into()));
+    let unknown = json!({"token": "nonsense"});
+    assert_eq!(service.post("/v1/refresh", &issuer, unknown).await.status, 401);
 }
 
 #[tokio::test]
