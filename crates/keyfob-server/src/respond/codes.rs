@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_of_a_gateway_is_told_is_listed() {
+    fn codes_for_clients_of_gateways_are_listed() {
         let classes = [
             ErrorClass::InvalidToken,
             ErrorClass::InsufficientScope,
