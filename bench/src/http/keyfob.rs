@@ -25,7 +25,7 @@ pub(crate) struct Service {
 /// Names a program to measure instead of the one of this repository.
 const PROGRAM: &str = "KEYFOB_BENCH_PROGRAM";
 
-/// Builds the program in release, and returns its path.
+/// Builds the program as it is distributed, and returns its path.
 pub(crate) fn build() -> Result<PathBuf> {
     if std::env::var_os(PROGRAM).is_some() {
         return Ok(program());
@@ -33,7 +33,7 @@ pub(crate) fn build() -> Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no root")?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--release", "--quiet", "-p", "keyfob-cli"])
+        .args(["build", "--profile", "dist", "--quiet", "-p", "keyfob-cli"])
         .current_dir(root)
         .status()
         .context("cargo could not be started")?;
@@ -43,7 +43,7 @@ pub(crate) fn build() -> Result<PathBuf> {
 
 fn program() -> PathBuf {
     let named = std::env::var_os(PROGRAM).map(PathBuf::from);
-    named.unwrap_or_else(|| crate::folder::target().join("release").join("keyfob"))
+    named.unwrap_or_else(|| crate::folder::target().join("dist").join("keyfob"))
 }
 
 impl Service {
