@@ -56,6 +56,20 @@ fn the_configuration_is_shown_with_what_overrides_it_and_without_passwords() {
     assert_eq!(json["store"], "redis://:hunter2@redis:6379");
 }
 
+#[cfg(not(feature = "otlp"))]
+#[test]
+fn without_the_feature_a_collector_is_refused_and_open_telemetry_is_not_asked() {
+    let keyfob = Keyfob::new();
+    keyfob.file("keyfob.toml", "[traces]\nendpoint = \"http://127.0.0.1:4317\"\n");
+    let check = ["config", "check", "--config", "keyfob.toml"];
+    keyfob.run(&check).exits(2).says("feature otlp");
+    keyfob.run(&["serve", "--dev", "--config", "keyfob.toml"]).exits(2).says("feature otlp");
+    keyfob.file("keyfob.toml", "");
+    let mut command = keyfob.command(&check);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
+    assert!(command.output().unwrap().status.success());
+}
+
 #[test]
 fn the_schema_is_json() {
     let schema = Keyfob::new().run(&["config", "schema"]).exits(0);
