@@ -208,7 +208,7 @@ impl TokenManager {
     /// [`Error::Store`].
     pub async fn retire_key(&self, ring: &mut KeyRing, key: KeyVersion) -> Result<(), Error> {
         ring.can_retire(key)?;
-        self.refuse_key(key).await?;
+        self.refuse_unused_key(self.sealed()?, key).await?;
         Ok(ring.retire(key)?)
     }
 
@@ -229,6 +229,10 @@ impl TokenManager {
         if let Some(older) = sealed.sealer().infos().iter().find(is_older) {
             return Err(KeyError::OlderInUse { key, older: older.number }.into());
         }
+        self.refuse_unused_key(sealed, key).await
+    }
+
+    async fn refuse_unused_key(&self, sealed: &SealedStore, key: KeyVersion) -> Result<(), Error> {
         self.check_unused(key).await?;
         // After this, no record can be stored under it. What was stored in between is counted.
         let floor = key.next().unwrap_or(key);
